@@ -1,0 +1,69 @@
+# An independent reference: the profiled deviance and its estimates by dense algebra, straight from the
+# marginal model y ~ N(X beta, sigma^2 (W^-1 + Z Lambda Lambda' Z')). Same arguments and results as
+# core_estimates(); for small data only.
+
+dense_lambda_block <- function(term, theta) {
+  k <- sum(term$part_size)
+  lambda <- matrix(0, k, k)
+  at <- 0L
+  for (i in seq_along(term$part_kind)) {
+    size <- term$part_size[i]
+    n_theta <- switch(term$part_kind[i], us = size * (size + 1) / 2, diag = size, homdiag = 1)
+    par <- theta[term$part_theta[i] + seq_len(n_theta)]
+    block <- matrix(0, size, size)
+    switch(
+      term$part_kind[i],
+      us = block[lower.tri(block, diag = TRUE)] <- par,
+      diag = diag(block) <- par,
+      homdiag = diag(block) <- rep(par, size)
+    )
+    lambda[at + seq_len(size), at + seq_len(size)] <- block
+    at <- at + size
+  }
+  lambda
+}
+
+dense_z <- function(term) {
+  n <- length(term$refs)
+  z <- if (is.null(term$z)) matrix(1, n, 1) else term$z
+  k <- ncol(z)
+  out <- matrix(0, n, k * term$n_levels)
+  for (j in seq_len(k)) out[cbind(seq_len(n), (term$refs - 1L) * k + j)] <- z[, j]
+  out
+}
+
+dense_estimates <- function(spec, theta) {
+  n <- length(spec$y)
+  w <- if (is.null(spec$weights)) rep(1, n) else spec$weights
+  offset <- if (is.null(spec$offset)) rep(0, n) else spec$offset
+  p <- ncol(spec$x)
+  z <- lapply(spec$terms, dense_z)
+  lambda <- lapply(spec$terms, dense_lambda_block, theta = theta)
+  zl <- do.call(cbind, Map(function(z, l, t) z %*% kronecker(diag(t$n_levels), l), z, lambda, spec$terms))
+  v <- diag(1 / w, n) + tcrossprod(zl)
+  v_inv <- chol2inv(chol(v))
+  y <- spec$y - offset
+  xtvx <- crossprod(spec$x, v_inv %*% spec$x)
+  beta <- if (p > 0) drop(solve(xtvx, crossprod(spec$x, v_inv %*% y))) else numeric()
+  resid <- y - drop(spec$x %*% beta)
+  pwrss <- drop(crossprod(resid, v_inv %*% resid))
+  log_det_re <- as.numeric(determinant(v)$modulus) + sum(log(w))
+  log_det_fe <- if (p > 0) as.numeric(determinant(xtvx)$modulus) else 0
+  df <- if (spec$reml) n - p else n
+  sigma <- if (is.null(spec$sigma)) sqrt(pwrss / df) else spec$sigma
+  objective <- df * log(2 * pi * sigma^2) + pwrss / sigma^2 + log_det_re - sum(log(w)) +
+    if (spec$reml) log_det_fe else 0
+  u_all <- drop(crossprod(zl, v_inv %*% resid))
+  ends <- cumsum(vapply(z, ncol, 1))
+  u <- Map(function(z, end, t) {
+    matrix(u_all[(end - ncol(z) + 1):end], nrow = sum(t$part_size))
+  }, z, ends, spec$terms)
+  b <- Map(function(l, u) l %*% u, lambda, u)
+  fitted <- offset + drop(spec$x %*% beta) + drop(zl %*% u_all)
+  list(
+    theta = theta, objective = objective, beta = beta, sigma = sigma, u = u, b = b,
+    rx = if (p > 0) chol(xtvx) else matrix(0, 0, 0),
+    log_det_re = log_det_re, log_det_fe = log_det_fe, pwrss = pwrss,
+    wrss = sum(w * (spec$y - fitted)^2), ussq = sum(u_all^2), fitted = fitted, n_eff = n
+  )
+}
