@@ -1,0 +1,1 @@
+//! Linear mixed models by penalized least squares on blocked cross-products.
