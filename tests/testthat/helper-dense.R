@@ -67,3 +67,32 @@ dense_estimates <- function(spec, theta) {
     wrss = sum(w * (spec$y - fitted)^2), ussq = sum(u_all^2), fitted = fitted, n_eff = n
   )
 }
+
+# The same arguments and results as core_fit(): minimised without derivatives in R.
+dense_fit <- function(spec, start = NULL, control = NULL) {
+  theta <- start
+  if (is.null(theta)) theta <- dense_start(spec$terms)
+  lower <- ifelse(dense_start(spec$terms) == 1, 0, -Inf)
+  best <- stats::nlminb(theta, function(t) dense_estimates(spec, t)$objective, lower = lower)
+  est <- dense_estimates(spec, best$par)
+  est$optsum <- list(
+    initial = theta, finitial = dense_estimates(spec, theta)$objective, final = best$par, fmin = best$objective,
+    feval = best$evaluations[["function"]], optimizer = "nlminb", backend = "stats", status = "FTOL_REACHED",
+    message = best$message, fitlog = matrix(c(best$objective, best$par), 1)
+  )
+  est
+}
+
+# Ones on the diagonals of the Lambda blocks, zeros below.
+dense_start <- function(terms) {
+  theta <- numeric()
+  for (term in terms) for (i in seq_along(term$part_kind)) {
+    size <- term$part_size[i]
+    values <- switch(
+      term$part_kind[i],
+      us = diag(size)[lower.tri(diag(size), diag = TRUE)], diag = rep(1, size), homdiag = 1
+    )
+    theta[term$part_theta[i] + seq_along(values)] <- values
+  }
+  theta
+}

@@ -1,0 +1,152 @@
+# Checks of arguments, of the data, and of the model against the data.
+
+is_number <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+
+check_flag <- function(x, arg) {
+  if (is.logical(x) && length(x) == 1L && !is.na(x)) return(invisible(x))
+  abort_rlmm(
+    c(paste0("`", arg, "` must be `TRUE` or `FALSE`."), x = paste0("It is ", describe_type(x), ".")),
+    "rlmm_error_argument", arg = arg
+  )
+}
+
+check_sigma <- function(sigma) {
+  if (is.null(sigma)) return(invisible())
+  if (is_number(sigma) && is.finite(sigma) && sigma > 0) return(invisible())
+  abort_rlmm(
+    c("`sigma` must be `NULL` or one positive number.", x = paste0("It is ", describe_type(sigma), ".")),
+    "rlmm_error_argument", arg = "sigma"
+  )
+}
+
+check_data <- function(data) {
+  ok <- is.null(data) || is.data.frame(data) || is.environment(data) ||
+    (is.list(data) && !is.object(data) && (length(data) == 0L || !is.null(names(data))))
+  if (ok) return(invisible())
+  abort_rlmm(
+    c("`data` must be a data frame, a list, or an environment.", x = paste0("It is ", describe_type(data), "."),
+      if (is.matrix(data)) c(i = "Use `as.data.frame()`?")),
+    "rlmm_error_argument", arg = "data"
+  )
+}
+
+#' Arguments that `rlmm()` doesn't have
+#' @noRd
+check_dots <- function(...) {
+  if (...length() == 0L) return(invisible())
+  names <- ...names() %||% character(...length())
+  names[is.na(names)] <- ""
+  if ("family" %in% names) {
+    check_family(list(...)[[match("family", names)]])
+    names <- setdiff(names, "family")
+    if (length(names) == 0L) return(invisible())
+  }
+  found <- if (nzchar(names[1])) tick(names[1]) else "an unnamed argument"
+  abort_rlmm(
+    c("`rlmm()` was given an argument that it doesn't have.", x = paste0("It is ", found, "."),
+      if (nzchar(names[1])) did_you_mean(names[1], setdiff(names(formals(rlmm)), "..."))),
+    "rlmm_error_unknown_argument", arg = names[1]
+  )
+}
+
+check_family <- function(family) {
+  if (is.function(family)) family <- family()
+  name <- if (inherits(family, "family")) family$family else as.character(family)[1]
+  link <- if (inherits(family, "family")) family$link else "identity"
+  if (identical(name, "gaussian") && identical(link, "identity")) {
+    return(inform_rlmm("`family` is ignored: `rlmm()` always fits a linear model.", "rlmm_message_family"))
+  }
+  abort_rlmm(
+    c("`rlmm()` fits linear models only.", x = paste0("`family` is ", name, "."), i = "Use `rglmm()`?"),
+    "rlmm_error_family"
+  )
+}
+
+#' Theta to start from, in the order of the model
+#' @noRd
+check_start <- function(start, random) {
+  if (is.null(start)) return(NULL)
+  if (is.list(start)) {
+    unknown <- setdiff(names(start), "theta")
+    if (length(unknown) > 0L || is.null(start$theta)) {
+      abort_rlmm(
+        c("`start` must be a numeric vector or a list with the element `theta`.",
+          if (length(unknown) > 0L) c(x = paste0("It has the element ", enumerate(tick(unknown)), "."))),
+        "rlmm_error_start"
+      )
+    }
+    start <- start$theta
+  }
+  if (!is.numeric(start)) {
+    abort_rlmm(c("`start` must be numeric.", x = paste0("It is ", describe_type(start), ".")), "rlmm_error_start")
+  }
+  names <- theta_names(random)
+  if (length(start) != length(names)) {
+    abort_rlmm(
+      c(paste0("`start` must hold ", plural(length(names), "value"), " of theta, not ", length(start), "."),
+        i = paste0("In order: ", enumerate(paste0("\"", names, "\""), max = 10L), ".")),
+      "rlmm_error_start", expected = names
+    )
+  }
+  if (!all(is.finite(start))) {
+    abort_rlmm(
+      c("`start` must hold finite numbers.",
+        x = paste0("Not finite: element ", enumerate(which(!is.finite(start))), ".")),
+      "rlmm_error_start"
+    )
+  }
+  as.double(start)
+}
+
+# The model against the data ------------------------------------------------
+
+check_model <- function(spec, random, fixed, checks) {
+  check_response(spec$y, fixed, checks$response_not_const)
+  n <- length(spec$y)
+  for (entry in random) check_term(entry, n, checks, known_sigma = !is.null(spec$sigma))
+}
+
+check_response <- function(y, fixed, policy) {
+  if (policy == "ignore" || any(y != y[1L])) return(invisible())
+  name <- deparse_one(attr(fixed$terms, "variables")[[2L]])
+  signal(policy, c("The response must not be constant.", x = paste0("Every value of ", tick(name), " is ", y[1L], ".")),
+    "response_not_const")
+}
+
+#' Whether the data can tell a term's effects from each other and from the residuals
+#'
+#' With a known sigma one observation per level is enough.
+#' @noRd
+check_term <- function(entry, n, checks, known_sigma) {
+  levels <- length(entry$levels)
+  effects <- levels * length(entry$columns)
+  term <- tick(paste0("(", entry$label, ")"))
+  group <- tick(entry$group)
+  if (levels < 2L) {
+    signal(checks$nlev_gtr_1, c(
+      paste0("The grouping factor of ", term, " must have at least 2 levels."),
+      x = paste0(group, " has 1 level, \"", entry$levels, "\"."),
+      i = "Leave the term out?"
+    ), "nlev_gtr_1")
+  } else if (levels < 5L) {
+    signal(checks$nlev_gtreq_5, c(
+      paste0("The grouping factor of ", term, " has fewer than 5 levels."),
+      x = paste0(group, " has ", levels, ".")
+    ), "nlev_gtreq_5")
+  }
+  if (known_sigma) return(invisible())
+  if (levels >= n) {
+    signal(checks$nobs_vs_nlev, c(
+      paste0("The grouping factor of ", term, " must have fewer levels than there are observations."),
+      x = paste0(group, " has ", plural(levels, "level"), " for ", plural(n, "observation"), "."),
+      i = "With one observation per level its variance can't be told from that of the residuals.",
+      i = "Use `rlmm_control(check_nobs_vs_nlev = \"ignore\")` to fit all the same."
+    ), "nobs_vs_nlev")
+  } else if (effects >= n) {
+    signal(checks$nobs_vs_nre, c(
+      paste0("The term ", term, " must have fewer random effects than there are observations."),
+      x = paste0("It has ", plural(effects, "random effect"), " for ", plural(n, "observation"), "."),
+      i = "Use `rlmm_control(check_nobs_vs_nre = \"ignore\")` to fit all the same."
+    ), "nobs_vs_nre")
+  }
+}

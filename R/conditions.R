@@ -1,0 +1,118 @@
+# Conditions: every error, warning and message of the package is made here, each with a class of its own
+# before the common one. The text is plain (no markup), so that a level called "{x}" is only a level.
+
+abort_rlmm <- function(message, class, ..., call = NULL, parent = NULL) {
+  call <- call %||% user_frame()
+  rlang::abort(message, class = c(class, "rlmm_error"), ..., call = call, parent = parent)
+}
+
+warn_rlmm <- function(message, class, ...) {
+  rlang::warn(message, class = c(class, "rlmm_warning"), ...)
+}
+
+inform_rlmm <- function(message, class, ...) {
+  rlang::inform(message, class = c(class, "rlmm_message"), ...)
+}
+
+#' Raise what a check found as its policy says
+#' @param name The check, in snake case: classes are `rlmm_error_<name>`, and so on.
+#' @noRd
+signal <- function(policy, message, name, ...) {
+  switch(
+    policy,
+    ignore = NULL,
+    message = inform_rlmm(message, paste0("rlmm_message_", name), ...),
+    warning = warn_rlmm(message, paste0("rlmm_warning_", name), ...),
+    stop = abort_rlmm(message, paste0("rlmm_error_", name), ...)
+  )
+  invisible()
+}
+
+# The frame of the package's outermost function in the call stack: the one the user called and knows.
+user_frame <- function() {
+  home <- environment(user_frame)
+  for (i in seq_len(sys.nframe())) {
+    if (identical(environment(sys.function(i)), home)) return(sys.frame(i))
+  }
+  NULL
+}
+
+#' Raise an error that came back from Rust as data
+#' @param err A list of class `rlmm_core_error`: `kind`, `message` and the fields of that kind.
+#' @noRd
+abort_core <- function(err, call = NULL) {
+  fields <- unclass(err)
+  fields <- fields[setdiff(names(fields), c("kind", "message", "class", "call"))]
+  text <- core_error_text(err)
+  rlang::inject(abort_rlmm(text, paste0("rlmm_error_", err$kind), !!!fields, call = call))
+}
+
+core_error_text <- function(err) {
+  switch(
+    err$kind,
+    not_positive_definite = c(
+      "The penalized least squares problem can't be solved at this theta.",
+      x = "A diagonal block of the factor is not positive definite.",
+      i = "Is a covariate on a very large scale, or a weight very large?"
+    ),
+    non_finite = c(
+      "The objective is not a finite number.",
+      i = "Is a value of the data, of the weights, or of `start` very large?"
+    ),
+    interrupted = "The fit was interrupted before the first evaluation of the objective.",
+    c(
+      "The numerical core reports an error that is a fault of rlmm.",
+      x = paste0(err$message %||% err$kind),
+      i = "Please report it, with the call and, if you can, the data."
+    )
+  )
+}
+
+# Wording -------------------------------------------------------------------
+
+# "a, b, and c"; of more than `max`, the first ones and the number of the others.
+enumerate <- function(x, max = 5L, last = "and") {
+  n <- length(x)
+  if (n > max) x <- c(x[seq_len(max)], paste(format_count(n - max), "more"))
+  k <- length(x)
+  if (k <= 1L) return(paste0(x))
+  if (k == 2L) return(paste(x[1], last, x[2]))
+  paste0(paste(x[-k], collapse = ", "), ", ", last, " ", x[k])
+}
+
+format_count <- function(n) format(n, big.mark = ",", scientific = FALSE, trim = TRUE)
+
+tick <- function(x) paste0("`", x, "`")
+
+plural <- function(n, one, many = paste0(one, "s")) paste(format_count(n), if (n == 1) one else many)
+
+describe_rows <- function(rows) {
+  paste(if (length(rows) == 1L) "row" else "rows", enumerate(rows))
+}
+
+describe_type <- function(x) {
+  if (is.null(x)) return("`NULL`")
+  if (is.function(x)) return("a function")
+  if (is.environment(x)) return("an environment")
+  if (is.factor(x)) return("a factor")
+  if (is.matrix(x)) return(paste("a", typeof(x), "matrix"))
+  if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))
+  if (is.list(x)) return("a list")
+  if (is.atomic(x) && length(x) == 1L && !is.character(x)) return(format(x))
+  if (is.character(x) && length(x) == 1L) return(encodeString(x, quote = "\""))
+  paste("a", typeof(x), "vector of length", format_count(length(x)))
+}
+
+# The candidate nearest to `x`, or nothing: for "Did you mean ...?".
+nearest <- function(x, candidates) {
+  candidates <- candidates[nzchar(candidates)]
+  if (length(candidates) == 0L) return(NULL)
+  distance <- utils::adist(x, candidates, ignore.case = TRUE)[1, ]
+  if (min(distance) > max(1, nchar(x) / 3)) return(NULL)
+  candidates[which.min(distance)]
+}
+
+did_you_mean <- function(x, candidates, quote = tick) {
+  found <- nearest(x, candidates)
+  if (is.null(found)) NULL else c(i = paste0("Did you mean ", quote(found), "?"))
+}

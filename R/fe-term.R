@@ -1,0 +1,166 @@
+# The fixed part: response, X with its contrasts, and columns that are linear combinations of others.
+
+#' Columns of a one- or two-sided terms object
+#'
+#' As `model.matrix()`, but without row names (slow to make when there are many rows), and without its overhead
+#' when all variables are plain numbers.
+#' @return A double matrix with column names; the attribute `contrasts` if there are factors.
+#' @noRd
+design_columns <- function(terms, frame, contrasts = NULL) {
+  simple <- simple_columns(terms, frame)
+  if (!is.null(simple)) return(simple)
+  attr(frame, "terms") <- terms
+  attr(frame, "row.names") <- character(nrow(frame))
+  x <- stats::model.matrix.default(terms, frame, contrasts.arg = contrasts)
+  used <- attr(x, "contrasts")
+  attributes(x) <- list(dim = dim(x), dimnames = list(NULL, colnames(x)), contrasts = used)
+  x
+}
+
+simple_columns <- function(terms, frame) {
+  if (any(attr(terms, "order") != 1L)) return(NULL)
+  labels <- attr(terms, "term.labels")
+  columns <- unclass(frame)[labels]
+  if (!all(vapply(columns, is_plain_number, NA))) return(NULL)
+  if (attr(terms, "intercept") == 1L) {
+    columns <- c(list(rep(1, nrow(frame))), columns)
+    labels <- c("(Intercept)", labels)
+  }
+  x <- as.double(unlist(columns, use.names = FALSE))
+  dim(x) <- c(nrow(frame), length(labels))
+  dimnames(x) <- list(NULL, labels)
+  x
+}
+
+is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
+
+#' Terms of a part of the formula, with what the frame knows of its variables
+#'
+#' The whole formula's `predvars` hold the bases that depend on the data (`poly()`, `ns()`, `scale()`).
+#' @noRd
+part_terms <- function(formula, frame, data = NULL) {
+  terms <- stats::terms.formula(formula, data = if (is.data.frame(data)) data)
+  all <- attr(frame, "terms")
+  variables <- attr(terms, "variables")
+  names <- vapply(as.list(variables)[-1L], deparse_one, "")
+  predvars <- attr(all, "predvars")
+  if (!identical(predvars, attr(all, "variables"))) {
+    at <- match(names, names(attr(all, "dataClasses")))
+    variables <- predvars[c(1L, at + 1L)]
+  }
+  attr(terms, "predvars") <- variables
+  attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
+  terms
+}
+
+#' Response and X
+#' @return A list: `y`, `x` (columns of full rank) and `fixed`, the field of the fit.
+#' @noRd
+fixed_design <- function(parsed, frame, env, data, contrasts, control) {
+  terms <- part_terms(rlang::new_formula(parsed$response, parsed$fixed, env = env), frame, data)
+  check_contrasts(contrasts, frame)
+  x <- call_frame_step(design_columns(terms, frame, contrasts))
+  used <- attr(x, "contrasts")
+  attr(x, "contrasts") <- NULL
+  names <- colnames(x)
+  keep <- independent_columns(x, control$checks$rankx)
+  if (length(keep) < ncol(x)) x <- x[, keep, drop = FALSE]
+  fixed <- list(
+    terms = terms, contrasts = used, xlevels = stats::.getXlevels(terms, frame),
+    names = colnames(x), dropped = names[!names %in% colnames(x)]
+  )
+  list(y = response(frame), x = x, fixed = fixed)
+}
+
+# Rank ----------------------------------------------------------------------
+
+#' Which columns of X to keep
+#'
+#' A column is dropped if it is, to 1e-7 of its norm, a combination of those before it, which is the rule of `qr()`.
+#' The cross-product of the scaled columns can't see that deep, but where it is far from singular it is a proof
+#' at a fraction of the cost.
+#' @noRd
+independent_columns <- function(x, policy) {
+  p <- ncol(x)
+  if (policy == "ignore" || p == 0L || is_safely_full_rank(x)) return(seq_len(p))
+  qr <- qr(x, tol = 1e-7)
+  if (qr$rank == p) return(seq_len(p))
+  keep <- sort(qr$pivot[seq_len(qr$rank)])
+  report_dropped(colnames(x)[-keep], p, policy)
+  keep
+}
+
+is_safely_full_rank <- function(x) {
+  if (nrow(x) < ncol(x)) return(FALSE)
+  cross <- crossprod(x)
+  norm <- sqrt(diag(cross))
+  if (!all(is.finite(norm)) || any(norm == 0)) return(FALSE)
+  factor <- tryCatch(chol.default(cross / outer(norm, norm)), error = function(cnd) NULL)
+  !is.null(factor) && min(diag(factor)) > 1e-4
+}
+
+report_dropped <- function(dropped, p, policy) {
+  n <- length(dropped)
+  head <- paste0(
+    plural(n, "column"), " of the ", p, " of the fixed effects ", if (n == 1L) "is a linear combination" else
+      "are linear combinations", " of the others"
+  )
+  names <- enumerate(tick(dropped), max = 10L)
+  if (policy == "stop.deficient") {
+    abort_rlmm(c("The fixed effects must be linearly independent.", x = paste0(head, ": ", names, ".")),
+      "rlmm_error_rankx", dropped = dropped)
+  }
+  kind <- switch(policy, `message+drop.cols` = "message", `warn+drop.cols` = "warning", "ignore")
+  signal(kind, paste0(head, " and ", if (n == 1L) "is" else "are", " dropped: ", names, "."), "rankx",
+    dropped = dropped)
+}
+
+# Response ------------------------------------------------------------------
+
+response <- function(frame) {
+  y <- frame[[1L]]
+  name <- names(frame)[1L]
+  if (is.matrix(y) && ncol(y) > 1L) {
+    abort_response(name, paste("a matrix with", ncol(y), "columns"), "Fit one model for each column?")
+  }
+  if (is.factor(y) || !(is.numeric(y) || is.logical(y) || inherits(y, c("difftime", "Date", "POSIXct")))) {
+    kind <- if (is.factor(y)) "a factor" else if (is.character(y)) "a character vector" else describe_type(y)
+    abort_response(name, kind, if (is.factor(y)) "For a binary response use `rglmm(family = binomial)`?")
+  }
+  y <- as.double(y)
+  if (anyNA(y)) abort_still_missing(name, which(is.na(y)))
+  y
+}
+
+abort_response <- function(name, found, hint) {
+  abort_rlmm(
+    c("The response must be a numeric vector.", x = paste0(tick(name), " is ", found, "."), i = hint),
+    "rlmm_error_response"
+  )
+}
+
+abort_still_missing <- function(name, rows) {
+  abort_rlmm(
+    c(paste0(tick(name), " must have no missing values."), x = paste0("Missing at ", describe_rows(rows), "."),
+      i = "Use `na.action = na.omit` to drop such rows."),
+    "rlmm_error_missing", variable = name, rows = rows
+  )
+}
+
+check_contrasts <- function(contrasts, frame) {
+  if (is.null(contrasts)) return(invisible())
+  if (!is.list(contrasts) || is.null(names(contrasts))) {
+    abort_rlmm(
+      c("`contrasts` must be a named list.", x = paste0("It is ", describe_type(contrasts), "."),
+        i = "For example `list(f = contr.sum)`."),
+      "rlmm_error_argument", arg = "contrasts"
+    )
+  }
+  unknown <- setdiff(names(contrasts), names(frame))
+  if (length(unknown) == 0L) return(invisible())
+  abort_rlmm(
+    c(paste0("`contrasts` names ", enumerate(tick(unknown)), ", which isn't a variable of `formula`."),
+      did_you_mean(unknown[1], names(frame))),
+    "rlmm_error_argument", arg = "contrasts"
+  )
+}

@@ -1,0 +1,80 @@
+# The fit: new_fit() is the one place that knows its fields (ARCHITECTURE.md lists them); fit_spec() is the way back
+# from a fit to what Rust needs.
+
+#' @param design What [model_design()] returns.
+#' @param est What [core_fit()] returns.
+#' @noRd
+new_fit <- function(design, est, call, control) {
+  slim <- control$slim
+  fit <- list(
+    call = call, formula = design$formula, frame = if (!slim) design$frame,
+    fixed = design$fixed, random = design$random,
+    reml = design$spec$reml, known_sigma = !is.null(design$spec$sigma),
+    theta = est$theta, beta = rlang::set_names(est$beta, design$fixed$names), sigma = est$sigma,
+    u = by_term(est$u, design$random), b = by_term(est$b, design$random), rx = est$rx,
+    dev = est[c("objective", "log_det_re", "log_det_fe", "pwrss", "wrss", "ussq", "n_eff")],
+    fitted = if (!slim) est$fitted, optsum = est$optsum,
+    na_action = attr(design$frame, "na.action"), control = control, schema = 1L, version = own_version()
+  )
+  structure(fit, class = c("rlmm_lmm", "rlmm"))
+}
+
+own_version <- function() {
+  if (isNamespaceLoaded("rlmm")) getNamespaceInfo("rlmm", "spec")[["version"]]
+}
+
+#' Core terms' random effects as one matrix (levels, columns) per entry of `random`
+#' @noRd
+by_term <- function(effects, random) {
+  lapply(random, function(entry) {
+    b <- effects[[entry$core_term]]
+    if (nrow(b) > length(entry$core_cols)) b <- b[entry$core_cols, , drop = FALSE]
+    b <- t(b)
+    dimnames(b) <- list(entry$levels, entry$columns)
+    b
+  })
+}
+
+#' The spec of a fit, from its stored frame
+#' @param y A new response, or `NULL` for the one of the fit.
+#' @noRd
+fit_spec <- function(fit, y = NULL) {
+  frame <- fit_frame(fit)
+  x <- design_columns(fit$fixed$terms, frame, fit$fixed$contrasts)[, fit$fixed$names, drop = FALSE]
+  attr(x, "contrasts") <- NULL
+  design_spec(
+    frame, x, y %||% response(frame), fit_terms(fit), fit$reml, if (fit$known_sigma) fit$sigma
+  )
+}
+
+fit_terms <- function(fit) {
+  random <- fit$random
+  frame <- fit_frame(fit)
+  groups <- lapply(random, function(entry) group_codes(entry$group_vars, frame, entry$group))
+  names(groups) <- vapply(random, `[[`, "", "group")
+  z <- lapply(random, function(entry) design_columns(entry$effects, frame, entry$contrasts))
+  core_terms(random, z, groups)
+}
+
+fit_frame <- function(fit) {
+  if (!is.null(fit$frame)) return(fit$frame)
+  abort_rlmm(
+    c("The fit doesn't hold its data.", i = "It was made with `rlmm_control(slim = TRUE)`; fit without it."),
+    "rlmm_error_slim"
+  )
+}
+
+design_spec <- function(frame, x, y, terms, reml, sigma) {
+  weights <- frame[["(weights)"]]
+  list(
+    x = x, y = y, weights = if (!is.null(weights)) as.double(weights), offset = total_offset(frame),
+    terms = terms, reml = reml, sigma = sigma
+  )
+}
+
+# `offset()` in the formula and the argument add up.
+total_offset <- function(frame) {
+  offset <- frame[["(offset)"]]
+  for (i in attr(attr(frame, "terms"), "offset")) offset <- (offset %||% 0) + frame[[i]]
+  if (!is.null(offset)) as.double(offset)
+}

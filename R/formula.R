@@ -1,0 +1,273 @@
+# Formulas: `y ~ x + (x | g)` taken apart into a response, the fixed part, and random-effects terms with
+# one grouping each. Only expressions are handled here; no data but for the expansion of `.`.
+
+# What a function around a bar says about the covariance of its columns.
+structure_calls <- c(us = "us", zerocorr = "diag", diag = "diag", homdiag = "homdiag")
+unsupported_calls <- c("cs", "homcs", "ar1", "hetar1", "ou", "gau", "mat", "toep", "homtoep", "rr", "propto", "equalto")
+
+#' Take a mixed-model formula apart
+#' @return A list: `response` and `fixed` (expressions; `fixed` without bars) and `bars`, each a list with
+#'   `effects` (expression), `structure`, and `groups` (a list of groupings, see [expand_group()]).
+#' @noRd
+parse_formula <- function(formula, data = NULL) {
+  check_formula(formula)
+  rhs <- formula[[3L]]
+  if (mentions(rhs, "&")) rhs <- read_ampersand(rhs)
+  parts <- split_bars(rhs)
+  if (length(parts$bars) == 0L) abort_no_bars(formula)
+  if (mentions(parts$fixed, "fulldummy")) abort_fixed_fulldummy()
+  bars <- unlist(lapply(parts$bars, read_bar, data = data), recursive = FALSE)
+  list(response = formula[[2L]], fixed = parts$fixed %||% 1, bars = bars)
+}
+
+mentions <- function(expr, name) name %in% all.names(expr)
+
+#' Separate the bars of a sum from its other summands
+#' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
+#' @noRd
+split_bars <- function(expr) {
+  if (is_bar(expr) || is_structured_bar(expr)) return(list(bars = list(expr)))
+  if (!has_bar(expr)) return(list(fixed = expr))
+  op <- call_name(expr)
+  if (op == "(") return(split_bars(expr[[2L]]))
+  if (op %in% c("+", "-") && !(op == "-" && has_bar(expr[[length(expr)]]))) {
+    sides <- lapply(as.list(expr)[-1L], split_bars)
+    fixed <- if (length(sides) == 1L) sides[[1L]]$fixed else join(op, sides[[1L]]$fixed, sides[[2L]]$fixed)
+    return(list(fixed = fixed, bars = unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)))
+  }
+  abort_bar_inside(expr, op)
+}
+
+join <- function(op, left, right) {
+  if (is.null(right)) return(left)
+  if (!is.null(left)) return(call(op, left, right))
+  if (op == "-") call("-", right) else right
+}
+
+call_name <- function(expr) {
+  if (is.call(expr) && is.symbol(expr[[1L]])) as.character(expr[[1L]]) else ""
+}
+
+is_bar <- function(expr) is.call(expr) && length(expr) == 3L && call_name(expr) %in% c("|", "||")
+
+is_structured_bar <- function(expr) {
+  is.call(expr) && length(expr) >= 2L && call_name(expr) %in% c(names(structure_calls), unsupported_calls) &&
+    is_bar(strip_parens(expr[[2L]]))
+}
+
+strip_parens <- function(expr) {
+  while (call_name(expr) == "(") expr <- expr[[2L]]
+  expr
+}
+
+# Only through the operators of formulas: in `I(a | b)` or `ifelse(a | b, 0, 1)` the bar means "or".
+has_bar <- function(expr) {
+  if (is_bar(expr) || is_structured_bar(expr)) return(TRUE)
+  transparent <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "&")
+  if (!call_name(expr) %in% transparent) return(FALSE)
+  for (part in as.list(expr)[-1L]) if (has_bar(part)) return(TRUE)
+  FALSE
+}
+
+# Bars ----------------------------------------------------------------------
+
+#' One bar, with what may stand around it, as one term or, for `||`, several
+#' @noRd
+read_bar <- function(bar, data) {
+  structure <- "us"
+  if (!is_bar(bar)) {
+    structure <- read_structure(bar)
+    bar <- strip_parens(bar[[2L]])
+  }
+  effects <- bar[[2L]]
+  if (has_bar(effects) || has_bar(bar[[3L]])) abort_nested_bar(bar)
+  groups <- expand_group(bar[[3L]])
+  if (length(groups) == 0L) abort_constant_group(bar)
+  if (call_name(bar) == "||") {
+    if (identical(getOption("rlmm.double_bar"), "diag")) {
+      structure <- "diag"
+    } else {
+      effects <- split_effects(effects, data)
+      return(lapply(effects, function(e) list(effects = e, structure = "us", groups = groups)))
+    }
+  }
+  list(list(effects = effects, structure = structure, groups = groups))
+}
+
+read_structure <- function(expr) {
+  name <- call_name(expr)
+  if (!name %in% names(structure_calls)) abort_structure(name)
+  arguments <- as.list(expr)[-(1:2)]
+  hom <- FALSE
+  if (length(arguments) > 0L) {
+    known <- name == "diag" && length(arguments) == 1L && (names(arguments) %||% "hom") %in% c("", "hom")
+    hom <- if (known) arguments[[1L]] else NA
+    if (!is.logical(hom) || is.na(hom)) abort_structure_arguments(expr)
+  }
+  if (hom) "homdiag" else structure_calls[[name]]
+}
+
+# `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each term.
+split_effects <- function(effects, data) {
+  terms <- stats::terms(rlang::new_formula(NULL, effects), data = data)
+  labels <- lapply(attr(terms, "term.labels"), str2lang)
+  slopes <- lapply(labels, function(label) call("+", 0, label))
+  if (attr(terms, "intercept") == 1L) c(list(1), slopes) else slopes
+}
+
+# Grouping ------------------------------------------------------------------
+
+#' The groupings that the right side of a bar stands for
+#'
+#' A grouping is a list: `atoms` (expressions, each a variable or a call to be evaluated) and `name`. `a/b`
+#' gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, `a + b` gives `a` and `b`.
+#' @noRd
+expand_group <- function(expr) {
+  if (is.symbol(expr)) return(list(new_group(list(expr))))
+  if (!is.call(expr)) return(list())
+  if (length(expr) == 3L) {
+    op <- call_name(expr)
+    if (op %in% c("+", ":", "&", "%in%", "*", "/")) {
+      return(expand_operator(op, expand_group(expr[[2L]]), expand_group(expr[[3L]])))
+    }
+  }
+  if (call_name(expr) == "(") return(expand_group(expr[[2L]]))
+  list(new_group(list(expr)))
+}
+
+expand_operator <- function(op, left, right) {
+  groups <- switch(
+    op,
+    `+` = c(left, right),
+    `*` = c(left, right, cross_groups(left, right)),
+    `/` = c(left, cross_groups(list(merge_groups(left)), right, reversed = TRUE)),
+    cross_groups(left, right)
+  )
+  groups[!duplicated(vapply(groups, `[[`, "", "name"))]
+}
+
+cross_groups <- function(left, right, reversed = FALSE) {
+  out <- list()
+  for (l in left) for (r in right) {
+    atoms <- unique(c(as_written(l), as_written(r)))
+    out <- c(out, list(new_group(if (reversed) rev(atoms) else atoms, reversed)))
+  }
+  out
+}
+
+# The atoms from the outer to the inner, as in `a/b/c`, whose groupings are called "b:a" and "c:b:a".
+as_written <- function(group) if (group$reversed) rev(group$atoms) else group$atoms
+
+merge_groups <- function(groups) new_group(unique(unlist(lapply(groups, as_written))))
+
+new_group <- function(atoms, reversed = FALSE) {
+  name <- paste(vapply(atoms, deparse_one, ""), collapse = ":")
+  list(atoms = atoms, name = name, reversed = reversed)
+}
+
+deparse_one <- function(expr) {
+  if (is.symbol(expr)) as.character(expr) else paste(deparse(expr, 500L), collapse = " ")
+}
+
+# `&` -----------------------------------------------------------------------
+
+#' Read `a & b` as `a:b`
+#'
+#' R gives `&` a lower precedence than `+`, so `x + a & b + (1 | g)` arrives as `(x + a) & (b + (1 | g))`
+#' without the parentheses. Taken apart into summands, with the last one before and the first one after
+#' each `&` interacting.
+#' @noRd
+read_ampersand <- function(expr) {
+  op <- call_name(expr)
+  if (op == "&" && length(expr) == 3L) {
+    left <- read_ampersand(expr[[2L]])
+    right <- read_ampersand(expr[[3L]])
+    return(interact(left, right))
+  }
+  if (op %in% c("(", "+", "-", "*", "/", ":", "^", "%in%", "|", "||", names(structure_calls))) {
+    for (i in seq_along(expr)[-1L]) expr[[i]] <- read_ampersand(expr[[i]])
+  }
+  expr
+}
+
+interact <- function(left, right) {
+  if (call_name(right) %in% c("+", "-") && length(right) == 3L) {
+    return(call(call_name(right), interact(left, right[[2L]]), right[[3L]]))
+  }
+  if (call_name(left) %in% c("+", "-") && length(left) == 3L) {
+    return(call(call_name(left), left[[2L]], interact(left[[3L]], right)))
+  }
+  call(":", left, right)
+}
+
+# Errors --------------------------------------------------------------------
+
+check_formula <- function(formula) {
+  if (!inherits(formula, "formula")) {
+    abort_rlmm(
+      c("`formula` must be a formula.", x = paste0("It is ", describe_type(formula), "."),
+        i = "For example `y ~ x + (1 | group)`."),
+      "rlmm_error_argument", arg = "formula"
+    )
+  }
+  if (length(formula) == 3L) return(invisible())
+  abort_rlmm(
+    c("`formula` must have a response on its left side.", x = paste0("It is ", tick(deparse_one(formula)), ".")),
+    "rlmm_error_formula"
+  )
+}
+
+abort_formula <- function(..., class = NULL) abort_rlmm(c(...), c(class, "rlmm_error_formula"))
+
+abort_no_bars <- function(formula) {
+  abort_formula(
+    "`formula` must have at least one random-effects term.",
+    x = paste(tick(deparse_one(formula)), "has no term of the form `(expr | group)`."),
+    i = "Did you mean `lm()`, or is a term such as `(1 | group)` missing?",
+    class = "rlmm_error_no_bars"
+  )
+}
+
+abort_bar_inside <- function(expr, op) {
+  abort_formula(
+    "A random-effects term can only be added to a formula.",
+    x = paste0("It stands inside ", tick(op), " in ", tick(deparse_one(expr)), "."),
+    i = "Put it in parentheses after a `+`, and a slope inside it: `(x | group)`."
+  )
+}
+
+abort_nested_bar <- function(bar) {
+  abort_formula(
+    "A random-effects term can't hold another one.",
+    x = paste0("It is ", tick(paste0("(", deparse_one(bar), ")")), "."),
+    i = "For nested grouping factors write `(1 | a/b)`."
+  )
+}
+
+abort_constant_group <- function(bar) {
+  abort_formula(
+    paste0("The grouping factor of ", tick(paste0("(", deparse_one(bar), ")")), " must be a variable."),
+    x = "It is a constant."
+  )
+}
+
+abort_fixed_fulldummy <- function() {
+  abort_formula(
+    "`fulldummy()` can only stand in a random-effects term.",
+    x = "Among the fixed effects its columns would be linearly dependent."
+  )
+}
+
+abort_structure <- function(name) {
+  abort_formula(
+    paste0("The covariance structure ", tick(paste0(name, "()")), " isn't supported."),
+    i = paste0("These are: ", enumerate(tick(paste0(names(structure_calls), "()"))), ".")
+  )
+}
+
+abort_structure_arguments <- function(expr) {
+  abort_formula(
+    paste0("Can't understand ", tick(deparse_one(expr)), "."),
+    i = "The one argument beside the term is `hom = TRUE` or `FALSE`, and only in `diag()`."
+  )
+}

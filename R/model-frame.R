@@ -1,0 +1,215 @@
+# The model frame: every variable of the formula, evaluated once, with `(weights)` and `(offset)`.
+
+#' Build the model frame
+#' @param parsed What [parse_formula()] returns.
+#' @param env The formula's environment.
+#' @param extras Named list of quosures: `subset`, `weights`, `offset`; absent when the user gave none.
+#' @param na_action A function, its name, or `NULL`.
+#' @return A data frame without rows that `na_action` dropped, with the attributes `terms` (of all variables, with
+#'   `predvars`) and `na.action`.
+#' @noRd
+build_frame <- function(parsed, env, data, extras, na_action) {
+  terms <- frame_terms(parsed, env, data)
+  extras <- eval_extras(extras, data, env)
+  frame <- eval_frame(terms, data, extras)
+  check_rows(frame, data, extras$subset)
+  terms <- attr(frame, "terms")
+  check_nan(frame)
+  full <- frame
+  frame <- apply_na_action(frame, na_action)
+  if (nrow(frame) == 0L) abort_all_missing(full)
+  check_infinite(frame)
+  frame <- drop_unused(frame)
+  attr(frame, "terms") <- terms
+  frame
+}
+
+# Terms of one formula with all variables: the fixed part, the effects and the grouping factors.
+frame_terms <- function(parsed, env, data) {
+  rhs <- parsed$fixed
+  for (bar in parsed$bars) {
+    if (is.language(bar$effects)) rhs <- call("+", rhs, frame_effects(bar$effects))
+    for (group in bar$groups) for (atom in group$atoms) rhs <- call("+", rhs, atom)
+  }
+  formula <- rlang::new_formula(parsed$response, rhs, env = env)
+  call_frame_step(stats::terms.formula(formula, data = if (is.data.frame(data)) data))
+}
+
+# In parentheses, because `- 1` among the effects must not take away a variable of the whole.
+frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
+
+#' The variables, before missing values are treated
+#'
+#' The extra vectors are put into the call as values: `model.frame()` would look for their names in the formula's
+#' environment, which is not where `rlmm()` was called from.
+#' @noRd
+eval_frame <- function(terms, data, extras) {
+  arguments <- list(formula = terms, data = data %||% environment(terms), na.action = stats::na.pass)
+  call_frame_step(do.call(stats::model.frame.default, c(arguments, extras)), terms, data)
+}
+
+# Extras --------------------------------------------------------------------
+
+eval_extras <- function(extras, data, env) {
+  if (length(extras) == 0L) return(NULL)
+  values <- Map(function(quo, arg) eval_extra(quo, data, env, arg), extras, names(extras))
+  values <- values[!vapply(values, is.null, NA)]
+  n <- if (is.data.frame(data)) nrow(data)
+  for (arg in names(values)) check_extra(values[[arg]], arg, n)
+  values
+}
+
+# Columns of the data first, then where the argument was written, then the formula's environment.
+eval_extra <- function(quo, data, env, arg) {
+  expr <- rlang::quo_get_expr(quo)
+  if (!is.language(expr)) return(expr)
+  tryCatch(
+    eval(expr, data, rlang::quo_get_env(quo)),
+    error = function(cnd) {
+      tryCatch(eval(expr, data, env), error = function(e) abort_extra(expr, arg, cnd, data))
+    }
+  )
+}
+
+check_extra <- function(x, arg, n) {
+  type_ok <- is.numeric(x) || (arg == "subset" && is.logical(x)) || (arg == "subset" && is.character(x))
+  if (!type_ok || (length(dim(x)) > 1L && arg != "offset")) {
+    want <- if (arg == "subset") "logical or numeric" else "numeric"
+    abort_rlmm(
+      c(paste0("`", arg, "` must be ", want, "."), x = paste0("It is ", describe_type(x), ".")),
+      paste0("rlmm_error_", arg)
+    )
+  }
+  same_length <- arg != "subset" || is.logical(x)
+  if (same_length && !is.null(n) && NROW(x) != n) {
+    abort_rlmm(
+      paste0("`", arg, "` must have one value for each of the ", plural(n, "row"), " of `data`, not ", NROW(x), "."),
+      paste0("rlmm_error_", arg)
+    )
+  }
+  if (arg == "weights") check_weights(x)
+}
+
+check_weights <- function(w) {
+  bad <- which(is.nan(w) | is.infinite(w) | (!is.na(w) & w < 0))
+  if (length(bad) > 0L) {
+    abort_rlmm(
+      c("`weights` must be finite and not negative.",
+        x = paste0(plural(length(bad), "value"), " ", if (length(bad) == 1L) "is" else "are", " not, at ",
+                   describe_rows(bad), ".")),
+      "rlmm_error_weights", rows = bad
+    )
+  }
+  if (all(w == 0, na.rm = TRUE)) abort_rlmm("`weights` must not all be zero.", "rlmm_error_weights")
+}
+
+# Missing and infinite values -----------------------------------------------
+
+apply_na_action <- function(frame, na_action) {
+  action <- find_na_action(na_action)
+  if (is.null(action) || identical(action, stats::na.pass)) return(frame)
+  if (identical(action, stats::na.fail)) {
+    if (anyNA(frame, recursive = TRUE)) abort_missing(frame)
+    return(frame)
+  }
+  action(frame)
+}
+
+find_na_action <- function(x) {
+  if (is.null(x) || is.function(x)) return(x)
+  if (is.character(x) && length(x) == 1L) {
+    known <- c("na.omit", "na.exclude", "na.pass", "na.fail")
+    if (x %in% substring(known, 4L)) x <- paste0("na.", x)
+    if (x %in% known) return(getExportedValue("stats", x))
+    found <- get0(x, mode = "function", envir = globalenv())
+    if (!is.null(found)) return(found)
+  }
+  abort_rlmm(
+    c("`na.action` must be a function such as `na.omit`, or its name.", x = paste0("It is ", describe_type(x), ".")),
+    "rlmm_error_argument", arg = "na.action"
+  )
+}
+
+# NaN is not a missing value but a computation that went wrong (such as `log(-1)`): never dropped in silence.
+check_nan <- function(frame) {
+  for (name in names(frame)) {
+    x <- frame[[name]]
+    if (is.double(x) && anyNA(x)) abort_if_any(is.nan(unclass(x)), name, "NaN")
+  }
+}
+
+check_infinite <- function(frame) {
+  for (name in names(frame)) {
+    x <- frame[[name]]
+    if (is.double(x) && !is.finite(sum(unclass(x)))) abort_if_any(is.infinite(unclass(x)), name, "infinite", frame)
+  }
+}
+
+abort_if_any <- function(bad, name, what, frame = NULL) {
+  if (is.matrix(bad)) bad <- rowSums(bad) > 0
+  if (!any(bad)) return(invisible())
+  rows <- which(bad)
+  if (!is.null(frame)) rows <- original_rows(frame)[rows]
+  label <- switch(name, `(weights)` = "`weights`", `(offset)` = "`offset`", tick(name))
+  abort_rlmm(
+    c(paste0(label, " must hold finite numbers."),
+      x = paste0(plural(length(rows), "value"), if (length(rows) == 1L) " is " else " are ", what, ", at ",
+                 describe_rows(rows), "."),
+      i = if (what == "NaN") "To have such rows dropped, make the values `NA`."),
+    "rlmm_error_non_finite", variable = name, rows = rows
+  )
+}
+
+# The row names, which are the rows of the data as the user counts them (or has named them).
+original_rows <- function(frame) attr(frame, "row.names")
+
+drop_unused <- function(frame) {
+  for (name in names(frame)) {
+    x <- frame[[name]]
+    if (is.factor(x) && any(tabulate(x, nlevels(x)) == 0L)) frame[[name]] <- droplevels(x)
+  }
+  frame
+}
+
+# Errors --------------------------------------------------------------------
+
+check_rows <- function(frame, data, subset) {
+  if (nrow(frame) > 0L) return(invisible())
+  what <- if (is.null(subset)) "`data` must have at least one row." else "`subset` must leave at least one row."
+  abort_rlmm(what, "rlmm_error_no_rows")
+}
+
+abort_all_missing <- function(frame) {
+  abort_rlmm(
+    c("No row without missing values is left.", x = paste0(describe_missing(frame), ".")),
+    "rlmm_error_no_rows"
+  )
+}
+
+abort_missing <- function(frame) {
+  abort_rlmm(
+    c("The data must have no missing values, because `na.action` is `na.fail`.",
+      x = paste0(describe_missing(frame), ".")),
+    "rlmm_error_missing"
+  )
+}
+
+describe_missing <- function(frame) {
+  count <- vapply(frame, function(x) sum(if (is.matrix(x)) rowSums(is.na(x)) > 0 else is.na(x)), 0)
+  count <- count[count > 0]
+  if (length(count) == 0L) return("The rows are all dropped by `na.action`")
+  enumerate(paste0(tick(names(count)), " is missing in ", count, " of ", nrow(frame), " rows"))
+}
+
+abort_extra <- function(expr, arg, cnd, data) {
+  abort_rlmm(
+    c(paste0("Can't evaluate `", arg, "`."), x = conditionMessage(cnd),
+      missing_hint(expr, data)),
+    c("rlmm_error_variable", paste0("rlmm_error_", arg))
+  )
+}
+
+missing_hint <- function(expr, data) {
+  unknown <- setdiff(all.vars(expr), names(data))
+  if (length(unknown) == 0L) NULL else did_you_mean(unknown[1], names(data))
+}

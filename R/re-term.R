@@ -1,0 +1,225 @@
+# Random-effects terms: for each bar its columns, its grouping factor, its place in theta and in the spec.
+
+#' All random-effects terms of the model
+#' @return A list: `random` (the field of the fit: one entry per term, in order) and `terms` (of the spec).
+#' @noRd
+random_design <- function(parsed, frame, env, data) {
+  entries <- unlist(lapply(parsed$bars, bar_entries, frame = frame, env = env, data = data), recursive = FALSE)
+  groups <- list()
+  for (i in seq_along(entries)) {
+    name <- entries[[i]]$entry$group
+    if (is.null(groups[[name]])) groups[[name]] <- group_codes(entries[[i]]$entry$group_vars, frame, name)
+    entries[[i]]$entry$levels <- groups[[name]]$levels
+  }
+  check_duplicates(entries)
+  entries <- entries[term_order(vapply(entries, function(e) length(e$entry$levels), 1L))]
+  random <- place_terms(lapply(entries, `[[`, "entry"))
+  list(random = random, terms = core_terms(random, lapply(entries, `[[`, "z"), groups))
+}
+
+# One entry for each grouping of the bar, with the columns they share.
+bar_entries <- function(bar, frame, env, data) {
+  effects <- bar_effects(bar$effects, frame, env, data)
+  lapply(bar$groups, function(group) {
+    entry <- list(
+      label = paste(deparse_one(bar$effects), "|", group$name),
+      group = group$name,
+      group_expr = group_expression(group$atoms, frame, env),
+      group_vars = vapply(group$atoms, deparse_one, ""),
+      effects = effects$terms, contrasts = effects$contrasts, xlevels = effects$xlevels,
+      columns = colnames(effects$z), structure = bar$structure
+    )
+    list(entry = entry, z = effects$z)
+  })
+}
+
+# Columns -------------------------------------------------------------------
+
+bar_effects <- function(expr, frame, env, data) {
+  unwrapped <- unwrap_fulldummy(expr)
+  terms <- part_terms(rlang::new_formula(NULL, unwrapped$expr, env = env), frame, data)
+  contrasts <- full_contrasts(unwrapped$variables, frame)
+  z <- call_frame_step(design_columns(terms, frame, contrasts))
+  if (ncol(z) == 0L) {
+    abort_formula(paste0("The term ", tick(paste0("(", deparse_one(expr), " | ...)")), " must have a column."))
+  }
+  used <- attr(z, "contrasts")
+  if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
+  attr(z, "contrasts") <- NULL
+  list(terms = terms, contrasts = used, xlevels = stats::.getXlevels(terms, frame), z = z)
+}
+
+# `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
+unwrap_fulldummy <- function(expr) {
+  if (!is.call(expr)) return(list(expr = expr))
+  if (call_name(expr) == "fulldummy" && length(expr) == 2L) {
+    return(list(expr = expr[[2L]], variables = deparse_one(expr[[2L]])))
+  }
+  variables <- NULL
+  for (i in seq_along(expr)[-1L]) {
+    inner <- unwrap_fulldummy(expr[[i]])
+    expr[[i]] <- inner$expr
+    variables <- c(variables, inner$variables)
+  }
+  list(expr = expr, variables = variables)
+}
+
+full_contrasts <- function(variables, frame) {
+  if (is.null(variables)) return(NULL)
+  contrasts <- lapply(unclass(frame)[variables], function(f) {
+    levels <- if (is.factor(f)) levels(f) else levels(factor(f))
+    diag(1, length(levels), names = FALSE) |> `dimnames<-`(list(levels, levels))
+  })
+  names(contrasts) <- variables
+  contrasts
+}
+
+# Groups --------------------------------------------------------------------
+
+#' Level of each row, and the levels in use
+#' @return A list: `refs` (integer) and `levels` (character).
+#' @noRd
+group_codes <- function(vars, frame, name) {
+  codes <- atom_codes(frame[[vars[1L]]], vars[1L])
+  for (var in vars[-1L]) codes <- combine_codes(codes, atom_codes(frame[[var]], var))
+  if (anyNA(codes$refs)) abort_still_missing(name, which(is.na(codes$refs)))
+  codes
+}
+
+atom_codes <- function(x, name) {
+  if (is.list(x) || length(dim(x)) > 1L) {
+    abort_rlmm(
+      c(paste0("The grouping factor ", tick(name), " must be a vector."), x = paste0("It is ", describe_type(x), ".")),
+      "rlmm_error_group"
+    )
+  }
+  if (is.factor(x)) return(used_codes(as.integer(x), levels(x)))
+  values <- sort(unique(x))
+  labels <- as.character(values)
+  refs <- match(x, values)
+  if (anyDuplicated(labels)) {
+    refs <- match(labels, unique(labels))[refs]
+    labels <- unique(labels)
+  }
+  list(refs = refs, levels = labels)
+}
+
+used_codes <- function(refs, levels) {
+  used <- tabulate(refs, length(levels)) > 0L
+  if (all(used)) return(list(refs = refs, levels = levels))
+  list(refs = cumsum(used)[refs], levels = levels[used])
+}
+
+# Pairs in use, the second factor running fastest, as in `a:b`.
+combine_codes <- function(a, b) {
+  pair <- (a$refs - 1) * length(b$levels) + b$refs
+  pairs <- sort(unique(pair))
+  first <- (pairs - 1) %/% length(b$levels) + 1
+  second <- (pairs - 1) %% length(b$levels) + 1
+  list(refs = match(pair, pairs), levels = paste(a$levels[first], b$levels[second], sep = ":"))
+}
+
+#' An expression for the grouping that gives the same levels on other data
+#'
+#' What an atom takes from the data as a whole is put in as a value: the breaks of `cut(x, 4)` or the mean
+#' in `x > mean(x)` are those of the fit.
+#' @noRd
+group_expression <- function(atoms, frame, env) {
+  Reduce(function(a, b) call(":", a, b), atoms)
+}
+
+# Order and place -----------------------------------------------------------
+
+# As lme4: untouched if the numbers of levels never increase, else by them, and in reverse among equals.
+term_order <- function(n_levels) {
+  if (any(diff(n_levels) > 0L)) rev(order(n_levels)) else seq_along(n_levels)
+}
+
+n_theta <- function(structure, size) {
+  switch(structure, us = size * (size + 1L) / 2L, diag = size, homdiag = 1L)
+}
+
+#' Give each entry its indices into theta and its columns of a core term
+#' @noRd
+place_terms <- function(random) {
+  groups <- unique(vapply(random, `[[`, "", "group"))
+  taken <- integer(length(groups))
+  at <- 0L
+  for (i in seq_along(random)) {
+    size <- length(random[[i]]$columns)
+    count <- as.integer(n_theta(random[[i]]$structure, size))
+    core <- match(random[[i]]$group, groups)
+    random[[i]]$theta <- at + seq_len(count)
+    random[[i]]$core_term <- core
+    random[[i]]$core_cols <- taken[core] + seq_len(size)
+    taken[core] <- taken[core] + size
+    at <- at + count
+  }
+  random
+}
+
+#' The terms of the spec: entries with the same grouping side by side
+#' @noRd
+core_terms <- function(random, z, groups) {
+  owner <- vapply(random, `[[`, 1L, "core_term")
+  lapply(seq_len(max(owner)), function(core) {
+    mine <- which(owner == core)
+    parts <- random[mine]
+    group <- groups[[parts[[1L]]$group]]
+    list(
+      refs = group$refs, n_levels = length(group$levels), z = bind_columns(z[mine]),
+      part_kind = vapply(parts, `[[`, "", "structure"),
+      part_size = lengths(lapply(parts, `[[`, "columns")),
+      part_theta = vapply(parts, function(p) p$theta[1L] - 1L, 1L)
+    )
+  })
+}
+
+# NULL stands for one column of ones.
+bind_columns <- function(z) {
+  if (length(z) == 1L && identical(colnames(z[[1L]]), "(Intercept)")) return(NULL)
+  unname(if (length(z) == 1L) z[[1L]] else do.call(cbind, z))
+}
+
+check_duplicates <- function(entries) {
+  labels <- vapply(entries, function(e) e$entry$label, "")
+  twice <- labels[duplicated(labels)]
+  if (length(twice) == 0L) return(invisible())
+  abort_formula(
+    paste0("The term ", tick(paste0("(", twice[1L], ")")), " must not stand in `formula` twice."),
+    class = "rlmm_error_duplicate_term"
+  )
+}
+
+# Theta ---------------------------------------------------------------------
+
+#' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
+#' @noRd
+theta_names <- function(random) {
+  unlist(lapply(random, function(entry) {
+    columns <- entry$columns
+    k <- length(columns)
+    names <- switch(
+      entry$structure,
+      us = {
+        names <- outer(columns, columns, paste, sep = ".")
+        diag(names) <- columns
+        names[lower.tri(names, diag = TRUE)]
+      },
+      diag = columns,
+      homdiag = columns[1L]
+    )
+    paste(entry$group, names, sep = ".")
+  }))
+}
+
+#' Lambda's block of one term: k x k, lower triangular
+#' @noRd
+lambda_block <- function(entry, theta) {
+  k <- length(entry$columns)
+  par <- theta[entry$theta]
+  if (entry$structure != "us") return(diag(par, k, k))
+  block <- matrix(0, k, k)
+  block[lower.tri(block, diag = TRUE)] <- par
+  block
+}

@@ -1,0 +1,74 @@
+# rlmm(): the user's function for linear mixed models.
+
+#' Fit a linear mixed model
+#'
+#' @param formula As in lme4: `y ~ x + (x | g)`. See Details.
+#' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without it they are looked up
+#'   where the formula was written.
+#' @param REML `TRUE` for the restricted likelihood, `FALSE` for maximum likelihood.
+#' @param control Made by [rlmm_control()]; an `lme4::lmerControl()` is understood.
+#' @param start Theta to start from: a numeric vector, or a list with the element `theta`.
+#' @param verbose With 1 every evaluation of the objective is printed.
+#' @param subset,weights,na.action,offset As in [lm()].
+#' @param contrasts Named list of contrasts for the factors of the fixed part.
+#' @param sigma The residual standard deviation, if it is known.
+#' @param ... Not used; anything here is an error.
+#'
+#' @details
+#' A random-effects term is `(effects | group)`, correlated within a level, or `(effects || group)`, its terms
+#' uncorrelated. `zerocorr(effects | group)` and `diag(effects | group)` make all columns uncorrelated,
+#' `diag(effects | group, hom = TRUE)` with one variance, `us()` is the unstructured default. Among the effects
+#' `fulldummy(f)` stands for an indicator of each level of `f`, `dummy(f, "a")` for the one of "a". The group may be
+#' `a/b` (for `a` and `b:a`), `a:b`, `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
+#'
+#' @return A list of class `rlmm_lmm`.
+#' @examples
+#' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' @export
+rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), start = NULL, verbose = 0L,
+                 subset, weights, na.action, offset, contrasts = NULL, sigma = NULL, ...) {
+  call <- match.call()
+  check_dots(...)
+  control <- as_control(control)
+  if (is.character(formula)) formula <- stats::as.formula(formula, env = parent.frame())
+  extras <- c(
+    if (!missing(subset)) list(subset = rlang::enquo(subset)),
+    if (!missing(weights)) list(weights = rlang::enquo(weights)),
+    if (!missing(offset)) list(offset = rlang::enquo(offset))
+  )
+  na_action <- if (missing(na.action)) default_na_action(data) else na.action
+  design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
+  start <- check_start(start, design$random)
+  est <- core_fit(design$spec, start, core_control(control, verbose))
+  fit <- new_fit(design, est, call, control)
+  report_fit(fit)
+  fit
+}
+
+#' From a formula to what Rust needs, and what the fit keeps
+#' @return A list: `formula`, `frame`, `fixed`, `random`, and the `spec` of ARCHITECTURE.md.
+#' @noRd
+model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), extras = NULL,
+                         na_action = stats::na.omit, contrasts = NULL, sigma = NULL) {
+  check_flag(REML, "REML")
+  check_sigma(sigma)
+  check_data(data)
+  parsed <- parse_formula(formula, data)
+  env <- environment(formula)
+  frame <- build_frame(parsed, env, data, extras, na_action)
+  fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
+  random <- random_design(parsed, frame, env, data)
+  spec <- design_spec(frame, fixed$x, fixed$y, random$terms, REML, sigma)
+  check_model(spec, random$random, fixed$fixed, control$checks)
+  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec)
+}
+
+default_na_action <- function(data) {
+  own <- if (!is.environment(data)) attr(data, "na.action")
+  if (!is.null(own) && !is.numeric(own)) own else getOption("na.action")
+}
+
+core_control <- function(control, verbose) {
+  control$verbose <- as.integer(verbose)
+  control
+}
