@@ -2,7 +2,7 @@
 # theta, and the best optimum that any of lme4's optimizers reaches under tight tolerances.
 # Run from the root of the package, with rlmm, lme4 (>= 2.0), nlme, MASS and mlmRev installed:
 #   Rscript data-raw/reference.R [name of a model ...]
-# With names, only those models are computed anew. It takes about ten minutes.
+# With names, only those models are computed anew. It takes about three minutes.
 
 library(lme4)
 source("tests/testthat/helper-models.R")
@@ -54,34 +54,41 @@ reference <- function(name) {
   start <- ifelse(getME(best, "lower") == 0, 1, 0)
   points <- theta_points(unname(start), theta)
   list(
-    name = jsonlite::unbox(name),
-    criterion = jsonlite::unbox(if (isREML(best)) "reml" else "ml"),
-    n = jsonlite::unbox(nobs(best)), p = jsonlite::unbox(length(fixef(best))),
-    q = jsonlite::unbox(getME(best, "q")),
+    name = name, criterion = if (isREML(best)) "reml" else "ml",
+    n = nobs(best), p = length(fixef(best)), q = getME(best, "q"),
     theta = points, objective = vapply(points, deviance_at, 1),
     optimum = list(
-      objective = jsonlite::unbox(objective(best)), theta = theta, sigma = jsonlite::unbox(sigma(best)),
+      objective = objective(best), theta = theta, sigma = sigma(best),
       beta = unname(fixef(best)), se = unname(sqrt(diag(as.matrix(vcov(best))))),
-      optimizer = jsonlite::unbox(best@optinfo$optimizer)
+      optimizer = best@optinfo$optimizer
     )
   )
 }
 
+# Scalars as JSON scalars, all else as arrays.
+unbox <- function(x, fields) {
+  x[fields] <- lapply(x[fields], jsonlite::unbox)
+  x
+}
+
+unbox_model <- function(model) {
+  model$optimum <- unbox(model$optimum, c("objective", "sigma", "optimizer"))
+  unbox(model, c("name", "criterion", "n", "p", "q"))
+}
+
 path <- "tests/reference/lmm.json"
 wanted <- commandArgs(trailingOnly = TRUE)
-known <- if (file.exists(path)) jsonlite::read_json(path)$models else list()
-if (length(wanted) == 0) wanted <- names(lmm_models)
-known <- Filter(function(m) !m$name %in% wanted && m$name %in% names(lmm_models), known)
-scalar <- c("name", "criterion", "n", "p", "q")
-for (i in seq_along(known)) {
-  known[[i]][scalar] <- lapply(known[[i]][scalar], jsonlite::unbox)
-  one <- c("objective", "sigma", "optimizer")
-  known[[i]]$optimum[one] <- lapply(known[[i]]$optimum[one], jsonlite::unbox)
+known <- if (file.exists(path)) {
+  jsonlite::fromJSON(path, simplifyMatrix = FALSE, simplifyDataFrame = FALSE)$models
 }
-models <- c(known, lapply(wanted, reference))
-models <- models[order(match(vapply(models, function(m) as.character(m$name), ""), names(lmm_models)))]
+if (length(wanted) == 0) wanted <- names(lmm_models)
+models <- c(Filter(function(m) !m$name %in% wanted, known), lapply(wanted, reference))
+models <- models[order(match(vapply(models, `[[`, "", "name"), names(lmm_models), nomatch = 0))]
+models <- Filter(function(m) m$name %in% names(lmm_models), models)
 made_with <- list(
-  R = jsonlite::unbox(paste(R.version$major, R.version$minor, sep = ".")),
-  lme4 = jsonlite::unbox(format(packageVersion("lme4")))
+  R = paste(R.version$major, R.version$minor, sep = "."), lme4 = format(packageVersion("lme4"))
 )
-jsonlite::write_json(list(made_with = made_with, models = models), path, digits = NA, pretty = TRUE)
+jsonlite::write_json(
+  list(made_with = unbox(made_with, c("R", "lme4")), models = lapply(models, unbox_model)),
+  path, digits = NA, pretty = TRUE
+)

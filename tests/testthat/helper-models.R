@@ -110,7 +110,7 @@ lmm_models <- list(
   oxide = lmm(Thickness ~ 1 + (1 | Lot/Wafer), "nlme::Oxide"),
   pixel = lmm(pixel ~ day + I(day^2) + (day | Dog) + (1 | Dog:Side), "nlme::Pixel"),
   wafer = lmm(
-    current ~ voltage + I(voltage^2) + (voltage || Wafer) + (voltage || Wafer:Site), "nlme::Wafer"
+    current ~ voltage + I(voltage^2) + (voltage || Wafer:Site) + (voltage || Wafer), "nlme::Wafer"
   ),
   glucose = lmm(glucose ~ poly(Time, 4) + (1 | Subject/Date), "nlme::Glucose2", REML = FALSE),
   assay = lmm(logDens ~ sample * dilut + (1 | Block) + (1 | Block:sample), "nlme::Assay"),
