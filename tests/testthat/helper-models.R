@@ -112,6 +112,9 @@ lmm_models <- list(
   wafer = lmm(
     current ~ voltage + I(voltage^2) + (voltage || Wafer:Site) + (voltage || Wafer), "nlme::Wafer"
   ),
+  wafer_outer_first = lmm(
+    current ~ voltage + I(voltage^2) + (voltage || Wafer) + (voltage || Wafer:Site), "nlme::Wafer"
+  ),
   glucose = lmm(glucose ~ poly(Time, 4) + (1 | Subject/Date), "nlme::Glucose2", REML = FALSE),
   assay = lmm(logDens ~ sample * dilut + (1 | Block) + (1 | Block:sample), "nlme::Assay"),
   gun = lmm(rounds ~ Method + Physique + (1 | Team), "nlme::Gun"),
@@ -191,11 +194,12 @@ lmm_models <- list(
   )
 )
 
-# The data frame of a model, or NULL where its package is not installed.
+# The data frame of a model, or NULL where its package is not installed or too old to have it.
 lmm_data <- function(model) {
   if (!requireNamespace(model$package, quietly = TRUE)) return(NULL)
   env <- new.env()
-  utils::data(list = model$data, package = model$package, envir = env)
+  suppressWarnings(utils::data(list = model$data, package = model$package, envir = env))
+  if (is.null(env[[model$data]])) return(NULL)
   data <- as.data.frame(env[[model$data]])
   for (name in names(model$derived)) data[[name]] <- eval(model$derived[[name]], data)
   data
@@ -205,6 +209,13 @@ lmm_data <- function(model) {
 lmm_fit <- function(fun, model, formula = model$formula, ..., data = lmm_data(model)) {
   call <- as.call(c(quote(fun), formula, quote(data), model$args, list(...)))
   eval(call)
+}
+
+# What data-raw/reference.R has written down about the models, by name.
+lmm_references <- function(path = testthat::test_path("..", "reference", "lmm.json")) {
+  models <- jsonlite::fromJSON(path, simplifyMatrix = FALSE, simplifyDataFrame = FALSE)$models
+  names(models) <- vapply(models, `[[`, "", "name")
+  models
 }
 
 small_lmm_models <- function() Filter(function(model) !model$large, lmm_models)

@@ -1,0 +1,32 @@
+# Every model of the registry against the numbers that data-raw/reference.R took from lme4.
+
+skip_if_not_installed("jsonlite")
+references <- lmm_references()
+
+expect_reference <- function(name) {
+  reference <- references[[name]]
+  data <- lmm_data(lmm_models[[name]])
+  skip_if(is.null(data), paste("no data for", name))
+  fit <- suppressMessages(lmm_fit(rlmm, lmm_models[[name]], data = data))
+
+  objective <- core_objective(fit_spec(fit), do.call(cbind, lapply(reference$theta, as.numeric)))
+  expect_lt(max(abs(objective / reference$objective - 1)), 1e-9, label = paste(name, "objective: relative error"))
+  best <- reference$optimum
+  expect_lte(fit$dev$objective - best$objective, 1e-6, label = paste(name, "objective above lme4's best"))
+  expect_lt(max(0, abs(fixef(fit) - unlist(best$beta)) / unlist(best$se)), 1e-3, label = paste(name, "beta"))
+  expect_equal(sigma(fit), best$sigma, tolerance = 1e-3, label = paste(name, "sigma"))
+}
+
+test_that("the registry and its references know the same models", {
+  expect_setequal(names(references), names(lmm_models))
+  expect_gte(length(lmm_models), 60)
+})
+
+for (name in names(small_lmm_models())) {
+  test_that(paste("objective at fixed theta and optimum:", name), expect_reference(name))
+}
+
+test_that("large models", {
+  skip_on_cran()
+  for (name in setdiff(names(lmm_models), names(small_lmm_models()))) expect_reference(name)
+})
