@@ -39,7 +39,7 @@ is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
 #' The whole formula's `predvars` hold the bases that depend on the data (`poly()`, `ns()`, `scale()`).
 #' @noRd
 part_terms <- function(formula, frame, data = NULL) {
-  terms <- stats::terms.formula(formula, data = if (is.data.frame(data)) data)
+  terms <- stats::terms.formula(formula, data = dot_data(data))
   all <- attr(frame, "terms")
   variables <- attr(terms, "variables")
   names <- vapply(as.list(variables)[-1L], deparse_one, "")
@@ -66,7 +66,7 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   keep <- independent_columns(x, control$checks$rankx)
   if (length(keep) < ncol(x)) x <- x[, keep, drop = FALSE]
   fixed <- list(
-    terms = terms, contrasts = used, xlevels = stats::.getXlevels(terms, frame),
+    terms = terms, contrasts = used, xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
     names = colnames(x), dropped = names[!names %in% colnames(x)]
   )
   list(y = response(frame), x = x, fixed = fixed)
@@ -127,23 +127,13 @@ response <- function(frame) {
     kind <- if (is.factor(y)) "a factor" else if (is.character(y)) "a character vector" else describe_type(y)
     abort_response(name, kind, if (is.factor(y)) "For a binary response use `rglmm(family = binomial)`?")
   }
-  y <- as.double(y)
-  if (anyNA(y)) abort_still_missing(name, which(is.na(y)))
-  y
+  as.double(y)
 }
 
 abort_response <- function(name, found, hint) {
   abort_rlmm(
     c("The response must be a numeric vector.", x = paste0(tick(name), " is ", found, "."), i = hint),
     "rlmm_error_response"
-  )
-}
-
-abort_still_missing <- function(name, rows) {
-  abort_rlmm(
-    c(paste0(tick(name), " must have no missing values."), x = paste0("Missing at ", describe_rows(rows), "."),
-      i = "Use `na.action = na.omit` to drop such rows."),
-    "rlmm_error_missing", variable = name, rows = rows
   )
 }
 

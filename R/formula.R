@@ -16,11 +16,27 @@ parse_formula <- function(formula, data = NULL) {
   parts <- split_bars(rhs)
   if (length(parts$bars) == 0L) abort_no_bars(formula)
   if (mentions(parts$fixed, "fulldummy")) abort_fixed_fulldummy()
-  bars <- unlist(lapply(parts$bars, read_bar, data = data), recursive = FALSE)
+  if (mentions(rhs, ".")) parts$bars <- lapply(parts$bars, expand_dot, response = formula[[2L]], data = data)
+  bars <- unlist(lapply(parts$bars, read_bar), recursive = FALSE)
   list(response = formula[[2L]], fixed = parts$fixed %||% 1, bars = bars)
 }
 
 mentions <- function(expr, name) name %in% all.names(expr)
+
+# `.` among the effects of a bar: all columns but the response and the bar's own group.
+expand_dot <- function(bar, response, data) {
+  if (is_structured_bar(bar)) {
+    bar[[2L]] <- expand_dot(strip_parens(bar[[2L]]), response, data)
+    return(bar)
+  }
+  if (mentions(bar[[3L]], ".")) abort_formula("`.` can't stand for a grouping factor.")
+  if (!mentions(bar[[2L]], ".")) return(bar)
+  columns <- setdiff(names(data), c(all.vars(response), all.vars(bar[[3L]])))
+  if (length(columns) == 0L) abort_formula("`.` stands for no column of `data`.")
+  sum <- Reduce(function(a, b) call("+", a, b), lapply(columns, as.name))
+  bar[[2L]] <- do.call(substitute, list(bar[[2L]], list(. = call("(", sum))))
+  bar
+}
 
 #' Separate the bars of a sum from its other summands
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
@@ -73,7 +89,7 @@ has_bar <- function(expr) {
 
 #' One bar, with what may stand around it, as one term or, for `||`, several
 #' @noRd
-read_bar <- function(bar, data) {
+read_bar <- function(bar) {
   structure <- "us"
   if (!is_bar(bar)) {
     structure <- read_structure(bar)
@@ -87,7 +103,7 @@ read_bar <- function(bar, data) {
     if (identical(getOption("rlmm.double_bar"), "diag")) {
       structure <- "diag"
     } else {
-      effects <- split_effects(effects, data)
+      effects <- split_effects(effects)
       return(lapply(effects, function(e) list(effects = e, structure = "us", groups = groups)))
     }
   }
@@ -108,8 +124,8 @@ read_structure <- function(expr) {
 }
 
 # `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each term.
-split_effects <- function(effects, data) {
-  terms <- stats::terms(rlang::new_formula(NULL, effects), data = data)
+split_effects <- function(effects) {
+  terms <- stats::terms.formula(rlang::new_formula(NULL, effects))
   labels <- lapply(attr(terms, "term.labels"), str2lang)
   slopes <- lapply(labels, function(label) call("+", 0, label))
   if (attr(terms, "intercept") == 1L) c(list(1), slopes) else slopes
@@ -140,7 +156,7 @@ expand_operator <- function(op, left, right) {
     op,
     `+` = c(left, right),
     `*` = c(left, right, cross_groups(left, right)),
-    `/` = c(left, cross_groups(list(merge_groups(left)), right, reversed = TRUE)),
+    `/` = c(cross_groups(list(merge_groups(left)), right, reversed = TRUE), left),
     cross_groups(left, right)
   )
   groups[!duplicated(vapply(groups, `[[`, "", "name"))]
@@ -161,7 +177,8 @@ as_written <- function(group) if (group$reversed) rev(group$atoms) else group$at
 merge_groups <- function(groups) new_group(unique(unlist(lapply(groups, as_written))))
 
 new_group <- function(atoms, reversed = FALSE) {
-  name <- paste(vapply(atoms, deparse_one, ""), collapse = ":")
+  if (length(atoms) == 1L) return(list(atoms = atoms, name = deparse_one(atoms[[1L]]), reversed = FALSE))
+  name <- paste(vapply(atoms, deparse, "", backtick = TRUE, width.cutoff = 500L), collapse = ":")
   list(atoms = atoms, name = name, reversed = reversed)
 }
 

@@ -18,7 +18,7 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   full <- frame
   frame <- apply_na_action(frame, na_action)
   if (nrow(frame) == 0L) abort_all_missing(full)
-  check_infinite(frame)
+  check_complete(frame)
   frame <- drop_unused(frame)
   attr(frame, "terms") <- terms
   frame
@@ -32,7 +32,13 @@ frame_terms <- function(parsed, env, data) {
     for (group in bar$groups) for (atom in group$atoms) rhs <- call("+", rhs, atom)
   }
   formula <- rlang::new_formula(parsed$response, rhs, env = env)
-  call_frame_step(stats::terms.formula(formula, data = if (is.data.frame(data)) data))
+  call_frame_step(stats::terms.formula(formula, data = dot_data(data)))
+}
+
+# What `.` stands for: the columns of a data frame or list.
+dot_data <- function(data) {
+  if (is.data.frame(data)) return(data)
+  if (is.list(data)) as.data.frame(data[lengths(data) == length(data[[1L]])], optional = TRUE)
 }
 
 # In parentheses, because `- 1` among the effects must not take away a variable of the whole.
@@ -63,6 +69,7 @@ eval_extras <- function(extras, data, env) {
 eval_extra <- function(quo, data, env, arg) {
   expr <- rlang::quo_get_expr(quo)
   if (!is.language(expr)) return(expr)
+  if (is.environment(data)) data <- as.list(data)
   tryCatch(
     eval(expr, data, rlang::quo_get_env(quo)),
     error = function(cnd) {
@@ -107,12 +114,14 @@ check_weights <- function(w) {
 
 apply_na_action <- function(frame, na_action) {
   action <- find_na_action(na_action)
-  if (is.null(action) || identical(action, stats::na.pass)) return(frame)
-  if (identical(action, stats::na.fail)) {
-    if (anyNA(frame, recursive = TRUE)) abort_missing(frame)
-    return(frame)
-  }
+  if (is.null(action) || !has_missing(frame)) return(frame)
+  if (identical(action, stats::na.fail)) abort_missing(frame)
   action(frame)
+}
+
+has_missing <- function(frame) {
+  for (x in frame) if (anyNA(x)) return(TRUE)
+  FALSE
 }
 
 find_na_action <- function(x) {
@@ -138,26 +147,42 @@ check_nan <- function(frame) {
   }
 }
 
-check_infinite <- function(frame) {
+# After `na.action`: nothing missing is left (it is with `na.pass`), and all numbers are finite.
+check_complete <- function(frame) {
   for (name in names(frame)) {
     x <- frame[[name]]
-    if (is.double(x) && !is.finite(sum(unclass(x)))) abort_if_any(is.infinite(unclass(x)), name, "infinite", frame)
+    if (is.double(x) && is.finite(sum(unclass(x)))) next
+    if (anyNA(x)) abort_still_missing(name, original_rows(frame)[missing_rows(x)])
+    if (is.double(x)) abort_if_any(is.infinite(unclass(x)), name, "infinite", frame)
   }
 }
+
+missing_rows <- function(x) if (is.matrix(x)) rowSums(is.na(x)) > 0 else is.na(x)
 
 abort_if_any <- function(bad, name, what, frame = NULL) {
   if (is.matrix(bad)) bad <- rowSums(bad) > 0
   if (!any(bad)) return(invisible())
   rows <- which(bad)
   if (!is.null(frame)) rows <- original_rows(frame)[rows]
-  label <- switch(name, `(weights)` = "`weights`", `(offset)` = "`offset`", tick(name))
   abort_rlmm(
-    c(paste0(label, " must hold finite numbers."),
+    c(paste0(variable_label(name), " must hold finite numbers."),
       x = paste0(plural(length(rows), "value"), if (length(rows) == 1L) " is " else " are ", what, ", at ",
                  describe_rows(rows), "."),
       i = if (what == "NaN") "To have such rows dropped, make the values `NA`."),
     "rlmm_error_non_finite", variable = name, rows = rows
   )
+}
+
+abort_still_missing <- function(name, rows) {
+  abort_rlmm(
+    c(paste0(variable_label(name), " must have no missing values."), x = paste0("Missing at ", describe_rows(rows), "."),
+      i = "Use `na.action = na.omit` to drop such rows."),
+    "rlmm_error_missing", variable = name, rows = rows
+  )
+}
+
+variable_label <- function(name) {
+  switch(name, `(weights)` = "`weights`", `(offset)` = "`offset`", tick(name))
 }
 
 # The row names, which are the rows of the data as the user counts them (or has named them).
@@ -195,7 +220,7 @@ abort_missing <- function(frame) {
 }
 
 describe_missing <- function(frame) {
-  count <- vapply(frame, function(x) sum(if (is.matrix(x)) rowSums(is.na(x)) > 0 else is.na(x)), 0)
+  count <- vapply(frame, function(x) sum(missing_rows(x)), 0L)
   count <- count[count > 0]
   if (length(count) == 0L) return("The rows are all dropped by `na.action`")
   enumerate(paste0(tick(names(count)), " is missing in ", count, " of ", nrow(frame), " rows"))

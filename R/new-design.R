@@ -20,7 +20,7 @@ new_design <- function(fit, data, fixed = TRUE, random = seq_along(fit$random)) 
   out$random <- lapply(fit$random[random], function(entry) {
     frame <- new_frame(entry$effects, data, entry$xlevels)
     z <- design_columns(entry$effects, frame, entry$contrasts)
-    list(z = z, keys = group_keys(entry, data, environment(fit$formula)))
+    list(z = z, keys = group_keys(entry, data))
   })
   out
 }
@@ -35,14 +35,22 @@ new_frame <- function(terms, data, xlevels) {
 
 #' The level of each row of other data, as text
 #' @noRd
-group_keys <- function(entry, data, env) {
-  values <- lapply(split_group(entry$group_expr), function(atom) {
-    call_frame_step(as.character(eval(atom, data, env)), env, data)
-  })
+group_keys <- function(entry, data) {
+  env <- environment(entry$effects)
+  values <- lapply(split_group(entry$group_expr), function(atom) group_key(atom, data, env))
   missing <- Reduce(`|`, lapply(values, is.na))
   keys <- do.call(paste, c(values, sep = ":"))
   keys[missing] <- NA
   keys
+}
+
+group_key <- function(atom, data, env) {
+  tryCatch(as.character(eval(atom, data, env)), error = function(cnd) {
+    for (name in all.vars(atom)) if (!is_known(name, data, env)) abort_unknown(name, data)
+    abort_rlmm(
+      paste0("Can't evaluate the grouping factor ", tick(deparse_one(atom)), "."), "rlmm_error_group", parent = cnd
+    )
+  })
 }
 
 split_group <- function(expr) {

@@ -24,10 +24,10 @@ bar_entries <- function(bar, frame, env, data) {
     entry <- list(
       label = paste(deparse_one(bar$effects), "|", group$name),
       group = group$name,
-      group_expr = group_expression(group$atoms, frame, env),
+      group_expr = group_expression(group$atoms, data, env),
       group_vars = vapply(group$atoms, deparse_one, ""),
       effects = effects$terms, contrasts = effects$contrasts, xlevels = effects$xlevels,
-      columns = colnames(effects$z), structure = bar$structure
+      columns = effects$columns, structure = bar$structure
     )
     list(entry = entry, z = effects$z)
   })
@@ -38,15 +38,20 @@ bar_entries <- function(bar, frame, env, data) {
 bar_effects <- function(expr, frame, env, data) {
   unwrapped <- unwrap_fulldummy(expr)
   terms <- part_terms(rlang::new_formula(NULL, unwrapped$expr, env = env), frame, data)
+  if (!is.null(attr(terms, "offset"))) abort_effects(expr, "can't hold an `offset()`")
+  if (identical(expr, 1)) return(list(terms = terms, columns = "(Intercept)"))
   contrasts <- full_contrasts(unwrapped$variables, frame)
   z <- call_frame_step(design_columns(terms, frame, contrasts))
-  if (ncol(z) == 0L) {
-    abort_formula(paste0("The term ", tick(paste0("(", deparse_one(expr), " | ...)")), " must have a column."))
-  }
+  if (ncol(z) == 0L) abort_effects(expr, "must have a column")
   used <- attr(z, "contrasts")
   if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
   attr(z, "contrasts") <- NULL
-  list(terms = terms, contrasts = used, xlevels = stats::.getXlevels(terms, frame), z = z)
+  xlevels <- if (!is.null(used)) stats::.getXlevels(terms, frame)
+  list(terms = terms, contrasts = used, xlevels = xlevels, z = z, columns = colnames(z))
+}
+
+abort_effects <- function(expr, problem) {
+  abort_formula(paste0("The effects of the term ", tick(paste0("(", deparse_one(expr), " | ...)")), " ", problem, "."))
 }
 
 # `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
@@ -119,15 +124,6 @@ combine_codes <- function(a, b) {
   list(refs = match(pair, pairs), levels = paste(a$levels[first], b$levels[second], sep = ":"))
 }
 
-#' An expression for the grouping that gives the same levels on other data
-#'
-#' What an atom takes from the data as a whole is put in as a value: the breaks of `cut(x, 4)` or the mean
-#' in `x > mean(x)` are those of the fit.
-#' @noRd
-group_expression <- function(atoms, frame, env) {
-  Reduce(function(a, b) call(":", a, b), atoms)
-}
-
 # Order and place -----------------------------------------------------------
 
 # As lme4: untouched if the numbers of levels never increase, else by them, and in reverse among equals.
@@ -167,7 +163,7 @@ core_terms <- function(random, z, groups) {
     parts <- random[mine]
     group <- groups[[parts[[1L]]$group]]
     list(
-      refs = group$refs, n_levels = length(group$levels), z = bind_columns(z[mine]),
+      refs = group$refs, n_levels = length(group$levels), z = bind_columns(z[mine], length(group$refs)),
       part_kind = vapply(parts, `[[`, "", "structure"),
       part_size = lengths(lapply(parts, `[[`, "columns")),
       part_theta = vapply(parts, function(p) p$theta[1L] - 1L, 1L)
@@ -176,9 +172,12 @@ core_terms <- function(random, z, groups) {
 }
 
 # NULL stands for one column of ones.
-bind_columns <- function(z) {
-  if (length(z) == 1L && identical(colnames(z[[1L]]), "(Intercept)")) return(NULL)
-  unname(if (length(z) == 1L) z[[1L]] else do.call(cbind, z))
+bind_columns <- function(z, n) {
+  if (length(z) > 1L) {
+    z <- lapply(z, function(columns) if (is.null(columns)) rep(1, n) else columns)
+    return(unname(do.call(cbind, z)))
+  }
+  if (identical(colnames(z[[1L]]), "(Intercept)")) NULL else unname(z[[1L]])
 }
 
 check_duplicates <- function(entries) {

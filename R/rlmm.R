@@ -54,7 +54,7 @@ model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_contr
   check_sigma(sigma)
   check_data(data)
   parsed <- parse_formula(formula, data)
-  env <- environment(formula)
+  env <- formula_env(formula)
   frame <- build_frame(parsed, env, data, extras, na_action)
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)

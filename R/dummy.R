@@ -1,0 +1,46 @@
+# dummy(): single indicator columns of a factor, for random-effects terms.
+
+#' Indicator columns of a factor
+#'
+#' In a formula, `dummy(f, "a")` is one column: 1 where `f` is "a", else 0. So `(0 + dummy(f, "a") | g)` gives random
+#' effects to one level of `f` only.
+#'
+#' @param f A factor, or what [factor()] makes one of.
+#' @param levelsToKeep Levels that get a column; by default all but the first.
+#' @param levels The levels of `f`; on new data those of the fit.
+#' @return A matrix with a row for each element of `f` and a column for each level kept.
+#' @examples
+#' dummy(factor(c("a", "b", "c", "a")), "a")
+#' @export
+dummy <- function(f, levelsToKeep = levels[-1L], levels = base::levels(as.factor(f))) {
+  unknown <- setdiff(levelsToKeep, levels)
+  if (length(unknown) > 0L) {
+    abort_rlmm(
+      c("`dummy()` must be given levels of its factor.",
+        x = paste0("Not a level: ", enumerate(dQuote(unknown, FALSE)), ".")),
+      "rlmm_error_argument", arg = "levelsToKeep"
+    )
+  }
+  keep <- as.character(levelsToKeep)
+  out <- outer(as.character(f), keep, `==`) + 0
+  dimnames(out) <- list(NULL, keep)
+  structure(out, class = c("rlmm_dummy", "matrix"), levels_of_fit = levels)
+}
+
+#' @exportS3Method stats::makepredictcall
+makepredictcall.rlmm_dummy <- function(var, call) {
+  call <- match.call(dummy, call)
+  call$levelsToKeep <- colnames(var)
+  call$levels <- attr(var, "levels_of_fit")
+  call
+}
+
+#' The formula's environment, in which `dummy()` is ours
+#' @noRd
+formula_env <- function(formula) {
+  env <- environment(formula)
+  if (!mentions(formula, "dummy")) return(env)
+  env <- new.env(parent = env)
+  env$dummy <- dummy
+  env
+}
