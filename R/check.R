@@ -19,6 +19,14 @@ check_sigma <- function(sigma) {
   )
 }
 
+check_verbose <- function(verbose) {
+  if ((is.logical(verbose) || is_number(verbose)) && length(verbose) == 1L && !is.na(verbose)) return(invisible())
+  abort_rlmm(
+    c("`verbose` must be one number.", x = paste0("It is ", describe_type(verbose), ".")),
+    "rlmm_error_argument", arg = "verbose"
+  )
+}
+
 check_data <- function(data) {
   ok <- is.null(data) || is.data.frame(data) || is.environment(data) ||
     (is.list(data) && !is.object(data) && (length(data) == 0L || !is.null(names(data))))
@@ -103,6 +111,7 @@ check_start <- function(start, random) {
 check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
   n <- length(spec$y)
+  check_counts(n, ncol(spec$x), spec$sigma)
   for (entry in random) check_term(entry, n, checks, known_sigma = !is.null(spec$sigma))
 }
 
@@ -111,6 +120,15 @@ check_response <- function(y, fixed, policy) {
   name <- deparse_one(attr(fixed$terms, "variables")[[2L]])
   signal(policy, c("The response must not be constant.", x = paste0("Every value of ", tick(name), " is ", y[1L], ".")),
     "response_not_const")
+}
+
+check_counts <- function(n, p, sigma) {
+  if (n > p || !is.null(sigma)) return(invisible())
+  abort_rlmm(
+    c("The model must have more observations than fixed effects.",
+      x = paste0("There are ", plural(n, "observation"), " and ", plural(p, "fixed effect"), ".")),
+    "rlmm_error_too_few_observations"
+  )
 }
 
 #' Whether the data can tell a term's effects from each other and from the residuals
@@ -142,7 +160,9 @@ check_term <- function(entry, n, checks, known_sigma) {
       i = "With one observation per level its variance can't be told from that of the residuals.",
       i = "Use `rlmm_control(check_nobs_vs_nlev = \"ignore\")` to fit all the same."
     ), "nobs_vs_nlev")
-  } else if (effects >= n) {
+  }
+  # For one effect per level it is the same check.
+  if (effects >= n && effects > levels) {
     signal(checks$nobs_vs_nre, c(
       paste0("The term ", term, " must have fewer random effects than there are observations."),
       x = paste0("It has ", plural(effects, "random effect"), " for ", plural(n, "observation"), "."),

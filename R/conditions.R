@@ -95,12 +95,12 @@ describe_type <- function(x) {
   if (is.function(x)) return("a function")
   if (is.environment(x)) return("an environment")
   if (is.factor(x)) return("a factor")
-  if (is.matrix(x)) return(paste("a", typeof(x), "matrix"))
+  if (is.matrix(x)) return(paste(if (is.integer(x)) "an" else "a", typeof(x), "matrix"))
   if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))
   if (is.list(x)) return("a list")
   if (is.atomic(x) && length(x) == 1L && !is.character(x)) return(format(x))
   if (is.character(x) && length(x) == 1L) return(encodeString(x, quote = "\""))
-  paste("a", typeof(x), "vector of length", format_count(length(x)))
+  paste(if (is.integer(x)) "an" else "a", typeof(x), "vector of length", format_count(length(x)))
 }
 
 # The candidate nearest to `x`, or nothing: for "Did you mean ...?".

@@ -59,7 +59,7 @@ part_terms <- function(formula, frame, data = NULL) {
 fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   terms <- part_terms(rlang::new_formula(parsed$response, parsed$fixed, env = env), frame, data)
   check_contrasts(contrasts, frame)
-  x <- call_frame_step(design_columns(terms, frame, contrasts))
+  x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
   attr(x, "contrasts") <- NULL
   names <- colnames(x)

@@ -75,6 +75,15 @@ design_spec <- function(frame, x, y, terms, reml, sigma) {
 # `offset()` in the formula and the argument add up.
 total_offset <- function(frame) {
   offset <- frame[["(offset)"]]
-  for (i in attr(attr(frame, "terms"), "offset")) offset <- (offset %||% 0) + frame[[i]]
+  for (i in attr(attr(frame, "terms"), "offset")) {
+    if (!is.numeric(frame[[i]])) abort_offset(names(frame)[i], frame[[i]])
+    offset <- (offset %||% 0) + frame[[i]]
+  }
   if (!is.null(offset)) as.double(offset)
+}
+
+abort_offset <- function(name, x) {
+  abort_rlmm(
+    c(paste0(tick(name), " must be numeric."), x = paste0("It is ", describe_type(x), ".")), "rlmm_error_offset"
+  )
 }

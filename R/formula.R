@@ -10,7 +10,6 @@ unsupported_calls <- c("cs", "homcs", "ar1", "hetar1", "ou", "gau", "mat", "toep
 #'   `effects` (expression), `structure`, and `groups` (a list of groupings, see [expand_group()]).
 #' @noRd
 parse_formula <- function(formula, data = NULL) {
-  check_formula(formula)
   rhs <- formula[[3L]]
   if (mentions(rhs, "&")) rhs <- read_ampersand(rhs)
   parts <- split_bars(rhs)
@@ -219,7 +218,10 @@ interact <- function(left, right) {
 
 # Errors --------------------------------------------------------------------
 
-check_formula <- function(formula) {
+#' The formula itself, from what the user gave: text is parsed in the caller's environment
+#' @noRd
+read_formula <- function(formula, env) {
+  if (is.character(formula)) formula <- tryCatch(stats::as.formula(formula, env = env), error = function(e) formula)
   if (!inherits(formula, "formula")) {
     abort_rlmm(
       c("`formula` must be a formula.", x = paste0("It is ", describe_type(formula), "."),
@@ -227,7 +229,7 @@ check_formula <- function(formula) {
       "rlmm_error_argument", arg = "formula"
     )
   }
-  if (length(formula) == 3L) return(invisible())
+  if (length(formula) == 3L && !is.null(formula[[2L]])) return(formula)
   abort_rlmm(
     c("`formula` must have a response on its left side.", x = paste0("It is ", tick(deparse_one(formula)), ".")),
     "rlmm_error_formula"

@@ -2,24 +2,24 @@
 
 #' Evaluate a step of building the frame, and translate R's error if it fails
 #' @noRd
-call_frame_step <- function(expr, terms = NULL, data = NULL) {
-  tryCatch(expr, error = function(cnd) abort_frame(cnd, terms, data))
+call_frame_step <- function(expr, terms = NULL, data = NULL, bars = NULL) {
+  tryCatch(expr, error = function(cnd) abort_frame(cnd, terms, data, bars))
 }
 
-abort_frame <- function(cnd, terms, data) {
+abort_frame <- function(cnd, terms, data, bars) {
   if (inherits(cnd, "rlmm_error")) rlang::cnd_signal(cnd)
   if (!is.null(terms)) {
-    abort_if_unknown(terms, data)
+    abort_if_unknown(terms, data, bars)
     abort_if_lengths_differ(terms, data)
   }
   abort_rlmm("Can't evaluate the variables of `formula`.", "rlmm_error_variable", parent = cnd)
 }
 
-abort_if_unknown <- function(terms, data) {
+abort_if_unknown <- function(terms, data, bars) {
   env <- environment(terms)
   for (variable in as.list(attr(terms, "variables"))[-1L]) {
     for (name in all.vars(variable)) {
-      if (!is_known(name, data, env)) abort_unknown(name, data)
+      if (!is_known(name, data, env)) abort_unknown(name, data, bars)
     }
   }
 }
@@ -31,23 +31,56 @@ is_known <- function(name, data, env) {
   !is.null(value) && !is.function(value)
 }
 
-abort_unknown <- function(name, data) {
-  where <- if (is.null(data) || is.environment(data)) "where the formula was written" else "in `data`"
+abort_unknown <- function(name, data, bars = NULL) {
+  known <- if (is.environment(data)) ls(data) else names(data)
+  in_data <- length(known) > 0L
   abort_rlmm(
-    c(paste0("Can't find the variable ", tick(name), " of `formula` ", where, "."),
-      did_you_mean(name, if (is.environment(data)) ls(data) else names(data))),
+    c(paste0("Can't find ", unknown_role(name, bars), if (in_data) " in `data`."  else " where it was written."),
+      x = paste0(if (in_data) "Column " else "Variable ", tick(name), " doesn't exist."),
+      did_you_mean(name, known)),
     "rlmm_error_variable", variable = name
   )
 }
 
+unknown_role <- function(name, bars) {
+  for (bar in bars) for (group in bar$groups) {
+    if (name %in% unlist(lapply(group$atoms, all.vars))) {
+      return(paste0("the grouping factor of ", tick(paste0("(", bar_label(bar, group), ")"))))
+    }
+  }
+  "a variable of `formula`"
+}
+
 abort_if_lengths_differ <- function(terms, data) {
   variables <- as.list(attr(terms, "variables"))[-1L]
-  sizes <- vapply(variables, function(v) NROW(eval(v, data, environment(terms))), 1L)
-  if (length(unique(sizes)) <= 1L) return(invisible())
+  sizes <- vapply(variables, function(v) {
+    tryCatch(NROW(eval(v, data, environment(terms))), error = function(cnd) NA_integer_)
+  }, 1L)
+  if (anyNA(sizes) || length(unique(sizes)) <= 1L) return(invisible())
   names <- vapply(variables, deparse_one, "")
   abort_rlmm(
     c("The variables of `formula` must all have the same length.",
       x = paste0(enumerate(paste0(tick(names), " has ", sizes)), ".")),
     "rlmm_error_variable"
+  )
+}
+
+#' Columns of a design from the frame, R's error translated
+#' @noRd
+call_design_step <- function(expr, frame) {
+  tryCatch(expr, error = function(cnd) {
+    for (name in names(frame)) {
+      x <- frame[[name]]
+      if ((is.factor(x) || is.character(x)) && length(unique(x)) < 2L) abort_one_value(name, x)
+    }
+    abort_rlmm("Can't build the columns of the model.", "rlmm_error_design", parent = cnd)
+  })
+}
+
+abort_one_value <- function(name, x) {
+  abort_rlmm(
+    c(paste0("The factor ", tick(name), " must have at least 2 levels."),
+      x = paste0("Its one level is \"", x[1L], "\"."), i = "Leave it out of the formula?"),
+    "rlmm_error_one_value", variable = name
   )
 }

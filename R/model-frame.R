@@ -11,7 +11,8 @@
 build_frame <- function(parsed, env, data, extras, na_action) {
   terms <- frame_terms(parsed, env, data)
   extras <- eval_extras(extras, data, env)
-  frame <- eval_frame(terms, data, extras)
+  check_names(terms, data)
+  frame <- eval_frame(terms, data, extras, parsed$bars)
   check_rows(frame, data, extras$subset)
   terms <- attr(frame, "terms")
   check_nan(frame)
@@ -49,9 +50,20 @@ frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 #' The extra vectors are put into the call as values: `model.frame()` would look for their names in the formula's
 #' environment, which is not where `rlmm()` was called from.
 #' @noRd
-eval_frame <- function(terms, data, extras) {
+eval_frame <- function(terms, data, extras, bars) {
   arguments <- list(formula = terms, data = data %||% environment(terms), na.action = stats::na.pass)
-  call_frame_step(do.call(stats::model.frame.default, c(arguments, extras)), terms, data)
+  call_frame_step(do.call(stats::model.frame.default, c(arguments, extras)), terms, data, bars)
+}
+
+check_names <- function(terms, data) {
+  if (is.environment(data) || !anyDuplicated(names(data))) return(invisible())
+  twice <- intersect(names(data)[duplicated(names(data))], all.vars(attr(terms, "variables")))
+  if (length(twice) == 0L) return(invisible())
+  abort_rlmm(
+    c("The variables of `formula` must have names that are unique in `data`.",
+      x = paste0("More than one column is called ", enumerate(tick(twice), last = "or"), ".")),
+    "rlmm_error_variable", variable = twice
+  )
 }
 
 # Extras --------------------------------------------------------------------
@@ -60,8 +72,7 @@ eval_extras <- function(extras, data, env) {
   if (length(extras) == 0L) return(NULL)
   values <- Map(function(quo, arg) eval_extra(quo, data, env, arg), extras, names(extras))
   values <- values[!vapply(values, is.null, NA)]
-  n <- if (is.data.frame(data)) nrow(data)
-  for (arg in names(values)) check_extra(values[[arg]], arg, n)
+  for (arg in names(values)) check_extra(values[[arg]], arg, data)
   values
 }
 
@@ -78,7 +89,8 @@ eval_extra <- function(quo, data, env, arg) {
   )
 }
 
-check_extra <- function(x, arg, n) {
+check_extra <- function(x, arg, data) {
+  n <- if (is.data.frame(data)) nrow(data)
   type_ok <- is.numeric(x) || (arg == "subset" && is.logical(x)) || (arg == "subset" && is.character(x))
   if (!type_ok || (length(dim(x)) > 1L && arg != "offset")) {
     want <- if (arg == "subset") "logical or numeric" else "numeric"
@@ -95,6 +107,16 @@ check_extra <- function(x, arg, n) {
     )
   }
   if (arg == "weights") check_weights(x)
+  if (arg == "subset" && !is.null(n)) check_subset(x, data)
+}
+
+check_subset <- function(x, data) {
+  unknown <- if (is.character(x)) setdiff(x, row.names(data)) else if (is.numeric(x)) x[abs(x) > nrow(data)]
+  if (length(unknown) == 0L) return(invisible())
+  abort_rlmm(
+    c("`subset` must name rows of `data`.", x = paste0("There is no row ", enumerate(unknown, last = "or"), ".")),
+    "rlmm_error_subset"
+  )
 }
 
 check_weights <- function(w) {

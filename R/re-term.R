@@ -19,10 +19,10 @@ random_design <- function(parsed, frame, env, data) {
 
 # One entry for each grouping of the bar, with the columns they share.
 bar_entries <- function(bar, frame, env, data) {
-  effects <- bar_effects(bar$effects, frame, env, data)
+  effects <- bar_effects(bar, frame, env, data)
   lapply(bar$groups, function(group) {
     entry <- list(
-      label = paste(deparse_one(bar$effects), "|", group$name),
+      label = bar_label(bar, group),
       group = group$name,
       group_expr = group_expression(group$atoms, data, env),
       group_vars = vapply(group$atoms, deparse_one, ""),
@@ -35,14 +35,15 @@ bar_entries <- function(bar, frame, env, data) {
 
 # Columns -------------------------------------------------------------------
 
-bar_effects <- function(expr, frame, env, data) {
+bar_effects <- function(bar, frame, env, data) {
+  expr <- bar$effects
   unwrapped <- unwrap_fulldummy(expr)
   terms <- part_terms(rlang::new_formula(NULL, unwrapped$expr, env = env), frame, data)
-  if (!is.null(attr(terms, "offset"))) abort_effects(expr, "can't hold an `offset()`")
+  if (!is.null(attr(terms, "offset"))) abort_effects(bar, "can't hold an `offset()`")
   if (identical(expr, 1)) return(list(terms = terms, columns = "(Intercept)"))
   contrasts <- full_contrasts(unwrapped$variables, frame)
-  z <- call_frame_step(design_columns(terms, frame, contrasts))
-  if (ncol(z) == 0L) abort_effects(expr, "must have a column")
+  z <- call_design_step(design_columns(terms, frame, contrasts), frame)
+  if (ncol(z) == 0L) abort_effects(bar, "must have a column")
   used <- attr(z, "contrasts")
   if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
   attr(z, "contrasts") <- NULL
@@ -50,9 +51,13 @@ bar_effects <- function(expr, frame, env, data) {
   list(terms = terms, contrasts = used, xlevels = xlevels, z = z, columns = colnames(z))
 }
 
-abort_effects <- function(expr, problem) {
-  abort_formula(paste0("The effects of the term ", tick(paste0("(", deparse_one(expr), " | ...)")), " ", problem, "."))
+abort_effects <- function(bar, problem) {
+  label <- tick(paste0("(", bar_label(bar, bar$groups[[1L]]), ")"))
+  abort_formula(paste0("The effects of the term ", label, " ", problem, "."))
 }
+
+# A term as the user wrote it, but for the expansion of nested groups.
+bar_label <- function(bar, group) paste(deparse_one(bar$effects), "|", group$name)
 
 # `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
 unwrap_fulldummy <- function(expr) {

@@ -30,7 +30,8 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   call <- match.call()
   check_dots(...)
   control <- as_control(control)
-  if (is.character(formula)) formula <- stats::as.formula(formula, env = parent.frame())
+  formula <- read_formula(if (missing(formula)) NULL else formula, parent.frame())
+  check_verbose(verbose)
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
