@@ -1,0 +1,85 @@
+#' Formula and terms
+#'
+#' @param x A fitted model.
+#' @param fixed.only,random.only Only the fixed part, or only the random effects?
+#' @param ... Ignored.
+#' @return `formula()`: the formula as it was written, with a `.` spelled out; with `random.only`, one term for each grouping factor.
+#'   `terms()`: a terms object. That of the random effects or of the whole model adds up their variables, without bars.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' formula(fit)
+#' formula(fit, fixed.only = TRUE)
+#' formula(fit, random.only = TRUE)
+#' attr(terms(fit), "term.labels")
+#' @importFrom stats formula
+#' @export
+formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
+  check_one_part(fixed.only, random.only)
+  if (fixed.only) {
+    return(stats::formula(x$fixed$terms))
+  }
+  if (random.only) {
+    return(rebuild_formula(x, sum_of(random_bars(x))))
+  }
+  if (!"." %in% all.vars(x$formula)) {
+    return(x$formula)
+  }
+  rebuild_formula(x, sum_of(c(stats::formula(x$fixed$terms)[[3]], random_bars(x))))
+}
+
+#' @rdname formula.rlmm
+#' @importFrom stats terms
+#' @export
+terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
+  if (missing(fixed.only) && random.only) fixed.only <- FALSE
+  check_one_part(fixed.only, random.only)
+  if (fixed.only) {
+    return(x$fixed$terms)
+  }
+  if (random.only) {
+    return(stats::terms(rebuild_formula(x, sum_of(random_variables(x)))))
+  }
+  attr(x$frame, "terms")
+}
+
+check_one_part <- function(fixed.only, random.only) {
+  if (!(fixed.only && random.only)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    "Only one of `fixed.only` and `random.only` can be `TRUE`.",
+    "rlmm_error_argument",
+    arg = "random.only"
+  )
+}
+
+rebuild_formula <- function(fit, rhs) {
+  stats::as.formula(call("~", fit$formula[[2]], rhs), env = environment(fit$formula))
+}
+
+sum_of <- function(summands) Reduce(\(left, right) call("+", left, right), summands)
+
+#' One bar in parentheses for each of the user's terms and grouping factors, in the formula's order
+#' @noRd
+random_bars <- function(fit) {
+  bars <- parse_formula(fit$formula, fit$frame)$bars
+  unlist(lapply(bars, function(bar) lapply(bar$groups, written_bar, bar = bar)))
+}
+
+written_bar <- function(group, bar) {
+  term <- call("|", bar$effects, str2lang(group_text(group)))
+  if (bar$structure == "us") call("(", term) else call(bar$structure, term)
+}
+
+# Names of variables may need backticks that the group's name doesn't show.
+group_text <- function(group) {
+  paste(vapply(group$atoms, \(atom) paste(deparse(atom, 500L, backtick = TRUE), collapse = " "), ""), collapse = ":")
+}
+
+#' Every summand of the left sides and every atom of the right sides of the bars
+#' @noRd
+random_variables <- function(fit) {
+  bars <- parse_formula(fit$formula, fit$frame)$bars
+  parts <- lapply(bars, \(bar) c(bar$effects, unlist(lapply(bar$groups, `[[`, "atoms"))))
+  unique(unlist(parts))
+}

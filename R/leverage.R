@@ -1,0 +1,64 @@
+#' Leverage and diagnostics based on it
+#'
+#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H for which the
+#' conditional fit is H y at fixed theta (offset aside). It counts fixed and random effects, so that its sum is the effective number
+#' of parameters of the conditional mean, between p and p + q. With prior weights H is that of the weighted
+#' problem, sqrt(w) y.
+#'
+#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h), as lme4's `rstudent()` does: sigma is not estimated
+#' anew without the observation. `cooks.distance()` is their square times h / ((1 - h) p), with p the rank of the fixed part. All
+#' hold theta fixed.
+#'
+#' @param model A fitted model.
+#' @param fullHatMatrix Return the whole n x n matrix instead of its diagonal? For small data.
+#' @param ... Ignored.
+#' @return A named numeric vector, padded with `NA` under `na.action = na.exclude`; with `fullHatMatrix`, a symmetric
+#'   matrix of class `dsyMatrix`.
+#' @examples
+#' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+#' sum(hatvalues(fit))
+#' head(cooks.distance(fit))
+#' @export
+hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
+  if (fullHatMatrix) {
+    return(hat_matrix(model))
+  }
+  h <- core_leverage(fit_spec(model), model$theta)
+  stats::naresid(model$na_action, row_named(model, h))
+}
+
+#' @rdname hatvalues.rlmm
+#' @export
+cooks.distance.rlmm <- function(model, ...) {
+  h <- hatvalues.rlmm(model)
+  stats::rstandard(model)^2 * h / ((1 - h) * length(model$beta))
+}
+
+#' @rdname hatvalues.rlmm
+#' @export
+rstandard.rlmm <- function(model, ...) {
+  r <- residuals.rlmm(model, type = "scaled") / sqrt(1 - hatvalues.rlmm(model))
+  # An observation that the model reproduces whatever its value has no scale to judge it by.
+  r[is.infinite(r)] <- NaN
+  r
+}
+
+#' @rdname hatvalues.rlmm
+#' @export
+rstudent.rlmm <- function(model, ...) rstandard.rlmm(model, ...)
+
+#' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda, W^1/2 X; I, 0]
+#' @noRd
+hat_matrix <- function(fit) {
+  x <- fixed_matrix(fit)
+  z_lambda <- random_matrix(fit) %*% lambda_matrix(fit)
+  weights <- fit$frame[["(weights)"]]
+  root_w <- if (is.null(weights)) rep(1, nrow(x)) else sqrt(weights)
+  q <- ncol(z_lambda)
+  top <- root_w * cbind(as.matrix(z_lambda), x)
+  bottom <- cbind(diag(q), matrix(0, q, ncol(x)))
+  basis <- qr.Q(qr(rbind(top, bottom)))[seq_len(nrow(x)), , drop = FALSE]
+  h <- tcrossprod(basis)
+  dimnames(h) <- rep(list(row.names(fit$frame)), 2)
+  Matrix::forceSymmetric(Matrix::Matrix(h, sparse = FALSE))
+}

@@ -1,0 +1,150 @@
+#' Parts of a fitted model
+#'
+#' What the fit was made of, taken from the fit itself: none of these evaluates the call again, so they work when the data
+#' are gone, in another session too.
+#'
+#' @param object,formula A fitted model.
+#' @param fixed.only Only the variables of the fixed part?
+#' @param type For `weights()`: the same for a linear model.
+#' @param form Not used.
+#' @param level Grouping factors to return, by name or number; default: all.
+#' @param data,sep Not used; arguments of the generic.
+#' @param ... Ignored.
+#' @return
+#' * `model.frame()`: the data frame of the variables as they were used, with columns `(weights)` and `(offset)` if there are any.
+#' * `weights()`: the prior weights, padded with `NA` under `na.action = na.exclude`.
+#' * `family()`: for linear models `gaussian()`.
+#' * `na.action()`: the rows left out.
+#' * `getData()`: the data frame given as `data`, if it still exists and still holds what was fitted; otherwise the variables of the model frame.
+#' * `getGroups()`: the factor, or with several a data frame of factors, one row per observation.
+#' * `getResponse()`: the response.
+#' @examples
+#' fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+#' head(model.frame(fit))
+#' head(nlme::getGroups(fit))
+#' head(nlme::getGroups(fit, level = "sample"))
+#' family(fit)
+#' @name model-parts
+NULL
+
+#' @rdname model-parts
+#' @importFrom stats model.frame
+#' @export
+model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
+  frame <- formula$frame
+  if (!fixed.only) {
+    return(frame)
+  }
+  fixed <- formula$fixed$terms
+  kept <- c(variable_names(fixed), "(weights)", "(offset)")
+  frame <- frame[names(frame) %in% kept]
+  attr(frame, "terms") <- fixed
+  frame
+}
+
+#' @rdname model-parts
+#' @importFrom stats weights
+#' @export
+weights.rlmm <- function(object, type = c("prior", "working"), ...) {
+  if (!missing(type)) rlang::arg_match(type)
+  weights <- object$frame[["(weights)"]] %||% rep(1, length(object$fitted))
+  stats::naresid(object$na_action, as.double(weights))
+}
+
+#' @rdname model-parts
+#' @importFrom stats family
+#' @export
+family.rlmm <- function(object, ...) object$family %||% stats::gaussian()
+
+#' @rdname model-parts
+#' @importFrom stats na.action
+#' @export
+na.action.rlmm <- function(object, ...) object$na_action
+
+#' @rdname model-parts
+#' @importFrom nlme getResponse
+#' @export
+getResponse.rlmm <- function(object, form) {
+  stats::naresid(object$na_action, row_named(object, model_response(object)))
+}
+
+#' @rdname model-parts
+#' @importFrom nlme getGroups
+#' @export
+getGroups.rlmm <- function(object, form, level, data, sep) {
+  groups <- grouping_factors(object)
+  if (!missing(level)) groups <- groups[check_level(level, names(groups))]
+  if (length(groups) == 1) {
+    return(structure(groups[[1]], label = names(groups)))
+  }
+  structure(groups, class = "data.frame", row.names = row.names(object$frame))
+}
+
+#' The distinct grouping factors, by name
+#' @noRd
+grouping_factors <- function(fit) {
+  first <- fit$random[!duplicated(term_groups(fit))]
+  stored <- new_data(fit, NULL)
+  factors <- lapply(first, function(term) {
+    structure(term_refs(term, stored), levels = term$levels, class = "factor")
+  })
+  stats::setNames(factors, vapply(first, `[[`, "", "group"))
+}
+
+check_level <- function(level, groups) {
+  ok <- if (is.character(level)) level %in% groups else level %in% seq_along(groups)
+  if (all(ok)) {
+    return(level)
+  }
+  abort_rlmm(
+    c(
+      "`level` must be a grouping factor of the model, by name or number.",
+      x = paste0("It is ", enumerate(level), "."),
+      i = paste0("The grouping factors are ", enumerate(tick(groups)), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "level"
+  )
+}
+
+#' @rdname model-parts
+#' @importFrom nlme getData
+#' @export
+getData.rlmm <- function(object) original_data(object) %||% frame_data(object)
+
+#' The data frame that the call names, if it holds what was fitted
+#' @noRd
+original_data <- function(fit) {
+  data <- tryCatch(eval(fit$call$data, environment(fit$formula)), error = \(e) NULL)
+  if (is.data.frame(data) && holds_fit(data, fit)) data
+}
+
+holds_fit <- function(data, fit) {
+  rows <- match(row.names(fit$frame), row.names(data))
+  if (anyNA(rows)) {
+    return(FALSE)
+  }
+  env <- environment(fit$formula)
+  response <- tryCatch(eval(fit$formula[[2]], data, env), error = \(e) NULL)
+  NROW(response) == nrow(data) && isTRUE(all.equal(as.double(response)[rows], model_response(fit), tolerance = 0))
+}
+
+#' The model frame as data: weights and offset under the names of their variables
+#' @noRd
+frame_data <- function(fit) {
+  data <- fit$frame
+  attr(data, "terms") <- attr(data, "na.action") <- attr(data, "formula") <- NULL
+  for (part in c("weights", "offset")) {
+    column <- match(paste0("(", part, ")"), names(data))
+    source <- fit$call[[part]]
+    if (!is.na(column) && is.symbol(source) && !as.character(source) %in% names(data)) {
+      names(data)[column] <- as.character(source)
+    }
+  }
+  data
+}
+
+# The names of a terms object's variables as columns of a model frame.
+variable_names <- function(terms) {
+  vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+}

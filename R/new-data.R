@@ -1,0 +1,245 @@
+# New data, evaluated as the data of the fit were: the same bases, contrasts and levels. The data of the fit themselves
+# go the same way, their variables being columns of the stored frame.
+
+#' What predictions are made for
+#' @param newdata A data frame or list; `NULL` for the data of the fit.
+#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`, the number of rows of the fit.
+#' @noRd
+new_data <- function(fit, newdata) {
+  data <- newdata %||% fit_frame(fit)
+  if (!is.list(data)) abort_newdata_type(newdata)
+  n <- if (is.data.frame(data)) nrow(data) else max(0L, lengths(data))
+  row_names <- if (is.data.frame(data)) row.names(data) else as.character(seq_len(n))
+  list(data = data, stored = is.null(newdata), n = n, row_names = row_names, frame_n = length(fit$fitted))
+}
+
+#' The variables of a terms object, as the columns of a model frame
+#' @noRd
+part_frame <- function(terms, xlevels, new) {
+  if (new$stored) {
+    return(new$data)
+  }
+  values <- eval_variables(attr(terms, "predvars"), new, environment(terms))
+  names(values) <- variable_names(terms)
+  classes <- attr(terms, "dataClasses")
+  for (name in names(values)) values[[name]] <- as_fitted(values[[name]], name, xlevels[[name]], classes[name])
+  structure(values, class = "data.frame", row.names = .set_row_names(new$n))
+}
+
+# The names of a terms object's variables as columns of a model frame.
+variable_names <- function(terms) vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+
+#' @param expr A call to `list()`.
+#' @noRd
+eval_variables <- function(expr, new, env) {
+  check_columns(expr, new, env)
+  # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
+  values <- tryCatch(eval(expr, as.list(new$data), env), error = \(cnd) abort_newdata_variable(cnd))
+  wrong <- which(vapply(values, NROW, 1L) != new$n)
+  if (length(wrong) > 0) abort_newdata_length(expr[[wrong[1] + 1]], NROW(values[[wrong[1]]]), new$n)
+  values
+}
+
+#' Every variable must be a column. A variable of the formula's environment is taken for a constant, such as the degree of a
+#' polynomial, unless it is as long as the data of the fit.
+#' @noRd
+check_columns <- function(expr, new, env) {
+  missing <- setdiff(all.vars(expr), names(new$data))
+  for (name in missing) {
+    value <- get0(name, envir = env)
+    if (is.null(value) || is.function(value) || NROW(value) == new$frame_n) abort_missing_column(name, expr, new)
+  }
+}
+
+#' A variable with the levels, or of the type, that the fit saw
+#' @noRd
+as_fitted <- function(value, name, levels, class) {
+  if (!is.null(levels)) {
+    return(as_known_factor(value, levels, name))
+  }
+  was_number <- class == "numeric" || startsWith(class, "nmatrix")
+  if (was_number && !is.numeric(value)) {
+    if (!all(is.na(value))) abort_newdata_class(name, "numeric", value)
+    value <- as.double(value)
+  }
+  if (class == "logical" && !is.logical(value)) abort_newdata_class(name, "logical", value)
+  value
+}
+
+as_known_factor <- function(value, levels, name) {
+  labels <- if (is.factor(value)) levels(value)[value] else as.character(value)
+  refs <- match(labels, levels)
+  new <- unique(labels[is.na(refs) & !is.na(labels)])
+  if (length(new) > 0) abort_unknown_level(name, new, levels)
+  structure(refs, levels = levels, class = "factor")
+}
+
+# Grouping factors ----------------------------------------------------------
+
+#' Row numbers of the levels of one term, `NA` for levels that the fit didn't see
+#' @noRd
+term_refs <- function(term, new) {
+  if (new$stored) {
+    return(group_codes(term$group_vars, new$data, term$group)$refs)
+  }
+  match(row_labels(term, new), term$levels)
+}
+
+#' The label of each row's level
+#' @noRd
+term_labels <- function(term, new) {
+  if (new$stored) {
+    return(term$levels[term_refs(term, new)])
+  }
+  atoms <- as.call(c(quote(list), group_atoms(term$group_expr)))
+  values <- eval_variables(atoms, new, environment(term$effects))
+  labels <- lapply(values, atom_labels)
+  joined <- do.call(paste, c(labels, sep = ":"))
+  joined[Reduce(`|`, lapply(labels, is.na))] <- NA
+  joined
+}
+
+group_atoms <- function(expr) {
+  if (call_name(expr) == ":") c(group_atoms(expr[[2]]), group_atoms(expr[[3]])) else list(expr)
+}
+
+# Through the distinct values, because to write a number is slow.
+atom_labels <- function(x) {
+  if (is.character(x)) {
+    return(x)
+  }
+  if (is.factor(x)) {
+    return(levels(x)[x])
+  }
+  values <- unique(x)
+  as.character(values)[match(x, values)]
+}
+
+checked_refs <- function(term, new, allow_new_levels) {
+  refs <- term_refs(term, new)
+  if (allow_new_levels || !anyNA(refs)) {
+    return(refs)
+  }
+  labels <- row_labels(term, new)
+  unseen <- unique(labels[is.na(refs) & !is.na(labels)])
+  if (length(unseen) == 0) abort_missing_level(term$group, which(is.na(labels)))
+  abort_new_levels(term$group, unseen)
+}
+
+# Arguments of the fitting call ---------------------------------------------
+
+#' Offset of the formula, and of the argument `offset` of the call
+#' @noRd
+new_offset <- function(fit, new, frame) {
+  if (new$stored) {
+    return(fit_offset(fit) %||% 0)
+  }
+  terms <- stats::delete.response(fit$fixed$terms)
+  columns <- unclass(frame)[attr(terms, "offset")]
+  Reduce(`+`, columns, new_argument(fit, "offset", new) %||% 0)
+}
+
+new_weights <- function(fit, new) {
+  if (new$stored) fit$frame[["(weights)"]] else new_argument(fit, "weights", new)
+}
+
+#' The value for new data of an argument that was evaluated in the data of the fit
+#' @noRd
+new_argument <- function(fit, name, new) {
+  expr <- fit$call[[name]]
+  if (is.null(fit$frame[[paste0("(", name, ")")]]) || is.null(expr)) {
+    return(NULL)
+  }
+  if (!is.language(expr)) abort_argument_value(name)
+  eval_variables(call("list", expr), new, environment(fit$formula))[[1]]
+}
+
+# Errors --------------------------------------------------------------------
+
+abort_newdata <- function(..., class = NULL) abort_rlmm(c(...), c(class, "rlmm_error_newdata"))
+
+abort_newdata_type <- function(newdata) {
+  abort_newdata(
+    "`newdata` must be a data frame or a list.",
+    x = paste0("It is ", describe_type(newdata), "."),
+    i = if (is.matrix(newdata)) "Use `as.data.frame()`?"
+  )
+}
+
+abort_missing_column <- function(name, expr, new) {
+  uses <- Filter(\(part) name %in% all.vars(part), as.list(expr)[-1])
+  use <- tick(deparse_one(uses[[1]]))
+  abort_newdata(
+    paste0("Can't find the variable ", tick(name), " in `newdata`."),
+    i = if (use != tick(name)) paste0("The model uses it in ", use, "."),
+    did_you_mean(name, names(new$data)),
+    class = "rlmm_error_variable"
+  )
+}
+
+abort_newdata_variable <- function(cnd) {
+  abort_rlmm("Can't evaluate the variables of the model in `newdata`.", "rlmm_error_newdata", parent = cnd)
+}
+
+abort_newdata_length <- function(expr, found, n) {
+  abort_newdata(
+    paste0("Each variable must have one value for each of the ", plural(n, "row"), " of `newdata`."),
+    x = paste0(tick(deparse_one(expr)), " has ", plural(found, "value"), ".")
+  )
+}
+
+abort_newdata_class <- function(name, was, value) {
+  abort_newdata(
+    paste0(tick(name), " must be ", was, " in `newdata`, as it was in the fit."),
+    x = paste0("It is ", describe_type(value), ".")
+  )
+}
+
+abort_unknown_level <- function(name, unseen, levels) {
+  abort_newdata(
+    paste0("Can't predict for levels of ", tick(name), " that the model hasn't seen."),
+    x = describe_levels(unseen),
+    i = paste0("The model knows ", enumerate(quoted(levels)), "."),
+    class = "rlmm_error_unknown_level"
+  )
+}
+
+abort_new_levels <- function(group, unseen) {
+  abort_rlmm(
+    c(
+      paste0("Can't predict for levels of ", tick(group), " that the model hasn't seen."),
+      x = describe_levels(unseen),
+      i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
+    ),
+    c("rlmm_error_new_levels", "rlmm_error_newdata"),
+    group = group,
+    levels = unseen
+  )
+}
+
+abort_missing_level <- function(group, rows) {
+  abort_rlmm(
+    c(
+      paste0("Can't predict for a missing level of ", tick(group), "."),
+      x = paste0("Missing at ", describe_rows(rows), "."),
+      i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
+    ),
+    c("rlmm_error_new_levels", "rlmm_error_newdata"),
+    group = group,
+    rows = rows
+  )
+}
+
+abort_argument_value <- function(name) {
+  abort_newdata(
+    paste0("Can't tell the ", name, " of new data."),
+    x = paste0("The fit was given `", name, "` as values, not as a variable."),
+    i = paste0("Fit with `", name, "` as a column of `data`?")
+  )
+}
+
+quoted <- function(x) paste0("\"", x, "\"")
+
+describe_levels <- function(unseen) {
+  paste0(plural(length(unseen), "new level"), ": ", enumerate(quoted(unseen)), ".")
+}

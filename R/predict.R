@@ -1,0 +1,164 @@
+#' Predictions
+#'
+#' Predicts from a fitted model, for the data of the fit or for new data. Nothing is re-estimated and the original data aren't needed.
+#'
+#' New data are evaluated as the data of the fit were: bases such as `poly()` and `splines::ns()` keep their knots and coefficients, an
+#' expression as grouping factor such as `cut(x, 4)` keeps its breaks, `offset()` terms are evaluated, and so is the argument `offset` of the
+#' fitting call (lme4 leaves that one out). The response needn't be there, nor columns that only the random effects left
+#' out by `re.form` would use.
+#'
+#' @param object A fitted model.
+#' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of the fit.
+#' @param newparams A list with any of `beta`, `theta` and `sigma`, to use instead of the estimates. A new theta rescales the
+#'   random effects: b = Lambda(theta) u with the fitted spherical u.
+#' @param re.form Which random effects to include: `NULL` all of them, `NA` or `~0` none, or a one-sided formula such as `~ (1 | Subject)` that
+#'   names some terms, or some columns of terms, of the model. `ReForm`, `REForm` and `REform` are accepted with a warning.
+#' @param random.only Leave out the fixed part and offsets?
+#' @param terms Not used, as in lme4.
+#' @param type Scale of the prediction; the same for linear models.
+#' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random effects of zero instead of stopping?
+#' @param na.action What to do with missing values in `newdata`: the default predicts `NA`.
+#' @param ... Further arguments are ignored with a warning.
+#' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded with `NA` under
+#'   `na.action = na.exclude`.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' new <- data.frame(Days = 0:2, Subject = c("308", "309", "new"))
+#' predict(fit, new[1:2, ])
+#' predict(fit, new, allow.new.levels = TRUE)
+#' predict(fit, new, re.form = NA)
+#' predict(fit, new[1:2, ], re.form = ~ (1 | Subject))
+#' @export
+predict.rlmm <- function(
+  object,
+  newdata = NULL,
+  newparams = NULL,
+  re.form = NULL,
+  random.only = FALSE,
+  terms = NULL,
+  type = c("link", "response"),
+  allow.new.levels = FALSE,
+  na.action = stats::na.pass,
+  ...
+) {
+  if (!missing(type)) rlang::arg_match(type)
+  if (...length()) re.form <- old_re_form(re.form, ...)
+  par <- model_parameters(object, newparams)
+  use <- selected_effects(object, re.form)
+  if (is.null(newdata)) {
+    return(predict_stored(object, par, use, random.only))
+  }
+  new <- new_data(object, newdata)
+  drop_missing(linear_predictor(object, par, use, new, random.only, allow.new.levels), na.action)
+}
+
+#' For the data of the fit
+#' @noRd
+predict_stored <- function(fit, par, use, random_only) {
+  all_used <- all(lengths(use) == lengths(lapply(fit$random, `[[`, "columns")))
+  if (all_used && par$estimated && !random_only) {
+    return(fitted.rlmm(fit))
+  }
+  new <- new_data(fit, NULL)
+  eta <- linear_predictor(fit, par, use, new, random_only, FALSE)
+  stats::napredict(fit$na_action, eta)
+}
+
+linear_predictor <- function(fit, par, use, new, random_only, allow_new_levels) {
+  eta <- random_predictor(fit, par$b, use, new, allow_new_levels)
+  if (!random_only) eta <- eta + fixed_predictor(fit, par$beta, new)
+  names(eta) <- new$row_names
+  eta
+}
+
+#' X beta + offset
+#' @noRd
+fixed_predictor <- function(fit, beta, new) {
+  terms <- stats::delete.response(fit$fixed$terms)
+  frame <- part_frame(terms, fit$fixed$xlevels, new)
+  x <- design_columns(terms, frame, fit$fixed$contrasts)
+  if (length(fit$fixed$dropped) > 0) x <- x[, fit$fixed$names, drop = FALSE]
+  drop(x %*% beta) + new_offset(fit, new, frame)
+}
+
+#' The sum over terms of z_i' b[level_i]
+#' @param use For each term the columns to use; see [selected_effects()].
+#' @noRd
+random_predictor <- function(fit, b, use, new, allow_new_levels) {
+  total <- numeric(new$n)
+  for (i in which(lengths(use) > 0)) {
+    term <- fit$random[[i]]
+    refs <- checked_refs(term, new, allow_new_levels)
+    effects <- b[[i]][refs, use[[i]], drop = FALSE]
+    effects[is.na(refs), ] <- 0
+    if (!identical(term$columns[use[[i]]], "(Intercept)")) {
+      effects <- effects * effects_matrix(term, new)[, use[[i]], drop = FALSE]
+    }
+    total <- total + rowSums(effects)
+  }
+  total
+}
+
+#' Treats the missing predictions as `na.action` says: dropped by `na.omit`, kept by `na.pass` and `na.exclude`.
+#' @noRd
+drop_missing <- function(x, na_action) {
+  action <- find_na_action(na_action)
+  if (is.null(action) || !anyNA(x)) {
+    return(x)
+  }
+  omitted <- attr(action(data.frame(x)), "na.action")
+  if (is.null(omitted) || inherits(omitted, "exclude")) {
+    return(x)
+  }
+  if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
+}
+
+# Parameters and terms to predict with ---------------------------------------
+
+#' The estimates, or what `newparams` puts in their place
+#' @return A list: `beta`, `theta`, `sigma`, `b`, and `estimated`, whether nothing was replaced.
+#' @noRd
+model_parameters <- function(fit, newparams) {
+  par <- list(beta = fit$beta, theta = fit$theta, sigma = fit$sigma, b = fit$b, estimated = is.null(newparams))
+  if (par$estimated) {
+    return(par)
+  }
+  check_newparams(newparams, lengths(par[c("beta", "theta", "sigma")]))
+  par[names(newparams)] <- lapply(newparams, as.double)
+  if (!is.null(newparams$theta)) {
+    par$b <- Map(\(u, term) tcrossprod(u, lambda_template(term, par$theta)), fit$u, fit$random)
+  }
+  par
+}
+
+check_newparams <- function(newparams, expected) {
+  if (!is.list(newparams) || !all(names(newparams) %in% names(expected))) {
+    abort_newparams("It must be a list with any of the elements `beta`, `theta`, and `sigma`.")
+  }
+  for (name in names(newparams)) {
+    n <- length(newparams[[name]])
+    if (!is.numeric(newparams[[name]]) || n != expected[name]) {
+      abort_newparams(paste0("`", name, "` must hold ", plural(expected[name], "number"), ", not ", n, "."))
+    }
+  }
+}
+
+abort_newparams <- function(found) {
+  abort_rlmm(c("Can't use `newparams`.", x = found), "rlmm_error_argument", arg = "newparams")
+}
+
+#' lme4's older names of `re.form`
+#' @noRd
+old_re_form <- function(re_form, ...) {
+  dots <- list(...)
+  old <- names(dots) %in% c("ReForm", "REForm", "REform")
+  if (!all(old)) {
+    unknown <- ifelse(nzchar(names(dots)), tick(names(dots)), "an unnamed one")[!old]
+    warn_rlmm(paste0("Arguments that are not used: ", enumerate(unknown), "."), "rlmm_warning_unused_argument")
+  }
+  if (!any(old)) {
+    return(re_form)
+  }
+  warn_rlmm(paste0(tick(names(dots)[old][1]), " is an old name of `re.form`."), "rlmm_warning_deprecated")
+  dots[[which(old)[1]]]
+}

@@ -1,0 +1,90 @@
+# `re.form`: which columns of which random-effects terms a prediction or simulation uses.
+
+#' @param re_form `NULL` for all, `NA` or `~0` for none, or a formula that names some terms.
+#' @return For each of the fit's terms the indices of its columns in use.
+#' @noRd
+selected_effects <- function(fit, re_form) {
+  if (is.null(re_form)) {
+    return(lapply(fit$random, \(term) seq_along(term$columns)))
+  }
+  none <- lapply(fit$random, \(term) integer())
+  if (is_none(re_form)) {
+    return(none)
+  }
+  if (!inherits(re_form, "formula")) abort_re_form(re_form)
+  bars <- split_bars(re_form[[length(re_form)]])$bars
+  if (length(bars) == 0) abort_re_form_term(re_form[[length(re_form)]], fit)
+  Reduce(\(use, bar) add_bar(use, bar, fit), bars, none)
+}
+
+is_none <- function(re_form) {
+  if (inherits(re_form, "formula")) {
+    return(identical(re_form[[length(re_form)]], 0))
+  }
+  is.atomic(re_form) && length(re_form) == 1 && is.na(re_form)
+}
+
+add_bar <- function(use, bar, fit) {
+  for (part in read_bar(bar, fit$frame)) {
+    for (group in part$groups) {
+      mine <- which(vapply(fit$random, is_grouped_by, NA, group = group))
+      wanted <- wanted_columns(part$effects, group, fit$random[mine], fit)
+      known <- unlist(lapply(fit$random[mine], `[[`, "columns"))
+      if (length(wanted) == 0 || !all(wanted %in% known)) abort_re_form_term(bar, fit)
+      for (i in mine) use[[i]] <- union(use[[i]], which(fit$random[[i]]$columns %in% wanted))
+    }
+  }
+  use
+}
+
+# `a:b` and `b:a` are the same grouping.
+is_grouped_by <- function(term, group) {
+  setequal(term$group_vars, vapply(group$atoms, deparse_one, ""))
+}
+
+#' Names of the columns that the left side of a bar has in this model; none if it has variables of its own
+#' @noRd
+wanted_columns <- function(effects, group, terms, fit) {
+  label <- paste(deparse_one(effects), "|", group$name)
+  for (term in terms) {
+    if (identical(term$label, label)) {
+      return(term$columns)
+    }
+  }
+  if (identical(effects, 1)) {
+    return("(Intercept)")
+  }
+  if (identical(effects, 0)) {
+    return(character())
+  }
+  frame <- fit_frame(fit)
+  variables <- attr(stats::terms(rlang::new_formula(NULL, effects)), "variables")
+  if (!all(vapply(as.list(variables)[-1], deparse_one, "") %in% names(frame))) {
+    return(character())
+  }
+  colnames(bar_effects(effects, frame, environment(fit$formula), NULL)$z)
+}
+
+abort_re_form <- function(re_form) {
+  abort_rlmm(
+    c(
+      "`re.form` must be `NULL`, `NA`, or a one-sided formula of random-effects terms.",
+      x = paste0("It is ", describe_type(re_form), ".")
+    ),
+    "rlmm_error_re_form"
+  )
+}
+
+abort_re_form_term <- function(expr, fit) {
+  known <- paste0("(", vapply(fit$random, `[[`, "", "label"), ")")
+  expr <- strip_parens(expr)
+  found <- if (is_bar(expr)) paste0("(", deparse_one(expr), ")") else deparse_one(expr)
+  abort_rlmm(
+    c(
+      "`re.form` must name random-effects terms of the model, or columns of them.",
+      x = paste0("It has ", tick(found), "."),
+      i = paste0("The model has ", enumerate(tick(known)), ".")
+    ),
+    "rlmm_error_re_form"
+  )
+}

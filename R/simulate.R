@@ -1,0 +1,149 @@
+#' Simulate responses
+#'
+#' Draws new responses from a fitted model with R's random number generator: first the random effects of every replicate, then the residuals, in the order
+#' that lme4 uses, so that equal estimates and equal seeds give equal draws.
+#'
+#' By default new random effects are drawn as well. `re.form` names those to hold at their conditional modes instead; the
+#' other terms are drawn anew.
+#'
+#' @inheritParams predict.rlmm
+#' @param nsim Number of replicates.
+#' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored afterwards.
+#' @param use.u `TRUE` holds all random effects at their conditional modes, as `re.form = NULL` does.
+#' @param re.form Random effects to condition on: `NA` or `~0` none (all are drawn anew), `NULL` all, or a one-sided formula naming
+#'   some.
+#' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in it.
+#' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or, where conditioned on,
+#'   get random effects of zero.
+#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the state of the generator
+#'   before the draws.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' draws <- simulate(fit, nsim = 2, seed = 1)
+#' head(draws)
+#' refit(fit, draws$sim_1)
+#' @importFrom stats simulate
+#' @export
+simulate.rlmm <- function(
+  object,
+  nsim = 1,
+  seed = NULL,
+  use.u = FALSE,
+  re.form = NA,
+  newdata = NULL,
+  newparams = NULL,
+  allow.new.levels = FALSE,
+  na.action = stats::na.pass,
+  ...
+) {
+  nsim <- check_nsim(nsim)
+  if (...length()) re.form <- old_re_form(re.form, ...)
+  if (!missing(use.u)) {
+    if (!missing(re.form)) abort_use_u()
+    re.form <- if (use.u) NULL else NA
+  }
+  par <- model_parameters(object, newparams)
+  hold <- selected_effects(object, re.form)
+  new <- new_data(object, newdata)
+  # Everything that can fail is evaluated before the generator is touched.
+  mean <- fixed_predictor(object, par$beta, new) + random_predictor(object, par$b, hold, new, allow.new.levels)
+  drawn <- drawn_terms(object, par, hold, new, allow.new.levels)
+  sd <- residual_sd(object, par$sigma, new)
+
+  state <- start_generator(seed)
+  if (!is.null(seed)) on.exit(restore_generator(state$before))
+  y <- mean + draw_effects(drawn, new$n, nsim)
+  y <- y + sd * stats::rnorm(new$n * nsim)
+  rownames(y) <- new$row_names
+  simulated_frame(y, object, newdata, na.action, state$start)
+}
+
+simulated_frame <- function(y, fit, newdata, na.action, state) {
+  y <- if (is.null(newdata)) stats::napredict(fit$na_action, y) else drop_missing(y, na.action)
+  colnames(y) <- paste0("sim_", seq_len(ncol(y)))
+  structure(as.data.frame(y), seed = state)
+}
+
+#' The terms to draw: for each its design, and the indices into the levels that occur
+#' @noRd
+drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
+  draw <- which(lengths(hold) == 0)
+  lapply(draw, function(i) {
+    term <- fit$random[[i]]
+    refs <- checked_refs(term, new, allow_new_levels)
+    level <- row_labels(term, new)
+    known <- length(term$levels)
+    extra <- unique(level[is.na(refs) & !is.na(level)])
+    refs[is.na(refs)] <- known + match(level[is.na(refs)], extra)
+    list(
+      refs = refs,
+      n_levels = known + length(extra),
+      z = effects_matrix(term, new),
+      factor = par$sigma * lambda_template(term, par$theta)
+    )
+  })
+}
+
+#' n x nsim: the sum over terms of z_i' b[ref_i], b drawn level by level
+#' @noRd
+draw_effects <- function(terms, n, nsim) {
+  total <- matrix(0, n, nsim)
+  if (length(terms) == 0) {
+    return(total)
+  }
+  size <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 1)
+  start <- cumsum(size) - size
+  u <- matrix(stats::rnorm(sum(size) * nsim), ncol = nsim)
+  for (i in seq_along(terms)) {
+    rows <- start[i] + seq_len(size[i])
+    for (j in seq_len(nsim)) total[, j] <- total[, j] + term_effect(terms[[i]], u[rows, j])
+  }
+  total
+}
+
+term_effect <- function(term, u) {
+  b <- crossprod(matrix(u, nrow = ncol(term$z)), t(term$factor))
+  effect <- rowSums(term$z * b[term$refs, , drop = FALSE])
+  # A missing level, where allowed, has no random effect.
+  effect[is.na(term$refs)] <- 0
+  effect
+}
+
+residual_sd <- function(fit, sigma, new) {
+  weights <- new_weights(fit, new)
+  if (is.null(weights)) sigma else sigma / sqrt(weights)
+}
+
+#' Sets the seed, if one is given.
+#' @return The state `before` the seed was set, and at the `start` of the draws.
+#' @noRd
+start_generator <- function(seed) {
+  if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) stats::runif(1)
+  before <- get(".Random.seed", envir = globalenv())
+  if (!is.null(seed)) set.seed(seed)
+  list(before = before, start = get(".Random.seed", envir = globalenv()))
+}
+
+restore_generator <- function(state) assign(".Random.seed", state, envir = globalenv())
+
+check_nsim <- function(nsim) {
+  if (is_number(nsim) && is.finite(nsim) && nsim >= 1) {
+    return(as.integer(nsim))
+  }
+  abort_rlmm(
+    c("`nsim` must be a positive whole number.", x = paste0("It is ", describe_type(nsim), ".")),
+    "rlmm_error_argument",
+    arg = "nsim"
+  )
+}
+
+abort_use_u <- function() {
+  abort_rlmm(
+    c(
+      "Only one of `use.u` and `re.form` can be given.",
+      i = "`use.u = TRUE` means `re.form = NULL`; `use.u = FALSE` means `re.form = NA`."
+    ),
+    "rlmm_error_argument",
+    arg = "use.u"
+  )
+}
