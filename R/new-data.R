@@ -87,7 +87,7 @@ term_refs <- function(term, new) {
 
 #' The label of each row's level
 #' @noRd
-term_labels <- function(term, new) {
+row_labels <- function(term, new) {
   if (new$stored) {
     return(term$levels[term_refs(term, new)])
   }

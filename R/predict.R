@@ -126,7 +126,7 @@ model_parameters <- function(fit, newparams) {
   check_newparams(newparams, lengths(par[c("beta", "theta", "sigma")]))
   par[names(newparams)] <- lapply(newparams, as.double)
   if (!is.null(newparams$theta)) {
-    par$b <- Map(\(u, term) tcrossprod(u, lambda_template(term, par$theta)), fit$u, fit$random)
+    par$b <- Map(\(u, term) tcrossprod(u, lambda_block(term, par$theta)), fit$u, fit$random)
   }
   par
 }

@@ -79,7 +79,7 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
       refs = refs,
       n_levels = known + length(extra),
       z = effects_matrix(term, new),
-      factor = par$sigma * lambda_template(term, par$theta)
+      factor = par$sigma * lambda_block(term, par$theta)
     )
   })
 }

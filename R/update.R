@@ -1,8 +1,8 @@
 #' Change a model and fit it again
 #'
-#' Changes the fitting call as [stats::update()] does and evaluates it. What the unchanged arguments name is looked up where the model was
-#' made (the environment of its formula), then where `update()` is called. If the data are found in neither, because they were removed, or
-#' local to a function that has returned, the model frame stored in the fit is used.
+#' Changes the fitting call as [stats::update()] does and evaluates it. The data that the call names are looked up where the model was
+#' made (the environment of its formula), then where `update()` is called. If they are found in neither, because they were removed, or
+#' local to a function that has returned, the model frame stored in the fit takes their place.
 #'
 #' @param object A fitted model.
 #' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added and removed like others.
@@ -29,49 +29,78 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   if (!evaluate) {
     return(call)
   }
-  fit <- evaluate_update(object, call, formula, names(changes), parent.frame())
+  changed <- c(names(changes), if (!missing(formula.)) "formula")
+  fit <- evaluate_update(object, call, formula, changed, parent.frame())
   fit$call <- call
   fit
 }
 
-evaluated_in_data <- c("weights", "offset", "subset", "mustart", "etastart")
-
 #' @param changed Names of the arguments that the user changed: those mean what they mean to the caller.
 #' @noRd
 evaluate_update <- function(fit, call, formula, changed, caller) {
-  home <- environment(formula)
   args <- as.list(call)[-1]
-  data <- if ("data" %in% changed) eval(args$data, caller) else find_data(fit, args$data, formula, caller)
-  if (is.null(data) && !has_variables(NULL, formula)) {
-    return(update_stored(fit, args, formula, changed, caller))
+  data <- if ("data" %in% changed) eval(args$data, caller) else find_data(args$data, formula, caller)
+  if (is.null(data) && !(is.null(args$data) && has_variables(NULL, formula))) {
+    return(update_stored(fit, call, formula, changed, caller))
   }
-  plain <- setdiff(names(args), c("formula", "data", evaluated_in_data))
-  args[plain] <- lapply(plain, \(name) evaluate_argument(args[[name]], name %in% changed, home, caller))
-  new <- intersect(changed, evaluated_in_data)
-  args[new] <- lapply(args[new], eval, envir = data, enclos = caller)
-  args$formula <- formula
-  args$data <- data
-  call_fitter(call[[1]], args)
+  values <- kept_arguments(fit, args[setdiff(names(args), changed)], data, caller)
+  values[intersect(changed, names(args))] <- changed_arguments(args[intersect(changed, names(args))], data, caller)
+  values$formula <- formula
+  values$data <- data
+  call_fitter(call, values, caller)
 }
 
-evaluate_argument <- function(expr, changed, home, caller) {
-  if (changed) {
-    return(eval(expr, caller))
-  }
-  tryCatch(eval(expr, home), error = \(e) eval(expr, caller))
+evaluated_in_data <- c("weights", "offset", "subset")
+
+changed_arguments <- function(args, data, caller) {
+  lapply(rlang::set_names(names(args)), function(name) {
+    if (name %in% evaluated_in_data) eval(args[[name]], data, caller) else eval(args[[name]], caller)
+  })
 }
 
-# The arguments are bound to their names, so that an error shows a call and not the data.
-call_fitter <- function(fitter, args) {
-  fitter <- if (is.symbol(fitter)) get(as.character(fitter), topenv()) else eval(fitter)
-  bound <- setdiff(names(args), evaluated_in_data)
-  env <- rlang::env(environment(args$formula), !!!args[bound], .fitter = fitter)
-  eval(as.call(c(quote(.fitter), rlang::set_names(lapply(bound, as.symbol), bound), args[setdiff(names(args), bound)])), env)
-}
-
-#' The value of `data`, from where the model was made or from the caller: the first that has the formula's variables
+#' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
 #' @noRd
-find_data <- function(fit, expr, formula, caller) {
+kept_arguments <- function(fit, args, data, caller) {
+  home <- environment(fit$formula)
+  args <- args[!names(args) %in% c("formula", "data", "start")]
+  lapply(rlang::set_names(names(args)), function(name) {
+    switch(
+      name,
+      REML = fit$reml,
+      control = fit$control,
+      sigma = fit$sigma,
+      eval_first(args[[name]], if (name %in% evaluated_in_data) data, list(home, caller))
+    )
+  })
+}
+
+#' The value of an expression in the first environment in which it has one
+#' @noRd
+eval_first <- function(expr, data, envs) {
+  for (env in envs[-length(envs)]) {
+    value <- tryCatch(list(eval(expr, data, env)), error = \(e) NULL)
+    if (!is.null(value)) {
+      return(value[[1]])
+    }
+  }
+  eval(expr, data, envs[[length(envs)]])
+}
+
+#' Calls the fitting function with values bound to the names of its arguments, so that a traceback shows those and not the data
+#' @noRd
+call_fitter <- function(call, values, caller) {
+  fitter <- eval(call[[1]], list(rlmm = rlmm), caller)
+  env <- rlang::env(environment(values$formula), rlmm = fitter)
+  names <- paste0("new_", names(values))
+  for (i in seq_along(values)) assign(names[i], values[[i]], envir = env)
+  eval(as.call(c(quote(rlmm), rlang::set_names(lapply(names, as.symbol), names(values)))), env)
+}
+
+# Data ----------------------------------------------------------------------
+
+#' The value of `data` where the model was made or where `update()` was called: the first that has the formula's variables
+#' @noRd
+find_data <- function(expr, formula, caller) {
   for (env in list(environment(formula), caller)) {
     data <- tryCatch(eval(expr, env), error = \(e) NULL)
     if (is.list(data) && has_variables(data, formula)) {
@@ -82,6 +111,50 @@ find_data <- function(fit, expr, formula, caller) {
 }
 
 has_variables <- function(data, formula) {
-  missing <- setdiff(all.vars(formula), c(".", names(data)))
-  all(vapply(missing, exists, NA, envir = environment(formula), mode = "numeric"))
+  variables <- setdiff(all.vars(formula), ".")
+  all(vapply(variables, is_known, NA, data = data, env = environment(formula)))
+}
+
+#' Update from the stored frame. It holds the variables as the formula used them: enough for the same formula, and for another one if its
+#' variables are in the frame untransformed.
+#' @noRd
+update_stored <- function(fit, call, formula, changed, caller) {
+  args <- as.list(call)[-1]
+  if (all(changed %in% c("REML", "control", "start", "verbose", "sigma"))) {
+    return(refit_changed(fit, changed_arguments(args[intersect(changed, names(args))], NULL, caller), changed))
+  }
+  data <- frame_data(fit)
+  if ("data" %in% changed || !has_variables(data, formula)) abort_no_data(fit, call$data, formula, data)
+  values <- kept_arguments(fit, args[setdiff(names(args), c(changed, evaluated_in_data, "na.action"))], data, caller)
+  values[intersect(changed, names(args))] <- changed_arguments(args[intersect(changed, names(args))], data, caller)
+  for (name in setdiff(c("weights", "offset"), changed)) values[[name]] <- fit$frame[[paste0("(", name, ")")]]
+  values$formula <- formula
+  values$data <- data
+  new <- call_fitter(call, values, caller)
+  if (nrow(new$frame) == nrow(fit$frame)) new$na_action <- fit$na_action
+  new
+}
+
+refit_changed <- function(fit, values, changed) {
+  if ("REML" %in% changed) fit$reml <- values$REML %||% TRUE
+  if ("control" %in% changed) fit$control <- as_control(values$control %||% rlmm_control())
+  if ("sigma" %in% changed) {
+    check_sigma(values$sigma)
+    fit$known_sigma <- !is.null(values$sigma)
+    fit$sigma <- values$sigma
+  }
+  fit_again(fit, start = check_start(values$start, fit$random), verbose = values$verbose %||% 0L)
+}
+
+abort_no_data <- function(fit, expr, formula, stored) {
+  missing <- setdiff(all.vars(formula), c(".", names(stored)))
+  abort_rlmm(
+    c(
+      "Can't find the data of the model.",
+      x = if (!is.null(expr)) paste0(tick(deparse_one(expr)), " doesn't exist any more."),
+      i = if (length(missing) > 0) paste0("The frame stored in the fit doesn't hold ", enumerate(tick(missing)), "."),
+      i = "Give the data: `update(fit, ..., data = )`."
+    ),
+    "rlmm_error_variable"
+  )
 }

@@ -1,0 +1,42 @@
+#' Model matrices
+#'
+#' Made again from the stored model frame.
+#'
+#' @param object A fitted model.
+#' @param type Which matrix: `"fixed"` is X, without columns that were dropped; `"random"` is Z, sparse, its columns ordered by term, then level,
+#'   then effect; `"randomListRaw"` is a list with the n x k matrix of the left side of each random-effects term.
+#' @param ... Ignored.
+#' @return A matrix with the attributes `assign` and, if the model has factors, `contrasts`; for `"random"` a `dgCMatrix`; or a
+#'   list of matrices.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' head(model.matrix(fit))
+#' dim(model.matrix(fit, "random"))
+#' @importFrom stats model.matrix
+#' @export
+model.matrix.rlmm <- function(object, type = c("fixed", "random", "randomListRaw"), ...) {
+  switch(
+    rlang::arg_match(type),
+    fixed = user_fixed_matrix(object),
+    random = random_matrix(object),
+    randomListRaw = {
+      labels <- vapply(object$random, `[[`, "", "label")
+      stats::setNames(lapply(object$random, \(term) user_matrix(object, term$effects, term$contrasts)), labels)
+    }
+  )
+}
+
+user_fixed_matrix <- function(fit) {
+  x <- user_matrix(fit, stats::delete.response(fit$fixed$terms), fit$fixed$contrasts)
+  if (length(fit$fixed$dropped) == 0) {
+    return(x)
+  }
+  kept <- match(fit$fixed$names, colnames(x))
+  structure(x[, kept, drop = FALSE], assign = attr(x, "assign")[kept], contrasts = attr(x, "contrasts"))
+}
+
+user_matrix <- function(fit, terms, contrasts) {
+  frame <- fit_frame(fit)
+  attr(frame, "terms") <- terms
+  stats::model.matrix.default(terms, frame, contrasts.arg = contrasts)
+}

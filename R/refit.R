@@ -1,0 +1,131 @@
+#' Fit the same model to another response
+#'
+#' `refit()` fits the model of a fit again, to a new response, with new prior weights, or both; with neither it goes on from where the
+#' optimizer stopped. Only the response is replaced: formula, X and random-effects terms are those of the stored frame, so this
+#' costs less than a new fit. `refitML()` fits a REML model by maximum likelihood.
+#'
+#' @param object,x A fitted model.
+#' @param newresp The new response: a numeric vector, or a data frame or list with one column, as [simulate()] returns. One value per
+#'   row of the model frame, or per row of the data, in which case the values of rows that were left out are ignored.
+#' @param newweights New prior weights, likewise.
+#' @param rename.response Name the response in the formula after the expression given as `newresp`?
+#' @param ... Ignored.
+#' @return A fitted model.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' refit(fit, simulate(fit, seed = 1))
+#' refitML(fit)
+#' @export
+#' @exportS3Method lme4::refit
+refit.rlmm <- function(object, newresp = NULL, newweights = NULL, rename.response = FALSE, ...) {
+  expr <- substitute(newresp)
+  frame <- fit_frame(object)
+  if (!is.null(newresp)) frame[[1]] <- new_values(newresp, object, "newresp")
+  if (!is.null(newweights)) {
+    frame[["(weights)"]] <- new_values(newweights, object, "newweights")
+    check_weights(frame[["(weights)"]])
+  }
+  object$frame <- frame
+  if (rename.response && !is.null(newresp)) object <- rename_response(object, expr)
+  fit_again(object, start = if (is.null(newresp) && is.null(newweights)) object$theta else inner_start(object))
+}
+
+#' @rdname refit.rlmm
+#' @export
+#' @exportS3Method lme4::refitML
+refitML.rlmm <- function(x, ...) {
+  if (!x$reml) {
+    return(x)
+  }
+  x$reml <- FALSE
+  x$call$REML <- FALSE
+  fit_again(x, start = inner_start(x))
+}
+
+#' Optimize the criterion of a fit with its frame, criterion, `sigma` or control replaced
+#' @noRd
+fit_again <- function(fit, start = NULL, verbose = 0L) {
+  design <- c(fit[c("formula", "fixed", "random")], list(frame = fit_frame(fit), spec = fit_spec(fit)))
+  est <- core_fit(design$spec, start, core_control(fit$control, verbose))
+  fit <- new_fit(design, est, fit$call, fit$control)
+  report_fit(fit)
+  fit
+}
+
+#' Where to start with another response: theta of the fit, unless it is singular. There the objective is flat, and an optimizer
+#' that starts on the spot might stay.
+#' @noRd
+inner_start <- function(fit) {
+  diagonal <- theta_lower(fit$random) == 0
+  if (all(fit$theta[diagonal] > 1e-3)) fit$theta
+}
+
+#' One value for each row of the model frame
+#' @noRd
+new_values <- function(x, fit, arg) {
+  if (is.list(x) || is.matrix(x)) x <- single_column(x, arg)
+  if (!is.numeric(x) && !is.logical(x)) abort_new_values(arg, paste0("It is ", describe_type(x), "."))
+  n <- nrow(fit$frame)
+  omitted <- fit$na_action
+  if (length(x) == n + length(omitted) && length(omitted) > 0) x <- x[-omitted]
+  if (length(x) != n) abort_new_values_length(arg, length(x), n, length(omitted))
+  bad <- which(!is.finite(x))
+  if (length(bad) > 0) {
+    abort_new_values(arg, paste0(plural(length(bad), "value"), " missing or infinite, at ", describe_rows(bad), "."))
+  }
+  as.double(x)
+}
+
+single_column <- function(x, arg) {
+  columns <- if (is.matrix(x)) ncol(x) else length(x)
+  if (columns != 1) {
+    abort_new_values(
+      arg,
+      paste0("It has ", plural(columns, "column"), "."),
+      "Use `lapply(newresp, refit, object = fit)` for one fit each."
+    )
+  }
+  if (is.matrix(x)) x[, 1] else x[[1]]
+}
+
+abort_new_values <- function(arg, found, hint = NULL) {
+  abort_rlmm(
+    c(paste0("`", arg, "` must be one numeric vector of finite values."), x = found, i = hint),
+    "rlmm_error_argument",
+    arg = arg
+  )
+}
+
+abort_new_values_length <- function(arg, found, n, omitted) {
+  left_out <- if (omitted > 0) paste0(", or ", format_count(n + omitted), " with those left out for missing values")
+  abort_rlmm(
+    c(
+      paste0("`", arg, "` must have one value for each of the ", plural(n, "row"), " of the fit", left_out, "."),
+      x = paste0("It has ", plural(found, "value"), ".")
+    ),
+    "rlmm_error_argument",
+    arg = arg
+  )
+}
+
+#' Put an expression in the place of the response, wherever the fit names it
+#' @noRd
+rename_response <- function(fit, expr) {
+  fit$formula[[2]] <- expr
+  fit$call$formula <- fit$formula
+  fit$fixed$terms <- rename_in_terms(fit$fixed$terms, expr)
+  attr(fit$frame, "terms") <- rename_in_terms(attr(fit$frame, "terms"), expr)
+  names(fit$frame)[1] <- deparse_one(expr)
+  fit
+}
+
+rename_in_terms <- function(terms, expr) {
+  terms[[2]] <- expr
+  for (part in c("variables", "predvars")) {
+    if (!is.null(attr(terms, part))) attr(terms, part)[[2]] <- expr
+  }
+  name <- deparse_one(expr)
+  if (length(attr(terms, "factors")) > 0) rownames(attr(terms, "factors"))[1] <- name
+  names(attr(terms, "dataClasses"))[1] <- name
+  terms
+}
