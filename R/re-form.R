@@ -62,7 +62,7 @@ wanted_columns <- function(effects, group, terms, fit) {
   if (!all(vapply(as.list(variables)[-1], deparse_one, "") %in% names(frame))) {
     return(character())
   }
-  colnames(bar_effects(effects, frame, environment(fit$formula), NULL)$z)
+  bar_effects(list(effects = effects), frame, environment(fit$formula), NULL)$columns
 }
 
 abort_re_form <- function(re_form) {

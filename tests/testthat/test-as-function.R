@@ -1,0 +1,21 @@
+test_that("the function is the objective", {
+  for_each_twin(function(ours, theirs, data, name) {
+    objective <- as.function(ours)
+    expect_equal(objective(ours$theta), ours$dev$objective, tolerance = 1e-10, info = name)
+    other <- ours$theta + 0.1
+    expect_equal(objective(other), as.function(theirs)(other), tolerance = 1e-8, info = name)
+  }, names = c("dyestuff_ml", "sleep", "sleep_ml", "penicillin", "sleep_weights", "sleep_offset", "pixel"))
+})
+
+test_that("the function survives being saved, and doesn't hold the fit", {
+  objective <- as.function(twin("sleep")$ours)
+  expect_false("x" %in% ls(environment(objective)))
+  expect_equal(unserialize(serialize(objective, NULL))(c(1, 0, 1)), objective(c(1, 0, 1)))
+})
+
+test_that("a theta of the wrong length is refused", {
+  objective <- as.function(twin("sleep")$ours)
+  expect_error(objective(1), class = "rlmm_error_theta")
+  expect_snapshot(objective(1:2), error = TRUE)
+  expect_snapshot(objective("a"), error = TRUE)
+})
