@@ -25,7 +25,7 @@ is_none <- function(re_form) {
 }
 
 add_bar <- function(use, bar, fit) {
-  for (part in read_bar(bar, fit$frame)) {
+  for (part in read_bar(bar)) {
     for (group in part$groups) {
       mine <- which(vapply(fit$random, is_grouped_by, NA, group = group))
       wanted <- wanted_columns(part$effects, group, fit$random[mine], fit)
