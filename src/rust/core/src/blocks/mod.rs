@@ -1,0 +1,9 @@
+//! The blocks of A and of its Cholesky factor, by storage.
+
+pub mod cross_products;
+pub mod dense;
+pub mod layout;
+pub mod small;
+pub mod sparse;
+pub mod trailing;
+pub mod units;

@@ -1,0 +1,217 @@
+//! Dense kernels for the blocks of one level: `k x k`, column by column, `k` small.
+//!
+//! They are `inline(always)`, so that a caller that passes a literal `k` gets unrolled code ([`for_size!`]).
+
+/// Calls `$body` with `$k` a literal for the sizes that matter, the runtime value otherwise.
+macro_rules! for_size {
+    ($size:expr, $k:ident => $body:expr) => {
+        match $size {
+            1 => {
+                let $k = 1usize;
+                $body
+            }
+            2 => {
+                let $k = 2usize;
+                $body
+            }
+            3 => {
+                let $k = 3usize;
+                $body
+            }
+            other => {
+                let $k: usize = other;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use for_size;
+
+/// `T = Lambda' A Lambda + I`; reads the lower triangle of `lambda`, fills the lower triangle of `t`.
+#[inline(always)]
+pub fn scale_inflate(k: usize, a: &[f64], lambda: &[f64], work: &mut [f64], t: &mut [f64]) {
+    // work = A Lambda
+    for j in 0..k {
+        for i in 0..k {
+            let mut sum = 0.0;
+            for l in j..k {
+                sum += a[l * k + i] * lambda[j * k + l];
+            }
+            work[j * k + i] = sum;
+        }
+    }
+    for j in 0..k {
+        for i in j..k {
+            let mut sum = if i == j { 1.0 } else { 0.0 };
+            for l in i..k {
+                sum += lambda[i * k + l] * work[j * k + l];
+            }
+            t[j * k + i] = sum;
+        }
+    }
+}
+
+/// Overwrites the lower triangle of `t` with its Cholesky factor; returns the product of the diagonal,
+/// or `None` if `t` is not positive definite.
+#[inline(always)]
+pub fn cholesky(k: usize, t: &mut [f64]) -> Option<f64> {
+    let mut product = 1.0;
+    for j in 0..k {
+        for l in 0..j {
+            let factor = t[l * k + j];
+            for i in j..k {
+                t[j * k + i] -= factor * t[l * k + i];
+            }
+        }
+        let pivot = t[j * k + j];
+        if !(pivot > 0.0 && pivot.is_finite()) {
+            return None;
+        }
+        let root = pivot.sqrt();
+        product *= root;
+        t[j * k + j] = root;
+        for i in j + 1..k {
+            t[j * k + i] /= root;
+        }
+    }
+    Some(product)
+}
+
+/// `M = Lambda L^-T`: solves `M L' = Lambda`.
+#[inline(always)]
+pub fn right_solve_transposed(k: usize, lambda: &[f64], l: &[f64], m: &mut [f64]) {
+    for j in 0..k {
+        for i in 0..k {
+            let mut sum = if i >= j { lambda[j * k + i] } else { 0.0 };
+            for c in 0..j {
+                sum -= m[c * k + i] * l[c * k + j];
+            }
+            m[j * k + i] = sum / l[j * k + j];
+        }
+    }
+}
+
+/// Solves `L x = x` in place.
+#[inline(always)]
+pub fn forward_solve(k: usize, l: &[f64], x: &mut [f64]) {
+    for j in 0..k {
+        x[j] /= l[j * k + j];
+        for i in j + 1..k {
+            x[i] -= l[j * k + i] * x[j];
+        }
+    }
+}
+
+/// Solves `L' x = x` in place.
+#[inline(always)]
+pub fn backward_solve(k: usize, l: &[f64], x: &mut [f64]) {
+    for j in (0..k).rev() {
+        for i in j + 1..k {
+            x[j] -= l[j * k + i] * x[i];
+        }
+        x[j] /= l[j * k + j];
+    }
+}
+
+/// `out = Lambda x` for lower triangular `lambda`.
+#[inline(always)]
+pub fn lambda_times(k: usize, lambda: &[f64], x: &[f64], out: &mut [f64]) {
+    for i in 0..k {
+        out[i] = (0..=i).map(|j| lambda[j * k + i] * x[j]).sum();
+    }
+}
+
+/// `out = Lambda' x` for lower triangular `lambda`.
+#[inline(always)]
+pub fn lambda_transposed_times(k: usize, lambda: &[f64], x: &[f64], out: &mut [f64]) {
+    for j in 0..k {
+        out[j] = (j..k).map(|i| lambda[j * k + i] * x[i]).sum();
+    }
+}
+
+/// Inner product.
+#[inline(always)]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// `y += alpha x`.
+#[inline(always)]
+pub fn axpy(alpha: f64, x: &[f64], y: &mut [f64]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += alpha * x;
+    }
+}
+
+/// The logarithm of a long product: one `ln` per guard against overflow instead of one per factor.
+#[derive(Debug, Clone, Copy)]
+pub struct LogProduct {
+    log: f64,
+    product: f64,
+}
+
+impl LogProduct {
+    /// The empty product.
+    pub fn new() -> Self {
+        Self { log: 0.0, product: 1.0 }
+    }
+
+    /// Multiplies by a positive factor.
+    #[inline(always)]
+    pub fn push(&mut self, factor: f64) {
+        self.product *= factor;
+        if !(1e-140..1e140).contains(&self.product) {
+            self.log += self.product.ln();
+            self.product = 1.0;
+        }
+    }
+
+    /// The logarithm of the product so far.
+    pub fn ln(&self) -> f64 {
+        self.log + self.product.ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // a = [4 1; 1 3], lambda = [2 .; 1 0.5]
+    const A: [f64; 4] = [4.0, 1.0, 1.0, 3.0];
+    const LAMBDA: [f64; 4] = [2.0, 1.0, 0.0, 0.5];
+
+    #[test]
+    fn small_kernels_match_hand_calculation() {
+        let (mut work, mut t, mut m) = ([0.0; 4], [0.0; 4], [0.0; 4]);
+        scale_inflate(2, &A, &LAMBDA, &mut work, &mut t);
+        assert_eq!((t[0], t[1], t[3]), (24.0, 2.5, 1.75));
+        let product = cholesky(2, &mut t).unwrap();
+        assert!((product * product - (24.0 * 1.75 - 6.25)).abs() < 1e-12);
+        right_solve_transposed(2, &LAMBDA, &t, &mut m);
+        // m l' = lambda
+        for (i, j) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let sum: f64 = (0..=j).map(|c| m[c * 2 + i] * t[c * 2 + j]).sum();
+            assert!((sum - LAMBDA[j * 2 + i]).abs() < 1e-14);
+        }
+        let mut x = [1.0, 2.0];
+        forward_solve(2, &t, &mut x);
+        backward_solve(2, &t, &mut x);
+        assert!((24.0 * x[0] + 2.5 * x[1] - 1.0).abs() < 1e-13);
+        assert!((2.5 * x[0] + 1.75 * x[1] - 2.0).abs() < 1e-13);
+    }
+
+    #[test]
+    fn indefinite_block_is_refused() {
+        assert_eq!(cholesky(2, &mut [1.0, 2.0, 2.0, 1.0]), None);
+        assert_eq!(cholesky(1, &mut [f64::NAN]), None);
+    }
+
+    #[test]
+    fn log_product_survives_overflow() {
+        let mut product = LogProduct::new();
+        for _ in 0..1000 {
+            product.push(1e100);
+        }
+        assert!((product.ln() - 1e5 * 10f64.ln()).abs() < 1e-8);
+    }
+}

@@ -1,0 +1,159 @@
+//! The trailing system: the random effects that remain once the units are gone, bordered by `[X y]`.
+//!
+//! The random-effects block is [`Dense`] or [`Sparse`], whichever is cheaper; the border is dense.
+
+use crate::blocks::dense::Dense;
+use crate::blocks::layout::Layout;
+use crate::blocks::small::{self, LogProduct};
+use crate::blocks::sparse::{Pattern, Sparse};
+use crate::blocks::units::Units;
+use crate::error::{Error, Result};
+
+/// Up to this order the dense storage always wins.
+const ALWAYS_DENSE: usize = 400;
+/// How many times more a multiplication costs in the sparse factorisation.
+const SPARSE_COST: f64 = 16.0;
+/// The largest factor we try to hold: 2^30 elements, 8 GiB.
+const MAX_ELEMENTS: usize = 1 << 30;
+
+/// Storage of the random-effects block.
+#[derive(Debug)]
+pub enum Storage {
+    /// One lower triangle.
+    Dense(Dense),
+    /// By columns, on the pattern of the factor.
+    Sparse(Sparse),
+}
+
+/// `[S_RR .; S_XR .]`: cross-products, and after [`Trailing::factor`] the factor `[L_RR .; L_XR .]`.
+#[derive(Debug)]
+pub struct Trailing {
+    /// Random effects.
+    pub m: usize,
+    /// Columns of `[X y]`.
+    pub width: usize,
+    /// `S_RR`, then `L_RR`.
+    pub rr: Storage,
+    /// `[X y]'WZ_R`: `width x m`.
+    pub a_xr: Vec<f64>,
+    /// `S_XR`, then `L_XR = S_XR L_RR^-T`: `width x m`.
+    pub s_xr: Vec<f64>,
+}
+
+impl Trailing {
+    /// Chooses the storage and sums up `Z_R'WZ_R`'s place; the values are added by the caller.
+    ///
+    /// # Errors
+    /// `TooLarge` if neither storage fits in memory.
+    pub fn new(units: &mut Units, layout: &mut Layout) -> Result<Self> {
+        let (m, width) = (layout.m, layout.width);
+        let rr = match sparse_pattern(units, layout)? {
+            Some(pattern) => Storage::Sparse(Sparse::new(&pattern, units, layout)),
+            None => Storage::Dense(Dense::new(m)),
+        };
+        Ok(Self { m, width, rr, a_xr: vec![0.0; m * width], s_xr: vec![0.0; m * width] })
+    }
+
+    /// Adds to an element of the lower triangle of `Z_R'WZ_R`.
+    #[inline]
+    pub fn add(&mut self, row: usize, col: usize, value: f64) {
+        let (row, col) = (row.max(col), row.min(col));
+        match &mut self.rr {
+            Storage::Dense(dense) => dense.add(row, col, value),
+            Storage::Sparse(sparse) => sparse.add(row, col, value),
+        }
+    }
+
+    /// Starts an evaluation: `S := A`.
+    pub fn reset(&mut self) {
+        match &mut self.rr {
+            Storage::Dense(dense) => dense.reset(),
+            Storage::Sparse(sparse) => sparse.reset(),
+        }
+        self.s_xr.copy_from_slice(&self.a_xr);
+    }
+
+    /// `S -= [B; B_X] B'` for one unit: `b` holds `k` values per touched row, `bx` is `width x k`.
+    #[inline(always)]
+    pub fn rank_update(&mut self, k: usize, unit: usize, rows: &[u32], b: &[f64], bx: &[f64]) {
+        match &mut self.rr {
+            Storage::Dense(dense) => dense.rank_update(k, rows, b),
+            Storage::Sparse(sparse) => sparse.rank_update(k, unit, b),
+        }
+        for (&row, b) in rows.iter().zip(b.chunks_exact(k)) {
+            let column = &mut self.s_xr[row as usize * self.width..(row as usize + 1) * self.width];
+            for (&b, bx) in b.iter().zip(bx.chunks_exact(self.width)) {
+                small::axpy(-b, bx, column);
+            }
+        }
+    }
+
+    /// `S := D' S D + I` (the border only from the right).
+    pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
+        match &mut self.rr {
+            Storage::Dense(dense) => dense.scale_inflate(layout, lambdas),
+            Storage::Sparse(sparse) => sparse.scale_inflate(layout, lambdas),
+        }
+        let width = self.width;
+        for (block, lambda) in layout.blocks.iter().zip(lambdas) {
+            let k = block.vsize;
+            for &first in &block.first {
+                let columns = &mut self.s_xr[first as usize * width..(first as usize + k) * width];
+                for j in 0..k {
+                    let (left, right) = columns.split_at_mut((j + 1) * width);
+                    let target = &mut left[j * width..];
+                    target.iter_mut().for_each(|s| *s *= lambda[j * k + j]);
+                    for i in j + 1..k {
+                        small::axpy(lambda[j * k + i], &right[(i - j - 1) * width..(i - j) * width], target);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Overwrites `S` with the factor; returns `log |L_RR|^2`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn factor(&mut self) -> Result<f64> {
+        let mut product = LogProduct::new();
+        match &mut self.rr {
+            Storage::Dense(dense) => {
+                dense.factor()?;
+                dense.right_solve(self.width, &mut self.s_xr);
+                dense.diagonal().for_each(|d| product.push(d));
+            }
+            Storage::Sparse(sparse) => {
+                sparse.factor()?;
+                sparse.right_solve(self.width, &mut self.s_xr);
+                sparse.diagonal().for_each(|d| product.push(d));
+            }
+        }
+        Ok(2.0 * product.ln())
+    }
+
+    /// Solves `L_RR' x = x` in place; `x` is `m x width`.
+    pub fn backward_solve(&self, width: usize, x: &mut [f64]) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.backward_solve(width, x),
+            Storage::Sparse(sparse) => sparse.backward_solve(width, x),
+        }
+    }
+}
+
+// `None`: dense is cheaper.
+fn sparse_pattern(units: &Units, layout: &Layout) -> Result<Option<Pattern>> {
+    let m = layout.m;
+    let dense_fits = m.saturating_mul(m) <= MAX_ELEMENTS;
+    let pairs: f64 = units.ptr.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum();
+    // With that many pairs the factor fills in: spare the symbolic analysis.
+    if m <= ALWAYS_DENSE || (dense_fits && pairs > (m as f64).powi(2) / 4.0) {
+        return Ok(None);
+    }
+    let pattern = Pattern::new(units, layout, MAX_ELEMENTS / 4);
+    match pattern {
+        Some(pattern) if !dense_fits || SPARSE_COST * pattern.flops() < (m as f64).powi(3) / 3.0 => Ok(Some(pattern)),
+        _ if dense_fits => Ok(None),
+        _ => Err(Error::TooLarge { gib: (m as f64).powi(2) * 8.0 / 2f64.powi(30) }),
+    }
+}

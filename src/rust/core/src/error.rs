@@ -1,0 +1,86 @@
+//! What can go wrong in the core: numbers and indices, no advice (that is R's job).
+
+/// An error of the core.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// An argument has the wrong length.
+    #[error("{what} has length {found}, expected {expected}")]
+    Dimension {
+        /// Which argument.
+        what: &'static str,
+        /// The length it should have.
+        expected: usize,
+        /// The length it has.
+        found: usize,
+    },
+    /// An argument holds a value that isn't finite.
+    #[error("{what} is not finite at index {index}")]
+    NonFinite {
+        /// Which argument.
+        what: &'static str,
+        /// Index (0-based) of the first culprit.
+        index: usize,
+    },
+    /// A level index is out of range.
+    #[error("term {term}: level {level} at row {row} is not within 1..={n_levels}")]
+    Level {
+        /// Core term (0-based).
+        term: usize,
+        /// Row (0-based).
+        row: usize,
+        /// The level found (1-based).
+        level: i32,
+        /// The number of levels of the term.
+        n_levels: usize,
+    },
+    /// A weight is negative.
+    #[error("weight at index {index} is negative")]
+    NegativeWeight {
+        /// Index (0-based) of the first culprit.
+        index: usize,
+    },
+    /// Fewer observations of positive weight than the criterion needs.
+    #[error("{n} observations of positive weight for {p} fixed effects")]
+    TooFewObservations {
+        /// Observations of positive weight.
+        n: usize,
+        /// Columns of X.
+        p: usize,
+    },
+    /// A covariance structure that the core doesn't know.
+    #[error("unknown covariance structure {name}")]
+    UnknownStructure {
+        /// The name given.
+        name: String,
+    },
+    /// An optimizer that the core doesn't know.
+    #[error("unknown optimizer {name}")]
+    UnknownOptimizer {
+        /// The name given.
+        name: String,
+    },
+    /// A diagonal block of the penalized system is not positive definite.
+    #[error("the penalized system is not positive definite at pivot {pivot}")]
+    NotPositiveDefinite {
+        /// Row (0-based) of the reduced system.
+        pivot: usize,
+    },
+    /// The fixed and random effects reproduce the response exactly.
+    #[error("the residual sum of squares is zero")]
+    ZeroResidual,
+    /// The factor of the crossed terms would not fit in memory.
+    #[error("the factor needs {gib:.1} GiB")]
+    TooLarge {
+        /// Its size in GiB.
+        gib: f64,
+    },
+    /// The optimizer failed before it had a usable point.
+    #[error("optimizer failed: {status}")]
+    Optimizer {
+        /// The optimizer's own words.
+        status: String,
+    },
+}
+
+/// `Result` with the core's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,195 @@
+//! The linear mixed model: its profiled objective and the estimates at a theta.
+
+use std::f64::consts::PI;
+
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
+use crate::pls::{Pls, Solution};
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Criterion {
+    /// Minus twice the log-likelihood, profiled over beta and sigma.
+    Ml,
+    /// Minus twice the restricted log-likelihood, profiled over sigma.
+    Reml,
+}
+
+/// A linear mixed model of a [`Design`].
+#[derive(Debug)]
+pub struct LinearMixedModel {
+    pls: Pls,
+    criterion: Criterion,
+    sigma: Option<f64>,
+    n_eff: usize,
+    sum_log_weights: f64,
+    n_theta: usize,
+    start: Vec<f64>,
+    lower: Vec<f64>,
+}
+
+/// The objective's parts and the parameters that are profiled out, at one theta.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimates {
+    /// The objective.
+    pub objective: f64,
+    /// Residual standard deviation.
+    pub sigma: f64,
+    /// Fixed and random effects.
+    pub solution: Solution,
+    /// `R_X`, upper triangular `p x p`.
+    pub rx: Vec<f64>,
+    /// `log |L|^2`.
+    pub log_det_re: f64,
+    /// `log |R_X|^2`.
+    pub log_det_fe: f64,
+    /// `r^2`.
+    pub pwrss: f64,
+}
+
+impl LinearMixedModel {
+    /// Checks the design and sums up its cross-products. `sigma`: the residual standard deviation if it is known.
+    ///
+    /// # Errors
+    /// Those of [`Design::validate`]; `TooFewObservations`; `TooLarge`.
+    pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+        design.validate()?;
+        let (n_eff, p) = (design.n_eff(), design.p());
+        if n_eff <= p {
+            return Err(Error::TooFewObservations { n: n_eff, p });
+        }
+        let n_theta = design.n_theta();
+        let (mut start, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
+        for term in &design.terms {
+            term.cov.start_and_lower_bounds(&mut start, &mut lower);
+        }
+        let logs = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0).map(|w| w.ln());
+        let sum_log_weights = logs.sum();
+        Ok(Self { pls: Pls::new(design)?, criterion, sigma, n_eff, sum_log_weights, n_theta, start, lower })
+    }
+
+    /// Number of covariance parameters.
+    pub fn n_theta(&self) -> usize {
+        self.n_theta
+    }
+
+    /// Start value: Lambda = I.
+    pub fn start(&self) -> &[f64] {
+        &self.start
+    }
+
+    /// Lower bounds: zero for the diagonal of Lambda.
+    pub fn lower_bounds(&self) -> &[f64] {
+        &self.lower
+    }
+
+    /// Observations of positive weight.
+    pub fn n_eff(&self) -> usize {
+        self.n_eff
+    }
+
+    /// The factor at the last theta.
+    pub fn pls(&self) -> &Pls {
+        &self.pls
+    }
+
+    /// The factor at the last theta, for those who need its scratch memory.
+    pub fn pls_mut(&mut self) -> &mut Pls {
+        &mut self.pls
+    }
+
+    fn df(&self) -> f64 {
+        match self.criterion {
+            Criterion::Ml => self.n_eff as f64,
+            Criterion::Reml => (self.n_eff - self.pls.p()) as f64,
+        }
+    }
+
+    /// The criterion at `theta`: `df log(2 pi sigma^2) + r^2 / sigma^2 + log|L|^2 - sum log w`, and `+ log|R_X|^2`
+    /// for REML, with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless it is known.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
+    pub fn objective(&mut self, theta: &[f64]) -> Result<f64> {
+        if theta.len() != self.n_theta {
+            return Err(Error::Dimension { what: "theta", expected: self.n_theta, found: theta.len() });
+        }
+        if let Some(index) = theta.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NonFinite { what: "theta", index });
+        }
+        self.pls.update(theta)?;
+        Ok(self.current_objective())
+    }
+
+    /// Residual standard deviation at the last theta.
+    pub fn sigma(&self) -> f64 {
+        self.sigma.unwrap_or_else(|| (self.pls.pwrss() / self.df()).sqrt())
+    }
+
+    fn current_objective(&self) -> f64 {
+        let sigma2 = self.sigma().powi(2);
+        let log_det_fe = match self.criterion {
+            Criterion::Ml => 0.0,
+            Criterion::Reml => self.pls.log_det_fe(),
+        };
+        self.df() * (2.0 * PI * sigma2).ln() + self.pls.pwrss() / sigma2 + self.pls.log_det_re() + log_det_fe
+            - self.sum_log_weights
+    }
+
+    /// Everything that follows from `theta`.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`].
+    pub fn estimates(&mut self, theta: &[f64]) -> Result<Estimates> {
+        let objective = self.objective(theta)?;
+        Ok(Estimates {
+            objective,
+            sigma: self.sigma(),
+            solution: self.pls.solve(),
+            rx: self.pls.rx(),
+            log_det_re: self.pls.log_det_re(),
+            log_det_fe: self.pls.log_det_fe(),
+            pwrss: self.pls.pwrss(),
+        })
+    }
+}
+
+impl LinearMixedModel {
+    /// Minimises the criterion from `start`; the factor is left at the optimum.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
+    pub fn fit(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<OptSummary> {
+        let lower = self.lower.clone();
+        let mut reborrowed = |count: usize, value: f64, theta: &[f64]| observe(count, value, theta);
+        let summary = optimize::minimize(settings, start, &lower, self, &mut reborrowed)?;
+        self.objective(&summary.best)?;
+        Ok(summary)
+    }
+}
+
+impl Objective for LinearMixedModel {
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        self.objective(x)
+    }
+}
+
+/// `X beta + Z b + offset`.
+pub fn fitted(design: &Design, solution: &Solution) -> Vec<f64> {
+    let n = design.n();
+    let mut fitted = design.offset.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
+    for (column, beta) in design.x.chunks_exact(n).zip(&solution.beta) {
+        fitted.iter_mut().zip(column).for_each(|(f, x)| *f += x * beta);
+    }
+    for (term, b) in design.terms.iter().zip(&solution.b) {
+        let k = term.vsize();
+        let mut z = vec![0.0; k];
+        for (i, f) in fitted.iter_mut().enumerate() {
+            term.row(i, &mut z);
+            let b = &b[term.level(i) * k..(term.level(i) + 1) * k];
+            *f += z.iter().zip(b).map(|(z, b)| z * b).sum::<f64>();
+        }
+    }
+    fitted
+}

@@ -1,0 +1,137 @@
+//! NLopt's local algorithms. The only file that names the `nlopt` crate.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use nlopt::{Algorithm, FailState, Nlopt, SuccessState, Target};
+
+use super::{OptSummary, Recorder, Settings, Status};
+use crate::error::{Error, Result};
+
+/// Parameters this small on their bound of zero are tried at zero after the optimisation.
+const NEAR_ZERO: f64 = 1e-3;
+
+fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
+    match name {
+        "LN_BOBYQA" => Ok(Algorithm::Bobyqa),
+        // NEWUOA is defined for two parameters and more.
+        "LN_NEWUOA" if n == 1 => Ok(Algorithm::Bobyqa),
+        "LN_NEWUOA" => Ok(Algorithm::NewuoaBound),
+        "LN_COBYLA" => Ok(Algorithm::Cobyla),
+        "LN_NELDERMEAD" => Ok(Algorithm::Neldermead),
+        "LN_SBPLX" => Ok(Algorithm::Sbplx),
+        "LN_PRAXIS" => Ok(Algorithm::Praxis),
+        _ => Err(Error::UnknownOptimizer { name: name.to_string() }),
+    }
+}
+
+/// Minimises the recorder's objective from `start` with the algorithm that `settings` names.
+pub(super) fn minimize(
+    settings: &Settings,
+    start: &[f64],
+    lower: &[f64],
+    recorder: Recorder<'_>,
+) -> Result<OptSummary> {
+    let n = start.len();
+    let algorithm = algorithm(&settings.optimizer, n)?;
+    // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm early.
+    let objective = |x: &[f64], _gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
+        let value = catch_unwind(AssertUnwindSafe(|| recorder.evaluate(x))).unwrap_or(f64::NEG_INFINITY);
+        if recorder.is_stopped() { f64::NEG_INFINITY } else { value }
+    };
+    let mut opt = Nlopt::new(algorithm, n, objective, Target::Minimize, recorder);
+    let mut step = settings.initial_step.clone();
+    let configured = (|| {
+        opt.set_lower_bounds(lower)?;
+        opt.set_stopval(-1e300)?;
+        opt.set_ftol_rel(settings.ftol_rel)?;
+        opt.set_ftol_abs(settings.ftol_abs)?;
+        opt.set_xtol_rel(settings.xtol_rel)?;
+        opt.set_xtol_abs1(settings.xtol_abs)?;
+        if step.len() == n {
+            opt.set_initial_step(&step)?;
+        }
+        Ok(())
+    })();
+    configured.map_err(|state: FailState| Error::Optimizer { status: format!("{state:?}") })?;
+    step = opt.get_initial_step(start).unwrap_or(step);
+    let mut x: Vec<f64> = start.iter().zip(lower).map(|(x, l)| x.max(*l)).collect();
+    let status = match opt.optimize(&mut x) {
+        Ok((SuccessState::FtolReached, _)) => Status::FtolReached,
+        Ok((SuccessState::XtolReached, _)) => Status::XtolReached,
+        Ok((SuccessState::MaxEvalReached, _)) => Status::MaxEval,
+        Ok((SuccessState::MaxTimeReached, _)) => Status::MaxTime,
+        Ok((SuccessState::Success | SuccessState::StopValReached, _)) => Status::Success,
+        Err((FailState::RoundoffLimited, _)) => Status::RoundoffLimited,
+        Err(_) => Status::Failure,
+    };
+    let mut recorder = opt.recover_user_data();
+    snap_to_zero(&mut recorder, lower);
+    Ok(recorder.finish(status, step))
+}
+
+// Bounded algorithms stop just inside a bound: the best point with its small parameters at zero may be better.
+fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
+    let best = recorder.best().1.to_vec();
+    let near = |(x, l): (&f64, &f64)| *l == 0.0 && *x != 0.0 && *x < NEAR_ZERO;
+    if recorder.is_stopped() || !best.iter().zip(lower).any(near) {
+        return;
+    }
+    let snapped: Vec<f64> = best.iter().zip(lower).map(|xl| if near(xl) { 0.0 } else { *xl.0 }).collect();
+    recorder.evaluate(&snapped);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimize::{minimize, Flow, Objective};
+
+    struct Rosenbrock;
+
+    impl Objective for Rosenbrock {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            Ok(100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2))
+        }
+    }
+
+    fn fit(settings: &Settings, observe: &mut dyn FnMut(usize) -> Flow) -> OptSummary {
+        let lower = [f64::NEG_INFINITY; 2];
+        minimize(settings, &[-1.2, 1.0], &lower, &mut Rosenbrock, &mut |k, _, _| observe(k)).unwrap()
+    }
+
+    #[test]
+    fn algorithms_find_the_minimum_of_rosenbrock() {
+        for name in ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS"] {
+            let settings = Settings { optimizer: name.into(), max_eval: 5000, ..Default::default() };
+            let result = fit(&settings, &mut |_| Flow::Continue);
+            assert!(result.best_value < 1e-8, "{name}: {}", result.best_value);
+            assert_eq!(result.initial_value, 24.199999999999996);
+        }
+    }
+
+    #[test]
+    fn limits_end_the_search_at_once() {
+        for name in ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_COBYLA", "LN_SBPLX", "LN_PRAXIS"] {
+            let settings = Settings { optimizer: name.into(), max_eval: 20, ..Default::default() };
+            let result = fit(&settings, &mut |_| Flow::Continue);
+            assert_eq!((result.status, result.log.len()), (Status::MaxEval, 20), "{name}");
+            let settings = Settings { optimizer: name.into(), ..Default::default() };
+            let result = fit(&settings, &mut |k| if k == 7 { Flow::Stop } else { Flow::Continue });
+            assert_eq!((result.status, result.log.len()), (Status::Interrupted, 7), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_algorithm_is_an_error() {
+        let settings = Settings { optimizer: "LN_NONE".into(), ..Default::default() };
+        let result = minimize(&settings, &[1.0], &[0.0], &mut Rosenbrock1, &mut |_, _, _| Flow::Continue);
+        assert!(matches!(result, Err(Error::UnknownOptimizer { .. })));
+    }
+
+    struct Rosenbrock1;
+
+    impl Objective for Rosenbrock1 {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            Ok(x[0] * x[0])
+        }
+    }
+}
