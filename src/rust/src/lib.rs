@@ -1,14 +1,13 @@
-//! The binding between R and `rlmm-core`: converts, calls, converts back.
-use extendr_api::prelude::*;
+//! The binding between R and `rlmm-core`: converts, calls, converts back. extendr lives here and nowhere else.
 
-/// Version of the Rust library.
-/// @noRd
-#[extendr]
-fn rust_version() -> String {
-    env!("CARGO_PKG_VERSION").to_string()
-}
+mod convert;
+mod error;
+mod lmm;
+mod progress;
+
+use extendr_api::prelude::*;
 
 extendr_module! {
     mod rlmm;
-    fn rust_version;
+    use lmm;
 }

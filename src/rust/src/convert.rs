@@ -1,0 +1,137 @@
+//! R lists to core types and back. Slices are R's own memory: nothing of length n is copied.
+
+use extendr_api::prelude::*;
+use rlmm_core::optimize::Settings;
+use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};
+use rlmm_core::{Criterion, Design, Error, LinearMixedModel, Result};
+
+/// The spec of ARCHITECTURE.md: keeps R's objects alive while a [`Design`] borrows from them.
+pub struct Spec {
+    x: Robj,
+    y: Robj,
+    weights: Robj,
+    offset: Robj,
+    terms: Vec<TermSpec>,
+    criterion: Criterion,
+    sigma: Option<f64>,
+}
+
+struct TermSpec {
+    refs: Robj,
+    n_levels: usize,
+    z: Robj,
+    cov: RelCov,
+}
+
+fn element(list: &List, name: &'static str) -> Robj {
+    list.iter().find(|(key, _)| *key == name).map_or(Robj::from(()), |(_, value)| value)
+}
+
+fn missing(what: &'static str) -> Error {
+    Error::Dimension { what, expected: 1, found: 0 }
+}
+
+fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
+    let value = element(list, name);
+    let slice = value.as_integer_slice().ok_or_else(|| missing(name))?;
+    Ok(slice.iter().map(|&i| i.max(0) as usize).collect())
+}
+
+fn number(list: &List, name: &'static str) -> Option<f64> {
+    let value = element(list, name);
+    value.as_real().or_else(|| value.as_integer().map(f64::from))
+}
+
+impl TermSpec {
+    fn new(term: &Robj) -> Result<Self> {
+        let term = term.as_list().ok_or_else(|| missing("terms"))?;
+        let (sizes, starts) = (integers(&term, "part_size")?, integers(&term, "part_theta")?);
+        let kinds = element(&term, "part_kind").as_string_vector().ok_or_else(|| missing("part_kind"))?;
+        let parts = kinds.iter().zip(sizes).zip(starts).map(|((kind, size), theta_start)| {
+            Structure::from_name(kind).map(|structure| Part { structure, size, theta_start })
+        });
+        Ok(Self {
+            refs: element(&term, "refs"),
+            n_levels: number(&term, "n_levels").ok_or_else(|| missing("n_levels"))? as usize,
+            z: element(&term, "z"),
+            cov: RelCov::new(parts.collect::<Result<_>>()?),
+        })
+    }
+}
+
+impl Spec {
+    /// Reads the list; the design is checked by the core.
+    pub fn new(spec: &List) -> Result<Self> {
+        let terms = element(spec, "terms").as_list().ok_or_else(|| missing("terms"))?;
+        let reml = element(spec, "reml").as_bool().unwrap_or(false);
+        Ok(Self {
+            x: element(spec, "x"),
+            y: element(spec, "y"),
+            weights: element(spec, "weights"),
+            offset: element(spec, "offset"),
+            terms: terms.values().map(|term| TermSpec::new(&term)).collect::<Result<_>>()?,
+            criterion: if reml { Criterion::Reml } else { Criterion::Ml },
+            sigma: number(spec, "sigma"),
+        })
+    }
+
+    /// The core's view of it.
+    pub fn design(&self) -> Result<Design<'_>> {
+        let term = |term: &'_ TermSpec| -> Result<ReTerm<'_>> {
+            Ok(ReTerm {
+                refs: term.refs.as_integer_slice().ok_or_else(|| missing("refs"))?,
+                n_levels: term.n_levels,
+                z: None,
+                cov: term.cov.clone(),
+            })
+        };
+        let mut terms = self.terms.iter().map(term).collect::<Result<Vec<_>>>()?;
+        for (term, spec) in terms.iter_mut().zip(&self.terms) {
+            term.z = spec.z.as_real_slice();
+        }
+        Ok(Design {
+            x: self.x.as_real_slice().unwrap_or(&[]),
+            y: self.y.as_real_slice().ok_or_else(|| missing("y"))?,
+            weights: self.weights.as_real_slice(),
+            offset: self.offset.as_real_slice(),
+            terms,
+        })
+    }
+
+    /// The model of its design.
+    pub fn model(&self, design: &Design) -> Result<LinearMixedModel> {
+        LinearMixedModel::new(design, self.criterion, self.sigma)
+    }
+}
+
+/// Reads an `rlmm_control()` list.
+pub fn settings(control: &List) -> Settings {
+    let default = Settings::default();
+    let limit = |name| number(control, name).filter(|v| v.is_finite()).unwrap_or(0.0);
+    let tolerance = |name, value| number(control, name).unwrap_or(value);
+    Settings {
+        optimizer: element(control, "optimizer").as_str().map_or(default.optimizer, ToString::to_string),
+        ftol_rel: tolerance("ftol_rel", default.ftol_rel),
+        ftol_abs: tolerance("ftol_abs", default.ftol_abs),
+        xtol_rel: tolerance("xtol_rel", default.xtol_rel),
+        xtol_abs: tolerance("xtol_abs", default.xtol_abs),
+        initial_step: element(control, "initial_step").as_real_vector().unwrap_or_default(),
+        max_eval: limit("max_eval") as usize,
+        max_time: limit("max_time"),
+    }
+}
+
+/// Whether an element of the control list is `TRUE` or a positive number.
+pub fn is_set(control: &List, name: &'static str) -> bool {
+    let value = element(control, name);
+    value.as_bool().unwrap_or(false) || value.as_integer().is_some_and(|i| i > 0)
+}
+
+/// An R array of the given dimensions.
+pub fn array(values: &[f64], dim: &[usize]) -> Robj {
+    let mut array = Robj::from(values);
+    let dim: Vec<i32> = dim.iter().map(|&d| d as i32).collect();
+    // The dimensions multiply to the length by construction.
+    let _ = array.set_attrib("dim", dim);
+    array
+}

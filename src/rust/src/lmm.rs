@@ -1,0 +1,149 @@
+//! Linear mixed models: one exported function per entry point of the core.
+
+use extendr_api::prelude::*;
+use rlmm_core::inference::{cond_var, leverage};
+use rlmm_core::lmm::{fitted, Estimates};
+use rlmm_core::optimize::OptSummary;
+use rlmm_core::{Design, LinearMixedModel, Result};
+
+use crate::convert::{array, is_set, settings, Spec};
+use crate::error::guard;
+use crate::progress::Watch;
+
+/// Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
+/// @noRd
+#[extendr]
+fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut model = spec.model(&design)?;
+        let start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
+        let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
+        let settings = settings(&control);
+        let summary = model.fit(&start, &settings, &mut |count, value, theta| watch.see(count, value, theta));
+        watch.finish();
+        let summary = summary?;
+        let mut pairs = estimates(&mut model, &design, &summary.best)?;
+        pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds())));
+        Ok(List::from_pairs(pairs).into_robj())
+    })
+}
+
+/// Estimates of a spec at a given theta.
+/// @noRd
+#[extendr]
+fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let pairs = estimates(&mut spec.model(&design)?, &design, theta)?;
+        Ok(List::from_pairs(pairs).into_robj())
+    })
+}
+
+/// The objective at each column of `thetas` (one theta after the other).
+/// @noRd
+#[extendr]
+fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let mut model = spec.model(&spec.design()?)?;
+        let n_theta = model.n_theta().max(1);
+        let values: Result<Vec<f64>> = thetas.chunks(n_theta).map(|theta| model.objective(theta)).collect();
+        Ok(Robj::from(values?))
+    })
+}
+
+/// Conditional variances of the random effects over sigma^2, an array per core term.
+/// @noRd
+#[extendr]
+fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut model = spec.model(&design)?;
+        model.objective(theta)?;
+        let arrays = design.terms.iter().zip(cond_var::cond_var(model.pls())).map(|(term, values)| {
+            let k = term.vsize();
+            array(&values, &[k, k, term.n_levels])
+        });
+        Ok(List::from_values(arrays).into_robj())
+    })
+}
+
+/// Leverage of each observation.
+/// @noRd
+#[extendr]
+fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut model = spec.model(&design)?;
+        model.objective(theta)?;
+        Ok(Robj::from(leverage::leverage(&design, model.pls())))
+    })
+}
+
+type Pairs = Vec<(&'static str, Robj)>;
+
+fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
+    let Estimates { objective, sigma, solution, rx, log_det_re, log_det_fe, pwrss } = model.estimates(theta)?;
+    let p = design.p();
+    let matrices = |effects: &[Vec<f64>]| {
+        let terms = design.terms.iter().zip(effects);
+        List::from_values(terms.map(|(term, u)| array(u, &[term.vsize(), term.n_levels]))).into_robj()
+    };
+    let fitted = fitted(design, &solution);
+    let residual = |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
+    let wrss: f64 = fitted.iter().enumerate().map(residual).sum();
+    let ussq: f64 = solution.u.iter().flatten().map(|u| u * u).sum();
+    Ok(vec![
+        ("theta", Robj::from(theta)),
+        ("objective", Robj::from(objective)),
+        ("beta", Robj::from(&solution.beta)),
+        ("sigma", Robj::from(sigma)),
+        ("u", matrices(&solution.u)),
+        ("b", matrices(&solution.b)),
+        ("rx", array(&rx, &[p, p])),
+        ("log_det_re", Robj::from(log_det_re)),
+        ("log_det_fe", Robj::from(log_det_fe)),
+        ("pwrss", Robj::from(pwrss)),
+        ("wrss", Robj::from(wrss)),
+        ("ussq", Robj::from(ussq)),
+        ("fitted", Robj::from(fitted)),
+        ("n_eff", Robj::from(model.n_eff() as i32)),
+    ])
+}
+
+fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Robj {
+    let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
+    let mut log = vec![0.0; rows * columns];
+    for (i, (value, theta)) in summary.log.iter().enumerate() {
+        log[i] = *value;
+        theta.iter().enumerate().for_each(|(j, v)| log[(j + 1) * rows + i] = *v);
+    }
+    let pairs: Pairs = vec![
+        ("initial", Robj::from(&summary.initial)),
+        ("finitial", Robj::from(summary.initial_value)),
+        ("final", Robj::from(&summary.best)),
+        ("fmin", Robj::from(summary.best_value)),
+        ("feval", Robj::from(rows as i32)),
+        ("optimizer", Robj::from(optimizer)),
+        ("backend", Robj::from("NLopt")),
+        ("status", Robj::from(summary.status.name())),
+        ("lower", Robj::from(lower)),
+        ("initial_step", Robj::from(&summary.initial_step)),
+        ("fitlog", array(&log, &[rows, columns])),
+    ];
+    List::from_pairs(pairs).into_robj()
+}
+
+extendr_module! {
+    mod lmm;
+    fn rust_lmm_fit;
+    fn rust_lmm_estimates;
+    fn rust_lmm_objective;
+    fn rust_lmm_cond_var;
+    fn rust_lmm_leverage;
+}
