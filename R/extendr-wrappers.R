@@ -5,8 +5,24 @@
 #' @useDynLib rlmm, .registration = TRUE
 NULL
 
-#' Version of the Rust library.
+#' Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
 #' @noRd
-rust_version <- function() .Call(wrap__rust_version)
+rust_lmm_fit <- function(spec, start, control) .Call(wrap__rust_lmm_fit, spec, start, control)
+
+#' Estimates of a spec at a given theta.
+#' @noRd
+rust_lmm_estimates <- function(spec, theta) .Call(wrap__rust_lmm_estimates, spec, theta)
+
+#' The objective at each column of `thetas` (one theta after the other).
+#' @noRd
+rust_lmm_objective <- function(spec, thetas) .Call(wrap__rust_lmm_objective, spec, thetas)
+
+#' Conditional variances of the random effects over sigma^2, an array per core term.
+#' @noRd
+rust_lmm_cond_var <- function(spec, theta) .Call(wrap__rust_lmm_cond_var, spec, theta)
+
+#' Leverage of each observation.
+#' @noRd
+rust_lmm_leverage <- function(spec, theta) .Call(wrap__rust_lmm_leverage, spec, theta)
 
 # nolint end
