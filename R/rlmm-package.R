@@ -1,2 +1,3 @@
 #' @keywords internal
+#' @importFrom rlang %||%
 "_PACKAGE"
