@@ -7,9 +7,13 @@
 #   RLMM_TARGET_DIR=DIR    cargo's target folder, kept after the installation
 set -eu
 
-# pkgbuild and devtools set DEBUG for fast rebuilds; the dev profile gives these without giving up optimisation.
-debug=${DEBUG:+dev}
-profile=${RLMM_PROFILE:-${debug:-release}}
+# devtools compiles by installing into a folder of this name, and asks by DEBUG for a build without optimisation.
+# It gets the dev profile: as fast to rebuild, and still optimised.
+case ${R_LIBRARY_DIR:-} in
+  *devtools_install_*) by_devtools=yes default=dev ;;
+  *) by_devtools='' default=release ;;
+esac
+profile=${RLMM_PROFILE:-$default}
 case $profile in
   dev) folder=debug ;;
   release) folder=release ;;
@@ -56,7 +60,12 @@ build() {
   cp "$built" rust/librlmm.a
 }
 
+# finish SHLIB
 finish() {
+  # devtools::document() and rextendr::document() expect the build to bring the wrappers up to date.
+  if [ -n "$by_devtools" ] && [ -f ../tools/wrappers.R ]; then
+    (cd .. && "$R_HOME/bin/Rscript" --vanilla tools/wrappers.R "src/$1")
+  fi
   rm -rf rust/librlmm.a rust/.cargo rust/vendor
   if [ "$profile" = release ] && [ -z "${RLMM_TARGET_DIR:-}" ]; then
     # R CMD check reads objects left in the sources as part of the package.

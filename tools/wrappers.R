@@ -18,7 +18,6 @@ wrappers_footer <- "# nolint end"
 
 registered_wrappers <- function(library) {
   dll <- dyn.load(library)
-  on.exit(dyn.unload(library))
   routine <- getNativeSymbolInfo("wrap__make_rlmm_wrappers", dll)
   .Call(routine, TRUE, "rlmm")
 }
@@ -36,13 +35,21 @@ write_if_changed <- function(text, path) {
   invisible(TRUE)
 }
 
-library <- commandArgs(trailingOnly = TRUE)
-if (length(library) == 0L) {
-  library <- file.path(find.package("rlmm"), "libs", paste0("rlmm", .Platform$dynlib.ext))
+wrappers_text <- function(library) {
+  paste0(
+    paste0(wrappers_header, "\n", collapse = ""),
+    registered_wrappers(normalizePath(library)),
+    wrappers_footer, "\n"
+  )
 }
-text <- paste0(
-  paste0(wrappers_header, "\n", collapse = ""),
-  registered_wrappers(normalizePath(library)),
-  wrappers_footer, "\n"
-)
-write_if_changed(text, wrappers_file)
+
+installed_library <- function() {
+  file.path(find.package("rlmm"), "libs", paste0("rlmm", .Platform$dynlib.ext))
+}
+
+# As a script, not when sourced by a test.
+if (sys.nframe() == 0L) {
+  given <- commandArgs(trailingOnly = TRUE)
+  library <- if (length(given)) given[[1L]] else installed_library()
+  write_if_changed(wrappers_text(library), wrappers_file)
+}
