@@ -1,0 +1,4 @@
+library(testthat)
+library(rlmm)
+
+test_check("rlmm")

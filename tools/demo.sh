@@ -1,0 +1,11 @@
+#!/bin/sh
+# Sets up what is missing, fits the linear models of the data sets, prints them and draws demo.png.
+# Usage: bash tools/demo.sh
+set -eu
+cd "$(dirname "$0")/.."
+. tools/lib-prepare.sh
+
+prepare "cli rlang Matrix nlme" "lattice"
+export RLMM_TARGET_DIR="$PWD/src/rust/target"
+install_rlmm
+exec Rscript tools/demo.R demo.png

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Sets up what is missing and runs all tests: the Rust core's, then the R package's.
+# Usage: bash tools/test.sh
+set -eu
+cd "$(dirname "$0")/.."
+. tools/lib-prepare.sh
+
+prepare "cli rlang Matrix nlme testthat" \
+  "lme4 lattice MASS mlmRev reformulas withr tibble data.table jsonlite numDeriv knitr rmarkdown"
+
+# One build serves both: the installation takes the profile and the folder that cargo test uses.
+export RLMM_PROFILE=dev RLMM_TARGET_DIR="$PWD/src/rust/target"
+say "rlmm: tests of the Rust core"
+(cd src/rust && "$cargo" test --quiet --locked --package rlmm-core --target-dir "$RLMM_TARGET_DIR")
+
+install_rlmm
+say "rlmm: tests of the R package"
+(cd tests && NOT_CRAN=true Rscript testthat.R)
+say "rlmm: all tests passed"
