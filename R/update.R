@@ -89,7 +89,8 @@ eval_first <- function(expr, data, envs) {
 #' Calls the fitting function with values bound to the names of its arguments, so that a traceback shows those and not the data
 #' @noRd
 call_fitter <- function(call, values, caller) {
-  fitter <- eval(call[[1]], list(rlmm = rlmm), caller)
+  # The call of a fit made through another function may have a name that means nothing here.
+  fitter <- tryCatch(eval(call[[1]], list(rlmm = rlmm), caller), error = \(e) rlmm)
   env <- rlang::env(environment(values$formula), rlmm = fitter)
   names <- paste0("new_", names(values))
   for (i in seq_along(values)) assign(names[i], values[[i]], envir = env)
