@@ -1,8 +1,24 @@
 # The work of tools/document.sh.
 
+# What NAMESPACE imports, as a namespace sees it: attaching the packages instead would let their other functions
+# (Matrix's own update(), for one) hide the generics that the methods here are for.
+imports_env <- function(path) {
+  env <- new.env(parent = globalenv())
+  for (import in parseNamespaceFile(basename(path), dirname(path))$imports) {
+    package <- import[[1L]]
+    names <- if (length(import) > 1L) import[[2L]] else getNamespaceExports(package)
+    for (name in names) assign(name, getExportedValue(package, name), envir = env)
+  }
+  env
+}
+
 # roxygen2 looks at the objects it documents: the functions, from the sources, and the data sets.
 load_package <- function(path) {
-  env <- roxygen2::load_source(path)
+  env <- new.env(parent = imports_env(path))
+  methods::setPackageName("rlmm", env)
+  for (file in list.files(file.path(path, "R"), "[.]R$", full.names = TRUE)) {
+    sys.source(file, envir = env, keep.source = TRUE)
+  }
   for (file in list.files(file.path(path, "data"), "[.]rda$", full.names = TRUE)) {
     load(file, envir = env)
   }

@@ -7,10 +7,10 @@ targets <- c(
 )
 
 # "name version" of every crate that is compiled for one of the targets.
-needed_crates <- function(cargo) {
+needed_crates <- function(cargo, manifest = "Cargo.toml") {
   tree <- function(target) {
-    args <- c("tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", shQuote("{p}"))
-    system2(cargo, c(args, "--target", target), stdout = TRUE)
+    args <- c("--locked", "--edges", "normal,build", "--prefix", "none", "--format", shQuote("{p}"))
+    system2(cargo, c("tree", "--manifest-path", manifest, args, "--target", target), stdout = TRUE)
   }
   lines <- unlist(lapply(targets, tree))
   unique(sub("^(\\S+) v(\\S+).*", "\\1 \\2", lines[nzchar(lines)]))
@@ -88,5 +88,8 @@ main <- function(cargo, vendor) {
   }
 }
 
-args <- commandArgs(trailingOnly = TRUE)
-main(args[[1L]], args[[2L]])
+# As a script, not when sourced.
+if (sys.nframe() == 0L) {
+  args <- commandArgs(trailingOnly = TRUE)
+  main(args[[1L]], args[[2L]])
+}
