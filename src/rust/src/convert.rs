@@ -57,6 +57,15 @@ impl TermSpec {
             cov: RelCov::new(parts.collect::<Result<_>>()?),
         })
     }
+
+    fn term(&self) -> Result<ReTerm<'_>> {
+        Ok(ReTerm {
+            refs: self.refs.as_integer_slice().ok_or_else(|| missing("refs"))?,
+            n_levels: self.n_levels,
+            z: self.z.as_real_slice(),
+            cov: self.cov.clone(),
+        })
+    }
 }
 
 impl Spec {
@@ -77,18 +86,7 @@ impl Spec {
 
     /// The core's view of it.
     pub fn design(&self) -> Result<Design<'_>> {
-        let term = |term: &'_ TermSpec| -> Result<ReTerm<'_>> {
-            Ok(ReTerm {
-                refs: term.refs.as_integer_slice().ok_or_else(|| missing("refs"))?,
-                n_levels: term.n_levels,
-                z: None,
-                cov: term.cov.clone(),
-            })
-        };
-        let mut terms = self.terms.iter().map(term).collect::<Result<Vec<_>>>()?;
-        for (term, spec) in terms.iter_mut().zip(&self.terms) {
-            term.z = spec.z.as_real_slice();
-        }
+        let terms = self.terms.iter().map(TermSpec::term).collect::<Result<_>>()?;
         Ok(Design {
             x: self.x.as_real_slice().unwrap_or(&[]),
             y: self.y.as_real_slice().ok_or_else(|| missing("y"))?,

@@ -43,7 +43,11 @@ impl Watch {
             reprint!("\rFitting: evaluation {count}, objective {}  ", decimals(value));
         }
         // SAFETY: a C function without arguments, called on R's main thread, that returns normally.
-        if unsafe { rlmm_check_interrupt() } == 1 { Flow::Stop } else { Flow::Continue }
+        if unsafe { rlmm_check_interrupt() } == 1 {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
     }
 
     /// Clears the progress line.
@@ -58,7 +62,11 @@ impl Watch {
 fn decimals(value: f64) -> String {
     let text = format!("{value:.5}");
     let text = text.trim_end_matches('0');
-    if text.ends_with('.') { format!("{text}0") } else { text.to_string() }
+    if text.ends_with('.') {
+        format!("{text}0")
+    } else {
+        text.to_string()
+    }
 }
 
 // Six significant digits: 0.222645.

@@ -54,7 +54,11 @@ impl Design<'_> {
     /// Index of the term that is eliminated first: the one with most random effects.
     pub fn unit_term(&self) -> usize {
         let most = |best: usize, t: usize| {
-            if self.terms[t].n_effects() > self.terms[best].n_effects() { t } else { best }
+            if self.terms[t].n_effects() > self.terms[best].n_effects() {
+                t
+            } else {
+                best
+            }
         };
         (1..self.terms.len()).fold(0, most)
     }

@@ -15,7 +15,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::blocks::cross_products::CrossProducts;
 use crate::blocks::layout::Layout;
 use crate::blocks::small::{self, for_size, LogProduct};
-use crate::blocks::trailing::Trailing;
+use crate::blocks::trailing::{Storage, Trailing};
 use crate::blocks::units::Units;
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -91,6 +91,11 @@ impl Pls {
         self.layout.width - 1
     }
 
+    /// Whether the trailing random effects are stored sparse.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.trailing.rr, Storage::Sparse(_))
+    }
+
     /// Updates the factor for `theta`.
     ///
     /// # Errors
@@ -155,7 +160,8 @@ impl Pls {
                 small::axpy(-factor, &left[c * width + j..(c + 1) * width], &mut right[j..width]);
             }
             let pivot = self.l_xx[j * width + j];
-            if !(pivot > 0.0 && pivot.is_finite()) {
+            // A smaller share of x'Wx is rounding error: the column depends on the others.
+            if !(pivot > 2e-15 * self.a_xx[j * width + j] && pivot.is_finite()) {
                 return Err(Error::NotPositiveDefinite { pivot: self.layout.m + j });
             }
             let root = pivot.sqrt();
@@ -165,7 +171,9 @@ impl Pls {
         let explained: f64 = (0..p).map(|j| self.l_xx[j * width + p].powi(2)).sum();
         self.pwrss = self.l_xx[width * width - 1] - explained;
         // What is left of the response is rounding error only.
-        if self.pwrss <= 1e-14 * self.a_xx[width * width - 1] || self.a_xx[width * width - 1] <= 1e-28 * self.response_ss {
+        if self.pwrss <= 1e-14 * self.a_xx[width * width - 1]
+            || self.a_xx[width * width - 1] <= 1e-28 * self.response_ss
+        {
             return Err(Error::ZeroResidual);
         }
         Ok(())

@@ -41,8 +41,7 @@ impl CrossProducts {
         let mut units = Units::new(design, &layout);
         let trailing = Trailing::new(&mut units, &mut layout)?;
         let width = layout.width;
-        let mut a =
-            Self { layout, units, trailing, xx: vec![0.0; width * width], beta0: Vec::new(), response_ss: 0.0 };
+        let mut a = Self { layout, units, trailing, xx: vec![0.0; width * width], beta0: Vec::new(), response_ss: 0.0 };
         a.sum_fixed(design);
         a.response_ss = a.xx[width * width - 1];
         a.beta0 = least_squares(width - 1, &a.xx);

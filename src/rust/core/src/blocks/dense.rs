@@ -30,12 +30,7 @@ impl Dense {
     /// A zero block of order `m`.
     pub fn new(m: usize) -> Self {
         let scratch = llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default());
-        Self {
-            m,
-            a: vec![0.0; m * m],
-            s: vec![0.0; m * m],
-            memory: MemBuffer::new(scratch),
-        }
+        Self { m, a: vec![0.0; m * m], s: vec![0.0; m * m], memory: MemBuffer::new(scratch) }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.

@@ -56,9 +56,8 @@ impl Layout {
 
     /// First row and term (index into `blocks`) of every level, by row.
     pub fn levels_by_row(&self) -> Vec<(u32, u32)> {
-        let of_block = |(b, block): (usize, &TrailingTerm)| {
-            block.first.iter().map(|&row| (row, b as u32)).collect::<Vec<_>>()
-        };
+        let of_block =
+            |(b, block): (usize, &TrailingTerm)| block.first.iter().map(|&row| (row, b as u32)).collect::<Vec<_>>();
         let mut levels: Vec<_> = self.blocks.iter().enumerate().flat_map(of_block).collect();
         levels.sort_unstable();
         levels

@@ -134,7 +134,16 @@ pub(crate) struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     fn new(settings: &Settings, objective: &'a mut dyn Objective, observe: &'a mut Observer<'a>) -> Self {
         let (max_eval, max_time) = (settings.max_eval, settings.max_time);
-        Self { objective, observe, started: Instant::now(), max_eval, max_time, log: Vec::new(), best: 0, stopped: None }
+        Self {
+            objective,
+            observe,
+            started: Instant::now(),
+            max_eval,
+            max_time,
+            log: Vec::new(),
+            best: 0,
+            stopped: None,
+        }
     }
 
     /// The objective at `x`. Where it can't be evaluated the start's value stands in: infinity would spoil the

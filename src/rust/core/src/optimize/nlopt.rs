@@ -36,7 +36,11 @@ pub(super) fn minimize(
     // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm early.
     let objective = |x: &[f64], _gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
         let value = catch_unwind(AssertUnwindSafe(|| recorder.evaluate(x))).unwrap_or(f64::NEG_INFINITY);
-        if recorder.is_stopped() { f64::NEG_INFINITY } else { value }
+        if recorder.is_stopped() {
+            f64::NEG_INFINITY
+        } else {
+            value
+        }
     };
     let mut opt = Nlopt::new(algorithm, n, objective, Target::Minimize, recorder);
     let mut step = settings.initial_step.clone();

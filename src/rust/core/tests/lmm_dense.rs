@@ -1,0 +1,182 @@
+//! Objective, estimates, conditional variances and leverage against dense algebra, over the shapes that matter:
+//! one term of every small size, nested chains, crossed terms, both storages of the trailing system.
+
+mod common;
+
+use common::{dense, random_levels, Data, Random};
+use rlmm_core::inference::{cond_var::cond_var, leverage::leverage};
+use rlmm_core::lmm::fitted;
+use rlmm_core::terms::Structure::{self, Diagonal, HomogeneousDiagonal, Unstructured};
+use rlmm_core::{Criterion, LinearMixedModel};
+
+fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what}[{i}]: {a} against {b}");
+    }
+}
+
+// Everything the core computes at one theta, for ML, REML and a known sigma.
+fn check(data: &Data, theta: &[f64]) {
+    let design = data.design();
+    for (criterion, sigma) in [(Criterion::Ml, None), (Criterion::Reml, None), (Criterion::Reml, Some(1.3))] {
+        let reference = dense(&design, theta, criterion, sigma);
+        let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
+        let estimates = model.estimates(theta).unwrap();
+        close("objective", &[estimates.objective], &[reference.objective], 1e-11);
+        close("beta", &estimates.solution.beta, &reference.beta, 1e-8);
+        close("b", &estimates.solution.b.concat(), &reference.b, 1e-8);
+        close("leverage", &leverage(&design, model.pls()), &reference.leverage, 1e-9);
+        let mut expected = Vec::new();
+        let mut first = 0;
+        for term in &design.terms {
+            let k = term.vsize();
+            for _ in 0..term.n_levels {
+                expected.extend((0..k * k).map(|at| reference.cond_cov[(first + at % k, first + at / k)]));
+                first += k;
+            }
+        }
+        close("cond_var", &cond_var(model.pls()).concat(), &expected, 1e-9);
+        let residual: f64 = fitted(&design, &estimates.solution)
+            .iter()
+            .enumerate()
+            .map(|(i, f)| design.weight(i) * (design.y[i] - f).powi(2))
+            .sum();
+        let penalty: f64 = estimates.solution.u.iter().flatten().map(|u| u * u).sum();
+        close("pwrss", &[residual + penalty], &[estimates.pwrss], 1e-9);
+    }
+}
+
+fn random_theta(random: &mut Random, data: &Data) -> Vec<f64> {
+    (0..data.design().n_theta()).map(|_| random.normal()).collect()
+}
+
+#[test]
+fn one_term_of_each_size() {
+    let mut random = Random::new(1);
+    for k in 1..=5 {
+        for structure in [Unstructured, Diagonal, HomogeneousDiagonal] {
+            let refs = random_levels(&mut random, 90, 8);
+            let data = Data::new(&mut random, 90, 3).with_term(&mut random, refs, &[(structure, k)]);
+            let theta = random_theta(&mut random, &data);
+            check(&data, &theta);
+            check(&data, &vec![0.0; theta.len()]);
+        }
+    }
+}
+
+#[test]
+fn amalgamated_parts_weights_and_offset() {
+    let mut random = Random::new(2);
+    let refs = random_levels(&mut random, 80, 7);
+    let parts = [(Unstructured, 2), (HomogeneousDiagonal, 2), (Diagonal, 1)];
+    let data = Data::new(&mut random, 80, 2).with_term(&mut random, refs, &parts);
+    let data = data.with_weights(&mut random).with_offset(&mut random);
+    let theta = random_theta(&mut random, &data);
+    check(&data, &theta);
+}
+
+fn crossed(random: &mut Random, sizes: &[(usize, usize)], n: usize) -> Data {
+    let mut data = Data::new(random, n, 3);
+    for &(n_levels, k) in sizes {
+        let refs = random_levels(random, n, n_levels);
+        data = data.with_term(random, refs, &[(Unstructured, k)]);
+    }
+    data
+}
+
+#[test]
+fn crossed_terms_in_dense_storage() {
+    let mut random = Random::new(3);
+    for sizes in [&[(20, 1), (8, 1)][..], &[(9, 2), (7, 3)], &[(12, 1), (10, 2), (5, 1)], &[(4, 3), (30, 2), (6, 1)]] {
+        let data = crossed(&mut random, sizes, 150).with_weights(&mut random);
+        let theta = random_theta(&mut random, &data);
+        check(&data, &theta);
+    }
+}
+
+// Levels nested in each other: 500 in 420 in 28. Too many rows for dense storage.
+fn chain(random: &mut Random, structure: Structure, k: usize) -> Data {
+    let n = 560;
+    let inner: Vec<i32> = random_levels(random, n, 500);
+    let middle: Vec<i32> = inner.iter().map(|i| (i - 1) * 21 / 25 + 1).collect();
+    let outer = middle.iter().map(|i| (i - 1) / 15 + 1).collect();
+    Data::new(random, n, 2)
+        .with_term(random, inner, &[(Unstructured, 1)])
+        .with_term(random, middle, &[(structure, k)])
+        .with_term(random, outer, &[(Unstructured, 2)])
+}
+
+#[test]
+fn nested_chains_in_sparse_storage() {
+    let mut random = Random::new(4);
+    for (structure, k) in [(Unstructured, 1), (Unstructured, 2), (Diagonal, 2)] {
+        let data = chain(&mut random, structure, k);
+        let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+        assert!(model.pls().is_sparse());
+        let theta = random_theta(&mut random, &data);
+        check(&data, &theta);
+    }
+}
+
+// A ring of neighbours: each unit touches two of 410 levels, so that the factor fills in a little.
+#[test]
+fn weakly_crossed_terms_in_sparse_storage() {
+    let mut random = Random::new(5);
+    let n = 900;
+    let unit: Vec<i32> = (0..n).map(|i| i % 450 + 1).collect();
+    let level: Vec<i32> = (0..n).map(|i| if i < 450 { i % 410 + 1 } else { (i * 7 + 3) % 410 + 1 }).collect();
+    let data = Data::new(&mut random, n as usize, 2).with_term(&mut random, unit, &[(Unstructured, 1)]).with_term(
+        &mut random,
+        level,
+        &[(Unstructured, 1)],
+    );
+    let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    assert!(model.pls().is_sparse());
+    let theta = random_theta(&mut random, &data);
+    check(&data, &theta);
+}
+
+#[test]
+fn no_fixed_effects() {
+    let mut random = Random::new(6);
+    let refs = random_levels(&mut random, 60, 6);
+    let mut data = Data::new(&mut random, 60, 1).with_term(&mut random, refs, &[(Unstructured, 2)]);
+    data.x.clear();
+    let design = data.design();
+    let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+    let estimates = model.estimates(&[0.5, 0.1, 0.7]).unwrap();
+    assert!(estimates.solution.beta.is_empty());
+    assert_eq!(estimates.log_det_fe, 0.0);
+    // Without fixed effects both criteria are the same.
+    let mut ml = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
+    close("objective", &[estimates.objective], &[ml.objective(&[0.5, 0.1, 0.7]).unwrap()], 1e-15);
+}
+
+// Balanced one-way layout: the maximum likelihood estimate has a closed form.
+#[test]
+fn balanced_one_way_has_its_closed_form() {
+    let mut random = Random::new(7);
+    let (groups, per) = (12usize, 5usize);
+    let refs: Vec<i32> = (0..groups * per).map(|i| (i / per) as i32 + 1).collect();
+    let mut data = Data::new(&mut random, groups * per, 1);
+    let effects: Vec<f64> = (0..groups).map(|_| 2.0 * random.normal()).collect();
+    for (y, r) in data.y.iter_mut().zip(&refs) {
+        *y += effects[*r as usize - 1];
+    }
+    let data = data.with_term(&mut random, refs.clone(), &[(Unstructured, 1)]);
+    let mean = data.y.iter().sum::<f64>() / data.n() as f64;
+    let means: Vec<f64> = data.y.chunks(per).map(|g| g.iter().sum::<f64>() / per as f64).collect();
+    let within: f64 = data.y.iter().zip(&refs).map(|(y, r)| (y - means[*r as usize - 1]).powi(2)).sum();
+    let between: f64 = means.iter().map(|m| per as f64 * (m - mean).powi(2)).sum();
+    let sigma2 = within / (groups * (per - 1)) as f64;
+    for (criterion, df) in [(Criterion::Ml, groups as f64), (Criterion::Reml, groups as f64 - 1.0)] {
+        let variance = (between / df - sigma2) / per as f64;
+        let theta = (variance / sigma2).sqrt();
+        let mut model = LinearMixedModel::new(&data.design(), criterion, None).unwrap();
+        let at = model.objective(&[theta]).unwrap();
+        close("sigma", &[model.sigma()], &[sigma2.sqrt()], 1e-12);
+        assert!(at <= model.objective(&[theta * 1.001]).unwrap());
+        assert!(at <= model.objective(&[theta * 0.999]).unwrap());
+    }
+}
