@@ -1,0 +1,25 @@
+#' Conditional variances of the random effects
+#'
+#' The covariance matrices of the random effects given the observed data, at the estimated parameters: the diagonal blocks of
+#' `sigma^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`.
+#'
+#' @param object A fit.
+#' @param scaled Multiply by the residual variance?
+#' @param ... Not used.
+#' @return A list with one k x k x l array for each random-effects term (k effects for each of l levels), in the order of
+#'   [VarCorr()].
+#' @examples
+#' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+#' condVar(fit)$Batch[1, 1, ]
+#' @export
+condVar.rlmm <- function(object, scaled = TRUE, ...) {
+  by_core_term <- core_cond_var(fit_spec(object), object$theta)
+  scale <- if (scaled) object$sigma^2 else 1
+  arrays <- lapply(object$random, function(term) {
+    within <- term$core_cols
+    out <- scale * by_core_term[[term$core_term]][within, within, , drop = FALSE]
+    dimnames(out) <- list(term$columns, term$columns, term$levels)
+    out
+  })
+  stats::setNames(arrays, component_names(object))
+}

@@ -1,0 +1,65 @@
+#' Fixed effects, and coefficients per group
+#'
+#' `fixef()` returns the estimates of the fixed effects, beta. `coef()` returns, as in lme4, the sum of fixed and random
+#' effects for each level of each grouping factor.
+#'
+#' @param object A fit.
+#' @param add.dropped Include the coefficients of columns that were dropped because they depend linearly on others, as `NA`?
+#' @param ... Not used.
+#' @return `fixef()`: a named vector. `coef()`: a list of data frames, one per grouping factor, one row per level.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' fixef(fit)
+#' head(coef(fit)$Subject)
+#' @export
+fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
+  dropped <- object$fixed$dropped
+  if (!add.dropped || length(dropped) == 0) {
+    return(object$beta)
+  }
+  all_names <- full_column_names(object)
+  stats::setNames(object$beta[all_names], all_names)
+}
+
+#' Names of all columns of the model matrix, kept and dropped, in the formula's order.
+#' @noRd
+full_column_names <- function(fit) {
+  if (length(fit$fixed$dropped) == 0) {
+    return(fit$fixed$names)
+  }
+  colnames(full_fixed_matrix(fit))
+}
+
+#' @rdname fixef.rlmm
+#' @export
+coef.rlmm <- function(object, ...) {
+  beta <- object$beta
+  effects <- ranef(object, condVar = FALSE)
+  structure(
+    lapply(effects, add_fixed_effects, beta = beta),
+    class = c("coef.rlmm", "coef.mer")
+  )
+}
+
+#' Random effects without a fixed counterpart come first, as in lme4.
+#' @noRd
+add_fixed_effects <- function(effects, beta) {
+  only_random <- setdiff(names(effects), names(beta))
+  centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
+  out <- lapply(names(centre), \(name) {
+    if (name %in% names(effects)) centre[[name]] + effects[[name]] else rep(centre[[name]], nrow(effects))
+  })
+  as_table(stats::setNames(out, names(centre)), rownames(effects))
+}
+
+#' A data frame with these columns and row names, both taken literally.
+#' @noRd
+as_table <- function(columns, row_names) {
+  structure(columns, row.names = row_names, class = "data.frame")
+}
+
+#' @export
+print.coef.rlmm <- function(x, ...) {
+  print(structure(unclass(x), names = names(x)), ...)
+  invisible(x)
+}

@@ -1,0 +1,155 @@
+# lme4's generics under lme4's names. Objects that aren't ours are handed on to lme4 when it is loaded, and our
+# methods are registered on lme4's generics too (`@exportS3Method lme4::`), so that with both packages attached, in
+# either order, either package's function works on both packages' fits.
+
+#' Generics shared with lme4
+#'
+#' These functions have lme4's names and meaning. Called with a fit of another package they call lme4's function of the same
+#' name (if lme4 is loaded), so it doesn't matter which of the two packages was attached last.
+#'
+#' `REMLcrit()` is an ordinary function in lme4: if lme4 was attached after rlmm, write `rlmm::REMLcrit(fit)`.
+#'
+#' @param object,x A fitted model.
+#' @param name The name of a part; see [getME.rlmm()].
+#' @param ... Passed to methods.
+#' @return What the method returns; `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and `isSingular()` return `TRUE` or `FALSE`,
+#'   `ngrps()` the named number of levels of each grouping factor.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' isREML(fit)
+#' ngrps(fit)
+#' @name rlmm-generics
+NULL
+
+#' @rdname rlmm-generics
+#' @export
+getME <- function(object, name, ...) UseMethod("getME")
+
+#' @rdname rlmm-generics
+#' @export
+isREML <- function(x, ...) UseMethod("isREML")
+
+#' @rdname rlmm-generics
+#' @export
+isLMM <- function(x, ...) UseMethod("isLMM")
+
+#' @rdname rlmm-generics
+#' @export
+isGLMM <- function(x, ...) UseMethod("isGLMM")
+
+#' @rdname rlmm-generics
+#' @export
+isNLMM <- function(x, ...) UseMethod("isNLMM")
+
+#' @rdname rlmm-generics
+#' @export
+isSingular <- function(x, ...) UseMethod("isSingular")
+
+#' @rdname rlmm-generics
+#' @export
+ngrps <- function(object, ...) UseMethod("ngrps")
+
+#' @rdname rlmm-generics
+#' @export
+rePCA <- function(x, ...) UseMethod("rePCA")
+
+#' @rdname rlmm-generics
+#' @export
+REMLcrit <- function(object, ...) UseMethod("REMLcrit")
+
+#' @rdname rlmm-generics
+#' @export
+refit <- function(object, ...) UseMethod("refit")
+
+#' @rdname rlmm-generics
+#' @export
+refitML <- function(x, ...) UseMethod("refitML")
+
+#' @rdname rlmm-generics
+#' @export
+condVar <- function(object, ...) UseMethod("condVar")
+
+#' @export
+getME.default <- function(object, name, ...) hand_on("getME", object, name, ...)
+
+#' @export
+isREML.default <- function(x, ...) hand_on("isREML", x, ...)
+
+#' @export
+isLMM.default <- function(x, ...) hand_on("isLMM", x, ...)
+
+#' @export
+isGLMM.default <- function(x, ...) hand_on("isGLMM", x, ...)
+
+#' @export
+isNLMM.default <- function(x, ...) hand_on("isNLMM", x, ...)
+
+#' @export
+isSingular.default <- function(x, ...) hand_on("isSingular", x, ...)
+
+#' @export
+ngrps.default <- function(object, ...) hand_on("ngrps", object, ...)
+
+#' @export
+ngrps.factor <- function(object, ...) nlevels(object)
+
+#' @export
+rePCA.default <- function(x, ...) hand_on("rePCA", x, ...)
+
+#' @export
+REMLcrit.default <- function(object, ...) hand_on("REMLcrit", object, ...)
+
+#' @export
+refit.default <- function(object, ...) hand_on("refit", object, ...)
+
+#' @export
+refitML.default <- function(x, ...) hand_on("refitML", x, ...)
+
+#' @export
+condVar.default <- function(object, ...) abort_no_method("condVar", object)
+
+#' Calls lme4's function for an object that isn't ours.
+#' The call is evaluated in the global environment: from inside our namespace lme4's dispatch would find our own
+#' default methods again, and never end.
+#' @noRd
+hand_on <- function(generic, object, ...) {
+  if (!isNamespaceLoaded("lme4")) abort_no_method(generic, object)
+  do.call(getExportedValue("lme4", generic), list(object, ...), quote = TRUE, envir = globalenv())
+}
+
+abort_no_method <- function(generic, object) {
+  abort_rlmm(
+    c(
+      paste0("`", generic, "()` needs a fitted mixed model."),
+      x = paste0("It was given ", describe_type(object), "."),
+      i = if (!isNamespaceLoaded("lme4")) "If it is a fit of lme4, load that package first."
+    ),
+    "rlmm_error_no_method"
+  )
+}
+
+# Which kind of model -----------------------------------------------------
+
+#' @export
+#' @exportS3Method lme4::isREML
+isREML.rlmm <- function(x, ...) isTRUE(x$reml)
+
+#' @export
+#' @exportS3Method lme4::isLMM
+isLMM.rlmm <- function(x, ...) inherits(x, "rlmm_lmm")
+
+#' @export
+#' @exportS3Method lme4::isGLMM
+isGLMM.rlmm <- function(x, ...) inherits(x, "rlmm_glmm")
+
+#' @export
+#' @exportS3Method lme4::isNLMM
+isNLMM.rlmm <- function(x, ...) FALSE
+
+#' @export
+#' @exportS3Method lme4::ngrps
+ngrps.rlmm <- function(object, ...) {
+  groups <- term_groups(object)
+  first <- !duplicated(groups)
+  stats::setNames(vapply(object$random[first], \(term) length(term$levels), 1L), groups[first])
+}

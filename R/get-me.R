@@ -1,0 +1,223 @@
+#' Parts of a fit
+#'
+#' Returns the named part of a fit. Every name that lme4's `getME()` answers to is understood, with lme4's meaning and
+#' shape; further names are the properties that MixedModels.jl gives a model.
+#'
+#' Matrices: `X`, `Z`, `Zt`, `Ztlist` (Z' by term and effect), `mmList` (model matrices of the terms), `Lambda`, `Lambdat`,
+#' `Lind` (index into theta of the stored elements of `Lambdat`), `Tlist` (template of Lambda, by term), `ST`, `A`
+#' (`Lambda' Z' W^1/2`), `L` (sparse Cholesky factor, with a permutation that reduces fill), `RX`, `RZX`. With y: `Xymat`.
+#'
+#' Vectors: `y`, `mu`, `offset`, `u`, `b`, `fixef`, `beta`, `theta`, `par`, `lower`, `devarg`, `sigma`.
+#'
+#' Sizes: `n`, `N`, `p`, `q`, `k` (also `n_rtrms`: terms), `n_rfacs` (grouping factors), `m` (also `npar`: parameters of the
+#' random effects), `p_i`, `q_i`, `m_i` (by term), `l_i` (levels by factor), `Gp`, `Tp`, `REML` (0, or p for a REML fit), `is_REML`,
+#' `dims`.
+#'
+#' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`.
+#'
+#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `parmap` (where each theta stands in Lambda), `optsum`,
+#' `betas`, `lambda`, `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`, `rePCA` (cumulative proportions
+#' of variance), `objective`, `pvalues`. There `A` and `L` mean the blocks of the cross-products of `Z`, `X`, `y` and of their
+#' Cholesky factor; since lme4 uses these names for something else, they are `A_blocks` and `L_blocks` here.
+#'
+#' @param object A fit.
+#' @param name One name, several (a list is returned), or `"ALL"`.
+#' @param ... Not used.
+#' @return The part; for several names a named list.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' getME(fit, "theta")
+#' getME(fit, "lambda")
+#' getME(fit, c("n", "p", "q"))
+#' @export
+#' @exportS3Method lme4::getME
+getME.rlmm <- function(object, name, ...) {
+  known <- names(fit_parts)
+  if (missing(name) || !is.character(name)) name <- ""
+  if (identical(name, "ALL")) name <- known
+  unknown <- setdiff(name, known)
+  if (length(unknown) > 0) abort_unknown_part(unknown[1], known)
+  if (length(name) == 1) {
+    return(fit_parts[[name]](object))
+  }
+  lapply(stats::setNames(nm = name), \(part) fit_parts[[part]](object))
+}
+
+abort_unknown_part <- function(name, known) {
+  abort_rlmm(
+    c(
+      "`name` must name parts of the fit.",
+      x = if (nzchar(name)) paste0("There is no ", dQuote(name, FALSE), "."),
+      did_you_mean(name, known, quote = \(x) dQuote(x, FALSE)),
+      i = "See `?rlmm::getME.rlmm` for the names."
+    ),
+    "rlmm_error_unknown_part", name = name
+  )
+}
+
+# One function of the fit for each name.
+fit_parts <- list(
+  # lme4: matrices
+  X = \(fit) stats::model.matrix(fit),
+  Z = \(fit) random_matrix(fit),
+  Zt = \(fit) sparse_zt(fit),
+  Ztlist = \(fit) zt_by_effect(fit),
+  mmList = \(fit) stats::setNames(lapply(term_designs(fit), `[[`, "z"), re_labels(fit)),
+  Lambda = \(fit) lambda_matrix(fit),
+  Lambdat = \(fit) sparse_lambdat(fit),
+  Lind = \(fit) as.integer(lambdat_pattern(fit)@x),
+  Tlist = \(fit) stats::setNames(lapply(lambda_templates(fit), unname), term_groups(fit)),
+  ST = \(fit) stats::setNames(lapply(lambda_templates(fit), template_st), term_groups(fit)),
+  A = \(fit) weighted_lambdat_zt(fit),
+  L = \(fit) sparse_factor(fit)$l,
+  RX = \(fit) named_rx(fit),
+  RZX = \(fit) named_rzx(fit),
+  # lme4: vectors
+  y = \(fit) response(fit_frame(fit)),
+  mu = \(fit) unname(fit$fitted),
+  offset = \(fit) total_offset(fit_frame(fit)) %||% numeric(nrow(fit$frame)),
+  u = \(fit) stack_modes(fit$u),
+  b = \(fit) methods::as(matrix(stack_modes(fit$b)), "unpackedMatrix"),
+  fixef = \(fit) fit$beta,
+  beta = \(fit) unname(fit$beta),
+  theta = \(fit) named_theta(fit, fit$theta),
+  par = \(fit) named_theta(fit, fit$theta),
+  devarg = \(fit) named_theta(fit, fit$theta),
+  lower = \(fit) named_theta(fit, theta_lower(fit$random)),
+  sigma = \(fit) fit$sigma,
+  # lme4: sizes
+  n = \(fit) nrow(fit$frame),
+  N = \(fit) nrow(fit$frame),
+  p = \(fit) length(fit$beta),
+  q = \(fit) sum(effects_per_term(fit)),
+  k = \(fit) length(fit$random),
+  n_rtrms = \(fit) length(fit$random),
+  n_rfacs = \(fit) length(ngrps.rlmm(fit)),
+  m = \(fit) length(fit$theta),
+  npar = \(fit) length(fit$theta),
+  p_i = \(fit) stats::setNames(n_columns(fit), re_labels(fit)),
+  q_i = \(fit) stats::setNames(effects_per_term(fit), re_labels(fit)),
+  m_i = \(fit) stats::setNames(theta_per_term(fit), re_labels(fit)),
+  l_i = \(fit) ngrps.rlmm(fit),
+  Gp = \(fit) cumsum(c(0L, effects_per_term(fit))),
+  Tp = \(fit) stats::setNames(cumsum(c(0L, theta_per_term(fit))), c("beg__", term_groups(fit))),
+  REML = \(fit) if (isREML.rlmm(fit)) length(fit$beta) else 0L,
+  is_REML = \(fit) isREML.rlmm(fit),
+  # lme4: others
+  flist = \(fit) factor_list(fit),
+  cnms = \(fit) stats::setNames(lapply(fit$random, `[[`, "columns"), term_groups(fit)),
+  devcomp = \(fit) list(cmp = deviance_components(fit), dims = dimensions(fit)),
+  devfun = \(fit) as.function(fit),
+  glmer.nb.theta = \(fit) NA_real_,
+  # MixedModels.jl
+  formula = \(fit) fit$formula,
+  reterms = \(fit) stats::setNames(fit$random, re_labels(fit)),
+  feterm = \(fit) list(x = stats::model.matrix(fit), rank = length(fit$beta), names = fit$fixed$names, dropped = fit$fixed$dropped),
+  Xymat = \(fit) cbind(stats::model.matrix(fit), y = response(fit$frame)),
+  sqrtwts = \(fit) if (is.null(fit$frame[["(weights)"]])) numeric() else root_weights(fit),
+  parmap = \(fit) parameter_map(fit),
+  dims = \(fit) c(n = nrow(fit$frame), p = length(fit$beta), q = sum(effects_per_term(fit)), k = length(fit$random)),
+  A_blocks = \(fit) product_blocks(fit),
+  L_blocks = \(fit) factor_blocks(fit),
+  optsum = \(fit) opt_summary(fit),
+  betas = \(fit) fit$beta,
+  lambda = \(fit) stats::setNames(lambda_templates(fit), component_names(fit)),
+  stderror = \(fit) standard_errors(fit),
+  sigmas = \(fit) lapply(unclass_components(fit), attr, "stddev"),
+  sigmarhos = \(fit) lapply(unclass_components(fit), sigma_rho),
+  lowerbd = \(fit) named_theta(fit, theta_lower(fit$random)),
+  corr = \(fit) stats::cov2cor(vcov.rlmm(fit)),
+  vcov = \(fit) vcov.rlmm(fit),
+  PCA = \(fit) rePCA.rlmm(fit, corr = TRUE),
+  rePCA = \(fit) lapply(rePCA.rlmm(fit, corr = TRUE), \(pca) cumsum(pca$sdev^2) / sum(pca$sdev^2)),
+  objective = \(fit) fit$dev$objective,
+  pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit)))
+)
+
+re_labels <- function(fit) vapply(fit$random, \(term) term$label, "")
+
+effects_per_term <- function(fit) n_columns(fit) * n_levels(fit)
+
+theta_per_term <- function(fit) vapply(fit$random, \(term) length(term$theta), 1L)
+
+named_theta <- function(fit, theta) stats::setNames(theta, theta_names(fit$random))
+
+# One long vector in the order of Z's columns.
+stack_modes <- function(modes) unlist(lapply(modes, t), use.names = FALSE)
+
+zt_by_effect <- function(fit) {
+  blocks <- Map(function(design, term) {
+    rows <- lapply(seq_along(term$columns), \(j) zt_block(design, term, j))
+    stats::setNames(rows, paste0(term$group, ".", term$columns))
+  }, term_designs(fit), fit$random)
+  unlist(unname(blocks), recursive = FALSE)
+}
+
+#' Lambda = T S with T unit lower triangular and S diagonal, both in one matrix.
+#' @noRd
+template_st <- function(template) {
+  scale <- diag(template)
+  st <- unname(sweep(template, 2, ifelse(scale == 0, 1, scale), `/`))
+  diag(st) <- scale
+  st
+}
+
+named_rx <- function(fit) {
+  structure(fit$rx, dimnames = list(names(fit$beta), names(fit$beta)))
+}
+
+named_rzx <- function(fit) {
+  rzx <- as.matrix(sparse_factor(fit)$rzx)
+  dimnames(rzx) <- list(NULL, names(fit$beta))
+  rzx
+}
+
+factor_list <- function(fit) {
+  groups <- term_groups(fit)
+  core_terms <- fit_terms(fit)
+  factors <- lapply(fit$random[!duplicated(groups)], \(term) {
+    structure(core_terms[[term$core_term]]$refs, levels = term$levels, class = "factor")
+  })
+  structure(stats::setNames(factors, unique(groups)), assign = match(groups, unique(groups)))
+}
+
+deviance_components <- function(fit) {
+  dev <- fit$dev
+  p <- length(fit$beta)
+  reml <- isREML.rlmm(fit)
+  c(
+    ldL2 = dev$log_det_re, ldRX2 = dev$log_det_fe, wrss = dev$wrss, ussq = dev$ussq, pwrss = dev$pwrss, drsum = NA,
+    REML = if (reml) dev$objective else NA, dev = if (reml) NA else dev$objective,
+    sigmaML = sqrt(dev$pwrss / dev$n_eff), sigmaREML = sqrt(dev$pwrss / (dev$n_eff - p))
+  )
+}
+
+dimensions <- function(fit) {
+  n <- nrow(fit$frame)
+  p <- length(fit$beta)
+  c(
+    N = n, n = n, p = p, nmp = n - p, q = sum(effects_per_term(fit)), nth = length(fit$theta),
+    useSc = 1L, reTrms = length(fit$random), spFe = 0L, REML = if (isREML.rlmm(fit)) p else 0L, GLMM = 0L, NLMM = 0L,
+    npar = length(fit$theta)
+  )
+}
+
+parameter_map <- function(fit) {
+  cells <- lapply(fit$random, term_cells)
+  data.frame(
+    theta = unlist(Map(\(term, cell) rep_len(term$theta, nrow(cell)), fit$random, cells)),
+    term = rep(re_labels(fit), vapply(cells, nrow, 1L)),
+    row = unlist(lapply(cells, \(cell) cell[, 1])),
+    col = unlist(lapply(cells, \(cell) cell[, 2]))
+  )
+}
+
+unclass_components <- function(fit) {
+  components <- VarCorr.rlmm(fit)
+  lapply(stats::setNames(nm = names(components)), \(name) components[[name]])
+}
+
+sigma_rho <- function(component) {
+  correlation <- attr(component, "correlation")
+  list(sigma = attr(component, "stddev"), rho = correlation[lower.tri(correlation)])
+}

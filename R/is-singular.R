@@ -1,0 +1,146 @@
+#' Singular fits
+#'
+#' A fit is singular when the estimated covariance matrix of a random-effects term doesn't have full rank: an estimated
+#' variance is zero, a correlation is 1 or -1, or some combination of the effects doesn't vary between the levels.
+#' The estimates of such a fit are valid maximum (restricted) likelihood estimates; the term is larger than the data can
+#' support.
+#'
+#' `isSingular()` says whether any term is singular, by lme4's rule: a diagonal element of the relative covariance factor is
+#' below `tol`. `is_singular()` explains it term by term.
+#'
+#' @param x A fit.
+#' @param tol The tolerance, on the scale of the relative covariance factor.
+#' @param ... Not used.
+#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term: `term`, `singular`, `rank`,
+#'   `size` (number of effects), and `reason`, a phrase for singular terms. Its attribute `"directions"` holds for each term a
+#'   matrix whose columns span the combinations of effects without variance.
+#' @examples
+#' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2)
+#' isSingular(fit)
+#' is_singular(fit)
+#' @name is_singular
+NULL
+
+#' @rdname is_singular
+#' @export
+#' @exportS3Method lme4::isSingular
+isSingular.rlmm <- function(x, tol = 1e-4, ...) {
+  any(vapply(lambda_templates(x), is_singular_template, NA, tol = tol))
+}
+
+is_singular_template <- function(template, tol) any(abs(diag(template)) < tol)
+
+#' @rdname is_singular
+#' @export
+is_singular <- function(x, tol = 1e-4) {
+  check_fit(x)
+  terms <- lapply(lambda_templates(x), describe_template, tol = tol)
+  field <- \(name, type) vapply(terms, `[[`, type, name)
+  labels <- paste0("(", re_labels(x), ")")
+  structure(
+    data.frame(
+      term = labels, singular = field("singular", NA), rank = field("rank", 1L), size = n_columns(x),
+      reason = field("reason", "")
+    ),
+    directions = stats::setNames(lapply(terms, `[[`, "directions"), labels),
+    class = c("rlmm_singularity", "data.frame")
+  )
+}
+
+describe_template <- function(template, tol) {
+  size <- nrow(template)
+  singular <- is_singular_template(template, tol)
+  decomposition <- svd(template, nv = 0)
+  # The diagonal decides, as in lme4; it is never smaller than the smallest singular value.
+  null <- decomposition$d < tol & singular
+  directions <- decomposition$u[, null, drop = FALSE]
+  rownames(directions) <- rownames(template)
+  list(
+    singular = singular, rank = size - sum(null), directions = directions,
+    reason = if (singular) singular_reason(template, directions, tol) else NA_character_
+  )
+}
+
+#' Says in words what makes a template rank-deficient, the simplest cause first.
+#' @noRd
+singular_reason <- function(template, directions, tol) {
+  scale <- sqrt(rowSums(template^2))
+  zero <- scale < tol
+  if (length(scale) == 1) {
+    return("the variance is estimated as zero")
+  }
+  if (any(zero)) {
+    what <- if (sum(zero) == 1) "the variance of " else "the variances of "
+    return(paste0(what, enumerate(tick(rownames(template)[zero])), if (sum(zero) == 1) " is" else " are", " estimated as zero"))
+  }
+  extreme <- extreme_correlations(tcrossprod(template / scale))
+  if (length(scale) == 2) {
+    return(paste("the correlation is at", extreme$sign[1]))
+  }
+  if (nrow(extreme) > 0) {
+    pairs <- paste0(tick(extreme$first), " with ", tick(extreme$second), " at ", extreme$sign)
+    return(paste(if (nrow(extreme) == 1) "a correlation is" else "correlations are", "at the limit:", enumerate(pairs)))
+  }
+  paste0("a combination has no variance: ", format_combination(directions[, ncol(directions)] * scale, rownames(template)))
+}
+
+extreme_correlations <- function(correlation) {
+  # Two effects define a plane: there the limit must be named even when `tol` let a slightly smaller correlation pass.
+  limit <- if (nrow(correlation) == 2) 0 else 1 - 1e-6
+  cells <- which(lower.tri(correlation) & abs(correlation) > limit, arr.ind = TRUE)
+  data.frame(
+    first = rownames(correlation)[cells[, 2]], second = rownames(correlation)[cells[, 1]],
+    sign = ifelse(correlation[cells] > 0, "1", "-1")
+  )
+}
+
+#' "0.82 a - 0.57 b", in units of each effect's standard deviation; small parts left out.
+#' @noRd
+format_combination <- function(weights, labels) {
+  weights <- weights / sqrt(sum(weights^2))
+  if (weights[which.max(abs(weights))] < 0) weights <- -weights
+  shown <- order(-abs(weights))[seq_len(min(length(weights), 5L))]
+  shown <- shown[abs(weights[shown]) >= 0.05]
+  sign <- ifelse(weights[shown] < 0, "- ", "+ ")
+  sign[1] <- ""
+  paste0(sign, sprintf("%.2f", abs(weights[shown])), " ", tick(labels[shown]), collapse = " ")
+}
+
+#' One line for each singular term: "`(1 + Days | Subject)`: rank 1 of 2; the correlation is at -1."
+#' @noRd
+singular_lines <- function(details) {
+  rows <- details[details$singular, , drop = FALSE]
+  rank <- ifelse(rows$size > 1, paste0("rank ", rows$rank, " of ", rows$size, "; "), "")
+  paste0(tick(rows$term), ": ", rank, rows$reason, ".")
+}
+
+#' @export
+format.rlmm_singularity <- function(x, ...) {
+  if (!any(x$singular)) {
+    return("The fit isn't singular: the estimated covariance of every term has full rank.")
+  }
+  c(singular_header(sum(x$singular)), paste("*", singular_lines(x)))
+}
+
+singular_header <- function(n) {
+  if (n == 1) {
+    return("The fit is singular: the estimated covariance of one term is rank-deficient.")
+  }
+  paste("The fit is singular: the estimated covariances of", n, "terms are rank-deficient.")
+}
+
+#' @export
+print.rlmm_singularity <- function(x, ...) {
+  writeLines(format(x))
+  invisible(x)
+}
+
+check_fit <- function(x, arg = "x") {
+  if (inherits(x, "rlmm")) {
+    return(invisible(x))
+  }
+  abort_rlmm(
+    c(paste0("`", arg, "` must be a fit of rlmm."), x = paste0("It is ", describe_type(x), ".")),
+    "rlmm_error_argument", arg = arg
+  )
+}

@@ -1,0 +1,96 @@
+#' Log-likelihood, deviance and information criteria
+#'
+#' `logLik()` of a REML fit is the restricted log-likelihood, as in lme4. `REML = FALSE` evaluates the ordinary
+#' log-likelihood at the REML estimates of theta (and `REML = TRUE` the restricted one at the ML estimates); it doesn't refit.
+#'
+#' `deviance()` of a linear mixed model is -2 times the log-likelihood; of a REML fit it is the REML criterion, which
+#' `REMLcrit()` returns for any fit. There is no saturated model to compare with: it can be negative.
+#'
+#' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters: fixed
+#' effects, theta, and sigma unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does, because REML
+#' criteria of models with different fixed effects can't be compared.
+#'
+#' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k parameters and n
+#' observations. Its default method takes any object that has `logLik()`.
+#'
+#' @param object,fit A fit.
+#' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion that the model was fitted by.
+#' @param scale Not used.
+#' @param k Weight of each parameter; 2 gives the AIC.
+#' @param ... Not used.
+#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`. `extractAIC()`: the number of parameters
+#'   and the AIC. The others: a number.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+#' logLik(fit)
+#' c(AIC(fit), AICc(fit), BIC(fit))
+#' deviance(fit)
+#' @name logLik.rlmm
+NULL
+
+#' @rdname logLik.rlmm
+#' @export
+logLik.rlmm <- function(object, REML = NULL, ...) {
+  n <- nobs.rlmm(object)
+  structure(-criterion(object, REML) / 2, nobs = n, nall = n, df = n_parameters(object), class = "logLik")
+}
+
+#' @rdname logLik.rlmm
+#' @export
+deviance.rlmm <- function(object, REML = NULL, ...) criterion(object, REML)
+
+#' @rdname logLik.rlmm
+#' @export
+REMLcrit.rlmm <- function(object, ...) criterion(object, TRUE)
+
+#' @rdname logLik.rlmm
+#' @export
+nobs.rlmm <- function(object, ...) object$dev$n_eff
+
+#' @rdname logLik.rlmm
+#' @export
+df.residual.rlmm <- function(object, ...) nobs.rlmm(object) - n_parameters(object)
+
+#' @rdname logLik.rlmm
+#' @export
+extractAIC.rlmm <- function(fit, scale = 0, k = 2, ...) {
+  log_lik <- logLik.rlmm(if (isREML.rlmm(fit)) refitML(fit) else fit)
+  edf <- attr(log_lik, "df")
+  c(edf, -2 * as.numeric(log_lik) + k * edf)
+}
+
+#' @rdname logLik.rlmm
+#' @export
+AICc <- function(object, ...) UseMethod("AICc")
+
+#' @rdname logLik.rlmm
+#' @export
+AICc.default <- function(object, ...) {
+  log_lik <- stats::logLik(object)
+  k <- attr(log_lik, "df")
+  n <- stats::nobs(log_lik)
+  -2 * as.numeric(log_lik) + 2 * k + small_sample_term(k, n)
+}
+
+# Without enough observations the correction isn't defined: the criterion must not then prefer the model.
+small_sample_term <- function(k, n) if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
+
+n_parameters <- function(fit) length(fit$beta) + length(fit$theta) + !fit$known_sigma
+
+#' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
+#' @noRd
+criterion <- function(fit, reml = NULL) {
+  if (is.null(reml) || isTRUE(reml) == isREML.rlmm(fit)) {
+    return(fit$dev$objective)
+  }
+  dev <- fit$dev
+  df <- dev$n_eff - if (reml) length(fit$beta) else 0
+  sigma2 <- if (fit$known_sigma) fit$sigma^2 else dev$pwrss / df
+  log_det <- dev$log_det_re + (if (reml) dev$log_det_fe else 0) - log_det_weights(fit)
+  df * log(2 * pi * sigma2) + dev$pwrss / sigma2 + log_det
+}
+
+log_det_weights <- function(fit) {
+  weights <- fit$frame[["(weights)"]]
+  if (is.null(weights)) 0 else sum(log(weights[weights > 0]))
+}

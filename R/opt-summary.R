@@ -1,0 +1,83 @@
+#' How the optimizer went
+#'
+#' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where it ended, and the objective at
+#' every theta that it tried.
+#'
+#' @param object A fit.
+#' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at the start and at
+#'   the end), `feval` (number of evaluations), `optimizer`, `backend`, `status` (the return code), `message`, the
+#'   tolerances, `lower` (bounds of theta), and `fitlog`. `as.data.frame()` of it is the fit log: a row per evaluation with its
+#'   number, the objective, and theta.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' opt_summary(fit)
+#' tail(as.data.frame(opt_summary(fit)))
+#' @export
+opt_summary <- function(object) {
+  check_fit(object, "object")
+  optsum <- object$optsum
+  optsum$lower <- theta_lower(object$random)
+  optsum$theta_names <- theta_names(object$random)
+  structure(optsum, class = "rlmm_optsum")
+}
+
+#' @rdname opt_summary
+#' @param x What `opt_summary()` returned.
+#' @param digits Significant digits of theta.
+#' @param ... Not used.
+#' @export
+format.rlmm_optsum <- function(x, digits = 6, ...) {
+  tolerances <- intersect(
+    c("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step", "max_eval", "max_time"), names(x)
+  )
+  c(
+    optsum_line("Initial parameter vector", format_vector(x$initial, digits)),
+    optsum_line("Initial objective value", format(x$finitial, digits = 15)),
+    "",
+    optsum_line(paste0("Optimizer (from ", x$backend, ")"), x$optimizer),
+    optsum_line("Lower bounds", format_vector(x$lower, digits)),
+    vapply(tolerances, \(name) optsum_line(name, format_setting(x[[name]])), "", USE.NAMES = FALSE),
+    "",
+    optsum_line("Function evaluations", x$feval),
+    optsum_line("Final parameter vector", format_vector(x$final, digits)),
+    optsum_line("Final objective value", format(x$fmin, digits = 15)),
+    optsum_line("Return code", x$status)
+  )
+}
+
+#' @rdname opt_summary
+#' @export
+print.rlmm_optsum <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+#' @rdname opt_summary
+#' @param row.names,optional Not used.
+#' @export
+as.data.frame.rlmm_optsum <- function(x, row.names = NULL, optional = FALSE, ...) {
+  log <- x$fitlog
+  out <- data.frame(eval = seq_len(nrow(log)), objective = log[, 1])
+  out[x$theta_names] <- lapply(seq_along(x$theta_names), \(j) log[, j + 1])
+  out
+}
+
+optsum_line <- function(label, value) paste0(formatC(paste0(label, ":"), width = -26), value)
+
+format_vector <- function(values, digits) {
+  paste0("[", paste(vapply(values, format, "", digits = digits), collapse = ", "), "]")
+}
+
+# A limit of -1 or NULL is none.
+format_setting <- function(value) {
+  if (length(value) == 0 || identical(as.double(value), -1)) {
+    return("none")
+  }
+  if (length(value) > 1) format_vector(value, 6) else format(value)
+}
+
+#' Did the optimizer stop for a reason other than having converged?
+#' @noRd
+stopped_early <- function(fit) {
+  !fit$optsum$status %in% c("SUCCESS", "FTOL_REACHED", "XTOL_REACHED", "STOPVAL_REACHED", "ROUNDOFF_LIMITED")
+}

@@ -1,0 +1,157 @@
+#' Print a fit
+#'
+#' Shows the model, the criterion (of an ML fit also AIC, AICc and BIC), the variances and correlations of the random effects, and the
+#' fixed effects. [summary()][summary.rlmm] shows more.
+#'
+#' @param x A fit.
+#' @param digits Significant digits.
+#' @param correlation Print the correlations of the fixed effects?
+#' @param symbolic.cor Print them as symbols?
+#' @param signif.stars Print stars beside small p-values?
+#' @param ranef.comp The columns of the random effects' table: `"Variance"`, `"Std.Dev."`, or both.
+#' @param ranef.corr Print the correlations of the random effects?
+#' @param ddf See [summary()][summary.rlmm].
+#' @param ... Not used.
+#' @return `format()`: the lines, a character vector. `print()`: `x`, invisibly.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' fit
+#' print(fit, ranef.comp = "Std.Dev.", digits = 3)
+#' @export
+print.rlmm <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+#' @rdname print.rlmm
+#' @export
+format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = FALSE, symbolic.cor = FALSE,
+                        signif.stars = FALSE, ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE,
+                        ddf = "asymptotic", ...) {
+  header <- list(methTitle = model_title(x), call = x$call, formula = x$formula)
+  notes <- fit_notes(x)
+  c(
+    format_header(header),
+    format_criterion(criterion_table(x)), "",
+    format_random_effects(VarCorr.rlmm(x), nobs.rlmm(x), ngrps.rlmm(x), digits, ranef.comp, ranef.corr), "",
+    format_fixed_effects(coefficient_table(x$beta, standard_errors(x), ddf), digits, signif.stars),
+    if (correlation && length(x$beta) > 1) c("", format_correlations(vcov.rlmm(x), symbolic.cor)),
+    if (length(notes) > 0) c("", notes)
+  )
+}
+
+model_title <- function(fit) {
+  paste("Linear mixed model fit by", if (isREML.rlmm(fit)) "REML" else "maximum likelihood")
+}
+
+format_header <- function(x) {
+  formula <- deparse(x$formula, width.cutoff = 500L)
+  shown <- x$call[intersect(c("data", "subset", "weights", "offset"), names(x$call))]
+  labels <- c(data = "   Data", subset = " Subset", weights = "Weights", offset = " Offset")
+  arguments <- vapply(as.list(shown), short_deparse, "")
+  c(
+    x$methTitle,
+    strwrap(paste("Formula:", paste(trimws(formula), collapse = " ")), width = 0.95 * getOption("width"), exdent = 9),
+    if (length(arguments) > 0) paste0(labels[names(arguments)], ": ", arguments)
+  )
+}
+
+# Data given in place, or put into the call by do.call(), would fill the screen.
+short_deparse <- function(expr) {
+  if (!is.language(expr) && length(expr) > 1) {
+    return(paste0("<", class(expr)[1], ">"))
+  }
+  text <- deparse(expr, nlines = 2L)
+  if (length(text) > 1 || nchar(text[1]) > 60) paste(substr(text[1], 1, 60), "...") else text
+}
+
+#' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between fixed parts.
+#' @noRd
+criterion_table <- function(fit) {
+  objective <- fit$dev$objective
+  if (isREML.rlmm(fit)) {
+    return(c(REML = objective))
+  }
+  k <- n_parameters(fit)
+  n <- nobs.rlmm(fit)
+  aic <- objective + 2 * k
+  c(
+    logLik = -objective / 2, `-2*log(L)` = objective, AIC = aic, AICc = aic + small_sample_term(k, n),
+    BIC = objective + log(n) * k, df.resid = n - k
+  )
+}
+
+format_criterion <- function(table) {
+  if (length(table) == 1) {
+    return(paste("REML criterion at convergence:", format_decimals(table)))
+  }
+  labels <- replace(names(table), names(table) == "-2*log(L)", "-2 logLik")
+  values <- c(format_decimals(table[-length(table)]), format(table[[length(table)]]))
+  width <- pmax(nchar(labels), nchar(values))
+  c(
+    paste0(" ", paste(formatC(labels, width = width), collapse = "  ")),
+    paste0(" ", paste(formatC(values, width = width), collapse = "  "))
+  )
+}
+
+format_decimals <- function(x) formatC(x, digits = 4, format = "f")
+
+format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
+  table <- format(varcor, digits = digits, comp = comp, corr = corr)
+  groups <- paste(names(ngrps), ngrps, sep = ", ", collapse = "; ")
+  c(
+    "Random effects:", paste0(" ", trimws(format_table(table), "right")),
+    strwrap(paste0("Number of obs: ", nobs, ", groups:  ", groups), exdent = 2)
+  )
+}
+
+format_fixed_effects <- function(table, digits, signif.stars) {
+  if (nrow(table) == 0) {
+    return("No fixed effects")
+  }
+  lines <- utils::capture.output(stats::printCoefmat(
+    table, digits = digits, signif.stars = signif.stars, has.Pvalue = any(colnames(table) == "Pr(>|z|)"),
+    cs.ind = setdiff(seq_len(ncol(table)), grep("value|Pr", colnames(table))), tst.ind = grep("value", colnames(table))
+  ))
+  c("Fixed effects:", lines)
+}
+
+#' What a reader must know before using the numbers: one or more lines for each note.
+#' @noRd
+fit_notes <- function(fit) {
+  c(dropped_note(fit), known_sigma_note(fit), stopped_note(fit), singular_note(fit))
+}
+
+dropped_note <- function(fit) {
+  dropped <- fit$fixed$dropped
+  if (length(dropped) == 0) {
+    return(NULL)
+  }
+  note <- paste0(
+    "Dropped ", plural(length(dropped), "column"), " that ", if (length(dropped) == 1) "depends" else "depend",
+    " linearly on the others: ", enumerate(tick(dropped)), "."
+  )
+  strwrap(note, exdent = 2)
+}
+
+known_sigma_note <- function(fit) {
+  if (fit$known_sigma) "The residual standard deviation was given, not estimated."
+}
+
+stopped_note <- function(fit) {
+  if (!stopped_early(fit)) {
+    return(NULL)
+  }
+  why <- switch(
+    fit$optsum$status,
+    MAXEVAL_REACHED = "it reached `max_eval`",
+    MAXTIME_REACHED = "it reached `max_time`",
+    FORCED_STOP = "it was interrupted",
+    paste("its return code is", fit$optsum$status)
+  )
+  strwrap(paste0("The optimizer stopped before converging: ", why, ". These are the best values that it found."), exdent = 2)
+}
+
+singular_note <- function(fit) {
+  if (isSingular.rlmm(fit)) c(format(is_singular(fit)), "See `?rlmm::is_singular`.")
+}

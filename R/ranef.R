@@ -1,0 +1,145 @@
+#' Conditional modes of the random effects
+#'
+#' The modes (for a linear mixed model also the means) of the random effects given the data, at the estimated parameters.
+#'
+#' The result has lme4's class as well as ours, so that lme4's `dotplot()` and `qqmath()` draw it when lme4 is loaded.
+#'
+#' @param object A fit.
+#' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`?
+#' @param drop Return vectors instead of data frames for factors with one random effect per level?
+#' @param whichel Names of the grouping factors to return.
+#' @param postVar lme4's old name of `condVar`.
+#' @param uscale Return the modes on the spherical scale, `u` with `b = Lambda u`? They come without conditional variances.
+#' @param ... Not used.
+#' @return A list of class `"ranef.mer"`: for each grouping factor a data frame, one row per level and one column per effect. With
+#'   `condVar = TRUE` it has the attribute `"postVar"`: a k x k x l array, or if several terms share the factor, a list of
+#'   those, one per term.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' modes <- ranef(fit)
+#' head(modes$Subject)
+#' head(as.data.frame(modes))
+#' head(ranef(fit, uscale = TRUE)$Subject)
+#' @export
+ranef.rlmm <- function(object, condVar = TRUE, drop = FALSE, whichel = NULL, postVar = FALSE, uscale = FALSE, ...) {
+  groups <- term_groups(object)
+  wanted <- check_groups(whichel, unique(groups))
+  modes <- if (uscale) object$u else object$b
+  tables <- lapply(wanted, \(group) bind_modes(modes[groups == group]))
+  names(tables) <- wanted
+  if ((condVar || postVar) && !uscale) {
+    variances <- condVar(object)
+    tables[] <- Map(\(table, group) attach_variances(table, variances[groups == group], object$random[groups == group]),
+      tables, wanted)
+  }
+  if (drop) tables[] <- lapply(tables, drop_table)
+  structure(tables, class = c("ranef.rlmm", "ranef.mer"))
+}
+
+bind_modes <- function(modes) {
+  bound <- do.call(cbind, modes)
+  columns <- lapply(seq_len(ncol(bound)), \(j) unname(bound[, j]))
+  as_table(stats::setNames(columns, colnames(bound)), rownames(modes[[1]]))
+}
+
+attach_variances <- function(table, variances, terms) {
+  variances <- lapply(variances, unname)
+  attr(table, "postVar") <- if (length(variances) == 1) {
+    variances[[1]]
+  } else {
+    stats::setNames(variances, vapply(terms, \(term) term$columns[1], ""))
+  }
+  table
+}
+
+drop_table <- function(table) {
+  if (ncol(table) > 1) {
+    return(table)
+  }
+  post_var <- attr(table, "postVar")
+  structure(stats::setNames(table[[1]], rownames(table)), postVar = if (!is.null(post_var)) drop(post_var))
+}
+
+check_groups <- function(whichel, groups) {
+  if (is.null(whichel)) {
+    return(groups)
+  }
+  if (is.numeric(whichel)) whichel <- groups[whichel]
+  unknown <- setdiff(whichel, groups)
+  if (length(unknown) == 0) {
+    return(intersect(groups, whichel))
+  }
+  abort_rlmm(
+    c(
+      "`whichel` must name grouping factors of the model.",
+      x = paste0("Can't find ", enumerate(dQuote(unknown, FALSE)), "."),
+      did_you_mean(unknown[1], groups, quote = \(x) dQuote(x, FALSE)) %||% c(i = paste0("They are ", enumerate(dQuote(groups, FALSE)), "."))
+    ),
+    "rlmm_error_unknown_group"
+  )
+}
+
+#' @rdname ranef.rlmm
+#' @param x What `ranef()` returned.
+#' @export
+as.data.frame.ranef.rlmm <- function(x, ...) {
+  parts <- Map(modes_table, names(x), lapply(x, undrop_table))
+  columns <- setdiff(c("grpvar", "term", "grp", "condval", "condsd"), if (is.null(parts[[1]]$condsd)) "condsd")
+  out <- lapply(stats::setNames(nm = columns), function(column) {
+    values <- lapply(parts, `[[`, column)
+    if (is.factor(values[[1]])) join_factors(values) else unlist(values, use.names = FALSE)
+  })
+  as.data.frame(out, stringsAsFactors = FALSE)
+}
+
+undrop_table <- function(table) {
+  if (is.data.frame(table)) {
+    return(table)
+  }
+  post_var <- attr(table, "postVar")
+  out <- as_table(list(`(Intercept)` = as.vector(table)), names(table))
+  if (!is.null(post_var)) attr(out, "postVar") <- array(post_var, c(1, 1, length(post_var)))
+  out
+}
+
+#' One row per level and effect; levels ordered by the first effect, as lme4 does, so that a plot is a caterpillar.
+#' @noRd
+modes_table <- function(group, table) {
+  levels <- rownames(table)
+  sorted <- levels[order(table[[1]])]
+  list(
+    grpvar = rep(group, length(levels) * length(table)),
+    term = factor(rep(names(table), each = length(levels)), levels = unique(names(table))),
+    grp = factor(rep(levels, length(table)), levels = sorted),
+    condval = unlist(table, use.names = FALSE),
+    condsd = conditional_sd(attr(table, "postVar"))
+  )
+}
+
+conditional_sd <- function(post_var) {
+  if (is.null(post_var)) {
+    return(NULL)
+  }
+  if (is.list(post_var)) {
+    return(unlist(lapply(post_var, conditional_sd), use.names = FALSE))
+  }
+  unlist(lapply(seq_len(dim(post_var)[1]), \(j) sqrt(post_var[j, j, ])))
+}
+
+join_factors <- function(factors) {
+  levels <- unique(unlist(lapply(factors, levels)))
+  factor(unlist(lapply(factors, as.character)), levels = levels)
+}
+
+#' @export
+print.ranef.rlmm <- function(x, ...) {
+  print(lapply(x, plain_table), ...)
+  known <- names(x)[!vapply(x, \(table) is.null(attr(table, "postVar")), NA)]
+  if (length(known) > 0) cat("with conditional variances for", paste0('"', known, '"', collapse = " "), "\n")
+  invisible(x)
+}
+
+plain_table <- function(table) {
+  attr(table, "postVar") <- NULL
+  table
+}

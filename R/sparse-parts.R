@@ -1,0 +1,89 @@
+# Sparse matrices of a fit, in lme4's layout, made when they are asked for: columns of Z by term, then by level, then
+# by effect. A fit doesn't keep them.
+
+#' Model matrix and levels of one of the user's terms: n x k matrix `z` and n level numbers `refs`.
+#' @noRd
+term_design <- function(fit, i, core_terms = fit_terms(fit)) {
+  term <- fit$random[[i]]
+  core <- core_terms[[term$core_term]]
+  z <- core$z %||% matrix(1, length(core$refs), 1)
+  z <- z[, term$core_cols, drop = FALSE]
+  dimnames(z) <- list(row.names(fit$frame), term$columns)
+  list(z = z, refs = core$refs)
+}
+
+term_designs <- function(fit) {
+  core_terms <- fit_terms(fit)
+  lapply(seq_along(fit$random), \(i) term_design(fit, i, core_terms))
+}
+
+# Exact zeros aren't stored, as in lme4.
+sparse_zt <- function(fit) {
+  blocks <- Map(\(design, term) zt_block(design, term, seq_along(term$columns)), term_designs(fit), fit$random)
+  do.call(rbind, blocks)
+}
+
+#' Rows of Z' of one term, for the chosen columns of its model matrix.
+#' @noRd
+zt_block <- function(design, term, columns) {
+  n <- length(design$refs)
+  k <- length(columns)
+  values <- t(design$z[, columns, drop = FALSE])
+  keep <- values != 0
+  rows <- outer(seq_len(k), (design$refs - 1L) * k, `+`)
+  Matrix::sparseMatrix(
+    i = rows[keep], j = rep(seq_len(n), each = k)[keep], x = values[keep],
+    dims = c(k * length(term$levels), n),
+    dimnames = list(rep(term$levels, each = k), rownames(design$z))
+  )
+}
+
+#' Lambda', and for each of its stored elements the index into theta.
+#' @noRd
+sparse_lambdat <- function(fit) {
+  pattern <- lambdat_pattern(fit)
+  pattern@x <- unname(fit$theta[pattern@x])
+  pattern
+}
+
+# Elements of Lambda' hold their index into theta; within a column they are sorted by row.
+lambdat_pattern <- function(fit) {
+  start <- cumsum(c(0L, n_columns(fit) * n_levels(fit)))
+  cells <- do.call(rbind, lapply(seq_along(fit$random), function(i) {
+    term <- fit$random[[i]]
+    cell <- term_cells(term)
+    index <- rep_len(term$theta, nrow(cell))
+    at <- rep(start[i] + (seq_along(term$levels) - 1L) * length(term$columns), each = nrow(cell))
+    cbind(row = at + cell[, 1], col = at + cell[, 2], index = index)
+  }))
+  q <- start[length(start)]
+  Matrix::sparseMatrix(i = cells[, "col"], j = cells[, "row"], x = cells[, "index"], dims = c(q, q))
+}
+
+#' Z and Lambda
+#' @noRd
+random_matrix <- function(fit) Matrix::t(sparse_zt(fit))
+
+lambda_matrix <- function(fit) Matrix::t(sparse_lambdat(fit))
+
+root_weights <- function(fit) {
+  weights <- fit$frame[["(weights)"]]
+  if (is.null(weights)) rep(1, nrow(fit$frame)) else sqrt(weights)
+}
+
+# Lambda' Z' W^1/2: lme4's "A".
+weighted_lambdat_zt <- function(fit) {
+  sparse_lambdat(fit) %*% sparse_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
+}
+
+#' The sparse factor: `l`, with L L' = P (Lambda'Z'WZ Lambda + I) P', and `rzx` = L^-1 P Lambda'Z'W X.
+#' @noRd
+sparse_factor <- function(fit) {
+  a <- weighted_lambdat_zt(fit)
+  l <- Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1)
+  list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * fit_spec(fit)$x)))
+}
+
+solve_lower <- function(l, right) {
+  Matrix::solve(l, Matrix::solve(l, right, system = "P"), system = "L")
+}

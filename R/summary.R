@@ -1,0 +1,146 @@
+#' Summary of a fit
+#'
+#' The fitted model with its criterion, quantiles of the scaled residuals, variances and correlations of the random effects, and a
+#' table of the fixed effects.
+#'
+#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "asymptotic"` its columns are `Estimate`,
+#' `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal; with `ddf = "none"` they are lme4's:
+#' `Estimate`, `Std. Error` and `t value`. Asymptotic p-values are too small when there are few levels.
+#'
+#' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`), p-values, columns that
+#' were dropped, and for singular fits which term is singular and why.
+#'
+#' @param object A fit.
+#' @param correlation Print the correlations of the fixed effects? By default for up to 20 coefficients.
+#' @param ddf How p-values are computed: `"asymptotic"`, or `"none"`.
+#' @param conf.int Include confidence limits in the table of the fixed effects?
+#' @param level Confidence level.
+#' @param ... Not used.
+#' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary, `coefficients`, `varcor`, `AICtab`,
+#'   `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and others.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' summary(fit)
+#' coef(summary(fit))
+#' coef(summary(fit), conf.int = TRUE, level = 0.9)
+#' coef(summary(fit, ddf = "none"))
+#' @export
+summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none"), conf.int = FALSE, level = 0.95, ...) {
+  ddf <- rlang::arg_match(ddf)
+  check_confidence(level)
+  p <- length(object$beta)
+  structure(
+    list(
+      methTitle = model_title(object), objClass = class(object)[1],
+      isLmer = isLMM.rlmm(object), useScale = TRUE,
+      call = object$call, formula = object$formula, family = NULL, link = NULL,
+      AICtab = criterion_table(object), logLik = logLik.rlmm(object), REML = isREML.rlmm(object),
+      devcomp = list(cmp = deviance_components(object), dims = dimensions(object)),
+      coefficients = coefficient_table(object$beta, standard_errors(object), ddf),
+      sigma = object$sigma, vcov = vcov.rlmm(object), varcor = VarCorr.rlmm(object),
+      nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
+      residuals = residuals(object, type = "scaled"),
+      notes = fit_notes(object), optinfo = object$optsum, na.action = object$na_action,
+      correlation = correlation %||% (p <= getOption("lme4.summary.cor.max", 20)),
+      ddf = ddf, conf.int = conf.int, level = level
+    ),
+    class = "summary.rlmm"
+  )
+}
+
+#' The table of the fixed effects: tests according to `ddf`.
+#' @noRd
+coefficient_table <- function(beta, std_error, ddf) {
+  table <- cbind(Estimate = beta, `Std. Error` = std_error)
+  if (length(beta) == 0) {
+    return(table)
+  }
+  ratio <- beta / std_error
+  switch(
+    ddf,
+    none = cbind(table, `t value` = ratio),
+    asymptotic = cbind(table, `z value` = ratio, `Pr(>|z|)` = 2 * stats::pnorm(-abs(ratio)))
+  )
+}
+
+#' @rdname summary.rlmm
+#' @export
+coef.summary.rlmm <- function(object, conf.int = object$conf.int, level = object$level, ...) {
+  check_confidence(level)
+  table <- object$coefficients
+  if (!conf.int) {
+    return(table)
+  }
+  limits <- wald_limits(table[, "Estimate"], table[, "Std. Error"], level)
+  colnames(limits) <- limit_names(level)
+  # Limits stand beside the estimate they belong to; p-values stay last.
+  cbind(table[, 1:2, drop = FALSE], limits, table[, -(1:2), drop = FALSE])
+}
+
+#' @export
+vcov.summary.rlmm <- function(object, ...) object$vcov
+
+#' @export
+logLik.summary.rlmm <- function(object, ...) object$logLik
+
+#' @export
+VarCorr.summary.rlmm <- function(x, sigma = x$sigma, ...) x$varcor
+
+#' @rdname summary.rlmm
+#' @param x What `summary()` returned.
+#' @inheritParams print.rlmm
+#' @param show.resids Show the quantiles of the scaled residuals?
+#' @export
+format.summary.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = x$correlation,
+                                symbolic.cor = FALSE, signif.stars = getOption("show.signif.stars"),
+                                ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE, show.resids = TRUE, ...) {
+  c(
+    format_header(x), "",
+    format_criterion(x$AICtab), "",
+    if (show.resids) c(format_residuals(x$residuals, digits), ""),
+    format_random_effects(x$varcor, x$nobs, x$ngrps, digits, ranef.comp, ranef.corr),
+    omitted_note(x$na.action), "",
+    format_fixed_effects(coef.summary.rlmm(x), digits, signif.stars),
+    if (correlation && nrow(x$coefficients) > 1) c("", format_correlations(x$vcov, symbolic.cor)),
+    if (length(x$notes) > 0) c("", x$notes)
+  )
+}
+
+#' @rdname summary.rlmm
+#' @export
+print.summary.rlmm <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+format_residuals <- function(residuals, digits) {
+  if (sum(!is.na(residuals)) <= 5) {
+    return(c("Scaled residuals:", format_named(residuals, digits)))
+  }
+  quantiles <- stats::quantile(residuals, na.rm = TRUE, names = FALSE)
+  names(quantiles) <- c("Min", "1Q", "Median", "3Q", "Max")
+  c("Scaled residuals:", format_named(zapsmall(quantiles, digits + 1L), digits))
+}
+
+format_named <- function(values, digits) utils::capture.output(print(values, digits = digits))
+
+omitted_note <- function(na_action) {
+  if (length(na_action) > 0) paste0("(", stats::naprint(na_action), ")")
+}
+
+#' The lower triangle of the correlations of the fixed effects, under abbreviated names.
+#' @noRd
+format_correlations <- function(covariance, symbolic) {
+  correlation <- stats::cov2cor(covariance)
+  p <- nrow(correlation)
+  if (symbolic) {
+    symbols <- stats::symnum(correlation, abbr.colnames = TRUE)
+    return(c("Correlation of fixed effects:", utils::capture.output(print(symbols))))
+  }
+  labels <- rownames(correlation)
+  text <- formatC(correlation, digits = 3, format = "f")
+  text[!lower.tri(text)] <- ""
+  dimnames(text) <- list(abbreviate(labels, minlength = 11), abbreviate(labels, minlength = 6))
+  text <- text[-1, -p, drop = FALSE]
+  c("Correlation of fixed effects:", utils::capture.output(print(text, quote = FALSE, right = TRUE)))
+}

@@ -1,0 +1,178 @@
+#' Variances and correlations of the random effects
+#'
+#' One covariance matrix per random-effects term, `sigma^2 Lambda Lambda'`, with the standard deviations and correlations
+#' as attributes: the shape that lme4 returns. Printed, terms with the same grouping factor stand together and a dot marks a
+#' correlation that the model holds at zero.
+#'
+#' A correlation with an effect whose variance is estimated as zero isn't defined, and is shown as `NaN`.
+#'
+#' @param x A fit; for the methods of the result, what `VarCorr()` returned.
+#' @param sigma The residual standard deviation, by which the relative covariance factors are multiplied: that of the fit,
+#'   unless given.
+#' @param ... Not used.
+#' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes `stddev` and `correlation`;
+#'   attributes `sc` (the residual standard deviation) and `useSc`.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' VarCorr(fit)
+#' print(VarCorr(fit), comp = "Std.Dev.", digits = 3)
+#' as.data.frame(VarCorr(fit))
+#' @export
+VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
+  components <- lapply(lambda_templates(x), covariance_component, sigma = sigma)
+  structure(
+    stats::setNames(components, component_names(x)),
+    groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),
+    sc = sigma, useSc = TRUE, class = c("VarCorr.rlmm", "VarCorr.merMod")
+  )
+}
+
+covariance_component <- function(template, sigma) {
+  covariance <- sigma^2 * tcrossprod(template)
+  stddev <- sigma * sqrt(rowSums(template^2))
+  correlation <- covariance / outer(stddev, stddev)
+  # 0/0 off the diagonal says that the correlation isn't defined; with itself an effect has correlation 1.
+  diag(correlation) <- 1
+  structure(covariance, stddev = stddev, correlation = correlation)
+}
+
+#' @rdname VarCorr.rlmm
+#' @param comp The columns to show: `"Variance"`, `"Std.Dev."`, or both.
+#' @param corr Show the correlations?
+#' @param digits Significant digits.
+#' @param formatter A function that formats a column of numbers, called with `digits`.
+#' @export
+format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
+                                corr = TRUE, formatter = format, ...) {
+  comp <- check_components(comp)
+  blocks <- component_blocks(x)
+  stddev <- unlist(lapply(blocks, \(block) block$stddev), use.names = FALSE)
+  rows <- cbind(Groups = block_labels(blocks), Name = unlist(lapply(blocks, \(block) block$names)))
+  if (attr(x, "useSc")) {
+    rows <- rbind(rows, c("Residual", ""))
+    stddev <- c(stddev, attr(x, "sc"))
+  }
+  values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
+  out <- cbind(rows, vapply(values, formatter, character(nrow(rows)), digits = digits))
+  if (corr) cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 3L))) else out
+}
+
+#' @rdname VarCorr.rlmm
+#' @export
+print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
+                               corr = TRUE, formatter = format, ...) {
+  table <- format(x, digits = digits, comp = comp, corr = corr, formatter = formatter)
+  writeLines(paste0(" ", trimws(format_table(table), "right")))
+  invisible(x)
+}
+
+#' @rdname VarCorr.rlmm
+#' @param row.names,optional Ignored, as in lme4.
+#' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in the order of the lower
+#'   triangle.
+#' @export
+as.data.frame.VarCorr.rlmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"), ...) {
+  order <- rlang::arg_match(order)
+  rows <- Map(component_rows, names(x), x, order)
+  if (attr(x, "useSc")) {
+    sc <- attr(x, "sc")
+    rows <- c(rows, list(list(grp = "Residual", var1 = NA_character_, var2 = NA_character_, vcov = sc^2, sdcor = sc)))
+  }
+  columns <- c("grp", "var1", "var2", "vcov", "sdcor")
+  out <- lapply(columns, \(column) unlist(lapply(rows, `[[`, column), use.names = FALSE))
+  as.data.frame(stats::setNames(out, columns))
+}
+
+component_rows <- function(group, component, order) {
+  cells <- which(lower.tri(component, diag = TRUE), arr.ind = TRUE, useNames = FALSE)
+  if (order == "cov.last") cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
+  on_diagonal <- cells[, 1] == cells[, 2]
+  labels <- colnames(component)
+  list(
+    grp = rep(group, nrow(cells)),
+    var1 = labels[cells[, 2]],
+    var2 = ifelse(on_diagonal, NA_character_, labels[cells[, 1]]),
+    vcov = component[cells],
+    sdcor = ifelse(on_diagonal, attr(component, "stddev")[cells[, 1]], attr(component, "correlation")[cells])
+  )
+}
+
+# Formatting --------------------------------------------------------------
+
+check_components <- function(comp) {
+  allowed <- c("Variance", "Std.Dev.")
+  wanted <- allowed[pmatch(comp, allowed, duplicates.ok = TRUE)]
+  if (length(wanted) > 0 && !anyNA(wanted)) {
+    return(wanted)
+  }
+  abort_rlmm(
+    c('`comp` must be "Variance", "Std.Dev.", or both.', x = paste0("It is ", describe_type(comp), ".")),
+    "rlmm_error_argument", arg = "comp"
+  )
+}
+
+#' Terms with the same grouping factor as one block: their correlations with each other are zero by construction.
+#' @noRd
+component_blocks <- function(x) {
+  groups <- attr(x, "groups")
+  lapply(unique(groups), function(group) {
+    parts <- which(groups == group)
+    stddev <- unlist(lapply(x[parts], attr, "stddev"), use.names = FALSE)
+    list(
+      group = group,
+      names = unlist(lapply(x[parts], colnames), use.names = FALSE),
+      stddev = stddev,
+      correlation = join_correlations(x[parts], attr(x, "structures")[parts], length(stddev))
+    )
+  })
+}
+
+#' Correlations of the effects of one grouping factor; NA where the model has none.
+#' @noRd
+join_correlations <- function(components, structures, k) {
+  joined <- matrix(NA_real_, k, k)
+  at <- 0L
+  for (i in seq_along(components)) {
+    here <- at + seq_len(ncol(components[[i]]))
+    if (structures[i] == "us") joined[here, here] <- attr(components[[i]], "correlation")
+    at <- max(here)
+  }
+  joined
+}
+
+block_labels <- function(blocks) {
+  unlist(lapply(blocks, \(block) c(block$group, rep("", length(block$names) - 1L))))
+}
+
+#' The lower triangles, written below one another. `NA` (but not `NaN`) is a dot.
+#' @noRd
+correlation_columns <- function(blocks, n_rows, digits) {
+  widest <- max(vapply(blocks, \(block) length(block$names), 1L))
+  out <- matrix("", n_rows, widest - 1L)
+  if (widest == 1L) {
+    return(out)
+  }
+  at <- 0L
+  for (block in blocks) {
+    cells <- which(lower.tri(block$correlation), arr.ind = TRUE)
+    value <- block$correlation[cells]
+    text <- formatC(value, digits = digits, format = "f", flag = " ")
+    text[is.na(value)] <- " ."
+    text[is.nan(value)] <- " NaN"
+    out[cbind(at + cells[, 1], cells[, 2])] <- text
+    at <- at + length(block$names)
+  }
+  colnames(out) <- c("Corr", rep("", widest - 2L))
+  out
+}
+
+#' Aligns the columns of a character matrix under their names: text to the left, numbers to the right.
+#' @noRd
+format_table <- function(table) {
+  header <- colnames(table)
+  left <- header %in% c("Groups", "Name", "Corr", "")
+  padded <- Map(\(column, name, left) {
+    formatC(c(name, column), width = max(nchar(c(name, column), "width")), flag = if (left) "-" else "")
+  }, asplit(table, 2), header, left)
+  do.call(paste, unname(padded))
+}
