@@ -68,9 +68,8 @@ format_vector <- function(values, digits) {
   paste0("[", paste(vapply(values, format, "", digits = digits), collapse = ", "), "]")
 }
 
-# A limit of -1 or NULL is none.
 format_setting <- function(value) {
-  if (length(value) == 0 || identical(as.double(value), -1)) {
+  if (length(value) == 0 || all(value == Inf)) {
     return("none")
   }
   if (length(value) > 1) format_vector(value, 6) else format(value)

@@ -89,8 +89,8 @@ format_criterion <- function(table) {
   values <- c(format_decimals(table[-length(table)]), format(table[[length(table)]]))
   width <- pmax(nchar(labels), nchar(values))
   c(
-    paste0(" ", paste(formatC(labels, width = width), collapse = "  ")),
-    paste0(" ", paste(formatC(values, width = width), collapse = "  "))
+    paste0(" ", paste(sprintf("%*s", width, labels), collapse = "  ")),
+    paste0(" ", paste(sprintf("%*s", width, values), collapse = "  "))
   )
 }
 

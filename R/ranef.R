@@ -83,7 +83,7 @@ check_groups <- function(whichel, groups) {
 #' @param x What `ranef()` returned.
 #' @export
 as.data.frame.ranef.rlmm <- function(x, ...) {
-  parts <- Map(modes_table, names(x), lapply(x, undrop_table))
+  parts <- unname(Map(modes_table, names(x), lapply(x, undrop_table)))
   columns <- setdiff(c("grpvar", "term", "grp", "condval", "condsd"), if (is.null(parts[[1]]$condsd)) "condsd")
   out <- lapply(stats::setNames(nm = columns), function(column) {
     values <- lapply(parts, `[[`, column)

@@ -54,7 +54,7 @@ format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), c
   }
   values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
   out <- cbind(rows, vapply(values, formatter, character(nrow(rows)), digits = digits))
-  if (corr) cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 3L))) else out
+  if (corr) cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L))) else out
 }
 
 #' @rdname VarCorr.rlmm
