@@ -108,13 +108,21 @@ refitML.default <- function(x, ...) hand_on("refitML", x, ...)
 #' @export
 condVar.default <- function(object, ...) abort_no_method("condVar", object)
 
-#' Calls lme4's function for an object that isn't ours.
-#' The call is evaluated in the global environment: from inside our namespace lme4's dispatch would find our own
-#' default methods again, and never end.
+#' Calls lme4's function for an object that isn't ours
+#'
+#' Only if lme4 has a method for it: without one, dispatch might come back to our default method, and never end.
 #' @noRd
 hand_on <- function(generic, object, ...) {
-  if (!isNamespaceLoaded("lme4")) abort_no_method(generic, object)
-  do.call(getExportedValue("lme4", generic), list(object, ...), quote = TRUE, envir = globalenv())
+  if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) abort_no_method(generic, object)
+  getExportedValue("lme4", generic)(object, ...)
+}
+
+has_lme4_method <- function(generic, object) {
+  if (inherits(object, "merMod")) {
+    return(TRUE)
+  }
+  find_method <- \(class) utils::getS3method(generic, class, optional = TRUE, envir = asNamespace("lme4"))
+  !all(vapply(class(object), \(class) is.null(find_method(class)), NA))
 }
 
 abort_no_method <- function(generic, object) {
@@ -130,9 +138,10 @@ abort_no_method <- function(generic, object) {
 
 # Which kind of model -----------------------------------------------------
 
+# Without fixed effects the two criteria are the same, and lme4 calls it maximum likelihood.
 #' @export
 #' @exportS3Method lme4::isREML
-isREML.rlmm <- function(x, ...) isTRUE(x$reml)
+isREML.rlmm <- function(x, ...) isTRUE(x$reml) && length(x$beta) > 0
 
 #' @export
 #' @exportS3Method lme4::isLMM

@@ -5,7 +5,7 @@
 #'
 #' Matrices: `X`, `Z`, `Zt`, `Ztlist` (Z' by term and effect), `mmList` (model matrices of the terms), `Lambda`, `Lambdat`,
 #' `Lind` (index into theta of the stored elements of `Lambdat`), `Tlist` (template of Lambda, by term), `ST`, `A`
-#' (`Lambda' Z' W^1/2`), `L` (sparse Cholesky factor, with a permutation that reduces fill), `RX`, `RZX`. With y: `Xymat`.
+#' (`Lambda' Z'`), `L` (sparse Cholesky factor, with a permutation that reduces fill), `RX`, `RZX`. With y: `Xymat`.
 #'
 #' Vectors: `y`, `mu`, `offset`, `u`, `b`, `fixef`, `beta`, `theta`, `par`, `lower`, `devarg`, `sigma`.
 #'
@@ -68,7 +68,7 @@ fit_parts <- list(
   Lind = \(fit) as.integer(lambdat_pattern(fit)@x),
   Tlist = \(fit) stats::setNames(lapply(lambda_templates(fit), unname), term_groups(fit)),
   ST = \(fit) stats::setNames(lapply(lambda_templates(fit), template_st), term_groups(fit)),
-  A = \(fit) weighted_lambdat_zt(fit),
+  A = \(fit) lambdat_zt(fit),
   L = \(fit) sparse_factor(fit)$l,
   RX = \(fit) named_rx(fit),
   RZX = \(fit) named_rzx(fit),

@@ -73,7 +73,7 @@ check_groups <- function(whichel, groups) {
     c(
       "`whichel` must name grouping factors of the model.",
       x = paste0("Can't find ", enumerate(dQuote(unknown, FALSE)), "."),
-      did_you_mean(unknown[1], groups, quote = \(x) dQuote(x, FALSE)) %||% c(i = paste0("They are ", enumerate(dQuote(groups, FALSE)), "."))
+      i = paste0("The model has ", enumerate(dQuote(groups, FALSE)), ".")
     ),
     "rlmm_error_unknown_group"
   )

@@ -71,15 +71,12 @@ root_weights <- function(fit) {
   if (is.null(weights)) rep(1, nrow(fit$frame)) else sqrt(weights)
 }
 
-# Lambda' Z' W^1/2: lme4's "A".
-weighted_lambdat_zt <- function(fit) {
-  sparse_lambdat(fit) %*% sparse_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
-}
+lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 
 #' The sparse factor: `l`, with L L' = P (Lambda'Z'WZ Lambda + I) P', and `rzx` = L^-1 P Lambda'Z'W X.
 #' @noRd
 sparse_factor <- function(fit) {
-  a <- weighted_lambdat_zt(fit)
+  a <- lambdat_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
   l <- Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1)
   list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * fit_spec(fit)$x)))
 }

@@ -122,7 +122,7 @@ format_residuals <- function(residuals, digits) {
   c("Scaled residuals:", format_named(zapsmall(quantiles, digits + 1L), digits))
 }
 
-format_named <- function(values, digits) utils::capture.output(print(values, digits = digits))
+format_named <- function(values, digits) trimws(utils::capture.output(print(values, digits = digits)), "right")
 
 omitted_note <- function(na_action) {
   if (length(na_action) > 0) paste0("(", stats::naprint(na_action), ")")

@@ -40,10 +40,10 @@ covariance_component <- function(template, sigma) {
 #' @param comp The columns to show: `"Variance"`, `"Std.Dev."`, or both.
 #' @param corr Show the correlations?
 #' @param digits Significant digits.
-#' @param formatter A function that formats a column of numbers, called with `digits`.
+#' @param formatter A function that formats a column of numbers, called with the numbers and `digits`.
 #' @export
 format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
-                                corr = TRUE, formatter = format, ...) {
+                                corr = TRUE, formatter = format_column, ...) {
   comp <- check_components(comp)
   blocks <- component_blocks(x)
   stddev <- unlist(lapply(blocks, \(block) block$stddev), use.names = FALSE)
@@ -60,7 +60,7 @@ format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), c
 #' @rdname VarCorr.rlmm
 #' @export
 print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
-                               corr = TRUE, formatter = format, ...) {
+                               corr = TRUE, formatter = format_column, ...) {
   table <- format(x, digits = digits, comp = comp, corr = corr, formatter = formatter)
   writeLines(paste0(" ", trimws(format_table(table), "right")))
   invisible(x)
@@ -98,6 +98,13 @@ component_rows <- function(group, component, order) {
 }
 
 # Formatting --------------------------------------------------------------
+
+#' With common decimals, unless the numbers differ so much in size that `format()` would turn to exponents.
+#' @noRd
+format_column <- function(x, digits) {
+  together <- format(x, digits = digits)
+  if (any(grepl("e", together, fixed = TRUE))) vapply(x, format, "", digits = digits) else together
+}
 
 check_components <- function(comp) {
   allowed <- c("Variance", "Std.Dev.")

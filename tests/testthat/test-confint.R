@@ -1,0 +1,27 @@
+test_that("Wald limits are lme4's", {
+  for_each_pair(function(fit, lme4) {
+    theirs <- stats::confint(lme4, method = "Wald", level = 0.9)
+    expect_equal(confint(fit, level = 0.9), theirs, tolerance = 1e-6)
+    expect_equal(confint(fit, "theta_"), stats::confint(lme4, "theta_", method = "Wald"))
+    expect_equal(confint(fit, 1:2), stats::confint(lme4, method = "Wald")[1:2, , drop = FALSE], tolerance = 1e-6)
+  }, c("sleep", "pastes", "sleep_two_terms", "oats"))
+})
+
+test_that("parameters are chosen by name", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_identical(rownames(confint(fit, "beta_")), c("(Intercept)", "Days"))
+  expect_identical(confint(fit, "Days"), confint(fit)["Days", , drop = FALSE])
+  expect_identical(colnames(confint(fit, level = 0.999)), c("0.05 %", "99.95 %"))
+})
+
+test_that("what can't be computed is said", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_error(confint(fit, method = "profile"), class = "rlmm_error_not_available")
+  expect_error(confint(fit, "days"), class = "rlmm_error_unknown_parameter")
+  expect_error(confint(fit, level = 95), class = "rlmm_error_argument")
+  expect_snapshot(error = TRUE, {
+    confint(fit, method = "profile")
+    confint(fit, "days")
+    confint(fit, level = 95)
+  })
+})

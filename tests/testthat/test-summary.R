@@ -1,0 +1,51 @@
+test_that("the table of the fixed effects is lme4's, with p-values", {
+  for_each_pair(function(fit, lme4) {
+    table <- coef(summary(fit, ddf = "none"))
+    expect_equal(table, coef(summary(lme4)), tolerance = 1e-6)
+  }, setdiff(accessor_models, "sleep_no_fixed"))
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  table <- coef(summary(fit))
+  expect_identical(colnames(table), c("Estimate", "Std. Error", "z value", "Pr(>|z|)"))
+  expect_equal(table[, 4], 2 * pnorm(-abs(table[, 3])))
+})
+
+test_that("confidence limits on request", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  table <- coef(summary(fit), conf.int = TRUE, level = 0.9)
+  expect_identical(table[, 3:4], confint(fit, "beta_", level = 0.9))
+  expect_identical(coef(summary(fit, conf.int = TRUE)), coef(summary(fit), conf.int = TRUE))
+})
+
+test_that("the summary has lme4's elements", {
+  for_each_pair(function(fit, lme4) {
+    ours <- summary(fit)
+    theirs <- summary(lme4)
+    shared <- c("sigma", "ngrps", "isLmer", "useScale")
+    expect_equal(unclass(ours)[shared], unclass(theirs)[shared], tolerance = 1e-6)
+    expect_equal(ours$residuals, theirs$residuals, tolerance = 1e-6, ignore_attr = TRUE)
+    expect_equal(ours$logLik, theirs$logLik, tolerance = 1e-8)
+    same <- intersect(names(theirs$AICtab), names(ours$AICtab))
+    expect_gte(length(same), 1)
+    expect_equal(ours$AICtab[same], theirs$AICtab[same], tolerance = 1e-8)
+  }, c("sleep", "sleep_ml", "pastes", "cbpp"))
+})
+
+test_that("summaries read well", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  ml <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, REML = FALSE)
+  none <- rlmm(Reaction ~ 0 + (1 | Subject), sleepstudy)
+  withr::local_options(show.signif.stars = FALSE)
+  expect_snapshot({
+    summary(fit)
+    summary(fit, ddf = "none", correlation = FALSE)
+    summary(fit, conf.int = TRUE, correlation = FALSE)
+    summary(ml)
+    summary(none)
+    print(summary(fit), symbolic.cor = TRUE, show.resids = FALSE)
+  })
+})
+
+test_that("unknown kinds of tests are refused", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
+  expect_error(summary(fit, ddf = "satterthwait"))
+})

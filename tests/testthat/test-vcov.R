@@ -1,0 +1,41 @@
+test_that("vcov() and sigma() are lme4's", {
+  for_each_pair(function(fit, lme4) {
+    ours <- vcov(fit)
+    expect_true(is.matrix(ours))
+    expect_values(ours, stats::vcov(lme4))
+    expect_identical(rownames(ours), names(fixef(fit)))
+    expect_equal(sigma(fit), stats::sigma(lme4), tolerance = 1e-7)
+  })
+})
+
+test_that("vcov(full = TRUE) is lme4's", {
+  skip_if_not_installed("lme4", "2.0")
+  for_each_pair(function(fit, lme4) {
+    theirs <- stats::vcov(lme4, full = TRUE)
+    expect_values(vcov(fit, full = TRUE), theirs)
+    expect_identical(rownames(vcov(fit, full = TRUE)), rownames(theirs))
+  }, c("sleep", "sleep_two_terms", "pastes", "cbpp"))
+})
+
+test_that("vcov(full = TRUE) is the inverse of the mixed model equations", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, weights = 1 + Days %% 2)
+  x <- getME(fit, "X")
+  z <- as.matrix(getME(fit, "Z"))
+  w <- 1 + sleepstudy$Days %% 2
+  precision <- kronecker(diag(18), solve(tcrossprod(getME(fit, "lambda")$Subject)))
+  equations <- crossprod(cbind(z, x), w * cbind(z, x))
+  equations[1:36, 1:36] <- equations[1:36, 1:36] + precision
+  expect_values(vcov(fit, full = TRUE), sigma(fit)^2 * solve(equations), tolerance = 1e-7)
+})
+
+test_that("correlation, complete and sigm", {
+  fit <- suppressMessages(rlmm(Reaction ~ Days + I(2 * Days) + (1 | Subject), sleepstudy))
+  expect_equal(attr(vcov(fit, correlation = TRUE), "correlation"), cov2cor(vcov(fit)))
+  expect_identical(dim(vcov(fit)), c(2L, 2L))
+  complete <- vcov(fit, complete = TRUE)
+  expect_identical(dim(complete), c(3L, 3L))
+  expect_true(all(is.na(complete["I(2 * Days)", ])))
+  expect_equal(complete[1:2, 1:2], vcov(fit))
+  expect_equal(vcov(fit, sigm = 1) * sigma(fit)^2, vcov(fit))
+  expect_equal(getME(fit, "stderror"), sqrt(diag(vcov(fit))))
+})
