@@ -15,6 +15,7 @@
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' confint(fit, parm = "beta_")
 #' confint(fit, "Days", level = 0.9)
+#' @importFrom stats confint
 #' @export
 confint.rlmm <- function(object, parm = NULL, level = 0.95, method = "Wald", ...) {
   check_confidence(level)

@@ -11,6 +11,7 @@
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' fixef(fit)
 #' head(coef(fit)$Subject)
+#' @importFrom nlme fixef
 #' @export
 fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
   dropped <- object$fixed$dropped
@@ -31,6 +32,7 @@ full_column_names <- function(fit) {
 }
 
 #' @rdname fixef.rlmm
+#' @importFrom stats coef
 #' @export
 coef.rlmm <- function(object, ...) {
   beta <- object$beta

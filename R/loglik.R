@@ -29,6 +29,7 @@
 NULL
 
 #' @rdname logLik.rlmm
+#' @importFrom stats logLik
 #' @export
 logLik.rlmm <- function(object, REML = NULL, ...) {
   n <- nobs.rlmm(object)
@@ -36,6 +37,7 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 }
 
 #' @rdname logLik.rlmm
+#' @importFrom stats deviance
 #' @export
 deviance.rlmm <- function(object, REML = NULL, ...) criterion(object, REML)
 
@@ -44,14 +46,17 @@ deviance.rlmm <- function(object, REML = NULL, ...) criterion(object, REML)
 REMLcrit.rlmm <- function(object, ...) criterion(object, TRUE)
 
 #' @rdname logLik.rlmm
+#' @importFrom stats nobs
 #' @export
 nobs.rlmm <- function(object, ...) object$dev$n_eff
 
 #' @rdname logLik.rlmm
+#' @importFrom stats df.residual
 #' @export
 df.residual.rlmm <- function(object, ...) nobs.rlmm(object) - n_parameters(object)
 
 #' @rdname logLik.rlmm
+#' @importFrom stats extractAIC
 #' @export
 extractAIC.rlmm <- function(fit, scale = 0, k = 2, ...) {
   log_lik <- logLik.rlmm(if (isREML.rlmm(fit)) refitML(fit) else fit)
@@ -80,17 +85,17 @@ n_parameters <- function(fit) length(fit$beta) + length(fit$theta) + !fit$known_
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd
 criterion <- function(fit, reml = NULL) {
-  if (is.null(reml) || isTRUE(reml) == isREML.rlmm(fit)) {
+  own <- isREML.rlmm(fit)
+  if (is.null(reml) || isTRUE(reml) == own) {
     return(fit$dev$objective)
   }
+  fit$dev$objective + criterion_part(fit, reml) - criterion_part(fit, own)
+}
+
+# What the two criteria don't share: not the determinants of L and of the weights.
+criterion_part <- function(fit, reml) {
   dev <- fit$dev
   df <- dev$n_eff - if (reml) length(fit$beta) else 0
   sigma2 <- if (fit$known_sigma) fit$sigma^2 else dev$pwrss / df
-  log_det <- dev$log_det_re + (if (reml) dev$log_det_fe else 0) - log_det_weights(fit)
-  df * log(2 * pi * sigma2) + dev$pwrss / sigma2 + log_det
-}
-
-log_det_weights <- function(fit) {
-  weights <- fit$frame[["(weights)"]]
-  if (is.null(weights)) 0 else sum(log(weights[weights > 0]))
+  df * log(2 * pi * sigma2) + dev$pwrss / sigma2 + if (reml) dev$log_det_fe else 0
 }

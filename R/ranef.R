@@ -20,6 +20,7 @@
 #' head(modes$Subject)
 #' head(as.data.frame(modes))
 #' head(ranef(fit, uscale = TRUE)$Subject)
+#' @importFrom nlme ranef
 #' @export
 ranef.rlmm <- function(object, condVar = TRUE, drop = FALSE, whichel = NULL, postVar = FALSE, uscale = FALSE, ...) {
   groups <- term_groups(object)

@@ -17,6 +17,7 @@
 #' VarCorr(fit)
 #' print(VarCorr(fit), comp = "Std.Dev.", digits = 3)
 #' as.data.frame(VarCorr(fit))
+#' @importFrom nlme VarCorr
 #' @export
 VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
   components <- lapply(lambda_templates(x), covariance_component, sigma = sigma)

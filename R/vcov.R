@@ -17,6 +17,7 @@
 #' sqrt(diag(vcov(fit)))
 #' sigma(fit)
 #' dim(vcov(fit, full = TRUE))
+#' @importFrom stats vcov
 #' @export
 vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), full = FALSE, complete = FALSE, ...) {
   covariance <- sigm^2 * (if (full) unscaled_joint_covariance(object) else unscaled_covariance(object))
@@ -26,6 +27,7 @@ vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), 
 }
 
 #' @rdname vcov.rlmm
+#' @importFrom stats sigma
 #' @export
 sigma.rlmm <- function(object, ...) object$sigma
 
