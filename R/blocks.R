@@ -44,7 +44,9 @@ weighted_columns <- function(fit) {
 core_z <- function(core) {
   z <- core$z %||% matrix(1, length(core$refs), 1)
   term <- list(levels = as.character(seq_len(core$n_levels)))
-  Matrix::t(unname(zt_block(list(z = z, refs = core$refs), term, seq_len(ncol(z)))))
+  zt <- zt_block(list(z = z, refs = core$refs), term, seq_len(ncol(z)))
+  dimnames(zt) <- list(NULL, NULL)
+  Matrix::t(zt)
 }
 
 core_lambdas <- function(fit) {

@@ -27,7 +27,8 @@ dummy <- function(f, levelsToKeep = levels[-1L], levels = base::levels(as.factor
   structure(out, class = c("rlmm_dummy", "matrix"), levels_of_fit = levels)
 }
 
-#' @exportS3Method stats::makepredictcall
+#' @importFrom stats makepredictcall
+#' @export
 makepredictcall.rlmm_dummy <- function(var, call) {
   call <- match.call(dummy, call)
   call$levelsToKeep <- colnames(var)

@@ -1,5 +1,5 @@
 # lme4's generics under lme4's names. Objects that aren't ours are handed on to lme4 when it is loaded, and our
-# methods are registered on lme4's generics too (`@exportS3Method lme4::`), so that with both packages attached, in
+# methods are registered on lme4's generics too (`S3method(lme4::...)` in NAMESPACE), so that with both packages attached, in
 # either order, either package's function works on both packages' fits.
 
 #' Generics shared with lme4
@@ -140,23 +140,23 @@ abort_no_method <- function(generic, object) {
 
 # Without fixed effects the two criteria are the same, and lme4 calls it maximum likelihood.
 #' @export
-#' @exportS3Method lme4::isREML
+#' @rawNamespace S3method(lme4::isREML, rlmm)
 isREML.rlmm <- function(x, ...) isTRUE(x$reml) && length(x$beta) > 0
 
 #' @export
-#' @exportS3Method lme4::isLMM
+#' @rawNamespace S3method(lme4::isLMM, rlmm)
 isLMM.rlmm <- function(x, ...) inherits(x, "rlmm_lmm")
 
 #' @export
-#' @exportS3Method lme4::isGLMM
+#' @rawNamespace S3method(lme4::isGLMM, rlmm)
 isGLMM.rlmm <- function(x, ...) inherits(x, "rlmm_glmm")
 
 #' @export
-#' @exportS3Method lme4::isNLMM
+#' @rawNamespace S3method(lme4::isNLMM, rlmm)
 isNLMM.rlmm <- function(x, ...) FALSE
 
 #' @export
-#' @exportS3Method lme4::ngrps
+#' @rawNamespace S3method(lme4::ngrps, rlmm)
 ngrps.rlmm <- function(object, ...) {
   groups <- term_groups(object)
   first <- !duplicated(groups)

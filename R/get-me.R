@@ -30,7 +30,7 @@
 #' getME(fit, "lambda")
 #' getME(fit, c("n", "p", "q"))
 #' @export
-#' @exportS3Method lme4::getME
+#' @rawNamespace S3method(lme4::getME, rlmm)
 getME.rlmm <- function(object, name, ...) {
   known <- names(fit_parts)
   if (missing(name) || !is.character(name)) name <- ""

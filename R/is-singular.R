@@ -23,7 +23,7 @@ NULL
 
 #' @rdname is_singular
 #' @export
-#' @exportS3Method lme4::isSingular
+#' @rawNamespace S3method(lme4::isSingular, rlmm)
 isSingular.rlmm <- function(x, tol = 1e-4, ...) {
   any(vapply(lambda_templates(x), is_singular_template, NA, tol = tol))
 }

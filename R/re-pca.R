@@ -13,7 +13,7 @@
 #' rePCA(fit)
 #' summary(rePCA(fit))
 #' @export
-#' @exportS3Method lme4::rePCA
+#' @rawNamespace S3method(lme4::rePCA, rlmm)
 rePCA.rlmm <- function(x, corr = FALSE, ...) {
   groups <- term_groups(x)
   templates <- lambda_templates(x)

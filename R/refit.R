@@ -16,7 +16,7 @@
 #' refit(fit, simulate(fit, seed = 1))
 #' refitML(fit)
 #' @export
-#' @exportS3Method lme4::refit
+#' @rawNamespace S3method(lme4::refit, rlmm)
 refit.rlmm <- function(object, newresp = NULL, newweights = NULL, rename.response = FALSE, ...) {
   expr <- substitute(newresp)
   frame <- fit_frame(object)
@@ -32,7 +32,7 @@ refit.rlmm <- function(object, newresp = NULL, newweights = NULL, rename.respons
 
 #' @rdname refit.rlmm
 #' @export
-#' @exportS3Method lme4::refitML
+#' @rawNamespace S3method(lme4::refitML, rlmm)
 refitML.rlmm <- function(x, ...) {
   if (!x$reml) {
     return(x)
