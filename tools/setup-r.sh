@@ -5,10 +5,11 @@
 # Usage: tools/setup-r.sh [oldest|newest|both]     (default: both; safe to run again)
 # The chroot lives in $RLMM_SID_ROOT (default /opt/rlmm-sid).
 set -eu
+. "$(dirname "$0")/lib-debian.sh"
 
 what=${1:-both}
 sid=${RLMM_SID_ROOT:-/opt/rlmm-sid}
-export DEBIAN_FRONTEND=noninteractive
+library=$(cd "$(dirname "$0")" && pwd)/lib-debian.sh
 
 build="r-base-dev cmake make gcc g++ xz-utils git ca-certificates pandoc qpdf devscripts fonts-dejavu-core tidy"
 used="cli rlang matrix nlme lattice mass testthat withr knitr rmarkdown roxygen2 lme4 mlmrev numderiv
@@ -16,32 +17,45 @@ used="cli rlang matrix nlme lattice mass testthat withr knitr rmarkdown roxygen2
 newest_only="lmertest pbkrtest emmeans marginaleffects insight performance parameters dharma broom.mixed
       broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools"
 
-cran() { for name in "$@"; do printf 'r-cran-%s ' "$name"; done; }
-
-# Packages that this release of Debian knows, of those asked for.
-known() { for name in "$@"; do apt-cache show "$name" >/dev/null 2>&1 && printf '%s ' "$name"; done; }
-
 oldest() {
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends $(known $build $(cran $used)) >/dev/null
+  apt_update
+  apt_install $(known $build $(cran $used))
   R --version | head -n 1
 }
 
-newest() {
-  if [ ! -x "$sid/usr/bin/apt-get" ]; then
-    apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
-    mirror=$(sed -n 's/^URIs: *\(.*debian\)\/*$/\1/p; s/^deb \([^ ]*debian\)\/* .*/\1/p' \
-      /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
-    debootstrap --variant=minbase sid "$sid" ${mirror:+"$mirror"} >/dev/null
-  fi
-  # A mirror's index may be older than its stated validity.
-  echo 'Acquire::Check-Valid-Until "false";' > "$sid/etc/apt/apt.conf.d/99rlmm"
+# The distribution's mirror that this system uses.
+mirror() {
+  sed -n 's/^URIs: *\(.*debian\)\/*$/\1/p; s/^deb \([^ ]*debian\)\/* .*/\1/p' \
+    /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1
+}
+
+make_chroot() {
+  apt_install debootstrap
+  debootstrap --variant=minbase sid "$sid" $(mirror) >/dev/null
+}
+
+# What a chroot needs of its host: names, processes, devices, and the certificates added by hand (a proxy's).
+share_host() {
   cp /etc/resolv.conf "$sid/etc/resolv.conf" 2>/dev/null || true
   mkdir -p "$sid/usr/local/share/ca-certificates"
+  cp /usr/local/share/ca-certificates/*.crt "$sid/usr/local/share/ca-certificates/" 2>/dev/null || true
   mountpoint -q "$sid/proc" || mount -t proc proc "$sid/proc"
   mountpoint -q "$sid/dev" || mount --bind /dev "$sid/dev"
-  chroot "$sid" apt-get update -qq
-  chroot "$sid" apt-get install -y -qq --no-install-recommends cargo rustc $build $(cran $used $newest_only) >/dev/null
+}
+
+newest() {
+  # The list of packages that the chroot was last brought up to.
+  stamp=$sid/etc/rlmm-packages
+  wanted=$(echo $build $used $newest_only)
+  [ -x "$sid/usr/bin/apt-get" ] || make_chroot
+  share_host
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    cp "$library" "$sid/tmp/lib-debian.sh"
+    chroot "$sid" sh -c '. /tmp/lib-debian.sh; apt_update; apt_install cargo rustc $(known $1 $(cran $2))' \
+      sh "$build" "$used $newest_only"
+    chroot "$sid" update-ca-certificates >/dev/null 2>&1
+    echo "$wanted" >"$stamp"
+  fi
   chroot "$sid" R --version | head -n 1
 }
 
