@@ -196,6 +196,7 @@ lmm_models <- list(
 
 # The data frame of a model, or NULL where its package is not installed or too old to have it.
 lmm_data <- function(model) {
+  if (!is.null(model$frame)) return(model$frame)
   if (!requireNamespace(model$package, quietly = TRUE)) return(NULL)
   env <- new.env()
   suppressWarnings(utils::data(list = model$data, package = model$package, envir = env))

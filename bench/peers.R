@@ -1,0 +1,77 @@
+# Whole-call times of rlmm() beside lme4's lmer(), on the same data in one R process. Prints markdown.
+#   Rscript bench/peers.R [headline | registry] [glmmTMB]
+# "headline" (the default) are the models of bench/README.md, "registry" all of tests/testthat/helper-models.R.
+
+suppressPackageStartupMessages({
+  library(lme4)
+  library(rlmm)
+})
+source("tests/testthat/helper-models.R")
+source("bench/models.R")
+
+# Median seconds of a call, over as many calls as fit in about a second (one at least, `most` at most).
+seconds <- function(call, most = 50) {
+  first <- system.time(call())[["elapsed"]]
+  times <- max(1, min(most, floor(1 / max(first, 0.001))))
+  if (first > 0.5) return(min(first, if (first < 5) system.time(call())[["elapsed"]]))
+  stats::median(vapply(seq_len(times), function(i) elapsed(call), 1))
+}
+
+# proc.time() counts in milliseconds: too coarse for the small models.
+elapsed <- function(call) {
+  start <- Sys.time()
+  call()
+  as.numeric(difftime(Sys.time(), start, units = "secs"))
+}
+
+quietly <- function(expr) suppressWarnings(suppressMessages(expr))
+
+compare <- function(name, model, peers) {
+  data <- lmm_data(model)
+  if (is.null(data)) return(NULL)
+  calls <- list(
+    rlmm = function() quietly(lmm_fit(rlmm::rlmm, model, data = data)),
+    lme4 = function() quietly(lmm_fit(lme4::lmer, model, model$lme4, data = data)),
+    glmmTMB = function() quietly(lmm_fit(glmmTMB::glmmTMB, model, model$lme4, data = data))
+  )[peers]
+  fits <- lapply(calls[c("rlmm", "lme4")], function(call) call())
+  row <- data.frame(
+    model = name, n = nobs(fits$lme4), q = getME(fits$lme4, "q"), theta = length(getME(fits$lme4, "theta"))
+  )
+  row[peers] <- lapply(calls, seconds)
+  row$gap <- objective(fits$rlmm) - objective(fits$lme4)
+  row
+}
+
+objective <- function(fit) if (lme4::isREML(fit)) REMLcrit(fit) else deviance(fit, REML = FALSE)
+
+REMLcrit <- function(fit) if (inherits(fit, "rlmm")) rlmm::REMLcrit(fit) else lme4::REMLcrit(fit)
+
+in_units <- function(s) ifelse(s < 0.1, sprintf("%.2f ms", 1000 * s), sprintf("%.2f s", s))
+
+print_markdown <- function(rows, peers) {
+  ratio <- sprintf("%.1f", rows$lme4 / rows$rlmm)
+  cells <- cbind(
+    rows$model, rows$n, rows$q, rows$theta, vapply(rows[peers], in_units, character(nrow(rows))), ratio,
+    sprintf("%+.1e", rows$gap)
+  )
+  header <- c("model", "n", "q", "theta", peers, "lme4 / rlmm", "objective - lme4's")
+  rule <- ifelse(seq_along(header) == 1, "---", "---:")
+  writeLines(apply(rbind(header, rule, cells), 1, function(x) paste("|", paste(x, collapse = " | "), "|")))
+}
+
+machine <- function() {
+  cpu <- grep("model name", readLines("/proc/cpuinfo"), value = TRUE)[1]
+  sprintf(
+    "%s; R %s.%s, lme4 %s, rlmm %s; %s", sub(".*: ", "", cpu), R.version$major, R.version$minor,
+    packageVersion("lme4"), packageVersion("rlmm"), Sys.Date()
+  )
+}
+
+args <- commandArgs(trailingOnly = TRUE)
+peers <- c("rlmm", "lme4", if ("glmmTMB" %in% args) "glmmTMB")
+models <- if ("registry" %in% args) lmm_models else bench_models()
+rows <- do.call(rbind, Map(compare, names(models), models, list(peers)))
+cat(machine(), "\n\n", sep = "")
+print_markdown(rows, peers)
+cat(sprintf("\nMedian ratio %.1f, smallest %.1f.\n", median(rows$lme4 / rows$rlmm), min(rows$lme4 / rows$rlmm)))
