@@ -23,7 +23,9 @@ test_that("the registry and its references know the same models", {
 })
 
 for (name in names(small_lmm_models())) {
-  test_that(paste("objective at fixed theta and optimum:", name), expect_reference(name))
+  test_that(paste("objective at fixed theta and optimum:", name), {
+    expect_reference(name)
+  })
 }
 
 test_that("large models", {
