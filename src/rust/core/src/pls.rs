@@ -125,7 +125,7 @@ impl Pls {
         let lambda = &self.lambdas[self.layout.unit_term];
         let mut buffer = vec![0.0; 2 * k * k];
         let (work, t) = buffer.split_at_mut(k * k);
-        let mut log_det = LogProduct::new();
+        let mut log_det = LogProduct::default();
         for unit in 0..units.n_units {
             small::scale_inflate(k, units.a00(unit), lambda, work, t);
             log_det.push(small::cholesky(k, t).ok_or(Error::NotPositiveDefinite { pivot: unit })?);

@@ -145,17 +145,20 @@ pub fn axpy(alpha: f64, x: &[f64], y: &mut [f64]) {
 
 /// The logarithm of a long product: one `ln` per guard against overflow instead of one per factor.
 #[derive(Debug, Clone, Copy)]
+#[must_use]
 pub struct LogProduct {
     log: f64,
     product: f64,
 }
 
-impl LogProduct {
+impl Default for LogProduct {
     /// The empty product.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { log: 0.0, product: 1.0 }
     }
+}
 
+impl LogProduct {
     /// Multiplies by a positive factor.
     #[inline(always)]
     pub fn push(&mut self, factor: f64) {
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn log_product_survives_overflow() {
-        let mut product = LogProduct::new();
+        let mut product = LogProduct::default();
         for _ in 0..1000 {
             product.push(1e100);
         }

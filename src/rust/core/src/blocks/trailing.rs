@@ -116,7 +116,7 @@ impl Trailing {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn factor(&mut self) -> Result<f64> {
-        let mut product = LogProduct::new();
+        let mut product = LogProduct::default();
         match &mut self.rr {
             Storage::Dense(dense) => {
                 dense.factor()?;
