@@ -111,6 +111,7 @@ impl Pls {
         let log_det_units = for_size!(self.units.k, k => self.eliminate_units(k))?;
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
+            self.trailing.finish_rank_updates(&self.bx);
             self.trailing.scale_inflate(&self.layout, &self.trailing_lambdas);
             log_det_rest = self.trailing.factor()?;
         }

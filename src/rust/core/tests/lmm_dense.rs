@@ -95,6 +95,17 @@ fn crossed_terms_in_dense_storage() {
     }
 }
 
+// Every unit meets nearly every level of the other terms: the rank updates are gathered into one product.
+#[test]
+fn fully_crossed_terms() {
+    let mut random = Random::new(8);
+    for sizes in [&[(30, 2), (12, 3)][..], &[(40, 1), (35, 1)], &[(25, 3), (10, 2), (8, 1)]] {
+        let data = crossed(&mut random, sizes, 500);
+        let theta = random_theta(&mut random, &data);
+        check(&data, &theta);
+    }
+}
+
 // Levels nested in each other: 500 in 420 in 28. Too many rows for dense storage.
 fn chain(random: &mut Random, structure: Structure, k: usize) -> Data {
     let n = 560;

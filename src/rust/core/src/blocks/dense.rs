@@ -2,8 +2,9 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
-use faer::{MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::blocks::layout::Layout;
 use crate::blocks::small;
@@ -57,6 +58,13 @@ impl Dense {
                 column[row as usize] -= small::dot(bi, bj);
             }
         }
+    }
+
+    /// `S -= B B'` for a dense `B`, `m x columns`.
+    pub fn subtract_gram(&mut self, b: MatRef<'_, f64>) {
+        let s = MatMut::from_column_major_slice_mut(&mut self.s, self.m, self.m);
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        triangular::matmul(s, lower, Accum::Add, b, full, b.transpose(), full, -1.0, Par::Seq);
     }
 
     /// `S := D' S D + I`, with `lambdas[i]` the `Lambda` of block `i` of the layout.

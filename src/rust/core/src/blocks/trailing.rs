@@ -2,6 +2,9 @@
 //!
 //! The random-effects block is [`Dense`] or [`Sparse`], whichever is cheaper; the border is dense.
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+
 use crate::blocks::dense::Dense;
 use crate::blocks::layout::Layout;
 use crate::blocks::small::{self, LogProduct};
@@ -15,6 +18,11 @@ const ALWAYS_DENSE: usize = 400;
 const SPARSE_COST: f64 = 16.0;
 /// The largest factor we try to hold: 2^30 elements, 8 GiB.
 const MAX_ELEMENTS: usize = 1 << 30;
+
+/// Share of the trailing rows that a unit must touch on average for one matrix product to beat scattered updates.
+const GATHER_DENSITY: f64 = 0.25;
+/// Below this many multiplications the scattered updates are as good.
+const GATHER_WORK: f64 = 5e4;
 
 /// Storage of the random-effects block.
 #[derive(Debug)]
@@ -38,6 +46,8 @@ pub struct Trailing {
     pub a_xr: Vec<f64>,
     /// `S_XR`, then `L_XR = S_XR L_RR^-T`: `width x m`.
     pub s_xr: Vec<f64>,
+    /// All units' `B` side by side, `m x (k n_units)`, where they are nearly full; else empty.
+    gathered: Vec<f64>,
 }
 
 impl Trailing {
@@ -51,7 +61,11 @@ impl Trailing {
             Some(pattern) => Storage::Sparse(Sparse::new(&pattern, units, layout)),
             None => Storage::Dense(Dense::new(m)),
         };
-        Ok(Self { m, width, rr, a_xr: vec![0.0; m * width], s_xr: vec![0.0; m * width] })
+        let gathered = match rr {
+            Storage::Dense(_) if worth_gathering(units, m) => vec![0.0; m * units.n_units * units.k],
+            _ => Vec::new(),
+        };
+        Ok(Self { m, width, rr, a_xr: vec![0.0; m * width], s_xr: vec![0.0; m * width], gathered })
     }
 
     /// Adds to an element of the lower triangle of `Z_R'WZ_R`.
@@ -76,6 +90,13 @@ impl Trailing {
     /// `S -= [B; B_X] B'` for one unit: `b` holds `k` values per touched row, `bx` is `width x k`.
     #[inline(always)]
     pub fn rank_update(&mut self, k: usize, unit: usize, rows: &[u32], b: &[f64], bx: &[f64]) {
+        if !self.gathered.is_empty() {
+            let columns = &mut self.gathered[unit * k * self.m..(unit + 1) * k * self.m];
+            for (&row, b) in rows.iter().zip(b.chunks_exact(k)) {
+                (0..k).for_each(|j| columns[j * self.m + row as usize] = b[j]);
+            }
+            return;
+        }
         match &mut self.rr {
             Storage::Dense(dense) => dense.rank_update(k, rows, b),
             Storage::Sparse(sparse) => sparse.rank_update(k, unit, b),
@@ -86,6 +107,20 @@ impl Trailing {
                 small::axpy(-b, bx, column);
             }
         }
+    }
+
+    /// The rank updates that were gathered, as matrix products; `bx` is `width x (k n_units)`.
+    pub fn finish_rank_updates(&mut self, bx: &[f64]) {
+        let Storage::Dense(dense) = &mut self.rr else { return };
+        if self.gathered.is_empty() {
+            return;
+        }
+        let columns = self.gathered.len() / self.m;
+        let b = MatRef::from_column_major_slice(&self.gathered, self.m, columns);
+        let bx = MatRef::from_column_major_slice(bx, self.width, columns);
+        dense.subtract_gram(b);
+        let s_xr = MatMut::from_column_major_slice_mut(&mut self.s_xr, self.width, self.m);
+        matmul(s_xr, Accum::Add, bx, b.transpose(), -1.0, Par::Seq);
     }
 
     /// `S := D' S D + I` (the border only from the right).
@@ -139,6 +174,12 @@ impl Trailing {
             Storage::Sparse(sparse) => sparse.backward_solve(width, x),
         }
     }
+}
+
+fn worth_gathering(units: &Units, m: usize) -> bool {
+    let touched = units.rows.len() as f64;
+    let density = touched / (units.n_units as f64 * m as f64);
+    density > GATHER_DENSITY && touched * units.k as f64 * m as f64 > GATHER_WORK
 }
 
 // `None`: dense is cheaper.
