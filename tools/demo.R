@@ -43,7 +43,7 @@ plot_shrinkage <- function(fit) {
   arrows(own[, 1], own[, 2], mixed[, 1], mixed[, 2], length = 0.06, col = "grey60")
   points(mixed, pch = 19, col = "#2166ac")
   points(t(fixef(fit)), pch = 3, cex = 2, lwd = 2, col = "#b2182b")
-  legend("topleft", bty = "n", pch = c(1, 19, 3), col = c("black", "#2166ac", "#b2182b"),
+  legend("bottomleft", bty = "n", pch = c(1, 19, 3), col = c("black", "#2166ac", "#b2182b"),
          legend = c("each subject alone", "mixed model", "fixed effects"))
 }
 
