@@ -113,6 +113,8 @@ check_model <- function(spec, random, fixed, checks) {
   n <- length(spec$y)
   check_counts(n, ncol(spec$x), spec$sigma)
   for (entry in random) check_term(entry, n, checks, known_sigma = !is.null(spec$sigma))
+  if (checks$nobs_vs_rankz != "ignore") check_rank_z(spec, checks$nobs_vs_rankz)
+  if (checks$scalex != "ignore") check_scale(spec$x, checks$scalex)
 }
 
 check_response <- function(y, fixed, policy) {
@@ -169,4 +171,42 @@ check_term <- function(entry, n, checks, known_sigma) {
       i = "Use `rlmm_control(check_nobs_vs_nre = \"ignore\")` to fit all the same."
     ), "nobs_vs_nre")
   }
+}
+
+# The rank of Z is at most its number of columns, and costly: it is only computed where asked for.
+check_rank_z <- function(spec, policy) {
+  n <- length(spec$y)
+  z <- do.call(cbind, lapply(spec$terms, sparse_z))
+  small <- endsWith(policy, "Small")
+  if (ncol(z) < n || !is.null(spec$sigma) || (small && prod(dim(z)) > 1e6)) return(invisible())
+  rank <- Matrix::rankMatrix(z, method = "qr", warn.t = FALSE)
+  if (rank < n) return(invisible())
+  signal(sub("Small$", "", policy), c(
+    "The random effects must have fewer independent columns than there are observations.",
+    x = paste0("Their rank is ", format_count(as.integer(rank)), ", for ", plural(n, "observation"), ".")
+  ), "nobs_vs_rankz")
+}
+
+sparse_z <- function(term) {
+  n <- length(term$refs)
+  z <- if (is.null(term$z)) matrix(1, n, 1L) else term$z
+  k <- ncol(z)
+  Matrix::sparseMatrix(
+    i = rep(seq_len(n), k), j = (rep(term$refs, k) - 1L) * k + rep(seq_len(k), each = n), x = as.vector(z),
+    dims = c(n, k * term$n_levels)
+  )
+}
+
+# lme4's rule: standard deviations of covariates (not of indicators) more than a factor of 1000 apart, or from 1.
+check_scale <- function(x, policy) {
+  covariate <- apply(x, 2L, function(column) !all(column %in% c(0, 1)))
+  sd <- apply(x[, covariate, drop = FALSE], 2L, stats::sd)
+  if (length(sd) == 0L || max(sd, 1) / min(sd, 1) <= 1e3) return(invisible())
+  policy <- switch(policy, `message+rescale` = "message", `warn+rescale` = "warning", silent.rescale = "ignore", policy)
+  far <- names(sd)[sd == max(sd) | sd == min(sd)]
+  signal(policy, c(
+    "Some covariates are on very different scales.",
+    x = paste0("The standard deviations of ", enumerate(tick(far)), " are ", enumerate(format(sd[far], digits = 3L)), "."),
+    i = "Rescale them to make the estimates easier to read?"
+  ), "scalex")
 }

@@ -53,6 +53,7 @@ default_checks <- list(
 policies <- c("ignore", "message", "warning", "stop")
 
 check_policies <- list(
+  nobs_vs_rankz = c(policies, paste0(policies[-1L], "Small")),
   rankx = c("message+drop.cols", "silent.drop.cols", "warn+drop.cols", "stop.deficient", "ignore"),
   scalex = c(policies, "silent.rescale", "message+rescale", "warn+rescale")
 )

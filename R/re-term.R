@@ -46,7 +46,6 @@ bar_effects <- function(bar, frame, env, data) {
   if (ncol(z) == 0L) abort_effects(bar, "must have a column")
   used <- attr(z, "contrasts")
   if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
-  attr(z, "contrasts") <- NULL
   xlevels <- if (!is.null(used)) stats::.getXlevels(terms, frame)
   list(terms = terms, contrasts = used, xlevels = xlevels, z = z, columns = colnames(z))
 }
@@ -178,11 +177,14 @@ core_terms <- function(random, z, groups) {
 
 # NULL stands for one column of ones.
 bind_columns <- function(z, n) {
-  if (length(z) > 1L) {
-    z <- lapply(z, function(columns) if (is.null(columns)) rep(1, n) else columns)
-    return(unname(do.call(cbind, z)))
+  if (length(z) == 1L) {
+    z <- z[[1L]]
+    if (is.null(z) || identical(colnames(z), "(Intercept)")) return(NULL)
+    attr(z, "contrasts") <- NULL
+    return(unname(z))
   }
-  if (identical(colnames(z[[1L]]), "(Intercept)")) NULL else unname(z[[1L]])
+  z <- lapply(z, function(columns) if (is.null(columns)) rep(1, n) else columns)
+  unname(do.call(cbind, z))
 }
 
 check_duplicates <- function(entries) {

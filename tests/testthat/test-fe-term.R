@@ -1,0 +1,60 @@
+fixed_formulas <- list(
+  y ~ . + (1 | a), y ~ f / x + (1 | a), y ~ un + (1 | b), y ~ (x + z)^2 + (1 | a), y ~ x * z - x + (1 | a),
+  log(y + 10) ~ I(x^2) + (1 | a), y ~ factor(int) + (1 | a), y ~ x + (1 | a) + offset(z) + offset(x),
+  y ~ splines::ns(x, 3) + (1 | b), y ~ ch * lg + (1 | b), y ~ ord + (1 | b), y ~ x %in% f + (1 | a),
+  y ~ f %in% a + (1 | b), y ~ a + (1 | a/h), y ~ x + int + (int | ch), y ~ scale(x) + (1 | a), y ~ date + (1 | a),
+  y ~ cbind(x, z) + (1 | a), y ~ 0 + (1 | a), y ~ 0 + f + (1 | a), y ~ poly(x, 3) + exp(z) + (1 | b)
+)
+deficient <- list(
+  y ~ x + I(2 * x) + (1 | a), y ~ x + z + I(x + z) + f + (1 | a), y ~ f + I(f == "2") + (1 | a), y ~ a * h + (1 | b),
+  y ~ I(0 * x) + z + (1 | a), y ~ x + I(x + 1e-9 * z) + (1 | a), y ~ x + I(x + 1e-5 * z) + (1 | a),
+  y ~ I(1e8 * x) + I(1e-8 * z) + (1 | a), y ~ a:h + (1 | b), y ~ x + I(x - 3) + (1 | b)
+)
+
+test_that("X is lme4's", {
+  skip_if_not_installed("lme4")
+  data <- frame_data()[c("y", "x", "z", "a", "b", "f", "h", "ch", "lg", "int", "ord", "un", "date")]
+  for (formula in fixed_formulas) expect_design_like_lme4(formula, data)
+  for (formula in deficient) expect_design_like_lme4(formula, data)
+})
+
+test_that("contrasts are used for X, as in lme4", {
+  skip_if_not_installed("lme4")
+  data <- frame_data()
+  expect_design_like_lme4(y ~ f * ch + (f | a), data, contrasts = list(f = "contr.sum", ch = contr.helmert))
+  withr::local_options(contrasts = c("contr.sum", "contr.poly"))
+  expect_design_like_lme4(y ~ f * ch + (f | a), data)
+  contrasts(data$f) <- contr.helmert(3)
+  expect_design_like_lme4(y ~ f + (f | a), data)
+})
+
+test_that("dropped columns are named, and the policy is followed", {
+  data <- frame_data()
+  design <- function(policy) {
+    model_design(y ~ x + I(2 * x) + (1 | b), data, control = rlmm_control(check_rankx = policy))
+  }
+  expect_message(fixed <- design("message+drop.cols")$fixed, "I\\(2 \\* x\\)", class = "rlmm_message_rankx")
+  expect_identical(fixed$names, c("(Intercept)", "x"))
+  expect_identical(fixed$dropped, "I(2 * x)")
+  expect_warning(design("warn+drop.cols"), class = "rlmm_warning_rankx")
+  expect_silent(design("silent.drop.cols"))
+  expect_error(design("stop.deficient"), class = "rlmm_error_rankx")
+  expect_identical(ncol(design("ignore")$spec$x), 3L)
+})
+
+test_that("X of plain numbers is that of model.matrix()", {
+  data <- frame_data()
+  terms <- terms(y ~ x + int + w)
+  frame <- model.frame(terms, data)
+  expect_equal(design_columns(terms, frame), model.matrix(terms, frame), ignore_attr = TRUE)
+})
+
+test_that("responses may be any vector of numbers", {
+  data <- frame_data()
+  data$m <- matrix(data$y)
+  data$d <- as.difftime(data$y, units = "hours")
+  expect_identical(our_design(m ~ x + (1 | b), data)$spec$y, data$y)
+  expect_identical(our_design(d ~ x + (1 | b), data)$spec$y, data$y)
+  expect_identical(our_design(y > 0 ~ x + (1 | b), data)$spec$y, as.double(data$y > 0))
+  expect_identical(our_design(int ~ x + (1 | b), data)$spec$y, as.double(data$int))
+})
