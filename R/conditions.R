@@ -51,18 +51,36 @@ core_error_text <- function(err) {
   switch(
     err$kind,
     not_positive_definite = c(
-      "The penalized least squares problem can't be solved at this theta.",
-      x = "A diagonal block of the factor is not positive definite.",
-      i = "Is a covariate on a very large scale, or a weight very large?"
+      "The penalized least squares problem can't be solved.",
+      x = paste0("It is not positive definite at pivot ", err$pivot, "."),
+      i = "Is a covariate on a very large scale, or nearly a combination of others?"
     ),
     non_finite = c(
       "The objective is not a finite number.",
+      x = paste0(err$message, "."),
       i = "Is a value of the data, of the weights, or of `start` very large?"
     ),
-    interrupted = "The fit was interrupted before the first evaluation of the objective.",
+    optimizer = c(
+      "The optimizer could not start.", x = paste0("It says: ", err$status, "."),
+      i = "Try another `start`, or another `optimizer` in `rlmm_control()`."
+    ),
+    too_few_observations = c(
+      "The model must have more observations of positive weight than fixed effects.",
+      x = paste0("There are ", plural(err$n, "observation"), " and ", plural(err$p, "fixed effect"), ".")
+    ),
+    zero_residual = c(
+      "The model must leave a residual.",
+      x = "The fixed and random effects reproduce the response exactly, so its likelihood has no maximum.",
+      i = "Is the response computed from the covariates?"
+    ),
+    too_large = c(
+      "The model is too large for the memory.",
+      x = paste0("The factor of the crossed random effects needs ", format(err$gib, digits = 2L), " GiB."),
+      i = "Leave out an interaction of grouping factors with many levels?"
+    ),
     c(
       "The numerical core reports an error that is a fault of rlmm.",
-      x = paste0(err$message %||% err$kind),
+      x = paste0(err$message %||% err$kind, "."),
       i = "Please report it, with the call and, if you can, the data."
     )
   )

@@ -40,11 +40,7 @@ by_term <- function(effects, random) {
 #' @noRd
 fit_spec <- function(fit, y = NULL) {
   frame <- fit_frame(fit)
-  x <- design_columns(fit$fixed$terms, frame, fit$fixed$contrasts)[, fit$fixed$names, drop = FALSE]
-  attr(x, "contrasts") <- NULL
-  design_spec(
-    frame, x, y %||% response(frame), fit_terms(fit), fit$reml, if (fit$known_sigma) fit$sigma
-  )
+  design_spec(frame, fixed_matrix(fit), y %||% response(frame), fit_terms(fit), fit$reml, if (fit$known_sigma) fit$sigma)
 }
 
 fit_terms <- function(fit) {
@@ -52,8 +48,7 @@ fit_terms <- function(fit) {
   frame <- fit_frame(fit)
   groups <- lapply(random, function(entry) group_codes(entry$group_vars, frame, entry$group))
   names(groups) <- vapply(random, `[[`, "", "group")
-  z <- lapply(random, function(entry) design_columns(entry$effects, frame, entry$contrasts))
-  core_terms(random, z, groups)
+  core_terms(random, lapply(random, effects_matrix, new = new_data(fit, NULL)), groups)
 }
 
 fit_frame <- function(fit) {

@@ -1,7 +1,6 @@
-# What is said after a fit: the log when asked for, and a condition when something must be known.
+# What is said after a fit, if anything must be known.
 
-report_fit <- function(fit, verbose = 0L) {
-  if (verbose > 0) writeLines(format_fitlog(fit$optsum$fitlog))
+report_fit <- function(fit) {
   report_convergence(fit$optsum)
   report_singular(fit)
 }
@@ -13,8 +12,8 @@ report_convergence <- function(optsum) {
     optsum$status,
     MAXEVAL_REACHED = paste0("it reached `max_eval` (", format_count(optsum$feval), ")"),
     MAXTIME_REACHED = "it reached `max_time`",
-    FORCED_STOP = , INTERRUPTED = "it was interrupted",
-    FAILURE = , INVALID_ARGS = , OUT_OF_MEMORY = paste0("it failed (", optsum$status, ")")
+    FORCED_STOP = "it was interrupted",
+    FAILURE = "it failed"
   )
   if (is.null(reason)) return(invisible())
   warn_rlmm(
@@ -70,36 +69,4 @@ describe_singular <- function(entry, theta) {
   if (any(zero)) return(paste0(term, "; the variance of ", enumerate(tick(entry$columns[zero])), " is zero."))
   if (k == 2L) return(paste0(term, "; the correlation is at ", if (cov[2L, 1L] < 0) "-1." else "1."))
   paste0(term, ".")
-}
-
-# The log -------------------------------------------------------------------
-
-#' Lines such as "f_2: 331.03619 [1.75]"
-#' @param fitlog Matrix with a row per evaluation: the objective, then theta.
-#' @noRd
-format_fitlog <- function(fitlog) {
-  theta <- matrix(format_theta(fitlog[, -1L]), nrow(fitlog))
-  theta <- apply(theta, 1L, paste, collapse = ", ")
-  paste0("f_", seq_len(nrow(fitlog)), ": ", format_decimals(fitlog[, 1L], 5L), " [", theta, "]")
-}
-
-format_decimals <- function(x, digits) {
-  with_point(formatC(round(x, digits), format = "f", digits = digits, drop0trailing = TRUE))
-}
-
-# Six significant digits; very small numbers as 1.5e-7.
-format_theta <- function(x) {
-  x <- signif(x, 6L) + 0
-  out <- with_point(formatC(x, format = "fg", digits = 6L, drop0trailing = TRUE))
-  small <- x != 0 & abs(x) < 1e-4
-  parts <- strsplit(formatC(x[small], format = "e", digits = 5L), "e", fixed = TRUE)
-  out[small] <- vapply(parts, function(p) {
-    paste0(with_point(sub("[.]?0+$", "", p[1L])), "e", as.integer(p[2L]))
-  }, "")
-  out
-}
-
-with_point <- function(x) {
-  x <- trimws(x)
-  ifelse(grepl(".", x, fixed = TRUE) | !grepl("[0-9]$", x), x, paste0(x, ".0"))
 }

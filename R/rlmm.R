@@ -40,9 +40,9 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
   start <- check_start(start, design$random)
-  est <- core_fit(design$spec, start, core_control(control, verbose))
+  est <- core_fit(design$spec, start, core_control(control, verbose, design$random))
   fit <- new_fit(design, est, call, control)
-  report_fit(fit, verbose)
+  report_fit(fit)
   fit
 }
 
@@ -69,7 +69,18 @@ default_na_action <- function(data) {
   if (!is.null(own) && !is.numeric(own)) own else getOption("na.action")
 }
 
-core_control <- function(control, verbose) {
-  control$verbose <- as.integer(verbose)
+# The control as the core wants it: one step for each element of theta, and the wish for a log.
+core_control <- function(control, verbose, random) {
+  control$verbose <- verbose > 0
+  step <- control$initial_step
+  if (is.null(step)) return(control)
+  n <- sum(lengths(lapply(random, `[[`, "theta")))
+  if (!length(step) %in% c(1L, n)) {
+    abort_control(
+      paste0("`initial_step` must hold 1 or ", n, " numbers for this model."), paste0("It holds ", length(step), "."),
+      arg = "initial_step"
+    )
+  }
+  control$initial_step <- rep_len(step, n)
   control
 }

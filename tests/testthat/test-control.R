@@ -19,6 +19,7 @@ test_that("what isn't known or not allowed is an error", {
   expect_error(rlmm_control(maxeval = 3), "Did you mean `max_eval`", class = "rlmm_error_control")
   expect_error(rlmm_control(check_foo = "stop"), class = "rlmm_error_unknown_argument")
   expect_error(rlmm_control(optimizer = "bobyka"), "Did you mean", class = "rlmm_error_control")
+  expect_error(rlmm_control(optimizer = "LD_LBFGS"), "derivatives", class = "rlmm_error_control")
   expect_error(rlmm_control(optimizer = 1), class = "rlmm_error_control")
   expect_error(rlmm_control(check_nobs_vs_nlev = "halt"), class = "rlmm_error_control")
   for (bad in list(-1, NA, "a", 1:2)) {
