@@ -1,5 +1,11 @@
 # The work of tools/document.sh.
 
+# An older roxygen2 would write everything in its own way.
+written_with <- read.dcf("DESCRIPTION", "Config/roxygen2/version")[[1L]]
+if (utils::packageVersion("roxygen2") < written_with) {
+  stop("roxygen2 ", written_with, " or newer is needed (the newest R of tools/setup-r.sh has it).", call. = FALSE)
+}
+
 # What NAMESPACE imports, as a namespace sees it: attaching the packages instead would let their other functions
 # (Matrix's own update(), for one) hide the generics that the methods here are for.
 imports_env <- function(path) {
