@@ -18,6 +18,7 @@
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
 #' sum(hatvalues(fit))
 #' head(cooks.distance(fit))
+#' @importFrom stats hatvalues
 #' @export
 hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
   if (fullHatMatrix) {
@@ -28,6 +29,7 @@ hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
 }
 
 #' @rdname hatvalues.rlmm
+#' @importFrom stats cooks.distance
 #' @export
 cooks.distance.rlmm <- function(model, ...) {
   h <- hatvalues.rlmm(model)
@@ -35,6 +37,7 @@ cooks.distance.rlmm <- function(model, ...) {
 }
 
 #' @rdname hatvalues.rlmm
+#' @importFrom stats rstandard
 #' @export
 rstandard.rlmm <- function(model, ...) {
   r <- residuals.rlmm(model, type = "scaled") / sqrt(1 - hatvalues.rlmm(model))
@@ -44,6 +47,7 @@ rstandard.rlmm <- function(model, ...) {
 }
 
 #' @rdname hatvalues.rlmm
+#' @importFrom stats rstudent
 #' @export
 rstudent.rlmm <- function(model, ...) rstandard.rlmm(model, ...)
 

@@ -62,15 +62,13 @@ family.rlmm <- function(object, ...) object$family %||% stats::gaussian()
 na.action.rlmm <- function(object, ...) object$na_action
 
 #' @rdname model-parts
-#' @importFrom nlme getResponse
-#' @export
+#' @exportS3Method nlme::getResponse
 getResponse.rlmm <- function(object, form) {
   stats::naresid(object$na_action, row_named(object, model_response(object)))
 }
 
 #' @rdname model-parts
-#' @importFrom nlme getGroups
-#' @export
+#' @exportS3Method nlme::getGroups
 getGroups.rlmm <- function(object, form, level, data, sep) {
   groups <- grouping_factors(object)
   if (!missing(level)) groups <- groups[check_level(level, names(groups))]
@@ -108,8 +106,7 @@ check_level <- function(level, groups) {
 }
 
 #' @rdname model-parts
-#' @importFrom nlme getData
-#' @export
+#' @exportS3Method nlme::getData
 getData.rlmm <- function(object) original_data(object) %||% frame_data(object)
 
 #' The data frame that the call names, if it holds what was fitted

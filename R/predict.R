@@ -28,6 +28,7 @@
 #' predict(fit, new, allow.new.levels = TRUE)
 #' predict(fit, new, re.form = NA)
 #' predict(fit, new[1:2, ], re.form = ~ (1 | Subject))
+#' @importFrom stats predict
 #' @export
 predict.rlmm <- function(
   object,

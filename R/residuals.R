@@ -16,6 +16,7 @@
 #' head(residuals(fit))
 #' head(residuals(fit, type = "scaled"))
 #' head(fitted(fit))
+#' @importFrom stats residuals
 #' @export
 residuals.rlmm <- function(
   object,
@@ -32,6 +33,7 @@ residuals.rlmm <- function(
 }
 
 #' @rdname residuals.rlmm
+#' @importFrom stats fitted
 #' @export
 fitted.rlmm <- function(object, ...) {
   stats::napredict(object$na_action, row_named(object, object$fitted))
