@@ -62,13 +62,15 @@ family.rlmm <- function(object, ...) object$family %||% stats::gaussian()
 na.action.rlmm <- function(object, ...) object$na_action
 
 #' @rdname model-parts
-#' @exportS3Method nlme::getResponse
+#' @importFrom nlme getResponse
+#' @export
 getResponse.rlmm <- function(object, form) {
   stats::naresid(object$na_action, row_named(object, model_response(object)))
 }
 
 #' @rdname model-parts
-#' @exportS3Method nlme::getGroups
+#' @importFrom nlme getGroups
+#' @export
 getGroups.rlmm <- function(object, form, level, data, sep) {
   groups <- grouping_factors(object)
   if (!missing(level)) groups <- groups[check_level(level, names(groups))]
@@ -106,7 +108,8 @@ check_level <- function(level, groups) {
 }
 
 #' @rdname model-parts
-#' @exportS3Method nlme::getData
+#' @importFrom nlme getData
+#' @export
 getData.rlmm <- function(object) original_data(object) %||% frame_data(object)
 
 #' The data frame that the call names, if it holds what was fitted
