@@ -23,11 +23,9 @@ as.function.rlmm <- function(x, ...) {
   }
 }
 
-abort_theta_length <- function(theta, n_theta, call = rlang::caller_env()) {
-  found <- if (is.numeric(theta)) length(theta) else paste("a", class(theta)[1])
+abort_theta_length <- function(theta, n_theta) {
   abort_rlmm(
-    "{.arg theta} must be numeric, with {n_theta} value{?s}, not {found}.",
-    class = "rlmm_error_theta",
-    call = call
+    c(paste0("`theta` must hold ", plural(n_theta, "number"), "."), x = paste0("It is ", describe_type(theta), ".")),
+    "rlmm_error_theta"
   )
 }

@@ -61,7 +61,7 @@ simulate.rlmm <- function(
 simulated_frame <- function(y, fit, newdata, na.action, state) {
   y <- if (is.null(newdata)) stats::napredict(fit$na_action, y) else drop_missing(y, na.action)
   colnames(y) <- paste0("sim_", seq_len(ncol(y)))
-  structure(as.data.frame(y), seed = state)
+  structure(as.data.frame(y), na.action = if (is.null(newdata)) fit$na_action, seed = state)
 }
 
 #' The terms to draw: for each its design, and the indices into the levels that occur

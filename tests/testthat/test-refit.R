@@ -73,8 +73,8 @@ test_that("a singular fit refits to a response with variance", {
 test_that("responses that can't be", {
   fit <- twin("sleep")$ours
   expect_error(refit(fit, 1:3), class = "rlmm_error_argument")
-  expect_snapshot(refit(fit, 1:3), error = TRUE)
-  expect_snapshot(refit(fit, rep("a", 180)), error = TRUE)
-  expect_snapshot(refit(fit, c(NA, 1:179)), error = TRUE)
-  expect_snapshot(refit(fit, simulate(fit, 2)), error = TRUE)
+  expect_snapshot(writeLines(error_lines(refit(fit, 1:3))))
+  expect_snapshot(writeLines(error_lines(refit(fit, rep("a", 180)))))
+  expect_snapshot(writeLines(error_lines(refit(fit, c(NA, 1:179)))))
+  expect_snapshot(writeLines(error_lines(refit(fit, simulate(fit, 2)))))
 })

@@ -1,5 +1,7 @@
 test_that("equal estimates and seeds give lme4's draws", {
   for_each_twin(function(ours, theirs, data, name) {
+    # lme4 before 2.0 leaves the weights out.
+    if (!is.null(model.weights(model.frame(ours))) && packageVersion("lme4") < "2.0") return()
     expect_equal(
       simulate(ours, 2, seed = 1), simulate(theirs, 2, seed = 1),
       tolerance = 1e-6, ignore_attr = "seed", info = name
@@ -102,5 +104,5 @@ test_that("rows with missing values", {
 test_that("nsim must be a positive number", {
   fit <- twin("dyestuff_ml")$ours
   expect_error(simulate(fit, 0), class = "rlmm_error_argument")
-  expect_snapshot(simulate(fit, "a"), error = TRUE)
+  expect_snapshot(writeLines(error_lines(simulate(fit, "a"))))
 })
