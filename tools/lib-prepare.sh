@@ -49,7 +49,7 @@ keep_certificates() {
 
 # explain TOOLS R-PACKAGES: what to install, in Debian's words and in R's.
 explain() {
-  say "rlmm: this needs something that is missing here: $1${2:+R packages $2}"
+  say "rlmm: this needs what is missing here: $(echo $1${2:+ and the R packages $2})"
   say "On Debian or Ubuntu, as root:"
   say "  apt-get install $(debian_packages $1)$(cran $2)"
   if [ -n "$2" ]; then say "Elsewhere the R packages come by install.packages() in R."; fi

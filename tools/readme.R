@@ -1,0 +1,43 @@
+# Brings the generated parts of README.md up to date, with the installed rlmm.
+# Usage, in the package's folder: Rscript tools/readme.R [example] [table]     (default: both)
+#   example   runs the lines below
+#   table     runs bench/peers.R: minutes, and only worth it on a machine that does nothing else
+
+example <- c(
+  "library(rlmm)",
+  "fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)",
+  "fit",
+  "head(coef(fit)$Subject, 3)",
+  "predict(fit, data.frame(Days = 10, Subject = c(\"308\", \"new\")), allow.new.levels = TRUE)"
+)
+
+# The code, and as comments what R prints.
+run_example <- function() {
+  shown <- lapply(example, function(line) {
+    output <- capture.output(print_visible(line))
+    c(line, if (length(output)) trimws(paste("#>", output), "right"))
+  })
+  c("```r", unlist(shown), "```")
+}
+
+print_visible <- function(line) {
+  result <- withVisible(eval(parse(text = line), globalenv()))
+  if (result$visible) print(result$value)
+}
+
+run_table <- function() system2(file.path(R.home("bin"), "Rscript"), "bench/peers.R", stdout = TRUE)
+
+# The text with `content` between the markers of `part`.
+replace_part <- function(text, part, content) {
+  begin <- grep(paste0("<!-- ", part, ":"), text, fixed = TRUE)
+  end <- grep(paste0("<!-- /", part, " -->"), text, fixed = TRUE)
+  c(text[seq_len(begin)], "", content, "", text[end:length(text)])
+}
+
+parts <- commandArgs(trailingOnly = TRUE)
+if (length(parts) == 0L) parts <- c("example", "table")
+readme <- readLines("README.md")
+options(width = 80)
+if ("example" %in% parts) readme <- replace_part(readme, "example", run_example())
+if ("table" %in% parts) readme <- replace_part(readme, "table", run_table())
+writeLines(readme, "README.md")
