@@ -102,7 +102,7 @@ atom_codes <- function(x, name) {
       "rlmm_error_group"
     )
   }
-  if (is.factor(x)) return(used_codes(as.integer(x), levels(x)))
+  if (is.factor(x)) return(used_codes(as.integer(x), unname(levels(x))))
   values <- sort(unique(x))
   labels <- as.character(values)
   refs <- match(x, values)
