@@ -9,18 +9,19 @@ suppressPackageStartupMessages({
 source("tests/testthat/helper-models.R")
 source("bench/models.R")
 
-# Median seconds of a call, over as many calls as fit in about a second (one at least, `most` at most).
-seconds <- function(call, most = 50) {
-  first <- system.time(call())[["elapsed"]]
-  times <- max(1, min(most, floor(1 / max(first, 0.001))))
-  if (first > 0.5) return(min(first, if (first < 5) system.time(call())[["elapsed"]]))
-  stats::median(vapply(seq_len(times), function(i) elapsed(call), 1))
+# A call's value and its median time, over as many calls as fit in about a second.
+timed <- function(call, most = 50) {
+  gc()
+  first <- elapsed(value <- call())
+  again <- if (first < 10) max(1, min(most, floor(1 / first))) else 0
+  times <- vapply(seq_len(again), function(i) elapsed(call()), 1)
+  list(value = value, seconds = if (again < 3) min(first, times) else stats::median(times))
 }
 
-# proc.time() counts in milliseconds: too coarse for the small models.
-elapsed <- function(call) {
+# system.time() counts in milliseconds: too coarse for the small models.
+elapsed <- function(expr) {
   start <- Sys.time()
-  call()
+  force(expr)
   as.numeric(difftime(Sys.time(), start, units = "secs"))
 }
 
@@ -34,18 +35,21 @@ compare <- function(name, model, peers) {
     lme4 = function() quietly(lmm_fit(lme4::lmer, model, model$lme4, data = data)),
     glmmTMB = function() quietly(lmm_fit(glmmTMB::glmmTMB, model, model$lme4, data = data))
   )[peers]
-  fits <- lapply(calls[c("rlmm", "lme4")], function(call) call())
+  runs <- lapply(calls, timed)
+  theirs <- runs$lme4$value
   row <- data.frame(
-    model = name, n = nobs(fits$lme4), q = getME(fits$lme4, "q"), theta = length(getME(fits$lme4, "theta"))
+    model = name, n = nobs(theirs), q = lme4::getME(theirs, "q"), theta = length(lme4::getME(theirs, "theta"))
   )
-  row[peers] <- lapply(calls, seconds)
-  row$gap <- objective(fits$rlmm) - objective(fits$lme4)
+  row[peers] <- lapply(runs, `[[`, "seconds")
+  row$gap <- objective(runs$rlmm$value) - objective(theirs)
+  message(sprintf("%s: %.4f s, %.4f s", name, row$rlmm, row$lme4))
   row
 }
 
-objective <- function(fit) if (lme4::isREML(fit)) REMLcrit(fit) else deviance(fit, REML = FALSE)
-
-REMLcrit <- function(fit) if (inherits(fit, "rlmm")) rlmm::REMLcrit(fit) else lme4::REMLcrit(fit)
+# The criterion that the model was fitted by.
+objective <- function(fit) {
+  if (inherits(fit, "merMod") && lme4::isREML(fit)) lme4::REMLcrit(fit) else deviance(fit)
+}
 
 in_units <- function(s) ifelse(s < 0.1, sprintf("%.2f ms", 1000 * s), sprintf("%.2f s", s))
 
