@@ -7,7 +7,8 @@
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
 #' @param sigm The residual standard deviation; lme4's name.
 #' @param full Return the joint covariance matrix of the random effects' prediction errors and the fixed effects? It has q + p
-#'   rows: the random effects first, named as in lme4 ("Subject.308.Days"), then the fixed effects.
+#'   rows: the random effects first, by factor and level and
+#'   named as in lme4 ("Subject.308.Days"), then the fixed effects.
 #' @param complete Include rows and columns of `NA` for coefficients that were dropped?
 #' @param ... Not used.
 #' @return `vcov()`: a base matrix with row and column names. `sigma()`: a number.
@@ -54,7 +55,17 @@ unscaled_joint_covariance <- function(fit) {
   out <- rbind(cbind(b_part, cross), cbind(t(cross), unscaled_covariance(fit)))
   labels <- c(mode_names(fit), names(fit$beta))
   dimnames(out) <- list(labels, labels)
-  out
+  by_level <- c(level_order(fit), nrow(b_part) + seq_along(fit$beta))
+  out[by_level, by_level]
+}
+
+# lme4's order: the terms of a factor are joined, level by level.
+level_order <- function(fit) {
+  k <- n_columns(fit)
+  group <- match(term_groups(fit), unique(term_groups(fit)))
+  times <- k * n_levels(fit)
+  level <- unlist(Map(\(k, l) rep(seq_len(l), each = k), k, n_levels(fit)))
+  order(rep(group, times), level, rep(seq_along(k), times))
 }
 
 #' "Subject.308.(Intercept)": one name per random effect, in the order of Z's columns.

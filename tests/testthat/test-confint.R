@@ -19,9 +19,9 @@ test_that("what can't be computed is said", {
   expect_error(confint(fit, method = "profile"), class = "rlmm_error_not_available")
   expect_error(confint(fit, "days"), class = "rlmm_error_unknown_parameter")
   expect_error(confint(fit, level = 95), class = "rlmm_error_argument")
-  expect_snapshot(error = TRUE, {
-    confint(fit, method = "profile")
-    confint(fit, "days")
-    confint(fit, level = 95)
+  expect_snapshot({
+    show_error(confint(fit, method = "profile"))
+    show_error(confint(fit, "days"))
+    show_error(confint(fit, level = 95))
   })
 })

@@ -120,8 +120,8 @@ test_that("several names, all, and unknown names", {
   expect_identical(getME(fit, c("n", "p")), list(n = 30L, p = 1L))
   expect_setequal(names(getME(fit, "ALL")), names(fit_parts))
   expect_error(getME(fit, "thata"), class = "rlmm_error_unknown_part")
-  expect_snapshot(error = TRUE, {
-    getME(fit, "thata")
-    getME(fit)
+  expect_snapshot({
+    show_error(getME(fit, "thata"))
+    show_error(getME(fit))
   })
 })
