@@ -47,8 +47,8 @@ abort_unknown_part <- function(name, known) {
   abort_rlmm(
     c(
       "`name` must name parts of the fit.",
-      x = if (nzchar(name)) paste0("There is no ", dQuote(name, FALSE), "."),
-      did_you_mean(name, known, quote = \(x) dQuote(x, FALSE)),
+      x = if (nzchar(name)) paste0("There is no ", dQuote(name, FALSE), ".") else "No name was given.",
+      if (nzchar(name)) did_you_mean(name, known, quote = \(x) dQuote(x, FALSE)),
       i = "See `?rlmm::getME.rlmm` for the names."
     ),
     "rlmm_error_unknown_part", name = name

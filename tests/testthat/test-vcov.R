@@ -12,20 +12,22 @@ test_that("vcov(full = TRUE) is lme4's", {
   skip_if_not_installed("lme4", "2.0")
   for_each_pair(function(fit, lme4) {
     theirs <- stats::vcov(lme4, full = TRUE)
-    expect_values(vcov(fit, full = TRUE), theirs)
     expect_identical(rownames(vcov(fit, full = TRUE)), rownames(theirs))
+    # lme4 2.1 scales the second of two terms on one factor by the first one's theta.
+    if (length(fit$random) == length(ngrps(fit))) expect_values(vcov(fit, full = TRUE), theirs)
   }, c("sleep", "sleep_two_terms", "pastes", "cbpp"))
 })
 
 test_that("vcov(full = TRUE) is the inverse of the mixed model equations", {
-  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, weights = 1 + Days %% 2)
+  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy, weights = 1 + Days %% 2)
   x <- getME(fit, "X")
   z <- as.matrix(getME(fit, "Z"))
   w <- 1 + sleepstudy$Days %% 2
-  precision <- kronecker(diag(18), solve(tcrossprod(getME(fit, "lambda")$Subject)))
+  precision <- diag(rep(getME(fit, "theta")^-2, each = 18))
   equations <- crossprod(cbind(z, x), w * cbind(z, x))
   equations[1:36, 1:36] <- equations[1:36, 1:36] + precision
-  expect_values(vcov(fit, full = TRUE), sigma(fit)^2 * solve(equations), tolerance = 1e-7)
+  interleaved <- c(t(matrix(1:36, 18)), 37:38)
+  expect_values(vcov(fit, full = TRUE), sigma(fit)^2 * solve(equations)[interleaved, interleaved], tolerance = 1e-7)
 })
 
 test_that("correlation, complete and sigm", {
