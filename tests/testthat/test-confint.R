@@ -20,8 +20,8 @@ test_that("what can't be computed is said", {
   expect_error(confint(fit, "days"), class = "rlmm_error_unknown_parameter")
   expect_error(confint(fit, level = 95), class = "rlmm_error_argument")
   expect_snapshot({
-    show_error(confint(fit, method = "profile"))
-    show_error(confint(fit, "days"))
-    show_error(confint(fit, level = 95))
+    writeLines(error_lines(confint(fit, method = "profile")))
+    writeLines(error_lines(confint(fit, "days")))
+    writeLines(error_lines(confint(fit, level = 95)))
   })
 })

@@ -121,7 +121,7 @@ test_that("several names, all, and unknown names", {
   expect_setequal(names(getME(fit, "ALL")), names(fit_parts))
   expect_error(getME(fit, "thata"), class = "rlmm_error_unknown_part")
   expect_snapshot({
-    show_error(getME(fit, "thata"))
-    show_error(getME(fit))
+    writeLines(error_lines(getME(fit, "thata")))
+    writeLines(error_lines(getME(fit)))
   })
 })

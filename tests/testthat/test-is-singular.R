@@ -45,5 +45,5 @@ test_that("the explanation reads well", {
     is_singular(with_theta(fit, c(1, -0.5, 0)))
     is_singular(with_theta(fit, c(0, 0, 0)))
   })
-  expect_snapshot(show_error(is_singular(1)))
+  expect_snapshot(writeLines(error_lines(is_singular(1))))
 })

@@ -44,7 +44,7 @@ test_that("drop, whichel and uscale", {
   expect_named(ranef(fit, whichel = "batch"), "batch")
   expect_named(ranef(fit, whichel = 1), "cask:batch")
   expect_error(ranef(fit, whichel = "bacth"), class = "rlmm_error_unknown_group")
-  expect_snapshot(show_error(ranef(fit, whichel = "bacth")))
+  expect_snapshot(writeLines(error_lines(ranef(fit, whichel = "bacth"))))
 
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   u <- as.matrix(ranef(fit, uscale = TRUE)$Subject)

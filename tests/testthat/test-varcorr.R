@@ -47,7 +47,7 @@ test_that("components print as a table", {
     print(VarCorr(fit), comp = "Var", corr = FALSE)
     VarCorr(two)
   })
-  expect_snapshot(show_error(print(VarCorr(fit), comp = "sd")))
+  expect_snapshot(writeLines(error_lines(print(VarCorr(fit), comp = "sd"))))
 })
 
 test_that("numbers of very different size are written without exponents", {
