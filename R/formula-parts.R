@@ -39,7 +39,7 @@ terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
   if (random.only) {
     return(stats::terms(rebuild_formula(x, sum_of(random_variables(x)))))
   }
-  attr(x$frame, "terms")
+  attr(fit_frame(x), "terms")
 }
 
 check_one_part <- function(fixed.only, random.only) {

@@ -31,7 +31,7 @@ NULL
 #' @importFrom stats model.frame
 #' @export
 model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
-  frame <- formula$frame
+  frame <- fit_frame(formula)
   if (!fixed.only) {
     return(frame)
   }
@@ -47,7 +47,7 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
   if (!missing(type)) rlang::arg_match(type)
-  weights <- object$frame[["(weights)"]] %||% rep(1, length(object$fitted))
+  weights <- fit_frame(object)[["(weights)"]] %||% rep(1, length(object$fitted))
   stats::naresid(object$na_action, as.double(weights))
 }
 

@@ -18,15 +18,17 @@
 #' @param type Scale of the prediction; the same for linear models.
 #' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random effects of zero instead of stopping?
 #' @param na.action What to do with missing values in `newdata`: the default predicts `NA`.
+#' @param se.fit Return standard errors too? Those of the predicted mean at the estimated theta; for a level that is new they are those of the
+#'   fixed part, as in lme4.
 #' @param ... Further arguments are ignored with a warning.
 #' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded with `NA` under
-#'   `na.action = na.exclude`.
+#'   `na.action = na.exclude`. With `se.fit` a list of two such vectors, `fit` and `se.fit`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' new <- data.frame(Days = 0:2, Subject = c("308", "309", "new"))
 #' predict(fit, new[1:2, ])
 #' predict(fit, new, allow.new.levels = TRUE)
-#' predict(fit, new, re.form = NA)
+#' predict(fit, new, re.form = NA, se.fit = TRUE)
 #' predict(fit, new[1:2, ], re.form = ~ (1 | Subject))
 #' @importFrom stats predict
 #' @export
@@ -40,30 +42,30 @@ predict.rlmm <- function(
   type = c("link", "response"),
   allow.new.levels = FALSE,
   na.action = stats::na.pass,
+  se.fit = FALSE,
   ...
 ) {
   if (!missing(type)) rlang::arg_match(type)
+  if (!is.null(terms)) abort_terms()
   if (...length()) re.form <- old_re_form(re.form, ...)
   par <- model_parameters(object, newparams)
   use <- selected_effects(object, re.form)
-  if (is.null(newdata)) {
-    return(predict_stored(object, par, use, random.only))
+  finish <- function(x) if (is.null(newdata)) stats::napredict(object$na_action, x) else drop_missing(x, na.action)
+  if (is.null(newdata) && !se.fit && par$estimated && !random.only && uses_all(object, use)) {
+    return(fitted.rlmm(object))
   }
   new <- new_data(object, newdata)
-  drop_missing(linear_predictor(object, par, use, new, random.only, allow.new.levels), na.action)
+  eta <- linear_predictor(object, par, use, new, random.only, allow.new.levels)
+  if (!se.fit) {
+    return(finish(eta))
+  }
+  if (!par$estimated) abort_se_newparams()
+  se <- predict_se(object, use, new, random.only, allow.new.levels)
+  names(se) <- names(eta)
+  list(fit = finish(eta), se.fit = finish(se))
 }
 
-#' For the data of the fit
-#' @noRd
-predict_stored <- function(fit, par, use, random_only) {
-  all_used <- all(lengths(use) == lengths(lapply(fit$random, `[[`, "columns")))
-  if (all_used && par$estimated && !random_only) {
-    return(fitted.rlmm(fit))
-  }
-  new <- new_data(fit, NULL)
-  eta <- linear_predictor(fit, par, use, new, random_only, FALSE)
-  stats::napredict(fit$na_action, eta)
-}
+uses_all <- function(fit, use) all(lengths(use) == vapply(fit$random, \(term) length(term$columns), 1L))
 
 linear_predictor <- function(fit, par, use, new, random_only, allow_new_levels) {
   eta <- random_predictor(fit, par$b, use, new, allow_new_levels)
@@ -142,6 +144,22 @@ check_newparams <- function(newparams, expected) {
       abort_newparams(paste0("`", name, "` must hold ", plural(expected[name], "number"), ", not ", n, "."))
     }
   }
+}
+
+abort_se_newparams <- function() {
+  abort_rlmm(
+    c("Can't compute standard errors with `newparams`.", i = "They are those of the estimates."),
+    "rlmm_error_argument",
+    arg = "se.fit"
+  )
+}
+
+abort_terms <- function() {
+  abort_rlmm(
+    c("`terms` must be `NULL`.", i = "To predict from some random effects, use `re.form`."),
+    "rlmm_error_argument",
+    arg = "terms"
+  )
 }
 
 abort_newparams <- function(found) {

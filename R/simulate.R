@@ -84,29 +84,28 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
   })
 }
 
-#' n x nsim: the sum over terms of z_i' b[ref_i], b drawn level by level
+#' n x nsim: the sum over terms of z_i' b[ref_i]. The spherical effects of a replicate are drawn by term, level, effect.
 #' @noRd
 draw_effects <- function(terms, n, nsim) {
   total <- matrix(0, n, nsim)
-  if (length(terms) == 0) {
-    return(total)
-  }
   size <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 1)
-  start <- cumsum(size) - size
   u <- matrix(stats::rnorm(sum(size) * nsim), ncol = nsim)
+  start <- cumsum(size) - size
   for (i in seq_along(terms)) {
-    rows <- start[i] + seq_len(size[i])
-    for (j in seq_len(nsim)) total[, j] <- total[, j] + term_effect(terms[[i]], u[rows, j])
+    total <- total + term_effects(terms[[i]], u[start[i] + seq_len(size[i]), , drop = FALSE])
   }
   total
 }
 
-term_effect <- function(term, u) {
-  b <- crossprod(matrix(u, nrow = ncol(term$z)), t(term$factor))
-  effect <- rowSums(term$z * b[term$refs, , drop = FALSE])
+term_effects <- function(term, u) {
+  b <- array(term$factor %*% matrix(u, nrow = ncol(term$z)), c(ncol(term$z), term$n_levels, ncol(u)))
+  total <- 0
+  for (j in seq_len(ncol(term$z))) {
+    total <- total + term$z[, j] * matrix(b[j, term$refs, ], length(term$refs), ncol(u))
+  }
   # A missing level, where allowed, has no random effect.
-  effect[is.na(term$refs)] <- 0
-  effect
+  total[is.na(term$refs), ] <- 0
+  total
 }
 
 residual_sd <- function(fit, sigma, new) {
