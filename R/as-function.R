@@ -1,7 +1,8 @@
 #' The objective as a function of theta
 #'
-#' `as.function()` returns the function that the optimizer minimised: from theta, the relative covariance parameters in the order of
-#' `getME(fit, "theta")`, to the profiled deviance (-2 log-likelihood) or, for a REML fit, the REML criterion.
+#' `as.function()` returns the function that the optimizer minimised: from theta, the relative covariance parameters in
+#' the order of `getME(fit, "theta")`, to the profiled deviance (-2 log-likelihood) or, for a REML fit, the REML
+#' criterion.
 #'
 #' @param x A fitted model.
 #' @param ... Ignored.

@@ -1,13 +1,13 @@
 #' Leverage and diagnostics based on it
 #'
-#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H for which the
-#' conditional fit is H y at fixed theta (offset aside). It counts fixed and random effects, so that its sum is the effective number
-#' of parameters of the conditional mean, between p and p + q. With prior weights H is that of the weighted
-#' problem, sqrt(w) y.
+#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H for which the conditional fit
+#' is H y at fixed theta (offset aside). It counts fixed and random effects, so that its sum is the effective number of
+#' parameters of the conditional mean, between p and p + q. With prior weights H is that of the weighted problem,
+#' sqrt(w) y.
 #'
-#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h), as lme4's `rstudent()` does: sigma is not estimated
-#' anew without the observation. `cooks.distance()` is their square times h / ((1 - h) p), with p the rank of the fixed part. All
-#' hold theta fixed.
+#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h), as lme4's `rstudent()` does: sigma
+#' is not estimated anew without the observation. `cooks.distance()` is their square times h / ((1 - h) p), with p the
+#' rank of the fixed part. All hold theta fixed.
 #'
 #' @param model A fitted model.
 #' @param fullHatMatrix Return the whole n x n matrix instead of its diagonal? For small data.

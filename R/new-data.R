@@ -3,7 +3,8 @@
 
 #' What predictions are made for
 #' @param newdata A data frame or list; `NULL` for the data of the fit.
-#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`, the number of rows of the fit.
+#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`, the number of rows
+#'   of the fit.
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
@@ -40,8 +41,8 @@ eval_variables <- function(expr, new, env) {
   values
 }
 
-#' Every variable must be a column. A variable of the formula's environment is taken for a constant, such as the degree of a
-#' polynomial, unless it is as long as the data of the fit.
+#' Every variable must be a column. A variable of the formula's environment is taken for a constant, such as the degree
+#' of a polynomial, unless it is as long as the data of the fit.
 #' @noRd
 check_columns <- function(expr, new, env) {
   missing <- setdiff(all.vars(expr), names(new$data))
@@ -152,94 +153,4 @@ new_argument <- function(fit, name, new) {
   }
   if (!is.language(expr)) abort_argument_value(name)
   eval_variables(call("list", expr), new, environment(fit$formula))[[1]]
-}
-
-# Errors --------------------------------------------------------------------
-
-abort_newdata <- function(..., class = NULL) abort_rlmm(c(...), c(class, "rlmm_error_newdata"))
-
-abort_newdata_type <- function(newdata) {
-  abort_newdata(
-    "`newdata` must be a data frame or a list.",
-    x = paste0("It is ", describe_type(newdata), "."),
-    i = if (is.matrix(newdata)) "Use `as.data.frame()`?"
-  )
-}
-
-abort_missing_column <- function(name, expr, new) {
-  uses <- Filter(\(part) name %in% all.vars(part), as.list(expr)[-1])
-  use <- tick(deparse_one(uses[[1]]))
-  abort_newdata(
-    paste0("Can't find the variable ", tick(name), " in `newdata`."),
-    i = if (use != tick(name)) paste0("The model uses it in ", use, "."),
-    did_you_mean(name, names(new$data)),
-    class = "rlmm_error_variable"
-  )
-}
-
-abort_newdata_variable <- function(cnd) {
-  abort_rlmm("Can't evaluate the variables of the model in `newdata`.", "rlmm_error_newdata", parent = cnd)
-}
-
-abort_newdata_length <- function(expr, found, n) {
-  abort_newdata(
-    paste0("Each variable must have one value for each of the ", plural(n, "row"), " of `newdata`."),
-    x = paste0(tick(deparse_one(expr)), " has ", plural(found, "value"), ".")
-  )
-}
-
-abort_newdata_class <- function(name, was, value) {
-  abort_newdata(
-    paste0(tick(name), " must be ", was, " in `newdata`, as it was in the fit."),
-    x = paste0("It is ", describe_type(value), ".")
-  )
-}
-
-abort_unknown_level <- function(name, unseen, levels) {
-  abort_newdata(
-    paste0("Can't predict for levels of ", tick(name), " that the model hasn't seen."),
-    x = describe_levels(unseen),
-    i = paste0("The model knows ", enumerate(quoted(levels)), "."),
-    class = "rlmm_error_unknown_level"
-  )
-}
-
-abort_new_levels <- function(group, unseen) {
-  abort_rlmm(
-    c(
-      paste0("Can't predict for levels of ", tick(group), " that the model hasn't seen."),
-      x = describe_levels(unseen),
-      i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
-    ),
-    c("rlmm_error_new_levels", "rlmm_error_newdata"),
-    group = group,
-    levels = unseen
-  )
-}
-
-abort_missing_level <- function(group, rows) {
-  abort_rlmm(
-    c(
-      paste0("Can't predict for a missing level of ", tick(group), "."),
-      x = paste0("Missing at ", describe_rows(rows), "."),
-      i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
-    ),
-    c("rlmm_error_new_levels", "rlmm_error_newdata"),
-    group = group,
-    rows = rows
-  )
-}
-
-abort_argument_value <- function(name) {
-  abort_newdata(
-    paste0("Can't tell the ", name, " of new data."),
-    x = paste0("The fit was given `", name, "` as values, not as a variable."),
-    i = paste0("Fit with `", name, "` as a column of `data`?")
-  )
-}
-
-quoted <- function(x) paste0("\"", x, "\"")
-
-describe_levels <- function(unseen) {
-  paste0(plural(length(unseen), "new level"), ": ", enumerate(quoted(unseen)), ".")
 }

@@ -1,22 +1,23 @@
 #' Simulate responses
 #'
-#' Draws new responses from a fitted model with R's random number generator: first the random effects of every replicate, then the residuals, in the order
-#' that lme4 uses, so that equal estimates and equal seeds give equal draws.
+#' Draws new responses from a fitted model with R's random number generator: first the random effects of every
+#' replicate, then the residuals, in the order that lme4 uses, so that equal estimates and equal seeds give equal
+#' draws.
 #'
-#' By default new random effects are drawn as well. `re.form` names those to hold at their conditional modes instead; the
-#' other terms are drawn anew.
+#' By default new random effects are drawn as well. `re.form` names those to hold at their conditional modes instead;
+#' the other terms are drawn anew.
 #'
 #' @inheritParams predict.rlmm
 #' @param nsim Number of replicates.
 #' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored afterwards.
 #' @param use.u `TRUE` holds all random effects at their conditional modes, as `re.form = NULL` does.
-#' @param re.form Random effects to condition on: `NA` or `~0` none (all are drawn anew), `NULL` all, or a one-sided formula naming
-#'   some.
+#' @param re.form Random effects to condition on: `NA` or `~0` none (all are drawn anew), `NULL` all, or a one-sided
+#'   formula naming some.
 #' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in it.
-#' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or, where conditioned on,
-#'   get random effects of zero.
-#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the state of the generator
-#'   before the draws.
+#' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or, where conditioned
+#'   on, get random effects of zero.
+#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the state of the
+#'   generator before the draws.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' draws <- simulate(fit, nsim = 2, seed = 1)

@@ -1,11 +1,13 @@
 #' Change a model and fit it again
 #'
-#' Changes the fitting call as [stats::update()] does and evaluates it. The data that the call names are looked up where the model was
-#' made (the environment of its formula), then where `update()` is called. If they are found in neither, because they were removed, or
-#' local to a function that has returned, the model frame stored in the fit takes their place.
+#' Changes the fitting call as [stats::update()] does and evaluates it. The data that the call names are looked up
+#' where the model was made (the environment of its formula), then where `update()` is called. If they are found in
+#' neither, because they were removed, or local to a function that has returned, the model frame stored in the fit
+#' takes their place.
 #'
 #' @param object A fitted model.
-#' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added and removed like others.
+#' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added and removed like
+#'   others.
 #' @param ... Arguments of the fitting function to change, or to remove with `NULL`.
 #' @param evaluate Fit the model, or return the call?
 #' @return A fitted model, or a call.
@@ -86,7 +88,8 @@ eval_first <- function(expr, data, envs) {
   eval(expr, data, envs[[length(envs)]])
 }
 
-#' Calls the fitting function with values bound to the names of its arguments, so that a traceback shows those and not the data
+#' Calls the fitting function with values bound to the names of its arguments, so that a traceback shows those and not
+#' the data
 #' @noRd
 call_fitter <- function(call, values, caller) {
   # The call of a fit made through another function may have a name that means nothing here.
@@ -99,7 +102,8 @@ call_fitter <- function(call, values, caller) {
 
 # Data ----------------------------------------------------------------------
 
-#' The value of `data` where the model was made or where `update()` was called: the first that has the formula's variables
+#' The value of `data` where the model was made or where `update()` was called: the first that has the formula's
+#' variables
 #' @noRd
 find_data <- function(expr, formula, caller) {
   for (env in list(environment(formula), caller)) {
@@ -116,8 +120,8 @@ has_variables <- function(data, formula) {
   all(vapply(variables, is_known, NA, data = data, env = environment(formula)))
 }
 
-#' Update from the stored frame. It holds the variables as the formula used them: enough for the same formula, and for another one if its
-#' variables are in the frame untransformed.
+#' Update from the stored frame. It holds the variables as the formula used them: enough for the same formula, and for
+#' another one if its variables are in the frame untransformed.
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]

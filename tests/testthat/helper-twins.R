@@ -1,8 +1,10 @@
-# Pairs of our fit and lme4's of the same model at the same theta, so that methods can be compared to rounding error. Made once.
+# Pairs of our fit and lme4's of the same model at the same theta, so that methods can be compared to rounding error.
+# Made once.
 
 twin_names <- c(
   "dyestuff_ml", "dyestuff2", "sleep", "sleep_ml", "sleep_subset", "sleep_poly", "sleep_ns", "sleep_bars",
-  "sleep_two_terms", "machines_workers", "orthodont", "muscle", "npk", "rabbit", "cake_dummy", "pastes", "pastes_sample",
+  "sleep_two_terms", "machines_workers", "orthodont", "muscle", "npk", "rabbit", "cake_dummy", "pastes",
+  "pastes_sample",
   "oats_factor", "pixel", "glucose", "penicillin", "penicillin_ml", "cbpp", "sleep_weights", "penicillin_weights",
   "sleep_offset", "sleep_offset_term", "sleep_no_fixed", "sleep_through_zero", "sleep_aliased", "ozone"
 )

@@ -22,7 +22,8 @@ test_that("the sum of the leverages is the one printed for the classic data", {
 })
 
 test_that("the hat matrix makes the fitted values from the response", {
-  for_each_twin(names = c("sleep", "penicillin_weights", "pastes", "sleep_no_fixed"), function(ours, theirs, data, name) {
+  names <- c("sleep", "penicillin_weights", "pastes", "sleep_no_fixed")
+  for_each_twin(names = names, function(ours, theirs, data, name) {
     h <- hatvalues(ours, fullHatMatrix = TRUE)
     root_w <- sqrt(weights(ours))
     expect_equal(as.vector(h %*% (root_w * model_response(ours))), unname(root_w * fitted(ours)), tolerance = 1e-7)

@@ -4,7 +4,9 @@ test_that("a refit to the same response changes nothing", {
     expect_equal(again$dev$objective, ours$dev$objective, tolerance = 1e-9, info = name)
     expect_equal(fitted(again), fitted(ours), tolerance = 1e-4, info = name)
     expect_equal(again$call, ours$call)
-  }, names = c("dyestuff_ml", "dyestuff2", "sleep", "pastes", "penicillin", "cbpp", "sleep_offset_term", "sleep_aliased", "ozone"))
+  }, names = c(
+    "dyestuff_ml", "dyestuff2", "sleep", "pastes", "penicillin", "cbpp", "sleep_offset_term", "sleep_aliased", "ozone"
+  ))
 })
 
 test_that("a refit is a fit to the new response", {

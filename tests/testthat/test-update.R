@@ -7,7 +7,10 @@ test_that("update changes the call as stats::update does", {
   expect_equal(
     smaller$dev$objective, rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)$dev$objective, tolerance = 1e-9
   )
-  expect_equal(update(fit, REML = FALSE)$call, quote(rlmm(formula = Reaction ~ Days + (Days | Subject), data = sleepstudy, REML = FALSE)))
+  expect_equal(
+    update(fit, REML = FALSE)$call,
+    quote(rlmm(formula = Reaction ~ Days + (Days | Subject), data = sleepstudy, REML = FALSE))
+  )
   expect_null(update(update(fit, subset = Days > 1), subset = NULL)$call$subset)
   expect_equal(nobs(update(fit, subset = Days > 1)), 144)
   expect_equal(nobs(update(fit, data = sleepstudy[1:100, ])), 100)
