@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use crate::derivatives::{Curvature, Derivatives, Profile};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
@@ -27,6 +28,8 @@ pub struct LinearMixedModel {
     n_theta: usize,
     start: Vec<f64>,
     lower: Vec<f64>,
+    // Made when first asked for.
+    derivatives: Option<Derivatives>,
 }
 
 /// The objective's parts and the parameters that are profiled out, at one theta.
@@ -66,7 +69,17 @@ impl LinearMixedModel {
         }
         let logs = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0).map(|w| w.ln());
         let sum_log_weights = logs.sum();
-        Ok(Self { pls: Pls::new(design)?, criterion, sigma, n_eff, sum_log_weights, n_theta, start, lower })
+        Ok(Self {
+            pls: Pls::new(design)?,
+            criterion,
+            sigma,
+            n_eff,
+            sum_log_weights,
+            n_theta,
+            start,
+            lower,
+            derivatives: None,
+        })
     }
 
     /// Number of covariance parameters.
@@ -135,6 +148,30 @@ impl LinearMixedModel {
         };
         self.df() * (2.0 * PI * sigma2).ln() + self.pls.pwrss() / sigma2 + self.pls.log_det_re() + log_det_fe
             - self.sum_log_weights
+    }
+
+    fn profile(&self) -> Profile {
+        let reml = self.criterion == Criterion::Reml;
+        Profile { reml, precision: self.sigma().powi(-2), sigma_profiled: self.sigma.is_none() }
+    }
+
+    /// First derivatives at the last theta; writes the gradient in theta.
+    pub fn gradient(&mut self, gradient: &mut [f64]) -> &Derivatives {
+        let profile = self.profile();
+        let derivatives = self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls));
+        derivatives.update(&self.pls, profile);
+        derivatives.gradient(&self.pls, gradient);
+        derivatives
+    }
+
+    /// Second derivatives at the last theta, for which [`Self::gradient`] must have been called; writes the Hessian
+    /// in theta, symmetric.
+    pub fn hessian(&mut self, curvature: Curvature, hessian: &mut [f64]) -> &Derivatives {
+        let profile = self.profile();
+        let derivatives = self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls));
+        derivatives.update_hessian(&self.pls, profile, curvature);
+        derivatives.hessian(&self.pls, self.n_theta, hessian);
+        derivatives
     }
 
     /// Everything that follows from `theta`.

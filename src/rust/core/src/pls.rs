@@ -86,6 +86,11 @@ impl Pls {
         })
     }
 
+    /// Covariances of the terms.
+    pub(crate) fn covs(&self) -> &[RelCov] {
+        &self.covs
+    }
+
     /// Number of fixed effects.
     pub fn p(&self) -> usize {
         self.layout.width - 1
@@ -230,7 +235,7 @@ impl Pls {
     }
 
     // Fixed effects of the residual response.
-    fn solve_border(&self) -> Vec<f64> {
+    pub(crate) fn solve_border(&self) -> Vec<f64> {
         let (p, width) = (self.p(), self.layout.width);
         let mut delta: Vec<f64> = (0..p).map(|j| self.l_xx[j * width + p]).collect();
         for j in (0..p).rev() {

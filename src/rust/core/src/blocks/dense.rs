@@ -15,9 +15,9 @@ const SMALL_ORDER: usize = 24;
 
 /// `m x m` lower triangle, column by column: the cross-products `a` and the working copy `s`.
 pub struct Dense {
-    m: usize,
-    a: Vec<f64>,
-    s: Vec<f64>,
+    pub(super) m: usize,
+    pub(super) a: Vec<f64>,
+    pub(super) s: Vec<f64>,
     memory: MemBuffer,
 }
 
@@ -166,17 +166,16 @@ impl Dense {
     }
 
     /// The inverse of `L L'`: lower triangle of an `m x m` matrix.
-    pub fn inverse(&self) -> Vec<f64> {
-        let mut inverse = vec![0.0; self.m * self.m];
+    pub fn invert(&self, inverse: &mut Vec<f64>) {
+        inverse.resize(self.m * self.m, 0.0);
         if self.m > 0 {
-            let out = MatMut::from_column_major_slice_mut(&mut inverse, self.m, self.m);
+            let out = MatMut::from_column_major_slice_mut(inverse, self.m, self.m);
             let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq));
             llt::inverse::inverse(out, self.l(), Par::Seq, MemStack::new(&mut memory));
         }
-        inverse
     }
 
-    fn l(&self) -> MatRef<'_, f64> {
+    pub(super) fn l(&self) -> MatRef<'_, f64> {
         MatRef::from_column_major_slice(&self.s, self.m, self.m)
     }
 }

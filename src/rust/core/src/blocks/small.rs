@@ -129,6 +129,26 @@ pub fn lambda_transposed_times(k: usize, lambda: &[f64], x: &[f64], out: &mut [f
     }
 }
 
+/// `out = a b`.
+#[inline(always)]
+pub fn multiply(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+    for j in 0..k {
+        for i in 0..k {
+            out[j * k + i] = (0..k).map(|l| a[l * k + i] * b[j * k + l]).sum();
+        }
+    }
+}
+
+/// `out = a b'`.
+#[inline(always)]
+pub fn multiply_transposed(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+    for j in 0..k {
+        for i in 0..k {
+            out[j * k + i] = (0..k).map(|l| a[l * k + i] * b[l * k + j]).sum();
+        }
+    }
+}
+
 /// Inner product.
 #[inline(always)]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -17,18 +17,18 @@ const NONE: u32 = u32::MAX;
 /// Lower triangle by columns, the diagonal first: the cross-products `a` and the working copy `s`.
 #[derive(Debug, Clone)]
 pub struct Sparse {
-    m: usize,
-    ptr: Vec<usize>,
-    rows: Vec<u32>,
-    a: Vec<f64>,
-    s: Vec<f64>,
+    pub(super) m: usize,
+    pub(super) ptr: Vec<usize>,
+    pub(super) rows: Vec<u32>,
+    pub(super) a: Vec<f64>,
+    pub(super) s: Vec<f64>,
     /// First row and layout block of each level, by row.
     levels: Vec<(u32, u32)>,
     /// Layout block of each row.
     block_of_row: Vec<u32>,
     /// Position in `s` of each pair of touched rows, unit after unit, column after column.
-    pairs: Vec<u32>,
-    pair_ptr: Vec<usize>,
+    pub(super) pairs: Vec<u32>,
+    pub(super) pair_ptr: Vec<usize>,
 }
 
 /// The pattern of the factor by levels: for each level (in elimination order) the later levels in its column.
@@ -313,8 +313,8 @@ impl Sparse {
     }
 
     /// The elements of the inverse of `L L'` on the pattern of the factor (Takahashi's recursion).
-    pub fn selected_inverse(&self) -> Vec<f64> {
-        let mut inverse = vec![0.0; self.s.len()];
+    pub fn invert(&self, inverse: &mut Vec<f64>) {
+        inverse.resize(self.s.len(), 0.0);
         let mut factor = vec![0.0; self.m];
         let mut sum = vec![0.0; self.m];
         for j in (0..self.m).rev() {
@@ -349,7 +349,6 @@ impl Sparse {
                 }
             }
         }
-        inverse
     }
 
     /// Position of an element of the lower triangle in the arrays of values, if it is on the pattern.

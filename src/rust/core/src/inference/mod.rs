@@ -4,3 +4,5 @@ pub mod cond_var;
 pub mod leverage;
 pub mod selected_inverse;
 mod unit_coupling;
+
+pub(crate) use unit_coupling::scale_rows;

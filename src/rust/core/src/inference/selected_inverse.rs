@@ -1,6 +1,5 @@
 //! The part of the inverse of the penalized system that inference needs.
 
-use crate::blocks::trailing::Storage;
 use crate::pls::Pls;
 
 /// Inverse of the system that is left when the units are gone, in the spherical coordinates of the factor:
@@ -20,10 +19,8 @@ impl<'a> SelectedInverse<'a> {
     /// Inverts at the theta of the last update.
     pub fn new(pls: &'a Pls) -> Self {
         let (m, p, width) = (pls.layout.m, pls.p(), pls.layout.width);
-        let values = match &pls.trailing.rr {
-            Storage::Dense(dense) => dense.inverse(),
-            Storage::Sparse(sparse) => sparse.selected_inverse(),
-        };
+        let mut values = Vec::new();
+        pls.trailing.invert(&mut values);
         let mut g: Vec<f64> = (0..p).flat_map(|j| pls.trailing.s_xr.iter().skip(j).step_by(width).copied()).collect();
         if m > 0 && p > 0 {
             pls.trailing.backward_solve(p, &mut g);
@@ -34,11 +31,7 @@ impl<'a> SelectedInverse<'a> {
     /// Element of `C`; `(row, col)` must share a unit.
     #[inline]
     pub fn rr(&self, row: usize, col: usize) -> f64 {
-        let (row, col) = (row.max(col), row.min(col));
-        match &self.pls.trailing.rr {
-            Storage::Dense(_) => self.values[col * self.pls.layout.m + row],
-            Storage::Sparse(sparse) => sparse.position(row, col).map_or(0.0, |at| self.values[at]),
-        }
+        self.pls.trailing.element(&self.values, row, col)
     }
 }
 

@@ -54,7 +54,14 @@ impl UnitCoupling {
 }
 
 /// `E := D' E` on the touched rows of a unit, `k` values per row.
-fn scale_rows(k: usize, rows: &[u32], layout: &Layout, lambdas: &[Vec<f64>], block_of_row: &[u32], e: &mut [f64]) {
+pub(crate) fn scale_rows(
+    k: usize,
+    rows: &[u32],
+    layout: &Layout,
+    lambdas: &[Vec<f64>],
+    block_of_row: &[u32],
+    e: &mut [f64],
+) {
     let mut at = 0;
     while at < rows.len() {
         let block = block_of_row[rows[at] as usize] as usize;

@@ -100,6 +100,48 @@ impl RelCov {
         }
     }
 
+    /// Calls `visit(r, s)`, `r >= s`, for each element of `Omega = Lambda Lambda'` that isn't zero for every theta.
+    pub fn for_each_element(&self, mut visit: impl FnMut(usize, usize)) {
+        let mut first = 0;
+        for part in &self.parts {
+            for s in 0..part.size {
+                let end = if part.structure == Structure::Unstructured { part.size } else { s + 1 };
+                (s..end).for_each(|r| visit(first + r, first + s));
+            }
+            first += part.size;
+        }
+    }
+
+    /// First derivatives of Omega: calls `visit(j, r, s, value)`, `r >= s`, for each non-zero element of
+    /// `d Omega / d theta_j = E Lambda' + Lambda E'`, with `E` the elements of Lambda that are `theta_j`. Values of
+    /// the same element add up.
+    pub fn for_each_first_derivative(&self, lambda: &[f64], mut visit: impl FnMut(usize, usize, usize, f64)) {
+        let k = self.vsize;
+        self.for_each_parameter(|row, column, index| {
+            for s in column..k {
+                let value = lambda[column * k + s];
+                if s == row {
+                    visit(index, row, row, 2.0 * value);
+                } else if value != 0.0 {
+                    visit(index, row.max(s), row.min(s), value);
+                }
+            }
+        });
+    }
+
+    /// Second derivatives of Omega: calls `visit(i, j, r, s, value)`, `r >= s`, for each non-zero element of
+    /// `d2 Omega / d theta_i d theta_j = E_i E_j' + E_j E_i'`, each unordered pair once.
+    pub fn for_each_second_derivative(&self, mut visit: impl FnMut(usize, usize, usize, usize, f64)) {
+        self.for_each_parameter(|row, column, index| {
+            visit(index, index, row, row, 2.0);
+            self.for_each_parameter(|other, other_column, other_index| {
+                if other_column == column && other > row {
+                    visit(index, other_index, other, row, 1.0);
+                }
+            });
+        });
+    }
+
     /// Fills `lambda` (`vsize x vsize`, column by column) from `theta`.
     pub fn fill_lambda(&self, theta: &[f64], lambda: &mut [f64]) {
         lambda.fill(0.0);

@@ -1,0 +1,179 @@
+//! What derivatives need of the trailing system besides its factor: products with its cross-products, with its
+//! inverse, and the system itself as it is before Lambda comes in.
+
+use faer::linalg::matmul::triangular::{matmul, BlockStructure};
+use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use crate::blocks::dense::Dense;
+use crate::blocks::small;
+use crate::blocks::sparse::Sparse;
+use crate::blocks::trailing::{Storage, Trailing};
+use crate::blocks::units::Units;
+
+const FULL: BlockStructure = BlockStructure::Rectangular;
+const LOWER: BlockStructure = BlockStructure::TriangularLower;
+const STRICT_UPPER: BlockStructure = BlockStructure::StrictTriangularUpper;
+
+impl Trailing {
+    /// `out += x A_RR` for the `rows x m` matrices `x` and `out`.
+    pub fn times_cross_products(&self, rows: usize, x: &[f64], out: &mut [f64]) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.times_symmetric(&dense.a, rows, x, out),
+            Storage::Sparse(sparse) => sparse.times_symmetric(&sparse.a, rows, x, out),
+        }
+    }
+
+    /// Diagonal element of `A_RR`.
+    pub fn cross_product(&self, row: usize) -> f64 {
+        match &self.rr {
+            Storage::Dense(dense) => dense.a[row * (dense.m + 1)],
+            Storage::Sparse(sparse) => sparse.a[sparse.ptr[row]],
+        }
+    }
+
+    /// Solves `Y L' = Y` in place for `Y` of any height.
+    pub fn right_solve(&self, rows: usize, y: &mut [f64]) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.right_solve(rows, y),
+            Storage::Sparse(sparse) => sparse.right_solve(rows, y),
+        }
+    }
+
+    /// Solves `Y L = Y` in place; `y` is `rows x m`.
+    pub fn right_solve_transposed(&self, rows: usize, y: &mut [f64]) {
+        match &self.rr {
+            Storage::Dense(dense) => {
+                let y = MatMut::from_column_major_slice_mut(y, rows, dense.m);
+                solve_upper_triangular_in_place(dense.l().transpose(), y.transpose_mut(), Par::Seq);
+            }
+            Storage::Sparse(sparse) => sparse.right_solve_transposed(rows, y),
+        }
+    }
+
+    /// The inverse of `S`, in the storage's own order of elements (the sparse storage: on the pattern of the factor).
+    pub fn invert(&self, values: &mut Vec<f64>) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.invert(values),
+            Storage::Sparse(sparse) => sparse.invert(values),
+        }
+    }
+
+    /// Element of a symmetric matrix that is held like [`Trailing::invert`]'s; zero off the pattern.
+    #[inline]
+    pub fn element(&self, values: &[f64], row: usize, col: usize) -> f64 {
+        let (row, col) = (row.max(col), row.min(col));
+        match &self.rr {
+            Storage::Dense(dense) => values[col * dense.m + row],
+            Storage::Sparse(sparse) => sparse.position(row, col).map_or(0.0, |at| values[at]),
+        }
+    }
+
+    /// `K = A_RR - sum_i B_i B_i'`, before it is scaled by the Lambdas; `m` holds the `M_i` of the last update.
+    pub fn reduced(&self, units: &Units, m: &[f64], values: &mut Vec<f64>) {
+        values.clear();
+        match &self.rr {
+            Storage::Dense(dense) => values.extend_from_slice(&dense.a),
+            Storage::Sparse(sparse) => values.extend_from_slice(&sparse.a),
+        }
+        let k = units.k;
+        let mut b = Vec::new();
+        for unit in 0..units.n_units {
+            let (rows, vals) = units.touched(unit);
+            let m = &m[unit * k * k..(unit + 1) * k * k];
+            b.clear();
+            b.extend(vals.chunks_exact(k).flat_map(|v| (0..k).map(|j| small::dot(v, &m[j * k..(j + 1) * k]))));
+            self.for_each_pair(unit, rows, |i, j, at| {
+                values[at] -= small::dot(&b[i * k..(i + 1) * k], &b[j * k..(j + 1) * k]);
+            });
+        }
+    }
+
+    /// Calls `visit(row, value)` for the elements of a column of a symmetric matrix held like [`Trailing::invert`]'s.
+    pub fn for_each_in_column(&self, values: &[f64], col: usize, mut visit: impl FnMut(usize, f64)) {
+        match &self.rr {
+            Storage::Dense(dense) => {
+                (0..col).for_each(|row| visit(row, values[row * dense.m + col]));
+                (col..dense.m).for_each(|row| visit(row, values[col * dense.m + row]));
+            }
+            Storage::Sparse(sparse) => {
+                (0..col)
+                    .filter_map(|row| sparse.position(col, row).map(|at| (row, at)))
+                    .for_each(|(row, at)| visit(row, values[at]));
+                (sparse.ptr[col]..sparse.ptr[col + 1]).for_each(|at| visit(sparse.rows[at] as usize, values[at]));
+            }
+        }
+    }
+
+    /// `out += a' C a` for the rows that a unit touches: `a` holds `k` values per row, `c` is held like
+    /// [`Trailing::invert`]'s.
+    #[inline(always)]
+    pub fn quadratic_form(&self, k: usize, unit: usize, rows: &[u32], a: &[f64], c: &[f64], out: &mut [f64]) {
+        self.for_each_pair(unit, rows, |i, j, at| {
+            let value = c[at];
+            let (ai, aj) = (&a[i * k..(i + 1) * k], &a[j * k..(j + 1) * k]);
+            for s in 0..k {
+                for r in 0..k {
+                    let mirrored = if i == j { 0.0 } else { aj[r] * ai[s] };
+                    out[s * k + r] += value * (ai[r] * aj[s] + mirrored);
+                }
+            }
+        });
+    }
+
+    // Calls `visit(i, j, position)` for the pairs i >= j of touched rows.
+    #[inline(always)]
+    fn for_each_pair(&self, unit: usize, rows: &[u32], mut visit: impl FnMut(usize, usize, usize)) {
+        match &self.rr {
+            Storage::Dense(dense) => {
+                for (j, &col) in rows.iter().enumerate() {
+                    let column = col as usize * dense.m;
+                    (j..rows.len()).for_each(|i| visit(i, j, column + rows[i] as usize));
+                }
+            }
+            Storage::Sparse(sparse) => {
+                let mut pairs = sparse.pairs[sparse.pair_ptr[unit]..sparse.pair_ptr[unit + 1]].iter();
+                for j in 0..rows.len() {
+                    (j..rows.len()).zip(&mut pairs).for_each(|(i, &at)| visit(i, j, at as usize));
+                }
+            }
+        }
+    }
+}
+
+impl Dense {
+    fn times_symmetric(&self, values: &[f64], rows: usize, x: &[f64], out: &mut [f64]) {
+        let x = MatRef::from_column_major_slice(x, rows, self.m);
+        let mut out = MatMut::from_column_major_slice_mut(out, rows, self.m);
+        let a = MatRef::from_column_major_slice(values, self.m, self.m);
+        matmul(out.as_mut(), FULL, Accum::Add, x, FULL, a, LOWER, 1.0, Par::Seq);
+        matmul(out, FULL, Accum::Add, x, FULL, a.transpose(), STRICT_UPPER, 1.0, Par::Seq);
+    }
+}
+
+impl Sparse {
+    fn times_symmetric(&self, values: &[f64], rows: usize, x: &[f64], out: &mut [f64]) {
+        let column = |j: usize| j * rows..(j + 1) * rows;
+        for j in 0..self.m {
+            for at in self.ptr[j]..self.ptr[j + 1] {
+                let i = self.rows[at] as usize;
+                small::axpy(values[at], &x[column(i)], &mut out[column(j)]);
+                if i != j {
+                    small::axpy(values[at], &x[column(j)], &mut out[column(i)]);
+                }
+            }
+        }
+    }
+
+    fn right_solve_transposed(&self, rows: usize, y: &mut [f64]) {
+        for j in (0..self.m).rev() {
+            let (left, right) = y.split_at_mut((j + 1) * rows);
+            let yj = &mut left[j * rows..];
+            for at in self.ptr[j] + 1..self.ptr[j + 1] {
+                let i = self.rows[at] as usize - j - 1;
+                small::axpy(-self.s[at], &right[i * rows..(i + 1) * rows], yj);
+            }
+            yj.iter_mut().for_each(|v| *v /= self.s[self.ptr[j]]);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! From Omega to theta: `d d/d theta_j = <G, dOmega_j>` and
+//! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of Omega from the
+//! covariance structure. The last term is exact whichever `H` is used, and decides at singular points.
+
+use crate::derivatives::Derivatives;
+use crate::pls::Pls;
+
+impl Derivatives {
+    /// Gradient in theta.
+    pub fn gradient(&self, pls: &Pls, gradient: &mut [f64]) {
+        gradient.fill(0.0);
+        for (term, (cov, lambda)) in pls.covs().iter().zip(&pls.lambdas).enumerate() {
+            cov.for_each_first_derivative(lambda, |j, r, s, value| gradient[j] += value * self.slope(term, r, s));
+        }
+    }
+
+    /// Hessian in theta, symmetric, column by column.
+    pub fn hessian(&self, pls: &Pls, n_theta: usize, hessian: &mut [f64]) {
+        hessian.fill(0.0);
+        let n = self.directions.len();
+        // The Jacobian has few elements per column: (theta, direction, value).
+        let mut jacobian = Vec::new();
+        for (term, (cov, lambda)) in pls.covs().iter().zip(&pls.lambdas).enumerate() {
+            let k = cov.vsize();
+            cov.for_each_first_derivative(lambda, |j, r, s, value| {
+                jacobian.push((j, self.directions.index(term, k, r, s), value));
+            });
+            cov.for_each_second_derivative(|i, j, r, s, value| {
+                let value = value * self.slope(term, r, s);
+                hessian[j * n_theta + i] += value;
+                if i != j {
+                    hessian[i * n_theta + j] += value;
+                }
+            });
+        }
+        let mut h_j = vec![0.0; n * n_theta];
+        for &(j, direction, value) in &jacobian {
+            let column = &self.h[direction * n..(direction + 1) * n];
+            h_j[j * n..(j + 1) * n].iter_mut().zip(column).for_each(|(out, h)| *out += value * h);
+        }
+        for (out, h_j) in hessian.chunks_exact_mut(n_theta.max(1)).zip(h_j.chunks_exact(n.max(1))) {
+            jacobian.iter().for_each(|&(i, direction, value)| out[i] += value * h_j[direction]);
+        }
+    }
+
+    // Derivative along the direction of element (r, s) of Omega.
+    fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
+        let g = &self.g[term];
+        let k = self.mean_cross[term].len();
+        if r == s {
+            g[s * k + r]
+        } else {
+            2.0 * g[s * k + r]
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Coordinates of the covariances: the elements of each Omega_t that may vary.
+
+use crate::terms::RelCov;
+
+/// Unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's Omega.
+#[derive(Debug, Clone)]
+pub struct Directions {
+    /// `(r, s)` with `r >= s`, term after term.
+    pairs: Vec<(usize, usize)>,
+    /// First direction of each term; one more than there are terms.
+    first: Vec<usize>,
+    /// Per term `k x k`: the direction of each element; `NONE` if it is always zero.
+    index: Vec<Vec<usize>>,
+}
+
+const NONE: usize = usize::MAX;
+
+impl Directions {
+    /// The directions of terms with these covariances.
+    pub fn new(covs: &[RelCov]) -> Self {
+        let (mut pairs, mut first, mut index) = (Vec::new(), vec![0], Vec::new());
+        for cov in covs {
+            let k = cov.vsize();
+            let mut at = vec![NONE; k * k];
+            cov.for_each_element(|r, s| {
+                (at[s * k + r], at[r * k + s]) = (pairs.len(), pairs.len());
+                pairs.push((r, s));
+            });
+            first.push(pairs.len());
+            index.push(at);
+        }
+        Self { pairs, first, index }
+    }
+
+    /// Number of directions.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// Indices of a term's directions.
+    pub fn of_term(&self, term: usize) -> std::ops::Range<usize> {
+        self.first[term]..self.first[term + 1]
+    }
+
+    /// The elements of a term's directions.
+    pub fn pairs(&self, term: usize) -> &[(usize, usize)] {
+        &self.pairs[self.of_term(term)]
+    }
+
+    /// Index of the direction of element `(r, s)` of a term's Omega.
+    pub fn index(&self, term: usize, k: usize, r: usize, s: usize) -> usize {
+        self.index[term][s * k + r]
+    }
+}

@@ -1,0 +1,198 @@
+//! Exact derivatives of the profiled objective, from the factor at the last theta.
+//!
+//! With `Omega_t = Lambda_t Lambda_t'`, `V = I + sum_t Z_t (I kron Omega_t) Z_t'` (weights absorbed),
+//! `P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1` and `v_t = Z_t'Py`, the derivative in the covariance of term t is
+//!
+//! `G_t = d d / d Omega_t = sum_l W_t,ll - sigma^-2 sum_l v_tl v_tl'`,
+//!
+//! `W_t = Z_t'V^-1Z_t` (ML) or `Z_t'PZ_t` (REML). It involves no division by Lambda, so it holds at singular Lambda.
+//! Everything else is the chain rule through `theta -> Omega` ([`chain`]), which is all that a covariance structure
+//! has to supply.
+//!
+//! | quantity | file |
+//! |---|---|
+//! | `Z'V^-1 [X, y - X beta]` | [`scores`] |
+//! | `sum_l W_t,ll` | [`traces`]; [`reduced`] where Lambda is singular |
+//! | `a'Z'PZ a'`: average information | [`information`] |
+//! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
+//! | from Omega to theta | [`chain`] |
+
+mod chain;
+mod curvature;
+mod directions;
+mod information;
+mod reduced;
+mod scores;
+mod traces;
+
+#[cfg(test)]
+mod tests;
+
+pub use directions::Directions;
+
+use crate::blocks::small;
+use crate::pls::Pls;
+use scores::Scores;
+
+/// Rounding errors of the division by Lambda stay below 1e-9 while `|Lambda^-1 e_r|^2 < DIVISIBLE * mean(A_rr)`.
+const DIVISIBLE: f64 = 1e6;
+
+/// How beta and sigma enter the objective.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Profile {
+    /// Restricted likelihood: `log |X'V^-1X|` is part of it.
+    pub reml: bool,
+    /// `1 / sigma^2` at the last theta.
+    pub precision: f64,
+    /// Whether sigma follows from theta; otherwise it is known.
+    pub sigma_profiled: bool,
+}
+
+/// Which Hessian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Curvature {
+    /// The average of observed and expected information: cheap for any model, never indefinite in Omega.
+    Average,
+    /// The observed information.
+    Exact,
+}
+
+/// First and second derivatives in the covariances; the memory is kept from one theta to the next.
+#[derive(Debug)]
+pub struct Derivatives {
+    directions: Directions,
+    /// Layout block of each trailing row.
+    block_of_row: Vec<u32>,
+    /// Mean over levels of the diagonal of Z'WZ, per term and effect.
+    mean_cross: Vec<Vec<f64>>,
+    /// `Lambda^-1` of each layout block, where dividing by Lambda is safe.
+    inverses: Vec<Option<Vec<f64>>>,
+    /// `P_i = I - A00_i V_i` of each unit, `k x k`.
+    p_units: Vec<f64>,
+    /// `S_RR^-1` as the trailing storage holds it.
+    c: Vec<f64>,
+    /// `K`, only where some trailing Lambda is singular.
+    k_rr: Vec<f64>,
+    scores: Scores,
+    /// `G_t`, `k x k`, in the order of the design.
+    g: Vec<Vec<f64>>,
+    /// Hessian in the directions of Omega, symmetric.
+    h: Vec<f64>,
+    information: information::Workspace,
+}
+
+impl Derivatives {
+    /// Memory for the derivatives of `pls`.
+    pub fn new(pls: &Pls) -> Self {
+        let directions = Directions::new(pls.covs());
+        let n_directions = directions.len();
+        Self {
+            block_of_row: pls.layout.block_of_row(),
+            mean_cross: mean_cross_products(pls),
+            inverses: pls.layout.blocks.iter().map(|_| None).collect(),
+            p_units: vec![0.0; pls.m.len()],
+            c: Vec::new(),
+            k_rr: Vec::new(),
+            scores: Scores::default(),
+            g: pls.lambdas.iter().map(|lambda| vec![0.0; lambda.len()]).collect(),
+            h: vec![0.0; n_directions * n_directions],
+            information: information::Workspace::default(),
+            directions,
+        }
+    }
+
+    /// First derivatives at the theta of the last update of `pls`.
+    pub fn update(&mut self, pls: &Pls, profile: Profile) {
+        self.invert_lambdas(pls);
+        self.update_units(pls);
+        self.update_scores(pls, profile.reml);
+        self.g.iter_mut().for_each(|g| g.fill(0.0));
+        self.add_unit_traces(pls);
+        self.add_trailing_traces(pls);
+        self.subtract_outer_products(pls, profile);
+    }
+
+    /// Second derivatives; [`Self::update`] must have been called for the same theta.
+    pub fn update_hessian(&mut self, pls: &Pls, profile: Profile, curvature: Curvature) {
+        self.update_information(pls, profile);
+        if curvature == Curvature::Exact {
+            self.add_curvature(pls, profile);
+        }
+    }
+
+    /// `G_t` of each term, `k x k`.
+    pub fn g(&self) -> &[Vec<f64>] {
+        &self.g
+    }
+
+    /// The directions of Omega that the Hessian of [`Self::h`] refers to.
+    pub fn directions(&self) -> &Directions {
+        &self.directions
+    }
+
+    /// Hessian in the directions of Omega.
+    pub fn h(&self) -> &[f64] {
+        &self.h
+    }
+
+    /// Mean over the levels of `diag(Z'WZ)`: the scale of each effect's column.
+    pub fn mean_cross(&self) -> &[Vec<f64>] {
+        &self.mean_cross
+    }
+
+    fn invert_lambdas(&mut self, pls: &Pls) {
+        for ((block, lambda), inverse) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas).zip(&mut self.inverses) {
+            let mut buffer = inverse.take().unwrap_or_else(|| vec![0.0; lambda.len()]);
+            let scale = &self.mean_cross[block.term];
+            *inverse = invert_lower(block.vsize, lambda, scale, &mut buffer).then_some(buffer);
+        }
+    }
+
+    fn is_singular(&self) -> bool {
+        self.inverses.iter().any(Option::is_none)
+    }
+
+    // P_i = I - A00_i V_i.
+    fn update_units(&mut self, pls: &Pls) {
+        let k = pls.units.k;
+        let mut v = vec![0.0; k * k];
+        for (unit, p) in self.p_units.chunks_exact_mut(k * k).enumerate() {
+            let m = &pls.m[unit * k * k..(unit + 1) * k * k];
+            small::multiply_transposed(k, m, m, &mut v);
+            small::multiply(k, pls.units.a00(unit), &v, p);
+            p.iter_mut().for_each(|value| *value = -*value);
+            (0..k).for_each(|j| p[j * k + j] += 1.0);
+        }
+    }
+}
+
+// Lambda^-1; false where rounding would spoil what is divided by Lambda.
+fn invert_lower(k: usize, lambda: &[f64], scale: &[f64], inverse: &mut [f64]) -> bool {
+    inverse.fill(0.0);
+    for j in 0..k {
+        inverse[j * k + j] = 1.0;
+        small::forward_solve(k, lambda, &mut inverse[j * k..(j + 1) * k]);
+        let norm: f64 = inverse[j * k..(j + 1) * k].iter().map(|v| v * v).sum();
+        // NaN comes from a zero on the diagonal.
+        if norm.is_nan() || norm >= DIVISIBLE * scale[j] {
+            return false;
+        }
+    }
+    true
+}
+
+fn mean_cross_products(pls: &Pls) -> Vec<Vec<f64>> {
+    let mut mean: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize()]).collect();
+    let k = pls.units.k;
+    for a00 in pls.units.a00.chunks_exact(k * k) {
+        (0..k).for_each(|j| mean[pls.layout.unit_term][j] += a00[j * k + j] / pls.units.n_units as f64);
+    }
+    for block in &pls.layout.blocks {
+        for &first in &block.first {
+            for (j, mean) in mean[block.term].iter_mut().enumerate() {
+                *mean += pls.trailing.cross_product(first as usize + j) / block.first.len() as f64;
+            }
+        }
+    }
+    mean
+}

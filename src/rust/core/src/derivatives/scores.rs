@@ -1,0 +1,154 @@
+//! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last, `v' = (Z'Py)'`.
+
+use crate::blocks::small;
+use crate::derivatives::Derivatives;
+use crate::pls::Pls;
+
+/// `columns x q`, the units' effects and the trailing ones apart.
+#[derive(Debug, Default)]
+pub(super) struct Scores {
+    /// Rows: `p + 1` (restricted) or 1.
+    pub columns: usize,
+    pub units: Vec<f64>,
+    pub trailing: Vec<f64>,
+    /// Predicted effects `Omega Z'V^-1 [X, y - X beta]` of the trailing terms.
+    effects: Vec<f64>,
+    residuals: Vec<f64>,
+    unit: Vec<f64>,
+}
+
+impl Derivatives {
+    /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x - Z b)` unit by
+    /// unit; for the trailing terms `v = Lambda^-T u`, or again from the residuals if Lambda is singular.
+    /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
+    pub(super) fn update_scores(&mut self, pls: &Pls, reml: bool) {
+        let (p, m, k) = (pls.p(), pls.layout.m, pls.units.k);
+        let delta = pls.solve_border();
+        let singular = self.is_singular();
+        let scores = &mut self.scores;
+        scores.columns = if reml { p + 1 } else { 1 };
+        let columns = scores.columns;
+        scores.effects.resize(columns * m, 0.0);
+        scores.trailing.resize(columns * m, 0.0);
+        scores.units.resize(columns * k * pls.units.n_units, 0.0);
+        scores.unit.resize(2 * columns * k, 0.0);
+        if m > 0 {
+            border_rows(columns, &delta, &pls.trailing.s_xr, &mut scores.effects);
+            pls.trailing.right_solve_transposed(columns, &mut scores.effects);
+        }
+        for ((block, lambda), inverse) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas).zip(&self.inverses) {
+            let kt = block.vsize;
+            for &first in &block.first {
+                let range = first as usize * columns..(first as usize + kt) * columns;
+                let u = &mut scores.effects[range.clone()];
+                if let Some(inverse) = inverse {
+                    times_lower(kt, columns, u, inverse, &mut scores.trailing[range]);
+                }
+                times_lower_transposed(kt, columns, lambda, u);
+            }
+        }
+        if singular {
+            scores.residuals.resize(columns * m, 0.0);
+            border_rows(columns, &delta, &pls.trailing.a_xr, &mut scores.residuals);
+            scores.residuals.iter_mut().for_each(|v| *v = -*v);
+            pls.trailing.times_cross_products(columns, &scores.effects, &mut scores.residuals);
+        }
+        for unit in 0..pls.units.n_units {
+            scores.update_unit(pls, &self.p_units[unit * k * k..(unit + 1) * k * k], &delta, unit, singular);
+        }
+        for (block, _) in pls.layout.blocks.iter().zip(&self.inverses).filter(|(_, inverse)| inverse.is_none()) {
+            for &first in &block.first {
+                let range = first as usize * columns..(first as usize + block.vsize) * columns;
+                scores.trailing[range.clone()].iter_mut().zip(&scores.residuals[range]).for_each(|(v, r)| *v = -r);
+            }
+        }
+        if reml {
+            forward_solve_border(pls, columns, &mut scores.units);
+            forward_solve_border(pls, columns, &mut scores.trailing);
+        }
+    }
+}
+
+impl Scores {
+    // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals.
+    fn update_unit(&mut self, pls: &Pls, p_unit: &[f64], delta: &[f64], unit: usize, singular: bool) {
+        let (k, columns) = (pls.units.k, self.columns);
+        let (rest, b0) = self.unit.split_at_mut(columns * k);
+        border_rows(columns, delta, pls.units.ax0(unit), rest);
+        let (rows, vals) = pls.units.touched(unit);
+        for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
+            let effect = &self.effects[row as usize * columns..(row as usize + 1) * columns];
+            for (rest, v) in rest.chunks_exact_mut(columns).zip(v) {
+                small::axpy(-v, effect, rest);
+            }
+        }
+        let score = &mut self.units[unit * columns * k..(unit + 1) * columns * k];
+        score.fill(0.0);
+        for (c, rest) in rest.chunks_exact(columns).enumerate() {
+            for (a, score) in score.chunks_exact_mut(columns).enumerate() {
+                small::axpy(p_unit[c * k + a], rest, score);
+            }
+        }
+        if !singular {
+            return;
+        }
+        // b_0i = V_i rest = M_i M_i' rest
+        let m = &pls.m[unit * k * k..(unit + 1) * k * k];
+        b0.fill(0.0);
+        for (c, rest) in rest.chunks_exact(columns).enumerate() {
+            for (a, b0) in b0.chunks_exact_mut(columns).enumerate() {
+                let v: f64 = (0..k).map(|l| m[l * k + a] * m[l * k + c]).sum();
+                small::axpy(v, rest, b0);
+            }
+        }
+        for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
+            let residual = &mut self.residuals[row as usize * columns..(row as usize + 1) * columns];
+            for (b0, v) in b0.chunks_exact(columns).zip(v) {
+                small::axpy(*v, b0, residual);
+            }
+        }
+    }
+}
+
+// Rows X (unless only one is wanted) and y - X beta of a `width x n` block of the border.
+fn border_rows(columns: usize, delta: &[f64], from: &[f64], to: &mut [f64]) {
+    let p = delta.len();
+    for (from, to) in from.chunks_exact(p + 1).zip(to.chunks_exact_mut(columns)) {
+        to[..columns - 1].copy_from_slice(&from[..columns - 1]);
+        to[columns - 1] = from[p] - small::dot(delta, from);
+    }
+}
+
+// out = x L for `rows x k` x and lower triangular L.
+fn times_lower(k: usize, rows: usize, x: &[f64], l: &[f64], out: &mut [f64]) {
+    out.fill(0.0);
+    for (j, out) in out.chunks_exact_mut(rows).enumerate() {
+        for i in j..k {
+            small::axpy(l[j * k + i], &x[i * rows..(i + 1) * rows], out);
+        }
+    }
+}
+
+// x = x L' in place.
+fn times_lower_transposed(k: usize, rows: usize, l: &[f64], x: &mut [f64]) {
+    for i in (0..k).rev() {
+        let (left, right) = x.split_at_mut(i * rows);
+        let target = &mut right[..rows];
+        target.iter_mut().for_each(|v| *v *= l[i * k + i]);
+        for (j, x) in left.chunks_exact(rows).enumerate() {
+            small::axpy(l[j * k + i], x, target);
+        }
+    }
+}
+
+// The rows of X: U' becomes L_XX^-1 U'.
+fn forward_solve_border(pls: &Pls, columns: usize, values: &mut [f64]) {
+    let (p, width, l) = (pls.p(), pls.layout.width, &pls.l_xx);
+    for x in values.chunks_exact_mut(columns) {
+        for j in 0..p {
+            let (done, rest) = x.split_at_mut(j + 1);
+            done[j] /= l[j * width + j];
+            small::axpy(-done[j], &l[j * width + j + 1..j * width + p], rest);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Gradient against fourth-order differences of the objective, Hessian against those of the gradient.
+
+use crate::derivatives::Curvature;
+use crate::design::Design;
+use crate::terms::{Part, ReTerm, RelCov, Structure};
+use crate::{Criterion, LinearMixedModel};
+
+// Small enough for the truncation error, large enough for rounding.
+const STEP: f64 = 6e-4;
+
+struct Random(u64);
+
+impl Random {
+    // Roughly normal: the sum of four uniform numbers.
+    fn normal(&mut self) -> f64 {
+        (0..4).map(|_| self.uniform() - 0.5).sum::<f64>() * 1.7
+    }
+
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+struct TermData {
+    refs: Vec<i32>,
+    n_levels: usize,
+    z: Option<Vec<f64>>,
+    cov: RelCov,
+}
+
+// Level of row i.
+type Levels = Box<dyn Fn(usize) -> usize>;
+
+struct Data {
+    x: Vec<f64>,
+    y: Vec<f64>,
+    weights: Option<Vec<f64>>,
+    terms: Vec<TermData>,
+}
+
+fn us(size: usize, theta_start: usize) -> Part {
+    Part { structure: Structure::Unstructured, size, theta_start }
+}
+
+fn part(structure: Structure, size: usize, theta_start: usize) -> Part {
+    Part { structure, size, theta_start }
+}
+
+impl Data {
+    // Terms: level of row i, parts. Columns of z: the first is one, the others are random.
+    fn new(n: usize, p: usize, terms: Vec<(Levels, Vec<Part>)>) -> Self {
+        let mut random = Random(7);
+        let x = (0..n * p).map(|i| if i < n { 1.0 } else { random.normal() }).collect();
+        let mut y: Vec<f64> = (0..n).map(|_| random.normal()).collect();
+        let mut built = Vec::new();
+        for (level, parts) in terms {
+            let refs: Vec<i32> = (0..n).map(|i| level(i) as i32 + 1).collect();
+            let n_levels = refs.iter().copied().max().unwrap() as usize;
+            let cov = RelCov::new(parts);
+            let k = cov.vsize();
+            let z: Vec<f64> = (0..n * k).map(|i| if i < n { 1.0 } else { random.normal() }).collect();
+            let effects: Vec<f64> = (0..k * n_levels).map(|_| random.normal()).collect();
+            for i in 0..n {
+                y[i] += (0..k).map(|j| z[j * n + i] * effects[(refs[i] as usize - 1) * k + j]).sum::<f64>();
+            }
+            built.push(TermData { refs, n_levels, z: (k > 1).then_some(z), cov });
+        }
+        Self { x, y, weights: None, terms: built }
+    }
+
+    fn weighted(mut self) -> Self {
+        let mut random = Random(11);
+        self.weights = Some((0..self.y.len()).map(|_| 0.2 + 2.0 * random.uniform()).collect());
+        self
+    }
+
+    fn design(&self) -> Design<'_> {
+        let terms = self.terms.iter().map(|TermData { refs, n_levels, z, cov }| ReTerm {
+            refs,
+            n_levels: *n_levels,
+            z: z.as_deref(),
+            cov: cov.clone(),
+        });
+        Design { x: &self.x, y: &self.y, weights: self.weights.as_deref(), offset: None, terms: terms.collect() }
+    }
+}
+
+fn fourth_order(h: f64, mut f: impl FnMut(f64) -> Vec<f64>) -> Vec<f64> {
+    let (a, b, c, d) = (f(-2.0 * h), f(-h), f(h), f(2.0 * h));
+    (0..a.len()).map(|i| (a[i] - 8.0 * b[i] + 8.0 * c[i] - d[i]) / (12.0 * h)).collect()
+}
+
+fn gradient(model: &mut LinearMixedModel, theta: &[f64]) -> Vec<f64> {
+    let mut g = vec![0.0; theta.len()];
+    model.objective(theta).unwrap();
+    model.gradient(&mut g);
+    g
+}
+
+fn shifted(theta: &[f64], j: usize, by: f64) -> Vec<f64> {
+    let mut theta = theta.to_vec();
+    theta[j] += by;
+    theta
+}
+
+fn largest_error(a: &[f64], b: &[f64]) -> f64 {
+    let scale = b.iter().fold(1.0f64, |s, v| s.max(v.abs()));
+    a.iter().zip(b).fold(0.0f64, |e, (a, b)| e.max((a - b).abs())) / scale
+}
+
+fn check(name: &str, data: &Data, exact_hessian: bool) {
+    for (criterion, sigma) in [(Criterion::Ml, None), (Criterion::Reml, None), (Criterion::Reml, Some(0.9))] {
+        let design = data.design();
+        let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
+        let n = model.n_theta();
+        let mut random = Random(3);
+        let general: Vec<f64> = model.start().iter().map(|s| 0.7 * s + 0.3 * random.normal()).collect();
+        let half: Vec<f64> = general.iter().enumerate().map(|(j, t)| if j % 2 == 0 { 0.0 } else { *t }).collect();
+        let other_half: Vec<f64> = general.iter().enumerate().map(|(j, t)| if j % 2 == 1 { 0.0 } else { *t }).collect();
+        for theta in [general, half, other_half, vec![0.0; n]] {
+            let g = gradient(&mut model, &theta);
+            let differences: Vec<f64> = (0..n)
+                .map(|j| fourth_order(STEP, |h| vec![model.objective(&shifted(&theta, j, h)).unwrap()])[0])
+                .collect();
+            let error = largest_error(&g, &differences);
+            assert!(error < 1e-7, "{name}, {criterion:?}, sigma {sigma:?}: gradient at {theta:?} off by {error:e}");
+            if !exact_hessian {
+                continue;
+            }
+            let mut hessian = vec![0.0; n * n];
+            gradient(&mut model, &theta);
+            model.hessian(Curvature::Exact, &mut hessian);
+            let differences: Vec<f64> =
+                (0..n).flat_map(|j| fourth_order(STEP, |h| gradient(&mut model, &shifted(&theta, j, h)))).collect();
+            let error = largest_error(&hessian, &differences);
+            assert!(error < 1e-7, "{name}, {criterion:?}, sigma {sigma:?}: Hessian at {theta:?} off by {error:e}");
+        }
+    }
+}
+
+#[test]
+fn one_factor() {
+    for k in [1, 2, 3, 5] {
+        check(&format!("k = {k}"), &Data::new(90, 3, vec![(Box::new(|i| i % 9), vec![us(k, 0)])]), true);
+    }
+}
+
+#[test]
+fn one_factor_of_several_parts() {
+    let parts = vec![us(2, 0), part(Structure::Diagonal, 2, 3), part(Structure::HomogeneousDiagonal, 2, 5)];
+    check("parts", &Data::new(120, 2, vec![(Box::new(|i| i % 10), parts)]).weighted(), true);
+}
+
+#[test]
+fn crossed_nested_and_mixed() {
+    check(
+        "scalar",
+        &Data::new(120, 2, vec![(Box::new(|i| i % 12), vec![us(1, 0)]), (Box::new(|i| i / 24), vec![us(1, 1)])]),
+        true,
+    );
+    let nested = Data::new(120, 2, vec![(Box::new(|i| i / 4), vec![us(2, 0)]), (Box::new(|i| i / 24), vec![us(1, 3)])]);
+    check("nested", &nested.weighted(), true);
+    let mixed = || {
+        Data::new(
+            160,
+            3,
+            vec![
+                (Box::new(|i| (i * i + i / 7) % 11), vec![us(2, 0)]),
+                (Box::new(|i| i % 16), vec![us(3, 3)]),
+                (Box::new(|i| i / 40), vec![part(Structure::HomogeneousDiagonal, 2, 9), us(1, 10)]),
+            ],
+        )
+    };
+    check("mixed", &mixed(), true);
+    check("mixed, weighted", &mixed().weighted(), true);
+}
+
+#[test]
+fn sparse_trailing_storage() {
+    // 480 classes of 4 children in 40 schools of 4 regions: the classes' children are the units.
+    let n = 4 * 480;
+    let data = Data::new(
+        n,
+        2,
+        vec![
+            (Box::new(|i| i / 2), vec![us(2, 0)]),
+            (Box::new(|i| i / 4), vec![us(1, 3)]),
+            (Box::new(|i| i / 48), vec![us(2, 4)]),
+        ],
+    );
+    assert!(matches!(
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap().pls().trailing.rr,
+        crate::blocks::trailing::Storage::Sparse(_)
+    ));
+    check("sparse", &data, false);
+}

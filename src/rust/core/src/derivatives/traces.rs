@@ -1,0 +1,95 @@
+//! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
+
+use crate::blocks::small::{self, for_size};
+use crate::derivatives::{Derivatives, Profile};
+use crate::inference::scale_rows;
+use crate::pls::Pls;
+
+impl Derivatives {
+    /// Units: `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
+    pub(super) fn add_unit_traces(&mut self, pls: &Pls) {
+        pls.trailing.invert(&mut self.c);
+        for_size!(pls.units.k, k => self.add_unit_traces_of_size(pls, k));
+    }
+
+    #[inline(always)]
+    fn add_unit_traces_of_size(&mut self, pls: &Pls, k: usize) {
+        let g = &mut self.g[pls.layout.unit_term];
+        let mut buffer = vec![0.0; 2 * k * k];
+        let (y, work) = buffer.split_at_mut(k * k);
+        let mut scaled = Vec::new();
+        for unit in 0..pls.units.n_units {
+            let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
+            small::multiply(k, p, pls.units.a00(unit), work);
+            small::axpy(1.0, work, g);
+            let (rows, vals) = pls.units.touched(unit);
+            if rows.is_empty() {
+                continue;
+            }
+            scaled.clear();
+            scaled.extend_from_slice(vals);
+            scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, &self.block_of_row, &mut scaled);
+            y.fill(0.0);
+            pls.trailing.quadratic_form(k, unit, rows, &scaled, &self.c, y);
+            small::multiply(k, p, y, work);
+            small::multiply_transposed(k, work, p, y);
+            small::axpy(-1.0, y, g);
+        }
+    }
+
+    /// Trailing terms: `sum_l W_ll = Lambda^-T (q I - sum_l C_ll) Lambda^-1`.
+    pub(super) fn add_trailing_traces(&mut self, pls: &Pls) {
+        for (b, block) in pls.layout.blocks.iter().enumerate() {
+            let k = block.vsize;
+            let Some(inverse) = &self.inverses[b] else {
+                self.add_singular_trace(pls, b);
+                continue;
+            };
+            let mut sum = vec![0.0; k * k];
+            for j in 0..k {
+                sum[j * k + j] = block.first.len() as f64;
+                for i in 0..k {
+                    for &first in &block.first {
+                        sum[j * k + i] -= pls.trailing.element(&self.c, first as usize + i, first as usize + j);
+                    }
+                }
+            }
+            let g = &mut self.g[block.term];
+            for j in 0..k {
+                for i in 0..k {
+                    for b in j..k {
+                        for a in i..k {
+                            g[j * k + i] += inverse[i * k + a] * sum[b * k + a] * inverse[j * k + b];
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `G_t -= sum_l T_l'T_l + v_l v_l' / sigma^2` (the first for the restricted likelihood only).
+    pub(super) fn subtract_outer_products(&mut self, pls: &Pls, profile: Profile) {
+        let columns = self.scores.columns;
+        let mut subtract = |term: usize, k: usize, level: &[f64]| {
+            let g = &mut self.g[term];
+            for j in 0..k {
+                let b = &level[j * columns..(j + 1) * columns];
+                for i in 0..k {
+                    let a = &level[i * columns..(i + 1) * columns];
+                    let fixed = small::dot(&a[..columns - 1], &b[..columns - 1]);
+                    g[j * k + i] -= fixed + profile.precision * a[columns - 1] * b[columns - 1];
+                }
+            }
+        };
+        let k = pls.units.k;
+        for level in self.scores.units.chunks_exact(k * columns) {
+            subtract(pls.layout.unit_term, k, level);
+        }
+        for block in &pls.layout.blocks {
+            for &first in &block.first {
+                let range = first as usize * columns..(first as usize + block.vsize) * columns;
+                subtract(block.term, block.vsize, &self.scores.trailing[range]);
+            }
+        }
+    }
+}
