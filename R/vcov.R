@@ -48,7 +48,8 @@ unscaled_joint_covariance <- function(fit) {
   q <- nrow(lambda)
   # Rows of L^-1 P Lambda': crossprod is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
   half <- solve_lower(parts$l, Matrix::t(lambda))
-  rx_inverse <- backsolve(fit$rx, diag(length(fit$beta)))
+  p <- length(fit$beta)
+  rx_inverse <- if (p > 0) backsolve(fit$rx, diag(p)) else matrix(0, 0, 0)
   shift <- as.matrix(Matrix::crossprod(half, parts$rzx)) %*% rx_inverse
   b_part <- as.matrix(Matrix::crossprod(half)) + tcrossprod(shift)
   cross <- -tcrossprod(shift, rx_inverse)

@@ -13,12 +13,20 @@ test_that("standard errors are lme4's", {
   }, names = c("dyestuff_ml", "sleep", "penicillin", "cake_dummy", "sleep_offset", "sleep_aliased"))
 })
 
+# Names of a term's random effects in the joint covariance, in the order of the columns of Z.
+effect_names <- function(term) {
+  k <- length(term$columns)
+  paste(term$group, rep(term$levels, each = k), rep(term$columns, length(term$levels)), sep = ".")
+}
+
 test_that("standard errors are those of the joint covariance of b and beta", {
-  for (name in c("sleep", "penicillin_weights", "pastes", "sleep_bars", "dyestuff2")) {
+  for (name in c("sleep", "penicillin_weights", "pastes", "sleep_no_fixed", "sleep_bars", "dyestuff2")) {
     fit <- twin(name)$ours
     m <- cbind(as.matrix(model.matrix(fit, "random")), model.matrix(fit))
+    order <- c(unlist(lapply(fit$random, effect_names)), names(fixef(fit)))
+    v <- vcov(fit, full = TRUE)[order, order]
     se <- predict(fit, se.fit = TRUE)
-    expect_equal(unname(se$se.fit), unname(sqrt(rowSums((m %*% vcov(fit, full = TRUE)) * m))), tolerance = 1e-7)
+    expect_equal(unname(se$se.fit), unname(sqrt(rowSums((m %*% v) * m))), tolerance = 1e-7)
     new <- twin(name)$data[c(3, 1), ]
     expect_equal(predict(fit, new, se.fit = TRUE), lapply(se, `[`, c(3, 1)), tolerance = 1e-8)
   }
