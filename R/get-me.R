@@ -74,8 +74,8 @@ fit_parts <- list(
   RZX = \(fit) named_rzx(fit),
   # lme4: vectors
   y = \(fit) response(fit_frame(fit)),
-  mu = \(fit) unname(fit$fitted),
-  offset = \(fit) total_offset(fit_frame(fit)) %||% numeric(nrow(fit$frame)),
+  mu = \(fit) as.vector(fit$fitted) %||% fit_frame(fit),
+  offset = \(fit) total_offset(fit_frame(fit)) %||% numeric(n_rows(fit)),
   u = \(fit) stack_modes(fit$u),
   b = \(fit) methods::as(matrix(stack_modes(fit$b)), "unpackedMatrix"),
   fixef = \(fit) fit$beta,
@@ -86,8 +86,8 @@ fit_parts <- list(
   lower = \(fit) named_theta(fit, theta_lower(fit$random)),
   sigma = \(fit) fit$sigma,
   # lme4: sizes
-  n = \(fit) nrow(fit$frame),
-  N = \(fit) nrow(fit$frame),
+  n = \(fit) n_rows(fit),
+  N = \(fit) n_rows(fit),
   p = \(fit) length(fit$beta),
   q = \(fit) sum(effects_per_term(fit)),
   k = \(fit) length(fit$random),
@@ -116,7 +116,7 @@ fit_parts <- list(
   Xymat = \(fit) cbind(stats::model.matrix(fit), y = response(fit$frame)),
   sqrtwts = \(fit) if (is.null(fit$frame[["(weights)"]])) numeric() else root_weights(fit),
   parmap = \(fit) parameter_map(fit),
-  dims = \(fit) c(n = nrow(fit$frame), p = length(fit$beta), q = sum(effects_per_term(fit)), k = length(fit$random)),
+  dims = \(fit) c(n = n_rows(fit), p = length(fit$beta), q = sum(effects_per_term(fit)), k = length(fit$random)),
   A_blocks = \(fit) product_blocks(fit),
   L_blocks = \(fit) factor_blocks(fit),
   optsum = \(fit) opt_summary(fit),
@@ -133,6 +133,9 @@ fit_parts <- list(
   objective = \(fit) fit$dev$objective,
   pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit)))
 )
+
+# Of a fit without its data only the observations of positive weight are known.
+n_rows <- function(fit) if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
 
 re_labels <- function(fit) vapply(fit$random, \(term) term$label, "")
 
@@ -193,7 +196,7 @@ deviance_components <- function(fit) {
 }
 
 dimensions <- function(fit) {
-  n <- nrow(fit$frame)
+  n <- n_rows(fit)
   p <- length(fit$beta)
   c(
     N = n, n = n, p = p, nmp = n - p, q = sum(effects_per_term(fit)), nth = length(fit$theta),

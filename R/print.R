@@ -35,7 +35,7 @@ format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation
     format_criterion(criterion_table(x)), "",
     format_random_effects(VarCorr.rlmm(x), nobs.rlmm(x), ngrps.rlmm(x), digits, ranef.comp, ranef.corr), "",
     format_fixed_effects(coefficient_table(x$beta, standard_errors(x), ddf), digits, signif.stars),
-    if (correlation && length(x$beta) > 1) c("", format_correlations(vcov.rlmm(x), symbolic.cor)),
+    correlation_lines(vcov.rlmm(x), correlation, symbolic.cor),
     if (length(notes) > 0) c("", notes)
   )
 }

@@ -5,7 +5,8 @@
 #' The result has lme4's class as well as ours, so that lme4's `dotplot()` and `qqmath()` draw it when lme4 is loaded.
 #'
 #' @param object A fit.
-#' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`?
+#' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`? A fit that doesn't hold its data
+#'   (`slim = TRUE` in [rlmm_control()]) can't.
 #' @param drop Return vectors instead of data frames for factors with one random effect per level?
 #' @param whichel Names of the grouping factors to return.
 #' @param postVar lme4's old name of `condVar`.
@@ -22,7 +23,8 @@
 #' head(ranef(fit, uscale = TRUE)$Subject)
 #' @importFrom nlme ranef
 #' @export
-ranef.rlmm <- function(object, condVar = TRUE, drop = FALSE, whichel = NULL, postVar = FALSE, uscale = FALSE, ...) {
+ranef.rlmm <- function(object, condVar = !is.null(object$frame), drop = FALSE, whichel = NULL, postVar = FALSE,
+                       uscale = FALSE, ...) {
   groups <- term_groups(object)
   wanted <- check_groups(whichel, unique(groups))
   modes <- if (uscale) object$u else object$b

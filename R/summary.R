@@ -39,9 +39,9 @@ summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none
       coefficients = coefficient_table(object$beta, standard_errors(object), ddf),
       sigma = object$sigma, vcov = vcov.rlmm(object), varcor = VarCorr.rlmm(object),
       nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
-      residuals = residuals(object, type = "scaled"),
+      residuals = if (!is.null(object$frame)) residuals(object, type = "scaled"),
       notes = fit_notes(object), optinfo = object$optsum, na.action = object$na_action,
-      correlation = correlation %||% (p <= getOption("lme4.summary.cor.max", 20)),
+      correlation = correlation %||% if (p > getOption("lme4.summary.cor.max", 20)) NA else TRUE,
       ddf = ddf, conf.int = conf.int, level = level
     ),
     class = "summary.rlmm"
@@ -97,11 +97,11 @@ format.summary.rlmm <- function(x, digits = max(3, getOption("digits") - 3), cor
   c(
     format_header(x), "",
     format_criterion(x$AICtab), "",
-    if (show.resids) c(format_residuals(x$residuals, digits), ""),
+    if (show.resids && !is.null(x$residuals)) c(format_residuals(x$residuals, digits), ""),
     format_random_effects(x$varcor, x$nobs, x$ngrps, digits, ranef.comp, ranef.corr),
     omitted_note(x$na.action), "",
     format_fixed_effects(coef.summary.rlmm(x), digits, signif.stars),
-    if (correlation && nrow(x$coefficients) > 1) c("", format_correlations(x$vcov, symbolic.cor)),
+    correlation_lines(x$vcov, correlation, symbolic.cor),
     if (length(x$notes) > 0) c("", x$notes)
   )
 }
@@ -126,6 +126,15 @@ format_named <- function(values, digits) trimws(utils::capture.output(print(valu
 
 omitted_note <- function(na_action) {
   if (length(na_action) > 0) paste0("(", stats::naprint(na_action), ")")
+}
+
+# NA: there are so many that they are only mentioned.
+correlation_lines <- function(covariance, show, symbolic) {
+  p <- nrow(covariance)
+  if (is.na(show)) {
+    return(c("", paste0("Correlations of the ", p, " fixed effects: `print(x, correlation = TRUE)`.")))
+  }
+  if (show && p > 1) c("", format_correlations(covariance, symbolic))
 }
 
 #' The lower triangle of the correlations of the fixed effects, under abbreviated names.

@@ -43,3 +43,11 @@ expect_values <- function(object, expected, tolerance = 1e-6, label = NULL) {
   }
   expect_equal(plain(object), plain(expected), tolerance = tolerance, label = label)
 }
+
+# Random effects without their variances.
+plain_modes <- function(x) {
+  lapply(unclass(x), function(table) {
+    attr(table, "postVar") <- NULL
+    table
+  })
+}

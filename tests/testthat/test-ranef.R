@@ -1,10 +1,3 @@
-plain_modes <- function(x) {
-  lapply(unclass(x), function(table) {
-    attr(table, "postVar") <- NULL
-    table
-  })
-}
-
 test_that("ranef() is lme4's, with conditional variances", {
   for_each_pair(function(fit, lme4) {
     ours <- ranef(fit)

@@ -49,3 +49,23 @@ test_that("unknown kinds of tests are refused", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   expect_error(summary(fit, ddf = "satterthwait"))
 })
+
+test_that("a fit without its data is summarised all the same", {
+  slim <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(slim = TRUE))
+  full <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_identical(format(slim), format(full))
+  expect_identical(format(summary(slim)), format(summary(full), show.resids = FALSE))
+  expect_identical(plain_modes(ranef(slim)), plain_modes(ranef(full)))
+  expect_equal(logLik(slim, REML = FALSE), logLik(full, REML = FALSE))
+  expect_identical(getME(slim, "n"), 180L)
+  expect_error(ranef(slim, condVar = TRUE), class = "rlmm_error_slim")
+  expect_error(getME(slim, "X"), class = "rlmm_error_slim")
+  expect_error(getME(slim, "mu"), class = "rlmm_error_slim")
+})
+
+test_that("correlations of many coefficients are shown on request", {
+  fit <- suppressMessages(rlmm(weight ~ factor(Time) * Diet + (1 | Chick), ChickWeight))
+  expect_match(format(summary(fit)), "Correlations of the 48 fixed effects", all = FALSE)
+  expect_match(format(summary(fit), correlation = TRUE), "^Correlation of fixed effects", all = FALSE)
+  expect_false(any(grepl("Correlation", format(summary(fit, correlation = FALSE)))))
+})
