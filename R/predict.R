@@ -138,7 +138,8 @@ model_parameters <- function(fit, newparams) {
 }
 
 check_newparams <- function(newparams, expected) {
-  if (!is.list(newparams) || !all(names(newparams) %in% names(expected))) {
+  named <- is.list(newparams) && length(names(newparams)) == length(newparams)
+  if (!named || !all(names(newparams) %in% names(expected))) {
     abort_newparams("It must be a list with any of the elements `beta`, `theta`, and `sigma`.")
   }
   for (name in names(newparams)) {
@@ -173,14 +174,15 @@ abort_newparams <- function(found) {
 #' @noRd
 old_re_form <- function(re_form, ...) {
   dots <- list(...)
-  old <- names(dots) %in% c("ReForm", "REForm", "REform")
+  names <- names(dots) %||% character(length(dots))
+  old <- names %in% c("ReForm", "REForm", "REform")
   if (!all(old)) {
-    unknown <- ifelse(nzchar(names(dots)), tick(names(dots)), "an unnamed one")[!old]
+    unknown <- ifelse(nzchar(names), tick(names), "an unnamed one")[!old]
     warn_rlmm(paste0("Arguments that are not used: ", enumerate(unknown), "."), "rlmm_warning_unused_argument")
   }
   if (!any(old)) {
     return(re_form)
   }
-  warn_rlmm(paste0(tick(names(dots)[old][1]), " is an old name of `re.form`."), "rlmm_warning_deprecated")
+  warn_rlmm(paste0(tick(names[old][1]), " is an old name of `re.form`."), "rlmm_warning_deprecated")
   dots[[which(old)[1]]]
 }

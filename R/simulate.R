@@ -71,18 +71,24 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
   draw <- which(lengths(hold) == 0)
   lapply(draw, function(i) {
     term <- fit$random[[i]]
-    refs <- checked_refs(term, new, allow_new_levels)
-    level <- row_labels(term, new)
-    known <- length(term$levels)
-    extra <- unique(level[is.na(refs) & !is.na(level)])
-    refs[is.na(refs)] <- known + match(level[is.na(refs)], extra)
+    refs <- add_new_levels(checked_refs(term, new, allow_new_levels), term, new)
     list(
       refs = refs,
-      n_levels = known + length(extra),
+      n_levels = max(length(term$levels), refs, na.rm = TRUE),
       z = effects_matrix(term, new),
       factor = par$sigma * lambda_block(term, par$theta)
     )
   })
+}
+
+# Levels that the fit didn't see are counted on from its own.
+add_new_levels <- function(refs, term, new) {
+  unknown <- is.na(refs)
+  if (any(unknown)) {
+    labels <- row_labels(term, new)[unknown]
+    refs[unknown] <- length(term$levels) + match(labels, unique(labels), incomparables = NA)
+  }
+  refs
 }
 
 #' n x nsim: the sum over terms of z_i' b[ref_i]. The spherical effects of a replicate are drawn by term, level, effect.
@@ -111,7 +117,11 @@ term_effects <- function(term, u) {
 
 residual_sd <- function(fit, sigma, new) {
   weights <- new_weights(fit, new)
-  if (is.null(weights)) sigma else sigma / sqrt(weights)
+  if (is.null(weights)) {
+    return(sigma)
+  }
+  # What is drawn for an observation of weight 0 doesn't count, but must be a number.
+  sigma / sqrt(ifelse(weights == 0, 1, weights))
 }
 
 #' Sets the seed, if one is given.

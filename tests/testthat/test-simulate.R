@@ -106,3 +106,8 @@ test_that("nsim must be a positive number", {
   expect_error(simulate(fit, 0), class = "rlmm_error_argument")
   expect_snapshot(writeLines(error_lines(simulate(fit, "a"))))
 })
+
+test_that("observations of weight zero get finite draws", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, weights = rep(c(0, 1, 1), 10))
+  expect_true(all(is.finite(simulate(fit, seed = 1)$sim_1)))
+})

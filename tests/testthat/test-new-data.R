@@ -1,0 +1,135 @@
+test_that("a column is needed only if it is used", {
+  fit <- twin("sleep")$ours
+  expect_equal(
+    predict(fit, data.frame(Days = 2), re.form = NA), c(`1` = unname(sum(fixef(fit) * c(1, 2))))
+  )
+  pair <- twin("penicillin")$ours
+  expect_length(predict(pair, data.frame(plate = c("a", "b")), re.form = ~ (1 | plate)), 2)
+})
+
+test_that("new levels stop, or have no random effects", {
+  pair <- twin("sleep")
+  new <- data.frame(Days = 1:4, Subject = c("308", "372b", "999", NA))
+  expect_error(predict(pair$ours, new), class = "rlmm_error_new_levels")
+  expect_snapshot(writeLines(error_lines(predict(pair$ours, new))))
+  expect_snapshot(writeLines(error_lines(predict(pair$ours, new[c(1, 4), ]))))
+  expect_equal(
+    predict(pair$ours, new, allow.new.levels = TRUE), predict(pair$theirs, new, allow.new.levels = TRUE),
+    tolerance = 1e-7
+  )
+  expect_equal(predict(pair$ours, new, re.form = NA), predict(pair$theirs, new, re.form = NA), tolerance = 1e-7)
+
+  pair <- twin("pastes")
+  new <- data.frame(batch = c("A", "A", "new"), cask = c("a", "z", "a"))
+  expect_error(predict(pair$ours, new), class = "rlmm_error_new_levels")
+  expect_equal(
+    predict(pair$ours, new, allow.new.levels = TRUE), predict(pair$theirs, new, allow.new.levels = TRUE),
+    tolerance = 1e-7
+  )
+})
+
+test_that("levels of a fixed factor that weren't seen are an error that names them", {
+  fit <- twin("npk")$ours
+  new <- npk[1:2, ]
+  new$N <- factor(c("0", "2"))
+  expect_error(predict(fit, new), class = "rlmm_error_unknown_level")
+  expect_snapshot(writeLines(error_lines(predict(fit, new))))
+})
+
+test_that("characters, tibbles, data.tables, lists, one row and no rows will do", {
+  fit <- twin("sleep")$ours
+  want <- unname(fitted(fit)[1:2])
+  new <- data.frame(Days = c(0L, 1L), Subject = c("308", "308"))
+  expect_equal(unname(predict(fit, new)), want)
+  expect_equal(unname(predict(fit, as.list(new))), want)
+  expect_equal(unname(predict(fit, new[1, ])), want[1])
+  expect_identical(unname(predict(fit, new[0, ])), numeric())
+  expect_equal(unname(predict(fit, data.frame(Days = 0, Subject = 308))), want[1])
+  unused <- data.frame(Days = 0, Subject = factor("308", levels = c("999", "308")))
+  expect_equal(unname(predict(fit, unused)), want[1])
+  expect_error(predict(fit, as.matrix(new)), class = "rlmm_error_newdata")
+  if (requireNamespace("tibble", quietly = TRUE)) expect_equal(unname(predict(fit, tibble::as_tibble(new))), want)
+  if (requireNamespace("data.table", quietly = TRUE)) {
+    expect_equal(unname(predict(fit, data.table::as.data.table(new))), want)
+  }
+})
+
+test_that("a factor may come with fewer levels, or as text", {
+  fit <- twin("cake_dummy")$ours
+  data <- twin("cake_dummy")$data
+  new <- data[3:4, ]
+  expect_equal(predict(fit, droplevels(new)), fitted(fit)[3:4])
+  new$recipe <- as.character(new$recipe)
+  expect_equal(predict(fit, new), fitted(fit)[3:4])
+})
+
+test_that("expressions as grouping factors mean on new data what they meant in the fit", {
+  data <- sleepstudy
+  data$x <- rep(seq(0.1, 5, length.out = 60), 3)
+  data$r <- as.integer(data$Subject)
+  data$a <- rep(c("u", "v"), 90)
+  for (formula in list(
+    Reaction ~ Days + (1 | cut(x, 4)),
+    Reaction ~ Days + (1 | factor(r)),
+    Reaction ~ Days + (1 | interaction(a, Subject)),
+    Reaction ~ Days + (1 | paste(a, r)),
+    Reaction ~ Days + (1 | factor(r):a),
+    Reaction ~ Days + (1 | x > mean(x))
+  )) {
+    fit <- suppressMessages(rlmm(formula, data))
+    expect_equal(predict(fit, data), fitted(fit), tolerance = 1e-10, info = deparse1(formula))
+    some <- data[c(2, 31, 175), ]
+    expect_equal(predict(fit, some), fitted(fit)[c(2, 31, 175)], tolerance = 1e-10, info = deparse1(formula))
+    expect_equal(predict(fit, some[1, ]), fitted(fit)[2], tolerance = 1e-10, info = deparse1(formula))
+  }
+})
+
+test_that("bases, transformations and offsets mean on new data what they meant in the fit", {
+  data <- sleepstudy
+  data$x <- seq(1, 2, length.out = 180)
+  for (formula in list(
+    Reaction ~ poly(Days, 2) + (poly(Days, 2) | Subject),
+    Reaction ~ splines::ns(Days, 3) + (1 | Subject),
+    Reaction ~ scale(Days) + (scale(Days) | Subject),
+    log(Reaction) ~ log(x) + I(Days^2) + (1 | Subject),
+    Reaction ~ offset(10 * x) + Days + (1 | Subject),
+    Reaction ~ factor(Days) * x + (1 | Subject),
+    Reaction ~ (Days > 4) + (Days > 4 | Subject)
+  )) {
+    fit <- suppressMessages(rlmm(formula, data))
+    some <- data[c(5, 77, 78), ]
+    expect_equal(predict(fit, some), fitted(fit)[c(5, 77, 78)], tolerance = 1e-10, info = deparse1(formula))
+  }
+  degree <- 2
+  fit <- rlmm(Reaction ~ poly(Days, degree) + (1 | Subject), data)
+  expect_equal(predict(fit, data[4, ]), fitted(fit)[4], tolerance = 1e-10)
+})
+
+test_that("the argument offset is evaluated in the new data, like that of the formula", {
+  data <- sleepstudy
+  data$o <- 10 * data$Days
+  fit <- rlmm(Reaction ~ 1 + (1 | Subject), data, offset = o)
+  expect_equal(predict(fit, data[3:5, ]), fitted(fit)[3:5])
+  expect_error(predict(fit, data["Subject"]), class = "rlmm_error_variable")
+  expect_snapshot(writeLines(error_lines(predict(fit, data["Subject"]))))
+})
+
+test_that("missing columns and wrong types are named", {
+  fit <- rlmm(Reaction ~ log1p(Days) + (1 | Subject), sleepstudy)
+  expect_snapshot(writeLines(error_lines(predict(fit, data.frame(days = 1, Subject = "308")))))
+  expect_snapshot(writeLines(error_lines(predict(fit, data.frame(Days = 1)))))
+  expect_snapshot(writeLines(error_lines(predict(twin("sleep")$ours, data.frame(Days = "1", Subject = "308")))))
+  # A variable of that name outside the new data isn't meant.
+  Days <- sleepstudy$Days
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_error(predict(fit, sleepstudy["Subject"]), class = "rlmm_error_variable")
+})
+
+test_that("names with spaces and letters of any script are columns like others", {
+  data <- sleepstudy
+  names(data)[2] <- "Tage ohne Schlaf"
+  data$`größe` <- data$Subject
+  fit <- rlmm(Reaction ~ `Tage ohne Schlaf` + (`Tage ohne Schlaf` | größe), data)
+  expect_equal(predict(fit, data[11:13, ]), fitted(fit)[11:13])
+  expect_equal(predict(fit, re.form = ~ (`Tage ohne Schlaf` | größe)), fitted(fit))
+})
