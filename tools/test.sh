@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . tools/lib-prepare.sh
 
 prepare "cli rlang Matrix nlme testthat" \
-  "lme4 lattice MASS mlmRev reformulas withr tibble data.table jsonlite numDeriv knitr rmarkdown"
+  "lme4 lattice MASS mlmRev withr tibble data.table jsonlite knitr rmarkdown"
 
 # One build serves both: the installation takes the profile and the folder that cargo test uses.
 export RLMM_PROFILE=dev RLMM_TARGET_DIR="$PWD/src/rust/target"
