@@ -8,26 +8,24 @@
 predict_se <- function(fit, use, new, random_only, allow_new_levels) {
   x <- if (random_only) matrix(0, new$n, length(fit$beta)) else fixed_matrix(fit, new)
   if (all(lengths(use) == 0)) {
-    return(fit$sigma * root_sums(fixed_part(x, fit)))
+    return(fit$sigma * sqrt(fixed_variance(x, fit)))
   }
   parts <- sparse_factor(fit)
-  zt <- selected_zt(fit, use, new, allow_new_levels)
-  se <- lapply(row_blocks(new$n), function(rows) {
-    a <- as.matrix(solve_lower(parts$l, sparse_lambdat(fit) %*% zt[, rows, drop = FALSE]))
+  lambdat_zt <- sparse_lambdat(fit) %*% selected_zt(fit, use, new, allow_new_levels)
+  variance <- lapply(row_blocks(new$n), function(rows) {
+    a <- solve_lower(parts$l, lambdat_zt[, rows, drop = FALSE])
     shifted <- x[rows, , drop = FALSE] - as.matrix(Matrix::crossprod(a, parts$rzx))
-    root_sums(rbind(a, fixed_part(shifted, fit)))
+    Matrix::colSums(a^2) + fixed_variance(shifted, fit)
   })
-  fit$sigma * unlist(se)
+  fit$sigma * sqrt(unlist(variance, use.names = FALSE))
 }
 
-# R_X^-T x for each row x, as columns
-fixed_part <- function(x, fit) {
-  if (ncol(x) == 0) t(x) else backsolve(fit$rx, t(x), transpose = TRUE)
+# |R_X^-T x|^2 for each row x
+fixed_variance <- function(x, fit) {
+  if (ncol(x) == 0) numeric(nrow(x)) else colSums(backsolve(fit$rx, t(x), transpose = TRUE)^2)
 }
 
-root_sums <- function(x) sqrt(colSums(x^2))
-
-# Few enough rows at a time that the dense q x rows matrix stays small.
+# Few enough rows at a time that a, which fills in where factors are crossed, stays small.
 row_blocks <- function(n) split(seq_len(n), (seq_len(n) - 1) %/% 500)
 
 #' Z' for predictions: q x n, with the selected columns of each term; nothing for a level that is new

@@ -41,7 +41,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
 #' @noRd
 evaluate_update <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
-  data <- if ("data" %in% changed) eval(args$data, caller) else find_data(args$data, formula, caller)
+  data <- if ("data" %in% changed) eval(args$data, caller) else find_data(fit, args$data, formula, caller)
   if (is.null(data) && !(is.null(args$data) && has_variables(NULL, formula))) {
     return(update_stored(fit, call, formula, changed, caller))
   }
@@ -102,17 +102,22 @@ call_fitter <- function(call, values, caller) {
 
 # Data ----------------------------------------------------------------------
 
-#' The value of `data` where the model was made or where `update()` was called: the first that has the formula's
-#' variables
+#' The value of `data` where the model was made or where `update()` was called
+#'
+#' Preferably the one that still holds what was fitted, and least beyond it: another data frame may have the same name.
+#' Otherwise the first with the formula's variables, as the user may have changed the data on purpose.
 #' @noRd
-find_data <- function(expr, formula, caller) {
-  for (env in list(environment(formula), caller)) {
-    data <- tryCatch(eval(expr, env), error = \(e) NULL)
-    if (is.list(data) && has_variables(data, formula)) {
-      return(data)
-    }
+find_data <- function(fit, expr, formula, caller) {
+  found <- lapply(list(environment(formula), caller), \(env) tryCatch(eval(expr, env), error = \(e) NULL))
+  found <- Filter(\(data) is.list(data) && has_variables(data, formula), found)
+  if (length(found) == 0) {
+    return(NULL)
   }
-  NULL
+  same <- Filter(\(data) is.data.frame(data) && holds_fit(data, fit), found)
+  if (length(same) == 0) {
+    return(found[[1]])
+  }
+  same[[which.min(vapply(same, nrow, 1L))]]
 }
 
 has_variables <- function(data, formula) {

@@ -80,3 +80,13 @@ test_that("without data the variables come from the formula's environment", {
   fit <- make()
   expect_named(fixef(update(fit, . ~ . - x)), "(Intercept)")
 })
+
+test_that("of two data frames of the same name the one that was fitted is meant", {
+  formula <- Reaction ~ Days + (1 | Subject)
+  table <- sleepstudy
+  make <- function(table) {
+    fit <- rlmm(formula, table)
+    update(fit, . ~ . - Days)
+  }
+  expect_equal(nobs(make(sleepstudy[1:100, ])), 100)
+})
