@@ -102,6 +102,9 @@ impl Spec {
     }
 }
 
+/// Without a limit of the user's, an optimizer with tolerances of zero would never end.
+const MOST_EVALUATIONS: usize = 100_000;
+
 /// Reads an `rlmm_control()` list.
 pub fn settings(control: &List) -> Settings {
     let default = Settings::default();
@@ -114,7 +117,7 @@ pub fn settings(control: &List) -> Settings {
         xtol_rel: tolerance("xtol_rel", default.xtol_rel),
         xtol_abs: tolerance("xtol_abs", default.xtol_abs),
         initial_step: element(control, "initial_step").as_real_vector().unwrap_or_default(),
-        max_eval: limit("max_eval") as usize,
+        max_eval: number(control, "max_eval").filter(|v| v.is_finite()).map_or(MOST_EVALUATIONS, |v| v as usize),
         max_time: limit("max_time"),
     }
 }

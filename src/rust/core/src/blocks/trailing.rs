@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 const ALWAYS_DENSE: usize = 400;
 /// How many times more a multiplication costs in the sparse factorisation.
 const SPARSE_COST: f64 = 16.0;
-/// The largest factor we try to hold: 2^30 elements, 8 GiB.
-const MAX_ELEMENTS: usize = 1 << 30;
+/// The largest factor we try to hold: 2^28 elements, 2 GiB (and as much again for the cross-products).
+const MAX_ELEMENTS: usize = 1 << 28;
 
 /// Share of the trailing rows that a unit must touch on average for one matrix product to beat scattered updates.
 const GATHER_DENSITY: f64 = 0.25;
@@ -191,7 +191,7 @@ fn sparse_pattern(units: &Units, layout: &Layout) -> Result<Option<Pattern>> {
     if m <= ALWAYS_DENSE || (dense_fits && pairs > (m as f64).powi(2) / 4.0) {
         return Ok(None);
     }
-    let pattern = Pattern::new(units, layout, MAX_ELEMENTS / 4);
+    let pattern = Pattern::new(units, layout, MAX_ELEMENTS / 2);
     match pattern {
         Some(pattern) if !dense_fits || SPARSE_COST * pattern.flops() < (m as f64).powi(3) / 3.0 => Ok(Some(pattern)),
         _ if dense_fits => Ok(None),
