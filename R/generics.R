@@ -7,7 +7,8 @@
 #' These functions have lme4's names and meaning. Called with a fit of another package they call lme4's function of the same
 #' name (if lme4 is loaded), so it doesn't matter which of the two packages was attached last.
 #'
-#' `REMLcrit()` is an ordinary function in lme4: if lme4 was attached after rlmm, write `rlmm::REMLcrit(fit)`.
+#' `REMLcrit()` is an ordinary function in lme4. If lme4 was attached after rlmm and R is older than 4.3, write
+#' `rlmm::REMLcrit(fit)`.
 #'
 #' @param object,x A fitted model.
 #' @param name The name of a part; see [getME.rlmm()].
@@ -161,4 +162,18 @@ ngrps.rlmm <- function(object, ...) {
   groups <- term_groups(object)
   first <- !duplicated(groups)
   stats::setNames(vapply(object$random[first], \(term) length(term$levels), 1L), groups[first])
+}
+
+#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be answered,
+#' so that it works on our fits when lme4 was attached last.
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method("@", rlmm)
+#' @noRd
+`@.rlmm` <- function(object, name) {
+  if (name == "devcomp") {
+    return(getME.rlmm(object, "devcomp"))
+  }
+  abort_rlmm(
+    c(paste0("A fit of rlmm has no slot ", tick(name), "."), i = "It is a list: see `getME()` for its parts."),
+    "rlmm_error_unknown_part", name = name
+  )
 }

@@ -32,8 +32,15 @@ test_that("lme4's generics take our fits", {
   expect_identical(lme4::ngrps(fit), ngrps(fit))
   expect_equal(lme4::rePCA(fit), rePCA(fit))
   expect_identical(lme4::fixef(fit), fixef(fit))
+  if (getRversion() >= "4.3.0") expect_equal(lme4::REMLcrit(fit), REMLcrit(fit))
   expect_equal(lme4::refitML(fit)$theta, refitML(fit)$theta)
   expect_equal(lme4::refit(fit, sleepstudy$Reaction)$theta, fit$theta, tolerance = 1e-5)
+})
+
+test_that("fits have no slots to speak of", {
+  skip_if(getRversion() < "4.3.0")
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
+  expect_error(fit@theta, class = "rlmm_error_unknown_part")
 })
 
 test_that("other objects are refused", {

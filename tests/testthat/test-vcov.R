@@ -13,8 +13,8 @@ test_that("vcov(full = TRUE) is lme4's", {
   for_each_pair(function(fit, lme4) {
     theirs <- stats::vcov(lme4, full = TRUE)
     expect_identical(rownames(vcov(fit, full = TRUE)), rownames(theirs))
-    # lme4 2.1 scales the second of two terms on one factor by the first one's theta.
-    if (length(fit$random) == length(ngrps(fit))) expect_values(vcov(fit, full = TRUE), theirs)
+    # With several terms lme4 2.1 leaves the rows in the order of its factor, so that they don't belong to their names.
+    if (length(fit$random) == 1) expect_values(vcov(fit, full = TRUE), theirs)
   }, c("sleep", "sleep_two_terms", "pastes", "cbpp"))
 })
 
