@@ -53,7 +53,7 @@ core_error_text <- function(err) {
     not_positive_definite = c(
       "The penalized least squares problem can't be solved.",
       x = paste0("It is not positive definite at pivot ", err$pivot, "."),
-      i = "Is a covariate on a very large scale, or nearly a combination of others?"
+      i = "Is a covariate on a very large scale, or nearly a combination of others, or `start` very large?"
     ),
     non_finite = c(
       "The objective is not a finite number.",

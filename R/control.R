@@ -3,7 +3,7 @@
 #' Control of the fit
 #'
 #' @param optimizer `NULL` for the default, or the name of an NLopt algorithm: `"LN_BOBYQA"`,
-#'   `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"` or `"LN_PRAXIS"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and
+#'   `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"` or `"LN_SBPLX"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and
 #'   `"nloptwrap"` are understood.
 #' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or absolute.
 #' @param xtol_rel,xtol_abs Stop when an iteration moves theta by less.
@@ -118,7 +118,7 @@ check_step <- function(x) {
 
 # Optimizers ----------------------------------------------------------------
 
-optimizers <- c("LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS")
+optimizers <- c("LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX")
 
 optimizer_aliases <- c(
   bobyqa = "LN_BOBYQA", nloptwrap = "LN_BOBYQA", Nelder_Mead = "LN_NELDERMEAD", neldermead = "LN_NELDERMEAD",

@@ -16,6 +16,7 @@ group_expression <- function(atoms, data, env) {
 
 # Arguments that don't have one value per row are constants of the fit.
 freeze <- function(expr, n, data, env) {
+  if (call_name(expr) %in% c("$", "@", "::", ":::", "~", "function")) return(expr)
   for (i in seq_along(expr)[-1L]) {
     argument <- expr[[i]]
     if (!is.language(argument)) next

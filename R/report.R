@@ -1,8 +1,8 @@
 # What is said after a fit, if anything must be known.
 
-report_fit <- function(fit) {
+report_fit <- function(fit, terms) {
   report_convergence(fit$optsum)
-  report_singular(fit)
+  report_singular(fit, terms)
 }
 
 # Convergence ---------------------------------------------------------------
@@ -28,6 +28,7 @@ recent_progress <- function(fitlog, last = 10L) {
   n <- NROW(fitlog)
   if (n <= last) return(NULL)
   fall <- min(fitlog[seq_len(n - last), 1L]) - min(fitlog[, 1L])
+  if (fall <= 0) return(paste0("The objective did not fall over the last ", last, " evaluations."))
   paste0("The objective still fell by ", format(fall, digits = 2L), " over the last ", last, " evaluations.")
 }
 
@@ -39,12 +40,26 @@ stopped_hint <- function(status) {
 
 # Singular fits -------------------------------------------------------------
 
-report_singular <- function(fit) {
+#' Say which terms are singular
+#'
+#' [isSingular()] keeps lme4's rule, by which the diagonal of Lambda is small. For a covariate in large units it is small
+#' also when the variance is not; such a term gives no cause for alarm.
+#' @noRd
+report_singular <- function(fit, terms) {
   policy <- fit$control$checks$conv_singular
   if (policy == "ignore" || !isSingular.rlmm(fit)) return(invisible())
-  details <- is_singular(fit)
+  smallest <- vapply(fit$random, smallest_scaled, 0, theta = fit$theta, terms = terms)
+  details <- is_singular(fit)[smallest < 1e-4, ]
+  if (nrow(details) == 0L) return(invisible())
   lines <- singular_lines(details)
   names(lines) <- rep("i", length(lines))
-  signal(policy, c(singular_header(sum(details$singular)), lines, i = "See `?rlmm::is_singular()`."), "singular",
+  signal(policy, c(singular_header(nrow(details)), lines, i = "See `?rlmm::is_singular()`."), "singular",
     details = details)
+}
+
+# The smallest diagonal element of Lambda in units of the residuals: times the root mean square of its column of Z.
+smallest_scaled <- function(entry, theta, terms) {
+  z <- terms[[entry$core_term]]$z
+  scale <- if (is.null(z)) 1 else sqrt(colMeans(z[, entry$core_cols, drop = FALSE]^2))
+  min(abs(diag(lambda_block(entry, theta))) * scale)
 }

@@ -7,3 +7,11 @@ test_that("a fit that was stopped is reported with its reason", {
   optsum$status <- "FTOL_REACHED"
   expect_silent(report_convergence(optsum))
 })
+
+test_that("covariates in large units raise no alarm", {
+  data <- frame_data()
+  data$y <- data$y + data$x * as.integer(data$b) + as.integer(data$c)
+  data$x <- data$x * 1e6
+  expect_silent(fit <- rlmm(y ~ x + (0 + x | b) + (1 | c), data))
+  expect_true(isSingular(fit))
+})
