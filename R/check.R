@@ -33,7 +33,7 @@ check_data <- function(data) {
   if (ok) return(invisible())
   abort_rlmm(
     c("`data` must be a data frame, a list, or an environment.", x = paste0("It is ", describe_type(data), "."),
-      if (is.matrix(data)) c(i = "Use `as.data.frame()`?")),
+      if (is.matrix(data) || is.object(data)) c(i = "Use `as.data.frame()`?")),
     "rlmm_error_argument", arg = "data"
   )
 }
@@ -204,9 +204,10 @@ check_scale <- function(x, policy) {
   if (length(sd) == 0L || max(sd, 1) / min(sd, 1) <= 1e3) return(invisible())
   policy <- switch(policy, `message+rescale` = "message", `warn+rescale` = "warning", silent.rescale = "ignore", policy)
   far <- names(sd)[sd == max(sd) | sd == min(sd)]
+  values <- enumerate(format(sd[far], digits = 3L))
   signal(policy, c(
     "Some covariates are on very different scales.",
-    x = paste0("The standard deviations of ", enumerate(tick(far)), " are ", enumerate(format(sd[far], digits = 3L)), "."),
+    x = paste0("The standard deviations of ", enumerate(tick(far)), " are ", values, "."),
     i = "Rescale them to make the estimates easier to read?"
   ), "scalex")
 }

@@ -16,10 +16,9 @@
 #' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or these:
 #'   `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor), `check_nobs_vs_nre` (fewer random
 #'   effects than observations for each term), `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1`
-#'   and `check_nlev_gtreq_5` (at least two, five levels), `check_response_not_const`, `check_formula_lhs`,
-#'   `check_scalex` (columns of X on very different scales), `check_conv_singular`
-#'   (tell of singular fits), and `check_rankx` (`"message+drop.cols"`, `"silent.drop.cols"`, `"warn+drop.cols"`,
-#'   `"stop.deficient"` or `"ignore"`).
+#'   and `check_nlev_gtreq_5` (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on very different scales),
+#'   `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without effect: a response is always needed), and
+#'   `check_rankx` (`"message+drop.cols"`, `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`).
 #' @return A list of class `rlmm_control`.
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)
@@ -143,7 +142,8 @@ check_optimizer <- function(x) {
 optimizer_hint <- function(x, known) {
   if (!is.character(x) || length(x) != 1L) return(NULL)
   if (grepl("^(NLOPT_)?LD_", x)) return(c(i = "Algorithms that need derivatives (`LD_`) aren't available."))
-  did_you_mean(x, known, function(s) dQuote(s, FALSE)) %||% c(i = paste0("These are: ", enumerate(optimizers, max = 10L), "."))
+  did_you_mean(x, known, function(s) dQuote(s, FALSE)) %||%
+    c(i = paste0("These are: ", enumerate(optimizers, max = 10L), "."))
 }
 
 # lme4's control objects ----------------------------------------------------
@@ -168,6 +168,8 @@ translate_control <- function(control) {
   checks <- control$checkControl
   known <- gsub(".", "_", tolower(sub("^check[.]", "", names(checks))), fixed = TRUE) %in% names(default_checks)
   checks_given <- checks[known]
+  others <- names(checks_given) != "check.nobs.vs.rankZ"
+  checks_given[others] <- sub("Small$", "", checks_given[others])
   checks_given$check.scaleX <- if (identical(checks$check.scaleX, "warning")) "ignore" else checks$check.scaleX
   singular <- control$checkConv$check.conv.singular$action
   if (!is.null(singular)) checks_given$check.conv.singular <- singular
@@ -187,17 +189,21 @@ is_lme4_default <- function(value, name) {
   paste(deparse(value), collapse = "") %in% lme4_defaults[[name]]
 }
 
+# What lme4's optimizers call our arguments.
+tuning_aliases <- c(
+  maxfun = "max_eval", maxeval = "max_eval", maxtime = "max_time", rhobeg = "initial_step",
+  ftol_abs = "ftol_abs", ftol_rel = "ftol_rel", xtol_abs = "xtol_abs", xtol_rel = "xtol_rel",
+  FtolAbs = "ftol_abs", FtolRel = "ftol_rel", XtolRel = "xtol_rel"
+)
+
 # lme4's default optimizer is not a wish for it; named options of it are.
 translate_tuning <- function(control) {
   opts <- control$optCtrl
   name <- opts$algorithm %||% control$optimizer
-  names <- c(maxfun = "max_eval", maxeval = "max_eval", maxtime = "max_time", ftol_abs = "ftol_abs", ftol_rel = "ftol_rel",
-    xtol_abs = "xtol_abs", xtol_rel = "xtol_rel", rhobeg = "initial_step", FtolAbs = "ftol_abs", FtolRel = "ftol_rel",
-    XtolRel = "xtol_rel")
   opts <- opts[names(opts) != "algorithm"]
-  understood <- opts[names(opts) %in% names(names)]
-  names(understood) <- names[names(understood)]
-  ignored <- setdiff(names(opts), names(names))
+  understood <- opts[names(opts) %in% names(tuning_aliases)]
+  names(understood) <- tuning_aliases[names(understood)]
+  ignored <- setdiff(names(opts), names(tuning_aliases))
   if (!identical(name, "nloptwrap")) {
     is_known <- is.character(name) && sub("^NLOPT_", "", name[1L]) %in% c(optimizers, names(optimizer_aliases))
     if (is_known) understood$optimizer <- name[1L] else ignored <- c("optimizer", ignored)

@@ -40,7 +40,8 @@ by_term <- function(effects, random) {
 #' @noRd
 fit_spec <- function(fit, y = NULL) {
   frame <- fit_frame(fit)
-  design_spec(frame, fixed_matrix(fit), y %||% response(frame), fit_terms(fit), fit$reml, if (fit$known_sigma) fit$sigma)
+  sigma <- if (fit$known_sigma) fit$sigma
+  design_spec(frame, fixed_matrix(fit), y %||% response(frame), fit_terms(fit), fit$reml, sigma)
 }
 
 fit_terms <- function(fit) {

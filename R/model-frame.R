@@ -197,7 +197,8 @@ abort_if_any <- function(bad, name, what, frame = NULL) {
 
 abort_still_missing <- function(name, rows) {
   abort_rlmm(
-    c(paste0(variable_label(name), " must have no missing values."), x = paste0("Missing at ", describe_rows(rows), "."),
+    c(paste0(variable_label(name), " must have no missing values."),
+      x = paste0("Missing at ", describe_rows(rows), "."),
       i = "Use `na.action = na.omit` to drop such rows."),
     "rlmm_error_missing", variable = name, rows = rows
   )

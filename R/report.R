@@ -42,8 +42,8 @@ stopped_hint <- function(status) {
 
 #' Say which terms are singular
 #'
-#' [isSingular()] keeps lme4's rule, by which the diagonal of Lambda is small. For a covariate in large units it is small
-#' also when the variance is not; such a term gives no cause for alarm.
+#' [isSingular()] keeps lme4's rule, by which the diagonal of Lambda is small. For a covariate in large units it is
+#' small also when the variance is not; such a term gives no cause for alarm.
 #' @noRd
 report_singular <- function(fit, terms) {
   policy <- fit$control$checks$conv_singular
