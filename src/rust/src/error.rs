@@ -47,6 +47,23 @@ fn error_list(error: &Error) -> Robj {
         Error::UnknownOptimizer { name } => {
             condition("unknown_optimizer", &message, &[("name", Robj::from(name.as_str()))])
         }
+        Error::UnknownFamily { name } => {
+            condition("unknown_family", &message, &[("name", Robj::from(name.as_str()))])
+        }
+        Error::UnknownLink { name } => condition("unknown_link", &message, &[("name", Robj::from(name.as_str()))]),
+        Error::Response { index, value } => {
+            condition("response", &message, &[("row", int(index + 1)), ("value", Robj::from(*value))])
+        }
+        Error::PirlsDiverged { iteration, halvings, theta } => condition(
+            "pirls",
+            &message,
+            &[("iteration", int(*iteration)), ("halvings", int(*halvings)), ("theta", Robj::from(theta))],
+        ),
+        Error::Quadrature { nodes, n_terms, vsize } => condition(
+            "quadrature",
+            &message,
+            &[("nodes", int(*nodes)), ("n_terms", int(*n_terms)), ("vsize", int(*vsize))],
+        ),
         Error::NotPositiveDefinite { pivot } => condition("not_positive_definite", &message, &[("pivot", int(*pivot))]),
         Error::ZeroResidual => condition("zero_residual", &message, &[]),
         Error::TooLarge { gib } => condition("too_large", &message, &[("gib", Robj::from(*gib))]),

@@ -59,6 +59,46 @@ pub enum Error {
         /// The name given.
         name: String,
     },
+    /// A family that the core doesn't know.
+    #[error("unknown family {name}")]
+    UnknownFamily {
+        /// The name given.
+        name: String,
+    },
+    /// A link that the core doesn't know, or not for this family.
+    #[error("unknown link {name}")]
+    UnknownLink {
+        /// The name given.
+        name: String,
+    },
+    /// A response that the family can't have.
+    #[error("the response at index {index} is outside the range of the family: {value}")]
+    Response {
+        /// Index (0-based) of the first culprit.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// The conditional modes can't be found.
+    #[error("PIRLS failed at iteration {iteration} after {halvings} step halvings")]
+    PirlsDiverged {
+        /// Iteration (1-based); 0: the log-likelihood is not finite at the start.
+        iteration: usize,
+        /// Step halvings in that iteration.
+        halvings: usize,
+        /// The covariance parameters.
+        theta: Vec<f64>,
+    },
+    /// Adaptive quadrature of a model that has more than one term, or of too many nodes.
+    #[error("no quadrature with {nodes} nodes for {n_terms} terms of {vsize} effects")]
+    Quadrature {
+        /// Nodes per dimension.
+        nodes: usize,
+        /// Random-effects terms, one per grouping factor.
+        n_terms: usize,
+        /// Effects per level of the first.
+        vsize: usize,
+    },
     /// A diagonal block of the penalized system is not positive definite.
     #[error("the penalized system is not positive definite at pivot {pivot}")]
     NotPositiveDefinite {

@@ -20,10 +20,15 @@ pub mod blocks;
 pub mod derivatives;
 pub mod design;
 pub mod error;
+pub mod glm;
+pub mod glmm;
 pub mod inference;
 pub mod lmm;
 pub mod optimize;
+pub mod pirls;
 pub mod pls;
+mod pls_solve;
+pub mod quadrature;
 pub mod terms;
 
 pub use design::Design;

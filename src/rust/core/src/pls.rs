@@ -37,6 +37,8 @@ pub struct Pls {
     pub(crate) trailing_lambdas: Vec<Vec<f64>>,
     /// `M_i`: per unit `k x k`.
     pub(crate) m: Vec<f64>,
+    /// `L_i`: per unit `k x k`, lower triangle.
+    pub(crate) l00: Vec<f64>,
     /// `[X y]'WZ0 M`: `width x (k n_units)`.
     pub(crate) bx: Vec<f64>,
     b: Vec<f64>,
@@ -70,6 +72,7 @@ impl Pls {
         Ok(Self {
             trailing_lambdas: layout.blocks.iter().map(|block| lambdas[block.term].clone()).collect(),
             m: vec![0.0; units.n_units * units.k * units.k],
+            l00: vec![0.0; units.n_units * units.k * units.k],
             bx: vec![0.0; units.ax0.len()],
             b: vec![0.0; most_touched * units.k],
             l_xx: xx.clone(),
@@ -106,12 +109,26 @@ impl Pls {
     /// # Errors
     /// `NotPositiveDefinite` if rounding or a huge theta spoils a block.
     pub fn update(&mut self, theta: &[f64]) -> Result<()> {
+        self.set_theta(theta);
+        self.factor()?;
+        self.finish_response()
+    }
+
+    /// Fills the Lambdas.
+    pub(crate) fn set_theta(&mut self, theta: &[f64]) {
         for (cov, lambda) in self.covs.iter().zip(&mut self.lambdas) {
             cov.fill_lambda(theta, lambda);
         }
         for (block, lambda) in self.layout.blocks.iter().zip(&mut self.trailing_lambdas) {
             lambda.copy_from_slice(&self.lambdas[block.term]);
         }
+    }
+
+    /// Updates all of the factor but the last pivot, that of the response.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(crate) fn factor(&mut self) -> Result<()> {
         self.trailing.reset();
         let log_det_units = for_size!(self.units.k, k => self.eliminate_units(k))?;
         let mut log_det_rest = 0.0;
@@ -129,11 +146,11 @@ impl Pls {
     fn eliminate_units(&mut self, k: usize) -> Result<f64> {
         let (units, width) = (&self.units, self.layout.width);
         let lambda = &self.lambdas[self.layout.unit_term];
-        let mut buffer = vec![0.0; 2 * k * k];
-        let (work, t) = buffer.split_at_mut(k * k);
+        let mut work = vec![0.0; k * k];
         let mut log_det = LogProduct::default();
         for unit in 0..units.n_units {
-            small::scale_inflate(k, units.a00(unit), lambda, work, t);
+            let t = &mut self.l00[unit * k * k..(unit + 1) * k * k];
+            small::scale_inflate(k, units.a00(unit), lambda, &mut work, t);
             log_det.push(small::cholesky(k, t).ok_or(Error::NotPositiveDefinite { pivot: unit })?);
             let m = &mut self.m[unit * k * k..(unit + 1) * k * k];
             small::right_solve_transposed(k, lambda, t, m);
@@ -174,6 +191,12 @@ impl Pls {
             self.l_xx[j * width + j..(j + 1) * width].iter_mut().for_each(|v| *v /= root);
             self.l_xx[j * width + j] = root;
         }
+        Ok(())
+    }
+
+    // The last pivot.
+    fn finish_response(&mut self) -> Result<()> {
+        let (width, p) = (self.layout.width, self.p());
         let explained: f64 = (0..p).map(|j| self.l_xx[j * width + p].powi(2)).sum();
         self.pwrss = self.l_xx[width * width - 1] - explained;
         // What is left of the response is rounding error only.
@@ -183,6 +206,20 @@ impl Pls {
             return Err(Error::ZeroResidual);
         }
         Ok(())
+    }
+
+    /// `[X y]'W[X y]`, lower triangle, `width x width`, to be filled anew.
+    pub(crate) fn xx_mut(&mut self) -> &mut [f64] {
+        &mut self.a_xx
+    }
+
+    /// Zeroes everything that involves X, to be filled anew.
+    pub(crate) fn clear_fixed(&mut self) {
+        let (width, p) = (self.layout.width, self.p());
+        for columns in [&mut self.units.ax0, &mut self.trailing.a_xr] {
+            columns.chunks_exact_mut(width).for_each(|column| column[..p].fill(0.0));
+        }
+        self.a_xx[..width * p].fill(0.0);
     }
 
     /// `log |L|^2`, the log-determinant of `Lambda' Z'WZ Lambda + I`.
@@ -234,6 +271,11 @@ impl Pls {
         Solution { beta, u, b }
     }
 
+    /// `Lambda u` of one term of the design.
+    pub(crate) fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {
+        times_lambda(self.covs[term].vsize(), &self.lambdas[term], u)
+    }
+
     // Fixed effects of the residual response.
     pub(crate) fn solve_border(&self) -> Vec<f64> {
         let (p, width) = (self.p(), self.layout.width);
@@ -263,7 +305,7 @@ impl Pls {
         let (k, p, width) = (self.units.k, self.p(), self.layout.width);
         let lambda = &self.lambdas[self.layout.unit_term];
         let mut u = vec![0.0; self.units.n_units * k];
-        let (mut work, mut t, mut e) = (vec![0.0; k * k], vec![0.0; k * k], vec![0.0; k]);
+        let mut e = vec![0.0; k];
         for (unit, u) in u.chunks_exact_mut(k).enumerate() {
             for (e, column) in e.iter_mut().zip(self.units.ax0(unit).chunks_exact(width)) {
                 *e = column[p] - small::dot(delta, column);
@@ -272,12 +314,10 @@ impl Pls {
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 small::axpy(-b_r[row as usize], v, &mut e);
             }
-            small::scale_inflate(k, self.units.a00(unit), lambda, &mut work, &mut t);
-            // update() has factored the same block.
-            small::cholesky(k, &mut t);
+            let l = &self.l00[unit * k * k..(unit + 1) * k * k];
             small::lambda_transposed_times(k, lambda, &e, u);
-            small::forward_solve(k, &t, u);
-            small::backward_solve(k, &t, u);
+            small::forward_solve(k, l, u);
+            small::backward_solve(k, l, u);
         }
         u
     }

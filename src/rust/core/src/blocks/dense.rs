@@ -40,6 +40,12 @@ impl Dense {
         self.a[col * self.m + row] += value;
     }
 
+    /// Sets an element of the lower triangle of the cross-products.
+    #[inline]
+    pub fn set(&mut self, row: usize, col: usize, value: f64) {
+        self.a[col * self.m + row] = value;
+    }
+
     /// Copies the cross-products to the working copy.
     pub fn reset(&mut self) {
         let m = self.m;

@@ -4,6 +4,7 @@ pub mod cross_products;
 pub mod dense;
 pub mod layout;
 mod products;
+pub mod refill;
 pub mod small;
 pub mod sparse;
 pub mod trailing;

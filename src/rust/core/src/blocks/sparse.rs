@@ -172,6 +172,12 @@ impl Sparse {
         self.a[range.start + position(&self.rows[range], row as u32)] += value;
     }
 
+    /// Sets an element of the lower triangle of the cross-products.
+    pub fn set(&mut self, row: usize, col: usize, value: f64) {
+        let range = self.ptr[col]..self.ptr[col + 1];
+        self.a[range.start + position(&self.rows[range], row as u32)] = value;
+    }
+
     /// Copies the cross-products to the working copy.
     pub fn reset(&mut self) {
         self.s.copy_from_slice(&self.a);

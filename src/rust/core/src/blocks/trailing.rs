@@ -78,6 +78,16 @@ impl Trailing {
         }
     }
 
+    /// Sets an element of the lower triangle of `Z_R'WZ_R`.
+    #[inline]
+    pub fn set(&mut self, row: usize, col: usize, value: f64) {
+        let (row, col) = (row.max(col), row.min(col));
+        match &mut self.rr {
+            Storage::Dense(dense) => dense.set(row, col, value),
+            Storage::Sparse(sparse) => sparse.set(row, col, value),
+        }
+    }
+
     /// Starts an evaluation: `S := A`.
     pub fn reset(&mut self) {
         match &mut self.rr {
@@ -165,6 +175,14 @@ impl Trailing {
             }
         }
         Ok(2.0 * product.ln())
+    }
+
+    /// Solves `L_RR x = x` in place; `x` has `m` elements.
+    pub fn forward_solve(&self, x: &mut [f64]) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.right_solve(1, x),
+            Storage::Sparse(sparse) => sparse.right_solve(1, x),
+        }
     }
 
     /// Solves `L_RR' x = x` in place; `x` is `m x width`.

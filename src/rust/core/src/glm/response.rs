@@ -1,0 +1,146 @@
+//! The response of a generalized model and its linear predictor, in the order in which the rows are worked on.
+
+use crate::error::{Error, Result};
+use crate::glm::family::{Contribution, Family};
+use crate::glm::link::Link;
+
+/// Responses, weights and offsets of `n` observations, and what follows from their linear predictor.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// Conditional distribution.
+    pub family: Family,
+    /// Link.
+    pub link: Link,
+    /// Dispersion, or theta of the negative binomial.
+    pub shape: f64,
+    /// Responses.
+    pub y: Vec<f64>,
+    /// Prior weights; the number of trials for the binomial.
+    pub w: Vec<f64>,
+    /// Known part of the linear predictor.
+    pub offset: Vec<f64>,
+    /// Linear predictor.
+    pub eta: Vec<f64>,
+    /// Score `d log p / d eta` at `eta`.
+    pub score: Vec<f64>,
+    /// Weight of the next Newton step at `eta`.
+    pub weight: Vec<f64>,
+}
+
+/// Which second derivative serves as weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Information {
+    /// The expected information: Fisher scoring, and lme4's Laplace approximation.
+    Expected,
+    /// The observed information: the exact Hessian, and glmmTMB's Laplace approximation.
+    Observed,
+}
+
+impl Response {
+    /// Checks responses against the family.
+    ///
+    /// # Errors
+    /// `Response` names the first one that can't occur.
+    pub fn check(family: Family, y: &[f64]) -> Result<()> {
+        match y.iter().position(|&y| !family.accepts(y)) {
+            Some(index) => Err(Error::Response { index, value: y[index] }),
+            None => Ok(()),
+        }
+    }
+
+    /// Responses that have been checked.
+    pub fn new(
+        family: Family,
+        link: Link,
+        shape: f64,
+        y: Vec<f64>,
+        w: Option<Vec<f64>>,
+        offset: Option<Vec<f64>>,
+    ) -> Self {
+        let n = y.len();
+        Self {
+            family,
+            link,
+            shape,
+            w: w.unwrap_or_else(|| vec![1.0; n]),
+            offset: offset.unwrap_or_else(|| vec![0.0; n]),
+            eta: vec![0.0; n],
+            score: vec![0.0; n],
+            weight: vec![0.0; n],
+            y,
+        }
+    }
+
+    /// Number of observations.
+    pub fn n(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Everything about observation `i` at its linear predictor.
+    #[inline]
+    pub fn contribution(&self, i: usize) -> Contribution {
+        self.family.contribution(self.link, self.y[i], self.w[i], self.eta[i], self.shape)
+    }
+
+    /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the observed
+    /// information where that is safely positive, else the expected one: Newton steps that never go uphill.
+    pub fn update(&mut self) -> f64 {
+        match (self.family, self.link) {
+            // Literal arguments, so that these two are compiled to loops of their own.
+            (Family::Binomial, Link::Logit) => self.update_as(Family::Binomial, Link::Logit),
+            (Family::Poisson, Link::Log) => self.update_as(Family::Poisson, Link::Log),
+            (family, link) => self.update_as(family, link),
+        }
+    }
+
+    #[inline(always)]
+    fn update_as(&mut self, family: Family, link: Link) -> f64 {
+        let mut log_lik = 0.0;
+        for i in 0..self.y.len() {
+            let at = family.contribution(link, self.y[i], self.w[i], self.eta[i], self.shape);
+            log_lik += at.log_lik;
+            self.score[i] = at.score;
+            self.weight[i] = if at.observed > 0.2 * at.expected { at.observed } else { at.expected };
+        }
+        log_lik
+    }
+
+    /// Puts the weights of an information in place of those of the Newton step; may be negative if observed.
+    pub fn set_weights(&mut self, information: Information) {
+        if self.family.is_canonical(self.link) {
+            return;
+        }
+        for i in 0..self.n() {
+            let at = self.contribution(i);
+            self.weight[i] = match information {
+                Information::Expected => at.expected,
+                Information::Observed => at.observed,
+            };
+        }
+    }
+
+    /// The part of the log-likelihood that is free of eta.
+    pub fn constant(&self) -> f64 {
+        self.y.iter().zip(&self.w).map(|(&y, &w)| self.family.constant(y, w, self.shape)).sum()
+    }
+
+    /// Means.
+    pub fn mean(&self) -> Vec<f64> {
+        self.eta.iter().map(|&eta| self.link.mean(eta)).collect()
+    }
+
+    /// Sum of the deviance residuals' squares at `eta`.
+    pub fn deviance(&self) -> f64 {
+        let one = |i: usize| self.family.deviance(self.y[i], self.w[i], self.link.mean(self.eta[i]), self.shape);
+        (0..self.n()).map(one).sum()
+    }
+
+    /// Pearson's statistic at `eta`.
+    pub fn pearson(&self) -> f64 {
+        let one = |i: usize| {
+            let mu = self.link.mean(self.eta[i]);
+            self.w[i] * (self.y[i] - mu).powi(2) / self.family.variance(mu, self.shape)
+        };
+        (0..self.n()).map(one).sum()
+    }
+}

@@ -1,0 +1,7 @@
+//! fit
+/// x
+#[derive(Debug)]
+pub struct FitSettings;
+/// x
+#[derive(Debug)]
+pub struct GlmmFit;

@@ -1,0 +1,142 @@
+//! Exact gradient of the Laplace deviance by the implicit function theorem.
+//!
+//! The modes solve `Lambda'Z'g = u` with the scores g. In a parameter, the deviance changes (1) as it stands, at fixed
+//! modes, and (2) because the modes move: `dF = F_par + s' d(Lambda'Z'g - u)_par` with `H_obs s = F_u`, where
+//! `H_obs = Lambda'Z'W_obs Z Lambda + I` is the exact Hessian of the penalized problem, halved. With the leverages
+//! `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and `xi = Z Lambda s (+ X s_beta)`,
+//!
+//! - `F_u = Lambda'Z'(tau + 2 (1 - kappa) g)` at the modes, `rho = tau - 2 kappa g - W_obs xi`,
+//! - `d F / d beta = X' rho`,
+//! - `d F / d Lambda_t = sum_l ( 2 [Z'WZ Lambda H^-1]_ll + (Z'rho)_l u_l' + (Z'g)_l s_l' )`,
+//! - `d F / d log(shape) = sum_i ( -2 dlogp_i + h_i dW_i + xi_i dg_i )`.
+//!
+//! `kappa = 1`, except for the dispersion by moment, whose change with eta it carries. Nothing divides by Lambda.
+//! For quadrature the scores and the modes in F are replaced by their expectations over the nodes, and `H^-1` by the
+//! derivative in H. Where beta is found by PIRLS it is one of the modes: s has a part for it, and it has no gradient.
+
+use super::leverage::Leverage;
+use super::quadrature::{self, Expectations};
+use super::{GeneralizedLinearMixedModel, Shape};
+use crate::error::Result;
+use crate::glm::family::Contribution;
+use crate::glm::response::Information;
+use crate::pirls::Vary;
+use crate::pls::Solution;
+
+impl GeneralizedLinearMixedModel {
+    /// Gradient of the objective at the parameters of the last [`Self::evaluate`].
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite` if the observed information is not.
+    pub fn gradient(&mut self, vary: Vary, gradient: &mut [f64]) -> Result<()> {
+        let response = &self.pirls.response;
+        let shape_is_estimated = self.shape_is_estimated();
+        let nodes = self.rule.as_ref();
+        let nodes = nodes.map(|rule| quadrature::expectations(&self.pirls, rule, vary, shape_is_estimated));
+        let own = nodes.as_ref().map(|e| e.t.as_slice());
+        let leverage = Leverage::new(&self.pirls.rows, self.pirls.pls(vary), &response.weight, own);
+        let at: Vec<Contribution> = (0..response.n()).map(|i| response.contribution(i)).collect();
+        let observed = self.options.information == Information::Observed;
+        let slope = |c: &Contribution| if observed { c.observed_slope } else { c.expected_slope };
+        // d F / d eta at fixed modes, and the part of F_u that is Lambda'Z' times something; F_u = 0 for D itself.
+        let kappa = self.kappa();
+        let mut rho: Vec<f64> = at.iter().zip(&leverage.rows).map(|(c, h)| slope(c) * h).collect();
+        let mut rhs = rho.clone();
+        match &nodes {
+            Some(nodes) => {
+                rho.iter_mut().zip(&nodes.score).for_each(|(rho, score)| *rho += score);
+                rhs.copy_from_slice(&rho);
+            }
+            None => {
+                rho.iter_mut().zip(&at).for_each(|(rho, c)| *rho -= 2.0 * kappa * c.score);
+                rhs.iter_mut().zip(&at).for_each(|(rhs, c)| *rhs += 2.0 * (1.0 - kappa) * c.score);
+            }
+        }
+        let s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
+        let xi = self.linear_predictor_of(vary, &s);
+        rho.iter_mut().zip(&at).zip(&xi).for_each(|((rho, c), xi)| *rho -= c.observed * xi);
+        self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
+        let n_theta = self.n_theta();
+        if vary == Vary::Modes {
+            let x_rho = self.pirls.rows.transposed_fixed(&rho);
+            gradient[n_theta..n_theta + x_rho.len()].copy_from_slice(&x_rho);
+        }
+        if shape_is_estimated {
+            gradient[gradient.len() - 1] = self.shape_gradient(&leverage, nodes.as_ref(), &xi);
+        }
+        Ok(())
+    }
+
+    // Z Lambda s (+ X s_beta)
+    fn linear_predictor_of(&self, vary: Vary, s: &Solution) -> Vec<f64> {
+        let mut xi = vec![0.0; self.pirls.rows.n()];
+        if vary == Vary::Jointly {
+            self.pirls.rows.add_fixed(&s.beta, &mut xi);
+        }
+        self.pirls.rows.terms.iter().for_each(|term| term.add_product(&s.b[term.term], &mut xi));
+        xi
+    }
+
+    // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed information.
+    fn solve_observed(&mut self, vary: Vary, r: &[f64], spherical: &[f64]) -> Result<Solution> {
+        let response = &self.pirls.response;
+        if self.options.information == Information::Expected && !response.family.is_canonical(response.link) {
+            self.pirls.factor_at_modes(vary, Information::Observed)?;
+        }
+        let rows = &self.pirls.rows;
+        let mut rz = vec![Vec::new(); rows.terms.len()];
+        rows.terms.iter().for_each(|term| rz[term.term] = term.transposed_product(r));
+        let rx = if vary == Vary::Jointly { rows.transposed_fixed(r) } else { Vec::new() };
+        Ok(self.pirls.pls(vary).solve_for(&rz, &rx, spherical))
+    }
+
+    fn theta_gradient(
+        &self,
+        leverage: &Leverage,
+        nodes: Option<&Expectations>,
+        rho: &[f64],
+        s: &Solution,
+        gradient: &mut [f64],
+    ) {
+        gradient[..self.n_theta()].fill(0.0);
+        let score = &self.pirls.response.score;
+        for term in &self.pirls.rows.terms {
+            let (t, k) = (term.term, term.k);
+            let (z_rho, z_score) = (term.transposed_product(rho), term.transposed_product(score));
+            let (u, s) = (&self.pirls.u[t], &s.u[t]);
+            self.covs[t].for_each_parameter(|row, column, index| {
+                let mut sum = 2.0 * leverage.terms[t][column * k + row];
+                sum += nodes.map_or(0.0, |e| e.lambda[column * k + row]);
+                for level in (0..u.len()).step_by(k) {
+                    sum += z_rho[level + row] * u[level + column] + z_score[level + row] * s[level + column];
+                }
+                gradient[index] += sum;
+            });
+        }
+    }
+
+    fn shape_gradient(&self, leverage: &Leverage, nodes: Option<&Expectations>, xi: &[f64]) -> f64 {
+        let r = &self.pirls.response;
+        let observed = self.options.information == Information::Observed;
+        let one = |i: usize| {
+            let d = r.family.shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], r.shape);
+            let weight = if observed { d.observed } else { d.expected };
+            let log_lik = if nodes.is_some() { 0.0 } else { -2.0 * d.log_lik };
+            log_lik + leverage.rows[i] * weight + xi[i] * d.score
+        };
+        nodes.map_or(0.0, |e| e.shape) + (0..r.n()).map(one).sum::<f64>()
+    }
+
+    // phi = dev / count depends on eta: d(-2 log p) / d eta_i = -2 kappa g_i, all of it.
+    fn kappa(&self) -> f64 {
+        let r = &self.pirls.response;
+        if self.options.shape != Shape::Moment || !r.family.has_dispersion() {
+            return 1.0;
+        }
+        let phi = self.moment();
+        let count = r.deviance() / phi;
+        let one = |i: usize| r.family.shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], phi).log_lik;
+        let slope: f64 = -2.0 * (0..r.n()).map(one).sum::<f64>();
+        (1.0 + slope / count) / phi
+    }
+}

@@ -1,0 +1,131 @@
+//! Leverages of the random effects, from the selected inverse of the penalized system.
+
+use crate::blocks::refill::Rows;
+use crate::blocks::small;
+use crate::inference::scale_rows;
+use crate::inference::selected_inverse::SelectedInverse;
+use crate::pls::Pls;
+
+/// Traces of `H^-1`, with `H = Lambda'Z'WZ Lambda + I` as last factored.
+#[derive(Debug)]
+pub(super) struct Leverage {
+    /// `z_i' Lambda H^-1 Lambda' z_i` of each row: the derivative of `log |H|` in its weight.
+    pub rows: Vec<f64>,
+    /// Per term of the design the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`: half the derivative of
+    /// `log |H|` in Lambda at fixed weights.
+    pub terms: Vec<Vec<f64>>,
+}
+
+/// Of one unit, in spherical coordinates.
+#[derive(Default)]
+struct Unit {
+    // H^-1 of the unit itself, k x k.
+    own: Vec<f64>,
+    // D'A_R0 Lambda0 T^-1 on the touched rows, k values per row, and C times it: minus H^-1 of those rows and the unit.
+    e: Vec<f64>,
+    ce: Vec<f64>,
+}
+
+impl Leverage {
+    /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal blocks of `H^-1` in
+    /// models without trailing terms.
+    pub fn new(rows: &Rows, pls: &Pls, w: &[f64], own: Option<&[f64]>) -> Self {
+        let inverse = SelectedInverse::new(pls);
+        let block_of_row = pls.layout.block_of_row();
+        let sizes: Vec<usize> = rows.terms.iter().map(|term| term.k).collect();
+        let total = sizes.iter().sum();
+        let (mut q, mut a) = (vec![0.0; total], vec![0.0; total]);
+        let mut sums: Vec<Vec<f64>> = sizes.iter().map(|k| vec![0.0; k * k]).collect();
+        let mut leverage = vec![0.0; rows.n()];
+        let mut unit = Unit::default();
+        let mut span: Vec<usize> = vec![0; sizes.len()];
+        for index in 0..pls.units.n_units {
+            unit.update(pls, &inverse, &block_of_row, index);
+            if let Some(own) = own {
+                let size = unit.own.len();
+                unit.own.copy_from_slice(&own[index * size..(index + 1) * size]);
+            }
+            for i in rows.unit_ptr[index]..rows.unit_ptr[index + 1] {
+                let mut at = 0;
+                for (t, term) in rows.terms.iter().enumerate() {
+                    let lambda = &pls.lambdas[term.term];
+                    small::lambda_transposed_times(term.k, lambda, term.z(i), &mut q[at..at + term.k]);
+                    span[t] = if t == 0 { 0 } else { term.first[term.level[i] as usize] as usize };
+                    at += term.k;
+                }
+                unit.solve_row(rows, &inverse, i, &span, &q, &mut a);
+                leverage[i] = small::dot(&q, &a);
+                let mut at = 0;
+                for (term, sum) in rows.terms.iter().zip(&mut sums) {
+                    for (c, column) in sum.chunks_exact_mut(term.k).enumerate() {
+                        small::axpy(w[i] * a[at + c], term.z(i), column);
+                    }
+                    at += term.k;
+                }
+            }
+        }
+        let mut terms = vec![Vec::new(); sums.len()];
+        rows.terms.iter().zip(sums).for_each(|(term, sum)| terms[term.term] = sum);
+        Self { rows: leverage, terms }
+    }
+}
+
+impl Unit {
+    fn update(&mut self, pls: &Pls, inverse: &SelectedInverse, block_of_row: &[u32], unit: usize) {
+        let k = pls.units.k;
+        let (l, m) = (&pls.l00[unit * k * k..(unit + 1) * k * k], &pls.m[unit * k * k..(unit + 1) * k * k]);
+        self.own.clear();
+        self.own.resize(k * k, 0.0);
+        for (j, column) in self.own.chunks_exact_mut(k).enumerate() {
+            column[j] = 1.0;
+            small::forward_solve(k, l, column);
+            small::backward_solve(k, l, column);
+        }
+        let (rows, vals) = pls.units.touched(unit);
+        self.e.clear();
+        for v in vals.chunks_exact(k) {
+            // e' L' = (M' v)', from L^-T: e = L^-T M' v
+            let start = self.e.len();
+            self.e.extend(m.chunks_exact(k).map(|column| small::dot(column, v)));
+            small::backward_solve(k, l, &mut self.e[start..]);
+        }
+        scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, block_of_row, &mut self.e);
+        self.ce.clear();
+        self.ce.resize(self.e.len(), 0.0);
+        for (ce, &row) in self.ce.chunks_exact_mut(k).zip(rows) {
+            for (e, &col) in self.e.chunks_exact(k).zip(rows) {
+                small::axpy(inverse.rr(row as usize, col as usize), e, ce);
+            }
+        }
+        for (e, ce) in self.e.chunks_exact(k).zip(self.ce.chunks_exact(k)) {
+            (0..k).for_each(|j| small::axpy(ce[j], e, &mut self.own[j * k..(j + 1) * k]));
+        }
+    }
+
+    // a = H^-1 q on the levels of row i.
+    fn solve_row(&self, rows: &Rows, inverse: &SelectedInverse, i: usize, first: &[usize], q: &[f64], a: &mut [f64]) {
+        let k = rows.terms[0].k;
+        let (q0, q_rest) = q.split_at(k);
+        let (a0, a_rest) = a.split_at_mut(k);
+        for (a, column) in a0.iter_mut().zip(self.own.chunks_exact(k)) {
+            *a = small::dot(column, q0);
+        }
+        let mut at = 0;
+        for (term, &row) in rows.terms.iter().zip(first).skip(1) {
+            let slot = term.slot[i] as usize;
+            for j in 0..term.k {
+                let ce = &self.ce[(slot + j) * k..(slot + j + 1) * k];
+                small::axpy(-q_rest[at + j], ce, a0);
+                a_rest[at + j] = -small::dot(ce, q0);
+                let mut other_at = 0;
+                for (other, &other_row) in rows.terms.iter().zip(first).skip(1) {
+                    for c in 0..other.k {
+                        a_rest[at + j] += inverse.rr(row + j, other_row + c) * q_rest[other_at + c];
+                    }
+                    other_at += other.k;
+                }
+            }
+            at += term.k;
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Generalized linear mixed models: the Laplace deviance and its exact gradient.
+//!
+//! `y | b` has the density of a [`Family`] with mean `mu`, `g(mu) = eta = X beta + Z b + offset`; `b = Lambda u`,
+//! `u ~ N(0, I)`. With the conditional modes u~ and `H = Lambda'Z'WZ Lambda + I` there, the Laplace approximation to
+//! minus twice the log-likelihood is
+//!
+//! `d(theta, beta) = -2 log p(y | u~) + |u~|^2 + log |H|`.
+//!
+//! W is the expected or the observed information of eta ([`Information`]); for canonical links they agree.
+
+mod fit;
+mod gradient;
+mod leverage;
+mod quadrature;
+mod start;
+
+pub use fit::{FitSettings, GlmmFit};
+
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::glm::response::Information;
+use crate::glm::{Family, Link};
+use crate::pirls::{Pirls, Vary};
+use crate::quadrature::Rule;
+
+/// What is known of the dispersion, or of theta of the negative binomial.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shape {
+    /// Its value.
+    Known(f64),
+    /// A parameter like the others, `log shape` behind beta; this is the start value. Lambda is not relative to it.
+    Estimated(f64),
+    /// As in lme4: the modes minimise `deviance + |u|^2`, Lambda is relative to the dispersion, and the
+    /// log-likelihood is taken at `phi = deviance / sum w`.
+    Moment,
+}
+
+/// Which approximation to the likelihood.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Weights of the log-determinant.
+    pub information: Information,
+    /// Dispersion.
+    pub shape: Shape,
+    /// Nodes of the adaptive quadrature; 1 is the Laplace approximation.
+    pub nodes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { information: Information::Expected, shape: Shape::Known(1.0), nodes: 1 }
+    }
+}
+
+/// A generalized linear mixed model of a [`Design`].
+///
+/// Its parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta is left out where
+/// it is found by PIRLS ([`Vary::Jointly`]).
+#[derive(Debug)]
+pub struct GeneralizedLinearMixedModel {
+    pirls: Pirls,
+    options: Options,
+    rule: Option<Rule>,
+    start_theta: Vec<f64>,
+    lower: Vec<f64>,
+    covs: Vec<crate::terms::RelCov>,
+    sum_weights: f64,
+    n_eff: usize,
+}
+
+/// The parts of the deviance at one set of parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parts {
+    /// The objective: Laplace approximation or adaptive quadrature.
+    pub objective: f64,
+    /// `-2 log p(y | u~)`, with all constants.
+    pub conditional: f64,
+    /// `|u~|^2`.
+    pub ussq: f64,
+    /// `log |H|`.
+    pub log_det_re: f64,
+    /// Dispersion, or theta of the negative binomial.
+    pub shape: f64,
+}
+
+/// What follows from the parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GlmmEstimates {
+    /// Deviance and its parts.
+    pub parts: Parts,
+    /// Covariance parameters.
+    pub theta: Vec<f64>,
+    /// Fixed effects.
+    pub beta: Vec<f64>,
+    /// Spherical conditional modes of each term: `vsize x n_levels`.
+    pub u: Vec<Vec<f64>>,
+    /// Conditional modes `b = Lambda u`, likewise.
+    pub b: Vec<Vec<f64>>,
+    /// Upper triangular `R_X` with `R_X'R_X = X'V^-1X` of the working model.
+    pub rx: Vec<f64>,
+    /// `log |R_X|^2`.
+    pub log_det_fe: f64,
+    /// Linear predictor of each observation.
+    pub eta: Vec<f64>,
+    /// Its mean.
+    pub mu: Vec<f64>,
+    /// Its working weight.
+    pub weights: Vec<f64>,
+    /// Sum of the deviance residuals' squares.
+    pub deviance: f64,
+    /// Pearson's statistic.
+    pub pearson: f64,
+}
+
+impl GeneralizedLinearMixedModel {
+    /// Checks design, responses and options. Fixed effects start at the fit without random effects.
+    ///
+    /// # Errors
+    /// Those of [`Pirls::new`]; `UnknownLink` for a Gaussian model with identity link (it is linear); `Quadrature`.
+    pub fn new(design: &Design, family: Family, link: Link, options: Options) -> Result<Self> {
+        let shape = match options.shape {
+            Shape::Known(shape) | Shape::Estimated(shape) => shape,
+            Shape::Moment => 1.0,
+        };
+        if family.has_shape() && !(shape > 0.0 && shape.is_finite()) {
+            return Err(Error::NonFinite { what: "shape", index: 0 });
+        }
+        if family == Family::Gaussian && link == Link::Identity {
+            return Err(Error::UnknownLink { name: "identity".into() });
+        }
+        let pirls = Pirls::new(design, family, link, shape)?;
+        let rule = quadrature::rule_for(design, options.nodes)?;
+        let n_theta = design.n_theta();
+        let (mut start_theta, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
+        for term in &design.terms {
+            term.cov.start_and_lower_bounds(&mut start_theta, &mut lower);
+        }
+        let mut model = Self {
+            covs: design.terms.iter().map(|term| term.cov.clone()).collect(),
+            sum_weights: pirls.response.w.iter().sum(),
+            n_eff: design.n_eff(),
+            pirls,
+            options,
+            rule,
+            start_theta,
+            lower,
+        };
+        model.start_fixed()?;
+        Ok(model)
+    }
+
+    /// The working data, the modes and the factor.
+    pub fn pirls(&self) -> &Pirls {
+        &self.pirls
+    }
+
+    /// The same, to set tolerances or start values.
+    pub fn pirls_mut(&mut self) -> &mut Pirls {
+        &mut self.pirls
+    }
+
+    /// Number of covariance parameters.
+    pub fn n_theta(&self) -> usize {
+        self.start_theta.len()
+    }
+
+    /// Number of parameters of the objective.
+    pub fn n_parameters(&self, vary: Vary) -> usize {
+        let beta = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
+        self.n_theta() + beta + usize::from(self.shape_is_estimated())
+    }
+
+    /// Observations of positive weight.
+    pub fn n_eff(&self) -> usize {
+        self.n_eff
+    }
+
+    fn shape_is_estimated(&self) -> bool {
+        matches!(self.options.shape, Shape::Estimated(_)) && self.pirls.response.family.has_shape()
+    }
+
+    fn set_parameters(&mut self, vary: Vary, parameters: &[f64]) -> Result<()> {
+        let expected = self.n_parameters(vary);
+        if parameters.len() != expected {
+            return Err(Error::Dimension { what: "parameters", expected, found: parameters.len() });
+        }
+        if let Some(index) = parameters.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NonFinite { what: "parameters", index });
+        }
+        let (theta, rest) = parameters.split_at(self.n_theta());
+        self.pirls.set_theta(theta);
+        if vary == Vary::Modes {
+            let p = self.pirls.beta.len();
+            self.pirls.beta.copy_from_slice(&rest[..p]);
+        }
+        if self.shape_is_estimated() {
+            self.pirls.response.shape = rest[rest.len() - 1].exp();
+        }
+        Ok(())
+    }
+
+    /// The present parameters, in the order of the objective.
+    pub fn parameters(&self, vary: Vary) -> Vec<f64> {
+        let mut parameters = self.pirls.theta().to_vec();
+        if vary == Vary::Modes {
+            parameters.extend_from_slice(&self.pirls.beta);
+        }
+        if self.shape_is_estimated() {
+            parameters.push(self.pirls.response.shape.ln());
+        }
+        parameters
+    }
+
+    /// The objective at `parameters`.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`, `PirlsDiverged`, `NotPositiveDefinite`.
+    pub fn objective(&mut self, vary: Vary, parameters: &[f64]) -> Result<f64> {
+        self.set_parameters(vary, parameters)?;
+        Ok(self.evaluate(vary)?.objective)
+    }
+
+    /// Finds the modes at the present parameters and evaluates the deviance there.
+    ///
+    /// # Errors
+    /// `PirlsDiverged`, `NotPositiveDefinite`.
+    pub fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
+        self.pirls.find_modes(vary)?;
+        let log_det_re = self.pirls.factor_at_modes(vary, self.options.information)?;
+        let (conditional, shape) = self.conditional();
+        let ussq = self.pirls.ussq();
+        let laplace = conditional + ussq + log_det_re;
+        let objective = match &self.rule {
+            Some(rule) => laplace + quadrature::correction(&self.pirls, rule, vary),
+            None => laplace,
+        };
+        Ok(Parts { objective, conditional, ussq, log_det_re, shape })
+    }
+
+    // -2 log p(y | u) and the shape that it is taken at.
+    fn conditional(&self) -> (f64, f64) {
+        let response = &self.pirls.response;
+        if self.options.shape != Shape::Moment || !response.family.has_dispersion() {
+            return (self.pirls.conditional_deviance(), response.shape);
+        }
+        let phi = self.moment();
+        let constant: f64 = (0..response.n()).map(|i| response.family.constant(response.y[i], response.w[i], phi)).sum();
+        ((self.pirls.penalized - self.pirls.ussq()) / phi - 2.0 * constant, phi)
+    }
+
+    // Dispersion by lme4's moment.
+    fn moment(&self) -> f64 {
+        let response = &self.pirls.response;
+        // The Gaussian weights belong to the variance, not to the number of observations.
+        let count = if response.family == Family::Gaussian { self.n_eff as f64 } else { self.sum_weights };
+        response.deviance() / count
+    }
+
+    /// Everything that follows from `parameters`.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`].
+    pub fn estimates(&mut self, vary: Vary, parameters: &[f64]) -> Result<GlmmEstimates> {
+        self.set_parameters(vary, parameters)?;
+        let parts = self.evaluate(vary)?;
+        // R_X comes from the factor with fixed effects, at the same weights.
+        self.pirls.factor(Vary::Jointly, None)?;
+        let (pirls, joint) = (&self.pirls, self.pirls.pls(Vary::Jointly));
+        Ok(GlmmEstimates {
+            parts,
+            theta: pirls.theta().to_vec(),
+            beta: pirls.beta.clone(),
+            u: pirls.u.clone(),
+            b: pirls.u.iter().enumerate().map(|(t, u)| joint.times_lambda(t, u)).collect(),
+            rx: joint.rx(),
+            log_det_fe: joint.log_det_fe(),
+            eta: pirls.unsorted(&pirls.response.eta),
+            mu: pirls.unsorted(&pirls.response.mean()),
+            weights: pirls.unsorted(&pirls.response.weight),
+            deviance: pirls.response.deviance(),
+            pearson: pirls.response.pearson(),
+        })
+    }
+
+    /// The Laplace deviance at the start and after each iteration of a search for the modes (and the fixed effects)
+    /// that starts from zero modes.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`].
+    pub fn trace(&mut self, vary: Vary, parameters: &[f64]) -> Result<Vec<f64>> {
+        self.set_parameters(vary, parameters)?;
+        self.pirls.reset();
+        self.pirls.record();
+        self.pirls.find_modes(vary)?;
+        Ok(self.pirls.take_trace())
+    }
+}

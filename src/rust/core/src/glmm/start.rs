@@ -1,0 +1,102 @@
+//! Start values: the fit without random effects.
+
+use super::GeneralizedLinearMixedModel;
+use crate::blocks::small;
+use crate::error::Result;
+use crate::glm::Response;
+
+const MAX_ITERATIONS: usize = 25;
+
+impl GeneralizedLinearMixedModel {
+    /// Fixed effects of the generalized linear model without random effects, by iteratively reweighted least squares
+    /// from means near the responses. Stays at the best iterate if a step leads nowhere.
+    pub(super) fn start_fixed(&mut self) -> Result<()> {
+        self.pirls.set_theta(&self.start_theta.clone());
+        start_eta(&mut self.pirls.response);
+        let mut before = f64::NEG_INFINITY;
+        for iteration in 0..MAX_ITERATIONS {
+            let eta = self.pirls.response.eta.clone();
+            let log_lik = self.expected_weights();
+            let Some(beta) = self.least_squares() else { break };
+            let (from, to) = (eta, self.fixed_eta(&beta));
+            let Some(reached) = self.halve_towards(&from, &to, if iteration == 0 { before } else { log_lik }) else { break };
+            // The first linear predictor isn't of the form X beta: only a whole step gets there.
+            if reached.1 == 1.0 {
+                self.pirls.beta = beta;
+            } else if iteration == 0 {
+                break;
+            } else {
+                self.pirls.beta.iter_mut().zip(&beta).for_each(|(b, to)| *b += reached.1 * (to - *b));
+            }
+            if (reached.0 - before).abs() <= 1e-10 * (1.0 + before.abs()) {
+                break;
+            }
+            before = reached.0;
+        }
+        Ok(())
+    }
+
+    fn expected_weights(&mut self) -> f64 {
+        let response = &mut self.pirls.response;
+        let mut sum = 0.0;
+        for i in 0..response.n() {
+            let at = response.contribution(i);
+            (response.score[i], response.weight[i]) = (at.score, at.expected);
+            sum += at.log_lik;
+        }
+        sum
+    }
+
+    fn fixed_eta(&self, beta: &[f64]) -> Vec<f64> {
+        let mut eta = self.pirls.response.offset.clone();
+        self.pirls.rows.add_fixed(beta, &mut eta);
+        eta
+    }
+
+    // The log-likelihood and the length of the first step that does not lower it.
+    fn halve_towards(&mut self, from: &[f64], to: &[f64], floor: f64) -> Option<(f64, f64)> {
+        let mut length = 1.0;
+        for _ in 0..20 {
+            let response = &mut self.pirls.response;
+            response.eta.iter_mut().zip(from.iter().zip(to)).for_each(|(e, (a, b))| *e = a + length * (b - a));
+            let log_lik = response.update();
+            if log_lik.is_finite() && log_lik >= floor - 1e-10 * floor.abs() {
+                return Some((log_lik, length));
+            }
+            length *= 0.5;
+        }
+        None
+    }
+
+    // X'WX beta = X'(W (eta - offset) + score)
+    fn least_squares(&self) -> Option<Vec<f64>> {
+        let (rows, response) = (&self.pirls.rows, &self.pirls.response);
+        let p = rows.p;
+        let (mut xwx, mut beta) = (vec![0.0; p * p], vec![0.0; p]);
+        for (i, x) in rows.x.chunks_exact(p.max(1)).enumerate() {
+            let w = response.weight[i];
+            for j in 0..p {
+                small::axpy(w * x[j], &x[j..], &mut xwx[j * p + j..(j + 1) * p]);
+            }
+            small::axpy(w * (response.eta[i] - response.offset[i]) + response.score[i], x, &mut beta);
+        }
+        small::cholesky(p, &mut xwx)?;
+        small::forward_solve(p, &xwx, &mut beta);
+        small::backward_solve(p, &xwx, &mut beta);
+        beta.iter().all(|b| b.is_finite()).then_some(beta)
+    }
+}
+
+// The linear predictor of means near the responses; where that has none, that of the mean response.
+fn start_eta(response: &mut Response) {
+    let mean = |r: &Response, i: usize| r.family.start_mean(r.y[i], r.w[i]);
+    let overall = (0..response.n()).map(|i| mean(response, i)).sum::<f64>() / response.n() as f64;
+    let fallback = response.link.eta(overall.max(1e-3));
+    for i in 0..response.n() {
+        let eta = response.link.eta(mean(response, i));
+        response.eta[i] = eta;
+        if !eta.is_finite() || !response.contribution(i).log_lik.is_finite() {
+            response.eta[i] = fallback;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The exact gradient of every family and link against fourth-order differences.
+
+mod common;
+
+use common::{random_levels, Data, Random};
+use rlmm_core::glm::response::Information;
+use rlmm_core::glm::{Family, Link};
+use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
+use rlmm_core::pirls::{Tolerance, Vary};
+use rlmm_core::terms::Structure::Unstructured;
+use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
+use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
+
+const ALL: [(Family, Link); 22] = [
+    (Binomial, Logit),
+    (Binomial, Probit),
+    (Binomial, Cloglog),
+    (Binomial, Cauchit),
+    (Binomial, Log),
+    (Binomial, Identity),
+    (Poisson, Log),
+    (Poisson, Sqrt),
+    (Poisson, Identity),
+    (Gamma, Inverse),
+    (Gamma, Log),
+    (Gamma, Identity),
+    (InverseGaussian, InverseSquare),
+    (InverseGaussian, Log),
+    (InverseGaussian, Inverse),
+    (InverseGaussian, Identity),
+    (Gaussian, Log),
+    (Gaussian, Inverse),
+    (Gaussian, Sqrt),
+    (NegativeBinomial, Log),
+    (NegativeBinomial, Sqrt),
+    (NegativeBinomial, Identity),
+];
+
+// Where eta should be: centre and spread of the fixed effects.
+fn region(family: Family, link: Link) -> (f64, f64) {
+    match (family, link) {
+        (Binomial, Log) => (-1.0, 0.1),
+        (Binomial, Identity) => (0.5, 0.05),
+        (Binomial, _) => (0.2, 0.6),
+        (_, Log) => (0.8, 0.4),
+        (_, Identity) => (4.0, 0.4),
+        (_, Sqrt) => (2.0, 0.2),
+        (_, Inverse) => (0.7, 0.06),
+        (_, _) => (0.5, 0.04),
+    }
+}
+
+fn response(random: &mut Random, family: Family, mu: f64, trials: f64) -> f64 {
+    match family {
+        Binomial => (0..trials as usize).filter(|_| random.uniform() < mu).count() as f64 / trials,
+        Poisson | NegativeBinomial => (mu * (0.5 + random.uniform()) + 0.3 * random.normal()).round().max(0.0),
+        Gamma | InverseGaussian => mu * (0.4 * random.normal()).exp(),
+        Gaussian => mu + 0.3 * random.normal(),
+    }
+}
+
+fn simulate(random: &mut Random, family: Family, link: Link, sizes: &[(usize, usize)]) -> Data {
+    let n = 80;
+    let mut data = Data::new(random, n, 2);
+    for &(n_levels, k) in sizes {
+        let refs = random_levels(random, n, n_levels);
+        data = data.with_term(random, refs, &[(Unstructured, k)]);
+    }
+    let (centre, spread) = region(family, link);
+    let weights: Vec<f64> = (0..n).map(|_| 1.0 + random.below(4) as f64).collect();
+    data.offset = Some((0..n).map(|_| 0.1 * spread * random.normal()).collect());
+    for i in 0..n {
+        // Covariates are bounded so that no link leaves its domain.
+        data.x[n + i] = data.x[n + i].clamp(-1.5, 1.5);
+        data.y[i] = response(random, family, link.mean(centre + spread * data.x[n + i]), weights[i]);
+    }
+    data.weights = Some(weights);
+    data
+}
+
+fn parameters(model: &GeneralizedLinearMixedModel, vary: Vary, family: Family, link: Link, scale: f64) -> Vec<f64> {
+    let (centre, spread) = region(family, link);
+    let mut at = model.parameters(vary);
+    let n_theta = model.n_theta();
+    for (j, theta) in at[..n_theta].iter_mut().enumerate() {
+        *theta = scale * spread * [0.7, -0.2, 0.5, 0.4][j % 4];
+    }
+    if vary == Vary::Modes {
+        at[n_theta] = centre + 0.05 * spread;
+        at[n_theta + 1] = 0.9 * spread;
+    }
+    at
+}
+
+fn check(data: &Data, family: Family, link: Link, options: Options, vary: Vary, scale: f64) {
+    let design = data.design();
+    let mut model = GeneralizedLinearMixedModel::new(&design, family, link, options).unwrap();
+    model.pirls_mut().tolerance = Tolerance { decrement: 1e-16, ..Default::default() };
+    let at = parameters(&model, vary, family, link, scale);
+    let mut gradient = vec![0.0; at.len()];
+    let what = format!("{family:?} {link:?} {options:?} {vary:?}");
+    model.objective(vary, &at).unwrap_or_else(|e| panic!("{what}: {e}"));
+    model.gradient(vary, &mut gradient).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let size = gradient.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
+    for j in 0..at.len() {
+        let h = 2e-3 * at[j].abs().max(region(family, link).1 * 0.3);
+        let mut value = |step: f64| {
+            let mut x = at.clone();
+            x[j] += step * h;
+            model.objective(vary, &x).unwrap_or_else(|e| panic!("{what}: {e}"))
+        };
+        let difference = (8.0 * (value(1.0) - value(-1.0)) - value(2.0) + value(-2.0)) / (12.0 * h);
+        assert!((difference - gradient[j]).abs() < 1e-6 * size, "{what} [{j}]: {difference} {gradient:?}");
+    }
+}
+
+#[test]
+fn laplace_of_every_family_and_link() {
+    for (index, (family, link)) in ALL.into_iter().enumerate() {
+        let mut random = Random::new(100 + index as u64);
+        let data = simulate(&mut random, family, link, &[(12, 1), (5, 1)]);
+        let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+        for information in [Information::Expected, Information::Observed] {
+            for vary in [Vary::Modes, Vary::Jointly] {
+                check(&data, family, link, Options { information, shape, nodes: 1 }, vary, 1.0);
+            }
+        }
+        if family.has_dispersion() {
+            let options = Options { shape: Shape::Moment, ..Default::default() };
+            check(&data, family, link, options, Vary::Modes, 1.0);
+            check(&data, family, link, options, Vary::Jointly, 1.0);
+        }
+    }
+}
+
+#[test]
+fn vector_valued_and_crossed_terms() {
+    let mut random = Random::new(7);
+    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (NegativeBinomial, Log)] {
+        for sizes in [&[(10, 2)][..], &[(9, 2), (6, 2), (4, 1)], &[(9, 3), (8, 1)]] {
+            let data = simulate(&mut random, family, link, sizes);
+            let shape = if family.has_shape() { Shape::Estimated(2.0) } else { Shape::Known(1.0) };
+            check(&data, family, link, Options { shape, ..Default::default() }, Vary::Modes, 0.8);
+            check(&data, family, link, Options { shape, ..Default::default() }, Vary::Jointly, 0.8);
+        }
+    }
+}
+
+#[test]
+fn at_zero_variance() {
+    let mut random = Random::new(8);
+    for (family, link) in [(Binomial, Logit), (Binomial, Cloglog), (Poisson, Log)] {
+        let data = simulate(&mut random, family, link, &[(10, 2), (6, 1)]);
+        check(&data, family, link, Options::default(), Vary::Modes, 0.0);
+    }
+}
+
+#[test]
+fn quadrature_of_one_and_more_effects() {
+    let mut random = Random::new(9);
+    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (Gamma, Log), (NegativeBinomial, Log)] {
+        for (k, nodes) in [(1, 2), (1, 7), (2, 4), (3, 3)] {
+            let data = simulate(&mut random, family, link, &[(10, k)]);
+            let shape = if family.has_shape() { Shape::Estimated(0.5) } else { Shape::Known(1.0) };
+            let options = Options { shape, nodes, ..Default::default() };
+            check(&data, family, link, options, Vary::Modes, 0.9);
+            check(&data, family, link, options, Vary::Jointly, 0.9);
+        }
+    }
+}
