@@ -158,7 +158,8 @@ fn at_zero_variance() {
 #[test]
 fn quadrature_of_one_and_more_effects() {
     let mut random = Random::new(9);
-    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (Gamma, Log), (NegativeBinomial, Log)] {
+    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (Gamma, Log), (NegativeBinomial, Log)]
+    {
         for (k, nodes) in [(1, 2), (1, 7), (2, 4), (3, 3)] {
             let data = simulate(&mut random, family, link, &[(10, k)]);
             let shape = if family.has_shape() { Shape::Estimated(0.5) } else { Shape::Known(1.0) };

@@ -232,14 +232,7 @@ impl Family {
     }
 }
 
-fn negative_binomial_shape(
-    link: Link,
-    y: f64,
-    w: f64,
-    eta: f64,
-    shape: f64,
-    at: &Contribution,
-) -> ShapeDerivatives {
+fn negative_binomial_shape(link: Link, y: f64, w: f64, eta: f64, shape: f64, at: &Contribution) -> ShapeDerivatives {
     let m = link.log_mean(eta);
     let mu = m.log.exp();
     let c = shape / (shape + mu);

@@ -225,7 +225,14 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
-        self.pirls.find_modes(vary)?;
+        if let Err(error) = self.pirls.find_modes(vary) {
+            // Warm modes can be further away than none.
+            if self.pirls.ussq() == 0.0 {
+                return Err(error);
+            }
+            self.pirls.reset();
+            self.pirls.find_modes(vary)?;
+        }
         let log_det_re = self.pirls.factor_at_modes(vary, self.options.information)?;
         let (conditional, shape) = self.conditional();
         let ussq = self.pirls.ussq();
@@ -244,7 +251,8 @@ impl GeneralizedLinearMixedModel {
             return (self.pirls.conditional_deviance(), response.shape);
         }
         let phi = self.moment();
-        let constant: f64 = (0..response.n()).map(|i| response.family.constant(response.y[i], response.w[i], phi)).sum();
+        let constant: f64 =
+            (0..response.n()).map(|i| response.family.constant(response.y[i], response.w[i], phi)).sum();
         ((self.pirls.penalized - self.pirls.ussq()) / phi - 2.0 * constant, phi)
     }
 

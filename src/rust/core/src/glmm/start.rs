@@ -13,38 +13,33 @@ impl GeneralizedLinearMixedModel {
     pub(super) fn start_fixed(&mut self) -> Result<()> {
         self.pirls.set_theta(&self.start_theta.clone());
         start_eta(&mut self.pirls.response);
-        let mut before = f64::NEG_INFINITY;
-        for iteration in 0..MAX_ITERATIONS {
-            let eta = self.pirls.response.eta.clone();
-            let log_lik = self.expected_weights();
-            let Some(beta) = self.least_squares() else { break };
-            let (from, to) = (eta, self.fixed_eta(&beta));
-            let Some(reached) = self.halve_towards(&from, &to, if iteration == 0 { before } else { log_lik }) else { break };
-            // The first linear predictor isn't of the form X beta: only a whole step gets there.
-            if reached.1 == 1.0 {
-                self.pirls.beta = beta;
-            } else if iteration == 0 {
-                break;
-            } else {
-                self.pirls.beta.iter_mut().zip(&beta).for_each(|(b, to)| *b += reached.1 * (to - *b));
+        let mut log_lik = f64::NEG_INFINITY;
+        let mut is_linear = false;
+        for _ in 0..MAX_ITERATIONS {
+            self.set_expected_weights();
+            let Some(target) = self.least_squares() else { break };
+            let (from, to) = (self.pirls.response.eta.clone(), self.fixed_eta(&target));
+            let Some((reached, length)) = self.halve_towards(&from, &to, log_lik) else { break };
+            // The first linear predictors are not of the form X beta; a whole step leads to one that is.
+            is_linear |= length == 1.0;
+            if is_linear {
+                self.pirls.beta.iter_mut().zip(&target).for_each(|(b, to)| *b += length * (to - *b));
             }
-            if (reached.0 - before).abs() <= 1e-10 * (1.0 + before.abs()) {
+            let gain = reached - log_lik;
+            log_lik = reached;
+            if is_linear && gain <= 1e-10 * (1.0 + reached.abs()) {
                 break;
             }
-            before = reached.0;
         }
         Ok(())
     }
 
-    fn expected_weights(&mut self) -> f64 {
+    fn set_expected_weights(&mut self) {
         let response = &mut self.pirls.response;
-        let mut sum = 0.0;
         for i in 0..response.n() {
             let at = response.contribution(i);
             (response.score[i], response.weight[i]) = (at.score, at.expected);
-            sum += at.log_lik;
         }
-        sum
     }
 
     fn fixed_eta(&self, beta: &[f64]) -> Vec<f64> {

@@ -1,5 +1,6 @@
 //! Minimisation of an objective that is known only as a closure.
 
+pub mod bfgs;
 pub mod nlopt;
 
 use std::time::Instant;

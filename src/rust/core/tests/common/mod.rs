@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file looks at a part of this
 
+pub mod glmm;
+
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};

@@ -1,0 +1,221 @@
+//! BFGS with a given start for the inverse Hessian: for smooth objectives whose scale is roughly known.
+
+use std::time::Instant;
+
+use super::{Flow, Objective, Observer, OptSummary, Settings, Status};
+use crate::blocks::small;
+use crate::error::{Error, Result};
+
+/// Name of this optimizer in [`Settings`].
+pub const NAME: &str = "bfgs";
+
+/// An objective with a gradient.
+pub trait Smooth: Objective {
+    /// Gradient at the point of the last evaluation.
+    ///
+    /// # Errors
+    /// The model's own.
+    fn gradient(&mut self, gradient: &mut [f64]) -> Result<()>;
+}
+
+/// The course of the search, and what it has learnt of the curvature.
+#[derive(Debug, Clone)]
+pub struct BfgsSummary {
+    /// As of any optimizer.
+    pub summary: OptSummary,
+    /// Gradient at the best point.
+    pub gradient: Vec<f64>,
+    /// Inverse Hessian, symmetric.
+    pub inverse: Vec<f64>,
+}
+
+/// Minimises `objective` from `start`. `inverse`: a positive definite guess at the inverse Hessian. Converged when the
+/// quadratic model promises less than `tolerance`.
+///
+/// # Errors
+/// The objective's own error if it can't be evaluated at `start`.
+pub fn minimize(
+    settings: &Settings,
+    tolerance: f64,
+    start: &[f64],
+    inverse: Vec<f64>,
+    objective: &mut dyn Smooth,
+    observe: &mut Observer,
+) -> Result<BfgsSummary> {
+    let mut search = Search {
+        settings,
+        objective,
+        observe,
+        started: Instant::now(),
+        log: Vec::new(),
+        stopped: None,
+        guess: inverse.clone(),
+        inverse,
+    };
+    search.run(start, tolerance)
+}
+
+struct Search<'a, 'b> {
+    settings: &'a Settings,
+    objective: &'a mut dyn Smooth,
+    observe: &'a mut Observer<'b>,
+    started: Instant,
+    log: Vec<(f64, Vec<f64>)>,
+    stopped: Option<Status>,
+    guess: Vec<f64>,
+    inverse: Vec<f64>,
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self, start: &[f64], tolerance: f64) -> Result<BfgsSummary> {
+        let n = start.len();
+        let mut x = start.to_vec();
+        let mut value = self.objective.value(&x)?;
+        if !value.is_finite() {
+            return Err(Error::Optimizer { status: "the objective is not finite at the start".into() });
+        }
+        self.record(value, &x);
+        let (mut gradient, mut next) = (vec![0.0; n], vec![0.0; n]);
+        self.objective.gradient(&mut gradient)?;
+        let mut fresh = true;
+        let status = loop {
+            let step = self.newton_step(&gradient);
+            let slope = small::dot(&step, &gradient);
+            if -0.5 * slope <= tolerance {
+                break Status::FtolReached;
+            }
+            if self.stopped.is_some() {
+                break Status::Success;
+            }
+            let reached = self.line_search(&x, value, &step, slope);
+            let found = reached.and_then(|(v, l)| self.objective.gradient(&mut next).is_ok().then_some((v, l)));
+            match found {
+                Some((reached, length)) => {
+                    let s: Vec<f64> = step.iter().map(|d| length * d).collect();
+                    let y: Vec<f64> = next.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+                    small::axpy(length, &step, &mut x);
+                    self.learn(&s, &y);
+                    std::mem::swap(&mut gradient, &mut next);
+                    value = reached;
+                    fresh = false;
+                }
+                None if fresh => break Status::RoundoffLimited,
+                None => {
+                    // What has been learnt misleads: once more from the guess.
+                    self.inverse.clone_from(&self.guess);
+                    fresh = true;
+                }
+            }
+        };
+        let (initial_value, initial) = self.log[0].clone();
+        let status = self.stopped.unwrap_or(status);
+        let log = std::mem::take(&mut self.log);
+        let summary =
+            OptSummary { initial, initial_value, best: x, best_value: value, initial_step: Vec::new(), status, log };
+        Ok(BfgsSummary { summary, gradient, inverse: self.inverse.clone() })
+    }
+
+    fn newton_step(&self, gradient: &[f64]) -> Vec<f64> {
+        self.inverse.chunks_exact(gradient.len().max(1)).map(|row| -small::dot(row, gradient)).collect()
+    }
+
+    // The first point along the step that lowers the value enough (Armijo), and its value.
+    fn line_search(&mut self, x: &[f64], value: f64, step: &[f64], slope: f64) -> Option<(f64, f64)> {
+        let noise = 1e-13 * value.abs();
+        let mut length = 1.0;
+        for _ in 0..25 {
+            let trial: Vec<f64> = x.iter().zip(step).map(|(x, d)| x + length * d).collect();
+            let reached = self.objective.value(&trial).unwrap_or(f64::NAN);
+            self.record(reached, &trial);
+            if reached <= value + 1e-4 * length * slope + noise {
+                return Some((reached, length));
+            }
+            if self.stopped.is_some() {
+                return None;
+            }
+            // Minimum of the parabola through what is known.
+            let parabola = -0.5 * slope * length * length / (reached - value - slope * length);
+            length = if reached.is_finite() { parabola.clamp(0.1 * length, 0.5 * length) } else { 0.25 * length };
+        }
+        None
+    }
+
+    fn record(&mut self, value: f64, x: &[f64]) {
+        self.log.push((value, x.to_vec()));
+        let count = self.log.len();
+        let settings = self.settings;
+        if (self.observe)(count, value, x) == Flow::Stop {
+            self.stopped = Some(Status::Interrupted);
+        } else if settings.max_eval > 0 && count >= settings.max_eval {
+            self.stopped = Some(Status::MaxEval);
+        } else if settings.max_time > 0.0 && self.started.elapsed().as_secs_f64() >= settings.max_time {
+            self.stopped = Some(Status::MaxTime);
+        }
+    }
+
+    // The BFGS update of the inverse Hessian for a step s that changed the gradient by y.
+    fn learn(&mut self, s: &[f64], y: &[f64]) {
+        let n = s.len();
+        let sy = small::dot(s, y);
+        let length = (small::dot(s, s) * small::dot(y, y)).sqrt();
+        if sy <= 1e-8 * length {
+            // The objective curves downwards here: go further next time.
+            self.inverse.iter_mut().for_each(|h| *h *= 2.0);
+            return;
+        }
+        let hy: Vec<f64> = self.inverse.chunks_exact(n).map(|row| small::dot(row, y)).collect();
+        let factor = (1.0 + small::dot(y, &hy) / sy) / sy;
+        for j in 0..n {
+            for i in 0..n {
+                self.inverse[j * n + i] += factor * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Rosenbrock([f64; 2]);
+
+    impl Objective for Rosenbrock {
+        fn value(&mut self, x: &[f64]) -> Result<f64> {
+            self.0 = [x[0], x[1]];
+            Ok(100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2))
+        }
+    }
+
+    impl Smooth for Rosenbrock {
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            let [a, b] = self.0;
+            gradient[0] = -400.0 * a * (b - a * a) - 2.0 * (1.0 - a);
+            gradient[1] = 200.0 * (b - a * a);
+            Ok(())
+        }
+    }
+
+    fn fit(settings: &Settings, flow: &mut dyn FnMut(usize) -> Flow) -> BfgsSummary {
+        let identity = vec![1.0, 0.0, 0.0, 1.0];
+        let mut objective = Rosenbrock([0.0; 2]);
+        minimize(settings, 1e-14, &[-1.2, 1.0], identity, &mut objective, &mut |k, _, _| flow(k)).unwrap()
+    }
+
+    #[test]
+    fn finds_the_minimum_of_rosenbrock() {
+        let found = fit(&Settings::default(), &mut |_| Flow::Continue);
+        assert_eq!(found.summary.status, Status::FtolReached);
+        assert!(found.summary.best_value < 1e-12 && found.summary.log.len() < 80);
+        // Inverse of [802 -400; -400 200]
+        assert!((found.inverse[0] - 0.5).abs() < 0.02 && (found.inverse[3] - 2.005).abs() < 0.1);
+    }
+
+    #[test]
+    fn limits_end_the_search() {
+        let settings = Settings { max_eval: 12, ..Default::default() };
+        let found = fit(&settings, &mut |_| Flow::Continue);
+        assert_eq!((found.summary.status, found.summary.log.len()), (Status::MaxEval, 12));
+        let found = fit(&Settings::default(), &mut |k| if k == 5 { Flow::Stop } else { Flow::Continue });
+        assert_eq!((found.summary.status, found.summary.log.len()), (Status::Interrupted, 5));
+    }
+}

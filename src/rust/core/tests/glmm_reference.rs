@@ -1,0 +1,124 @@
+//! Published fits: those of the MixedModels.jl documentation and of lme4.
+
+mod common;
+
+use std::time::Instant;
+
+use common::glmm::{cbpp, contraception, grouseticks, verb_agg};
+use common::Data;
+use rlmm_core::glm::{Family, Link};
+use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options};
+use rlmm_core::optimize::{bfgs, Flow, Settings, Status};
+use rlmm_core::pirls::Vary;
+
+fn model(data: &Data, family: Family, link: Link, nodes: usize) -> GeneralizedLinearMixedModel {
+    let options = Options { nodes, ..Default::default() };
+    GeneralizedLinearMixedModel::new(&data.design(), family, link, options).unwrap()
+}
+
+fn settings(optimizer: &str, vary: Vary) -> FitSettings {
+    let settings = Settings { optimizer: optimizer.into(), ..Default::default() };
+    FitSettings { settings, vary, theta: Vec::new(), beta: Vec::new() }
+}
+
+fn fit_with(optimizer: &str, data: &Data, family: Family, link: Link, nodes: usize, vary: Vary) -> GlmmFit {
+    let started = Instant::now();
+    let fit = model(data, family, link, nodes).fit(&settings(optimizer, vary), &mut |_, _, _| Flow::Continue).unwrap();
+    let evaluations = (fit.fast.as_ref().map_or(0, |f| f.log.len()), fit.summary.log.len());
+    println!(
+        "{:?} {evaluations:?} {} {} {:?}",
+        started.elapsed(),
+        fit.iterations,
+        fit.summary.best_value,
+        fit.parameters
+    );
+    fit
+}
+
+fn fit(data: &Data, family: Family, link: Link, nodes: usize, vary: Vary) -> f64 {
+    let fit = fit_with(bfgs::NAME, data, family, link, nodes, vary);
+    assert_eq!(fit.summary.status, Status::FtolReached);
+    fit.summary.best_value
+}
+
+fn close(found: f64, published: f64, digits: i32) {
+    assert!((found - published).abs() <= 0.51 * 10f64.powi(-digits), "{found} is not {published}");
+}
+
+#[test]
+fn pirls_of_verb_agg_takes_the_published_course() {
+    let mut model = model(&verb_agg(false), Family::Binomial, Link::Logit, 1);
+    // Intercept, Anger, Gender, btype (two), situ.
+    let start = [
+        0.2060530221032278,
+        0.039940376051149876,
+        0.23131667674984455,
+        -0.7941857249205364,
+        -1.5391882085456923,
+        -0.7766556048305918,
+    ];
+    let own = model.parameters(Vary::Modes);
+    own[2..].iter().zip(start).for_each(|(found, published)| close(*found, published, 5));
+    model.objective(Vary::Modes, &[&[1.0, 1.0], &start[..]].concat()).unwrap();
+    let trace = model.trace(Vary::Jointly, &[1.0, 1.0]).unwrap();
+    assert_eq!(trace.len(), 7);
+    // The published start is enlarged by 1.0001, so that the first step need not go downhill.
+    close(1.0001 * trace[0], 10_210.853_438_905_404, 6);
+    let published = [8301.483049027265, 8205.604285133919, 8201.89659746689, 8201.848598910705, 8201.848559060705];
+    for (found, published) in trace[1..].iter().zip(published) {
+        close(*found, published, 6);
+    }
+    close(*trace.last().unwrap(), 8201.848559060621, 8);
+    close(model.objective(Vary::Jointly, &[1.0, 1.0]).unwrap(), 8201.848559060621, 8);
+}
+
+#[test]
+fn verb_agg_fast_and_full() {
+    let data = verb_agg(false);
+    close(fit(&data, Family::Binomial, Link::Logit, 1, Vary::Jointly), 8151.583340, 6);
+    // The published optimum is 8151.399838282872: a derivative-free optimizer stopped short of ours.
+    let full = fit(&data, Family::Binomial, Link::Logit, 1, Vary::Modes);
+    assert!((-2e-4..0.0).contains(&(full - 8151.399838282872)), "{full}");
+    let data = verb_agg(true);
+    close(fit(&data, Family::Binomial, Link::Logit, 1, Vary::Modes), 8135.832855751, 6);
+    close(fit(&data, Family::Binomial, Link::Logit, 1, Vary::Jointly) - 8135.832855751, 0.338, 3);
+}
+
+#[test]
+fn contraception_by_laplace_and_quadrature() {
+    let data = contraception(false);
+    let published = [
+        (1, Vary::Modes, 2372.73),
+        (1, Vary::Jointly, 2372.78),
+        (9, Vary::Modes, 2372.46),
+        (9, Vary::Jointly, 2372.51),
+    ];
+    for (nodes, vary, value) in published {
+        close(fit(&data, Family::Binomial, Link::Logit, nodes, vary), value, 2);
+    }
+    fit(&contraception(true), Family::Binomial, Link::Logit, 1, Vary::Modes);
+}
+
+#[test]
+fn cbpp_and_grouseticks() {
+    close(fit(&cbpp(), Family::Binomial, Link::Logit, 1, Vary::Modes), 184.052563730, 8);
+    close(fit(&grouseticks(), Family::Poisson, Link::Log, 1, Vary::Modes), 1780.542660175, 6);
+}
+
+#[test]
+fn nlopt_reaches_the_same_optimum() {
+    let data = cbpp();
+    for (vary, value) in
+        [(Vary::Modes, 184.052563730), (Vary::Jointly, fit(&data, Family::Binomial, Link::Logit, 1, Vary::Jointly))]
+    {
+        let fit = fit_with("LN_BOBYQA", &data, Family::Binomial, Link::Logit, 1, vary);
+        close(fit.summary.best_value, value, 6);
+    }
+}
+
+#[test]
+fn quadrature_converges_to_the_integral() {
+    let data = cbpp();
+    let value = |nodes: usize| fit(&data, Family::Binomial, Link::Logit, nodes, Vary::Modes);
+    close(value(25), value(60), 9);
+}
