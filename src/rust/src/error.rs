@@ -47,9 +47,7 @@ fn error_list(error: &Error) -> Robj {
         Error::UnknownOptimizer { name } => {
             condition("unknown_optimizer", &message, &[("name", Robj::from(name.as_str()))])
         }
-        Error::UnknownFamily { name } => {
-            condition("unknown_family", &message, &[("name", Robj::from(name.as_str()))])
-        }
+        Error::UnknownFamily { name } => condition("unknown_family", &message, &[("name", Robj::from(name.as_str()))]),
         Error::UnknownLink { name } => condition("unknown_link", &message, &[("name", Robj::from(name.as_str()))]),
         Error::Response { index, value } => {
             condition("response", &message, &[("row", int(index + 1)), ("value", Robj::from(*value))])
