@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/lib-prepare.sh
 
-prepare "cli rlang Matrix nlme" "lattice"
+prepare "rlang Matrix nlme" "lattice"
 export RLMM_TARGET_DIR="$PWD/src/rust/target"
 install_rlmm
 exec Rscript tools/demo.R demo.png

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/lib-prepare.sh
 
-prepare "cli rlang Matrix nlme testthat" \
+prepare "rlang Matrix nlme testthat" \
   "lme4 lattice MASS mlmRev withr tibble data.table jsonlite knitr rmarkdown"
 
 # One build serves both: the installation takes the profile and the folder that cargo test uses.

@@ -1,4 +1,7 @@
 test_that("the function is the objective", {
+  skip_if_not_installed("lme4")
+  # lme4's own function looks for lme4 on the search path.
+  withr::local_package("lme4")
   for_each_twin(function(ours, theirs, data, name) {
     objective <- as.function(ours)
     expect_equal(objective(ours$theta), ours$dev$objective, tolerance = 1e-10, info = name)
