@@ -1,8 +1,8 @@
 #' Confidence limits
 #'
-#' Wald limits for the fixed effects: estimate plus and minus a normal quantile times the standard error. As in lme4 the table has
-#' a row for each variance parameter too (`.sig01`, ..., `.sigma`), with `NA`: Wald limits of variances can't be
-#' trusted, so none are given.
+#' Wald limits for the fixed effects: estimate plus and minus a normal quantile times the standard error. As in lme4
+#' the table has a row for each variance parameter too (`.sig01`, ..., `.sigma`), with `NA`: Wald limits of
+#' variances can't be trusted, so none are given.
 #'
 #' @param object A fit.
 #' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for all variance

@@ -4,7 +4,8 @@
 #' effects for each level of each grouping factor.
 #'
 #' @param object A fit.
-#' @param add.dropped Include the coefficients of columns that were dropped because they depend linearly on others, as `NA`?
+#' @param add.dropped Include the coefficients of columns that were dropped because they depend linearly on others,
+#'   as `NA`?
 #' @param ... Not used.
 #' @return `fixef()`: a named vector. `coef()`: a list of data frames, one per grouping factor, one row per level.
 #' @examples
@@ -37,17 +38,13 @@ full_column_names <- function(fit) {
 coef.rlmm <- function(object, ...) {
   beta <- object$beta
   effects <- ranef(object, condVar = FALSE)
-  structure(
-    lapply(effects, add_fixed_effects, beta = beta),
-    class = c("coef.rlmm", "coef.mer")
-  )
+  # As in lme4: effects of any factor that have no fixed counterpart come first.
+  only_random <- setdiff(unlist(lapply(effects, names)), names(beta))
+  centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
+  structure(lapply(effects, add_centre, centre = centre), class = c("coef.rlmm", "coef.mer"))
 }
 
-#' Random effects without a fixed counterpart come first, as in lme4.
-#' @noRd
-add_fixed_effects <- function(effects, beta) {
-  only_random <- setdiff(names(effects), names(beta))
-  centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
+add_centre <- function(effects, centre) {
   out <- lapply(names(centre), \(name) {
     if (name %in% names(effects)) centre[[name]] + effects[[name]] else rep(centre[[name]], nrow(effects))
   })

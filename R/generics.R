@@ -1,11 +1,11 @@
 # lme4's generics under lme4's names. Objects that aren't ours are handed on to lme4 when it is loaded, and our
-# methods are registered on lme4's generics too (`S3method(lme4::...)` in NAMESPACE), so that with both packages attached, in
-# either order, either package's function works on both packages' fits.
+# methods are registered on lme4's generics too (`S3method(lme4::...)` in NAMESPACE), so that with both packages
+# attached, in either order, either package's function works on both packages' fits.
 
 #' Generics shared with lme4
 #'
-#' These functions have lme4's names and meaning. Called with a fit of another package they call lme4's function of the same
-#' name (if lme4 is loaded), so it doesn't matter which of the two packages was attached last.
+#' These functions have lme4's names and meaning. Called with a fit of another package they call lme4's function of
+#' the same name (if lme4 is loaded), so it doesn't matter which of the two packages was attached last.
 #'
 #' `REMLcrit()` is an ordinary function in lme4. If lme4 was attached after rlmm and R is older than 4.3, write
 #' `rlmm::REMLcrit(fit)`.
@@ -13,8 +13,8 @@
 #' @param object,x A fitted model.
 #' @param name The name of a part; see [getME.rlmm()].
 #' @param ... Passed to methods.
-#' @return What the method returns; `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and `isSingular()` return `TRUE` or `FALSE`,
-#'   `ngrps()` the named number of levels of each grouping factor.
+#' @return What the method returns; `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and `isSingular()` return `TRUE`
+#'   or `FALSE`, `ngrps()` the named number of levels of each grouping factor.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' isREML(fit)
@@ -164,8 +164,8 @@ ngrps.rlmm <- function(object, ...) {
   stats::setNames(vapply(object$random[first], \(term) length(term$levels), 1L), groups[first])
 }
 
-#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be answered,
-#' so that it works on our fits when lme4 was attached last.
+#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be
+#' answered, so that it works on our fits when lme4 was attached last.
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method("@", rlmm)
 #' @noRd
 `@.rlmm` <- function(object, name) {

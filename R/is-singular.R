@@ -5,15 +5,15 @@
 #' The estimates of such a fit are valid maximum (restricted) likelihood estimates; the term is larger than the data can
 #' support.
 #'
-#' `isSingular()` says whether any term is singular, by lme4's rule: a diagonal element of the relative covariance factor is
-#' below `tol`. `is_singular()` explains it term by term.
+#' `isSingular()` says whether any term is singular, by lme4's rule: a diagonal element of the relative covariance
+#' factor is below `tol`. `is_singular()` explains it term by term.
 #'
 #' @param x A fit.
 #' @param tol The tolerance, on the scale of the relative covariance factor.
 #' @param ... Not used.
-#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term: `term`, `singular`, `rank`,
-#'   `size` (number of effects), and `reason`, a phrase for singular terms. Its attribute `"directions"` holds for each term a
-#'   matrix whose columns span the combinations of effects without variance.
+#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term: `term`, `singular`,
+#'   `rank`, `size` (number of effects), and `reason`, a phrase for singular terms. Its attribute `"directions"`
+#'   holds for each term a matrix whose columns span the combinations of effects without variance.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2)
 #' isSingular(fit)
@@ -70,8 +70,9 @@ singular_reason <- function(template, directions, tol) {
     return("the variance is estimated as zero")
   }
   if (any(zero)) {
-    what <- if (sum(zero) == 1) "the variance of " else "the variances of "
-    return(paste0(what, enumerate(tick(rownames(template)[zero])), if (sum(zero) == 1) " is" else " are", " estimated as zero"))
+    effects <- enumerate(tick(rownames(template)[zero]))
+    start <- if (sum(zero) == 1) "the variance of %s is" else "the variances of %s are"
+    return(paste(sprintf(start, effects), "estimated as zero"))
   }
   extreme <- extreme_correlations(tcrossprod(template / scale))
   if (length(scale) == 2) {
@@ -81,7 +82,8 @@ singular_reason <- function(template, directions, tol) {
     pairs <- paste0(tick(extreme$first), " with ", tick(extreme$second), " at ", extreme$sign)
     return(paste(if (nrow(extreme) == 1) "a correlation is" else "correlations are", "at the limit:", enumerate(pairs)))
   }
-  paste0("a combination has no variance: ", format_combination(directions[, ncol(directions)] * scale, rownames(template)))
+  combination <- format_combination(directions[, ncol(directions)] * scale, rownames(template))
+  paste("a combination has no variance:", combination)
 }
 
 extreme_correlations <- function(correlation) {

@@ -2,8 +2,12 @@
 
 term_groups <- function(fit) vapply(fit$random, \(term) term$group, "")
 
-# lme4's names of the variance components: a second term on `Subject` is "Subject.1".
-component_names <- function(fit) make.unique(term_groups(fit))
+# lme4's names of the variance components: a second term on `Subject` is "Subject.1". Only where a factor has several
+# terms, the names are made syntactic.
+component_names <- function(fit) {
+  groups <- term_groups(fit)
+  if (anyDuplicated(groups)) make.names(groups, unique = TRUE) else groups
+}
 
 #' Rows and columns, within the template of a k-column term, of the elements that theta fills, in theta's order.
 #' @noRd

@@ -1,14 +1,15 @@
 #' Log-likelihood, deviance and information criteria
 #'
 #' `logLik()` of a REML fit is the restricted log-likelihood, as in lme4. `REML = FALSE` evaluates the ordinary
-#' log-likelihood at the REML estimates of theta (and `REML = TRUE` the restricted one at the ML estimates); it doesn't refit.
+#' log-likelihood at the REML estimates of theta (and `REML = TRUE` the restricted one at the ML estimates); it
+#' doesn't refit.
 #'
 #' `deviance()` of a linear mixed model is -2 times the log-likelihood; of a REML fit it is the REML criterion, which
 #' `REMLcrit()` returns for any fit. There is no saturated model to compare with: it can be negative.
 #'
-#' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters: fixed
-#' effects, theta, and sigma unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does, because REML
-#' criteria of models with different fixed effects can't be compared.
+#' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters:
+#' fixed effects, theta, and sigma unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does,
+#' because REML criteria of models with different fixed effects can't be compared.
 #'
 #' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k parameters and n
 #' observations. Its default method takes any object that has `logLik()`.
@@ -18,8 +19,8 @@
 #' @param scale Not used.
 #' @param k Weight of each parameter; 2 gives the AIC.
 #' @param ... Not used.
-#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`. `extractAIC()`: the number of parameters
-#'   and the AIC. The others: a number.
+#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`. `extractAIC()`: the number of
+#'   parameters and the AIC. The others: a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 #' logLik(fit)

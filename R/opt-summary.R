@@ -1,13 +1,13 @@
 #' How the optimizer went
 #'
-#' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where it ended, and the objective at
-#' every theta that it tried.
+#' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where it ended, and
+#' the objective at every theta that it tried.
 #'
 #' @param object A fit.
-#' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at the start and at
-#'   the end), `feval` (number of evaluations), `optimizer`, `backend`, `status` (the return code), `message`, the
-#'   tolerances, `lower` (bounds of theta), and `fitlog`. `as.data.frame()` of it is the fit log: a row per evaluation with its
-#'   number, the objective, and theta.
+#' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at
+#'   the start and at the end), `feval` (number of evaluations), `optimizer`, `backend`, `status` (the return code),
+#'   `message`, the tolerances, `lower` (bounds of theta), and `fitlog`. `as.data.frame()` of it is the fit log: a
+#'   row per evaluation with its number, the objective, and theta.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' opt_summary(fit)

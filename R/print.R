@@ -1,7 +1,7 @@
 #' Print a fit
 #'
-#' Shows the model, the criterion (of an ML fit also AIC, AICc and BIC), the variances and correlations of the random effects, and the
-#' fixed effects. [summary()][summary.rlmm] shows more.
+#' Shows the model, the criterion (of an ML fit also AIC, AICc and BIC), the variances and correlations of the
+#' random effects, and the fixed effects. [summary()][summary.rlmm] shows more.
 #'
 #' @param x A fit.
 #' @param digits Significant digits.
@@ -144,12 +144,13 @@ stopped_note <- function(fit) {
   }
   why <- switch(
     fit$optsum$status,
-    MAXEVAL_REACHED = "it reached `max_eval`",
+    MAXEVAL_REACHED = paste0("it reached `max_eval` (", format_count(fit$optsum$feval), ")"),
     MAXTIME_REACHED = "it reached `max_time`",
     FORCED_STOP = "it was interrupted",
     paste("its return code is", fit$optsum$status)
   )
-  strwrap(paste0("The optimizer stopped before converging: ", why, ". These are the best values that it found."), exdent = 2)
+  note <- paste0("The optimizer stopped before converging: ", why, ". These are the best values that it found.")
+  strwrap(note, exdent = 2)
 }
 
 singular_note <- function(fit) {

@@ -1,8 +1,8 @@
 #' Principal components of the random effects
 #'
-#' The principal components of the random effects' covariance matrix, one analysis per grouping factor, on the scale of the
-#' residual standard deviation. A component with standard deviation zero is a direction in which the levels don't
-#' vary: the fit is singular.
+#' The principal components of the random effects' covariance matrix, one analysis per grouping factor, on the scale
+#' of the residual standard deviation. A component with standard deviation zero is a direction in which the levels
+#' don't vary: the fit is singular.
 #'
 #' @param x A fit; for the methods of the result, what `rePCA()` returned.
 #' @param corr Analyse the correlation matrix instead?

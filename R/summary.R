@@ -1,11 +1,12 @@
 #' Summary of a fit
 #'
-#' The fitted model with its criterion, quantiles of the scaled residuals, variances and correlations of the random effects, and a
-#' table of the fixed effects.
+#' The fitted model with its criterion, quantiles of the scaled residuals, variances and correlations of the random
+#' effects, and a table of the fixed effects.
 #'
-#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "asymptotic"` its columns are `Estimate`,
-#' `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal; with `ddf = "none"` they are lme4's:
-#' `Estimate`, `Std. Error` and `t value`. Asymptotic p-values are too small when there are few levels.
+#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "asymptotic"` its columns are
+#' `Estimate`, `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal; with `ddf =
+#' "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`. Asymptotic p-values are too small when there are
+#' few levels.
 #'
 #' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`), p-values, columns that
 #' were dropped, and for singular fits which term is singular and why.
@@ -16,8 +17,8 @@
 #' @param conf.int Include confidence limits in the table of the fixed effects?
 #' @param level Confidence level.
 #' @param ... Not used.
-#' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary, `coefficients`, `varcor`, `AICtab`,
-#'   `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and others.
+#' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary, `coefficients`,
+#'   `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and others.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' summary(fit)
@@ -25,7 +26,8 @@
 #' coef(summary(fit), conf.int = TRUE, level = 0.9)
 #' coef(summary(fit, ddf = "none"))
 #' @export
-summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none"), conf.int = FALSE, level = 0.95, ...) {
+summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none"), conf.int = FALSE, level = 0.95,
+                         ...) {
   ddf <- rlang::arg_match(ddf)
   check_confidence(level)
   p <- length(object$beta)

@@ -1,17 +1,17 @@
 #' Variances and correlations of the random effects
 #'
-#' One covariance matrix per random-effects term, `sigma^2 Lambda Lambda'`, with the standard deviations and correlations
-#' as attributes: the shape that lme4 returns. Printed, terms with the same grouping factor stand together and a dot marks a
-#' correlation that the model holds at zero.
+#' One covariance matrix per random-effects term, `sigma^2 Lambda Lambda'`, with the standard deviations and
+#' correlations as attributes: the shape that lme4 returns. Printed, terms with the same grouping factor stand
+#' together and a dot marks a correlation that the model holds at zero.
 #'
 #' A correlation with an effect whose variance is estimated as zero isn't defined, and is shown as `NaN`.
 #'
 #' @param x A fit; for the methods of the result, what `VarCorr()` returned.
-#' @param sigma The residual standard deviation, by which the relative covariance factors are multiplied: that of the fit,
-#'   unless given.
+#' @param sigma The residual standard deviation, by which the relative covariance factors are multiplied: that of
+#'   the fit, unless given.
 #' @param ... Not used.
-#' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes `stddev` and `correlation`;
-#'   attributes `sc` (the residual standard deviation) and `useSc`.
+#' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes `stddev` and
+#'   `correlation`; attributes `sc` (the residual standard deviation) and `useSc`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' VarCorr(fit)
@@ -69,8 +69,8 @@ print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), co
 
 #' @rdname VarCorr.rlmm
 #' @param row.names,optional Ignored, as in lme4.
-#' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in the order of the lower
-#'   triangle.
+#' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in the order of the
+#'   lower triangle.
 #' @export
 as.data.frame.VarCorr.rlmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"), ...) {
   order <- rlang::arg_match(order)

@@ -1,14 +1,15 @@
 #' Covariance matrix of the estimates, and the residual standard deviation
 #'
-#' The covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with `V = W^-1 + Z Lambda Lambda' Z'`. Standard errors
-#' are the square roots of its diagonal: also `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
+#' The covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with `V = W^-1 + Z Lambda Lambda' Z'`.
+#' Standard errors are the square roots of its diagonal: also `coef(summary(fit))[, "Std. Error"]` and `getME(fit,
+#' "stderror")`.
 #'
 #' @param object A fit.
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
 #' @param sigm The residual standard deviation; lme4's name.
-#' @param full Return the joint covariance matrix of the random effects' prediction errors and the fixed effects? It has q + p
-#'   rows: the random effects first, by factor and level and
-#'   named as in lme4 ("Subject.308.Days"), then the fixed effects.
+#' @param full Return the joint covariance matrix of the random effects' prediction errors and the fixed effects? It
+#'   has q + p rows: the random effects first, by factor and level and named as in lme4 ("Subject.308.Days"), then
+#'   the fixed effects.
 #' @param complete Include rows and columns of `NA` for coefficients that were dropped?
 #' @param ... Not used.
 #' @return `vcov()`: a base matrix with row and column names. `sigma()`: a number.

@@ -4,7 +4,7 @@
 accessor_models <- c(
   "dyestuff_ml", "dyestuff2", "sleep", "sleep_ml", "sleep_two_terms", "sleep_bars", "machines_workers", "pastes",
   "penicillin", "cake_dummy", "pixel", "cbpp", "sleep_weights", "sleep_offset", "sleep_no_fixed", "sleep_aliased",
-  "oats", "ozone"
+  "oats", "ozone", "wafer", "orthodont", "loblolly"
 )
 
 lme4_pairs <- new.env()

@@ -19,4 +19,7 @@ test_that("coef() puts effects that are only random first", {
   fit <- rlmm(Reaction ~ 1 + (Days | Subject), sleepstudy)
   expect_named(coef(fit)$Subject, c("Days", "(Intercept)"))
   expect_equal(coef(fit)$Subject$Days, ranef(fit)$Subject$Days)
+  fit <- suppressMessages(rlmm(score ~ 1 + (0 + Machine | Worker) + (1 | Machine:Worker), nlme::Machines))
+  expect_named(coef(fit)[["Machine:Worker"]], c("MachineA", "MachineB", "MachineC", "(Intercept)"))
+  expect_identical(coef(fit)[["Machine:Worker"]]$MachineA, numeric(18))
 })

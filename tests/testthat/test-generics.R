@@ -1,4 +1,6 @@
-generics <- c("getME", "isREML", "isLMM", "isGLMM", "isNLMM", "isSingular", "ngrps", "rePCA", "REMLcrit", "refit", "refitML")
+generics <- c(
+  "getME", "isREML", "isLMM", "isGLMM", "isNLMM", "isSingular", "ngrps", "rePCA", "REMLcrit", "refit", "refitML"
+)
 
 test_that("fits of lme4 are handed on to lme4", {
   skip_if_not_installed("lme4")

@@ -18,6 +18,8 @@ test_that("every name of lme4's getME() gives lme4's values", {
   for_each_pair(function(fit, lme4) {
     names <- eval(formals(getS3method("getME", "merMod", envir = asNamespace("lme4")))$name)
     expect_identical(setdiff(names, names(fit_parts)), character())
+    # In a singular fit lme4 divides by zero above the diagonal of ST, too.
+    if (isSingular(fit)) names <- setdiff(names, "ST")
     for (name in setdiff(names, differ_in_lme4)) {
       expect_same_part(getME(fit, name), lme4::getME(lme4, name), name)
     }
@@ -47,38 +49,6 @@ test_that("X, mmList, flist and devcomp are lme4's", {
   })
 })
 
-test_that("L and RZX factor the penalized cross-products", {
-  for_each_pair(function(fit, lme4) {
-    q <- getME(fit, "q")
-    ours <- as.matrix(Matrix::solve(getME(fit, "L"), diag(q), system = "A"))
-    theirs <- as.matrix(Matrix::solve(lme4::getME(lme4, "L"), diag(q), system = "A"))
-    expect_equal(ours, theirs, tolerance = 1e-6, ignore_attr = TRUE)
-    expect_values(crossprod(getME(fit, "RZX")), crossprod(lme4::getME(lme4, "RZX")))
-  }, c("sleep", "penicillin", "cbpp", "sleep_no_fixed"))
-})
-
-test_that("L_blocks factor A_blocks with Lambda, and hold RX, beta and pwrss", {
-  fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
-  a <- getME(fit, "A_blocks")
-  expect_named(a, c("plate,plate", "sample,plate", "sample,sample", "Xy,plate", "Xy,sample", "Xy,Xy"))
-  expect_equal(as.matrix(a[["plate,plate"]]), diag(6, 24), ignore_attr = TRUE)
-  l <- lapply(getME(fit, "L_blocks"), as.matrix)
-  corner <- l[["Xy,Xy"]]
-  expect_equal(corner[1, 1], getME(fit, "RX")[1, 1], tolerance = 1e-8)
-  expect_equal(corner[2, 1] / corner[1, 1], fixef(fit)[[1]], tolerance = 1e-8)
-  expect_equal(corner[2, 2]^2, getME(fit, "devcomp")$cmp[["pwrss"]], tolerance = 1e-8)
-  lambda <- getME(fit, "theta")
-  expect_values(tcrossprod(l[["plate,plate"]]), lambda[1]^2 * a[["plate,plate"]] + diag(24))
-})
-
-test_that("L_blocks amalgamate terms that share a factor", {
-  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy, weights = 1 + Days %% 2, offset = Days)
-  l <- lapply(getME(fit, "L_blocks"), as.matrix)
-  expect_named(l, c("Subject,Subject", "Xy,Subject", "Xy,Xy"))
-  expect_equal(t(l[["Xy,Xy"]])[1:2, 1:2], getME(fit, "RX"), tolerance = 1e-8, ignore_attr = TRUE)
-  expect_equal(l[["Xy,Xy"]][3, 3]^2, fit$dev$pwrss, tolerance = 1e-8)
-})
-
 test_that("the properties of MixedModels.jl", {
   fit <- rlmm(Reaction ~ 1 + Days + (1 + Days | Subject), sleepstudy, REML = FALSE)
   expect_equal(getME(fit, "dims"), c(n = 180L, p = 2L, q = 36L, k = 1L))
@@ -90,29 +60,14 @@ test_that("the properties of MixedModels.jl", {
   expect_equal(getME(fit, "sigmarhos")$Subject$rho, attr(VarCorr(fit)$Subject, "correlation")[2, 1])
   expect_equal(getME(fit, "pvalues"), coef(summary(fit))[, "Pr(>|z|)"])
   expect_equal(getME(fit, "corr"), cov2cor(vcov(fit)))
-  expect_identical(getME(fit, "parmap")[c("theta", "row", "col")], data.frame(theta = 1:3, row = c(1L, 2L, 2L), col = c(1L, 1L, 2L)))
+  map <- getME(fit, "parmap")
+  expect_identical(map[c("theta", "row", "col")], data.frame(theta = 1:3, row = c(1L, 2L, 2L), col = c(1L, 1L, 2L)))
   expect_equal(getME(fit, "rePCA")$Subject[2], 1)
   expect_identical(getME(fit, "sqrtwts"), numeric())
   expect_identical(getME(fit, "feterm")$rank, 2L)
   expect_identical(getME(fit, "lowerbd"), getME(fit, "lower"))
   expect_equal(ncol(getME(fit, "Xymat")), 3)
   expect_s3_class(getME(fit, "optsum"), "rlmm_optsum")
-})
-
-test_that("Lambda follows Lind, for every structure", {
-  formulas <- list(
-    score ~ Machine + (0 + Machine | Worker),
-    score ~ Machine + diag(0 + Machine | Worker),
-    score ~ Machine + diag(0 + Machine | Worker, hom = TRUE),
-    score ~ Machine + (1 | Worker) + zerocorr(0 + Machine | Worker)
-  )
-  for (formula in formulas) {
-    fit <- suppressMessages(rlmm(formula, nlme::Machines))
-    expect_identical(getME(fit, "Lambdat")@x, unname(getME(fit, "theta")[getME(fit, "Lind")]))
-    expect_values(getME(fit, "Lambda") %*% getME(fit, "u"), getME(fit, "b"), tolerance = 1e-10)
-    fitted <- getME(fit, "X") %*% fixef(fit) + getME(fit, "Z") %*% getME(fit, "b")
-    expect_values(drop(as.matrix(fitted)), getME(fit, "mu"), tolerance = 1e-8)
-  }
 })
 
 test_that("several names, all, and unknown names", {

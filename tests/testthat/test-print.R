@@ -19,6 +19,7 @@ test_that("what a reader must know is noted", {
   known <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
   stopped <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   stopped$optsum$status <- "MAXEVAL_REACHED"
+  stopped$optsum$feval <- 20L
   expect_snapshot({
     dropped
     singular
@@ -30,6 +31,8 @@ test_that("what a reader must know is noted", {
 test_that("the call's arguments are shown, but not data given in place", {
   inline <- do.call(rlmm, list(Yield ~ 1 + (1 | Batch), Dyestuff))
   expect_match(format(inline), "Data: <data.frame>", all = FALSE)
-  weighted <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, subset = Days > 1, weights = 1 + Days, offset = 2 * Days)
+  weighted <- rlmm(
+    Reaction ~ Days + (1 | Subject), sleepstudy, subset = Days > 1, weights = 1 + Days, offset = 2 * Days
+  )
   expect_snapshot(writeLines(format(weighted)[1:5]))
 })
