@@ -1,6 +1,7 @@
 # Whole-call times of rlmm() beside lme4's lmer(), on the same data in one R process. Prints markdown.
-#   Rscript bench/peers.R [headline | registry] [glmmTMB]
-# "headline" (the default) are the models of bench/README.md, "registry" all of tests/testthat/helper-models.R.
+#   Rscript bench/peers.R [slow] [registry] [glmmTMB]
+# By default the models of the first table of bench/README.md; with "slow" also one that takes lme4 minutes;
+# with "registry" all of tests/testthat/helper-models.R instead. "glmmTMB" adds a column.
 
 suppressPackageStartupMessages({
   library(lme4)
@@ -74,7 +75,7 @@ machine <- function() {
 
 args <- commandArgs(trailingOnly = TRUE)
 peers <- c("rlmm", "lme4", if ("glmmTMB" %in% args) "glmmTMB")
-models <- if ("registry" %in% args) lmm_models else bench_models()
+models <- if ("registry" %in% args) lmm_models else bench_models(slow = "slow" %in% args)
 rows <- do.call(rbind, Map(compare, names(models), models, list(peers)))
 cat(machine(), "\n\n", sep = "")
 print_markdown(rows, peers)
