@@ -16,6 +16,17 @@ expect_penalties <- function(fit, printed) {
   expect_equal(penalties, printed[3:5] - printed[2], tolerance = 1e-6)
 }
 
+# Every subject has every day, so the standard errors follow from the printed standard deviations, whatever the
+# correlations are: of these only two digits are printed.
+expect_standard_errors <- function(fit, sd, se) {
+  theta <- numeric(length(getME(fit, "theta")))
+  theta[getME(fit, "lower") == 0] <- diagonal_theta(sd)
+  printed <- coef(summary(fit_at(fit, theta)))
+  # Standard deviations are relative to the printed one of the residuals.
+  scale <- as.numeric(sd[length(sd)]) / sigma(fit_at(fit, theta))
+  expect_printed(scale * printed[, "Std. Error"], se, within = 1e-5)
+}
+
 # (1 | subj) + (days | subj) of the documents: the second term has no intercept when the first has one.
 two_terms <- function(second) {
   indicators <- paste0("dummy(days, '", 1:9, "')", collapse = " + ")
@@ -29,6 +40,22 @@ test_that("unstructured, 55 parameters: at or below both printed optima", {
   fit <- ml(Reaction ~ 1 + days + (1 + days | Subject), days, control = any_size)
   expect_printed(fixef(fit), day_means, within = optimizer_error)
   expect_penalties(fit, c("-805.3994", "1610.7987", "1742.7987", "1821.0642", "1953.5339"))
+  expect_standard_errors(
+    fit,
+    c(
+      "30.89758", "22.32370", "30.26992", "35.62257", "38.56292", "47.98127", "62.06272", "42.52519", "56.21376",
+      "55.55215", "4.33488"
+    ),
+    c("7.35396", "5.45654", "7.27954", "8.51975", "9.2035", "11.4012", "14.6995", "10.1269", "13.3283", "13.1733")
+  )
+  expect_standard_errors(
+    fit,
+    c(
+      "30.82912", "22.20058", "30.17130", "35.54032", "38.46903", "47.88779", "62.04949", "42.43113", "56.09455",
+      "55.44074", "4.57774"
+    ),
+    c("7.34616", "5.45067", "7.27331", "8.51478", "9.19474", "11.3899", "14.7046", "10.1169", "13.3094", "13.1563")
+  )
   expect_lte(deviance(fit), 1611.9897 + 5e-5)
   skip_without_newton()
   expect_lte(deviance(fit), 1610.7987 + 5e-5)
@@ -39,6 +66,22 @@ test_that("intercept apart from the days, 46 parameters: at or below both printe
   expect_printed(fixef(fit), day_means, within = optimizer_error)
   expect_penalties(fit, c("-827.7749", "1655.5498", "1769.5498", "1823.7465", "1951.5483"))
   expect_identical(lengths(getME(fit, "cnms"), use.names = FALSE), c(1L, 9L))
+  expect_standard_errors(
+    fit,
+    c(
+      "28.1012", "0.0000", "18.9150", "26.1672", "30.8162", "41.8479", "57.9435", "39.2323", "52.2990", "52.6038",
+      "11.6192"
+    ),
+    c("7.16738", "3.87307", "5.90569", "7.28291", "8.23155", "10.5968", "14.196", "10.0255", "12.9211", "12.9897")
+  )
+  expect_standard_errors(
+    fit,
+    c(
+      "30.26124", "21.21735", "29.06886", "34.74931", "37.78074", "47.32583", "61.50927", "41.97644", "55.66825",
+      "55.25798", "5.97226"
+    ),
+    c("7.27022", "5.38264", "7.13495", "8.42895", "9.12481", "11.3311", "14.6339", "10.0922", "13.2713", "13.1757")
+  )
   # A saddle of the objective, where BOBYQA stops too, 3e-5 above the printed digits.
   expect_lte(deviance(fit), 1655.5498 + 1e-4)
   skip_without_newton()

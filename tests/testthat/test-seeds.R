@@ -54,6 +54,20 @@ test_that("Dyestuff, ML: random effects, conditional variances, leverage (001, 0
   expect_equal(unname(unlist(getME(fm1, c("n", "p", "q", "n_rtrms")))), c(30, 1, 6, 1))
 })
 
+test_that("Dyestuff, ML: getME() answers to the names of the properties (001)", {
+  fm1 <- ml(Yield ~ 1 + (1 | Batch), Dyestuff)
+  properties <- c(
+    "formula", "reterms", "Xymat", "feterm", "sqrtwts", "parmap", "dims", "A_blocks", "L_blocks", "optsum", "theta",
+    "beta", "betas", "lambda", "stderror", "sigma", "sigmas", "sigmarhos", "b", "u", "lowerbd", "X", "y", "corr",
+    "vcov", "PCA", "rePCA", "objective", "pvalues"
+  )
+  parts <- getME(fm1, properties)
+  expect_identical(names(parts), properties)
+  expect_equal(parts$objective, 327.327059881143, tolerance = 1e-12)
+  expect_equal(unname(parts$lowerbd), 0)
+  expect_equal(unname(parts$dims), c(30, 1, 6, 1))
+})
+
 test_that("Dyestuff, REML (001)", {
   fm1 <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = TRUE)
   expect_equal(REMLcrit(fm1), 319.65427684225943, tolerance = 1e-12)
@@ -132,6 +146,8 @@ test_that("sleepstudy without the correlation, in four spellings (000, 001)", {
     lambda <- as.matrix(getME(fm3, "Lambda"))
     expect_equal(sort(diag(lambda)), rep(sort(theta), each = 18), tolerance = optimizer_error)
     expect_equal(sum(lambda != 0), 36)
+    # One factor, one term inside.
+    expect_length(fit_spec(fm3)$terms, 1)
 
     at_printed <- fit_at(fm3, theta)
     variance <- c("584.258977", "33.632805", "653.115782")
@@ -170,7 +186,12 @@ test_that("Penicillin, REML (001, 002)", {
 })
 
 test_that("Pastes, ML: nesting spelled out or implied by the labels (001)", {
-  for (formula in c(strength ~ 1 + (1 | batch/cask), strength ~ 1 + (1 | sample) + (1 | batch))) {
+  formulas <- list(
+    strength ~ 1 + (1 | batch/cask),
+    strength ~ 1 + (1 | batch) + (1 | batch & cask),
+    strength ~ 1 + (1 | sample) + (1 | batch)
+  )
+  for (formula in formulas) {
     fm4 <- ml(formula, Pastes)
     expect_criteria(fm4, c("-123.9972", "247.9945", "255.9945", "256.7217", "264.3718"))
     expect_varcorr(fm4, c("8.433617", "1.199180", "0.678002"), c("2.904069", "1.095071", "0.823409"))
