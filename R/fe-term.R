@@ -101,10 +101,8 @@ is_safely_full_rank <- function(x) {
 
 report_dropped <- function(dropped, p, policy) {
   n <- length(dropped)
-  head <- paste0(
-    plural(n, "column"), " of the ", p, " of the fixed effects ", if (n == 1L) "is a linear combination" else
-      "are linear combinations", " of the others"
-  )
+  verb <- if (n == 1L) "is a linear combination" else "are linear combinations"
+  head <- paste(n, "of the", p, "columns of the fixed effects", verb, "of the others")
   names <- enumerate(tick(dropped), max = 10L)
   if (policy == "stop.deficient") {
     abort_rlmm(c("The fixed effects must be linearly independent.", x = paste0(head, ": ", names, ".")),

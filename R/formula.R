@@ -98,7 +98,7 @@ read_bar <- function(bar) {
   if (has_bar(effects) || has_bar(bar[[3L]])) abort_nested_bar(bar)
   groups <- expand_group(bar[[3L]])
   if (length(groups) == 0L) abort_constant_group(bar)
-  if (call_name(bar) == "||") {
+  if (call_name(bar) == "||" && structure == "us") {
     if (identical(getOption("rlmm.double_bar"), "diag")) {
       structure <- "diag"
     } else {

@@ -48,6 +48,7 @@ test_that("covariance structures are read", {
   expect_identical(structure_of(y ~ diag(x | g) + diag(x | h, hom = TRUE)), c("diag", "homdiag"))
   expect_identical(structure_of(y ~ diag(x | g, hom = FALSE) + homdiag((x | h))), c("diag", "homdiag"))
   expect_identical(structure_of(y ~ zerocorr(1 | a/b)), "diag")
+  expect_identical(structure_of(y ~ zerocorr(f || a)), "diag")
 })
 
 test_that("& is an interaction that binds tighter than +", {
