@@ -7,6 +7,7 @@
 #' @return A double matrix with column names; the attribute `contrasts` if there are factors.
 #' @noRd
 design_columns <- function(terms, frame, contrasts = NULL) {
+  for (name in names(frame)) if (inherits(frame[[name]], "integer64")) frame[[name]] <- as.double(frame[[name]])
   simple <- simple_columns(terms, frame)
   if (!is.null(simple)) return(simple)
   attr(frame, "terms") <- terms
@@ -33,6 +34,12 @@ simple_columns <- function(terms, frame) {
 }
 
 is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
+
+# The variables are finite; their products may not be.
+check_columns_finite <- function(x) {
+  if (is.finite(sum(x))) return(invisible())
+  for (name in colnames(x)) abort_if_any(!is.finite(x[, name]), name, "infinite")
+}
 
 #' Terms of a part of the formula, with what the frame knows of its variables
 #'
@@ -63,7 +70,8 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   used <- attr(x, "contrasts")
   attr(x, "contrasts") <- NULL
   names <- colnames(x)
-  keep <- independent_columns(x, control$checks$rankx)
+  check_columns_finite(x)
+  keep <- independent_columns(rows_that_count(x, frame), control$checks$rankx)
   if (length(keep) < ncol(x)) x <- x[, keep, drop = FALSE]
   fixed <- list(
     terms = terms, contrasts = used, xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
@@ -86,8 +94,14 @@ independent_columns <- function(x, policy) {
   qr <- qr(x, tol = 1e-7)
   if (qr$rank == p) return(seq_len(p))
   keep <- sort(qr$pivot[seq_len(qr$rank)])
-  report_dropped(colnames(x)[-keep], p, policy)
+  report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
   keep
+}
+
+# Without weight a row says nothing about the effects.
+rows_that_count <- function(x, frame) {
+  weights <- frame[["(weights)"]]
+  if (is.null(weights) || all(weights > 0)) x else x[weights > 0, , drop = FALSE]
 }
 
 is_safely_full_rank <- function(x) {

@@ -72,7 +72,7 @@ design_spec <- function(frame, x, y, terms, reml, sigma) {
 total_offset <- function(frame) {
   offset <- frame[["(offset)"]]
   for (i in attr(attr(frame, "terms"), "offset")) {
-    if (!is.numeric(frame[[i]])) abort_offset(names(frame)[i], frame[[i]])
+    if (!is.numeric(frame[[i]]) || NCOL(frame[[i]]) != 1L) abort_offset(names(frame)[i], frame[[i]])
     offset <- (offset %||% 0) + frame[[i]]
   }
   if (!is.null(offset)) as.double(offset)

@@ -127,7 +127,8 @@ split_effects <- function(effects) {
   terms <- stats::terms.formula(rlang::new_formula(NULL, effects))
   labels <- lapply(attr(terms, "term.labels"), str2lang)
   slopes <- lapply(labels, function(label) call("+", 0, label))
-  if (attr(terms, "intercept") == 1L) c(list(1), slopes) else slopes
+  if (attr(terms, "intercept") == 1L) return(c(list(1), slopes))
+  if (length(slopes) == 0L) list(0) else slopes
 }
 
 # Grouping ------------------------------------------------------------------

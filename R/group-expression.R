@@ -3,32 +3,66 @@
 #' An expression for a grouping, fit for other data
 #'
 #' What an atom takes from the data as a whole, or from the environment, is put in as a value: the breaks of
-#' `cut(x, 4)` and the mean in `x > mean(x)` are those of the fit.
+#' `cut(x, 4)`, the mean in `x > mean(x)`, and the levels of the `a` in `as.integer(a)` are those of the fit.
+#' @return A list: `expr`, and `row_wise`, `FALSE` if it still gives a row another level in other company.
 #' @noRd
 group_expression <- function(atoms, data, env) {
-  frozen <- lapply(atoms, function(atom) {
-    if (is.symbol(atom)) return(atom)
-    n <- NROW(eval(atom, data, env))
-    freeze(atom, n, data, env)
-  })
-  Reduce(function(a, b) call(":", a, b), frozen)
+  frozen <- lapply(atoms, freeze_atom, data = data, env = env)
+  list(
+    expr = Reduce(function(a, b) call(":", a, b), lapply(frozen, `[[`, "expr")),
+    row_wise = all(vapply(frozen, `[[`, NA, "row_wise"))
+  )
+}
+
+freeze_atom <- function(atom, data, env) {
+  if (is.symbol(atom)) return(list(expr = atom, row_wise = TRUE))
+  value <- eval(atom, data, env)
+  expr <- stats::makepredictcall(value, freeze(atom, NROW(value), data, env))
+  list(expr = expr, row_wise = is_row_wise(expr, value, data, env))
 }
 
 # Arguments that don't have one value per row are constants of the fit.
 freeze <- function(expr, n, data, env) {
   if (call_name(expr) %in% c("$", "@", "::", ":::", "~", "function")) return(expr)
   for (i in seq_along(expr)[-1L]) {
+    if (identical(expr[[i]], quote(expr = )) || !is.language(expr[[i]])) next
     argument <- expr[[i]]
-    if (!is.language(argument)) next
     value <- tryCatch(eval(argument, data, env), error = function(cnd) NULL)
-    if (is.atomic(value) && !is.null(value) && length(value) != n) {
+    if (is.atomic(value) && !is.null(value) && NROW(value) != n) {
       expr[[i]] <- value
     } else if (is.call(argument)) {
-      expr[[i]] <- freeze(argument, n, data, env)
+      expr[[i]] <- stats::makepredictcall(value, freeze(argument, n, data, env))
+    } else if (is.factor(value)) {
+      expr[[i]] <- freeze_levels(argument, value)
     }
   }
-  if (call_name(expr) == "cut") freeze_cut(expr, data, env) else expr
+  if (is_cut(expr)) freeze_cut(expr, data, env) else expr
 }
+
+# Other data may hold fewer levels, or text. Levels that the fit didn't see come after its own.
+freeze_levels <- function(name, value) {
+  if (anyNA(levels(value))) return(name)
+  call("factor", name, levels = call("union", levels(value), name), ordered = is.ordered(value))
+}
+
+# Does a row by itself get the level that it has among all? Ten of them are tried.
+is_row_wise <- function(expr, value, data, env) {
+  n <- NROW(value)
+  if (length(dim(value)) > 1L) return(TRUE)
+  variables <- lapply(rlang::set_names(all.vars(expr)), function(name) {
+    tryCatch(eval(as.name(name), data, env), error = function(cnd) NULL)
+  })
+  for (row in unique(round(seq(1, n, length.out = 10)))) {
+    alone <- lapply(variables, function(x) {
+      if (NROW(x) != n) x else if (is.null(dim(x))) x[row] else x[row, , drop = FALSE]
+    })
+    level <- tryCatch(eval(expr, alone, env), error = function(cnd) NULL)
+    if (!identical(as.character(level), as.character(value[row]))) return(FALSE)
+  }
+  TRUE
+}
+
+is_cut <- function(expr) identical(expr[[1L]], quote(cut)) || identical(expr[[1L]], quote(base::cut))
 
 # `cut()` places a given number of breaks by the range of its x.
 freeze_cut <- function(expr, data, env) {

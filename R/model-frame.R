@@ -15,6 +15,7 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   frame <- eval_frame(terms, data, extras, parsed$bars)
   check_rows(frame, data, extras$subset)
   terms <- attr(frame, "terms")
+  check_integer64(frame)
   check_nan(frame)
   full <- frame
   frame <- apply_na_action(frame, na_action)
@@ -92,7 +93,7 @@ eval_extra <- function(quo, data, env, arg) {
 check_extra <- function(x, arg, data) {
   n <- if (is.data.frame(data)) nrow(data)
   type_ok <- is.numeric(x) || (arg == "subset" && is.logical(x)) || (arg == "subset" && is.character(x))
-  if (!type_ok || (length(dim(x)) > 1L && arg != "offset")) {
+  if (!type_ok || (length(dim(x)) > 1L && (arg != "offset" || NCOL(x) != 1L))) {
     want <- if (arg == "subset") "logical or numeric" else "numeric"
     abort_rlmm(
       c(paste0("`", arg, "` must be ", want, "."), x = paste0("It is ", describe_type(x), ".")),
@@ -159,6 +160,19 @@ find_na_action <- function(x) {
     c("`na.action` must be a function such as `na.omit`, or its name.", x = paste0("It is ", describe_type(x), ".")),
     "rlmm_error_argument", arg = "na.action"
   )
+}
+
+# Without bit64 the bits of such a number are read as those of another one.
+check_integer64 <- function(frame) {
+  if (isNamespaceLoaded("bit64")) return(invisible())
+  for (name in names(frame)) {
+    if (!inherits(frame[[name]], "integer64")) next
+    abort_rlmm(
+      c(paste0("Can't read ", tick(name), "."), x = "It is of class \"integer64\", which needs the package bit64.",
+        i = "Call `library(bit64)` first, or make it a double?"),
+      "rlmm_error_variable", variable = name
+    )
+  }
 }
 
 # NaN is not a missing value but a computation that went wrong (such as `log(-1)`): never dropped in silence.

@@ -21,8 +21,16 @@ abort_missing_column <- function(name, expr, new) {
   )
 }
 
-abort_newdata_variable <- function(cnd) {
-  abort_rlmm("Can't evaluate the variables of the model in `newdata`.", "rlmm_error_newdata", parent = cnd)
+abort_newdata_variable <- function(cnd, expr, new) {
+  absent <- setdiff(all.vars(expr), names(new$data))
+  abort_rlmm(
+    c(
+      "Can't evaluate the variables of the model in `newdata`.",
+      i = if (length(absent) > 0) paste0("`newdata` has no column ", enumerate(tick(absent), last = "or"), ".")
+    ),
+    "rlmm_error_newdata",
+    parent = cnd
+  )
 }
 
 abort_newdata_length <- function(expr, found, n) {
@@ -71,6 +79,14 @@ abort_missing_level <- function(group, rows) {
     c("rlmm_error_new_levels", "rlmm_error_newdata"),
     group = group,
     rows = rows
+  )
+}
+
+abort_not_row_wise <- function(group) {
+  abort_newdata(
+    paste0("Can't tell the levels of ", tick(group), " in new data."),
+    x = "The level of a row depends on the other rows.",
+    i = "Fit with the grouping factor as a column of `data`?"
   )
 }
 

@@ -35,20 +35,21 @@ variable_names <- function(terms) vapply(as.list(attr(terms, "variables"))[-1], 
 eval_variables <- function(expr, new, env) {
   check_columns(expr, new, env)
   # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
-  values <- tryCatch(eval(expr, as.list(new$data), env), error = \(cnd) abort_newdata_variable(cnd))
+  values <- tryCatch(eval(expr, as.list(new$data), env), error = \(cnd) abort_newdata_variable(cnd, expr, new))
   wrong <- which(vapply(values, NROW, 1L) != new$n)
   if (length(wrong) > 0) abort_newdata_length(expr[[wrong[1] + 1]], NROW(values[[wrong[1]]]), new$n)
   values
 }
 
-#' Every variable must be a column. A variable of the formula's environment is taken for a constant, such as the degree
-#' of a polynomial, unless it is as long as the data of the fit.
+#' Every variable must be a column. Inside a call, a variable of the formula's environment is taken for a constant, such
+#' as the degree of a polynomial or a function, unless it is as long as the data of the fit.
 #' @noRd
 check_columns <- function(expr, new, env) {
   missing <- setdiff(all.vars(expr), names(new$data))
+  bare <- vapply(Filter(is.symbol, as.list(expr)[-1]), as.character, "")
   for (name in missing) {
     value <- get0(name, envir = env)
-    if (is.null(value) || is.function(value) || NROW(value) == new$frame_n) abort_missing_column(name, expr, new)
+    if (name %in% bare || is.null(value) || NROW(value) == new$frame_n) abort_missing_column(name, expr, new)
   }
 }
 
@@ -92,6 +93,7 @@ row_labels <- function(term, new) {
   if (new$stored) {
     return(term$levels[term_refs(term, new)])
   }
+  if (isFALSE(term$row_wise)) abort_not_row_wise(term$group)
   atoms <- as.call(c(quote(list), group_atoms(term$group_expr)))
   values <- eval_variables(atoms, new, environment(term$effects))
   labels <- lapply(values, atom_labels)

@@ -21,16 +21,29 @@ random_design <- function(parsed, frame, env, data) {
 bar_entries <- function(bar, frame, env, data) {
   effects <- bar_effects(bar, frame, env, data)
   lapply(bar$groups, function(group) {
+    expression <- group_expression(group$atoms, data, env)
+    vars <- vapply(group$atoms, deparse_one, "")
+    check_group_vars(vars, frame)
     entry <- list(
       label = bar_label(bar, group),
       group = group$name,
-      group_expr = group_expression(group$atoms, data, env),
-      group_vars = vapply(group$atoms, deparse_one, ""),
+      group_expr = expression$expr, row_wise = expression$row_wise, group_vars = vars,
       effects = effects$terms, contrasts = effects$contrasts, xlevels = effects$xlevels,
       columns = effects$columns, structure = bar$structure
     )
     list(entry = entry, z = effects$z)
   })
+}
+
+# `(1 | x^2)` and `(1 | a - b)` mean something else as parts of a formula, and then aren't in the frame.
+check_group_vars <- function(vars, frame) {
+  absent <- vars[!vars %in% names(frame)]
+  if (length(absent) == 0L) return(invisible())
+  abort_formula(
+    paste0("Can't use ", tick(absent[1L]), " as a grouping factor."),
+    x = "Its operator has a meaning of its own in formulas.",
+    i = paste0("For the value write `I(", absent[1L], ")`.")
+  )
 }
 
 # Columns -------------------------------------------------------------------
@@ -44,6 +57,7 @@ bar_effects <- function(bar, frame, env, data) {
   contrasts <- full_contrasts(unwrapped$variables, frame)
   z <- call_design_step(design_columns(terms, frame, contrasts), frame)
   if (ncol(z) == 0L) abort_effects(bar, "must have a column")
+  check_columns_finite(z)
   used <- attr(z, "contrasts")
   if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
   xlevels <- if (!is.null(used)) stats::.getXlevels(terms, frame)

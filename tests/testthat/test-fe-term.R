@@ -58,3 +58,40 @@ test_that("responses may be any vector of numbers", {
   expect_identical(our_design(y > 0 ~ x + (1 | b), data)$spec$y, as.double(data$y > 0))
   expect_identical(our_design(int ~ x + (1 | b), data)$spec$y, as.double(data$int))
 })
+
+test_that("products that aren't finite are refused", {
+  data <- frame_data()
+  data[c("x", "z")] <- 1e200 * data[c("x", "z")]
+  expect_error(our_design(y ~ x:z + (1 | a), data), "`x:z`", class = "rlmm_error_non_finite")
+  expect_error(our_design(y ~ (x:z | a), data), "`x:z`", class = "rlmm_error_non_finite")
+})
+
+test_that("the rank is that of the rows with weight", {
+  data <- frame_data()
+  data$w <- as.double(data$f != "2")
+  quietly <- rlmm_control(check_conv_singular = "ignore")
+  expect_message(
+    fit <- rlmm(y ~ f + (1 | b), data, weights = w, control = quietly), "`f2`", class = "rlmm_message_rankx"
+  )
+  without <- rlmm(y ~ f + (1 | b), data, subset = f != "2", control = quietly)
+  expect_equal(unname(fixef(fit)), unname(fixef(without)), tolerance = 1e-6)
+})
+
+test_that("a column of zeros alone is named when it is dropped", {
+  data <- frame_data()
+  data$zero <- 0
+  expect_message(design <- model_design(y ~ 0 + zero + (1 | b), data), "`zero`", class = "rlmm_message_rankx")
+  expect_identical(design$fixed$dropped, "zero")
+})
+
+test_that("integer64 is read as bit64 does, and not at all without it", {
+  data <- frame_data()
+  data$i64 <- structure(data$int * 5e-324, class = "integer64")
+  if (!isNamespaceLoaded("bit64")) {
+    expect_error(our_design(y ~ i64 + (1 | b), data), "library\\(bit64\\)", class = "rlmm_error_variable")
+  }
+  skip_if_not_installed("bit64")
+  loadNamespace("bit64")
+  expect_identical(our_design(y ~ i64 + (1 | b), data)$spec$x[, 2L], as.double(data$int))
+  expect_identical(our_design(i64 ~ x + (1 | b), data)$spec$y, as.double(data$int))
+})

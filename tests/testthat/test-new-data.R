@@ -133,3 +133,16 @@ test_that("names with spaces and letters of any script are columns like others",
   expect_equal(predict(fit, data[11:13, ]), fitted(fit)[11:13])
   expect_equal(predict(fit, re.form = ~ (`Tage ohne Schlaf` | größe)), fitted(fit))
 })
+
+test_that("a function or a constant of the formula's environment may stand in a call, not for a column", {
+  data <- frame_data()
+  fit <- suppressMessages(rlmm(y ~ C(f, contr.sum) + (1 | b), data))
+  rows <- c(3, 50, 7)
+  expect_equal(unname(predict(fit, data[rows, ])), unname(fitted(fit)[rows]))
+  x <- 3
+  fit <- suppressMessages(rlmm(y ~ x + z + (1 | b), data))
+  expect_error(predict(fit, data[1, c("z", "b")]), "`x`", class = "rlmm_error_variable")
+  names(data)[2] <- "t"
+  fit <- suppressMessages(rlmm(y ~ log(abs(t)) + (1 | b), data))
+  expect_error(predict(fit, data[rows, c("z", "b")]), "no column `t`", class = "rlmm_error_newdata")
+})

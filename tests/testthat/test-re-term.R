@@ -91,3 +91,14 @@ test_that("lambda_block() lays theta out by structure", {
   entry[c("structure", "theta")] <- list("homdiag", 2L)
   expect_identical(lambda_block(entry, c(1, 2)), diag(2, 3L))
 })
+
+test_that("a grouping that the formula reads otherwise is refused", {
+  for (formula in list(y ~ x + (1 | int^2), y ~ x + (1 | int - x))) {
+    expect_error(our_design(formula, frame_data()), "write `I\\(int", class = "rlmm_error_formula")
+  }
+  expect_identical(our_design(y ~ x + (1 | I(int^2)), frame_data())$random[[1L]]$levels, as.character((5:9)^2))
+})
+
+test_that("a double bar must have a column before it", {
+  expect_error(our_design(y ~ x + (0 || a), frame_data()), "must have a column", class = "rlmm_error_formula")
+})
