@@ -57,7 +57,7 @@ test_that("a fit is plain values that survive a round trip", {
 
 test_that("an offset is one vector", {
   data <- frame_data()
-  expect_error(rlmm(y ~ x + offset(cbind(x, z)) + (1 | a), data), "offset\\(cbind\\(x, z\\)\\)", class = "rlmm_error_offset")
+  expect_error(rlmm(y ~ x + offset(cbind(x, z)) + (1 | a), data), "offset\\(cbind", class = "rlmm_error_offset")
   expect_error(rlmm(y ~ x + (1 | a), data, offset = cbind(x, z)), class = "rlmm_error_offset")
   column <- suppressMessages(rlmm(y ~ x + (1 | b), data, offset = cbind(z)))
   expect_equal(fixef(column), fixef(suppressMessages(rlmm(y ~ x + (1 | b), data, offset = z))))
