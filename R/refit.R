@@ -49,7 +49,7 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- c(fit[c("formula", "fixed", "random")], list(frame = fit_frame(fit), spec = fit_spec(fit)))
   est <- core_fit(design$spec, start, core_control(fit$control, verbose, fit$random))
   fit <- new_fit(design, est, fit$call, fit$control)
-  report_fit(fit, design$spec$terms)
+  report_fit(fit, design$spec)
   fit
 }
 

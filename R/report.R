@@ -1,8 +1,9 @@
 # What is said after a fit, if anything must be known.
 
-report_fit <- function(fit, terms) {
+report_fit <- function(fit, spec) {
   report_convergence(fit$optsum)
-  report_singular(fit, terms)
+  report_exact(fit, spec)
+  report_singular(fit, spec$terms)
 }
 
 # Convergence ---------------------------------------------------------------
@@ -36,6 +37,26 @@ stopped_hint <- function(status) {
   what <- switch(status, MAXEVAL_REACHED = "Increase `max_eval` in `rlmm_control()`, or continue",
     MAXTIME_REACHED = "Increase `max_time` in `rlmm_control()`, or continue", "Continue")
   paste(what, "from here with `update(fit, start = getME(fit, \"theta\"))`.")
+}
+
+# Exact fits ----------------------------------------------------------------
+
+#' Warn if next to nothing is left of the response
+#'
+#' Variances relative to the residual one then have no limit, and the objective is not much more than rounding error.
+#' @noRd
+report_exact <- function(fit, spec) {
+  if (fit$known_sigma) return(invisible())
+  weights <- spec$weights %||% 1
+  y <- spec$y - (spec$offset %||% 0)
+  total <- sum(weights * (y - mean(y))^2)
+  if (fit$dev$pwrss > 1e-10 * total) return(invisible())
+  warn_rlmm(
+    c("The model reproduces the response almost exactly; the estimated variances can't be relied on.",
+      x = paste0("The residuals' sum of squares is ", format(fit$dev$pwrss / total, digits = 2L), " of the response's."),
+      i = "Is the response computed from the covariates, or constant within groups?"),
+    "rlmm_warning_exact_fit"
+  )
 }
 
 # Singular fits -------------------------------------------------------------

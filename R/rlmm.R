@@ -44,7 +44,7 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   start <- check_start(start, design$random)
   est <- core_fit(design$spec, start, core_control(control, verbose, design$random))
   fit <- new_fit(design, est, call, control)
-  report_fit(fit, design$spec$terms)
+  report_fit(fit, design$spec)
   fit
 }
 

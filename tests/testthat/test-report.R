@@ -15,3 +15,12 @@ test_that("covariates in large units raise no alarm", {
   expect_silent(fit <- rlmm(y ~ x + (0 + x | b) + (1 | c), data))
   expect_true(isSingular(fit))
 })
+
+test_that("a response that the model reproduces almost exactly is reported", {
+  data <- frame_data()
+  data$y <- data$x + as.integer(data$b)
+  quietly <- rlmm_control(check_conv_singular = "ignore")
+  expect_warning(rlmm(y ~ x + (1 | b), data, control = quietly), "almost exactly", class = "rlmm_warning_exact_fit")
+  data$y <- 1e9 + as.integer(data$b) + 0.001 * data$z
+  expect_no_warning(rlmm(y ~ x + (1 | b), data, control = quietly))
+})
