@@ -20,6 +20,8 @@ case $profile in
   *) echo "RLMM_PROFILE must be \"dev\" or \"release\", not \"$profile\"." >&2; exit 1 ;;
 esac
 target_dir=${RLMM_TARGET_DIR:-$PWD/rust/target}
+# A relative one is taken from the package's folder.
+case $target_dir in /* | ?:*) ;; *) target_dir=$PWD/../$target_dir ;; esac
 
 build() {
   PATH="$(dirname "$CARGO"):$(dirname "$RUSTC"):$PATH"
