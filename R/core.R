@@ -26,6 +26,47 @@ core_leverage <- function(spec, theta) {
   unwrap(rust_lmm_leverage(spec, as.double(theta)))
 }
 
+# Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless `spec$glmm$fast`), then the
+# logarithm of an estimated shape.
+core_glmm_fit <- function(spec, start = list(), control = list()) {
+  control$progress <- isTRUE(control$progress %||% interactive())
+  est <- unwrap(rust_glmm_fit(spec, lapply(start, as.double), control))
+  tolerances <- c("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time")
+  est$optsum[tolerances] <- control[tolerances]
+  est
+}
+
+core_glmm_estimates <- function(spec, parameters) {
+  unwrap(rust_glmm_estimates(spec, as.double(parameters)))
+}
+
+# One set of parameters, or a matrix with one per column.
+core_glmm_objective <- function(spec, parameters) {
+  unwrap(rust_glmm_objective(spec, as.double(parameters)))
+}
+
+core_glmm_gradient <- function(spec, parameters) {
+  unwrap(rust_glmm_gradient(spec, as.double(parameters)))
+}
+
+# Of the objective in all parameters, those of a fast fit included: (theta, beta, log shape).
+core_glmm_hessian <- function(spec, parameters) {
+  unwrap(rust_glmm_hessian(spec, as.double(parameters)))
+}
+
+core_glmm_cond_var <- function(spec, parameters) {
+  unwrap(rust_glmm_cond_var(spec, as.double(parameters)))
+}
+
+core_glmm_leverage <- function(spec, parameters) {
+  unwrap(rust_glmm_leverage(spec, as.double(parameters)))
+}
+
+# PIRLS from zero modes: the fixed effects it starts from and the Laplace deviance before and after each iteration.
+core_glmm_trace <- function(spec, parameters, joint = FALSE) {
+  unwrap(rust_glmm_trace(spec, as.double(parameters), joint))
+}
+
 unwrap <- function(result) {
   if (inherits(result, "rlmm_core_error")) abort_core(result)
   result

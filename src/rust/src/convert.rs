@@ -23,11 +23,13 @@ struct TermSpec {
     cov: RelCov,
 }
 
-fn element(list: &List, name: &'static str) -> Robj {
+/// An element of a list, `NULL` if there is none.
+pub fn element(list: &List, name: &'static str) -> Robj {
     list.iter().find(|(key, _)| *key == name).map_or(Robj::from(()), |(_, value)| value)
 }
 
-fn missing(what: &'static str) -> Error {
+/// The error for an element that must be there.
+pub fn missing(what: &'static str) -> Error {
     Error::Dimension { what, expected: 1, found: 0 }
 }
 
@@ -37,9 +39,15 @@ fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
     Ok(slice.iter().map(|&i| i.max(0) as usize).collect())
 }
 
-fn number(list: &List, name: &'static str) -> Option<f64> {
+/// An element as one number.
+pub fn number(list: &List, name: &'static str) -> Option<f64> {
     let value = element(list, name);
     value.as_real().or_else(|| value.as_integer().map(f64::from))
+}
+
+/// An element as numbers; none if there is no such element.
+pub fn numbers(list: &List, name: &'static str) -> Vec<f64> {
+    element(list, name).as_real_vector().unwrap_or_default()
 }
 
 impl TermSpec {

@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod glmm;
 mod lmm;
 mod progress;
 
@@ -9,5 +10,6 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod rlmm;
+    use glmm;
     use lmm;
 }

@@ -110,6 +110,18 @@ pub struct GlmmEstimates {
     pub deviance: f64,
     /// Pearson's statistic.
     pub pearson: f64,
+    /// Residual standard deviation.
+    pub sigma: Sigma,
+}
+
+/// The residual standard deviation, as it is reported.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sigma {
+    /// One for families without dispersion, the root of the dispersion for the others; by moment that of
+    /// `(Pearson's statistic + |u|^2) / n`, as lme4 has it.
+    pub value: f64,
+    /// Whether the covariance of the random effects is `sigma^2 Lambda Lambda'`; otherwise it is `Lambda Lambda'`.
+    pub is_relative: bool,
 }
 
 impl GeneralizedLinearMixedModel {
@@ -273,6 +285,7 @@ impl GeneralizedLinearMixedModel {
         let parts = self.evaluate(vary)?;
         // R_X comes from the factor with fixed effects, at the same weights.
         self.pirls.factor(Vary::Jointly, None)?;
+        let sigma = self.sigma(&parts);
         let (pirls, joint) = (&self.pirls, self.pirls.pls(Vary::Jointly));
         Ok(GlmmEstimates {
             parts,
@@ -287,16 +300,28 @@ impl GeneralizedLinearMixedModel {
             weights: pirls.unsorted(&pirls.response.weight),
             deviance: pirls.response.deviance(),
             pearson: pirls.response.pearson(),
+            sigma,
         })
     }
 
+    fn sigma(&self, parts: &Parts) -> Sigma {
+        let response = &self.pirls.response;
+        let is_relative = self.options.shape == Shape::Moment && response.family.has_dispersion();
+        let value = match response.family.has_dispersion() {
+            true if is_relative => ((response.pearson() + parts.ussq) / self.n_eff as f64).sqrt(),
+            true => parts.shape.sqrt(),
+            false => 1.0,
+        };
+        Sigma { value, is_relative }
+    }
+
     /// The Laplace deviance at the start and after each iteration of a search for the modes (and the fixed effects)
-    /// that starts from zero modes.
+    /// that starts from zero modes and all parameters (theta, beta, shape).
     ///
     /// # Errors
     /// Those of [`Self::objective`].
     pub fn trace(&mut self, vary: Vary, parameters: &[f64]) -> Result<Vec<f64>> {
-        self.set_parameters(vary, parameters)?;
+        self.set_parameters(Vary::Modes, parameters)?;
         self.pirls.reset();
         self.pirls.record();
         self.pirls.find_modes(vary)?;
