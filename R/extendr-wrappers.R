@@ -5,6 +5,39 @@
 #' @useDynLib rlmm, .registration = TRUE
 NULL
 
+#' Fits a spec; `start` may hold `theta` and `beta`. See ARCHITECTURE.md for what comes back.
+#' @noRd
+rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec, start, control)
+
+#' Estimates of a spec at given parameters.
+#' @noRd
+rust_glmm_estimates <- function(spec, parameters) .Call(wrap__rust_glmm_estimates, spec, parameters)
+
+#' The objective at each column of `parameters` (one set of parameters after the other).
+#' @noRd
+rust_glmm_objective <- function(spec, parameters) .Call(wrap__rust_glmm_objective, spec, parameters)
+
+#' Exact gradient of the objective.
+#' @noRd
+rust_glmm_gradient <- function(spec, parameters) .Call(wrap__rust_glmm_gradient, spec, parameters)
+
+#' Hessian of the objective in all parameters.
+#' @noRd
+rust_glmm_hessian <- function(spec, parameters) .Call(wrap__rust_glmm_hessian, spec, parameters)
+
+#' Conditional variances of the random effects given the fixed ones, an array per core term.
+#' @noRd
+rust_glmm_cond_var <- function(spec, parameters) .Call(wrap__rust_glmm_cond_var, spec, parameters)
+
+#' Leverage of each observation in the working linear model.
+#' @noRd
+rust_glmm_leverage <- function(spec, parameters) .Call(wrap__rust_glmm_leverage, spec, parameters)
+
+#' The Laplace deviance before and after each iteration of PIRLS from zero modes; fixed effects vary if `joint`, from
+#' those of the model without random effects or from those in `parameters`.
+#' @noRd
+rust_glmm_trace <- function(spec, parameters, joint) .Call(wrap__rust_glmm_trace, spec, parameters, joint)
+
 #' Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
 #' @noRd
 rust_lmm_fit <- function(spec, start, control) .Call(wrap__rust_lmm_fit, spec, start, control)
