@@ -175,7 +175,7 @@ impl Pirls {
             // linear, at a rate that the last two steps show.
             let rate = if before.is_finite() { (decrement / before).min(1.0) } else { 1.0 };
             before = decrement;
-            let accurate = canonical || decrement * rate <= 1e-6 * self.tolerance.decrement;
+            let accurate = canonical || decrement * rate <= 1e-10 * self.tolerance.decrement;
             if decrement <= self.tolerance.decrement && accurate {
                 self.finish_trace(vary)?;
                 return Ok(iteration);

@@ -121,3 +121,61 @@ fn quadrature_converges_to_the_integral() {
     let value = |nodes: usize| fit(&data, Family::Binomial, Link::Logit, nodes, Vary::Modes);
     close(value(25), value(60), 9);
 }
+
+// The Hessian against second differences of the objective, and the modes of a model that starts afresh.
+#[test]
+fn hessian_and_estimates_at_the_optimum() {
+    let data = cbpp();
+    let mut model = model(&data, Family::Binomial, Link::Cloglog, 1);
+    let fit = model.fit(&settings(bfgs::NAME, Vary::Modes), &mut |_, _, _| Flow::Continue).unwrap();
+    let at = &fit.parameters;
+    let (n, hessian) = (at.len(), model.hessian(at).unwrap());
+    model.pirls_mut().tolerance.decrement = 1e-16;
+    let h = 0.01;
+    for i in 0..n {
+        for j in 0..=i {
+            let mut value = |a: f64, b: f64| {
+                let mut x = at.clone();
+                x[i] += a * h;
+                x[j] += b * h;
+                model.objective(Vary::Modes, &x).unwrap()
+            };
+            let cross = |f: &mut dyn FnMut(f64, f64) -> f64, h: f64| {
+                (f(1.0, 1.0) - f(1.0, -1.0) - f(-1.0, 1.0) + f(-1.0, -1.0)) / (4.0 * h * h)
+            };
+            let difference = cross(&mut value, h);
+            assert!((difference - hessian[j * n + i]).abs() < 2e-3 * (1.0 + difference.abs()), "{i} {j} {difference}");
+        }
+    }
+    let estimates = model.estimates(Vary::Modes, at).unwrap();
+    assert!((estimates.parts.objective - fit.summary.best_value).abs() < 1e-8);
+    let parts = estimates.parts;
+    assert!((parts.conditional + parts.ussq + parts.log_det_re - parts.objective).abs() < 1e-10);
+    assert!(estimates.mu.iter().zip(&estimates.eta).all(|(mu, eta)| (Link::Cloglog.mean(*eta) - mu).abs() < 1e-15));
+}
+
+#[test]
+fn hopeless_models_are_errors() {
+    use rlmm_core::glmm::Shape;
+    use rlmm_core::Error;
+    let data = cbpp();
+    let new = |family, link, options| GeneralizedLinearMixedModel::new(&data.design(), family, link, options);
+    let laplace = Options::default();
+    // Zero incidences are no gamma response.
+    assert!(matches!(new(Family::Gamma, Link::Log, laplace), Err(Error::Response { index: 7, value: 0.0 })));
+    assert!(matches!(new(Family::Gaussian, Link::Identity, laplace), Err(Error::UnknownLink { .. })));
+    let negative = Options { shape: Shape::Known(-1.0), ..laplace };
+    assert!(new(Family::NegativeBinomial, Link::Log, negative).is_err());
+    let many = Options { nodes: 101, ..laplace };
+    assert!(matches!(new(Family::Binomial, Link::Logit, many), Err(Error::Quadrature { nodes: 101, .. })));
+    let crossed = grouseticks();
+    let options = Options { nodes: 5, ..laplace };
+    let model = GeneralizedLinearMixedModel::new(&crossed.design(), Family::Poisson, Link::Log, options);
+    assert!(matches!(model, Err(Error::Quadrature { n_terms: 3, .. })));
+    let mut model = new(Family::Binomial, Link::Logit, laplace).unwrap();
+    assert!(matches!(model.objective(Vary::Modes, &[1.0]), Err(Error::Dimension { .. })));
+    assert!(matches!(model.objective(Vary::Jointly, &[f64::NAN]), Err(Error::NonFinite { .. })));
+    model.pirls_mut().tolerance.max_iterations = 1;
+    let result = model.objective(Vary::Jointly, &[1.0]);
+    assert!(matches!(result, Err(Error::PirlsDiverged { iteration: 1, .. })), "{result:?}");
+}
