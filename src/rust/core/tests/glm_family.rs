@@ -9,7 +9,9 @@ use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probi
 const W: f64 = 6.0;
 
 // Family, link, eta, mu, d mu / d eta, variance, deviance, log density. Responses are those of `response()`.
-const REFERENCE: [(Family, Link, f64, f64, f64, f64, f64, f64); 40] = [
+type Row = (Family, Link, f64, f64, f64, f64, f64, f64);
+
+const REFERENCE: [Row; 40] = [
     (
         Binomial,
         Logit,
