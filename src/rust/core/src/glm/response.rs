@@ -1,7 +1,7 @@
 //! The response of a generalized model and its linear predictor, in the order in which the rows are worked on.
 
 use crate::error::{Error, Result};
-use crate::glm::family::{Contribution, Family};
+use crate::glm::family::{Contribution, Family, LogitSum};
 use crate::glm::link::Link;
 
 /// Responses, weights and offsets of `n` observations, and what follows from their linear predictor.
@@ -86,11 +86,39 @@ impl Response {
     /// information where that is safely positive, else the expected one: Newton steps that never go uphill.
     pub fn update(&mut self) -> f64 {
         match (self.family, self.link) {
-            // Literal arguments, so that these two are compiled to loops of their own.
-            (Family::Binomial, Link::Logit) => self.update_as(Family::Binomial, Link::Logit),
+            (Family::Binomial, Link::Logit) => self.update_logit(),
+            // Literal arguments, so that the loop is compiled for them.
             (Family::Poisson, Link::Log) => self.update_as(Family::Poisson, Link::Log),
             (family, link) => self.update_as(family, link),
         }
+    }
+
+    fn update_logit(&mut self) -> f64 {
+        let mut log_lik = LogitSum::default();
+        let data = self.eta.iter().zip(&self.y).zip(&self.w);
+        for ((score, weight), ((&eta, &y), &w)) in self.score.iter_mut().zip(&mut self.weight).zip(data) {
+            let small = (-eta.abs()).exp();
+            let large = 1.0 / (1.0 + small);
+            let mu = if eta < 0.0 { small * large } else { large };
+            *weight = w * small * large * large;
+            *score = w * (y - mu);
+            log_lik.add(y, w, eta, small);
+        }
+        log_lik.value()
+    }
+
+    /// Log-likelihood, its part in eta, of some rows at other linear predictors.
+    pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: impl Fn(usize) -> f64) -> f64 {
+        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
+            let mut sum = LogitSum::default();
+            for i in rows {
+                let eta = eta(i);
+                sum.add(self.y[i], self.w[i], eta, (-eta.abs()).exp());
+            }
+            return sum.value();
+        }
+        let one = |i: usize| self.family.contribution(self.link, self.y[i], self.w[i], eta(i), self.shape).log_lik;
+        rows.map(one).sum()
     }
 
     #[inline(always)]

@@ -112,12 +112,11 @@ impl<'a> Nodes<'a> {
     fn visit(&mut self, unit: usize) -> f64 {
         let (k, rows) = (self.k, self.rows(unit));
         let r = &self.pirls.response;
-        let at_mode: f64 = rows.clone().map(|i| r.contribution(i).log_lik).sum();
+        let at_mode = r.log_lik_at(rows.clone(), |i| r.eta[i]);
         let u = &self.pirls.u[0][unit * k..(unit + 1) * k];
         for node in 0..self.log_weights.len() {
             self.place(unit, node);
-            let at = |i: usize| r.family.contribution(r.link, r.y[i], r.w[i], self.eta(i), r.shape).log_lik;
-            let log_lik: f64 = rows.clone().map(at).sum::<f64>() - at_mode;
+            let log_lik = r.log_lik_at(rows.clone(), |i| self.eta(i)) - at_mode;
             let ussq: f64 = u.iter().zip(&self.du).map(|(u, d)| d * (2.0 * u + d)).sum();
             let x = &self.x[node * k..(node + 1) * k];
             let exponent = log_lik - 0.5 * (ussq - small::dot(x, x)) + self.log_weights[node];
