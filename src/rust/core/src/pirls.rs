@@ -214,7 +214,8 @@ impl Pirls {
         }
         self.factor(vary, None)?;
         if let Some(mut trace) = self.trace.take() {
-            trace.push(self.penalized - 2.0 * self.response.constant() + self.pls(vary).log_det_re());
+            let constant = self.response.constant();
+            trace.push(self.penalized - 2.0 * constant + self.pls(vary).log_det_re());
             self.trace = Some(trace);
         }
         Ok(self.pls(vary).solve())
@@ -289,7 +290,7 @@ impl Pirls {
     }
 
     /// `-2 log p(y | u)` at the present linear predictor.
-    pub(crate) fn conditional_deviance(&self) -> f64 {
+    pub(crate) fn conditional_deviance(&mut self) -> f64 {
         self.penalized - self.ussq() - 2.0 * self.response.constant()
     }
 

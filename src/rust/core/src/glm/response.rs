@@ -25,6 +25,8 @@ pub struct Response {
     pub score: Vec<f64>,
     /// Weight of the next Newton step at `eta`.
     pub weight: Vec<f64>,
+    // The constant and the shape that it belongs to.
+    constant: (f64, f64),
 }
 
 /// Which second derivative serves as weight.
@@ -67,6 +69,7 @@ impl Response {
             eta: vec![0.0; n],
             score: vec![0.0; n],
             weight: vec![0.0; n],
+            constant: (f64::NAN, f64::NAN),
             y,
         }
     }
@@ -148,8 +151,16 @@ impl Response {
     }
 
     /// The part of the log-likelihood that is free of eta.
-    pub fn constant(&self) -> f64 {
-        self.y.iter().zip(&self.w).map(|(&y, &w)| self.family.constant(y, w, self.shape)).sum()
+    pub fn constant(&mut self) -> f64 {
+        if self.constant.1 != self.shape {
+            self.constant = (self.constant_at(self.shape), self.shape);
+        }
+        self.constant.0
+    }
+
+    /// The same at another shape.
+    pub fn constant_at(&self, shape: f64) -> f64 {
+        self.y.iter().zip(&self.w).map(|(&y, &w)| self.family.constant(y, w, shape)).sum()
     }
 
     /// Means.

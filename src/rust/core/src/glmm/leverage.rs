@@ -92,10 +92,16 @@ impl Unit {
         scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, block_of_row, &mut self.e);
         self.ce.clear();
         self.ce.resize(self.e.len(), 0.0);
-        for (ce, &row) in self.ce.chunks_exact_mut(k).zip(rows) {
-            for (e, &col) in self.e.chunks_exact(k).zip(rows) {
-                small::axpy(inverse.rr(row as usize, col as usize), e, ce);
+        // Rows ascend, so that (row, col) is in the lower triangle.
+        for (i, &row) in rows.iter().enumerate() {
+            let (done, rest) = self.ce.split_at_mut(i * k);
+            let (e, ce) = (&self.e[i * k..(i + 1) * k], &mut rest[..k]);
+            for (j, &col) in rows[..i].iter().enumerate() {
+                let c = inverse.rr(row as usize, col as usize);
+                small::axpy(c, &self.e[j * k..(j + 1) * k], ce);
+                small::axpy(c, e, &mut done[j * k..(j + 1) * k]);
             }
+            small::axpy(inverse.rr(row as usize, row as usize), e, ce);
         }
         for (e, ce) in self.e.chunks_exact(k).zip(self.ce.chunks_exact(k)) {
             (0..k).for_each(|j| small::axpy(ce[j], e, &mut self.own[j * k..(j + 1) * k]));

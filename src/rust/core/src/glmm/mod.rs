@@ -257,14 +257,14 @@ impl GeneralizedLinearMixedModel {
     }
 
     // -2 log p(y | u) and the shape that it is taken at.
-    fn conditional(&self) -> (f64, f64) {
+    fn conditional(&mut self) -> (f64, f64) {
         let response = &self.pirls.response;
         if self.options.shape != Shape::Moment || !response.family.has_dispersion() {
-            return (self.pirls.conditional_deviance(), response.shape);
+            let shape = response.shape;
+            return (self.pirls.conditional_deviance(), shape);
         }
         let phi = self.moment();
-        let constant: f64 =
-            (0..response.n()).map(|i| response.family.constant(response.y[i], response.w[i], phi)).sum();
+        let constant = response.constant_at(phi);
         ((self.pirls.penalized - self.pirls.ussq()) / phi - 2.0 * constant, phi)
     }
 
