@@ -10,6 +10,21 @@ check_flag <- function(x, arg) {
   )
 }
 
+#' One of the allowed values, also abbreviated; the default is all of them, of which the first is meant
+#' @noRd
+one_of <- function(value, allowed, arg) {
+  if (identical(value, allowed)) return(allowed[1])
+  found <- if (is.character(value) && length(value) == 1L) pmatch(value, allowed) else NA
+  if (!is.na(found)) return(allowed[found])
+  abort_rlmm(
+    c(
+      paste0("`", arg, "` must be ", enumerate(dQuote(allowed, FALSE), last = "or"), "."),
+      x = paste0("It is ", describe_type(value), ".")
+    ),
+    "rlmm_error_argument", arg = arg
+  )
+}
+
 check_sigma <- function(sigma) {
   if (is.null(sigma)) return(invisible())
   if (is_number(sigma) && is.finite(sigma) && sigma > 0) return(invisible())

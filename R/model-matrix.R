@@ -17,7 +17,7 @@
 #' @export
 model.matrix.rlmm <- function(object, type = c("fixed", "random", "randomListRaw"), ...) {
   switch(
-    rlang::arg_match(type),
+    one_of(type, c("fixed", "random", "randomListRaw"), "type"),
     fixed = user_fixed_matrix(object),
     random = random_matrix(object),
     randomListRaw = {

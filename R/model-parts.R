@@ -48,7 +48,7 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
 #' @importFrom stats weights
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
-  if (!missing(type)) rlang::arg_match(type)
+  one_of(type, c("prior", "working"), "type")
   weights <- fit_frame(object)[["(weights)"]] %||% rep(1, length(object$fitted))
   stats::naresid(object$na_action, as.double(weights))
 }

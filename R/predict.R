@@ -48,7 +48,7 @@ predict.rlmm <- function(
   se.fit = FALSE,
   ...
 ) {
-  if (!missing(type)) rlang::arg_match(type)
+  one_of(type, c("link", "response"), "type")
   if (!is.null(terms)) abort_terms()
   if (...length()) re.form <- old_re_form(re.form, ...)
   par <- model_parameters(object, newparams)

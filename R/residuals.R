@@ -24,7 +24,7 @@ residuals.rlmm <- function(
   scaled = FALSE,
   ...
 ) {
-  type <- rlang::arg_match(type)
+  type <- one_of(type, c("response", "pearson", "deviance", "working", "scaled"), "type")
   r <- row_named(object, model_response(object) - object$fitted)
   weights <- fit_frame(object)[["(weights)"]]
   if (!is.null(weights) && type %in% c("pearson", "deviance", "scaled")) r <- sqrt(weights) * r

@@ -28,7 +28,7 @@
 #' @export
 summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none"), conf.int = FALSE, level = 0.95,
                          ...) {
-  ddf <- rlang::arg_match(ddf)
+  ddf <- one_of(ddf, c("asymptotic", "none"), "ddf")
   check_confidence(level)
   p <- length(object$beta)
   structure(

@@ -134,7 +134,7 @@ update_stored <- function(fit, call, formula, changed, caller) {
     return(refit_changed(fit, changed_arguments(args[intersect(changed, names(args))], NULL, caller), changed))
   }
   data <- frame_data(fit)
-  if ("data" %in% changed || !has_variables(data, formula)) abort_no_data(fit, call$data, formula, data)
+  if ("data" %in% changed || !has_variables(data, formula)) abort_no_data(call$data, formula, data, caller)
   values <- kept_arguments(fit, args[setdiff(names(args), c(changed, evaluated_in_data, "na.action"))], data, caller)
   values[intersect(changed, names(args))] <- changed_arguments(args[intersect(changed, names(args))], data, caller)
   for (name in setdiff(c("weights", "offset"), changed)) values[[name]] <- fit$frame[[paste0("(", name, ")")]]
@@ -156,8 +156,11 @@ refit_changed <- function(fit, values, changed) {
   fit_again(fit, start = check_start(values$start, fit$random), verbose = values$verbose %||% 0L)
 }
 
-abort_no_data <- function(fit, expr, formula, stored) {
+abort_no_data <- function(expr, formula, stored, caller) {
   missing <- setdiff(all.vars(formula), c(".", names(stored)))
+  data <- Find(is.list, lapply(list(environment(formula), caller), \(env) tryCatch(eval(expr, env), error = \(e) NULL)))
+  unheld <- setdiff(missing, names(data))
+  if (!is.null(data) && length(unheld) > 0) abort_unheld(expr, unheld)
   abort_rlmm(
     c(
       "Can't find the data of the model.",
@@ -166,5 +169,16 @@ abort_no_data <- function(fit, expr, formula, stored) {
       i = "Give the data: `update(fit, ..., data = )`."
     ),
     "rlmm_error_variable"
+  )
+}
+
+abort_unheld <- function(expr, variables) {
+  abort_rlmm(
+    c(
+      paste0("Can't find ", enumerate(tick(variables)), "."),
+      x = paste0(tick(short_deparse(expr)), ", the data of the model, doesn't hold ",
+        if (length(variables) == 1L) "it" else "them", ".")
+    ),
+    "rlmm_error_variable", variable = variables
   )
 }

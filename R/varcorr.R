@@ -73,7 +73,7 @@ print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), co
 #'   lower triangle.
 #' @export
 as.data.frame.VarCorr.rlmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"), ...) {
-  order <- rlang::arg_match(order)
+  order <- one_of(order, c("cov.last", "lower.tri"), "order")
   rows <- Map(component_rows, names(x), x, order)
   if (attr(x, "useSc")) {
     sc <- attr(x, "sc")

@@ -52,3 +52,17 @@ test_that("start is checked against the model", {
     expect_error(check_start(bad, random), class = "rlmm_error_start")
   }
 })
+
+test_that("choices may be abbreviated; others are refused", {
+  allowed <- c("response", "pearson")
+  expect_identical(one_of(allowed, allowed, "type"), "response")
+  expect_identical(one_of("pear", allowed, "type"), "pearson")
+  for (bad in list("x", 3, NA, c("pearson", "response"), NULL)) {
+    expect_error(one_of(bad, allowed, "type"), '`type` must be "response" or "pearson"', class = "rlmm_error_argument")
+  }
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_error(predict(fit, type = "terms"), class = "rlmm_error_argument")
+  expect_error(predict(fit, sleepstudy, type = NA), class = "rlmm_error_argument")
+  expect_error(summary(fit, ddf = "other"), class = "rlmm_error_argument")
+  expect_error(as.data.frame(VarCorr(fit), order = "other"), class = "rlmm_error_argument")
+})

@@ -30,5 +30,5 @@ test_that("na.exclude pads, na.omit doesn't", {
 })
 
 test_that("an unknown type is refused", {
-  expect_error(residuals(twin("sleep")$ours, "partial"), "must be one of")
+  expect_error(residuals(twin("sleep")$ours, "partial"), class = "rlmm_error_argument")
 })

@@ -90,3 +90,8 @@ test_that("of two data frames of the same name the one that was fitted is meant"
   }
   expect_equal(nobs(make(sleepstudy[1:100, ])), 100)
 })
+
+test_that("a variable that the data don't hold is named, though the data exist", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_error(update(fit, . ~ . + missing_one), "Can't find `missing_one`", class = "rlmm_error_variable")
+})

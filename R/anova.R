@@ -1,0 +1,148 @@
+# anova(): likelihood-ratio tests between fits; sums of squares of one fit.
+
+#' Compare fits, or the terms of one fit
+#'
+#' With several fits of the same data: a table of likelihood-ratio tests, the models in the order of their number of
+#' parameters, each tested against the one above it. With one fit: the sums of squares of its fixed terms, in the order
+#' of the formula, as lme4 gives them, without p-values.
+#'
+#' Fits by REML are fitted again by maximum likelihood first (a message says so), because REML criteria of models with
+#' different fixed effects can't be compared. If the models differ only in their random effects, `refit = FALSE` compares
+#' the REML criteria.
+#'
+#' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large, about twice what it
+#' should be where one variance is tested.
+#'
+#' @param object A fit.
+#' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
+#' @param refit Fit REML models again by maximum likelihood?
+#' @param model.names Names of the models, instead of the expressions in the call.
+#' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`, `BIC`, `logLik`,
+#'   `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one `npar`, `Sum Sq`, `Mean Sq`, `F value`.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' anova(fit)
+#' anova(fit, rlmm(Reaction ~ Days + (1 | Subject), sleepstudy), refit = FALSE)
+#' anova(fit, update(fit, . ~ . - Days))
+#' @importFrom stats anova
+#' @export
+anova.rlmm <- function(object, ..., refit = TRUE, model.names = NULL) {
+  check_flag(refit, "refit")
+  fits <- list(object, ...)
+  named <- names(fits) %||% character(length(fits))
+  labels <- model.names %||% expression_names(as.list(substitute(list(object, ...)))[-1])
+  is_model <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod", "lm")), NA)
+  if (!all(is_model)) abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
+  if (length(fits) == 1) {
+    return(sums_of_squares(object))
+  }
+  check_model_names(labels, length(fits))
+  check_same_data(fits, labels)
+  likelihood_ratio_tests(if (refit) by_maximum_likelihood(fits, labels) else fits, labels)
+}
+
+# Names as the user wrote them; fits given in place, by do.call() for one, have none.
+expression_names <- function(exprs) {
+  labels <- vapply(exprs, \(expr) if (is.language(expr)) short_deparse(expr) else "", "")
+  if (anyDuplicated(labels) || !all(nzchar(labels))) paste0("MODEL", seq_along(exprs)) else unname(labels)
+}
+
+by_maximum_likelihood <- function(fits, labels) {
+  by_reml <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod")) && isREML(fit), NA)
+  if (any(by_reml)) {
+    inform_rlmm(
+      paste0("Fitted again by maximum likelihood instead of REML: ", enumerate(tick(labels[by_reml])), "."),
+      "rlmm_message_refit"
+    )
+  }
+  fits[by_reml] <- lapply(fits[by_reml], refitML)
+  fits
+}
+
+likelihood_ratio_tests <- function(fits, labels) {
+  log_liks <- lapply(fits, stats::logLik)
+  npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
+  by_size <- order(npar)
+  npar <- npar[by_size]
+  log_lik <- vapply(log_liks, as.double, 0)[by_size]
+  chisq <- c(NA, 2 * pmax(0, diff(log_lik)))
+  df <- c(NA, diff(npar))
+  p <- stats::pchisq(chisq, df, lower.tail = FALSE)
+  table <- data.frame(
+    npar = npar, AIC = -2 * log_lik + 2 * npar, BIC = -2 * log_lik + log(stats::nobs(fits[[1]])) * npar,
+    logLik = log_lik, `-2*log(L)` = -2 * log_lik, Chisq = chisq, Df = df, `Pr(>Chisq)` = replace(p, which(df == 0), NA),
+    row.names = labels[by_size], check.names = FALSE
+  )
+  formulas <- vapply(fits, \(fit) deparse1(stats::formula(fit)), "")[by_size]
+  data <- stats::getCall(fits[[1]])$data
+  heading <- c(
+    if (!is.null(data)) paste("Data:", short_deparse(data)), "Models:", paste0(labels[by_size], ": ", formulas)
+  )
+  structure(table, heading = heading, class = c("anova", "data.frame"))
+}
+
+#' The squares of the effects R beta, added up by term: each term after those before it.
+#' @noRd
+sums_of_squares <- function(fit) {
+  term <- attr(stats::model.matrix(fit), "assign")
+  effects <- drop(fit$rx %*% fit$beta)^2
+  tested <- sort(unique(term[term > 0]))
+  npar <- vapply(tested, \(i) sum(term == i), 1L)
+  sum_sq <- vapply(tested, \(i) sum(effects[term == i]), 0)
+  table <- data.frame(
+    npar = npar, `Sum Sq` = sum_sq, `Mean Sq` = sum_sq / npar, `F value` = sum_sq / npar / fit$sigma^2,
+    row.names = attr(fit$fixed$terms, "term.labels")[tested], check.names = FALSE
+  )
+  structure(table, heading = "Analysis of Variance Table", class = c("anova", "data.frame"))
+}
+
+check_same_data <- function(fits, labels) {
+  n <- vapply(fits, stats::nobs, 1)
+  odd <- which(n != n[1])
+  if (length(odd) > 0) {
+    abort_not_comparable(
+      paste0(
+        tick(labels[1]), " has ", plural(n[1], "observation"), ", ", tick(labels[odd[1]]), " has ",
+        format_count(n[odd[1]]), "."
+      ),
+      "Are values of some variables missing?"
+    )
+  }
+  responses <- lapply(fits, known_response)
+  differs <- vapply(responses, \(y) length(y) == length(responses[[1]]) && !isTRUE(all.equal(y, responses[[1]])), NA)
+  if (any(differs)) {
+    abort_not_comparable(paste0("The responses of ", tick(labels[1]), " and ", tick(labels[differs][1]), " differ."))
+  }
+}
+
+# Of a fit without its data the response isn't known.
+known_response <- function(fit) {
+  if (inherits(fit, "rlmm") && is.null(fit$frame)) {
+    return(NULL)
+  }
+  as.double(stats::model.response(stats::model.frame(fit)))
+}
+
+abort_not_comparable <- function(found, hint = NULL) {
+  abort_rlmm(c("The models must be fits of the same data.", x = found, i = hint), "rlmm_error_not_comparable")
+}
+
+abort_no_model <- function(x, name) {
+  abort_rlmm(
+    c(
+      "`anova()` compares models: fits of rlmm, of lme4, or of `lm()`.",
+      x = paste0(if (nzchar(name)) paste0(tick(name), " is ") else "It was given ", describe_type(x), ".")
+    ),
+    "rlmm_error_argument"
+  )
+}
+
+check_model_names <- function(labels, n) {
+  if (is.character(labels) && length(labels) == n && !anyDuplicated(labels)) {
+    return(invisible(labels))
+  }
+  abort_rlmm(
+    c(paste0("`model.names` must be ", n, " different names."), x = paste0("It is ", describe_type(labels), ".")),
+    "rlmm_error_argument", arg = "model.names"
+  )
+}
