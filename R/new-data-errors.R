@@ -90,6 +90,18 @@ abort_not_row_wise <- function(group) {
   )
 }
 
+# "a:b" with "c" reads as "a" with "b:c".
+abort_ambiguous <- function(group, labels) {
+  if (length(labels) == 0) {
+    return(invisible())
+  }
+  abort_newdata(
+    paste0("Can't tell apart levels of ", tick(group), "."),
+    x = paste0("More than one of its levels is called ", enumerate(quoted(labels), last = "or"), "."),
+    i = "Fit with factors that have no `:` in the names of their levels?"
+  )
+}
+
 abort_argument_value <- function(name) {
   abort_newdata(
     paste0("Can't tell the ", name, " of new data."),

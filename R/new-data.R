@@ -84,7 +84,11 @@ term_refs <- function(term, new) {
   if (new$stored) {
     return(group_codes(term$group_vars, new$data, term$group)$refs)
   }
-  match(row_labels(term, new), term$levels)
+  labels <- row_labels(term, new)
+  if (length(term$group_vars) > 1 && anyDuplicated(term$levels)) {
+    abort_ambiguous(term$group, intersect(labels, term$levels[duplicated(term$levels)]))
+  }
+  match(labels, term$levels)
 }
 
 #' The label of each row's level

@@ -146,3 +146,16 @@ test_that("a function or a constant of the formula's environment may stand in a 
   fit <- suppressMessages(rlmm(y ~ log(abs(t)) + (1 | b), data))
   expect_error(predict(fit, data[rows, c("z", "b")]), "no column `t`", class = "rlmm_error_newdata")
 })
+
+test_that("levels of an interaction that have the same name aren't confused", {
+  data <- frame_data()
+  data$p <- factor(ifelse(data$lg, "k:l", "k"))
+  data$q <- factor(ifelse(data$x > 0, "m", "l:m"))
+  data$y <- data$y + 5 * data$lg
+  fit <- rlmm(y ~ 1 + (1 | p:q), data)
+  same <- fitted(fit)[paste(data$p, data$q, sep = ":") == "k:l:m"]
+  expect_length(unique(same), 2L)
+  expect_error(predict(fit, data[1:9, ]), "\"k:l:m\"", class = "rlmm_error_newdata")
+  others <- which(data$lg & data$x <= 0)
+  expect_equal(unname(predict(fit, data[others, ])), unname(fitted(fit)[others]))
+})
