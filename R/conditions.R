@@ -78,6 +78,25 @@ core_error_text <- function(err) {
       x = paste0("The factor of the crossed random effects needs ", format(err$gib, digits = 2L), " GiB."),
       i = "Leave out an interaction of grouping factors with many levels?"
     ),
+    response = c(
+      "The response must lie in the range of the family.",
+      x = paste0("It is ", format(err$value, digits = 4L), " in row ", err$row, ".")
+    ),
+    pirls = c(
+      "PIRLS failed to find the conditional modes.",
+      x = if (err$iteration == 0) {
+        "The likelihood is not a positive number at the start."
+      } else {
+        paste0("At iteration ", err$iteration, ", ", plural(err$halvings, "step halving"), " did not lower the deviance.")
+      },
+      i = paste0("theta = (", paste(format(err$theta, digits = 3L, trim = TRUE), collapse = ", "), ")."),
+      i = "Is a covariate on a very large scale, or does the link let the mean leave its range?"
+    ),
+    quadrature = c(
+      "Adaptive quadrature needs one grouping factor, at most 100 nodes and at most a million products of nodes.",
+      x = paste0("The model has ", plural(err$n_terms, "grouping factor"), "; ", err$nodes, " nodes were asked for."),
+      i = "Use `nAGQ = 1` for the Laplace approximation."
+    ),
     c(
       "The numerical core reports an error that is a fault of rlmm.",
       x = paste0(err$message %||% err$kind, "."),
