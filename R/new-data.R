@@ -4,14 +4,15 @@
 #' What predictions are made for
 #' @param newdata A data frame or list; `NULL` for the data of the fit.
 #' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`, the number of rows
-#'   of the fit.
+#'   of the fit, without and with those that `na.action` left out.
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
   if (!is.list(data)) abort_newdata_type(newdata)
   n <- if (is.data.frame(data)) nrow(data) else max(0L, lengths(data))
   row_names <- if (is.data.frame(data)) row.names(data) else as.character(seq_len(n))
-  list(data = data, stored = is.null(newdata), n = n, row_names = row_names, frame_n = length(fit$fitted))
+  frame_n <- length(fit$fitted) + c(0L, length(fit$na_action))
+  list(data = data, stored = is.null(newdata), n = n, row_names = row_names, frame_n = frame_n)
 }
 
 #' The variables of a terms object, as the columns of a model frame
@@ -49,7 +50,7 @@ check_columns <- function(expr, new, env) {
   bare <- vapply(Filter(is.symbol, as.list(expr)[-1]), as.character, "")
   for (name in missing) {
     value <- get0(name, envir = env)
-    if (name %in% bare || is.null(value) || NROW(value) == new$frame_n) abort_missing_column(name, expr, new)
+    if (name %in% bare || is.null(value) || NROW(value) %in% new$frame_n) abort_missing_column(name, expr, new)
   }
 }
 
@@ -88,7 +89,9 @@ term_refs <- function(term, new) {
   if (length(term$group_vars) > 1 && anyDuplicated(term$levels)) {
     abort_ambiguous(term$group, intersect(labels, term$levels[duplicated(term$levels)]))
   }
-  match(labels, term$levels)
+  refs <- match(labels, term$levels)
+  if (anyNA(refs)) refs[is.na(refs)] <- match(plain_numbers(labels[is.na(refs)]), plain_numbers(term$levels))
+  refs
 }
 
 #' The label of each row's level
@@ -120,6 +123,13 @@ atom_labels <- function(x) {
   }
   values <- unique(x)
   as.character(values)[match(x, values)]
+}
+
+# The integer 100000 and the double, which is written "1e+05", are the same level.
+plain_numbers <- function(labels) {
+  powers <- grep("^-?[0-9.]+e[+][0-9]+$", labels)
+  labels[powers] <- format(as.double(labels[powers]), scientific = FALSE, trim = TRUE)
+  labels
 }
 
 checked_refs <- function(term, new, allow_new_levels) {

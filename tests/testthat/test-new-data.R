@@ -159,3 +159,24 @@ test_that("levels of an interaction that have the same name aren't confused", {
   others <- which(data$lg & data$x <= 0)
   expect_equal(unname(predict(fit, data[others, ])), unname(fitted(fit)[others]))
 })
+
+test_that("whole numbers are the same levels as integers and as doubles", {
+  data <- frame_data()
+  data$k <- data$int * 100000L
+  data$y <- data$y + data$int
+  for (as in list(as.integer, as.double, factor)) {
+    fit <- rlmm(y ~ x + (1 | k), transform(data, k = as(k)))
+    for (new in list(as.integer, as.double)) {
+      expect_equal(unname(predict(fit, transform(data, k = new(k))[1:9, ])), unname(fitted(fit)[1:9]))
+    }
+  }
+})
+
+test_that("a variable of the environment isn't taken for a column that is missing, if rows were left out", {
+  values <- frame_data()
+  xs <- replace(values$x, 5, NA)
+  ys <- values$y + as.integer(values$b)
+  bs <- values$b
+  fit <- rlmm(ys ~ exp(xs) + (1 | bs))
+  expect_error(predict(fit, data.frame(bs = values$b)), "`xs`", class = "rlmm_error_variable")
+})
