@@ -26,6 +26,11 @@ core_leverage <- function(spec, theta) {
   unwrap(rust_lmm_leverage(spec, as.double(theta)))
 }
 
+# Gradient, Hessian (`exact`: whatever it costs), G = d objective / d Omega of each core term, certificate.
+core_derivatives <- function(spec, theta, exact = FALSE) {
+  unwrap(rust_lmm_derivatives(spec, as.double(theta), exact))
+}
+
 # Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless `spec$glmm$fast`), then the
 # logarithm of an estimated shape.
 core_glmm_fit <- function(spec, start = list(), control = list()) {

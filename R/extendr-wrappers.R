@@ -58,4 +58,8 @@ rust_lmm_cond_var <- function(spec, theta) .Call(wrap__rust_lmm_cond_var, spec, 
 #' @noRd
 rust_lmm_leverage <- function(spec, theta) .Call(wrap__rust_lmm_leverage, spec, theta)
 
+#' Gradient and Hessian in theta, `G` of each core term, and the verdict on `theta`.
+#' @noRd
+rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_derivatives, spec, theta, exact)
+
 # nolint end

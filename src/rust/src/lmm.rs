@@ -1,9 +1,12 @@
 //! Linear mixed models: one exported function per entry point of the core.
 
 use extendr_api::prelude::*;
+use rlmm_core::certificate::Certificate;
+use rlmm_core::derivatives::boundary::WayOut;
+use rlmm_core::derivatives::Curvature;
 use rlmm_core::inference::{cond_var, leverage};
 use rlmm_core::lmm::{fitted, Estimates};
-use rlmm_core::optimize::OptSummary;
+use rlmm_core::optimize::{OptSummary, NEWTON};
 use rlmm_core::{Design, LinearMixedModel, Result};
 
 use crate::convert::{array, is_set, settings, Spec};
@@ -25,7 +28,8 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         watch.finish();
         let summary = summary?;
         let mut pairs = estimates(&mut model, &design, &summary.best)?;
-        pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds())));
+        let certificate = model.certificate(&summary.best)?;
+        pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
         Ok(List::from_pairs(pairs).into_robj())
     })
 }
@@ -85,6 +89,32 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
     })
 }
 
+/// Gradient and Hessian in theta, `G` of each core term, and the verdict on `theta`.
+/// @noRd
+#[extendr]
+fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut model = spec.model(&design)?;
+        let n = model.n_theta();
+        let certificate = model.certificate(theta)?;
+        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        let g = model.gradient(&mut gradient).g().to_vec();
+        let curvature = if exact { Curvature::Exact } else { model.affordable_curvature() };
+        model.hessian(curvature, &mut hessian);
+        let terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
+        let pairs: Pairs = vec![
+            ("gradient", Robj::from(gradient)),
+            ("hessian", array(&hessian, &[n, n])),
+            ("curvature", Robj::from(curvature.name())),
+            ("g", List::from_values(terms).into_robj()),
+            ("certificate", certificate_list(&certificate)),
+        ];
+        Ok(List::from_pairs(pairs).into_robj())
+    })
+}
+
 type Pairs = Vec<(&'static str, Robj)>;
 
 fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
@@ -116,7 +146,7 @@ fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Re
     ])
 }
 
-fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Robj {
+fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64], certificate: &Certificate) -> Robj {
     let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
     let mut log = vec![0.0; rows * columns];
     for (i, (value, theta)) in summary.log.iter().enumerate() {
@@ -130,11 +160,36 @@ fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Robj {
         ("fmin", Robj::from(summary.best_value)),
         ("feval", Robj::from(rows as i32)),
         ("optimizer", Robj::from(optimizer)),
-        ("backend", Robj::from("NLopt")),
+        ("backend", Robj::from(if optimizer == NEWTON { "rlmm" } else { "NLopt" })),
         ("status", Robj::from(summary.status.name())),
         ("lower", Robj::from(lower)),
         ("initial_step", Robj::from(&summary.initial_step)),
         ("fitlog", array(&log, &[rows, columns])),
+        ("gradient", Robj::from(&certificate.gradient)),
+        ("certificate", certificate_list(certificate)),
+    ];
+    List::from_pairs(pairs).into_robj()
+}
+
+// See ARCHITECTURE.md; one entry of `parts` for each part of each core term.
+fn certificate_list(certificate: &Certificate) -> Robj {
+    let part = |way: &WayOut| {
+        let pairs: Pairs = vec![
+            ("term", Robj::from(way.term as i32 + 1)),
+            ("part", Robj::from(way.part as i32 + 1)),
+            ("lambda_min", Robj::from(way.lambda_min)),
+            ("direction", Robj::from(&way.direction)),
+            ("gain", Robj::from(way.gain)),
+        ];
+        List::from_pairs(pairs).into_robj()
+    };
+    let pairs: Pairs = vec![
+        ("verdict", Robj::from(certificate.verdict.name())),
+        ("predicted_decrease", Robj::from(certificate.predicted_decrease)),
+        ("gradient_norm", Robj::from(certificate.gradient_norm)),
+        ("curvatures", Robj::from(&certificate.curvatures)),
+        ("hessian", Robj::from(certificate.curvature.name())),
+        ("parts", List::from_values(certificate.ways_out.iter().map(part)).into_robj()),
     ];
     List::from_pairs(pairs).into_robj()
 }
@@ -146,4 +201,5 @@ extendr_module! {
     fn rust_lmm_objective;
     fn rust_lmm_cond_var;
     fn rust_lmm_leverage;
+    fn rust_lmm_derivatives;
 }

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocks;
+pub mod certificate;
 pub mod derivatives;
 pub mod design;
 pub mod error;

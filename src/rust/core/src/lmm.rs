@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use crate::derivatives::boundary::WayOut;
 use crate::derivatives::{Curvature, Derivatives, Profile};
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -17,6 +18,9 @@ pub enum Criterion {
     Reml,
 }
 
+/// With several grouping factors, up to so many random effects the exact Hessian costs less than it saves.
+const EXACT_EFFECTS: usize = 100;
+
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
 pub struct LinearMixedModel {
@@ -28,8 +32,12 @@ pub struct LinearMixedModel {
     n_theta: usize,
     start: Vec<f64>,
     lower: Vec<f64>,
-    // Made when first asked for.
+    // The theta of the factor, unless that failed.
+    theta: Option<Vec<f64>>,
+    // Made when first asked for; whether it belongs to the factor.
     derivatives: Option<Derivatives>,
+    are_derivatives_current: bool,
+    rms: Vec<Vec<f64>>,
 }
 
 /// The objective's parts and the parameters that are profiled out, at one theta.
@@ -69,8 +77,10 @@ impl LinearMixedModel {
         }
         let logs = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0).map(|w| w.ln());
         let sum_log_weights = logs.sum();
+        let pls = Pls::new(design)?;
+        let rms = root_mean_squares(&pls, n_eff);
         Ok(Self {
-            pls: Pls::new(design)?,
+            pls,
             criterion,
             sigma,
             n_eff,
@@ -78,7 +88,10 @@ impl LinearMixedModel {
             n_theta,
             start,
             lower,
+            theta: None,
             derivatives: None,
+            are_derivatives_current: false,
+            rms,
         })
     }
 
@@ -131,7 +144,12 @@ impl LinearMixedModel {
         if let Some(index) = theta.iter().position(|v| !v.is_finite()) {
             return Err(Error::NonFinite { what: "theta", index });
         }
-        self.pls.update(theta)?;
+        if self.theta.as_deref() != Some(theta) {
+            self.theta = None;
+            self.are_derivatives_current = false;
+            self.pls.update(theta)?;
+            self.theta = Some(theta.to_vec());
+        }
         Ok(self.current_objective())
     }
 
@@ -159,7 +177,10 @@ impl LinearMixedModel {
     pub fn gradient(&mut self, gradient: &mut [f64]) -> &Derivatives {
         let profile = self.profile();
         let derivatives = self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls));
-        derivatives.update(&self.pls, profile);
+        if !self.are_derivatives_current {
+            derivatives.update(&self.pls, profile);
+            self.are_derivatives_current = true;
+        }
         derivatives.gradient(&self.pls, gradient);
         derivatives
     }
@@ -172,6 +193,28 @@ impl LinearMixedModel {
         derivatives.update_hessian(&self.pls, profile, curvature);
         derivatives.hessian(&self.pls, self.n_theta, hessian);
         derivatives
+    }
+
+    /// The Hessian that the optimizer and the certificate use.
+    pub fn affordable_curvature(&self) -> Curvature {
+        let effects = self.pls.layout.m + self.pls.units.k * self.pls.units.n_units;
+        if self.pls.layout.m == 0 || effects <= EXACT_EFFECTS {
+            Curvature::Exact
+        } else {
+            Curvature::Average
+        }
+    }
+
+    /// The size of a step of one in each element of theta.
+    pub fn units(&self) -> Vec<f64> {
+        let mut units = vec![1.0; self.n_theta];
+        self.pls.covs().iter().zip(&self.rms).for_each(|(cov, rms)| cov.fill_units(rms, &mut units));
+        units
+    }
+
+    /// The ways out of each part of each term; [`Self::hessian`] must have been called.
+    pub fn ways_out(&self) -> Vec<WayOut> {
+        self.derivatives.as_ref().map_or_else(Vec::new, |derivatives| derivatives.ways_out(&self.pls, &self.rms))
     }
 
     /// Everything that follows from `theta`.
@@ -210,6 +253,54 @@ impl Objective for LinearMixedModel {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.objective(x)
     }
+
+    fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+        Self::gradient(self, gradient);
+        Ok(())
+    }
+
+    fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+        Self::hessian(self, self.affordable_curvature(), hessian);
+        Ok(())
+    }
+
+    fn units(&self) -> Option<Vec<f64>> {
+        Some(Self::units(self))
+    }
+
+    fn make_canonical(&self, x: &mut [f64]) {
+        self.pls.covs().iter().for_each(|cov| cov.make_canonical(x));
+    }
+
+    fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
+        let mut ways = self.ways_out();
+        ways.retain(|way| way.gain > gain);
+        ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+        let points = ways.iter().flat_map(|way| {
+            [1.0, 0.1, 0.01].map(|share| {
+                let mut point = x.to_vec();
+                self.pls.covs()[way.term].displace(way.part, share * way.step, &way.direction, &mut point);
+                point
+            })
+        });
+        points.collect()
+    }
+}
+
+// Of each column of Z, weights included; 1 for a column of zeros.
+fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
+    let mut sums: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize()]).collect();
+    let k = pls.units.k;
+    for a00 in pls.units.a00.chunks_exact(k * k) {
+        (0..k).for_each(|j| sums[pls.layout.unit_term][j] += a00[j * k + j]);
+    }
+    for block in &pls.layout.blocks {
+        for (j, sum) in sums[block.term].iter_mut().enumerate() {
+            *sum = block.first.iter().map(|&first| pls.trailing.cross_product(first as usize + j)).sum();
+        }
+    }
+    let root = |sum: f64| if sum > 0.0 { (sum / n_eff as f64).sqrt() } else { 1.0 };
+    sums.iter().map(|sums| sums.iter().map(|&sum| root(sum)).collect()).collect()
 }
 
 /// `X beta + Z b + offset`.

@@ -2,6 +2,7 @@
 
 pub mod cross_products;
 pub mod dense;
+pub mod eigen;
 pub mod layout;
 mod products;
 pub mod refill;

@@ -16,7 +16,9 @@
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
 //! | from Omega to theta | [`chain`] |
+//! | optimality where Lambda is singular | [`boundary`] |
 
+pub mod boundary;
 mod chain;
 mod curvature;
 mod directions;
@@ -55,6 +57,16 @@ pub enum Curvature {
     Average,
     /// The observed information.
     Exact,
+}
+
+impl Curvature {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Exact => "exact",
+        }
+    }
 }
 
 /// First and second derivatives in the covariances; the memory is kept from one theta to the next.

@@ -3,7 +3,7 @@
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::Result;
 use crate::inference::selected_inverse::SelectedInverse;
-use crate::optimize::bfgs::{self, BfgsSummary, Smooth};
+use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
 use crate::pirls::Vary;
 
@@ -225,9 +225,7 @@ impl Objective for Search<'_> {
         }
         value
     }
-}
 
-impl Smooth for Search<'_> {
     fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
         self.model.gradient(self.vary, gradient)
     }

@@ -9,15 +9,6 @@ use crate::error::{Error, Result};
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
 
-/// An objective with a gradient.
-pub trait Smooth: Objective {
-    /// Gradient at the point of the last evaluation.
-    ///
-    /// # Errors
-    /// The model's own.
-    fn gradient(&mut self, gradient: &mut [f64]) -> Result<()>;
-}
-
 /// The course of the search, and what it has learnt of the curvature.
 #[derive(Debug, Clone)]
 pub struct BfgsSummary {
@@ -39,7 +30,7 @@ pub fn minimize(
     tolerance: f64,
     start: &[f64],
     inverse: Vec<f64>,
-    objective: &mut dyn Smooth,
+    objective: &mut dyn Objective,
     observe: &mut Observer,
 ) -> Result<BfgsSummary> {
     let mut search = Search {
@@ -57,7 +48,7 @@ pub fn minimize(
 
 struct Search<'a, 'b> {
     settings: &'a Settings,
-    objective: &'a mut dyn Smooth,
+    objective: &'a mut dyn Objective,
     observe: &'a mut Observer<'b>,
     started: Instant,
     log: Vec<(f64, Vec<f64>)>,
@@ -184,9 +175,7 @@ mod tests {
             self.0 = [x[0], x[1]];
             Ok(100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2))
         }
-    }
 
-    impl Smooth for Rosenbrock {
         fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
             let [a, b] = self.0;
             gradient[0] = -400.0 * a * (b - a * a) - 2.0 * (1.0 - a);

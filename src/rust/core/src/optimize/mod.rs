@@ -1,16 +1,21 @@
-//! Minimisation of an objective that is known only as a closure.
+//! Minimisation of an objective that is known only by its value and derivatives.
 
 pub mod bfgs;
+mod newton;
 pub mod nlopt;
+pub mod trust_region;
 
 use std::time::Instant;
 
 use crate::error::{Error, Result};
 
+/// Name of our own optimizer, the default.
+pub const NEWTON: &str = "newton";
+
 /// Tolerances and limits, in NLopt's terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Name of the optimizer, for example `LN_BOBYQA`.
+    /// Name of the optimizer: [`NEWTON`], or NLopt's, for example `LN_BOBYQA`.
     pub optimizer: String,
     /// Stop when the objective changes relatively less.
     pub ftol_rel: f64,
@@ -31,7 +36,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            optimizer: "LN_BOBYQA".into(),
+            optimizer: NEWTON.into(),
             ftol_rel: 1e-12,
             ftol_abs: 1e-8,
             xtol_rel: 0.0,
@@ -108,13 +113,42 @@ pub enum Flow {
     Stop,
 }
 
-/// What is minimised.
+/// What is minimised. Derivatives are those at the point of the last successful [`Objective::value`].
 pub trait Objective {
     /// The objective at `x`.
     ///
     /// # Errors
     /// The model's own, where the objective isn't defined.
     fn value(&mut self, x: &[f64]) -> Result<f64>;
+
+    /// Its gradient.
+    ///
+    /// # Errors
+    /// `Optimizer` if there is none; the model's own.
+    fn gradient(&mut self, _gradient: &mut [f64]) -> Result<()> {
+        Err(Error::Optimizer { status: "the objective has no gradient".into() })
+    }
+
+    /// Its Hessian or an approximation, symmetric; [`Objective::gradient`] has been called.
+    ///
+    /// # Errors
+    /// `Optimizer` if there is none; the model's own.
+    fn hessian(&mut self, _hessian: &mut [f64]) -> Result<()> {
+        Err(Error::Optimizer { status: "the objective has no Hessian".into() })
+    }
+
+    /// The size of a step of one in each coordinate.
+    fn units(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Chooses among equivalent points the one to report.
+    fn make_canonical(&self, _x: &mut [f64]) {}
+
+    /// Points to try where the gradient at `x` vanishes, best first: those that promise more than `gain`.
+    fn escapes(&mut self, _x: &[f64], _gain: f64) -> Vec<Vec<f64>> {
+        Vec::new()
+    }
 }
 
 /// Sees every evaluation (its number, value and point) and may stop the optimizer.
@@ -129,6 +163,7 @@ pub(crate) struct Recorder<'a> {
     max_time: f64,
     log: Vec<(f64, Vec<f64>)>,
     best: usize,
+    is_valid: bool,
     stopped: Option<Status>,
 }
 
@@ -143,6 +178,7 @@ impl<'a> Recorder<'a> {
             max_time,
             log: Vec::new(),
             best: 0,
+            is_valid: true,
             stopped: None,
         }
     }
@@ -151,9 +187,61 @@ impl<'a> Recorder<'a> {
     /// models that the optimizers build.
     pub(crate) fn evaluate(&mut self, x: &[f64]) -> f64 {
         let value = self.objective.value(x).ok().filter(|v| v.is_finite());
+        self.is_valid = value.is_some();
         let value = value.or(self.log.first().map(|first| first.0)).unwrap_or(f64::NAN);
         self.record(value, x);
         value
+    }
+
+    /// The objective at the canonical form of `x`, if it can be evaluated there.
+    pub(crate) fn evaluate_at(&mut self, mut x: Vec<f64>) -> Option<f64> {
+        self.objective.make_canonical(&mut x);
+        let value = self.evaluate(&x);
+        self.is_valid.then_some(value)
+    }
+
+    /// Gradient at the last point; zero if the objective isn't defined there.
+    pub(crate) fn gradient(&mut self, gradient: &mut [f64]) {
+        if !self.is_valid || self.objective.gradient(gradient).is_err() {
+            gradient.fill(0.0);
+        }
+    }
+
+    /// Gradient and Hessian at the last point, which was a valid one.
+    ///
+    /// # Errors
+    /// The objective's own.
+    pub(crate) fn derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+        self.objective.gradient(gradient)?;
+        self.objective.hessian(hessian)
+    }
+
+    /// The size of a step of one in each of the `n` coordinates.
+    pub(crate) fn units(&self, n: usize) -> Vec<f64> {
+        self.objective.units().unwrap_or_else(|| vec![1.0; n])
+    }
+
+    /// See [`Objective::escapes`].
+    pub(crate) fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
+        self.objective.escapes(x, gain)
+    }
+
+    /// The last point and its value.
+    pub(crate) fn last(&self) -> (f64, &[f64]) {
+        let (value, x) = &self.log[self.log.len() - 1];
+        (*value, x)
+    }
+
+    /// Reports the last point even if rounding puts another one below it.
+    pub(crate) fn prefer_last(&mut self) {
+        self.best = self.log.len() - 1;
+    }
+
+    /// The best point in its canonical form.
+    pub(crate) fn canonical_best(&self) -> Vec<f64> {
+        let mut best = self.best().1.to_vec();
+        self.objective.make_canonical(&mut best);
+        best
     }
 
     fn record(&mut self, value: f64, x: &[f64]) {
@@ -183,13 +271,14 @@ impl<'a> Recorder<'a> {
 
     pub(crate) fn finish(self, status: Status, initial_step: Vec<f64>) -> OptSummary {
         let (initial_value, initial) = self.log[0].clone();
-        let (best_value, best) = self.log[self.best].clone();
+        let (best_value, best) = (self.best().0, self.canonical_best());
         let status = self.stopped.unwrap_or(status);
         OptSummary { initial, initial_value, best, best_value, initial_step, status, log: self.log }
     }
 }
 
-/// Minimises `objective` from `start`, subject to lower bounds.
+/// Minimises `objective` from `start`. The lower bounds are kept by NLopt's algorithms without derivatives only;
+/// the others search without bounds and report the canonical form of what they find.
 ///
 /// # Errors
 /// `UnknownOptimizer`; the objective's own error if it can't be evaluated at `start`.
@@ -204,5 +293,10 @@ pub fn minimize<'a>(
     if !first.is_finite() {
         return Err(Error::Optimizer { status: "the objective is not finite at the start".into() });
     }
-    nlopt::minimize(settings, start, lower, Recorder::new(settings, objective, observe))
+    let mut recorder = Recorder::new(settings, objective, observe);
+    if settings.optimizer != NEWTON {
+        return nlopt::minimize(settings, start, lower, recorder);
+    }
+    recorder.record(first, start);
+    newton::minimize(settings, lower, recorder)
 }

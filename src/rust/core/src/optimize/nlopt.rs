@@ -15,13 +15,30 @@ fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
         "LN_BOBYQA" => Ok(Algorithm::Bobyqa),
         // NEWUOA is defined for two parameters and more.
         "LN_NEWUOA" if n == 1 => Ok(Algorithm::Bobyqa),
-        "LN_NEWUOA" => Ok(Algorithm::NewuoaBound),
+        "LN_NEWUOA" => Ok(Algorithm::Newuoa),
+        "LN_NEWUOA_BOUND" if n == 1 => Ok(Algorithm::Bobyqa),
+        "LN_NEWUOA_BOUND" => Ok(Algorithm::NewuoaBound),
         "LN_COBYLA" => Ok(Algorithm::Cobyla),
         "LN_NELDERMEAD" => Ok(Algorithm::Neldermead),
         "LN_SBPLX" => Ok(Algorithm::Sbplx),
         "LN_PRAXIS" => Ok(Algorithm::Praxis),
+        "LD_LBFGS" => Ok(Algorithm::Lbfgs),
+        "LD_SLSQP" => Ok(Algorithm::Slsqp),
+        "LD_MMA" => Ok(Algorithm::Mma),
+        "LD_CCSAQ" => Ok(Algorithm::Ccsaq),
+        "LD_VAR1" => Ok(Algorithm::LdVar1),
+        "LD_VAR2" => Ok(Algorithm::LdVar2),
+        "LD_TNEWTON" => Ok(Algorithm::TNewton),
+        "LD_TNEWTON_RESTART" => Ok(Algorithm::TNewtonRestart),
+        "LD_TNEWTON_PRECOND" => Ok(Algorithm::TNewtonPrecond),
+        "LD_TNEWTON_PRECOND_RESTART" => Ok(Algorithm::TNewtonPrecondRestart),
         _ => Err(Error::UnknownOptimizer { name: name.to_string() }),
     }
+}
+
+// Bounds on theta make the others stop at points where the gradient vanishes on the bound only.
+fn is_bounded(name: &str) -> bool {
+    !name.starts_with("LD_") && name != "LN_NEWUOA"
 }
 
 /// Minimises the recorder's objective from `start` with the algorithm that `settings` names.
@@ -33,9 +50,18 @@ pub(super) fn minimize(
 ) -> Result<OptSummary> {
     let n = start.len();
     let algorithm = algorithm(&settings.optimizer, n)?;
+    let free = vec![f64::NEG_INFINITY; n];
+    let bounds = if is_bounded(&settings.optimizer) { lower } else { &free };
     // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm early.
-    let objective = |x: &[f64], _gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
-        let value = catch_unwind(AssertUnwindSafe(|| recorder.evaluate(x))).unwrap_or(f64::NEG_INFINITY);
+    let objective = |x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
+        let evaluate = || {
+            let value = recorder.evaluate(x);
+            if let Some(gradient) = gradient {
+                recorder.gradient(gradient);
+            }
+            value
+        };
+        let value = catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(f64::NEG_INFINITY);
         if recorder.is_stopped() {
             f64::NEG_INFINITY
         } else {
@@ -45,7 +71,7 @@ pub(super) fn minimize(
     let mut opt = Nlopt::new(algorithm, n, objective, Target::Minimize, recorder);
     let mut step = settings.initial_step.clone();
     let configured = (|| {
-        opt.set_lower_bounds(lower)?;
+        opt.set_lower_bounds(bounds)?;
         opt.set_stopval(-1e300)?;
         opt.set_ftol_rel(settings.ftol_rel)?;
         opt.set_ftol_abs(settings.ftol_abs)?;
@@ -58,7 +84,7 @@ pub(super) fn minimize(
     })();
     configured.map_err(|state: FailState| Error::Optimizer { status: format!("{state:?}") })?;
     step = opt.get_initial_step(start).unwrap_or(step);
-    let mut x: Vec<f64> = start.iter().zip(lower).map(|(x, l)| x.max(*l)).collect();
+    let mut x: Vec<f64> = start.iter().zip(bounds).map(|(x, l)| x.max(*l)).collect();
     let status = match opt.optimize(&mut x) {
         Ok((SuccessState::FtolReached, _)) => Status::FtolReached,
         Ok((SuccessState::XtolReached, _)) => Status::XtolReached,
@@ -75,7 +101,7 @@ pub(super) fn minimize(
 
 // Bounded algorithms stop just inside a bound: the best point with its small parameters at zero may be better.
 fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
-    let best = recorder.best().1.to_vec();
+    let best = recorder.canonical_best();
     let near = |(x, l): (&f64, &f64)| *l == 0.0 && *x != 0.0 && *x < NEAR_ZERO;
     if recorder.is_stopped() || !best.iter().zip(lower).any(near) {
         return;
@@ -89,22 +115,40 @@ mod tests {
     use super::*;
     use crate::optimize::{minimize, Flow, Objective};
 
-    struct Rosenbrock;
+    // At the point of the last evaluation.
+    #[derive(Default)]
+    struct Rosenbrock([f64; 2]);
 
     impl Objective for Rosenbrock {
         fn value(&mut self, x: &[f64]) -> Result<f64> {
+            self.0 = [x[0], x[1]];
             Ok(100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2))
+        }
+
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            let [x, y] = self.0;
+            gradient[0] = -400.0 * x * (y - x * x) - 2.0 * (1.0 - x);
+            gradient[1] = 200.0 * (y - x * x);
+            Ok(())
+        }
+
+        fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+            let [x, y] = self.0;
+            hessian.copy_from_slice(&[1200.0 * x * x - 400.0 * y + 2.0, -400.0 * x, -400.0 * x, 200.0]);
+            Ok(())
         }
     }
 
     fn fit(settings: &Settings, observe: &mut dyn FnMut(usize) -> Flow) -> OptSummary {
         let lower = [f64::NEG_INFINITY; 2];
-        minimize(settings, &[-1.2, 1.0], &lower, &mut Rosenbrock, &mut |k, _, _| observe(k)).unwrap()
+        minimize(settings, &[-1.2, 1.0], &lower, &mut Rosenbrock::default(), &mut |k, _, _| observe(k)).unwrap()
     }
 
     #[test]
     fn algorithms_find_the_minimum_of_rosenbrock() {
-        for name in ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS"] {
+        let with_gradient = ["newton", "LD_LBFGS", "LD_SLSQP", "LD_VAR1", "LD_VAR2", "LD_TNEWTON"];
+        let without = ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS"];
+        for name in with_gradient.into_iter().chain(without) {
             let settings = Settings { optimizer: name.into(), max_eval: 5000, ..Default::default() };
             let result = fit(&settings, &mut |_| Flow::Continue);
             assert!(result.best_value < 1e-8, "{name}: {}", result.best_value);
@@ -114,7 +158,9 @@ mod tests {
 
     #[test]
     fn limits_end_the_search_at_once() {
-        for name in ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_COBYLA", "LN_SBPLX", "LN_PRAXIS"] {
+        for name in
+            ["newton", "LD_MMA", "LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_COBYLA", "LN_SBPLX", "LN_PRAXIS"]
+        {
             let settings = Settings { optimizer: name.into(), max_eval: 20, ..Default::default() };
             let result = fit(&settings, &mut |_| Flow::Continue);
             assert_eq!((result.status, result.log.len()), (Status::MaxEval, 20), "{name}");
@@ -127,15 +173,8 @@ mod tests {
     #[test]
     fn unknown_algorithm_is_an_error() {
         let settings = Settings { optimizer: "LN_NONE".into(), ..Default::default() };
-        let result = minimize(&settings, &[1.0], &[0.0], &mut Rosenbrock1, &mut |_, _, _| Flow::Continue);
+        let result =
+            minimize(&settings, &[1.0, 1.0], &[0.0, 0.0], &mut Rosenbrock::default(), &mut |_, _, _| Flow::Continue);
         assert!(matches!(result, Err(Error::UnknownOptimizer { .. })));
-    }
-
-    struct Rosenbrock1;
-
-    impl Objective for Rosenbrock1 {
-        fn value(&mut self, x: &[f64]) -> Result<f64> {
-            Ok(x[0] * x[0])
-        }
     }
 }

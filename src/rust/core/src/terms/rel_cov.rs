@@ -142,6 +142,48 @@ impl RelCov {
         });
     }
 
+    /// Chooses among the theta with the same Omega the one with a diagonal of Lambda that isn't negative.
+    pub fn make_canonical(&self, theta: &mut [f64]) {
+        let mut flipped = None;
+        self.for_each_parameter(|row, column, index| {
+            if row == column && flipped != Some(index) {
+                flipped = (theta[index] < 0.0).then_some(index);
+                if flipped.is_some() {
+                    theta[index] = -theta[index];
+                }
+            } else if row != column && flipped.is_some() {
+                theta[index] = -theta[index];
+            }
+        });
+    }
+
+    /// Theta with `Omega + eps v v'` in one part, `v` in the columns of the term; the structure's own version of it
+    /// where it is diagonal.
+    pub fn displace(&self, part: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
+        let first: usize = self.parts[..part].iter().map(|p| p.size).sum();
+        let Part { structure, size, theta_start } = self.parts[part];
+        let v = &v[first..first + size];
+        let theta = &mut theta[theta_start..theta_start + structure.n_theta(size)];
+        match structure {
+            Structure::Unstructured => {
+                let mut omega = square_of_packed(size, theta);
+                for j in 0..size {
+                    (0..size).for_each(|i| omega[j * size + i] += eps * v[i] * v[j]);
+                }
+                factor_to_packed(size, &mut omega, theta);
+            }
+            Structure::Diagonal => {
+                theta.iter_mut().zip(v).for_each(|(t, v)| *t = (*t * *t + eps * v * v).sqrt());
+            }
+            Structure::HomogeneousDiagonal => theta[0] = (theta[0] * theta[0] + eps).sqrt(),
+        }
+    }
+
+    /// The size of a step of one in each parameter, given the root mean square of each column of Z.
+    pub fn fill_units(&self, rms: &[f64], units: &mut [f64]) {
+        self.for_each_parameter(|row, _, index| units[index] = 1.0 / rms[row]);
+    }
+
     /// Fills `lambda` (`vsize x vsize`, column by column) from `theta`.
     pub fn fill_lambda(&self, theta: &[f64], lambda: &mut [f64]) {
         lambda.fill(0.0);
@@ -154,6 +196,38 @@ impl RelCov {
             start[index] = if row == column { 1.0 } else { 0.0 };
             lower[index] = if row == column { 0.0 } else { f64::NEG_INFINITY };
         });
+    }
+}
+
+// Lambda Lambda' of a lower triangle that is packed by columns.
+fn square_of_packed(k: usize, theta: &[f64]) -> Vec<f64> {
+    let at = |row: usize, column: usize| theta[column * k - column * (column + 1) / 2 + row];
+    let mut omega = vec![0.0; k * k];
+    for j in 0..k {
+        for i in 0..k {
+            omega[j * k + i] = (0..=i.min(j)).map(|c| at(i, c) * at(j, c)).sum();
+        }
+    }
+    omega
+}
+
+// Cholesky factor of a positive semi-definite matrix, packed by columns; a pivot of rounding size gives zeros.
+fn factor_to_packed(k: usize, omega: &mut [f64], theta: &mut [f64]) {
+    let scale: Vec<f64> = (0..k).map(|j| omega[j * k + j]).collect();
+    let mut next = theta.iter_mut();
+    for j in 0..k {
+        let pivot = omega[j * k + j];
+        let root = if pivot > 1e-13 * scale[j] { pivot.sqrt() } else { 0.0 };
+        for i in j..k {
+            let value = if root > 0.0 { omega[j * k + i] / root } else { 0.0 };
+            omega[j * k + i] = value;
+            if let Some(theta) = next.next() {
+                *theta = value;
+            }
+        }
+        for c in j + 1..k {
+            (c..k).for_each(|i| omega[c * k + i] -= omega[j * k + i] * omega[j * k + c]);
+        }
     }
 }
 
@@ -183,6 +257,33 @@ mod tests {
         cov.fill_lambda(&[2.0], &mut lambda);
         assert_eq!(lambda, [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0]);
         assert!(cov.is_diagonal());
+    }
+
+    #[test]
+    fn canonical_theta_has_the_same_omega() {
+        let cov = RelCov::new(vec![
+            Part { structure: Structure::Unstructured, size: 2, theta_start: 0 },
+            Part { structure: Structure::HomogeneousDiagonal, size: 2, theta_start: 3 },
+            Part { structure: Structure::Diagonal, size: 2, theta_start: 4 },
+        ]);
+        let mut theta = [-1.0, 2.0, 3.0, -4.0, 5.0, -6.0];
+        cov.make_canonical(&mut theta);
+        assert_eq!(theta, [1.0, -2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn displaced_theta_has_the_wanted_omega() {
+        let cov = RelCov::new(vec![
+            Part { structure: Structure::Diagonal, size: 1, theta_start: 3 },
+            Part { structure: Structure::Unstructured, size: 2, theta_start: 0 },
+        ]);
+        // Omega = [4 2; 2 1], singular, plus 2 [1 -1]'[1 -1].
+        let mut theta = [2.0, 1.0, 0.0, 9.0];
+        cov.displace(1, 2.0, &[0.0, 1.0, -1.0], &mut theta);
+        assert!((theta[0] * theta[0] - 6.0).abs() < 1e-14 && (theta[0] * theta[1]).abs() < 1e-14);
+        assert!((theta[1] * theta[1] + theta[2] * theta[2] - 3.0).abs() < 1e-14);
+        cov.displace(0, 19.0, &[1.0, 0.0, 0.0], &mut theta);
+        assert_eq!(theta[3], 10.0);
     }
 
     #[test]

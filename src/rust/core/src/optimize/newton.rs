@@ -1,0 +1,209 @@
+//! Trust-region Newton on the free parameters: no bounds, saddle-free, stops on the predicted decrease.
+
+use super::trust_region::Model;
+use crate::error::Result;
+
+use super::{OptSummary, Recorder, Settings, Status};
+
+/// Share of `ftol_abs` that the predicted decrease must stay below: one quadratic step from the optimum.
+const SHARE: f64 = 0.1;
+/// Rounding error of an objective, relative to it.
+const ROUNDING: f64 = 1e-14;
+/// A negative curvature this small beside the largest may be rounding.
+const NEGATIVE: f64 = 1e-7;
+/// Restarts from points where the model sees no way down but the objective does.
+const MAX_ESCAPES: usize = 20;
+
+/// Minimises the recorder's objective from its first (already recorded) point.
+///
+/// # Errors
+/// The objective's own if it has no derivatives.
+pub(super) fn minimize(settings: &Settings, lower: &[f64], recorder: Recorder<'_>) -> Result<OptSummary> {
+    let mut search = Search::new(settings, recorder);
+    let initial_step = vec![search.radius; search.x.len()];
+    let status = search.run()?;
+    if status == Status::FtolReached {
+        search.zero_negligible(lower);
+    }
+    Ok(search.recorder.finish(status, initial_step))
+}
+
+struct Search<'a> {
+    recorder: Recorder<'a>,
+    model: Model,
+    // The current point, in the caller's coordinates, and the size of each coordinate's unit.
+    x: Vec<f64>,
+    units: Vec<f64>,
+    value: f64,
+    gradient: Vec<f64>,
+    hessian: Vec<f64>,
+    radius: f64,
+    first_radius: f64,
+    ftol: f64,
+}
+
+enum Progress {
+    Moved,
+    Blocked,
+}
+
+impl<'a> Search<'a> {
+    fn new(settings: &Settings, recorder: Recorder<'a>) -> Self {
+        let (value, x) = recorder.best();
+        let (x, n) = (x.to_vec(), x.len());
+        let units = recorder.units(n);
+        let start: f64 = x.iter().zip(&units).map(|(x, u)| (x / u).powi(2)).sum();
+        let mut radius = (n as f64).sqrt().max(start.sqrt());
+        if let Some(step) = settings.initial_step.iter().copied().reduce(f64::max) {
+            radius = step;
+        }
+        Self {
+            recorder,
+            model: Model::new(n),
+            units,
+            value,
+            gradient: vec![0.0; n],
+            hessian: vec![0.0; n * n],
+            radius,
+            first_radius: radius,
+            ftol: SHARE * settings.ftol_abs,
+            x,
+        }
+    }
+
+    fn noise(&self) -> f64 {
+        ROUNDING * (1.0 + self.value.abs())
+    }
+
+    fn tolerance(&self) -> f64 {
+        self.ftol.max(self.noise())
+    }
+
+    fn run(&mut self) -> Result<Status> {
+        let mut escapes = 0;
+        loop {
+            if !self.update_model()? {
+                return Ok(Status::RoundoffLimited);
+            }
+            // A small radius after failures must not pass for convergence.
+            let predicted = self.model.step(self.radius.max(self.first_radius)).predicted;
+            let progress = if predicted >= self.tolerance() {
+                self.newton_step()
+            } else if escapes < MAX_ESCAPES {
+                escapes += 1;
+                self.escape()
+            } else {
+                Progress::Blocked
+            };
+            match progress {
+                Progress::Moved => {}
+                Progress::Blocked if predicted < self.tolerance() => return Ok(Status::FtolReached),
+                Progress::Blocked => return Ok(Status::RoundoffLimited),
+            }
+            if self.recorder.is_stopped() {
+                return Ok(Status::Failure);
+            }
+        }
+    }
+
+    // Gradient and Hessian in the units of the coordinates.
+    fn update_model(&mut self) -> Result<bool> {
+        self.recorder.derivatives(&mut self.gradient, &mut self.hessian)?;
+        let n = self.x.len();
+        for j in 0..n {
+            self.gradient[j] *= self.units[j];
+            (0..n).for_each(|i| self.hessian[j * n + i] *= self.units[i] * self.units[j]);
+        }
+        Ok(self.model.update(&self.gradient, &self.hessian))
+    }
+
+    // Shortens the step until the objective falls.
+    fn newton_step(&mut self) -> Progress {
+        let smallest = 1e-12 * self.first_radius;
+        while self.radius > smallest && !self.recorder.is_stopped() {
+            let step = self.model.step(self.radius);
+            let point = self.displaced(1.0, &step.p);
+            let value = self.recorder.evaluate_at(point);
+            let noise = self.noise();
+            let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
+            // Below the rounding error the prediction is the better judge.
+            let ratio = if step.predicted < 10.0 * noise && fall > -10.0 * noise { 1.0 } else { fall / step.predicted };
+            if ratio < 0.25 {
+                self.radius = 0.3 * step.length.min(self.radius);
+            } else if ratio > 0.75 && step.length > 0.9 * self.radius {
+                self.radius *= 2.5;
+            }
+            if ratio > 1e-4 {
+                self.accept();
+                return Progress::Moved;
+            }
+        }
+        Progress::Blocked
+    }
+
+    // At a stationary point: along negative curvature, or to a point that the objective itself proposes.
+    fn escape(&mut self) -> Progress {
+        if let Some((curvature, direction)) = self.model.lowest() {
+            if curvature < -NEGATIVE * self.model.largest() {
+                let direction = direction.to_vec();
+                let mut length = self.first_radius;
+                while -0.5 * curvature * length * length > self.tolerance() {
+                    for sign in [length, -length] {
+                        let point = self.displaced(sign, &direction);
+                        if self.lowers(point) {
+                            return Progress::Moved;
+                        }
+                    }
+                    length *= 0.3;
+                }
+            }
+        }
+        let (x, tolerance) = (self.x.clone(), self.tolerance());
+        for point in self.recorder.escapes(&x, tolerance) {
+            if self.lowers(point) {
+                return Progress::Moved;
+            }
+        }
+        Progress::Blocked
+    }
+
+    fn lowers(&mut self, point: Vec<f64>) -> bool {
+        let lower = !self.recorder.is_stopped()
+            && self.recorder.evaluate_at(point).is_some_and(|value| value < self.value - self.tolerance());
+        if lower {
+            self.radius = self.first_radius;
+            self.accept();
+        }
+        lower
+    }
+
+    fn displaced(&self, by: f64, p: &[f64]) -> Vec<f64> {
+        self.x.iter().zip(p).zip(&self.units).map(|((x, p), u)| x + by * p * u).collect()
+    }
+
+    // The last evaluation becomes the current point.
+    fn accept(&mut self) {
+        let (value, x) = self.recorder.last();
+        self.value = value;
+        self.x.copy_from_slice(x);
+        self.recorder.prefer_last();
+    }
+
+    // A parameter on its bound is only approached: zero is as good where the model expects no difference.
+    fn zero_negligible(&mut self, lower: &[f64]) {
+        let n = self.x.len();
+        let mut point = self.x.clone();
+        for j in (0..n).filter(|&j| lower[j] == 0.0) {
+            let square = (self.x[j] / self.units[j]).powi(2);
+            if 0.5 * self.hessian[j * n + j].abs() * square < 10.0 * self.tolerance() {
+                point[j] = 0.0;
+            }
+        }
+        if point != self.x && !self.recorder.is_stopped() {
+            let value = self.recorder.evaluate_at(point);
+            if value.is_some_and(|value| value <= self.value + 10.0 * self.tolerance()) {
+                self.accept();
+            }
+        }
+    }
+}

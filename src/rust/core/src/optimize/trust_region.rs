@@ -1,0 +1,133 @@
+//! The quadratic model of one Newton step: `min g'p + p'|H|p / 2` subject to `|p| <= radius`.
+//!
+//! `|H|` has the absolute eigenvalues of H (saddle-free Newton, Dauphin et al. 2014): a step leaves a saddle point
+//! instead of being drawn to it.
+
+use crate::blocks::eigen::Eigen;
+use crate::blocks::small;
+
+/// Eigenvalues below this share of the largest carry no information.
+const NEGLIGIBLE: f64 = 1e-13;
+
+/// Model of the objective around a point.
+#[derive(Debug)]
+pub struct Model {
+    eigen: Eigen,
+    /// `Q'g`.
+    slopes: Vec<f64>,
+    /// `|H|`'s eigenvalues, away from zero.
+    curvatures: Vec<f64>,
+}
+
+/// A step and what the model expects of it.
+#[derive(Debug)]
+pub struct Step {
+    /// The step.
+    pub p: Vec<f64>,
+    /// Its length.
+    pub length: f64,
+    /// By how much the objective should fall.
+    pub predicted: f64,
+}
+
+impl Model {
+    /// Memory for `n` parameters.
+    pub fn new(n: usize) -> Self {
+        Self { eigen: Eigen::new(n), slopes: vec![0.0; n], curvatures: vec![0.0; n] }
+    }
+
+    /// Takes a new gradient and Hessian; `false` if they aren't finite.
+    pub fn update(&mut self, gradient: &[f64], hessian: &[f64]) -> bool {
+        if !self.eigen.decompose(hessian) || !gradient.iter().all(|g| g.is_finite()) {
+            return false;
+        }
+        let largest = self.eigen.values.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        for (i, value) in self.eigen.values.iter().enumerate() {
+            self.slopes[i] = small::dot(self.eigen.vector(i), gradient);
+            self.curvatures[i] = value.abs().max(NEGLIGIBLE * largest);
+        }
+        true
+    }
+
+    /// The best step of the model within `radius`.
+    pub fn step(&self, radius: f64) -> Step {
+        let shift = self.shift(radius);
+        let mut p = vec![0.0; self.slopes.len()];
+        let (mut predicted, mut square) = (0.0, 0.0);
+        for (i, (slope, curvature)) in self.slopes.iter().zip(&self.curvatures).enumerate() {
+            let t = -slope / (curvature + shift);
+            predicted -= t * (slope + 0.5 * curvature * t);
+            square += t * t;
+            small::axpy(t, self.eigen.vector(i), &mut p);
+        }
+        Step { p, length: square.sqrt(), predicted }
+    }
+
+    /// The direction of most negative curvature, and that curvature.
+    pub fn lowest(&self) -> Option<(f64, &[f64])> {
+        Some((*self.eigen.values.first()?, self.eigen.vector(0)))
+    }
+
+    /// The largest curvature.
+    pub fn largest(&self) -> f64 {
+        self.curvatures.iter().fold(0.0, |m: f64, v| m.max(*v))
+    }
+
+    /// Curvatures, ascending.
+    pub fn values(&self) -> &[f64] {
+        &self.eigen.values
+    }
+
+    // The secular equation 1 / |p(shift)| = 1 / radius by Newton's method, which approaches it from the left.
+    fn shift(&self, radius: f64) -> f64 {
+        let mut shift = 0.0;
+        for _ in 0..60 {
+            let (mut square, mut slope) = (0.0, 0.0);
+            for (g, curvature) in self.slopes.iter().zip(&self.curvatures) {
+                let t = g / (curvature + shift);
+                square += t * t;
+                slope += t * t / (curvature + shift);
+            }
+            let length: f64 = f64::sqrt(square);
+            if length <= radius * (1.0 + 1e-3) {
+                break;
+            }
+            shift += square / slope * (length - radius) / radius;
+        }
+        shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Model {
+        let mut model = Model::new(2);
+        // H = [2 1; 1 -2]
+        assert!(model.update(&[1.0, 3.0], &[2.0, 1.0, 1.0, -2.0]));
+        model
+    }
+
+    #[test]
+    fn free_step_solves_the_system_of_absolute_curvatures() {
+        // |H| = sqrt(5) I here.
+        let step = model().step(10.0);
+        let root = 5f64.sqrt();
+        assert!((step.p[0] + 1.0 / root).abs() < 1e-14 && (step.p[1] + 3.0 / root).abs() < 1e-14);
+        assert!((step.predicted - 10.0 / (2.0 * root)).abs() < 1e-13);
+    }
+
+    #[test]
+    fn long_step_is_cut_to_the_radius() {
+        let step = model().step(0.1);
+        assert!((step.length / 0.1 - 1.0).abs() < 2e-3, "{}", step.length);
+        assert!(step.predicted > 0.0);
+    }
+
+    #[test]
+    fn curvature_that_is_not_finite_is_refused() {
+        assert!(!Model::new(2).update(&[1.0, 1.0], &[f64::NAN, 0.0, 0.0, 1.0]));
+        assert!(!Model::new(1).update(&[f64::INFINITY], &[1.0]));
+    }
+}
