@@ -2,9 +2,10 @@
 
 #' Control of the fit
 #'
-#' @param optimizer `NULL` for the default, or the name of an NLopt algorithm: `"LN_BOBYQA"`,
-#'   `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"` or `"LN_SBPLX"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and
-#'   `"nloptwrap"` are understood.
+#' @param optimizer `NULL` for the default: `"newton"`, a trust-region Newton method with exact derivatives. Or the name
+#'   of an NLopt algorithm, such as `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`,
+#'   `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`,
+#'   `"LD_TNEWTON"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
 #' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or absolute.
 #' @param xtol_rel,xtol_abs Stop when an iteration moves theta by less.
 #' @param initial_step First step in theta, one number or one for each element; `NULL` leaves it to the optimizer.
@@ -117,7 +118,11 @@ check_step <- function(x) {
 
 # Optimizers ----------------------------------------------------------------
 
-optimizers <- c("LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX")
+optimizers <- c(
+  "newton", "LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS", "LD_LBFGS", "LD_SLSQP",
+  "LD_MMA", "LD_CCSAQ", "LD_VAR1", "LD_VAR2", "LD_TNEWTON", "LD_TNEWTON_RESTART", "LD_TNEWTON_PRECOND",
+  "LD_TNEWTON_PRECOND_RESTART"
+)
 
 optimizer_aliases <- c(
   bobyqa = "LN_BOBYQA", nloptwrap = "LN_BOBYQA", Nelder_Mead = "LN_NELDERMEAD", neldermead = "LN_NELDERMEAD",
@@ -141,7 +146,6 @@ check_optimizer <- function(x) {
 
 optimizer_hint <- function(x, known) {
   if (!is.character(x) || length(x) != 1L) return(NULL)
-  if (grepl("^(NLOPT_)?LD_", x)) return(c(i = "Algorithms that need derivatives (`LD_`) aren't available."))
   did_you_mean(x, known, function(s) dQuote(s, FALSE)) %||%
     c(i = paste0("These are: ", enumerate(optimizers, max = 10L), "."))
 }

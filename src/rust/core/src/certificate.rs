@@ -75,12 +75,11 @@ impl LinearMixedModel {
         let radius = (n as f64).sqrt();
         let predicted_decrease = if is_finite { model.step(radius).predicted } else { f64::NAN };
         let ways_out = self.ways_out();
-        let lowest = model.values().first().copied().unwrap_or(0.0);
         let verdict = if predicted_decrease.is_nan() || predicted_decrease > NEGLIGIBLE_GAIN {
             Verdict::NotConverged
         } else if ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
             Verdict::FalseBoundary
-        } else if lowest < -1e-6 * model.largest() && -0.5 * lowest * radius * radius > NEGLIGIBLE_GAIN {
+        } else if self.falls_along_lowest(theta, &model, &units)? {
             Verdict::Saddle
         } else {
             Verdict::Optimal
@@ -88,5 +87,20 @@ impl LinearMixedModel {
         let gradient_norm = scaled.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
         let curvatures = model.values().to_vec();
         Ok(Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict })
+    }
+
+    // Whether the objective falls in the direction of negative curvature, if there is one. The curvature alone proves
+    // nothing: rounding makes the flat directions of a redundant covariance curve either way.
+    fn falls_along_lowest(&mut self, theta: &[f64], model: &Model, units: &[f64]) -> Result<bool> {
+        let Some((curvature, direction)) = model.lowest().filter(|(c, _)| *c < -1e-7 * model.largest()) else {
+            return Ok(false);
+        };
+        let here = self.objective(theta)?;
+        let steps = [1.0, -1.0, 0.1, -0.1, 0.01, -0.01];
+        Ok(steps.into_iter().filter(|step| -0.5 * curvature * step * step > NEGLIGIBLE_GAIN).any(|step| {
+            let shift = direction.iter().zip(units).map(|(d, u)| step * d * u);
+            let point: Vec<f64> = theta.iter().zip(shift).map(|(x, d)| x + d).collect();
+            self.objective(&point).is_ok_and(|value| value < here - NEGLIGIBLE_GAIN)
+        }))
     }
 }

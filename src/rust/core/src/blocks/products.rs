@@ -24,6 +24,19 @@ impl Trailing {
         }
     }
 
+    /// `out += x C` for a symmetric `C` that is held like [`Trailing::invert`]'s.
+    pub fn times_symmetric(&self, c: &[f64], rows: usize, x: &[f64], out: &mut [f64]) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.times_symmetric(c, rows, x, out),
+            Storage::Sparse(sparse) => sparse.times_symmetric(c, rows, x, out),
+        }
+    }
+
+    /// Whether the random-effects block is one dense triangle.
+    pub fn is_dense(&self) -> bool {
+        matches!(self.rr, Storage::Dense(_))
+    }
+
     /// Diagonal element of `A_RR`.
     pub fn cross_product(&self, row: usize) -> f64 {
         match &self.rr {
