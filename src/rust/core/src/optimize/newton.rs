@@ -5,8 +5,9 @@ use crate::error::Result;
 
 use super::{OptSummary, Recorder, Settings, Status};
 
-/// Share of `ftol_abs` that the predicted decrease must stay below: one quadratic step from the optimum.
-const SHARE: f64 = 0.1;
+/// Share of `ftol_abs` that the predicted decrease must stay below: what is left is an error of 1e-5 standard errors,
+/// so that six printed digits hold, for one step more than the objective alone would need.
+const SHARE: f64 = 1e-3;
 /// Rounding error of an objective, relative to it.
 const ROUNDING: f64 = 1e-14;
 /// A negative curvature this small beside the largest may be rounding.
