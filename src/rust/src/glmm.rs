@@ -31,6 +31,7 @@ impl GlmmSpec {
         let shape = match text("shape_kind")?.as_str() {
             "estimated" => Shape::Estimated(shape),
             "moment" => Shape::Moment,
+            "profiled" => Shape::Profiled(shape),
             _ => Shape::Known(shape),
         };
         let observed = text("information")? == "observed";
@@ -67,7 +68,8 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
     guard(|| {
         with_model(&spec, |model, design, vary| {
             let mut settings = settings(&control);
-            if element(&control, "optimizer").as_str().is_none() {
+            // The linear models' default has no counterpart here: BFGS is what a second-order method becomes.
+            if matches!(element(&control, "optimizer").as_str(), None | Some("newton")) {
                 settings.optimizer = bfgs::NAME.into();
             }
             pirls_tolerance(model, &control);

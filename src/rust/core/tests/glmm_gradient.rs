@@ -126,9 +126,11 @@ fn laplace_of_every_family_and_link() {
             }
         }
         if family.has_dispersion() {
-            let options = Options { shape: Shape::Moment, ..Default::default() };
-            check(&data, family, link, options, Vary::Modes, 1.0);
-            check(&data, family, link, options, Vary::Jointly, 1.0);
+            for shape in [Shape::Moment, Shape::Profiled(70.0)] {
+                let options = Options { shape, ..Default::default() };
+                check(&data, family, link, options, Vary::Modes, 1.0);
+                check(&data, family, link, options, Vary::Jointly, 1.0);
+            }
         }
     }
 }

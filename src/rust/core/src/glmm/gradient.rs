@@ -52,7 +52,10 @@ impl GeneralizedLinearMixedModel {
                 rhs.iter_mut().zip(&at).for_each(|(rhs, c)| *rhs += 2.0 * (1.0 - kappa) * c.score);
             }
         }
-        let s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
+        let mut s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
+        if let Some(t) = self.profile_multiplier(vary, &at, &leverage, &mut s) {
+            rho.iter_mut().zip(&at).for_each(|(rho, c)| *rho += t * c.score);
+        }
         let xi = self.linear_predictor_of(vary, &s);
         rho.iter_mut().zip(&at).zip(&xi).for_each(|((rho, c), xi)| *rho -= c.observed * xi);
         self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
@@ -83,11 +86,46 @@ impl GeneralizedLinearMixedModel {
         if self.options.information == Information::Expected && !response.family.is_canonical(response.link) {
             self.pirls.factor_at_modes(vary, Information::Observed)?;
         }
+        Ok(self.solve_factored(vary, r, spherical))
+    }
+
+    // The same with the present factor.
+    fn solve_factored(&self, vary: Vary, r: &[f64], spherical: &[f64]) -> Solution {
         let rows = &self.pirls.rows;
         let mut rz = vec![Vec::new(); rows.terms.len()];
         rows.terms.iter().for_each(|term| rz[term.term] = term.transposed_product(r));
         let rx = if vary == Vary::Jointly { rows.transposed_fixed(r) } else { Vec::new() };
-        Ok(self.pirls.pls(vary).solve_for(&rz, &rx, spherical))
+        self.pirls.pls(vary).solve_for(&rz, &rx, spherical)
+    }
+
+    // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with the multiplier
+    // t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df in eta_i; the modes' in log phi, -u.
+    fn profile_multiplier(
+        &self,
+        vary: Vary,
+        at: &[Contribution],
+        leverage: &Leverage,
+        s: &mut Solution,
+    ) -> Option<f64> {
+        let Shape::Profiled(df) = self.options.shape else { return None };
+        if !self.pirls.response.family.has_dispersion() {
+            return None;
+        }
+        let observed = self.options.information == Information::Observed;
+        let weight = |c: &Contribution| if observed { c.observed } else { c.expected };
+        let by_log_shape: f64 = -at.iter().zip(&leverage.rows).map(|(c, h)| weight(c) * h).sum::<f64>();
+        let score: Vec<f64> = at.iter().map(|c| c.score).collect();
+        let by_u = self.solve_factored(vary, &score, &[]);
+        let with_u = |s: &Solution| -> f64 {
+            let product = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            s.u.iter().zip(&self.pirls.u).map(product).sum()
+        };
+        let t = 2.0 / df * (with_u(s) - by_log_shape) / (1.0 - 2.0 / df * with_u(&by_u));
+        let add = |to: &mut Vec<f64>, from: &Vec<f64>| to.iter_mut().zip(from).for_each(|(a, b)| *a += t * b);
+        s.u.iter_mut().zip(&by_u.u).for_each(|(a, b)| add(a, b));
+        s.b.iter_mut().zip(&by_u.b).for_each(|(a, b)| add(a, b));
+        add(&mut s.beta, &by_u.beta);
+        Some(t)
     }
 
     fn theta_gradient(
@@ -130,13 +168,13 @@ impl GeneralizedLinearMixedModel {
     // phi = dev / count depends on eta: d(-2 log p) / d eta_i = -2 kappa g_i, all of it.
     fn kappa(&self) -> f64 {
         let r = &self.pirls.response;
-        if self.options.shape != Shape::Moment || !r.family.has_dispersion() {
+        if !self.dispersion_follows() {
             return 1.0;
         }
         let phi = self.moment();
         let count = r.deviance() / phi;
         let one = |i: usize| r.family.shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], phi).log_lik;
         let slope: f64 = -2.0 * (0..r.n()).map(one).sum::<f64>();
-        (1.0 + slope / count) / phi
+        r.shape * (1.0 + slope / count) / phi
     }
 }

@@ -23,6 +23,9 @@ use crate::glm::{Family, Link};
 use crate::pirls::{Pirls, Vary};
 use crate::quadrature::Rule;
 
+/// Most steps to the dispersion that its deviance implies.
+const MAX_PROFILE: usize = 50;
+
 /// What is known of the dispersion, or of theta of the negative binomial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
@@ -30,9 +33,12 @@ pub enum Shape {
     Known(f64),
     /// A parameter like the others, `log shape` behind beta; this is the start value. Lambda is not relative to it.
     Estimated(f64),
-    /// As in lme4: the modes minimise `deviance + |u|^2`, Lambda is relative to the dispersion, and the
+    /// As in lme4 before 2.0: the modes minimise `deviance + |u|^2`, Lambda is relative to the dispersion, and the
     /// log-likelihood is taken at `phi = deviance / sum w`.
     Moment,
+    /// As in lme4 since 2.0: at the modes `phi = deviance / df` with these degrees of freedom (observations less the rank
+    /// of `[X Z]`), and the log-likelihood is taken at `phi = deviance / sum w`.
+    Profiled(f64),
 }
 
 /// Which approximation to the likelihood.
@@ -132,13 +138,19 @@ impl GeneralizedLinearMixedModel {
     pub fn new(design: &Design, family: Family, link: Link, options: Options) -> Result<Self> {
         let shape = match options.shape {
             Shape::Known(shape) | Shape::Estimated(shape) => shape,
-            Shape::Moment => 1.0,
+            Shape::Moment | Shape::Profiled(_) => 1.0,
         };
         if family.has_shape() && !(shape > 0.0 && shape.is_finite()) {
             return Err(Error::NonFinite { what: "shape", index: 0 });
         }
         if family == Family::Gaussian && link == Link::Identity {
             return Err(Error::UnknownLink { name: "identity".into() });
+        }
+        // Quadrature is of a density, with one dispersion throughout.
+        let follows = matches!(options.shape, Shape::Moment | Shape::Profiled(_)) && family.has_dispersion();
+        if follows && options.nodes > 1 {
+            let vsize = design.terms.first().map_or(0, |term| term.vsize());
+            return Err(Error::Quadrature { nodes: options.nodes, n_terms: design.terms.len(), vsize });
         }
         let pirls = Pirls::new(design, family, link, shape)?;
         let rule = quadrature::rule_for(design, options.nodes)?;
@@ -237,14 +249,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
-        if let Err(error) = self.pirls.find_modes(vary) {
-            // Warm modes can be further away than none.
-            if self.pirls.ussq() == 0.0 {
-                return Err(error);
-            }
-            self.pirls.reset();
-            self.pirls.find_modes(vary)?;
-        }
+        self.find_modes(vary)?;
         let log_det_re = self.pirls.factor_at_modes(vary, self.options.information)?;
         let (conditional, shape) = self.conditional();
         let ussq = self.pirls.ussq();
@@ -256,16 +261,60 @@ impl GeneralizedLinearMixedModel {
         Ok(Parts { objective, conditional, ussq, log_det_re, shape })
     }
 
+    fn find_modes(&mut self, vary: Vary) -> Result<()> {
+        match self.options.shape {
+            Shape::Profiled(df) if self.pirls.response.family.has_dispersion() => self.profile_shape(vary, df),
+            _ => self.modes_at_shape(vary),
+        }
+    }
+
+    fn modes_at_shape(&mut self, vary: Vary) -> Result<()> {
+        if let Err(error) = self.pirls.find_modes(vary) {
+            // Warm modes can be further away than none.
+            if self.pirls.ussq() == 0.0 {
+                return Err(error);
+            }
+            self.pirls.reset();
+            self.pirls.find_modes(vary)?;
+        }
+        Ok(())
+    }
+
+    // Solves `log phi = log(deviance / df)`, the deviance being that at the modes for phi, by the secant method.
+    fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
+        let mut last: Option<(f64, f64)> = None;
+        for _ in 0..MAX_PROFILE {
+            self.modes_at_shape(vary)?;
+            let log = self.pirls.response.shape.ln();
+            let excess = (self.pirls.response.deviance() / df).ln() - log;
+            if !excess.is_finite() {
+                return Err(Error::NonFinite { what: "dispersion", index: 0 });
+            }
+            if excess.abs() < 1e-11 {
+                break;
+            }
+            let slope = last.map_or(-1.0, |(l, e)| ((excess - e) / (log - l)).clamp(-2.0, -0.2));
+            last = Some((log, excess));
+            self.pirls.response.shape = (log - excess / slope).exp();
+        }
+        Ok(())
+    }
+
+    fn dispersion_follows(&self) -> bool {
+        let follows = matches!(self.options.shape, Shape::Moment | Shape::Profiled(_));
+        follows && self.pirls.response.family.has_dispersion()
+    }
+
     // -2 log p(y | u) and the shape that it is taken at.
     fn conditional(&mut self) -> (f64, f64) {
         let response = &self.pirls.response;
-        if self.options.shape != Shape::Moment || !response.family.has_dispersion() {
+        if !self.dispersion_follows() {
             let shape = response.shape;
             return (self.pirls.conditional_deviance(), shape);
         }
         let phi = self.moment();
         let constant = response.constant_at(phi);
-        ((self.pirls.penalized - self.pirls.ussq()) / phi - 2.0 * constant, phi)
+        ((self.pirls.penalized - self.pirls.ussq()) * response.shape / phi - 2.0 * constant, phi)
     }
 
     // Dispersion by lme4's moment.
@@ -308,6 +357,8 @@ impl GeneralizedLinearMixedModel {
         let response = &self.pirls.response;
         let is_relative = self.options.shape == Shape::Moment && response.family.has_dispersion();
         let value = match response.family.has_dispersion() {
+            // phi of the modes
+            true if self.dispersion_follows() && !is_relative => response.shape.sqrt(),
             true if is_relative => ((response.pearson() + parts.ussq) / self.n_eff as f64).sqrt(),
             true => parts.shape.sqrt(),
             false => 1.0,
