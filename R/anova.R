@@ -7,8 +7,8 @@
 #' of the formula, as lme4 gives them, without p-values.
 #'
 #' Fits by REML are fitted again by maximum likelihood first (a message says so), because REML criteria of models with
-#' different fixed effects can't be compared. If the models differ only in their random effects, `refit = FALSE` compares
-#' the REML criteria.
+#' different fixed effects can't be compared. If the models differ only in their random effects, `refit = FALSE`
+#' compares the REML criteria.
 #'
 #' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large, about twice what it
 #' should be where one variance is tested.
@@ -20,10 +20,12 @@
 #' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`, `BIC`, `logLik`,
 #'   `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one `npar`, `Sum Sq`, `Mean Sq`, `F value`.
 #' @examples
-#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-#' anova(fit)
-#' anova(fit, rlmm(Reaction ~ Days + (1 | Subject), sleepstudy), refit = FALSE)
-#' anova(fit, update(fit, . ~ . - Days))
+#' slopes <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' intercepts <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+#' anova(slopes)
+#' anova(slopes, intercepts, refit = FALSE)
+#' no_days <- update(slopes, . ~ . - Days)
+#' anova(slopes, no_days)
 #' @importFrom stats anova
 #' @export
 anova.rlmm <- function(object, ..., refit = TRUE, model.names = NULL) {

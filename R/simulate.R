@@ -1,8 +1,8 @@
 #' Simulate responses
 #'
 #' Draws new responses from a fitted model with R's random number generator: first the random effects of every
-#' replicate, then the residuals, in the order that lme4 uses, so that equal estimates and equal seeds give equal
-#' draws.
+#' replicate, then the residuals, in the order that lme4 uses, so that (without `newdata` and weights) equal estimates
+#' and equal seeds give equal draws.
 #'
 #' By default new random effects are drawn as well. `re.form` names those to hold at their conditional modes instead;
 #' the other terms are drawn anew.
