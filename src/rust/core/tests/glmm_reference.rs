@@ -154,6 +154,34 @@ fn hessian_and_estimates_at_the_optimum() {
     assert!(estimates.mu.iter().zip(&estimates.eta).all(|(mu, eta)| (Link::Cloglog.mean(*eta) - mu).abs() < 1e-15));
 }
 
+// The gradient in theta is zero at theta = 0, which is no reason to stay there.
+#[test]
+fn a_start_at_zero_is_left() {
+    let data = cbpp();
+    for vary in [Vary::Modes, Vary::Jointly] {
+        let mut at_zero = settings(bfgs::NAME, vary);
+        at_zero.theta = vec![0.0];
+        let mut model = model(&data, Family::Binomial, Link::Logit, 1);
+        let found = model.fit(&at_zero, &mut |_, _, _| Flow::Continue).unwrap();
+        close(found.summary.best_value, fit(&data, Family::Binomial, Link::Logit, 1, vary), 7);
+        assert!(found.parameters[0] > 0.6);
+    }
+}
+
+// No variance between groups: the optimum is that of the model without random effects.
+#[test]
+fn a_variance_of_zero_is_found() {
+    let mut data = cbpp();
+    data.y.iter_mut().zip(data.weights.iter().flatten()).for_each(|(y, w)| *y = (0.5 * w).floor() / w);
+    for vary in [Vary::Modes, Vary::Jointly] {
+        let mut model = model(&data, Family::Binomial, Link::Logit, 1);
+        let found = model.fit(&settings(bfgs::NAME, vary), &mut |_, _, _| Flow::Continue).unwrap();
+        assert_eq!(found.parameters[0], 0.0, "{found:?}");
+        let reached = model.objective(vary, &found.parameters).unwrap();
+        assert!((reached - found.summary.best_value).abs() < 1e-6);
+    }
+}
+
 #[test]
 fn hopeless_models_are_errors() {
     use rlmm_core::glmm::Shape;

@@ -4,11 +4,21 @@ use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::Result;
 use crate::inference::selected_inverse::SelectedInverse;
 use crate::optimize::bfgs::{self, BfgsSummary};
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
+use crate::optimize::{self, Objective, Observer, OptSummary, Settings, Status};
 use crate::pirls::Vary;
 
 /// The fast stage need not be exact if another follows.
 const FAST_TOLERANCE: f64 = 1e-3;
+/// Shorter diagonals of Lambda count as zero.
+const VANISHED: f64 = 1e-3;
+/// What a longer one must gain.
+const ESCAPE_GAIN: f64 = 1e-5;
+/// Diagonals of Lambda up to here are tried at zero,
+const NEAR_ZERO: f64 = 1e-2;
+/// which may cost this much.
+const SNAP_COST: f64 = 1e-7;
+/// How often a longer one is tried.
+const MAX_ESCAPES: usize = 5;
 
 /// Where to start and how to go on.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +74,10 @@ impl GeneralizedLinearMixedModel {
             fast = Some(stage.summary);
         }
         let last = self.last_stage(fit, &start, learnt, observe)?;
-        let parameters = self.rectified(&last.summary.best);
+        let mut parameters = self.rectified(&last.summary.best);
+        self.pirls.reset();
+        let reached = self.objective(fit.vary, &parameters)?;
+        self.snap_to_zero(fit.vary, reached, &mut parameters);
         self.pirls.reset();
         self.objective(fit.vary, &parameters)?;
         let iterations = self.pirls.iterations;
@@ -97,7 +110,15 @@ impl GeneralizedLinearMixedModel {
         let tolerance = 0.1 * fit.settings.ftol_abs;
         if fit.settings.optimizer == bfgs::NAME {
             let mut search = Search { model: self, vary: fit.vary };
-            return bfgs::minimize(&fit.settings, tolerance, &parameters, inverse, &mut search, observe);
+            let mut found =
+                bfgs::minimize(&fit.settings, tolerance, &parameters, inverse.clone(), &mut search, observe)?;
+            for _ in 0..MAX_ESCAPES {
+                let Some(start) = self.way_out(fit.vary, &found.summary) else { break };
+                let mut search = Search { model: self, vary: fit.vary };
+                let next = bfgs::minimize(&fit.settings, tolerance, &start, inverse.clone(), &mut search, observe)?;
+                found = continued(found, next);
+            }
+            return Ok(found);
         }
         let mut lower = self.lower.clone();
         lower.resize(parameters.len(), f64::NEG_INFINITY);
@@ -110,6 +131,40 @@ impl GeneralizedLinearMixedModel {
         let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, x);
         let summary = optimize::minimize(&settings, &parameters, &lower, &mut search, &mut see)?;
         Ok(BfgsSummary { summary, gradient: Vec::new(), inverse })
+    }
+
+    // The gradient vanishes wherever a column of Lambda does, be it a minimum or not: a better point with one of the
+    // vanished columns a little longer.
+    fn way_out(&mut self, vary: Vary, found: &OptSummary) -> Option<Vec<f64>> {
+        if !matches!(found.status, Status::FtolReached | Status::RoundoffLimited) {
+            return None;
+        }
+        let best = &found.best;
+        let vanished = (0..self.n_theta()).filter(|&j| self.lower[j] == 0.0 && best[j].abs() < VANISHED);
+        for j in vanished.collect::<Vec<_>>() {
+            for length in [0.3, 0.05] {
+                let mut x = best.clone();
+                x[j] = length;
+                let mut search = Search { model: self, vary };
+                if search.value(&x).is_ok_and(|value| value < found.best_value - ESCAPE_GAIN) {
+                    return Some(x);
+                }
+            }
+        }
+        None
+    }
+
+    // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good.
+    fn snap_to_zero(&mut self, vary: Vary, reached: f64, parameters: &mut [f64]) {
+        for j in 0..self.n_theta() {
+            if self.lower[j] != 0.0 || parameters[j] == 0.0 || parameters[j] > NEAR_ZERO {
+                continue;
+            }
+            let length = std::mem::take(&mut parameters[j]);
+            if !self.objective(vary, parameters).is_ok_and(|value| value <= reached + SNAP_COST) {
+                parameters[j] = length;
+            }
+        }
     }
 
     // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is known up to a share
@@ -206,6 +261,15 @@ impl GeneralizedLinearMixedModel {
     fn shape_count(&self) -> usize {
         usize::from(self.shape_is_estimated())
     }
+}
+
+// Two searches, one after the other.
+fn continued(first: BfgsSummary, mut second: BfgsSummary) -> BfgsSummary {
+    let mut log = first.summary.log;
+    log.append(&mut second.summary.log);
+    let (initial, initial_value) = (first.summary.initial, first.summary.initial_value);
+    second.summary = OptSummary { initial, initial_value, log, ..second.summary };
+    second
 }
 
 // The model as a function of its parameters, for the optimizers.
