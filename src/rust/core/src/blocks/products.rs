@@ -89,6 +89,10 @@ impl Trailing {
             Storage::Dense(dense) => values.extend_from_slice(&dense.a),
             Storage::Sparse(sparse) => values.extend_from_slice(&sparse.a),
         }
+        if let Some(b) = self.gathered() {
+            let values = MatMut::from_column_major_slice_mut(values, self.m, self.m);
+            return matmul(values, LOWER, Accum::Add, b, FULL, b.transpose(), FULL, -1.0, Par::Seq);
+        }
         let k = units.k;
         let mut b = Vec::new();
         for unit in 0..units.n_units {
@@ -119,19 +123,33 @@ impl Trailing {
     }
 
     /// `out += a' C a` for the rows that a unit touches: `a` holds `k` values per row, `c` is held like
-    /// [`Trailing::invert`]'s.
+    /// [`Trailing::invert`]'s, `ca` is scratch memory (`C a`).
     #[inline(always)]
-    pub fn quadratic_form(&self, k: usize, unit: usize, rows: &[u32], a: &[f64], c: &[f64], out: &mut [f64]) {
+    #[allow(clippy::too_many_arguments)]
+    pub fn quadratic_form(
+        &self,
+        k: usize,
+        unit: usize,
+        rows: &[u32],
+        a: &[f64],
+        c: &[f64],
+        ca: &mut Vec<f64>,
+        out: &mut [f64],
+    ) {
+        ca.clear();
+        ca.resize(a.len(), 0.0);
         self.for_each_pair(unit, rows, |i, j, at| {
             let value = c[at];
-            let (ai, aj) = (&a[i * k..(i + 1) * k], &a[j * k..(j + 1) * k]);
-            for s in 0..k {
-                for r in 0..k {
-                    let mirrored = if i == j { 0.0 } else { aj[r] * ai[s] };
-                    out[s * k + r] += value * (ai[r] * aj[s] + mirrored);
-                }
+            (0..k).for_each(|s| ca[i * k + s] += value * a[j * k + s]);
+            if i != j {
+                (0..k).for_each(|s| ca[j * k + s] += value * a[i * k + s]);
             }
         });
+        for (a, ca) in a.chunks_exact(k).zip(ca.chunks_exact(k)) {
+            for s in 0..k {
+                (0..k).for_each(|r| out[s * k + r] += a[r] * ca[s]);
+            }
+        }
     }
 
     // Calls `visit(i, j, position)` for the pairs i >= j of touched rows.

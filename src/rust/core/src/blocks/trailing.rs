@@ -119,13 +119,19 @@ impl Trailing {
         }
     }
 
+    /// All units' `B` of the last update side by side, `m x (k n_units)`, where they are gathered.
+    pub(super) fn gathered(&self) -> Option<MatRef<'_, f64>> {
+        let columns = self.gathered.len() / self.m.max(1);
+        (columns > 0).then(|| MatRef::from_column_major_slice(&self.gathered, self.m, columns))
+    }
+
     /// The rank updates that were gathered, as matrix products; `bx` is `width x (k n_units)`.
     pub fn finish_rank_updates(&mut self, bx: &[f64]) {
+        let columns = self.gathered.len() / self.m.max(1);
         let Storage::Dense(dense) = &mut self.rr else { return };
-        if self.gathered.is_empty() {
+        if columns == 0 {
             return;
         }
-        let columns = self.gathered.len() / self.m;
         let b = MatRef::from_column_major_slice(&self.gathered, self.m, columns);
         let bx = MatRef::from_column_major_slice(bx, self.width, columns);
         dense.subtract_gram(b);

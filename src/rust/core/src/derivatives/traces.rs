@@ -25,7 +25,7 @@ impl Derivatives {
         let g = &mut self.g[pls.layout.unit_term];
         let mut buffer = vec![0.0; 2 * k * k];
         let (y, work) = buffer.split_at_mut(k * k);
-        let mut scaled = Vec::new();
+        let (mut scaled, mut ca) = (Vec::new(), Vec::new());
         for unit in 0..pls.units.n_units {
             let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
             small::multiply(k, p, pls.units.a00(unit), work);
@@ -38,7 +38,7 @@ impl Derivatives {
             scaled.extend_from_slice(vals);
             scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, &self.block_of_row, &mut scaled);
             y.fill(0.0);
-            pls.trailing.quadratic_form(k, unit, rows, &scaled, &self.c, y);
+            pls.trailing.quadratic_form(k, unit, rows, &scaled, &self.c, &mut ca, y);
             small::multiply(k, p, y, work);
             small::multiply_transposed(k, work, p, y);
             small::axpy(-1.0, y, g);

@@ -149,7 +149,8 @@ mod tests {
         let with_gradient = ["newton", "LD_LBFGS", "LD_SLSQP", "LD_VAR1", "LD_VAR2", "LD_TNEWTON"];
         let without = ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS"];
         for name in with_gradient.into_iter().chain(without) {
-            let settings = Settings { optimizer: name.into(), max_eval: 5000, ..Default::default() };
+            // A change of the objective by ftol_abs doesn't bound its distance from the minimum: switched off here.
+            let settings = Settings { optimizer: name.into(), max_eval: 5000, ftol_abs: 0.0, ..Default::default() };
             let result = fit(&settings, &mut |_| Flow::Continue);
             assert!(result.best_value < 1e-7, "{name}: {}", result.best_value);
             assert_eq!(result.initial_value, 24.199999999999996);
