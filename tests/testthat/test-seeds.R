@@ -39,7 +39,8 @@ test_that("Dyestuff, ML: theta, Lambda and Z (000)", {
 test_that("Dyestuff, ML: random effects, conditional variances, leverage (001, 002)", {
   fm1 <- ml(Yield ~ 1 + (1 | Batch), Dyestuff)
   b <- ranef(fm1)$Batch
-  expect_printed(b[["(Intercept)"]], c("-16.6282", "0.369516", "26.9747", "-21.8014", "53.5798", "-42.4943"))
+  table <- c("-16.6282", "0.369516", "26.9747", "-21.8014", "53.5798", "-42.4943")
+  expect_printed(b[["(Intercept)"]], table, within = optimizer_error)
   expect_identical(rownames(b), LETTERS[1:6])
   printed <- c(-16.628221011733647, 0.36951602248392174, 53.57982326003439, -42.49434258554296)
   expect_equal(b[c(1, 2, 5, 6), 1], printed, tolerance = optimizer_error)
