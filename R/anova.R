@@ -51,13 +51,14 @@ expression_names <- function(exprs) {
 
 by_maximum_likelihood <- function(fits, labels) {
   by_reml <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod")) && isREML(fit), NA)
-  if (any(by_reml)) {
-    inform_rlmm(
-      paste0("Fitted again by maximum likelihood instead of REML: ", enumerate(tick(labels[by_reml])), "."),
-      "rlmm_message_refit"
-    )
+  if (!any(by_reml)) {
+    return(fits)
   }
   fits[by_reml] <- lapply(fits[by_reml], refitML)
+  inform_rlmm(
+    paste0("Fitted again by maximum likelihood instead of REML: ", enumerate(tick(labels[by_reml])), "."),
+    "rlmm_message_refit"
+  )
   fits
 }
 

@@ -19,14 +19,14 @@ as.function.rlmm <- function(x, ...) {
   # The fit itself must not be kept alive by the function's environment.
   rm(x)
   function(theta) {
-    if (!is.numeric(theta) || length(theta) != n_theta) abort_theta_length(theta, n_theta)
+    if (!is.numeric(theta) || length(theta) != n_theta) abort_theta_length(theta, n_theta, environment())
     core_objective(spec, matrix(as.double(theta), ncol = 1))
   }
 }
 
-abort_theta_length <- function(theta, n_theta) {
+abort_theta_length <- function(theta, n_theta, call) {
   abort_rlmm(
     c(paste0("`theta` must hold ", plural(n_theta, "number"), "."), x = paste0("It is ", describe_type(theta), ".")),
-    "rlmm_error_theta"
+    "rlmm_error_theta", call = call
   )
 }

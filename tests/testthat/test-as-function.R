@@ -19,6 +19,7 @@ test_that("the function survives being saved, and doesn't hold the fit", {
 test_that("a theta of the wrong length is refused", {
   objective <- as.function(twin("sleep")$ours)
   expect_error(objective(1), class = "rlmm_error_theta")
+  expect_identical(conditionCall(tryCatch(objective(1), error = identity)), quote(objective(1)))
   expect_snapshot(writeLines(error_lines(objective(1:2))))
   expect_snapshot(writeLines(error_lines(objective("a"))))
 })

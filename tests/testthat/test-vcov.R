@@ -30,6 +30,17 @@ test_that("vcov(full = TRUE) is the inverse of the mixed model equations", {
   expect_values(vcov(fit, full = TRUE), sigma(fit)^2 * solve(equations)[interleaved, interleaved], tolerance = 1e-7)
 })
 
+test_that("so is that of nested factors, where lme4 2.1 differs", {
+  fit <- rlmm(strength ~ 1 + (1 | batch/cask), Pastes)
+  zx <- cbind(as.matrix(getME(fit, "Z")), getME(fit, "X"))
+  equations <- crossprod(zx)
+  diag(equations)[1:40] <- diag(equations)[1:40] + rep(getME(fit, "theta")^-2, c(30, 10))
+  expected <- sigma(fit)^2 * solve(equations)
+  expect_values(vcov(fit, full = TRUE), expected, tolerance = 1e-7)
+  se <- sqrt(rowSums((zx %*% expected) * zx))
+  expect_values(predict(fit, se.fit = TRUE)$se.fit, se, tolerance = 1e-7)
+})
+
 test_that("correlation, complete and sigm", {
   fit <- suppressMessages(rlmm(Reaction ~ Days + I(2 * Days) + (1 | Subject), sleepstudy))
   expect_equal(attr(vcov(fit, correlation = TRUE), "correlation"), cov2cor(vcov(fit)))
