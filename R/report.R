@@ -3,7 +3,7 @@
 report_fit <- function(fit, spec) {
   report_convergence(fit$optsum)
   report_exact(fit, spec)
-  report_singular(fit, spec$terms)
+  report_singular(fit, spec)
 }
 
 # Convergence ---------------------------------------------------------------
@@ -66,10 +66,10 @@ report_exact <- function(fit, spec) {
 #' [isSingular()] keeps lme4's rule, by which the diagonal of Lambda is small. For a covariate in large units it is
 #' small also when the variance is not; such a term gives no cause for alarm.
 #' @noRd
-report_singular <- function(fit, terms) {
+report_singular <- function(fit, spec) {
   policy <- fit$control$checks$conv_singular
   if (policy == "ignore" || !isSingular.rlmm(fit)) return(invisible())
-  smallest <- vapply(fit$random, smallest_scaled, 0, theta = fit$theta, terms = terms)
+  smallest <- vapply(fit$random, smallest_scaled, 0, theta = fit$theta, spec = spec)
   details <- is_singular(fit)[smallest < 1e-4, ]
   if (nrow(details) == 0L) return(invisible())
   lines <- singular_lines(details)
@@ -78,9 +78,11 @@ report_singular <- function(fit, terms) {
     details = details)
 }
 
-# The smallest diagonal element of Lambda in units of the residuals: times the root mean square of its column of Z.
-smallest_scaled <- function(entry, theta, terms) {
-  z <- terms[[entry$core_term]]$z
-  scale <- if (is.null(z)) 1 else sqrt(colMeans(z[, entry$core_cols, drop = FALSE]^2))
+# The smallest diagonal element of Lambda in units of the residuals: times the (weighted) root mean square of its
+# column of Z.
+smallest_scaled <- function(entry, theta, spec) {
+  z <- spec$terms[[entry$core_term]]$z
+  squares <- if (is.null(z)) matrix(1, length(spec$y), 1L) else z[, entry$core_cols, drop = FALSE]^2
+  scale <- sqrt(colMeans(squares * (spec$weights %||% 1)))
   min(abs(diag(lambda_block(entry, theta))) * scale)
 }

@@ -1,6 +1,7 @@
 //! The linear mixed model: its profiled objective and the estimates at a theta.
 
 use std::f64::consts::PI;
+use std::ops::RangeInclusive;
 
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::{Curvature, Derivatives, Profile};
@@ -20,6 +21,10 @@ pub enum Criterion {
 
 /// With several grouping factors, up to so many random effects the exact Hessian costs less than it saves.
 const EXACT_EFFECTS: usize = 100;
+
+/// Root mean squares of the columns of Z, inverted, for which Lambda = I is a fair start. Beyond them `Lambda'Z'Z Lambda`
+/// swamps the identity, or vanishes beside it.
+const ORDINARY_UNITS: RangeInclusive<f64> = 1e-4..=1e4;
 
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
@@ -79,7 +84,7 @@ impl LinearMixedModel {
         let sum_log_weights = logs.sum();
         let pls = Pls::new(design)?;
         let rms = root_mean_squares(&pls, n_eff);
-        Ok(Self {
+        let mut model = Self {
             pls,
             criterion,
             sigma,
@@ -92,7 +97,13 @@ impl LinearMixedModel {
             derivatives: None,
             are_derivatives_current: false,
             rms,
-        })
+        };
+        for (start, unit) in model.start.iter_mut().zip(root_mean_square_units(&model.pls, &model.rms, n_theta)) {
+            if !ORDINARY_UNITS.contains(&unit) {
+                *start *= unit;
+            }
+        }
+        Ok(model)
     }
 
     /// Number of covariance parameters.
@@ -100,7 +111,7 @@ impl LinearMixedModel {
         self.n_theta
     }
 
-    /// Start value: Lambda = I.
+    /// Start value: Lambda = I, in the units of covariates (and weights) that are far from one.
     pub fn start(&self) -> &[f64] {
         &self.start
     }
@@ -207,9 +218,7 @@ impl LinearMixedModel {
 
     /// The size of a step of one in each element of theta.
     pub fn units(&self) -> Vec<f64> {
-        let mut units = vec![1.0; self.n_theta];
-        self.pls.covs().iter().zip(&self.rms).for_each(|(cov, rms)| cov.fill_units(rms, &mut units));
-        units
+        root_mean_square_units(&self.pls, &self.rms, self.n_theta)
     }
 
     /// The ways out of each part of each term; [`Self::hessian`] must have been called.
@@ -288,6 +297,12 @@ impl Objective for LinearMixedModel {
 }
 
 // Of each column of Z, weights included; 1 for a column of zeros.
+fn root_mean_square_units(pls: &Pls, rms: &[Vec<f64>], n_theta: usize) -> Vec<f64> {
+    let mut units = vec![1.0; n_theta];
+    pls.covs().iter().zip(rms).for_each(|(cov, rms)| cov.fill_units(rms, &mut units));
+    units
+}
+
 fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
     let mut sums: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize()]).collect();
     let k = pls.units.k;

@@ -6,6 +6,7 @@ mod common;
 use common::{dense, random_levels, Data, Random};
 use rlmm_core::inference::{cond_var::cond_var, leverage::leverage};
 use rlmm_core::lmm::fitted;
+use rlmm_core::optimize::{Flow, Settings};
 use rlmm_core::terms::Structure::{self, Diagonal, HomogeneousDiagonal, Unstructured};
 use rlmm_core::{Criterion, LinearMixedModel};
 
@@ -162,6 +163,32 @@ fn no_fixed_effects() {
     // Without fixed effects both criteria are the same.
     let mut ml = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
     close("objective", &[estimates.objective], &[ml.objective(&[0.5, 0.1, 0.7]).unwrap()], 1e-15);
+}
+
+// Covariates and weights in extreme units are only another way to write the same model.
+#[test]
+fn units_of_covariates_and_weights_do_not_matter() {
+    let mut random = Random::new(9);
+    let refs = random_levels(&mut random, 200, 20);
+    let mut data = Data::new(&mut random, 200, 2).with_term(&mut random, refs.clone(), &[(Unstructured, 2)]);
+    let slopes: Vec<f64> = (0..20).map(|_| random.normal()).collect();
+    let z = data.terms[0].z.clone().unwrap();
+    (0..200).for_each(|i| data.y[i] += slopes[refs[i] as usize - 1] * z[200 + i]);
+    let fit = |data: &Data| {
+        let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+        let start = model.start().to_vec();
+        model.fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue).unwrap().best_value
+    };
+    let ordinary = fit(&data);
+    for scale in [1e-12, 1e-6, 1e6, 1e12] {
+        (0..200).for_each(|i| data.terms[0].z.as_mut().unwrap()[200 + i] = scale * z[200 + i]);
+        close("objective", &[fit(&data)], &[ordinary], 1e-9);
+    }
+    data.terms[0].z = Some(z);
+    for weight in [1e-20, 1e20f64] {
+        data.weights = Some(vec![weight; 200]);
+        close("objective", &[fit(&data)], &[ordinary], 1e-9);
+    }
 }
 
 // Balanced one-way layout: the maximum likelihood estimate has a closed form.
