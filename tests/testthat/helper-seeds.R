@@ -63,9 +63,3 @@ diagonal_theta <- function(sd) {
   sd <- as.numeric(sd)
   sd[-length(sd)] / sd[length(sd)]
 }
-
-# Derivative-free optimizers stop short of the optimum of the large unstructured models.
-skip_without_newton <- function() {
-  optimizer <- ml(Yield ~ 1 + (1 | Batch), Dyestuff)$optsum$optimizer
-  skip_if_not(grepl("newton", optimizer, ignore.case = TRUE), "a Newton optimizer")
-}
