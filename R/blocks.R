@@ -34,6 +34,7 @@ block_list <- function(labels, block) {
 #' W^1/2 Z of each core term, then W^1/2 [X y] (the offset taken off y).
 #' @noRd
 weighted_columns <- function(fit) {
+  if (is_glmm(fit)) abort_glmm("The blocks of the cross-products", "See `L`, `RZX` and `RX` instead.")
   spec <- fit_spec(fit)
   root <- root_weights(fit)
   groups <- unique(term_groups(fit))

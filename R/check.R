@@ -55,22 +55,24 @@ check_data <- function(data) {
 
 #' Arguments that `rlmm()` doesn't have
 #' @noRd
-check_dots <- function(...) {
+check_dots <- function(..., fitter = "rlmm") {
   if (...length() == 0L) return(invisible())
   names <- ...names() %||% character(...length())
   names[is.na(names)] <- ""
-  if ("family" %in% names) {
+  if ("family" %in% names && fitter == "rlmm") {
     check_family(list(...)[[match("family", names)]])
     names <- setdiff(names, "family")
     if (length(names) == 0L) return(invisible())
   }
   found <- if (nzchar(names[1])) tick(names[1]) else "an unnamed argument"
   abort_rlmm(
-    c("`rlmm()` was given an argument that it doesn't have.", x = paste0("It is ", found, "."),
-      if (nzchar(names[1])) did_you_mean(names[1], setdiff(names(formals(rlmm)), "..."))),
+    c(paste0("`", fitter, "()` was given an argument that it doesn't have."), x = paste0("It is ", found, "."),
+      if (nzchar(names[1])) did_you_mean(names[1], setdiff(names(formals(fitter_function(fitter))), "..."))),
     "rlmm_error_unknown_argument", arg = names[1]
   )
 }
+
+fitter_function <- function(name) if (name == "rglmm") rglmm else rlmm
 
 check_family <- function(family) {
   if (is.function(family)) family <- family()
@@ -127,8 +129,9 @@ check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
   n <- length(spec$y)
   check_counts(n, ncol(spec$x), spec$sigma)
-  for (entry in random) check_term(entry, n, checks, known_sigma = !is.null(spec$sigma))
-  if (checks$nobs_vs_rankz != "ignore") check_rank_z(spec, checks$nobs_vs_rankz)
+  known_sigma <- !is.null(spec$sigma) || (!is.null(spec$glmm) && spec$glmm$shape_kind == "known")
+  for (entry in random) check_term(entry, n, checks, known_sigma)
+  if (!known_sigma && checks$nobs_vs_rankz != "ignore") check_rank_z(spec, checks$nobs_vs_rankz)
   if (checks$scalex != "ignore") check_scale(spec$x, checks$scalex)
 }
 

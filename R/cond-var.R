@@ -3,6 +3,9 @@
 #' The covariance matrices of the random effects given the observed data, at the estimated parameters: the diagonal
 #' blocks of `sigma^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`.
 #'
+#' For a generalized model W holds the working weights at the modes: the variances are those of the normal distribution
+#' with the mode and the curvature of the conditional density.
+#'
 #' @param object A fit.
 #' @param scaled Multiply by the residual variance?
 #' @param ... Not used.
@@ -13,7 +16,11 @@
 #' condVar(fit)$Batch[1, 1, ]
 #' @export
 condVar.rlmm <- function(object, scaled = TRUE, ...) {
-  by_core_term <- core_cond_var(fit_spec(object), object$theta)
+  by_core_term <- if (is_glmm(object)) {
+    core_glmm_cond_var(fit_spec(object), object$parameters)
+  } else {
+    core_cond_var(fit_spec(object), object$theta)
+  }
   scale <- if (scaled) object$sigma^2 else 1
   arrays <- lapply(object$random, function(term) {
     within <- term$core_cols

@@ -60,8 +60,8 @@ part_terms <- function(formula, frame, data = NULL) {
   terms
 }
 
-#' Response and X
-#' @return A list: `y`, `x` (columns of full rank) and `fixed`, the field of the fit.
+#' X
+#' @return A list: `x` (columns of full rank) and `fixed`, the field of the fit.
 #' @noRd
 fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   terms <- part_terms(rlang::new_formula(parsed$response, parsed$fixed, env = env), frame, data)
@@ -77,7 +77,7 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
     terms = terms, contrasts = used, xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
     names = colnames(x), dropped = names[!names %in% colnames(x)]
   )
-  list(y = response(frame), x = x, fixed = fixed)
+  list(x = x, fixed = fixed)
 }
 
 # Rank ----------------------------------------------------------------------

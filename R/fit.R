@@ -39,6 +39,7 @@ by_term <- function(effects, random) {
 #' @param y A new response, or `NULL` for the one of the fit.
 #' @noRd
 fit_spec <- function(fit, y = NULL) {
+  if (is_glmm(fit)) return(glmm_fit_spec(fit))
   frame <- fit_frame(fit)
   sigma <- if (fit$known_sigma) fit$sigma
   design_spec(frame, fixed_matrix(fit), y %||% response(frame), fit_terms(fit), fit$reml, sigma)

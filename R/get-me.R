@@ -75,7 +75,7 @@ fit_parts <- list(
   RX = \(fit) named_rx(fit),
   RZX = \(fit) named_rzx(fit),
   # lme4: vectors
-  y = \(fit) response(fit_frame(fit)),
+  y = \(fit) model_response(fit),
   mu = \(fit) as.vector(fit$fitted) %||% fit_frame(fit),
   offset = \(fit) total_offset(fit_frame(fit)) %||% numeric(n_rows(fit)),
   u = \(fit) stack_modes(fit$u),
@@ -84,7 +84,7 @@ fit_parts <- list(
   beta = \(fit) unname(fit$beta),
   theta = \(fit) named_theta(fit, fit$theta),
   par = \(fit) named_theta(fit, fit$theta),
-  devarg = \(fit) named_theta(fit, fit$theta),
+  devarg = \(fit) stats::setNames(fit$parameters %||% fit$theta, parameter_names(fit)),
   lower = \(fit) named_theta(fit, theta_lower(fit$random)),
   sigma = \(fit) fit$sigma,
   # lme4: sizes
@@ -110,13 +110,13 @@ fit_parts <- list(
   cnms = \(fit) stats::setNames(lapply(fit$random, `[[`, "columns"), term_groups(fit)),
   devcomp = \(fit) list(cmp = deviance_components(fit), dims = dimensions(fit)),
   devfun = \(fit) as.function(fit),
-  glmer.nb.theta = \(fit) NA_real_,
+  glmer.nb.theta = \(fit) if (identical(fit$glmm$family, "negative.binomial")) fit$glmm$shape else NA_real_,
   # MixedModels.jl
   formula = \(fit) fit$formula,
   reterms = \(fit) stats::setNames(fit$random, re_labels(fit)),
   feterm = \(fit) c(list(x = stats::model.matrix(fit), rank = length(fit$beta)), fit$fixed[c("names", "dropped")]),
-  Xymat = \(fit) cbind(stats::model.matrix(fit), y = response(fit$frame)),
-  sqrtwts = \(fit) if (is.null(fit$frame[["(weights)"]])) numeric() else root_weights(fit),
+  Xymat = \(fit) cbind(stats::model.matrix(fit), y = model_response(fit)),
+  sqrtwts = \(fit) sqrt(as.double(fit_response(fit)$weights)),
   parmap = \(fit) parameter_map(fit),
   dims = \(fit) c(n = n_rows(fit), p = length(fit$beta), q = sum(effects_per_term(fit)), k = length(fit$random)),
   A_blocks = \(fit) product_blocks(fit),
@@ -192,7 +192,8 @@ deviance_components <- function(fit) {
   p <- length(fit$beta)
   reml <- isREML.rlmm(fit)
   c(
-    ldL2 = dev$log_det_re, ldRX2 = dev$log_det_fe, wrss = dev$wrss, ussq = dev$ussq, pwrss = dev$pwrss, drsum = NA,
+    ldL2 = dev$log_det_re, ldRX2 = dev$log_det_fe, wrss = dev$wrss, ussq = dev$ussq, pwrss = dev$pwrss,
+    drsum = dev$deviance %||% NA,
     REML = if (reml) dev$objective else NA, dev = if (reml) NA else dev$objective,
     sigmaML = sqrt(dev$pwrss / dev$n_eff), sigmaREML = sqrt(dev$pwrss / (dev$n_eff - p))
   )
@@ -203,9 +204,15 @@ dimensions <- function(fit) {
   p <- length(fit$beta)
   c(
     N = n, n = n, p = p, nmp = n - p, q = sum(effects_per_term(fit)), nth = length(fit$theta),
-    useSc = 1L, reTrms = length(fit$random), spFe = 0L, REML = if (isREML.rlmm(fit)) p else 0L, GLMM = 0L, NLMM = 0L,
+    useSc = as.integer(has_scale(fit)), reTrms = length(fit$random), spFe = 0L, REML = if (isREML.rlmm(fit)) p else 0L, GLMM = as.integer(is_glmm(fit)), NLMM = 0L,
     npar = length(fit$theta)
   )
+}
+
+#' Of the arguments of the objective
+#' @noRd
+parameter_names <- function(fit) {
+  c(theta_names(fit$random), if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta))
 }
 
 parameter_map <- function(fit) {

@@ -9,6 +9,9 @@
 #' is not estimated anew without the observation. `cooks.distance()` is their square times h / ((1 - h) p), with p the
 #' rank of the fixed part. All hold theta fixed.
 #'
+#' For a generalized model all are those of the working linear model at the last iteration; `rstudent()` is for linear
+#' models only.
+#'
 #' @param model A fitted model.
 #' @param fullHatMatrix Return the whole n x n matrix instead of its diagonal? For small data.
 #' @param ... Ignored.
@@ -24,7 +27,11 @@ hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
   if (fullHatMatrix) {
     return(hat_matrix(model))
   }
-  h <- core_leverage(fit_spec(model), model$theta)
+  h <- if (is_glmm(model)) {
+    core_glmm_leverage(fit_spec(model), model$parameters)
+  } else {
+    core_leverage(fit_spec(model), model$theta)
+  }
   stats::naresid(model$na_action, row_named(model, h))
 }
 
@@ -49,15 +56,17 @@ rstandard.rlmm <- function(model, ...) {
 #' @rdname hatvalues.rlmm
 #' @importFrom stats rstudent
 #' @export
-rstudent.rlmm <- function(model, ...) rstandard.rlmm(model, ...)
+rstudent.rlmm <- function(model, ...) {
+  if (is_glmm(model)) abort_glmm("`rstudent()`", "Use `rstandard()`, which divides Pearson residuals?")
+  rstandard.rlmm(model, ...)
+}
 
 #' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda, W^1/2 X; I, 0]
 #' @noRd
 hat_matrix <- function(fit) {
   x <- fixed_matrix(fit)
   z_lambda <- random_matrix(fit) %*% lambda_matrix(fit)
-  weights <- fit$frame[["(weights)"]]
-  root_w <- if (is.null(weights)) rep(1, nrow(x)) else sqrt(weights)
+  root_w <- root_weights(fit)
   q <- ncol(z_lambda)
   top <- root_w * cbind(as.matrix(z_lambda), x)
   bottom <- cbind(diag(q), matrix(0, q, ncol(x)))

@@ -7,6 +7,10 @@
 #' `deviance()` of a linear mixed model is -2 times the log-likelihood; of a REML fit it is the REML criterion, which
 #' `REMLcrit()` returns for any fit. There is no saturated model to compare with: it can be negative.
 #'
+#' Of a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive quadrature, with all
+#' constants of the density. `deviance()` is, as in lme4, conditional on the random effects: the sum of the squared
+#' deviance residuals; it is not -2 times the log-likelihood.
+#'
 #' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters:
 #' fixed effects, theta, and sigma unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does,
 #' because REML criteria of models with different fixed effects can't be compared.
@@ -40,7 +44,9 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 #' @rdname logLik.rlmm
 #' @importFrom stats deviance
 #' @export
-deviance.rlmm <- function(object, REML = NULL, ...) criterion(object, REML)
+deviance.rlmm <- function(object, REML = NULL, ...) {
+  if (is_glmm(object)) object$dev$deviance else criterion(object, REML)
+}
 
 #' @rdname logLik.rlmm
 #' @export
@@ -86,6 +92,7 @@ n_parameters <- function(fit) length(fit$beta) + length(fit$theta) + !fit$known_
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd
 criterion <- function(fit, reml = NULL) {
+  if (is_glmm(fit) && isTRUE(reml)) abort_glmm("The REML criterion")
   own <- isREML.rlmm(fit)
   if (is.null(reml) || isTRUE(reml) == own) {
     return(fit$dev$objective)

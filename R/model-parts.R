@@ -5,7 +5,8 @@
 #'
 #' @param object,formula A fitted model.
 #' @param fixed.only Only the variables of the fixed part?
-#' @param type For `weights()`: the same for a linear model.
+#' @param type For `weights()`: `"prior"` (for the binomial, the numbers of trials), or `"working"`, those of the last
+#'   iteration of a generalized model; the same for a linear model.
 #' @param form Not used.
 #' @param level Grouping factors to return, by name or number; default: all.
 #' @param data,sep Not used; arguments of the generic.
@@ -14,7 +15,7 @@
 #' * `model.frame()`: the data frame of the variables as they were used, with columns `(weights)` and `(offset)` if
 #'   there are any.
 #' * `weights()`: the prior weights, padded with `NA` under `na.action = na.exclude`.
-#' * `family()`: for linear models `gaussian()`.
+#' * `family()`: the family object; for linear models `gaussian()`.
 #' * `na.action()`: the rows left out.
 #' * `getData()`: the data frame given as `data`, if it still exists and still holds what was fitted; otherwise the
 #'   variables of the model frame.
@@ -48,8 +49,8 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
 #' @importFrom stats weights
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
-  one_of(type, c("prior", "working"), "type")
-  weights <- fit_frame(object)[["(weights)"]] %||% rep(1, length(object$fitted))
+  working <- one_of(type, c("prior", "working"), "type") == "working" && is_glmm(object)
+  weights <- if (working) object$working_weights else fit_response(object)$weights %||% rep(1, length(object$fitted))
   stats::naresid(object$na_action, as.double(weights))
 }
 
@@ -128,7 +129,11 @@ holds_fit <- function(data, fit) {
   }
   env <- environment(fit$formula)
   response <- tryCatch(eval(fit$formula[[2]], data, env), error = \(e) NULL)
-  NROW(response) == nrow(data) && isTRUE(all.equal(as.double(response)[rows], model_response(fit), tolerance = 0))
+  if (NROW(response) != nrow(data)) {
+    return(FALSE)
+  }
+  response <- if (is.matrix(response)) response[rows, , drop = FALSE] else response[rows]
+  isTRUE(all.equal(as.double(response), as.double(fit$frame[[1]]), tolerance = 0))
 }
 
 #' The model frame as data: weights and offset under the names of their variables

@@ -1,7 +1,7 @@
 #' How the optimizer went
 #'
 #' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where it ended, and
-#' the objective at every theta that it tried.
+#' the objective at every theta that it tried. For a generalized model the fixed effects stand behind theta.
 #'
 #' @param object A fit.
 #' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at
@@ -16,8 +16,9 @@
 opt_summary <- function(object) {
   check_fit(object, "object")
   optsum <- object$optsum
-  optsum$lower <- theta_lower(object$random)
-  optsum$theta_names <- theta_names(object$random)
+  optsum$theta_names <- parameter_names(object)
+  lower <- theta_lower(object$random)
+  optsum$lower <- c(lower, rep(-Inf, length(optsum$theta_names) - length(lower)))
   structure(optsum, class = "rlmm_optsum")
 }
 

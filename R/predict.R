@@ -17,7 +17,8 @@
 #'   `REform` are accepted with a warning.
 #' @param random.only Leave out the fixed part and offsets?
 #' @param terms Not used, as in lme4.
-#' @param type Scale of the prediction; the same for linear models.
+#' @param type Scale of the prediction: of the linear predictor (the default) or of the response (for the binomial of
+#'   proportions); the same for linear models.
 #' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random effects of zero instead
 #'   of stopping?
 #' @param na.action What to do with missing values in `newdata`: the default predicts `NA`.
@@ -48,24 +49,35 @@ predict.rlmm <- function(
   se.fit = FALSE,
   ...
 ) {
-  one_of(type, c("link", "response"), "type")
+  inverse <- one_of(type, c("link", "response"), "type") == "response" && is_glmm(object)
   if (!is.null(terms)) abort_terms()
   if (...length()) re.form <- old_re_form(re.form, ...)
   par <- model_parameters(object, newparams)
   use <- selected_effects(object, re.form)
   finish <- function(x) if (is.null(newdata)) stats::napredict(object$na_action, x) else drop_missing(x, na.action)
   if (is.null(newdata) && !se.fit && par$estimated && !random.only && uses_all(object, use)) {
-    return(fitted.rlmm(object))
+    if (!is_glmm(object) || inverse) {
+      return(fitted.rlmm(object))
+    }
+    return(finish(row_named(object, object$eta)))
   }
   new <- new_data(object, newdata)
   eta <- linear_predictor(object, par, use, new, random.only, allow.new.levels)
+  fitted <- if (inverse) with_names(object$family$linkinv(eta), names(eta)) else eta
   if (!se.fit) {
-    return(finish(eta))
+    return(finish(fitted))
   }
   if (!par$estimated) abort_se_newparams()
   se <- predict_se(object, use, new, random.only, allow.new.levels)
+  # To first order, as predict() of a glm() has it.
+  if (inverse) se <- se * abs(object$family$mu.eta(eta))
   names(se) <- names(eta)
-  list(fit = finish(eta), se.fit = finish(se))
+  list(fit = finish(fitted), se.fit = finish(se))
+}
+
+with_names <- function(x, names) {
+  names(x) <- names
+  x
 }
 
 uses_all <- function(fit, use) all(lengths(use) == vapply(fit$random, \(term) length(term$columns), 1L))

@@ -28,20 +28,31 @@ print.rlmm <- function(x, ...) {
 format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = FALSE, symbolic.cor = FALSE,
                         signif.stars = FALSE, ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE,
                         ddf = "asymptotic", ...) {
-  header <- list(methTitle = model_title(x), call = x$call, formula = x$formula)
+  header <- list(
+    methTitle = model_title(x), call = x$call, formula = x$formula, family = x$family$family, link = x$family$link
+  )
+  std_error <- standard_errors(x)
   notes <- fit_notes(x)
   c(
     format_header(header),
     format_criterion(criterion_table(x)), "",
     format_random_effects(VarCorr.rlmm(x), nobs.rlmm(x), ngrps.rlmm(x), digits, ranef.comp, ranef.corr), "",
-    format_fixed_effects(coefficient_table(x$beta, standard_errors(x), ddf), digits, signif.stars),
-    correlation_lines(vcov.rlmm(x), correlation, symbolic.cor),
+    format_fixed_effects(coefficient_table(x$beta, std_error, ddf, is_glmm(x)), digits, signif.stars),
+    if (!isFALSE(correlation)) correlation_lines(vcov.rlmm(x), correlation, symbolic.cor),
     if (length(notes) > 0) c("", notes)
   )
 }
 
 model_title <- function(fit) {
+  if (is_glmm(fit)) return(paste0("Generalized linear mixed model fit by maximum likelihood (", approximation(fit), ")"))
   paste("Linear mixed model fit by", if (isREML.rlmm(fit)) "REML" else "maximum likelihood")
+}
+
+approximation <- function(fit) {
+  if (fit$glmm$fast) {
+    return("Laplace approximation, nAGQ = 0")
+  }
+  if (fit$glmm$nodes == 1) "Laplace approximation" else paste0("adaptive quadrature, nAGQ = ", fit$glmm$nodes)
 }
 
 format_header <- function(x) {
@@ -51,6 +62,7 @@ format_header <- function(x) {
   arguments <- vapply(as.list(shown), short_deparse, "")
   c(
     x$methTitle,
+    if (!is.null(x$family)) paste0(" Family: ", x$family, " (", x$link, ")"),
     strwrap(paste("Formula:", paste(trimws(formula), collapse = " ")), width = 0.95 * getOption("width"), exdent = 9),
     if (length(arguments) > 0) paste0(labels[names(arguments)], ": ", arguments)
   )
@@ -135,7 +147,7 @@ dropped_note <- function(fit) {
 }
 
 known_sigma_note <- function(fit) {
-  if (fit$known_sigma) "The residual standard deviation was given, not estimated."
+  if (fit$known_sigma && !is_glmm(fit)) "The residual standard deviation was given, not estimated."
 }
 
 stopped_note <- function(fit) {

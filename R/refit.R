@@ -21,13 +21,14 @@
 refit.rlmm <- function(object, newresp = NULL, newweights = NULL, rename.response = FALSE, ...) {
   expr <- substitute(newresp)
   frame <- fit_frame(object)
-  if (!is.null(newresp)) frame[[1]] <- new_values(newresp, object, "newresp")
+  if (!is.null(newresp)) frame[[1]] <- new_response(newresp, object)
   if (!is.null(newweights)) {
     frame[["(weights)"]] <- new_values(newweights, object, "newweights")
     check_weights(frame[["(weights)"]])
   }
   object$frame <- frame
   if (rename.response && !is.null(newresp)) object <- rename_response(object, expr)
+  if (is_glmm(object)) check_new_response(frame, object)
   fit_again(object, start = if (is.null(newresp) && is.null(newweights)) object$theta else inner_start(object))
 }
 
@@ -47,10 +48,41 @@ refitML.rlmm <- function(x, ...) {
 #' @noRd
 fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- c(fit[c("formula", "fixed", "random")], list(frame = fit_frame(fit), spec = fit_spec(fit)))
-  est <- core_fit(design$spec, start, core_control(fit$control, verbose, fit$random))
+  if (is_glmm(fit)) return(fit_glmm_again(fit, design, start, verbose))
+  est <- core_fit(design$spec, start, core_control(fit$control, verbose, n_parameters_of(fit$random)))
   fit <- new_fit(design, est, fit$call, fit$control)
   report_fit(fit, design$spec)
   fit
+}
+
+fit_glmm_again <- function(fit, design, theta, verbose) {
+  design$family <- fit$family
+  start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
+  est <- core_glmm_fit(design$spec, start, core_control(fit$control, verbose, n_glmm_parameters(design$spec)))
+  fit <- new_glmm_fit(design, est, fit$call, fit$control)
+  report_fit(fit, design$spec)
+  fit
+}
+
+#' Of the kind that the fit has: for a generalized model also a factor or two columns of counts
+#' @noRd
+new_response <- function(newresp, fit) {
+  old <- fit$frame[[1]]
+  if (!is_glmm(fit) || !(is.matrix(old) || is.factor(old) || is.factor(newresp))) {
+    return(new_values(newresp, fit, "newresp"))
+  }
+  if (is.data.frame(newresp) && length(newresp) == 1) newresp <- newresp[[1]]
+  omitted <- fit$na_action
+  if (NROW(newresp) == NROW(old) + length(omitted) && length(omitted) > 0) {
+    newresp <- if (is.matrix(newresp)) newresp[-omitted, , drop = FALSE] else newresp[-omitted]
+  }
+  if (NROW(newresp) != NROW(old)) abort_new_values_length("newresp", NROW(newresp), NROW(old), length(omitted))
+  if (anyNA(newresp)) abort_new_values("newresp", "Some values are missing.")
+  newresp
+}
+
+check_new_response <- function(frame, fit) {
+  check_glmm_response(frame_response(frame, fit$family), frame[[1]], fit$family, names(frame)[1], original_rows(frame))
 }
 
 #' Where to start with another response: theta of the fit, unless it is singular. There the objective is flat, and an

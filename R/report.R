@@ -46,7 +46,7 @@ stopped_hint <- function(status) {
 #' Variances relative to the residual one then have no limit, and the objective is not much more than rounding error.
 #' @noRd
 report_exact <- function(fit, spec) {
-  if (fit$known_sigma) return(invisible())
+  if (is_glmm(fit) || fit$known_sigma) return(invisible())
   weights <- spec$weights %||% 1
   y <- spec$y - (spec$offset %||% 0)
   total <- sum(weights * (y - mean(y))^2)

@@ -42,17 +42,18 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
   start <- check_start(start, design$random)
-  est <- core_fit(design$spec, start, core_control(control, verbose, design$random))
+  est <- core_fit(design$spec, start, core_control(control, verbose, n_parameters_of(design$random)))
   fit <- new_fit(design, est, call, control)
   report_fit(fit, design$spec)
   fit
 }
 
 #' From a formula to what Rust needs, and what the fit keeps
+#' @param family,nodes Of a generalized model: the family object, and `nAGQ`.
 #' @return A list: `formula`, `frame`, `fixed`, `random`, and the `spec` of ARCHITECTURE.md.
 #' @noRd
 model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), extras = NULL,
-                         na_action = stats::na.omit, contrasts = NULL, sigma = NULL) {
+                         na_action = stats::na.omit, contrasts = NULL, sigma = NULL, family = NULL, nodes = 1) {
   check_flag(REML, "REML")
   check_sigma(sigma)
   check_data(data)
@@ -61,9 +62,11 @@ model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_contr
   frame <- build_frame(parsed, env, data, extras, na_action)
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
-  spec <- design_spec(frame, fixed$x, fixed$y, random$terms, REML, sigma)
+  y <- if (is.null(family)) response(frame)
+  spec <- design_spec(frame, fixed$x, y, random$terms, REML, sigma)
+  if (!is.null(family)) spec <- glmm_spec(spec, frame, family, nodes, random$random)
   check_model(spec, random$random, fixed$fixed, control$checks)
-  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec)
+  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec, family = family)
 }
 
 default_na_action <- function(data) {
@@ -71,12 +74,13 @@ default_na_action <- function(data) {
   if (!is.null(own) && !is.numeric(own)) own else getOption("na.action")
 }
 
-# The control as the core wants it: one step for each element of theta, and the wish for a log.
-core_control <- function(control, verbose, random) {
+n_parameters_of <- function(random) sum(lengths(lapply(random, `[[`, "theta")))
+
+# The control as the core wants it: one step for each of `n` parameters, and the wish for a log.
+core_control <- function(control, verbose, n) {
   control$verbose <- verbose > 0
   step <- control$initial_step
   if (is.null(step)) return(control)
-  n <- sum(lengths(lapply(random, `[[`, "theta")))
   if (!length(step) %in% c(1L, n)) {
     abort_control(
       paste0("`initial_step` must hold 1 or ", n, " numbers for this model."), paste0("It holds ", length(step), "."),

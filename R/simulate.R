@@ -7,6 +7,9 @@
 #' By default new random effects are drawn as well. `re.form` names those to hold at their conditional modes instead;
 #' the other terms are drawn anew.
 #'
+#' Of a generalized model the responses are of the kind that the model was fitted to: for the binomial 0 or 1, levels of
+#' the factor, proportions, or two columns of counts.
+#'
 #' @inheritParams predict.rlmm
 #' @param nsim Number of replicates.
 #' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored afterwards.
@@ -49,12 +52,15 @@ simulate.rlmm <- function(
   # Everything that can fail is evaluated before the generator is touched.
   mean <- fixed_predictor(object, par$beta, new) + random_predictor(object, par$b, hold, new, allow.new.levels)
   drawn <- drawn_terms(object, par, hold, new, allow.new.levels)
-  sd <- residual_sd(object, par$sigma, new)
+  weights <- simulation_weights(object, new)
 
   state <- start_generator(seed)
   if (!is.null(seed)) on.exit(restore_generator(state$before))
   y <- mean + draw_effects(drawn, new$n, nsim)
-  y <- y + sd * stats::rnorm(new$n * nsim)
+  if (is_glmm(object)) {
+    return(simulated_glmm(y, object, par$sigma, weights, new, newdata, na.action, state$start))
+  }
+  y <- y + residual_sd(par$sigma, weights) * stats::rnorm(new$n * nsim)
   rownames(y) <- new$row_names
   simulated_frame(y, object, newdata, na.action, state$start)
 }
@@ -115,8 +121,7 @@ term_effects <- function(term, u) {
   total
 }
 
-residual_sd <- function(fit, sigma, new) {
-  weights <- new_weights(fit, new)
+residual_sd <- function(sigma, weights) {
   if (is.null(weights)) {
     return(sigma)
   }

@@ -31,15 +31,16 @@ summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none
   ddf <- one_of(ddf, c("asymptotic", "none"), "ddf")
   check_confidence(level)
   p <- length(object$beta)
+  covariance <- vcov.rlmm(object)
   structure(
     list(
       methTitle = model_title(object), objClass = class(object)[1],
-      isLmer = isLMM.rlmm(object), useScale = TRUE,
-      call = object$call, formula = object$formula, family = NULL, link = NULL,
+      isLmer = isLMM.rlmm(object), useScale = has_scale(object),
+      call = object$call, formula = object$formula, family = object$family$family, link = object$family$link,
       AICtab = criterion_table(object), logLik = logLik.rlmm(object), REML = isREML.rlmm(object),
       devcomp = list(cmp = deviance_components(object), dims = dimensions(object)),
-      coefficients = coefficient_table(object$beta, standard_errors(object), ddf),
-      sigma = object$sigma, vcov = vcov.rlmm(object), varcor = VarCorr.rlmm(object),
+      coefficients = coefficient_table(object$beta, sqrt(diag(covariance)), ddf, is_glmm(object)),
+      sigma = object$sigma, vcov = covariance, varcor = VarCorr.rlmm(object),
       nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
       residuals = if (!is.null(object$frame)) residuals(object, type = "scaled"),
       notes = fit_notes(object), optinfo = object$optsum, na.action = object$na_action,
@@ -52,7 +53,7 @@ summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none
 
 #' The table of the fixed effects: tests according to `ddf`.
 #' @noRd
-coefficient_table <- function(beta, std_error, ddf) {
+coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE) {
   table <- cbind(Estimate = beta, `Std. Error` = std_error)
   if (length(beta) == 0) {
     return(table)
@@ -60,7 +61,7 @@ coefficient_table <- function(beta, std_error, ddf) {
   ratio <- beta / std_error
   switch(
     ddf,
-    none = cbind(table, `t value` = ratio),
+    none = if (is_glmm) cbind(table, `z value` = ratio) else cbind(table, `t value` = ratio),
     asymptotic = cbind(table, `z value` = ratio, `Pr(>|z|)` = 2 * stats::pnorm(-abs(ratio)))
   )
 }

@@ -71,6 +71,7 @@ kept_arguments <- function(fit, args, data, caller) {
       REML = fit$reml,
       control = fit$control,
       sigma = fit$sigma,
+      family = fit$family,
       eval_first(args[[name]], if (name %in% evaluated_in_data) data, list(home, caller))
     )
   })
@@ -93,11 +94,13 @@ eval_first <- function(expr, data, envs) {
 #' @noRd
 call_fitter <- function(call, values, caller) {
   # The call of a fit made through another function may have a name that means nothing here.
-  fitter <- tryCatch(eval(call[[1]], list(rlmm = rlmm), caller), error = \(e) rlmm)
-  env <- rlang::env(environment(values$formula), rlmm = fitter)
+  known <- list(rlmm = rlmm, rglmm = rglmm)
+  own <- if ("family" %in% names(values)) rglmm else rlmm
+  fitter <- tryCatch(eval(call[[1]], known, caller), error = \(e) own)
+  env <- rlang::env(environment(values$formula), fitter = fitter)
   names <- paste0("new_", names(values))
   for (i in seq_along(values)) assign(names[i], values[[i]], envir = env)
-  eval(as.call(c(quote(rlmm), rlang::set_names(lapply(names, as.symbol), names(values)))), env)
+  eval(as.call(c(quote(fitter), rlang::set_names(lapply(names, as.symbol), names(values)))), env)
 }
 
 # Data ----------------------------------------------------------------------
@@ -130,7 +133,7 @@ has_variables <- function(data, formula) {
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
-  if (all(changed %in% c("REML", "control", "start", "verbose", "sigma"))) {
+  if (!is_glmm(fit) && all(changed %in% c("REML", "control", "start", "verbose", "sigma"))) {
     return(refit_changed(fit, changed_arguments(args[intersect(changed, names(args))], NULL, caller), changed))
   }
   data <- frame_data(fit)

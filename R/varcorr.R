@@ -24,9 +24,12 @@ VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
   structure(
     stats::setNames(components, component_names(x)),
     groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),
-    sc = sigma, useSc = TRUE, class = c("VarCorr.rlmm", "VarCorr.merMod")
+    sc = sigma, useSc = has_scale(x), class = c("VarCorr.rlmm", "VarCorr.merMod")
   )
 }
+
+# A generalized model without dispersion has no residual standard deviation.
+has_scale <- function(fit) !is_glmm(fit) || has_dispersion(fit$family)
 
 covariance_component <- function(template, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
@@ -54,7 +57,7 @@ format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), c
     stddev <- c(stddev, attr(x, "sc"))
   }
   values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
-  out <- cbind(rows, vapply(values, formatter, character(nrow(rows)), digits = digits))
+  out <- cbind(rows, do.call(cbind, lapply(values, formatter, digits = digits)))
   if (corr) cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L))) else out
 }
 

@@ -1,8 +1,12 @@
 #' Covariance matrix of the estimates, and the residual standard deviation
 #'
-#' The covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with `V = W^-1 + Z Lambda Lambda' Z'`.
+#' Of a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with `V = W^-1 + Z Lambda Lambda' Z'`.
 #' Standard errors are the square roots of its diagonal: also `coef(summary(fit))[, "Std. Error"]` and `getME(fit,
 #' "stderror")`.
+#'
+#' Of a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice the inverse Hessian of
+#' the deviance in all parameters: it takes into account that theta is estimated. `use.hessian = FALSE` gives the one
+#' at fixed theta, from the working linear model; so does a fit with `nAGQ = 0`, and `full = TRUE`.
 #'
 #' @param object A fit.
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
@@ -11,6 +15,7 @@
 #'   has q + p rows: the random effects first, by factor and level and named as in lme4 ("Subject.308.Days"), then
 #'   the fixed effects.
 #' @param complete Include rows and columns of `NA` for coefficients that were dropped?
+#' @param use.hessian For generalized models: take it from the Hessian?
 #' @param ... Not used.
 #' @return `vcov()`: a base matrix with row and column names. `sigma()`: a number.
 #' @examples
@@ -21,8 +26,9 @@
 #' dim(vcov(fit, full = TRUE))
 #' @importFrom stats vcov
 #' @export
-vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), full = FALSE, complete = FALSE, ...) {
-  covariance <- sigm^2 * (if (full) unscaled_joint_covariance(object) else unscaled_covariance(object))
+vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), full = FALSE, complete = FALSE,
+                      use.hessian = NULL, ...) {
+  covariance <- if (full) sigm^2 * unscaled_joint_covariance(object) else fixed_covariance(object, sigm, use.hessian)
   if (complete && !full) covariance <- pad_with_na(covariance, full_column_names(object))
   if (correlation) attr(covariance, "correlation") <- stats::cov2cor(covariance)
   covariance
@@ -33,7 +39,33 @@ vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), 
 #' @export
 sigma.rlmm <- function(object, ...) object$sigma
 
-standard_errors <- function(fit) fit$sigma * sqrt(diag(unscaled_covariance(fit)))
+standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
+
+#' Covariance of the fixed effects
+#' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
+#' @noRd
+fixed_covariance <- function(fit, sigma = fit$sigma, use_hessian = NULL) {
+  from_hessian <- is_glmm(fit) && !fit$glmm$fast && length(fit$beta) > 0L && (use_hessian %||% TRUE)
+  if (isTRUE(use_hessian) && !from_hessian) abort_no_hessian(fit)
+  if (from_hessian) {
+    covariance <- hessian_covariance(fit)
+    if (!is.null(covariance)) return(covariance)
+    warn_rlmm(
+      c("The Hessian of the deviance is not positive definite.",
+        i = "Standard errors are those at fixed theta instead, as with `vcov(fit, use.hessian = FALSE)`."),
+      "rlmm_warning_hessian"
+    )
+  }
+  sigma^2 * unscaled_covariance(fit)
+}
+
+abort_no_hessian <- function(fit) {
+  abort_rlmm(
+    c("There is no Hessian of the fixed effects.",
+      i = if (is_glmm(fit)) "The model was fitted with `nAGQ = 0`." else "It is for generalized linear mixed models."),
+    "rlmm_error_not_available", arg = "use.hessian"
+  )
+}
 
 unscaled_covariance <- function(fit) {
   out <- if (length(fit$beta) > 0) chol2inv(fit$rx) else matrix(0, 0, 0)

@@ -1,0 +1,105 @@
+# Families: what the user gives as `family`, and what the core calls it.
+
+core_families <- c("binomial", "poisson", "Gamma", "inverse.gaussian", "gaussian", "negative.binomial")
+
+core_links <- c("logit", "probit", "cloglog", "cauchit", "log", "sqrt", "identity", "inverse", "1/mu^2")
+
+#' An R family object, from one, a function that makes one, or its name
+#' @noRd
+read_family <- function(family, env) {
+  if (is.null(family)) abort_no_family()
+  if (is.character(family) && length(family) == 1L && !is.na(family)) family <- find_family(family, env)
+  if (is.function(family)) family <- tryCatch(family(), error = function(cnd) NULL) %||% family
+  if (!inherits(family, "family")) abort_family(describe_type(family))
+  if (startsWith(family$family, "quasi")) abort_quasi(family$family)
+  if (!core_family(family) %in% core_families) abort_family(paste0("\"", family$family, "\""), family$family)
+  if (!family$link %in% core_links) abort_link(family$link)
+  if (family$family == "gaussian" && family$link == "identity") abort_linear()
+  family
+}
+
+find_family <- function(name, env) {
+  found <- get0(name, envir = env, mode = "function") %||% get0(name, envir = asNamespace("stats"), mode = "function")
+  if (is.null(found)) abort_family(paste0("\"", name, "\""), name)
+  found
+}
+
+#' The name of the family in the core; MASS calls its family "Negative Binomial(2.5)"
+#' @noRd
+core_family <- function(family) {
+  if (startsWith(tolower(family$family), "negative binomial")) "negative.binomial" else family$family
+}
+
+#' Theta of a negative binomial family
+#' @noRd
+family_theta <- function(family) {
+  theta <- get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
+    suppressWarnings(as.double(gsub("^[^(]*\\(|\\)$", "", family$family)))
+  if (is_number(theta) && is.finite(theta) && theta > 0) return(theta)
+  abort_rlmm(
+    c("The negative binomial family must have a known, positive theta.", x = paste0("It is ", family$family, "."),
+      i = "For example `MASS::negative.binomial(2)`."),
+    "rlmm_error_family"
+  )
+}
+
+#' Whether the variance has a dispersion parameter, which is estimated
+#' @noRd
+has_dispersion <- function(family) core_family(family) %in% c("Gamma", "inverse.gaussian", "gaussian")
+
+#' The element `glmm` of the spec
+#' @noRd
+glmm_settings <- function(family, nodes) {
+  name <- core_family(family)
+  list(
+    family = name, link = family$link,
+    shape = if (name == "negative.binomial") family_theta(family) else 1,
+    shape_kind = if (has_dispersion(family)) "moment" else "known",
+    information = "expected", nodes = max(nodes, 1), fast = nodes == 0
+  )
+}
+
+# Errors --------------------------------------------------------------------
+
+abort_no_family <- function() {
+  abort_rlmm(
+    c("`rglmm()` needs a `family`.", i = "For example `family = binomial`; for a linear mixed model use `rlmm()`."),
+    "rlmm_error_family", arg = "family"
+  )
+}
+
+abort_family <- function(found, name = NULL) {
+  abort_rlmm(
+    c("`family` must be one of the families that `rglmm()` knows.", x = paste0("It is ", found, "."),
+      if (!is.null(name)) did_you_mean(name, core_families[1:5]),
+      i = "They are `binomial`, `poisson`, `Gamma`, `inverse.gaussian`, `gaussian`, and `MASS::negative.binomial(theta)`."),
+    "rlmm_error_family", arg = "family"
+  )
+}
+
+abort_quasi <- function(name) {
+  abort_rlmm(
+    c("`family` must be a distribution.",
+      x = paste0("`", name, "` has no likelihood, which the random effects need."),
+      i = if (name != "quasi") {
+        paste0("For overdispersion use `", sub("^quasi", "", name), "` with a random effect for each observation?")
+      }),
+    "rlmm_error_family", arg = "family"
+  )
+}
+
+abort_link <- function(link) {
+  abort_rlmm(
+    c("The link must be one that `rglmm()` knows.", x = paste0("It is \"", link, "\"."),
+      i = paste0("They are ", enumerate(dQuote(core_links, FALSE), max = 10L), ".")),
+    "rlmm_error_family", arg = "family"
+  )
+}
+
+abort_linear <- function() {
+  abort_rlmm(
+    c("A linear mixed model isn't fitted by `rglmm()`.", x = "`family` is gaussian, with the identity as its link.",
+      i = "Use `rlmm()`, without `family`."),
+    "rlmm_error_family", arg = "family"
+  )
+}

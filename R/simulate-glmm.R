@@ -1,0 +1,86 @@
+# Responses of a generalized model, drawn from its family and shaped as the response of the fit.
+
+#' Prior weights for the rows to simulate: for the binomial, numbers of trials
+#' @noRd
+simulation_weights <- function(fit, new) {
+  if (!is_glmm(fit)) return(new_weights(fit, new))
+  if (new$stored) return(fit_response(fit)$weights)
+  if (!is.matrix(fit$frame[[1]])) return(new_weights(fit, new))
+  counts <- eval_variables(call("list", fit$formula[[2]]), new, environment(fit$formula))[[1]]
+  rowSums(counts) * (new_weights(fit, new) %||% 1)
+}
+
+#' @param eta Linear predictors, n x nsim.
+#' @noRd
+simulated_glmm <- function(eta, fit, sigma, weights, new, newdata, na_action, state) {
+  weights <- weights %||% rep(1, new$n)
+  mu <- array(fit$family$linkinv(eta), dim(eta))
+  y <- array(draw_family(mu, weights, sigma, fit$glmm), dim(eta))
+  columns <- lapply(seq_len(ncol(y)), \(j) shape_response(y[, j], fit$frame[[1]], weights))
+  columns <- lapply(columns, simulated_rows, fit = fit, new = new, newdata = newdata, na_action = na_action)
+  names(columns) <- paste0("sim_", seq_along(columns))
+  rows <- if (is.matrix(columns[[1]])) rownames(columns[[1]]) else names(columns[[1]])
+  structure(
+    lapply(columns, without_row_names),
+    class = "data.frame", row.names = rows, na.action = if (is.null(newdata)) fit$na_action, seed = state
+  )
+}
+
+#' Draws, proportions for the binomial; mu, weights and what is returned run along rows first
+#' @noRd
+draw_family <- function(mu, weights, sigma, glmm) {
+  n <- length(mu)
+  # What is drawn for an observation of weight 0 doesn't count, but must be a number.
+  dispersion <- sigma^2 / ifelse(weights == 0, 1, weights)
+  switch(
+    glmm$family,
+    binomial = {
+      drawn <- stats::rbinom(n, round(weights), mu) / weights
+      drawn[rep(weights == 0, length.out = n)] <- 0
+      drawn
+    },
+    poisson = stats::rpois(n, mu),
+    negative.binomial = stats::rnbinom(n, size = glmm$shape, mu = mu),
+    Gamma = stats::rgamma(n, shape = 1 / dispersion, scale = mu * dispersion),
+    inverse.gaussian = draw_inverse_gaussian(mu, dispersion),
+    gaussian = stats::rnorm(n, mu, sqrt(dispersion))
+  )
+}
+
+#' The inverse Gaussian with variance dispersion mu^3: a root of a quadratic in a chi-squared number, or mu^2 over it
+#' (Michael, Schucany and Haas, 1976)
+#' @noRd
+draw_inverse_gaussian <- function(mu, dispersion) {
+  v <- dispersion * mu * stats::rnorm(length(mu))^2
+  # mu times 1 + v/2 - sqrt(v + v^2/4), without its cancellation
+  root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
+  ifelse(stats::runif(length(mu)) <= mu / (mu + root), root, mu^2 / root)
+}
+
+shape_response <- function(y, observed, weights) {
+  if (is.matrix(observed)) {
+    out <- cbind(round(y * weights), round(weights - y * weights))
+    dimnames(out) <- list(NULL, colnames(observed))
+    return(out)
+  }
+  if (is.factor(observed)) return(factor(levels(observed)[1 + y], levels(observed)))
+  if (is.logical(observed)) y > 0 else y
+}
+
+simulated_rows <- function(x, fit, new, newdata, na_action) {
+  if (is.matrix(x)) rownames(x) <- new$row_names else names(x) <- new$row_names
+  if (!is.null(newdata)) {
+    return(drop_missing(x, na_action))
+  }
+  if (is.factor(x)) padded_factor(fit, x) else stats::napredict(fit$na_action, x)
+}
+
+without_row_names <- function(x) {
+  if (is.matrix(x)) rownames(x) <- NULL else names(x) <- NULL
+  x
+}
+
+padded_factor <- function(fit, x) {
+  codes <- stats::napredict(fit$na_action, with_names(as.integer(x), names(x)))
+  structure(codes, levels = levels(x), class = "factor")
+}

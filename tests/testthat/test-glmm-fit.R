@@ -1,0 +1,83 @@
+fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
+
+test_that("standard errors come from the Hessian of the deviance", {
+  # From lme4 2.1, whose Hessian is by finite differences.
+  expect_equal(unname(sqrt(diag(vcov(fit)))), c(0.2324732, 0.3066414, 0.3266373, 0.4274369), tolerance = 1e-5)
+  hessian <- stats::optimHess(getME(fit, "devarg"), as.function(fit))
+  expect_equal(vcov(fit), 2 * solve(hessian)[-1, -1], tolerance = 1e-3, ignore_attr = TRUE)
+  expect_equal(coef(summary(fit))[, "Std. Error"], sqrt(diag(vcov(fit))))
+  expect_equal(colnames(coef(summary(fit))), c("Estimate", "Std. Error", "z value", "Pr(>|z|)"))
+  fast <- update(fit, nAGQ = 0)
+  expect_equal(vcov(fast), chol2inv(getME(fast, "RX")), ignore_attr = TRUE)
+  expect_error(vcov(fast, use.hessian = TRUE), class = "rlmm_error_not_available")
+})
+
+test_that("a fit without its data keeps its standard errors", {
+  slim <- update(fit, control = rlmm_control(slim = TRUE))
+  expect_equal(vcov(slim), vcov(fit))
+  expect_equal(logLik(slim), logLik(fit))
+  expect_no_error(format(slim))
+  expect_error(residuals(slim), class = "rlmm_error_slim")
+})
+
+test_that("printed, it is a generalized model without a residual", {
+  lines <- format(fit)
+  expect_match(lines[1], "Generalized linear mixed model.*Laplace")
+  expect_match(lines[2], "Family: binomial (logit)", fixed = TRUE)
+  expect_false(any(grepl("Residual", lines)))
+  expect_no_warning(format(summary(fit)))
+  expect_equal(nrow(as.data.frame(VarCorr(fit))), 1)
+  expect_false(attr(VarCorr(fit), "useSc"))
+  expect_equal(rownames(confint(fit))[1:2], c(".sig01", "(Intercept)"))
+})
+
+test_that("refit() and update() give what a new fit gives", {
+  expect_equal(refit(fit)$dev$objective, fit$dev$objective, tolerance = 1e-8)
+  counts <- cbind(cbpp$size - cbpp$incidence, cbpp$incidence)
+  swapped <- refit(fit, counts)
+  expect_equal(fixef(swapped), -fixef(fit), tolerance = 1e-4)
+  expect_equal(swapped$dev$objective, fit$dev$objective, tolerance = 1e-8)
+  probit <- update(fit, family = binomial("probit"))
+  direct <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial("probit"))
+  expect_equal(probit$dev$objective, direct$dev$objective)
+  smaller <- update(fit, . ~ . - period)
+  expect_equal(names(fixef(smaller)), "(Intercept)")
+  expect_equal(anova(fit, smaller)$Df[2], 3)
+  expect_error(refit(fit, -counts), class = "rlmm_error_response_range")
+  expect_error(refit(fit, counts[1:3, ]), class = "rlmm_error_argument")
+})
+
+test_that("predictions for the data of the fit and for new data agree", {
+  for (type in c("link", "response")) {
+    expect_equal(predict(fit, cbpp, type = type), predict(fit, type = type), ignore_attr = TRUE, tolerance = 1e-7)
+  }
+  new <- data.frame(period = "1", herd = c("1", "new"))
+  link <- predict(fit, new, allow.new.levels = TRUE)
+  expect_equal(predict(fit, new, type = "response", allow.new.levels = TRUE), plogis(link))
+  expect_equal(link[[2]], fixef(fit)[["(Intercept)"]])
+  with_se <- predict(fit, new, re.form = NA, se.fit = TRUE)
+  expect_equal(with_se$se.fit[[1]], sqrt(vcov(fit, use.hessian = FALSE)[1, 1]))
+  mean_se <- predict(fit, new, re.form = NA, se.fit = TRUE, type = "response")
+  expect_equal(mean_se$se.fit, with_se$se.fit * dlogis(with_se$fit))
+})
+
+test_that("conditional variances and leverages are those of the working linear model", {
+  w <- weights(fit, type = "working")
+  z <- as.matrix(getME(fit, "Z"))
+  theta <- getME(fit, "theta")[[1]]
+  inner <- solve(crossprod(sqrt(w) * z * theta) + diag(ncol(z)))
+  expect_equal(as.vector(condVar(fit)$herd), unname(theta^2 * diag(inner)), tolerance = 1e-8)
+  expect_equal(hatvalues(fit), diag(as.matrix(hatvalues(fit, fullHatMatrix = TRUE))), tolerance = 1e-8, ignore_attr = TRUE)
+  expect_error(rstudent(fit), class = "rlmm_error_not_available")
+})
+
+test_that("getME() answers every name, or says why not", {
+  for (name in names(fit_parts)) {
+    part <- tryCatch(getME(fit, name), rlmm_error_not_available = \(cnd) "refused")
+    if (name %in% c("A_blocks", "L_blocks")) expect_equal(part, "refused") else expect_false(identical(part, "refused"))
+  }
+  expect_equal(as.function(fit)(getME(fit, "devarg")), fit$dev$objective, tolerance = 1e-10)
+  expect_error(REMLcrit(fit), class = "rlmm_error_not_available")
+  expect_equal(ncol(as.data.frame(opt_summary(fit))), 7)
+  expect_no_error(format(opt_summary(fit)))
+})

@@ -1,0 +1,165 @@
+# Evaluated here, where lme4 finds the variables of its arguments; its convergence warnings aren't the point.
+glmer <- function(...) {
+  call <- substitute(lme4::glmer(...))
+  suppressMessages(suppressWarnings(eval(call, parent.frame())))
+}
+
+test_that("cbpp is lme4's, in every form of the response", {
+  skip_if_not_installed("lme4")
+  counts <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  ours <- rglmm(counts, cbpp, binomial)
+  expect_s3_class(ours, c("rlmm_glmm", "rlmm"), exact = TRUE)
+  expect_like_glmer(ours, glmer(counts, cbpp, binomial))
+  expect_equal(deviance(ours), sum(residuals(ours)^2))
+  shares <- rglmm(incidence / size ~ period + (1 | herd), cbpp, "binomial", weights = size)
+  expect_equal(logLik(shares), logLik(ours), tolerance = 1e-9)
+  expect_equal(fixef(shares), fixef(ours), tolerance = 1e-5)
+  # One row per animal: the same but for the binomial coefficients.
+  long <- cbpp[rep(seq_len(nrow(cbpp)), cbpp$size), ]
+  long$ill <- unlist(Map(\(k, n) rep(1:0, c(k, n - k)), cbpp$incidence, cbpp$size))
+  fits <- list(
+    rglmm(ill ~ period + (1 | herd), long, binomial()),
+    rglmm(ill == 1 ~ period + (1 | herd), long, binomial),
+    rglmm(factor(ill, labels = c("no", "yes")) ~ period + (1 | herd), long, binomial)
+  )
+  constant <- sum(lchoose(cbpp$size, cbpp$incidence))
+  for (fit in fits) {
+    expect_equal(as.numeric(logLik(fit)) + constant, as.numeric(logLik(ours)), tolerance = 1e-8)
+    expect_equal(fixef(fit), fixef(ours), tolerance = 1e-5)
+  }
+})
+
+test_that("other links, families, weights and offsets are lme4's", {
+  skip_if_not_installed("lme4")
+  d <- glmm_data()
+  set.seed(2)
+  d$bin <- rbinom(nrow(d), d$w, plogis(d$eta))
+  d$pois <- rpois(nrow(d), d$w * exp(d$eta))
+  for (link in c("logit", "probit", "cloglog", "cauchit")) {
+    family <- binomial(link)
+    formula <- cbind(bin, w - bin) ~ x + f + (1 | g)
+    expect_like_glmer(rglmm(formula, d, family), glmer(formula, d, family))
+  }
+  for (link in c("log", "sqrt")) {
+    family <- poisson(link)
+    formula <- pois ~ x + f + (x | g)
+    expect_like_glmer(rglmm(formula, d, family), glmer(formula, d, family), tolerance = 5e-3)
+  }
+  rate <- rglmm(pois ~ x + f + (1 | g), d, poisson, offset = log(w))
+  expect_like_glmer(rate, glmer(pois ~ x + f + (1 | g), d, poisson, offset = log(w)))
+  inside <- rglmm(pois ~ x + f + offset(log(w)) + (1 | g), d, poisson)
+  expect_equal(fixef(inside), fixef(rate))
+})
+
+test_that("the moment estimate of the dispersion is that of lme4 1.1", {
+  skip_if_not_installed("lme4")
+  skip_if(utils::packageVersion("lme4") >= "2.0", "lme4 2 treats the dispersion in another way")
+  d <- glmm_data()
+  set.seed(3)
+  d$gam <- rgamma(nrow(d), shape = 4, scale = exp(d$eta) / 4)
+  control <- lme4::glmerControl(optimizer = "bobyqa", tolPwrss = 1e-10)
+  # R's aic() of these families counts the dispersion as a parameter: so does lme4's -2 log-likelihood, and its AIC twice.
+  formula <- gam ~ x + (1 | g)
+  expect_like_glmer(
+    rglmm(formula, d, Gamma("log")), glmer(formula, d, Gamma("log"), control = control), tolerance = 5e-3, constant = 1
+  )
+  expect_like_glmer(
+    rglmm(formula, d, inverse.gaussian("log")), glmer(formula, d, inverse.gaussian("log"), control = control),
+    tolerance = 1e-2, constant = 1
+  )
+  d$gau <- exp(d$eta) + rnorm(nrow(d), sd = 0.5)
+  formula <- gau ~ x + (1 | g)
+  expect_like_glmer(
+    rglmm(formula, d, gaussian("log"), mustart = pmax(gau, 0.1)),
+    glmer(formula, d, gaussian("log"), mustart = pmax(d$gau, 0.1), control = control), tolerance = 5e-3, constant = 1
+  )
+})
+
+test_that("a negative binomial with known theta is lme4's", {
+  skip_if_not_installed("lme4")
+  skip_if_not_installed("MASS")
+  d <- glmm_data()
+  set.seed(4)
+  d$nb <- rnbinom(nrow(d), size = 2, mu = exp(d$eta))
+  family <- MASS::negative.binomial(2)
+  ours <- rglmm(nb ~ x + (1 | g), d, family)
+  # lme4 counts theta as estimated, known or not.
+  expect_like_glmer(ours, glmer(nb ~ x + (1 | g), d, family), extra_df = 1)
+  expect_equal(getME(ours, "glmer.nb.theta"), 2)
+  expect_equal(sigma(ours), 1)
+})
+
+test_that("nAGQ: fast fits and quadrature", {
+  skip_if_not_installed("lme4")
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  expect_like_glmer(rglmm(formula, cbpp, binomial, nAGQ = 0), glmer(formula, cbpp, binomial, nAGQ = 0))
+  # Before version 2 lme4 leaves out the constants of the saturated model here.
+  saturated <- sum(dbinom(cbpp$incidence, cbpp$size, cbpp$incidence / cbpp$size, log = TRUE))
+  if (utils::packageVersion("lme4") >= "2.0") saturated <- 0
+  ours <- rglmm(formula, cbpp, binomial, nAGQ = 9)
+  expect_like_glmer(ours, glmer(formula, cbpp, binomial, nAGQ = 9), constant = saturated)
+})
+
+test_that("the known figures of Contraception and VerbAgg are met", {
+  skip_on_cran()
+  formula <- use ~ 1 + age + I(age^2) + livch + urban + (1 | district)
+  deviance <- function(...) round(-2 * as.numeric(logLik(rglmm(formula, Contraception, binomial, ...))), 2)
+  expect_equal(c(deviance(), deviance(nAGQ = 0), deviance(nAGQ = 9)), c(2372.73, 2372.78, 2372.46))
+  formula <- r2 ~ 1 + Anger + Gender + btype + situ + mode + (1 | id) + (1 | item)
+  expect_equal(-2 * as.numeric(logLik(rglmm(formula, VerbAgg, binomial))), 8135.8329, tolerance = 1e-8)
+  formula <- r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)
+  fast <- rglmm(formula, VerbAgg, binomial, nAGQ = 0)
+  full <- rglmm(formula, VerbAgg, binomial)
+  expect_equal(-2 * as.numeric(logLik(fast)), 8151.583340, tolerance = 1e-9)
+  expect_equal(-2 * as.numeric(logLik(full)), 8151.399838, tolerance = 1e-7)
+})
+
+test_that("random effects for each observation are allowed where there is no dispersion", {
+  skip_if_not_installed("lme4")
+  formula <- TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)
+  ours <- rglmm(formula, grouseticks, poisson)
+  expect_lt(ours$dev$objective, -2 * as.numeric(logLik(glmer(formula, grouseticks, poisson))) + 1e-3)
+})
+
+test_that("quadrature over two effects converges to the integral", {
+  d <- glmm_data(n = 60, levels = 4)
+  set.seed(5)
+  d$y <- rbinom(nrow(d), 1, plogis(d$eta))
+  fit <- rglmm(y ~ x + (x | g), d, binomial, nAGQ = 25)
+  lambda <- getME(fit, "lambda")[[1]]
+  z <- seq(-8, 8, by = 0.1)
+  grid <- as.matrix(expand.grid(z, z))
+  density <- dnorm(grid[, 1]) * dnorm(grid[, 2]) * 0.01
+  by_level <- vapply(split(d, d$g), \(part) {
+    eta <- drop(cbind(1, part$x) %*% fixef(fit)) + cbind(1, part$x) %*% lambda %*% t(grid)
+    log(sum(density * exp(colSums(dbinom(part$y, 1, plogis(eta), log = TRUE)))))
+  }, 0)
+  expect_equal(as.numeric(logLik(fit)), sum(by_level), tolerance = 1e-6)
+})
+
+test_that("start, etastart and mustart change the way, not the end", {
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  fit <- rglmm(formula, cbpp, binomial)
+  starts <- list(0.3, list(theta = 2), list(theta = 1, fixef = c(-1, 0, 0, 0)), list(beta = c(-1, 0, 0, 0)))
+  for (start in starts) expect_equal(logLik(rglmm(formula, cbpp, binomial, start = start)), logLik(fit), tolerance = 1e-8)
+  expect_equal(logLik(rglmm(formula, cbpp, binomial, etastart = rep(-1, 56))), logLik(fit), tolerance = 1e-8)
+  expect_equal(logLik(rglmm(formula, cbpp, binomial, mustart = rep(0.2, 56))), logLik(fit), tolerance = 1e-8)
+  expect_error(rglmm(formula, cbpp, binomial, start = list(fixef = 1)), class = "rlmm_error_start")
+  expect_error(rglmm(formula, cbpp, binomial, mustart = rep(2, 56)), class = "rlmm_error_start")
+  bobyqa <- rglmm(formula, cbpp, binomial, control = rlmm_control(optimizer = "LN_BOBYQA"))
+  expect_equal(logLik(bobyqa), logLik(fit), tolerance = 1e-6)
+})
+
+test_that("wrong nAGQ and unknown arguments are errors", {
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  for (nodes in list(-1, 101, 1.5, NA, "a", c(1, 2))) {
+    expect_error(rglmm(formula, cbpp, binomial, nAGQ = nodes), class = "rlmm_error_nagq")
+  }
+  crossed <- r2 ~ Anger + (1 | id) + (1 | item)
+  expect_error(rglmm(crossed, VerbAgg, binomial, nAGQ = 9), "0 or 1 for this model, not 9", class = "rlmm_error_nagq")
+  expect_error(
+    rglmm(cbind(incidence, size - incidence) ~ 1 + (period | herd), cbpp, binomial, nAGQ = 50),
+    "at most 31", class = "rlmm_error_nagq"
+  )
+  expect_error(rglmm(formula, cbpp, binomial, REML = TRUE), "`rglmm\\(\\)`", class = "rlmm_error_unknown_argument")
+})

@@ -1,0 +1,36 @@
+test_that("the same seed draws what lme4 draws", {
+  skip_if_not_installed("lme4")
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  ours <- rglmm(formula, cbpp, binomial)
+  theirs <- suppressWarnings(lme4::glmer(formula, cbpp, binomial))
+  par <- list(theta = getME(ours, "theta"), beta = getME(ours, "beta"))
+  expect_equal(
+    simulate(ours, 2, seed = 1), simulate(theirs, 2, seed = 1, newparams = par), ignore_attr = TRUE, tolerance = 1e-12
+  )
+})
+
+test_that("responses have the kind and the mean that the model has", {
+  d <- glmm_data()
+  set.seed(1)
+  d$y <- rbinom(nrow(d), 1, plogis(d$eta)) == 1
+  d$f2 <- factor(d$y, labels = c("no", "yes"))
+  logical <- simulate(rglmm(y ~ x + (1 | g), d, binomial), seed = 1)$sim_1
+  factor <- simulate(rglmm(f2 ~ x + (1 | g), d, binomial), seed = 1)$sim_1
+  expect_type(logical, "logical")
+  expect_equal(factor, factor(logical, labels = c("no", "yes")))
+  d$p <- rgamma(nrow(d), 4, 4 / exp(d$eta))
+  for (family in list(Gamma("log"), inverse.gaussian("log"))) {
+    fit <- rglmm(p ~ x + (1 | g), d, family)
+    draws <- as.matrix(simulate(fit, 2000, seed = 1, re.form = NULL))
+    expect_equal(rowMeans(draws), fitted(fit), tolerance = 0.05, ignore_attr = TRUE)
+    sd <- sigma(fit) * sqrt(family$variance(fitted(fit)))
+    expect_equal(apply(draws, 1, stats::sd), sd, tolerance = 0.1, ignore_attr = TRUE)
+  }
+})
+
+test_that("new rows have as many trials as they say", {
+  fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial)
+  new <- data.frame(period = "1", herd = "1", incidence = 0, size = c(10, 1000))
+  drawn <- simulate(fit, seed = 1, newdata = new)$sim_1
+  expect_equal(rowSums(drawn), c(10, 1000), ignore_attr = TRUE)
+})
