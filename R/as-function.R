@@ -28,7 +28,9 @@ as.function.rlmm <- function(x, ...) {
 
 glmm_function <- function(spec, n) {
   function(parameters) {
-    if (!is.numeric(parameters) || length(parameters) != n) abort_theta_length(parameters, n, "parameters")
+    if (!is.numeric(parameters) || length(parameters) != n) {
+      abort_theta_length(parameters, n, environment(), "parameters")
+    }
     core_glmm_objective(spec, parameters)
   }
 }

@@ -68,12 +68,6 @@ core_error_text <- function(err) {
       "The model must have more observations of positive weight than fixed effects.",
       x = paste0("There are ", plural(err$n, "observation"), " and ", plural(err$p, "fixed effect"), ".")
     ),
-    pirls = c(
-      "PIRLS failed to find the conditional modes.",
-      x = paste0("At iteration ", err$iteration, ", ", err$halvings, " step halvings did not lower the deviance."),
-      i = paste0("theta = (", paste(format(err$theta, digits = 4L, trim = TRUE), collapse = ", "), ")."),
-      i = "Is a covariate on a very large scale, or a cell of the data all zeros or all ones?"
-    ),
     zero_residual = c(
       "The model must leave a residual.",
       x = "The fixed and random effects reproduce the response exactly, so its likelihood has no maximum.",
