@@ -44,6 +44,16 @@ fn error_list(error: &Error) -> Robj {
         Error::UnknownStructure { name } => {
             condition("unknown_structure", &message, &[("name", Robj::from(name.as_str()))])
         }
+        Error::Parameter { index, value, lower, upper } => condition(
+            "parameter",
+            &message,
+            &[
+                ("index", int(index + 1)),
+                ("value", Robj::from(*value)),
+                ("lower", Robj::from(*lower)),
+                ("upper", Robj::from(*upper)),
+            ],
+        ),
         Error::UnknownOptimizer { name } => {
             condition("unknown_optimizer", &message, &[("name", Robj::from(name.as_str()))])
         }

@@ -5,6 +5,8 @@ use crate::derivatives::Curvature;
 use crate::error::Result;
 use crate::lmm::LinearMixedModel;
 use crate::optimize::trust_region::Model;
+use crate::optimize::Objective;
+use crate::search::Search;
 
 /// Gains smaller than this don't matter: in units of the objective.
 pub const NEGLIGIBLE_GAIN: f64 = 1e-6;
@@ -59,17 +61,21 @@ impl LinearMixedModel {
     /// # Errors
     /// Those of [`Self::objective`].
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
-        self.objective(theta)?;
-        let n = self.n_theta();
-        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
         let curvature = self.affordable_curvature();
-        self.gradient(&mut gradient);
-        self.hessian(curvature, &mut hessian);
-        let units = self.units();
-        let scaled: Vec<f64> = gradient.iter().zip(&units).map(|(g, u)| g * u).collect();
+        let mut search = Search::new(self, theta);
+        let x = search.coordinates(theta);
+        let n = x.len();
+        let (mut scaled, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        search.value(&x)?;
+        search.gradient(&mut scaled)?;
+        search.hessian(&mut hessian)?;
+        let units = search.units().unwrap_or_default();
+        scaled.iter_mut().zip(&units).for_each(|(g, u)| *g *= u);
         for j in 0..n {
             (0..n).for_each(|i| hessian[j * n + i] *= units[i] * units[j]);
         }
+        let mut gradient = vec![0.0; theta.len()];
+        self.gradient(&mut gradient);
         let mut model = Model::new(n);
         let is_finite = model.update(&scaled, &hessian);
         let radius = (n as f64).sqrt();

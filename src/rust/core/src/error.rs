@@ -53,6 +53,18 @@ pub enum Error {
         /// The name given.
         name: String,
     },
+    /// A covariance parameter for which there is no covariance matrix.
+    #[error("theta is {value} at index {index}, not within {lower}..={upper}")]
+    Parameter {
+        /// Index (0-based) into theta.
+        index: usize,
+        /// Its value.
+        value: f64,
+        /// Smallest value.
+        lower: f64,
+        /// Largest value.
+        upper: f64,
+    },
     /// An optimizer that the core doesn't know.
     #[error("unknown optimizer {name}")]
     UnknownOptimizer {

@@ -18,6 +18,7 @@
 
 pub mod blocks;
 pub mod certificate;
+pub mod search;
 pub mod derivatives;
 pub mod design;
 pub mod error;

@@ -7,7 +7,6 @@ use crate::derivatives::boundary::WayOut;
 use crate::derivatives::{Curvature, Derivatives, Profile};
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
 use crate::pls::{Pls, Solution};
 
 /// What is minimised.
@@ -43,6 +42,8 @@ pub struct LinearMixedModel {
     derivatives: Option<Derivatives>,
     are_derivatives_current: bool,
     rms: Vec<Vec<f64>>,
+    // Elements of theta that no optimizer may change.
+    pub(crate) held: Vec<bool>,
 }
 
 /// The objective's parts and the parameters that are profiled out, at one theta.
@@ -97,6 +98,7 @@ impl LinearMixedModel {
             derivatives: None,
             are_derivatives_current: false,
             rms,
+            held: vec![false; n_theta],
         };
         for (start, unit) in model.start.iter_mut().zip(root_mean_square_units(&model.pls, &model.rms, n_theta)) {
             if !ORDINARY_UNITS.contains(&unit) {
@@ -119,6 +121,11 @@ impl LinearMixedModel {
     /// Lower bounds: zero for the diagonal of Lambda.
     pub fn lower_bounds(&self) -> &[f64] {
         &self.lower
+    }
+
+    /// Holds these elements of theta at the values of the start.
+    pub fn hold(&mut self, indices: &[usize]) {
+        indices.iter().for_each(|&index| self.held[index] = true);
     }
 
     /// Observations of positive weight.
@@ -156,6 +163,7 @@ impl LinearMixedModel {
             return Err(Error::NonFinite { what: "theta", index });
         }
         if self.theta.as_deref() != Some(theta) {
+            self.pls.covs().iter().try_for_each(|cov| cov.validate(theta))?;
             self.theta = None;
             self.are_derivatives_current = false;
             self.pls.update(theta)?;
@@ -216,14 +224,16 @@ impl LinearMixedModel {
         }
     }
 
-    /// The size of a step of one in each element of theta.
+    /// The size of a step of one in each working coordinate.
     pub fn units(&self) -> Vec<f64> {
         root_mean_square_units(&self.pls, &self.rms, self.n_theta)
     }
 
     /// The ways out of each part of each term; [`Self::hessian`] must have been called.
     pub fn ways_out(&self) -> Vec<WayOut> {
-        self.derivatives.as_ref().map_or_else(Vec::new, |derivatives| derivatives.ways_out(&self.pls, &self.rms))
+        let all = self.derivatives.as_ref().map_or_else(Vec::new, |derivatives| derivatives.ways_out(&self.pls, &self.rms));
+        let is_held = |way: &WayOut| self.pls.covs()[way.term].parts()[way.part].range().any(|j| self.held[j]);
+        all.into_iter().map(|way| if is_held(&way) { WayOut { step: 0.0, gain: 0.0, ..way } } else { way }).collect()
     }
 
     /// Everything that follows from `theta`.
@@ -241,58 +251,6 @@ impl LinearMixedModel {
             log_det_fe: self.pls.log_det_fe(),
             pwrss: self.pls.pwrss(),
         })
-    }
-}
-
-impl LinearMixedModel {
-    /// Minimises the criterion from `start`; the factor is left at the optimum.
-    ///
-    /// # Errors
-    /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
-    pub fn fit(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<OptSummary> {
-        let lower = self.lower.clone();
-        let mut reborrowed = |count: usize, value: f64, theta: &[f64]| observe(count, value, theta);
-        let summary = optimize::minimize(settings, start, &lower, self, &mut reborrowed)?;
-        self.objective(&summary.best)?;
-        Ok(summary)
-    }
-}
-
-impl Objective for LinearMixedModel {
-    fn value(&mut self, x: &[f64]) -> Result<f64> {
-        self.objective(x)
-    }
-
-    fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
-        Self::gradient(self, gradient);
-        Ok(())
-    }
-
-    fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
-        Self::hessian(self, self.affordable_curvature(), hessian);
-        Ok(())
-    }
-
-    fn units(&self) -> Option<Vec<f64>> {
-        Some(Self::units(self))
-    }
-
-    fn make_canonical(&self, x: &mut [f64]) {
-        self.pls.covs().iter().for_each(|cov| cov.make_canonical(x));
-    }
-
-    fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
-        let mut ways = self.ways_out();
-        ways.retain(|way| way.gain > gain);
-        ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-        let points = ways.iter().flat_map(|way| {
-            [1.0, 0.1, 0.01].map(|share| {
-                let mut point = x.to_vec();
-                self.pls.covs()[way.term].displace(way.part, share * way.step, &way.direction, &mut point);
-                point
-            })
-        });
-        points.collect()
     }
 }
 

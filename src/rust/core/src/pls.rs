@@ -33,6 +33,8 @@ pub struct Pls {
     response_ss: f64,
     /// Lambda of each term, in the order of the design.
     pub(crate) lambdas: Vec<Vec<f64>>,
+    /// The theta they were filled from.
+    pub(crate) theta: Vec<f64>,
     /// Lambda of the trailing terms, in the order of the layout.
     pub(crate) trailing_lambdas: Vec<Vec<f64>>,
     /// `M_i`: per unit `k x k`.
@@ -83,6 +85,7 @@ impl Pls {
             covs,
             beta0,
             response_ss,
+            theta: vec![0.0; design.n_theta()],
             lambdas,
             log_det_re: f64::NAN,
             pwrss: f64::NAN,
@@ -116,6 +119,8 @@ impl Pls {
 
     /// Fills the Lambdas.
     pub(crate) fn set_theta(&mut self, theta: &[f64]) {
+        self.theta.clear();
+        self.theta.extend_from_slice(theta);
         for (cov, lambda) in self.covs.iter().zip(&mut self.lambdas) {
             cov.fill_lambda(theta, lambda);
         }

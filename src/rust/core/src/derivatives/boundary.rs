@@ -5,7 +5,7 @@
 use crate::blocks::eigen::Eigen;
 use crate::derivatives::Derivatives;
 use crate::pls::Pls;
-use crate::terms::Structure;
+use crate::terms::{Part, Structure};
 
 /// The steepest way out of one part of a term.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ impl Derivatives {
             let mut first = 0;
             for (part, p) in cov.parts().iter().enumerate() {
                 let rms = &rms[term][first..first + p.size];
-                let (lambda_min, local, is_joint) = self.steepest(term, first, p.structure, rms);
+                let (lambda_min, local, is_joint) = self.steepest(term, first, p, rms, &pls.theta[p.range()]);
                 let mut direction = vec![0.0; cov.vsize()];
                 direction[first..first + p.size].copy_from_slice(&local);
                 let (slope, curvature) = self.along(term, &direction, is_joint);
@@ -46,10 +46,13 @@ impl Derivatives {
 
     // Smallest eigenvalue of G among the directions that the structure allows, its vector, and whether it stands for
     // all of its elements at once (v v') or for the diagonal alone.
-    fn steepest(&self, term: usize, first: usize, structure: Structure, rms: &[f64]) -> (f64, Vec<f64>, bool) {
+    fn steepest(&self, term: usize, first: usize, part: &Part, rms: &[f64], theta: &[f64]) -> (f64, Vec<f64>, bool) {
         let (k, size) = (self.mean_cross[term].len(), rms.len());
         let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i] / (rms[i] * rms[j]);
-        match structure {
+        let is_zero = theta[..theta.len() - 1].iter().all(|s| *s == 0.0);
+        match part.structure {
+            // Where one variance is positive the derivatives in theta see every way out.
+            structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size], true),
             Structure::Unstructured => {
                 let block: Vec<f64> = (0..size * size).map(|at| g(at % size, at / size)).collect();
                 let mut eigen = Eigen::new(size);
@@ -58,13 +61,15 @@ impl Derivatives {
                 }
                 (eigen.values[0], eigen.vector(0).iter().zip(rms).map(|(v, rms)| v / rms).collect(), true)
             }
-            Structure::Diagonal => {
+            Structure::Diagonal | Structure::CompoundSymmetry | Structure::Autoregressive => {
                 let lowest = (0..size).min_by(|&i, &j| g(i, i).total_cmp(&g(j, j))).unwrap_or(0);
                 let mut v = vec![0.0; size];
                 v[lowest] = 1.0 / rms[lowest];
                 (g(lowest, lowest), v, true)
             }
-            Structure::HomogeneousDiagonal => {
+            Structure::HomogeneousDiagonal
+            | Structure::HomogeneousCompoundSymmetry
+            | Structure::HomogeneousAutoregressive => {
                 ((0..size).map(|i| g(i, i)).sum::<f64>() / size as f64, vec![1.0; size], false)
             }
         }

@@ -9,8 +9,8 @@ impl Derivatives {
     /// Gradient in theta.
     pub fn gradient(&self, pls: &Pls, gradient: &mut [f64]) {
         gradient.fill(0.0);
-        for (term, (cov, lambda)) in pls.covs().iter().zip(&pls.lambdas).enumerate() {
-            cov.for_each_first_derivative(lambda, |j, r, s, value| gradient[j] += value * self.slope(term, r, s));
+        for (term, cov) in pls.covs().iter().enumerate() {
+            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| gradient[j] += value * self.slope(term, r, s));
         }
     }
 
@@ -20,12 +20,12 @@ impl Derivatives {
         let n = self.directions.len();
         // The Jacobian has few elements per column: (theta, direction, value).
         let mut jacobian = Vec::new();
-        for (term, (cov, lambda)) in pls.covs().iter().zip(&pls.lambdas).enumerate() {
+        for (term, cov) in pls.covs().iter().enumerate() {
             let k = cov.vsize();
-            cov.for_each_first_derivative(lambda, |j, r, s, value| {
+            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
                 jacobian.push((j, self.directions.index(term, k, r, s), value));
             });
-            cov.for_each_second_derivative(|i, j, r, s, value| {
+            cov.for_each_second_derivative(&pls.theta, |i, j, r, s, value| {
                 let value = value * self.slope(term, r, s);
                 hessian[j * n_theta + i] += value;
                 if i != j {

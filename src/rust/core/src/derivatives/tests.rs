@@ -2,6 +2,8 @@
 
 use crate::derivatives::Curvature;
 use crate::design::Design;
+use crate::optimize::Objective;
+use crate::search::Search;
 use crate::terms::{Part, ReTerm, RelCov, Structure};
 use crate::{Criterion, LinearMixedModel};
 
@@ -194,4 +196,69 @@ fn sparse_trailing_storage() {
         crate::blocks::trailing::Storage::Sparse(_)
     ));
     check("sparse", &data, false);
+}
+
+const CORRELATED: [Structure; 4] = [
+    Structure::CompoundSymmetry,
+    Structure::HomogeneousCompoundSymmetry,
+    Structure::Autoregressive,
+    Structure::HomogeneousAutoregressive,
+];
+
+#[test]
+fn structures_with_a_correlation() {
+    for structure in CORRELATED {
+        for k in [2, 3, 4] {
+            check(
+                &format!("{structure:?}, k = {k}"),
+                &Data::new(90, 2, vec![(Box::new(|i| i % 9), vec![part(structure, k, 0)])]),
+                true,
+            );
+        }
+        let n = structure.n_theta(3);
+        let terms: Vec<(Levels, Vec<Part>)> = vec![
+            (Box::new(|i| i % 12), vec![us(2, 0), part(structure, 3, 3)]),
+            (Box::new(|i| i / 24), vec![part(structure, 2, 3 + n)]),
+        ];
+        check(&format!("{structure:?}, crossed"), &Data::new(144, 2, terms).weighted(), true);
+    }
+}
+
+// In working coordinates, where the ends of the range of rho are inner points.
+#[test]
+fn ends_of_the_correlation() {
+    for structure in CORRELATED {
+        let n = structure.n_theta(3);
+        let terms: Vec<(Levels, Vec<Part>)> = vec![
+            (Box::new(|i| i % 12), vec![part(structure, 3, 0)]),
+            (Box::new(|i| i / 24), vec![part(structure, 2, n)]),
+        ];
+        let data = Data::new(144, 2, terms).weighted();
+        let design = data.design();
+        for (criterion, angle) in [(Criterion::Ml, 1.0), (Criterion::Reml, 1.0), (Criterion::Reml, -1.0)] {
+            let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+            let mut theta = model.start().to_vec();
+            theta.iter_mut().enumerate().for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
+            let mut search = Search::new(&mut model, &theta);
+            let mut x = search.coordinates(&theta);
+            (x[n - 1], x[2 * n - if n == 4 { 2 } else { 1 }]) = (angle * std::f64::consts::FRAC_PI_2, 0.3);
+            let size = x.len();
+            let mut gradient_at = |x: &[f64]| {
+                let mut g = vec![0.0; size];
+                let value = search.value(x).unwrap();
+                search.gradient(&mut g).unwrap();
+                (value, g)
+            };
+            let differences: Vec<f64> =
+                (0..size).map(|j| fourth_order(STEP, |h| vec![gradient_at(&shifted(&x, j, h)).0])[0]).collect();
+            let second: Vec<f64> =
+                (0..size).flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)).1)).collect();
+            let g = gradient_at(&x).1;
+            let mut hessian = vec![0.0; size * size];
+            search.hessian(&mut hessian).unwrap();
+            assert!(largest_error(&g, &differences) < 1e-7, "{structure:?}: gradient");
+            let error = largest_error(&hessian, &second);
+            assert!(error < 1e-7, "{structure:?}: Hessian off by {error:e}");
+        }
+    }
 }

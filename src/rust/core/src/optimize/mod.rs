@@ -104,6 +104,21 @@ pub struct OptSummary {
     pub log: Vec<(f64, Vec<f64>)>,
 }
 
+impl OptSummary {
+    /// Of an objective without parameters.
+    pub fn of_constant(value: f64) -> Self {
+        Self {
+            initial: Vec::new(),
+            initial_value: value,
+            best: Vec::new(),
+            best_value: value,
+            initial_step: Vec::new(),
+            status: Status::Success,
+            log: vec![(value, Vec::new())],
+        }
+    }
+}
+
 /// What the caller wants after an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {

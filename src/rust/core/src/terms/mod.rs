@@ -1,8 +1,10 @@
 //! Random-effects terms: where their rows of Z come from and how theta fills their covariance factor.
 
 mod rel_cov;
+mod structure;
 
-pub use rel_cov::{Part, RelCov, Structure};
+pub use rel_cov::{Part, RelCov};
+pub use structure::Structure;
 
 use crate::error::{Error, Result};
 

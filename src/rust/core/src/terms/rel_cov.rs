@@ -1,38 +1,7 @@
 //! From theta to Lambda: the relative covariance factor of one term.
 
+use super::structure::{Covariance, Structure};
 use crate::error::{Error, Result};
-
-/// How the effects of one part of a term vary together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Structure {
-    /// Unstructured: theta is the lower triangle of Lambda, column by column.
-    Unstructured,
-    /// Uncorrelated: theta is the diagonal of Lambda.
-    Diagonal,
-    /// Uncorrelated with one common standard deviation.
-    HomogeneousDiagonal,
-}
-
-impl Structure {
-    /// The structure of R's name for it.
-    pub fn from_name(name: &str) -> Result<Self> {
-        match name {
-            "us" => Ok(Self::Unstructured),
-            "diag" => Ok(Self::Diagonal),
-            "homdiag" => Ok(Self::HomogeneousDiagonal),
-            _ => Err(Error::UnknownStructure { name: name.to_string() }),
-        }
-    }
-
-    /// Number of parameters for `size` effects.
-    pub fn n_theta(self, size: usize) -> usize {
-        match self {
-            Self::Unstructured => size * (size + 1) / 2,
-            Self::Diagonal => size,
-            Self::HomogeneousDiagonal => 1,
-        }
-    }
-}
 
 /// Neighbouring columns of a term that share one structure: a term of the user's formula.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +12,17 @@ pub struct Part {
     pub size: usize,
     /// Where its parameters start in the model's theta.
     pub theta_start: usize,
+}
+
+impl Part {
+    fn covariance(&self) -> &'static dyn Covariance {
+        self.structure.covariance()
+    }
+
+    /// Indices of its parameters in the model's theta.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.theta_start..self.theta_start + self.structure.n_theta(self.size)
+    }
 }
 
 /// Relative covariance factor `Lambda` of one term, block diagonal over its parts.
@@ -74,220 +54,158 @@ impl RelCov {
         &self.parts
     }
 
+    // Each part with its first column.
+    fn placed(&self) -> impl Iterator<Item = (usize, &Part)> {
+        self.parts.iter().scan(0, |next, part| {
+            let first = *next;
+            *next += part.size;
+            Some((first, part))
+        })
+    }
+
     /// One past the largest index into theta that this term uses.
     pub fn theta_end(&self) -> usize {
-        self.parts.iter().map(|p| p.theta_start + p.structure.n_theta(p.size)).max().unwrap_or(0)
+        self.parts.iter().map(|part| part.range().end).max().unwrap_or(0)
     }
 
     /// Whether Lambda is diagonal for every theta.
     pub fn is_diagonal(&self) -> bool {
-        self.parts.iter().all(|p| p.structure != Structure::Unstructured || p.size == 1)
+        self.parts.iter().all(|part| part.covariance().is_diagonal(part.size))
     }
 
-    /// Calls `visit(row, column, theta index)` for each element of Lambda that theta fills.
+    /// Whether each element of Lambda is a parameter or zero.
+    pub fn is_filled(&self) -> bool {
+        self.parts.iter().all(|part| part.covariance().is_filled())
+    }
+
+    /// Calls `visit(row, column, theta index)` for each element of Lambda that is a parameter.
     pub fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        let mut first = 0;
-        for part in &self.parts {
-            let mut index = part.theta_start;
-            for column in 0..part.size {
-                let end = if part.structure == Structure::Unstructured { part.size } else { column + 1 };
-                for row in column..end {
-                    visit(first + row, first + column, index);
-                    index += usize::from(part.structure != Structure::HomogeneousDiagonal);
-                }
-            }
-            first += part.size;
+        for (first, part) in self.placed() {
+            let mut shifted = |row, column, index| visit(first + row, first + column, part.theta_start + index);
+            part.covariance().places(part.size, &mut shifted);
         }
     }
 
     /// Calls `visit(r, s)`, `r >= s`, for each element of `Omega = Lambda Lambda'` that isn't zero for every theta.
     pub fn for_each_element(&self, mut visit: impl FnMut(usize, usize)) {
-        let mut first = 0;
-        for part in &self.parts {
+        for (first, part) in self.placed() {
+            let is_diagonal = part.covariance().is_diagonal(part.size);
             for s in 0..part.size {
-                let end = if part.structure == Structure::Unstructured { part.size } else { s + 1 };
+                let end = if is_diagonal { s + 1 } else { part.size };
                 (s..end).for_each(|r| visit(first + r, first + s));
             }
-            first += part.size;
         }
     }
 
     /// First derivatives of Omega: calls `visit(j, r, s, value)`, `r >= s`, for each non-zero element of
-    /// `d Omega / d theta_j = E Lambda' + Lambda E'`, with `E` the elements of Lambda that are `theta_j`. Values of
-    /// the same element add up.
-    pub fn for_each_first_derivative(&self, lambda: &[f64], mut visit: impl FnMut(usize, usize, usize, f64)) {
-        let k = self.vsize;
-        self.for_each_parameter(|row, column, index| {
-            for s in column..k {
-                let value = lambda[column * k + s];
-                if s == row {
-                    visit(index, row, row, 2.0 * value);
-                } else if value != 0.0 {
-                    visit(index, row.max(s), row.min(s), value);
-                }
-            }
-        });
-    }
-
-    /// Second derivatives of Omega: calls `visit(i, j, r, s, value)`, `r >= s`, for each non-zero element of
-    /// `d2 Omega / d theta_i d theta_j = E_i E_j' + E_j E_i'`, each unordered pair once.
-    pub fn for_each_second_derivative(&self, mut visit: impl FnMut(usize, usize, usize, usize, f64)) {
-        self.for_each_parameter(|row, column, index| {
-            visit(index, index, row, row, 2.0);
-            self.for_each_parameter(|other, other_column, other_index| {
-                if other_column == column && other > row {
-                    visit(index, other_index, other, row, 1.0);
-                }
-            });
-        });
-    }
-
-    /// Chooses among the theta with the same Omega the one with a diagonal of Lambda that isn't negative.
-    pub fn make_canonical(&self, theta: &mut [f64]) {
-        let mut flipped = None;
-        self.for_each_parameter(|row, column, index| {
-            if row == column && flipped != Some(index) {
-                flipped = (theta[index] < 0.0).then_some(index);
-                if flipped.is_some() {
-                    theta[index] = -theta[index];
-                }
-            } else if row != column && flipped.is_some() {
-                theta[index] = -theta[index];
-            }
-        });
-    }
-
-    /// Theta with `Omega + eps v v'` in one part, `v` in the columns of the term; the structure's own version of it
-    /// where it is diagonal.
-    pub fn displace(&self, part: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
-        let first: usize = self.parts[..part].iter().map(|p| p.size).sum();
-        let Part { structure, size, theta_start } = self.parts[part];
-        let v = &v[first..first + size];
-        let theta = &mut theta[theta_start..theta_start + structure.n_theta(size)];
-        match structure {
-            Structure::Unstructured => {
-                let mut omega = square_of_packed(size, theta);
-                for j in 0..size {
-                    (0..size).for_each(|i| omega[j * size + i] += eps * v[i] * v[j]);
-                }
-                factor_to_packed(size, &mut omega, theta);
-            }
-            Structure::Diagonal => {
-                theta.iter_mut().zip(v).for_each(|(t, v)| *t = (*t * *t + eps * v * v).sqrt());
-            }
-            Structure::HomogeneousDiagonal => theta[0] = (theta[0] * theta[0] + eps).sqrt(),
+    /// `d Omega / d theta_j`. Values of the same element add up.
+    pub fn for_each_first_derivative(&self, theta: &[f64], mut visit: impl FnMut(usize, usize, usize, f64)) {
+        for (first, part) in self.placed() {
+            let mut shifted = |j, r, s, value| visit(part.theta_start + j, first + r, first + s, value);
+            part.covariance().first_derivative(part.size, &theta[part.range()], &mut shifted);
         }
     }
 
-    /// The size of a step of one in each parameter, given the root mean square of each column of Z.
-    pub fn fill_units(&self, rms: &[f64], units: &mut [f64]) {
-        self.for_each_parameter(|row, _, index| units[index] = 1.0 / rms[row]);
+    /// Second derivatives of Omega: calls `visit(i, j, r, s, value)`, `r >= s`, for each non-zero element of
+    /// `d2 Omega / d theta_i d theta_j`, each unordered pair once. Values of the same element add up.
+    pub fn for_each_second_derivative(&self, theta: &[f64], mut visit: impl FnMut(usize, usize, usize, usize, f64)) {
+        for (first, part) in self.placed() {
+            let start = part.theta_start;
+            let mut shifted = |i, j, r, s, value| visit(start + i, start + j, first + r, first + s, value);
+            part.covariance().second_derivative(part.size, &theta[part.range()], &mut shifted);
+        }
     }
 
     /// Fills `lambda` (`vsize x vsize`, column by column) from `theta`.
     pub fn fill_lambda(&self, theta: &[f64], lambda: &mut [f64]) {
         lambda.fill(0.0);
-        self.for_each_parameter(|row, column, index| lambda[column * self.vsize + row] = theta[index]);
-    }
-
-    /// Writes the start value of each parameter (Lambda = I) and its lower bound (the diagonal is not negative).
-    pub fn start_and_lower_bounds(&self, start: &mut [f64], lower: &mut [f64]) {
-        self.for_each_parameter(|row, column, index| {
-            start[index] = if row == column { 1.0 } else { 0.0 };
-            lower[index] = if row == column { 0.0 } else { f64::NEG_INFINITY };
-        });
-    }
-}
-
-// Lambda Lambda' of a lower triangle that is packed by columns.
-fn square_of_packed(k: usize, theta: &[f64]) -> Vec<f64> {
-    let at = |row: usize, column: usize| theta[column * k - column * (column + 1) / 2 + row];
-    let mut omega = vec![0.0; k * k];
-    for j in 0..k {
-        for i in 0..k {
-            omega[j * k + i] = (0..=i.min(j)).map(|c| at(i, c) * at(j, c)).sum();
+        let k = self.vsize;
+        for (first, part) in self.placed() {
+            let mut fill = |row, column, value| lambda[(first + column) * k + first + row] = value;
+            part.covariance().lambda(part.size, &theta[part.range()], &mut fill);
         }
     }
-    omega
-}
 
-// Cholesky factor of a positive semi-definite matrix, packed by columns; a pivot of rounding size gives zeros.
-fn factor_to_packed(k: usize, omega: &mut [f64], theta: &mut [f64]) {
-    let scale: Vec<f64> = (0..k).map(|j| omega[j * k + j]).collect();
-    let mut next = theta.iter_mut();
-    for j in 0..k {
-        let pivot = omega[j * k + j];
-        let root = if pivot > 1e-13 * scale[j] { pivot.sqrt() } else { 0.0 };
-        for i in j..k {
-            let value = if root > 0.0 { omega[j * k + i] / root } else { 0.0 };
-            omega[j * k + i] = value;
-            if let Some(theta) = next.next() {
-                *theta = value;
+    /// Writes the start value of each parameter and its lower bound.
+    pub fn start_and_lower_bounds(&self, start: &mut [f64], lower: &mut [f64]) {
+        let mut upper = vec![0.0; lower.len()];
+        for part in &self.parts {
+            let range = part.range();
+            part.covariance().start(part.size, &mut start[range.clone()]);
+            part.covariance().bounds(part.size, &mut lower[range.clone()], &mut upper[range]);
+        }
+    }
+
+    /// Checks the parameters without which there is no Omega; a negative diagonal of Lambda is harmless.
+    ///
+    /// # Errors
+    /// `Parameter`.
+    pub fn validate(&self, theta: &[f64]) -> Result<()> {
+        for part in self.parts.iter().filter(|part| !part.covariance().is_filled()) {
+            let n = part.range().len();
+            let (mut lower, mut upper) = (vec![0.0; n], vec![0.0; n]);
+            part.covariance().bounds(part.size, &mut lower, &mut upper);
+            for (i, value) in theta[part.range()].iter().enumerate() {
+                let is_correlation = upper[i].is_finite();
+                if is_correlation && !(lower[i]..=upper[i]).contains(value) {
+                    let (index, lower, upper) = (part.theta_start + i, lower[i], upper[i]);
+                    return Err(Error::Parameter { index, value: *value, lower, upper });
+                }
             }
         }
-        for c in j + 1..k {
-            (c..k).for_each(|i| omega[c * k + i] -= omega[j * k + i] * omega[j * k + c]);
+        Ok(())
+    }
+}
+
+// For optimizers: working coordinates `x` instead of theta.
+impl RelCov {
+    /// Replaces `x` by theta; writes the first and second derivatives of each element of theta in its coordinate.
+    pub fn natural(&self, x: &mut [f64], first: &mut [f64], second: &mut [f64]) {
+        for part in &self.parts {
+            let r = part.range();
+            part.covariance().natural(part.size, &mut x[r.clone()], &mut first[r.clone()], &mut second[r]);
+        }
+    }
+
+    /// Replaces theta by its working coordinates.
+    pub fn working(&self, theta: &mut [f64]) {
+        self.parts.iter().for_each(|part| part.covariance().working(part.size, &mut theta[part.range()]));
+    }
+
+    /// Chooses among the `x` with the same Omega the one within the bounds, or the nearest one within them.
+    pub fn make_canonical(&self, x: &mut [f64]) {
+        self.make_canonical_where(x, |_| true);
+    }
+
+    /// The same for some of the parts.
+    pub fn make_canonical_where(&self, x: &mut [f64], is_free: impl Fn(&Part) -> bool) {
+        let parts = self.parts.iter().filter(|part| is_free(part));
+        parts.for_each(|part| part.covariance().project(part.size, &mut x[part.range()]));
+    }
+
+    /// Calls `visit(index)` for each parameter whose bound of zero may be an optimum with a slope.
+    pub fn for_each_kink(&self, mut visit: impl FnMut(usize)) {
+        for part in self.parts.iter().filter(|part| part.covariance().has_kinks()) {
+            (0..part.size).for_each(|i| visit(part.theta_start + i));
+        }
+    }
+
+    /// Theta with `Omega + eps v v'` in one part, `v` in the columns of the term, or the structure's own version of it.
+    pub fn displace(&self, part: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
+        if let Some((first, part)) = self.placed().nth(part) {
+            let v = &v[first..first + part.size];
+            part.covariance().displace(part.size, eps, v, &mut theta[part.range()]);
+        }
+    }
+
+    /// The size of a step of one in each coordinate, given the root mean square of each column of Z.
+    pub fn fill_units(&self, rms: &[f64], units: &mut [f64]) {
+        for (first, part) in self.placed() {
+            part.covariance().units(part.size, &rms[first..first + part.size], &mut units[part.range()]);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lambda_of_two_parts_is_block_diagonal() {
-        let cov = RelCov::new(vec![
-            Part { structure: Structure::Diagonal, size: 1, theta_start: 3 },
-            Part { structure: Structure::Unstructured, size: 2, theta_start: 0 },
-        ]);
-        let mut lambda = vec![f64::NAN; 9];
-        cov.fill_lambda(&[1.0, 2.0, 3.0, 4.0], &mut lambda);
-        // [4 . .; . 1 .; . 2 3], column by column
-        assert_eq!(lambda, [4.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 3.0]);
-        assert_eq!(cov.theta_end(), 4);
-        assert!(!cov.is_diagonal());
-    }
-
-    #[test]
-    fn homogeneous_diagonal_shares_one_parameter() {
-        let part = Part { structure: Structure::HomogeneousDiagonal, size: 3, theta_start: 0 };
-        let cov = RelCov::new(vec![part]);
-        let mut lambda = vec![0.0; 9];
-        cov.fill_lambda(&[2.0], &mut lambda);
-        assert_eq!(lambda, [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0]);
-        assert!(cov.is_diagonal());
-    }
-
-    #[test]
-    fn canonical_theta_has_the_same_omega() {
-        let cov = RelCov::new(vec![
-            Part { structure: Structure::Unstructured, size: 2, theta_start: 0 },
-            Part { structure: Structure::HomogeneousDiagonal, size: 2, theta_start: 3 },
-            Part { structure: Structure::Diagonal, size: 2, theta_start: 4 },
-        ]);
-        let mut theta = [-1.0, 2.0, 3.0, -4.0, 5.0, -6.0];
-        cov.make_canonical(&mut theta);
-        assert_eq!(theta, [1.0, -2.0, 3.0, 4.0, 5.0, 6.0]);
-    }
-
-    #[test]
-    fn displaced_theta_has_the_wanted_omega() {
-        let cov = RelCov::new(vec![
-            Part { structure: Structure::Diagonal, size: 1, theta_start: 3 },
-            Part { structure: Structure::Unstructured, size: 2, theta_start: 0 },
-        ]);
-        // Omega = [4 2; 2 1], singular, plus 2 [1 -1]'[1 -1].
-        let mut theta = [2.0, 1.0, 0.0, 9.0];
-        cov.displace(1, 2.0, &[0.0, 1.0, -1.0], &mut theta);
-        assert!((theta[0] * theta[0] - 6.0).abs() < 1e-14 && (theta[0] * theta[1]).abs() < 1e-14);
-        assert!((theta[1] * theta[1] + theta[2] * theta[2] - 3.0).abs() < 1e-14);
-        cov.displace(0, 19.0, &[1.0, 0.0, 0.0], &mut theta);
-        assert_eq!(theta[3], 10.0);
-    }
-
-    #[test]
-    fn unknown_structure_is_an_error() {
-        assert!(matches!(Structure::from_name("ar2"), Err(Error::UnknownStructure { .. })));
-    }
-}
+#[path = "rel_cov_tests.rs"]
+mod tests;

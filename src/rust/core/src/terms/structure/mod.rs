@@ -1,0 +1,155 @@
+//! Covariance structures: how `Omega = Lambda Lambda'` of one part of a term follows from its parameters.
+//!
+//! A new structure is a file that implements [`Covariance`], a variant of [`Structure`] and its name here, and an entry
+//! in R's table of structures (names of the parameters, printing).
+
+mod autoregressive;
+mod compound_symmetry;
+mod correlated;
+mod diagonal;
+mod unstructured;
+
+use autoregressive::Autoregressive;
+use compound_symmetry::CompoundSymmetry;
+use correlated::Correlated;
+use diagonal::{Diagonal, HomogeneousDiagonal};
+use unstructured::Unstructured;
+
+use crate::error::{Error, Result};
+
+/// How the effects of one part of a term vary together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structure {
+    /// Unstructured: theta is the lower triangle of Lambda, column by column.
+    Unstructured,
+    /// Uncorrelated: theta is the diagonal of Lambda.
+    Diagonal,
+    /// Uncorrelated with one common standard deviation.
+    HomogeneousDiagonal,
+    /// All correlations equal: theta is a standard deviation (over sigma) for each effect, then the correlation.
+    CompoundSymmetry,
+    /// The same with one common standard deviation.
+    HomogeneousCompoundSymmetry,
+    /// Correlation `rho^|i - j|`: theta is a standard deviation (over sigma) for each effect, then `rho`.
+    Autoregressive,
+    /// The same with one common standard deviation.
+    HomogeneousAutoregressive,
+}
+
+impl Structure {
+    /// The structure of R's name for it.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "us" => Ok(Self::Unstructured),
+            "diag" => Ok(Self::Diagonal),
+            "homdiag" => Ok(Self::HomogeneousDiagonal),
+            "cs" => Ok(Self::CompoundSymmetry),
+            "homcs" => Ok(Self::HomogeneousCompoundSymmetry),
+            "hetar1" => Ok(Self::Autoregressive),
+            "ar1" => Ok(Self::HomogeneousAutoregressive),
+            _ => Err(Error::UnknownStructure { name: name.to_string() }),
+        }
+    }
+
+    /// Number of parameters for `size` effects.
+    pub fn n_theta(self, size: usize) -> usize {
+        self.covariance().n_theta(size)
+    }
+
+    /// Whether its last parameter is a correlation.
+    pub fn has_correlation(self) -> bool {
+        !self.covariance().is_filled()
+    }
+
+    pub(super) fn covariance(self) -> &'static dyn Covariance {
+        const CS: Correlated<CompoundSymmetry> = Correlated { correlation: CompoundSymmetry, is_homogeneous: false };
+        const HOM_CS: Correlated<CompoundSymmetry> = Correlated { correlation: CompoundSymmetry, is_homogeneous: true };
+        const AR1: Correlated<Autoregressive> = Correlated { correlation: Autoregressive, is_homogeneous: false };
+        const HOM_AR1: Correlated<Autoregressive> = Correlated { correlation: Autoregressive, is_homogeneous: true };
+        match self {
+            Self::Unstructured => &Unstructured,
+            Self::Diagonal => &Diagonal,
+            Self::HomogeneousDiagonal => &HomogeneousDiagonal,
+            Self::CompoundSymmetry => &CS,
+            Self::HomogeneousCompoundSymmetry => &HOM_CS,
+            Self::Autoregressive => &AR1,
+            Self::HomogeneousAutoregressive => &HOM_AR1,
+        }
+    }
+}
+
+/// Receives `(row, column, value)`.
+pub(super) type VisitElement<'a> = &'a mut dyn FnMut(usize, usize, f64);
+/// Receives `(parameter, row, column, value)`.
+pub(super) type VisitFirst<'a> = &'a mut dyn FnMut(usize, usize, usize, f64);
+/// Receives `(parameter, parameter, row, column, value)`.
+pub(super) type VisitSecond<'a> = &'a mut dyn FnMut(usize, usize, usize, usize, f64);
+
+/// One structure. `theta` holds the parameters of one part of `k` effects; rows, columns and parameters count from
+/// zero within the part; of symmetric matrices the lower triangle is visited.
+///
+/// Optimizers see working coordinates `x`, in which nothing is bounded but what [`Covariance::project`] cuts off.
+pub(super) trait Covariance: Sync {
+    /// Number of parameters.
+    fn n_theta(&self, k: usize) -> usize;
+
+    /// Whether Lambda is diagonal for every theta.
+    fn is_diagonal(&self, k: usize) -> bool;
+
+    /// `(row, column, parameter)` of the elements of Lambda if each of them is a parameter or zero.
+    fn places(&self, _k: usize, _visit: &mut dyn FnMut(usize, usize, usize)) {}
+
+    /// Whether Lambda is made of places.
+    fn is_filled(&self) -> bool {
+        true
+    }
+
+    /// The elements of Lambda that aren't zero for every theta.
+    fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
+        self.places(k, &mut |row, column, index| visit(row, column, theta[index]));
+    }
+
+    /// `d Omega / d theta_j`. Values of the same element add up.
+    fn first_derivative(&self, k: usize, theta: &[f64], visit: VisitFirst);
+
+    /// `d2 Omega / d theta_i d theta_j`, each unordered pair once.
+    fn second_derivative(&self, k: usize, theta: &[f64], visit: VisitSecond);
+
+    /// Start values.
+    fn start(&self, k: usize, start: &mut [f64]) {
+        start.fill(0.0);
+        self.places(k, &mut |row, column, index| start[index] = f64::from(u8::from(row == column)));
+    }
+
+    /// The smallest and the largest value of each parameter.
+    fn bounds(&self, k: usize, lower: &mut [f64], upper: &mut [f64]) {
+        upper.fill(f64::INFINITY);
+        self.places(k, &mut |row, column, index| lower[index] = if row == column { 0.0 } else { f64::NEG_INFINITY });
+    }
+
+    /// The size of a step of one in each working coordinate, given the root mean square of each column of Z.
+    fn units(&self, k: usize, rms: &[f64], units: &mut [f64]) {
+        self.places(k, &mut |row, _, index| units[index] = 1.0 / rms[row]);
+    }
+
+    /// From working coordinates to theta, in place; writes the first and second derivatives of each element.
+    fn natural(&self, _k: usize, _x: &mut [f64], first: &mut [f64], second: &mut [f64]) {
+        first.fill(1.0);
+        second.fill(0.0);
+    }
+
+    /// The inverse of [`Covariance::natural`], in place.
+    fn working(&self, _k: usize, _theta: &mut [f64]) {}
+
+    /// Chooses among the working coordinates with the same Omega those within the bounds; where there are none, the
+    /// nearest.
+    fn project(&self, k: usize, x: &mut [f64]);
+
+    /// Whether a parameter on its bound of zero may have a slope: the objective then has a kink there.
+    fn has_kinks(&self) -> bool {
+        false
+    }
+
+    /// Theta with `Omega + eps v v'`, or the structure's version of it.
+    fn displace(&self, k: usize, eps: f64, v: &[f64], theta: &mut [f64]);
+}
