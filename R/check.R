@@ -153,7 +153,7 @@ check_counts <- function(n, p, sigma) {
 
 #' Whether the data can tell a term's effects from each other and from the residuals
 #'
-#' With a known sigma one observation per level is enough.
+#' With a known sigma one observation per level is enough; so is one per effect where they share a correlation.
 #' @noRd
 check_term <- function(entry, n, checks, known_sigma) {
   levels <- length(entry$levels)
@@ -182,7 +182,7 @@ check_term <- function(entry, n, checks, known_sigma) {
     ), "nobs_vs_nlev")
   }
   # For one effect per level it is the same check.
-  if (effects >= n && effects > levels) {
+  if (effects >= n && effects > levels && !has_rho(entry$structure)) {
     signal(checks$nobs_vs_nre, c(
       paste0("The term ", term, " must have fewer random effects than there are observations."),
       x = paste0("It has ", plural(effects, "random effect"), " for ", plural(n, "observation"), "."),

@@ -55,6 +55,11 @@ core_error_text <- function(err) {
       x = paste0("It is not positive definite at pivot ", err$pivot, "."),
       i = "Is a covariate on a very large scale, or nearly a combination of others, or `start` very large?"
     ),
+    parameter = c(
+      "A correlation must lie where the covariance matrix is positive semi-definite.",
+      x = paste0("Element ", err$index, " of theta is ", format(err$value, digits = 4L), "."),
+      i = paste0("Here it lies between ", format(err$lower, digits = 4L), " and ", format(err$upper, digits = 4L), ".")
+    ),
     non_finite = c(
       "The objective is not a finite number.",
       x = paste0(err$message, "."),

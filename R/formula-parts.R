@@ -69,7 +69,7 @@ random_bars <- function(fit) {
 
 written_bar <- function(group, bar) {
   term <- call("|", bar$effects, str2lang(group_text(group)))
-  if (bar$structure == "us") call("(", term) else call(bar$structure, term)
+  structured_call(bar$structure, term)
 }
 
 # Names of variables may need backticks that the group's name doesn't show.

@@ -1,10 +1,6 @@
 # Formulas: `y ~ x + (x | g)` taken apart into a response, the fixed part, and random-effects terms with
 # one grouping each. Only expressions are handled here; no data but for the expansion of `.`.
 
-# What a function around a bar says about the covariance of its columns.
-structure_calls <- c(us = "us", zerocorr = "diag", diag = "diag", homdiag = "homdiag")
-unsupported_calls <- c("cs", "homcs", "ar1", "hetar1", "ou", "gau", "mat", "toep", "homtoep", "rr", "propto", "equalto")
-
 #' Take a mixed-model formula apart
 #' @return A list: `response` and `fixed` (expressions; `fixed` without bars) and `bars`, each a list with
 #'   `effects` (expression), `structure`, and `groups` (a list of groupings, see [expand_group()]).
@@ -107,19 +103,6 @@ read_bar <- function(bar) {
     }
   }
   list(list(effects = effects, structure = structure, groups = groups))
-}
-
-read_structure <- function(expr) {
-  name <- call_name(expr)
-  if (!name %in% names(structure_calls)) abort_structure(name)
-  arguments <- as.list(expr)[-(1:2)]
-  hom <- FALSE
-  if (length(arguments) > 0L) {
-    known <- name == "diag" && length(arguments) == 1L && (names(arguments) %||% "hom") %in% c("", "hom")
-    hom <- if (known) arguments[[1L]] else NA
-    if (!is.logical(hom) || is.na(hom)) abort_structure_arguments(expr)
-  }
-  if (hom) "homdiag" else structure_calls[[name]]
 }
 
 # `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each term.
@@ -275,19 +258,5 @@ abort_fixed_fulldummy <- function() {
   abort_formula(
     "`fulldummy()` can only stand in a random-effects term.",
     x = "Among the fixed effects its columns would be linearly dependent."
-  )
-}
-
-abort_structure <- function(name) {
-  abort_formula(
-    paste0("The covariance structure ", tick(paste0(name, "()")), " isn't supported."),
-    i = paste0("These are: ", enumerate(tick(paste0(names(structure_calls), "()"))), ".")
-  )
-}
-
-abort_structure_arguments <- function(expr) {
-  abort_formula(
-    paste0("Can't understand ", tick(deparse_one(expr)), "."),
-    i = "The one argument beside the term is `hom = TRUE` or `FALSE`, and only in `diag()`."
   )
 }

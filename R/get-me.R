@@ -218,7 +218,7 @@ parameter_names <- function(fit) {
 parameter_map <- function(fit) {
   cells <- lapply(fit$random, term_cells)
   data.frame(
-    theta = unlist(Map(\(term, cell) rep_len(term$theta, nrow(cell)), fit$random, cells)),
+    theta = unlist(Map(cell_theta, fit$random, cells)),
     term = rep(re_labels(fit), vapply(cells, nrow, 1L)),
     row = unlist(lapply(cells, \(cell) cell[, 1])),
     col = unlist(lapply(cells, \(cell) cell[, 2]))

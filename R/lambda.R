@@ -9,13 +9,20 @@ component_names <- function(fit) {
   if (anyDuplicated(groups)) make.names(groups, unique = TRUE) else groups
 }
 
-#' Rows and columns, within the template of a k-column term, of the elements that theta fills, in theta's order.
+#' Rows and columns, within the template of a k-column term, of the elements that theta determines; where it fills them,
+#' in theta's order.
 #' @noRd
 template_cells <- function(structure, k) {
-  if (structure != "us") {
+  if (structure %in% c("diag", "homdiag")) {
     return(cbind(row = seq_len(k), col = seq_len(k)))
   }
   which(lower.tri(diag(k), diag = TRUE), arr.ind = TRUE, useNames = FALSE)
+}
+
+#' For each of a term's cells the element of theta that stands there; `NA` where it is computed from several.
+#' @noRd
+cell_theta <- function(term, cells = term_cells(term)) {
+  if (has_rho(term$structure)) rep(NA_integer_, nrow(cells)) else rep_len(term$theta, nrow(cells))
 }
 
 term_cells <- function(term) template_cells(term$structure, length(term$columns))
@@ -26,17 +33,9 @@ lambda_templates <- function(fit, theta = fit$theta) {
   })
 }
 
-#' Lower bounds of theta: 0 on the diagonal of the templates.
+#' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates.
 #' @noRd
-theta_lower <- function(random) unlist(lapply(random, term_theta_lower), use.names = FALSE)
-
-term_theta_lower <- function(term) {
-  if (term$structure == "homdiag") {
-    return(0)
-  }
-  cells <- term_cells(term)
-  ifelse(cells[, 1] == cells[, 2], 0, -Inf)
-}
+theta_lower <- function(random) unlist(lapply(random, \(term) theta_range(term)[, "lower"]), use.names = FALSE)
 
 n_columns <- function(fit) vapply(fit$random, \(term) length(term$columns), 1L)
 

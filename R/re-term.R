@@ -20,6 +20,7 @@ random_design <- function(parsed, frame, env, data) {
 # One entry for each grouping of the bar, with the columns they share.
 bar_entries <- function(bar, frame, env, data) {
   effects <- bar_effects(bar, frame, env, data)
+  check_structure(bar, effects, frame)
   lapply(bar$groups, function(group) {
     expression <- group_expression(group$atoms, data, env)
     vars <- vapply(group$atoms, deparse_one, "")
@@ -149,10 +150,6 @@ term_order <- function(n_levels) {
   if (any(diff(n_levels) > 0L)) rev(order(n_levels)) else seq_along(n_levels)
 }
 
-n_theta <- function(structure, size) {
-  switch(structure, us = size * (size + 1L) / 2L, diag = size, homdiag = 1L)
-}
-
 #' Give each entry its indices into theta and its columns of a core term
 #' @noRd
 place_terms <- function(random) {
@@ -227,7 +224,8 @@ theta_names <- function(random) {
         names[lower.tri(names, diag = TRUE)]
       },
       diag = columns,
-      homdiag = columns[1L]
+      homdiag = columns[1L],
+      correlated_names(entry$structure, columns)
     )
     paste(entry$group, names, sep = ".")
   }))
@@ -238,6 +236,7 @@ theta_names <- function(random) {
 lambda_block <- function(entry, theta) {
   k <- length(entry$columns)
   par <- theta[entry$theta]
+  if (has_rho(entry$structure)) return(correlated_lambda(entry$structure, par, k))
   if (entry$structure != "us") return(diag(par, k, k))
   block <- matrix(0, k, k)
   block[lower.tri(block, diag = TRUE)] <- par

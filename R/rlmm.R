@@ -19,7 +19,8 @@
 #' @details
 #' A random-effects term is `(effects | group)`, correlated within a level, or `(effects || group)`, its terms
 #' uncorrelated. `zerocorr(effects | group)` and `diag(effects | group)` make all columns uncorrelated,
-#' `diag(effects | group, hom = TRUE)` with one variance, `us()` is the unstructured default. Among the effects
+#' `diag(effects | group, hom = TRUE)` with one variance, `us()` is the unstructured default; for `cs()` and `ar1()` see
+#' [covariance_structures]. Among the effects
 #' `fulldummy(f)` stands for an indicator of each level of `f`, `dummy(f, "a")` for the one of "a". The group may be
 #' `a/b` (for `a` and `b:a`), `a:b`, `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
 #'

@@ -38,26 +38,26 @@ zt_block <- function(design, term, columns) {
   )
 }
 
-#' Lambda', and for each of its stored elements the index into theta.
+#' Lambda' with the elements that theta determines, zeros among them
 #' @noRd
 sparse_lambdat <- function(fit) {
-  pattern <- lambdat_pattern(fit)
-  pattern@x <- unname(fit$theta[pattern@x])
-  pattern
+  lambdat_with(fit, \(term) lambda_block(term, fit$theta)[term_cells(term)])
 }
 
-# Elements of Lambda' hold their index into theta; within a column they are sorted by row.
-lambdat_pattern <- function(fit) {
+# Each element holds its index into theta.
+lambdat_pattern <- function(fit) lambdat_with(fit, cell_theta)
+
+# `values` gives those of a term's cells; within a column elements are sorted by row.
+lambdat_with <- function(fit, values) {
   start <- cumsum(c(0L, n_columns(fit) * n_levels(fit)))
   cells <- do.call(rbind, lapply(seq_along(fit$random), function(i) {
     term <- fit$random[[i]]
     cell <- term_cells(term)
-    index <- rep_len(term$theta, nrow(cell))
     at <- rep(start[i] + (seq_along(term$levels) - 1L) * length(term$columns), each = nrow(cell))
-    cbind(row = at + cell[, 1], col = at + cell[, 2], index = index)
+    cbind(row = at + cell[, 1], col = at + cell[, 2], value = as.double(values(term)))
   }))
   q <- start[length(start)]
-  Matrix::sparseMatrix(i = cells[, "col"], j = cells[, "row"], x = cells[, "index"], dims = c(q, q))
+  Matrix::sparseMatrix(i = cells[, "col"], j = cells[, "row"], x = cells[, "value"], dims = c(q, q))
 }
 
 #' Z and Lambda

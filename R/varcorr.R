@@ -122,20 +122,32 @@ check_components <- function(comp) {
   )
 }
 
-#' Terms with the same grouping factor as one block: their correlations with each other are zero by construction.
+#' Terms with the same grouping factor as one block: their correlations with each other are zero by construction. A term
+#' whose effects share one correlation stands alone, and with one standard deviation is one line.
 #' @noRd
 component_blocks <- function(x) {
-  groups <- attr(x, "groups")
-  lapply(unique(groups), function(group) {
-    parts <- which(groups == group)
+  alone <- vapply(attr(x, "structures"), has_rho, NA)
+  key <- paste(attr(x, "groups"), ifelse(alone, seq_along(alone), ""))
+  lapply(unique(key), function(one) {
+    parts <- which(key == one)
+    structures <- attr(x, "structures")[parts]
+    if (alone[parts[1L]]) return(shared_block(x[[parts]], attr(x, "groups")[parts], structures))
     stddev <- unlist(lapply(x[parts], attr, "stddev"), use.names = FALSE)
     list(
-      group = group,
+      group = attr(x, "groups")[parts[1L]],
       names = unlist(lapply(x[parts], colnames), use.names = FALSE),
       stddev = stddev,
-      correlation = join_correlations(x[parts], attr(x, "structures")[parts], length(stddev))
+      correlation = join_correlations(x[parts], structures, length(stddev))
     )
   })
+}
+
+shared_block <- function(component, group, structure) {
+  shown <- if (is_homogeneous(structure)) 1L else seq_len(ncol(component))
+  list(
+    group = group, names = colnames(component)[shown], stddev = unname(attr(component, "stddev"))[shown],
+    correlation = NULL, rho = attr(component, "correlation")[2L, 1L], tag = structures[[structure]]$tag
+  )
 }
 
 #' Correlations of the effects of one grouping factor; NA where the model has none.
@@ -158,23 +170,32 @@ block_labels <- function(blocks) {
 #' The lower triangles, written below one another. `NA` (but not `NaN`) is a dot.
 #' @noRd
 correlation_columns <- function(blocks, n_rows, digits) {
-  widest <- max(vapply(blocks, \(block) length(block$names), 1L))
+  shared <- vapply(blocks, \(block) is.null(block$correlation), NA)
+  sizes <- vapply(blocks, \(block) length(block$names), 1L)
+  widest <- max(ifelse(shared, 2L, sizes))
   out <- matrix("", n_rows, widest - 1L)
   if (widest == 1L) {
     return(out)
   }
-  at <- 0L
-  for (block in blocks) {
-    cells <- which(lower.tri(block$correlation), arr.ind = TRUE)
-    value <- block$correlation[cells]
-    text <- formatC(value, digits = digits, format = "f", flag = " ")
-    text[is.na(value)] <- " ."
-    text[is.nan(value)] <- " NaN"
-    out[cbind(at + cells[, 1], cells[, 2])] <- text
-    at <- at + length(block$names)
+  at <- cumsum(sizes) - sizes
+  for (i in seq_along(blocks)) {
+    block <- blocks[[i]]
+    if (shared[i]) {
+      out[at[i] + 1L, 1L] <- paste0(format_correlation(block$rho, digits), " (", block$tag, ")")
+    } else {
+      cells <- which(lower.tri(block$correlation), arr.ind = TRUE)
+      out[cbind(at[i] + cells[, 1], cells[, 2])] <- format_correlation(block$correlation[cells], digits)
+    }
   }
   colnames(out) <- c("Corr", rep("", widest - 2L))
   out
+}
+
+format_correlation <- function(value, digits) {
+  text <- formatC(value, digits = digits, format = "f", flag = " ")
+  text[is.na(value)] <- " ."
+  text[is.nan(value)] <- " NaN"
+  text
 }
 
 #' Aligns the columns of a character matrix under their names: text to the left, numbers to the right.

@@ -8,19 +8,31 @@ dense_lambda_block <- function(term, theta) {
   at <- 0L
   for (i in seq_along(term$part_kind)) {
     size <- term$part_size[i]
-    n_theta <- switch(term$part_kind[i], us = size * (size + 1) / 2, diag = size, homdiag = 1)
+    n_theta <- switch(
+      term$part_kind[i],
+      us = size * (size + 1) / 2, diag = size, homdiag = 1, cs = , hetar1 = size + 1, homcs = , ar1 = 2
+    )
     par <- theta[term$part_theta[i] + seq_len(n_theta)]
     block <- matrix(0, size, size)
     switch(
       term$part_kind[i],
       us = block[lower.tri(block, diag = TRUE)] <- par,
       diag = diag(block) <- par,
-      homdiag = diag(block) <- rep(par, size)
+      homdiag = diag(block) <- rep(par, size),
+      block <- dense_correlated_lambda(term$part_kind[i], par, size)
     )
     lambda[at + seq_len(size), at + seq_len(size)] <- block
     at <- at + size
   }
   lambda
+}
+
+# By Cholesky's algorithm, for correlations inside their range.
+dense_correlated_lambda <- function(kind, par, size) {
+  rho <- par[length(par)]
+  distance <- abs(outer(seq_len(size), seq_len(size), `-`))
+  correlation <- if (kind %in% c("cs", "homcs")) ifelse(distance == 0, 1, rho) else rho^distance
+  rep_len(par[-length(par)], size) * t(chol(correlation))
 }
 
 dense_z <- function(term) {
@@ -72,8 +84,8 @@ dense_estimates <- function(spec, theta) {
 dense_fit <- function(spec, start = NULL, control = NULL) {
   theta <- start
   if (is.null(theta)) theta <- dense_start(spec$terms)
-  lower <- ifelse(dense_start(spec$terms) == 1, 0, -Inf)
-  best <- stats::nlminb(theta, function(t) dense_estimates(spec, t)$objective, lower = lower)
+  bounds <- dense_bounds(spec$terms)
+  best <- stats::nlminb(theta, function(t) dense_estimates(spec, t)$objective, lower = bounds[, 1], upper = bounds[, 2])
   est <- dense_estimates(spec, best$par)
   est$optsum <- list(
     initial = theta, finitial = dense_estimates(spec, theta)$objective, final = best$par, fmin = best$objective,
@@ -83,6 +95,19 @@ dense_fit <- function(spec, start = NULL, control = NULL) {
   est
 }
 
+# Correlations stay a little inside their range.
+dense_bounds <- function(terms) {
+  start <- dense_start(terms)
+  bounds <- cbind(ifelse(start == 1, 0, -Inf), Inf)
+  for (term in terms) for (i in which(term$part_kind %in% c("cs", "homcs", "ar1", "hetar1"))) {
+    size <- term$part_size[i]
+    rho <- term$part_theta[i] + if (term$part_kind[i] %in% c("cs", "hetar1")) size + 1 else 2
+    lowest <- if (term$part_kind[i] %in% c("cs", "homcs")) -1 / (size - 1) else -1
+    bounds[rho, ] <- c(lowest, 1) * 0.9999
+  }
+  bounds
+}
+
 # Ones on the diagonals of the Lambda blocks, zeros below.
 dense_start <- function(terms) {
   theta <- numeric()
@@ -90,7 +115,8 @@ dense_start <- function(terms) {
     size <- term$part_size[i]
     values <- switch(
       term$part_kind[i],
-      us = diag(size)[lower.tri(diag(size), diag = TRUE)], diag = rep(1, size), homdiag = 1
+      us = diag(size)[lower.tri(diag(size), diag = TRUE)], diag = rep(1, size), homdiag = 1,
+      cs = , hetar1 = c(rep(1, size), 0), homcs = , ar1 = c(1, 0)
     )
     theta[term$part_theta[i] + seq_along(values)] <- values
   }

@@ -130,6 +130,11 @@ pub fn settings(control: &List) -> Settings {
     }
 }
 
+/// Indices (0-based) into theta of the elements that the optimizer must not change.
+pub fn held(control: &List) -> Vec<usize> {
+    integers(control, "held").unwrap_or_default()
+}
+
 /// Whether an element of the control list is `TRUE` or a positive number.
 pub fn is_set(control: &List, name: &'static str) -> bool {
     let value = element(control, name);

@@ -9,7 +9,7 @@ use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{OptSummary, NEWTON};
 use rlmm_core::{Design, LinearMixedModel, Result};
 
-use crate::convert::{array, is_set, settings, Spec};
+use crate::convert::{array, held, is_set, settings, Spec};
 use crate::error::guard;
 use crate::progress::Watch;
 
@@ -21,6 +21,7 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
+        model.hold(&held(&control));
         let start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
         let settings = settings(&control);

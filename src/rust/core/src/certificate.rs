@@ -85,7 +85,7 @@ impl LinearMixedModel {
             Verdict::NotConverged
         } else if ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
             Verdict::FalseBoundary
-        } else if self.falls_along_lowest(theta, &model, &units)? {
+        } else if self.falls_along_lowest(theta, &x, &model, &units)? {
             Verdict::Saddle
         } else {
             Verdict::Optimal
@@ -97,16 +97,18 @@ impl LinearMixedModel {
 
     // Whether the objective falls in the direction of negative curvature, if there is one. The curvature alone proves
     // nothing: rounding makes the flat directions of a redundant covariance curve either way.
-    fn falls_along_lowest(&mut self, theta: &[f64], model: &Model, units: &[f64]) -> Result<bool> {
+    fn falls_along_lowest(&mut self, theta: &[f64], x: &[f64], model: &Model, units: &[f64]) -> Result<bool> {
         let Some((curvature, direction)) = model.lowest().filter(|(c, _)| *c < -1e-7 * model.largest()) else {
             return Ok(false);
         };
-        let here = self.objective(theta)?;
+        let mut search = Search::new(self, theta);
+        let here = search.value(x)?;
         let steps = [1.0, -1.0, 0.1, -0.1, 0.01, -0.01];
         Ok(steps.into_iter().filter(|step| -0.5 * curvature * step * step > NEGLIGIBLE_GAIN).any(|step| {
             let shift = direction.iter().zip(units).map(|(d, u)| step * d * u);
-            let point: Vec<f64> = theta.iter().zip(shift).map(|(x, d)| x + d).collect();
-            self.objective(&point).is_ok_and(|value| value < here - NEGLIGIBLE_GAIN)
+            let mut point: Vec<f64> = x.iter().zip(shift).map(|(x, d)| x + d).collect();
+            search.make_canonical(&mut point);
+            search.value(&point).is_ok_and(|value| value < here - NEGLIGIBLE_GAIN)
         }))
     }
 }

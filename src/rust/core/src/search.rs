@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::lmm::LinearMixedModel;
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
 
+/// A parameter is as good as zero where the way there lowers the objective by no more.
+const NEGLIGIBLE: f64 = 1e-9;
+
 /// A model with the coordinates of the free part of its theta.
 #[derive(Debug)]
 pub struct Search<'a> {
@@ -126,11 +129,12 @@ impl<'a> Search<'a> {
         });
     }
 
-    // On a bound of zero with the objective rising: the parameter stays there, whatever the others do.
+    // On the bound of zero, or as good as there, with the objective rising: the parameter stays, whatever the others do.
     fn is_blocked(&self) -> Vec<bool> {
         let mut blocked = vec![false; self.theta.len()];
-        let covs = self.model.pls().covs();
-        covs.iter().for_each(|cov| cov.for_each_kink(|j| blocked[j] = self.theta[j] == 0.0 && self.gradient[j] > 0.0));
+        let (theta, gradient) = (&self.theta, &self.gradient);
+        let holds = |j: usize| gradient[j] > 0.0 && theta[j] * gradient[j] < NEGLIGIBLE;
+        self.model.pls().covs().iter().for_each(|cov| cov.for_each_kink(|j| blocked[j] = holds(j)));
         blocked
     }
 }

@@ -146,6 +146,9 @@ impl GeneralizedLinearMixedModel {
         if family == Family::Gaussian && link == Link::Identity {
             return Err(Error::UnknownLink { name: "identity".into() });
         }
+        if !design.terms.iter().all(|term| term.cov.is_filled()) {
+            return Err(Error::UnknownStructure { name: "with a correlation parameter in a generalized model".into() });
+        }
         // Quadrature is of a density, with one dispersion throughout.
         let follows = matches!(options.shape, Shape::Moment | Shape::Profiled(_)) && family.has_dispersion();
         if follows && options.nodes > 1 {

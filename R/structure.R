@@ -1,0 +1,198 @@
+# Covariance structures: what R knows of each of them. The numbers are the core's.
+
+#' Covariance structures
+#'
+#' By default the effects of a random-effects term `(effects | group)` have any covariance matrix. A function around the
+#' term restricts it.
+#'
+#' | term | covariance | parameters for k effects |
+#' |---|---|---|
+#' | `(effects \| g)`, `us(effects \| g)` | any | k (k + 1) / 2 |
+#' | `diag(effects \| g)`, `zerocorr(effects \| g)` | no correlations | k |
+#' | `diag(effects \| g, hom = TRUE)` | no correlations, one variance | 1 |
+#' | `cs(effects \| g)` | compound symmetry: all correlations are equal | k + 1 |
+#' | `cs(effects \| g, hom = TRUE)` | the same with one variance | 2 |
+#' | `ar1(0 + f \| g)` | first-order autoregression: the correlation of levels i and j of `f` is `rho^|i - j|` | 2 |
+#' | `ar1(0 + f \| g, hom = FALSE)` | the same with a variance for each level | k + 1 |
+#'
+#' A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at least,
+#' `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order.
+#'
+#' @section Parameters:
+#' `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()` the elements of the relative covariance
+#' factor Lambda, for `cs()` and `ar1()` the standard deviations divided by the residual one and then the correlation,
+#' named `"group.rho"`. The one standard deviation of `hom = TRUE` is named `"group.*"`.
+#'
+#' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is singular. The
+#' optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of that range, so that
+#' an estimate at an end is found as well as any other. `getME(fit, "Lind")` is `NA` for elements of Lambda that aren't
+#' parameters.
+#'
+#' @examples
+#' sleepstudy$day <- factor(sleepstudy$Days)
+#' fit <- rlmm(Reaction ~ Days + ar1(0 + day | Subject), sleepstudy)
+#' VarCorr(fit)
+#' getME(fit, "theta")
+#' rlmm(Reaction ~ Days + cs(1 + Days | Subject), sleepstudy)
+#' @name covariance_structures
+NULL
+
+#' How each structure is written, and whether its last parameter is a correlation
+#'
+#' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `tag`: what stands beside the
+#' correlation in print.
+#' @noRd
+structures <- list(
+  us = list(call = "us", correlated = FALSE),
+  diag = list(call = "diag", hom = FALSE, correlated = FALSE),
+  homdiag = list(call = "diag", hom = TRUE, correlated = FALSE),
+  cs = list(call = "cs", hom = FALSE, correlated = TRUE, tag = "cs"),
+  homcs = list(call = "cs", hom = TRUE, correlated = TRUE, tag = "cs"),
+  hetar1 = list(call = "ar1", hom = FALSE, correlated = TRUE, tag = "ar1"),
+  ar1 = list(call = "ar1", hom = TRUE, correlated = TRUE, tag = "ar1")
+)
+
+# What a function around a bar says about the covariance of its columns, unless `hom` is given.
+structure_calls <- c(
+  us = "us", zerocorr = "diag", diag = "diag", homdiag = "homdiag", cs = "cs", homcs = "homcs", ar1 = "ar1",
+  hetar1 = "hetar1"
+)
+unsupported_calls <- c("ou", "gau", "mat", "toep", "homtoep", "rr", "propto", "equalto")
+
+has_rho <- function(structure) structures[[structure]]$correlated
+
+is_homogeneous <- function(structure) isTRUE(structures[[structure]]$hom)
+
+n_theta <- function(structure, size) {
+  if (structure == "us") return(size * (size + 1L) / 2L)
+  (if (is_homogeneous(structure)) 1L else size) + has_rho(structure)
+}
+
+#' The structure that a function around a bar stands for
+#' @noRd
+read_structure <- function(expr) {
+  name <- call_name(expr)
+  if (!name %in% names(structure_calls)) abort_structure(name)
+  arguments <- as.list(expr)[-(1:2)]
+  if (length(arguments) == 0L) return(structure_calls[[name]])
+  takes_hom <- name %in% c("diag", "cs", "ar1")
+  named_so <- length(arguments) == 1L && (names(arguments) %||% "hom") %in% c("", "hom")
+  hom <- arguments[[1L]]
+  if (identical(hom, quote(T))) hom <- TRUE
+  if (identical(hom, quote(F))) hom <- FALSE
+  if (!takes_hom || !named_so || !is.logical(hom) || is.na(hom)) abort_structure_arguments(expr)
+  is_this <- \(s) identical(s$call, name) && identical(s$hom, hom)
+  names(Filter(is_this, structures))
+}
+
+#' The term as the user would write it
+#' @noRd
+structured_call <- function(structure, term) {
+  if (structure == "us") return(call("(", term))
+  written <- structures[[structure]]
+  default <- structure_calls[[written$call]] == structure
+  if (default) call(written$call, term) else call(written$call, term, hom = written$hom)
+}
+
+# Parameters ----------------------------------------------------------------
+
+#' Standard deviations and, last, the correlation
+#' @noRd
+correlated_names <- function(structure, columns) c(if (is_homogeneous(structure)) "*" else columns, "rho")
+
+#' Smallest and largest value of each parameter of a term
+#' @noRd
+theta_range <- function(term) {
+  n <- length(term$theta)
+  if (!has_rho(term$structure)) {
+    lower <- if (term$structure == "us") us_lower(length(term$columns)) else numeric(n)
+    return(cbind(lower = lower, upper = rep(Inf, n)))
+  }
+  lowest <- if (structures[[term$structure]]$call == "cs") -1 / (length(term$columns) - 1) else -1
+  cbind(lower = c(numeric(n - 1L), lowest), upper = c(rep(Inf, n - 1L), 1))
+}
+
+us_lower <- function(k) {
+  cells <- template_cells("us", k)
+  ifelse(cells[, 1] == cells[, 2], 0, -Inf)
+}
+
+#' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's factor times `s`
+#' @noRd
+correlated_lambda <- function(structure, par, k) {
+  rho <- par[length(par)]
+  s <- rep_len(par[-length(par)], k)
+  s * if (structures[[structure]]$call == "cs") cs_factor(rho, k) else ar1_factor(rho, k)
+}
+
+ar1_factor <- function(rho, k) {
+  distance <- outer(seq_len(k), seq_len(k), `-`)
+  factor <- ifelse(distance < 0, 0, rho^pmax(distance, 0))
+  factor[, -1L] <- factor[, -1L] * sqrt(max(0, 1 - rho^2))
+  factor
+}
+
+cs_factor <- function(rho, k) {
+  factor <- diag(k)
+  factor[-1L, 1L] <- rho
+  for (j in seq_len(k)[-1L]) {
+    before <- 1 + (j - 2) * rho
+    here <- 1 + (j - 1) * rho
+    factor[j, j] <- sqrt(max(0, (1 - rho) * here / before))
+    if (j < k) factor[(j + 1):k, j] <- rho * sqrt(max(0, (1 - rho) / (before * here)))
+  }
+  factor
+}
+
+# Checks --------------------------------------------------------------------
+
+#' Whether the structure makes sense for the columns of a term
+#' @noRd
+check_structure <- function(bar, effects, frame) {
+  if (!has_rho(bar$structure)) return(invisible())
+  written <- paste0(structures[[bar$structure]]$call, "()")
+  if (length(effects$columns) < 2L) {
+    abort_unsuited(
+      bar, paste0("A term in ", tick(written), " must have at least two columns."),
+      x = paste("Its only column is", paste0(tick(effects$columns), ".")),
+      i = "For one column write `(effects | group)`."
+    )
+  }
+  if (written == "ar1()" && !is_one_factor(effects$terms, frame)) {
+    abort_unsuited(
+      bar, "The columns of a term in `ar1()` must be the levels of one factor, in their order.",
+      x = paste0("They are ", enumerate(tick(effects$columns)), "."),
+      i = "Write `ar1(0 + f | group)` with a factor `f`."
+    )
+  }
+}
+
+is_one_factor <- function(terms, frame) {
+  labels <- attr(terms, "term.labels")
+  if (attr(terms, "intercept") != 0L || length(labels) != 1L || attr(terms, "order") != 1L) return(FALSE)
+  variable <- frame[[labels]]
+  is.factor(variable) || is.character(variable) || is.logical(variable)
+}
+
+abort_unsuited <- function(bar, ...) {
+  label <- tick(deparse_one(structured_call(bar$structure, call("|", bar$effects, as.name(bar$groups[[1L]]$name)))))
+  bullets <- c(...)
+  bullets[["x"]] <- sub("\\.$", paste0(" in ", label, "."), bullets[["x"]])
+  abort_formula(bullets, class = "rlmm_error_structure")
+}
+
+abort_structure <- function(name) {
+  abort_formula(
+    paste0("The covariance structure ", tick(paste0(name, "()")), " isn't supported."),
+    i = paste0("These are: ", enumerate(tick(paste0(names(structure_calls), "()")), max = 10L), "."),
+    class = c("rlmm_error_unknown_structure", "rlmm_error_structure")
+  )
+}
+
+abort_structure_arguments <- function(expr) {
+  abort_formula(
+    paste0("Can't understand ", tick(deparse_one(expr)), "."),
+    i = "The one argument beside the term is `hom = TRUE` or `FALSE`, in `diag()`, `cs()` and `ar1()`.",
+    class = "rlmm_error_structure"
+  )
+}

@@ -1,0 +1,93 @@
+days <- transform(sleepstudy, fd = factor(Days), t = factor(Days %/% 3))
+
+test_that("fits with structured covariances are lme4's or better", {
+  reference <- read.csv(test_path("..", "reference", "structures.csv"))
+  for (i in seq_len(nrow(reference))) {
+    row <- reference[i, ]
+    fit <- rlmm(row$formula, days, REML = row$REML)
+    expect_gte(as.numeric(logLik(fit)), row$log_lik - 1e-8)
+    expect_equal(sigma(fit), row$sigma, tolerance = 1e-4, label = row$formula)
+    par <- as.numeric(strsplit(row$par, " ")[[1]])
+    expect_equal(unname(getME(fit, "par")), par, tolerance = 1e-4, label = row$formula)
+    expect_named(getME(fit, "par"), strsplit(row$names, " ")[[1]])
+    expect_identical(fit$optsum$certificate$verdict, "optimal")
+  }
+})
+
+test_that("the core agrees with dense algebra", {
+  formulas <- list(
+    cs = Reaction ~ Days + cs(0 + t | Subject), homcs = Reaction ~ Days + cs(0 + t | Subject, hom = TRUE),
+    ar1 = Reaction ~ Days + ar1(0 + t | Subject), hetar1 = Reaction ~ Days + ar1(0 + t | Subject, hom = FALSE),
+    both = Reaction ~ 1 + (1 + Days | Subject) + cs(0 + t | Subject) + (1 | fd)
+  )
+  for (formula in formulas) {
+    spec <- model_design(formula, days)$spec
+    fit <- rlmm(formula, days)
+    inner <- 0.9 * fit$theta
+    ours <- core_estimates(spec, inner)
+    dense <- dense_estimates(spec, inner)
+    expect_equal(ours[names(dense)], dense, tolerance = 1e-8, ignore_attr = TRUE)
+    expect_lte(fit$dev$objective, dense_fit(spec)$optsum$fmin + 1e-6)
+  }
+})
+
+test_that("R and the core have the same Lambda, up to the ends of the correlation", {
+  for (call in c("cs", "homcs", "ar1", "hetar1")) {
+    fit <- rlmm(as.formula(paste0("Reaction ~ Days + ", call, "(0 + t | Subject)")), days)
+    range <- theta_range(fit$random[[1]])
+    for (rho in c(range[nrow(range), ], 0.3)) {
+      theta <- replace(fit$theta, length(fit$theta), rho)
+      est <- core_estimates(fit_spec(fit), theta)
+      expect_equal(est$b[[1]], lambda_block(fit$random[[1]], theta) %*% est$u[[1]])
+    }
+  }
+})
+
+test_that("a compound symmetry at its end, which lme4 misses, is found", {
+  fit <- suppressMessages(rlmm(Reaction ~ Days + cs(0 + Days + I(Days^2) | Subject, hom = TRUE), days))
+  expect_equal(unname(fit$theta[2]), 1)
+  expect_gt(as.numeric(logLik(fit)), -898.9416)
+  expect_true(isSingular(fit))
+})
+
+test_that("structures print as lme4's", {
+  expect_snapshot({
+    print(VarCorr(rlmm(Reaction ~ Days + cs(Days | Subject), days)), comp = "Std.Dev.", digits = 3)
+    print(VarCorr(rlmm(Reaction ~ Days + (1 | Subject) + ar1(0 + fd | Subject), days)), comp = "Std.Dev.", digits = 3)
+  })
+})
+
+test_that("methods know structures", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject) + ar1(0 + fd | Subject), days)
+  components <- VarCorr(fit)
+  expect_equal(attr(components[[2]], "correlation")[1, 3], fit$theta[3]^2)
+  table <- as.data.frame(components)
+  expect_equal(nrow(table), 1 + 55 + 1)
+  expect_equal(attr(logLik(fit), "df"), 6)
+  expect_equal(predict(fit, days[1:20, ]), fitted(fit)[1:20])
+  expect_equal(as.matrix(getME(fit, "Lambda") %*% getME(fit, "u")), as.matrix(getME(fit, "b")), ignore_attr = TRUE)
+  expect_equal(dim(simulate(fit, 2, seed = 1)), c(180L, 2L))
+  expect_equal(dim(condVar(fit)[[2]]), c(10L, 10L, 18L))
+  expect_length(rePCA(fit)$Subject$sdev, 11)
+  expect_equal(rownames(confint(fit))[1:4], c(".sig01", ".sig02", ".sig03", ".sigma"))
+  again <- rlmm(formula(fit), days)
+  expect_equal(again$theta, fit$theta)
+  expect_identical(formula(fit, random.only = TRUE)[[3]], quote((1 | Subject) + ar1(0 + fd | Subject)))
+})
+
+test_that("unsuited structures are errors in the user's words", {
+  refuse <- function(formula, class = "rlmm_error_structure") expect_error(rlmm(formula, days), class = class)
+  refuse(Reaction ~ Days + toep(0 + fd | Subject), "rlmm_error_unknown_structure")
+  refuse(Reaction ~ Days + cs(1 | Subject))
+  refuse(Reaction ~ Days + ar1(1 | Subject))
+  refuse(Reaction ~ Days + ar1(1 + Days | Subject))
+  refuse(Reaction ~ Days + ar1(0 + Days + fd | Subject))
+  refuse(Reaction ~ Days + cs(1 + Days | Subject, hom = 3))
+  refuse(Reaction ~ Days + cs(1 + Days | Subject, het = TRUE))
+  refuse(Reaction ~ Days + us(1 + Days | Subject, hom = TRUE))
+  expect_snapshot({
+    show_error(rlmm(Reaction ~ Days + cs(1 | Subject), days))
+    show_error(rlmm(Reaction ~ Days + ar1(1 + Days | Subject), days))
+    show_error(rlmm(Reaction ~ Days + cs(Days | Subject), days, start = c(1, 1, 1.5)))
+  })
+})
