@@ -18,7 +18,6 @@
 
 pub mod blocks;
 pub mod certificate;
-pub mod search;
 pub mod derivatives;
 pub mod design;
 pub mod error;
@@ -31,6 +30,7 @@ pub mod pirls;
 pub mod pls;
 mod pls_solve;
 pub mod quadrature;
+pub mod search;
 pub mod terms;
 
 pub use design::Design;

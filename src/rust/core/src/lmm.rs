@@ -231,7 +231,8 @@ impl LinearMixedModel {
 
     /// The ways out of each part of each term; [`Self::hessian`] must have been called.
     pub fn ways_out(&self) -> Vec<WayOut> {
-        let all = self.derivatives.as_ref().map_or_else(Vec::new, |derivatives| derivatives.ways_out(&self.pls, &self.rms));
+        let all =
+            self.derivatives.as_ref().map_or_else(Vec::new, |derivatives| derivatives.ways_out(&self.pls, &self.rms));
         let is_held = |way: &WayOut| self.pls.covs()[way.term].parts()[way.part].range().any(|j| self.held[j]);
         all.into_iter().map(|way| if is_held(&way) { WayOut { step: 0.0, gain: 0.0, ..way } } else { way }).collect()
     }

@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
         });
     }
 
-    // On the bound of zero, or as good as there, with the objective rising: the parameter stays, whatever the others do.
+    // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
     fn is_blocked(&self) -> Vec<bool> {
         let mut blocked = vec![false; self.theta.len()];
         let (theta, gradient) = (&self.theta, &self.gradient);
