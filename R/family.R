@@ -72,7 +72,7 @@ abort_family <- function(found, name = NULL) {
   abort_rlmm(
     c("`family` must be one of the families that `rglmm()` knows.", x = paste0("It is ", found, "."),
       if (!is.null(name)) did_you_mean(name, core_families[1:5]),
-      i = "They are `binomial`, `poisson`, `Gamma`, `inverse.gaussian`, `gaussian`, and `MASS::negative.binomial(theta)`."),
+      i = paste0("They are ", enumerate(tick(core_families[1:5])), ", or `MASS::negative.binomial(theta)`.")),
     "rlmm_error_family", arg = "family"
   )
 }

@@ -104,7 +104,8 @@ check_start_beta <- function(beta, names) {
 # Least squares of the linear predictor that `etastart` or `mustart` gives.
 projected_start <- function(design) {
   mu <- design$frame[["(mustart)"]]
-  eta <- design$frame[["(etastart)"]] %||% if (!is.null(mu)) tryCatch(design$family$linkfun(mu), error = function(cnd) NaN)
+  linked <- if (!is.null(mu)) tryCatch(design$family$linkfun(mu), error = function(cnd) NaN)
+  eta <- design$frame[["(etastart)"]] %||% linked
   if (is.null(eta)) return(NULL)
   if (!all(is.finite(eta))) {
     abort_rlmm("`mustart` must hold means that can occur in the family.", "rlmm_error_start")

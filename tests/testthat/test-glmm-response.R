@@ -12,7 +12,7 @@ test_that("responses out of range are errors that name the rows", {
 
 test_that("successes that are not whole numbers are a warning", {
   d <- data.frame(y = c(0.5, 0, 1, 0, 1, 1), w = 2, g = gl(3, 2))
-  expect_warning(rglmm(y ~ 1 + (1 | g), d, binomial), "1 value of `y`", class = "rlmm_warning_successes")
+  expect_warning(suppressMessages(rglmm(y ~ 1 + (1 | g), d, binomial)), "1 value of `y`", class = "rlmm_warning_successes")
   expect_no_warning(suppressMessages(rglmm(y ~ 1 + (1 | g), d, binomial, weights = w)), class = "rlmm_warning_successes")
 })
 

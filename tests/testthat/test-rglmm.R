@@ -125,7 +125,7 @@ test_that("quadrature over two effects converges to the integral", {
   d <- glmm_data(n = 60, levels = 4)
   set.seed(5)
   d$y <- rbinom(nrow(d), 1, plogis(d$eta))
-  fit <- rglmm(y ~ x + (x | g), d, binomial, nAGQ = 25)
+  fit <- suppressMessages(rglmm(y ~ x + (x | g), d, binomial, nAGQ = 25))
   lambda <- getME(fit, "lambda")[[1]]
   z <- seq(-8, 8, by = 0.1)
   grid <- as.matrix(expand.grid(z, z))
