@@ -66,10 +66,19 @@ rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start 
 glmm_spec <- function(spec, frame, family, nodes, random) {
   response <- frame_response(frame, family)
   check_glmm_response(response, frame[[1L]], family, names(frame)[1L], original_rows(frame))
+  check_structures(random)
   check_quadrature(nodes, random)
   spec[c("y", "weights")] <- list(response$y, response$weights)
   spec$glmm <- glmm_settings(family, nodes)
   spec
+}
+
+check_structures <- function(random) {
+  structures <- vapply(random, \(term) term$structure, "")
+  at <- which(vapply(structures, has_rho, NA))
+  if (length(at) > 0L) {
+    abort_glmm(paste("The covariance structure of", tick(random[[at[1L]]]$label)), "Use `us()` or `diag()`?")
+  }
 }
 
 n_glmm_parameters <- function(spec) {

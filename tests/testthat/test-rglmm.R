@@ -161,5 +161,8 @@ test_that("wrong nAGQ and unknown arguments are errors", {
     rglmm(cbind(incidence, size - incidence) ~ 1 + (period | herd), cbpp, binomial, nAGQ = 50),
     "at most 31", class = "rlmm_error_nagq"
   )
+  expect_error(
+    rglmm(TICKS ~ 1 + cs(0 + YEAR | LOCATION), grouseticks, poisson), "YEAR", class = "rlmm_error_not_available"
+  )
   expect_error(rglmm(formula, cbpp, binomial, REML = TRUE), "`rglmm\\(\\)`", class = "rlmm_error_unknown_argument")
 })
