@@ -14,6 +14,9 @@
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions only.
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
 #' @param slim Drop the parts of the fit that grow with the number of observations.
+#' @param fixed Elements of theta to hold at given values, of linear models: a list with `theta`, a numeric vector named
+#'   as `getME(fit, "theta")` is. They don't count as parameters. (Sigma is held by the argument `sigma` of [rlmm()], a
+#'   fixed effect by an offset.)
 #' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or these:
 #'   `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor), `check_nobs_vs_nre` (fewer random
 #'   effects than observations for each term), `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1`
@@ -27,7 +30,7 @@
 #' @export
 rlmm_control <- function(optimizer = NULL, ftol_rel = 1e-12, ftol_abs = 1e-8, xtol_rel = 0, xtol_abs = 1e-10,
                          initial_step = NULL, max_eval = Inf, max_time = Inf, progress = NULL, threads = NULL,
-                         slim = FALSE, ...) {
+                         slim = FALSE, fixed = NULL, ...) {
   structure(
     list(
       optimizer = check_optimizer(optimizer),
@@ -38,6 +41,7 @@ rlmm_control <- function(optimizer = NULL, ftol_rel = 1e-12, ftol_abs = 1e-8, xt
       progress = if (!is.null(progress)) check_flag(progress, "progress"),
       threads = if (!is.null(threads)) check_limit(threads),
       slim = check_flag(slim, "slim"),
+      fixed = check_fixed(fixed),
       checks = if (...length() == 0L) default_checks else read_checks(list(...))
     ),
     class = "rlmm_control"

@@ -87,7 +87,7 @@ AICc.default <- function(object, ...) {
 # Without enough observations the correction isn't defined: the criterion must not then prefer the model.
 small_sample_term <- function(k, n) if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
 
-n_parameters <- function(fit) length(fit$beta) + length(fit$theta) + !fit$known_sigma
+n_parameters <- function(fit) length(fit$beta) + length(fit$theta) - n_held(fit) + !fit$known_sigma
 
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd

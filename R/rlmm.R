@@ -43,7 +43,10 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
   start <- check_start(start, design$random)
-  est <- core_fit(design$spec, start, core_control(control, verbose, n_parameters_of(design$random)))
+  est <- core_fit(
+    design$spec, core_start(start, control, design$random),
+    core_control(control, verbose, n_parameters_of(design$random), held_theta(control, design$random))
+  )
   fit <- new_fit(design, est, call, control)
   report_fit(fit, design$spec)
   fit
@@ -78,7 +81,8 @@ default_na_action <- function(data) {
 n_parameters_of <- function(random) sum(lengths(lapply(random, `[[`, "theta")))
 
 # The control as the core wants it: one step for each of `n` parameters, and the wish for a log.
-core_control <- function(control, verbose, n) {
+core_control <- function(control, verbose, n, held = integer()) {
+  control$held <- held - 1L
   control$verbose <- verbose > 0
   step <- control$initial_step
   if (is.null(step)) return(control)

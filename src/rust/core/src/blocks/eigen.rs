@@ -23,12 +23,15 @@ impl std::fmt::Debug for Eigen {
 impl Eigen {
     /// Memory for matrices of order `n`.
     pub fn new(n: usize) -> Self {
-        let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+        let scratch = self_adjoint_evd_scratch::<f64>(n.max(1), ComputeEigenvectors::Yes, Par::Seq, Default::default());
         Self { values: vec![0.0; n], vectors: vec![0.0; n * n], memory: MemBuffer::new(scratch) }
     }
 
     /// Decomposes `h` (`n x n`, symmetric); `false` if it holds values that aren't finite.
     pub fn decompose(&mut self, h: &[f64]) -> bool {
+        if self.values.is_empty() {
+            return true;
+        }
         let n = self.values.len();
         if n == 1 {
             (self.values[0], self.vectors[0]) = (h[0], 1.0);
