@@ -13,7 +13,7 @@ new_fit <- function(design, est, call, control) {
     theta = est$theta, beta = rlang::set_names(est$beta, design$fixed$names), sigma = est$sigma,
     u = by_term(est$u, design$random), b = by_term(est$b, design$random), rx = est$rx,
     dev = est[c("objective", "log_det_re", "log_det_fe", "pwrss", "wrss", "ussq", "n_eff")],
-    fitted = if (!slim) est$fitted, optsum = est$optsum,
+    fitted = if (!slim) est$fitted, optsum = new_optsum(est$optsum, design$random),
     na_action = attr(design$frame, "na.action"), control = control, schema = 1L, version = own_version()
   )
   structure(fit, class = c("rlmm_lmm", "rlmm"))

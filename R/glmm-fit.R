@@ -13,7 +13,9 @@ new_glmm_fit <- function(design, est, call, control) {
   } else {
     fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   }
-  structure(fit, class = c("rlmm_glmm", "rlmm"))
+  fit <- structure(fit, class = c("rlmm_glmm", "rlmm"))
+  fit$optsum <- opt_summary(fit)
+  fit
 }
 
 glmm_fit_spec <- function(fit) {

@@ -6,7 +6,7 @@
 #' @param object A fit.
 #' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at
 #'   the start and at the end), `feval` (number of evaluations), `optimizer`, `backend`, `status` (the return code),
-#'   `message`, the tolerances, `lower` (bounds of theta), and `fitlog`. `as.data.frame()` of it is the fit log: a
+#'   `message`, the tolerances, `lower` (bounds of theta), `certificate` (see [certificate()]), and `fitlog`. `as.data.frame()` of it is the fit log: a
 #'   row per evaluation with its number, the objective, and theta.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -15,10 +15,15 @@
 #' @export
 opt_summary <- function(object) {
   check_fit(object, "object")
-  optsum <- object$optsum
-  optsum$theta_names <- parameter_names(object)
-  lower <- theta_lower(object$random)
-  optsum$lower <- c(lower, rep(-Inf, length(optsum$theta_names) - length(lower)))
+  new_optsum(object$optsum, object$random, parameter_names(object))
+}
+
+#' The record that the core returns, under the names of the model: it prints as `opt_summary()`.
+#' @noRd
+new_optsum <- function(optsum, random, names = theta_names(random)) {
+  lower <- theta_lower(random)
+  optsum$lower <- c(lower, rep(-Inf, length(names) - length(lower)))
+  optsum$theta_names <- names
   structure(optsum, class = "rlmm_optsum")
 }
 
@@ -42,7 +47,8 @@ format.rlmm_optsum <- function(x, digits = 6, ...) {
     optsum_line("Function evaluations", x$feval),
     optsum_line("Final parameter vector", format_vector(x$final, digits)),
     optsum_line("Final objective value", format(x$fmin, digits = 15)),
-    optsum_line("Return code", x$status)
+    optsum_line("Return code", x$status),
+    if (!is.null(x$certificate)) optsum_line("Certificate", verdict_phrase(x$certificate))
   )
 }
 
@@ -76,8 +82,10 @@ format_setting <- function(value) {
   if (length(value) > 1) format_vector(value, 6) else format(value)
 }
 
-#' Did the optimizer stop for a reason other than having converged?
+#' Is something left to gain? The certificate knows; without one, the reason for which the optimizer stopped.
 #' @noRd
 stopped_early <- function(fit) {
+  verdict <- fit$optsum$certificate$verdict
+  if (!is.null(verdict)) return(verdict != "optimal" && !is.na(fit$optsum$certificate$predicted_decrease))
   !fit$optsum$status %in% c("SUCCESS", "FTOL_REACHED", "XTOL_REACHED", "STOPVAL_REACHED", "ROUNDOFF_LIMITED")
 }

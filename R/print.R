@@ -154,14 +154,14 @@ stopped_note <- function(fit) {
   if (!stopped_early(fit)) {
     return(NULL)
   }
-  why <- switch(
-    fit$optsum$status,
-    MAXEVAL_REACHED = paste0("it reached `max_eval` (", format_count(fit$optsum$feval), ")"),
-    MAXTIME_REACHED = "it reached `max_time`",
-    FORCED_STOP = "it was interrupted",
-    paste("its return code is", fit$optsum$status)
-  )
-  note <- paste0("The optimizer stopped before converging: ", why, ". These are the best values that it found.")
+  reason <- stop_reason(fit$optsum)
+  note <- if (!is.null(reason)) {
+    paste0("The optimizer stopped before converging: ", reason, ". These are the best values that it found.")
+  } else if (is.null(fit$optsum$certificate)) {
+    paste0("The optimizer stopped before converging: its return code is ", fit$optsum$status, ".")
+  } else {
+    paste(verdict_lines(certificate(fit)), collapse = " ")
+  }
   strwrap(note, exdent = 2)
 }
 

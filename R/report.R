@@ -2,25 +2,62 @@
 
 report_fit <- function(fit, spec) {
   report_convergence(fit$optsum)
+  report_certificate(fit, spec)
   report_exact(fit, spec)
   report_singular(fit, spec)
 }
 
 # Convergence ---------------------------------------------------------------
 
+# How the optimizer stopped is of no interest where the certificate says that it stopped at an optimum.
 report_convergence <- function(optsum) {
-  reason <- switch(
+  reason <- stop_reason(optsum)
+  if (is.null(reason) || identical(optsum$certificate$verdict, "optimal")) return(invisible())
+  gain <- optsum$certificate$predicted_decrease %||% NA
+  warn_rlmm(
+    c(paste0("The optimizer stopped before converging: ", reason, "."), i = recent_progress(optsum$fitlog),
+      i = if (!is.na(gain)) paste0("A Newton step should still lower the objective by ", format(gain, digits = 2L), "."),
+      i = stopped_hint(optsum$status)),
+    "rlmm_warning_convergence", status = optsum$status
+  )
+}
+
+#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be gained
+#' @noRd
+report_certificate <- function(fit, spec) {
+  verdict <- fit$optsum$certificate$verdict
+  if (is.null(verdict) || verdict == "optimal" || is_early(fit$optsum$status)) return(invisible())
+  # Without a finite prediction nothing is known to be wrong: such fits reproduce the response.
+  if (is.na(fit$optsum$certificate$predicted_decrease)) return(invisible())
+  certificate <- certificate(fit)
+  suspect <- if (verdict == "not_converged") steepest_term(fit, spec) else which.max(certificate$terms$gain)
+  term <- certificate$terms$term[suspect]
+  warn_rlmm(
+    c("The estimates are not an optimum.", x = paste(verdict_lines(certificate), collapse = " "),
+      i = if (verdict != "false_boundary") paste0("It concerns ", tick(term), " most."), i = refit_hint(fit$optsum$optimizer)),
+    "rlmm_warning_convergence", status = fit$optsum$status, verdict = verdict, term = term
+  )
+}
+
+refit_hint <- function(optimizer) {
+  if (optimizer == "newton") return("Compare the optimizers with `allFit()`.")
+  "Use the default optimizer, or lower `ftol_abs` and `ftol_rel` in `rlmm_control()`."
+}
+
+# The term with the most to gain by a Newton step in each of its parameters.
+steepest_term <- function(fit, spec) {
+  found <- core_derivatives(spec, fit$theta)
+  gain <- found$gradient^2 / pmax(abs(diag(found$hessian)), .Machine$double.eps)
+  which.max(vapply(fit$random, \(entry) sum(gain[entry$theta]), 0))
+}
+
+stop_reason <- function(optsum) {
+  switch(
     optsum$status,
     MAXEVAL_REACHED = paste0("it reached `max_eval` (", format_count(optsum$feval), ")"),
     MAXTIME_REACHED = "it reached `max_time`",
     FORCED_STOP = "it was interrupted",
     FAILURE = "it failed"
-  )
-  if (is.null(reason)) return(invisible())
-  warn_rlmm(
-    c(paste0("The optimizer stopped before converging: ", reason, "."), i = recent_progress(optsum$fitlog),
-      i = stopped_hint(optsum$status)),
-    "rlmm_warning_convergence", status = optsum$status
   )
 }
 

@@ -1,0 +1,167 @@
+#' Is the fit an optimum?
+#'
+#' Every linear fit carries a certificate: whether its theta minimizes the objective, judged by exact first and second
+#' derivatives there and not by how the optimizer went. `certificate()` shows it.
+#'
+#' @details
+#' The verdict is one of:
+#'
+#' * **optimal**: neither a Newton step nor more variance for any combination of effects lowers the objective (-2
+#'   log-likelihood, or the REML criterion) by 1e-6 or more. A fit may be optimal *and* singular, when the best
+#'   covariance matrix of a term has less than full rank; the term, its rank and the direction are told.
+#' * **not_converged**: a Newton step should still lower the objective by the predicted decrease. The optimizer stopped early.
+#' * **false_boundary**: the gradient in theta vanishes only because the covariance of a term is singular there; more
+#'   variance in the direction given lowers the objective.
+#' * **saddle**: the gradient vanishes, but the objective falls on both sides in some direction.
+#'
+#' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an optimum has `G` without
+#' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean square.
+#' Where the covariance has full rank, `G` is zero at an optimum.
+#'
+#' @param object A fit of [rlmm()].
+#' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm` (largest element of
+#'   the gradient in theta, each in units of its column of Z), `curvatures` (eigenvalues of the Hessian in theta, likewise),
+#'   `hessian` (`"exact"`, or `"average"` where the exact one would cost too much), `status` of the optimizer,
+#'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
+#'   combination of effects that belongs to `lambda_min`).
+#' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
+#' @examples
+#' certificate(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy))
+#' certificate(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
+#' @export
+certificate <- function(object) {
+  check_fit(object, "object")
+  found <- object$optsum$certificate
+  if (is.null(found)) abort_no_certificate()
+  singular <- is_singular(object)
+  parts <- lapply(seq_along(object$random), certificate_part, random = object$random, parts = found$parts)
+  number <- \(name) vapply(parts, `[[`, 0, name)
+  found$parts <- NULL
+  terms <- data.frame(
+    term = singular$term, rank = singular$rank, size = singular$size, lambda_min = number("lambda_min"),
+    gain = number("gain")
+  )
+  structure(
+    c(found, list(
+      status = object$optsum$status, terms = terms,
+      directions = stats::setNames(lapply(parts, `[[`, "direction"), singular$term), singularity = singular
+    )),
+    class = "rlmm_certificate"
+  )
+}
+
+abort_no_certificate <- function() {
+  abort_rlmm(
+    c("The fit has no certificate.", i = "It is made for linear mixed models, fits of `rlmm()`."),
+    "rlmm_error_not_available"
+  )
+}
+
+# What the core found about a user's term. Terms that share a core term are its parts, in the order of their columns.
+certificate_part <- function(i, random, parts) {
+  entry <- random[[i]]
+  same <- Filter(\(other) other$core_term == entry$core_term, random)
+  position <- sum(vapply(same, \(other) other$core_cols[1] <= entry$core_cols[1], NA))
+  part <- Find(\(part) part$term == entry$core_term && part$part == position, parts)
+  direction <- part$direction[entry$core_cols]
+  list(
+    lambda_min = part$lambda_min, gain = part$gain, direction = stats::setNames(direction, entry$columns)
+  )
+}
+
+#' @rdname certificate
+#' @param x What `certificate()` returned.
+#' @param digits Significant digits.
+#' @param ... Not used.
+#' @export
+format.rlmm_certificate <- function(x, digits = 3, ...) {
+  facts <- c(
+    `Predicted decrease` = paste(format(x$predicted_decrease, digits = digits), "(by a Newton step)"),
+    `Largest gradient` = format(x$gradient_norm, digits = digits),
+    `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits)
+  )
+  table <- x$terms
+  table$rank <- paste(table$rank, "of", table$size)
+  table$size <- NULL
+  table[3:4] <- lapply(table[3:4], format, digits = digits)
+  names(table) <- c("Term", "Rank", "lambda_min(G)", "Possible gain")
+  columns <- Map(\(name, values) format(c(name, values)), names(table), table)
+  rows <- do.call(paste, c(unname(columns), sep = "  "))
+  c(verdict_lines(x), "", optsum_line(names(facts), unname(facts)), "", trimws(rows, "right"))
+}
+
+#' @rdname certificate
+#' @export
+print.rlmm_certificate <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+curvature_phrase <- function(curvatures, kind, digits) {
+  if (length(curvatures) == 0) return("none: no parameters")
+  limit <- 1e-7 * max(abs(curvatures))
+  counts <- c(positive = sum(curvatures > limit), flat = sum(abs(curvatures) <= limit), negative = sum(curvatures < -limit))
+  shown <- counts[counts > 0]
+  range <- format(range(curvatures), digits = digits, trim = TRUE)
+  paste0(
+    kind, "; curvatures: ", paste(shown, names(shown), collapse = ", "), " (from ", range[1], " to ", range[2], ")"
+  )
+}
+
+#' The verdict in words; the first line says it all.
+#' @noRd
+verdict_lines <- function(x) {
+  gain <- format(certificate_gain(x), digits = 2)
+  switch(
+    x$verdict,
+    optimal = optimum_lines(x$singularity),
+    not_converged = paste0(
+      if (is_early(x$status)) "Stopped early" else "Not converged", ": a Newton step should still lower the objective by ",
+      gain, "."
+    ),
+    false_boundary = {
+      worst <- which.max(x$terms$gain)
+      c(
+        paste0("Not an optimum: the covariance of ", tick(x$terms$term[worst]), " is singular, but shouldn't be."),
+        paste0("More variance lowers the objective by about ", gain, way_out_phrase(x$directions[[worst]]), ".")
+      )
+    },
+    saddle = "Not an optimum: a saddle point. The gradient is zero, but the objective falls to both sides of theta."
+  )
+}
+
+optimum_lines <- function(singular) {
+  if (!any(singular$singular)) {
+    return("Optimal: no change of the covariances lowers the objective by 1e-6 or more.")
+  }
+  c("Optimal, and singular: the best covariances are rank-deficient.", paste("*", singular_lines(singular)))
+}
+
+# Along which combination of effects, if there are several.
+way_out_phrase <- function(direction) {
+  if (length(direction) == 1) return("")
+  paste(", along", format_combination(direction, names(direction)))
+}
+
+certificate_gain <- function(certificate) {
+  if (certificate$verdict == "not_converged") return(certificate$predicted_decrease)
+  max(certificate$terms$gain, 0)
+}
+
+is_early <- function(status) status %in% c("MAXEVAL_REACHED", "MAXTIME_REACHED", "FORCED_STOP", "FAILURE")
+
+#' The verdict in one line, for the record of the optimization
+#' @noRd
+verdict_phrase <- function(certificate) {
+  switch(
+    certificate$verdict,
+    optimal = paste0(
+      "optimal (a Newton step promises ", format(max(certificate$predicted_decrease, 0), digits = 2), ")"
+    ),
+    not_converged = paste0(
+      "not converged (a Newton step promises ", format(certificate$predicted_decrease, digits = 2), ")"
+    ),
+    false_boundary = "not an optimum: singular, but shouldn't be",
+    saddle = "not an optimum: a saddle point"
+  )
+}
