@@ -3,10 +3,21 @@
 
 core_fit <- function(spec, start = NULL, control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
-  est <- unwrap(rust_lmm_fit(spec, as.double(start), control))
+  with_tolerances(unwrap(rust_lmm_fit(spec, as.double(start), control)), control)
+}
+
+with_tolerances <- function(est, control) {
   tolerances <- c("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time")
   est$optsum[tolerances] <- control[tolerances]
   est
+}
+
+# One fit for each control, in parallel threads; an element is an error (a condition) where a fit failed.
+core_fit_all <- function(spec, start, controls, threads) {
+  found <- unwrap(rust_lmm_fit_all(spec, as.double(start), controls, as.integer(threads)))
+  Map(function(est, control) {
+    tryCatch(with_tolerances(unwrap(est), control), rlmm_error = identity)
+  }, found, controls)
 }
 
 core_estimates <- function(spec, theta) {

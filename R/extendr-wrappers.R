@@ -5,6 +5,10 @@
 #' @useDynLib rlmm, .registration = TRUE
 NULL
 
+#' Fits a spec once for each list of `controls`; an element of the result is a fit with its `seconds`, or an error.
+#' @noRd
+rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lmm_fit_all, spec, start, controls, threads)
+
 #' Fits a spec; `start` may hold `theta` and `beta`. See ARCHITECTURE.md for what comes back.
 #' @noRd
 rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec, start, control)

@@ -104,6 +104,11 @@ impl Spec {
         })
     }
 
+    /// What a model is made of besides its design: no R object, so that it may go to other threads.
+    pub fn likelihood(&self) -> (Criterion, Option<f64>) {
+        (self.criterion, self.sigma)
+    }
+
     /// The model of its design.
     pub fn model(&self, design: &Design) -> Result<LinearMixedModel> {
         LinearMixedModel::new(design, self.criterion, self.sigma)

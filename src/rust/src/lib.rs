@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod fit_all;
 mod glmm;
 mod lmm;
 mod progress;
@@ -10,6 +11,7 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod rlmm;
+    use fit_all;
     use glmm;
     use lmm;
 }

@@ -116,9 +116,9 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
     })
 }
 
-type Pairs = Vec<(&'static str, Robj)>;
+pub type Pairs = Vec<(&'static str, Robj)>;
 
-fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
+pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
     let Estimates { objective, sigma, solution, rx, log_det_re, log_det_fe, pwrss } = model.estimates(theta)?;
     let p = design.p();
     let matrices = |effects: &[Vec<f64>]| {
@@ -147,7 +147,7 @@ fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Re
     ])
 }
 
-fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64], certificate: &Certificate) -> Robj {
+pub fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64], certificate: &Certificate) -> Robj {
     let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
     let mut log = vec![0.0; rows * columns];
     for (i, (value, theta)) in summary.log.iter().enumerate() {

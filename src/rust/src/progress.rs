@@ -9,6 +9,12 @@ extern "C" {
     fn rlmm_check_interrupt() -> i32;
 }
 
+/// Whether the user wants to stop. To be asked on R's main thread only.
+pub fn is_interrupted() -> bool {
+    // SAFETY: a C function without arguments, called on R's main thread, that returns normally.
+    unsafe { rlmm_check_interrupt() == 1 }
+}
+
 const POLL: Duration = Duration::from_millis(50);
 const FIRST_PROGRESS: Duration = Duration::from_secs(1);
 
@@ -42,8 +48,7 @@ impl Watch {
             self.shown = true;
             reprint!("\rFitting: evaluation {count}, objective {}  ", decimals(value));
         }
-        // SAFETY: a C function without arguments, called on R's main thread, that returns normally.
-        if unsafe { rlmm_check_interrupt() } == 1 {
+        if is_interrupted() {
             Flow::Stop
         } else {
             Flow::Continue

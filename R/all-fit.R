@@ -1,0 +1,182 @@
+#' Fit a model by all optimizers
+#'
+#' `allFit()` fits the model of a fit again by every optimizer, or by those named, and compares what they found. They
+#' should agree; where they don't, the lowest objective is the best estimate, and [certificate()] of each fit says which
+#' of them is an optimum.
+#'
+#' The optimizers run in parallel threads. They start where the fit started, not at its estimates: an optimizer that is
+#' put on the optimum proves little. Set `start_from_mle = TRUE` to do that all the same, as lme4 does by default.
+#'
+#' @param object A fit.
+#' @param optimizers Names of optimizers, as in [rlmm_control()].
+#' @param start_from_mle Start from the estimates of the fit?
+#' @param verbose Say which optimizer is at work? They then run one after the other.
+#' @param ncpus Number of threads; by default as many as there are processors.
+#' @param ... Passed to methods; for fits of rlmm, not used.
+#' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with. `summary()` of it has
+#'   lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't an optimum), `fixef`, `llik`, `sdcor`,
+#'   `theta`, `times` (seconds) and `feval`, further `status` and `verdict`. `as.data.frame()` has one row per optimizer.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' all <- allFit(fit, optimizers = c("newton", "LN_BOBYQA", "LD_LBFGS"))
+#' all
+#' summary(all)$sdcor
+#' @export
+allFit <- function(object, ...) UseMethod("allFit")
+
+#' @export
+allFit.default <- function(object, ...) hand_on("allFit", object, ...)
+
+#' @rdname allFit
+#' @export
+allFit.rlmm <- function(object, optimizers = NULL, start_from_mle = FALSE, verbose = FALSE, ncpus = NULL, ...) {
+  check_flag(start_from_mle, "start_from_mle")
+  check_flag(verbose, "verbose")
+  check_ncpus(ncpus)
+  if (!isLMM.rlmm(object)) abort_all_fit(object)
+  optimizers <- unique(vapply(optimizers %||% default_optimizers, check_optimizer, "", USE.NAMES = FALSE))
+  design <- c(object[c("formula", "fixed", "random")], list(frame = fit_frame(object), spec = fit_spec(object)))
+  start <- if (start_from_mle) object$theta else object$optsum$initial
+  controls <- lapply(optimizers, \(name) {
+    object$control$optimizer <- name
+    core_control(object$control, FALSE, object$random)
+  })
+  found <- run_all(design$spec, start, controls, verbose, ncpus)
+  fits <- Map(\(est, control) {
+    if (inherits(est, "condition")) return(est)
+    structure(new_fit(design, est, object$call, control), time = est$seconds)
+  }, found, controls)
+  structure(fits, names = optimizers, fit = object, class = "rlmm_allFit")
+}
+
+abort_all_fit <- function(object) {
+  abort_rlmm(
+    c("`allFit()` is for linear mixed models.", x = paste0("`object` is ", describe_type(object), ".")),
+    "rlmm_error_not_available"
+  )
+}
+
+check_ncpus <- function(ncpus) {
+  if (is.null(ncpus) || (is_number(ncpus) && ncpus >= 1)) return(invisible())
+  abort_rlmm(
+    c("`ncpus` must be `NULL` or a number of threads.", x = paste0("It is ", describe_type(ncpus), ".")),
+    "rlmm_error_argument", arg = "ncpus"
+  )
+}
+
+# The variants of truncated Newton differ in their preconditioning only; one of them stands for all.
+default_optimizers <- c(
+  "newton", "LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS", "LD_LBFGS", "LD_SLSQP",
+  "LD_MMA", "LD_CCSAQ", "LD_VAR1", "LD_VAR2", "LD_TNEWTON"
+)
+
+# An estimate, or the error, of each. `verbose` asks to see them one by one.
+run_all <- function(spec, start, controls, verbose, ncpus) {
+  if (!verbose) return(core_fit_all(spec, start, controls, ncpus %||% 0L))
+  lapply(controls, \(control) {
+    inform_rlmm(paste0(control$optimizer, "..."), "rlmm_message_all_fit")
+    core_fit_all(spec, start, list(control), 1L)[[1]]
+  })
+}
+
+is_fit <- function(fits) vapply(fits, inherits, NA, what = "rlmm")
+
+#' @rdname allFit
+#' @param row.names,optional Not used.
+#' @export
+as.data.frame.rlmm_allFit <- function(x, row.names = NULL, optional = FALSE, ...) {
+  ok <- is_fit(x)
+  field <- \(get, type) vapply(seq_along(x), \(i) if (ok[i]) get(x[[i]]) else type, type)
+  objective <- field(\(fit) fit$optsum$fmin, NA_real_)
+  data.frame(
+    optimizer = names(x), objective = objective,
+    above_best = objective - suppressWarnings(min(objective, na.rm = TRUE)),
+    feval = field(\(fit) as.integer(fit$optsum$feval), NA_integer_),
+    time = vapply(x, \(fit) attr(fit, "time") %||% NA_real_, 0, USE.NAMES = FALSE),
+    status = field(\(fit) fit$optsum$status, NA_character_),
+    verdict = field(\(fit) fit$optsum$certificate$verdict, NA_character_)
+  )
+}
+
+#' @rdname allFit
+#' @export
+summary.rlmm_allFit <- function(object, ...) {
+  ok <- is_fit(object)
+  fits <- unclass(object)[ok]
+  table <- as.data.frame(object)[ok, ]
+  rows <- \(get) {
+    values <- lapply(fits, get)
+    matrix(
+      unlist(values, use.names = FALSE), length(values), byrow = TRUE,
+      dimnames = list(names(values), names(values[[1]]))
+    )
+  }
+  structure(
+    list(
+      which.OK = stats::setNames(ok, names(object)), msgs = lapply(fits, all_fit_message),
+      fixef = rows(nlme::fixef), llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
+      sdcor = as.data.frame(rows(sdcor_values)), theta = rows(\(fit) getME.rlmm(fit, "theta")),
+      times = cbind(elapsed = stats::setNames(table$time, table$optimizer)),
+      feval = stats::setNames(table$feval, table$optimizer),
+      status = stats::setNames(table$status, table$optimizer),
+      verdict = stats::setNames(table$verdict, table$optimizer)
+    ),
+    class = "summary.rlmm_allFit"
+  )
+}
+
+all_fit_message <- function(fit) if (stopped_early(fit)) verdict_lines(certificate(fit))
+
+# Standard deviations and correlations, under names like "sd_Days|Subject".
+sdcor_values <- function(fit) {
+  table <- as.data.frame(VarCorr.rlmm(fit))
+  residual <- is.na(table$var1)
+  pair <- ifelse(is.na(table$var2), table$var1, paste(table$var2, table$var1, sep = "."))
+  label <- paste0(ifelse(is.na(table$var2), "sd_", "cor_"), pair, "|", table$grp)
+  stats::setNames(table$sdcor, ifelse(residual, "sigma", label))
+}
+
+#' @rdname allFit
+#' @param x What `allFit()` returned.
+#' @param digits Significant digits.
+#' @export
+format.rlmm_allFit <- function(x, digits = 3, ...) {
+  table <- as.data.frame(x)
+  table <- table[order(table$above_best, table$feval), ]
+  shown <- data.frame(
+    Optimizer = table$optimizer, `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
+    Evaluations = format(table$feval), Seconds = format(round(table$time, 4), digits = digits), Status = table$status,
+    Verdict = table$verdict, check.names = FALSE
+  )
+  columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
+  c(
+    paste("Fits by", plural(length(x), "optimizer"), "of", paste(deparse(attr(x, "fit")$formula), collapse = "")),
+    if (any(is_fit(x))) paste("Lowest objective:", format(min(table$objective, na.rm = TRUE), digits = 12)),
+    "", trimws(do.call(paste, c(unname(columns), sep = "  ")), "right"),
+    if (!all(is_fit(x))) c("", paste("Failed:", enumerate(names(x)[!is_fit(x)], max = 20L)))
+  )
+}
+
+#' @rdname allFit
+#' @export
+print.rlmm_allFit <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+#' @export
+format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
+  block <- \(title, values) c(title, utils::capture.output(print(values, digits = digits)), "")
+  c(
+    block("Fixed effects:", x$fixef), block("Standard deviations and correlations:", x$sdcor),
+    block("Log-likelihood:", x$llik), if (any(lengths(x$msgs) > 0)) {
+      c("Not an optimum:", paste0("* ", names(unlist(x$msgs)), ": ", unlist(x$msgs)))
+    }
+  )
+}
+
+#' @export
+print.summary.rlmm_allFit <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
