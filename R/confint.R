@@ -1,36 +1,68 @@
 #' Confidence limits
 #'
-#' Wald limits for the fixed effects: estimate plus and minus a normal quantile times the standard error. As in lme4
-#' the table has a row for each variance parameter too (`.sig01`, ..., `.sigma`), with `NA`: Wald limits of
-#' variances can't be trusted, so none are given.
+#' Wald limits. For the fixed effects: estimate plus and minus a normal quantile times the standard error. For standard
+#' deviations the same on the log scale, for correlations on that of Fisher's z, so that the limits never leave the
+#' range of the parameter; the standard errors are those of [variance_vcov()].
+#'
+#' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each term (the lower
+#' triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method has `NA` for the variance
+#' parameters, because symmetric limits of variances can't be trusted. Here only those of singular terms are `NA`. Limits on
+#' these scales are better, but approximate when a variance is near zero or there are few levels.
 #'
 #' @param object A fit.
 #' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for all variance
 #'   parameters. All, by default.
 #' @param level Confidence level.
 #' @param method Only `"Wald"` so far.
+#' @param oldNames Call the variance parameters `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
 #' @param ... Not used.
 #' @return A matrix with a row per parameter and columns for the lower and the upper limit.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' confint(fit, parm = "beta_")
 #' confint(fit, "Days", level = 0.9)
+#' confint(fit, parm = "theta_", oldNames = FALSE)
 #' @importFrom stats confint
 #' @export
-confint.rlmm <- function(object, parm = NULL, level = 0.95, method = "Wald", ...) {
+confint.rlmm <- function(object, parm = NULL, level = 0.95, method = "Wald", oldNames = TRUE, ...) {
   check_confidence(level)
   check_interval_method(method)
-  variance_rows <- c(sprintf(".sig%02d", seq_along(object$theta)), if (!object$known_sigma) ".sigma")
-  limits <- rbind(
-    matrix(NA_real_, length(variance_rows), 2, dimnames = list(variance_rows, NULL)),
-    wald_limits(object$beta, standard_errors(object), level)
-  )
+  check_flag(oldNames, "oldNames")
+  variances <- if (!identical(parm, "beta_")) variance_limits(object, level, oldNames)
+  limits <- rbind(variances, wald_limits(object$beta, standard_errors(object), level))
   colnames(limits) <- limit_names(level)
-  limits[select_parameters(parm, rownames(limits), length(variance_rows)), , drop = FALSE]
+  limits[select_parameters(parm, rownames(limits), NROW(variances)), , drop = FALSE]
 }
 
-wald_limits <- function(estimate, std_error, level) {
-  half_width <- stats::qnorm((1 + level) / 2) * std_error
+#' Limits of standard deviations (log scale) and correlations (Fisher's z)
+#' @noRd
+variance_limits <- function(object, level, old_names) {
+  found <- variance_estimates(object)
+  n <- length(found$estimate)
+  is_cor <- startsWith(names(found$estimate), "cor_")
+  z <- ifelse(is_cor, atanh(pmin(pmax(found$estimate, -1), 1)), log(found$estimate))
+  slope <- ifelse(is_cor, 1 - found$estimate^2, found$estimate)
+  limits <- wald_limits(z, found$std_error / slope, level)
+  limits[is_cor, ] <- tanh(limits[is_cor, ])
+  limits[!is_cor, ] <- exp(limits[!is_cor, ])
+  rownames(limits) <- names(found$estimate)
+  if (old_names && n > 0) rownames(limits) <- lme4_names(names(found$estimate))
+  limits
+}
+
+lme4_names <- function(labels) ifelse(labels == "sigma", ".sigma", sprintf(".sig%02d", seq_along(labels)))
+
+# Without its data, and for generalized models, a fit has no standard errors of these.
+variance_estimates <- function(object) {
+  estimate <- variance_map(object, "sd")$value
+  if (object$known_sigma || !isLMM.rlmm(object)) estimate <- estimate[-length(estimate)]
+  has_errors <- isLMM.rlmm(object) && !is.null(object$frame)
+  std_error <- if (has_errors) variance_errors(object, "sd") else NA_real_ * estimate
+  list(estimate = estimate, std_error = std_error)
+}
+
+wald_limits <- function(estimate, std_error, level, df = Inf) {
+  half_width <- stats::qt((1 + level) / 2, df) * std_error
   cbind(estimate - half_width, estimate + half_width)
 }
 
@@ -82,7 +114,7 @@ check_interval_method <- function(method) {
     c(
       '`method` must be "Wald".',
       x = paste0(describe_type(method), " isn't available yet."),
-      i = "Wald limits are for the fixed effects only: limits of variances need a profile or a bootstrap."
+      i = "Wald limits of standard deviations and correlations are on the log and Fisher-z scales."
     ),
     "rlmm_error_not_available", arg = "method"
   )

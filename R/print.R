@@ -37,7 +37,7 @@ format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation
     format_header(header),
     format_criterion(criterion_table(x)), "",
     format_random_effects(VarCorr.rlmm(x), nobs.rlmm(x), ngrps.rlmm(x), digits, ranef.comp, ranef.corr), "",
-    format_fixed_effects(coefficient_table(x$beta, std_error, ddf, is_glmm(x)), digits, signif.stars),
+    format_fixed_effects(fixed_effects_table(x, ddf, std_error), digits, signif.stars),
     if (!isFALSE(correlation)) correlation_lines(vcov.rlmm(x), correlation, symbolic.cor),
     if (length(notes) > 0) c("", notes)
   )
@@ -122,8 +122,8 @@ format_fixed_effects <- function(table, digits, signif.stars) {
     return("No fixed effects")
   }
   lines <- utils::capture.output(stats::printCoefmat(
-    table, digits = digits, signif.stars = signif.stars, has.Pvalue = any(colnames(table) == "Pr(>|z|)"),
-    cs.ind = setdiff(seq_len(ncol(table)), grep("value|Pr", colnames(table))), tst.ind = grep("value", colnames(table))
+    table, digits = digits, signif.stars = signif.stars, has.Pvalue = any(startsWith(colnames(table), "Pr(")),
+    cs.ind = setdiff(seq_len(ncol(table)), grep("value|Pr|^df$", colnames(table))), tst.ind = grep("value", colnames(table))
   ))
   c("Fixed effects:", lines)
 }

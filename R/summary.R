@@ -5,7 +5,9 @@
 #'
 #' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "asymptotic"` its columns are
 #' `Estimate`, `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal; with `ddf =
-#' "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`. Asymptotic p-values are too small when there are
+#' "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`. With `ddf = "satterthwaite"` they are `Estimate`,
+#' `Std. Error`, `df`, `t value` and `Pr(>|t|)`: a t distribution with Satterthwaite's degrees of freedom, from the exact
+#' Hessian in (theta, sigma), as in package lmerTest. Asymptotic p-values are too small when there are
 #' few levels.
 #'
 #' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`), p-values, columns that
@@ -13,7 +15,7 @@
 #'
 #' @param object A fit.
 #' @param correlation Print the correlations of the fixed effects? By default for up to 20 coefficients.
-#' @param ddf How p-values are computed: `"asymptotic"`, or `"none"`.
+#' @param ddf How p-values are computed: `"asymptotic"`, `"satterthwaite"`, or `"none"`.
 #' @param conf.int Include confidence limits in the table of the fixed effects?
 #' @param level Confidence level.
 #' @param ... Not used.
@@ -26,9 +28,10 @@
 #' coef(summary(fit), conf.int = TRUE, level = 0.9)
 #' coef(summary(fit, ddf = "none"))
 #' @export
-summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none"), conf.int = FALSE, level = 0.95,
+summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "satterthwaite", "none"),
+                         conf.int = FALSE, level = 0.95,
                          ...) {
-  ddf <- one_of(ddf, c("asymptotic", "none"), "ddf")
+  ddf <- one_of(ddf, c("asymptotic", "satterthwaite", "none"), "ddf")
   check_confidence(level)
   p <- length(object$beta)
   covariance <- vcov.rlmm(object)
@@ -39,7 +42,7 @@ summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none
       call = object$call, formula = object$formula, family = object$family$family, link = object$family$link,
       AICtab = criterion_table(object), logLik = logLik.rlmm(object), REML = isREML.rlmm(object),
       devcomp = list(cmp = deviance_components(object), dims = dimensions(object)),
-      coefficients = coefficient_table(object$beta, sqrt(diag(covariance)), ddf, is_glmm(object)),
+      coefficients = fixed_effects_table(object, ddf, sqrt(diag(covariance))),
       sigma = object$sigma, vcov = covariance, varcor = VarCorr.rlmm(object),
       nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
       residuals = if (!is.null(object$frame)) residuals(object, type = "scaled"),
@@ -51,9 +54,14 @@ summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "none
   )
 }
 
+fixed_effects_table <- function(fit, ddf, std_error) {
+  df <- if (ddf == "satterthwaite") satterthwaite_df(fit)
+  coefficient_table(fit$beta, std_error, ddf, is_glmm(fit), df)
+}
+
 #' The table of the fixed effects: tests according to `ddf`.
 #' @noRd
-coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE) {
+coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE, df = NULL) {
   table <- cbind(Estimate = beta, `Std. Error` = std_error)
   if (length(beta) == 0) {
     return(table)
@@ -62,6 +70,7 @@ coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE) {
   switch(
     ddf,
     none = if (is_glmm) cbind(table, `z value` = ratio) else cbind(table, `t value` = ratio),
+    satterthwaite = cbind(table, df = df, `t value` = ratio, `Pr(>|t|)` = 2 * stats::pt(-abs(ratio), df)),
     asymptotic = cbind(table, `z value` = ratio, `Pr(>|z|)` = 2 * stats::pnorm(-abs(ratio)))
   )
 }
@@ -74,7 +83,8 @@ coef.summary.rlmm <- function(object, conf.int = object$conf.int, level = object
   if (!conf.int) {
     return(table)
   }
-  limits <- wald_limits(table[, "Estimate"], table[, "Std. Error"], level)
+  df <- if ("df" %in% colnames(table)) table[, "df"] else Inf
+  limits <- wald_limits(table[, "Estimate"], table[, "Std. Error"], level, df)
   colnames(limits) <- limit_names(level)
   # Limits stand beside the estimate they belong to; p-values stay last.
   cbind(table[, 1:2, drop = FALSE], limits, table[, -(1:2), drop = FALSE])

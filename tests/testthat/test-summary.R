@@ -47,7 +47,7 @@ test_that("summaries read well", {
 
 test_that("unknown kinds of tests are refused", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
-  expect_error(summary(fit, ddf = "satterthwait"))
+  expect_error(summary(fit, ddf = "kenward"))
 })
 
 test_that("a fit without its data is summarised all the same", {

@@ -1,0 +1,199 @@
+#' Score and Hessian of the variance parameters
+#'
+#' Exact first and second derivatives of the log-likelihood (restricted, for a REML fit) in the parameters of the
+#' covariances, at the estimates or at any other value. The fixed effects are profiled out.
+#'
+#' @details
+#' There are three parameterizations:
+#'
+#' * `"user"`: the variances and covariances of the random effects of each term (lower triangle, column by column) and
+#'   the variance of the residuals, `sigma2`;
+#' * `"profile"`: the same variances and covariances in units of the residual variance, which itself is profiled out;
+#' * `"sqrt"`: theta, the Cholesky factors of those relative covariances; the residual variance is profiled out.
+#'
+#' At a regular optimum the score is zero and minus the inverse of the Hessian is the covariance matrix of the
+#' estimates. At a singular covariance the score in the parameterizations `"user"` and `"profile"` is that in the
+#' covariances themselves: it needn't be zero there, but points out of the cone of the covariance matrices. The Hessian
+#' in these two does not exist as a function of theta, and is refused; in theta it always exists.
+#'
+#' @param object A fit of [rlmm()].
+#' @param at Values of the parameters, in the order of `variance_parameters()`; the estimates, if `NULL`.
+#' @param parameterization `"user"`, `"profile"`, or `"sqrt"`.
+#' @return `score()` and `variance_parameters()`: a named vector; `hessian()`: a matrix with names.
+#' @seealso [variance_vcov()] for standard errors.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+#' score(fit)
+#' variance_parameters(fit, "profile")
+#' score(fit, at = c(1, 0, 0.2), parameterization = "sqrt")
+#' solve(-hessian(fit))
+#' @export
+score <- function(object, at = NULL, parameterization = c("user", "profile", "sqrt")) {
+  point <- parameter_point(object, at, parameterization)
+  if (point$kind == "sqrt") {
+    gradient <- core_derivatives(fit_spec(object), point$theta)$gradient
+    return(stats::setNames(-gradient / 2, point$names))
+  }
+  spec <- fit_spec(object)
+  if (point$kind == "profile") {
+    g <- core_derivatives(spec, point$theta)$g
+    return(stats::setNames(-covariance_gradient(object, g) / 2, point$names))
+  }
+  found <- joint_derivatives(spec, point$theta, point$sigma, object$known_sigma)
+  gradient <- covariance_gradient(object, found$g) / point$sigma^2
+  if (!object$known_sigma) {
+    # At fixed covariances a larger sigma makes the relative ones smaller.
+    shrink <- sum(covariance_gradient(object, found$g) * relative_covariances(object, point$theta))
+    in_sigma <- found$gradient[length(found$gradient)]
+    gradient <- c(gradient, in_sigma / (2 * point$sigma) - shrink / point$sigma^2)
+  }
+  stats::setNames(-gradient / 2, point$names)
+}
+
+#' @rdname score
+#' @export
+hessian <- function(object, at = NULL, parameterization = c("user", "profile", "sqrt")) {
+  point <- parameter_point(object, at, parameterization)
+  spec <- fit_spec(object)
+  found <- if (point$kind == "user") {
+    joint_derivatives(spec, point$theta, point$sigma, object$known_sigma)
+  } else {
+    core_derivatives(spec, point$theta, exact = TRUE)
+  }
+  out <- found$hessian
+  if (point$kind != "sqrt") out <- change_coordinates(object, found, point)
+  structure(-(out + t(out)) / 4, dimnames = list(point$names, point$names))
+}
+
+#' @rdname score
+#' @export
+variance_parameters <- function(object, parameterization = c("user", "profile", "sqrt")) {
+  check_linear(object)
+  kind <- one_of(parameterization, parameterizations, "parameterization")
+  if (kind == "sqrt") return(named_theta(object, object$theta))
+  check_plain_structures(object, kind)
+  value <- variance_map(object, if (kind == "user") "variance" else "profile")$value
+  if (kind == "user" && object$known_sigma) value[-length(value)] else value
+}
+
+parameterizations <- c("user", "profile", "sqrt")
+
+check_linear <- function(object) {
+  check_fit(object, "object")
+  if (isLMM.rlmm(object)) return(invisible())
+  abort_rlmm(
+    c("`object` must be a linear mixed model.", i = "For generalized models the derivatives are those of `rglmm()`."),
+    "rlmm_error_not_available"
+  )
+}
+
+# Covariances are coordinates of their own only where every one of them is free, or zero.
+check_plain_structures <- function(object, kind) {
+  plain <- vapply(object$random, \(entry) entry$structure %in% c("us", "diag", "homdiag"), NA)
+  if (all(plain)) return(invisible())
+  abort_rlmm(
+    c(paste0("The parameterization \"", kind, "\" is for unstructured and diagonal covariances."),
+      x = paste0("The model has ", enumerate(tick(re_labels(object)[!plain])), "."), i = "Use \"sqrt\"."),
+    "rlmm_error_not_available"
+  )
+}
+
+# Where to differentiate: theta and sigma that belong to `at`, and the names of the parameters.
+parameter_point <- function(object, at, parameterization) {
+  kind <- one_of(parameterization, parameterizations, "parameterization")
+  estimates <- variance_parameters(object, kind)
+  if (is.null(at)) return(list(kind = kind, theta = object$theta, sigma = object$sigma, names = names(estimates)))
+  check_parameters(at, estimates)
+  at <- as.double(at)
+  if (kind == "sqrt") return(list(kind = kind, theta = at, names = names(estimates)))
+  has_sigma <- kind == "user" && !object$known_sigma
+  sigma <- if (has_sigma) sqrt(at[length(at)]) else if (kind == "user") object$sigma
+  scale <- if (kind == "user") sigma else 1
+  list(kind = kind, theta = factor_covariances(object, at, scale), sigma = sigma, names = names(estimates))
+}
+
+check_parameters <- function(at, estimates) {
+  if (!is.numeric(at) || length(at) != length(estimates) || !all(is.finite(at))) {
+    abort_rlmm(
+      c(paste0("`at` must hold ", plural(length(estimates), "finite number"), "."),
+        i = paste0("In order: ", enumerate(dQuote(names(estimates), FALSE), max = 10L), ".")),
+      "rlmm_error_argument", arg = "at"
+    )
+  }
+  if ("sigma2" %in% names(estimates) && at[length(at)] <= 0) {
+    abort_rlmm("The variance of the residuals in `at` must be positive.", "rlmm_error_argument", arg = "at")
+  }
+}
+
+# Theta from covariances; they must be positive definite.
+factor_covariances <- function(object, at, scale) {
+  theta <- numeric(length(object$theta))
+  for (entry in object$random) {
+    covariance <- covariance_matrix(entry, at[entry$theta]) / scale^2
+    factor <- tryCatch(t(chol(covariance)), error = \(e) NULL)
+    if (is.null(factor)) {
+      abort_rlmm(
+        c("`at` must hold positive definite covariances.", x = paste0("Those of `(", entry$label, ")` are not.")),
+        "rlmm_error_argument", arg = "at"
+      )
+    }
+    theta[entry$theta] <- factor[covariance_cells(entry)]
+  }
+  theta
+}
+
+covariance_matrix <- function(entry, values) {
+  k <- length(entry$columns)
+  if (entry$structure != "us") return(diag(values, k, k))
+  cells <- covariance_cells(entry)
+  out <- matrix(0, k, k)
+  out[cells] <- values
+  out[cells[, 2:1, drop = FALSE]] <- values
+  out
+}
+
+# From d / d Omega (symmetric, of each core term) to the derivative in each free covariance.
+covariance_gradient <- function(object, g) {
+  unlist(lapply(object$random, \(entry) {
+    part <- g[[entry$core_term]][entry$core_cols, entry$core_cols, drop = FALSE]
+    if (entry$structure == "homdiag") return(sum(diag(part)))
+    cells <- covariance_cells(entry)
+    part[cells] * ifelse(cells[, 1] == cells[, 2], 1, 2)
+  }))
+}
+
+relative_covariances <- function(object, theta) variance_map(object, "profile", theta)$value
+
+# H in the covariances psi from H in x = (theta, sigma): with J = d psi / d x,
+# J' H_psi J = H - sum_k (d f / d psi_k) d^2 psi_k / dx^2.
+change_coordinates <- function(object, found, point) {
+  scale <- if (point$kind == "user") "variance" else "profile"
+  sigma <- point$sigma %||% 1
+  map <- variance_map(object, scale, point$theta, sigma)
+  with_sigma <- point$kind == "user" && !object$known_sigma
+  kept <- seq_len(length(point$theta) + with_sigma)
+  jacobian <- map$jacobian[kept, kept, drop = FALSE]
+  if (rcond(jacobian) < 1e-10) {
+    abort_rlmm(
+      c("At a singular covariance the Hessian exists in theta only.", i = "Use `parameterization = \"sqrt\"`."),
+      "rlmm_error_singular"
+    )
+  }
+  slope <- solve(t(jacobian), found$gradient)
+  bend <- second_map(object, scale, point$theta, sigma, slope)[kept, kept, drop = FALSE]
+  solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
+}
+
+# sum_k slope_k d^2 psi_k / dx^2: the Jacobian is a polynomial of degree 1 in each theta and 2 in sigma, so that its
+# central differences are exact.
+second_map <- function(object, scale, theta, sigma, slope) {
+  x <- c(theta, sigma)
+  n <- length(theta)
+  slope_of <- \(x) drop(slope %*% variance_map(object, scale, x[seq_len(n)], x[n + 1])$jacobian[seq_along(slope), ])
+  step <- 2^-6 * pmax(abs(x), 1)
+  columns <- vapply(seq_along(x), \(i) {
+    shift <- replace(0 * x, i, step[i])
+    (slope_of(x + shift) - slope_of(x - shift)) / (2 * step[i])
+  }, x)
+  (columns + t(columns)) / 2
+}

@@ -1,0 +1,45 @@
+test_that("the covariance is the inverse of the exact information, by the delta method", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  expect_equal(variance_vcov(fit, "variance"), solve(-hessian(fit)), tolerance = 1e-5, ignore_attr = TRUE)
+  labels <- c("sd_(Intercept)|Subject", "cor_Days.(Intercept)|Subject", "sd_Days|Subject", "sigma")
+  expect_identical(rownames(variance_vcov(fit)), labels)
+  # d sd = d var / (2 sd)
+  sd <- sqrt(diag(variance_vcov(fit)))
+  var <- sqrt(diag(variance_vcov(fit, "variance")))
+  expect_equal(unname(sd[c(1, 3, 4)]), unname(var[c(1, 3, 4)] / (2 * c(attr(VarCorr(fit)[[1]], "stddev"), sigma(fit)))))
+})
+
+test_that("one-way balanced data have a closed form", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
+  found <- variance_vcov(fit, "variance")
+  q <- 6
+  m <- 5
+  within <- sigma(fit)^2
+  between <- within + m * VarCorr(fit)$Batch[1]
+  v_within <- 2 * within^2 / (q * (m - 1))
+  v_between <- 2 * between^2 / (q - 1)
+  expect_equal(found[["sigma2", "sigma2"]], v_within, tolerance = 1e-6)
+  expect_equal(found[[1, 1]], (v_between + v_within) / m^2, tolerance = 1e-5)
+  expect_equal(found[[1, 2]], -v_within / m, tolerance = 1e-5)
+})
+
+test_that("a singular term has none, the others keep theirs", {
+  fit <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
+  found <- variance_vcov(fit)
+  expect_identical(unname(is.na(diag(found))), c(TRUE, FALSE))
+  expect_identical(attr(found, "singular"), "(1 | Batch)")
+  # Without the batches: the variance of a residual standard deviation.
+  expect_equal(found[[2, 2]], sigma(fit)^2 / (2 * 29), tolerance = 1e-6)
+})
+
+test_that("intervals stay within the parameter's range and follow from the standard errors", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  limits <- confint(fit, parm = "theta_", oldNames = FALSE)
+  se <- sqrt(diag(variance_vcov(fit)))
+  expect_identical(rownames(limits), names(se))
+  expect_true(all(limits[c(1, 3, 4), 1] > 0))
+  expect_true(all(abs(limits[2, ]) < 1))
+  z <- stats::qnorm(0.975)
+  expect_equal(unname(limits["sigma", 2]), sigma(fit) * exp(z * se[["sigma"]] / sigma(fit)))
+  expect_identical(rownames(confint(fit))[1:4], c(".sig01", ".sig02", ".sig03", ".sigma"))
+})
