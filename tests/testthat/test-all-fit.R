@@ -30,6 +30,11 @@ test_that("it agrees with lme4 in the numbers", {
   all <- allFit(rlmm(strength ~ 1 + (1 | batch/cask), Pastes), c("newton", "LN_NELDERMEAD"))
   theirs <- suppressMessages(lme4::lmer(strength ~ 1 + (1 | batch/cask), Pastes))
   expect_equal(unname(summary(all)$llik), rep(as.numeric(stats::logLik(theirs)), 2), tolerance = 1e-7)
+})
+
+test_that("fits of lme4 are handed on to lme4", {
+  skip_if_not_installed("lme4", "1.1-35")
+  theirs <- suppressMessages(lme4::lmer(strength ~ 1 + (1 | batch), Pastes))
   expect_identical(allFit(theirs, show.meth.tab = TRUE), lme4::allFit(theirs, show.meth.tab = TRUE))
 })
 

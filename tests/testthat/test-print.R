@@ -19,6 +19,7 @@ test_that("what a reader must know is noted", {
   known <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
   stopped <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   stopped$optsum$status <- "MAXEVAL_REACHED"
+  stopped$optsum$certificate$verdict <- "not_converged"
   stopped$optsum$feval <- 20L
   expect_snapshot({
     dropped
