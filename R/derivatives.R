@@ -43,8 +43,8 @@ covariance_cells <- function(entry) {
   switch(
     entry$structure,
     us = template_cells("us", k), homdiag = cbind(row = 1L, col = 1L), diag = template_cells("diag", k),
-    # Standard deviations, and the correlations that follow from one another.
-    rbind(template_cells("diag", k), if (k > 1) cbind(row = 2L, col = 1L))
+    # One or k standard deviations, then the parameter of the correlations: that of neighbours.
+    rbind(template_cells("diag", length(entry$theta) - 1L), c(2L, 1L))
   )
 }
 

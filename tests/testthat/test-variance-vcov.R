@@ -43,3 +43,12 @@ test_that("intervals stay within the parameter's range and follow from the stand
   expect_equal(unname(limits["sigma", 2]), sigma(fit) * exp(z * se[["sigma"]] / sigma(fit)))
   expect_identical(rownames(confint(fit))[1:4], c(".sig01", ".sig02", ".sig03", ".sigma"))
 })
+
+test_that("structures with a correlation parameter have one row for it", {
+  fit <- rlmm(score ~ Machine + cs(0 + Machine | Worker), nlme::Machines)
+  se <- sqrt(diag(variance_vcov(fit)))
+  expect_length(se, length(fit$theta) + 1)
+  expect_true(all(se > 0))
+  expect_match(names(se), "^cor_", all = FALSE)
+  expect_error(score(fit), class = "rlmm_error_not_available")
+})
