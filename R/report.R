@@ -1,9 +1,13 @@
 # What is said after a fit, if anything must be known.
 
 report_fit <- function(fit, spec) {
-  report_convergence(fit$optsum)
-  report_certificate(fit, spec)
-  report_exact(fit, spec)
+  if (is_exact(fit, spec)) {
+    # Its objective has no minimum: how the optimizer ended says nothing more.
+    report_exact(fit, spec)
+  } else {
+    report_convergence(fit$optsum)
+    report_certificate(fit, spec)
+  }
   report_singular(fit, spec)
 }
 
@@ -78,19 +82,23 @@ stopped_hint <- function(status) {
 
 # Exact fits ----------------------------------------------------------------
 
-#' Warn if next to nothing is left of the response
+# Next to nothing is left of the response.
+is_exact <- function(fit, spec) !fit$known_sigma && fit$dev$pwrss <= 1e-10 * response_ss(spec)
+
+response_ss <- function(spec) {
+  y <- spec$y - (spec$offset %||% 0)
+  sum((spec$weights %||% 1) * (y - mean(y))^2)
+}
+
+#' Warn of an exact fit
 #'
 #' Variances relative to the residual one then have no limit, and the objective is not much more than rounding error.
 #' @noRd
 report_exact <- function(fit, spec) {
-  if (is_glmm(fit) || fit$known_sigma) return(invisible())
-  weights <- spec$weights %||% 1
-  y <- spec$y - (spec$offset %||% 0)
-  total <- sum(weights * (y - mean(y))^2)
-  if (fit$dev$pwrss > 1e-10 * total) return(invisible())
+  share <- fit$dev$pwrss / response_ss(spec)
   warn_rlmm(
     c("The model reproduces the response almost exactly; the estimated variances can't be relied on.",
-      x = paste0("The residuals' sum of squares is ", format(fit$dev$pwrss / total, digits = 2L), " of the response's."),
+      x = paste0("The residuals' sum of squares is ", format(share, digits = 2L), " of the response's."),
       i = "Is the response computed from the covariates, or constant within groups?"),
     "rlmm_warning_exact_fit"
   )

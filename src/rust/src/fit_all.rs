@@ -28,7 +28,8 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
         let start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
-        let all: Vec<Settings> = controls.values().filter_map(|control| control.as_list()).map(|c| settings(&c)).collect();
+        let all: Vec<Settings> =
+            controls.values().filter_map(|control| control.as_list()).map(|c| settings(&c)).collect();
         let outcomes = run(&design, spec.likelihood(), &start, &all, n_threads(threads));
         let fits = all.iter().zip(outcomes).map(|(settings, outcome)| {
             guard(|| {
