@@ -79,7 +79,7 @@ fit_parts <- list(
   mu = \(fit) as.vector(fit$fitted) %||% fit_frame(fit),
   offset = \(fit) total_offset(fit_frame(fit)) %||% numeric(n_rows(fit)),
   u = \(fit) stack_modes(fit$u),
-  b = \(fit) methods::as(matrix(stack_modes(fit$b)), "unpackedMatrix"),
+  b = \(fit) as(matrix(stack_modes(fit$b)), "unpackedMatrix"),
   fixef = \(fit) fit$beta,
   beta = \(fit) unname(fit$beta),
   theta = \(fit) named_theta(fit, fit$theta),

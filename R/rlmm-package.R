@@ -1,3 +1,4 @@
 #' @keywords internal
+#' @importFrom methods as
 #' @importFrom rlang %||%
 "_PACKAGE"
