@@ -34,6 +34,24 @@ check_sigma <- function(sigma) {
   )
 }
 
+#' A standard deviation or a tolerance
+#' @noRd
+check_nonnegative <- function(x, arg) {
+  if (is_number(x) && is.finite(x) && x >= 0) return(invisible())
+  abort_rlmm(
+    c(paste0("`", arg, "` must be one number, zero or positive."), x = paste0("It is ", describe_type(x), ".")),
+    "rlmm_error_argument", arg = arg
+  )
+}
+
+check_digits <- function(digits) {
+  if (is_number(digits) && digits >= 1 && digits <= 22) return(invisible())
+  abort_rlmm(
+    c("`digits` must be a number from 1 to 22.", x = paste0("It is ", describe_type(digits), ".")),
+    "rlmm_error_argument", arg = "digits"
+  )
+}
+
 check_verbose <- function(verbose) {
   if ((is.logical(verbose) || is_number(verbose)) && length(verbose) == 1L && !is.na(verbose)) return(invisible())
   abort_rlmm(

@@ -15,6 +15,7 @@
 #' @importFrom nlme fixef
 #' @export
 fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
+  check_flag(add.dropped, "add.dropped")
   dropped <- object$fixed$dropped
   if (!add.dropped || length(dropped) == 0) {
     return(object$beta)

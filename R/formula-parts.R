@@ -32,7 +32,7 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
 #' @importFrom stats terms
 #' @export
 terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
-  if (missing(fixed.only) && random.only) fixed.only <- FALSE
+  if (missing(fixed.only) && isTRUE(random.only)) fixed.only <- FALSE
   check_one_part(fixed.only, random.only)
   if (fixed.only) {
     return(x$fixed$terms)
@@ -44,6 +44,8 @@ terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
 }
 
 check_one_part <- function(fixed.only, random.only) {
+  check_flag(fixed.only, "fixed.only")
+  check_flag(random.only, "random.only")
   if (!(fixed.only && random.only)) {
     return(invisible())
   }

@@ -25,6 +25,7 @@ NULL
 #' @export
 #' @rawNamespace S3method(lme4::isSingular, rlmm)
 isSingular.rlmm <- function(x, tol = 1e-4, ...) {
+  check_nonnegative(tol, "tol")
   any(vapply(lambda_templates(x), is_singular_template, NA, tol = tol))
 }
 
@@ -34,6 +35,7 @@ is_singular_template <- function(template, tol) any(abs(diag(template)) < tol)
 #' @export
 is_singular <- function(x, tol = 1e-4) {
   check_fit(x)
+  check_nonnegative(tol, "tol")
   terms <- lapply(lambda_templates(x), describe_template, tol = tol)
   field <- \(name, type) vapply(terms, `[[`, type, name)
   labels <- paste0("(", re_labels(x), ")")

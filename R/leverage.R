@@ -24,6 +24,7 @@
 #' @importFrom stats hatvalues
 #' @export
 hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
+  check_flag(fullHatMatrix, "fullHatMatrix")
   if (fullHatMatrix) {
     return(hat_matrix(model))
   }

@@ -92,6 +92,7 @@ n_parameters <- function(fit) length(fit$beta) + length(fit$theta) - n_held(fit)
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd
 criterion <- function(fit, reml = NULL) {
+  if (!is.null(reml)) check_flag(reml, "REML")
   if (is_glmm(fit) && isTRUE(reml)) abort_glmm("The REML criterion")
   own <- isREML.rlmm(fit)
   if (is.null(reml) || isTRUE(reml) == own) {

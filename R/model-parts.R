@@ -34,6 +34,7 @@ NULL
 #' @importFrom stats model.frame
 #' @export
 model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
+  check_flag(fixed.only, "fixed.only")
   frame <- fit_frame(formula)
   if (!fixed.only) {
     return(frame)

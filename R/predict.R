@@ -50,6 +50,9 @@ predict.rlmm <- function(
   ...
 ) {
   inverse <- one_of(type, c("link", "response"), "type") == "response" && is_glmm(object)
+  check_flag(random.only, "random.only")
+  check_flag(allow.new.levels, "allow.new.levels")
+  check_flag(se.fit, "se.fit")
   if (!is.null(terms)) abort_terms()
   if (...length()) re.form <- old_re_form(re.form, ...)
   par <- model_parameters(object, newparams)

@@ -28,6 +28,7 @@ print.rlmm <- function(x, ...) {
 format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = FALSE, symbolic.cor = FALSE,
                         signif.stars = FALSE, ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE,
                         ddf = "asymptotic", ...) {
+  check_digits(digits)
   header <- list(
     methTitle = model_title(x), call = x$call, formula = x$formula, family = x$family$family, link = x$family$link
   )

@@ -27,6 +27,9 @@
 #' @export
 ranef.rlmm <- function(object, condVar = !is.null(object$frame), drop = FALSE, whichel = NULL, postVar = FALSE,
                        uscale = FALSE, ...) {
+  check_flag(condVar, "condVar")
+  check_flag(drop, "drop")
+  check_flag(uscale, "uscale")
   groups <- term_groups(object)
   wanted <- check_groups(whichel, unique(groups))
   modes <- if (uscale) object$u else object$b

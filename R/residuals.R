@@ -31,6 +31,7 @@ residuals.rlmm <- function(
 ) {
   known <- c("response", "pearson", "deviance", "working", "scaled")
   type <- if (missing(type) && is_glmm(object)) "deviance" else one_of(type, known, "type")
+  check_flag(scaled, "scaled")
   observed <- fit_response(object)
   r <- if (is_glmm(object)) glmm_residuals(object, observed, type) else weighted_residuals(object, observed, type)
   r <- row_named(object, r)

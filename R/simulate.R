@@ -41,9 +41,12 @@ simulate.rlmm <- function(
   ...
 ) {
   nsim <- check_nsim(nsim)
+  check_seed(seed)
+  check_flag(allow.new.levels, "allow.new.levels")
   if (...length()) re.form <- old_re_form(re.form, ...)
   if (!missing(use.u)) {
     if (!missing(re.form)) abort_use_u()
+    check_flag(use.u, "use.u")
     re.form <- if (use.u) NULL else NA
   }
   par <- model_parameters(object, newparams)
@@ -149,6 +152,14 @@ check_nsim <- function(nsim) {
     c("`nsim` must be a positive whole number.", x = paste0("It is ", describe_type(nsim), ".")),
     "rlmm_error_argument",
     arg = "nsim"
+  )
+}
+
+check_seed <- function(seed) {
+  if (is.null(seed) || (is_number(seed) && abs(seed) <= .Machine$integer.max)) return(invisible())
+  abort_rlmm(
+    c("`seed` must be `NULL` or a whole number, as for `set.seed()`.", x = paste0("It is ", describe_type(seed), ".")),
+    "rlmm_error_argument", arg = "seed"
   )
 }
 

@@ -107,6 +107,7 @@ VarCorr.summary.rlmm <- function(x, sigma = x$sigma, ...) x$varcor
 format.summary.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = x$correlation,
                                 symbolic.cor = FALSE, signif.stars = getOption("show.signif.stars"),
                                 ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE, show.resids = TRUE, ...) {
+  check_digits(digits)
   c(
     format_header(x), "",
     format_criterion(x$AICtab), "",

@@ -20,6 +20,7 @@
 #' @importFrom nlme VarCorr
 #' @export
 VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
+  check_nonnegative(sigma, "sigma")
   components <- lapply(lambda_templates(x), covariance_component, sigma = sigma)
   structure(
     stats::setNames(components, component_names(x)),
@@ -48,6 +49,7 @@ covariance_component <- function(template, sigma) {
 #' @export
 format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
                                 corr = TRUE, formatter = format_column, ...) {
+  check_digits(digits)
   comp <- check_components(comp)
   blocks <- component_blocks(x)
   stddev <- unlist(lapply(blocks, \(block) block$stddev), use.names = FALSE)

@@ -28,6 +28,11 @@
 #' @export
 vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), full = FALSE, complete = FALSE,
                       use.hessian = NULL, ...) {
+  check_flag(correlation, "correlation")
+  check_flag(full, "full")
+  check_flag(complete, "complete")
+  check_nonnegative(sigm, "sigm")
+  if (!is.null(use.hessian)) check_flag(use.hessian, "use.hessian")
   covariance <- if (full) sigm^2 * unscaled_joint_covariance(object) else fixed_covariance(object, sigm, use.hessian)
   if (complete && !full) covariance <- pad_with_na(covariance, full_column_names(object))
   if (correlation) attr(covariance, "correlation") <- stats::cov2cor(covariance)
