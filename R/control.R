@@ -167,9 +167,10 @@ as_control <- function(control) {
 }
 
 # What lmerControl() says when nothing is asked of it, so that only real wishes are reported as ignored.
+# Derivatives are computed in any case: to do without them is no wish that costs the user anything.
 lme4_defaults <- list(
-  restart_edge = c("TRUE", "FALSE"), boundary.tol = "1e-05", calc.derivs = c("TRUE", "NULL"), use.last.params = "FALSE",
-  sparseX = "FALSE", standardize.X = "FALSE", autoscale = "NULL"
+  restart_edge = c("TRUE", "FALSE"), boundary.tol = "1e-05", calc.derivs = c("TRUE", "FALSE", "NULL"),
+  use.last.params = "FALSE", sparseX = "FALSE", standardize.X = "FALSE", autoscale = "NULL"
 )
 
 translate_control <- function(control) {

@@ -39,6 +39,7 @@ test_that("a plain list is a control", {
 test_that("lme4's control is translated, and what has no meaning here is named once", {
   skip_if_not_installed("lme4")
   expect_silent(default <- as_control(lme4::lmerControl()))
+  expect_silent(as_control(lme4::lmerControl(calc.derivs = FALSE)))
   expect_identical(default, rlmm_control())
   expect_silent(control <- as_control(lme4::lmerControl(
     optimizer = "Nelder_Mead", optCtrl = list(maxfun = 100), check.nobs.vs.nlev = "ignore",
