@@ -39,12 +39,12 @@ weighted_columns <- function(fit) {
   root <- root_weights(fit)
   groups <- unique(term_groups(fit))
   random <- lapply(spec$terms, \(core) root * core_z(core))
-  xy <- root * cbind(spec$x, spec$y - (spec$offset %||% 0))
+  xy <- root * cbind(column_matrix(spec$x, length(spec$y)), spec$y - (spec$offset %||% 0))
   c(stats::setNames(random, groups), list(Xy = Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE)))
 }
 
 core_z <- function(core) {
-  z <- core$z %||% matrix(1, length(core$refs), 1)
+  z <- column_matrix(core$z, length(core$refs))
   term <- list(levels = as.character(seq_len(core$n_levels)))
   zt <- zt_block(list(z = z, refs = core$refs), term, seq_len(ncol(z)))
   dimnames(zt) <- list(NULL, NULL)

@@ -146,15 +146,15 @@ check_start <- function(start, random) {
 check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
   n <- length(spec$y)
-  check_counts(n, ncol(spec$x), spec$sigma)
+  check_counts(n, count_columns(spec$x), spec$sigma)
   known_sigma <- !is.null(spec$sigma) || (!is.null(spec$glmm) && spec$glmm$shape_kind == "known")
   for (entry in random) check_term(entry, n, checks, known_sigma)
   if (!known_sigma && checks$nobs_vs_rankz != "ignore") check_rank_z(spec, checks$nobs_vs_rankz)
-  if (checks$scalex != "ignore") check_scale(spec$x, checks$scalex)
+  if (checks$scalex != "ignore") check_scale(column_matrix(spec$x, n), checks$scalex)
 }
 
 check_response <- function(y, fixed, policy) {
-  if (policy == "ignore" || any(y != y[1L])) return(invisible())
+  if (policy == "ignore" || y[1L] != y[length(y)] || any(y != y[1L])) return(invisible())
   name <- deparse_one(attr(fixed$terms, "variables")[[2L]])
   signal(policy, c("The response must not be constant.", x = paste0("Every value of ", tick(name), " is ", y[1L], ".")),
     "response_not_const")
@@ -225,7 +225,7 @@ check_rank_z <- function(spec, policy) {
 
 sparse_z <- function(term) {
   n <- length(term$refs)
-  z <- if (is.null(term$z)) matrix(1, n, 1L) else term$z
+  z <- column_matrix(term$z, n)
   k <- ncol(z)
   Matrix::sparseMatrix(
     i = rep(seq_len(n), k), j = (rep(term$refs, k) - 1L) * k + rep(seq_len(k), each = n), x = as.vector(z),

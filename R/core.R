@@ -12,6 +12,11 @@ with_tolerances <- function(est, control) {
   est
 }
 
+# Above about 1e-8 a proof that the columns are independent; `weights` of their rows may be `NULL`.
+core_smallest_pivot <- function(columns, weights, n) {
+  unwrap(rust_smallest_pivot(columns, weights, n))
+}
+
 # One fit for each control, in parallel threads; an element is an error (a condition) where a fit failed.
 core_fit_all <- function(spec, start, controls, threads) {
   found <- unwrap(rust_lmm_fit_all(spec, as.double(start), controls, as.integer(threads)))

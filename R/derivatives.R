@@ -14,7 +14,7 @@ joint_derivatives <- function(spec, theta, sigma, known) {
   est <- core_estimates(spec, theta)
   spec$sigma <- sigma * sqrt(2)
   r2_gradient <- 2 * sigma^2 * (here$gradient - core_derivatives(spec, theta)$gradient)
-  nu <- est$n_eff - if (spec$reml) ncol(spec$x) else 0
+  nu <- est$n_eff - if (spec$reml) count_columns(spec$x) else 0
   cross <- -2 * r2_gradient / sigma^3
   list(
     gradient = c(here$gradient, 2 * nu / sigma - 2 * est$pwrss / sigma^3),

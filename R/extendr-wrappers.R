@@ -66,4 +66,8 @@ rust_lmm_leverage <- function(spec, theta) .Call(wrap__rust_lmm_leverage, spec, 
 #' @noRd
 rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_derivatives, spec, theta, exact)
 
+#' How far X is from rank deficient, in its rows of positive weight: see the core.
+#' @noRd
+rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, x, weights, n)
+
 # nolint end

@@ -1,46 +1,5 @@
 # The fixed part: response, X with its contrasts, and columns that are linear combinations of others.
 
-#' Columns of a one- or two-sided terms object
-#'
-#' As `model.matrix()`, but without row names (slow to make when there are many rows), and without its overhead
-#' when all variables are plain numbers.
-#' @return A double matrix with column names; the attribute `contrasts` if there are factors.
-#' @noRd
-design_columns <- function(terms, frame, contrasts = NULL) {
-  for (name in names(frame)) if (inherits(frame[[name]], "integer64")) frame[[name]] <- as.double(frame[[name]])
-  simple <- simple_columns(terms, frame)
-  if (!is.null(simple)) return(simple)
-  attr(frame, "terms") <- terms
-  attr(frame, "row.names") <- character(nrow(frame))
-  x <- stats::model.matrix.default(terms, frame, contrasts.arg = contrasts)
-  used <- attr(x, "contrasts")
-  attributes(x) <- list(dim = dim(x), dimnames = list(NULL, colnames(x)), contrasts = used)
-  x
-}
-
-simple_columns <- function(terms, frame) {
-  if (any(attr(terms, "order") != 1L)) return(NULL)
-  labels <- attr(terms, "term.labels")
-  columns <- unclass(frame)[labels]
-  if (!all(vapply(columns, is_plain_number, NA))) return(NULL)
-  if (attr(terms, "intercept") == 1L) {
-    columns <- c(list(rep(1, nrow(frame))), columns)
-    labels <- c("(Intercept)", labels)
-  }
-  x <- as.double(unlist(columns, use.names = FALSE))
-  dim(x) <- c(nrow(frame), length(labels))
-  dimnames(x) <- list(NULL, labels)
-  x
-}
-
-is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
-
-# The variables are finite; their products may not be.
-check_columns_finite <- function(x) {
-  if (is.finite(sum(x))) return(invisible())
-  for (name in colnames(x)) abort_if_any(!is.finite(x[, name]), name, "infinite")
-}
-
 #' Terms of a part of the formula, with what the frame knows of its variables
 #'
 #' The whole formula's `predvars` hold the bases that depend on the data (`poly()`, `ns()`, `scale()`).
@@ -69,13 +28,13 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
   attr(x, "contrasts") <- NULL
-  names <- colnames(x)
+  names <- column_names(x)
   check_columns_finite(x)
-  keep <- independent_columns(rows_that_count(x, frame), control$checks$rankx)
-  if (length(keep) < ncol(x)) x <- x[, keep, drop = FALSE]
+  keep <- independent_columns(x, frame, control$checks$rankx)
+  if (length(keep) < length(names)) x <- select_columns(x, keep)
   fixed <- list(
     terms = terms, contrasts = used, xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
-    names = colnames(x), dropped = names[!names %in% colnames(x)]
+    names = if (length(keep) > 0L) names[keep], dropped = names[!seq_along(names) %in% keep] %||% character()
   )
   list(x = x, fixed = fixed)
 }
@@ -88,29 +47,20 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
 #' The cross-product of the scaled columns can't see that deep, but where it is far from singular it is a proof
 #' at a fraction of the cost.
 #' @noRd
-independent_columns <- function(x, policy) {
-  p <- ncol(x)
-  if (policy == "ignore" || p == 0L || is_safely_full_rank(x)) return(seq_len(p))
-  qr <- qr(x, tol = 1e-7)
+independent_columns <- function(x, frame, policy) {
+  p <- count_columns(x)
+  # Without weight a row says nothing about the effects.
+  weights <- frame[["(weights)"]]
+  counts <- if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
+  n <- if (is.null(counts)) nrow(frame) else sum(counts)
+  if (policy == "ignore" || p == 0L) return(seq_len(p))
+  if (n >= p && core_smallest_pivot(x, counts, nrow(frame)) > 1e-4) return(seq_len(p))
+  x <- column_matrix(x, nrow(frame))
+  qr <- qr(if (is.null(counts)) x else x[counts > 0, , drop = FALSE], tol = 1e-7)
   if (qr$rank == p) return(seq_len(p))
   keep <- sort(qr$pivot[seq_len(qr$rank)])
   report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
   keep
-}
-
-# Without weight a row says nothing about the effects.
-rows_that_count <- function(x, frame) {
-  weights <- frame[["(weights)"]]
-  if (is.null(weights) || all(weights > 0)) x else x[weights > 0, , drop = FALSE]
-}
-
-is_safely_full_rank <- function(x) {
-  if (nrow(x) < ncol(x)) return(FALSE)
-  cross <- crossprod(x)
-  norm <- sqrt(diag(cross))
-  if (!all(is.finite(norm)) || any(norm == 0)) return(FALSE)
-  factor <- tryCatch(chol.default(cross / outer(norm, norm)), error = function(cnd) NULL)
-  !is.null(factor) && min(diag(factor)) > 1e-4
 }
 
 report_dropped <- function(dropped, p, policy) {

@@ -42,7 +42,7 @@ fit_spec <- function(fit, y = NULL) {
   if (is_glmm(fit)) return(glmm_fit_spec(fit))
   frame <- fit_frame(fit)
   sigma <- if (fit$known_sigma) fit$sigma
-  design_spec(frame, fixed_matrix(fit), y %||% response(frame), fit_terms(fit), fit$reml, sigma)
+  design_spec(frame, fixed_columns(fit), y %||% response(frame), fit_terms(fit), fit$reml, sigma)
 }
 
 fit_terms <- function(fit) {
@@ -50,7 +50,7 @@ fit_terms <- function(fit) {
   frame <- fit_frame(fit)
   groups <- lapply(random, function(entry) group_codes(entry$group_vars, frame, entry$group))
   names(groups) <- vapply(random, `[[`, "", "group")
-  core_terms(random, lapply(random, effects_matrix, new = new_data(fit, NULL)), groups)
+  core_terms(random, lapply(random, effects_columns, new = new_data(fit, NULL)), groups)
 }
 
 fit_frame <- function(fit) {

@@ -30,7 +30,7 @@ full_column_names <- function(fit) {
   if (length(fit$fixed$dropped) == 0) {
     return(fit$fixed$names)
   }
-  colnames(full_fixed_matrix(fit))
+  column_names(full_fixed_columns(fit))
 }
 
 #' @rdname fixef.rlmm

@@ -22,7 +22,7 @@ glmm_fit_spec <- function(fit) {
   response <- fit_response(fit)
   frame <- fit_frame(fit)
   list(
-    x = fixed_matrix(fit), y = response$y, weights = response$weights, offset = total_offset(frame),
+    x = fixed_columns(fit), y = response$y, weights = response$weights, offset = total_offset(frame),
     terms = fit_terms(fit), reml = FALSE, sigma = NULL, glmm = fit$glmm
   )
 }

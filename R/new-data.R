@@ -147,13 +147,15 @@ checked_refs <- function(term, new, allow_new_levels) {
 
 #' Offset of the formula, and of the argument `offset` of the call
 #' @noRd
-new_offset <- function(fit, new, frame) {
+new_offset <- function(fit, new) {
   if (new$stored) {
     return(fit_offset(fit) %||% 0)
   }
   terms <- stats::delete.response(fit$fixed$terms)
-  columns <- unclass(frame)[attr(terms, "offset")]
-  Reduce(`+`, columns, new_argument(fit, "offset", new) %||% 0)
+  offset <- new_argument(fit, "offset", new) %||% 0
+  if (is.null(attr(terms, "offset"))) return(offset)
+  columns <- unclass(part_frame(terms, fit$fixed$xlevels, new))[attr(terms, "offset")]
+  Reduce(`+`, columns, offset)
 }
 
 new_weights <- function(fit, new) {

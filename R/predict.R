@@ -95,11 +95,7 @@ linear_predictor <- function(fit, par, use, new, random_only, allow_new_levels) 
 #' X beta + offset
 #' @noRd
 fixed_predictor <- function(fit, beta, new) {
-  terms <- stats::delete.response(fit$fixed$terms)
-  frame <- part_frame(terms, fit$fixed$xlevels, new)
-  x <- design_columns(terms, frame, fit$fixed$contrasts)
-  if (length(fit$fixed$dropped) > 0) x <- x[, fit$fixed$names, drop = FALSE]
-  drop(x %*% beta) + new_offset(fit, new, frame)
+  drop(fixed_matrix(fit, new) %*% beta) + new_offset(fit, new)
 }
 
 #' The sum over terms of z_i' b[level_i]

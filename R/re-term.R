@@ -54,15 +54,16 @@ bar_effects <- function(bar, frame, env, data) {
   unwrapped <- unwrap_fulldummy(expr)
   terms <- part_terms(rlang::new_formula(NULL, unwrapped$expr, env = env), frame, data)
   if (!is.null(attr(terms, "offset"))) abort_effects(bar, "can't hold an `offset()`")
-  if (identical(expr, 1)) return(list(terms = terms, columns = "(Intercept)"))
+  if (identical(expr, 1)) return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
   contrasts <- full_contrasts(unwrapped$variables, frame)
   z <- call_design_step(design_columns(terms, frame, contrasts), frame)
-  if (ncol(z) == 0L) abort_effects(bar, "must have a column")
+  if (count_columns(z) == 0L) abort_effects(bar, "must have a column")
   check_columns_finite(z)
   used <- attr(z, "contrasts")
   if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
   xlevels <- if (!is.null(used)) stats::.getXlevels(terms, frame)
-  list(terms = terms, contrasts = used, xlevels = xlevels, z = z, columns = colnames(z))
+  attr(z, "contrasts") <- NULL
+  list(terms = terms, contrasts = used, xlevels = xlevels, z = z, columns = column_names(z))
 }
 
 abort_effects <- function(bar, problem) {
@@ -178,24 +179,12 @@ core_terms <- function(random, z, groups) {
     parts <- random[mine]
     group <- groups[[parts[[1L]]$group]]
     list(
-      refs = group$refs, n_levels = length(group$levels), z = bind_columns(z[mine], length(group$refs)),
+      refs = group$refs, n_levels = length(group$levels), z = unname(unlist(z[mine], recursive = FALSE)),
       part_kind = vapply(parts, `[[`, "", "structure"),
       part_size = lengths(lapply(parts, `[[`, "columns")),
       part_theta = vapply(parts, function(p) p$theta[1L] - 1L, 1L)
     )
   })
-}
-
-# NULL stands for one column of ones.
-bind_columns <- function(z, n) {
-  if (length(z) == 1L) {
-    z <- z[[1L]]
-    if (is.null(z) || identical(colnames(z), "(Intercept)")) return(NULL)
-    attr(z, "contrasts") <- NULL
-    return(unname(z))
-  }
-  z <- lapply(z, function(columns) if (is.null(columns)) rep(1, n) else columns)
-  unname(do.call(cbind, z))
 }
 
 check_duplicates <- function(entries) {

@@ -86,6 +86,7 @@ stopped_hint <- function(status) {
 is_exact <- function(fit, spec) !fit$known_sigma && fit$dev$pwrss <= 1e-10 * response_ss(spec)
 
 response_ss <- function(spec) {
+  if (is.null(spec$offset) && is.null(spec$weights)) return(stats::var(spec$y) * (length(spec$y) - 1))
   y <- spec$y - (spec$offset %||% 0)
   sum((spec$weights %||% 1) * (y - mean(y))^2)
 }
@@ -126,8 +127,8 @@ report_singular <- function(fit, spec) {
 # The smallest diagonal element of Lambda in units of the residuals: times the (weighted) root mean square of its
 # column of Z.
 smallest_scaled <- function(entry, theta, spec) {
-  z <- spec$terms[[entry$core_term]]$z
-  squares <- if (is.null(z)) matrix(1, length(spec$y), 1L) else z[, entry$core_cols, drop = FALSE]^2
+  z <- column_matrix(spec$terms[[entry$core_term]]$z, length(spec$y))
+  squares <- z[, entry$core_cols, drop = FALSE]^2
   scale <- sqrt(colMeans(squares * (spec$weights %||% 1)))
   min(abs(diag(lambda_block(entry, theta))) * scale)
 }

@@ -83,7 +83,7 @@ check_structures <- function(random) {
 
 n_glmm_parameters <- function(spec) {
   theta <- vapply(spec$terms, \(term) sum(mapply(n_theta, term$part_kind, term$part_size)), 1)
-  sum(theta) + if (spec$glmm$fast) 0 else ncol(spec$x)
+  sum(theta) + if (spec$glmm$fast) 0 else count_columns(spec$x)
 }
 
 # Start ---------------------------------------------------------------------
@@ -119,7 +119,8 @@ projected_start <- function(design) {
   if (!all(is.finite(eta))) {
     abort_rlmm("`mustart` must hold means that can occur in the family.", "rlmm_error_start")
   }
-  stats::lm.fit(design$spec$x, eta - (design$spec$offset %||% 0))$coefficients
+  x <- column_matrix(design$spec$x, length(eta))
+  stats::lm.fit(x, eta - (design$spec$offset %||% 0))$coefficients
 }
 
 # Quadrature ----------------------------------------------------------------

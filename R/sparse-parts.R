@@ -6,7 +6,7 @@
 term_design <- function(fit, i, core_terms = fit_terms(fit)) {
   term <- fit$random[[i]]
   core <- core_terms[[term$core_term]]
-  z <- core$z %||% matrix(1, length(core$refs), 1)
+  z <- column_matrix(core$z, length(core$refs))
   z <- z[, term$core_cols, drop = FALSE]
   dimnames(z) <- list(row.names(fit$frame), term$columns)
   list(z = z, refs = core$refs)
@@ -79,7 +79,7 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 sparse_factor <- function(fit) {
   a <- lambdat_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
   l <- Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1)
-  list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * fit_spec(fit)$x)))
+  list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * fixed_matrix(fit))))
 }
 
 solve_lower <- function(l, right) {

@@ -37,7 +37,7 @@ dense_correlated_lambda <- function(kind, par, size) {
 
 dense_z <- function(term) {
   n <- length(term$refs)
-  z <- if (is.null(term$z)) matrix(1, n, 1) else term$z
+  z <- column_matrix(term$z, n)
   k <- ncol(z)
   out <- matrix(0, n, k * term$n_levels)
   for (j in seq_len(k)) out[cbind(seq_len(n), (term$refs - 1L) * k + j)] <- z[, j]
@@ -48,16 +48,17 @@ dense_estimates <- function(spec, theta) {
   n <- length(spec$y)
   w <- if (is.null(spec$weights)) rep(1, n) else spec$weights
   offset <- if (is.null(spec$offset)) rep(0, n) else spec$offset
-  p <- ncol(spec$x)
+  x <- column_matrix(spec$x, n)
+  p <- ncol(x)
   z <- lapply(spec$terms, dense_z)
   lambda <- lapply(spec$terms, dense_lambda_block, theta = theta)
   zl <- do.call(cbind, Map(function(z, l, t) z %*% kronecker(diag(t$n_levels), l), z, lambda, spec$terms))
   v <- diag(1 / w, n) + tcrossprod(zl)
   v_inv <- chol2inv(chol(v))
   y <- spec$y - offset
-  xtvx <- crossprod(spec$x, v_inv %*% spec$x)
-  beta <- if (p > 0) drop(solve(xtvx, crossprod(spec$x, v_inv %*% y))) else numeric()
-  resid <- y - drop(spec$x %*% beta)
+  xtvx <- crossprod(x, v_inv %*% x)
+  beta <- if (p > 0) drop(solve(xtvx, crossprod(x, v_inv %*% y))) else numeric()
+  resid <- y - drop(x %*% beta)
   pwrss <- drop(crossprod(resid, v_inv %*% resid))
   log_det_re <- as.numeric(determinant(v)$modulus) + sum(log(w))
   log_det_fe <- if (p > 0) as.numeric(determinant(xtvx)$modulus) else 0
@@ -71,7 +72,7 @@ dense_estimates <- function(spec, theta) {
     matrix(u_all[(end - ncol(z) + 1):end], nrow = sum(t$part_size))
   }, z, ends, spec$terms)
   b <- Map(function(l, u) l %*% u, lambda, u)
-  fitted <- offset + drop(spec$x %*% beta) + drop(zl %*% u_all)
+  fitted <- offset + drop(x %*% beta) + drop(zl %*% u_all)
   list(
     theta = theta, objective = objective, beta = beta, sigma = sigma, u = u, b = b,
     rx = if (p > 0) chol(xtvx) else matrix(0, 0, 0),

@@ -2,7 +2,8 @@
 
 one_term <- function(group, theta = 0L) {
   list(
-    refs = as.integer(group), n_levels = nlevels(group), z = NULL, part_kind = "us", part_size = 1L, part_theta = theta
+    refs = as.integer(group), n_levels = nlevels(group), z = list(1), part_kind = "us", part_size = 1L,
+    part_theta = theta
   )
 }
 
@@ -13,7 +14,7 @@ glmm_spec <- function(x, y, groups, weights = NULL, ...) {
   )
   terms <- Map(one_term, groups, seq_along(groups) - 1L)
   list(
-    x = x, y = as.double(y), weights = weights, offset = NULL, terms = unname(terms), reml = FALSE,
+    x = list(x), y = as.double(y), weights = weights, offset = NULL, terms = unname(terms), reml = FALSE,
     glmm = utils::modifyList(defaults, list(...))
   )
 }

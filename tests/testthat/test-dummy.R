@@ -10,7 +10,7 @@ test_that("dummy() knows the fit's levels on other data", {
   data <- frame_data()
   effects <- our_design(y ~ (0 + dummy(ch) | a), data)$random[[1L]]$effects
   new <- data.frame(ch = c("b", "b"))
-  expect_equal(unname(design_columns(effects, model.frame(effects, new))), cbind(c(1, 1), 0, 0))
+  expect_equal(unname(column_matrix(design_columns(effects, model.frame(effects, new)), 2)), cbind(c(1, 1), 0, 0))
 })
 
 test_that("a dummy() of the user's is not taken", {

@@ -15,11 +15,11 @@ test_that("the random effects make up the fitted values", {
   data <- frame_data()
   fit <- suppressMessages(rlmm(y ~ x + (z | b) + (0 + x | b) + offset(w), data))
   spec <- fit_spec(fit)
-  total <- spec$offset + drop(spec$x %*% fit$beta)
+  total <- spec$offset + drop(spec_x(spec) %*% fit$beta)
   for (i in seq_along(fit$random)) {
     entry <- fit$random[[i]]
     term <- spec$terms[[entry$core_term]]
-    total <- total + rowSums(term$z[, entry$core_cols, drop = FALSE] * fit$b[[i]][term$refs, , drop = FALSE])
+    total <- total + rowSums(column_matrix(term$z, 120)[, entry$core_cols, drop = FALSE] * fit$b[[i]][term$refs, , drop = FALSE])
   }
   expect_equal(unname(total), unname(fit$fitted), tolerance = 1e-6)
 })

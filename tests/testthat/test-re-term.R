@@ -62,8 +62,8 @@ test_that("terms on one grouping share a core term", {
   expect_identical(term$part_kind, c("diag", "us", "us"))
   expect_identical(term$part_size, c(3L, 1L, 1L))
   expect_identical(term$part_theta, c(1L, 4L, 5L))
-  expect_identical(dim(term$z), c(120L, 5L))
-  expect_null(design$spec$terms[[1L]]$z)
+  expect_identical(dim(column_matrix(term$z, 120)), c(120L, 5L))
+  expect_identical(design$spec$terms[[1L]]$z, list(1))
 })
 
 test_that("fulldummy() gives an indicator for every level beside the intercept", {
@@ -73,9 +73,9 @@ test_that("fulldummy() gives an indicator for every level beside the intercept",
   expect_identical(entry$columns, c("(Intercept)", "f1", "f2", "f3"))
   expect_identical(entry$structure, "diag")
   indicators <- outer(as.character(data$f), levels(data$f), `==`) + 0
-  expect_identical(design$spec$terms[[1L]]$z, cbind(1, indicators))
+  expect_equal(design$spec$terms[[1L]]$z[[1L]], cbind(1, indicators), ignore_attr = TRUE)
   slopes <- our_design(y ~ (0 + x:fulldummy(f) | a), data)
-  expect_identical(slopes$spec$terms[[1L]]$z, data$x * indicators)
+  expect_equal(slopes$spec$terms[[1L]]$z[[1L]], data$x * indicators, ignore_attr = TRUE)
 })
 
 test_that("numbers that print alike are one level, as in factor()", {

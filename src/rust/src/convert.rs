@@ -3,11 +3,11 @@
 use extendr_api::prelude::*;
 use rlmm_core::optimize::Settings;
 use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};
-use rlmm_core::{Criterion, Design, Error, LinearMixedModel, Result};
+use rlmm_core::{Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
 
 /// The spec of ARCHITECTURE.md: keeps R's objects alive while a [`Design`] borrows from them.
 pub struct Spec {
-    x: Robj,
+    x: Vec<Robj>,
     y: Robj,
     weights: Robj,
     offset: Robj,
@@ -19,7 +19,7 @@ pub struct Spec {
 struct TermSpec {
     refs: Robj,
     n_levels: usize,
-    z: Robj,
+    z: Vec<Robj>,
     cov: RelCov,
 }
 
@@ -50,6 +50,25 @@ pub fn numbers(list: &List, name: &'static str) -> Vec<f64> {
     element(list, name).as_real_vector().unwrap_or_default()
 }
 
+/// The elements of a list of columns.
+pub fn columns_of(list: &Robj) -> Vec<Robj> {
+    list.as_list().map_or_else(Vec::new, |list| list.values().collect())
+}
+
+/// Columns and matrices side by side; a single number stands for a column of it.
+pub fn columns(values: &[Robj], n: usize) -> Result<Columns<'_>> {
+    let mut columns = Vec::new();
+    for value in values {
+        match (value.as_real_slice(), value.as_integer_slice()) {
+            (Some(&[constant]), _) => columns.push(Column::Constant(constant)),
+            (Some(matrix), _) => columns.extend(Columns::dense(matrix, n).iter()),
+            (_, Some(column)) => columns.push(Column::Integers(column)),
+            _ => return Err(missing("columns")),
+        }
+    }
+    Ok(Columns::new(columns))
+}
+
 impl TermSpec {
     fn new(term: &Robj) -> Result<Self> {
         let term = term.as_list().ok_or_else(|| missing("terms"))?;
@@ -61,16 +80,16 @@ impl TermSpec {
         Ok(Self {
             refs: element(&term, "refs"),
             n_levels: number(&term, "n_levels").ok_or_else(|| missing("n_levels"))? as usize,
-            z: element(&term, "z"),
+            z: columns_of(&element(&term, "z")),
             cov: RelCov::new(parts.collect::<Result<_>>()?),
         })
     }
 
-    fn term(&self) -> Result<ReTerm<'_>> {
+    fn term(&self, n: usize) -> Result<ReTerm<'_>> {
         Ok(ReTerm {
             refs: self.refs.as_integer_slice().ok_or_else(|| missing("refs"))?,
             n_levels: self.n_levels,
-            z: self.z.as_real_slice(),
+            z: columns(&self.z, n)?,
             cov: self.cov.clone(),
         })
     }
@@ -82,7 +101,7 @@ impl Spec {
         let terms = element(spec, "terms").as_list().ok_or_else(|| missing("terms"))?;
         let reml = element(spec, "reml").as_bool().unwrap_or(false);
         Ok(Self {
-            x: element(spec, "x"),
+            x: columns_of(&element(spec, "x")),
             y: element(spec, "y"),
             weights: element(spec, "weights"),
             offset: element(spec, "offset"),
@@ -94,13 +113,13 @@ impl Spec {
 
     /// The core's view of it.
     pub fn design(&self) -> Result<Design<'_>> {
-        let terms = self.terms.iter().map(TermSpec::term).collect::<Result<_>>()?;
+        let y = self.y.as_real_slice().ok_or_else(|| missing("y"))?;
         Ok(Design {
-            x: self.x.as_real_slice().unwrap_or(&[]),
-            y: self.y.as_real_slice().ok_or_else(|| missing("y"))?,
+            x: columns(&self.x, y.len())?,
+            y,
             weights: self.weights.as_real_slice(),
             offset: self.offset.as_real_slice(),
-            terms,
+            terms: self.terms.iter().map(|term| term.term(y.len())).collect::<Result<_>>()?,
         })
     }
 

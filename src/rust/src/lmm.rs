@@ -1,6 +1,7 @@
 //! Linear mixed models: one exported function per entry point of the core.
 
 use extendr_api::prelude::*;
+use rlmm_core::blocks::cross_products::smallest_pivot;
 use rlmm_core::certificate::Certificate;
 use rlmm_core::derivatives::boundary::WayOut;
 use rlmm_core::derivatives::Curvature;
@@ -9,7 +10,7 @@ use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{OptSummary, NEWTON};
 use rlmm_core::{Design, LinearMixedModel, Result};
 
-use crate::convert::{array, held, is_set, settings, Spec};
+use crate::convert::{array, columns, columns_of, held, is_set, settings, Spec};
 use crate::error::guard;
 use crate::progress::Watch;
 
@@ -32,6 +33,18 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let certificate = model.certificate(&summary.best)?;
         pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
         Ok(List::from_pairs(pairs).into_robj())
+    })
+}
+
+/// How far X is from rank deficient, in its rows of positive weight: see the core.
+/// @noRd
+#[extendr]
+fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
+    guard(|| {
+        let (x, n) = (columns_of(&x), n as usize);
+        let x = columns(&x, n)?;
+        x.validate("x", n)?;
+        Ok(Robj::from(smallest_pivot(&x, weights.as_real_slice(), n)))
     })
 }
 
@@ -125,9 +138,11 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
         let terms = design.terms.iter().zip(effects);
         List::from_values(terms.map(|(term, u)| array(u, &[term.vsize(), term.n_levels]))).into_robj()
     };
-    let fitted = fitted(design, &solution);
+    let mut mu = Robj::from(Doubles::new(design.n()));
+    let values = mu.as_real_slice_mut().unwrap_or_default();
+    fitted(design, &solution, values);
     let residual = |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
-    let wrss: f64 = fitted.iter().enumerate().map(residual).sum();
+    let wrss: f64 = values.iter().enumerate().map(residual).sum();
     let ussq: f64 = solution.u.iter().flatten().map(|u| u * u).sum();
     Ok(vec![
         ("theta", Robj::from(theta)),
@@ -142,7 +157,7 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
         ("pwrss", Robj::from(pwrss)),
         ("wrss", Robj::from(wrss)),
         ("ussq", Robj::from(ussq)),
-        ("fitted", Robj::from(fitted)),
+        ("fitted", mu),
         ("n_eff", Robj::from(model.n_eff() as i32)),
     ])
 }
@@ -203,4 +218,5 @@ extendr_module! {
     fn rust_lmm_cond_var;
     fn rust_lmm_leverage;
     fn rust_lmm_derivatives;
+    fn rust_smallest_pivot;
 }

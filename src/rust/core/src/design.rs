@@ -1,13 +1,14 @@
 //! The data of a model as R hands it over: borrowed, checked once.
 
+use crate::columns::{first_not_finite, Columns};
 use crate::error::{Error, Result};
 use crate::terms::ReTerm;
 
 /// Response, fixed-effects matrix and random-effects terms of `n` observations.
 #[derive(Debug, Clone)]
 pub struct Design<'a> {
-    /// Fixed-effects model matrix, `n x p`, column by column, of full column rank.
-    pub x: &'a [f64],
+    /// Fixed-effects model matrix, `n x p`, of full column rank.
+    pub x: Columns<'a>,
     /// Response, `n`.
     pub y: &'a [f64],
     /// Prior weights, `n`.
@@ -26,7 +27,7 @@ impl Design<'_> {
 
     /// Number of fixed effects.
     pub fn p(&self) -> usize {
-        self.x.len() / self.n().max(1)
+        self.x.len()
     }
 
     /// Observations that count: those of positive weight.
@@ -69,11 +70,11 @@ impl Design<'_> {
     /// `Dimension`, `NonFinite`, `Level`, `NegativeWeight`.
     pub fn validate(&self) -> Result<()> {
         let n = self.n();
-        if n == 0 || self.x.len() % n != 0 {
-            return Err(Error::Dimension { what: "x", expected: n * self.p(), found: self.x.len() });
+        if n == 0 {
+            return Err(Error::Dimension { what: "y", expected: 1, found: 0 });
         }
         finite("y", self.y)?;
-        finite("x", self.x)?;
+        self.x.validate("x", n)?;
         for (what, values) in [("weights", self.weights), ("offset", self.offset)] {
             let Some(values) = values else { continue };
             if values.len() != n {
@@ -89,12 +90,5 @@ impl Design<'_> {
 }
 
 fn finite(what: &'static str, values: &[f64]) -> Result<()> {
-    // The sum is finite if all values are (short of overflow): one fast pass in the good case.
-    if values.iter().map(|v| v * 0.0).sum::<f64>() == 0.0 {
-        return Ok(());
-    }
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what, index }),
-        None => Ok(()),
-    }
+    first_not_finite(values).map_or(Ok(()), |index| Err(Error::NonFinite { what, index }))
 }

@@ -18,6 +18,7 @@
 
 pub mod blocks;
 pub mod certificate;
+pub mod columns;
 pub mod derivatives;
 pub mod design;
 pub mod error;
@@ -33,6 +34,7 @@ pub mod quadrature;
 pub mod search;
 pub mod terms;
 
+pub use columns::{Column, Columns};
 pub use design::Design;
 pub use error::{Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

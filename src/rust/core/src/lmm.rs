@@ -3,11 +3,13 @@
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 
+use crate::blocks::small;
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::{Curvature, Derivatives, Profile};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::pls::{Pls, Solution};
+use crate::terms::ReTerm;
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,21 +279,27 @@ fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
     sums.iter().map(|sums| sums.iter().map(|&sum| root(sum)).collect()).collect()
 }
 
-/// `X beta + Z b + offset`.
-pub fn fitted(design: &Design, solution: &Solution) -> Vec<f64> {
-    let n = design.n();
-    let mut fitted = design.offset.map_or_else(|| vec![0.0; n], <[f64]>::to_vec);
-    for (column, beta) in design.x.chunks_exact(n).zip(&solution.beta) {
-        fitted.iter_mut().zip(column).for_each(|(f, x)| *f += x * beta);
-    }
-    for (term, b) in design.terms.iter().zip(&solution.b) {
-        let k = term.vsize();
-        let mut z = vec![0.0; k];
-        for (i, f) in fitted.iter_mut().enumerate() {
-            term.row(i, &mut z);
-            let b = &b[term.level(i) * k..(term.level(i) + 1) * k];
-            *f += z.iter().zip(b).map(|(z, b)| z * b).sum::<f64>();
+/// Writes `X beta + Z b + offset` into `fitted`, one value per observation.
+pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
+    const CHUNK: usize = 256;
+    let p = design.p();
+    let widest = design.terms.iter().map(ReTerm::vsize).chain([p]).max().unwrap_or(0);
+    let mut rows = vec![0.0; CHUNK * widest];
+    for (chunk, out) in fitted.chunks_mut(CHUNK).enumerate() {
+        let first = chunk * CHUNK;
+        match design.offset {
+            Some(offset) => out.copy_from_slice(&offset[first..first + out.len()]),
+            None => out.fill(0.0),
+        }
+        design.x.gather(first, p, &mut rows[..out.len() * p]);
+        out.iter_mut().zip(rows.chunks_exact(p.max(1))).for_each(|(f, x)| *f += small::dot(x, &solution.beta));
+        for (term, b) in design.terms.iter().zip(&solution.b) {
+            let k = term.vsize();
+            term.z.gather(first, k, &mut rows[..out.len() * k]);
+            for (i, (f, z)) in out.iter_mut().zip(rows.chunks_exact(k)).enumerate() {
+                let level = term.level(first + i);
+                *f += small::dot(z, &b[level * k..(level + 1) * k]);
+            }
         }
     }
-    fitted
 }

@@ -5,6 +5,7 @@
 //! W and the working response of the linear predictor before it.
 
 use crate::blocks::refill::Rows;
+use crate::columns::Columns;
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::glm::response::{Information, Response};
@@ -76,7 +77,11 @@ impl Pirls {
         let zero = vec![0.0; design.n()];
         let structure = Design { y: &zero, offset: None, ..design.clone() };
         let joint = Pls::new(&structure)?;
-        let alone = if design.p() > 0 { Pls::new(&Design { x: &[], ..structure })? } else { Pls::new(&structure)? };
+        let alone = if design.p() > 0 {
+            Pls::new(&Design { x: Columns::default(), ..structure })?
+        } else {
+            Pls::new(&structure)?
+        };
         let rows = Rows::new(design, &alone);
         let sorted = |v: &[f64]| rows.order.iter().map(|&i| v[i as usize]).collect::<Vec<f64>>();
         let (weights, offset) = (design.weights.map(sorted), design.offset.map(sorted));

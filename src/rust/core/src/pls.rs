@@ -29,6 +29,8 @@ pub struct Pls {
     pub(crate) trailing: Trailing,
     covs: Vec<RelCov>,
     a_xx: Vec<f64>,
+    // Multiples of the first column of X that were taken off the columns.
+    shift: Vec<f64>,
     beta0: Vec<f64>,
     response_ss: f64,
     /// Lambda of each term, in the order of the design.
@@ -67,7 +69,7 @@ impl Pls {
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
     pub fn new(design: &Design) -> Result<Self> {
-        let CrossProducts { layout, units, trailing, xx, beta0, response_ss } = CrossProducts::new(design)?;
+        let CrossProducts { layout, units, trailing, xx, shift, beta0, response_ss } = CrossProducts::new(design)?;
         let covs: Vec<RelCov> = design.terms.iter().map(|term| term.cov.clone()).collect();
         let lambdas: Vec<Vec<f64>> = covs.iter().map(|cov| vec![0.0; cov.vsize() * cov.vsize()]).collect();
         let most_touched = units.ptr.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
@@ -83,6 +85,7 @@ impl Pls {
             units,
             trailing,
             covs,
+            shift,
             beta0,
             response_ss,
             theta: vec![0.0; design.n_theta()],
@@ -189,7 +192,9 @@ impl Pls {
             }
             let pivot = self.l_xx[j * width + j];
             // A smaller share of x'Wx is rounding error: the column depends on the others.
-            if !(pivot > 2e-15 * self.a_xx[j * width + j] && pivot.is_finite()) {
+            let taken_off = self.shift[j].powi(2) * self.a_xx[0];
+            let rounding = (2e-15 * self.a_xx[j * width + j]).max(1e-28 * taken_off);
+            if !(pivot > rounding && pivot.is_finite()) {
                 return Err(Error::NotPositiveDefinite { pivot: self.layout.m + j });
             }
             let root = pivot.sqrt();
@@ -218,8 +223,9 @@ impl Pls {
         &mut self.a_xx
     }
 
-    /// Zeroes everything that involves X, to be filled anew.
+    /// Zeroes everything that involves X, to be filled anew with X itself.
     pub(crate) fn clear_fixed(&mut self) {
+        self.shift.fill(0.0);
         let (width, p) = (self.layout.width, self.p());
         for columns in [&mut self.units.ax0, &mut self.trailing.a_xr] {
             columns.chunks_exact_mut(width).for_each(|column| column[..p].fill(0.0));
@@ -250,7 +256,13 @@ impl Pls {
         for j in 0..p {
             (j..p).for_each(|i| rx[i * p + j] = self.l_xx[j * width + i]);
         }
+        (1..p).for_each(|i| rx[i * p] += self.shift[i] * rx[0]);
         rx
+    }
+
+    /// Element of X, its column centred as in the cross-products.
+    pub(crate) fn centred(&self, design: &Design, row: usize, column: usize) -> f64 {
+        design.x.value(row, column) - self.shift[column] * design.x.value(row, 0)
     }
 
     /// Solves for the fixed and random effects.
@@ -272,7 +284,9 @@ impl Pls {
         u[self.layout.unit_term] = self.solve_units(&delta, &b_r);
         let b = u.iter().zip(&self.lambdas).zip(&self.covs).map(|((u, l), cov)| times_lambda(cov.vsize(), l, u));
         let b = b.collect();
-        let beta = self.beta0.iter().zip(&delta).map(|(b0, d)| b0 + d).collect();
+        let mut beta: Vec<f64> = self.beta0.iter().zip(&delta).map(|(b0, d)| b0 + d).collect();
+        let taken_off: f64 = beta.iter().zip(&self.shift).map(|(b, s)| b * s).sum();
+        beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
         Solution { beta, u, b }
     }
 

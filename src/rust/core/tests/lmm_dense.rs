@@ -3,6 +3,8 @@
 
 mod common;
 
+use faer::Mat;
+
 use common::{dense, random_levels, Data, Random};
 use rlmm_core::inference::{cond_var::cond_var, leverage::leverage};
 use rlmm_core::lmm::fitted;
@@ -28,6 +30,7 @@ fn check(data: &Data, theta: &[f64]) {
         close("beta", &estimates.solution.beta, &reference.beta, 1e-8);
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-8);
         close("leverage", &leverage(&design, model.pls()), &reference.leverage, 1e-9);
+        close("rx", &estimates.rx, &column_major(&reference.rx), 1e-9);
         let mut expected = Vec::new();
         let mut first = 0;
         for term in &design.terms {
@@ -38,11 +41,10 @@ fn check(data: &Data, theta: &[f64]) {
             }
         }
         close("cond_var", &cond_var(model.pls()).concat(), &expected, 1e-9);
-        let residual: f64 = fitted(&design, &estimates.solution)
-            .iter()
-            .enumerate()
-            .map(|(i, f)| design.weight(i) * (design.y[i] - f).powi(2))
-            .sum();
+        let mut mu = vec![0.0; design.n()];
+        fitted(&design, &estimates.solution, &mut mu);
+        let squares = mu.iter().enumerate().map(|(i, f)| design.weight(i) * (design.y[i] - f).powi(2));
+        let residual: f64 = squares.sum();
         let penalty: f64 = estimates.solution.u.iter().flatten().map(|u| u * u).sum();
         close("pwrss", &[residual + penalty], &[estimates.pwrss], 1e-9);
     }
@@ -189,6 +191,43 @@ fn units_of_covariates_and_weights_do_not_matter() {
         data.weights = Some(vec![weight; 200]);
         close("objective", &[fit(&data)], &[ordinary], 1e-9);
     }
+}
+
+// A covariate such as a time in seconds since 1970: the same model as with its origin elsewhere. All values and their
+// shifted ones are exact numbers.
+#[test]
+fn covariates_far_from_zero_lose_no_digits() {
+    const ORIGIN: f64 = 4_194_304.0;
+    let mut random = Random::new(12);
+    let refs = random_levels(&mut random, 150, 12);
+    let mut data = Data::new(&mut random, 150, 3).with_weights(&mut random);
+    data = data.with_term(&mut random, refs, &[(Unstructured, 1)]);
+    data.x.iter_mut().for_each(|x| *x = (*x * 1024.0).round() / 1024.0);
+    let (theta, n) = ([0.8], data.n());
+    let reference = dense(&data.design(), &theta, Criterion::Reml, None);
+    (n..2 * n).for_each(|i| data.x[i] += ORIGIN);
+    for unit in [1.0f64, -2.0] {
+        data.x[..n].fill(unit);
+        let design = data.design();
+        let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+        let estimates = model.estimates(&theta).unwrap();
+        let objective = reference.objective + 2.0 * unit.abs().ln();
+        close("objective", &[estimates.objective], &[objective], 1e-12);
+        let beta = &estimates.solution.beta;
+        close("slopes", &beta[1..], &reference.beta[1..], 1e-10);
+        close("intercept", &[unit * beta[0] + ORIGIN * beta[1]], &[reference.beta[0]], 1e-8);
+        close("b", &estimates.solution.b.concat(), &reference.b, 1e-9);
+        close("leverage", &leverage(&design, model.pls()), &reference.leverage, 1e-10);
+        let mut rx = reference.rx.clone();
+        rx[(0, 1)] += ORIGIN * rx[(0, 0)];
+        (0..3).for_each(|j| rx[(0, j)] *= unit.signum());
+        rx[(0, 0)] *= unit;
+        close("rx", &estimates.rx, &column_major(&rx), 1e-10);
+    }
+}
+
+fn column_major(m: &Mat<f64>) -> Vec<f64> {
+    (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| if i <= j { m[(i, j)] } else { 0.0 })).collect()
 }
 
 // Balanced one-way layout: the maximum likelihood estimate has a closed form.

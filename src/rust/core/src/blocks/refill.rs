@@ -65,7 +65,7 @@ impl RowsOfTerm {
         let k = t.vsize();
         let level = order.iter().map(|&i| t.level(i as usize) as u32).collect();
         let row = |&i: &u32| (0..k).map(move |j| t.value(i as usize, j));
-        let z = if t.z.is_some() { order.iter().flat_map(row).collect() } else { Vec::new() };
+        let z = if t.z.is_ones() { Vec::new() } else { order.iter().flat_map(row).collect() };
         Self { term, k, level, z, slot: Vec::new(), first: Vec::new(), n_levels: t.n_levels }
     }
 
@@ -117,8 +117,7 @@ impl Rows {
             terms.push(rows);
         }
         let p = design.p();
-        let n = design.n();
-        let x = order.iter().flat_map(|&i| (0..p).map(move |j| design.x[j * n + i as usize])).collect();
+        let x = order.iter().flat_map(|&i| (0..p).map(move |j| design.x.value(i as usize, j))).collect();
         let mut rows = Self { order, unit_ptr, terms, x, p, pairs: Vec::new(), scratch: Vec::new() };
         rows.find_slots(pls);
         for a in 1..rows.terms.len() {

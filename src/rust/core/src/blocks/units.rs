@@ -28,7 +28,7 @@ pub struct Units {
 }
 
 impl Units {
-    /// Finds which trailing rows each unit touches and sums up `Z0'WZ0` and `Zt'WZ0`; `ax0` stays zero.
+    /// Finds which trailing rows each unit touches and sums up `Zt'WZ0`; `a00` and `ax0` stay zero.
     pub fn new(design: &Design, layout: &Layout) -> Self {
         let term = &design.terms[layout.unit_term];
         let (k, n_units, width) = (term.vsize(), term.n_levels, layout.width);
@@ -42,17 +42,6 @@ impl Units {
             vals: Vec::new(),
             ax0: vec![0.0; n_units * width * k],
         };
-        let mut z0 = vec![0.0; k];
-        for i in 0..design.n() {
-            term.row(i, &mut z0);
-            let (unit, w) = (term.level(i), design.weight(i));
-            let block = &mut units.a00[unit * k * k..(unit + 1) * k * k];
-            for (a, &za) in block.chunks_exact_mut(k).zip(&z0) {
-                for (a, &zb) in a.iter_mut().zip(&z0) {
-                    *a += w * za * zb;
-                }
-            }
-        }
         if layout.m > 0 {
             units.sum_trailing(design, layout);
         }

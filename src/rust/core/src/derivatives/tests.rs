@@ -1,5 +1,6 @@
 //! Gradient against fourth-order differences of the objective, Hessian against those of the gradient.
 
+use crate::columns::Columns;
 use crate::derivatives::Curvature;
 use crate::design::Design;
 use crate::optimize::Objective;
@@ -81,10 +82,11 @@ impl Data {
         let terms = self.terms.iter().map(|TermData { refs, n_levels, z, cov }| ReTerm {
             refs,
             n_levels: *n_levels,
-            z: z.as_deref(),
+            z: z.as_deref().map_or_else(Columns::ones, |z| Columns::dense(z, refs.len())),
             cov: cov.clone(),
         });
-        Design { x: &self.x, y: &self.y, weights: self.weights.as_deref(), offset: None, terms: terms.collect() }
+        let x = Columns::dense(&self.x, self.y.len());
+        Design { x, y: &self.y, weights: self.weights.as_deref(), offset: None, terms: terms.collect() }
     }
 }
 

@@ -83,7 +83,7 @@ impl Row {
         slot: &[u32],
         i: usize,
     ) -> f64 {
-        let (k, p, m, n) = (pls.units.k, pls.p(), pls.layout.m, design.n());
+        let (k, p, m) = (pls.units.k, pls.p(), pls.layout.m);
         design.terms[pls.layout.unit_term].row(i, &mut self.z0);
         self.scale_trailing(design, pls, i);
         let mut variance = 0.0;
@@ -99,7 +99,7 @@ impl Row {
             }
         }
         for (c, t) in self.t.iter_mut().enumerate() {
-            *t = design.x[c * n + i];
+            *t = pls.centred(design, i, c);
             for (j, z0) in self.z0.iter().enumerate() {
                 *t -= self.f[j * p + c] * z0;
             }

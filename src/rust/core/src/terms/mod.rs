@@ -6,6 +6,7 @@ mod structure;
 pub use rel_cov::{Part, RelCov};
 pub use structure::Structure;
 
+use crate::columns::Columns;
 use crate::error::{Error, Result};
 
 /// One random-effects term: all effects of one grouping factor.
@@ -17,8 +18,8 @@ pub struct ReTerm<'a> {
     pub refs: &'a [i32],
     /// Number of levels.
     pub n_levels: usize,
-    /// `n x vsize`, column by column; `None` stands for one column of ones.
-    pub z: Option<&'a [f64]>,
+    /// Model matrix of the effects, `n x vsize`.
+    pub z: Columns<'a>,
     /// Relative covariance of the effects of one level.
     pub cov: RelCov,
 }
@@ -43,7 +44,7 @@ impl ReTerm<'_> {
     /// Element `j` of row `i` of the model matrix.
     #[inline]
     pub fn value(&self, i: usize, j: usize) -> f64 {
-        self.z.map_or(1.0, |z| z[j * self.refs.len() + i])
+        self.z.value(i, j)
     }
 
     /// Copies row `i` of the model matrix into `out` (length `vsize`).
@@ -62,14 +63,8 @@ impl ReTerm<'_> {
             }
         };
         length("refs", n, self.refs.len())?;
-        if let Some(z) = self.z {
-            length("z", n * self.vsize(), z.len())?;
-            if let Some(index) = z.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NonFinite { what: "z", index });
-            }
-        } else {
-            length("z", 1, self.vsize())?;
-        }
+        length("z", self.vsize(), self.z.len())?;
+        self.z.validate("z", n)?;
         let valid = |&level: &i32| level >= 1 && level as usize <= self.n_levels;
         match self.refs.iter().position(|level| !valid(level)) {
             None => Ok(()),

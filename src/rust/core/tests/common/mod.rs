@@ -7,7 +7,7 @@ pub mod glmm;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};
-use rlmm_core::{Criterion, Design};
+use rlmm_core::{Columns, Criterion, Design};
 
 /// SplitMix64: small, seeded, the same everywhere.
 pub struct Random(u64);
@@ -54,10 +54,12 @@ pub struct TermData {
 impl Data {
     pub fn design(&self) -> Design<'_> {
         fn term(t: &TermData) -> ReTerm<'_> {
-            ReTerm { refs: &t.refs, n_levels: t.n_levels, z: t.z.as_deref(), cov: t.cov.clone() }
+            let z = t.z.as_deref().map_or_else(Columns::ones, |z| Columns::dense(z, t.refs.len()));
+            ReTerm { refs: &t.refs, n_levels: t.n_levels, z, cov: t.cov.clone() }
         }
         let terms = self.terms.iter().map(term).collect();
-        Design { x: &self.x, y: &self.y, weights: self.weights.as_deref(), offset: self.offset.as_deref(), terms }
+        let x = Columns::dense(&self.x, self.y.len());
+        Design { x, y: &self.y, weights: self.weights.as_deref(), offset: self.offset.as_deref(), terms }
     }
 
     /// `n` observations, an intercept and `p - 1` covariates, no terms yet.
@@ -112,6 +114,8 @@ pub struct Dense {
     /// Covariance of b given y and beta, over sigma^2, all terms.
     pub cond_cov: Mat<f64>,
     pub leverage: Vec<f64>,
+    /// Upper triangular factor of `X'V^-1X`.
+    pub rx: Mat<f64>,
 }
 
 /// `Z` of all terms, `n x q`, and `Lambda`, `q x q`.
@@ -143,7 +147,7 @@ pub fn dense(design: &Design, theta: &[f64], criterion: Criterion, sigma: Option
     let mut v = &zl * zl.transpose();
     (0..n).for_each(|i| v[(i, i)] += 1.0 / design.weight(i));
     let llt = v.llt(Side::Lower).expect("V is positive definite");
-    let x = Mat::from_fn(n, p, |i, j| design.x[j * n + i]);
+    let x = Mat::from_fn(n, p, |i, j| design.x.value(i, j));
     let y = Mat::from_fn(n, 1, |i, _| design.response(i));
     let vx = llt.solve(&x);
     let xvx = x.transpose() * &vx;
@@ -174,5 +178,6 @@ pub fn dense(design: &Design, theta: &[f64], criterion: Criterion, sigma: Option
     let cond_cov =
         &lambda * system.llt(Side::Lower).expect("the system is positive definite").solve(lambda.transpose());
     let column = |m: &Mat<f64>| (0..m.nrows()).map(|i| m[(i, 0)]).collect();
-    Dense { objective, beta: column(&beta), b: column(&b), cond_cov, leverage }
+    let rx = xllt.L().transpose().to_owned();
+    Dense { objective, beta: column(&beta), b: column(&b), cond_cov, leverage, rx }
 }

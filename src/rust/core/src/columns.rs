@@ -1,0 +1,162 @@
+//! The columns of a model matrix, borrowed from wherever they are: a data frame's own, or those of a matrix.
+
+use crate::error::{Error, Result};
+
+/// One column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Column<'a> {
+    /// The same number in every row: takes no storage.
+    Constant(f64),
+    /// One number for each row.
+    Doubles(&'a [f64]),
+    /// One whole number for each row.
+    Integers(&'a [i32]),
+}
+
+/// R's missing integer.
+const MISSING: i32 = i32::MIN;
+
+impl Column<'_> {
+    /// Value of row `i`.
+    #[inline]
+    pub fn value(&self, i: usize) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::Doubles(values) => values[i],
+            Self::Integers(values) => f64::from(values[i]),
+        }
+    }
+
+    /// Whether all rows hold the same number.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Self::Constant(_) => true,
+            Self::Doubles(values) => values.iter().all(|v| *v == values[0]),
+            Self::Integers(values) => values.iter().all(|v| *v == values[0]),
+        }
+    }
+
+    fn len(&self) -> Option<usize> {
+        match self {
+            Self::Constant(_) => None,
+            Self::Doubles(values) => Some(values.len()),
+            Self::Integers(values) => Some(values.len()),
+        }
+    }
+
+    fn not_finite(&self) -> Option<usize> {
+        match self {
+            Self::Constant(value) => (!value.is_finite()).then_some(0),
+            Self::Doubles(values) => first_not_finite(values),
+            Self::Integers(values) => values.iter().position(|&v| v == MISSING),
+        }
+    }
+}
+
+/// Columns side by side.
+#[derive(Debug, Clone, Default)]
+pub struct Columns<'a>(Vec<Column<'a>>);
+
+impl<'a> Columns<'a> {
+    /// These columns.
+    pub fn new(columns: Vec<Column<'a>>) -> Self {
+        Self(columns)
+    }
+
+    /// One column of ones.
+    pub fn ones() -> Self {
+        Self(vec![Column::Constant(1.0)])
+    }
+
+    /// Those of a matrix with `n` rows, stored column by column.
+    pub fn dense(values: &'a [f64], n: usize) -> Self {
+        Self(values.chunks(n.max(1)).map(Column::Doubles).collect())
+    }
+
+    /// Whether it is one column of ones.
+    pub fn is_ones(&self) -> bool {
+        self.0 == [Column::Constant(1.0)]
+    }
+
+    /// Number of columns.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no column.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The columns.
+    pub fn iter(&self) -> std::slice::Iter<'_, Column<'a>> {
+        self.0.iter()
+    }
+
+    /// Element `j` of row `i`.
+    #[inline]
+    pub fn value(&self, i: usize, j: usize) -> f64 {
+        self.0[j].value(i)
+    }
+
+    /// Copies the rows from `first` on into `rows`, which is row by row, `stride` elements for each.
+    pub fn gather(&self, first: usize, stride: usize, rows: &mut [f64]) {
+        for (j, column) in self.0.iter().enumerate() {
+            let out = rows[j..].iter_mut().step_by(stride);
+            match *column {
+                Column::Constant(value) => out.for_each(|o| *o = value),
+                Column::Doubles(values) => out.zip(&values[first..]).for_each(|(o, v)| *o = *v),
+                Column::Integers(values) => out.zip(&values[first..]).for_each(|(o, v)| *o = f64::from(*v)),
+            }
+        }
+    }
+
+    /// Checks that there are `n` finite values in each.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`.
+    pub fn validate(&self, what: &'static str, n: usize) -> Result<()> {
+        for (j, column) in self.0.iter().enumerate() {
+            if let Some(found) = column.len().filter(|&length| length != n) {
+                return Err(Error::Dimension { what, expected: n, found });
+            }
+            if let Some(index) = column.not_finite() {
+                return Err(Error::NonFinite { what, index: j * n + index });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the first value is that isn't finite.
+pub fn first_not_finite(values: &[f64]) -> Option<usize> {
+    // The sum is zero if all values are finite: one fast pass in the good case.
+    if values.iter().map(|v| v * 0.0).sum::<f64>() == 0.0 {
+        return None;
+    }
+    values.iter().position(|v| !v.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_all_kinds_of_columns() {
+        let (doubles, integers) = ([0.5, 1.5, 2.5], [7, 8, 9]);
+        let columns = Columns::new(vec![Column::Constant(1.0), Column::Doubles(&doubles), Column::Integers(&integers)]);
+        let mut rows = [-1.0; 8];
+        columns.gather(1, 4, &mut rows);
+        assert_eq!(rows, [1.0, 1.5, 8.0, -1.0, 1.0, 2.5, 9.0, -1.0]);
+        assert_eq!((columns.value(2, 0), columns.value(2, 1), columns.value(2, 2)), (1.0, 2.5, 9.0));
+        assert!(Columns::ones().is_ones() && !columns.is_ones());
+    }
+
+    #[test]
+    fn lengths_and_missing_values() {
+        let columns = Columns::new(vec![Column::Constant(1.0), Column::Integers(&[1, MISSING])]);
+        assert_eq!(columns.validate("x", 2), Err(Error::NonFinite { what: "x", index: 3 }));
+        assert!(matches!(columns.validate("x", 3), Err(Error::Dimension { expected: 3, found: 2, .. })));
+        assert!(Columns::new(vec![Column::Constant(f64::NAN)]).validate("x", 3).is_err());
+    }
+}
