@@ -1,4 +1,4 @@
-# The models of the headline table: some of the registry, and two whose unstructured terms are large.
+# The models of the headline table: some of the registry, two whose unstructured terms are large, and large data.
 
 bench_models <- function(slow = FALSE) {
   from_registry <- c(
@@ -8,7 +8,12 @@ bench_models <- function(slow = FALSE) {
   models <- lmm_models[from_registry]
   names(models) <- names(from_registry)
   models[["sleepstudy, factor(Days)"]] <- factor_days
-  if (slow) models[["crossed, 8 x 8 + 8 x 8"]] <- maximal_crossed()
+  models[["nested, 20,000 in 1,000"]] <- large_nested()
+  models[["crossed, 5,000 x 800"]] <- large_crossed()
+  if (slow) {
+    models[["slopes, 10,000 groups"]] <- large_slopes()
+    models[["crossed, 8 x 8 + 8 x 8"]] <- maximal_crossed()
+  }
   models
 }
 
@@ -40,4 +45,46 @@ simulate_crossed <- function() {
   random <- rowSums(x * by_subject[data$subject, ]) + rowSums(x * by_item[data$item, ])
   data$rt <- 2200 + 150 * data$a - 80 * data$b + random + rnorm(nrow(data), sd = 650)
   data
+}
+
+# Large data, simulated, always the same -------------------------------------------------------------------
+
+# 200,000 rows, 20,000 small groups in 1,000 larger ones.
+large_nested <- function() {
+  model <- lmm(y ~ x + (1 | a / b), "bench::nested")
+  set.seed(2)
+  b <- rep_len(seq_len(20000), 2e5)
+  a <- (b - 1L) %% 1000L + 1L
+  y <- rnorm(1000)[a] + rnorm(20000)[b] + rnorm(2e5)
+  model$frame <- data.frame(y, x = rnorm(2e5), a = factor(a), b = factor(b))
+  model
+}
+
+# 200,000 rows, 5,000 x 800 levels of crossed factors.
+large_crossed <- function() {
+  model <- lmm(y ~ x + (1 | s) + (1 | d), "bench::large_crossed")
+  set.seed(3)
+  s <- sample.int(5000, 2e5, TRUE)
+  d <- sample.int(800, 2e5, TRUE)
+  y <- rnorm(5000)[s] + rnorm(800)[d] + rnorm(2e5)
+  model$frame <- data.frame(y, x = rnorm(2e5), s = factor(s), d = factor(d))
+  model
+}
+
+# A million rows, 10,000 groups with intercepts and slopes.
+large_slopes <- function() {
+  model <- lmm(y ~ x1 + x2 + (1 + x1 | g), "bench::slopes")
+  model$frame <- simulate_slopes()
+  model
+}
+
+simulate_slopes <- function() {
+  set.seed(1)
+  n <- 1e6
+  g <- sample.int(10000, n, TRUE)
+  b <- matrix(rnorm(20000), 10000)
+  x1 <- rnorm(n)
+  x2 <- rnorm(n)
+  y <- 1 + x1 + 0.5 * x2 + b[g, 1] + 0.5 * b[g, 2] * x1 + rnorm(n)
+  data.frame(y, x1, x2, g = factor(g))
 }

@@ -1,6 +1,6 @@
 # Whole-call times of rlmm() beside lme4's lmer(), on the same data in one R process. Prints markdown.
 #   Rscript bench/peers.R [slow] [registry] [glmmTMB]
-# By default the models of the first table of bench/README.md; with "slow" also one that takes lme4 minutes;
+# By default the models of the first table of bench/README.md; with "slow" also those that take lme4 half a minute and more;
 # with "registry" all of tests/testthat/helper-models.R instead. "glmmTMB" adds a column.
 
 suppressPackageStartupMessages({
