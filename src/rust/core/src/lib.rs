@@ -32,6 +32,7 @@ pub mod pls;
 mod pls_solve;
 pub mod quadrature;
 pub mod search;
+mod simd;
 pub mod terms;
 
 pub use columns::{Column, Columns};

@@ -9,8 +9,9 @@
 //!
 //! Source: Bates et al. (2015), section on the penalized least squares problem; the order of the blocks is ours.
 
-use faer::linalg::matmul::triangular::{matmul, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
+
+use crate::blocks::gemm::add_lower_product;
 
 use crate::blocks::cross_products::CrossProducts;
 use crate::blocks::layout::Layout;
@@ -373,6 +374,5 @@ fn subtract_gram(width: usize, y: &[f64], out: &mut [f64]) {
     }
     let y = MatRef::from_column_major_slice(y, width, y.len() / width);
     let out = MatMut::from_column_major_slice_mut(out, width, width);
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(out, lower, Accum::Add, y, full, y.transpose(), full, -1.0, Par::Seq);
+    add_lower_product(out, y, y.transpose(), -1.0);
 }

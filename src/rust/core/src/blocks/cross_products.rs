@@ -1,8 +1,8 @@
 //! A = [Z X y]' W [Z X y], summed up once; everything after it is free of `n`.
 
-use faer::linalg::matmul::triangular::{matmul, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
 
+use crate::blocks::gemm::add_lower_product;
 use crate::blocks::layout::Layout;
 use crate::blocks::small;
 use crate::blocks::trailing::Trailing;
@@ -146,8 +146,7 @@ fn add_gram(weights: Option<&[f64]>, first: usize, width: usize, rows: &mut [f64
     }
     let r = MatRef::from_column_major_slice(rows, width, rows.len() / width);
     let out = MatMut::from_column_major_slice_mut(out, width, width);
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(out, lower, Accum::Add, r, full, r.transpose(), full, 1.0, Par::Seq);
+    add_lower_product(out, r, r.transpose(), 1.0);
 }
 
 // Multiples of the first column to take off the columns of X: their means, if that column is constant.

@@ -2,9 +2,11 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
+
+use crate::blocks::gemm::add_lower_product;
+use crate::simd::leave_wide_registers;
 
 use crate::blocks::layout::Layout;
 use crate::blocks::small;
@@ -69,8 +71,7 @@ impl Dense {
     /// `S -= B B'` for a dense `B`, `m x columns`.
     pub fn subtract_gram(&mut self, b: MatRef<'_, f64>) {
         let s = MatMut::from_column_major_slice_mut(&mut self.s, self.m, self.m);
-        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        triangular::matmul(s, lower, Accum::Add, b, full, b.transpose(), full, -1.0, Par::Seq);
+        add_lower_product(s, b, b.transpose(), -1.0);
     }
 
     /// `S := D' S D + I`, with `lambdas[i]` the `Lambda` of block `i` of the layout.
@@ -148,7 +149,9 @@ impl Dense {
         }
         let s = MatMut::from_column_major_slice_mut(&mut self.s, m, m);
         let stack = MemStack::new(&mut self.memory);
-        match llt::factor::cholesky_in_place(s, Default::default(), Par::Seq, stack, Default::default()) {
+        let factored = llt::factor::cholesky_in_place(s, Default::default(), Par::Seq, stack, Default::default());
+        leave_wide_registers();
+        match factored {
             Ok(_) => Ok(()),
             Err(llt::factor::LltError::NonPositivePivot { index }) => Err(Error::NotPositiveDefinite { pivot: index }),
         }
@@ -163,12 +166,14 @@ impl Dense {
     pub fn right_solve(&self, width: usize, y: &mut [f64]) {
         let y = MatMut::from_column_major_slice_mut(y, width, self.m);
         solve_lower_triangular_in_place(self.l(), y.transpose_mut(), Par::Seq);
+        leave_wide_registers();
     }
 
     /// Solves `L' x = x` in place; `x` is `m x width`.
     pub fn backward_solve(&self, width: usize, x: &mut [f64]) {
         let x = MatMut::from_column_major_slice_mut(x, self.m, width);
         solve_upper_triangular_in_place(self.l().transpose(), x, Par::Seq);
+        leave_wide_registers();
     }
 
     /// The inverse of `L L'`: lower triangle of an `m x m` matrix.
@@ -178,6 +183,7 @@ impl Dense {
             let out = MatMut::from_column_major_slice_mut(inverse, self.m, self.m);
             let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq));
             llt::inverse::inverse(out, self.l(), Par::Seq, MemStack::new(&mut memory));
+            leave_wide_registers();
         }
     }
 

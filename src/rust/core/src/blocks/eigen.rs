@@ -5,6 +5,8 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{self_adjoint_evd, self_adjoint_evd_scratch, ComputeEigenvectors};
 use faer::{MatMut, MatRef, Par};
 
+use crate::simd::leave_wide_registers;
+
 /// `H = Q diag(values) Q'`, ascending; the memory is kept from one matrix to the next.
 pub struct Eigen {
     /// Eigenvalues.
@@ -41,7 +43,10 @@ impl Eigen {
         let values = DiagMut::from_slice_mut(&mut self.values);
         let h = MatRef::from_column_major_slice(h, n, n);
         let stack = MemStack::new(&mut self.memory);
-        h.is_all_finite() && self_adjoint_evd(h, values, Some(vectors), Par::Seq, stack, Default::default()).is_ok()
+        let decomposed = h.is_all_finite()
+            && self_adjoint_evd(h, values, Some(vectors), Par::Seq, stack, Default::default()).is_ok();
+        leave_wide_registers();
+        decomposed
     }
 
     /// Eigenvector `i`.

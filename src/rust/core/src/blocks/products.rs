@@ -1,19 +1,16 @@
 //! What derivatives need of the trailing system besides its factor: products with its cross-products, with its
 //! inverse, and the system itself as it is before Lambda comes in.
 
-use faer::linalg::matmul::triangular::{matmul, BlockStructure};
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 
 use crate::blocks::dense::Dense;
+use crate::blocks::gemm::{add_lower_product, add_symmetric_product};
 use crate::blocks::small;
 use crate::blocks::sparse::Sparse;
 use crate::blocks::trailing::{Storage, Trailing};
 use crate::blocks::units::Units;
-
-const FULL: BlockStructure = BlockStructure::Rectangular;
-const LOWER: BlockStructure = BlockStructure::TriangularLower;
-const STRICT_UPPER: BlockStructure = BlockStructure::StrictTriangularUpper;
+use crate::simd::leave_wide_registers;
 
 impl Trailing {
     /// `out += x A_RR` for the `rows x m` matrices `x` and `out`.
@@ -59,6 +56,7 @@ impl Trailing {
             Storage::Dense(dense) => {
                 let y = MatMut::from_column_major_slice_mut(y, rows, dense.m);
                 solve_upper_triangular_in_place(dense.l().transpose(), y.transpose_mut(), Par::Seq);
+                leave_wide_registers();
             }
             Storage::Sparse(sparse) => sparse.right_solve_transposed(rows, y),
         }
@@ -91,7 +89,7 @@ impl Trailing {
         }
         if let Some(b) = self.gathered() {
             let values = MatMut::from_column_major_slice_mut(values, self.m, self.m);
-            return matmul(values, LOWER, Accum::Add, b, FULL, b.transpose(), FULL, -1.0, Par::Seq);
+            return add_lower_product(values, b, b.transpose(), -1.0);
         }
         let k = units.k;
         let mut b = Vec::new();
@@ -175,10 +173,9 @@ impl Trailing {
 impl Dense {
     fn times_symmetric(&self, values: &[f64], rows: usize, x: &[f64], out: &mut [f64]) {
         let x = MatRef::from_column_major_slice(x, rows, self.m);
-        let mut out = MatMut::from_column_major_slice_mut(out, rows, self.m);
+        let out = MatMut::from_column_major_slice_mut(out, rows, self.m);
         let a = MatRef::from_column_major_slice(values, self.m, self.m);
-        matmul(out.as_mut(), FULL, Accum::Add, x, FULL, a, LOWER, 1.0, Par::Seq);
-        matmul(out, FULL, Accum::Add, x, FULL, a.transpose(), STRICT_UPPER, 1.0, Par::Seq);
+        add_symmetric_product(out, x, a);
     }
 }
 

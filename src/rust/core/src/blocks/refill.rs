@@ -3,13 +3,13 @@
 //! Rows are kept sorted by unit, with the place of each in every block found once. A refill is one pass over the
 //! rows per block, without searching or allocating.
 
+use crate::blocks::gemm::add_product;
 use crate::blocks::small;
 use crate::blocks::units::sort_by_level;
 use crate::design::Design;
 use crate::pls::Pls;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
 
 const CHUNK: usize = 128;
 
@@ -92,10 +92,24 @@ impl RowsOfTerm {
         }
     }
 
+    // Column j of `out`, `width` long, += z_ij x.
+    #[inline(always)]
+    fn add_outer(&self, i: usize, x: &[f64], width: usize, out: &mut [f64]) {
+        if self.z.is_empty() {
+            out[..x.len()].iter_mut().zip(x).for_each(|(out, x)| *out += x);
+        } else {
+            out.chunks_exact_mut(width).zip(self.z(i)).for_each(|(out, &z)| small::axpy(z, x, out));
+        }
+    }
+
     /// `Z_t' r`, `k x n_levels`.
     pub fn transposed_product(&self, r: &[f64]) -> Vec<f64> {
         let k = self.k;
         let mut out = vec![0.0; k * self.n_levels];
+        if self.z.is_empty() {
+            r.iter().zip(&self.level).for_each(|(r, &level)| out[level as usize] += r);
+            return out;
+        }
         for (i, &r) in r.iter().enumerate() {
             let l = self.level[i] as usize;
             small::axpy(r, self.z(i), &mut out[l * k..(l + 1) * k]);
@@ -271,21 +285,17 @@ impl Rows {
                 let i = first + i;
                 row[..p].iter_mut().zip(x).for_each(|(v, x)| *v = w[i] * x);
                 row[p] = r[i];
-                let (unit, z0) = (self.terms[0].level[i] as usize, self.terms[0].z(i));
-                for (column, &z) in pls.units.ax0[unit * width * k0..].chunks_exact_mut(width).zip(z0) {
-                    small::axpy(z, &row[..p], column);
-                }
+                let unit = self.terms[0].level[i] as usize * k0;
+                self.terms[0].add_outer(i, &row[..p], width, &mut pls.units.ax0[unit * width..]);
                 for term in &self.terms[1..] {
                     let first = term.first[term.level[i] as usize] as usize;
-                    for (column, &z) in pls.trailing.a_xr[first * width..].chunks_exact_mut(width).zip(term.z(i)) {
-                        small::axpy(z, &row[..p], column);
-                    }
+                    term.add_outer(i, &row[..p], width, &mut pls.trailing.a_xr[first * width..]);
                 }
             }
             let left = MatRef::from_column_major_slice(&weighted[..count * width], width, count);
             let right = MatRef::from_column_major_slice(x, p, count);
             let out = MatMut::from_column_major_slice_mut(&mut pls.xx_mut()[..width * p], width, p);
-            matmul(out, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
+            add_product(out, left, right.transpose(), 1.0);
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The random-effects block is [`Dense`] or [`Sparse`], whichever is cheaper; the border is dense.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
+
+use crate::blocks::gemm::add_product;
 
 use crate::blocks::dense::Dense;
 use crate::blocks::layout::Layout;
@@ -136,7 +137,7 @@ impl Trailing {
         let bx = MatRef::from_column_major_slice(bx, self.width, columns);
         dense.subtract_gram(b);
         let s_xr = MatMut::from_column_major_slice_mut(&mut self.s_xr, self.width, self.m);
-        matmul(s_xr, Accum::Add, bx, b.transpose(), -1.0, Par::Seq);
+        add_product(s_xr, bx, b.transpose(), -1.0);
     }
 
     /// `S := D' S D + I` (the border only from the right).

@@ -4,8 +4,9 @@
 //! With one grouping factor `W` is block diagonal (and of low rank beside it for the restricted likelihood); with
 //! several it is formed as a whole, so that this is for few random effects only.
 
-use faer::linalg::matmul::triangular::{matmul, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
+
+use crate::blocks::gemm::add_lower_product;
 
 use crate::blocks::small;
 use crate::derivatives::reduced::scale_columns;
@@ -136,8 +137,7 @@ impl Derivatives {
             let t: Vec<f64> = levels.flat_map(|t| t[..columns - 1].iter().copied()).collect();
             let t = MatRef::from_column_major_slice(&t, columns - 1, q);
             let out = MatMut::from_column_major_slice_mut(&mut w, q, q);
-            let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-            matmul(out, lower, Accum::Add, t.transpose(), full, t, full, -1.0, Par::Seq);
+            add_lower_product(out, t.transpose(), t, -1.0);
         }
         WholeW { q, values: w }
     }
@@ -158,8 +158,7 @@ impl WholeW {
 fn subtract_gram(q: usize, inner: usize, x: &[f64], out: &mut [f64]) {
     let x = MatRef::from_column_major_slice(x, q, inner);
     let out = MatMut::from_column_major_slice_mut(out, q, q);
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(out, lower, Accum::Add, x, full, x.transpose(), full, -1.0, Par::Seq);
+    add_lower_product(out, x, x.transpose(), -1.0);
 }
 
 // First row in W of each level, per term of the design.

@@ -3,7 +3,9 @@
 //! The forms are evaluated block by block of the elimination: the units on their own, `c = Z_R'V_0^-1Z a` for the
 //! trailing system (`V_0`: the units' part of V), and the border; each step takes a Gram matrix off.
 
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
+
+use crate::blocks::gemm::add_product;
 
 use crate::blocks::small::{self, for_size};
 use crate::derivatives::reduced::scale_columns;
@@ -227,7 +229,7 @@ pub(super) fn multiply_add(n: usize, inner: usize, rows: usize, alpha: f64, x: &
     let x = MatRef::from_column_major_slice(&x[..n * inner], n, inner);
     let y = MatRef::from_column_major_slice(&y[..rows * inner], rows, inner);
     let out = MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
-    faer::linalg::matmul::matmul(out, Accum::Add, x, y.transpose(), alpha, Par::Seq);
+    add_product(out, x, y.transpose(), alpha);
 }
 
 // x := x L_XX^-T on its first p columns; n rows.

@@ -2,7 +2,6 @@
 
 use std::f64::consts::PI;
 
-use crate::blocks::small::LogProduct;
 use crate::error::{Error, Result};
 use crate::glm::link::{Link, LogDerivatives};
 use crate::glm::special::{digamma, digamma_difference, ln_gamma, ln_gamma_ratio};
@@ -279,31 +278,6 @@ fn poisson_log(y: f64, w: f64, eta: f64) -> Contribution {
         expected: weight,
         observed_slope: weight,
         expected_slope: weight,
-    }
-}
-
-/// Sum of Bernoulli or binomial log-likelihoods with logit link. Single trials share one logarithm.
-#[derive(Debug, Default)]
-pub struct LogitSum {
-    sum: f64,
-    product: LogProduct,
-}
-
-impl LogitSum {
-    /// Adds `w (y eta - log(1 + exp(eta)))`; `small` is `exp(-|eta|)`.
-    #[inline(always)]
-    pub fn add(&mut self, y: f64, w: f64, eta: f64, small: f64) {
-        self.sum += w * (if eta < 0.0 { y } else { y - 1.0 }) * eta;
-        if w == 1.0 {
-            self.product.push(1.0 + small);
-        } else {
-            self.sum -= w * small.ln_1p();
-        }
-    }
-
-    /// The sum so far.
-    pub fn value(&self) -> f64 {
-        self.sum - self.product.ln()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The response of a generalized model and its linear predictor, in the order in which the rows are worked on.
 
 use crate::error::{Error, Result};
-use crate::glm::family::{Contribution, Family, LogitSum};
+use crate::glm::family::{Contribution, Family};
+use crate::glm::lanes::{self, Data};
 use crate::glm::link::Link;
 
 /// Responses, weights and offsets of `n` observations, and what follows from their linear predictor.
@@ -25,8 +26,23 @@ pub struct Response {
     pub score: Vec<f64>,
     /// Weight of the next Newton step at `eta`.
     pub weight: Vec<f64>,
+    // All weights are one.
+    single: bool,
     // The constant and the shape that it belongs to.
     constant: (f64, f64),
+}
+
+/// Derivatives of the log-likelihood in eta, one of each per row.
+#[derive(Debug, Clone, Default)]
+pub struct Derivatives {
+    /// First.
+    pub score: Vec<f64>,
+    /// Minus the second.
+    pub observed: Vec<f64>,
+    /// The information that was asked for,
+    pub weight: Vec<f64>,
+    /// and its derivative.
+    pub slope: Vec<f64>,
 }
 
 /// Which second derivative serves as weight.
@@ -60,11 +76,13 @@ impl Response {
         offset: Option<Vec<f64>>,
     ) -> Self {
         let n = y.len();
+        let w = w.unwrap_or_else(|| vec![1.0; n]);
         Self {
             family,
             link,
             shape,
-            w: w.unwrap_or_else(|| vec![1.0; n]),
+            single: w.iter().all(|&w| w == 1.0),
+            w,
             offset: offset.unwrap_or_else(|| vec![0.0; n]),
             eta: vec![0.0; n],
             score: vec![0.0; n],
@@ -88,40 +106,68 @@ impl Response {
     /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the observed
     /// information where that is safely positive, else the expected one: Newton steps that never go uphill.
     pub fn update(&mut self) -> f64 {
+        let data = Data { eta: &self.eta, y: &self.y, w: &self.w, single: self.single };
         match (self.family, self.link) {
-            (Family::Binomial, Link::Logit) => self.update_logit(),
-            // Literal arguments, so that the loop is compiled for them.
-            (Family::Poisson, Link::Log) => self.update_as(Family::Poisson, Link::Log),
+            (Family::Binomial, Link::Logit) => lanes::logit(data, &mut self.score, &mut self.weight),
+            (Family::Poisson, Link::Log) => lanes::poisson(data, &mut self.score, &mut self.weight),
             (family, link) => self.update_as(family, link),
         }
     }
 
-    fn update_logit(&mut self) -> f64 {
-        let mut log_lik = LogitSum::default();
-        let data = self.eta.iter().zip(&self.y).zip(&self.w);
-        for ((score, weight), ((&eta, &y), &w)) in self.score.iter_mut().zip(&mut self.weight).zip(data) {
-            let small = (-eta.abs()).exp();
-            let large = 1.0 / (1.0 + small);
-            let mu = if eta < 0.0 { small * large } else { large };
-            *weight = w * small * large * large;
-            *score = w * (y - mu);
-            log_lik.add(y, w, eta, small);
+    /// Log-likelihood, its part in eta, of some rows at other linear predictors.
+    pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
+        let (y, w) = (&self.y[rows.clone()], &self.w[rows]);
+        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
+            return lanes::logit_log_lik(Data { eta, y, w, single: self.single });
         }
-        log_lik.value()
+        let one = |((&eta, &y), &w)| self.family.contribution(self.link, y, w, eta, self.shape).log_lik;
+        eta.iter().zip(y).zip(w).map(one).sum()
     }
 
-    /// Log-likelihood, its part in eta, of some rows at other linear predictors.
-    pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: impl Fn(usize) -> f64) -> f64 {
+    /// Score of row `i` at another linear predictor.
+    #[inline]
+    pub fn score_at(&self, i: usize, eta: f64) -> f64 {
         if (self.family, self.link) == (Family::Binomial, Link::Logit) {
-            let mut sum = LogitSum::default();
-            for i in rows {
-                let eta = eta(i);
-                sum.add(self.y[i], self.w[i], eta, (-eta.abs()).exp());
-            }
-            return sum.value();
+            return self.w[i] * (self.y[i] - 1.0 / (1.0 + lanes::exp(-eta)));
         }
-        let one = |i: usize| self.family.contribution(self.link, self.y[i], self.w[i], eta(i), self.shape).log_lik;
-        rows.map(one).sum()
+        self.family.contribution(self.link, self.y[i], self.w[i], eta, self.shape).score
+    }
+
+    /// Score and information of all rows at `eta`, and its derivative.
+    pub fn derivatives(&self, information: Information) -> Derivatives {
+        let n = self.n();
+        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
+            // W (1 - 2 mu), with mu = y - score / w
+            let slope = |i: usize| match self.w[i] {
+                0.0 => 0.0,
+                w => self.weight[i] * (1.0 - 2.0 * (self.y[i] - self.score[i] / w)),
+            };
+            let weight = self.weight.clone();
+            return Derivatives {
+                score: self.score.clone(),
+                observed: weight.clone(),
+                weight,
+                slope: (0..n).map(slope).collect(),
+            };
+        }
+        let mut out = Derivatives {
+            score: Vec::with_capacity(n),
+            observed: Vec::with_capacity(n),
+            weight: Vec::with_capacity(n),
+            slope: Vec::with_capacity(n),
+        };
+        for i in 0..n {
+            let at = self.contribution(i);
+            let (weight, slope) = match information {
+                Information::Expected => (at.expected, at.expected_slope),
+                Information::Observed => (at.observed, at.observed_slope),
+            };
+            out.score.push(at.score);
+            out.observed.push(at.observed);
+            out.weight.push(weight);
+            out.slope.push(slope);
+        }
+        out
     }
 
     #[inline(always)]

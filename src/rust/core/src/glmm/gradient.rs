@@ -18,8 +18,7 @@ use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::Result;
-use crate::glm::family::Contribution;
-use crate::glm::response::Information;
+use crate::glm::response::{Derivatives, Information};
 use crate::pirls::Vary;
 use crate::pls::Solution;
 
@@ -35,12 +34,10 @@ impl GeneralizedLinearMixedModel {
         let nodes = nodes.map(|rule| quadrature::expectations(&self.pirls, rule, vary, shape_is_estimated));
         let own = nodes.as_ref().map(|e| e.t.as_slice());
         let leverage = Leverage::new(&self.pirls.rows, self.pirls.pls(vary), &response.weight, own);
-        let at: Vec<Contribution> = (0..response.n()).map(|i| response.contribution(i)).collect();
-        let observed = self.options.information == Information::Observed;
-        let slope = |c: &Contribution| if observed { c.observed_slope } else { c.expected_slope };
+        let at = response.derivatives(self.options.information);
         // d F / d eta at fixed modes, and the part of F_u that is Lambda'Z' times something; F_u = 0 for D itself.
         let kappa = self.kappa();
-        let mut rho: Vec<f64> = at.iter().zip(&leverage.rows).map(|(c, h)| slope(c) * h).collect();
+        let mut rho: Vec<f64> = at.slope.iter().zip(&leverage.rows).map(|(slope, h)| slope * h).collect();
         let mut rhs = rho.clone();
         match &nodes {
             Some(nodes) => {
@@ -48,16 +45,16 @@ impl GeneralizedLinearMixedModel {
                 rhs.copy_from_slice(&rho);
             }
             None => {
-                rho.iter_mut().zip(&at).for_each(|(rho, c)| *rho -= 2.0 * kappa * c.score);
-                rhs.iter_mut().zip(&at).for_each(|(rhs, c)| *rhs += 2.0 * (1.0 - kappa) * c.score);
+                rho.iter_mut().zip(&at.score).for_each(|(rho, score)| *rho -= 2.0 * kappa * score);
+                rhs.iter_mut().zip(&at.score).for_each(|(rhs, score)| *rhs += 2.0 * (1.0 - kappa) * score);
             }
         }
         let mut s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
         if let Some(t) = self.profile_multiplier(vary, &at, &leverage, &mut s) {
-            rho.iter_mut().zip(&at).for_each(|(rho, c)| *rho += t * c.score);
+            rho.iter_mut().zip(&at.score).for_each(|(rho, score)| *rho += t * score);
         }
         let xi = self.linear_predictor_of(vary, &s);
-        rho.iter_mut().zip(&at).zip(&xi).for_each(|((rho, c), xi)| *rho -= c.observed * xi);
+        rho.iter_mut().zip(&at.observed).zip(&xi).for_each(|((rho, observed), xi)| *rho -= observed * xi);
         self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
         let n_theta = self.n_theta();
         if vary == Vary::Modes {
@@ -100,22 +97,13 @@ impl GeneralizedLinearMixedModel {
 
     // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with the multiplier
     // t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df in eta_i; the modes' in log phi, -u.
-    fn profile_multiplier(
-        &self,
-        vary: Vary,
-        at: &[Contribution],
-        leverage: &Leverage,
-        s: &mut Solution,
-    ) -> Option<f64> {
+    fn profile_multiplier(&self, vary: Vary, at: &Derivatives, leverage: &Leverage, s: &mut Solution) -> Option<f64> {
         let Shape::Profiled(df) = self.options.shape else { return None };
         if !self.pirls.response.family.has_dispersion() {
             return None;
         }
-        let observed = self.options.information == Information::Observed;
-        let weight = |c: &Contribution| if observed { c.observed } else { c.expected };
-        let by_log_shape: f64 = -at.iter().zip(&leverage.rows).map(|(c, h)| weight(c) * h).sum::<f64>();
-        let score: Vec<f64> = at.iter().map(|c| c.score).collect();
-        let by_u = self.solve_factored(vary, &score, &[]);
+        let by_log_shape: f64 = -at.weight.iter().zip(&leverage.rows).map(|(w, h)| w * h).sum::<f64>();
+        let by_u = self.solve_factored(vary, &at.score, &[]);
         let with_u = |s: &Solution| -> f64 {
             let product = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             s.u.iter().zip(&self.pirls.u).map(product).sum()

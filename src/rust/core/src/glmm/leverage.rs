@@ -1,7 +1,7 @@
 //! Leverages of the random effects, from the selected inverse of the penalized system.
 
 use crate::blocks::refill::Rows;
-use crate::blocks::small;
+use crate::blocks::small::{self, for_size};
 use crate::inference::scale_rows;
 use crate::inference::selected_inverse::SelectedInverse;
 use crate::pls::Pls;
@@ -30,6 +30,11 @@ impl Leverage {
     /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal blocks of `H^-1` in
     /// models without trailing terms.
     pub fn new(rows: &Rows, pls: &Pls, w: &[f64], own: Option<&[f64]>) -> Self {
+        for_size!(pls.units.k, k => Self::of_size(k, rows, pls, w, own))
+    }
+
+    #[inline(always)]
+    fn of_size(k: usize, rows: &Rows, pls: &Pls, w: &[f64], own: Option<&[f64]>) -> Self {
         let inverse = SelectedInverse::new(pls);
         let block_of_row = pls.layout.block_of_row();
         let sizes: Vec<usize> = rows.terms.iter().map(|term| term.k).collect();
@@ -40,7 +45,7 @@ impl Leverage {
         let mut unit = Unit::default();
         let mut span: Vec<usize> = vec![0; sizes.len()];
         for index in 0..pls.units.n_units {
-            unit.update(pls, &inverse, &block_of_row, index);
+            unit.update(k, pls, &inverse, &block_of_row, index);
             if let Some(own) = own {
                 let size = unit.own.len();
                 unit.own.copy_from_slice(&own[index * size..(index + 1) * size]);
@@ -53,7 +58,7 @@ impl Leverage {
                     span[t] = if t == 0 { 0 } else { term.first[term.level[i] as usize] as usize };
                     at += term.k;
                 }
-                unit.solve_row(rows, &inverse, i, &span, &q, &mut a);
+                unit.solve_row(k, rows, &inverse, i, &span, &q, &mut a);
                 leverage[i] = small::dot(&q, &a);
                 let mut at = 0;
                 for (term, sum) in rows.terms.iter().zip(&mut sums) {
@@ -71,8 +76,8 @@ impl Leverage {
 }
 
 impl Unit {
-    fn update(&mut self, pls: &Pls, inverse: &SelectedInverse, block_of_row: &[u32], unit: usize) {
-        let k = pls.units.k;
+    #[inline(always)]
+    fn update(&mut self, k: usize, pls: &Pls, inverse: &SelectedInverse, block_of_row: &[u32], unit: usize) {
         let (l, m) = (&pls.l00[unit * k * k..(unit + 1) * k * k], &pls.m[unit * k * k..(unit + 1) * k * k]);
         self.own.clear();
         self.own.resize(k * k, 0.0);
@@ -109,8 +114,18 @@ impl Unit {
     }
 
     // a = H^-1 q on the levels of row i.
-    fn solve_row(&self, rows: &Rows, inverse: &SelectedInverse, i: usize, first: &[usize], q: &[f64], a: &mut [f64]) {
-        let k = rows.terms[0].k;
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // k is a literal, the rest one row's
+    fn solve_row(
+        &self,
+        k: usize,
+        rows: &Rows,
+        inverse: &SelectedInverse,
+        i: usize,
+        first: &[usize],
+        q: &[f64],
+        a: &mut [f64],
+    ) {
         let (q0, q_rest) = q.split_at(k);
         let (a0, a_rest) = a.split_at_mut(k);
         for (a, column) in a0.iter_mut().zip(self.own.chunks_exact(k)) {

@@ -76,6 +76,8 @@ struct Nodes<'a> {
     log_weights: Vec<f64>,
     // Share of each node in the sum.
     share: Vec<f64>,
+    // Linear predictors of a unit.
+    eta: Vec<f64>,
     // L^-T x, Lambda L^-T x.
     du: Vec<f64>,
     db: Vec<f64>,
@@ -87,7 +89,7 @@ impl<'a> Nodes<'a> {
         let k = pls.units.k;
         let (x, log_weights) = rule.product(k);
         let share = vec![0.0; log_weights.len()];
-        Self { pirls, pls, k, x, log_weights, share, du: vec![0.0; k], db: vec![0.0; k] }
+        Self { pirls, pls, k, x, log_weights, share, eta: Vec::new(), du: vec![0.0; k], db: vec![0.0; k] }
     }
 
     fn place(&mut self, unit: usize, node: usize) {
@@ -104,19 +106,28 @@ impl<'a> Nodes<'a> {
         self.pirls.rows.unit_ptr[unit]..self.pirls.rows.unit_ptr[unit + 1]
     }
 
-    fn eta(&self, i: usize) -> f64 {
-        self.pirls.response.eta[i] + small::dot(self.pirls.rows.terms[0].z(i), &self.db)
+    // Linear predictors of some rows at the node.
+    fn move_eta(&mut self, rows: std::ops::Range<usize>) {
+        let term = &self.pirls.rows.terms[0];
+        self.eta.clear();
+        self.eta.extend_from_slice(&self.pirls.response.eta[rows.clone()]);
+        if term.z.is_empty() {
+            self.eta.iter_mut().for_each(|eta| *eta += self.db[0]);
+        } else {
+            self.eta.iter_mut().zip(rows).for_each(|(eta, i)| *eta += small::dot(term.z(i), &self.db));
+        }
     }
 
     // Fills the shares; returns the unit's deviance less its Laplace approximation.
     fn visit(&mut self, unit: usize) -> f64 {
         let (k, rows) = (self.k, self.rows(unit));
         let r = &self.pirls.response;
-        let at_mode = r.log_lik_at(rows.clone(), |i| r.eta[i]);
+        let at_mode = r.log_lik_at(rows.clone(), &r.eta[rows.clone()]);
         let u = &self.pirls.u[0][unit * k..(unit + 1) * k];
         for node in 0..self.log_weights.len() {
             self.place(unit, node);
-            let log_lik = r.log_lik_at(rows.clone(), |i| self.eta(i)) - at_mode;
+            self.move_eta(rows.clone());
+            let log_lik = r.log_lik_at(rows.clone(), &self.eta) - at_mode;
             let ussq: f64 = u.iter().zip(&self.du).map(|(u, d)| d * (2.0 * u + d)).sum();
             let x = &self.x[node * k..(node + 1) * k];
             let exponent = log_lik - 0.5 * (ussq - small::dot(x, x)) + self.log_weights[node];
@@ -145,9 +156,9 @@ impl<'a> Nodes<'a> {
             }
             self.place(unit, node);
             z_score.fill(0.0);
-            for i in rows.clone() {
-                let eta = self.eta(i);
-                let score = -2.0 * r.family.contribution(r.link, r.y[i], r.w[i], eta, r.shape).score;
+            self.move_eta(rows.clone());
+            for (i, &eta) in rows.clone().zip(&self.eta) {
+                let score = -2.0 * r.score_at(i, eta);
                 out.score[i] += share * score;
                 small::axpy(score, self.pirls.rows.terms[0].z(i), &mut z_score);
                 if with_shape {

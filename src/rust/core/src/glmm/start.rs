@@ -27,7 +27,7 @@ impl GeneralizedLinearMixedModel {
             }
             let gain = reached - log_lik;
             log_lik = reached;
-            if is_linear && gain <= 1e-10 * (1.0 + reached.abs()) {
+            if is_linear && gain <= 1e-8 * (1.0 + reached.abs()) {
                 break;
             }
         }
@@ -36,6 +36,11 @@ impl GeneralizedLinearMixedModel {
 
     fn set_expected_weights(&mut self) {
         let response = &mut self.pirls.response;
+        if response.family.is_canonical(response.link) {
+            // The weights of Newton's method are the expected ones.
+            response.update();
+            return;
+        }
         for i in 0..response.n() {
             let at = response.contribution(i);
             (response.score[i], response.weight[i]) = (at.score, at.expected);

@@ -9,6 +9,8 @@ use crate::pls::Pls;
 pub struct SelectedInverse<'a> {
     pls: &'a Pls,
     values: Vec<f64>,
+    // Both triangles, of a dense system.
+    full: Vec<f64>,
     /// `m x p`, column by column.
     pub g: Vec<f64>,
     /// `p x p`, symmetric.
@@ -25,14 +27,27 @@ impl<'a> SelectedInverse<'a> {
         if m > 0 && p > 0 {
             pls.trailing.backward_solve(p, &mut g);
         }
-        Self { pls, values, g, c_xx: inverse_of_border(p, width, &pls.l_xx) }
+        let full = if pls.trailing.is_dense() { mirrored(m, &values) } else { Vec::new() };
+        Self { pls, values, full, g, c_xx: inverse_of_border(p, width, &pls.l_xx) }
     }
 
     /// Element of `C`; `(row, col)` must share a unit.
-    #[inline]
+    #[inline(always)]
     pub fn rr(&self, row: usize, col: usize) -> f64 {
-        self.pls.trailing.element(&self.values, row, col)
+        if self.full.is_empty() {
+            self.pls.trailing.element(&self.values, row, col)
+        } else {
+            self.full[col * self.pls.layout.m + row]
+        }
     }
+}
+
+fn mirrored(m: usize, lower: &[f64]) -> Vec<f64> {
+    let mut full = lower.to_vec();
+    for j in 0..m {
+        (j + 1..m).for_each(|i| full[i * m + j] = lower[j * m + i]);
+    }
+    full
 }
 
 // (L L')^-1 of the leading p x p triangle.
