@@ -6,6 +6,7 @@
 
 library(lme4)
 source("tests/testthat/helper-models.R")
+source("data-raw/reference-json.R")
 
 controls <- list(
   bobyqa = list(rhobeg = 0.2, rhoend = 1e-9, maxfun = 1e5),
@@ -65,30 +66,9 @@ reference <- function(name) {
   )
 }
 
-# Scalars as JSON scalars, all else as arrays.
-unbox <- function(x, fields) {
-  x[fields] <- lapply(x[fields], jsonlite::unbox)
-  x
-}
-
 unbox_model <- function(model) {
   model$optimum <- unbox(model$optimum, c("objective", "sigma", "optimizer"))
   unbox(model, c("name", "criterion", "n", "p", "q"))
 }
 
-path <- "tests/reference/lmm.json"
-wanted <- commandArgs(trailingOnly = TRUE)
-known <- if (file.exists(path)) {
-  jsonlite::fromJSON(path, simplifyMatrix = FALSE, simplifyDataFrame = FALSE)$models
-}
-if (length(wanted) == 0) wanted <- names(lmm_models)
-models <- c(Filter(function(m) !m$name %in% wanted, known), lapply(wanted, reference))
-models <- models[order(match(vapply(models, `[[`, "", "name"), names(lmm_models), nomatch = 0))]
-models <- Filter(function(m) m$name %in% names(lmm_models), models)
-made_with <- list(
-  R = paste(R.version$major, R.version$minor, sep = "."), lme4 = format(packageVersion("lme4"))
-)
-jsonlite::write_json(
-  list(made_with = unbox(made_with, c("R", "lme4")), models = lapply(models, unbox_model)),
-  path, digits = NA, pretty = TRUE
-)
+update_references("tests/reference/lmm.json", lmm_models, reference, unbox_model, c(lme4 = "lme4"))
