@@ -39,7 +39,7 @@ allFit.rlmm <- function(object, optimizers = NULL, start_from_mle = FALSE, verbo
   start <- if (start_from_mle) object$theta else object$optsum$initial
   controls <- lapply(optimizers, \(name) {
     object$control$optimizer <- name
-    core_control(object$control, FALSE, object$random)
+    core_control(object$control, FALSE, n_parameters_of(object$random), fit_held(object))
   })
   found <- run_all(design$spec, start, controls, verbose, ncpus)
   fits <- Map(\(est, control) {

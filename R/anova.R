@@ -87,8 +87,9 @@ likelihood_ratio_tests <- function(fits, labels) {
 #' The squares of the effects R beta, added up by term: each term after those before it.
 #' @noRd
 sums_of_squares <- function(fit) {
-  term <- attr(stats::model.matrix(fit), "assign")
-  effects <- drop(fit$rx %*% fit$beta)^2
+  free <- free_beta(fit)
+  term <- attr(stats::model.matrix(fit), "assign")[free]
+  effects <- drop(fit$rx %*% fit$beta[free])^2
   tested <- sort(unique(term[term > 0]))
   npar <- vapply(tested, \(i) sum(term == i), 1L)
   sum_sq <- vapply(tested, \(i) sum(effects[term == i]), 0)

@@ -83,6 +83,11 @@ core_error_text <- function(err) {
       x = paste0("The factor of the crossed random effects needs ", format(err$gib, digits = 2L), " GiB."),
       i = "Leave out an interaction of grouping factors with many levels?"
     ),
+    hessian_too_large = c(
+      "The exact Hessian is too large for the memory.",
+      x = paste0("It needs ", format(err$gib, digits = 2L), " GiB beside the model."),
+      i = "`variance_vcov()` and `summary()` use the average information for such models."
+    ),
     response = c(
       "The response must lie in the range of the family.",
       x = paste0("It is ", format(err$value, digits = 4L), " in row ", err$row, ".")

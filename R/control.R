@@ -14,9 +14,16 @@
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions only.
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
 #' @param slim Drop the parts of the fit that grow with the number of observations.
-#' @param fixed Elements of theta to hold at given values, of linear models: a list with `theta`, a numeric vector named
-#'   as `getME(fit, "theta")` is. They don't count as parameters. (Sigma is held by the argument `sigma` of [rlmm()], a
-#'   fixed effect by an offset.)
+#' @param fixed Parameters to hold at given values, of linear models: a list with any of
+#'
+#'   * `beta`: a numeric vector named by coefficients;
+#'   * `sigma`: the residual standard deviation (as the argument `sigma` of [rlmm()]);
+#'   * `theta`: a numeric vector named as `getME(fit, "theta")` is: relative covariance parameters;
+#'   * `cov`: a list of covariance matrices of whole terms, on the scale of the response, named by the terms, such as
+#'     `"1 + Days | Subject"` (or by the grouping factor, if it has one term).
+#'
+#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. Held coefficients have a standard
+#'   error of zero.
 #' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or these:
 #'   `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor), `check_nobs_vs_nre` (fewer random
 #'   effects than observations for each term), `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1`
@@ -27,6 +34,10 @@
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)
 #' rlmm_control(check_nobs_vs_nlev = "ignore")
+#'
+#' # The effect of Days, and the variances between subjects, known from another study
+#' known <- list(beta = c(Days = 10), cov = list("Days | Subject" = diag(c(600, 35))))
+#' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(fixed = known))
 #' @export
 rlmm_control <- function(optimizer = NULL, ftol_rel = 1e-12, ftol_abs = 1e-8, xtol_rel = 0, xtol_abs = 1e-10,
                          initial_step = NULL, max_eval = Inf, max_time = Inf, progress = NULL, threads = NULL,

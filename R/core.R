@@ -47,6 +47,12 @@ core_derivatives <- function(spec, theta, exact = FALSE) {
   unwrap(rust_lmm_derivatives(spec, as.double(theta), exact))
 }
 
+# Gradient, Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in (theta, sigma); `slopes`: the
+# gradient in theta of c'(X'V^-1X)^-1 c for each column c of `contrasts`.
+core_joint <- function(spec, theta, sigma, contrasts = NULL, exact = FALSE) {
+  unwrap(rust_lmm_joint(spec, as.double(theta), as.double(sigma), as.double(contrasts), exact))
+}
+
 # Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless `spec$glmm$fast`), then the
 # logarithm of an estimated shape.
 core_glmm_fit <- function(spec, start = list(), control = list()) {

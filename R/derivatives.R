@@ -1,26 +1,17 @@
 # Derivatives of the objective in (theta, sigma), beta profiled out (ML) or integrated out (REML), and how theta and
 # sigma map to the variances: the ground of score(), hessian(), variance_vcov() and Satterthwaite's degrees of freedom.
 
-#' Value, gradient and Hessian of the objective in (theta, sigma)
-#'
-#' At fixed sigma the objective is D(theta) + r2(theta) / sigma^2 + nu log(2 pi sigma^2). The core differentiates it
-#' exactly at a known sigma; from two values of sigma follows the gradient of r2, and with it all that involves sigma.
-#' @return A list: `gradient`, `hessian`, `g` (derivative in the Omega of each core term); without sigma if it is known.
+#' Gradient and Hessian of the objective in (theta, sigma)
+#' @param contrasts See `core_joint()`.
+#' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g` (derivative in the Omega
+#'   of each core term), `slopes`.
 #' @noRd
-joint_derivatives <- function(spec, theta, sigma, known) {
-  spec$sigma <- sigma
-  here <- core_derivatives(spec, theta, exact = TRUE)
-  if (known) return(list(gradient = here$gradient, hessian = here$hessian, g = here$g))
-  est <- core_estimates(spec, theta)
-  spec$sigma <- sigma * sqrt(2)
-  r2_gradient <- 2 * sigma^2 * (here$gradient - core_derivatives(spec, theta)$gradient)
-  nu <- est$n_eff - if (spec$reml) count_columns(spec$x) else 0
-  cross <- -2 * r2_gradient / sigma^3
-  list(
-    gradient = c(here$gradient, 2 * nu / sigma - 2 * est$pwrss / sigma^3),
-    hessian = unname(rbind(cbind(here$hessian, cross), c(cross, 6 * est$pwrss / sigma^4 - 2 * nu / sigma^2))),
-    g = here$g
-  )
+joint_derivatives <- function(spec, theta, sigma, known, contrasts = NULL, exact = FALSE) {
+  found <- core_joint(spec, theta, sigma, contrasts, exact)
+  kept <- seq_len(length(theta) + !known)
+  found$gradient <- found$gradient[kept]
+  found$hessian <- found$hessian[kept, kept, drop = FALSE]
+  found
 }
 
 #' Lambda of a term and its derivative in each of the term's parameters

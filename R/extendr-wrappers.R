@@ -70,4 +70,8 @@ rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_deriva
 #' @noRd
 rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, x, weights, n)
 
+#' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c of `contrasts`.
+#' @noRd
+rust_lmm_joint <- function(spec, theta, sigma, contrasts, exact) .Call(wrap__rust_lmm_joint, spec, theta, sigma, contrasts, exact)
+
 # nolint end

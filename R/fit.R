@@ -8,15 +8,33 @@ new_fit <- function(design, est, call, control) {
   slim <- control$slim
   fit <- list(
     call = call, formula = design$formula, frame = if (!slim) design$frame,
-    fixed = design$fixed, random = design$random,
+    fixed = design$fixed, random = with_scales(design$random, est$scales),
     reml = design$spec$reml, known_sigma = !is.null(design$spec$sigma),
-    theta = est$theta, beta = rlang::set_names(est$beta, design$fixed$names), sigma = est$sigma,
+    theta = est$theta, beta = with_held(est$beta, design$fixed), sigma = est$sigma,
     u = by_term(est$u, design$random), b = by_term(est$b, design$random), rx = est$rx,
     dev = est[c("objective", "log_det_re", "log_det_fe", "pwrss", "wrss", "ussq", "n_eff")],
     fitted = if (!slim) est$fitted, optsum = new_optsum(est$optsum, design$random),
     na_action = attr(design$frame, "na.action"), control = control, schema = 1L, version = own_version()
   )
   structure(fit, class = c("rlmm_lmm", "rlmm"))
+}
+
+# All coefficients in the order of X.
+with_held <- function(beta, fixed) {
+  names <- fixed$names
+  if (length(fixed$held) > 0L) {
+    free <- !names %in% names(fixed$held)
+    beta <- replace(replace(numeric(length(names)), free, beta), match(names(fixed$held), names), fixed$held)
+  }
+  rlang::set_names(beta, names)
+}
+
+# Of each term the (weighted) root mean square of its columns of Z; `scales` are those of the core terms.
+with_scales <- function(random, scales) {
+  lapply(random, \(entry) {
+    entry$scale <- if (is.null(scales)) rep(1, length(entry$columns)) else scales[[entry$core_term]][entry$core_cols]
+    entry
+  })
 }
 
 own_version <- function() {
@@ -42,7 +60,15 @@ fit_spec <- function(fit, y = NULL) {
   if (is_glmm(fit)) return(glmm_fit_spec(fit))
   frame <- fit_frame(fit)
   sigma <- if (fit$known_sigma) fit$sigma
-  design_spec(frame, fixed_columns(fit), y %||% response(frame), fit_terms(fit), fit$reml, sigma)
+  design_spec(frame, fixed_columns(fit), y %||% response(frame), fit_terms(fit), fit$reml, sigma, fit$fixed$held)
+}
+
+#' The same with sigma as it was fitted, where it isn't profiled out
+#' @noRd
+fitted_spec <- function(fit) {
+  spec <- fit_spec(fit)
+  if (has_free_scale(fit)) spec$sigma <- fit$sigma
+  spec
 }
 
 fit_terms <- function(fit) {
@@ -61,10 +87,19 @@ fit_frame <- function(fit) {
   )
 }
 
-design_spec <- function(frame, x, y, terms, reml, sigma) {
+#' @param held Coefficients that are held: their columns of X become part of the offset.
+#' @noRd
+design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
   weights <- frame[["(weights)"]]
+  offset <- total_offset(frame)
+  if (length(held) > 0L) {
+    names <- column_names(x)
+    held_columns <- select_columns(x, match(names(held), names))
+    offset <- (offset %||% 0) + as.double(column_matrix(held_columns, nrow(frame)) %*% held)
+    x <- select_columns(x, which(!names %in% names(held)))
+  }
   list(
-    x = x, y = y, weights = if (!is.null(weights)) as.double(weights), offset = total_offset(frame),
+    x = x, y = y, weights = if (!is.null(weights)) as.double(weights), offset = offset,
     terms = terms, reml = reml, sigma = sigma
   )
 }

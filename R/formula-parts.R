@@ -40,7 +40,18 @@ terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
   if (random.only) {
     return(stats::terms(rebuild_formula(x, sum_of(random_variables(x)))))
   }
-  attr(fit_frame(x), "terms")
+  without_repeats(attr(fit_frame(x), "terms"))
+}
+
+#' The right side as the sum of its terms: one that is fixed and random stands there once
+#' @noRd
+without_repeats <- function(terms) {
+  offsets <- as.list(attr(terms, "variables"))[-1][attr(terms, "offset")]
+  parts <- c(lapply(attr(terms, "term.labels"), str2lang), offsets)
+  if (attr(terms, "intercept") == 0L) parts <- c(list(0), parts)
+  if (length(parts) == 0L) parts <- list(1)
+  terms[[length(terms)]] <- sum_of(parts)
+  terms
 }
 
 check_one_part <- function(fixed.only, random.only) {

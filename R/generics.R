@@ -142,7 +142,7 @@ abort_no_method <- function(generic, object) {
 # Without fixed effects the two criteria are the same, and lme4 calls it maximum likelihood.
 #' @export
 #' @rawNamespace S3method(lme4::isREML, rlmm)
-isREML.rlmm <- function(x, ...) isTRUE(x$reml) && length(x$beta) > 0
+isREML.rlmm <- function(x, ...) isTRUE(x$reml) && n_free_beta(x) > 0
 
 #' @export
 #' @rawNamespace S3method(lme4::isLMM, rlmm)

@@ -103,7 +103,7 @@ fit_parts <- list(
   l_i = \(fit) ngrps.rlmm(fit),
   Gp = \(fit) cumsum(c(0L, effects_per_term(fit))),
   Tp = \(fit) stats::setNames(cumsum(c(0L, theta_per_term(fit))), c("beg__", term_groups(fit))),
-  REML = \(fit) if (isREML.rlmm(fit)) length(fit$beta) else 0L,
+  REML = \(fit) if (isREML.rlmm(fit)) n_free_beta(fit) else 0L,
   is_REML = \(fit) isREML.rlmm(fit),
   # lme4: others
   flist = \(fit) factor_list(fit),
@@ -169,12 +169,12 @@ template_st <- function(template) {
 }
 
 named_rx <- function(fit) {
-  structure(fit$rx, dimnames = list(names(fit$beta), names(fit$beta)))
+  structure(fit$rx, dimnames = rep(list(names(fit$beta)[free_beta(fit)]), 2))
 }
 
 named_rzx <- function(fit) {
   rzx <- as.matrix(sparse_factor(fit)$rzx)
-  dimnames(rzx) <- list(NULL, names(fit$beta))
+  dimnames(rzx) <- list(NULL, names(fit$beta)[free_beta(fit)])
   rzx
 }
 
@@ -189,7 +189,7 @@ factor_list <- function(fit) {
 
 deviance_components <- function(fit) {
   dev <- fit$dev
-  p <- length(fit$beta)
+  p <- n_free_beta(fit)
   reml <- isREML.rlmm(fit)
   c(
     ldL2 = dev$log_det_re, ldRX2 = dev$log_det_fe, wrss = dev$wrss, ussq = dev$ussq, pwrss = dev$pwrss,
@@ -201,7 +201,7 @@ deviance_components <- function(fit) {
 
 dimensions <- function(fit) {
   n <- n_rows(fit)
-  p <- length(fit$beta)
+  p <- n_free_beta(fit)
   c(
     N = n, n = n, p = p, nmp = n - p, q = sum(effects_per_term(fit)), nth = length(fit$theta),
     useSc = as.integer(has_scale(fit)), reTrms = length(fit$random), spFe = 0L, REML = if (isREML.rlmm(fit)) p else 0L, GLMM = as.integer(is_glmm(fit)), NLMM = 0L,

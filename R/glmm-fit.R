@@ -1,6 +1,7 @@
 # The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `eta` and `working_weights`.
 
 new_glmm_fit <- function(design, est, call, control) {
+  est$scales <- lapply(design$spec$terms, \(term) sqrt(colMeans(column_matrix(term$z, length(term$refs))^2)))
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)
   fit$family <- design$family

@@ -1,33 +1,186 @@
-# Elements of theta that are held at given values: `rlmm_control(fixed = list(theta = ))`.
+# Parameters that are held at given values: `rlmm_control(fixed = )`.
 
 #' Check the shape of `fixed`; whether the model has such parameters is checked when it is known
 #' @noRd
 check_fixed <- function(fixed) {
   if (is.null(fixed)) return(NULL)
-  theta <- if (is.list(fixed)) fixed$theta
-  is_good <- identical(names(fixed), "theta") && is.numeric(theta) && length(theta) > 0L && all(is.finite(theta)) &&
-    !is.null(names(theta)) && !anyDuplicated(names(theta))
-  if (is_good) return(list(theta = theta))
+  is_numbers <- \(x) is.numeric(x) && length(x) > 0L && all(is.finite(x)) && is_named_once(x)
+  is_covariances <- \(x) is.list(x) && length(x) > 0L && is_named_once(x) && all(vapply(x, is.numeric, NA))
+  is_good <- list(
+    theta = is_numbers, beta = is_numbers, sigma = \(x) is_number(x) && x > 0, cov = is_covariances
+  )
+  bad <- if (is.list(fixed) && is_named_once(fixed)) {
+    Find(\(name) is.null(is_good[[name]]) || !is_good[[name]](fixed[[name]]), names(fixed))
+  } else {
+    ""
+  }
+  if (is.null(bad)) return(fixed)
   abort_control(
-    "`fixed` must be a list with the element `theta`, a named vector of finite numbers.",
-    paste0("It is ", describe_type(fixed), "."),
-    c(i = "For example `fixed = list(theta = c(\"Subject.(Intercept)\" = 0.9))`; `rlmm(sigma = )` holds sigma."),
+    "`fixed` must be a list of parameters to hold: `theta`, `beta`, `sigma`, `cov`.",
+    if (nzchar(bad)) {
+      paste0("Its element ", tick(bad), " is ", describe_type(fixed[[bad]]), ".")
+    } else {
+      paste0("It is ", describe_type(fixed), ".")
+    },
+    c(i = "`theta` and `beta` are named vectors, `sigma` is a positive number, `cov` a named list of matrices.",
+      i = "For example `fixed = list(beta = c(Days = 10), cov = list(\"1 | Subject\" = 1300))`."),
     arg = "fixed"
   )
 }
 
-#' Indices of the held elements of theta
+is_named_once <- function(x) {
+  names <- names(x)
+  length(x) > 0L && !is.null(names) && all(nzchar(names)) && !anyNA(names) && !anyDuplicated(names)
+}
+
+# Sigma -----------------------------------------------------------------------
+
+#' The known sigma, by argument or held
 #' @noRd
-held_theta <- function(control, random) {
-  fixed <- control$fixed$theta
-  if (is.null(fixed)) return(integer())
-  known <- theta_names(random)
-  index <- match(names(fixed), known)
-  if (anyNA(index)) abort_fixed_name(names(fixed)[is.na(index)][1L], known)
+known_sigma <- function(sigma, control) {
+  held <- control$fixed$sigma
+  if (is.null(held) || is.null(sigma) || held == sigma) return(sigma %||% held)
+  abort_rlmm(
+    c("`sigma` and `fixed$sigma` must not differ.", x = paste0("They are ", format(sigma), " and ", format(held), ".")),
+    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
+  )
+}
+
+# Fixed effects ---------------------------------------------------------------
+
+#' The held coefficients, named
+#' @param fixed The fixed part: `names` and `dropped` columns.
+#' @noRd
+held_beta <- function(control, fixed) {
+  held <- control$fixed$beta
+  unknown <- setdiff(names(held), fixed$names)
+  if (length(unknown) > 0L) abort_held_beta(unknown[1L], fixed)
+  if (!is.null(held)) stats::setNames(as.double(held), names(held))
+}
+
+abort_held_beta <- function(name, fixed) {
+  abort_rlmm(
+    c("`fixed$beta` must name coefficients of the model.",
+      x = if (name %in% fixed$dropped) {
+        paste0(dQuote(name, FALSE), " was dropped: its column depends linearly on the others.")
+      } else {
+        paste0("There is no ", dQuote(name, FALSE), ".")
+      },
+      i = paste0("They are ", enumerate(dQuote(fixed$names, FALSE), max = 10L), ".")),
+    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
+  )
+}
+
+#' Which coefficients are estimated
+#' @noRd
+free_beta <- function(fit) !names(fit$beta) %in% names(fit$fixed$held)
+
+n_free_beta <- function(fit) length(fit$beta) - length(fit$fixed$held)
+
+# Theta and covariances -------------------------------------------------------
+
+#' What is held of theta
+#' @param sigma The known sigma; without it covariances are held at theta times sigma.
+#' @return A list: indices `index` into theta, and `value`; `absolute`, and `absolute_value` (theta times sigma).
+#' @noRd
+held_theta <- function(control, random, sigma = NULL) {
+  fixed <- control$fixed
+  index <- match(names(fixed$theta), theta_names(random))
+  if (anyNA(index)) abort_fixed_name(names(fixed$theta)[is.na(index)][1L], theta_names(random))
+  out <- list(index = index, value = as.double(fixed$theta), absolute = integer(), absolute_value = double())
+  check_range(fixed$theta, index, random)
+  for (name in names(fixed$cov)) {
+    entry <- random[[find_term(name, random)]]
+    if (any(entry$theta %in% c(out$index, out$absolute))) abort_held_twice(entry)
+    theta <- covariance_theta(entry, fixed$cov[[name]])
+    # A correlation doesn't depend on the scale.
+    is_relative <- !is.null(sigma) | seq_along(theta) > length(theta) - has_rho(entry$structure)
+    out$index <- c(out$index, entry$theta[is_relative])
+    out$value <- c(out$value, ifelse(scales(entry), theta / (sigma %||% 1), theta)[is_relative])
+    out$absolute <- c(out$absolute, entry$theta[!is_relative])
+    out$absolute_value <- c(out$absolute_value, theta[!is_relative])
+  }
+  out
+}
+
+# Whether each parameter of a term is in units of sigma.
+scales <- function(entry) seq_along(entry$theta) <= length(entry$theta) - has_rho(entry$structure)
+
+check_range <- function(theta, index, random) {
   range <- do.call(rbind, lapply(random, theta_range))[index, , drop = FALSE]
-  outside <- which(fixed < range[, "lower"] | fixed > range[, "upper"])
-  if (length(outside) > 0L) abort_fixed_value(fixed[outside[1L]], range[outside[1L], ])
-  index
+  outside <- which(theta < range[, "lower"] | theta > range[, "upper"])
+  if (length(outside) > 0L) abort_fixed_value(theta[outside[1L]], range[outside[1L], ])
+}
+
+#' The term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the group if it has one term
+#' @noRd
+find_term <- function(name, random) {
+  plain <- \(x) gsub("[[:space:]]|^1[+](?=.*[|])", "", sub("^\\((.*)\\)$", "\\1", gsub("[[:space:]]", "", x)), perl = TRUE)
+  labels <- vapply(random, `[[`, "", "label")
+  at <- which(plain(labels) == plain(name))
+  if (length(at) == 0L) at <- which(vapply(random, `[[`, "", "group") == name)
+  if (length(at) == 1L) return(at)
+  abort_rlmm(
+    c("`fixed$cov` must name terms of the model.",
+      x = paste0(dQuote(name, FALSE), if (length(at) == 0L) " is none." else " stands for several."),
+      i = paste0("They are ", enumerate(dQuote(labels, FALSE), max = 10L), ".")),
+    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
+  )
+}
+
+#' The parameters of a term with a given covariance matrix, at a residual standard deviation of one
+#' @noRd
+covariance_theta <- function(entry, covariance) {
+  k <- length(entry$columns)
+  if (length(covariance) == 1L && k == 1L) covariance <- matrix(covariance)
+  if (!is.matrix(covariance) || any(dim(covariance) != k) || !all(is.finite(covariance))) {
+    abort_covariance(entry, paste0("must be a matrix of ", k, " x ", k, " finite numbers."))
+  }
+  covariance <- unname(covariance)
+  size <- max(abs(covariance))
+  values <- if (size > 0) eigen(covariance, symmetric = TRUE, only.values = TRUE)$values else 0
+  if (!isSymmetric(covariance) || min(values) < -1e-10 * size) {
+    abort_covariance(entry, "must be symmetric, without negative eigenvalues.")
+  }
+  theta <- structured_theta(entry, covariance)
+  found <- tcrossprod(lambda_block(entry, replace(numeric(max(entry$theta)), entry$theta, theta)))
+  if (max(abs(found - covariance)) > 1e-7 * size) {
+    written <- deparse_one(structured_call(entry$structure, quote(effects | group)))
+    abort_covariance(entry, paste0("must have the structure of the term, ", tick(written), "."))
+  }
+  theta
+}
+
+# Theta of a term with this structure, whether or not the matrix has it.
+structured_theta <- function(entry, covariance) {
+  if (entry$structure == "us") {
+    # The root by rows: also of a singular matrix.
+    parts <- eigen(covariance, symmetric = TRUE)
+    root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
+    root <- root %*% diag(ifelse(diag(root) < 0, -1, 1), nrow(root))
+    return(root[lower.tri(root, diag = TRUE)])
+  }
+  sd <- sqrt(diag(covariance))
+  shown <- if (is_homogeneous(entry$structure)) sd[1L] else sd
+  if (!has_rho(entry$structure)) return(shown)
+  rho <- if (sd[1L] * sd[2L] > 0) covariance[2L, 1L] / (sd[1L] * sd[2L]) else 0
+  range <- theta_range(entry)[length(entry$theta), ]
+  c(shown, min(max(rho, range[["lower"]]), range[["upper"]]))
+}
+
+abort_covariance <- function(entry, problem) {
+  abort_rlmm(
+    paste0("The covariance of ", tick(paste0("(", entry$label, ")")), " in `fixed$cov` ", problem),
+    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", term = entry$label
+  )
+}
+
+abort_held_twice <- function(entry) {
+  abort_rlmm(
+    c("`fixed` must hold each parameter once.",
+      x = paste0("The covariance of ", tick(paste0("(", entry$label, ")")), " is held, and elements of its theta too.")),
+    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
+  )
 }
 
 abort_fixed_name <- function(name, known) {
@@ -47,13 +200,52 @@ abort_fixed_value <- function(value, range) {
   )
 }
 
+# For the core and for the fit ------------------------------------------------
+
 #' The start for the core, with the held elements at their values; `NULL` leaves it to the core
 #' @noRd
-core_start <- function(start, control, random) {
-  held <- held_theta(control, random)
-  if (length(held) == 0L) return(start)
+core_start <- function(start, held, random) {
+  if (length(held$index) + length(held$absolute) == 0L) return(start)
   start <- start %||% as.double(theta_lower(random) == 0)
-  replace(start, held, unname(control$fixed$theta))
+  replace(start, held$index, held$value)
 }
 
-n_held <- function(fit) length(fit$control$fixed$theta)
+fit_held <- function(fit) {
+  if (is.null(fit$control$fixed)) return(list())
+  held_theta(fit$control, fit$random, if (fit$known_sigma) fit$sigma)
+}
+
+n_held <- function(fit) {
+  held <- fit_held(fit)
+  length(held$index) + length(held$absolute)
+}
+
+#' Is sigma a parameter beside theta, because a covariance is held on the scale of the response?
+#' @noRd
+has_free_scale <- function(fit) !fit$known_sigma && !is.null(fit$control$fixed$cov)
+
+#' Terms none of whose parameters is estimated
+#' @noRd
+held_terms <- function(fit) {
+  held <- fit_held(fit)
+  vapply(fit$random, \(entry) all(entry$theta %in% c(held$index, held$absolute)), NA)
+}
+
+#' What is held, for the notes of a fit
+#' @noRd
+held_note <- function(fit) {
+  fixed <- fit$control$fixed
+  what <- c(
+    if (length(fixed$beta) > 0L) {
+      paste(if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients", enumerate(tick(names(fixed$beta)), max = 20L))
+    },
+    if (length(fixed$theta) > 0L) paste("theta", enumerate(tick(names(fixed$theta)), max = 20L)),
+    if (length(fixed$cov) > 0L) paste("the covariance of", enumerate(tick(held_labels(fit)), max = 20L))
+  )
+  if (length(what) > 0L) strwrap(paste0("Held at given values: ", enumerate(what), "."), exdent = 2)
+}
+
+held_labels <- function(fit) {
+  at <- vapply(names(fit$control$fixed$cov), find_term, 1L, random = fit$random)
+  paste0("(", re_labels(fit)[at], ")")
+}

@@ -5,11 +5,14 @@
 #' The estimates of such a fit are valid maximum (restricted) likelihood estimates; the term is larger than the data can
 #' support.
 #'
-#' `isSingular()` says whether any term is singular, by lme4's rule: a diagonal element of the relative covariance
-#' factor is below `tol`. `is_singular()` explains it term by term.
+#' `isSingular()` says whether any term is singular, `is_singular()` explains it term by term. The message after a fit,
+#' [summary()][summary.rlmm], and [certificate()] go by the same rule: some combination of the effects has a standard
+#' deviation below `tol` times the residual one, each effect in units of the root mean square of its column of the model
+#' matrix. So the units of a covariate don't matter, nor does the order of the effects. (lme4 looks at the diagonal of the
+#' covariance factor as it is.) A term whose covariance is held at given values is never called singular.
 #'
 #' @param x A fit.
-#' @param tol The tolerance, on the scale of the relative covariance factor.
+#' @param tol The tolerance, relative to the residual standard deviation.
 #' @param ... Not used.
 #' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term: `term`, `singular`,
 #'   `rank`, `size` (number of effects), and `reason`, a phrase for singular terms. Its attribute `"directions"`
@@ -26,17 +29,15 @@ NULL
 #' @rawNamespace S3method(lme4::isSingular, rlmm)
 isSingular.rlmm <- function(x, tol = 1e-4, ...) {
   check_nonnegative(tol, "tol")
-  any(vapply(lambda_templates(x), is_singular_template, NA, tol = tol))
+  any(is_singular(x, tol)$singular)
 }
-
-is_singular_template <- function(template, tol) any(abs(diag(template)) < tol)
 
 #' @rdname is_singular
 #' @export
 is_singular <- function(x, tol = 1e-4) {
   check_fit(x)
   check_nonnegative(tol, "tol")
-  terms <- lapply(lambda_templates(x), describe_template, tol = tol)
+  terms <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
   field <- \(name, type) vapply(terms, `[[`, type, name)
   labels <- paste0("(", re_labels(x), ")")
   structure(
@@ -49,16 +50,20 @@ is_singular <- function(x, tol = 1e-4) {
   )
 }
 
-describe_template <- function(template, tol) {
-  size <- nrow(template)
-  singular <- is_singular_template(template, tol)
+#' Lambda's templates, each effect in units of its column of Z
+#' @noRd
+scaled_templates <- function(fit) {
+  Map(\(template, entry) template * (entry$scale %||% 1), lambda_templates(fit), fit$random)
+}
+
+describe_template <- function(template, is_held, tol) {
   decomposition <- svd(template, nv = 0)
-  # The diagonal decides, as in lme4; it is never smaller than the smallest singular value.
-  null <- decomposition$d < tol & singular
+  null <- decomposition$d < tol
   directions <- decomposition$u[, null, drop = FALSE]
   rownames(directions) <- rownames(template)
+  singular <- any(null) && !is_held
   list(
-    singular = singular, rank = size - sum(null), directions = directions,
+    singular = singular, rank = nrow(template) - sum(null), directions = directions,
     reason = if (singular) singular_reason(template, directions, tol) else NA_character_
   )
 }

@@ -87,7 +87,7 @@ AICc.default <- function(object, ...) {
 # Without enough observations the correction isn't defined: the criterion must not then prefer the model.
 small_sample_term <- function(k, n) if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
 
-n_parameters <- function(fit) length(fit$beta) + length(fit$theta) - n_held(fit) + !fit$known_sigma
+n_parameters <- function(fit) n_free_beta(fit) + length(fit$theta) - n_held(fit) + !fit$known_sigma
 
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd
@@ -104,7 +104,7 @@ criterion <- function(fit, reml = NULL) {
 # What the two criteria don't share: not the determinants of L and of the weights.
 criterion_part <- function(fit, reml) {
   dev <- fit$dev
-  df <- dev$n_eff - if (reml) length(fit$beta) else 0
-  sigma2 <- if (fit$known_sigma) fit$sigma^2 else dev$pwrss / df
+  df <- dev$n_eff - if (reml) n_free_beta(fit) else 0
+  sigma2 <- if (fit$known_sigma || has_free_scale(fit)) fit$sigma^2 else dev$pwrss / df
   df * log(2 * pi * sigma2) + dev$pwrss / sigma2 + if (reml) dev$log_det_fe else 0
 }

@@ -27,7 +27,8 @@ print.rlmm <- function(x, ...) {
 #' @export
 format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = FALSE, symbolic.cor = FALSE,
                         signif.stars = FALSE, ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE,
-                        ddf = "asymptotic", ...) {
+                        ddf = NULL, ...) {
+  ddf <- choose_ddf(x, ddf)
   check_digits(digits)
   header <- list(
     methTitle = model_title(x), call = x$call, formula = x$formula, family = x$family$family, link = x$family$link
@@ -132,7 +133,7 @@ format_fixed_effects <- function(table, digits, signif.stars) {
 #' What a reader must know before using the numbers: one or more lines for each note.
 #' @noRd
 fit_notes <- function(fit) {
-  c(dropped_note(fit), known_sigma_note(fit), stopped_note(fit), singular_note(fit))
+  c(dropped_note(fit), held_note(fit), known_sigma_note(fit), stopped_note(fit), singular_note(fit))
 }
 
 dropped_note <- function(fit) {

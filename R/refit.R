@@ -49,9 +49,10 @@ refitML.rlmm <- function(x, ...) {
 fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- c(fit[c("formula", "fixed", "random")], list(frame = fit_frame(fit), spec = fit_spec(fit)))
   if (is_glmm(fit)) return(fit_glmm_again(fit, design, start, verbose))
+  held <- fit_held(fit)
   est <- core_fit(
-    design$spec, core_start(start, fit$control, fit$random),
-    core_control(fit$control, verbose, n_parameters_of(fit$random), held_theta(fit$control, fit$random))
+    design$spec, core_start(start, held, fit$random),
+    core_control(fit$control, verbose, n_parameters_of(fit$random), held)
   )
   fit <- new_fit(design, est, fit$call, fit$control)
   report_fit(fit, design$spec)

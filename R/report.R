@@ -8,7 +8,7 @@ report_fit <- function(fit, spec) {
     report_convergence(fit$optsum)
     report_certificate(fit, spec)
   }
-  report_singular(fit, spec)
+  report_singular(fit)
 }
 
 # Convergence ---------------------------------------------------------------
@@ -107,28 +107,14 @@ report_exact <- function(fit, spec) {
 
 # Singular fits -------------------------------------------------------------
 
-#' Say which terms are singular
-#'
-#' [isSingular()] keeps lme4's rule, by which the diagonal of Lambda is small. For a covariate in large units it is
-#' small also when the variance is not; such a term gives no cause for alarm.
-#' @noRd
-report_singular <- function(fit, spec) {
+report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
-  if (policy == "ignore" || !isSingular.rlmm(fit)) return(invisible())
-  smallest <- vapply(fit$random, smallest_scaled, 0, theta = fit$theta, spec = spec)
-  details <- is_singular(fit)[smallest < 1e-4, ]
+  if (policy == "ignore") return(invisible())
+  details <- is_singular(fit)
+  details <- details[details$singular, ]
   if (nrow(details) == 0L) return(invisible())
   lines <- singular_lines(details)
   names(lines) <- rep("i", length(lines))
   signal(policy, c(singular_header(nrow(details)), lines, i = "See `?rlmm::is_singular()`."), "singular",
     details = details)
-}
-
-# The smallest diagonal element of Lambda in units of the residuals: times the (weighted) root mean square of its
-# column of Z.
-smallest_scaled <- function(entry, theta, spec) {
-  z <- column_matrix(spec$terms[[entry$core_term]]$z, length(spec$y))
-  squares <- z[, entry$core_cols, drop = FALSE]^2
-  scale <- sqrt(colMeans(squares * (spec$weights %||% 1)))
-  min(abs(diag(lambda_block(entry, theta))) * scale)
 }

@@ -43,9 +43,10 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
   start <- check_start(start, design$random)
+  held <- held_theta(control, design$random, design$spec$sigma)
   est <- core_fit(
-    design$spec, core_start(start, control, design$random),
-    core_control(control, verbose, n_parameters_of(design$random), held_theta(control, design$random))
+    design$spec, core_start(start, held, design$random),
+    core_control(control, verbose, n_parameters_of(design$random), held)
   )
   fit <- new_fit(design, est, call, control)
   report_fit(fit, design$spec)
@@ -60,6 +61,7 @@ model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_contr
                          na_action = stats::na.omit, contrasts = NULL, sigma = NULL, family = NULL, nodes = 1) {
   check_flag(REML, "REML")
   check_sigma(sigma)
+  if (!is.null(family) && !is.null(control$fixed)) abort_glmm("Holding parameters by `fixed`")
   check_data(data)
   parsed <- parse_formula(formula, data)
   env <- formula_env(formula)
@@ -67,7 +69,8 @@ model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_contr
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
   y <- if (is.null(family)) response(frame)
-  spec <- design_spec(frame, fixed$x, y, random$terms, REML, sigma)
+  fixed$fixed$held <- held_beta(control, fixed$fixed)
+  spec <- design_spec(frame, fixed$x, y, random$terms, REML, known_sigma(sigma, control), fixed$fixed$held)
   if (!is.null(family)) spec <- glmm_spec(spec, frame, family, nodes, random$random)
   check_model(spec, random$random, fixed$fixed, control$checks)
   list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec, family = family)
@@ -81,8 +84,10 @@ default_na_action <- function(data) {
 n_parameters_of <- function(random) sum(lengths(lapply(random, `[[`, "theta")))
 
 # The control as the core wants it: one step for each of `n` parameters, and the wish for a log.
-core_control <- function(control, verbose, n, held = integer()) {
-  control$held <- held - 1L
+core_control <- function(control, verbose, n, held = list()) {
+  control$held <- held$index - 1L
+  control$absolute <- held$absolute - 1L
+  control$absolute_values <- held$absolute_value
   control$verbose <- verbose > 0
   step <- control$initial_step
   if (is.null(step)) return(control)

@@ -31,10 +31,10 @@
 score <- function(object, at = NULL, parameterization = c("user", "profile", "sqrt")) {
   point <- parameter_point(object, at, parameterization)
   if (point$kind == "sqrt") {
-    gradient <- core_derivatives(fit_spec(object), point$theta)$gradient
+    gradient <- core_derivatives(fitted_spec(object), point$theta)$gradient
     return(stats::setNames(-gradient / 2, point$names))
   }
-  spec <- fit_spec(object)
+  spec <- fitted_spec(object)
   if (point$kind == "profile") {
     g <- core_derivatives(spec, point$theta)$g
     return(stats::setNames(-covariance_gradient(object, g) / 2, point$names))
@@ -54,9 +54,9 @@ score <- function(object, at = NULL, parameterization = c("user", "profile", "sq
 #' @export
 hessian <- function(object, at = NULL, parameterization = c("user", "profile", "sqrt")) {
   point <- parameter_point(object, at, parameterization)
-  spec <- fit_spec(object)
+  spec <- fitted_spec(object)
   found <- if (point$kind == "user") {
-    joint_derivatives(spec, point$theta, point$sigma, object$known_sigma)
+    joint_derivatives(spec, point$theta, point$sigma, object$known_sigma, exact = TRUE)
   } else {
     core_derivatives(spec, point$theta, exact = TRUE)
   }

@@ -3,19 +3,23 @@
 #' The fitted model with its criterion, quantiles of the scaled residuals, variances and correlations of the random
 #' effects, and a table of the fixed effects.
 #'
-#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "asymptotic"` its columns are
-#' `Estimate`, `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal; with `ddf =
-#' "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`. With `ddf = "satterthwaite"` they are `Estimate`,
-#' `Std. Error`, `df`, `t value` and `Pr(>|t|)`: a t distribution with Satterthwaite's degrees of freedom, from the exact
-#' Hessian in (theta, sigma), as in package lmerTest. Asymptotic p-values are too small when there are
-#' few levels.
+#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "satterthwaite"`, the default for linear
+#' models, its columns are `Estimate`, `Std. Error`, `df`, `t value` and `Pr(>|t|)`: a t distribution with Satterthwaite's
+#' degrees of freedom, from exact derivatives in (theta, sigma), as in package lmerTest. With `ddf = "asymptotic"` they are
+#' `Estimate`, `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal, which is too small when
+#' there are few levels; this is the default for generalized models, and for fits without their data. With `ddf = "none"`
+#' they are lme4's: `Estimate`, `Std. Error` and `t value`.
+#'
+#' Variances that are estimated as zero, and parameters that are held by [rlmm_control()], count as known for the degrees
+#' of freedom. For models with very many crossed effects they come from the average information, as the exact Hessian would
+#' cost too much; there the degrees of freedom are large anyway.
 #'
 #' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`), p-values, columns that
 #' were dropped, and for singular fits which term is singular and why.
 #'
 #' @param object A fit.
 #' @param correlation Print the correlations of the fixed effects? By default for up to 20 coefficients.
-#' @param ddf How p-values are computed: `"asymptotic"`, `"satterthwaite"`, or `"none"`.
+#' @param ddf How p-values are computed: `"satterthwaite"`, `"asymptotic"`, or `"none"`; see Details.
 #' @param conf.int Include confidence limits in the table of the fixed effects?
 #' @param level Confidence level.
 #' @param ... Not used.
@@ -28,10 +32,8 @@
 #' coef(summary(fit), conf.int = TRUE, level = 0.9)
 #' coef(summary(fit, ddf = "none"))
 #' @export
-summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "satterthwaite", "none"),
-                         conf.int = FALSE, level = 0.95,
-                         ...) {
-  ddf <- one_of(ddf, c("asymptotic", "satterthwaite", "none"), "ddf")
+summary.rlmm <- function(object, correlation = NULL, ddf = NULL, conf.int = FALSE, level = 0.95, ...) {
+  ddf <- choose_ddf(object, ddf)
   check_confidence(level)
   p <- length(object$beta)
   covariance <- vcov.rlmm(object)
@@ -54,6 +56,14 @@ summary.rlmm <- function(object, correlation = NULL, ddf = c("asymptotic", "satt
   )
 }
 
+choose_ddf <- function(fit, ddf = NULL) {
+  if (is.null(ddf)) return(if (isLMM.rlmm(fit) && !is.null(fit$frame)) "satterthwaite" else "asymptotic")
+  one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
+}
+
+# lmerTest writes "Satterthwaite".
+tolower_words <- function(x) if (is.character(x)) tolower(x) else x
+
 fixed_effects_table <- function(fit, ddf, std_error) {
   df <- if (ddf == "satterthwaite") satterthwaite_df(fit)
   coefficient_table(fit$beta, std_error, ddf, is_glmm(fit), df)
@@ -66,7 +76,7 @@ coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE, df = NULL) 
   if (length(beta) == 0) {
     return(table)
   }
-  ratio <- beta / std_error
+  ratio <- ifelse(std_error > 0, beta / std_error, NA)
   switch(
     ddf,
     none = if (is_glmm) cbind(table, `z value` = ratio) else cbind(table, `t value` = ratio),

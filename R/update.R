@@ -150,12 +150,17 @@ update_stored <- function(fit, call, formula, changed, caller) {
 
 refit_changed <- function(fit, values, changed) {
   if ("REML" %in% changed) fit$reml <- values$REML %||% TRUE
-  if ("control" %in% changed) fit$control <- as_control(values$control %||% rlmm_control())
+  if ("control" %in% changed) {
+    fit$control <- as_control(values$control %||% rlmm_control())
+    fit$fixed$held <- held_beta(fit$control, fit$fixed)
+  }
   if ("sigma" %in% changed) {
     check_sigma(values$sigma)
     fit$known_sigma <- !is.null(values$sigma)
     fit$sigma <- values$sigma
   }
+  held <- known_sigma(if ("sigma" %in% changed) values$sigma, fit$control)
+  if (!is.null(held)) fit[c("known_sigma", "sigma")] <- list(TRUE, held)
   fit_again(fit, start = check_start(values$start, fit$random), verbose = values$verbose %||% 0L)
 }
 

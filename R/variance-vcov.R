@@ -28,26 +28,66 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   kept <- if (object$known_sigma) -n else seq_len(n)
   free <- seq_len(ncol(joint))
   jacobian <- map$jacobian[kept, free, drop = FALSE]
-  lost <- singular_rows(object, rownames(jacobian))
+  lost <- singular_rows(object)
   # Nothing of a singular term's parameters is used: 0 for `NA`, `NaN` and what is undefined.
   joint[is.na(joint)] <- 0
-  jacobian[lost, ] <- 0
+  # What is held doesn't vary with sigma; computed, that would be a rounding error.
+  jacobian[c(lost, held_rows(object)), ] <- 0
   out <- jacobian %*% joint %*% t(jacobian)
   out[lost, ] <- NA
   out[, lost] <- NA
   structure(out, singular = attr(joint, "singular"))
 }
 
-#' Covariance matrix of (theta, sigma); `NA` for parameters held at the boundary
+#' Covariance matrix of (theta, sigma); `NA` for parameters that are held, by the user or at the boundary
+#'
+#' Elements of theta that are held at a value over sigma follow sigma: theta = value / sigma.
+#' @param found What `fit_joint()` returns.
+#' @return With attributes `singular` (labels of terms), and `known` (are all parameters held?).
 #' @noRd
-joint_vcov <- function(object) {
-  found <- joint_derivatives(fit_spec(object), object$theta, object$sigma, object$known_sigma)
+joint_vcov <- function(object, found = fit_joint(object)) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
   singular <- is_singular(object)
-  held <- seq_along(labels) %in% which(theta_lower(object$random) == 0 & abs(object$theta) < 1e-4)
+  held <- fit_held(object)
+  fixed <- seq_along(labels) %in% c(held$index, boundary_theta(object))
+  follows <- seq_along(labels) %in% held$absolute
   out <- matrix(NA_real_, length(labels), length(labels), dimnames = list(labels, labels))
-  out[!held, !held] <- 2 * inverse_curvature(found$hessian[!held, !held, drop = FALSE])
-  structure(out, singular = if (any(singular$singular)) singular$term[singular$singular])
+  if (!all(fixed)) {
+    map <- diag(length(labels))[!fixed, !(fixed | follows), drop = FALSE]
+    hessian <- found$hessian[!fixed, !fixed, drop = FALSE]
+    if (any(follows)) {
+      ratio <- object$theta[held$absolute] / object$sigma
+      map[which(follows[!fixed]), ncol(map)] <- -ratio
+      bend <- 2 * sum(found$gradient[held$absolute] * ratio) / object$sigma
+    }
+    hessian <- crossprod(map, hessian %*% map)
+    if (any(follows)) hessian[length(hessian)] <- hessian[length(hessian)] + bend
+    out[!fixed, !fixed] <- 2 * map %*% tcrossprod(inverse_curvature(hessian), map)
+  }
+  structure(out, singular = if (any(singular$singular)) singular$term[singular$singular], known = all(fixed))
+}
+
+#' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation at an end
+#' @noRd
+boundary_theta <- function(fit, tol = 1e-4) {
+  unlist(lapply(fit$random, \(entry) {
+    theta <- fit$theta[entry$theta]
+    range <- theta_range(entry)
+    unit <- rep(1, length(theta))
+    cells <- if (entry$structure %in% c("us", "diag")) template_cells(entry$structure, length(entry$columns))
+    scale <- entry$scale %||% rep(1, length(entry$columns))
+    unit <- if (!is.null(cells)) {
+      scale[cells[, 1]]
+    } else {
+      replace(unit, scales(entry), if (is_homogeneous(entry$structure)) max(scale) else scale)
+    }
+    is_low <- is.finite(range[, "lower"]) & (theta - range[, "lower"]) * unit < tol
+    entry$theta[is_low | range[, "upper"] - theta < tol]
+  }))
+}
+
+fit_joint <- function(object, contrasts = NULL) {
+  joint_derivatives(fit_spec(object), object$theta, object$sigma, object$known_sigma, contrasts)
 }
 
 # The inverse, without the flat directions of a redundant factor; a direction that curves down makes it `NA`.
@@ -62,11 +102,17 @@ inverse_curvature <- function(hessian) {
   half %*% (t(half) / parts$values[steep])
 }
 
-# Rows of the parameters of singular terms.
-singular_rows <- function(object, labels) {
+# Rows of the parameters of singular terms, and of terms held on the scale of the response.
+singular_rows <- function(object) term_rows(object, is_singular(object)$singular)
+
+held_rows <- function(object) {
+  absolute <- fit_held(object)$absolute
+  term_rows(object, vapply(object$random, \(entry) any(entry$theta %in% absolute), NA))
+}
+
+term_rows <- function(object, chosen) {
   n_cells <- vapply(object$random, \(entry) nrow(covariance_cells(entry)), 1L)
-  singular <- rep(is_singular(object)$singular, n_cells)
-  which(c(singular, rep(FALSE, length(labels) - length(singular))))
+  which(rep(chosen, n_cells))
 }
 
 #' Standard errors of the variance parameters, by name; `NA` where there are none

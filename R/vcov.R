@@ -73,8 +73,10 @@ abort_no_hessian <- function(fit) {
 }
 
 unscaled_covariance <- function(fit) {
-  out <- if (length(fit$beta) > 0) chol2inv(fit$rx) else matrix(0, 0, 0)
-  dimnames(out) <- list(names(fit$beta), names(fit$beta))
+  free <- free_beta(fit)
+  # A coefficient that is held has no variance.
+  out <- matrix(0, length(free), length(free), dimnames = list(names(fit$beta), names(fit$beta)))
+  if (any(free)) out[free, free] <- chol2inv(fit$rx)
   out
 }
 
@@ -86,12 +88,14 @@ unscaled_joint_covariance <- function(fit) {
   q <- nrow(lambda)
   # Rows of L^-1 P Lambda': crossprod is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
   half <- solve_lower(parts$l, Matrix::t(lambda))
-  p <- length(fit$beta)
+  p <- n_free_beta(fit)
   rx_inverse <- if (p > 0) backsolve(fit$rx, diag(p)) else matrix(0, 0, 0)
   shift <- as.matrix(Matrix::crossprod(half, parts$rzx)) %*% rx_inverse
   b_part <- as.matrix(Matrix::crossprod(half)) + tcrossprod(shift)
   cross <- -tcrossprod(shift, rx_inverse)
-  out <- rbind(cbind(b_part, cross), cbind(t(cross), unscaled_covariance(fit)))
+  all <- matrix(0, nrow(cross), length(fit$beta))
+  all[, free_beta(fit)] <- cross
+  out <- rbind(cbind(b_part, all), cbind(t(all), unscaled_covariance(fit)))
   labels <- c(mode_names(fit), names(fit$beta))
   dimnames(out) <- list(labels, labels)
   by_level <- c(level_order(fit), nrow(b_part) + seq_along(fit$beta))

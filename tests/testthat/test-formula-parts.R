@@ -38,3 +38,12 @@ test_that("structures around a bar are kept", {
   )
   expect_match(deparse1(formula(fit, random.only = TRUE)), "(1 + Days | Subject)", fixed = TRUE)
 })
+
+test_that("terms of all variables name each once", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  all <- terms(fit, fixed.only = FALSE)
+  expect_identical(deparse1(formula(all)), "Reaction ~ Days + Subject")
+  expect_identical(attr(all, "term.labels"), c("Days", "Subject"))
+  none <- rlmm(Reaction ~ 0 + offset(Days) + (1 | Subject), sleepstudy)
+  expect_identical(deparse1(formula(terms(none, fixed.only = FALSE))), "Reaction ~ 0 + Subject + offset(Days)")
+})

@@ -58,7 +58,7 @@ test_that("the properties of MixedModels.jl", {
   expect_equal(unname(lambda[lower.tri(lambda, TRUE)]), unname(getME(fit, "theta")))
   expect_equal(getME(fit, "sigmas")$Subject, attr(VarCorr(fit)$Subject, "stddev"))
   expect_equal(getME(fit, "sigmarhos")$Subject$rho, attr(VarCorr(fit)$Subject, "correlation")[2, 1])
-  expect_equal(getME(fit, "pvalues"), coef(summary(fit))[, "Pr(>|z|)"])
+  expect_equal(getME(fit, "pvalues"), coef(summary(fit, ddf = "asymptotic"))[, "Pr(>|z|)"])
   expect_equal(getME(fit, "corr"), cov2cor(vcov(fit)))
   map <- getME(fit, "parmap")
   expect_identical(map[c("theta", "row", "col")], data.frame(theta = 1:3, row = c(1L, 2L, 2L), col = c(1L, 1L, 2L)))

@@ -32,5 +32,161 @@ test_that("what can't be held is an error", {
   expect_error(fit(c(Subject.rho = 1.1)), class = "rlmm_error_fixed")
   expect_error(rlmm_control(fixed = list(theta = 1)), class = "rlmm_error_control")
   expect_error(rlmm_control(fixed = c(a = 1)), class = "rlmm_error_control")
-  expect_error(rlmm_control(fixed = list(beta = c(Days = 1))), class = "rlmm_error_control")
+  expect_error(rlmm_control(fixed = list(beta = 1)), class = "rlmm_error_control")
+  expect_error(rlmm_control(fixed = list(sigma = -1)), class = "rlmm_error_control")
+  expect_error(rlmm_control(fixed = list(cov = diag(2))), class = "rlmm_error_control")
+  expect_error(rlmm_control(fixed = list(rho = c(a = 1))), class = "rlmm_error_control")
+})
+
+sleep_fit <- function(fixed = NULL, formula = Reaction ~ Days + (Days | Subject), ...) {
+  rlmm(formula, sleepstudy, control = rlmm_control(fixed = fixed), ...)
+}
+
+test_that("a held coefficient is an offset", {
+  for (reml in c(TRUE, FALSE)) {
+    fit <- sleep_fit(list(beta = c(Days = 12)), REML = reml)
+    offset <- rlmm(Reaction ~ 1 + offset(12 * Days) + (Days | Subject), sleepstudy, REML = reml)
+    expect_equal(fixef(fit), c(fixef(offset), Days = 12), tolerance = 1e-8)
+    expect_equal(logLik(fit), logLik(offset), tolerance = 1e-10)
+    expect_equal(logLik(fit, REML = !reml), logLik(offset, REML = !reml), tolerance = 1e-10)
+    expect_equal(VarCorr(fit), VarCorr(offset), tolerance = 1e-6)
+    expect_equal(vcov(fit), cbind(rbind(vcov(offset), Days = 0), Days = 0), tolerance = 1e-6)
+    expect_equal(fitted(fit), fitted(offset), tolerance = 1e-7)
+    expect_equal(predict(fit, re.form = NA, se.fit = TRUE), predict(offset, re.form = NA, se.fit = TRUE), tolerance = 1e-6)
+    expect_equal(hatvalues(fit), hatvalues(offset), tolerance = 1e-6)
+    expect_equal(hatvalues(fit), diag(as.matrix(hatvalues(fit, fullHatMatrix = TRUE))), tolerance = 1e-6)
+    expect_equal(cooks.distance(fit), cooks.distance(offset), tolerance = 1e-6)
+    expect_equal(coef(summary(fit))["(Intercept)", ], coef(summary(offset))[1, ], tolerance = 1e-5)
+    expect_equal(coef(summary(fit))["Days", ], c(12, 0, NA, NA, NA), ignore_attr = TRUE)
+    expect_equal(dim(vcov(fit, full = TRUE)), c(38L, 38L))
+    expect_equal(unname(confint(fit, "Days")[1, ]), c(12, 12))
+    expect_equal(getME(fit, "RX"), getME(offset, "RX"), tolerance = 1e-6)
+  }
+  # A test of the value: the reduced model is the one with the coefficient held.
+  free <- sleep_fit(REML = FALSE)
+  table <- anova(free, sleep_fit(list(beta = c(Days = 12)), REML = FALSE))
+  expect_equal(table$Df[2], 1)
+  expect_output(print(sleep_fit(list(beta = c(Days = 12)))), "Held at given values: the coefficient `Days`", fixed = TRUE)
+})
+
+test_that("held coefficients stay in what is fitted again and simulated", {
+  fit <- sleep_fit(list(beta = c(Days = 12)))
+  expect_identical(fixef(refit(fit, sleepstudy$Reaction + 3 * sleepstudy$Days))[["Days"]], 12)
+  expect_identical(fixef(refitML(fit))[["Days"]], 12)
+  expect_identical(fixef(update(fit, . ~ . + I(Days^2)))[["Days"]], 12)
+  expect_gt(fixef(update(fit, control = rlmm_control()))[["Days"]], 10)
+  draws <- simulate(fit, 200, seed = 1, re.form = NA)
+  slope <- apply(as.matrix(draws), 2, \(y) stats::coef(stats::lm(y ~ sleepstudy$Days))[[2]])
+  expect_equal(mean(slope), 12, tolerance = 0.05)
+  all <- sleep_fit(list(beta = c("(Intercept)" = 250, Days = 10)))
+  expect_equal(logLik(all), logLik(rlmm(Reaction ~ 0 + offset(250 + 10 * Days) + (Days | Subject), sleepstudy)))
+  expect_error(sleep_fit(list(beta = c(Weeks = 1))), "There is no \"Weeks\"", class = "rlmm_error_fixed")
+  dropped <- Reaction ~ Days + I(2 * Days) + (1 | Subject)
+  expect_error(
+    suppressMessages(sleep_fit(list(beta = c("I(2 * Days)" = 1)), dropped)), "dropped", class = "rlmm_error_fixed"
+  )
+  expect_error(
+    rglmm(cbind(incidence, size - incidence) ~ 1 + (1 | herd), cbpp, binomial,
+      control = rlmm_control(fixed = list(beta = c("(Intercept)" = 0)))),
+    class = "rlmm_error_not_available"
+  )
+})
+
+test_that("sigma is held by either argument", {
+  fit <- sleep_fit(list(sigma = 30))
+  same <- sleep_fit(sigma = 30)
+  expect_equal(logLik(fit), logLik(same))
+  expect_identical(sigma(refit(fit, sleepstudy$Reaction + 1)), 30)
+  expect_error(sleep_fit(list(sigma = 30), sigma = 20), class = "rlmm_error_fixed")
+})
+
+# Minus twice the log-likelihood with everything but beta and sigma given, by dense algebra.
+dense_deviance <- function(covariance, sigma, reml) {
+  z <- stats::model.matrix(~ 0 + Subject + Subject:Days, sleepstudy)
+  v <- z %*% kronecker(covariance, diag(18)) %*% t(z) + sigma^2 * diag(180)
+  x <- cbind(1, sleepstudy$Days)
+  root <- chol(v)
+  x <- backsolve(root, x, transpose = TRUE)
+  y <- backsolve(root, sleepstudy$Reaction, transpose = TRUE)
+  fixed <- qr(x)
+  n <- if (reml) 178 else 180
+  n * log(2 * pi) + 2 * sum(log(diag(root))) + sum(qr.resid(fixed, y)^2) +
+    if (reml) 2 * sum(log(abs(diag(qr.R(fixed))))) else 0
+}
+
+test_that("a covariance is held on the scale of the response", {
+  covariance <- matrix(c(700, 20, 20, 30), 2)
+  for (reml in c(TRUE, FALSE)) {
+    best <- optimize(\(s) dense_deviance(covariance, s, reml), c(15, 40), tol = 1e-8)
+    fit <- sleep_fit(list(cov = list("Days | Subject" = covariance)), REML = reml)
+    expect_equal(fit$dev$objective, best$objective, tolerance = 1e-10)
+    expect_equal(sigma(fit), best$minimum, tolerance = 1e-6)
+    expect_equal(VarCorr(fit)$Subject, covariance, tolerance = 1e-9, ignore_attr = TRUE)
+    expect_identical(certificate(fit)$verdict, "optimal")
+    # Its standard error: from the curvature in sigma alone.
+    curvature <- stats::optimHess(best$minimum, \(s) dense_deviance(covariance, s, reml))
+    expect_equal(sqrt(variance_vcov(fit)["sigma", "sigma"]), sqrt(2 / curvature[[1]]), tolerance = 1e-4)
+    expect_equal(unname(diag(variance_vcov(fit))[1:3]), c(0, 0, 0))
+    expect_equal(attr(logLik(fit), "df"), 3)
+  }
+  expect_equal(VarCorr(refit(fit, sleepstudy$Reaction + 1))$Subject, VarCorr(fit)$Subject, tolerance = 1e-7)
+  table <- suppressWarnings(as.data.frame(allFit(fit)))
+  expect_lt(table$above_best[table$optimizer == "newton"], 1e-8)
+  expect_identical(table$verdict == "optimal", table$above_best < 1e-6)
+  at_known_sigma <- sleep_fit(list(cov = list(Subject = covariance), sigma = 20), REML = FALSE)
+  expect_equal(at_known_sigma$dev$objective, dense_deviance(covariance, 20, FALSE), tolerance = 1e-10)
+})
+
+test_that("the covariance of one term is held while others are fitted", {
+  formula <- strength ~ 1 + (1 | batch/cask)
+  control <- \(value) rlmm_control(fixed = list(cov = list("1 | cask:batch" = value)))
+  fit <- rlmm(formula, Pastes, REML = FALSE, control = control(4))
+  free <- rlmm(formula, Pastes, REML = FALSE)
+  expect_equal(attr(VarCorr(fit)[["cask:batch"]], "stddev")[[1]], 2, tolerance = 1e-9)
+  objective <- as.function(rlmm(formula, Pastes, REML = FALSE, sigma = sigma(fit)))
+  best <- stats::nlminb(c(1, log(sigma(fit))), \(x) {
+    model <- rlmm(formula, Pastes, REML = FALSE, sigma = exp(x[2]),
+      control = rlmm_control(check_conv_singular = "ignore", fixed = list(
+        theta = c("cask:batch.(Intercept)" = 2 / exp(x[2]), "batch.(Intercept)" = abs(x[1]))
+      )))
+    model$dev$objective
+  })
+  expect_equal(fit$dev$objective, best$objective, tolerance = 1e-9)
+  expect_gt(fit$dev$objective, free$dev$objective)
+  # At the estimates of the free fit nothing is lost.
+  again <- rlmm(formula, Pastes, REML = FALSE, control = control(VarCorr(free)[["cask:batch"]]))
+  expect_equal(again$dev$objective, free$dev$objective, tolerance = 1e-10)
+  expect_equal(again$theta, free$theta, tolerance = 1e-4)
+})
+
+test_that("structures are held too, and must be those of the term", {
+  cs <- Reaction ~ Days + cs(Days | Subject)
+  value <- matrix(c(600, 50, 50, 40), 2)
+  fit <- sleep_fit(list(cov = list(Subject = value)), cs, REML = FALSE)
+  expect_equal(fit$dev$objective, sleep_fit(list(cov = list(Subject = value)), REML = FALSE)$dev$objective)
+  diagonal <- Reaction ~ Days + diag(Days | Subject)
+  expect_error(sleep_fit(list(cov = list(Subject = value)), diagonal), "structure", class = "rlmm_error_fixed")
+  expect_error(sleep_fit(list(cov = list(Subject = diag(3)))), "2 x 2", class = "rlmm_error_fixed")
+  expect_error(sleep_fit(list(cov = list(Subject = -value))), "eigenvalues", class = "rlmm_error_fixed")
+  expect_error(sleep_fit(list(cov = list(Person = value))), "is none", class = "rlmm_error_fixed")
+  twice <- list(cov = list(Subject = value), theta = c(Subject.Days = 1))
+  expect_error(sleep_fit(twice), "once", class = "rlmm_error_fixed")
+  zero <- sleep_fit(list(cov = list(Subject = matrix(0, 2, 2))), REML = FALSE)
+  expect_equal(logLik(zero), logLik(stats::lm(Reaction ~ Days, sleepstudy)), tolerance = 1e-9, ignore_attr = TRUE)
+  expect_false(isSingular(zero))
+})
+
+test_that("glmmTMB's map gives the same", {
+  skip_if_not_installed("glmmTMB")
+  theirs <- glmmTMB::glmmTMB(
+    Reaction ~ Days + (1 | Subject), sleepstudy, start = list(theta = log(40), beta = c(250, 12)),
+    map = list(theta = factor(NA), beta = factor(c(1, NA)))
+  )
+  fit <- sleep_fit(
+    list(cov = list("1 | Subject" = 1600), beta = c(Days = 12)), Reaction ~ Days + (1 | Subject), REML = FALSE
+  )
+  expect_equal(as.numeric(logLik(fit)), as.numeric(logLik(theirs)), tolerance = 1e-8)
+  expect_equal(attr(logLik(fit), "df"), attr(logLik(theirs), "df"))
+  expect_equal(sigma(fit), sigma(theirs), tolerance = 1e-4)
+  expect_equal(fixef(fit), glmmTMB::fixef(theirs)$cond, tolerance = 1e-5)
 })

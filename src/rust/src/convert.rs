@@ -1,6 +1,7 @@
 //! R lists to core types and back. Slices are R's own memory: nothing of length n is copied.
 
 use extendr_api::prelude::*;
+use rlmm_core::lmm::Held;
 use rlmm_core::optimize::Settings;
 use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};
 use rlmm_core::{Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
@@ -154,9 +155,13 @@ pub fn settings(control: &List) -> Settings {
     }
 }
 
-/// Indices (0-based) into theta of the elements that the optimizer must not change.
-pub fn held(control: &List) -> Vec<usize> {
-    integers(control, "held").unwrap_or_default()
+/// Elements of theta that the optimizer must not change; indices in R's lists are 0-based here.
+pub fn held(control: &List) -> Held {
+    let absolute = integers(control, "absolute").unwrap_or_default();
+    Held {
+        indices: integers(control, "held").unwrap_or_default(),
+        absolute: absolute.into_iter().zip(numbers(control, "absolute_values")).collect(),
+    }
 }
 
 /// Whether an element of the control list is `TRUE` or a positive number.

@@ -75,6 +75,7 @@ fn error_list(error: &Error) -> Robj {
         Error::NotPositiveDefinite { pivot } => condition("not_positive_definite", &message, &[("pivot", int(*pivot))]),
         Error::ZeroResidual => condition("zero_residual", &message, &[]),
         Error::TooLarge { gib } => condition("too_large", &message, &[("gib", Robj::from(*gib))]),
+        Error::HessianTooLarge { gib } => condition("hessian_too_large", &message, &[("gib", Robj::from(*gib))]),
         Error::Optimizer { status } => condition("optimizer", &message, &[("status", Robj::from(status.as_str()))]),
     }
 }

@@ -7,17 +7,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
+use rlmm_core::lmm::Held;
 use rlmm_core::optimize::{Flow, OptSummary, Settings};
 use rlmm_core::{Criterion, Design, LinearMixedModel, Result};
 
-use crate::convert::{settings, Spec};
+use crate::convert::{held, settings, Spec};
 use crate::error::guard;
 use crate::lmm::{estimates, opt_summary};
 use crate::progress::is_interrupted;
 
 const POLL: Duration = Duration::from_millis(2);
 
-type Outcome = Result<(OptSummary, f64)>;
+// With sigma and the seconds.
+type Outcome = Result<(OptSummary, f64, f64)>;
 
 /// Fits a spec once for each list of `controls`; an element of the result is a fit with its `seconds`, or an error.
 /// @noRd
@@ -27,13 +29,19 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
-        let start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
-        let all: Vec<Settings> =
-            controls.values().filter_map(|control| control.as_list()).map(|c| settings(&c)).collect();
-        let outcomes = run(&design, spec.likelihood(), &start, &all, n_threads(threads));
+        let mut start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
+        let controls: Vec<List> = controls.values().filter_map(|control| control.as_list()).collect();
+        let all: Vec<Settings> = controls.iter().map(settings).collect();
+        // They are the same in each of them.
+        let held = controls.first().map(held).unwrap_or_default();
+        model.hold(&held, &mut start)?;
+        let outcomes = run(&design, spec.likelihood(), (&start, &held), &all, n_threads(threads));
         let fits = all.iter().zip(outcomes).map(|(settings, outcome)| {
             guard(|| {
-                let (summary, seconds) = outcome?;
+                let (summary, sigma, seconds) = outcome?;
+                if !held.absolute.is_empty() {
+                    model.set_sigma(sigma);
+                }
                 let mut pairs = estimates(&mut model, &design, &summary.best)?;
                 let certificate = model.certificate(&summary.best)?;
                 pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
@@ -57,7 +65,7 @@ fn n_threads(wanted: i32) -> usize {
 fn run(
     design: &Design,
     (criterion, sigma): (Criterion, Option<f64>),
-    start: &[f64],
+    (start, held): (&[f64], &Held),
     all: &[Settings],
     threads: usize,
 ) -> Vec<Outcome> {
@@ -66,8 +74,11 @@ fn run(
     let fit = |settings: &Settings| {
         let started = Instant::now();
         let mut watch = |_: usize, _: f64, _: &[f64]| if stop.load(Relaxed) { Flow::Stop } else { Flow::Continue };
-        let summary = LinearMixedModel::new(design, criterion, sigma)?.fit(start, settings, &mut watch)?;
-        Ok((summary, started.elapsed().as_secs_f64()))
+        let mut model = LinearMixedModel::new(design, criterion, sigma)?;
+        let mut start = start.to_vec();
+        model.hold(held, &mut start)?;
+        let summary = model.fit(&start, settings, &mut watch)?;
+        Ok((summary, model.sigma(), started.elapsed().as_secs_f64()))
     };
     let work = || {
         while let Some((i, settings)) = Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, all.get(i)?))) {

@@ -4,6 +4,7 @@ use extendr_api::prelude::*;
 use rlmm_core::blocks::cross_products::smallest_pivot;
 use rlmm_core::certificate::Certificate;
 use rlmm_core::derivatives::boundary::WayOut;
+use rlmm_core::derivatives::joint::Joint;
 use rlmm_core::derivatives::Curvature;
 use rlmm_core::inference::{cond_var, leverage};
 use rlmm_core::lmm::{fitted, Estimates};
@@ -22,8 +23,8 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
-        model.hold(&held(&control));
-        let start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
+        let mut start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
+        model.hold(&held(&control), &mut start)?;
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
         let settings = settings(&control);
         let summary = model.fit(&start, &settings, &mut |count, value, theta| watch.see(count, value, theta));
@@ -111,6 +112,9 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
+        if exact {
+            model.check_exact()?;
+        }
         let n = model.n_theta();
         let certificate = model.certificate(theta)?;
         let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
@@ -124,6 +128,33 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
             ("curvature", Robj::from(curvature.name())),
             ("g", List::from_values(terms).into_robj()),
             ("certificate", certificate_list(&certificate)),
+        ];
+        Ok(List::from_pairs(pairs).into_robj())
+    })
+}
+
+/// Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c of `contrasts`.
+/// @noRd
+#[extendr]
+fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exact: bool) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut model = spec.model(&design)?;
+        if exact {
+            model.check_exact()?;
+        }
+        let curvature = if exact { Curvature::Exact } else { model.inferential_curvature() };
+        let Joint { gradient, hessian, curvature, g } = model.joint(theta, sigma, curvature)?;
+        let n = model.n_theta();
+        let slopes = model.contrast_slopes(contrasts);
+        let terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
+        let pairs: Pairs = vec![
+            ("gradient", Robj::from(gradient)),
+            ("hessian", array(&hessian, &[n + 1, n + 1])),
+            ("curvature", Robj::from(curvature.name())),
+            ("g", List::from_values(terms).into_robj()),
+            ("slopes", array(&slopes, &[n, contrasts.len() / design.p().max(1)])),
         ];
         Ok(List::from_pairs(pairs).into_robj())
     })
@@ -159,6 +190,7 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
         ("ussq", Robj::from(ussq)),
         ("fitted", mu),
         ("n_eff", Robj::from(model.n_eff() as i32)),
+        ("scales", List::from_values(model.column_scales().iter().map(Robj::from)).into_robj()),
     ])
 }
 
@@ -219,4 +251,5 @@ extendr_module! {
     fn rust_lmm_leverage;
     fn rust_lmm_derivatives;
     fn rust_smallest_pivot;
+    fn rust_lmm_joint;
 }

@@ -126,6 +126,12 @@ pub enum Error {
         /// Its size in GiB.
         gib: f64,
     },
+    /// `Z'V^-1Z`, which the exact Hessian needs, would not fit in memory.
+    #[error("the exact Hessian needs {gib:.1} GiB")]
+    HessianTooLarge {
+        /// Its size in GiB.
+        gib: f64,
+    },
     /// The optimizer failed before it had a usable point.
     #[error("optimizer failed: {status}")]
     Optimizer {

@@ -46,6 +46,17 @@ pub struct LinearMixedModel {
     rms: Vec<Vec<f64>>,
     // Elements of theta that no optimizer may change.
     pub(crate) held: Vec<bool>,
+    // Those of them that are held at a value over sigma.
+    pub(crate) absolute: Vec<(usize, f64)>,
+}
+
+/// Elements of theta that aren't fitted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Held {
+    /// Held at the values of the start.
+    pub indices: Vec<usize>,
+    /// Held at a value over sigma: on the scale of the response.
+    pub absolute: Vec<(usize, f64)>,
 }
 
 /// The objective's parts and the parameters that are profiled out, at one theta.
@@ -101,6 +112,7 @@ impl LinearMixedModel {
             are_derivatives_current: false,
             rms,
             held: vec![false; n_theta],
+            absolute: Vec::new(),
         };
         for (start, unit) in model.start.iter_mut().zip(root_mean_square_units(&model.pls, &model.rms, n_theta)) {
             if !ORDINARY_UNITS.contains(&unit) {
@@ -125,9 +137,36 @@ impl LinearMixedModel {
         &self.lower
     }
 
-    /// Holds these elements of theta at the values of the start.
-    pub fn hold(&mut self, indices: &[usize]) {
-        indices.iter().for_each(|&index| self.held[index] = true);
+    /// Takes these elements of theta out of the search. Those held on the scale of the response are written into `start`;
+    /// sigma isn't profiled out then, but fitted together with theta. It starts where they are zero.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`].
+    pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
+        let absolute = held.absolute.iter().map(|(index, _)| index);
+        held.indices.iter().chain(absolute).for_each(|&index| self.held[index] = true);
+        self.absolute.clone_from(&held.absolute);
+        if self.absolute.is_empty() {
+            return Ok(());
+        }
+        self.sigma = None;
+        held.absolute.iter().for_each(|&(j, _)| start[j] = 0.0);
+        self.objective(start)?;
+        let sigma = self.sigma();
+        held.absolute.iter().for_each(|&(j, value)| start[j] = value / sigma);
+        self.set_sigma(sigma);
+        Ok(())
+    }
+
+    /// Takes sigma as known.
+    pub fn set_sigma(&mut self, sigma: f64) {
+        self.are_derivatives_current &= self.sigma == Some(sigma);
+        self.sigma = Some(sigma);
+    }
+
+    /// Root mean square of each column of Z, per term, weights included.
+    pub fn column_scales(&self) -> &[Vec<f64>] {
+        &self.rms
     }
 
     /// Observations of positive weight.
@@ -145,7 +184,7 @@ impl LinearMixedModel {
         &mut self.pls
     }
 
-    fn df(&self) -> f64 {
+    pub(crate) fn df(&self) -> f64 {
         match self.criterion {
             Criterion::Ml => self.n_eff as f64,
             Criterion::Reml => (self.n_eff - self.pls.p()) as f64,
@@ -189,7 +228,7 @@ impl LinearMixedModel {
             - self.sum_log_weights
     }
 
-    fn profile(&self) -> Profile {
+    pub(crate) fn profile(&self) -> Profile {
         let reml = self.criterion == Criterion::Reml;
         Profile { reml, precision: self.sigma().powi(-2), sigma_profiled: self.sigma.is_none() }
     }
@@ -204,6 +243,18 @@ impl LinearMixedModel {
         }
         derivatives.gradient(&self.pls, gradient);
         derivatives
+    }
+
+    // Gradient of `r^2` in theta; [`Self::gradient`] must have been called.
+    pub(crate) fn r2_slopes(&self) -> Vec<f64> {
+        let slopes = |derivatives: &Derivatives| derivatives.r2_slopes(&self.pls, self.n_theta);
+        self.derivatives.as_ref().map_or_else(Vec::new, slopes)
+    }
+
+    // For derivatives at the last theta that aren't those of the objective.
+    pub(crate) fn derivatives_at_other_sigma(&mut self) -> (&Pls, &mut Derivatives) {
+        self.are_derivatives_current = false;
+        (&self.pls, self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls)))
     }
 
     /// Second derivatives at the last theta, for which [`Self::gradient`] must have been called; writes the Hessian

@@ -266,6 +266,11 @@ impl Pls {
         design.x.value(row, column) - self.shift[column] * design.x.value(row, 0)
     }
 
+    /// The combination of the coefficients of centred columns that is `c'beta`.
+    pub(crate) fn centred_contrast(&self, c: &[f64]) -> Vec<f64> {
+        c.iter().zip(&self.shift).enumerate().map(|(j, (c_j, s))| if j == 0 { *c_j } else { c_j - s * c[0] }).collect()
+    }
+
     /// Solves for the fixed and random effects.
     pub fn solve(&self) -> Solution {
         let delta = self.solve_border();

@@ -14,6 +14,18 @@ impl Derivatives {
         }
     }
 
+    /// From derivatives along the directions of Omega to derivatives in theta.
+    pub(super) fn chain(&self, pls: &Pls, n_theta: usize, slopes: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; n_theta];
+        for (term, cov) in pls.covs().iter().enumerate() {
+            let k = cov.vsize();
+            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
+                gradient[j] += value * slopes[self.directions.index(term, k, r, s)];
+            });
+        }
+        gradient
+    }
+
     /// Hessian in theta, symmetric, column by column.
     pub fn hessian(&self, pls: &Pls, n_theta: usize, hessian: &mut [f64]) {
         hessian.fill(0.0);

@@ -168,12 +168,21 @@ impl Derivatives {
 
     // s_d = sum_l v_l' E_d v_l.
     pub(super) fn quadratic_scores(&self, pls: &Pls) -> Vec<f64> {
+        let last = self.scores.columns - 1;
+        self.quadratic_sums(pls, |effect| effect[last])
+    }
+
+    // The same with any number made of the scores of each effect in the place of v.
+    pub(super) fn quadratic_sums(&self, pls: &Pls, value: impl Fn(&[f64]) -> f64) -> Vec<f64> {
         let columns = self.scores.columns;
-        let mut s = vec![0.0; self.directions.len()];
+        let mut sums = vec![0.0; self.directions.len()];
+        let mut values = Vec::new();
         let mut add = |term: usize, level: &[f64]| {
+            values.clear();
+            values.extend(level.chunks_exact(columns).map(&value));
             for (d, &(r, q)) in self.directions.of_term(term).zip(self.directions.pairs(term)) {
-                let product = level[(r + 1) * columns - 1] * level[(q + 1) * columns - 1];
-                s[d] += if r == q { product } else { 2.0 * product };
+                let product = values[r] * values[q];
+                sums[d] += if r == q { product } else { 2.0 * product };
             }
         };
         self.scores.units.chunks_exact(pls.units.k * columns).for_each(|level| add(pls.layout.unit_term, level));
@@ -182,7 +191,7 @@ impl Derivatives {
                 add(block.term, &self.scores.trailing[first as usize * columns..][..block.vsize * columns]);
             }
         }
-        s
+        sums
     }
 }
 

@@ -17,18 +17,20 @@
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
 //! | from Omega to theta | [`chain`] |
 //! | optimality where Lambda is singular | [`boundary`] |
+//! | sigma as a parameter; the fixed effects' covariance | [`joint`] |
 
 pub mod boundary;
 mod chain;
 mod curvature;
 mod directions;
 mod information;
+pub mod joint;
 mod reduced;
 mod scores;
 mod traces;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use directions::Directions;
 

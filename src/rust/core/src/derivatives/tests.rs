@@ -1,9 +1,11 @@
 //! Gradient against fourth-order differences of the objective, Hessian against those of the gradient.
 
+use crate::certificate::Verdict;
 use crate::columns::Columns;
 use crate::derivatives::Curvature;
 use crate::design::Design;
-use crate::optimize::Objective;
+use crate::lmm::Held;
+use crate::optimize::{Flow, Objective, Settings};
 use crate::search::Search;
 use crate::terms::{Part, ReTerm, RelCov, Structure};
 use crate::{Criterion, LinearMixedModel};
@@ -11,15 +13,15 @@ use crate::{Criterion, LinearMixedModel};
 // Small enough for the truncation error, large enough for rounding.
 const STEP: f64 = 6e-4;
 
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     // Roughly normal: the sum of four uniform numbers.
-    fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..4).map(|_| self.uniform() - 0.5).sum::<f64>() * 1.7
     }
 
-    fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -33,26 +35,26 @@ struct TermData {
 }
 
 // Level of row i.
-type Levels = Box<dyn Fn(usize) -> usize>;
+pub(crate) type Levels = Box<dyn Fn(usize) -> usize>;
 
-struct Data {
+pub(crate) struct Data {
     x: Vec<f64>,
     y: Vec<f64>,
     weights: Option<Vec<f64>>,
     terms: Vec<TermData>,
 }
 
-fn us(size: usize, theta_start: usize) -> Part {
+pub(crate) fn us(size: usize, theta_start: usize) -> Part {
     Part { structure: Structure::Unstructured, size, theta_start }
 }
 
-fn part(structure: Structure, size: usize, theta_start: usize) -> Part {
+pub(crate) fn part(structure: Structure, size: usize, theta_start: usize) -> Part {
     Part { structure, size, theta_start }
 }
 
 impl Data {
     // Terms: level of row i, parts. Columns of z: the first is one, the others are random.
-    fn new(n: usize, p: usize, terms: Vec<(Levels, Vec<Part>)>) -> Self {
+    pub(crate) fn new(n: usize, p: usize, terms: Vec<(Levels, Vec<Part>)>) -> Self {
         let mut random = Random(7);
         let x = (0..n * p).map(|i| if i < n { 1.0 } else { random.normal() }).collect();
         let mut y: Vec<f64> = (0..n).map(|_| random.normal()).collect();
@@ -72,13 +74,13 @@ impl Data {
         Self { x, y, weights: None, terms: built }
     }
 
-    fn weighted(mut self) -> Self {
+    pub(crate) fn weighted(mut self) -> Self {
         let mut random = Random(11);
         self.weights = Some((0..self.y.len()).map(|_| 0.2 + 2.0 * random.uniform()).collect());
         self
     }
 
-    fn design(&self) -> Design<'_> {
+    pub(crate) fn design(&self) -> Design<'_> {
         let terms = self.terms.iter().map(|TermData { refs, n_levels, z, cov }| ReTerm {
             refs,
             n_levels: *n_levels,
@@ -197,7 +199,7 @@ fn sparse_trailing_storage() {
         LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap().pls().trailing.rr,
         crate::blocks::trailing::Storage::Sparse(_)
     ));
-    check("sparse", &data, false);
+    check("sparse", &data, true);
 }
 
 const CORRELATED: [Structure; 4] = [
@@ -262,5 +264,94 @@ fn ends_of_the_correlation() {
             let error = largest_error(&hessian, &second);
             assert!(error < 1e-7, "{structure:?}: Hessian off by {error:e}");
         }
+    }
+}
+
+// In (theta, sigma), against differences of the objective at known sigma; the contrasts' variances against differences
+// of R_X.
+#[test]
+fn sigma_and_contrasts() {
+    let data = Data::new(
+        160,
+        3,
+        vec![
+            (Box::new(|i| (i * i + i / 7) % 11), vec![us(2, 0)]),
+            (Box::new(|i| i % 16), vec![part(Structure::CompoundSymmetry, 3, 3)]),
+            (Box::new(|i| i / 40), vec![part(Structure::HomogeneousDiagonal, 2, 7), us(1, 8)]),
+        ],
+    )
+    .weighted();
+    let design = data.design();
+    let contrast = [0.3, -1.0, 2.0];
+    for criterion in [Criterion::Ml, Criterion::Reml] {
+        let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+        let n = model.n_theta();
+        let general: Vec<f64> = (0..n).map(|j| 0.4 + 0.05 * j as f64).collect();
+        let singular: Vec<f64> = general.iter().enumerate().map(|(j, t)| if j % 2 == 0 { 0.0 } else { *t }).collect();
+        for x in [general, singular].map(|theta| [theta, vec![0.8]].concat()) {
+            let value =
+                |x: &[f64]| LinearMixedModel::new(&design, criterion, Some(x[n])).unwrap().objective(&x[..n]).unwrap();
+            let differences: Vec<f64> =
+                (0..=n).map(|j| fourth_order(STEP, |h| vec![value(&shifted(&x, j, h))])[0]).collect();
+            let mut gradient_at = |x: &[f64]| model.joint(&x[..n], x[n], Curvature::Average).unwrap().gradient;
+            let second: Vec<f64> =
+                (0..=n).flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)))).collect();
+            let joint = model.joint(&x[..n], x[n], Curvature::Exact).unwrap();
+            assert!(largest_error(&joint.gradient, &differences) < 1e-7, "{criterion:?}: gradient");
+            assert!(largest_error(&joint.hessian, &second) < 1e-7, "{criterion:?}: Hessian");
+            let slopes = model.contrast_slopes(&contrast);
+            let mut variance = |theta: &[f64]| {
+                let rx = model.estimates(theta).unwrap().rx;
+                let mut w = contrast;
+                for j in 0..3 {
+                    w[j] = (w[j] - (0..j).map(|i| rx[j * 3 + i] * w[i]).sum::<f64>()) / rx[j * 3 + j];
+                }
+                vec![w.iter().map(|w| w * w).sum()]
+            };
+            let differences: Vec<f64> =
+                (0..n).map(|j| fourth_order(STEP, |h| variance(&shifted(&x[..n], j, h)))[0]).collect();
+            assert!(largest_error(&slopes, &differences) < 1e-7, "{criterion:?}: contrast");
+        }
+    }
+}
+
+// A covariance held on the scale of the response: log sigma is the last coordinate.
+#[test]
+fn sigma_as_a_coordinate() {
+    let terms: Vec<(Levels, Vec<Part>)> = vec![
+        (Box::new(|i| i % 12), vec![us(2, 0), part(Structure::HomogeneousAutoregressive, 3, 3)]),
+        (Box::new(|i| i / 24), vec![us(2, 5)]),
+    ];
+    let data = Data::new(144, 2, terms).weighted();
+    let design = data.design();
+    let held = Held { indices: vec![4, 6], absolute: vec![(3, 0.9)] };
+    for criterion in [Criterion::Ml, Criterion::Reml] {
+        let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+        let mut start = vec![0.7, -0.2, 0.5, 0.0, 0.3, 0.6, 0.1, 0.4];
+        model.hold(&held, &mut start).unwrap();
+        let mut search = Search::new(&mut model, &start);
+        let mut x = search.coordinates(&start);
+        let size = x.len();
+        assert_eq!(size, 6);
+        x[size - 1] += 0.2;
+        let mut at = |x: &[f64]| {
+            let mut g = vec![0.0; size];
+            let value = search.value(x).unwrap();
+            search.gradient(&mut g).unwrap();
+            (value, g)
+        };
+        let differences: Vec<f64> =
+            (0..size).map(|j| fourth_order(STEP, |h| vec![at(&shifted(&x, j, h)).0])[0]).collect();
+        let second: Vec<f64> = (0..size).flat_map(|j| fourth_order(STEP, |h| at(&shifted(&x, j, h)).1)).collect();
+        let g = at(&x).1;
+        let mut hessian = vec![0.0; size * size];
+        search.hessian(&mut hessian).unwrap();
+        assert!(largest_error(&g, &differences) < 1e-7, "{criterion:?}: gradient");
+        assert!(largest_error(&hessian, &second) < 1e-7, "{criterion:?}: Hessian");
+        // The fit keeps sigma theta = 0.9, and what is held as it is.
+        let summary = model.fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue).unwrap();
+        assert!((summary.best[3] * model.sigma() - 0.9).abs() < 1e-12);
+        assert_eq!((summary.best[4], summary.best[6]), (0.3, 0.1));
+        assert_eq!(model.certificate(&summary.best).unwrap().verdict, Verdict::Optimal);
     }
 }
