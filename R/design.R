@@ -4,6 +4,10 @@
 #' @noRd
 fixed_matrix <- function(fit, new = new_data(fit, NULL)) column_matrix(fixed_columns(fit, new), new$n)
 
+#' The same without the columns of coefficients that are held
+#' @noRd
+free_matrix <- function(fit, new = new_data(fit, NULL)) fixed_matrix(fit, new)[, free_beta(fit), drop = FALSE]
+
 #' Its columns, as Rust reads them
 #' @noRd
 fixed_columns <- function(fit, new = new_data(fit, NULL)) {

@@ -65,7 +65,7 @@ rstudent.rlmm <- function(model, ...) {
 #' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda, W^1/2 X; I, 0]
 #' @noRd
 hat_matrix <- function(fit) {
-  x <- fixed_matrix(fit)[, free_beta(fit), drop = FALSE]
+  x <- free_matrix(fit)
   z_lambda <- random_matrix(fit) %*% lambda_matrix(fit)
   root_w <- root_weights(fit)
   q <- ncol(z_lambda)

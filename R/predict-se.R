@@ -6,11 +6,7 @@
 #' sigma^2 (|a|^2 + |R_X^-T (x - R_ZX' a)|^2): the joint covariance of b and beta is never formed.
 #' @noRd
 predict_se <- function(fit, use, new, random_only, allow_new_levels) {
-  x <- if (random_only) {
-    matrix(0, new$n, n_free_beta(fit))
-  } else {
-    fixed_matrix(fit, new)[, free_beta(fit), drop = FALSE]
-  }
+  x <- if (random_only) matrix(0, new$n, n_free_beta(fit)) else free_matrix(fit, new)
   if (all(lengths(use) == 0)) {
     return(fit$sigma * sqrt(fixed_variance(x, fit)))
   }

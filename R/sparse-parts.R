@@ -79,7 +79,7 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 sparse_factor <- function(fit) {
   a <- lambdat_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
   l <- Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1)
-  list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * fixed_matrix(fit))))
+  list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * free_matrix(fit))))
 }
 
 solve_lower <- function(l, right) {
