@@ -142,7 +142,7 @@ impl Pls {
         let log_det_units = for_size!(self.units.k, k => self.eliminate_units(k))?;
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
-            self.trailing.finish_rank_updates(&self.bx);
+            self.trailing.full_rank_update(&self.bx);
             self.trailing.scale_inflate(&self.layout, &self.trailing_lambdas);
             log_det_rest = self.trailing.factor()?;
         }
@@ -164,9 +164,11 @@ impl Pls {
             let m = &mut self.m[unit * k * k..(unit + 1) * k * k];
             small::right_solve_transposed(k, lambda, t, m);
             let bx = &mut self.bx[unit * width * k..(unit + 1) * width * k];
-            times_m(k, width, units.ax0(unit), m, bx);
+            small::multiply_rows(k, width, units.ax0(unit), m, bx);
             let (rows, vals) = units.touched(unit);
-            if !rows.is_empty() {
+            if let Some(full) = &mut self.trailing.full {
+                full.set(k, unit, rows, vals, m);
+            } else if !rows.is_empty() {
                 let b = &mut self.b[..vals.len()];
                 for (b, v) in b.chunks_exact_mut(k).zip(vals.chunks_exact(k)) {
                     for j in 0..k {
@@ -345,17 +347,6 @@ impl Pls {
             small::backward_solve(k, l, u);
         }
         u
-    }
-}
-
-// out (rows x k) = a (rows x k) M.
-#[inline(always)]
-fn times_m(k: usize, rows: usize, a: &[f64], m: &[f64], out: &mut [f64]) {
-    for (j, out) in out.chunks_exact_mut(rows).enumerate() {
-        out.fill(0.0);
-        for (l, a) in a.chunks_exact(rows).enumerate().take(k) {
-            small::axpy(m[j * k + l], a, out);
-        }
     }
 }
 

@@ -33,7 +33,7 @@ impl Pls {
         }
         self.scale_trailing(&mut y_r, small::lambda_transposed_times);
         if self.layout.m > 0 {
-            self.trailing.forward_solve(&mut y_r);
+            self.trailing.forward_solve(1, &mut y_r);
         }
         self.trailing.s_xr.chunks_exact(width).zip(&y_r).for_each(|(c, &y)| small::axpy(-y, &c[..p], &mut beta));
         self.solve_fixed(&mut beta);

@@ -169,6 +169,13 @@ impl Dense {
         leave_wide_registers();
     }
 
+    /// Solves `L x = x` in place; `x` is `m x width`.
+    pub fn forward_solve(&self, width: usize, x: &mut [f64]) {
+        let x = MatMut::from_column_major_slice_mut(x, self.m, width);
+        solve_lower_triangular_in_place(self.l(), x, Par::Seq);
+        leave_wide_registers();
+    }
+
     /// Solves `L' x = x` in place; `x` is `m x width`.
     pub fn backward_solve(&self, width: usize, x: &mut [f64]) {
         let x = MatMut::from_column_major_slice_mut(x, self.m, width);

@@ -3,6 +3,7 @@
 pub mod cross_products;
 pub mod dense;
 pub mod eigen;
+pub mod full;
 pub(crate) mod gemm;
 pub mod layout;
 mod products;

@@ -1,11 +1,13 @@
 //! What derivatives need of the trailing system besides its factor: products with its cross-products, with its
 //! inverse, and the system itself as it is before Lambda comes in.
 
+use std::ops::Range;
+
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::{MatMut, MatRef, Par};
 
 use crate::blocks::dense::Dense;
-use crate::blocks::gemm::{add_lower_product, add_symmetric_product};
+use crate::blocks::gemm::{add_lower_product, add_product, add_symmetric_product};
 use crate::blocks::small;
 use crate::blocks::sparse::Sparse;
 use crate::blocks::trailing::{Storage, Trailing};
@@ -29,9 +31,58 @@ impl Trailing {
         }
     }
 
-    /// Whether the random-effects block is one dense triangle.
-    pub fn is_dense(&self) -> bool {
-        matches!(self.rr, Storage::Dense(_))
+    /// `out += alpha x A_R0` for some of the units: `x` is `rows x m`, `out` is `rows x (k units)`.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    pub fn times_units(
+        &self,
+        k: usize,
+        units: &Units,
+        range: Range<usize>,
+        rows: usize,
+        alpha: f64,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
+        if let Some(full) = &self.full {
+            let a = full.a(k * range.start..k * range.end);
+            let x = MatRef::from_column_major_slice(x, rows, self.m);
+            let out = MatMut::from_column_major_slice_mut(out, rows, a.ncols());
+            return add_product(out, x, a, alpha);
+        }
+        for (unit, out) in range.zip(out.chunks_exact_mut(rows * k)) {
+            let (touched, vals) = units.touched(unit);
+            for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
+                let x = &x[row as usize * rows..(row as usize + 1) * rows];
+                out.chunks_exact_mut(rows).zip(v).for_each(|(out, v)| small::axpy(alpha * v, x, out));
+            }
+        }
+    }
+
+    /// `out += x A_R0'` for some of the units: `x` is `rows x (k units)`, `out` is `rows x m`.
+    #[inline(always)]
+    pub fn times_units_transposed(
+        &self,
+        k: usize,
+        units: &Units,
+        range: Range<usize>,
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
+        if let Some(full) = &self.full {
+            let a = full.a(k * range.start..k * range.end);
+            let x = MatRef::from_column_major_slice(x, rows, a.ncols());
+            let out = MatMut::from_column_major_slice_mut(out, rows, self.m);
+            return add_product(out, x, a.transpose(), 1.0);
+        }
+        for (unit, x) in range.zip(x.chunks_exact(rows * k)) {
+            let (touched, vals) = units.touched(unit);
+            for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
+                let out = &mut out[row as usize * rows..(row as usize + 1) * rows];
+                x.chunks_exact(rows).zip(v).for_each(|(x, v)| small::axpy(*v, x, out));
+            }
+        }
     }
 
     /// Diagonal element of `A_RR`.
@@ -87,8 +138,8 @@ impl Trailing {
             Storage::Dense(dense) => values.extend_from_slice(&dense.a),
             Storage::Sparse(sparse) => values.extend_from_slice(&sparse.a),
         }
-        if let Some(b) = self.gathered() {
-            let values = MatMut::from_column_major_slice_mut(values, self.m, self.m);
+        if let Some(full) = &self.full {
+            let (b, values) = (full.b(), MatMut::from_column_major_slice_mut(values, self.m, self.m));
             return add_lower_product(values, b, b.transpose(), -1.0);
         }
         let k = units.k;

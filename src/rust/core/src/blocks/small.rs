@@ -149,6 +149,17 @@ pub fn multiply_transposed(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
     }
 }
 
+/// `out = a b` for `rows x k` matrices `a` and `out`.
+#[inline(always)]
+pub fn multiply_rows(k: usize, rows: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+    for (j, out) in out.chunks_exact_mut(rows).enumerate() {
+        out.fill(0.0);
+        for (l, a) in a.chunks_exact(rows).enumerate().take(k) {
+            axpy(b[j * k + l], a, out);
+        }
+    }
+}
+
 /// Inner product.
 #[inline(always)]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {

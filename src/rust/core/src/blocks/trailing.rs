@@ -7,6 +7,7 @@ use faer::{MatMut, MatRef};
 use crate::blocks::gemm::add_product;
 
 use crate::blocks::dense::Dense;
+use crate::blocks::full::FullUnits;
 use crate::blocks::layout::Layout;
 use crate::blocks::small::{self, LogProduct};
 use crate::blocks::sparse::{Pattern, Sparse};
@@ -19,11 +20,6 @@ const ALWAYS_DENSE: usize = 400;
 const SPARSE_COST: f64 = 16.0;
 /// The largest factor we try to hold: 2^28 elements, 2 GiB (and as much again for the cross-products).
 const MAX_ELEMENTS: usize = 1 << 28;
-
-/// Share of the trailing rows that a unit must touch on average for one matrix product to beat scattered updates.
-const GATHER_DENSITY: f64 = 0.25;
-/// Below this many multiplications the scattered updates are as good.
-const GATHER_WORK: f64 = 5e4;
 
 /// Storage of the random-effects block.
 #[derive(Debug)]
@@ -47,8 +43,8 @@ pub struct Trailing {
     pub a_xr: Vec<f64>,
     /// `S_XR`, then `L_XR = S_XR L_RR^-T`: `width x m`.
     pub s_xr: Vec<f64>,
-    /// All units' `B` side by side, `m x (k n_units)`, where they are nearly full; else empty.
-    gathered: Vec<f64>,
+    /// The units' blocks as dense matrices, where they are nearly full.
+    pub full: Option<FullUnits>,
 }
 
 impl Trailing {
@@ -62,11 +58,11 @@ impl Trailing {
             Some(pattern) => Storage::Sparse(Sparse::new(&pattern, units, layout)),
             None => Storage::Dense(Dense::new(m)),
         };
-        let gathered = match rr {
-            Storage::Dense(_) if worth_gathering(units, m) => vec![0.0; m * units.n_units * units.k],
-            _ => Vec::new(),
+        let full = match rr {
+            Storage::Dense(_) => FullUnits::new(units, m),
+            Storage::Sparse(_) => None,
         };
-        Ok(Self { m, width, rr, a_xr: vec![0.0; m * width], s_xr: vec![0.0; m * width], gathered })
+        Ok(Self { m, width, rr, a_xr: vec![0.0; m * width], s_xr: vec![0.0; m * width], full })
     }
 
     /// Adds to an element of the lower triangle of `Z_R'WZ_R`.
@@ -101,13 +97,6 @@ impl Trailing {
     /// `S -= [B; B_X] B'` for one unit: `b` holds `k` values per touched row, `bx` is `width x k`.
     #[inline(always)]
     pub fn rank_update(&mut self, k: usize, unit: usize, rows: &[u32], b: &[f64], bx: &[f64]) {
-        if !self.gathered.is_empty() {
-            let columns = &mut self.gathered[unit * k * self.m..(unit + 1) * k * self.m];
-            for (&row, b) in rows.iter().zip(b.chunks_exact(k)) {
-                (0..k).for_each(|j| columns[j * self.m + row as usize] = b[j]);
-            }
-            return;
-        }
         match &mut self.rr {
             Storage::Dense(dense) => dense.rank_update(k, rows, b),
             Storage::Sparse(sparse) => sparse.rank_update(k, unit, b),
@@ -120,21 +109,11 @@ impl Trailing {
         }
     }
 
-    /// All units' `B` of the last update side by side, `m x (k n_units)`, where they are gathered.
-    pub(super) fn gathered(&self) -> Option<MatRef<'_, f64>> {
-        let columns = self.gathered.len() / self.m.max(1);
-        (columns > 0).then(|| MatRef::from_column_major_slice(&self.gathered, self.m, columns))
-    }
-
-    /// The rank updates that were gathered, as matrix products; `bx` is `width x (k n_units)`.
-    pub fn finish_rank_updates(&mut self, bx: &[f64]) {
-        let columns = self.gathered.len() / self.m.max(1);
-        let Storage::Dense(dense) = &mut self.rr else { return };
-        if columns == 0 {
-            return;
-        }
-        let b = MatRef::from_column_major_slice(&self.gathered, self.m, columns);
-        let bx = MatRef::from_column_major_slice(bx, self.width, columns);
+    /// `S -= [B; B_X] B'` for full units; `bx` is `width x (k n_units)`.
+    pub fn full_rank_update(&mut self, bx: &[f64]) {
+        let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr) else { return };
+        let b = full.b();
+        let bx = MatRef::from_column_major_slice(bx, self.width, b.ncols());
         dense.subtract_gram(b);
         let s_xr = MatMut::from_column_major_slice_mut(&mut self.s_xr, self.width, self.m);
         add_product(s_xr, bx, b.transpose(), -1.0);
@@ -184,11 +163,11 @@ impl Trailing {
         Ok(2.0 * product.ln())
     }
 
-    /// Solves `L_RR x = x` in place; `x` has `m` elements.
-    pub fn forward_solve(&self, x: &mut [f64]) {
+    /// Solves `L_RR x = x` in place; `x` is `m x width`.
+    pub fn forward_solve(&self, width: usize, x: &mut [f64]) {
         match &self.rr {
-            Storage::Dense(dense) => dense.right_solve(1, x),
-            Storage::Sparse(sparse) => sparse.right_solve(1, x),
+            Storage::Dense(dense) => dense.forward_solve(width, x),
+            Storage::Sparse(sparse) => x.chunks_exact_mut(self.m).for_each(|x| sparse.right_solve(1, x)),
         }
     }
 
@@ -199,12 +178,6 @@ impl Trailing {
             Storage::Sparse(sparse) => sparse.backward_solve(width, x),
         }
     }
-}
-
-fn worth_gathering(units: &Units, m: usize) -> bool {
-    let touched = units.rows.len() as f64;
-    let density = touched / (units.n_units as f64 * m as f64);
-    density > GATHER_DENSITY && touched * units.k as f64 * m as f64 > GATHER_WORK
 }
 
 // `None`: dense is cheaper.

@@ -12,6 +12,9 @@ use crate::derivatives::reduced::scale_columns;
 use crate::derivatives::{Derivatives, Profile};
 use crate::pls::Pls;
 
+/// Units that share a matrix product.
+const AT_ONCE: usize = 64;
+
 /// Memory of [`Derivatives::update_information`]; `n` directions.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
@@ -21,8 +24,10 @@ pub(super) struct Workspace {
     c: Vec<f64>,
     /// Its border, `n x width`.
     c_x: Vec<f64>,
-    /// Of one unit: `k` values per direction.
+    /// Of some units: `n x k` each.
     t: Vec<f64>,
+    /// Of one unit: `S a_d` for its directions, and small blocks.
+    unit: Vec<f64>,
 }
 
 impl Derivatives {
@@ -31,7 +36,7 @@ impl Derivatives {
         let (n, m, width) = (self.directions.len(), pls.layout.m, pls.layout.width);
         self.h.fill(0.0);
         let mut w = std::mem::take(&mut self.information);
-        for (buffer, length) in [(&mut w.a, n * m), (&mut w.c, n * m), (&mut w.c_x, n * width), (&mut w.t, 0)] {
+        for (buffer, length) in [(&mut w.a, n * m), (&mut w.c, n * m), (&mut w.c_x, n * width)] {
             buffer.clear();
             buffer.resize(length, 0.0);
         }
@@ -69,72 +74,59 @@ impl Derivatives {
         }
     }
 
-    // Q of the units' directions; what the units contribute to c and its border.
+    // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and `t A_X0'`.
     #[inline(always)]
     fn add_units(&mut self, pls: &Pls, k: usize, w: &mut Workspace) {
+        let (n, width) = (self.directions.len(), pls.layout.width);
+        w.t.resize(n * k * AT_ONCE.min(pls.units.n_units), 0.0);
+        w.unit.resize(n * k + 2 * k * k, 0.0);
+        for first in (0..pls.units.n_units).step_by(AT_ONCE) {
+            let units = first..(first + AT_ONCE).min(pls.units.n_units);
+            let columns = k * units.len();
+            let t = &mut w.t[..n * columns];
+            t.fill(0.0);
+            pls.trailing.times_units(k, &pls.units, units.clone(), n, 1.0, &w.a, t);
+            for (unit, t) in units.clone().zip(t.chunks_exact_mut(n * k)) {
+                self.add_unit(pls, k, unit, t, &mut w.unit);
+            }
+            pls.trailing.times_units_transposed(k, &pls.units, units, n, t, &mut w.c);
+            let ax0 = &pls.units.ax0[first * width * k..];
+            multiply_add(n, columns, width, 1.0, t, ax0, &mut w.c_x);
+        }
+    }
+
+    // Q += a_d' S a_e with S = P A00. On entry t = A_0R a for the trailing directions; on return it has -V t there, and
+    // P'a_d for the unit's own directions.
+    #[inline(always)]
+    fn add_unit(&mut self, pls: &Pls, k: usize, unit: usize, t: &mut [f64], buffer: &mut [f64]) {
         let n = self.directions.len();
-        let of_units = self.directions.of_term(pls.layout.unit_term);
-        let mut block = vec![0.0; 4 * k * k];
-        let (s, rest) = block.split_at_mut(k * k);
-        let (v_unit, row_buffer) = rest.split_at_mut(k * k);
-        w.t.resize(2 * k * n, 0.0);
-        let (t, z) = w.t.split_at_mut(k * n);
-        for unit in 0..pls.units.n_units {
-            let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
-            let columns = self.scores.columns;
-            let v = |effect: usize| self.scores.units[(unit * k + effect + 1) * columns - 1];
-            small::multiply(k, p, pls.units.a00(unit), s);
-            // t = a_d, z = S a_d for the units' directions.
-            let pairs = self.directions.pairs(pls.layout.unit_term);
-            for (e, &(r, q)) in pairs.iter().enumerate() {
-                let (t, z) = (&mut t[e * k..(e + 1) * k], &mut z[e * k..(e + 1) * k]);
-                t.fill(0.0);
-                (t[r], t[q]) = (v(q), v(r));
-                for (i, z) in z.iter_mut().enumerate() {
-                    *z = if r == q { s[r * k + i] * t[r] } else { s[r * k + i] * t[r] + s[q * k + i] * t[q] };
-                }
+        let (own, pairs) =
+            (self.directions.of_term(pls.layout.unit_term), self.directions.pairs(pls.layout.unit_term));
+        let (block, z) = buffer.split_at_mut(k * k);
+        let range = unit * k * k..(unit + 1) * k * k;
+        let (p, m) = (&self.p_units[range.clone()], &pls.m[range]);
+        if own.len() < n {
+            small::multiply_transposed(k, m, m, block);
+            let product = &mut z[..n * k];
+            small::multiply_rows(k, n, t, block, product);
+            t.iter_mut().zip(product).for_each(|(t, product)| *t = -*product);
+        }
+        small::multiply(k, p, pls.units.a00(unit), block);
+        let columns = self.scores.columns;
+        let v = |effect: usize| self.scores.units[(unit * k + effect + 1) * columns - 1];
+        for (e, (&(r, q), z)) in pairs.iter().zip(z.chunks_exact_mut(k)).enumerate() {
+            let (at_r, at_q) = (v(q), if r == q { 0.0 } else { v(r) });
+            for l in 0..k {
+                t[l * n + own.start + e] = p[l * k + r] * at_r + p[l * k + q] * at_q;
+                z[l] = block[r * k + l] * at_r + block[q * k + l] * at_q;
             }
-            for (e, &(r, q)) in pairs.iter().enumerate() {
-                let d = of_units.start + e;
-                for f in 0..=e {
-                    let z = &z[f * k..(f + 1) * k];
-                    let form = if r == q { t[e * k + r] * z[r] } else { t[e * k + r] * z[r] + t[e * k + q] * z[q] };
-                    self.h[d * n + of_units.start + f] += form;
-                }
+        }
+        for (e, &(r, q)) in pairs.iter().enumerate() {
+            let (at_r, at_q) = (v(q), if r == q { 0.0 } else { v(r) });
+            let column = &mut self.h[(own.start + e) * n + own.start..][..=e];
+            for (h, z) in column.iter_mut().zip(z.chunks_exact(k)) {
+                *h += at_r * z[r] + at_q * z[q];
             }
-            let row_p = &mut row_buffer[..k];
-            let mut add_row = |values: &[f64], stride: usize, out: &mut [f64]| {
-                for (c, x) in row_p.iter_mut().enumerate() {
-                    *x = (0..k).map(|l| values[l * stride] * p[l * k + c]).sum();
-                }
-                for ((out, &(r, q)), t) in out[of_units.clone()].iter_mut().zip(pairs).zip(t.chunks_exact(k)) {
-                    *out += if r == q { row_p[r] * t[r] } else { row_p[r] * t[r] + row_p[q] * t[q] };
-                }
-            };
-            let (rows, vals) = pls.units.touched(unit);
-            for (&row, values) in rows.iter().zip(vals.chunks_exact(k)) {
-                add_row(values, 1, &mut w.c[row as usize * n..(row as usize + 1) * n]);
-            }
-            let width = pls.layout.width;
-            for j in 0..width - 1 {
-                add_row(&pls.units.ax0(unit)[j..], width, &mut w.c_x[j * n..(j + 1) * n]);
-            }
-            if rows.is_empty() {
-                continue;
-            }
-            let m = &pls.m[unit * k * k..(unit + 1) * k * k];
-            small::multiply_transposed(k, m, m, v_unit);
-            subtract_trailing(
-                pls,
-                &self.directions,
-                &self.block_of_row,
-                k,
-                unit,
-                v_unit,
-                (&w.a, &mut w.c, &mut w.c_x),
-                t,
-                z,
-            );
         }
     }
 
@@ -192,44 +184,6 @@ impl Derivatives {
             }
         }
         sums
-    }
-}
-
-// c -= A_R0 V_i A_R0' a, and its border, for the directions of the trailing terms.
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-fn subtract_trailing(
-    pls: &Pls,
-    directions: &super::Directions,
-    block_of_row: &[u32],
-    k: usize,
-    unit: usize,
-    v: &[f64],
-    (a, c, c_x): (&[f64], &mut [f64], &mut [f64]),
-    t: &mut [f64],
-    z: &mut [f64],
-) {
-    let n = directions.len();
-    let (rows, vals) = pls.units.touched(unit);
-    t.fill(0.0);
-    for (&row, values) in rows.iter().zip(vals.chunks_exact(k)) {
-        let term = pls.layout.blocks[block_of_row[row as usize] as usize].term;
-        for d in directions.of_term(term) {
-            small::axpy(a[row as usize * n + d], values, &mut t[d * k..(d + 1) * k]);
-        }
-    }
-    for (t, z) in t.chunks_exact(k).zip(z.chunks_exact_mut(k)) {
-        (0..k).for_each(|i| z[i] = (0..k).map(|l| v[l * k + i] * t[l]).sum());
-    }
-    for (&row, values) in rows.iter().zip(vals.chunks_exact(k)) {
-        let c = &mut c[row as usize * n..(row as usize + 1) * n];
-        c.iter_mut().zip(z.chunks_exact(k)).for_each(|(c, z)| *c -= small::dot(values, z));
-    }
-    let width = pls.layout.width;
-    for (l, column) in pls.units.ax0(unit).chunks_exact(width).enumerate() {
-        for (x, c_x) in column.iter().zip(c_x.chunks_exact_mut(n)) {
-            c_x.iter_mut().zip(z.chunks_exact(k)).for_each(|(c, z)| *c -= x * z[l]);
-        }
     }
 }
 

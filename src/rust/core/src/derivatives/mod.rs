@@ -85,6 +85,8 @@ pub struct Derivatives {
     p_units: Vec<f64>,
     /// `S_RR^-1` as the trailing storage holds it.
     c: Vec<f64>,
+    /// `L^-1 D'` times some columns.
+    e: Vec<f64>,
     /// `K`, only where some trailing Lambda is singular.
     k_rr: Vec<f64>,
     scores: Scores,
@@ -106,6 +108,7 @@ impl Derivatives {
             inverses: pls.layout.blocks.iter().map(|_| None).collect(),
             p_units: vec![0.0; pls.m.len()],
             c: Vec::new(),
+            e: Vec::new(),
             k_rr: Vec::new(),
             scores: Scores::default(),
             g: pls.lambdas.iter().map(|lambda| vec![0.0; lambda.len()]).collect(),

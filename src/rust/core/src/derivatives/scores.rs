@@ -1,8 +1,11 @@
 //! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last, `v' = (Z'Py)'`.
 
-use crate::blocks::small;
+use crate::blocks::small::{self, for_size};
 use crate::derivatives::Derivatives;
 use crate::pls::Pls;
+
+/// Units that share a matrix product.
+const AT_ONCE: usize = 64;
 
 /// `columns x q`, the units' effects and the trailing ones apart.
 #[derive(Debug, Default)]
@@ -14,6 +17,7 @@ pub(super) struct Scores {
     /// Predicted effects `Omega Z'V^-1 [X, y - X beta]` of the trailing terms.
     effects: Vec<f64>,
     residuals: Vec<f64>,
+    /// Of some units.
     unit: Vec<f64>,
 }
 
@@ -22,7 +26,7 @@ impl Derivatives {
     /// unit; for the trailing terms `v = Lambda^-T u`, or again from the residuals if Lambda is singular.
     /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(&mut self, pls: &Pls, reml: bool) {
-        let (p, m, k) = (pls.p(), pls.layout.m, pls.units.k);
+        let (p, m) = (pls.p(), pls.layout.m);
         let delta = pls.solve_border();
         let singular = self.is_singular();
         let scores = &mut self.scores;
@@ -30,8 +34,7 @@ impl Derivatives {
         let columns = scores.columns;
         scores.effects.resize(columns * m, 0.0);
         scores.trailing.resize(columns * m, 0.0);
-        scores.units.resize(columns * k * pls.units.n_units, 0.0);
-        scores.unit.resize(2 * columns * k, 0.0);
+        scores.units.resize(columns * pls.units.k * pls.units.n_units, 0.0);
         if m > 0 {
             border_rows(columns, &delta, &pls.trailing.s_xr, &mut scores.effects);
             pls.trailing.right_solve_transposed(columns, &mut scores.effects);
@@ -53,9 +56,7 @@ impl Derivatives {
             scores.residuals.iter_mut().for_each(|v| *v = -*v);
             pls.trailing.times_cross_products(columns, &scores.effects, &mut scores.residuals);
         }
-        for unit in 0..pls.units.n_units {
-            scores.update_unit(pls, &self.p_units[unit * k * k..(unit + 1) * k * k], &delta, unit, singular);
-        }
+        for_size!(pls.units.k, k => scores.update_units(pls, k, &self.p_units, &delta, singular));
         for (block, _) in pls.layout.blocks.iter().zip(&self.inverses).filter(|(_, inverse)| inverse.is_none()) {
             for &first in &block.first {
                 let range = first as usize * columns..(first as usize + block.vsize) * columns;
@@ -70,42 +71,40 @@ impl Derivatives {
 }
 
 impl Scores {
-    // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals.
-    fn update_unit(&mut self, pls: &Pls, p_unit: &[f64], delta: &[f64], unit: usize, singular: bool) {
-        let (k, columns) = (pls.units.k, self.columns);
-        let (rest, b0) = self.unit.split_at_mut(columns * k);
-        border_rows(columns, delta, pls.units.ax0(unit), rest);
-        let (rows, vals) = pls.units.touched(unit);
-        for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
-            let effect = &self.effects[row as usize * columns..(row as usize + 1) * columns];
-            for (rest, v) in rest.chunks_exact_mut(columns).zip(v) {
-                small::axpy(-v, effect, rest);
+    // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] - A_R0' b_R).
+    #[inline(always)]
+    fn update_units(&mut self, pls: &Pls, k: usize, p_units: &[f64], delta: &[f64], singular: bool) {
+        let (columns, width) = (self.columns, pls.layout.width);
+        self.unit.resize((AT_ONCE + 1) * columns * k, 0.0);
+        for first in (0..pls.units.n_units).step_by(AT_ONCE) {
+            let units = first..(first + AT_ONCE).min(pls.units.n_units);
+            let (b0, rest) = self.unit.split_at_mut(columns * k);
+            let rest = &mut rest[..units.len() * columns * k];
+            border_rows(columns, delta, &pls.units.ax0[units.start * width * k..units.end * width * k], rest);
+            pls.trailing.times_units(k, &pls.units, units.clone(), columns, -1.0, &self.effects, rest);
+            for (unit, rest) in units.clone().zip(rest.chunks_exact_mut(columns * k)) {
+                let score = &mut self.units[unit * columns * k..(unit + 1) * columns * k];
+                times_transposed(k, columns, rest, &p_units[unit * k * k..(unit + 1) * k * k], score);
+                if singular {
+                    let m = &pls.m[unit * k * k..(unit + 1) * k * k];
+                    small::multiply_rows(k, columns, rest, m, b0);
+                    times_transposed(k, columns, b0, m, rest);
+                }
+            }
+            if singular {
+                pls.trailing.times_units_transposed(k, &pls.units, units, columns, rest, &mut self.residuals);
             }
         }
-        let score = &mut self.units[unit * columns * k..(unit + 1) * columns * k];
-        score.fill(0.0);
-        for (c, rest) in rest.chunks_exact(columns).enumerate() {
-            for (a, score) in score.chunks_exact_mut(columns).enumerate() {
-                small::axpy(p_unit[c * k + a], rest, score);
-            }
-        }
-        if !singular {
-            return;
-        }
-        // b_0i = V_i rest = M_i M_i' rest
-        let m = &pls.m[unit * k * k..(unit + 1) * k * k];
-        b0.fill(0.0);
-        for (c, rest) in rest.chunks_exact(columns).enumerate() {
-            for (a, b0) in b0.chunks_exact_mut(columns).enumerate() {
-                let v: f64 = (0..k).map(|l| m[l * k + a] * m[l * k + c]).sum();
-                small::axpy(v, rest, b0);
-            }
-        }
-        for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
-            let residual = &mut self.residuals[row as usize * columns..(row as usize + 1) * columns];
-            for (b0, v) in b0.chunks_exact(columns).zip(v) {
-                small::axpy(*v, b0, residual);
-            }
+    }
+}
+
+// out = x a' for `rows x k` matrices x and out.
+#[inline(always)]
+fn times_transposed(k: usize, rows: usize, x: &[f64], a: &[f64], out: &mut [f64]) {
+    for (j, out) in out.chunks_exact_mut(rows).enumerate() {
+        out.fill(0.0);
+        for (l, x) in x.chunks_exact(rows).enumerate() {
+            small::axpy(a[l * k + j], x, out);
         }
     }
 }

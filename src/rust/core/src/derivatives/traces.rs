@@ -1,21 +1,21 @@
 //! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
 
+use crate::blocks::full::FullUnits;
 use crate::blocks::small::{self, for_size};
-use crate::derivatives::reduced::scale_columns;
+use crate::derivatives::reduced::{gram, whiten};
 use crate::derivatives::{Derivatives, Profile};
 use crate::inference::scale_rows;
 use crate::pls::Pls;
 
-/// Columns of units that are multiplied by C at a time.
+/// Columns of units that are solved for at a time.
 const CHUNK: usize = 512;
 
 impl Derivatives {
     /// Units: `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
     pub(super) fn add_unit_traces(&mut self, pls: &Pls) {
         pls.trailing.invert(&mut self.c);
-        let pairs: usize = pls.units.ptr.windows(2).map(|w| (w[1] - w[0]).pow(2)).sum();
-        if pls.trailing.is_dense() && pls.units.k > 1 && 8 * pairs > pls.units.n_units * pls.layout.m.pow(2) {
-            return self.add_full_unit_traces(pls);
+        if let Some(full) = &pls.trailing.full {
+            return self.add_full_unit_traces(pls, full);
         }
         for_size!(pls.units.k, k => self.add_unit_traces_of_size(pls, k));
     }
@@ -45,36 +45,22 @@ impl Derivatives {
         }
     }
 
-    // The same where units touch so many rows that products with all of C pay.
-    fn add_full_unit_traces(&mut self, pls: &Pls) {
+    // The same for full units: `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
+    fn add_full_unit_traces(&mut self, pls: &Pls, full: &FullUnits) {
         let (k, m) = (pls.units.k, pls.layout.m);
         let g = &mut self.g[pls.layout.unit_term];
         let (mut y, mut work) = (vec![0.0; k * k], vec![0.0; k * k]);
         let at_once = (CHUNK / k).max(1);
-        let (mut scaled, mut scaled_c) = (vec![0.0; at_once * k * m], vec![0.0; at_once * k * m]);
-        for start in (0..pls.units.n_units).step_by(at_once) {
-            let units = start..(start + at_once).min(pls.units.n_units);
-            let rows = units.len() * k;
-            let (scaled, scaled_c) = (&mut scaled[..rows * m], &mut scaled_c[..rows * m]);
-            scaled.fill(0.0);
-            scaled_c.fill(0.0);
-            for (slot, unit) in units.clone().enumerate() {
-                let (touched, vals) = pls.units.touched(unit);
-                for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
-                    scaled[row as usize * rows + slot * k..][..k].copy_from_slice(v);
-                }
-            }
-            scale_columns(pls, rows, scaled);
-            pls.trailing.times_symmetric(&self.c, rows, scaled, scaled_c);
-            for (slot, unit) in units.enumerate() {
+        for first in (0..pls.units.n_units).step_by(at_once) {
+            let units = first..(first + at_once).min(pls.units.n_units);
+            self.e.clear();
+            self.e.extend_from_slice(full.a_slice(k * units.start..k * units.end));
+            whiten(pls, &mut self.e);
+            for (unit, e) in units.zip(self.e.chunks_exact(k * m)) {
                 let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
                 small::multiply(k, p, pls.units.a00(unit), &mut work);
                 small::axpy(1.0, &work, g);
-                y.fill(0.0);
-                for (a, b) in scaled.chunks_exact(rows).zip(scaled_c.chunks_exact(rows)) {
-                    let (a, b) = (&a[slot * k..(slot + 1) * k], &b[slot * k..(slot + 1) * k]);
-                    y.chunks_exact_mut(k).zip(b).for_each(|(y, b)| small::axpy(*b, a, y));
-                }
+                gram(m, k, e, &mut y);
                 small::multiply(k, p, &y, &mut work);
                 small::multiply_transposed(k, &work, p, &mut y);
                 small::axpy(-1.0, &y, g);
