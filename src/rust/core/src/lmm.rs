@@ -267,6 +267,18 @@ impl LinearMixedModel {
         derivatives
     }
 
+    /// Theta after a step of Fisher scoring from the last theta, for which [`Self::hessian`] must have been called, if its
+    /// exact Hessian is affordable.
+    pub fn scored(&self) -> Option<Vec<f64>> {
+        let derivatives = self.derivatives.as_ref().filter(|_| self.affordable_curvature() == Curvature::Exact)?;
+        let omegas = derivatives.scored(&self.pls, self.profile(), self.df())?;
+        let mut theta = self.pls.theta.clone();
+        for (cov, omega) in self.pls.covs().iter().zip(&omegas) {
+            cov.approach(omega, &mut theta, |part| part.range().all(|j| !self.held[j]));
+        }
+        Some(theta)
+    }
+
     /// The Hessian that the optimizer and the certificate use.
     pub fn affordable_curvature(&self) -> Curvature {
         let effects = self.pls.layout.m + self.pls.units.k * self.pls.units.n_units;

@@ -242,6 +242,10 @@ impl Objective for Search<'_> {
         Some(self.free.iter().map(|&j| units[j]).chain(of_sigma).collect())
     }
 
+    fn proposal(&mut self) -> Option<Vec<f64>> {
+        self.model.scored().map(|theta| self.coordinates(&theta))
+    }
+
     fn make_canonical(&self, x: &mut [f64]) {
         let covs = self.model.pls().covs();
         let mut working = self.theta.clone();

@@ -56,7 +56,7 @@ impl Derivatives {
     }
 
     // Derivative along the direction of element (r, s) of Omega.
-    fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
+    pub(super) fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
         let g = &self.g[term];
         let k = self.mean_cross[term].len();
         if r == s {

@@ -25,21 +25,21 @@ impl Derivatives {
                 self.h[j * n + i] = 2.0 * self.h[j * n + i] + rank_one * s[i] * s[j];
             }
         }
+        self.expected.fill(0.0);
         if pls.layout.m == 0 {
-            self.subtract_blockwise(pls)
+            self.add_blockwise(pls)
         } else {
-            self.subtract_dense(pls)
+            self.add_dense(pls)
         }
         for j in 0..n {
-            for i in 0..j {
-                self.h[i * n + j] = self.h[j * n + i];
-            }
+            (0..j).for_each(|i| self.expected[i * n + j] = self.expected[j * n + i]);
         }
+        small::axpy(-1.0, &self.expected, &mut self.h);
     }
 
     // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
     // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
-    fn subtract_blockwise(&mut self, pls: &Pls) {
+    fn add_blockwise(&mut self, pls: &Pls) {
         let (k, n, columns) = (pls.units.k, self.directions.len(), self.scores.columns);
         let pairs = self.directions.pairs(pls.layout.unit_term);
         let p = columns - 1;
@@ -54,7 +54,7 @@ impl Derivatives {
                 for (i, &f) in pairs[..=j].iter().enumerate() {
                     let form =
                         trace_form(k, e, f, &w, &w) - if p > 0 { 2.0 * trace_form(k, e, f, &w, &b) } else { 0.0 };
-                    self.h[j * n + i] -= form;
+                    self.expected[j * n + i] += form;
                 }
             }
             for (n_e, &(r, s)) in n_e.chunks_exact_mut((p * p).max(1)).zip(pairs) {
@@ -70,13 +70,13 @@ impl Derivatives {
         for j in 0..n * p.min(1) {
             for i in 0..=j {
                 let (a, b) = (&n_e[i * p * p..(i + 1) * p * p], &n_e[j * p * p..(j + 1) * p * p]);
-                self.h[j * n + i] -= small::dot(a, b);
+                self.expected[j * n + i] += small::dot(a, b);
             }
         }
     }
 
     // Several factors: all of W, and for each pair of terms the moments of its level blocks.
-    fn subtract_dense(&mut self, pls: &Pls) {
+    fn add_dense(&mut self, pls: &Pls) {
         let n = self.directions.len();
         let w = self.whole_w(pls);
         let terms = term_rows(pls);
@@ -88,7 +88,7 @@ impl Derivatives {
                     for (j, &(x, y)) in self.directions.of_term(u).zip(self.directions.pairs(u)) {
                         let form = weight(r, s) * weight(x, y) * 2.0 * (at(r, x, s, y) + at(r, y, s, x));
                         if i <= j || t != u {
-                            self.h[i.max(j) * n + i.min(j)] -= form;
+                            self.expected[i.max(j) * n + i.min(j)] += form;
                         }
                     }
                 }

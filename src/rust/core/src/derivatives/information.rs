@@ -100,8 +100,7 @@ impl Derivatives {
     #[inline(always)]
     fn add_unit(&mut self, pls: &Pls, k: usize, unit: usize, t: &mut [f64], buffer: &mut [f64]) {
         let n = self.directions.len();
-        let (own, pairs) =
-            (self.directions.of_term(pls.layout.unit_term), self.directions.pairs(pls.layout.unit_term));
+        let (own, pairs) = (self.directions.of_term(pls.layout.unit_term), self.directions.pairs(pls.layout.unit_term));
         let (block, z) = buffer.split_at_mut(k * k);
         let range = unit * k * k..(unit + 1) * k * k;
         let (p, m) = (&self.p_units[range.clone()], &pls.m[range]);

@@ -15,6 +15,7 @@
 //! | `sum_l W_t,ll` | [`traces`]; [`reduced`] where Lambda is singular |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
+//! | the step of Fisher scoring | [`scoring`] |
 //! | from Omega to theta | [`chain`] |
 //! | optimality where Lambda is singular | [`boundary`] |
 //! | sigma as a parameter; the fixed effects' covariance | [`joint`] |
@@ -27,6 +28,7 @@ mod information;
 pub mod joint;
 mod reduced;
 mod scores;
+mod scoring;
 mod traces;
 
 #[cfg(test)]
@@ -94,6 +96,8 @@ pub struct Derivatives {
     g: Vec<Vec<f64>>,
     /// Hessian in the directions of Omega, symmetric.
     h: Vec<f64>,
+    /// Expected information `Tr` of the covariances beside a known sigma, likewise; with the exact Hessian only.
+    expected: Vec<f64>,
     information: information::Workspace,
 }
 
@@ -113,6 +117,7 @@ impl Derivatives {
             scores: Scores::default(),
             g: pls.lambdas.iter().map(|lambda| vec![0.0; lambda.len()]).collect(),
             h: vec![0.0; n_directions * n_directions],
+            expected: vec![0.0; n_directions * n_directions],
             information: information::Workspace::default(),
             directions,
         }

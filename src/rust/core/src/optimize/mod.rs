@@ -157,6 +157,11 @@ pub trait Objective {
         None
     }
 
+    /// A point that another method than Newton's proposes from the last one, whose Hessian has been computed.
+    fn proposal(&mut self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Chooses among equivalent points the one to report.
     fn make_canonical(&self, _x: &mut [f64]) {}
 
@@ -236,9 +241,19 @@ impl<'a> Recorder<'a> {
         self.objective.units().unwrap_or_else(|| vec![1.0; n])
     }
 
+    /// See [`Objective::proposal`].
+    pub(crate) fn proposal(&mut self) -> Option<Vec<f64>> {
+        self.objective.proposal()
+    }
+
     /// See [`Objective::escapes`].
     pub(crate) fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
         self.objective.escapes(x, gain)
+    }
+
+    /// Evaluations so far.
+    pub(crate) fn count(&self) -> usize {
+        self.log.len()
     }
 
     /// The last point and its value.

@@ -88,7 +88,10 @@ impl<'a> Search<'a> {
             }
             // A small radius after failures must not pass for convergence.
             let predicted = self.model.step(self.radius.max(self.first_radius)).predicted;
-            let progress = if predicted >= self.tolerance() {
+            let is_first = self.recorder.count() == 1;
+            let progress = if is_first && predicted >= self.tolerance() && self.follows_proposal() {
+                Progress::Moved
+            } else if predicted >= self.tolerance() {
                 self.newton_step()
             } else if escapes < MAX_ESCAPES {
                 escapes += 1;
@@ -116,6 +119,12 @@ impl<'a> Search<'a> {
             (0..n).for_each(|i| self.hessian[j * n + i] *= self.units[i] * self.units[j]);
         }
         Ok(self.model.update(&self.gradient, &self.hessian))
+    }
+
+    // From the start a step of another kind may go further.
+    fn follows_proposal(&mut self) -> bool {
+        let proposal = self.recorder.proposal();
+        proposal.is_some_and(|point| self.lowers(point))
     }
 
     // Shortens the step until the objective falls.

@@ -198,6 +198,15 @@ impl RelCov {
         }
     }
 
+    /// Theta of a covariance near `omega`, `vsize x vsize`; parts that can't follow, or aren't to, stay as they are.
+    pub fn approach(&self, omega: &[f64], theta: &mut [f64], is_free: impl Fn(&Part) -> bool) {
+        for (first, part) in self.placed().filter(|(_, part)| is_free(part)) {
+            let at = |i: usize, j: usize| omega[(first + j) * self.vsize + first + i];
+            let block: Vec<f64> = (0..part.size.pow(2)).map(|e| at(e % part.size, e / part.size)).collect();
+            part.covariance().approach(part.size, &block, &mut theta[part.range()]);
+        }
+    }
+
     /// The size of a step of one in each coordinate, given the root mean square of each column of Z.
     pub fn fill_units(&self, rms: &[f64], units: &mut [f64]) {
         for (first, part) in self.placed() {

@@ -1,6 +1,6 @@
 //! `diag()` and `zerocorr()`: theta is the diagonal of Lambda, or the one number that fills it.
 
-use super::{Covariance, VisitFirst, VisitSecond};
+use super::{Covariance, VisitFirst, VisitSecond, LEAST_SHARE};
 
 #[derive(Debug)]
 pub(super) struct Diagonal;
@@ -28,6 +28,10 @@ impl Covariance for Diagonal {
 
     fn project(&self, _k: usize, x: &mut [f64]) {
         x.iter_mut().for_each(|x| *x = x.abs());
+    }
+
+    fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
+        (0..k).for_each(|j| theta[j] = omega[j * k + j].max(LEAST_SHARE * theta[j].powi(2)).sqrt());
     }
 
     fn displace(&self, _k: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
@@ -61,6 +65,11 @@ impl Covariance for HomogeneousDiagonal {
 
     fn project(&self, _k: usize, x: &mut [f64]) {
         x[0] = x[0].abs();
+    }
+
+    fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
+        let mean = (0..k).map(|j| omega[j * k + j]).sum::<f64>() / k as f64;
+        theta[0] = mean.max(LEAST_SHARE * theta[0].powi(2)).sqrt();
     }
 
     fn displace(&self, _k: usize, eps: f64, _v: &[f64], theta: &mut [f64]) {

@@ -78,6 +78,9 @@ impl Structure {
     }
 }
 
+/// The least share of a variance that [`Covariance::approach`] leaves: at zero the search would see no slope.
+const LEAST_SHARE: f64 = 0.01;
+
 /// Receives `(row, column, value)`.
 pub(super) type VisitElement<'a> = &'a mut dyn FnMut(usize, usize, f64);
 /// Receives `(parameter, row, column, value)`.
@@ -149,6 +152,10 @@ pub(super) trait Covariance: Sync {
     fn has_kinks(&self) -> bool {
         false
     }
+
+    /// Theta of a positive definite matrix near `omega` (`k x k`, symmetric), for the search to go on from: no standard
+    /// deviation shrinks below a tenth. Unchanged if the structure has no such way.
+    fn approach(&self, _k: usize, _omega: &[f64], _theta: &mut [f64]) {}
 
     /// Theta with `Omega + eps v v'`, or the structure's version of it.
     fn displace(&self, k: usize, eps: f64, v: &[f64], theta: &mut [f64]);

@@ -1,6 +1,9 @@
 //! `us()`: theta is the lower triangle of Lambda, column by column.
 
-use super::{Covariance, VisitFirst, VisitSecond};
+use super::{Covariance, VisitFirst, VisitSecond, LEAST_SHARE};
+
+/// Share of a variance that the effects before may explain in a matrix that need not be positive definite.
+const LARGEST_SHARE: f64 = 0.95;
 
 #[derive(Debug)]
 pub(super) struct Unstructured;
@@ -53,6 +56,27 @@ impl Covariance for Unstructured {
             if x[place(k, column, column)] < 0.0 {
                 (column..k).for_each(|row| x[place(k, row, column)] *= -1.0);
             }
+        }
+    }
+
+    // The Cholesky factor row by row. A row that promises more than its diagonal element holds is shortened.
+    fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
+        for i in 0..k {
+            let before: f64 = (0..=i).map(|j| theta[place(k, i, j)].powi(2)).sum();
+            let variance = omega[i * k + i].max(LEAST_SHARE * before);
+            let mut explained = 0.0;
+            for j in 0..i {
+                let inner: f64 = (0..j).map(|c| theta[place(k, i, c)] * theta[place(k, j, c)]).sum();
+                let pivot = theta[place(k, j, j)];
+                let value = if pivot > 0.0 { (omega[j * k + i] - inner) / pivot } else { 0.0 };
+                theta[place(k, i, j)] = value;
+                explained += value * value;
+            }
+            let most = LARGEST_SHARE * variance;
+            if explained > most {
+                (0..i).for_each(|j| theta[place(k, i, j)] *= (most / explained).sqrt());
+            }
+            theta[place(k, i, i)] = (variance - explained.min(most)).sqrt();
         }
     }
 

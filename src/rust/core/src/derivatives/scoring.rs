@@ -1,0 +1,76 @@
+//! Fisher scoring: the step of the covariances by the expected information. Unlike Newton's it goes far in the right
+//! direction from a remote start, whatever the curvature there: for balanced data it reaches the optimum at once, and
+//! from `Omega = I` it gives the minimum-norm estimates (MINQUE) of the variance components.
+
+use crate::blocks::eigen::Eigen;
+use crate::blocks::small;
+use crate::derivatives::{Derivatives, Profile};
+use crate::pls::Pls;
+
+/// Eigenvalues below this share of the largest carry no information.
+const NEGLIGIBLE: f64 = 1e-10;
+
+impl Derivatives {
+    /// `Omega` of each term one step on, `k x k`; the exact Hessian must have been computed. `None` if the information is
+    /// not finite.
+    ///
+    /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`, with
+    /// `t_d = tr(E_d W)`, where the derivative in sigma is zero. Its step in `log sigma^2` is `d = -t's / df`, with s the
+    /// solution of `(Tr - t t' / df) s = -g`; in Omega, the ratio, the step is `s / (1 + d)`.
+    pub fn scored(&self, pls: &Pls, profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
+        let n = self.directions.len();
+        let g = self.slopes(pls);
+        let outer = self.quadratic_scores(pls);
+        let t: Vec<f64> = g.iter().zip(&outer).map(|(g, s)| g + profile.precision * s).collect();
+        let unknown = if profile.sigma_profiled { 1.0 / df } else { 0.0 };
+        let mut information = self.expected.clone();
+        for j in 0..n {
+            (0..n).for_each(|i| information[j * n + i] -= unknown * t[i] * t[j]);
+        }
+        let step = solve(&mut information, &g)?;
+        // step = -s, so that d = t'step / df.
+        let change = unknown * small::dot(&t, &step);
+        let scale = -1.0 / (1.0 + change.max(-0.9));
+        let mut omegas = Vec::new();
+        for (term, lambda) in pls.lambdas.iter().enumerate() {
+            let k = self.mean_cross[term].len();
+            let mut omega = vec![0.0; k * k];
+            small::multiply_transposed(k, lambda, lambda, &mut omega);
+            for (d, &(r, s)) in self.directions.of_term(term).zip(self.directions.pairs(term)) {
+                omega[s * k + r] += scale * step[d];
+                if r != s {
+                    omega[r * k + s] += scale * step[d];
+                }
+            }
+            omegas.push(omega);
+        }
+        Some(omegas)
+    }
+
+    // Derivatives along the directions.
+    fn slopes(&self, pls: &Pls) -> Vec<f64> {
+        let of_term = |term: usize| self.directions.pairs(term).iter().map(move |&(r, s)| self.slope(term, r, s));
+        (0..pls.lambdas.len()).flat_map(of_term).collect()
+    }
+}
+
+// The shortest solution of `a x = b` for a positive semi-definite `a`, each coordinate in the unit of its diagonal.
+fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
+    let n = b.len();
+    let unit: Vec<f64> = (0..n).map(|j| a[j * n + j].max(f64::MIN_POSITIVE).sqrt().recip()).collect();
+    for j in 0..n {
+        (0..n).for_each(|i| a[j * n + i] *= unit[i] * unit[j]);
+    }
+    let mut eigen = Eigen::new(n);
+    if !eigen.decompose(a) {
+        return None;
+    }
+    let largest = eigen.values.last().copied().unwrap_or(0.0);
+    let b: Vec<f64> = b.iter().zip(&unit).map(|(b, u)| b * u).collect();
+    let mut x = vec![0.0; n];
+    for (i, value) in eigen.values.iter().enumerate().filter(|(_, value)| **value > NEGLIGIBLE * largest) {
+        small::axpy(small::dot(eigen.vector(i), &b) / value, eigen.vector(i), &mut x);
+    }
+    x.iter_mut().zip(&unit).for_each(|(x, u)| *x *= u);
+    Some(x)
+}
