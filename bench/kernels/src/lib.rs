@@ -1,7 +1,7 @@
 //! Simulated models of the shapes that the benches time. Always the same numbers.
 
 use rlmm_core::terms::{ReTerm, RelCov};
-use rlmm_core::Design;
+use rlmm_core::{Columns, Design};
 
 /// The data of a model; its terms are unstructured.
 pub struct Model {
@@ -21,9 +21,11 @@ impl Model {
     /// What the core takes.
     pub fn design(&self) -> Design<'_> {
         fn term(t: &Term) -> ReTerm<'_> {
-            ReTerm { refs: &t.refs, n_levels: t.n_levels, z: t.z.as_deref(), cov: t.cov.clone() }
+            let z = t.z.as_deref().map_or_else(Columns::ones, |z| Columns::dense(z, t.refs.len()));
+            ReTerm { refs: &t.refs, n_levels: t.n_levels, z, cov: t.cov.clone() }
         }
-        Design { x: &self.x, y: &self.y, weights: None, offset: None, terms: self.terms.iter().map(term).collect() }
+        let (x, terms) = (Columns::dense(&self.x, self.y.len()), self.terms.iter().map(term).collect());
+        Design { x, y: &self.y, weights: None, offset: None, terms }
     }
 
     // Rows of X, and for each term the level of every row and how many columns of X vary with it.
