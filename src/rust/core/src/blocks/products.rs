@@ -31,6 +31,11 @@ impl Trailing {
         }
     }
 
+    /// Whether the random-effects block is one dense triangle.
+    pub fn is_dense(&self) -> bool {
+        matches!(self.rr, Storage::Dense(_))
+    }
+
     /// `out += alpha x A_R0` for some of the units: `x` is `rows x m`, `out` is `rows x (k units)`.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
