@@ -11,7 +11,8 @@ use rlmm_core::terms::Structure::Unstructured;
 use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
 use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
 
-const ALL: [(Family, Link); 22] = [
+// All that R's families allow, and links that a user may give them.
+const ALL: [(Family, Link); 31] = [
     (Binomial, Logit),
     (Binomial, Probit),
     (Binomial, Cloglog),
@@ -34,6 +35,15 @@ const ALL: [(Family, Link); 22] = [
     (NegativeBinomial, Log),
     (NegativeBinomial, Sqrt),
     (NegativeBinomial, Identity),
+    (Poisson, Inverse),
+    (Gamma, Sqrt),
+    (Gamma, InverseSquare),
+    (InverseGaussian, Sqrt),
+    (Gaussian, InverseSquare),
+    (Gaussian, Logit),
+    (Gaussian, Probit),
+    (Gaussian, Cloglog),
+    (Gaussian, Cauchit),
 ];
 
 // Where eta should be: centre and spread of the fixed effects.
@@ -41,7 +51,7 @@ fn region(family: Family, link: Link) -> (f64, f64) {
     match (family, link) {
         (Binomial, Log) => (-1.0, 0.1),
         (Binomial, Identity) => (0.5, 0.05),
-        (Binomial, _) => (0.2, 0.6),
+        (Binomial, _) | (_, Logit | Probit | Cloglog | Cauchit) => (0.2, 0.6),
         (_, Log) => (0.8, 0.4),
         (_, Identity) => (4.0, 0.4),
         (_, Sqrt) => (2.0, 0.2),
@@ -103,7 +113,7 @@ fn check(data: &Data, family: Family, link: Link, options: Options, vary: Vary, 
     model.gradient(vary, &mut gradient).unwrap_or_else(|e| panic!("{what}: {e}"));
     let size = gradient.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
     for j in 0..at.len() {
-        let h = 2e-3 * at[j].abs().max(region(family, link).1 * 0.3);
+        let h = 5e-4 * at[j].abs().max(region(family, link).1 * 0.3);
         let mut value = |step: f64| {
             let mut x = at.clone();
             x[j] += step * h;
@@ -148,12 +158,56 @@ fn vector_valued_and_crossed_terms() {
     }
 }
 
+// Every family and link where the columns of Lambda vanish, one of them or all.
 #[test]
 fn at_zero_variance() {
-    let mut random = Random::new(8);
-    for (family, link) in [(Binomial, Logit), (Binomial, Cloglog), (Poisson, Log)] {
+    for (index, (family, link)) in ALL.into_iter().enumerate() {
+        let mut random = Random::new(300 + index as u64);
         let data = simulate(&mut random, family, link, &[(10, 2), (6, 1)]);
-        check(&data, family, link, Options::default(), Vary::Modes, 0.0);
+        let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+        for vary in [Vary::Modes, Vary::Jointly] {
+            check(&data, family, link, Options { shape, ..Default::default() }, vary, 0.0);
+        }
+        if family.has_dispersion() {
+            check(
+                &data,
+                family,
+                link,
+                Options { shape: Shape::Profiled(70.0), ..Default::default() },
+                Vary::Modes,
+                0.0,
+            );
+        }
+    }
+}
+
+#[test]
+fn quadrature_of_every_family_and_link() {
+    for (index, (family, link)) in ALL.into_iter().enumerate() {
+        let mut random = Random::new(500 + index as u64);
+        for (k, nodes) in [(1, 5), (2, 3)] {
+            let data = simulate(&mut random, family, link, &[(10, k)]);
+            let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+            for information in [Information::Expected, Information::Observed] {
+                let options = Options { information, shape, nodes };
+                check(&data, family, link, options, Vary::Modes, 0.9);
+                check(&data, family, link, options, Vary::Jointly, 0.9);
+            }
+        }
+    }
+}
+
+#[test]
+fn quadrature_at_zero_variance() {
+    let mut random = Random::new(10);
+    for (family, link) in
+        [(Binomial, Logit), (Binomial, Cauchit), (Poisson, Log), (Gamma, Inverse), (NegativeBinomial, Log)]
+    {
+        for k in [1, 2, 3] {
+            let data = simulate(&mut random, family, link, &[(10, k)]);
+            let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+            check(&data, family, link, Options { shape, nodes: 3, ..Default::default() }, Vary::Modes, 0.0);
+        }
     }
 }
 

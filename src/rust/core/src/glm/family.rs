@@ -136,7 +136,12 @@ impl Family {
                 Self::Poisson => y_log(y, mu) - (y - mu),
                 Self::Gamma => (y - mu) / mu - (y / mu).ln(),
                 Self::InverseGaussian => 0.5 * (y - mu).powi(2) / (y * mu * mu),
-                Self::NegativeBinomial => y_log(y, mu) - (y + shape) * ((y - mu) / (mu + shape)).ln_1p(),
+                Self::NegativeBinomial => {
+                    // log((y + theta) / (mu + theta)), exact where y is near mu and where mu is large.
+                    let change = (y - mu) / (mu + shape);
+                    let log = if change > -0.5 { change.ln_1p() } else { ((y + shape) / (mu + shape)).ln() };
+                    y_log(y, mu) - (y + shape) * log
+                }
             }
     }
 
