@@ -10,9 +10,21 @@ warn_rlmm <- function(message, class, ...) {
   rlang::warn(message, class = c(class, "rlmm_warning"), ...)
 }
 
+# As rlang::inform(), which formats a message, at a millisecond, also where none is shown.
 inform_rlmm <- function(message, class, ...) {
-  rlang::inform(message, class = c(class, "rlmm_message"), ...)
+  cnd <- structure(
+    class = c(class, "rlmm_message", "rlang_message", "message", "condition"),
+    list(message = message, call = NULL, ...)
+  )
+  withRestarts(muffleMessage = function() NULL, {
+    signalCondition(cnd)
+    cat(paste0(conditionMessage(cnd), "\n"), file = stderr())
+  })
+  invisible()
 }
+
+#' @export
+conditionMessage.rlmm_message <- function(c) rlang::format_error_bullets(c$message)
 
 #' Raise what a check found as its policy says
 #' @param name The check, in snake case: classes are `rlmm_error_<name>`, and so on.

@@ -59,11 +59,12 @@ call_name <- function(expr) {
   if (is.call(expr) && is.symbol(expr[[1L]])) as.character(expr[[1L]]) else ""
 }
 
-is_bar <- function(expr) is.call(expr) && length(expr) == 3L && call_name(expr) %in% c("|", "||")
+bar_operators <- c("|", "||")
+
+is_bar <- function(expr) length(expr) == 3L && call_name(expr) %in% bar_operators
 
 is_structured_bar <- function(expr) {
-  is.call(expr) && length(expr) >= 2L && call_name(expr) %in% c(names(structure_calls), unsupported_calls) &&
-    is_bar(strip_parens(expr[[2L]]))
+  length(expr) >= 2L && call_name(expr) %in% bar_calls && is_bar(strip_parens(expr[[2L]]))
 }
 
 strip_parens <- function(expr) {
@@ -73,12 +74,14 @@ strip_parens <- function(expr) {
 
 # Only through the operators of formulas: in `I(a | b)` or `ifelse(a | b, 0, 1)` the bar means "or".
 has_bar <- function(expr) {
+  if (!is.call(expr)) return(FALSE)
   if (is_bar(expr) || is_structured_bar(expr)) return(TRUE)
-  transparent <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "&")
-  if (!call_name(expr) %in% transparent) return(FALSE)
-  for (part in as.list(expr)[-1L]) if (has_bar(part)) return(TRUE)
+  if (!call_name(expr) %in% formula_operators) return(FALSE)
+  for (i in seq_along(expr)[-1L]) if (has_bar(expr[[i]])) return(TRUE)
   FALSE
 }
+
+formula_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "&")
 
 # Bars ----------------------------------------------------------------------
 
@@ -166,7 +169,8 @@ new_group <- function(atoms, reversed = FALSE) {
 }
 
 deparse_one <- function(expr) {
-  if (is.symbol(expr)) as.character(expr) else paste(deparse(expr, 500L), collapse = " ")
+  if (is.symbol(expr)) return(as.character(expr))
+  if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
 }
 
 # `&` -----------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #' @return A list: `expr`, and `row_wise`, `FALSE` if it still gives a row another level in other company.
 #' @noRd
 group_expression <- function(atoms, data, env) {
+  if (length(atoms) == 1L && is.symbol(atoms[[1L]])) return(list(expr = atoms[[1L]], row_wise = TRUE))
   frozen <- lapply(atoms, freeze_atom, data = data, env = env)
   list(
     expr = Reduce(function(a, b) call(":", a, b), lapply(frozen, `[[`, "expr")),

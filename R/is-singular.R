@@ -29,7 +29,8 @@ NULL
 #' @rawNamespace S3method(lme4::isSingular, rlmm)
 isSingular.rlmm <- function(x, tol = 1e-4, ...) {
   check_nonnegative(tol, "tol")
-  any(is_singular(x, tol)$singular)
+  smallest <- vapply(x$random, smallest_singular_value, 0, theta = x$theta)
+  any(smallest < tol & !held_terms(x))
 }
 
 #' @rdname is_singular
@@ -41,12 +42,12 @@ is_singular <- function(x, tol = 1e-4) {
   field <- \(name, type) vapply(terms, `[[`, type, name)
   labels <- paste0("(", re_labels(x), ")")
   structure(
-    data.frame(
+    list(
       term = labels, singular = field("singular", NA), rank = field("rank", 1L), size = n_columns(x),
       reason = field("reason", "")
     ),
     directions = stats::setNames(lapply(terms, `[[`, "directions"), labels),
-    class = c("rlmm_singularity", "data.frame")
+    row.names = .set_row_names(length(labels)), class = c("rlmm_singularity", "data.frame")
   )
 }
 
@@ -54,6 +55,11 @@ is_singular <- function(x, tol = 1e-4) {
 #' @noRd
 scaled_templates <- function(fit) {
   Map(\(template, entry) template * (entry$scale %||% 1), lambda_templates(fit), fit$random)
+}
+
+smallest_singular_value <- function(entry, theta) {
+  template <- lambda_block(entry, theta) * (entry$scale %||% 1)
+  if (length(template) == 1) abs(template[[1]]) else min(svd(template, 0, 0)$d)
 }
 
 describe_template <- function(template, is_held, tol) {

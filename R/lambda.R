@@ -27,6 +27,9 @@ cell_theta <- function(term, cells = term_cells(term)) {
 
 term_cells <- function(term) template_cells(term$structure, length(term$columns))
 
+# Which of the parameters of an unstructured term of k columns stand on the diagonal.
+us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
+
 lambda_templates <- function(fit, theta = fit$theta) {
   lapply(fit$random, \(term) {
     structure(lambda_block(term, theta), dimnames = list(term$columns, term$columns))
@@ -35,7 +38,11 @@ lambda_templates <- function(fit, theta = fit$theta) {
 
 #' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates.
 #' @noRd
-theta_lower <- function(random) unlist(lapply(random, \(term) theta_range(term)[, "lower"]), use.names = FALSE)
+theta_lower <- function(random) unlist(lapply(random, term_lower), use.names = FALSE)
+
+term_lower <- function(term) {
+  if (term$structure == "us") us_lower(length(term$columns)) else theta_range(term)[, "lower"]
+}
 
 n_columns <- function(fit) vapply(fit$random, \(term) length(term$columns), 1L)
 

@@ -15,8 +15,7 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   frame <- eval_frame(terms, data, extras, parsed$bars)
   check_rows(frame, data, extras$subset)
   terms <- attr(frame, "terms")
-  check_integer64(frame)
-  check_nan(frame)
+  check_variables(frame)
   full <- frame
   frame <- apply_na_action(frame, na_action)
   if (nrow(frame) == 0L) abort_all_missing(full)
@@ -52,8 +51,30 @@ frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 #' environment, which is not where `rlmm()` was called from.
 #' @noRd
 eval_frame <- function(terms, data, extras, bars) {
+  if (is.null(extras)) {
+    frame <- plain_frame(terms, data)
+    if (!is.null(frame)) return(frame)
+  }
   arguments <- list(formula = terms, data = data %||% environment(terms), na.action = stats::na.pass)
   call_frame_step(do.call(stats::model.frame.default, c(arguments, extras)), terms, data, bars)
+}
+
+# Where all variables are numbers and factors of a data frame, its columns are the model frame: what model.frame()
+# makes of them, at a tenth of the cost.
+plain_frame <- function(terms, data) {
+  if (!is.data.frame(data)) return(NULL)
+  variables <- attr(terms, "variables")
+  names <- character(length(variables) - 1L)
+  for (i in seq_along(names)) {
+    if (!is.symbol(variables[[i + 1L]])) return(NULL)
+    names[i] <- as.character(variables[[i + 1L]])
+  }
+  columns <- unclass(data)[names]
+  for (x in columns) if (!(is_plain_number(x) || (is.factor(x) && is.null(dim(x))))) return(NULL)
+  classes <- vapply(columns, stats::.MFclass, "")
+  attr(terms, "predvars") <- variables
+  attr(terms, "dataClasses") <- classes
+  structure(columns, terms = terms, row.names = .row_names_info(data, 0L), class = "data.frame")
 }
 
 check_names <- function(terms, data) {
@@ -143,7 +164,7 @@ apply_na_action <- function(frame, na_action) {
 }
 
 has_missing <- function(frame) {
-  for (x in frame) if (anyNA(x)) return(TRUE)
+  for (x in unclass(frame)) if (anyNA(x)) return(TRUE)
   FALSE
 }
 
@@ -162,31 +183,33 @@ find_na_action <- function(x) {
   )
 }
 
-# Without bit64 the bits of such a number are read as those of another one.
-check_integer64 <- function(frame) {
-  if (isNamespaceLoaded("bit64")) return(invisible())
-  for (name in names(frame)) {
-    if (!inherits(frame[[name]], "integer64")) next
-    abort_rlmm(
-      c(paste0("Can't read ", tick(name), "."), x = "It is of class \"integer64\", which needs the package bit64.",
-        i = "Call `library(bit64)` first, or make it a double?"),
-      "rlmm_error_variable", variable = name
-    )
+# Before `na.action`.
+check_variables <- function(frame) {
+  columns <- unclass(frame)
+  for (name in names(columns)) {
+    x <- columns[[name]]
+    if (!is.double(x)) next
+    if (inherits(x, "integer64")) check_bit64(name)
+    # NaN is not a missing value but a computation that went wrong (such as `log(-1)`): never dropped in silence.
+    if (anyNA(x)) abort_if_any(is.nan(unclass(x)), name, "NaN")
   }
 }
 
-# NaN is not a missing value but a computation that went wrong (such as `log(-1)`): never dropped in silence.
-check_nan <- function(frame) {
-  for (name in names(frame)) {
-    x <- frame[[name]]
-    if (is.double(x) && anyNA(x)) abort_if_any(is.nan(unclass(x)), name, "NaN")
-  }
+# Without bit64 the bits of such a number are read as those of another one.
+check_bit64 <- function(name) {
+  if (isNamespaceLoaded("bit64")) return(invisible())
+  abort_rlmm(
+    c(paste0("Can't read ", tick(name), "."), x = "It is of class \"integer64\", which needs the package bit64.",
+      i = "Call `library(bit64)` first, or make it a double?"),
+    "rlmm_error_variable", variable = name
+  )
 }
 
 # After `na.action`: nothing missing is left (it is with `na.pass`), and all numbers are finite.
 check_complete <- function(frame) {
-  for (name in names(frame)) {
-    x <- frame[[name]]
+  columns <- unclass(frame)
+  for (name in names(columns)) {
+    x <- columns[[name]]
     if (is.double(x) && is.finite(sum(unclass(x)))) next
     if (anyNA(x)) abort_still_missing(name, original_rows(frame)[missing_rows(x)])
     if (is.double(x)) abort_if_any(is.infinite(unclass(x)), name, "infinite", frame)
@@ -226,8 +249,9 @@ variable_label <- function(name) {
 original_rows <- function(frame) attr(frame, "row.names")
 
 drop_unused <- function(frame) {
-  for (name in names(frame)) {
-    x <- frame[[name]]
+  columns <- unclass(frame)
+  for (name in names(columns)) {
+    x <- columns[[name]]
     if (is.factor(x) && any(tabulate(x, nlevels(x)) == 0L)) frame[[name]] <- droplevels(x)
   }
   frame

@@ -208,9 +208,8 @@ theta_names <- function(random) {
     names <- switch(
       entry$structure,
       us = {
-        names <- outer(columns, columns, paste, sep = ".")
-        diag(names) <- columns
-        names[lower.tri(names, diag = TRUE)]
+        names <- paste(columns[sequence(k:1, seq_len(k))], columns[rep(seq_len(k), k:1)], sep = ".")
+        replace(names, us_diagonal(k), columns)
       },
       diag = columns,
       homdiag = columns[1L],

@@ -109,10 +109,9 @@ report_exact <- function(fit, spec) {
 
 report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
-  if (policy == "ignore") return(invisible())
+  if (policy == "ignore" || !isSingular.rlmm(fit)) return(invisible())
   details <- is_singular(fit)
   details <- details[details$singular, ]
-  if (nrow(details) == 0L) return(invisible())
   lines <- singular_lines(details)
   names(lines) <- rep("i", length(lines))
   signal(policy, c(singular_header(nrow(details)), lines, i = "See `?rlmm::is_singular()`."), "singular",

@@ -58,6 +58,8 @@ structure_calls <- c(
   hetar1 = "hetar1"
 )
 unsupported_calls <- c("ou", "gau", "mat", "toep", "homtoep", "rr", "propto", "equalto")
+# Functions that may stand around a bar.
+bar_calls <- c(names(structure_calls), unsupported_calls)
 
 has_rho <- function(structure) structures[[structure]]$correlated
 
@@ -112,10 +114,7 @@ theta_range <- function(term) {
   cbind(lower = c(numeric(n - 1L), lowest), upper = c(rep(Inf, n - 1L), 1))
 }
 
-us_lower <- function(k) {
-  cells <- template_cells("us", k)
-  ifelse(cells[, 1] == cells[, 2], 0, -Inf)
-}
+us_lower <- function(k) replace(rep(-Inf, k * (k + 1) / 2), us_diagonal(k), 0)
 
 #' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's factor times `s`
 #' @noRd

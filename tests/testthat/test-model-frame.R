@@ -88,6 +88,18 @@ test_that("levels that no row has are dropped, in the data and by na.action", {
   expect_identical(our_design(y ~ un + (1 | b), data)$fixed$xlevels$un, c("a", "b", "c"))
 })
 
+test_that("a frame of plain variables is that of model.frame()", {
+  data <- frame_data()
+  for (formula in list(y ~ x + (1 | a), y ~ int * f + (x | b), log(y + 9) ~ x + (1 | a), y ~ ch + (1 | a))) {
+    parsed <- parse_formula(formula)
+    terms <- frame_terms(parsed, environment(), data)
+    expected <- model.frame(terms, data, na.action = na.pass)
+    expect_identical(eval_frame(terms, data, NULL, parsed$bars), expected)
+    named <- data[5:40, ]
+    expect_identical(eval_frame(terms, named, NULL, parsed$bars), model.frame(terms, named, na.action = na.pass))
+  }
+})
+
 test_that("bases that depend on the data are kept for other data", {
   data <- frame_data()
   design <- our_design(y ~ poly(x, 2) + scale(z) + (splines::ns(x, 2) | b), data)
