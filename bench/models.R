@@ -17,6 +17,33 @@ bench_models <- function(slow = FALSE) {
   models
 }
 
+bench_glmms <- function(slow = FALSE) {
+  from_registry <- c(
+    cbpp = "cbpp", "cbpp, nAGQ = 9" = "cbpp_nodes9", Contraception = "contraception",
+    "Contraception, nAGQ = 9" = "contraception_nodes", "Contraception, slopes" = "contraception_urban",
+    epilepsy = "epil_observations", grouseticks = "ticks", VerbAgg = "verbal", "VerbAgg, nAGQ = 0" = "verbal_fast"
+  )
+  models <- glmm_models[from_registry]
+  names(models) <- names(from_registry)
+  if (slow) models[["logistic, 5,000 x 500"]] <- large_logistic()
+  models
+}
+
+# Half a million answers of 5,000 persons to 500 items. lme4 is given the fast fit: the full one takes it hours.
+large_logistic <- function(nAGQ = 0) {
+  model <- lmm(y ~ x1 + x2 + f + (1 | a) + (1 | b), "bench::logistic", family = binomial)
+  set.seed(1)
+  n <- 5e5
+  d <- data.frame(
+    a = factor(sample(5000, n, TRUE)), b = factor(sample(500, n, TRUE)), x1 = rnorm(n), x2 = rnorm(n), f = gl(3, 1, n)
+  )
+  eta <- -0.5 + 0.5 * d$x1 - 0.3 * d$x2 + 0.2 * (d$f == "2") + rnorm(5000, sd = 0.8)[d$a] + rnorm(500, sd = 0.5)[d$b]
+  d$y <- rbinom(n, 1, plogis(eta))
+  model$args$nAGQ <- nAGQ
+  model$frame <- d
+  model
+}
+
 # lmer() and rlmm() both take a list for `control`.
 factor_days <- lmm(
   Reaction ~ factor(Days) + (factor(Days) | Subject), "rlmm::sleepstudy", REML = FALSE,

@@ -1,13 +1,15 @@
 # Whole-call times of rlmm() beside lme4's lmer(), on the same data in one R process. Prints markdown.
-#   Rscript bench/peers.R [slow] [registry] [glmmTMB]
+#   Rscript bench/peers.R [slow] [registry] [glmm] [glmmTMB]
 # By default the models of the first table of bench/README.md; with "slow" also those that take lme4 half a minute and more;
-# with "registry" all of tests/testthat/helper-models.R instead. "glmmTMB" adds a column.
+# with "registry" all of tests/testthat/helper-models.R instead; with "glmm" the generalized models, rglmm() beside glmer().
+# "glmmTMB" adds a column.
 
 suppressPackageStartupMessages({
   library(lme4)
   library(rlmm)
 })
 source("tests/testthat/helper-models.R")
+source("tests/testthat/helper-registry-glmm.R")
 source("bench/models.R")
 
 # A call's value and its median time, over as many calls as fit in about a second.
@@ -29,11 +31,12 @@ elapsed <- function(expr) {
 quietly <- function(expr) suppressWarnings(suppressMessages(expr))
 
 compare <- function(name, model, peers) {
-  data <- lmm_data(model)
+  data <- glmm_frame(model)
+  generalized <- !is.null(model$args$family)
   if (is.null(data)) return(NULL)
   calls <- list(
-    rlmm = function() quietly(lmm_fit(rlmm::rlmm, model, data = data)),
-    lme4 = function() quietly(lmm_fit(lme4::lmer, model, model$lme4, data = data)),
+    rlmm = function() quietly(lmm_fit(if (generalized) rlmm::rglmm else rlmm::rlmm, model, data = data)),
+    lme4 = function() quietly(lmm_fit(if (generalized) lme4::glmer else lme4::lmer, model, model$lme4, data = data)),
     glmmTMB = function() quietly(lmm_fit(glmmTMB::glmmTMB, for_glmmtmb(model), model$lme4, data = data))
   )[peers]
   runs <- lapply(calls, timed)
@@ -50,12 +53,14 @@ compare <- function(name, model, peers) {
 # glmmTMB() has another control and another default of REML.
 for_glmmtmb <- function(model) {
   model$args$control <- NULL
+  if (!is.null(model$args$family)) return(model)
   if (is.null(model$args$REML)) model$args$REML <- TRUE
   model
 }
 
 # The criterion that the model was fitted by.
 objective <- function(fit) {
+  if (isGLMM(fit)) return(-2 * as.numeric(logLik(fit)))
   if (inherits(fit, "merMod") && lme4::isREML(fit)) lme4::REMLcrit(fit) else deviance(fit)
 }
 
@@ -82,7 +87,13 @@ machine <- function() {
 
 args <- commandArgs(trailingOnly = TRUE)
 peers <- c("rlmm", "lme4", if ("glmmTMB" %in% args) "glmmTMB")
-models <- if ("registry" %in% args) lmm_models else bench_models(slow = "slow" %in% args)
+models <- if ("registry" %in% args) {
+  lmm_models
+} else if ("glmm" %in% args) {
+  bench_glmms(slow = "slow" %in% args)
+} else {
+  bench_models(slow = "slow" %in% args)
+}
 rows <- do.call(rbind, Map(compare, names(models), models, list(peers)))
 cat(machine(), "\n\n", sep = "")
 print_markdown(rows, peers)

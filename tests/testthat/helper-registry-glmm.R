@@ -66,10 +66,6 @@ glmm_models <- list(
   salamander = lmm(
     Mate ~ Cross + (1 | Male) + (1 | Female), "lme4::salamander", family = binomial
   ),
-  guatemala = lmm(
-    immun ~ kid2p + mom25p + ord + ethn + rural + pcInd81 + (1 | mom) + (1 | comm), "mlmRev::guImmun",
-    family = binomial
-  ),
   verbal = lmm(
     r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item), "rlmm::VerbAgg", family = binomial, large = TRUE
   ),
