@@ -177,7 +177,7 @@ test_that("structures are held too, and must be those of the term", {
 })
 
 test_that("glmmTMB's map gives the same", {
-  skip_if_not_installed("glmmTMB")
+  suppressWarnings(skip_if_not_installed("glmmTMB"))
   theirs <- glmmTMB::glmmTMB(
     Reaction ~ Days + (1 | Subject), sleepstudy, start = list(theta = log(40), beta = c(250, 12)),
     map = list(theta = factor(NA), beta = factor(c(1, NA)))
