@@ -72,6 +72,20 @@ strip_parens <- function(expr) {
   expr
 }
 
+# The function around a bar, if it is none of a covariance structure. A bar may also mean "or": this is asked only where
+# there is no other random-effects term.
+unknown_structure <- function(expr) {
+  if (!is.call(expr)) return(NULL)
+  if (!call_name(expr) %in% formula_operators) {
+    is_around <- length(expr) >= 2L && !call_name(expr) %in% c("I", "!", bar_operators) && is_bar(strip_parens(expr[[2L]]))
+    return(if (is_around) call_name(expr))
+  }
+  for (i in seq_along(expr)[-1L]) {
+    found <- unknown_structure(expr[[i]])
+    if (!is.null(found)) return(found)
+  }
+}
+
 # Only through the operators of formulas: in `I(a | b)` or `ifelse(a | b, 0, 1)` the bar means "or".
 has_bar <- function(expr) {
   if (!is.call(expr)) return(FALSE)
@@ -227,6 +241,8 @@ read_formula <- function(formula, env) {
 abort_formula <- function(..., class = NULL) abort_rlmm(c(...), c(class, "rlmm_error_formula"))
 
 abort_no_bars <- function(formula) {
+  unknown <- unknown_structure(formula[[length(formula)]])
+  if (!is.null(unknown)) abort_structure(unknown)
   abort_formula(
     "`formula` must have at least one random-effects term.",
     x = paste(tick(deparse_one(formula)), "has no term of the form `(expr | group)`."),

@@ -231,10 +231,10 @@ held_terms <- function(fit) {
   vapply(fit$random, \(entry) all(entry$theta %in% c(held$index, held$absolute)), NA)
 }
 
-#' What is held, for the notes of a fit
+#' What is held, for the notes of a fit, or of its variances alone
 #' @noRd
-held_note <- function(fit) {
-  fixed <- fit$control$fixed
+held_note <- function(fit, parts = c("beta", "theta", "cov")) {
+  fixed <- fit$control$fixed[parts]
   what <- c(
     if (length(fixed$beta) > 0L) {
       paste(if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients", enumerate(tick(names(fixed$beta)), max = 20L))

@@ -25,8 +25,13 @@ VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
   structure(
     stats::setNames(components, component_names(x)),
     groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),
-    sc = sigma, useSc = has_scale(x), class = c("VarCorr.rlmm", "VarCorr.merMod")
+    sc = sigma, useSc = has_scale(x), held = variance_notes(x), class = c("VarCorr.rlmm", "VarCorr.merMod")
   )
+}
+
+# What of them was given, not estimated.
+variance_notes <- function(fit) {
+  if (!is.null(fit$control$fixed)) c(held_note(fit, c("theta", "cov")), known_sigma_note(fit))
 }
 
 # A generalized model without dispersion has no residual standard deviation.
@@ -68,7 +73,7 @@ format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), c
 print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
                                corr = TRUE, formatter = format_column, ...) {
   table <- format(x, digits = digits, comp = comp, corr = corr, formatter = formatter)
-  writeLines(paste0(" ", trimws(format_table(table), "right")))
+  writeLines(c(paste0(" ", trimws(format_table(table), "right")), attr(x, "held")))
   invisible(x)
 }
 

@@ -190,3 +190,11 @@ test_that("glmmTMB's map gives the same", {
   expect_equal(sigma(fit), sigma(theirs), tolerance = 1e-4)
   expect_equal(fixef(fit), glmmTMB::fixef(theirs)$cond, tolerance = 1e-5)
 })
+
+test_that("variances that are held are marked", {
+  fit <- sleep_fit(list(cov = list("Days | Subject" = diag(c(600, 35))), beta = c(Days = 10)))
+  expect_output(print(VarCorr(fit)), "Held at given values: the covariance of `(Days | Subject)`.", fixed = TRUE)
+  expect_output(print(fit), "the coefficient `Days` and the covariance of", fixed = TRUE)
+  expect_no_match(capture.output(print(VarCorr(sleep_fit(list(beta = c(Days = 10)))))), "Held")
+  expect_output(print(VarCorr(sleep_fit(list(sigma = 20)))), "was given", fixed = TRUE)
+})

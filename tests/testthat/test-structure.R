@@ -91,3 +91,9 @@ test_that("unsuited structures are errors in the user's words", {
     show_error(rlmm(Reaction ~ Days + cs(Days | Subject), days, start = c(1, 1, 1.5)))
   })
 })
+
+test_that("an unknown function around the only bar is an unknown structure", {
+  expect_error(rlmm(Reaction ~ Days + foo(Days | Subject), sleepstudy), "`foo()` isn't", fixed = TRUE,
+    class = "rlmm_error_unknown_structure")
+  expect_error(rlmm(Reaction ~ I(Days > 3 | Days < 1), sleepstudy), class = "rlmm_error_no_bars")
+})
