@@ -33,27 +33,26 @@ allFit.rlmm <- function(object, optimizers = NULL, start_from_mle = FALSE, verbo
   check_flag(start_from_mle, "start_from_mle")
   check_flag(verbose, "verbose")
   check_ncpus(ncpus)
-  if (!isLMM.rlmm(object)) abort_all_fit(object)
-  optimizers <- unique(vapply(optimizers %||% default_optimizers, check_optimizer, "", USE.NAMES = FALSE))
-  design <- c(object[c("formula", "fixed", "random")], list(frame = fit_frame(object), spec = fit_spec(object)))
-  start <- if (start_from_mle) object$theta else object$optsum$initial
+  optimizers <- unique(vapply(optimizers %||% default_optimizers(object), check_optimizer, "", USE.NAMES = FALSE))
+  design <- fit_design(object)
+  new <- if (is_glmm(object)) new_glmm_fit else new_fit
   controls <- lapply(optimizers, \(name) {
     object$control$optimizer <- name
-    core_control(object$control, FALSE, n_parameters_of(object$random), fit_held(object))
+    core_control(object$control, 0L, design, fit_held(object))
   })
-  found <- run_all(design$spec, start, controls, verbose, ncpus)
+  found <- run_all(design$spec, all_fit_start(object, start_from_mle), controls, verbose, ncpus)
   fits <- Map(\(est, control) {
     if (inherits(est, "condition")) return(est)
-    structure(new_fit(design, est, object$call, control), time = est$seconds)
+    structure(new(design, est, object$call, control), time = est$seconds)
   }, found, controls)
   structure(fits, names = optimizers, fit = object, class = "rlmm_allFit")
 }
 
-abort_all_fit <- function(object) {
-  abort_rlmm(
-    c("`allFit()` is for linear mixed models.", x = paste0("`object` is ", describe_type(object), ".")),
-    "rlmm_error_not_available"
-  )
+# A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
+all_fit_start <- function(fit, start_from_mle) {
+  if (!is_glmm(fit)) return(if (start_from_mle) fit$theta else fit$optsum$initial)
+  if (start_from_mle) return(fit[c("theta", "beta")])
+  list(theta = (fit$optsum$fast %||% fit$optsum)$initial[seq_along(fit$theta)])
 }
 
 check_ncpus <- function(ncpus) {
@@ -64,11 +63,9 @@ check_ncpus <- function(ncpus) {
   )
 }
 
-# The variants of truncated Newton differ in their preconditioning only; one of them stands for all.
-default_optimizers <- c(
-  "newton", "LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS", "LD_LBFGS", "LD_SLSQP",
-  "LD_MMA", "LD_CCSAQ", "LD_VAR1", "LD_VAR2", "LD_TNEWTON"
-)
+default_optimizers <- function(fit) {
+  setdiff(optimizers[!startsWith(optimizers, "LD_TNEWTON_")], if (!is_glmm(fit)) "bfgs")
+}
 
 # An estimate, or the error, of each. `verbose` asks to see them one by one.
 run_all <- function(spec, start, controls, verbose, ncpus) {

@@ -1,7 +1,7 @@
 #' Is the fit an optimum?
 #'
-#' Every linear fit carries a certificate: whether its theta minimizes the objective, judged by exact first and second
-#' derivatives there and not by how the optimizer went. `certificate()` shows it.
+#' Every fit carries a certificate: whether its parameters minimize the objective, judged by exact derivatives there and not
+#' by how the optimizer went. `certificate()` shows it.
 #'
 #' @details
 #' The verdict is one of:
@@ -18,10 +18,15 @@
 #' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean square.
 #' Where the covariance has full rank, `G` is zero at an optimum.
 #'
-#' @param object A fit of [rlmm()].
+#' Of a generalized model the parameters are theta, the fixed effects and an estimated shape together; the Hessian comes
+#' from differences of exact gradients, and the gain of more variance is measured, by evaluating the objective there. As this
+#' Hessian costs as much as the fit, `certificate()` computes it when it is called; the fit itself is judged by the one
+#' that the optimizer has learnt, unless that leaves a doubt.
+#'
+#' @param object A fit.
 #' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm` (largest element of
 #'   the gradient in theta, each in units of its column of Z), `curvatures` (eigenvalues of the Hessian in theta, likewise),
-#'   `hessian` (`"exact"`, or `"average"` where the exact one would cost too much), `status` of the optimizer,
+#'   `hessian` (`"exact"`; `"average"` where the exact one would cost too much; `"differences"`), `status` of the optimizer,
 #'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
 #'   combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
@@ -31,7 +36,7 @@
 #' @export
 certificate <- function(object) {
   check_fit(object, "object")
-  found <- object$optsum$certificate
+  found <- full_certificate(object)
   if (is.null(found)) abort_no_certificate()
   singular <- is_singular(object)
   parts <- lapply(seq_along(object$random), certificate_part, random = object$random, parts = found$parts)
@@ -50,9 +55,16 @@ certificate <- function(object) {
   )
 }
 
+# A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs as much as the fit.
+full_certificate <- function(fit) {
+  found <- fit$optsum$certificate
+  if (!is_glmm(fit) || is.null(fit$frame) || !identical(found$hessian %||% "quasi-newton", "quasi-newton")) return(found)
+  core_glmm_certificate(fit_spec(fit), fit$parameters, held_index(fit))$certificate
+}
+
 abort_no_certificate <- function() {
   abort_rlmm(
-    c("The fit has no certificate.", i = "It is made for linear mixed models, fits of `rlmm()`."),
+    c("The fit has no certificate.", i = "It was stopped, or has no derivatives where it ended."),
     "rlmm_error_not_available"
   )
 }

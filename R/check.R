@@ -90,7 +90,7 @@ check_dots <- function(..., fitter = "rlmm") {
   )
 }
 
-fitter_function <- function(name) if (name == "rglmm") rglmm else rlmm
+fitter_function <- function(name) list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)[[name]]
 
 check_family <- function(family) {
   if (is.function(family)) family <- family()
@@ -147,7 +147,7 @@ check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
   n <- length(spec$y)
   check_counts(n, count_columns(spec$x), spec$sigma)
-  known_sigma <- !is.null(spec$sigma) || (!is.null(spec$glmm) && spec$glmm$shape_kind == "known")
+  known_sigma <- !is.null(spec$sigma) || (!is.null(spec$glmm) && !spec$glmm$family %in% dispersion_families)
   for (entry in random) check_term(entry, n, checks, known_sigma)
   if (!known_sigma && checks$nobs_vs_rankz != "ignore") check_rank_z(spec, checks$nobs_vs_rankz)
   if (checks$scalex != "ignore") check_scale(column_matrix(spec$x, n), checks$scalex)

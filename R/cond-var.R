@@ -21,7 +21,7 @@ condVar.rlmm <- function(object, scaled = TRUE, ...) {
   } else {
     core_cond_var(fit_spec(object), object$theta)
   }
-  scale <- if (scaled) object$sigma^2 else 1
+  scale <- if (scaled) effects_sigma(object)^2 else 1
   arrays <- lapply(object$random, function(term) {
     within <- term$core_cols
     out <- scale * by_core_term[[term$core_term]][within, within, , drop = FALSE]

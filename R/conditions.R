@@ -104,14 +104,15 @@ core_error_text <- function(err) {
       "The response must lie in the range of the family.",
       x = paste0("It is ", format(err$value, digits = 4L), " in row ", err$row, ".")
     ),
+    unknown_family = c("The family must be one that rlmm knows.", x = paste0("It is \"", err$name, "\".")),
+    unknown_link = c("The link must be one that rlmm knows for the family.", x = paste0("It is \"", err$name, "\".")),
+    unknown_structure = c(
+      "The covariance structure must be one that rlmm knows for the model.", x = paste0("It is ", err$name, ".")
+    ),
     pirls = c(
       "PIRLS failed to find the conditional modes.",
-      x = if (err$iteration == 0) {
-        "The likelihood is not a positive number at the start."
-      } else {
-        paste0("At iteration ", err$iteration, ", ", plural(err$halvings, "step halving"), " did not lower the deviance.")
-      },
-      i = paste0("theta = (", paste(format(err$theta, digits = 3L, trim = TRUE), collapse = ", "), ")."),
+      x = pirls_failure(err),
+      i = paste0("theta = (", format_numbers(err$theta), "); the fixed effects are (", format_numbers(err$beta), ")."),
       i = "Is a covariate on a very large scale, or does the link let the mean leave its range?"
     ),
     quadrature = c(
@@ -126,6 +127,14 @@ core_error_text <- function(err) {
     )
   )
 }
+
+pirls_failure <- function(err) {
+  if (err$iteration == 0) return("The likelihood is not a positive number at the start.")
+  if (err$halvings == 0) return(paste0("After iteration ", err$iteration, " the modes still move, or are not finite."))
+  paste0("At iteration ", err$iteration, ", ", plural(err$halvings, "step halving"), " did not lower the deviance.")
+}
+
+format_numbers <- function(x) paste(format(x, digits = 3L, trim = TRUE), collapse = ", ")
 
 # Wording -------------------------------------------------------------------
 

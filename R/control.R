@@ -2,8 +2,9 @@
 
 #' Control of the fit
 #'
-#' @param optimizer `NULL` for the default: `"newton"`, a trust-region Newton method with exact derivatives. Or the name
-#'   of an NLopt algorithm, such as `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`,
+#' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton method with exact
+#'   derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact gradients, for which `"newton"` takes its
+#'   second derivatives from differences of these and costs more. Or the name of an NLopt algorithm, such as `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`,
 #'   `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`,
 #'   `"LD_TNEWTON"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
 #' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or absolute.
@@ -11,16 +12,21 @@
 #' @param initial_step First step in theta, one number or one for each element; `NULL` leaves it to the optimizer.
 #' @param max_eval,max_time Most evaluations of the objective and most seconds. A fit that ends so keeps the best
 #'   theta so far, and warns.
+#' @param pirls_tol,pirls_max_iter,pirls_max_halvings Of generalized models: the search for the conditional modes ends
+#'   when its next step would lower the penalized deviance by less than `pirls_tol`; it fails (and with it the evaluation of
+#'   the objective) after so many iterations, or halvings of one step.
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions only.
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
 #' @param slim Drop the parts of the fit that grow with the number of observations.
-#' @param fixed Parameters to hold at given values, of linear models: a list with any of
+#' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;
 #'   * `sigma`: the residual standard deviation (as the argument `sigma` of [rlmm()]);
 #'   * `theta`: a numeric vector named as `getME(fit, "theta")` is: relative covariance parameters;
 #'   * `cov`: a list of covariance matrices of whole terms, on the scale of the response, named by the terms, such as
 #'     `"1 + Days | Subject"` (or by the grouping factor, if it has one term).
+#'
+#'   Of generalized models only `theta` can be held (a fixed effect: by an offset).
 #'
 #'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. Held coefficients have a standard
 #'   error of zero.
@@ -41,7 +47,8 @@
 #' @export
 rlmm_control <- function(optimizer = NULL, ftol_rel = 1e-12, ftol_abs = 1e-8, xtol_rel = 0, xtol_abs = 1e-10,
                          initial_step = NULL, max_eval = Inf, max_time = Inf, progress = NULL, threads = NULL,
-                         slim = FALSE, fixed = NULL, ...) {
+                         slim = FALSE, fixed = NULL, pirls_tol = 1e-9, pirls_max_iter = 100, pirls_max_halvings = 30,
+                         ...) {
   structure(
     list(
       optimizer = check_optimizer(optimizer),
@@ -53,6 +60,8 @@ rlmm_control <- function(optimizer = NULL, ftol_rel = 1e-12, ftol_abs = 1e-8, xt
       threads = if (!is.null(threads)) check_limit(threads),
       slim = check_flag(slim, "slim"),
       fixed = check_fixed(fixed),
+      pirls_tol = check_limit(pirls_tol), pirls_max_iter = check_count(pirls_max_iter),
+      pirls_max_halvings = check_count(pirls_max_halvings),
       checks = if (...length() == 0L) default_checks else read_checks(list(...))
     ),
     class = "rlmm_control"
@@ -124,6 +133,14 @@ check_limit <- function(x, arg = rlang::caller_arg(x)) {
   abort_control(paste0("`", arg, "` must be one positive number."), paste0("It is ", describe_type(x), "."), arg = arg)
 }
 
+check_count <- function(x, arg = rlang::caller_arg(x)) {
+  if (is_number(x) && x >= 1 && x <= 1e6 && x == round(x)) return(as.double(x))
+  abort_control(
+    paste0("`", arg, "` must be one whole number from 1 to 1,000,000."), paste0("It is ", describe_type(x), "."),
+    arg = arg
+  )
+}
+
 check_step <- function(x) {
   if (is.null(x)) return(NULL)
   if (is.numeric(x) && length(x) > 0L && all(is.finite(x)) && all(x > 0)) return(as.double(x))
@@ -133,9 +150,10 @@ check_step <- function(x) {
 
 # Optimizers ----------------------------------------------------------------
 
+# The variants of truncated Newton differ in their preconditioning only: `allFit()` takes one of them.
 optimizers <- c(
-  "newton", "LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS", "LD_LBFGS", "LD_SLSQP",
-  "LD_MMA", "LD_CCSAQ", "LD_VAR1", "LD_VAR2", "LD_TNEWTON", "LD_TNEWTON_RESTART", "LD_TNEWTON_PRECOND",
+  "newton", "bfgs", "LN_BOBYQA", "LN_NEWUOA", "LN_COBYLA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS", "LD_LBFGS",
+  "LD_SLSQP", "LD_MMA", "LD_CCSAQ", "LD_VAR1", "LD_VAR2", "LD_TNEWTON", "LD_TNEWTON_RESTART", "LD_TNEWTON_PRECOND",
   "LD_TNEWTON_PRECOND_RESTART"
 )
 
@@ -156,6 +174,16 @@ check_optimizer <- function(x) {
     "`optimizer` must be `NULL` or the name of an optimizer.", paste0("It is ", describe_type(x), "."),
     optimizer_hint(x, known),
     arg = "optimizer"
+  )
+}
+
+#' For a linear model there is nothing that BFGS would do better than Newton's method
+#' @noRd
+check_optimizer_suits <- function(control) {
+  if (!identical(control$optimizer, "bfgs")) return(invisible())
+  abort_control(
+    "`optimizer` must be one for linear models.", "\"bfgs\" is for generalized models, fits of `rglmm()`.",
+    c(i = "Use the default, or \"LD_LBFGS\"."), arg = "optimizer"
   )
 }
 

@@ -19,7 +19,12 @@ core_smallest_pivot <- function(columns, weights, n) {
 
 # One fit for each control, in parallel threads; an element is an error (a condition) where a fit failed.
 core_fit_all <- function(spec, start, controls, threads) {
-  found <- unwrap(rust_lmm_fit_all(spec, as.double(start), controls, as.integer(threads)))
+  threads <- as.integer(threads)
+  found <- unwrap(if (is.null(spec$glmm)) {
+    rust_lmm_fit_all(spec, as.double(start), controls, threads)
+  } else {
+    rust_glmm_fit_all(spec, lapply(start, as.double), controls, threads)
+  })
   Map(function(est, control) {
     tryCatch(with_tolerances(unwrap(est), control), rlmm_error = identity)
   }, found, controls)
@@ -57,10 +62,7 @@ core_joint <- function(spec, theta, sigma, contrasts = NULL, exact = FALSE) {
 # logarithm of an estimated shape.
 core_glmm_fit <- function(spec, start = list(), control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
-  est <- unwrap(rust_glmm_fit(spec, lapply(start, as.double), control))
-  tolerances <- c("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time")
-  est$optsum[tolerances] <- control[tolerances]
-  est
+  with_tolerances(unwrap(rust_glmm_fit(spec, lapply(start, as.double), control)), control)
 }
 
 core_glmm_estimates <- function(spec, parameters) {
@@ -76,9 +78,15 @@ core_glmm_gradient <- function(spec, parameters) {
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
-# Of the objective in all parameters, those of a fast fit included: (theta, beta, log shape).
-core_glmm_hessian <- function(spec, parameters) {
-  unwrap(rust_glmm_hessian(spec, as.double(parameters)))
+# Of the objective in all parameters, those of a fast fit included: (theta, beta, log shape); a correlation by its angle.
+# `held`: indices of elements of theta that are left out.
+core_glmm_hessian <- function(spec, parameters, held = integer()) {
+  unwrap(rust_glmm_hessian(spec, as.double(parameters), held - 1L))
+}
+
+# The verdict on the parameters with its `gradient`, and the `hessian`: of a fast fit in theta and the shape only.
+core_glmm_certificate <- function(spec, parameters, held = integer()) {
+  unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
 }
 
 core_glmm_cond_var <- function(spec, parameters) {
@@ -87,11 +95,6 @@ core_glmm_cond_var <- function(spec, parameters) {
 
 core_glmm_leverage <- function(spec, parameters) {
   unwrap(rust_glmm_leverage(spec, as.double(parameters)))
-}
-
-# PIRLS from zero modes: the fixed effects it starts from and the Laplace deviance before and after each iteration.
-core_glmm_trace <- function(spec, parameters, joint = FALSE) {
-  unwrap(rust_glmm_trace(spec, as.double(parameters), joint))
 }
 
 unwrap <- function(result) {

@@ -9,6 +9,10 @@ NULL
 #' @noRd
 rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lmm_fit_all, spec, start, controls, threads)
 
+#' The same for a generalized model; `start` may hold `theta` and `beta`.
+#' @noRd
+rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
+
 #' Fits a spec; `start` may hold `theta` and `beta`. See ARCHITECTURE.md for what comes back.
 #' @noRd
 rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec, start, control)
@@ -25,9 +29,13 @@ rust_glmm_objective <- function(spec, parameters) .Call(wrap__rust_glmm_objectiv
 #' @noRd
 rust_glmm_gradient <- function(spec, parameters) .Call(wrap__rust_glmm_gradient, spec, parameters)
 
-#' Hessian of the objective in all parameters.
+#' Hessian of the objective in all parameters but the held ones (0-based).
 #' @noRd
-rust_glmm_hessian <- function(spec, parameters) .Call(wrap__rust_glmm_hessian, spec, parameters)
+rust_glmm_hessian <- function(spec, parameters, held) .Call(wrap__rust_glmm_hessian, spec, parameters, held)
+
+#' The verdict on parameters, and the Hessian that it rests on.
+#' @noRd
+rust_glmm_certificate <- function(spec, parameters, held) .Call(wrap__rust_glmm_certificate, spec, parameters, held)
 
 #' Conditional variances of the random effects given the fixed ones, an array per core term.
 #' @noRd
@@ -36,11 +44,6 @@ rust_glmm_cond_var <- function(spec, parameters) .Call(wrap__rust_glmm_cond_var,
 #' Leverage of each observation in the working linear model.
 #' @noRd
 rust_glmm_leverage <- function(spec, parameters) .Call(wrap__rust_glmm_leverage, spec, parameters)
-
-#' The Laplace deviance before and after each iteration of PIRLS from zero modes; fixed effects vary if `joint`, from
-#' those of the model without random effects or from those in `parameters`.
-#' @noRd
-rust_glmm_trace <- function(spec, parameters, joint) .Call(wrap__rust_glmm_trace, spec, parameters, joint)
 
 #' Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
 #' @noRd

@@ -2,6 +2,8 @@
 
 core_families <- c("binomial", "poisson", "Gamma", "inverse.gaussian", "gaussian", "negative.binomial")
 
+dispersion_families <- c("Gamma", "inverse.gaussian", "gaussian")
+
 core_links <- c("logit", "probit", "cloglog", "cauchit", "log", "sqrt", "identity", "inverse", "1/mu^2")
 
 #' An R family object, from one, a function that makes one, or its name
@@ -33,7 +35,7 @@ core_family <- function(family) {
 #' Theta of a negative binomial family
 #' @noRd
 family_theta <- function(family) {
-  theta <- get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
+  theta <- family$theta %||% get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
     suppressWarnings(as.double(gsub("^[^(]*\\(|\\)$", "", family$family)))
   if (is_number(theta) && is.finite(theta) && theta > 0) return(theta)
   abort_rlmm(
@@ -45,17 +47,31 @@ family_theta <- function(family) {
 
 #' Whether the variance has a dispersion parameter, which is estimated
 #' @noRd
-has_dispersion <- function(family) core_family(family) %in% c("Gamma", "inverse.gaussian", "gaussian")
+has_dispersion <- function(family) core_family(family) %in% dispersion_families
 
-#' The element `glmm` of the spec
+#' The negative binomial family with variance mu + mu^2 / theta, as MASS names it; `NA`: theta is to be estimated
 #' @noRd
-glmm_settings <- function(family, nodes) {
-  name <- core_family(family)
-  list(
-    family = name, link = family$link,
-    shape = if (name == "negative.binomial") family_theta(family) else 1,
-    shape_kind = if (has_dispersion(family)) "moment" else "known",
-    information = "expected", nodes = max(nodes, 1), fast = nodes == 0
+nb_family <- function(theta = NA_real_, link = "log") {
+  links <- stats::make.link(link)
+  structure(
+    list(
+      family = paste0("Negative Binomial(", if (is.na(theta)) "?" else format(round(theta, 4)), ")"), link = links$name,
+      linkfun = links$linkfun, linkinv = links$linkinv, mu.eta = links$mu.eta, valideta = links$valideta,
+      variance = \(mu) mu + mu^2 / theta,
+      dev.resids = \(y, mu, wt) 2 * wt * (y * log(pmax(1, y) / mu) - (y + theta) * log((y + theta) / (mu + theta))),
+      aic = \(y, n, mu, wt, dev) -2 * sum(wt * stats::dnbinom(y, theta, mu = mu, log = TRUE)),
+      validmu = \(mu) all(mu > 0),
+      initialize = expression({
+        n <- rep(1, nobs)
+        mustart <- y + (y == 0) / 6
+      }),
+      simulate = \(object, nsim) {
+        mu <- stats::fitted(object)
+        stats::rnbinom(nsim * length(mu), theta, mu = mu)
+      },
+      theta = theta
+    ),
+    class = "family"
   )
 }
 

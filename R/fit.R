@@ -71,6 +71,12 @@ fitted_spec <- function(fit) {
   spec
 }
 
+#' What [model_design()] returned, from the fit
+#' @noRd
+fit_design <- function(fit) {
+  c(fit[c("formula", "fixed", "random", "family")], list(frame = fit_frame(fit), spec = fit_spec(fit)))
+}
+
 fit_terms <- function(fit) {
   random <- fit$random
   frame <- fit_frame(fit)

@@ -212,7 +212,8 @@ dimensions <- function(fit) {
 #' Of the arguments of the objective
 #' @noRd
 parameter_names <- function(fit) {
-  c(theta_names(fit$random), if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta))
+  shape <- if (is_glmm(fit) && estimates_shape(fit$glmm)) if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
+  c(theta_names(fit$random), if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta), shape)
 }
 
 parameter_map <- function(fit) {

@@ -1,23 +1,31 @@
-# The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `eta` and `working_weights`.
+# The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`, `relative`,
+# `separated`, `eta` and `working_weights`; without its data the `hessian`.
 
 new_glmm_fit <- function(design, est, call, control) {
   est$scales <- lapply(design$spec$terms, \(term) sqrt(colMeans(column_matrix(term$z, length(term$refs))^2)))
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)
-  fit$family <- design$family
   fit$glmm <- design$spec$glmm
-  fit$parameters <- est$parameters
+  if (estimates_shape(fit$glmm)) fit$glmm$shape <- est$shape
+  fit$family <- if (is_nb(fit$glmm)) nb_family(fit$glmm$shape, fit$glmm$link) else design$family
+  fit[c("parameters", "relative")] <- est[c("parameters", "relative")]
+  fit$separated <- separated_effects(fit, design$spec)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
+  if (!control$slim) fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   if (control$slim) {
     # Later there are no data to take the second derivatives from.
-    fit$hessian <- if (!fit$glmm$fast) core_glmm_hessian(design$spec, est$parameters)
-  } else {
-    fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
+    judged <- core_glmm_certificate(design$spec, est$parameters, held_index(fit))
+    fit$optsum[c("gradient", "certificate")] <- judged[c("gradient", "certificate")]
+    fit$hessian <- judged$hessian
   }
   fit <- structure(fit, class = c("rlmm_glmm", "rlmm"))
   fit$optsum <- opt_summary(fit)
   fit
 }
+
+#' Whether it is a negative binomial whose theta is estimated
+#' @noRd
+is_nb <- function(glmm) glmm$family == "negative.binomial" && estimates_shape(glmm)
 
 glmm_fit_spec <- function(fit) {
   response <- fit_response(fit)
@@ -30,19 +38,51 @@ glmm_fit_spec <- function(fit) {
 
 is_glmm <- function(fit) !is.null(fit$glmm)
 
-#' Second derivatives of the objective in theta and beta
+#' Standard deviation by which Lambda is multiplied: not that of a residual, where the random effects aren't relative to it
 #' @noRd
-glmm_hessian <- function(fit) fit$hessian %||% core_glmm_hessian(fit_spec(fit), fit$parameters)
+effects_sigma <- function(fit) if (isFALSE(fit$relative)) 1 else fit$sigma
 
-#' Covariance of the fixed effects from the Hessian, or `NULL` if it has no inverse there
+#' Second derivatives of the objective in its free arguments: theta (a correlation by its angle), beta, log(shape)
+#' @noRd
+glmm_hessian <- function(fit) {
+  fit$hessian %||% core_glmm_hessian(fit_spec(fit), fit$parameters, held_index(fit))
+}
+
+#' Covariance of the estimates: twice the inverse Hessian, or `NULL` if this has a negative eigenvalue
+#'
+#' At a singular covariance some directions of theta are flat. They say nothing of the other parameters, and are left out.
 #' @noRd
 hessian_covariance <- function(fit) {
-  inverse <- tryCatch(chol2inv(chol(glmm_hessian(fit))), error = function(cnd) NULL)
-  if (is.null(inverse)) return(NULL)
-  at <- length(fit$theta) + seq_along(fit$beta)
-  out <- 2 * inverse[at, at, drop = FALSE]
+  h <- glmm_hessian(fit)
+  if (!all(is.finite(h))) return(NULL)
+  unit <- 1 / sqrt(pmax(abs(diag(h)), 1e-150))
+  parts <- eigen(h * outer(unit, unit), symmetric = TRUE)
+  limit <- 1e-7 * max(parts$values)
+  if (any(parts$values < -limit)) return(NULL)
+  kept <- parts$values > limit
+  half <- unit * parts$vectors[, kept, drop = FALSE] %*% diag(1 / sqrt(parts$values[kept]), sum(kept))
+  2 * tcrossprod(half)
+}
+
+#' The block of the fixed effects
+#' @noRd
+hessian_fixed_covariance <- function(fit) {
+  covariance <- hessian_covariance(fit)
+  if (is.null(covariance)) return(NULL)
+  at <- length(fit$theta) - n_held(fit) + seq_along(fit$beta)
+  out <- covariance[at, at, drop = FALSE]
   dimnames(out) <- list(names(fit$beta), names(fit$beta))
   out
+}
+
+#' An estimated theta of the negative binomial, or dispersion: the estimate and its standard error
+#' @noRd
+shape_estimate <- function(fit) {
+  if (!is_glmm(fit) || !estimates_shape(fit$glmm)) return(NULL)
+  covariance <- if (!fit$glmm$fast) hessian_covariance(fit)
+  variance <- if (is.null(covariance)) NA_real_ else covariance[nrow(covariance), nrow(covariance)]
+  # Of the logarithm, which is the parameter.
+  c(estimate = fit$glmm$shape, std_error = fit$glmm$shape * sqrt(variance))
 }
 
 #' For what has no meaning, or isn't there yet, for a generalized model

@@ -215,6 +215,8 @@ fit_held <- function(fit) {
   held_theta(fit$control, fit$random, if (fit$known_sigma) fit$sigma)
 }
 
+held_index <- function(fit) as.integer(fit_held(fit)$index)
+
 n_held <- function(fit) {
   held <- fit_held(fit)
   length(held$index) + length(held$absolute)

@@ -12,7 +12,7 @@
 #' deviance residuals; it is not -2 times the log-likelihood.
 #'
 #' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters:
-#' fixed effects, theta, and sigma unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does,
+#' fixed effects, theta, and sigma (or theta of the negative binomial) unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does,
 #' because REML criteria of models with different fixed effects can't be compared.
 #'
 #' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k parameters and n
@@ -87,7 +87,10 @@ AICc.default <- function(object, ...) {
 # Without enough observations the correction isn't defined: the criterion must not then prefer the model.
 small_sample_term <- function(k, n) if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
 
-n_parameters <- function(fit) n_free_beta(fit) + length(fit$theta) - n_held(fit) + !fit$known_sigma
+n_parameters <- function(fit) {
+  has_shape <- !fit$known_sigma || (is_glmm(fit) && is_nb(fit$glmm))
+  n_free_beta(fit) + length(fit$theta) - n_held(fit) + has_shape
+}
 
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd

@@ -8,7 +8,7 @@
 predict_se <- function(fit, use, new, random_only, allow_new_levels) {
   x <- if (random_only) matrix(0, new$n, n_free_beta(fit)) else free_matrix(fit, new)
   if (all(lengths(use) == 0)) {
-    return(fit$sigma * sqrt(fixed_variance(x, fit)))
+    return(effects_sigma(fit) * sqrt(fixed_variance(x, fit)))
   }
   parts <- sparse_factor(fit)
   lambdat_zt <- sparse_lambdat(fit) %*% selected_zt(fit, use, new, allow_new_levels)
@@ -17,7 +17,7 @@ predict_se <- function(fit, use, new, random_only, allow_new_levels) {
     shifted <- x[rows, , drop = FALSE] - as.matrix(Matrix::crossprod(a, parts$rzx))
     Matrix::colSums(a^2) + fixed_variance(shifted, fit)
   })
-  fit$sigma * sqrt(unlist(variance, use.names = FALSE))
+  effects_sigma(fit) * sqrt(unlist(variance, use.names = FALSE))
 }
 
 # |R_X^-T x|^2 for each row x

@@ -51,10 +51,9 @@ model_title <- function(fit) {
 }
 
 approximation <- function(fit) {
-  if (fit$glmm$fast) {
-    return("Laplace approximation, nAGQ = 0")
-  }
-  if (fit$glmm$nodes == 1) "Laplace approximation" else paste0("adaptive quadrature, nAGQ = ", fit$glmm$nodes)
+  nodes <- fit$glmm$nodes
+  if (nodes == 1) return(paste0("Laplace approximation", if (fit$glmm$fast) ", nAGQ = 0"))
+  paste0("adaptive quadrature, nAGQ = ", nodes, if (fit$glmm$fast) ", fast")
 }
 
 format_header <- function(x) {
@@ -133,7 +132,10 @@ format_fixed_effects <- function(table, digits, signif.stars) {
 #' What a reader must know before using the numbers: one or more lines for each note.
 #' @noRd
 fit_notes <- function(fit) {
-  c(dropped_note(fit), held_note(fit), known_sigma_note(fit), stopped_note(fit), singular_note(fit))
+  c(
+    dropped_note(fit), held_note(fit), known_sigma_note(fit), shape_note(fit), stopped_note(fit),
+    separation_note(fit), singular_note(fit)
+  )
 }
 
 dropped_note <- function(fit) {
@@ -150,6 +152,17 @@ dropped_note <- function(fit) {
 
 known_sigma_note <- function(fit) {
   if (fit$known_sigma && !is_glmm(fit)) "The residual standard deviation was given, not estimated."
+}
+
+shape_note <- function(fit) {
+  found <- shape_estimate(fit)
+  if (is.null(found)) return(NULL)
+  what <- if (is_nb(fit$glmm)) "Theta of the negative binomial" else "Dispersion, by maximum likelihood"
+  paste0(what, ": ", format(found[[1]], digits = 4), " (std. error ", format(found[[2]], digits = 3), ").")
+}
+
+separation_note <- function(fit) {
+  if (length(fit$separated) > 0) strwrap(paste(separation_lines(fit$separated), collapse = " "), exdent = 2)
 }
 
 stopped_note <- function(fit) {

@@ -47,12 +47,11 @@ refitML.rlmm <- function(x, ...) {
 #' Optimize the criterion of a fit with its frame, criterion, `sigma` or control replaced
 #' @noRd
 fit_again <- function(fit, start = NULL, verbose = 0L) {
-  design <- c(fit[c("formula", "fixed", "random")], list(frame = fit_frame(fit), spec = fit_spec(fit)))
+  design <- fit_design(fit)
   if (is_glmm(fit)) return(fit_glmm_again(fit, design, start, verbose))
   held <- fit_held(fit)
   est <- core_fit(
-    design$spec, core_start(start, held, fit$random),
-    core_control(fit$control, verbose, n_parameters_of(fit$random), held)
+    design$spec, core_start(start, held, fit$random), core_control(fit$control, verbose, design, held)
   )
   fit <- new_fit(design, est, fit$call, fit$control)
   report_fit(fit, design$spec)
@@ -60,9 +59,10 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
 }
 
 fit_glmm_again <- function(fit, design, theta, verbose) {
-  design$family <- fit$family
   start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
-  est <- core_glmm_fit(design$spec, start, core_control(fit$control, verbose, n_glmm_parameters(design$spec)))
+  held <- fit_held(fit)
+  start$theta <- core_start(start$theta, held, fit$random)
+  est <- core_glmm_fit(design$spec, start, core_control(fit$control, verbose, design, held))
   fit <- new_glmm_fit(design, est, fit$call, fit$control)
   report_fit(fit, design$spec)
   fit

@@ -5,23 +5,25 @@ report_fit <- function(fit, spec) {
     # Its objective has no minimum: how the optimizer ended says nothing more.
     report_exact(fit, spec)
   } else {
-    report_convergence(fit$optsum)
+    report_convergence(fit)
     report_certificate(fit, spec)
   }
+  report_separation(fit)
   report_singular(fit)
 }
 
 # Convergence ---------------------------------------------------------------
 
 # How the optimizer stopped is of no interest where the certificate says that it stopped at an optimum.
-report_convergence <- function(optsum) {
+report_convergence <- function(fit) {
+  optsum <- fit$optsum
   reason <- stop_reason(optsum)
   if (is.null(reason) || identical(optsum$certificate$verdict, "optimal")) return(invisible())
   gain <- optsum$certificate$predicted_decrease %||% NA
   warn_rlmm(
     c(paste0("The optimizer stopped before converging: ", reason, "."), i = recent_progress(optsum$fitlog),
       i = if (!is.na(gain)) paste0("A Newton step should still lower the objective by ", format(gain, digits = 2L), "."),
-      i = stopped_hint(optsum$status)),
+      i = stopped_hint(optsum$status, is_glmm(fit))),
     "rlmm_warning_convergence", status = optsum$status
   )
 }
@@ -31,6 +33,8 @@ report_convergence <- function(optsum) {
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
   if (is.null(verdict) || verdict == "optimal" || is_early(fit$optsum$status)) return(invisible())
+  # As a separated effect grows nothing is wrong, but that there is no end to it.
+  if (length(fit$separated) > 0L) return(invisible())
   # Without a finite prediction nothing is known to be wrong: such fits reproduce the response.
   if (is.na(fit$optsum$certificate$predicted_decrease)) return(invisible())
   certificate <- certificate(fit)
@@ -44,12 +48,13 @@ report_certificate <- function(fit, spec) {
 }
 
 refit_hint <- function(optimizer) {
-  if (optimizer == "newton") return("Compare the optimizers with `allFit()`.")
+  if (optimizer %in% c("newton", "bfgs")) return("Compare the optimizers with `allFit()`.")
   "Use the default optimizer, or lower `ftol_abs` and `ftol_rel` in `rlmm_control()`."
 }
 
 # The term with the most to gain by a Newton step in each of its parameters.
 steepest_term <- function(fit, spec) {
+  if (is_glmm(fit)) return(which.max(vapply(fit$random, \(entry) sum(fit$optsum$gradient[entry$theta]^2), 0)))
   found <- core_derivatives(spec, fit$theta)
   gain <- found$gradient^2 / pmax(abs(diag(found$hessian)), .Machine$double.eps)
   which.max(vapply(fit$random, \(entry) sum(gain[entry$theta]), 0))
@@ -74,10 +79,11 @@ recent_progress <- function(fitlog, last = 10L) {
   paste0("The objective still fell by ", format(fall, digits = 2L), " over the last ", last, " evaluations.")
 }
 
-stopped_hint <- function(status) {
+stopped_hint <- function(status, is_glmm) {
   what <- switch(status, MAXEVAL_REACHED = "Increase `max_eval` in `rlmm_control()`, or continue",
     MAXTIME_REACHED = "Increase `max_time` in `rlmm_control()`, or continue", "Continue")
-  paste(what, "from here with `update(fit, start = getME(fit, \"theta\"))`.")
+  start <- if (is_glmm) "getME(fit, c(\"theta\", \"fixef\"))" else "getME(fit, \"theta\")"
+  paste0(what, " from here with `update(fit, start = ", start, ")`.")
 }
 
 # Exact fits ----------------------------------------------------------------

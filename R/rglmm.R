@@ -8,25 +8,54 @@
 #'   failures)`.
 #' @param family A family object of R, a function that makes one, or its name: `binomial`, `poisson`, `Gamma`,
 #'   `inverse.gaussian`, `gaussian` with another link than the identity, or `MASS::negative.binomial(theta)`. Links are
-#'   logit, probit, cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2.
+#'   logit, probit, cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2. For a negative binomial whose theta is
+#'   to be estimated use [rglmm_nb()].
 #' @param start Where to start: theta, or a list with any of the elements `theta` and `fixef` (or `beta`).
+#' @param verbose 1 or 2: print each evaluation of the objective. 3: print also the course of each search for the
+#'   conditional modes (PIRLS): whether the fixed effects are varied, the Laplace deviance and the fixed effects at its
+#'   start, and the deviance after each iteration.
 #' @param nAGQ 1: the Laplace approximation. More, up to 100: that many nodes per random effect of adaptive Gauss-Hermite
-#'   quadrature, for models with a single grouping factor. 0: faster and less exact, the fixed effects being those of
-#'   the penalized least squares at each theta.
+#'   quadrature, for models with a single grouping factor and up to a million nodes per level. 0: the Laplace
+#'   approximation with `fast = TRUE`.
 #' @param mustart,etastart Means, or linear predictors, to start from: the fixed effects start at their projection.
 #'   The estimates don't depend on where the optimizer starts, but for local minima.
+#' @param dispersion For the families `Gamma`, `inverse.gaussian` and `gaussian`: `"profiled"`, `"moment"` or
+#'   `"estimated"`; see below.
+#' @param information Which information of the linear predictors stands in the determinant of the Laplace
+#'   approximation, `"expected"` or `"observed"`; see below.
+#' @param fast Find the fixed effects together with the conditional modes, at each theta, instead of maximising the
+#'   likelihood over them? Faster and less exact: MixedModels.jl's `fast`, also with quadrature.
 #'
-#' @details
-#' The criterion is the Laplace approximation of the deviance with the expected information (Fisher scoring) in its
-#' determinant, which is lme4's. For canonical links it is the same as with the observed information. It is minimised
-#' over theta and the fixed effects together, with its exact gradient.
+#' @section Which likelihood:
+#' The random effects are integrated out by the Laplace approximation, or by quadrature around the same conditional modes.
+#' Its determinant has the second derivative of the log-likelihood in each linear predictor. By default this is replaced by
+#' its expectation, as lme4 and MixedModels.jl do (they find the modes by Fisher scoring). `information =
+#' "observed"` keeps it, as glmmTMB and TMB do. For canonical links (logit, Poisson with log, Gamma with inverse) they are
+#' the same; otherwise the estimates differ a little, and less with more observations per level. With many quadrature nodes
+#' the choice doesn't matter.
 #'
-#' Where the family has a dispersion (`Gamma`, `inverse.gaussian`, `gaussian`), this is treated as lme4 1.1 does: the
-#' random effects' standard deviations are relative to `sigma()`, and sigma is estimated from the Pearson residuals and
-#' the random effects, not by maximum likelihood. lme4 2 and glmmTMB treat it in other ways and give other estimates.
+#' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` is treated in one of three ways:
+#'
+#' * `"profiled"`, as lme4 does since version 2.0: phi is the deviance over n minus the rank of `[X Z]`, and the likelihood is
+#'   taken at the deviance over n.
+#' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to `sigma()`, which is
+#'   estimated from the Pearson residuals and the random effects.
+#' * `"estimated"`: by maximum likelihood, as any other parameter. With `information = "observed"` it is glmmTMB's fit. It
+#'   is the only one that quadrature knows, and the one to choose for a likelihood in the strict sense.
+#'
+#' `sigma()` is the square root of phi. Standard errors and conditional variances of lme4 2.1 for these families are too small by the factor
+#' sigma where they come from its factor `RX` or `L`: phi is in its weights already. Those here have it once.
+#'
+#' The criterion is minimised over theta, the fixed effects and, where it is estimated, the logarithm of the dispersion,
+#' with its exact gradient. [certificate()] says whether an optimum was reached.
 #'
 #' `logLik()` has all constants of the density, so that fits with different `nAGQ` can be compared. lme4 1.1 leaves some of
 #' them out when `nAGQ` is greater than 1, and is lower by 1 for families with a dispersion.
+#'
+#' @section Separation:
+#' Where all responses of a cell of the fixed effects are alike (all zero, say), a fixed effect may have no finite
+#' estimate: the likelihood keeps rising as it grows. Such a fit ends where nothing is left to gain, with a warning
+#' that names the effect. Levels of a grouping factor whose responses are alike do no harm.
 #'
 #' @return A list of class `rlmm_glmm`.
 #' @examples
@@ -35,16 +64,23 @@
 #' ranef(fit)
 #' predict(fit, data.frame(period = "2", herd = "1"), type = "response")
 #' rglmm(TICKS ~ YEAR + (1 | LOCATION), grouseticks, family = "poisson", nAGQ = 9)
+#' # A dispersion, estimated by maximum likelihood with the Laplace approximation that glmmTMB uses:
+#' grouseticks$share <- (grouseticks$TICKS + 1) / 10
+#' rglmm(
+#'   share ~ YEAR + (1 | LOCATION), grouseticks, family = Gamma("log"), dispersion = "estimated", information = "observed"
+#' )
 #' @export
 rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start = NULL, verbose = 0L, nAGQ = 1L,
-                  subset, weights, na.action, offset, mustart, etastart, contrasts = NULL, ...) {
+                  subset, weights, na.action, offset, mustart, etastart, contrasts = NULL,
+                  dispersion = c("profiled", "moment", "estimated"), information = c("expected", "observed"),
+                  fast = FALSE, ...) {
   call <- match.call()
   check_dots(..., fitter = "rglmm")
   control <- as_control(control)
   formula <- read_formula(if (missing(formula)) NULL else formula, parent.frame())
   family <- read_family(if (missing(family)) NULL else family, parent.frame())
   check_verbose(verbose)
-  check_nodes(nAGQ)
+  approximation <- glmm_approximation(family, nAGQ, fast, dispersion, information)
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
@@ -53,9 +89,11 @@ rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start 
     if (!missing(etastart)) list(etastart = rlang::enquo(etastart))
   )
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
-  design <- model_design(formula, data, FALSE, control, extras, na_action, contrasts, family = family, nodes = nAGQ)
+  design <- model_design(formula, data, FALSE, control, extras, na_action, contrasts, approximation = approximation)
   start <- glmm_start(start, design)
-  est <- core_glmm_fit(design$spec, start, core_control(control, verbose, n_glmm_parameters(design$spec)))
+  held <- held_theta(control, design$random)
+  start$theta <- core_start(start$theta, held, design$random)
+  est <- core_glmm_fit(design$spec, start, core_control(control, verbose, design, held))
   fit <- new_glmm_fit(design, est, call, control)
   report_fit(fit, design$spec)
   fit
@@ -63,27 +101,19 @@ rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start 
 
 #' The part of the spec that makes it a generalized model, with the response it wants
 #' @noRd
-glmm_spec <- function(spec, frame, family, nodes, random) {
+glmm_spec <- function(spec, frame, approximation, random) {
+  family <- approximation$family
   response <- frame_response(frame, family)
   check_glmm_response(response, frame[[1L]], family, names(frame)[1L], original_rows(frame))
-  check_structures(random)
-  check_quadrature(nodes, random)
+  check_quadrature(approximation$nodes, random)
   spec[c("y", "weights")] <- list(response$y, response$weights)
-  spec$glmm <- glmm_settings(family, nodes)
+  spec$glmm <- glmm_settings(approximation, spec)
   spec
 }
 
-check_structures <- function(random) {
-  structures <- vapply(random, \(term) term$structure, "")
-  at <- which(vapply(structures, has_rho, NA))
-  if (length(at) > 0L) {
-    abort_glmm(paste("The covariance structure of", tick(random[[at[1L]]]$label)), "Use `us()` or `diag()`?")
-  }
-}
-
-n_glmm_parameters <- function(spec) {
-  theta <- vapply(spec$terms, \(term) sum(mapply(n_theta, term$part_kind, term$part_size)), 1)
-  sum(theta) + if (spec$glmm$fast) 0 else count_columns(spec$x)
+check_glmm_fixed <- function(control) {
+  other <- setdiff(names(control$fixed), "theta")
+  if (length(other) > 0L) abort_glmm(paste0("Holding ", tick(other[1L]), " by `fixed`"), "Only `theta` can be held.")
 }
 
 # Start ---------------------------------------------------------------------
@@ -121,34 +151,4 @@ projected_start <- function(design) {
   }
   x <- column_matrix(design$spec$x, length(eta))
   stats::lm.fit(x, eta - (design$spec$offset %||% 0))$coefficients
-}
-
-# Quadrature ----------------------------------------------------------------
-
-check_nodes <- function(nodes) {
-  if (is_number(nodes) && nodes >= 0 && nodes <= 100 && nodes == round(nodes)) return(invisible())
-  abort_rlmm(
-    c("`nAGQ` must be a whole number from 0 to 100.", x = paste0("It is ", describe_type(nodes), ".")),
-    "rlmm_error_nagq", arg = "nAGQ"
-  )
-}
-
-#' Quadrature is over the effects of one level at a time, all nodes of one with all of another
-#' @noRd
-check_quadrature <- function(nodes, random) {
-  if (nodes <= 1) return(invisible())
-  groups <- vapply(random, \(term) term$group, "")
-  effects <- sum(lengths(lapply(random, `[[`, "columns")))
-  found <- if (length(unique(groups)) > 1L) {
-    paste0("It has the grouping factors ", enumerate(tick(unique(groups))), "; quadrature needs a single one.")
-  } else if (nodes^effects > 1e6) {
-    paste0("With ", effects, " random effects per level of ", tick(groups[1L]), " that is more than a million nodes.")
-  }
-  if (is.null(found)) return(invisible())
-  must <- if (length(unique(groups)) > 1L) "0 or 1" else paste("at most", max(1, floor(1e6^(1 / effects) + 1e-9)))
-  abort_rlmm(
-    c(paste0("`nAGQ` must be ", must, " for this model, not ", nodes, "."), x = found,
-      i = "Use `nAGQ = 1` for the Laplace approximation."),
-    "rlmm_error_nagq", arg = "nAGQ"
-  )
 }

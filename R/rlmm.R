@@ -45,8 +45,7 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   start <- check_start(start, design$random)
   held <- held_theta(control, design$random, design$spec$sigma)
   est <- core_fit(
-    design$spec, core_start(start, held, design$random),
-    core_control(control, verbose, n_parameters_of(design$random), held)
+    design$spec, core_start(start, held, design$random), core_control(control, verbose, design, held)
   )
   fit <- new_fit(design, est, call, control)
   report_fit(fit, design$spec)
@@ -54,26 +53,27 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
 }
 
 #' From a formula to what Rust needs, and what the fit keeps
-#' @param family,nodes Of a generalized model: the family object, and `nAGQ`.
+#' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
 #' @return A list: `formula`, `frame`, `fixed`, `random`, and the `spec` of ARCHITECTURE.md.
 #' @noRd
 model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), extras = NULL,
-                         na_action = stats::na.omit, contrasts = NULL, sigma = NULL, family = NULL, nodes = 1) {
+                         na_action = stats::na.omit, contrasts = NULL, sigma = NULL, approximation = NULL) {
   check_flag(REML, "REML")
   check_sigma(sigma)
-  if (!is.null(family) && !is.null(control$fixed)) abort_glmm("Holding parameters by `fixed`")
+  if (!is.null(approximation)) check_glmm_fixed(control)
   check_data(data)
   parsed <- parse_formula(formula, data)
   env <- formula_env(formula)
   frame <- build_frame(parsed, env, data, extras, na_action)
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
-  y <- if (is.null(family)) response(frame)
+  y <- if (is.null(approximation)) response(frame)
   fixed$fixed$held <- held_beta(control, fixed$fixed)
   spec <- design_spec(frame, fixed$x, y, random$terms, REML, known_sigma(sigma, control), fixed$fixed$held)
-  if (!is.null(family)) spec <- glmm_spec(spec, frame, family, nodes, random$random)
+  if (!is.null(approximation)) spec <- glmm_spec(spec, frame, approximation, random$random)
   check_model(spec, random$random, fixed$fixed, control$checks)
-  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec, family = family)
+  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec,
+    family = approximation$family)
 }
 
 default_na_action <- function(data) {
@@ -81,14 +81,20 @@ default_na_action <- function(data) {
   if (!is.null(own) && !is.numeric(own)) own else getOption("na.action")
 }
 
-n_parameters_of <- function(random) sum(lengths(lapply(random, `[[`, "theta")))
+# The number of arguments of the objective.
+n_arguments <- function(spec) {
+  theta <- vapply(spec$terms, \(term) sum(mapply(n_theta, term$part_kind, term$part_size)), 1)
+  sum(theta) + if (is.null(spec$glmm)) 0 else glmm_arguments(spec)
+}
 
-# The control as the core wants it: one step for each of `n` parameters, and the wish for a log.
-core_control <- function(control, verbose, n, held = list()) {
+# The control as the core wants it: one step for each argument of the objective, held elements, the wish for a log.
+core_control <- function(control, verbose, design, held) {
+  if (is.null(design$spec$glmm)) check_optimizer_suits(control)
+  n <- n_arguments(design$spec)
   control$held <- held$index - 1L
   control$absolute <- held$absolute - 1L
   control$absolute_values <- held$absolute_value
-  control$verbose <- verbose > 0
+  control$verbose <- as.integer(verbose)
   step <- control$initial_step
   if (is.null(step)) return(control)
   if (!length(step) %in% c(1L, n)) {

@@ -85,7 +85,7 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
       refs = refs,
       n_levels = max(length(term$levels), refs, na.rm = TRUE),
       z = effects_matrix(term, new),
-      factor = par$sigma * lambda_block(term, par$theta)
+      factor = (if (isFALSE(fit$relative)) 1 else par$sigma) * lambda_block(term, par$theta)
     )
   })
 }

@@ -24,7 +24,8 @@
 #' @param level Confidence level.
 #' @param ... Not used.
 #' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary, `coefficients`,
-#'   `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and others.
+#'   `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and others; `shape`: an estimated
+#'   theta of the negative binomial, or dispersion, and its standard error.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' summary(fit)
@@ -48,7 +49,7 @@ summary.rlmm <- function(object, correlation = NULL, ddf = NULL, conf.int = FALS
       sigma = object$sigma, vcov = covariance, varcor = VarCorr.rlmm(object),
       nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
       residuals = if (!is.null(object$frame)) residuals(object, type = "scaled"),
-      notes = fit_notes(object), optinfo = object$optsum, na.action = object$na_action,
+      shape = shape_estimate(object), notes = fit_notes(object), optinfo = object$optsum, na.action = object$na_action,
       correlation = correlation %||% if (p > getOption("lme4.summary.cor.max", 20)) NA else TRUE,
       ddf = ddf, conf.int = conf.int, level = level
     ),

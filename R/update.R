@@ -52,6 +52,8 @@ evaluate_update <- function(fit, call, formula, changed, caller) {
   call_fitter(call, values, caller)
 }
 
+is_nb_call <- function(call) "rglmm_nb" %in% all.names(call[[1]])
+
 evaluated_in_data <- c("weights", "offset", "subset")
 
 changed_arguments <- function(args, data, caller) {
@@ -94,8 +96,8 @@ eval_first <- function(expr, data, envs) {
 #' @noRd
 call_fitter <- function(call, values, caller) {
   # The call of a fit made through another function may have a name that means nothing here.
-  known <- list(rlmm = rlmm, rglmm = rglmm)
-  own <- if ("family" %in% names(values)) rglmm else rlmm
+  known <- list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)
+  own <- if (is_nb_call(call)) rglmm_nb else if ("family" %in% names(values)) rglmm else rlmm
   fitter <- tryCatch(eval(call[[1]], known, caller), error = \(e) own)
   env <- rlang::env(environment(values$formula), fitter = fitter)
   names <- paste0("new_", names(values))

@@ -8,7 +8,7 @@
 #'
 #' @param x A fit; for the methods of the result, what `VarCorr()` returned.
 #' @param sigma The residual standard deviation, by which the relative covariance factors are multiplied: that of
-#'   the fit, unless given.
+#'   the fit, unless given. (Not of a generalized model whose random effects aren't relative to it; see [rglmm()].)
 #' @param ... Not used.
 #' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes `stddev` and
 #'   `correlation`; attributes `sc` (the residual standard deviation) and `useSc`.
@@ -21,7 +21,8 @@
 #' @export
 VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
   check_nonnegative(sigma, "sigma")
-  components <- lapply(lambda_templates(x), covariance_component, sigma = sigma)
+  relative <- if (isFALSE(x$relative)) 1 else sigma
+  components <- lapply(lambda_templates(x), covariance_component, sigma = relative)
   structure(
     stats::setNames(components, component_names(x)),
     groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),

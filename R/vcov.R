@@ -10,7 +10,8 @@
 #'
 #' @param object A fit.
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
-#' @param sigm The residual standard deviation; lme4's name.
+#' @param sigm The residual standard deviation; lme4's name. (One, where the dispersion is in the weights already: see
+#'   [rglmm()].)
 #' @param full Return the joint covariance matrix of the random effects' prediction errors and the fixed effects? It
 #'   has q + p rows: the random effects first, by factor and level and named as in lme4 ("Subject.308.Days"), then
 #'   the fixed effects.
@@ -26,7 +27,7 @@
 #' dim(vcov(fit, full = TRUE))
 #' @importFrom stats vcov
 #' @export
-vcov.rlmm <- function(object, correlation = FALSE, sigm = stats::sigma(object), full = FALSE, complete = FALSE,
+vcov.rlmm <- function(object, correlation = FALSE, sigm = effects_sigma(object), full = FALSE, complete = FALSE,
                       use.hessian = NULL, ...) {
   check_flag(correlation, "correlation")
   check_flag(full, "full")
@@ -49,11 +50,11 @@ standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
 #' Covariance of the fixed effects
 #' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
 #' @noRd
-fixed_covariance <- function(fit, sigma = fit$sigma, use_hessian = NULL) {
+fixed_covariance <- function(fit, sigma = effects_sigma(fit), use_hessian = NULL) {
   from_hessian <- is_glmm(fit) && !fit$glmm$fast && length(fit$beta) > 0L && (use_hessian %||% TRUE)
   if (isTRUE(use_hessian) && !from_hessian) abort_no_hessian(fit)
   if (from_hessian) {
-    covariance <- hessian_covariance(fit)
+    covariance <- hessian_fixed_covariance(fit)
     if (!is.null(covariance)) return(covariance)
     warn_rlmm(
       c("The Hessian of the deviance is not positive definite.",

@@ -73,8 +73,6 @@ test_that("NLopt, start values and the fast fit are at hand", {
   fast <- core_glmm_fit(cbpp_spec(fast = TRUE))
   expect_length(fast$parameters, 1L)
   expect_gt(fast$objective, full$objective)
-  trace <- core_glmm_trace(cbpp_spec(), 1, joint = TRUE)
-  expect_equal(tail(trace$objective, 1L), core_glmm_objective(cbpp_spec(fast = TRUE), 1), tolerance = 1e-10)
 })
 
 test_that("what can't be fitted is refused by class", {

@@ -61,16 +61,16 @@ test_that("the moment estimate of the dispersion is that of lme4 1.1", {
   # R's aic() of these families counts the dispersion as a parameter: so does lme4's -2 log-likelihood, and its AIC twice.
   formula <- gam ~ x + (1 | g)
   expect_like_glmer(
-    rglmm(formula, d, Gamma("log")), glmer(formula, d, Gamma("log"), control = control), tolerance = 5e-3, constant = 1
+    rglmm(formula, d, Gamma("log"), dispersion = "moment"), glmer(formula, d, Gamma("log"), control = control), tolerance = 5e-3, constant = 1
   )
   expect_like_glmer(
-    rglmm(formula, d, inverse.gaussian("log")), glmer(formula, d, inverse.gaussian("log"), control = control),
-    tolerance = 1e-2, constant = 1
+    rglmm(formula, d, inverse.gaussian("log"), dispersion = "moment"),
+    glmer(formula, d, inverse.gaussian("log"), control = control), tolerance = 1e-2, constant = 1
   )
   d$gau <- exp(d$eta) + rnorm(nrow(d), sd = 0.5)
   formula <- gau ~ x + (1 | g)
   expect_like_glmer(
-    rglmm(formula, d, gaussian("log"), mustart = pmax(gau, 0.1)),
+    rglmm(formula, d, gaussian("log"), mustart = pmax(gau, 0.1), dispersion = "moment"),
     glmer(formula, d, gaussian("log"), mustart = pmax(d$gau, 0.1), control = control), tolerance = 5e-3, constant = 1
   )
 })
@@ -104,7 +104,8 @@ test_that("the known figures of Contraception and VerbAgg are met", {
   skip_on_cran()
   formula <- use ~ 1 + age + I(age^2) + livch + urban + (1 | district)
   deviance <- function(...) round(-2 * as.numeric(logLik(rglmm(formula, Contraception, binomial, ...))), 2)
-  expect_equal(c(deviance(), deviance(nAGQ = 0), deviance(nAGQ = 9)), c(2372.73, 2372.78, 2372.46))
+  found <- c(deviance(), deviance(nAGQ = 0), deviance(nAGQ = 9), deviance(nAGQ = 9, fast = TRUE))
+  expect_equal(found, c(2372.73, 2372.78, 2372.46, 2372.51))
   formula <- r2 ~ 1 + Anger + Gender + btype + situ + mode + (1 | id) + (1 | item)
   expect_equal(-2 * as.numeric(logLik(rglmm(formula, VerbAgg, binomial))), 8135.8329, tolerance = 1e-8)
   formula <- r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)
@@ -162,7 +163,36 @@ test_that("wrong nAGQ and unknown arguments are errors", {
     "at most 31", class = "rlmm_error_nagq"
   )
   expect_error(
-    rglmm(TICKS ~ 1 + cs(0 + YEAR | LOCATION), grouseticks, poisson), "YEAR", class = "rlmm_error_not_available"
+    rglmm(TICKS ~ 1 + cs(0 + YEAR | LOCATION), grouseticks, poisson, nAGQ = 3), "YEAR", class = "rlmm_error_nagq"
   )
   expect_error(rglmm(formula, cbpp, binomial, REML = TRUE), "`rglmm\\(\\)`", class = "rlmm_error_unknown_argument")
+})
+
+test_that("verbose = 3 prints the PIRLS course of the seed", {
+  skip_on_cran()
+  formula <- r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)
+  # The start that document 000 prints (its order of coefficients is another one).
+  beta <- c(
+    0.2060530221032278, 0.039940376051149876, 0.23131667674984455, -0.7941857249205364, -1.5391882085456923,
+    -0.7766556048305918
+  )
+  fit_aloud <- function(...) rglmm(formula, VerbAgg, binomial, start = list(fixef = beta), nAGQ = 0, ...)
+  printed <- utils::capture.output(fit <- fit_aloud(verbose = 3))
+  number <- function(lines) as.numeric(sub("^.* = ", "", lines))
+  expect_equal(printed[1], "vary\u03b2 = true")
+  # There it is enlarged, so that the first step need not go downhill.
+  expect_match(printed[2], "^obj\u2080 = ")
+  expect_equal(1.0001 * number(printed[2]), 10210.853438905404, tolerance = 1e-13)
+  expect_equal(printed[3], "\u03b2 = [0.206053, 0.0399404, 0.231317, -0.794186, -1.53919, -0.776656]")
+  expect_equal(printed[seq(4, 14, 2)], paste("iter =", 1:6))
+  course <- c(
+    8301.483049027265, 8205.604285133919, 8201.89659746689, 8201.848598910705, 8201.848559060705, 8201.848559060621
+  )
+  expect_equal(number(printed[seq(5, 15, 2)]), course, tolerance = 1e-13)
+  expect_true("f_1: 8201.84856 [1.0, 1.0]" %in% printed)
+  # Each evaluation has its own course; 1 and 2 print the evaluations alone.
+  expect_gte(sum(startsWith(printed, "obj\u2080")), fit$optsum$feval)
+  short <- utils::capture.output(fit <- fit_aloud(verbose = 1))
+  expect_true(all(startsWith(short, "f_")))
+  expect_length(short, fit$optsum$feval)
 })

@@ -170,6 +170,26 @@ pub fn is_set(control: &List, name: &'static str) -> bool {
     value.as_bool().unwrap_or(false) || value.as_integer().is_some_and(|i| i > 0)
 }
 
+/// Names and values of a list.
+pub type Pairs = Vec<(&'static str, Robj)>;
+
+/// An R list.
+pub fn list(pairs: Pairs) -> Robj {
+    List::from_pairs(pairs).into_robj()
+}
+
+/// Effects of each term: a `k x n_levels` matrix per term.
+pub fn effects(design: &Design, effects: &[Vec<f64>]) -> Robj {
+    let terms = design.terms.iter().zip(effects);
+    List::from_values(terms.map(|(term, u)| array(u, &[term.vsize(), term.n_levels]))).into_robj()
+}
+
+/// Their covariances: a `k x k x n_levels` array per term.
+pub fn covariances(design: &Design, values: &[Vec<f64>]) -> Robj {
+    let terms = design.terms.iter().zip(values);
+    List::from_values(terms.map(|(term, v)| array(v, &[term.vsize(), term.vsize(), term.n_levels]))).into_robj()
+}
+
 /// An R array of the given dimensions.
 pub fn array(values: &[f64], dim: &[usize]) -> Robj {
     let mut array = Robj::from(values);

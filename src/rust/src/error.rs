@@ -62,10 +62,15 @@ fn error_list(error: &Error) -> Robj {
         Error::Response { index, value } => {
             condition("response", &message, &[("row", int(index + 1)), ("value", Robj::from(*value))])
         }
-        Error::PirlsDiverged { iteration, halvings, theta } => condition(
+        Error::PirlsDiverged { iteration, halvings, theta, beta } => condition(
             "pirls",
             &message,
-            &[("iteration", int(*iteration)), ("halvings", int(*halvings)), ("theta", Robj::from(theta))],
+            &[
+                ("iteration", int(*iteration)),
+                ("halvings", int(*halvings)),
+                ("theta", Robj::from(theta)),
+                ("beta", Robj::from(beta)),
+            ],
         ),
         Error::Quadrature { nodes, n_terms, vsize } => condition(
             "quadrature",

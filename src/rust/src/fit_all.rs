@@ -7,19 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use rlmm_core::lmm::Held;
-use rlmm_core::optimize::{Flow, OptSummary, Settings};
-use rlmm_core::{Criterion, Design, LinearMixedModel, Result};
+use rlmm_core::optimize::{Flow, Observer, Settings};
+use rlmm_core::{LinearMixedModel, Result};
 
-use crate::convert::{held, settings, Spec};
+use crate::convert::{held, list, settings, Pairs, Spec};
 use crate::error::guard;
+use crate::glmm::GlmmJob;
 use crate::lmm::{estimates, opt_summary};
 use crate::progress::is_interrupted;
 
 const POLL: Duration = Duration::from_millis(2);
-
-// With sigma and the seconds.
-type Outcome = Result<(OptSummary, f64, f64)>;
 
 /// Fits a spec once for each list of `controls`; an element of the result is a fit with its `seconds`, or an error.
 /// @noRd
@@ -35,21 +32,53 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         // They are the same in each of them.
         let held = controls.first().map(held).unwrap_or_default();
         model.hold(&held, &mut start)?;
-        let outcomes = run(&design, spec.likelihood(), (&start, &held), &all, n_threads(threads));
-        let fits = all.iter().zip(outcomes).map(|(settings, outcome)| {
-            guard(|| {
-                let (summary, sigma, seconds) = outcome?;
+        let (criterion, sigma) = spec.likelihood();
+        let fit = |settings: &Settings, watch: &mut Observer| {
+            let mut model = LinearMixedModel::new(&design, criterion, sigma)?;
+            let mut start = start.clone();
+            model.hold(&held, &mut start)?;
+            let summary = model.fit(&start, settings, watch)?;
+            Ok((summary, model.sigma()))
+        };
+        let fits = run(&all, n_threads(threads), fit).into_iter().zip(&all).map(|(outcome, settings)| {
+            fit_list(outcome, |(summary, sigma)| {
                 if !held.absolute.is_empty() {
                     model.set_sigma(sigma);
                 }
                 let mut pairs = estimates(&mut model, &design, &summary.best)?;
                 let certificate = model.certificate(&summary.best)?;
                 pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
-                pairs.push(("seconds", Robj::from(seconds)));
-                Ok(List::from_pairs(pairs).into_robj())
+                Ok(pairs)
             })
         });
         Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
+    })
+}
+
+/// The same for a generalized model; `start` may hold `theta` and `beta`.
+/// @noRd
+#[extendr]
+fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> Robj {
+    guard(|| {
+        let controls = controls.values().filter_map(|control| control.as_list());
+        let jobs = controls.map(|control| GlmmJob::new(&spec, &start, &control)).collect::<Result<Vec<_>>>()?;
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let fit = |job: &GlmmJob, watch: &mut Observer| job.run(&design, watch);
+        let fits = run(&jobs, n_threads(threads), fit)
+            .into_iter()
+            .zip(&jobs)
+            .map(|(outcome, job)| fit_list(outcome, |(fit, mut model)| job.list(&fit, &mut model, &design)));
+        Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
+    })
+}
+
+fn fit_list<T>(outcome: Timed<T>, estimates: impl FnOnce(T) -> Result<Pairs>) -> Robj {
+    guard(|| {
+        let (fit, seconds) = outcome?;
+        let mut pairs = estimates(fit)?;
+        pairs.push(("seconds", Robj::from(seconds)));
+        Ok(list(pairs))
     })
 }
 
@@ -61,33 +90,31 @@ fn n_threads(wanted: i32) -> usize {
     }
 }
 
-// Each thread takes the next optimizer until none is left.
-fn run(
-    design: &Design,
-    (criterion, sigma): (Criterion, Option<f64>),
-    (start, held): (&[f64], &Held),
-    all: &[Settings],
+// A fit and the seconds it took.
+type Timed<T> = Result<(T, f64)>;
+
+// Each thread takes the next job until none is left.
+fn run<Job: Sync, T: Send>(
+    jobs: &[Job],
     threads: usize,
-) -> Vec<Outcome> {
+    fit: impl Fn(&Job, &mut Observer) -> Result<T> + Sync,
+) -> Vec<Timed<T>> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let outcomes: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
-    let fit = |settings: &Settings| {
+    let outcomes: Mutex<Vec<(usize, Timed<T>)>> = Mutex::new(Vec::new());
+    let timed = |job: &Job| {
         let started = Instant::now();
         let mut watch = |_: usize, _: f64, _: &[f64]| if stop.load(Relaxed) { Flow::Stop } else { Flow::Continue };
-        let mut model = LinearMixedModel::new(design, criterion, sigma)?;
-        let mut start = start.to_vec();
-        model.hold(held, &mut start)?;
-        let summary = model.fit(&start, settings, &mut watch)?;
-        Ok((summary, model.sigma(), started.elapsed().as_secs_f64()))
+        let fit = fit(job, &mut watch)?;
+        Ok((fit, started.elapsed().as_secs_f64()))
     };
     let work = || {
-        while let Some((i, settings)) = Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, all.get(i)?))) {
-            let outcome = fit(settings);
+        while let Some((i, job)) = Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, jobs.get(i)?))) {
+            let outcome = timed(job);
             outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((i, outcome));
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(all.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
         while !workers.iter().all(|worker| worker.is_finished()) {
             thread::sleep(POLL);
             if is_interrupted() {
@@ -103,4 +130,5 @@ fn run(
 extendr_module! {
     mod fit_all;
     fn rust_lmm_fit_all;
+    fn rust_glmm_fit_all;
 }

@@ -5,17 +5,19 @@ use rlmm_core::glm::response::Information;
 use rlmm_core::glm::{Family, Link};
 use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options, Shape};
 use rlmm_core::inference::{cond_var, leverage};
-use rlmm_core::optimize::{bfgs, OptSummary};
-use rlmm_core::pirls::Vary;
+use rlmm_core::optimize::{bfgs, Observer};
+use rlmm_core::pirls::{Tolerance, Vary};
 use rlmm_core::{Design, Result};
 
-use crate::convert::{array, element, is_set, missing, number, numbers, settings, Spec};
+use crate::convert::{
+    array, covariances, effects, element, held, is_set, list, missing, number, numbers, settings, Pairs, Spec,
+};
 use crate::error::guard;
-use crate::progress::Watch;
-
-type Pairs = Vec<(&'static str, Robj)>;
+use crate::optsum::{course, verdict};
+use crate::progress::{print_course, Watch};
 
 /// The `glmm` element of a spec, see ARCHITECTURE.md.
+#[derive(Clone, Copy)]
 struct GlmmSpec {
     family: Family,
     link: Link,
@@ -61,27 +63,60 @@ fn with_model(
     body(&mut glmm.model(&design)?, &design, glmm.vary)
 }
 
+/// A model and how to fit it, from the spec and the control.
+pub struct GlmmJob {
+    glmm: GlmmSpec,
+    fit: FitSettings,
+    tolerance: Tolerance,
+    held: Vec<usize>,
+    is_traced: bool,
+}
+
+impl GlmmJob {
+    /// `start` may hold `theta` and `beta`.
+    pub fn new(spec: &List, start: &List, control: &List) -> Result<Self> {
+        let glmm = GlmmSpec::new(spec)?;
+        let mut settings = settings(control);
+        if element(control, "optimizer").as_str().is_none() {
+            settings.optimizer = bfgs::NAME.into();
+        }
+        let (theta, beta) = (numbers(start, "theta"), numbers(start, "beta"));
+        let fit = FitSettings { settings, vary: glmm.vary, theta, beta };
+        let is_traced = number(control, "verbose").is_some_and(|level| level > 2.0);
+        Ok(Self { glmm, fit, tolerance: pirls_tolerance(control), held: held(control).indices, is_traced })
+    }
+
+    /// The fit and the model at its end.
+    pub fn run(&self, design: &Design, observe: &mut Observer) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
+        let mut model = self.glmm.model(design)?;
+        model.hold(&self.held);
+        model.pirls_mut().tolerance = self.tolerance;
+        model.pirls_mut().report = self.is_traced.then_some(print_course);
+        let fit = model.fit(&self.fit, observe)?;
+        Ok((fit, model))
+    }
+
+    /// What R gets of it.
+    pub fn list(&self, fit: &GlmmFit, model: &mut GeneralizedLinearMixedModel, design: &Design) -> Result<Pairs> {
+        let mut pairs = estimates(model, design, self.fit.vary, &fit.parameters)?;
+        pairs.push(("optsum", opt_summary(fit, model.lower_bounds())));
+        Ok(pairs)
+    }
+}
+
 /// Fits a spec; `start` may hold `theta` and `beta`. See ARCHITECTURE.md for what comes back.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, vary| {
-            let mut settings = settings(&control);
-            // The linear models' default has no counterpart here: BFGS is what a second-order method becomes.
-            if matches!(element(&control, "optimizer").as_str(), None | Some("newton")) {
-                settings.optimizer = bfgs::NAME.into();
-            }
-            pirls_tolerance(model, &control);
-            let fit = FitSettings { settings, vary, theta: numbers(&start, "theta"), beta: numbers(&start, "beta") };
-            let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
-            let result = model.fit(&fit, &mut |count, value, x| watch.see(count, value, x));
-            watch.finish();
-            let result = result?;
-            let mut pairs = estimates(model, design, vary, &result.parameters)?;
-            pairs.push(("optsum", opt_summary(&result, &fit.settings.optimizer)));
-            Ok(List::from_pairs(pairs).into_robj())
-        })
+        let job = GlmmJob::new(&spec, &start, &control)?;
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
+        let result = job.run(&design, &mut |count, value, x| watch.see(count, value, x));
+        watch.finish();
+        let (fit, mut model) = result?;
+        Ok(list(job.list(&fit, &mut model, &design)?))
     })
 }
 
@@ -89,11 +124,7 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
 /// @noRd
 #[extendr]
 fn rust_glmm_estimates(spec: List, parameters: &[f64]) -> Robj {
-    guard(|| {
-        with_model(&spec, |model, design, vary| {
-            Ok(List::from_pairs(estimates(model, design, vary, parameters)?).into_robj())
-        })
-    })
+    guard(|| with_model(&spec, |model, design, vary| Ok(list(estimates(model, design, vary, parameters)?))))
 }
 
 /// The objective at each column of `parameters` (one set of parameters after the other).
@@ -123,16 +154,40 @@ fn rust_glmm_gradient(spec: List, parameters: &[f64]) -> Robj {
     })
 }
 
-/// Hessian of the objective in all parameters.
+/// Hessian of the objective in all parameters but the held ones (0-based).
 /// @noRd
 #[extendr]
-fn rust_glmm_hessian(spec: List, parameters: &[f64]) -> Robj {
+fn rust_glmm_hessian(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, _| {
-            let n = parameters.len();
-            Ok(array(&model.hessian(parameters)?, &[n, n]))
+            model.hold(&indices(held));
+            Ok(square(&model.hessian(parameters)?))
         })
     })
+}
+
+/// The verdict on parameters, and the Hessian that it rests on.
+/// @noRd
+#[extendr]
+fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
+    guard(|| {
+        with_model(&spec, |model, _, vary| {
+            model.hold(&indices(held));
+            let (certificate, hessian) = model.certificate(vary, parameters)?;
+            let mut pairs = verdict(&certificate);
+            pairs.push(("hessian", square(&hessian)));
+            Ok(list(pairs))
+        })
+    })
+}
+
+fn indices(held: &[i32]) -> Vec<usize> {
+    held.iter().map(|&index| index.max(0) as usize).collect()
+}
+
+fn square(matrix: &[f64]) -> Robj {
+    let n = matrix.len().isqrt();
+    array(matrix, &[n, n])
 }
 
 /// Conditional variances of the random effects given the fixed ones, an array per core term.
@@ -142,11 +197,7 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design, vary| {
             model.objective(vary, parameters)?;
-            let arrays = design.terms.iter().zip(cond_var::cond_var(model.pirls().pls(vary))).map(|(term, values)| {
-                let k = term.vsize();
-                array(&values, &[k, k, term.n_levels])
-            });
-            Ok(List::from_values(arrays).into_robj())
+            Ok(covariances(design, &cond_var::cond_var(model.pirls().pls(vary))))
         })
     })
 }
@@ -164,31 +215,14 @@ fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
     })
 }
 
-/// The Laplace deviance before and after each iteration of PIRLS from zero modes; fixed effects vary if `joint`, from
-/// those of the model without random effects or from those in `parameters`.
-/// @noRd
-#[extendr]
-fn rust_glmm_trace(spec: List, parameters: &[f64], joint: bool) -> Robj {
-    guard(|| {
-        with_model(&spec, |model, design, _| {
-            let beta = model.parameters(Vary::Modes)[model.n_theta()..][..design.p()].to_vec();
-            let mut at = parameters.to_vec();
-            if at.len() == model.n_parameters(Vary::Jointly) {
-                at.splice(model.n_theta()..model.n_theta(), beta.iter().copied());
-            }
-            let beta = at[model.n_theta().min(at.len())..].iter().take(design.p()).copied().collect::<Vec<f64>>();
-            let trace = model.trace(if joint { Vary::Jointly } else { Vary::Modes }, &at)?;
-            let pairs: Pairs = vec![("beta", Robj::from(beta)), ("objective", Robj::from(trace))];
-            Ok(List::from_pairs(pairs).into_robj())
-        })
-    })
-}
-
-fn pirls_tolerance(model: &mut GeneralizedLinearMixedModel, control: &List) {
-    let tolerance = &mut model.pirls_mut().tolerance;
-    tolerance.decrement = number(control, "pirls_tol").unwrap_or(tolerance.decrement);
-    tolerance.max_iterations = number(control, "pirls_max_iter").map_or(tolerance.max_iterations, |v| v as usize);
-    tolerance.max_halvings = number(control, "pirls_max_halvings").map_or(tolerance.max_halvings, |v| v as usize);
+fn pirls_tolerance(control: &List) -> Tolerance {
+    let default = Tolerance::default();
+    let count = |name, otherwise| number(control, name).map_or(otherwise, |v| v as usize);
+    Tolerance {
+        decrement: number(control, "pirls_tol").unwrap_or(default.decrement),
+        max_iterations: count("pirls_max_iter", default.max_iterations),
+        max_halvings: count("pirls_max_halvings", default.max_halvings),
+    }
 }
 
 fn estimates(
@@ -200,10 +234,6 @@ fn estimates(
     let GlmmEstimates { parts, theta, beta, u, b, rx, log_det_fe, eta, mu, weights, deviance, pearson, sigma } =
         model.estimates(vary, parameters)?;
     let p = design.p();
-    let matrices = |effects: &[Vec<f64>]| {
-        let terms = design.terms.iter().zip(effects);
-        List::from_values(terms.map(|(term, u)| array(u, &[term.vsize(), term.n_levels]))).into_robj()
-    };
     Ok(vec![
         ("parameters", Robj::from(parameters)),
         ("theta", Robj::from(theta)),
@@ -212,8 +242,8 @@ fn estimates(
         ("sigma", Robj::from(sigma.value)),
         ("relative", Robj::from(sigma.is_relative)),
         ("shape", Robj::from(parts.shape)),
-        ("u", matrices(&u)),
-        ("b", matrices(&b)),
+        ("u", effects(design, &u)),
+        ("b", effects(design, &b)),
         ("rx", array(&rx, &[p, p])),
         ("log_det_re", Robj::from(parts.log_det_re)),
         ("log_det_fe", Robj::from(log_det_fe)),
@@ -229,37 +259,14 @@ fn estimates(
     ])
 }
 
-fn opt_summary(fit: &GlmmFit, optimizer: &str) -> Robj {
-    let fast =
-        fit.fast.as_ref().map_or(Robj::from(()), |stage| List::from_pairs(course(stage, bfgs::NAME)).into_robj());
-    let mut pairs = course(&fit.summary, optimizer);
-    pairs.extend([
-        ("gradient", Robj::from(&fit.gradient)),
-        ("pirls_iterations", Robj::from(fit.iterations as i32)),
-        ("fast", fast),
-    ]);
-    List::from_pairs(pairs).into_robj()
-}
-
-fn course(summary: &OptSummary, optimizer: &str) -> Pairs {
-    let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
-    let mut log = vec![0.0; rows * columns];
-    for (i, (value, x)) in summary.log.iter().enumerate() {
-        log[i] = *value;
-        x.iter().enumerate().for_each(|(j, v)| log[(j + 1) * rows + i] = *v);
+fn opt_summary(fit: &GlmmFit, lower: &[f64]) -> Robj {
+    let mut pairs = course(&fit.summary, &fit.optimizer, lower);
+    pairs.extend(fit.certificate.as_ref().map_or_else(Vec::new, verdict));
+    pairs.push(("pirls_iterations", Robj::from(fit.iterations as i32)));
+    if let Some(stage) = &fit.fast {
+        pairs.push(("fast", list(course(stage, bfgs::NAME, lower))));
     }
-    vec![
-        ("initial", Robj::from(&summary.initial)),
-        ("finitial", Robj::from(summary.initial_value)),
-        ("final", Robj::from(&summary.best)),
-        ("fmin", Robj::from(summary.best_value)),
-        ("feval", Robj::from(rows as i32)),
-        ("optimizer", Robj::from(optimizer)),
-        ("backend", Robj::from(if optimizer == bfgs::NAME { "rlmm" } else { "NLopt" })),
-        ("status", Robj::from(summary.status.name())),
-        ("initial_step", Robj::from(&summary.initial_step)),
-        ("fitlog", array(&log, &[rows, columns])),
-    ]
+    list(pairs)
 }
 
 extendr_module! {
@@ -269,7 +276,7 @@ extendr_module! {
     fn rust_glmm_objective;
     fn rust_glmm_gradient;
     fn rust_glmm_hessian;
+    fn rust_glmm_certificate;
     fn rust_glmm_cond_var;
     fn rust_glmm_leverage;
-    fn rust_glmm_trace;
 }

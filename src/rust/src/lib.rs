@@ -5,6 +5,7 @@ mod error;
 mod fit_all;
 mod glmm;
 mod lmm;
+mod optsum;
 mod progress;
 
 use extendr_api::prelude::*;

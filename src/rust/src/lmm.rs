@@ -3,16 +3,16 @@
 use extendr_api::prelude::*;
 use rlmm_core::blocks::cross_products::smallest_pivot;
 use rlmm_core::certificate::Certificate;
-use rlmm_core::derivatives::boundary::WayOut;
 use rlmm_core::derivatives::joint::Joint;
 use rlmm_core::derivatives::Curvature;
 use rlmm_core::inference::{cond_var, leverage};
 use rlmm_core::lmm::{fitted, Estimates};
-use rlmm_core::optimize::{OptSummary, NEWTON};
+use rlmm_core::optimize::OptSummary;
 use rlmm_core::{Design, LinearMixedModel, Result};
 
-use crate::convert::{array, columns, columns_of, held, is_set, settings, Spec};
+use crate::convert::{array, columns, columns_of, covariances, effects, held, is_set, list, settings, Pairs, Spec};
 use crate::error::guard;
+use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
 
 /// Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
@@ -33,7 +33,7 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let mut pairs = estimates(&mut model, &design, &summary.best)?;
         let certificate = model.certificate(&summary.best)?;
         pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
-        Ok(List::from_pairs(pairs).into_robj())
+        Ok(list(pairs))
     })
 }
 
@@ -57,7 +57,7 @@ fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let pairs = estimates(&mut spec.model(&design)?, &design, theta)?;
-        Ok(List::from_pairs(pairs).into_robj())
+        Ok(list(pairs))
     })
 }
 
@@ -83,11 +83,7 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
         model.objective(theta)?;
-        let arrays = design.terms.iter().zip(cond_var::cond_var(model.pls())).map(|(term, values)| {
-            let k = term.vsize();
-            array(&values, &[k, k, term.n_levels])
-        });
-        Ok(List::from_values(arrays).into_robj())
+        Ok(covariances(&design, &cond_var::cond_var(model.pls())))
     })
 }
 
@@ -122,14 +118,13 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
         let curvature = if exact { Curvature::Exact } else { model.affordable_curvature() };
         model.hessian(curvature, &mut hessian);
         let terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
-        let pairs: Pairs = vec![
+        Ok(list(vec![
             ("gradient", Robj::from(gradient)),
             ("hessian", array(&hessian, &[n, n])),
             ("curvature", Robj::from(curvature.name())),
             ("g", List::from_values(terms).into_robj()),
             ("certificate", certificate_list(&certificate)),
-        ];
-        Ok(List::from_pairs(pairs).into_robj())
+        ]))
     })
 }
 
@@ -156,19 +151,13 @@ fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exac
             ("g", List::from_values(terms).into_robj()),
             ("slopes", array(&slopes, &[n, contrasts.len() / design.p().max(1)])),
         ];
-        Ok(List::from_pairs(pairs).into_robj())
+        Ok(list(pairs))
     })
 }
-
-pub type Pairs = Vec<(&'static str, Robj)>;
 
 pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
     let Estimates { objective, sigma, solution, rx, log_det_re, log_det_fe, pwrss } = model.estimates(theta)?;
     let p = design.p();
-    let matrices = |effects: &[Vec<f64>]| {
-        let terms = design.terms.iter().zip(effects);
-        List::from_values(terms.map(|(term, u)| array(u, &[term.vsize(), term.n_levels]))).into_robj()
-    };
     let mut mu = Robj::from(Doubles::new(design.n()));
     let values = mu.as_real_slice_mut().unwrap_or_default();
     fitted(design, &solution, values);
@@ -180,8 +169,8 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
         ("objective", Robj::from(objective)),
         ("beta", Robj::from(&solution.beta)),
         ("sigma", Robj::from(sigma)),
-        ("u", matrices(&solution.u)),
-        ("b", matrices(&solution.b)),
+        ("u", effects(design, &solution.u)),
+        ("b", effects(design, &solution.b)),
         ("rx", array(&rx, &[p, p])),
         ("log_det_re", Robj::from(log_det_re)),
         ("log_det_fe", Robj::from(log_det_fe)),
@@ -194,52 +183,11 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
     ])
 }
 
+/// The record of a fit with its verdict.
 pub fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64], certificate: &Certificate) -> Robj {
-    let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
-    let mut log = vec![0.0; rows * columns];
-    for (i, (value, theta)) in summary.log.iter().enumerate() {
-        log[i] = *value;
-        theta.iter().enumerate().for_each(|(j, v)| log[(j + 1) * rows + i] = *v);
-    }
-    let pairs: Pairs = vec![
-        ("initial", Robj::from(&summary.initial)),
-        ("finitial", Robj::from(summary.initial_value)),
-        ("final", Robj::from(&summary.best)),
-        ("fmin", Robj::from(summary.best_value)),
-        ("feval", Robj::from(rows as i32)),
-        ("optimizer", Robj::from(optimizer)),
-        ("backend", Robj::from(if optimizer == NEWTON { "rlmm" } else { "NLopt" })),
-        ("status", Robj::from(summary.status.name())),
-        ("lower", Robj::from(lower)),
-        ("initial_step", Robj::from(&summary.initial_step)),
-        ("fitlog", array(&log, &[rows, columns])),
-        ("gradient", Robj::from(&certificate.gradient)),
-        ("certificate", certificate_list(certificate)),
-    ];
-    List::from_pairs(pairs).into_robj()
-}
-
-// See ARCHITECTURE.md; one entry of `parts` for each part of each core term.
-fn certificate_list(certificate: &Certificate) -> Robj {
-    let part = |way: &WayOut| {
-        let pairs: Pairs = vec![
-            ("term", Robj::from(way.term as i32 + 1)),
-            ("part", Robj::from(way.part as i32 + 1)),
-            ("lambda_min", Robj::from(way.lambda_min)),
-            ("direction", Robj::from(&way.direction)),
-            ("gain", Robj::from(way.gain)),
-        ];
-        List::from_pairs(pairs).into_robj()
-    };
-    let pairs: Pairs = vec![
-        ("verdict", Robj::from(certificate.verdict.name())),
-        ("predicted_decrease", Robj::from(certificate.predicted_decrease)),
-        ("gradient_norm", Robj::from(certificate.gradient_norm)),
-        ("curvatures", Robj::from(&certificate.curvatures)),
-        ("hessian", Robj::from(certificate.curvature.name())),
-        ("parts", List::from_values(certificate.ways_out.iter().map(part)).into_robj()),
-    ];
-    List::from_pairs(pairs).into_robj()
+    let mut pairs = course(summary, optimizer, lower);
+    pairs.extend(verdict(certificate));
+    list(pairs)
 }
 
 extendr_module! {

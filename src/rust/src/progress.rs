@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
 use rlmm_core::optimize::Flow;
+use rlmm_core::pirls::Vary;
 
 extern "C" {
     fn rlmm_check_interrupt() -> i32;
@@ -59,6 +60,19 @@ impl Watch {
     pub fn finish(&self) {
         if self.shown {
             reprint!("\r{:60}\r", "");
+        }
+    }
+}
+
+/// Prints the course of one search for the modes.
+pub fn print_course(vary: Vary, beta: &[f64], objective: &[f64]) {
+    let beta: Vec<String> = beta.iter().map(|&v| significant(v)).collect();
+    rprintln!("vary\u{3b2} = {}", vary == Vary::Jointly);
+    for (i, value) in objective.iter().enumerate() {
+        if i == 0 {
+            rprintln!("obj\u{2080} = {value}\n\u{3b2} = [{}]", beta.join(", "));
+        } else {
+            rprintln!("iter = {i}\nobj = {value}");
         }
     }
 }

@@ -100,6 +100,8 @@ pub enum Error {
         halvings: usize,
         /// The covariance parameters.
         theta: Vec<f64>,
+        /// The fixed effects.
+        beta: Vec<f64>,
     },
     /// Adaptive quadrature of a model that has more than one term, or of too many nodes.
     #[error("no quadrature with {nodes} nodes for {n_terms} terms of {vsize} effects")]

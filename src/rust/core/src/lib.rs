@@ -19,6 +19,7 @@
 pub mod blocks;
 pub mod certificate;
 pub mod columns;
+mod coordinates;
 pub mod derivatives;
 pub mod design;
 pub mod error;

@@ -320,14 +320,15 @@ impl LinearMixedModel {
     }
 }
 
-// Of each column of Z, weights included; 1 for a column of zeros.
-fn root_mean_square_units(pls: &Pls, rms: &[Vec<f64>], n_theta: usize) -> Vec<f64> {
+/// The units of theta that belong to them.
+pub(crate) fn root_mean_square_units(pls: &Pls, rms: &[Vec<f64>], n_theta: usize) -> Vec<f64> {
     let mut units = vec![1.0; n_theta];
     pls.covs().iter().zip(rms).for_each(|(cov, rms)| cov.fill_units(rms, &mut units));
     units
 }
 
-fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
+/// Root mean square of each column of Z, weights included; 1 for a column of zeros.
+pub(crate) fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
     let mut sums: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize()]).collect();
     let k = pls.units.k;
     for a00 in pls.units.a00.chunks_exact(k * k) {

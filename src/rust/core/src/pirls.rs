@@ -64,7 +64,13 @@ pub struct Pirls {
     /// Newton steps in all.
     pub(crate) iterations: usize,
     trace: Option<Vec<f64>>,
+    /// Is told the course of every search.
+    pub report: Option<Report>,
 }
+
+/// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there and after each
+/// iteration.
+pub type Report = fn(Vary, &[f64], &[f64]);
 
 impl Pirls {
     /// Checks design and responses.
@@ -97,6 +103,7 @@ impl Pirls {
             penalized: f64::NAN,
             iterations: 0,
             trace: None,
+            report: None,
             tolerance: Tolerance::default(),
             rows,
             response,
@@ -162,6 +169,15 @@ impl Pirls {
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub fn find_modes(&mut self, vary: Vary) -> Result<usize> {
+        let Some(report) = self.report else { return self.search(vary) };
+        let beta = self.beta.clone();
+        self.record();
+        let found = self.search(vary);
+        report(vary, &beta, &self.take_trace());
+        found
+    }
+
+    fn search(&mut self, vary: Vary) -> Result<usize> {
         self.penalized = self.ussq() - 2.0 * self.update_eta();
         if !self.penalized.is_finite() {
             self.reset();
@@ -190,7 +206,7 @@ impl Pirls {
     }
 
     fn diverged(&self, iteration: usize, halvings: usize) -> Error {
-        Error::PirlsDiverged { iteration, halvings, theta: self.theta.clone() }
+        Error::PirlsDiverged { iteration, halvings, theta: self.theta.clone(), beta: self.beta.clone() }
     }
 
     /// Fills the factor with the present weights, the right-hand side `[Z X]' r`.

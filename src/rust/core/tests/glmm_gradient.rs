@@ -7,7 +7,9 @@ use rlmm_core::glm::response::Information;
 use rlmm_core::glm::{Family, Link};
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use rlmm_core::pirls::{Tolerance, Vary};
-use rlmm_core::terms::Structure::Unstructured;
+use rlmm_core::terms::Structure::{
+    Autoregressive, CompoundSymmetry, HomogeneousAutoregressive, HomogeneousCompoundSymmetry, Unstructured,
+};
 use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
 use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
 
@@ -76,6 +78,12 @@ fn simulate(random: &mut Random, family: Family, link: Link, sizes: &[(usize, us
         let refs = random_levels(random, n, n_levels);
         data = data.with_term(random, refs, &[(Unstructured, k)]);
     }
+    respond(random, &mut data, family, link);
+    data
+}
+
+fn respond(random: &mut Random, data: &mut Data, family: Family, link: Link) {
+    let n = data.y.len();
     let (centre, spread) = region(family, link);
     let weights: Vec<f64> = (0..n).map(|_| 1.0 + random.below(4) as f64).collect();
     data.offset = Some((0..n).map(|_| 0.1 * spread * random.normal()).collect());
@@ -85,7 +93,6 @@ fn simulate(random: &mut Random, family: Family, link: Link, sizes: &[(usize, us
         data.y[i] = response(random, family, link.mean(centre + spread * data.x[n + i]), weights[i]);
     }
     data.weights = Some(weights);
-    data
 }
 
 fn parameters(model: &GeneralizedLinearMixedModel, vary: Vary, family: Family, link: Link, scale: f64) -> Vec<f64> {
@@ -222,6 +229,66 @@ fn quadrature_of_one_and_more_effects() {
             let options = Options { shape, nodes, ..Default::default() };
             check(&data, family, link, options, Vary::Modes, 0.9);
             check(&data, family, link, options, Vary::Jointly, 0.9);
+        }
+    }
+}
+
+#[test]
+fn structures_with_a_correlation() {
+    let mut random = Random::new(10);
+    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (Gamma, Log)] {
+        for structure in [CompoundSymmetry, HomogeneousCompoundSymmetry, Autoregressive, HomogeneousAutoregressive] {
+            let mut data = Data::new(&mut random, 80, 2);
+            for (n_levels, parts) in [(10, vec![(structure, 3)]), (6, vec![(Unstructured, 1), (structure, 2)])] {
+                let refs = random_levels(&mut random, 80, n_levels);
+                data = data.with_term(&mut random, refs, &parts);
+            }
+            respond(&mut random, &mut data, family, link);
+            let shape = if family.has_shape() { Shape::Estimated(0.5) } else { Shape::Known(1.0) };
+            for vary in [Vary::Modes, Vary::Jointly] {
+                check(&data, family, link, Options { shape, ..Default::default() }, vary, 0.9);
+            }
+            if family.has_dispersion() {
+                let options = Options { shape: Shape::Profiled(70.0), ..Default::default() };
+                check(&data, family, link, options, Vary::Modes, 0.9);
+            }
+        }
+    }
+}
+
+// Lambda of rank one: more variance in the direction of lambda_min changes the objective at this rate.
+#[test]
+fn the_derivative_in_omega_at_a_singular_lambda() {
+    let mut random = Random::new(11);
+    for (family, link, shape) in [
+        (Binomial, Logit, Shape::Known(1.0)),
+        (Binomial, Cloglog, Shape::Known(1.0)),
+        (Gamma, Log, Shape::Profiled(70.0)),
+    ] {
+        let data = simulate(&mut random, family, link, &[(12, 2), (6, 1)]);
+        let options = Options { shape, ..Default::default() };
+        for vary in [Vary::Modes, Vary::Jointly] {
+            let mut model = GeneralizedLinearMixedModel::new(&data.design(), family, link, options).unwrap();
+            model.pirls_mut().tolerance = Tolerance { decrement: 1e-16, ..Default::default() };
+            let mut at = model.parameters(vary);
+            at[..4].copy_from_slice(&[0.4, 0.2, 0.0, 0.0]);
+            let (certificate, _) = model.certificate(vary, &at).unwrap();
+            for (way, theta) in certificate.ways_out.iter().zip([vec![0usize, 1, 2], vec![3]]) {
+                let cov = &data.design().terms[way.term].cov;
+                let h = 1e-3;
+                let mut along = |eps: f64| {
+                    let mut x = at.clone();
+                    cov.displace(way.part, eps, &way.direction, &mut x);
+                    assert!(eps < h || theta.iter().any(|&j| x[j] != at[j]));
+                    model.objective(vary, &x).unwrap()
+                };
+                // One-sided, of fourth order in a small step: Omega has no other side.
+                let value: Vec<f64> = (0..5).map(|k| along(f64::from(k) * h)).collect();
+                let slope = (-25.0 * value[0] + 48.0 * value[1] - 36.0 * value[2] + 16.0 * value[3] - 3.0 * value[4])
+                    / (12.0 * h);
+                let error = (slope - way.lambda_min).abs();
+                assert!(error < 1e-4 * (1.0 + slope.abs()), "{family:?} {vary:?}: {slope} {way:?}");
+            }
         }
     }
 }

@@ -27,50 +27,56 @@ pub struct WayOut {
 impl Derivatives {
     /// One for each part of each term; `rms` holds the root mean square of each column of Z.
     pub fn ways_out(&self, pls: &Pls, rms: &[Vec<f64>]) -> Vec<WayOut> {
+        let mut ways = self.directions_out(pls, rms);
+        for way in &mut ways {
+            let structure = pls.covs()[way.term].parts()[way.part].structure;
+            let (slope, curvature) = self.along(way.term, &way.direction, !is_homogeneous(structure));
+            way.step = if slope < 0.0 && curvature != 0.0 { -slope / curvature.abs() } else { 0.0 };
+            way.gain = -0.5 * slope * way.step;
+        }
+        ways
+    }
+
+    /// The same from `G` alone: without step and gain, for which the Hessian is needed.
+    pub fn directions_out(&self, pls: &Pls, rms: &[Vec<f64>]) -> Vec<WayOut> {
         let mut ways = Vec::new();
         for (term, cov) in pls.covs().iter().enumerate() {
-            let mut first = 0;
-            for (part, p) in cov.parts().iter().enumerate() {
+            for (part, (first, p)) in cov.placed().enumerate() {
                 let rms = &rms[term][first..first + p.size];
-                let (lambda_min, local, is_joint) = self.steepest(term, first, p, rms, &pls.theta[p.range()]);
+                let (lambda_min, local) = self.steepest(term, first, p, rms, &pls.theta[p.range()]);
                 let mut direction = vec![0.0; cov.vsize()];
                 direction[first..first + p.size].copy_from_slice(&local);
-                let (slope, curvature) = self.along(term, &direction, is_joint);
-                let step = if slope < 0.0 && curvature != 0.0 { -slope / curvature.abs() } else { 0.0 };
-                ways.push(WayOut { term, part, lambda_min, direction, step, gain: -0.5 * slope * step });
-                first += p.size;
+                ways.push(WayOut { term, part, lambda_min, direction, step: 0.0, gain: 0.0 });
             }
         }
         ways
     }
 
-    // Smallest eigenvalue of G among the directions that the structure allows, its vector, and whether it stands for
-    // all of its elements at once (v v') or for the diagonal alone.
-    fn steepest(&self, term: usize, first: usize, part: &Part, rms: &[f64], theta: &[f64]) -> (f64, Vec<f64>, bool) {
+    // Smallest eigenvalue of G among the directions that the structure allows, and its vector; of a homogeneous one,
+    // all variances together.
+    fn steepest(&self, term: usize, first: usize, part: &Part, rms: &[f64], theta: &[f64]) -> (f64, Vec<f64>) {
         let (k, size) = (self.mean_cross[term].len(), rms.len());
         let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i] / (rms[i] * rms[j]);
         let is_zero = theta[..theta.len() - 1].iter().all(|s| *s == 0.0);
         match part.structure {
             // Where one variance is positive the derivatives in theta see every way out.
-            structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size], true),
+            structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size]),
             Structure::Unstructured => {
                 let block: Vec<f64> = (0..size * size).map(|at| g(at % size, at / size)).collect();
                 let mut eigen = Eigen::new(size);
                 if !eigen.decompose(&block) {
-                    return (f64::NAN, vec![0.0; size], true);
+                    return (f64::NAN, vec![0.0; size]);
                 }
-                (eigen.values[0], eigen.vector(0).iter().zip(rms).map(|(v, rms)| v / rms).collect(), true)
+                (eigen.values[0], eigen.vector(0).iter().zip(rms).map(|(v, rms)| v / rms).collect())
             }
-            Structure::Diagonal | Structure::CompoundSymmetry | Structure::Autoregressive => {
+            structure if is_homogeneous(structure) => {
+                ((0..size).map(|i| g(i, i)).sum::<f64>() / size as f64, vec![1.0; size])
+            }
+            _ => {
                 let lowest = (0..size).min_by(|&i, &j| g(i, i).total_cmp(&g(j, j))).unwrap_or(0);
                 let mut v = vec![0.0; size];
                 v[lowest] = 1.0 / rms[lowest];
-                (g(lowest, lowest), v, true)
-            }
-            Structure::HomogeneousDiagonal
-            | Structure::HomogeneousCompoundSymmetry
-            | Structure::HomogeneousAutoregressive => {
-                ((0..size).map(|i| g(i, i)).sum::<f64>() / size as f64, vec![1.0; size], false)
+                (g(lowest, lowest), v)
             }
         }
     }
@@ -92,4 +98,10 @@ impl Derivatives {
         }
         (slope, curvature)
     }
+}
+
+// One standard deviation for all effects: its change is along diag(v v').
+fn is_homogeneous(structure: Structure) -> bool {
+    use Structure::{HomogeneousAutoregressive, HomogeneousCompoundSymmetry, HomogeneousDiagonal};
+    matches!(structure, HomogeneousDiagonal | HomogeneousCompoundSymmetry | HomogeneousAutoregressive)
 }

@@ -61,6 +61,10 @@ pub enum Curvature {
     Average,
     /// The observed information.
     Exact,
+    /// The same from differences of exact gradients: generalized models only.
+    Differences,
+    /// What the optimizer has learnt, or a rough guess: generalized models only.
+    QuasiNewton,
 }
 
 impl Curvature {
@@ -69,6 +73,8 @@ impl Curvature {
         match self {
             Self::Average => "average",
             Self::Exact => "exact",
+            Self::Differences => "differences",
+            Self::QuasiNewton => "quasi-newton",
         }
     }
 }
@@ -145,6 +151,11 @@ impl Derivatives {
     /// `G_t` of each term, `k x k`.
     pub fn g(&self) -> &[Vec<f64>] {
         &self.g
+    }
+
+    /// The same, for objectives that add to it.
+    pub(crate) fn g_mut(&mut self) -> &mut [Vec<f64>] {
+        &mut self.g
     }
 
     /// The directions of Omega that the Hessian of [`Self::h`] refers to.

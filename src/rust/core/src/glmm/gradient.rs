@@ -17,10 +17,15 @@
 use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
 use super::{GeneralizedLinearMixedModel, Shape};
+use crate::derivatives::{Derivatives as CovarianceDerivatives, Profile};
 use crate::error::Result;
 use crate::glm::response::{Derivatives, Information};
 use crate::pirls::Vary;
 use crate::pls::Solution;
+use crate::terms::RelCov;
+
+/// Of a linear model with the working weights only `sum_l W_ll` is wanted, not what its residuals add to it.
+const TRACES: Profile = Profile { reml: false, precision: 0.0, sigma_profiled: false };
 
 impl GeneralizedLinearMixedModel {
     /// Gradient of the objective at the parameters of the last [`Self::evaluate`].
@@ -28,6 +33,45 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `NotPositiveDefinite` if the observed information is not.
     pub fn gradient(&mut self, vary: Vary, gradient: &mut [f64]) -> Result<()> {
+        if self.is_filled() {
+            self.gradient_with(vary, gradient, None)?;
+        } else {
+            let mut derivatives = CovarianceDerivatives::new(self.pirls.pls(vary));
+            self.gradient_in_omega(vary, gradient, &mut derivatives)?;
+        }
+        Ok(())
+    }
+
+    fn is_filled(&self) -> bool {
+        self.covs.iter().all(RelCov::is_filled)
+    }
+
+    // Both gradients, by way of Omega where Lambda isn't made of parameters; `sum_l W_ll` comes back.
+    pub(super) fn gradient_in_omega(
+        &mut self,
+        vary: Vary,
+        gradient: &mut [f64],
+        derivatives: &mut CovarianceDerivatives,
+    ) -> Result<Vec<Vec<f64>>> {
+        let traces = self.gradient_with(vary, gradient, Some(derivatives))?;
+        if !self.is_filled() {
+            let n_theta = self.n_theta();
+            derivatives.gradient(self.pirls.pls(vary), &mut gradient[..n_theta]);
+        }
+        Ok(traces)
+    }
+
+    // The gradient; with `derivatives` also that in each `Omega_t = Lambda_t Lambda_t'`, of which `sum_l W_ll` comes back.
+    fn gradient_with(
+        &mut self,
+        vary: Vary,
+        gradient: &mut [f64],
+        mut derivatives: Option<&mut CovarianceDerivatives>,
+    ) -> Result<Vec<Vec<f64>>> {
+        let traces = derivatives.as_mut().map_or_else(Vec::new, |derivatives| {
+            derivatives.update(self.pirls.pls(vary), TRACES);
+            derivatives.g().to_vec()
+        });
         let response = &self.pirls.response;
         let shape_is_estimated = self.shape_is_estimated();
         let nodes = self.rule.as_ref();
@@ -56,6 +100,9 @@ impl GeneralizedLinearMixedModel {
         let xi = self.linear_predictor_of(vary, &s);
         rho.iter_mut().zip(&at.observed).zip(&xi).for_each(|((rho, observed), xi)| *rho -= observed * xi);
         self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
+        if let Some(derivatives) = derivatives {
+            self.add_scores(&rho, derivatives.g_mut());
+        }
         let n_theta = self.n_theta();
         if vary == Vary::Modes {
             let x_rho = self.pirls.rows.transposed_fixed(&rho);
@@ -64,7 +111,21 @@ impl GeneralizedLinearMixedModel {
         if shape_is_estimated {
             gradient[gradient.len() - 1] = self.shape_gradient(&leverage, nodes.as_ref(), &xi);
         }
-        Ok(())
+        Ok(traces)
+    }
+
+    // `G = sum_l ( W_ll + v_l v_l' + (r_l v_l' + v_l r_l') / 2 )` with v = Z'g and r = Z'rho, for which
+    // `dF / dLambda = 2 G Lambda`: by `u = Lambda'v` and `s = Lambda'(r + 2 v)` the same as above, without Lambda.
+    fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
+        for term in &self.pirls.rows.terms {
+            let (g, k) = (&mut g[term.term], term.k);
+            let (r, v) = (term.transposed_product(rho), term.transposed_product(&self.pirls.response.score));
+            for (r, v) in r.chunks_exact(k).zip(v.chunks_exact(k)) {
+                for j in 0..k {
+                    (0..k).for_each(|i| g[j * k + i] += v[i] * v[j] + 0.5 * (r[i] * v[j] + r[j] * v[i]));
+                }
+            }
+        }
     }
 
     // Z Lambda s (+ X s_beta)

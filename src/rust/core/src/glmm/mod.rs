@@ -8,10 +8,12 @@
 //!
 //! W is the expected or the observed information of eta ([`Information`]); for canonical links they agree.
 
+mod certificate;
 mod fit;
 mod gradient;
 mod leverage;
 mod quadrature;
+mod search;
 mod start;
 
 pub use fit::{FitSettings, GlmmFit};
@@ -70,6 +72,8 @@ pub struct GeneralizedLinearMixedModel {
     start_theta: Vec<f64>,
     lower: Vec<f64>,
     covs: Vec<crate::terms::RelCov>,
+    // Elements of theta that no optimizer may change.
+    held: Vec<bool>,
     sum_weights: f64,
     n_eff: usize,
 }
@@ -146,8 +150,11 @@ impl GeneralizedLinearMixedModel {
         if family == Family::Gaussian && link == Link::Identity {
             return Err(Error::UnknownLink { name: "identity".into() });
         }
-        if !design.terms.iter().all(|term| term.cov.is_filled()) {
-            return Err(Error::UnknownStructure { name: "with a correlation parameter in a generalized model".into() });
+        // The gradient of quadrature goes through Lambda.
+        if options.nodes > 1 && !design.terms.iter().all(|term| term.cov.is_filled()) {
+            return Err(Error::UnknownStructure {
+                name: "with a correlation parameter in a model by quadrature".into(),
+            });
         }
         // Quadrature is of a density, with one dispersion throughout.
         let follows = matches!(options.shape, Shape::Moment | Shape::Profiled(_)) && family.has_dispersion();
@@ -169,6 +176,7 @@ impl GeneralizedLinearMixedModel {
             pirls,
             options,
             rule,
+            held: vec![false; n_theta],
             start_theta,
             lower,
         };
@@ -194,12 +202,26 @@ impl GeneralizedLinearMixedModel {
     /// Number of parameters of the objective.
     pub fn n_parameters(&self, vary: Vary) -> usize {
         let beta = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
-        self.n_theta() + beta + usize::from(self.shape_is_estimated())
+        self.n_theta() + beta + self.shape_count()
+    }
+
+    /// Holds these elements of theta at the values of the start.
+    pub fn hold(&mut self, indices: &[usize]) {
+        indices.iter().for_each(|&index| self.held[index] = true);
+    }
+
+    /// Lower bounds of theta: zero for the diagonal of Lambda.
+    pub fn lower_bounds(&self) -> &[f64] {
+        &self.lower
     }
 
     /// Observations of positive weight.
     pub fn n_eff(&self) -> usize {
         self.n_eff
+    }
+
+    fn shape_count(&self) -> usize {
+        usize::from(self.shape_is_estimated())
     }
 
     fn shape_is_estimated(&self) -> bool {
@@ -215,6 +237,7 @@ impl GeneralizedLinearMixedModel {
             return Err(Error::NonFinite { what: "parameters", index });
         }
         let (theta, rest) = parameters.split_at(self.n_theta());
+        self.covs.iter().try_for_each(|cov| cov.validate(theta))?;
         self.pirls.set_theta(theta);
         if vary == Vary::Modes {
             let p = self.pirls.beta.len();

@@ -117,6 +117,12 @@ impl OptSummary {
             log: vec![(value, Vec::new())],
         }
     }
+
+    /// The same with every point in other coordinates.
+    pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+        let log = self.log.into_iter().map(|(value, x)| (value, map(&x))).collect();
+        Self { initial: map(&self.initial), best: map(&self.best), log, ..self }
+    }
 }
 
 /// What the caller wants after an evaluation.

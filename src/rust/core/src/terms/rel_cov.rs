@@ -55,7 +55,7 @@ impl RelCov {
     }
 
     // Each part with its first column.
-    fn placed(&self) -> impl Iterator<Item = (usize, &Part)> {
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (usize, &Part)> {
         self.parts.iter().scan(0, |next, part| {
             let first = *next;
             *next += part.size;
@@ -181,6 +181,11 @@ impl RelCov {
     pub fn make_canonical_where(&self, x: &mut [f64], is_free: impl Fn(&Part) -> bool) {
         let parts = self.parts.iter().filter(|part| is_free(part));
         parts.for_each(|part| part.covariance().project(part.size, &mut x[part.range()]));
+    }
+
+    /// Whether there are such parameters.
+    pub fn has_kinks(&self) -> bool {
+        self.parts.iter().any(|part| part.covariance().has_kinks())
     }
 
     /// Calls `visit(index)` for each parameter whose bound of zero may be an optimum with a slope.

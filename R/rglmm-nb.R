@@ -1,0 +1,61 @@
+# rglmm_nb(): negative binomial models with their theta estimated.
+
+#' Fit a negative binomial mixed model
+#'
+#' The variance of a response with mean mu is `mu + mu^2 / theta`. Theta is a parameter like the others: all are estimated
+#' together, with the exact gradient, where `lme4::glmer.nb()` searches for theta around repeated fits.
+#'
+#' With `information = "observed"` it is the model of `glmmTMB(family = nbinom2)`; by default the Laplace approximation is
+#' lme4's. See [rglmm()].
+#'
+#' Without overdispersion theta tends to infinity, and the model to the Poisson model; the fit says so.
+#'
+#' @inheritParams rglmm
+#' @param link `"log"`, `"sqrt"` or `"identity"`.
+#' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control`, `information`.
+#' @return A fit as [rglmm()] returns it. `getME(fit, "glmer.nb.theta")` is theta, and `summary(fit)$shape` has its
+#'   standard error; `family(fit)` is the family at this theta.
+#' @examples
+#' fit <- rglmm_nb(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks)
+#' fit
+#' getME(fit, "glmer.nb.theta")
+#' summary(fit)$shape
+#' @export
+rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
+  call <- match.call()
+  if ("family" %in% ...names()) abort_nb_family()
+  if (!is.character(link) || length(link) != 1L || !link %in% c("log", "sqrt", "identity")) abort_nb_link(link)
+  inner <- call
+  inner[[1L]] <- rglmm
+  inner$link <- NULL
+  inner$family <- nb_family(link = link)
+  fit <- eval(inner, parent.frame())
+  fit$call <- call
+  report_poisson(fit)
+  fit
+}
+
+report_poisson <- function(fit) {
+  theta <- fit$glmm$shape
+  if (theta < 1e3 * mean(fit$fitted %||% 1)) return(invisible())
+  inform_rlmm(
+    c("The counts show no overdispersion: theta tends to infinity.",
+      i = paste0("It is ", format(theta, digits = 3L), "; `rglmm(family = poisson)` fits as well with a parameter less.")),
+    "rlmm_message_poisson", theta = theta
+  )
+}
+
+abort_nb_family <- function() {
+  abort_rlmm(
+    c("`rglmm_nb()` has no argument `family`: it is the negative binomial.",
+      i = "For a known theta use `rglmm(family = MASS::negative.binomial(theta))`."),
+    c("rlmm_error_family", "rlmm_error_unknown_argument"), arg = "family"
+  )
+}
+
+abort_nb_link <- function(link) {
+  abort_rlmm(
+    c("`link` must be \"log\", \"sqrt\", or \"identity\".", x = paste0("It is ", describe_type(link), ".")),
+    c("rlmm_error_family", "rlmm_error_argument"), arg = "link"
+  )
+}

@@ -1,0 +1,204 @@
+//! Whether parameters are an optimum, as for linear models: see [`crate::certificate`].
+
+use super::search::Search;
+use super::GeneralizedLinearMixedModel;
+use crate::certificate::{Certificate, Verdict, NEGLIGIBLE_GAIN};
+use crate::derivatives::boundary::WayOut;
+use crate::derivatives::{Curvature, Derivatives};
+use crate::error::Result;
+use crate::lmm::root_mean_squares;
+use crate::optimize::trust_region::Model;
+use crate::optimize::Objective;
+use crate::pirls::Vary;
+
+/// A prediction that stays below it by a rough Hessian does so by any.
+const CLEARLY_NEGLIGIBLE: f64 = 1e-2 * NEGLIGIBLE_GAIN;
+
+type InOmega = (Derivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
+
+impl GeneralizedLinearMixedModel {
+    /// Judges `parameters` without the Hessian, which costs more than a fit, where a rough inverse of it is enough to
+    /// see that they are an optimum.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`] and [`Self::gradient`].
+    pub(super) fn quick_certificate(&mut self, vary: Vary, parameters: &[f64], inverse: &[f64]) -> Result<Certificate> {
+        let (ways_out, gradient) = self.ways_out(vary, parameters)?;
+        let mut search = Search::new(self, vary, parameters);
+        let mut slopes = vec![0.0; search.at.free().len()];
+        search.at.set(&search.at.of(parameters));
+        search.at.gradient(&gradient, &mut slopes);
+        let free = search.at.free().to_vec();
+        let product = |(i, a): (&usize, &f64)| -> f64 {
+            free.iter().zip(&slopes).map(|(j, b)| a * b * inverse[j * gradient.len() + i]).sum()
+        };
+        let predicted_decrease = 0.5 * free.iter().zip(&slopes).map(product).sum::<f64>();
+        let is_clear = (0.0..=CLEARLY_NEGLIGIBLE).contains(&predicted_decrease);
+        if !is_clear || ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
+            return Ok(self.certificate(vary, parameters)?.0);
+        }
+        let units = self.units(vary);
+        let gradient_norm = free.iter().zip(&slopes).fold(0.0, |m: f64, (&j, g)| m.max((g * units[j]).abs()));
+        let (verdict, curvature, curvatures) = (Verdict::Optimal, Curvature::QuasiNewton, Vec::new());
+        Ok(Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict })
+    }
+
+    /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes with it.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`] and [`Self::gradient`].
+    pub fn certificate(&mut self, vary: Vary, parameters: &[f64]) -> Result<(Certificate, Vec<f64>)> {
+        let (ways_out, gradient) = self.ways_out(vary, parameters)?;
+        let mut search = Search::new(self, vary, parameters);
+        let x = search.at.of(parameters);
+        let facts = Facts::at(&mut search, &x)?;
+        let hessian = std::mem::take(&mut search.hessian);
+        let certificate = facts.judge(&mut search, &x, gradient, Curvature::Differences, ways_out)?;
+        Ok((certificate, hessian))
+    }
+
+    /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle (see
+    /// `terms::structure`), by central differences of the exact gradient; symmetric, column by column. Twice its inverse
+    /// is the covariance of the estimates.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`] and [`Self::gradient`].
+    pub fn hessian(&mut self, parameters: &[f64]) -> Result<Vec<f64>> {
+        let mut search = Search::new(self, Vary::Modes, parameters);
+        let x = search.at.of(parameters);
+        let n = x.len();
+        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        search.value(&x)?;
+        search.gradient(&mut gradient)?;
+        search.hessian(&mut hessian)?;
+        Ok(hessian)
+    }
+
+    /// For each part of each term whether a larger covariance is better, and the gradient. Its direction comes from the Laplace
+    /// approximation, also where that is improved by quadrature; the gain is that of the objective itself.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`] and [`Self::gradient`].
+    pub(super) fn ways_out(&mut self, vary: Vary, parameters: &[f64]) -> Result<(Vec<WayOut>, Vec<f64>)> {
+        let rule = self.rule.take();
+        let laplace = self.laplace_in_omega(vary, parameters);
+        self.rule = rule;
+        let (derivatives, traces, rms, mut gradient) = laplace?;
+        let value = self.objective(vary, parameters)?;
+        if self.rule.is_some() {
+            self.gradient(vary, &mut gradient)?;
+        }
+        let mut ways = derivatives.directions_out(self.pirls.pls(vary), &rms);
+        for way in &mut ways {
+            let part = &self.covs[way.term].parts()[way.part];
+            if part.range().any(|j| self.held[j]) {
+                continue;
+            }
+            let slope = quadratic(&derivatives.g()[way.term], &way.direction);
+            let levels = (self.pirls.u[way.term].len() / way.direction.len()) as f64;
+            // The second derivative, if all levels were alike.
+            let curvature = quadratic(&traces[way.term], &way.direction).powi(2) / levels;
+            if slope < 0.0 && 0.5 * slope * slope > NEGLIGIBLE_GAIN * curvature {
+                self.measure(vary, parameters, value, -slope / curvature, way);
+            }
+        }
+        Ok((ways, gradient))
+    }
+
+    // The derivatives of the Laplace approximation in Omega, `sum_l W_ll`, root mean squares of the columns of Z, gradient.
+    fn laplace_in_omega(&mut self, vary: Vary, parameters: &[f64]) -> Result<InOmega> {
+        self.objective(vary, parameters)?;
+        let pls = self.pirls.pls(vary);
+        let (rms, mut derivatives) = (root_mean_squares(pls, self.n_eff), Derivatives::new(pls));
+        let mut gradient = vec![0.0; parameters.len()];
+        let traces = self.gradient_in_omega(vary, &mut gradient, &mut derivatives)?;
+        Ok((derivatives, traces, rms, gradient))
+    }
+
+    // The best of some steps along a way out.
+    fn measure(&mut self, vary: Vary, parameters: &[f64], value: f64, step: f64, way: &mut WayOut) {
+        for share in [1.0, 0.3, 0.1, 0.01] {
+            let mut point = parameters.to_vec();
+            self.covs[way.term].displace(way.part, share * step, &way.direction, &mut point);
+            let gain = self.objective(vary, &point).map_or(0.0, |reached| value - reached);
+            if gain > way.gain {
+                (way.step, way.gain) = (share * step, gain);
+            }
+        }
+    }
+}
+
+/// What an objective and its derivatives say at one point.
+struct Facts {
+    gradient_norm: f64,
+    predicted_decrease: f64,
+    model: Model,
+    units: Vec<f64>,
+}
+
+impl Facts {
+    /// Evaluates value, gradient and Hessian at `x`.
+    fn at(search: &mut dyn Objective, x: &[f64]) -> Result<Self> {
+        let n = x.len();
+        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        search.value(x)?;
+        search.gradient(&mut gradient)?;
+        search.hessian(&mut hessian)?;
+        let units = search.units().unwrap_or_else(|| vec![1.0; n]);
+        gradient.iter_mut().zip(&units).for_each(|(g, u)| *g *= u);
+        for j in 0..n {
+            (0..n).for_each(|i| hessian[j * n + i] *= units[i] * units[j]);
+        }
+        let mut model = Model::new(n);
+        let is_finite = model.update(&gradient, &hessian);
+        let predicted_decrease = if is_finite { model.step((n as f64).sqrt()).predicted } else { f64::NAN };
+        let gradient_norm = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+        Ok(Self { gradient_norm, predicted_decrease, model, units })
+    }
+
+    /// The certificate, with the natural gradient and the ways out of each term.
+    fn judge(
+        self,
+        search: &mut dyn Objective,
+        x: &[f64],
+        gradient: Vec<f64>,
+        curvature: Curvature,
+        ways_out: Vec<WayOut>,
+    ) -> Result<Certificate> {
+        let predicted_decrease = self.predicted_decrease;
+        let verdict = if predicted_decrease.is_nan() || predicted_decrease > NEGLIGIBLE_GAIN {
+            Verdict::NotConverged
+        } else if ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
+            Verdict::FalseBoundary
+        } else if self.falls_along_lowest(search, x)? {
+            Verdict::Saddle
+        } else {
+            Verdict::Optimal
+        };
+        let (gradient_norm, curvatures) = (self.gradient_norm, self.model.values().to_vec());
+        Ok(Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict })
+    }
+
+    // Whether the objective falls in the direction of negative curvature, if there is one. The curvature alone proves
+    // nothing: rounding makes the flat directions of a redundant covariance curve either way.
+    fn falls_along_lowest(&self, search: &mut dyn Objective, x: &[f64]) -> Result<bool> {
+        let largest = self.model.largest();
+        let Some((curvature, direction)) = self.model.lowest().filter(|(c, _)| *c < -1e-7 * largest) else {
+            return Ok(false);
+        };
+        let here = search.value(x)?;
+        let steps = [1.0, -1.0, 0.1, -0.1, 0.01, -0.01];
+        Ok(steps.into_iter().filter(|step| -0.5 * curvature * step * step > NEGLIGIBLE_GAIN).any(|step| {
+            let shift = direction.iter().zip(&self.units).map(|(d, u)| step * d * u);
+            let mut point: Vec<f64> = x.iter().zip(shift).map(|(x, d)| x + d).collect();
+            search.make_canonical(&mut point);
+            search.value(&point).is_ok_and(|value| value < here - NEGLIGIBLE_GAIN)
+        }))
+    }
+}
+
+// v'Mv
+fn quadratic(m: &[f64], v: &[f64]) -> f64 {
+    let k = v.len();
+    (0..k * k).map(|at| m[at] * v[at % k] * v[at / k]).sum()
+}

@@ -1,0 +1,197 @@
+//! A generalized mixed model as a function of its free parameters.
+
+use super::GeneralizedLinearMixedModel;
+use crate::coordinates::Coordinates;
+use crate::error::Result;
+use crate::lmm::{root_mean_square_units, root_mean_squares};
+use crate::optimize::Objective;
+use crate::pirls::Vary;
+
+/// Steps of the differences, in rough standard errors.
+const DIFFERENCE: f64 = 1e-3;
+/// Accuracy of the modes that they need.
+const DECREMENT: f64 = 1e-10;
+
+/// A model with the coordinates of its free parameters.
+pub(super) struct Search<'a> {
+    model: &'a mut GeneralizedLinearMixedModel,
+    vary: Vary,
+    pub at: Coordinates,
+    x: Vec<f64>,
+    // In all parameters.
+    gradient: Vec<f64>,
+    /// The last Hessian, in the coordinates.
+    pub hessian: Vec<f64>,
+}
+
+impl<'a> Search<'a> {
+    /// The search from `parameters`, which hold the values of those that aren't free.
+    pub fn new(model: &'a mut GeneralizedLinearMixedModel, vary: Vary, parameters: &[f64]) -> Self {
+        let at = Coordinates::new(&model.covs, &model.held, parameters);
+        let gradient = vec![0.0; parameters.len()];
+        Self { model, vary, x: at.of(parameters), at, gradient, hessian: Vec::new() }
+    }
+
+    // The gradient at another point, for differences.
+    fn slopes_at(&mut self, x: &[f64]) -> Result<Vec<f64>> {
+        self.at.set(x);
+        self.model.objective(self.vary, &self.at.parameters)?;
+        let mut natural = vec![0.0; self.gradient.len()];
+        self.model.gradient(self.vary, &mut natural)?;
+        Ok(self.at.slopes(&natural))
+    }
+
+    fn differences(&mut self, steps: &[f64], hessian: &mut [f64]) {
+        let (x, n) = (self.x.clone(), self.x.len());
+        for (j, step) in steps.iter().enumerate() {
+            let mut shifted = |sign: f64| {
+                let mut point = x.clone();
+                point[j] += sign * step;
+                self.slopes_at(&point)
+            };
+            let column = &mut hessian[j * n..(j + 1) * n];
+            match (shifted(1.0), shifted(-1.0)) {
+                (Ok(up), Ok(down)) => {
+                    column.iter_mut().zip(up.iter().zip(&down)).for_each(|(h, (u, d))| *h = (u - d) / (2.0 * step));
+                }
+                _ => column.fill(f64::NAN),
+            }
+        }
+        self.at.set(&x);
+        for j in 0..n {
+            for i in 0..j {
+                let mean = 0.5 * (hessian[j * n + i] + hessian[i * n + j]);
+                (hessian[j * n + i], hessian[i * n + j]) = (mean, mean);
+            }
+        }
+    }
+}
+
+impl Objective for Search<'_> {
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        self.x = x.to_vec();
+        self.at.set(x);
+        let beta = self.model.pirls.beta.clone();
+        let value = self.model.objective(self.vary, &self.at.parameters);
+        if !value.as_ref().is_ok_and(|v| v.is_finite()) {
+            // Don't let the next point start from a failed search.
+            self.model.pirls.reset();
+            self.model.pirls.beta = beta;
+        }
+        value
+    }
+
+    fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+        self.model.gradient(self.vary, &mut self.gradient)?;
+        self.at.gradient(&self.gradient, gradient);
+        Ok(())
+    }
+
+    // Central differences of the exact gradient; `NaN` where it has none.
+    fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+        let guess = self.model.inverse_guess(self.vary);
+        let n = self.at.parameters.len();
+        let steps: Vec<f64> = (0..n).map(|j| DIFFERENCE * (2.0 * guess[j * n + j]).sqrt()).collect();
+        let tolerance = self.model.pirls.tolerance;
+        self.model.pirls.tolerance.decrement = tolerance.decrement.min(DECREMENT);
+        self.differences(&self.at.free_of(&steps), hessian);
+        self.model.pirls.tolerance = tolerance;
+        self.at.part_blocked(&self.gradient, hessian);
+        self.hessian = hessian.to_vec();
+        Ok(())
+    }
+
+    fn units(&self) -> Option<Vec<f64>> {
+        Some(self.at.free_of(&self.model.units(self.vary)))
+    }
+
+    fn make_canonical(&self, x: &mut [f64]) {
+        self.at.make_canonical(x);
+    }
+
+    fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
+        let parameters = self.at.natural(x);
+        let mut ways = self.model.ways_out(self.vary, &parameters).unwrap_or_default().0;
+        ways.retain(|way| way.gain > gain);
+        ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+        let displaced = |way: &crate::derivatives::boundary::WayOut| {
+            let mut point = parameters.clone();
+            self.model.covs[way.term].displace(way.part, way.step, &way.direction, &mut point);
+            self.at.of(&point)
+        };
+        ways.iter().map(displaced).collect()
+    }
+}
+
+impl GeneralizedLinearMixedModel {
+    /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean square of one.
+    pub(super) fn units(&self, vary: Vary) -> Vec<f64> {
+        let pls = self.pirls.pls(vary);
+        let n_theta = self.n_theta();
+        let mut units = vec![1.0; self.n_parameters(vary)];
+        let of_theta = root_mean_square_units(pls, &root_mean_squares(pls, self.n_eff), n_theta);
+        units[..n_theta].copy_from_slice(&of_theta);
+        if vary == Vary::Modes {
+            let p = self.pirls.beta.len();
+            let mut squares = vec![0.0; p];
+            for (x, w) in self.pirls.rows.x.chunks_exact(p.max(1)).zip(&self.pirls.response.weight) {
+                squares.iter_mut().zip(x).for_each(|(s, x)| *s += w * x * x);
+            }
+            for (unit, square) in units[n_theta..].iter_mut().zip(squares) {
+                *unit = if square > 0.0 { (self.n_eff as f64 / square).sqrt() } else { 1.0 };
+            }
+        }
+        units
+    }
+
+    // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is known up to a share
+    // of 1 / (2 levels).
+    fn guess_of_shapes(&self, theta: &[f64]) -> Vec<f64> {
+        // The shape: its logarithm has a variance of about 2 / n.
+        let mut guess = vec![1.0 / self.n_eff as f64; theta.len() + self.shape_count()];
+        for (cov, u) in self.covs.iter().zip(&self.pirls.u) {
+            let levels = (u.len() / cov.vsize()) as f64;
+            for index in cov.parts().iter().flat_map(|part| part.range()) {
+                guess[index] = 1.5 * theta[index].abs().max(0.3).powi(2) / (4.0 * levels);
+            }
+        }
+        guess
+    }
+
+    /// The same for all parameters, at the present ones: `(X'V^-1X)^-1 / 2` for the fixed effects.
+    pub(super) fn inverse_guess(&mut self, vary: Vary) -> Vec<f64> {
+        let (n, n_theta) = (self.n_parameters(vary), self.n_theta());
+        let p = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
+        let mut inverse = vec![0.0; n * n];
+        for (j, guess) in self.guess_of_shapes(self.pirls.theta()).into_iter().enumerate() {
+            let place = self.place(vary, j);
+            inverse[place * n + place] = guess;
+        }
+        if p > 0 {
+            let c_xx = self.fixed_covariance();
+            for j in 0..p {
+                (0..p).for_each(|i| inverse[(n_theta + j) * n + n_theta + i] = 0.5 * c_xx[j * p + i]);
+            }
+        }
+        inverse
+    }
+
+    /// Where parameter `j` of the fast stage (theta, shape) stands among all: the shape behind beta.
+    pub(super) fn place(&self, vary: Vary, j: usize) -> usize {
+        match vary {
+            Vary::Modes if j >= self.n_theta() => j + self.pirls.beta.len(),
+            _ => j,
+        }
+    }
+
+    fn fixed_covariance(&mut self) -> Vec<f64> {
+        use crate::glm::response::Information;
+        use crate::inference::selected_inverse::SelectedInverse;
+        let p = self.pirls.beta.len();
+        let factored = self.pirls.factor_at_modes(Vary::Jointly, Information::Expected);
+        let c_xx = factored.map(|_| SelectedInverse::new(self.pirls.pls(Vary::Jointly)).c_xx);
+        let share = 1.0 / self.n_eff as f64;
+        let diagonal = || (0..p * p).map(|at| if at % (p + 1) == 0 { share } else { 0.0 }).collect();
+        c_xx.ok().filter(|c| c.iter().all(|c| c.is_finite())).unwrap_or_else(diagonal)
+    }
+}
