@@ -17,7 +17,9 @@
 #'   the objective) after so many iterations, or halvings of one step.
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions only.
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
-#' @param slim Drop the parts of the fit that grow with the number of observations.
+#' @param slim Drop the parts of the fit that grow with the number of observations: the model frame and the fitted values.
+#'   Estimates, tables, `ranef()`, `certificate()` and the like answer as before; what needs the data, such as `residuals()`
+#'   and `predict()`, refuses. (As with [lm()], the formula keeps the environment that it was written in.)
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;

@@ -48,6 +48,20 @@ test_that("a slim fit says so when its data are needed", {
   expect_error(fit_spec(fit), class = "rlmm_error_slim")
 })
 
+test_that("a slim fit doesn't grow with the number of observations", {
+  size <- function(n) {
+    set.seed(8)
+    data <- data.frame(x = rnorm(n), f = gl(4, 1, n), g = gl(20, 1, n))
+    data$y <- rnorm(20)[data$g] + rnorm(n)
+    # Of an environment that doesn't hold the data.
+    formula <- as.formula("y ~ poly(x, 2) + f + (1 + x | g)", globalenv())
+    fit <- suppressMessages(rlmm(formula, data, control = rlmm_control(slim = TRUE)))
+    fit$optsum <- NULL
+    length(serialize(fit, NULL))
+  }
+  expect_equal(size(20000), size(400), tolerance = 0.01)
+})
+
 test_that("a fit is plain values that survive a round trip", {
   fit <- suppressMessages(rlmm(y ~ x + (1 | b), frame_data()))
   file <- withr::local_tempfile()
