@@ -246,7 +246,7 @@ tuning_aliases <- c(
   FtolAbs = "ftol_abs", FtolRel = "ftol_rel", XtolRel = "xtol_rel"
 )
 
-# lme4's default optimizer is not a wish for it; named options of it are.
+# lme4's default optimizer (lmer()'s, or glmer()'s pair) is not a wish for it; named options of it are.
 translate_tuning <- function(control) {
   opts <- control$optCtrl
   name <- opts$algorithm %||% control$optimizer
@@ -254,7 +254,8 @@ translate_tuning <- function(control) {
   understood <- opts[names(opts) %in% names(tuning_aliases)]
   names(understood) <- tuning_aliases[names(understood)]
   ignored <- setdiff(names(opts), names(tuning_aliases))
-  if (!identical(name, "nloptwrap")) {
+  if (!is.null(control$tolPwrss) && control$tolPwrss != 1e-7) understood$pirls_tol <- control$tolPwrss
+  if (!identical(name, "nloptwrap") && !identical(name, c("bobyqa", "Nelder_Mead"))) {
     is_known <- is.character(name) && sub("^NLOPT_", "", name[1L]) %in% c(optimizers, names(optimizer_aliases))
     if (is_known) understood$optimizer <- name[1L] else ignored <- c("optimizer", ignored)
   }

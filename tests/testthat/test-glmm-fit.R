@@ -81,3 +81,66 @@ test_that("getME() answers every name, or says why not", {
   expect_equal(ncol(as.data.frame(opt_summary(fit))), 7)
   expect_no_error(format(opt_summary(fit)))
 })
+
+test_that("the certificate judges all parameters by the Hessian", {
+  found <- certificate(fit)
+  expect_equal(found$verdict, "optimal")
+  expect_equal(found$hessian, "differences")
+  expect_length(found$curvatures, 5)
+  # Stopped early it is no optimum, and says by how much.
+  expect_warning(early <- update(fit, control = rlmm_control("LN_BOBYQA", ftol_abs = 1, ftol_rel = 0)), "not an optimum")
+  judged <- certificate(early)
+  expect_equal(judged$verdict, "not_converged")
+  gap <- early$dev$objective - fit$dev$objective
+  expect_equal(judged$predicted_decrease, gap, tolerance = 0.2)
+})
+
+test_that("a false boundary is left, a true one certified", {
+  d <- data.frame(g = gl(20, 6), y = rep(c(1, 0, 1, 0, 1, 0), 20))
+  expect_message(flat <- rglmm(y ~ 1 + (1 | g), d, binomial), class = "rlmm_message_singular")
+  expect_equal(certificate(flat)$verdict, "optimal")
+  expect_gt(certificate(flat)$terms$lambda_min, 0)
+  expect_true(isSingular(flat))
+  inside <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial, start = 0)
+  expect_equal(inside$dev$objective, fit$dev$objective, tolerance = 1e-9)
+})
+
+test_that("all optimizers find the same optimum", {
+  all <- as.data.frame(allFit(fit, ncpus = 2))
+  expect_true(all(c("newton", "bfgs", "LN_BOBYQA", "LD_LBFGS") %in% all$optimizer))
+  expect_lt(max(all$above_best), 1e-5)
+  expect_true(all(all$verdict == "optimal"))
+})
+
+test_that("theta can be held", {
+  held <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial,
+    control = rlmm_control(fixed = list(theta = c("herd.(Intercept)" = 1)))
+  )
+  expect_equal(unname(getME(held, "theta")), 1)
+  expect_equal(attr(logLik(held), "df"), 4)
+  found <- stats::optim(fixef(held), \(beta) as.function(fit)(c(1, beta)), method = "BFGS", control = list(reltol = 1e-14))
+  expect_equal(held$dev$objective, found$value, tolerance = 1e-8)
+  expect_equal(dim(vcov(held)), c(4L, 4L))
+  expect_error(
+    rglmm(incidence ~ period + (1 | herd), cbpp, poisson, control = rlmm_control(fixed = list(beta = c(period2 = 1)))),
+    class = "rlmm_error_not_available"
+  )
+})
+
+test_that("the limits of PIRLS are those of the control", {
+  control <- rlmm_control(pirls_max_iter = 1)
+  error <- expect_error(update(fit, control = control), "iteration 1", class = "rlmm_error_pirls")
+  expect_equal(error$theta, 1)
+  expect_length(error$beta, 4)
+  for (bad in list(0, -1, 1.5, NA, "a")) {
+    expect_error(rlmm_control(pirls_max_iter = bad), "pirls_max_iter", class = "rlmm_error_control")
+    expect_error(rlmm_control(pirls_max_halvings = bad), class = "rlmm_error_control")
+  }
+  expect_error(rlmm_control(pirls_tol = 0), class = "rlmm_error_control")
+  expect_error(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, control = rlmm_control("bfgs")), class = "rlmm_error_control")
+  skip_if_not_installed("lme4")
+  expect_silent(default <- as_control(lme4::glmerControl()))
+  expect_identical(default, rlmm_control())
+  expect_identical(as_control(lme4::glmerControl(tolPwrss = 1e-10)), rlmm_control(pirls_tol = 1e-10))
+})

@@ -1,0 +1,67 @@
+nb_data <- function() {
+  d <- glmm_data()
+  set.seed(4)
+  d$nb <- rnbinom(nrow(d), size = 2, mu = exp(d$eta))
+  d
+}
+
+test_that("theta is estimated together with the rest", {
+  d <- nb_data()
+  fit <- rglmm_nb(nb ~ x + (1 | g), d)
+  # glmer.nb() of lme4 2.1, which searches for theta by a line search.
+  expect_equal(as.numeric(logLik(fit)), -399.893772, tolerance = 1e-7)
+  expect_equal(attr(logLik(fit), "df"), 4)
+  expect_equal(getME(fit, "glmer.nb.theta"), 1.255945401, tolerance = 1e-5)
+  expect_equal(unname(fixef(fit)), c(0.28283203, 0.31087608), tolerance = 5e-5)
+  expect_equal(unname(getME(fit, "theta")), 0.40559497, tolerance = 5e-5)
+  expect_equal(family(fit)$family, "Negative Binomial(1.2559)")
+  expect_match(paste(format(fit), collapse = "\n"), "Negative Binomial\\(1.2559\\) \\(log\\)")
+  expect_equal(certificate(fit)$verdict, "optimal")
+})
+
+test_that("with the observed information it is glmmTMB's, standard errors and all", {
+  fit <- rglmm_nb(nb ~ x + (1 | g), nb_data(), information = "observed")
+  # glmmTMB 1.1.14, nbinom2
+  expect_equal(as.numeric(logLik(fit)), -399.9250029, tolerance = 1e-9)
+  expect_equal(getME(fit, "glmer.nb.theta"), 1.253589, tolerance = 1e-5)
+  expect_equal(unname(fixef(fit)), c(0.30377873, 0.31369953), tolerance = 1e-5)
+  expect_equal(unname(sqrt(diag(vcov(fit)))), c(0.1189989, 0.0843168), tolerance = 1e-5)
+  shape <- summary(fit)$shape
+  expect_equal(shape[["std_error"]] / shape[["estimate"]], 0.2101812, tolerance = 1e-5)
+})
+
+test_that("a fit at the estimated theta has the same estimates", {
+  fit <- rglmm_nb(nb ~ x + (1 | g), nb_data())
+  known <- rglmm(nb ~ x + (1 | g), nb_data(), family(fit))
+  expect_equal(as.numeric(logLik(known)), as.numeric(logLik(fit)), tolerance = 1e-9)
+  expect_equal(fixef(known), fixef(fit), tolerance = 1e-5)
+  expect_equal(attr(logLik(fit), "df") - attr(logLik(known), "df"), 1)
+})
+
+test_that("methods know of theta", {
+  d <- nb_data()
+  fit <- rglmm_nb(nb ~ x + (1 | g), d)
+  smaller <- update(fit, . ~ . - x)
+  expect_equal(smaller$call[[1]], quote(rglmm_nb))
+  expect_equal(anova(fit, smaller)$Df[2], 1)
+  again <- refit(fit, simulate(fit, seed = 1))
+  expect_false(getME(again, "glmer.nb.theta") == getME(fit, "glmer.nb.theta"))
+  expect_equal(refit(fit)$dev$objective, fit$dev$objective, tolerance = 1e-8)
+  # The order of draws is lme4's: these are the first of simulate() of its fit at seed 1.
+  expect_equal(head(simulate(fit, seed = 1)$sim_1, 5), c(1, 1, 1, 3, 0))
+  expect_equal(as.function(fit)(getME(fit, "devarg")), fit$dev$objective, tolerance = 1e-10)
+  expect_named(getME(fit, "devarg"), c("g.(Intercept)", "(Intercept)", "x", "log(theta)"))
+  slim <- rglmm_nb(nb ~ x + (1 | g), d, control = rlmm_control(slim = TRUE))
+  expect_equal(summary(slim)$shape, summary(fit)$shape, tolerance = 1e-4)
+})
+
+test_that("counts without overdispersion, and wrong arguments, are told", {
+  d <- nb_data()
+  set.seed(1)
+  d$pois <- rpois(nrow(d), 3)
+  quiet <- rlmm_control(check_conv_singular = "ignore")
+  expect_message(rglmm_nb(pois ~ x + (1 | g), d, control = quiet), "infinity", class = "rlmm_message_poisson")
+  expect_error(rglmm_nb(nb ~ x + (1 | g), d, family = poisson), class = "rlmm_error_family")
+  expect_error(rglmm_nb(nb ~ x + (1 | g), d, link = "logit"), class = "rlmm_error_family")
+  expect_error(rglmm_nb(-nb ~ x + (1 | g), d), "negative binomial", class = "rlmm_error_response_range")
+})

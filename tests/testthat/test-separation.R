@@ -1,0 +1,30 @@
+test_that("separated data give a finite answer and a warning that names the effect", {
+  d <- glmm_data()
+  d$z <- as.numeric(d$x > 1)
+  set.seed(2)
+  d$y <- rbinom(nrow(d), 1, plogis(d$eta))
+  d$y[d$z == 1] <- 1
+  quiet <- rlmm_control(check_conv_singular = "ignore")
+  for (link in c("logit", "probit", "cloglog")) {
+    expect_warning(
+      fit <- rglmm(y ~ z + (1 | g), d, binomial(link), control = quiet), "`z` tends", class = "rlmm_warning_separation"
+    )
+    expect_true(all(is.finite(fixef(fit))))
+    expect_match(paste(format(fit), collapse = " "), "separated")
+  }
+  d$count <- ifelse(d$z == 1, 0, 2)
+  warning <- expect_warning(
+    rglmm(count ~ x + z + (1 | g), d, poisson, control = quiet), class = "rlmm_warning_separation"
+  )
+  expect_equal(warning$effects, "z")
+})
+
+test_that("levels of a grouping factor whose responses are alike do no harm", {
+  d <- glmm_data()
+  set.seed(2)
+  d$y <- rbinom(nrow(d), 1, plogis(d$eta))
+  d$y[d$g == "g1"] <- 0
+  d$y[d$g == "g2"] <- 1
+  expect_silent(fit <- rglmm(y ~ x + (1 | g), d, binomial))
+  expect_true(all(is.finite(ranef(fit)$g[[1]])))
+})
