@@ -51,7 +51,7 @@ standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
 #' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
 #' @noRd
 fixed_covariance <- function(fit, sigma = effects_sigma(fit), use_hessian = NULL) {
-  from_hessian <- is_glmm(fit) && !fit$glmm$fast && length(fit$beta) > 0L && 
+  from_hessian <- is_glmm(fit) && !fit$glmm$fast && length(fit$beta) > 0L &&
     (use_hessian %||% (length(fit$separated) == 0L))
   if (isTRUE(use_hessian) && !from_hessian) abort_no_hessian(fit)
   if (from_hessian) {
