@@ -43,6 +43,8 @@ pub struct LinearMixedModel {
     // Made when first asked for; whether it belongs to the factor.
     derivatives: Option<Derivatives>,
     are_derivatives_current: bool,
+    // Which Hessian they hold.
+    hessian_is: Option<Curvature>,
     rms: Vec<Vec<f64>>,
     // Elements of theta that no optimizer may change.
     pub(crate) held: Vec<bool>,
@@ -110,6 +112,7 @@ impl LinearMixedModel {
             theta: None,
             derivatives: None,
             are_derivatives_current: false,
+            hessian_is: None,
             rms,
             held: vec![false; n_theta],
             absolute: Vec::new(),
@@ -205,10 +208,12 @@ impl LinearMixedModel {
         }
         if self.theta.as_deref() != Some(theta) {
             self.pls.covs().iter().try_for_each(|cov| cov.validate(theta))?;
-            self.theta = None;
+            let mut kept = self.theta.take().unwrap_or_default();
             self.are_derivatives_current = false;
             self.pls.update(theta)?;
-            self.theta = Some(theta.to_vec());
+            kept.clear();
+            kept.extend_from_slice(theta);
+            self.theta = Some(kept);
         }
         Ok(self.current_objective())
     }
@@ -240,6 +245,7 @@ impl LinearMixedModel {
         if !self.are_derivatives_current {
             derivatives.update(&self.pls, profile);
             self.are_derivatives_current = true;
+            self.hessian_is = None;
         }
         derivatives.gradient(&self.pls, gradient);
         derivatives
@@ -254,6 +260,7 @@ impl LinearMixedModel {
     // For derivatives at the last theta that aren't those of the objective.
     pub(crate) fn derivatives_at_other_sigma(&mut self) -> (&Pls, &mut Derivatives) {
         self.are_derivatives_current = false;
+        self.hessian_is = None;
         (&self.pls, self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls)))
     }
 
@@ -262,7 +269,10 @@ impl LinearMixedModel {
     pub fn hessian(&mut self, curvature: Curvature, hessian: &mut [f64]) -> &Derivatives {
         let profile = self.profile();
         let derivatives = self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls));
-        derivatives.update_hessian(&self.pls, profile, curvature);
+        if self.hessian_is != Some(curvature) {
+            derivatives.update_hessian(&self.pls, profile, curvature);
+            self.hessian_is = Some(curvature);
+        }
         derivatives.hessian(&self.pls, self.n_theta, hessian);
         derivatives
     }

@@ -47,6 +47,7 @@ pub struct Pls {
     /// `[X y]'WZ0 M`: `width x (k n_units)`.
     pub(crate) bx: Vec<f64>,
     b: Vec<f64>,
+    work: Vec<f64>,
     /// Border: the lower triangular factor of `X'V^-1X`, and below it the row of y.
     pub(crate) l_xx: Vec<f64>,
     log_det_re: f64,
@@ -80,6 +81,7 @@ impl Pls {
             l00: vec![0.0; units.n_units * units.k * units.k],
             bx: vec![0.0; units.ax0.len()],
             b: vec![0.0; most_touched * units.k],
+            work: vec![0.0; units.k * units.k],
             l_xx: xx.clone(),
             a_xx: xx,
             layout,
@@ -155,11 +157,11 @@ impl Pls {
     fn eliminate_units(&mut self, k: usize) -> Result<f64> {
         let (units, width) = (&self.units, self.layout.width);
         let lambda = &self.lambdas[self.layout.unit_term];
-        let mut work = vec![0.0; k * k];
+        let work = &mut self.work;
         let mut log_det = LogProduct::default();
         for unit in 0..units.n_units {
             let t = &mut self.l00[unit * k * k..(unit + 1) * k * k];
-            small::scale_inflate(k, units.a00(unit), lambda, &mut work, t);
+            small::scale_inflate(k, units.a00(unit), lambda, work, t);
             log_det.push(small::cholesky(k, t).ok_or(Error::NotPositiveDefinite { pivot: unit })?);
             let m = &mut self.m[unit * k * k..(unit + 1) * k * k];
             small::right_solve_transposed(k, lambda, t, m);
@@ -305,15 +307,21 @@ impl Pls {
 
     // Fixed effects of the residual response.
     pub(crate) fn solve_border(&self) -> Vec<f64> {
+        let mut delta = Vec::new();
+        self.solve_border_into(&mut delta);
+        delta
+    }
+
+    pub(crate) fn solve_border_into(&self, delta: &mut Vec<f64>) {
         let (p, width) = (self.p(), self.layout.width);
-        let mut delta: Vec<f64> = (0..p).map(|j| self.l_xx[j * width + p]).collect();
+        delta.clear();
+        delta.extend((0..p).map(|j| self.l_xx[j * width + p]));
         for j in (0..p).rev() {
             for i in j + 1..p {
                 delta[j] -= self.l_xx[j * width + i] * delta[i];
             }
             delta[j] /= self.l_xx[j * width + j];
         }
-        delta
     }
 
     // u_R = L_RR^-T (l_yR - L_XR' beta).

@@ -20,7 +20,24 @@ pub struct Dense {
     pub(super) m: usize,
     pub(super) a: Vec<f64>,
     pub(super) s: Vec<f64>,
+    buffer: Vec<f64>,
     memory: MemBuffer,
+}
+
+/// The inverse of a trailing block in the storage's order of elements, with the memory that computing it takes.
+#[derive(Default)]
+pub struct Inverse {
+    /// Its elements.
+    pub values: Vec<f64>,
+    /// Of the sparse storage.
+    pub(super) work: Vec<f64>,
+    memory: Option<MemBuffer>,
+}
+
+impl std::fmt::Debug for Inverse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inverse").field("values", &self.values).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Dense {
@@ -33,7 +50,7 @@ impl Dense {
     /// A zero block of order `m`.
     pub fn new(m: usize) -> Self {
         let scratch = llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default());
-        Self { m, a: vec![0.0; m * m], s: vec![0.0; m * m], memory: MemBuffer::new(scratch) }
+        Self { m, a: vec![0.0; m * m], s: vec![0.0; m * m], buffer: vec![0.0; m], memory: MemBuffer::new(scratch) }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.
@@ -78,7 +95,9 @@ impl Dense {
     pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
         let m = self.m;
         if layout.blocks.iter().all(|block| block.vsize == 1) {
-            let d: Vec<f64> = layout.blocks.iter().zip(lambdas).flat_map(|(b, l)| vec![l[0]; b.first.len()]).collect();
+            let of_levels = layout.blocks.iter().zip(lambdas).flat_map(|(b, l)| b.first.iter().map(|_| l[0]));
+            self.buffer.iter_mut().zip(of_levels).for_each(|(d, lambda)| *d = lambda);
+            let d = &self.buffer[..m];
             for j in 0..m {
                 let column = &mut self.s[j * m + j..(j + 1) * m];
                 column.iter_mut().zip(&d[j..]).for_each(|(s, di)| *s *= di * d[j]);
@@ -86,14 +105,15 @@ impl Dense {
             }
             return;
         }
-        let k_max = layout.max_vsize();
-        let mut buffer = vec![0.0; 3 * k_max * k_max];
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(m.max(3 * layout.max_vsize().pow(2)), 0.0);
         for (block, lambda) in layout.blocks.iter().zip(lambdas) {
             for &first in &block.first {
                 self.scale_diagonal_block(first as usize, block.vsize, lambda, &mut buffer);
                 self.scale_below(first as usize, block.vsize, lambda, layout, lambdas);
             }
         }
+        self.buffer = buffer;
     }
 
     fn scale_diagonal_block(&mut self, first: usize, k: usize, lambda: &[f64], buffer: &mut [f64]) {
@@ -184,12 +204,13 @@ impl Dense {
     }
 
     /// The inverse of `L L'`: lower triangle of an `m x m` matrix.
-    pub fn invert(&self, inverse: &mut Vec<f64>) {
-        inverse.resize(self.m * self.m, 0.0);
+    pub fn invert(&self, inverse: &mut Inverse) {
+        inverse.values.resize(self.m * self.m, 0.0);
         if self.m > 0 {
-            let out = MatMut::from_column_major_slice_mut(inverse, self.m, self.m);
-            let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq));
-            llt::inverse::inverse(out, self.l(), Par::Seq, MemStack::new(&mut memory));
+            let out = MatMut::from_column_major_slice_mut(&mut inverse.values, self.m, self.m);
+            let scratch = || MemBuffer::new(llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq));
+            let memory = inverse.memory.get_or_insert_with(scratch);
+            llt::inverse::inverse(out, self.l(), Par::Seq, MemStack::new(memory));
             leave_wide_registers();
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::{MatMut, MatRef, Par};
 
-use crate::blocks::dense::Dense;
+use crate::blocks::dense::{Dense, Inverse};
 use crate::blocks::gemm::{add_lower_product, add_product, add_symmetric_product};
 use crate::blocks::small;
 use crate::blocks::sparse::Sparse;
@@ -119,10 +119,10 @@ impl Trailing {
     }
 
     /// The inverse of `S`, in the storage's own order of elements (the sparse storage: on the pattern of the factor).
-    pub fn invert(&self, values: &mut Vec<f64>) {
+    pub fn invert(&self, inverse: &mut Inverse) {
         match &self.rr {
-            Storage::Dense(dense) => dense.invert(values),
-            Storage::Sparse(sparse) => sparse.invert(values),
+            Storage::Dense(dense) => dense.invert(inverse),
+            Storage::Sparse(sparse) => sparse.invert(inverse),
         }
     }
 

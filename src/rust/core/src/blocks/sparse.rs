@@ -7,6 +7,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::linalg::amd;
 use faer::sparse::SymbolicSparseColMatRef;
 
+use crate::blocks::dense::Inverse;
 use crate::blocks::layout::Layout;
 use crate::blocks::small;
 use crate::blocks::units::Units;
@@ -29,6 +30,26 @@ pub struct Sparse {
     /// Position in `s` of each pair of touched rows, unit after unit, column after column.
     pub(super) pairs: Vec<u32>,
     pub(super) pair_ptr: Vec<usize>,
+    memory: Box<Memory>,
+}
+
+/// Memory of [`Sparse::scale_inflate`] and [`Sparse::factor`].
+#[derive(Debug, Clone)]
+struct Memory {
+    /// The column at work.
+    work: Vec<f64>,
+    /// `waiting[j]` heads the list of earlier columns whose next unused element is in row j.
+    waiting: Vec<u32>,
+    next: Vec<u32>,
+    cursor: Vec<usize>,
+    /// Blocks of one level.
+    buffer: Vec<f64>,
+}
+
+impl Memory {
+    fn new(m: usize) -> Self {
+        Self { work: vec![0.0; m], waiting: vec![NONE; m], next: vec![NONE; m], cursor: vec![0; m], buffer: Vec::new() }
+    }
 }
 
 /// The pattern of the factor by levels: for each level (in elimination order) the later levels in its column.
@@ -163,7 +184,8 @@ impl Sparse {
         let (pair_ptr, pairs) = pair_positions(units, &ptr, &rows);
         let (levels, block_of_row) = (layout.levels_by_row(), layout.block_of_row());
         let (a, s) = (vec![0.0; rows.len()], vec![0.0; rows.len()]);
-        Self { m: layout.m, ptr, rows, a, s, levels, block_of_row, pairs, pair_ptr }
+        let memory = Box::new(Memory::new(layout.m));
+        Self { m: layout.m, ptr, rows, a, s, levels, block_of_row, pairs, pair_ptr, memory }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.
@@ -196,8 +218,8 @@ impl Sparse {
 
     /// `S := D' S D + I`, with `lambdas[i]` the `Lambda` of block `i` of the layout.
     pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
-        let k_max = layout.max_vsize();
-        let mut buffer = vec![0.0; 3 * k_max * k_max];
+        let mut buffer = std::mem::take(&mut self.memory.buffer);
+        buffer.resize(3 * layout.max_vsize().pow(2), 0.0);
         for level in 0..self.levels.len() {
             let (first, block) = self.levels[level];
             let k = layout.blocks[block as usize].vsize;
@@ -205,6 +227,7 @@ impl Sparse {
             self.scale_diagonal_block(first as usize, k, lambda, &mut buffer);
             self.scale_below(first as usize, k, lambda, layout, lambdas);
         }
+        self.memory.buffer = buffer;
     }
 
     fn scale_diagonal_block(&mut self, first: usize, k: usize, lambda: &[f64], buffer: &mut [f64]) {
@@ -253,11 +276,9 @@ impl Sparse {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn factor(&mut self) -> Result<()> {
-        let mut work = vec![0.0; self.m];
-        // `waiting[j]` heads the list of earlier columns whose next unused element is in row j.
-        let mut waiting = vec![NONE; self.m];
-        let mut next = vec![NONE; self.m];
-        let mut cursor: Vec<usize> = self.ptr[..self.m].to_vec();
+        let Memory { work, waiting, next, cursor, .. } = &mut *self.memory;
+        waiting.fill(NONE);
+        cursor.copy_from_slice(&self.ptr[..self.m]);
         for j in 0..self.m {
             let range = self.ptr[j]..self.ptr[j + 1];
             for at in range.clone() {
@@ -272,7 +293,7 @@ impl Sparse {
                     work[self.rows[at] as usize] -= factor * self.s[at];
                 }
                 cursor[k] += 1;
-                enqueue(k, self.ptr[k + 1], &cursor, &self.rows, &mut waiting, &mut next);
+                enqueue(k, self.ptr[k + 1], cursor, &self.rows, waiting, next);
             }
             if !(work[j] > 0.0 && work[j].is_finite()) {
                 return Err(Error::NotPositiveDefinite { pivot: j });
@@ -283,7 +304,7 @@ impl Sparse {
             }
             self.s[range.start] = root;
             cursor[j] += 1;
-            enqueue(j, range.end, &cursor, &self.rows, &mut waiting, &mut next);
+            enqueue(j, range.end, cursor, &self.rows, waiting, next);
         }
         Ok(())
     }
@@ -319,10 +340,12 @@ impl Sparse {
     }
 
     /// The elements of the inverse of `L L'` on the pattern of the factor (Takahashi's recursion).
-    pub fn invert(&self, inverse: &mut Vec<f64>) {
-        inverse.resize(self.s.len(), 0.0);
-        let mut factor = vec![0.0; self.m];
-        let mut sum = vec![0.0; self.m];
+    pub fn invert(&self, inverse: &mut Inverse) {
+        inverse.values.resize(self.s.len(), 0.0);
+        // Both are left at zero.
+        inverse.work.resize(2 * self.m, 0.0);
+        let (factor, sum) = inverse.work.split_at_mut(self.m);
+        let inverse = &mut inverse.values;
         for j in (0..self.m).rev() {
             let range = self.ptr[j] + 1..self.ptr[j + 1];
             let pivot = self.s[range.start - 1];

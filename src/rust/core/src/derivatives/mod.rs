@@ -36,6 +36,7 @@ pub(crate) mod tests;
 
 pub use directions::Directions;
 
+use crate::blocks::dense::Inverse;
 use crate::blocks::small;
 use crate::pls::Pls;
 use scores::Scores;
@@ -92,9 +93,11 @@ pub struct Derivatives {
     /// `P_i = I - A00_i V_i` of each unit, `k x k`.
     p_units: Vec<f64>,
     /// `S_RR^-1` as the trailing storage holds it.
-    c: Vec<f64>,
+    c: Inverse,
     /// `L^-1 D'` times some columns.
     e: Vec<f64>,
+    /// Blocks of one level, and the rows that a unit touches.
+    scratch: Scratch,
     /// `K`, only where some trailing Lambda is singular.
     k_rr: Vec<f64>,
     scores: Scores,
@@ -107,6 +110,24 @@ pub struct Derivatives {
     information: information::Workspace,
 }
 
+/// Memory that is overwritten again and again.
+#[derive(Debug)]
+struct Scratch {
+    /// `k x k` for the largest term.
+    a: Vec<f64>,
+    b: Vec<f64>,
+    /// `k` values per touched row.
+    scaled: Vec<f64>,
+    product: Vec<f64>,
+}
+
+impl Scratch {
+    fn new(pls: &Pls) -> Self {
+        let largest = pls.lambdas.iter().map(Vec::len).max().unwrap_or(0);
+        Self { a: vec![0.0; largest], b: vec![0.0; largest], scaled: Vec::new(), product: Vec::new() }
+    }
+}
+
 impl Derivatives {
     /// Memory for the derivatives of `pls`.
     pub fn new(pls: &Pls) -> Self {
@@ -117,8 +138,9 @@ impl Derivatives {
             mean_cross: mean_cross_products(pls),
             inverses: pls.layout.blocks.iter().map(|_| None).collect(),
             p_units: vec![0.0; pls.m.len()],
-            c: Vec::new(),
+            c: Inverse::default(),
             e: Vec::new(),
+            scratch: Scratch::new(pls),
             k_rr: Vec::new(),
             scores: Scores::default(),
             g: pls.lambdas.iter().map(|lambda| vec![0.0; lambda.len()]).collect(),
@@ -188,11 +210,11 @@ impl Derivatives {
     // P_i = I - A00_i V_i.
     fn update_units(&mut self, pls: &Pls) {
         let k = pls.units.k;
-        let mut v = vec![0.0; k * k];
+        let v = &mut self.scratch.a[..k * k];
         for (unit, p) in self.p_units.chunks_exact_mut(k * k).enumerate() {
             let m = &pls.m[unit * k * k..(unit + 1) * k * k];
-            small::multiply_transposed(k, m, m, &mut v);
-            small::multiply(k, pls.units.a00(unit), &v, p);
+            small::multiply_transposed(k, m, m, v);
+            small::multiply(k, pls.units.a00(unit), v, p);
             p.iter_mut().for_each(|value| *value = -*value);
             (0..k).for_each(|j| p[j * k + j] += 1.0);
         }

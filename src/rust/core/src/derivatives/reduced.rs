@@ -20,7 +20,7 @@ impl Derivatives {
         let (block, m) = (&pls.layout.blocks[b], pls.layout.m);
         let k = block.vsize;
         let g = &mut self.g[block.term];
-        let mut product = vec![0.0; k * k];
+        let product = &mut self.scratch.a[..k * k];
         for firsts in block.first.chunks((CHUNK / k).max(1)) {
             self.e.clear();
             self.e.resize(firsts.len() * k * m, 0.0);
@@ -32,8 +32,8 @@ impl Derivatives {
             }
             whiten(pls, &mut self.e);
             for e in self.e.chunks_exact(k * m) {
-                gram(m, k, e, &mut product);
-                small::axpy(-1.0, &product, g);
+                gram(m, k, e, product);
+                small::axpy(-1.0, product, g);
             }
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Scores {
     /// Predicted effects `Omega Z'V^-1 [X, y - X beta]` of the trailing terms.
     effects: Vec<f64>,
     residuals: Vec<f64>,
+    /// Fixed effects of the residual response.
+    delta: Vec<f64>,
     /// Of some units.
     unit: Vec<f64>,
 }
@@ -27,9 +29,10 @@ impl Derivatives {
     /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(&mut self, pls: &Pls, reml: bool) {
         let (p, m) = (pls.p(), pls.layout.m);
-        let delta = pls.solve_border();
         let singular = self.is_singular();
         let scores = &mut self.scores;
+        let mut delta = std::mem::take(&mut scores.delta);
+        pls.solve_border_into(&mut delta);
         scores.columns = if reml { p + 1 } else { 1 };
         let columns = scores.columns;
         scores.effects.resize(columns * m, 0.0);
@@ -67,6 +70,7 @@ impl Derivatives {
             forward_solve_border(pls, columns, &mut scores.units);
             forward_solve_border(pls, columns, &mut scores.trailing);
         }
+        scores.delta = delta;
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::blocks::full::FullUnits;
 use crate::blocks::small::{self, for_size};
 use crate::derivatives::reduced::{gram, whiten};
-use crate::derivatives::{Derivatives, Profile};
+use crate::derivatives::{Derivatives, Profile, Scratch};
 use crate::inference::scale_rows;
 use crate::pls::Pls;
 
@@ -23,9 +23,8 @@ impl Derivatives {
     #[inline(always)]
     fn add_unit_traces_of_size(&mut self, pls: &Pls, k: usize) {
         let g = &mut self.g[pls.layout.unit_term];
-        let mut buffer = vec![0.0; 2 * k * k];
-        let (y, work) = buffer.split_at_mut(k * k);
-        let (mut scaled, mut ca) = (Vec::new(), Vec::new());
+        let Scratch { a: y, b: work, scaled, product } = &mut self.scratch;
+        let (y, work) = (&mut y[..k * k], &mut work[..k * k]);
         for unit in 0..pls.units.n_units {
             let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
             small::multiply(k, p, pls.units.a00(unit), work);
@@ -36,9 +35,9 @@ impl Derivatives {
             }
             scaled.clear();
             scaled.extend_from_slice(vals);
-            scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, &self.block_of_row, &mut scaled);
+            scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, &self.block_of_row, scaled);
             y.fill(0.0);
-            pls.trailing.quadratic_form(k, unit, rows, &scaled, &self.c, &mut ca, y);
+            pls.trailing.quadratic_form(k, unit, rows, scaled, &self.c.values, product, y);
             small::multiply(k, p, y, work);
             small::multiply_transposed(k, work, p, y);
             small::axpy(-1.0, y, g);
@@ -49,7 +48,7 @@ impl Derivatives {
     fn add_full_unit_traces(&mut self, pls: &Pls, full: &FullUnits) {
         let (k, m) = (pls.units.k, pls.layout.m);
         let g = &mut self.g[pls.layout.unit_term];
-        let (mut y, mut work) = (vec![0.0; k * k], vec![0.0; k * k]);
+        let (y, work) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k]);
         let at_once = (CHUNK / k).max(1);
         for first in (0..pls.units.n_units).step_by(at_once) {
             let units = first..(first + at_once).min(pls.units.n_units);
@@ -58,12 +57,12 @@ impl Derivatives {
             whiten(pls, &mut self.e);
             for (unit, e) in units.zip(self.e.chunks_exact(k * m)) {
                 let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
-                small::multiply(k, p, pls.units.a00(unit), &mut work);
-                small::axpy(1.0, &work, g);
-                gram(m, k, e, &mut y);
-                small::multiply(k, p, &y, &mut work);
-                small::multiply_transposed(k, &work, p, &mut y);
-                small::axpy(-1.0, &y, g);
+                small::multiply(k, p, pls.units.a00(unit), work);
+                small::axpy(1.0, work, g);
+                gram(m, k, e, y);
+                small::multiply(k, p, y, work);
+                small::multiply_transposed(k, work, p, y);
+                small::axpy(-1.0, y, g);
             }
         }
     }
@@ -76,12 +75,13 @@ impl Derivatives {
                 self.add_singular_trace(pls, b);
                 continue;
             };
-            let mut sum = vec![0.0; k * k];
+            let sum = &mut self.scratch.a[..k * k];
+            sum.fill(0.0);
             for j in 0..k {
                 sum[j * k + j] = block.first.len() as f64;
                 for i in 0..k {
                     for &first in &block.first {
-                        sum[j * k + i] -= pls.trailing.element(&self.c, first as usize + i, first as usize + j);
+                        sum[j * k + i] -= pls.trailing.element(&self.c.values, first as usize + i, first as usize + j);
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! The part of the inverse of the penalized system that inference needs.
 
+use crate::blocks::dense::Inverse;
 use crate::pls::Pls;
 
 /// Inverse of the system that is left when the units are gone, in the spherical coordinates of the factor:
@@ -21,8 +22,9 @@ impl<'a> SelectedInverse<'a> {
     /// Inverts at the theta of the last update.
     pub fn new(pls: &'a Pls) -> Self {
         let (m, p, width) = (pls.layout.m, pls.p(), pls.layout.width);
-        let mut values = Vec::new();
-        pls.trailing.invert(&mut values);
+        let mut inverse = Inverse::default();
+        pls.trailing.invert(&mut inverse);
+        let values = inverse.values;
         let mut g: Vec<f64> = (0..p).flat_map(|j| pls.trailing.s_xr.iter().skip(j).step_by(width).copied()).collect();
         if m > 0 && p > 0 {
             pls.trailing.backward_solve(p, &mut g);
