@@ -40,7 +40,9 @@ variance_limits <- function(object, level, old_names) {
   found <- variance_estimates(object)
   n <- length(found$estimate)
   is_cor <- startsWith(names(found$estimate), "cor_")
-  z <- ifelse(is_cor, atanh(pmin(pmax(found$estimate, -1), 1)), log(found$estimate))
+  z <- found$estimate
+  z[is_cor] <- atanh(pmin(pmax(z[is_cor], -1), 1))
+  z[!is_cor] <- log(z[!is_cor])
   slope <- ifelse(is_cor, 1 - found$estimate^2, found$estimate)
   limits <- wald_limits(z, found$std_error / slope, level)
   limits[is_cor, ] <- tanh(limits[is_cor, ])

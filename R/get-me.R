@@ -128,7 +128,7 @@ fit_parts <- list(
   sigmas = \(fit) lapply(unclass_components(fit), attr, "stddev"),
   sigmarhos = \(fit) lapply(unclass_components(fit), sigma_rho),
   lowerbd = \(fit) named_theta(fit, theta_lower(fit$random)),
-  corr = \(fit) stats::cov2cor(vcov.rlmm(fit)),
+  corr = \(fit) correlation_matrix(vcov.rlmm(fit)),
   vcov = \(fit) vcov.rlmm(fit),
   PCA = \(fit) rePCA.rlmm(fit, corr = TRUE),
   rePCA = \(fit) lapply(rePCA.rlmm(fit, corr = TRUE), \(pca) cumsum(pca$sdev^2) / sum(pca$sdev^2)),

@@ -159,13 +159,14 @@ correlation_lines <- function(covariance, show, symbolic) {
   if (is.na(show)) {
     return(c("", paste0("Correlations of the ", p, " fixed effects: `print(x, correlation = TRUE)`.")))
   }
-  if (show && p > 1) c("", format_correlations(covariance, symbolic))
+  varies <- diag(covariance) > 0
+  if (show && sum(varies) > 1) c("", format_correlations(covariance[varies, varies, drop = FALSE], symbolic))
 }
 
 #' The lower triangle of the correlations of the fixed effects, under abbreviated names.
 #' @noRd
 format_correlations <- function(covariance, symbolic) {
-  correlation <- stats::cov2cor(covariance)
+  correlation <- correlation_matrix(covariance)
   p <- nrow(correlation)
   if (symbolic) {
     symbols <- stats::symnum(correlation, abbr.colnames = TRUE)

@@ -49,8 +49,8 @@ joint_vcov <- function(object, found = fit_joint(object)) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
   singular <- is_singular(object)
   held <- fit_held(object)
-  fixed <- seq_along(labels) %in% c(held$index, boundary_theta(object))
   follows <- seq_along(labels) %in% held$absolute
+  fixed <- seq_along(labels) %in% c(held$index, setdiff(boundary_theta(object), held$absolute))
   out <- matrix(NA_real_, length(labels), length(labels), dimnames = list(labels, labels))
   if (!all(fixed)) {
     map <- diag(length(labels))[!fixed, !(fixed | follows), drop = FALSE]

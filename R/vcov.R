@@ -36,7 +36,7 @@ vcov.rlmm <- function(object, correlation = FALSE, sigm = effects_sigma(object),
   if (!is.null(use.hessian)) check_flag(use.hessian, "use.hessian")
   covariance <- if (full) sigm^2 * unscaled_joint_covariance(object) else fixed_covariance(object, sigm, use.hessian)
   if (complete && !full) covariance <- pad_with_na(covariance, full_column_names(object))
-  if (correlation) attr(covariance, "correlation") <- stats::cov2cor(covariance)
+  if (correlation) attr(covariance, "correlation") <- correlation_matrix(covariance)
   covariance
 }
 
@@ -119,6 +119,14 @@ mode_names <- function(fit) {
   unlist(lapply(fit$random, \(term) {
     paste(term$group, rep(term$levels, each = length(term$columns)), term$columns, sep = ".")
   }))
+}
+
+# A coefficient that is held has no correlation with others: `NaN`, as it is known without error.
+correlation_matrix <- function(covariance) {
+  sd <- sqrt(diag(covariance))
+  out <- covariance / outer(sd, sd)
+  diag(out) <- 1
+  out
 }
 
 pad_with_na <- function(covariance, all_names) {

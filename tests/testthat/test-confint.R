@@ -29,3 +29,11 @@ test_that("what can't be computed is said", {
     writeLines(error_lines(confint(fit, level = 95)))
   })
 })
+
+test_that("limits of a negative correlation are computed without a warning", {
+  sleepstudy$left <- 9 - sleepstudy$Days
+  fit <- rlmm(Reaction ~ left + (left | Subject), sleepstudy)
+  expect_lt(attr(VarCorr(fit)$Subject, "correlation")[2, 1], 0)
+  expect_no_warning(limits <- confint(fit, ".sig02"))
+  expect_true(all(limits < 0))
+})

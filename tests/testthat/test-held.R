@@ -198,3 +198,38 @@ test_that("variances that are held are marked", {
   expect_no_match(capture.output(print(VarCorr(sleep_fit(list(beta = c(Days = 10)))))), "Held")
   expect_output(print(VarCorr(sleep_fit(list(sigma = 20)))), "was given", fixed = TRUE)
 })
+
+test_that("a summary of held coefficients doesn't warn, and shows no correlation with them", {
+  for (beta in list(c(Days = 10), c("(Intercept)" = 250, Days = 10))) {
+    fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(fixed = list(beta = beta)))
+    expect_no_warning(shown <- format(summary(fit)))
+    expect_no_match(shown, "Correlation of fixed effects|NaN")
+    expect_no_warning(correlation <- attr(vcov(fit, correlation = TRUE), "correlation"))
+    expect_identical(unname(diag(correlation)), c(1, 1))
+    held <- names(fixef(fit)) %in% names(beta)
+    expect_identical(is.na(coef(summary(fit))[, "df"]), setNames(held, names(fixef(fit))))
+  }
+})
+
+test_that("a singular covariance can be held: sigma is then the only free parameter", {
+  for (covariance in list(matrix(c(100, 10, 10, 1), 2), matrix(0, 2, 2))) {
+    known <- list(cov = list(Subject = covariance))
+    fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(fixed = known))
+    errors <- sqrt(diag(variance_vcov(fit, "theta")))
+    # At a fixed covariance of the random effects: the curvature of the restricted likelihood in sigma by differences.
+    x <- model.matrix(fit)
+    z <- t(as.matrix(getME(fit, "Zt")))
+    y <- sleepstudy$Reaction
+    criterion <- function(sigma) {
+      v <- z %*% kronecker(diag(18), covariance) %*% t(z) + diag(sigma^2, 180)
+      xvx <- crossprod(x, solve(v, x))
+      residual <- y - x %*% solve(xvx, crossprod(x, solve(v, y)))
+      as.numeric(determinant(v)$modulus + determinant(xvx)$modulus + crossprod(residual, solve(v, residual)))
+    }
+    h <- 1e-2
+    at <- sigma(fit) + c(-h, 0, h)
+    curvature <- sum(c(1, -2, 1) * vapply(at, criterion, 1)) / h^2
+    expect_equal(errors[["sigma"]], sqrt(2 / curvature), tolerance = 1e-5)
+    expect_true(all(coef(summary(fit))[, "df"] > 100))
+  }
+})
