@@ -1,7 +1,7 @@
 # Brings the generated parts of README.md up to date, with the installed rlmm.
-# Usage, in the package's folder: Rscript tools/readme.R [example] [table]     (default: both)
-#   example   runs the lines below
-#   table     runs bench/peers.R: minutes, and only worth it on a machine that does nothing else
+# Usage, in the package's folder: Rscript tools/readme.R [example] [linear] [generalized]     (default: all)
+#   example               runs the lines below
+#   linear, generalized   run bench/peers.R: minutes, and only worth it on a machine that does nothing else
 
 example <- c(
   "library(rlmm)",
@@ -25,7 +25,7 @@ print_visible <- function(line) {
   if (result$visible) print(result$value)
 }
 
-run_table <- function() system2(file.path(R.home("bin"), "Rscript"), "bench/peers.R", stdout = TRUE)
+run_table <- function(...) system2(file.path(R.home("bin"), "Rscript"), c("bench/peers.R", ...), stdout = TRUE)
 
 # The text with `content` between the markers of `part`.
 replace_part <- function(text, part, content) {
@@ -34,10 +34,10 @@ replace_part <- function(text, part, content) {
   c(text[seq_len(begin)], "", content, "", text[end:length(text)])
 }
 
+contents <- list(example = run_example, linear = function() run_table("slow"), generalized = function() run_table("glmm"))
 parts <- commandArgs(trailingOnly = TRUE)
-if (length(parts) == 0L) parts <- c("example", "table")
+if (length(parts) == 0L) parts <- names(contents)
 readme <- readLines("README.md")
 options(width = 80)
-if ("example" %in% parts) readme <- replace_part(readme, "example", run_example())
-if ("table" %in% parts) readme <- replace_part(readme, "table", run_table())
+for (part in parts) readme <- replace_part(readme, part, contents[[part]]())
 writeLines(readme, "README.md")
