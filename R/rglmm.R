@@ -67,7 +67,8 @@
 #' # A dispersion, estimated by maximum likelihood with the Laplace approximation that glmmTMB uses:
 #' grouseticks$share <- (grouseticks$TICKS + 1) / 10
 #' rglmm(
-#'   share ~ YEAR + (1 | LOCATION), grouseticks, family = Gamma("log"), dispersion = "estimated", information = "observed"
+#'   share ~ YEAR + (1 | LOCATION), grouseticks, family = Gamma("log"),
+#'   dispersion = "estimated", information = "observed"
 #' )
 #' @export
 rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start = NULL, verbose = 0L, nAGQ = 1L,
