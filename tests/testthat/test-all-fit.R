@@ -51,3 +51,15 @@ test_that("unknown optimizers and foreign objects are refused", {
   expect_error(allFit(fit, "LN_BOBYKA"), class = "rlmm_error_control")
   expect_error(allFit(1), class = "rlmm_error_no_method")
 })
+
+test_that("no optimizer of standard deviations with a common correlation leaves the parameter space", {
+  # Beyond a standard deviation of zero lie covariances that are no compound symmetry, and better ones here.
+  fit <- rlmm(Reaction ~ Days + cs(Days + I(Days^2) | Subject), sleepstudy)
+  fits <- allFit(fit, optimizers = c("newton", "LN_NEWUOA", "LD_LBFGS", "LD_SLSQP"))
+  for (name in names(fits)) {
+    theta <- getME(fits[[name]], "theta")
+    expect_true(all(theta[1:3] >= 0), label = name)
+    expect_equal(fits[[name]]$optsum$fmin, as.function(fit)(theta), tolerance = 1e-10, label = name)
+    expect_gte(fits[[name]]$optsum$fmin, fit$optsum$fmin - 1e-6)
+  }
+})

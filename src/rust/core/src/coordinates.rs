@@ -77,6 +77,13 @@ impl Coordinates {
         there.parameters
     }
 
+    /// Whether a coordinate has no equivalent beyond its bound of zero.
+    pub fn is_bounded(&self) -> Vec<bool> {
+        let mut bounded = vec![false; self.parameters.len()];
+        self.covs.iter().for_each(|cov| cov.for_each_kink(|j| bounded[j] = true));
+        self.free.iter().map(|&j| bounded[j]).collect()
+    }
+
     /// Chooses among the points with the same covariances the one within the bounds, or the nearest one within them.
     pub fn make_canonical(&self, x: &mut [f64]) {
         let mut working = self.working(&self.start);

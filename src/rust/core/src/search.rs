@@ -246,6 +246,14 @@ impl Objective for Search<'_> {
         self.model.scored().map(|theta| self.coordinates(&theta))
     }
 
+    fn is_bounded(&self, n: usize) -> Vec<bool> {
+        let mut bounded = vec![false; self.theta.len()];
+        self.model.pls().covs().iter().for_each(|cov| cov.for_each_kink(|j| bounded[j] = true));
+        let mut out: Vec<bool> = self.free.iter().map(|&j| bounded[j]).collect();
+        out.resize(n, false);
+        out
+    }
+
     fn make_canonical(&self, x: &mut [f64]) {
         let covs = self.model.pls().covs();
         let mut working = self.theta.clone();

@@ -105,6 +105,10 @@ impl Objective for Search<'_> {
         Some(self.at.free_of(&self.model.units(self.vary)))
     }
 
+    fn is_bounded(&self, _n: usize) -> Vec<bool> {
+        self.at.is_bounded()
+    }
+
     fn make_canonical(&self, x: &mut [f64]) {
         self.at.make_canonical(x);
     }

@@ -168,6 +168,11 @@ pub trait Objective {
         None
     }
 
+    /// Whether there are no equivalent points beyond the lower bound of zero of each of the `n` coordinates.
+    fn is_bounded(&self, n: usize) -> Vec<bool> {
+        vec![false; n]
+    }
+
     /// Chooses among equivalent points the one to report.
     fn make_canonical(&self, _x: &mut [f64]) {}
 
@@ -247,6 +252,11 @@ impl<'a> Recorder<'a> {
         self.objective.units().unwrap_or_else(|| vec![1.0; n])
     }
 
+    /// See [`Objective::is_bounded`].
+    pub(crate) fn is_bounded(&self, n: usize) -> Vec<bool> {
+        self.objective.is_bounded(n)
+    }
+
     /// See [`Objective::proposal`].
     pub(crate) fn proposal(&mut self) -> Option<Vec<f64>> {
         self.objective.proposal()
@@ -313,8 +323,9 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// Minimises `objective` from `start`. The lower bounds are kept by NLopt's algorithms without derivatives only;
-/// the others search without bounds and report the canonical form of what they find.
+/// Minimises `objective` from `start`. The lower bounds are kept by NLopt's algorithms without derivatives, and by the
+/// others where they must be ([`Objective::is_bounded`]); elsewhere these search without bounds and report the canonical
+/// form of what they find.
 ///
 /// # Errors
 /// `UnknownOptimizer`; the objective's own error if it can't be evaluated at `start`.

@@ -37,7 +37,7 @@ fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
 }
 
 // Bounds on theta make the others stop at points where the gradient vanishes on the bound only.
-fn is_bounded(name: &str) -> bool {
+fn keeps_bounds(name: &str) -> bool {
     !name.starts_with("LD_") && name != "LN_NEWUOA"
 }
 
@@ -49,9 +49,14 @@ pub(super) fn minimize(
     recorder: Recorder<'_>,
 ) -> Result<OptSummary> {
     let n = start.len();
-    let algorithm = algorithm(&settings.optimizer, n)?;
-    let free = vec![f64::NEG_INFINITY; n];
-    let bounds = if is_bounded(&settings.optimizer) { lower } else { &free };
+    let must_keep = recorder.is_bounded(n);
+    let algorithm = match algorithm(&settings.optimizer, n)? {
+        Algorithm::Newuoa if must_keep.contains(&true) => Algorithm::NewuoaBound,
+        other => other,
+    };
+    let keeps = keeps_bounds(&settings.optimizer);
+    let bound = |(lower, must): (&f64, &bool)| if keeps || *must { *lower } else { f64::NEG_INFINITY };
+    let bounds: Vec<f64> = lower.iter().zip(&must_keep).map(bound).collect();
     // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm early.
     let objective = |x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
         let evaluate = || {
@@ -71,7 +76,7 @@ pub(super) fn minimize(
     let mut opt = Nlopt::new(algorithm, n, objective, Target::Minimize, recorder);
     let mut step = settings.initial_step.clone();
     let configured = (|| {
-        opt.set_lower_bounds(bounds)?;
+        opt.set_lower_bounds(&bounds)?;
         opt.set_stopval(-1e300)?;
         opt.set_ftol_rel(settings.ftol_rel)?;
         opt.set_ftol_abs(settings.ftol_abs)?;
@@ -84,7 +89,7 @@ pub(super) fn minimize(
     })();
     configured.map_err(|state: FailState| Error::Optimizer { status: format!("{state:?}") })?;
     step = opt.get_initial_step(start).unwrap_or(step);
-    let mut x: Vec<f64> = start.iter().zip(bounds).map(|(x, l)| x.max(*l)).collect();
+    let mut x: Vec<f64> = start.iter().zip(&bounds).map(|(x, l)| x.max(*l)).collect();
     let status = match opt.optimize(&mut x) {
         Ok((SuccessState::FtolReached, _)) => Status::FtolReached,
         Ok((SuccessState::XtolReached, _)) => Status::XtolReached,
