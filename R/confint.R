@@ -65,6 +65,8 @@ variance_estimates <- function(object) {
 
 wald_limits <- function(estimate, std_error, level, df = Inf) {
   half_width <- stats::qt((1 + level) / 2, df) * std_error
+  # What is held is known exactly, and has no degrees of freedom.
+  half_width[which(std_error == 0)] <- 0
   cbind(estimate - half_width, estimate + half_width)
 }
 

@@ -204,6 +204,8 @@ test_that("a summary of held coefficients doesn't warn, and shows no correlation
     expect_identical(unname(diag(correlation)), c(1, 1))
     held <- names(fixef(fit)) %in% names(beta)
     expect_identical(is.na(coef(summary(fit))[, "df"]), setNames(held, names(fixef(fit))))
+    limits <- coef(summary(fit), conf.int = TRUE)[held, c("2.5 %", "97.5 %"), drop = FALSE]
+    expect_equal(limits, confint(fit, rownames(limits)))
   }
 })
 
