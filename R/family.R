@@ -9,6 +9,7 @@ core_links <- c("logit", "probit", "cloglog", "cauchit", "log", "sqrt", "identit
 #' An R family object, from one, a function that makes one, or its name
 #' @noRd
 read_family <- function(family, env) {
+  family <- tryCatch(family, error = abort_family_value)
   if (is.null(family)) abort_no_family()
   if (is.character(family) && length(family) == 1L && !is.na(family)) family <- find_family(family, env)
   if (is.function(family)) family <- tryCatch(family(), error = function(cnd) NULL) %||% family
@@ -84,11 +85,19 @@ abort_no_family <- function() {
   )
 }
 
+abort_family_value <- function(cnd) {
+  abort_rlmm(
+    c("`family` can't be evaluated.", x = paste0("R says: ", conditionMessage(cnd), ".")), "rlmm_error_family",
+    arg = "family", parent = cnd
+  )
+}
+
 abort_family <- function(found, name = NULL) {
   abort_rlmm(
     c("`family` must be one of the families that `rglmm()` knows.", x = paste0("It is ", found, "."),
       if (!is.null(name)) did_you_mean(name, core_families[1:5]),
-      i = paste0("They are ", enumerate(tick(core_families[1:5])), ", or `MASS::negative.binomial(theta)`.")),
+      i = paste0("They are ", enumerate(tick(core_families[1:5])), ", or `MASS::negative.binomial(theta)`."),
+      i = "For a negative binomial whose theta is estimated use `rglmm_nb()`."),
     "rlmm_error_family", arg = "family"
   )
 }

@@ -51,7 +51,11 @@ check_glmm_response <- function(response, values, family, name, rows) {
   low <- is.matrix(values) & core_family(family) == "binomial"
   bad <- if (low) rowSums(values < 0) > 0 else impossible(y, core_family(family))
   if (any(bad)) abort_response_range(name, rows[bad], family, low)
-  if (core_family(family) == "binomial") check_whole(y, response$weights %||% 1, values, name)
+  switch(
+    core_family(family),
+    binomial = check_whole(if (is.matrix(values)) values else y * (response$weights %||% 1), name, is.matrix(values)),
+    poisson = , negative.binomial = check_whole_counts(y, name)
+  )
 }
 
 impossible <- function(y, family) {
@@ -64,15 +68,26 @@ impossible <- function(y, family) {
   )
 }
 
-check_whole <- function(y, weights, values, name) {
-  successes <- if (is.matrix(values)) values else y * weights
+check_whole <- function(successes, name, is_counts) {
   off <- abs(successes - round(successes)) > 1e-3
   if (!any(off)) return(invisible())
   warn_rlmm(
     c("The numbers of successes should be whole numbers.",
       x = paste0(plural(sum(off), "value"), " of ", tick(name), if (sum(off) == 1L) " is" else " are", " not."),
-      i = if (!is.matrix(values)) "For proportions give the numbers of trials as `weights`?"),
+      i = if (!is_counts) "For proportions give the numbers of trials as `weights`?"),
     "rlmm_warning_successes"
+  )
+}
+
+check_whole_counts <- function(y, name) {
+  # As far from whole numbers as dpois() lets them be.
+  off <- abs(y - round(y)) > 1e-7 * pmax(1, y)
+  if (!any(off)) return(invisible())
+  warn_rlmm(
+    c("Counts should be whole numbers.",
+      x = paste0(plural(sum(off), "value"), " of ", tick(name), if (sum(off) == 1L) " is" else " are", " not."),
+      i = "For rates give the counts, and the logarithm of the exposure as `offset`?"),
+    "rlmm_warning_counts"
   )
 }
 

@@ -89,7 +89,19 @@ stopped_hint <- function(status, is_glmm) {
 # Exact fits ----------------------------------------------------------------
 
 # Next to nothing is left of the response.
-is_exact <- function(fit, spec) !fit$known_sigma && fit$dev$pwrss <= 1e-10 * response_ss(spec)
+is_exact <- function(fit, spec) {
+  if (fit$known_sigma) return(FALSE)
+  found <- left_over(fit, spec)
+  isTRUE(found[1L] <= 1e-10 * found[2L])
+}
+
+# What is left of the response, and the response: squares, or deviances, which know the scale of the family's variance.
+left_over <- function(fit, spec) {
+  if (!is_glmm(fit)) return(c(fit$dev$pwrss, response_ss(spec)))
+  weights <- spec$weights %||% rep(1, length(spec$y))
+  mean <- rep(stats::weighted.mean(spec$y, weights), length(spec$y))
+  c(fit$dev$deviance, sum(fit$family$dev.resids(spec$y, mean, weights)))
+}
 
 response_ss <- function(spec) {
   if (is.null(spec$offset) && is.null(spec$weights)) return(stats::var(spec$y) * (length(spec$y) - 1))
@@ -102,10 +114,11 @@ response_ss <- function(spec) {
 #' Variances relative to the residual one then have no limit, and the objective is not much more than rounding error.
 #' @noRd
 report_exact <- function(fit, spec) {
-  share <- fit$dev$pwrss / response_ss(spec)
+  found <- left_over(fit, spec)
+  what <- if (is_glmm(fit)) "deviance" else "residuals' sum of squares"
   warn_rlmm(
     c("The model reproduces the response almost exactly; the estimated variances can't be relied on.",
-      x = paste0("The residuals' sum of squares is ", format(share, digits = 2L), " of the response's."),
+      x = paste0("The ", what, " is ", format(found[1L] / found[2L], digits = 2L), " of the response's."),
       i = "Is the response computed from the covariates, or constant within groups?"),
     "rlmm_warning_exact_fit"
   )

@@ -16,6 +16,12 @@ test_that("successes that are not whole numbers are a warning", {
   expect_no_warning(suppressMessages(rglmm(y ~ 1 + (1 | g), d, binomial, weights = w)), class = "rlmm_warning_successes")
 })
 
+test_that("counts that are not whole numbers are a warning", {
+  d <- data.frame(y = c(0.5, 0, 4, 0, 1, 1), g = gl(3, 2))
+  expect_warning(suppressMessages(rglmm(y ~ 1 + (1 | g), d, poisson)), "1 value of `y`", class = "rlmm_warning_counts")
+  expect_no_warning(suppressMessages(rglmm(2 * y ~ 1 + (1 | g), d, poisson)))
+})
+
 test_that("responses of the wrong kind are errors", {
   d <- data.frame(y = letters[1:6], f = gl(2, 3), g = gl(3, 2), z = c(1, 2, 1, 3, 2, 1))
   expect_error(rglmm(y ~ 1 + (1 | g), d, binomial), "cbind", class = "rlmm_error_response")

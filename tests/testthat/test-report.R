@@ -24,3 +24,19 @@ test_that("a response that the model reproduces almost exactly is reported", {
   data$y <- 1e9 + as.integer(data$b) + 0.001 * data$z
   expect_no_warning(rlmm(y ~ x + (1 | b), data, control = quietly))
 })
+
+test_that("the units of a response with a dispersion raise no alarm", {
+  data <- glmm_data()
+  set.seed(4)
+  data$y <- rgamma(nrow(data), 3, 3 / exp(data$eta))
+  for (unit in c(1e-200, 1e-10, 1e10)) {
+    expect_silent(fit <- rglmm(I(unit * y) ~ x + (1 | g), data, Gamma("log")))
+    expect_false(isSingular(fit))
+  }
+  data$y <- exp(data$x + as.integer(data$g) / 10 + 1e-7 * rnorm(nrow(data)))
+  quietly <- rlmm_control(check_conv_singular = "ignore")
+  expect_warning(
+    rglmm(y ~ x + (1 | g), data, Gamma("log"), control = quietly, dispersion = "moment"), "The deviance is",
+    class = "rlmm_warning_exact_fit"
+  )
+})
