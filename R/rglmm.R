@@ -144,7 +144,7 @@ check_start_beta <- function(beta, names) {
 # Least squares of the linear predictor that `etastart` or `mustart` gives.
 projected_start <- function(design) {
   mu <- design$frame[["(mustart)"]]
-  linked <- if (!is.null(mu)) tryCatch(design$family$linkfun(mu), error = function(cnd) NaN)
+  linked <- if (!is.null(mu)) suppressWarnings(tryCatch(design$family$linkfun(mu), error = function(cnd) NaN))
   eta <- design$frame[["(etastart)"]] %||% linked
   if (is.null(eta)) return(NULL)
   if (!all(is.finite(eta))) {

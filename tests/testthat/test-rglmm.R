@@ -147,6 +147,7 @@ test_that("start, etastart and mustart change the way, not the end", {
   expect_equal(logLik(rglmm(formula, cbpp, binomial, mustart = rep(0.2, 56))), logLik(fit), tolerance = 1e-8)
   expect_error(rglmm(formula, cbpp, binomial, start = list(fixef = 1)), class = "rlmm_error_start")
   expect_error(rglmm(formula, cbpp, binomial, mustart = rep(2, 56)), class = "rlmm_error_start")
+  expect_no_warning(try(rglmm(formula, cbpp, binomial, mustart = rep(2, 56)), silent = TRUE))
   bobyqa <- rglmm(formula, cbpp, binomial, control = rlmm_control(optimizer = "LN_BOBYQA"))
   expect_equal(logLik(bobyqa), logLik(fit), tolerance = 1e-6)
 })

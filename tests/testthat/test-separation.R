@@ -28,3 +28,25 @@ test_that("levels of a grouping factor whose responses are alike do no harm", {
   expect_silent(fit <- rglmm(y ~ x + (1 | g), d, binomial))
   expect_true(all(is.finite(ranef(fit)$g[[1]])))
 })
+
+test_that("a separated reference level leaves the fit of the other levels", {
+  d <- glmm_data()
+  set.seed(3)
+  d$k <- factor(rep_len(c("a", "b", "c"), nrow(d)))
+  d$y <- rbinom(nrow(d), 1, plogis(d$eta))
+  quiet <- rlmm_control(check_conv_singular = "ignore")
+  for (link in c("logit", "probit", "cloglog")) {
+    for (value in 0:1) {
+      d$y[d$k == "a"] <- value
+      for (nodes in 0:1) {
+        expect_warning(
+          fit <- rglmm(y ~ k + (1 | g), d, binomial(link), control = quiet, nAGQ = nodes),
+          "`\\(Intercept\\)`", class = "rlmm_warning_separation"
+        )
+        others <- rglmm(y ~ k + (1 | g), droplevels(d[d$k != "a", ]), binomial(link), control = quiet, nAGQ = nodes)
+        expect_equal(fit$dev$objective, others$dev$objective, tolerance = 1e-6)
+        expect_equal(fit$theta, others$theta, tolerance = 1e-2)
+      }
+    }
+  }
+})

@@ -63,6 +63,8 @@ pub struct Pirls {
     pub(crate) penalized: f64,
     /// Newton steps in all.
     pub(crate) iterations: usize,
+    // Otherwise a fixed effect that looks undetermined may be one that is computed badly.
+    is_near_origin: bool,
     trace: Option<Vec<f64>>,
     /// Is told the course of every search.
     pub report: Option<Report>,
@@ -102,6 +104,7 @@ impl Pirls {
             working: vec![0.0; n],
             penalized: f64::NAN,
             iterations: 0,
+            is_near_origin: joint.is_near_origin(),
             trace: None,
             report: None,
             tolerance: Tolerance::default(),
@@ -219,6 +222,10 @@ impl Pirls {
             Vary::Jointly => &mut self.joint,
         };
         self.rows.refill(pls, &self.response.weight, r.unwrap_or(&self.working));
+        if vary == Vary::Jointly && self.is_near_origin {
+            // Of separated data the weights vanish in a direction of the fixed effects.
+            pls.anchor.clone_from(&self.beta);
+        }
         pls.factor()
     }
 

@@ -22,6 +22,12 @@ use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::terms::RelCov;
 
+/// Pivots of a smaller share are mostly rounding error, by which no fixed effect should move.
+const LEAST_SHARE: f64 = 1e-13;
+/// Pivot of a fixed effect that is kept, as a share of its weighted sum of squares: above rounding error, and yet a large
+/// standard error.
+const HELD_SHARE: f64 = 1e-10;
+
 /// The cross-products, and the factor at the theta of the last [`Pls::update`].
 #[derive(Debug)]
 pub struct Pls {
@@ -33,6 +39,8 @@ pub struct Pls {
     // Multiples of the first column of X that were taken off the columns.
     shift: Vec<f64>,
     beta0: Vec<f64>,
+    /// Fixed effects (of X not centred) to keep where the equations say nothing of them; empty: that is an error.
+    pub(crate) anchor: Vec<f64>,
     response_ss: f64,
     /// Lambda of each term, in the order of the design.
     pub(crate) lambdas: Vec<Vec<f64>>,
@@ -90,6 +98,7 @@ impl Pls {
             covs,
             shift,
             beta0,
+            anchor: Vec::new(),
             response_ss,
             theta: vec![0.0; design.n_theta()],
             lambdas,
@@ -111,6 +120,12 @@ impl Pls {
     /// Whether the trailing random effects are stored sparse.
     pub fn is_sparse(&self) -> bool {
         matches!(self.trailing.rr, Storage::Sparse(_))
+    }
+
+    /// Whether no column is so far from its origin that its variation is lost in `X'WX` with X not centred.
+    pub(crate) fn is_near_origin(&self) -> bool {
+        let width = self.layout.width;
+        (1..self.p()).all(|j| self.shift[j].powi(2) * self.a_xx[0] <= 1e10 * self.a_xx[j * width + j])
     }
 
     /// Updates the factor for `theta`.
@@ -199,14 +214,26 @@ impl Pls {
             // A smaller share of x'Wx is rounding error: the column depends on the others.
             let taken_off = self.shift[j].powi(2) * self.a_xx[0];
             let rounding = (2e-15 * self.a_xx[j * width + j]).max(1e-28 * taken_off);
-            if !(pivot > rounding && pivot.is_finite()) {
-                return Err(Error::NotPositiveDefinite { pivot: self.layout.m + j });
+            let least = if self.anchor.is_empty() { rounding } else { LEAST_SHARE * self.a_xx[j * width + j] };
+            if !(pivot > least && pivot.is_finite()) {
+                let held = self.anchor.get(j).filter(|_| pivot.is_finite());
+                let at = *held.ok_or(Error::NotPositiveDefinite { pivot: self.layout.m + j })?;
+                self.hold(j, at);
             }
-            let root = pivot.sqrt();
+            let root = self.l_xx[j * width + j].sqrt();
             self.l_xx[j * width + j..(j + 1) * width].iter_mut().for_each(|v| *v /= root);
             self.l_xx[j * width + j] = root;
         }
         Ok(())
+    }
+
+    // Replaces equation `j` of the border, of which only rounding error is left, by `beta_j = at`.
+    fn hold(&mut self, j: usize, at: f64) {
+        let (width, p) = (self.layout.width, self.p());
+        let weight = (HELD_SHARE * self.a_xx[j * width + j]).max(f64::MIN_POSITIVE.sqrt());
+        self.l_xx[j * width + j..(j + 1) * width].fill(0.0);
+        self.l_xx[j * width + j] = weight;
+        self.l_xx[j * width + p] = weight * at;
     }
 
     // The last pivot.
