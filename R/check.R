@@ -176,7 +176,7 @@ check_counts <- function(n, p, sigma) {
 check_term <- function(entry, n, checks, known_sigma) {
   levels <- length(entry$levels)
   effects <- levels * length(entry$columns)
-  term <- tick(paste0("(", entry$label, ")"))
+  term <- tick(term_text(entry))
   group <- tick(entry$group)
   if (levels < 2L) {
     signal(checks$nlev_gtr_1, c(

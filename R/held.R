@@ -115,9 +115,8 @@ check_range <- function(theta, index, random) {
 #' The term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the group if it has one term
 #' @noRd
 find_term <- function(name, random) {
-  plain <- \(x) gsub("[[:space:]]|^1[+](?=.*[|])", "", sub("^\\((.*)\\)$", "\\1", gsub("[[:space:]]", "", x)), perl = TRUE)
   labels <- vapply(random, `[[`, "", "label")
-  at <- which(plain(labels) == plain(name))
+  at <- which(plain_label(labels) == plain_label(name))
   if (length(at) == 0L) at <- which(vapply(random, `[[`, "", "group") == name)
   if (length(at) == 1L) return(at)
   abort_rlmm(
@@ -126,6 +125,14 @@ find_term <- function(name, random) {
       i = paste0("They are ", enumerate(dQuote(labels, FALSE), max = 10L), ".")),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
   )
+}
+
+# Without spaces, the function around the bar, and an intercept.
+plain_label <- function(x) {
+  x <- gsub("[[:space:]]", "", x)
+  around <- paste0("^(", paste(names(structure_calls), collapse = "|"), "|)\\((.*)\\)$")
+  x <- sub(",(hom=)?(TRUE|FALSE)$", "", sub(around, "\\2", x))
+  sub("^1[+](?=.*[|])", "", x, perl = TRUE)
 }
 
 #' The parameters of a term with a given covariance matrix, at a residual standard deviation of one
@@ -170,7 +177,7 @@ structured_theta <- function(entry, covariance) {
 
 abort_covariance <- function(entry, problem) {
   abort_rlmm(
-    paste0("The covariance of ", tick(paste0("(", entry$label, ")")), " in `fixed$cov` ", problem),
+    paste0("The covariance of ", tick(term_text(entry)), " in `fixed$cov` ", problem),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", term = entry$label
   )
 }
@@ -178,7 +185,7 @@ abort_covariance <- function(entry, problem) {
 abort_held_twice <- function(entry) {
   abort_rlmm(
     c("`fixed` must hold each parameter once.",
-      x = paste0("The covariance of ", tick(paste0("(", entry$label, ")")), " is held, and elements of its theta too.")),
+      x = paste0("The covariance of ", tick(term_text(entry)), " is held, and elements of its theta too.")),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
   )
 }
@@ -249,5 +256,5 @@ held_note <- function(fit, parts = c("beta", "theta", "cov")) {
 
 held_labels <- function(fit) {
   at <- vapply(names(fit$control$fixed$cov), find_term, 1L, random = fit$random)
-  paste0("(", re_labels(fit)[at], ")")
+  term_texts(fit)[at]
 }

@@ -40,7 +40,7 @@ is_singular <- function(x, tol = 1e-4) {
   check_nonnegative(tol, "tol")
   terms <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
   field <- \(name, type) vapply(terms, `[[`, type, name)
-  labels <- paste0("(", re_labels(x), ")")
+  labels <- term_texts(x)
   structure(
     list(
       term = labels, singular = field("singular", NA), rank = field("rank", 1L), size = n_columns(x),

@@ -93,7 +93,7 @@ check_plain_structures <- function(object, kind) {
   if (all(plain)) return(invisible())
   abort_rlmm(
     c(paste0("The parameterization \"", kind, "\" is for unstructured and diagonal covariances."),
-      x = paste0("The model has ", enumerate(tick(re_labels(object)[!plain])), "."), i = "Use \"sqrt\"."),
+      x = paste0("The model has ", enumerate(tick(term_texts(object)[!plain])), "."), i = "Use \"sqrt\"."),
     "rlmm_error_not_available"
   )
 }
@@ -133,7 +133,7 @@ factor_covariances <- function(object, at, scale) {
     factor <- tryCatch(t(chol(covariance)), error = \(e) NULL)
     if (is.null(factor)) {
       abort_rlmm(
-        c("`at` must hold positive definite covariances.", x = paste0("Those of `(", entry$label, ")` are not.")),
+        c("`at` must hold positive definite covariances.", x = paste0("Those of ", tick(term_text(entry)), " are not.")),
         "rlmm_error_argument", arg = "at"
       )
     }

@@ -96,6 +96,17 @@ structured_call <- function(structure, term) {
   if (default) call(written$call, term) else call(written$call, term, hom = written$hom)
 }
 
+#' The same of a term of a fit, as text
+#' @noRd
+term_text <- function(entry) {
+  if (entry$structure == "us") return(paste0("(", entry$label, ")"))
+  written <- structures[[entry$structure]]
+  is_default <- structure_calls[[written$call]] == entry$structure
+  paste0(written$call, "(", entry$label, if (!is_default) paste0(", hom = ", written$hom), ")")
+}
+
+term_texts <- function(fit) vapply(fit$random, term_text, "")
+
 # Parameters ----------------------------------------------------------------
 
 #' Standard deviations and, last, the correlation

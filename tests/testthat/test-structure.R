@@ -97,3 +97,18 @@ test_that("an unknown function around the only bar is an unknown structure", {
     class = "rlmm_error_unknown_structure")
   expect_error(rlmm(Reaction ~ I(Days > 3 | Days < 1), sleepstudy), class = "rlmm_error_no_bars")
 })
+
+test_that("terms are called as they were written", {
+  days <- transform(sleepstudy, day = factor(Days))
+  fit <- suppressMessages(rlmm(Reaction ~ Days + diag(Days | Subject, hom = TRUE) + ar1(0 + day | Subject) + (1 | day), days))
+  expect_setequal(
+    is_singular(fit)$term, c("diag(Days | Subject, hom = TRUE)", "ar1(0 + day | Subject)", "(1 | day)")
+  )
+  held <- \(name) rlmm(
+    Reaction ~ Days + cs(1 + Days | Subject), days,
+    control = rlmm_control(fixed = list(cov = stats::setNames(list(matrix(c(600, 20, 20, 30), 2)), name)))
+  )
+  names <- c("cs(1 + Days | Subject)", "cs(Days | Subject, hom = FALSE)", "(Days | Subject)", "Subject")
+  for (name in names) expect_equal(VarCorr(held(name))$Subject[2, 1], 20)
+  expect_output(print(held("Subject")), "the covariance of `cs(1 + Days | Subject)`", fixed = TRUE)
+})
