@@ -14,18 +14,10 @@ joint_derivatives <- function(spec, theta, sigma, known, contrasts = NULL, exact
   found
 }
 
-#' Lambda of a term and its derivative in each of the term's parameters
-#'
-#' By central differences, which are exact where Lambda is linear in theta.
+#' Derivative of Lambda, linear in theta, in each of a term's parameters
 #' @noRd
 lambda_derivatives <- function(entry, theta) {
-  step <- 2^-16
-  lapply(entry$theta, \(i) {
-    up <- down <- theta
-    up[i] <- theta[i] + step
-    down[i] <- theta[i] - step
-    (lambda_block(entry, up) - lambda_block(entry, down)) / (2 * step)
-  })
+  lapply(entry$theta, \(i) lambda_block(entry, replace(0 * theta, i, 1)))
 }
 
 # The elements of a term's covariance matrix that are parameters of their own, in theta's order.
@@ -65,6 +57,38 @@ variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
 }
 
 term_map <- function(entry, scale, theta, sigma) {
+  prefix <- if (scale == "sd") c("sd_", "cor_") else c("var_", "cov_")
+  map <- if (has_rho(entry$structure)) correlated_map else covariance_map
+  out <- map(entry, scale, theta, sigma)
+  names(out$value) <- cell_names(entry, prefix)
+  out
+}
+
+# Of standard deviations s and a correlation: (s sigma)^2 and, of neighbours, rho s_1 s_2 sigma^2.
+correlated_map <- function(entry, scale, theta, sigma) {
+  par <- theta[entry$theta]
+  k <- length(par) - 1L
+  s <- par[seq_len(k)]
+  rho <- par[k + 1L]
+  unit <- if (scale == "profile") 1 else sigma
+  jacobian <- matrix(0, k + 1L, length(theta) + 1L)
+  if (scale == "sd") {
+    value <- c(s * unit, rho)
+    jacobian[, entry$theta] <- diag(c(rep(unit, k), 1))
+    jacobian[seq_len(k), ncol(jacobian)] <- s
+  } else {
+    pair <- rep_len(seq_len(k), 2L)
+    value <- unit^2 * c(s^2, rho * prod(s[pair]))
+    in_par <- diag(c(2 * s, prod(s[pair])))
+    # With one standard deviation it is its own neighbour.
+    for (i in 1:2) in_par[k + 1L, pair[i]] <- in_par[k + 1L, pair[i]] + rho * s[pair[3L - i]]
+    jacobian[, entry$theta] <- unit^2 * in_par
+    if (scale == "variance") jacobian[, ncol(jacobian)] <- 2 * value / sigma
+  }
+  list(value = value, jacobian = jacobian)
+}
+
+covariance_map <- function(entry, scale, theta, sigma) {
   lambda <- lambda_block(entry, theta)
   unit <- if (scale == "profile") 1 else sigma
   cells <- covariance_cells(entry)
@@ -74,11 +98,8 @@ term_map <- function(entry, scale, theta, sigma) {
   jacobian <- matrix(0, nrow(cells), length(theta) + 1)
   jacobian[, entry$theta] <- vapply(change, \(d) d[cells], numeric(nrow(cells)))
   jacobian[, ncol(jacobian)] <- change_sigma[cells]
-  prefix <- if (scale == "sd") c("sd_", "cor_") else c("var_", "cov_")
-  out <- list(value = covariance[cells], jacobian = jacobian)
-  if (scale == "sd") out <- to_sd(covariance, c(change, list(change_sigma)), cells, jacobian, entry$theta)
-  names(out$value) <- cell_names(entry, prefix)
-  out
+  if (scale == "sd") return(to_sd(covariance, c(change, list(change_sigma)), cells, jacobian, entry$theta))
+  list(value = covariance[cells], jacobian = jacobian)
 }
 
 # d sd_r = d v_rr / (2 sd_r); d cor_rs = d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).

@@ -7,7 +7,8 @@
 #' There are three parameterizations:
 #'
 #' * `"user"`: the variances and covariances of the random effects of each term (lower triangle, column by column) and
-#'   the variance of the residuals, `sigma2`;
+#'   the variance of the residuals, `sigma2`; of a term in `cs()` or `ar1()` its one variance or its variances, and the
+#'   covariance of the first two effects;
 #' * `"profile"`: the same variances and covariances in units of the residual variance, which itself is profiled out;
 #' * `"sqrt"`: theta, the Cholesky factors of those relative covariances; the residual variance is profiled out.
 #'
@@ -36,14 +37,15 @@ score <- function(object, at = NULL, parameterization = c("user", "profile", "sq
   }
   spec <- fitted_spec(object)
   if (point$kind == "profile") {
-    g <- core_derivatives(spec, point$theta)$g
-    return(stats::setNames(-covariance_gradient(object, g) / 2, point$names))
+    found <- core_derivatives(spec, point$theta)
+    return(stats::setNames(-covariance_gradient(object, point$theta, found) / 2, point$names))
   }
   found <- joint_derivatives(spec, point$theta, point$sigma, object$known_sigma)
-  gradient <- covariance_gradient(object, found$g) / point$sigma^2
+  relative <- covariance_gradient(object, point$theta, found)
+  gradient <- relative / point$sigma^2
   if (!object$known_sigma) {
     # At fixed covariances a larger sigma makes the relative ones smaller.
-    shrink <- sum(covariance_gradient(object, found$g) * relative_covariances(object, point$theta))
+    shrink <- sum(relative * variance_map(object, "profile", point$theta)$value)
     in_sigma <- found$gradient[length(found$gradient)]
     gradient <- c(gradient, in_sigma / (2 * point$sigma) - shrink / point$sigma^2)
   }
@@ -71,7 +73,6 @@ variance_parameters <- function(object, parameterization = c("user", "profile", 
   check_linear(object)
   kind <- one_of(parameterization, parameterizations, "parameterization")
   if (kind == "sqrt") return(named_theta(object, object$theta))
-  check_plain_structures(object, kind)
   value <- variance_map(object, if (kind == "user") "variance" else "profile")$value
   if (kind == "user" && object$known_sigma) value[-length(value)] else value
 }
@@ -83,17 +84,6 @@ check_linear <- function(object) {
   if (isLMM.rlmm(object)) return(invisible())
   abort_rlmm(
     c("`object` must be a linear mixed model.", i = "For generalized models the derivatives are those of `rglmm()`."),
-    "rlmm_error_not_available"
-  )
-}
-
-# Covariances are coordinates of their own only where every one of them is free, or zero.
-check_plain_structures <- function(object, kind) {
-  plain <- vapply(object$random, \(entry) entry$structure %in% c("us", "diag", "homdiag"), NA)
-  if (all(plain)) return(invisible())
-  abort_rlmm(
-    c(paste0("The parameterization \"", kind, "\" is for unstructured and diagonal covariances."),
-      x = paste0("The model has ", enumerate(tick(term_texts(object)[!plain])), "."), i = "Use \"sqrt\"."),
     "rlmm_error_not_available"
   )
 }
@@ -128,18 +118,32 @@ check_parameters <- function(at, estimates) {
 # Theta from covariances; they must be positive definite.
 factor_covariances <- function(object, at, scale) {
   theta <- numeric(length(object$theta))
-  for (entry in object$random) {
-    covariance <- covariance_matrix(entry, at[entry$theta]) / scale^2
-    factor <- tryCatch(t(chol(covariance)), error = \(e) NULL)
-    if (is.null(factor)) {
-      abort_rlmm(
-        c("`at` must hold positive definite covariances.", x = paste0("Those of ", tick(term_text(entry)), " are not.")),
-        "rlmm_error_argument", arg = "at"
-      )
-    }
-    theta[entry$theta] <- factor[covariance_cells(entry)]
-  }
+  for (entry in object$random) theta[entry$theta] <- factor_term(entry, at[entry$theta] / scale^2)
   theta
+}
+
+factor_term <- function(entry, values) {
+  theta <- if (has_rho(entry$structure)) correlated_theta(entry, values) else cholesky_theta(entry, values)
+  if (!is.null(theta)) return(theta)
+  abort_rlmm(
+    c("`at` must hold positive definite covariances.", x = paste0("Those of ", tick(term_text(entry)), " are not.")),
+    "rlmm_error_argument", arg = "at"
+  )
+}
+
+cholesky_theta <- function(entry, values) {
+  factor <- tryCatch(t(chol(covariance_matrix(entry, values))), error = \(e) NULL)
+  factor[covariance_cells(entry)]
+}
+
+# Variances, and the covariance of the first two effects.
+correlated_theta <- function(entry, values) {
+  k <- length(values) - 1L
+  if (any(values[seq_len(k)] <= 0)) return(NULL)
+  s <- sqrt(values[seq_len(k)])
+  rho <- values[k + 1L] / prod(rep_len(s, 2L))
+  range <- theta_range(entry)[k + 1L, ]
+  if (rho > range[["lower"]] && rho < range[["upper"]]) c(s, rho)
 }
 
 covariance_matrix <- function(entry, values) {
@@ -152,17 +156,28 @@ covariance_matrix <- function(entry, values) {
   out
 }
 
-# From d / d Omega (symmetric, of each core term) to the derivative in each free covariance.
-covariance_gradient <- function(object, g) {
+# The derivative in each free relative covariance: from d / d Omega (symmetric, of each core term), which exists at a
+# singular Omega too, or, of structures with a correlation, from that in theta.
+covariance_gradient <- function(object, theta, found) {
   unlist(lapply(object$random, \(entry) {
-    part <- g[[entry$core_term]][entry$core_cols, entry$core_cols, drop = FALSE]
+    if (has_rho(entry$structure)) {
+      jacobian <- term_map(entry, "profile", theta, 1)$jacobian[, entry$theta, drop = FALSE]
+      if (rcond(jacobian) < 1e-10) abort_singular_score()
+      return(solve(t(jacobian), found$gradient[entry$theta]))
+    }
+    part <- found$g[[entry$core_term]][entry$core_cols, entry$core_cols, drop = FALSE]
     if (entry$structure == "homdiag") return(sum(diag(part)))
     cells <- covariance_cells(entry)
     part[cells] * ifelse(cells[, 1] == cells[, 2], 1, 2)
   }))
 }
 
-relative_covariances <- function(object, theta) variance_map(object, "profile", theta)$value
+abort_singular_score <- function() {
+  abort_rlmm(
+    c("At a singular covariance these derivatives exist in theta only.", i = "Use `parameterization = \"sqrt\"`."),
+    "rlmm_error_singular"
+  )
+}
 
 # H in the covariances psi from H in x = (theta, sigma): with J = d psi / d x,
 # J' H_psi J = H - sum_k (d f / d psi_k) d^2 psi_k / dx^2.
@@ -173,12 +188,7 @@ change_coordinates <- function(object, found, point) {
   with_sigma <- point$kind == "user" && !object$known_sigma
   kept <- seq_len(length(point$theta) + with_sigma)
   jacobian <- map$jacobian[kept, kept, drop = FALSE]
-  if (rcond(jacobian) < 1e-10) {
-    abort_rlmm(
-      c("At a singular covariance the Hessian exists in theta only.", i = "Use `parameterization = \"sqrt\"`."),
-      "rlmm_error_singular"
-    )
-  }
+  if (rcond(jacobian) < 1e-10) abort_singular_score()
   slope <- solve(t(jacobian), found$gradient)
   bend <- second_map(object, scale, point$theta, sigma, slope)[kept, kept, drop = FALSE]
   solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
