@@ -16,7 +16,8 @@
 #' | `ar1(0 + f \| g, hom = FALSE)` | the same with a variance for each level | k + 1 |
 #'
 #' A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at least,
-#' `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order.
+#' `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
+#' observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed out by a message.
 #'
 #' @section Parameters:
 #' `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()` the elements of the relative covariance
@@ -175,6 +176,25 @@ check_structure <- function(bar, effects, frame) {
       i = "Write `ar1(0 + f | group)` with a factor `f`."
     )
   }
+  if (written == "ar1()") check_order(bar, attr(effects$terms, "term.labels"), frame)
+}
+
+# Autoregression goes by the order of the levels, and takes them for equally spaced.
+check_order <- function(bar, name, frame) {
+  variable <- frame[[name]]
+  if (is.character(variable)) {
+    abort_unsuited(
+      bar, "The factor of a term in `ar1()` must have its levels in order.", x = paste0(tick(name), " is text."),
+      i = "Make it a factor: `factor(x, levels = )`."
+    )
+  }
+  found <- levels(droplevels(as.factor(variable)))
+  steps <- diff(suppressWarnings(as.numeric(found)))
+  if (length(steps) < 2L || anyNA(steps) || max(steps) - min(steps) <= 1e-6 * max(abs(steps))) return(invisible())
+  inform_rlmm(
+    paste0("`ar1()` takes the levels of ", tick(name), " as equally spaced, in this order: ", enumerate(found, max = 10L), "."),
+    "rlmm_message_order"
+  )
 }
 
 is_one_factor <- function(terms, frame) {

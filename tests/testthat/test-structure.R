@@ -112,3 +112,14 @@ test_that("terms are called as they were written", {
   for (name in names) expect_equal(VarCorr(held(name))$Subject[2, 1], 20)
   expect_output(print(held("Subject")), "the covariance of `cs(1 + Days | Subject)`", fixed = TRUE)
 })
+
+test_that("ar1() asks for an order, and says where it isn't that of time", {
+  days <- transform(sleepstudy, text = as.character(Days), day = factor(Days), jumbled = factor(Days, c(0, 2, 1, 3:9)))
+  expect_error(
+    rlmm(Reaction ~ Days + ar1(0 + text | Subject), days), "`text` is text", class = "rlmm_error_structure"
+  )
+  expect_no_message(rlmm(Reaction ~ Days + ar1(0 + day | Subject), days))
+  expect_message(rlmm(Reaction ~ Days + ar1(0 + jumbled | Subject), days), "0, 2, 1", class = "rlmm_message_order")
+  gap <- subset(days, Days != 4)
+  expect_message(rlmm(Reaction ~ Days + ar1(0 + day | Subject), gap), "equally spaced", class = "rlmm_message_order")
+})
