@@ -164,11 +164,11 @@ print.rlmm_allFit <- function(x, ...) {
 #' @export
 format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
   block <- \(title, values) c(title, utils::capture.output(print(values, digits = digits)), "")
+  doubts <- vapply(x$msgs[lengths(x$msgs) > 0], paste, "", collapse = " ")
   c(
     block("Fixed effects:", x$fixef), block("Standard deviations and correlations:", x$sdcor),
-    block("Log-likelihood:", x$llik), if (any(lengths(x$msgs) > 0)) {
-      c("Not an optimum:", paste0("* ", names(unlist(x$msgs)), ": ", unlist(x$msgs)))
-    }
+    block("Log-likelihood:", x$llik),
+    if (length(doubts) > 0) c("Not an optimum:", paste0("* ", names(doubts), ": ", doubts))
   )
 }
 

@@ -43,7 +43,10 @@ test_that("an optimizer that gives up is marked", {
   fit$control$max_eval <- 4
   found <- allFit(fit, c("LN_BOBYQA", "LN_COBYLA"))
   expect_identical(unname(as.data.frame(found)$verdict), c("not_converged", "not_converged"))
-  expect_true(all(lengths(summary(found)$msgs) > 0))
+  summary <- summary(found)
+  expect_true(all(lengths(summary$msgs) > 0))
+  summary$msgs <- list(LN_BOBYQA = c("In one", "and another line."), LN_COBYLA = character())
+  expect_match(format(summary), "^\\* LN_BOBYQA: In one and another line.$", all = FALSE)
 })
 
 test_that("unknown optimizers and foreign objects are refused", {
