@@ -5,7 +5,9 @@
 #'
 #' The estimates of standard deviations and correlations are far from normal in small samples: judge intervals from
 #' these standard errors as what they are. For a term whose covariance is singular there are none: its rows and columns are
-#' `NA`, and the attribute `"singular"` names the term. The other rows are then conditional on its zero variances.
+#' `NA` (of a term without correlations only those of the variances that are zero), and the attribute `"singular"` names
+#' the term. The other rows are then conditional on its zero variances. `NA` are also the rows of parameters that the data
+#' can't tell apart, such as the residual variance where a term has an effect for each observation.
 #'
 #' @param object A fit of [rlmm()].
 #' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and covariances; `"theta"`: theta
@@ -22,7 +24,9 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   check_linear(object)
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
   joint <- joint_vcov(object)
-  if (scale == "theta") return(joint)
+  flat <- attr(joint, "flat")
+  singular <- attr(joint, "singular")
+  if (scale == "theta") return(structure(without_rows(joint, is_touched(diag(ncol(joint)), flat)), singular = singular))
   map <- variance_map(object, scale)
   n <- length(map$value)
   kept <- if (object$known_sigma) -n else seq_len(n)
@@ -34,16 +38,28 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   # What is held doesn't vary with sigma; computed, that would be a rounding error.
   jacobian[c(lost, held_rows(object)), ] <- 0
   out <- jacobian %*% joint %*% t(jacobian)
-  out[lost, ] <- NA
-  out[, lost] <- NA
-  structure(out, singular = attr(joint, "singular"))
+  structure(without_rows(out, c(lost, which(is_touched(jacobian, flat)))), singular = singular)
+}
+
+without_rows <- function(matrix, rows) {
+  matrix[rows, ] <- NA
+  matrix[, rows] <- NA
+  # Without attributes.
+  matrix[, , drop = FALSE]
+}
+
+# Which linear functions change along the directions in which the likelihood doesn't?
+is_touched <- function(rows, directions) {
+  change <- abs(rows %*% directions)
+  rowSums(change > 1e-5 * abs(rows) %*% abs(directions)) > 0
 }
 
 #' Covariance matrix of (theta, sigma); `NA` for parameters that are held, by the user or at the boundary
 #'
 #' Elements of theta that are held at a value over sigma follow sigma: theta = value / sigma.
 #' @param found What `fit_joint()` returns.
-#' @return With attributes `singular` (labels of terms), and `known` (are all parameters held?).
+#' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and `flat` (columns span the
+#'   directions in which the likelihood doesn't change).
 #' @noRd
 joint_vcov <- function(object, found = fit_joint(object)) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
@@ -52,6 +68,7 @@ joint_vcov <- function(object, found = fit_joint(object)) {
   follows <- seq_along(labels) %in% held$absolute
   fixed <- seq_along(labels) %in% c(held$index, setdiff(boundary_theta(object), held$absolute))
   out <- matrix(NA_real_, length(labels), length(labels), dimnames = list(labels, labels))
+  flat <- matrix(0, length(labels), 0)
   if (!all(fixed)) {
     map <- diag(length(labels))[!fixed, !(fixed | follows), drop = FALSE]
     hessian <- found$hessian[!fixed, !fixed, drop = FALSE]
@@ -62,9 +79,14 @@ joint_vcov <- function(object, found = fit_joint(object)) {
     }
     hessian <- crossprod(map, hessian %*% map)
     if (any(follows)) hessian[length(hessian)] <- hessian[length(hessian)] + bend
-    out[!fixed, !fixed] <- 2 * map %*% tcrossprod(inverse_curvature(hessian), map)
+    inverse <- inverse_curvature(hessian)
+    out[!fixed, !fixed] <- 2 * map %*% tcrossprod(inverse$matrix, map)
+    flat <- matrix(0, length(labels), ncol(inverse$flat))
+    flat[!fixed, ] <- map %*% inverse$flat
   }
-  structure(out, singular = if (any(singular$singular)) singular$term[singular$singular], known = all(fixed))
+  structure(
+    out, singular = if (any(singular$singular)) singular$term[singular$singular], known = all(fixed), flat = flat
+  )
 }
 
 #' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation at an end
@@ -90,20 +112,26 @@ fit_joint <- function(object, contrasts = NULL) {
   joint_derivatives(fit_spec(object), object$theta, object$sigma, object$known_sigma, contrasts)
 }
 
-# The inverse, without the flat directions of a redundant factor; a direction that curves down makes it `NA`.
+# The inverse, without the flat directions of a redundant parameter; a direction that curves down makes it `NA`.
 inverse_curvature <- function(hessian) {
-  if (length(hessian) == 0) return(hessian)
+  none <- hessian[, 0L, drop = FALSE]
+  if (length(hessian) == 0) return(list(matrix = hessian, flat = none))
   unit <- 1 / sqrt(pmax(abs(diag(hessian)), .Machine$double.xmin))
   parts <- eigen((hessian + t(hessian)) / 2 * outer(unit, unit), symmetric = TRUE)
   limit <- 1e-9 * max(abs(parts$values))
-  if (any(parts$values < -limit)) return(NA_real_ * hessian)
+  if (any(parts$values < -limit)) return(list(matrix = NA_real_ * hessian, flat = none))
   steep <- parts$values > limit
   half <- unit * parts$vectors[, steep, drop = FALSE]
-  half %*% (t(half) / parts$values[steep])
+  list(matrix = half %*% (t(half) / parts$values[steep]), flat = unit * parts$vectors[, !steep, drop = FALSE])
 }
 
-# Rows of the parameters of singular terms, and of terms held on the scale of the response.
-singular_rows <- function(object) term_rows(object, is_singular(object)$singular)
+# Rows of the parameters of singular terms; without correlations the other variances of a term keep theirs.
+singular_rows <- function(object) {
+  at_boundary <- lapply(object$random, \(entry) entry$structure == "diag" & !entry$theta %in% boundary_theta(object))
+  setdiff(term_rows(object, is_singular(object)$singular), which(unlist(at_boundary)))
+}
+
+# Rows of terms held on the scale of the response.
 
 held_rows <- function(object) {
   absolute <- fit_held(object)$absolute

@@ -54,3 +54,35 @@ test_that("structures with a correlation parameter have one row for it", {
   from_variances <- sqrt(diag(solve(-hessian(fit))) / (4 * variance_parameters(fit)))
   expect_equal(unname(se)[-4], unname(from_variances)[-4], tolerance = 1e-5)
 })
+
+test_that("a zero variance takes nothing from the others of a term without correlations", {
+  set.seed(2)
+  d <- data.frame(g = gl(20, 6), x = rnorm(120))
+  d$y <- d$x * rnorm(20)[d$g] + rnorm(120)
+  d$y <- d$y - ave(d$y, d$g)
+  fit <- suppressMessages(rlmm(y ~ x + diag(1 + x | g), d))
+  without <- rlmm(y ~ x + (0 + x | g), d)
+  expect_identical(is.na(sqrt(diag(variance_vcov(fit)))), c("sd_(Intercept)|g" = TRUE, "sd_x|g" = FALSE, sigma = FALSE))
+  expect_equal(confint(fit, "theta_")[-1, ], confint(without, "theta_"), tolerance = 1e-5, ignore_attr = TRUE)
+})
+
+test_that("parameters that the data can't tell apart have no standard errors", {
+  days <- transform(sleepstudy, week = factor(Days))
+  # s^2 (1 - rho) and the residual variance add up: two of three parameters can be told.
+  fit <- rlmm(Reaction ~ Days + cs(0 + week | Subject, hom = TRUE), days)
+  simple <- rlmm(Reaction ~ Days + (1 | Subject), days)
+  expect_equal(fit$dev$objective, simple$dev$objective, tolerance = 1e-9)
+  expect_true(all(is.na(diag(variance_vcov(fit)))))
+  expect_true(all(is.na(diag(variance_vcov(fit, "theta")))))
+  expect_true(all(is.na(confint(fit, "theta_"))))
+  # The covariance between days is one of the two.
+  expect_equal(
+    variance_vcov(fit, "variance")[2, 2], variance_vcov(simple, "variance")[1, 1], tolerance = 1e-4
+  )
+  expect_equal(summary(fit)$coefficients[, "df"], summary(simple)$coefficients[, "df"], tolerance = 1e-3)
+})
+
+test_that("a single parameter has a matrix too", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
+  for (scale in c("sd", "variance", "theta")) expect_identical(dim(variance_vcov(fit, scale)), c(1L, 1L))
+})
