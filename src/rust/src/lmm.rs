@@ -4,7 +4,6 @@ use extendr_api::prelude::*;
 use rlmm_core::blocks::cross_products::smallest_pivot;
 use rlmm_core::certificate::Certificate;
 use rlmm_core::derivatives::joint::Joint;
-use rlmm_core::derivatives::Curvature;
 use rlmm_core::inference::{cond_var, leverage};
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::OptSummary;
@@ -14,6 +13,13 @@ use crate::convert::{array, columns, columns_of, covariances, effects, held, is_
 use crate::error::guard;
 use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
+
+// The model of a spec and its design, handed to `body`.
+fn with_model(spec: &List, body: impl FnOnce(&mut LinearMixedModel, &Design) -> Result<Robj>) -> Result<Robj> {
+    let spec = Spec::new(spec)?;
+    let design = spec.design()?;
+    body(&mut spec.model(&design)?, &design)
+}
 
 /// Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
 /// @noRd
@@ -53,12 +59,7 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
 /// @noRd
 #[extendr]
 fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
-    guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let pairs = estimates(&mut spec.model(&design)?, &design, theta)?;
-        Ok(list(pairs))
-    })
+    guard(|| with_model(&spec, |model, design| Ok(list(estimates(model, design, theta)?))))
 }
 
 /// The objective at each column of `thetas` (one theta after the other).
@@ -66,11 +67,11 @@ fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
     guard(|| {
-        let spec = Spec::new(&spec)?;
-        let mut model = spec.model(&spec.design()?)?;
-        let n_theta = model.n_theta().max(1);
-        let values: Result<Vec<f64>> = thetas.chunks(n_theta).map(|theta| model.objective(theta)).collect();
-        Ok(Robj::from(values?))
+        with_model(&spec, |model, _| {
+            let n_theta = model.n_theta().max(1);
+            let values: Result<Vec<f64>> = thetas.chunks(n_theta).map(|theta| model.objective(theta)).collect();
+            Ok(Robj::from(values?))
+        })
     })
 }
 
@@ -79,11 +80,10 @@ fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let mut model = spec.model(&design)?;
-        model.objective(theta)?;
-        Ok(covariances(&design, &cond_var::cond_var(model.pls())))
+        with_model(&spec, |model, design| {
+            model.objective(theta)?;
+            Ok(covariances(design, &cond_var::cond_var(model.pls())))
+        })
     })
 }
 
@@ -92,11 +92,10 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let mut model = spec.model(&design)?;
-        model.objective(theta)?;
-        Ok(Robj::from(leverage::leverage(&design, model.pls())))
+        with_model(&spec, |model, design| {
+            model.objective(theta)?;
+            Ok(Robj::from(leverage::leverage(design, model.pls())))
+        })
     })
 }
 
@@ -105,26 +104,17 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
     guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let mut model = spec.model(&design)?;
-        if exact {
-            model.check_exact()?;
-        }
-        let n = model.n_theta();
-        let certificate = model.certificate(theta)?;
-        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
-        let g = model.gradient(&mut gradient).g().to_vec();
-        let curvature = if exact { Curvature::Exact } else { model.affordable_curvature() };
-        model.hessian(curvature, &mut hessian);
-        let terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
-        Ok(list(vec![
-            ("gradient", Robj::from(gradient)),
-            ("hessian", array(&hessian, &[n, n])),
-            ("curvature", Robj::from(curvature.name())),
-            ("g", List::from_values(terms).into_robj()),
-            ("certificate", certificate_list(&certificate)),
-        ]))
+        with_model(&spec, |model, design| {
+            let curvature = if exact { model.exact_curvature()? } else { model.affordable_curvature() };
+            let certificate = model.certificate(theta)?;
+            let n = model.n_theta();
+            let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+            let g = model.gradient(&mut gradient).g().to_vec();
+            model.hessian(curvature, &mut hessian);
+            let mut pairs = derivatives(design, Joint { gradient, hessian, curvature, g });
+            pairs.push(("certificate", certificate_list(&certificate)));
+            Ok(list(pairs))
+        })
     })
 }
 
@@ -133,26 +123,25 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
 #[extendr]
 fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exact: bool) -> Robj {
     guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let mut model = spec.model(&design)?;
-        if exact {
-            model.check_exact()?;
-        }
-        let curvature = if exact { Curvature::Exact } else { model.inferential_curvature() };
-        let Joint { gradient, hessian, curvature, g } = model.joint(theta, sigma, curvature)?;
-        let n = model.n_theta();
-        let slopes = model.contrast_slopes(contrasts);
-        let terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
-        let pairs: Pairs = vec![
-            ("gradient", Robj::from(gradient)),
-            ("hessian", array(&hessian, &[n + 1, n + 1])),
-            ("curvature", Robj::from(curvature.name())),
-            ("g", List::from_values(terms).into_robj()),
-            ("slopes", array(&slopes, &[n, contrasts.len() / design.p().max(1)])),
-        ];
-        Ok(list(pairs))
+        with_model(&spec, |model, design| {
+            let curvature = if exact { model.exact_curvature()? } else { model.inferential_curvature() };
+            let mut pairs = derivatives(design, model.joint(theta, sigma, curvature)?);
+            let slopes = model.contrast_slopes(contrasts);
+            pairs.push(("slopes", array(&slopes, &[model.n_theta(), contrasts.len() / design.p().max(1)])));
+            Ok(list(pairs))
+        })
     })
+}
+
+fn derivatives(design: &Design, Joint { gradient, hessian, curvature, g }: Joint) -> Pairs {
+    let n = gradient.len();
+    let of_terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
+    vec![
+        ("gradient", Robj::from(gradient)),
+        ("hessian", array(&hessian, &[n, n])),
+        ("curvature", Robj::from(curvature.name())),
+        ("g", List::from_values(of_terms).into_robj()),
+    ]
 }
 
 pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {

@@ -1,5 +1,6 @@
 //! Whether a theta is an optimum: the facts, and the verdict.
 
+use crate::coordinates::Coordinates;
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::Curvature;
 use crate::error::Result;
@@ -62,66 +63,88 @@ impl Verdict {
     }
 }
 
+/// What the judge asks of an objective beside what optimizers do.
+pub(crate) trait Judged: Objective {
+    /// Where it starts is judged.
+    fn coordinates(&self) -> &Coordinates;
+
+    /// The gradient in the parameters, where [`Objective::gradient`] was called last.
+    fn natural_gradient(&self) -> &[f64];
+
+    /// Which Hessian it has.
+    fn curvature(&self) -> Curvature;
+
+    /// For each part of each term, whether a larger covariance is better; [`Objective::hessian`] was called last.
+    ///
+    /// # Errors
+    /// The model's own.
+    fn ways_out(&mut self) -> Result<Vec<WayOut>>;
+}
+
 impl LinearMixedModel {
     /// Judges `theta`.
     ///
     /// # Errors
     /// Those of [`Self::objective`].
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
-        let curvature = self.affordable_curvature();
-        let mut search = Search::new(self, theta);
-        let x = search.coordinates(theta);
-        let n = x.len();
-        let (mut scaled, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
-        search.value(&x)?;
-        search.gradient(&mut scaled)?;
-        search.hessian(&mut hessian)?;
-        let units = search.units().unwrap_or_default();
-        scaled.iter_mut().zip(&units).for_each(|(g, u)| *g *= u);
-        for j in 0..n {
-            (0..n).for_each(|i| hessian[j * n + i] *= units[i] * units[j]);
-        }
-        let mut gradient = vec![0.0; theta.len()];
-        self.gradient(&mut gradient);
-        let mut model = Model::new(n);
-        let is_finite = model.update(&scaled, &hessian);
-        let radius = (n as f64).sqrt();
-        let mut predicted_decrease = if is_finite { model.step(radius).predicted } else { f64::NAN };
-        let ways_out = self.ways_out();
-        let lowest = model.lowest().map_or(0.0, |(curvature, _)| curvature);
-        let curves_down = lowest < -ROUNDING * model.largest();
-        let is_doubtful =
-            curves_down || predicted_decrease > DOUBTFUL_GAIN || ways_out.iter().any(|way| way.gain > DOUBTFUL_GAIN);
-        let mut verdict = if predicted_decrease.is_nan() || predicted_decrease > NEGLIGIBLE_GAIN {
-            Verdict::NotConverged
-        } else if ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
-            Verdict::FalseBoundary
-        } else {
-            Verdict::Optimal
-        };
-        if verdict == Verdict::Optimal && is_doubtful {
-            let fall = self.fall_from(theta, &x)?;
-            if fall > NEGLIGIBLE_GAIN {
-                verdict = if curves_down { Verdict::Saddle } else { Verdict::NotConverged };
-                predicted_decrease = fall;
-            }
-        }
-        let gradient_norm = scaled.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
-        let curvatures = model.values().to_vec();
-        Ok(Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict })
+        self.objective(theta)?;
+        Ok(judge(&mut Search::new(self, theta))?.0)
     }
+}
 
-    // By how much Newton's method gets below `theta`. A small predicted decrease proves little where the objective is
-    // flat and its curvature changes along the way; nor does a negative curvature, which may be rounding along the flat
-    // directions of a redundant covariance.
-    fn fall_from(&mut self, theta: &[f64], x: &[f64]) -> Result<f64> {
-        let here = self.objective(theta)?;
-        let settings = Settings { max_eval: SECOND_OPINION, ..Settings::default() };
-        let fall =
-            self.fit(theta, &settings, &mut |_, _, _| Flow::Continue).map_or(0.0, |found| here - found.best_value);
-        Search::new(self, theta).value(x)?;
-        Ok(fall)
+/// Judges the start of `search`, and leaves it there; the Hessian in its coordinates comes along.
+pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)> {
+    let x = search.coordinates().start();
+    let here = search.value(&x)?;
+    let n = x.len();
+    let (mut slopes, hessian) = derivatives(search, n)?;
+    let units = search.units().unwrap_or_else(|| vec![1.0; n]);
+    slopes.iter_mut().zip(&units).for_each(|(slope, unit)| *slope *= unit);
+    let scaled: Vec<f64> = (0..n * n).map(|at| hessian[at] * units[at % n] * units[at / n]).collect();
+    let mut model = Model::new(n);
+    let is_finite = model.update(&slopes, &scaled);
+    let mut predicted_decrease = if is_finite { model.step((n as f64).sqrt()).predicted } else { f64::NAN };
+    let (gradient, curvature) = (search.natural_gradient().to_vec(), search.curvature());
+    let ways_out = search.ways_out()?;
+    let promises = |gain: f64| ways_out.iter().any(|way| way.gain > gain);
+    let curves_down = model.lowest().is_some_and(|(curvature, _)| curvature < -ROUNDING * model.largest());
+    let mut verdict = if predicted_decrease.is_nan() || predicted_decrease > NEGLIGIBLE_GAIN {
+        Verdict::NotConverged
+    } else if promises(NEGLIGIBLE_GAIN) {
+        Verdict::FalseBoundary
+    } else {
+        Verdict::Optimal
+    };
+    let is_doubtful = curves_down || predicted_decrease > DOUBTFUL_GAIN || promises(DOUBTFUL_GAIN);
+    if verdict == Verdict::Optimal && is_doubtful {
+        let fall = fall_from(search, here);
+        if fall > NEGLIGIBLE_GAIN {
+            verdict = if curves_down { Verdict::Saddle } else { Verdict::NotConverged };
+            predicted_decrease = fall;
+        }
     }
+    search.value(&x)?;
+    let gradient_norm = slopes.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    let curvatures = model.values().to_vec();
+    let found = Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict };
+    Ok((found, hessian))
+}
+
+/// Gradient and Hessian at the last of the points, which have `n` coordinates.
+pub(crate) fn derivatives(search: &mut impl Objective, n: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+    search.gradient(&mut gradient)?;
+    search.hessian(&mut hessian)?;
+    Ok((gradient, hessian))
+}
+
+// By how much Newton's method gets below the start. A small predicted decrease proves little where the objective is
+// flat and its curvature changes along the way; nor does a negative curvature, which may be rounding along the flat
+// directions of a redundant covariance.
+fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
+    let settings = Settings { max_eval: SECOND_OPINION, ..Settings::default() };
+    let start = search.coordinates().clone();
+    start.minimize(&settings, search, &mut |_, _, _| Flow::Continue).map_or(0.0, |found| here - found.best_value)
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
-//! The coordinates in which optimizers see the parameters of a generalized model: its covariance parameters theta and,
-//! behind them, fixed effects and shape. (Those of linear models are in `search`.)
+//! The coordinates in which optimizers see the parameters of a model: its covariance parameters theta and, behind them,
+//! what else is fitted (fixed effects and shape of a generalized model; log sigma where a covariance is held on the
+//! scale of the response).
 //!
 //! The working coordinates have no bounds but zero for the standard deviations (see `terms::structure`); held
 //! parameters aren't among them.
 
+use crate::derivatives::boundary::WayOut;
+use crate::error::Result;
+use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
 use crate::terms::RelCov;
 
 /// A parameter is as good as zero where the way there lowers the objective by no more.
@@ -14,27 +18,48 @@ const NEGLIGIBLE: f64 = 1e-9;
 pub(crate) struct Coordinates {
     covs: Vec<RelCov>,
     is_held: Vec<bool>,
-    // Indices into the parameters.
+    // Indices of the parameters that have a coordinate.
     free: Vec<usize>,
-    // Those of the start hold the values of the held ones.
+    // Held elements of theta that are a value over sigma, whose logarithm is the last parameter.
+    absolute: Vec<(usize, f64)>,
+    // The parameters that move, each with its coordinate.
+    moved: Vec<(usize, usize)>,
+    // As given, and in working coordinates; they hold the values of the held ones.
     start: Vec<f64>,
+    working: Vec<f64>,
+    is_bounded: Vec<bool>,
     /// All parameters at the last point.
     pub parameters: Vec<f64>,
     first: Vec<f64>,
+    second: Vec<f64>,
 }
 
 impl Coordinates {
-    /// Around `parameters`; the first of them are held where `held` says so.
-    pub fn new(covs: &[RelCov], held: &[bool], parameters: &[f64]) -> Self {
+    /// Around `parameters`; the first of them are held where `held` says so, some at a value over sigma.
+    pub fn new(covs: &[RelCov], held: &[bool], absolute: &[(usize, f64)], parameters: &[f64]) -> Self {
         let n = parameters.len();
         let is_held: Vec<bool> = (0..n).map(|j| held.get(j).copied().unwrap_or(false)).collect();
+        let free: Vec<usize> = (0..n).filter(|&j| !is_held[j]).collect();
+        let mut moved: Vec<(usize, usize)> = free.iter().enumerate().map(|(at, &j)| (j, at)).collect();
+        moved.extend(absolute.iter().map(|&(j, _)| (j, free.len() - 1)));
+        let mut working = parameters.to_vec();
+        let mut is_bounded = vec![false; n];
+        for cov in covs {
+            cov.working(&mut working);
+            cov.for_each_kink(|j| is_bounded[j] = true);
+        }
         Self {
             covs: covs.to_vec(),
-            free: (0..n).filter(|&j| !is_held[j]).collect(),
             is_held,
+            free,
+            absolute: absolute.to_vec(),
+            moved,
             start: parameters.to_vec(),
+            working,
+            is_bounded,
             parameters: parameters.to_vec(),
             first: vec![1.0; n],
+            second: vec![0.0; n],
         }
     }
 
@@ -44,30 +69,35 @@ impl Coordinates {
     }
 
     /// The free ones of a vector with an element for each parameter.
-    pub fn free_of(&self, values: &[f64]) -> Vec<f64> {
+    pub fn free_of<T: Copy>(&self, values: &[T]) -> Vec<T> {
         self.free.iter().map(|&j| values[j]).collect()
     }
 
     /// The coordinates of `parameters`.
     pub fn of(&self, parameters: &[f64]) -> Vec<f64> {
-        self.free_of(&self.working(parameters))
-    }
-
-    fn working(&self, parameters: &[f64]) -> Vec<f64> {
         let mut working = parameters.to_vec();
         self.covs.iter().for_each(|cov| cov.working(&mut working));
-        working
+        self.free_of(&working)
+    }
+
+    /// Those of the start.
+    pub fn start(&self) -> Vec<f64> {
+        self.free_of(&self.working)
     }
 
     /// Goes to the point `x`.
     pub fn set(&mut self, x: &[f64]) {
-        self.parameters = self.working(&self.start);
+        self.parameters.copy_from_slice(&self.working);
         self.free.iter().zip(x).for_each(|(&j, x)| self.parameters[j] = *x);
         self.first.fill(1.0);
-        let mut second = vec![0.0; self.start.len()];
-        self.covs.iter().for_each(|cov| cov.natural(&mut self.parameters, &mut self.first, &mut second));
+        self.second.fill(0.0);
+        self.covs.iter().for_each(|cov| cov.natural(&mut self.parameters, &mut self.first, &mut self.second));
         // Held values as given, without a rounding error from the way there and back.
         (0..self.start.len()).filter(|&j| self.is_held[j]).for_each(|j| self.parameters[j] = self.start[j]);
+        for &(j, value) in &self.absolute {
+            let theta = value / self.parameters[self.start.len() - 1].exp();
+            (self.parameters[j], self.first[j], self.second[j]) = (theta, -theta, theta);
+        }
     }
 
     /// The parameters at `x`.
@@ -79,14 +109,19 @@ impl Coordinates {
 
     /// Whether a coordinate has no equivalent beyond its bound of zero.
     pub fn is_bounded(&self) -> Vec<bool> {
-        let mut bounded = vec![false; self.parameters.len()];
-        self.covs.iter().for_each(|cov| cov.for_each_kink(|j| bounded[j] = true));
-        self.free.iter().map(|&j| bounded[j]).collect()
+        self.free_of(&self.is_bounded)
+    }
+
+    // Zero for standard deviations; all else is free in the working coordinates.
+    fn lower(&self) -> Vec<f64> {
+        let (mut start, mut lower) = (self.start.clone(), vec![f64::NEG_INFINITY; self.start.len()]);
+        self.covs.iter().for_each(|cov| cov.start_and_lower_bounds(&mut start, &mut lower));
+        self.free.iter().map(|&j| if lower[j] == 0.0 { 0.0 } else { f64::NEG_INFINITY }).collect()
     }
 
     /// Chooses among the points with the same covariances the one within the bounds, or the nearest one within them.
     pub fn make_canonical(&self, x: &mut [f64]) {
-        let mut working = self.working(&self.start);
+        let mut working = self.working.clone();
         self.free.iter().zip(x.iter()).for_each(|(&j, x)| working[j] = *x);
         for cov in &self.covs {
             // A part some of whose parameters are held has no other form.
@@ -95,22 +130,36 @@ impl Coordinates {
         self.free.iter().zip(x).for_each(|(&j, x)| *x = working[j]);
     }
 
-    /// The derivatives in the coordinates from those in the parameters.
-    pub fn slopes(&self, natural: &[f64]) -> Vec<f64> {
-        self.free.iter().map(|&j| natural[j] * self.first[j]).collect()
+    /// The gradient in the coordinates from that in the parameters.
+    pub fn slopes(&self, natural: &[f64], slopes: &mut [f64]) {
+        slopes.fill(0.0);
+        self.moved.iter().for_each(|&(j, b)| slopes[b] += natural[j] * self.first[j]);
     }
 
     /// The same, zero where a bound is in the way.
     pub fn gradient(&self, natural: &[f64], gradient: &mut [f64]) {
-        let blocked = self.is_blocked(natural);
-        gradient.copy_from_slice(&self.slopes(natural));
-        gradient.iter_mut().zip(&self.free).filter(|(_, j)| blocked[**j]).for_each(|(out, _)| *out = 0.0);
+        self.slopes(natural, gradient);
+        let at_free = gradient.iter_mut().zip(&self.free);
+        at_free.filter(|(_, j)| self.is_blocked(**j, natural)).for_each(|(out, _)| *out = 0.0);
+    }
+
+    /// The Hessian in the coordinates from gradient and Hessian in the parameters.
+    pub fn hessian(&self, gradient: &[f64], natural: &[f64], hessian: &mut [f64]) {
+        let (n, size) = (self.parameters.len(), self.free.len());
+        hessian.fill(0.0);
+        for &(j, b) in &self.moved {
+            for &(i, a) in &self.moved {
+                hessian[b * size + a] += natural[j * n + i] * self.first[i] * self.first[j];
+            }
+            hessian[b * size + b] += gradient[j] * self.second[j];
+        }
+        self.part_blocked(gradient, hessian);
     }
 
     /// Cuts what is blocked off the rest of a Hessian in the coordinates.
     pub fn part_blocked(&self, gradient: &[f64], hessian: &mut [f64]) {
-        let (blocked, n) = (self.is_blocked(gradient), self.free.len());
-        for (b, _) in self.free.iter().enumerate().filter(|(_, j)| blocked[**j]) {
+        let n = self.free.len();
+        for (b, _) in self.free.iter().enumerate().filter(|(_, j)| self.is_blocked(**j, gradient)) {
             for a in (0..n).filter(|&a| a != b) {
                 (hessian[b * n + a], hessian[a * n + b]) = (0.0, 0.0);
             }
@@ -119,10 +168,45 @@ impl Coordinates {
     }
 
     // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
-    fn is_blocked(&self, gradient: &[f64]) -> Vec<bool> {
-        let mut blocked = vec![false; self.parameters.len()];
-        let holds = |j: usize| gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NEGLIGIBLE;
-        self.covs.iter().for_each(|cov| cov.for_each_kink(|j| blocked[j] = holds(j)));
-        blocked
+    fn is_blocked(&self, j: usize, gradient: &[f64]) -> bool {
+        self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NEGLIGIBLE
+    }
+
+    /// Points along the ways out of `x` that promise more than `gain`, best first.
+    pub fn beyond(&self, x: &[f64], mut ways: Vec<WayOut>, gain: f64) -> Vec<Vec<f64>> {
+        ways.retain(|way| way.gain > gain);
+        ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+        let here = self.natural(x);
+        let displaced = |way: &WayOut, share: f64| {
+            let mut point = here.clone();
+            self.covs[way.term].displace(way.part, share * way.step, &way.direction, &mut point);
+            self.of(&point)
+        };
+        ways.iter().flat_map(|way| [1.0, 0.1, 0.01].map(|share| displaced(way, share))).collect()
+    }
+
+    /// Minimises `objective` from the start. Initial steps, the points that are seen and those that come back are of the
+    /// parameters.
+    ///
+    /// # Errors
+    /// Those of [`optimize::minimize`].
+    pub fn minimize(
+        &self,
+        settings: &Settings,
+        objective: &mut dyn Objective,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
+        let x = self.start();
+        let mut settings = settings.clone();
+        if settings.initial_step.len() == self.start.len() {
+            settings.initial_step = self.free_of(&settings.initial_step);
+        }
+        let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &self.natural(x));
+        let summary = if x.is_empty() {
+            OptSummary::of_constant(objective.value(&x)?)
+        } else {
+            optimize::minimize(&settings, &x, &self.lower(), objective, &mut see)?
+        };
+        Ok(OptSummary { initial: self.start.clone(), ..summary.mapped(|x| self.natural(x)) })
     }
 }

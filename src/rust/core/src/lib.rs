@@ -32,7 +32,7 @@ pub mod pirls;
 pub mod pls;
 mod pls_solve;
 pub mod quadrature;
-pub mod search;
+mod search;
 mod simd;
 pub mod terms;
 

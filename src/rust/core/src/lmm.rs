@@ -223,13 +223,17 @@ impl LinearMixedModel {
         self.sigma.unwrap_or_else(|| (self.pls.pwrss() / self.df()).sqrt())
     }
 
+    pub(crate) fn r2_over_sigma2(&self) -> f64 {
+        self.pls.pwrss() / self.sigma().powi(2)
+    }
+
     fn current_objective(&self) -> f64 {
         let sigma2 = self.sigma().powi(2);
         let log_det_fe = match self.criterion {
             Criterion::Ml => 0.0,
             Criterion::Reml => self.pls.log_det_fe(),
         };
-        self.df() * (2.0 * PI * sigma2).ln() + self.pls.pwrss() / sigma2 + self.pls.log_det_re() + log_det_fe
+        self.df() * (2.0 * PI * sigma2).ln() + self.r2_over_sigma2() + self.pls.log_det_re() + log_det_fe
             - self.sum_log_weights
     }
 

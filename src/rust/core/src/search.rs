@@ -1,30 +1,26 @@
-//! What the optimizers see of a linear mixed model: the free elements of theta in working coordinates.
-//!
-//! The working coordinates have no bounds but zero for the standard deviations (see `terms::structure`); held elements
-//! of theta aren't among them. Where a covariance is held on the scale of the response, `log sigma` is the last one.
+//! A linear mixed model as a function of its free parameters: those of theta and, where a covariance is held on the
+//! scale of the response, log sigma.
 
+use crate::certificate::Judged;
+use crate::coordinates::Coordinates;
+use crate::derivatives::boundary::WayOut;
+use crate::derivatives::joint::bordered;
+use crate::derivatives::Curvature;
 use crate::error::Result;
 use crate::lmm::LinearMixedModel;
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
-
-/// A parameter is as good as zero where the way there lowers the objective by no more.
-const NEGLIGIBLE: f64 = 1e-9;
+use crate::optimize::{Objective, Observer, OptSummary, Settings};
 
 /// First step in log sigma.
 const SIGMA_STEP: f64 = 0.1;
 
-/// A model with the coordinates of the free part of its theta.
+/// A model with the coordinates of its free parameters.
 #[derive(Debug)]
-pub struct Search<'a> {
+pub(crate) struct Search<'a> {
     model: &'a mut LinearMixedModel,
-    // Indices into theta.
-    free: Vec<usize>,
-    // Theta at the last point, and its derivatives in the working coordinates.
-    theta: Vec<f64>,
-    first: Vec<f64>,
-    second: Vec<f64>,
-    // All of theta.
+    pub at: Coordinates,
+    // In all parameters.
     gradient: Vec<f64>,
+    // In theta.
     hessian: Vec<f64>,
 }
 
@@ -34,63 +30,21 @@ impl LinearMixedModel {
     /// # Errors
     /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<OptSummary> {
-        let first = self.objective(start)?;
-        let lower = self.lower_bounds().to_vec();
+        self.objective(start)?;
+        let n = start.len();
+        let mut settings = settings.clone();
+        if settings.initial_step.len() == n && !self.absolute.is_empty() {
+            settings.initial_step.push(SIGMA_STEP);
+        }
         let mut search = Search::new(self, start);
-        let frame = search.frame();
-        let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &frame.natural(x));
-        let x = search.coordinates(start);
-        let mut lower: Vec<f64> =
-            search.free.iter().map(|&j| if lower[j] == 0.0 { 0.0 } else { f64::NEG_INFINITY }).collect();
-        lower.resize(x.len(), f64::NEG_INFINITY);
-        let summary = if x.is_empty() {
-            OptSummary::of_constant(first)
-        } else {
-            optimize::minimize(&search.free_settings(settings), &x, &lower, &mut search, &mut see)?
-        };
-        let sigma = frame.log_sigma(&summary.best).map(f64::exp);
-        let summary = OptSummary {
-            initial: start.to_vec(),
-            best: frame.natural(&summary.best),
-            log: summary.log.into_iter().map(|(value, x)| (value, frame.natural(&x))).collect(),
-            ..summary
-        };
-        if let Some(sigma) = sigma {
-            self.set_sigma(sigma);
+        let at = search.at.clone();
+        let mut see = |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
+        let summary = at.minimize(&settings, &mut search, &mut see)?;
+        if let Some(log_sigma) = summary.best.get(n) {
+            self.set_sigma(log_sigma.exp());
         }
-        self.objective(&summary.best)?;
-        Ok(summary)
-    }
-}
-
-/// From coordinates to theta.
-#[derive(Debug, Clone)]
-struct Frame {
-    covs: Vec<crate::terms::RelCov>,
-    free: Vec<usize>,
-    // The start in working coordinates and as it was given.
-    working: Vec<f64>,
-    theta: Vec<f64>,
-    absolute: Vec<(usize, f64)>,
-}
-
-impl Frame {
-    fn log_sigma(&self, x: &[f64]) -> Option<f64> {
-        x.get(self.free.len()).copied()
-    }
-
-    fn natural(&self, x: &[f64]) -> Vec<f64> {
-        let n = self.working.len();
-        let mut theta = self.working.clone();
-        self.free.iter().zip(x).for_each(|(&j, x)| theta[j] = *x);
-        let (mut first, mut second) = (vec![0.0; n], vec![0.0; n]);
-        self.covs.iter().for_each(|cov| cov.natural(&mut theta, &mut first, &mut second));
-        // Held values as given, without a rounding error from the way there and back.
-        (0..n).filter(|j| !self.free.contains(j)).for_each(|j| theta[j] = self.theta[j]);
-        if let Some(log_sigma) = self.log_sigma(x) {
-            self.absolute.iter().for_each(|&(j, value)| theta[j] = value / log_sigma.exp());
-        }
-        theta
+        self.objective(&summary.best[..n])?;
+        Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
     }
 }
 
@@ -98,187 +52,81 @@ impl<'a> Search<'a> {
     /// The search from `theta`, which holds the values of the elements that aren't free.
     pub fn new(model: &'a mut LinearMixedModel, theta: &[f64]) -> Self {
         let n = theta.len();
-        Self {
-            free: (0..n).filter(|&j| !model.held[j]).collect(),
-            model,
-            theta: theta.to_vec(),
-            first: vec![1.0; n],
-            second: vec![0.0; n],
-            gradient: vec![0.0; n],
-            hessian: vec![0.0; n * n],
-        }
-    }
-
-    /// The coordinates of `theta`.
-    pub fn coordinates(&self, theta: &[f64]) -> Vec<f64> {
-        let mut working = theta.to_vec();
-        self.model.pls().covs().iter().for_each(|cov| cov.working(&mut working));
-        let log_sigma = self.has_sigma().then(|| self.model.sigma().ln());
-        self.free.iter().map(|&j| working[j]).chain(log_sigma).collect()
-    }
-
-    fn has_sigma(&self) -> bool {
-        !self.model.absolute.is_empty()
-    }
-
-    fn frame(&self) -> Frame {
-        let covs = self.model.pls().covs().to_vec();
-        let mut working = self.theta.clone();
-        covs.iter().for_each(|cov| cov.working(&mut working));
-        let absolute = self.model.absolute.clone();
-        Frame { covs, free: self.free.clone(), working, theta: self.theta.clone(), absolute }
-    }
-
-    fn free_settings(&self, settings: &Settings) -> Settings {
-        let mut settings = settings.clone();
-        if settings.initial_step.len() == self.theta.len() {
-            let of_sigma = self.has_sigma().then_some(SIGMA_STEP);
-            settings.initial_step = self.free.iter().map(|&j| settings.initial_step[j]).chain(of_sigma).collect();
-        }
-        settings
-    }
-
-    fn set(&mut self, x: &[f64]) {
-        let covs = self.model.pls().covs();
-        let held: Vec<f64> = self.theta.clone();
-        covs.iter().for_each(|cov| cov.working(&mut self.theta));
-        self.free.iter().zip(x).for_each(|(&j, x)| self.theta[j] = *x);
-        covs.iter().for_each(|cov| cov.natural(&mut self.theta, &mut self.first, &mut self.second));
-        let fixed = self.model.held.iter().zip(&held).zip(&mut self.theta);
-        fixed.for_each(|((is_held, value), theta)| {
-            if *is_held {
-                *theta = *value;
-            }
-        });
-        if self.has_sigma() {
-            let sigma = x[self.free.len()].exp();
-            self.model.absolute.iter().for_each(|&(j, value)| self.theta[j] = value / sigma);
-            self.model.set_sigma(sigma);
-        }
-    }
-
-    // Derivative of the objective in log sigma: `sigma d/d sigma - sum_j theta_j d/d theta_j` over the elements held at
-    // a value over sigma.
-    fn sigma_slope(&self) -> f64 {
-        let along: f64 = self.model.absolute.iter().map(|&(j, _)| self.theta[j] * self.gradient[j]).sum();
-        2.0 * (self.model.df() - self.r2_over_sigma2()) - along
-    }
-
-    fn r2_over_sigma2(&self) -> f64 {
-        self.model.pls().pwrss() / self.model.sigma().powi(2)
-    }
-
-    // Second derivatives in theta and log sigma: a column of the Hessian in theta, and last the one in log sigma alone.
-    fn sigma_curvatures(&self) -> Vec<f64> {
-        let n = self.theta.len();
-        // sigma d2 / d theta d sigma
-        let cross: Vec<f64> = self.model.r2_slopes().iter().map(|s| -2.0 * s / self.model.sigma().powi(2)).collect();
-        let held = &self.model.absolute;
-        let along = |i: usize| held.iter().map(|&(j, _)| self.theta[j] * self.hessian[j * n + i]).sum::<f64>();
-        let mut out: Vec<f64> = (0..n).map(|i| cross[i] - along(i)).collect();
-        let of = |value: &dyn Fn(usize) -> f64| held.iter().map(|&(j, _)| self.theta[j] * value(j)).sum::<f64>();
-        out.push(4.0 * self.r2_over_sigma2() + of(&along) - 2.0 * of(&|j| cross[j]) + of(&|j| self.gradient[j]));
-        out
-    }
-
-    // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
-    fn is_blocked(&self) -> Vec<bool> {
-        let mut blocked = vec![false; self.theta.len()];
-        let (theta, gradient) = (&self.theta, &self.gradient);
-        let holds = |j: usize| gradient[j] > 0.0 && theta[j] * gradient[j] < NEGLIGIBLE;
-        self.model.pls().covs().iter().for_each(|cov| cov.for_each_kink(|j| blocked[j] = holds(j)));
-        blocked
+        let log_sigma = (!model.absolute.is_empty()).then(|| model.sigma().ln());
+        let parameters: Vec<f64> = theta.iter().copied().chain(log_sigma).collect();
+        let at = Coordinates::new(model.pls().covs(), &model.held, &model.absolute, &parameters);
+        Self { model, at, gradient: vec![0.0; parameters.len()], hessian: vec![0.0; n * n] }
     }
 }
 
 impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
-        self.set(x);
-        self.model.objective(&self.theta)
+        self.at.set(x);
+        let (theta, log_sigma) = self.at.parameters.split_at(self.model.n_theta());
+        log_sigma.iter().for_each(|log_sigma| self.model.set_sigma(log_sigma.exp()));
+        self.model.objective(theta)
     }
 
     fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
-        self.model.gradient(&mut self.gradient);
-        let blocked = self.is_blocked();
-        for (out, &j) in gradient.iter_mut().zip(&self.free) {
-            *out = if blocked[j] { 0.0 } else { self.gradient[j] * self.first[j] };
-        }
-        if self.has_sigma() {
-            gradient[self.free.len()] = self.sigma_slope();
-        }
+        let (in_theta, in_log_sigma) = self.gradient.split_at_mut(self.model.n_theta());
+        self.model.gradient(in_theta);
+        in_log_sigma.fill(2.0 * (self.model.df() - self.model.r2_over_sigma2()));
+        self.at.gradient(&self.gradient, gradient);
         Ok(())
     }
 
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
         self.model.hessian(self.model.affordable_curvature(), &mut self.hessian);
-        let (n, n_free) = (self.theta.len(), self.free.len());
-        let size = n_free + usize::from(self.has_sigma());
-        let blocked = self.is_blocked();
-        if self.has_sigma() {
-            let curvatures = self.sigma_curvatures();
-            for (a, &i) in self.free.iter().enumerate() {
-                let value = if blocked[i] { 0.0 } else { curvatures[i] * self.first[i] };
-                (hessian[n_free * size + a], hessian[a * size + n_free]) = (value, value);
-            }
-            hessian[n_free * size + n_free] = curvatures[n];
-        }
-        for (b, &j) in self.free.iter().enumerate() {
-            for (a, &i) in self.free.iter().enumerate() {
-                let value = self.hessian[j * n + i] * self.first[i] * self.first[j];
-                hessian[b * size + a] = match i == j {
-                    true if blocked[j] => value.abs(),
-                    true => value + self.gradient[j] * self.second[j],
-                    false if blocked[i] || blocked[j] => 0.0,
-                    false => value,
-                };
-            }
+        if self.gradient.len() == self.model.n_theta() {
+            self.at.hessian(&self.gradient, &self.hessian, hessian);
+        } else {
+            let scale = -2.0 / self.model.sigma().powi(2);
+            let cross: Vec<f64> = self.model.r2_slopes().iter().map(|slope| scale * slope).collect();
+            let natural = bordered(&self.hessian, &cross, 4.0 * self.model.r2_over_sigma2());
+            self.at.hessian(&self.gradient, &natural, hessian);
         }
         Ok(())
     }
 
     fn units(&self) -> Option<Vec<f64>> {
-        let units = self.model.units();
-        let of_sigma = self.has_sigma().then_some(1.0);
-        Some(self.free.iter().map(|&j| units[j]).chain(of_sigma).collect())
+        let mut units = self.model.units();
+        units.resize(self.gradient.len(), 1.0);
+        Some(self.at.free_of(&units))
     }
 
     fn proposal(&mut self) -> Option<Vec<f64>> {
-        self.model.scored().map(|theta| self.coordinates(&theta))
+        let mut parameters = self.model.scored()?;
+        parameters.extend_from_slice(&self.at.parameters[parameters.len()..]);
+        Some(self.at.of(&parameters))
     }
 
-    fn is_bounded(&self, n: usize) -> Vec<bool> {
-        let mut bounded = vec![false; self.theta.len()];
-        self.model.pls().covs().iter().for_each(|cov| cov.for_each_kink(|j| bounded[j] = true));
-        let mut out: Vec<bool> = self.free.iter().map(|&j| bounded[j]).collect();
-        out.resize(n, false);
-        out
+    fn is_bounded(&self, _n: usize) -> Vec<bool> {
+        self.at.is_bounded()
     }
 
     fn make_canonical(&self, x: &mut [f64]) {
-        let covs = self.model.pls().covs();
-        let mut working = self.theta.clone();
-        covs.iter().for_each(|cov| cov.working(&mut working));
-        self.free.iter().zip(x.iter()).for_each(|(&j, x)| working[j] = *x);
-        for cov in covs {
-            // A part some of whose parameters are held has no other form.
-            cov.make_canonical_where(&mut working, |part| part.range().all(|j| !self.model.held[j]));
-        }
-        self.free.iter().zip(x).for_each(|(&j, x)| *x = working[j]);
+        self.at.make_canonical(x);
     }
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
-        let mut ways = self.model.ways_out();
-        ways.retain(|way| way.gain > gain);
-        ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-        let frame = self.frame();
-        let theta = frame.natural(x);
-        let points = ways.iter().flat_map(|way| {
-            [1.0, 0.1, 0.01].map(|share| {
-                let mut point = theta.clone();
-                self.model.pls().covs()[way.term].displace(way.part, share * way.step, &way.direction, &mut point);
-                self.coordinates(&point)
-            })
-        });
-        points.collect()
+        self.at.beyond(x, self.model.ways_out(), gain)
+    }
+}
+
+impl Judged for Search<'_> {
+    fn coordinates(&self) -> &Coordinates {
+        &self.at
+    }
+
+    fn natural_gradient(&self) -> &[f64] {
+        &self.gradient[..self.model.n_theta()]
+    }
+
+    fn curvature(&self) -> Curvature {
+        self.model.affordable_curvature()
+    }
+
+    fn ways_out(&mut self) -> Result<Vec<WayOut>> {
+        Ok(self.model.ways_out())
     }
 }

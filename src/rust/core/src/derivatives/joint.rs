@@ -14,10 +14,10 @@ const EXACT_WORK: f64 = 1e9;
 /// The largest `Z'V^-1Z` we try to hold: 1 GiB.
 const EXACT_ELEMENTS: usize = 1 << 27;
 
-/// The objective's derivatives in theta and, last, sigma.
+/// The objective's derivatives in theta and, if it is a parameter too, sigma.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joint {
-    /// One more than there are parameters in theta.
+    /// Of theta, then sigma.
     pub gradient: Vec<f64>,
     /// Symmetric.
     pub hessian: Vec<f64>,
@@ -71,14 +71,14 @@ impl LinearMixedModel {
         }
     }
 
-    /// Whether there is the memory for an exact Hessian.
+    /// The exact Hessian, if there is the memory for it.
     ///
     /// # Errors
     /// `HessianTooLarge`.
-    pub fn check_exact(&self) -> Result<()> {
+    pub fn exact_curvature(&self) -> Result<Curvature> {
         let (m, effects) = self.crossed_effects();
         if m == 0 || effects * effects <= EXACT_ELEMENTS {
-            return Ok(());
+            return Ok(Curvature::Exact);
         }
         Err(Error::HessianTooLarge { gib: (effects as f64).powi(2) * 8.0 / 2f64.powi(30) })
     }
@@ -90,8 +90,8 @@ impl LinearMixedModel {
     }
 }
 
-// The symmetric matrix with one more row and column.
-fn bordered(inner: &[f64], border: &[f64], corner: f64) -> Vec<f64> {
+/// The symmetric matrix with one more row and column.
+pub(crate) fn bordered(inner: &[f64], border: &[f64], corner: f64) -> Vec<f64> {
     let n = border.len();
     let columns = (0..n).flat_map(|j| inner[j * n..(j + 1) * n].iter().chain(&border[j..=j]));
     columns.chain(border).chain([&corner]).copied().collect()

@@ -244,7 +244,7 @@ fn ends_of_the_correlation() {
             let mut theta = model.start().to_vec();
             theta.iter_mut().enumerate().for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
             let mut search = Search::new(&mut model, &theta);
-            let mut x = search.coordinates(&theta);
+            let mut x = search.at.of(&theta);
             (x[n - 1], x[2 * n - if n == 4 { 2 } else { 1 }]) = (angle * std::f64::consts::FRAC_PI_2, 0.3);
             let size = x.len();
             let mut gradient_at = |x: &[f64]| {
@@ -330,7 +330,7 @@ fn sigma_as_a_coordinate() {
         let mut start = vec![0.7, -0.2, 0.5, 0.0, 0.3, 0.6, 0.1, 0.4];
         model.hold(&held, &mut start).unwrap();
         let mut search = Search::new(&mut model, &start);
-        let mut x = search.coordinates(&start);
+        let mut x = search.at.start();
         let size = x.len();
         assert_eq!(size, 6);
         x[size - 1] += 0.2;

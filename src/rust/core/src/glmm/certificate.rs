@@ -2,12 +2,11 @@
 
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
-use crate::certificate::{Certificate, Verdict, NEGLIGIBLE_GAIN};
+use crate::certificate::{derivatives, judge, Certificate, Verdict, NEGLIGIBLE_GAIN};
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::{Curvature, Derivatives};
 use crate::error::Result;
 use crate::lmm::root_mean_squares;
-use crate::optimize::trust_region::Model;
 use crate::optimize::Objective;
 use crate::pirls::Vary;
 
@@ -26,7 +25,7 @@ impl GeneralizedLinearMixedModel {
         let (ways_out, gradient) = self.ways_out(vary, parameters)?;
         let mut search = Search::new(self, vary, parameters);
         let mut slopes = vec![0.0; search.at.free().len()];
-        search.at.set(&search.at.of(parameters));
+        search.at.set(&search.at.start());
         search.at.gradient(&gradient, &mut slopes);
         let free = search.at.free().to_vec();
         let product = |(i, a): (&usize, &f64)| -> f64 {
@@ -48,13 +47,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
     pub fn certificate(&mut self, vary: Vary, parameters: &[f64]) -> Result<(Certificate, Vec<f64>)> {
-        let (ways_out, gradient) = self.ways_out(vary, parameters)?;
-        let mut search = Search::new(self, vary, parameters);
-        let x = search.at.of(parameters);
-        let facts = Facts::at(&mut search, &x)?;
-        let hessian = std::mem::take(&mut search.hessian);
-        let certificate = facts.judge(&mut search, &x, gradient, Curvature::Differences, ways_out)?;
-        Ok((certificate, hessian))
+        judge(&mut Search::new(self, vary, parameters))
     }
 
     /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle (see
@@ -65,13 +58,9 @@ impl GeneralizedLinearMixedModel {
     /// Those of [`Self::objective`] and [`Self::gradient`].
     pub fn hessian(&mut self, parameters: &[f64]) -> Result<Vec<f64>> {
         let mut search = Search::new(self, Vary::Modes, parameters);
-        let x = search.at.of(parameters);
-        let n = x.len();
-        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        let x = search.at.start();
         search.value(&x)?;
-        search.gradient(&mut gradient)?;
-        search.hessian(&mut hessian)?;
-        Ok(hessian)
+        Ok(derivatives(&mut search, x.len())?.1)
     }
 
     /// For each part of each term whether a larger covariance is better, and the gradient. Its direction comes from the Laplace
@@ -125,75 +114,6 @@ impl GeneralizedLinearMixedModel {
                 (way.step, way.gain) = (share * step, gain);
             }
         }
-    }
-}
-
-/// What an objective and its derivatives say at one point.
-struct Facts {
-    gradient_norm: f64,
-    predicted_decrease: f64,
-    model: Model,
-    units: Vec<f64>,
-}
-
-impl Facts {
-    /// Evaluates value, gradient and Hessian at `x`.
-    fn at(search: &mut dyn Objective, x: &[f64]) -> Result<Self> {
-        let n = x.len();
-        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
-        search.value(x)?;
-        search.gradient(&mut gradient)?;
-        search.hessian(&mut hessian)?;
-        let units = search.units().unwrap_or_else(|| vec![1.0; n]);
-        gradient.iter_mut().zip(&units).for_each(|(g, u)| *g *= u);
-        for j in 0..n {
-            (0..n).for_each(|i| hessian[j * n + i] *= units[i] * units[j]);
-        }
-        let mut model = Model::new(n);
-        let is_finite = model.update(&gradient, &hessian);
-        let predicted_decrease = if is_finite { model.step((n as f64).sqrt()).predicted } else { f64::NAN };
-        let gradient_norm = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
-        Ok(Self { gradient_norm, predicted_decrease, model, units })
-    }
-
-    /// The certificate, with the natural gradient and the ways out of each term.
-    fn judge(
-        self,
-        search: &mut dyn Objective,
-        x: &[f64],
-        gradient: Vec<f64>,
-        curvature: Curvature,
-        ways_out: Vec<WayOut>,
-    ) -> Result<Certificate> {
-        let predicted_decrease = self.predicted_decrease;
-        let verdict = if predicted_decrease.is_nan() || predicted_decrease > NEGLIGIBLE_GAIN {
-            Verdict::NotConverged
-        } else if ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
-            Verdict::FalseBoundary
-        } else if self.falls_along_lowest(search, x)? {
-            Verdict::Saddle
-        } else {
-            Verdict::Optimal
-        };
-        let (gradient_norm, curvatures) = (self.gradient_norm, self.model.values().to_vec());
-        Ok(Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict })
-    }
-
-    // Whether the objective falls in the direction of negative curvature, if there is one. The curvature alone proves
-    // nothing: rounding makes the flat directions of a redundant covariance curve either way.
-    fn falls_along_lowest(&self, search: &mut dyn Objective, x: &[f64]) -> Result<bool> {
-        let largest = self.model.largest();
-        let Some((curvature, direction)) = self.model.lowest().filter(|(c, _)| *c < -1e-7 * largest) else {
-            return Ok(false);
-        };
-        let here = search.value(x)?;
-        let steps = [1.0, -1.0, 0.1, -0.1, 0.01, -0.01];
-        Ok(steps.into_iter().filter(|step| -0.5 * curvature * step * step > NEGLIGIBLE_GAIN).any(|step| {
-            let shift = direction.iter().zip(&self.units).map(|(d, u)| step * d * u);
-            let mut point: Vec<f64> = x.iter().zip(shift).map(|(x, d)| x + d).collect();
-            search.make_canonical(&mut point);
-            search.value(&point).is_ok_and(|value| value < here - NEGLIGIBLE_GAIN)
-        }))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{GeneralizedLinearMixedModel, Shape};
 use crate::certificate::{Certificate, Verdict};
 use crate::error::Result;
 use crate::optimize::bfgs::{self, BfgsSummary};
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings, Status, NEWTON};
+use crate::optimize::{Observer, OptSummary, Settings, Status, NEWTON};
 use crate::pirls::Vary;
 
 /// The fast stage need not be exact if another follows.
@@ -141,7 +141,7 @@ impl GeneralizedLinearMixedModel {
         let guess = free.iter().flat_map(|&j| free.iter().map(move |&i| (i, j))).map(|(i, j)| inverse[j * n + i]);
         let guess: Vec<f64> = guess.collect();
         let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &at.natural(x));
-        let mut found = bfgs::minimize(settings, tolerance, &at.of(start), guess, &mut search, &mut see)?;
+        let mut found = bfgs::minimize(settings, tolerance, &at.start(), guess, &mut search, &mut see)?;
         at.make_canonical(&mut found.summary.best);
         for (b, &j) in free.iter().enumerate() {
             free.iter().enumerate().for_each(|(a, &i)| inverse[j * n + i] = found.inverse[b * free.len() + a]);
@@ -157,21 +157,9 @@ impl GeneralizedLinearMixedModel {
         start: &[f64],
         observe: &mut Observer,
     ) -> Result<OptSummary> {
-        let mut lower = vec![f64::NEG_INFINITY; start.len()];
-        lower.iter_mut().zip(&self.lower).filter(|(_, l)| **l == 0.0).for_each(|(out, _)| *out = 0.0);
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
-        let x = at.of(start);
-        if x.is_empty() {
-            return Ok(OptSummary::of_constant(search.value(&x)?).mapped(|x| at.natural(x)));
-        }
-        let mut settings = settings.clone();
-        if settings.initial_step.len() == start.len() {
-            settings.initial_step = at.free_of(&settings.initial_step);
-        }
-        let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &at.natural(x));
-        let summary = optimize::minimize(&settings, &x, &at.free_of(&lower), &mut search, &mut see)?;
-        Ok(summary.mapped(|x| at.natural(x)))
+        at.minimize(settings, &mut search, observe)
     }
 
     // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the Hessian, roughly.

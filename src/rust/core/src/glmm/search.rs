@@ -1,7 +1,10 @@
 //! A generalized mixed model as a function of its free parameters.
 
 use super::GeneralizedLinearMixedModel;
+use crate::certificate::Judged;
 use crate::coordinates::Coordinates;
+use crate::derivatives::boundary::WayOut;
+use crate::derivatives::Curvature;
 use crate::error::Result;
 use crate::lmm::{root_mean_square_units, root_mean_squares};
 use crate::optimize::Objective;
@@ -18,18 +21,18 @@ pub(super) struct Search<'a> {
     vary: Vary,
     pub at: Coordinates,
     x: Vec<f64>,
+    // Fixed effects of the point before.
+    beta: Vec<f64>,
     // In all parameters.
     gradient: Vec<f64>,
-    /// The last Hessian, in the coordinates.
-    pub hessian: Vec<f64>,
 }
 
 impl<'a> Search<'a> {
     /// The search from `parameters`, which hold the values of those that aren't free.
     pub fn new(model: &'a mut GeneralizedLinearMixedModel, vary: Vary, parameters: &[f64]) -> Self {
-        let at = Coordinates::new(&model.covs, &model.held, parameters);
+        let at = Coordinates::new(&model.covs, &model.held, &[], parameters);
         let gradient = vec![0.0; parameters.len()];
-        Self { model, vary, x: at.of(parameters), at, gradient, hessian: Vec::new() }
+        Self { model, vary, x: at.start(), at, beta: Vec::new(), gradient }
     }
 
     // The gradient at another point, for differences.
@@ -38,7 +41,9 @@ impl<'a> Search<'a> {
         self.model.objective(self.vary, &self.at.parameters)?;
         let mut natural = vec![0.0; self.gradient.len()];
         self.model.gradient(self.vary, &mut natural)?;
-        Ok(self.at.slopes(&natural))
+        let mut slopes = vec![0.0; x.len()];
+        self.at.slopes(&natural, &mut slopes);
+        Ok(slopes)
     }
 
     fn differences(&mut self, steps: &[f64], hessian: &mut [f64]) {
@@ -69,14 +74,14 @@ impl<'a> Search<'a> {
 
 impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
-        self.x = x.to_vec();
+        self.x.copy_from_slice(x);
         self.at.set(x);
-        let beta = self.model.pirls.beta.clone();
+        self.beta.clone_from(&self.model.pirls.beta);
         let value = self.model.objective(self.vary, &self.at.parameters);
         if !value.as_ref().is_ok_and(|v| v.is_finite()) {
             // Don't let the next point start from a failed search.
             self.model.pirls.reset();
-            self.model.pirls.beta = beta;
+            self.model.pirls.beta.clone_from(&self.beta);
         }
         value
     }
@@ -97,7 +102,6 @@ impl Objective for Search<'_> {
         self.differences(&self.at.free_of(&steps), hessian);
         self.model.pirls.tolerance = tolerance;
         self.at.part_blocked(&self.gradient, hessian);
-        self.hessian = hessian.to_vec();
         Ok(())
     }
 
@@ -115,15 +119,26 @@ impl Objective for Search<'_> {
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
         let parameters = self.at.natural(x);
-        let mut ways = self.model.ways_out(self.vary, &parameters).unwrap_or_default().0;
-        ways.retain(|way| way.gain > gain);
-        ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-        let displaced = |way: &crate::derivatives::boundary::WayOut| {
-            let mut point = parameters.clone();
-            self.model.covs[way.term].displace(way.part, way.step, &way.direction, &mut point);
-            self.at.of(&point)
-        };
-        ways.iter().map(displaced).collect()
+        let ways = self.model.ways_out(self.vary, &parameters).unwrap_or_default().0;
+        self.at.beyond(x, ways, gain)
+    }
+}
+
+impl Judged for Search<'_> {
+    fn coordinates(&self) -> &Coordinates {
+        &self.at
+    }
+
+    fn natural_gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+
+    fn curvature(&self) -> Curvature {
+        Curvature::Differences
+    }
+
+    fn ways_out(&mut self) -> Result<Vec<WayOut>> {
+        Ok(self.model.ways_out(self.vary, &self.at.parameters)?.0)
     }
 }
 
