@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::blocks::small;
 use crate::derivatives::boundary::WayOut;
+use crate::derivatives::tangent::Tangent;
 use crate::derivatives::{Curvature, Derivatives, Profile};
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -279,6 +280,18 @@ impl LinearMixedModel {
         }
         derivatives.hessian(&self.pls, self.n_theta, hessian);
         derivatives
+    }
+
+    /// Coordinates around the last theta, see [`Tangent`], of the parts of which no parameter is held.
+    pub fn tangents(&self) -> Vec<Tangent> {
+        Tangent::of(&self.pls, &self.rms, |mut range| range.all(|j| !self.held[j]))
+    }
+
+    /// Gradient and Hessian in these coordinates; [`Self::hessian`] must have been called.
+    pub fn in_tangents(&self, tangents: &[Tangent], gradient: &mut [f64], hessian: &mut [f64]) {
+        if let Some(derivatives) = &self.derivatives {
+            derivatives.in_tangents(&self.pls, tangents, self.n_theta, gradient, hessian);
+        }
     }
 
     /// Theta after a step of Fisher scoring from the last theta, for which [`Self::hessian`] must have been called, if its

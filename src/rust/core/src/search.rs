@@ -5,10 +5,11 @@ use crate::certificate::Judged;
 use crate::coordinates::Coordinates;
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::joint::bordered;
+use crate::derivatives::tangent::Tangent;
 use crate::derivatives::Curvature;
 use crate::error::Result;
 use crate::lmm::LinearMixedModel;
-use crate::optimize::{Objective, Observer, OptSummary, Settings};
+use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
 
 /// First step in log sigma.
 const SIGMA_STEP: f64 = 0.1;
@@ -22,6 +23,8 @@ pub(crate) struct Search<'a> {
     gradient: Vec<f64>,
     // In theta.
     hessian: Vec<f64>,
+    // Around the point of the last local derivatives.
+    tangents: Vec<Tangent>,
 }
 
 impl LinearMixedModel {
@@ -55,7 +58,20 @@ impl<'a> Search<'a> {
         let log_sigma = (!model.absolute.is_empty()).then(|| model.sigma().ln());
         let parameters: Vec<f64> = theta.iter().copied().chain(log_sigma).collect();
         let at = Coordinates::new(model.pls().covs(), &model.held, &model.absolute, &parameters);
-        Self { model, at, gradient: vec![0.0; parameters.len()], hessian: vec![0.0; n * n] }
+        Self { model, at, gradient: vec![0.0; parameters.len()], hessian: vec![0.0; n * n], tangents: Vec::new() }
+    }
+}
+
+impl Search<'_> {
+    // The tangents' coordinates have their own units.
+    fn units_of_steps(&self) -> Vec<f64> {
+        let mut units = self.units().unwrap_or_default();
+        for (unit, j) in units.iter_mut().zip(self.at.free()) {
+            if self.tangents.iter().any(|tangent| tangent.range.contains(j)) {
+                *unit = 1.0;
+            }
+        }
+        units
     }
 }
 
@@ -86,6 +102,32 @@ impl Objective for Search<'_> {
             self.at.hessian(&self.gradient, &natural, hessian);
         }
         Ok(())
+    }
+
+    fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+        self.gradient(gradient)?;
+        self.hessian(hessian)?;
+        if self.gradient.len() == self.model.n_theta() {
+            self.tangents = self.model.tangents();
+            self.model.in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
+            self.at.gradient(&self.gradient, gradient);
+            self.at.hessian(&self.gradient, &self.hessian, hessian);
+        }
+        optimize::scale(&self.units_of_steps(), gradient, hessian);
+        Ok(())
+    }
+
+    fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
+        let moved = x.iter().zip(p).zip(self.units_of_steps());
+        let mut point: Vec<f64> = moved.map(|((x, p), unit)| x + p * unit).collect();
+        let mut theta = vec![0.0; self.model.n_theta()];
+        for tangent in &self.tangents {
+            let first = self.at.free().partition_point(|&j| j < tangent.range.start);
+            let range = first..first + tangent.range.len();
+            tangent.displace(&p[range.clone()], &mut theta);
+            point[range].copy_from_slice(&theta[tangent.range.clone()]);
+        }
+        point
     }
 
     fn units(&self) -> Option<Vec<f64>> {

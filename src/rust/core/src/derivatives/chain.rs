@@ -29,8 +29,6 @@ impl Derivatives {
     /// Hessian in theta, symmetric, column by column.
     pub fn hessian(&self, pls: &Pls, n_theta: usize, hessian: &mut [f64]) {
         hessian.fill(0.0);
-        let n = self.directions.len();
-        // The Jacobian has few elements per column: (theta, direction, value).
         let mut jacobian = Vec::new();
         for (term, cov) in pls.covs().iter().enumerate() {
             let k = cov.vsize();
@@ -45,8 +43,14 @@ impl Derivatives {
                 }
             });
         }
+        self.add_sandwich(&jacobian, n_theta, hessian);
+    }
+
+    // `J'H J`; J has few elements per column: (theta, direction, value).
+    pub(super) fn add_sandwich(&self, jacobian: &[(usize, usize, f64)], n_theta: usize, hessian: &mut [f64]) {
+        let n = self.directions.len();
         let mut h_j = vec![0.0; n * n_theta];
-        for &(j, direction, value) in &jacobian {
+        for &(j, direction, value) in jacobian {
             let column = &self.h[direction * n..(direction + 1) * n];
             h_j[j * n..(j + 1) * n].iter_mut().zip(column).for_each(|(out, h)| *out += value * h);
         }

@@ -17,6 +17,7 @@
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
 //! | the step of Fisher scoring | [`scoring`] |
 //! | from Omega to theta | [`chain`] |
+//! | coordinates without an order of the effects | [`tangent`] |
 //! | optimality where Lambda is singular | [`boundary`] |
 //! | sigma as a parameter; the fixed effects' covariance | [`joint`] |
 
@@ -29,6 +30,7 @@ pub mod joint;
 mod reduced;
 mod scores;
 mod scoring;
+pub mod tangent;
 mod traces;
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::{Criterion, LinearMixedModel};
 
 // Small enough for the truncation error, large enough for rounding.
 const STEP: f64 = 6e-4;
+// The same for second differences.
+const STEP_OF_SECOND: f64 = 1.5e-3;
 
 pub(crate) struct Random(pub(crate) u64);
 
@@ -353,5 +355,48 @@ fn sigma_as_a_coordinate() {
         assert!((summary.best[3] * model.sigma() - 0.9).abs() < 1e-12);
         assert_eq!((summary.best[4], summary.best[6]), (0.3, 0.1));
         assert_eq!(model.certificate(&summary.best).unwrap().verdict, Verdict::Optimal);
+    }
+}
+
+// Along steps in the coordinates of `tangent`: from a general point, from small pivots above large elements, and from
+// singular covariances.
+#[test]
+fn steps_in_tangents() {
+    let terms: Vec<(Levels, Vec<Part>)> = vec![
+        (Box::new(|i| i % 12), vec![us(2, 0), part(Structure::CompoundSymmetry, 2, 3)]),
+        (Box::new(|i| i / 24), vec![us(3, 6), us(1, 12)]),
+    ];
+    let data = Data::new(144, 2, terms).weighted();
+    let design = data.design();
+    let general = vec![0.8, -0.4, 0.5, 0.7, 0.6, 0.3, 0.9, 0.2, -0.3, 0.6, 0.1, 0.4, 0.5];
+    let mut pivot = general.clone();
+    (pivot[6], pivot[9], pivot[10], pivot[11]) = (1e-3, 1e-6, 0.5, 0.0);
+    let mut singular = general.clone();
+    singular[..3].fill(0.0);
+    singular[9..12].fill(0.0);
+    let mut random = Random(3);
+    for (criterion, theta) in
+        [Criterion::Ml, Criterion::Reml].iter().flat_map(|c| [&general, &pivot, &singular].map(|t| (*c, t)))
+    {
+        let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+        let mut search = Search::new(&mut model, theta);
+        let x = search.at.start();
+        let n = x.len();
+        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        let here = search.value(&x).unwrap();
+        search.local_derivatives(&mut gradient, &mut hessian).unwrap();
+        for _ in 0..10 {
+            let p: Vec<f64> = (0..n).map(|_| random.normal()).collect();
+            let along = |h: f64| search.displaced(&x, &p.iter().map(|p| h * p).collect::<Vec<f64>>());
+            let points = [-2.0, -1.0, 1.0, 2.0].map(|h| along(h * STEP_OF_SECOND));
+            let [a, b, c, d] = points.map(|point| search.value(&point).unwrap());
+            let slope = (a - d + 8.0 * (c - b)) / (12.0 * STEP_OF_SECOND);
+            let curvature = (16.0 * (b + c) - a - d - 30.0 * here) / (12.0 * STEP_OF_SECOND.powi(2));
+            let expected: f64 = gradient.iter().zip(&p).map(|(g, p)| g * p).sum();
+            let form: f64 = (0..n * n).map(|at| hessian[at] * p[at / n] * p[at % n]).sum();
+            let size = hessian.iter().fold(0.0, |m: f64, h| m.max(h.abs()));
+            assert!((slope - expected).abs() < 1e-6 * size, "{criterion:?}: slope {slope} instead of {expected}");
+            assert!((curvature - form).abs() < 1e-5 * size, "{criterion:?}: curvature {curvature} instead of {form}");
+        }
     }
 }

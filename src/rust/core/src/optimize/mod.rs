@@ -158,6 +158,27 @@ pub trait Objective {
         Err(Error::Optimizer { status: "the objective has no Hessian".into() })
     }
 
+    /// Gradient and Hessian in the coordinates of [`Objective::displaced`]: those of a step from the last point.
+    ///
+    /// # Errors
+    /// Those of [`Objective::gradient`] and [`Objective::hessian`].
+    fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+        self.gradient(gradient)?;
+        self.hessian(hessian)?;
+        if let Some(units) = self.units() {
+            scale(&units, gradient, hessian);
+        }
+        Ok(())
+    }
+
+    /// The point that the step `p` leads to from `x`, at which [`Objective::local_derivatives`] was last called.
+    fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
+        match self.units() {
+            Some(units) => x.iter().zip(p).zip(&units).map(|((x, p), unit)| x + p * unit).collect(),
+            None => x.iter().zip(p).map(|(x, p)| x + p).collect(),
+        }
+    }
+
     /// The size of a step of one in each coordinate.
     fn units(&self) -> Option<Vec<f64>> {
         None
@@ -179,6 +200,14 @@ pub trait Objective {
     /// Points to try where the gradient at `x` vanishes, best first: those that promise more than `gain`.
     fn escapes(&mut self, _x: &[f64], _gain: f64) -> Vec<Vec<f64>> {
         Vec::new()
+    }
+}
+
+/// From derivatives in some coordinates to those in multiples of `units`.
+pub(crate) fn scale(units: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
+    gradient.iter_mut().zip(units).for_each(|(g, unit)| *g *= unit);
+    for (column, unit) in hessian.chunks_exact_mut(units.len().max(1)).zip(units) {
+        column.iter_mut().zip(units).for_each(|(h, other)| *h *= unit * other);
     }
 }
 
@@ -238,13 +267,27 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Gradient and Hessian at the last point, which was a valid one.
+    /// Gradient and Hessian at `x`, a valid point.
     ///
     /// # Errors
     /// The objective's own.
-    pub(crate) fn derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+    pub(crate) fn derivatives_at(&mut self, x: &[f64], gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+        self.objective.value(x)?;
         self.objective.gradient(gradient)?;
         self.objective.hessian(hessian)
+    }
+
+    /// See [`Objective::local_derivatives`]; the last point was a valid one.
+    ///
+    /// # Errors
+    /// The objective's own.
+    pub(crate) fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+        self.objective.local_derivatives(gradient, hessian)
+    }
+
+    /// See [`Objective::displaced`].
+    pub(crate) fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
+        self.objective.displaced(x, p)
     }
 
     /// The size of a step of one in each of the `n` coordinates.

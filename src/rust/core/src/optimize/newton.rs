@@ -24,7 +24,7 @@ pub(super) fn minimize(settings: &Settings, lower: &[f64], recorder: Recorder<'_
     let initial_step = vec![search.radius; search.x.len()];
     let status = search.run()?;
     if status == Status::FtolReached {
-        search.zero_negligible(lower);
+        search.zero_negligible(lower)?;
     }
     Ok(search.recorder.finish(status, initial_step))
 }
@@ -32,9 +32,8 @@ pub(super) fn minimize(settings: &Settings, lower: &[f64], recorder: Recorder<'_
 struct Search<'a> {
     recorder: Recorder<'a>,
     model: Model,
-    // The current point, in the caller's coordinates, and the size of each coordinate's unit.
+    // The current point, in the caller's coordinates; derivatives are those of a step from it.
     x: Vec<f64>,
-    units: Vec<f64>,
     value: f64,
     gradient: Vec<f64>,
     hessian: Vec<f64>,
@@ -61,7 +60,6 @@ impl<'a> Search<'a> {
         Self {
             recorder,
             model: Model::new(n),
-            units,
             value,
             gradient: vec![0.0; n],
             hessian: vec![0.0; n * n],
@@ -110,14 +108,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    // Gradient and Hessian in the units of the coordinates.
     fn update_model(&mut self) -> Result<bool> {
-        self.recorder.derivatives(&mut self.gradient, &mut self.hessian)?;
-        let n = self.x.len();
-        for j in 0..n {
-            self.gradient[j] *= self.units[j];
-            (0..n).for_each(|i| self.hessian[j * n + i] *= self.units[i] * self.units[j]);
-        }
+        self.recorder.local_derivatives(&mut self.gradient, &mut self.hessian)?;
         Ok(self.model.update(&self.gradient, &self.hessian))
     }
 
@@ -132,7 +124,7 @@ impl<'a> Search<'a> {
         let smallest = 1e-12 * self.first_radius;
         while self.radius > smallest && !self.recorder.is_stopped() {
             let step = self.model.step(self.radius);
-            let point = self.displaced(1.0, &step.p);
+            let point = self.recorder.displaced(&self.x, &step.p);
             let value = self.recorder.evaluate_at(point);
             let noise = self.noise();
             let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
@@ -159,7 +151,8 @@ impl<'a> Search<'a> {
                 let mut length = self.first_radius;
                 while -0.5 * curvature * length * length > self.tolerance() {
                     for sign in [length, -length] {
-                        let point = self.displaced(sign, &direction);
+                        let step: Vec<f64> = direction.iter().map(|p| sign * p).collect();
+                        let point = self.recorder.displaced(&self.x, &step);
                         if self.lowers(point) {
                             return Progress::Moved;
                         }
@@ -187,10 +180,6 @@ impl<'a> Search<'a> {
         lower
     }
 
-    fn displaced(&self, by: f64, p: &[f64]) -> Vec<f64> {
-        self.x.iter().zip(p).zip(&self.units).map(|((x, p), u)| x + by * p * u).collect()
-    }
-
     // The last evaluation becomes the current point.
     fn accept(&mut self) {
         let (value, x) = self.recorder.last();
@@ -200,12 +189,12 @@ impl<'a> Search<'a> {
     }
 
     // A parameter on its bound is only approached: zero is as good where the model expects no difference.
-    fn zero_negligible(&mut self, lower: &[f64]) {
+    fn zero_negligible(&mut self, lower: &[f64]) -> Result<()> {
         let n = self.x.len();
         let mut point = self.x.clone();
+        self.recorder.derivatives_at(&self.x, &mut self.gradient, &mut self.hessian)?;
         for j in (0..n).filter(|&j| lower[j] == 0.0) {
-            let square = (self.x[j] / self.units[j]).powi(2);
-            if 0.5 * self.hessian[j * n + j].abs() * square < 10.0 * self.tolerance() {
+            if 0.5 * self.hessian[j * n + j].abs() * self.x[j].powi(2) < 10.0 * self.tolerance() {
                 point[j] = 0.0;
             }
         }
@@ -215,5 +204,6 @@ impl<'a> Search<'a> {
                 self.accept();
             }
         }
+        Ok(())
     }
 }

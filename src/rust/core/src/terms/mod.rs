@@ -1,7 +1,7 @@
 //! Random-effects terms: where their rows of Z come from and how theta fills their covariance factor.
 
 mod rel_cov;
-mod structure;
+pub(crate) mod structure;
 
 pub use rel_cov::{Part, RelCov};
 pub use structure::Structure;

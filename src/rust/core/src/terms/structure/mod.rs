@@ -7,7 +7,7 @@ mod autoregressive;
 mod compound_symmetry;
 mod correlated;
 mod diagonal;
-mod unstructured;
+pub(crate) mod unstructured;
 
 use autoregressive::Autoregressive;
 use compound_symmetry::CompoundSymmetry;

@@ -89,7 +89,8 @@ impl Covariance for Unstructured {
     }
 }
 
-fn place(k: usize, row: usize, column: usize) -> usize {
+/// Index in theta of element `(row, column)` of a `k x k` Lambda.
+pub(crate) fn place(k: usize, row: usize, column: usize) -> usize {
     column * k - column * (column + 1) / 2 + row
 }
 
