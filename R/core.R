@@ -78,13 +78,13 @@ core_glmm_gradient <- function(spec, parameters) {
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
-# Of the objective in all parameters, those of a fast fit included: (theta, beta, log shape); a correlation by its angle.
-# `held`: indices of elements of theta that are left out.
-core_glmm_hessian <- function(spec, parameters, held = integer()) {
-  unwrap(rust_glmm_hessian(spec, as.double(parameters), held - 1L))
+# Of the estimates, not of a fast fit: (theta, beta, log shape); a correlation by its angle. `NULL` if the Hessian has a
+# negative eigenvalue. `held`: indices of elements of theta that are left out.
+core_glmm_covariance <- function(spec, parameters, held = integer()) {
+  unwrap(rust_glmm_covariance(spec, as.double(parameters), held - 1L))
 }
 
-# The verdict on the parameters with its `gradient`, and the `hessian`: of a fast fit in theta and the shape only.
+# The verdict on the parameters with its `gradient`, and the `covariance` as above (`NULL` of a fast fit).
 core_glmm_certificate <- function(spec, parameters, held = integer()) {
   unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
 }

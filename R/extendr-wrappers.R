@@ -29,11 +29,11 @@ rust_glmm_objective <- function(spec, parameters) .Call(wrap__rust_glmm_objectiv
 #' @noRd
 rust_glmm_gradient <- function(spec, parameters) .Call(wrap__rust_glmm_gradient, spec, parameters)
 
-#' Hessian of the objective in all parameters but the held ones (0-based).
+#' Covariance of all estimates but the held ones (0-based), or `NULL`.
 #' @noRd
-rust_glmm_hessian <- function(spec, parameters, held) .Call(wrap__rust_glmm_hessian, spec, parameters, held)
+rust_glmm_covariance <- function(spec, parameters, held) .Call(wrap__rust_glmm_covariance, spec, parameters, held)
 
-#' The verdict on parameters, and the Hessian that it rests on.
+#' The verdict on parameters, and the covariance that follows from its Hessian.
 #' @noRd
 rust_glmm_certificate <- function(spec, parameters, held) .Call(wrap__rust_glmm_certificate, spec, parameters, held)
 

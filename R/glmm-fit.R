@@ -1,5 +1,5 @@
 # The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`, `relative`,
-# `separated`, `eta` and `working_weights`; without its data the `hessian`.
+# `separated`, `eta` and `working_weights`; without its data the `covariance` of the estimates.
 
 new_glmm_fit <- function(design, est, call, control) {
   est$scales <- lapply(design$spec$terms, \(term) sqrt(colMeans(column_matrix(term$z, length(term$refs))^2)))
@@ -16,7 +16,7 @@ new_glmm_fit <- function(design, est, call, control) {
     # Later there are no data to take the second derivatives from.
     judged <- core_glmm_certificate(design$spec, est$parameters, held_index(fit))
     fit$optsum[c("gradient", "certificate")] <- judged[c("gradient", "certificate")]
-    fit$hessian <- judged$hessian
+    fit["covariance"] <- judged["covariance"]
   }
   fit <- structure(fit, class = c("rlmm_glmm", "rlmm"))
   fit$optsum <- opt_summary(fit)
@@ -42,26 +42,13 @@ is_glmm <- function(fit) !is.null(fit$glmm)
 #' @noRd
 effects_sigma <- function(fit) if (isFALSE(fit$relative)) 1 else fit$sigma
 
-#' Second derivatives of the objective in its free arguments: theta (a correlation by its angle), beta, log(shape)
-#' @noRd
-glmm_hessian <- function(fit) {
-  fit$hessian %||% core_glmm_hessian(fit_spec(fit), fit$parameters, held_index(fit))
-}
-
-#' Covariance of the estimates: twice the inverse Hessian, or `NULL` if this has a negative eigenvalue
+#' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta, log(shape)
 #'
-#' At a singular covariance some directions of theta are flat. They say nothing of the other parameters, and are left out.
+#' `NULL` if the Hessian has a negative eigenvalue.
 #' @noRd
 hessian_covariance <- function(fit) {
-  h <- glmm_hessian(fit)
-  if (!all(is.finite(h))) return(NULL)
-  unit <- 1 / sqrt(pmax(abs(diag(h)), 1e-150))
-  parts <- eigen(h * outer(unit, unit), symmetric = TRUE)
-  limit <- 1e-7 * max(parts$values)
-  if (any(parts$values < -limit)) return(NULL)
-  kept <- parts$values > limit
-  half <- unit * parts$vectors[, kept, drop = FALSE] %*% diag(1 / sqrt(parts$values[kept]), sum(kept))
-  2 * tcrossprod(half)
+  if ("covariance" %in% names(fit)) return(fit$covariance)
+  core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
 }
 
 #' The block of the fixed effects

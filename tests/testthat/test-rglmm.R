@@ -197,3 +197,26 @@ test_that("verbose = 3 prints the PIRLS course of the seed", {
   expect_true(all(startsWith(short, "f_")))
   expect_length(short, fit$optsum$feval)
 })
+
+test_that("a covariate far from its origin changes nothing but the intercept", {
+  # The mean of a year or a time stamp is many of its standard deviations: the model in x and that in x + m are the same.
+  set.seed(1)
+  data <- data.frame(g = gl(20, 20), z = rnorm(400))
+  data$y <- rpois(400, exp(0.3 + 0.3 * data$z + 0.5 * rnorm(20)[data$g]))
+  near <- rglmm(y ~ z + (1 | g), data, family = poisson)
+  for (optimizer in list(NULL, "LN_BOBYQA")) {
+    data$x <- data$z + 1e6
+    far <- rglmm(y ~ x + (1 | g), data, family = poisson, control = rlmm_control(optimizer = optimizer))
+    expect_equal(logLik(far), logLik(near), tolerance = 1e-9)
+    back <- rbind(c(1, 1e6), c(0, 1))
+    expect_equal(drop(back %*% fixef(far)), unname(fixef(near)), tolerance = 1e-6)
+    for (hessian in c(TRUE, FALSE)) {
+      expect_equal(sqrt(diag(vcov(far, use.hessian = hessian)))[[2L]], sqrt(diag(vcov(near, use.hessian = hessian)))[[2L]], tolerance = 1e-5)
+      expect_equal(back %*% vcov(far, use.hessian = hessian) %*% t(back), unname(vcov(near, use.hessian = hessian)), tolerance = 1e-3)
+    }
+    expect_equal(ranef(far), ranef(near), tolerance = 1e-5)
+    expect_equal(hatvalues(far), hatvalues(near), tolerance = 1e-5)
+    expect_equal(predict(far, data[1:5, ]), predict(near, data[1:5, ]), tolerance = 1e-6)
+    expect_equal(certificate(far)$verdict, "optimal")
+  }
+})

@@ -134,7 +134,8 @@ fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, vary| {
             let n = model.n_parameters(vary).max(1);
-            let values: Result<Vec<f64>> = parameters.chunks(n).map(|x| model.objective(vary, x)).collect();
+            let mut value = |x| model.centred(vary, x).and_then(|x| model.objective(vary, &x));
+            let values: Result<Vec<f64>> = parameters.chunks(n).map(&mut value).collect();
             Ok(Robj::from(values?))
         })
     })
@@ -147,35 +148,39 @@ fn rust_glmm_gradient(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, vary| {
             let mut gradient = vec![0.0; parameters.len()];
-            model.objective(vary, parameters)?;
+            model.objective(vary, &model.centred(vary, parameters)?)?;
             model.gradient(vary, &mut gradient)?;
-            Ok(Robj::from(gradient))
+            Ok(Robj::from(model.natural_gradient(vary, &gradient)))
         })
     })
 }
 
-/// Hessian of the objective in all parameters but the held ones (0-based).
+/// Covariance of all estimates but the held ones (0-based), or `NULL`.
 /// @noRd
 #[extendr]
-fn rust_glmm_hessian(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
+fn rust_glmm_covariance(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, _| {
             model.hold(&indices(held));
-            Ok(square(&model.hessian(parameters)?))
+            let parameters = model.centred(Vary::Modes, parameters)?;
+            Ok(square_or_null(model.covariance(&parameters)?))
         })
     })
 }
 
-/// The verdict on parameters, and the Hessian that it rests on.
+/// The verdict on parameters, and the covariance that follows from its Hessian.
 /// @noRd
 #[extendr]
 fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, vary| {
             model.hold(&indices(held));
-            let (certificate, hessian) = model.certificate(vary, parameters)?;
+            let parameters = model.centred(vary, parameters)?;
+            let (mut certificate, hessian) = model.certificate(vary, &parameters)?;
+            certificate.gradient = model.natural_gradient(vary, &certificate.gradient);
             let mut pairs = verdict(&certificate);
-            pairs.push(("hessian", square(&hessian)));
+            let covariance = if vary == Vary::Modes { model.covariance_of(&hessian) } else { None };
+            pairs.push(("covariance", square_or_null(covariance)));
             Ok(list(pairs))
         })
     })
@@ -190,13 +195,17 @@ fn square(matrix: &[f64]) -> Robj {
     array(matrix, &[n, n])
 }
 
+fn square_or_null(matrix: Option<Vec<f64>>) -> Robj {
+    matrix.map_or_else(|| Robj::from(()), |matrix| square(&matrix))
+}
+
 /// Conditional variances of the random effects given the fixed ones, an array per core term.
 /// @noRd
 #[extendr]
 fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design, vary| {
-            model.objective(vary, parameters)?;
+            model.objective(vary, &model.centred(vary, parameters)?)?;
             Ok(covariances(design, &cond_var::cond_var(model.pirls().pls(vary))))
         })
     })
@@ -208,7 +217,7 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
 fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design, vary| {
-            let weights = model.estimates(vary, parameters)?.weights;
+            let weights = model.estimates(vary, &model.centred(vary, parameters)?)?.weights;
             let working = Design { weights: Some(&weights), ..design.clone() };
             Ok(Robj::from(leverage::leverage(&working, model.pirls().pls(Vary::Jointly))))
         })
@@ -232,7 +241,7 @@ fn estimates(
     parameters: &[f64],
 ) -> Result<Pairs> {
     let GlmmEstimates { parts, theta, beta, u, b, rx, log_det_fe, eta, mu, weights, deviance, pearson, sigma } =
-        model.estimates(vary, parameters)?;
+        model.estimates(vary, &model.centred(vary, parameters)?)?;
     let p = design.p();
     Ok(vec![
         ("parameters", Robj::from(parameters)),
@@ -275,7 +284,7 @@ extendr_module! {
     fn rust_glmm_estimates;
     fn rust_glmm_objective;
     fn rust_glmm_gradient;
-    fn rust_glmm_hessian;
+    fn rust_glmm_covariance;
     fn rust_glmm_certificate;
     fn rust_glmm_cond_var;
     fn rust_glmm_leverage;

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocks;
+pub mod centring;
 pub mod certificate;
 pub mod columns;
 mod coordinates;

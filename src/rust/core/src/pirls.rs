@@ -5,6 +5,7 @@
 //! W and the working response of the linear predictor before it.
 
 use crate::blocks::refill::Rows;
+use crate::centring::Centring;
 use crate::columns::Columns;
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -52,8 +53,10 @@ pub struct Pirls {
     pub tolerance: Tolerance,
     /// Spherical random effects of each term.
     pub(crate) u: Vec<Vec<f64>>,
-    /// Fixed effects.
+    /// Fixed effects of the centred columns.
     pub(crate) beta: Vec<f64>,
+    /// What that means.
+    pub(crate) centring: Centring,
     theta: Vec<f64>,
     // Linear predictor before the step, change by the step, working response.
     eta: Vec<f64>,
@@ -63,8 +66,6 @@ pub struct Pirls {
     pub(crate) penalized: f64,
     /// Newton steps in all.
     pub(crate) iterations: usize,
-    // Otherwise a fixed effect that looks undetermined may be one that is computed badly.
-    is_near_origin: bool,
     trace: Option<Vec<f64>>,
     /// Is told the course of every search.
     pub report: Option<Report>,
@@ -90,7 +91,7 @@ impl Pirls {
         } else {
             Pls::new(&structure)?
         };
-        let rows = Rows::new(design, &alone);
+        let rows = Rows::new(design, &alone, &joint.shift);
         let sorted = |v: &[f64]| rows.order.iter().map(|&i| v[i as usize]).collect::<Vec<f64>>();
         let (weights, offset) = (design.weights.map(sorted), design.offset.map(sorted));
         let response = Response::new(family, link, shape, sorted(design.y), weights, offset);
@@ -98,13 +99,13 @@ impl Pirls {
         Ok(Self {
             u: design.terms.iter().map(|term| vec![0.0; term.n_effects()]).collect(),
             beta: vec![0.0; design.p()],
+            centring: Centring::new(&joint.shift),
             theta: vec![0.0; design.n_theta()],
             eta: vec![0.0; n],
             delta: vec![0.0; n],
             working: vec![0.0; n],
             penalized: f64::NAN,
             iterations: 0,
-            is_near_origin: joint.is_near_origin(),
             trace: None,
             report: None,
             tolerance: Tolerance::default(),
@@ -150,6 +151,13 @@ impl Pirls {
         &self.theta
     }
 
+    /// The fixed effects of the columns as they are.
+    pub(crate) fn natural_beta(&self) -> Vec<f64> {
+        let mut beta = self.beta.clone();
+        self.centring.restore(&mut beta);
+        beta
+    }
+
     /// `X beta + offset + Z Lambda u` of the present `u` and `beta`, and what follows from it.
     pub(crate) fn update_eta(&mut self) -> f64 {
         self.response.eta.copy_from_slice(&self.response.offset);
@@ -173,7 +181,7 @@ impl Pirls {
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub fn find_modes(&mut self, vary: Vary) -> Result<usize> {
         let Some(report) = self.report else { return self.search(vary) };
-        let beta = self.beta.clone();
+        let beta = self.natural_beta();
         self.record();
         let found = self.search(vary);
         report(vary, &beta, &self.take_trace());
@@ -209,7 +217,7 @@ impl Pirls {
     }
 
     fn diverged(&self, iteration: usize, halvings: usize) -> Error {
-        Error::PirlsDiverged { iteration, halvings, theta: self.theta.clone(), beta: self.beta.clone() }
+        Error::PirlsDiverged { iteration, halvings, theta: self.theta.clone(), beta: self.natural_beta() }
     }
 
     /// Fills the factor with the present weights, the right-hand side `[Z X]' r`.
@@ -222,7 +230,7 @@ impl Pirls {
             Vary::Jointly => &mut self.joint,
         };
         self.rows.refill(pls, &self.response.weight, r.unwrap_or(&self.working));
-        if vary == Vary::Jointly && self.is_near_origin {
+        if vary == Vary::Jointly {
             // Of separated data the weights vanish in a direction of the fixed effects.
             pls.anchor.clone_from(&self.beta);
         }
@@ -246,7 +254,7 @@ impl Pirls {
             trace.push(self.penalized - 2.0 * constant + self.pls(vary).log_det_re());
             self.trace = Some(trace);
         }
-        Ok(self.pls(vary).solve())
+        Ok(self.pls(vary).solve_centred())
     }
 
     fn finish_trace(&mut self, vary: Vary) -> Result<()> {

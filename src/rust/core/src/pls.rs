@@ -36,10 +36,10 @@ pub struct Pls {
     pub(crate) trailing: Trailing,
     covs: Vec<RelCov>,
     a_xx: Vec<f64>,
-    // Multiples of the first column of X that were taken off the columns.
-    shift: Vec<f64>,
+    /// Multiples of the first column of X that were taken off the columns.
+    pub(crate) shift: Vec<f64>,
     beta0: Vec<f64>,
-    /// Fixed effects (of X not centred) to keep where the equations say nothing of them; empty: that is an error.
+    /// Fixed effects (of X centred) to keep where the equations say nothing of them; empty: that is an error.
     pub(crate) anchor: Vec<f64>,
     response_ss: f64,
     /// Lambda of each term, in the order of the design.
@@ -120,12 +120,6 @@ impl Pls {
     /// Whether the trailing random effects are stored sparse.
     pub fn is_sparse(&self) -> bool {
         matches!(self.trailing.rr, Storage::Sparse(_))
-    }
-
-    /// Whether no column is so far from its origin that its variation is lost in `X'WX` with X not centred.
-    pub(crate) fn is_near_origin(&self) -> bool {
-        let width = self.layout.width;
-        (1..self.p()).all(|j| self.shift[j].powi(2) * self.a_xx[0] <= 1e10 * self.a_xx[j * width + j])
     }
 
     /// Updates the factor for `theta`.
@@ -255,9 +249,8 @@ impl Pls {
         &mut self.a_xx
     }
 
-    /// Zeroes everything that involves X, to be filled anew with X itself.
+    /// Zeroes everything that involves X, to be filled anew, with the same multiples of its first column taken off.
     pub(crate) fn clear_fixed(&mut self) {
-        self.shift.fill(0.0);
         let (width, p) = (self.layout.width, self.p());
         for columns in [&mut self.units.ax0, &mut self.trailing.a_xr] {
             columns.chunks_exact_mut(width).for_each(|column| column[..p].fill(0.0));
@@ -304,6 +297,14 @@ impl Pls {
 
     /// Solves for the fixed and random effects.
     pub fn solve(&self) -> Solution {
+        let mut solution = self.solve_centred();
+        let taken_off: f64 = solution.beta.iter().zip(&self.shift).map(|(b, s)| b * s).sum();
+        solution.beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+        solution
+    }
+
+    /// The same with the fixed effects of the centred columns.
+    pub(crate) fn solve_centred(&self) -> Solution {
         let delta = self.solve_border();
         let mut u: Vec<Vec<f64>> = self.lambdas.iter().map(|_| Vec::new()).collect();
         let u_r = self.solve_trailing(&delta);
@@ -321,9 +322,7 @@ impl Pls {
         u[self.layout.unit_term] = self.solve_units(&delta, &b_r);
         let b = u.iter().zip(&self.lambdas).zip(&self.covs).map(|((u, l), cov)| times_lambda(cov.vsize(), l, u));
         let b = b.collect();
-        let mut beta: Vec<f64> = self.beta0.iter().zip(&delta).map(|(b0, d)| b0 + d).collect();
-        let taken_off: f64 = beta.iter().zip(&self.shift).map(|(b, s)| b * s).sum();
-        beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+        let beta = self.beta0.iter().zip(&delta).map(|(b0, d)| b0 + d).collect();
         Solution { beta, u, b }
     }
 

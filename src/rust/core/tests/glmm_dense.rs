@@ -69,6 +69,7 @@ fn check(mut data: Data, random: &mut Random, family: Family, link: Link, is_spa
     at.extend([0.25, 0.4]);
     let n_theta = model.n_theta();
     let expected = dense_laplace(&data, family, link, &at[..n_theta], &at[n_theta..]);
+    let at = model.centred(Vary::Modes, &at).unwrap();
     let found = model.objective(Vary::Modes, &at).unwrap();
     assert!((found - expected).abs() < 1e-9 * expected.abs(), "{found} {expected}");
     let mut gradient = vec![0.0; at.len()];

@@ -48,8 +48,10 @@ fn close(found: f64, published: f64, digits: i32) {
 #[test]
 fn pirls_of_verb_agg_takes_the_published_course() {
     let mut model = model(&verb_agg(false), Family::Binomial, Link::Logit, 1);
-    // Intercept, Anger, Gender, btype (two), situ.
+    // Theta, intercept, Anger, Gender, btype (two), situ.
     let start = [
+        1.0,
+        1.0,
         0.2060530221032278,
         0.039940376051149876,
         0.23131667674984455,
@@ -57,9 +59,10 @@ fn pirls_of_verb_agg_takes_the_published_course() {
         -1.5391882085456923,
         -0.7766556048305918,
     ];
+    let start = model.centred(Vary::Modes, &start).unwrap();
     let own = model.parameters(Vary::Modes);
-    own[2..].iter().zip(start).for_each(|(found, published)| close(*found, published, 5));
-    let trace = model.trace(Vary::Jointly, &[&[1.0, 1.0], &start[..]].concat()).unwrap();
+    own[2..].iter().zip(&start[2..]).for_each(|(found, published)| close(*found, *published, 5));
+    let trace = model.trace(Vary::Jointly, &start).unwrap();
     assert_eq!(trace.len(), 7);
     // The published start is enlarged by 1.0001, so that the first step need not go downhill.
     close(1.0001 * trace[0], 10_210.853_438_905_404, 6);
@@ -128,7 +131,7 @@ fn hessian_and_estimates_at_the_optimum() {
     let data = cbpp();
     let mut model = model(&data, Family::Binomial, Link::Cloglog, 1);
     let fit = model.fit(&settings(bfgs::NAME, Vary::Modes), &mut |_, _, _| Flow::Continue).unwrap();
-    let at = &fit.parameters;
+    let at = &model.centred(Vary::Modes, &fit.parameters).unwrap();
     let (n, hessian) = (at.len(), model.hessian(at).unwrap());
     model.pirls_mut().tolerance.decrement = 1e-16;
     let h = 0.01;
@@ -177,7 +180,8 @@ fn a_variance_of_zero_is_found() {
         let mut model = model(&data, Family::Binomial, Link::Logit, 1);
         let found = model.fit(&settings(bfgs::NAME, vary), &mut |_, _, _| Flow::Continue).unwrap();
         assert_eq!(found.parameters[0], 0.0, "{found:?}");
-        let reached = model.objective(vary, &found.parameters).unwrap();
+        let parameters = model.centred(vary, &found.parameters).unwrap();
+        let reached = model.objective(vary, &parameters).unwrap();
         assert!((reached - found.summary.best_value).abs() < 1e-6);
     }
 }

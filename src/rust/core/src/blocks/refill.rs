@@ -22,7 +22,7 @@ pub struct Rows {
     pub unit_ptr: Vec<usize>,
     /// The unit term, then the trailing terms in the order of the layout.
     pub terms: Vec<RowsOfTerm>,
-    /// Fixed-effects rows, `p x n`.
+    /// Fixed-effects rows, `p x n`, centred.
     pub x: Vec<f64>,
     /// Fixed effects.
     pub p: usize,
@@ -119,8 +119,9 @@ impl RowsOfTerm {
 }
 
 impl Rows {
-    /// Sorts the rows of a design; `pls` has been made from it.
-    pub fn new(design: &Design, pls: &Pls) -> Self {
+    /// Sorts the rows of a design; `pls` has been made from it. `shift`: multiples of the first column of X to take off
+    /// the columns.
+    pub fn new(design: &Design, pls: &Pls, shift: &[f64]) -> Self {
         let layout = &pls.layout;
         let unit_term = &design.terms[layout.unit_term];
         let (unit_ptr, order) = sort_by_level(unit_term.refs, unit_term.n_levels);
@@ -131,7 +132,8 @@ impl Rows {
             terms.push(rows);
         }
         let p = design.p();
-        let x = order.iter().flat_map(|&i| (0..p).map(move |j| design.x.value(i as usize, j))).collect();
+        let centred = |i: usize, j: usize| design.x.value(i, j) - shift[j] * design.x.value(i, 0);
+        let x = order.iter().flat_map(|&i| (0..p).map(move |j| centred(i as usize, j))).collect();
         let mut rows = Self { order, unit_ptr, terms, x, p, pairs: Vec::new(), scratch: Vec::new() };
         rows.find_slots(pls);
         for a in 1..rows.terms.len() {
@@ -159,14 +161,14 @@ impl Rows {
         }
     }
 
-    /// `X beta` for each row, added to `out`.
+    /// `X beta` for each row, X centred, added to `out`.
     pub fn add_fixed(&self, beta: &[f64], out: &mut [f64]) {
         if self.p > 0 {
             out.iter_mut().zip(self.x.chunks_exact(self.p)).for_each(|(o, x)| *o += small::dot(x, beta));
         }
     }
 
-    /// `X' r`.
+    /// `X' r`, X centred.
     pub fn transposed_fixed(&self, r: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; self.p];
         if self.p > 0 {

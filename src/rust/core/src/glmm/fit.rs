@@ -24,7 +24,7 @@ pub struct FitSettings {
     pub vary: Vary,
     /// Covariance parameters; empty: Lambda = I.
     pub theta: Vec<f64>,
-    /// Fixed effects; empty: the fast stage finds them. Otherwise it is left out.
+    /// Fixed effects of X as it is; empty: the fast stage finds them. Otherwise it is left out.
     pub beta: Vec<f64>,
 }
 
@@ -37,7 +37,7 @@ pub struct GlmmFit {
     pub summary: OptSummary,
     /// Its optimizer.
     pub optimizer: String,
-    /// Parameters, with the diagonals of Lambda not negative.
+    /// Parameters (the fixed effects of X as it is), with the diagonals of Lambda not negative.
     pub parameters: Vec<f64>,
     /// The verdict on them; none if the fit was stopped.
     pub certificate: Option<Certificate>,
@@ -57,7 +57,7 @@ impl GeneralizedLinearMixedModel {
         }
         let two_stages = fit.vary == Vary::Modes && fit.beta.is_empty() && !self.pirls.beta.is_empty();
         if !fit.beta.is_empty() {
-            self.pirls.beta.clone_from(&fit.beta);
+            self.start_at(&fit.beta);
         }
         let stage = if two_stages { Some(self.fast_stage(&start, &fit.settings, observe)?) } else { None };
         if let Some(stage) = &stage {
@@ -77,7 +77,20 @@ impl GeneralizedLinearMixedModel {
         }
         self.pirls.reset();
         self.objective(fit.vary, &found.parameters)?;
-        Ok(GlmmFit { fast, optimizer, iterations: self.pirls.iterations, ..found })
+        Ok(GlmmFit { fast, optimizer, iterations: self.pirls.iterations, ..self.natural_fit(fit.vary, found) })
+    }
+
+    fn start_at(&mut self, beta: &[f64]) {
+        self.pirls.beta.copy_from_slice(beta);
+        self.pirls.centring.centre(&mut self.pirls.beta);
+    }
+
+    fn natural_fit(&self, vary: Vary, mut found: GlmmFit) -> GlmmFit {
+        let natural = self.to_natural(vary);
+        if let Some(certificate) = &mut found.certificate {
+            certificate.gradient = self.natural_gradient(vary, &certificate.gradient);
+        }
+        GlmmFit { parameters: natural(&found.parameters), summary: found.summary.mapped(&natural), ..found }
     }
 
     // Over theta and the shape; quadrature would only make it slower.
@@ -100,7 +113,7 @@ impl GeneralizedLinearMixedModel {
         // Evaluated where the fast stage ended: R_X belongs to these parameters.
         let own = self.objective(Vary::Jointly, start);
         if fit.vary == Vary::Modes && !fit.beta.is_empty() {
-            self.pirls.beta.clone_from(&fit.beta);
+            self.start_at(&fit.beta);
         }
         own?;
         let parameters = self.parameters(fit.vary);
@@ -135,12 +148,13 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> Result<BfgsSummary> {
         let n = start.len();
+        let natural = self.to_natural(vary);
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
         let free = at.free();
         let guess = free.iter().flat_map(|&j| free.iter().map(move |&i| (i, j))).map(|(i, j)| inverse[j * n + i]);
         let guess: Vec<f64> = guess.collect();
-        let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &at.natural(x));
+        let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.natural(x)));
         let mut found = bfgs::minimize(settings, tolerance, &at.start(), guess, &mut search, &mut see)?;
         at.make_canonical(&mut found.summary.best);
         for (b, &j) in free.iter().enumerate() {
@@ -157,9 +171,10 @@ impl GeneralizedLinearMixedModel {
         start: &[f64],
         observe: &mut Observer,
     ) -> Result<OptSummary> {
+        let natural = self.to_natural(vary);
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
-        at.minimize(settings, &mut search, observe)
+        at.minimize(settings, &mut search, &mut |count, value, x| observe(count, value, &natural(x)))
     }
 
     // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the Hessian, roughly.

@@ -9,9 +9,12 @@
 //! W is the expected or the observed information of eta ([`Information`]); for canonical links they agree.
 
 mod certificate;
+mod covariance;
+mod dispersion;
 mod fit;
 mod gradient;
 mod leverage;
+mod parameters;
 mod quadrature;
 mod search;
 mod start;
@@ -24,9 +27,6 @@ use crate::glm::response::Information;
 use crate::glm::{Family, Link};
 use crate::pirls::{Pirls, Vary};
 use crate::quadrature::Rule;
-
-/// Most steps to the dispersion that its deviance implies.
-const MAX_PROFILE: usize = 50;
 
 /// What is known of the dispersion, or of theta of the negative binomial.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,7 +63,8 @@ impl Default for Options {
 /// A generalized linear mixed model of a [`Design`].
 ///
 /// Its parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta is left out where
-/// it is found by PIRLS ([`Vary::Jointly`]).
+/// it is found by PIRLS ([`Vary::Jointly`]). It is that of the centred columns, to which [`Self::centred`] leads; estimates
+/// and what a fit returns are of the columns as they are.
 #[derive(Debug)]
 pub struct GeneralizedLinearMixedModel {
     pirls: Pirls,
@@ -100,7 +101,7 @@ pub struct GlmmEstimates {
     pub parts: Parts,
     /// Covariance parameters.
     pub theta: Vec<f64>,
-    /// Fixed effects.
+    /// Fixed effects of the columns as they are, as is `R_X` below.
     pub beta: Vec<f64>,
     /// Spherical conditional modes of each term: `vsize x n_levels`.
     pub u: Vec<Vec<f64>>,
@@ -194,73 +195,6 @@ impl GeneralizedLinearMixedModel {
         &mut self.pirls
     }
 
-    /// Number of covariance parameters.
-    pub fn n_theta(&self) -> usize {
-        self.start_theta.len()
-    }
-
-    /// Number of parameters of the objective.
-    pub fn n_parameters(&self, vary: Vary) -> usize {
-        let beta = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
-        self.n_theta() + beta + self.shape_count()
-    }
-
-    /// Holds these elements of theta at the values of the start.
-    pub fn hold(&mut self, indices: &[usize]) {
-        indices.iter().for_each(|&index| self.held[index] = true);
-    }
-
-    /// Lower bounds of theta: zero for the diagonal of Lambda.
-    pub fn lower_bounds(&self) -> &[f64] {
-        &self.lower
-    }
-
-    /// Observations of positive weight.
-    pub fn n_eff(&self) -> usize {
-        self.n_eff
-    }
-
-    fn shape_count(&self) -> usize {
-        usize::from(self.shape_is_estimated())
-    }
-
-    fn shape_is_estimated(&self) -> bool {
-        matches!(self.options.shape, Shape::Estimated(_)) && self.pirls.response.family.has_shape()
-    }
-
-    fn set_parameters(&mut self, vary: Vary, parameters: &[f64]) -> Result<()> {
-        let expected = self.n_parameters(vary);
-        if parameters.len() != expected {
-            return Err(Error::Dimension { what: "parameters", expected, found: parameters.len() });
-        }
-        if let Some(index) = parameters.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite { what: "parameters", index });
-        }
-        let (theta, rest) = parameters.split_at(self.n_theta());
-        self.covs.iter().try_for_each(|cov| cov.validate(theta))?;
-        self.pirls.set_theta(theta);
-        if vary == Vary::Modes {
-            let p = self.pirls.beta.len();
-            self.pirls.beta.copy_from_slice(&rest[..p]);
-        }
-        if self.shape_is_estimated() {
-            self.pirls.response.shape = rest[rest.len() - 1].exp();
-        }
-        Ok(())
-    }
-
-    /// The present parameters, in the order of the objective.
-    pub fn parameters(&self, vary: Vary) -> Vec<f64> {
-        let mut parameters = self.pirls.theta().to_vec();
-        if vary == Vary::Modes {
-            parameters.extend_from_slice(&self.pirls.beta);
-        }
-        if self.shape_is_estimated() {
-            parameters.push(self.pirls.response.shape.ln());
-        }
-        parameters
-    }
-
     /// The objective at `parameters`.
     ///
     /// # Errors
@@ -306,51 +240,6 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    // Solves `log phi = log(deviance / df)`, the deviance being that at the modes for phi, by the secant method.
-    fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
-        let mut last: Option<(f64, f64)> = None;
-        for _ in 0..MAX_PROFILE {
-            self.modes_at_shape(vary)?;
-            let log = self.pirls.response.shape.ln();
-            let excess = (self.pirls.response.deviance() / df).ln() - log;
-            if !excess.is_finite() {
-                return Err(Error::NonFinite { what: "dispersion", index: 0 });
-            }
-            if excess.abs() < 1e-11 {
-                break;
-            }
-            let slope = last.map_or(-1.0, |(l, e)| ((excess - e) / (log - l)).clamp(-2.0, -0.2));
-            last = Some((log, excess));
-            self.pirls.response.shape = (log - excess / slope).exp();
-        }
-        Ok(())
-    }
-
-    fn dispersion_follows(&self) -> bool {
-        let follows = matches!(self.options.shape, Shape::Moment | Shape::Profiled(_));
-        follows && self.pirls.response.family.has_dispersion()
-    }
-
-    // -2 log p(y | u) and the shape that it is taken at.
-    fn conditional(&mut self) -> (f64, f64) {
-        let response = &self.pirls.response;
-        if !self.dispersion_follows() {
-            let shape = response.shape;
-            return (self.pirls.conditional_deviance(), shape);
-        }
-        let phi = self.moment();
-        let constant = response.constant_at(phi);
-        ((self.pirls.penalized - self.pirls.ussq()) * response.shape / phi - 2.0 * constant, phi)
-    }
-
-    // Dispersion by lme4's moment.
-    fn moment(&self) -> f64 {
-        let response = &self.pirls.response;
-        // The Gaussian weights belong to the variance, not to the number of observations.
-        let count = if response.family == Family::Gaussian { self.n_eff as f64 } else { self.sum_weights };
-        response.deviance() / count
-    }
-
     /// Everything that follows from `parameters`.
     ///
     /// # Errors
@@ -365,7 +254,7 @@ impl GeneralizedLinearMixedModel {
         Ok(GlmmEstimates {
             parts,
             theta: pirls.theta().to_vec(),
-            beta: pirls.beta.clone(),
+            beta: pirls.natural_beta(),
             u: pirls.u.clone(),
             b: pirls.u.iter().enumerate().map(|(t, u)| joint.times_lambda(t, u)).collect(),
             rx: joint.rx(),
@@ -377,19 +266,6 @@ impl GeneralizedLinearMixedModel {
             pearson: pirls.response.pearson(),
             sigma,
         })
-    }
-
-    fn sigma(&self, parts: &Parts) -> Sigma {
-        let response = &self.pirls.response;
-        let is_relative = self.options.shape == Shape::Moment && response.family.has_dispersion();
-        let value = match response.family.has_dispersion() {
-            // phi of the modes
-            true if self.dispersion_follows() && !is_relative => response.shape.sqrt(),
-            true if is_relative => ((response.pearson() + parts.ussq) / self.n_eff as f64).sqrt(),
-            true => parts.shape.sqrt(),
-            false => 1.0,
-        };
-        Sigma { value, is_relative }
     }
 
     /// The Laplace deviance at the start and after each iteration of a search for the modes (and the fixed effects)

@@ -1,0 +1,53 @@
+//! Covariance of the estimates, from second derivatives.
+
+use super::GeneralizedLinearMixedModel;
+use crate::blocks::eigen::Eigen;
+use crate::error::Result;
+
+/// Curvatures of a smaller share of the largest one are flat directions.
+const FLAT: f64 = 1e-7;
+
+impl GeneralizedLinearMixedModel {
+    /// Twice the inverse of the Hessian in all parameters that aren't held (theta, a correlation by its angle; beta; shape),
+    /// the fixed effects those of X as it is; `None` if the Hessian has a negative eigenvalue.
+    ///
+    /// # Errors
+    /// Those of [`Self::hessian`].
+    pub fn covariance(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
+        let hessian = self.hessian(parameters)?;
+        Ok(self.covariance_of(&hessian))
+    }
+
+    /// The same from a Hessian that is known.
+    pub fn covariance_of(&self, hessian: &[f64]) -> Option<Vec<f64>> {
+        let n = hessian.len().isqrt();
+        let mut covariance = twice_inverse(n, hessian)?;
+        let n_free = self.held.iter().filter(|held| !**held).count();
+        self.pirls.centring.restore_covariance(n_free, n, &mut covariance);
+        Some(covariance)
+    }
+}
+
+// At a singular covariance of random effects some directions of theta are flat. They say nothing of the other parameters,
+// and are left out.
+fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
+    let unit: Vec<f64> = (0..n).map(|j| hessian[j * n + j].abs().max(1e-150).sqrt().recip()).collect();
+    let scaled: Vec<f64> = hessian.iter().enumerate().map(|(at, h)| h * unit[at % n] * unit[at / n]).collect();
+    let mut eigen = Eigen::new(n);
+    if !scaled.iter().all(|h| h.is_finite()) || !eigen.decompose(&scaled) {
+        return None;
+    }
+    let least = FLAT * eigen.values.iter().fold(0.0, |most: f64, v| most.max(*v));
+    if eigen.values.iter().any(|&value| value < -least) {
+        return None;
+    }
+    let mut inverse = vec![0.0; n * n];
+    for (value, vector) in eigen.values.iter().zip(eigen.vectors.chunks_exact(n.max(1))).filter(|(v, _)| **v > least) {
+        for (j, column) in inverse.chunks_exact_mut(n).enumerate() {
+            for (i, out) in column.iter_mut().enumerate() {
+                *out += 2.0 / value * vector[i] * vector[j] * unit[i] * unit[j];
+            }
+        }
+    }
+    Some(inverse)
+}

@@ -1,0 +1,117 @@
+//! The parameters: how many, which are held, and the fixed effects of X as it is and centred.
+
+use std::ops::Range;
+
+use super::{GeneralizedLinearMixedModel, Shape};
+use crate::error::{Error, Result};
+use crate::pirls::Vary;
+
+impl GeneralizedLinearMixedModel {
+    /// Number of covariance parameters.
+    pub fn n_theta(&self) -> usize {
+        self.start_theta.len()
+    }
+
+    /// Number of parameters of the objective.
+    pub fn n_parameters(&self, vary: Vary) -> usize {
+        let beta = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
+        self.n_theta() + beta + self.shape_count()
+    }
+
+    /// Holds these elements of theta at the values of the start.
+    pub fn hold(&mut self, indices: &[usize]) {
+        indices.iter().for_each(|&index| self.held[index] = true);
+    }
+
+    /// Lower bounds of theta: zero for the diagonal of Lambda.
+    pub fn lower_bounds(&self) -> &[f64] {
+        &self.lower
+    }
+
+    /// Observations of positive weight.
+    pub fn n_eff(&self) -> usize {
+        self.n_eff
+    }
+
+    pub(super) fn shape_count(&self) -> usize {
+        usize::from(self.shape_is_estimated())
+    }
+
+    pub(super) fn shape_is_estimated(&self) -> bool {
+        matches!(self.options.shape, Shape::Estimated(_)) && self.pirls.response.family.has_shape()
+    }
+
+    pub(super) fn set_parameters(&mut self, vary: Vary, parameters: &[f64]) -> Result<()> {
+        let expected = self.n_parameters(vary);
+        if parameters.len() != expected {
+            return Err(Error::Dimension { what: "parameters", expected, found: parameters.len() });
+        }
+        if let Some(index) = parameters.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NonFinite { what: "parameters", index });
+        }
+        let (theta, rest) = parameters.split_at(self.n_theta());
+        self.covs.iter().try_for_each(|cov| cov.validate(theta))?;
+        self.pirls.set_theta(theta);
+        if vary == Vary::Modes {
+            let p = self.pirls.beta.len();
+            self.pirls.beta.copy_from_slice(&rest[..p]);
+        }
+        if self.shape_is_estimated() {
+            self.pirls.response.shape = rest[rest.len() - 1].exp();
+        }
+        Ok(())
+    }
+
+    /// The present parameters, in the order of the objective.
+    pub fn parameters(&self, vary: Vary) -> Vec<f64> {
+        let mut parameters = self.pirls.theta().to_vec();
+        if vary == Vary::Modes {
+            parameters.extend_from_slice(&self.pirls.beta);
+        }
+        if self.shape_is_estimated() {
+            parameters.push(self.pirls.response.shape.ln());
+        }
+        parameters
+    }
+
+    /// The parameters of the objective, from those with the fixed effects of X as it is.
+    ///
+    /// # Errors
+    /// `Dimension`.
+    pub fn centred(&self, vary: Vary, natural: &[f64]) -> Result<Vec<f64>> {
+        let expected = self.n_parameters(vary);
+        if natural.len() != expected {
+            return Err(Error::Dimension { what: "parameters", expected, found: natural.len() });
+        }
+        let mut parameters = natural.to_vec();
+        if vary == Vary::Modes {
+            self.pirls.centring.centre(&mut parameters[self.places_of_beta()]);
+        }
+        Ok(parameters)
+    }
+
+    /// The way back; also of points whose fixed effects PIRLS has found.
+    pub(super) fn to_natural(&self, vary: Vary) -> impl Fn(&[f64]) -> Vec<f64> {
+        let (centring, beta) = (self.pirls.centring.clone(), self.places_of_beta());
+        move |parameters| {
+            let mut natural = parameters.to_vec();
+            if vary == Vary::Modes {
+                centring.restore(&mut natural[beta.clone()]);
+            }
+            natural
+        }
+    }
+
+    /// The gradient in the parameters with the fixed effects of X as it is.
+    pub fn natural_gradient(&self, vary: Vary, gradient: &[f64]) -> Vec<f64> {
+        let mut natural = gradient.to_vec();
+        if vary == Vary::Modes {
+            self.pirls.centring.restore_gradient(&mut natural[self.places_of_beta()]);
+        }
+        natural
+    }
+
+    fn places_of_beta(&self) -> Range<usize> {
+        self.n_theta()..self.n_theta() + self.pirls.beta.len()
+    }
+}
