@@ -231,3 +231,24 @@ test_that("a singular covariance can be held: sigma is then the only free parame
     expect_true(all(coef(summary(fit))[, "df"] > 100))
   }
 })
+
+test_that("with a parameter held the others stay in the parameter space", {
+  d <- transform(sleepstudy, f = factor(Days %% 3))
+  # Against the data: the correlations are positive.
+  cases <- list(
+    list(Reaction ~ Days + cs(0 + f | Subject), c(Subject.rho = -0.45)),
+    list(Reaction ~ Days + ar1(0 + f | Subject, hom = FALSE), c(Subject.rho = -0.9)),
+    list(Reaction ~ Days + (Days | Subject), c("Subject.Days.(Intercept)" = -0.5))
+  )
+  for (case in cases) {
+    control <- rlmm_control(fixed = list(theta = case[[2]]), check_conv_singular = "ignore")
+    fit <- rlmm(case[[1]], d, control = control)
+    free <- !names(getME(fit, "theta")) %in% names(case[[2]])
+    objective <- as.function(fit)
+    at <- \(x) objective(replace(fit$theta, free, x))
+    best <- withr::with_seed(1, min(replicate(8, nlminb(runif(sum(free), 0, 1.5), at, lower = 0)$objective)))
+    expect_gte(min(fit$theta[free]), 0)
+    expect_equal(fit$dev$objective, best, tolerance = 1e-9)
+    expect_identical(certificate(fit)$verdict, "optimal")
+  }
+})

@@ -46,7 +46,7 @@ impl Coordinates {
         let mut is_bounded = vec![false; n];
         for cov in covs {
             cov.working(&mut working);
-            cov.for_each_kink(|j| is_bounded[j] = true);
+            cov.for_each_kink(&is_held, |j| is_bounded[j] = !is_held[j]);
         }
         Self {
             covs: covs.to_vec(),
@@ -123,10 +123,7 @@ impl Coordinates {
     pub fn make_canonical(&self, x: &mut [f64]) {
         let mut working = self.working.clone();
         self.free.iter().zip(x.iter()).for_each(|(&j, x)| working[j] = *x);
-        for cov in &self.covs {
-            // A part some of whose parameters are held has no other form.
-            cov.make_canonical_where(&mut working, |part| part.range().all(|j| !self.is_held[j]));
-        }
+        self.covs.iter().for_each(|cov| cov.make_canonical(&mut working, &self.is_held));
         self.free.iter().zip(x).for_each(|(&j, x)| *x = working[j]);
     }
 
@@ -172,17 +169,37 @@ impl Coordinates {
         self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NEGLIGIBLE
     }
 
-    /// Points along the ways out of `x` that promise more than `gain`, best first.
-    pub fn beyond(&self, x: &[f64], mut ways: Vec<WayOut>, gain: f64) -> Vec<Vec<f64>> {
+    /// Points to try from `x`, a stationary one: those of [`Self::exchanges`], and along the ways out that promise more
+    /// than `gain`, best first.
+    pub fn beyond(&self, x: &[f64], gradient: &[f64], mut ways: Vec<WayOut>, gain: f64) -> Vec<Vec<f64>> {
         ways.retain(|way| way.gain > gain);
         ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
         let here = self.natural(x);
+        let exchanges = self.exchanges(&here, gradient).into_iter();
         let displaced = |way: &WayOut, share: f64| {
             let mut point = here.clone();
             self.covs[way.term].displace(way.part, share * way.step, &way.direction, &mut point);
             self.of(&point)
         };
-        ways.iter().flat_map(|way| [1.0, 0.1, 0.01].map(|share| displaced(way, share))).collect()
+        exchanges.chain(ways.iter().flat_map(|way| [1.0, 0.1, 0.01].map(|share| displaced(way, share)))).collect()
+    }
+
+    // Where some standard deviations of a part keep others at zero, there may be a better optimum with one of these
+    // beside them, or in their place.
+    fn exchanges(&self, parameters: &[f64], gradient: &[f64]) -> Vec<Vec<f64>> {
+        let mut points = Vec::new();
+        for part in self.covs.iter().flat_map(|cov| cov.parts()) {
+            let sds: Vec<usize> = part.range().filter(|&j| self.is_bounded[j]).collect();
+            let largest = sds.iter().map(|&j| parameters[j]).fold(0.0, f64::max);
+            for &j in sds.iter().filter(|&&j| largest > 0.0 && self.is_blocked(j, gradient)) {
+                for share in [1.0, 0.0] {
+                    let mut point = parameters.to_vec();
+                    sds.iter().for_each(|&i| point[i] = if i == j { largest } else { share * parameters[i] });
+                    points.push(self.of(&point));
+                }
+            }
+        }
+        points
     }
 
     /// Minimises `objective` from the start. Initial steps, the points that are seen and those that come back are of the

@@ -151,7 +151,8 @@ impl Objective for Search<'_> {
     }
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
-        self.at.beyond(x, self.model.ways_out(), gain)
+        let ways = self.model.ways_out();
+        self.at.beyond(x, &self.gradient, ways, gain)
     }
 }
 

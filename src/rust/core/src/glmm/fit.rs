@@ -120,7 +120,8 @@ impl GeneralizedLinearMixedModel {
         let inverse = self.inverse_with(fit.vary, start.len(), learnt);
         let mut settings = fit.settings.clone();
         // BFGS knows of no bounds.
-        if settings.optimizer == bfgs::NAME && self.covs.iter().any(|cov| cov.has_kinks()) {
+        if settings.optimizer == bfgs::NAME && Search::new(self, fit.vary, &parameters).at.is_bounded().contains(&true)
+        {
             settings.optimizer = NEWTON.into();
         }
         if settings.optimizer == bfgs::NAME {

@@ -120,7 +120,7 @@ impl Objective for Search<'_> {
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
         let parameters = self.at.natural(x);
         let ways = self.model.ways_out(self.vary, &parameters).unwrap_or_default().0;
-        self.at.beyond(x, ways, gain)
+        self.at.beyond(x, &self.gradient, ways, gain)
     }
 }
 

@@ -172,26 +172,19 @@ impl RelCov {
         self.parts.iter().for_each(|part| part.covariance().working(part.size, &mut theta[part.range()]));
     }
 
-    /// Chooses among the `x` with the same Omega the one within the bounds, or the nearest one within them.
-    pub fn make_canonical(&self, x: &mut [f64]) {
-        self.make_canonical_where(x, |_| true);
-    }
-
-    /// The same for some of the parts.
-    pub fn make_canonical_where(&self, x: &mut [f64], is_free: impl Fn(&Part) -> bool) {
-        let parts = self.parts.iter().filter(|part| is_free(part));
-        parts.for_each(|part| part.covariance().project(part.size, &mut x[part.range()]));
-    }
-
-    /// Whether there are such parameters.
-    pub fn has_kinks(&self) -> bool {
-        self.parts.iter().any(|part| part.covariance().has_kinks())
+    /// Chooses among the `x` with the same Omega the one within the bounds, or the nearest one within them; elements
+    /// that are `held` stay.
+    pub fn make_canonical(&self, x: &mut [f64], held: &[bool]) {
+        self.parts.iter().for_each(|part| {
+            part.covariance().project(part.size, &mut x[part.range()], &held[part.range()]);
+        });
     }
 
     /// Calls `visit(index)` for each parameter whose bound of zero may be an optimum with a slope.
-    pub fn for_each_kink(&self, mut visit: impl FnMut(usize)) {
-        for part in self.parts.iter().filter(|part| part.covariance().has_kinks()) {
-            (0..part.size).for_each(|i| visit(part.theta_start + i));
+    pub fn for_each_kink(&self, held: &[bool], mut visit: impl FnMut(usize)) {
+        for part in &self.parts {
+            let mut shifted = |i| visit(part.theta_start + i);
+            part.covariance().kinks(part.size, &held[part.range()], &mut shifted);
         }
     }
 

@@ -34,7 +34,7 @@ fn canonical_theta_has_the_same_omega() {
         Part { structure: Structure::Diagonal, size: 2, theta_start: 4 },
     ]);
     let mut theta = [-1.0, 2.0, 3.0, -4.0, 5.0, -6.0];
-    cov.make_canonical(&mut theta);
+    cov.make_canonical(&mut theta, &[false; 6]);
     assert_eq!(theta, [1.0, -2.0, 3.0, 4.0, 5.0, 6.0]);
 }
 
@@ -109,17 +109,40 @@ fn working_coordinates_lead_back() {
     }
 }
 
+// The canonical form with some elements held.
+fn project(structure: Structure, size: usize, mut x: Vec<f64>, held: &[usize]) -> Vec<f64> {
+    let is_held: Vec<bool> = (0..x.len()).map(|j| held.contains(&j)).collect();
+    RelCov::new(vec![Part { structure, size, theta_start: 0 }]).make_canonical(&mut x, &is_held);
+    x
+}
+
 #[test]
 fn signs_that_another_correlation_stands_for() {
-    let project = |structure, size, mut x: Vec<f64>| {
-        RelCov::new(vec![Part { structure, size, theta_start: 0 }]).make_canonical(&mut x);
-        x
-    };
+    let project = |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
     assert_eq!(project(Structure::CompoundSymmetry, 2, vec![1.0, -2.0, 0.3]), [1.0, 2.0, -0.3]);
     assert_eq!(project(Structure::CompoundSymmetry, 3, vec![-1.0, -2.0, -3.0, 0.3]), [1.0, 2.0, 3.0, 0.3]);
     assert_eq!(project(Structure::CompoundSymmetry, 3, vec![1.0, -2.0, 3.0, 0.3]), [1.0, 0.0, 3.0, 0.3]);
     assert_eq!(project(Structure::Autoregressive, 3, vec![-1.0, 2.0, -3.0, 0.3]), [1.0, 2.0, 3.0, -0.3]);
     assert_eq!(project(Structure::HomogeneousAutoregressive, 3, vec![-1.0, 0.3]), [1.0, 0.3]);
+}
+
+#[test]
+fn held_elements_leave_no_other_signs() {
+    let (cs, us) = (Structure::CompoundSymmetry, Structure::Unstructured);
+    assert_eq!(project(cs, 2, vec![1.0, -2.0, 0.3], &[2]), [1.0, 0.0, 0.3]);
+    assert_eq!(project(cs, 2, vec![-1.0, -2.0, 0.3], &[2]), [1.0, 2.0, 0.3]);
+    assert_eq!(project(cs, 2, vec![1.0, -2.0, 0.3], &[0]), [1.0, 0.0, 0.3]);
+    assert_eq!(project(Structure::HomogeneousAutoregressive, 3, vec![-1.0, 0.3], &[1]), [1.0, 0.3]);
+    assert_eq!(project(us, 2, vec![-1.0, 0.5, -3.0], &[1]), [0.0, 0.5, 3.0]);
+    assert_eq!(project(us, 2, vec![-1.0, 0.5, 3.0], &[2]), [1.0, -0.5, 3.0]);
+    let kinks = |structure, held: [bool; 3]| {
+        let mut found = Vec::new();
+        RelCov::new(vec![Part { structure, size: 2, theta_start: 0 }]).for_each_kink(&held, |j| found.push(j));
+        found
+    };
+    assert_eq!(kinks(us, [false; 3]), []);
+    assert_eq!(kinks(us, [false, true, false]), [0]);
+    assert_eq!(kinks(cs, [false; 3]), [0, 1]);
 }
 
 #[test]

@@ -136,26 +136,30 @@ impl<C: Correlation> Covariance for Correlated<C> {
         theta[rho] = ((theta[rho] - middle) / half).clamp(-1.0, 1.0).asin();
     }
 
-    fn project(&self, k: usize, x: &mut [f64]) {
+    // Other signs of the standard deviations have an equivalent if none of them is held.
+    fn project(&self, k: usize, x: &mut [f64], held: &[bool]) {
         let (sds, angle) = x.split_at_mut(self.rho(k));
-        angle[0] = angle[0].sin().asin();
-        if self.is_homogeneous {
-            sds[0] = sds[0].abs();
-            return;
+        let (held_sds, held_angle) = held.split_at(sds.len());
+        if !held_angle[0] {
+            angle[0] = angle[0].sin().asin();
         }
-        let is_symmetric = k == 2 || self.correlation.alternates();
+        let is_free = !held_sds.contains(&true);
+        let is_symmetric = !held_angle[0] && (k == 2 || self.correlation.alternates());
         let alternating = |i: usize| if i % 2 == 0 { 1.0 } else { -1.0 };
-        if sds.iter().all(|s| *s <= 0.0) {
+        if is_free && sds.iter().all(|s| *s <= 0.0) {
             sds.iter_mut().for_each(|s| *s = -*s);
-        } else if is_symmetric && [1.0, -1.0].iter().any(|side| same_signs(sds, |i| side * alternating(i))) {
+        } else if is_free && is_symmetric && [1.0, -1.0].iter().any(|side| same_signs(sds, |i| side * alternating(i))) {
             sds.iter_mut().for_each(|s| *s = s.abs());
             angle[0] = -angle[0];
         }
-        sds.iter_mut().for_each(|s| *s = s.max(0.0));
+        sds.iter_mut().zip(held_sds).filter(|(_, held)| !**held).for_each(|(s, _)| *s = s.max(0.0));
     }
 
-    fn has_kinks(&self) -> bool {
-        !self.is_homogeneous
+    // One common standard deviation has an equivalent.
+    fn kinks(&self, k: usize, _held: &[bool], visit: &mut dyn FnMut(usize)) {
+        if !self.is_homogeneous {
+            (0..k).for_each(visit);
+        }
     }
 
     // Only asked for where Omega is zero: any correlation will do.

@@ -26,8 +26,8 @@ impl Covariance for Diagonal {
         (0..k).for_each(|j| visit(j, j, j, j, 2.0));
     }
 
-    fn project(&self, _k: usize, x: &mut [f64]) {
-        x.iter_mut().for_each(|x| *x = x.abs());
+    fn project(&self, _k: usize, x: &mut [f64], held: &[bool]) {
+        x.iter_mut().zip(held).filter(|(_, held)| !**held).for_each(|(x, _)| *x = x.abs());
     }
 
     fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
@@ -63,8 +63,10 @@ impl Covariance for HomogeneousDiagonal {
         (0..k).for_each(|j| visit(0, 0, j, j, 2.0));
     }
 
-    fn project(&self, _k: usize, x: &mut [f64]) {
-        x[0] = x[0].abs();
+    fn project(&self, _k: usize, x: &mut [f64], held: &[bool]) {
+        if !held[0] {
+            x[0] = x[0].abs();
+        }
     }
 
     fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {

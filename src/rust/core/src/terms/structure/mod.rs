@@ -145,13 +145,11 @@ pub(super) trait Covariance: Sync {
     fn working(&self, _k: usize, _theta: &mut [f64]) {}
 
     /// Chooses among the working coordinates with the same Omega those within the bounds; where there are none, the
-    /// nearest.
-    fn project(&self, k: usize, x: &mut [f64]);
+    /// nearest. Elements that are held stay.
+    fn project(&self, k: usize, x: &mut [f64], held: &[bool]);
 
-    /// Whether a parameter on its bound of zero may have a slope: the objective then has a kink there.
-    fn has_kinks(&self) -> bool {
-        false
-    }
+    /// Calls `visit(parameter)` for each one without equivalents below its bound of zero: there it may have a slope.
+    fn kinks(&self, _k: usize, _held: &[bool], _visit: &mut dyn FnMut(usize)) {}
 
     /// Theta of a positive definite matrix near `omega` (`k x k`, symmetric), for the search to go on from: no standard
     /// deviation shrinks below a tenth. Unchanged if the structure has no such way.

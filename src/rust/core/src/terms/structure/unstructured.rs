@@ -51,12 +51,21 @@ impl Covariance for Unstructured {
     }
 
     // A column of Lambda with its sign changed gives the same Omega.
-    fn project(&self, k: usize, x: &mut [f64]) {
+    fn project(&self, k: usize, x: &mut [f64], held: &[bool]) {
         for column in 0..k {
-            if x[place(k, column, column)] < 0.0 {
+            let at = place(k, column, column);
+            if x[at] >= 0.0 || held[at] {
+                continue;
+            } else if is_anchored(k, column, held) {
+                x[at] = 0.0;
+            } else {
                 (column..k).for_each(|row| x[place(k, row, column)] *= -1.0);
             }
         }
+    }
+
+    fn kinks(&self, k: usize, held: &[bool], visit: &mut dyn FnMut(usize)) {
+        (0..k).filter(|&column| is_anchored(k, column, held)).for_each(|column| visit(place(k, column, column)));
     }
 
     // The Cholesky factor row by row. A row that promises more than its diagonal element holds is shortened.
@@ -87,6 +96,11 @@ impl Covariance for Unstructured {
         }
         factor(k, &mut omega, theta);
     }
+}
+
+// Whether an element below the diagonal is held, so that the column keeps its sign.
+fn is_anchored(k: usize, column: usize, held: &[bool]) -> bool {
+    (column + 1..k).any(|row| held[place(k, row, column)])
 }
 
 /// Index in theta of element `(row, column)` of a `k x k` Lambda.
