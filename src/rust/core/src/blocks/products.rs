@@ -136,8 +136,9 @@ impl Trailing {
         }
     }
 
-    /// `K = A_RR - sum_i B_i B_i'`, before it is scaled by the Lambdas; `m` holds the `M_i` of the last update.
-    pub fn reduced(&self, units: &Units, m: &[f64], values: &mut Vec<f64>) {
+    /// `K = A_RR - sum_i B_i B_i'`, before it is scaled by the Lambdas; `m` holds the `M_i` of the last update, `b` is scratch
+    /// memory.
+    pub fn reduced(&self, units: &Units, m: &[f64], b: &mut Vec<f64>, values: &mut Vec<f64>) {
         values.clear();
         match &self.rr {
             Storage::Dense(dense) => values.extend_from_slice(&dense.a),
@@ -148,7 +149,6 @@ impl Trailing {
             return add_lower_product(values, b, b.transpose(), -1.0);
         }
         let k = units.k;
-        let mut b = Vec::new();
         for unit in 0..units.n_units {
             let (rows, vals) = units.touched(unit);
             let m = &m[unit * k * k..(unit + 1) * k * k];
@@ -160,19 +160,15 @@ impl Trailing {
         }
     }
 
-    /// Calls `visit(row, value)` for the elements of a column of a symmetric matrix held like [`Trailing::invert`]'s.
-    pub fn for_each_in_column(&self, values: &[f64], col: usize, mut visit: impl FnMut(usize, f64)) {
+    /// Calls `visit(row, col, value)` for the lower triangle of a symmetric matrix held like [`Trailing::invert`]'s.
+    pub fn for_each_element(&self, values: &[f64], mut visit: impl FnMut(usize, usize, f64)) {
         match &self.rr {
             Storage::Dense(dense) => {
-                (0..col).for_each(|row| visit(row, values[row * dense.m + col]));
-                (col..dense.m).for_each(|row| visit(row, values[col * dense.m + row]));
+                for (col, column) in values.chunks_exact(dense.m).enumerate() {
+                    column.iter().enumerate().skip(col).for_each(|(row, &value)| visit(row, col, value));
+                }
             }
-            Storage::Sparse(sparse) => {
-                (0..col)
-                    .filter_map(|row| sparse.position(col, row).map(|at| (row, at)))
-                    .for_each(|(row, at)| visit(row, values[at]));
-                (sparse.ptr[col]..sparse.ptr[col + 1]).for_each(|at| visit(sparse.rows[at] as usize, values[at]));
-            }
+            Storage::Sparse(sparse) => sparse.for_each_element(values, visit),
         }
     }
 

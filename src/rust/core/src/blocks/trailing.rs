@@ -9,8 +9,9 @@ use crate::blocks::gemm::add_product;
 use crate::blocks::dense::Dense;
 use crate::blocks::full::FullUnits;
 use crate::blocks::layout::Layout;
+use crate::blocks::pattern::Pattern;
 use crate::blocks::small::{self, LogProduct};
-use crate::blocks::sparse::{Pattern, Sparse};
+use crate::blocks::sparse::Sparse;
 use crate::blocks::units::Units;
 use crate::error::{Error, Result};
 

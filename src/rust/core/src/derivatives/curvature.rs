@@ -101,7 +101,7 @@ impl Derivatives {
         let (k, m, n_units) = (pls.units.k, pls.layout.m, pls.units.n_units);
         let q0 = k * n_units;
         let q = q0 + m;
-        pls.trailing.reduced(&pls.units, &pls.m, &mut self.k_rr);
+        pls.trailing.reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
         // Rows of [N K]' with N = A_R0 P', K the reduced trailing system.
         let mut rows_of_r = vec![0.0; q * m];
         let mut w = vec![0.0; q * q];
@@ -122,12 +122,10 @@ impl Derivatives {
                 }
             }
         }
-        for col in 0..m {
-            pls.trailing.for_each_in_column(&self.k_rr, col, |row, value| {
-                rows_of_r[row * q + q0 + col] = value;
-                w[(q0 + col) * q + q0 + row] = value;
-            });
-        }
+        pls.trailing.for_each_element(&self.k_rr, |row, col, value| {
+            (rows_of_r[row * q + q0 + col], rows_of_r[col * q + q0 + row]) = (value, value);
+            w[(q0 + col) * q + q0 + row] = value;
+        });
         scale_columns(pls, q, &mut rows_of_r);
         pls.trailing.right_solve(q, &mut rows_of_r);
         subtract_gram(q, m, &rows_of_r, &mut w);

@@ -39,6 +39,7 @@ pub(crate) mod tests;
 pub use directions::Directions;
 
 use crate::blocks::dense::Inverse;
+use crate::blocks::reach::Reach;
 use crate::blocks::small;
 use crate::pls::Pls;
 use scores::Scores;
@@ -100,8 +101,10 @@ pub struct Derivatives {
     e: Vec<f64>,
     /// Blocks of one level, and the rows that a unit touches.
     scratch: Scratch,
-    /// `K`, only where some trailing Lambda is singular.
+    /// `K`, some of its columns, and its columns in the sparse storage: only where some trailing Lambda is singular.
     k_rr: Vec<f64>,
+    columns: Vec<f64>,
+    reach: Reach,
     scores: Scores,
     /// `G_t`, `k x k`, in the order of the design.
     g: Vec<Vec<f64>>,
@@ -144,6 +147,8 @@ impl Derivatives {
             e: Vec::new(),
             scratch: Scratch::new(pls),
             k_rr: Vec::new(),
+            columns: Vec::new(),
+            reach: Reach::default(),
             scores: Scores::default(),
             g: pls.lambdas.iter().map(|lambda| vec![0.0; lambda.len()]).collect(),
             h: vec![0.0; n_directions * n_directions],

@@ -4,6 +4,8 @@ use faer::{MatMut, MatRef};
 
 use crate::blocks::gemm::add_product;
 use crate::blocks::small;
+use crate::blocks::sparse::Sparse;
+use crate::blocks::trailing::Storage;
 use crate::derivatives::Derivatives;
 use crate::pls::Pls;
 
@@ -14,23 +16,55 @@ impl Derivatives {
     /// Adds `sum_l W_ll = sum_l K_ll - E_l'E_l` with `E = L^-1 D'K` for layout block `b`.
     pub(super) fn add_singular_trace(&mut self, pls: &Pls, b: usize) {
         // One K serves all singular blocks: the first of them computes it.
-        if self.inverses[..b].iter().all(Option::is_some) {
-            pls.trailing.reduced(&pls.units, &pls.m, &mut self.k_rr);
+        let is_first = self.inverses[..b].iter().all(Option::is_some);
+        if is_first {
+            pls.trailing.reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
         }
+        match &pls.trailing.rr {
+            Storage::Dense(_) => self.add_singular_trace_dense(pls, b),
+            Storage::Sparse(sparse) => {
+                if is_first {
+                    self.reach.set(sparse, &self.k_rr);
+                }
+                self.add_singular_trace_sparse(pls, sparse, b);
+            }
+        }
+    }
+
+    fn add_singular_trace_sparse(&mut self, pls: &Pls, sparse: &Sparse, b: usize) {
+        let block = &pls.layout.blocks[b];
+        let k = block.vsize;
+        let g = &mut self.g[block.term];
+        for &first in &block.first {
+            for j in 0..k {
+                let at = |i: usize| pls.trailing.element(&self.k_rr, first as usize + i, first as usize + j);
+                (0..k).for_each(|i| g[j * k + i] += at(i));
+            }
+            self.reach.subtract_gram(sparse, &pls.layout, &pls.trailing_lambdas, first as usize, k, g);
+        }
+    }
+
+    fn add_singular_trace_dense(&mut self, pls: &Pls, b: usize) {
         let (block, m) = (&pls.layout.blocks[b], pls.layout.m);
         let k = block.vsize;
         let g = &mut self.g[block.term];
         let product = &mut self.scratch.a[..k * k];
         for firsts in block.first.chunks((CHUNK / k).max(1)) {
-            self.e.clear();
-            self.e.resize(firsts.len() * k * m, 0.0);
-            for (e, &first) in self.e.chunks_exact_mut(k * m).zip(firsts) {
-                for (j, e) in e.chunks_exact_mut(m).enumerate() {
-                    pls.trailing.for_each_in_column(&self.k_rr, first as usize + j, |row, value| e[row] = value);
-                    small::axpy(1.0, &e[first as usize..first as usize + k], &mut g[j * k..(j + 1) * k]);
+            self.columns.clear();
+            for &first in firsts {
+                let first = first as usize;
+                for col in first..first + k {
+                    self.columns.extend((0..col).map(|row| self.k_rr[row * m + col]));
+                    self.columns.extend_from_slice(&self.k_rr[col * m + col..(col + 1) * m]);
+                    let within = self.columns.len() - m + first;
+                    small::axpy(
+                        1.0,
+                        &self.columns[within..within + k],
+                        &mut g[(col - first) * k..(col - first + 1) * k],
+                    );
                 }
             }
-            whiten(pls, &mut self.e);
+            whiten_dense(pls, &self.columns, &mut self.e);
             for e in self.e.chunks_exact(k * m) {
                 gram(m, k, e, product);
                 small::axpy(-1.0, product, g);
@@ -39,19 +73,23 @@ impl Derivatives {
     }
 }
 
-/// `x := L^-1 D' x` for any number of columns of `m` elements.
-pub(super) fn whiten(pls: &Pls, x: &mut [f64]) {
+/// `out = L^-1 D' x` for any number of columns of `m` elements, in the dense storage, where the levels of a block are
+/// neighbours.
+pub(super) fn whiten_dense(pls: &Pls, x: &[f64], out: &mut Vec<f64>) {
     let m = pls.layout.m;
-    for column in x.chunks_exact_mut(m) {
+    out.clear();
+    out.resize(x.len(), 0.0);
+    for (x, out) in x.chunks_exact(m).zip(out.chunks_exact_mut(m)) {
         for (block, lambda) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas) {
-            let k = block.vsize;
-            for &first in &block.first {
-                let x = &mut column[first as usize..first as usize + k];
-                (0..k).for_each(|j| x[j] = (j..k).map(|i| lambda[j * k + i] * x[i]).sum());
-            }
+            let (k, levels) = (block.vsize, block.first.len());
+            let rows = block.first[0] as usize..block.first[0] as usize + k * levels;
+            let lambda = MatRef::from_column_major_slice(lambda, k, k);
+            let x = MatRef::from_column_major_slice(&x[rows.clone()], k, levels);
+            let out = MatMut::from_column_major_slice_mut(&mut out[rows], k, levels);
+            add_product(out, lambda.transpose(), x, 1.0);
         }
     }
-    pls.trailing.forward_solve(x.len() / m, x);
+    pls.trailing.forward_solve(x.len() / m, out);
 }
 
 /// `out = x'x` for `k` columns of `m` elements.

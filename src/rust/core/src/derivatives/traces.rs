@@ -2,7 +2,7 @@
 
 use crate::blocks::full::FullUnits;
 use crate::blocks::small::{self, for_size};
-use crate::derivatives::reduced::{gram, whiten};
+use crate::derivatives::reduced::{gram, whiten_dense};
 use crate::derivatives::{Derivatives, Profile, Scratch};
 use crate::inference::scale_rows;
 use crate::pls::Pls;
@@ -52,9 +52,7 @@ impl Derivatives {
         let at_once = (CHUNK / k).max(1);
         for first in (0..pls.units.n_units).step_by(at_once) {
             let units = first..(first + at_once).min(pls.units.n_units);
-            self.e.clear();
-            self.e.extend_from_slice(full.a_slice(k * units.start..k * units.end));
-            whiten(pls, &mut self.e);
+            whiten_dense(pls, full.a_slice(k * units.start..k * units.end), &mut self.e);
             for (unit, e) in units.zip(self.e.chunks_exact(k * m)) {
                 let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
                 small::multiply(k, p, pls.units.a00(unit), work);
