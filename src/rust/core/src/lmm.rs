@@ -288,8 +288,8 @@ impl LinearMixedModel {
     }
 
     /// Gradient and Hessian in these coordinates; [`Self::hessian`] must have been called.
-    pub fn in_tangents(&self, tangents: &[Tangent], gradient: &mut [f64], hessian: &mut [f64]) {
-        if let Some(derivatives) = &self.derivatives {
+    pub fn in_tangents(&mut self, tangents: &[Tangent], gradient: &mut [f64], hessian: &mut [f64]) {
+        if let Some(derivatives) = &mut self.derivatives {
             derivatives.in_tangents(&self.pls, tangents, self.n_theta, gradient, hessian);
         }
     }

@@ -1,4 +1,4 @@
-//! After the first one, an evaluation of the objective and its gradient allocates nothing.
+//! After the first one, an evaluation of the objective, its gradient and its Hessian allocates nothing.
 
 mod common;
 
@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{random_levels, Data, Random};
+use rlmm_core::derivatives::Curvature;
 use rlmm_core::terms::Structure;
 use rlmm_core::{Criterion, LinearMixedModel};
 
@@ -38,14 +39,24 @@ fn allocations(work: impl FnOnce()) -> usize {
 
 fn assert_free_of_allocations(name: &str, data: &Data) {
     let mut model = LinearMixedModel::new(&data.design(), Criterion::Reml, None).unwrap();
-    let mut gradient = vec![0.0; model.n_theta()];
+    let n = model.n_theta();
+    let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
     let mut theta = model.start().to_vec();
-    for evaluation in 0..3 {
-        theta.iter_mut().for_each(|t| *t *= 1.1);
+    for evaluation in 0..6 {
+        // From the third one on at singular covariances.
+        let is_singular = evaluation > 2;
+        theta.iter_mut().for_each(|t| *t *= if is_singular { 0.0 } else { 1.1 });
+        theta[0] += f64::from(evaluation);
         let objective = allocations(|| assert!(model.objective(&theta).is_ok()));
         let slope = allocations(|| assert!(!model.gradient(&mut gradient).g().is_empty()));
-        if evaluation > 0 {
-            assert_eq!((objective, slope), (0, 0), "{name}: allocations of objective and gradient");
+        let curvature = allocations(|| {
+            for kind in [Curvature::Average, Curvature::Exact] {
+                assert!(!model.hessian(kind, &mut hessian).h().is_empty());
+            }
+        });
+        if evaluation > 0 && evaluation != 3 {
+            let counts = (objective, slope, curvature);
+            assert_eq!(counts, (0, 0, 0), "{name}, singular: {is_singular}: objective, gradient, Hessian");
         }
     }
 }
@@ -77,4 +88,19 @@ fn evaluations_allocate_nothing() {
     let chain = chain.with_term(&mut random, schools, &us(1));
     assert!(LinearMixedModel::new(&chain.design(), Criterion::Reml, None).unwrap().pls().is_sparse());
     assert_free_of_allocations("nested", &chain);
+    let structures = [
+        Structure::Diagonal,
+        Structure::HomogeneousDiagonal,
+        Structure::CompoundSymmetry,
+        Structure::HomogeneousCompoundSymmetry,
+        Structure::Autoregressive,
+        Structure::HomogeneousAutoregressive,
+    ];
+    for structure in structures {
+        let (a, b) = (levels(&mut random, 300, 20), levels(&mut random, 300, 12));
+        let one = Data::new(&mut random, 300, 3).with_term(&mut random, a, &[(structure, 3)]);
+        assert_free_of_allocations(&format!("{structure:?}"), &one);
+        let crossed = one.with_term(&mut random, b, &[(structure, 2), (Structure::Unstructured, 1)]);
+        assert_free_of_allocations(&format!("{structure:?}, crossed"), &crossed);
+    }
 }

@@ -2,8 +2,28 @@
 //! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of Omega from the
 //! covariance structure. The last term is exact whichever `H` is used, and decides at singular points.
 
+use crate::blocks::small;
 use crate::derivatives::Derivatives;
 use crate::pls::Pls;
+
+/// Of the Jacobian: parameter, direction and value.
+pub(super) type Element = (usize, usize, f64);
+
+/// The Jacobian of the directions of Omega; it has few elements per parameter.
+#[derive(Debug, Default)]
+pub(super) struct Jacobian {
+    elements: Vec<Element>,
+    /// `H J`.
+    product: Vec<f64>,
+}
+
+impl Jacobian {
+    /// Its memory, emptied; [`Derivatives::add_sandwich`] takes it back.
+    pub fn start(&mut self) -> Vec<Element> {
+        self.elements.clear();
+        std::mem::take(&mut self.elements)
+    }
+}
 
 impl Derivatives {
     /// Gradient in theta.
@@ -27,9 +47,9 @@ impl Derivatives {
     }
 
     /// Hessian in theta, symmetric, column by column.
-    pub fn hessian(&self, pls: &Pls, n_theta: usize, hessian: &mut [f64]) {
+    pub fn hessian(&mut self, pls: &Pls, n_theta: usize, hessian: &mut [f64]) {
         hessian.fill(0.0);
-        let mut jacobian = Vec::new();
+        let mut jacobian = self.jacobian.start();
         for (term, cov) in pls.covs().iter().enumerate() {
             let k = cov.vsize();
             cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
@@ -43,20 +63,22 @@ impl Derivatives {
                 }
             });
         }
-        self.add_sandwich(&jacobian, n_theta, hessian);
+        self.add_sandwich(jacobian, n_theta, hessian);
     }
 
-    // `J'H J`; J has few elements per column: (theta, direction, value).
-    pub(super) fn add_sandwich(&self, jacobian: &[(usize, usize, f64)], n_theta: usize, hessian: &mut [f64]) {
+    /// Adds `J'H J`.
+    pub(super) fn add_sandwich(&mut self, elements: Vec<Element>, n_theta: usize, hessian: &mut [f64]) {
         let n = self.directions.len();
-        let mut h_j = vec![0.0; n * n_theta];
-        for &(j, direction, value) in jacobian {
-            let column = &self.h[direction * n..(direction + 1) * n];
-            h_j[j * n..(j + 1) * n].iter_mut().zip(column).for_each(|(out, h)| *out += value * h);
+        let product = &mut self.jacobian.product;
+        product.clear();
+        product.resize(n * n_theta, 0.0);
+        for &(j, direction, value) in &elements {
+            small::axpy(value, &self.h[direction * n..(direction + 1) * n], &mut product[j * n..(j + 1) * n]);
         }
-        for (out, h_j) in hessian.chunks_exact_mut(n_theta.max(1)).zip(h_j.chunks_exact(n.max(1))) {
-            jacobian.iter().for_each(|&(i, direction, value)| out[i] += value * h_j[direction]);
+        for (out, product) in hessian.chunks_exact_mut(n_theta.max(1)).zip(product.chunks_exact(n.max(1))) {
+            elements.iter().for_each(|&(i, direction, value)| out[i] += value * product[direction]);
         }
+        self.jacobian.elements = elements;
     }
 
     // Derivative along the direction of element (r, s) of Omega.

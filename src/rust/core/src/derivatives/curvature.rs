@@ -13,12 +13,30 @@ use crate::derivatives::reduced::scale_columns;
 use crate::derivatives::{Derivatives, Profile};
 use crate::pls::Pls;
 
+/// Memory of [`Derivatives::add_curvature`].
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    /// `W`, `q x q`; lower triangle.
+    w: Vec<f64>,
+    /// `[N K]'`, `q x m`.
+    rows: Vec<f64>,
+    /// `T`, `(columns - 1) x q`.
+    t: Vec<f64>,
+    /// Effects per level and first row of each level in W, per term of the design.
+    levels: Vec<(usize, Vec<usize>)>,
+    /// Of a pair of terms: blocks of one column of levels, and their moments.
+    blocks: Vec<f64>,
+    moments: Vec<f64>,
+    /// `N_E` of all directions.
+    n_e: Vec<f64>,
+}
+
 impl Derivatives {
     /// Turns the average information in `h` into the exact Hessian.
     pub(super) fn add_curvature(&mut self, pls: &Pls, profile: Profile) {
         let n = self.directions.len();
         // H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr.
-        let s = self.quadratic_scores(pls);
+        let s = &self.information.scores;
         let rank_one = if profile.sigma_profiled { profile.precision / pls.pwrss() } else { 0.0 };
         for j in 0..n {
             for i in 0..n {
@@ -43,17 +61,18 @@ impl Derivatives {
         let (k, n, columns) = (pls.units.k, self.directions.len(), self.scores.columns);
         let pairs = self.directions.pairs(pls.layout.unit_term);
         let p = columns - 1;
-        let (mut w, mut b, mut n_e) = (vec![0.0; k * k], vec![0.0; k * k], vec![0.0; n * p * p]);
+        let (w, b, n_e) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k], &mut self.curvature.n_e);
+        n_e.clear();
+        n_e.resize(n * p * p, 0.0);
         for (unit, t) in self.scores.units.chunks_exact(k * columns).enumerate() {
-            small::multiply(k, &self.p_units[unit * k * k..(unit + 1) * k * k], pls.units.a00(unit), &mut w);
+            small::multiply(k, &self.p_units[unit * k * k..(unit + 1) * k * k], pls.units.a00(unit), w);
             for (j, b) in b.chunks_exact_mut(k).enumerate() {
                 let tj = &t[j * columns..j * columns + p];
                 b.iter_mut().zip(t.chunks_exact(columns)).for_each(|(b, ti)| *b = small::dot(tj, ti));
             }
             for (j, &e) in pairs.iter().enumerate() {
                 for (i, &f) in pairs[..=j].iter().enumerate() {
-                    let form =
-                        trace_form(k, e, f, &w, &w) - if p > 0 { 2.0 * trace_form(k, e, f, &w, &b) } else { 0.0 };
+                    let form = trace_form(k, e, f, w, w) - if p > 0 { 2.0 * trace_form(k, e, f, w, b) } else { 0.0 };
                     self.expected[j * n + i] += form;
                 }
             }
@@ -77,12 +96,16 @@ impl Derivatives {
 
     // Several factors: all of W, and for each pair of terms the moments of its level blocks.
     fn add_dense(&mut self, pls: &Pls) {
-        let n = self.directions.len();
-        let w = self.whole_w(pls);
-        let terms = term_rows(pls);
-        for (t, (k, rows)) in terms.iter().enumerate() {
-            for (u, (l, columns)) in terms.iter().enumerate().take(t + 1) {
-                let moments = block_moments(&w, *k, rows, *l, columns);
+        let (n, q) = (self.directions.len(), pls.units.k * pls.units.n_units + pls.layout.m);
+        let mut work = std::mem::take(&mut self.curvature);
+        self.fill_whole_w(pls, &mut work);
+        if work.levels.is_empty() {
+            work.levels = levels_in_w(pls);
+        }
+        let Workspace { w, levels, blocks, moments, .. } = &mut work;
+        for (t, (k, rows)) in levels.iter().enumerate() {
+            for (u, (l, columns)) in levels.iter().enumerate().take(t + 1) {
+                fill_moments(q, w, (*k, rows), (*l, columns), blocks, moments);
                 let at = |a: usize, b: usize, c: usize, d: usize| moments[(d * k + c) * k * l + b * k + a];
                 for (i, &(r, s)) in self.directions.of_term(t).zip(self.directions.pairs(t)) {
                     for (j, &(x, y)) in self.directions.of_term(u).zip(self.directions.pairs(u)) {
@@ -94,21 +117,25 @@ impl Derivatives {
                 }
             }
         }
+        self.curvature = work;
     }
 
     // W = Z'V^-1Z or Z'PZ, q x q: the units first.
-    fn whole_w(&mut self, pls: &Pls) -> WholeW {
+    fn fill_whole_w(&mut self, pls: &Pls, work: &mut Workspace) {
         let (k, m, n_units) = (pls.units.k, pls.layout.m, pls.units.n_units);
         let q0 = k * n_units;
         let q = q0 + m;
         pls.trailing.reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
         // Rows of [N K]' with N = A_R0 P', K the reduced trailing system.
-        let mut rows_of_r = vec![0.0; q * m];
-        let mut w = vec![0.0; q * q];
-        let mut block = vec![0.0; k * k];
+        let Workspace { w, rows: rows_of_r, t, .. } = work;
+        for (buffer, length) in [(&mut *w, q * q), (&mut *rows_of_r, q * m)] {
+            buffer.clear();
+            buffer.resize(length, 0.0);
+        }
+        let block = &mut self.scratch.a[..k * k];
         for unit in 0..n_units {
             let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
-            small::multiply(k, p, pls.units.a00(unit), &mut block);
+            small::multiply(k, p, pls.units.a00(unit), block);
             for j in 0..k {
                 let at = (unit * k + j) * q + unit * k;
                 w[at..at + k].copy_from_slice(&block[j * k..(j + 1) * k]);
@@ -126,30 +153,18 @@ impl Derivatives {
             (rows_of_r[row * q + q0 + col], rows_of_r[col * q + q0 + row]) = (value, value);
             w[(q0 + col) * q + q0 + row] = value;
         });
-        scale_columns(pls, q, &mut rows_of_r);
-        pls.trailing.right_solve(q, &mut rows_of_r);
-        subtract_gram(q, m, &rows_of_r, &mut w);
+        scale_columns(pls, q, rows_of_r);
+        pls.trailing.right_solve(q, rows_of_r);
+        subtract_gram(q, m, rows_of_r, w);
         let columns = self.scores.columns;
         if columns > 1 {
             let levels = self.scores.units.chunks_exact(columns).chain(self.scores.trailing.chunks_exact(columns));
-            let t: Vec<f64> = levels.flat_map(|t| t[..columns - 1].iter().copied()).collect();
-            let t = MatRef::from_column_major_slice(&t, columns - 1, q);
-            let out = MatMut::from_column_major_slice_mut(&mut w, q, q);
+            t.clear();
+            levels.for_each(|level| t.extend_from_slice(&level[..columns - 1]));
+            let t = MatRef::from_column_major_slice(t, columns - 1, q);
+            let out = MatMut::from_column_major_slice_mut(w, q, q);
             add_lower_product(out, t.transpose(), t, -1.0);
         }
-        WholeW { q, values: w }
-    }
-}
-
-struct WholeW {
-    q: usize,
-    // Lower triangle.
-    values: Vec<f64>,
-}
-
-impl WholeW {
-    fn at(&self, row: usize, col: usize) -> f64 {
-        self.values[row.min(col) * self.q + row.max(col)]
     }
 }
 
@@ -159,8 +174,7 @@ fn subtract_gram(q: usize, inner: usize, x: &[f64], out: &mut [f64]) {
     add_lower_product(out, x, x.transpose(), -1.0);
 }
 
-// First row in W of each level, per term of the design.
-fn term_rows(pls: &Pls) -> Vec<(usize, Vec<usize>)> {
+fn levels_in_w(pls: &Pls) -> Vec<(usize, Vec<usize>)> {
     let mut terms: Vec<(usize, Vec<usize>)> = pls.covs().iter().map(|cov| (cov.vsize(), Vec::new())).collect();
     let k = pls.units.k;
     terms[pls.layout.unit_term].1 = (0..pls.units.n_units).map(|unit| unit * k).collect();
@@ -171,20 +185,28 @@ fn term_rows(pls: &Pls) -> Vec<(usize, Vec<usize>)> {
     terms
 }
 
-// sum over level pairs of vec(W_ll') vec(W_ll')', with the k x l blocks W_ll' column by column.
-fn block_moments(w: &WholeW, k: usize, rows: &[usize], l: usize, columns: &[usize]) -> Vec<f64> {
+// moments = sum over level pairs of vec(W_ll') vec(W_ll')', with the k x l blocks W_ll' column by column.
+fn fill_moments(
+    q: usize,
+    w: &[f64],
+    (k, rows): (usize, &[usize]),
+    (l, columns): (usize, &[usize]),
+    blocks: &mut Vec<f64>,
+    moments: &mut Vec<f64>,
+) {
     let size = k * l;
-    let mut moments = vec![0.0; size * size];
-    let mut blocks = vec![0.0; size * rows.len()];
+    let at = |row: usize, col: usize| w[row.min(col) * q + row.max(col)];
+    moments.clear();
+    moments.resize(size * size, 0.0);
+    blocks.resize(size * rows.len(), 0.0);
     for &col in columns {
         for (block, &row) in blocks.chunks_exact_mut(size).zip(rows) {
             for b in 0..l {
-                (0..k).for_each(|a| block[b * k + a] = w.at(row + a, col + b));
+                (0..k).for_each(|a| block[b * k + a] = at(row + a, col + b));
             }
         }
-        super::information::multiply_add(size, rows.len(), size, 1.0, &blocks, &blocks, &mut moments);
+        super::information::multiply_add(size, rows.len(), size, 1.0, blocks, blocks, moments);
     }
-    moments
 }
 
 // tr(E W E' B) for E = E_rs, E' = E_xy and symmetric W, B.

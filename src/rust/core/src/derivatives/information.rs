@@ -28,6 +28,10 @@ pub(super) struct Workspace {
     t: Vec<f64>,
     /// Of one unit: `S a_d` for its directions, and small blocks.
     unit: Vec<f64>,
+    /// `c a'`, `n x n`.
+    forms: Vec<f64>,
+    /// `s_d = sum_l v_l' E_d v_l`.
+    pub scores: Vec<f64>,
 }
 
 impl Derivatives {
@@ -36,7 +40,7 @@ impl Derivatives {
         let (n, m, width) = (self.directions.len(), pls.layout.m, pls.layout.width);
         self.h.fill(0.0);
         let mut w = std::mem::take(&mut self.information);
-        for (buffer, length) in [(&mut w.a, n * m), (&mut w.c, n * m), (&mut w.c_x, n * width)] {
+        for (buffer, length) in [(&mut w.a, n * m), (&mut w.c, n * m), (&mut w.c_x, n * width), (&mut w.forms, n * n)] {
             buffer.clear();
             buffer.resize(length, 0.0);
         }
@@ -47,7 +51,7 @@ impl Derivatives {
         }
         for_size!(pls.units.k, k => self.add_units(pls, k, &mut w));
         if m > 0 {
-            self.add_trailing_forms(pls, &w);
+            self.add_trailing_forms(pls, &mut w);
             scale_columns(pls, n, &mut w.c);
             pls.trailing.right_solve(n, &mut w.c);
             multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut self.h);
@@ -55,6 +59,8 @@ impl Derivatives {
         }
         right_solve_border(pls, n, &mut w.c_x);
         multiply_add(n, pls.p(), n, -1.0, &w.c_x, &w.c_x, &mut self.h);
+        w.scores.resize(n, 0.0);
+        self.fill_quadratic_scores(pls, &mut w.scores);
         self.information = w;
         self.scale_information(pls, profile);
     }
@@ -130,23 +136,22 @@ impl Derivatives {
     }
 
     // Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
-    fn add_trailing_forms(&mut self, pls: &Pls, w: &Workspace) {
+    fn add_trailing_forms(&mut self, pls: &Pls, w: &mut Workspace) {
         let (n, m) = (self.directions.len(), pls.layout.m);
         let units = self.directions.of_term(pls.layout.unit_term);
-        let mut forms = vec![0.0; n * n];
-        multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut forms);
+        multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut w.forms);
         for j in 0..n {
             for i in 0..=j {
                 // c of a unit's direction with a of a trailing one; a of the units' directions is zero.
                 let mixed = units.contains(&i) != units.contains(&j);
-                self.h[j * n + i] += forms[j * n + i] + if mixed { forms[i * n + j] } else { 0.0 };
+                self.h[j * n + i] += w.forms[j * n + i] + if mixed { w.forms[i * n + j] } else { 0.0 };
             }
         }
     }
 
     fn scale_information(&mut self, pls: &Pls, profile: Profile) {
         let n = self.directions.len();
-        let s = self.quadratic_scores(pls);
+        let s = &self.information.scores;
         let rank_one = if profile.sigma_profiled { 1.0 / pls.pwrss() } else { 0.0 };
         for j in 0..n {
             for i in 0..=j {
@@ -158,22 +163,19 @@ impl Derivatives {
     }
 
     // s_d = sum_l v_l' E_d v_l.
-    pub(super) fn quadratic_scores(&self, pls: &Pls) -> Vec<f64> {
+    pub(super) fn fill_quadratic_scores(&self, pls: &Pls, sums: &mut [f64]) {
         let last = self.scores.columns - 1;
-        self.quadratic_sums(pls, |effect| effect[last])
+        self.fill_quadratic_sums(pls, |effect| effect[last], sums);
     }
 
     // The same with any number made of the scores of each effect in the place of v.
-    pub(super) fn quadratic_sums(&self, pls: &Pls, value: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    pub(super) fn fill_quadratic_sums(&self, pls: &Pls, value: impl Fn(&[f64]) -> f64, sums: &mut [f64]) {
         let columns = self.scores.columns;
-        let mut sums = vec![0.0; self.directions.len()];
-        let mut values = Vec::new();
+        sums.fill(0.0);
         let mut add = |term: usize, level: &[f64]| {
-            values.clear();
-            values.extend(level.chunks_exact(columns).map(&value));
+            let value = |effect: usize| value(&level[effect * columns..(effect + 1) * columns]);
             for (d, &(r, q)) in self.directions.of_term(term).zip(self.directions.pairs(term)) {
-                let product = values[r] * values[q];
-                sums[d] += if r == q { product } else { 2.0 * product };
+                sums[d] += if r == q { value(r).powi(2) } else { 2.0 * value(r) * value(q) };
             }
         };
         self.scores.units.chunks_exact(pls.units.k * columns).for_each(|level| add(pls.layout.unit_term, level));
@@ -182,7 +184,6 @@ impl Derivatives {
                 add(block.term, &self.scores.trailing[first as usize * columns..][..block.vsize * columns]);
             }
         }
-        sums
     }
 }
 

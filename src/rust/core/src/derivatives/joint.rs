@@ -100,7 +100,9 @@ pub(crate) fn bordered(inner: &[f64], border: &[f64], corner: f64) -> Vec<f64> {
 impl Derivatives {
     /// Gradient of `r^2` in theta.
     pub(crate) fn r2_slopes(&self, pls: &Pls, n_theta: usize) -> Vec<f64> {
-        let mut slopes = self.chain(pls, n_theta, &self.quadratic_scores(pls));
+        let mut sums = vec![0.0; self.directions.len()];
+        self.fill_quadratic_scores(pls, &mut sums);
+        let mut slopes = self.chain(pls, n_theta, &sums);
         slopes.iter_mut().for_each(|slope| *slope = -*slope);
         slopes
     }
@@ -114,6 +116,8 @@ impl Derivatives {
             done[j] /= pls.l_xx[j * width + j];
             small::axpy(-done[j], &pls.l_xx[j * width + j + 1..j * width + p], rest);
         }
-        self.quadratic_sums(pls, |effect| small::dot(&effect[..columns - 1], &w))
+        let mut sums = vec![0.0; self.directions.len()];
+        self.fill_quadratic_sums(pls, |effect| small::dot(&effect[..columns - 1], &w), &mut sums);
+        sums
     }
 }

@@ -92,7 +92,7 @@ pub struct Derivatives {
     /// Mean over levels of the diagonal of Z'WZ, per term and effect.
     mean_cross: Vec<Vec<f64>>,
     /// `Lambda^-1` of each layout block, where dividing by Lambda is safe.
-    inverses: Vec<Option<Vec<f64>>>,
+    inverses: Vec<LambdaInverse>,
     /// `P_i = I - A00_i V_i` of each unit, `k x k`.
     p_units: Vec<f64>,
     /// `S_RR^-1` as the trailing storage holds it.
@@ -113,6 +113,26 @@ pub struct Derivatives {
     /// Expected information `Tr` of the covariances beside a known sigma, likewise; with the exact Hessian only.
     expected: Vec<f64>,
     information: information::Workspace,
+    curvature: curvature::Workspace,
+    jacobian: chain::Jacobian,
+}
+
+/// `Lambda^-1` of one layout block.
+#[derive(Debug)]
+struct LambdaInverse {
+    values: Vec<f64>,
+    is_safe: bool,
+}
+
+impl LambdaInverse {
+    fn new(length: usize) -> Self {
+        Self { values: vec![0.0; length], is_safe: false }
+    }
+
+    /// `None` where rounding would spoil what is divided by Lambda.
+    fn get(&self) -> Option<&[f64]> {
+        self.is_safe.then_some(&self.values)
+    }
 }
 
 /// Memory that is overwritten again and again.
@@ -141,7 +161,7 @@ impl Derivatives {
         Self {
             block_of_row: pls.layout.block_of_row(),
             mean_cross: mean_cross_products(pls),
-            inverses: pls.layout.blocks.iter().map(|_| None).collect(),
+            inverses: pls.trailing_lambdas.iter().map(|lambda| LambdaInverse::new(lambda.len())).collect(),
             p_units: vec![0.0; pls.m.len()],
             c: Inverse::default(),
             e: Vec::new(),
@@ -154,6 +174,8 @@ impl Derivatives {
             h: vec![0.0; n_directions * n_directions],
             expected: vec![0.0; n_directions * n_directions],
             information: information::Workspace::default(),
+            curvature: curvature::Workspace::default(),
+            jacobian: chain::Jacobian::default(),
             directions,
         }
     }
@@ -204,14 +226,12 @@ impl Derivatives {
 
     fn invert_lambdas(&mut self, pls: &Pls) {
         for ((block, lambda), inverse) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas).zip(&mut self.inverses) {
-            let mut buffer = inverse.take().unwrap_or_else(|| vec![0.0; lambda.len()]);
-            let scale = &self.mean_cross[block.term];
-            *inverse = invert_lower(block.vsize, lambda, scale, &mut buffer).then_some(buffer);
+            inverse.is_safe = invert_lower(block.vsize, lambda, &self.mean_cross[block.term], &mut inverse.values);
         }
     }
 
     fn is_singular(&self) -> bool {
-        self.inverses.iter().any(Option::is_none)
+        self.inverses.iter().any(|inverse| inverse.get().is_none())
     }
 
     // P_i = I - A00_i V_i.

@@ -16,7 +16,7 @@ impl Derivatives {
     /// Adds `sum_l W_ll = sum_l K_ll - E_l'E_l` with `E = L^-1 D'K` for layout block `b`.
     pub(super) fn add_singular_trace(&mut self, pls: &Pls, b: usize) {
         // One K serves all singular blocks: the first of them computes it.
-        let is_first = self.inverses[..b].iter().all(Option::is_some);
+        let is_first = self.inverses[..b].iter().all(|inverse| inverse.get().is_some());
         if is_first {
             pls.trailing.reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
         }

@@ -47,7 +47,7 @@ impl Derivatives {
             for &first in &block.first {
                 let range = first as usize * columns..(first as usize + kt) * columns;
                 let u = &mut scores.effects[range.clone()];
-                if let Some(inverse) = inverse {
+                if let Some(inverse) = inverse.get() {
                     times_lower(kt, columns, u, inverse, &mut scores.trailing[range]);
                 }
                 times_lower_transposed(kt, columns, lambda, u);
@@ -60,7 +60,7 @@ impl Derivatives {
             pls.trailing.times_cross_products(columns, &scores.effects, &mut scores.residuals);
         }
         for_size!(pls.units.k, k => scores.update_units(pls, k, &self.p_units, &delta, singular));
-        for (block, _) in pls.layout.blocks.iter().zip(&self.inverses).filter(|(_, inverse)| inverse.is_none()) {
+        for (block, _) in pls.layout.blocks.iter().zip(&self.inverses).filter(|(_, inverse)| inverse.get().is_none()) {
             for &first in &block.first {
                 let range = first as usize * columns..(first as usize + block.vsize) * columns;
                 scores.trailing[range.clone()].iter_mut().zip(&scores.residuals[range]).for_each(|(v, r)| *v = -r);

@@ -20,8 +20,8 @@ impl Derivatives {
     pub fn scored(&self, pls: &Pls, profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
         let g = self.slopes(pls);
-        let outer = self.quadratic_scores(pls);
-        let t: Vec<f64> = g.iter().zip(&outer).map(|(g, s)| g + profile.precision * s).collect();
+        let outer = &self.information.scores;
+        let t: Vec<f64> = g.iter().zip(outer).map(|(g, s)| g + profile.precision * s).collect();
         let unknown = if profile.sigma_profiled { 1.0 / df } else { 0.0 };
         let mut information = self.expected.clone();
         for j in 0..n {

@@ -152,7 +152,7 @@ impl Tangent {
 impl Derivatives {
     /// Gradient and Hessian (symmetric, column by column) in theta, but in `w` for the parts of `tangents`.
     pub fn in_tangents(
-        &self,
+        &mut self,
         pls: &Pls,
         tangents: &[Tangent],
         n_theta: usize,
@@ -161,7 +161,7 @@ impl Derivatives {
     ) {
         gradient.fill(0.0);
         hessian.fill(0.0);
-        let mut jacobian = Vec::new();
+        let mut jacobian = self.jacobian.start();
         let is_theta = |j: usize| !tangents.iter().any(|tangent| tangent.range.contains(&j));
         for (term, cov) in pls.covs().iter().enumerate() {
             let k = cov.vsize();
@@ -188,7 +188,7 @@ impl Derivatives {
                 }
             });
         }
-        self.add_sandwich(&jacobian, n_theta, hessian);
+        self.add_sandwich(jacobian, n_theta, hessian);
     }
 }
 

@@ -69,7 +69,7 @@ impl Derivatives {
     pub(super) fn add_trailing_traces(&mut self, pls: &Pls) {
         for (b, block) in pls.layout.blocks.iter().enumerate() {
             let k = block.vsize;
-            let Some(inverse) = &self.inverses[b] else {
+            let Some(inverse) = self.inverses[b].get() else {
                 self.add_singular_trace(pls, b);
                 continue;
             };

@@ -141,16 +141,12 @@ impl RelCov {
     /// # Errors
     /// `Parameter`.
     pub fn validate(&self, theta: &[f64]) -> Result<()> {
-        for part in self.parts.iter().filter(|part| !part.covariance().is_filled()) {
-            let n = part.range().len();
-            let (mut lower, mut upper) = (vec![0.0; n], vec![0.0; n]);
-            part.covariance().bounds(part.size, &mut lower, &mut upper);
-            for (i, value) in theta[part.range()].iter().enumerate() {
-                let is_correlation = upper[i].is_finite();
-                if is_correlation && !(lower[i]..=upper[i]).contains(value) {
-                    let (index, lower, upper) = (part.theta_start + i, lower[i], upper[i]);
-                    return Err(Error::Parameter { index, value: *value, lower, upper });
-                }
+        for part in &self.parts {
+            let Some((lower, upper)) = part.covariance().correlation_range(part.size) else { continue };
+            let index = part.range().end - 1;
+            let value = theta[index];
+            if !(lower..=upper).contains(&value) {
+                return Err(Error::Parameter { index, value, lower, upper });
             }
         }
         Ok(())

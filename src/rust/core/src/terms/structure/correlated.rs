@@ -103,6 +103,10 @@ impl<C: Correlation> Covariance for Correlated<C> {
         start[self.rho(k)] = 0.0;
     }
 
+    fn correlation_range(&self, k: usize) -> Option<(f64, f64)> {
+        Some(self.correlation.range(k))
+    }
+
     fn bounds(&self, k: usize, lower: &mut [f64], upper: &mut [f64]) {
         lower.fill(0.0);
         upper.fill(f64::INFINITY);

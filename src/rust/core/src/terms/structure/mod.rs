@@ -124,6 +124,11 @@ pub(super) trait Covariance: Sync {
         self.places(k, &mut |row, column, index| start[index] = f64::from(u8::from(row == column)));
     }
 
+    /// The smallest and the largest value of the last parameter if that is a correlation.
+    fn correlation_range(&self, _k: usize) -> Option<(f64, f64)> {
+        None
+    }
+
     /// The smallest and the largest value of each parameter.
     fn bounds(&self, k: usize, lower: &mut [f64], upper: &mut [f64]) {
         upper.fill(f64::INFINITY);
