@@ -4,8 +4,8 @@
 #'
 #' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton method with exact
 #'   derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact gradients, for which `"newton"` takes its
-#'   second derivatives from differences of these and costs more. Or the name of an NLopt algorithm, such as `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`,
-#'   `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`,
+#'   second derivatives from differences of these and costs more. Or the name of an NLopt algorithm, such as
+#'   `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`,
 #'   `"LD_TNEWTON"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
 #' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or absolute.
 #' @param xtol_rel,xtol_abs Stop when an iteration moves theta by less.
@@ -30,8 +30,9 @@
 #'
 #'   Of generalized models only `theta` can be held (a fixed effect: by an offset).
 #'
-#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. Held coefficients have a standard
-#'   error of zero.
+#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a standard error of zero,
+#'   and [confint()][confint.rlmm] gives its value as both limits. [refit()], [update()][update.rlmm] and `drop1()` hold the
+#'   same, but for what a changed formula no longer has. `list()` holds nothing.
 #' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or these:
 #'   `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor), `check_nobs_vs_nre` (fewer random
 #'   effects than observations for each term), `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1`

@@ -1,37 +1,4 @@
-# Parameters that are held at given values: `rlmm_control(fixed = )`.
-
-#' Check the shape of `fixed`; whether the model has such parameters is checked when it is known
-#' @noRd
-check_fixed <- function(fixed) {
-  if (is.null(fixed)) return(NULL)
-  is_numbers <- \(x) is.numeric(x) && length(x) > 0L && all(is.finite(x)) && is_named_once(x)
-  is_covariances <- \(x) is.list(x) && length(x) > 0L && is_named_once(x) && all(vapply(x, is.numeric, NA))
-  is_good <- list(
-    theta = is_numbers, beta = is_numbers, sigma = \(x) is_number(x) && x > 0, cov = is_covariances
-  )
-  bad <- if (is.list(fixed) && is_named_once(fixed)) {
-    Find(\(name) is.null(is_good[[name]]) || !is_good[[name]](fixed[[name]]), names(fixed))
-  } else {
-    ""
-  }
-  if (is.null(bad)) return(fixed)
-  abort_control(
-    "`fixed` must be a list of parameters to hold: `theta`, `beta`, `sigma`, `cov`.",
-    if (nzchar(bad)) {
-      paste0("Its element ", tick(bad), " is ", describe_type(fixed[[bad]]), ".")
-    } else {
-      paste0("It is ", describe_type(fixed), ".")
-    },
-    c(i = "`theta` and `beta` are named vectors, `sigma` is a positive number, `cov` a named list of matrices.",
-      i = "For example `fixed = list(beta = c(Days = 10), cov = list(\"1 | Subject\" = 1300))`."),
-    arg = "fixed"
-  )
-}
-
-is_named_once <- function(x) {
-  names <- names(x)
-  length(x) > 0L && !is.null(names) && all(nzchar(names)) && !anyNA(names) && !anyDuplicated(names)
-}
+# Parameters that are held at given values by `rlmm_control(fixed = )`.
 
 # Sigma -----------------------------------------------------------------------
 
@@ -140,22 +107,42 @@ plain_label <- function(x) {
 covariance_theta <- function(entry, covariance) {
   k <- length(entry$columns)
   if (length(covariance) == 1L && k == 1L) covariance <- matrix(covariance)
-  if (!is.matrix(covariance) || any(dim(covariance) != k) || !all(is.finite(covariance))) {
-    abort_covariance(entry, paste0("must be a matrix of ", k, " x ", k, " finite numbers."))
+  if (!is.matrix(covariance) || any(dim(covariance) != k)) {
+    found <- if (is.matrix(covariance)) paste(dim(covariance), collapse = " x ") else describe_type(covariance)
+    abort_covariance(entry, paste0("must be a matrix of ", k, " x ", k, " numbers."), found)
+  }
+  if (!all(is.finite(covariance))) {
+    found <- format(covariance[!is.finite(covariance)][1L])
+    abort_covariance(entry, "must be finite.", paste("a matrix with", found))
   }
   covariance <- unname(covariance)
   size <- max(abs(covariance))
-  values <- if (size > 0) eigen(covariance, symmetric = TRUE, only.values = TRUE)$values else 0
-  if (!isSymmetric(covariance) || min(values) < -1e-10 * size) {
-    abort_covariance(entry, "must be symmetric, without negative eigenvalues.")
+  if (!isSymmetric(covariance)) {
+    abort_covariance(entry, "must be symmetric.", describe_asymmetry(covariance))
+  }
+  smallest <- if (size > 0) min(eigen(covariance, symmetric = TRUE, only.values = TRUE)$values) else 0
+  if (smallest < -1e-10 * size) {
+    found <- if (k == 1L) format(smallest) else paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
+    abort_covariance(entry, if (k == 1L) "must not be negative." else "must be positive semi-definite.", found)
   }
   theta <- structured_theta(entry, covariance)
   found <- tcrossprod(lambda_block(entry, replace(numeric(max(entry$theta)), entry$theta, theta)))
   if (max(abs(found - covariance)) > 1e-7 * size) {
     written <- deparse_one(structured_call(entry$structure, quote(effects | group)))
-    abort_covariance(entry, paste0("must have the structure of the term, ", tick(written), "."))
+    found <- paste("a matrix of another structure; the nearest has", describe_difference(covariance, found))
+    abort_covariance(entry, paste0("must have the structure of the term, ", tick(written), "."), found)
   }
   theta
+}
+
+describe_asymmetry <- function(matrix) {
+  at <- arrayInd(which.max(abs(matrix - t(matrix))), dim(matrix))
+  paste("a matrix with", format(matrix[at]), "and", format(matrix[at[, 2:1, drop = FALSE]]), "on its two sides")
+}
+
+describe_difference <- function(given, nearest) {
+  at <- arrayInd(which.max(abs(given - nearest)), dim(given))
+  paste0(format(nearest[at]), " for ", format(given[at]), " at [", at[1L], ", ", at[2L], "]")
 }
 
 # Theta of a term with this structure, whether or not the matrix has it.
@@ -175,9 +162,9 @@ structured_theta <- function(entry, covariance) {
   c(shown, min(max(rho, range[["lower"]]), range[["upper"]]))
 }
 
-abort_covariance <- function(entry, problem) {
+abort_covariance <- function(entry, problem, found) {
   abort_rlmm(
-    paste0("The covariance of ", tick(term_text(entry)), " in `fixed$cov` ", problem),
+    c(paste0("The covariance of ", tick(term_text(entry)), " in `fixed$cov` ", problem), x = paste0("It is ", found, ".")),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", term = entry$label
   )
 }
@@ -185,7 +172,7 @@ abort_covariance <- function(entry, problem) {
 abort_held_twice <- function(entry) {
   abort_rlmm(
     c("`fixed` must hold each parameter once.",
-      x = paste0("The covariance of ", tick(term_text(entry)), " is held, and elements of its theta too.")),
+      x = paste0("The covariance of ", tick(term_text(entry)), " is held twice, or elements of its theta too.")),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
   )
 }
@@ -246,7 +233,8 @@ held_note <- function(fit, parts = c("beta", "theta", "cov")) {
   fixed <- fit$control$fixed[parts]
   what <- c(
     if (length(fixed$beta) > 0L) {
-      paste(if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients", enumerate(tick(names(fixed$beta)), max = 20L))
+      names <- enumerate(tick(names(fixed$beta)), max = 20L)
+      paste(if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients", names)
     },
     if (length(fixed$theta) > 0L) paste("theta", enumerate(tick(names(fixed$theta)), max = 20L)),
     if (length(fixed$cov) > 0L) paste("the covariance of", enumerate(tick(held_labels(fit)), max = 20L))

@@ -92,6 +92,7 @@ rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start 
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(formula, data, FALSE, control, extras, na_action, contrasts, approximation = approximation)
   start <- glmm_start(start, design)
+  control <- design$control
   held <- held_theta(control, design$random)
   start$theta <- core_start(start$theta, held, design$random)
   est <- core_glmm_fit(design$spec, start, core_control(control, verbose, design, held))

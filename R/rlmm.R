@@ -43,6 +43,7 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
   start <- check_start(start, design$random)
+  control <- design$control
   held <- held_theta(control, design$random, design$spec$sigma)
   est <- core_fit(
     design$spec, core_start(start, held, design$random), core_control(control, verbose, design, held)
@@ -54,7 +55,8 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
 
 #' From a formula to what Rust needs, and what the fit keeps
 #' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
-#' @return A list: `formula`, `frame`, `fixed`, `random`, and the `spec` of ARCHITECTURE.md.
+#' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of ARCHITECTURE.md, and `control`, without held
+#'   parameters that the model lacks if it comes from another model (see [let_go()]).
 #' @noRd
 model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), extras = NULL,
                          na_action = stats::na.omit, contrasts = NULL, sigma = NULL, approximation = NULL) {
@@ -67,12 +69,13 @@ model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_contr
   frame <- build_frame(parsed, env, data, extras, na_action)
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
+  control <- let_go(control, fixed$fixed, random$random)
   y <- if (is.null(approximation)) response(frame)
   fixed$fixed$held <- held_beta(control, fixed$fixed)
   spec <- design_spec(frame, fixed$x, y, random$terms, REML, known_sigma(sigma, control), fixed$fixed$held)
   if (!is.null(approximation)) spec <- glmm_spec(spec, frame, approximation, random$random)
   check_model(spec, random$random, fixed$fixed, control$checks)
-  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec,
+  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec, control = control,
     family = approximation$family)
 }
 

@@ -136,6 +136,16 @@ correlated_lambda <- function(structure, par, k) {
   s * if (structures[[structure]]$call == "cs") cs_factor(rho, k) else ar1_factor(rho, k)
 }
 
+#' The correlation matrix of a term with a parameter for it
+#' @noRd
+structure_correlation <- function(entry, theta) {
+  k <- length(entry$columns)
+  rho <- theta[entry$theta[length(entry$theta)]]
+  distance <- abs(outer(seq_len(k), seq_len(k), `-`))
+  values <- if (structures[[entry$structure]]$call == "cs") rho^(distance > 0) else rho^distance
+  structure(values, dimnames = list(entry$columns, entry$columns))
+}
+
 ar1_factor <- function(rho, k) {
   distance <- outer(seq_len(k), seq_len(k), `-`)
   factor <- ifelse(distance < 0, 0, rho^pmax(distance, 0))

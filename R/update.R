@@ -5,6 +5,9 @@
 #' neither, because they were removed, or local to a function that has returned, the model frame stored in the fit
 #' takes their place.
 #'
+#' Parameters that are held (see [rlmm_control()]) stay so. Those that a new formula no longer has are let go, which a
+#' message tells.
+#'
 #' @param object A fitted model.
 #' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added and removed like
 #'   others.
@@ -24,6 +27,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   if (!missing(formula.)) {
     formula <- stats::update.formula(formula, formula.)
     call$formula <- formula
+    if (!is.null(object$control$fixed)) call$control <- lenient_control(object)
   }
   for (name in names(changes)) call[name] <- list(changes[[name]])
   # An argument changed to NULL is one that the call doesn't have.
@@ -34,6 +38,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   changed <- c(names(changes), if (!missing(formula.)) "formula")
   fit <- evaluate_update(object, call, formula, changed, parent.frame())
   fit$call <- call
+  if (inherits(call$control, "rlmm_control")) fit$call$control <- fit$control
   fit
 }
 
@@ -71,7 +76,7 @@ kept_arguments <- function(fit, args, data, caller) {
     switch(
       name,
       REML = fit$reml,
-      control = fit$control,
+      control = if (inherits(args$control, "rlmm_control")) args$control else fit$control,
       sigma = fit$sigma,
       family = fit$family,
       eval_first(args[[name]], if (name %in% evaluated_in_data) data, list(home, caller))

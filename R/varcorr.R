@@ -22,7 +22,7 @@
 VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
   check_nonnegative(sigma, "sigma")
   relative <- if (isFALSE(x$relative)) 1 else sigma
-  components <- lapply(lambda_templates(x), covariance_component, sigma = relative)
+  components <- Map(covariance_component, x$random, lambda_templates(x), list(x$theta), sigma = relative)
   structure(
     stats::setNames(components, component_names(x)),
     groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),
@@ -38,10 +38,15 @@ variance_notes <- function(fit) {
 # A generalized model without dispersion has no residual standard deviation.
 has_scale <- function(fit) !is_glmm(fit) || has_dispersion(fit$family)
 
-covariance_component <- function(template, sigma) {
+covariance_component <- function(entry, template, theta, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))
-  correlation <- covariance / outer(stddev, stddev)
+  correlation <- if (has_rho(entry$structure)) {
+    # As it is a parameter, it has no rounding error; but it means nothing for less than two effects.
+    structure_correlation(entry, theta) * if (sum(stddev > 0) < 2) NaN else 1
+  } else {
+    covariance / outer(stddev, stddev)
+  }
   # 0/0 off the diagonal says that the correlation isn't defined; with itself an effect has correlation 1.
   diag(correlation) <- 1
   structure(covariance, stddev = stddev, correlation = correlation)

@@ -26,17 +26,22 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   joint <- joint_vcov(object)
   flat <- attr(joint, "flat")
   singular <- attr(joint, "singular")
-  if (scale == "theta") return(structure(without_rows(joint, is_touched(diag(ncol(joint)), flat)), singular = singular))
+  if (scale == "theta") {
+    joint[fit_held(object)$index, ] <- 0
+    joint[, fit_held(object)$index] <- 0
+    return(structure(without_rows(joint, is_touched(diag(ncol(joint)), flat)), singular = singular))
+  }
   map <- variance_map(object, scale)
   n <- length(map$value)
   kept <- if (object$known_sigma) -n else seq_len(n)
   free <- seq_len(ncol(joint))
   jacobian <- map$jacobian[kept, free, drop = FALSE]
-  lost <- singular_rows(object)
+  constant <- held_rows(object, scale)
+  lost <- setdiff(singular_rows(object), constant)
   # Nothing of a singular term's parameters is used: 0 for `NA`, `NaN` and what is undefined.
   joint[is.na(joint)] <- 0
   # What is held doesn't vary with sigma; computed, that would be a rounding error.
-  jacobian[c(lost, held_rows(object)), ] <- 0
+  jacobian[c(lost, constant), ] <- 0
   out <- jacobian %*% joint %*% t(jacobian)
   structure(without_rows(out, c(lost, which(is_touched(jacobian, flat)))), singular = singular)
 }
@@ -131,11 +136,17 @@ singular_rows <- function(object) {
   setdiff(term_rows(object, is_singular(object)$singular), which(unlist(at_boundary)))
 }
 
-# Rows of terms held on the scale of the response.
-
-held_rows <- function(object) {
-  absolute <- fit_held(object)$absolute
-  term_rows(object, vapply(object$random, \(entry) any(entry$theta %in% absolute), NA))
+# Rows of terms held on the scale of the response, and of correlations that are held by theta.
+held_rows <- function(object, scale) {
+  held <- fit_held(object)
+  absolute <- term_rows(object, vapply(object$random, \(entry) any(entry$theta %in% held$absolute), NA))
+  all <- term_rows(object, held_terms(object))
+  if (object$known_sigma) return(all)
+  if (scale != "sd") return(absolute)
+  cells <- lapply(object$random, covariance_cells)
+  is_cor <- unlist(lapply(cells, \(cells) cells[, 1] != cells[, 2]))
+  rho <- unlist(lapply(object$random, \(entry) has_rho(entry$structure) & entry$theta %in% held$index))
+  which(is_cor & (seq_along(is_cor) %in% all | rho)) |> union(absolute)
 }
 
 term_rows <- function(object, chosen) {
@@ -143,9 +154,10 @@ term_rows <- function(object, chosen) {
   which(rep(chosen, n_cells))
 }
 
-#' Standard errors of the variance parameters, by name; `NA` where there are none
+#' Standard errors of the variance parameters, by name; `NA` where there are none, and 0 of what is held
 #' @noRd
 variance_errors <- function(object, scale = "sd") {
   variance <- diag(variance_vcov(object, scale))
-  sqrt(ifelse(variance > 0, variance, NA))
+  held <- seq_along(variance) %in% held_rows(object, scale)
+  sqrt(ifelse(variance > 0 | held, variance, NA))
 }

@@ -167,7 +167,7 @@ test_that("structures are held too, and must be those of the term", {
   diagonal <- Reaction ~ Days + diag(Days | Subject)
   expect_error(sleep_fit(list(cov = list(Subject = value)), diagonal), "structure", class = "rlmm_error_fixed")
   expect_error(sleep_fit(list(cov = list(Subject = diag(3)))), "2 x 2", class = "rlmm_error_fixed")
-  expect_error(sleep_fit(list(cov = list(Subject = -value))), "eigenvalues", class = "rlmm_error_fixed")
+  expect_error(sleep_fit(list(cov = list(Subject = -value))), "eigenvalue", class = "rlmm_error_fixed")
   expect_error(sleep_fit(list(cov = list(Person = value))), "is none", class = "rlmm_error_fixed")
   twice <- list(cov = list(Subject = value), theta = c(Subject.Days = 1))
   expect_error(sleep_fit(twice), "once", class = "rlmm_error_fixed")
