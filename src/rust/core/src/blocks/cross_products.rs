@@ -1,4 +1,7 @@
 //! A = [Z X y]' W [Z X y], summed up once; everything after it is free of `n`.
+//!
+//! Equal rows of X aren't put together first: finding them takes as much reading as summing up. With 20 columns of
+//! factors and a million rows the products in X alone are 2 % of a whole call, all sums 30 %, most of it moving data.
 
 use faer::{MatMut, MatRef};
 
