@@ -13,6 +13,14 @@
 #' * **false_boundary**: the gradient in theta vanishes only because the covariance of a term is singular there; more
 #'   variance in the direction given lowers the objective.
 #' * **saddle**: the gradient vanishes, but the objective falls on both sides in some direction.
+#' * **unbounded**: nothing of interest is left to gain, but the optimum is a limit: the residual variance tends to zero
+#'   beside that of the terms named. On the scale of the response the variances of these are as good as reached; relative to
+#'   the residual variance, as in theta, they have no bound. (Of a generalized model: variances tend to infinity.)
+#' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the terms named from each other,
+#'   or from that of the residuals.
+#'
+#' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only those with a correlation
+#' parameter (`cs()`, `ar1()`) are known to have several; [allFit()] or another `start` may find them.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an optimum has `G` without
 #' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean square.
@@ -26,8 +34,8 @@
 #' @param object A fit.
 #' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm` (largest element of
 #'   the gradient in theta, each in units of its column of Z), `curvatures` (eigenvalues of the Hessian in theta, likewise),
-#'   `hessian` (`"exact"`; `"average"` where the exact one would cost too much; `"differences"`), `status` of the optimizer,
-#'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
+#'   `hessian` (`"exact"`; `"average"` where the exact one would cost too much; `"differences"`), `suspects` (the terms
+#'   without a bound, or those that can't be identified), `status` of the optimizer, `linear` (is it a linear model?), `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
 #'   combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
 #' @examples
@@ -41,6 +49,8 @@ certificate <- function(object) {
   singular <- is_singular(object)
   parts <- lapply(seq_along(object$random), certificate_part, random = object$random, parts = found$parts)
   number <- \(name) vapply(parts, `[[`, 0, name)
+  involved <- vapply(object$random, \(entry) any(entry$theta %in% found$suspects), NA)
+  found$suspects <- singular$term[involved]
   found$parts <- NULL
   terms <- data.frame(
     term = singular$term, rank = singular$rank, size = singular$size, lambda_min = number("lambda_min"),
@@ -48,7 +58,7 @@ certificate <- function(object) {
   )
   structure(
     c(found, list(
-      status = object$optsum$status, terms = terms,
+      status = object$optsum$status, linear = !is_glmm(object), terms = terms,
       directions = stats::setNames(lapply(parts, `[[`, "direction"), singular$term), singularity = singular
     )),
     class = "rlmm_certificate"
@@ -138,9 +148,30 @@ verdict_lines <- function(x) {
         paste0("More variance lowers the objective by about ", gain, way_out_phrase(x$directions[[worst]]), ".")
       )
     },
-    saddle = "Not an optimum: a saddle point. The gradient is zero, but the objective falls to both sides of theta."
+    saddle = "Not an optimum: a saddle point. The gradient is zero, but the objective falls to both sides of theta.",
+    unbounded = unbounded_lines(x),
+    unidentified = paste0("Optimal, but not identified: the data can't tell ", suspects_phrase(x), " from ",
+      if (!is_one_variance(x)) "each other or from ", "that of the residuals.")
   )
 }
+
+unbounded_lines <- function(x) {
+  which <- suspects_phrase(x)
+  if (!x$linear) return(paste0("Optimal in the limit: there is no bound to ", which, "."))
+  c(
+    paste0("Optimal in the limit: the residual variance tends to zero beside ", which, "."),
+    "On the scale of the response the estimates are as good as reached; relative to the residuals' they have no bound."
+  )
+}
+
+suspects_phrase <- function(x) {
+  paste(if (is_one_variance(x)) "the variance of" else "the variances of", enumerate(tick(x$suspects)))
+}
+
+is_one_variance <- function(x) sum(x$terms$size[x$terms$term %in% x$suspects]) == 1
+
+# Nothing is gained by another step.
+is_final <- function(verdict) !is.null(verdict) && verdict %in% c("optimal", "unbounded", "unidentified")
 
 optimum_lines <- function(singular) {
   if (!any(singular$singular)) {
@@ -174,6 +205,8 @@ verdict_phrase <- function(certificate) {
       "not converged (a Newton step promises ", format(certificate$predicted_decrease, digits = 2), ")"
     ),
     false_boundary = "not an optimum: singular, but shouldn't be",
-    saddle = "not an optimum: a saddle point"
+    saddle = "not an optimum: a saddle point",
+    unbounded = "optimal in the limit: some variances have no bound",
+    unidentified = "optimal, but not identified"
   )
 }

@@ -86,6 +86,6 @@ format_setting <- function(value) {
 #' @noRd
 stopped_early <- function(fit) {
   verdict <- fit$optsum$certificate$verdict
-  if (!is.null(verdict)) return(verdict != "optimal" && !is.na(fit$optsum$certificate$predicted_decrease))
+  if (!is.null(verdict)) return(!is_final(verdict) && !is.na(fit$optsum$certificate$predicted_decrease))
   !fit$optsum$status %in% c("SUCCESS", "FTOL_REACHED", "XTOL_REACHED", "STOPVAL_REACHED", "ROUNDOFF_LIMITED")
 }

@@ -166,7 +166,8 @@ separation_note <- function(fit) {
 }
 
 stopped_note <- function(fit) {
-  if (!stopped_early(fit)) {
+  is_ambiguous <- is_final(fit$optsum$certificate$verdict) && fit$optsum$certificate$verdict != "optimal"
+  if (!stopped_early(fit) && !is_ambiguous) {
     return(NULL)
   }
   reason <- stop_reason(fit$optsum)

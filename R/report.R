@@ -18,7 +18,7 @@ report_fit <- function(fit, spec) {
 report_convergence <- function(fit) {
   optsum <- fit$optsum
   reason <- stop_reason(optsum)
-  if (is.null(reason) || identical(optsum$certificate$verdict, "optimal")) return(invisible())
+  if (is.null(reason) || is_final(optsum$certificate$verdict)) return(invisible())
   gain <- optsum$certificate$predicted_decrease %||% NA
   warn_rlmm(
     c(paste0("The optimizer stopped before converging: ", reason, "."), i = recent_progress(optsum$fitlog),
@@ -28,11 +28,14 @@ report_convergence <- function(fit) {
   )
 }
 
-#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be gained
+#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be gained; tell of optima that
+#' are a limit or one of many
 #' @noRd
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
-  if (is.null(verdict) || verdict == "optimal" || is_early(fit$optsum$status)) return(invisible())
+  if (is.null(verdict) || verdict == "optimal") return(invisible())
+  if (is_final(verdict)) return(report_ambiguous(fit, verdict))
+  if (is_early(fit$optsum$status)) return(invisible())
   # As a separated effect grows nothing is wrong, but that there is no end to it.
   if (length(fit$separated) > 0L) return(invisible())
   # Without a finite prediction nothing is known to be wrong: such fits reproduce the response.
@@ -45,6 +48,17 @@ report_certificate <- function(fit, spec) {
       i = if (verdict != "false_boundary") paste0("It concerns ", tick(term), " most."), i = refit_hint(fit$optsum$optimizer)),
     "rlmm_warning_convergence", status = fit$optsum$status, verdict = verdict, term = term
   )
+}
+
+#' Tell of an optimum that is a limit, or one of many
+#'
+#' Nothing went wrong: it is a property of model and data, as a singular fit is.
+#' @noRd
+report_ambiguous <- function(fit, verdict) {
+  lines <- verdict_lines(certificate(fit))
+  if (verdict == "unidentified") lines <- c(lines, "Hold one of the parameters with `rlmm_control(fixed = )`?")
+  lines <- c(lines[1L], stats::setNames(lines[-1L], rep("i", length(lines) - 1L)))
+  signal(fit$control$checks$conv_singular, lines, verdict)
 }
 
 refit_hint <- function(optimizer) {
@@ -128,7 +142,9 @@ report_exact <- function(fit, spec) {
 
 report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
-  if (policy == "ignore" || !isSingular.rlmm(fit)) return(invisible())
+  # Where the data leave it open a variance isn't estimated as zero.
+  is_open <- identical(fit$optsum$certificate$verdict, "unidentified")
+  if (policy == "ignore" || is_open || !isSingular.rlmm(fit)) return(invisible())
   details <- is_singular(fit)
   details <- details[details$singular, ]
   lines <- singular_lines(details)

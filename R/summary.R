@@ -12,7 +12,7 @@
 #'
 #' Variances that are estimated as zero, and parameters that are held by [rlmm_control()], count as known for the degrees
 #' of freedom. For models with very many crossed effects they come from the average information, as the exact Hessian would
-#' cost too much; there the degrees of freedom are large anyway.
+#' cost too much, and the summary says so; there the degrees of freedom are large anyway.
 #'
 #' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`), p-values, columns that
 #' were dropped, and for singular fits which term is singular and why.
@@ -38,6 +38,7 @@ summary.rlmm <- function(object, correlation = NULL, ddf = NULL, conf.int = FALS
   check_confidence(level)
   p <- length(object$beta)
   covariance <- vcov.rlmm(object)
+  df <- if (ddf == "satterthwaite") satterthwaite_df(object)
   structure(
     list(
       methTitle = model_title(object), objClass = class(object)[1],
@@ -45,11 +46,11 @@ summary.rlmm <- function(object, correlation = NULL, ddf = NULL, conf.int = FALS
       call = object$call, formula = object$formula, family = object$family$family, link = object$family$link,
       AICtab = criterion_table(object), logLik = logLik.rlmm(object), REML = isREML.rlmm(object),
       devcomp = list(cmp = deviance_components(object), dims = dimensions(object)),
-      coefficients = fixed_effects_table(object, ddf, sqrt(diag(covariance))),
+      coefficients = fixed_effects_table(object, ddf, sqrt(diag(covariance)), df),
       sigma = object$sigma, vcov = covariance, varcor = VarCorr.rlmm(object),
       nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
       residuals = if (!is.null(object$frame)) residuals(object, type = "scaled"),
-      shape = shape_estimate(object), notes = fit_notes(object), optinfo = object$optsum, na.action = object$na_action,
+      shape = shape_estimate(object), notes = c(fit_notes(object), average_note(df)), optinfo = object$optsum, na.action = object$na_action,
       correlation = correlation %||% if (p > getOption("lme4.summary.cor.max", 20)) NA else TRUE,
       ddf = ddf, conf.int = conf.int, level = level
     ),
@@ -65,9 +66,12 @@ choose_ddf <- function(fit, ddf = NULL) {
 # lmerTest writes "Satterthwaite".
 tolower_words <- function(x) if (is.character(x)) tolower(x) else x
 
-fixed_effects_table <- function(fit, ddf, std_error) {
-  df <- if (ddf == "satterthwaite") satterthwaite_df(fit)
+fixed_effects_table <- function(fit, ddf, std_error, df = if (ddf == "satterthwaite") satterthwaite_df(fit)) {
   coefficient_table(fit$beta, std_error, ddf, is_glmm(fit), df)
+}
+
+average_note <- function(df) {
+  if (identical(attr(df, "hessian"), "average")) "Degrees of freedom from the average information."
 }
 
 #' The table of the fixed effects: tests according to `ddf`.

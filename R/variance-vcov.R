@@ -1,6 +1,7 @@
 #' Covariance matrix of the variance parameters
 #'
-#' From the exact Hessian of the log-likelihood in theta and sigma, by the delta method. The square roots of the
+#' From the exact Hessian of the log-likelihood in theta and sigma (of models with very many crossed effects the average
+#' information, and the attribute `"hessian"` is `"average"`), by the delta method. The square roots of the
 #' diagonal are standard errors; [confint()] makes intervals of them.
 #'
 #' The estimates of standard deviations and correlations are far from normal in small samples: judge intervals from
@@ -23,13 +24,16 @@
 variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   check_linear(object)
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
-  joint <- joint_vcov(object)
+  found <- fit_joint(object)
+  joint <- joint_vcov(object, found)
   flat <- attr(joint, "flat")
-  singular <- attr(joint, "singular")
+  told <- \(matrix) structure(
+    matrix, singular = attr(joint, "singular"), hessian = if (found$curvature == "average") "average"
+  )
   if (scale == "theta") {
     joint[fit_held(object)$index, ] <- 0
     joint[, fit_held(object)$index] <- 0
-    return(structure(without_rows(joint, is_touched(diag(ncol(joint)), flat)), singular = singular))
+    return(told(without_rows(joint, is_touched(diag(ncol(joint)), flat))))
   }
   map <- variance_map(object, scale)
   n <- length(map$value)
@@ -43,7 +47,7 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   # What is held doesn't vary with sigma; computed, that would be a rounding error.
   jacobian[c(lost, constant), ] <- 0
   out <- jacobian %*% joint %*% t(jacobian)
-  structure(without_rows(out, c(lost, which(is_touched(jacobian, flat)))), singular = singular)
+  told(without_rows(out, c(lost, which(is_touched(jacobian, flat)))))
 }
 
 without_rows <- function(matrix, rows) {

@@ -107,3 +107,80 @@ test_that("the message, is_singular(), the summary and the certificate agree", {
     expect_true(any(grepl("singular", format(summary(fit)))))
   }
 })
+
+# Restricted log-likelihood of a model whose residual variance is zero, by dense algebra, times -2.
+limit_reml <- function(y, x, relative) {
+  inverse <- solve(relative)
+  info <- crossprod(x, inverse %*% x)
+  residual <- y - x %*% solve(info, crossprod(x, inverse %*% y))
+  n <- length(y) - ncol(x)
+  variance <- drop(crossprod(residual, inverse %*% residual)) / n
+  log_det <- \(m) as.numeric(determinant(m)$modulus)
+  list(objective = n * log(2 * pi * variance) + n + log_det(relative) + log_det(info), sd = sqrt(variance))
+}
+
+test_that("a residual variance that tends to zero is an optimum in the limit", {
+  data <- transform(sleepstudy, f = factor(Days))
+  for (rho in c(0.3, 0.5, 0.8)) {
+    control <- rlmm_control(fixed = list(theta = c(Subject.rho = rho)))
+    expect_message(
+      fit <- rlmm(Reaction ~ 1 + ar1(0 + f | Subject), data, control = control), class = "rlmm_message_unbounded"
+    )
+    limit <- limit_reml(data$Reaction, matrix(1, 180), kronecker(diag(18), rho^abs(outer(0:9, 0:9, "-"))))
+    expect_lt(abs(fit$dev$objective - limit$objective), 1e-3)
+    expect_equal(unname(fit$sigma * fit$theta[1]), limit$sd, tolerance = 1e-6)
+    found <- certificate(fit)
+    expect_identical(found$verdict, "unbounded")
+    expect_identical(found$suspects, "ar1(0 + f | Subject)")
+    expect_match(format(found)[1], "the residual variance tends to zero", fixed = TRUE)
+    expect_true(any(grepl("the residual variance", format(summary(fit)))))
+  }
+  # An estimated correlation leaves something to the residuals.
+  expect_silent(fit <- rlmm(Reaction ~ 1 + ar1(0 + f | Subject), data))
+  expect_identical(certificate(fit)$verdict, "optimal")
+  # A standard deviation may be large and known well.
+  set.seed(7)
+  data <- data.frame(g = gl(20, 5))
+  data$y <- rnorm(20)[data$g] + 1e-4 * rnorm(100)
+  expect_silent(fit <- rlmm(y ~ 1 + (1 | g), data))
+  expect_gt(fit$theta, 1000)
+  expect_identical(certificate(fit)$verdict, "optimal")
+})
+
+test_that("variances that the data can't tell apart are named", {
+  data <- transform(sleepstudy, f = factor(Days), row = factor(seq_len(180)), copy = factor(as.integer(Subject) * 2))
+  control <- rlmm_control(check_nobs_vs_nlev = "ignore", check_nobs_vs_nre = "ignore")
+  fitted <- function(formula) {
+    expect_message(fit <- rlmm(formula, data, control = control), class = "rlmm_message_unidentified")
+    expect_identical(certificate(fit)$verdict, "unidentified")
+    certificate(fit)
+  }
+  expect_match(format(fitted(Reaction ~ 1 + (1 | row)))[1], "the variance of `(1 | row)` from that of", fixed = TRUE)
+  expect_match(format(fitted(Reaction ~ Days + (Days | row)))[1], "from each other or from that of", fixed = TRUE)
+  expect_identical(fitted(Reaction ~ 1 + diag(0 + f | Subject))$suspects, "diag(0 + f | Subject)")
+  expect_identical(fitted(Reaction ~ Days + (1 | Subject) + (1 | copy))$suspects, c("(1 | Subject)", "(1 | copy)"))
+  expect_identical(fitted(Reaction ~ Days + (Days | Subject) + (1 | copy))$suspects, c("(Days | Subject)", "(1 | copy)"))
+})
+
+test_that("where the exact Hessian isn't affordable the average information is used, and named", {
+  set.seed(1)
+  data <- data.frame(s = gl(12000, 2), i = factor(rep(1:10, length.out = 24000)), x = rnorm(24000))
+  data$y <- data$x + rnorm(12000)[data$s] + rnorm(10)[data$i] + rnorm(24000)
+  fit <- rlmm(y ~ x + (1 | s) + (1 | i), data)
+  expect_error(hessian(fit), "needs 1.1 GiB", class = "rlmm_error_hessian_too_large")
+  expect_error(hessian(fit, parameterization = "sqrt"), class = "rlmm_error_hessian_too_large")
+  expect_identical(certificate(fit)[c("verdict", "hessian")], list(verdict = "optimal", hessian = "average"))
+  expect_match(format(summary(fit)), "Degrees of freedom from the average information", all = FALSE)
+  found <- variance_vcov(fit, "theta")
+  expect_identical(attr(found, "hessian"), "average")
+  # The exact one, by differences of the objective, as sigma follows from theta.
+  objective <- as.function(fit)
+  step <- 1e-3 * fit$theta
+  second <- outer(1:2, 1:2, Vectorize(\(i, j) {
+    at <- \(a, b) objective(fit$theta + a * step * (1:2 == i) + b * step * (1:2 == j))
+    (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * step[i] * step[j])
+  }))
+  expect_equal(unname(found[1:2, 1:2]), 2 * solve(second), tolerance = 0.05, ignore_attr = TRUE)
+  expect_null(attr(variance_vcov(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)), "hessian"))
+  expect_false(any(grepl("average", format(summary(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff))))))
+})

@@ -252,3 +252,14 @@ test_that("with a parameter held the others stay in the parameter space", {
     expect_identical(certificate(fit)$verdict, "optimal")
   }
 })
+
+test_that("every optimizer finds sigma beside a covariance held on the scale of the response", {
+  best <- optimize(\(s) dense_deviance(diag(c(1300, 0)), s, TRUE), c(15, 60), tol = 1e-8)
+  for (name in c("LD_LBFGS", "LD_VAR1", "LD_VAR2", "LD_TNEWTON", "LN_PRAXIS", "LN_BOBYQA")) {
+    control <- rlmm_control(fixed = list(cov = list("1 | Subject" = matrix(1300))), optimizer = name)
+    fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, control = control)
+    expect_equal(fit$dev$objective, best$objective, tolerance = 1e-10)
+    expect_identical(certificate(fit)$verdict, "optimal")
+    expect_lt(fit$optsum$feval, 100)
+  }
+})

@@ -52,6 +52,7 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
         ("gradient_norm", Robj::from(certificate.gradient_norm)),
         ("curvatures", Robj::from(&certificate.curvatures)),
         ("hessian", Robj::from(certificate.curvature.name())),
+        ("suspects", Robj::from(certificate.suspects.iter().map(|&j| j as i32 + 1).collect::<Vec<i32>>())),
         ("parts", List::from_values(certificate.ways_out.iter().map(part)).into_robj()),
     ])
 }

@@ -16,8 +16,15 @@ pub const NEGLIGIBLE_GAIN: f64 = 1e-6;
 const DOUBTFUL_GAIN: f64 = 1e-9;
 /// It gets so many evaluations.
 const SECOND_OPINION: usize = 300;
-/// A negative curvature this small beside the largest is rounding.
+/// A curvature this small beside the largest is rounding.
 const ROUNDING: f64 = 1e-7;
+/// Rounding error of an objective whose covariances are near the residual variance, relative to it. It grows with their
+/// ratio.
+const NOISE: f64 = 1e-13;
+/// A standard deviation so many times that of the residuals has no bound,
+const LARGE: f64 = 100.0;
+/// if its logarithm has no more slope and curvature than this; covariances with no more curvature can't be identified.
+const FLAT: f64 = 0.02;
 
 /// What was found at a theta.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +43,8 @@ pub struct Certificate {
     pub ways_out: Vec<WayOut>,
     /// The verdict.
     pub verdict: Verdict,
+    /// The elements of theta without a bound, or those that can't be identified.
+    pub suspects: Vec<usize>,
 }
 
 /// What to make of it.
@@ -49,6 +58,10 @@ pub enum Verdict {
     FalseBoundary,
     /// The gradient vanishes, but the objective curves down.
     Saddle,
+    /// No step of interest is left, but the objective falls as covariances tend to infinity beside the residual variance.
+    Unbounded,
+    /// No step of interest is left, but other covariances are as good.
+    Unidentified,
 }
 
 impl Verdict {
@@ -59,7 +72,14 @@ impl Verdict {
             Self::NotConverged => "not_converged",
             Self::FalseBoundary => "false_boundary",
             Self::Saddle => "saddle",
+            Self::Unbounded => "unbounded",
+            Self::Unidentified => "unidentified",
         }
+    }
+
+    /// Whether nothing is gained by going on.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Optimal | Self::Unbounded | Self::Unidentified)
     }
 }
 
@@ -106,11 +126,13 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     let mut predicted_decrease = if is_finite { model.step((n as f64).sqrt()).predicted } else { f64::NAN };
     let (gradient, curvature) = (search.natural_gradient().to_vec(), search.curvature());
     let ways_out = search.ways_out()?;
+    let extent = search.coordinates().extent(&x, &units);
+    let negligible = NEGLIGIBLE_GAIN.max(NOISE * here.abs() * extent * extent);
     let promises = |gain: f64| ways_out.iter().any(|way| way.gain > gain);
     let curves_down = model.lowest().is_some_and(|(curvature, _)| curvature < -ROUNDING * model.largest());
-    let mut verdict = if predicted_decrease.is_nan() || predicted_decrease > NEGLIGIBLE_GAIN {
+    let mut verdict = if predicted_decrease.is_nan() || predicted_decrease > negligible {
         Verdict::NotConverged
-    } else if promises(NEGLIGIBLE_GAIN) {
+    } else if promises(negligible) {
         Verdict::FalseBoundary
     } else {
         Verdict::Optimal
@@ -118,16 +140,59 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     let is_doubtful = curves_down || predicted_decrease > DOUBTFUL_GAIN || promises(DOUBTFUL_GAIN);
     if verdict == Verdict::Optimal && is_doubtful {
         let fall = fall_from(search, here);
-        if fall > NEGLIGIBLE_GAIN {
+        if fall > negligible {
             verdict = if curves_down { Verdict::Saddle } else { Verdict::NotConverged };
             predicted_decrease = fall;
+        }
+    }
+    let mut suspects = Vec::new();
+    if verdict == Verdict::Optimal {
+        let at = search.coordinates();
+        let found = [
+            (Verdict::Unbounded, unbounded(at, &x, &units, &slopes, &scaled)),
+            (Verdict::Unidentified, unidentified(at, &x, &units, &model)),
+        ];
+        if let Some((kind, which)) = found.into_iter().find(|(_, which)| !which.is_empty()) {
+            (verdict, suspects) = (kind, which.iter().map(|&b| at.free()[b]).collect());
         }
     }
     search.value(&x)?;
     let gradient_norm = slopes.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
     let curvatures = model.values().to_vec();
-    let found = Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict };
+    let found =
+        Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict, suspects };
     Ok((found, hessian))
+}
+
+// The large coordinates of covariances, if nothing changes as they grow together.
+fn unbounded(at: &Coordinates, x: &[f64], units: &[f64], slopes: &[f64], hessian: &[f64]) -> Vec<usize> {
+    let n = x.len();
+    let is_large = |b: usize| at.is_covariance(b) && x[b].abs() > LARGE * units[b];
+    let large: Vec<usize> = (0..n).filter(|&b| is_large(b)).collect();
+    let size = |b: usize| x[b] / units[b];
+    let slope: f64 = large.iter().map(|&b| slopes[b] * size(b)).sum();
+    let along = |b: usize| large.iter().map(|&a| hessian[b * n + a] * size(a) * size(b)).sum::<f64>();
+    let curvature: f64 = large.iter().map(|&b| along(b)).sum();
+    if slope.abs().max(curvature.abs()) < FLAT {
+        large
+    } else {
+        Vec::new()
+    }
+}
+
+// The coordinates of covariances that change along a direction in which the objective doesn't.
+fn unidentified(at: &Coordinates, x: &[f64], units: &[f64], model: &Model) -> Vec<usize> {
+    let extent = at.extent(x, units).max(1.0);
+    let limit = (ROUNDING * model.largest().max(1.0)).min(FLAT / (extent * extent));
+    let is_flat = |i: usize| model.values()[i].abs() < limit;
+    let mut which = vec![false; x.len()];
+    for direction in (0..x.len()).filter(|&i| is_flat(i)).map(|i| model.direction(i)) {
+        let step: Vec<f64> = direction.iter().zip(units).map(|(d, unit)| d * unit).collect();
+        if at.changes_covariances(x, &step) {
+            (0..x.len()).for_each(|b| which[b] |= at.is_covariance(b) && direction[b].abs() > 1e-3);
+        }
+    }
+    (0..x.len()).filter(|&b| which[b]).collect()
 }
 
 /// Gradient and Hessian at the last of the points, which have `n` coordinates.

@@ -12,6 +12,8 @@ use crate::terms::RelCov;
 
 /// A parameter is as good as zero where the way there lowers the objective by no more.
 const NEGLIGIBLE: f64 = 1e-9;
+/// A small step, in units.
+const SMALL: f64 = 1e-4;
 
 /// The way from coordinates to parameters, with its derivatives at the last point.
 #[derive(Debug, Clone)]
@@ -167,6 +169,45 @@ impl Coordinates {
     // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
     fn is_blocked(&self, j: usize, gradient: &[f64]) -> bool {
         self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NEGLIGIBLE
+    }
+
+    /// Whether coordinate `b` is one of the covariances.
+    pub fn is_covariance(&self, b: usize) -> bool {
+        self.covs.iter().flat_map(RelCov::parts).any(|part| part.range().contains(&self.free[b]))
+    }
+
+    /// The largest coordinate of a covariance, in its unit.
+    pub fn extent(&self, x: &[f64], units: &[f64]) -> f64 {
+        let of = |b: usize| if self.is_covariance(b) { (x[b] / units[b]).abs() } else { 0.0 };
+        (0..x.len()).map(of).fold(0.0, f64::max)
+    }
+
+    /// Whether a small step along `direction` changes a covariance: along redundant elements of a factor it doesn't.
+    pub fn changes_covariances(&self, x: &[f64], direction: &[f64]) -> bool {
+        let at = |by: f64| {
+            let point: Vec<f64> = x.iter().zip(direction).map(|(x, d)| x + by * d).collect();
+            self.covariances(&self.natural(&point))
+        };
+        let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        let mut terms = at(0.0).into_iter().zip(at(SMALL).into_iter().zip(at(-SMALL)));
+        terms.any(|(here, (up, down))| {
+            let change: Vec<f64> = up.iter().zip(&down).map(|(up, down)| up - down).collect();
+            // From zero there is no slope.
+            let is_new = largest(&here) == 0.0 && largest(&up) > SMALL.powi(3);
+            is_new || largest(&change) > 1e-5 * SMALL * largest(&here)
+        })
+    }
+
+    // Omega of each term.
+    fn covariances(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
+        let of = |cov: &RelCov| {
+            let k = cov.vsize();
+            let mut lambda = vec![0.0; k * k];
+            cov.fill_lambda(parameters, &mut lambda);
+            let product = |at: usize| (0..k).map(|c| lambda[c * k + at % k] * lambda[c * k + at / k]).sum();
+            (0..k * k).map(product).collect()
+        };
+        self.covs.iter().map(of).collect()
     }
 
     /// Points to try from `x`, a stationary one: those of [`Self::exchanges`], and along the ways out that promise more

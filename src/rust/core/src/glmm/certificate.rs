@@ -38,8 +38,18 @@ impl GeneralizedLinearMixedModel {
         }
         let units = self.units(vary);
         let gradient_norm = free.iter().zip(&slopes).fold(0.0, |m: f64, (&j, g)| m.max((g * units[j]).abs()));
-        let (verdict, curvature, curvatures) = (Verdict::Optimal, Curvature::QuasiNewton, Vec::new());
-        Ok(Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict })
+        let (verdict, curvature) = (Verdict::Optimal, Curvature::QuasiNewton);
+        let (curvatures, suspects) = (Vec::new(), Vec::new());
+        Ok(Certificate {
+            predicted_decrease,
+            gradient_norm,
+            gradient,
+            curvatures,
+            curvature,
+            ways_out,
+            verdict,
+            suspects,
+        })
     }
 
     /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes with it.

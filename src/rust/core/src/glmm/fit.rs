@@ -2,7 +2,7 @@
 
 use super::search::Search;
 use super::{GeneralizedLinearMixedModel, Shape};
-use crate::certificate::{Certificate, Verdict};
+use crate::certificate::Certificate;
 use crate::error::Result;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, Status, NEWTON};
@@ -69,7 +69,7 @@ impl GeneralizedLinearMixedModel {
         let fast = stage.map(|stage| stage.summary);
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
-        let needs_more = |found: &GlmmFit| found.certificate.as_ref().is_some_and(|c| c.verdict != Verdict::Optimal);
+        let needs_more = |found: &GlmmFit| found.certificate.as_ref().is_some_and(|c| !c.verdict.is_final());
         if fit.settings.optimizer == bfgs::NAME && has_converged(found.summary.status) && needs_more(&found) {
             let settings = Settings { optimizer: NEWTON.into(), initial_step: Vec::new(), ..fit.settings.clone() };
             let next = self.minimize(&settings, fit.vary, &found.parameters, observe)?;

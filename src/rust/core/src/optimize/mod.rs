@@ -224,6 +224,8 @@ pub(crate) struct Recorder<'a> {
     log: Vec<(f64, Vec<f64>)>,
     best: usize,
     is_valid: bool,
+    // The last one at a point where the objective is defined.
+    last_gradient: Vec<f64>,
     stopped: Option<Status>,
 }
 
@@ -239,6 +241,7 @@ impl<'a> Recorder<'a> {
             log: Vec::new(),
             best: 0,
             is_valid: true,
+            last_gradient: Vec::new(),
             stopped: None,
         }
     }
@@ -260,10 +263,14 @@ impl<'a> Recorder<'a> {
         self.is_valid.then_some(value)
     }
 
-    /// Gradient at the last point; zero if the objective isn't defined there.
+    /// Gradient at the last point. Where the objective isn't defined it points back: a zero would pass for an optimum.
     pub(crate) fn gradient(&mut self, gradient: &mut [f64]) {
-        if !self.is_valid || self.objective.gradient(gradient).is_err() {
+        if self.is_valid && self.objective.gradient(gradient).is_ok() {
+            self.last_gradient.clear();
+            self.last_gradient.extend_from_slice(gradient);
+        } else {
             gradient.fill(0.0);
+            gradient.iter_mut().zip(&self.last_gradient).for_each(|(g, last)| *g = -last);
         }
     }
 

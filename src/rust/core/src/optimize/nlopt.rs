@@ -13,8 +13,8 @@ const NEAR_ZERO: f64 = 1e-3;
 fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
     match name {
         "LN_BOBYQA" => Ok(Algorithm::Bobyqa),
-        // NEWUOA is defined for two parameters and more.
-        "LN_NEWUOA" if n == 1 => Ok(Algorithm::Bobyqa),
+        // NEWUOA is defined for two parameters and more; with one, PRAXIS finds the minimum but never stops.
+        "LN_NEWUOA" | "LN_PRAXIS" if n == 1 => Ok(Algorithm::Bobyqa),
         "LN_NEWUOA" => Ok(Algorithm::Newuoa),
         "LN_NEWUOA_BOUND" if n == 1 => Ok(Algorithm::Bobyqa),
         "LN_NEWUOA_BOUND" => Ok(Algorithm::NewuoaBound),

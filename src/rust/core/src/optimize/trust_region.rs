@@ -68,6 +68,11 @@ impl Model {
         Some((*self.eigen.values.first()?, self.eigen.vector(0)))
     }
 
+    /// The direction of the `i`-th curvature.
+    pub fn direction(&self, i: usize) -> &[f64] {
+        self.eigen.vector(i)
+    }
+
     /// The largest curvature.
     pub fn largest(&self) -> f64 {
         self.curvatures.iter().fold(0.0, |m: f64, v| m.max(*v))
