@@ -167,26 +167,11 @@ impl Search<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Rosenbrock([f64; 2]);
-
-    impl Objective for Rosenbrock {
-        fn value(&mut self, x: &[f64]) -> Result<f64> {
-            self.0 = [x[0], x[1]];
-            Ok(100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2))
-        }
-
-        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
-            let [a, b] = self.0;
-            gradient[0] = -400.0 * a * (b - a * a) - 2.0 * (1.0 - a);
-            gradient[1] = 200.0 * (b - a * a);
-            Ok(())
-        }
-    }
+    use crate::optimize::rosenbrock::Rosenbrock;
 
     fn fit(settings: &Settings, flow: &mut dyn FnMut(usize) -> Flow) -> BfgsSummary {
         let identity = vec![1.0, 0.0, 0.0, 1.0];
-        let mut objective = Rosenbrock([0.0; 2]);
+        let mut objective = Rosenbrock::default();
         minimize(settings, 1e-14, &[-1.2, 1.0], identity, &mut objective, &mut |k, _, _| flow(k)).unwrap()
     }
 

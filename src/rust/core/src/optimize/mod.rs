@@ -3,6 +3,8 @@
 pub mod bfgs;
 mod newton;
 pub mod nlopt;
+#[cfg(test)]
+mod rosenbrock;
 pub mod trust_region;
 
 use std::time::Instant;
