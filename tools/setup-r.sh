@@ -13,8 +13,8 @@ library=$(cd "$(dirname "$0")" && pwd)/lib-debian.sh
 
 build="r-base-dev cmake make gcc g++ xz-utils git ca-certificates pandoc qpdf devscripts fonts-dejavu-core tidy"
 used="cli rlang matrix nlme lattice mass testthat withr knitr rmarkdown roxygen2 lme4 lmertest mlmrev
-      bit64 tibble data.table jsonlite ggplot2"
-newest_only="pbkrtest emmeans marginaleffects insight performance parameters dharma broom.mixed
+      bit64 tibble data.table jsonlite ggplot2 emmeans"
+newest_only="pbkrtest marginaleffects insight performance parameters dharma broom.mixed
       broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools"
 
 oldest() {
