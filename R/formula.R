@@ -111,6 +111,7 @@ read_bar <- function(bar) {
   if (has_bar(effects) || has_bar(bar[[3L]])) abort_nested_bar(bar)
   groups <- expand_group(bar[[3L]])
   if (length(groups) == 0L) abort_constant_group(bar)
+  if (call_name(bar) == "||" && has_rho(structure)) abort_double_bar(structure, bar)
   if (call_name(bar) == "||" && structure == "us") {
     if (identical(getOption("rlmm.double_bar"), "diag")) {
       structure <- "diag"
@@ -120,6 +121,16 @@ read_bar <- function(bar) {
     }
   }
   list(list(effects = effects, structure = structure, groups = groups))
+}
+
+abort_double_bar <- function(structure, bar) {
+  single <- call("|", bar[[2L]], bar[[3L]])
+  abort_formula(
+    paste0("A term in ", tick(paste0(structures[[structure]]$call, "()")), " can't have `||`."),
+    x = paste0("In ", tick(deparse_one(structured_call(structure, bar))), " the effects would be both correlated and not."),
+    i = paste0("Write ", tick(deparse_one(structured_call(structure, single))), ", or ", tick(deparse_one(call("(", bar))), "."),
+    class = "rlmm_error_structure"
+  )
 }
 
 # `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each term.

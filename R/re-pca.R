@@ -4,6 +4,10 @@
 #' of the residual standard deviation. A component with standard deviation zero is a direction in which the levels
 #' don't vary: the fit is singular.
 #'
+#' As in lme4 the effects are in their own units, so that the components depend on the units of the covariates.
+#' [is_singular()] and the message after a fit, which must not, take each effect in units of its column of the model
+#' matrix.
+#'
 #' @param x A fit; for the methods of the result, what `rePCA()` returned.
 #' @param corr Analyse the correlation matrix instead?
 #' @param ... Passed to the method of `prcomp` objects.
@@ -31,14 +35,17 @@ principal_components <- function(template, corr) {
   }
   decomposition <- svd(template, nv = 0)
   structure(
-    list(sdev = decomposition$d, rotation = decomposition$u, center = FALSE, scale = FALSE),
+    list(
+      sdev = decomposition$d, rotation = structure(decomposition$u, dimnames = list(rownames(template), NULL)),
+      center = FALSE, scale = FALSE
+    ),
     class = "prcomp"
   )
 }
 
 block_diagonal <- function(blocks) {
   sizes <- vapply(blocks, nrow, 1L)
-  out <- matrix(0, sum(sizes), sum(sizes))
+  out <- matrix(0, sum(sizes), sum(sizes), dimnames = list(unlist(lapply(blocks, rownames)), NULL))
   ends <- cumsum(sizes)
   for (i in seq_along(blocks)) {
     at <- ends[i] - sizes[i] + seq_len(sizes[i])

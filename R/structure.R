@@ -15,6 +15,7 @@
 #' | `ar1(0 + f \| g)` | first-order autoregression: the correlation of levels i and j of `f` is `rho^|i - j|` | 2 |
 #' | `ar1(0 + f \| g, hom = FALSE)` | the same with a variance for each level | k + 1 |
 #'
+#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()` and `ar1()` it is an error.
 #' A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at least,
 #' `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
 #' observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed out by a message.

@@ -23,3 +23,10 @@ test_that("components and their summary print", {
   expect_output(print(rePCA(fit)), "[$]Subject\nStandard deviations")
   expect_output(print(summary(rePCA(fit))), "Cumulative Proportion")
 })
+
+test_that("rows of the rotation are named by the effects", {
+  analysis <- rePCA(rlmm(Reaction ~ 1 + (Days | Subject), sleepstudy))$Subject
+  expect_identical(rownames(analysis$rotation), c("(Intercept)", "Days"))
+  split <- rePCA(rlmm(Reaction ~ Days + (Days || Subject), sleepstudy))$Subject
+  expect_identical(rownames(split$rotation), c("(Intercept)", "Days"))
+})

@@ -123,3 +123,16 @@ test_that("ar1() asks for an order, and says where it isn't that of time", {
   gap <- subset(days, Days != 4)
   expect_message(rlmm(Reaction ~ Days + ar1(0 + day | Subject), gap), "equally spaced", class = "rlmm_message_order")
 })
+
+test_that("`||` says that there are no correlations, which contradicts structures that have them", {
+  for (formula in list(Reaction ~ Days + cs(1 + Days || Subject), Reaction ~ Days + ar1(0 + factor(Days) || Subject))) {
+    expect_error(rlmm(formula, sleepstudy), "can't have `||`", fixed = TRUE, class = "rlmm_error_structure")
+  }
+  expect_error(
+    rlmm(Reaction ~ cs(1 + Days || Subject, hom = TRUE), sleepstudy), "`cs(1 + Days | Subject, hom = TRUE)`", fixed = TRUE
+  )
+  # As in lme4 2.1, which fits the same model to all three.
+  for (formula in list(Reaction ~ Days + us(Days || Subject), Reaction ~ Days + diag(Days || Subject))) {
+    expect_equal(logLik(rlmm(formula, sleepstudy)), logLik(rlmm(Reaction ~ Days + (Days || Subject), sleepstudy)))
+  }
+})
