@@ -55,7 +55,7 @@ held_theta <- function(control, random, sigma = NULL) {
   index <- match(names(fixed$theta), theta_names(random))
   if (anyNA(index)) abort_fixed_name(names(fixed$theta)[is.na(index)][1L], theta_names(random))
   out <- list(index = index, value = as.double(fixed$theta), absolute = integer(), absolute_value = double())
-  check_range(fixed$theta, index, random)
+  if (length(index) > 0L) check_range(fixed$theta, index, random)
   for (name in names(fixed$cov)) {
     entry <- random[[find_term(name, random)]]
     if (any(entry$theta %in% c(out$index, out$absolute))) abort_held_twice(entry)
