@@ -136,3 +136,33 @@ test_that("`||` says that there are no correlations, which contradicts structure
     expect_equal(logLik(rlmm(formula, sleepstudy)), logLik(rlmm(Reaction ~ Days + (Days || Subject), sleepstudy)))
   }
 })
+
+test_that("the lowest of several minima is found", {
+  simulated <- function(seed, ar1) {
+    set.seed(seed)
+    d <- expand.grid(r = 1:2, f = factor(1:4), g = factor(1:10))
+    distance <- abs(outer(1:4, 1:4, "-"))
+    correlation <- if (ar1) (-0.6)^distance else 0.7^(distance > 0)
+    b <- matrix(rnorm(40), 10) %*% chol(correlation) %*% diag(runif(4, 0, 1.2))
+    d$y <- b[cbind(as.integer(d$g), as.integer(d$f))] + rnorm(80)
+    d
+  }
+  formulas <- list(y ~ f + cs(0 + f | g), y ~ f + ar1(0 + f | g, hom = FALSE))
+  several <- 0
+  for (seed in 1:8) {
+    for (ar1 in 0:1) {
+      d <- simulated(seed, ar1)
+      formula <- formulas[[ar1 + 1]]
+      fit <- suppressMessages(rlmm(formula, d))
+      objective <- as.function(fit)
+      low <- if (ar1) -1 else -1 / 3
+      # Searches by R from many starts.
+      found <- vapply(seq(0.95 * low, 0.95, length.out = 7), \(rho) {
+        nlminb(c(rep(1, 4), rho), objective, lower = c(0, 0, 0, 0, low), upper = c(rep(Inf, 4), 1))$objective
+      }, 0)
+      several <- several + (max(found) > min(found) + 1e-3)
+      expect_lt(fit$dev$objective, min(found) + 1e-6)
+    }
+  }
+  expect_gt(several, 0)
+})

@@ -12,6 +12,8 @@ use crate::terms::RelCov;
 
 /// A parameter is as good as zero where the way there lowers the objective by no more.
 const NEGLIGIBLE: f64 = 1e-9;
+/// Where in their range correlations start again.
+const SHARES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
 /// A small step, in units.
 const SMALL: f64 = 1e-4;
 
@@ -169,6 +171,28 @@ impl Coordinates {
     // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
     fn is_blocked(&self, j: usize, gradient: &[f64]) -> bool {
         self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NEGLIGIBLE
+    }
+
+    /// The same with another start.
+    pub fn starting_at(&self, parameters: &[f64]) -> Self {
+        Self::new(&self.covs, &self.is_held, &self.absolute, parameters)
+    }
+
+    /// Other starts, of the correlations of parts with several standard deviations, where the objective may have several
+    /// minima.
+    pub fn other_starts(&self) -> Vec<Vec<f64>> {
+        let parts = self.covs.iter().flat_map(RelCov::parts).filter(|part| self.is_bounded[part.theta_start]);
+        let rhos: Vec<usize> = parts.map(|part| part.range().end - 1).filter(|&j| !self.is_held[j]).collect();
+        if rhos.is_empty() {
+            return Vec::new();
+        }
+        let at = |share: f64| {
+            let mut x = self.start();
+            let coordinates = self.free.iter().zip(&mut x).filter(|(j, _)| rhos.contains(j));
+            coordinates.for_each(|(_, x)| *x = (2.0 * share - 1.0).asin());
+            self.natural(&x)
+        };
+        SHARES.into_iter().map(at).collect()
     }
 
     /// Whether coordinate `b` is one of the covariances.

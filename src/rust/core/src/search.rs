@@ -9,7 +9,7 @@ use crate::derivatives::tangent::Tangent;
 use crate::derivatives::Curvature;
 use crate::error::Result;
 use crate::lmm::LinearMixedModel;
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
+use crate::optimize::{self, Objective, Observer, OptSummary, Settings, NEWTON};
 
 /// First step in log sigma.
 const SIGMA_STEP: f64 = 0.1;
@@ -28,7 +28,8 @@ pub(crate) struct Search<'a> {
 }
 
 impl LinearMixedModel {
-    /// Minimises the criterion from `start`; the factor is left at the optimum.
+    /// Minimises the criterion from `start`; the factor is left at the optimum. From the default start Newton's method
+    /// tries other correlations too ([`Coordinates::other_starts`]).
     ///
     /// # Errors
     /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
@@ -39,10 +40,24 @@ impl LinearMixedModel {
         if settings.initial_step.len() == n && !self.absolute.is_empty() {
             settings.initial_step.push(SIGMA_STEP);
         }
+        let is_default = (0..n).all(|j| self.held[j] || start[j] == self.start()[j]);
         let mut search = Search::new(self, start);
         let at = search.at.clone();
         let mut see = |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
-        let summary = at.minimize(&settings, &mut search, &mut see)?;
+        let mut summary = at.minimize(&settings, &mut search, &mut see)?;
+        // Whoever gives a start means that one.
+        if is_default && settings.optimizer == NEWTON {
+            for other in at.other_starts() {
+                let spent = summary.log.len();
+                if !summary.status.has_converged() || (settings.max_eval > 0 && spent >= settings.max_eval) {
+                    break;
+                }
+                let left = Settings { max_eval: settings.max_eval.saturating_sub(spent), ..settings.clone() };
+                let mut see = |count: usize, value: f64, p: &[f64]| observe(spent + count, value, &p[..n]);
+                let next = at.starting_at(&other).minimize(&left, &mut search, &mut see);
+                summary = next.map_or(summary.clone(), |next| summary.or_better(next));
+            }
+        }
         if let Some(log_sigma) = summary.best.get(n) {
             self.set_sigma(log_sigma.exp());
         }

@@ -11,6 +11,9 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 
+/// A result is better than another if it is lower by more.
+const BETTER: f64 = 1e-9;
+
 /// Name of our own optimizer, the default.
 pub const NEWTON: &str = "newton";
 
@@ -72,6 +75,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether the optimizer came to an end of its own.
+    pub fn has_converged(self) -> bool {
+        matches!(self, Self::Success | Self::FtolReached | Self::XtolReached | Self::RoundoffLimited)
+    }
+
     /// NLopt's name of it.
     pub fn name(self) -> &'static str {
         match self {
@@ -118,6 +126,17 @@ impl OptSummary {
             status: Status::Success,
             log: vec![(value, Vec::new())],
         }
+    }
+
+    /// This search and then another one: the better result of the two. One that was stopped says so.
+    pub fn or_better(mut self, mut next: Self) -> Self {
+        self.log.append(&mut next.log);
+        if next.best_value < self.best_value - BETTER {
+            (self.best, self.best_value, self.status) = (next.best, next.best_value, next.status);
+        } else if !next.status.has_converged() {
+            self.status = next.status;
+        }
+        self
     }
 
     /// The same with every point in other coordinates.
