@@ -53,9 +53,10 @@ check_digits <- function(digits) {
 }
 
 check_verbose <- function(verbose) {
-  if ((is.logical(verbose) || is_number(verbose)) && length(verbose) == 1L && !is.na(verbose)) return(invisible())
+  is_one <- (is.logical(verbose) || is_number(verbose)) && length(verbose) == 1L
+  if (is_one && !is.na(verbose) && verbose >= 0) return(invisible())
   abort_rlmm(
-    c("`verbose` must be one number.", x = paste0("It is ", describe_type(verbose), ".")),
+    c("`verbose` must be one number, not negative.", x = paste0("It is ", describe_type(verbose), ".")),
     "rlmm_error_argument", arg = "verbose"
   )
 }

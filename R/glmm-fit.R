@@ -44,12 +44,21 @@ effects_sigma <- function(fit) if (isFALSE(fit$relative)) 1 else fit$sigma
 
 #' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta, log(shape)
 #'
-#' `NULL` if the Hessian has a negative eigenvalue.
+#' `NULL` if the Hessian has a negative eigenvalue. The last one is kept: it costs nearly as much as the fit, and `print()`,
+#' `summary()` and `confint()` of one fit ask for it again and again.
 #' @noRd
 hessian_covariance <- function(fit) {
   if ("covariance" %in% names(fit)) return(fit$covariance)
-  core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
+  # Equal to the last bit in all of these: the same fit.
+  key <- list(fit$parameters, fit$dev, fit$glmm, held_index(fit))
+  if (!identical(key, last_covariance$key)) {
+    last_covariance$value <- core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
+    last_covariance$key <- key
+  }
+  last_covariance$value
 }
+
+last_covariance <- new.env(parent = emptyenv())
 
 #' The block of the fixed effects
 #' @noRd

@@ -11,7 +11,9 @@ separated_effects <- function(fit, spec) {
   # At fixed theta; infinite where even the factor is singular.
   std_error <- tryCatch(sqrt(diag(chol2inv(fit$rx))), error = \(cnd) Inf)
   reach <- apply(abs(column_matrix(spec$x, length(spec$y))), 2L, max)
-  names(fit$beta)[abs(fit$beta) * reach > 3 & abs(fit$beta) < 0.05 * std_error]
+  size <- abs(fit$beta) * reach
+  # Beyond any data, where even the standard error has no digits left.
+  names(fit$beta)[size > 1e5 | (size > 3 & abs(fit$beta) < 0.05 * std_error)]
 }
 
 report_separation <- function(fit) {

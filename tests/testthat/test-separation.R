@@ -50,3 +50,17 @@ test_that("a separated reference level leaves the fit of the other levels", {
     }
   }
 })
+
+test_that("every link warns of separated data", {
+  set.seed(1)
+  d <- data.frame(g = gl(20, 10), x = rnorm(200), f = gl(4, 1, 200))
+  d$by_x <- as.integer(d$x > 0)
+  d$by_f <- ifelse(d$f == 4, 1L, rbinom(200, 1, 0.5))
+  for (link in c("logit", "probit", "cloglog", "cauchit")) {
+    expect_warning(suppressMessages(rglmm(by_x ~ x + (1 | g), d, binomial(link))), class = "rlmm_warning_separation")
+    found <- expect_warning(
+      suppressMessages(rglmm(by_f ~ f + (1 | g), d, binomial(link))), class = "rlmm_warning_separation"
+    )
+    expect_equal(found$effects, "f4")
+  }
+})

@@ -302,6 +302,12 @@ impl Pirls {
             }
             length *= 0.5;
         }
+        // What is left to gain is rounding error.
+        if decrement <= self.tolerance.decrement {
+            self.response.eta.copy_from_slice(&self.eta);
+            self.response.update();
+            return Ok(0.0);
+        }
         Err(self.diverged(iteration, self.tolerance.max_halvings))
     }
 

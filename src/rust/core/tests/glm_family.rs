@@ -379,6 +379,20 @@ fn derivatives_match_differences() {
     }
 }
 
+// R's dpois(y, eta^2) and dnbinom(y, mu = eta^2): the same for -eta.
+#[test]
+fn square_roots_may_be_negative() {
+    for family in [Poisson, NegativeBinomial] {
+        for y in [0.0, 3.0] {
+            let (plus, minus) = (family.contribution(Sqrt, y, W, 0.6, 2.5), family.contribution(Sqrt, y, W, -0.6, 2.5));
+            assert_eq!((plus.log_lik, plus.score, plus.observed), (minus.log_lik, -minus.score, minus.observed));
+            assert_eq!((plus.expected, plus.expected_slope), (minus.expected, -minus.expected_slope));
+        }
+        let near = family.contribution(Sqrt, 0.0, W, 1e-9, 2.5);
+        close("at zero", (family, Sqrt, 1e-9), near.observed, 2.0 * W, 1e-12);
+    }
+}
+
 // R clamps its means to the precision of doubles; here the log-likelihood goes on falling.
 #[test]
 fn binomial_tails() {

@@ -187,12 +187,14 @@ impl Family {
         let h1 = m.d2 * c + m.d1 * m.d1 * c1;
         let h2 = m.d3 * c + 3.0 * m.d1 * m.d2 * c1 + m.d1.powi(3) * c2;
         let e = y - mu;
+        // A mean of zero is fine for a response of zero.
+        let y_log = if y > 0.0 || m.log.is_nan() { y * m.log } else { 0.0 };
         let log_lik = match self {
             Self::Gaussian => -0.5 * e * e,
             Self::Gamma => -y / mu - m.log,
             Self::InverseGaussian => (1.0 - 0.5 * y / mu) / mu,
-            Self::NegativeBinomial => y * m.log - (shape + y) * (mu / shape).ln_1p(),
-            Self::Poisson | Self::Binomial => y * m.log - mu,
+            Self::NegativeBinomial => y_log - (shape + y) * (mu / shape).ln_1p(),
+            Self::Poisson | Self::Binomial => y_log - mu,
         };
         Contribution {
             log_lik: f * log_lik,

@@ -5,6 +5,9 @@ use std::f64::consts::PI;
 use crate::error::{Error, Result};
 use crate::glm::special::{log_normal_cdf, mills, normal_quantile};
 
+/// Linear predictors of the complementary log-log beyond it have a mean of one in any precision.
+const LARGEST: f64 = 600.0;
+
 /// The link `eta = g(mu)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
@@ -18,7 +21,7 @@ pub enum Link {
     Cauchit,
     /// `log mu`
     Log,
-    /// `sqrt mu`
+    /// `sqrt mu`; `mu = eta^2` also of a negative eta: with responses of zero the modes may lie there.
     Sqrt,
     /// `mu`
     Identity,
@@ -93,7 +96,8 @@ impl Link {
             Self::Cauchit => f64::atan2(1.0, -eta) / PI,
             Self::Log => eta.exp(),
             Self::Identity => eta,
-            Self::Sqrt | Self::Inverse | Self::InverseSquare => {
+            Self::Sqrt => eta * eta,
+            Self::Inverse | Self::InverseSquare => {
                 if eta > 0.0 {
                     eta.powf(self.exponent())
                 } else {
@@ -136,7 +140,13 @@ impl Link {
             Self::Log => LogDerivatives { log: eta, d1: 1.0, d2: 0.0, d3: 0.0 },
             Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
                 let (power, r) = (self.exponent(), 1.0 / eta);
-                LogDerivatives { log: power * eta.ln(), d1: power * r, d2: -power * r * r, d3: 2.0 * power * r.powi(3) }
+                let size = if self == Self::Sqrt { eta.abs() } else { eta };
+                LogDerivatives {
+                    log: power * size.ln(),
+                    d1: power * r,
+                    d2: -power * r * r,
+                    d3: 2.0 * power * r.powi(3),
+                }
             }
         }
     }
@@ -148,7 +158,7 @@ impl Link {
             Self::Probit => log_probit(-eta).reflected(),
             Self::Cauchit => log_cauchit(-eta).reflected(),
             Self::Cloglog => {
-                let t = eta.exp();
+                let t = eta.min(LARGEST).exp();
                 LogDerivatives { log: -t, d1: -t, d2: -t, d3: -t }
             }
             Self::Log => {
@@ -193,7 +203,7 @@ fn log_cauchit(eta: f64) -> LogDerivatives {
 
 // With t = exp(eta): log(1 - exp(-t)), whose first derivative is a = t / (exp(t) - 1).
 fn log_cloglog(eta: f64) -> LogDerivatives {
-    let t = eta.min(600.0).exp();
+    let t = eta.min(LARGEST).exp();
     let a = if t > 0.0 { t / t.exp_m1() } else { 1.0 };
     // 1 - t - a loses all digits for small t.
     let c = if t < 1e-2 { -t * (0.5 + t / 12.0 * (1.0 - t * t / 60.0)) } else { 1.0 - t - a };
@@ -231,7 +241,8 @@ mod tests {
     fn etas(link: Link) -> Vec<f64> {
         match link {
             Link::Log => vec![-8.0, -2.0, -0.3],
-            Link::Sqrt | Link::Identity => vec![0.05, 0.4, 0.9],
+            Link::Sqrt => vec![-0.7, 0.05, 0.4, 0.9],
+            Link::Identity => vec![0.05, 0.4, 0.9],
             Link::Inverse | Link::InverseSquare => vec![1.2, 3.0, 40.0],
             _ => vec![-30.0, -5.0, -1.0, 0.0, 0.7, 3.0],
         }
@@ -249,7 +260,7 @@ mod tests {
                 }
                 close("mean", link, eta, link.log_mean(eta).log, link.mean(eta).ln());
                 close("slope", link, eta, link.mean_slope(eta), slope(|x| link.mean(x), eta));
-                if eta > -5.0 && eta < 3.0 {
+                if eta > -5.0 && eta < 3.0 && !(link == Link::Sqrt && eta < 0.0) {
                     close("link", link, eta, link.eta(link.mean(eta)), eta);
                 }
             }

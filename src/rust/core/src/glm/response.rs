@@ -220,6 +220,13 @@ impl Response {
         (0..self.n()).map(one).sum()
     }
 
+    /// The same for one mean, that of the responses.
+    pub fn null_deviance(&self) -> f64 {
+        let total: f64 = self.w.iter().sum();
+        let mean = self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
+        self.y.iter().zip(&self.w).map(|(&y, &w)| self.family.deviance(y, w, mean, self.shape)).sum()
+    }
+
     /// Pearson's statistic at `eta`.
     pub fn pearson(&self) -> f64 {
         let one = |i: usize| {

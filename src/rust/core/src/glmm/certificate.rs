@@ -13,6 +13,11 @@ use crate::pirls::Vary;
 /// A prediction that stays below it by a rough Hessian does so by any.
 const CLEARLY_NEGLIGIBLE: f64 = 1e-2 * NEGLIGIBLE_GAIN;
 
+/// Of the largest variance: a covariance with a smaller pivot is as good as singular.
+const SINGULAR: f64 = 1e-6;
+/// A slope in a covariance of the size of the largest that calls for the Hessian.
+const DOUBTFUL: f64 = 1e-5;
+
 type InOmega = (Derivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
 
 impl GeneralizedLinearMixedModel {
@@ -33,7 +38,8 @@ impl GeneralizedLinearMixedModel {
         };
         let predicted_decrease = 0.5 * free.iter().zip(&slopes).map(product).sum::<f64>();
         let is_clear = (0.0..=CLEARLY_NEGLIGIBLE).contains(&predicted_decrease);
-        if !is_clear || ways_out.iter().any(|way| way.gain > NEGLIGIBLE_GAIN) {
+        let is_doubtful = |way: &WayOut| way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way);
+        if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
         let units = self.units(vary);
@@ -50,6 +56,19 @@ impl GeneralizedLinearMixedModel {
             verdict,
             suspects,
         })
+    }
+
+    // At a singular covariance of several effects it may pay to turn its directions together with a way out that by itself
+    // gains nothing.
+    fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
+        let (pls, k) = (self.pirls.pls(vary), way.direction.len());
+        let rms = &root_mean_squares(pls, self.n_eff)[way.term];
+        let lambda = &pls.lambdas[way.term];
+        let pivot = |j: usize| (rms[j] * lambda[j * k + j]).abs();
+        let variance = |j: usize| (0..k).map(|l| (rms[j] * lambda[l * k + j]).powi(2)).sum::<f64>();
+        let largest = (0..k).map(variance).fold(0.0, f64::max);
+        let is_singular = (0..k).any(|j| pivot(j).powi(2) < SINGULAR * largest);
+        k > 1 && is_singular && -way.lambda_min * largest > DOUBTFUL
     }
 
     /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes with it.

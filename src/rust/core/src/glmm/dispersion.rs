@@ -8,14 +8,34 @@ use crate::pirls::Vary;
 /// Most steps to the dispersion that its deviance implies.
 const MAX_PROFILE: usize = 50;
 
+/// A smaller share of the deviance of one mean for all is rounding error.
+const EXACT: f64 = 1e-12;
+
 impl GeneralizedLinearMixedModel {
+    // The dispersion has no lower bound where the modes reproduce the responses.
+    pub(super) fn cause_of(&self, error: Error) -> Error {
+        let response = &self.pirls.response;
+        match error {
+            Error::PirlsDiverged { .. }
+                if response.family.has_dispersion() && response.deviance() <= EXACT * self.null_deviance =>
+            {
+                Error::ZeroResidual
+            }
+            other => other,
+        }
+    }
+
     // Solves `log phi = log(deviance / df)`, the deviance being that at the modes for phi, by the secant method.
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
         let mut last: Option<(f64, f64)> = None;
         for _ in 0..MAX_PROFILE {
             self.modes_at_shape(vary)?;
             let log = self.pirls.response.shape.ln();
-            let excess = (self.pirls.response.deviance() / df).ln() - log;
+            let deviance = self.pirls.response.deviance();
+            if deviance <= EXACT * self.null_deviance {
+                return Err(Error::ZeroResidual);
+            }
+            let excess = (deviance / df).ln() - log;
             if !excess.is_finite() {
                 return Err(Error::NonFinite { what: "dispersion", index: 0 });
             }

@@ -3,13 +3,15 @@
 use super::search::Search;
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::certificate::Certificate;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, Status, NEWTON};
 use crate::pirls::Vary;
 
 /// The fast stage need not be exact if another follows.
 const FAST_TOLERANCE: f64 = 1e-3;
+/// How often Lambda is made a tenth of what it was where the start can't be evaluated.
+const MAX_SHRINKINGS: usize = 3;
 /// Diagonals of Lambda up to here are tried at zero,
 const NEAR_ZERO: f64 = 1e-2;
 /// which may cost this much.
@@ -55,6 +57,25 @@ impl GeneralizedLinearMixedModel {
         if let (true, Shape::Estimated(shape)) = (self.shape_is_estimated(), self.options.shape) {
             start.push(shape.ln());
         }
+        let (n_theta, beta) = (self.n_theta(), self.pirls.beta.clone());
+        let first = self.fit_from(fit, start.clone(), observe);
+        if !fit.theta.is_empty() || !matches!(first, Err(Error::PirlsDiverged { .. })) {
+            return first;
+        }
+        // With smaller random effects the means may stay in their range.
+        for _ in 0..MAX_SHRINKINGS {
+            start[..n_theta].iter_mut().for_each(|theta| *theta *= 0.1);
+            self.pirls.reset();
+            self.pirls.beta.clone_from(&beta);
+            let found = self.fit_from(fit, start.clone(), observe);
+            if found.is_ok() {
+                return found;
+            }
+        }
+        first
+    }
+
+    fn fit_from(&mut self, fit: &FitSettings, mut start: Vec<f64>, observe: &mut Observer) -> Result<GlmmFit> {
         let two_stages = fit.vary == Vary::Modes && fit.beta.is_empty() && !self.pirls.beta.is_empty();
         if !fit.beta.is_empty() {
             self.start_at(&fit.beta);

@@ -71,12 +71,16 @@ pub struct GeneralizedLinearMixedModel {
     options: Options,
     rule: Option<Rule>,
     start_theta: Vec<f64>,
+    // Its size: one where the linear predictor is a logarithm or the like.
+    theta_scale: f64,
     lower: Vec<f64>,
     covs: Vec<crate::terms::RelCov>,
     // Elements of theta that no optimizer may change.
     held: Vec<bool>,
     sum_weights: f64,
     n_eff: usize,
+    // Deviance of the model with one mean for all.
+    null_deviance: f64,
 }
 
 /// The parts of the deviance at one set of parameters.
@@ -174,11 +178,13 @@ impl GeneralizedLinearMixedModel {
             covs: design.terms.iter().map(|term| term.cov.clone()).collect(),
             sum_weights: pirls.response.w.iter().sum(),
             n_eff: design.n_eff(),
+            null_deviance: pirls.response.null_deviance(),
             pirls,
             options,
             rule,
             held: vec![false; n_theta],
             start_theta,
+            theta_scale: 1.0,
             lower,
         };
         model.start_fixed()?;
@@ -232,10 +238,10 @@ impl GeneralizedLinearMixedModel {
         if let Err(error) = self.pirls.find_modes(vary) {
             // Warm modes can be further away than none.
             if self.pirls.ussq() == 0.0 {
-                return Err(error);
+                return Err(self.cause_of(error));
             }
             self.pirls.reset();
-            self.pirls.find_modes(vary)?;
+            self.pirls.find_modes(vary).map_err(|error| self.cause_of(error))?;
         }
         Ok(())
     }

@@ -171,7 +171,7 @@ impl GeneralizedLinearMixedModel {
         for (cov, u) in self.covs.iter().zip(&self.pirls.u) {
             let levels = (u.len() / cov.vsize()) as f64;
             for index in cov.parts().iter().flat_map(|part| part.range()) {
-                guess[index] = 1.5 * theta[index].abs().max(0.3).powi(2) / (4.0 * levels);
+                guess[index] = 1.5 * theta[index].abs().max(0.3 * self.theta_scale).powi(2) / (4.0 * levels);
             }
         }
         guess

@@ -3,9 +3,11 @@
 use super::GeneralizedLinearMixedModel;
 use crate::blocks::small;
 use crate::error::Result;
-use crate::glm::Response;
+use crate::glm::{Link, Response};
 
 const MAX_ITERATIONS: usize = 25;
+/// First standard deviation of random effects, as a share of the linear predictor.
+const RELATIVE_SD: f64 = 0.3;
 
 impl GeneralizedLinearMixedModel {
     /// Fixed effects of the generalized linear model without random effects, by iteratively reweighted least squares
@@ -13,14 +15,21 @@ impl GeneralizedLinearMixedModel {
     pub(super) fn start_fixed(&mut self) -> Result<()> {
         self.pirls.set_theta(&self.start_theta.clone());
         start_eta(&mut self.pirls.response);
+        if !self.iterate_fixed(false) && self.start_constant() {
+            self.iterate_fixed(true);
+        }
+        self.scale_start_theta();
+        Ok(())
+    }
+
+    // Returns whether the linear predictors are of the form X beta, as they are from the first whole step on.
+    fn iterate_fixed(&mut self, mut is_linear: bool) -> bool {
         let mut log_lik = f64::NEG_INFINITY;
-        let mut is_linear = false;
         for _ in 0..MAX_ITERATIONS {
             self.set_expected_weights();
             let Some(target) = self.least_squares() else { break };
             let (from, to) = (self.pirls.response.eta.clone(), self.fixed_eta(&target));
             let Some((reached, length)) = self.halve_towards(&from, &to, log_lik) else { break };
-            // The first linear predictors are not of the form X beta; a whole step leads to one that is.
             is_linear |= length == 1.0;
             if is_linear {
                 self.pirls.beta.iter_mut().zip(&target).for_each(|(b, to)| *b += length * (to - *b));
@@ -31,7 +40,35 @@ impl GeneralizedLinearMixedModel {
                 break;
             }
         }
-        Ok(())
+        is_linear
+    }
+
+    // One linear predictor for all, offset aside: that of the mean response. Needs a constant first column.
+    fn start_constant(&mut self) -> bool {
+        let p = self.pirls.rows.p;
+        let first = self.pirls.rows.x.first().copied().unwrap_or(0.0);
+        let eta = constant_eta(&self.pirls.response);
+        if first == 0.0 || !eta.is_finite() || self.pirls.rows.x.iter().step_by(p).any(|x| *x != first) {
+            return false;
+        }
+        self.pirls.beta.fill(0.0);
+        self.pirls.beta[0] = eta / first;
+        self.pirls.response.eta = self.fixed_eta(&self.pirls.beta.clone());
+        self.pirls.response.update().is_finite()
+    }
+
+    // Random effects are of the size of the linear predictor, where this is a power of the mean; on the scale of a
+    // logarithm their standard deviation is around one.
+    fn scale_start_theta(&mut self) {
+        let response = &mut self.pirls.response;
+        if !matches!(response.link, Link::Identity | Link::Inverse | Link::InverseSquare | Link::Sqrt) {
+            return;
+        }
+        let scale = RELATIVE_SD * constant_eta(response).abs();
+        if scale.is_normal() {
+            self.start_theta.iter_mut().for_each(|theta| *theta *= scale);
+            self.theta_scale = scale;
+        }
     }
 
     fn set_expected_weights(&mut self) {
@@ -89,14 +126,24 @@ impl GeneralizedLinearMixedModel {
 
 // The linear predictor of means near the responses; where that has none, that of the mean response.
 fn start_eta(response: &mut Response) {
-    let mean = |r: &Response, i: usize| r.family.start_mean(r.y[i], r.w[i]);
-    let overall = (0..response.n()).map(|i| mean(response, i)).sum::<f64>() / response.n() as f64;
-    let fallback = response.link.eta(overall.max(1e-3));
+    let fallback = constant_eta(response);
     for i in 0..response.n() {
-        let eta = response.link.eta(mean(response, i));
+        let eta = response.link.eta(response.family.start_mean(response.y[i], response.w[i]));
         response.eta[i] = eta;
         if !eta.is_finite() || !response.contribution(i).log_lik.is_finite() {
             response.eta[i] = fallback;
         }
+    }
+}
+
+// The linear predictor of the mean response, or of what is nearest to it of one or zero.
+fn constant_eta(response: &Response) -> f64 {
+    let n = response.n() as f64;
+    let mean = (0..response.n()).map(|i| response.family.start_mean(response.y[i], response.w[i])).sum::<f64>() / n;
+    let eta = response.link.eta(mean);
+    if eta.is_finite() {
+        eta
+    } else {
+        response.link.eta(1e-3)
     }
 }
