@@ -20,17 +20,6 @@ lambda_derivatives <- function(entry, theta) {
   lapply(entry$theta, \(i) lambda_block(entry, replace(0 * theta, i, 1)))
 }
 
-# The elements of a term's covariance matrix that are parameters of their own, in theta's order.
-covariance_cells <- function(entry) {
-  k <- length(entry$columns)
-  switch(
-    entry$structure,
-    us = template_cells("us", k), homdiag = cbind(row = 1L, col = 1L), diag = template_cells("diag", k),
-    # One or k standard deviations, then the parameter of the correlations: that of neighbours.
-    rbind(template_cells("diag", length(entry$theta) - 1L), c(2L, 1L))
-  )
-}
-
 cell_names <- function(entry, prefix) {
   cells <- covariance_cells(entry)
   on_diagonal <- cells[, 1] == cells[, 2]

@@ -61,17 +61,14 @@ held_theta <- function(control, random, sigma = NULL) {
     if (any(entry$theta %in% c(out$index, out$absolute))) abort_held_twice(entry)
     theta <- covariance_theta(entry, fixed$cov[[name]])
     # A correlation doesn't depend on the scale.
-    is_relative <- !is.null(sigma) | seq_along(theta) > length(theta) - has_rho(entry$structure)
+    is_relative <- !is.null(sigma) | !is_scale(entry)
     out$index <- c(out$index, entry$theta[is_relative])
-    out$value <- c(out$value, ifelse(scales(entry), theta / (sigma %||% 1), theta)[is_relative])
+    out$value <- c(out$value, ifelse(is_scale(entry), theta / (sigma %||% 1), theta)[is_relative])
     out$absolute <- c(out$absolute, entry$theta[!is_relative])
     out$absolute_value <- c(out$absolute_value, theta[!is_relative])
   }
   out
 }
-
-# Whether each parameter of a term is in units of sigma.
-scales <- function(entry) seq_along(entry$theta) <= length(entry$theta) - has_rho(entry$structure)
 
 check_range <- function(theta, index, random) {
   range <- do.call(rbind, lapply(random, theta_range))[index, , drop = FALSE]
@@ -143,23 +140,6 @@ describe_asymmetry <- function(matrix) {
 describe_difference <- function(given, nearest) {
   at <- arrayInd(which.max(abs(given - nearest)), dim(given))
   paste0(format(nearest[at]), " for ", format(given[at]), " at [", at[1L], ", ", at[2L], "]")
-}
-
-# Theta of a term with this structure, whether or not the matrix has it.
-structured_theta <- function(entry, covariance) {
-  if (entry$structure == "us") {
-    # The root by rows: also of a singular matrix.
-    parts <- eigen(covariance, symmetric = TRUE)
-    root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
-    root <- root %*% diag(ifelse(diag(root) < 0, -1, 1), nrow(root))
-    return(root[lower.tri(root, diag = TRUE)])
-  }
-  sd <- sqrt(diag(covariance))
-  shown <- if (is_homogeneous(entry$structure)) sd[1L] else sd
-  if (!has_rho(entry$structure)) return(shown)
-  rho <- if (sd[1L] * sd[2L] > 0) covariance[2L, 1L] / (sd[1L] * sd[2L]) else 0
-  range <- theta_range(entry)[length(entry$theta), ]
-  c(shown, min(max(rho, range[["lower"]]), range[["upper"]]))
 }
 
 abort_covariance <- function(entry, problem, found) {

@@ -9,16 +9,6 @@ component_names <- function(fit) {
   if (anyDuplicated(groups)) make.names(groups, unique = TRUE) else groups
 }
 
-#' Rows and columns, within the template of a k-column term, of the elements that theta determines; where it fills them,
-#' in theta's order.
-#' @noRd
-template_cells <- function(structure, k) {
-  if (structure %in% c("diag", "homdiag")) {
-    return(cbind(row = seq_len(k), col = seq_len(k)))
-  }
-  which(lower.tri(diag(k), diag = TRUE), arr.ind = TRUE, useNames = FALSE)
-}
-
 #' For each of a term's cells the element of theta that stands there; `NA` where it is computed from several.
 #' @noRd
 cell_theta <- function(term, cells = term_cells(term)) {
@@ -26,9 +16,6 @@ cell_theta <- function(term, cells = term_cells(term)) {
 }
 
 term_cells <- function(term) template_cells(term$structure, length(term$columns))
-
-# Which of the parameters of an unstructured term of k columns stand on the diagonal.
-us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
 
 lambda_templates <- function(fit, theta = fit$theta) {
   lapply(fit$random, \(term) {
@@ -38,10 +25,8 @@ lambda_templates <- function(fit, theta = fit$theta) {
 
 #' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates.
 #' @noRd
-theta_lower <- function(random) unlist(lapply(random, term_lower), use.names = FALSE)
-
-term_lower <- function(term) {
-  if (term$structure == "us") us_lower(length(term$columns)) else theta_range(term)[, "lower"]
+theta_lower <- function(random) {
+  unlist(lapply(random, \(term) theta_range(term)[, "lower"]), use.names = FALSE)
 }
 
 n_columns <- function(fit) vapply(fit$random, \(term) length(term$columns), 1L)

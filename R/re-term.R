@@ -202,31 +202,5 @@ check_duplicates <- function(entries) {
 #' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
 #' @noRd
 theta_names <- function(random) {
-  unlist(lapply(random, function(entry) {
-    columns <- entry$columns
-    k <- length(columns)
-    names <- switch(
-      entry$structure,
-      us = {
-        names <- paste(columns[sequence(k:1, seq_len(k))], columns[rep(seq_len(k), k:1)], sep = ".")
-        replace(names, us_diagonal(k), columns)
-      },
-      diag = columns,
-      homdiag = columns[1L],
-      correlated_names(entry$structure, columns)
-    )
-    paste(entry$group, names, sep = ".")
-  }))
-}
-
-#' Lambda's block of one term: k x k, lower triangular
-#' @noRd
-lambda_block <- function(entry, theta) {
-  k <- length(entry$columns)
-  par <- theta[entry$theta]
-  if (has_rho(entry$structure)) return(correlated_lambda(entry$structure, par, k))
-  if (entry$structure != "us") return(diag(par, k, k))
-  block <- matrix(0, k, k)
-  block[lower.tri(block, diag = TRUE)] <- par
-  block
+  unlist(lapply(random, \(entry) paste(entry$group, theta_labels(entry$structure, entry$columns), sep = ".")))
 }

@@ -148,7 +148,7 @@ correlated_theta <- function(entry, values) {
 
 covariance_matrix <- function(entry, values) {
   k <- length(entry$columns)
-  if (entry$structure != "us") return(diag(values, k, k))
+  if (is_diagonal(entry$structure)) return(diag(values, k, k))
   cells <- covariance_cells(entry)
   out <- matrix(0, k, k)
   out[cells] <- values
@@ -166,7 +166,7 @@ covariance_gradient <- function(object, theta, found) {
       return(solve(t(jacobian), found$gradient[entry$theta]))
     }
     part <- found$g[[entry$core_term]][entry$core_cols, entry$core_cols, drop = FALSE]
-    if (entry$structure == "homdiag") return(sum(diag(part)))
+    if (is_homogeneous(entry$structure)) return(sum(diag(part)))
     cells <- covariance_cells(entry)
     part[cells] * ifelse(cells[, 1] == cells[, 2], 1, 2)
   }))

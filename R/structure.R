@@ -67,6 +67,8 @@ has_rho <- function(structure) structures[[structure]]$correlated
 
 is_homogeneous <- function(structure) isTRUE(structures[[structure]]$hom)
 
+is_diagonal <- function(structure) structures[[structure]]$call == "diag"
+
 n_theta <- function(structure, size) {
   if (structure == "us") return(size * (size + 1L) / 2L)
   (if (is_homogeneous(structure)) 1L else size) + has_rho(structure)
@@ -111,9 +113,20 @@ term_texts <- function(fit) vapply(fit$random, term_text, "")
 
 # Parameters ----------------------------------------------------------------
 
-#' Standard deviations and, last, the correlation
+#' Names of a term's parameters
 #' @noRd
-correlated_names <- function(structure, columns) c(if (is_homogeneous(structure)) "*" else columns, "rho")
+theta_labels <- function(structure, columns) {
+  k <- length(columns)
+  if (structure == "us") {
+    names <- paste(columns[sequence(k:1, seq_len(k))], columns[rep(seq_len(k), k:1)], sep = ".")
+    return(replace(names, us_diagonal(k), columns))
+  }
+  if (!has_rho(structure)) return(columns[seq_len(n_theta(structure, k))])
+  c(if (is_homogeneous(structure)) "*" else columns, "rho")
+}
+
+# Which of the parameters of an unstructured term of k columns stand on the diagonal.
+us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
 
 #' Smallest and largest value of each parameter of a term
 #' @noRd
@@ -128,6 +141,70 @@ theta_range <- function(term) {
 }
 
 us_lower <- function(k) replace(rep(-Inf, k * (k + 1) / 2), us_diagonal(k), 0)
+
+# Whether each parameter of a term is in units of sigma.
+is_scale <- function(entry) seq_along(entry$theta) <= length(entry$theta) - has_rho(entry$structure)
+
+#' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of several, the largest);
+#' a correlation has none
+#' @noRd
+parameter_units <- function(entry) {
+  size <- entry$scale %||% rep(1, length(entry$columns))
+  if (is_homogeneous(entry$structure)) size <- max(size)
+  if (entry$structure == "us") size <- size[template_cells("us", length(entry$columns))[, "row"]]
+  replace(rep(1, length(entry$theta)), is_scale(entry), size)
+}
+
+# Lambda and Omega -----------------------------------------------------------
+
+#' Rows and columns, within the template of a k-column term, of the elements that theta determines; where it fills them,
+#' in theta's order.
+#' @noRd
+template_cells <- function(structure, k) {
+  if (is_diagonal(structure)) return(cbind(row = seq_len(k), col = seq_len(k)))
+  cells <- which(lower.tri(diag(k), diag = TRUE), arr.ind = TRUE, useNames = FALSE)
+  colnames(cells) <- c("row", "col")
+  cells
+}
+
+#' The elements of a term's covariance matrix that are parameters of their own, in theta's order
+#' @noRd
+covariance_cells <- function(entry) {
+  if (entry$structure == "us") return(template_cells("us", length(entry$columns)))
+  # One or k standard deviations, then the parameter of the correlations: that of neighbours.
+  scales <- seq_len(sum(is_scale(entry)))
+  rbind(cbind(row = scales, col = scales), if (has_rho(entry$structure)) c(2L, 1L))
+}
+
+#' Lambda's block of one term: k x k, lower triangular
+#' @noRd
+lambda_block <- function(entry, theta) {
+  k <- length(entry$columns)
+  par <- theta[entry$theta]
+  if (has_rho(entry$structure)) return(correlated_lambda(entry$structure, par, k))
+  if (is_diagonal(entry$structure)) return(diag(par, k, k))
+  block <- matrix(0, k, k)
+  block[lower.tri(block, diag = TRUE)] <- par
+  block
+}
+
+#' Theta of a term with this structure, whether or not the covariance has it
+#' @noRd
+structured_theta <- function(entry, covariance) {
+  if (entry$structure == "us") {
+    # The root by rows: also of a singular matrix.
+    parts <- eigen(covariance, symmetric = TRUE)
+    root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
+    root <- root %*% diag(ifelse(diag(root) < 0, -1, 1), nrow(root))
+    return(root[lower.tri(root, diag = TRUE)])
+  }
+  sd <- sqrt(diag(covariance))
+  shown <- if (is_homogeneous(entry$structure)) sd[1L] else sd
+  if (!has_rho(entry$structure)) return(shown)
+  rho <- if (sd[1L] * sd[2L] > 0) covariance[2L, 1L] / (sd[1L] * sd[2L]) else 0
+  range <- theta_range(entry)[length(entry$theta), ]
+  c(shown, min(max(rho, range[["lower"]]), range[["upper"]]))
+}
 
 #' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's factor times `s`
 #' @noRd

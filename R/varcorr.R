@@ -170,7 +170,7 @@ join_correlations <- function(components, structures, k) {
   at <- 0L
   for (i in seq_along(components)) {
     here <- at + seq_len(ncol(components[[i]]))
-    if (structures[i] == "us") joined[here, here] <- attr(components[[i]], "correlation")
+    if (!is_diagonal(structures[i])) joined[here, here] <- attr(components[[i]], "correlation")
     at <- max(here)
   }
   joined

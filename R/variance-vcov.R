@@ -104,15 +104,7 @@ boundary_theta <- function(fit, tol = 1e-4) {
   unlist(lapply(fit$random, \(entry) {
     theta <- fit$theta[entry$theta]
     range <- theta_range(entry)
-    unit <- rep(1, length(theta))
-    cells <- if (entry$structure %in% c("us", "diag")) template_cells(entry$structure, length(entry$columns))
-    scale <- entry$scale %||% rep(1, length(entry$columns))
-    unit <- if (!is.null(cells)) {
-      scale[cells[, 1]]
-    } else {
-      replace(unit, scales(entry), if (is_homogeneous(entry$structure)) max(scale) else scale)
-    }
-    is_low <- is.finite(range[, "lower"]) & (theta - range[, "lower"]) * unit < tol
+    is_low <- is.finite(range[, "lower"]) & (theta - range[, "lower"]) * parameter_units(entry) < tol
     entry$theta[is_low | range[, "upper"] - theta < tol]
   }))
 }
@@ -136,7 +128,7 @@ inverse_curvature <- function(hessian) {
 
 # Rows of the parameters of singular terms; without correlations the other variances of a term keep theirs.
 singular_rows <- function(object) {
-  at_boundary <- lapply(object$random, \(entry) entry$structure == "diag" & !entry$theta %in% boundary_theta(object))
+  at_boundary <- lapply(object$random, \(entry) is_diagonal(entry$structure) & !entry$theta %in% boundary_theta(object))
   setdiff(term_rows(object, is_singular(object)$singular), which(unlist(at_boundary)))
 }
 

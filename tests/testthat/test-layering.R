@@ -31,6 +31,13 @@ test_that("the core knows no R", {
   expect_false(any(grepl("extendr", readLines(file.path(source_root(), "src", "rust", "core", "Cargo.toml")))))
 })
 
+test_that("what depends on a covariance structure is in structure.R", {
+  # The formula's reader knows two names more: what a bar stands for that has nothing around it.
+  quoted <- paste0('"(', paste(names(structures), collapse = "|"), ')"')
+  switches <- paste0("^[^#]*(==|!=|%in%|switch[(]).*", quoted)
+  expect_setequal(files_naming(switches, "R", "R"), c("structure.R", "formula.R"))
+})
+
 test_that("the wrappers are those of the built library", {
   wrappers <- new.env()
   sys.source(file.path(source_root(), "tools", "wrappers.R"), envir = wrappers)

@@ -166,3 +166,12 @@ test_that("the lowest of several minima is found", {
   }
   expect_gt(several, 0)
 })
+
+test_that("units of theta are those of the columns of Z", {
+  entry <- \(structure, n) list(structure = structure, columns = c("a", "b"), scale = c(2, 5), theta = seq_len(n))
+  expect_identical(parameter_units(entry("us", 3L)), c(2, 5, 5))
+  expect_identical(parameter_units(entry("diag", 2L)), c(2, 5))
+  expect_identical(parameter_units(entry("homdiag", 1L)), 5)
+  expect_identical(parameter_units(entry("cs", 3L)), c(2, 5, 1))
+  expect_identical(parameter_units(entry("ar1", 2L)), c(5, 1))
+})
