@@ -65,7 +65,7 @@ variance_estimates <- function(object) {
   estimate <- variance_map(object, "sd")$value
   if (object$known_sigma || !isLMM.rlmm(object)) estimate <- estimate[-length(estimate)]
   has_errors <- isLMM.rlmm(object) && !is.null(object$frame)
-  std_error <- if (has_errors) variance_errors(object, "sd") else NA_real_ * estimate
+  std_error <- if (has_errors) variance_errors(object) else NA_real_ * estimate
   list(estimate = estimate, std_error = std_error)
 }
 

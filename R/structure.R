@@ -219,9 +219,33 @@ correlated_lambda <- function(structure, par, k) {
 structure_correlation <- function(entry, theta) {
   k <- length(entry$columns)
   rho <- theta[entry$theta[length(entry$theta)]]
+  structure(rho^correlation_powers(entry$structure, k), dimnames = list(entry$columns, entry$columns))
+}
+
+# The powers of the parameter that the correlations are.
+correlation_powers <- function(structure, k) {
   distance <- abs(outer(seq_len(k), seq_len(k), `-`))
-  values <- if (structures[[entry$structure]]$call == "cs") rho^(distance > 0) else rho^distance
-  structure(values, dimnames = list(entry$columns, entry$columns))
+  if (structures[[structure]]$call == "cs") (distance > 0) + 0 else distance
+}
+
+#' Which parameters, of those of `covariance_cells()`, the elements of a term's covariance matrix are made of
+#' @return For each of `cells` the numbers of its two standard deviations and, off the diagonal, of its correlation
+#'   (`NA` where the structure has none) and the power to which that stands.
+#' @noRd
+cell_parameters <- function(entry, cells) {
+  k <- length(entry$columns)
+  own <- covariance_cells(entry)
+  sd <- rep_len(which(own[, 1] == own[, 2]), k)
+  off <- matrix(NA_integer_, k, k)
+  power <- matrix(1, k, k)
+  if (has_rho(entry$structure)) {
+    off[] <- nrow(own)
+    power <- correlation_powers(entry$structure, k)
+  } else {
+    off[own] <- seq_len(nrow(own))
+  }
+  diag(off) <- NA
+  data.frame(row = sd[cells[, 1]], col = sd[cells[, 2]], cor = off[cells], power = power[cells])
 }
 
 ar1_factor <- function(rho, k) {

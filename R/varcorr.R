@@ -9,6 +9,10 @@
 #' @param x A fit; for the methods of the result, what `VarCorr()` returned.
 #' @param sigma The residual standard deviation, by which the relative covariance factors are multiplied: that of
 #'   the fit, unless given. (Not of a generalized model whose random effects aren't relative to it; see [rglmm()].)
+#' @param std.error Compute standard errors too? (Of linear mixed models; see [variance_vcov()].) They are printed
+#'   beside each variance and standard deviation, and are columns of the data frame: `std.error.vcov` and
+#'   `std.error.sdcor`, 0 for what is held and `NA` where there is none: for a singular term, and for correlations that
+#'   the structure holds at zero.
 #' @param ... Not used.
 #' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes `stddev` and
 #'   `correlation`; attributes `sc` (the residual standard deviation) and `useSc`.
@@ -17,16 +21,27 @@
 #' VarCorr(fit)
 #' print(VarCorr(fit), comp = "Std.Dev.", digits = 3)
 #' as.data.frame(VarCorr(fit))
+#' as.data.frame(VarCorr(fit, std.error = TRUE))
 #' @importFrom nlme VarCorr
 #' @export
-VarCorr.rlmm <- function(x, sigma = stats::sigma(x), ...) {
+VarCorr.rlmm <- function(x, sigma = stats::sigma(x), std.error = FALSE, ...) {
   check_nonnegative(sigma, "sigma")
+  check_flag(std.error, "std.error")
+  if (std.error && sigma != stats::sigma(x)) abort_errors_at_sigma()
   relative <- if (isFALSE(x$relative)) 1 else sigma
   components <- Map(covariance_component, x$random, lambda_templates(x), list(x$theta), sigma = relative)
   structure(
     stats::setNames(components, component_names(x)),
     groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),
-    sc = sigma, useSc = has_scale(x), held = variance_notes(x), class = c("VarCorr.rlmm", "VarCorr.merMod")
+    sc = sigma, useSc = has_scale(x), held = variance_notes(x), std.error = if (std.error) component_errors(x),
+    class = c("VarCorr.rlmm", "VarCorr.merMod")
+  )
+}
+
+abort_errors_at_sigma <- function() {
+  abort_rlmm(
+    c("`sigma` can't be changed where standard errors are asked for.", i = "They are those of the estimates."),
+    "rlmm_error_argument", arg = "sigma"
   )
 }
 
@@ -70,8 +85,17 @@ format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), c
     stddev <- c(stddev, attr(x, "sc"))
   }
   values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
+  if (!is.null(attr(x, "std.error"))) values <- beside_errors(values, blocks, attr(x, "std.error")$residual)
   out <- cbind(rows, do.call(cbind, lapply(values, formatter, digits = digits)))
   if (corr) cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L))) else out
+}
+
+# After each column that of its standard errors.
+beside_errors <- function(values, blocks, residual) {
+  of_effects <- do.call(rbind, lapply(blocks, `[[`, "errors"))
+  errors <- list(Variance = c(of_effects[, "vcov"], residual[["vcov"]]),
+                 Std.Dev. = c(of_effects[, "sdcor"], residual[["sdcor"]]))[names(values)]
+  c(rbind(values, errors)) |> stats::setNames(c(rbind(names(values), "Std.Error")))
 }
 
 #' @rdname VarCorr.rlmm
@@ -88,30 +112,42 @@ print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), co
 #' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in the order of the
 #'   lower triangle.
 #' @export
-as.data.frame.VarCorr.rlmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"), ...) {
+as.data.frame.VarCorr.rlmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"),
+                                       ...) {
   order <- one_of(order, c("cov.last", "lower.tri"), "order")
-  rows <- Map(component_rows, names(x), x, order)
+  errors <- attr(x, "std.error")
+  if ("std.error" %in% ...names() && is.null(errors)) abort_no_errors()
+  rows <- Map(component_rows, names(x), x, order, errors$terms %||% list(NULL))
   if (attr(x, "useSc")) {
     sc <- attr(x, "sc")
-    rows <- c(rows, list(list(grp = "Residual", var1 = NA_character_, var2 = NA_character_, vcov = sc^2, sdcor = sc)))
+    last <- list(grp = "Residual", var1 = NA_character_, var2 = NA_character_, vcov = sc^2, sdcor = sc)
+    rows <- c(rows, list(c(last, std.error = as.list(errors$residual))))
   }
-  columns <- c("grp", "var1", "var2", "vcov", "sdcor")
+  columns <- names(rows[[1L]])
   out <- lapply(columns, \(column) unlist(lapply(rows, `[[`, column), use.names = FALSE))
   as.data.frame(stats::setNames(out, columns))
 }
 
-component_rows <- function(group, component, order) {
+abort_no_errors <- function() {
+  abort_rlmm(
+    c("These variances have no standard errors.", i = "Use `as.data.frame(VarCorr(fit, std.error = TRUE))`."),
+    "rlmm_error_argument", arg = "std.error"
+  )
+}
+
+component_rows <- function(group, component, order, errors) {
   cells <- which(lower.tri(component, diag = TRUE), arr.ind = TRUE, useNames = FALSE)
   if (order == "cov.last") cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
   on_diagonal <- cells[, 1] == cells[, 2]
   labels <- colnames(component)
-  list(
+  out <- list(
     grp = rep(group, nrow(cells)),
     var1 = labels[cells[, 2]],
     var2 = ifelse(on_diagonal, NA_character_, labels[cells[, 1]]),
     vcov = component[cells],
     sdcor = ifelse(on_diagonal, attr(component, "stddev")[cells[, 1]], attr(component, "correlation")[cells])
   )
+  c(out, std.error = lapply(errors, `[`, cells))
 }
 
 # Formatting --------------------------------------------------------------
@@ -144,22 +180,25 @@ component_blocks <- function(x) {
   lapply(unique(key), function(one) {
     parts <- which(key == one)
     structures <- attr(x, "structures")[parts]
-    if (alone[parts[1L]]) return(shared_block(x[[parts]], attr(x, "groups")[parts], structures))
+    errors <- lapply(attr(x, "std.error")$terms[parts], \(error) vapply(error, diag, diag(error[[1L]])))
+    errors <- do.call(rbind, errors)
+    if (alone[parts[1L]]) return(shared_block(x[[parts]], attr(x, "groups")[parts], structures, errors))
     stddev <- unlist(lapply(x[parts], attr, "stddev"), use.names = FALSE)
     list(
       group = attr(x, "groups")[parts[1L]],
       names = unlist(lapply(x[parts], colnames), use.names = FALSE),
-      stddev = stddev,
+      stddev = stddev, errors = errors,
       correlation = join_correlations(x[parts], structures, length(stddev))
     )
   })
 }
 
-shared_block <- function(component, group, structure) {
+shared_block <- function(component, group, structure, errors) {
   shown <- if (is_homogeneous(structure)) 1L else seq_len(ncol(component))
   list(
     group = group, names = colnames(component)[shown], stddev = unname(attr(component, "stddev"))[shown],
-    correlation = NULL, rho = attr(component, "correlation")[2L, 1L], tag = structures[[structure]]$tag
+    errors = errors[shown, , drop = FALSE], correlation = NULL, rho = attr(component, "correlation")[2L, 1L],
+    tag = structures[[structure]]$tag
   )
 }
 

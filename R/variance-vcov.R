@@ -15,7 +15,7 @@
 #'   and sigma.
 #' @return A matrix with the names of the parameters, the residuals' last. (`vcov(fit, full = TRUE)` is another
 #'   matrix: that of the random and fixed effects.)
-#' @seealso [hessian()], [confint.rlmm()], `as.data.frame(VarCorr(fit))`.
+#' @seealso [hessian()], [confint.rlmm()], `as.data.frame(VarCorr(fit, std.error = TRUE))` for a table.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' variance_vcov(fit)
@@ -150,10 +150,56 @@ term_rows <- function(object, chosen) {
   which(rep(chosen, n_cells))
 }
 
-#' Standard errors of the variance parameters, by name; `NA` where there are none, and 0 of what is held
+#' Standard errors of standard deviations and correlations, by name; `NA` where there are none, and 0 of what is held
 #' @noRd
-variance_errors <- function(object, scale = "sd") {
-  variance <- diag(variance_vcov(object, scale))
-  held <- seq_along(variance) %in% held_rows(object, scale)
+variance_errors <- function(object, covariance = variance_vcov(object, "sd")) {
+  variance <- diag(covariance)
+  held <- seq_along(variance) %in% held_rows(object, "sd")
   sqrt(ifelse(variance > 0 | held, variance, NA))
+}
+
+# Elements of the covariance matrices ----------------------------------------
+
+#' Standard errors of all elements of the covariances of the random effects
+#' @return `terms`: per term two k x k matrices, `vcov` (of variances and covariances) and `sdcor` (of standard
+#'   deviations and correlations); `residual`: the same of sigma.
+#' @noRd
+component_errors <- function(object) {
+  covariance <- variance_vcov(object, "sd")
+  none <- is.na(variance_errors(object, covariance))
+  covariance <- without_rows(covariance, which(none))
+  value <- variance_map(object, "sd")$value
+  n_cells <- vapply(object$random, \(entry) nrow(covariance_cells(entry)), 1L)
+  last <- cumsum(n_cells)
+  terms <- Map(\(entry, n, last) {
+    rows <- last - n + seq_len(n)
+    element_errors(entry, value[rows], covariance[rows, rows, drop = FALSE])
+  }, object$random, n_cells, last)
+  sigma <- if (object$known_sigma) 0 else sqrt(covariance[["sigma", "sigma"]])
+  list(terms = terms, residual = c(vcov = 2 * object$sigma * sigma, sdcor = sigma))
+}
+
+# By the delta method: v_ij = s_i s_j rho^m, with s_i, s_j and rho among the parameters.
+element_errors <- function(entry, value, covariance) {
+  k <- length(entry$columns)
+  cells <- template_cells("us", k)
+  parts <- cell_parameters(entry, cells)
+  variance <- sdcor <- matrix(NA_real_, k, k)
+  for (i in seq_len(nrow(cells))) {
+    at <- cells[i, , drop = FALSE]
+    part <- parts[i, ]
+    if (at[1] == at[2]) {
+      sdcor[at] <- sqrt(covariance[part$row, part$row])
+      variance[at] <- 2 * value[[part$row]] * sdcor[at]
+    } else if (!is.na(part$cor)) {
+      s <- value[c(part$row, part$col)]
+      rho <- value[[part$cor]]
+      slope <- part$power * rho^(part$power - 1)
+      sdcor[at] <- abs(slope) * sqrt(covariance[part$cor, part$cor])
+      change <- c(s[[2]] * rho^part$power, s[[1]] * rho^part$power, s[[1]] * s[[2]] * slope)
+      used <- c(part$row, part$col, part$cor)
+      variance[at] <- sqrt(max(0, change %*% covariance[used, used] %*% change))
+    }
+  }
+  lapply(list(vcov = variance, sdcor = sdcor), \(m) replace(m, upper.tri(m), t(m)[upper.tri(m)]))
 }
