@@ -64,7 +64,13 @@ bar_operators <- c("|", "||")
 is_bar <- function(expr) length(expr) == 3L && call_name(expr) %in% bar_operators
 
 is_structured_bar <- function(expr) {
-  length(expr) >= 2L && call_name(expr) %in% bar_calls && is_bar(strip_parens(expr[[2L]]))
+  length(expr) >= 2L && structure_name(expr) %in% bar_calls && is_bar(strip_parens(expr[[2L]]))
+}
+
+# Also of `lme4::cs(x | g)`.
+structure_name <- function(expr) {
+  is_qualified <- is.call(expr) && call_name(expr[[1L]]) %in% c("::", ":::")
+  if (is_qualified) as.character(expr[[1L]][[3L]]) else call_name(expr)
 }
 
 strip_parens <- function(expr) {
@@ -78,7 +84,7 @@ unknown_structure <- function(expr) {
   if (!is.call(expr)) return(NULL)
   if (!call_name(expr) %in% formula_operators) {
     is_around <- length(expr) >= 2L && !call_name(expr) %in% c("I", "!", bar_operators) && is_bar(strip_parens(expr[[2L]]))
-    return(if (is_around) call_name(expr))
+    return(if (is_around) structure_name(expr))
   }
   for (i in seq_along(expr)[-1L]) {
     found <- unknown_structure(expr[[i]])

@@ -77,7 +77,7 @@ n_theta <- function(structure, size) {
 #' The structure that a function around a bar stands for
 #' @noRd
 read_structure <- function(expr) {
-  name <- call_name(expr)
+  name <- structure_name(expr)
   if (!name %in% names(structure_calls)) abort_structure(name)
   arguments <- as.list(expr)[-(1:2)]
   if (length(arguments) == 0L) return(structure_calls[[name]])

@@ -113,17 +113,20 @@ fit_joint <- function(object, contrasts = NULL) {
   joint_derivatives(fit_spec(object), object$theta, object$sigma, object$known_sigma, contrasts)
 }
 
-# The inverse, without the flat directions of a redundant parameter; a direction that curves down makes it `NA`.
+# The inverse, without the flat directions of a redundant parameter; a direction that curves down makes it `NA`, and all
+# directions flat. As in the core, a curvature below 1e-7 of the largest may be rounding.
 inverse_curvature <- function(hessian) {
-  none <- hessian[, 0L, drop = FALSE]
-  if (length(hessian) == 0) return(list(matrix = hessian, flat = none))
+  if (length(hessian) == 0) return(list(matrix = hessian, flat = hessian))
   unit <- 1 / sqrt(pmax(abs(diag(hessian)), .Machine$double.xmin))
   parts <- eigen((hessian + t(hessian)) / 2 * outer(unit, unit), symmetric = TRUE)
-  limit <- 1e-9 * max(abs(parts$values))
-  if (any(parts$values < -limit)) return(list(matrix = NA_real_ * hessian, flat = none))
+  limit <- 1e-7 * max(abs(parts$values))
+  if (any(parts$values < -limit)) return(list(matrix = NA_real_ * hessian, flat = diag(nrow(hessian))))
   steep <- parts$values > limit
   half <- unit * parts$vectors[, steep, drop = FALSE]
-  list(matrix = half %*% (t(half) / parts$values[steep]), flat = unit * parts$vectors[, !steep, drop = FALSE])
+  flat <- parts$vectors[, !steep, drop = FALSE]
+  # Rounding errors of a vector of length one would touch everything.
+  flat[abs(flat) < 1e-6] <- 0
+  list(matrix = half %*% (t(half) / parts$values[steep]), flat = unit * flat)
 }
 
 # Rows of the parameters of singular terms; without correlations the other variances of a term keep theirs.

@@ -75,6 +75,37 @@ test_that("methods know structures", {
   expect_identical(formula(fit, random.only = TRUE)[[3]], quote((1 | Subject) + ar1(0 + fd | Subject)))
 })
 
+test_that("at a variance of zero every correlation is looked at", {
+  set.seed(4)
+  d <- expand.grid(g = factor(1:30), f = factor(1:3), r = 1:2)
+  u <- matrix(rnorm(90), 30)
+  u <- u - rowMeans(u)
+  d$y <- 0.6 * u[cbind(d$g, d$f)] + rnorm(nrow(d))
+  for (call in c("cs(0 + f | g, hom = TRUE)", "ar1(0 + f | g)")) {
+    formula <- as.formula(paste("y ~ 1 +", call))
+    reached <- suppressMessages(rlmm(formula, d, start = c(0.4, -0.4)))
+    expect_gt(getME(reached, "theta")[[1]], 0.2)
+    # With the other sign of the correlation zero is best: the objective falls only along a negative one.
+    spec <- fit_spec(reached)
+    near <- core_objective(spec, cbind(c(0, 0.9), c(0.05, 0.9), c(0.05, -0.45)))
+    expect_gt(near[2], near[1])
+    expect_lt(near[3], near[1])
+    expect_identical(core_derivatives(spec, c(0, 0.9), TRUE)$certificate$verdict, "false_boundary")
+    for (start in list(NULL, c(0, 0.9), c(0.001, 1), c(1, 0.9))) {
+      fit <- suppressMessages(rlmm(formula, d, start = start))
+      expect_equal(fit$dev$objective, reached$dev$objective, tolerance = 1e-9)
+      expect_identical(fit$optsum$certificate$verdict, "optimal")
+    }
+  }
+})
+
+test_that("structures may be called with the name of another package", {
+  fit <- rlmm(Reaction ~ Days + lme4::cs(Days | Subject), sleepstudy)
+  expect_identical(fit$random[[1]]$structure, "cs")
+  expect_error(rlmm(Reaction ~ Days + glmmTMB::toep(Days | Subject), sleepstudy), "`toep()` isn't", fixed = TRUE,
+    class = "rlmm_error_unknown_structure")
+})
+
 test_that("unsuited structures are errors in the user's words", {
   refuse <- function(formula, class = "rlmm_error_structure") expect_error(rlmm(formula, days), class = class)
   refuse(Reaction ~ Days + toep(0 + fd | Subject), "rlmm_error_unknown_structure")

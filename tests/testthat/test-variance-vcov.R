@@ -84,6 +84,25 @@ test_that("parameters that the data can't tell apart have no standard errors", {
   expect_equal(summary(fit)$coefficients[, "df"], summary(simple)$coefficients[, "df"], tolerance = 1e-3)
 })
 
+test_that("twins have no standard errors, but don't take those of the others", {
+  set.seed(211)
+  d <- data.frame(g = factor(rep(1:30, 8)), h = factor(rep(1:12, each = 20)), x = rnorm(240))
+  d$y <- rnorm(30)[d$g] + rnorm(12)[d$h] + rnorm(12)[d$h] * d$x + rnorm(240)
+  fit <- suppressMessages(rlmm(y ~ 1 + (1 | g) + diag(1 + x | h) + zerocorr(0 + x | h), d))
+  simple <- rlmm(y ~ 1 + (1 | g) + diag(1 + x | h), d)
+  expect_equal(fit$dev$objective, simple$dev$objective, tolerance = 1e-8)
+  errors <- sqrt(diag(variance_vcov(fit)))
+  shared <- c("sd_(Intercept)|g", "sd_(Intercept)|h", "sigma")
+  expect_equal(errors[shared], sqrt(diag(variance_vcov(simple)))[shared], tolerance = 1e-3)
+  expect_true(all(is.na(errors[names(errors) == "sd_x|h"])))
+})
+
+test_that("without curvature there are no standard errors", {
+  indefinite <- inverse_curvature(matrix(c(1, 2, 2, 1), 2))
+  expect_true(all(is.na(indefinite$matrix)))
+  expect_true(all(is_touched(diag(2), indefinite$flat)))
+})
+
 test_that("a single parameter has a matrix too", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
   for (scale in c("sd", "variance", "theta")) expect_identical(dim(variance_vcov(fit, scale)), c(1L, 1L))

@@ -243,7 +243,7 @@ impl Coordinates {
         let exchanges = self.exchanges(&here, gradient).into_iter();
         let displaced = |way: &WayOut, share: f64| {
             let mut point = here.clone();
-            self.covs[way.term].displace(way.part, share * way.step, &way.direction, &mut point);
+            self.covs[way.term].displace(way.part, share * way.step, &way.direction, way.rho, &mut point);
             self.of(&point)
         };
         exchanges.chain(ways.iter().flat_map(|way| [1.0, 0.1, 0.01].map(|share| displaced(way, share)))).collect()

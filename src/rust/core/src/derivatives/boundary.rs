@@ -7,6 +7,11 @@ use crate::derivatives::Derivatives;
 use crate::pls::Pls;
 use crate::terms::{Part, Structure};
 
+/// A standard deviation over sigma, of a column with a mean square of one.
+const AS_GOOD_AS_ZERO: f64 = 1e-3;
+/// Steps over the range of a correlation.
+const CORRELATIONS: usize = 40;
+
 /// The steepest way out of one part of a term.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WayOut {
@@ -18,10 +23,20 @@ pub struct WayOut {
     pub lambda_min: f64,
     /// Its eigenvector in the columns of the term (unscaled coordinates).
     pub direction: Vec<f64>,
+    /// The correlation of the new variance, in structures that have one.
+    pub rho: f64,
     /// Best `eps` of the quadratic model; 0 if `lambda_min` isn't negative.
     pub step: f64,
     /// By how much the objective should fall.
     pub gain: f64,
+}
+
+impl WayOut {
+    /// Element `(r, s)` of what is added to Omega, per unit of the step.
+    pub fn change(&self, structure: Structure, r: usize, s: usize) -> f64 {
+        let correlation = if r == s { 1.0 } else { structure.covariance().correlation(r.abs_diff(s), self.rho) };
+        self.direction[r] * self.direction[s] * correlation
+    }
 }
 
 impl Derivatives {
@@ -30,7 +45,7 @@ impl Derivatives {
         let mut ways = self.directions_out(pls, rms);
         for way in &mut ways {
             let structure = pls.covs()[way.term].parts()[way.part].structure;
-            let (slope, curvature) = self.along(way.term, &way.direction, !is_homogeneous(structure));
+            let (slope, curvature) = self.along(way, structure);
             way.step = if slope < 0.0 && curvature != 0.0 { -slope / curvature.abs() } else { 0.0 };
             way.gain = -0.5 * slope * way.step;
         }
@@ -43,50 +58,51 @@ impl Derivatives {
         for (term, cov) in pls.covs().iter().enumerate() {
             for (part, (first, p)) in cov.placed().enumerate() {
                 let rms = &rms[term][first..first + p.size];
-                let (lambda_min, local) = self.steepest(term, first, p, rms, &pls.theta[p.range()]);
+                let (lambda_min, local, rho) = self.steepest(term, first, p, rms, &pls.theta[p.range()]);
                 let mut direction = vec![0.0; cov.vsize()];
                 direction[first..first + p.size].copy_from_slice(&local);
-                ways.push(WayOut { term, part, lambda_min, direction, step: 0.0, gain: 0.0 });
+                ways.push(WayOut { term, part, lambda_min, direction, rho, step: 0.0, gain: 0.0 });
             }
         }
         ways
     }
 
-    // Smallest eigenvalue of G among the directions that the structure allows, and its vector; of a homogeneous one,
-    // all variances together.
-    fn steepest(&self, term: usize, first: usize, part: &Part, rms: &[f64], theta: &[f64]) -> (f64, Vec<f64>) {
+    // Smallest eigenvalue of G among the directions that the structure allows, its vector, and the correlation there.
+    fn steepest(&self, term: usize, first: usize, part: &Part, rms: &[f64], theta: &[f64]) -> (f64, Vec<f64>, f64) {
         let (k, size) = (self.mean_cross[term].len(), rms.len());
-        let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i] / (rms[i] * rms[j]);
-        let is_zero = theta[..theta.len() - 1].iter().all(|s| *s == 0.0);
+        let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i];
+        let scaled = |i: usize, j: usize| g(i, j) / (rms[i] * rms[j]);
+        // A search only approaches zero, or stays where the objective is flat.
+        let is_zero = theta[..theta.len() - 1].iter().zip(rms).all(|(s, rms)| s.abs() * rms < AS_GOOD_AS_ZERO);
         match part.structure {
             // Where one variance is positive the derivatives in theta see every way out.
-            structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size]),
+            structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size], 0.0),
             Structure::Unstructured => {
-                let block: Vec<f64> = (0..size * size).map(|at| g(at % size, at / size)).collect();
+                let block: Vec<f64> = (0..size * size).map(|at| scaled(at % size, at / size)).collect();
                 let mut eigen = Eigen::new(size);
                 if !eigen.decompose(&block) {
-                    return (f64::NAN, vec![0.0; size]);
+                    return (f64::NAN, vec![0.0; size], 0.0);
                 }
-                (eigen.values[0], eigen.vector(0).iter().zip(rms).map(|(v, rms)| v / rms).collect())
+                (eigen.values[0], eigen.vector(0).iter().zip(rms).map(|(v, rms)| v / rms).collect(), 0.0)
             }
             structure if is_homogeneous(structure) => {
-                ((0..size).map(|i| g(i, i)).sum::<f64>() / size as f64, vec![1.0; size])
+                let (slope, rho) = common_variance(structure, size, g);
+                (slope / rms.iter().map(|rms| rms * rms).sum::<f64>(), vec![1.0; size], rho)
             }
             _ => {
-                let lowest = (0..size).min_by(|&i, &j| g(i, i).total_cmp(&g(j, j))).unwrap_or(0);
+                let lowest = (0..size).min_by(|&i, &j| scaled(i, i).total_cmp(&scaled(j, j))).unwrap_or(0);
                 let mut v = vec![0.0; size];
                 v[lowest] = 1.0 / rms[lowest];
-                (g(lowest, lowest), v)
+                (scaled(lowest, lowest), v, 0.0)
             }
         }
     }
 
-    // Slope and curvature of the objective along v v', or along diag(v v').
-    fn along(&self, term: usize, v: &[f64], is_joint: bool) -> (f64, f64) {
-        let k = v.len();
+    // Slope and curvature of the objective along a way out.
+    fn along(&self, way: &WayOut, structure: Structure) -> (f64, f64) {
+        let (term, k) = (way.term, way.direction.len());
         let range = self.directions.of_term(term);
-        let coefficient = |&(r, s): &(usize, usize)| if is_joint || r == s { v[r] * v[s] } else { 0.0 };
-        let c: Vec<f64> = self.directions.pairs(term).iter().map(coefficient).collect();
+        let c: Vec<f64> = self.directions.pairs(term).iter().map(|&(r, s)| way.change(structure, r, s)).collect();
         let n = self.directions.len();
         let mut slope = 0.0;
         let mut curvature = 0.0;
@@ -100,7 +116,23 @@ impl Derivatives {
     }
 }
 
-// One standard deviation for all effects: its change is along diag(v v').
+// The slope of the objective along a variance that all effects share, at the correlation where it is the least. Where
+// the variance is zero all correlations are the same point.
+fn common_variance(structure: Structure, size: usize, g: impl Fn(usize, usize) -> f64) -> (f64, f64) {
+    let mut at_distance = vec![0.0; size];
+    (0..size).for_each(|i| (0..size).for_each(|j| at_distance[i.abs_diff(j)] += g(i, j)));
+    let covariance = structure.covariance();
+    let slope = |rho: f64| {
+        let others = (1..size).map(|d| at_distance[d] * covariance.correlation(d, rho));
+        at_distance[0] + others.sum::<f64>()
+    };
+    let (low, high) = covariance.correlation_range(size).unwrap_or((0.0, 0.0));
+    let tried = (0..=CORRELATIONS).map(|i| low + (high - low) * i as f64 / CORRELATIONS as f64);
+    let slopes = tried.map(|rho| (slope(rho), rho));
+    slopes.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0.0))
+}
+
+// One standard deviation for all effects.
 fn is_homogeneous(structure: Structure) -> bool {
     use Structure::{HomogeneousAutoregressive, HomogeneousCompoundSymmetry, HomogeneousDiagonal};
     matches!(structure, HomogeneousDiagonal | HomogeneousCompoundSymmetry | HomogeneousAutoregressive)

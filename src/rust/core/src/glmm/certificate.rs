@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::lmm::root_mean_squares;
 use crate::optimize::Objective;
 use crate::pirls::Vary;
+use crate::terms::Structure;
 
 /// A prediction that stays below it by a rough Hessian does so by any.
 const CLEARLY_NEGLIGIBLE: f64 = 1e-2 * NEGLIGIBLE_GAIN;
@@ -112,10 +113,11 @@ impl GeneralizedLinearMixedModel {
             if part.range().any(|j| self.held[j]) {
                 continue;
             }
-            let slope = quadratic(&derivatives.g()[way.term], &way.direction);
+            let structure = part.structure;
+            let slope = along(&derivatives.g()[way.term], way, structure);
             let levels = (self.pirls.u[way.term].len() / way.direction.len()) as f64;
             // The second derivative, if all levels were alike.
-            let curvature = quadratic(&traces[way.term], &way.direction).powi(2) / levels;
+            let curvature = along(&traces[way.term], way, structure).powi(2) / levels;
             if slope < 0.0 && 0.5 * slope * slope > NEGLIGIBLE_GAIN * curvature {
                 self.measure(vary, parameters, value, -slope / curvature, way);
             }
@@ -137,7 +139,7 @@ impl GeneralizedLinearMixedModel {
     fn measure(&mut self, vary: Vary, parameters: &[f64], value: f64, step: f64, way: &mut WayOut) {
         for share in [1.0, 0.3, 0.1, 0.01] {
             let mut point = parameters.to_vec();
-            self.covs[way.term].displace(way.part, share * step, &way.direction, &mut point);
+            self.covs[way.term].displace(way.part, share * step, &way.direction, way.rho, &mut point);
             let gain = self.objective(vary, &point).map_or(0.0, |reached| value - reached);
             if gain > way.gain {
                 (way.step, way.gain) = (share * step, gain);
@@ -146,8 +148,8 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// v'Mv
-fn quadratic(m: &[f64], v: &[f64]) -> f64 {
-    let k = v.len();
-    (0..k * k).map(|at| m[at] * v[at % k] * v[at / k]).sum()
+// The slope along a way out of what has the symmetric derivative M in Omega.
+fn along(m: &[f64], way: &WayOut, structure: Structure) -> f64 {
+    let k = way.direction.len();
+    (0..k * k).map(|at| m[at] * way.change(structure, at % k, at / k)).sum()
 }

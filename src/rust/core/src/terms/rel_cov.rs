@@ -184,11 +184,12 @@ impl RelCov {
         }
     }
 
-    /// Theta with `Omega + eps v v'` in one part, `v` in the columns of the term, or the structure's own version of it.
-    pub fn displace(&self, part: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
+    /// Theta with `Omega + eps v v'` in one part, `v` in the columns of the term, or the structure's own version of it,
+    /// where a correlation is `rho`.
+    pub fn displace(&self, part: usize, eps: f64, v: &[f64], rho: f64, theta: &mut [f64]) {
         if let Some((first, part)) = self.placed().nth(part) {
             let v = &v[first..first + part.size];
-            part.covariance().displace(part.size, eps, v, &mut theta[part.range()]);
+            part.covariance().displace(part.size, eps, v, rho, &mut theta[part.range()]);
         }
     }
 

@@ -46,10 +46,10 @@ fn displaced_theta_has_the_wanted_omega() {
     ]);
     // Omega = [4 2; 2 1], singular, plus 2 [1 -1]'[1 -1].
     let mut theta = [2.0, 1.0, 0.0, 9.0];
-    cov.displace(1, 2.0, &[0.0, 1.0, -1.0], &mut theta);
+    cov.displace(1, 2.0, &[0.0, 1.0, -1.0], 0.0, &mut theta);
     assert!((theta[0] * theta[0] - 6.0).abs() < 1e-14 && (theta[0] * theta[1]).abs() < 1e-14);
     assert!((theta[1] * theta[1] + theta[2] * theta[2] - 3.0).abs() < 1e-14);
-    cov.displace(0, 19.0, &[1.0, 0.0, 0.0], &mut theta);
+    cov.displace(0, 19.0, &[1.0, 0.0, 0.0], 0.0, &mut theta);
     assert_eq!(theta[3], 10.0);
 }
 
@@ -151,4 +151,14 @@ fn correlations_out_of_range_are_errors() {
     assert!(cov.validate(&[1.0, 1.0, 1.0, -0.5]).is_ok());
     let error = cov.validate(&[1.0, 1.0, 1.0, -0.6]);
     assert!(matches!(error, Err(Error::Parameter { index: 3, .. })), "{error:?}");
+}
+
+#[test]
+fn new_variance_has_the_correlation_that_is_asked_for() {
+    let homogeneous = |structure| RelCov::new(vec![Part { structure, size: 3, theta_start: 0 }]);
+    let mut theta = [0.0, 1.0];
+    homogeneous(Structure::HomogeneousCompoundSymmetry).displace(0, 4.0, &[1.0; 3], -0.5, &mut theta);
+    assert_eq!(theta, [2.0, -0.5]);
+    homogeneous(Structure::HomogeneousAutoregressive).displace(0, 5.0, &[1.0; 3], 0.7, &mut theta);
+    assert_eq!(theta, [3.0, 0.7]);
 }

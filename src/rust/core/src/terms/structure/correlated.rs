@@ -166,11 +166,15 @@ impl<C: Correlation> Covariance for Correlated<C> {
         }
     }
 
-    // Only asked for where Omega is zero: any correlation will do.
-    fn displace(&self, k: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
-        let (sds, rho) = theta.split_at_mut(self.rho(k));
+    fn correlation(&self, distance: usize, rho: f64) -> f64 {
+        self.correlation.at(distance, rho)[0]
+    }
+
+    // Only asked for where Omega is zero: its correlation means nothing.
+    fn displace(&self, k: usize, eps: f64, v: &[f64], rho: f64, theta: &mut [f64]) {
+        let (sds, correlation) = theta.split_at_mut(self.rho(k));
         sds.iter_mut().zip(v).for_each(|(s, v)| *s = (*s * *s + eps * v * v).sqrt());
-        rho[0] = 0.0;
+        correlation[0] = rho;
     }
 }
 

@@ -34,7 +34,7 @@ impl Covariance for Diagonal {
         (0..k).for_each(|j| theta[j] = omega[j * k + j].max(LEAST_SHARE * theta[j].powi(2)).sqrt());
     }
 
-    fn displace(&self, _k: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
+    fn displace(&self, _k: usize, eps: f64, v: &[f64], _rho: f64, theta: &mut [f64]) {
         theta.iter_mut().zip(v).for_each(|(t, v)| *t = (*t * *t + eps * v * v).sqrt());
     }
 }
@@ -74,7 +74,7 @@ impl Covariance for HomogeneousDiagonal {
         theta[0] = mean.max(LEAST_SHARE * theta[0].powi(2)).sqrt();
     }
 
-    fn displace(&self, _k: usize, eps: f64, _v: &[f64], theta: &mut [f64]) {
+    fn displace(&self, _k: usize, eps: f64, _v: &[f64], _rho: f64, theta: &mut [f64]) {
         theta[0] = (theta[0] * theta[0] + eps).sqrt();
     }
 }

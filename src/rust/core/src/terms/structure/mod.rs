@@ -61,7 +61,7 @@ impl Structure {
         !self.covariance().is_filled()
     }
 
-    pub(super) fn covariance(self) -> &'static dyn Covariance {
+    pub(crate) fn covariance(self) -> &'static dyn Covariance {
         const CS: Correlated<CompoundSymmetry> = Correlated { correlation: CompoundSymmetry, is_homogeneous: false };
         const HOM_CS: Correlated<CompoundSymmetry> = Correlated { correlation: CompoundSymmetry, is_homogeneous: true };
         const AR1: Correlated<Autoregressive> = Correlated { correlation: Autoregressive, is_homogeneous: false };
@@ -82,17 +82,17 @@ impl Structure {
 const LEAST_SHARE: f64 = 0.01;
 
 /// Receives `(row, column, value)`.
-pub(super) type VisitElement<'a> = &'a mut dyn FnMut(usize, usize, f64);
+pub(crate) type VisitElement<'a> = &'a mut dyn FnMut(usize, usize, f64);
 /// Receives `(parameter, row, column, value)`.
-pub(super) type VisitFirst<'a> = &'a mut dyn FnMut(usize, usize, usize, f64);
+pub(crate) type VisitFirst<'a> = &'a mut dyn FnMut(usize, usize, usize, f64);
 /// Receives `(parameter, parameter, row, column, value)`.
-pub(super) type VisitSecond<'a> = &'a mut dyn FnMut(usize, usize, usize, usize, f64);
+pub(crate) type VisitSecond<'a> = &'a mut dyn FnMut(usize, usize, usize, usize, f64);
 
 /// One structure. `theta` holds the parameters of one part of `k` effects; rows, columns and parameters count from
 /// zero within the part; of symmetric matrices the lower triangle is visited.
 ///
 /// Optimizers see working coordinates `x`, in which nothing is bounded but what [`Covariance::project`] cuts off.
-pub(super) trait Covariance: Sync {
+pub(crate) trait Covariance: Sync {
     /// Number of parameters.
     fn n_theta(&self, k: usize) -> usize;
 
@@ -160,6 +160,11 @@ pub(super) trait Covariance: Sync {
     /// deviation shrinks below a tenth. Unchanged if the structure has no such way.
     fn approach(&self, _k: usize, _omega: &[f64], _theta: &mut [f64]) {}
 
-    /// Theta with `Omega + eps v v'`, or the structure's version of it.
-    fn displace(&self, k: usize, eps: f64, v: &[f64], theta: &mut [f64]);
+    /// The correlation of two effects at a `distance` in what [`Covariance::displace`] adds.
+    fn correlation(&self, _distance: usize, _rho: f64) -> f64 {
+        0.0
+    }
+
+    /// Theta with `Omega + eps v v'`, or the structure's version of it, where a correlation is `rho`.
+    fn displace(&self, k: usize, eps: f64, v: &[f64], rho: f64, theta: &mut [f64]);
 }

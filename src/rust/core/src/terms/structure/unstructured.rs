@@ -89,7 +89,11 @@ impl Covariance for Unstructured {
         }
     }
 
-    fn displace(&self, k: usize, eps: f64, v: &[f64], theta: &mut [f64]) {
+    fn correlation(&self, _distance: usize, _rho: f64) -> f64 {
+        1.0
+    }
+
+    fn displace(&self, k: usize, eps: f64, v: &[f64], _rho: f64, theta: &mut [f64]) {
         let mut omega = square(k, theta);
         for j in 0..k {
             (0..k).for_each(|i| omega[j * k + i] += eps * v[i] * v[j]);
