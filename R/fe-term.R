@@ -16,8 +16,13 @@ part_terms <- function(formula, frame, data = NULL) {
   }
   attr(terms, "predvars") <- variables
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
+  # Numbers whose meaning is in their class: for new data without the values.
+  times <- Filter(is_time, unclass(frame)[names])
+  if (length(times) > 0L) attr(terms, "times") <- lapply(times, `[`, 0L)
   terms
 }
+
+is_time <- function(x) inherits(x, c("difftime", "Date", "POSIXct"))
 
 #' X
 #' @return A list: `x` (columns of full rank) and `fixed`, the field of the fit.

@@ -25,6 +25,8 @@ part_frame <- function(terms, xlevels, new) {
   names(values) <- variable_names(terms)
   classes <- attr(terms, "dataClasses")
   for (name in names(values)) values[[name]] <- as_fitted(values[[name]], name, xlevels[[name]], classes[name])
+  times <- attr(terms, "times")
+  for (name in intersect(names(times), names(values))) values[[name]] <- as_time(values[[name]], times[[name]], name)
   structure(values, class = "data.frame", row.names = .set_row_names(new$n))
 }
 
@@ -66,6 +68,16 @@ as_fitted <- function(value, name, levels, class) {
     value <- as.double(value)
   }
   if (class == "logical" && !is.logical(value)) abort_newdata_class(name, "logical", value)
+  value
+}
+
+#' A date or time of the class, a duration in the units, that the fit saw
+#' @noRd
+as_time <- function(value, seen, name) {
+  if (inherits(value, "POSIXlt") && inherits(seen, "POSIXct")) value <- as.POSIXct(value)
+  kind <- class(seen)[length(class(seen))]
+  if (!inherits(value, kind) && !all(is.na(value))) abort_newdata_class(name, describe_type(seen), value)
+  if (inherits(value, "difftime")) units(value) <- units(seen)
   value
 }
 

@@ -180,3 +180,32 @@ test_that("a variable of the environment isn't taken for a column that is missin
   fit <- rlmm(ys ~ exp(xs) + (1 | bs))
   expect_error(predict(fit, data.frame(bs = values$b)), "`xs`", class = "rlmm_error_variable")
 })
+
+test_that("durations, dates and times are read as in the fit", {
+  set.seed(1)
+  d <- data.frame(g = gl(10, 12), hours = round(runif(120, 1, 200)))
+  d$y <- d$hours / 50 + rnorm(10)[d$g] + rnorm(120)
+  d$span <- as.difftime(d$hours, units = "hours")
+  d$time <- as.POSIXct("2024-03-01", tz = "UTC") + d$span
+  d$day <- as.Date(d$time)
+  in_days <- d
+  units(in_days$span) <- "days"
+  for (slim in c(FALSE, TRUE)) {
+    fit <- rlmm(y ~ span + (0 + span | g), d, control = rlmm_control(slim = slim))
+    expect_equal(predict(fit, in_days), predict(fit, d))
+    expect_error(predict(fit, transform(d, span = hours)), class = "rlmm_error_newdata")
+  }
+  fit <- rlmm(y ~ I(span) + (1 | g), d)
+  expect_equal(predict(fit, in_days), predict(fit, d))
+  expect_true(anyNA(predict(fit, transform(d, span = NA))))
+
+  at_time <- rlmm(y ~ time + (1 | g), d)
+  expect_equal(predict(at_time, transform(d, time = as.POSIXct(format(time), tz = "UTC"))), predict(at_time, d))
+  lt <- as.list(d)
+  lt$time <- as.POSIXlt(lt$time)
+  expect_equal(predict(at_time, lt), predict(at_time, d))
+  expect_snapshot(writeLines(error_lines(predict(at_time, transform(d, time = day)))))
+  at_day <- rlmm(y ~ day + (1 | g), d)
+  expect_snapshot(writeLines(error_lines(predict(at_day, transform(d, day = time)))))
+  expect_error(predict(at_day, transform(d, day = format(day))), class = "rlmm_error_newdata")
+})
