@@ -14,7 +14,8 @@
 #'   [rglmm()].)
 #' @param full Return the joint covariance matrix of the random effects' prediction errors and the fixed effects? It
 #'   has q + p rows: the random effects first, by factor and level and named as in lme4 ("Subject.308.Days"), then
-#'   the fixed effects.
+#'   the fixed effects. All random effects have a covariance, through the fixed ones, so that it is dense: for more than
+#'   10,000 rows it is refused.
 #' @param complete Include rows and columns of `NA` for coefficients that were dropped?
 #' @param use.hessian For generalized models: take it from the Hessian?
 #' @param ... Not used.
@@ -85,6 +86,7 @@ unscaled_covariance <- function(fit) {
 #' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with b = Lambda u.
 #' @noRd
 unscaled_joint_covariance <- function(fit) {
+  check_joint_size(sum(n_columns(fit) * n_levels(fit)) + length(fit$beta))
   parts <- sparse_factor(fit)
   lambda <- Matrix::t(sparse_lambdat(fit))
   q <- nrow(lambda)
@@ -102,6 +104,17 @@ unscaled_joint_covariance <- function(fit) {
   dimnames(out) <- list(labels, labels)
   by_level <- c(level_order(fit), nrow(b_part) + seq_along(fit$beta))
   out[by_level, by_level]
+}
+
+check_joint_size <- function(n, limit = 10000) {
+  if (n <= limit) return(invisible())
+  abort_rlmm(
+    c("The joint covariance matrix of random and fixed effects must have 10,000 rows at most.",
+      x = paste0("It has ", format_count(n), ", which take ", format(8 * n^2 / 2^30, digits = 2L), " GB."),
+      i = "`ranef(fit, condVar = TRUE)` has the covariances within each level.",
+      i = "`predict(fit, se.fit = TRUE)` has standard errors of predictions."),
+    "rlmm_error_size", rows = n
+  )
 }
 
 # lme4's order: the terms of a factor are joined, level by level.

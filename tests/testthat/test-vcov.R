@@ -41,6 +41,58 @@ test_that("so is that of nested factors, where lme4 2.1 differs", {
   expect_values(predict(fit, se.fit = TRUE)$se.fit, se, tolerance = 1e-7)
 })
 
+# D - A Z D + B C B', -B C, C with V = Z D Z' + sigma^2 / W, A = D Z' V^-1, B = A X, C = (X' V^-1 X)^-1: Henderson's
+# equations without an inverse of D, which may be singular.
+dense_joint <- function(fit, weights = rep(1, nobs(fit)), free = rep(TRUE, ncol(getME(fit, "X")))) {
+  used <- weights > 0
+  z <- as.matrix(getME(fit, "Z"))[used, ]
+  x <- getME(fit, "X")[used, free, drop = FALSE]
+  d <- sigma(fit)^2 * tcrossprod(as.matrix(getME(fit, "Lambda")))
+  inverse <- solve(z %*% d %*% t(z) + diag(sigma(fit)^2 / weights[used]))
+  a <- d %*% t(z) %*% inverse
+  b <- a %*% x
+  precision <- crossprod(x, inverse %*% x)
+  c <- if (ncol(x) > 0) solve(precision) else precision
+  q <- ncol(z)
+  out <- matrix(0, q + length(free), q + length(free))
+  rows <- c(seq_len(q), q + which(free))
+  out[rows, rows] <- rbind(cbind(d - a %*% z %*% d + b %*% c %*% t(b), -b %*% c), cbind(t(-b %*% c), c))
+  out
+}
+
+test_that("the joint covariance is that of dense algebra, singular terms and held coefficients included", {
+  set.seed(2)
+  d <- data.frame(g = gl(12, 10), h = factor(sample(7, 120, TRUE)), x = rnorm(120), f = gl(5, 1, 120))
+  d$w <- replace(runif(120, 0.5, 2), 3, 0)
+  d$y <- d$x + 1.5 * rnorm(12)[d$g] + rnorm(7)[d$h] + rnorm(12)[d$g] * d$x + rnorm(120)
+  fit <- \(formula, ...) suppressMessages(rlmm(formula, d, ...))
+  expect_joint <- function(fit, ...) {
+    expected <- dense_joint(fit, ...)
+    expect_equal(unname(vcov(fit, full = TRUE)), expected, tolerance = 1e-9)
+  }
+  for (reml in c(TRUE, FALSE)) {
+    expect_joint(fit(y ~ x + (x | g) + (1 | h), REML = reml, weights = w), d$w)
+    expect_joint(fit(y ~ x + cs(0 + f | g) + (1 | h), REML = reml))
+    expect_joint(fit(y ~ x + ar1(0 + f | g), REML = reml))
+    expect_joint(fit(y ~ x + diag(1 + x | g) + (0 + f | h), REML = reml))
+    held <- rlmm_control(fixed = list(beta = c(x = 1)))
+    expect_joint(fit(y ~ x + (x | g), REML = reml, control = held), free = c(TRUE, FALSE))
+    expect_joint(fit(y ~ x + I(2 * x) + (x | g), REML = reml))
+    expect_joint(fit(y ~ 0 + (x | g), REML = reml))
+  }
+  singular <- fit(y ~ x + (1 | f) + (x | g))
+  expect_true(isSingular(singular))
+  expect_joint(singular)
+})
+
+test_that("a joint covariance of very many rows is refused, not tried", {
+  set.seed(3)
+  d <- data.frame(g = rep(seq_len(20000), 2), y = rep(rnorm(20000), 2) + rnorm(40000))
+  fit <- rlmm(y ~ 1 + (1 | g), d)
+  expect_snapshot(writeLines(error_lines(vcov(fit, full = TRUE))))
+  expect_error(vcov(fit, full = TRUE), class = "rlmm_error_size")
+})
+
 test_that("correlation, complete and sigm", {
   fit <- suppressMessages(rlmm(Reaction ~ Days + I(2 * Days) + (1 | Subject), sleepstudy))
   expect_equal(attr(vcov(fit, correlation = TRUE), "correlation"), cov2cor(vcov(fit)))
