@@ -147,7 +147,7 @@ format.rlmm_allFit <- function(x, digits = 3, ...) {
   )
   columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
   c(
-    paste("Fits by", plural(length(x), "optimizer"), "of", paste(deparse(attr(x, "fit")$formula), collapse = "")),
+    paste("Fits by", plural(length(x), "optimizer"), "of", deparse_one(attr(x, "fit")$formula)),
     if (any(is_fit(x))) paste("Lowest objective:", format(min(table$objective, na.rm = TRUE), digits = 12)),
     "", trimws(do.call(paste, c(unname(columns), sep = "  ")), "right"),
     if (!all(is_fit(x))) c("", paste("Failed:", enumerate(names(x)[!is_fit(x)], max = 20L)))

@@ -201,9 +201,20 @@ structured_theta <- function(entry, covariance) {
   sd <- sqrt(diag(covariance))
   shown <- if (is_homogeneous(entry$structure)) sd[1L] else sd
   if (!has_rho(entry$structure)) return(shown)
-  rho <- if (sd[1L] * sd[2L] > 0) covariance[2L, 1L] / (sd[1L] * sd[2L]) else 0
   range <- theta_range(entry)[length(entry$theta), ]
-  c(shown, min(max(rho, range[["lower"]]), range[["upper"]]))
+  c(shown, min(max(correlation_of(entry$structure, covariance), range[["lower"]]), range[["upper"]]))
+}
+
+# By the neighbours, or else the nearest effects that have variances. At an even distance its sign isn't known.
+correlation_of <- function(structure, covariance) {
+  sd <- sqrt(diag(covariance))
+  pairs <- which(lower.tri(covariance) & outer(sd, sd) > 0, arr.ind = TRUE)
+  if (nrow(pairs) == 0L) return(0)
+  distance <- pairs[, 1L] - pairs[, 2L]
+  chosen <- order(distance %% 2L == 0L, distance)[1L]
+  pair <- pairs[chosen, ]
+  value <- covariance[pair[[1L]], pair[[2L]]] / prod(sd[pair])
+  if (structures[[structure]]$call == "cs") value else sign(value) * abs(value)^(1 / distance[[chosen]])
 }
 
 #' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's factor times `s`

@@ -263,3 +263,23 @@ test_that("every optimizer finds sigma beside a covariance held on the scale of 
     expect_lt(fit$optsum$feval, 100)
   }
 })
+
+test_that("a covariance of cs() or ar1() in which effects have no variance can be held", {
+  days <- transform(sleepstudy, t = factor(Days %/% 2))
+  hold <- function(call, covariance) {
+    rlmm(as.formula(paste0("Reaction ~ Days + ", call)), days, control = rlmm_control(fixed = list(cov = list(Subject = covariance))))
+  }
+  distance <- abs(outer(1:5, 1:5, `-`))
+  for (sd in list(c(0, 20, 30, 25, 10), c(20, 0, 30, 25, 10), c(20, 0, 30, 0, 10), c(20, 0, 0, 30, 0), c(0, 0, 9, 0, 0))) {
+    sign <- if (identical(sd, c(20, 0, 30, 0, 10))) 1 else -1
+    ar1 <- outer(sd, sd) * (sign * 0.4)^distance
+    fit <- hold("ar1(0 + t | Subject, hom = FALSE)", ar1)
+    expect_equal(VarCorr(fit)$Subject, ar1, tolerance = 1e-12, ignore_attr = TRUE)
+    cs <- outer(sd, sd) * (-0.2)^(distance > 0)
+    expect_equal(VarCorr(hold("cs(0 + t | Subject)", cs))$Subject, cs, tolerance = 1e-12, ignore_attr = TRUE)
+  }
+  # At distances 2 and 3 the sign is that of the odd one.
+  sd <- c(20, 0, 30, 0, 0, 10)
+  covariance <- outer(sd, sd) * (-0.4)^abs(outer(1:6, 1:6, `-`))
+  expect_equal(correlation_of("hetar1", covariance), -0.4)
+})
