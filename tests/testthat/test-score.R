@@ -96,3 +96,47 @@ test_that("values that can't be are refused", {
   expect_error(hessian(fit, c(1, NA)), class = "rlmm_error_argument")
   expect_error(score(lm(Yield ~ 1, Dyestuff)), class = "rlmm_error_argument")
 })
+
+# MixedLM's score_full(), score_sqrt() (both with calc_fe), hessian() and get_scale() of Python's statsmodels 0.15.0, at
+# the fixed effects of get_fe_params().
+statsmodels_figures <- list(
+  list(
+    formula = Reaction ~ Days + (Days | Subject), reml = TRUE, scale = 660.031728943678, at = c(0.9, 0.02, 0.05),
+    profile = c(0.11333268949, -0.618410969624, 6.323260343201),
+    sqrt = c(0.201996411325, -0.320064092577, 2.815251725874),
+    hessian = c(-5.279991676060, -5.324205749755, 10.03370697722, -243.0537974838, -110.0953657270, -2241.737176764)
+  ),
+  list(
+    formula = Reaction ~ Days + (Days | Subject), reml = FALSE, scale = 652.698043066526, at = c(0.9, 0.02, 0.05),
+    profile = c(-0.215258450496, -0.992233140881, -0.219073560837),
+    sqrt = c(-0.4293423048, -0.950551960891, -0.097536268754),
+    hessian = c(-5.070313403814, -5.084843325865, 10.22963327124, -234.8319578505, -105.3340987119, -2158.798100364)
+  ),
+  list(
+    formula = Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), reml = TRUE, at = c(0.9, 0.05),
+    profile = c(0.296221301256, 10.075844158633), sqrt = c(0.562040402057, 4.50605449388),
+    hessian = c(-5.807273446408, 4.760246609203, -2458.797739928346)
+  ),
+  list(
+    formula = Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), reml = FALSE, at = c(0.9, 0.05),
+    profile = c(-0.038215535767, 3.417276216161), sqrt = c(-0.072508881017, 1.528252383446),
+    hessian = c(-5.59047947734, 5.031180072463, -2373.05598647785)
+  )
+)
+
+test_that("score and Hessian are those of statsmodels", {
+  for (figures in statsmodels_figures) {
+    fit <- rlmm(figures$formula, sleepstudy, REML = figures$reml)
+    expect_equal(unname(score(fit, figures$at, "profile")), figures$profile, tolerance = 1e-9)
+    hessian <- hessian(fit, figures$at, "profile")
+    expect_equal(hessian[lower.tri(hessian, diag = TRUE)], figures$hessian, tolerance = 1e-9)
+    omega <- matrix(figures$at[if (length(figures$at) == 3) c(1, 2, 2, 3) else c(1, NA, NA, 2)], 2)
+    root <- if (anyNA(omega)) sqrt(figures$at) else t(chol(omega))[c(1, 2, 4)]
+    expect_equal(unname(score(fit, root, "sqrt")), figures$sqrt, tolerance = 1e-9)
+    # At the best scale that of the scale at fixed relative covariances is zero: at fixed covariances what is left is
+    # that these become smaller in its units.
+    if (is.null(figures$scale)) next
+    user <- score(fit, figures$scale * c(figures$at, 1), "user") * figures$scale
+    expect_equal(unname(user), c(figures$profile, -sum(figures$profile * figures$at)), tolerance = 1e-9)
+  }
+})

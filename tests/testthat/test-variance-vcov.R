@@ -107,3 +107,45 @@ test_that("a single parameter has a matrix too", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
   for (scale in c("sd", "variance", "theta")) expect_identical(dim(variance_vcov(fit, scale)), c(1L, 1L))
 })
+
+# The estimates and their standard errors that glmmTMB 1.1.14 (TMB 1.9.25) has in `fit$sdr`: of the log standard
+# deviations (the residuals' last), and of its parameter t of a correlation t / sqrt(1 + t^2).
+tmb_figures <- list(
+  list(
+    fit = \() rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE),
+    sd = c(0.23453509672, 0.20764335560, 0.05892546549), t = 0.08158868782, cor = 0.32672907818
+  ),
+  list(
+    fit = \() rlmm(Reaction ~ Days + diag(Days | Subject), sleepstudy, REML = FALSE),
+    sd = c(0.22322304328, 0.19860871027, 0.05851796465)
+  ),
+  list(
+    fit = \() rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, REML = FALSE),
+    sd = c(0.15752425172, 0.28990751873, 0.06594018552)
+  ),
+  list(fit = \() rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE), sd = c(0.3939237708, 0.1443375021)),
+  list(
+    fit = \() rlmm(Reaction ~ Days + ar1(0 + day | Subject), transform(sleepstudy, day = factor(Days)), REML = FALSE),
+    sd = c(0.1218689513, 0.2092576841), t = 1.842648335, cor = 0.3958073408
+  ),
+  list(
+    fit = \() rlmm(score ~ Machine + cs(0 + Machine | Worker), nlme::Machines, REML = FALSE),
+    sd = c(0.2954360247, 0.2852757679, 0.2958006947, 0.1180566484)
+  )
+)
+
+test_that("standard errors on the log and Fisher-z scales are glmmTMB's, and so are the limits", {
+  for (figures in tmb_figures) {
+    fit <- figures$fit()
+    limits <- confint(fit, "theta_", oldNames = FALSE)
+    is_cor <- startsWith(rownames(limits), "cor_")
+    half_width <- \(z) unname(z[, 2] - z[, 1]) / 2 / stats::qnorm(0.975)
+    # glmmTMB stops at gradients of up to 1e-3: its figures have four digits.
+    expect_equal(half_width(log(limits[!is_cor, ])), figures$sd, tolerance = 1e-4)
+    if (is.null(figures$t)) next
+    # d atanh(t / sqrt(1 + t^2)) = d t / sqrt(1 + t^2)
+    expect_equal(
+      half_width(atanh(limits[is_cor, , drop = FALSE])), figures$cor / sqrt(1 + figures$t^2), tolerance = 1e-4
+    )
+  }
+})
