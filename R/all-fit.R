@@ -15,7 +15,8 @@
 #' @param ... Passed to methods; for fits of rlmm, not used.
 #' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with. `summary()` of it has
 #'   lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't an optimum), `fixef`, `llik`, `sdcor`,
-#'   `theta`, `times` (seconds) and `feval`, further `status` and `verdict`. `as.data.frame()` has one row per optimizer.
+#'   `theta`, `times` (seconds) and `feval`, further `status` and `verdict`. `as.data.frame()` has one row per
+#'   optimizer.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' all <- allFit(fit, optimizers = c("newton", "LN_BOBYQA", "LD_LBFGS"))

@@ -2,8 +2,8 @@
 #'
 #' `as.function()` returns the function that the optimizer minimised: from theta, the relative covariance parameters in
 #' the order of `getME(fit, "theta")`, to the profiled deviance (-2 log-likelihood) or, for a REML fit, the REML
-#' criterion. For a generalized model the argument is theta, then (unless `nAGQ = 0`) the fixed effects, and the value is
-#' -2 times the log-likelihood.
+#' criterion. For a generalized model the argument is theta, then (unless `nAGQ = 0`) the fixed effects, and
+#' the value is -2 times the log-likelihood.
 #'
 #' @param x A fitted model.
 #' @param ... Ignored.
@@ -37,7 +37,8 @@ glmm_function <- function(spec, n) {
 
 abort_theta_length <- function(theta, n_theta, call, arg = "theta") {
   abort_rlmm(
-    c(paste0("`", arg, "` must hold ", plural(n_theta, "number"), "."), x = paste0("It is ", describe_type(theta), ".")),
+    c(paste0("`", arg, "` must hold ", plural(n_theta, "number"), "."),
+      x = paste0("It is ", describe_type(theta), ".")),
     "rlmm_error_theta", call = call
   )
 }

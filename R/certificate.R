@@ -1,7 +1,7 @@
 #' Is the fit an optimum?
 #'
-#' Every fit carries a certificate: whether its parameters minimize the objective, judged by exact derivatives there and not
-#' by how the optimizer went. `certificate()` shows it.
+#' Every fit carries a certificate: whether its parameters minimize the objective, judged by exact derivatives there
+#' and not by how the optimizer went. `certificate()` shows it.
 #'
 #' @details
 #' The verdict is one of:
@@ -9,34 +9,38 @@
 #' * **optimal**: neither a Newton step nor more variance for any combination of effects lowers the objective (-2
 #'   log-likelihood, or the REML criterion) by 1e-6 or more. A fit may be optimal *and* singular, when the best
 #'   covariance matrix of a term has less than full rank; the term, its rank and the direction are told.
-#' * **not_converged**: a Newton step should still lower the objective by the predicted decrease. The optimizer stopped early.
+#' * **not_converged**: a Newton step should still lower the objective by the predicted decrease. The optimizer stopped
+#'   early.
 #' * **false_boundary**: the gradient in theta vanishes only because the covariance of a term is singular there; more
 #'   variance in the direction given lowers the objective.
 #' * **saddle**: the gradient vanishes, but the objective falls on both sides in some direction.
 #' * **unbounded**: nothing of interest is left to gain, but the optimum is a limit: the residual variance tends to zero
-#'   beside that of the terms named. On the scale of the response the variances of these are as good as reached; relative to
-#'   the residual variance, as in theta, they have no bound. (Of a generalized model: variances tend to infinity.)
-#' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the terms named from each other,
-#'   or from that of the residuals.
+#'   beside that of the terms named. On the scale of the response the variances of these are as good as reached;
+#'   relative to the residual variance, as in theta, they have no bound. (Of a generalized model: variances tend to
+#'   infinity.)
+#' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the terms named from each
+#'   other, or from that of the residuals.
 #'
-#' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only those with a correlation
-#' parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`) are known to have several often. From its default
-#' start [rlmm()] therefore tries five correlations for these; another `start`, or [allFit()], may still find a lower one.
+#' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only those with a
+#' correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`) are known to have several often.
+#' From its default start [rlmm()] therefore tries five correlations for these; another `start`, or [allFit()], may
+#' still find a lower one.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an optimum has `G` without
-#' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean square.
-#' Where the covariance has full rank, `G` is zero at an optimum.
+#' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean
+#' square. Where the covariance has full rank, `G` is zero at an optimum.
 #'
 #' Of a generalized model the parameters are theta, the fixed effects and an estimated shape together; the Hessian comes
-#' from differences of exact gradients, and the gain of more variance is measured, by evaluating the objective there. As this
-#' Hessian costs as much as the fit, `certificate()` computes it when it is called; the fit itself is judged by the one
-#' that the optimizer has learnt, unless that leaves a doubt.
+#' from differences of exact gradients, and the gain of more variance is measured, by evaluating the objective there.
+#' As this Hessian costs as much as the fit, `certificate()` computes it when it is called; the fit itself is judged by
+#' the one that the optimizer has learnt, unless that leaves a doubt.
 #'
 #' @param object A fit.
 #' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm` (largest element of
-#'   the gradient in theta, each in units of its column of Z), `curvatures` (eigenvalues of the Hessian in theta, likewise),
-#'   `hessian` (`"exact"`; `"average"` where the exact one would cost too much; `"differences"`), `suspects` (the terms
-#'   without a bound, or those that can't be identified), `status` of the optimizer, `linear` (is it a linear model?), `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
+#'   the gradient in theta, each in units of its column of Z), `curvatures` (eigenvalues of the Hessian in theta,
+#'   likewise), `hessian` (`"exact"`; `"average"` where the exact one would cost too much; `"differences"`), `suspects`
+#'   (the terms without a bound, or those that can't be identified), `status` of the optimizer, `linear` (is it a linear
+#'   model?), `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
 #'   combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
 #' @examples
@@ -69,7 +73,8 @@ certificate <- function(object) {
 # A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs as much as the fit.
 full_certificate <- function(fit) {
   found <- fit$optsum$certificate
-  if (!is_glmm(fit) || is.null(fit$frame) || !identical(found$hessian %||% "quasi-newton", "quasi-newton")) return(found)
+  is_own <- identical(found$hessian %||% "quasi-newton", "quasi-newton")
+  if (!is_glmm(fit) || is.null(fit$frame) || !is_own) return(found)
   core_glmm_certificate(fit_spec(fit), fit$parameters, held_index(fit))$certificate
 }
 
@@ -123,7 +128,9 @@ print.rlmm_certificate <- function(x, ...) {
 curvature_phrase <- function(curvatures, kind, digits) {
   if (length(curvatures) == 0) return("none: no parameters")
   limit <- 1e-7 * max(abs(curvatures))
-  counts <- c(positive = sum(curvatures > limit), flat = sum(abs(curvatures) <= limit), negative = sum(curvatures < -limit))
+  counts <- c(
+    positive = sum(curvatures > limit), flat = sum(abs(curvatures) <= limit), negative = sum(curvatures < -limit)
+  )
   shown <- counts[counts > 0]
   range <- format(range(curvatures), digits = digits, trim = TRUE)
   paste0(
@@ -139,8 +146,8 @@ verdict_lines <- function(x) {
     x$verdict,
     optimal = optimum_lines(x$singularity),
     not_converged = paste0(
-      if (is_early(x$status)) "Stopped early" else "Not converged", ": a Newton step should still lower the objective by ",
-      gain, "."
+      if (is_early(x$status)) "Stopped early" else "Not converged",
+      ": a Newton step should still lower the objective by ", gain, "."
     ),
     false_boundary = {
       worst <- which.max(x$terms$gain)

@@ -1,5 +1,5 @@
-# Columns of a model matrix as Rust reads them: a list of vectors of n numbers, of single numbers that stand for a column
-# of themselves, and of matrices, side by side. A plain variable is such a column as it is: nothing is copied.
+# Columns of a model matrix as Rust reads them: a list of vectors of n numbers, of single numbers that stand for
+# a column of themselves, and of matrices, side by side. A plain variable is such a column as it is: nothing is copied.
 
 #' Columns of a one- or two-sided terms object
 #'

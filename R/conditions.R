@@ -118,7 +118,9 @@ core_error_text <- function(err) {
       "PIRLS failed to find the conditional modes.",
       x = pirls_failure(err),
       i = paste0("theta = (", format_numbers(err$theta), "); the fixed effects are (", format_numbers(err$beta), ")."),
-      i = if (err$iteration == 0) "Is `start`, or a covariate, very large? Can `start` give the mean a value in its range?",
+      i = if (err$iteration == 0) {
+        "Is `start`, or a covariate, very large? Can `start` give the mean a value in its range?"
+      },
       i = if (err$iteration > 0) "Is a covariate on a very large scale, or does the link let the mean leave its range?"
     ),
     quadrature = c(

@@ -6,9 +6,9 @@
 #'
 #' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each term (the lower
 #' triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method has `NA` for the variance
-#' parameters, because symmetric limits of variances can't be trusted. Here only those of singular terms are `NA`. Limits on
-#' these scales are better, but approximate when a variance is near zero or there are few levels. A parameter that is held
-#' (see [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
+#' parameters, because symmetric limits of variances can't be trusted. Here only those of singular terms are `NA`.
+#' Limits on these scales are better, but approximate when a variance is near zero or there are few levels. A parameter
+#' that is held (see [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
 #'
 #' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too narrow; those of
 #' `coef(summary(fit), conf.int = TRUE)` take the t distribution with the degrees of freedom of the summary.

@@ -3,23 +3,24 @@
 #' Control of the fit
 #'
 #' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton method with exact
-#'   derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact gradients, for which `"newton"` takes its
-#'   second derivatives from differences of these and costs more. Or the name of an NLopt algorithm, such as
-#'   `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`,
-#'   `"LD_TNEWTON"`. lme4's names `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
+#'   derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact gradients, for which `"newton"`
+#'   takes its second derivatives from differences of these and costs more. Or the name of an NLopt algorithm, such as
+#'   `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients
+#'   `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`, `"LD_TNEWTON"`. lme4's names
+#'   `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
 #' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or absolute.
 #' @param xtol_rel,xtol_abs Stop when an iteration moves theta by less.
 #' @param initial_step First step in theta, one number or one for each element; `NULL` leaves it to the optimizer.
 #' @param max_eval,max_time Most evaluations of the objective and most seconds. A fit that ends so keeps the best
 #'   theta so far, and warns.
 #' @param pirls_tol,pirls_max_iter,pirls_max_halvings Of generalized models: the search for the conditional modes ends
-#'   when its next step would lower the penalized deviance by less than `pirls_tol`; it fails (and with it the evaluation of
-#'   the objective) after so many iterations, or halvings of one step.
+#'   when its next step would lower the penalized deviance by less than `pirls_tol`; it fails (and with it the
+#'   evaluation of the objective) after so many iterations, or halvings of one step.
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions only.
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
-#' @param slim Drop the parts of the fit that grow with the number of observations: the model frame and the fitted values.
-#'   Estimates, tables, `ranef()`, `certificate()` and the like answer as before; what needs the data, such as `residuals()`
-#'   and `predict()`, refuses. (As with [lm()], the formula keeps the environment that it was written in.)
+#' @param slim Drop the parts of the fit that grow with the number of observations: the model frame and the fitted
+#'   values. Estimates, tables, `ranef()`, `certificate()` and the like answer as before; what needs the data, such as
+#'   `residuals()` and `predict()`, refuses. (As with [lm()], the formula keeps the environment that it was written in.)
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;
@@ -30,15 +31,16 @@
 #'
 #'   Of generalized models only `theta` can be held (a fixed effect: by an offset).
 #'
-#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a standard error of zero,
-#'   and [confint()][confint.rlmm] gives its value as both limits. [refit()], [update()][update.rlmm] and `drop1()` hold the
-#'   same, but for what a changed formula no longer has. `list()` holds nothing.
+#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a standard error of
+#'   zero, and [confint()][confint.rlmm] gives its value as both limits. [refit()], [update()][update.rlmm] and
+#'   `drop1()` hold the same, but for what a changed formula no longer has. `list()` holds nothing.
 #' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or these:
 #'   `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor), `check_nobs_vs_nre` (fewer random
 #'   effects than observations for each term), `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1`
-#'   and `check_nlev_gtreq_5` (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on very different scales),
-#'   `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without effect: a response is always needed), and
-#'   `check_rankx` (`"message+drop.cols"`, `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`).
+#'   and `check_nlev_gtreq_5` (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on
+#'   very different scales), `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without effect: a
+#'   response is always needed), and `check_rankx` (`"message+drop.cols"`, `"silent.drop.cols"`, `"warn+drop.cols"`,
+#'   `"stop.deficient"` or `"ignore"`).
 #' @return A list of class `rlmm_control`.
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)

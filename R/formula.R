@@ -83,7 +83,8 @@ strip_parens <- function(expr) {
 unknown_structure <- function(expr) {
   if (!is.call(expr)) return(NULL)
   if (!call_name(expr) %in% formula_operators) {
-    is_around <- length(expr) >= 2L && !call_name(expr) %in% c("I", "!", bar_operators) && is_bar(strip_parens(expr[[2L]]))
+    is_around <- length(expr) >= 2L && !call_name(expr) %in% c("I", "!", bar_operators) &&
+      is_bar(strip_parens(expr[[2L]]))
     return(if (is_around) structure_name(expr))
   }
   for (i in seq_along(expr)[-1L]) {
@@ -133,8 +134,12 @@ abort_double_bar <- function(structure, bar) {
   single <- call("|", bar[[2L]], bar[[3L]])
   abort_formula(
     paste0("A term in ", tick(paste0(structures[[structure]]$call, "()")), " can't have `||`."),
-    x = paste0("In ", tick(deparse_one(structured_call(structure, bar))), " the effects would be both correlated and not."),
-    i = paste0("Write ", tick(deparse_one(structured_call(structure, single))), ", or ", tick(deparse_one(call("(", bar))), "."),
+    x = paste0(
+      "In ", tick(deparse_one(structured_call(structure, bar))), " the effects would be both correlated and not."
+    ),
+    i = paste0(
+      "Write ", tick(deparse_one(structured_call(structure, single))), ", or ", tick(deparse_one(call("(", bar))), "."
+    ),
     class = "rlmm_error_structure"
   )
 }

@@ -204,7 +204,8 @@ dimensions <- function(fit) {
   p <- n_free_beta(fit)
   c(
     N = n, n = n, p = p, nmp = n - p, q = sum(effects_per_term(fit)), nth = length(fit$theta),
-    useSc = as.integer(has_scale(fit)), reTrms = length(fit$random), spFe = 0L, REML = if (isREML.rlmm(fit)) p else 0L, GLMM = as.integer(is_glmm(fit)), NLMM = 0L,
+    useSc = as.integer(has_scale(fit)), reTrms = length(fit$random), spFe = 0L,
+    REML = if (isREML.rlmm(fit)) p else 0L, GLMM = as.integer(is_glmm(fit)), NLMM = 0L,
     npar = length(fit$theta)
   )
 }

@@ -38,14 +38,15 @@ glmm_fit_spec <- function(fit) {
 
 is_glmm <- function(fit) !is.null(fit$glmm)
 
-#' Standard deviation by which Lambda is multiplied: not that of a residual, where the random effects aren't relative to it
+#' Standard deviation by which Lambda is multiplied: not that of a residual, where the random effects aren't relative to
+#' it
 #' @noRd
 effects_sigma <- function(fit) if (isFALSE(fit$relative)) 1 else fit$sigma
 
 #' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta, log(shape)
 #'
-#' `NULL` if the Hessian has a negative eigenvalue. The last one is kept: it costs nearly as much as the fit, and `print()`,
-#' `summary()` and `confint()` of one fit ask for it again and again.
+#' `NULL` if the Hessian has a negative eigenvalue. The last one is kept: it costs nearly as much as the fit, and
+#' `print()`, `summary()` and `confint()` of one fit ask for it again and again.
 #' @noRd
 hessian_covariance <- function(fit) {
   if ("covariance" %in% names(fit)) return(fit$covariance)

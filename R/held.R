@@ -144,7 +144,8 @@ describe_difference <- function(given, nearest) {
 
 abort_covariance <- function(entry, problem, found) {
   abort_rlmm(
-    c(paste0("The covariance of ", tick(term_text(entry)), " in `fixed$cov` ", problem), x = paste0("It is ", found, ".")),
+    c(paste0("The covariance of ", tick(term_text(entry)), " in `fixed$cov` ", problem),
+      x = paste0("It is ", found, ".")),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", term = entry$label
   )
 }

@@ -8,8 +8,8 @@
 #' `isSingular()` says whether any term is singular, `is_singular()` explains it term by term. The message after a fit,
 #' [summary()][summary.rlmm], and [certificate()] go by the same rule: some combination of the effects has a standard
 #' deviation below `tol` times the residual one, each effect in units of the root mean square of its column of the model
-#' matrix. So the units of a covariate don't matter, nor does the order of the effects. (lme4 looks at the diagonal of the
-#' covariance factor as it is.) A term whose covariance is held at given values is never called singular.
+#' matrix. So the units of a covariate don't matter, nor does the order of the effects. (lme4 looks at the diagonal
+#' of the covariance factor as it is.) A term whose covariance is held at given values is never called singular.
 #'
 #' @param x A fit.
 #' @param tol The tolerance, relative to the residual standard deviation.

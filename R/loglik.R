@@ -12,8 +12,8 @@
 #' deviance residuals; it is not -2 times the log-likelihood.
 #'
 #' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters:
-#' fixed effects, theta, and sigma (or theta of the negative binomial) unless it was given. `extractAIC()` refits by maximum likelihood, as lme4 does,
-#' because REML criteria of models with different fixed effects can't be compared.
+#' fixed effects, theta, and sigma (or theta of the negative binomial) unless it was given. `extractAIC()` refits by
+#' maximum likelihood, as lme4 does, because REML criteria of models with different fixed effects can't be compared.
 #'
 #' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k parameters and n
 #' observations. Its default method takes any object that has `logLik()`.

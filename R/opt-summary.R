@@ -6,8 +6,8 @@
 #' @param object A fit.
 #' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at
 #'   the start and at the end), `feval` (number of evaluations), `optimizer`, `backend`, `status` (the return code),
-#'   `message`, the tolerances, `lower` (bounds of theta), `certificate` (see [certificate()]), and `fitlog`. `as.data.frame()` of it is the fit log: a
-#'   row per evaluation with its number, the objective, and theta.
+#'   `message`, the tolerances, `lower` (bounds of theta), `certificate` (see [certificate()]), and `fitlog`.
+#'   `as.data.frame()` of it is the fit log: a row per evaluation with its number, the objective, and theta.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' opt_summary(fit)

@@ -46,7 +46,9 @@ format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation
 }
 
 model_title <- function(fit) {
-  if (is_glmm(fit)) return(paste0("Generalized linear mixed model fit by maximum likelihood (", approximation(fit), ")"))
+  if (is_glmm(fit)) {
+    return(paste0("Generalized linear mixed model fit by maximum likelihood (", approximation(fit), ")"))
+  }
   paste("Linear mixed model fit by", if (isREML.rlmm(fit)) "REML" else "maximum likelihood")
 }
 
@@ -124,7 +126,8 @@ format_fixed_effects <- function(table, digits, signif.stars) {
   }
   lines <- utils::capture.output(stats::printCoefmat(
     table, digits = digits, signif.stars = signif.stars, has.Pvalue = any(startsWith(colnames(table), "Pr(")),
-    cs.ind = setdiff(seq_len(ncol(table)), grep("value|Pr|^df$", colnames(table))), tst.ind = grep("value", colnames(table))
+    cs.ind = setdiff(seq_len(ncol(table)), grep("value|Pr|^df$", colnames(table))),
+    tst.ind = grep("value", colnames(table))
   ))
   c("Fixed effects:", lines)
 }

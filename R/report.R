@@ -22,14 +22,16 @@ report_convergence <- function(fit) {
   gain <- optsum$certificate$predicted_decrease %||% NA
   warn_rlmm(
     c(paste0("The optimizer stopped before converging: ", reason, "."), i = recent_progress(optsum$fitlog),
-      i = if (!is.na(gain)) paste0("A Newton step should still lower the objective by ", format(gain, digits = 2L), "."),
+      i = if (!is.na(gain)) {
+        paste0("A Newton step should still lower the objective by ", format(gain, digits = 2L), ".")
+      },
       i = stopped_hint(optsum$status, is_glmm(fit))),
     "rlmm_warning_convergence", status = optsum$status
   )
 }
 
-#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be gained; tell of optima that
-#' are a limit or one of many
+#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be gained; tell of optima
+#' that are a limit or one of many
 #' @noRd
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
@@ -45,7 +47,8 @@ report_certificate <- function(fit, spec) {
   term <- certificate$terms$term[suspect]
   warn_rlmm(
     c("The estimates are not an optimum.", x = paste(verdict_lines(certificate), collapse = " "),
-      i = if (verdict != "false_boundary") paste0("It concerns ", tick(term), " most."), i = refit_hint(fit$optsum$optimizer)),
+      i = if (verdict != "false_boundary") paste0("It concerns ", tick(term), " most."),
+      i = refit_hint(fit$optsum$optimizer)),
     "rlmm_warning_convergence", status = fit$optsum$status, verdict = verdict, term = term
   )
 }

@@ -2,11 +2,11 @@
 
 #' Fit a negative binomial mixed model
 #'
-#' The variance of a response with mean mu is `mu + mu^2 / theta`. Theta is a parameter like the others: all are estimated
-#' together, with the exact gradient, where `lme4::glmer.nb()` searches for theta around repeated fits.
+#' The variance of a response with mean mu is `mu + mu^2 / theta`. Theta is a parameter like the others: all
+#' are estimated together, with the exact gradient, where `lme4::glmer.nb()` searches for theta around repeated fits.
 #'
-#' With `information = "observed"` it is the model of `glmmTMB(family = nbinom2)`; by default the Laplace approximation is
-#' lme4's. See [rglmm()].
+#' With `information = "observed"` it is the model of `glmmTMB(family = nbinom2)`; by default the Laplace
+#' approximation is lme4's. See [rglmm()].
 #'
 #' Without overdispersion theta tends to infinity, and the model to the Poisson model; the fit says so.
 #'
@@ -40,7 +40,9 @@ report_poisson <- function(fit) {
   if (theta < 1e3 * mean(fit$fitted %||% 1)) return(invisible())
   inform_rlmm(
     c("The counts show no overdispersion: theta tends to infinity.",
-      i = paste0("It is ", format(theta, digits = 3L), "; `rglmm(family = poisson)` fits as well with a parameter less.")),
+      i = paste0(
+        "It is ", format(theta, digits = 3L), "; `rglmm(family = poisson)` fits as well with a parameter less."
+      )),
     "rlmm_message_poisson", theta = theta
   )
 }

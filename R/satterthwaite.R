@@ -3,8 +3,8 @@
 #' With f = c' V(theta, sigma) c the estimated variance of c' beta, g its gradient and A the covariance matrix of
 #' (theta, sigma): df = 2 f^2 / (g' A g).
 #' @param contrasts Matrix with a column per combination of the fixed effects.
-#' @return A number per column; `NA` where the variance parameters have no covariance matrix. Of the average information the
-#'   attribute `hessian` is "average".
+#' @return A number per column; `NA` where the variance parameters have no covariance matrix. Of the average information
+#'   the attribute `hessian` is "average".
 #' @noRd
 satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   check_linear(object)

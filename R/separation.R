@@ -2,8 +2,8 @@
 
 #' Names of the fixed effects that tend to infinity
 #'
-#' The likelihood keeps rising along such an effect, ever more slowly: at the end it is large (on the scale of the linear
-#' predictor) and yet small beside its standard error. Effects that the data know have never both.
+#' The likelihood keeps rising along such an effect, ever more slowly: at the end it is large (on the scale of the
+#' linear predictor) and yet small beside its standard error. Effects that the data know have never both.
 #' @noRd
 separated_effects <- function(fit, spec) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")

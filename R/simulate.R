@@ -100,7 +100,8 @@ add_new_levels <- function(refs, term, new) {
   refs
 }
 
-#' n x nsim: the sum over terms of `z_i' b[ref_i]`. The spherical effects of a replicate are drawn by term, level, effect.
+#' n x nsim: the sum over terms of `z_i' b[ref_i]`. The spherical effects of a replicate are drawn by term, level,
+#' effect.
 #' @noRd
 draw_effects <- function(terms, n, nsim) {
   total <- matrix(0, n, nsim)

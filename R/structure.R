@@ -15,10 +15,11 @@
 #' | `ar1(0 + f \| g)` | first-order autoregression: the correlation of levels i and j of `f` is `rho^|i - j|` | 2 |
 #' | `ar1(0 + f \| g, hom = FALSE)` | the same with a variance for each level | k + 1 |
 #'
-#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()` and `ar1()` it is an error.
-#' A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at least,
-#' `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
-#' observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed out by a message.
+#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()` and `ar1()` it is an
+#' error. A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at
+#' least, `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order:
+#' those that have observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed
+#' out by a message.
 #'
 #' @section Parameters:
 #' `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()` the elements of the relative covariance
@@ -315,7 +316,10 @@ check_order <- function(bar, name, frame) {
   steps <- diff(suppressWarnings(as.numeric(found)))
   if (length(steps) < 2L || anyNA(steps) || max(steps) - min(steps) <= 1e-6 * max(abs(steps))) return(invisible())
   inform_rlmm(
-    paste0("`ar1()` takes the levels of ", tick(name), " as equally spaced, in this order: ", enumerate(found, max = 10L), "."),
+    paste0(
+      "`ar1()` takes the levels of ", tick(name), " as equally spaced, in this order: ",
+      enumerate(found, max = 10L), "."
+    ),
     "rlmm_message_order"
   )
 }

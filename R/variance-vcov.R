@@ -5,10 +5,10 @@
 #' diagonal are standard errors; [confint()] makes intervals of them.
 #'
 #' The estimates of standard deviations and correlations are far from normal in small samples: judge intervals from
-#' these standard errors as what they are. For a term whose covariance is singular there are none: its rows and columns are
-#' `NA` (of a term without correlations only those of the variances that are zero), and the attribute `"singular"` names
-#' the term. The other rows are then conditional on its zero variances. `NA` are also the rows of parameters that the data
-#' can't tell apart, such as the residual variance where a term has an effect for each observation.
+#' these standard errors as what they are. For a term whose covariance is singular there are none: its rows and columns
+#' are `NA` (of a term without correlations only those of the variances that are zero), and the attribute `"singular"`
+#' names the term. The other rows are then conditional on its zero variances. `NA` are also the rows of parameters that
+#' the data can't tell apart, such as the residual variance where a term has an effect for each observation.
 #'
 #' @param object A fit of [rlmm()].
 #' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and covariances; `"theta"`: theta
@@ -67,8 +67,8 @@ is_touched <- function(rows, directions) {
 #'
 #' Elements of theta that are held at a value over sigma follow sigma: theta = value / sigma.
 #' @param found What `fit_joint()` returns.
-#' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and `flat` (columns span the
-#'   directions in which the likelihood doesn't change).
+#' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and `flat` (columns
+#'   span the directions in which the likelihood doesn't change).
 #' @noRd
 joint_vcov <- function(object, found = fit_joint(object)) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")

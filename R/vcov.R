@@ -1,8 +1,8 @@
 #' Covariance matrix of the estimates, and the residual standard deviation
 #'
-#' Of a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with `V = W^-1 + Z Lambda Lambda' Z'`.
-#' Standard errors are the square roots of its diagonal: also `coef(summary(fit))[, "Std. Error"]` and `getME(fit,
-#' "stderror")`.
+#' Of a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with
+#' `V = W^-1 + Z Lambda Lambda' Z'`. Standard errors are the square roots of its diagonal: also
+#' `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
 #'
 #' Of a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice the inverse Hessian of
 #' the deviance in all parameters: it takes into account that theta is estimated. `use.hessian = FALSE` gives the one
