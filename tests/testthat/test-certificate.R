@@ -184,3 +184,15 @@ test_that("where the exact Hessian isn't affordable the average information is u
   expect_null(attr(variance_vcov(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)), "hessian"))
   expect_false(any(grepl("average", format(summary(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff))))))
 })
+
+test_that("the correlation of effects that don't vary isn't called unidentified", {
+  set.seed(4)
+  d <- expand.grid(r = 1:2, f = factor(1:3), g = factor(1:12))
+  d$y <- rnorm(72)
+  d$y <- d$y - ave(d$y, d$f, d$g) + 0.1 * ave(d$y, d$f, d$g)
+  for (term in c("cs(0 + f | g)", "ar1(0 + f | g)", "ar1(0 + f | g, hom = FALSE)")) {
+    fit <- suppressMessages(rlmm(stats::as.formula(paste("y ~ f +", term)), d))
+    expect_identical(is_singular(fit)$rank, 0L)
+    expect_identical(fit$optsum$certificate$verdict, "optimal")
+  }
+})

@@ -4,10 +4,8 @@ use crate::coordinates::Coordinates;
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::Curvature;
 use crate::error::Result;
-use crate::lmm::LinearMixedModel;
 use crate::optimize::trust_region::Model;
 use crate::optimize::{Flow, Objective, Settings};
-use crate::search::Search;
 
 /// Gains smaller than this don't matter: in units of the objective.
 pub const NEGLIGIBLE_GAIN: f64 = 1e-6;
@@ -21,7 +19,9 @@ const ROUNDING: f64 = 1e-7;
 /// Rounding error of an objective whose covariances are near the residual variance, relative to it. It grows with their
 /// ratio.
 const NOISE: f64 = 1e-13;
-/// A standard deviation so many times that of the residuals has no bound,
+/// A standard deviation so many times that of the residuals is zero,
+const ZERO: f64 = 1e-4;
+/// one so many times that of the residuals has no bound,
 const LARGE: f64 = 100.0;
 /// if its logarithm has no more slope and curvature than this; covariances with no more curvature can't be identified.
 const FLAT: f64 = 0.02;
@@ -101,17 +101,6 @@ pub(crate) trait Judged: Objective {
     fn ways_out(&mut self) -> Result<Vec<WayOut>>;
 }
 
-impl LinearMixedModel {
-    /// Judges `theta`.
-    ///
-    /// # Errors
-    /// Those of [`Self::objective`].
-    pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
-        self.objective(theta)?;
-        Ok(judge(&mut Search::new(self, theta))?.0)
-    }
-}
-
 /// Judges the start of `search`, and leaves it there; the Hessian in its coordinates comes along.
 pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)> {
     let x = search.coordinates().start();
@@ -182,13 +171,16 @@ fn unbounded(at: &Coordinates, x: &[f64], units: &[f64], slopes: &[f64], hessian
 
 // The coordinates of covariances that change along a direction in which the objective doesn't.
 fn unidentified(at: &Coordinates, x: &[f64], units: &[f64], model: &Model) -> Vec<usize> {
-    let extent = at.extent(x, units).max(1.0);
+    // A correlation of effects that don't vary makes no difference.
+    let settled = |(x, unit): (&f64, &f64)| if x.abs() < ZERO * unit { 0.0 } else { *x };
+    let x: Vec<f64> = x.iter().zip(units).map(settled).collect();
+    let extent = at.extent(&x, units).max(1.0);
     let limit = (ROUNDING * model.largest().max(1.0)).min(FLAT / (extent * extent));
     let is_flat = |i: usize| model.values()[i].abs() < limit;
     let mut which = vec![false; x.len()];
     for direction in (0..x.len()).filter(|&i| is_flat(i)).map(|i| model.direction(i)) {
         let step: Vec<f64> = direction.iter().zip(units).map(|(d, unit)| d * unit).collect();
-        if at.changes_covariances(x, &step) {
+        if at.changes_covariances(&x, &step) {
             (0..x.len()).for_each(|b| which[b] |= at.is_covariance(b) && direction[b].abs() > 1e-3);
         }
     }

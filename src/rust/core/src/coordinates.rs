@@ -178,21 +178,38 @@ impl Coordinates {
         Self::new(&self.covs, &self.is_held, &self.absolute, parameters)
     }
 
-    /// Other starts, of the correlations of parts with several standard deviations, where the objective may have several
-    /// minima.
+    /// The start at other correlations, in which the objective may have several minima.
     pub fn other_starts(&self) -> Vec<Vec<f64>> {
-        let parts = self.covs.iter().flat_map(RelCov::parts).filter(|part| self.is_bounded[part.theta_start]);
+        self.with_correlations(&self.start)
+    }
+
+    // None, where there are no correlations that are free.
+    fn with_correlations(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
+        let parts = self.covs.iter().flat_map(RelCov::parts).filter(|part| part.structure.has_correlation());
         let rhos: Vec<usize> = parts.map(|part| part.range().end - 1).filter(|&j| !self.is_held[j]).collect();
         if rhos.is_empty() {
             return Vec::new();
         }
         let at = |share: f64| {
-            let mut x = self.start();
+            let mut x = self.of(parameters);
             let coordinates = self.free.iter().zip(&mut x).filter(|(j, _)| rhos.contains(j));
             coordinates.for_each(|(_, x)| *x = (2.0 * share - 1.0).asin());
             self.natural(&x)
         };
         SHARES.into_iter().map(at).collect()
+    }
+
+    /// `parameters` without one of the standard deviations beside correlations, each in turn, at several correlations: they
+    /// all change where one that kept them from it is gone.
+    pub fn smaller(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
+        let positive = (0..parameters.len()).filter(|&j| self.is_bounded[j] && !self.is_held[j] && parameters[j] > 0.0);
+        let without = |j: usize| {
+            let point: Vec<f64> = parameters.iter().enumerate().map(|(i, p)| if i == j { 0.0 } else { *p }).collect();
+            let mut points = self.with_correlations(&point);
+            points.push(point);
+            points
+        };
+        positive.flat_map(without).collect()
     }
 
     /// Whether coordinate `b` is one of the covariances.

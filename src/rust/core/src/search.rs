@@ -1,7 +1,7 @@
 //! A linear mixed model as a function of its free parameters: those of theta and, where a covariance is held on the
 //! scale of the response, log sigma.
 
-use crate::certificate::Judged;
+use crate::certificate::{judge, Certificate, Judged};
 use crate::coordinates::Coordinates;
 use crate::derivatives::boundary::WayOut;
 use crate::derivatives::joint::bordered;
@@ -11,6 +11,8 @@ use crate::error::Result;
 use crate::lmm::LinearMixedModel;
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings, NEWTON};
 
+/// Beside correlations a term without one of its standard deviations is tried where that costs less at first.
+const PROMISING: f64 = 4.0;
 /// First step in log sigma.
 const SIGMA_STEP: f64 = 0.1;
 
@@ -29,7 +31,7 @@ pub(crate) struct Search<'a> {
 
 impl LinearMixedModel {
     /// Minimises the criterion from `start`; the factor is left at the optimum. From the default start Newton's method
-    /// tries other correlations too ([`Coordinates::other_starts`]).
+    /// tries other correlations too ([`Coordinates::other_starts`]), and then to do without a standard deviation beside them.
     ///
     /// # Errors
     /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
@@ -48,14 +50,13 @@ impl LinearMixedModel {
         // Whoever gives a start means that one.
         if is_default && settings.optimizer == NEWTON {
             for other in at.other_starts() {
-                let spent = summary.log.len();
-                if !summary.status.has_converged() || (settings.max_eval > 0 && spent >= settings.max_eval) {
-                    break;
+                summary = search.or_from(&other, summary, &settings, observe);
+            }
+            for other in at.smaller(&summary.best) {
+                let x = at.of(&other);
+                if search.value(&x).is_ok_and(|value| value < summary.best_value + PROMISING) {
+                    summary = search.or_from(&other, summary, &settings, observe);
                 }
-                let left = Settings { max_eval: settings.max_eval.saturating_sub(spent), ..settings.clone() };
-                let mut see = |count: usize, value: f64, p: &[f64]| observe(spent + count, value, &p[..n]);
-                let next = at.starting_at(&other).minimize(&left, &mut search, &mut see);
-                summary = next.map_or(summary.clone(), |next| summary.or_better(next));
             }
         }
         if let Some(log_sigma) = summary.best.get(n) {
@@ -63,6 +64,15 @@ impl LinearMixedModel {
         }
         self.objective(&summary.best[..n])?;
         Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
+    }
+
+    /// Judges `theta`.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`].
+    pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
+        self.objective(theta)?;
+        Ok(judge(&mut Search::new(self, theta))?.0)
     }
 }
 
@@ -78,6 +88,22 @@ impl<'a> Search<'a> {
 }
 
 impl Search<'_> {
+    // What was found, or what the search from other parameters finds, if that is better.
+    fn or_from(&mut self, other: &[f64], found: OptSummary, settings: &Settings, observe: &mut Observer) -> OptSummary {
+        let spent = found.log.len();
+        if !found.status.has_converged() || (settings.max_eval > 0 && spent >= settings.max_eval) {
+            return found;
+        }
+        let left = Settings { max_eval: settings.max_eval.saturating_sub(spent), ..settings.clone() };
+        let n = self.model.n_theta();
+        let mut see = |count: usize, value: f64, p: &[f64]| observe(spent + count, value, &p[..n]);
+        let at = self.at.starting_at(other);
+        match at.minimize(&left, self, &mut see) {
+            Ok(next) => found.or_better(next),
+            Err(_) => found,
+        }
+    }
+
     // The tangents' coordinates have their own units.
     fn units_of_steps(&self) -> Vec<f64> {
         let mut units = self.units().unwrap_or_default();
