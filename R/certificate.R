@@ -22,7 +22,7 @@
 #'   other, or from that of the residuals.
 #'
 #' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only those with a
-#' correlation parameter (`cs()`, `ar1()`) are known to have several, mostly those with several standard deviations. For
+#' correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`) are known to have several often. For
 #' these [rlmm()] goes on from its default start with other correlations, and tries to do without each of the standard
 #' deviations; another `start`, or [allFit()], may still find a lower optimum.
 #'

@@ -178,14 +178,15 @@ impl Coordinates {
         Self::new(&self.covs, &self.is_held, &self.absolute, parameters)
     }
 
-    /// The start at other correlations, in which the objective may have several minima.
+    /// The start at other correlations of parts with several standard deviations, where the objective may have several
+    /// minima.
     pub fn other_starts(&self) -> Vec<Vec<f64>> {
         self.with_correlations(&self.start)
     }
 
-    // None, where there are no correlations that are free.
+    // None, where no such correlation is free.
     fn with_correlations(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
-        let parts = self.covs.iter().flat_map(RelCov::parts).filter(|part| part.structure.has_correlation());
+        let parts = self.covs.iter().flat_map(RelCov::parts).filter(|part| self.is_bounded[part.theta_start]);
         let rhos: Vec<usize> = parts.map(|part| part.range().end - 1).filter(|&j| !self.is_held[j]).collect();
         if rhos.is_empty() {
             return Vec::new();
