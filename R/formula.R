@@ -64,7 +64,9 @@ bar_operators <- c("|", "||")
 is_bar <- function(expr) length(expr) == 3L && call_name(expr) %in% bar_operators
 
 is_structured_bar <- function(expr) {
-  length(expr) >= 2L && structure_name(expr) %in% bar_calls && is_bar(strip_parens(expr[[2L]]))
+  if (length(expr) < 2L || !structure_name(expr) %in% bar_calls) return(FALSE)
+  inner <- strip_parens(expr[[2L]])
+  is_bar(inner) || is_structured_bar(inner)
 }
 
 # Also of `lme4::cs(x | g)`.
@@ -112,7 +114,9 @@ read_bar <- function(bar) {
   structure <- "us"
   if (!is_bar(bar)) {
     structure <- read_structure(bar)
-    bar <- strip_parens(bar[[2L]])
+    inner <- strip_parens(bar[[2L]])
+    if (!is_bar(inner)) abort_two_structures(bar)
+    bar <- inner
   }
   effects <- bar[[2L]]
   if (has_bar(effects) || has_bar(bar[[3L]])) abort_nested_bar(bar)
@@ -128,6 +132,13 @@ read_bar <- function(bar) {
     }
   }
   list(list(effects = effects, structure = structure, groups = groups))
+}
+
+abort_two_structures <- function(bar) {
+  abort_formula(
+    "A random-effects term must have one covariance structure.", x = paste0("It is ", tick(deparse_one(bar)), "."),
+    class = "rlmm_error_structure"
+  )
 }
 
 abort_double_bar <- function(structure, bar) {

@@ -10,6 +10,7 @@ abort_frame <- function(cnd, terms, data, bars) {
   if (inherits(cnd, "rlmm_error")) rlang::cnd_signal(cnd)
   if (!is.null(terms)) {
     abort_if_unknown(terms, data, bars)
+    abort_if_structure(terms)
     abort_if_lengths_differ(terms, data)
   }
   abort_rlmm("Can't evaluate the variables of `formula`.", "rlmm_error_variable", parent = cnd)
@@ -21,6 +22,14 @@ abort_if_unknown <- function(terms, data, bars) {
     for (name in all.vars(variable)) {
       if (!is_known(name, data, env)) abort_unknown(name, data, bars)
     }
+  }
+}
+
+# `foo(x | g)` is taken for a variable: `|` may mean "or".
+abort_if_structure <- function(terms) {
+  for (variable in as.list(attr(terms, "variables"))[-1L]) {
+    name <- unknown_structure(variable)
+    if (!is.null(name) && !exists(name, environment(terms), mode = "function")) abort_structure(name)
   }
 }
 

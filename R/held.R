@@ -33,7 +33,8 @@ abort_held_beta <- function(name, fixed) {
       } else {
         paste0("There is no ", dQuote(name, FALSE), ".")
       },
-      i = paste0("They are ", enumerate(dQuote(fixed$names, FALSE), max = 10L), ".")),
+      i = if (length(fixed$names) == 0L) "It has none.",
+      i = if (length(fixed$names) > 0L) paste0("They are ", enumerate(dQuote(fixed$names, FALSE), max = 10L), ".")),
     c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
   )
 }

@@ -40,8 +40,7 @@ report_certificate <- function(fit, spec) {
   if (is_early(fit$optsum$status)) return(invisible())
   # As a separated effect grows nothing is wrong, but that there is no end to it.
   if (length(fit$separated) > 0L) return(invisible())
-  # Without a finite prediction nothing is known to be wrong: such fits reproduce the response.
-  if (is.na(fit$optsum$certificate$predicted_decrease)) return(invisible())
+  if (is.na(fit$optsum$certificate$predicted_decrease)) return(warn_unknown(fit))
   certificate <- certificate(fit)
   suspect <- if (verdict == "not_converged") steepest_term(fit, spec) else which.max(certificate$terms$gain)
   term <- certificate$terms$term[suspect]
@@ -62,6 +61,14 @@ report_ambiguous <- function(fit, verdict) {
   if (verdict == "unidentified") lines <- c(lines, "Hold one of the parameters with `rlmm_control(fixed = )`?")
   lines <- c(lines[1L], stats::setNames(lines[-1L], rep("i", length(lines) - 1L)))
   signal(fit$control$checks$conv_singular, lines, verdict)
+}
+
+warn_unknown <- function(fit) {
+  warn_rlmm(
+    c("Can't tell whether the estimates are an optimum.", x = "The derivatives of the objective there are not finite numbers.",
+      i = "Is the response, or a covariate, on a very large or very small scale?"),
+    "rlmm_warning_convergence", status = fit$optsum$status, verdict = fit$optsum$certificate$verdict
+  )
 }
 
 refit_hint <- function(optimizer) {

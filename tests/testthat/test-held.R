@@ -283,3 +283,8 @@ test_that("a covariance of cs() or ar1() in which effects have no variance can b
   covariance <- outer(sd, sd) * (-0.4)^abs(outer(1:6, 1:6, `-`))
   expect_equal(correlation_of("hetar1", covariance), -0.4)
 })
+
+test_that("a model without coefficients says so", {
+  none <- rlmm_control(fixed = list(beta = c(Days = 1)))
+  expect_error(rlmm(Reaction ~ 0 + (1 | Subject), sleepstudy, control = none), "It has none", class = "rlmm_error_fixed")
+})

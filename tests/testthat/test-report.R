@@ -40,3 +40,8 @@ test_that("the units of a response with a dispersion raise no alarm", {
     class = "rlmm_warning_exact_fit"
   )
 })
+
+test_that("a fit without finite derivatives isn't passed over in silence", {
+  days <- transform(sleepstudy, y = Reaction * 1e-100)
+  expect_warning(rlmm(y ~ Days + (Days | Subject), days), "Can't tell", class = "rlmm_warning_convergence")
+})

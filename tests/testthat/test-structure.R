@@ -116,6 +116,8 @@ test_that("unsuited structures are errors in the user's words", {
   refuse(Reaction ~ Days + cs(1 + Days | Subject, hom = 3))
   refuse(Reaction ~ Days + cs(1 + Days | Subject, het = TRUE))
   refuse(Reaction ~ Days + us(1 + Days | Subject, hom = TRUE))
+  refuse(Reaction ~ Days + diag(cs(1 + Days | Subject)))
+  refuse(Reaction ~ Days + (1 | Subject) + foo(1 + Days | Subject), "rlmm_error_unknown_structure")
   expect_snapshot({
     show_error(rlmm(Reaction ~ Days + cs(1 | Subject), days))
     show_error(rlmm(Reaction ~ Days + ar1(1 + Days | Subject), days))
