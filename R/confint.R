@@ -49,13 +49,21 @@ variance_limits <- function(object, level, old_names) {
   z[!is_cor] <- log(z[!is_cor])
   slope <- ifelse(is_cor, 1 - found$estimate^2, found$estimate)
   limits <- wald_limits(z, found$std_error / slope, level)
-  limits[is_cor, ] <- tanh(limits[is_cor, ])
+  limits[is_cor, ] <- pmax(tanh(limits[is_cor, ]), lowest_correlations(object)[is_cor])
   limits[!is_cor, ] <- exp(limits[!is_cor, ])
   held <- which(found$std_error == 0)
   limits[held, ] <- found$estimate[held]
   rownames(limits) <- names(found$estimate)
   if (old_names && n > 0) rownames(limits) <- lme4_names(names(found$estimate))
   limits
+}
+
+# Of each variance parameter, the residuals' aside: the least value of the correlations of `cs()` is above -1.
+lowest_correlations <- function(object) {
+  unlist(lapply(object$random, \(entry) {
+    rows <- nrow(covariance_cells(entry))
+    if (has_rho(entry$structure)) theta_range(entry)[, "lower"] else rep(-1, rows)
+  }))
 }
 
 lme4_names <- function(labels) ifelse(labels == "sigma", ".sigma", sprintf(".sig%02d", seq_along(labels)))

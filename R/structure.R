@@ -5,15 +5,18 @@
 #' By default the effects of a random-effects term `(effects | group)` have any covariance matrix. A function around the
 #' term restricts it.
 #'
-#' | term | covariance | parameters for k effects |
-#' |---|---|---|
-#' | `(effects \| g)`, `us(effects \| g)` | any | k (k + 1) / 2 |
-#' | `diag(effects \| g)`, `zerocorr(effects \| g)` | no correlations | k |
-#' | `diag(effects \| g, hom = TRUE)` | no correlations, one variance | 1 |
-#' | `cs(effects \| g)` | compound symmetry: all correlations are equal | k + 1 |
-#' | `cs(effects \| g, hom = TRUE)` | the same with one variance | 2 |
-#' | `ar1(0 + f \| g)` | first-order autoregression: the correlation of levels i and j of `f` is `rho^|i - j|` | 2 |
-#' | `ar1(0 + f \| g, hom = FALSE)` | the same with a variance for each level | k + 1 |
+#' \tabular{lll}{
+#'   **term** \tab **covariance** \tab **parameters for k effects** \cr
+#'   `(effects | g)`, `us(effects | g)` \tab any \tab k (k + 1) / 2 \cr
+#'   `diag(effects | g)`, `zerocorr(effects | g)` \tab no correlations \tab k \cr
+#'   `diag(effects | g, hom = TRUE)` \tab no correlations, one variance \tab 1 \cr
+#'   `cs(effects | g)` \tab all correlations are equal (compound symmetry) \tab k + 1 \cr
+#'   `cs(effects | g, hom = TRUE)` \tab the same with one variance \tab 2 \cr
+#'   `ar1(0 + f | g)` \tab `rho^|i - j|` for levels i and j of `f`, one variance \tab 2 \cr
+#'   `ar1(0 + f | g, hom = FALSE)` \tab the same with a variance for each level \tab k + 1
+#' }
+#'
+#' glmmTMB's names `homdiag()`, `homcs()` and `hetar1()` are understood.
 #'
 #' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()` and `ar1()` it is an
 #' error. A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at
@@ -24,7 +27,7 @@
 #' @section Parameters:
 #' `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()` the elements of the relative covariance
 #' factor Lambda, for `cs()` and `ar1()` the standard deviations divided by the residual one and then the correlation,
-#' named `"group.rho"`. The one standard deviation of `hom = TRUE` is named `"group.*"`.
+#' named `"group.rho"`; their one standard deviation of `hom = TRUE` is named `"group.*"`.
 #'
 #' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is singular. The
 #' optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of that range, so that

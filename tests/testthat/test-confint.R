@@ -37,3 +37,19 @@ test_that("limits of a negative correlation are computed without a warning", {
   expect_no_warning(limits <- confint(fit, ".sig02"))
   expect_true(all(limits < 0))
 })
+
+test_that("limits of a correlation of cs() stay where the covariance is positive semi-definite", {
+  set.seed(10)
+  d <- expand.grid(g = factor(1:12), f = factor(1:4), r = 1:2)
+  u <- matrix(rnorm(48), 12)
+  u <- u - 0.35 * rowMeans(u)
+  d$y <- u[cbind(d$g, d$f)] + 0.5 * rnorm(nrow(d))
+  for (hom in c(TRUE, FALSE)) {
+    fit <- rlmm(as.formula(paste0("y ~ 1 + cs(0 + f | g, hom = ", hom, ")")), d)
+    limits <- confint(fit, "theta_", oldNames = FALSE)["cor_f2.f1|g", ]
+    rho <- fit$theta[fit$random[[1]]$theta] |> tail(1)
+    z <- atanh(rho) + c(-1, 1) * qnorm(0.975) * sqrt(variance_vcov(fit)["cor_f2.f1|g", "cor_f2.f1|g"]) / (1 - rho^2)
+    expect_lt(tanh(z[1]), -1 / 3)
+    expect_equal(unname(limits), c(-1 / 3, tanh(z[2])))
+  }
+})
