@@ -65,7 +65,8 @@ report_ambiguous <- function(fit, verdict) {
 
 warn_unknown <- function(fit) {
   warn_rlmm(
-    c("Can't tell whether the estimates are an optimum.", x = "The derivatives of the objective there are not finite numbers.",
+    c("Can't tell whether the estimates are an optimum.",
+      x = "The derivatives of the objective there are not finite numbers.",
       i = "Is the response, or a covariate, on a very large or very small scale?"),
     "rlmm_warning_convergence", status = fit$optsum$status, verdict = fit$optsum$certificate$verdict
   )
