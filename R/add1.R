@@ -20,6 +20,7 @@ add1.rlmm <- function(object, scope, ...) {
   if (!is.character(scope)) abort_scope()
   bars <- grep("|", scope, fixed = TRUE, value = TRUE)
   if (length(bars) > 0L) abort_scope_bar(bars[1L])
+  if (length(scope) == 0L) abort_empty_scope()
   # `NextMethod()` would hand on the scope as it was given, too.
   utils::getS3method("add1", "default", envir = asNamespace("stats"))(object, scope, ...)
 }
@@ -29,6 +30,13 @@ added_terms <- function(formula, scope) stats::add.scope(formula, stats::update.
 abort_scope <- function() {
   abort_rlmm(
     c("`scope` must say which fixed effects to add.", i = "It is a formula, such as `~ . + x`, or a character vector."),
+    "rlmm_error_argument", arg = "scope"
+  )
+}
+
+abort_empty_scope <- function() {
+  abort_rlmm(
+    c("`scope` must hold a fixed effect that the model doesn't have.", x = "There is none."),
     "rlmm_error_argument", arg = "scope"
   )
 }

@@ -9,7 +9,8 @@
 #' columns that only the random effects left out by `re.form` would use.
 #'
 #' @param object A fitted model.
-#' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of the fit.
+#' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of the fit. Durations
+#'   (`difftime`) may be in other units than those of the fit.
 #' @param newparams A list with any of `beta`, `theta` and `sigma`, to use instead of the estimates. A new theta
 #'   rescales the random effects: b = Lambda(theta) u with the fitted spherical u.
 #' @param re.form Which random effects to include: `NULL` all of them, `NA` or `~0` none, or a one-sided formula such

@@ -8,12 +8,28 @@
 separated_effects <- function(fit, spec) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
   if (length(fit$beta) == 0L || !fit$glmm$link %in% unbounded || has_dispersion(fit$family)) return(character())
+  x <- column_matrix(spec$x, length(spec$y))
+  shift <- intercept_shift(x, names(fit$beta))
+  beta <- drop(shift %*% fit$beta)
   # At fixed theta; infinite where even the factor is singular.
-  std_error <- tryCatch(sqrt(diag(chol2inv(fit$rx))), error = \(cnd) Inf)
-  reach <- apply(abs(column_matrix(spec$x, length(spec$y))), 2L, max)
-  size <- abs(fit$beta) * reach
+  std_error <- tryCatch(sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)), error = \(cnd) Inf)
+  # The inverse of `shift`, whose one row differs from those of the unit matrix, is its mirror image.
+  size <- abs(beta) * apply(abs(x %*% (2 * diag(ncol(x)) - shift)), 2L, max)
   # Beyond any data, where even the standard error has no digits left.
-  names(fit$beta)[size > 1e5 | (size > 3 & abs(fit$beta) < 0.05 * std_error)]
+  names(fit$beta)[size > 1e5 | (size > 3 & abs(beta) < 0.05 * std_error)]
+}
+
+# The coefficients with covariates far from zero, such as years, centred: otherwise the intercept and they are large,
+# and uncertain, whatever the data.
+intercept_shift <- function(x, names) {
+  shift <- diag(ncol(x))
+  constant <- match("(Intercept)", names)
+  if (is.na(constant)) return(shift)
+  mean <- colMeans(x)
+  spread <- apply(abs(sweep(x, 2L, mean)), 2L, max)
+  is_far <- abs(mean) > 3 * spread & spread > 0
+  shift[constant, is_far] <- mean[is_far]
+  shift
 }
 
 report_separation <- function(fit) {

@@ -24,5 +24,6 @@ test_that("scopes that can't be added are named", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, REML = FALSE)
   expect_snapshot(writeLines(error_lines(add1(fit, ~ . + (0 + Days | Subject)))))
   expect_snapshot(writeLines(error_lines(add1(fit))))
+  expect_snapshot(writeLines(error_lines(add1(fit, ~ .))))
   expect_error(add1(fit, 3), class = "rlmm_error_argument")
 })

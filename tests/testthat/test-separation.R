@@ -64,3 +64,19 @@ test_that("every link warns of separated data", {
     expect_equal(found$effects, "f4")
   }
 })
+
+test_that("a covariate far from zero is no separation, whether or not it has an effect", {
+  set.seed(4)
+  d <- data.frame(g = gl(20, 20), z = rnorm(400), e = rnorm(20)[gl(20, 20)])
+  d$year <- 2000 + 5 * d$z
+  d$time <- 1.7e9 + 1e6 * d$z
+  d$y <- rpois(400, exp(0.3 + 0.5 * d$z + 0.4 * d$e))
+  d$far <- 1e6 + d$z
+  # Each pair of rows has one response and opposite covariates: nearly no effect at all.
+  d$pair <- 1e6 + rep(c(-1, 1), 200) * rep(runif(200), each = 2) + 0.001 * d$z
+  d$even <- rep(d$y[c(TRUE, FALSE)], each = 2)
+  for (formula in list(y ~ year + (1 | g), y ~ time + (1 | g), y ~ far + (1 | g), even ~ pair + (1 | g))) {
+    expect_no_warning(fit <- rglmm(formula, d, family = poisson))
+    expect_length(fit$separated, 0)
+  }
+})
