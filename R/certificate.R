@@ -28,7 +28,9 @@
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an optimum has `G` without
 #' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean
-#' square. Where the covariance has full rank, `G` is zero at an optimum.
+#' square. Where the covariance has full rank, `G` is zero at an optimum. Of columns that nearly depend on each other,
+#' such as a year and the intercept, the part that is independent of those before it is taken, for `lambda_min`,
+#' `gradient_norm` and `curvatures`: that is where the optimizer works, too.
 #'
 #' Of a generalized model the parameters are theta, the fixed effects and an estimated shape together; the Hessian comes
 #' from differences of exact gradients, and the gain of more variance is measured, by evaluating the objective there.

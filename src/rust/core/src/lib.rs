@@ -26,6 +26,7 @@ pub mod design;
 pub mod error;
 pub mod glm;
 pub mod glmm;
+mod independent;
 pub mod inference;
 pub mod lmm;
 pub mod optimize;

@@ -9,6 +9,7 @@ use crate::derivatives::tangent::Tangent;
 use crate::derivatives::{Curvature, Derivatives, Profile};
 use crate::design::Design;
 use crate::error::{Error, Result};
+use crate::independent::Independent;
 use crate::pls::{Pls, Solution};
 use crate::terms::ReTerm;
 
@@ -47,6 +48,8 @@ pub struct LinearMixedModel {
     // Which Hessian they hold.
     hessian_is: Option<Curvature>,
     rms: Vec<Vec<f64>>,
+    // Where columns of Z depend on each other.
+    independent: Option<Box<Independent>>,
     // Elements of theta that no optimizer may change.
     pub(crate) held: Vec<bool>,
     // Those of them that are held at a value over sigma.
@@ -87,6 +90,17 @@ impl LinearMixedModel {
     /// # Errors
     /// Those of [`Design::validate`]; `TooFewObservations`; `TooLarge`.
     pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+        let mut model = Self::as_given(design, criterion, sigma)?;
+        let products = mean_products(&model.pls, model.n_eff);
+        model.independent = Independent::of(design, &products, criterion, sigma)?.map(Box::new);
+        if let Some(independent) = &model.independent {
+            model.start = independent.start();
+        }
+        Ok(model)
+    }
+
+    // With the columns of Z as they are.
+    pub(crate) fn as_given(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
         design.validate()?;
         let (n_eff, p) = (design.n_eff(), design.p());
         if n_eff <= p {
@@ -115,6 +129,7 @@ impl LinearMixedModel {
             are_derivatives_current: false,
             hessian_is: None,
             rms,
+            independent: None,
             held: vec![false; n_theta],
             absolute: Vec::new(),
         };
@@ -186,6 +201,12 @@ impl LinearMixedModel {
     /// The factor at the last theta, for those who need its scratch memory.
     pub fn pls_mut(&mut self) -> &mut Pls {
         &mut self.pls
+    }
+
+    // The model to search and to judge, where it is another one; no parameter may be held.
+    pub(crate) fn independent(&mut self) -> Option<&mut Independent> {
+        let is_free = self.absolute.is_empty() && !self.held.contains(&true);
+        self.independent.as_deref_mut().filter(|_| is_free)
     }
 
     pub(crate) fn df(&self) -> f64 {
@@ -356,18 +377,27 @@ pub(crate) fn root_mean_square_units(pls: &Pls, rms: &[Vec<f64>], n_theta: usize
 
 /// Root mean square of each column of Z, weights included; 1 for a column of zeros.
 pub(crate) fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
-    let mut sums: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize()]).collect();
+    let root = |mean: f64| if mean > 0.0 { mean.sqrt() } else { 1.0 };
+    let diagonal = |k: usize, means: &[f64]| (0..k).map(|j| root(means[j * (k + 1)])).collect();
+    pls.covs().iter().zip(mean_products(pls, n_eff)).map(|(cov, means)| diagonal(cov.vsize(), &means)).collect()
+}
+
+// Mean products of the columns of Z, weights included; lower triangle `k x k` per term.
+fn mean_products(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
+    let mut means: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize() * cov.vsize()]).collect();
     let k = pls.units.k;
     for a00 in pls.units.a00.chunks_exact(k * k) {
-        (0..k).for_each(|j| sums[pls.layout.unit_term][j] += a00[j * k + j]);
+        small::axpy(1.0, a00, &mut means[pls.layout.unit_term]);
     }
     for block in &pls.layout.blocks {
-        for (j, sum) in sums[block.term].iter_mut().enumerate() {
-            *sum = block.first.iter().map(|&first| pls.trailing.cross_product(first as usize + j)).sum();
+        let k = block.vsize;
+        for (i, j) in (0..k).flat_map(|j| (j..k).map(move |i| (i, j))) {
+            let product = |first: &u32| pls.trailing.cross_product(*first as usize + j, i - j);
+            means[block.term][j * k + i] = block.first.iter().map(product).sum();
         }
     }
-    let root = |sum: f64| if sum > 0.0 { (sum / n_eff as f64).sqrt() } else { 1.0 };
-    sums.iter().map(|sums| sums.iter().map(|&sum| root(sum)).collect()).collect()
+    means.iter_mut().flatten().for_each(|sum| *sum /= n_eff as f64);
+    means
 }
 
 /// Writes `X beta + Z b + offset` into `fitted`, one value per observation.

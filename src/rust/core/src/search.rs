@@ -37,6 +37,11 @@ impl LinearMixedModel {
     /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<OptSummary> {
         self.objective(start)?;
+        if let Some(independent) = self.independent() {
+            let summary = independent.fit(start, settings, observe)?;
+            self.objective(&summary.best)?;
+            return Ok(summary);
+        }
         let n = start.len();
         let mut settings = settings.clone();
         if settings.initial_step.len() == n && !self.absolute.is_empty() {
@@ -72,6 +77,11 @@ impl LinearMixedModel {
     /// Those of [`Self::objective`].
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
         self.objective(theta)?;
+        if let Some(independent) = self.independent() {
+            let mut found = independent.certificate(theta)?;
+            self.gradient(&mut found.gradient);
+            return Ok(found);
+        }
         Ok(judge(&mut Search::new(self, theta))?.0)
     }
 }

@@ -90,11 +90,11 @@ impl Trailing {
         }
     }
 
-    /// Diagonal element of `A_RR`.
-    pub fn cross_product(&self, row: usize) -> f64 {
+    /// Element of `A_RR` on the diagonal, or `below` it among the columns of one level.
+    pub fn cross_product(&self, row: usize, below: usize) -> f64 {
         match &self.rr {
-            Storage::Dense(dense) => dense.a[row * (dense.m + 1)],
-            Storage::Sparse(sparse) => sparse.a[sparse.ptr[row]],
+            Storage::Dense(dense) => dense.a[row * (dense.m + 1) + below],
+            Storage::Sparse(sparse) => sparse.a[sparse.ptr[row] + below],
         }
     }
 

@@ -272,7 +272,7 @@ fn mean_cross_products(pls: &Pls) -> Vec<Vec<f64>> {
     for block in &pls.layout.blocks {
         for &first in &block.first {
             for (j, mean) in mean[block.term].iter_mut().enumerate() {
-                *mean += pls.trailing.cross_product(first as usize + j) / block.first.len() as f64;
+                *mean += pls.trailing.cross_product(first as usize + j, 0) / block.first.len() as f64;
             }
         }
     }

@@ -199,7 +199,7 @@ fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
 }
 
 // Rotates a matrix from the right until it is lower triangular with a diagonal >= 0; it is given and left by rows.
-fn lower_factor(k: usize, rows: &mut [f64]) {
+pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
     for i in 0..k {
         for j in i + 1..k {
             let (a, b) = (rows[i * k + i], rows[i * k + j]);
