@@ -22,9 +22,9 @@
 #'   other, or from that of the residuals.
 #'
 #' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only those with a
-#' correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`) are known to have several often. For
-#' these [rlmm()] goes on from its default start with other correlations, and tries to do without each of the standard
-#' deviations; another `start`, or [allFit()], may still find a lower optimum.
+#' correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`) are known to have several often.
+#' For these [rlmm()] goes on from its default start with other correlations, and tries to do without each of the
+#' standard deviations; another `start`, or [allFit()], may still find a lower optimum.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an optimum has `G` without
 #' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean
