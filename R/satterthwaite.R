@@ -10,6 +10,7 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   check_linear(object)
   if (ncol(contrasts) == 0) return(numeric())
   if (!any(free_beta(object))) return(rep(NA_real_, ncol(contrasts)))
+  object <- independent_effects(object)
   found <- fit_joint(object, contrasts[free_beta(object), , drop = FALSE])
   covariance <- joint_vcov(object, found)
   variance <- colSums(contrasts * (unscaled_covariance(object) %*% contrasts))

@@ -69,6 +69,8 @@ bar_calls <- c(names(structure_calls), unsupported_calls)
 
 has_rho <- function(structure) structures[[structure]]$correlated
 
+is_unstructured <- function(structure) structure == "us"
+
 is_homogeneous <- function(structure) isTRUE(structures[[structure]]$hom)
 
 is_diagonal <- function(structure) structures[[structure]]$call == "diag"
@@ -189,7 +191,8 @@ lambda_block <- function(entry, theta) {
   if (is_diagonal(entry$structure)) return(diag(par, k, k))
   block <- matrix(0, k, k)
   block[lower.tri(block, diag = TRUE)] <- par
-  block
+  # See `independent_effects()`.
+  if (is.null(entry$root)) block else entry$root %*% block
 }
 
 #' Theta of a term with this structure, whether or not the covariance has it

@@ -24,18 +24,20 @@
 variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   check_linear(object)
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
-  found <- fit_joint(object)
-  joint <- joint_vcov(object, found)
+  there <- independent_effects(object)
+  found <- fit_joint(there)
+  joint <- joint_vcov(there, found)
   flat <- attr(joint, "flat")
   told <- \(matrix) structure(
     matrix, singular = attr(joint, "singular"), hessian = if (found$curvature == "average") "average"
   )
+  if (scale == "theta" && !is.null(there$given)) return(told(theta_vcov(there, joint)))
   if (scale == "theta") {
     joint[fit_held(object)$index, ] <- 0
     joint[, fit_held(object)$index] <- 0
     return(told(without_rows(joint, is_touched(diag(ncol(joint)), flat))))
   }
-  map <- variance_map(object, scale)
+  map <- variance_map(there, scale)
   n <- length(map$value)
   kept <- if (object$known_sigma) -n else seq_len(n)
   free <- seq_len(ncol(joint))
@@ -48,6 +50,18 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   jacobian[c(lost, constant), ] <- 0
   out <- jacobian %*% joint %*% t(jacobian)
   told(without_rows(out, c(lost, which(is_touched(jacobian, flat)))))
+}
+
+# From the theta of independent effects.
+theta_vcov <- function(there, joint) {
+  n <- length(there$theta)
+  map <- diag(ncol(joint))
+  map[seq_len(n), seq_len(n)] <- theta_jacobian(there)
+  flat <- attr(joint, "flat")
+  lost <- c(boundary_theta(there$given), which(is_touched(map, flat)))
+  out <- map %*% replace(joint, is.na(joint), 0) %*% t(map)
+  dimnames(out) <- dimnames(joint)
+  without_rows(out, lost)
 }
 
 without_rows <- function(matrix, rows) {
@@ -72,7 +86,7 @@ is_touched <- function(rows, directions) {
 #' @noRd
 joint_vcov <- function(object, found = fit_joint(object)) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
-  singular <- is_singular(object)
+  singular <- is_singular(object$given %||% object)
   held <- fit_held(object)
   follows <- seq_along(labels) %in% held$absolute
   fixed <- seq_along(labels) %in% c(held$index, setdiff(boundary_theta(object), held$absolute))
@@ -110,7 +124,7 @@ boundary_theta <- function(fit, tol = 1e-4) {
 }
 
 fit_joint <- function(object, contrasts = NULL) {
-  joint_derivatives(fit_spec(object), object$theta, object$sigma, object$known_sigma, contrasts)
+  joint_derivatives(object$spec %||% fit_spec(object), object$theta, object$sigma, object$known_sigma, contrasts)
 }
 
 # The inverse, without the flat directions of a redundant parameter; a direction that curves down makes it `NA`, and all

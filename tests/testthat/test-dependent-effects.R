@@ -53,3 +53,23 @@ test_that("covariates that are nearly or exactly the same", {
   alone <- rlmm(y ~ x + (1 + x | g), data, REML = FALSE)
   expect_equal(redundant$optsum$fmin, alone$optsum$fmin, tolerance = 1e-9)
 })
+
+test_that("degrees of freedom and standard errors don't depend on the origin of a covariate", {
+  set.seed(4)
+  d <- data.frame(g = gl(25, 8), x = rnorm(200), w = runif(200, 0.5, 2))
+  d$y <- 1 + d$x + rnorm(25)[d$g] + 0.7 * rnorm(25)[d$g] * d$x + rnorm(200)
+  near <- rlmm(y ~ x + (x | g), d, weights = w)
+  for (origin in c(30, 2000)) {
+    far <- rlmm(y ~ x + (x | g), transform(d, x = x + origin), weights = w)
+    expect_equal(summary(far)$coefficients["x", ], summary(near)$coefficients["x", ], tolerance = 1e-4)
+    found <- variance_vcov(far)
+    rows <- c("sd_x|g", "sigma")
+    expect_equal(found[rows, rows], variance_vcov(near)[rows, rows], tolerance = 1e-3)
+    expect_equal(confint(far, c(".sig03", ".sigma")), confint(near, c(".sig03", ".sigma")), tolerance = 1e-3)
+  }
+  # Theta of a covariate not that far, from its own derivatives.
+  far <- rlmm(y ~ x + (x | g), transform(d, x = x + 12), weights = w)
+  expect_equal(
+    variance_vcov(far, "theta"), joint_vcov(far), tolerance = 1e-3, ignore_attr = TRUE
+  )
+})

@@ -1,0 +1,60 @@
+# Second derivatives where columns of Z nearly depend on each other. Their rounding errors grow with the fourth power of a
+# covariate's mean over its standard deviation: for a year hardly a digit is left. With C C' the mean products of a term's
+# columns, Z C^-T has independent ones, whose effects C'b have the covariance C' Omega C. Derivatives are taken there, as the
+# core does in its search (independent.rs), and reach what is asked for by the chain rule.
+
+#' The fit in terms of independent effects, where a term has columns that nearly depend on each other
+#' @return A fit with another `theta` and its `spec`; `given`, the one it was made of; and, in the terms concerned, `scale`,
+#'   and `root`, C^-T, by which Lambda is to be multiplied.
+#' @noRd
+independent_effects <- function(fit) {
+  held <- fit_held(fit)
+  is_candidate <- \(entry) is_unstructured(entry$structure) && length(entry$columns) > 1L
+  candidates <- which(vapply(fit$random, is_candidate, NA))
+  if (length(candidates) == 0L || length(c(held$index, held$absolute)) > 0L) return(fit)
+  out <- fit
+  out$given <- fit
+  out$spec <- fit_spec(fit)
+  for (i in candidates) out <- with_independent_effects(out, i)
+  if (identical(out$theta, fit$theta)) fit else out
+}
+
+with_independent_effects <- function(fit, i) {
+  entry <- fit$random[[i]]
+  n <- length(fit$spec$y)
+  z <- column_matrix(fit$spec$terms[[entry$core_term]]$z, n)
+  weights <- fit$spec$weights %||% rep(1, n)
+  own <- z[, entry$core_cols]
+  products <- crossprod(own * sqrt(weights)) / n
+  upper <- tryCatch(chol(products), error = \(e) NULL)
+  if (is.null(upper) || !is_dependent(upper, products)) return(fit)
+  z[, entry$core_cols] <- own %*% backsolve(upper, diag(ncol(upper)))
+  fit$spec$terms[[entry$core_term]]$z <- list(z)
+  fit$theta[entry$theta] <- structured_theta(entry, tcrossprod(upper %*% lambda_block(entry, fit$theta)))
+  fit$random[[i]]$root <- backsolve(upper, diag(ncol(upper)))
+  fit$random[[i]]$scale <- rep(1, ncol(upper))
+  fit
+}
+
+# Do the columns before it explain more than 99 % of one? As in the core; of exact dependence nothing is left to tell.
+is_dependent <- function(upper, products) {
+  share <- min(diag(upper)^2 / diag(products))
+  share < 1e-2 && share > 1e-10
+}
+
+#' Derivative of theta in the theta of independent effects
+#' @noRd
+theta_jacobian <- function(there) {
+  of <- function(theta) {
+    for (entry in there$random) {
+      if (is.null(entry$root)) next
+      theta[entry$theta] <- structured_theta(entry, tcrossprod(lambda_block(entry, theta)))
+    }
+    theta
+  }
+  step <- 2^-17
+  vapply(seq_along(there$theta), \(j) {
+    shift <- replace(0 * there$theta, j, step)
+    (of(there$theta + shift) - of(there$theta - shift)) / (2 * step)
+  }, there$theta)
+}
