@@ -53,10 +53,13 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$fixed$held)
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
   fixed <- control$fixed
-  index <- match(names(fixed$theta), theta_names(random))
-  if (anyNA(index)) abort_fixed_name(names(fixed$theta)[is.na(index)][1L], theta_names(random))
-  out <- list(index = index, value = as.double(fixed$theta), absolute = integer(), absolute_value = double())
-  if (length(index) > 0L) check_range(fixed$theta, index, random)
+  out <- list(index = integer(), value = double(), absolute = integer(), absolute_value = double())
+  if (length(fixed$theta) > 0L) {
+    out$index <- match(names(fixed$theta), theta_names(random))
+    if (anyNA(out$index)) abort_fixed_name(names(fixed$theta)[is.na(out$index)][1L], theta_names(random))
+    out$value <- as.double(fixed$theta)
+    check_range(fixed$theta, out$index, random)
+  }
   for (name in names(fixed$cov)) {
     entry <- random[[find_term(name, random)]]
     if (any(entry$theta %in% c(out$index, out$absolute))) abort_held_twice(entry)
