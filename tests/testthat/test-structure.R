@@ -102,7 +102,7 @@ test_that("at a variance of zero every correlation is looked at", {
 test_that("structures may be called with the name of another package", {
   fit <- rlmm(Reaction ~ Days + lme4::cs(Days | Subject), sleepstudy)
   expect_identical(fit$random[[1]]$structure, "cs")
-  expect_error(rlmm(Reaction ~ Days + glmmTMB::toep(Days | Subject), sleepstudy), "`toep()` isn't", fixed = TRUE,
+  expect_error(rlmm(Reaction ~ Days + lme4::toep(Days | Subject), sleepstudy), "`toep()` isn't", fixed = TRUE,
     class = "rlmm_error_unknown_structure")
 })
 
