@@ -1,11 +1,12 @@
-# Second derivatives where columns of Z nearly depend on each other. Their rounding errors grow with the fourth power of a
-# covariate's mean over its standard deviation: for a year hardly a digit is left. With C C' the mean products of a term's
-# columns, Z C^-T has independent ones, whose effects C'b have the covariance C' Omega C. Derivatives are taken there, as the
-# core does in its search (independent.rs), and reach what is asked for by the chain rule.
+# Second derivatives where columns of Z nearly depend on each other. Their rounding errors grow with the fourth power of
+# a covariate's mean over its standard deviation: for a year hardly a digit is left. With C C' the mean products of a
+# term's columns, Z C^-T has independent ones, whose effects C'b have the covariance C' Omega C. Derivatives are taken
+# there, as the core does in its search (independent.rs), and reach what is asked for by the chain rule.
 
 #' The fit in terms of independent effects, where a term has columns that nearly depend on each other
-#' @return A fit with another `theta` and its `spec`; `given`, the one it was made of; and, in the terms concerned, `scale`,
-#'   and `root`, C^-T, by which Lambda is to be multiplied.
+#' @return The fit, with its `spec` if that had to be looked at. Where columns depend on each other: with another
+#'   `theta` and spec; `given`, the fit it was made of; and, in the terms concerned, `scale`, and `root`, C^-T, by which
+#'   Lambda is to be multiplied.
 #' @noRd
 independent_effects <- function(fit) {
   held <- fit_held(fit)
@@ -13,10 +14,10 @@ independent_effects <- function(fit) {
   candidates <- which(vapply(fit$random, is_candidate, NA))
   if (length(candidates) == 0L || length(c(held$index, held$absolute)) > 0L) return(fit)
   out <- fit
-  out$given <- fit
   out$spec <- fit_spec(fit)
   for (i in candidates) out <- with_independent_effects(out, i)
-  if (identical(out$theta, fit$theta)) fit else out
+  if (!identical(out$theta, fit$theta)) out$given <- fit
+  out
 }
 
 with_independent_effects <- function(fit, i) {
@@ -28,10 +29,11 @@ with_independent_effects <- function(fit, i) {
   products <- crossprod(own * sqrt(weights)) / n
   upper <- tryCatch(chol(products), error = \(e) NULL)
   if (is.null(upper) || !is_dependent(upper, products)) return(fit)
-  z[, entry$core_cols] <- own %*% backsolve(upper, diag(ncol(upper)))
+  root <- backsolve(upper, diag(ncol(upper)))
+  z[, entry$core_cols] <- own %*% root
   fit$spec$terms[[entry$core_term]]$z <- list(z)
   fit$theta[entry$theta] <- structured_theta(entry, tcrossprod(upper %*% lambda_block(entry, fit$theta)))
-  fit$random[[i]]$root <- backsolve(upper, diag(ncol(upper)))
+  fit$random[[i]]$root <- root
   fit$random[[i]]$scale <- rep(1, ncol(upper))
   fit
 }

@@ -76,7 +76,7 @@ is_homogeneous <- function(structure) isTRUE(structures[[structure]]$hom)
 is_diagonal <- function(structure) structures[[structure]]$call == "diag"
 
 n_theta <- function(structure, size) {
-  if (structure == "us") return(size * (size + 1L) / 2L)
+  if (is_unstructured(structure)) return(size * (size + 1L) / 2L)
   (if (is_homogeneous(structure)) 1L else size) + has_rho(structure)
 }
 
@@ -100,7 +100,7 @@ read_structure <- function(expr) {
 #' The term as the user would write it
 #' @noRd
 structured_call <- function(structure, term) {
-  if (structure == "us") return(call("(", term))
+  if (is_unstructured(structure)) return(call("(", term))
   written <- structures[[structure]]
   default <- structure_calls[[written$call]] == structure
   if (default) call(written$call, term) else call(written$call, term, hom = written$hom)
@@ -109,7 +109,7 @@ structured_call <- function(structure, term) {
 #' The same of a term of a fit, as text
 #' @noRd
 term_text <- function(entry) {
-  if (entry$structure == "us") return(paste0("(", entry$label, ")"))
+  if (is_unstructured(entry$structure)) return(paste0("(", entry$label, ")"))
   written <- structures[[entry$structure]]
   is_default <- structure_calls[[written$call]] == entry$structure
   paste0(written$call, "(", entry$label, if (!is_default) paste0(", hom = ", written$hom), ")")
@@ -123,7 +123,7 @@ term_texts <- function(fit) vapply(fit$random, term_text, "")
 #' @noRd
 theta_labels <- function(structure, columns) {
   k <- length(columns)
-  if (structure == "us") {
+  if (is_unstructured(structure)) {
     names <- paste(columns[sequence(k:1, seq_len(k))], columns[rep(seq_len(k), k:1)], sep = ".")
     return(replace(names, us_diagonal(k), columns))
   }
@@ -139,7 +139,7 @@ us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
 theta_range <- function(term) {
   n <- length(term$theta)
   if (!has_rho(term$structure)) {
-    lower <- if (term$structure == "us") us_lower(length(term$columns)) else numeric(n)
+    lower <- if (is_unstructured(term$structure)) us_lower(length(term$columns)) else numeric(n)
     return(cbind(lower = lower, upper = rep(Inf, n)))
   }
   lowest <- if (structures[[term$structure]]$call == "cs") -1 / (length(term$columns) - 1) else -1
@@ -157,7 +157,7 @@ is_scale <- function(entry) seq_along(entry$theta) <= length(entry$theta) - has_
 parameter_units <- function(entry) {
   size <- entry$scale %||% rep(1, length(entry$columns))
   if (is_homogeneous(entry$structure)) size <- max(size)
-  if (entry$structure == "us") size <- size[template_cells("us", length(entry$columns))[, "row"]]
+  if (is_unstructured(entry$structure)) size <- size[template_cells("us", length(entry$columns))[, "row"]]
   replace(rep(1, length(entry$theta)), is_scale(entry), size)
 }
 
@@ -176,7 +176,7 @@ template_cells <- function(structure, k) {
 #' The elements of a term's covariance matrix that are parameters of their own, in theta's order
 #' @noRd
 covariance_cells <- function(entry) {
-  if (entry$structure == "us") return(template_cells("us", length(entry$columns)))
+  if (is_unstructured(entry$structure)) return(template_cells("us", length(entry$columns)))
   # One or k standard deviations, then the parameter of the correlations: that of neighbours.
   scales <- seq_len(sum(is_scale(entry)))
   rbind(cbind(row = scales, col = scales), if (has_rho(entry$structure)) c(2L, 1L))
@@ -198,7 +198,7 @@ lambda_block <- function(entry, theta) {
 #' Theta of a term with this structure, whether or not the covariance has it
 #' @noRd
 structured_theta <- function(entry, covariance) {
-  if (entry$structure == "us") {
+  if (is_unstructured(entry$structure)) {
     # The root by rows: also of a singular matrix.
     parts <- eigen(covariance, symmetric = TRUE)
     root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
