@@ -2,7 +2,11 @@
 # Usage: Rscript read-check.R 00check.log
 
 # What can't be helped: the size of a compiled Rust library, a first submission, a machine without the time server.
-unavoidable <- c("installed package size", "CRAN incoming feasibility", "future file timestamps")
+unavoidable <- c(
+  "installed package size",
+  "CRAN incoming feasibility",
+  "future file timestamps"
+)
 
 # The entries of a log, "* checking ..." each with the lines that belong to it.
 entries <- function(lines) {
@@ -11,19 +15,37 @@ entries <- function(lines) {
 }
 
 status <- function(entry) {
-  found <- regmatches(entry[[1L]], regexpr("(ERROR|WARNING|NOTE)$", entry[[1L]]))
+  found <- regmatches(
+    entry[[1L]],
+    regexpr("(ERROR|WARNING|NOTE)$", entry[[1L]])
+  )
   # Some checks end their line before the verdict.
-  if (length(found) == 0L) found <- intersect(c("ERROR", "WARNING", "NOTE"), trimws(sub("^ *\\[[^]]*\\]", "", entry)))
+  if (length(found) == 0L) {
+    found <- intersect(
+      c("ERROR", "WARNING", "NOTE"),
+      trimws(sub("^ *\\[[^]]*\\]", "", entry))
+    )
+  }
   if (length(found)) found[[1L]] else "OK"
 }
 
 log <- readLines(commandArgs(trailingOnly = TRUE)[[1L]])
 all <- entries(log)
 statuses <- vapply(all, status, "")
-if (!any(grepl("^Status:", log)) && !any(grepl("^\\* DONE", log))) stop("The check did not come to its end.")
+if (!any(grepl("^Status:", log)) && !any(grepl("^\\* DONE", log))) {
+  stop("The check did not come to its end.")
+}
 
-excused <- statuses == "NOTE" & grepl(paste(unavoidable, collapse = "|"), vapply(all, `[[`, "", 1L))
-for (entry in all[statuses != "OK"]) cat(entry, sep = "\n")
+excused <- statuses == "NOTE" &
+  grepl(paste(unavoidable, collapse = "|"), vapply(all, `[[`, "", 1L))
+for (entry in all[statuses != "OK"]) {
+  cat(entry, sep = "\n")
+}
 bad <- sum(statuses != "OK" & !excused)
-cat(sprintf("%d checks, %d excused notes, %d problems\n", length(all), sum(excused), bad))
+cat(sprintf(
+  "%d checks, %d excused notes, %d problems\n",
+  length(all),
+  sum(excused),
+  bad
+))
 quit(status = as.integer(bad > 0L))

@@ -14,37 +14,65 @@
 #' @importFrom stats add1
 #' @export
 add1.rlmm <- function(object, scope, ...) {
-  if (missing(scope)) abort_scope()
+  if (missing(scope)) {
+    abort_scope()
+  }
   # The default method would take a random-effects term for a fixed one.
-  if (rlang::is_formula(scope)) scope <- added_terms(stats::formula(object, fixed.only = TRUE), scope)
-  if (!is.character(scope)) abort_scope()
+  if (rlang::is_formula(scope)) {
+    scope <- added_terms(stats::formula(object, fixed.only = TRUE), scope)
+  }
+  if (!is.character(scope)) {
+    abort_scope()
+  }
   bars <- grep("|", scope, fixed = TRUE, value = TRUE)
-  if (length(bars) > 0L) abort_scope_bar(bars[1L])
-  if (length(scope) == 0L) abort_empty_scope()
+  if (length(bars) > 0L) {
+    abort_scope_bar(bars[1L])
+  }
+  if (length(scope) == 0L) {
+    abort_empty_scope()
+  }
   # `NextMethod()` would hand on the scope as it was given, too.
-  utils::getS3method("add1", "default", envir = asNamespace("stats"))(object, scope, ...)
+  utils::getS3method("add1", "default", envir = asNamespace("stats"))(
+    object,
+    scope,
+    ...
+  )
 }
 
-added_terms <- function(formula, scope) stats::add.scope(formula, stats::update.formula(formula, scope))
+added_terms <- function(formula, scope) {
+  stats::add.scope(formula, stats::update.formula(formula, scope))
+}
 
 abort_scope <- function() {
   abort_rlmm(
-    c("`scope` must say which fixed effects to add.", i = "It is a formula, such as `~ . + x`, or a character vector."),
-    "rlmm_error_argument", arg = "scope"
+    c(
+      "`scope` must say which fixed effects to add.",
+      i = "It is a formula, such as `~ . + x`, or a character vector."
+    ),
+    "rlmm_error_argument",
+    arg = "scope"
   )
 }
 
 abort_empty_scope <- function() {
   abort_rlmm(
-    c("`scope` must hold a fixed effect that the model doesn't have.", x = "There is none."),
-    "rlmm_error_argument", arg = "scope"
+    c(
+      "`scope` must hold a fixed effect that the model doesn't have.",
+      x = "There is none."
+    ),
+    "rlmm_error_argument",
+    arg = "scope"
   )
 }
 
 abort_scope_bar <- function(term) {
   abort_rlmm(
-    c("`scope` must hold fixed effects only.", x = paste0("It holds the random-effects term ", tick(term), "."),
-      i = "Fit the model with that term, and use `anova()`."),
-    "rlmm_error_argument", arg = "scope"
+    c(
+      "`scope` must hold fixed effects only.",
+      x = paste0("It holds the random-effects term ", tick(term), "."),
+      i = "Fit the model with that term, and use `anova()`."
+    ),
+    "rlmm_error_argument",
+    arg = "scope"
   )
 }

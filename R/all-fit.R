@@ -30,47 +30,86 @@ allFit.default <- function(object, ...) hand_on("allFit", object, ...)
 
 #' @rdname allFit
 #' @export
-allFit.rlmm <- function(object, optimizers = NULL, start_from_mle = FALSE, verbose = FALSE, ncpus = NULL, ...) {
+allFit.rlmm <- function(
+  object,
+  optimizers = NULL,
+  start_from_mle = FALSE,
+  verbose = FALSE,
+  ncpus = NULL,
+  ...
+) {
   check_flag(start_from_mle, "start_from_mle")
   check_flag(verbose, "verbose")
   check_ncpus(ncpus)
-  optimizers <- unique(vapply(optimizers %||% default_optimizers(object), check_optimizer, "", USE.NAMES = FALSE))
+  optimizers <- unique(vapply(
+    optimizers %||% default_optimizers(object),
+    check_optimizer,
+    "",
+    USE.NAMES = FALSE
+  ))
   design <- fit_design(object)
   new <- if (is_glmm(object)) new_glmm_fit else new_fit
   controls <- lapply(optimizers, \(name) {
     object$control$optimizer <- name
     core_control(object$control, 0L, design, fit_held(object))
   })
-  found <- run_all(design$spec, all_fit_start(object, start_from_mle), controls, verbose, ncpus)
-  fits <- Map(\(est, control) {
-    if (inherits(est, "condition")) return(est)
-    structure(new(design, est, object$call, control), time = est$seconds)
-  }, found, controls)
+  found <- run_all(
+    design$spec,
+    all_fit_start(object, start_from_mle),
+    controls,
+    verbose,
+    ncpus
+  )
+  fits <- Map(
+    \(est, control) {
+      if (inherits(est, "condition")) {
+        return(est)
+      }
+      structure(new(design, est, object$call, control), time = est$seconds)
+    },
+    found,
+    controls
+  )
   structure(fits, names = optimizers, fit = object, class = "rlmm_allFit")
 }
 
 # A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
 all_fit_start <- function(fit, start_from_mle) {
-  if (!is_glmm(fit)) return(if (start_from_mle) fit$theta else fit$optsum$initial)
-  if (start_from_mle) return(fit[c("theta", "beta")])
+  if (!is_glmm(fit)) {
+    return(if (start_from_mle) fit$theta else fit$optsum$initial)
+  }
+  if (start_from_mle) {
+    return(fit[c("theta", "beta")])
+  }
   list(theta = (fit$optsum$fast %||% fit$optsum)$initial[seq_along(fit$theta)])
 }
 
 check_ncpus <- function(ncpus) {
-  if (is.null(ncpus) || (is_number(ncpus) && ncpus >= 1)) return(invisible())
+  if (is.null(ncpus) || (is_number(ncpus) && ncpus >= 1)) {
+    return(invisible())
+  }
   abort_rlmm(
-    c("`ncpus` must be `NULL` or a number of threads.", x = paste0("It is ", describe_type(ncpus), ".")),
-    "rlmm_error_argument", arg = "ncpus"
+    c(
+      "`ncpus` must be `NULL` or a number of threads.",
+      x = paste0("It is ", describe_type(ncpus), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "ncpus"
   )
 }
 
 default_optimizers <- function(fit) {
-  setdiff(optimizers[!startsWith(optimizers, "LD_TNEWTON_")], if (!is_glmm(fit)) "bfgs")
+  setdiff(
+    optimizers[!startsWith(optimizers, "LD_TNEWTON_")],
+    if (!is_glmm(fit)) "bfgs"
+  )
 }
 
 # An estimate, or the error, of each. `verbose` asks to see them one by one.
 run_all <- function(spec, start, controls, verbose, ncpus) {
-  if (!verbose) return(core_fit_all(spec, start, controls, ncpus %||% 0L))
+  if (!verbose) {
+    return(core_fit_all(spec, start, controls, ncpus %||% 0L))
+  }
   lapply(controls, \(control) {
     inform_rlmm(paste0(control$optimizer, "..."), "rlmm_message_all_fit")
     core_fit_all(spec, start, list(control), 1L)[[1]]
@@ -82,15 +121,28 @@ is_fit <- function(fits) vapply(fits, inherits, NA, what = "rlmm")
 #' @rdname allFit
 #' @param row.names,optional Not used.
 #' @export
-as.data.frame.rlmm_allFit <- function(x, row.names = NULL, optional = FALSE, ...) {
+as.data.frame.rlmm_allFit <- function(
+  x,
+  row.names = NULL,
+  optional = FALSE,
+  ...
+) {
   ok <- is_fit(x)
-  field <- \(get, type) vapply(seq_along(x), \(i) if (ok[i]) get(x[[i]]) else type, type)
+  field <- \(get, type) {
+    vapply(seq_along(x), \(i) if (ok[i]) get(x[[i]]) else type, type)
+  }
   objective <- field(\(fit) fit$optsum$fmin, NA_real_)
   data.frame(
-    optimizer = names(x), objective = objective,
+    optimizer = names(x),
+    objective = objective,
     above_best = objective - suppressWarnings(min(objective, na.rm = TRUE)),
     feval = field(\(fit) as.integer(fit$optsum$feval), NA_integer_),
-    time = vapply(x, \(fit) attr(fit, "time") %||% NA_real_, 0, USE.NAMES = FALSE),
+    time = vapply(
+      x,
+      \(fit) attr(fit, "time") %||% NA_real_,
+      0,
+      USE.NAMES = FALSE
+    ),
     status = field(\(fit) fit$optsum$status, NA_character_),
     verdict = field(\(fit) fit$optsum$certificate$verdict, NA_character_)
   )
@@ -105,15 +157,20 @@ summary.rlmm_allFit <- function(object, ...) {
   rows <- \(get) {
     values <- lapply(fits, get)
     matrix(
-      unlist(values, use.names = FALSE), length(values), byrow = TRUE,
+      unlist(values, use.names = FALSE),
+      length(values),
+      byrow = TRUE,
       dimnames = list(names(values), names(values[[1]]))
     )
   }
   structure(
     list(
-      which.OK = stats::setNames(ok, names(object)), msgs = lapply(fits, all_fit_message),
-      fixef = rows(nlme::fixef), llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
-      sdcor = as.data.frame(rows(sdcor_values)), theta = rows(\(fit) getME.rlmm(fit, "theta")),
+      which.OK = stats::setNames(ok, names(object)),
+      msgs = lapply(fits, all_fit_message),
+      fixef = rows(nlme::fixef),
+      llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
+      sdcor = as.data.frame(rows(sdcor_values)),
+      theta = rows(\(fit) getME.rlmm(fit, "theta")),
       times = cbind(elapsed = stats::setNames(table$time, table$optimizer)),
       feval = stats::setNames(table$feval, table$optimizer),
       status = stats::setNames(table$status, table$optimizer),
@@ -123,14 +180,25 @@ summary.rlmm_allFit <- function(object, ...) {
   )
 }
 
-all_fit_message <- function(fit) if (stopped_early(fit)) verdict_lines(certificate(fit))
+all_fit_message <- function(fit) {
+  if (stopped_early(fit)) verdict_lines(certificate(fit))
+}
 
 # Standard deviations and correlations, under names like "sd_Days|Subject".
 sdcor_values <- function(fit) {
   table <- as.data.frame(VarCorr.rlmm(fit))
   residual <- is.na(table$var1)
-  pair <- ifelse(is.na(table$var2), table$var1, paste(table$var2, table$var1, sep = "."))
-  label <- paste0(ifelse(is.na(table$var2), "sd_", "cor_"), pair, "|", table$grp)
+  pair <- ifelse(
+    is.na(table$var2),
+    table$var1,
+    paste(table$var2, table$var1, sep = ".")
+  )
+  label <- paste0(
+    ifelse(is.na(table$var2), "sd_", "cor_"),
+    pair,
+    "|",
+    table$grp
+  )
   stats::setNames(table$sdcor, ifelse(residual, "sigma", label))
 }
 
@@ -142,16 +210,33 @@ format.rlmm_allFit <- function(x, digits = 3, ...) {
   table <- as.data.frame(x)
   table <- table[order(table$above_best, table$feval), ]
   shown <- data.frame(
-    Optimizer = table$optimizer, `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
-    Evaluations = format(table$feval), Seconds = format(round(table$time, 4), digits = digits), Status = table$status,
-    Verdict = table$verdict, check.names = FALSE
+    Optimizer = table$optimizer,
+    `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
+    Evaluations = format(table$feval),
+    Seconds = format(round(table$time, 4), digits = digits),
+    Status = table$status,
+    Verdict = table$verdict,
+    check.names = FALSE
   )
   columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
   c(
-    paste("Fits by", plural(length(x), "optimizer"), "of", deparse_one(attr(x, "fit")$formula)),
-    if (any(is_fit(x))) paste("Lowest objective:", format(min(table$objective, na.rm = TRUE), digits = 12)),
-    "", trimws(do.call(paste, c(unname(columns), sep = "  ")), "right"),
-    if (!all(is_fit(x))) c("", paste("Failed:", enumerate(names(x)[!is_fit(x)], max = 20L)))
+    paste(
+      "Fits by",
+      plural(length(x), "optimizer"),
+      "of",
+      deparse_one(attr(x, "fit")$formula)
+    ),
+    if (any(is_fit(x))) {
+      paste(
+        "Lowest objective:",
+        format(min(table$objective, na.rm = TRUE), digits = 12)
+      )
+    },
+    "",
+    trimws(do.call(paste, c(unname(columns), sep = "  ")), "right"),
+    if (!all(is_fit(x))) {
+      c("", paste("Failed:", enumerate(names(x)[!is_fit(x)], max = 20L)))
+    }
   )
 }
 
@@ -164,12 +249,17 @@ print.rlmm_allFit <- function(x, ...) {
 
 #' @export
 format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
-  block <- \(title, values) c(title, utils::capture.output(print(values, digits = digits)), "")
+  block <- \(title, values) {
+    c(title, utils::capture.output(print(values, digits = digits)), "")
+  }
   doubts <- vapply(x$msgs[lengths(x$msgs) > 0], paste, "", collapse = " ")
   c(
-    block("Fixed effects:", x$fixef), block("Standard deviations and correlations:", x$sdcor),
+    block("Fixed effects:", x$fixef),
+    block("Standard deviations and correlations:", x$sdcor),
     block("Log-likelihood:", x$llik),
-    if (length(doubts) > 0) c("Not an optimum:", paste0("* ", names(doubts), ": ", doubts))
+    if (length(doubts) > 0) {
+      c("Not an optimum:", paste0("* ", names(doubts), ": ", doubts))
+    }
   )
 }
 

@@ -32,31 +32,53 @@ anova.rlmm <- function(object, ..., refit = TRUE, model.names = NULL) {
   check_flag(refit, "refit")
   fits <- list(object, ...)
   named <- names(fits) %||% character(length(fits))
-  labels <- model.names %||% expression_names(as.list(substitute(list(object, ...)))[-1])
+  labels <- model.names %||%
+    expression_names(as.list(substitute(list(object, ...)))[-1])
   is_model <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod", "lm")), NA)
-  if (!all(is_model)) abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
+  if (!all(is_model)) {
+    abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
+  }
   if (length(fits) == 1) {
     return(sums_of_squares(object))
   }
   check_model_names(labels, length(fits))
   check_same_data(fits, labels)
-  likelihood_ratio_tests(if (refit) by_maximum_likelihood(fits, labels) else fits, labels)
+  likelihood_ratio_tests(
+    if (refit) by_maximum_likelihood(fits, labels) else fits,
+    labels
+  )
 }
 
 # Names as the user wrote them; fits given in place, by do.call() for one, have none.
 expression_names <- function(exprs) {
-  labels <- vapply(exprs, \(expr) if (is.language(expr)) short_deparse(expr) else "", "")
-  if (anyDuplicated(labels) || !all(nzchar(labels))) paste0("MODEL", seq_along(exprs)) else unname(labels)
+  labels <- vapply(
+    exprs,
+    \(expr) if (is.language(expr)) short_deparse(expr) else "",
+    ""
+  )
+  if (anyDuplicated(labels) || !all(nzchar(labels))) {
+    paste0("MODEL", seq_along(exprs))
+  } else {
+    unname(labels)
+  }
 }
 
 by_maximum_likelihood <- function(fits, labels) {
-  by_reml <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod")) && isREML(fit), NA)
+  by_reml <- vapply(
+    fits,
+    \(fit) inherits(fit, c("rlmm", "merMod")) && isREML(fit),
+    NA
+  )
   if (!any(by_reml)) {
     return(fits)
   }
   fits[by_reml] <- lapply(fits[by_reml], refitML)
   inform_rlmm(
-    paste0("Fitted again by maximum likelihood instead of REML: ", enumerate(tick(labels[by_reml])), "."),
+    paste0(
+      "Fitted again by maximum likelihood instead of REML: ",
+      enumerate(tick(labels[by_reml])),
+      "."
+    ),
     "rlmm_message_refit"
   )
   fits
@@ -72,14 +94,23 @@ likelihood_ratio_tests <- function(fits, labels) {
   df <- c(NA, diff(npar))
   p <- stats::pchisq(chisq, df, lower.tail = FALSE)
   table <- data.frame(
-    npar = npar, AIC = -2 * log_lik + 2 * npar, BIC = -2 * log_lik + log(stats::nobs(fits[[1]])) * npar,
-    logLik = log_lik, `-2*log(L)` = -2 * log_lik, Chisq = chisq, Df = df, `Pr(>Chisq)` = replace(p, which(df == 0), NA),
-    row.names = labels[by_size], check.names = FALSE
+    npar = npar,
+    AIC = -2 * log_lik + 2 * npar,
+    BIC = -2 * log_lik + log(stats::nobs(fits[[1]])) * npar,
+    logLik = log_lik,
+    `-2*log(L)` = -2 * log_lik,
+    Chisq = chisq,
+    Df = df,
+    `Pr(>Chisq)` = replace(p, which(df == 0), NA),
+    row.names = labels[by_size],
+    check.names = FALSE
   )
   formulas <- vapply(fits, \(fit) deparse1(stats::formula(fit)), "")[by_size]
   data <- stats::getCall(fits[[1]])$data
   heading <- c(
-    if (!is.null(data)) paste("Data:", short_deparse(data)), "Models:", paste0(labels[by_size], ": ", formulas)
+    if (!is.null(data)) paste("Data:", short_deparse(data)),
+    "Models:",
+    paste0(labels[by_size], ": ", formulas)
   )
   structure(table, heading = heading, class = c("anova", "data.frame"))
 }
@@ -94,10 +125,18 @@ sums_of_squares <- function(fit) {
   npar <- vapply(tested, \(i) sum(term == i), 1L)
   sum_sq <- vapply(tested, \(i) sum(effects[term == i]), 0)
   table <- data.frame(
-    npar = npar, `Sum Sq` = sum_sq, `Mean Sq` = sum_sq / npar, `F value` = sum_sq / npar / fit$sigma^2,
-    row.names = attr(fit$fixed$terms, "term.labels")[tested], check.names = FALSE
+    npar = npar,
+    `Sum Sq` = sum_sq,
+    `Mean Sq` = sum_sq / npar,
+    `F value` = sum_sq / npar / fit$sigma^2,
+    row.names = attr(fit$fixed$terms, "term.labels")[tested],
+    check.names = FALSE
   )
-  structure(table, heading = "Analysis of Variance Table", class = c("anova", "data.frame"))
+  structure(
+    table,
+    heading = "Analysis of Variance Table",
+    class = c("anova", "data.frame")
+  )
 }
 
 check_same_data <- function(fits, labels) {
@@ -106,16 +145,35 @@ check_same_data <- function(fits, labels) {
   if (length(odd) > 0) {
     abort_not_comparable(
       paste0(
-        tick(labels[1]), " has ", plural(n[1], "observation"), ", ", tick(labels[odd[1]]), " has ",
-        format_count(n[odd[1]]), "."
+        tick(labels[1]),
+        " has ",
+        plural(n[1], "observation"),
+        ", ",
+        tick(labels[odd[1]]),
+        " has ",
+        format_count(n[odd[1]]),
+        "."
       ),
       "Are values of some variables missing?"
     )
   }
   responses <- lapply(fits, known_response)
-  differs <- vapply(responses, \(y) length(y) == length(responses[[1]]) && !isTRUE(all.equal(y, responses[[1]])), NA)
+  differs <- vapply(
+    responses,
+    \(y) {
+      length(y) == length(responses[[1]]) &&
+        !isTRUE(all.equal(y, responses[[1]]))
+    },
+    NA
+  )
   if (any(differs)) {
-    abort_not_comparable(paste0("The responses of ", tick(labels[1]), " and ", tick(labels[differs][1]), " differ."))
+    abort_not_comparable(paste0(
+      "The responses of ",
+      tick(labels[1]),
+      " and ",
+      tick(labels[differs][1]),
+      " differ."
+    ))
   }
 }
 
@@ -128,14 +186,21 @@ known_response <- function(fit) {
 }
 
 abort_not_comparable <- function(found, hint = NULL) {
-  abort_rlmm(c("The models must be fits of the same data.", x = found, i = hint), "rlmm_error_not_comparable")
+  abort_rlmm(
+    c("The models must be fits of the same data.", x = found, i = hint),
+    "rlmm_error_not_comparable"
+  )
 }
 
 abort_no_model <- function(x, name) {
   abort_rlmm(
     c(
       "`anova()` compares models: fits of rlmm, of lme4, or of `lm()`.",
-      x = paste0(if (nzchar(name)) paste0(tick(name), " is ") else "It was given ", describe_type(x), ".")
+      x = paste0(
+        if (nzchar(name)) paste0(tick(name), " is ") else "It was given ",
+        describe_type(x),
+        "."
+      )
     ),
     "rlmm_error_argument"
   )
@@ -146,7 +211,11 @@ check_model_names <- function(labels, n) {
     return(invisible(labels))
   }
   abort_rlmm(
-    c(paste0("`model.names` must be ", n, " different names."), x = paste0("It is ", describe_type(labels), ".")),
-    "rlmm_error_argument", arg = "model.names"
+    c(
+      paste0("`model.names` must be ", n, " different names."),
+      x = paste0("It is ", describe_type(labels), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "model.names"
   )
 }

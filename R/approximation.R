@@ -14,9 +14,14 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
   check_flag(fast, "fast")
   dispersion <- one_of(dispersion, dispersion_kinds, "dispersion")
   information <- one_of(information, information_kinds, "information")
-  if (has_dispersion(family) && nodes > 1 && dispersion != "estimated") abort_quadrature_dispersion(family, nodes)
+  if (has_dispersion(family) && nodes > 1 && dispersion != "estimated") {
+    abort_quadrature_dispersion(family, nodes)
+  }
   list(
-    family = family, nodes = max(nodes, 1), fast = fast || nodes == 0, dispersion = dispersion,
+    family = family,
+    nodes = max(nodes, 1),
+    fast = fast || nodes == 0,
+    dispersion = dispersion,
     information = information
   )
 }
@@ -26,7 +31,8 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
 glmm_settings <- function(approximation, spec) {
   family <- approximation$family
   c(
-    list(family = core_family(family), link = family$link), shape_settings(approximation, spec),
+    list(family = core_family(family), link = family$link),
+    shape_settings(approximation, spec),
     approximation[c("information", "nodes", "fast")]
   )
 }
@@ -34,19 +40,30 @@ glmm_settings <- function(approximation, spec) {
 shape_settings <- function(approximation, spec) {
   family <- approximation$family
   if (core_family(family) == "negative.binomial") {
-    if (isTRUE(is.na(family$theta))) return(list(shape = start_theta(spec), shape_kind = "estimated"))
+    if (isTRUE(is.na(family$theta))) {
+      return(list(shape = start_theta(spec), shape_kind = "estimated"))
+    }
     return(list(shape = family_theta(family), shape_kind = "known"))
   }
-  if (!has_dispersion(family)) return(list(shape = 1, shape_kind = "known"))
+  if (!has_dispersion(family)) {
+    return(list(shape = 1, shape_kind = "known"))
+  }
   kind <- approximation$dispersion
-  list(shape = if (kind == "profiled") residual_df(spec) else 1, shape_kind = kind)
+  list(
+    shape = if (kind == "profiled") residual_df(spec) else 1,
+    shape_kind = kind
+  )
 }
 
 #' Theta from the variance of the response, as if all means were equal
 #' @noRd
 start_theta <- function(spec) {
   excess <- stats::var(spec$y) - mean(spec$y)
-  if (is.na(excess) || excess <= 0) 10 else min(max(mean(spec$y)^2 / excess, 0.1), 100)
+  if (is.na(excess) || excess <= 0) {
+    10
+  } else {
+    min(max(mean(spec$y)^2 / excess, 0.1), 100)
+  }
 }
 
 #' Observations less the rank of `[X Z]`
@@ -54,8 +71,12 @@ start_theta <- function(spec) {
 residual_df <- function(spec) {
   used <- (spec$weights %||% rep(1, length(spec$y))) > 0
   z <- do.call(cbind, lapply(spec$terms, sparse_z))
-  both <- cbind(Matrix::Matrix(column_matrix(spec$x, length(spec$y)), sparse = TRUE), z)[used, , drop = FALSE]
-  df <- sum(used) - as.integer(Matrix::rankMatrix(both, method = "qr", warn.t = FALSE))
+  both <- cbind(
+    Matrix::Matrix(column_matrix(spec$x, length(spec$y)), sparse = TRUE),
+    z
+  )[used, , drop = FALSE]
+  df <- sum(used) -
+    as.integer(Matrix::rankMatrix(both, method = "qr", warn.t = FALSE))
   if (df > 0) df else abort_no_df()
 }
 
@@ -64,56 +85,105 @@ residual_df <- function(spec) {
 estimates_shape <- function(glmm) glmm$shape_kind == "estimated"
 
 # Behind theta: beta, unless PIRLS finds it, and the logarithm of the shape.
-glmm_arguments <- function(spec) (if (spec$glmm$fast) 0 else count_columns(spec$x)) + estimates_shape(spec$glmm)
+glmm_arguments <- function(spec) {
+  (if (spec$glmm$fast) 0 else count_columns(spec$x)) +
+    estimates_shape(spec$glmm)
+}
 
 # Errors --------------------------------------------------------------------
 
 abort_no_df <- function() {
   abort_rlmm(
-    c("The model leaves no degrees of freedom for the dispersion.",
+    c(
+      "The model leaves no degrees of freedom for the dispersion.",
       x = "The fixed and random effects have as many independent columns as there are observations.",
-      i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"),
-    "rlmm_error_dispersion", arg = "dispersion"
+      i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"
+    ),
+    "rlmm_error_dispersion",
+    arg = "dispersion"
   )
 }
 
 abort_quadrature_dispersion <- function(family, nodes) {
   abort_rlmm(
-    c(paste0("`nAGQ` must be 0 or 1 for this treatment of the dispersion, not ", nodes, "."),
-      x = paste0("`", family$family, "` has a dispersion, and quadrature is of a density that knows its value."),
-      i = "Use `dispersion = \"estimated\"`?"),
-    c("rlmm_error_nagq", "rlmm_error_dispersion"), arg = "nAGQ"
+    c(
+      paste0(
+        "`nAGQ` must be 0 or 1 for this treatment of the dispersion, not ",
+        nodes,
+        "."
+      ),
+      x = paste0(
+        "`",
+        family$family,
+        "` has a dispersion, and quadrature is of a density that knows its value."
+      ),
+      i = "Use `dispersion = \"estimated\"`?"
+    ),
+    c("rlmm_error_nagq", "rlmm_error_dispersion"),
+    arg = "nAGQ"
   )
 }
 
 check_nodes <- function(nodes) {
-  if (is_number(nodes) && nodes >= 0 && nodes <= 100 && nodes == round(nodes)) return(invisible())
+  if (is_number(nodes) && nodes >= 0 && nodes <= 100 && nodes == round(nodes)) {
+    return(invisible())
+  }
   abort_rlmm(
-    c("`nAGQ` must be a whole number from 0 to 100.", x = paste0("It is ", describe_type(nodes), ".")),
-    "rlmm_error_nagq", arg = "nAGQ"
+    c(
+      "`nAGQ` must be a whole number from 0 to 100.",
+      x = paste0("It is ", describe_type(nodes), ".")
+    ),
+    "rlmm_error_nagq",
+    arg = "nAGQ"
   )
 }
 
 #' Quadrature is over the effects of one level at a time, all nodes of one with all of another
 #' @noRd
 check_quadrature <- function(nodes, random) {
-  if (nodes <= 1) return(invisible())
+  if (nodes <= 1) {
+    return(invisible())
+  }
   groups <- vapply(random, \(term) term$group, "")
   effects <- sum(lengths(lapply(random, `[[`, "columns")))
   correlated <- vapply(random, \(term) has_rho(term$structure), NA)
   found <- if (length(unique(groups)) > 1L) {
-    paste0("It has the grouping factors ", enumerate(tick(unique(groups))), "; quadrature needs a single one.")
+    paste0(
+      "It has the grouping factors ",
+      enumerate(tick(unique(groups))),
+      "; quadrature needs a single one."
+    )
   } else if (any(correlated)) {
-    paste0("It has the term ", tick(random[[which(correlated)[1L]]]$label), "; quadrature is for `us()` and `diag()`.")
+    paste0(
+      "It has the term ",
+      tick(random[[which(correlated)[1L]]]$label),
+      "; quadrature is for `us()` and `diag()`."
+    )
   } else if (nodes^effects > 1e6) {
-    paste0("With ", effects, " random effects per level of ", tick(groups[1L]), " that is more than a million nodes.")
+    paste0(
+      "With ",
+      effects,
+      " random effects per level of ",
+      tick(groups[1L]),
+      " that is more than a million nodes."
+    )
   }
-  if (is.null(found)) return(invisible())
+  if (is.null(found)) {
+    return(invisible())
+  }
   none <- length(unique(groups)) > 1L || any(correlated)
-  must <- if (none) "0 or 1" else paste("at most", max(1, floor(1e6^(1 / effects) + 1e-9)))
+  must <- if (none) {
+    "0 or 1"
+  } else {
+    paste("at most", max(1, floor(1e6^(1 / effects) + 1e-9)))
+  }
   abort_rlmm(
-    c(paste0("`nAGQ` must be ", must, " for this model, not ", nodes, "."), x = found,
-      i = "Use `nAGQ = 1` for the Laplace approximation."),
-    "rlmm_error_nagq", arg = "nAGQ"
+    c(
+      paste0("`nAGQ` must be ", must, " for this model, not ", nodes, "."),
+      x = found,
+      i = "Use `nAGQ = 1` for the Laplace approximation."
+    ),
+    "rlmm_error_nagq",
+    arg = "nAGQ"
   )
 }

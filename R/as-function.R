@@ -16,12 +16,16 @@
 #' @export
 as.function.rlmm <- function(x, ...) {
   spec <- fit_spec(x)
-  if (is_glmm(x)) return(glmm_function(spec, length(x$parameters)))
+  if (is_glmm(x)) {
+    return(glmm_function(spec, length(x$parameters)))
+  }
   n_theta <- length(x$theta)
   # The fit itself must not be kept alive by the function's environment.
   rm(x)
   function(theta) {
-    if (!is.numeric(theta) || length(theta) != n_theta) abort_theta_length(theta, n_theta, environment())
+    if (!is.numeric(theta) || length(theta) != n_theta) {
+      abort_theta_length(theta, n_theta, environment())
+    }
     core_objective(spec, matrix(as.double(theta), ncol = 1))
   }
 }
@@ -37,8 +41,11 @@ glmm_function <- function(spec, n) {
 
 abort_theta_length <- function(theta, n_theta, call, arg = "theta") {
   abort_rlmm(
-    c(paste0("`", arg, "` must hold ", plural(n_theta, "number"), "."),
-      x = paste0("It is ", describe_type(theta), ".")),
-    "rlmm_error_theta", call = call
+    c(
+      paste0("`", arg, "` must hold ", plural(n_theta, "number"), "."),
+      x = paste0("It is ", describe_type(theta), ".")
+    ),
+    "rlmm_error_theta",
+    call = call
   )
 }

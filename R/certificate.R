@@ -52,22 +52,45 @@
 certificate <- function(object) {
   check_fit(object, "object")
   found <- full_certificate(object)
-  if (is.null(found)) abort_no_certificate()
+  if (is.null(found)) {
+    abort_no_certificate()
+  }
   singular <- is_singular(object)
-  parts <- lapply(seq_along(object$random), certificate_part, random = object$random, parts = found$parts)
+  parts <- lapply(
+    seq_along(object$random),
+    certificate_part,
+    random = object$random,
+    parts = found$parts
+  )
   number <- \(name) vapply(parts, `[[`, 0, name)
-  involved <- vapply(object$random, \(entry) any(entry$theta %in% found$suspects), NA)
+  involved <- vapply(
+    object$random,
+    \(entry) any(entry$theta %in% found$suspects),
+    NA
+  )
   found$suspects <- singular$term[involved]
   found$parts <- NULL
   terms <- data.frame(
-    term = singular$term, rank = singular$rank, size = singular$size, lambda_min = number("lambda_min"),
+    term = singular$term,
+    rank = singular$rank,
+    size = singular$size,
+    lambda_min = number("lambda_min"),
     gain = number("gain")
   )
   structure(
-    c(found, list(
-      status = object$optsum$status, linear = !is_glmm(object), terms = terms,
-      directions = stats::setNames(lapply(parts, `[[`, "direction"), singular$term), singularity = singular
-    )),
+    c(
+      found,
+      list(
+        status = object$optsum$status,
+        linear = !is_glmm(object),
+        terms = terms,
+        directions = stats::setNames(
+          lapply(parts, `[[`, "direction"),
+          singular$term
+        ),
+        singularity = singular
+      )
+    ),
     class = "rlmm_certificate"
   )
 }
@@ -76,13 +99,22 @@ certificate <- function(object) {
 full_certificate <- function(fit) {
   found <- fit$optsum$certificate
   is_own <- identical(found$hessian %||% "quasi-newton", "quasi-newton")
-  if (!is_glmm(fit) || is.null(fit$frame) || !is_own) return(found)
-  core_glmm_certificate(fit_spec(fit), fit$parameters, held_index(fit))$certificate
+  if (!is_glmm(fit) || is.null(fit$frame) || !is_own) {
+    return(found)
+  }
+  core_glmm_certificate(
+    fit_spec(fit),
+    fit$parameters,
+    held_index(fit)
+  )$certificate
 }
 
 abort_no_certificate <- function() {
   abort_rlmm(
-    c("The fit has no certificate.", i = "It was stopped, or has no derivatives where it ended."),
+    c(
+      "The fit has no certificate.",
+      i = "It was stopped, or has no derivatives where it ended."
+    ),
     "rlmm_error_not_available"
   )
 }
@@ -91,11 +123,20 @@ abort_no_certificate <- function() {
 certificate_part <- function(i, random, parts) {
   entry <- random[[i]]
   same <- Filter(\(other) other$core_term == entry$core_term, random)
-  position <- sum(vapply(same, \(other) other$core_cols[1] <= entry$core_cols[1], NA))
-  part <- Find(\(part) part$term == entry$core_term && part$part == position, parts)
+  position <- sum(vapply(
+    same,
+    \(other) other$core_cols[1] <= entry$core_cols[1],
+    NA
+  ))
+  part <- Find(
+    \(part) part$term == entry$core_term && part$part == position,
+    parts
+  )
   direction <- part$direction[entry$core_cols]
   list(
-    lambda_min = part$lambda_min, gain = part$gain, direction = stats::setNames(direction, entry$columns)
+    lambda_min = part$lambda_min,
+    gain = part$gain,
+    direction = stats::setNames(direction, entry$columns)
   )
 }
 
@@ -106,7 +147,10 @@ certificate_part <- function(i, random, parts) {
 #' @export
 format.rlmm_certificate <- function(x, digits = 3, ...) {
   facts <- c(
-    `Predicted decrease` = paste(format(x$predicted_decrease, digits = digits), "(by a Newton step)"),
+    `Predicted decrease` = paste(
+      format(x$predicted_decrease, digits = digits),
+      "(by a Newton step)"
+    ),
     `Largest gradient` = format(x$gradient_norm, digits = digits),
     `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits)
   )
@@ -117,7 +161,13 @@ format.rlmm_certificate <- function(x, digits = 3, ...) {
   names(table) <- c("Term", "Rank", "lambda_min(G)", "Possible gain")
   columns <- Map(\(name, values) format(c(name, values)), names(table), table)
   rows <- do.call(paste, c(unname(columns), sep = "  "))
-  c(verdict_lines(x), "", optsum_line(names(facts), unname(facts)), "", trimws(rows, "right"))
+  c(
+    verdict_lines(x),
+    "",
+    optsum_line(names(facts), unname(facts)),
+    "",
+    trimws(rows, "right")
+  )
 }
 
 #' @rdname certificate
@@ -128,15 +178,26 @@ print.rlmm_certificate <- function(x, ...) {
 }
 
 curvature_phrase <- function(curvatures, kind, digits) {
-  if (length(curvatures) == 0) return("none: no parameters")
+  if (length(curvatures) == 0) {
+    return("none: no parameters")
+  }
   limit <- 1e-7 * max(abs(curvatures))
   counts <- c(
-    positive = sum(curvatures > limit), flat = sum(abs(curvatures) <= limit), negative = sum(curvatures < -limit)
+    positive = sum(curvatures > limit),
+    flat = sum(abs(curvatures) <= limit),
+    negative = sum(curvatures < -limit)
   )
   shown <- counts[counts > 0]
   range <- format(range(curvatures), digits = digits, trim = TRUE)
   paste0(
-    kind, "; curvatures: ", paste(shown, names(shown), collapse = ", "), " (from ", range[1], " to ", range[2], ")"
+    kind,
+    "; curvatures: ",
+    paste(shown, names(shown), collapse = ", "),
+    " (from ",
+    range[1],
+    " to ",
+    range[2],
+    ")"
   )
 }
 
@@ -149,59 +210,99 @@ verdict_lines <- function(x) {
     optimal = optimum_lines(x$singularity),
     not_converged = paste0(
       if (is_early(x$status)) "Stopped early" else "Not converged",
-      ": a Newton step should still lower the objective by ", gain, "."
+      ": a Newton step should still lower the objective by ",
+      gain,
+      "."
     ),
     false_boundary = {
       worst <- which.max(x$terms$gain)
       c(
-        paste0("Not an optimum: the covariance of ", tick(x$terms$term[worst]), " is singular, but shouldn't be."),
-        paste0("More variance lowers the objective by about ", gain, way_out_phrase(x$directions[[worst]]), ".")
+        paste0(
+          "Not an optimum: the covariance of ",
+          tick(x$terms$term[worst]),
+          " is singular, but shouldn't be."
+        ),
+        paste0(
+          "More variance lowers the objective by about ",
+          gain,
+          way_out_phrase(x$directions[[worst]]),
+          "."
+        )
       )
     },
     saddle = "Not an optimum: a saddle point. The gradient is zero, but the objective falls to both sides of theta.",
     unbounded = unbounded_lines(x),
-    unidentified = paste0("Optimal, but not identified: the data can't tell ", suspects_phrase(x), " from ",
-      if (!is_one_variance(x)) "each other or from ", "that of the residuals.")
+    unidentified = paste0(
+      "Optimal, but not identified: the data can't tell ",
+      suspects_phrase(x),
+      " from ",
+      if (!is_one_variance(x)) "each other or from ",
+      "that of the residuals."
+    )
   )
 }
 
 unbounded_lines <- function(x) {
   which <- suspects_phrase(x)
-  if (!x$linear) return(paste0("Optimal in the limit: there is no bound to ", which, "."))
+  if (!x$linear) {
+    return(paste0("Optimal in the limit: there is no bound to ", which, "."))
+  }
   c(
-    paste0("Optimal in the limit: the residual variance tends to zero beside ", which, "."),
+    paste0(
+      "Optimal in the limit: the residual variance tends to zero beside ",
+      which,
+      "."
+    ),
     "On the scale of the response the estimates are as good as reached; relative to the residuals' they have no bound."
   )
 }
 
 suspects_phrase <- function(x) {
-  paste(if (is_one_variance(x)) "the variance of" else "the variances of", enumerate(tick(x$suspects)))
+  paste(
+    if (is_one_variance(x)) "the variance of" else "the variances of",
+    enumerate(tick(x$suspects))
+  )
 }
 
-is_one_variance <- function(x) sum(x$terms$size[x$terms$term %in% x$suspects]) == 1
+is_one_variance <- function(x) {
+  sum(x$terms$size[x$terms$term %in% x$suspects]) == 1
+}
 
 # Nothing is gained by another step.
-is_final <- function(verdict) !is.null(verdict) && verdict %in% c("optimal", "unbounded", "unidentified")
+is_final <- function(verdict) {
+  !is.null(verdict) && verdict %in% c("optimal", "unbounded", "unidentified")
+}
 
 optimum_lines <- function(singular) {
   if (!any(singular$singular)) {
-    return("Optimal: no change of the covariances lowers the objective by 1e-6 or more.")
+    return(
+      "Optimal: no change of the covariances lowers the objective by 1e-6 or more."
+    )
   }
-  c("Optimal, and singular: the best covariances are rank-deficient.", paste("*", singular_lines(singular)))
+  c(
+    "Optimal, and singular: the best covariances are rank-deficient.",
+    paste("*", singular_lines(singular))
+  )
 }
 
 # Along which combination of effects, if there are several.
 way_out_phrase <- function(direction) {
-  if (length(direction) == 1) return("")
+  if (length(direction) == 1) {
+    return("")
+  }
   paste(", along", format_combination(direction, names(direction)))
 }
 
 certificate_gain <- function(certificate) {
-  if (certificate$verdict == "not_converged") return(certificate$predicted_decrease)
+  if (certificate$verdict == "not_converged") {
+    return(certificate$predicted_decrease)
+  }
   max(certificate$terms$gain, 0)
 }
 
-is_early <- function(status) status %in% c("MAXEVAL_REACHED", "MAXTIME_REACHED", "FORCED_STOP", "FAILURE")
+is_early <- function(status) {
+  status %in% c("MAXEVAL_REACHED", "MAXTIME_REACHED", "FORCED_STOP", "FAILURE")
+}
 
 #' The verdict in one line, for the record of the optimization
 #' @noRd
@@ -209,10 +310,14 @@ verdict_phrase <- function(certificate) {
   switch(
     certificate$verdict,
     optimal = paste0(
-      "optimal (a Newton step promises ", format(max(certificate$predicted_decrease, 0), digits = 2), ")"
+      "optimal (a Newton step promises ",
+      format(max(certificate$predicted_decrease, 0), digits = 2),
+      ")"
     ),
     not_converged = paste0(
-      "not converged (a Newton step promises ", format(certificate$predicted_decrease, digits = 2), ")"
+      "not converged (a Newton step promises ",
+      format(certificate$predicted_decrease, digits = 2),
+      ")"
     ),
     false_boundary = "not an optimum: singular, but shouldn't be",
     saddle = "not an optimum: a saddle point",

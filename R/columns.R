@@ -7,9 +7,15 @@
 #' @return A list of columns, named but for a matrix; the attribute `contrasts` if there are factors.
 #' @noRd
 design_columns <- function(terms, frame, contrasts = NULL) {
-  for (name in names(frame)) if (inherits(frame[[name]], "integer64")) frame[[name]] <- as.double(frame[[name]])
+  for (name in names(frame)) {
+    if (inherits(frame[[name]], "integer64")) {
+      frame[[name]] <- as.double(frame[[name]])
+    }
+  }
   columns <- plain_columns(terms, frame)
-  if (!is.null(columns)) return(columns)
+  if (!is.null(columns)) {
+    return(columns)
+  }
   attr(frame, "terms") <- terms
   # Without row names, which are slow to make when there are many rows.
   attr(frame, "row.names") <- character(nrow(frame))
@@ -20,9 +26,13 @@ design_columns <- function(terms, frame, contrasts = NULL) {
 }
 
 plain_columns <- function(terms, frame) {
-  if (any(attr(terms, "order") != 1L)) return(NULL)
+  if (any(attr(terms, "order") != 1L)) {
+    return(NULL)
+  }
   columns <- unclass(frame)[attr(terms, "term.labels")]
-  for (column in columns) if (!is_plain_number(column)) return(NULL)
+  for (column in columns) {
+    if (!is_plain_number(column)) return(NULL)
+  }
   if (attr(terms, "intercept") == 1L) c(intercept_column, columns) else columns
 }
 
@@ -36,26 +46,49 @@ column_names <- function(columns) {
   if (is_matrix_only(columns)) colnames(columns[[1L]]) else names(columns)
 }
 
-is_matrix_only <- function(columns) length(columns) == 1L && is.matrix(columns[[1L]])
+is_matrix_only <- function(columns) {
+  length(columns) == 1L && is.matrix(columns[[1L]])
+}
 
 # Of one matrix, or of vectors.
 select_columns <- function(columns, keep) {
-  if (is_matrix_only(columns)) list(columns[[1L]][, keep, drop = FALSE]) else columns[keep]
+  if (is_matrix_only(columns)) {
+    list(columns[[1L]][, keep, drop = FALSE])
+  } else {
+    columns[keep]
+  }
 }
 
 #' As one double matrix with `n` rows
 #' @noRd
 column_matrix <- function(columns, n) {
-  if (is_matrix_only(columns)) return(columns[[1L]])
-  if (length(columns) == 0L) return(matrix(0, n, 0L))
-  do.call(cbind, lapply(columns, function(column) {
-    if (is.matrix(column)) column else if (length(column) == 1L) rep(column, n) else as.double(column)
-  }))
+  if (is_matrix_only(columns)) {
+    return(columns[[1L]])
+  }
+  if (length(columns) == 0L) {
+    return(matrix(0, n, 0L))
+  }
+  do.call(
+    cbind,
+    lapply(columns, function(column) {
+      if (is.matrix(column)) {
+        column
+      } else if (length(column) == 1L) {
+        rep(column, n)
+      } else {
+        as.double(column)
+      }
+    })
+  )
 }
 
 # Plain variables are finite, as the frame is; products and bases may not be.
 check_columns_finite <- function(columns) {
-  if (!is_matrix_only(columns) || is.finite(sum(columns[[1L]]))) return(invisible())
+  if (!is_matrix_only(columns) || is.finite(sum(columns[[1L]]))) {
+    return(invisible())
+  }
   x <- columns[[1L]]
-  for (name in colnames(x)) abort_if_any(!is.finite(x[, name]), name, "infinite")
+  for (name in colnames(x)) {
+    abort_if_any(!is.finite(x[, name]), name, "infinite")
+  }
 }

@@ -24,7 +24,8 @@ condVar.rlmm <- function(object, scaled = TRUE, ...) {
   scale <- if (scaled) effects_sigma(object)^2 else 1
   arrays <- lapply(object$random, function(term) {
     within <- term$core_cols
-    out <- scale * by_core_term[[term$core_term]][within, within, , drop = FALSE]
+    out <- scale *
+      by_core_term[[term$core_term]][within, within, , drop = FALSE]
     dimnames(out) <- list(term$columns, term$columns, term$levels)
     out
   })

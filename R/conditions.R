@@ -3,7 +3,13 @@
 
 abort_rlmm <- function(message, class, ..., call = NULL, parent = NULL) {
   call <- call %||% user_frame()
-  rlang::abort(message, class = c(class, "rlmm_error"), ..., call = call, parent = parent)
+  rlang::abort(
+    message,
+    class = c(class, "rlmm_error"),
+    ...,
+    call = call,
+    parent = parent
+  )
 }
 
 warn_rlmm <- function(message, class, ...) {
@@ -26,7 +32,11 @@ inform_rlmm <- function(message, class, ...) {
 #' @export
 conditionMessage.rlmm_message <- function(c) {
   unicode <- getOption("cli.unicode", l10n_info()[["UTF-8"]])
-  marks <- if (unicode) c(i = "\u2139 ", x = "\u2716 ", `!` = "! ") else c(i = "i ", x = "x ", `!` = "! ")
+  marks <- if (unicode) {
+    c(i = "\u2139 ", x = "\u2716 ", `!` = "! ")
+  } else {
+    c(i = "i ", x = "x ", `!` = "! ")
+  }
   mark <- marks[names(c$message) %||% ""]
   paste0(ifelse(is.na(mark), "", mark), c$message, collapse = "\n")
 }
@@ -59,9 +69,17 @@ user_frame <- function() {
 #' @noRd
 abort_core <- function(err, call = NULL) {
   fields <- unclass(err)
-  fields <- fields[setdiff(names(fields), c("kind", "message", "class", "call"))]
+  fields <- fields[setdiff(
+    names(fields),
+    c("kind", "message", "class", "call")
+  )]
   text <- core_error_text(err)
-  rlang::inject(abort_rlmm(text, paste0("rlmm_error_", err$kind), !!!fields, call = call))
+  rlang::inject(abort_rlmm(
+    text,
+    paste0("rlmm_error_", err$kind),
+    !!!fields,
+    call = call
+  ))
 }
 
 core_error_text <- function(err) {
@@ -74,8 +92,20 @@ core_error_text <- function(err) {
     ),
     parameter = c(
       "A correlation must lie where the covariance matrix is positive semi-definite.",
-      x = paste0("Element ", err$index, " of theta is ", format(err$value, digits = 4L), "."),
-      i = paste0("Here it lies between ", format(err$lower, digits = 4L), " and ", format(err$upper, digits = 4L), ".")
+      x = paste0(
+        "Element ",
+        err$index,
+        " of theta is ",
+        format(err$value, digits = 4L),
+        "."
+      ),
+      i = paste0(
+        "Here it lies between ",
+        format(err$lower, digits = 4L),
+        " and ",
+        format(err$upper, digits = 4L),
+        "."
+      )
     ),
     non_finite = c(
       "The objective is not a finite number.",
@@ -83,12 +113,19 @@ core_error_text <- function(err) {
       i = "Is a value of the data, of the weights, or of `start` very large?"
     ),
     optimizer = c(
-      "The optimizer could not start.", x = paste0("It says: ", err$status, "."),
+      "The optimizer could not start.",
+      x = paste0("It says: ", err$status, "."),
       i = "Try another `start`, or another `optimizer` in `rlmm_control()`."
     ),
     too_few_observations = c(
       "The model must have more observations of positive weight than fixed effects.",
-      x = paste0("There are ", plural(err$n, "observation"), " and ", plural(err$p, "fixed effect"), ".")
+      x = paste0(
+        "There are ",
+        plural(err$n, "observation"),
+        " and ",
+        plural(err$p, "fixed effect"),
+        "."
+      )
     ),
     zero_residual = c(
       "The model must leave a residual.",
@@ -97,35 +134,70 @@ core_error_text <- function(err) {
     ),
     too_large = c(
       "The model is too large for the memory.",
-      x = paste0("The factor of the crossed random effects needs ", format(err$gib, digits = 2L), " GiB."),
+      x = paste0(
+        "The factor of the crossed random effects needs ",
+        format(err$gib, digits = 2L),
+        " GiB."
+      ),
       i = "Leave out an interaction of grouping factors with many levels?"
     ),
     hessian_too_large = c(
       "The exact Hessian is too large for the memory.",
-      x = paste0("It needs ", format(err$gib, digits = 2L), " GiB beside the model."),
+      x = paste0(
+        "It needs ",
+        format(err$gib, digits = 2L),
+        " GiB beside the model."
+      ),
       i = "`variance_vcov()` and `summary()` use the average information for such models."
     ),
     response = c(
       "The response must lie in the range of the family.",
-      x = paste0("It is ", format(err$value, digits = 4L), " in row ", err$row, ".")
+      x = paste0(
+        "It is ",
+        format(err$value, digits = 4L),
+        " in row ",
+        err$row,
+        "."
+      )
     ),
-    unknown_family = c("The family must be one that rlmm knows.", x = paste0("It is \"", err$name, "\".")),
-    unknown_link = c("The link must be one that rlmm knows for the family.", x = paste0("It is \"", err$name, "\".")),
+    unknown_family = c(
+      "The family must be one that rlmm knows.",
+      x = paste0("It is \"", err$name, "\".")
+    ),
+    unknown_link = c(
+      "The link must be one that rlmm knows for the family.",
+      x = paste0("It is \"", err$name, "\".")
+    ),
     unknown_structure = c(
-      "The covariance structure must be one that rlmm knows for the model.", x = paste0("It is ", err$name, ".")
+      "The covariance structure must be one that rlmm knows for the model.",
+      x = paste0("It is ", err$name, ".")
     ),
     pirls = c(
       "PIRLS failed to find the conditional modes.",
       x = pirls_failure(err),
-      i = paste0("theta = (", format_numbers(err$theta), "); the fixed effects are (", format_numbers(err$beta), ")."),
+      i = paste0(
+        "theta = (",
+        format_numbers(err$theta),
+        "); the fixed effects are (",
+        format_numbers(err$beta),
+        ")."
+      ),
       i = if (err$iteration == 0) {
         "Is `start`, or a covariate, very large? Can `start` give the mean a value in its range?"
       },
-      i = if (err$iteration > 0) "Is a covariate on a very large scale, or does the link let the mean leave its range?"
+      i = if (err$iteration > 0) {
+        "Is a covariate on a very large scale, or does the link let the mean leave its range?"
+      }
     ),
     quadrature = c(
       "Adaptive quadrature needs one grouping factor, at most 100 nodes and at most a million products of nodes.",
-      x = paste0("The model has ", plural(err$n_terms, "grouping factor"), "; ", err$nodes, " nodes were asked for."),
+      x = paste0(
+        "The model has ",
+        plural(err$n_terms, "grouping factor"),
+        "; ",
+        err$nodes,
+        " nodes were asked for."
+      ),
       i = "Use `nAGQ = 1` for the Laplace approximation."
     ),
     c(
@@ -137,58 +209,115 @@ core_error_text <- function(err) {
 }
 
 pirls_failure <- function(err) {
-  if (err$iteration == 0) return("The likelihood is not a positive number at the start.")
-  if (err$halvings == 0) return(paste0("After iteration ", err$iteration, " the modes still move, or are not finite."))
-  paste0("At iteration ", err$iteration, ", ", plural(err$halvings, "step halving"), " did not lower the deviance.")
+  if (err$iteration == 0) {
+    return("The likelihood is not a positive number at the start.")
+  }
+  if (err$halvings == 0) {
+    return(paste0(
+      "After iteration ",
+      err$iteration,
+      " the modes still move, or are not finite."
+    ))
+  }
+  paste0(
+    "At iteration ",
+    err$iteration,
+    ", ",
+    plural(err$halvings, "step halving"),
+    " did not lower the deviance."
+  )
 }
 
-format_numbers <- function(x) paste(format(x, digits = 3L, trim = TRUE), collapse = ", ")
+format_numbers <- function(x) {
+  paste(format(x, digits = 3L, trim = TRUE), collapse = ", ")
+}
 
 # Wording -------------------------------------------------------------------
 
 # "a, b, and c"; of more than `max`, the first ones and the number of the others.
 enumerate <- function(x, max = 5L, last = "and") {
   n <- length(x)
-  if (n > max) x <- c(x[seq_len(max)], paste(format_count(n - max), "more"))
+  if (n > max) {
+    x <- c(x[seq_len(max)], paste(format_count(n - max), "more"))
+  }
   k <- length(x)
-  if (k <= 1L) return(paste0(x))
-  if (k == 2L) return(paste(x[1], last, x[2]))
+  if (k <= 1L) {
+    return(paste0(x))
+  }
+  if (k == 2L) {
+    return(paste(x[1], last, x[2]))
+  }
   paste0(paste(x[-k], collapse = ", "), ", ", last, " ", x[k])
 }
 
-format_count <- function(n) format(n, big.mark = ",", scientific = FALSE, trim = TRUE)
+format_count <- function(n) {
+  format(n, big.mark = ",", scientific = FALSE, trim = TRUE)
+}
 
 tick <- function(x) paste0("`", x, "`")
 
-plural <- function(n, one, many = paste0(one, "s")) paste(format_count(n), if (n == 1) one else many)
+plural <- function(n, one, many = paste0(one, "s")) {
+  paste(format_count(n), if (n == 1) one else many)
+}
 
 describe_rows <- function(rows) {
   paste(if (length(rows) == 1L) "row" else "rows", enumerate(rows))
 }
 
 describe_type <- function(x) {
-  if (is.null(x)) return("`NULL`")
-  if (is.function(x)) return("a function")
-  if (is.environment(x)) return("an environment")
-  if (is.factor(x)) return("a factor")
-  if (is.matrix(x)) return(paste(if (is.integer(x)) "an" else "a", typeof(x), "matrix"))
-  if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))
-  if (is.list(x)) return("a list")
-  if (is.atomic(x) && length(x) == 1L && !is.character(x)) return(format(x))
-  if (is.character(x) && length(x) == 1L) return(encodeString(x, quote = "\""))
-  paste(if (is.integer(x)) "an" else "a", typeof(x), "vector of length", format_count(length(x)))
+  if (is.null(x)) {
+    return("`NULL`")
+  }
+  if (is.function(x)) {
+    return("a function")
+  }
+  if (is.environment(x)) {
+    return("an environment")
+  }
+  if (is.factor(x)) {
+    return("a factor")
+  }
+  if (is.matrix(x)) {
+    return(paste(if (is.integer(x)) "an" else "a", typeof(x), "matrix"))
+  }
+  if (is.object(x)) {
+    return(paste0("an object of class \"", class(x)[1], "\""))
+  }
+  if (is.list(x)) {
+    return("a list")
+  }
+  if (is.atomic(x) && length(x) == 1L && !is.character(x)) {
+    return(format(x))
+  }
+  if (is.character(x) && length(x) == 1L) {
+    return(encodeString(x, quote = "\""))
+  }
+  paste(
+    if (is.integer(x)) "an" else "a",
+    typeof(x),
+    "vector of length",
+    format_count(length(x))
+  )
 }
 
 # The candidate nearest to `x`, or nothing: for "Did you mean ...?".
 nearest <- function(x, candidates) {
   candidates <- candidates[nzchar(candidates)]
-  if (length(candidates) == 0L) return(NULL)
+  if (length(candidates) == 0L) {
+    return(NULL)
+  }
   distance <- utils::adist(x, candidates, ignore.case = TRUE)[1, ]
-  if (min(distance) > max(1, nchar(x) / 3)) return(NULL)
+  if (min(distance) > max(1, nchar(x) / 3)) {
+    return(NULL)
+  }
   candidates[which.min(distance)]
 }
 
 did_you_mean <- function(x, candidates, quote = tick) {
   found <- nearest(x, candidates)
-  if (is.null(found)) NULL else c(i = paste0("Did you mean ", quote(found), "?"))
+  if (is.null(found)) {
+    NULL
+  } else {
+    c(i = paste0("Did you mean ", quote(found), "?"))
+  }
 }

@@ -28,14 +28,30 @@
 #' confint(fit, parm = "theta_", oldNames = FALSE)
 #' @importFrom stats confint
 #' @export
-confint.rlmm <- function(object, parm = NULL, level = 0.95, method = "Wald", oldNames = TRUE, ...) {
+confint.rlmm <- function(
+  object,
+  parm = NULL,
+  level = 0.95,
+  method = "Wald",
+  oldNames = TRUE,
+  ...
+) {
   check_confidence(level)
   check_interval_method(method)
   check_flag(oldNames, "oldNames")
-  variances <- if (!identical(parm, "beta_")) variance_limits(object, level, oldNames)
-  limits <- rbind(variances, wald_limits(object$beta, standard_errors(object), level))
+  variances <- if (!identical(parm, "beta_")) {
+    variance_limits(object, level, oldNames)
+  }
+  limits <- rbind(
+    variances,
+    wald_limits(object$beta, standard_errors(object), level)
+  )
   colnames(limits) <- limit_names(level)
-  limits[select_parameters(parm, rownames(limits), NROW(variances)), , drop = FALSE]
+  limits[
+    select_parameters(parm, rownames(limits), NROW(variances)),
+    ,
+    drop = FALSE
+  ]
 }
 
 #' Limits of standard deviations (log scale) and correlations (Fisher's z)
@@ -49,12 +65,17 @@ variance_limits <- function(object, level, old_names) {
   z[!is_cor] <- log(z[!is_cor])
   slope <- ifelse(is_cor, 1 - found$estimate^2, found$estimate)
   limits <- wald_limits(z, found$std_error / slope, level)
-  limits[is_cor, ] <- pmax(tanh(limits[is_cor, ]), lowest_correlations(object)[is_cor])
+  limits[is_cor, ] <- pmax(
+    tanh(limits[is_cor, ]),
+    lowest_correlations(object)[is_cor]
+  )
   limits[!is_cor, ] <- exp(limits[!is_cor, ])
   held <- which(found$std_error == 0)
   limits[held, ] <- found$estimate[held]
   rownames(limits) <- names(found$estimate)
-  if (old_names && n > 0) rownames(limits) <- lme4_names(names(found$estimate))
+  if (old_names && n > 0) {
+    rownames(limits) <- lme4_names(names(found$estimate))
+  }
   limits
 }
 
@@ -62,16 +83,24 @@ variance_limits <- function(object, level, old_names) {
 lowest_correlations <- function(object) {
   unlist(lapply(object$random, \(entry) {
     rows <- nrow(covariance_cells(entry))
-    if (has_rho(entry$structure)) theta_range(entry)[, "lower"] else rep(-1, rows)
+    if (has_rho(entry$structure)) {
+      theta_range(entry)[, "lower"]
+    } else {
+      rep(-1, rows)
+    }
   }))
 }
 
-lme4_names <- function(labels) ifelse(labels == "sigma", ".sigma", sprintf(".sig%02d", seq_along(labels)))
+lme4_names <- function(labels) {
+  ifelse(labels == "sigma", ".sigma", sprintf(".sig%02d", seq_along(labels)))
+}
 
 # Without its data, and for generalized models, a fit has no standard errors of these.
 variance_estimates <- function(object) {
   estimate <- variance_map(object, "sd")$value
-  if (object$known_sigma || !isLMM.rlmm(object)) estimate <- estimate[-length(estimate)]
+  if (object$known_sigma || !isLMM.rlmm(object)) {
+    estimate <- estimate[-length(estimate)]
+  }
   has_errors <- isLMM.rlmm(object) && !is.null(object$frame)
   std_error <- if (has_errors) variance_errors(object) else NA_real_ * estimate
   list(estimate = estimate, std_error = std_error)
@@ -85,7 +114,15 @@ wald_limits <- function(estimate, std_error, level, df = Inf) {
 }
 
 limit_names <- function(level) {
-  paste(format(100 * c((1 - level) / 2, (1 + level) / 2), trim = TRUE, scientific = FALSE, digits = 3), "%")
+  paste(
+    format(
+      100 * c((1 - level) / 2, (1 + level) / 2),
+      trim = TRUE,
+      scientific = FALSE,
+      digits = 3
+    ),
+    "%"
+  )
 }
 
 select_parameters <- function(parm, labels, n_variance) {
@@ -99,7 +136,9 @@ select_parameters <- function(parm, labels, n_variance) {
   if (identical(parm, "theta_")) {
     return(labels[is_variance])
   }
-  if (is.numeric(parm)) parm <- labels[parm]
+  if (is.numeric(parm)) {
+    parm <- labels[parm]
+  }
   unknown <- setdiff(parm, labels)
   if (length(unknown) == 0) {
     return(parm)
@@ -119,8 +158,12 @@ check_confidence <- function(level) {
     return(invisible(level))
   }
   abort_rlmm(
-    c("`level` must be one number between 0 and 1.", x = paste0("It is ", describe_type(level), ".")),
-    "rlmm_error_argument", arg = "level"
+    c(
+      "`level` must be one number between 0 and 1.",
+      x = paste0("It is ", describe_type(level), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "level"
   )
 }
 
@@ -134,6 +177,7 @@ check_interval_method <- function(method) {
       x = paste0(describe_type(method), " isn't available yet."),
       i = "Wald limits of standard deviations and correlations are on the log and Fisher-z scales."
     ),
-    "rlmm_error_not_available", arg = "method"
+    "rlmm_error_not_available",
+    arg = "method"
   )
 }

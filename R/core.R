@@ -3,11 +3,21 @@
 
 core_fit <- function(spec, start = NULL, control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
-  with_tolerances(unwrap(rust_lmm_fit(spec, as.double(start), control)), control)
+  with_tolerances(
+    unwrap(rust_lmm_fit(spec, as.double(start), control)),
+    control
+  )
 }
 
 with_tolerances <- function(est, control) {
-  tolerances <- c("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time")
+  tolerances <- c(
+    "ftol_rel",
+    "ftol_abs",
+    "xtol_rel",
+    "xtol_abs",
+    "max_eval",
+    "max_time"
+  )
   est$optsum[tolerances] <- control[tolerances]
   est
 }
@@ -20,14 +30,20 @@ core_smallest_pivot <- function(columns, weights, n) {
 # One fit for each control, in parallel threads; an element is an error (a condition) where a fit failed.
 core_fit_all <- function(spec, start, controls, threads) {
   threads <- as.integer(threads)
-  found <- unwrap(if (is.null(spec$glmm)) {
-    rust_lmm_fit_all(spec, as.double(start), controls, threads)
-  } else {
-    rust_glmm_fit_all(spec, lapply(start, as.double), controls, threads)
-  })
-  Map(function(est, control) {
-    tryCatch(with_tolerances(unwrap(est), control), rlmm_error = identity)
-  }, found, controls)
+  found <- unwrap(
+    if (is.null(spec$glmm)) {
+      rust_lmm_fit_all(spec, as.double(start), controls, threads)
+    } else {
+      rust_glmm_fit_all(spec, lapply(start, as.double), controls, threads)
+    }
+  )
+  Map(
+    function(est, control) {
+      tryCatch(with_tolerances(unwrap(est), control), rlmm_error = identity)
+    },
+    found,
+    controls
+  )
 }
 
 core_estimates <- function(spec, theta) {
@@ -55,14 +71,23 @@ core_derivatives <- function(spec, theta, exact = FALSE) {
 # Gradient, Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in (theta, sigma); `slopes`: the
 # gradient in theta of c'(X'V^-1X)^-1 c for each column c of `contrasts`.
 core_joint <- function(spec, theta, sigma, contrasts = NULL, exact = FALSE) {
-  unwrap(rust_lmm_joint(spec, as.double(theta), as.double(sigma), as.double(contrasts), exact))
+  unwrap(rust_lmm_joint(
+    spec,
+    as.double(theta),
+    as.double(sigma),
+    as.double(contrasts),
+    exact
+  ))
 }
 
 # Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless `spec$glmm$fast`), then the
 # logarithm of an estimated shape.
 core_glmm_fit <- function(spec, start = list(), control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
-  with_tolerances(unwrap(rust_glmm_fit(spec, lapply(start, as.double), control)), control)
+  with_tolerances(
+    unwrap(rust_glmm_fit(spec, lapply(start, as.double), control)),
+    control
+  )
 }
 
 core_glmm_estimates <- function(spec, parameters) {
@@ -98,6 +123,8 @@ core_glmm_leverage <- function(spec, parameters) {
 }
 
 unwrap <- function(result) {
-  if (inherits(result, "rlmm_core_error")) abort_core(result)
+  if (inherits(result, "rlmm_core_error")) {
+    abort_core(result)
+  }
   result
 }

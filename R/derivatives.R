@@ -6,7 +6,14 @@
 #' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g` (derivative in the Omega
 #'   of each core term), `slopes`.
 #' @noRd
-joint_derivatives <- function(spec, theta, sigma, known, contrasts = NULL, exact = FALSE) {
+joint_derivatives <- function(
+  spec,
+  theta,
+  sigma,
+  known,
+  contrasts = NULL,
+  exact = FALSE
+) {
   found <- core_joint(spec, theta, sigma, contrasts, exact)
   kept <- seq_len(length(theta) + !known)
   found$gradient <- found$gradient[kept]
@@ -24,7 +31,11 @@ cell_names <- function(entry, prefix) {
   cells <- covariance_cells(entry)
   on_diagonal <- cells[, 1] == cells[, 2]
   first <- entry$columns[cells[, 1]]
-  label <- ifelse(on_diagonal, first, paste(first, entry$columns[cells[, 2]], sep = "."))
+  label <- ifelse(
+    on_diagonal,
+    first,
+    paste(first, entry$columns[cells[, 2]], sep = ".")
+  )
   paste0(ifelse(on_diagonal, prefix[1], prefix[2]), label, "|", entry$group)
 }
 
@@ -34,12 +45,24 @@ cell_names <- function(entry, prefix) {
 #' @return A list: `value` (named), `jacobian` (a row per value; columns theta, sigma).
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
-  parts <- lapply(fit$random, term_map, scale = scale, theta = theta, sigma = sigma)
+  parts <- lapply(
+    fit$random,
+    term_map,
+    scale = scale,
+    theta = theta,
+    sigma = sigma
+  )
   value <- unlist(lapply(parts, `[[`, "value"))
   jacobian <- do.call(rbind, lapply(parts, `[[`, "jacobian"))
   if (scale != "profile") {
-    value <- c(value, if (scale == "sd") c(sigma = sigma) else c(sigma2 = sigma^2))
-    jacobian <- rbind(jacobian, c(rep(0, length(theta)), if (scale == "sd") 1 else 2 * sigma))
+    value <- c(
+      value,
+      if (scale == "sd") c(sigma = sigma) else c(sigma2 = sigma^2)
+    )
+    jacobian <- rbind(
+      jacobian,
+      c(rep(0, length(theta)), if (scale == "sd") 1 else 2 * sigma)
+    )
   }
   rownames(jacobian) <- names(value)
   list(value = value, jacobian = jacobian)
@@ -70,7 +93,9 @@ correlated_map <- function(entry, scale, theta, sigma) {
     value <- unit^2 * c(s^2, rho * prod(s[pair]))
     in_par <- diag(c(2 * s, prod(s[pair])))
     # With one standard deviation it is its own neighbour.
-    for (i in 1:2) in_par[k + 1L, pair[i]] <- in_par[k + 1L, pair[i]] + rho * s[pair[3L - i]]
+    for (i in 1:2) {
+      in_par[k + 1L, pair[i]] <- in_par[k + 1L, pair[i]] + rho * s[pair[3L - i]]
+    }
     jacobian[, entry$theta] <- unit^2 * in_par
     if (scale == "variance") jacobian[, ncol(jacobian)] <- 2 * value / sigma
   }
@@ -82,12 +107,26 @@ covariance_map <- function(entry, scale, theta, sigma) {
   unit <- if (scale == "profile") 1 else sigma
   cells <- covariance_cells(entry)
   covariance <- unit^2 * tcrossprod(lambda)
-  change <- lapply(lambda_derivatives(entry, theta), \(d) unit^2 * (tcrossprod(d, lambda) + tcrossprod(lambda, d)))
-  change_sigma <- if (scale == "profile") 0 * covariance else 2 * covariance / sigma
+  change <- lapply(lambda_derivatives(entry, theta), \(d) {
+    unit^2 * (tcrossprod(d, lambda) + tcrossprod(lambda, d))
+  })
+  change_sigma <- if (scale == "profile") {
+    0 * covariance
+  } else {
+    2 * covariance / sigma
+  }
   jacobian <- matrix(0, nrow(cells), length(theta) + 1)
   jacobian[, entry$theta] <- vapply(change, \(d) d[cells], numeric(nrow(cells)))
   jacobian[, ncol(jacobian)] <- change_sigma[cells]
-  if (scale == "sd") return(to_sd(covariance, c(change, list(change_sigma)), cells, jacobian, entry$theta))
+  if (scale == "sd") {
+    return(to_sd(
+      covariance,
+      c(change, list(change_sigma)),
+      cells,
+      jacobian,
+      entry$theta
+    ))
+  }
   list(value = covariance[cells], jacobian = jacobian)
 }
 
@@ -99,10 +138,18 @@ to_sd <- function(covariance, change, cells, jacobian, columns) {
   s <- cells[, 2]
   on_diagonal <- r == s
   value <- ifelse(on_diagonal, sd[r], covariance[cells] / (sd[r] * sd[s]))
-  rows <- vapply(change, \(d) {
-    relative <- diag(d) / (2 * variance)
-    ifelse(on_diagonal, sd[r] * relative[r], d[cells] / (sd[r] * sd[s]) - value * (relative[r] + relative[s]))
-  }, numeric(length(r)))
+  rows <- vapply(
+    change,
+    \(d) {
+      relative <- diag(d) / (2 * variance)
+      ifelse(
+        on_diagonal,
+        sd[r] * relative[r],
+        d[cells] / (sd[r] * sd[s]) - value * (relative[r] + relative[s])
+      )
+    },
+    numeric(length(r))
+  )
   jacobian[, c(columns, ncol(jacobian))] <- rows
   list(value = value, jacobian = jacobian)
 }

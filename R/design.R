@@ -2,11 +2,15 @@
 
 #' X as fitted: n x p, without aliased columns
 #' @noRd
-fixed_matrix <- function(fit, new = new_data(fit, NULL)) column_matrix(fixed_columns(fit, new), new$n)
+fixed_matrix <- function(fit, new = new_data(fit, NULL)) {
+  column_matrix(fixed_columns(fit, new), new$n)
+}
 
 #' The same without the columns of coefficients that are held
 #' @noRd
-free_matrix <- function(fit, new = new_data(fit, NULL)) fixed_matrix(fit, new)[, free_beta(fit), drop = FALSE]
+free_matrix <- function(fit, new = new_data(fit, NULL)) {
+  fixed_matrix(fit, new)[, free_beta(fit), drop = FALSE]
+}
 
 #' Its columns, as Rust reads them
 #' @noRd
@@ -21,12 +25,19 @@ fixed_columns <- function(fit, new = new_data(fit, NULL)) {
 #' X with all columns of the formula, aliased ones too
 #' @noRd
 full_fixed_columns <- function(fit, new = new_data(fit, NULL)) {
-  part_columns(stats::delete.response(fit$fixed$terms), fit$fixed$contrasts, fit$fixed$xlevels, new)
+  part_columns(
+    stats::delete.response(fit$fixed$terms),
+    fit$fixed$contrasts,
+    fit$fixed$xlevels,
+    new
+  )
 }
 
 #' Columns of one random-effects term: n x k
 #' @noRd
-effects_matrix <- function(term, new) column_matrix(effects_columns(term, new), new$n)
+effects_matrix <- function(term, new) {
+  column_matrix(effects_columns(term, new), new$n)
+}
 
 effects_columns <- function(term, new) {
   if (identical(term$columns, "(Intercept)")) {

@@ -12,13 +12,20 @@
 #' @examples
 #' dummy(factor(c("a", "b", "c", "a")), "a")
 #' @export
-dummy <- function(f, levelsToKeep = levels[-1L], levels = base::levels(as.factor(f))) {
+dummy <- function(
+  f,
+  levelsToKeep = levels[-1L],
+  levels = base::levels(as.factor(f))
+) {
   unknown <- setdiff(levelsToKeep, levels)
   if (length(unknown) > 0L) {
     abort_rlmm(
-      c("`dummy()` must be given levels of its factor.",
-        x = paste0("Not a level: ", enumerate(dQuote(unknown, FALSE)), ".")),
-      "rlmm_error_argument", arg = "levelsToKeep"
+      c(
+        "`dummy()` must be given levels of its factor.",
+        x = paste0("Not a level: ", enumerate(dQuote(unknown, FALSE)), ".")
+      ),
+      "rlmm_error_argument",
+      arg = "levelsToKeep"
     )
   }
   keep <- as.character(levelsToKeep)
@@ -40,7 +47,9 @@ makepredictcall.rlmm_dummy <- function(var, call) {
 #' @noRd
 formula_env <- function(formula) {
   env <- environment(formula)
-  if (!mentions(formula, "dummy")) return(env)
+  if (!mentions(formula, "dummy")) {
+    return(env)
+  }
   env <- new.env(parent = env)
   env$dummy <- dummy
   env

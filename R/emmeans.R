@@ -3,30 +3,65 @@
 #' @rawNamespace S3method(emmeans::recover_data, rlmm)
 recover_data.rlmm <- function(object, ...) {
   terms <- stats::delete.response(stats::terms(object))
-  emmeans::recover_data(object$call, terms, object$na_action, frame = object$frame, ...)
+  emmeans::recover_data(
+    object$call,
+    terms,
+    object$na_action,
+    frame = object$frame,
+    ...
+  )
 }
 
 #' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for lme4's fits.
 #' @noRd
 #' @rawNamespace S3method(emmeans::emm_basis, rlmm)
-emm_basis.rlmm <- function(object, trms, xlev, grid, mode = lmer.df, lmer.df = NULL, ...) {
-  frame <- stats::model.frame(trms, grid, na.action = stats::na.pass, xlev = xlev)
+emm_basis.rlmm <- function(
+  object,
+  trms,
+  xlev,
+  grid,
+  mode = lmer.df,
+  lmer.df = NULL,
+  ...
+) {
+  frame <- stats::model.frame(
+    trms,
+    grid,
+    na.action = stats::na.pass,
+    xlev = xlev
+  )
   x <- stats::model.matrix(trms, frame, contrasts.arg = object$fixed$contrasts)
   is_kept <- colnames(x) %in% names(object$beta)
   coefficients <- rep(NA_real_, ncol(x))
   coefficients[is_kept] <- object$beta[colnames(x)[is_kept]]
   ddf <- choose_ddf(object, mode)
   df <- function(k) {
-    if (ddf != "satterthwaite") return(Inf)
+    if (ddf != "satterthwaite") {
+      return(Inf)
+    }
     # Of all coefficients, or without those that were dropped.
-    satterthwaite_df(object, matrix(if (length(k) == length(is_kept)) k[is_kept] else k, ncol = 1L))
+    satterthwaite_df(
+      object,
+      matrix(if (length(k) == length(is_kept)) k[is_kept] else k, ncol = 1L)
+    )
   }
-  misc <- if (is_glmm(object)) emmeans::.std.link.labels(object$family, list()) else list()
-  misc$initMesg <- if (!is_glmm(object)) paste("Degrees-of-freedom method:", ddf)
+  misc <- if (is_glmm(object)) {
+    emmeans::.std.link.labels(object$family, list())
+  } else {
+    list()
+  }
+  misc$initMesg <- if (!is_glmm(object)) {
+    paste("Degrees-of-freedom method:", ddf)
+  }
   list(
-    X = x, bhat = coefficients, nbasis = inestimable(object, is_kept, colnames(x)), V = vcov.rlmm(object),
+    X = x,
+    bhat = coefficients,
+    nbasis = inestimable(object, is_kept, colnames(x)),
+    V = vcov.rlmm(object),
     # emmeans takes the function out of its environment.
-    dffun = \(k, dfargs) dfargs$df(k), dfargs = list(df = df), misc = misc
+    dffun = \(k, dfargs) dfargs$df(k),
+    dfargs = list(df = df),
+    misc = misc
   )
 }
 
@@ -34,10 +69,16 @@ emm_basis.rlmm <- function(object, trms, xlev, grid, mode = lmer.df, lmer.df = N
 #' @noRd
 inestimable <- function(object, is_kept, columns) {
   # emmeans's sign for "there are none".
-  if (all(is_kept)) return(matrix(NA))
-  x <- column_matrix(full_fixed_columns(object), nrow(object$frame))[, columns, drop = FALSE]
+  if (all(is_kept)) {
+    return(matrix(NA))
+  }
+  x <- column_matrix(full_fixed_columns(object), nrow(object$frame))[,
+    columns,
+    drop = FALSE
+  ]
   unit <- sqrt(colSums(x^2))
   parts <- svd(sweep(x, 2L, ifelse(unit > 0, unit, 1), `/`), 0L)
-  basis <- parts$v[, seq_len(ncol(x)) > sum(is_kept), drop = FALSE] / ifelse(unit > 0, unit, 1)
+  basis <- parts$v[, seq_len(ncol(x)) > sum(is_kept), drop = FALSE] /
+    ifelse(unit > 0, unit, 1)
   qr.Q(qr(basis))
 }

@@ -1,47 +1,93 @@
 # Families: what the user gives as `family`, and what the core calls it.
 
-core_families <- c("binomial", "poisson", "Gamma", "inverse.gaussian", "gaussian", "negative.binomial")
+core_families <- c(
+  "binomial",
+  "poisson",
+  "Gamma",
+  "inverse.gaussian",
+  "gaussian",
+  "negative.binomial"
+)
 
 dispersion_families <- c("Gamma", "inverse.gaussian", "gaussian")
 
-core_links <- c("logit", "probit", "cloglog", "cauchit", "log", "sqrt", "identity", "inverse", "1/mu^2")
+core_links <- c(
+  "logit",
+  "probit",
+  "cloglog",
+  "cauchit",
+  "log",
+  "sqrt",
+  "identity",
+  "inverse",
+  "1/mu^2"
+)
 
 #' An R family object, from one, a function that makes one, or its name
 #' @noRd
 read_family <- function(family, env) {
   family <- tryCatch(family, error = abort_family_value)
-  if (is.null(family)) abort_no_family()
-  if (is.character(family) && length(family) == 1L && !is.na(family)) family <- find_family(family, env)
-  if (is.function(family)) family <- tryCatch(family(), error = function(cnd) NULL) %||% family
-  if (!inherits(family, "family")) abort_family(describe_type(family))
-  if (startsWith(family$family, "quasi")) abort_quasi(family$family)
-  if (!core_family(family) %in% core_families) abort_family(paste0("\"", family$family, "\""), family$family)
-  if (!family$link %in% core_links) abort_link(family$link)
-  if (family$family == "gaussian" && family$link == "identity") abort_linear()
+  if (is.null(family)) {
+    abort_no_family()
+  }
+  if (is.character(family) && length(family) == 1L && !is.na(family)) {
+    family <- find_family(family, env)
+  }
+  if (is.function(family)) {
+    family <- tryCatch(family(), error = function(cnd) NULL) %||% family
+  }
+  if (!inherits(family, "family")) {
+    abort_family(describe_type(family))
+  }
+  if (startsWith(family$family, "quasi")) {
+    abort_quasi(family$family)
+  }
+  if (!core_family(family) %in% core_families) {
+    abort_family(paste0("\"", family$family, "\""), family$family)
+  }
+  if (!family$link %in% core_links) {
+    abort_link(family$link)
+  }
+  if (family$family == "gaussian" && family$link == "identity") {
+    abort_linear()
+  }
   family
 }
 
 find_family <- function(name, env) {
-  found <- get0(name, envir = env, mode = "function") %||% get0(name, envir = asNamespace("stats"), mode = "function")
-  if (is.null(found)) abort_family(paste0("\"", name, "\""), name)
+  found <- get0(name, envir = env, mode = "function") %||%
+    get0(name, envir = asNamespace("stats"), mode = "function")
+  if (is.null(found)) {
+    abort_family(paste0("\"", name, "\""), name)
+  }
   found
 }
 
 #' The name of the family in the core; MASS calls its family "Negative Binomial(2.5)"
 #' @noRd
 core_family <- function(family) {
-  if (startsWith(tolower(family$family), "negative binomial")) "negative.binomial" else family$family
+  if (startsWith(tolower(family$family), "negative binomial")) {
+    "negative.binomial"
+  } else {
+    family$family
+  }
 }
 
 #' Theta of a negative binomial family
 #' @noRd
 family_theta <- function(family) {
-  theta <- family$theta %||% get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
+  theta <- family$theta %||%
+    get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
     suppressWarnings(as.double(gsub("^[^(]*\\(|\\)$", "", family$family)))
-  if (is_number(theta) && is.finite(theta) && theta > 0) return(theta)
+  if (is_number(theta) && is.finite(theta) && theta > 0) {
+    return(theta)
+  }
   abort_rlmm(
-    c("The negative binomial family must have a known, positive theta.", x = paste0("It is ", family$family, "."),
-      i = "For example `MASS::negative.binomial(2)`."),
+    c(
+      "The negative binomial family must have a known, positive theta.",
+      x = paste0("It is ", family$family, "."),
+      i = "For example `MASS::negative.binomial(2)`."
+    ),
     "rlmm_error_family"
   )
 }
@@ -56,11 +102,27 @@ nb_family <- function(theta = NA_real_, link = "log") {
   links <- stats::make.link(link)
   structure(
     list(
-      family = paste0("Negative Binomial(", if (is.na(theta)) "?" else format(round(theta, 4)), ")"), link = links$name,
-      linkfun = links$linkfun, linkinv = links$linkinv, mu.eta = links$mu.eta, valideta = links$valideta,
+      family = paste0(
+        "Negative Binomial(",
+        if (is.na(theta)) "?" else format(round(theta, 4)),
+        ")"
+      ),
+      link = links$name,
+      linkfun = links$linkfun,
+      linkinv = links$linkinv,
+      mu.eta = links$mu.eta,
+      valideta = links$valideta,
       variance = \(mu) mu + mu^2 / theta,
-      dev.resids = \(y, mu, wt) 2 * wt * (y * log(pmax(1, y) / mu) - (y + theta) * log((y + theta) / (mu + theta))),
-      aic = \(y, n, mu, wt, dev) -2 * sum(wt * stats::dnbinom(y, theta, mu = mu, log = TRUE)),
+      dev.resids = \(y, mu, wt) {
+        2 *
+          wt *
+          (y *
+            log(pmax(1, y) / mu) -
+            (y + theta) * log((y + theta) / (mu + theta)))
+      },
+      aic = \(y, n, mu, wt, dev) {
+        -2 * sum(wt * stats::dnbinom(y, theta, mu = mu, log = TRUE))
+      },
       validmu = \(mu) all(mu > 0),
       initialize = expression({
         n <- rep(1, nobs)
@@ -80,51 +142,91 @@ nb_family <- function(theta = NA_real_, link = "log") {
 
 abort_no_family <- function() {
   abort_rlmm(
-    c("`rglmm()` needs a `family`.", i = "For example `family = binomial`; for a linear mixed model use `rlmm()`."),
-    "rlmm_error_family", arg = "family"
+    c(
+      "`rglmm()` needs a `family`.",
+      i = "For example `family = binomial`; for a linear mixed model use `rlmm()`."
+    ),
+    "rlmm_error_family",
+    arg = "family"
   )
 }
 
 abort_family_value <- function(cnd) {
   abort_rlmm(
-    c("`family` can't be evaluated.", x = paste0("R says: ", conditionMessage(cnd), ".")), "rlmm_error_family",
-    arg = "family", parent = cnd
+    c(
+      "`family` can't be evaluated.",
+      x = paste0("R says: ", conditionMessage(cnd), ".")
+    ),
+    "rlmm_error_family",
+    arg = "family",
+    parent = cnd
   )
 }
 
 abort_family <- function(found, name = NULL) {
   abort_rlmm(
-    c("`family` must be one of the families that `rglmm()` knows.", x = paste0("It is ", found, "."),
+    c(
+      "`family` must be one of the families that `rglmm()` knows.",
+      x = paste0("It is ", found, "."),
       if (!is.null(name)) did_you_mean(name, core_families[1:5]),
-      i = paste0("They are ", enumerate(tick(core_families[1:5])), ", or `MASS::negative.binomial(theta)`."),
-      i = "For a negative binomial whose theta is estimated use `rglmm_nb()`."),
-    "rlmm_error_family", arg = "family"
+      i = paste0(
+        "They are ",
+        enumerate(tick(core_families[1:5])),
+        ", or `MASS::negative.binomial(theta)`."
+      ),
+      i = "For a negative binomial whose theta is estimated use `rglmm_nb()`."
+    ),
+    "rlmm_error_family",
+    arg = "family"
   )
 }
 
 abort_quasi <- function(name) {
   abort_rlmm(
-    c("`family` must be a distribution.",
-      x = paste0("`", name, "` has no likelihood, which the random effects need."),
+    c(
+      "`family` must be a distribution.",
+      x = paste0(
+        "`",
+        name,
+        "` has no likelihood, which the random effects need."
+      ),
       i = if (name != "quasi") {
-        paste0("For overdispersion use `", sub("^quasi", "", name), "` with a random effect for each observation?")
-      }),
-    "rlmm_error_family", arg = "family"
+        paste0(
+          "For overdispersion use `",
+          sub("^quasi", "", name),
+          "` with a random effect for each observation?"
+        )
+      }
+    ),
+    "rlmm_error_family",
+    arg = "family"
   )
 }
 
 abort_link <- function(link) {
   abort_rlmm(
-    c("The link must be one that `rglmm()` knows.", x = paste0("It is \"", link, "\"."),
-      i = paste0("They are ", enumerate(dQuote(core_links, FALSE), max = 10L), ".")),
-    "rlmm_error_family", arg = "family"
+    c(
+      "The link must be one that `rglmm()` knows.",
+      x = paste0("It is \"", link, "\"."),
+      i = paste0(
+        "They are ",
+        enumerate(dQuote(core_links, FALSE), max = 10L),
+        "."
+      )
+    ),
+    "rlmm_error_family",
+    arg = "family"
   )
 }
 
 abort_linear <- function() {
   abort_rlmm(
-    c("A linear mixed model isn't fitted by `rglmm()`.", x = "`family` is gaussian, with the identity as its link.",
-      i = "Use `rlmm()`, without `family`."),
-    "rlmm_error_family", arg = "family"
+    c(
+      "A linear mixed model isn't fitted by `rglmm()`.",
+      x = "`family` is gaussian, with the identity as its link.",
+      i = "Use `rlmm()`, without `family`."
+    ),
+    "rlmm_error_family",
+    arg = "family"
   )
 }

@@ -4,14 +4,22 @@
 #' @return `NULL` if nothing is held.
 #' @noRd
 check_fixed <- function(fixed) {
-  if (!is.list(fixed) && !is.null(fixed)) abort_fixed(paste0("It is ", describe_type(fixed), "."))
-  if (length(fixed) > 0L && !is_named_once(fixed)) abort_fixed("Its elements don't have a name each.")
+  if (!is.list(fixed) && !is.null(fixed)) {
+    abort_fixed(paste0("It is ", describe_type(fixed), "."))
+  }
+  if (length(fixed) > 0L && !is_named_once(fixed)) {
+    abort_fixed("Its elements don't have a name each.")
+  }
   unknown <- setdiff(names(fixed), c("theta", "beta", "sigma", "cov"))
-  if (length(unknown) > 0L) abort_fixed(paste0("It has an element ", tick(unknown[1L]), "."))
+  if (length(unknown) > 0L) {
+    abort_fixed(paste0("It has an element ", tick(unknown[1L]), "."))
+  }
   fixed <- Filter(\(x) length(x) > 0L, fixed)
   for (name in names(fixed)) {
     problem <- fixed_problem(name, fixed[[name]])
-    if (!is.null(problem)) abort_fixed(paste0("Its element ", tick(name), " ", problem, "."))
+    if (!is.null(problem)) {
+      abort_fixed(paste0("Its element ", tick(name), " ", problem, "."))
+    }
   }
   if (length(fixed) > 0L) fixed
 }
@@ -20,28 +28,47 @@ check_fixed <- function(fixed) {
 #' @noRd
 fixed_problem <- function(name, x) {
   if (name == "sigma") {
-    return(if (!is_number(x) || x <= 0 || x == Inf) paste("is", describe_type(x)))
+    return(
+      if (!is_number(x) || x <= 0 || x == Inf) paste("is", describe_type(x))
+    )
   }
-  is_right_kind <- if (name == "cov") is.list(x) && !is.data.frame(x) else is.numeric(x) || is_missing(x)
-  if (!is_right_kind) return(paste("is", describe_type(x)))
-  if (!is_named_once(x)) return("doesn't have a name for each of its values, once")
+  is_right_kind <- if (name == "cov") {
+    is.list(x) && !is.data.frame(x)
+  } else {
+    is.numeric(x) || is_missing(x)
+  }
+  if (!is_right_kind) {
+    return(paste("is", describe_type(x)))
+  }
+  if (!is_named_once(x)) {
+    return("doesn't have a name for each of its values, once")
+  }
   is_good <- vapply(x, if (name == "cov") is.numeric else is.finite, NA)
   bad <- which(!is_good)[1L]
-  if (!is.na(bad)) paste("holds", describe_type(x[[bad]]), "for", dQuote(names(x)[bad], FALSE))
+  if (!is.na(bad)) {
+    paste("holds", describe_type(x[[bad]]), "for", dQuote(names(x)[bad], FALSE))
+  }
 }
 
 is_missing <- function(x) is.logical(x) && all(is.na(x))
 
 is_named_once <- function(x) {
   names <- names(x)
-  length(x) > 0L && !is.null(names) && all(nzchar(names)) && !anyNA(names) && !anyDuplicated(names)
+  length(x) > 0L &&
+    !is.null(names) &&
+    all(nzchar(names)) &&
+    !anyNA(names) &&
+    !anyDuplicated(names)
 }
 
 abort_fixed <- function(found) {
   abort_control(
-    "`fixed` must be a list of parameters to hold: `theta`, `beta`, `sigma`, `cov`.", found,
-    c(i = "`theta` and `beta` are named vectors, `sigma` is a positive number, `cov` a named list of matrices.",
-      i = "For example `fixed = list(beta = c(Days = 10), cov = list(\"1 | Subject\" = 1300))`."),
+    "`fixed` must be a list of parameters to hold: `theta`, `beta`, `sigma`, `cov`.",
+    found,
+    c(
+      i = "`theta` and `beta` are named vectors, `sigma` is a positive number, `cov` a named list of matrices.",
+      i = "For example `fixed = list(beta = c(Days = 10), cov = list(\"1 | Subject\" = 1300))`."
+    ),
     arg = "fixed"
   )
 }
@@ -55,7 +82,9 @@ abort_fixed <- function(found) {
 lenient_control <- function(fit) {
   control <- fit$control
   label <- \(name) fit$random[[find_term(name, fit$random)]]$label
-  if (!is.null(control$fixed$cov)) names(control$fixed$cov) <- vapply(names(control$fixed$cov), label, "")
+  if (!is.null(control$fixed$cov)) {
+    names(control$fixed$cov) <- vapply(names(control$fixed$cov), label, "")
+  }
   control$lenient <- TRUE
   control
 }
@@ -64,8 +93,14 @@ lenient_control <- function(fit) {
 #' @param fixed,random The fixed part, and the terms.
 #' @noRd
 let_go <- function(control, fixed, random) {
-  if (!isTRUE(control$lenient)) return(control)
-  known <- list(beta = fixed$names, theta = theta_names(random), cov = vapply(random, `[[`, "", "label"))
+  if (!isTRUE(control$lenient)) {
+    return(control)
+  }
+  known <- list(
+    beta = fixed$names,
+    theta = theta_names(random),
+    cov = vapply(random, `[[`, "", "label")
+  )
   kept <- control$fixed
   lost <- character()
   for (part in intersect(names(kept), names(known))) {
@@ -75,8 +110,13 @@ let_go <- function(control, fixed, random) {
   }
   if (length(lost) > 0L) {
     inform_rlmm(
-      paste0("No longer held, as the model doesn't have it any more: ", enumerate(tick(lost), max = 10L), "."),
-      "rlmm_message_held", lost = lost
+      paste0(
+        "No longer held, as the model doesn't have it any more: ",
+        enumerate(tick(lost), max = 10L),
+        "."
+      ),
+      "rlmm_message_held",
+      lost = lost
     )
   }
   control["fixed"] <- list(check_fixed(kept))

@@ -42,12 +42,19 @@ coef.rlmm <- function(object, ...) {
   # As in lme4: effects of any factor that have no fixed counterpart come first.
   only_random <- setdiff(unlist(lapply(effects, names)), names(beta))
   centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
-  structure(lapply(effects, add_centre, centre = centre), class = c("coef.rlmm", "coef.mer"))
+  structure(
+    lapply(effects, add_centre, centre = centre),
+    class = c("coef.rlmm", "coef.mer")
+  )
 }
 
 add_centre <- function(effects, centre) {
   out <- lapply(names(centre), \(name) {
-    if (name %in% names(effects)) centre[[name]] + effects[[name]] else rep(centre[[name]], nrow(effects))
+    if (name %in% names(effects)) {
+      centre[[name]] + effects[[name]]
+    } else {
+      rep(centre[[name]], nrow(effects))
+    }
   })
   as_table(stats::setNames(out, names(centre)), rownames(effects))
 }

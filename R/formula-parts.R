@@ -25,14 +25,19 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   if (!"." %in% all.vars(x$formula)) {
     return(x$formula)
   }
-  rebuild_formula(x, sum_of(c(stats::formula(x$fixed$terms)[[3]], random_bars(x))))
+  rebuild_formula(
+    x,
+    sum_of(c(stats::formula(x$fixed$terms)[[3]], random_bars(x)))
+  )
 }
 
 #' @rdname formula.rlmm
 #' @importFrom stats terms
 #' @export
 terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
-  if (missing(fixed.only) && isTRUE(random.only)) fixed.only <- FALSE
+  if (missing(fixed.only) && isTRUE(random.only)) {
+    fixed.only <- FALSE
+  }
   check_one_part(fixed.only, random.only)
   if (fixed.only) {
     return(x$fixed$terms)
@@ -48,8 +53,12 @@ terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
 without_repeats <- function(terms) {
   offsets <- as.list(attr(terms, "variables"))[-1][attr(terms, "offset")]
   parts <- c(lapply(attr(terms, "term.labels"), str2lang), offsets)
-  if (attr(terms, "intercept") == 0L) parts <- c(list(0), parts)
-  if (length(parts) == 0L) parts <- list(1)
+  if (attr(terms, "intercept") == 0L) {
+    parts <- c(list(0), parts)
+  }
+  if (length(parts) == 0L) {
+    parts <- list(1)
+  }
   terms[[length(terms)]] <- sum_of(parts)
   terms
 }
@@ -68,10 +77,15 @@ check_one_part <- function(fixed.only, random.only) {
 }
 
 rebuild_formula <- function(fit, rhs) {
-  stats::as.formula(call("~", fit$formula[[2]], rhs), env = environment(fit$formula))
+  stats::as.formula(
+    call("~", fit$formula[[2]], rhs),
+    env = environment(fit$formula)
+  )
 }
 
-sum_of <- function(summands) Reduce(\(left, right) call("+", left, right), summands)
+sum_of <- function(summands) {
+  Reduce(\(left, right) call("+", left, right), summands)
+}
 
 #' One bar in parentheses for each of the user's terms and grouping factors, in the formula's order
 #' @noRd
@@ -87,13 +101,22 @@ written_bar <- function(group, bar) {
 
 # Names of variables may need backticks that the group's name doesn't show.
 group_text <- function(group) {
-  paste(vapply(group$atoms, \(atom) paste(deparse(atom, 500L, backtick = TRUE), collapse = " "), ""), collapse = ":")
+  paste(
+    vapply(
+      group$atoms,
+      \(atom) paste(deparse(atom, 500L, backtick = TRUE), collapse = " "),
+      ""
+    ),
+    collapse = ":"
+  )
 }
 
 #' Every summand of the left sides and every atom of the right sides of the bars
 #' @noRd
 random_variables <- function(fit) {
   bars <- parse_formula(fit$formula, fit$frame)$bars
-  parts <- lapply(bars, \(bar) c(bar$effects, unlist(lapply(bar$groups, `[[`, "atoms"))))
+  parts <- lapply(bars, \(bar) {
+    c(bar$effects, unlist(lapply(bar$groups, `[[`, "atoms")))
+  })
   unique(unlist(parts))
 }

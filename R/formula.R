@@ -7,11 +7,24 @@
 #' @noRd
 parse_formula <- function(formula, data = NULL) {
   rhs <- formula[[3L]]
-  if (mentions(rhs, "&")) rhs <- read_ampersand(rhs)
+  if (mentions(rhs, "&")) {
+    rhs <- read_ampersand(rhs)
+  }
   parts <- split_bars(rhs)
-  if (length(parts$bars) == 0L) abort_no_bars(formula)
-  if (mentions(parts$fixed, "fulldummy")) abort_fixed_fulldummy()
-  if (mentions(rhs, ".")) parts$bars <- lapply(parts$bars, expand_dot, response = formula[[2L]], data = data)
+  if (length(parts$bars) == 0L) {
+    abort_no_bars(formula)
+  }
+  if (mentions(parts$fixed, "fulldummy")) {
+    abort_fixed_fulldummy()
+  }
+  if (mentions(rhs, ".")) {
+    parts$bars <- lapply(
+      parts$bars,
+      expand_dot,
+      response = formula[[2L]],
+      data = data
+    )
+  }
   bars <- unlist(lapply(parts$bars, read_bar), recursive = FALSE)
   list(response = formula[[2L]], fixed = parts$fixed %||% 1, bars = bars)
 }
@@ -24,10 +37,16 @@ expand_dot <- function(bar, response, data) {
     bar[[2L]] <- expand_dot(strip_parens(bar[[2L]]), response, data)
     return(bar)
   }
-  if (mentions(bar[[3L]], ".")) abort_formula("`.` can't stand for a grouping factor.")
-  if (!mentions(bar[[2L]], ".")) return(bar)
+  if (mentions(bar[[3L]], ".")) {
+    abort_formula("`.` can't stand for a grouping factor.")
+  }
+  if (!mentions(bar[[2L]], ".")) {
+    return(bar)
+  }
   columns <- setdiff(names(data), c(all.vars(response), all.vars(bar[[3L]])))
-  if (length(columns) == 0L) abort_formula("`.` stands for no column of `data`.")
+  if (length(columns) == 0L) {
+    abort_formula("`.` stands for no column of `data`.")
+  }
   sum <- Reduce(function(a, b) call("+", a, b), lapply(columns, as.name))
   bar[[2L]] <- do.call(substitute, list(bar[[2L]], list(. = call("(", sum))))
   bar
@@ -37,21 +56,38 @@ expand_dot <- function(bar, response, data) {
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
 #' @noRd
 split_bars <- function(expr) {
-  if (is_bar(expr) || is_structured_bar(expr)) return(list(bars = list(expr)))
-  if (!has_bar(expr)) return(list(fixed = expr))
+  if (is_bar(expr) || is_structured_bar(expr)) {
+    return(list(bars = list(expr)))
+  }
+  if (!has_bar(expr)) {
+    return(list(fixed = expr))
+  }
   op <- call_name(expr)
-  if (op == "(") return(split_bars(expr[[2L]]))
+  if (op == "(") {
+    return(split_bars(expr[[2L]]))
+  }
   if (op %in% c("+", "-") && !(op == "-" && has_bar(expr[[length(expr)]]))) {
     sides <- lapply(as.list(expr)[-1L], split_bars)
-    fixed <- if (length(sides) == 1L) sides[[1L]]$fixed else join(op, sides[[1L]]$fixed, sides[[2L]]$fixed)
-    return(list(fixed = fixed, bars = unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)))
+    fixed <- if (length(sides) == 1L) {
+      sides[[1L]]$fixed
+    } else {
+      join(op, sides[[1L]]$fixed, sides[[2L]]$fixed)
+    }
+    return(list(
+      fixed = fixed,
+      bars = unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)
+    ))
   }
   abort_bar_inside(expr, op)
 }
 
 join <- function(op, left, right) {
-  if (is.null(right)) return(left)
-  if (!is.null(left)) return(call(op, left, right))
+  if (is.null(right)) {
+    return(left)
+  }
+  if (!is.null(left)) {
+    return(call(op, left, right))
+  }
   if (op == "-") call("-", right) else right
 }
 
@@ -61,10 +97,14 @@ call_name <- function(expr) {
 
 bar_operators <- c("|", "||")
 
-is_bar <- function(expr) length(expr) == 3L && call_name(expr) %in% bar_operators
+is_bar <- function(expr) {
+  length(expr) == 3L && call_name(expr) %in% bar_operators
+}
 
 is_structured_bar <- function(expr) {
-  if (length(expr) < 2L || !structure_name(expr) %in% bar_calls) return(FALSE)
+  if (length(expr) < 2L || !structure_name(expr) %in% bar_calls) {
+    return(FALSE)
+  }
   inner <- strip_parens(expr[[2L]])
   is_bar(inner) || is_structured_bar(inner)
 }
@@ -76,16 +116,21 @@ structure_name <- function(expr) {
 }
 
 strip_parens <- function(expr) {
-  while (call_name(expr) == "(") expr <- expr[[2L]]
+  while (call_name(expr) == "(") {
+    expr <- expr[[2L]]
+  }
   expr
 }
 
 # The function around a bar, if it is none of a covariance structure. A bar may also mean "or": this is asked only where
 # there is no other random-effects term.
 unknown_structure <- function(expr) {
-  if (!is.call(expr)) return(NULL)
+  if (!is.call(expr)) {
+    return(NULL)
+  }
   if (!call_name(expr) %in% formula_operators) {
-    is_around <- length(expr) >= 2L && !call_name(expr) %in% c("I", "!", bar_operators) &&
+    is_around <- length(expr) >= 2L &&
+      !call_name(expr) %in% c("I", "!", bar_operators) &&
       is_bar(strip_parens(expr[[2L]]))
     return(if (is_around) structure_name(expr))
   }
@@ -97,10 +142,18 @@ unknown_structure <- function(expr) {
 
 # Only through the operators of formulas: in `I(a | b)` or `ifelse(a | b, 0, 1)` the bar means "or".
 has_bar <- function(expr) {
-  if (!is.call(expr)) return(FALSE)
-  if (is_bar(expr) || is_structured_bar(expr)) return(TRUE)
-  if (!call_name(expr) %in% formula_operators) return(FALSE)
-  for (i in seq_along(expr)[-1L]) if (has_bar(expr[[i]])) return(TRUE)
+  if (!is.call(expr)) {
+    return(FALSE)
+  }
+  if (is_bar(expr) || is_structured_bar(expr)) {
+    return(TRUE)
+  }
+  if (!call_name(expr) %in% formula_operators) {
+    return(FALSE)
+  }
+  for (i in seq_along(expr)[-1L]) {
+    if (has_bar(expr[[i]])) return(TRUE)
+  }
   FALSE
 }
 
@@ -115,20 +168,30 @@ read_bar <- function(bar) {
   if (!is_bar(bar)) {
     structure <- read_structure(bar)
     inner <- strip_parens(bar[[2L]])
-    if (!is_bar(inner)) abort_two_structures(bar)
+    if (!is_bar(inner)) {
+      abort_two_structures(bar)
+    }
     bar <- inner
   }
   effects <- bar[[2L]]
-  if (has_bar(effects) || has_bar(bar[[3L]])) abort_nested_bar(bar)
+  if (has_bar(effects) || has_bar(bar[[3L]])) {
+    abort_nested_bar(bar)
+  }
   groups <- expand_group(bar[[3L]])
-  if (length(groups) == 0L) abort_constant_group(bar)
-  if (call_name(bar) == "||" && has_rho(structure)) abort_double_bar(structure, bar)
+  if (length(groups) == 0L) {
+    abort_constant_group(bar)
+  }
+  if (call_name(bar) == "||" && has_rho(structure)) {
+    abort_double_bar(structure, bar)
+  }
   if (call_name(bar) == "||" && structure == "us") {
     if (identical(getOption("rlmm.double_bar"), "diag")) {
       structure <- "diag"
     } else {
       effects <- split_effects(effects)
-      return(lapply(effects, function(e) list(effects = e, structure = "us", groups = groups)))
+      return(lapply(effects, function(e) {
+        list(effects = e, structure = "us", groups = groups)
+      }))
     }
   }
   list(list(effects = effects, structure = structure, groups = groups))
@@ -136,7 +199,8 @@ read_bar <- function(bar) {
 
 abort_two_structures <- function(bar) {
   abort_formula(
-    "A random-effects term must have one covariance structure.", x = paste0("It is ", tick(deparse_one(bar)), "."),
+    "A random-effects term must have one covariance structure.",
+    x = paste0("It is ", tick(deparse_one(bar)), "."),
     class = "rlmm_error_structure"
   )
 }
@@ -144,12 +208,22 @@ abort_two_structures <- function(bar) {
 abort_double_bar <- function(structure, bar) {
   single <- call("|", bar[[2L]], bar[[3L]])
   abort_formula(
-    paste0("A term in ", tick(paste0(structures[[structure]]$call, "()")), " can't have `||`."),
+    paste0(
+      "A term in ",
+      tick(paste0(structures[[structure]]$call, "()")),
+      " can't have `||`."
+    ),
     x = paste0(
-      "In ", tick(deparse_one(structured_call(structure, bar))), " the effects would be both correlated and not."
+      "In ",
+      tick(deparse_one(structured_call(structure, bar))),
+      " the effects would be both correlated and not."
     ),
     i = paste0(
-      "Write ", tick(deparse_one(structured_call(structure, single))), ", or ", tick(deparse_one(call("(", bar))), "."
+      "Write ",
+      tick(deparse_one(structured_call(structure, single))),
+      ", or ",
+      tick(deparse_one(call("(", bar))),
+      "."
     ),
     class = "rlmm_error_structure"
   )
@@ -160,7 +234,9 @@ split_effects <- function(effects) {
   terms <- stats::terms.formula(rlang::new_formula(NULL, effects))
   labels <- lapply(attr(terms, "term.labels"), str2lang)
   slopes <- lapply(labels, function(label) call("+", 0, label))
-  if (attr(terms, "intercept") == 1L) return(c(list(1), slopes))
+  if (attr(terms, "intercept") == 1L) {
+    return(c(list(1), slopes))
+  }
   if (length(slopes) == 0L) list(0) else slopes
 }
 
@@ -172,15 +248,25 @@ split_effects <- function(effects) {
 #' gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, `a + b` gives `a` and `b`.
 #' @noRd
 expand_group <- function(expr) {
-  if (is.symbol(expr)) return(list(new_group(list(expr))))
-  if (!is.call(expr)) return(list())
+  if (is.symbol(expr)) {
+    return(list(new_group(list(expr))))
+  }
+  if (!is.call(expr)) {
+    return(list())
+  }
   if (length(expr) == 3L) {
     op <- call_name(expr)
     if (op %in% c("+", ":", "&", "%in%", "*", "/")) {
-      return(expand_operator(op, expand_group(expr[[2L]]), expand_group(expr[[3L]])))
+      return(expand_operator(
+        op,
+        expand_group(expr[[2L]]),
+        expand_group(expr[[3L]])
+      ))
     }
   }
-  if (call_name(expr) == "(") return(expand_group(expr[[2L]]))
+  if (call_name(expr) == "(") {
+    return(expand_group(expr[[2L]]))
+  }
   list(new_group(list(expr)))
 }
 
@@ -189,7 +275,10 @@ expand_operator <- function(op, left, right) {
     op,
     `+` = c(left, right),
     `*` = c(left, right, cross_groups(left, right)),
-    `/` = c(cross_groups(list(merge_groups(left)), right, reversed = TRUE), left),
+    `/` = c(
+      cross_groups(list(merge_groups(left)), right, reversed = TRUE),
+      left
+    ),
     cross_groups(left, right)
   )
   groups[!duplicated(vapply(groups, `[[`, "", "name"))]
@@ -197,26 +286,46 @@ expand_operator <- function(op, left, right) {
 
 cross_groups <- function(left, right, reversed = FALSE) {
   out <- list()
-  for (l in left) for (r in right) {
-    atoms <- unique(c(as_written(l), as_written(r)))
-    out <- c(out, list(new_group(if (reversed) rev(atoms) else atoms, reversed)))
+  for (l in left) {
+    for (r in right) {
+      atoms <- unique(c(as_written(l), as_written(r)))
+      out <- c(
+        out,
+        list(new_group(if (reversed) rev(atoms) else atoms, reversed))
+      )
+    }
   }
   out
 }
 
 # The atoms from the outer to the inner, as in `a/b/c`, whose groupings are called "b:a" and "c:b:a".
-as_written <- function(group) if (group$reversed) rev(group$atoms) else group$atoms
+as_written <- function(group) {
+  if (group$reversed) rev(group$atoms) else group$atoms
+}
 
-merge_groups <- function(groups) new_group(unique(unlist(lapply(groups, as_written))))
+merge_groups <- function(groups) {
+  new_group(unique(unlist(lapply(groups, as_written))))
+}
 
 new_group <- function(atoms, reversed = FALSE) {
-  if (length(atoms) == 1L) return(list(atoms = atoms, name = deparse_one(atoms[[1L]]), reversed = FALSE))
-  name <- paste(vapply(atoms, deparse, "", backtick = TRUE, width.cutoff = 500L), collapse = ":")
+  if (length(atoms) == 1L) {
+    return(list(
+      atoms = atoms,
+      name = deparse_one(atoms[[1L]]),
+      reversed = FALSE
+    ))
+  }
+  name <- paste(
+    vapply(atoms, deparse, "", backtick = TRUE, width.cutoff = 500L),
+    collapse = ":"
+  )
   list(atoms = atoms, name = name, reversed = reversed)
 }
 
 deparse_one <- function(expr) {
-  if (is.symbol(expr)) return(as.character(expr))
+  if (is.symbol(expr)) {
+    return(as.character(expr))
+  }
   if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
 }
 
@@ -235,8 +344,25 @@ read_ampersand <- function(expr) {
     right <- read_ampersand(expr[[3L]])
     return(interact(left, right))
   }
-  if (op %in% c("(", "+", "-", "*", "/", ":", "^", "%in%", "|", "||", names(structure_calls))) {
-    for (i in seq_along(expr)[-1L]) expr[[i]] <- read_ampersand(expr[[i]])
+  if (
+    op %in%
+      c(
+        "(",
+        "+",
+        "-",
+        "*",
+        "/",
+        ":",
+        "^",
+        "%in%",
+        "|",
+        "||",
+        names(structure_calls)
+      )
+  ) {
+    for (i in seq_along(expr)[-1L]) {
+      expr[[i]] <- read_ampersand(expr[[i]])
+    }
   }
   expr
 }
@@ -256,29 +382,50 @@ interact <- function(left, right) {
 #' The formula itself, from what the user gave: text is parsed in the caller's environment
 #' @noRd
 read_formula <- function(formula, env) {
-  if (is.character(formula)) formula <- tryCatch(stats::as.formula(formula, env = env), error = function(e) formula)
-  if (!inherits(formula, "formula")) {
-    abort_rlmm(
-      c("`formula` must be a formula.", x = paste0("It is ", describe_type(formula), "."),
-        i = "For example `y ~ x + (1 | group)`."),
-      "rlmm_error_argument", arg = "formula"
+  if (is.character(formula)) {
+    formula <- tryCatch(
+      stats::as.formula(formula, env = env),
+      error = function(e) formula
     )
   }
-  if (length(formula) == 3L && !is.null(formula[[2L]])) return(formula)
+  if (!inherits(formula, "formula")) {
+    abort_rlmm(
+      c(
+        "`formula` must be a formula.",
+        x = paste0("It is ", describe_type(formula), "."),
+        i = "For example `y ~ x + (1 | group)`."
+      ),
+      "rlmm_error_argument",
+      arg = "formula"
+    )
+  }
+  if (length(formula) == 3L && !is.null(formula[[2L]])) {
+    return(formula)
+  }
   abort_rlmm(
-    c("`formula` must have a response on its left side.", x = paste0("It is ", tick(deparse_one(formula)), ".")),
+    c(
+      "`formula` must have a response on its left side.",
+      x = paste0("It is ", tick(deparse_one(formula)), ".")
+    ),
     "rlmm_error_formula"
   )
 }
 
-abort_formula <- function(..., class = NULL) abort_rlmm(c(...), c(class, "rlmm_error_formula"))
+abort_formula <- function(..., class = NULL) {
+  abort_rlmm(c(...), c(class, "rlmm_error_formula"))
+}
 
 abort_no_bars <- function(formula) {
   unknown <- unknown_structure(formula[[length(formula)]])
-  if (!is.null(unknown)) abort_structure(unknown)
+  if (!is.null(unknown)) {
+    abort_structure(unknown)
+  }
   abort_formula(
     "`formula` must have at least one random-effects term.",
-    x = paste(tick(deparse_one(formula)), "has no term of the form `(expr | group)`."),
+    x = paste(
+      tick(deparse_one(formula)),
+      "has no term of the form `(expr | group)`."
+    ),
     i = "Did you mean `lm()`, or is a term such as `(1 | group)` missing?",
     class = "rlmm_error_no_bars"
   )
@@ -287,7 +434,13 @@ abort_no_bars <- function(formula) {
 abort_bar_inside <- function(expr, op) {
   abort_formula(
     "A random-effects term can only be added to a formula.",
-    x = paste0("It stands inside ", tick(op), " in ", tick(deparse_one(expr)), "."),
+    x = paste0(
+      "It stands inside ",
+      tick(op),
+      " in ",
+      tick(deparse_one(expr)),
+      "."
+    ),
     i = "Put it in parentheses after a `+`, and a slope inside it: `(x | group)`."
   )
 }
@@ -302,7 +455,11 @@ abort_nested_bar <- function(bar) {
 
 abort_constant_group <- function(bar) {
   abort_formula(
-    paste0("The grouping factor of ", tick(paste0("(", deparse_one(bar), ")")), " must be a variable."),
+    paste0(
+      "The grouping factor of ",
+      tick(paste0("(", deparse_one(bar), ")")),
+      " must be a variable."
+    ),
     x = "It is a constant."
   )
 }

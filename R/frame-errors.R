@@ -7,13 +7,19 @@ call_frame_step <- function(expr, terms = NULL, data = NULL, bars = NULL) {
 }
 
 abort_frame <- function(cnd, terms, data, bars) {
-  if (inherits(cnd, "rlmm_error")) rlang::cnd_signal(cnd)
+  if (inherits(cnd, "rlmm_error")) {
+    rlang::cnd_signal(cnd)
+  }
   if (!is.null(terms)) {
     abort_if_unknown(terms, data, bars)
     abort_if_structure(terms)
     abort_if_lengths_differ(terms, data)
   }
-  abort_rlmm("Can't evaluate the variables of `formula`.", "rlmm_error_variable", parent = cnd)
+  abort_rlmm(
+    "Can't evaluate the variables of `formula`.",
+    "rlmm_error_variable",
+    parent = cnd
+  )
 }
 
 abort_if_unknown <- function(terms, data, bars) {
@@ -29,13 +35,21 @@ abort_if_unknown <- function(terms, data, bars) {
 abort_if_structure <- function(terms) {
   for (variable in as.list(attr(terms, "variables"))[-1L]) {
     name <- unknown_structure(variable)
-    if (!is.null(name) && !exists(name, environment(terms), mode = "function")) abort_structure(name)
+    if (
+      !is.null(name) && !exists(name, environment(terms), mode = "function")
+    ) {
+      abort_structure(name)
+    }
   }
 }
 
 is_known <- function(name, data, env) {
-  if (is.environment(data)) env <- data
-  if (!is.environment(data) && name %in% names(data)) return(!is.null(data[[name]]))
+  if (is.environment(data)) {
+    env <- data
+  }
+  if (!is.environment(data) && name %in% names(data)) {
+    return(!is.null(data[[name]]))
+  }
   value <- get0(name, envir = env)
   !is.null(value) && !is.function(value)
 }
@@ -44,17 +58,33 @@ abort_unknown <- function(name, data, bars = NULL) {
   known <- if (is.environment(data)) ls(data) else names(data)
   in_data <- length(known) > 0L
   abort_rlmm(
-    c(paste0("Can't find ", unknown_role(name, bars), if (in_data) " in `data`."  else " where it was written."),
-      x = paste0(if (in_data) "Column " else "Variable ", tick(name), " doesn't exist."),
-      did_you_mean(name, known)),
-    "rlmm_error_variable", variable = name
+    c(
+      paste0(
+        "Can't find ",
+        unknown_role(name, bars),
+        if (in_data) " in `data`." else " where it was written."
+      ),
+      x = paste0(
+        if (in_data) "Column " else "Variable ",
+        tick(name),
+        " doesn't exist."
+      ),
+      did_you_mean(name, known)
+    ),
+    "rlmm_error_variable",
+    variable = name
   )
 }
 
 unknown_role <- function(name, bars) {
-  for (bar in bars) for (group in bar$groups) {
-    if (name %in% unlist(lapply(group$atoms, all.vars))) {
-      return(paste0("the grouping factor of ", tick(paste0("(", bar_label(bar, group), ")"))))
+  for (bar in bars) {
+    for (group in bar$groups) {
+      if (name %in% unlist(lapply(group$atoms, all.vars))) {
+        return(paste0(
+          "the grouping factor of ",
+          tick(paste0("(", bar_label(bar, group), ")"))
+        ))
+      }
     }
   }
   "a variable of `formula`"
@@ -62,14 +92,24 @@ unknown_role <- function(name, bars) {
 
 abort_if_lengths_differ <- function(terms, data) {
   variables <- as.list(attr(terms, "variables"))[-1L]
-  sizes <- vapply(variables, function(v) {
-    tryCatch(NROW(eval(v, data, environment(terms))), error = function(cnd) NA_integer_)
-  }, 1L)
-  if (anyNA(sizes) || length(unique(sizes)) <= 1L) return(invisible())
+  sizes <- vapply(
+    variables,
+    function(v) {
+      tryCatch(NROW(eval(v, data, environment(terms))), error = function(cnd) {
+        NA_integer_
+      })
+    },
+    1L
+  )
+  if (anyNA(sizes) || length(unique(sizes)) <= 1L) {
+    return(invisible())
+  }
   names <- vapply(variables, deparse_one, "")
   abort_rlmm(
-    c("The variables of `formula` must all have the same length.",
-      x = paste0(enumerate(paste0(tick(names), " has ", sizes)), ".")),
+    c(
+      "The variables of `formula` must all have the same length.",
+      x = paste0(enumerate(paste0(tick(names), " has ", sizes)), ".")
+    ),
     "rlmm_error_variable"
   )
 }
@@ -80,16 +120,26 @@ call_design_step <- function(expr, frame) {
   tryCatch(expr, error = function(cnd) {
     for (name in names(frame)) {
       x <- frame[[name]]
-      if ((is.factor(x) || is.character(x)) && length(unique(x)) < 2L) abort_one_value(name, x)
+      if ((is.factor(x) || is.character(x)) && length(unique(x)) < 2L) {
+        abort_one_value(name, x)
+      }
     }
-    abort_rlmm("Can't build the columns of the model.", "rlmm_error_design", parent = cnd)
+    abort_rlmm(
+      "Can't build the columns of the model.",
+      "rlmm_error_design",
+      parent = cnd
+    )
   })
 }
 
 abort_one_value <- function(name, x) {
   abort_rlmm(
-    c(paste0("The factor ", tick(name), " must have at least 2 levels."),
-      x = paste0("Its one level is \"", x[1L], "\"."), i = "Leave it out of the formula?"),
-    "rlmm_error_one_value", variable = name
+    c(
+      paste0("The factor ", tick(name), " must have at least 2 levels."),
+      x = paste0("Its one level is \"", x[1L], "\"."),
+      i = "Leave it out of the formula?"
+    ),
+    "rlmm_error_one_value",
+    variable = name
   )
 }

@@ -114,7 +114,9 @@ condVar.default <- function(object, ...) abort_no_method("condVar", object)
 #' Only if lme4 has a method for it: without one, dispatch might come back to our default method, and never end.
 #' @noRd
 hand_on <- function(generic, object, ...) {
-  if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) abort_no_method(generic, object)
+  if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) {
+    abort_no_method(generic, object)
+  }
   getExportedValue("lme4", generic)(object, ...)
 }
 
@@ -122,7 +124,14 @@ has_lme4_method <- function(generic, object) {
   if (inherits(object, "merMod")) {
     return(TRUE)
   }
-  find_method <- \(class) utils::getS3method(generic, class, optional = TRUE, envir = asNamespace("lme4"))
+  find_method <- \(class) {
+    utils::getS3method(
+      generic,
+      class,
+      optional = TRUE,
+      envir = asNamespace("lme4")
+    )
+  }
   !all(vapply(class(object), \(class) is.null(find_method(class)), NA))
 }
 
@@ -131,7 +140,9 @@ abort_no_method <- function(generic, object) {
     c(
       paste0("`", generic, "()` needs a fitted mixed model."),
       x = paste0("It was given ", describe_type(object), "."),
-      i = if (!isNamespaceLoaded("lme4")) "If it is a fit of lme4, load that package first."
+      i = if (!isNamespaceLoaded("lme4")) {
+        "If it is a fit of lme4, load that package first."
+      }
     ),
     "rlmm_error_no_method"
   )
@@ -161,7 +172,10 @@ isNLMM.rlmm <- function(x, ...) FALSE
 ngrps.rlmm <- function(object, ...) {
   groups <- term_groups(object)
   first <- !duplicated(groups)
-  stats::setNames(vapply(object$random[first], \(term) length(term$levels), 1L), groups[first])
+  stats::setNames(
+    vapply(object$random[first], \(term) length(term$levels), 1L),
+    groups[first]
+  )
 }
 
 #' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be
@@ -173,7 +187,11 @@ ngrps.rlmm <- function(object, ...) {
     return(getME.rlmm(object, "devcomp"))
   }
   abort_rlmm(
-    c(paste0("A fit of rlmm has no slot ", tick(name), "."), i = "It is a list: see `getME()` for its parts."),
-    "rlmm_error_unknown_part", name = name
+    c(
+      paste0("A fit of rlmm has no slot ", tick(name), "."),
+      i = "It is a list: see `getME()` for its parts."
+    ),
+    "rlmm_error_unknown_part",
+    name = name
   )
 }

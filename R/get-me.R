@@ -35,10 +35,16 @@
 #' @rawNamespace S3method(lme4::getME, rlmm)
 getME.rlmm <- function(object, name, ...) {
   known <- names(fit_parts)
-  if (missing(name) || !is.character(name)) name <- ""
-  if (identical(name, "ALL")) name <- known
+  if (missing(name) || !is.character(name)) {
+    name <- ""
+  }
+  if (identical(name, "ALL")) {
+    name <- known
+  }
   unknown <- setdiff(name, known)
-  if (length(unknown) > 0) abort_unknown_part(unknown[1], known)
+  if (length(unknown) > 0) {
+    abort_unknown_part(unknown[1], known)
+  }
   if (length(name) == 1) {
     return(fit_parts[[name]](object))
   }
@@ -49,11 +55,18 @@ abort_unknown_part <- function(name, known) {
   abort_rlmm(
     c(
       "`name` must name parts of the fit.",
-      x = if (nzchar(name)) paste0("There is no ", dQuote(name, FALSE), ".") else "No name was given.",
-      if (nzchar(name)) did_you_mean(name, known, quote = \(x) dQuote(x, FALSE)),
+      x = if (nzchar(name)) {
+        paste0("There is no ", dQuote(name, FALSE), ".")
+      } else {
+        "No name was given."
+      },
+      if (nzchar(name)) {
+        did_you_mean(name, known, quote = \(x) dQuote(x, FALSE))
+      },
       i = "See `?rlmm::getME.rlmm` for the names."
     ),
-    "rlmm_error_unknown_part", name = name
+    "rlmm_error_unknown_part",
+    name = name
   )
 }
 
@@ -64,12 +77,21 @@ fit_parts <- list(
   Z = \(fit) random_matrix(fit),
   Zt = \(fit) sparse_zt(fit),
   Ztlist = \(fit) zt_by_effect(fit),
-  mmList = \(fit) stats::setNames(lapply(term_designs(fit), `[[`, "z"), re_labels(fit)),
+  mmList = \(fit) {
+    stats::setNames(lapply(term_designs(fit), `[[`, "z"), re_labels(fit))
+  },
   Lambda = \(fit) lambda_matrix(fit),
   Lambdat = \(fit) sparse_lambdat(fit),
   Lind = \(fit) as.integer(lambdat_pattern(fit)@x),
-  Tlist = \(fit) stats::setNames(lapply(lambda_templates(fit), unname), term_groups(fit)),
-  ST = \(fit) stats::setNames(lapply(lambda_templates(fit), template_st), term_groups(fit)),
+  Tlist = \(fit) {
+    stats::setNames(lapply(lambda_templates(fit), unname), term_groups(fit))
+  },
+  ST = \(fit) {
+    stats::setNames(
+      lapply(lambda_templates(fit), template_st),
+      term_groups(fit)
+    )
+  },
   A = \(fit) lambdat_zt(fit),
   L = \(fit) sparse_factor(fit)$l,
   RX = \(fit) named_rx(fit),
@@ -84,7 +106,9 @@ fit_parts <- list(
   beta = \(fit) unname(fit$beta),
   theta = \(fit) named_theta(fit, fit$theta),
   par = \(fit) named_theta(fit, fit$theta),
-  devarg = \(fit) stats::setNames(fit$parameters %||% fit$theta, parameter_names(fit)),
+  devarg = \(fit) {
+    stats::setNames(fit$parameters %||% fit$theta, parameter_names(fit))
+  },
   lower = \(fit) named_theta(fit, theta_lower(fit$random)),
   sigma = \(fit) fit$sigma,
   # lme4: sizes
@@ -102,23 +126,48 @@ fit_parts <- list(
   m_i = \(fit) stats::setNames(theta_per_term(fit), re_labels(fit)),
   l_i = \(fit) ngrps.rlmm(fit),
   Gp = \(fit) cumsum(c(0L, effects_per_term(fit))),
-  Tp = \(fit) stats::setNames(cumsum(c(0L, theta_per_term(fit))), c("beg__", term_groups(fit))),
+  Tp = \(fit) {
+    stats::setNames(
+      cumsum(c(0L, theta_per_term(fit))),
+      c("beg__", term_groups(fit))
+    )
+  },
   REML = \(fit) if (isREML.rlmm(fit)) n_free_beta(fit) else 0L,
   is_REML = \(fit) isREML.rlmm(fit),
   # lme4: others
   flist = \(fit) factor_list(fit),
-  cnms = \(fit) stats::setNames(lapply(fit$random, `[[`, "columns"), term_groups(fit)),
+  cnms = \(fit) {
+    stats::setNames(lapply(fit$random, `[[`, "columns"), term_groups(fit))
+  },
   devcomp = \(fit) list(cmp = deviance_components(fit), dims = dimensions(fit)),
   devfun = \(fit) as.function(fit),
-  glmer.nb.theta = \(fit) if (identical(fit$glmm$family, "negative.binomial")) fit$glmm$shape else NA_real_,
+  glmer.nb.theta = \(fit) {
+    if (identical(fit$glmm$family, "negative.binomial")) {
+      fit$glmm$shape
+    } else {
+      NA_real_
+    }
+  },
   # MixedModels.jl
   formula = \(fit) fit$formula,
   reterms = \(fit) stats::setNames(fit$random, re_labels(fit)),
-  feterm = \(fit) c(list(x = stats::model.matrix(fit), rank = length(fit$beta)), fit$fixed[c("names", "dropped")]),
+  feterm = \(fit) {
+    c(
+      list(x = stats::model.matrix(fit), rank = length(fit$beta)),
+      fit$fixed[c("names", "dropped")]
+    )
+  },
   Xymat = \(fit) cbind(stats::model.matrix(fit), y = model_response(fit)),
   sqrtwts = \(fit) sqrt(as.double(fit_response(fit)$weights)),
   parmap = \(fit) parameter_map(fit),
-  dims = \(fit) c(n = n_rows(fit), p = length(fit$beta), q = sum(effects_per_term(fit)), k = length(fit$random)),
+  dims = \(fit) {
+    c(
+      n = n_rows(fit),
+      p = length(fit$beta),
+      q = sum(effects_per_term(fit)),
+      k = length(fit$random)
+    )
+  },
   A_blocks = \(fit) product_blocks(fit),
   L_blocks = \(fit) factor_blocks(fit),
   optsum = \(fit) opt_summary(fit),
@@ -131,30 +180,44 @@ fit_parts <- list(
   corr = \(fit) correlation_matrix(vcov.rlmm(fit)),
   vcov = \(fit) vcov.rlmm(fit),
   PCA = \(fit) rePCA.rlmm(fit, corr = TRUE),
-  rePCA = \(fit) lapply(rePCA.rlmm(fit, corr = TRUE), \(pca) cumsum(pca$sdev^2) / sum(pca$sdev^2)),
+  rePCA = \(fit) {
+    lapply(rePCA.rlmm(fit, corr = TRUE), \(pca) {
+      cumsum(pca$sdev^2) / sum(pca$sdev^2)
+    })
+  },
   objective = \(fit) fit$dev$objective,
   pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit)))
 )
 
 # Of a fit without its data only the observations of positive weight are known.
-n_rows <- function(fit) if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
+n_rows <- function(fit) {
+  if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
+}
 
 re_labels <- function(fit) vapply(fit$random, \(term) term$label, "")
 
 effects_per_term <- function(fit) n_columns(fit) * n_levels(fit)
 
-theta_per_term <- function(fit) vapply(fit$random, \(term) length(term$theta), 1L)
+theta_per_term <- function(fit) {
+  vapply(fit$random, \(term) length(term$theta), 1L)
+}
 
-named_theta <- function(fit, theta) stats::setNames(theta, theta_names(fit$random))
+named_theta <- function(fit, theta) {
+  stats::setNames(theta, theta_names(fit$random))
+}
 
 # One long vector in the order of Z's columns.
 stack_modes <- function(modes) unlist(lapply(modes, t), use.names = FALSE)
 
 zt_by_effect <- function(fit) {
-  blocks <- Map(function(design, term) {
-    rows <- lapply(seq_along(term$columns), \(j) zt_block(design, term, j))
-    stats::setNames(rows, paste0(term$group, ".", term$columns))
-  }, term_designs(fit), fit$random)
+  blocks <- Map(
+    function(design, term) {
+      rows <- lapply(seq_along(term$columns), \(j) zt_block(design, term, j))
+      stats::setNames(rows, paste0(term$group, ".", term$columns))
+    },
+    term_designs(fit),
+    fit$random
+  )
   unlist(unname(blocks), recursive = FALSE)
 }
 
@@ -182,9 +245,16 @@ factor_list <- function(fit) {
   groups <- term_groups(fit)
   core_terms <- fit_terms(fit)
   factors <- lapply(fit$random[!duplicated(groups)], \(term) {
-    structure(core_terms[[term$core_term]]$refs, levels = term$levels, class = "factor")
+    structure(
+      core_terms[[term$core_term]]$refs,
+      levels = term$levels,
+      class = "factor"
+    )
   })
-  structure(stats::setNames(factors, unique(groups)), assign = match(groups, unique(groups)))
+  structure(
+    stats::setNames(factors, unique(groups)),
+    assign = match(groups, unique(groups))
+  )
 }
 
 deviance_components <- function(fit) {
@@ -192,10 +262,16 @@ deviance_components <- function(fit) {
   p <- n_free_beta(fit)
   reml <- isREML.rlmm(fit)
   c(
-    ldL2 = dev$log_det_re, ldRX2 = dev$log_det_fe, wrss = dev$wrss, ussq = dev$ussq, pwrss = dev$pwrss,
+    ldL2 = dev$log_det_re,
+    ldRX2 = dev$log_det_fe,
+    wrss = dev$wrss,
+    ussq = dev$ussq,
+    pwrss = dev$pwrss,
     drsum = dev$deviance %||% NA,
-    REML = if (reml) dev$objective else NA, dev = if (reml) NA else dev$objective,
-    sigmaML = sqrt(dev$pwrss / dev$n_eff), sigmaREML = sqrt(dev$pwrss / (dev$n_eff - p))
+    REML = if (reml) dev$objective else NA,
+    dev = if (reml) NA else dev$objective,
+    sigmaML = sqrt(dev$pwrss / dev$n_eff),
+    sigmaREML = sqrt(dev$pwrss / (dev$n_eff - p))
   )
 }
 
@@ -203,9 +279,18 @@ dimensions <- function(fit) {
   n <- n_rows(fit)
   p <- n_free_beta(fit)
   c(
-    N = n, n = n, p = p, nmp = n - p, q = sum(effects_per_term(fit)), nth = length(fit$theta),
-    useSc = as.integer(has_scale(fit)), reTrms = length(fit$random), spFe = 0L,
-    REML = if (isREML.rlmm(fit)) p else 0L, GLMM = as.integer(is_glmm(fit)), NLMM = 0L,
+    N = n,
+    n = n,
+    p = p,
+    nmp = n - p,
+    q = sum(effects_per_term(fit)),
+    nth = length(fit$theta),
+    useSc = as.integer(has_scale(fit)),
+    reTrms = length(fit$random),
+    spFe = 0L,
+    REML = if (isREML.rlmm(fit)) p else 0L,
+    GLMM = as.integer(is_glmm(fit)),
+    NLMM = 0L,
     npar = length(fit$theta)
   )
 }
@@ -213,8 +298,14 @@ dimensions <- function(fit) {
 #' Of the arguments of the objective
 #' @noRd
 parameter_names <- function(fit) {
-  shape <- if (is_glmm(fit) && estimates_shape(fit$glmm)) if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
-  c(theta_names(fit$random), if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta), shape)
+  shape <- if (is_glmm(fit) && estimates_shape(fit$glmm)) {
+    if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
+  }
+  c(
+    theta_names(fit$random),
+    if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta),
+    shape
+  )
 }
 
 parameter_map <- function(fit) {
@@ -234,5 +325,8 @@ unclass_components <- function(fit) {
 
 sigma_rho <- function(component) {
   correlation <- attr(component, "correlation")
-  list(sigma = attr(component, "stddev"), rho = correlation[lower.tri(correlation)])
+  list(
+    sigma = attr(component, "stddev"),
+    rho = correlation[lower.tri(correlation)]
+  )
 }

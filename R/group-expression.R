@@ -7,7 +7,9 @@
 #' @return A list: `expr`, and `row_wise`, `FALSE` if it still gives a row another level in other company.
 #' @noRd
 group_expression <- function(atoms, data, env) {
-  if (length(atoms) == 1L && is.symbol(atoms[[1L]])) return(list(expr = atoms[[1L]], row_wise = TRUE))
+  if (length(atoms) == 1L && is.symbol(atoms[[1L]])) {
+    return(list(expr = atoms[[1L]], row_wise = TRUE))
+  }
   frozen <- lapply(atoms, freeze_atom, data = data, env = env)
   list(
     expr = Reduce(function(a, b) call(":", a, b), lapply(frozen, `[[`, "expr")),
@@ -16,7 +18,9 @@ group_expression <- function(atoms, data, env) {
 }
 
 freeze_atom <- function(atom, data, env) {
-  if (is.symbol(atom)) return(list(expr = atom, row_wise = TRUE))
+  if (is.symbol(atom)) {
+    return(list(expr = atom, row_wise = TRUE))
+  }
   value <- eval(atom, data, env)
   expr <- stats::makepredictcall(value, freeze(atom, NROW(value), data, env))
   list(expr = expr, row_wise = is_row_wise(expr, value, data, env))
@@ -24,9 +28,13 @@ freeze_atom <- function(atom, data, env) {
 
 # Arguments that don't have one value per row are constants of the fit.
 freeze <- function(expr, n, data, env) {
-  if (call_name(expr) %in% c("$", "@", "::", ":::", "~", "function")) return(expr)
+  if (call_name(expr) %in% c("$", "@", "::", ":::", "~", "function")) {
+    return(expr)
+  }
   for (i in seq_along(expr)[-1L]) {
-    if (identical(expr[[i]], quote(expr = )) || !is.language(expr[[i]])) next
+    if (identical(expr[[i]], quote(expr = )) || !is.language(expr[[i]])) {
+      next
+    }
     argument <- expr[[i]]
     value <- tryCatch(eval(argument, data, env), error = function(cnd) NULL)
     if (is.atomic(value) && !is.null(value) && NROW(value) != n) {
@@ -42,20 +50,35 @@ freeze <- function(expr, n, data, env) {
 
 # Other data may hold fewer levels, or text. Levels that the fit didn't see come after its own.
 freeze_levels <- function(name, value) {
-  if (anyNA(levels(value))) return(name)
-  call("factor", name, levels = call("union", levels(value), name), ordered = is.ordered(value))
+  if (anyNA(levels(value))) {
+    return(name)
+  }
+  call(
+    "factor",
+    name,
+    levels = call("union", levels(value), name),
+    ordered = is.ordered(value)
+  )
 }
 
 # Does a row by itself get the level that it has among all? Ten of them are tried.
 is_row_wise <- function(expr, value, data, env) {
   n <- NROW(value)
-  if (length(dim(value)) > 1L) return(TRUE)
+  if (length(dim(value)) > 1L) {
+    return(TRUE)
+  }
   variables <- lapply(rlang::set_names(all.vars(expr)), function(name) {
     tryCatch(eval(as.name(name), data, env), error = function(cnd) NULL)
   })
   for (row in unique(round(seq(1, n, length.out = 10)))) {
     alone <- lapply(variables, function(x) {
-      if (NROW(x) != n) x else if (is.null(dim(x))) x[row] else x[row, , drop = FALSE]
+      if (NROW(x) != n) {
+        x
+      } else if (is.null(dim(x))) {
+        x[row]
+      } else {
+        x[row, , drop = FALSE]
+      }
     })
     level <- tryCatch(eval(expr, alone, env), error = function(cnd) NULL)
     if (!identical(as.character(level), as.character(value[row]))) return(FALSE)
@@ -63,15 +86,21 @@ is_row_wise <- function(expr, value, data, env) {
   TRUE
 }
 
-is_cut <- function(expr) identical(expr[[1L]], quote(cut)) || identical(expr[[1L]], quote(base::cut))
+is_cut <- function(expr) {
+  identical(expr[[1L]], quote(cut)) || identical(expr[[1L]], quote(base::cut))
+}
 
 # `cut()` places a given number of breaks by the range of its x.
 freeze_cut <- function(expr, data, env) {
   matched <- match.call(cut.default, expr)
   breaks <- matched$breaks
-  if (!is.numeric(breaks) || length(breaks) != 1L) return(expr)
+  if (!is.numeric(breaks) || length(breaks) != 1L) {
+    return(expr)
+  }
   x <- eval(matched$x, data, env)
-  if (!is.numeric(x) || is.object(x)) return(expr)
+  if (!is.numeric(x) || is.object(x)) {
+    return(expr)
+  }
   matched$breaks <- equal_breaks(range(x, na.rm = TRUE), as.integer(breaks))
   matched
 }
@@ -81,7 +110,11 @@ equal_breaks <- function(range, n) {
   width <- diff(range)
   if (width == 0) {
     width <- abs(range[1L])
-    return(seq(range[1L] - width / 1000, range[2L] + width / 1000, length.out = n + 1L))
+    return(seq(
+      range[1L] - width / 1000,
+      range[2L] + width / 1000,
+      length.out = n + 1L
+    ))
   }
   breaks <- seq(range[1L], range[2L], length.out = n + 1L)
   breaks[c(1L, n + 1L)] <- c(range[1L] - width / 1000, range[2L] + width / 1000)

@@ -6,10 +6,16 @@
 #' @noRd
 known_sigma <- function(sigma, control) {
   held <- control$fixed$sigma
-  if (is.null(held) || is.null(sigma) || held == sigma) return(sigma %||% held)
+  if (is.null(held) || is.null(sigma) || held == sigma) {
+    return(sigma %||% held)
+  }
   abort_rlmm(
-    c("`sigma` and `fixed$sigma` must not differ.", x = paste0("They are ", format(sigma), " and ", format(held), ".")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
+    c(
+      "`sigma` and `fixed$sigma` must not differ.",
+      x = paste0("They are ", format(sigma), " and ", format(held), ".")
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed"
   )
 }
 
@@ -21,21 +27,36 @@ known_sigma <- function(sigma, control) {
 held_beta <- function(control, fixed) {
   held <- control$fixed$beta
   unknown <- setdiff(names(held), fixed$names)
-  if (length(unknown) > 0L) abort_held_beta(unknown[1L], fixed)
+  if (length(unknown) > 0L) {
+    abort_held_beta(unknown[1L], fixed)
+  }
   if (!is.null(held)) stats::setNames(as.double(held), names(held))
 }
 
 abort_held_beta <- function(name, fixed) {
   abort_rlmm(
-    c("`fixed$beta` must name coefficients of the model.",
+    c(
+      "`fixed$beta` must name coefficients of the model.",
       x = if (name %in% fixed$dropped) {
-        paste0(dQuote(name, FALSE), " was dropped: its column depends linearly on the others.")
+        paste0(
+          dQuote(name, FALSE),
+          " was dropped: its column depends linearly on the others."
+        )
       } else {
         paste0("There is no ", dQuote(name, FALSE), ".")
       },
       i = if (length(fixed$names) == 0L) "It has none.",
-      i = if (length(fixed$names) > 0L) paste0("They are ", enumerate(dQuote(fixed$names, FALSE), max = 10L), ".")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
+      i = if (length(fixed$names) > 0L) {
+        paste0(
+          "They are ",
+          enumerate(dQuote(fixed$names, FALSE), max = 10L),
+          "."
+        )
+      }
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed",
+    name = name
   )
 }
 
@@ -53,21 +74,36 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$fixed$held)
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
   fixed <- control$fixed
-  out <- list(index = integer(), value = double(), absolute = integer(), absolute_value = double())
+  out <- list(
+    index = integer(),
+    value = double(),
+    absolute = integer(),
+    absolute_value = double()
+  )
   if (length(fixed$theta) > 0L) {
     out$index <- match(names(fixed$theta), theta_names(random))
-    if (anyNA(out$index)) abort_fixed_name(names(fixed$theta)[is.na(out$index)][1L], theta_names(random))
+    if (anyNA(out$index)) {
+      abort_fixed_name(
+        names(fixed$theta)[is.na(out$index)][1L],
+        theta_names(random)
+      )
+    }
     out$value <- as.double(fixed$theta)
     check_range(fixed$theta, out$index, random)
   }
   for (name in names(fixed$cov)) {
     entry <- random[[find_term(name, random)]]
-    if (any(entry$theta %in% c(out$index, out$absolute))) abort_held_twice(entry)
+    if (any(entry$theta %in% c(out$index, out$absolute))) {
+      abort_held_twice(entry)
+    }
     theta <- covariance_theta(entry, fixed$cov[[name]])
     # A correlation doesn't depend on the scale.
     is_relative <- !is.null(sigma) | !is_scale(entry)
     out$index <- c(out$index, entry$theta[is_relative])
-    out$value <- c(out$value, ifelse(is_scale(entry), theta / (sigma %||% 1), theta)[is_relative])
+    out$value <- c(
+      out$value,
+      ifelse(is_scale(entry), theta / (sigma %||% 1), theta)[is_relative]
+    )
     out$absolute <- c(out$absolute, entry$theta[!is_relative])
     out$absolute_value <- c(out$absolute_value, theta[!is_relative])
   }
@@ -77,7 +113,9 @@ held_theta <- function(control, random, sigma = NULL) {
 check_range <- function(theta, index, random) {
   range <- do.call(rbind, lapply(random, theta_range))[index, , drop = FALSE]
   outside <- which(theta < range[, "lower"] | theta > range[, "upper"])
-  if (length(outside) > 0L) abort_fixed_value(theta[outside[1L]], range[outside[1L], ])
+  if (length(outside) > 0L) {
+    abort_fixed_value(theta[outside[1L]], range[outside[1L], ])
+  }
 }
 
 #' The term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the group if it has one term
@@ -85,20 +123,35 @@ check_range <- function(theta, index, random) {
 find_term <- function(name, random) {
   labels <- vapply(random, `[[`, "", "label")
   at <- which(plain_label(labels) == plain_label(name))
-  if (length(at) == 0L) at <- which(vapply(random, `[[`, "", "group") == name)
-  if (length(at) == 1L) return(at)
+  if (length(at) == 0L) {
+    at <- which(vapply(random, `[[`, "", "group") == name)
+  }
+  if (length(at) == 1L) {
+    return(at)
+  }
   abort_rlmm(
-    c("`fixed$cov` must name terms of the model.",
-      x = paste0(dQuote(name, FALSE), if (length(at) == 0L) " is none." else " stands for several."),
-      i = paste0("They are ", enumerate(dQuote(labels, FALSE), max = 10L), ".")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
+    c(
+      "`fixed$cov` must name terms of the model.",
+      x = paste0(
+        dQuote(name, FALSE),
+        if (length(at) == 0L) " is none." else " stands for several."
+      ),
+      i = paste0("They are ", enumerate(dQuote(labels, FALSE), max = 10L), ".")
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed",
+    name = name
   )
 }
 
 # Without spaces, the function around the bar, and an intercept.
 plain_label <- function(x) {
   x <- gsub("[[:space:]]", "", x)
-  around <- paste0("^(", paste(names(structure_calls), collapse = "|"), "|)\\((.*)\\)$")
+  around <- paste0(
+    "^(",
+    paste(names(structure_calls), collapse = "|"),
+    "|)\\((.*)\\)$"
+  )
   x <- sub(",(hom=)?(TRUE|FALSE)$", "", sub(around, "\\2", x))
   sub("^1[+](?=.*[|])", "", x, perl = TRUE)
 }
@@ -107,10 +160,20 @@ plain_label <- function(x) {
 #' @noRd
 covariance_theta <- function(entry, covariance) {
   k <- length(entry$columns)
-  if (length(covariance) == 1L && k == 1L) covariance <- matrix(covariance)
+  if (length(covariance) == 1L && k == 1L) {
+    covariance <- matrix(covariance)
+  }
   if (!is.matrix(covariance) || any(dim(covariance) != k)) {
-    found <- if (is.matrix(covariance)) paste(dim(covariance), collapse = " x ") else describe_type(covariance)
-    abort_covariance(entry, paste0("must be a matrix of ", k, " x ", k, " numbers."), found)
+    found <- if (is.matrix(covariance)) {
+      paste(dim(covariance), collapse = " x ")
+    } else {
+      describe_type(covariance)
+    }
+    abort_covariance(
+      entry,
+      paste0("must be a matrix of ", k, " x ", k, " numbers."),
+      found
+    )
   }
   if (!all(is.finite(covariance))) {
     found <- format(covariance[!is.finite(covariance)][1L])
@@ -119,63 +182,146 @@ covariance_theta <- function(entry, covariance) {
   covariance <- unname(covariance)
   size <- max(abs(covariance))
   if (!isSymmetric(covariance)) {
-    abort_covariance(entry, "must be symmetric.", describe_asymmetry(covariance))
+    abort_covariance(
+      entry,
+      "must be symmetric.",
+      describe_asymmetry(covariance)
+    )
   }
-  smallest <- if (size > 0) min(eigen(covariance, symmetric = TRUE, only.values = TRUE)$values) else 0
+  smallest <- if (size > 0) {
+    min(eigen(covariance, symmetric = TRUE, only.values = TRUE)$values)
+  } else {
+    0
+  }
   if (smallest < -1e-10 * size) {
-    found <- if (k == 1L) format(smallest) else paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
-    abort_covariance(entry, if (k == 1L) "must not be negative." else "must be positive semi-definite.", found)
+    found <- if (k == 1L) {
+      format(smallest)
+    } else {
+      paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
+    }
+    abort_covariance(
+      entry,
+      if (k == 1L) {
+        "must not be negative."
+      } else {
+        "must be positive semi-definite."
+      },
+      found
+    )
   }
   theta <- structured_theta(entry, covariance)
-  found <- tcrossprod(lambda_block(entry, replace(numeric(max(entry$theta)), entry$theta, theta)))
+  found <- tcrossprod(lambda_block(
+    entry,
+    replace(numeric(max(entry$theta)), entry$theta, theta)
+  ))
   if (max(abs(found - covariance)) > 1e-7 * size) {
-    written <- deparse_one(structured_call(entry$structure, quote(effects | group)))
-    found <- paste("a matrix of another structure; the nearest has", describe_difference(covariance, found))
-    abort_covariance(entry, paste0("must have the structure of the term, ", tick(written), "."), found)
+    written <- deparse_one(structured_call(
+      entry$structure,
+      quote(effects | group)
+    ))
+    found <- paste(
+      "a matrix of another structure; the nearest has",
+      describe_difference(covariance, found)
+    )
+    abort_covariance(
+      entry,
+      paste0("must have the structure of the term, ", tick(written), "."),
+      found
+    )
   }
   theta
 }
 
 describe_asymmetry <- function(matrix) {
   at <- arrayInd(which.max(abs(matrix - t(matrix))), dim(matrix))
-  paste("a matrix with", format(matrix[at]), "and", format(matrix[at[, 2:1, drop = FALSE]]), "on its two sides")
+  paste(
+    "a matrix with",
+    format(matrix[at]),
+    "and",
+    format(matrix[at[, 2:1, drop = FALSE]]),
+    "on its two sides"
+  )
 }
 
 describe_difference <- function(given, nearest) {
   at <- arrayInd(which.max(abs(given - nearest)), dim(given))
-  paste0(format(nearest[at]), " for ", format(given[at]), " at [", at[1L], ", ", at[2L], "]")
+  paste0(
+    format(nearest[at]),
+    " for ",
+    format(given[at]),
+    " at [",
+    at[1L],
+    ", ",
+    at[2L],
+    "]"
+  )
 }
 
 abort_covariance <- function(entry, problem, found) {
   abort_rlmm(
-    c(paste0("The covariance of ", tick(term_text(entry)), " in `fixed$cov` ", problem),
-      x = paste0("It is ", found, ".")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", term = entry$label
+    c(
+      paste0(
+        "The covariance of ",
+        tick(term_text(entry)),
+        " in `fixed$cov` ",
+        problem
+      ),
+      x = paste0("It is ", found, ".")
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed",
+    term = entry$label
   )
 }
 
 abort_held_twice <- function(entry) {
   abort_rlmm(
-    c("`fixed` must hold each parameter once.",
-      x = paste0("The covariance of ", tick(term_text(entry)), " is held twice, or elements of its theta too.")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
+    c(
+      "`fixed` must hold each parameter once.",
+      x = paste0(
+        "The covariance of ",
+        tick(term_text(entry)),
+        " is held twice, or elements of its theta too."
+      )
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed"
   )
 }
 
 abort_fixed_name <- function(name, known) {
   abort_rlmm(
-    c("`fixed` must name parameters of the model.", x = paste0("There is no ", dQuote(name, FALSE), "."),
-      i = paste0("They are ", enumerate(dQuote(known, FALSE), max = 10L), ".")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed", name = name
+    c(
+      "`fixed` must name parameters of the model.",
+      x = paste0("There is no ", dQuote(name, FALSE), "."),
+      i = paste0("They are ", enumerate(dQuote(known, FALSE), max = 10L), ".")
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed",
+    name = name
   )
 }
 
 abort_fixed_value <- function(value, range) {
   abort_rlmm(
-    c("A value in `fixed` must lie in the parameter space.",
-      x = paste0(dQuote(names(value), FALSE), " is ", format(value[[1L]], digits = 4L), "."),
-      i = paste0("It lies between ", format(range[[1L]], digits = 4L), " and ", format(range[[2L]], digits = 4L), ".")),
-    c("rlmm_error_fixed", "rlmm_error_argument"), arg = "fixed"
+    c(
+      "A value in `fixed` must lie in the parameter space.",
+      x = paste0(
+        dQuote(names(value), FALSE),
+        " is ",
+        format(value[[1L]], digits = 4L),
+        "."
+      ),
+      i = paste0(
+        "It lies between ",
+        format(range[[1L]], digits = 4L),
+        " and ",
+        format(range[[2L]], digits = 4L),
+        "."
+      )
+    ),
+    c("rlmm_error_fixed", "rlmm_error_argument"),
+    arg = "fixed"
   )
 }
 
@@ -184,13 +330,17 @@ abort_fixed_value <- function(value, range) {
 #' The start for the core, with the held elements at their values; `NULL` leaves it to the core
 #' @noRd
 core_start <- function(start, held, random) {
-  if (length(held$index) + length(held$absolute) == 0L) return(start)
+  if (length(held$index) + length(held$absolute) == 0L) {
+    return(start)
+  }
   start <- start %||% as.double(theta_lower(random) == 0)
   replace(start, held$index, held$value)
 }
 
 fit_held <- function(fit) {
-  if (is.null(fit$control$fixed)) return(list())
+  if (is.null(fit$control$fixed)) {
+    return(list())
+  }
   held_theta(fit$control, fit$random, if (fit$known_sigma) fit$sigma)
 }
 
@@ -203,13 +353,19 @@ n_held <- function(fit) {
 
 #' Is sigma a parameter beside theta, because a covariance is held on the scale of the response?
 #' @noRd
-has_free_scale <- function(fit) !fit$known_sigma && !is.null(fit$control$fixed$cov)
+has_free_scale <- function(fit) {
+  !fit$known_sigma && !is.null(fit$control$fixed$cov)
+}
 
 #' Terms none of whose parameters is estimated
 #' @noRd
 held_terms <- function(fit) {
   held <- fit_held(fit)
-  vapply(fit$random, \(entry) all(entry$theta %in% c(held$index, held$absolute)), NA)
+  vapply(
+    fit$random,
+    \(entry) all(entry$theta %in% c(held$index, held$absolute)),
+    NA
+  )
 }
 
 #' What is held, for the notes of a fit, or of its variances alone
@@ -219,12 +375,21 @@ held_note <- function(fit, parts = c("beta", "theta", "cov")) {
   what <- c(
     if (length(fixed$beta) > 0L) {
       names <- enumerate(tick(names(fixed$beta)), max = 20L)
-      paste(if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients", names)
+      paste(
+        if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients",
+        names
+      )
     },
-    if (length(fixed$theta) > 0L) paste("theta", enumerate(tick(names(fixed$theta)), max = 20L)),
-    if (length(fixed$cov) > 0L) paste("the covariance of", enumerate(tick(held_labels(fit)), max = 20L))
+    if (length(fixed$theta) > 0L) {
+      paste("theta", enumerate(tick(names(fixed$theta)), max = 20L))
+    },
+    if (length(fixed$cov) > 0L) {
+      paste("the covariance of", enumerate(tick(held_labels(fit)), max = 20L))
+    }
   )
-  if (length(what) > 0L) strwrap(paste0("Held at given values: ", enumerate(what), "."), exdent = 2)
+  if (length(what) > 0L) {
+    strwrap(paste0("Held at given values: ", enumerate(what), "."), exdent = 2)
+  }
 }
 
 held_labels <- function(fit) {

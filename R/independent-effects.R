@@ -10,13 +10,21 @@
 #' @noRd
 independent_effects <- function(fit) {
   held <- fit_held(fit)
-  is_candidate <- \(entry) is_unstructured(entry$structure) && length(entry$columns) > 1L
+  is_candidate <- \(entry) {
+    is_unstructured(entry$structure) && length(entry$columns) > 1L
+  }
   candidates <- which(vapply(fit$random, is_candidate, NA))
-  if (length(candidates) == 0L || length(c(held$index, held$absolute)) > 0L) return(fit)
+  if (length(candidates) == 0L || length(c(held$index, held$absolute)) > 0L) {
+    return(fit)
+  }
   out <- fit
   out$spec <- fit_spec(fit)
-  for (i in candidates) out <- with_independent_effects(out, i)
-  if (!identical(out$theta, fit$theta)) out$given <- fit
+  for (i in candidates) {
+    out <- with_independent_effects(out, i)
+  }
+  if (!identical(out$theta, fit$theta)) {
+    out$given <- fit
+  }
   out
 }
 
@@ -28,11 +36,16 @@ with_independent_effects <- function(fit, i) {
   own <- z[, entry$core_cols]
   products <- crossprod(own * sqrt(weights)) / n
   upper <- tryCatch(chol(products), error = \(e) NULL)
-  if (is.null(upper) || !is_dependent(upper, products)) return(fit)
+  if (is.null(upper) || !is_dependent(upper, products)) {
+    return(fit)
+  }
   root <- backsolve(upper, diag(ncol(upper)))
   z[, entry$core_cols] <- own %*% root
   fit$spec$terms[[entry$core_term]]$z <- list(z)
-  fit$theta[entry$theta] <- structured_theta(entry, tcrossprod(upper %*% lambda_block(entry, fit$theta)))
+  fit$theta[entry$theta] <- structured_theta(
+    entry,
+    tcrossprod(upper %*% lambda_block(entry, fit$theta))
+  )
   fit$random[[i]]$root <- root
   fit$random[[i]]$scale <- rep(1, ncol(upper))
   fit
@@ -49,14 +62,23 @@ is_dependent <- function(upper, products) {
 theta_jacobian <- function(there) {
   of <- function(theta) {
     for (entry in there$random) {
-      if (is.null(entry$root)) next
-      theta[entry$theta] <- structured_theta(entry, tcrossprod(lambda_block(entry, theta)))
+      if (is.null(entry$root)) {
+        next
+      }
+      theta[entry$theta] <- structured_theta(
+        entry,
+        tcrossprod(lambda_block(entry, theta))
+      )
     }
     theta
   }
   step <- 2^-17
-  vapply(seq_along(there$theta), \(j) {
-    shift <- replace(0 * there$theta, j, step)
-    (of(there$theta + shift) - of(there$theta - shift)) / (2 * step)
-  }, there$theta)
+  vapply(
+    seq_along(there$theta),
+    \(j) {
+      shift <- replace(0 * there$theta, j, step)
+      (of(there$theta + shift) - of(there$theta - shift)) / (2 * step)
+    },
+    there$theta
+  )
 }

@@ -43,18 +43,26 @@ is_singular <- function(x, tol = 1e-4) {
   labels <- term_texts(x)
   structure(
     list(
-      term = labels, singular = field("singular", NA), rank = field("rank", 1L), size = n_columns(x),
+      term = labels,
+      singular = field("singular", NA),
+      rank = field("rank", 1L),
+      size = n_columns(x),
       reason = field("reason", "")
     ),
     directions = stats::setNames(lapply(terms, `[[`, "directions"), labels),
-    row.names = .set_row_names(length(labels)), class = c("rlmm_singularity", "data.frame")
+    row.names = .set_row_names(length(labels)),
+    class = c("rlmm_singularity", "data.frame")
   )
 }
 
 #' Lambda's templates, each effect in units of its column of Z
 #' @noRd
 scaled_templates <- function(fit) {
-  Map(\(template, entry) template * (entry$scale %||% 1), lambda_templates(fit), fit$random)
+  Map(
+    \(template, entry) template * (entry$scale %||% 1),
+    lambda_templates(fit),
+    fit$random
+  )
 }
 
 smallest_singular_value <- function(entry, theta) {
@@ -69,8 +77,14 @@ describe_template <- function(template, is_held, tol) {
   rownames(directions) <- rownames(template)
   singular <- any(null) && !is_held
   list(
-    singular = singular, rank = nrow(template) - sum(null), directions = directions,
-    reason = if (singular) singular_reason(template, directions, tol) else NA_character_
+    singular = singular,
+    rank = nrow(template) - sum(null),
+    directions = directions,
+    reason = if (singular) {
+      singular_reason(template, directions, tol)
+    } else {
+      NA_character_
+    }
   )
 }
 
@@ -84,7 +98,11 @@ singular_reason <- function(template, directions, tol) {
   }
   if (any(zero)) {
     effects <- enumerate(tick(rownames(template)[zero]))
-    start <- if (sum(zero) == 1) "the variance of %s is" else "the variances of %s are"
+    start <- if (sum(zero) == 1) {
+      "the variance of %s is"
+    } else {
+      "the variances of %s are"
+    }
     return(paste(sprintf(start, effects), "estimated as zero"))
   }
   extreme <- extreme_correlations(tcrossprod(template / scale))
@@ -92,19 +110,36 @@ singular_reason <- function(template, directions, tol) {
     return(paste("the correlation is at", extreme$sign[1]))
   }
   if (nrow(extreme) > 0) {
-    pairs <- paste0(tick(extreme$first), " with ", tick(extreme$second), " at ", extreme$sign)
-    return(paste(if (nrow(extreme) == 1) "a correlation is" else "correlations are", "at the limit:", enumerate(pairs)))
+    pairs <- paste0(
+      tick(extreme$first),
+      " with ",
+      tick(extreme$second),
+      " at ",
+      extreme$sign
+    )
+    return(paste(
+      if (nrow(extreme) == 1) "a correlation is" else "correlations are",
+      "at the limit:",
+      enumerate(pairs)
+    ))
   }
-  combination <- format_combination(directions[, ncol(directions)] * scale, rownames(template))
+  combination <- format_combination(
+    directions[, ncol(directions)] * scale,
+    rownames(template)
+  )
   paste("a combination has no variance:", combination)
 }
 
 extreme_correlations <- function(correlation) {
   # Two effects define a plane: there the limit must be named even when `tol` let a slightly smaller correlation pass.
   limit <- if (nrow(correlation) == 2) 0 else 1 - 1e-6
-  cells <- which(lower.tri(correlation) & abs(correlation) > limit, arr.ind = TRUE)
+  cells <- which(
+    lower.tri(correlation) & abs(correlation) > limit,
+    arr.ind = TRUE
+  )
   data.frame(
-    first = rownames(correlation)[cells[, 2]], second = rownames(correlation)[cells[, 1]],
+    first = rownames(correlation)[cells[, 2]],
+    second = rownames(correlation)[cells[, 1]],
     sign = ifelse(correlation[cells] > 0, "1", "-1")
   )
 }
@@ -113,35 +148,55 @@ extreme_correlations <- function(correlation) {
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))
-  if (weights[which.max(abs(weights))] < 0) weights <- -weights
+  if (weights[which.max(abs(weights))] < 0) {
+    weights <- -weights
+  }
   shown <- order(-abs(weights))[seq_len(min(length(weights), 5L))]
   shown <- shown[abs(weights[shown]) >= 0.05]
   sign <- ifelse(weights[shown] < 0, "- ", "+ ")
   sign[1] <- ""
-  paste0(sign, sprintf("%.2f", abs(weights[shown])), " ", tick(labels[shown]), collapse = " ")
+  paste0(
+    sign,
+    sprintf("%.2f", abs(weights[shown])),
+    " ",
+    tick(labels[shown]),
+    collapse = " "
+  )
 }
 
 #' One line for each singular term: "`(1 + Days | Subject)`: rank 1 of 2; the correlation is at -1."
 #' @noRd
 singular_lines <- function(details) {
   rows <- details[details$singular, , drop = FALSE]
-  rank <- ifelse(rows$size > 1, paste0("rank ", rows$rank, " of ", rows$size, "; "), "")
+  rank <- ifelse(
+    rows$size > 1,
+    paste0("rank ", rows$rank, " of ", rows$size, "; "),
+    ""
+  )
   paste0(tick(rows$term), ": ", rank, rows$reason, ".")
 }
 
 #' @export
 format.rlmm_singularity <- function(x, ...) {
   if (!any(x$singular)) {
-    return("The fit isn't singular: the estimated covariance of every term has full rank.")
+    return(
+      "The fit isn't singular: the estimated covariance of every term has full rank."
+    )
   }
   c(singular_header(sum(x$singular)), paste("*", singular_lines(x)))
 }
 
 singular_header <- function(n) {
   if (n == 1) {
-    return("The fit is singular: the estimated covariance of one term is rank-deficient.")
+    return(
+      "The fit is singular: the estimated covariance of one term is rank-deficient."
+    )
   }
-  paste("The fit is singular: the estimated covariances of", n, "terms are rank-deficient.")
+  paste(
+    "The fit is singular: the estimated covariances of",
+    n,
+    "terms are rank-deficient."
+  )
 }
 
 #' @export
@@ -155,7 +210,11 @@ check_fit <- function(x, arg = "x") {
     return(invisible(x))
   }
   abort_rlmm(
-    c(paste0("`", arg, "` must be a fit of rlmm."), x = paste0("It is ", describe_type(x), ".")),
-    "rlmm_error_argument", arg = arg
+    c(
+      paste0("`", arg, "` must be a fit of rlmm."),
+      x = paste0("It is ", describe_type(x), ".")
+    ),
+    "rlmm_error_argument",
+    arg = arg
   )
 }

@@ -12,21 +12,33 @@ component_names <- function(fit) {
 #' For each of a term's cells the element of theta that stands there; `NA` where it is computed from several.
 #' @noRd
 cell_theta <- function(term, cells = term_cells(term)) {
-  if (has_rho(term$structure)) rep(NA_integer_, nrow(cells)) else rep_len(term$theta, nrow(cells))
+  if (has_rho(term$structure)) {
+    rep(NA_integer_, nrow(cells))
+  } else {
+    rep_len(term$theta, nrow(cells))
+  }
 }
 
-term_cells <- function(term) template_cells(term$structure, length(term$columns))
+term_cells <- function(term) {
+  template_cells(term$structure, length(term$columns))
+}
 
 lambda_templates <- function(fit, theta = fit$theta) {
   lapply(fit$random, \(term) {
-    structure(lambda_block(term, theta), dimnames = list(term$columns, term$columns))
+    structure(
+      lambda_block(term, theta),
+      dimnames = list(term$columns, term$columns)
+    )
   })
 }
 
 #' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates.
 #' @noRd
 theta_lower <- function(random) {
-  unlist(lapply(random, \(term) theta_range(term)[, "lower"]), use.names = FALSE)
+  unlist(
+    lapply(random, \(term) theta_range(term)[, "lower"]),
+    use.names = FALSE
+  )
 }
 
 n_columns <- function(fit) vapply(fit$random, \(term) length(term$columns), 1L)

@@ -58,7 +58,12 @@ rstandard.rlmm <- function(model, ...) {
 #' @importFrom stats rstudent
 #' @export
 rstudent.rlmm <- function(model, ...) {
-  if (is_glmm(model)) abort_glmm("`rstudent()`", "Use `rstandard()`, which divides Pearson residuals?")
+  if (is_glmm(model)) {
+    abort_glmm(
+      "`rstudent()`",
+      "Use `rstandard()`, which divides Pearson residuals?"
+    )
+  }
   rstandard.rlmm(model, ...)
 }
 

@@ -38,7 +38,13 @@ NULL
 #' @export
 logLik.rlmm <- function(object, REML = NULL, ...) {
   n <- nobs.rlmm(object)
-  structure(-criterion(object, REML) / 2, nobs = n, nall = n, df = n_parameters(object), class = "logLik")
+  structure(
+    -criterion(object, REML) / 2,
+    nobs = n,
+    nall = n,
+    df = n_parameters(object),
+    class = "logLik"
+  )
 }
 
 #' @rdname logLik.rlmm
@@ -60,7 +66,9 @@ nobs.rlmm <- function(object, ...) object$dev$n_eff
 #' @rdname logLik.rlmm
 #' @importFrom stats df.residual
 #' @export
-df.residual.rlmm <- function(object, ...) nobs.rlmm(object) - n_parameters(object)
+df.residual.rlmm <- function(object, ...) {
+  nobs.rlmm(object) - n_parameters(object)
+}
 
 #' @rdname logLik.rlmm
 #' @importFrom stats extractAIC
@@ -85,7 +93,9 @@ AICc.default <- function(object, ...) {
 }
 
 # Without enough observations the correction isn't defined: the criterion must not then prefer the model.
-small_sample_term <- function(k, n) if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
+small_sample_term <- function(k, n) {
+  if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
+}
 
 n_parameters <- function(fit) {
   has_shape <- !fit$known_sigma || (is_glmm(fit) && is_nb(fit$glmm))
@@ -95,8 +105,12 @@ n_parameters <- function(fit) {
 #' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
 #' @noRd
 criterion <- function(fit, reml = NULL) {
-  if (!is.null(reml)) check_flag(reml, "REML")
-  if (is_glmm(fit) && isTRUE(reml)) abort_glmm("The REML criterion")
+  if (!is.null(reml)) {
+    check_flag(reml, "REML")
+  }
+  if (is_glmm(fit) && isTRUE(reml)) {
+    abort_glmm("The REML criterion")
+  }
   own <- isREML.rlmm(fit)
   if (is.null(reml) || isTRUE(reml) == own) {
     return(fit$dev$objective)
@@ -108,6 +122,13 @@ criterion <- function(fit, reml = NULL) {
 criterion_part <- function(fit, reml) {
   dev <- fit$dev
   df <- dev$n_eff - if (reml) n_free_beta(fit) else 0
-  sigma2 <- if (fit$known_sigma || has_free_scale(fit)) fit$sigma^2 else dev$pwrss / df
-  df * log(2 * pi * sigma2) + dev$pwrss / sigma2 + if (reml) dev$log_det_fe else 0
+  sigma2 <- if (fit$known_sigma || has_free_scale(fit)) {
+    fit$sigma^2
+  } else {
+    dev$pwrss / df
+  }
+  df *
+    log(2 * pi * sigma2) +
+    dev$pwrss / sigma2 +
+    if (reml) dev$log_det_fe else 0
 }

@@ -15,25 +15,42 @@
 #' dim(model.matrix(fit, "random"))
 #' @importFrom stats model.matrix
 #' @export
-model.matrix.rlmm <- function(object, type = c("fixed", "random", "randomListRaw"), ...) {
+model.matrix.rlmm <- function(
+  object,
+  type = c("fixed", "random", "randomListRaw"),
+  ...
+) {
   switch(
     one_of(type, c("fixed", "random", "randomListRaw"), "type"),
     fixed = user_fixed_matrix(object),
     random = random_matrix(object),
     randomListRaw = {
       labels <- vapply(object$random, `[[`, "", "label")
-      stats::setNames(lapply(object$random, \(term) user_matrix(object, term$effects, term$contrasts)), labels)
+      stats::setNames(
+        lapply(object$random, \(term) {
+          user_matrix(object, term$effects, term$contrasts)
+        }),
+        labels
+      )
     }
   )
 }
 
 user_fixed_matrix <- function(fit) {
-  x <- user_matrix(fit, stats::delete.response(fit$fixed$terms), fit$fixed$contrasts)
+  x <- user_matrix(
+    fit,
+    stats::delete.response(fit$fixed$terms),
+    fit$fixed$contrasts
+  )
   if (length(fit$fixed$dropped) == 0) {
     return(x)
   }
   kept <- match(fit$fixed$names, colnames(x))
-  structure(x[, kept, drop = FALSE], assign = attr(x, "assign")[kept], contrasts = attr(x, "contrasts"))
+  structure(
+    x[, kept, drop = FALSE],
+    assign = attr(x, "assign")[kept],
+    contrasts = attr(x, "contrasts")
+  )
 }
 
 user_matrix <- function(fit, terms, contrasts) {

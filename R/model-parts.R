@@ -50,8 +50,13 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
 #' @importFrom stats weights
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
-  working <- one_of(type, c("prior", "working"), "type") == "working" && is_glmm(object)
-  weights <- if (working) object$working_weights else fit_response(object)$weights %||% rep(1, length(object$fitted))
+  working <- one_of(type, c("prior", "working"), "type") == "working" &&
+    is_glmm(object)
+  weights <- if (working) {
+    object$working_weights
+  } else {
+    fit_response(object)$weights %||% rep(1, length(object$fitted))
+  }
   stats::naresid(object$na_action, as.double(weights))
 }
 
@@ -77,7 +82,9 @@ getResponse.rlmm <- function(object, form) {
 #' @export
 getGroups.rlmm <- function(object, form, level, data, sep) {
   groups <- grouping_factors(object)
-  if (!missing(level)) groups <- groups[check_level(level, names(groups))]
+  if (!missing(level)) {
+    groups <- groups[check_level(level, names(groups))]
+  }
   if (length(groups) == 1) {
     return(structure(groups[[1]], label = names(groups)))
   }
@@ -96,7 +103,11 @@ grouping_factors <- function(fit) {
 }
 
 check_level <- function(level, groups) {
-  ok <- if (is.character(level)) level %in% groups else level %in% seq_along(groups)
+  ok <- if (is.character(level)) {
+    level %in% groups
+  } else {
+    level %in% seq_along(groups)
+  }
   if (all(ok)) {
     return(level)
   }
@@ -119,7 +130,9 @@ getData.rlmm <- function(object) original_data(object) %||% frame_data(object)
 #' The data frame that the call names, if it holds what was fitted
 #' @noRd
 original_data <- function(fit) {
-  data <- tryCatch(eval(fit$call$data, environment(fit$formula)), error = \(e) NULL)
+  data <- tryCatch(eval(fit$call$data, environment(fit$formula)), error = \(e) {
+    NULL
+  })
   if (is.data.frame(data) && holds_fit(data, fit)) data
 }
 
@@ -133,19 +146,34 @@ holds_fit <- function(data, fit) {
   if (NROW(response) != nrow(data)) {
     return(FALSE)
   }
-  response <- if (is.matrix(response)) response[rows, , drop = FALSE] else response[rows]
-  isTRUE(all.equal(as.double(response), as.double(fit$frame[[1]]), tolerance = 0))
+  response <- if (is.matrix(response)) {
+    response[rows, , drop = FALSE]
+  } else {
+    response[rows]
+  }
+  isTRUE(all.equal(
+    as.double(response),
+    as.double(fit$frame[[1]]),
+    tolerance = 0
+  ))
 }
 
 #' The model frame as data: weights and offset under the names of their variables
 #' @noRd
 frame_data <- function(fit) {
   data <- fit$frame
-  attr(data, "terms") <- attr(data, "na.action") <- attr(data, "formula") <- NULL
+  attr(data, "terms") <- attr(data, "na.action") <- attr(
+    data,
+    "formula"
+  ) <- NULL
   for (part in c("weights", "offset")) {
     column <- match(paste0("(", part, ")"), names(data))
     source <- fit$call[[part]]
-    if (!is.na(column) && is.symbol(source) && !as.character(source) %in% names(data)) {
+    if (
+      !is.na(column) &&
+        is.symbol(source) &&
+        !as.character(source) %in% names(data)
+    ) {
       names(data)[column] <- as.character(source)
     }
   }

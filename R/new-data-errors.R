@@ -1,6 +1,8 @@
 # What can be wrong with new data, said in the words of the model.
 
-abort_newdata <- function(..., class = NULL) abort_rlmm(c(...), c(class, "rlmm_error_newdata"))
+abort_newdata <- function(..., class = NULL) {
+  abort_rlmm(c(...), c(class, "rlmm_error_newdata"))
+}
 
 abort_newdata_type <- function(newdata) {
   abort_newdata(
@@ -26,7 +28,13 @@ abort_newdata_variable <- function(cnd, expr, new) {
   abort_rlmm(
     c(
       "Can't evaluate the variables of the model in `newdata`.",
-      i = if (length(absent) > 0) paste0("`newdata` has no column ", enumerate(tick(absent), last = "or"), ".")
+      i = if (length(absent) > 0) {
+        paste0(
+          "`newdata` has no column ",
+          enumerate(tick(absent), last = "or"),
+          "."
+        )
+      }
     ),
     "rlmm_error_newdata",
     parent = cnd
@@ -35,21 +43,34 @@ abort_newdata_variable <- function(cnd, expr, new) {
 
 abort_newdata_length <- function(expr, found, n) {
   abort_newdata(
-    paste0("Each variable must have one value for each of the ", plural(n, "row"), " of `newdata`."),
+    paste0(
+      "Each variable must have one value for each of the ",
+      plural(n, "row"),
+      " of `newdata`."
+    ),
     x = paste0(tick(deparse_one(expr)), " has ", plural(found, "value"), ".")
   )
 }
 
 abort_newdata_class <- function(name, was, value) {
   abort_newdata(
-    paste0(tick(name), " must be ", was, " in `newdata`, as it was in the fit."),
+    paste0(
+      tick(name),
+      " must be ",
+      was,
+      " in `newdata`, as it was in the fit."
+    ),
     x = paste0("It is ", describe_type(value), ".")
   )
 }
 
 abort_unknown_level <- function(name, unseen, levels) {
   abort_newdata(
-    paste0("Can't predict for levels of ", tick(name), " that the model hasn't seen."),
+    paste0(
+      "Can't predict for levels of ",
+      tick(name),
+      " that the model hasn't seen."
+    ),
     x = describe_levels(unseen),
     i = paste0("The model knows ", enumerate(quoted(levels)), "."),
     class = "rlmm_error_unknown_level"
@@ -59,7 +80,11 @@ abort_unknown_level <- function(name, unseen, levels) {
 abort_new_levels <- function(group, unseen) {
   abort_rlmm(
     c(
-      paste0("Can't predict for levels of ", tick(group), " that the model hasn't seen."),
+      paste0(
+        "Can't predict for levels of ",
+        tick(group),
+        " that the model hasn't seen."
+      ),
       x = describe_levels(unseen),
       i = "Use `allow.new.levels = TRUE` to predict from the fixed effects alone."
     ),
@@ -97,7 +122,11 @@ abort_ambiguous <- function(group, labels) {
   }
   abort_newdata(
     paste0("Can't tell apart levels of ", tick(group), "."),
-    x = paste0("More than one of its levels is called ", enumerate(quoted(labels), last = "or"), "."),
+    x = paste0(
+      "More than one of its levels is called ",
+      enumerate(quoted(labels), last = "or"),
+      "."
+    ),
     i = "Fit with factors that have no `:` in the names of their levels?"
   )
 }
@@ -113,5 +142,10 @@ abort_argument_value <- function(name) {
 quoted <- function(x) paste0("\"", x, "\"")
 
 describe_levels <- function(unseen) {
-  paste0(plural(length(unseen), "new level"), ": ", enumerate(quoted(unseen)), ".")
+  paste0(
+    plural(length(unseen), "new level"),
+    ": ",
+    enumerate(quoted(unseen)),
+    "."
+  )
 }

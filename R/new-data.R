@@ -8,11 +8,23 @@
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
-  if (!is.list(data)) abort_newdata_type(newdata)
+  if (!is.list(data)) {
+    abort_newdata_type(newdata)
+  }
   n <- if (is.data.frame(data)) nrow(data) else max(0L, lengths(data))
-  row_names <- if (is.data.frame(data)) row.names(data) else as.character(seq_len(n))
+  row_names <- if (is.data.frame(data)) {
+    row.names(data)
+  } else {
+    as.character(seq_len(n))
+  }
   frame_n <- length(fit$fitted) + c(0L, length(fit$na_action))
-  list(data = data, stored = is.null(newdata), n = n, row_names = row_names, frame_n = frame_n)
+  list(
+    data = data,
+    stored = is.null(newdata),
+    n = n,
+    row_names = row_names,
+    frame_n = frame_n
+  )
 }
 
 #' The variables of a terms object, as the columns of a model frame
@@ -24,23 +36,38 @@ part_frame <- function(terms, xlevels, new) {
   values <- eval_variables(attr(terms, "predvars"), new, environment(terms))
   names(values) <- variable_names(terms)
   classes <- attr(terms, "dataClasses")
-  for (name in names(values)) values[[name]] <- as_fitted(values[[name]], name, xlevels[[name]], classes[name])
+  for (name in names(values)) {
+    values[[name]] <- as_fitted(
+      values[[name]],
+      name,
+      xlevels[[name]],
+      classes[name]
+    )
+  }
   times <- attr(terms, "times")
-  for (name in intersect(names(times), names(values))) values[[name]] <- as_time(values[[name]], times[[name]], name)
+  for (name in intersect(names(times), names(values))) {
+    values[[name]] <- as_time(values[[name]], times[[name]], name)
+  }
   structure(values, class = "data.frame", row.names = .set_row_names(new$n))
 }
 
 # The names of a terms object's variables as columns of a model frame.
-variable_names <- function(terms) vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+variable_names <- function(terms) {
+  vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+}
 
 #' @param expr A call to `list()`.
 #' @noRd
 eval_variables <- function(expr, new, env) {
   check_columns(expr, new, env)
   # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
-  values <- tryCatch(eval(expr, as.list(new$data), env), error = \(cnd) abort_newdata_variable(cnd, expr, new))
+  values <- tryCatch(eval(expr, as.list(new$data), env), error = \(cnd) {
+    abort_newdata_variable(cnd, expr, new)
+  })
   wrong <- which(vapply(values, NROW, 1L) != new$n)
-  if (length(wrong) > 0) abort_newdata_length(expr[[wrong[1] + 1]], NROW(values[[wrong[1]]]), new$n)
+  if (length(wrong) > 0) {
+    abort_newdata_length(expr[[wrong[1] + 1]], NROW(values[[wrong[1]]]), new$n)
+  }
   values
 }
 
@@ -52,7 +79,9 @@ check_columns <- function(expr, new, env) {
   bare <- vapply(Filter(is.symbol, as.list(expr)[-1]), as.character, "")
   for (name in missing) {
     value <- get0(name, envir = env)
-    if (name %in% bare || is.null(value) || NROW(value) %in% new$frame_n) abort_missing_column(name, expr, new)
+    if (name %in% bare || is.null(value) || NROW(value) %in% new$frame_n) {
+      abort_missing_column(name, expr, new)
+    }
   }
 }
 
@@ -64,20 +93,30 @@ as_fitted <- function(value, name, levels, class) {
   }
   was_number <- class == "numeric" || startsWith(class, "nmatrix")
   if (was_number && !is.numeric(value)) {
-    if (!all(is.na(value))) abort_newdata_class(name, "numeric", value)
+    if (!all(is.na(value))) {
+      abort_newdata_class(name, "numeric", value)
+    }
     value <- as.double(value)
   }
-  if (class == "logical" && !is.logical(value)) abort_newdata_class(name, "logical", value)
+  if (class == "logical" && !is.logical(value)) {
+    abort_newdata_class(name, "logical", value)
+  }
   value
 }
 
 #' A date or time of the class, a duration in the units, that the fit saw
 #' @noRd
 as_time <- function(value, seen, name) {
-  if (inherits(value, "POSIXlt") && inherits(seen, "POSIXct")) value <- as.POSIXct(value)
+  if (inherits(value, "POSIXlt") && inherits(seen, "POSIXct")) {
+    value <- as.POSIXct(value)
+  }
   kind <- class(seen)[length(class(seen))]
-  if (!inherits(value, kind) && !all(is.na(value))) abort_newdata_class(name, describe_type(seen), value)
-  if (inherits(value, "difftime")) units(value) <- units(seen)
+  if (!inherits(value, kind) && !all(is.na(value))) {
+    abort_newdata_class(name, describe_type(seen), value)
+  }
+  if (inherits(value, "difftime")) {
+    units(value) <- units(seen)
+  }
   value
 }
 
@@ -85,7 +124,9 @@ as_known_factor <- function(value, levels, name) {
   labels <- if (is.factor(value)) levels(value)[value] else as.character(value)
   refs <- match(labels, levels)
   new <- unique(labels[is.na(refs) & !is.na(labels)])
-  if (length(new) > 0) abort_unknown_level(name, new, levels)
+  if (length(new) > 0) {
+    abort_unknown_level(name, new, levels)
+  }
   structure(refs, levels = levels, class = "factor")
 }
 
@@ -99,10 +140,18 @@ term_refs <- function(term, new) {
   }
   labels <- row_labels(term, new)
   if (length(term$group_vars) > 1 && anyDuplicated(term$levels)) {
-    abort_ambiguous(term$group, intersect(labels, term$levels[duplicated(term$levels)]))
+    abort_ambiguous(
+      term$group,
+      intersect(labels, term$levels[duplicated(term$levels)])
+    )
   }
   refs <- match(labels, term$levels)
-  if (anyNA(refs)) refs[is.na(refs)] <- match(plain_numbers(labels[is.na(refs)]), plain_numbers(term$levels))
+  if (anyNA(refs)) {
+    refs[is.na(refs)] <- match(
+      plain_numbers(labels[is.na(refs)]),
+      plain_numbers(term$levels)
+    )
+  }
   refs
 }
 
@@ -112,7 +161,9 @@ row_labels <- function(term, new) {
   if (new$stored) {
     return(term$levels[term_refs(term, new)])
   }
-  if (isFALSE(term$row_wise)) abort_not_row_wise(term$group)
+  if (isFALSE(term$row_wise)) {
+    abort_not_row_wise(term$group)
+  }
   atoms <- as.call(c(quote(list), group_atoms(term$group_expr)))
   values <- eval_variables(atoms, new, environment(term$effects))
   labels <- lapply(values, atom_labels)
@@ -122,7 +173,11 @@ row_labels <- function(term, new) {
 }
 
 group_atoms <- function(expr) {
-  if (call_name(expr) == ":") c(group_atoms(expr[[2]]), group_atoms(expr[[3]])) else list(expr)
+  if (call_name(expr) == ":") {
+    c(group_atoms(expr[[2]]), group_atoms(expr[[3]]))
+  } else {
+    list(expr)
+  }
 }
 
 # Through the distinct values, because to write a number is slow.
@@ -140,7 +195,11 @@ atom_labels <- function(x) {
 # The integer 100000 and the double, which is written "1e+05", are the same level.
 plain_numbers <- function(labels) {
   powers <- grep("^-?[0-9.]+e[+][0-9]+$", labels)
-  labels[powers] <- format(as.double(labels[powers]), scientific = FALSE, trim = TRUE)
+  labels[powers] <- format(
+    as.double(labels[powers]),
+    scientific = FALSE,
+    trim = TRUE
+  )
   labels
 }
 
@@ -151,7 +210,9 @@ checked_refs <- function(term, new, allow_new_levels) {
   }
   labels <- row_labels(term, new)
   unseen <- unique(labels[is.na(refs) & !is.na(labels)])
-  if (length(unseen) == 0) abort_missing_level(term$group, which(is.na(labels)))
+  if (length(unseen) == 0) {
+    abort_missing_level(term$group, which(is.na(labels)))
+  }
   abort_new_levels(term$group, unseen)
 }
 
@@ -165,13 +226,22 @@ new_offset <- function(fit, new) {
   }
   terms <- stats::delete.response(fit$fixed$terms)
   offset <- new_argument(fit, "offset", new) %||% 0
-  if (is.null(attr(terms, "offset"))) return(offset)
-  columns <- unclass(part_frame(terms, fit$fixed$xlevels, new))[attr(terms, "offset")]
+  if (is.null(attr(terms, "offset"))) {
+    return(offset)
+  }
+  columns <- unclass(part_frame(terms, fit$fixed$xlevels, new))[attr(
+    terms,
+    "offset"
+  )]
   Reduce(`+`, columns, offset)
 }
 
 new_weights <- function(fit, new) {
-  if (new$stored) fit$frame[["(weights)"]] else new_argument(fit, "weights", new)
+  if (new$stored) {
+    fit$frame[["(weights)"]]
+  } else {
+    new_argument(fit, "weights", new)
+  }
 }
 
 #' The value for new data of an argument that was evaluated in the data of the fit
@@ -181,6 +251,8 @@ new_argument <- function(fit, name, new) {
   if (is.null(fit$frame[[paste0("(", name, ")")]]) || is.null(expr)) {
     return(NULL)
   }
-  if (!is.language(expr)) abort_argument_value(name)
+  if (!is.language(expr)) {
+    abort_argument_value(name)
+  }
   eval_variables(call("list", expr), new, environment(fit$formula))[[1]]
 }

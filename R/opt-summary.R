@@ -34,7 +34,16 @@ new_optsum <- function(optsum, random, names = theta_names(random)) {
 #' @export
 format.rlmm_optsum <- function(x, digits = 6, ...) {
   tolerances <- intersect(
-    c("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "initial_step", "max_eval", "max_time"), names(x)
+    c(
+      "ftol_rel",
+      "ftol_abs",
+      "xtol_rel",
+      "xtol_abs",
+      "initial_step",
+      "max_eval",
+      "max_time"
+    ),
+    names(x)
   )
   c(
     optsum_line("Initial parameter vector", format_vector(x$initial, digits)),
@@ -42,13 +51,20 @@ format.rlmm_optsum <- function(x, digits = 6, ...) {
     "",
     optsum_line(paste0("Optimizer (from ", x$backend, ")"), x$optimizer),
     optsum_line("Lower bounds", format_vector(x$lower, digits)),
-    vapply(tolerances, \(name) optsum_line(name, format_setting(x[[name]])), "", USE.NAMES = FALSE),
+    vapply(
+      tolerances,
+      \(name) optsum_line(name, format_setting(x[[name]])),
+      "",
+      USE.NAMES = FALSE
+    ),
     "",
     optsum_line("Function evaluations", x$feval),
     optsum_line("Final parameter vector", format_vector(x$final, digits)),
     optsum_line("Final objective value", format(x$fmin, digits = 15)),
     optsum_line("Return code", x$status),
-    if (!is.null(x$certificate)) optsum_line("Certificate", verdict_phrase(x$certificate))
+    if (!is.null(x$certificate)) {
+      optsum_line("Certificate", verdict_phrase(x$certificate))
+    }
   )
 }
 
@@ -62,17 +78,28 @@ print.rlmm_optsum <- function(x, ...) {
 #' @rdname opt_summary
 #' @param row.names,optional Not used.
 #' @export
-as.data.frame.rlmm_optsum <- function(x, row.names = NULL, optional = FALSE, ...) {
+as.data.frame.rlmm_optsum <- function(
+  x,
+  row.names = NULL,
+  optional = FALSE,
+  ...
+) {
   log <- x$fitlog
   out <- data.frame(eval = seq_len(nrow(log)), objective = log[, 1])
   out[x$theta_names] <- lapply(seq_along(x$theta_names), \(j) log[, j + 1])
   out
 }
 
-optsum_line <- function(label, value) paste0(formatC(paste0(label, ":"), width = -26), value)
+optsum_line <- function(label, value) {
+  paste0(formatC(paste0(label, ":"), width = -26), value)
+}
 
 format_vector <- function(values, digits) {
-  paste0("[", paste(vapply(values, format, "", digits = digits), collapse = ", "), "]")
+  paste0(
+    "[",
+    paste(vapply(values, format, "", digits = digits), collapse = ", "),
+    "]"
+  )
 }
 
 format_setting <- function(value) {
@@ -86,6 +113,17 @@ format_setting <- function(value) {
 #' @noRd
 stopped_early <- function(fit) {
   verdict <- fit$optsum$certificate$verdict
-  if (!is.null(verdict)) return(!is_final(verdict) && !is.na(fit$optsum$certificate$predicted_decrease))
-  !fit$optsum$status %in% c("SUCCESS", "FTOL_REACHED", "XTOL_REACHED", "STOPVAL_REACHED", "ROUNDOFF_LIMITED")
+  if (!is.null(verdict)) {
+    return(
+      !is_final(verdict) && !is.na(fit$optsum$certificate$predicted_decrease)
+    )
+  }
+  !fit$optsum$status %in%
+    c(
+      "SUCCESS",
+      "FTOL_REACHED",
+      "XTOL_REACHED",
+      "STOPVAL_REACHED",
+      "ROUNDOFF_LIMITED"
+    )
 }

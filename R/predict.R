@@ -50,16 +50,33 @@ predict.rlmm <- function(
   se.fit = FALSE,
   ...
 ) {
-  inverse <- one_of(type, c("link", "response"), "type") == "response" && is_glmm(object)
+  inverse <- one_of(type, c("link", "response"), "type") == "response" &&
+    is_glmm(object)
   check_flag(random.only, "random.only")
   check_flag(allow.new.levels, "allow.new.levels")
   check_flag(se.fit, "se.fit")
-  if (!is.null(terms)) abort_terms()
-  if (...length()) re.form <- old_re_form(re.form, ...)
+  if (!is.null(terms)) {
+    abort_terms()
+  }
+  if (...length()) {
+    re.form <- old_re_form(re.form, ...)
+  }
   par <- model_parameters(object, newparams)
   use <- selected_effects(object, re.form)
-  finish <- function(x) if (is.null(newdata)) stats::napredict(object$na_action, x) else drop_missing(x, na.action)
-  if (is.null(newdata) && !se.fit && par$estimated && !random.only && uses_all(object, use)) {
+  finish <- function(x) {
+    if (is.null(newdata)) {
+      stats::napredict(object$na_action, x)
+    } else {
+      drop_missing(x, na.action)
+    }
+  }
+  if (
+    is.null(newdata) &&
+      !se.fit &&
+      par$estimated &&
+      !random.only &&
+      uses_all(object, use)
+  ) {
     if (!is_glmm(object) || inverse) {
       return(fitted.rlmm(object))
     }
@@ -67,14 +84,22 @@ predict.rlmm <- function(
   }
   new <- new_data(object, newdata)
   eta <- linear_predictor(object, par, use, new, random.only, allow.new.levels)
-  fitted <- if (inverse) with_names(object$family$linkinv(eta), names(eta)) else eta
+  fitted <- if (inverse) {
+    with_names(object$family$linkinv(eta), names(eta))
+  } else {
+    eta
+  }
   if (!se.fit) {
     return(finish(fitted))
   }
-  if (!par$estimated) abort_se_newparams()
+  if (!par$estimated) {
+    abort_se_newparams()
+  }
   se <- predict_se(object, use, new, random.only, allow.new.levels)
   # To first order, as predict() of a glm() has it.
-  if (inverse) se <- se * abs(object$family$mu.eta(eta))
+  if (inverse) {
+    se <- se * abs(object$family$mu.eta(eta))
+  }
   names(se) <- names(eta)
   list(fit = finish(fitted), se.fit = finish(se))
 }
@@ -84,11 +109,22 @@ with_names <- function(x, names) {
   x
 }
 
-uses_all <- function(fit, use) all(lengths(use) == vapply(fit$random, \(term) length(term$columns), 1L))
+uses_all <- function(fit, use) {
+  all(lengths(use) == vapply(fit$random, \(term) length(term$columns), 1L))
+}
 
-linear_predictor <- function(fit, par, use, new, random_only, allow_new_levels) {
+linear_predictor <- function(
+  fit,
+  par,
+  use,
+  new,
+  random_only,
+  allow_new_levels
+) {
   eta <- random_predictor(fit, par$b, use, new, allow_new_levels)
-  if (!random_only) eta <- eta + fixed_predictor(fit, par$beta, new)
+  if (!random_only) {
+    eta <- eta + fixed_predictor(fit, par$beta, new)
+  }
   names(eta) <- new$row_names
   eta
 }
@@ -137,14 +173,24 @@ drop_missing <- function(x, na_action) {
 #' @return A list: `beta`, `theta`, `sigma`, `b`, and `estimated`, whether nothing was replaced.
 #' @noRd
 model_parameters <- function(fit, newparams) {
-  par <- list(beta = fit$beta, theta = fit$theta, sigma = fit$sigma, b = fit$b, estimated = is.null(newparams))
+  par <- list(
+    beta = fit$beta,
+    theta = fit$theta,
+    sigma = fit$sigma,
+    b = fit$b,
+    estimated = is.null(newparams)
+  )
   if (par$estimated) {
     return(par)
   }
   check_newparams(newparams, lengths(par[c("beta", "theta", "sigma")]))
   par[names(newparams)] <- lapply(newparams, as.double)
   if (!is.null(newparams$theta)) {
-    par$b <- Map(\(u, term) tcrossprod(u, lambda_block(term, par$theta)), fit$u, fit$random)
+    par$b <- Map(
+      \(u, term) tcrossprod(u, lambda_block(term, par$theta)),
+      fit$u,
+      fit$random
+    )
   }
   par
 }
@@ -152,19 +198,32 @@ model_parameters <- function(fit, newparams) {
 check_newparams <- function(newparams, expected) {
   named <- is.list(newparams) && length(names(newparams)) == length(newparams)
   if (!named || !all(names(newparams) %in% names(expected))) {
-    abort_newparams("It must be a list with any of the elements `beta`, `theta`, and `sigma`.")
+    abort_newparams(
+      "It must be a list with any of the elements `beta`, `theta`, and `sigma`."
+    )
   }
   for (name in names(newparams)) {
     n <- length(newparams[[name]])
     if (!is.numeric(newparams[[name]]) || n != expected[name]) {
-      abort_newparams(paste0("`", name, "` must hold ", plural(expected[name], "number"), ", not ", n, "."))
+      abort_newparams(paste0(
+        "`",
+        name,
+        "` must hold ",
+        plural(expected[name], "number"),
+        ", not ",
+        n,
+        "."
+      ))
     }
   }
 }
 
 abort_se_newparams <- function() {
   abort_rlmm(
-    c("Can't compute standard errors with `newparams`.", i = "They are those of the estimates."),
+    c(
+      "Can't compute standard errors with `newparams`.",
+      i = "They are those of the estimates."
+    ),
     "rlmm_error_argument",
     arg = "se.fit"
   )
@@ -172,14 +231,21 @@ abort_se_newparams <- function() {
 
 abort_terms <- function() {
   abort_rlmm(
-    c("`terms` must be `NULL`.", i = "To predict from some random effects, use `re.form`."),
+    c(
+      "`terms` must be `NULL`.",
+      i = "To predict from some random effects, use `re.form`."
+    ),
     "rlmm_error_argument",
     arg = "terms"
   )
 }
 
 abort_newparams <- function(found) {
-  abort_rlmm(c("Can't use `newparams`.", x = found), "rlmm_error_argument", arg = "newparams")
+  abort_rlmm(
+    c("Can't use `newparams`.", x = found),
+    "rlmm_error_argument",
+    arg = "newparams"
+  )
 }
 
 #' lme4's older names of `re.form`
@@ -190,11 +256,17 @@ old_re_form <- function(re_form, ...) {
   old <- names %in% c("ReForm", "REForm", "REform")
   if (!all(old)) {
     unknown <- ifelse(nzchar(names), tick(names), "an unnamed one")[!old]
-    warn_rlmm(paste0("Arguments that are not used: ", enumerate(unknown), "."), "rlmm_warning_unused_argument")
+    warn_rlmm(
+      paste0("Arguments that are not used: ", enumerate(unknown), "."),
+      "rlmm_warning_unused_argument"
+    )
   }
   if (!any(old)) {
     return(re_form)
   }
-  warn_rlmm(paste0(tick(names[old][1]), " is an old name of `re.form`."), "rlmm_warning_deprecated")
+  warn_rlmm(
+    paste0(tick(names[old][1]), " is an old name of `re.form`."),
+    "rlmm_warning_deprecated"
+  )
   dots[[which(old)[1]]]
 }

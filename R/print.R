@@ -25,48 +25,96 @@ print.rlmm <- function(x, ...) {
 
 #' @rdname print.rlmm
 #' @export
-format.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = FALSE, symbolic.cor = FALSE,
-                        signif.stars = FALSE, ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE,
-                        ddf = NULL, ...) {
+format.rlmm <- function(
+  x,
+  digits = max(3, getOption("digits") - 3),
+  correlation = FALSE,
+  symbolic.cor = FALSE,
+  signif.stars = FALSE,
+  ranef.comp = c("Variance", "Std.Dev."),
+  ranef.corr = TRUE,
+  ddf = NULL,
+  ...
+) {
   ddf <- choose_ddf(x, ddf)
   check_digits(digits)
   header <- list(
-    methTitle = model_title(x), call = x$call, formula = x$formula, family = x$family$family, link = x$family$link
+    methTitle = model_title(x),
+    call = x$call,
+    formula = x$formula,
+    family = x$family$family,
+    link = x$family$link
   )
   std_error <- standard_errors(x)
   notes <- fit_notes(x)
   c(
     format_header(header),
-    format_criterion(criterion_table(x)), "",
-    format_random_effects(VarCorr.rlmm(x), nobs.rlmm(x), ngrps.rlmm(x), digits, ranef.comp, ranef.corr), "",
-    format_fixed_effects(fixed_effects_table(x, ddf, std_error), digits, signif.stars),
-    if (!isFALSE(correlation)) correlation_lines(vcov.rlmm(x), correlation, symbolic.cor),
+    format_criterion(criterion_table(x)),
+    "",
+    format_random_effects(
+      VarCorr.rlmm(x),
+      nobs.rlmm(x),
+      ngrps.rlmm(x),
+      digits,
+      ranef.comp,
+      ranef.corr
+    ),
+    "",
+    format_fixed_effects(
+      fixed_effects_table(x, ddf, std_error),
+      digits,
+      signif.stars
+    ),
+    if (!isFALSE(correlation)) {
+      correlation_lines(vcov.rlmm(x), correlation, symbolic.cor)
+    },
     if (length(notes) > 0) c("", notes)
   )
 }
 
 model_title <- function(fit) {
   if (is_glmm(fit)) {
-    return(paste0("Generalized linear mixed model fit by maximum likelihood (", approximation(fit), ")"))
+    return(paste0(
+      "Generalized linear mixed model fit by maximum likelihood (",
+      approximation(fit),
+      ")"
+    ))
   }
-  paste("Linear mixed model fit by", if (isREML.rlmm(fit)) "REML" else "maximum likelihood")
+  paste(
+    "Linear mixed model fit by",
+    if (isREML.rlmm(fit)) "REML" else "maximum likelihood"
+  )
 }
 
 approximation <- function(fit) {
   nodes <- fit$glmm$nodes
-  if (nodes == 1) return(paste0("Laplace approximation", if (fit$glmm$fast) ", nAGQ = 0"))
+  if (nodes == 1) {
+    return(paste0("Laplace approximation", if (fit$glmm$fast) ", nAGQ = 0"))
+  }
   paste0("adaptive quadrature, nAGQ = ", nodes, if (fit$glmm$fast) ", fast")
 }
 
 format_header <- function(x) {
   formula <- deparse(x$formula, width.cutoff = 500L)
-  shown <- x$call[intersect(c("data", "subset", "weights", "offset"), names(x$call))]
-  labels <- c(data = "   Data", subset = " Subset", weights = "Weights", offset = " Offset")
+  shown <- x$call[intersect(
+    c("data", "subset", "weights", "offset"),
+    names(x$call)
+  )]
+  labels <- c(
+    data = "   Data",
+    subset = " Subset",
+    weights = "Weights",
+    offset = " Offset"
+  )
   arguments <- vapply(as.list(shown), short_deparse, "")
   c(
     x$methTitle,
     if (!is.null(x$family)) paste0(" Family: ", x$family, " (", x$link, ")"),
-    strwrap(paste("Formula:", paste(trimws(formula), collapse = " ")), width = 0.95 * getOption("width"), exdent = 9),
+    strwrap(
+      paste("Formula:", paste(trimws(formula), collapse = " ")),
+      width = 0.95 * getOption("width"),
+      exdent = 9
+    ),
     if (length(arguments) > 0) paste0(labels[names(arguments)], ": ", arguments)
   )
 }
@@ -77,7 +125,11 @@ short_deparse <- function(expr) {
     return(paste0("<", class(expr)[1], ">"))
   }
   text <- deparse(expr, nlines = 2L)
-  if (length(text) > 1 || nchar(text[1]) > 60) paste(substr(text[1], 1, 60), "...") else text
+  if (length(text) > 1 || nchar(text[1]) > 60) {
+    paste(substr(text[1], 1, 60), "...")
+  } else {
+    text
+  }
 }
 
 #' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between fixed parts.
@@ -91,8 +143,12 @@ criterion_table <- function(fit) {
   n <- nobs.rlmm(fit)
   aic <- objective + 2 * k
   c(
-    logLik = -objective / 2, `-2*log(L)` = objective, AIC = aic, AICc = aic + small_sample_term(k, n),
-    BIC = objective + log(n) * k, df.resid = n - k
+    logLik = -objective / 2,
+    `-2*log(L)` = objective,
+    AIC = aic,
+    AICc = aic + small_sample_term(k, n),
+    BIC = objective + log(n) * k,
+    df.resid = n - k
   )
 }
 
@@ -101,7 +157,10 @@ format_criterion <- function(table) {
     return(paste("REML criterion at convergence:", format_decimals(table)))
   }
   labels <- replace(names(table), names(table) == "-2*log(L)", "-2 logLik")
-  values <- c(format_decimals(table[-length(table)]), format(table[[length(table)]]))
+  values <- c(
+    format_decimals(table[-length(table)]),
+    format(table[[length(table)]])
+  )
   width <- pmax(nchar(labels), nchar(values))
   c(
     paste0(" ", paste(sprintf("%*s", width, labels), collapse = "  ")),
@@ -115,7 +174,8 @@ format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
   table <- format(varcor, digits = digits, comp = comp, corr = corr)
   groups <- paste(names(ngrps), ngrps, sep = ", ", collapse = "; ")
   c(
-    "Random effects:", paste0(" ", trimws(format_table(table), "right")),
+    "Random effects:",
+    paste0(" ", trimws(format_table(table), "right")),
     strwrap(paste0("Number of obs: ", nobs, ", groups:  ", groups), exdent = 2)
   )
 }
@@ -125,8 +185,14 @@ format_fixed_effects <- function(table, digits, signif.stars) {
     return("No fixed effects")
   }
   lines <- utils::capture.output(stats::printCoefmat(
-    table, digits = digits, signif.stars = signif.stars, has.Pvalue = any(startsWith(colnames(table), "Pr(")),
-    cs.ind = setdiff(seq_len(ncol(table)), grep("value|Pr|^df$", colnames(table))),
+    table,
+    digits = digits,
+    signif.stars = signif.stars,
+    has.Pvalue = any(startsWith(colnames(table), "Pr(")),
+    cs.ind = setdiff(
+      seq_len(ncol(table)),
+      grep("value|Pr|^df$", colnames(table))
+    ),
     tst.ind = grep("value", colnames(table))
   ))
   c("Fixed effects:", lines)
@@ -136,8 +202,13 @@ format_fixed_effects <- function(table, digits, signif.stars) {
 #' @noRd
 fit_notes <- function(fit) {
   c(
-    dropped_note(fit), held_note(fit), known_sigma_note(fit), shape_note(fit), stopped_note(fit),
-    separation_note(fit), singular_note(fit)
+    dropped_note(fit),
+    held_note(fit),
+    known_sigma_note(fit),
+    shape_note(fit),
+    stopped_note(fit),
+    separation_note(fit),
+    singular_note(fit)
   )
 }
 
@@ -147,37 +218,68 @@ dropped_note <- function(fit) {
     return(NULL)
   }
   note <- paste0(
-    "Dropped ", plural(length(dropped), "column"), " that ", if (length(dropped) == 1) "depends" else "depend",
-    " linearly on the others: ", enumerate(tick(dropped)), "."
+    "Dropped ",
+    plural(length(dropped), "column"),
+    " that ",
+    if (length(dropped) == 1) "depends" else "depend",
+    " linearly on the others: ",
+    enumerate(tick(dropped)),
+    "."
   )
   strwrap(note, exdent = 2)
 }
 
 known_sigma_note <- function(fit) {
-  if (fit$known_sigma && !is_glmm(fit)) "The residual standard deviation was given, not estimated."
+  if (fit$known_sigma && !is_glmm(fit)) {
+    "The residual standard deviation was given, not estimated."
+  }
 }
 
 shape_note <- function(fit) {
   found <- shape_estimate(fit)
-  if (is.null(found)) return(NULL)
-  what <- if (is_nb(fit$glmm)) "Theta of the negative binomial" else "Dispersion, by maximum likelihood"
-  paste0(what, ": ", format(found[[1]], digits = 4), " (std. error ", format(found[[2]], digits = 3), ").")
+  if (is.null(found)) {
+    return(NULL)
+  }
+  what <- if (is_nb(fit$glmm)) {
+    "Theta of the negative binomial"
+  } else {
+    "Dispersion, by maximum likelihood"
+  }
+  paste0(
+    what,
+    ": ",
+    format(found[[1]], digits = 4),
+    " (std. error ",
+    format(found[[2]], digits = 3),
+    ")."
+  )
 }
 
 separation_note <- function(fit) {
-  if (length(fit$separated) > 0) strwrap(paste(separation_lines(fit$separated), collapse = " "), exdent = 2)
+  if (length(fit$separated) > 0) {
+    strwrap(paste(separation_lines(fit$separated), collapse = " "), exdent = 2)
+  }
 }
 
 stopped_note <- function(fit) {
-  is_ambiguous <- is_final(fit$optsum$certificate$verdict) && fit$optsum$certificate$verdict != "optimal"
+  is_ambiguous <- is_final(fit$optsum$certificate$verdict) &&
+    fit$optsum$certificate$verdict != "optimal"
   if (!stopped_early(fit) && !is_ambiguous) {
     return(NULL)
   }
   reason <- stop_reason(fit$optsum)
   note <- if (!is.null(reason)) {
-    paste0("The optimizer stopped before converging: ", reason, ". These are the best values that it found.")
+    paste0(
+      "The optimizer stopped before converging: ",
+      reason,
+      ". These are the best values that it found."
+    )
   } else if (is.null(fit$optsum$certificate)) {
-    paste0("The optimizer stopped before converging: its return code is ", fit$optsum$status, ".")
+    paste0(
+      "The optimizer stopped before converging: its return code is ",
+      fit$optsum$status,
+      "."
+    )
   } else {
     paste(verdict_lines(certificate(fit)), collapse = " ")
   }
@@ -185,5 +287,7 @@ stopped_note <- function(fit) {
 }
 
 singular_note <- function(fit) {
-  if (isSingular.rlmm(fit)) c(format(is_singular(fit)), "See `?rlmm::is_singular`.")
+  if (isSingular.rlmm(fit)) {
+    c(format(is_singular(fit)), "See `?rlmm::is_singular`.")
+  }
 }

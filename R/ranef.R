@@ -25,8 +25,15 @@
 #' head(ranef(fit, uscale = TRUE)$Subject)
 #' @importFrom nlme ranef
 #' @export
-ranef.rlmm <- function(object, condVar = !is.null(object$frame), drop = FALSE, whichel = NULL, postVar = FALSE,
-                       uscale = FALSE, ...) {
+ranef.rlmm <- function(
+  object,
+  condVar = !is.null(object$frame),
+  drop = FALSE,
+  whichel = NULL,
+  postVar = FALSE,
+  uscale = FALSE,
+  ...
+) {
   check_flag(condVar, "condVar")
   check_flag(drop, "drop")
   check_flag(uscale, "uscale")
@@ -37,10 +44,21 @@ ranef.rlmm <- function(object, condVar = !is.null(object$frame), drop = FALSE, w
   names(tables) <- wanted
   if ((condVar || postVar) && !uscale) {
     variances <- condVar(object)
-    tables[] <- Map(\(table, group) attach_variances(table, variances[groups == group], object$random[groups == group]),
-      tables, wanted)
+    tables[] <- Map(
+      \(table, group) {
+        attach_variances(
+          table,
+          variances[groups == group],
+          object$random[groups == group]
+        )
+      },
+      tables,
+      wanted
+    )
   }
-  if (drop) tables[] <- lapply(tables, drop_table)
+  if (drop) {
+    tables[] <- lapply(tables, drop_table)
+  }
   structure(tables, class = c("ranef.rlmm", "ranef.mer"))
 }
 
@@ -65,14 +83,19 @@ drop_table <- function(table) {
     return(table)
   }
   post_var <- attr(table, "postVar")
-  structure(stats::setNames(table[[1]], rownames(table)), postVar = if (!is.null(post_var)) drop(post_var))
+  structure(
+    stats::setNames(table[[1]], rownames(table)),
+    postVar = if (!is.null(post_var)) drop(post_var)
+  )
 }
 
 check_groups <- function(whichel, groups) {
   if (is.null(whichel)) {
     return(groups)
   }
-  if (is.numeric(whichel)) whichel <- groups[whichel]
+  if (is.numeric(whichel)) {
+    whichel <- groups[whichel]
+  }
   unknown <- setdiff(whichel, groups)
   if (length(unknown) == 0) {
     return(intersect(groups, whichel))
@@ -92,10 +115,17 @@ check_groups <- function(whichel, groups) {
 #' @export
 as.data.frame.ranef.rlmm <- function(x, ...) {
   parts <- unname(Map(modes_table, names(x), lapply(x, undrop_table)))
-  columns <- setdiff(c("grpvar", "term", "grp", "condval", "condsd"), if (is.null(parts[[1]]$condsd)) "condsd")
+  columns <- setdiff(
+    c("grpvar", "term", "grp", "condval", "condsd"),
+    if (is.null(parts[[1]]$condsd)) "condsd"
+  )
   out <- lapply(stats::setNames(nm = columns), function(column) {
     values <- lapply(parts, `[[`, column)
-    if (is.factor(values[[1]])) join_factors(values) else unlist(values, use.names = FALSE)
+    if (is.factor(values[[1]])) {
+      join_factors(values)
+    } else {
+      unlist(values, use.names = FALSE)
+    }
   })
   as.data.frame(out, stringsAsFactors = FALSE)
 }
@@ -106,7 +136,9 @@ undrop_table <- function(table) {
   }
   post_var <- attr(table, "postVar")
   out <- as_table(list(`(Intercept)` = as.vector(table)), names(table))
-  if (!is.null(post_var)) attr(out, "postVar") <- array(post_var, c(1, 1, length(post_var)))
+  if (!is.null(post_var)) {
+    attr(out, "postVar") <- array(post_var, c(1, 1, length(post_var)))
+  }
   out
 }
 
@@ -117,7 +149,10 @@ modes_table <- function(group, table) {
   sorted <- levels[order(table[[1]])]
   list(
     grpvar = rep(group, length(levels) * length(table)),
-    term = factor(rep(names(table), each = length(levels)), levels = unique(names(table))),
+    term = factor(
+      rep(names(table), each = length(levels)),
+      levels = unique(names(table))
+    ),
     grp = factor(rep(levels, length(table)), levels = sorted),
     condval = unlist(table, use.names = FALSE),
     condsd = conditional_sd(attr(table, "postVar"))
@@ -143,7 +178,13 @@ join_factors <- function(factors) {
 print.ranef.rlmm <- function(x, ...) {
   print(lapply(x, plain_table), ...)
   known <- names(x)[!vapply(x, \(table) is.null(attr(table, "postVar")), NA)]
-  if (length(known) > 0) cat("with conditional variances for", paste0('"', known, '"', collapse = " "), "\n")
+  if (length(known) > 0) {
+    cat(
+      "with conditional variances for",
+      paste0('"', known, '"', collapse = " "),
+      "\n"
+    )
+  }
   invisible(x)
 }
 

@@ -11,9 +11,13 @@ selected_effects <- function(fit, re_form) {
   if (is_none(re_form)) {
     return(none)
   }
-  if (!inherits(re_form, "formula")) abort_re_form(re_form)
+  if (!inherits(re_form, "formula")) {
+    abort_re_form(re_form)
+  }
   bars <- split_bars(re_form[[length(re_form)]])$bars
-  if (length(bars) == 0) abort_re_form_term(re_form[[length(re_form)]], fit)
+  if (length(bars) == 0) {
+    abort_re_form_term(re_form[[length(re_form)]], fit)
+  }
   Reduce(\(use, bar) add_bar(use, bar, fit), bars, none)
 }
 
@@ -30,8 +34,12 @@ add_bar <- function(use, bar, fit) {
       mine <- which(vapply(fit$random, is_grouped_by, NA, group = group))
       wanted <- wanted_columns(part$effects, group, fit$random[mine], fit)
       known <- unlist(lapply(fit$random[mine], `[[`, "columns"))
-      if (length(wanted) == 0 || !all(wanted %in% known)) abort_re_form_term(bar, fit)
-      for (i in mine) use[[i]] <- union(use[[i]], which(fit$random[[i]]$columns %in% wanted))
+      if (length(wanted) == 0 || !all(wanted %in% known)) {
+        abort_re_form_term(bar, fit)
+      }
+      for (i in mine) {
+        use[[i]] <- union(use[[i]], which(fit$random[[i]]$columns %in% wanted))
+      }
     }
   }
   use
@@ -58,11 +66,19 @@ wanted_columns <- function(effects, group, terms, fit) {
     return(character())
   }
   frame <- fit_frame(fit)
-  variables <- attr(stats::terms(rlang::new_formula(NULL, effects)), "variables")
+  variables <- attr(
+    stats::terms(rlang::new_formula(NULL, effects)),
+    "variables"
+  )
   if (!all(vapply(as.list(variables)[-1], deparse_one, "") %in% names(frame))) {
     return(character())
   }
-  bar_effects(list(effects = effects), frame, environment(fit$formula), NULL)$columns
+  bar_effects(
+    list(effects = effects),
+    frame,
+    environment(fit$formula),
+    NULL
+  )$columns
 }
 
 abort_re_form <- function(re_form) {
@@ -78,7 +94,11 @@ abort_re_form <- function(re_form) {
 abort_re_form_term <- function(expr, fit) {
   known <- paste0("(", vapply(fit$random, `[[`, "", "label"), ")")
   expr <- strip_parens(expr)
-  found <- if (is_bar(expr)) paste0("(", deparse_one(expr), ")") else deparse_one(expr)
+  found <- if (is_bar(expr)) {
+    paste0("(", deparse_one(expr), ")")
+  } else {
+    deparse_one(expr)
+  }
   abort_rlmm(
     c(
       "`re.form` must name random-effects terms of the model, or columns of them.",

@@ -36,8 +36,13 @@ principal_components <- function(template, corr) {
   decomposition <- svd(template, nv = 0)
   structure(
     list(
-      sdev = decomposition$d, rotation = structure(decomposition$u, dimnames = list(rownames(template), NULL)),
-      center = FALSE, scale = FALSE
+      sdev = decomposition$d,
+      rotation = structure(
+        decomposition$u,
+        dimnames = list(rownames(template), NULL)
+      ),
+      center = FALSE,
+      scale = FALSE
     ),
     class = "prcomp"
   )
@@ -45,7 +50,12 @@ principal_components <- function(template, corr) {
 
 block_diagonal <- function(blocks) {
   sizes <- vapply(blocks, nrow, 1L)
-  out <- matrix(0, sum(sizes), sum(sizes), dimnames = list(unlist(lapply(blocks, rownames)), NULL))
+  out <- matrix(
+    0,
+    sum(sizes),
+    sum(sizes),
+    dimnames = list(unlist(lapply(blocks, rownames)), NULL)
+  )
   ends <- cumsum(sizes)
   for (i in seq_along(blocks)) {
     at <- ends[i] - sizes[i] + seq_len(sizes[i])
@@ -58,7 +68,10 @@ block_diagonal <- function(blocks) {
 #' @param object What `rePCA()` returned.
 #' @export
 summary.rlmm_pca <- function(object, ...) {
-  structure(lapply(object, summary, ...), class = c("summary.rlmm_pca", "summary.prcomplist"))
+  structure(
+    lapply(object, summary, ...),
+    class = c("summary.rlmm_pca", "summary.prcomplist")
+  )
 }
 
 #' @export

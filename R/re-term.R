@@ -4,17 +4,29 @@
 #' @return A list: `random` (the field of the fit: one entry per term, in order) and `terms` (of the spec).
 #' @noRd
 random_design <- function(parsed, frame, env, data) {
-  entries <- unlist(lapply(parsed$bars, bar_entries, frame = frame, env = env, data = data), recursive = FALSE)
+  entries <- unlist(
+    lapply(parsed$bars, bar_entries, frame = frame, env = env, data = data),
+    recursive = FALSE
+  )
   groups <- list()
   for (i in seq_along(entries)) {
     name <- entries[[i]]$entry$group
-    if (is.null(groups[[name]])) groups[[name]] <- group_codes(entries[[i]]$entry$group_vars, frame, name)
+    if (is.null(groups[[name]])) {
+      groups[[name]] <- group_codes(entries[[i]]$entry$group_vars, frame, name)
+    }
     entries[[i]]$entry$levels <- groups[[name]]$levels
   }
   check_duplicates(entries)
-  entries <- entries[term_order(vapply(entries, function(e) length(e$entry$levels), 1L))]
+  entries <- entries[term_order(vapply(
+    entries,
+    function(e) length(e$entry$levels),
+    1L
+  ))]
   random <- place_terms(lapply(entries, `[[`, "entry"))
-  list(random = random, terms = core_terms(random, lapply(entries, `[[`, "z"), groups))
+  list(
+    random = random,
+    terms = core_terms(random, lapply(entries, `[[`, "z"), groups)
+  )
 }
 
 # One entry for each grouping of the bar, with the columns they share.
@@ -28,9 +40,14 @@ bar_entries <- function(bar, frame, env, data) {
     entry <- list(
       label = bar_label(bar, group),
       group = group$name,
-      group_expr = expression$expr, row_wise = expression$row_wise, group_vars = vars,
-      effects = effects$terms, contrasts = effects$contrasts, xlevels = effects$xlevels,
-      columns = effects$columns, structure = bar$structure
+      group_expr = expression$expr,
+      row_wise = expression$row_wise,
+      group_vars = vars,
+      effects = effects$terms,
+      contrasts = effects$contrasts,
+      xlevels = effects$xlevels,
+      columns = effects$columns,
+      structure = bar$structure
     )
     list(entry = entry, z = effects$z)
   })
@@ -39,7 +56,9 @@ bar_entries <- function(bar, frame, env, data) {
 # `(1 | x^2)` and `(1 | a - b)` mean something else as parts of a formula, and then aren't in the frame.
 check_group_vars <- function(vars, frame) {
   absent <- vars[!vars %in% names(frame)]
-  if (length(absent) == 0L) return(invisible())
+  if (length(absent) == 0L) {
+    return(invisible())
+  }
   abort_formula(
     paste0("Can't use ", tick(absent[1L]), " as a grouping factor."),
     x = "Its operator has a meaning of its own in formulas.",
@@ -52,18 +71,36 @@ check_group_vars <- function(vars, frame) {
 bar_effects <- function(bar, frame, env, data) {
   expr <- bar$effects
   unwrapped <- unwrap_fulldummy(expr)
-  terms <- part_terms(rlang::new_formula(NULL, unwrapped$expr, env = env), frame, data)
-  if (!is.null(attr(terms, "offset"))) abort_effects(bar, "can't hold an `offset()`")
-  if (identical(expr, 1)) return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
+  terms <- part_terms(
+    rlang::new_formula(NULL, unwrapped$expr, env = env),
+    frame,
+    data
+  )
+  if (!is.null(attr(terms, "offset"))) {
+    abort_effects(bar, "can't hold an `offset()`")
+  }
+  if (identical(expr, 1)) {
+    return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
+  }
   contrasts <- full_contrasts(unwrapped$variables, frame)
   z <- call_design_step(design_columns(terms, frame, contrasts), frame)
-  if (count_columns(z) == 0L) abort_effects(bar, "must have a column")
+  if (count_columns(z) == 0L) {
+    abort_effects(bar, "must have a column")
+  }
   check_columns_finite(z)
   used <- attr(z, "contrasts")
-  if (!is.null(contrasts)) used[names(contrasts)] <- contrasts
+  if (!is.null(contrasts)) {
+    used[names(contrasts)] <- contrasts
+  }
   xlevels <- if (!is.null(used)) stats::.getXlevels(terms, frame)
   attr(z, "contrasts") <- NULL
-  list(terms = terms, contrasts = used, xlevels = xlevels, z = z, columns = column_names(z))
+  list(
+    terms = terms,
+    contrasts = used,
+    xlevels = xlevels,
+    z = z,
+    columns = column_names(z)
+  )
 }
 
 abort_effects <- function(bar, problem) {
@@ -72,11 +109,15 @@ abort_effects <- function(bar, problem) {
 }
 
 # A term as the user wrote it, but for the expansion of nested groups.
-bar_label <- function(bar, group) paste(deparse_one(bar$effects), "|", group$name)
+bar_label <- function(bar, group) {
+  paste(deparse_one(bar$effects), "|", group$name)
+}
 
 # `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
 unwrap_fulldummy <- function(expr) {
-  if (!is.call(expr)) return(list(expr = expr))
+  if (!is.call(expr)) {
+    return(list(expr = expr))
+  }
   if (call_name(expr) == "fulldummy" && length(expr) == 2L) {
     return(list(expr = expr[[2L]], variables = deparse_one(expr[[2L]])))
   }
@@ -90,7 +131,9 @@ unwrap_fulldummy <- function(expr) {
 }
 
 full_contrasts <- function(variables, frame) {
-  if (is.null(variables)) return(NULL)
+  if (is.null(variables)) {
+    return(NULL)
+  }
   contrasts <- lapply(unclass(frame)[variables], function(f) {
     levels <- if (is.factor(f)) levels(f) else levels(factor(f))
     diag(1, length(levels), names = FALSE) |> `dimnames<-`(list(levels, levels))
@@ -106,19 +149,28 @@ full_contrasts <- function(variables, frame) {
 #' @noRd
 group_codes <- function(vars, frame, name) {
   codes <- atom_codes(frame[[vars[1L]]], vars[1L])
-  for (var in vars[-1L]) codes <- combine_codes(codes, atom_codes(frame[[var]], var))
-  if (anyNA(codes$refs)) abort_still_missing(name, which(is.na(codes$refs)))
+  for (var in vars[-1L]) {
+    codes <- combine_codes(codes, atom_codes(frame[[var]], var))
+  }
+  if (anyNA(codes$refs)) {
+    abort_still_missing(name, which(is.na(codes$refs)))
+  }
   codes
 }
 
 atom_codes <- function(x, name) {
   if (is.list(x) || length(dim(x)) > 1L) {
     abort_rlmm(
-      c(paste0("The grouping factor ", tick(name), " must be a vector."), x = paste0("It is ", describe_type(x), ".")),
+      c(
+        paste0("The grouping factor ", tick(name), " must be a vector."),
+        x = paste0("It is ", describe_type(x), ".")
+      ),
       "rlmm_error_group"
     )
   }
-  if (is.factor(x)) return(used_codes(as.integer(x), unname(levels(x))))
+  if (is.factor(x)) {
+    return(used_codes(as.integer(x), unname(levels(x))))
+  }
   values <- sort(unique(x))
   labels <- as.character(values)
   refs <- match(x, values)
@@ -131,7 +183,9 @@ atom_codes <- function(x, name) {
 
 used_codes <- function(refs, levels) {
   used <- tabulate(refs, length(levels)) > 0L
-  if (all(used)) return(list(refs = refs, levels = levels))
+  if (all(used)) {
+    return(list(refs = refs, levels = levels))
+  }
   list(refs = cumsum(used)[refs], levels = levels[used])
 }
 
@@ -141,7 +195,10 @@ combine_codes <- function(a, b) {
   pairs <- sort(unique(pair))
   first <- (pairs - 1) %/% length(b$levels) + 1
   second <- (pairs - 1) %% length(b$levels) + 1
-  list(refs = match(pair, pairs), levels = paste(a$levels[first], b$levels[second], sep = ":"))
+  list(
+    refs = match(pair, pairs),
+    levels = paste(a$levels[first], b$levels[second], sep = ":")
+  )
 }
 
 # Order and place -----------------------------------------------------------
@@ -179,7 +236,9 @@ core_terms <- function(random, z, groups) {
     parts <- random[mine]
     group <- groups[[parts[[1L]]$group]]
     list(
-      refs = group$refs, n_levels = length(group$levels), z = unname(unlist(z[mine], recursive = FALSE)),
+      refs = group$refs,
+      n_levels = length(group$levels),
+      z = unname(unlist(z[mine], recursive = FALSE)),
       part_kind = vapply(parts, `[[`, "", "structure"),
       part_size = lengths(lapply(parts, `[[`, "columns")),
       part_theta = vapply(parts, function(p) p$theta[1L] - 1L, 1L)
@@ -190,9 +249,15 @@ core_terms <- function(random, z, groups) {
 check_duplicates <- function(entries) {
   labels <- vapply(entries, function(e) e$entry$label, "")
   twice <- labels[duplicated(labels)]
-  if (length(twice) == 0L) return(invisible())
+  if (length(twice) == 0L) {
+    return(invisible())
+  }
   abort_formula(
-    paste0("The term ", tick(paste0("(", twice[1L], ")")), " must not stand in `formula` twice."),
+    paste0(
+      "The term ",
+      tick(paste0("(", twice[1L], ")")),
+      " must not stand in `formula` twice."
+    ),
     class = "rlmm_error_duplicate_term"
   )
 }
@@ -202,5 +267,7 @@ check_duplicates <- function(entries) {
 #' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
 #' @noRd
 theta_names <- function(random) {
-  unlist(lapply(random, \(entry) paste(entry$group, theta_labels(entry$structure, entry$columns), sep = ".")))
+  unlist(lapply(random, \(entry) {
+    paste(entry$group, theta_labels(entry$structure, entry$columns), sep = ".")
+  }))
 }

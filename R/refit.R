@@ -18,18 +18,37 @@
 #' refitML(fit)
 #' @export
 #' @rawNamespace S3method(lme4::refit, rlmm)
-refit.rlmm <- function(object, newresp = NULL, newweights = NULL, rename.response = FALSE, ...) {
+refit.rlmm <- function(
+  object,
+  newresp = NULL,
+  newweights = NULL,
+  rename.response = FALSE,
+  ...
+) {
   expr <- substitute(newresp)
   frame <- fit_frame(object)
-  if (!is.null(newresp)) frame[[1]] <- new_response(newresp, object)
+  if (!is.null(newresp)) {
+    frame[[1]] <- new_response(newresp, object)
+  }
   if (!is.null(newweights)) {
     frame[["(weights)"]] <- new_values(newweights, object, "newweights")
     check_weights(frame[["(weights)"]])
   }
   object$frame <- frame
-  if (rename.response && !is.null(newresp)) object <- rename_response(object, expr)
-  if (is_glmm(object)) check_new_response(frame, object)
-  fit_again(object, start = if (is.null(newresp) && is.null(newweights)) object$theta else inner_start(object))
+  if (rename.response && !is.null(newresp)) {
+    object <- rename_response(object, expr)
+  }
+  if (is_glmm(object)) {
+    check_new_response(frame, object)
+  }
+  fit_again(
+    object,
+    start = if (is.null(newresp) && is.null(newweights)) {
+      object$theta
+    } else {
+      inner_start(object)
+    }
+  )
 }
 
 #' @rdname refit.rlmm
@@ -48,10 +67,14 @@ refitML.rlmm <- function(x, ...) {
 #' @noRd
 fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- fit_design(fit)
-  if (is_glmm(fit)) return(fit_glmm_again(fit, design, start, verbose))
+  if (is_glmm(fit)) {
+    return(fit_glmm_again(fit, design, start, verbose))
+  }
   held <- fit_held(fit)
   est <- core_fit(
-    design$spec, core_start(start, held, fit$random), core_control(fit$control, verbose, design, held)
+    design$spec,
+    core_start(start, held, fit$random),
+    core_control(fit$control, verbose, design, held)
   )
   fit <- new_fit(design, est, fit$call, fit$control)
   report_fit(fit, design$spec)
@@ -62,7 +85,11 @@ fit_glmm_again <- function(fit, design, theta, verbose) {
   start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
   held <- fit_held(fit)
   start$theta <- core_start(start$theta, held, fit$random)
-  est <- core_glmm_fit(design$spec, start, core_control(fit$control, verbose, design, held))
+  est <- core_glmm_fit(
+    design$spec,
+    start,
+    core_control(fit$control, verbose, design, held)
+  )
   fit <- new_glmm_fit(design, est, fit$call, fit$control)
   report_fit(fit, design$spec)
   fit
@@ -72,21 +99,44 @@ fit_glmm_again <- function(fit, design, theta, verbose) {
 #' @noRd
 new_response <- function(newresp, fit) {
   old <- fit$frame[[1]]
-  if (!is_glmm(fit) || !(is.matrix(old) || is.factor(old) || is.factor(newresp))) {
+  if (
+    !is_glmm(fit) || !(is.matrix(old) || is.factor(old) || is.factor(newresp))
+  ) {
     return(new_values(newresp, fit, "newresp"))
   }
-  if (is.data.frame(newresp) && length(newresp) == 1) newresp <- newresp[[1]]
+  if (is.data.frame(newresp) && length(newresp) == 1) {
+    newresp <- newresp[[1]]
+  }
   omitted <- fit$na_action
   if (NROW(newresp) == NROW(old) + length(omitted) && length(omitted) > 0) {
-    newresp <- if (is.matrix(newresp)) newresp[-omitted, , drop = FALSE] else newresp[-omitted]
+    newresp <- if (is.matrix(newresp)) {
+      newresp[-omitted, , drop = FALSE]
+    } else {
+      newresp[-omitted]
+    }
   }
-  if (NROW(newresp) != NROW(old)) abort_new_values_length("newresp", NROW(newresp), NROW(old), length(omitted))
-  if (anyNA(newresp)) abort_new_values("newresp", "Some values are missing.")
+  if (NROW(newresp) != NROW(old)) {
+    abort_new_values_length(
+      "newresp",
+      NROW(newresp),
+      NROW(old),
+      length(omitted)
+    )
+  }
+  if (anyNA(newresp)) {
+    abort_new_values("newresp", "Some values are missing.")
+  }
   newresp
 }
 
 check_new_response <- function(frame, fit) {
-  check_glmm_response(frame_response(frame, fit$family), frame[[1]], fit$family, names(frame)[1], original_rows(frame))
+  check_glmm_response(
+    frame_response(frame, fit$family),
+    frame[[1]],
+    fit$family,
+    names(frame)[1],
+    original_rows(frame)
+  )
 }
 
 #' Where to start with another response: theta of the fit, unless it is singular. There the objective is flat, and an
@@ -100,15 +150,31 @@ inner_start <- function(fit) {
 #' One value for each row of the model frame
 #' @noRd
 new_values <- function(x, fit, arg) {
-  if (is.list(x) || is.matrix(x)) x <- single_column(x, arg)
-  if (!is.numeric(x) && !is.logical(x)) abort_new_values(arg, paste0("It is ", describe_type(x), "."))
+  if (is.list(x) || is.matrix(x)) {
+    x <- single_column(x, arg)
+  }
+  if (!is.numeric(x) && !is.logical(x)) {
+    abort_new_values(arg, paste0("It is ", describe_type(x), "."))
+  }
   n <- nrow(fit$frame)
   omitted <- fit$na_action
-  if (length(x) == n + length(omitted) && length(omitted) > 0) x <- x[-omitted]
-  if (length(x) != n) abort_new_values_length(arg, length(x), n, length(omitted))
+  if (length(x) == n + length(omitted) && length(omitted) > 0) {
+    x <- x[-omitted]
+  }
+  if (length(x) != n) {
+    abort_new_values_length(arg, length(x), n, length(omitted))
+  }
   bad <- which(!is.finite(x))
   if (length(bad) > 0) {
-    abort_new_values(arg, paste0(plural(length(bad), "value"), " missing or infinite, at ", describe_rows(bad), "."))
+    abort_new_values(
+      arg,
+      paste0(
+        plural(length(bad), "value"),
+        " missing or infinite, at ",
+        describe_rows(bad),
+        "."
+      )
+    )
   }
   as.double(x)
 }
@@ -127,17 +193,35 @@ single_column <- function(x, arg) {
 
 abort_new_values <- function(arg, found, hint = NULL) {
   abort_rlmm(
-    c(paste0("`", arg, "` must be one numeric vector of finite values."), x = found, i = hint),
+    c(
+      paste0("`", arg, "` must be one numeric vector of finite values."),
+      x = found,
+      i = hint
+    ),
     "rlmm_error_argument",
     arg = arg
   )
 }
 
 abort_new_values_length <- function(arg, found, n, omitted) {
-  left_out <- if (omitted > 0) paste0(", or ", format_count(n + omitted), " with those left out for missing values")
+  left_out <- if (omitted > 0) {
+    paste0(
+      ", or ",
+      format_count(n + omitted),
+      " with those left out for missing values"
+    )
+  }
   abort_rlmm(
     c(
-      paste0("`", arg, "` must have one value for each of the ", plural(n, "row"), " of the fit", left_out, "."),
+      paste0(
+        "`",
+        arg,
+        "` must have one value for each of the ",
+        plural(n, "row"),
+        " of the fit",
+        left_out,
+        "."
+      ),
       x = paste0("It has ", plural(found, "value"), ".")
     ),
     "rlmm_error_argument",
@@ -162,7 +246,9 @@ rename_in_terms <- function(terms, expr) {
     if (!is.null(attr(terms, part))) attr(terms, part)[[2]] <- expr
   }
   name <- deparse_one(expr)
-  if (length(attr(terms, "factors")) > 0) rownames(attr(terms, "factors"))[1] <- name
+  if (length(attr(terms, "factors")) > 0) {
+    rownames(attr(terms, "factors"))[1] <- name
+  }
   names(attr(terms, "dataClasses"))[1] <- name
   terms
 }

@@ -18,15 +18,25 @@ report_fit <- function(fit, spec) {
 report_convergence <- function(fit) {
   optsum <- fit$optsum
   reason <- stop_reason(optsum)
-  if (is.null(reason) || is_final(optsum$certificate$verdict)) return(invisible())
+  if (is.null(reason) || is_final(optsum$certificate$verdict)) {
+    return(invisible())
+  }
   gain <- optsum$certificate$predicted_decrease %||% NA
   warn_rlmm(
-    c(paste0("The optimizer stopped before converging: ", reason, "."), i = recent_progress(optsum$fitlog),
+    c(
+      paste0("The optimizer stopped before converging: ", reason, "."),
+      i = recent_progress(optsum$fitlog),
       i = if (!is.na(gain)) {
-        paste0("A Newton step should still lower the objective by ", format(gain, digits = 2L), ".")
+        paste0(
+          "A Newton step should still lower the objective by ",
+          format(gain, digits = 2L),
+          "."
+        )
       },
-      i = stopped_hint(optsum$status, is_glmm(fit))),
-    "rlmm_warning_convergence", status = optsum$status
+      i = stopped_hint(optsum$status, is_glmm(fit))
+    ),
+    "rlmm_warning_convergence",
+    status = optsum$status
   )
 }
 
@@ -35,20 +45,42 @@ report_convergence <- function(fit) {
 #' @noRd
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
-  if (is.null(verdict) || verdict == "optimal") return(invisible())
-  if (is_final(verdict)) return(report_ambiguous(fit, verdict))
-  if (is_early(fit$optsum$status)) return(invisible())
+  if (is.null(verdict) || verdict == "optimal") {
+    return(invisible())
+  }
+  if (is_final(verdict)) {
+    return(report_ambiguous(fit, verdict))
+  }
+  if (is_early(fit$optsum$status)) {
+    return(invisible())
+  }
   # As a separated effect grows nothing is wrong, but that there is no end to it.
-  if (length(fit$separated) > 0L) return(invisible())
-  if (is.na(fit$optsum$certificate$predicted_decrease)) return(warn_unknown(fit))
+  if (length(fit$separated) > 0L) {
+    return(invisible())
+  }
+  if (is.na(fit$optsum$certificate$predicted_decrease)) {
+    return(warn_unknown(fit))
+  }
   certificate <- certificate(fit)
-  suspect <- if (verdict == "not_converged") steepest_term(fit, spec) else which.max(certificate$terms$gain)
+  suspect <- if (verdict == "not_converged") {
+    steepest_term(fit, spec)
+  } else {
+    which.max(certificate$terms$gain)
+  }
   term <- certificate$terms$term[suspect]
   warn_rlmm(
-    c("The estimates are not an optimum.", x = paste(verdict_lines(certificate), collapse = " "),
-      i = if (verdict != "false_boundary") paste0("It concerns ", tick(term), " most."),
-      i = refit_hint(fit$optsum$optimizer)),
-    "rlmm_warning_convergence", status = fit$optsum$status, verdict = verdict, term = term
+    c(
+      "The estimates are not an optimum.",
+      x = paste(verdict_lines(certificate), collapse = " "),
+      i = if (verdict != "false_boundary") {
+        paste0("It concerns ", tick(term), " most.")
+      },
+      i = refit_hint(fit$optsum$optimizer)
+    ),
+    "rlmm_warning_convergence",
+    status = fit$optsum$status,
+    verdict = verdict,
+    term = term
   )
 }
 
@@ -58,28 +90,48 @@ report_certificate <- function(fit, spec) {
 #' @noRd
 report_ambiguous <- function(fit, verdict) {
   lines <- verdict_lines(certificate(fit))
-  if (verdict == "unidentified") lines <- c(lines, "Hold one of the parameters with `rlmm_control(fixed = )`?")
-  lines <- c(lines[1L], stats::setNames(lines[-1L], rep("i", length(lines) - 1L)))
+  if (verdict == "unidentified") {
+    lines <- c(
+      lines,
+      "Hold one of the parameters with `rlmm_control(fixed = )`?"
+    )
+  }
+  lines <- c(
+    lines[1L],
+    stats::setNames(lines[-1L], rep("i", length(lines) - 1L))
+  )
   signal(fit$control$checks$conv_singular, lines, verdict)
 }
 
 warn_unknown <- function(fit) {
   warn_rlmm(
-    c("Can't tell whether the estimates are an optimum.",
+    c(
+      "Can't tell whether the estimates are an optimum.",
       x = "The derivatives of the objective there are not finite numbers.",
-      i = "Is the response, or a covariate, on a very large or very small scale?"),
-    "rlmm_warning_convergence", status = fit$optsum$status, verdict = fit$optsum$certificate$verdict
+      i = "Is the response, or a covariate, on a very large or very small scale?"
+    ),
+    "rlmm_warning_convergence",
+    status = fit$optsum$status,
+    verdict = fit$optsum$certificate$verdict
   )
 }
 
 refit_hint <- function(optimizer) {
-  if (optimizer %in% c("newton", "bfgs")) return("Compare the optimizers with `allFit()`.")
+  if (optimizer %in% c("newton", "bfgs")) {
+    return("Compare the optimizers with `allFit()`.")
+  }
   "Use the default optimizer, or lower `ftol_abs` and `ftol_rel` in `rlmm_control()`."
 }
 
 # The term with the most to gain by a Newton step in each of its parameters.
 steepest_term <- function(fit, spec) {
-  if (is_glmm(fit)) return(which.max(vapply(fit$random, \(entry) sum(fit$optsum$gradient[entry$theta]^2), 0)))
+  if (is_glmm(fit)) {
+    return(which.max(vapply(
+      fit$random,
+      \(entry) sum(fit$optsum$gradient[entry$theta]^2),
+      0
+    )))
+  }
   found <- core_derivatives(spec, fit$theta)
   gain <- found$gradient^2 / pmax(abs(diag(found$hessian)), .Machine$double.eps)
   which.max(vapply(fit$random, \(entry) sum(gain[entry$theta]), 0))
@@ -88,7 +140,11 @@ steepest_term <- function(fit, spec) {
 stop_reason <- function(optsum) {
   switch(
     optsum$status,
-    MAXEVAL_REACHED = paste0("it reached `max_eval` (", format_count(optsum$feval), ")"),
+    MAXEVAL_REACHED = paste0(
+      "it reached `max_eval` (",
+      format_count(optsum$feval),
+      ")"
+    ),
     MAXTIME_REACHED = "it reached `max_time`",
     FORCED_STOP = "it was interrupted",
     FAILURE = "it failed"
@@ -98,16 +154,38 @@ stop_reason <- function(optsum) {
 # How much the best objective still fell at the end.
 recent_progress <- function(fitlog, last = 10L) {
   n <- NROW(fitlog)
-  if (n <= last) return(NULL)
+  if (n <= last) {
+    return(NULL)
+  }
   fall <- min(fitlog[seq_len(n - last), 1L]) - min(fitlog[, 1L])
-  if (fall <= 0) return(paste0("The objective did not fall over the last ", last, " evaluations."))
-  paste0("The objective still fell by ", format(fall, digits = 2L), " over the last ", last, " evaluations.")
+  if (fall <= 0) {
+    return(paste0(
+      "The objective did not fall over the last ",
+      last,
+      " evaluations."
+    ))
+  }
+  paste0(
+    "The objective still fell by ",
+    format(fall, digits = 2L),
+    " over the last ",
+    last,
+    " evaluations."
+  )
 }
 
 stopped_hint <- function(status, is_glmm) {
-  what <- switch(status, MAXEVAL_REACHED = "Increase `max_eval` in `rlmm_control()`, or continue",
-    MAXTIME_REACHED = "Increase `max_time` in `rlmm_control()`, or continue", "Continue")
-  start <- if (is_glmm) "getME(fit, c(\"theta\", \"fixef\"))" else "getME(fit, \"theta\")"
+  what <- switch(
+    status,
+    MAXEVAL_REACHED = "Increase `max_eval` in `rlmm_control()`, or continue",
+    MAXTIME_REACHED = "Increase `max_time` in `rlmm_control()`, or continue",
+    "Continue"
+  )
+  start <- if (is_glmm) {
+    "getME(fit, c(\"theta\", \"fixef\"))"
+  } else {
+    "getME(fit, \"theta\")"
+  }
   paste0(what, " from here with `update(fit, start = ", start, ")`.")
 }
 
@@ -115,21 +193,27 @@ stopped_hint <- function(status, is_glmm) {
 
 # Next to nothing is left of the response.
 is_exact <- function(fit, spec) {
-  if (fit$known_sigma) return(FALSE)
+  if (fit$known_sigma) {
+    return(FALSE)
+  }
   found <- left_over(fit, spec)
   isTRUE(found[1L] <= 1e-10 * found[2L])
 }
 
 # What is left of the response, and the response: squares, or deviances, which know the scale of the family's variance.
 left_over <- function(fit, spec) {
-  if (!is_glmm(fit)) return(c(fit$dev$pwrss, response_ss(spec)))
+  if (!is_glmm(fit)) {
+    return(c(fit$dev$pwrss, response_ss(spec)))
+  }
   weights <- spec$weights %||% rep(1, length(spec$y))
   mean <- rep(stats::weighted.mean(spec$y, weights), length(spec$y))
   c(fit$dev$deviance, sum(fit$family$dev.resids(spec$y, mean, weights)))
 }
 
 response_ss <- function(spec) {
-  if (is.null(spec$offset) && is.null(spec$weights)) return(stats::var(spec$y) * (length(spec$y) - 1))
+  if (is.null(spec$offset) && is.null(spec$weights)) {
+    return(stats::var(spec$y) * (length(spec$y) - 1))
+  }
   y <- spec$y - (spec$offset %||% 0)
   sum((spec$weights %||% 1) * (y - mean(y))^2)
 }
@@ -142,9 +226,17 @@ report_exact <- function(fit, spec) {
   found <- left_over(fit, spec)
   what <- if (is_glmm(fit)) "deviance" else "residuals' sum of squares"
   warn_rlmm(
-    c("The model reproduces the response almost exactly; the estimated variances can't be relied on.",
-      x = paste0("The ", what, " is ", format(found[1L] / found[2L], digits = 2L), " of the response's."),
-      i = "Is the response computed from the covariates, or constant within groups?"),
+    c(
+      "The model reproduces the response almost exactly; the estimated variances can't be relied on.",
+      x = paste0(
+        "The ",
+        what,
+        " is ",
+        format(found[1L] / found[2L], digits = 2L),
+        " of the response's."
+      ),
+      i = "Is the response computed from the covariates, or constant within groups?"
+    ),
     "rlmm_warning_exact_fit"
   )
 }
@@ -155,11 +247,17 @@ report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
   # Where the data leave it open a variance isn't estimated as zero.
   is_open <- identical(fit$optsum$certificate$verdict, "unidentified")
-  if (policy == "ignore" || is_open || !isSingular.rlmm(fit)) return(invisible())
+  if (policy == "ignore" || is_open || !isSingular.rlmm(fit)) {
+    return(invisible())
+  }
   details <- is_singular(fit)
   details <- details[details$singular, ]
   lines <- singular_lines(details)
   names(lines) <- rep("i", length(lines))
-  signal(policy, c(singular_header(nrow(details)), lines, i = "See `?rlmm::is_singular()`."), "singular",
-    details = details)
+  signal(
+    policy,
+    c(singular_header(nrow(details)), lines, i = "See `?rlmm::is_singular()`."),
+    "singular",
+    details = details
+  )
 }

@@ -31,18 +31,32 @@ residuals.rlmm <- function(
   ...
 ) {
   known <- c("response", "pearson", "deviance", "working", "scaled")
-  type <- if (missing(type) && is_glmm(object)) "deviance" else one_of(type, known, "type")
+  type <- if (missing(type) && is_glmm(object)) {
+    "deviance"
+  } else {
+    one_of(type, known, "type")
+  }
   check_flag(scaled, "scaled")
   observed <- fit_response(object)
-  r <- if (is_glmm(object)) glmm_residuals(object, observed, type) else weighted_residuals(object, observed, type)
+  r <- if (is_glmm(object)) {
+    glmm_residuals(object, observed, type)
+  } else {
+    weighted_residuals(object, observed, type)
+  }
   r <- row_named(object, r)
-  if (scaled || type == "scaled") r <- r / object$sigma
+  if (scaled || type == "scaled") {
+    r <- r / object$sigma
+  }
   stats::naresid(object$na_action, r)
 }
 
 weighted_residuals <- function(fit, observed, type) {
   r <- observed$y - fit$fitted
-  if (is.null(observed$weights) || type %in% c("response", "working")) r else sqrt(observed$weights) * r
+  if (is.null(observed$weights) || type %in% c("response", "working")) {
+    r
+  } else {
+    sqrt(observed$weights) * r
+  }
 }
 
 glmm_residuals <- function(fit, observed, type) {
@@ -54,7 +68,8 @@ glmm_residuals <- function(fit, observed, type) {
     response = difference,
     working = difference / family$mu.eta(fit$eta),
     # R's families take negative rounding errors of the deviance for what they are: zero.
-    deviance = sign(difference) * sqrt(pmax(family$dev.resids(observed$y, fit$fitted, weights), 0)),
+    deviance = sign(difference) *
+      sqrt(pmax(family$dev.resids(observed$y, fit$fitted, weights), 0)),
     difference * sqrt(weights / family$variance(fit$fitted))
   )
 }

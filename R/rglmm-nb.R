@@ -23,8 +23,16 @@
 #' @export
 rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   call <- match.call()
-  if ("family" %in% ...names()) abort_nb_family()
-  if (!is.character(link) || length(link) != 1L || !link %in% c("log", "sqrt", "identity")) abort_nb_link(link)
+  if ("family" %in% ...names()) {
+    abort_nb_family()
+  }
+  if (
+    !is.character(link) ||
+      length(link) != 1L ||
+      !link %in% c("log", "sqrt", "identity")
+  ) {
+    abort_nb_link(link)
+  }
   inner <- call
   inner[[1L]] <- rglmm
   inner$link <- NULL
@@ -37,27 +45,41 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
 
 report_poisson <- function(fit) {
   theta <- fit$glmm$shape
-  if (theta < 1e3 * mean(fit$fitted %||% 1)) return(invisible())
+  if (theta < 1e3 * mean(fit$fitted %||% 1)) {
+    return(invisible())
+  }
   inform_rlmm(
-    c("The counts show no overdispersion: theta tends to infinity.",
+    c(
+      "The counts show no overdispersion: theta tends to infinity.",
       i = paste0(
-        "It is ", format(theta, digits = 3L), "; `rglmm(family = poisson)` fits as well with a parameter less."
-      )),
-    "rlmm_message_poisson", theta = theta
+        "It is ",
+        format(theta, digits = 3L),
+        "; `rglmm(family = poisson)` fits as well with a parameter less."
+      )
+    ),
+    "rlmm_message_poisson",
+    theta = theta
   )
 }
 
 abort_nb_family <- function() {
   abort_rlmm(
-    c("`rglmm_nb()` has no argument `family`: it is the negative binomial.",
-      i = "For a known theta use `rglmm(family = MASS::negative.binomial(theta))`."),
-    c("rlmm_error_family", "rlmm_error_unknown_argument"), arg = "family"
+    c(
+      "`rglmm_nb()` has no argument `family`: it is the negative binomial.",
+      i = "For a known theta use `rglmm(family = MASS::negative.binomial(theta))`."
+    ),
+    c("rlmm_error_family", "rlmm_error_unknown_argument"),
+    arg = "family"
   )
 }
 
 abort_nb_link <- function(link) {
   abort_rlmm(
-    c("`link` must be \"log\", \"sqrt\", or \"identity\".", x = paste0("It is ", describe_type(link), ".")),
-    c("rlmm_error_family", "rlmm_error_argument"), arg = "link"
+    c(
+      "`link` must be \"log\", \"sqrt\", or \"identity\".",
+      x = paste0("It is ", describe_type(link), ".")
+    ),
+    c("rlmm_error_family", "rlmm_error_argument"),
+    arg = "link"
   )
 }

@@ -72,17 +72,42 @@
 #'   dispersion = "estimated", information = "observed"
 #' )
 #' @export
-rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start = NULL, verbose = 0L, nAGQ = 1L,
-                  subset, weights, na.action, offset, mustart, etastart, contrasts = NULL,
-                  dispersion = c("profiled", "moment", "estimated"), information = c("expected", "observed"),
-                  fast = FALSE, ...) {
+rglmm <- function(
+  formula,
+  data = NULL,
+  family,
+  control = rlmm_control(),
+  start = NULL,
+  verbose = 0L,
+  nAGQ = 1L,
+  subset,
+  weights,
+  na.action,
+  offset,
+  mustart,
+  etastart,
+  contrasts = NULL,
+  dispersion = c("profiled", "moment", "estimated"),
+  information = c("expected", "observed"),
+  fast = FALSE,
+  ...
+) {
   call <- match.call()
   check_dots(..., fitter = "rglmm")
   control <- as_control(control)
-  formula <- read_formula(if (missing(formula)) NULL else formula, parent.frame())
+  formula <- read_formula(
+    if (missing(formula)) NULL else formula,
+    parent.frame()
+  )
   family <- read_family(if (missing(family)) NULL else family, parent.frame())
   check_verbose(verbose)
-  approximation <- glmm_approximation(family, nAGQ, fast, dispersion, information)
+  approximation <- glmm_approximation(
+    family,
+    nAGQ,
+    fast,
+    dispersion,
+    information
+  )
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
@@ -91,12 +116,25 @@ rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start 
     if (!missing(etastart)) list(etastart = rlang::enquo(etastart))
   )
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
-  design <- model_design(formula, data, FALSE, control, extras, na_action, contrasts, approximation = approximation)
+  design <- model_design(
+    formula,
+    data,
+    FALSE,
+    control,
+    extras,
+    na_action,
+    contrasts,
+    approximation = approximation
+  )
   start <- glmm_start(start, design)
   control <- design$control
   held <- held_theta(control, design$random)
   start$theta <- core_start(start$theta, held, design$random)
-  est <- core_glmm_fit(design$spec, start, core_control(control, verbose, design, held))
+  est <- core_glmm_fit(
+    design$spec,
+    start,
+    core_control(control, verbose, design, held)
+  )
   fit <- new_glmm_fit(design, est, call, control)
   report_fit(fit, design$spec)
   fit
@@ -107,7 +145,13 @@ rglmm <- function(formula, data = NULL, family, control = rlmm_control(), start 
 glmm_spec <- function(spec, frame, approximation, random) {
   family <- approximation$family
   response <- frame_response(frame, family)
-  check_glmm_response(response, frame[[1L]], family, names(frame)[1L], original_rows(frame))
+  check_glmm_response(
+    response,
+    frame[[1L]],
+    family,
+    names(frame)[1L],
+    original_rows(frame)
+  )
   check_quadrature(approximation$nodes, random)
   spec[c("y", "weights")] <- list(response$y, response$weights)
   spec$glmm <- glmm_settings(approximation, spec)
@@ -116,7 +160,12 @@ glmm_spec <- function(spec, frame, approximation, random) {
 
 check_glmm_fixed <- function(control) {
   other <- setdiff(names(control$fixed), "theta")
-  if (length(other) > 0L) abort_glmm(paste0("Holding ", tick(other[1L]), " by `fixed`"), "Only `theta` can be held.")
+  if (length(other) > 0L) {
+    abort_glmm(
+      paste0("Holding ", tick(other[1L]), " by `fixed`"),
+      "Only `theta` can be held."
+    )
+  }
 }
 
 # Start ---------------------------------------------------------------------
@@ -124,33 +173,62 @@ check_glmm_fixed <- function(control) {
 #' @return A list with any of `theta` and `beta`.
 #' @noRd
 glmm_start <- function(start, design) {
-  if (is.list(start)) names(start)[names(start) == "fixef"] <- "beta"
+  if (is.list(start)) {
+    names(start)[names(start) == "fixef"] <- "beta"
+  }
   beta <- if (is.list(start)) start$beta
-  if (is.list(start)) start <- start[names(start) != "beta"]
+  if (is.list(start)) {
+    start <- start[names(start) != "beta"]
+  }
   theta <- if (length(start) > 0L) check_start(start, design$random)
-  if (!is.null(beta)) check_start_beta(beta, design$fixed$names)
+  if (!is.null(beta)) {
+    check_start_beta(beta, design$fixed$names)
+  }
   beta <- beta %||% projected_start(design)
-  c(if (!is.null(theta)) list(theta = theta), if (!is.null(beta)) list(beta = as.double(beta)))
+  c(
+    if (!is.null(theta)) list(theta = theta),
+    if (!is.null(beta)) list(beta = as.double(beta))
+  )
 }
 
 check_start_beta <- function(beta, names) {
-  if (is.numeric(beta) && length(beta) == length(names) && all(is.finite(beta))) return(invisible())
+  if (
+    is.numeric(beta) && length(beta) == length(names) && all(is.finite(beta))
+  ) {
+    return(invisible())
+  }
   abort_rlmm(
-    c(paste0("`start` must hold ", plural(length(names), "finite number"), " for the fixed effects."),
+    c(
+      paste0(
+        "`start` must hold ",
+        plural(length(names), "finite number"),
+        " for the fixed effects."
+      ),
       x = paste0("It holds ", describe_type(beta), "."),
-      i = paste0("In order: ", enumerate(dQuote(names, FALSE), max = 10L), ".")),
-    "rlmm_error_start", expected = names
+      i = paste0("In order: ", enumerate(dQuote(names, FALSE), max = 10L), ".")
+    ),
+    "rlmm_error_start",
+    expected = names
   )
 }
 
 # Least squares of the linear predictor that `etastart` or `mustart` gives.
 projected_start <- function(design) {
   mu <- design$frame[["(mustart)"]]
-  linked <- if (!is.null(mu)) suppressWarnings(tryCatch(design$family$linkfun(mu), error = function(cnd) NaN))
+  linked <- if (!is.null(mu)) {
+    suppressWarnings(tryCatch(design$family$linkfun(mu), error = function(cnd) {
+      NaN
+    }))
+  }
   eta <- design$frame[["(etastart)"]] %||% linked
-  if (is.null(eta)) return(NULL)
+  if (is.null(eta)) {
+    return(NULL)
+  }
   if (!all(is.finite(eta))) {
-    abort_rlmm("`mustart` must hold means that can occur in the family.", "rlmm_error_start")
+    abort_rlmm(
+      "`mustart` must hold means that can occur in the family.",
+      "rlmm_error_start"
+    )
   }
   x <- column_matrix(design$spec$x, length(eta))
   stats::lm.fit(x, eta - (design$spec$offset %||% 0))$coefficients

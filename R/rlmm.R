@@ -28,12 +28,28 @@
 #' @examples
 #' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' @export
-rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), start = NULL, verbose = 0L,
-                 subset, weights, na.action, offset, contrasts = NULL, sigma = NULL, ...) {
+rlmm <- function(
+  formula,
+  data = NULL,
+  REML = TRUE,
+  control = rlmm_control(),
+  start = NULL,
+  verbose = 0L,
+  subset,
+  weights,
+  na.action,
+  offset,
+  contrasts = NULL,
+  sigma = NULL,
+  ...
+) {
   call <- match.call()
   check_dots(...)
   control <- as_control(control)
-  formula <- read_formula(if (missing(formula)) NULL else formula, parent.frame())
+  formula <- read_formula(
+    if (missing(formula)) NULL else formula,
+    parent.frame()
+  )
   check_verbose(verbose)
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
@@ -41,12 +57,23 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
     if (!missing(offset)) list(offset = rlang::enquo(offset))
   )
   na_action <- if (missing(na.action)) default_na_action(data) else na.action
-  design <- model_design(formula, data, REML, control, extras, na_action, contrasts, sigma)
+  design <- model_design(
+    formula,
+    data,
+    REML,
+    control,
+    extras,
+    na_action,
+    contrasts,
+    sigma
+  )
   start <- check_start(start, design$random)
   control <- design$control
   held <- held_theta(control, design$random, design$spec$sigma)
   est <- core_fit(
-    design$spec, core_start(start, held, design$random), core_control(control, verbose, design, held)
+    design$spec,
+    core_start(start, held, design$random),
+    core_control(control, verbose, design, held)
   )
   fit <- new_fit(design, est, call, control)
   report_fit(fit, design$spec)
@@ -58,11 +85,22 @@ rlmm <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), st
 #' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of ARCHITECTURE.md, and `control`, without held
 #'   parameters that the model lacks if it comes from another model (see [let_go()]).
 #' @noRd
-model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_control(), extras = NULL,
-                         na_action = stats::na.omit, contrasts = NULL, sigma = NULL, approximation = NULL) {
+model_design <- function(
+  formula,
+  data = NULL,
+  REML = TRUE,
+  control = rlmm_control(),
+  extras = NULL,
+  na_action = stats::na.omit,
+  contrasts = NULL,
+  sigma = NULL,
+  approximation = NULL
+) {
   check_flag(REML, "REML")
   check_sigma(sigma)
-  if (!is.null(approximation)) check_glmm_fixed(control)
+  if (!is.null(approximation)) {
+    check_glmm_fixed(control)
+  }
   check_data(data)
   parsed <- parse_formula(formula, data)
   env <- formula_env(formula)
@@ -72,11 +110,28 @@ model_design <- function(formula, data = NULL, REML = TRUE, control = rlmm_contr
   control <- let_go(control, fixed$fixed, random$random)
   y <- if (is.null(approximation)) response(frame)
   fixed$fixed$held <- held_beta(control, fixed$fixed)
-  spec <- design_spec(frame, fixed$x, y, random$terms, REML, known_sigma(sigma, control), fixed$fixed$held)
-  if (!is.null(approximation)) spec <- glmm_spec(spec, frame, approximation, random$random)
+  spec <- design_spec(
+    frame,
+    fixed$x,
+    y,
+    random$terms,
+    REML,
+    known_sigma(sigma, control),
+    fixed$fixed$held
+  )
+  if (!is.null(approximation)) {
+    spec <- glmm_spec(spec, frame, approximation, random$random)
+  }
   check_model(spec, random$random, fixed$fixed, control$checks)
-  list(formula = formula, frame = frame, fixed = fixed$fixed, random = random$random, spec = spec, control = control,
-    family = approximation$family)
+  list(
+    formula = formula,
+    frame = frame,
+    fixed = fixed$fixed,
+    random = random$random,
+    spec = spec,
+    control = control,
+    family = approximation$family
+  )
 }
 
 default_na_action <- function(data) {
@@ -86,23 +141,32 @@ default_na_action <- function(data) {
 
 # The number of arguments of the objective.
 n_arguments <- function(spec) {
-  theta <- vapply(spec$terms, \(term) sum(mapply(n_theta, term$part_kind, term$part_size)), 1)
+  theta <- vapply(
+    spec$terms,
+    \(term) sum(mapply(n_theta, term$part_kind, term$part_size)),
+    1
+  )
   sum(theta) + if (is.null(spec$glmm)) 0 else glmm_arguments(spec)
 }
 
 # The control as the core wants it: one step for each argument of the objective, held elements, the wish for a log.
 core_control <- function(control, verbose, design, held) {
-  if (is.null(design$spec$glmm)) check_optimizer_suits(control)
+  if (is.null(design$spec$glmm)) {
+    check_optimizer_suits(control)
+  }
   n <- n_arguments(design$spec)
   control$held <- held$index - 1L
   control$absolute <- held$absolute - 1L
   control$absolute_values <- held$absolute_value
   control$verbose <- as.integer(verbose)
   step <- control$initial_step
-  if (is.null(step)) return(control)
+  if (is.null(step)) {
+    return(control)
+  }
   if (!length(step) %in% c(1L, n)) {
     abort_control(
-      paste0("`initial_step` must hold 1 or ", n, " numbers for this model."), paste0("It holds ", length(step), "."),
+      paste0("`initial_step` must hold 1 or ", n, " numbers for this model."),
+      paste0("It holds ", length(step), "."),
       arg = "initial_step"
     )
   }

@@ -29,7 +29,11 @@
 #' score(fit, at = c(1, 0, 0.2), parameterization = "sqrt")
 #' solve(-hessian(fit))
 #' @export
-score <- function(object, at = NULL, parameterization = c("user", "profile", "sqrt")) {
+score <- function(
+  object,
+  at = NULL,
+  parameterization = c("user", "profile", "sqrt")
+) {
   point <- parameter_point(object, at, parameterization)
   if (point$kind == "sqrt") {
     gradient <- core_derivatives(fitted_spec(object), point$theta)$gradient
@@ -38,7 +42,10 @@ score <- function(object, at = NULL, parameterization = c("user", "profile", "sq
   spec <- fitted_spec(object)
   if (point$kind == "profile") {
     found <- core_derivatives(spec, point$theta)
-    return(stats::setNames(-covariance_gradient(object, point$theta, found) / 2, point$names))
+    return(stats::setNames(
+      -covariance_gradient(object, point$theta, found) / 2,
+      point$names
+    ))
   }
   found <- joint_derivatives(spec, point$theta, point$sigma, object$known_sigma)
   relative <- covariance_gradient(object, point$theta, found)
@@ -47,33 +54,56 @@ score <- function(object, at = NULL, parameterization = c("user", "profile", "sq
     # At fixed covariances a larger sigma makes the relative ones smaller.
     shrink <- sum(relative * variance_map(object, "profile", point$theta)$value)
     in_sigma <- found$gradient[length(found$gradient)]
-    gradient <- c(gradient, in_sigma / (2 * point$sigma) - shrink / point$sigma^2)
+    gradient <- c(
+      gradient,
+      in_sigma / (2 * point$sigma) - shrink / point$sigma^2
+    )
   }
   stats::setNames(-gradient / 2, point$names)
 }
 
 #' @rdname score
 #' @export
-hessian <- function(object, at = NULL, parameterization = c("user", "profile", "sqrt")) {
+hessian <- function(
+  object,
+  at = NULL,
+  parameterization = c("user", "profile", "sqrt")
+) {
   point <- parameter_point(object, at, parameterization)
   spec <- fitted_spec(object)
   found <- if (point$kind == "user") {
-    joint_derivatives(spec, point$theta, point$sigma, object$known_sigma, exact = TRUE)
+    joint_derivatives(
+      spec,
+      point$theta,
+      point$sigma,
+      object$known_sigma,
+      exact = TRUE
+    )
   } else {
     core_derivatives(spec, point$theta, exact = TRUE)
   }
   out <- found$hessian
-  if (point$kind != "sqrt") out <- change_coordinates(object, found, point)
+  if (point$kind != "sqrt") {
+    out <- change_coordinates(object, found, point)
+  }
   structure(-(out + t(out)) / 4, dimnames = list(point$names, point$names))
 }
 
 #' @rdname score
 #' @export
-variance_parameters <- function(object, parameterization = c("user", "profile", "sqrt")) {
+variance_parameters <- function(
+  object,
+  parameterization = c("user", "profile", "sqrt")
+) {
   check_linear(object)
   kind <- one_of(parameterization, parameterizations, "parameterization")
-  if (kind == "sqrt") return(named_theta(object, object$theta))
-  value <- variance_map(object, if (kind == "user") "variance" else "profile")$value
+  if (kind == "sqrt") {
+    return(named_theta(object, object$theta))
+  }
+  value <- variance_map(
+    object,
+    if (kind == "user") "variance" else "profile"
+  )$value
   if (kind == "user" && object$known_sigma) value[-length(value)] else value
 }
 
@@ -81,9 +111,14 @@ parameterizations <- c("user", "profile", "sqrt")
 
 check_linear <- function(object) {
   check_fit(object, "object")
-  if (isLMM.rlmm(object)) return(invisible())
+  if (isLMM.rlmm(object)) {
+    return(invisible())
+  }
   abort_rlmm(
-    c("`object` must be a linear mixed model.", i = "For generalized models the derivatives are those of `rglmm()`."),
+    c(
+      "`object` must be a linear mixed model.",
+      i = "For generalized models the derivatives are those of `rglmm()`."
+    ),
     "rlmm_error_not_available"
   )
 }
@@ -92,54 +127,105 @@ check_linear <- function(object) {
 parameter_point <- function(object, at, parameterization) {
   kind <- one_of(parameterization, parameterizations, "parameterization")
   estimates <- variance_parameters(object, kind)
-  if (is.null(at)) return(list(kind = kind, theta = object$theta, sigma = object$sigma, names = names(estimates)))
+  if (is.null(at)) {
+    return(list(
+      kind = kind,
+      theta = object$theta,
+      sigma = object$sigma,
+      names = names(estimates)
+    ))
+  }
   check_parameters(at, estimates)
   at <- as.double(at)
-  if (kind == "sqrt") return(list(kind = kind, theta = at, names = names(estimates)))
+  if (kind == "sqrt") {
+    return(list(kind = kind, theta = at, names = names(estimates)))
+  }
   has_sigma <- kind == "user" && !object$known_sigma
-  sigma <- if (has_sigma) sqrt(at[length(at)]) else if (kind == "user") object$sigma
+  sigma <- if (has_sigma) {
+    sqrt(at[length(at)])
+  } else if (kind == "user") {
+    object$sigma
+  }
   scale <- if (kind == "user") sigma else 1
-  list(kind = kind, theta = factor_covariances(object, at, scale), sigma = sigma, names = names(estimates))
+  list(
+    kind = kind,
+    theta = factor_covariances(object, at, scale),
+    sigma = sigma,
+    names = names(estimates)
+  )
 }
 
 check_parameters <- function(at, estimates) {
-  if (!is.numeric(at) || length(at) != length(estimates) || !all(is.finite(at))) {
+  if (
+    !is.numeric(at) || length(at) != length(estimates) || !all(is.finite(at))
+  ) {
     abort_rlmm(
-      c(paste0("`at` must hold ", plural(length(estimates), "finite number"), "."),
-        i = paste0("In order: ", enumerate(dQuote(names(estimates), FALSE), max = 10L), ".")),
-      "rlmm_error_argument", arg = "at"
+      c(
+        paste0(
+          "`at` must hold ",
+          plural(length(estimates), "finite number"),
+          "."
+        ),
+        i = paste0(
+          "In order: ",
+          enumerate(dQuote(names(estimates), FALSE), max = 10L),
+          "."
+        )
+      ),
+      "rlmm_error_argument",
+      arg = "at"
     )
   }
   if ("sigma2" %in% names(estimates) && at[length(at)] <= 0) {
-    abort_rlmm("The variance of the residuals in `at` must be positive.", "rlmm_error_argument", arg = "at")
+    abort_rlmm(
+      "The variance of the residuals in `at` must be positive.",
+      "rlmm_error_argument",
+      arg = "at"
+    )
   }
 }
 
 # Theta from covariances; they must be positive definite.
 factor_covariances <- function(object, at, scale) {
   theta <- numeric(length(object$theta))
-  for (entry in object$random) theta[entry$theta] <- factor_term(entry, at[entry$theta] / scale^2)
+  for (entry in object$random) {
+    theta[entry$theta] <- factor_term(entry, at[entry$theta] / scale^2)
+  }
   theta
 }
 
 factor_term <- function(entry, values) {
-  theta <- if (has_rho(entry$structure)) correlated_theta(entry, values) else cholesky_theta(entry, values)
-  if (!is.null(theta)) return(theta)
+  theta <- if (has_rho(entry$structure)) {
+    correlated_theta(entry, values)
+  } else {
+    cholesky_theta(entry, values)
+  }
+  if (!is.null(theta)) {
+    return(theta)
+  }
   abort_rlmm(
-    c("`at` must hold positive definite covariances.", x = paste0("Those of ", tick(term_text(entry)), " are not.")),
-    "rlmm_error_argument", arg = "at"
+    c(
+      "`at` must hold positive definite covariances.",
+      x = paste0("Those of ", tick(term_text(entry)), " are not.")
+    ),
+    "rlmm_error_argument",
+    arg = "at"
   )
 }
 
 cholesky_theta <- function(entry, values) {
-  factor <- tryCatch(t(chol(covariance_matrix(entry, values))), error = \(e) NULL)
+  factor <- tryCatch(t(chol(covariance_matrix(entry, values))), error = \(e) {
+    NULL
+  })
   factor[covariance_cells(entry)]
 }
 
 # Variances, and the covariance of the first two effects.
 correlated_theta <- function(entry, values) {
   k <- length(values) - 1L
-  if (any(values[seq_len(k)] <= 0)) return(NULL)
+  if (any(values[seq_len(k)] <= 0)) {
+    return(NULL)
+  }
   s <- sqrt(values[seq_len(k)])
   rho <- values[k + 1L] / prod(rep_len(s, 2L))
   range <- theta_range(entry)[k + 1L, ]
@@ -148,7 +234,9 @@ correlated_theta <- function(entry, values) {
 
 covariance_matrix <- function(entry, values) {
   k <- length(entry$columns)
-  if (is_diagonal(entry$structure)) return(diag(values, k, k))
+  if (is_diagonal(entry$structure)) {
+    return(diag(values, k, k))
+  }
   cells <- covariance_cells(entry)
   out <- matrix(0, k, k)
   out[cells] <- values
@@ -161,12 +249,23 @@ covariance_matrix <- function(entry, values) {
 covariance_gradient <- function(object, theta, found) {
   unlist(lapply(object$random, \(entry) {
     if (has_rho(entry$structure)) {
-      jacobian <- term_map(entry, "profile", theta, 1)$jacobian[, entry$theta, drop = FALSE]
-      if (rcond(jacobian) < 1e-10) abort_singular_score()
+      jacobian <- term_map(entry, "profile", theta, 1)$jacobian[,
+        entry$theta,
+        drop = FALSE
+      ]
+      if (rcond(jacobian) < 1e-10) {
+        abort_singular_score()
+      }
       return(solve(t(jacobian), found$gradient[entry$theta]))
     }
-    part <- found$g[[entry$core_term]][entry$core_cols, entry$core_cols, drop = FALSE]
-    if (is_homogeneous(entry$structure)) return(sum(diag(part)))
+    part <- found$g[[entry$core_term]][
+      entry$core_cols,
+      entry$core_cols,
+      drop = FALSE
+    ]
+    if (is_homogeneous(entry$structure)) {
+      return(sum(diag(part)))
+    }
     cells <- covariance_cells(entry)
     part[cells] * ifelse(cells[, 1] == cells[, 2], 1, 2)
   }))
@@ -174,7 +273,10 @@ covariance_gradient <- function(object, theta, found) {
 
 abort_singular_score <- function() {
   abort_rlmm(
-    c("At a singular covariance these derivatives exist in theta only.", i = "Use `parameterization = \"sqrt\"`."),
+    c(
+      "At a singular covariance these derivatives exist in theta only.",
+      i = "Use `parameterization = \"sqrt\"`."
+    ),
     "rlmm_error_singular"
   )
 }
@@ -188,9 +290,15 @@ change_coordinates <- function(object, found, point) {
   with_sigma <- point$kind == "user" && !object$known_sigma
   kept <- seq_len(length(point$theta) + with_sigma)
   jacobian <- map$jacobian[kept, kept, drop = FALSE]
-  if (rcond(jacobian) < 1e-10) abort_singular_score()
+  if (rcond(jacobian) < 1e-10) {
+    abort_singular_score()
+  }
   slope <- solve(t(jacobian), found$gradient)
-  bend <- second_map(object, scale, point$theta, sigma, slope)[kept, kept, drop = FALSE]
+  bend <- second_map(object, scale, point$theta, sigma, slope)[
+    kept,
+    kept,
+    drop = FALSE
+  ]
   solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
 }
 
@@ -199,11 +307,22 @@ change_coordinates <- function(object, found, point) {
 second_map <- function(object, scale, theta, sigma, slope) {
   x <- c(theta, sigma)
   n <- length(theta)
-  slope_of <- \(x) drop(slope %*% variance_map(object, scale, x[seq_len(n)], x[n + 1])$jacobian[seq_along(slope), ])
+  slope_of <- \(x) {
+    drop(
+      slope %*%
+        variance_map(object, scale, x[seq_len(n)], x[n + 1])$jacobian[
+          seq_along(slope),
+        ]
+    )
+  }
   step <- 2^-6 * pmax(abs(x), 1)
-  columns <- vapply(seq_along(x), \(i) {
-    shift <- replace(0 * x, i, step[i])
-    (slope_of(x + shift) - slope_of(x - shift)) / (2 * step[i])
-  }, x)
+  columns <- vapply(
+    seq_along(x),
+    \(i) {
+      shift <- replace(0 * x, i, step[i])
+      (slope_of(x + shift) - slope_of(x - shift)) / (2 * step[i])
+    },
+    x
+  )
   (columns + t(columns)) / 2
 }

@@ -7,12 +7,21 @@
 #' @noRd
 separated_effects <- function(fit, spec) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
-  if (length(fit$beta) == 0L || !fit$glmm$link %in% unbounded || has_dispersion(fit$family)) return(character())
+  if (
+    length(fit$beta) == 0L ||
+      !fit$glmm$link %in% unbounded ||
+      has_dispersion(fit$family)
+  ) {
+    return(character())
+  }
   x <- column_matrix(spec$x, length(spec$y))
   shift <- intercept_shift(x, names(fit$beta))
   beta <- drop(shift %*% fit$beta)
   # At fixed theta; infinite where even the factor is singular.
-  std_error <- tryCatch(sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)), error = \(cnd) Inf)
+  std_error <- tryCatch(
+    sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)),
+    error = \(cnd) Inf
+  )
   # The inverse of `shift`, whose one row differs from those of the unit matrix, is its mirror image.
   size <- abs(beta) * apply(abs(x %*% (2 * diag(ncol(x)) - shift)), 2L, max)
   # Beyond any data, where even the standard error has no digits left.
@@ -24,7 +33,9 @@ separated_effects <- function(fit, spec) {
 intercept_shift <- function(x, names) {
   shift <- diag(ncol(x))
   constant <- match("(Intercept)", names)
-  if (is.na(constant)) return(shift)
+  if (is.na(constant)) {
+    return(shift)
+  }
   mean <- colMeans(x)
   spread <- apply(abs(sweep(x, 2L, mean)), 2L, max)
   is_far <- abs(mean) > 3 * spread & spread > 0
@@ -33,19 +44,29 @@ intercept_shift <- function(x, names) {
 }
 
 report_separation <- function(fit) {
-  if (length(fit$separated) == 0L) return(invisible())
+  if (length(fit$separated) == 0L) {
+    return(invisible())
+  }
   lines <- separation_lines(fit$separated)
   warn_rlmm(
-    c(lines[1L], x = lines[2L],
+    c(
+      lines[1L],
+      x = lines[2L],
       i = "Is the response the same in all observations of a level, or beyond a value of a covariate?",
-      i = "Leave the effect out, or merge levels? Its standard error means nothing."),
-    "rlmm_warning_separation", effects = fit$separated
+      i = "Leave the effect out, or merge levels? Its standard error means nothing."
+    ),
+    "rlmm_warning_separation",
+    effects = fit$separated
   )
 }
 
 separation_lines <- function(effects) {
   c(
     "The data are separated: the likelihood has no maximum at finite fixed effects.",
-    paste0(enumerate(tick(effects)), if (length(effects) == 1L) " tends" else " tend", " to infinity.")
+    paste0(
+      enumerate(tick(effects)),
+      if (length(effects) == 1L) " tends" else " tend",
+      " to infinity."
+    )
   )
 }

@@ -3,26 +3,61 @@
 #' Prior weights for the rows to simulate: for the binomial, numbers of trials
 #' @noRd
 simulation_weights <- function(fit, new) {
-  if (!is_glmm(fit)) return(new_weights(fit, new))
-  if (new$stored) return(fit_response(fit)$weights)
-  if (!is.matrix(fit$frame[[1]])) return(new_weights(fit, new))
-  counts <- eval_variables(call("list", fit$formula[[2]]), new, environment(fit$formula))[[1]]
+  if (!is_glmm(fit)) {
+    return(new_weights(fit, new))
+  }
+  if (new$stored) {
+    return(fit_response(fit)$weights)
+  }
+  if (!is.matrix(fit$frame[[1]])) {
+    return(new_weights(fit, new))
+  }
+  counts <- eval_variables(
+    call("list", fit$formula[[2]]),
+    new,
+    environment(fit$formula)
+  )[[1]]
   rowSums(counts) * (new_weights(fit, new) %||% 1)
 }
 
 #' @param eta Linear predictors, n x nsim.
 #' @noRd
-simulated_glmm <- function(eta, fit, sigma, weights, new, newdata, na_action, state) {
+simulated_glmm <- function(
+  eta,
+  fit,
+  sigma,
+  weights,
+  new,
+  newdata,
+  na_action,
+  state
+) {
   weights <- weights %||% rep(1, new$n)
   mu <- array(fit$family$linkinv(eta), dim(eta))
   y <- array(draw_family(mu, weights, sigma, fit$glmm), dim(eta))
-  columns <- lapply(seq_len(ncol(y)), \(j) shape_response(y[, j], fit$frame[[1]], weights))
-  columns <- lapply(columns, simulated_rows, fit = fit, new = new, newdata = newdata, na_action = na_action)
+  columns <- lapply(seq_len(ncol(y)), \(j) {
+    shape_response(y[, j], fit$frame[[1]], weights)
+  })
+  columns <- lapply(
+    columns,
+    simulated_rows,
+    fit = fit,
+    new = new,
+    newdata = newdata,
+    na_action = na_action
+  )
   names(columns) <- paste0("sim_", seq_along(columns))
-  rows <- if (is.matrix(columns[[1]])) rownames(columns[[1]]) else names(columns[[1]])
+  rows <- if (is.matrix(columns[[1]])) {
+    rownames(columns[[1]])
+  } else {
+    names(columns[[1]])
+  }
   structure(
     lapply(columns, without_row_names),
-    class = "data.frame", row.names = rows, na.action = if (is.null(newdata)) fit$na_action, seed = state
+    class = "data.frame",
+    row.names = rows,
+    na.action = if (is.null(newdata)) fit$na_action,
+    seed = state
   )
 }
 
@@ -63,20 +98,34 @@ shape_response <- function(y, observed, weights) {
     dimnames(out) <- list(NULL, colnames(observed))
     return(out)
   }
-  if (is.factor(observed)) return(factor(levels(observed)[1 + y], levels(observed)))
+  if (is.factor(observed)) {
+    return(factor(levels(observed)[1 + y], levels(observed)))
+  }
   if (is.logical(observed)) y > 0 else y
 }
 
 simulated_rows <- function(x, fit, new, newdata, na_action) {
-  if (is.matrix(x)) rownames(x) <- new$row_names else names(x) <- new$row_names
+  if (is.matrix(x)) {
+    rownames(x) <- new$row_names
+  } else {
+    names(x) <- new$row_names
+  }
   if (!is.null(newdata)) {
     return(drop_missing(x, na_action))
   }
-  if (is.factor(x)) padded_factor(fit, x) else stats::napredict(fit$na_action, x)
+  if (is.factor(x)) {
+    padded_factor(fit, x)
+  } else {
+    stats::napredict(fit$na_action, x)
+  }
 }
 
 without_row_names <- function(x) {
-  if (is.matrix(x)) rownames(x) <- NULL else names(x) <- NULL
+  if (is.matrix(x)) {
+    rownames(x) <- NULL
+  } else {
+    names(x) <- NULL
+  }
   x
 }
 

@@ -43,9 +43,13 @@ simulate.rlmm <- function(
   nsim <- check_nsim(nsim)
   check_seed(seed)
   check_flag(allow.new.levels, "allow.new.levels")
-  if (...length()) re.form <- old_re_form(re.form, ...)
+  if (...length()) {
+    re.form <- old_re_form(re.form, ...)
+  }
   if (!missing(use.u)) {
-    if (!missing(re.form)) abort_use_u()
+    if (!missing(re.form)) {
+      abort_use_u()
+    }
     check_flag(use.u, "use.u")
     re.form <- if (use.u) NULL else NA
   }
@@ -53,15 +57,27 @@ simulate.rlmm <- function(
   hold <- selected_effects(object, re.form)
   new <- new_data(object, newdata)
   # Everything that can fail is evaluated before the generator is touched.
-  mean <- fixed_predictor(object, par$beta, new) + random_predictor(object, par$b, hold, new, allow.new.levels)
+  mean <- fixed_predictor(object, par$beta, new) +
+    random_predictor(object, par$b, hold, new, allow.new.levels)
   drawn <- drawn_terms(object, par, hold, new, allow.new.levels)
   weights <- simulation_weights(object, new)
 
   state <- start_generator(seed)
-  if (!is.null(seed)) on.exit(restore_generator(state$before))
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
   y <- mean + draw_effects(drawn, new$n, nsim)
   if (is_glmm(object)) {
-    return(simulated_glmm(y, object, par$sigma, weights, new, newdata, na.action, state$start))
+    return(simulated_glmm(
+      y,
+      object,
+      par$sigma,
+      weights,
+      new,
+      newdata,
+      na.action,
+      state$start
+    ))
   }
   y <- y + residual_sd(par$sigma, weights) * stats::rnorm(new$n * nsim)
   rownames(y) <- new$row_names
@@ -69,9 +85,17 @@ simulate.rlmm <- function(
 }
 
 simulated_frame <- function(y, fit, newdata, na.action, state) {
-  y <- if (is.null(newdata)) stats::napredict(fit$na_action, y) else drop_missing(y, na.action)
+  y <- if (is.null(newdata)) {
+    stats::napredict(fit$na_action, y)
+  } else {
+    drop_missing(y, na.action)
+  }
   colnames(y) <- paste0("sim_", seq_len(ncol(y)))
-  structure(as.data.frame(y), na.action = if (is.null(newdata)) fit$na_action, seed = state)
+  structure(
+    as.data.frame(y),
+    na.action = if (is.null(newdata)) fit$na_action,
+    seed = state
+  )
 }
 
 #' The terms to draw: for each its design, and the indices into the levels that occur
@@ -85,7 +109,8 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
       refs = refs,
       n_levels = max(length(term$levels), refs, na.rm = TRUE),
       z = effects_matrix(term, new),
-      factor = (if (isFALSE(fit$relative)) 1 else par$sigma) * lambda_block(term, par$theta)
+      factor = (if (isFALSE(fit$relative)) 1 else par$sigma) *
+        lambda_block(term, par$theta)
     )
   })
 }
@@ -95,7 +120,8 @@ add_new_levels <- function(refs, term, new) {
   unknown <- is.na(refs)
   if (any(unknown)) {
     labels <- row_labels(term, new)[unknown]
-    refs[unknown] <- length(term$levels) + match(labels, unique(labels), incomparables = NA)
+    refs[unknown] <- length(term$levels) +
+      match(labels, unique(labels), incomparables = NA)
   }
   refs
 }
@@ -109,16 +135,21 @@ draw_effects <- function(terms, n, nsim) {
   u <- matrix(stats::rnorm(sum(size) * nsim), ncol = nsim)
   start <- cumsum(size) - size
   for (i in seq_along(terms)) {
-    total <- total + term_effects(terms[[i]], u[start[i] + seq_len(size[i]), , drop = FALSE])
+    total <- total +
+      term_effects(terms[[i]], u[start[i] + seq_len(size[i]), , drop = FALSE])
   }
   total
 }
 
 term_effects <- function(term, u) {
-  b <- array(term$factor %*% matrix(u, nrow = ncol(term$z)), c(ncol(term$z), term$n_levels, ncol(u)))
+  b <- array(
+    term$factor %*% matrix(u, nrow = ncol(term$z)),
+    c(ncol(term$z), term$n_levels, ncol(u))
+  )
   total <- 0
   for (j in seq_len(ncol(term$z))) {
-    total <- total + term$z[, j] * matrix(b[j, term$refs, ], length(term$refs), ncol(u))
+    total <- total +
+      term$z[, j] * matrix(b[j, term$refs, ], length(term$refs), ncol(u))
   }
   # A missing level, where allowed, has no random effect.
   total[is.na(term$refs), ] <- 0
@@ -137,30 +168,45 @@ residual_sd <- function(sigma, weights) {
 #' @return The state `before` the seed was set, and at the `start` of the draws.
 #' @noRd
 start_generator <- function(seed) {
-  if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) stats::runif(1)
+  if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) {
+    stats::runif(1)
+  }
   before <- get(".Random.seed", envir = globalenv())
-  if (!is.null(seed)) set.seed(seed)
+  if (!is.null(seed)) {
+    set.seed(seed)
+  }
   list(before = before, start = get(".Random.seed", envir = globalenv()))
 }
 
-restore_generator <- function(state) assign(".Random.seed", state, envir = globalenv())
+restore_generator <- function(state) {
+  assign(".Random.seed", state, envir = globalenv())
+}
 
 check_nsim <- function(nsim) {
   if (is_number(nsim) && is.finite(nsim) && nsim >= 1) {
     return(as.integer(nsim))
   }
   abort_rlmm(
-    c("`nsim` must be a positive whole number.", x = paste0("It is ", describe_type(nsim), ".")),
+    c(
+      "`nsim` must be a positive whole number.",
+      x = paste0("It is ", describe_type(nsim), ".")
+    ),
     "rlmm_error_argument",
     arg = "nsim"
   )
 }
 
 check_seed <- function(seed) {
-  if (is.null(seed) || (is_number(seed) && abs(seed) <= .Machine$integer.max)) return(invisible())
+  if (is.null(seed) || (is_number(seed) && abs(seed) <= .Machine$integer.max)) {
+    return(invisible())
+  }
   abort_rlmm(
-    c("`seed` must be `NULL` or a whole number, as for `set.seed()`.", x = paste0("It is ", describe_type(seed), ".")),
-    "rlmm_error_argument", arg = "seed"
+    c(
+      "`seed` must be `NULL` or a whole number, as for `set.seed()`.",
+      x = paste0("It is ", describe_type(seed), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "seed"
   )
 }
 

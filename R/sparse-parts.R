@@ -19,7 +19,11 @@ term_designs <- function(fit) {
 
 # Exact zeros aren't stored, as in lme4.
 sparse_zt <- function(fit) {
-  blocks <- Map(\(design, term) zt_block(design, term, seq_along(term$columns)), term_designs(fit), fit$random)
+  blocks <- Map(
+    \(design, term) zt_block(design, term, seq_along(term$columns)),
+    term_designs(fit),
+    fit$random
+  )
   do.call(rbind, blocks)
 }
 
@@ -32,7 +36,9 @@ zt_block <- function(design, term, columns) {
   keep <- values != 0
   rows <- outer(seq_len(k), (design$refs - 1L) * k, `+`)
   Matrix::sparseMatrix(
-    i = rows[keep], j = rep(seq_len(n), each = k)[keep], x = values[keep],
+    i = rows[keep],
+    j = rep(seq_len(n), each = k)[keep],
+    x = values[keep],
     dims = c(k * length(term$levels), n),
     dimnames = list(rep(term$levels, each = k), rownames(design$z))
   )
@@ -50,14 +56,29 @@ lambdat_pattern <- function(fit) lambdat_with(fit, cell_theta)
 # `values` gives those of a term's cells; within a column elements are sorted by row.
 lambdat_with <- function(fit, values) {
   start <- cumsum(c(0L, n_columns(fit) * n_levels(fit)))
-  cells <- do.call(rbind, lapply(seq_along(fit$random), function(i) {
-    term <- fit$random[[i]]
-    cell <- term_cells(term)
-    at <- rep(start[i] + (seq_along(term$levels) - 1L) * length(term$columns), each = nrow(cell))
-    cbind(row = at + cell[, 1], col = at + cell[, 2], value = as.double(values(term)))
-  }))
+  cells <- do.call(
+    rbind,
+    lapply(seq_along(fit$random), function(i) {
+      term <- fit$random[[i]]
+      cell <- term_cells(term)
+      at <- rep(
+        start[i] + (seq_along(term$levels) - 1L) * length(term$columns),
+        each = nrow(cell)
+      )
+      cbind(
+        row = at + cell[, 1],
+        col = at + cell[, 2],
+        value = as.double(values(term))
+      )
+    })
+  )
   q <- start[length(start)]
-  Matrix::sparseMatrix(i = cells[, "col"], j = cells[, "row"], x = cells[, "value"], dims = c(q, q))
+  Matrix::sparseMatrix(
+    i = cells[, "col"],
+    j = cells[, "row"],
+    x = cells[, "value"],
+    dims = c(q, q)
+  )
 }
 
 #' Z and Lambda
@@ -67,7 +88,9 @@ random_matrix <- function(fit) Matrix::t(sparse_zt(fit))
 lambda_matrix <- function(fit) Matrix::t(sparse_lambdat(fit))
 
 root_weights <- function(fit) {
-  if (is_glmm(fit)) return(sqrt(fit$working_weights))
+  if (is_glmm(fit)) {
+    return(sqrt(fit$working_weights))
+  }
   weights <- fit$frame[["(weights)"]]
   if (is.null(weights)) rep(1, nrow(fit$frame)) else sqrt(weights)
 }
@@ -78,8 +101,16 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 #' @noRd
 sparse_factor <- function(fit) {
   a <- lambdat_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
-  l <- Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1)
-  list(l = l, rzx = solve_lower(l, a %*% (root_weights(fit) * free_matrix(fit))))
+  l <- Matrix::Cholesky(
+    Matrix::tcrossprod(a),
+    perm = TRUE,
+    LDL = FALSE,
+    Imult = 1
+  )
+  list(
+    l = l,
+    rzx = solve_lower(l, a %*% (root_weights(fit) * free_matrix(fit)))
+  )
 }
 
 solve_lower <- function(l, right) {

@@ -60,10 +60,25 @@ structures <- list(
 
 # What a function around a bar says about the covariance of its columns, unless `hom` is given.
 structure_calls <- c(
-  us = "us", zerocorr = "diag", diag = "diag", homdiag = "homdiag", cs = "cs", homcs = "homcs", ar1 = "ar1",
+  us = "us",
+  zerocorr = "diag",
+  diag = "diag",
+  homdiag = "homdiag",
+  cs = "cs",
+  homcs = "homcs",
+  ar1 = "ar1",
   hetar1 = "hetar1"
 )
-unsupported_calls <- c("ou", "gau", "mat", "toep", "homtoep", "rr", "propto", "equalto")
+unsupported_calls <- c(
+  "ou",
+  "gau",
+  "mat",
+  "toep",
+  "homtoep",
+  "rr",
+  "propto",
+  "equalto"
+)
 # Functions that may stand around a bar.
 bar_calls <- c(names(structure_calls), unsupported_calls)
 
@@ -76,7 +91,9 @@ is_homogeneous <- function(structure) isTRUE(structures[[structure]]$hom)
 is_diagonal <- function(structure) structures[[structure]]$call == "diag"
 
 n_theta <- function(structure, size) {
-  if (is_unstructured(structure)) return(size * (size + 1L) / 2L)
+  if (is_unstructured(structure)) {
+    return(size * (size + 1L) / 2L)
+  }
   (if (is_homogeneous(structure)) 1L else size) + has_rho(structure)
 }
 
@@ -84,15 +101,26 @@ n_theta <- function(structure, size) {
 #' @noRd
 read_structure <- function(expr) {
   name <- structure_name(expr)
-  if (!name %in% names(structure_calls)) abort_structure(name)
+  if (!name %in% names(structure_calls)) {
+    abort_structure(name)
+  }
   arguments <- as.list(expr)[-(1:2)]
-  if (length(arguments) == 0L) return(structure_calls[[name]])
+  if (length(arguments) == 0L) {
+    return(structure_calls[[name]])
+  }
   takes_hom <- name %in% c("diag", "cs", "ar1")
-  named_so <- length(arguments) == 1L && (names(arguments) %||% "hom") %in% c("", "hom")
+  named_so <- length(arguments) == 1L &&
+    (names(arguments) %||% "hom") %in% c("", "hom")
   hom <- arguments[[1L]]
-  if (identical(hom, quote(T))) hom <- TRUE
-  if (identical(hom, quote(F))) hom <- FALSE
-  if (!takes_hom || !named_so || !is.logical(hom) || is.na(hom)) abort_structure_arguments(expr)
+  if (identical(hom, quote(T))) {
+    hom <- TRUE
+  }
+  if (identical(hom, quote(F))) {
+    hom <- FALSE
+  }
+  if (!takes_hom || !named_so || !is.logical(hom) || is.na(hom)) {
+    abort_structure_arguments(expr)
+  }
   is_this <- \(s) identical(s$call, name) && identical(s$hom, hom)
   names(Filter(is_this, structures))
 }
@@ -100,19 +128,33 @@ read_structure <- function(expr) {
 #' The term as the user would write it
 #' @noRd
 structured_call <- function(structure, term) {
-  if (is_unstructured(structure)) return(call("(", term))
+  if (is_unstructured(structure)) {
+    return(call("(", term))
+  }
   written <- structures[[structure]]
   default <- structure_calls[[written$call]] == structure
-  if (default) call(written$call, term) else call(written$call, term, hom = written$hom)
+  if (default) {
+    call(written$call, term)
+  } else {
+    call(written$call, term, hom = written$hom)
+  }
 }
 
 #' The same of a term of a fit, as text
 #' @noRd
 term_text <- function(entry) {
-  if (is_unstructured(entry$structure)) return(paste0("(", entry$label, ")"))
+  if (is_unstructured(entry$structure)) {
+    return(paste0("(", entry$label, ")"))
+  }
   written <- structures[[entry$structure]]
   is_default <- structure_calls[[written$call]] == entry$structure
-  paste0(written$call, "(", entry$label, if (!is_default) paste0(", hom = ", written$hom), ")")
+  paste0(
+    written$call,
+    "(",
+    entry$label,
+    if (!is_default) paste0(", hom = ", written$hom),
+    ")"
+  )
 }
 
 term_texts <- function(fit) vapply(fit$random, term_text, "")
@@ -124,10 +166,16 @@ term_texts <- function(fit) vapply(fit$random, term_text, "")
 theta_labels <- function(structure, columns) {
   k <- length(columns)
   if (is_unstructured(structure)) {
-    names <- paste(columns[sequence(k:1, seq_len(k))], columns[rep(seq_len(k), k:1)], sep = ".")
+    names <- paste(
+      columns[sequence(k:1, seq_len(k))],
+      columns[rep(seq_len(k), k:1)],
+      sep = "."
+    )
     return(replace(names, us_diagonal(k), columns))
   }
-  if (!has_rho(structure)) return(columns[seq_len(n_theta(structure, k))])
+  if (!has_rho(structure)) {
+    return(columns[seq_len(n_theta(structure, k))])
+  }
   c(if (is_homogeneous(structure)) "*" else columns, "rho")
 }
 
@@ -139,25 +187,39 @@ us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
 theta_range <- function(term) {
   n <- length(term$theta)
   if (!has_rho(term$structure)) {
-    lower <- if (is_unstructured(term$structure)) us_lower(length(term$columns)) else numeric(n)
+    lower <- if (is_unstructured(term$structure)) {
+      us_lower(length(term$columns))
+    } else {
+      numeric(n)
+    }
     return(cbind(lower = lower, upper = rep(Inf, n)))
   }
-  lowest <- if (structures[[term$structure]]$call == "cs") -1 / (length(term$columns) - 1) else -1
+  lowest <- if (structures[[term$structure]]$call == "cs") {
+    -1 / (length(term$columns) - 1)
+  } else {
+    -1
+  }
   cbind(lower = c(numeric(n - 1L), lowest), upper = c(rep(Inf, n - 1L), 1))
 }
 
 us_lower <- function(k) replace(rep(-Inf, k * (k + 1) / 2), us_diagonal(k), 0)
 
 # Whether each parameter of a term is in units of sigma.
-is_scale <- function(entry) seq_along(entry$theta) <= length(entry$theta) - has_rho(entry$structure)
+is_scale <- function(entry) {
+  seq_along(entry$theta) <= length(entry$theta) - has_rho(entry$structure)
+}
 
 #' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of several, the largest);
 #' a correlation has none
 #' @noRd
 parameter_units <- function(entry) {
   size <- entry$scale %||% rep(1, length(entry$columns))
-  if (is_homogeneous(entry$structure)) size <- max(size)
-  if (is_unstructured(entry$structure)) size <- size[template_cells("us", length(entry$columns))[, "row"]]
+  if (is_homogeneous(entry$structure)) {
+    size <- max(size)
+  }
+  if (is_unstructured(entry$structure)) {
+    size <- size[template_cells("us", length(entry$columns))[, "row"]]
+  }
   replace(rep(1, length(entry$theta)), is_scale(entry), size)
 }
 
@@ -167,8 +229,14 @@ parameter_units <- function(entry) {
 #' in theta's order.
 #' @noRd
 template_cells <- function(structure, k) {
-  if (is_diagonal(structure)) return(cbind(row = seq_len(k), col = seq_len(k)))
-  cells <- which(lower.tri(diag(k), diag = TRUE), arr.ind = TRUE, useNames = FALSE)
+  if (is_diagonal(structure)) {
+    return(cbind(row = seq_len(k), col = seq_len(k)))
+  }
+  cells <- which(
+    lower.tri(diag(k), diag = TRUE),
+    arr.ind = TRUE,
+    useNames = FALSE
+  )
   colnames(cells) <- c("row", "col")
   cells
 }
@@ -176,10 +244,15 @@ template_cells <- function(structure, k) {
 #' The elements of a term's covariance matrix that are parameters of their own, in theta's order
 #' @noRd
 covariance_cells <- function(entry) {
-  if (is_unstructured(entry$structure)) return(template_cells("us", length(entry$columns)))
+  if (is_unstructured(entry$structure)) {
+    return(template_cells("us", length(entry$columns)))
+  }
   # One or k standard deviations, then the parameter of the correlations: that of neighbours.
   scales <- seq_len(sum(is_scale(entry)))
-  rbind(cbind(row = scales, col = scales), if (has_rho(entry$structure)) c(2L, 1L))
+  rbind(
+    cbind(row = scales, col = scales),
+    if (has_rho(entry$structure)) c(2L, 1L)
+  )
 }
 
 #' Lambda's block of one term: k x k, lower triangular
@@ -187,8 +260,12 @@ covariance_cells <- function(entry) {
 lambda_block <- function(entry, theta) {
   k <- length(entry$columns)
   par <- theta[entry$theta]
-  if (has_rho(entry$structure)) return(correlated_lambda(entry$structure, par, k))
-  if (is_diagonal(entry$structure)) return(diag(par, k, k))
+  if (has_rho(entry$structure)) {
+    return(correlated_lambda(entry$structure, par, k))
+  }
+  if (is_diagonal(entry$structure)) {
+    return(diag(par, k, k))
+  }
   block <- matrix(0, k, k)
   block[lower.tri(block, diag = TRUE)] <- par
   # See `independent_effects()`.
@@ -207,21 +284,35 @@ structured_theta <- function(entry, covariance) {
   }
   sd <- sqrt(diag(covariance))
   shown <- if (is_homogeneous(entry$structure)) sd[1L] else sd
-  if (!has_rho(entry$structure)) return(shown)
+  if (!has_rho(entry$structure)) {
+    return(shown)
+  }
   range <- theta_range(entry)[length(entry$theta), ]
-  c(shown, min(max(correlation_of(entry$structure, covariance), range[["lower"]]), range[["upper"]]))
+  c(
+    shown,
+    min(
+      max(correlation_of(entry$structure, covariance), range[["lower"]]),
+      range[["upper"]]
+    )
+  )
 }
 
 # By the neighbours, or else the nearest effects that have variances. At an even distance its sign isn't known.
 correlation_of <- function(structure, covariance) {
   sd <- sqrt(diag(covariance))
   pairs <- which(lower.tri(covariance) & outer(sd, sd) > 0, arr.ind = TRUE)
-  if (nrow(pairs) == 0L) return(0)
+  if (nrow(pairs) == 0L) {
+    return(0)
+  }
   distance <- pairs[, 1L] - pairs[, 2L]
   chosen <- order(distance %% 2L == 0L, distance)[1L]
   pair <- pairs[chosen, ]
   value <- covariance[pair[[1L]], pair[[2L]]] / prod(sd[pair])
-  if (structures[[structure]]$call == "cs") value else sign(value) * abs(value)^(1 / distance[[chosen]])
+  if (structures[[structure]]$call == "cs") {
+    value
+  } else {
+    sign(value) * abs(value)^(1 / distance[[chosen]])
+  }
 }
 
 #' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's factor times `s`
@@ -229,7 +320,12 @@ correlation_of <- function(structure, covariance) {
 correlated_lambda <- function(structure, par, k) {
   rho <- par[length(par)]
   s <- rep_len(par[-length(par)], k)
-  s * if (structures[[structure]]$call == "cs") cs_factor(rho, k) else ar1_factor(rho, k)
+  s *
+    if (structures[[structure]]$call == "cs") {
+      cs_factor(rho, k)
+    } else {
+      ar1_factor(rho, k)
+    }
 }
 
 #' The correlation matrix of a term with a parameter for it
@@ -237,7 +333,10 @@ correlated_lambda <- function(structure, par, k) {
 structure_correlation <- function(entry, theta) {
   k <- length(entry$columns)
   rho <- theta[entry$theta[length(entry$theta)]]
-  structure(rho^correlation_powers(entry$structure, k), dimnames = list(entry$columns, entry$columns))
+  structure(
+    rho^correlation_powers(entry$structure, k),
+    dimnames = list(entry$columns, entry$columns)
+  )
 }
 
 # The powers of the parameter that the correlations are.
@@ -263,7 +362,12 @@ cell_parameters <- function(entry, cells) {
     off[own] <- seq_len(nrow(own))
   }
   diag(off) <- NA
-  data.frame(row = sd[cells[, 1]], col = sd[cells[, 2]], cor = off[cells], power = power[cells])
+  data.frame(
+    row = sd[cells[, 1]],
+    col = sd[cells[, 2]],
+    cor = off[cells],
+    power = power[cells]
+  )
 }
 
 ar1_factor <- function(rho, k) {
@@ -280,7 +384,9 @@ cs_factor <- function(rho, k) {
     before <- 1 + (j - 2) * rho
     here <- 1 + (j - 1) * rho
     factor[j, j] <- sqrt(max(0, (1 - rho) * here / before))
-    if (j < k) factor[(j + 1):k, j] <- rho * sqrt(max(0, (1 - rho) / (before * here)))
+    if (j < k) {
+      factor[(j + 1):k, j] <- rho * sqrt(max(0, (1 - rho) / (before * here)))
+    }
   }
   factor
 }
@@ -290,23 +396,29 @@ cs_factor <- function(rho, k) {
 #' Whether the structure makes sense for the columns of a term
 #' @noRd
 check_structure <- function(bar, effects, frame) {
-  if (!has_rho(bar$structure)) return(invisible())
+  if (!has_rho(bar$structure)) {
+    return(invisible())
+  }
   written <- paste0(structures[[bar$structure]]$call, "()")
   if (length(effects$columns) < 2L) {
     abort_unsuited(
-      bar, paste0("A term in ", tick(written), " must have at least two columns."),
+      bar,
+      paste0("A term in ", tick(written), " must have at least two columns."),
       x = paste("Its only column is", paste0(tick(effects$columns), ".")),
       i = "For one column write `(effects | group)`."
     )
   }
   if (written == "ar1()" && !is_one_factor(effects$terms, frame)) {
     abort_unsuited(
-      bar, "The columns of a term in `ar1()` must be the levels of one factor, in their order.",
+      bar,
+      "The columns of a term in `ar1()` must be the levels of one factor, in their order.",
       x = paste0("They are ", enumerate(tick(effects$columns)), "."),
       i = "Write `ar1(0 + f | group)` with a factor `f`."
     )
   }
-  if (written == "ar1()") check_order(bar, attr(effects$terms, "term.labels"), frame)
+  if (written == "ar1()") {
+    check_order(bar, attr(effects$terms, "term.labels"), frame)
+  }
 }
 
 # Autoregression goes by the order of the levels, and takes them for equally spaced.
@@ -314,17 +426,28 @@ check_order <- function(bar, name, frame) {
   variable <- frame[[name]]
   if (is.character(variable)) {
     abort_unsuited(
-      bar, "The factor of a term in `ar1()` must have its levels in order.", x = paste0(tick(name), " is text."),
+      bar,
+      "The factor of a term in `ar1()` must have its levels in order.",
+      x = paste0(tick(name), " is text."),
       i = "Make it a factor: `factor(x, levels = )`."
     )
   }
   found <- levels(droplevels(as.factor(variable)))
   steps <- diff(suppressWarnings(as.numeric(found)))
-  if (length(steps) < 2L || anyNA(steps) || max(steps) - min(steps) <= 1e-6 * max(abs(steps))) return(invisible())
+  if (
+    length(steps) < 2L ||
+      anyNA(steps) ||
+      max(steps) - min(steps) <= 1e-6 * max(abs(steps))
+  ) {
+    return(invisible())
+  }
   inform_rlmm(
     paste0(
-      "`ar1()` takes the levels of ", tick(name), " as equally spaced, in this order: ",
-      enumerate(found, max = 10L), "."
+      "`ar1()` takes the levels of ",
+      tick(name),
+      " as equally spaced, in this order: ",
+      enumerate(found, max = 10L),
+      "."
     ),
     "rlmm_message_order"
   )
@@ -332,13 +455,22 @@ check_order <- function(bar, name, frame) {
 
 is_one_factor <- function(terms, frame) {
   labels <- attr(terms, "term.labels")
-  if (attr(terms, "intercept") != 0L || length(labels) != 1L || attr(terms, "order") != 1L) return(FALSE)
+  if (
+    attr(terms, "intercept") != 0L ||
+      length(labels) != 1L ||
+      attr(terms, "order") != 1L
+  ) {
+    return(FALSE)
+  }
   variable <- frame[[labels]]
   is.factor(variable) || is.character(variable) || is.logical(variable)
 }
 
 abort_unsuited <- function(bar, ...) {
-  label <- tick(deparse_one(structured_call(bar$structure, call("|", bar$effects, as.name(bar$groups[[1L]]$name)))))
+  label <- tick(deparse_one(structured_call(
+    bar$structure,
+    call("|", bar$effects, as.name(bar$groups[[1L]]$name))
+  )))
   bullets <- c(...)
   bullets[["x"]] <- sub("\\.$", paste0(" in ", label, "."), bullets[["x"]])
   abort_formula(bullets, class = "rlmm_error_structure")
@@ -346,8 +478,16 @@ abort_unsuited <- function(bar, ...) {
 
 abort_structure <- function(name) {
   abort_formula(
-    paste0("The covariance structure ", tick(paste0(name, "()")), " isn't supported."),
-    i = paste0("These are: ", enumerate(tick(paste0(names(structure_calls), "()")), max = 10L), "."),
+    paste0(
+      "The covariance structure ",
+      tick(paste0(name, "()")),
+      " isn't supported."
+    ),
+    i = paste0(
+      "These are: ",
+      enumerate(tick(paste0(names(structure_calls), "()")), max = 10L),
+      "."
+    ),
     class = c("rlmm_error_unknown_structure", "rlmm_error_structure")
   )
 }

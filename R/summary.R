@@ -33,7 +33,14 @@
 #' coef(summary(fit), conf.int = TRUE, level = 0.9)
 #' coef(summary(fit, ddf = "none"))
 #' @export
-summary.rlmm <- function(object, correlation = NULL, ddf = NULL, conf.int = FALSE, level = 0.95, ...) {
+summary.rlmm <- function(
+  object,
+  correlation = NULL,
+  ddf = NULL,
+  conf.int = FALSE,
+  level = 0.95,
+  ...
+) {
   ddf <- choose_ddf(object, ddf)
   check_confidence(level)
   p <- length(object$beta)
@@ -41,43 +48,89 @@ summary.rlmm <- function(object, correlation = NULL, ddf = NULL, conf.int = FALS
   df <- if (ddf == "satterthwaite") satterthwaite_df(object)
   structure(
     list(
-      methTitle = model_title(object), objClass = class(object)[1],
-      isLmer = isLMM.rlmm(object), useScale = has_scale(object),
-      call = object$call, formula = object$formula, family = object$family$family, link = object$family$link,
-      AICtab = criterion_table(object), logLik = logLik.rlmm(object), REML = isREML.rlmm(object),
-      devcomp = list(cmp = deviance_components(object), dims = dimensions(object)),
-      coefficients = fixed_effects_table(object, ddf, sqrt(diag(covariance)), df),
-      sigma = object$sigma, vcov = covariance, varcor = VarCorr.rlmm(object),
-      nobs = nobs.rlmm(object), ngrps = ngrps.rlmm(object),
-      residuals = if (!is.null(object$frame)) residuals(object, type = "scaled"),
-      shape = shape_estimate(object), notes = c(fit_notes(object), average_note(df)), optinfo = object$optsum,
+      methTitle = model_title(object),
+      objClass = class(object)[1],
+      isLmer = isLMM.rlmm(object),
+      useScale = has_scale(object),
+      call = object$call,
+      formula = object$formula,
+      family = object$family$family,
+      link = object$family$link,
+      AICtab = criterion_table(object),
+      logLik = logLik.rlmm(object),
+      REML = isREML.rlmm(object),
+      devcomp = list(
+        cmp = deviance_components(object),
+        dims = dimensions(object)
+      ),
+      coefficients = fixed_effects_table(
+        object,
+        ddf,
+        sqrt(diag(covariance)),
+        df
+      ),
+      sigma = object$sigma,
+      vcov = covariance,
+      varcor = VarCorr.rlmm(object),
+      nobs = nobs.rlmm(object),
+      ngrps = ngrps.rlmm(object),
+      residuals = if (!is.null(object$frame)) {
+        residuals(object, type = "scaled")
+      },
+      shape = shape_estimate(object),
+      notes = c(fit_notes(object), average_note(df)),
+      optinfo = object$optsum,
       na.action = object$na_action,
-      correlation = correlation %||% if (p > getOption("lme4.summary.cor.max", 20)) NA else TRUE,
-      ddf = ddf, conf.int = conf.int, level = level
+      correlation = correlation %||%
+        if (p > getOption("lme4.summary.cor.max", 20)) NA else TRUE,
+      ddf = ddf,
+      conf.int = conf.int,
+      level = level
     ),
     class = "summary.rlmm"
   )
 }
 
 choose_ddf <- function(fit, ddf = NULL) {
-  if (is.null(ddf)) return(if (isLMM.rlmm(fit) && !is.null(fit$frame)) "satterthwaite" else "asymptotic")
+  if (is.null(ddf)) {
+    return(
+      if (isLMM.rlmm(fit) && !is.null(fit$frame)) {
+        "satterthwaite"
+      } else {
+        "asymptotic"
+      }
+    )
+  }
   one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
 }
 
 # lmerTest writes "Satterthwaite".
 tolower_words <- function(x) if (is.character(x)) tolower(x) else x
 
-fixed_effects_table <- function(fit, ddf, std_error, df = if (ddf == "satterthwaite") satterthwaite_df(fit)) {
+fixed_effects_table <- function(
+  fit,
+  ddf,
+  std_error,
+  df = if (ddf == "satterthwaite") satterthwaite_df(fit)
+) {
   coefficient_table(fit$beta, std_error, ddf, is_glmm(fit), df)
 }
 
 average_note <- function(df) {
-  if (identical(attr(df, "hessian"), "average")) "Degrees of freedom from the average information."
+  if (identical(attr(df, "hessian"), "average")) {
+    "Degrees of freedom from the average information."
+  }
 }
 
 #' The table of the fixed effects: tests according to `ddf`.
 #' @noRd
-coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE, df = NULL) {
+coefficient_table <- function(
+  beta,
+  std_error,
+  ddf,
+  is_glmm = FALSE,
+  df = NULL
+) {
   table <- cbind(Estimate = beta, `Std. Error` = std_error)
   if (length(beta) == 0) {
     return(table)
@@ -85,15 +138,33 @@ coefficient_table <- function(beta, std_error, ddf, is_glmm = FALSE, df = NULL) 
   ratio <- ifelse(std_error > 0, beta / std_error, NA)
   switch(
     ddf,
-    none = if (is_glmm) cbind(table, `z value` = ratio) else cbind(table, `t value` = ratio),
-    satterthwaite = cbind(table, df = df, `t value` = ratio, `Pr(>|t|)` = 2 * stats::pt(-abs(ratio), df)),
-    asymptotic = cbind(table, `z value` = ratio, `Pr(>|z|)` = 2 * stats::pnorm(-abs(ratio)))
+    none = if (is_glmm) {
+      cbind(table, `z value` = ratio)
+    } else {
+      cbind(table, `t value` = ratio)
+    },
+    satterthwaite = cbind(
+      table,
+      df = df,
+      `t value` = ratio,
+      `Pr(>|t|)` = 2 * stats::pt(-abs(ratio), df)
+    ),
+    asymptotic = cbind(
+      table,
+      `z value` = ratio,
+      `Pr(>|z|)` = 2 * stats::pnorm(-abs(ratio))
+    )
   )
 }
 
 #' @rdname summary.rlmm
 #' @export
-coef.summary.rlmm <- function(object, conf.int = object$conf.int, level = object$level, ...) {
+coef.summary.rlmm <- function(
+  object,
+  conf.int = object$conf.int,
+  level = object$level,
+  ...
+) {
   check_confidence(level)
   table <- object$coefficients
   if (!conf.int) {
@@ -120,16 +191,36 @@ VarCorr.summary.rlmm <- function(x, sigma = x$sigma, ...) x$varcor
 #' @inheritParams print.rlmm
 #' @param show.resids Show the quantiles of the scaled residuals?
 #' @export
-format.summary.rlmm <- function(x, digits = max(3, getOption("digits") - 3), correlation = x$correlation,
-                                symbolic.cor = FALSE, signif.stars = getOption("show.signif.stars"),
-                                ranef.comp = c("Variance", "Std.Dev."), ranef.corr = TRUE, show.resids = TRUE, ...) {
+format.summary.rlmm <- function(
+  x,
+  digits = max(3, getOption("digits") - 3),
+  correlation = x$correlation,
+  symbolic.cor = FALSE,
+  signif.stars = getOption("show.signif.stars"),
+  ranef.comp = c("Variance", "Std.Dev."),
+  ranef.corr = TRUE,
+  show.resids = TRUE,
+  ...
+) {
   check_digits(digits)
   c(
-    format_header(x), "",
-    format_criterion(x$AICtab), "",
-    if (show.resids && !is.null(x$residuals)) c(format_residuals(x$residuals, digits), ""),
-    format_random_effects(x$varcor, x$nobs, x$ngrps, digits, ranef.comp, ranef.corr),
-    omitted_note(x$na.action), "",
+    format_header(x),
+    "",
+    format_criterion(x$AICtab),
+    "",
+    if (show.resids && !is.null(x$residuals)) {
+      c(format_residuals(x$residuals, digits), "")
+    },
+    format_random_effects(
+      x$varcor,
+      x$nobs,
+      x$ngrps,
+      digits,
+      ranef.comp,
+      ranef.corr
+    ),
+    omitted_note(x$na.action),
+    "",
     format_fixed_effects(coef.summary.rlmm(x), digits, signif.stars),
     correlation_lines(x$vcov, correlation, symbolic.cor),
     if (length(x$notes) > 0) c("", x$notes)
@@ -152,7 +243,9 @@ format_residuals <- function(residuals, digits) {
   c("Scaled residuals:", format_named(zapsmall(quantiles, digits + 1L), digits))
 }
 
-format_named <- function(values, digits) trimws(utils::capture.output(print(values, digits = digits)), "right")
+format_named <- function(values, digits) {
+  trimws(utils::capture.output(print(values, digits = digits)), "right")
+}
 
 omitted_note <- function(na_action) {
   if (length(na_action) > 0) paste0("(", stats::naprint(na_action), ")")
@@ -162,10 +255,22 @@ omitted_note <- function(na_action) {
 correlation_lines <- function(covariance, show, symbolic) {
   p <- nrow(covariance)
   if (is.na(show)) {
-    return(c("", paste0("Correlations of the ", p, " fixed effects: `print(x, correlation = TRUE)`.")))
+    return(c(
+      "",
+      paste0(
+        "Correlations of the ",
+        p,
+        " fixed effects: `print(x, correlation = TRUE)`."
+      )
+    ))
   }
   varies <- diag(covariance) > 0
-  if (show && sum(varies) > 1) c("", format_correlations(covariance[varies, varies, drop = FALSE], symbolic))
+  if (show && sum(varies) > 1) {
+    c(
+      "",
+      format_correlations(covariance[varies, varies, drop = FALSE], symbolic)
+    )
+  }
 }
 
 #' The lower triangle of the correlations of the fixed effects, under abbreviated names.
@@ -175,12 +280,21 @@ format_correlations <- function(covariance, symbolic) {
   p <- nrow(correlation)
   if (symbolic) {
     symbols <- stats::symnum(correlation, abbr.colnames = TRUE)
-    return(c("Correlation of fixed effects:", utils::capture.output(print(symbols))))
+    return(c(
+      "Correlation of fixed effects:",
+      utils::capture.output(print(symbols))
+    ))
   }
   labels <- rownames(correlation)
   text <- formatC(correlation, digits = 3, format = "f")
   text[!lower.tri(text)] <- ""
-  dimnames(text) <- list(abbreviate(labels, minlength = 11), abbreviate(labels, minlength = 6))
+  dimnames(text) <- list(
+    abbreviate(labels, minlength = 11),
+    abbreviate(labels, minlength = 6)
+  )
   text <- text[-1, -p, drop = FALSE]
-  c("Correlation of fixed effects:", utils::capture.output(print(text, quote = FALSE, right = TRUE)))
+  c(
+    "Correlation of fixed effects:",
+    utils::capture.output(print(text, quote = FALSE, right = TRUE))
+  )
 }

@@ -29,7 +29,9 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
     call$formula <- formula
     if (!is.null(object$control$fixed)) call$control <- lenient_control(object)
   }
-  for (name in names(changes)) call[name] <- list(changes[[name]])
+  for (name in names(changes)) {
+    call[name] <- list(changes[[name]])
+  }
   # An argument changed to NULL is one that the call doesn't have.
   call <- as.call(Filter(Negate(is.null), as.list(call)))
   if (!evaluate) {
@@ -38,7 +40,9 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   changed <- c(names(changes), if (!missing(formula.)) "formula")
   fit <- evaluate_update(object, call, formula, changed, parent.frame())
   fit$call <- call
-  if (inherits(call$control, "rlmm_control")) fit$call$control <- fit$control
+  if (inherits(call$control, "rlmm_control")) {
+    fit$call$control <- fit$control
+  }
   fit
 }
 
@@ -46,12 +50,25 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
 #' @noRd
 evaluate_update <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
-  data <- if ("data" %in% changed) eval(args$data, caller) else find_data(fit, args$data, formula, caller)
+  data <- if ("data" %in% changed) {
+    eval(args$data, caller)
+  } else {
+    find_data(fit, args$data, formula, caller)
+  }
   if (is.null(data) && !(is.null(args$data) && has_variables(NULL, formula))) {
     return(update_stored(fit, call, formula, changed, caller))
   }
-  values <- kept_arguments(fit, args[setdiff(names(args), changed)], data, caller)
-  values[intersect(changed, names(args))] <- changed_arguments(args[intersect(changed, names(args))], data, caller)
+  values <- kept_arguments(
+    fit,
+    args[setdiff(names(args), changed)],
+    data,
+    caller
+  )
+  values[intersect(changed, names(args))] <- changed_arguments(
+    args[intersect(changed, names(args))],
+    data,
+    caller
+  )
   values$formula <- formula
   values$data <- data
   call_fitter(call, values, caller)
@@ -63,7 +80,11 @@ evaluated_in_data <- c("weights", "offset", "subset")
 
 changed_arguments <- function(args, data, caller) {
   lapply(rlang::set_names(names(args)), function(name) {
-    if (name %in% evaluated_in_data) eval(args[[name]], data, caller) else eval(args[[name]], caller)
+    if (name %in% evaluated_in_data) {
+      eval(args[[name]], data, caller)
+    } else {
+      eval(args[[name]], caller)
+    }
   })
 }
 
@@ -76,10 +97,18 @@ kept_arguments <- function(fit, args, data, caller) {
     switch(
       name,
       REML = fit$reml,
-      control = if (inherits(args$control, "rlmm_control")) args$control else fit$control,
+      control = if (inherits(args$control, "rlmm_control")) {
+        args$control
+      } else {
+        fit$control
+      },
       sigma = fit$sigma,
       family = fit$family,
-      eval_first(args[[name]], if (name %in% evaluated_in_data) data, list(home, caller))
+      eval_first(
+        args[[name]],
+        if (name %in% evaluated_in_data) data,
+        list(home, caller)
+      )
     )
   })
 }
@@ -102,12 +131,26 @@ eval_first <- function(expr, data, envs) {
 call_fitter <- function(call, values, caller) {
   # The call of a fit made through another function may have a name that means nothing here.
   known <- list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)
-  own <- if (is_nb_call(call)) rglmm_nb else if ("family" %in% names(values)) rglmm else rlmm
+  own <- if (is_nb_call(call)) {
+    rglmm_nb
+  } else if ("family" %in% names(values)) {
+    rglmm
+  } else {
+    rlmm
+  }
   fitter <- tryCatch(eval(call[[1]], known, caller), error = \(e) own)
   env <- rlang::env(environment(values$formula), fitter = fitter)
   names <- paste0("new_", names(values))
-  for (i in seq_along(values)) assign(names[i], values[[i]], envir = env)
-  eval(as.call(c(quote(fitter), rlang::set_names(lapply(names, as.symbol), names(values)))), env)
+  for (i in seq_along(values)) {
+    assign(names[i], values[[i]], envir = env)
+  }
+  eval(
+    as.call(c(
+      quote(fitter),
+      rlang::set_names(lapply(names, as.symbol), names(values))
+    )),
+    env
+  )
 }
 
 # Data ----------------------------------------------------------------------
@@ -118,7 +161,9 @@ call_fitter <- function(call, values, caller) {
 #' Otherwise the first with the formula's variables, as the user may have changed the data on purpose.
 #' @noRd
 find_data <- function(fit, expr, formula, caller) {
-  found <- lapply(list(environment(formula), caller), \(env) tryCatch(eval(expr, env), error = \(e) NULL))
+  found <- lapply(list(environment(formula), caller), \(env) {
+    tryCatch(eval(expr, env), error = \(e) NULL)
+  })
   found <- Filter(\(data) is.list(data) && has_variables(data, formula), found)
   if (length(found) == 0) {
     return(NULL)
@@ -140,23 +185,47 @@ has_variables <- function(data, formula) {
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
-  if (!is_glmm(fit) && all(changed %in% c("REML", "control", "start", "verbose", "sigma"))) {
-    return(refit_changed(fit, changed_arguments(args[intersect(changed, names(args))], NULL, caller), changed))
+  if (
+    !is_glmm(fit) &&
+      all(changed %in% c("REML", "control", "start", "verbose", "sigma"))
+  ) {
+    return(refit_changed(
+      fit,
+      changed_arguments(args[intersect(changed, names(args))], NULL, caller),
+      changed
+    ))
   }
   data <- frame_data(fit)
-  if ("data" %in% changed || !has_variables(data, formula)) abort_no_data(call$data, formula, data, caller)
-  values <- kept_arguments(fit, args[setdiff(names(args), c(changed, evaluated_in_data, "na.action"))], data, caller)
-  values[intersect(changed, names(args))] <- changed_arguments(args[intersect(changed, names(args))], data, caller)
-  for (name in setdiff(c("weights", "offset"), changed)) values[[name]] <- fit$frame[[paste0("(", name, ")")]]
+  if ("data" %in% changed || !has_variables(data, formula)) {
+    abort_no_data(call$data, formula, data, caller)
+  }
+  values <- kept_arguments(
+    fit,
+    args[setdiff(names(args), c(changed, evaluated_in_data, "na.action"))],
+    data,
+    caller
+  )
+  values[intersect(changed, names(args))] <- changed_arguments(
+    args[intersect(changed, names(args))],
+    data,
+    caller
+  )
+  for (name in setdiff(c("weights", "offset"), changed)) {
+    values[[name]] <- fit$frame[[paste0("(", name, ")")]]
+  }
   values$formula <- formula
   values$data <- data
   new <- call_fitter(call, values, caller)
-  if (nrow(new$frame) == nrow(fit$frame)) new$na_action <- fit$na_action
+  if (nrow(new$frame) == nrow(fit$frame)) {
+    new$na_action <- fit$na_action
+  }
   new
 }
 
 refit_changed <- function(fit, values, changed) {
-  if ("REML" %in% changed) fit$reml <- values$REML %||% TRUE
+  if ("REML" %in% changed) {
+    fit$reml <- values$REML %||% TRUE
+  }
   if ("control" %in% changed) {
     fit$control <- as_control(values$control %||% rlmm_control())
     fit$fixed$held <- held_beta(fit$control, fit$fixed)
@@ -167,20 +236,41 @@ refit_changed <- function(fit, values, changed) {
     fit$sigma <- values$sigma
   }
   held <- known_sigma(if ("sigma" %in% changed) values$sigma, fit$control)
-  if (!is.null(held)) fit[c("known_sigma", "sigma")] <- list(TRUE, held)
-  fit_again(fit, start = check_start(values$start, fit$random), verbose = values$verbose %||% 0L)
+  if (!is.null(held)) {
+    fit[c("known_sigma", "sigma")] <- list(TRUE, held)
+  }
+  fit_again(
+    fit,
+    start = check_start(values$start, fit$random),
+    verbose = values$verbose %||% 0L
+  )
 }
 
 abort_no_data <- function(expr, formula, stored, caller) {
   missing <- setdiff(all.vars(formula), c(".", names(stored)))
-  data <- Find(is.list, lapply(list(environment(formula), caller), \(env) tryCatch(eval(expr, env), error = \(e) NULL)))
+  data <- Find(
+    is.list,
+    lapply(list(environment(formula), caller), \(env) {
+      tryCatch(eval(expr, env), error = \(e) NULL)
+    })
+  )
   unheld <- setdiff(missing, names(data))
-  if (!is.null(data) && length(unheld) > 0) abort_unheld(expr, unheld)
+  if (!is.null(data) && length(unheld) > 0) {
+    abort_unheld(expr, unheld)
+  }
   abort_rlmm(
     c(
       "Can't find the data of the model.",
-      x = if (!is.null(expr)) paste0(tick(deparse_one(expr)), " doesn't exist any more."),
-      i = if (length(missing) > 0) paste0("The frame stored in the fit doesn't hold ", enumerate(tick(missing)), "."),
+      x = if (!is.null(expr)) {
+        paste0(tick(deparse_one(expr)), " doesn't exist any more.")
+      },
+      i = if (length(missing) > 0) {
+        paste0(
+          "The frame stored in the fit doesn't hold ",
+          enumerate(tick(missing)),
+          "."
+        )
+      },
       i = "Give the data: `update(fit, ..., data = )`."
     ),
     "rlmm_error_variable"
@@ -191,9 +281,14 @@ abort_unheld <- function(expr, variables) {
   abort_rlmm(
     c(
       paste0("Can't find ", enumerate(tick(variables)), "."),
-      x = paste0(tick(short_deparse(expr)), ", the data of the model, doesn't hold ",
-        if (length(variables) == 1L) "it" else "them", ".")
+      x = paste0(
+        tick(short_deparse(expr)),
+        ", the data of the model, doesn't hold ",
+        if (length(variables) == 1L) "it" else "them",
+        "."
+      )
     ),
-    "rlmm_error_variable", variable = variables
+    "rlmm_error_variable",
+    variable = variables
   )
 }

@@ -27,27 +27,45 @@
 VarCorr.rlmm <- function(x, sigma = stats::sigma(x), std.error = FALSE, ...) {
   check_nonnegative(sigma, "sigma")
   check_flag(std.error, "std.error")
-  if (std.error && sigma != stats::sigma(x)) abort_errors_at_sigma()
+  if (std.error && sigma != stats::sigma(x)) {
+    abort_errors_at_sigma()
+  }
   relative <- if (isFALSE(x$relative)) 1 else sigma
-  components <- Map(covariance_component, x$random, lambda_templates(x), list(x$theta), sigma = relative)
+  components <- Map(
+    covariance_component,
+    x$random,
+    lambda_templates(x),
+    list(x$theta),
+    sigma = relative
+  )
   structure(
     stats::setNames(components, component_names(x)),
-    groups = term_groups(x), structures = vapply(x$random, \(term) term$structure, ""),
-    sc = sigma, useSc = has_scale(x), held = variance_notes(x), std.error = if (std.error) component_errors(x),
+    groups = term_groups(x),
+    structures = vapply(x$random, \(term) term$structure, ""),
+    sc = sigma,
+    useSc = has_scale(x),
+    held = variance_notes(x),
+    std.error = if (std.error) component_errors(x),
     class = c("VarCorr.rlmm", "VarCorr.merMod")
   )
 }
 
 abort_errors_at_sigma <- function() {
   abort_rlmm(
-    c("`sigma` can't be changed where standard errors are asked for.", i = "They are those of the estimates."),
-    "rlmm_error_argument", arg = "sigma"
+    c(
+      "`sigma` can't be changed where standard errors are asked for.",
+      i = "They are those of the estimates."
+    ),
+    "rlmm_error_argument",
+    arg = "sigma"
   )
 }
 
 # What of them was given, not estimated.
 variance_notes <- function(fit) {
-  if (!is.null(fit$control$fixed)) c(held_note(fit, c("theta", "cov")), known_sigma_note(fit))
+  if (!is.null(fit$control$fixed)) {
+    c(held_note(fit, c("theta", "cov")), known_sigma_note(fit))
+  }
 }
 
 # A generalized model without dispersion has no residual standard deviation.
@@ -73,37 +91,70 @@ covariance_component <- function(entry, template, theta, sigma) {
 #' @param digits Significant digits.
 #' @param formatter A function that formats a column of numbers, called with the numbers and `digits`.
 #' @export
-format.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
-                                corr = TRUE, formatter = format_column, ...) {
+format.VarCorr.rlmm <- function(
+  x,
+  digits = max(3L, getOption("digits") - 2L),
+  comp = c("Variance", "Std.Dev."),
+  corr = TRUE,
+  formatter = format_column,
+  ...
+) {
   check_digits(digits)
   comp <- check_components(comp)
   blocks <- component_blocks(x)
   stddev <- unlist(lapply(blocks, \(block) block$stddev), use.names = FALSE)
-  rows <- cbind(Groups = block_labels(blocks), Name = unlist(lapply(blocks, \(block) block$names)))
+  rows <- cbind(
+    Groups = block_labels(blocks),
+    Name = unlist(lapply(blocks, \(block) block$names))
+  )
   if (attr(x, "useSc")) {
     rows <- rbind(rows, c("Residual", ""))
     stddev <- c(stddev, attr(x, "sc"))
   }
   values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
-  if (!is.null(attr(x, "std.error"))) values <- beside_errors(values, blocks, attr(x, "std.error")$residual)
+  if (!is.null(attr(x, "std.error"))) {
+    values <- beside_errors(values, blocks, attr(x, "std.error")$residual)
+  }
   out <- cbind(rows, do.call(cbind, lapply(values, formatter, digits = digits)))
-  if (corr) cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L))) else out
+  if (corr) {
+    cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L)))
+  } else {
+    out
+  }
 }
 
 # After each column that of its standard errors.
 beside_errors <- function(values, blocks, residual) {
   of_effects <- do.call(rbind, lapply(blocks, `[[`, "errors"))
-  errors <- list(Variance = c(of_effects[, "vcov"], residual[["vcov"]]),
-                 Std.Dev. = c(of_effects[, "sdcor"], residual[["sdcor"]]))[names(values)]
-  c(rbind(values, errors)) |> stats::setNames(c(rbind(names(values), "Std.Error")))
+  errors <- list(
+    Variance = c(of_effects[, "vcov"], residual[["vcov"]]),
+    Std.Dev. = c(of_effects[, "sdcor"], residual[["sdcor"]])
+  )[names(values)]
+  c(rbind(values, errors)) |>
+    stats::setNames(c(rbind(names(values), "Std.Error")))
 }
 
 #' @rdname VarCorr.rlmm
 #' @export
-print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), comp = c("Variance", "Std.Dev."),
-                               corr = TRUE, formatter = format_column, ...) {
-  table <- format(x, digits = digits, comp = comp, corr = corr, formatter = formatter)
-  writeLines(c(paste0(" ", trimws(format_table(table), "right")), attr(x, "held")))
+print.VarCorr.rlmm <- function(
+  x,
+  digits = max(3L, getOption("digits") - 2L),
+  comp = c("Variance", "Std.Dev."),
+  corr = TRUE,
+  formatter = format_column,
+  ...
+) {
+  table <- format(
+    x,
+    digits = digits,
+    comp = comp,
+    corr = corr,
+    formatter = formatter
+  )
+  writeLines(c(
+    paste0(" ", trimws(format_table(table), "right")),
+    attr(x, "held")
+  ))
   invisible(x)
 }
 
@@ -112,32 +163,57 @@ print.VarCorr.rlmm <- function(x, digits = max(3L, getOption("digits") - 2L), co
 #' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in the order of the
 #'   lower triangle.
 #' @export
-as.data.frame.VarCorr.rlmm <- function(x, row.names = NULL, optional = FALSE, order = c("cov.last", "lower.tri"),
-                                       ...) {
+as.data.frame.VarCorr.rlmm <- function(
+  x,
+  row.names = NULL,
+  optional = FALSE,
+  order = c("cov.last", "lower.tri"),
+  ...
+) {
   order <- one_of(order, c("cov.last", "lower.tri"), "order")
   errors <- attr(x, "std.error")
-  if ("std.error" %in% ...names() && is.null(errors)) abort_no_errors()
+  if ("std.error" %in% ...names() && is.null(errors)) {
+    abort_no_errors()
+  }
   rows <- Map(component_rows, names(x), x, order, errors$terms %||% list(NULL))
   if (attr(x, "useSc")) {
     sc <- attr(x, "sc")
-    last <- list(grp = "Residual", var1 = NA_character_, var2 = NA_character_, vcov = sc^2, sdcor = sc)
+    last <- list(
+      grp = "Residual",
+      var1 = NA_character_,
+      var2 = NA_character_,
+      vcov = sc^2,
+      sdcor = sc
+    )
     rows <- c(rows, list(c(last, std.error = as.list(errors$residual))))
   }
   columns <- names(rows[[1L]])
-  out <- lapply(columns, \(column) unlist(lapply(rows, `[[`, column), use.names = FALSE))
+  out <- lapply(columns, \(column) {
+    unlist(lapply(rows, `[[`, column), use.names = FALSE)
+  })
   as.data.frame(stats::setNames(out, columns))
 }
 
 abort_no_errors <- function() {
   abort_rlmm(
-    c("These variances have no standard errors.", i = "Use `as.data.frame(VarCorr(fit, std.error = TRUE))`."),
-    "rlmm_error_argument", arg = "std.error"
+    c(
+      "These variances have no standard errors.",
+      i = "Use `as.data.frame(VarCorr(fit, std.error = TRUE))`."
+    ),
+    "rlmm_error_argument",
+    arg = "std.error"
   )
 }
 
 component_rows <- function(group, component, order, errors) {
-  cells <- which(lower.tri(component, diag = TRUE), arr.ind = TRUE, useNames = FALSE)
-  if (order == "cov.last") cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
+  cells <- which(
+    lower.tri(component, diag = TRUE),
+    arr.ind = TRUE,
+    useNames = FALSE
+  )
+  if (order == "cov.last") {
+    cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
+  }
   on_diagonal <- cells[, 1] == cells[, 2]
   labels <- colnames(component)
   out <- list(
@@ -145,7 +221,11 @@ component_rows <- function(group, component, order, errors) {
     var1 = labels[cells[, 2]],
     var2 = ifelse(on_diagonal, NA_character_, labels[cells[, 1]]),
     vcov = component[cells],
-    sdcor = ifelse(on_diagonal, attr(component, "stddev")[cells[, 1]], attr(component, "correlation")[cells])
+    sdcor = ifelse(
+      on_diagonal,
+      attr(component, "stddev")[cells[, 1]],
+      attr(component, "correlation")[cells]
+    )
   )
   c(out, std.error = lapply(errors, `[`, cells))
 }
@@ -156,7 +236,11 @@ component_rows <- function(group, component, order, errors) {
 #' @noRd
 format_column <- function(x, digits) {
   together <- format(x, digits = digits)
-  if (any(grepl("e", together, fixed = TRUE))) vapply(x, format, "", digits = digits) else together
+  if (any(grepl("e", together, fixed = TRUE))) {
+    vapply(x, format, "", digits = digits)
+  } else {
+    together
+  }
 }
 
 check_components <- function(comp) {
@@ -166,8 +250,12 @@ check_components <- function(comp) {
     return(wanted)
   }
   abort_rlmm(
-    c('`comp` must be "Variance", "Std.Dev.", or both.', x = paste0("It is ", describe_type(comp), ".")),
-    "rlmm_error_argument", arg = "comp"
+    c(
+      '`comp` must be "Variance", "Std.Dev.", or both.',
+      x = paste0("It is ", describe_type(comp), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "comp"
   )
 }
 
@@ -180,14 +268,24 @@ component_blocks <- function(x) {
   lapply(unique(key), function(one) {
     parts <- which(key == one)
     structures <- attr(x, "structures")[parts]
-    errors <- lapply(attr(x, "std.error")$terms[parts], \(error) vapply(error, diag, diag(error[[1L]])))
+    errors <- lapply(attr(x, "std.error")$terms[parts], \(error) {
+      vapply(error, diag, diag(error[[1L]]))
+    })
     errors <- do.call(rbind, errors)
-    if (alone[parts[1L]]) return(shared_block(x[[parts]], attr(x, "groups")[parts], structures, errors))
+    if (alone[parts[1L]]) {
+      return(shared_block(
+        x[[parts]],
+        attr(x, "groups")[parts],
+        structures,
+        errors
+      ))
+    }
     stddev <- unlist(lapply(x[parts], attr, "stddev"), use.names = FALSE)
     list(
       group = attr(x, "groups")[parts[1L]],
       names = unlist(lapply(x[parts], colnames), use.names = FALSE),
-      stddev = stddev, errors = errors,
+      stddev = stddev,
+      errors = errors,
       correlation = join_correlations(x[parts], structures, length(stddev))
     )
   })
@@ -196,8 +294,12 @@ component_blocks <- function(x) {
 shared_block <- function(component, group, structure, errors) {
   shown <- if (is_homogeneous(structure)) 1L else seq_len(ncol(component))
   list(
-    group = group, names = colnames(component)[shown], stddev = unname(attr(component, "stddev"))[shown],
-    errors = errors[shown, , drop = FALSE], correlation = NULL, rho = attr(component, "correlation")[2L, 1L],
+    group = group,
+    names = colnames(component)[shown],
+    stddev = unname(attr(component, "stddev"))[shown],
+    errors = errors[shown, , drop = FALSE],
+    correlation = NULL,
+    rho = attr(component, "correlation")[2L, 1L],
     tag = structures[[structure]]$tag
   )
 }
@@ -209,14 +311,18 @@ join_correlations <- function(components, structures, k) {
   at <- 0L
   for (i in seq_along(components)) {
     here <- at + seq_len(ncol(components[[i]]))
-    if (!is_diagonal(structures[i])) joined[here, here] <- attr(components[[i]], "correlation")
+    if (!is_diagonal(structures[i])) {
+      joined[here, here] <- attr(components[[i]], "correlation")
+    }
     at <- max(here)
   }
   joined
 }
 
 block_labels <- function(blocks) {
-  unlist(lapply(blocks, \(block) c(block$group, rep("", length(block$names) - 1L))))
+  unlist(lapply(blocks, \(block) {
+    c(block$group, rep("", length(block$names) - 1L))
+  }))
 }
 
 #' The lower triangles, written below one another. `NA` (but not `NaN`) is a dot.
@@ -233,10 +339,18 @@ correlation_columns <- function(blocks, n_rows, digits) {
   for (i in seq_along(blocks)) {
     block <- blocks[[i]]
     if (shared[i]) {
-      out[at[i] + 1L, 1L] <- paste0(format_correlation(block$rho, digits), " (", block$tag, ")")
+      out[at[i] + 1L, 1L] <- paste0(
+        format_correlation(block$rho, digits),
+        " (",
+        block$tag,
+        ")"
+      )
     } else {
       cells <- which(lower.tri(block$correlation), arr.ind = TRUE)
-      out[cbind(at[i] + cells[, 1], cells[, 2])] <- format_correlation(block$correlation[cells], digits)
+      out[cbind(at[i] + cells[, 1], cells[, 2])] <- format_correlation(
+        block$correlation[cells],
+        digits
+      )
     }
   }
   colnames(out) <- c("Corr", rep("", widest - 2L))
@@ -255,8 +369,17 @@ format_correlation <- function(value, digits) {
 format_table <- function(table) {
   header <- colnames(table)
   left <- header %in% c("Groups", "Name", "Corr", "")
-  padded <- Map(\(column, name, left) {
-    formatC(c(name, column), width = max(nchar(c(name, column), "width")), flag = if (left) "-" else "")
-  }, asplit(table, 2), header, left)
+  padded <- Map(
+    \(column, name, left) {
+      formatC(
+        c(name, column),
+        width = max(nchar(c(name, column), "width")),
+        flag = if (left) "-" else ""
+      )
+    },
+    asplit(table, 2),
+    header,
+    left
+  )
   do.call(paste, unname(padded))
 }

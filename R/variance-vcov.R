@@ -28,10 +28,16 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   found <- fit_joint(there)
   joint <- joint_vcov(there, found)
   flat <- attr(joint, "flat")
-  told <- \(matrix) structure(
-    matrix, singular = attr(joint, "singular"), hessian = if (found$curvature == "average") "average"
-  )
-  if (scale == "theta" && !is.null(there$given)) return(told(theta_vcov(there, joint)))
+  told <- \(matrix) {
+    structure(
+      matrix,
+      singular = attr(joint, "singular"),
+      hessian = if (found$curvature == "average") "average"
+    )
+  }
+  if (scale == "theta" && !is.null(there$given)) {
+    return(told(theta_vcov(there, joint)))
+  }
   if (scale == "theta") {
     joint[fit_held(object)$index, ] <- 0
     joint[, fit_held(object)$index] <- 0
@@ -68,7 +74,7 @@ without_rows <- function(matrix, rows) {
   matrix[rows, ] <- NA
   matrix[, rows] <- NA
   # Without attributes.
-  matrix[, , drop = FALSE]
+  matrix[,, drop = FALSE]
 }
 
 # Which linear functions change along the directions in which the likelihood doesn't?
@@ -89,8 +95,14 @@ joint_vcov <- function(object, found = fit_joint(object)) {
   singular <- is_singular(object$given %||% object)
   held <- fit_held(object)
   follows <- seq_along(labels) %in% held$absolute
-  fixed <- seq_along(labels) %in% c(held$index, setdiff(boundary_theta(object), held$absolute))
-  out <- matrix(NA_real_, length(labels), length(labels), dimnames = list(labels, labels))
+  fixed <- seq_along(labels) %in%
+    c(held$index, setdiff(boundary_theta(object), held$absolute))
+  out <- matrix(
+    NA_real_,
+    length(labels),
+    length(labels),
+    dimnames = list(labels, labels)
+  )
   flat <- matrix(0, length(labels), 0)
   if (!all(fixed)) {
     map <- diag(length(labels))[!fixed, !(fixed | follows), drop = FALSE]
@@ -101,14 +113,19 @@ joint_vcov <- function(object, found = fit_joint(object)) {
       bend <- 2 * sum(found$gradient[held$absolute] * ratio) / object$sigma
     }
     hessian <- crossprod(map, hessian %*% map)
-    if (any(follows)) hessian[length(hessian)] <- hessian[length(hessian)] + bend
+    if (any(follows)) {
+      hessian[length(hessian)] <- hessian[length(hessian)] + bend
+    }
     inverse <- inverse_curvature(hessian)
     out[!fixed, !fixed] <- 2 * map %*% tcrossprod(inverse$matrix, map)
     flat <- matrix(0, length(labels), ncol(inverse$flat))
     flat[!fixed, ] <- map %*% inverse$flat
   }
   structure(
-    out, singular = if (any(singular$singular)) singular$term[singular$singular], known = all(fixed), flat = flat
+    out,
+    singular = if (any(singular$singular)) singular$term[singular$singular],
+    known = all(fixed),
+    flat = flat
   )
 }
 
@@ -118,23 +135,37 @@ boundary_theta <- function(fit, tol = 1e-4) {
   unlist(lapply(fit$random, \(entry) {
     theta <- fit$theta[entry$theta]
     range <- theta_range(entry)
-    is_low <- is.finite(range[, "lower"]) & (theta - range[, "lower"]) * parameter_units(entry) < tol
+    is_low <- is.finite(range[, "lower"]) &
+      (theta - range[, "lower"]) * parameter_units(entry) < tol
     entry$theta[is_low | range[, "upper"] - theta < tol]
   }))
 }
 
 fit_joint <- function(object, contrasts = NULL) {
-  joint_derivatives(object$spec %||% fit_spec(object), object$theta, object$sigma, object$known_sigma, contrasts)
+  joint_derivatives(
+    object$spec %||% fit_spec(object),
+    object$theta,
+    object$sigma,
+    object$known_sigma,
+    contrasts
+  )
 }
 
 # The inverse, without the flat directions of a redundant parameter; a direction that curves down makes it `NA`, and all
 # directions flat. As in the core, a curvature below 1e-7 of the largest may be rounding.
 inverse_curvature <- function(hessian) {
-  if (length(hessian) == 0) return(list(matrix = hessian, flat = hessian))
+  if (length(hessian) == 0) {
+    return(list(matrix = hessian, flat = hessian))
+  }
   unit <- 1 / sqrt(pmax(abs(diag(hessian)), .Machine$double.xmin))
-  parts <- eigen((hessian + t(hessian)) / 2 * outer(unit, unit), symmetric = TRUE)
+  parts <- eigen(
+    (hessian + t(hessian)) / 2 * outer(unit, unit),
+    symmetric = TRUE
+  )
   limit <- 1e-7 * max(abs(parts$values))
-  if (any(parts$values < -limit)) return(list(matrix = NA_real_ * hessian, flat = diag(nrow(hessian))))
+  if (any(parts$values < -limit)) {
+    return(list(matrix = NA_real_ * hessian, flat = diag(nrow(hessian))))
+  }
   steep <- parts$values > limit
   half <- unit * parts$vectors[, steep, drop = FALSE]
   flat <- parts$vectors[, !steep, drop = FALSE]
@@ -145,20 +176,34 @@ inverse_curvature <- function(hessian) {
 
 # Rows of the parameters of singular terms; without correlations the other variances of a term keep theirs.
 singular_rows <- function(object) {
-  at_boundary <- lapply(object$random, \(entry) is_diagonal(entry$structure) & !entry$theta %in% boundary_theta(object))
-  setdiff(term_rows(object, is_singular(object)$singular), which(unlist(at_boundary)))
+  at_boundary <- lapply(object$random, \(entry) {
+    is_diagonal(entry$structure) & !entry$theta %in% boundary_theta(object)
+  })
+  setdiff(
+    term_rows(object, is_singular(object)$singular),
+    which(unlist(at_boundary))
+  )
 }
 
 # Rows of terms held on the scale of the response, and of correlations that are held by theta.
 held_rows <- function(object, scale) {
   held <- fit_held(object)
-  absolute <- term_rows(object, vapply(object$random, \(entry) any(entry$theta %in% held$absolute), NA))
+  absolute <- term_rows(
+    object,
+    vapply(object$random, \(entry) any(entry$theta %in% held$absolute), NA)
+  )
   all <- term_rows(object, held_terms(object))
-  if (object$known_sigma) return(all)
-  if (scale != "sd") return(absolute)
+  if (object$known_sigma) {
+    return(all)
+  }
+  if (scale != "sd") {
+    return(absolute)
+  }
   cells <- lapply(object$random, covariance_cells)
   is_cor <- unlist(lapply(cells, \(cells) cells[, 1] != cells[, 2]))
-  rho <- unlist(lapply(object$random, \(entry) has_rho(entry$structure) & entry$theta %in% held$index))
+  rho <- unlist(lapply(object$random, \(entry) {
+    has_rho(entry$structure) & entry$theta %in% held$index
+  }))
   which(is_cor & (seq_along(is_cor) %in% all | rho)) |> union(absolute)
 }
 
@@ -188,12 +233,20 @@ component_errors <- function(object) {
   value <- variance_map(object, "sd")$value
   n_cells <- vapply(object$random, \(entry) nrow(covariance_cells(entry)), 1L)
   last <- cumsum(n_cells)
-  terms <- Map(\(entry, n, last) {
-    rows <- last - n + seq_len(n)
-    element_errors(entry, value[rows], covariance[rows, rows, drop = FALSE])
-  }, object$random, n_cells, last)
+  terms <- Map(
+    \(entry, n, last) {
+      rows <- last - n + seq_len(n)
+      element_errors(entry, value[rows], covariance[rows, rows, drop = FALSE])
+    },
+    object$random,
+    n_cells,
+    last
+  )
   sigma <- if (object$known_sigma) 0 else sqrt(covariance[["sigma", "sigma"]])
-  list(terms = terms, residual = c(vcov = 2 * object$sigma * sigma, sdcor = sigma))
+  list(
+    terms = terms,
+    residual = c(vcov = 2 * object$sigma * sigma, sdcor = sigma)
+  )
 }
 
 # By the delta method: v_ij = s_i s_j rho^m, with s_i, s_j and rho among the parameters.
@@ -213,10 +266,16 @@ element_errors <- function(entry, value, covariance) {
       rho <- value[[part$cor]]
       slope <- part$power * rho^(part$power - 1)
       sdcor[at] <- abs(slope) * sqrt(covariance[part$cor, part$cor])
-      change <- c(s[[2]] * rho^part$power, s[[1]] * rho^part$power, s[[1]] * s[[2]] * slope)
+      change <- c(
+        s[[2]] * rho^part$power,
+        s[[1]] * rho^part$power,
+        s[[1]] * s[[2]] * slope
+      )
       used <- c(part$row, part$col, part$cor)
       variance[at] <- sqrt(max(0, change %*% covariance[used, used] %*% change))
     }
   }
-  lapply(list(vcov = variance, sdcor = sdcor), \(m) replace(m, upper.tri(m), t(m)[upper.tri(m)]))
+  lapply(list(vcov = variance, sdcor = sdcor), \(m) {
+    replace(m, upper.tri(m), t(m)[upper.tri(m)])
+  })
 }

@@ -28,16 +28,33 @@
 #' dim(vcov(fit, full = TRUE))
 #' @importFrom stats vcov
 #' @export
-vcov.rlmm <- function(object, correlation = FALSE, sigm = effects_sigma(object), full = FALSE, complete = FALSE,
-                      use.hessian = NULL, ...) {
+vcov.rlmm <- function(
+  object,
+  correlation = FALSE,
+  sigm = effects_sigma(object),
+  full = FALSE,
+  complete = FALSE,
+  use.hessian = NULL,
+  ...
+) {
   check_flag(correlation, "correlation")
   check_flag(full, "full")
   check_flag(complete, "complete")
   check_nonnegative(sigm, "sigm")
-  if (!is.null(use.hessian)) check_flag(use.hessian, "use.hessian")
-  covariance <- if (full) sigm^2 * unscaled_joint_covariance(object) else fixed_covariance(object, sigm, use.hessian)
-  if (complete && !full) covariance <- pad_with_na(covariance, full_column_names(object))
-  if (correlation) attr(covariance, "correlation") <- correlation_matrix(covariance)
+  if (!is.null(use.hessian)) {
+    check_flag(use.hessian, "use.hessian")
+  }
+  covariance <- if (full) {
+    sigm^2 * unscaled_joint_covariance(object)
+  } else {
+    fixed_covariance(object, sigm, use.hessian)
+  }
+  if (complete && !full) {
+    covariance <- pad_with_na(covariance, full_column_names(object))
+  }
+  if (correlation) {
+    attr(covariance, "correlation") <- correlation_matrix(covariance)
+  }
   covariance
 }
 
@@ -51,16 +68,28 @@ standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
 #' Covariance of the fixed effects
 #' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
 #' @noRd
-fixed_covariance <- function(fit, sigma = effects_sigma(fit), use_hessian = NULL) {
-  from_hessian <- is_glmm(fit) && !fit$glmm$fast && length(fit$beta) > 0L &&
+fixed_covariance <- function(
+  fit,
+  sigma = effects_sigma(fit),
+  use_hessian = NULL
+) {
+  from_hessian <- is_glmm(fit) &&
+    !fit$glmm$fast &&
+    length(fit$beta) > 0L &&
     (use_hessian %||% (length(fit$separated) == 0L))
-  if (isTRUE(use_hessian) && !from_hessian) abort_no_hessian(fit)
+  if (isTRUE(use_hessian) && !from_hessian) {
+    abort_no_hessian(fit)
+  }
   if (from_hessian) {
     covariance <- hessian_fixed_covariance(fit)
-    if (!is.null(covariance)) return(covariance)
+    if (!is.null(covariance)) {
+      return(covariance)
+    }
     warn_rlmm(
-      c("The Hessian of the deviance is not positive definite.",
-        i = "Standard errors are those at fixed theta instead, as with `vcov(fit, use.hessian = FALSE)`."),
+      c(
+        "The Hessian of the deviance is not positive definite.",
+        i = "Standard errors are those at fixed theta instead, as with `vcov(fit, use.hessian = FALSE)`."
+      ),
       "rlmm_warning_hessian"
     )
   }
@@ -69,17 +98,31 @@ fixed_covariance <- function(fit, sigma = effects_sigma(fit), use_hessian = NULL
 
 abort_no_hessian <- function(fit) {
   abort_rlmm(
-    c("There is no Hessian of the fixed effects.",
-      i = if (is_glmm(fit)) "The model was fitted with `nAGQ = 0`." else "It is for generalized linear mixed models."),
-    "rlmm_error_not_available", arg = "use.hessian"
+    c(
+      "There is no Hessian of the fixed effects.",
+      i = if (is_glmm(fit)) {
+        "The model was fitted with `nAGQ = 0`."
+      } else {
+        "It is for generalized linear mixed models."
+      }
+    ),
+    "rlmm_error_not_available",
+    arg = "use.hessian"
   )
 }
 
 unscaled_covariance <- function(fit) {
   free <- free_beta(fit)
   # A coefficient that is held has no variance.
-  out <- matrix(0, length(free), length(free), dimnames = list(names(fit$beta), names(fit$beta)))
-  if (any(free)) out[free, free] <- chol2inv(fit$rx)
+  out <- matrix(
+    0,
+    length(free),
+    length(free),
+    dimnames = list(names(fit$beta), names(fit$beta))
+  )
+  if (any(free)) {
+    out[free, free] <- chol2inv(fit$rx)
+  }
   out
 }
 
@@ -107,13 +150,24 @@ unscaled_joint_covariance <- function(fit) {
 }
 
 check_joint_size <- function(n, limit = 10000) {
-  if (n <= limit) return(invisible())
+  if (n <= limit) {
+    return(invisible())
+  }
   abort_rlmm(
-    c("The joint covariance matrix of random and fixed effects must have 10,000 rows at most.",
-      x = paste0("It has ", format_count(n), ", which take ", format(8 * n^2 / 2^30, digits = 2L), " GB."),
+    c(
+      "The joint covariance matrix of random and fixed effects must have 10,000 rows at most.",
+      x = paste0(
+        "It has ",
+        format_count(n),
+        ", which take ",
+        format(8 * n^2 / 2^30, digits = 2L),
+        " GB."
+      ),
       i = "`ranef(fit, condVar = TRUE)` has the covariances within each level.",
-      i = "`predict(fit, se.fit = TRUE)` has standard errors of predictions."),
-    "rlmm_error_size", rows = n
+      i = "`predict(fit, se.fit = TRUE)` has standard errors of predictions."
+    ),
+    "rlmm_error_size",
+    rows = n
   )
 }
 
@@ -130,7 +184,12 @@ level_order <- function(fit) {
 #' @noRd
 mode_names <- function(fit) {
   unlist(lapply(fit$random, \(term) {
-    paste(term$group, rep(term$levels, each = length(term$columns)), term$columns, sep = ".")
+    paste(
+      term$group,
+      rep(term$levels, each = length(term$columns)),
+      term$columns,
+      sep = "."
+    )
   }))
 }
 
@@ -143,7 +202,12 @@ correlation_matrix <- function(covariance) {
 }
 
 pad_with_na <- function(covariance, all_names) {
-  out <- matrix(NA_real_, length(all_names), length(all_names), dimnames = list(all_names, all_names))
+  out <- matrix(
+    NA_real_,
+    length(all_names),
+    length(all_names),
+    dimnames = list(all_names, all_names)
+  )
   out[rownames(covariance), colnames(covariance)] <- covariance
   out
 }

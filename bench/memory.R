@@ -9,7 +9,11 @@ model <- if ("slopes" %in% args) "slopes" else "InstEval"
 simulated_elsewhere <- function() {
   file <- tempfile()
   on.exit(unlink(file))
-  code <- paste0("source('tests/testthat/helper-models.R'); source('bench/models.R'); saveRDS(simulate_slopes(), '", file, "', compress = FALSE)")
+  code <- paste0(
+    "source('tests/testthat/helper-models.R'); source('bench/models.R'); saveRDS(simulate_slopes(), '",
+    file,
+    "', compress = FALSE)"
+  )
   system2(file.path(R.home("bin"), "Rscript"), c("-e", shQuote(code)))
   readRDS(file)
 }
@@ -19,11 +23,18 @@ fit <- get(c(rlmm = "rlmm", lme4 = "lmer")[[package]])
 if (model == "slopes") {
   data <- simulated_elsewhere()
   call <- function() fit(y ~ x1 + x2 + (1 + x1 | g), data)
-  small <- function() fit(y ~ x1 + x2 + (1 + x1 | g), droplevels(data[as.integer(data$g) <= 20, ]))
+  small <- function() {
+    fit(
+      y ~ x1 + x2 + (1 + x1 | g),
+      droplevels(data[as.integer(data$g) <= 20, ])
+    )
+  }
 } else {
   data(InstEval, package = package)
   data <- InstEval
-  call <- function() fit(y ~ service * dept + (1 | s) + (1 | d), data, REML = FALSE)
+  call <- function() {
+    fit(y ~ service * dept + (1 | s) + (1 | d), data, REML = FALSE)
+  }
   small <- function() fit(y ~ 1 + (1 | d), data[1:2000, ])
 }
 
@@ -40,5 +51,10 @@ before <- status("VmRSS")
 seconds <- system.time(result <- call())[["elapsed"]]
 cat(sprintf(
   "%s, %s: %.0f MB beyond the %.0f MB before the fit, of which the data are %.0f MB; %.2f s\n",
-  model, package, status("VmHWM") - before, before, as.numeric(object.size(data)) / 2^20, seconds
+  model,
+  package,
+  status("VmHWM") - before,
+  before,
+  as.numeric(object.size(data)) / 2^20,
+  seconds
 ))

@@ -2,8 +2,14 @@
 
 bench_models <- function(slow = FALSE) {
   from_registry <- c(
-    Dyestuff = "dyestuff", sleepstudy = "sleep", Penicillin = "penicillin", Pastes = "pastes", ScotsSec = "scots",
-    Chem97 = "chem97", "InstEval, 2 terms" = "insteval", "InstEval, 3 terms" = "insteval_dept"
+    Dyestuff = "dyestuff",
+    sleepstudy = "sleep",
+    Penicillin = "penicillin",
+    Pastes = "pastes",
+    ScotsSec = "scots",
+    Chem97 = "chem97",
+    "InstEval, 2 terms" = "insteval",
+    "InstEval, 3 terms" = "insteval_dept"
   )
   models <- lmm_models[from_registry]
   names(models) <- names(from_registry)
@@ -19,25 +25,46 @@ bench_models <- function(slow = FALSE) {
 
 bench_glmms <- function(slow = FALSE) {
   from_registry <- c(
-    cbpp = "cbpp", "cbpp, nAGQ = 9" = "cbpp_nodes9", Contraception = "contraception",
-    "Contraception, nAGQ = 9" = "contraception_nodes", "Contraception, slopes" = "contraception_urban",
-    epilepsy = "epil_observations", grouseticks = "ticks", VerbAgg = "verbal", "VerbAgg, nAGQ = 0" = "verbal_fast"
+    cbpp = "cbpp",
+    "cbpp, nAGQ = 9" = "cbpp_nodes9",
+    Contraception = "contraception",
+    "Contraception, nAGQ = 9" = "contraception_nodes",
+    "Contraception, slopes" = "contraception_urban",
+    epilepsy = "epil_observations",
+    grouseticks = "ticks",
+    VerbAgg = "verbal",
+    "VerbAgg, nAGQ = 0" = "verbal_fast"
   )
   models <- glmm_models[from_registry]
   names(models) <- names(from_registry)
-  if (slow) models[["logistic, 5,000 x 500"]] <- large_logistic()
+  if (slow) {
+    models[["logistic, 5,000 x 500"]] <- large_logistic()
+  }
   models
 }
 
 # Half a million answers of 5,000 persons to 500 items. lme4 is given the fast fit: the full one takes it hours.
 large_logistic <- function(nAGQ = 0) {
-  model <- lmm(y ~ x1 + x2 + f + (1 | a) + (1 | b), "bench::logistic", family = binomial)
+  model <- lmm(
+    y ~ x1 + x2 + f + (1 | a) + (1 | b),
+    "bench::logistic",
+    family = binomial
+  )
   set.seed(1)
   n <- 5e5
   d <- data.frame(
-    a = factor(sample(5000, n, TRUE)), b = factor(sample(500, n, TRUE)), x1 = rnorm(n), x2 = rnorm(n), f = gl(3, 1, n)
+    a = factor(sample(5000, n, TRUE)),
+    b = factor(sample(500, n, TRUE)),
+    x1 = rnorm(n),
+    x2 = rnorm(n),
+    f = gl(3, 1, n)
   )
-  eta <- -0.5 + 0.5 * d$x1 - 0.3 * d$x2 + 0.2 * (d$f == "2") + rnorm(5000, sd = 0.8)[d$a] + rnorm(500, sd = 0.5)[d$b]
+  eta <- -0.5 +
+    0.5 * d$x1 -
+    0.3 * d$x2 +
+    0.2 * (d$f == "2") +
+    rnorm(5000, sd = 0.8)[d$a] +
+    rnorm(500, sd = 0.5)[d$b]
   d$y <- rbinom(n, 1, plogis(eta))
   model$args$nAGQ <- nAGQ
   model$frame <- d
@@ -46,7 +73,9 @@ large_logistic <- function(nAGQ = 0) {
 
 # lmer() and rlmm() both take a list for `control`.
 factor_days <- lmm(
-  Reaction ~ factor(Days) + (factor(Days) | Subject), "rlmm::sleepstudy", REML = FALSE,
+  Reaction ~ factor(Days) + (factor(Days) | Subject),
+  "rlmm::sleepstudy",
+  REML = FALSE,
   control = list(check.nobs.vs.nRE = "ignore")
 )
 
@@ -54,7 +83,9 @@ factor_days <- lmm(
 # their effects and interactions random for subjects and for items. Simulated, always the same.
 maximal_crossed <- function() {
   model <- lmm(
-    rt ~ a * b * c + (a * b * c | subject) + (a * b * c | item), "bench::crossed", REML = FALSE
+    rt ~ a * b * c + (a * b * c | subject) + (a * b * c | item),
+    "bench::crossed",
+    REML = FALSE
   )
   model$frame <- simulate_crossed()
   model
@@ -64,13 +95,22 @@ simulate_crossed <- function() {
   set.seed(1)
   data <- expand.grid(subject = factor(1:56), item = factor(1:32))
   cell <- (as.integer(data$subject) + as.integer(data$item)) %% 8
-  data[c("a", "b", "c")] <- lapply(c(1, 2, 4), function(bit) ifelse(bitwAnd(cell, bit) > 0, 0.5, -0.5))
+  data[c("a", "b", "c")] <- lapply(c(1, 2, 4), function(bit) {
+    ifelse(bitwAnd(cell, bit) > 0, 0.5, -0.5)
+  })
   x <- model.matrix(~ a * b * c, data)
-  effects <- function(levels, sd) matrix(rnorm(levels * 8, sd = sd), levels, byrow = TRUE)
+  effects <- function(levels, sd) {
+    matrix(rnorm(levels * 8, sd = sd), levels, byrow = TRUE)
+  }
   by_subject <- effects(56, c(300, 120, 100, 80, 80, 60, 60, 60))
   by_item <- effects(32, c(350, 100, 60, 60, 50, 40, 40, 40))
-  random <- rowSums(x * by_subject[data$subject, ]) + rowSums(x * by_item[data$item, ])
-  data$rt <- 2200 + 150 * data$a - 80 * data$b + random + rnorm(nrow(data), sd = 650)
+  random <- rowSums(x * by_subject[data$subject, ]) +
+    rowSums(x * by_item[data$item, ])
+  data$rt <- 2200 +
+    150 * data$a -
+    80 * data$b +
+    random +
+    rnorm(nrow(data), sd = 650)
   data
 }
 

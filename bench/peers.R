@@ -18,7 +18,10 @@ timed <- function(call, most = 50) {
   first <- elapsed(value <- call())
   again <- if (first < 10) max(1, min(most, floor(1 / first))) else 0
   times <- vapply(seq_len(again), function(i) elapsed(call()), 1)
-  list(value = value, seconds = if (again < 3) min(first, times) else stats::median(times))
+  list(
+    value = value,
+    seconds = if (again < 3) min(first, times) else stats::median(times)
+  )
 }
 
 # system.time() counts in milliseconds: too coarse for the small models.
@@ -33,16 +36,41 @@ quietly <- function(expr) suppressWarnings(suppressMessages(expr))
 compare <- function(name, model, peers) {
   data <- glmm_frame(model)
   generalized <- !is.null(model$args$family)
-  if (is.null(data)) return(NULL)
+  if (is.null(data)) {
+    return(NULL)
+  }
   calls <- list(
-    rlmm = function() quietly(lmm_fit(if (generalized) rlmm::rglmm else rlmm::rlmm, model, data = data)),
-    lme4 = function() quietly(lmm_fit(if (generalized) lme4::glmer else lme4::lmer, model, model$lme4, data = data)),
-    glmmTMB = function() quietly(lmm_fit(glmmTMB::glmmTMB, for_glmmtmb(model), model$lme4, data = data))
+    rlmm = function() {
+      quietly(lmm_fit(
+        if (generalized) rlmm::rglmm else rlmm::rlmm,
+        model,
+        data = data
+      ))
+    },
+    lme4 = function() {
+      quietly(lmm_fit(
+        if (generalized) lme4::glmer else lme4::lmer,
+        model,
+        model$lme4,
+        data = data
+      ))
+    },
+    glmmTMB = function() {
+      quietly(lmm_fit(
+        glmmTMB::glmmTMB,
+        for_glmmtmb(model),
+        model$lme4,
+        data = data
+      ))
+    }
   )[peers]
   runs <- lapply(calls, timed)
   theirs <- runs$lme4$value
   row <- data.frame(
-    model = name, n = nobs(theirs), q = lme4::getME(theirs, "q"), theta = length(lme4::getME(theirs, "theta"))
+    model = name,
+    n = nobs(theirs),
+    q = lme4::getME(theirs, "q"),
+    theta = length(lme4::getME(theirs, "theta"))
   )
   row[peers] <- lapply(runs, `[[`, "seconds")
   row$gap <- objective(runs$rlmm$value) - objective(theirs)
@@ -53,35 +81,67 @@ compare <- function(name, model, peers) {
 # glmmTMB() has another control and another default of REML.
 for_glmmtmb <- function(model) {
   model$args$control <- NULL
-  if (!is.null(model$args$family)) return(model)
-  if (is.null(model$args$REML)) model$args$REML <- TRUE
+  if (!is.null(model$args$family)) {
+    return(model)
+  }
+  if (is.null(model$args$REML)) {
+    model$args$REML <- TRUE
+  }
   model
 }
 
 # The criterion that the model was fitted by.
 objective <- function(fit) {
-  if (isGLMM(fit)) return(-2 * as.numeric(logLik(fit)))
-  if (inherits(fit, "merMod") && lme4::isREML(fit)) lme4::REMLcrit(fit) else deviance(fit)
+  if (isGLMM(fit)) {
+    return(-2 * as.numeric(logLik(fit)))
+  }
+  if (inherits(fit, "merMod") && lme4::isREML(fit)) {
+    lme4::REMLcrit(fit)
+  } else {
+    deviance(fit)
+  }
 }
 
-in_units <- function(s) ifelse(s < 0.1, sprintf("%.2f ms", 1000 * s), sprintf("%.2f s", s))
+in_units <- function(s) {
+  ifelse(s < 0.1, sprintf("%.2f ms", 1000 * s), sprintf("%.2f s", s))
+}
 
 print_markdown <- function(rows, peers) {
   ratio <- sprintf("%.1f", rows$lme4 / rows$rlmm)
   cells <- cbind(
-    rows$model, rows$n, rows$q, rows$theta, vapply(rows[peers], in_units, character(nrow(rows))), ratio,
+    rows$model,
+    rows$n,
+    rows$q,
+    rows$theta,
+    vapply(rows[peers], in_units, character(nrow(rows))),
+    ratio,
     sprintf("%+.1e", rows$gap)
   )
-  header <- c("model", "n", "q", "theta", peers, "lme4 / rlmm", "objective - lme4's")
+  header <- c(
+    "model",
+    "n",
+    "q",
+    "theta",
+    peers,
+    "lme4 / rlmm",
+    "objective - lme4's"
+  )
   rule <- ifelse(seq_along(header) == 1, "---", "---:")
-  writeLines(apply(rbind(header, rule, cells), 1, function(x) paste("|", paste(x, collapse = " | "), "|")))
+  writeLines(apply(rbind(header, rule, cells), 1, function(x) {
+    paste("|", paste(x, collapse = " | "), "|")
+  }))
 }
 
 machine <- function() {
   cpu <- grep("model name", readLines("/proc/cpuinfo"), value = TRUE)[1]
   sprintf(
-    "%s; R %s.%s, lme4 %s, rlmm %s; %s", sub(".*: ", "", cpu), R.version$major, R.version$minor,
-    packageVersion("lme4"), packageVersion("rlmm"), Sys.Date()
+    "%s; R %s.%s, lme4 %s, rlmm %s; %s",
+    sub(".*: ", "", cpu),
+    R.version$major,
+    R.version$minor,
+    packageVersion("lme4"),
+    packageVersion("rlmm"),
+    Sys.Date()
   )
 }
 
@@ -97,4 +157,8 @@ models <- if ("registry" %in% args) {
 rows <- do.call(rbind, Map(compare, names(models), models, list(peers)))
 cat(machine(), "\n\n", sep = "")
 print_markdown(rows, peers)
-cat(sprintf("\nMedian ratio %.1f, smallest %.1f.\n", median(rows$lme4 / rows$rlmm), min(rows$lme4 / rows$rlmm)))
+cat(sprintf(
+  "\nMedian ratio %.1f, smallest %.1f.\n",
+  median(rows$lme4 / rows$rlmm),
+  min(rows$lme4 / rows$rlmm)
+))

@@ -7,7 +7,11 @@ suppressPackageStartupMessages(library(rlmm))
 n_fits <- as.integer(c(commandArgs(trailingOnly = TRUE), "1200")[1])
 
 terms <- c(
-  "cs(0 + f | g)", "cs(0 + f | g, hom = TRUE)", "ar1(0 + f | g, hom = FALSE)", "ar1(0 + f | g)", "diag(0 + f | g)",
+  "cs(0 + f | g)",
+  "cs(0 + f | g, hom = TRUE)",
+  "ar1(0 + f | g, hom = FALSE)",
+  "ar1(0 + f | g)",
+  "diag(0 + f | g)",
   "diag(1 + x | g)"
 )
 
@@ -27,7 +31,15 @@ study_one <- function(i) {
   data <- simulated()
   term <- terms[(i - 1) %% length(terms) + 1]
   reml <- i %% 2 == 0
-  fit <- function(...) suppressMessages(rlmm(stats::as.formula(paste("y ~ x +", term)), data, weights = w, REML = reml, ...))
+  fit <- function(...) {
+    suppressMessages(rlmm(
+      stats::as.formula(paste("y ~ x +", term)),
+      data,
+      weights = w,
+      REML = reml,
+      ...
+    ))
+  }
   warned <- FALSE
   ours <- withCallingHandlers(fit(), warning = \(cnd) warned <<- TRUE)
   # Almost the default start, but given, so that it is the only one.
@@ -36,9 +48,14 @@ study_one <- function(i) {
   others <- suppressWarnings(suppressMessages(allFit(ours)))
   best <- min(as.data.frame(others)$objective, objective(ours), na.rm = TRUE)
   data.frame(
-    term = term, fits = 1, `above best` = objective(ours) > best + 1e-6,
-    `one start above best` = objective(fit(start = start)) > best + 1e-6, warnings = warned,
-    `not optimal` = ours$optsum$certificate$verdict != "optimal", evaluations = ours$optsum$feval, check.names = FALSE
+    term = term,
+    fits = 1,
+    `above best` = objective(ours) > best + 1e-6,
+    `one start above best` = objective(fit(start = start)) > best + 1e-6,
+    warnings = warned,
+    `not optimal` = ours$optsum$certificate$verdict != "optimal",
+    evaluations = ours$optsum$feval,
+    check.names = FALSE
   )
 }
 

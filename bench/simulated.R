@@ -20,21 +20,30 @@ n_fits <- as.integer(c(commandArgs(trailingOnly = TRUE), "1000")[1])
 
 designs <- list(
   intercepts = list(
-    data = \() data.frame(g = gl(8, 5), x = rnorm(40)), formula = y ~ x + (1 | g), terms = list(c("1", "g"))
+    data = \() data.frame(g = gl(8, 5), x = rnorm(40)),
+    formula = y ~ x + (1 | g),
+    terms = list(c("1", "g"))
   ),
   slopes = list(
-    data = \() data.frame(g = gl(15, 6), x = rnorm(90), z = rnorm(90)), formula = y ~ x + (1 + x + z | g),
+    data = \() data.frame(g = gl(15, 6), x = rnorm(90), z = rnorm(90)),
+    formula = y ~ x + (1 + x + z | g),
     terms = list(c("1", "x", "z", "g"))
   ),
   nested = list(
-    data = \() data.frame(a = gl(6, 20), b = gl(24, 5), x = rnorm(120)), formula = y ~ x + (1 + x | a) + (1 | b),
+    data = \() data.frame(a = gl(6, 20), b = gl(24, 5), x = rnorm(120)),
+    formula = y ~ x + (1 + x | a) + (1 | b),
     terms = list(c("1", "x", "a"), c("1", "b"))
   ),
   crossed = list(
-    data = \() transform(
-      expand.grid(s = factor(1:20), i = factor(1:10)), x = rnorm(200), z = rnorm(200)
-    ),
-    formula = y ~ x + z + (1 + x + z | s) + (1 + x | i), terms = list(c("1", "x", "z", "s"), c("1", "x", "i"))
+    data = \() {
+      transform(
+        expand.grid(s = factor(1:20), i = factor(1:10)),
+        x = rnorm(200),
+        z = rnorm(200)
+      )
+    },
+    formula = y ~ x + z + (1 + x + z | s) + (1 + x | i),
+    terms = list(c("1", "x", "z", "s"), c("1", "x", "i"))
   )
 )
 
@@ -52,9 +61,17 @@ simulated <- function(design, truth) {
     columns <- term[-length(term)]
     group <- data[[term[length(term)]]]
     mixing <- qr.Q(qr(matrix(rnorm(length(columns)^2), length(columns))))
-    effects <- matrix(rnorm(nlevels(group) * length(columns)), ncol = length(columns)) %*% mixing
+    effects <- matrix(
+      rnorm(nlevels(group) * length(columns)),
+      ncol = length(columns)
+    ) %*%
+      mixing
     effects <- effects %*% diag(truth(length(columns)), length(columns))
-    z <- vapply(columns, \(column) if (column == "1") rep(1, nrow(data)) else data[[column]], numeric(nrow(data)))
+    z <- vapply(
+      columns,
+      \(column) if (column == "1") rep(1, nrow(data)) else data[[column]],
+      numeric(nrow(data))
+    )
     data$y <- data$y + rowSums(z * effects[group, , drop = FALSE])
   }
   data
@@ -62,11 +79,17 @@ simulated <- function(design, truth) {
 
 said <- function(expr) {
   found <- character()
-  note <- \(kind, restart) \(cnd) {
-    found <<- c(found, kind)
-    invokeRestart(restart)
+  note <- \(kind, restart) {
+    \(cnd) {
+      found <<- c(found, kind)
+      invokeRestart(restart)
+    }
   }
-  value <- withCallingHandlers(expr, warning = note("warning", "muffleWarning"), message = note("message", "muffleMessage"))
+  value <- withCallingHandlers(
+    expr,
+    warning = note("warning", "muffleWarning"),
+    message = note("message", "muffleMessage")
+  )
   list(value = value, said = found)
 }
 
@@ -87,14 +110,35 @@ term_is_right <- function(fit, entry, says_singular, objective) {
   parts <- eigen(covariance, symmetric = TRUE)
   lowest <- parts$vectors[, nrow(covariance)]
   here <- fit$dev$objective
-  at <- \(change) objective(with_covariance(fit, entry, covariance + change * tcrossprod(lowest))) - here
-  if (says_singular) all(vapply(10^(-5:-1), at, 0) > -1e-6) else at(-parts$values[nrow(covariance)]) > 0
+  at <- \(change) {
+    objective(with_covariance(
+      fit,
+      entry,
+      covariance + change * tcrossprod(lowest)
+    )) -
+      here
+  }
+  if (says_singular) {
+    all(vapply(10^(-5:-1), at, 0) > -1e-6)
+  } else {
+    at(-parts$values[nrow(covariance)]) > 0
+  }
 }
 
 # The least that a search without derivatives finds from near theta.
 searched <- function(objective, theta) {
   starts <- list(theta, theta + 0.02, theta * 0.98)
-  min(vapply(starts, \(start) stats::optim(start, objective, control = list(maxit = 5000, reltol = 1e-14))$value, 0))
+  min(vapply(
+    starts,
+    \(start) {
+      stats::optim(
+        start,
+        objective,
+        control = list(maxit = 5000, reltol = 1e-14)
+      )$value
+    },
+    0
+  ))
 }
 
 study_one <- function(design, truth) {
@@ -103,7 +147,11 @@ study_one <- function(design, truth) {
   fit <- run$value
   singular <- is_singular(fit)$singular
   objective <- as.function(fit)
-  right <- all(mapply(\(entry, says) term_is_right(fit, entry, says, objective), fit$random, singular))
+  right <- all(mapply(
+    \(entry, says) term_is_right(fit, entry, says, objective),
+    fit$random,
+    singular
+  ))
   others <- suppressWarnings(suppressMessages(allFit(fit)))
   table <- as.data.frame(others)
   table <- table[!is.na(table$objective), ]
@@ -111,32 +159,83 @@ study_one <- function(design, truth) {
   above <- table$objective - best
   optimal <- table$verdict == "optimal"
   suspects <- table$optimizer[optimal & above > 1e-6]
-  missed <- vapply(suspects, \(name) {
-    other <- others[[name]]
-    searched(objective, other$theta) < other$dev$objective - 1e-6
-  }, NA)
+  missed <- vapply(
+    suspects,
+    \(name) {
+      other <- others[[name]]
+      searched(objective, other$theta) < other$dev$objective - 1e-6
+    },
+    NA
+  )
   data.frame(
-    fits = 1, `above best` = fit$dev$objective > best + 1e-6, warnings = "warning" %in% run$said,
-    messages = !right || ("message" %in% run$said) != any(singular), singular = any(singular),
+    fits = 1,
+    `above best` = fit$dev$objective > best + 1e-6,
+    warnings = "warning" %in% run$said,
+    messages = !right || ("message" %in% run$said) != any(singular),
+    singular = any(singular),
     `not optimal` = fit$optsum$certificate$verdict != "optimal",
-    verdicts = nrow(table), `false alarms` = sum(!optimal & above < 1e-8), missed = sum(missed),
-    `others fail` = sum(above > 1e-6), `others local` = sum(!missed), excess = fit$dev$objective - best,
+    verdicts = nrow(table),
+    `false alarms` = sum(!optimal & above < 1e-8),
+    missed = sum(missed),
+    `others fail` = sum(above > 1e-6),
+    `others local` = sum(!missed),
+    excess = fit$dev$objective - best,
     check.names = FALSE
   )
 }
 
-cells <- expand.grid(truth = names(truths), design = names(designs), stringsAsFactors = FALSE)
+cells <- expand.grid(
+  truth = names(truths),
+  design = names(designs),
+  stringsAsFactors = FALSE
+)
 results <- lapply(seq_len(n_fits), \(i) {
   set.seed(i)
   cell <- cells[(i - 1) %% nrow(cells) + 1, ]
-  row <- tryCatch(study_one(designs[[cell$design]], truths[[cell$truth]]), error = \(e) stop("fit ", i, ": ", conditionMessage(e)))
-  bad <- row$`above best` || row$warnings || row$messages || row$`false alarms` > 0 || row$missed > 0 || row$`not optimal`
-  if (bad) cat("fit", i, cell$design, cell$truth, paste(names(row)[-1], format(unlist(row[-1]), digits = 3), collapse = ", "), "\n")
+  row <- tryCatch(
+    study_one(designs[[cell$design]], truths[[cell$truth]]),
+    error = \(e) stop("fit ", i, ": ", conditionMessage(e))
+  )
+  bad <- row$`above best` ||
+    row$warnings ||
+    row$messages ||
+    row$`false alarms` > 0 ||
+    row$missed > 0 ||
+    row$`not optimal`
+  if (bad) {
+    cat(
+      "fit",
+      i,
+      cell$design,
+      cell$truth,
+      paste(
+        names(row)[-1],
+        format(unlist(row[-1]), digits = 3),
+        collapse = ", "
+      ),
+      "\n"
+    )
+  }
   cbind(cell, row)
 })
 results <- do.call(rbind, results)
-columns <- c("fits", "above best", "warnings", "messages", "not optimal", "singular", "verdicts", "others fail", "others local",
-             "false alarms", "missed")
+columns <- c(
+  "fits",
+  "above best",
+  "warnings",
+  "messages",
+  "not optimal",
+  "singular",
+  "verdicts",
+  "others fail",
+  "others local",
+  "false alarms",
+  "missed"
+)
 counts <- stats::aggregate(results[columns], results[c("design", "truth")], sum)
 print(counts, row.names = FALSE)
-cat("Worst excess of the default over the best:", format(max(results$excess), digits = 2), "\n")
+cat(
+  "Worst excess of the default over the best:",
+  format(max(results$excess), digits = 2),
+  "\n"
+)

@@ -3,4 +3,9 @@
 # Run from the root of the package: Rscript data-raw/Contraception.R
 
 Contraception <- mlmRev::Contraception
-save(Contraception, file = "data/Contraception.rda", compress = "xz", version = 3)
+save(
+  Contraception,
+  file = "data/Contraception.rda",
+  compress = "xz",
+  version = 3
+)

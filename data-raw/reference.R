@@ -11,15 +11,36 @@ source("data-raw/reference-json.R")
 controls <- list(
   bobyqa = list(rhobeg = 0.2, rhoend = 1e-9, maxfun = 1e5),
   nloptwrap = list(xtol_abs = 1e-11, ftol_abs = 1e-11, maxeval = 1e5),
-  Nelder_Mead = list(FtolAbs = 1e-10, FtolRel = 1e-15, XtolRel = 1e-9, maxfun = 1e5),
-  nlminbwrap = list(rel.tol = 1e-15, abs.tol = 0, x.tol = 1e-12, eval.max = 1e4, iter.max = 1e4)
+  Nelder_Mead = list(
+    FtolAbs = 1e-10,
+    FtolRel = 1e-15,
+    XtolRel = 1e-9,
+    maxfun = 1e5
+  ),
+  nlminbwrap = list(
+    rel.tol = 1e-15,
+    abs.tol = 0,
+    x.tol = 1e-12,
+    eval.max = 1e4,
+    iter.max = 1e4
+  )
 )
 
 lme4_fit <- function(model, data, optimizer, start = NULL) {
   control <- lmerControl(
-    optimizer = optimizer, optCtrl = controls[[optimizer]], calc.derivs = FALSE, check.conv.singular = "ignore"
+    optimizer = optimizer,
+    optCtrl = controls[[optimizer]],
+    calc.derivs = FALSE,
+    check.conv.singular = "ignore"
   )
-  suppressMessages(lmm_fit(lmer, model, model$lme4, control = control, start = start, data = data))
+  suppressMessages(lmm_fit(
+    lmer,
+    model,
+    model$lme4,
+    control = control,
+    start = start,
+    data = data
+  ))
 }
 
 objective <- function(fit) if (isREML(fit)) REMLcrit(fit) else deviance(fit)
@@ -30,7 +51,9 @@ lme4_best <- function(model, data) {
   best <- NULL
   for (round in 1:3) {
     start <- if (!is.null(best)) list(theta = getME(best, "theta"))
-    fits <- lapply(optimizers, function(opt) tryCatch(lme4_fit(model, data, opt, start), error = function(e) NULL))
+    fits <- lapply(optimizers, function(opt) {
+      tryCatch(lme4_fit(model, data, opt, start), error = function(e) NULL)
+    })
     fits <- Filter(Negate(is.null), c(fits, best))
     previous <- if (is.null(best)) Inf else objective(best)
     best <- fits[[which.min(vapply(fits, objective, 1))]]
@@ -51,16 +74,29 @@ reference <- function(name) {
   data <- lmm_data(model)
   best <- lme4_best(model, data)
   theta <- unname(getME(best, "theta"))
-  deviance_at <- suppressMessages(lmm_fit(lmer, model, model$lme4, devFunOnly = TRUE, data = data))
+  deviance_at <- suppressMessages(lmm_fit(
+    lmer,
+    model,
+    model$lme4,
+    devFunOnly = TRUE,
+    data = data
+  ))
   start <- ifelse(getME(best, "lower") == 0, 1, 0)
   points <- theta_points(unname(start), theta)
   list(
-    name = name, criterion = if (isREML(best)) "reml" else "ml",
-    n = nobs(best), p = length(fixef(best)), q = getME(best, "q"),
-    theta = points, objective = vapply(points, deviance_at, 1),
+    name = name,
+    criterion = if (isREML(best)) "reml" else "ml",
+    n = nobs(best),
+    p = length(fixef(best)),
+    q = getME(best, "q"),
+    theta = points,
+    objective = vapply(points, deviance_at, 1),
     optimum = list(
-      objective = objective(best), theta = theta, sigma = sigma(best),
-      beta = unname(fixef(best)), se = unname(sqrt(diag(as.matrix(vcov(best))))),
+      objective = objective(best),
+      theta = theta,
+      sigma = sigma(best),
+      beta = unname(fixef(best)),
+      se = unname(sqrt(diag(as.matrix(vcov(best))))),
       optimizer = best@optinfo$optimizer
     )
   )
@@ -71,4 +107,10 @@ unbox_model <- function(model) {
   unbox(model, c("name", "criterion", "n", "p", "q"))
 }
 
-update_references("tests/reference/lmm.json", lmm_models, reference, unbox_model, c(lme4 = "lme4"))
+update_references(
+  "tests/reference/lmm.json",
+  lmm_models,
+  reference,
+  unbox_model,
+  c(lme4 = "lme4")
+)

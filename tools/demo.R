@@ -5,30 +5,60 @@ library(rlmm)
 
 # Binary and count responses stand here with the linear model one would try first.
 models <- list(
-  "Reaction times in a sleep deprivation study" =
-    quote(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)),
-  "Yield of dyestuff, by batch" =
-    quote(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)),
-  "The same, simulated with no variance between batches" =
-    quote(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2)),
-  "Penicillin: plates crossed with samples" =
-    quote(rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)),
-  "Strength of a paste: casks nested in batches" =
-    quote(rlmm(strength ~ 1 + (1 | batch / cask), Pastes)),
-  "Incidence of pleuropneumonia in cattle, as a proportion" =
-    quote(rlmm(incidence / size ~ period + (1 | herd), cbpp, weights = size)),
-  "Ticks on grouse chicks, as logarithms" =
-    quote(rlmm(log1p(TICKS) ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION), grouseticks)),
-  "Use of contraception in Bangladesh, as 0 and 1" =
-    quote(rlmm((use == "Y") ~ age + I(age^2) + urban + livch + (1 | district), Contraception)),
-  "Verbal aggression: persons crossed with items, as 0 and 1" =
-    quote(rlmm((r2 == "Y") ~ Anger + Gender + btype + situ + (1 | id) + (1 | item), VerbAgg)),
-  "Ratings of lectures: 73,421 by 2,972 students of 1,128 lecturers" =
-    quote(rlmm(y ~ service + (1 | s) + (1 | d) + (1 | dept), InstEval))
+  "Reaction times in a sleep deprivation study" = quote(rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy
+  )),
+  "Yield of dyestuff, by batch" = quote(rlmm(
+    Yield ~ 1 + (1 | Batch),
+    Dyestuff
+  )),
+  "The same, simulated with no variance between batches" = quote(rlmm(
+    Yield ~ 1 + (1 | Batch),
+    Dyestuff2
+  )),
+  "Penicillin: plates crossed with samples" = quote(rlmm(
+    diameter ~ 1 + (1 | plate) + (1 | sample),
+    Penicillin
+  )),
+  "Strength of a paste: casks nested in batches" = quote(rlmm(
+    strength ~ 1 + (1 | batch / cask),
+    Pastes
+  )),
+  "Incidence of pleuropneumonia in cattle, as a proportion" = quote(rlmm(
+    incidence / size ~ period + (1 | herd),
+    cbpp,
+    weights = size
+  )),
+  "Ticks on grouse chicks, as logarithms" = quote(rlmm(
+    log1p(TICKS) ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION),
+    grouseticks
+  )),
+  "Use of contraception in Bangladesh, as 0 and 1" = quote(rlmm(
+    (use == "Y") ~ age + I(age^2) + urban + livch + (1 | district),
+    Contraception
+  )),
+  "Verbal aggression: persons crossed with items, as 0 and 1" = quote(rlmm(
+    (r2 == "Y") ~ Anger + Gender + btype + situ + (1 | id) + (1 | item),
+    VerbAgg
+  )),
+  "Ratings of lectures: 73,421 by 2,972 students of 1,128 lecturers" = quote(rlmm(
+    y ~ service + (1 | s) + (1 | d) + (1 | dept),
+    InstEval
+  ))
 )
 
 fit_and_print <- function(title, model) {
-  cat("\n", strrep("=", 80), "\n", title, "\n\n> ", paste(deparse(model, width.cutoff = 70), collapse = "\n+ "), "\n\n", sep = "")
+  cat(
+    "\n",
+    strrep("=", 80),
+    "\n",
+    title,
+    "\n\n> ",
+    paste(deparse(model, width.cutoff = 70), collapse = "\n+ "),
+    "\n\n",
+    sep = ""
+  )
   seconds <- system.time(fit <- eval(model))[["elapsed"]]
   print(summary(fit))
   cat(sprintf("\nFitted in %.3f s.\n", seconds))
@@ -37,14 +67,34 @@ fit_and_print <- function(title, model) {
 
 # Each subject's own least-squares line, and where the mixed model moves it.
 plot_shrinkage <- function(fit) {
-  own <- t(sapply(split(sleepstudy, sleepstudy$Subject), function(d) coef(lm(Reaction ~ Days, d))))
+  own <- t(sapply(split(sleepstudy, sleepstudy$Subject), function(d) {
+    coef(lm(Reaction ~ Days, d))
+  }))
   mixed <- as.matrix(coef(fit)$Subject)
-  plot(own, pch = 1, xlab = "Intercept (ms)", ylab = "Slope (ms per day)", main = "Shrinkage towards the mean")
-  arrows(own[, 1], own[, 2], mixed[, 1], mixed[, 2], length = 0.06, col = "grey60")
+  plot(
+    own,
+    pch = 1,
+    xlab = "Intercept (ms)",
+    ylab = "Slope (ms per day)",
+    main = "Shrinkage towards the mean"
+  )
+  arrows(
+    own[, 1],
+    own[, 2],
+    mixed[, 1],
+    mixed[, 2],
+    length = 0.06,
+    col = "grey60"
+  )
   points(mixed, pch = 19, col = "#2166ac")
   points(t(fixef(fit)), pch = 3, cex = 2, lwd = 2, col = "#b2182b")
-  legend("bottomleft", bty = "n", pch = c(1, 19, 3), col = c("black", "#2166ac", "#b2182b"),
-         legend = c("each subject alone", "mixed model", "fixed effects"))
+  legend(
+    "bottomleft",
+    bty = "n",
+    pch = c(1, 19, 3),
+    col = c("black", "#2166ac", "#b2182b"),
+    legend = c("each subject alone", "mixed model", "fixed effects")
+  )
 }
 
 # The conditional modes of the slopes, sorted, with 95% prediction intervals.
@@ -55,8 +105,17 @@ plot_modes <- function(fit) {
   at <- seq_along(order)
   slopes <- modes$Days[order]
   reach <- 1.96 * sd[order]
-  plot(slopes, at, pch = 19, col = "#2166ac", xlim = range(slopes - reach, slopes + reach), yaxt = "n",
-       xlab = "Slope: difference from the mean (ms per day)", ylab = "", main = "Conditional modes, 95% intervals")
+  plot(
+    slopes,
+    at,
+    pch = 19,
+    col = "#2166ac",
+    xlim = range(slopes - reach, slopes + reach),
+    yaxt = "n",
+    xlab = "Slope: difference from the mean (ms per day)",
+    ylab = "",
+    main = "Conditional modes, 95% intervals"
+  )
   segments(slopes - reach, at, slopes + reach, at, col = "#2166ac")
   abline(v = 0, lty = 2, col = "grey60")
   axis(2, at, rownames(modes)[order], las = 1, cex.axis = 0.8)

@@ -3,7 +3,12 @@
 # An older roxygen2 would write everything in its own way.
 written_with <- read.dcf("DESCRIPTION", "Config/roxygen2/version")[[1L]]
 if (utils::packageVersion("roxygen2") < written_with) {
-  stop("roxygen2 ", written_with, " or newer is needed (the newest R of tools/setup-r.sh has it).", call. = FALSE)
+  stop(
+    "roxygen2 ",
+    written_with,
+    " or newer is needed (the newest R of tools/setup-r.sh has it).",
+    call. = FALSE
+  )
 }
 
 # What NAMESPACE imports, as a namespace sees it: attaching the packages instead would let their other functions
@@ -12,8 +17,14 @@ imports_env <- function(path) {
   env <- new.env(parent = globalenv())
   for (import in parseNamespaceFile(basename(path), dirname(path))$imports) {
     package <- import[[1L]]
-    names <- if (length(import) > 1L) import[[2L]] else getNamespaceExports(package)
-    for (name in names) assign(name, getExportedValue(package, name), envir = env)
+    names <- if (length(import) > 1L) {
+      import[[2L]]
+    } else {
+      getNamespaceExports(package)
+    }
+    for (name in names) {
+      assign(name, getExportedValue(package, name), envir = env)
+    }
   }
   env
 }
@@ -25,7 +36,11 @@ load_package <- function(path) {
   for (file in list.files(file.path(path, "R"), "[.]R$", full.names = TRUE)) {
     sys.source(file, envir = env, keep.source = TRUE)
   }
-  for (file in list.files(file.path(path, "data"), "[.]rda$", full.names = TRUE)) {
+  for (file in list.files(
+    file.path(path, "data"),
+    "[.]rda$",
+    full.names = TRUE
+  )) {
     load(file, envir = env)
   }
   env

@@ -38,7 +38,18 @@ introduction <- c(
 # The packages of Cargo.lock that are compiled for a supported system (tools/vendor-trim.R says which).
 bundled_crates <- function() {
   metadata <- jsonlite::fromJSON(
-    system2("cargo", c("metadata", "--locked", "--format-version", "1", "--manifest-path", "src/rust/Cargo.toml"), stdout = TRUE),
+    system2(
+      "cargo",
+      c(
+        "metadata",
+        "--locked",
+        "--format-version",
+        "1",
+        "--manifest-path",
+        "src/rust/Cargo.toml"
+      ),
+      stdout = TRUE
+    ),
     simplifyVector = FALSE
   )
   trim <- new.env()
@@ -51,16 +62,25 @@ bundled_crates <- function() {
 # The registry no longer asks for authors; a crate without them names its project.
 format_crate <- function(crate) {
   authors <- gsub(" *<[^>]*>", "", unlist(crate$authors))
-  who <- if (length(authors)) paste(authors, collapse = ", ") else paste("The authors of", crate$repository)
+  who <- if (length(authors)) {
+    paste(authors, collapse = ", ")
+  } else {
+    paste("The authors of", crate$repository)
+  }
   c(
     paste0("  ", crate$name, " ", crate$version, ": ", crate$license),
     strwrap(who, width = 110, prefix = "      ")
   )
 }
 
-note <- enc2utf8(c(introduction, unlist(lapply(bundled_crates(), format_crate))))
+note <- enc2utf8(c(
+  introduction,
+  unlist(lapply(bundled_crates(), format_crate))
+))
 if ("--check" %in% commandArgs(trailingOnly = TRUE)) {
-  if (!identical(note, readLines("LICENSE.note", encoding = "UTF-8"))) stop("LICENSE.note is out of date: run tools/license-note.R.")
+  if (!identical(note, readLines("LICENSE.note", encoding = "UTF-8"))) {
+    stop("LICENSE.note is out of date: run tools/license-note.R.")
+  }
 } else {
   writeLines(note, "LICENSE.note", useBytes = TRUE)
 }

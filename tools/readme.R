@@ -25,7 +25,13 @@ print_visible <- function(line) {
   if (result$visible) print(result$value)
 }
 
-run_table <- function(...) system2(file.path(R.home("bin"), "Rscript"), c("bench/peers.R", ...), stdout = TRUE)
+run_table <- function(...) {
+  system2(
+    file.path(R.home("bin"), "Rscript"),
+    c("bench/peers.R", ...),
+    stdout = TRUE
+  )
+}
 
 # The text with `content` between the markers of `part`.
 replace_part <- function(text, part, content) {
@@ -34,10 +40,18 @@ replace_part <- function(text, part, content) {
   c(text[seq_len(begin)], "", content, "", text[end:length(text)])
 }
 
-contents <- list(example = run_example, linear = function() run_table("slow"), generalized = function() run_table("glmm"))
+contents <- list(
+  example = run_example,
+  linear = function() run_table("slow"),
+  generalized = function() run_table("glmm")
+)
 parts <- commandArgs(trailingOnly = TRUE)
-if (length(parts) == 0L) parts <- names(contents)
+if (length(parts) == 0L) {
+  parts <- names(contents)
+}
 readme <- readLines("README.md")
 options(width = 80)
-for (part in parts) readme <- replace_part(readme, part, contents[[part]]())
+for (part in parts) {
+  readme <- replace_part(readme, part, contents[[part]]())
+}
 writeLines(readme, "README.md")

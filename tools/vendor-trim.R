@@ -2,15 +2,30 @@
 # Crates that no supported system compiles become stubs; the others lose tests, documents and pictures.
 
 targets <- c(
-  "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu",
-  "x86_64-apple-darwin", "aarch64-apple-darwin", "x86_64-pc-windows-gnu"
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "x86_64-apple-darwin",
+  "aarch64-apple-darwin",
+  "x86_64-pc-windows-gnu"
 )
 
 # "name version" of every crate that is compiled for one of the targets.
 needed_crates <- function(cargo, manifest = "Cargo.toml") {
   tree <- function(target) {
-    args <- c("--locked", "--edges", "normal,build", "--prefix", "none", "--format", shQuote("{p}"))
-    system2(cargo, c("tree", "--manifest-path", manifest, args, "--target", target), stdout = TRUE)
+    args <- c(
+      "--locked",
+      "--edges",
+      "normal,build",
+      "--prefix",
+      "none",
+      "--format",
+      shQuote("{p}")
+    )
+    system2(
+      cargo,
+      c("tree", "--manifest-path", manifest, args, "--target", target),
+      stdout = TRUE
+    )
   }
   lines <- unlist(lapply(targets, tree))
   unique(sub("^(\\S+) v(\\S+).*", "\\1 \\2", lines[nzchar(lines)]))
@@ -36,7 +51,10 @@ drop_sections <- function(manifest, kinds) {
 write_manifest <- function(crate) {
   path <- file.path(crate, "Cargo.toml")
   manifest <- readLines(path, warn = FALSE)
-  writeLines(drop_sections(manifest, c("test", "bench", "example", "bin")), path)
+  writeLines(
+    drop_sections(manifest, c("test", "bench", "example", "bin")),
+    path
+  )
 }
 
 # Cargo compares with the checksums of files that are listed, and only of those.
@@ -54,7 +72,12 @@ make_stub <- function(crate) {
   lib <- manifest[section == section[match("[lib]", manifest)]]
   source <- toml_value(lib, "path")
   keep <- file.path(crate, c("Cargo.toml", ".cargo-checksum.json"))
-  files <- list.files(crate, all.files = TRUE, recursive = TRUE, full.names = TRUE)
+  files <- list.files(
+    crate,
+    all.files = TRUE,
+    recursive = TRUE,
+    full.names = TRUE
+  )
   unlink(setdiff(files, keep))
   source <- file.path(crate, if (is.na(source)) "src/lib.rs" else source)
   dir.create(dirname(source), recursive = TRUE, showWarnings = FALSE)
@@ -71,18 +94,47 @@ included_files <- function(crate) {
 
 trim_crate <- function(crate) {
   keep <- included_files(crate)
-  folders <- c("tests", "test", "benches", "examples", "doc", "docs", "octave", "swig", "guile", "[.]github")
+  folders <- c(
+    "tests",
+    "test",
+    "benches",
+    "examples",
+    "doc",
+    "docs",
+    "octave",
+    "swig",
+    "guile",
+    "[.]github"
+  )
   files <- list.files(crate, all.files = TRUE, recursive = TRUE)
-  needless <- grepl(paste0("^(nlopt-[^/]*/(src/)?)?(", paste(folders, collapse = "|"), ")/"), files) |
-    grepl("[.](md|png|svg|jpe?g|gif|ipynb|lock|orig)$|(^|/)[.](?!cargo-checksum)[^/]*$", files, perl = TRUE)
-  licence <- grepl("licen[cs]e|copying|copyright|notice", basename(files), ignore.case = TRUE)
-  unlink(file.path(crate, files[needless & !licence & !basename(files) %in% keep]))
+  needless <- grepl(
+    paste0("^(nlopt-[^/]*/(src/)?)?(", paste(folders, collapse = "|"), ")/"),
+    files
+  ) |
+    grepl(
+      "[.](md|png|svg|jpe?g|gif|ipynb|lock|orig)$|(^|/)[.](?!cargo-checksum)[^/]*$",
+      files,
+      perl = TRUE
+    )
+  licence <- grepl(
+    "licen[cs]e|copying|copyright|notice",
+    basename(files),
+    ignore.case = TRUE
+  )
+  unlink(file.path(
+    crate,
+    files[needless & !licence & !basename(files) %in% keep]
+  ))
 }
 
 main <- function(cargo, vendor) {
   needed <- needed_crates(cargo)
   for (crate in list.dirs(vendor, recursive = FALSE)) {
-    if (crate_id(crate) %in% needed) trim_crate(crate) else make_stub(crate)
+    if (crate_id(crate) %in% needed) {
+      trim_crate(crate)
+    } else {
+      make_stub(crate)
+    }
     write_manifest(crate)
     forget_checksums(crate)
   }

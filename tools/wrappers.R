@@ -24,7 +24,9 @@ registered_wrappers <- function(library) {
 
 # Untouched when nothing has changed, so that make and git see no change.
 write_if_changed <- function(text, path) {
-  current <- if (file.exists(path)) readChar(path, file.size(path), useBytes = TRUE)
+  current <- if (file.exists(path)) {
+    readChar(path, file.size(path), useBytes = TRUE)
+  }
   if (identical(current, text)) {
     return(invisible(FALSE))
   }
@@ -39,7 +41,8 @@ wrappers_text <- function(library) {
   paste0(
     paste0(wrappers_header, "\n", collapse = ""),
     registered_wrappers(normalizePath(library)),
-    wrappers_footer, "\n"
+    wrappers_footer,
+    "\n"
   )
 }
 

@@ -10,7 +10,13 @@ dense_lambda_block <- function(term, theta) {
     size <- term$part_size[i]
     n_theta <- switch(
       term$part_kind[i],
-      us = size * (size + 1) / 2, diag = size, homdiag = 1, cs = , hetar1 = size + 1, homcs = , ar1 = 2
+      us = size * (size + 1) / 2,
+      diag = size,
+      homdiag = 1,
+      cs = ,
+      hetar1 = size + 1,
+      homcs = ,
+      ar1 = 2
     )
     par <- theta[term$part_theta[i] + seq_len(n_theta)]
     block <- matrix(0, size, size)
@@ -31,7 +37,11 @@ dense_lambda_block <- function(term, theta) {
 dense_correlated_lambda <- function(kind, par, size) {
   rho <- par[length(par)]
   distance <- abs(outer(seq_len(size), seq_len(size), `-`))
-  correlation <- if (kind %in% c("cs", "homcs")) ifelse(distance == 0, 1, rho) else rho^distance
+  correlation <- if (kind %in% c("cs", "homcs")) {
+    ifelse(distance == 0, 1, rho)
+  } else {
+    rho^distance
+  }
   rep_len(par[-length(par)], size) * t(chol(correlation))
 }
 
@@ -40,7 +50,9 @@ dense_z <- function(term) {
   z <- column_matrix(term$z, n)
   k <- ncol(z)
   out <- matrix(0, n, k * term$n_levels)
-  for (j in seq_len(k)) out[cbind(seq_len(n), (term$refs - 1L) * k + j)] <- z[, j]
+  for (j in seq_len(k)) {
+    out[cbind(seq_len(n), (term$refs - 1L) * k + j)] <- z[, j]
+  }
   out
 }
 
@@ -52,7 +64,15 @@ dense_estimates <- function(spec, theta) {
   p <- ncol(x)
   z <- lapply(spec$terms, dense_z)
   lambda <- lapply(spec$terms, dense_lambda_block, theta = theta)
-  zl <- do.call(cbind, Map(function(z, l, t) z %*% kronecker(diag(t$n_levels), l), z, lambda, spec$terms))
+  zl <- do.call(
+    cbind,
+    Map(
+      function(z, l, t) z %*% kronecker(diag(t$n_levels), l),
+      z,
+      lambda,
+      spec$terms
+    )
+  )
   v <- diag(1 / w, n) + tcrossprod(zl)
   v_inv <- chol2inv(chol(v))
   y <- spec$y - offset
@@ -64,34 +84,67 @@ dense_estimates <- function(spec, theta) {
   log_det_fe <- if (p > 0) as.numeric(determinant(xtvx)$modulus) else 0
   df <- if (spec$reml) n - p else n
   sigma <- if (is.null(spec$sigma)) sqrt(pwrss / df) else spec$sigma
-  objective <- df * log(2 * pi * sigma^2) + pwrss / sigma^2 + log_det_re - sum(log(w)) +
+  objective <- df *
+    log(2 * pi * sigma^2) +
+    pwrss / sigma^2 +
+    log_det_re -
+    sum(log(w)) +
     if (spec$reml) log_det_fe else 0
   u_all <- drop(crossprod(zl, v_inv %*% resid))
   ends <- cumsum(vapply(z, ncol, 1))
-  u <- Map(function(z, end, t) {
-    matrix(u_all[(end - ncol(z) + 1):end], nrow = sum(t$part_size))
-  }, z, ends, spec$terms)
+  u <- Map(
+    function(z, end, t) {
+      matrix(u_all[(end - ncol(z) + 1):end], nrow = sum(t$part_size))
+    },
+    z,
+    ends,
+    spec$terms
+  )
   b <- Map(function(l, u) l %*% u, lambda, u)
   fitted <- offset + drop(x %*% beta) + drop(zl %*% u_all)
   list(
-    theta = theta, objective = objective, beta = beta, sigma = sigma, u = u, b = b,
+    theta = theta,
+    objective = objective,
+    beta = beta,
+    sigma = sigma,
+    u = u,
+    b = b,
     rx = if (p > 0) chol(xtvx) else matrix(0, 0, 0),
-    log_det_re = log_det_re, log_det_fe = log_det_fe, pwrss = pwrss,
-    wrss = sum(w * (spec$y - fitted)^2), ussq = sum(u_all^2), fitted = fitted, n_eff = n
+    log_det_re = log_det_re,
+    log_det_fe = log_det_fe,
+    pwrss = pwrss,
+    wrss = sum(w * (spec$y - fitted)^2),
+    ussq = sum(u_all^2),
+    fitted = fitted,
+    n_eff = n
   )
 }
 
 # The same arguments and results as core_fit(): minimised without derivatives in R.
 dense_fit <- function(spec, start = NULL, control = NULL) {
   theta <- start
-  if (is.null(theta)) theta <- dense_start(spec$terms)
+  if (is.null(theta)) {
+    theta <- dense_start(spec$terms)
+  }
   bounds <- dense_bounds(spec$terms)
-  best <- stats::nlminb(theta, function(t) dense_estimates(spec, t)$objective, lower = bounds[, 1], upper = bounds[, 2])
+  best <- stats::nlminb(
+    theta,
+    function(t) dense_estimates(spec, t)$objective,
+    lower = bounds[, 1],
+    upper = bounds[, 2]
+  )
   est <- dense_estimates(spec, best$par)
   est$optsum <- list(
-    initial = theta, finitial = dense_estimates(spec, theta)$objective, final = best$par, fmin = best$objective,
-    feval = best$evaluations[["function"]], optimizer = "nlminb", backend = "stats", status = "FTOL_REACHED",
-    message = best$message, fitlog = matrix(c(best$objective, best$par), 1)
+    initial = theta,
+    finitial = dense_estimates(spec, theta)$objective,
+    final = best$par,
+    fmin = best$objective,
+    feval = best$evaluations[["function"]],
+    optimizer = "nlminb",
+    backend = "stats",
+    status = "FTOL_REACHED",
+    message = best$message,
+    fitlog = matrix(c(best$objective, best$par), 1)
   )
   est
 }
@@ -100,11 +153,18 @@ dense_fit <- function(spec, start = NULL, control = NULL) {
 dense_bounds <- function(terms) {
   start <- dense_start(terms)
   bounds <- cbind(ifelse(start == 1, 0, -Inf), Inf)
-  for (term in terms) for (i in which(term$part_kind %in% c("cs", "homcs", "ar1", "hetar1"))) {
-    size <- term$part_size[i]
-    rho <- term$part_theta[i] + if (term$part_kind[i] %in% c("cs", "hetar1")) size + 1 else 2
-    lowest <- if (term$part_kind[i] %in% c("cs", "homcs")) -1 / (size - 1) else -1
-    bounds[rho, ] <- c(lowest, 1) * 0.9999
+  for (term in terms) {
+    for (i in which(term$part_kind %in% c("cs", "homcs", "ar1", "hetar1"))) {
+      size <- term$part_size[i]
+      rho <- term$part_theta[i] +
+        if (term$part_kind[i] %in% c("cs", "hetar1")) size + 1 else 2
+      lowest <- if (term$part_kind[i] %in% c("cs", "homcs")) {
+        -1 / (size - 1)
+      } else {
+        -1
+      }
+      bounds[rho, ] <- c(lowest, 1) * 0.9999
+    }
   }
   bounds
 }
@@ -112,14 +172,21 @@ dense_bounds <- function(terms) {
 # Ones on the diagonals of the Lambda blocks, zeros below.
 dense_start <- function(terms) {
   theta <- numeric()
-  for (term in terms) for (i in seq_along(term$part_kind)) {
-    size <- term$part_size[i]
-    values <- switch(
-      term$part_kind[i],
-      us = diag(size)[lower.tri(diag(size), diag = TRUE)], diag = rep(1, size), homdiag = 1,
-      cs = , hetar1 = c(rep(1, size), 0), homcs = , ar1 = c(1, 0)
-    )
-    theta[term$part_theta[i] + seq_along(values)] <- values
+  for (term in terms) {
+    for (i in seq_along(term$part_kind)) {
+      size <- term$part_size[i]
+      values <- switch(
+        term$part_kind[i],
+        us = diag(size)[lower.tri(diag(size), diag = TRUE)],
+        diag = rep(1, size),
+        homdiag = 1,
+        cs = ,
+        hetar1 = c(rep(1, size), 0),
+        homcs = ,
+        ar1 = c(1, 0)
+      )
+      theta[term$part_theta[i] + seq_along(values)] <- values
+    }
   }
   theta
 }

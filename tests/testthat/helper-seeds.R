@@ -9,24 +9,44 @@ last_step <- 2e-7
 
 expect_printed <- function(object, printed, within = 0) {
   printed <- gsub("+", "", printed, fixed = TRUE)
-  decimals <- ifelse(grepl(".", printed, fixed = TRUE), nchar(sub(".*[.]", "", printed)), 0)
+  decimals <- ifelse(
+    grepl(".", printed, fixed = TRUE),
+    nchar(sub(".*[.]", "", printed)),
+    0
+  )
   value <- as.numeric(object)
   gap <- abs(value - as.numeric(printed))
   allowed <- 0.5001 * 10^-decimals + within * abs(value)
   expect_length(value, length(printed))
   off <- which(!gap <= allowed)
-  if (length(off) == 0) return(succeed())
-  fail(sprintf("%.10g isn't %s (relative error %.1e)", value[off], printed[off], gap[off] / abs(value[off])))
+  if (length(off) == 0) {
+    return(succeed())
+  }
+  fail(sprintf(
+    "%.10g isn't %s (relative error %.1e)",
+    value[off],
+    printed[off],
+    gap[off] / abs(value[off])
+  ))
 }
 
 # logLik, -2 logLik, AIC, [AICc,] BIC
 expect_criteria <- function(fit, printed) {
   small_sample <- if (length(printed) == 5) AICc(fit)
-  expect_printed(c(logLik(fit), deviance(fit), AIC(fit), small_sample, BIC(fit)), printed)
+  expect_printed(
+    c(logLik(fit), deviance(fit), AIC(fit), small_sample, BIC(fit)),
+    printed
+  )
 }
 
 # Variances, standard deviations and, row by row, the correlations below the diagonal.
-expect_varcorr <- function(fit, variance, sd, cor = NULL, within = optimizer_error) {
+expect_varcorr <- function(
+  fit,
+  variance,
+  sd,
+  cor = NULL,
+  within = optimizer_error
+) {
   table <- as.data.frame(VarCorr(fit), order = "lower.tri")
   of_pair <- !is.na(table$var2)
   expect_printed(table$vcov[!of_pair], variance, within)
@@ -47,12 +67,20 @@ expect_coefs <- function(fit, estimate, se, z, p, within = optimizer_error) {
   expect_true(all(p_value[!number] < as.numeric(sub("<", "", p[!number]))))
 }
 
-ml <- function(formula, data, ...) suppressMessages(rlmm(formula, data, REML = FALSE, ...))
+ml <- function(formula, data, ...) {
+  suppressMessages(rlmm(formula, data, REML = FALSE, ...))
+}
 
 # The fit as it is at another theta.
 fit_at <- function(fit, theta) {
   spec <- fit_spec(fit)
-  design <- list(formula = fit$formula, frame = fit$frame, fixed = fit$fixed, random = fit$random, spec = spec)
+  design <- list(
+    formula = fit$formula,
+    frame = fit$frame,
+    fixed = fit$fixed,
+    random = fit$random,
+    spec = spec
+  )
   estimates <- core_estimates(spec, theta)
   estimates$optsum <- fit$optsum
   new_fit(design, estimates, fit$call, fit$control)

@@ -12,13 +12,34 @@ test_that("the optimizers agree, and each fit is a fit", {
 })
 
 test_that("the summary has lme4's components", {
-  all <- allFit(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy), c("newton", "bobyqa", "LD_LBFGS"))
+  all <- allFit(
+    rlmm(Reaction ~ Days + (Days | Subject), sleepstudy),
+    c("newton", "bobyqa", "LD_LBFGS")
+  )
   found <- summary(all)
   expect_named(all, c("newton", "LN_BOBYQA", "LD_LBFGS"))
-  expect_true(all(c("which.OK", "msgs", "fixef", "llik", "sdcor", "theta", "times", "feval") %in% names(found)))
+  expect_true(all(
+    c(
+      "which.OK",
+      "msgs",
+      "fixef",
+      "llik",
+      "sdcor",
+      "theta",
+      "times",
+      "feval"
+    ) %in%
+      names(found)
+  ))
   expect_identical(dim(found$fixef), c(3L, 2L))
   expect_named(
-    found$sdcor, c("sd_(Intercept)|Subject", "sd_Days|Subject", "cor_Days.(Intercept)|Subject", "sigma")
+    found$sdcor,
+    c(
+      "sd_(Intercept)|Subject",
+      "sd_Days|Subject",
+      "cor_Days.(Intercept)|Subject",
+      "sigma"
+    )
   )
   expect_equal(found$theta[["newton", 1]], 0.96674, tolerance = 1e-4)
   expect_output(print(found), "Fixed effects")
@@ -27,26 +48,49 @@ test_that("the summary has lme4's components", {
 
 test_that("it agrees with lme4 in the numbers", {
   skip_if_not_installed("lme4")
-  all <- allFit(rlmm(strength ~ 1 + (1 | batch/cask), Pastes), c("newton", "LN_NELDERMEAD"))
-  theirs <- suppressMessages(lme4::lmer(strength ~ 1 + (1 | batch/cask), Pastes))
-  expect_equal(unname(summary(all)$llik), rep(as.numeric(stats::logLik(theirs)), 2), tolerance = 1e-7)
+  all <- allFit(
+    rlmm(strength ~ 1 + (1 | batch / cask), Pastes),
+    c("newton", "LN_NELDERMEAD")
+  )
+  theirs <- suppressMessages(lme4::lmer(
+    strength ~ 1 + (1 | batch / cask),
+    Pastes
+  ))
+  expect_equal(
+    unname(summary(all)$llik),
+    rep(as.numeric(stats::logLik(theirs)), 2),
+    tolerance = 1e-7
+  )
 })
 
 test_that("fits of lme4 are handed on to lme4", {
   skip_if_not_installed("lme4", "1.1-35")
   theirs <- suppressMessages(lme4::lmer(strength ~ 1 + (1 | batch), Pastes))
-  expect_identical(allFit(theirs, show.meth.tab = TRUE), lme4::allFit(theirs, show.meth.tab = TRUE))
+  expect_identical(
+    allFit(theirs, show.meth.tab = TRUE),
+    lme4::allFit(theirs, show.meth.tab = TRUE)
+  )
 })
 
 test_that("an optimizer that gives up is marked", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   fit$control$max_eval <- 4
   found <- allFit(fit, c("LN_BOBYQA", "LN_COBYLA"))
-  expect_identical(unname(as.data.frame(found)$verdict), c("not_converged", "not_converged"))
+  expect_identical(
+    unname(as.data.frame(found)$verdict),
+    c("not_converged", "not_converged")
+  )
   summary <- summary(found)
   expect_true(all(lengths(summary$msgs) > 0))
-  summary$msgs <- list(LN_BOBYQA = c("In one", "and another line."), LN_COBYLA = character())
-  expect_match(format(summary), "^\\* LN_BOBYQA: In one and another line.$", all = FALSE)
+  summary$msgs <- list(
+    LN_BOBYQA = c("In one", "and another line."),
+    LN_COBYLA = character()
+  )
+  expect_match(
+    format(summary),
+    "^\\* LN_BOBYQA: In one and another line.$",
+    all = FALSE
+  )
 })
 
 test_that("unknown optimizers and foreign objects are refused", {
@@ -58,11 +102,19 @@ test_that("unknown optimizers and foreign objects are refused", {
 test_that("no optimizer of standard deviations with a common correlation leaves the parameter space", {
   # Beyond a standard deviation of zero lie covariances that are no compound symmetry, and better ones here.
   fit <- rlmm(Reaction ~ Days + cs(Days + I(Days^2) | Subject), sleepstudy)
-  fits <- allFit(fit, optimizers = c("newton", "LN_NEWUOA", "LD_LBFGS", "LD_SLSQP"))
+  fits <- allFit(
+    fit,
+    optimizers = c("newton", "LN_NEWUOA", "LD_LBFGS", "LD_SLSQP")
+  )
   for (name in names(fits)) {
     theta <- getME(fits[[name]], "theta")
     expect_true(all(theta[1:3] >= 0), label = name)
-    expect_equal(fits[[name]]$optsum$fmin, as.function(fit)(theta), tolerance = 1e-10, label = name)
+    expect_equal(
+      fits[[name]]$optsum$fmin,
+      as.function(fit)(theta),
+      tolerance = 1e-10,
+      label = name
+    )
     expect_gte(fits[[name]]$optsum$fmin, fit$optsum$fmin - 1e-6)
   }
 })

@@ -32,7 +32,10 @@ test_that("refitting is said, and which fits it concerns", {
   ml <- rlmm(Reaction ~ 1 + (1 | Subject), sleepstudy, REML = FALSE)
   reml <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   expect_message(anova(ml, reml), "`reml`", class = "rlmm_message_refit")
-  expect_identical(rownames(suppressMessages(do.call(anova, list(ml, reml)))), c("MODEL1", "MODEL2"))
+  expect_identical(
+    rownames(suppressMessages(do.call(anova, list(ml, reml)))),
+    c("MODEL1", "MODEL2")
+  )
 })
 
 test_that("fits of both packages compare", {
@@ -46,23 +49,47 @@ test_that("fits of both packages compare", {
 
 test_that("anova() of one fit is lme4's table", {
   skip_if_not_installed("lme4")
-  fitted_by <- function(fitter, formula) suppressMessages(anova(fitter(formula, sleep)))
+  fitted_by <- function(fitter, formula) {
+    suppressMessages(anova(fitter(formula, sleep)))
+  }
   sleep <- transform(sleepstudy, week = factor(Days %/% 4), twice = 2 * Days)
   for (formula in list(
-    Reaction ~ Days + (Days | Subject), Reaction ~ week * Days + (1 | Subject),
+    Reaction ~ Days + (Days | Subject),
+    Reaction ~ week * Days + (1 | Subject),
     Reaction ~ Days + twice + week + (1 | Subject),
-    Reaction ~ 0 + Days + week + (1 | Subject), Reaction ~ 1 + (1 | Subject)
+    Reaction ~ 0 + Days + week + (1 | Subject),
+    Reaction ~ 1 + (1 | Subject)
   )) {
-    expect_equal(fitted_by(rlmm, formula), fitted_by(lme4::lmer, formula), tolerance = 1e-4)
+    expect_equal(
+      fitted_by(rlmm, formula),
+      fitted_by(lme4::lmer, formula),
+      tolerance = 1e-4
+    )
   }
-  expect_identical(dim(anova(rlmm(Reaction ~ 0 + (1 | Subject), sleep))), c(0L, 4L))
+  expect_identical(
+    dim(anova(rlmm(Reaction ~ 0 + (1 | Subject), sleep))),
+    c(0L, 4L)
+  )
 })
 
 test_that("what can't be compared is refused", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
-  expect_error(anova(fit, rlmm(Reaction ~ Days + (1 | Subject), sleepstudy[-1, ])), class = "rlmm_error_not_comparable")
-  expect_error(anova(fit, rlmm(log(Reaction) ~ Days + (1 | Subject), sleepstudy)), class = "rlmm_error_not_comparable")
+  expect_error(
+    anova(fit, rlmm(Reaction ~ Days + (1 | Subject), sleepstudy[-1, ])),
+    class = "rlmm_error_not_comparable"
+  )
+  expect_error(
+    anova(fit, rlmm(log(Reaction) ~ Days + (1 | Subject), sleepstudy)),
+    class = "rlmm_error_not_comparable"
+  )
   expect_error(anova(fit, 3), class = "rlmm_error_argument")
-  expect_error(anova(fit, test = "F"), "`test` is \"F\"", class = "rlmm_error_argument")
-  expect_error(anova(fit, fit, model.names = "a"), class = "rlmm_error_argument")
+  expect_error(
+    anova(fit, test = "F"),
+    "`test` is \"F\"",
+    class = "rlmm_error_argument"
+  )
+  expect_error(
+    anova(fit, fit, model.names = "a"),
+    class = "rlmm_error_argument"
+  )
 })

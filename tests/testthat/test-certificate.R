@@ -22,21 +22,35 @@ test_that("a singular optimum is told apart from a failure, with its term", {
 })
 
 test_that("each user's term has its own row, also when terms share a factor", {
-  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy)
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    sleepstudy
+  )
   found <- certificate(fit)
   expect_identical(found$terms$term, c("(1 | Subject)", "(0 + Days | Subject)"))
   expect_named(found$directions[[2]], "Days")
 })
 
 test_that("a fit that stopped early is found out, with the decrease that it leaves", {
-  control <- rlmm_control(optimizer = "LN_NELDERMEAD", ftol_rel = 1e-4, ftol_abs = 1)
+  control <- rlmm_control(
+    optimizer = "LN_NELDERMEAD",
+    ftol_rel = 1e-4,
+    ftol_abs = 1
+  )
   expect_warning(
-    fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = control),
-    "Days | Subject", class = "rlmm_warning_convergence", fixed = TRUE
+    fit <- rlmm(
+      Reaction ~ Days + (Days | Subject),
+      sleepstudy,
+      control = control
+    ),
+    "Days | Subject",
+    class = "rlmm_warning_convergence",
+    fixed = TRUE
   )
   found <- certificate(fit)
   expect_identical(found$verdict, "not_converged")
-  left <- deviance(fit, REML = TRUE) - deviance(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy), REML = TRUE)
+  left <- deviance(fit, REML = TRUE) -
+    deviance(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy), REML = TRUE)
   expect_equal(found$predicted_decrease, left, tolerance = 0.5)
   expect_match(format(found)[1], "Newton step")
   expect_true(any(grepl("Newton step", format(fit))))
@@ -45,7 +59,12 @@ test_that("a fit that stopped early is found out, with the decrease that it leav
 test_that("reaching a limit at the optimum is no cause for a warning", {
   full <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   control <- rlmm_control(optimizer = "LN_BOBYQA", max_eval = 3)
-  expect_silent(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = control, start = full$theta))
+  expect_silent(rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    control = control,
+    start = full$theta
+  ))
 })
 
 test_that("the record prints the same from the fit and from opt_summary()", {
@@ -58,18 +77,31 @@ test_that("what has no certificate is refused", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   fit$optsum$certificate <- NULL
   expect_error(certificate(fit), class = "rlmm_error_not_available")
-  expect_error(certificate(lm(Yield ~ 1, Dyestuff)), class = "rlmm_error_argument")
+  expect_error(
+    certificate(lm(Yield ~ 1, Dyestuff)),
+    class = "rlmm_error_argument"
+  )
 })
 
 test_that("a saddle point is told from an optimum", {
   set.seed(41)
   data <- data.frame(g = gl(15, 6), x = rnorm(90), z = rnorm(90))
   b <- matrix(rnorm(30), 15)
-  data$y <- rnorm(90) + 0.5 * b[data$g, 1] + 0.5 * b[data$g, 2] * data$z + 0.1 * b[data$g, 1] * data$x
+  data$y <- rnorm(90) +
+    0.5 * b[data$g, 1] +
+    0.5 * b[data$g, 2] * data$z +
+    0.1 * b[data$g, 1] * data$x
   fit <- suppressMessages(rlmm(y ~ x + (1 + x + z | g), data))
   expect_identical(certificate(fit)$verdict, "optimal")
   # Where an optimizer with bounds stopped.
-  theta <- c(0.6313736438, 0.1314171143, 0.3029941541, 0, -0.01136584087, 0.4421215825)
+  theta <- c(
+    0.6313736438,
+    0.1314171143,
+    0.3029941541,
+    0,
+    -0.01136584087,
+    0.4421215825
+  )
   found <- core_derivatives(fit_spec(fit), theta)
   expect_lt(found$certificate$gradient_norm, 0.01)
   expect_lt(min(found$certificate$curvatures), 0)
@@ -79,17 +111,24 @@ test_that("a saddle point is told from an optimum", {
   expect_equal(found$certificate$predicted_decrease, above, tolerance = 0.01)
   # The derivatives are those at theta, wherever the second search went.
   objective <- as.function(fit)
-  gradient <- vapply(1:6, \(i) {
-    shift <- replace(numeric(6), i, 1e-4)
-    (objective(theta + shift) - objective(theta - shift)) / 2e-4
-  }, 0)
+  gradient <- vapply(
+    1:6,
+    \(i) {
+      shift <- replace(numeric(6), i, 1e-4)
+      (objective(theta + shift) - objective(theta - shift)) / 2e-4
+    },
+    0
+  )
   expect_lt(max(abs(found$gradient - gradient)), 1e-6)
 })
 
 test_that("the message, is_singular(), the summary and the certificate agree", {
   sleepstudy$Hours <- 24e5 * sleepstudy$Days
   sleepstudy$Tiny <- 1e-5 * sleepstudy$Days
-  for (formula in list(Reaction ~ Hours + (Hours | Subject), Reaction ~ Tiny + (Tiny | Subject))) {
+  for (formula in list(
+    Reaction ~ Hours + (Hours | Subject),
+    Reaction ~ Tiny + (Tiny | Subject)
+  )) {
     expect_silent(fit <- rlmm(formula, sleepstudy))
     expect_false(isSingular(fit))
     expect_identical(certificate(fit)$terms$rank, 2L)
@@ -100,7 +139,8 @@ test_that("the message, is_singular(), the summary and the certificate agree", {
   for (scale in c(1, 1e6, 1e-6)) {
     sleepstudy$Covariate <- scale * sleepstudy$Days
     expect_message(
-      fit <- rlmm(noise ~ Covariate + (Covariate | Subject), sleepstudy), class = "rlmm_message_singular"
+      fit <- rlmm(noise ~ Covariate + (Covariate | Subject), sleepstudy),
+      class = "rlmm_message_singular"
     )
     expect_true(isSingular(fit))
     expect_lt(certificate(fit)$terms$rank, 2L)
@@ -116,7 +156,14 @@ limit_reml <- function(y, x, relative) {
   n <- length(y) - ncol(x)
   variance <- drop(crossprod(residual, inverse %*% residual)) / n
   log_det <- \(m) as.numeric(determinant(m)$modulus)
-  list(objective = n * log(2 * pi * variance) + n + log_det(relative) + log_det(info), sd = sqrt(variance))
+  list(
+    objective = n *
+      log(2 * pi * variance) +
+      n +
+      log_det(relative) +
+      log_det(info),
+    sd = sqrt(variance)
+  )
 }
 
 test_that("a residual variance that tends to zero is an optimum in the limit", {
@@ -124,15 +171,24 @@ test_that("a residual variance that tends to zero is an optimum in the limit", {
   for (rho in c(0.3, 0.5, 0.8)) {
     control <- rlmm_control(fixed = list(theta = c(Subject.rho = rho)))
     expect_message(
-      fit <- rlmm(Reaction ~ 1 + ar1(0 + f | Subject), data, control = control), class = "rlmm_message_unbounded"
+      fit <- rlmm(Reaction ~ 1 + ar1(0 + f | Subject), data, control = control),
+      class = "rlmm_message_unbounded"
     )
-    limit <- limit_reml(data$Reaction, matrix(1, 180), kronecker(diag(18), rho^abs(outer(0:9, 0:9, "-"))))
+    limit <- limit_reml(
+      data$Reaction,
+      matrix(1, 180),
+      kronecker(diag(18), rho^abs(outer(0:9, 0:9, "-")))
+    )
     expect_lt(abs(fit$dev$objective - limit$objective), 1e-3)
     expect_equal(unname(fit$sigma * fit$theta[1]), limit$sd, tolerance = 1e-6)
     found <- certificate(fit)
     expect_identical(found$verdict, "unbounded")
     expect_identical(found$suspects, "ar1(0 + f | Subject)")
-    expect_match(format(found)[1], "the residual variance tends to zero", fixed = TRUE)
+    expect_match(
+      format(found)[1],
+      "the residual variance tends to zero",
+      fixed = TRUE
+    )
     expect_true(any(grepl("the residual variance", format(summary(fit)))))
   }
   # An estimated correlation leaves something to the residuals.
@@ -148,41 +204,104 @@ test_that("a residual variance that tends to zero is an optimum in the limit", {
 })
 
 test_that("variances that the data can't tell apart are named", {
-  data <- transform(sleepstudy, f = factor(Days), row = factor(seq_len(180)), copy = factor(as.integer(Subject) * 2))
-  control <- rlmm_control(check_nobs_vs_nlev = "ignore", check_nobs_vs_nre = "ignore")
+  data <- transform(
+    sleepstudy,
+    f = factor(Days),
+    row = factor(seq_len(180)),
+    copy = factor(as.integer(Subject) * 2)
+  )
+  control <- rlmm_control(
+    check_nobs_vs_nlev = "ignore",
+    check_nobs_vs_nre = "ignore"
+  )
   fitted <- function(formula) {
-    expect_message(fit <- rlmm(formula, data, control = control), class = "rlmm_message_unidentified")
+    expect_message(
+      fit <- rlmm(formula, data, control = control),
+      class = "rlmm_message_unidentified"
+    )
     expect_identical(certificate(fit)$verdict, "unidentified")
     certificate(fit)
   }
-  expect_match(format(fitted(Reaction ~ 1 + (1 | row)))[1], "the variance of `(1 | row)` from that of", fixed = TRUE)
-  expect_match(format(fitted(Reaction ~ Days + (Days | row)))[1], "from each other or from that of", fixed = TRUE)
-  expect_identical(fitted(Reaction ~ 1 + diag(0 + f | Subject))$suspects, "diag(0 + f | Subject)")
-  expect_identical(fitted(Reaction ~ Days + (1 | Subject) + (1 | copy))$suspects, c("(1 | Subject)", "(1 | copy)"))
-  expect_identical(fitted(Reaction ~ Days + (Days | Subject) + (1 | copy))$suspects, c("(Days | Subject)", "(1 | copy)"))
+  expect_match(
+    format(fitted(Reaction ~ 1 + (1 | row)))[1],
+    "the variance of `(1 | row)` from that of",
+    fixed = TRUE
+  )
+  expect_match(
+    format(fitted(Reaction ~ Days + (Days | row)))[1],
+    "from each other or from that of",
+    fixed = TRUE
+  )
+  expect_identical(
+    fitted(Reaction ~ 1 + diag(0 + f | Subject))$suspects,
+    "diag(0 + f | Subject)"
+  )
+  expect_identical(
+    fitted(Reaction ~ Days + (1 | Subject) + (1 | copy))$suspects,
+    c("(1 | Subject)", "(1 | copy)")
+  )
+  expect_identical(
+    fitted(Reaction ~ Days + (Days | Subject) + (1 | copy))$suspects,
+    c("(Days | Subject)", "(1 | copy)")
+  )
 })
 
 test_that("where the exact Hessian isn't affordable the average information is used, and named", {
   set.seed(1)
-  data <- data.frame(s = gl(12000, 2), i = factor(rep(1:10, length.out = 24000)), x = rnorm(24000))
+  data <- data.frame(
+    s = gl(12000, 2),
+    i = factor(rep(1:10, length.out = 24000)),
+    x = rnorm(24000)
+  )
   data$y <- data$x + rnorm(12000)[data$s] + rnorm(10)[data$i] + rnorm(24000)
   fit <- rlmm(y ~ x + (1 | s) + (1 | i), data)
-  expect_error(hessian(fit), "needs 1.1 GiB", class = "rlmm_error_hessian_too_large")
-  expect_error(hessian(fit, parameterization = "sqrt"), class = "rlmm_error_hessian_too_large")
-  expect_identical(certificate(fit)[c("verdict", "hessian")], list(verdict = "optimal", hessian = "average"))
-  expect_match(format(summary(fit)), "Degrees of freedom from the average information", all = FALSE)
+  expect_error(
+    hessian(fit),
+    "needs 1.1 GiB",
+    class = "rlmm_error_hessian_too_large"
+  )
+  expect_error(
+    hessian(fit, parameterization = "sqrt"),
+    class = "rlmm_error_hessian_too_large"
+  )
+  expect_identical(
+    certificate(fit)[c("verdict", "hessian")],
+    list(verdict = "optimal", hessian = "average")
+  )
+  expect_match(
+    format(summary(fit)),
+    "Degrees of freedom from the average information",
+    all = FALSE
+  )
   found <- variance_vcov(fit, "theta")
   expect_identical(attr(found, "hessian"), "average")
   # The exact one, by differences of the objective, as sigma follows from theta.
   objective <- as.function(fit)
   step <- 1e-3 * fit$theta
-  second <- outer(1:2, 1:2, Vectorize(\(i, j) {
-    at <- \(a, b) objective(fit$theta + a * step * (1:2 == i) + b * step * (1:2 == j))
-    (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * step[i] * step[j])
-  }))
-  expect_equal(unname(found[1:2, 1:2]), 2 * solve(second), tolerance = 0.05, ignore_attr = TRUE)
-  expect_null(attr(variance_vcov(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)), "hessian"))
-  expect_false(any(grepl("average", format(summary(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff))))))
+  second <- outer(
+    1:2,
+    1:2,
+    Vectorize(\(i, j) {
+      at <- \(a, b) {
+        objective(fit$theta + a * step * (1:2 == i) + b * step * (1:2 == j))
+      }
+      (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * step[i] * step[j])
+    })
+  )
+  expect_equal(
+    unname(found[1:2, 1:2]),
+    2 * solve(second),
+    tolerance = 0.05,
+    ignore_attr = TRUE
+  )
+  expect_null(attr(
+    variance_vcov(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)),
+    "hessian"
+  ))
+  expect_false(any(grepl(
+    "average",
+    format(summary(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)))
+  )))
 })
 
 test_that("the correlation of effects that don't vary isn't called unidentified", {
@@ -190,7 +309,11 @@ test_that("the correlation of effects that don't vary isn't called unidentified"
   d <- expand.grid(r = 1:2, f = factor(1:3), g = factor(1:12))
   d$y <- rnorm(72)
   d$y <- d$y - ave(d$y, d$f, d$g) + 0.1 * ave(d$y, d$f, d$g)
-  for (term in c("cs(0 + f | g)", "ar1(0 + f | g)", "ar1(0 + f | g, hom = FALSE)")) {
+  for (term in c(
+    "cs(0 + f | g)",
+    "ar1(0 + f | g)",
+    "ar1(0 + f | g, hom = FALSE)"
+  )) {
     fit <- suppressMessages(rlmm(stats::as.formula(paste("y ~ f +", term)), d))
     expect_identical(is_singular(fit)$rank, 0L)
     expect_identical(fit$optsum$certificate$verdict, "optimal")

@@ -2,7 +2,12 @@
 
 column_data <- function() {
   set.seed(3)
-  data <- data.frame(x = rnorm(60), int = rep(1:4, 15), f = gl(3, 20), g = factor(rep(1:12, 5)))
+  data <- data.frame(
+    x = rnorm(60),
+    int = rep(1:4, 15),
+    f = gl(3, 20),
+    g = factor(rep(1:12, 5))
+  )
   data$y <- data$x + rnorm(12)[data$g] + rnorm(60)
   data
 }
@@ -13,7 +18,10 @@ test_that("plain variables are columns as they are, the intercept is the number 
   expect_identical(spec$x, list("(Intercept)" = 1, x = data$x, int = data$int))
   expect_identical(spec$terms[[1]]$z, list(1, data$x, data$int))
   x <- column_matrix(spec$x, 60)
-  expect_identical(x, cbind("(Intercept)" = 1, x = data$x, int = as.double(data$int)))
+  expect_identical(
+    x,
+    cbind("(Intercept)" = 1, x = data$x, int = as.double(data$int))
+  )
 })
 
 test_that("columns and the matrix of them give the same fit", {
@@ -25,8 +33,16 @@ test_that("columns and the matrix of them give the same fit", {
   mixed <- dense
   mixed$x <- c(list(1), list(dense$x[[1]][, 2:3]))
   for (other in list(dense, mixed)) {
-    expect_equal(core_fit(other)$objective, core_fit(spec)$objective, tolerance = 1e-14)
-    expect_equal(core_estimates(other, c(1, 0.2, 0.5)), core_estimates(spec, c(1, 0.2, 0.5)), tolerance = 1e-10)
+    expect_equal(
+      core_fit(other)$objective,
+      core_fit(spec)$objective,
+      tolerance = 1e-14
+    )
+    expect_equal(
+      core_estimates(other, c(1, 0.2, 0.5)),
+      core_estimates(spec, c(1, 0.2, 0.5)),
+      tolerance = 1e-10
+    )
   }
 })
 

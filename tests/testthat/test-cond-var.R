@@ -1,21 +1,40 @@
 test_that("condVar() has an array per term", {
-  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy)
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    sleepstudy
+  )
   variances <- condVar(fit)
   expect_named(variances, c("Subject", "Subject.1"))
   expect_identical(dim(variances$Subject.1), c(1L, 1L, 18L))
   expect_identical(dimnames(variances$Subject.1)[[1]], "Days")
-  expect_equal(condVar(fit, scaled = FALSE)$Subject * sigma(fit)^2, variances$Subject)
+  expect_equal(
+    condVar(fit, scaled = FALSE)$Subject * sigma(fit)^2,
+    variances$Subject
+  )
 })
 
 test_that("it is s^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda' by dense algebra", {
-  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, weights = 1 + Days %% 2)
+  fit <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    weights = 1 + Days %% 2
+  )
   z <- as.matrix(getME(fit, "Z"))
   lambda <- as.matrix(getME(fit, "Lambda"))
-  product <- crossprod(z %*% lambda, (1 + sleepstudy$Days %% 2) * (z %*% lambda)) + diag(36)
+  product <- crossprod(
+    z %*% lambda,
+    (1 + sleepstudy$Days %% 2) * (z %*% lambda)
+  ) +
+    diag(36)
   dense <- sigma(fit)^2 * lambda %*% solve(product, t(lambda))
   for (level in c(1, 18)) {
     at <- 2 * level - 1:0
-    expect_equal(condVar(fit)$Subject[, , level], dense[at, at], ignore_attr = TRUE, tolerance = 1e-8)
+    expect_equal(
+      condVar(fit)$Subject[,, level],
+      dense[at, at],
+      ignore_attr = TRUE,
+      tolerance = 1e-8
+    )
   }
 })
 

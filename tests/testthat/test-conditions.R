@@ -44,8 +44,16 @@ test_that("every error of a formula or its data names the cause", {
     show_error(rlmm(y ~ x + (1 | a), with_value("y", c(3, 7), Inf)))
     show_error(rlmm(y ~ x + (1 | a), with_value("x", 1:9, -Inf)))
     show_error(rlmm(y ~ x + (1 | a), with_value("x", 5, NaN)))
-    show_error(rlmm(y ~ x + (1 | a), with_value("x", 5, NA), na.action = na.fail))
-    show_error(rlmm(y ~ x + (1 | a), with_value("a", 5, NA), na.action = na.pass))
+    show_error(rlmm(
+      y ~ x + (1 | a),
+      with_value("x", 5, NA),
+      na.action = na.fail
+    ))
+    show_error(rlmm(
+      y ~ x + (1 | a),
+      with_value("a", 5, NA),
+      na.action = na.pass
+    ))
     show_error(rlmm(y ~ x + (1 | a), d[0, ]))
     show_error(rlmm(y ~ x + (1 | a), d, subset = x > 100))
   })
@@ -99,16 +107,35 @@ test_that("errors blame the function that the user called", {
 test_that("braces and percent signs in names are only text", {
   data <- frame_data()
   names(data)[2] <- "{x} %d"
-  expect_error(rlmm(y ~ `{x} %d` + (1 | `{g}`), data), "`{g}`", fixed = TRUE, class = "rlmm_error_variable")
+  expect_error(
+    rlmm(y ~ `{x} %d` + (1 | `{g}`), data),
+    "`{g}`",
+    fixed = TRUE,
+    class = "rlmm_error_variable"
+  )
 })
 
 test_that("errors of the core arrive classed, with their fields", {
-  err <- structure(list(kind = "not_positive_definite", message = "m", term = 1L, pivot = 2L), class = "rlmm_core_error")
+  err <- structure(
+    list(kind = "not_positive_definite", message = "m", term = 1L, pivot = 2L),
+    class = "rlmm_core_error"
+  )
   cnd <- tryCatch(abort_core(err), error = identity)
-  expect_s3_class(cnd, c("rlmm_error_not_positive_definite", "rlmm_error"), exact = FALSE)
+  expect_s3_class(
+    cnd,
+    c("rlmm_error_not_positive_definite", "rlmm_error"),
+    exact = FALSE
+  )
   expect_identical(cnd$pivot, 2L)
-  unknown <- structure(list(kind = "panic", message = "index out of bounds"), class = "rlmm_core_error")
-  expect_error(abort_core(unknown), "index out of bounds", class = "rlmm_error_panic")
+  unknown <- structure(
+    list(kind = "panic", message = "index out of bounds"),
+    class = "rlmm_core_error"
+  )
+  expect_error(
+    abort_core(unknown),
+    "index out of bounds",
+    class = "rlmm_error_panic"
+  )
 })
 
 test_that("signal() follows the policy", {

@@ -1,26 +1,41 @@
 test_that("Wald limits are lme4's", {
-  for_each_pair(function(fit, lme4) {
-    theirs <- stats::confint(lme4, method = "Wald", level = 0.9)
-    ours <- confint(fit, level = 0.9)
-    expect_identical(dimnames(ours), dimnames(theirs))
-    # lme4 has no limits of the variance parameters.
-    known <- !is.na(theirs[, 1])
-    expect_equal(ours[known, ], theirs[known, ], tolerance = 1e-6)
-    expect_identical(dimnames(confint(fit, "theta_")), dimnames(stats::confint(lme4, "theta_", method = "Wald")))
-    expect_identical(rownames(confint(fit, 1:2)), rownames(stats::confint(lme4, method = "Wald"))[1:2])
-  }, c("sleep", "pastes", "sleep_two_terms", "oats"))
+  for_each_pair(
+    function(fit, lme4) {
+      theirs <- stats::confint(lme4, method = "Wald", level = 0.9)
+      ours <- confint(fit, level = 0.9)
+      expect_identical(dimnames(ours), dimnames(theirs))
+      # lme4 has no limits of the variance parameters.
+      known <- !is.na(theirs[, 1])
+      expect_equal(ours[known, ], theirs[known, ], tolerance = 1e-6)
+      expect_identical(
+        dimnames(confint(fit, "theta_")),
+        dimnames(stats::confint(lme4, "theta_", method = "Wald"))
+      )
+      expect_identical(
+        rownames(confint(fit, 1:2)),
+        rownames(stats::confint(lme4, method = "Wald"))[1:2]
+      )
+    },
+    c("sleep", "pastes", "sleep_two_terms", "oats")
+  )
 })
 
 test_that("parameters are chosen by name", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_identical(rownames(confint(fit, "beta_")), c("(Intercept)", "Days"))
   expect_identical(confint(fit, "Days"), confint(fit)["Days", , drop = FALSE])
-  expect_identical(colnames(confint(fit, level = 0.999)), c("0.05 %", "99.95 %"))
+  expect_identical(
+    colnames(confint(fit, level = 0.999)),
+    c("0.05 %", "99.95 %")
+  )
 })
 
 test_that("what can't be computed is said", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  expect_error(confint(fit, method = "profile"), class = "rlmm_error_not_available")
+  expect_error(
+    confint(fit, method = "profile"),
+    class = "rlmm_error_not_available"
+  )
   expect_error(confint(fit, "days"), class = "rlmm_error_unknown_parameter")
   expect_error(confint(fit, level = 95), class = "rlmm_error_argument")
   expect_snapshot({
@@ -48,7 +63,11 @@ test_that("limits of a correlation of cs() stay where the covariance is positive
     fit <- rlmm(as.formula(paste0("y ~ 1 + cs(0 + f | g, hom = ", hom, ")")), d)
     limits <- confint(fit, "theta_", oldNames = FALSE)["cor_f2.f1|g", ]
     rho <- fit$theta[fit$random[[1]]$theta] |> tail(1)
-    z <- atanh(rho) + c(-1, 1) * qnorm(0.975) * sqrt(variance_vcov(fit)["cor_f2.f1|g", "cor_f2.f1|g"]) / (1 - rho^2)
+    z <- atanh(rho) +
+      c(-1, 1) *
+        qnorm(0.975) *
+        sqrt(variance_vcov(fit)["cor_f2.f1|g", "cor_f2.f1|g"]) /
+        (1 - rho^2)
     expect_lt(tanh(z[1]), -1 / 3)
     expect_equal(unname(limits), c(-1 / 3, tanh(z[2])))
   }

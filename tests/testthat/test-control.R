@@ -1,6 +1,12 @@
 test_that("checks are known under our names and lme4's", {
-  ours <- rlmm_control(check_nobs_vs_nlev = "ignore", check_rankx = "stop.deficient")
-  theirs <- rlmm_control(check.nobs.vs.nlev = "ignore", check.rankX = "stop.deficient")
+  ours <- rlmm_control(
+    check_nobs_vs_nlev = "ignore",
+    check_rankx = "stop.deficient"
+  )
+  theirs <- rlmm_control(
+    check.nobs.vs.nlev = "ignore",
+    check.rankX = "stop.deficient"
+  )
   expect_identical(ours, theirs)
   expect_identical(ours$checks$nobs_vs_nlev, "ignore")
   expect_identical(ours$checks$nobs_vs_nre, "stop")
@@ -18,15 +24,40 @@ test_that("optimizers are known under NLopt's names and lme4's", {
 })
 
 test_that("what isn't known or not allowed is an error", {
-  expect_error(rlmm_control(maxeval = 3), "Did you mean `max_eval`", class = "rlmm_error_control")
-  expect_error(rlmm_control(check_foo = "stop"), class = "rlmm_error_unknown_argument")
-  expect_error(rlmm_control(optimizer = "bobyka"), "Did you mean", class = "rlmm_error_control")
+  expect_error(
+    rlmm_control(maxeval = 3),
+    "Did you mean `max_eval`",
+    class = "rlmm_error_control"
+  )
+  expect_error(
+    rlmm_control(check_foo = "stop"),
+    class = "rlmm_error_unknown_argument"
+  )
+  expect_error(
+    rlmm_control(optimizer = "bobyka"),
+    "Did you mean",
+    class = "rlmm_error_control"
+  )
   expect_error(rlmm_control(optimizer = 1), class = "rlmm_error_control")
-  expect_error(rlmm_control(check_nobs_vs_nlev = "halt"), class = "rlmm_error_control")
+  expect_error(
+    rlmm_control(check_nobs_vs_nlev = "halt"),
+    class = "rlmm_error_control"
+  )
   for (bad in list(-1, NA, "a", 1:2)) {
-    expect_error(rlmm_control(ftol_rel = bad), "`ftol_rel`", class = "rlmm_error_control")
-    expect_error(rlmm_control(max_eval = bad), "`max_eval`", class = "rlmm_error_control")
-    expect_error(rlmm_control(initial_step = if (length(bad) > 1) -bad else bad), class = "rlmm_error_control")
+    expect_error(
+      rlmm_control(ftol_rel = bad),
+      "`ftol_rel`",
+      class = "rlmm_error_control"
+    )
+    expect_error(
+      rlmm_control(max_eval = bad),
+      "`max_eval`",
+      class = "rlmm_error_control"
+    )
+    expect_error(
+      rlmm_control(initial_step = if (length(bad) > 1) -bad else bad),
+      class = "rlmm_error_control"
+    )
     expect_error(rlmm_control(slim = bad), class = "rlmm_error_argument")
   }
 })
@@ -41,19 +72,44 @@ test_that("lme4's control is translated, and what has no meaning here is named o
   expect_silent(default <- as_control(lme4::lmerControl()))
   expect_silent(as_control(lme4::lmerControl(calc.derivs = FALSE)))
   expect_identical(default, rlmm_control())
-  expect_silent(control <- as_control(lme4::lmerControl(
-    optimizer = "Nelder_Mead", optCtrl = list(maxfun = 100), check.nobs.vs.nlev = "ignore",
-    check.conv.singular = "ignore", check.conv.grad = "ignore", check.rankX = "silent.drop.cols"
-  )))
-  expect_identical(control, rlmm_control(
-    "LN_NELDERMEAD", max_eval = 100, check_nobs_vs_nlev = "ignore", check_conv_singular = "ignore",
-    check_rankx = "silent.drop.cols"
-  ))
-  tuned <- lme4::lmerControl(optCtrl = list(algorithm = "NLOPT_LN_COBYLA", xtol_abs = 1e-6, maxeval = 50))
-  expect_identical(as_control(tuned), rlmm_control("LN_COBYLA", xtol_abs = 1e-6, max_eval = 50))
-  expect_message(
-    as_control(lme4::lmerControl(optimizer = "nlminbwrap", boundary.tol = 0, optCtrl = list(iprint = 2))),
-    "`boundary.tol`, `optimizer`, and `iprint`", class = "rlmm_message_control"
+  expect_silent(
+    control <- as_control(lme4::lmerControl(
+      optimizer = "Nelder_Mead",
+      optCtrl = list(maxfun = 100),
+      check.nobs.vs.nlev = "ignore",
+      check.conv.singular = "ignore",
+      check.conv.grad = "ignore",
+      check.rankX = "silent.drop.cols"
+    ))
   )
-  expect_message(as_control(lme4::lmerControl(restart_edge = FALSE, use.last.params = TRUE)), "use.last.params")
+  expect_identical(
+    control,
+    rlmm_control(
+      "LN_NELDERMEAD",
+      max_eval = 100,
+      check_nobs_vs_nlev = "ignore",
+      check_conv_singular = "ignore",
+      check_rankx = "silent.drop.cols"
+    )
+  )
+  tuned <- lme4::lmerControl(
+    optCtrl = list(algorithm = "NLOPT_LN_COBYLA", xtol_abs = 1e-6, maxeval = 50)
+  )
+  expect_identical(
+    as_control(tuned),
+    rlmm_control("LN_COBYLA", xtol_abs = 1e-6, max_eval = 50)
+  )
+  expect_message(
+    as_control(lme4::lmerControl(
+      optimizer = "nlminbwrap",
+      boundary.tol = 0,
+      optCtrl = list(iprint = 2)
+    )),
+    "`boundary.tol`, `optimizer`, and `iprint`",
+    class = "rlmm_message_control"
+  )
+  expect_message(
+    as_control(lme4::lmerControl(restart_edge = FALSE, use.last.params = TRUE)),
+    "use.last.params"
+  )
 })

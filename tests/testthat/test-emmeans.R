@@ -1,23 +1,41 @@
 # lmerTest's fits, which emmeans gives Satterthwaite's degrees of freedom by lmerTest's own derivatives.
 expect_same_table <- function(ours, theirs, tolerance = 1e-3) {
-  expect_equal(as.data.frame(ours), as.data.frame(theirs), tolerance = tolerance, ignore_attr = TRUE)
+  expect_equal(
+    as.data.frame(ours),
+    as.data.frame(theirs),
+    tolerance = tolerance,
+    ignore_attr = TRUE
+  )
 }
 
 test_that("marginal means, contrasts, trends and joint tests are those of lmerTest's fits", {
   skip_if_not_installed("emmeans")
   skip_if_not_installed("lmerTest")
   d <- transform(sleepstudy, day = factor(Days %% 3), w = Days + 1)
-  for (formula in list(Reaction ~ day * Days + (1 | Subject), Reaction ~ day * Days + (Days | Subject))) {
+  for (formula in list(
+    Reaction ~ day * Days + (1 | Subject),
+    Reaction ~ day * Days + (Days | Subject)
+  )) {
     ours <- rlmm(formula, d, weights = w)
     theirs <- suppressMessages(lmerTest::lmer(formula, d, weights = w))
     means <- \(fit, ...) suppressMessages(emmeans::emmeans(fit, ~day, ...))
     expect_same_table(means(ours), means(theirs, lmer.df = "satterthwaite"))
-    expect_same_table(pairs(means(ours)), pairs(means(theirs, lmer.df = "satterthwaite")))
-    expect_same_table(means(ours, mode = "asymptotic"), means(theirs, lmer.df = "asymptotic"))
     expect_same_table(
-      emmeans::emtrends(ours, ~day, "Days"), emmeans::emtrends(theirs, ~day, "Days", lmer.df = "satterthwaite")
+      pairs(means(ours)),
+      pairs(means(theirs, lmer.df = "satterthwaite"))
     )
-    expect_same_table(emmeans::joint_tests(ours), emmeans::joint_tests(theirs, lmer.df = "satterthwaite"))
+    expect_same_table(
+      means(ours, mode = "asymptotic"),
+      means(theirs, lmer.df = "asymptotic")
+    )
+    expect_same_table(
+      emmeans::emtrends(ours, ~day, "Days"),
+      emmeans::emtrends(theirs, ~day, "Days", lmer.df = "satterthwaite")
+    )
+    expect_same_table(
+      emmeans::joint_tests(ours),
+      emmeans::joint_tests(theirs, lmer.df = "satterthwaite")
+    )
   }
 })
 
@@ -27,13 +45,32 @@ test_that("transformed responses and dropped columns are understood", {
   d <- transform(sleepstudy, day = factor(Days %% 3))
   d$x <- 2 * (d$day == "1")
   formula <- log(Reaction) ~ x + day + Days + (1 | Subject)
-  means <- \(fit, ...) suppressMessages(emmeans::emmeans(fit, ~day, at = list(x = c(0, 2)), type = "response", ...))
+  means <- \(fit, ...) {
+    suppressMessages(emmeans::emmeans(
+      fit,
+      ~day,
+      at = list(x = c(0, 2)),
+      type = "response",
+      ...
+    ))
+  }
   ours <- suppressMessages(rlmm(formula, d))
   theirs <- suppressMessages(lmerTest::lmer(formula, d))
   expect_same_table(means(ours), means(theirs, lmer.df = "satterthwaite"))
   # A mean that the data say nothing of.
-  at <- \(fit, ...) as.data.frame(emmeans::emmeans(fit, ~ x, at = list(x = 7), nesting = NULL, ...))$emmean
-  expect_identical(is.na(at(ours)), is.na(at(theirs, lmer.df = "satterthwaite")))
+  at <- \(fit, ...) {
+    as.data.frame(emmeans::emmeans(
+      fit,
+      ~x,
+      at = list(x = 7),
+      nesting = NULL,
+      ...
+    ))$emmean
+  }
+  expect_identical(
+    is.na(at(ours)),
+    is.na(at(theirs, lmer.df = "satterthwaite"))
+  )
 })
 
 test_that("generalized models are tested by z, on the scale of the link or the response", {
@@ -42,7 +79,15 @@ test_that("generalized models are tested by z, on the scale of the link or the r
   ours <- rglmm(formula, cbpp, family = binomial)
   shown <- as.data.frame(emmeans::emmeans(ours, ~period, type = "response"))
   beta <- fixef(ours)
-  expect_equal(shown$prob, unname(plogis(beta[1] + c(0, beta[-1]))), tolerance = 1e-10)
+  expect_equal(
+    shown$prob,
+    unname(plogis(beta[1] + c(0, beta[-1]))),
+    tolerance = 1e-10
+  )
   expect_identical(shown$df, rep(Inf, 4))
-  expect_equal(shown$SE[1], dlogis(beta[[1]]) * sqrt(vcov(ours)[1, 1]), tolerance = 1e-10)
+  expect_equal(
+    shown$SE[1],
+    dlogis(beta[[1]]) * sqrt(vcov(ours)[1, 1]),
+    tolerance = 1e-10
+  )
 })

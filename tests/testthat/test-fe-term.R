@@ -1,27 +1,72 @@
 fixed_formulas <- list(
-  y ~ . + (1 | a), y ~ f / x + (1 | a), y ~ un + (1 | b), y ~ (x + z)^2 + (1 | a), y ~ x * z - x + (1 | a),
-  log(y + 10) ~ I(x^2) + (1 | a), y ~ factor(int) + (1 | a), y ~ x + (1 | a) + offset(z) + offset(x),
-  y ~ splines::ns(x, 3) + (1 | b), y ~ ch * lg + (1 | b), y ~ ord + (1 | b), y ~ x %in% f + (1 | a),
-  y ~ f %in% a + (1 | b), y ~ a + (1 | a/h), y ~ x + int + (int | ch), y ~ scale(x) + (1 | a), y ~ date + (1 | a),
-  y ~ cbind(x, z) + (1 | a), y ~ 0 + (1 | a), y ~ 0 + f + (1 | a), y ~ poly(x, 3) + exp(z) + (1 | b)
+  y ~ . + (1 | a),
+  y ~ f / x + (1 | a),
+  y ~ un + (1 | b),
+  y ~ (x + z)^2 + (1 | a),
+  y ~ x * z - x + (1 | a),
+  log(y + 10) ~ I(x^2) + (1 | a),
+  y ~ factor(int) + (1 | a),
+  y ~ x + (1 | a) + offset(z) + offset(x),
+  y ~ splines::ns(x, 3) + (1 | b),
+  y ~ ch * lg + (1 | b),
+  y ~ ord + (1 | b),
+  y ~ x %in% f + (1 | a),
+  y ~ f %in% a + (1 | b),
+  y ~ a + (1 | a / h),
+  y ~ x + int + (int | ch),
+  y ~ scale(x) + (1 | a),
+  y ~ date + (1 | a),
+  y ~ cbind(x, z) + (1 | a),
+  y ~ 0 + (1 | a),
+  y ~ 0 + f + (1 | a),
+  y ~ poly(x, 3) + exp(z) + (1 | b)
 )
 deficient <- list(
-  y ~ x + I(2 * x) + (1 | a), y ~ x + z + I(x + z) + f + (1 | a), y ~ f + I(f == "2") + (1 | a), y ~ a * h + (1 | b),
-  y ~ I(0 * x) + z + (1 | a), y ~ x + I(x + 1e-9 * z) + (1 | a), y ~ x + I(x + 1e-5 * z) + (1 | a),
-  y ~ I(1e8 * x) + I(1e-8 * z) + (1 | a), y ~ a:h + (1 | b), y ~ x + I(x - 3) + (1 | b)
+  y ~ x + I(2 * x) + (1 | a),
+  y ~ x + z + I(x + z) + f + (1 | a),
+  y ~ f + I(f == "2") + (1 | a),
+  y ~ a * h + (1 | b),
+  y ~ I(0 * x) + z + (1 | a),
+  y ~ x + I(x + 1e-9 * z) + (1 | a),
+  y ~ x + I(x + 1e-5 * z) + (1 | a),
+  y ~ I(1e8 * x) + I(1e-8 * z) + (1 | a),
+  y ~ a:h + (1 | b),
+  y ~ x + I(x - 3) + (1 | b)
 )
 
 test_that("X is lme4's", {
   skip_if_not_installed("lme4")
-  data <- frame_data()[c("y", "x", "z", "a", "b", "f", "h", "ch", "lg", "int", "ord", "un", "date")]
-  for (formula in fixed_formulas) expect_design_like_lme4(formula, data)
-  for (formula in deficient) expect_design_like_lme4(formula, data)
+  data <- frame_data()[c(
+    "y",
+    "x",
+    "z",
+    "a",
+    "b",
+    "f",
+    "h",
+    "ch",
+    "lg",
+    "int",
+    "ord",
+    "un",
+    "date"
+  )]
+  for (formula in fixed_formulas) {
+    expect_design_like_lme4(formula, data)
+  }
+  for (formula in deficient) {
+    expect_design_like_lme4(formula, data)
+  }
 })
 
 test_that("contrasts are used for X, as in lme4", {
   skip_if_not_installed("lme4")
   data <- frame_data()
-  expect_design_like_lme4(y ~ f * ch + (f | a), data, contrasts = list(f = "contr.sum", ch = contr.helmert))
+  expect_design_like_lme4(
+    y ~ f * ch + (f | a),
+    data,
+    contrasts = list(f = "contr.sum", ch = contr.helmert)
+  )
   withr::local_options(contrasts = c("contr.sum", "contr.poly"))
   expect_design_like_lme4(y ~ f * ch + (f | a), data)
   contrasts(data$f) <- contr.helmert(3)
@@ -31,9 +76,17 @@ test_that("contrasts are used for X, as in lme4", {
 test_that("dropped columns are named, and the policy is followed", {
   data <- frame_data()
   design <- function(policy) {
-    model_design(y ~ x + I(2 * x) + (1 | b), data, control = rlmm_control(check_rankx = policy))
+    model_design(
+      y ~ x + I(2 * x) + (1 | b),
+      data,
+      control = rlmm_control(check_rankx = policy)
+    )
   }
-  expect_message(fixed <- design("message+drop.cols")$fixed, "I\\(2 \\* x\\)", class = "rlmm_message_rankx")
+  expect_message(
+    fixed <- design("message+drop.cols")$fixed,
+    "I\\(2 \\* x\\)",
+    class = "rlmm_message_rankx"
+  )
   expect_identical(fixed$names, c("(Intercept)", "x"))
   expect_identical(fixed$dropped, "I(2 * x)")
   expect_warning(design("warn+drop.cols"), class = "rlmm_warning_rankx")
@@ -46,7 +99,11 @@ test_that("X of plain numbers is that of model.matrix()", {
   data <- frame_data()
   terms <- terms(y ~ x + int + w)
   frame <- model.frame(terms, data)
-  expect_equal(column_matrix(design_columns(terms, frame), nrow(frame)), model.matrix(terms, frame), ignore_attr = TRUE)
+  expect_equal(
+    column_matrix(design_columns(terms, frame), nrow(frame)),
+    model.matrix(terms, frame),
+    ignore_attr = TRUE
+  )
 })
 
 test_that("responses may be any vector of numbers", {
@@ -55,15 +112,29 @@ test_that("responses may be any vector of numbers", {
   data$d <- as.difftime(data$y, units = "hours")
   expect_identical(our_design(m ~ x + (1 | b), data)$spec$y, data$y)
   expect_identical(our_design(d ~ x + (1 | b), data)$spec$y, data$y)
-  expect_identical(our_design(y > 0 ~ x + (1 | b), data)$spec$y, as.double(data$y > 0))
-  expect_identical(our_design(int ~ x + (1 | b), data)$spec$y, as.double(data$int))
+  expect_identical(
+    our_design(y > 0 ~ x + (1 | b), data)$spec$y,
+    as.double(data$y > 0)
+  )
+  expect_identical(
+    our_design(int ~ x + (1 | b), data)$spec$y,
+    as.double(data$int)
+  )
 })
 
 test_that("products that aren't finite are refused", {
   data <- frame_data()
   data[c("x", "z")] <- 1e200 * data[c("x", "z")]
-  expect_error(our_design(y ~ x:z + (1 | a), data), "`x:z`", class = "rlmm_error_non_finite")
-  expect_error(our_design(y ~ (x:z | a), data), "`x:z`", class = "rlmm_error_non_finite")
+  expect_error(
+    our_design(y ~ x:z + (1 | a), data),
+    "`x:z`",
+    class = "rlmm_error_non_finite"
+  )
+  expect_error(
+    our_design(y ~ (x:z | a), data),
+    "`x:z`",
+    class = "rlmm_error_non_finite"
+  )
 })
 
 test_that("the rank is that of the rows with weight", {
@@ -71,7 +142,9 @@ test_that("the rank is that of the rows with weight", {
   data$w <- as.double(data$f != "2")
   quietly <- rlmm_control(check_conv_singular = "ignore")
   expect_message(
-    fit <- rlmm(y ~ f + (1 | b), data, weights = w, control = quietly), "`f2`", class = "rlmm_message_rankx"
+    fit <- rlmm(y ~ f + (1 | b), data, weights = w, control = quietly),
+    "`f2`",
+    class = "rlmm_message_rankx"
   )
   without <- rlmm(y ~ f + (1 | b), data, subset = f != "2", control = quietly)
   expect_equal(unname(fixef(fit)), unname(fixef(without)), tolerance = 1e-6)
@@ -80,7 +153,11 @@ test_that("the rank is that of the rows with weight", {
 test_that("a column of zeros alone is named when it is dropped", {
   data <- frame_data()
   data$zero <- 0
-  expect_message(design <- model_design(y ~ 0 + zero + (1 | b), data), "`zero`", class = "rlmm_message_rankx")
+  expect_message(
+    design <- model_design(y ~ 0 + zero + (1 | b), data),
+    "`zero`",
+    class = "rlmm_message_rankx"
+  )
   expect_identical(design$fixed$dropped, "zero")
 })
 
@@ -88,10 +165,20 @@ test_that("integer64 is read as bit64 does, and not at all without it", {
   data <- frame_data()
   data$i64 <- structure(data$int * 5e-324, class = "integer64")
   if (!isNamespaceLoaded("bit64")) {
-    expect_error(our_design(y ~ i64 + (1 | b), data), "library\\(bit64\\)", class = "rlmm_error_variable")
+    expect_error(
+      our_design(y ~ i64 + (1 | b), data),
+      "library\\(bit64\\)",
+      class = "rlmm_error_variable"
+    )
   }
   skip_if_not_installed("bit64")
   loadNamespace("bit64")
-  expect_identical(our_design(y ~ i64 + (1 | b), data)$spec$x[[2L]], as.double(data$int))
-  expect_identical(our_design(i64 ~ x + (1 | b), data)$spec$y, as.double(data$int))
+  expect_identical(
+    our_design(y ~ i64 + (1 | b), data)$spec$x[[2L]],
+    as.double(data$int)
+  )
+  expect_identical(
+    our_design(i64 ~ x + (1 | b), data)$spec$y,
+    as.double(data$int)
+  )
 })

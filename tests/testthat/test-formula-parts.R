@@ -1,26 +1,57 @@
 test_that("formulas and terms are lme4's", {
   for_each_twin(function(ours, theirs, data, name) {
-    expect_equal(formula(ours, fixed.only = TRUE), formula(theirs, fixed.only = TRUE), ignore_attr = TRUE, info = name)
     expect_equal(
-      attr(terms(ours), "term.labels"), attr(terms(theirs), "term.labels"), info = name
+      formula(ours, fixed.only = TRUE),
+      formula(theirs, fixed.only = TRUE),
+      ignore_attr = TRUE,
+      info = name
     )
-    expect_equal(attr(terms(ours), "predvars"), attr(terms(theirs), "predvars"), info = name)
+    expect_equal(
+      attr(terms(ours), "term.labels"),
+      attr(terms(theirs), "term.labels"),
+      info = name
+    )
+    expect_equal(
+      attr(terms(ours), "predvars"),
+      attr(terms(theirs), "predvars"),
+      info = name
+    )
     expect_setequal(
-      all.vars(terms(ours, fixed.only = FALSE)), all.vars(terms(theirs, fixed.only = FALSE))
+      all.vars(terms(ours, fixed.only = FALSE)),
+      all.vars(terms(theirs, fixed.only = FALSE))
     )
-    expect_setequal(all.vars(terms(ours, random.only = TRUE)), all.vars(terms(theirs, random.only = TRUE)))
+    expect_setequal(
+      all.vars(terms(ours, random.only = TRUE)),
+      all.vars(terms(theirs, random.only = TRUE))
+    )
   })
 })
 
 test_that("formula() is what was written, or parts of it", {
   fit <- twin("pastes")$ours
-  expect_equal(formula(fit), strength ~ 1 + (1 | batch / cask), ignore_attr = TRUE)
   expect_equal(
-    formula(fit, random.only = TRUE), strength ~ (1 | cask:batch) + (1 | batch), ignore_attr = TRUE
+    formula(fit),
+    strength ~ 1 + (1 | batch / cask),
+    ignore_attr = TRUE
   )
-  expect_equal(formula(twin("sleep")$ours, random.only = TRUE), Reaction ~ (Days | Subject), ignore_attr = TRUE)
-  expect_error(formula(fit, fixed.only = TRUE, random.only = TRUE), class = "rlmm_error_argument")
-  expect_identical(environment(formula(fit, random.only = TRUE)), environment(formula(fit)))
+  expect_equal(
+    formula(fit, random.only = TRUE),
+    strength ~ (1 | cask:batch) + (1 | batch),
+    ignore_attr = TRUE
+  )
+  expect_equal(
+    formula(twin("sleep")$ours, random.only = TRUE),
+    Reaction ~ (Days | Subject),
+    ignore_attr = TRUE
+  )
+  expect_error(
+    formula(fit, fixed.only = TRUE, random.only = TRUE),
+    class = "rlmm_error_argument"
+  )
+  expect_identical(
+    environment(formula(fit, random.only = TRUE)),
+    environment(formula(fit))
+  )
 })
 
 test_that("a dot is spelled out", {
@@ -34,9 +65,20 @@ test_that("a dot is spelled out", {
 test_that("structures around a bar are kept", {
   fit <- rlmm(Reaction ~ Days + zerocorr(1 + Days | Subject), sleepstudy)
   expect_equal(
-    rlmm(update(formula(fit, fixed.only = TRUE), . ~ . + zerocorr(1 + Days | Subject)), sleepstudy)$theta, fit$theta
+    rlmm(
+      update(
+        formula(fit, fixed.only = TRUE),
+        . ~ . + zerocorr(1 + Days | Subject)
+      ),
+      sleepstudy
+    )$theta,
+    fit$theta
   )
-  expect_match(deparse1(formula(fit, random.only = TRUE)), "(1 + Days | Subject)", fixed = TRUE)
+  expect_match(
+    deparse1(formula(fit, random.only = TRUE)),
+    "(1 + Days | Subject)",
+    fixed = TRUE
+  )
 })
 
 test_that("terms of all variables name each once", {
@@ -45,5 +87,8 @@ test_that("terms of all variables name each once", {
   expect_identical(deparse1(formula(all)), "Reaction ~ Days + Subject")
   expect_identical(attr(all, "term.labels"), c("Days", "Subject"))
   none <- rlmm(Reaction ~ 0 + offset(Days) + (1 | Subject), sleepstudy)
-  expect_identical(deparse1(formula(terms(none, fixed.only = FALSE))), "Reaction ~ 0 + Subject + offset(Days)")
+  expect_identical(
+    deparse1(formula(terms(none, fixed.only = FALSE))),
+    "Reaction ~ 0 + Subject + offset(Days)"
+  )
 })

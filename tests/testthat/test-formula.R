@@ -1,7 +1,15 @@
 groups_of <- function(formula) {
-  unlist(lapply(parse_formula(formula)$bars, function(bar) vapply(bar$groups, `[[`, "", "name")))
+  unlist(lapply(parse_formula(formula)$bars, function(bar) {
+    vapply(bar$groups, `[[`, "", "name")
+  }))
 }
-effects_of <- function(formula) vapply(parse_formula(formula)$bars, function(bar) deparse_one(bar$effects), "")
+effects_of <- function(formula) {
+  vapply(
+    parse_formula(formula)$bars,
+    function(bar) deparse_one(bar$effects),
+    ""
+  )
+}
 fixed_of <- function(formula) deparse1(parse_formula(formula)$fixed)
 
 test_that("the fixed part is what is left without the bars", {
@@ -16,18 +24,18 @@ test_that("the fixed part is what is left without the bars", {
 })
 
 test_that("groupings are expanded", {
-  expect_identical(groups_of(y ~ (1 | a/b)), c("b:a", "a"))
-  expect_identical(groups_of(y ~ (1 | a/b/c)), c("c:b:a", "b:a", "a"))
+  expect_identical(groups_of(y ~ (1 | a / b)), c("b:a", "a"))
+  expect_identical(groups_of(y ~ (1 | a / b / c)), c("c:b:a", "b:a", "a"))
   expect_identical(groups_of(y ~ (1 | a:b)), "a:b")
   expect_identical(groups_of(y ~ (1 | a & b)), "a:b")
   expect_identical(groups_of(y ~ (1 | b %in% a)), "b:a")
   expect_identical(groups_of(y ~ (1 | a * b)), c("a", "b", "a:b"))
   expect_identical(groups_of(y ~ (1 | a + b)), c("a", "b"))
   expect_identical(groups_of(y ~ (1 | (a + b):c)), c("a:c", "b:c"))
-  expect_identical(groups_of(y ~ (1 | a/(b + c))), c("b:a", "c:a", "a"))
+  expect_identical(groups_of(y ~ (1 | a / (b + c))), c("b:a", "c:a", "a"))
   expect_identical(groups_of(y ~ (1 | a + a)), "a")
   expect_identical(groups_of(y ~ (1 | cut(x, 4))), "cut(x, 4)")
-  expect_identical(groups_of(y ~ (1 | a/factor(r))), c("factor(r):a", "a"))
+  expect_identical(groups_of(y ~ (1 | a / factor(r))), c("factor(r):a", "a"))
   expect_identical(groups_of(y ~ (1 | `my g`:a)), "`my g`:a")
   expect_identical(groups_of(y ~ (1 | `my g`)), "my g")
 })
@@ -35,7 +43,10 @@ test_that("groupings are expanded", {
 test_that("a double bar splits terms as lme4 does, or makes a diagonal where asked", {
   expect_identical(effects_of(y ~ (x || g)), c("1", "0 + x"))
   expect_identical(effects_of(y ~ (0 + x + z || g)), c("0 + x", "0 + z"))
-  expect_identical(effects_of(y ~ (x * z || g)), c("1", "0 + x", "0 + z", "0 + x:z"))
+  expect_identical(
+    effects_of(y ~ (x * z || g)),
+    c("1", "0 + x", "0 + z", "0 + x:z")
+  )
   withr::local_options(rlmm.double_bar = "diag")
   bars <- parse_formula(y ~ (1 + f || g))$bars
   expect_length(bars, 1L)
@@ -43,11 +54,22 @@ test_that("a double bar splits terms as lme4 does, or makes a diagonal where ask
 })
 
 test_that("covariance structures are read", {
-  structure_of <- function(formula) vapply(parse_formula(formula)$bars, `[[`, "", "structure")
-  expect_identical(structure_of(y ~ us(x | g) + zerocorr(x | h)), c("us", "diag"))
-  expect_identical(structure_of(y ~ diag(x | g) + diag(x | h, hom = TRUE)), c("diag", "homdiag"))
-  expect_identical(structure_of(y ~ diag(x | g, hom = FALSE) + homdiag((x | h))), c("diag", "homdiag"))
-  expect_identical(structure_of(y ~ zerocorr(1 | a/b)), "diag")
+  structure_of <- function(formula) {
+    vapply(parse_formula(formula)$bars, `[[`, "", "structure")
+  }
+  expect_identical(
+    structure_of(y ~ us(x | g) + zerocorr(x | h)),
+    c("us", "diag")
+  )
+  expect_identical(
+    structure_of(y ~ diag(x | g) + diag(x | h, hom = TRUE)),
+    c("diag", "homdiag")
+  )
+  expect_identical(
+    structure_of(y ~ diag(x | g, hom = FALSE) + homdiag((x | h))),
+    c("diag", "homdiag")
+  )
+  expect_identical(structure_of(y ~ zerocorr(1 | a / b)), "diag")
   expect_identical(structure_of(y ~ zerocorr(f || a)), "diag")
 })
 
@@ -70,5 +92,9 @@ test_that("a formula can be text or built at run time", {
   reference <- our_design(y ~ x + (1 | b), data)$spec
   built <- reformulate(c("x", "(1 | b)"), "y")
   expect_equal(our_design(built, data)$spec, reference)
-  expect_identical(read_formula("y ~ x + (1 | b)", globalenv()), y ~ x + (1 | b), ignore_formula_env = TRUE)
+  expect_identical(
+    read_formula("y ~ x + (1 | b)", globalenv()),
+    y ~ x + (1 | b),
+    ignore_formula_env = TRUE
+  )
 })

@@ -1,5 +1,15 @@
 generics <- c(
-  "getME", "isREML", "isLMM", "isGLMM", "isNLMM", "isSingular", "ngrps", "rePCA", "REMLcrit", "refit", "refitML"
+  "getME",
+  "isREML",
+  "isLMM",
+  "isGLMM",
+  "isNLMM",
+  "isSingular",
+  "ngrps",
+  "rePCA",
+  "REMLcrit",
+  "refit",
+  "refitML"
 )
 
 test_that("fits of lme4 are handed on to lme4", {
@@ -16,7 +26,11 @@ test_that("fits of lme4 are handed on to lme4", {
   expect_identical(ngrps(twin), lme4::ngrps(twin))
   expect_s3_class(rePCA(twin), "prcomplist")
   expect_equal(REMLcrit(twin), lme4::REMLcrit(twin))
-  expect_equal(lme4::fixef(refit(twin, sleepstudy$Reaction)), lme4::fixef(twin), tolerance = 1e-4)
+  expect_equal(
+    lme4::fixef(refit(twin, sleepstudy$Reaction)),
+    lme4::fixef(twin),
+    tolerance = 1e-4
+  )
   expect_false(isREML(refitML(twin)))
 })
 
@@ -34,9 +48,15 @@ test_that("lme4's generics take our fits", {
   expect_identical(lme4::ngrps(fit), ngrps(fit))
   expect_equal(lme4::rePCA(fit), rePCA(fit))
   expect_identical(lme4::fixef(fit), fixef(fit))
-  if (getRversion() >= "4.3.0") expect_equal(lme4::REMLcrit(fit), REMLcrit(fit))
+  if (getRversion() >= "4.3.0") {
+    expect_equal(lme4::REMLcrit(fit), REMLcrit(fit))
+  }
   expect_equal(lme4::refitML(fit)$theta, refitML(fit)$theta)
-  expect_equal(lme4::refit(fit, sleepstudy$Reaction)$theta, fit$theta, tolerance = 1e-5)
+  expect_equal(
+    lme4::refit(fit, sleepstudy$Reaction)$theta,
+    fit$theta,
+    tolerance = 1e-5
+  )
 })
 
 test_that("fits have no slots to speak of", {
@@ -47,7 +67,9 @@ test_that("fits have no slots to speak of", {
 
 test_that("other objects are refused", {
   strange <- structure(list(), class = "strange")
-  for (name in setdiff(generics, "getME")) expect_error(get(name)(strange), regexp = "strange", label = name)
+  for (name in setdiff(generics, "getME")) {
+    expect_error(get(name)(strange), regexp = "strange", label = name)
+  }
   expect_error(getME(strange, "X"), regexp = "strange")
   expect_identical(ngrps(factor(1:3)), 3L)
 })

@@ -1,15 +1,34 @@
-fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
+fit <- rglmm(
+  cbind(incidence, size - incidence) ~ period + (1 | herd),
+  cbpp,
+  family = binomial
+)
 
 test_that("standard errors come from the Hessian of the deviance", {
   # From lme4 2.1, whose Hessian is by finite differences.
-  expect_equal(unname(sqrt(diag(vcov(fit)))), c(0.2324732, 0.3066414, 0.3266373, 0.4274369), tolerance = 1e-5)
+  expect_equal(
+    unname(sqrt(diag(vcov(fit)))),
+    c(0.2324732, 0.3066414, 0.3266373, 0.4274369),
+    tolerance = 1e-5
+  )
   hessian <- stats::optimHess(getME(fit, "devarg"), as.function(fit))
-  expect_equal(vcov(fit), 2 * solve(hessian)[-1, -1], tolerance = 1e-3, ignore_attr = TRUE)
+  expect_equal(
+    vcov(fit),
+    2 * solve(hessian)[-1, -1],
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
   expect_equal(coef(summary(fit))[, "Std. Error"], sqrt(diag(vcov(fit))))
-  expect_equal(colnames(coef(summary(fit))), c("Estimate", "Std. Error", "z value", "Pr(>|z|)"))
+  expect_equal(
+    colnames(coef(summary(fit))),
+    c("Estimate", "Std. Error", "z value", "Pr(>|z|)")
+  )
   fast <- update(fit, nAGQ = 0)
   expect_equal(vcov(fast), chol2inv(getME(fast, "RX")), ignore_attr = TRUE)
-  expect_error(vcov(fast, use.hessian = TRUE), class = "rlmm_error_not_available")
+  expect_error(
+    vcov(fast, use.hessian = TRUE),
+    class = "rlmm_error_not_available"
+  )
 })
 
 test_that("a fit without its data keeps its standard errors", {
@@ -38,7 +57,11 @@ test_that("refit() and update() give what a new fit gives", {
   expect_equal(fixef(swapped), -fixef(fit), tolerance = 1e-4)
   expect_equal(swapped$dev$objective, fit$dev$objective, tolerance = 1e-8)
   probit <- update(fit, family = binomial("probit"))
-  direct <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial("probit"))
+  direct <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial("probit")
+  )
   expect_equal(probit$dev$objective, direct$dev$objective)
   smaller <- update(fit, . ~ . - period)
   expect_equal(names(fixef(smaller)), "(Intercept)")
@@ -49,11 +72,19 @@ test_that("refit() and update() give what a new fit gives", {
 
 test_that("predictions for the data of the fit and for new data agree", {
   for (type in c("link", "response")) {
-    expect_equal(predict(fit, cbpp, type = type), predict(fit, type = type), ignore_attr = TRUE, tolerance = 1e-7)
+    expect_equal(
+      predict(fit, cbpp, type = type),
+      predict(fit, type = type),
+      ignore_attr = TRUE,
+      tolerance = 1e-7
+    )
   }
   new <- data.frame(period = "1", herd = c("1", "new"))
   link <- predict(fit, new, allow.new.levels = TRUE)
-  expect_equal(predict(fit, new, type = "response", allow.new.levels = TRUE), plogis(link))
+  expect_equal(
+    predict(fit, new, type = "response", allow.new.levels = TRUE),
+    plogis(link)
+  )
   expect_equal(link[[2]], fixef(fit)[["(Intercept)"]])
   with_se <- predict(fit, new, re.form = NA, se.fit = TRUE)
   expect_equal(with_se$se.fit[[1]], sqrt(vcov(fit, use.hessian = FALSE)[1, 1]))
@@ -66,17 +97,36 @@ test_that("conditional variances and leverages are those of the working linear m
   z <- as.matrix(getME(fit, "Z"))
   theta <- getME(fit, "theta")[[1]]
   inner <- solve(crossprod(sqrt(w) * z * theta) + diag(ncol(z)))
-  expect_equal(as.vector(condVar(fit)$herd), unname(theta^2 * diag(inner)), tolerance = 1e-8)
-  expect_equal(hatvalues(fit), diag(as.matrix(hatvalues(fit, fullHatMatrix = TRUE))), tolerance = 1e-8, ignore_attr = TRUE)
+  expect_equal(
+    as.vector(condVar(fit)$herd),
+    unname(theta^2 * diag(inner)),
+    tolerance = 1e-8
+  )
+  expect_equal(
+    hatvalues(fit),
+    diag(as.matrix(hatvalues(fit, fullHatMatrix = TRUE))),
+    tolerance = 1e-8,
+    ignore_attr = TRUE
+  )
   expect_error(rstudent(fit), class = "rlmm_error_not_available")
 })
 
 test_that("getME() answers every name, or says why not", {
   for (name in names(fit_parts)) {
-    part <- tryCatch(getME(fit, name), rlmm_error_not_available = \(cnd) "refused")
-    if (name %in% c("A_blocks", "L_blocks")) expect_equal(part, "refused") else expect_false(identical(part, "refused"))
+    part <- tryCatch(getME(fit, name), rlmm_error_not_available = \(cnd) {
+      "refused"
+    })
+    if (name %in% c("A_blocks", "L_blocks")) {
+      expect_equal(part, "refused")
+    } else {
+      expect_false(identical(part, "refused"))
+    }
   }
-  expect_equal(as.function(fit)(getME(fit, "devarg")), fit$dev$objective, tolerance = 1e-10)
+  expect_equal(
+    as.function(fit)(getME(fit, "devarg")),
+    fit$dev$objective,
+    tolerance = 1e-10
+  )
   expect_error(REMLcrit(fit), class = "rlmm_error_not_available")
   expect_equal(ncol(as.data.frame(opt_summary(fit))), 7)
   expect_no_error(format(opt_summary(fit)))
@@ -88,7 +138,13 @@ test_that("the certificate judges all parameters by the Hessian", {
   expect_equal(found$hessian, "differences")
   expect_length(found$curvatures, 5)
   # Stopped early it is no optimum, and says by how much.
-  expect_warning(early <- update(fit, control = rlmm_control("LN_BOBYQA", ftol_abs = 1, ftol_rel = 0)), "not an optimum")
+  expect_warning(
+    early <- update(
+      fit,
+      control = rlmm_control("LN_BOBYQA", ftol_abs = 1, ftol_rel = 0)
+    ),
+    "not an optimum"
+  )
   judged <- certificate(early)
   expect_equal(judged$verdict, "not_converged")
   gap <- early$dev$objective - fit$dev$objective
@@ -97,50 +153,89 @@ test_that("the certificate judges all parameters by the Hessian", {
 
 test_that("a false boundary is left, a true one certified", {
   d <- data.frame(g = gl(20, 6), y = rep(c(1, 0, 1, 0, 1, 0), 20))
-  expect_message(flat <- rglmm(y ~ 1 + (1 | g), d, binomial), class = "rlmm_message_singular")
+  expect_message(
+    flat <- rglmm(y ~ 1 + (1 | g), d, binomial),
+    class = "rlmm_message_singular"
+  )
   expect_equal(certificate(flat)$verdict, "optimal")
   expect_gt(certificate(flat)$terms$lambda_min, 0)
   expect_true(isSingular(flat))
-  inside <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial, start = 0)
+  inside <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial,
+    start = 0
+  )
   expect_equal(inside$dev$objective, fit$dev$objective, tolerance = 1e-9)
 })
 
 test_that("all optimizers find the same optimum", {
   all <- as.data.frame(allFit(fit, ncpus = 2))
-  expect_true(all(c("newton", "bfgs", "LN_BOBYQA", "LD_LBFGS") %in% all$optimizer))
+  expect_true(all(
+    c("newton", "bfgs", "LN_BOBYQA", "LD_LBFGS") %in% all$optimizer
+  ))
   expect_lt(max(all$above_best), 1e-5)
   expect_true(all(all$verdict == "optimal"))
 })
 
 test_that("theta can be held", {
   held <- rglmm(
-    cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial,
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial,
     control = rlmm_control(fixed = list(theta = c("herd.(Intercept)" = 1)))
   )
   expect_equal(unname(getME(held, "theta")), 1)
   expect_equal(attr(logLik(held), "df"), 4)
-  found <- stats::optim(fixef(held), \(beta) as.function(fit)(c(1, beta)), method = "BFGS", control = list(reltol = 1e-14))
+  found <- stats::optim(
+    fixef(held),
+    \(beta) as.function(fit)(c(1, beta)),
+    method = "BFGS",
+    control = list(reltol = 1e-14)
+  )
   expect_equal(held$dev$objective, found$value, tolerance = 1e-8)
   expect_equal(dim(vcov(held)), c(4L, 4L))
   expect_error(
-    rglmm(incidence ~ period + (1 | herd), cbpp, poisson, control = rlmm_control(fixed = list(beta = c(period2 = 1)))),
+    rglmm(
+      incidence ~ period + (1 | herd),
+      cbpp,
+      poisson,
+      control = rlmm_control(fixed = list(beta = c(period2 = 1)))
+    ),
     class = "rlmm_error_not_available"
   )
 })
 
 test_that("the limits of PIRLS are those of the control", {
   control <- rlmm_control(pirls_max_iter = 1)
-  error <- expect_error(update(fit, control = control), "iteration 1", class = "rlmm_error_pirls")
+  error <- expect_error(
+    update(fit, control = control),
+    "iteration 1",
+    class = "rlmm_error_pirls"
+  )
   expect_equal(error$theta, 1)
   expect_length(error$beta, 4)
   for (bad in list(0, -1, 1.5, NA, "a")) {
-    expect_error(rlmm_control(pirls_max_iter = bad), "pirls_max_iter", class = "rlmm_error_control")
-    expect_error(rlmm_control(pirls_max_halvings = bad), class = "rlmm_error_control")
+    expect_error(
+      rlmm_control(pirls_max_iter = bad),
+      "pirls_max_iter",
+      class = "rlmm_error_control"
+    )
+    expect_error(
+      rlmm_control(pirls_max_halvings = bad),
+      class = "rlmm_error_control"
+    )
   }
   expect_error(rlmm_control(pirls_tol = 0), class = "rlmm_error_control")
-  expect_error(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, control = rlmm_control("bfgs")), class = "rlmm_error_control")
+  expect_error(
+    rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, control = rlmm_control("bfgs")),
+    class = "rlmm_error_control"
+  )
   skip_if_not_installed("lme4")
   expect_silent(default <- as_control(lme4::glmerControl()))
   expect_identical(default, rlmm_control())
-  expect_identical(as_control(lme4::glmerControl(tolPwrss = 1e-10)), rlmm_control(pirls_tol = 1e-10))
+  expect_identical(
+    as_control(lme4::glmerControl(tolPwrss = 1e-10)),
+    rlmm_control(pirls_tol = 1e-10)
+  )
 })

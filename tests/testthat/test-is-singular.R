@@ -4,11 +4,16 @@ with_theta <- function(fit, theta) {
 }
 
 test_that("isSingular() follows lme4's rule", {
-  for_each_pair(function(fit, lme4) expect_identical(isSingular(fit), lme4::isSingular(lme4)))
+  for_each_pair(function(fit, lme4) {
+    expect_identical(isSingular(fit), lme4::isSingular(lme4))
+  })
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   expect_false(isSingular(fit))
   expect_true(isSingular(fit, tol = 1))
-  expect_true(isSingular(suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))))
+  expect_true(isSingular(suppressMessages(rlmm(
+    Yield ~ 1 + (1 | Batch),
+    Dyestuff2
+  ))))
 })
 
 test_that("each cause is named", {
@@ -17,24 +22,41 @@ test_that("each cause is named", {
   expect_identical(reason(c(1, 0.5, 1)), NA_character_)
   expect_identical(reason(c(1, 0.5, 0)), "the correlation is at 1")
   expect_identical(reason(c(1, -0.5, 0)), "the correlation is at -1")
-  expect_identical(reason(c(1, 0, 0)), "the variance of `Days` is estimated as zero")
-  expect_identical(reason(c(0, 0, 0)), "the variances of `(Intercept)` and `Days` are estimated as zero")
+  expect_identical(
+    reason(c(1, 0, 0)),
+    "the variance of `Days` is estimated as zero"
+  )
+  expect_identical(
+    reason(c(0, 0, 0)),
+    "the variances of `(Intercept)` and `Days` are estimated as zero"
+  )
 })
 
 test_that("with three effects a pair or a combination is named", {
-  fit <- suppressMessages(rlmm(score ~ Machine + (0 + Machine | Worker), nlme::Machines))
+  fit <- suppressMessages(rlmm(
+    score ~ Machine + (0 + Machine | Worker),
+    nlme::Machines
+  ))
   pair <- is_singular(with_theta(fit, c(1, 2, 0.3, 0, 0, 1)))
   expect_identical(pair$rank, 2L)
-  expect_match(pair$reason, "a correlation is at the limit: `MachineA` with `MachineB` at 1")
+  expect_match(
+    pair$reason,
+    "a correlation is at the limit: `MachineA` with `MachineB` at 1"
+  )
   combination <- is_singular(with_theta(fit, c(1, 0, 1, 1, 1, 0)))
   expect_match(combination$reason, "a combination has no variance: ")
   direction <- attr(combination, "directions")[[1]]
-  covariance <- tcrossprod(getME(with_theta(fit, c(1, 0, 1, 1, 1, 0)), "lambda")$Worker)
+  covariance <- tcrossprod(
+    getME(with_theta(fit, c(1, 0, 1, 1, 1, 0)), "lambda")$Worker
+  )
   expect_equal(drop(t(direction) %*% covariance %*% direction), 0)
 })
 
 test_that("rank counts dimensions, not zeros on the diagonal", {
-  fit <- suppressMessages(rlmm(score ~ Machine + (0 + Machine | Worker), nlme::Machines))
+  fit <- suppressMessages(rlmm(
+    score ~ Machine + (0 + Machine | Worker),
+    nlme::Machines
+  ))
   expect_identical(is_singular(with_theta(fit, c(0, 1, 0, 0, 1, 0)))$rank, 2L)
 })
 

@@ -1,25 +1,52 @@
 test_that("log-likelihood and criteria are lme4's", {
   for_each_pair(function(fit, lme4) {
     expect_equal(logLik(fit), stats::logLik(lme4), tolerance = 1e-9)
-    expect_equal(logLik(fit, REML = FALSE), stats::logLik(lme4, REML = FALSE), tolerance = 1e-9)
-    expect_equal(deviance(fit, REML = FALSE), stats::deviance(lme4, REML = FALSE), tolerance = 1e-9, ignore_attr = TRUE)
+    expect_equal(
+      logLik(fit, REML = FALSE),
+      stats::logLik(lme4, REML = FALSE),
+      tolerance = 1e-9
+    )
+    expect_equal(
+      deviance(fit, REML = FALSE),
+      stats::deviance(lme4, REML = FALSE),
+      tolerance = 1e-9,
+      ignore_attr = TRUE
+    )
     expect_equal(AIC(fit), AIC(lme4), tolerance = 1e-9)
     expect_equal(BIC(fit), BIC(lme4), tolerance = 1e-9)
     expect_equal(nobs(fit), stats::nobs(lme4))
     expect_equal(df.residual(fit), stats::df.residual(lme4))
     expect_equal(isREML(fit), lme4::isREML(lme4))
     # Without fixed effects there is no determinant to take the logarithm of.
-    if (length(fixef(fit)) == 0) return()
-    expect_equal(logLik(fit, REML = TRUE), stats::logLik(lme4, REML = TRUE), tolerance = 1e-9)
-    expect_equal(REMLcrit(fit), lme4::REMLcrit(lme4), tolerance = 1e-9, ignore_attr = TRUE)
+    if (length(fixef(fit)) == 0) {
+      return()
+    }
+    expect_equal(
+      logLik(fit, REML = TRUE),
+      stats::logLik(lme4, REML = TRUE),
+      tolerance = 1e-9
+    )
+    expect_equal(
+      REMLcrit(fit),
+      lme4::REMLcrit(lme4),
+      tolerance = 1e-9,
+      ignore_attr = TRUE
+    )
   })
 })
 
 test_that("extractAIC() refits by maximum likelihood", {
-  for_each_pair(function(fit, lme4) {
-    expect_equal(extractAIC(fit), stats::extractAIC(lme4), tolerance = 1e-7)
-    expect_equal(extractAIC(fit, k = 5), stats::extractAIC(lme4, k = 5), tolerance = 1e-7)
-  }, c("dyestuff_ml", "sleep"))
+  for_each_pair(
+    function(fit, lme4) {
+      expect_equal(extractAIC(fit), stats::extractAIC(lme4), tolerance = 1e-7)
+      expect_equal(
+        extractAIC(fit, k = 5),
+        stats::extractAIC(lme4, k = 5),
+        tolerance = 1e-7
+      )
+    },
+    c("dyestuff_ml", "sleep")
+  )
 })
 
 test_that("AICc() corrects for few observations", {
@@ -34,7 +61,10 @@ test_that("a given sigma is no parameter and is not profiled out", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
   expect_equal(attr(logLik(fit), "df"), 2)
   expect_equal(df.residual(fit), 28)
-  dense <- dense_estimates(modifyList(fit_spec(fit), list(reml = FALSE)), fit$theta)
+  dense <- dense_estimates(
+    modifyList(fit_spec(fit), list(reml = FALSE)),
+    fit$theta
+  )
   expect_equal(deviance(fit, REML = TRUE), deviance(fit))
   expect_equal(deviance(fit, REML = FALSE), dense$objective, tolerance = 1e-10)
 })

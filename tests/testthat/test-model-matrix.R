@@ -1,22 +1,41 @@
 test_that("model matrices are lme4's", {
-  for_each_twin(function(ours, theirs, data, name) {
-    for (type in c("fixed", "random", "randomListRaw")) {
+  for_each_twin(
+    function(ours, theirs, data, name) {
+      for (type in c("fixed", "random", "randomListRaw")) {
+        expect_equal(
+          model.matrix(ours, type),
+          model.matrix(theirs, type),
+          ignore_attr = type != "random",
+          info = paste(name, type)
+        )
+      }
+      x <- model.matrix(ours)
+      expect_equal(dimnames(x), dimnames(model.matrix(theirs)), info = name)
       expect_equal(
-        model.matrix(ours, type), model.matrix(theirs, type), ignore_attr = type != "random", info = paste(name, type)
+        attributes(x)[c("assign", "contrasts")],
+        attributes(model.matrix(theirs))[c("assign", "contrasts")]
       )
-    }
-    x <- model.matrix(ours)
-    expect_equal(dimnames(x), dimnames(model.matrix(theirs)), info = name)
-    expect_equal(attributes(x)[c("assign", "contrasts")], attributes(model.matrix(theirs))[c("assign", "contrasts")])
-    expect_named(model.matrix(ours, "randomListRaw"), names(model.matrix(theirs, "randomListRaw")))
-  }, names = setdiff(twin_names, c("cake_dummy", "pixel", "glucose")))
+      expect_named(
+        model.matrix(ours, "randomListRaw"),
+        names(model.matrix(theirs, "randomListRaw"))
+      )
+    },
+    names = setdiff(twin_names, c("cake_dummy", "pixel", "glucose"))
+  )
 })
 
 test_that("the fitted values are what the matrices make of the estimates", {
   for_each_twin(function(ours, theirs, data, name) {
-    eta <- model.matrix(ours) %*% fixef(ours) + model.matrix(ours, "random") %*% getME(ours, "b")
+    eta <- model.matrix(ours) %*%
+      fixef(ours) +
+      model.matrix(ours, "random") %*% getME(ours, "b")
     offset <- fit_offset(ours) %||% 0
-    expect_equal(as.vector(eta) + offset, unname(ours$fitted), tolerance = 1e-8, info = name)
+    expect_equal(
+      as.vector(eta) + offset,
+      unname(ours$fitted),
+      tolerance = 1e-8,
+      info = name
+    )
   })
 })
 

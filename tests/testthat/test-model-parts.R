@@ -1,19 +1,44 @@
 test_that("model frames and weights are lme4's", {
-  for_each_twin(function(ours, theirs, data, name) {
-    frame <- model.frame(theirs)
-    expect_setequal(names(model.frame(ours)), names(frame))
-    expect_equal(model.frame(ours)[names(frame)], frame, ignore_attr = TRUE, info = name)
-    expect_setequal(names(model.frame(ours, fixed.only = TRUE)), names(model.frame(theirs, fixed.only = TRUE)))
-    expect_equal(weights(ours), weights(theirs), info = name)
-    expect_equal(na.action(ours), attr(frame, "na.action"), info = name)
-  }, names = c("sleep", "pastes", "orthodont", "npk", "cbpp", "sleep_weights", "sleep_subset", "sleep_offset", "ozone"))
+  for_each_twin(
+    function(ours, theirs, data, name) {
+      frame <- model.frame(theirs)
+      expect_setequal(names(model.frame(ours)), names(frame))
+      expect_equal(
+        model.frame(ours)[names(frame)],
+        frame,
+        ignore_attr = TRUE,
+        info = name
+      )
+      expect_setequal(
+        names(model.frame(ours, fixed.only = TRUE)),
+        names(model.frame(theirs, fixed.only = TRUE))
+      )
+      expect_equal(weights(ours), weights(theirs), info = name)
+      expect_equal(na.action(ours), attr(frame, "na.action"), info = name)
+    },
+    names = c(
+      "sleep",
+      "pastes",
+      "orthodont",
+      "npk",
+      "cbpp",
+      "sleep_weights",
+      "sleep_subset",
+      "sleep_offset",
+      "ozone"
+    )
+  )
 })
 
 test_that("the frame of the fixed part makes its model matrix", {
   fit <- twin("oats_factor")$ours
   frame <- model.frame(fit, fixed.only = TRUE)
   expect_equal(
-    model.matrix(attr(frame, "terms"), frame, contrasts.arg = list(N = "contr.helmert")),
+    model.matrix(
+      attr(frame, "terms"),
+      frame,
+      contrasts.arg = list(N = "contr.helmert")
+    ),
     model.matrix(fit),
     ignore_attr = TRUE
   )
@@ -22,7 +47,12 @@ test_that("the frame of the fixed part makes its model matrix", {
 test_that("weights are padded under na.exclude", {
   data <- sleepstudy
   data$Days[3] <- NA
-  fit <- rlmm(Reaction ~ Days + (1 | Subject), data, weights = 1 + as.integer(Subject), na.action = na.exclude)
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    data,
+    weights = 1 + as.integer(Subject),
+    na.action = na.exclude
+  )
   expect_equal(weights(fit)[2:4], c(2, NA, 2))
   expect_equal(weights(fit, "working"), weights(fit))
   expect_length(na.action(fit), 1)
@@ -36,13 +66,20 @@ test_that("family and response", {
 })
 
 test_that("grouping factors", {
-  expect_equal(nlme::getGroups(twin("sleep")$ours), sleepstudy$Subject, ignore_attr = "label")
+  expect_equal(
+    nlme::getGroups(twin("sleep")$ours),
+    sleepstudy$Subject,
+    ignore_attr = "label"
+  )
   groups <- nlme::getGroups(twin("penicillin")$ours)
   expect_equal(groups, Penicillin[c("plate", "sample")], ignore_attr = TRUE)
   expect_named(groups, c("plate", "sample"))
   nested <- nlme::getGroups(twin("pastes")$ours, level = "batch")
   expect_equal(as.character(nested), as.character(Pastes$batch))
-  expect_error(nlme::getGroups(twin("sleep")$ours, level = "plate"), class = "rlmm_error_argument")
+  expect_error(
+    nlme::getGroups(twin("sleep")$ours, level = "plate"),
+    class = "rlmm_error_argument"
+  )
 })
 
 test_that("getData returns the data while they hold what was fitted, then the stored frame", {
@@ -51,7 +88,10 @@ test_that("getData returns the data while they hold what was fitted, then the st
   fit <- rlmm(log(Reaction) ~ Days + (1 | Subject), data, weights = unused)
   expect_identical(nlme::getData(fit), data)
   data$Reaction <- data$Reaction + 1
-  expect_named(nlme::getData(fit), c("log(Reaction)", "Days", "Subject", "unused"))
+  expect_named(
+    nlme::getData(fit),
+    c("log(Reaction)", "Days", "Subject", "unused")
+  )
   rm(data)
   expect_equal(nlme::getData(fit)$Subject, sleepstudy$Subject)
 })

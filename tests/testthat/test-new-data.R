@@ -1,10 +1,14 @@
 test_that("a column is needed only if it is used", {
   fit <- twin("sleep")$ours
   expect_equal(
-    predict(fit, data.frame(Days = 2), re.form = NA), c(`1` = unname(sum(fixef(fit) * c(1, 2))))
+    predict(fit, data.frame(Days = 2), re.form = NA),
+    c(`1` = unname(sum(fixef(fit) * c(1, 2))))
   )
   pair <- twin("penicillin")$ours
-  expect_length(predict(pair, data.frame(plate = c("a", "b")), re.form = ~ (1 | plate)), 2)
+  expect_length(
+    predict(pair, data.frame(plate = c("a", "b")), re.form = ~ (1 | plate)),
+    2
+  )
 })
 
 test_that("new levels stop, or have no random effects", {
@@ -14,16 +18,22 @@ test_that("new levels stop, or have no random effects", {
   expect_snapshot(writeLines(error_lines(predict(pair$ours, new))))
   expect_snapshot(writeLines(error_lines(predict(pair$ours, new[c(1, 4), ]))))
   expect_equal(
-    predict(pair$ours, new, allow.new.levels = TRUE), predict(pair$theirs, new, allow.new.levels = TRUE),
+    predict(pair$ours, new, allow.new.levels = TRUE),
+    predict(pair$theirs, new, allow.new.levels = TRUE),
     tolerance = 1e-7
   )
-  expect_equal(predict(pair$ours, new, re.form = NA), predict(pair$theirs, new, re.form = NA), tolerance = 1e-7)
+  expect_equal(
+    predict(pair$ours, new, re.form = NA),
+    predict(pair$theirs, new, re.form = NA),
+    tolerance = 1e-7
+  )
 
   pair <- twin("pastes")
   new <- data.frame(batch = c("A", "A", "new"), cask = c("a", "z", "a"))
   expect_error(predict(pair$ours, new), class = "rlmm_error_new_levels")
   expect_equal(
-    predict(pair$ours, new, allow.new.levels = TRUE), predict(pair$theirs, new, allow.new.levels = TRUE),
+    predict(pair$ours, new, allow.new.levels = TRUE),
+    predict(pair$theirs, new, allow.new.levels = TRUE),
     tolerance = 1e-7
   )
 })
@@ -44,11 +54,19 @@ test_that("characters, tibbles, data.tables, lists, one row and no rows will do"
   expect_equal(unname(predict(fit, as.list(new))), want)
   expect_equal(unname(predict(fit, new[1, ])), want[1])
   expect_identical(unname(predict(fit, new[0, ])), numeric())
-  expect_equal(unname(predict(fit, data.frame(Days = 0, Subject = 308))), want[1])
-  unused <- data.frame(Days = 0, Subject = factor("308", levels = c("999", "308")))
+  expect_equal(
+    unname(predict(fit, data.frame(Days = 0, Subject = 308))),
+    want[1]
+  )
+  unused <- data.frame(
+    Days = 0,
+    Subject = factor("308", levels = c("999", "308"))
+  )
   expect_equal(unname(predict(fit, unused)), want[1])
   expect_error(predict(fit, as.matrix(new)), class = "rlmm_error_newdata")
-  if (requireNamespace("tibble", quietly = TRUE)) expect_equal(unname(predict(fit, tibble::as_tibble(new))), want)
+  if (requireNamespace("tibble", quietly = TRUE)) {
+    expect_equal(unname(predict(fit, tibble::as_tibble(new))), want)
+  }
   if (requireNamespace("data.table", quietly = TRUE)) {
     expect_equal(unname(predict(fit, data.table::as.data.table(new))), want)
   }
@@ -77,10 +95,25 @@ test_that("expressions as grouping factors mean on new data what they meant in t
     Reaction ~ Days + (1 | x > mean(x))
   )) {
     fit <- suppressMessages(rlmm(formula, data))
-    expect_equal(predict(fit, data), fitted(fit), tolerance = 1e-10, info = deparse1(formula))
+    expect_equal(
+      predict(fit, data),
+      fitted(fit),
+      tolerance = 1e-10,
+      info = deparse1(formula)
+    )
     some <- data[c(2, 31, 175), ]
-    expect_equal(predict(fit, some), fitted(fit)[c(2, 31, 175)], tolerance = 1e-10, info = deparse1(formula))
-    expect_equal(predict(fit, some[1, ]), fitted(fit)[2], tolerance = 1e-10, info = deparse1(formula))
+    expect_equal(
+      predict(fit, some),
+      fitted(fit)[c(2, 31, 175)],
+      tolerance = 1e-10,
+      info = deparse1(formula)
+    )
+    expect_equal(
+      predict(fit, some[1, ]),
+      fitted(fit)[2],
+      tolerance = 1e-10,
+      info = deparse1(formula)
+    )
   }
 })
 
@@ -98,7 +131,12 @@ test_that("bases, transformations and offsets mean on new data what they meant i
   )) {
     fit <- suppressMessages(rlmm(formula, data))
     some <- data[c(5, 77, 78), ]
-    expect_equal(predict(fit, some), fitted(fit)[c(5, 77, 78)], tolerance = 1e-10, info = deparse1(formula))
+    expect_equal(
+      predict(fit, some),
+      fitted(fit)[c(5, 77, 78)],
+      tolerance = 1e-10,
+      info = deparse1(formula)
+    )
   }
   degree <- 2
   fit <- rlmm(Reaction ~ poly(Days, degree) + (1 | Subject), data)
@@ -116,22 +154,37 @@ test_that("the argument offset is evaluated in the new data, like that of the fo
 
 test_that("missing columns and wrong types are named", {
   fit <- rlmm(Reaction ~ log1p(Days) + (1 | Subject), sleepstudy)
-  expect_snapshot(writeLines(error_lines(predict(fit, data.frame(days = 1, Subject = "308")))))
+  expect_snapshot(writeLines(error_lines(predict(
+    fit,
+    data.frame(days = 1, Subject = "308")
+  ))))
   expect_snapshot(writeLines(error_lines(predict(fit, data.frame(Days = 1)))))
-  expect_snapshot(writeLines(error_lines(predict(twin("sleep")$ours, data.frame(Days = "1", Subject = "308")))))
+  expect_snapshot(writeLines(error_lines(predict(
+    twin("sleep")$ours,
+    data.frame(Days = "1", Subject = "308")
+  ))))
   # A variable of that name outside the new data isn't meant.
   Days <- sleepstudy$Days
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
-  expect_error(predict(fit, sleepstudy["Subject"]), class = "rlmm_error_variable")
+  expect_error(
+    predict(fit, sleepstudy["Subject"]),
+    class = "rlmm_error_variable"
+  )
 })
 
 test_that("names with spaces and letters of any script are columns like others", {
   data <- sleepstudy
   names(data)[2] <- "Tage ohne Schlaf"
   data$`größe` <- data$Subject
-  fit <- rlmm(Reaction ~ `Tage ohne Schlaf` + (`Tage ohne Schlaf` | größe), data)
+  fit <- rlmm(
+    Reaction ~ `Tage ohne Schlaf` + (`Tage ohne Schlaf` | größe),
+    data
+  )
   expect_equal(predict(fit, data[11:13, ]), fitted(fit)[11:13])
-  expect_equal(predict(fit, re.form = ~ (`Tage ohne Schlaf` | größe)), fitted(fit))
+  expect_equal(
+    predict(fit, re.form = ~ (`Tage ohne Schlaf` | größe)),
+    fitted(fit)
+  )
 })
 
 test_that("a function or a constant of the formula's environment may stand in a call, not for a column", {
@@ -141,10 +194,18 @@ test_that("a function or a constant of the formula's environment may stand in a 
   expect_equal(unname(predict(fit, data[rows, ])), unname(fitted(fit)[rows]))
   x <- 3
   fit <- suppressMessages(rlmm(y ~ x + z + (1 | b), data))
-  expect_error(predict(fit, data[1, c("z", "b")]), "`x`", class = "rlmm_error_variable")
+  expect_error(
+    predict(fit, data[1, c("z", "b")]),
+    "`x`",
+    class = "rlmm_error_variable"
+  )
   names(data)[2] <- "t"
   fit <- suppressMessages(rlmm(y ~ log(abs(t)) + (1 | b), data))
-  expect_error(predict(fit, data[rows, c("z", "b")]), "no column `t`", class = "rlmm_error_newdata")
+  expect_error(
+    predict(fit, data[rows, c("z", "b")]),
+    "no column `t`",
+    class = "rlmm_error_newdata"
+  )
 })
 
 test_that("levels of an interaction that have the same name aren't confused", {
@@ -155,9 +216,16 @@ test_that("levels of an interaction that have the same name aren't confused", {
   fit <- rlmm(y ~ 1 + (1 | p:q), data)
   same <- fitted(fit)[paste(data$p, data$q, sep = ":") == "k:l:m"]
   expect_length(unique(same), 2L)
-  expect_error(predict(fit, data[1:9, ]), "\"k:l:m\"", class = "rlmm_error_newdata")
+  expect_error(
+    predict(fit, data[1:9, ]),
+    "\"k:l:m\"",
+    class = "rlmm_error_newdata"
+  )
   others <- which(data$lg & data$x <= 0)
-  expect_equal(unname(predict(fit, data[others, ])), unname(fitted(fit)[others]))
+  expect_equal(
+    unname(predict(fit, data[others, ])),
+    unname(fitted(fit)[others])
+  )
 })
 
 test_that("whole numbers are the same levels as integers and as doubles", {
@@ -167,7 +235,10 @@ test_that("whole numbers are the same levels as integers and as doubles", {
   for (as in list(as.integer, as.double, factor)) {
     fit <- rlmm(y ~ x + (1 | k), transform(data, k = as(k)))
     for (new in list(as.integer, as.double)) {
-      expect_equal(unname(predict(fit, transform(data, k = new(k))[1:9, ])), unname(fitted(fit)[1:9]))
+      expect_equal(
+        unname(predict(fit, transform(data, k = new(k))[1:9, ])),
+        unname(fitted(fit)[1:9])
+      )
     }
   }
 })
@@ -178,7 +249,11 @@ test_that("a variable of the environment isn't taken for a column that is missin
   ys <- values$y + as.integer(values$b)
   bs <- values$b
   fit <- rlmm(ys ~ exp(xs) + (1 | bs))
-  expect_error(predict(fit, data.frame(bs = values$b)), "`xs`", class = "rlmm_error_variable")
+  expect_error(
+    predict(fit, data.frame(bs = values$b)),
+    "`xs`",
+    class = "rlmm_error_variable"
+  )
 })
 
 test_that("durations, dates and times are read as in the fit", {
@@ -191,21 +266,40 @@ test_that("durations, dates and times are read as in the fit", {
   in_days <- d
   units(in_days$span) <- "days"
   for (slim in c(FALSE, TRUE)) {
-    fit <- rlmm(y ~ span + (0 + span | g), d, control = rlmm_control(slim = slim))
+    fit <- rlmm(
+      y ~ span + (0 + span | g),
+      d,
+      control = rlmm_control(slim = slim)
+    )
     expect_equal(predict(fit, in_days), predict(fit, d))
-    expect_error(predict(fit, transform(d, span = hours)), class = "rlmm_error_newdata")
+    expect_error(
+      predict(fit, transform(d, span = hours)),
+      class = "rlmm_error_newdata"
+    )
   }
   fit <- rlmm(y ~ I(span) + (1 | g), d)
   expect_equal(predict(fit, in_days), predict(fit, d))
   expect_true(anyNA(predict(fit, transform(d, span = NA))))
 
   at_time <- rlmm(y ~ time + (1 | g), d)
-  expect_equal(predict(at_time, transform(d, time = as.POSIXct(format(time), tz = "UTC"))), predict(at_time, d))
+  expect_equal(
+    predict(at_time, transform(d, time = as.POSIXct(format(time), tz = "UTC"))),
+    predict(at_time, d)
+  )
   lt <- as.list(d)
   lt$time <- as.POSIXlt(lt$time)
   expect_equal(predict(at_time, lt), predict(at_time, d))
-  expect_snapshot(writeLines(error_lines(predict(at_time, transform(d, time = day)))))
+  expect_snapshot(writeLines(error_lines(predict(
+    at_time,
+    transform(d, time = day)
+  ))))
   at_day <- rlmm(y ~ day + (1 | g), d)
-  expect_snapshot(writeLines(error_lines(predict(at_day, transform(d, day = time)))))
-  expect_error(predict(at_day, transform(d, day = format(day))), class = "rlmm_error_newdata")
+  expect_snapshot(writeLines(error_lines(predict(
+    at_day,
+    transform(d, day = time)
+  ))))
+  expect_error(
+    predict(at_day, transform(d, day = format(day))),
+    class = "rlmm_error_newdata"
+  )
 })

@@ -14,18 +14,24 @@ test_that("ranef() is lme4's, with conditional variances", {
 })
 
 test_that("as.data.frame() is lme4's", {
-  for_each_pair(function(fit, lme4) {
-    ours <- as.data.frame(ranef(fit))
-    theirs <- as.data.frame(lme4::ranef(lme4, condVar = TRUE))
-    expect_false(is.unsorted(ours$condval[match(levels(ours$grp), ours$grp)][seq_len(nrow(ranef(fit)[[1]]))]))
-    # Levels with equal modes have no order.
-    ours$grp <- as.character(ours$grp)
-    theirs$grp <- as.character(theirs$grp)
-    expect_equal(ours, theirs, tolerance = 1e-6)
-    without <- as.data.frame(ranef(fit, condVar = FALSE))
-    expect_named(without, setdiff(names(theirs), "condsd"))
-    expect_equal(without$condval, theirs$condval, tolerance = 1e-6)
-  }, c("sleep", "pastes", "sleep_two_terms", "penicillin"))
+  for_each_pair(
+    function(fit, lme4) {
+      ours <- as.data.frame(ranef(fit))
+      theirs <- as.data.frame(lme4::ranef(lme4, condVar = TRUE))
+      expect_false(is.unsorted(ours$condval[match(
+        levels(ours$grp),
+        ours$grp
+      )][seq_len(nrow(ranef(fit)[[1]]))]))
+      # Levels with equal modes have no order.
+      ours$grp <- as.character(ours$grp)
+      theirs$grp <- as.character(theirs$grp)
+      expect_equal(ours, theirs, tolerance = 1e-6)
+      without <- as.data.frame(ranef(fit, condVar = FALSE))
+      expect_named(without, setdiff(names(theirs), "condsd"))
+      expect_equal(without$condval, theirs$condval, tolerance = 1e-6)
+    },
+    c("sleep", "pastes", "sleep_two_terms", "penicillin")
+  )
 })
 
 test_that("drop, whichel and uscale", {
@@ -36,7 +42,10 @@ test_that("drop, whichel and uscale", {
   expect_equal(as.data.frame(dropped), as.data.frame(ranef(fit)))
   expect_named(ranef(fit, whichel = "batch"), "batch")
   expect_named(ranef(fit, whichel = 1), "cask:batch")
-  expect_error(ranef(fit, whichel = "bacth"), class = "rlmm_error_unknown_group")
+  expect_error(
+    ranef(fit, whichel = "bacth"),
+    class = "rlmm_error_unknown_group"
+  )
   expect_snapshot(writeLines(error_lines(ranef(fit, whichel = "bacth"))))
 
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -53,7 +62,10 @@ test_that("lme4 draws our random effects", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_s3_class(lattice::dotplot(ranef(fit))$Subject, "trellis")
   expect_s3_class(lattice::qqmath(ranef(fit))$Subject, "trellis")
-  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy)
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    sleepstudy
+  )
   expect_s3_class(lattice::dotplot(ranef(fit))$Subject, "trellis")
 })
 

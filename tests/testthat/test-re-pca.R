@@ -7,7 +7,12 @@ test_that("rePCA() is lme4's", {
     for (group in names(theirs)) {
       expect_equal(ours[[group]]$sdev, theirs[[group]]$sdev, tolerance = 1e-5)
       rebuild <- function(pca) pca$rotation %*% (pca$sdev^2 * t(pca$rotation))
-      expect_equal(rebuild(ours[[group]]), rebuild(theirs[[group]]), tolerance = 1e-5, ignore_attr = TRUE)
+      expect_equal(
+        rebuild(ours[[group]]),
+        rebuild(theirs[[group]]),
+        tolerance = 1e-5,
+        ignore_attr = TRUE
+      )
     }
   })
 })

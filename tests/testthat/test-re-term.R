@@ -1,38 +1,106 @@
 # Columns, groups and order of the random-effects terms, against lme4.
 
 everywhere <- list(
-  y ~ x + (1 | a), y ~ x + (1 | a/b), y ~ (x || a), y ~ (f || a), y ~ (1 + x + f || a), y ~ (0 + f || a),
-  y ~ (x * f || a), y ~ x + (1 | a) + (1 | a:b), y ~ (1 | a) + (0 + x | a), y ~ (1 | a) + x + (x | b), y ~ (x | a/b),
-  y ~ (x || a/b), y ~ (1 | b/a), y ~ 0 + (1 | a), y ~ (poly(x, 2) | a), y ~ ((1 | a)), y ~ x + ((1 | a) + (1 | b)),
-  y ~ (dummy(f, "2") | a), y ~ (dummy(f) | a), y ~ (dummy(ch) | a), y ~ (0 + dummy(f, "1") | a),
-  y ~ (1 | a) + (1 | b) + (1 | f), y ~ (x + a | a), y ~ 1 | a, y ~ (1 | a:b:f), y ~ (-1 + x | a), y ~ (x - 1 | a),
-  y ~ (1 | a) + (x | b) + (f | a), y ~ (1 | ch) + (1 | lg) + (1 | int), y ~ (ord | a), y ~ (ch | a), y ~ (lg | a),
-  y ~ (0 + lg | a), y ~ (x:lg | a), y ~ a + (0 + a:x | b), y ~ (x + I(x^2) || a), y ~ (x * lg || a),
-  y ~ (0 + x | a) + (1 | b) + (1 | a), y ~ (a/x | b), y ~ (1 | un), y ~ (un | b), y ~ (1 | `my g`),
-  y ~ x + (1 | `my g`:a), y ~ (factor(int) | a), y ~ (splines::ns(x, 2) | b), y ~ (1 | h/a), y ~ (1 | a/h),
-  y ~ (1 | h) + (1 | a), y ~ (scale(x) | a), y ~ (x | a) + (1 | a), y ~ (log(x^2) | a), y ~ (cbind(x, z) | a),
-  y ~ (1 | a:b) + (1 | b:a), y ~ (1 | date), y ~ (date | a), y ~ (x | a) + (z | b) + (x | c) + (1 | f)
+  y ~ x + (1 | a),
+  y ~ x + (1 | a / b),
+  y ~ (x || a),
+  y ~ (f || a),
+  y ~ (1 + x + f || a),
+  y ~ (0 + f || a),
+  y ~ (x * f || a),
+  y ~ x + (1 | a) + (1 | a:b),
+  y ~ (1 | a) + (0 + x | a),
+  y ~ (1 | a) + x + (x | b),
+  y ~ (x | a / b),
+  y ~ (x || a / b),
+  y ~ (1 | b / a),
+  y ~ 0 + (1 | a),
+  y ~ (poly(x, 2) | a),
+  y ~ ((1 | a)),
+  y ~ x + ((1 | a) + (1 | b)),
+  y ~ (dummy(f, "2") | a),
+  y ~ (dummy(f) | a),
+  y ~ (dummy(ch) | a),
+  y ~ (0 + dummy(f, "1") | a),
+  y ~ (1 | a) + (1 | b) + (1 | f),
+  y ~ (x + a | a),
+  y ~ 1 | a,
+  y ~ (1 | a:b:f),
+  y ~ (-1 + x | a),
+  y ~ (x - 1 | a),
+  y ~ (1 | a) + (x | b) + (f | a),
+  y ~ (1 | ch) + (1 | lg) + (1 | int),
+  y ~ (ord | a),
+  y ~ (ch | a),
+  y ~ (lg | a),
+  y ~ (0 + lg | a),
+  y ~ (x:lg | a),
+  y ~ a + (0 + a:x | b),
+  y ~ (x + I(x^2) || a),
+  y ~ (x * lg || a),
+  y ~ (0 + x | a) + (1 | b) + (1 | a),
+  y ~ (a / x | b),
+  y ~ (1 | un),
+  y ~ (un | b),
+  y ~ (1 | `my g`),
+  y ~ x + (1 | `my g`:a),
+  y ~ (factor(int) | a),
+  y ~ (splines::ns(x, 2) | b),
+  y ~ (1 | h / a),
+  y ~ (1 | a / h),
+  y ~ (1 | h) + (1 | a),
+  y ~ (scale(x) | a),
+  y ~ (x | a) + (1 | a),
+  y ~ (log(x^2) | a),
+  y ~ (cbind(x, z) | a),
+  y ~ (1 | a:b) + (1 | b:a),
+  y ~ (1 | date),
+  y ~ (date | a),
+  y ~ (x | a) + (z | b) + (x | c) + (1 | f)
 )
 
 # Forms of grouping and structure that lme4 has since 1.1-36 and 2.0.
 newer <- list(
-  y ~ x + (1 | a * b), y ~ x + (1 | a + b), y ~ x + (1 | b %in% a), y ~ (1 | (a/b)), y ~ us(x | a), y ~ diag(x | a),
-  y ~ diag(f | a, hom = TRUE), y ~ diag(0 + f | a) + (1 | a), y ~ (1 | a/(b + c)), y ~ (1 | (a + b):c),
-  y ~ (1 | (a + b)/c), y ~ (1 | a:b + c), y ~ (1 | a * b * c), y ~ (1 | a/b + c), y ~ (1 | a/(b * c)),
-  y ~ (x || a * b), y ~ (1 | (a:b)), y ~ (1 | a:(b:c)), y ~ (1 | h/a/b), y ~ (1 | a/(h:b)), y ~ x + (1 | a/b/f),
-  y ~ (1 | a * h), y ~ (1 | a + h), y ~ (1 | h:b + a)
+  y ~ x + (1 | a * b),
+  y ~ x + (1 | a + b),
+  y ~ x + (1 | b %in% a),
+  y ~ (1 | (a / b)),
+  y ~ us(x | a),
+  y ~ diag(x | a),
+  y ~ diag(f | a, hom = TRUE),
+  y ~ diag(0 + f | a) + (1 | a),
+  y ~ (1 | a / (b + c)),
+  y ~ (1 | (a + b):c),
+  y ~ (1 | (a + b) / c),
+  y ~ (1 | a:b + c),
+  y ~ (1 | a * b * c),
+  y ~ (1 | a / b + c),
+  y ~ (1 | a / (b * c)),
+  y ~ (x || a * b),
+  y ~ (1 | (a:b)),
+  y ~ (1 | a:(b:c)),
+  y ~ (1 | h / a / b),
+  y ~ (1 | a / (h:b)),
+  y ~ x + (1 | a / b / f),
+  y ~ (1 | a * h),
+  y ~ (1 | a + h),
+  y ~ (1 | h:b + a)
 )
 
 test_that("terms have lme4's order, names, levels and Z", {
   skip_if_not_installed("lme4")
   data <- frame_data()
-  for (formula in everywhere) expect_design_like_lme4(formula, data)
+  for (formula in everywhere) {
+    expect_design_like_lme4(formula, data)
+  }
 })
 
 test_that("newer groupings and structures have lme4's order, names, levels and Z", {
   skip_if_not_installed("lme4", "2.0")
   data <- frame_data()
-  for (formula in newer) expect_design_like_lme4(formula, data)
+  for (formula in newer) {
+    expect_design_like_lme4(formula, data)
+  }
 })
 
 test_that("grouping expressions give what lme4 gives for a column made beforehand", {
@@ -49,14 +117,24 @@ test_that("grouping expressions give what lme4 gives for a column made beforehan
 test_that("theta has lme4's names", {
   skip_if_not_installed("lme4")
   data <- frame_data()
-  for (formula in list(y ~ (x | a) + (1 | b), y ~ (poly(x, 2) | a), y ~ (x || b))) {
+  for (formula in list(
+    y ~ (x | a) + (1 | b),
+    y ~ (poly(x, 2) | a),
+    y ~ (x || b)
+  )) {
     fit <- suppressMessages(suppressWarnings(lme4::lmer(formula, data)))
-    expect_identical(theta_names(our_design(formula, data)$random), names(lme4::getME(fit, "theta")))
+    expect_identical(
+      theta_names(our_design(formula, data)$random),
+      names(lme4::getME(fit, "theta"))
+    )
   }
 })
 
 test_that("terms on one grouping share a core term", {
-  design <- our_design(y ~ (1 | a) + (0 + x | a) + zerocorr(f | a) + (1 | b), frame_data())
+  design <- our_design(
+    y ~ (1 | a) + (0 + x | a) + zerocorr(f | a) + (1 | b),
+    frame_data()
+  )
   expect_length(design$spec$terms, 2L)
   term <- design$spec$terms[[2L]]
   expect_identical(term$part_kind, c("diag", "us", "us"))
@@ -73,19 +151,33 @@ test_that("fulldummy() gives an indicator for every level beside the intercept",
   expect_identical(entry$columns, c("(Intercept)", "f1", "f2", "f3"))
   expect_identical(entry$structure, "diag")
   indicators <- outer(as.character(data$f), levels(data$f), `==`) + 0
-  expect_equal(design$spec$terms[[1L]]$z[[1L]], cbind(1, indicators), ignore_attr = TRUE)
+  expect_equal(
+    design$spec$terms[[1L]]$z[[1L]],
+    cbind(1, indicators),
+    ignore_attr = TRUE
+  )
   slopes <- our_design(y ~ (0 + x:fulldummy(f) | a), data)
-  expect_equal(slopes$spec$terms[[1L]]$z[[1L]], data$x * indicators, ignore_attr = TRUE)
+  expect_equal(
+    slopes$spec$terms[[1L]]$z[[1L]],
+    data$x * indicators,
+    ignore_attr = TRUE
+  )
 })
 
 test_that("numbers that print alike are one level, as in factor()", {
   data <- data.frame(y = rnorm(6), g = c(0.1 + 0.2, 0.3, 1, 1, 2, 2))
-  expect_identical(our_design(y ~ (1 | g), data)$random[[1L]]$levels, levels(factor(data$g)))
+  expect_identical(
+    our_design(y ~ (1 | g), data)$random[[1L]]$levels,
+    levels(factor(data$g))
+  )
 })
 
 test_that("lambda_block() lays theta out by structure", {
   entry <- list(columns = c("a", "b", "c"), structure = "us", theta = 2:7)
-  expect_identical(lambda_block(entry, c(9, 1:6)), matrix(c(1, 2, 3, 0, 4, 5, 0, 0, 6), 3L))
+  expect_identical(
+    lambda_block(entry, c(9, 1:6)),
+    matrix(c(1, 2, 3, 0, 4, 5, 0, 0, 6), 3L)
+  )
   entry[c("structure", "theta")] <- list("diag", 1:3)
   expect_identical(lambda_block(entry, c(1, 2, 3)), diag(c(1, 2, 3)))
   entry[c("structure", "theta")] <- list("homdiag", 2L)
@@ -94,11 +186,22 @@ test_that("lambda_block() lays theta out by structure", {
 
 test_that("a grouping that the formula reads otherwise is refused", {
   for (formula in list(y ~ x + (1 | int^2), y ~ x + (1 | int - x))) {
-    expect_error(our_design(formula, frame_data()), "write `I\\(int", class = "rlmm_error_formula")
+    expect_error(
+      our_design(formula, frame_data()),
+      "write `I\\(int",
+      class = "rlmm_error_formula"
+    )
   }
-  expect_identical(our_design(y ~ x + (1 | I(int^2)), frame_data())$random[[1L]]$levels, as.character((5:9)^2))
+  expect_identical(
+    our_design(y ~ x + (1 | I(int^2)), frame_data())$random[[1L]]$levels,
+    as.character((5:9)^2)
+  )
 })
 
 test_that("a double bar must have a column before it", {
-  expect_error(our_design(y ~ x + (0 || a), frame_data()), "must have a column", class = "rlmm_error_formula")
+  expect_error(
+    our_design(y ~ x + (0 || a), frame_data()),
+    "must have a column",
+    class = "rlmm_error_formula"
+  )
 })

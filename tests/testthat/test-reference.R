@@ -9,12 +9,32 @@ expect_reference <- function(name) {
   skip_if(is.null(data), paste("no data for", name))
   fit <- suppressMessages(lmm_fit(rlmm, lmm_models[[name]], data = data))
 
-  objective <- core_objective(fit_spec(fit), do.call(cbind, lapply(reference$theta, as.numeric)))
-  expect_lt(max(abs(objective / reference$objective - 1)), 1e-9, label = paste(name, "objective: relative error"))
+  objective <- core_objective(
+    fit_spec(fit),
+    do.call(cbind, lapply(reference$theta, as.numeric))
+  )
+  expect_lt(
+    max(abs(objective / reference$objective - 1)),
+    1e-9,
+    label = paste(name, "objective: relative error")
+  )
   best <- reference$optimum
-  expect_lte(fit$dev$objective - best$objective, 1e-6, label = paste(name, "objective above lme4's best"))
-  expect_lt(max(0, abs(fixef(fit) - unlist(best$beta)) / unlist(best$se)), 1e-3, label = paste(name, "beta"))
-  expect_equal(sigma(fit), best$sigma, tolerance = 1e-3, label = paste(name, "sigma"))
+  expect_lte(
+    fit$dev$objective - best$objective,
+    1e-6,
+    label = paste(name, "objective above lme4's best")
+  )
+  expect_lt(
+    max(0, abs(fixef(fit) - unlist(best$beta)) / unlist(best$se)),
+    1e-3,
+    label = paste(name, "beta")
+  )
+  expect_equal(
+    sigma(fit),
+    best$sigma,
+    tolerance = 1e-3,
+    label = paste(name, "sigma")
+  )
 }
 
 test_that("the registry and its references know the same models", {

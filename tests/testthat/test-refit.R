@@ -1,12 +1,28 @@
 test_that("a refit to the same response changes nothing", {
-  for_each_twin(function(ours, theirs, data, name) {
-    again <- suppressMessages(refit(ours, model_response(ours)))
-    expect_equal(again$dev$objective, ours$dev$objective, tolerance = 1e-9, info = name)
-    expect_equal(fitted(again), fitted(ours), tolerance = 1e-4, info = name)
-    expect_equal(again$call, ours$call)
-  }, names = c(
-    "dyestuff_ml", "dyestuff2", "sleep", "pastes", "penicillin", "cbpp", "sleep_offset_term", "sleep_aliased", "ozone"
-  ))
+  for_each_twin(
+    function(ours, theirs, data, name) {
+      again <- suppressMessages(refit(ours, model_response(ours)))
+      expect_equal(
+        again$dev$objective,
+        ours$dev$objective,
+        tolerance = 1e-9,
+        info = name
+      )
+      expect_equal(fitted(again), fitted(ours), tolerance = 1e-4, info = name)
+      expect_equal(again$call, ours$call)
+    },
+    names = c(
+      "dyestuff_ml",
+      "dyestuff2",
+      "sleep",
+      "pastes",
+      "penicillin",
+      "cbpp",
+      "sleep_offset_term",
+      "sleep_aliased",
+      "ozone"
+    )
+  )
 })
 
 test_that("a refit is a fit to the new response", {
@@ -16,19 +32,34 @@ test_that("a refit is a fit to the new response", {
   data$Reaction <- draws$sim_1
   direct <- update(fit, data = data)
   for (response in list(draws, draws$sim_1, as.list(draws), as.matrix(draws))) {
-    expect_equal(refit(fit, response)$dev$objective, direct$dev$objective, tolerance = 1e-9)
+    expect_equal(
+      refit(fit, response)$dev$objective,
+      direct$dev$objective,
+      tolerance = 1e-9
+    )
   }
   expect_equal(model.frame(refit(fit, draws))$Reaction, draws$sim_1)
-  expect_equal(refit(fit, -model_response(fit))$dev$objective, fit$dev$objective, tolerance = 1e-8)
+  expect_equal(
+    refit(fit, -model_response(fit))$dev$objective,
+    fit$dev$objective,
+    tolerance = 1e-8
+  )
 })
 
 test_that("new weights", {
   fit <- twin("sleep")$ours
-  direct <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, weights = 1 + Days)
+  direct <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    weights = 1 + Days
+  )
   again <- refit(fit, newweights = 1 + sleepstudy$Days)
   expect_equal(again$dev$objective, direct$dev$objective, tolerance = 1e-8)
   expect_equal(weights(again), 1 + sleepstudy$Days)
-  expect_error(refit(fit, newweights = rep(-1, 180)), class = "rlmm_error_weights")
+  expect_error(
+    refit(fit, newweights = rep(-1, 180)),
+    class = "rlmm_error_weights"
+  )
 })
 
 test_that("rows left out for missing values may be in the new response", {
@@ -39,7 +70,11 @@ test_that("rows left out for missing values may be in the new response", {
     draws <- simulate(fit, seed = 1)$sim_1
     long <- rep(NA_real_, 180)
     long[-c(3, 7)] <- stats::na.omit(draws)
-    expect_equal(refit(fit, long)$beta, refit(fit, stats::na.omit(draws))$beta, tolerance = 1e-8)
+    expect_equal(
+      refit(fit, long)$beta,
+      refit(fit, stats::na.omit(draws))$beta,
+      tolerance = 1e-8
+    )
     expect_equal(na.action(refit(fit, long)), na.action(fit))
   }
 })
@@ -48,8 +83,16 @@ test_that("the response can be renamed", {
   fit <- twin("sleep")$ours
   new <- sleepstudy$Reaction + 100
   again <- refit(fit, new, rename.response = TRUE)
-  expect_equal(formula(again), new ~ Days + (Days | Subject), ignore_attr = TRUE)
-  expect_equal(formula(again, fixed.only = TRUE), new ~ Days, ignore_attr = TRUE)
+  expect_equal(
+    formula(again),
+    new ~ Days + (Days | Subject),
+    ignore_attr = TRUE
+  )
+  expect_equal(
+    formula(again, fixed.only = TRUE),
+    new ~ Days,
+    ignore_attr = TRUE
+  )
   expect_named(model.frame(again), c("new", "Days", "Subject"))
   expect_equal(fixef(again), fixef(fit) + c(100, 0), tolerance = 1e-6)
   expect_equal(predict(again, sleepstudy[1:3, ]), fitted(again)[1:3])
@@ -59,7 +102,11 @@ test_that("refitML", {
   fit <- twin("sleep")$ours
   ml <- refitML(fit)
   expect_false(isREML(ml))
-  expect_equal(ml$dev$objective, twin("sleep_ml")$ours$dev$objective, tolerance = 1e-9)
+  expect_equal(
+    ml$dev$objective,
+    twin("sleep_ml")$ours$dev$objective,
+    tolerance = 1e-9
+  )
   expect_equal(ml$call$REML, FALSE)
   expect_identical(refitML(ml), ml)
 })
@@ -69,7 +116,11 @@ test_that("a singular fit refits to a response with variance", {
   expect_equal(unname(flat$theta), 0)
   response <- as.numeric(Dyestuff2$Batch) * 10 + Dyestuff2$Yield
   data <- data.frame(Yield = response, Batch = Dyestuff2$Batch)
-  expect_equal(refit(flat, response)$dev$objective, rlmm(Yield ~ 1 + (1 | Batch), data)$dev$objective, tolerance = 1e-8)
+  expect_equal(
+    refit(flat, response)$dev$objective,
+    rlmm(Yield ~ 1 + (1 | Batch), data)$dev$objective,
+    tolerance = 1e-8
+  )
 })
 
 test_that("responses that can't be", {

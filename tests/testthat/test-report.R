@@ -1,9 +1,24 @@
 test_that("a fit that was stopped is reported with its reason", {
-  optsum <- list(status = "MAXEVAL_REACHED", feval = 500L, fitlog = cbind(c(10 - 1:20 / 10), 1))
-  expect_warning(report_convergence(list(optsum = optsum)), "`max_eval` \\(500\\)", class = "rlmm_warning_convergence")
-  expect_warning(report_convergence(list(optsum = optsum)), "fell by 1 over the last 10")
+  optsum <- list(
+    status = "MAXEVAL_REACHED",
+    feval = 500L,
+    fitlog = cbind(c(10 - 1:20 / 10), 1)
+  )
+  expect_warning(
+    report_convergence(list(optsum = optsum)),
+    "`max_eval` \\(500\\)",
+    class = "rlmm_warning_convergence"
+  )
+  expect_warning(
+    report_convergence(list(optsum = optsum)),
+    "fell by 1 over the last 10"
+  )
   optsum$status <- "FORCED_STOP"
-  expect_warning(report_convergence(list(optsum = optsum)), "interrupted", class = "rlmm_warning_convergence")
+  expect_warning(
+    report_convergence(list(optsum = optsum)),
+    "interrupted",
+    class = "rlmm_warning_convergence"
+  )
   optsum$status <- "FTOL_REACHED"
   expect_silent(report_convergence(list(optsum = optsum)))
 })
@@ -20,7 +35,11 @@ test_that("a response that the model reproduces almost exactly is reported", {
   data <- frame_data()
   data$y <- data$x + as.integer(data$b)
   quietly <- rlmm_control(check_conv_singular = "ignore")
-  expect_warning(rlmm(y ~ x + (1 | b), data, control = quietly), "almost exactly", class = "rlmm_warning_exact_fit")
+  expect_warning(
+    rlmm(y ~ x + (1 | b), data, control = quietly),
+    "almost exactly",
+    class = "rlmm_warning_exact_fit"
+  )
   data$y <- 1e9 + as.integer(data$b) + 0.001 * data$z
   expect_no_warning(rlmm(y ~ x + (1 | b), data, control = quietly))
 })
@@ -36,12 +55,23 @@ test_that("the units of a response with a dispersion raise no alarm", {
   data$y <- exp(data$x + as.integer(data$g) / 10 + 1e-7 * rnorm(nrow(data)))
   quietly <- rlmm_control(check_conv_singular = "ignore")
   expect_warning(
-    rglmm(y ~ x + (1 | g), data, Gamma("log"), control = quietly, dispersion = "moment"), "The deviance is",
+    rglmm(
+      y ~ x + (1 | g),
+      data,
+      Gamma("log"),
+      control = quietly,
+      dispersion = "moment"
+    ),
+    "The deviance is",
     class = "rlmm_warning_exact_fit"
   )
 })
 
 test_that("a fit without finite derivatives isn't passed over in silence", {
   days <- transform(sleepstudy, y = Reaction * 1e-100)
-  expect_warning(rlmm(y ~ Days + (Days | Subject), days), "Can't tell", class = "rlmm_warning_convergence")
+  expect_warning(
+    rlmm(y ~ Days + (Days | Subject), days),
+    "Can't tell",
+    class = "rlmm_warning_convergence"
+  )
 })

@@ -15,7 +15,10 @@ test_that("theta is estimated together with the rest", {
   expect_equal(unname(fixef(fit)), c(0.28283203, 0.31087608), tolerance = 5e-5)
   expect_equal(unname(getME(fit, "theta")), 0.40559497, tolerance = 5e-5)
   expect_equal(family(fit)$family, "Negative Binomial(1.2559)")
-  expect_match(paste(format(fit), collapse = "\n"), "Negative Binomial\\(1.2559\\) \\(log\\)")
+  expect_match(
+    paste(format(fit), collapse = "\n"),
+    "Negative Binomial\\(1.2559\\) \\(log\\)"
+  )
   expect_equal(certificate(fit)$verdict, "optimal")
 })
 
@@ -25,15 +28,27 @@ test_that("with the observed information it is glmmTMB's, standard errors and al
   expect_equal(as.numeric(logLik(fit)), -399.9250029, tolerance = 1e-9)
   expect_equal(getME(fit, "glmer.nb.theta"), 1.253589, tolerance = 1e-5)
   expect_equal(unname(fixef(fit)), c(0.30377873, 0.31369953), tolerance = 1e-5)
-  expect_equal(unname(sqrt(diag(vcov(fit)))), c(0.1189989, 0.0843168), tolerance = 1e-5)
+  expect_equal(
+    unname(sqrt(diag(vcov(fit)))),
+    c(0.1189989, 0.0843168),
+    tolerance = 1e-5
+  )
   shape <- summary(fit)$shape
-  expect_equal(shape[["std_error"]] / shape[["estimate"]], 0.2101812, tolerance = 1e-5)
+  expect_equal(
+    shape[["std_error"]] / shape[["estimate"]],
+    0.2101812,
+    tolerance = 1e-5
+  )
 })
 
 test_that("a fit at the estimated theta has the same estimates", {
   fit <- rglmm_nb(nb ~ x + (1 | g), nb_data())
   known <- rglmm(nb ~ x + (1 | g), nb_data(), family(fit))
-  expect_equal(as.numeric(logLik(known)), as.numeric(logLik(fit)), tolerance = 1e-9)
+  expect_equal(
+    as.numeric(logLik(known)),
+    as.numeric(logLik(fit)),
+    tolerance = 1e-9
+  )
   expect_equal(fixef(known), fixef(fit), tolerance = 1e-5)
   expect_equal(attr(logLik(fit), "df") - attr(logLik(known), "df"), 1)
 })
@@ -49,8 +64,15 @@ test_that("methods know of theta", {
   expect_equal(refit(fit)$dev$objective, fit$dev$objective, tolerance = 1e-8)
   # The order of draws is lme4's: these are the first of simulate() of its fit at seed 1.
   expect_equal(head(simulate(fit, seed = 1)$sim_1, 5), c(1, 1, 1, 3, 0))
-  expect_equal(as.function(fit)(getME(fit, "devarg")), fit$dev$objective, tolerance = 1e-10)
-  expect_named(getME(fit, "devarg"), c("g.(Intercept)", "(Intercept)", "x", "log(theta)"))
+  expect_equal(
+    as.function(fit)(getME(fit, "devarg")),
+    fit$dev$objective,
+    tolerance = 1e-10
+  )
+  expect_named(
+    getME(fit, "devarg"),
+    c("g.(Intercept)", "(Intercept)", "x", "log(theta)")
+  )
   slim <- rglmm_nb(nb ~ x + (1 | g), d, control = rlmm_control(slim = TRUE))
   expect_equal(summary(slim)$shape, summary(fit)$shape, tolerance = 1e-4)
 })
@@ -60,8 +82,22 @@ test_that("counts without overdispersion, and wrong arguments, are told", {
   set.seed(1)
   d$pois <- rpois(nrow(d), 3)
   quiet <- rlmm_control(check_conv_singular = "ignore")
-  expect_message(rglmm_nb(pois ~ x + (1 | g), d, control = quiet), "infinity", class = "rlmm_message_poisson")
-  expect_error(rglmm_nb(nb ~ x + (1 | g), d, family = poisson), class = "rlmm_error_family")
-  expect_error(rglmm_nb(nb ~ x + (1 | g), d, link = "logit"), class = "rlmm_error_family")
-  expect_error(rglmm_nb(-nb ~ x + (1 | g), d), "negative binomial", class = "rlmm_error_response_range")
+  expect_message(
+    rglmm_nb(pois ~ x + (1 | g), d, control = quiet),
+    "infinity",
+    class = "rlmm_message_poisson"
+  )
+  expect_error(
+    rglmm_nb(nb ~ x + (1 | g), d, family = poisson),
+    class = "rlmm_error_family"
+  )
+  expect_error(
+    rglmm_nb(nb ~ x + (1 | g), d, link = "logit"),
+    class = "rlmm_error_family"
+  )
+  expect_error(
+    rglmm_nb(-nb ~ x + (1 | g), d),
+    "negative binomial",
+    class = "rlmm_error_response_range"
+  )
 })

@@ -11,20 +11,37 @@ test_that("cbpp is lme4's, in every form of the response", {
   expect_s3_class(ours, c("rlmm_glmm", "rlmm"), exact = TRUE)
   expect_like_glmer(ours, glmer(counts, cbpp, binomial))
   expect_equal(deviance(ours), sum(residuals(ours)^2))
-  shares <- rglmm(incidence / size ~ period + (1 | herd), cbpp, "binomial", weights = size)
+  shares <- rglmm(
+    incidence / size ~ period + (1 | herd),
+    cbpp,
+    "binomial",
+    weights = size
+  )
   expect_equal(logLik(shares), logLik(ours), tolerance = 1e-9)
   expect_equal(fixef(shares), fixef(ours), tolerance = 1e-5)
   # One row per animal: the same but for the binomial coefficients.
   long <- cbpp[rep(seq_len(nrow(cbpp)), cbpp$size), ]
-  long$ill <- unlist(Map(\(k, n) rep(1:0, c(k, n - k)), cbpp$incidence, cbpp$size))
+  long$ill <- unlist(Map(
+    \(k, n) rep(1:0, c(k, n - k)),
+    cbpp$incidence,
+    cbpp$size
+  ))
   fits <- list(
     rglmm(ill ~ period + (1 | herd), long, binomial()),
     rglmm(ill == 1 ~ period + (1 | herd), long, binomial),
-    rglmm(factor(ill, labels = c("no", "yes")) ~ period + (1 | herd), long, binomial)
+    rglmm(
+      factor(ill, labels = c("no", "yes")) ~ period + (1 | herd),
+      long,
+      binomial
+    )
   )
   constant <- sum(lchoose(cbpp$size, cbpp$incidence))
   for (fit in fits) {
-    expect_equal(as.numeric(logLik(fit)) + constant, as.numeric(logLik(ours)), tolerance = 1e-8)
+    expect_equal(
+      as.numeric(logLik(fit)) + constant,
+      as.numeric(logLik(ours)),
+      tolerance = 1e-8
+    )
     expect_equal(fixef(fit), fixef(ours), tolerance = 1e-5)
   }
 })
@@ -43,17 +60,27 @@ test_that("other links, families, weights and offsets are lme4's", {
   for (link in c("log", "sqrt")) {
     family <- poisson(link)
     formula <- pois ~ x + f + (x | g)
-    expect_like_glmer(rglmm(formula, d, family), glmer(formula, d, family), tolerance = 5e-3)
+    expect_like_glmer(
+      rglmm(formula, d, family),
+      glmer(formula, d, family),
+      tolerance = 5e-3
+    )
   }
   rate <- rglmm(pois ~ x + f + (1 | g), d, poisson, offset = log(w))
-  expect_like_glmer(rate, glmer(pois ~ x + f + (1 | g), d, poisson, offset = log(w)))
+  expect_like_glmer(
+    rate,
+    glmer(pois ~ x + f + (1 | g), d, poisson, offset = log(w))
+  )
   inside <- rglmm(pois ~ x + f + offset(log(w)) + (1 | g), d, poisson)
   expect_equal(fixef(inside), fixef(rate))
 })
 
 test_that("the moment estimate of the dispersion is that of lme4 1.1", {
   skip_if_not_installed("lme4")
-  skip_if(utils::packageVersion("lme4") >= "2.0", "lme4 2 treats the dispersion in another way")
+  skip_if(
+    utils::packageVersion("lme4") >= "2.0",
+    "lme4 2 treats the dispersion in another way"
+  )
   d <- glmm_data()
   set.seed(3)
   d$gam <- rgamma(nrow(d), shape = 4, scale = exp(d$eta) / 4)
@@ -61,17 +88,36 @@ test_that("the moment estimate of the dispersion is that of lme4 1.1", {
   # R's aic() of these families counts the dispersion as a parameter: so does lme4's -2 log-likelihood, and its AIC twice.
   formula <- gam ~ x + (1 | g)
   expect_like_glmer(
-    rglmm(formula, d, Gamma("log"), dispersion = "moment"), glmer(formula, d, Gamma("log"), control = control), tolerance = 5e-3, constant = 1
+    rglmm(formula, d, Gamma("log"), dispersion = "moment"),
+    glmer(formula, d, Gamma("log"), control = control),
+    tolerance = 5e-3,
+    constant = 1
   )
   expect_like_glmer(
     rglmm(formula, d, inverse.gaussian("log"), dispersion = "moment"),
-    glmer(formula, d, inverse.gaussian("log"), control = control), tolerance = 1e-2, constant = 1
+    glmer(formula, d, inverse.gaussian("log"), control = control),
+    tolerance = 1e-2,
+    constant = 1
   )
   d$gau <- exp(d$eta) + rnorm(nrow(d), sd = 0.5)
   formula <- gau ~ x + (1 | g)
   expect_like_glmer(
-    rglmm(formula, d, gaussian("log"), mustart = pmax(gau, 0.1), dispersion = "moment"),
-    glmer(formula, d, gaussian("log"), mustart = pmax(d$gau, 0.1), control = control), tolerance = 5e-3, constant = 1
+    rglmm(
+      formula,
+      d,
+      gaussian("log"),
+      mustart = pmax(gau, 0.1),
+      dispersion = "moment"
+    ),
+    glmer(
+      formula,
+      d,
+      gaussian("log"),
+      mustart = pmax(d$gau, 0.1),
+      control = control
+    ),
+    tolerance = 5e-3,
+    constant = 1
   )
 })
 
@@ -92,22 +138,57 @@ test_that("a negative binomial with known theta is lme4's", {
 test_that("nAGQ: fast fits and quadrature", {
   skip_if_not_installed("lme4")
   formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
-  expect_like_glmer(rglmm(formula, cbpp, binomial, nAGQ = 0), glmer(formula, cbpp, binomial, nAGQ = 0))
+  expect_like_glmer(
+    rglmm(formula, cbpp, binomial, nAGQ = 0),
+    glmer(formula, cbpp, binomial, nAGQ = 0)
+  )
   # Before version 2 lme4 leaves out the constants of the saturated model here.
-  saturated <- sum(dbinom(cbpp$incidence, cbpp$size, cbpp$incidence / cbpp$size, log = TRUE))
-  if (utils::packageVersion("lme4") >= "2.0") saturated <- 0
+  saturated <- sum(dbinom(
+    cbpp$incidence,
+    cbpp$size,
+    cbpp$incidence / cbpp$size,
+    log = TRUE
+  ))
+  if (utils::packageVersion("lme4") >= "2.0") {
+    saturated <- 0
+  }
   ours <- rglmm(formula, cbpp, binomial, nAGQ = 9)
-  expect_like_glmer(ours, glmer(formula, cbpp, binomial, nAGQ = 9), constant = saturated)
+  expect_like_glmer(
+    ours,
+    glmer(formula, cbpp, binomial, nAGQ = 9),
+    constant = saturated
+  )
 })
 
 test_that("the known figures of Contraception and VerbAgg are met", {
   skip_on_cran()
   formula <- use ~ 1 + age + I(age^2) + livch + urban + (1 | district)
-  deviance <- function(...) round(-2 * as.numeric(logLik(rglmm(formula, Contraception, binomial, ...))), 2)
-  found <- c(deviance(), deviance(nAGQ = 0), deviance(nAGQ = 9), deviance(nAGQ = 9, fast = TRUE))
+  deviance <- function(...) {
+    round(
+      -2 * as.numeric(logLik(rglmm(formula, Contraception, binomial, ...))),
+      2
+    )
+  }
+  found <- c(
+    deviance(),
+    deviance(nAGQ = 0),
+    deviance(nAGQ = 9),
+    deviance(nAGQ = 9, fast = TRUE)
+  )
   expect_equal(found, c(2372.73, 2372.78, 2372.46, 2372.51))
-  formula <- r2 ~ 1 + Anger + Gender + btype + situ + mode + (1 | id) + (1 | item)
-  expect_equal(-2 * as.numeric(logLik(rglmm(formula, VerbAgg, binomial))), 8135.8329, tolerance = 1e-8)
+  formula <- r2 ~ 1 +
+    Anger +
+    Gender +
+    btype +
+    situ +
+    mode +
+    (1 | id) +
+    (1 | item)
+  expect_equal(
+    -2 * as.numeric(logLik(rglmm(formula, VerbAgg, binomial))),
+    8135.8329,
+    tolerance = 1e-8
+  )
   formula <- r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)
   fast <- rglmm(formula, VerbAgg, binomial, nAGQ = 0)
   full <- rglmm(formula, VerbAgg, binomial)
@@ -117,9 +198,16 @@ test_that("the known figures of Contraception and VerbAgg are met", {
 
 test_that("random effects for each observation are allowed where there is no dispersion", {
   skip_if_not_installed("lme4")
-  formula <- TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)
+  formula <- TICKS ~ YEAR +
+    scale(HEIGHT) +
+    (1 | BROOD) +
+    (1 | INDEX) +
+    (1 | LOCATION)
   ours <- rglmm(formula, grouseticks, poisson)
-  expect_lt(ours$dev$objective, -2 * as.numeric(logLik(glmer(formula, grouseticks, poisson))) + 1e-3)
+  expect_lt(
+    ours$dev$objective,
+    -2 * as.numeric(logLik(glmer(formula, grouseticks, poisson))) + 1e-3
+  )
 })
 
 test_that("quadrature over two effects converges to the integral", {
@@ -131,42 +219,101 @@ test_that("quadrature over two effects converges to the integral", {
   z <- seq(-8, 8, by = 0.1)
   grid <- as.matrix(expand.grid(z, z))
   density <- dnorm(grid[, 1]) * dnorm(grid[, 2]) * 0.01
-  by_level <- vapply(split(d, d$g), \(part) {
-    eta <- drop(cbind(1, part$x) %*% fixef(fit)) + cbind(1, part$x) %*% lambda %*% t(grid)
-    log(sum(density * exp(colSums(dbinom(part$y, 1, plogis(eta), log = TRUE)))))
-  }, 0)
+  by_level <- vapply(
+    split(d, d$g),
+    \(part) {
+      eta <- drop(cbind(1, part$x) %*% fixef(fit)) +
+        cbind(1, part$x) %*% lambda %*% t(grid)
+      log(sum(
+        density * exp(colSums(dbinom(part$y, 1, plogis(eta), log = TRUE)))
+      ))
+    },
+    0
+  )
   expect_equal(as.numeric(logLik(fit)), sum(by_level), tolerance = 1e-6)
 })
 
 test_that("start, etastart and mustart change the way, not the end", {
   formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
   fit <- rglmm(formula, cbpp, binomial)
-  starts <- list(0.3, list(theta = 2), list(theta = 1, fixef = c(-1, 0, 0, 0)), list(beta = c(-1, 0, 0, 0)))
-  for (start in starts) expect_equal(logLik(rglmm(formula, cbpp, binomial, start = start)), logLik(fit), tolerance = 1e-8)
-  expect_equal(logLik(rglmm(formula, cbpp, binomial, etastart = rep(-1, 56))), logLik(fit), tolerance = 1e-8)
-  expect_equal(logLik(rglmm(formula, cbpp, binomial, mustart = rep(0.2, 56))), logLik(fit), tolerance = 1e-8)
-  expect_error(rglmm(formula, cbpp, binomial, start = list(fixef = 1)), class = "rlmm_error_start")
-  expect_error(rglmm(formula, cbpp, binomial, mustart = rep(2, 56)), class = "rlmm_error_start")
-  expect_no_warning(try(rglmm(formula, cbpp, binomial, mustart = rep(2, 56)), silent = TRUE))
-  bobyqa <- rglmm(formula, cbpp, binomial, control = rlmm_control(optimizer = "LN_BOBYQA"))
+  starts <- list(
+    0.3,
+    list(theta = 2),
+    list(theta = 1, fixef = c(-1, 0, 0, 0)),
+    list(beta = c(-1, 0, 0, 0))
+  )
+  for (start in starts) {
+    expect_equal(
+      logLik(rglmm(formula, cbpp, binomial, start = start)),
+      logLik(fit),
+      tolerance = 1e-8
+    )
+  }
+  expect_equal(
+    logLik(rglmm(formula, cbpp, binomial, etastart = rep(-1, 56))),
+    logLik(fit),
+    tolerance = 1e-8
+  )
+  expect_equal(
+    logLik(rglmm(formula, cbpp, binomial, mustart = rep(0.2, 56))),
+    logLik(fit),
+    tolerance = 1e-8
+  )
+  expect_error(
+    rglmm(formula, cbpp, binomial, start = list(fixef = 1)),
+    class = "rlmm_error_start"
+  )
+  expect_error(
+    rglmm(formula, cbpp, binomial, mustart = rep(2, 56)),
+    class = "rlmm_error_start"
+  )
+  expect_no_warning(try(
+    rglmm(formula, cbpp, binomial, mustart = rep(2, 56)),
+    silent = TRUE
+  ))
+  bobyqa <- rglmm(
+    formula,
+    cbpp,
+    binomial,
+    control = rlmm_control(optimizer = "LN_BOBYQA")
+  )
   expect_equal(logLik(bobyqa), logLik(fit), tolerance = 1e-6)
 })
 
 test_that("wrong nAGQ and unknown arguments are errors", {
   formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
   for (nodes in list(-1, 101, 1.5, NA, "a", c(1, 2))) {
-    expect_error(rglmm(formula, cbpp, binomial, nAGQ = nodes), class = "rlmm_error_nagq")
+    expect_error(
+      rglmm(formula, cbpp, binomial, nAGQ = nodes),
+      class = "rlmm_error_nagq"
+    )
   }
   crossed <- r2 ~ Anger + (1 | id) + (1 | item)
-  expect_error(rglmm(crossed, VerbAgg, binomial, nAGQ = 9), "0 or 1 for this model, not 9", class = "rlmm_error_nagq")
   expect_error(
-    rglmm(cbind(incidence, size - incidence) ~ 1 + (period | herd), cbpp, binomial, nAGQ = 50),
-    "at most 31", class = "rlmm_error_nagq"
+    rglmm(crossed, VerbAgg, binomial, nAGQ = 9),
+    "0 or 1 for this model, not 9",
+    class = "rlmm_error_nagq"
   )
   expect_error(
-    rglmm(TICKS ~ 1 + cs(0 + YEAR | LOCATION), grouseticks, poisson, nAGQ = 3), "YEAR", class = "rlmm_error_nagq"
+    rglmm(
+      cbind(incidence, size - incidence) ~ 1 + (period | herd),
+      cbpp,
+      binomial,
+      nAGQ = 50
+    ),
+    "at most 31",
+    class = "rlmm_error_nagq"
   )
-  expect_error(rglmm(formula, cbpp, binomial, REML = TRUE), "`rglmm\\(\\)`", class = "rlmm_error_unknown_argument")
+  expect_error(
+    rglmm(TICKS ~ 1 + cs(0 + YEAR | LOCATION), grouseticks, poisson, nAGQ = 3),
+    "YEAR",
+    class = "rlmm_error_nagq"
+  )
+  expect_error(
+    rglmm(formula, cbpp, binomial, REML = TRUE),
+    "`rglmm\\(\\)`",
+    class = "rlmm_error_unknown_argument"
+  )
 })
 
 test_that("verbose = 3 prints the PIRLS course of the seed", {
@@ -174,20 +321,38 @@ test_that("verbose = 3 prints the PIRLS course of the seed", {
   formula <- r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)
   # The start that document 000 prints (its order of coefficients is another one).
   beta <- c(
-    0.2060530221032278, 0.039940376051149876, 0.23131667674984455, -0.7941857249205364, -1.5391882085456923,
+    0.2060530221032278,
+    0.039940376051149876,
+    0.23131667674984455,
+    -0.7941857249205364,
+    -1.5391882085456923,
     -0.7766556048305918
   )
-  fit_aloud <- function(...) rglmm(formula, VerbAgg, binomial, start = list(fixef = beta), nAGQ = 0, ...)
+  fit_aloud <- function(...) {
+    rglmm(formula, VerbAgg, binomial, start = list(fixef = beta), nAGQ = 0, ...)
+  }
   printed <- utils::capture.output(fit <- fit_aloud(verbose = 3))
   number <- function(lines) as.numeric(sub("^.* = ", "", lines))
   expect_equal(printed[1], "vary\u03b2 = true")
   # There it is enlarged, so that the first step need not go downhill.
   expect_match(printed[2], "^obj\u2080 = ")
-  expect_equal(1.0001 * number(printed[2]), 10210.853438905404, tolerance = 1e-13)
-  expect_equal(printed[3], "\u03b2 = [0.206053, 0.0399404, 0.231317, -0.794186, -1.53919, -0.776656]")
+  expect_equal(
+    1.0001 * number(printed[2]),
+    10210.853438905404,
+    tolerance = 1e-13
+  )
+  expect_equal(
+    printed[3],
+    "\u03b2 = [0.206053, 0.0399404, 0.231317, -0.794186, -1.53919, -0.776656]"
+  )
   expect_equal(printed[seq(4, 14, 2)], paste("iter =", 1:6))
   course <- c(
-    8301.483049027265, 8205.604285133919, 8201.89659746689, 8201.848598910705, 8201.848559060705, 8201.848559060621
+    8301.483049027265,
+    8205.604285133919,
+    8201.89659746689,
+    8201.848598910705,
+    8201.848559060705,
+    8201.848559060621
   )
   expect_equal(number(printed[seq(5, 15, 2)]), course, tolerance = 1e-13)
   expect_true("f_1: 8201.84856 [1.0, 1.0]" %in% printed)
@@ -206,17 +371,38 @@ test_that("a covariate far from its origin changes nothing but the intercept", {
   near <- rglmm(y ~ z + (1 | g), data, family = poisson)
   for (optimizer in list(NULL, "LN_BOBYQA")) {
     data$x <- data$z + 1e6
-    far <- rglmm(y ~ x + (1 | g), data, family = poisson, control = rlmm_control(optimizer = optimizer))
+    far <- rglmm(
+      y ~ x + (1 | g),
+      data,
+      family = poisson,
+      control = rlmm_control(optimizer = optimizer)
+    )
     expect_equal(logLik(far), logLik(near), tolerance = 1e-9)
     back <- rbind(c(1, 1e6), c(0, 1))
-    expect_equal(drop(back %*% fixef(far)), unname(fixef(near)), tolerance = 1e-6)
+    expect_equal(
+      drop(back %*% fixef(far)),
+      unname(fixef(near)),
+      tolerance = 1e-6
+    )
     for (hessian in c(TRUE, FALSE)) {
-      expect_equal(sqrt(diag(vcov(far, use.hessian = hessian)))[[2L]], sqrt(diag(vcov(near, use.hessian = hessian)))[[2L]], tolerance = 1e-5)
-      expect_equal(back %*% vcov(far, use.hessian = hessian) %*% t(back), unname(vcov(near, use.hessian = hessian)), tolerance = 1e-3)
+      expect_equal(
+        sqrt(diag(vcov(far, use.hessian = hessian)))[[2L]],
+        sqrt(diag(vcov(near, use.hessian = hessian)))[[2L]],
+        tolerance = 1e-5
+      )
+      expect_equal(
+        back %*% vcov(far, use.hessian = hessian) %*% t(back),
+        unname(vcov(near, use.hessian = hessian)),
+        tolerance = 1e-3
+      )
     }
     expect_equal(ranef(far), ranef(near), tolerance = 1e-5)
     expect_equal(hatvalues(far), hatvalues(near), tolerance = 1e-5)
-    expect_equal(predict(far, data[1:5, ]), predict(near, data[1:5, ]), tolerance = 1e-6)
+    expect_equal(
+      predict(far, data[1:5, ]),
+      predict(near, data[1:5, ]),
+      tolerance = 1e-6
+    )
     expect_equal(certificate(far)$verdict, "optimal")
   }
 })
@@ -228,8 +414,15 @@ test_that("a singular optimum whose directions must turn is found", {
   d$g <- gl(12, 4)
   d$x <- rnorm(d$n)
   expect_equal(d$n, 48)
-  d$y <- as.integer(strsplit("110101111101101111111101001111010001110011111010", "")[[1L]])
-  fit <- suppressMessages(rglmm(y ~ x + (x | g), as.data.frame(d[-1L]), binomial("cloglog")))
+  d$y <- as.integer(strsplit(
+    "110101111101101111111101001111010001110011111010",
+    ""
+  )[[1L]])
+  fit <- suppressMessages(rglmm(
+    y ~ x + (x | g),
+    as.data.frame(d[-1L]),
+    binomial("cloglog")
+  ))
   expect_lt(-2 * as.numeric(logLik(fit)), 58.9391359712 + 1e-6)
   expect_equal(abs(fit$theta[1:2]), c(0.0066, 0.3788), tolerance = 1e-2)
   expect_equal(certificate(fit)$verdict, "optimal")
@@ -241,12 +434,75 @@ test_that("linear predictors of square roots may be negative", {
   d <- list(sample(c(6, 12, 18, 30), 1), sample(c(4, 10), 1), x = rnorm(60))
   d <- data.frame(x = d$x, g = gl(6, 10))
   d$y <- c(
-    8, 3, 7, 9, 8, 7, 4, 7, 5, 9, 4, 3, 0, 2, 1, 0, 5, 0, 0, 4, 0, 2, 7, 0, 5, 0, 14, 0, 2, 10, 8, 20, 30, 29, 0, 81, 0,
-    13, 8, 12, 21, 6, 2, 4, 2, 7, 13, 14, 6, 20, 22, 21, 26, 43, 30, 21, 29, 20, 28, 23
+    8,
+    3,
+    7,
+    9,
+    8,
+    7,
+    4,
+    7,
+    5,
+    9,
+    4,
+    3,
+    0,
+    2,
+    1,
+    0,
+    5,
+    0,
+    0,
+    4,
+    0,
+    2,
+    7,
+    0,
+    5,
+    0,
+    14,
+    0,
+    2,
+    10,
+    8,
+    20,
+    30,
+    29,
+    0,
+    81,
+    0,
+    13,
+    8,
+    12,
+    21,
+    6,
+    2,
+    4,
+    2,
+    7,
+    13,
+    14,
+    6,
+    20,
+    22,
+    21,
+    26,
+    43,
+    30,
+    21,
+    29,
+    20,
+    28,
+    23
   )
   fit <- suppressMessages(rglmm(y ~ x + (x | g), d, poisson("sqrt")))
   expect_lt(-2 * as.numeric(logLik(fit)), 291.491311107 + 1e-6)
-  fit <- suppressMessages(rglmm(y ~ x + (x | g), d, poisson("sqrt"), information = "observed"))
+  fit <- suppressMessages(rglmm(
+    y ~ x + (x | g),
+    d,
+    poisson("sqrt"),
+    information = "observed"
+  ))
   expect_equal(-2 * as.numeric(logLik(fit)), 290.593581522, tolerance = 1e-8)
 })
 
@@ -256,27 +512,49 @@ test_that("identity and inverse links start where the means are in their range",
   effect <- rnorm(20, sd = 0.5)[d$g]
   d$y <- rgamma(200, 2, 2 * (2 + 0.3 * d$x + 0.3 * effect))
   # The unit of the response moves the log-likelihood by n log(unit), the coefficients by the unit.
-  fit <- function(unit) suppressMessages(rglmm(y ~ x + (1 | g), transform(d, y = y * unit), Gamma("identity")))
+  fit <- function(unit) {
+    suppressMessages(rglmm(
+      y ~ x + (1 | g),
+      transform(d, y = y * unit),
+      Gamma("identity")
+    ))
+  }
   one <- fit(1)
   for (unit in c(1e-10, 1e10)) {
     other <- fit(unit)
-    expect_equal(as.numeric(logLik(other)), as.numeric(logLik(one)) - 200 * log(unit), tolerance = 1e-8)
+    expect_equal(
+      as.numeric(logLik(other)),
+      as.numeric(logLik(one)) - 200 * log(unit),
+      tolerance = 1e-8
+    )
     expect_equal(fixef(other) / unit, fixef(one), tolerance = 1e-4)
   }
   d$count <- rpois(200, exp(0.3 * d$x + effect))
-  expect_equal(certificate(rglmm(count ~ x + (1 | g), d, poisson("identity")))$verdict, "optimal")
+  expect_equal(
+    certificate(rglmm(count ~ x + (1 | g), d, poisson("identity")))$verdict,
+    "optimal"
+  )
   d$normal <- exp(0.5 + 0.3 * d$x + effect) + rnorm(200, sd = 1.5)
   expect_true(any(d$normal < 0))
-  expect_equal(certificate(rglmm(normal ~ x + (1 | g), d, gaussian("log")))$verdict, "optimal")
+  expect_equal(
+    certificate(rglmm(normal ~ x + (1 | g), d, gaussian("log")))$verdict,
+    "optimal"
+  )
   # Without variance of the random effects it is glm()'s.
   d$bit <- rep(c(1, 0, 0, 1, 0), 40)
   for (link in c("identity", "inverse", "1/mu^2")) {
     family <- binomial()
-    family[c("link", "linkfun", "linkinv", "mu.eta")] <- unclass(make.link(link))[c("name", "linkfun", "linkinv", "mu.eta")]
+    family[c("link", "linkfun", "linkinv", "mu.eta")] <- unclass(make.link(
+      link
+    ))[c("name", "linkfun", "linkinv", "mu.eta")]
     fit <- suppressMessages(rglmm(bit ~ x + (1 | g), d, family))
     plain <- glm(bit ~ x, family, d, start = fixef(fit))
     expect_equal(fit$theta, 0)
-    expect_equal(as.numeric(logLik(fit)), as.numeric(logLik(plain)), tolerance = 1e-8)
+    expect_equal(
+      as.numeric(logLik(fit)),
+      as.numeric(logLik(plain)),
+      tolerance = 1e-8
+    )
     expect_equal(fixef(fit), coef(plain), tolerance = 1e-4)
   }
 })
@@ -286,10 +564,16 @@ test_that("a response that the model reproduces is named as the cause", {
   d <- data.frame(g = gl(20, 10), x = rnorm(200))
   d$y <- exp(0.5 + 0.3 * d$x + rnorm(20, sd = 0.5)[d$g])
   for (family in list(Gamma("log"), inverse.gaussian("log"), gaussian("log"))) {
-    expect_error(rglmm(y ~ x + (1 | g), d, family), class = "rlmm_error_zero_residual")
+    expect_error(
+      rglmm(y ~ x + (1 | g), d, family),
+      class = "rlmm_error_zero_residual"
+    )
   }
 })
 
 test_that("verbose is not negative", {
-  expect_error(rglmm(y ~ 1 + (1 | g), data.frame(y = 1, g = 1), poisson, verbose = -1), class = "rlmm_error_argument")
+  expect_error(
+    rglmm(y ~ 1 + (1 | g), data.frame(y = 1, g = 1), poisson, verbose = -1),
+    class = "rlmm_error_argument"
+  )
 })

@@ -8,12 +8,24 @@ test_that("the estimates are lme4's", {
   skip_if_not_installed("lme4")
   data <- frame_data()
   data$y <- data$y + as.integer(data$b) + data$x * as.integer(data$c)
-  for (formula in list(y ~ x + (1 | b), y ~ x + (x || c), y ~ f + (1 | b) + (0 + x | c))) {
+  for (formula in list(
+    y ~ x + (1 | b),
+    y ~ x + (x || c),
+    y ~ f + (1 | b) + (0 + x | c)
+  )) {
     for (reml in c(TRUE, FALSE)) {
       ours <- suppressMessages(rlmm(formula, data, REML = reml, weights = w))
-      theirs <- suppressMessages(lme4::lmer(formula, data, REML = reml, weights = w))
+      theirs <- suppressMessages(lme4::lmer(
+        formula,
+        data,
+        REML = reml,
+        weights = w
+      ))
       expect_equal(ours$beta, lme4::fixef(theirs), tolerance = 1e-4)
-      expect_equal(ours$dev$objective, unname(lme4::getME(theirs, "devcomp")$cmp[if (reml) "REML" else "dev"]))
+      expect_equal(
+        ours$dev$objective,
+        unname(lme4::getME(theirs, "devcomp")$cmp[if (reml) "REML" else "dev"])
+      )
     }
   }
 })
@@ -38,25 +50,45 @@ test_that("the formula and its data can come from anywhere", {
 test_that("the call and the formula are kept as written", {
   data <- frame_data()
   fit <- suppressMessages(rlmm(y ~ a & b + (1 | c), data, REML = FALSE))
-  expect_identical(fit$call, quote(rlmm(formula = y ~ a & b + (1 | c), data = data, REML = FALSE)))
+  expect_identical(
+    fit$call,
+    quote(rlmm(formula = y ~ a & b + (1 | c), data = data, REML = FALSE))
+  )
   expect_identical(fit$formula, y ~ a & b + (1 | c), ignore_formula_env = TRUE)
 })
 
 test_that("family is refused, or ignored if it is gaussian", {
-  expect_message(suppressMessages(rlmm(y ~ x + (1 | b), frame_data(), family = gaussian), "rlmm_message_singular"), class = "rlmm_message_family")
-  expect_error(rlmm(y ~ x + (1 | b), frame_data(), family = poisson()), class = "rlmm_error_family")
+  expect_message(
+    suppressMessages(
+      rlmm(y ~ x + (1 | b), frame_data(), family = gaussian),
+      "rlmm_message_singular"
+    ),
+    class = "rlmm_message_family"
+  )
+  expect_error(
+    rlmm(y ~ x + (1 | b), frame_data(), family = poisson()),
+    class = "rlmm_error_family"
+  )
 })
 
 test_that("verbose prints every evaluation", {
   data <- frame_data()
   data$y <- data$y + as.integer(data$b)
-  expect_output(fit <- rlmm(y ~ x + (1 | b), data, verbose = 1), "^f_1: [0-9.]+ \\[[0-9.]+\\]")
+  expect_output(
+    fit <- rlmm(y ~ x + (1 | b), data, verbose = 1),
+    "^f_1: [0-9.]+ \\[[0-9.]+\\]"
+  )
 })
 
 test_that("a singular fit is told in a message that names the term", {
   data <- frame_data()
   data$y <- data$y - ave(data$y, data$b)
-  expect_message(rlmm(y ~ x + (1 | b), data), "`(1 | b)`", fixed = TRUE, class = "rlmm_message_singular")
+  expect_message(
+    rlmm(y ~ x + (1 | b), data),
+    "`(1 | b)`",
+    fixed = TRUE,
+    class = "rlmm_message_singular"
+  )
   quiet <- rlmm_control(check_conv_singular = "ignore")
   expect_silent(rlmm(y ~ x + (1 | b), data, control = quiet))
 })

@@ -1,24 +1,61 @@
 # Central differences of fourth order.
 num_gradient <- function(f, x, step = 3e-4 * pmax(abs(x), 0.05)) {
-  vapply(seq_along(x), function(i) {
-    at <- function(m) f(replace(x, i, x[i] + m * step[i]))
-    (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step[i])
-  }, numeric(length(f(x))))
+  vapply(
+    seq_along(x),
+    function(i) {
+      at <- function(m) f(replace(x, i, x[i] + m * step[i]))
+      (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step[i])
+    },
+    numeric(length(f(x)))
+  )
 }
 
-score_days <- function() transform(sleepstudy, days = factor(Days), third = factor(pmin(Days %/% 3, 2)))
+score_days <- function() {
+  transform(
+    sleepstudy,
+    days = factor(Days),
+    third = factor(pmin(Days %/% 3, 2))
+  )
+}
 
 score_fits <- function(reml) {
   list(
     us = rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = reml),
     diag = rlmm(Reaction ~ Days + (Days || Subject), sleepstudy, REML = reml),
-    homdiag = rlmm(Reaction ~ Days + diag(1 + Days | Subject, hom = TRUE), sleepstudy, REML = reml),
-    crossed = rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, REML = reml),
-    known = rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = reml, sigma = 25),
+    homdiag = rlmm(
+      Reaction ~ Days + diag(1 + Days | Subject, hom = TRUE),
+      sleepstudy,
+      REML = reml
+    ),
+    crossed = rlmm(
+      diameter ~ 1 + (1 | plate) + (1 | sample),
+      Penicillin,
+      REML = reml
+    ),
+    known = rlmm(
+      Reaction ~ Days + (Days | Subject),
+      sleepstudy,
+      REML = reml,
+      sigma = 25
+    ),
     cs = rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy, REML = reml),
-    ar1 = rlmm(Reaction ~ Days + ar1(0 + days | Subject), score_days(), REML = reml),
-    mixed = rlmm(Reaction ~ Days + cs(0 + third | Subject, hom = TRUE) + (0 + Days | Subject), score_days(), REML = reml),
-    hetar1 = rlmm(Reaction ~ Days + ar1(0 + third | Subject, hom = FALSE), score_days(), REML = reml)
+    ar1 = rlmm(
+      Reaction ~ Days + ar1(0 + days | Subject),
+      score_days(),
+      REML = reml
+    ),
+    mixed = rlmm(
+      Reaction ~ Days +
+        cs(0 + third | Subject, hom = TRUE) +
+        (0 + Days | Subject),
+      score_days(),
+      REML = reml
+    ),
+    hetar1 = rlmm(
+      Reaction ~ Days + ar1(0 + third | Subject, hom = FALSE),
+      score_days(),
+      REML = reml
+    )
   )
 }
 
@@ -43,13 +80,20 @@ loglik_sqrt <- function(fit) {
 }
 
 test_that("score and Hessian are the derivatives of the log-likelihood, at the optimum and elsewhere", {
-  logliks <- list(user = loglik_user, profile = loglik_profile, sqrt = loglik_sqrt)
+  logliks <- list(
+    user = loglik_user,
+    profile = loglik_profile,
+    sqrt = loglik_sqrt
+  )
   for (reml in c(TRUE, FALSE)) {
     for (fit in score_fits(reml)) {
       for (kind in names(logliks)) {
         f <- logliks[[kind]](fit)
         best <- variance_parameters(fit, kind)
-        for (at in list(best, best * seq(0.9, 0.7, length.out = length(best)))) {
+        for (at in list(
+          best,
+          best * seq(0.9, 0.7, length.out = length(best))
+        )) {
           score <- score(fit, at, kind)
           expect_named(score, names(best))
           expected <- num_gradient(f, unname(at))
@@ -57,11 +101,22 @@ test_that("score and Hessian are the derivatives of the log-likelihood, at the o
           expect_lt(max(abs((score - expected) * at)) / scale, 1e-6)
           hessian <- hessian(fit, at, kind)
           expect_identical(dimnames(hessian), list(names(best), names(best)))
-          expected <- num_gradient(function(x) unname(score(fit, x, kind)), unname(at))
-          expect_lt(max(abs((hessian - expected) * outer(at, at))) / max(abs(expected * outer(at, at))), 1e-6)
+          expected <- num_gradient(
+            function(x) unname(score(fit, x, kind)),
+            unname(at)
+          )
+          expect_lt(
+            max(abs((hessian - expected) * outer(at, at))) /
+              max(abs(expected * outer(at, at))),
+            1e-6
+          )
         }
       }
-      expect_equal(score(fit), score(fit, variance_parameters(fit)), tolerance = 1e-6)
+      expect_equal(
+        score(fit),
+        score(fit, variance_parameters(fit)),
+        tolerance = 1e-6
+      )
     }
   }
 })
@@ -69,7 +124,10 @@ test_that("score and Hessian are the derivatives of the log-likelihood, at the o
 test_that("the score is zero at the optimum", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   for (kind in c("user", "profile", "sqrt")) {
-    expect_lt(max(abs(score(fit, NULL, kind) * variance_parameters(fit, kind))), 1e-3)
+    expect_lt(
+      max(abs(score(fit, NULL, kind) * variance_parameters(fit, kind))),
+      1e-3
+    )
   }
 })
 
@@ -77,7 +135,11 @@ test_that("profiling sigma is Schur's complement of the joint Hessian", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   joint <- joint_derivatives(fit_spec(fit), fit$theta, fit$sigma, FALSE)$hessian
   profiled <- joint[1:3, 1:3] - tcrossprod(joint[1:3, 4]) / joint[4, 4]
-  expect_equal(unname(-2 * hessian(fit, parameterization = "sqrt")), profiled, tolerance = 1e-7)
+  expect_equal(
+    unname(-2 * hessian(fit, parameterization = "sqrt")),
+    profiled,
+    tolerance = 1e-7
+  )
 })
 
 test_that("at a singular covariance the score points out of the cone, and the Hessian is in theta only", {
@@ -91,7 +153,11 @@ test_that("at a singular covariance the score points out of the cone, and the He
 test_that("values that can't be are refused", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   expect_error(score(fit, 1:3), class = "rlmm_error_argument")
-  expect_error(score(fit, c(-1, 2)), "positive definite", class = "rlmm_error_argument")
+  expect_error(
+    score(fit, c(-1, 2)),
+    "positive definite",
+    class = "rlmm_error_argument"
+  )
   expect_error(score(fit, c(1, -2)), class = "rlmm_error_argument")
   expect_error(hessian(fit, c(1, NA)), class = "rlmm_error_argument")
   expect_error(score(lm(Yield ~ 1, Dyestuff)), class = "rlmm_error_argument")
@@ -101,25 +167,51 @@ test_that("values that can't be are refused", {
 # the fixed effects of get_fe_params().
 statsmodels_figures <- list(
   list(
-    formula = Reaction ~ Days + (Days | Subject), reml = TRUE, scale = 660.031728943678, at = c(0.9, 0.02, 0.05),
+    formula = Reaction ~ Days + (Days | Subject),
+    reml = TRUE,
+    scale = 660.031728943678,
+    at = c(0.9, 0.02, 0.05),
     profile = c(0.11333268949, -0.618410969624, 6.323260343201),
     sqrt = c(0.201996411325, -0.320064092577, 2.815251725874),
-    hessian = c(-5.279991676060, -5.324205749755, 10.03370697722, -243.0537974838, -110.0953657270, -2241.737176764)
+    hessian = c(
+      -5.279991676060,
+      -5.324205749755,
+      10.03370697722,
+      -243.0537974838,
+      -110.0953657270,
+      -2241.737176764
+    )
   ),
   list(
-    formula = Reaction ~ Days + (Days | Subject), reml = FALSE, scale = 652.698043066526, at = c(0.9, 0.02, 0.05),
+    formula = Reaction ~ Days + (Days | Subject),
+    reml = FALSE,
+    scale = 652.698043066526,
+    at = c(0.9, 0.02, 0.05),
     profile = c(-0.215258450496, -0.992233140881, -0.219073560837),
     sqrt = c(-0.4293423048, -0.950551960891, -0.097536268754),
-    hessian = c(-5.070313403814, -5.084843325865, 10.22963327124, -234.8319578505, -105.3340987119, -2158.798100364)
+    hessian = c(
+      -5.070313403814,
+      -5.084843325865,
+      10.22963327124,
+      -234.8319578505,
+      -105.3340987119,
+      -2158.798100364
+    )
   ),
   list(
-    formula = Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), reml = TRUE, at = c(0.9, 0.05),
-    profile = c(0.296221301256, 10.075844158633), sqrt = c(0.562040402057, 4.50605449388),
+    formula = Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    reml = TRUE,
+    at = c(0.9, 0.05),
+    profile = c(0.296221301256, 10.075844158633),
+    sqrt = c(0.562040402057, 4.50605449388),
     hessian = c(-5.807273446408, 4.760246609203, -2458.797739928346)
   ),
   list(
-    formula = Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), reml = FALSE, at = c(0.9, 0.05),
-    profile = c(-0.038215535767, 3.417276216161), sqrt = c(-0.072508881017, 1.528252383446),
+    formula = Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    reml = FALSE,
+    at = c(0.9, 0.05),
+    profile = c(-0.038215535767, 3.417276216161),
+    sqrt = c(-0.072508881017, 1.528252383446),
     hessian = c(-5.59047947734, 5.031180072463, -2373.05598647785)
   )
 )
@@ -127,16 +219,39 @@ statsmodels_figures <- list(
 test_that("score and Hessian are those of statsmodels", {
   for (figures in statsmodels_figures) {
     fit <- rlmm(figures$formula, sleepstudy, REML = figures$reml)
-    expect_equal(unname(score(fit, figures$at, "profile")), figures$profile, tolerance = 1e-9)
+    expect_equal(
+      unname(score(fit, figures$at, "profile")),
+      figures$profile,
+      tolerance = 1e-9
+    )
     hessian <- hessian(fit, figures$at, "profile")
-    expect_equal(hessian[lower.tri(hessian, diag = TRUE)], figures$hessian, tolerance = 1e-9)
-    omega <- matrix(figures$at[if (length(figures$at) == 3) c(1, 2, 2, 3) else c(1, NA, NA, 2)], 2)
+    expect_equal(
+      hessian[lower.tri(hessian, diag = TRUE)],
+      figures$hessian,
+      tolerance = 1e-9
+    )
+    omega <- matrix(
+      figures$at[
+        if (length(figures$at) == 3) c(1, 2, 2, 3) else c(1, NA, NA, 2)
+      ],
+      2
+    )
     root <- if (anyNA(omega)) sqrt(figures$at) else t(chol(omega))[c(1, 2, 4)]
-    expect_equal(unname(score(fit, root, "sqrt")), figures$sqrt, tolerance = 1e-9)
+    expect_equal(
+      unname(score(fit, root, "sqrt")),
+      figures$sqrt,
+      tolerance = 1e-9
+    )
     # At the best scale that of the scale at fixed relative covariances is zero: at fixed covariances what is left is
     # that these become smaller in its units.
-    if (is.null(figures$scale)) next
+    if (is.null(figures$scale)) {
+      next
+    }
     user <- score(fit, figures$scale * c(figures$at, 1), "user") * figures$scale
-    expect_equal(unname(user), c(figures$profile, -sum(figures$profile * figures$at)), tolerance = 1e-9)
+    expect_equal(
+      unname(user),
+      c(figures$profile, -sum(figures$profile * figures$at)),
+      tolerance = 1e-9
+    )
   }
 })

@@ -1,11 +1,18 @@
 # What 000 prints of the optimization: the objective at each theta tried, and the summary.
 
 skip_if_not_installed("jsonlite")
-fit_logs <- jsonlite::fromJSON(test_path("..", "reference", "fit-logs.json"), simplifyMatrix = FALSE)
+fit_logs <- jsonlite::fromJSON(
+  test_path("..", "reference", "fit-logs.json"),
+  simplifyMatrix = FALSE
+)
 
-bobyqa <- function(step) rlmm_control(optimizer = "LN_BOBYQA", initial_step = step)
+bobyqa <- function(step) {
+  rlmm_control(optimizer = "LN_BOBYQA", initial_step = step)
+}
 
-dyestuff_fit <- function() ml(Yield ~ 1 + (1 | Batch), Dyestuff, control = bobyqa(0.75))
+dyestuff_fit <- function() {
+  ml(Yield ~ 1 + (1 | Batch), Dyestuff, control = bobyqa(0.75))
+}
 
 sleep_fit <- function(control = bobyqa(c(0.75, 1, 0.75))) {
   ml(Reaction ~ 1 + Days + (1 + Days | Subject), sleepstudy, control = control)
@@ -52,15 +59,25 @@ test_that("the summary of the optimization of sleepstudy", {
   expect_equal(optsum$xtol_rel, 0)
   expect_equal(unique(optsum$xtol_abs), 1e-10)
   expect_equal(optsum$initial_step, c(0.75, 1, 0.75))
-  expect_equal(unname(optsum$final), c(0.929221, 0.0181684, 0.222645), tolerance = 1e-4)
+  expect_equal(
+    unname(optsum$final),
+    c(0.929221, 0.0181684, 0.222645),
+    tolerance = 1e-4
+  )
   expect_lte(optsum$fmin, 1751.93934446471 + 1e-8)
   expect_equal(nrow(optsum$fitlog), optsum$feval)
   expect_equal(unname(optsum$fitlog[1, 1:4]), c(1784.6422961924707, 1, 0, 1))
 })
 
 test_that("Nelder and Mead's optimum is the same to the printed digits, or lower", {
-  fit <- sleep_fit(rlmm_control(optimizer = "LN_NELDERMEAD", initial_step = c(0.75, 1, 0.75)))
-  expect_criteria(fit, c("-875.96967", "1751.93934", "1763.93934", "1783.09709"))
+  fit <- sleep_fit(rlmm_control(
+    optimizer = "LN_NELDERMEAD",
+    initial_step = c(0.75, 1, 0.75)
+  ))
+  expect_criteria(
+    fit,
+    c("-875.96967", "1751.93934", "1763.93934", "1783.09709")
+  )
   expect_identical(fit$optsum$optimizer, "LN_NELDERMEAD")
   expect_identical(fit$optsum$status, "FTOL_REACHED")
   expect_lte(deviance(fit), 1751.939344475031 + 1e-8)
@@ -68,11 +85,18 @@ test_that("Nelder and Mead's optimum is the same to the printed digits, or lower
   expect_equal(fit$optsum$feval, 140)
   expect_printed(fit$optsum$final, c("0.929236", "0.0181688", "0.222641"))
   expect_varcorr(
-    fit, c("565.528831", "32.681047", "654.941678"), c("23.780850", "5.716734", "25.591828"), "0.08",
+    fit,
+    c("565.528831", "32.681047", "654.941678"),
+    c("23.780850", "5.716734", "25.591828"),
+    "0.08",
     within = last_step
   )
   expect_coefs(
-    fit, c("251.405", "10.4673"), c("6.63233", "1.50222"), c("37.906", "6.9679"), c("<1e-99", "<1e-11"),
+    fit,
+    c("251.405", "10.4673"),
+    c("6.63233", "1.50222"),
+    c("37.906", "6.9679"),
+    c("<1e-99", "<1e-11"),
     within = last_step
   )
 })

@@ -7,14 +7,17 @@ test_that("separated data give a finite answer and a warning that names the effe
   quiet <- rlmm_control(check_conv_singular = "ignore")
   for (link in c("logit", "probit", "cloglog")) {
     expect_warning(
-      fit <- rglmm(y ~ z + (1 | g), d, binomial(link), control = quiet), "`z` tends", class = "rlmm_warning_separation"
+      fit <- rglmm(y ~ z + (1 | g), d, binomial(link), control = quiet),
+      "`z` tends",
+      class = "rlmm_warning_separation"
     )
     expect_true(all(is.finite(fixef(fit))))
     expect_match(paste(format(fit), collapse = " "), "separated")
   }
   d$count <- ifelse(d$z == 1, 0, 2)
   warning <- expect_warning(
-    rglmm(count ~ x + z + (1 | g), d, poisson, control = quiet), class = "rlmm_warning_separation"
+    rglmm(count ~ x + z + (1 | g), d, poisson, control = quiet),
+    class = "rlmm_warning_separation"
   )
   expect_equal(warning$effects, "z")
 })
@@ -40,10 +43,23 @@ test_that("a separated reference level leaves the fit of the other levels", {
       d$y[d$k == "a"] <- value
       for (nodes in 0:1) {
         expect_warning(
-          fit <- rglmm(y ~ k + (1 | g), d, binomial(link), control = quiet, nAGQ = nodes),
-          "`\\(Intercept\\)`", class = "rlmm_warning_separation"
+          fit <- rglmm(
+            y ~ k + (1 | g),
+            d,
+            binomial(link),
+            control = quiet,
+            nAGQ = nodes
+          ),
+          "`\\(Intercept\\)`",
+          class = "rlmm_warning_separation"
         )
-        others <- rglmm(y ~ k + (1 | g), droplevels(d[d$k != "a", ]), binomial(link), control = quiet, nAGQ = nodes)
+        others <- rglmm(
+          y ~ k + (1 | g),
+          droplevels(d[d$k != "a", ]),
+          binomial(link),
+          control = quiet,
+          nAGQ = nodes
+        )
         expect_equal(fit$dev$objective, others$dev$objective, tolerance = 1e-6)
         expect_equal(fit$theta, others$theta, tolerance = 1e-2)
       }
@@ -57,9 +73,13 @@ test_that("every link warns of separated data", {
   d$by_x <- as.integer(d$x > 0)
   d$by_f <- ifelse(d$f == 4, 1L, rbinom(200, 1, 0.5))
   for (link in c("logit", "probit", "cloglog", "cauchit")) {
-    expect_warning(suppressMessages(rglmm(by_x ~ x + (1 | g), d, binomial(link))), class = "rlmm_warning_separation")
+    expect_warning(
+      suppressMessages(rglmm(by_x ~ x + (1 | g), d, binomial(link))),
+      class = "rlmm_warning_separation"
+    )
     found <- expect_warning(
-      suppressMessages(rglmm(by_f ~ f + (1 | g), d, binomial(link))), class = "rlmm_warning_separation"
+      suppressMessages(rglmm(by_f ~ f + (1 | g), d, binomial(link))),
+      class = "rlmm_warning_separation"
     )
     expect_equal(found$effects, "f4")
   }
@@ -75,7 +95,12 @@ test_that("a covariate far from zero is no separation, whether or not it has an 
   # Each pair of rows has one response and opposite covariates: nearly no effect at all.
   d$pair <- 1e6 + rep(c(-1, 1), 200) * rep(runif(200), each = 2) + 0.001 * d$z
   d$even <- rep(d$y[c(TRUE, FALSE)], each = 2)
-  for (formula in list(y ~ year + (1 | g), y ~ time + (1 | g), y ~ far + (1 | g), even ~ pair + (1 | g))) {
+  for (formula in list(
+    y ~ year + (1 | g),
+    y ~ time + (1 | g),
+    y ~ far + (1 | g),
+    even ~ pair + (1 | g)
+  )) {
     expect_no_warning(fit <- rglmm(formula, d, family = poisson))
     expect_length(fit$separated, 0)
   }

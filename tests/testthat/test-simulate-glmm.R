@@ -5,7 +5,10 @@ test_that("the same seed draws what lme4 draws", {
   theirs <- suppressWarnings(lme4::glmer(formula, cbpp, binomial))
   par <- list(theta = getME(ours, "theta"), beta = getME(ours, "beta"))
   expect_equal(
-    simulate(ours, 2, seed = 1), simulate(theirs, 2, seed = 1, newparams = par), ignore_attr = TRUE, tolerance = 1e-12
+    simulate(ours, 2, seed = 1),
+    simulate(theirs, 2, seed = 1, newparams = par),
+    ignore_attr = TRUE,
+    tolerance = 1e-12
   )
 })
 
@@ -22,14 +25,28 @@ test_that("responses have the kind and the mean that the model has", {
   for (family in list(Gamma("log"), inverse.gaussian("log"))) {
     fit <- rglmm(p ~ x + (1 | g), d, family)
     draws <- as.matrix(simulate(fit, 2000, seed = 1, re.form = NULL))
-    expect_equal(rowMeans(draws), fitted(fit), tolerance = 0.05, ignore_attr = TRUE)
+    expect_equal(
+      rowMeans(draws),
+      fitted(fit),
+      tolerance = 0.05,
+      ignore_attr = TRUE
+    )
     sd <- sigma(fit) * sqrt(family$variance(fitted(fit)))
-    expect_equal(apply(draws, 1, stats::sd), sd, tolerance = 0.1, ignore_attr = TRUE)
+    expect_equal(
+      apply(draws, 1, stats::sd),
+      sd,
+      tolerance = 0.1,
+      ignore_attr = TRUE
+    )
   }
 })
 
 test_that("new rows have as many trials as they say", {
-  fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial)
+  fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
   new <- data.frame(period = "1", herd = "1", incidence = 0, size = c(10, 1000))
   drawn <- simulate(fit, seed = 1, newdata = new)$sim_1
   expect_equal(rowSums(drawn), c(10, 1000), ignore_attr = TRUE)

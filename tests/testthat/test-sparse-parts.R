@@ -1,11 +1,21 @@
 test_that("L and RZX factor the penalized cross-products", {
-  for_each_pair(function(fit, lme4) {
-    q <- getME(fit, "q")
-    ours <- as.matrix(Matrix::solve(getME(fit, "L"), diag(q), system = "A"))
-    theirs <- as.matrix(Matrix::solve(lme4::getME(lme4, "L"), diag(q), system = "A"))
-    expect_equal(ours, theirs, tolerance = 1e-6, ignore_attr = TRUE)
-    expect_values(crossprod(getME(fit, "RZX")), crossprod(lme4::getME(lme4, "RZX")))
-  }, c("sleep", "penicillin", "cbpp", "sleep_no_fixed"))
+  for_each_pair(
+    function(fit, lme4) {
+      q <- getME(fit, "q")
+      ours <- as.matrix(Matrix::solve(getME(fit, "L"), diag(q), system = "A"))
+      theirs <- as.matrix(Matrix::solve(
+        lme4::getME(lme4, "L"),
+        diag(q),
+        system = "A"
+      ))
+      expect_equal(ours, theirs, tolerance = 1e-6, ignore_attr = TRUE)
+      expect_values(
+        crossprod(getME(fit, "RZX")),
+        crossprod(lme4::getME(lme4, "RZX"))
+      )
+    },
+    c("sleep", "penicillin", "cbpp", "sleep_no_fixed")
+  )
 })
 
 test_that("Z has the columns of each term, level by level, and stores no zeros", {
@@ -15,5 +25,8 @@ test_that("Z has the columns of each term, level by level, and stores no zeros",
   expect_identical(colnames(z)[1:3], c("308", "308", "309"))
   expect_true(all(z@x != 0))
   expect_equal(as.vector(z[1:10, 2]), 0:9)
-  expect_identical(names(getME(fit, "Ztlist")), c("Subject.(Intercept)", "Subject.Days"))
+  expect_identical(
+    names(getME(fit, "Ztlist")),
+    c("Subject.(Intercept)", "Subject.Days")
+  )
 })

@@ -8,7 +8,12 @@ test_that("fits with structured covariances are lme4's or better", {
     expect_gte(as.numeric(logLik(fit)), row$log_lik - 1e-8)
     expect_equal(sigma(fit), row$sigma, tolerance = 1e-4, label = row$formula)
     par <- as.numeric(strsplit(row$par, " ")[[1]])
-    expect_equal(unname(getME(fit, "par")), par, tolerance = 1e-4, label = row$formula)
+    expect_equal(
+      unname(getME(fit, "par")),
+      par,
+      tolerance = 1e-4,
+      label = row$formula
+    )
     expect_named(getME(fit, "par"), strsplit(row$names, " ")[[1]])
     expect_identical(fit$optsum$certificate$verdict, "optimal")
   }
@@ -16,8 +21,10 @@ test_that("fits with structured covariances are lme4's or better", {
 
 test_that("the core agrees with dense algebra", {
   formulas <- list(
-    cs = Reaction ~ Days + cs(0 + t | Subject), homcs = Reaction ~ Days + cs(0 + t | Subject, hom = TRUE),
-    ar1 = Reaction ~ Days + ar1(0 + t | Subject), hetar1 = Reaction ~ Days + ar1(0 + t | Subject, hom = FALSE),
+    cs = Reaction ~ Days + cs(0 + t | Subject),
+    homcs = Reaction ~ Days + cs(0 + t | Subject, hom = TRUE),
+    ar1 = Reaction ~ Days + ar1(0 + t | Subject),
+    hetar1 = Reaction ~ Days + ar1(0 + t | Subject, hom = FALSE),
     both = Reaction ~ 1 + (1 + Days | Subject) + cs(0 + t | Subject) + (1 | fd)
   )
   for (formula in formulas) {
@@ -26,25 +33,39 @@ test_that("the core agrees with dense algebra", {
     inner <- 0.9 * fit$theta
     ours <- core_estimates(spec, inner)
     dense <- dense_estimates(spec, inner)
-    expect_equal(ours[names(dense)], dense, tolerance = 1e-8, ignore_attr = TRUE)
+    expect_equal(
+      ours[names(dense)],
+      dense,
+      tolerance = 1e-8,
+      ignore_attr = TRUE
+    )
     expect_lte(fit$dev$objective, dense_fit(spec)$optsum$fmin + 1e-6)
   }
 })
 
 test_that("R and the core have the same Lambda, up to the ends of the correlation", {
   for (call in c("cs", "homcs", "ar1", "hetar1")) {
-    fit <- rlmm(as.formula(paste0("Reaction ~ Days + ", call, "(0 + t | Subject)")), days)
+    fit <- rlmm(
+      as.formula(paste0("Reaction ~ Days + ", call, "(0 + t | Subject)")),
+      days
+    )
     range <- theta_range(fit$random[[1]])
     for (rho in c(range[nrow(range), ], 0.3)) {
       theta <- replace(fit$theta, length(fit$theta), rho)
       est <- core_estimates(fit_spec(fit), theta)
-      expect_equal(est$b[[1]], lambda_block(fit$random[[1]], theta) %*% est$u[[1]])
+      expect_equal(
+        est$b[[1]],
+        lambda_block(fit$random[[1]], theta) %*% est$u[[1]]
+      )
     }
   }
 })
 
 test_that("a compound symmetry at its end, which lme4 misses, is found", {
-  fit <- suppressMessages(rlmm(Reaction ~ Days + cs(0 + Days + I(Days^2) | Subject, hom = TRUE), days))
+  fit <- suppressMessages(rlmm(
+    Reaction ~ Days + cs(0 + Days + I(Days^2) | Subject, hom = TRUE),
+    days
+  ))
   expect_equal(unname(fit$theta[2]), 1)
   expect_gt(as.numeric(logLik(fit)), -898.9416)
   expect_true(isSingular(fit))
@@ -52,8 +73,19 @@ test_that("a compound symmetry at its end, which lme4 misses, is found", {
 
 test_that("structures print as lme4's", {
   expect_snapshot({
-    print(VarCorr(rlmm(Reaction ~ Days + cs(Days | Subject), days)), comp = "Std.Dev.", digits = 3)
-    print(VarCorr(rlmm(Reaction ~ Days + (1 | Subject) + ar1(0 + fd | Subject), days)), comp = "Std.Dev.", digits = 3)
+    print(
+      VarCorr(rlmm(Reaction ~ Days + cs(Days | Subject), days)),
+      comp = "Std.Dev.",
+      digits = 3
+    )
+    print(
+      VarCorr(rlmm(
+        Reaction ~ Days + (1 | Subject) + ar1(0 + fd | Subject),
+        days
+      )),
+      comp = "Std.Dev.",
+      digits = 3
+    )
   })
 })
 
@@ -65,14 +97,24 @@ test_that("methods know structures", {
   expect_equal(nrow(table), 1 + 55 + 1)
   expect_equal(attr(logLik(fit), "df"), 6)
   expect_equal(predict(fit, days[1:20, ]), fitted(fit)[1:20])
-  expect_equal(as.matrix(getME(fit, "Lambda") %*% getME(fit, "u")), as.matrix(getME(fit, "b")), ignore_attr = TRUE)
+  expect_equal(
+    as.matrix(getME(fit, "Lambda") %*% getME(fit, "u")),
+    as.matrix(getME(fit, "b")),
+    ignore_attr = TRUE
+  )
   expect_equal(dim(simulate(fit, 2, seed = 1)), c(180L, 2L))
   expect_equal(dim(condVar(fit)[[2]]), c(10L, 10L, 18L))
   expect_length(rePCA(fit)$Subject$sdev, 11)
-  expect_equal(rownames(confint(fit))[1:4], c(".sig01", ".sig02", ".sig03", ".sigma"))
+  expect_equal(
+    rownames(confint(fit))[1:4],
+    c(".sig01", ".sig02", ".sig03", ".sigma")
+  )
   again <- rlmm(formula(fit), days)
   expect_equal(again$theta, fit$theta)
-  expect_identical(formula(fit, random.only = TRUE)[[3]], quote((1 | Subject) + ar1(0 + fd | Subject)))
+  expect_identical(
+    formula(fit, random.only = TRUE)[[3]],
+    quote((1 | Subject) + ar1(0 + fd | Subject))
+  )
 })
 
 test_that("at a variance of zero every correlation is looked at", {
@@ -90,7 +132,10 @@ test_that("at a variance of zero every correlation is looked at", {
     near <- core_objective(spec, cbind(c(0, 0.9), c(0.05, 0.9), c(0.05, -0.45)))
     expect_gt(near[2], near[1])
     expect_lt(near[3], near[1])
-    expect_identical(core_derivatives(spec, c(0, 0.9), TRUE)$certificate$verdict, "false_boundary")
+    expect_identical(
+      core_derivatives(spec, c(0, 0.9), TRUE)$certificate$verdict,
+      "false_boundary"
+    )
     for (start in list(NULL, c(0, 0.9), c(0.001, 1), c(1, 0.9))) {
       fit <- suppressMessages(rlmm(formula, d, start = start))
       expect_equal(fit$dev$objective, reached$dev$objective, tolerance = 1e-9)
@@ -102,13 +147,22 @@ test_that("at a variance of zero every correlation is looked at", {
 test_that("structures may be called with the name of another package", {
   fit <- rlmm(Reaction ~ Days + lme4::cs(Days | Subject), sleepstudy)
   expect_identical(fit$random[[1]]$structure, "cs")
-  expect_error(rlmm(Reaction ~ Days + lme4::toep(Days | Subject), sleepstudy), "`toep()` isn't", fixed = TRUE,
-    class = "rlmm_error_unknown_structure")
+  expect_error(
+    rlmm(Reaction ~ Days + lme4::toep(Days | Subject), sleepstudy),
+    "`toep()` isn't",
+    fixed = TRUE,
+    class = "rlmm_error_unknown_structure"
+  )
 })
 
 test_that("unsuited structures are errors in the user's words", {
-  refuse <- function(formula, class = "rlmm_error_structure") expect_error(rlmm(formula, days), class = class)
-  refuse(Reaction ~ Days + toep(0 + fd | Subject), "rlmm_error_unknown_structure")
+  refuse <- function(formula, class = "rlmm_error_structure") {
+    expect_error(rlmm(formula, days), class = class)
+  }
+  refuse(
+    Reaction ~ Days + toep(0 + fd | Subject),
+    "rlmm_error_unknown_structure"
+  )
   refuse(Reaction ~ Days + cs(1 | Subject))
   refuse(Reaction ~ Days + ar1(1 | Subject))
   refuse(Reaction ~ Days + ar1(1 + Days | Subject))
@@ -117,56 +171,126 @@ test_that("unsuited structures are errors in the user's words", {
   refuse(Reaction ~ Days + cs(1 + Days | Subject, het = TRUE))
   refuse(Reaction ~ Days + us(1 + Days | Subject, hom = TRUE))
   refuse(Reaction ~ Days + diag(cs(1 + Days | Subject)))
-  refuse(Reaction ~ Days + (1 | Subject) + foo(1 + Days | Subject), "rlmm_error_unknown_structure")
+  refuse(
+    Reaction ~ Days + (1 | Subject) + foo(1 + Days | Subject),
+    "rlmm_error_unknown_structure"
+  )
   expect_snapshot({
     show_error(rlmm(Reaction ~ Days + cs(1 | Subject), days))
     show_error(rlmm(Reaction ~ Days + ar1(1 + Days | Subject), days))
-    show_error(rlmm(Reaction ~ Days + cs(Days | Subject), days, start = c(1, 1, 1.5)))
+    show_error(rlmm(
+      Reaction ~ Days + cs(Days | Subject),
+      days,
+      start = c(1, 1, 1.5)
+    ))
   })
 })
 
 test_that("an unknown function around the only bar is an unknown structure", {
-  expect_error(rlmm(Reaction ~ Days + foo(Days | Subject), sleepstudy), "`foo()` isn't", fixed = TRUE,
-    class = "rlmm_error_unknown_structure")
-  expect_error(rlmm(Reaction ~ I(Days > 3 | Days < 1), sleepstudy), class = "rlmm_error_no_bars")
+  expect_error(
+    rlmm(Reaction ~ Days + foo(Days | Subject), sleepstudy),
+    "`foo()` isn't",
+    fixed = TRUE,
+    class = "rlmm_error_unknown_structure"
+  )
+  expect_error(
+    rlmm(Reaction ~ I(Days > 3 | Days < 1), sleepstudy),
+    class = "rlmm_error_no_bars"
+  )
 })
 
 test_that("terms are called as they were written", {
   days <- transform(sleepstudy, day = factor(Days))
-  fit <- suppressMessages(rlmm(Reaction ~ Days + diag(Days | Subject, hom = TRUE) + ar1(0 + day | Subject) + (1 | day), days))
+  fit <- suppressMessages(rlmm(
+    Reaction ~ Days +
+      diag(Days | Subject, hom = TRUE) +
+      ar1(0 + day | Subject) +
+      (1 | day),
+    days
+  ))
   expect_setequal(
-    is_singular(fit)$term, c("diag(Days | Subject, hom = TRUE)", "ar1(0 + day | Subject)", "(1 | day)")
+    is_singular(fit)$term,
+    c("diag(Days | Subject, hom = TRUE)", "ar1(0 + day | Subject)", "(1 | day)")
   )
-  held <- \(name) rlmm(
-    Reaction ~ Days + cs(1 + Days | Subject), days,
-    control = rlmm_control(fixed = list(cov = stats::setNames(list(matrix(c(600, 20, 20, 30), 2)), name)))
+  held <- \(name) {
+    rlmm(
+      Reaction ~ Days + cs(1 + Days | Subject),
+      days,
+      control = rlmm_control(
+        fixed = list(
+          cov = stats::setNames(list(matrix(c(600, 20, 20, 30), 2)), name)
+        )
+      )
+    )
+  }
+  names <- c(
+    "cs(1 + Days | Subject)",
+    "cs(Days | Subject, hom = FALSE)",
+    "(Days | Subject)",
+    "Subject"
   )
-  names <- c("cs(1 + Days | Subject)", "cs(Days | Subject, hom = FALSE)", "(Days | Subject)", "Subject")
-  for (name in names) expect_equal(VarCorr(held(name))$Subject[2, 1], 20)
-  expect_output(print(held("Subject")), "the covariance of `cs(1 + Days | Subject)`", fixed = TRUE)
+  for (name in names) {
+    expect_equal(VarCorr(held(name))$Subject[2, 1], 20)
+  }
+  expect_output(
+    print(held("Subject")),
+    "the covariance of `cs(1 + Days | Subject)`",
+    fixed = TRUE
+  )
 })
 
 test_that("ar1() asks for an order, and says where it isn't that of time", {
-  days <- transform(sleepstudy, text = as.character(Days), day = factor(Days), jumbled = factor(Days, c(0, 2, 1, 3:9)))
+  days <- transform(
+    sleepstudy,
+    text = as.character(Days),
+    day = factor(Days),
+    jumbled = factor(Days, c(0, 2, 1, 3:9))
+  )
   expect_error(
-    rlmm(Reaction ~ Days + ar1(0 + text | Subject), days), "`text` is text", class = "rlmm_error_structure"
+    rlmm(Reaction ~ Days + ar1(0 + text | Subject), days),
+    "`text` is text",
+    class = "rlmm_error_structure"
   )
   expect_no_message(rlmm(Reaction ~ Days + ar1(0 + day | Subject), days))
-  expect_message(rlmm(Reaction ~ Days + ar1(0 + jumbled | Subject), days), "0, 2, 1", class = "rlmm_message_order")
+  expect_message(
+    rlmm(Reaction ~ Days + ar1(0 + jumbled | Subject), days),
+    "0, 2, 1",
+    class = "rlmm_message_order"
+  )
   gap <- subset(days, Days != 4)
-  expect_message(rlmm(Reaction ~ Days + ar1(0 + day | Subject), gap), "equally spaced", class = "rlmm_message_order")
+  expect_message(
+    rlmm(Reaction ~ Days + ar1(0 + day | Subject), gap),
+    "equally spaced",
+    class = "rlmm_message_order"
+  )
 })
 
 test_that("`||` says that there are no correlations, which contradicts structures that have them", {
-  for (formula in list(Reaction ~ Days + cs(1 + Days || Subject), Reaction ~ Days + ar1(0 + factor(Days) || Subject))) {
-    expect_error(rlmm(formula, sleepstudy), "can't have `||`", fixed = TRUE, class = "rlmm_error_structure")
+  for (formula in list(
+    Reaction ~ Days + cs(1 + Days || Subject),
+    Reaction ~ Days + ar1(0 + factor(Days) || Subject)
+  )) {
+    expect_error(
+      rlmm(formula, sleepstudy),
+      "can't have `||`",
+      fixed = TRUE,
+      class = "rlmm_error_structure"
+    )
   }
   expect_error(
-    rlmm(Reaction ~ cs(1 + Days || Subject, hom = TRUE), sleepstudy), "`cs(1 + Days | Subject, hom = TRUE)`", fixed = TRUE
+    rlmm(Reaction ~ cs(1 + Days || Subject, hom = TRUE), sleepstudy),
+    "`cs(1 + Days | Subject, hom = TRUE)`",
+    fixed = TRUE
   )
   # As in lme4 2.1, which fits the same model to all three.
-  for (formula in list(Reaction ~ Days + us(Days || Subject), Reaction ~ Days + diag(Days || Subject))) {
-    expect_equal(logLik(rlmm(formula, sleepstudy)), logLik(rlmm(Reaction ~ Days + (Days || Subject), sleepstudy)))
+  for (formula in list(
+    Reaction ~ Days + us(Days || Subject),
+    Reaction ~ Days + diag(Days || Subject)
+  )) {
+    expect_equal(
+      logLik(rlmm(formula, sleepstudy)),
+      logLik(rlmm(Reaction ~ Days + (Days || Subject), sleepstudy))
+    )
   }
 })
 
@@ -190,9 +314,18 @@ test_that("the lowest of several minima is found", {
       objective <- as.function(fit)
       low <- if (ar1) -1 else -1 / 3
       # Searches by R from many starts.
-      found <- vapply(seq(0.95 * low, 0.95, length.out = 7), \(rho) {
-        nlminb(c(rep(1, 4), rho), objective, lower = c(0, 0, 0, 0, low), upper = c(rep(Inf, 4), 1))$objective
-      }, 0)
+      found <- vapply(
+        seq(0.95 * low, 0.95, length.out = 7),
+        \(rho) {
+          nlminb(
+            c(rep(1, 4), rho),
+            objective,
+            lower = c(0, 0, 0, 0, low),
+            upper = c(rep(Inf, 4), 1)
+          )$objective
+        },
+        0
+      )
       several <- several + (max(found) > min(found) + 1e-3)
       expect_lt(fit$dev$objective, min(found) + 1e-6)
     }
@@ -201,7 +334,14 @@ test_that("the lowest of several minima is found", {
 })
 
 test_that("units of theta are those of the columns of Z", {
-  entry <- \(structure, n) list(structure = structure, columns = c("a", "b"), scale = c(2, 5), theta = seq_len(n))
+  entry <- \(structure, n) {
+    list(
+      structure = structure,
+      columns = c("a", "b"),
+      scale = c(2, 5),
+      theta = seq_len(n)
+    )
+  }
   expect_identical(parameter_units(entry("us", 3L)), c(2, 5, 5))
   expect_identical(parameter_units(entry("diag", 2L)), c(2, 5))
   expect_identical(parameter_units(entry("homdiag", 1L)), 5)

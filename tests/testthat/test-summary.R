@@ -1,44 +1,75 @@
 test_that("the table of the fixed effects is lme4's, with p-values", {
-  for_each_pair(function(fit, lme4) {
-    table <- coef(summary(fit, ddf = "none"))
-    expect_equal(table, coef(summary(lme4)), tolerance = 1e-6)
-  }, setdiff(accessor_models, "sleep_no_fixed"))
+  for_each_pair(
+    function(fit, lme4) {
+      table <- coef(summary(fit, ddf = "none"))
+      expect_equal(table, coef(summary(lme4)), tolerance = 1e-6)
+    },
+    setdiff(accessor_models, "sleep_no_fixed")
+  )
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   table <- coef(summary(fit, ddf = "asymptotic"))
-  expect_identical(colnames(table), c("Estimate", "Std. Error", "z value", "Pr(>|z|)"))
+  expect_identical(
+    colnames(table),
+    c("Estimate", "Std. Error", "z value", "Pr(>|z|)")
+  )
   expect_equal(table[, 4], 2 * pnorm(-abs(table[, 3])))
 })
 
 test_that("degrees of freedom are Satterthwaite's unless something else is asked for", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  expect_identical(coef(summary(fit)), coef(summary(fit, ddf = "Satterthwaite")))
-  expect_identical(colnames(coef(summary(fit))), c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"))
+  expect_identical(
+    coef(summary(fit)),
+    coef(summary(fit, ddf = "Satterthwaite"))
+  )
+  expect_identical(
+    colnames(coef(summary(fit))),
+    c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")
+  )
 })
 
 test_that("confidence limits on request", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   table <- coef(summary(fit, ddf = "asymptotic"), conf.int = TRUE, level = 0.9)
   expect_identical(table[, 3:4], confint(fit, "beta_", level = 0.9))
-  expect_identical(coef(summary(fit, conf.int = TRUE)), coef(summary(fit), conf.int = TRUE))
+  expect_identical(
+    coef(summary(fit, conf.int = TRUE)),
+    coef(summary(fit), conf.int = TRUE)
+  )
 })
 
 test_that("the summary has lme4's elements", {
-  for_each_pair(function(fit, lme4) {
-    ours <- summary(fit)
-    theirs <- summary(lme4)
-    shared <- c("sigma", "ngrps", "isLmer", "useScale")
-    expect_equal(unclass(ours)[shared], unclass(theirs)[shared], tolerance = 1e-6)
-    expect_equal(ours$residuals, theirs$residuals, tolerance = 1e-6, ignore_attr = TRUE)
-    expect_equal(ours$logLik, theirs$logLik, tolerance = 1e-8)
-    same <- intersect(names(theirs$AICtab), names(ours$AICtab))
-    expect_gte(length(same), 1)
-    expect_equal(ours$AICtab[same], theirs$AICtab[same], tolerance = 1e-8)
-  }, c("sleep", "sleep_ml", "pastes", "cbpp"))
+  for_each_pair(
+    function(fit, lme4) {
+      ours <- summary(fit)
+      theirs <- summary(lme4)
+      shared <- c("sigma", "ngrps", "isLmer", "useScale")
+      expect_equal(
+        unclass(ours)[shared],
+        unclass(theirs)[shared],
+        tolerance = 1e-6
+      )
+      expect_equal(
+        ours$residuals,
+        theirs$residuals,
+        tolerance = 1e-6,
+        ignore_attr = TRUE
+      )
+      expect_equal(ours$logLik, theirs$logLik, tolerance = 1e-8)
+      same <- intersect(names(theirs$AICtab), names(ours$AICtab))
+      expect_gte(length(same), 1)
+      expect_equal(ours$AICtab[same], theirs$AICtab[same], tolerance = 1e-8)
+    },
+    c("sleep", "sleep_ml", "pastes", "cbpp")
+  )
 })
 
 test_that("summaries read well", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  ml <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, REML = FALSE)
+  ml <- rlmm(
+    diameter ~ 1 + (1 | plate) + (1 | sample),
+    Penicillin,
+    REML = FALSE
+  )
   none <- rlmm(Reaction ~ 0 + (1 | Subject), sleepstudy)
   withr::local_options(show.signif.stars = FALSE)
   expect_snapshot({
@@ -57,10 +88,17 @@ test_that("unknown kinds of tests are refused", {
 })
 
 test_that("a fit without its data is summarised all the same", {
-  slim <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(slim = TRUE))
+  slim <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    control = rlmm_control(slim = TRUE)
+  )
   full <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_identical(format(slim), format(full, ddf = "asymptotic"))
-  expect_identical(format(summary(slim)), format(summary(full, ddf = "asymptotic"), show.resids = FALSE))
+  expect_identical(
+    format(summary(slim)),
+    format(summary(full, ddf = "asymptotic"), show.resids = FALSE)
+  )
   expect_identical(plain_modes(ranef(slim)), plain_modes(ranef(full)))
   expect_equal(logLik(slim, REML = FALSE), logLik(full, REML = FALSE))
   expect_identical(getME(slim, "n"), 180L)
@@ -70,8 +108,22 @@ test_that("a fit without its data is summarised all the same", {
 })
 
 test_that("correlations of many coefficients are shown on request", {
-  fit <- suppressMessages(rlmm(weight ~ factor(Time) * Diet + (1 | Chick), ChickWeight))
-  expect_match(format(summary(fit)), "Correlations of the 48 fixed effects", all = FALSE)
-  expect_match(format(summary(fit), correlation = TRUE), "^Correlation of fixed effects", all = FALSE)
-  expect_false(any(grepl("Correlation", format(summary(fit, correlation = FALSE)))))
+  fit <- suppressMessages(rlmm(
+    weight ~ factor(Time) * Diet + (1 | Chick),
+    ChickWeight
+  ))
+  expect_match(
+    format(summary(fit)),
+    "Correlations of the 48 fixed effects",
+    all = FALSE
+  )
+  expect_match(
+    format(summary(fit), correlation = TRUE),
+    "^Correlation of fixed effects",
+    all = FALSE
+  )
+  expect_false(any(grepl(
+    "Correlation",
+    format(summary(fit, correlation = FALSE))
+  )))
 })

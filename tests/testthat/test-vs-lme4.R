@@ -5,26 +5,65 @@
 skip_if_not_installed("lme4")
 
 chosen <- c(
-  "dyestuff2", "sleep", "sleep_bars", "machines_workers", "penicillin_ml", "pastes", "cbpp", "sleep_offset",
-  "ergo_stool_sum", "oats_aliased", "pastes_paste", "machines_diag", "ozone", "grouse", "sleep_weights"
+  "dyestuff2",
+  "sleep",
+  "sleep_bars",
+  "machines_workers",
+  "penicillin_ml",
+  "pastes",
+  "cbpp",
+  "sleep_offset",
+  "ergo_stool_sum",
+  "oats_aliased",
+  "pastes_paste",
+  "machines_diag",
+  "ozone",
+  "grouse",
+  "sleep_weights"
 )
 
 lme4_twin <- function(model, data, fit) {
-  control <- lme4::lmerControl(optimizer = NULL, calc.derivs = FALSE, check.conv.singular = "ignore")
+  control <- lme4::lmerControl(
+    optimizer = NULL,
+    calc.derivs = FALSE,
+    check.conv.singular = "ignore"
+  )
   suppressMessages(suppressWarnings(
-    lmm_fit(lme4::lmer, model, model$lme4, control = control, start = unname(fit$theta), data = data)
+    lmm_fit(
+      lme4::lmer,
+      model,
+      model$lme4,
+      control = control,
+      start = unname(fit$theta),
+      data = data
+    )
   ))
 }
 
 expect_close <- function(ours, theirs, label, tolerance = 1e-6) {
-  expect_equal(unname(unlist(ours)), unname(unlist(theirs)), tolerance = tolerance, label = label)
+  expect_equal(
+    unname(unlist(ours)),
+    unname(unlist(theirs)),
+    tolerance = tolerance,
+    label = label
+  )
 }
 
 expect_same_criteria <- function(fit, twin, name) {
   expect_close(logLik(fit), logLik(twin), paste(name, "logLik"), 1e-10)
   expect_identical(attr(logLik(fit), "df"), attr(logLik(twin), "df"))
-  expect_close(c(AIC(fit), BIC(fit)), c(AIC(twin), BIC(twin)), paste(name, "AIC, BIC"), 1e-10)
-  expect_close(deviance(fit, REML = FALSE), deviance(twin, REML = FALSE), paste(name, "deviance"), 1e-10)
+  expect_close(
+    c(AIC(fit), BIC(fit)),
+    c(AIC(twin), BIC(twin)),
+    paste(name, "AIC, BIC"),
+    1e-10
+  )
+  expect_close(
+    deviance(fit, REML = FALSE),
+    deviance(twin, REML = FALSE),
+    paste(name, "deviance"),
+    1e-10
+  )
   expect_equal(nobs(fit), nobs(twin))
   expect_equal(df.residual(fit), df.residual(twin))
   expect_equal(unname(ngrps(fit)), unname(lme4::ngrps(twin)))
@@ -43,7 +82,9 @@ expect_same_estimates <- function(fit, twin, name) {
 }
 
 # Without the zero covariances within a diagonal term, for which lme4 is given several terms.
-components <- function(fit) subset(as.data.frame(VarCorr(fit)), is.na(var2) | vcov != 0)
+components <- function(fit) {
+  subset(as.data.frame(VarCorr(fit)), is.na(var2) | vcov != 0)
+}
 
 ranef_values <- function(fit) {
   effects <- as.data.frame(ranef(fit, condVar = TRUE))
@@ -53,14 +94,32 @@ ranef_values <- function(fit) {
 expect_same_cases <- function(fit, twin, name, data) {
   expect_close(fitted(fit), fitted(twin), paste(name, "fitted"))
   expect_close(residuals(fit), residuals(twin), paste(name, "residuals"))
-  expect_close(residuals(fit, "pearson"), residuals(twin, "pearson"), paste(name, "Pearson residuals"))
+  expect_close(
+    residuals(fit, "pearson"),
+    residuals(twin, "pearson"),
+    paste(name, "Pearson residuals")
+  )
   expect_close(hatvalues(fit), hatvalues(twin), paste(name, "hatvalues"))
-  expect_close(cooks.distance(fit), cooks.distance(twin), paste(name, "cooks.distance"))
-  expect_close(predict(fit, re.form = NA), predict(twin, re.form = NA), paste(name, "predict, no random effects"))
+  expect_close(
+    cooks.distance(fit),
+    cooks.distance(twin),
+    paste(name, "cooks.distance")
+  )
+  expect_close(
+    predict(fit, re.form = NA),
+    predict(twin, re.form = NA),
+    paste(name, "predict, no random effects")
+  )
   # lme4 leaves out what `offset =` adds; we don't.
-  if (!is.null(model_offset(fit))) return()
+  if (!is.null(model_offset(fit))) {
+    return()
+  }
   rows <- data[seq(1, nrow(data), length.out = 7), ]
-  expect_close(predict(fit, rows), suppressWarnings(predict(twin, rows)), paste(name, "predict on new data"))
+  expect_close(
+    predict(fit, rows),
+    suppressWarnings(predict(twin, rows)),
+    paste(name, "predict on new data")
+  )
 }
 
 model_offset <- function(fit) model.frame(fit)[["(offset)"]]

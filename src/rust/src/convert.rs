@@ -27,13 +27,20 @@ struct TermSpec {
 /// An element of a list, `NULL` if there is none.
 pub fn element(list: &List, name: &'static str) -> Robj {
     // By the names alone: each value that is looked at would be protected from the garbage collector first.
-    let at = list.names().and_then(|mut names| names.position(|key| key == name));
-    at.and_then(|at| list.elt(at).ok()).unwrap_or_else(|| Robj::from(()))
+    let at = list
+        .names()
+        .and_then(|mut names| names.position(|key| key == name));
+    at.and_then(|at| list.elt(at).ok())
+        .unwrap_or_else(|| Robj::from(()))
 }
 
 /// The error for an element that must be there.
 pub fn missing(what: &'static str) -> Error {
-    Error::Dimension { what, expected: 1, found: 0 }
+    Error::Dimension {
+        what,
+        expected: 1,
+        found: 0,
+    }
 }
 
 fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
@@ -45,7 +52,9 @@ fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
 /// An element as one number.
 pub fn number(list: &List, name: &'static str) -> Option<f64> {
     let value = element(list, name);
-    value.as_real().or_else(|| value.as_integer().map(f64::from))
+    value
+        .as_real()
+        .or_else(|| value.as_integer().map(f64::from))
 }
 
 /// An element as numbers; none if there is no such element.
@@ -55,7 +64,8 @@ pub fn numbers(list: &List, name: &'static str) -> Vec<f64> {
 
 /// The elements of a list of columns.
 pub fn columns_of(list: &Robj) -> Vec<Robj> {
-    list.as_list().map_or_else(Vec::new, |list| list.values().collect())
+    list.as_list()
+        .map_or_else(Vec::new, |list| list.values().collect())
 }
 
 /// Columns and matrices side by side; a single number stands for a column of it.
@@ -75,11 +85,24 @@ pub fn columns(values: &[Robj], n: usize) -> Result<Columns<'_>> {
 impl TermSpec {
     fn new(term: &Robj) -> Result<Self> {
         let term = term.as_list().ok_or_else(|| missing("terms"))?;
-        let (sizes, starts) = (integers(&term, "part_size")?, integers(&term, "part_theta")?);
-        let kinds = element(&term, "part_kind").as_string_vector().ok_or_else(|| missing("part_kind"))?;
-        let parts = kinds.iter().zip(sizes).zip(starts).map(|((kind, size), theta_start)| {
-            Structure::from_name(kind).map(|structure| Part { structure, size, theta_start })
-        });
+        let (sizes, starts) = (
+            integers(&term, "part_size")?,
+            integers(&term, "part_theta")?,
+        );
+        let kinds = element(&term, "part_kind")
+            .as_string_vector()
+            .ok_or_else(|| missing("part_kind"))?;
+        let parts = kinds
+            .iter()
+            .zip(sizes)
+            .zip(starts)
+            .map(|((kind, size), theta_start)| {
+                Structure::from_name(kind).map(|structure| Part {
+                    structure,
+                    size,
+                    theta_start,
+                })
+            });
         Ok(Self {
             refs: element(&term, "refs"),
             n_levels: number(&term, "n_levels").ok_or_else(|| missing("n_levels"))? as usize,
@@ -90,7 +113,10 @@ impl TermSpec {
 
     fn term(&self, n: usize) -> Result<ReTerm<'_>> {
         Ok(ReTerm {
-            refs: self.refs.as_integer_slice().ok_or_else(|| missing("refs"))?,
+            refs: self
+                .refs
+                .as_integer_slice()
+                .ok_or_else(|| missing("refs"))?,
             n_levels: self.n_levels,
             z: columns(&self.z, n)?,
             cov: self.cov.clone(),
@@ -101,14 +127,19 @@ impl TermSpec {
 impl Spec {
     /// Reads the list; the design is checked by the core.
     pub fn new(spec: &List) -> Result<Self> {
-        let terms = element(spec, "terms").as_list().ok_or_else(|| missing("terms"))?;
+        let terms = element(spec, "terms")
+            .as_list()
+            .ok_or_else(|| missing("terms"))?;
         let reml = element(spec, "reml").as_bool().unwrap_or(false);
         Ok(Self {
             x: columns_of(&element(spec, "x")),
             y: element(spec, "y"),
             weights: element(spec, "weights"),
             offset: element(spec, "offset"),
-            terms: terms.values().map(|term| TermSpec::new(&term)).collect::<Result<_>>()?,
+            terms: terms
+                .values()
+                .map(|term| TermSpec::new(&term))
+                .collect::<Result<_>>()?,
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: number(spec, "sigma"),
         })
@@ -122,7 +153,11 @@ impl Spec {
             y,
             weights: self.weights.as_real_slice(),
             offset: self.offset.as_real_slice(),
-            terms: self.terms.iter().map(|term| term.term(y.len())).collect::<Result<_>>()?,
+            terms: self
+                .terms
+                .iter()
+                .map(|term| term.term(y.len()))
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -143,16 +178,26 @@ const MOST_EVALUATIONS: usize = 100_000;
 /// Reads an `rlmm_control()` list.
 pub fn settings(control: &List) -> Settings {
     let default = Settings::default();
-    let limit = |name| number(control, name).filter(|v| v.is_finite()).unwrap_or(0.0);
+    let limit = |name| {
+        number(control, name)
+            .filter(|v| v.is_finite())
+            .unwrap_or(0.0)
+    };
     let tolerance = |name, value| number(control, name).unwrap_or(value);
     Settings {
-        optimizer: element(control, "optimizer").as_str().map_or(default.optimizer, ToString::to_string),
+        optimizer: element(control, "optimizer")
+            .as_str()
+            .map_or(default.optimizer, ToString::to_string),
         ftol_rel: tolerance("ftol_rel", default.ftol_rel),
         ftol_abs: tolerance("ftol_abs", default.ftol_abs),
         xtol_rel: tolerance("xtol_rel", default.xtol_rel),
         xtol_abs: tolerance("xtol_abs", default.xtol_abs),
-        initial_step: element(control, "initial_step").as_real_vector().unwrap_or_default(),
-        max_eval: number(control, "max_eval").filter(|v| v.is_finite()).map_or(MOST_EVALUATIONS, |v| v as usize),
+        initial_step: element(control, "initial_step")
+            .as_real_vector()
+            .unwrap_or_default(),
+        max_eval: number(control, "max_eval")
+            .filter(|v| v.is_finite())
+            .map_or(MOST_EVALUATIONS, |v| v as usize),
         max_time: limit("max_time"),
     }
 }
@@ -162,7 +207,10 @@ pub fn held(control: &List) -> Held {
     let absolute = integers(control, "absolute").unwrap_or_default();
     Held {
         indices: integers(control, "held").unwrap_or_default(),
-        absolute: absolute.into_iter().zip(numbers(control, "absolute_values")).collect(),
+        absolute: absolute
+            .into_iter()
+            .zip(numbers(control, "absolute_values"))
+            .collect(),
     }
 }
 
@@ -189,7 +237,8 @@ pub fn effects(design: &Design, effects: &[Vec<f64>]) -> Robj {
 /// Their covariances: a `k x k x n_levels` array per term.
 pub fn covariances(design: &Design, values: &[Vec<f64>]) -> Robj {
     let terms = design.terms.iter().zip(values);
-    List::from_values(terms.map(|(term, v)| array(v, &[term.vsize(), term.vsize(), term.n_levels]))).into_robj()
+    List::from_values(terms.map(|(term, v)| array(v, &[term.vsize(), term.vsize(), term.n_levels])))
+        .into_robj()
 }
 
 /// An R array of the given dimensions.

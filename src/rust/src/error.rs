@@ -18,7 +18,8 @@ pub fn guard(body: impl FnOnce() -> rlmm_core::Result<Robj>) -> Robj {
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "panic".into())
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+        .unwrap_or_else(|| "panic".into())
 }
 
 // One arm per variant: a new one must be given its kind here.
@@ -26,25 +27,48 @@ fn error_list(error: &Error) -> Robj {
     let message = error.to_string();
     let int = |value: usize| Robj::from(value as f64);
     match error {
-        Error::Dimension { what, expected, found } => condition(
+        Error::Dimension {
+            what,
+            expected,
+            found,
+        } => condition(
             "dimension",
             &message,
-            &[("what", Robj::from(*what)), ("expected", int(*expected)), ("found", int(*found))],
+            &[
+                ("what", Robj::from(*what)),
+                ("expected", int(*expected)),
+                ("found", int(*found)),
+            ],
         ),
-        Error::NonFinite { what, index } => {
-            condition("non_finite", &message, &[("what", Robj::from(*what)), ("row", int(index + 1))])
+        Error::NonFinite { what, index } => condition(
+            "non_finite",
+            &message,
+            &[("what", Robj::from(*what)), ("row", int(index + 1))],
+        ),
+        Error::Level { term, row, .. } => condition(
+            "level",
+            &message,
+            &[("term", int(term + 1)), ("row", int(row + 1))],
+        ),
+        Error::NegativeWeight { index } => {
+            condition("negative_weight", &message, &[("row", int(index + 1))])
         }
-        Error::Level { term, row, .. } => {
-            condition("level", &message, &[("term", int(term + 1)), ("row", int(row + 1))])
-        }
-        Error::NegativeWeight { index } => condition("negative_weight", &message, &[("row", int(index + 1))]),
-        Error::TooFewObservations { n, p } => {
-            condition("too_few_observations", &message, &[("n", int(*n)), ("p", int(*p))])
-        }
-        Error::UnknownStructure { name } => {
-            condition("unknown_structure", &message, &[("name", Robj::from(name.as_str()))])
-        }
-        Error::Parameter { index, value, lower, upper } => condition(
+        Error::TooFewObservations { n, p } => condition(
+            "too_few_observations",
+            &message,
+            &[("n", int(*n)), ("p", int(*p))],
+        ),
+        Error::UnknownStructure { name } => condition(
+            "unknown_structure",
+            &message,
+            &[("name", Robj::from(name.as_str()))],
+        ),
+        Error::Parameter {
+            index,
+            value,
+            lower,
+            upper,
+        } => condition(
             "parameter",
             &message,
             &[
@@ -54,15 +78,32 @@ fn error_list(error: &Error) -> Robj {
                 ("upper", Robj::from(*upper)),
             ],
         ),
-        Error::UnknownOptimizer { name } => {
-            condition("unknown_optimizer", &message, &[("name", Robj::from(name.as_str()))])
-        }
-        Error::UnknownFamily { name } => condition("unknown_family", &message, &[("name", Robj::from(name.as_str()))]),
-        Error::UnknownLink { name } => condition("unknown_link", &message, &[("name", Robj::from(name.as_str()))]),
-        Error::Response { index, value } => {
-            condition("response", &message, &[("row", int(index + 1)), ("value", Robj::from(*value))])
-        }
-        Error::PirlsDiverged { iteration, halvings, theta, beta } => condition(
+        Error::UnknownOptimizer { name } => condition(
+            "unknown_optimizer",
+            &message,
+            &[("name", Robj::from(name.as_str()))],
+        ),
+        Error::UnknownFamily { name } => condition(
+            "unknown_family",
+            &message,
+            &[("name", Robj::from(name.as_str()))],
+        ),
+        Error::UnknownLink { name } => condition(
+            "unknown_link",
+            &message,
+            &[("name", Robj::from(name.as_str()))],
+        ),
+        Error::Response { index, value } => condition(
+            "response",
+            &message,
+            &[("row", int(index + 1)), ("value", Robj::from(*value))],
+        ),
+        Error::PirlsDiverged {
+            iteration,
+            halvings,
+            theta,
+            beta,
+        } => condition(
             "pirls",
             &message,
             &[
@@ -72,21 +113,40 @@ fn error_list(error: &Error) -> Robj {
                 ("beta", Robj::from(beta)),
             ],
         ),
-        Error::Quadrature { nodes, n_terms, vsize } => condition(
+        Error::Quadrature {
+            nodes,
+            n_terms,
+            vsize,
+        } => condition(
             "quadrature",
             &message,
-            &[("nodes", int(*nodes)), ("n_terms", int(*n_terms)), ("vsize", int(*vsize))],
+            &[
+                ("nodes", int(*nodes)),
+                ("n_terms", int(*n_terms)),
+                ("vsize", int(*vsize)),
+            ],
         ),
-        Error::NotPositiveDefinite { pivot } => condition("not_positive_definite", &message, &[("pivot", int(*pivot))]),
+        Error::NotPositiveDefinite { pivot } => {
+            condition("not_positive_definite", &message, &[("pivot", int(*pivot))])
+        }
         Error::ZeroResidual => condition("zero_residual", &message, &[]),
         Error::TooLarge { gib } => condition("too_large", &message, &[("gib", Robj::from(*gib))]),
-        Error::HessianTooLarge { gib } => condition("hessian_too_large", &message, &[("gib", Robj::from(*gib))]),
-        Error::Optimizer { status } => condition("optimizer", &message, &[("status", Robj::from(status.as_str()))]),
+        Error::HessianTooLarge { gib } => {
+            condition("hessian_too_large", &message, &[("gib", Robj::from(*gib))])
+        }
+        Error::Optimizer { status } => condition(
+            "optimizer",
+            &message,
+            &[("status", Robj::from(status.as_str()))],
+        ),
     }
 }
 
 fn condition(kind: &str, message: &str, fields: &[(&str, Robj)]) -> Robj {
-    let mut pairs = vec![("kind", Robj::from(kind)), ("message", Robj::from(message.replace('\0', "")))];
+    let mut pairs = vec![
+        ("kind", Robj::from(kind)),
+        ("message", Robj::from(message.replace('\0', ""))),
+    ];
     pairs.extend(fields.iter().cloned());
     let mut list = List::from_pairs(pairs);
     // Setting a class on a fresh list can't fail.

@@ -26,8 +26,15 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
-        let mut start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
-        let controls: Vec<List> = controls.values().filter_map(|control| control.as_list()).collect();
+        let mut start = if start.is_empty() {
+            model.start().to_vec()
+        } else {
+            start.to_vec()
+        };
+        let controls: Vec<List> = controls
+            .values()
+            .filter_map(|control| control.as_list())
+            .collect();
         let all: Vec<Settings> = controls.iter().map(settings).collect();
         // They are the same in each of them.
         let held = controls.first().map(held).unwrap_or_default();
@@ -40,17 +47,28 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
             let summary = model.fit(&start, settings, watch)?;
             Ok((summary, model.sigma()))
         };
-        let fits = run(&all, n_threads(threads), fit).into_iter().zip(&all).map(|(outcome, settings)| {
-            fit_list(outcome, |(summary, sigma)| {
-                if !held.absolute.is_empty() {
-                    model.set_sigma(sigma);
-                }
-                let mut pairs = estimates(&mut model, &design, &summary.best)?;
-                let certificate = model.certificate(&summary.best)?;
-                pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
-                Ok(pairs)
-            })
-        });
+        let fits = run(&all, n_threads(threads), fit)
+            .into_iter()
+            .zip(&all)
+            .map(|(outcome, settings)| {
+                fit_list(outcome, |(summary, sigma)| {
+                    if !held.absolute.is_empty() {
+                        model.set_sigma(sigma);
+                    }
+                    let mut pairs = estimates(&mut model, &design, &summary.best)?;
+                    let certificate = model.certificate(&summary.best)?;
+                    pairs.push((
+                        "optsum",
+                        opt_summary(
+                            &summary,
+                            &settings.optimizer,
+                            model.lower_bounds(),
+                            &certificate,
+                        ),
+                    ));
+                    Ok(pairs)
+                })
+            });
         Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
     })
 }
@@ -61,14 +79,20 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
 fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> Robj {
     guard(|| {
         let controls = controls.values().filter_map(|control| control.as_list());
-        let jobs = controls.map(|control| GlmmJob::new(&spec, &start, &control)).collect::<Result<Vec<_>>>()?;
+        let jobs = controls
+            .map(|control| GlmmJob::new(&spec, &start, &control))
+            .collect::<Result<Vec<_>>>()?;
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let fit = |job: &GlmmJob, watch: &mut Observer| job.run(&design, watch);
         let fits = run(&jobs, n_threads(threads), fit)
             .into_iter()
             .zip(&jobs)
-            .map(|(outcome, job)| fit_list(outcome, |(fit, mut model)| job.list(&fit, &mut model, &design)));
+            .map(|(outcome, job)| {
+                fit_list(outcome, |(fit, mut model)| {
+                    job.list(&fit, &mut model, &design)
+                })
+            });
         Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
     })
 }
@@ -103,18 +127,31 @@ fn run<Job: Sync, T: Send>(
     let outcomes: Mutex<Vec<(usize, Timed<T>)>> = Mutex::new(Vec::new());
     let timed = |job: &Job| {
         let started = Instant::now();
-        let mut watch = |_: usize, _: f64, _: &[f64]| if stop.load(Relaxed) { Flow::Stop } else { Flow::Continue };
+        let mut watch = |_: usize, _: f64, _: &[f64]| {
+            if stop.load(Relaxed) {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        };
         let fit = fit(job, &mut watch)?;
         Ok((fit, started.elapsed().as_secs_f64()))
     };
     let work = || {
-        while let Some((i, job)) = Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, jobs.get(i)?))) {
+        while let Some((i, job)) =
+            Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
+        {
             let outcome = timed(job);
-            outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((i, outcome));
+            outcomes
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .push((i, outcome));
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads.min(jobs.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
         while !workers.iter().all(|worker| worker.is_finished()) {
             thread::sleep(POLL);
             if is_interrupted() {
@@ -122,7 +159,9 @@ fn run<Job: Sync, T: Send>(
             }
         }
     });
-    let mut outcomes = outcomes.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut outcomes = outcomes
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     outcomes.sort_by_key(|(i, _)| *i);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }

@@ -3,14 +3,17 @@
 use extendr_api::prelude::*;
 use rlmm_core::glm::response::Information;
 use rlmm_core::glm::{Family, Link};
-use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options, Shape};
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options, Shape,
+};
 use rlmm_core::inference::{cond_var, leverage};
 use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::pirls::{Tolerance, Vary};
 use rlmm_core::{Design, Result};
 
 use crate::convert::{
-    array, covariances, effects, element, held, is_set, list, missing, number, numbers, settings, Pairs, Spec,
+    array, covariances, effects, element, held, is_set, list, missing, number, numbers, settings,
+    Pairs, Spec,
 };
 use crate::error::guard;
 use crate::optsum::{course, verdict};
@@ -27,8 +30,15 @@ struct GlmmSpec {
 
 impl GlmmSpec {
     fn new(spec: &List) -> Result<Self> {
-        let list = element(spec, "glmm").as_list().ok_or_else(|| missing("glmm"))?;
-        let text = |name| element(&list, name).as_str().map(ToString::to_string).ok_or_else(|| missing(name));
+        let list = element(spec, "glmm")
+            .as_list()
+            .ok_or_else(|| missing("glmm"))?;
+        let text = |name| {
+            element(&list, name)
+                .as_str()
+                .map(ToString::to_string)
+                .ok_or_else(|| missing(name))
+        };
         let shape = number(&list, "shape").unwrap_or(1.0);
         let shape = match text("shape_kind")?.as_str() {
             "estimated" => Shape::Estimated(shape),
@@ -37,13 +47,25 @@ impl GlmmSpec {
             _ => Shape::Known(shape),
         };
         let observed = text("information")? == "observed";
-        let information = if observed { Information::Observed } else { Information::Expected };
+        let information = if observed {
+            Information::Observed
+        } else {
+            Information::Expected
+        };
         let nodes = number(&list, "nodes").unwrap_or(1.0).max(1.0) as usize;
         Ok(Self {
             family: Family::from_name(&text("family")?)?,
             link: Link::from_name(&text("link")?)?,
-            options: Options { information, shape, nodes },
-            vary: if is_set(&list, "fast") { Vary::Jointly } else { Vary::Modes },
+            options: Options {
+                information,
+                shape,
+                nodes,
+            },
+            vary: if is_set(&list, "fast") {
+                Vary::Jointly
+            } else {
+                Vary::Modes
+            },
         })
     }
 
@@ -81,13 +103,28 @@ impl GlmmJob {
             settings.optimizer = bfgs::NAME.into();
         }
         let (theta, beta) = (numbers(start, "theta"), numbers(start, "beta"));
-        let fit = FitSettings { settings, vary: glmm.vary, theta, beta };
+        let fit = FitSettings {
+            settings,
+            vary: glmm.vary,
+            theta,
+            beta,
+        };
         let is_traced = number(control, "verbose").is_some_and(|level| level > 2.0);
-        Ok(Self { glmm, fit, tolerance: pirls_tolerance(control), held: held(control).indices, is_traced })
+        Ok(Self {
+            glmm,
+            fit,
+            tolerance: pirls_tolerance(control),
+            held: held(control).indices,
+            is_traced,
+        })
     }
 
     /// The fit and the model at its end.
-    pub fn run(&self, design: &Design, observe: &mut Observer) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
+    pub fn run(
+        &self,
+        design: &Design,
+        observe: &mut Observer,
+    ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
         let mut model = self.glmm.model(design)?;
         model.hold(&self.held);
         model.pirls_mut().tolerance = self.tolerance;
@@ -97,7 +134,12 @@ impl GlmmJob {
     }
 
     /// What R gets of it.
-    pub fn list(&self, fit: &GlmmFit, model: &mut GeneralizedLinearMixedModel, design: &Design) -> Result<Pairs> {
+    pub fn list(
+        &self,
+        fit: &GlmmFit,
+        model: &mut GeneralizedLinearMixedModel,
+        design: &Design,
+    ) -> Result<Pairs> {
         let mut pairs = estimates(model, design, self.fit.vary, &fit.parameters)?;
         pairs.push(("optsum", opt_summary(fit, model.lower_bounds())));
         Ok(pairs)
@@ -124,7 +166,11 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
 /// @noRd
 #[extendr]
 fn rust_glmm_estimates(spec: List, parameters: &[f64]) -> Robj {
-    guard(|| with_model(&spec, |model, design, vary| Ok(list(estimates(model, design, vary, parameters)?))))
+    guard(|| {
+        with_model(&spec, |model, design, vary| {
+            Ok(list(estimates(model, design, vary, parameters)?))
+        })
+    })
 }
 
 /// The objective at each column of `parameters` (one set of parameters after the other).
@@ -134,7 +180,11 @@ fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, vary| {
             let n = model.n_parameters(vary).max(1);
-            let mut value = |x| model.centred(vary, x).and_then(|x| model.objective(vary, &x));
+            let mut value = |x| {
+                model
+                    .centred(vary, x)
+                    .and_then(|x| model.objective(vary, &x))
+            };
             let values: Result<Vec<f64>> = parameters.chunks(n).map(&mut value).collect();
             Ok(Robj::from(values?))
         })
@@ -179,7 +229,11 @@ fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
             let (mut certificate, hessian) = model.certificate(vary, &parameters)?;
             certificate.gradient = model.natural_gradient(vary, &certificate.gradient);
             let mut pairs = verdict(&certificate);
-            let covariance = if vary == Vary::Modes { model.covariance_of(&hessian) } else { None };
+            let covariance = if vary == Vary::Modes {
+                model.covariance_of(&hessian)
+            } else {
+                None
+            };
             pairs.push(("covariance", square_or_null(covariance)));
             Ok(list(pairs))
         })
@@ -206,7 +260,10 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design, vary| {
             model.objective(vary, &model.centred(vary, parameters)?)?;
-            Ok(covariances(design, &cond_var::cond_var(model.pirls().pls(vary))))
+            Ok(covariances(
+                design,
+                &cond_var::cond_var(model.pirls().pls(vary)),
+            ))
         })
     })
 }
@@ -217,9 +274,17 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
 fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design, vary| {
-            let weights = model.estimates(vary, &model.centred(vary, parameters)?)?.weights;
-            let working = Design { weights: Some(&weights), ..design.clone() };
-            Ok(Robj::from(leverage::leverage(&working, model.pirls().pls(Vary::Jointly))))
+            let weights = model
+                .estimates(vary, &model.centred(vary, parameters)?)?
+                .weights;
+            let working = Design {
+                weights: Some(&weights),
+                ..design.clone()
+            };
+            Ok(Robj::from(leverage::leverage(
+                &working,
+                model.pirls().pls(Vary::Jointly),
+            )))
         })
     })
 }
@@ -240,8 +305,21 @@ fn estimates(
     vary: Vary,
     parameters: &[f64],
 ) -> Result<Pairs> {
-    let GlmmEstimates { parts, theta, beta, u, b, rx, log_det_fe, eta, mu, weights, deviance, pearson, sigma } =
-        model.estimates(vary, &model.centred(vary, parameters)?)?;
+    let GlmmEstimates {
+        parts,
+        theta,
+        beta,
+        u,
+        b,
+        rx,
+        log_det_fe,
+        eta,
+        mu,
+        weights,
+        deviance,
+        pearson,
+        sigma,
+    } = model.estimates(vary, &model.centred(vary, parameters)?)?;
     let p = design.p();
     Ok(vec![
         ("parameters", Robj::from(parameters)),

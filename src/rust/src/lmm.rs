@@ -9,13 +9,18 @@ use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::OptSummary;
 use rlmm_core::{Design, LinearMixedModel, Result};
 
-use crate::convert::{array, columns, columns_of, covariances, effects, held, is_set, list, settings, Pairs, Spec};
+use crate::convert::{
+    array, columns, columns_of, covariances, effects, held, is_set, list, settings, Pairs, Spec,
+};
 use crate::error::guard;
 use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
 
 // The model of a spec and its design, handed to `body`.
-fn with_model(spec: &List, body: impl FnOnce(&mut LinearMixedModel, &Design) -> Result<Robj>) -> Result<Robj> {
+fn with_model(
+    spec: &List,
+    body: impl FnOnce(&mut LinearMixedModel, &Design) -> Result<Robj>,
+) -> Result<Robj> {
     let spec = Spec::new(spec)?;
     let design = spec.design()?;
     body(&mut spec.model(&design)?, &design)
@@ -29,16 +34,30 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
-        let mut start = if start.is_empty() { model.start().to_vec() } else { start.to_vec() };
+        let mut start = if start.is_empty() {
+            model.start().to_vec()
+        } else {
+            start.to_vec()
+        };
         model.hold(&held(&control), &mut start)?;
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
         let settings = settings(&control);
-        let summary = model.fit(&start, &settings, &mut |count, value, theta| watch.see(count, value, theta));
+        let summary = model.fit(&start, &settings, &mut |count, value, theta| {
+            watch.see(count, value, theta)
+        });
         watch.finish();
         let summary = summary?;
         let mut pairs = estimates(&mut model, &design, &summary.best)?;
         let certificate = model.certificate(&summary.best)?;
-        pairs.push(("optsum", opt_summary(&summary, &settings.optimizer, model.lower_bounds(), &certificate)));
+        pairs.push((
+            "optsum",
+            opt_summary(
+                &summary,
+                &settings.optimizer,
+                model.lower_bounds(),
+                &certificate,
+            ),
+        ));
         Ok(list(pairs))
     })
 }
@@ -59,7 +78,11 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
 /// @noRd
 #[extendr]
 fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
-    guard(|| with_model(&spec, |model, design| Ok(list(estimates(model, design, theta)?))))
+    guard(|| {
+        with_model(&spec, |model, design| {
+            Ok(list(estimates(model, design, theta)?))
+        })
+    })
 }
 
 /// The objective at each column of `thetas` (one theta after the other).
@@ -69,7 +92,10 @@ fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _| {
             let n_theta = model.n_theta().max(1);
-            let values: Result<Vec<f64>> = thetas.chunks(n_theta).map(|theta| model.objective(theta)).collect();
+            let values: Result<Vec<f64>> = thetas
+                .chunks(n_theta)
+                .map(|theta| model.objective(theta))
+                .collect();
             Ok(Robj::from(values?))
         })
     })
@@ -105,13 +131,25 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
 fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
-            let curvature = if exact { model.exact_curvature()? } else { model.affordable_curvature() };
+            let curvature = if exact {
+                model.exact_curvature()?
+            } else {
+                model.affordable_curvature()
+            };
             let certificate = model.certificate(theta)?;
             let n = model.n_theta();
             let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
             let g = model.gradient(&mut gradient).g().to_vec();
             model.hessian(curvature, &mut hessian);
-            let mut pairs = derivatives(design, Joint { gradient, hessian, curvature, g });
+            let mut pairs = derivatives(
+                design,
+                Joint {
+                    gradient,
+                    hessian,
+                    curvature,
+                    g,
+                },
+            );
             pairs.push(("certificate", certificate_list(&certificate)));
             Ok(list(pairs))
         })
@@ -124,18 +162,40 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
 fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exact: bool) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
-            let curvature = if exact { model.exact_curvature()? } else { model.inferential_curvature() };
+            let curvature = if exact {
+                model.exact_curvature()?
+            } else {
+                model.inferential_curvature()
+            };
             let mut pairs = derivatives(design, model.joint(theta, sigma, curvature)?);
             let slopes = model.contrast_slopes(contrasts);
-            pairs.push(("slopes", array(&slopes, &[model.n_theta(), contrasts.len() / design.p().max(1)])));
+            pairs.push((
+                "slopes",
+                array(
+                    &slopes,
+                    &[model.n_theta(), contrasts.len() / design.p().max(1)],
+                ),
+            ));
             Ok(list(pairs))
         })
     })
 }
 
-fn derivatives(design: &Design, Joint { gradient, hessian, curvature, g }: Joint) -> Pairs {
+fn derivatives(
+    design: &Design,
+    Joint {
+        gradient,
+        hessian,
+        curvature,
+        g,
+    }: Joint,
+) -> Pairs {
     let n = gradient.len();
-    let of_terms = design.terms.iter().zip(&g).map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
+    let of_terms = design
+        .terms
+        .iter()
+        .zip(&g)
+        .map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
     vec![
         ("gradient", Robj::from(gradient)),
         ("hessian", array(&hessian, &[n, n])),
@@ -145,7 +205,15 @@ fn derivatives(design: &Design, Joint { gradient, hessian, curvature, g }: Joint
 }
 
 pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
-    let Estimates { objective, sigma, solution, rx, log_det_re, log_det_fe, pwrss } = model.estimates(theta)?;
+    let Estimates {
+        objective,
+        sigma,
+        solution,
+        rx,
+        log_det_re,
+        log_det_fe,
+        pwrss,
+    } = model.estimates(theta)?;
     let p = design.p();
     let mut mu = Robj::from(Doubles::new(design.n()));
     let values = mu.as_real_slice_mut().unwrap_or_default();
@@ -168,12 +236,20 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
         ("ussq", Robj::from(ussq)),
         ("fitted", mu),
         ("n_eff", Robj::from(model.n_eff() as i32)),
-        ("scales", List::from_values(model.column_scales().iter().map(Robj::from)).into_robj()),
+        (
+            "scales",
+            List::from_values(model.column_scales().iter().map(Robj::from)).into_robj(),
+        ),
     ])
 }
 
 /// The record of a fit with its verdict.
-pub fn opt_summary(summary: &OptSummary, optimizer: &str, lower: &[f64], certificate: &Certificate) -> Robj {
+pub fn opt_summary(
+    summary: &OptSummary,
+    optimizer: &str,
+    lower: &[f64],
+    certificate: &Certificate,
+) -> Robj {
     let mut pairs = course(summary, optimizer, lower);
     pairs.extend(verdict(certificate));
     list(pairs)

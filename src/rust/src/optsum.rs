@@ -13,7 +13,9 @@ pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
     let mut log = vec![0.0; rows * columns];
     for (i, (value, x)) in summary.log.iter().enumerate() {
         log[i] = *value;
-        x.iter().enumerate().for_each(|(j, v)| log[(j + 1) * rows + i] = *v);
+        x.iter()
+            .enumerate()
+            .for_each(|(j, v)| log[(j + 1) * rows + i] = *v);
     }
     vec![
         ("initial", Robj::from(&summary.initial)),
@@ -22,7 +24,14 @@ pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
         ("fmin", Robj::from(summary.best_value)),
         ("feval", Robj::from(rows as i32)),
         ("optimizer", Robj::from(optimizer)),
-        ("backend", Robj::from(if [NEWTON, bfgs::NAME].contains(&optimizer) { "rlmm" } else { "NLopt" })),
+        (
+            "backend",
+            Robj::from(if [NEWTON, bfgs::NAME].contains(&optimizer) {
+                "rlmm"
+            } else {
+                "NLopt"
+            }),
+        ),
         ("status", Robj::from(summary.status.name())),
         ("lower", Robj::from(lower)),
         ("initial_step", Robj::from(&summary.initial_step)),
@@ -32,7 +41,10 @@ pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
 
 /// The verdict and the gradient that it rests on.
 pub fn verdict(certificate: &Certificate) -> Pairs {
-    vec![("gradient", Robj::from(&certificate.gradient)), ("certificate", certificate_list(certificate))]
+    vec![
+        ("gradient", Robj::from(&certificate.gradient)),
+        ("certificate", certificate_list(certificate)),
+    ]
 }
 
 /// One entry of `parts` for each part of each core term.
@@ -48,11 +60,26 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
     };
     list(vec![
         ("verdict", Robj::from(certificate.verdict.name())),
-        ("predicted_decrease", Robj::from(certificate.predicted_decrease)),
+        (
+            "predicted_decrease",
+            Robj::from(certificate.predicted_decrease),
+        ),
         ("gradient_norm", Robj::from(certificate.gradient_norm)),
         ("curvatures", Robj::from(&certificate.curvatures)),
         ("hessian", Robj::from(certificate.curvature.name())),
-        ("suspects", Robj::from(certificate.suspects.iter().map(|&j| j as i32 + 1).collect::<Vec<i32>>())),
-        ("parts", List::from_values(certificate.ways_out.iter().map(part)).into_robj()),
+        (
+            "suspects",
+            Robj::from(
+                certificate
+                    .suspects
+                    .iter()
+                    .map(|&j| j as i32 + 1)
+                    .collect::<Vec<i32>>(),
+            ),
+        ),
+        (
+            "parts",
+            List::from_values(certificate.ways_out.iter().map(part)).into_robj(),
+        ),
     ])
 }

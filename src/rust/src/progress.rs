@@ -32,7 +32,13 @@ impl Watch {
     /// Prints each evaluation if `verbose`; shows the state of a long fit if `progress`.
     pub fn new(verbose: bool, progress: bool) -> Self {
         let now = Instant::now();
-        Self { verbose, progress, started: now, polled: now, shown: false }
+        Self {
+            verbose,
+            progress,
+            started: now,
+            polled: now,
+            shown: false,
+        }
     }
 
     /// After an evaluation.
@@ -47,7 +53,10 @@ impl Watch {
         self.polled = Instant::now();
         if self.progress && !self.verbose && self.started.elapsed() > FIRST_PROGRESS {
             self.shown = true;
-            reprint!("\rFitting: evaluation {count}, objective {}  ", decimals(value));
+            reprint!(
+                "\rFitting: evaluation {count}, objective {}  ",
+                decimals(value)
+            );
         }
         if is_interrupted() {
             Flow::Stop
@@ -90,5 +99,8 @@ fn decimals(value: f64) -> String {
 
 // Six significant digits: 0.222645.
 fn significant(value: f64) -> String {
-    format!("{:?}", format!("{value:.5e}").parse::<f64>().unwrap_or(value))
+    format!(
+        "{:?}",
+        format!("{value:.5e}").parse::<f64>().unwrap_or(value)
+    )
 }

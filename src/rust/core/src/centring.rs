@@ -11,7 +11,9 @@ pub struct Centring {
 impl Centring {
     /// These multiples, one per column.
     pub fn new(shift: &[f64]) -> Self {
-        Self { shift: shift.to_vec() }
+        Self {
+            shift: shift.to_vec(),
+        }
     }
 
     /// Number of columns.
@@ -37,8 +39,13 @@ impl Centring {
 
     /// The gradient in the fixed effects from that in those of the centred columns.
     pub fn restore_gradient(&self, gradient: &mut [f64]) {
-        let Some(&first) = gradient.first() else { return };
-        gradient.iter_mut().zip(&self.shift).for_each(|(g, s)| *g += s * first);
+        let Some(&first) = gradient.first() else {
+            return;
+        };
+        gradient
+            .iter_mut()
+            .zip(&self.shift)
+            .for_each(|(g, s)| *g += s * first);
     }
 
     /// A covariance matrix of parameters (`n x n`), the fixed effects from `first` on, likewise.

@@ -108,17 +108,28 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     let n = x.len();
     let (mut slopes, hessian) = derivatives(search, n)?;
     let units = search.units().unwrap_or_else(|| vec![1.0; n]);
-    slopes.iter_mut().zip(&units).for_each(|(slope, unit)| *slope *= unit);
-    let scaled: Vec<f64> = (0..n * n).map(|at| hessian[at] * units[at % n] * units[at / n]).collect();
+    slopes
+        .iter_mut()
+        .zip(&units)
+        .for_each(|(slope, unit)| *slope *= unit);
+    let scaled: Vec<f64> = (0..n * n)
+        .map(|at| hessian[at] * units[at % n] * units[at / n])
+        .collect();
     let mut model = Model::new(n);
     let is_finite = model.update(&slopes, &scaled);
-    let mut predicted_decrease = if is_finite { model.step((n as f64).sqrt()).predicted } else { f64::NAN };
+    let mut predicted_decrease = if is_finite {
+        model.step((n as f64).sqrt()).predicted
+    } else {
+        f64::NAN
+    };
     let (gradient, curvature) = (search.natural_gradient().to_vec(), search.curvature());
     let ways_out = search.ways_out()?;
     let extent = search.coordinates().extent(&x, &units);
     let negligible = NEGLIGIBLE_GAIN.max(NOISE * here.abs() * extent * extent);
     let promises = |gain: f64| ways_out.iter().any(|way| way.gain > gain);
-    let curves_down = model.lowest().is_some_and(|(curvature, _)| curvature < -ROUNDING * model.largest());
+    let curves_down = model
+        .lowest()
+        .is_some_and(|(curvature, _)| curvature < -ROUNDING * model.largest());
     let mut verdict = if predicted_decrease.is_nan() || predicted_decrease > negligible {
         Verdict::NotConverged
     } else if promises(negligible) {
@@ -130,7 +141,11 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     if verdict == Verdict::Optimal && is_doubtful {
         let fall = fall_from(search, here);
         if fall > negligible {
-            verdict = if curves_down { Verdict::Saddle } else { Verdict::NotConverged };
+            verdict = if curves_down {
+                Verdict::Saddle
+            } else {
+                Verdict::NotConverged
+            };
             predicted_decrease = fall;
         }
     }
@@ -138,7 +153,10 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     if verdict == Verdict::Optimal {
         let at = search.coordinates();
         let found = [
-            (Verdict::Unbounded, unbounded(at, &x, &units, &slopes, &scaled)),
+            (
+                Verdict::Unbounded,
+                unbounded(at, &x, &units, &slopes, &scaled),
+            ),
             (Verdict::Unidentified, unidentified(at, &x, &units, &model)),
         ];
         if let Some((kind, which)) = found.into_iter().find(|(_, which)| !which.is_empty()) {
@@ -148,19 +166,38 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     search.value(&x)?;
     let gradient_norm = slopes.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
     let curvatures = model.values().to_vec();
-    let found =
-        Certificate { predicted_decrease, gradient_norm, gradient, curvatures, curvature, ways_out, verdict, suspects };
+    let found = Certificate {
+        predicted_decrease,
+        gradient_norm,
+        gradient,
+        curvatures,
+        curvature,
+        ways_out,
+        verdict,
+        suspects,
+    };
     Ok((found, hessian))
 }
 
 // The large coordinates of covariances, if nothing changes as they grow together.
-fn unbounded(at: &Coordinates, x: &[f64], units: &[f64], slopes: &[f64], hessian: &[f64]) -> Vec<usize> {
+fn unbounded(
+    at: &Coordinates,
+    x: &[f64],
+    units: &[f64],
+    slopes: &[f64],
+    hessian: &[f64],
+) -> Vec<usize> {
     let n = x.len();
     let is_large = |b: usize| at.is_covariance(b) && x[b].abs() > LARGE * units[b];
     let large: Vec<usize> = (0..n).filter(|&b| is_large(b)).collect();
     let size = |b: usize| x[b] / units[b];
     let slope: f64 = large.iter().map(|&b| slopes[b] * size(b)).sum();
-    let along = |b: usize| large.iter().map(|&a| hessian[b * n + a] * size(a) * size(b)).sum::<f64>();
+    let along = |b: usize| {
+        large
+            .iter()
+            .map(|&a| hessian[b * n + a] * size(a) * size(b))
+            .sum::<f64>()
+    };
     let curvature: f64 = large.iter().map(|&b| along(b)).sum();
     if slope.abs().max(curvature.abs()) < FLAT {
         large
@@ -178,8 +215,15 @@ fn unidentified(at: &Coordinates, x: &[f64], units: &[f64], model: &Model) -> Ve
     let limit = (ROUNDING * model.largest().max(1.0)).min(FLAT / (extent * extent));
     let is_flat = |i: usize| model.values()[i].abs() < limit;
     let mut which = vec![false; x.len()];
-    for direction in (0..x.len()).filter(|&i| is_flat(i)).map(|i| model.direction(i)) {
-        let step: Vec<f64> = direction.iter().zip(units).map(|(d, unit)| d * unit).collect();
+    for direction in (0..x.len())
+        .filter(|&i| is_flat(i))
+        .map(|i| model.direction(i))
+    {
+        let step: Vec<f64> = direction
+            .iter()
+            .zip(units)
+            .map(|(d, unit)| d * unit)
+            .collect();
         if at.changes_covariances(&x, &step) {
             (0..x.len()).for_each(|b| which[b] |= at.is_covariance(b) && direction[b].abs() > 1e-3);
         }
@@ -199,9 +243,14 @@ pub(crate) fn derivatives(search: &mut impl Objective, n: usize) -> Result<(Vec<
 // flat and its curvature changes along the way; nor does a negative curvature, which may be rounding along the flat
 // directions of a redundant covariance.
 fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
-    let settings = Settings { max_eval: SECOND_OPINION, ..Settings::default() };
+    let settings = Settings {
+        max_eval: SECOND_OPINION,
+        ..Settings::default()
+    };
     let start = search.coordinates().clone();
-    start.minimize(&settings, search, &mut |_, _, _| Flow::Continue).map_or(0.0, |found| here - found.best_value)
+    start
+        .minimize(&settings, search, &mut |_, _, _| Flow::Continue)
+        .map_or(0.0, |found| here - found.best_value)
 }
 
 #[cfg(test)]

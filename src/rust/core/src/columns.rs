@@ -106,7 +106,9 @@ impl<'a> Columns<'a> {
             match *column {
                 Column::Constant(value) => out.for_each(|o| *o = value),
                 Column::Doubles(values) => out.zip(&values[first..]).for_each(|(o, v)| *o = *v),
-                Column::Integers(values) => out.zip(&values[first..]).for_each(|(o, v)| *o = f64::from(*v)),
+                Column::Integers(values) => out
+                    .zip(&values[first..])
+                    .for_each(|(o, v)| *o = f64::from(*v)),
             }
         }
     }
@@ -118,10 +120,17 @@ impl<'a> Columns<'a> {
     pub fn validate(&self, what: &'static str, n: usize) -> Result<()> {
         for (j, column) in self.0.iter().enumerate() {
             if let Some(found) = column.len().filter(|&length| length != n) {
-                return Err(Error::Dimension { what, expected: n, found });
+                return Err(Error::Dimension {
+                    what,
+                    expected: n,
+                    found,
+                });
             }
             if let Some(index) = column.not_finite() {
-                return Err(Error::NonFinite { what, index: j * n + index });
+                return Err(Error::NonFinite {
+                    what,
+                    index: j * n + index,
+                });
             }
         }
         Ok(())
@@ -144,19 +153,45 @@ mod tests {
     #[test]
     fn rows_of_all_kinds_of_columns() {
         let (doubles, integers) = ([0.5, 1.5, 2.5], [7, 8, 9]);
-        let columns = Columns::new(vec![Column::Constant(1.0), Column::Doubles(&doubles), Column::Integers(&integers)]);
+        let columns = Columns::new(vec![
+            Column::Constant(1.0),
+            Column::Doubles(&doubles),
+            Column::Integers(&integers),
+        ]);
         let mut rows = [-1.0; 8];
         columns.gather(1, 4, &mut rows);
         assert_eq!(rows, [1.0, 1.5, 8.0, -1.0, 1.0, 2.5, 9.0, -1.0]);
-        assert_eq!((columns.value(2, 0), columns.value(2, 1), columns.value(2, 2)), (1.0, 2.5, 9.0));
+        assert_eq!(
+            (
+                columns.value(2, 0),
+                columns.value(2, 1),
+                columns.value(2, 2)
+            ),
+            (1.0, 2.5, 9.0)
+        );
         assert!(Columns::ones().is_ones() && !columns.is_ones());
     }
 
     #[test]
     fn lengths_and_missing_values() {
         let columns = Columns::new(vec![Column::Constant(1.0), Column::Integers(&[1, MISSING])]);
-        assert_eq!(columns.validate("x", 2), Err(Error::NonFinite { what: "x", index: 3 }));
-        assert!(matches!(columns.validate("x", 3), Err(Error::Dimension { expected: 3, found: 2, .. })));
-        assert!(Columns::new(vec![Column::Constant(f64::NAN)]).validate("x", 3).is_err());
+        assert_eq!(
+            columns.validate("x", 2),
+            Err(Error::NonFinite {
+                what: "x",
+                index: 3
+            })
+        );
+        assert!(matches!(
+            columns.validate("x", 3),
+            Err(Error::Dimension {
+                expected: 3,
+                found: 2,
+                ..
+            })
+        ));
+        assert!(Columns::new(vec![Column::Constant(f64::NAN)])
+            .validate("x", 3)
+            .is_err());
     }
 }

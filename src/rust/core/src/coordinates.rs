@@ -40,11 +40,19 @@ pub(crate) struct Coordinates {
 
 impl Coordinates {
     /// Around `parameters`; the first of them are held where `held` says so, some at a value over sigma.
-    pub fn new(covs: &[RelCov], held: &[bool], absolute: &[(usize, f64)], parameters: &[f64]) -> Self {
+    pub fn new(
+        covs: &[RelCov],
+        held: &[bool],
+        absolute: &[(usize, f64)],
+        parameters: &[f64],
+    ) -> Self {
         let n = parameters.len();
-        let is_held: Vec<bool> = (0..n).map(|j| held.get(j).copied().unwrap_or(false)).collect();
+        let is_held: Vec<bool> = (0..n)
+            .map(|j| held.get(j).copied().unwrap_or(false))
+            .collect();
         let free: Vec<usize> = (0..n).filter(|&j| !is_held[j]).collect();
-        let mut moved: Vec<(usize, usize)> = free.iter().enumerate().map(|(at, &j)| (j, at)).collect();
+        let mut moved: Vec<(usize, usize)> =
+            free.iter().enumerate().map(|(at, &j)| (j, at)).collect();
         moved.extend(absolute.iter().map(|&(j, _)| (j, free.len() - 1)));
         let mut working = parameters.to_vec();
         let mut is_bounded = vec![false; n];
@@ -92,12 +100,19 @@ impl Coordinates {
     /// Goes to the point `x`.
     pub fn set(&mut self, x: &[f64]) {
         self.parameters.copy_from_slice(&self.working);
-        self.free.iter().zip(x).for_each(|(&j, x)| self.parameters[j] = *x);
+        self.free
+            .iter()
+            .zip(x)
+            .for_each(|(&j, x)| self.parameters[j] = *x);
         self.first.fill(1.0);
         self.second.fill(0.0);
-        self.covs.iter().for_each(|cov| cov.natural(&mut self.parameters, &mut self.first, &mut self.second));
+        self.covs
+            .iter()
+            .for_each(|cov| cov.natural(&mut self.parameters, &mut self.first, &mut self.second));
         // Held values as given, without a rounding error from the way there and back.
-        (0..self.start.len()).filter(|&j| self.is_held[j]).for_each(|j| self.parameters[j] = self.start[j]);
+        (0..self.start.len())
+            .filter(|&j| self.is_held[j])
+            .for_each(|j| self.parameters[j] = self.start[j]);
         for &(j, value) in &self.absolute {
             let theta = value / self.parameters[self.start.len() - 1].exp();
             (self.parameters[j], self.first[j], self.second[j]) = (theta, -theta, theta);
@@ -118,30 +133,53 @@ impl Coordinates {
 
     // Zero for standard deviations; all else is free in the working coordinates.
     fn lower(&self) -> Vec<f64> {
-        let (mut start, mut lower) = (self.start.clone(), vec![f64::NEG_INFINITY; self.start.len()]);
-        self.covs.iter().for_each(|cov| cov.start_and_lower_bounds(&mut start, &mut lower));
-        self.free.iter().map(|&j| if lower[j] == 0.0 { 0.0 } else { f64::NEG_INFINITY }).collect()
+        let (mut start, mut lower) = (
+            self.start.clone(),
+            vec![f64::NEG_INFINITY; self.start.len()],
+        );
+        self.covs
+            .iter()
+            .for_each(|cov| cov.start_and_lower_bounds(&mut start, &mut lower));
+        self.free
+            .iter()
+            .map(|&j| {
+                if lower[j] == 0.0 {
+                    0.0
+                } else {
+                    f64::NEG_INFINITY
+                }
+            })
+            .collect()
     }
 
     /// Chooses among the points with the same covariances the one within the bounds, or the nearest one within them.
     pub fn make_canonical(&self, x: &mut [f64]) {
         let mut working = self.working.clone();
-        self.free.iter().zip(x.iter()).for_each(|(&j, x)| working[j] = *x);
-        self.covs.iter().for_each(|cov| cov.make_canonical(&mut working, &self.is_held));
+        self.free
+            .iter()
+            .zip(x.iter())
+            .for_each(|(&j, x)| working[j] = *x);
+        self.covs
+            .iter()
+            .for_each(|cov| cov.make_canonical(&mut working, &self.is_held));
         self.free.iter().zip(x).for_each(|(&j, x)| *x = working[j]);
     }
 
     /// The gradient in the coordinates from that in the parameters.
     pub fn slopes(&self, natural: &[f64], slopes: &mut [f64]) {
         slopes.fill(0.0);
-        self.moved.iter().for_each(|&(j, b)| slopes[b] += natural[j] * self.first[j]);
+        self.moved
+            .iter()
+            .for_each(|&(j, b)| slopes[b] += natural[j] * self.first[j]);
     }
 
     /// The same, zero where a bound is in the way.
     pub fn gradient(&self, natural: &[f64], gradient: &mut [f64]) {
         self.slopes(natural, gradient);
         let at_free = gradient.iter_mut().zip(&self.free);
-        at_free.filter(|(_, j)| self.is_blocked(**j, natural)).for_each(|(out, _)| *out = 0.0);
+        at_free
+            .filter(|(_, j)| self.is_blocked(**j, natural))
+            .for_each(|(out, _)| *out = 0.0);
     }
 
     /// The Hessian in the coordinates from gradient and Hessian in the parameters.
@@ -160,7 +198,12 @@ impl Coordinates {
     /// Cuts what is blocked off the rest of a Hessian in the coordinates.
     pub fn part_blocked(&self, gradient: &[f64], hessian: &mut [f64]) {
         let n = self.free.len();
-        for (b, _) in self.free.iter().enumerate().filter(|(_, j)| self.is_blocked(**j, gradient)) {
+        for (b, _) in self
+            .free
+            .iter()
+            .enumerate()
+            .filter(|(_, j)| self.is_blocked(**j, gradient))
+        {
             for a in (0..n).filter(|&a| a != b) {
                 (hessian[b * n + a], hessian[a * n + b]) = (0.0, 0.0);
             }
@@ -186,14 +229,25 @@ impl Coordinates {
 
     // None, where no such correlation is free.
     fn with_correlations(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
-        let parts = self.covs.iter().flat_map(RelCov::parts).filter(|part| self.is_bounded[part.theta_start]);
-        let rhos: Vec<usize> = parts.map(|part| part.range().end - 1).filter(|&j| !self.is_held[j]).collect();
+        let parts = self
+            .covs
+            .iter()
+            .flat_map(RelCov::parts)
+            .filter(|part| self.is_bounded[part.theta_start]);
+        let rhos: Vec<usize> = parts
+            .map(|part| part.range().end - 1)
+            .filter(|&j| !self.is_held[j])
+            .collect();
         if rhos.is_empty() {
             return Vec::new();
         }
         let at = |share: f64| {
             let mut x = self.of(parameters);
-            let coordinates = self.free.iter().zip(&mut x).filter(|(j, _)| rhos.contains(j));
+            let coordinates = self
+                .free
+                .iter()
+                .zip(&mut x)
+                .filter(|(j, _)| rhos.contains(j));
             coordinates.for_each(|(_, x)| *x = (2.0 * share - 1.0).asin());
             self.natural(&x)
         };
@@ -203,9 +257,14 @@ impl Coordinates {
     /// `parameters` without one of the standard deviations beside correlations, each in turn, at several correlations: they
     /// all change where one that kept them from it is gone.
     pub fn smaller(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
-        let positive = (0..parameters.len()).filter(|&j| self.is_bounded[j] && !self.is_held[j] && parameters[j] > 0.0);
+        let positive = (0..parameters.len())
+            .filter(|&j| self.is_bounded[j] && !self.is_held[j] && parameters[j] > 0.0);
         let without = |j: usize| {
-            let point: Vec<f64> = parameters.iter().enumerate().map(|(i, p)| if i == j { 0.0 } else { *p }).collect();
+            let point: Vec<f64> = parameters
+                .iter()
+                .enumerate()
+                .map(|(i, p)| if i == j { 0.0 } else { *p })
+                .collect();
             let mut points = self.with_correlations(&point);
             points.push(point);
             points
@@ -215,12 +274,21 @@ impl Coordinates {
 
     /// Whether coordinate `b` is one of the covariances.
     pub fn is_covariance(&self, b: usize) -> bool {
-        self.covs.iter().flat_map(RelCov::parts).any(|part| part.range().contains(&self.free[b]))
+        self.covs
+            .iter()
+            .flat_map(RelCov::parts)
+            .any(|part| part.range().contains(&self.free[b]))
     }
 
     /// The largest coordinate of a covariance, in its unit.
     pub fn extent(&self, x: &[f64], units: &[f64]) -> f64 {
-        let of = |b: usize| if self.is_covariance(b) { (x[b] / units[b]).abs() } else { 0.0 };
+        let of = |b: usize| {
+            if self.is_covariance(b) {
+                (x[b] / units[b]).abs()
+            } else {
+                0.0
+            }
+        };
         (0..x.len()).map(of).fold(0.0, f64::max)
     }
 
@@ -231,7 +299,9 @@ impl Coordinates {
             self.covariances(&self.natural(&point))
         };
         let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        let mut terms = at(0.0).into_iter().zip(at(SMALL).into_iter().zip(at(-SMALL)));
+        let mut terms = at(0.0)
+            .into_iter()
+            .zip(at(SMALL).into_iter().zip(at(-SMALL)));
         terms.any(|(here, (up, down))| {
             let change: Vec<f64> = up.iter().zip(&down).map(|(up, down)| up - down).collect();
             // From zero there is no slope.
@@ -246,7 +316,11 @@ impl Coordinates {
             let k = cov.vsize();
             let mut lambda = vec![0.0; k * k];
             cov.fill_lambda(parameters, &mut lambda);
-            let product = |at: usize| (0..k).map(|c| lambda[c * k + at % k] * lambda[c * k + at / k]).sum();
+            let product = |at: usize| {
+                (0..k)
+                    .map(|c| lambda[c * k + at % k] * lambda[c * k + at / k])
+                    .sum()
+            };
             (0..k * k).map(product).collect()
         };
         self.covs.iter().map(of).collect()
@@ -254,17 +328,34 @@ impl Coordinates {
 
     /// Points to try from `x`, a stationary one: those of [`Self::exchanges`], and along the ways out that promise more
     /// than `gain`, best first.
-    pub fn beyond(&self, x: &[f64], gradient: &[f64], mut ways: Vec<WayOut>, gain: f64) -> Vec<Vec<f64>> {
+    pub fn beyond(
+        &self,
+        x: &[f64],
+        gradient: &[f64],
+        mut ways: Vec<WayOut>,
+        gain: f64,
+    ) -> Vec<Vec<f64>> {
         ways.retain(|way| way.gain > gain);
         ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
         let here = self.natural(x);
         let exchanges = self.exchanges(&here, gradient).into_iter();
         let displaced = |way: &WayOut, share: f64| {
             let mut point = here.clone();
-            self.covs[way.term].displace(way.part, share * way.step, &way.direction, way.rho, &mut point);
+            self.covs[way.term].displace(
+                way.part,
+                share * way.step,
+                &way.direction,
+                way.rho,
+                &mut point,
+            );
             self.of(&point)
         };
-        exchanges.chain(ways.iter().flat_map(|way| [1.0, 0.1, 0.01].map(|share| displaced(way, share)))).collect()
+        exchanges
+            .chain(
+                ways.iter()
+                    .flat_map(|way| [1.0, 0.1, 0.01].map(|share| displaced(way, share))),
+            )
+            .collect()
     }
 
     // Where some standard deviations of a part keep others at zero, there may be a better optimum with one of these
@@ -274,10 +365,19 @@ impl Coordinates {
         for part in self.covs.iter().flat_map(|cov| cov.parts()) {
             let sds: Vec<usize> = part.range().filter(|&j| self.is_bounded[j]).collect();
             let largest = sds.iter().map(|&j| parameters[j]).fold(0.0, f64::max);
-            for &j in sds.iter().filter(|&&j| largest > 0.0 && self.is_blocked(j, gradient)) {
+            for &j in sds
+                .iter()
+                .filter(|&&j| largest > 0.0 && self.is_blocked(j, gradient))
+            {
                 for share in [1.0, 0.0] {
                     let mut point = parameters.to_vec();
-                    sds.iter().for_each(|&i| point[i] = if i == j { largest } else { share * parameters[i] });
+                    sds.iter().for_each(|&i| {
+                        point[i] = if i == j {
+                            largest
+                        } else {
+                            share * parameters[i]
+                        }
+                    });
                     points.push(self.of(&point));
                 }
             }
@@ -307,6 +407,9 @@ impl Coordinates {
         } else {
             optimize::minimize(&settings, &x, &self.lower(), objective, &mut see)?
         };
-        Ok(OptSummary { initial: self.start.clone(), ..summary.mapped(|x| self.natural(x)) })
+        Ok(OptSummary {
+            initial: self.start.clone(),
+            ..summary.mapped(|x| self.natural(x))
+        })
     }
 }

@@ -32,12 +32,17 @@ impl Design<'_> {
 
     /// Observations that count: those of positive weight.
     pub fn n_eff(&self) -> usize {
-        self.weights.map_or(self.n(), |w| w.iter().filter(|&&w| w > 0.0).count())
+        self.weights
+            .map_or(self.n(), |w| w.iter().filter(|&&w| w > 0.0).count())
     }
 
     /// Number of covariance parameters.
     pub fn n_theta(&self) -> usize {
-        self.terms.iter().map(|term| term.cov.theta_end()).max().unwrap_or(0)
+        self.terms
+            .iter()
+            .map(|term| term.cov.theta_end())
+            .max()
+            .unwrap_or(0)
     }
 
     /// Prior weight of row `i`.
@@ -71,21 +76,32 @@ impl Design<'_> {
     pub fn validate(&self) -> Result<()> {
         let n = self.n();
         if n == 0 {
-            return Err(Error::Dimension { what: "y", expected: 1, found: 0 });
+            return Err(Error::Dimension {
+                what: "y",
+                expected: 1,
+                found: 0,
+            });
         }
         finite("y", self.y)?;
         self.x.validate("x", n)?;
         for (what, values) in [("weights", self.weights), ("offset", self.offset)] {
             let Some(values) = values else { continue };
             if values.len() != n {
-                return Err(Error::Dimension { what, expected: n, found: values.len() });
+                return Err(Error::Dimension {
+                    what,
+                    expected: n,
+                    found: values.len(),
+                });
             }
             finite(what, values)?;
         }
         if let Some(index) = self.weights.and_then(|w| w.iter().position(|&w| w < 0.0)) {
             return Err(Error::NegativeWeight { index });
         }
-        self.terms.iter().enumerate().try_for_each(|(t, term)| term.validate(t, n))
+        self.terms
+            .iter()
+            .enumerate()
+            .try_for_each(|(t, term)| term.validate(t, n))
     }
 }
 

@@ -51,13 +51,22 @@ impl Independent {
         criterion: Criterion,
         sigma: Option<f64>,
     ) -> Result<Option<Self>> {
-        let covs = design.terms.iter().map(|term| &term.cov).zip(products).enumerate();
-        let parts: Vec<Part> = covs.flat_map(|(term, (cov, products))| dependent_parts(term, cov, products)).collect();
+        let covs = design
+            .terms
+            .iter()
+            .map(|term| &term.cov)
+            .zip(products)
+            .enumerate();
+        let parts: Vec<Part> = covs
+            .flat_map(|(term, (cov, products))| dependent_parts(term, cov, products))
+            .collect();
         if parts.is_empty() {
             return Ok(None);
         }
-        let columns: Vec<Vec<f64>> =
-            parts.iter().map(|part| part.columns(&design.terms[part.term], design.n())).collect();
+        let columns: Vec<Vec<f64>> = parts
+            .iter()
+            .map(|part| part.columns(&design.terms[part.term], design.n()))
+            .collect();
         let mut other = design.clone();
         for (part, columns) in parts.iter().zip(&columns) {
             let z = &mut other.terms[part.term].z;
@@ -66,7 +75,10 @@ impl Independent {
             all.splice(part.first..part.first + part.k, own);
             *z = Columns::new(all);
         }
-        Ok(Some(Self { model: LinearMixedModel::as_given(&other, criterion, sigma)?, parts }))
+        Ok(Some(Self {
+            model: LinearMixedModel::as_given(&other, criterion, sigma)?,
+            parts,
+        }))
     }
 
     /// Its start value, as theta of the model as it was given.
@@ -78,14 +90,27 @@ impl Independent {
     ///
     /// # Errors
     /// The same.
-    pub fn fit(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<OptSummary> {
+    pub fn fit(
+        &mut self,
+        start: &[f64],
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
         // Optimizers take their first steps from the size of the start, in which rounding errors would pass for sizes.
         let is_own = start == self.start();
         let Self { model, parts } = self;
-        let there = if is_own { model.start().to_vec() } else { there(parts, start) };
-        let mut see = |count: usize, value: f64, theta: &[f64]| observe(count, value, &back(parts, theta));
+        let there = if is_own {
+            model.start().to_vec()
+        } else {
+            there(parts, start)
+        };
+        let mut see =
+            |count: usize, value: f64, theta: &[f64]| observe(count, value, &back(parts, theta));
         let summary = model.fit(&there, settings, &mut see)?;
-        Ok(OptSummary { initial: start.to_vec(), ..summary.mapped(|theta| back(parts, theta)) })
+        Ok(OptSummary {
+            initial: start.to_vec(),
+            ..summary.mapped(|theta| back(parts, theta))
+        })
     }
 
     /// Judges `theta` of the model as it was given, but for the gradient there.
@@ -96,8 +121,13 @@ impl Independent {
         let mut found = self.model.certificate(&there(&self.parts, theta))?;
         for part in &self.parts {
             let own = part.first..part.first + part.k;
-            let of_term = found.ways_out.iter_mut().filter(|way| way.term == part.term);
-            of_term.for_each(|way| small::backward_solve(part.k, &part.c, &mut way.direction[own.clone()]));
+            let of_term = found
+                .ways_out
+                .iter_mut()
+                .filter(|way| way.term == part.term);
+            of_term.for_each(|way| {
+                small::backward_solve(part.k, &part.c, &mut way.direction[own.clone()])
+            });
         }
         Ok(found)
     }
@@ -109,9 +139,13 @@ impl Part {
         let mut columns = vec![0.0; n * self.k];
         let mut row = vec![0.0; self.k];
         for i in 0..n {
-            row.iter_mut().enumerate().for_each(|(j, z)| *z = term.z.value(i, self.first + j));
+            row.iter_mut()
+                .enumerate()
+                .for_each(|(j, z)| *z = term.z.value(i, self.first + j));
             small::forward_solve(self.k, &self.c, &mut row);
-            row.iter().enumerate().for_each(|(j, z)| columns[j * n + i] = *z);
+            row.iter()
+                .enumerate()
+                .for_each(|(j, z)| columns[j * n + i] = *z);
         }
         columns
     }
@@ -125,7 +159,9 @@ fn there(parts: &[Part], theta: &[f64]) -> Vec<f64> {
 }
 
 fn back(parts: &[Part], theta: &[f64]) -> Vec<f64> {
-    mapped(parts, theta, |part, column| small::backward_solve(part.k, &part.c, column))
+    mapped(parts, theta, |part, column| {
+        small::backward_solve(part.k, &part.c, column)
+    })
 }
 
 // Applies `map` to each column of Lambda.
@@ -135,7 +171,9 @@ fn mapped(parts: &[Part], theta: &[f64], map: impl Fn(&Part, &mut [f64])) -> Vec
         let (k, own) = (part.k, &mut mapped[part.theta.clone()]);
         let mut rows = vec![0.0; k * k];
         for j in 0..k {
-            let mut column: Vec<f64> = (0..k).map(|i| if i < j { 0.0 } else { own[place(k, i, j)] }).collect();
+            let mut column: Vec<f64> = (0..k)
+                .map(|i| if i < j { 0.0 } else { own[place(k, i, j)] })
+                .collect();
             map(part, &mut column);
             (0..k).for_each(|i| rows[i * k + j] = column[i]);
         }
@@ -146,12 +184,20 @@ fn mapped(parts: &[Part], theta: &[f64], map: impl Fn(&Part, &mut [f64])) -> Vec
 }
 
 fn dependent_parts(term: usize, cov: &RelCov, products: &[f64]) -> Vec<Part> {
-    let unstructured = cov.placed().filter(|(_, part)| part.structure == Structure::Unstructured);
+    let unstructured = cov
+        .placed()
+        .filter(|(_, part)| part.structure == Structure::Unstructured);
     let parts = unstructured.filter_map(|(first, part)| {
         let k = part.size;
         let own = |at: usize| products[(first + at / k) * cov.vsize() + first + at % k];
         let (c, least) = root(k, &(0..k * k).map(own).collect::<Vec<f64>>());
-        (least < DEPENDENT).then(|| Part { term, first, k, theta: part.range(), c })
+        (least < DEPENDENT).then(|| Part {
+            term,
+            first,
+            k,
+            theta: part.range(),
+            c,
+        })
     });
     parts.collect()
 }
@@ -171,7 +217,9 @@ fn root(k: usize, products: &[f64]) -> (Vec<f64>, f64) {
         if share > REDUNDANT {
             least = least.min(share);
             let root = c[j * k + j].sqrt();
-            c[j * k + j..(j + 1) * k].iter_mut().for_each(|v| *v /= root);
+            c[j * k + j..(j + 1) * k]
+                .iter_mut()
+                .for_each(|v| *v /= root);
         } else {
             c[j * k + j..(j + 1) * k].fill(0.0);
             c[j * k + j] = if whole > 0.0 { whole.sqrt() } else { 1.0 };

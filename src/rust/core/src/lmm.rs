@@ -100,7 +100,11 @@ impl LinearMixedModel {
     }
 
     // With the columns of Z as they are.
-    pub(crate) fn as_given(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+    pub(crate) fn as_given(
+        design: &Design,
+        criterion: Criterion,
+        sigma: Option<f64>,
+    ) -> Result<Self> {
         design.validate()?;
         let (n_eff, p) = (design.n_eff(), design.p());
         if n_eff <= p {
@@ -111,7 +115,12 @@ impl LinearMixedModel {
         for term in &design.terms {
             term.cov.start_and_lower_bounds(&mut start, &mut lower);
         }
-        let logs = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0).map(|w| w.ln());
+        let logs = design
+            .weights
+            .unwrap_or(&[])
+            .iter()
+            .filter(|&&w| w > 0.0)
+            .map(|w| w.ln());
         let sum_log_weights = logs.sum();
         let pls = Pls::new(design)?;
         let rms = root_mean_squares(&pls, n_eff);
@@ -133,7 +142,11 @@ impl LinearMixedModel {
             held: vec![false; n_theta],
             absolute: Vec::new(),
         };
-        for (start, unit) in model.start.iter_mut().zip(root_mean_square_units(&model.pls, &model.rms, n_theta)) {
+        for (start, unit) in model
+            .start
+            .iter_mut()
+            .zip(root_mean_square_units(&model.pls, &model.rms, n_theta))
+        {
             if !ORDINARY_UNITS.contains(&unit) {
                 *start *= unit;
             }
@@ -163,7 +176,10 @@ impl LinearMixedModel {
     /// Those of [`Self::objective`].
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
         let absolute = held.absolute.iter().map(|(index, _)| index);
-        held.indices.iter().chain(absolute).for_each(|&index| self.held[index] = true);
+        held.indices
+            .iter()
+            .chain(absolute)
+            .for_each(|&index| self.held[index] = true);
         self.absolute.clone_from(&held.absolute);
         if self.absolute.is_empty() {
             return Ok(());
@@ -172,7 +188,9 @@ impl LinearMixedModel {
         held.absolute.iter().for_each(|&(j, _)| start[j] = 0.0);
         self.objective(start)?;
         let sigma = self.sigma();
-        held.absolute.iter().for_each(|&(j, value)| start[j] = value / sigma);
+        held.absolute
+            .iter()
+            .for_each(|&(j, value)| start[j] = value / sigma);
         self.set_sigma(sigma);
         Ok(())
     }
@@ -223,13 +241,23 @@ impl LinearMixedModel {
     /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
     pub fn objective(&mut self, theta: &[f64]) -> Result<f64> {
         if theta.len() != self.n_theta {
-            return Err(Error::Dimension { what: "theta", expected: self.n_theta, found: theta.len() });
+            return Err(Error::Dimension {
+                what: "theta",
+                expected: self.n_theta,
+                found: theta.len(),
+            });
         }
         if let Some(index) = theta.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite { what: "theta", index });
+            return Err(Error::NonFinite {
+                what: "theta",
+                index,
+            });
         }
         if self.theta.as_deref() != Some(theta) {
-            self.pls.covs().iter().try_for_each(|cov| cov.validate(theta))?;
+            self.pls
+                .covs()
+                .iter()
+                .try_for_each(|cov| cov.validate(theta))?;
             let mut kept = self.theta.take().unwrap_or_default();
             self.are_derivatives_current = false;
             self.pls.update(theta)?;
@@ -242,7 +270,8 @@ impl LinearMixedModel {
 
     /// Residual standard deviation at the last theta.
     pub fn sigma(&self) -> f64 {
-        self.sigma.unwrap_or_else(|| (self.pls.pwrss() / self.df()).sqrt())
+        self.sigma
+            .unwrap_or_else(|| (self.pls.pwrss() / self.df()).sqrt())
     }
 
     pub(crate) fn r2_over_sigma2(&self) -> f64 {
@@ -255,19 +284,28 @@ impl LinearMixedModel {
             Criterion::Ml => 0.0,
             Criterion::Reml => self.pls.log_det_fe(),
         };
-        self.df() * (2.0 * PI * sigma2).ln() + self.r2_over_sigma2() + self.pls.log_det_re() + log_det_fe
+        self.df() * (2.0 * PI * sigma2).ln()
+            + self.r2_over_sigma2()
+            + self.pls.log_det_re()
+            + log_det_fe
             - self.sum_log_weights
     }
 
     pub(crate) fn profile(&self) -> Profile {
         let reml = self.criterion == Criterion::Reml;
-        Profile { reml, precision: self.sigma().powi(-2), sigma_profiled: self.sigma.is_none() }
+        Profile {
+            reml,
+            precision: self.sigma().powi(-2),
+            sigma_profiled: self.sigma.is_none(),
+        }
     }
 
     /// First derivatives at the last theta; writes the gradient in theta.
     pub fn gradient(&mut self, gradient: &mut [f64]) -> &Derivatives {
         let profile = self.profile();
-        let derivatives = self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls));
+        let derivatives = self
+            .derivatives
+            .get_or_insert_with(|| Derivatives::new(&self.pls));
         if !self.are_derivatives_current {
             derivatives.update(&self.pls, profile);
             self.are_derivatives_current = true;
@@ -287,14 +325,20 @@ impl LinearMixedModel {
     pub(crate) fn derivatives_at_other_sigma(&mut self) -> (&Pls, &mut Derivatives) {
         self.are_derivatives_current = false;
         self.hessian_is = None;
-        (&self.pls, self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls)))
+        (
+            &self.pls,
+            self.derivatives
+                .get_or_insert_with(|| Derivatives::new(&self.pls)),
+        )
     }
 
     /// Second derivatives at the last theta, for which [`Self::gradient`] must have been called; writes the Hessian
     /// in theta, symmetric.
     pub fn hessian(&mut self, curvature: Curvature, hessian: &mut [f64]) -> &Derivatives {
         let profile = self.profile();
-        let derivatives = self.derivatives.get_or_insert_with(|| Derivatives::new(&self.pls));
+        let derivatives = self
+            .derivatives
+            .get_or_insert_with(|| Derivatives::new(&self.pls));
         if self.hessian_is != Some(curvature) {
             derivatives.update_hessian(&self.pls, profile, curvature);
             self.hessian_is = Some(curvature);
@@ -305,7 +349,9 @@ impl LinearMixedModel {
 
     /// Coordinates around the last theta, see [`Tangent`], of the parts of which no parameter is held.
     pub fn tangents(&self) -> Vec<Tangent> {
-        Tangent::of(&self.pls, &self.rms, |mut range| range.all(|j| !self.held[j]))
+        Tangent::of(&self.pls, &self.rms, |mut range| {
+            range.all(|j| !self.held[j])
+        })
     }
 
     /// Gradient and Hessian in these coordinates; [`Self::hessian`] must have been called.
@@ -318,11 +364,16 @@ impl LinearMixedModel {
     /// Theta after a step of Fisher scoring from the last theta, for which [`Self::hessian`] must have been called, if its
     /// exact Hessian is affordable.
     pub fn scored(&self) -> Option<Vec<f64>> {
-        let derivatives = self.derivatives.as_ref().filter(|_| self.affordable_curvature() == Curvature::Exact)?;
+        let derivatives = self
+            .derivatives
+            .as_ref()
+            .filter(|_| self.affordable_curvature() == Curvature::Exact)?;
         let omegas = derivatives.scored(&self.pls, self.profile(), self.df())?;
         let mut theta = self.pls.theta.clone();
         for (cov, omega) in self.pls.covs().iter().zip(&omegas) {
-            cov.approach(omega, &mut theta, |part| part.range().all(|j| !self.held[j]));
+            cov.approach(omega, &mut theta, |part| {
+                part.range().all(|j| !self.held[j])
+            });
         }
         Some(theta)
     }
@@ -344,10 +395,30 @@ impl LinearMixedModel {
 
     /// The ways out of each part of each term; [`Self::hessian`] must have been called.
     pub fn ways_out(&self) -> Vec<WayOut> {
-        let all =
-            self.derivatives.as_ref().map_or_else(Vec::new, |derivatives| derivatives.ways_out(&self.pls, &self.rms));
-        let is_held = |way: &WayOut| self.pls.covs()[way.term].parts()[way.part].range().any(|j| self.held[j]);
-        all.into_iter().map(|way| if is_held(&way) { WayOut { step: 0.0, gain: 0.0, ..way } } else { way }).collect()
+        let all = self
+            .derivatives
+            .as_ref()
+            .map_or_else(Vec::new, |derivatives| {
+                derivatives.ways_out(&self.pls, &self.rms)
+            });
+        let is_held = |way: &WayOut| {
+            self.pls.covs()[way.term].parts()[way.part]
+                .range()
+                .any(|j| self.held[j])
+        };
+        all.into_iter()
+            .map(|way| {
+                if is_held(&way) {
+                    WayOut {
+                        step: 0.0,
+                        gain: 0.0,
+                        ..way
+                    }
+                } else {
+                    way
+                }
+            })
+            .collect()
     }
 
     /// Everything that follows from `theta`.
@@ -371,7 +442,10 @@ impl LinearMixedModel {
 /// The units of theta that belong to them.
 pub(crate) fn root_mean_square_units(pls: &Pls, rms: &[Vec<f64>], n_theta: usize) -> Vec<f64> {
     let mut units = vec![1.0; n_theta];
-    pls.covs().iter().zip(rms).for_each(|(cov, rms)| cov.fill_units(rms, &mut units));
+    pls.covs()
+        .iter()
+        .zip(rms)
+        .for_each(|(cov, rms)| cov.fill_units(rms, &mut units));
     units
 }
 
@@ -379,12 +453,20 @@ pub(crate) fn root_mean_square_units(pls: &Pls, rms: &[Vec<f64>], n_theta: usize
 pub(crate) fn root_mean_squares(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
     let root = |mean: f64| if mean > 0.0 { mean.sqrt() } else { 1.0 };
     let diagonal = |k: usize, means: &[f64]| (0..k).map(|j| root(means[j * (k + 1)])).collect();
-    pls.covs().iter().zip(mean_products(pls, n_eff)).map(|(cov, means)| diagonal(cov.vsize(), &means)).collect()
+    pls.covs()
+        .iter()
+        .zip(mean_products(pls, n_eff))
+        .map(|(cov, means)| diagonal(cov.vsize(), &means))
+        .collect()
 }
 
 // Mean products of the columns of Z, weights included; lower triangle `k x k` per term.
 fn mean_products(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
-    let mut means: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize() * cov.vsize()]).collect();
+    let mut means: Vec<Vec<f64>> = pls
+        .covs()
+        .iter()
+        .map(|cov| vec![0.0; cov.vsize() * cov.vsize()])
+        .collect();
     let k = pls.units.k;
     for a00 in pls.units.a00.chunks_exact(k * k) {
         small::axpy(1.0, a00, &mut means[pls.layout.unit_term]);
@@ -396,7 +478,10 @@ fn mean_products(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
             means[block.term][j * k + i] = block.first.iter().map(product).sum();
         }
     }
-    means.iter_mut().flatten().for_each(|sum| *sum /= n_eff as f64);
+    means
+        .iter_mut()
+        .flatten()
+        .for_each(|sum| *sum /= n_eff as f64);
     means
 }
 
@@ -404,7 +489,13 @@ fn mean_products(pls: &Pls, n_eff: usize) -> Vec<Vec<f64>> {
 pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
     const CHUNK: usize = 256;
     let p = design.p();
-    let widest = design.terms.iter().map(ReTerm::vsize).chain([p]).max().unwrap_or(0);
+    let widest = design
+        .terms
+        .iter()
+        .map(ReTerm::vsize)
+        .chain([p])
+        .max()
+        .unwrap_or(0);
     let mut rows = vec![0.0; CHUNK * widest];
     for (chunk, out) in fitted.chunks_mut(CHUNK).enumerate() {
         let first = chunk * CHUNK;
@@ -413,7 +504,9 @@ pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
             None => out.fill(0.0),
         }
         design.x.gather(first, p, &mut rows[..out.len() * p]);
-        out.iter_mut().zip(rows.chunks_exact(p.max(1))).for_each(|(f, x)| *f += small::dot(x, &solution.beta));
+        out.iter_mut()
+            .zip(rows.chunks_exact(p.max(1)))
+            .for_each(|(f, x)| *f += small::dot(x, &solution.beta));
         for (term, b) in design.terms.iter().zip(&solution.b) {
             let k = term.vsize();
             term.z.gather(first, k, &mut rows[..out.len() * k]);

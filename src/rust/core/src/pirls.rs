@@ -26,7 +26,11 @@ pub struct Tolerance {
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { decrement: 1e-9, max_iterations: 100, max_halvings: 30 }
+        Self {
+            decrement: 1e-9,
+            max_iterations: 100,
+            max_halvings: 30,
+        }
     }
 }
 
@@ -84,20 +88,36 @@ impl Pirls {
         design.validate()?;
         Response::check(family, design.y)?;
         let zero = vec![0.0; design.n()];
-        let structure = Design { y: &zero, offset: None, ..design.clone() };
+        let structure = Design {
+            y: &zero,
+            offset: None,
+            ..design.clone()
+        };
         let joint = Pls::new(&structure)?;
         let alone = if design.p() > 0 {
-            Pls::new(&Design { x: Columns::default(), ..structure })?
+            Pls::new(&Design {
+                x: Columns::default(),
+                ..structure
+            })?
         } else {
             Pls::new(&structure)?
         };
         let rows = Rows::new(design, &alone, &joint.shift);
-        let sorted = |v: &[f64]| rows.order.iter().map(|&i| v[i as usize]).collect::<Vec<f64>>();
+        let sorted = |v: &[f64]| {
+            rows.order
+                .iter()
+                .map(|&i| v[i as usize])
+                .collect::<Vec<f64>>()
+        };
         let (weights, offset) = (design.weights.map(sorted), design.offset.map(sorted));
         let response = Response::new(family, link, shape, sorted(design.y), weights, offset);
         let n = design.n();
         Ok(Self {
-            u: design.terms.iter().map(|term| vec![0.0; term.n_effects()]).collect(),
+            u: design
+                .terms
+                .iter()
+                .map(|term| vec![0.0; term.n_effects()])
+                .collect(),
             beta: vec![0.0; design.p()],
             centring: Centring::new(&joint.shift),
             theta: vec![0.0; design.n_theta()],
@@ -180,7 +200,9 @@ impl Pirls {
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub fn find_modes(&mut self, vary: Vary) -> Result<usize> {
-        let Some(report) = self.report else { return self.search(vary) };
+        let Some(report) = self.report else {
+            return self.search(vary);
+        };
         let beta = self.natural_beta();
         self.record();
         let found = self.search(vary);
@@ -205,7 +227,11 @@ impl Pirls {
             let decrement = self.step(vary, solution, iteration)?;
             // Newton's method squares the error of the modes. Where expected weights take part convergence is
             // linear, at a rate that the last two steps show.
-            let rate = if before.is_finite() { (decrement / before).min(1.0) } else { 1.0 };
+            let rate = if before.is_finite() {
+                (decrement / before).min(1.0)
+            } else {
+                1.0
+            };
             before = decrement;
             let accurate = canonical || decrement * rate <= 1e-10 * self.tolerance.decrement;
             if decrement <= self.tolerance.decrement && accurate {
@@ -217,7 +243,12 @@ impl Pirls {
     }
 
     fn diverged(&self, iteration: usize, halvings: usize) -> Error {
-        Error::PirlsDiverged { iteration, halvings, theta: self.theta.clone(), beta: self.natural_beta() }
+        Error::PirlsDiverged {
+            iteration,
+            halvings,
+            theta: self.theta.clone(),
+            beta: self.natural_beta(),
+        }
     }
 
     /// Fills the factor with the present weights, the right-hand side `[Z X]' r`.
@@ -229,7 +260,8 @@ impl Pirls {
             Vary::Modes => &mut self.alone,
             Vary::Jointly => &mut self.joint,
         };
-        self.rows.refill(pls, &self.response.weight, r.unwrap_or(&self.working));
+        self.rows
+            .refill(pls, &self.response.weight, r.unwrap_or(&self.working));
         if vary == Vary::Jointly {
             // Of separated data the weights vanish in a direction of the fixed effects.
             pls.anchor.clone_from(&self.beta);
@@ -269,7 +301,14 @@ impl Pirls {
     fn step(&mut self, vary: Vary, point: Solution, iteration: usize) -> Result<f64> {
         let response = &mut self.response;
         self.delta.copy_from_slice(&response.offset);
-        self.rows.add_fixed(if vary == Vary::Jointly { &point.beta } else { &self.beta }, &mut self.delta);
+        self.rows.add_fixed(
+            if vary == Vary::Jointly {
+                &point.beta
+            } else {
+                &self.beta
+            },
+            &mut self.delta,
+        );
         for term in &self.rows.terms {
             term.add_product(&point.b[term.term], &mut self.delta);
         }
@@ -293,12 +332,21 @@ impl Pirls {
                 *eta = self.eta[i] + length * self.delta[i];
             }
             let ussq = |(d, u): (&f64, &f64)| (u + length * d).powi(2);
-            let ussq: f64 = towards.iter().flatten().zip(self.u.iter().flatten()).map(ussq).sum();
+            let ussq: f64 = towards
+                .iter()
+                .flatten()
+                .zip(self.u.iter().flatten())
+                .map(ussq)
+                .sum();
             let penalized = ussq - 2.0 * self.response.update();
             if penalized <= self.penalized + slack {
                 self.penalized = penalized;
                 self.accept(vary, &towards, &point.beta, length);
-                return Ok(if length < 1.0 { f64::INFINITY } else { decrement });
+                return Ok(if length < 1.0 {
+                    f64::INFINITY
+                } else {
+                    decrement
+                });
             }
             length *= 0.5;
         }
@@ -316,7 +364,10 @@ impl Pirls {
             u.iter_mut().zip(d).for_each(|(u, d)| *u += length * d);
         }
         if vary == Vary::Jointly {
-            self.beta.iter_mut().zip(beta).for_each(|(b, to)| *b += length * (to - *b));
+            self.beta
+                .iter_mut()
+                .zip(beta)
+                .for_each(|(b, to)| *b += length * (to - *b));
         }
     }
 
@@ -339,7 +390,11 @@ impl Pirls {
     /// Values in the order of the design.
     pub(crate) fn unsorted(&self, sorted: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; sorted.len()];
-        self.rows.order.iter().zip(sorted).for_each(|(&i, v)| out[i as usize] = *v);
+        self.rows
+            .order
+            .iter()
+            .zip(sorted)
+            .for_each(|(&i, v)| out[i as usize] = *v);
         out
     }
 }

@@ -79,12 +79,27 @@ impl Pls {
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
     pub fn new(design: &Design) -> Result<Self> {
-        let CrossProducts { layout, units, trailing, xx, shift, beta0, response_ss } = CrossProducts::new(design)?;
+        let CrossProducts {
+            layout,
+            units,
+            trailing,
+            xx,
+            shift,
+            beta0,
+            response_ss,
+        } = CrossProducts::new(design)?;
         let covs: Vec<RelCov> = design.terms.iter().map(|term| term.cov.clone()).collect();
-        let lambdas: Vec<Vec<f64>> = covs.iter().map(|cov| vec![0.0; cov.vsize() * cov.vsize()]).collect();
+        let lambdas: Vec<Vec<f64>> = covs
+            .iter()
+            .map(|cov| vec![0.0; cov.vsize() * cov.vsize()])
+            .collect();
         let most_touched = units.ptr.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
         Ok(Self {
-            trailing_lambdas: layout.blocks.iter().map(|block| lambdas[block.term].clone()).collect(),
+            trailing_lambdas: layout
+                .blocks
+                .iter()
+                .map(|block| lambdas[block.term].clone())
+                .collect(),
             m: vec![0.0; units.n_units * units.k * units.k],
             l00: vec![0.0; units.n_units * units.k * units.k],
             bx: vec![0.0; units.ax0.len()],
@@ -154,7 +169,8 @@ impl Pls {
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
             self.trailing.full_rank_update(&self.bx);
-            self.trailing.scale_inflate(&self.layout, &self.trailing_lambdas);
+            self.trailing
+                .scale_inflate(&self.layout, &self.trailing_lambdas);
             log_det_rest = self.trailing.factor()?;
         }
         self.log_det_re = log_det_units + log_det_rest;
@@ -202,20 +218,32 @@ impl Pls {
             for c in 0..j {
                 let factor = self.l_xx[c * width + j];
                 let (left, right) = self.l_xx.split_at_mut(j * width);
-                small::axpy(-factor, &left[c * width + j..(c + 1) * width], &mut right[j..width]);
+                small::axpy(
+                    -factor,
+                    &left[c * width + j..(c + 1) * width],
+                    &mut right[j..width],
+                );
             }
             let pivot = self.l_xx[j * width + j];
             // A smaller share of x'Wx is rounding error: the column depends on the others.
             let taken_off = self.shift[j].powi(2) * self.a_xx[0];
             let rounding = (2e-15 * self.a_xx[j * width + j]).max(1e-28 * taken_off);
-            let least = if self.anchor.is_empty() { rounding } else { LEAST_SHARE * self.a_xx[j * width + j] };
+            let least = if self.anchor.is_empty() {
+                rounding
+            } else {
+                LEAST_SHARE * self.a_xx[j * width + j]
+            };
             if !(pivot > least && pivot.is_finite()) {
                 let held = self.anchor.get(j).filter(|_| pivot.is_finite());
-                let at = *held.ok_or(Error::NotPositiveDefinite { pivot: self.layout.m + j })?;
+                let at = *held.ok_or(Error::NotPositiveDefinite {
+                    pivot: self.layout.m + j,
+                })?;
                 self.hold(j, at);
             }
             let root = self.l_xx[j * width + j].sqrt();
-            self.l_xx[j * width + j..(j + 1) * width].iter_mut().for_each(|v| *v /= root);
+            self.l_xx[j * width + j..(j + 1) * width]
+                .iter_mut()
+                .for_each(|v| *v /= root);
             self.l_xx[j * width + j] = root;
         }
         Ok(())
@@ -253,7 +281,9 @@ impl Pls {
     pub(crate) fn clear_fixed(&mut self) {
         let (width, p) = (self.layout.width, self.p());
         for columns in [&mut self.units.ax0, &mut self.trailing.a_xr] {
-            columns.chunks_exact_mut(width).for_each(|column| column[..p].fill(0.0));
+            columns
+                .chunks_exact_mut(width)
+                .for_each(|column| column[..p].fill(0.0));
         }
         self.a_xx[..width * p].fill(0.0);
     }
@@ -292,14 +322,27 @@ impl Pls {
 
     /// The combination of the coefficients of centred columns that is `c'beta`.
     pub(crate) fn centred_contrast(&self, c: &[f64]) -> Vec<f64> {
-        c.iter().zip(&self.shift).enumerate().map(|(j, (c_j, s))| if j == 0 { *c_j } else { c_j - s * c[0] }).collect()
+        c.iter()
+            .zip(&self.shift)
+            .enumerate()
+            .map(|(j, (c_j, s))| if j == 0 { *c_j } else { c_j - s * c[0] })
+            .collect()
     }
 
     /// Solves for the fixed and random effects.
     pub fn solve(&self) -> Solution {
         let mut solution = self.solve_centred();
-        let taken_off: f64 = solution.beta.iter().zip(&self.shift).map(|(b, s)| b * s).sum();
-        solution.beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+        let taken_off: f64 = solution
+            .beta
+            .iter()
+            .zip(&self.shift)
+            .map(|(b, s)| b * s)
+            .sum();
+        solution
+            .beta
+            .iter_mut()
+            .take(1)
+            .for_each(|b| *b -= taken_off);
         solution
     }
 
@@ -320,9 +363,18 @@ impl Pls {
             u[block.term] = term;
         }
         u[self.layout.unit_term] = self.solve_units(&delta, &b_r);
-        let b = u.iter().zip(&self.lambdas).zip(&self.covs).map(|((u, l), cov)| times_lambda(cov.vsize(), l, u));
+        let b = u
+            .iter()
+            .zip(&self.lambdas)
+            .zip(&self.covs)
+            .map(|((u, l), cov)| times_lambda(cov.vsize(), l, u));
         let b = b.collect();
-        let beta = self.beta0.iter().zip(&delta).map(|(b0, d)| b0 + d).collect();
+        let beta = self
+            .beta0
+            .iter()
+            .zip(&delta)
+            .map(|(b0, d)| b0 + d)
+            .collect();
         Solution { beta, u, b }
     }
 
@@ -354,7 +406,9 @@ impl Pls {
     fn solve_trailing(&self, delta: &[f64]) -> Vec<f64> {
         let p = self.p();
         let columns = self.trailing.s_xr.chunks_exact(self.layout.width);
-        let mut u: Vec<f64> = columns.map(|column| column[p] - small::dot(delta, column)).collect();
+        let mut u: Vec<f64> = columns
+            .map(|column| column[p] - small::dot(delta, column))
+            .collect();
         if self.layout.m > 0 {
             self.trailing.backward_solve(1, &mut u);
         }

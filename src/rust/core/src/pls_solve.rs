@@ -15,7 +15,11 @@ impl Pls {
         let lambda = &self.lambdas[self.layout.unit_term];
         let mut my = vec![0.0; k];
         // Forward: y = L^-1 [Lambda' r_Z; r_X]. The trailing rows are scaled when all units have been taken off.
-        for (unit, (y, r)) in y.chunks_exact_mut(k).zip(rz[self.layout.unit_term].chunks_exact(k)).enumerate() {
+        for (unit, (y, r)) in y
+            .chunks_exact_mut(k)
+            .zip(rz[self.layout.unit_term].chunks_exact(k))
+            .enumerate()
+        {
             small::lambda_transposed_times(k, lambda, r, y);
             if !ru.is_empty() {
                 small::axpy(1.0, &ru[unit * k..(unit + 1) * k], y);
@@ -23,19 +27,27 @@ impl Pls {
             small::forward_solve(k, &self.l00[unit * k * k..(unit + 1) * k * k], y);
             let m = &self.m[unit * k * k..(unit + 1) * k * k];
             my.fill(0.0);
-            m.chunks_exact(k).zip(&*y).for_each(|(column, &y)| small::axpy(y, column, &mut my));
+            m.chunks_exact(k)
+                .zip(&*y)
+                .for_each(|(column, &y)| small::axpy(y, column, &mut my));
             let (rows, vals) = self.units.touched(unit);
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 y_r[row as usize] -= small::dot(v, &my);
             }
             let bx = &self.bx[unit * width * k..(unit + 1) * width * k];
-            bx.chunks_exact(width).zip(&*y).for_each(|(column, &y)| small::axpy(-y, &column[..p], &mut beta));
+            bx.chunks_exact(width)
+                .zip(&*y)
+                .for_each(|(column, &y)| small::axpy(-y, &column[..p], &mut beta));
         }
         self.scale_trailing(&mut y_r, small::lambda_transposed_times);
         if self.layout.m > 0 {
             self.trailing.forward_solve(1, &mut y_r);
         }
-        self.trailing.s_xr.chunks_exact(width).zip(&y_r).for_each(|(c, &y)| small::axpy(-y, &c[..p], &mut beta));
+        self.trailing
+            .s_xr
+            .chunks_exact(width)
+            .zip(&y_r)
+            .for_each(|(c, &y)| small::axpy(-y, &c[..p], &mut beta));
         self.solve_fixed(&mut beta);
         // Backward.
         for (y, column) in y_r.iter_mut().zip(self.trailing.s_xr.chunks_exact(width)) {
@@ -48,7 +60,11 @@ impl Pls {
         self.scale_trailing(&mut y_r, small::lambda_times);
         self.backward_units(&mut y, &y_r, &beta);
         u[self.layout.unit_term] = y;
-        let b = u.iter().enumerate().map(|(t, u)| self.times_lambda(t, u)).collect();
+        let b = u
+            .iter()
+            .enumerate()
+            .map(|(t, u)| self.times_lambda(t, u))
+            .collect();
         Solution { beta, u, b }
     }
 
@@ -64,7 +80,11 @@ impl Pls {
             }
             let m = &self.m[unit * k * k..(unit + 1) * k * k];
             let bx = &self.bx[unit * width * k..(unit + 1) * width * k];
-            for ((y, m), bx) in y.iter_mut().zip(m.chunks_exact(k)).zip(bx.chunks_exact(width)) {
+            for ((y, m), bx) in y
+                .iter_mut()
+                .zip(m.chunks_exact(k))
+                .zip(bx.chunks_exact(width))
+            {
                 *y -= small::dot(m, &a) + small::dot(&bx[..p], beta);
             }
             small::backward_solve(k, &self.l00[unit * k * k..(unit + 1) * k * k], y);
@@ -74,7 +94,11 @@ impl Pls {
     fn gather_trailing(&self, rz: &[Vec<f64>]) -> Vec<f64> {
         let mut rows = vec![0.0; self.layout.m];
         for block in &self.layout.blocks {
-            for (&first, r) in block.first.iter().zip(rz[block.term].chunks_exact(block.vsize)) {
+            for (&first, r) in block
+                .first
+                .iter()
+                .zip(rz[block.term].chunks_exact(block.vsize))
+            {
                 rows[first as usize..first as usize + block.vsize].copy_from_slice(r);
             }
         }
@@ -84,14 +108,22 @@ impl Pls {
     fn scatter_trailing(&self, rows: &[f64]) -> Vec<Vec<f64>> {
         let mut u: Vec<Vec<f64>> = vec![Vec::new(); self.lambdas.len()];
         for block in &self.layout.blocks {
-            let of_level = |&first: &u32| rows[first as usize..first as usize + block.vsize].iter().copied();
+            let of_level = |&first: &u32| {
+                rows[first as usize..first as usize + block.vsize]
+                    .iter()
+                    .copied()
+            };
             u[block.term] = block.first.iter().flat_map(of_level).collect();
         }
         u
     }
 
     // Multiplies every trailing level by its Lambda or the transpose.
-    fn scale_trailing(&self, rows: &mut [f64], multiply: impl Fn(usize, &[f64], &[f64], &mut [f64])) {
+    fn scale_trailing(
+        &self,
+        rows: &mut [f64],
+        multiply: impl Fn(usize, &[f64], &[f64], &mut [f64]),
+    ) {
         let mut level = vec![0.0; self.layout.max_vsize()];
         for (block, lambda) in self.layout.blocks.iter().zip(&self.trailing_lambdas) {
             let k = block.vsize;

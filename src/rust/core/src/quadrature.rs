@@ -19,9 +19,17 @@ impl Rule {
     /// The rule with `size` nodes: zeros of the Hermite polynomial as eigenvalues of its Jacobi matrix (Golub and
     /// Welsch), polished by Newton's method.
     pub fn new(size: usize) -> Self {
-        let off_diagonal = |i: usize, j: usize| if i.abs_diff(j) == 1 { (i.max(j) as f64).sqrt() } else { 0.0 };
+        let off_diagonal = |i: usize, j: usize| {
+            if i.abs_diff(j) == 1 {
+                (i.max(j) as f64).sqrt()
+            } else {
+                0.0
+            }
+        };
         let jacobi = Mat::from_fn(size, size, off_diagonal);
-        let mut nodes = jacobi.self_adjoint_eigenvalues(Side::Lower).unwrap_or_else(|_| vec![0.0; size]);
+        let mut nodes = jacobi
+            .self_adjoint_eigenvalues(Side::Lower)
+            .unwrap_or_else(|_| vec![0.0; size]);
         nodes.sort_by(f64::total_cmp);
         let mut weights = vec![0.0; size];
         for (x, w) in nodes.iter_mut().zip(&mut weights) {
@@ -38,7 +46,10 @@ impl Rule {
     pub fn product(&self, dimension: usize) -> (Vec<f64>, Vec<f64>) {
         let size = self.nodes.len();
         let count = size.pow(dimension as u32);
-        let (mut nodes, mut log_weights) = (Vec::with_capacity(count * dimension), Vec::with_capacity(count));
+        let (mut nodes, mut log_weights) = (
+            Vec::with_capacity(count * dimension),
+            Vec::with_capacity(count),
+        );
         for index in 0..count {
             let digits = (0..dimension).map(|d| index / size.pow(d as u32) % size);
             nodes.extend(digits.clone().map(|i| self.nodes[i]));
@@ -66,10 +77,19 @@ mod tests {
     fn moments_of_the_normal_distribution() {
         for size in [1, 2, 3, 9, 25, MAX_NODES] {
             let rule = Rule::new(size);
-            let moment = |power: i32| rule.nodes.iter().zip(&rule.weights).map(|(x, w)| w * x.powi(power)).sum::<f64>();
+            let moment = |power: i32| {
+                rule.nodes
+                    .iter()
+                    .zip(&rule.weights)
+                    .map(|(x, w)| w * x.powi(power))
+                    .sum::<f64>()
+            };
             let mut expected = 1.0;
             for power in (0..2 * size as i32).step_by(2).take(10) {
-                assert!((moment(power) - expected).abs() < 1e-12 * expected, "{size} {power}");
+                assert!(
+                    (moment(power) - expected).abs() < 1e-12 * expected,
+                    "{size} {power}"
+                );
                 assert!(moment(power + 1).abs() < 1e-10 * expected.max(1.0));
                 expected *= f64::from(power + 1);
             }

@@ -35,7 +35,12 @@ impl LinearMixedModel {
     ///
     /// # Errors
     /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
-    pub fn fit(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<OptSummary> {
+    pub fn fit(
+        &mut self,
+        start: &[f64],
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
         self.objective(start)?;
         if let Some(independent) = self.independent() {
             let summary = independent.fit(start, settings, observe)?;
@@ -50,7 +55,8 @@ impl LinearMixedModel {
         let is_default = (0..n).all(|j| self.held[j] || start[j] == self.start()[j]);
         let mut search = Search::new(self, start);
         let at = search.at.clone();
-        let mut see = |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
+        let mut see =
+            |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
         // Whoever gives a start means that one.
         if is_default && settings.optimizer == NEWTON {
@@ -59,7 +65,10 @@ impl LinearMixedModel {
             }
             for other in at.smaller(&summary.best) {
                 let x = at.of(&other);
-                if search.value(&x).is_ok_and(|value| value < summary.best_value + PROMISING) {
+                if search
+                    .value(&x)
+                    .is_ok_and(|value| value < summary.best_value + PROMISING)
+                {
                     summary = search.or_from(&other, summary, &settings, observe);
                 }
             }
@@ -92,19 +101,39 @@ impl<'a> Search<'a> {
         let n = theta.len();
         let log_sigma = (!model.absolute.is_empty()).then(|| model.sigma().ln());
         let parameters: Vec<f64> = theta.iter().copied().chain(log_sigma).collect();
-        let at = Coordinates::new(model.pls().covs(), &model.held, &model.absolute, &parameters);
-        Self { model, at, gradient: vec![0.0; parameters.len()], hessian: vec![0.0; n * n], tangents: Vec::new() }
+        let at = Coordinates::new(
+            model.pls().covs(),
+            &model.held,
+            &model.absolute,
+            &parameters,
+        );
+        Self {
+            model,
+            at,
+            gradient: vec![0.0; parameters.len()],
+            hessian: vec![0.0; n * n],
+            tangents: Vec::new(),
+        }
     }
 }
 
 impl Search<'_> {
     // What was found, or what the search from other parameters finds, if that is better.
-    fn or_from(&mut self, other: &[f64], found: OptSummary, settings: &Settings, observe: &mut Observer) -> OptSummary {
+    fn or_from(
+        &mut self,
+        other: &[f64],
+        found: OptSummary,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> OptSummary {
         let spent = found.log.len();
         if !found.status.has_converged() || (settings.max_eval > 0 && spent >= settings.max_eval) {
             return found;
         }
-        let left = Settings { max_eval: settings.max_eval.saturating_sub(spent), ..settings.clone() };
+        let left = Settings {
+            max_eval: settings.max_eval.saturating_sub(spent),
+            ..settings.clone()
+        };
         let n = self.model.n_theta();
         let mut see = |count: usize, value: f64, p: &[f64]| observe(spent + count, value, &p[..n]);
         let at = self.at.starting_at(other);
@@ -118,7 +147,11 @@ impl Search<'_> {
     fn units_of_steps(&self) -> Vec<f64> {
         let mut units = self.units().unwrap_or_default();
         for (unit, j) in units.iter_mut().zip(self.at.free()) {
-            if self.tangents.iter().any(|tangent| tangent.range.contains(j)) {
+            if self
+                .tangents
+                .iter()
+                .any(|tangent| tangent.range.contains(j))
+            {
                 *unit = 1.0;
             }
         }
@@ -130,7 +163,9 @@ impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.at.set(x);
         let (theta, log_sigma) = self.at.parameters.split_at(self.model.n_theta());
-        log_sigma.iter().for_each(|log_sigma| self.model.set_sigma(log_sigma.exp()));
+        log_sigma
+            .iter()
+            .for_each(|log_sigma| self.model.set_sigma(log_sigma.exp()));
         self.model.objective(theta)
     }
 
@@ -143,12 +178,18 @@ impl Objective for Search<'_> {
     }
 
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
-        self.model.hessian(self.model.affordable_curvature(), &mut self.hessian);
+        self.model
+            .hessian(self.model.affordable_curvature(), &mut self.hessian);
         if self.gradient.len() == self.model.n_theta() {
             self.at.hessian(&self.gradient, &self.hessian, hessian);
         } else {
             let scale = -2.0 / self.model.sigma().powi(2);
-            let cross: Vec<f64> = self.model.r2_slopes().iter().map(|slope| scale * slope).collect();
+            let cross: Vec<f64> = self
+                .model
+                .r2_slopes()
+                .iter()
+                .map(|slope| scale * slope)
+                .collect();
             let natural = bordered(&self.hessian, &cross, 4.0 * self.model.r2_over_sigma2());
             self.at.hessian(&self.gradient, &natural, hessian);
         }
@@ -160,7 +201,8 @@ impl Objective for Search<'_> {
         self.hessian(hessian)?;
         if self.gradient.len() == self.model.n_theta() {
             self.tangents = self.model.tangents();
-            self.model.in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
+            self.model
+                .in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
             self.at.gradient(&self.gradient, gradient);
             self.at.hessian(&self.gradient, &self.hessian, hessian);
         }

@@ -45,7 +45,9 @@ fn assert_free_of_allocations(name: &str, data: &Data) {
     for evaluation in 0..6 {
         // From the third one on at singular covariances.
         let is_singular = evaluation > 2;
-        theta.iter_mut().for_each(|t| *t *= if is_singular { 0.0 } else { 1.1 });
+        theta
+            .iter_mut()
+            .for_each(|t| *t *= if is_singular { 0.0 } else { 1.1 });
         theta[0] += f64::from(evaluation);
         let objective = allocations(|| assert!(model.objective(&theta).is_ok()));
         let slope = allocations(|| assert!(!model.gradient(&mut gradient).g().is_empty()));
@@ -56,7 +58,11 @@ fn assert_free_of_allocations(name: &str, data: &Data) {
         });
         if evaluation > 0 && evaluation != 3 {
             let counts = (objective, slope, curvature);
-            assert_eq!(counts, (0, 0, 0), "{name}, singular: {is_singular}: objective, gradient, Hessian");
+            assert_eq!(
+                counts,
+                (0, 0, 0),
+                "{name}, singular: {is_singular}: objective, gradient, Hessian"
+            );
         }
     }
 }
@@ -79,14 +85,21 @@ fn evaluations_allocate_nothing() {
     assert_free_of_allocations("crossed, small", &crossed);
     // Nearly full units.
     let (s, i) = (levels(&mut random, 1500, 40), levels(&mut random, 1500, 30));
-    let full = Data::new(&mut random, 1500, 6).with_term(&mut random, s, &us(4)).with_term(&mut random, i, &us(3));
+    let full = Data::new(&mut random, 1500, 6)
+        .with_term(&mut random, s, &us(4))
+        .with_term(&mut random, i, &us(3));
     assert_free_of_allocations("crossed, full", &full);
     // A chain: sparse trailing system.
     let classes = levels(&mut random, 4000, 1500);
     let schools: Vec<i32> = classes.iter().map(|class| 1 + (class - 1) / 3).collect();
     let chain = Data::new(&mut random, 4000, 2).with_term(&mut random, classes, &us(1));
     let chain = chain.with_term(&mut random, schools, &us(1));
-    assert!(LinearMixedModel::new(&chain.design(), Criterion::Reml, None).unwrap().pls().is_sparse());
+    assert!(
+        LinearMixedModel::new(&chain.design(), Criterion::Reml, None)
+            .unwrap()
+            .pls()
+            .is_sparse()
+    );
     assert_free_of_allocations("nested", &chain);
     let structures = [
         Structure::Diagonal,
@@ -100,7 +113,11 @@ fn evaluations_allocate_nothing() {
         let (a, b) = (levels(&mut random, 300, 20), levels(&mut random, 300, 12));
         let one = Data::new(&mut random, 300, 3).with_term(&mut random, a, &[(structure, 3)]);
         assert_free_of_allocations(&format!("{structure:?}"), &one);
-        let crossed = one.with_term(&mut random, b, &[(structure, 2), (Structure::Unstructured, 1)]);
+        let crossed = one.with_term(
+            &mut random,
+            b,
+            &[(structure, 2), (Structure::Unstructured, 1)],
+        );
         assert_free_of_allocations(&format!("{structure:?}, crossed"), &crossed);
     }
 }

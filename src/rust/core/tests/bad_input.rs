@@ -31,30 +31,73 @@ fn lengths_are_checked() {
 
 #[test]
 fn values_are_checked() {
-    assert_eq!(error_of(|d| d.y[3] = f64::NAN), Error::NonFinite { what: "y", index: 3 });
-    assert_eq!(error_of(|d| d.x[7] = f64::INFINITY), Error::NonFinite { what: "x", index: 7 });
-    assert_eq!(error_of(|d| d.terms[0].z.as_mut().unwrap()[9] = f64::NAN), Error::NonFinite { what: "z", index: 9 });
+    assert_eq!(
+        error_of(|d| d.y[3] = f64::NAN),
+        Error::NonFinite {
+            what: "y",
+            index: 3
+        }
+    );
+    assert_eq!(
+        error_of(|d| d.x[7] = f64::INFINITY),
+        Error::NonFinite {
+            what: "x",
+            index: 7
+        }
+    );
+    assert_eq!(
+        error_of(|d| d.terms[0].z.as_mut().unwrap()[9] = f64::NAN),
+        Error::NonFinite {
+            what: "z",
+            index: 9
+        }
+    );
     let mut weights = vec![1.0; 40];
     weights[5] = -1.0;
-    assert_eq!(error_of(|d| d.weights = Some(weights)), Error::NegativeWeight { index: 5 });
-    assert!(matches!(error_of(|d| d.terms[0].refs[2] = 6), Error::Level { row: 2, level: 6, .. }));
-    assert!(matches!(error_of(|d| d.terms[0].refs[2] = i32::MIN), Error::Level { row: 2, .. }));
+    assert_eq!(
+        error_of(|d| d.weights = Some(weights)),
+        Error::NegativeWeight { index: 5 }
+    );
+    assert!(matches!(
+        error_of(|d| d.terms[0].refs[2] = 6),
+        Error::Level {
+            row: 2,
+            level: 6,
+            ..
+        }
+    ));
+    assert!(matches!(
+        error_of(|d| d.terms[0].refs[2] = i32::MIN),
+        Error::Level { row: 2, .. }
+    ));
 }
 
 #[test]
 fn degenerate_models_are_errors() {
-    assert!(matches!(error_of(|d| d.weights = Some(vec![0.0; 40])), Error::TooFewObservations { n: 0, p: 2 }));
+    assert!(matches!(
+        error_of(|d| d.weights = Some(vec![0.0; 40])),
+        Error::TooFewObservations { n: 0, p: 2 }
+    ));
     let mut data = valid();
     data.y.fill(0.0);
     let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
     assert_eq!(model.objective(&[1.0, 0.0, 1.0]), Err(Error::ZeroResidual));
     let mut model = LinearMixedModel::new(&valid().design(), Criterion::Ml, None).unwrap();
-    assert!(matches!(model.objective(&[1.0]), Err(Error::Dimension { what: "theta", .. })));
-    assert!(matches!(model.objective(&[1.0, f64::NAN, 1.0]), Err(Error::NonFinite { what: "theta", .. })));
+    assert!(matches!(
+        model.objective(&[1.0]),
+        Err(Error::Dimension { what: "theta", .. })
+    ));
+    assert!(matches!(
+        model.objective(&[1.0, f64::NAN, 1.0]),
+        Err(Error::NonFinite { what: "theta", .. })
+    ));
     // A collinear X is R's business; the core must not return a number for it.
     let mut data = valid();
     let n = data.n();
     (0..n).for_each(|i| data.x[n + i] = 2.0);
     let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
-    assert!(matches!(model.objective(&[1.0, 0.0, 1.0]), Err(Error::NotPositiveDefinite { .. })));
+    assert!(matches!(
+        model.objective(&[1.0, 0.0, 1.0]),
+        Err(Error::NotPositiveDefinite { .. })
+    ));
 }

@@ -172,10 +172,46 @@ const REFERENCE: [Row; 40] = [
         2.515074881697668,
         -1.023307306019119e+01,
     ),
-    (Poisson, Sqrt, 0.6, 0.36, 1.2, 0.36, 4.464948730320327e+01, -3.1300279270944e+01),
-    (Poisson, Sqrt, 2.5, 6.25, 5.0, 6.25, 1.257710969711278e+01, -1.526409046789875e+01),
-    (Poisson, Identity, 0.6, 0.6, 1.0, 0.6, 2.913976484762761e+01, -2.354541804315616e+01),
-    (Poisson, Identity, 2.5, 2.5, 1.0, 2.5, 0.5635760445823657, -9.257323641633539),
+    (
+        Poisson,
+        Sqrt,
+        0.6,
+        0.36,
+        1.2,
+        0.36,
+        4.464948730320327e+01,
+        -3.1300279270944e+01,
+    ),
+    (
+        Poisson,
+        Sqrt,
+        2.5,
+        6.25,
+        5.0,
+        6.25,
+        1.257710969711278e+01,
+        -1.526409046789875e+01,
+    ),
+    (
+        Poisson,
+        Identity,
+        0.6,
+        0.6,
+        1.0,
+        0.6,
+        2.913976484762761e+01,
+        -2.354541804315616e+01,
+    ),
+    (
+        Poisson,
+        Identity,
+        2.5,
+        2.5,
+        1.0,
+        2.5,
+        0.5635760445823657,
+        -9.257323641633539,
+    ),
     (
         Gamma,
         Inverse,
@@ -206,9 +242,36 @@ const REFERENCE: [Row; 40] = [
         1.525682535035121e+01,
         -1.726042050235697e+01,
     ),
-    (Gamma, Log, 0.7, 2.013752707470477, 2.013752707470477, 4.055199966844675, 0.9983595655360948, -7.075802084631883),
-    (Gamma, Identity, 0.6, 0.6, 1.0, 0.36, 4.721721341198219, -9.735346210104828),
-    (Gamma, Identity, 2.5, 2.5, 1.0, 6.25, 2.087117608879967, -7.853486401306077),
+    (
+        Gamma,
+        Log,
+        0.7,
+        2.013752707470477,
+        2.013752707470477,
+        4.055199966844675,
+        0.9983595655360948,
+        -7.075802084631883,
+    ),
+    (
+        Gamma,
+        Identity,
+        0.6,
+        0.6,
+        1.0,
+        0.36,
+        4.721721341198219,
+        -9.735346210104828,
+    ),
+    (
+        Gamma,
+        Identity,
+        2.5,
+        2.5,
+        1.0,
+        6.25,
+        2.087117608879967,
+        -7.853486401306077,
+    ),
     (
         InverseGaussian,
         InverseSquare,
@@ -269,8 +332,26 @@ const REFERENCE: [Row; 40] = [
         6.757384615384614,
         -1.163158804432256e+01,
     ),
-    (Gaussian, Log, -1.0, 0.3678794411714423, 0.3678794411714423, 1.0, 5.213092417145176, -3.568358767439263),
-    (Gaussian, Log, 0.7, 2.013752707470477, 2.013752707470477, 1.0, 3.056657564528614, -2.028048158427432),
+    (
+        Gaussian,
+        Log,
+        -1.0,
+        0.3678794411714423,
+        0.3678794411714423,
+        1.0,
+        5.213092417145176,
+        -3.568358767439263,
+    ),
+    (
+        Gaussian,
+        Log,
+        0.7,
+        2.013752707470477,
+        2.013752707470477,
+        1.0,
+        3.056657564528614,
+        -2.028048158427432,
+    ),
     (
         Gaussian,
         Inverse,
@@ -281,7 +362,16 @@ const REFERENCE: [Row; 40] = [
         2.480666666666666e+01,
         -1.75637689456689e+01,
     ),
-    (Gaussian, Inverse, 1.7, 0.5882352941176471, -0.3460207612456748, 1.0, 3.039653979238754, -2.015902740363247),
+    (
+        Gaussian,
+        Inverse,
+        1.7,
+        0.5882352941176471,
+        -0.3460207612456748,
+        1.0,
+        3.039653979238754,
+        -2.015902740363247,
+    ),
     (
         NegativeBinomial,
         Log,
@@ -302,8 +392,26 @@ const REFERENCE: [Row; 40] = [
         1.30717527113485,
         -1.21026627377907e+01,
     ),
-    (NegativeBinomial, Sqrt, 0.6, 0.36, 1.2, 0.41184, 3.317034045436345e+01, -2.803424532940501e+01),
-    (NegativeBinomial, Sqrt, 2.5, 6.25, 5.0, 2.1875e+01, 4.221279833765237, -1.355971501910591e+01),
+    (
+        NegativeBinomial,
+        Sqrt,
+        0.6,
+        0.36,
+        1.2,
+        0.41184,
+        3.317034045436345e+01,
+        -2.803424532940501e+01,
+    ),
+    (
+        NegativeBinomial,
+        Sqrt,
+        2.5,
+        6.25,
+        5.0,
+        2.1875e+01,
+        4.221279833765237,
+        -1.355971501910591e+01,
+    ),
 ];
 
 fn response(family: Family) -> f64 {
@@ -325,7 +433,10 @@ fn shape(family: Family) -> f64 {
 }
 
 fn close(what: &str, at: (Family, Link, f64), found: f64, expected: f64, tolerance: f64) {
-    assert!((found - expected).abs() <= tolerance * (1.0 + expected.abs()), "{what} {at:?}: {found} {expected}");
+    assert!(
+        (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
+        "{what} {at:?}: {found} {expected}"
+    );
 }
 
 #[test]
@@ -336,13 +447,37 @@ fn agrees_with_r() {
         close("slope", at, link.mean_slope(eta), slope, 1e-14);
         close("eta", at, link.eta(mu), eta, 1e-12);
         close("variance", at, family.variance(mu, shape), variance, 1e-14);
-        close("deviance", at, family.deviance(y, W, mu, shape), deviance, 1e-12);
+        close(
+            "deviance",
+            at,
+            family.deviance(y, W, mu, shape),
+            deviance,
+            1e-12,
+        );
         let contribution = family.contribution(link, y, W, eta, shape);
-        close("density", at, contribution.log_lik + family.constant(y, W, shape), log_density, 1e-12);
+        close(
+            "density",
+            at,
+            contribution.log_lik + family.constant(y, W, shape),
+            log_density,
+            1e-12,
+        );
         // Expected information: the weight of R's glm() over the dispersion.
         let dispersion = if family.has_dispersion() { shape } else { 1.0 };
-        close("weight", at, contribution.expected, W * slope * slope / variance / dispersion, 1e-12);
-        close("score", at, contribution.score, W * (y - mu) * slope / variance / dispersion, 1e-12);
+        close(
+            "weight",
+            at,
+            contribution.expected,
+            W * slope * slope / variance / dispersion,
+            1e-12,
+        );
+        close(
+            "score",
+            at,
+            contribution.score,
+            W * (y - mu) * slope / variance / dispersion,
+            1e-12,
+        );
     }
 }
 
@@ -356,13 +491,41 @@ fn slope(f: impl Fn(f64) -> f64, x: f64) -> f64 {
 fn derivatives_match_differences() {
     for (family, link, eta, ..) in REFERENCE {
         let (shape, at) = (shape(family), (family, link, eta));
-        let responses = if family == Binomial { vec![0.0, 1.0 / 3.0, 1.0] } else { vec![response(family), 4.0] };
+        let responses = if family == Binomial {
+            vec![0.0, 1.0 / 3.0, 1.0]
+        } else {
+            vec![response(family), 4.0]
+        };
         for y in responses {
             let of = |eta: f64| family.contribution(link, y, W, eta, shape);
-            close("score", at, of(eta).score, slope(|x| of(x).log_lik, eta), 1e-8);
-            close("observed", at, of(eta).observed, -slope(|x| of(x).score, eta), 1e-8);
-            close("observed slope", at, of(eta).observed_slope, slope(|x| of(x).observed, eta), 1e-8);
-            close("expected slope", at, of(eta).expected_slope, slope(|x| of(x).expected, eta), 1e-8);
+            close(
+                "score",
+                at,
+                of(eta).score,
+                slope(|x| of(x).log_lik, eta),
+                1e-8,
+            );
+            close(
+                "observed",
+                at,
+                of(eta).observed,
+                -slope(|x| of(x).score, eta),
+                1e-8,
+            );
+            close(
+                "observed slope",
+                at,
+                of(eta).observed_slope,
+                slope(|x| of(x).observed, eta),
+                1e-8,
+            );
+            close(
+                "expected slope",
+                at,
+                of(eta).expected_slope,
+                slope(|x| of(x).expected, eta),
+                1e-8,
+            );
             let by_shape = |log: f64| {
                 let c = family.contribution(link, y, W, eta, log.exp());
                 (c.log_lik + family.constant(y, W, log.exp()), c)
@@ -371,9 +534,27 @@ fn derivatives_match_differences() {
             if family.has_shape() {
                 let log = shape.ln();
                 close("shape", at, d.log_lik, slope(|x| by_shape(x).0, log), 1e-8);
-                close("shape score", at, d.score, slope(|x| by_shape(x).1.score, log), 1e-8);
-                close("shape observed", at, d.observed, slope(|x| by_shape(x).1.observed, log), 1e-8);
-                close("shape expected", at, d.expected, slope(|x| by_shape(x).1.expected, log), 1e-8);
+                close(
+                    "shape score",
+                    at,
+                    d.score,
+                    slope(|x| by_shape(x).1.score, log),
+                    1e-8,
+                );
+                close(
+                    "shape observed",
+                    at,
+                    d.observed,
+                    slope(|x| by_shape(x).1.observed, log),
+                    1e-8,
+                );
+                close(
+                    "shape expected",
+                    at,
+                    d.expected,
+                    slope(|x| by_shape(x).1.expected, log),
+                    1e-8,
+                );
             }
         }
     }
@@ -384,12 +565,27 @@ fn derivatives_match_differences() {
 fn square_roots_may_be_negative() {
     for family in [Poisson, NegativeBinomial] {
         for y in [0.0, 3.0] {
-            let (plus, minus) = (family.contribution(Sqrt, y, W, 0.6, 2.5), family.contribution(Sqrt, y, W, -0.6, 2.5));
-            assert_eq!((plus.log_lik, plus.score, plus.observed), (minus.log_lik, -minus.score, minus.observed));
-            assert_eq!((plus.expected, plus.expected_slope), (minus.expected, -minus.expected_slope));
+            let (plus, minus) = (
+                family.contribution(Sqrt, y, W, 0.6, 2.5),
+                family.contribution(Sqrt, y, W, -0.6, 2.5),
+            );
+            assert_eq!(
+                (plus.log_lik, plus.score, plus.observed),
+                (minus.log_lik, -minus.score, minus.observed)
+            );
+            assert_eq!(
+                (plus.expected, plus.expected_slope),
+                (minus.expected, -minus.expected_slope)
+            );
         }
         let near = family.contribution(Sqrt, 0.0, W, 1e-9, 2.5);
-        close("at zero", (family, Sqrt, 1e-9), near.observed, 2.0 * W, 1e-12);
+        close(
+            "at zero",
+            (family, Sqrt, 1e-9),
+            near.observed,
+            2.0 * W,
+            1e-12,
+        );
     }
 }
 
@@ -404,8 +600,15 @@ fn binomial_tails() {
                     c.score.is_finite() && c.observed.is_finite() && c.expected.is_finite(),
                     "{link:?} {eta} {c:?}"
                 );
-                assert!(c.expected >= 0.0 && c.expected_slope.is_finite() && c.observed_slope.is_finite());
-                assert!(c.log_lik <= 0.0 && (c.log_lik.is_finite() || link == Cloglog), "{link:?} {eta} {c:?}");
+                assert!(
+                    c.expected >= 0.0
+                        && c.expected_slope.is_finite()
+                        && c.observed_slope.is_finite()
+                );
+                assert!(
+                    c.log_lik <= 0.0 && (c.log_lik.is_finite() || link == Cloglog),
+                    "{link:?} {eta} {c:?}"
+                );
             }
         }
     }
@@ -415,7 +618,10 @@ fn binomial_tails() {
 
 #[test]
 fn names_of_r_are_known() {
-    assert_eq!(Family::from_name("inverse.gaussian").unwrap(), InverseGaussian);
+    assert_eq!(
+        Family::from_name("inverse.gaussian").unwrap(),
+        InverseGaussian
+    );
     assert!(Family::from_name("quasi").is_err());
     assert_eq!(Link::from_name("1/mu^2").unwrap(), InverseSquare);
     assert!(!Poisson.accepts(-1.0) && !Gamma.accepts(0.0) && !Binomial.accepts(1.1));
@@ -423,10 +629,25 @@ fn names_of_r_are_known() {
 
 #[test]
 fn canonical_links_have_one_information() {
-    for (family, link) in [(Binomial, Logit), (Poisson, Log), (Gamma, Inverse), (InverseGaussian, InverseSquare)] {
+    for (family, link) in [
+        (Binomial, Logit),
+        (Poisson, Log),
+        (Gamma, Inverse),
+        (InverseGaussian, InverseSquare),
+    ] {
         assert!(family.is_canonical(link));
         let c = family.contribution(link, response(family), W, 0.8, shape(family));
-        close("information", (family, link, 0.8), c.observed, c.expected, 1e-12);
+        close(
+            "information",
+            (family, link, 0.8),
+            c.observed,
+            c.expected,
+            1e-12,
+        );
     }
-    assert!(!Poisson.is_canonical(Identity) && !Binomial.is_canonical(Cauchit) && !Gamma.is_canonical(Sqrt));
+    assert!(
+        !Poisson.is_canonical(Identity)
+            && !Binomial.is_canonical(Cauchit)
+            && !Gamma.is_canonical(Sqrt)
+    );
 }

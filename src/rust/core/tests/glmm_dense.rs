@@ -18,12 +18,22 @@ fn dense_laplace(data: &Data, family: Family, link: Link, theta: &[f64], beta: &
     let (z, lambda) = dense_z_lambda(&design, theta);
     let zl = &z * &lambda;
     let q = zl.ncols();
-    let fixed: Vec<f64> = (0..n).map(|i| (0..p).map(|j| data.x[j * n + i] * beta[j]).sum()).collect();
+    let fixed: Vec<f64> = (0..n)
+        .map(|i| (0..p).map(|j| data.x[j * n + i] * beta[j]).sum())
+        .collect();
     let mut u = Mat::<f64>::zeros(q, 1);
     for step in 0.. {
         let random = &zl * &u;
         let at: Vec<_> = (0..n)
-            .map(|i| family.contribution(link, data.y[i], design.weight(i), fixed[i] + random[(i, 0)], 1.0))
+            .map(|i| {
+                family.contribution(
+                    link,
+                    data.y[i],
+                    design.weight(i),
+                    fixed[i] + random[(i, 0)],
+                    1.0,
+                )
+            })
             .collect();
         let score = Mat::from_fn(n, 1, |i, _| at[i].score);
         let weighted = Mat::from_fn(n, q, |i, j| at[i].observed * zl[(i, j)]);
@@ -32,7 +42,9 @@ fn dense_laplace(data: &Data, family: Family, link: Link, theta: &[f64], beta: &
         let llt = h.llt(Side::Lower).unwrap();
         let downhill = zl.transpose() * &score - &u;
         if step == 30 || downhill.norm_max() < 1e-10 {
-            let log_lik: f64 = (0..n).map(|i| at[i].log_lik + family.constant(data.y[i], design.weight(i), 1.0)).sum();
+            let log_lik: f64 = (0..n)
+                .map(|i| at[i].log_lik + family.constant(data.y[i], design.weight(i), 1.0))
+                .sum();
             let log_det: f64 = (0..q).map(|j| 2.0 * llt.L()[(j, j)].ln()).sum();
             return -2.0 * log_lik + u.squared_norm_l2() + log_det;
         }
@@ -46,7 +58,10 @@ fn nested(random: &mut Random, n: usize, sizes: &[(usize, usize)]) -> Data {
     let mut data = Data::new(random, n, 2);
     let finest = random_levels(random, n, sizes[0].0);
     for &(levels, k) in sizes {
-        let refs = finest.iter().map(|&l| (l - 1) * levels as i32 / sizes[0].0 as i32 + 1).collect();
+        let refs = finest
+            .iter()
+            .map(|&l| (l - 1) * levels as i32 / sizes[0].0 as i32 + 1)
+            .collect();
         data = data.with_term(random, refs, &[(Unstructured, k)]);
     }
     data
@@ -63,15 +78,21 @@ fn check(mut data: Data, random: &mut Random, family: Family, link: Link, is_spa
         };
     }
     let design = data.design();
-    let mut model = GeneralizedLinearMixedModel::new(&design, family, link, Options::default()).unwrap();
+    let mut model =
+        GeneralizedLinearMixedModel::new(&design, family, link, Options::default()).unwrap();
     assert_eq!(model.pirls().pls(Vary::Modes).is_sparse(), is_sparse);
-    let mut at: Vec<f64> = (0..model.n_theta()).map(|j| [0.7, -0.2, 0.5][j % 3]).collect();
+    let mut at: Vec<f64> = (0..model.n_theta())
+        .map(|j| [0.7, -0.2, 0.5][j % 3])
+        .collect();
     at.extend([0.25, 0.4]);
     let n_theta = model.n_theta();
     let expected = dense_laplace(&data, family, link, &at[..n_theta], &at[n_theta..]);
     let at = model.centred(Vary::Modes, &at).unwrap();
     let found = model.objective(Vary::Modes, &at).unwrap();
-    assert!((found - expected).abs() < 1e-9 * expected.abs(), "{found} {expected}");
+    assert!(
+        (found - expected).abs() < 1e-9 * expected.abs(),
+        "{found} {expected}"
+    );
     let mut gradient = vec![0.0; at.len()];
     model.gradient(Vary::Modes, &mut gradient).unwrap();
     model.pirls_mut().tolerance.decrement = 1e-16;
@@ -83,14 +104,21 @@ fn check(mut data: Data, random: &mut Random, family: Family, link: Link, is_spa
             model.objective(Vary::Modes, &x).unwrap()
         };
         let h = 1e-3;
-        let difference = (8.0 * (moved(h) - moved(-h)) - moved(2.0 * h) + moved(-2.0 * h)) / (12.0 * h);
-        assert!((difference - gradient[j]).abs() < 1e-6 * size, "[{j}]: {difference} {gradient:?}");
+        let difference =
+            (8.0 * (moved(h) - moved(-h)) - moved(2.0 * h) + moved(-2.0 * h)) / (12.0 * h);
+        assert!(
+            (difference - gradient[j]).abs() < 1e-6 * size,
+            "[{j}]: {difference} {gradient:?}"
+        );
     }
 }
 
 #[test]
 fn nested_terms_in_sparse_storage() {
-    for (family, link) in [(Family::Binomial, Link::Logit), (Family::Poisson, Link::Log)] {
+    for (family, link) in [
+        (Family::Binomial, Link::Logit),
+        (Family::Poisson, Link::Log),
+    ] {
         let mut random = Random::new(1);
         let data = nested(&mut random, 460, &[(420, 1), (405, 1), (15, 1)]);
         check(data, &mut random, family, link, true);

@@ -8,7 +8,8 @@ use rlmm_core::glm::{Family, Link};
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use rlmm_core::pirls::{Tolerance, Vary};
 use rlmm_core::terms::Structure::{
-    Autoregressive, CompoundSymmetry, HomogeneousAutoregressive, HomogeneousCompoundSymmetry, Unstructured,
+    Autoregressive, CompoundSymmetry, HomogeneousAutoregressive, HomogeneousCompoundSymmetry,
+    Unstructured,
 };
 use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
 use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
@@ -64,8 +65,15 @@ fn region(family: Family, link: Link) -> (f64, f64) {
 
 fn response(random: &mut Random, family: Family, mu: f64, trials: f64) -> f64 {
     match family {
-        Binomial => (0..trials as usize).filter(|_| random.uniform() < mu).count() as f64 / trials,
-        Poisson | NegativeBinomial => (mu * (0.5 + random.uniform()) + 0.3 * random.normal()).round().max(0.0),
+        Binomial => {
+            (0..trials as usize)
+                .filter(|_| random.uniform() < mu)
+                .count() as f64
+                / trials
+        }
+        Poisson | NegativeBinomial => (mu * (0.5 + random.uniform()) + 0.3 * random.normal())
+            .round()
+            .max(0.0),
         Gamma | InverseGaussian => mu * (0.4 * random.normal()).exp(),
         Gaussian => mu + 0.3 * random.normal(),
     }
@@ -90,12 +98,23 @@ fn respond(random: &mut Random, data: &mut Data, family: Family, link: Link) {
     for i in 0..n {
         // Covariates are bounded so that no link leaves its domain.
         data.x[n + i] = data.x[n + i].clamp(-1.5, 1.5);
-        data.y[i] = response(random, family, link.mean(centre + spread * data.x[n + i]), weights[i]);
+        data.y[i] = response(
+            random,
+            family,
+            link.mean(centre + spread * data.x[n + i]),
+            weights[i],
+        );
     }
     data.weights = Some(weights);
 }
 
-fn parameters(model: &GeneralizedLinearMixedModel, vary: Vary, family: Family, link: Link, scale: f64) -> Vec<f64> {
+fn parameters(
+    model: &GeneralizedLinearMixedModel,
+    vary: Vary,
+    family: Family,
+    link: Link,
+    scale: f64,
+) -> Vec<f64> {
     let (centre, spread) = region(family, link);
     let mut at = model.parameters(vary);
     let n_theta = model.n_theta();
@@ -112,22 +131,34 @@ fn parameters(model: &GeneralizedLinearMixedModel, vary: Vary, family: Family, l
 fn check(data: &Data, family: Family, link: Link, options: Options, vary: Vary, scale: f64) {
     let design = data.design();
     let mut model = GeneralizedLinearMixedModel::new(&design, family, link, options).unwrap();
-    model.pirls_mut().tolerance = Tolerance { decrement: 1e-16, ..Default::default() };
+    model.pirls_mut().tolerance = Tolerance {
+        decrement: 1e-16,
+        ..Default::default()
+    };
     let at = parameters(&model, vary, family, link, scale);
     let mut gradient = vec![0.0; at.len()];
     let what = format!("{family:?} {link:?} {options:?} {vary:?}");
-    model.objective(vary, &at).unwrap_or_else(|e| panic!("{what}: {e}"));
-    model.gradient(vary, &mut gradient).unwrap_or_else(|e| panic!("{what}: {e}"));
+    model
+        .objective(vary, &at)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
+    model
+        .gradient(vary, &mut gradient)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
     let size = gradient.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
     for j in 0..at.len() {
         let h = 5e-4 * at[j].abs().max(region(family, link).1 * 0.3);
         let mut value = |step: f64| {
             let mut x = at.clone();
             x[j] += step * h;
-            model.objective(vary, &x).unwrap_or_else(|e| panic!("{what}: {e}"))
+            model
+                .objective(vary, &x)
+                .unwrap_or_else(|e| panic!("{what}: {e}"))
         };
         let difference = (8.0 * (value(1.0) - value(-1.0)) - value(2.0) + value(-2.0)) / (12.0 * h);
-        assert!((difference - gradient[j]).abs() < 1e-6 * size, "{what} [{j}]: {difference} {gradient:?}");
+        assert!(
+            (difference - gradient[j]).abs() < 1e-6 * size,
+            "{what} [{j}]: {difference} {gradient:?}"
+        );
     }
 }
 
@@ -136,15 +167,33 @@ fn laplace_of_every_family_and_link() {
     for (index, (family, link)) in ALL.into_iter().enumerate() {
         let mut random = Random::new(100 + index as u64);
         let data = simulate(&mut random, family, link, &[(12, 1), (5, 1)]);
-        let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+        let shape = if family.has_shape() {
+            Shape::Estimated(0.8)
+        } else {
+            Shape::Known(1.0)
+        };
         for information in [Information::Expected, Information::Observed] {
             for vary in [Vary::Modes, Vary::Jointly] {
-                check(&data, family, link, Options { information, shape, nodes: 1 }, vary, 1.0);
+                check(
+                    &data,
+                    family,
+                    link,
+                    Options {
+                        information,
+                        shape,
+                        nodes: 1,
+                    },
+                    vary,
+                    1.0,
+                );
             }
         }
         if family.has_dispersion() {
             for shape in [Shape::Moment, Shape::Profiled(70.0)] {
-                let options = Options { shape, ..Default::default() };
+                let options = Options {
+                    shape,
+                    ..Default::default()
+                };
                 check(&data, family, link, options, Vary::Modes, 1.0);
                 check(&data, family, link, options, Vary::Jointly, 1.0);
             }
@@ -155,12 +204,41 @@ fn laplace_of_every_family_and_link() {
 #[test]
 fn vector_valued_and_crossed_terms() {
     let mut random = Random::new(7);
-    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (NegativeBinomial, Log)] {
+    for (family, link) in [
+        (Binomial, Logit),
+        (Binomial, Probit),
+        (Poisson, Log),
+        (NegativeBinomial, Log),
+    ] {
         for sizes in [&[(10, 2)][..], &[(9, 2), (6, 2), (4, 1)], &[(9, 3), (8, 1)]] {
             let data = simulate(&mut random, family, link, sizes);
-            let shape = if family.has_shape() { Shape::Estimated(2.0) } else { Shape::Known(1.0) };
-            check(&data, family, link, Options { shape, ..Default::default() }, Vary::Modes, 0.8);
-            check(&data, family, link, Options { shape, ..Default::default() }, Vary::Jointly, 0.8);
+            let shape = if family.has_shape() {
+                Shape::Estimated(2.0)
+            } else {
+                Shape::Known(1.0)
+            };
+            check(
+                &data,
+                family,
+                link,
+                Options {
+                    shape,
+                    ..Default::default()
+                },
+                Vary::Modes,
+                0.8,
+            );
+            check(
+                &data,
+                family,
+                link,
+                Options {
+                    shape,
+                    ..Default::default()
+                },
+                Vary::Jointly,
+                0.8,
+            );
         }
     }
 }
@@ -171,16 +249,33 @@ fn at_zero_variance() {
     for (index, (family, link)) in ALL.into_iter().enumerate() {
         let mut random = Random::new(300 + index as u64);
         let data = simulate(&mut random, family, link, &[(10, 2), (6, 1)]);
-        let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+        let shape = if family.has_shape() {
+            Shape::Estimated(0.8)
+        } else {
+            Shape::Known(1.0)
+        };
         for vary in [Vary::Modes, Vary::Jointly] {
-            check(&data, family, link, Options { shape, ..Default::default() }, vary, 0.0);
+            check(
+                &data,
+                family,
+                link,
+                Options {
+                    shape,
+                    ..Default::default()
+                },
+                vary,
+                0.0,
+            );
         }
         if family.has_dispersion() {
             check(
                 &data,
                 family,
                 link,
-                Options { shape: Shape::Profiled(70.0), ..Default::default() },
+                Options {
+                    shape: Shape::Profiled(70.0),
+                    ..Default::default()
+                },
                 Vary::Modes,
                 0.0,
             );
@@ -194,9 +289,17 @@ fn quadrature_of_every_family_and_link() {
         let mut random = Random::new(500 + index as u64);
         for (k, nodes) in [(1, 5), (2, 3)] {
             let data = simulate(&mut random, family, link, &[(10, k)]);
-            let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
+            let shape = if family.has_shape() {
+                Shape::Estimated(0.8)
+            } else {
+                Shape::Known(1.0)
+            };
             for information in [Information::Expected, Information::Observed] {
-                let options = Options { information, shape, nodes };
+                let options = Options {
+                    information,
+                    shape,
+                    nodes,
+                };
                 check(&data, family, link, options, Vary::Modes, 0.9);
                 check(&data, family, link, options, Vary::Jointly, 0.9);
             }
@@ -207,13 +310,32 @@ fn quadrature_of_every_family_and_link() {
 #[test]
 fn quadrature_at_zero_variance() {
     let mut random = Random::new(10);
-    for (family, link) in
-        [(Binomial, Logit), (Binomial, Cauchit), (Poisson, Log), (Gamma, Inverse), (NegativeBinomial, Log)]
-    {
+    for (family, link) in [
+        (Binomial, Logit),
+        (Binomial, Cauchit),
+        (Poisson, Log),
+        (Gamma, Inverse),
+        (NegativeBinomial, Log),
+    ] {
         for k in [1, 2, 3] {
             let data = simulate(&mut random, family, link, &[(10, k)]);
-            let shape = if family.has_shape() { Shape::Estimated(0.8) } else { Shape::Known(1.0) };
-            check(&data, family, link, Options { shape, nodes: 3, ..Default::default() }, Vary::Modes, 0.0);
+            let shape = if family.has_shape() {
+                Shape::Estimated(0.8)
+            } else {
+                Shape::Known(1.0)
+            };
+            check(
+                &data,
+                family,
+                link,
+                Options {
+                    shape,
+                    nodes: 3,
+                    ..Default::default()
+                },
+                Vary::Modes,
+                0.0,
+            );
         }
     }
 }
@@ -221,12 +343,25 @@ fn quadrature_at_zero_variance() {
 #[test]
 fn quadrature_of_one_and_more_effects() {
     let mut random = Random::new(9);
-    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (Gamma, Log), (NegativeBinomial, Log)]
-    {
+    for (family, link) in [
+        (Binomial, Logit),
+        (Binomial, Probit),
+        (Poisson, Log),
+        (Gamma, Log),
+        (NegativeBinomial, Log),
+    ] {
         for (k, nodes) in [(1, 2), (1, 7), (2, 4), (3, 3)] {
             let data = simulate(&mut random, family, link, &[(10, k)]);
-            let shape = if family.has_shape() { Shape::Estimated(0.5) } else { Shape::Known(1.0) };
-            let options = Options { shape, nodes, ..Default::default() };
+            let shape = if family.has_shape() {
+                Shape::Estimated(0.5)
+            } else {
+                Shape::Known(1.0)
+            };
+            let options = Options {
+                shape,
+                nodes,
+                ..Default::default()
+            };
             check(&data, family, link, options, Vary::Modes, 0.9);
             check(&data, family, link, options, Vary::Jointly, 0.9);
         }
@@ -236,20 +371,50 @@ fn quadrature_of_one_and_more_effects() {
 #[test]
 fn structures_with_a_correlation() {
     let mut random = Random::new(10);
-    for (family, link) in [(Binomial, Logit), (Binomial, Probit), (Poisson, Log), (Gamma, Log)] {
-        for structure in [CompoundSymmetry, HomogeneousCompoundSymmetry, Autoregressive, HomogeneousAutoregressive] {
+    for (family, link) in [
+        (Binomial, Logit),
+        (Binomial, Probit),
+        (Poisson, Log),
+        (Gamma, Log),
+    ] {
+        for structure in [
+            CompoundSymmetry,
+            HomogeneousCompoundSymmetry,
+            Autoregressive,
+            HomogeneousAutoregressive,
+        ] {
             let mut data = Data::new(&mut random, 80, 2);
-            for (n_levels, parts) in [(10, vec![(structure, 3)]), (6, vec![(Unstructured, 1), (structure, 2)])] {
+            for (n_levels, parts) in [
+                (10, vec![(structure, 3)]),
+                (6, vec![(Unstructured, 1), (structure, 2)]),
+            ] {
                 let refs = random_levels(&mut random, 80, n_levels);
                 data = data.with_term(&mut random, refs, &parts);
             }
             respond(&mut random, &mut data, family, link);
-            let shape = if family.has_shape() { Shape::Estimated(0.5) } else { Shape::Known(1.0) };
+            let shape = if family.has_shape() {
+                Shape::Estimated(0.5)
+            } else {
+                Shape::Known(1.0)
+            };
             for vary in [Vary::Modes, Vary::Jointly] {
-                check(&data, family, link, Options { shape, ..Default::default() }, vary, 0.9);
+                check(
+                    &data,
+                    family,
+                    link,
+                    Options {
+                        shape,
+                        ..Default::default()
+                    },
+                    vary,
+                    0.9,
+                );
             }
             if family.has_dispersion() {
-                let options = Options { shape: Shape::Profiled(70.0), ..Default::default() };
+                let options = Options {
+                    shape: Shape::Profiled(70.0),
+                    ..Default::default()
+                };
                 check(&data, family, link, options, Vary::Modes, 0.9);
             }
         }
@@ -266,14 +431,25 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
         (Gamma, Log, Shape::Profiled(70.0)),
     ] {
         let data = simulate(&mut random, family, link, &[(12, 2), (6, 1)]);
-        let options = Options { shape, ..Default::default() };
+        let options = Options {
+            shape,
+            ..Default::default()
+        };
         for vary in [Vary::Modes, Vary::Jointly] {
-            let mut model = GeneralizedLinearMixedModel::new(&data.design(), family, link, options).unwrap();
-            model.pirls_mut().tolerance = Tolerance { decrement: 1e-16, ..Default::default() };
+            let mut model =
+                GeneralizedLinearMixedModel::new(&data.design(), family, link, options).unwrap();
+            model.pirls_mut().tolerance = Tolerance {
+                decrement: 1e-16,
+                ..Default::default()
+            };
             let mut at = model.parameters(vary);
             at[..4].copy_from_slice(&[0.4, 0.2, 0.0, 0.0]);
             let (certificate, _) = model.certificate(vary, &at).unwrap();
-            for (way, theta) in certificate.ways_out.iter().zip([vec![0usize, 1, 2], vec![3]]) {
+            for (way, theta) in certificate
+                .ways_out
+                .iter()
+                .zip([vec![0usize, 1, 2], vec![3]])
+            {
                 let cov = &data.design().terms[way.term].cov;
                 let h = 1e-3;
                 let mut along = |eps: f64| {
@@ -284,10 +460,15 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
                 };
                 // One-sided, of fourth order in a small step: Omega has no other side.
                 let value: Vec<f64> = (0..5).map(|k| along(f64::from(k) * h)).collect();
-                let slope = (-25.0 * value[0] + 48.0 * value[1] - 36.0 * value[2] + 16.0 * value[3] - 3.0 * value[4])
+                let slope = (-25.0 * value[0] + 48.0 * value[1] - 36.0 * value[2]
+                    + 16.0 * value[3]
+                    - 3.0 * value[4])
                     / (12.0 * h);
                 let error = (slope - way.lambda_min).abs();
-                assert!(error < 1e-4 * (1.0 + slope.abs()), "{family:?} {vary:?}: {slope} {way:?}");
+                assert!(
+                    error < 1e-4 * (1.0 + slope.abs()),
+                    "{family:?} {vary:?}: {slope} {way:?}"
+                );
             }
         }
     }

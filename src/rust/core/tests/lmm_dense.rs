@@ -15,35 +15,57 @@ use rlmm_core::{Criterion, LinearMixedModel};
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
-        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what}[{i}]: {a} against {b}");
+        assert!(
+            (a - b).abs() <= tolerance * (1.0 + b.abs()),
+            "{what}[{i}]: {a} against {b}"
+        );
     }
 }
 
 // Everything the core computes at one theta, for ML, REML and a known sigma.
 fn check(data: &Data, theta: &[f64]) {
     let design = data.design();
-    for (criterion, sigma) in [(Criterion::Ml, None), (Criterion::Reml, None), (Criterion::Reml, Some(1.3))] {
+    for (criterion, sigma) in [
+        (Criterion::Ml, None),
+        (Criterion::Reml, None),
+        (Criterion::Reml, Some(1.3)),
+    ] {
         let reference = dense(&design, theta, criterion, sigma);
         let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
         let estimates = model.estimates(theta).unwrap();
-        close("objective", &[estimates.objective], &[reference.objective], 1e-11);
+        close(
+            "objective",
+            &[estimates.objective],
+            &[reference.objective],
+            1e-11,
+        );
         close("beta", &estimates.solution.beta, &reference.beta, 1e-8);
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-8);
-        close("leverage", &leverage(&design, model.pls()), &reference.leverage, 1e-9);
+        close(
+            "leverage",
+            &leverage(&design, model.pls()),
+            &reference.leverage,
+            1e-9,
+        );
         close("rx", &estimates.rx, &column_major(&reference.rx), 1e-9);
         let mut expected = Vec::new();
         let mut first = 0;
         for term in &design.terms {
             let k = term.vsize();
             for _ in 0..term.n_levels {
-                expected.extend((0..k * k).map(|at| reference.cond_cov[(first + at % k, first + at / k)]));
+                expected.extend(
+                    (0..k * k).map(|at| reference.cond_cov[(first + at % k, first + at / k)]),
+                );
                 first += k;
             }
         }
         close("cond_var", &cond_var(model.pls()).concat(), &expected, 1e-9);
         let mut mu = vec![0.0; design.n()];
         fitted(&design, &estimates.solution, &mut mu);
-        let squares = mu.iter().enumerate().map(|(i, f)| design.weight(i) * (design.y[i] - f).powi(2));
+        let squares = mu
+            .iter()
+            .enumerate()
+            .map(|(i, f)| design.weight(i) * (design.y[i] - f).powi(2));
         let residual: f64 = squares.sum();
         let penalty: f64 = estimates.solution.u.iter().flatten().map(|u| u * u).sum();
         close("pwrss", &[residual + penalty], &[estimates.pwrss], 1e-9);
@@ -51,7 +73,9 @@ fn check(data: &Data, theta: &[f64]) {
 }
 
 fn random_theta(random: &mut Random, data: &Data) -> Vec<f64> {
-    (0..data.design().n_theta()).map(|_| random.normal()).collect()
+    (0..data.design().n_theta())
+        .map(|_| random.normal())
+        .collect()
 }
 
 #[test]
@@ -60,7 +84,8 @@ fn one_term_of_each_size() {
     for k in 1..=5 {
         for structure in [Unstructured, Diagonal, HomogeneousDiagonal] {
             let refs = random_levels(&mut random, 90, 8);
-            let data = Data::new(&mut random, 90, 3).with_term(&mut random, refs, &[(structure, k)]);
+            let data =
+                Data::new(&mut random, 90, 3).with_term(&mut random, refs, &[(structure, k)]);
             let theta = random_theta(&mut random, &data);
             check(&data, &theta);
             check(&data, &vec![0.0; theta.len()]);
@@ -91,7 +116,12 @@ fn crossed(random: &mut Random, sizes: &[(usize, usize)], n: usize) -> Data {
 #[test]
 fn crossed_terms_in_dense_storage() {
     let mut random = Random::new(3);
-    for sizes in [&[(20, 1), (8, 1)][..], &[(9, 2), (7, 3)], &[(12, 1), (10, 2), (5, 1)], &[(4, 3), (30, 2), (6, 1)]] {
+    for sizes in [
+        &[(20, 1), (8, 1)][..],
+        &[(9, 2), (7, 3)],
+        &[(12, 1), (10, 2), (5, 1)],
+        &[(4, 3), (30, 2), (6, 1)],
+    ] {
         let data = crossed(&mut random, sizes, 150).with_weights(&mut random);
         let theta = random_theta(&mut random, &data);
         check(&data, &theta);
@@ -102,7 +132,11 @@ fn crossed_terms_in_dense_storage() {
 #[test]
 fn fully_crossed_terms() {
     let mut random = Random::new(8);
-    for sizes in [&[(30, 2), (12, 3)][..], &[(40, 1), (35, 1)], &[(25, 3), (10, 2), (8, 1)]] {
+    for sizes in [
+        &[(30, 2), (12, 3)][..],
+        &[(40, 1), (35, 1)],
+        &[(25, 3), (10, 2), (8, 1)],
+    ] {
         let data = crossed(&mut random, sizes, 500);
         let theta = random_theta(&mut random, &data);
         check(&data, &theta);
@@ -139,12 +173,18 @@ fn weakly_crossed_terms_in_sparse_storage() {
     let mut random = Random::new(5);
     let n = 900;
     let unit: Vec<i32> = (0..n).map(|i| i % 450 + 1).collect();
-    let level: Vec<i32> = (0..n).map(|i| if i < 450 { i % 410 + 1 } else { (i * 7 + 3) % 410 + 1 }).collect();
-    let data = Data::new(&mut random, n as usize, 2).with_term(&mut random, unit, &[(Unstructured, 1)]).with_term(
-        &mut random,
-        level,
-        &[(Unstructured, 1)],
-    );
+    let level: Vec<i32> = (0..n)
+        .map(|i| {
+            if i < 450 {
+                i % 410 + 1
+            } else {
+                (i * 7 + 3) % 410 + 1
+            }
+        })
+        .collect();
+    let data = Data::new(&mut random, n as usize, 2)
+        .with_term(&mut random, unit, &[(Unstructured, 1)])
+        .with_term(&mut random, level, &[(Unstructured, 1)]);
     let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
     assert!(model.pls().is_sparse());
     let theta = random_theta(&mut random, &data);
@@ -164,7 +204,12 @@ fn no_fixed_effects() {
     assert_eq!(estimates.log_det_fe, 0.0);
     // Without fixed effects both criteria are the same.
     let mut ml = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
-    close("objective", &[estimates.objective], &[ml.objective(&[0.5, 0.1, 0.7]).unwrap()], 1e-15);
+    close(
+        "objective",
+        &[estimates.objective],
+        &[ml.objective(&[0.5, 0.1, 0.7]).unwrap()],
+        1e-15,
+    );
 }
 
 // Covariates and weights in extreme units are only another way to write the same model.
@@ -172,14 +217,18 @@ fn no_fixed_effects() {
 fn units_of_covariates_and_weights_do_not_matter() {
     let mut random = Random::new(9);
     let refs = random_levels(&mut random, 200, 20);
-    let mut data = Data::new(&mut random, 200, 2).with_term(&mut random, refs.clone(), &[(Unstructured, 2)]);
+    let mut data =
+        Data::new(&mut random, 200, 2).with_term(&mut random, refs.clone(), &[(Unstructured, 2)]);
     let slopes: Vec<f64> = (0..20).map(|_| random.normal()).collect();
     let z = data.terms[0].z.clone().unwrap();
     (0..200).for_each(|i| data.y[i] += slopes[refs[i] as usize - 1] * z[200 + i]);
     let fit = |data: &Data| {
         let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
         let start = model.start().to_vec();
-        model.fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue).unwrap().best_value
+        model
+            .fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue)
+            .unwrap()
+            .best_value
     };
     let ordinary = fit(&data);
     for scale in [1e-12, 1e-6, 1e6, 1e12] {
@@ -202,7 +251,9 @@ fn covariates_far_from_zero_lose_no_digits() {
     let refs = random_levels(&mut random, 150, 12);
     let mut data = Data::new(&mut random, 150, 3).with_weights(&mut random);
     data = data.with_term(&mut random, refs, &[(Unstructured, 1)]);
-    data.x.iter_mut().for_each(|x| *x = (*x * 1024.0).round() / 1024.0);
+    data.x
+        .iter_mut()
+        .for_each(|x| *x = (*x * 1024.0).round() / 1024.0);
     let (theta, n) = ([0.8], data.n());
     let reference = dense(&data.design(), &theta, Criterion::Reml, None);
     (n..2 * n).for_each(|i| data.x[i] += ORIGIN);
@@ -215,9 +266,19 @@ fn covariates_far_from_zero_lose_no_digits() {
         close("objective", &[estimates.objective], &[objective], 1e-12);
         let beta = &estimates.solution.beta;
         close("slopes", &beta[1..], &reference.beta[1..], 1e-10);
-        close("intercept", &[unit * beta[0] + ORIGIN * beta[1]], &[reference.beta[0]], 1e-8);
+        close(
+            "intercept",
+            &[unit * beta[0] + ORIGIN * beta[1]],
+            &[reference.beta[0]],
+            1e-8,
+        );
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-9);
-        close("leverage", &leverage(&design, model.pls()), &reference.leverage, 1e-10);
+        close(
+            "leverage",
+            &leverage(&design, model.pls()),
+            &reference.leverage,
+            1e-10,
+        );
         let mut rx = reference.rx.clone();
         rx[(0, 1)] += ORIGIN * rx[(0, 0)];
         (0..3).for_each(|j| rx[(0, j)] *= unit.signum());
@@ -227,7 +288,9 @@ fn covariates_far_from_zero_lose_no_digits() {
 }
 
 fn column_major(m: &Mat<f64>) -> Vec<f64> {
-    (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| if i <= j { m[(i, j)] } else { 0.0 })).collect()
+    (0..m.ncols())
+        .flat_map(|j| (0..m.nrows()).map(move |i| if i <= j { m[(i, j)] } else { 0.0 }))
+        .collect()
 }
 
 // Balanced one-way layout: the maximum likelihood estimate has a closed form.
@@ -243,11 +306,23 @@ fn balanced_one_way_has_its_closed_form() {
     }
     let data = data.with_term(&mut random, refs.clone(), &[(Unstructured, 1)]);
     let mean = data.y.iter().sum::<f64>() / data.n() as f64;
-    let means: Vec<f64> = data.y.chunks(per).map(|g| g.iter().sum::<f64>() / per as f64).collect();
-    let within: f64 = data.y.iter().zip(&refs).map(|(y, r)| (y - means[*r as usize - 1]).powi(2)).sum();
+    let means: Vec<f64> = data
+        .y
+        .chunks(per)
+        .map(|g| g.iter().sum::<f64>() / per as f64)
+        .collect();
+    let within: f64 = data
+        .y
+        .iter()
+        .zip(&refs)
+        .map(|(y, r)| (y - means[*r as usize - 1]).powi(2))
+        .sum();
     let between: f64 = means.iter().map(|m| per as f64 * (m - mean).powi(2)).sum();
     let sigma2 = within / (groups * (per - 1)) as f64;
-    for (criterion, df) in [(Criterion::Ml, groups as f64), (Criterion::Reml, groups as f64 - 1.0)] {
+    for (criterion, df) in [
+        (Criterion::Ml, groups as f64),
+        (Criterion::Reml, groups as f64 - 1.0),
+    ] {
         let variance = (between / df - sigma2) / per as f64;
         let theta = (variance / sigma2).sqrt();
         let mut model = LinearMixedModel::new(&data.design(), criterion, None).unwrap();

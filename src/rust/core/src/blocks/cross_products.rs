@@ -49,7 +49,15 @@ impl CrossProducts {
         let trailing = Trailing::new(&mut units, &mut layout)?;
         let width = layout.width;
         let (xx, shift) = (vec![0.0; width * width], shifts(design));
-        let mut a = Self { layout, units, trailing, xx, shift, beta0: Vec::new(), response_ss: 0.0 };
+        let mut a = Self {
+            layout,
+            units,
+            trailing,
+            xx,
+            shift,
+            beta0: Vec::new(),
+            response_ss: 0.0,
+        };
         a.sum_fixed(design);
         a.response_ss = a.xx[width * width - 1];
         a.beta0 = least_squares(width - 1, &a.xx);
@@ -73,13 +81,18 @@ impl CrossProducts {
     fn sum_residual(&mut self, design: &Design) {
         let (width, p) = (self.layout.width, self.layout.width - 1);
         let mut rows = vec![0.0; CHUNK * width];
-        let mut z: Vec<Vec<f64>> = design.terms.iter().map(|term| vec![0.0; CHUNK * term.vsize()]).collect();
+        let mut z: Vec<Vec<f64>> = design
+            .terms
+            .iter()
+            .map(|term| vec![0.0; CHUNK * term.vsize()])
+            .collect();
         let mut y_row = vec![0.0; width];
         for first in (0..design.n()).step_by(CHUNK) {
             let count = CHUNK.min(design.n() - first);
             gather(design, &self.shift, first, &mut rows[..count * width]);
             for (term, z) in design.terms.iter().zip(&mut z) {
-                term.z.gather(first, term.vsize(), &mut z[..count * term.vsize()]);
+                term.z
+                    .gather(first, term.vsize(), &mut z[..count * term.vsize()]);
             }
             for (i, row) in rows.chunks_exact_mut(width).take(count).enumerate() {
                 row[p] -= small::dot(&self.beta0, row);
@@ -93,13 +106,27 @@ impl CrossProducts {
 
     // `z(t, k)`: the `k` values of the row in term `t`.
     #[inline]
-    fn add_row<'z>(&mut self, design: &Design, i: usize, w: f64, row: &[f64], z: impl Fn(usize, usize) -> &'z [f64]) {
+    fn add_row<'z>(
+        &mut self,
+        design: &Design,
+        i: usize,
+        w: f64,
+        row: &[f64],
+        z: impl Fn(usize, usize) -> &'z [f64],
+    ) {
         let width = row.len();
         let k = self.units.k;
-        let (unit, z0) = (design.terms[self.layout.unit_term].level(i), z(self.layout.unit_term, k));
+        let (unit, z0) = (
+            design.terms[self.layout.unit_term].level(i),
+            z(self.layout.unit_term, k),
+        );
         let ax0 = &mut self.units.ax0[unit * width * k..(unit + 1) * width * k];
         let a00 = &mut self.units.a00[unit * k * k..(unit + 1) * k * k];
-        for ((ax0, a00), z) in ax0.chunks_exact_mut(width).zip(a00.chunks_exact_mut(k)).zip(z0) {
+        for ((ax0, a00), z) in ax0
+            .chunks_exact_mut(width)
+            .zip(a00.chunks_exact_mut(k))
+            .zip(z0)
+        {
             small::axpy(w * z, row, ax0);
             small::axpy(w * z, z0, a00);
         }
@@ -109,14 +136,16 @@ impl CrossProducts {
             for j in 0..block.vsize {
                 let column = &mut self.trailing.a_xr[(first + j) * width..(first + j + 1) * width];
                 small::axpy(w * z[j], row, column);
-                (j..block.vsize).for_each(|l| self.trailing.add(first + l, first + j, w * z[j] * z[l]));
+                (j..block.vsize)
+                    .for_each(|l| self.trailing.add(first + l, first + j, w * z[j] * z[l]));
             }
             for other in &self.layout.blocks[..b] {
                 let term = &design.terms[other.term];
                 let other_first = other.first_row(term.level(i)) as usize;
                 for l in 0..other.vsize {
                     let wz = w * term.value(i, l);
-                    (0..block.vsize).for_each(|j| self.trailing.add(first + j, other_first + l, wz * z[j]));
+                    (0..block.vsize)
+                        .for_each(|j| self.trailing.add(first + j, other_first + l, wz * z[j]));
                 }
             }
         }
@@ -135,12 +164,20 @@ pub fn smallest_pivot(x: &Columns, weights: Option<&[f64]>, n: usize) -> f64 {
         add_gram(weights, first, p, rows, &mut xx);
     }
     let norms: Vec<f64> = (0..p).map(|j| xx[j * p + j].sqrt()).collect();
-    xx.iter_mut().enumerate().for_each(|(at, v)| *v /= norms[at % p] * norms[at / p]);
+    xx.iter_mut()
+        .enumerate()
+        .for_each(|(at, v)| *v /= norms[at % p] * norms[at / p]);
     small::cholesky(p, &mut xx).map_or(0.0, |_| (0..p).map(|j| xx[j * p + j]).fold(1.0, f64::min))
 }
 
 // Adds the lower triangle of `rows W rows'` to `out`; weights the rows on the way.
-fn add_gram(weights: Option<&[f64]>, first: usize, width: usize, rows: &mut [f64], out: &mut [f64]) {
+fn add_gram(
+    weights: Option<&[f64]>,
+    first: usize,
+    width: usize,
+    rows: &mut [f64],
+    out: &mut [f64],
+) {
     if let Some(weights) = weights {
         for (row, w) in rows.chunks_exact_mut(width).zip(&weights[first..]) {
             let root = w.sqrt();
@@ -155,11 +192,16 @@ fn add_gram(weights: Option<&[f64]>, first: usize, width: usize, rows: &mut [f64
 // Multiples of the first column to take off the columns of X: their means, if that column is constant.
 fn shifts(design: &Design) -> Vec<f64> {
     let mut columns = design.x.iter();
-    let unit = columns.next().filter(|first| first.is_constant()).map_or(0.0, |first| first.value(0));
+    let unit = columns
+        .next()
+        .filter(|first| first.is_constant())
+        .map_or(0.0, |first| first.value(0));
     let mut shifts = vec![0.0; design.p()];
     if unit != 0.0 {
         for (shift, column) in shifts[1..].iter_mut().zip(columns) {
-            *shift = Some(mean(design, column) / unit).filter(|shift| shift.is_finite()).unwrap_or(0.0);
+            *shift = Some(mean(design, column) / unit)
+                .filter(|shift| shift.is_finite())
+                .unwrap_or(0.0);
         }
     }
     shifts
@@ -182,7 +224,10 @@ fn gather(design: &Design, shift: &[f64], first: usize, rows: &mut [f64]) {
     design.x.gather(first, width, rows);
     for (i, row) in rows.chunks_exact_mut(width).enumerate() {
         let x0 = row[0];
-        row[..p].iter_mut().zip(shift).for_each(|(x, s)| *x -= s * x0);
+        row[..p]
+            .iter_mut()
+            .zip(shift)
+            .for_each(|(x, s)| *x -= s * x0);
         row[p] = design.response(first + i);
     }
 }
@@ -190,7 +235,9 @@ fn gather(design: &Design, shift: &[f64], first: usize, rows: &mut [f64]) {
 // Coefficients of y on X from the lower triangle of [X y]'[X y]; zero if X is not of full rank.
 fn least_squares(p: usize, xx: &[f64]) -> Vec<f64> {
     let width = p + 1;
-    let mut l: Vec<f64> = (0..p).flat_map(|j| xx[j * width..j * width + p].to_vec()).collect();
+    let mut l: Vec<f64> = (0..p)
+        .flat_map(|j| xx[j * width..j * width + p].to_vec())
+        .collect();
     let mut beta: Vec<f64> = (0..p).map(|j| xx[j * width + p]).collect();
     if small::cholesky(p, &mut l).is_none() {
         return vec![0.0; p];

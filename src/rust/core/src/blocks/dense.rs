@@ -2,7 +2,9 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
 use faer::{MatMut, MatRef, Par};
 
 use crate::blocks::gemm::add_lower_product;
@@ -36,21 +38,32 @@ pub struct Inverse {
 
 impl std::fmt::Debug for Inverse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inverse").field("values", &self.values).finish_non_exhaustive()
+        f.debug_struct("Inverse")
+            .field("values", &self.values)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Dense {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dense").field("m", &self.m).finish_non_exhaustive()
+        f.debug_struct("Dense")
+            .field("m", &self.m)
+            .finish_non_exhaustive()
     }
 }
 
 impl Dense {
     /// A zero block of order `m`.
     pub fn new(m: usize) -> Self {
-        let scratch = llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default());
-        Self { m, a: vec![0.0; m * m], s: vec![0.0; m * m], buffer: vec![0.0; m], memory: MemBuffer::new(scratch) }
+        let scratch =
+            llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default());
+        Self {
+            m,
+            a: vec![0.0; m * m],
+            s: vec![0.0; m * m],
+            buffer: vec![0.0; m],
+            memory: MemBuffer::new(scratch),
+        }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.
@@ -95,12 +108,22 @@ impl Dense {
     pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
         let m = self.m;
         if layout.blocks.iter().all(|block| block.vsize == 1) {
-            let of_levels = layout.blocks.iter().zip(lambdas).flat_map(|(b, l)| b.first.iter().map(|_| l[0]));
-            self.buffer.iter_mut().zip(of_levels).for_each(|(d, lambda)| *d = lambda);
+            let of_levels = layout
+                .blocks
+                .iter()
+                .zip(lambdas)
+                .flat_map(|(b, l)| b.first.iter().map(|_| l[0]));
+            self.buffer
+                .iter_mut()
+                .zip(of_levels)
+                .for_each(|(d, lambda)| *d = lambda);
             let d = &self.buffer[..m];
             for j in 0..m {
                 let column = &mut self.s[j * m + j..(j + 1) * m];
-                column.iter_mut().zip(&d[j..]).for_each(|(s, di)| *s *= di * d[j]);
+                column
+                    .iter_mut()
+                    .zip(&d[j..])
+                    .for_each(|(s, di)| *s *= di * d[j]);
                 column[0] += 1.0;
             }
             return;
@@ -134,7 +157,14 @@ impl Dense {
         }
     }
 
-    fn scale_below(&mut self, first: usize, k: usize, lambda: &[f64], layout: &Layout, lambdas: &[Vec<f64>]) {
+    fn scale_below(
+        &mut self,
+        first: usize,
+        k: usize,
+        lambda: &[f64],
+        layout: &Layout,
+        lambdas: &[Vec<f64>],
+    ) {
         let (m, below) = (self.m, first + k);
         let columns = &mut self.s[first * m..below * m];
         for j in 0..k {
@@ -142,7 +172,11 @@ impl Dense {
             let target = &mut left[j * m + below..];
             target.iter_mut().for_each(|s| *s *= lambda[j * k + j]);
             for i in j + 1..k {
-                small::axpy(lambda[j * k + i], &right[(i - j - 1) * m + below..(i - j) * m], target);
+                small::axpy(
+                    lambda[j * k + i],
+                    &right[(i - j - 1) * m + below..(i - j) * m],
+                    target,
+                );
             }
         }
         for column in columns.chunks_exact_mut(m) {
@@ -165,15 +199,25 @@ impl Dense {
     pub fn factor(&mut self) -> Result<()> {
         let m = self.m;
         if m < SMALL_ORDER {
-            return small::cholesky(m, &mut self.s).map(drop).ok_or(Error::NotPositiveDefinite { pivot: 0 });
+            return small::cholesky(m, &mut self.s)
+                .map(drop)
+                .ok_or(Error::NotPositiveDefinite { pivot: 0 });
         }
         let s = MatMut::from_column_major_slice_mut(&mut self.s, m, m);
         let stack = MemStack::new(&mut self.memory);
-        let factored = llt::factor::cholesky_in_place(s, Default::default(), Par::Seq, stack, Default::default());
+        let factored = llt::factor::cholesky_in_place(
+            s,
+            Default::default(),
+            Par::Seq,
+            stack,
+            Default::default(),
+        );
         leave_wide_registers();
         match factored {
             Ok(_) => Ok(()),
-            Err(llt::factor::LltError::NonPositivePivot { index }) => Err(Error::NotPositiveDefinite { pivot: index }),
+            Err(llt::factor::LltError::NonPositivePivot { index }) => {
+                Err(Error::NotPositiveDefinite { pivot: index })
+            }
         }
     }
 

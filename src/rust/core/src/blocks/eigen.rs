@@ -18,15 +18,26 @@ pub struct Eigen {
 
 impl std::fmt::Debug for Eigen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Eigen").field("values", &self.values).finish_non_exhaustive()
+        f.debug_struct("Eigen")
+            .field("values", &self.values)
+            .finish_non_exhaustive()
     }
 }
 
 impl Eigen {
     /// Memory for matrices of order `n`.
     pub fn new(n: usize) -> Self {
-        let scratch = self_adjoint_evd_scratch::<f64>(n.max(1), ComputeEigenvectors::Yes, Par::Seq, Default::default());
-        Self { values: vec![0.0; n], vectors: vec![0.0; n * n], memory: MemBuffer::new(scratch) }
+        let scratch = self_adjoint_evd_scratch::<f64>(
+            n.max(1),
+            ComputeEigenvectors::Yes,
+            Par::Seq,
+            Default::default(),
+        );
+        Self {
+            values: vec![0.0; n],
+            vectors: vec![0.0; n * n],
+            memory: MemBuffer::new(scratch),
+        }
     }
 
     /// Decomposes `h` (`n x n`, symmetric); `false` if it holds values that aren't finite.
@@ -44,7 +55,15 @@ impl Eigen {
         let h = MatRef::from_column_major_slice(h, n, n);
         let stack = MemStack::new(&mut self.memory);
         let decomposed = h.is_all_finite()
-            && self_adjoint_evd(h, values, Some(vectors), Par::Seq, stack, Default::default()).is_ok();
+            && self_adjoint_evd(
+                h,
+                values,
+                Some(vectors),
+                Par::Seq,
+                stack,
+                Default::default(),
+            )
+            .is_ok();
         leave_wide_registers();
         decomposed
     }

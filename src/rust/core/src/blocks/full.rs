@@ -28,7 +28,11 @@ impl FullUnits {
         let density = touched / (units.n_units as f64 * m as f64);
         let pays = density > DENSITY && touched * units.k as f64 * m as f64 > WORK;
         let length = m * units.k * units.n_units;
-        pays.then(|| Self { m, a: vec![0.0; length], b: vec![0.0; length] })
+        pays.then(|| Self {
+            m,
+            a: vec![0.0; length],
+            b: vec![0.0; length],
+        })
     }
 
     /// Copies the `k` values of each row that a unit touches and multiplies by its `M`.

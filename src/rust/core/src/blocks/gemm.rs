@@ -24,7 +24,27 @@ pub fn add_symmetric_product(mut out: MatMut<'_, f64>, x: MatRef<'_, f64>, a: Ma
     let full = BlockStructure::Rectangular;
     let strict_upper = BlockStructure::StrictTriangularUpper;
     let lower = BlockStructure::TriangularLower;
-    triangular::matmul(out.as_mut(), full, Accum::Add, x, full, a, lower, 1.0, Par::Seq);
-    triangular::matmul(out, full, Accum::Add, x, full, a.transpose(), strict_upper, 1.0, Par::Seq);
+    triangular::matmul(
+        out.as_mut(),
+        full,
+        Accum::Add,
+        x,
+        full,
+        a,
+        lower,
+        1.0,
+        Par::Seq,
+    );
+    triangular::matmul(
+        out,
+        full,
+        Accum::Add,
+        x,
+        full,
+        a.transpose(),
+        strict_upper,
+        1.0,
+        Par::Seq,
+    );
     leave_wide_registers();
 }

@@ -40,24 +40,49 @@ impl Layout {
         let unit_term = design.unit_term();
         let mut m = 0;
         let mut blocks = Vec::new();
-        for (t, term) in design.terms.iter().enumerate().filter(|&(t, _)| t != unit_term) {
+        for (t, term) in design
+            .terms
+            .iter()
+            .enumerate()
+            .filter(|&(t, _)| t != unit_term)
+        {
             let vsize = term.vsize();
-            let first = (0..term.n_levels).map(|level| (m + level * vsize) as u32).collect();
-            blocks.push(TrailingTerm { term: t, vsize, first });
+            let first = (0..term.n_levels)
+                .map(|level| (m + level * vsize) as u32)
+                .collect();
+            blocks.push(TrailingTerm {
+                term: t,
+                vsize,
+                first,
+            });
             m += term.n_effects();
         }
-        Self { unit_term, blocks, m, width: design.p() + 1 }
+        Self {
+            unit_term,
+            blocks,
+            m,
+            width: design.p() + 1,
+        }
     }
 
     /// The largest number of effects per level.
     pub fn max_vsize(&self) -> usize {
-        self.blocks.iter().map(|block| block.vsize).max().unwrap_or(0)
+        self.blocks
+            .iter()
+            .map(|block| block.vsize)
+            .max()
+            .unwrap_or(0)
     }
 
     /// First row and term (index into `blocks`) of every level, by row.
     pub fn levels_by_row(&self) -> Vec<(u32, u32)> {
-        let of_block =
-            |(b, block): (usize, &TrailingTerm)| block.first.iter().map(|&row| (row, b as u32)).collect::<Vec<_>>();
+        let of_block = |(b, block): (usize, &TrailingTerm)| {
+            block
+                .first
+                .iter()
+                .map(|&row| (row, b as u32))
+                .collect::<Vec<_>>()
+        };
         let mut levels: Vec<_> = self.blocks.iter().enumerate().flat_map(of_block).collect();
         levels.sort_unstable();
         levels
@@ -65,14 +90,21 @@ impl Layout {
 
     /// Layout block of each row.
     pub fn block_of_row(&self) -> Vec<u32> {
-        let of_level = |(_, block): (u32, u32)| std::iter::repeat_n(block, self.blocks[block as usize].vsize);
-        self.levels_by_row().into_iter().flat_map(of_level).collect()
+        let of_level =
+            |(_, block): (u32, u32)| std::iter::repeat_n(block, self.blocks[block as usize].vsize);
+        self.levels_by_row()
+            .into_iter()
+            .flat_map(of_level)
+            .collect()
     }
 
     /// Gives every level a new first row.
     pub fn renumber(&mut self, new_first_of_row: impl Fn(u32) -> u32) {
         for block in &mut self.blocks {
-            block.first.iter_mut().for_each(|row| *row = new_first_of_row(*row));
+            block
+                .first
+                .iter_mut()
+                .for_each(|row| *row = new_first_of_row(*row));
         }
     }
 }

@@ -26,27 +26,57 @@ impl Pattern {
         let graph = level_graph(units, &levels, layout.m, limit)?;
         let order = minimum_degree(&graph);
         let mut rank = vec![0u32; order.len()];
-        order.iter().enumerate().for_each(|(i, &level)| rank[level as usize] = i as u32);
-        let vsize: Vec<u32> =
-            order.iter().map(|&level| layout.blocks[levels[level as usize].1 as usize].vsize as u32).collect();
+        order
+            .iter()
+            .enumerate()
+            .for_each(|(i, &level)| rank[level as usize] = i as u32);
+        let vsize: Vec<u32> = order
+            .iter()
+            .map(|&level| layout.blocks[levels[level as usize].1 as usize].vsize as u32)
+            .collect();
         let below = fill_in(&graph, &order, &rank, &vsize, limit)?;
-        Some(Self { order, below, vsize })
+        Some(Self {
+            order,
+            below,
+            vsize,
+        })
     }
 
     /// Multiplications of one factorisation.
     pub fn flops(&self) -> f64 {
-        let height = |i: usize| self.below[i].iter().map(|&j| self.vsize[j as usize]).sum::<u32>() + self.vsize[i];
-        (0..self.order.len()).map(|i| f64::from(self.vsize[i]) * f64::from(height(i)).powi(2)).sum()
+        let height = |i: usize| {
+            self.below[i]
+                .iter()
+                .map(|&j| self.vsize[j as usize])
+                .sum::<u32>()
+                + self.vsize[i]
+        };
+        (0..self.order.len())
+            .map(|i| f64::from(self.vsize[i]) * f64::from(height(i)).powi(2))
+            .sum()
     }
 }
 
 // Levels that share a unit, as sorted neighbour lists without the level itself.
-fn level_graph(units: &Units, levels: &[(u32, u32)], m: usize, limit: usize) -> Option<Vec<Vec<u32>>> {
+fn level_graph(
+    units: &Units,
+    levels: &[(u32, u32)],
+    m: usize,
+    limit: usize,
+) -> Option<Vec<Vec<u32>>> {
     let mut level_of_row = vec![NONE; m];
-    levels.iter().enumerate().for_each(|(i, &(row, _))| level_of_row[row as usize] = i as u32);
+    levels
+        .iter()
+        .enumerate()
+        .for_each(|(i, &(row, _))| level_of_row[row as usize] = i as u32);
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); levels.len()];
     for unit in 0..units.n_units {
-        for &row in units.touched(unit).0.iter().filter(|&&row| level_of_row[row as usize] != NONE) {
+        for &row in units
+            .touched(unit)
+            .0
+            .iter()
+            .filter(|&&row| level_of_row[row as usize] != NONE)
+        {
             members[level_of_row[row as usize] as usize].push(unit as u32);
         }
     }
@@ -78,12 +108,20 @@ fn level_graph(units: &Units, levels: &[(u32, u32)], m: usize, limit: usize) -> 
 fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
     let n = graph.len();
     let mut ptr = vec![0usize];
-    graph.iter().for_each(|list| ptr.push(ptr[ptr.len() - 1] + list.len()));
+    graph
+        .iter()
+        .for_each(|list| ptr.push(ptr[ptr.len() - 1] + list.len()));
     let index: Vec<usize> = graph.iter().flatten().map(|&i| i as usize).collect();
     let (mut order, mut inverse) = (vec![0usize; n], vec![0usize; n]);
     let pattern = SymbolicSparseColMatRef::new_checked(n, n, &ptr, None, &index);
     let mut memory = MemBuffer::new(amd::order_scratch::<usize>(n, index.len()));
-    match amd::order(&mut order, &mut inverse, pattern, Default::default(), MemStack::new(&mut memory)) {
+    match amd::order(
+        &mut order,
+        &mut inverse,
+        pattern,
+        Default::default(),
+        MemStack::new(&mut memory),
+    ) {
         Ok(_) => order.iter().map(|&i| i as u32).collect(),
         // Only an index overflow can fail; the natural order is always valid.
         Err(_) => (0..n as u32).collect(),
@@ -91,7 +129,13 @@ fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
 }
 
 // Column i of the factor: A's later neighbours and what its children in the elimination tree pass on.
-fn fill_in(graph: &[Vec<u32>], order: &[u32], rank: &[u32], vsize: &[u32], limit: usize) -> Option<Vec<Vec<u32>>> {
+fn fill_in(
+    graph: &[Vec<u32>],
+    order: &[u32],
+    rank: &[u32],
+    vsize: &[u32],
+    limit: usize,
+) -> Option<Vec<Vec<u32>>> {
     let n = order.len();
     let mut below: Vec<Vec<u32>> = Vec::with_capacity(n);
     let mut children: Vec<Vec<u32>> = vec![Vec::new(); n];
@@ -105,12 +149,17 @@ fn fill_in(graph: &[Vec<u32>], order: &[u32], rank: &[u32], vsize: &[u32], limit
                 column.push(j);
             }
         };
-        graph[order[i] as usize].iter().for_each(|&level| visit(rank[level as usize]));
+        graph[order[i] as usize]
+            .iter()
+            .for_each(|&level| visit(rank[level as usize]));
         for &child in &children[i] {
             below[child as usize].iter().for_each(|&j| visit(j));
         }
         column.sort_unstable();
-        size += column.iter().map(|&j| (vsize[j as usize] * vsize[i]) as usize).sum::<usize>();
+        size += column
+            .iter()
+            .map(|&j| (vsize[j as usize] * vsize[i]) as usize)
+            .sum::<usize>();
         if size > limit {
             return None;
         }

@@ -59,7 +59,9 @@ impl Trailing {
             let (touched, vals) = units.touched(unit);
             for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
                 let x = &x[row as usize * rows..(row as usize + 1) * rows];
-                out.chunks_exact_mut(rows).zip(v).for_each(|(out, v)| small::axpy(alpha * v, x, out));
+                out.chunks_exact_mut(rows)
+                    .zip(v)
+                    .for_each(|(out, v)| small::axpy(alpha * v, x, out));
             }
         }
     }
@@ -85,7 +87,9 @@ impl Trailing {
             let (touched, vals) = units.touched(unit);
             for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
                 let out = &mut out[row as usize * rows..(row as usize + 1) * rows];
-                x.chunks_exact(rows).zip(v).for_each(|(x, v)| small::axpy(*v, x, out));
+                x.chunks_exact(rows)
+                    .zip(v)
+                    .for_each(|(x, v)| small::axpy(*v, x, out));
             }
         }
     }
@@ -145,7 +149,10 @@ impl Trailing {
             Storage::Sparse(sparse) => values.extend_from_slice(&sparse.a),
         }
         if let Some(full) = &self.full {
-            let (b, values) = (full.b(), MatMut::from_column_major_slice_mut(values, self.m, self.m));
+            let (b, values) = (
+                full.b(),
+                MatMut::from_column_major_slice_mut(values, self.m, self.m),
+            );
             return add_lower_product(values, b, b.transpose(), -1.0);
         }
         let k = units.k;
@@ -153,7 +160,10 @@ impl Trailing {
             let (rows, vals) = units.touched(unit);
             let m = &m[unit * k * k..(unit + 1) * k * k];
             b.clear();
-            b.extend(vals.chunks_exact(k).flat_map(|v| (0..k).map(|j| small::dot(v, &m[j * k..(j + 1) * k]))));
+            b.extend(
+                vals.chunks_exact(k)
+                    .flat_map(|v| (0..k).map(|j| small::dot(v, &m[j * k..(j + 1) * k]))),
+            );
             self.for_each_pair(unit, rows, |i, j, at| {
                 values[at] -= small::dot(&b[i * k..(i + 1) * k], &b[j * k..(j + 1) * k]);
             });
@@ -165,7 +175,11 @@ impl Trailing {
         match &self.rr {
             Storage::Dense(dense) => {
                 for (col, column) in values.chunks_exact(dense.m).enumerate() {
-                    column.iter().enumerate().skip(col).for_each(|(row, &value)| visit(row, col, value));
+                    column
+                        .iter()
+                        .enumerate()
+                        .skip(col)
+                        .for_each(|(row, &value)| visit(row, col, value));
                 }
             }
             Storage::Sparse(sparse) => sparse.for_each_element(values, visit),
@@ -213,9 +227,12 @@ impl Trailing {
                 }
             }
             Storage::Sparse(sparse) => {
-                let mut pairs = sparse.pairs[sparse.pair_ptr[unit]..sparse.pair_ptr[unit + 1]].iter();
+                let mut pairs =
+                    sparse.pairs[sparse.pair_ptr[unit]..sparse.pair_ptr[unit + 1]].iter();
                 for j in 0..rows.len() {
-                    (j..rows.len()).zip(&mut pairs).for_each(|(i, &at)| visit(i, j, at as usize));
+                    (j..rows.len())
+                        .zip(&mut pairs)
+                        .for_each(|(i, &at)| visit(i, j, at as usize));
                 }
             }
         }

@@ -49,7 +49,12 @@ impl Reach {
         self.ptr.copy_within(..m, 1);
         self.ptr[0] = 0;
         self.first_of_row.resize(m, 0);
-        let ends = sparse.levels.iter().skip(1).map(|level| level.0).chain([m as u32]);
+        let ends = sparse
+            .levels
+            .iter()
+            .skip(1)
+            .map(|level| level.0)
+            .chain([m as u32]);
         for (&(first, _), end) in sparse.levels.iter().zip(ends) {
             self.first_of_row[first as usize..end as usize].fill(first);
         }
@@ -87,7 +92,14 @@ impl Reach {
     }
 
     // x = D'K; a level whose Lambda is zero has nothing there.
-    fn gather(&mut self, sparse: &Sparse, layout: &Layout, lambdas: &[Vec<f64>], first: usize, k: usize) {
+    fn gather(
+        &mut self,
+        sparse: &Sparse,
+        layout: &Layout,
+        lambdas: &[Vec<f64>],
+        first: usize,
+        k: usize,
+    ) {
         self.reached.clear();
         for c in 0..k {
             for at in self.ptr[first + c]..self.ptr[first + c + 1] {
@@ -105,12 +117,20 @@ impl Reach {
                 }
             }
         }
-        for &row in self.reached.iter().filter(|&&row| self.first_of_row[row as usize] == row) {
+        for &row in self
+            .reached
+            .iter()
+            .filter(|&&row| self.first_of_row[row as usize] == row)
+        {
             let block = sparse.block_of_row[row as usize] as usize;
             let (vsize, lambda) = (layout.blocks[block].vsize, &lambdas[block]);
             let x = &mut self.x[row as usize * k..(row as usize + vsize) * k];
             for c in 0..k {
-                (0..vsize).for_each(|j| x[j * k + c] = (j..vsize).map(|i| lambda[j * vsize + i] * x[i * k + c]).sum());
+                (0..vsize).for_each(|j| {
+                    x[j * k + c] = (j..vsize)
+                        .map(|i| lambda[j * vsize + i] * x[i * k + c])
+                        .sum()
+                });
             }
         }
     }

@@ -65,8 +65,20 @@ impl RowsOfTerm {
         let k = t.vsize();
         let level = order.iter().map(|&i| t.level(i as usize) as u32).collect();
         let row = |&i: &u32| (0..k).map(move |j| t.value(i as usize, j));
-        let z = if t.z.is_ones() { Vec::new() } else { order.iter().flat_map(row).collect() };
-        Self { term, k, level, z, slot: Vec::new(), first: Vec::new(), n_levels: t.n_levels }
+        let z = if t.z.is_ones() {
+            Vec::new()
+        } else {
+            order.iter().flat_map(row).collect()
+        };
+        Self {
+            term,
+            k,
+            level,
+            z,
+            slot: Vec::new(),
+            first: Vec::new(),
+            n_levels: t.n_levels,
+        }
     }
 
     /// Effects of row `i`.
@@ -83,7 +95,9 @@ impl RowsOfTerm {
     pub fn add_product(&self, b: &[f64], out: &mut [f64]) {
         let k = self.k;
         if self.z.is_empty() {
-            out.iter_mut().zip(&self.level).for_each(|(o, &l)| *o += b[l as usize]);
+            out.iter_mut()
+                .zip(&self.level)
+                .for_each(|(o, &l)| *o += b[l as usize]);
         } else {
             for (i, o) in out.iter_mut().enumerate() {
                 let l = self.level[i] as usize;
@@ -96,9 +110,14 @@ impl RowsOfTerm {
     #[inline(always)]
     fn add_outer(&self, i: usize, x: &[f64], width: usize, out: &mut [f64]) {
         if self.z.is_empty() {
-            out[..x.len()].iter_mut().zip(x).for_each(|(out, x)| *out += x);
+            out[..x.len()]
+                .iter_mut()
+                .zip(x)
+                .for_each(|(out, x)| *out += x);
         } else {
-            out.chunks_exact_mut(width).zip(self.z(i)).for_each(|(out, &z)| small::axpy(z, x, out));
+            out.chunks_exact_mut(width)
+                .zip(self.z(i))
+                .for_each(|(out, &z)| small::axpy(z, x, out));
         }
     }
 
@@ -107,7 +126,9 @@ impl RowsOfTerm {
         let k = self.k;
         let mut out = vec![0.0; k * self.n_levels];
         if self.z.is_empty() {
-            r.iter().zip(&self.level).for_each(|(r, &level)| out[level as usize] += r);
+            r.iter()
+                .zip(&self.level)
+                .for_each(|(r, &level)| out[level as usize] += r);
             return out;
         }
         for (i, &r) in r.iter().enumerate() {
@@ -133,8 +154,19 @@ impl Rows {
         }
         let p = design.p();
         let centred = |i: usize, j: usize| design.x.value(i, j) - shift[j] * design.x.value(i, 0);
-        let x = order.iter().flat_map(|&i| (0..p).map(move |j| centred(i as usize, j))).collect();
-        let mut rows = Self { order, unit_ptr, terms, x, p, pairs: Vec::new(), scratch: Vec::new() };
+        let x = order
+            .iter()
+            .flat_map(|&i| (0..p).map(move |j| centred(i as usize, j)))
+            .collect();
+        let mut rows = Self {
+            order,
+            unit_ptr,
+            terms,
+            x,
+            p,
+            pairs: Vec::new(),
+            scratch: Vec::new(),
+        };
         rows.find_slots(pls);
         for a in 1..rows.terms.len() {
             (1..=a).for_each(|b| rows.pairs.push(Cells::new(&rows.terms, a, b)));
@@ -153,7 +185,10 @@ impl Rows {
             term.slot = vec![0; term.level.len()];
             for unit in 0..pls.units.n_units {
                 let touched = pls.units.touched(unit).0;
-                touched.iter().enumerate().for_each(|(s, &row)| slot[row as usize] = s as u32);
+                touched
+                    .iter()
+                    .enumerate()
+                    .for_each(|(s, &row)| slot[row as usize] = s as u32);
                 for i in self.unit_ptr[unit]..self.unit_ptr[unit + 1] {
                     term.slot[i] = slot[term.first[term.level[i] as usize] as usize];
                 }
@@ -164,7 +199,9 @@ impl Rows {
     /// `X beta` for each row, X centred, added to `out`.
     pub fn add_fixed(&self, beta: &[f64], out: &mut [f64]) {
         if self.p > 0 {
-            out.iter_mut().zip(self.x.chunks_exact(self.p)).for_each(|(o, x)| *o += small::dot(x, beta));
+            out.iter_mut()
+                .zip(self.x.chunks_exact(self.p))
+                .for_each(|(o, x)| *o += small::dot(x, beta));
         }
     }
 
@@ -172,7 +209,10 @@ impl Rows {
     pub fn transposed_fixed(&self, r: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; self.p];
         if self.p > 0 {
-            self.x.chunks_exact(self.p).zip(r).for_each(|(x, &r)| small::axpy(r, x, &mut out));
+            self.x
+                .chunks_exact(self.p)
+                .zip(r)
+                .for_each(|(x, &r)| small::axpy(r, x, &mut out));
         }
         out
     }
@@ -232,7 +272,10 @@ impl Rows {
                 vals.fill(0.0);
             }
             for i in self.unit_ptr[unit]..self.unit_ptr[unit + 1] {
-                let (slot, row) = (term.slot[i] as usize, term.first[term.level[i] as usize] as usize);
+                let (slot, row) = (
+                    term.slot[i] as usize,
+                    term.first[term.level[i] as usize] as usize,
+                );
                 if term.z.is_empty() && unit_term.z.is_empty() {
                     vals[slot] += w[i];
                     pls.trailing.a_xr[row * width + width - 1] += r[i];
@@ -240,7 +283,11 @@ impl Rows {
                 }
                 let z0 = unit_term.z(i);
                 for (j, &z) in term.z(i).iter().enumerate() {
-                    small::axpy(w[i] * z, z0, &mut vals[(slot + j) * k0..(slot + j + 1) * k0]);
+                    small::axpy(
+                        w[i] * z,
+                        z0,
+                        &mut vals[(slot + j) * k0..(slot + j + 1) * k0],
+                    );
                     pls.trailing.a_xr[(row + j) * width + width - 1] += r[i] * z;
                 }
             }
@@ -252,11 +299,18 @@ impl Rows {
         let cells = &self.pairs[pair];
         let (a, b) = (&self.terms[cells.a], &self.terms[cells.b]);
         let size = a.k * b.k;
-        let index = if cells.cell.is_empty() { &a.level } else { &cells.cell };
+        let index = if cells.cell.is_empty() {
+            &a.level
+        } else {
+            &cells.cell
+        };
         self.scratch.clear();
         self.scratch.resize(cells.first.len() * size, 0.0);
         if a.z.is_empty() && b.z.is_empty() {
-            index.iter().zip(w).for_each(|(&c, w)| self.scratch[c as usize] += w);
+            index
+                .iter()
+                .zip(w)
+                .for_each(|(&c, w)| self.scratch[c as usize] += w);
         } else {
             for (i, &c) in index.iter().enumerate() {
                 let block = &mut self.scratch[c as usize * size..(c as usize + 1) * size];
@@ -269,7 +323,8 @@ impl Rows {
             for l in 0..b.k {
                 let from = if cells.a == cells.b { l } else { 0 };
                 for j in from..a.k {
-                    pls.trailing.set(row as usize + j, col as usize + l, block[l * a.k + j]);
+                    pls.trailing
+                        .set(row as usize + j, col as usize + l, block[l * a.k + j]);
                 }
             }
         }
@@ -283,7 +338,11 @@ impl Rows {
         for first in (0..self.n()).step_by(CHUNK) {
             let count = CHUNK.min(self.n() - first);
             let x = &self.x[first * p..(first + count) * p];
-            for (i, (row, x)) in weighted.chunks_exact_mut(width).zip(x.chunks_exact(p)).enumerate() {
+            for (i, (row, x)) in weighted
+                .chunks_exact_mut(width)
+                .zip(x.chunks_exact(p))
+                .enumerate()
+            {
                 let i = first + i;
                 row[..p].iter_mut().zip(x).for_each(|(v, x)| *v = w[i] * x);
                 row[p] = r[i];
@@ -306,7 +365,12 @@ impl Cells {
     fn new(terms: &[RowsOfTerm], a: usize, b: usize) -> Self {
         let (ta, tb) = (&terms[a], &terms[b]);
         if a == b {
-            return Self { a, b, cell: Vec::new(), first: ta.first.iter().map(|&row| (row, row)).collect() };
+            return Self {
+                a,
+                b,
+                cell: Vec::new(),
+                first: ta.first.iter().map(|&row| (row, row)).collect(),
+            };
         }
         let key = |i: usize| (ta.level[i], tb.level[i]);
         let mut sorted: Vec<u32> = (0..ta.level.len() as u32).collect();

@@ -185,7 +185,10 @@ pub struct LogProduct {
 impl Default for LogProduct {
     /// The empty product.
     fn default() -> Self {
-        Self { log: 0.0, product: 1.0 }
+        Self {
+            log: 0.0,
+            product: 1.0,
+        }
     }
 }
 

@@ -43,7 +43,13 @@ struct Memory {
 
 impl Memory {
     fn new(m: usize) -> Self {
-        Self { work: vec![0.0; m], waiting: vec![NONE; m], next: vec![NONE; m], cursor: vec![0; m], buffer: Vec::new() }
+        Self {
+            work: vec![0.0; m],
+            waiting: vec![NONE; m],
+            next: vec![NONE; m],
+            cursor: vec![0; m],
+            buffer: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +73,18 @@ impl Sparse {
         let (levels, block_of_row) = (layout.levels_by_row(), layout.block_of_row());
         let (a, s) = (vec![0.0; rows.len()], vec![0.0; rows.len()]);
         let memory = Box::new(Memory::new(layout.m));
-        Self { m: layout.m, ptr, rows, a, s, levels, block_of_row, pairs, pair_ptr, memory }
+        Self {
+            m: layout.m,
+            ptr,
+            rows,
+            a,
+            s,
+            levels,
+            block_of_row,
+            pairs,
+            pair_ptr,
+            memory,
+        }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.
@@ -130,12 +147,21 @@ impl Sparse {
     }
 
     // The columns of one level have the same rows below their diagonal block, level after level.
-    fn scale_below(&mut self, first: usize, k: usize, lambda: &[f64], layout: &Layout, lambdas: &[Vec<f64>]) {
+    fn scale_below(
+        &mut self,
+        first: usize,
+        k: usize,
+        lambda: &[f64],
+        layout: &Layout,
+        lambdas: &[Vec<f64>],
+    ) {
         let below = |j: usize| self.ptr[first + j] + k - j;
         let height = self.ptr[first + 1] - below(0);
         for e in 0..height {
             for j in 0..k {
-                self.s[below(j) + e] = (j..k).map(|i| lambda[j * k + i] * self.s[below(i) + e]).sum();
+                self.s[below(j) + e] = (j..k)
+                    .map(|i| lambda[j * k + i] * self.s[below(i) + e])
+                    .sum();
             }
         }
         for j in 0..k {
@@ -158,7 +184,13 @@ impl Sparse {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn factor(&mut self) -> Result<()> {
-        let Memory { work, waiting, next, cursor, .. } = &mut *self.memory;
+        let Memory {
+            work,
+            waiting,
+            next,
+            cursor,
+            ..
+        } = &mut *self.memory;
         waiting.fill(NONE);
         cursor.copy_from_slice(&self.ptr[..self.m]);
         for j in 0..self.m {
@@ -267,13 +299,18 @@ impl Sparse {
         for col in 0..self.m {
             let column = self.ptr[col]..self.ptr[col + 1];
             let elements = self.rows[column.clone()].iter().zip(&values[column]);
-            elements.filter(|(_, value)| **value != 0.0).for_each(|(&row, &value)| visit(row as usize, col, value));
+            elements
+                .filter(|(_, value)| **value != 0.0)
+                .for_each(|(&row, &value)| visit(row as usize, col, value));
         }
     }
 
     /// The next row in the elimination tree.
     pub fn parent(&self, row: usize) -> u32 {
-        self.rows[self.ptr[row]..self.ptr[row + 1]].get(1).copied().unwrap_or(NONE)
+        self.rows[self.ptr[row]..self.ptr[row + 1]]
+            .get(1)
+            .copied()
+            .unwrap_or(NONE)
     }
 
     /// Position of an element of the lower triangle in the arrays of values, if it is on the pattern.
@@ -284,7 +321,14 @@ impl Sparse {
     }
 }
 
-fn enqueue(k: usize, end: usize, cursor: &[usize], rows: &[u32], waiting: &mut [u32], next: &mut [u32]) {
+fn enqueue(
+    k: usize,
+    end: usize,
+    cursor: &[usize],
+    rows: &[u32],
+    waiting: &mut [u32],
+    next: &mut [u32],
+) {
     if cursor[k] < end {
         let row = rows[cursor[k]] as usize;
         next[k] = waiting[row];

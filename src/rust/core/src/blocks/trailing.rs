@@ -63,7 +63,14 @@ impl Trailing {
             Storage::Dense(_) => FullUnits::new(units, m),
             Storage::Sparse(_) => None,
         };
-        Ok(Self { m, width, rr, a_xr: vec![0.0; m * width], s_xr: vec![0.0; m * width], full })
+        Ok(Self {
+            m,
+            width,
+            rr,
+            a_xr: vec![0.0; m * width],
+            s_xr: vec![0.0; m * width],
+            full,
+        })
     }
 
     /// Adds to an element of the lower triangle of `Z_R'WZ_R`.
@@ -112,7 +119,9 @@ impl Trailing {
 
     /// `S -= [B; B_X] B'` for full units; `bx` is `width x (k n_units)`.
     pub fn full_rank_update(&mut self, bx: &[f64]) {
-        let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr) else { return };
+        let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr) else {
+            return;
+        };
         let b = full.b();
         let bx = MatRef::from_column_major_slice(bx, self.width, b.ncols());
         dense.subtract_gram(b);
@@ -136,7 +145,11 @@ impl Trailing {
                     let target = &mut left[j * width..];
                     target.iter_mut().for_each(|s| *s *= lambda[j * k + j]);
                     for i in j + 1..k {
-                        small::axpy(lambda[j * k + i], &right[(i - j - 1) * width..(i - j) * width], target);
+                        small::axpy(
+                            lambda[j * k + i],
+                            &right[(i - j - 1) * width..(i - j) * width],
+                            target,
+                        );
                     }
                 }
             }
@@ -168,7 +181,9 @@ impl Trailing {
     pub fn forward_solve(&self, width: usize, x: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.forward_solve(width, x),
-            Storage::Sparse(sparse) => x.chunks_exact_mut(self.m).for_each(|x| sparse.right_solve(1, x)),
+            Storage::Sparse(sparse) => x
+                .chunks_exact_mut(self.m)
+                .for_each(|x| sparse.right_solve(1, x)),
         }
     }
 
@@ -185,15 +200,25 @@ impl Trailing {
 fn sparse_pattern(units: &Units, layout: &Layout) -> Result<Option<Pattern>> {
     let m = layout.m;
     let dense_fits = m.saturating_mul(m) <= MAX_ELEMENTS;
-    let pairs: f64 = units.ptr.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum();
+    let pairs: f64 = units
+        .ptr
+        .windows(2)
+        .map(|w| ((w[1] - w[0]) as f64).powi(2))
+        .sum();
     // With that many pairs the factor fills in: spare the symbolic analysis.
     if m <= ALWAYS_DENSE || (dense_fits && pairs > (m as f64).powi(2) / 4.0) {
         return Ok(None);
     }
     let pattern = Pattern::new(units, layout, MAX_ELEMENTS / 2);
     match pattern {
-        Some(pattern) if !dense_fits || SPARSE_COST * pattern.flops() < (m as f64).powi(3) / 3.0 => Ok(Some(pattern)),
+        Some(pattern)
+            if !dense_fits || SPARSE_COST * pattern.flops() < (m as f64).powi(3) / 3.0 =>
+        {
+            Ok(Some(pattern))
+        }
         _ if dense_fits => Ok(None),
-        _ => Err(Error::TooLarge { gib: (m as f64).powi(2) * 8.0 / 2f64.powi(30) }),
+        _ => Err(Error::TooLarge {
+            gib: (m as f64).powi(2) * 8.0 / 2f64.powi(30),
+        }),
     }
 }

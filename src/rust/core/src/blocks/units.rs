@@ -80,14 +80,19 @@ impl Units {
                     let other = &design.terms[block.term];
                     other.row(i, &mut zt[..block.vsize]);
                     let at = slot[block.first_row(other.level(i)) as usize] as usize;
-                    for (v, &z) in self.vals[at * self.k..].chunks_exact_mut(self.k).zip(&zt[..block.vsize]) {
+                    for (v, &z) in self.vals[at * self.k..]
+                        .chunks_exact_mut(self.k)
+                        .zip(&zt[..block.vsize])
+                    {
                         for (v, &z0) in v.iter_mut().zip(&z0) {
                             *v += design.weight(i) * z * z0;
                         }
                     }
                 }
             }
-            touched.iter().for_each(|&row| slot[row as usize] = u32::MAX);
+            touched
+                .iter()
+                .for_each(|&row| slot[row as usize] = u32::MAX);
             self.ptr[unit + 1] = self.rows.len();
         }
     }
@@ -101,10 +106,16 @@ impl Units {
             let rows = &mut self.rows[range];
             entries.clear();
             entries.extend(
-                rows.iter().zip(vals.chunks_exact(self.k)).map(|(&row, v)| (new_row[row as usize], v.to_vec())),
+                rows.iter()
+                    .zip(vals.chunks_exact(self.k))
+                    .map(|(&row, v)| (new_row[row as usize], v.to_vec())),
             );
             entries.sort_unstable_by_key(|entry| entry.0);
-            for ((row, val), (new, values)) in rows.iter_mut().zip(vals.chunks_exact_mut(self.k)).zip(&entries) {
+            for ((row, val), (new, values)) in rows
+                .iter_mut()
+                .zip(vals.chunks_exact_mut(self.k))
+                .zip(&entries)
+            {
                 *row = *new;
                 val.copy_from_slice(values);
             }
@@ -115,7 +126,10 @@ impl Units {
     #[inline]
     pub fn touched(&self, unit: usize) -> (&[u32], &[f64]) {
         let range = self.ptr[unit]..self.ptr[unit + 1];
-        (&self.rows[range.clone()], &self.vals[range.start * self.k..range.end * self.k])
+        (
+            &self.rows[range.clone()],
+            &self.vals[range.start * self.k..range.end * self.k],
+        )
     }
 
     /// `Z0'WZ0` of a unit.

@@ -34,7 +34,11 @@ pub struct WayOut {
 impl WayOut {
     /// Element `(r, s)` of what is added to Omega, per unit of the step.
     pub fn change(&self, structure: Structure, r: usize, s: usize) -> f64 {
-        let correlation = if r == s { 1.0 } else { structure.covariance().correlation(r.abs_diff(s), self.rho) };
+        let correlation = if r == s {
+            1.0
+        } else {
+            structure.covariance().correlation(r.abs_diff(s), self.rho)
+        };
         self.direction[r] * self.direction[s] * correlation
     }
 }
@@ -46,7 +50,11 @@ impl Derivatives {
         for way in &mut ways {
             let structure = pls.covs()[way.term].parts()[way.part].structure;
             let (slope, curvature) = self.along(way, structure);
-            way.step = if slope < 0.0 && curvature != 0.0 { -slope / curvature.abs() } else { 0.0 };
+            way.step = if slope < 0.0 && curvature != 0.0 {
+                -slope / curvature.abs()
+            } else {
+                0.0
+            };
             way.gain = -0.5 * slope * way.step;
         }
         ways
@@ -58,39 +66,75 @@ impl Derivatives {
         for (term, cov) in pls.covs().iter().enumerate() {
             for (part, (first, p)) in cov.placed().enumerate() {
                 let rms = &rms[term][first..first + p.size];
-                let (lambda_min, local, rho) = self.steepest(term, first, p, rms, &pls.theta[p.range()]);
+                let (lambda_min, local, rho) =
+                    self.steepest(term, first, p, rms, &pls.theta[p.range()]);
                 let mut direction = vec![0.0; cov.vsize()];
                 direction[first..first + p.size].copy_from_slice(&local);
-                ways.push(WayOut { term, part, lambda_min, direction, rho, step: 0.0, gain: 0.0 });
+                ways.push(WayOut {
+                    term,
+                    part,
+                    lambda_min,
+                    direction,
+                    rho,
+                    step: 0.0,
+                    gain: 0.0,
+                });
             }
         }
         ways
     }
 
     // Smallest eigenvalue of G among the directions that the structure allows, its vector, and the correlation there.
-    fn steepest(&self, term: usize, first: usize, part: &Part, rms: &[f64], theta: &[f64]) -> (f64, Vec<f64>, f64) {
+    fn steepest(
+        &self,
+        term: usize,
+        first: usize,
+        part: &Part,
+        rms: &[f64],
+        theta: &[f64],
+    ) -> (f64, Vec<f64>, f64) {
         let (k, size) = (self.mean_cross[term].len(), rms.len());
         let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i];
         let scaled = |i: usize, j: usize| g(i, j) / (rms[i] * rms[j]);
         // A search only approaches zero, or stays where the objective is flat.
-        let is_zero = theta[..theta.len() - 1].iter().zip(rms).all(|(s, rms)| s.abs() * rms < AS_GOOD_AS_ZERO);
+        let is_zero = theta[..theta.len() - 1]
+            .iter()
+            .zip(rms)
+            .all(|(s, rms)| s.abs() * rms < AS_GOOD_AS_ZERO);
         match part.structure {
             // Where one variance is positive the derivatives in theta see every way out.
             structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size], 0.0),
             Structure::Unstructured => {
-                let block: Vec<f64> = (0..size * size).map(|at| scaled(at % size, at / size)).collect();
+                let block: Vec<f64> = (0..size * size)
+                    .map(|at| scaled(at % size, at / size))
+                    .collect();
                 let mut eigen = Eigen::new(size);
                 if !eigen.decompose(&block) {
                     return (f64::NAN, vec![0.0; size], 0.0);
                 }
-                (eigen.values[0], eigen.vector(0).iter().zip(rms).map(|(v, rms)| v / rms).collect(), 0.0)
+                (
+                    eigen.values[0],
+                    eigen
+                        .vector(0)
+                        .iter()
+                        .zip(rms)
+                        .map(|(v, rms)| v / rms)
+                        .collect(),
+                    0.0,
+                )
             }
             structure if is_homogeneous(structure) => {
                 let (slope, rho) = common_variance(structure, size, g);
-                (slope / rms.iter().map(|rms| rms * rms).sum::<f64>(), vec![1.0; size], rho)
+                (
+                    slope / rms.iter().map(|rms| rms * rms).sum::<f64>(),
+                    vec![1.0; size],
+                    rho,
+                )
             }
             _ => {
-                let lowest = (0..size).min_by(|&i, &j| scaled(i, i).total_cmp(&scaled(j, j))).unwrap_or(0);
+                let lowest = (0..size)
+                    .min_by(|&i, &j| scaled(i, i).total_cmp(&scaled(j, j)))
+                    .unwrap_or(0);
                 let mut v = vec![0.0; size];
                 v[lowest] = 1.0 / rms[lowest];
                 (scaled(lowest, lowest), v, 0.0)
@@ -102,7 +146,12 @@ impl Derivatives {
     fn along(&self, way: &WayOut, structure: Structure) -> (f64, f64) {
         let (term, k) = (way.term, way.direction.len());
         let range = self.directions.of_term(term);
-        let c: Vec<f64> = self.directions.pairs(term).iter().map(|&(r, s)| way.change(structure, r, s)).collect();
+        let c: Vec<f64> = self
+            .directions
+            .pairs(term)
+            .iter()
+            .map(|&(r, s)| way.change(structure, r, s))
+            .collect();
         let n = self.directions.len();
         let mut slope = 0.0;
         let mut curvature = 0.0;
@@ -118,7 +167,11 @@ impl Derivatives {
 
 // The slope of the objective along a variance that all effects share, at the correlation where it is the least. Where
 // the variance is zero all correlations are the same point.
-fn common_variance(structure: Structure, size: usize, g: impl Fn(usize, usize) -> f64) -> (f64, f64) {
+fn common_variance(
+    structure: Structure,
+    size: usize,
+    g: impl Fn(usize, usize) -> f64,
+) -> (f64, f64) {
     let mut at_distance = vec![0.0; size];
     (0..size).for_each(|i| (0..size).for_each(|j| at_distance[i.abs_diff(j)] += g(i, j)));
     let covariance = structure.covariance();
@@ -129,11 +182,16 @@ fn common_variance(structure: Structure, size: usize, g: impl Fn(usize, usize) -
     let (low, high) = covariance.correlation_range(size).unwrap_or((0.0, 0.0));
     let tried = (0..=CORRELATIONS).map(|i| low + (high - low) * i as f64 / CORRELATIONS as f64);
     let slopes = tried.map(|rho| (slope(rho), rho));
-    slopes.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0.0))
+    slopes
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .unwrap_or((0.0, 0.0))
 }
 
 // One standard deviation for all effects.
 fn is_homogeneous(structure: Structure) -> bool {
     use Structure::{HomogeneousAutoregressive, HomogeneousCompoundSymmetry, HomogeneousDiagonal};
-    matches!(structure, HomogeneousDiagonal | HomogeneousCompoundSymmetry | HomogeneousAutoregressive)
+    matches!(
+        structure,
+        HomogeneousDiagonal | HomogeneousCompoundSymmetry | HomogeneousAutoregressive
+    )
 }

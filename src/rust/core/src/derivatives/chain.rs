@@ -30,7 +30,9 @@ impl Derivatives {
     pub fn gradient(&self, pls: &Pls, gradient: &mut [f64]) {
         gradient.fill(0.0);
         for (term, cov) in pls.covs().iter().enumerate() {
-            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| gradient[j] += value * self.slope(term, r, s));
+            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
+                gradient[j] += value * self.slope(term, r, s)
+            });
         }
     }
 
@@ -67,16 +69,30 @@ impl Derivatives {
     }
 
     /// Adds `J'H J`.
-    pub(super) fn add_sandwich(&mut self, elements: Vec<Element>, n_theta: usize, hessian: &mut [f64]) {
+    pub(super) fn add_sandwich(
+        &mut self,
+        elements: Vec<Element>,
+        n_theta: usize,
+        hessian: &mut [f64],
+    ) {
         let n = self.directions.len();
         let product = &mut self.jacobian.product;
         product.clear();
         product.resize(n * n_theta, 0.0);
         for &(j, direction, value) in &elements {
-            small::axpy(value, &self.h[direction * n..(direction + 1) * n], &mut product[j * n..(j + 1) * n]);
+            small::axpy(
+                value,
+                &self.h[direction * n..(direction + 1) * n],
+                &mut product[j * n..(j + 1) * n],
+            );
         }
-        for (out, product) in hessian.chunks_exact_mut(n_theta.max(1)).zip(product.chunks_exact(n.max(1))) {
-            elements.iter().for_each(|&(i, direction, value)| out[i] += value * product[direction]);
+        for (out, product) in hessian
+            .chunks_exact_mut(n_theta.max(1))
+            .zip(product.chunks_exact(n.max(1)))
+        {
+            elements
+                .iter()
+                .for_each(|&(i, direction, value)| out[i] += value * product[direction]);
         }
         self.jacobian.elements = elements;
     }

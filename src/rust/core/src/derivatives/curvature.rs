@@ -37,7 +37,11 @@ impl Derivatives {
         let n = self.directions.len();
         // H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr.
         let s = &self.information.scores;
-        let rank_one = if profile.sigma_profiled { profile.precision / pls.pwrss() } else { 0.0 };
+        let rank_one = if profile.sigma_profiled {
+            profile.precision / pls.pwrss()
+        } else {
+            0.0
+        };
         for j in 0..n {
             for i in 0..n {
                 self.h[j * n + i] = 2.0 * self.h[j * n + i] + rank_one * s[i] * s[j];
@@ -61,23 +65,42 @@ impl Derivatives {
         let (k, n, columns) = (pls.units.k, self.directions.len(), self.scores.columns);
         let pairs = self.directions.pairs(pls.layout.unit_term);
         let p = columns - 1;
-        let (w, b, n_e) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k], &mut self.curvature.n_e);
+        let (w, b, n_e) = (
+            &mut self.scratch.a[..k * k],
+            &mut self.scratch.b[..k * k],
+            &mut self.curvature.n_e,
+        );
         n_e.clear();
         n_e.resize(n * p * p, 0.0);
         for (unit, t) in self.scores.units.chunks_exact(k * columns).enumerate() {
-            small::multiply(k, &self.p_units[unit * k * k..(unit + 1) * k * k], pls.units.a00(unit), w);
+            small::multiply(
+                k,
+                &self.p_units[unit * k * k..(unit + 1) * k * k],
+                pls.units.a00(unit),
+                w,
+            );
             for (j, b) in b.chunks_exact_mut(k).enumerate() {
                 let tj = &t[j * columns..j * columns + p];
-                b.iter_mut().zip(t.chunks_exact(columns)).for_each(|(b, ti)| *b = small::dot(tj, ti));
+                b.iter_mut()
+                    .zip(t.chunks_exact(columns))
+                    .for_each(|(b, ti)| *b = small::dot(tj, ti));
             }
             for (j, &e) in pairs.iter().enumerate() {
                 for (i, &f) in pairs[..=j].iter().enumerate() {
-                    let form = trace_form(k, e, f, w, w) - if p > 0 { 2.0 * trace_form(k, e, f, w, b) } else { 0.0 };
+                    let form = trace_form(k, e, f, w, w)
+                        - if p > 0 {
+                            2.0 * trace_form(k, e, f, w, b)
+                        } else {
+                            0.0
+                        };
                     self.expected[j * n + i] += form;
                 }
             }
             for (n_e, &(r, s)) in n_e.chunks_exact_mut((p * p).max(1)).zip(pairs) {
-                let (tr, ts) = (&t[r * columns..r * columns + p], &t[s * columns..s * columns + p]);
+                let (tr, ts) = (
+                    &t[r * columns..r * columns + p],
+                    &t[s * columns..s * columns + p],
+                );
                 for (c, column) in n_e.chunks_exact_mut(p.max(1)).enumerate() {
                     small::axpy(ts[c], tr, column);
                     if r != s {
@@ -88,7 +111,10 @@ impl Derivatives {
         }
         for j in 0..n * p.min(1) {
             for i in 0..=j {
-                let (a, b) = (&n_e[i * p * p..(i + 1) * p * p], &n_e[j * p * p..(j + 1) * p * p]);
+                let (a, b) = (
+                    &n_e[i * p * p..(i + 1) * p * p],
+                    &n_e[j * p * p..(j + 1) * p * p],
+                );
                 self.expected[j * n + i] += small::dot(a, b);
             }
         }
@@ -96,20 +122,32 @@ impl Derivatives {
 
     // Several factors: all of W, and for each pair of terms the moments of its level blocks.
     fn add_dense(&mut self, pls: &Pls) {
-        let (n, q) = (self.directions.len(), pls.units.k * pls.units.n_units + pls.layout.m);
+        let (n, q) = (
+            self.directions.len(),
+            pls.units.k * pls.units.n_units + pls.layout.m,
+        );
         let mut work = std::mem::take(&mut self.curvature);
         self.fill_whole_w(pls, &mut work);
         if work.levels.is_empty() {
             work.levels = levels_in_w(pls);
         }
-        let Workspace { w, levels, blocks, moments, .. } = &mut work;
+        let Workspace {
+            w,
+            levels,
+            blocks,
+            moments,
+            ..
+        } = &mut work;
         for (t, (k, rows)) in levels.iter().enumerate() {
             for (u, (l, columns)) in levels.iter().enumerate().take(t + 1) {
                 fill_moments(q, w, (*k, rows), (*l, columns), blocks, moments);
-                let at = |a: usize, b: usize, c: usize, d: usize| moments[(d * k + c) * k * l + b * k + a];
+                let at = |a: usize, b: usize, c: usize, d: usize| {
+                    moments[(d * k + c) * k * l + b * k + a]
+                };
                 for (i, &(r, s)) in self.directions.of_term(t).zip(self.directions.pairs(t)) {
                     for (j, &(x, y)) in self.directions.of_term(u).zip(self.directions.pairs(u)) {
-                        let form = weight(r, s) * weight(x, y) * 2.0 * (at(r, x, s, y) + at(r, y, s, x));
+                        let form =
+                            weight(r, s) * weight(x, y) * 2.0 * (at(r, x, s, y) + at(r, y, s, x));
                         if i <= j || t != u {
                             self.expected[i.max(j) * n + i.min(j)] += form;
                         }
@@ -125,9 +163,15 @@ impl Derivatives {
         let (k, m, n_units) = (pls.units.k, pls.layout.m, pls.units.n_units);
         let q0 = k * n_units;
         let q = q0 + m;
-        pls.trailing.reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
+        pls.trailing
+            .reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
         // Rows of [N K]' with N = A_R0 P', K the reduced trailing system.
-        let Workspace { w, rows: rows_of_r, t, .. } = work;
+        let Workspace {
+            w,
+            rows: rows_of_r,
+            t,
+            ..
+        } = work;
         for (buffer, length) in [(&mut *w, q * q), (&mut *rows_of_r, q * m)] {
             buffer.clear();
             buffer.resize(length, 0.0);
@@ -149,16 +193,21 @@ impl Derivatives {
                 }
             }
         }
-        pls.trailing.for_each_element(&self.k_rr, |row, col, value| {
-            (rows_of_r[row * q + q0 + col], rows_of_r[col * q + q0 + row]) = (value, value);
-            w[(q0 + col) * q + q0 + row] = value;
-        });
+        pls.trailing
+            .for_each_element(&self.k_rr, |row, col, value| {
+                (rows_of_r[row * q + q0 + col], rows_of_r[col * q + q0 + row]) = (value, value);
+                w[(q0 + col) * q + q0 + row] = value;
+            });
         scale_columns(pls, q, rows_of_r);
         pls.trailing.right_solve(q, rows_of_r);
         subtract_gram(q, m, rows_of_r, w);
         let columns = self.scores.columns;
         if columns > 1 {
-            let levels = self.scores.units.chunks_exact(columns).chain(self.scores.trailing.chunks_exact(columns));
+            let levels = self
+                .scores
+                .units
+                .chunks_exact(columns)
+                .chain(self.scores.trailing.chunks_exact(columns));
             t.clear();
             levels.for_each(|level| t.extend_from_slice(&level[..columns - 1]));
             let t = MatRef::from_column_major_slice(t, columns - 1, q);
@@ -175,12 +224,20 @@ fn subtract_gram(q: usize, inner: usize, x: &[f64], out: &mut [f64]) {
 }
 
 fn levels_in_w(pls: &Pls) -> Vec<(usize, Vec<usize>)> {
-    let mut terms: Vec<(usize, Vec<usize>)> = pls.covs().iter().map(|cov| (cov.vsize(), Vec::new())).collect();
+    let mut terms: Vec<(usize, Vec<usize>)> = pls
+        .covs()
+        .iter()
+        .map(|cov| (cov.vsize(), Vec::new()))
+        .collect();
     let k = pls.units.k;
     terms[pls.layout.unit_term].1 = (0..pls.units.n_units).map(|unit| unit * k).collect();
     let q0 = k * pls.units.n_units;
     for block in &pls.layout.blocks {
-        terms[block.term].1 = block.first.iter().map(|&first| q0 + first as usize).collect();
+        terms[block.term].1 = block
+            .first
+            .iter()
+            .map(|&first| q0 + first as usize)
+            .collect();
     }
     terms
 }
@@ -210,7 +267,13 @@ fn fill_moments(
 }
 
 // tr(E W E' B) for E = E_rs, E' = E_xy and symmetric W, B.
-fn trace_form(k: usize, (r, s): (usize, usize), (x, y): (usize, usize), w: &[f64], b: &[f64]) -> f64 {
+fn trace_form(
+    k: usize,
+    (r, s): (usize, usize),
+    (x, y): (usize, usize),
+    w: &[f64],
+    b: &[f64],
+) -> f64 {
     let product = |i: usize, j: usize, u: usize, v: usize| w[j * k + i] * b[v * k + u];
     weight(r, s)
         * weight(x, y)

@@ -29,7 +29,11 @@ impl Directions {
             first.push(pairs.len());
             index.push(at);
         }
-        Self { pairs, first, index }
+        Self {
+            pairs,
+            first,
+            index,
+        }
     }
 
     /// Number of directions.

@@ -40,7 +40,12 @@ impl Derivatives {
         let (n, m, width) = (self.directions.len(), pls.layout.m, pls.layout.width);
         self.h.fill(0.0);
         let mut w = std::mem::take(&mut self.information);
-        for (buffer, length) in [(&mut w.a, n * m), (&mut w.c, n * m), (&mut w.c_x, n * width), (&mut w.forms, n * n)] {
+        for (buffer, length) in [
+            (&mut w.a, n * m),
+            (&mut w.c, n * m),
+            (&mut w.c_x, n * width),
+            (&mut w.forms, n * n),
+        ] {
             buffer.clear();
             buffer.resize(length, 0.0);
         }
@@ -69,10 +74,15 @@ impl Derivatives {
     fn fill_trailing_directions(&self, pls: &Pls, a: &mut [f64]) {
         let (n, columns) = (self.directions.len(), self.scores.columns);
         for block in &pls.layout.blocks {
-            let pairs = self.directions.of_term(block.term).zip(self.directions.pairs(block.term));
+            let pairs = self
+                .directions
+                .of_term(block.term)
+                .zip(self.directions.pairs(block.term));
             for (d, &(r, s)) in pairs {
                 for &first in &block.first {
-                    let v = |effect: usize| self.scores.trailing[(first as usize + effect + 1) * columns - 1];
+                    let v = |effect: usize| {
+                        self.scores.trailing[(first as usize + effect + 1) * columns - 1]
+                    };
                     a[(first as usize + r) * n + d] = v(s);
                     a[(first as usize + s) * n + d] = v(r);
                 }
@@ -91,11 +101,13 @@ impl Derivatives {
             let columns = k * units.len();
             let t = &mut w.t[..n * columns];
             t.fill(0.0);
-            pls.trailing.times_units(k, &pls.units, units.clone(), n, 1.0, &w.a, t);
+            pls.trailing
+                .times_units(k, &pls.units, units.clone(), n, 1.0, &w.a, t);
             for (unit, t) in units.clone().zip(t.chunks_exact_mut(n * k)) {
                 self.add_unit(pls, k, unit, t, &mut w.unit);
             }
-            pls.trailing.times_units_transposed(k, &pls.units, units, n, t, &mut w.c);
+            pls.trailing
+                .times_units_transposed(k, &pls.units, units, n, t, &mut w.c);
             let ax0 = &pls.units.ax0[first * width * k..];
             multiply_add(n, columns, width, 1.0, t, ax0, &mut w.c_x);
         }
@@ -106,7 +118,10 @@ impl Derivatives {
     #[inline(always)]
     fn add_unit(&mut self, pls: &Pls, k: usize, unit: usize, t: &mut [f64], buffer: &mut [f64]) {
         let n = self.directions.len();
-        let (own, pairs) = (self.directions.of_term(pls.layout.unit_term), self.directions.pairs(pls.layout.unit_term));
+        let (own, pairs) = (
+            self.directions.of_term(pls.layout.unit_term),
+            self.directions.pairs(pls.layout.unit_term),
+        );
         let (block, z) = buffer.split_at_mut(k * k);
         let range = unit * k * k..(unit + 1) * k * k;
         let (p, m) = (&self.p_units[range.clone()], &pls.m[range]);
@@ -114,7 +129,9 @@ impl Derivatives {
             small::multiply_transposed(k, m, m, block);
             let product = &mut z[..n * k];
             small::multiply_rows(k, n, t, block, product);
-            t.iter_mut().zip(product).for_each(|(t, product)| *t = -*product);
+            t.iter_mut()
+                .zip(product)
+                .for_each(|(t, product)| *t = -*product);
         }
         small::multiply(k, p, pls.units.a00(unit), block);
         let columns = self.scores.columns;
@@ -144,7 +161,8 @@ impl Derivatives {
             for i in 0..=j {
                 // c of a unit's direction with a of a trailing one; a of the units' directions is zero.
                 let mixed = units.contains(&i) != units.contains(&j);
-                self.h[j * n + i] += w.forms[j * n + i] + if mixed { w.forms[i * n + j] } else { 0.0 };
+                self.h[j * n + i] +=
+                    w.forms[j * n + i] + if mixed { w.forms[i * n + j] } else { 0.0 };
             }
         }
     }
@@ -152,7 +170,11 @@ impl Derivatives {
     fn scale_information(&mut self, pls: &Pls, profile: Profile) {
         let n = self.directions.len();
         let s = &self.information.scores;
-        let rank_one = if profile.sigma_profiled { 1.0 / pls.pwrss() } else { 0.0 };
+        let rank_one = if profile.sigma_profiled {
+            1.0 / pls.pwrss()
+        } else {
+            0.0
+        };
         for j in 0..n {
             for i in 0..=j {
                 let value = profile.precision * (self.h[j * n + i] - rank_one * s[i] * s[j]);
@@ -169,26 +191,53 @@ impl Derivatives {
     }
 
     // The same with any number made of the scores of each effect in the place of v.
-    pub(super) fn fill_quadratic_sums(&self, pls: &Pls, value: impl Fn(&[f64]) -> f64, sums: &mut [f64]) {
+    pub(super) fn fill_quadratic_sums(
+        &self,
+        pls: &Pls,
+        value: impl Fn(&[f64]) -> f64,
+        sums: &mut [f64],
+    ) {
         let columns = self.scores.columns;
         sums.fill(0.0);
         let mut add = |term: usize, level: &[f64]| {
             let value = |effect: usize| value(&level[effect * columns..(effect + 1) * columns]);
-            for (d, &(r, q)) in self.directions.of_term(term).zip(self.directions.pairs(term)) {
-                sums[d] += if r == q { value(r).powi(2) } else { 2.0 * value(r) * value(q) };
+            for (d, &(r, q)) in self
+                .directions
+                .of_term(term)
+                .zip(self.directions.pairs(term))
+            {
+                sums[d] += if r == q {
+                    value(r).powi(2)
+                } else {
+                    2.0 * value(r) * value(q)
+                };
             }
         };
-        self.scores.units.chunks_exact(pls.units.k * columns).for_each(|level| add(pls.layout.unit_term, level));
+        self.scores
+            .units
+            .chunks_exact(pls.units.k * columns)
+            .for_each(|level| add(pls.layout.unit_term, level));
         for block in &pls.layout.blocks {
             for &first in &block.first {
-                add(block.term, &self.scores.trailing[first as usize * columns..][..block.vsize * columns]);
+                add(
+                    block.term,
+                    &self.scores.trailing[first as usize * columns..][..block.vsize * columns],
+                );
             }
         }
     }
 }
 
 // out (n x rows) += alpha x (n x inner) y' with y (rows x inner).
-pub(super) fn multiply_add(n: usize, inner: usize, rows: usize, alpha: f64, x: &[f64], y: &[f64], out: &mut [f64]) {
+pub(super) fn multiply_add(
+    n: usize,
+    inner: usize,
+    rows: usize,
+    alpha: f64,
+    x: &[f64],
+    y: &[f64],
+    out: &mut [f64],
+) {
     let x = MatRef::from_column_major_slice(&x[..n * inner], n, inner);
     let y = MatRef::from_column_major_slice(&y[..rows * inner], rows, inner);
     let out = MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
@@ -203,7 +252,11 @@ fn right_solve_border(pls: &Pls, n: usize, x: &mut [f64]) {
         let xj = &mut done[j * n..];
         xj.iter_mut().for_each(|v| *v /= l[j * width + j]);
         for i in j + 1..p {
-            small::axpy(-l[j * width + i], xj, &mut rest[(i - j - 1) * n..(i - j) * n]);
+            small::axpy(
+                -l[j * width + i],
+                xj,
+                &mut rest[(i - j - 1) * n..(i - j) * n],
+            );
         }
     }
 }

@@ -35,7 +35,14 @@ impl LinearMixedModel {
     pub fn joint(&mut self, theta: &[f64], sigma: f64, curvature: Curvature) -> Result<Joint> {
         self.objective(theta)?;
         let n = theta.len();
-        let (nu, profile) = (self.df(), Profile { sigma_profiled: false, precision: sigma.powi(-2), ..self.profile() });
+        let (nu, profile) = (
+            self.df(),
+            Profile {
+                sigma_profiled: false,
+                precision: sigma.powi(-2),
+                ..self.profile()
+            },
+        );
         let (pls, derivatives) = self.derivatives_at_other_sigma();
         derivatives.update(pls, profile);
         derivatives.update_hessian(pls, profile, curvature);
@@ -45,9 +52,17 @@ impl LinearMixedModel {
         let r2 = pls.pwrss();
         gradient.push(2.0 * nu / sigma - 2.0 * r2 / sigma.powi(3));
         let r2_slopes = derivatives.r2_slopes(pls, n);
-        let cross: Vec<f64> = r2_slopes.iter().map(|slope| -2.0 * slope / sigma.powi(3)).collect();
+        let cross: Vec<f64> = r2_slopes
+            .iter()
+            .map(|slope| -2.0 * slope / sigma.powi(3))
+            .collect();
         let last = 6.0 * r2 / sigma.powi(4) - 2.0 * nu / sigma.powi(2);
-        Ok(Joint { gradient, hessian: bordered(&hessian, &cross, last), curvature, g: derivatives.g().to_vec() })
+        Ok(Joint {
+            gradient,
+            hessian: bordered(&hessian, &cross, last),
+            curvature,
+            g: derivatives.g().to_vec(),
+        })
     }
 
     /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (`p x` any number), one after the
@@ -57,7 +72,9 @@ impl LinearMixedModel {
         let (pls, derivatives) = self.derivatives_at_other_sigma();
         derivatives.update_scores(pls, true);
         let columns = contrasts.chunks_exact(pls.p().max(1));
-        columns.flat_map(|c| derivatives.chain(pls, n, &derivatives.contrast_squares(pls, c))).collect()
+        columns
+            .flat_map(|c| derivatives.chain(pls, n, &derivatives.contrast_squares(pls, c)))
+            .collect()
     }
 
     /// The Hessian for standard errors and degrees of freedom: exact where that costs little.
@@ -80,7 +97,9 @@ impl LinearMixedModel {
         if m == 0 || effects * effects <= EXACT_ELEMENTS {
             return Ok(Curvature::Exact);
         }
-        Err(Error::HessianTooLarge { gib: (effects as f64).powi(2) * 8.0 / 2f64.powi(30) })
+        Err(Error::HessianTooLarge {
+            gib: (effects as f64).powi(2) * 8.0 / 2f64.powi(30),
+        })
     }
 
     // Random effects beside the units', and in all.
@@ -117,7 +136,11 @@ impl Derivatives {
             small::axpy(-done[j], &pls.l_xx[j * width + j + 1..j * width + p], rest);
         }
         let mut sums = vec![0.0; self.directions.len()];
-        self.fill_quadratic_sums(pls, |effect| small::dot(&effect[..columns - 1], &w), &mut sums);
+        self.fill_quadratic_sums(
+            pls,
+            |effect| small::dot(&effect[..columns - 1], &w),
+            &mut sums,
+        );
         sums
     }
 }

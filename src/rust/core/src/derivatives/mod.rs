@@ -126,7 +126,10 @@ struct LambdaInverse {
 
 impl LambdaInverse {
     fn new(length: usize) -> Self {
-        Self { values: vec![0.0; length], is_safe: false }
+        Self {
+            values: vec![0.0; length],
+            is_safe: false,
+        }
     }
 
     /// `None` where rounding would spoil what is divided by Lambda.
@@ -149,7 +152,12 @@ struct Scratch {
 impl Scratch {
     fn new(pls: &Pls) -> Self {
         let largest = pls.lambdas.iter().map(Vec::len).max().unwrap_or(0);
-        Self { a: vec![0.0; largest], b: vec![0.0; largest], scaled: Vec::new(), product: Vec::new() }
+        Self {
+            a: vec![0.0; largest],
+            b: vec![0.0; largest],
+            scaled: Vec::new(),
+            product: Vec::new(),
+        }
     }
 }
 
@@ -161,7 +169,11 @@ impl Derivatives {
         Self {
             block_of_row: pls.layout.block_of_row(),
             mean_cross: mean_cross_products(pls),
-            inverses: pls.trailing_lambdas.iter().map(|lambda| LambdaInverse::new(lambda.len())).collect(),
+            inverses: pls
+                .trailing_lambdas
+                .iter()
+                .map(|lambda| LambdaInverse::new(lambda.len()))
+                .collect(),
             p_units: vec![0.0; pls.m.len()],
             c: Inverse::default(),
             e: Vec::new(),
@@ -170,7 +182,11 @@ impl Derivatives {
             columns: Vec::new(),
             reach: Reach::default(),
             scores: Scores::default(),
-            g: pls.lambdas.iter().map(|lambda| vec![0.0; lambda.len()]).collect(),
+            g: pls
+                .lambdas
+                .iter()
+                .map(|lambda| vec![0.0; lambda.len()])
+                .collect(),
             h: vec![0.0; n_directions * n_directions],
             expected: vec![0.0; n_directions * n_directions],
             information: information::Workspace::default(),
@@ -225,8 +241,19 @@ impl Derivatives {
     }
 
     fn invert_lambdas(&mut self, pls: &Pls) {
-        for ((block, lambda), inverse) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas).zip(&mut self.inverses) {
-            inverse.is_safe = invert_lower(block.vsize, lambda, &self.mean_cross[block.term], &mut inverse.values);
+        for ((block, lambda), inverse) in pls
+            .layout
+            .blocks
+            .iter()
+            .zip(&pls.trailing_lambdas)
+            .zip(&mut self.inverses)
+        {
+            inverse.is_safe = invert_lower(
+                block.vsize,
+                lambda,
+                &self.mean_cross[block.term],
+                &mut inverse.values,
+            );
         }
     }
 
@@ -264,15 +291,22 @@ fn invert_lower(k: usize, lambda: &[f64], scale: &[f64], inverse: &mut [f64]) ->
 }
 
 fn mean_cross_products(pls: &Pls) -> Vec<Vec<f64>> {
-    let mut mean: Vec<Vec<f64>> = pls.covs().iter().map(|cov| vec![0.0; cov.vsize()]).collect();
+    let mut mean: Vec<Vec<f64>> = pls
+        .covs()
+        .iter()
+        .map(|cov| vec![0.0; cov.vsize()])
+        .collect();
     let k = pls.units.k;
     for a00 in pls.units.a00.chunks_exact(k * k) {
-        (0..k).for_each(|j| mean[pls.layout.unit_term][j] += a00[j * k + j] / pls.units.n_units as f64);
+        (0..k).for_each(|j| {
+            mean[pls.layout.unit_term][j] += a00[j * k + j] / pls.units.n_units as f64
+        });
     }
     for block in &pls.layout.blocks {
         for &first in &block.first {
             for (j, mean) in mean[block.term].iter_mut().enumerate() {
-                *mean += pls.trailing.cross_product(first as usize + j, 0) / block.first.len() as f64;
+                *mean +=
+                    pls.trailing.cross_product(first as usize + j, 0) / block.first.len() as f64;
             }
         }
     }

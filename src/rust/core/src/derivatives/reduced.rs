@@ -16,9 +16,12 @@ impl Derivatives {
     /// Adds `sum_l W_ll = sum_l K_ll - E_l'E_l` with `E = L^-1 D'K` for layout block `b`.
     pub(super) fn add_singular_trace(&mut self, pls: &Pls, b: usize) {
         // One K serves all singular blocks: the first of them computes it.
-        let is_first = self.inverses[..b].iter().all(|inverse| inverse.get().is_some());
+        let is_first = self.inverses[..b]
+            .iter()
+            .all(|inverse| inverse.get().is_some());
         if is_first {
-            pls.trailing.reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
+            pls.trailing
+                .reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
         }
         match &pls.trailing.rr {
             Storage::Dense(_) => self.add_singular_trace_dense(pls, b),
@@ -37,10 +40,20 @@ impl Derivatives {
         let g = &mut self.g[block.term];
         for &first in &block.first {
             for j in 0..k {
-                let at = |i: usize| pls.trailing.element(&self.k_rr, first as usize + i, first as usize + j);
+                let at = |i: usize| {
+                    pls.trailing
+                        .element(&self.k_rr, first as usize + i, first as usize + j)
+                };
                 (0..k).for_each(|i| g[j * k + i] += at(i));
             }
-            self.reach.subtract_gram(sparse, &pls.layout, &pls.trailing_lambdas, first as usize, k, g);
+            self.reach.subtract_gram(
+                sparse,
+                &pls.layout,
+                &pls.trailing_lambdas,
+                first as usize,
+                k,
+                g,
+            );
         }
     }
 
@@ -54,8 +67,10 @@ impl Derivatives {
             for &first in firsts {
                 let first = first as usize;
                 for col in first..first + k {
-                    self.columns.extend((0..col).map(|row| self.k_rr[row * m + col]));
-                    self.columns.extend_from_slice(&self.k_rr[col * m + col..(col + 1) * m]);
+                    self.columns
+                        .extend((0..col).map(|row| self.k_rr[row * m + col]));
+                    self.columns
+                        .extend_from_slice(&self.k_rr[col * m + col..(col + 1) * m]);
                     let within = self.columns.len() - m + first;
                     small::axpy(
                         1.0,

@@ -37,12 +37,21 @@ impl Derivatives {
         let columns = scores.columns;
         scores.effects.resize(columns * m, 0.0);
         scores.trailing.resize(columns * m, 0.0);
-        scores.units.resize(columns * pls.units.k * pls.units.n_units, 0.0);
+        scores
+            .units
+            .resize(columns * pls.units.k * pls.units.n_units, 0.0);
         if m > 0 {
             border_rows(columns, &delta, &pls.trailing.s_xr, &mut scores.effects);
-            pls.trailing.right_solve_transposed(columns, &mut scores.effects);
+            pls.trailing
+                .right_solve_transposed(columns, &mut scores.effects);
         }
-        for ((block, lambda), inverse) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas).zip(&self.inverses) {
+        for ((block, lambda), inverse) in pls
+            .layout
+            .blocks
+            .iter()
+            .zip(&pls.trailing_lambdas)
+            .zip(&self.inverses)
+        {
             let kt = block.vsize;
             for &first in &block.first {
                 let range = first as usize * columns..(first as usize + kt) * columns;
@@ -57,13 +66,23 @@ impl Derivatives {
             scores.residuals.resize(columns * m, 0.0);
             border_rows(columns, &delta, &pls.trailing.a_xr, &mut scores.residuals);
             scores.residuals.iter_mut().for_each(|v| *v = -*v);
-            pls.trailing.times_cross_products(columns, &scores.effects, &mut scores.residuals);
+            pls.trailing
+                .times_cross_products(columns, &scores.effects, &mut scores.residuals);
         }
         for_size!(pls.units.k, k => scores.update_units(pls, k, &self.p_units, &delta, singular));
-        for (block, _) in pls.layout.blocks.iter().zip(&self.inverses).filter(|(_, inverse)| inverse.get().is_none()) {
+        for (block, _) in pls
+            .layout
+            .blocks
+            .iter()
+            .zip(&self.inverses)
+            .filter(|(_, inverse)| inverse.get().is_none())
+        {
             for &first in &block.first {
                 let range = first as usize * columns..(first as usize + block.vsize) * columns;
-                scores.trailing[range.clone()].iter_mut().zip(&scores.residuals[range]).for_each(|(v, r)| *v = -r);
+                scores.trailing[range.clone()]
+                    .iter_mut()
+                    .zip(&scores.residuals[range])
+                    .for_each(|(v, r)| *v = -r);
             }
         }
         if reml {
@@ -77,18 +96,44 @@ impl Derivatives {
 impl Scores {
     // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] - A_R0' b_R).
     #[inline(always)]
-    fn update_units(&mut self, pls: &Pls, k: usize, p_units: &[f64], delta: &[f64], singular: bool) {
+    fn update_units(
+        &mut self,
+        pls: &Pls,
+        k: usize,
+        p_units: &[f64],
+        delta: &[f64],
+        singular: bool,
+    ) {
         let (columns, width) = (self.columns, pls.layout.width);
         self.unit.resize((AT_ONCE + 1) * columns * k, 0.0);
         for first in (0..pls.units.n_units).step_by(AT_ONCE) {
             let units = first..(first + AT_ONCE).min(pls.units.n_units);
             let (b0, rest) = self.unit.split_at_mut(columns * k);
             let rest = &mut rest[..units.len() * columns * k];
-            border_rows(columns, delta, &pls.units.ax0[units.start * width * k..units.end * width * k], rest);
-            pls.trailing.times_units(k, &pls.units, units.clone(), columns, -1.0, &self.effects, rest);
+            border_rows(
+                columns,
+                delta,
+                &pls.units.ax0[units.start * width * k..units.end * width * k],
+                rest,
+            );
+            pls.trailing.times_units(
+                k,
+                &pls.units,
+                units.clone(),
+                columns,
+                -1.0,
+                &self.effects,
+                rest,
+            );
             for (unit, rest) in units.clone().zip(rest.chunks_exact_mut(columns * k)) {
                 let score = &mut self.units[unit * columns * k..(unit + 1) * columns * k];
-                times_transposed(k, columns, rest, &p_units[unit * k * k..(unit + 1) * k * k], score);
+                times_transposed(
+                    k,
+                    columns,
+                    rest,
+                    &p_units[unit * k * k..(unit + 1) * k * k],
+                    score,
+                );
                 if singular {
                     let m = &pls.m[unit * k * k..(unit + 1) * k * k];
                     small::multiply_rows(k, columns, rest, m, b0);
@@ -96,7 +141,14 @@ impl Scores {
                 }
             }
             if singular {
-                pls.trailing.times_units_transposed(k, &pls.units, units, columns, rest, &mut self.residuals);
+                pls.trailing.times_units_transposed(
+                    k,
+                    &pls.units,
+                    units,
+                    columns,
+                    rest,
+                    &mut self.residuals,
+                );
             }
         }
     }

@@ -21,8 +21,16 @@ impl Derivatives {
         let n = self.directions.len();
         let g = self.slopes(pls);
         let outer = &self.information.scores;
-        let t: Vec<f64> = g.iter().zip(outer).map(|(g, s)| g + profile.precision * s).collect();
-        let unknown = if profile.sigma_profiled { 1.0 / df } else { 0.0 };
+        let t: Vec<f64> = g
+            .iter()
+            .zip(outer)
+            .map(|(g, s)| g + profile.precision * s)
+            .collect();
+        let unknown = if profile.sigma_profiled {
+            1.0 / df
+        } else {
+            0.0
+        };
         let mut information = self.expected.clone();
         for j in 0..n {
             (0..n).for_each(|i| information[j * n + i] -= unknown * t[i] * t[j]);
@@ -36,7 +44,11 @@ impl Derivatives {
             let k = self.mean_cross[term].len();
             let mut omega = vec![0.0; k * k];
             small::multiply_transposed(k, lambda, lambda, &mut omega);
-            for (d, &(r, s)) in self.directions.of_term(term).zip(self.directions.pairs(term)) {
+            for (d, &(r, s)) in self
+                .directions
+                .of_term(term)
+                .zip(self.directions.pairs(term))
+            {
                 omega[s * k + r] += scale * step[d];
                 if r != s {
                     omega[r * k + s] += scale * step[d];
@@ -49,7 +61,12 @@ impl Derivatives {
 
     // Derivatives along the directions.
     fn slopes(&self, pls: &Pls) -> Vec<f64> {
-        let of_term = |term: usize| self.directions.pairs(term).iter().map(move |&(r, s)| self.slope(term, r, s));
+        let of_term = |term: usize| {
+            self.directions
+                .pairs(term)
+                .iter()
+                .map(move |&(r, s)| self.slope(term, r, s))
+        };
         (0..pls.lambdas.len()).flat_map(of_term).collect()
     }
 }
@@ -57,7 +74,9 @@ impl Derivatives {
 // The shortest solution of `a x = b` for a positive semi-definite `a`, each coordinate in the unit of its diagonal.
 fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
     let n = b.len();
-    let unit: Vec<f64> = (0..n).map(|j| a[j * n + j].max(f64::MIN_POSITIVE).sqrt().recip()).collect();
+    let unit: Vec<f64> = (0..n)
+        .map(|j| a[j * n + j].max(f64::MIN_POSITIVE).sqrt().recip())
+        .collect();
     for j in 0..n {
         (0..n).for_each(|i| a[j * n + i] *= unit[i] * unit[j]);
     }
@@ -68,8 +87,17 @@ fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
     let largest = eigen.values.last().copied().unwrap_or(0.0);
     let b: Vec<f64> = b.iter().zip(&unit).map(|(b, u)| b * u).collect();
     let mut x = vec![0.0; n];
-    for (i, value) in eigen.values.iter().enumerate().filter(|(_, value)| **value > NEGLIGIBLE * largest) {
-        small::axpy(small::dot(eigen.vector(i), &b) / value, eigen.vector(i), &mut x);
+    for (i, value) in eigen
+        .values
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value > NEGLIGIBLE * largest)
+    {
+        small::axpy(
+            small::dot(eigen.vector(i), &b) / value,
+            eigen.vector(i),
+            &mut x,
+        );
     }
     x.iter_mut().zip(&unit).for_each(|(x, u)| *x *= u);
     Some(x)

@@ -38,16 +38,31 @@ impl Tangent {
         let mut tangents = Vec::new();
         for (term, cov) in pls.covs().iter().enumerate() {
             for (first, part) in cov.placed() {
-                if part.structure == Structure::Unstructured && part.size > 1 && wanted(part.range()) {
+                if part.structure == Structure::Unstructured
+                    && part.size > 1
+                    && wanted(part.range())
+                {
                     let rms = &rms[term][first..first + part.size];
-                    tangents.extend(Self::around(term, first, part.range(), rms, &pls.theta[part.range()]));
+                    tangents.extend(Self::around(
+                        term,
+                        first,
+                        part.range(),
+                        rms,
+                        &pls.theta[part.range()],
+                    ));
                 }
             }
         }
         tangents
     }
 
-    fn around(term: usize, first: usize, range: Range<usize>, rms: &[f64], theta: &[f64]) -> Option<Self> {
+    fn around(
+        term: usize,
+        first: usize,
+        range: Range<usize>,
+        rms: &[f64],
+        theta: &[f64],
+    ) -> Option<Self> {
         let k = rms.len();
         let mut lambda = vec![0.0; k * k];
         for_each_place(k, |i, j, at| lambda[j * k + i] = rms[i] * theta[at]);
@@ -55,10 +70,24 @@ impl Tangent {
         small::multiply_transposed(k, &lambda, &lambda, &mut omega);
         let mut eigen = Eigen::new(k);
         // |Lambda'q| is exact where the root of an eigenvalue is not.
-        let norm = |q: &[f64]| lambda.chunks_exact(k).map(|column| small::dot(column, q).powi(2)).sum::<f64>().sqrt();
+        let norm = |q: &[f64]| {
+            lambda
+                .chunks_exact(k)
+                .map(|column| small::dot(column, q).powi(2))
+                .sum::<f64>()
+                .sqrt()
+        };
         eigen.decompose(&omega).then(|| {
             let s = (0..k).map(|i| norm(eigen.vector(i))).collect();
-            Self { term, first, k, range, rms: rms.to_vec(), q: eigen.vectors, s }
+            Self {
+                term,
+                first,
+                k,
+                range,
+                rms: rms.to_vec(),
+                q: eigen.vectors,
+                s,
+            }
         })
     }
 
@@ -90,7 +119,10 @@ impl Tangent {
         let mut rows = vec![0.0; k * k];
         for (i, row) in rows.chunks_exact_mut(k).enumerate() {
             for (j, value) in row.iter_mut().enumerate() {
-                *value = (0..k).map(|l| self.q[l * k + i] * root[j * k + l]).sum::<f64>() / self.rms[i];
+                *value = (0..k)
+                    .map(|l| self.q[l * k + i] * root[j * k + l])
+                    .sum::<f64>()
+                    / self.rms[i];
             }
         }
         lower_factor(k, &mut rows);
@@ -98,11 +130,18 @@ impl Tangent {
     }
 
     /// `d Omega`, element `(r, s)`, for each coordinate: calls `visit(j, r, s, value)` as for theta.
-    pub(super) fn for_each_first_derivative(&self, mut visit: impl FnMut(usize, usize, usize, f64)) {
+    pub(super) fn for_each_first_derivative(
+        &self,
+        mut visit: impl FnMut(usize, usize, usize, f64),
+    ) {
         let (k, q) = (self.k, &self.q);
         for_each_place(k, |i, j, at| {
             let (below, above) = self.shares(i, j);
-            let size = if i == j { self.s[i] } else { below * self.s[j] + above * self.s[i] };
+            let size = if i == j {
+                self.s[i]
+            } else {
+                below * self.s[j] + above * self.s[i]
+            };
             for c in 0..k {
                 for r in c..k {
                     let both = q[i * k + r] * q[j * k + c] + q[j * k + r] * q[i * k + c];
@@ -125,7 +164,8 @@ impl Tangent {
         }
         let mut half = vec![0.0; k * k];
         small::multiply(k, &block, &self.q, &mut half);
-        let in_basis = |i: usize, j: usize| small::dot(&self.q[i * k..(i + 1) * k], &half[j * k..(j + 1) * k]);
+        let in_basis =
+            |i: usize, j: usize| small::dot(&self.q[i * k..(i + 1) * k], &half[j * k..(j + 1) * k]);
         for j in 0..k {
             for i in 0..=j {
                 let value = 2.0 * in_basis(i, j);
@@ -145,7 +185,10 @@ impl Tangent {
     fn element(&self, row: usize, column: usize) -> (usize, f64) {
         let (i, j) = (row.max(column), row.min(column));
         let (below, above) = self.shares(i, j);
-        (self.range.start + place(self.k, i, j), if row == i { below } else { above })
+        (
+            self.range.start + place(self.k, i, j),
+            if row == i { below } else { above },
+        )
     }
 }
 
@@ -213,7 +256,9 @@ pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
             }
         }
         if rows[i * k + i] < 0.0 {
-            rows.chunks_exact_mut(k).skip(i).for_each(|row| row[i] = -row[i]);
+            rows.chunks_exact_mut(k)
+                .skip(i)
+                .for_each(|row| row[i] = -row[i]);
         }
     }
 }

@@ -24,7 +24,10 @@ impl Random {
     }
 
     pub(crate) fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 }
@@ -47,18 +50,28 @@ pub(crate) struct Data {
 }
 
 pub(crate) fn us(size: usize, theta_start: usize) -> Part {
-    Part { structure: Structure::Unstructured, size, theta_start }
+    Part {
+        structure: Structure::Unstructured,
+        size,
+        theta_start,
+    }
 }
 
 pub(crate) fn part(structure: Structure, size: usize, theta_start: usize) -> Part {
-    Part { structure, size, theta_start }
+    Part {
+        structure,
+        size,
+        theta_start,
+    }
 }
 
 impl Data {
     // Terms: level of row i, parts. Columns of z: the first is one, the others are random.
     pub(crate) fn new(n: usize, p: usize, terms: Vec<(Levels, Vec<Part>)>) -> Self {
         let mut random = Random(7);
-        let x = (0..n * p).map(|i| if i < n { 1.0 } else { random.normal() }).collect();
+        let x = (0..n * p)
+            .map(|i| if i < n { 1.0 } else { random.normal() })
+            .collect();
         let mut y: Vec<f64> = (0..n).map(|_| random.normal()).collect();
         let mut built = Vec::new();
         for (level, parts) in terms {
@@ -66,37 +79,71 @@ impl Data {
             let n_levels = refs.iter().copied().max().unwrap() as usize;
             let cov = RelCov::new(parts);
             let k = cov.vsize();
-            let z: Vec<f64> = (0..n * k).map(|i| if i < n { 1.0 } else { random.normal() }).collect();
+            let z: Vec<f64> = (0..n * k)
+                .map(|i| if i < n { 1.0 } else { random.normal() })
+                .collect();
             let effects: Vec<f64> = (0..k * n_levels).map(|_| random.normal()).collect();
             for i in 0..n {
-                y[i] += (0..k).map(|j| z[j * n + i] * effects[(refs[i] as usize - 1) * k + j]).sum::<f64>();
+                y[i] += (0..k)
+                    .map(|j| z[j * n + i] * effects[(refs[i] as usize - 1) * k + j])
+                    .sum::<f64>();
             }
-            built.push(TermData { refs, n_levels, z: (k > 1).then_some(z), cov });
+            built.push(TermData {
+                refs,
+                n_levels,
+                z: (k > 1).then_some(z),
+                cov,
+            });
         }
-        Self { x, y, weights: None, terms: built }
+        Self {
+            x,
+            y,
+            weights: None,
+            terms: built,
+        }
     }
 
     pub(crate) fn weighted(mut self) -> Self {
         let mut random = Random(11);
-        self.weights = Some((0..self.y.len()).map(|_| 0.2 + 2.0 * random.uniform()).collect());
+        self.weights = Some(
+            (0..self.y.len())
+                .map(|_| 0.2 + 2.0 * random.uniform())
+                .collect(),
+        );
         self
     }
 
     pub(crate) fn design(&self) -> Design<'_> {
-        let terms = self.terms.iter().map(|TermData { refs, n_levels, z, cov }| ReTerm {
-            refs,
-            n_levels: *n_levels,
-            z: z.as_deref().map_or_else(Columns::ones, |z| Columns::dense(z, refs.len())),
-            cov: cov.clone(),
-        });
+        let terms = self.terms.iter().map(
+            |TermData {
+                 refs,
+                 n_levels,
+                 z,
+                 cov,
+             }| ReTerm {
+                refs,
+                n_levels: *n_levels,
+                z: z.as_deref()
+                    .map_or_else(Columns::ones, |z| Columns::dense(z, refs.len())),
+                cov: cov.clone(),
+            },
+        );
         let x = Columns::dense(&self.x, self.y.len());
-        Design { x, y: &self.y, weights: self.weights.as_deref(), offset: None, terms: terms.collect() }
+        Design {
+            x,
+            y: &self.y,
+            weights: self.weights.as_deref(),
+            offset: None,
+            terms: terms.collect(),
+        }
     }
 }
 
 fn fourth_order(h: f64, mut f: impl FnMut(f64) -> Vec<f64>) -> Vec<f64> {
     let (a, b, c, d) = (f(-2.0 * h), f(-h), f(h), f(2.0 * h));
-    (0..a.len()).map(|i| (a[i] - 8.0 * b[i] + 8.0 * c[i] - d[i]) / (12.0 * h)).collect()
+    (0..a.len())
+        .map(|i| (a[i] - 8.0 * b[i] + 8.0 * c[i] - d[i]) / (12.0 * h))
+        .collect()
 }
 
 fn gradient(model: &mut LinearMixedModel, theta: &[f64]) -> Vec<f64> {
@@ -114,35 +161,65 @@ fn shifted(theta: &[f64], j: usize, by: f64) -> Vec<f64> {
 
 fn largest_error(a: &[f64], b: &[f64]) -> f64 {
     let scale = b.iter().fold(1.0f64, |s, v| s.max(v.abs()));
-    a.iter().zip(b).fold(0.0f64, |e, (a, b)| e.max((a - b).abs())) / scale
+    a.iter()
+        .zip(b)
+        .fold(0.0f64, |e, (a, b)| e.max((a - b).abs()))
+        / scale
 }
 
 fn check(name: &str, data: &Data, exact_hessian: bool) {
-    for (criterion, sigma) in [(Criterion::Ml, None), (Criterion::Reml, None), (Criterion::Reml, Some(0.9))] {
+    for (criterion, sigma) in [
+        (Criterion::Ml, None),
+        (Criterion::Reml, None),
+        (Criterion::Reml, Some(0.9)),
+    ] {
         let design = data.design();
         let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
         let n = model.n_theta();
         let mut random = Random(3);
-        let general: Vec<f64> = model.start().iter().map(|s| 0.7 * s + 0.3 * random.normal()).collect();
-        let half: Vec<f64> = general.iter().enumerate().map(|(j, t)| if j % 2 == 0 { 0.0 } else { *t }).collect();
-        let other_half: Vec<f64> = general.iter().enumerate().map(|(j, t)| if j % 2 == 1 { 0.0 } else { *t }).collect();
+        let general: Vec<f64> = model
+            .start()
+            .iter()
+            .map(|s| 0.7 * s + 0.3 * random.normal())
+            .collect();
+        let half: Vec<f64> = general
+            .iter()
+            .enumerate()
+            .map(|(j, t)| if j % 2 == 0 { 0.0 } else { *t })
+            .collect();
+        let other_half: Vec<f64> = general
+            .iter()
+            .enumerate()
+            .map(|(j, t)| if j % 2 == 1 { 0.0 } else { *t })
+            .collect();
         for theta in [general, half, other_half, vec![0.0; n]] {
             let g = gradient(&mut model, &theta);
             let differences: Vec<f64> = (0..n)
-                .map(|j| fourth_order(STEP, |h| vec![model.objective(&shifted(&theta, j, h)).unwrap()])[0])
+                .map(|j| {
+                    fourth_order(STEP, |h| {
+                        vec![model.objective(&shifted(&theta, j, h)).unwrap()]
+                    })[0]
+                })
                 .collect();
             let error = largest_error(&g, &differences);
-            assert!(error < 1e-7, "{name}, {criterion:?}, sigma {sigma:?}: gradient at {theta:?} off by {error:e}");
+            assert!(
+                error < 1e-7,
+                "{name}, {criterion:?}, sigma {sigma:?}: gradient at {theta:?} off by {error:e}"
+            );
             if !exact_hessian {
                 continue;
             }
             let mut hessian = vec![0.0; n * n];
             gradient(&mut model, &theta);
             model.hessian(Curvature::Exact, &mut hessian);
-            let differences: Vec<f64> =
-                (0..n).flat_map(|j| fourth_order(STEP, |h| gradient(&mut model, &shifted(&theta, j, h)))).collect();
+            let differences: Vec<f64> = (0..n)
+                .flat_map(|j| fourth_order(STEP, |h| gradient(&mut model, &shifted(&theta, j, h))))
+                .collect();
             let error = largest_error(&hessian, &differences);
-            assert!(error < 1e-7, "{name}, {criterion:?}, sigma {sigma:?}: Hessian at {theta:?} off by {error:e}");
+            assert!(
+                error < 1e-7,
+                "{name}, {criterion:?}, sigma {sigma:?}: Hessian at {theta:?} off by {error:e}"
+            );
         }
     }
 }
@@ -150,24 +227,50 @@ fn check(name: &str, data: &Data, exact_hessian: bool) {
 #[test]
 fn one_factor() {
     for k in [1, 2, 3, 5] {
-        check(&format!("k = {k}"), &Data::new(90, 3, vec![(Box::new(|i| i % 9), vec![us(k, 0)])]), true);
+        check(
+            &format!("k = {k}"),
+            &Data::new(90, 3, vec![(Box::new(|i| i % 9), vec![us(k, 0)])]),
+            true,
+        );
     }
 }
 
 #[test]
 fn one_factor_of_several_parts() {
-    let parts = vec![us(2, 0), part(Structure::Diagonal, 2, 3), part(Structure::HomogeneousDiagonal, 2, 5)];
-    check("parts", &Data::new(120, 2, vec![(Box::new(|i| i % 10), parts)]).weighted(), true);
+    let parts = vec![
+        us(2, 0),
+        part(Structure::Diagonal, 2, 3),
+        part(Structure::HomogeneousDiagonal, 2, 5),
+    ];
+    check(
+        "parts",
+        &Data::new(120, 2, vec![(Box::new(|i| i % 10), parts)]).weighted(),
+        true,
+    );
 }
 
 #[test]
 fn crossed_nested_and_mixed() {
     check(
         "scalar",
-        &Data::new(120, 2, vec![(Box::new(|i| i % 12), vec![us(1, 0)]), (Box::new(|i| i / 24), vec![us(1, 1)])]),
+        &Data::new(
+            120,
+            2,
+            vec![
+                (Box::new(|i| i % 12), vec![us(1, 0)]),
+                (Box::new(|i| i / 24), vec![us(1, 1)]),
+            ],
+        ),
         true,
     );
-    let nested = Data::new(120, 2, vec![(Box::new(|i| i / 4), vec![us(2, 0)]), (Box::new(|i| i / 24), vec![us(1, 3)])]);
+    let nested = Data::new(
+        120,
+        2,
+        vec![
+            (Box::new(|i| i / 4), vec![us(2, 0)]),
+            (Box::new(|i| i / 24), vec![us(1, 3)]),
+        ],
+    );
     check("nested", &nested.weighted(), true);
     let mixed = || {
         Data::new(
@@ -176,7 +279,10 @@ fn crossed_nested_and_mixed() {
             vec![
                 (Box::new(|i| (i * i + i / 7) % 11), vec![us(2, 0)]),
                 (Box::new(|i| i % 16), vec![us(3, 3)]),
-                (Box::new(|i| i / 40), vec![part(Structure::HomogeneousDiagonal, 2, 9), us(1, 10)]),
+                (
+                    Box::new(|i| i / 40),
+                    vec![part(Structure::HomogeneousDiagonal, 2, 9), us(1, 10)],
+                ),
             ],
         )
     };
@@ -198,7 +304,11 @@ fn sparse_trailing_storage() {
         ],
     );
     assert!(matches!(
-        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap().pls().trailing.rr,
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None)
+            .unwrap()
+            .pls()
+            .trailing
+            .rr,
         crate::blocks::trailing::Storage::Sparse(_)
     ));
     check("sparse", &data, true);
@@ -217,7 +327,11 @@ fn structures_with_a_correlation() {
         for k in [2, 3, 4] {
             check(
                 &format!("{structure:?}, k = {k}"),
-                &Data::new(90, 2, vec![(Box::new(|i| i % 9), vec![part(structure, k, 0)])]),
+                &Data::new(
+                    90,
+                    2,
+                    vec![(Box::new(|i| i % 9), vec![part(structure, k, 0)])],
+                ),
                 true,
             );
         }
@@ -226,7 +340,11 @@ fn structures_with_a_correlation() {
             (Box::new(|i| i % 12), vec![us(2, 0), part(structure, 3, 3)]),
             (Box::new(|i| i / 24), vec![part(structure, 2, 3 + n)]),
         ];
-        check(&format!("{structure:?}, crossed"), &Data::new(144, 2, terms).weighted(), true);
+        check(
+            &format!("{structure:?}, crossed"),
+            &Data::new(144, 2, terms).weighted(),
+            true,
+        );
     }
 }
 
@@ -241,13 +359,21 @@ fn ends_of_the_correlation() {
         ];
         let data = Data::new(144, 2, terms).weighted();
         let design = data.design();
-        for (criterion, angle) in [(Criterion::Ml, 1.0), (Criterion::Reml, 1.0), (Criterion::Reml, -1.0)] {
+        for (criterion, angle) in [
+            (Criterion::Ml, 1.0),
+            (Criterion::Reml, 1.0),
+            (Criterion::Reml, -1.0),
+        ] {
             let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
             let mut theta = model.start().to_vec();
-            theta.iter_mut().enumerate().for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
+            theta
+                .iter_mut()
+                .enumerate()
+                .for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
             let mut search = Search::new(&mut model, &theta);
             let mut x = search.at.of(&theta);
-            (x[n - 1], x[2 * n - if n == 4 { 2 } else { 1 }]) = (angle * std::f64::consts::FRAC_PI_2, 0.3);
+            (x[n - 1], x[2 * n - if n == 4 { 2 } else { 1 }]) =
+                (angle * std::f64::consts::FRAC_PI_2, 0.3);
             let size = x.len();
             let mut gradient_at = |x: &[f64]| {
                 let mut g = vec![0.0; size];
@@ -255,14 +381,19 @@ fn ends_of_the_correlation() {
                 search.gradient(&mut g).unwrap();
                 (value, g)
             };
-            let differences: Vec<f64> =
-                (0..size).map(|j| fourth_order(STEP, |h| vec![gradient_at(&shifted(&x, j, h)).0])[0]).collect();
-            let second: Vec<f64> =
-                (0..size).flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)).1)).collect();
+            let differences: Vec<f64> = (0..size)
+                .map(|j| fourth_order(STEP, |h| vec![gradient_at(&shifted(&x, j, h)).0])[0])
+                .collect();
+            let second: Vec<f64> = (0..size)
+                .flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)).1))
+                .collect();
             let g = gradient_at(&x).1;
             let mut hessian = vec![0.0; size * size];
             search.hessian(&mut hessian).unwrap();
-            assert!(largest_error(&g, &differences) < 1e-7, "{structure:?}: gradient");
+            assert!(
+                largest_error(&g, &differences) < 1e-7,
+                "{structure:?}: gradient"
+            );
             let error = largest_error(&hessian, &second);
             assert!(error < 1e-7, "{structure:?}: Hessian off by {error:e}");
         }
@@ -278,8 +409,14 @@ fn sigma_and_contrasts() {
         3,
         vec![
             (Box::new(|i| (i * i + i / 7) % 11), vec![us(2, 0)]),
-            (Box::new(|i| i % 16), vec![part(Structure::CompoundSymmetry, 3, 3)]),
-            (Box::new(|i| i / 40), vec![part(Structure::HomogeneousDiagonal, 2, 7), us(1, 8)]),
+            (
+                Box::new(|i| i % 16),
+                vec![part(Structure::CompoundSymmetry, 3, 3)],
+            ),
+            (
+                Box::new(|i| i / 40),
+                vec![part(Structure::HomogeneousDiagonal, 2, 7), us(1, 8)],
+            ),
         ],
     )
     .weighted();
@@ -289,30 +426,56 @@ fn sigma_and_contrasts() {
         let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
         let n = model.n_theta();
         let general: Vec<f64> = (0..n).map(|j| 0.4 + 0.05 * j as f64).collect();
-        let singular: Vec<f64> = general.iter().enumerate().map(|(j, t)| if j % 2 == 0 { 0.0 } else { *t }).collect();
+        let singular: Vec<f64> = general
+            .iter()
+            .enumerate()
+            .map(|(j, t)| if j % 2 == 0 { 0.0 } else { *t })
+            .collect();
         for x in [general, singular].map(|theta| [theta, vec![0.8]].concat()) {
-            let value =
-                |x: &[f64]| LinearMixedModel::new(&design, criterion, Some(x[n])).unwrap().objective(&x[..n]).unwrap();
-            let differences: Vec<f64> =
-                (0..=n).map(|j| fourth_order(STEP, |h| vec![value(&shifted(&x, j, h))])[0]).collect();
-            let mut gradient_at = |x: &[f64]| model.joint(&x[..n], x[n], Curvature::Average).unwrap().gradient;
-            let second: Vec<f64> =
-                (0..=n).flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)))).collect();
+            let value = |x: &[f64]| {
+                LinearMixedModel::new(&design, criterion, Some(x[n]))
+                    .unwrap()
+                    .objective(&x[..n])
+                    .unwrap()
+            };
+            let differences: Vec<f64> = (0..=n)
+                .map(|j| fourth_order(STEP, |h| vec![value(&shifted(&x, j, h))])[0])
+                .collect();
+            let mut gradient_at = |x: &[f64]| {
+                model
+                    .joint(&x[..n], x[n], Curvature::Average)
+                    .unwrap()
+                    .gradient
+            };
+            let second: Vec<f64> = (0..=n)
+                .flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h))))
+                .collect();
             let joint = model.joint(&x[..n], x[n], Curvature::Exact).unwrap();
-            assert!(largest_error(&joint.gradient, &differences) < 1e-7, "{criterion:?}: gradient");
-            assert!(largest_error(&joint.hessian, &second) < 1e-7, "{criterion:?}: Hessian");
+            assert!(
+                largest_error(&joint.gradient, &differences) < 1e-7,
+                "{criterion:?}: gradient"
+            );
+            assert!(
+                largest_error(&joint.hessian, &second) < 1e-7,
+                "{criterion:?}: Hessian"
+            );
             let slopes = model.contrast_slopes(&contrast);
             let mut variance = |theta: &[f64]| {
                 let rx = model.estimates(theta).unwrap().rx;
                 let mut w = contrast;
                 for j in 0..3 {
-                    w[j] = (w[j] - (0..j).map(|i| rx[j * 3 + i] * w[i]).sum::<f64>()) / rx[j * 3 + j];
+                    w[j] =
+                        (w[j] - (0..j).map(|i| rx[j * 3 + i] * w[i]).sum::<f64>()) / rx[j * 3 + j];
                 }
                 vec![w.iter().map(|w| w * w).sum()]
             };
-            let differences: Vec<f64> =
-                (0..n).map(|j| fourth_order(STEP, |h| variance(&shifted(&x[..n], j, h)))[0]).collect();
-            assert!(largest_error(&slopes, &differences) < 1e-7, "{criterion:?}: contrast");
+            let differences: Vec<f64> = (0..n)
+                .map(|j| fourth_order(STEP, |h| variance(&shifted(&x[..n], j, h)))[0])
+                .collect();
+            assert!(
+                largest_error(&slopes, &differences) < 1e-7,
+                "{criterion:?}: contrast"
+            );
         }
     }
 }
@@ -321,12 +484,18 @@ fn sigma_and_contrasts() {
 #[test]
 fn sigma_as_a_coordinate() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![
-        (Box::new(|i| i % 12), vec![us(2, 0), part(Structure::HomogeneousAutoregressive, 3, 3)]),
+        (
+            Box::new(|i| i % 12),
+            vec![us(2, 0), part(Structure::HomogeneousAutoregressive, 3, 3)],
+        ),
         (Box::new(|i| i / 24), vec![us(2, 5)]),
     ];
     let data = Data::new(144, 2, terms).weighted();
     let design = data.design();
-    let held = Held { indices: vec![4, 6], absolute: vec![(3, 0.9)] };
+    let held = Held {
+        indices: vec![4, 6],
+        absolute: vec![(3, 0.9)],
+    };
     for criterion in [Criterion::Ml, Criterion::Reml] {
         let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
         let mut start = vec![0.7, -0.2, 0.5, 0.0, 0.3, 0.6, 0.1, 0.4];
@@ -342,19 +511,33 @@ fn sigma_as_a_coordinate() {
             search.gradient(&mut g).unwrap();
             (value, g)
         };
-        let differences: Vec<f64> =
-            (0..size).map(|j| fourth_order(STEP, |h| vec![at(&shifted(&x, j, h)).0])[0]).collect();
-        let second: Vec<f64> = (0..size).flat_map(|j| fourth_order(STEP, |h| at(&shifted(&x, j, h)).1)).collect();
+        let differences: Vec<f64> = (0..size)
+            .map(|j| fourth_order(STEP, |h| vec![at(&shifted(&x, j, h)).0])[0])
+            .collect();
+        let second: Vec<f64> = (0..size)
+            .flat_map(|j| fourth_order(STEP, |h| at(&shifted(&x, j, h)).1))
+            .collect();
         let g = at(&x).1;
         let mut hessian = vec![0.0; size * size];
         search.hessian(&mut hessian).unwrap();
-        assert!(largest_error(&g, &differences) < 1e-7, "{criterion:?}: gradient");
-        assert!(largest_error(&hessian, &second) < 1e-7, "{criterion:?}: Hessian");
+        assert!(
+            largest_error(&g, &differences) < 1e-7,
+            "{criterion:?}: gradient"
+        );
+        assert!(
+            largest_error(&hessian, &second) < 1e-7,
+            "{criterion:?}: Hessian"
+        );
         // The fit keeps sigma theta = 0.9, and what is held as it is.
-        let summary = model.fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue).unwrap();
+        let summary = model
+            .fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue)
+            .unwrap();
         assert!((summary.best[3] * model.sigma() - 0.9).abs() < 1e-12);
         assert_eq!((summary.best[4], summary.best[6]), (0.3, 0.1));
-        assert_eq!(model.certificate(&summary.best).unwrap().verdict, Verdict::Optimal);
+        assert_eq!(
+            model.certificate(&summary.best).unwrap().verdict,
+            Verdict::Optimal
+        );
     }
 }
 
@@ -363,20 +546,26 @@ fn sigma_as_a_coordinate() {
 #[test]
 fn steps_in_tangents() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![
-        (Box::new(|i| i % 12), vec![us(2, 0), part(Structure::CompoundSymmetry, 2, 3)]),
+        (
+            Box::new(|i| i % 12),
+            vec![us(2, 0), part(Structure::CompoundSymmetry, 2, 3)],
+        ),
         (Box::new(|i| i / 24), vec![us(3, 6), us(1, 12)]),
     ];
     let data = Data::new(144, 2, terms).weighted();
     let design = data.design();
-    let general = vec![0.8, -0.4, 0.5, 0.7, 0.6, 0.3, 0.9, 0.2, -0.3, 0.6, 0.1, 0.4, 0.5];
+    let general = vec![
+        0.8, -0.4, 0.5, 0.7, 0.6, 0.3, 0.9, 0.2, -0.3, 0.6, 0.1, 0.4, 0.5,
+    ];
     let mut pivot = general.clone();
     (pivot[6], pivot[9], pivot[10], pivot[11]) = (1e-3, 1e-6, 0.5, 0.0);
     let mut singular = general.clone();
     singular[..3].fill(0.0);
     singular[9..12].fill(0.0);
     let mut random = Random(3);
-    for (criterion, theta) in
-        [Criterion::Ml, Criterion::Reml].iter().flat_map(|c| [&general, &pivot, &singular].map(|t| (*c, t)))
+    for (criterion, theta) in [Criterion::Ml, Criterion::Reml]
+        .iter()
+        .flat_map(|c| [&general, &pivot, &singular].map(|t| (*c, t)))
     {
         let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
         let mut search = Search::new(&mut model, theta);
@@ -384,19 +573,31 @@ fn steps_in_tangents() {
         let n = x.len();
         let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
         let here = search.value(&x).unwrap();
-        search.local_derivatives(&mut gradient, &mut hessian).unwrap();
+        search
+            .local_derivatives(&mut gradient, &mut hessian)
+            .unwrap();
         for _ in 0..10 {
             let p: Vec<f64> = (0..n).map(|_| random.normal()).collect();
-            let along = |h: f64| search.displaced(&x, &p.iter().map(|p| h * p).collect::<Vec<f64>>());
+            let along =
+                |h: f64| search.displaced(&x, &p.iter().map(|p| h * p).collect::<Vec<f64>>());
             let points = [-2.0, -1.0, 1.0, 2.0].map(|h| along(h * STEP_OF_SECOND));
             let [a, b, c, d] = points.map(|point| search.value(&point).unwrap());
             let slope = (a - d + 8.0 * (c - b)) / (12.0 * STEP_OF_SECOND);
-            let curvature = (16.0 * (b + c) - a - d - 30.0 * here) / (12.0 * STEP_OF_SECOND.powi(2));
+            let curvature =
+                (16.0 * (b + c) - a - d - 30.0 * here) / (12.0 * STEP_OF_SECOND.powi(2));
             let expected: f64 = gradient.iter().zip(&p).map(|(g, p)| g * p).sum();
-            let form: f64 = (0..n * n).map(|at| hessian[at] * p[at / n] * p[at % n]).sum();
+            let form: f64 = (0..n * n)
+                .map(|at| hessian[at] * p[at / n] * p[at % n])
+                .sum();
             let size = hessian.iter().fold(0.0, |m: f64, h| m.max(h.abs()));
-            assert!((slope - expected).abs() < 1e-6 * size, "{criterion:?}: slope {slope} instead of {expected}");
-            assert!((curvature - form).abs() < 1e-5 * size, "{criterion:?}: curvature {curvature} instead of {form}");
+            assert!(
+                (slope - expected).abs() < 1e-6 * size,
+                "{criterion:?}: slope {slope} instead of {expected}"
+            );
+            assert!(
+                (curvature - form).abs() < 1e-5 * size,
+                "{criterion:?}: curvature {curvature} instead of {form}"
+            );
         }
     }
 }

@@ -23,7 +23,12 @@ impl Derivatives {
     #[inline(always)]
     fn add_unit_traces_of_size(&mut self, pls: &Pls, k: usize) {
         let g = &mut self.g[pls.layout.unit_term];
-        let Scratch { a: y, b: work, scaled, product } = &mut self.scratch;
+        let Scratch {
+            a: y,
+            b: work,
+            scaled,
+            product,
+        } = &mut self.scratch;
         let (y, work) = (&mut y[..k * k], &mut work[..k * k]);
         for unit in 0..pls.units.n_units {
             let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
@@ -35,9 +40,17 @@ impl Derivatives {
             }
             scaled.clear();
             scaled.extend_from_slice(vals);
-            scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, &self.block_of_row, scaled);
+            scale_rows(
+                k,
+                rows,
+                &pls.layout,
+                &pls.trailing_lambdas,
+                &self.block_of_row,
+                scaled,
+            );
             y.fill(0.0);
-            pls.trailing.quadratic_form(k, unit, rows, scaled, &self.c.values, product, y);
+            pls.trailing
+                .quadratic_form(k, unit, rows, scaled, &self.c.values, product, y);
             small::multiply(k, p, y, work);
             small::multiply_transposed(k, work, p, y);
             small::axpy(-1.0, y, g);
@@ -52,7 +65,11 @@ impl Derivatives {
         let at_once = (CHUNK / k).max(1);
         for first in (0..pls.units.n_units).step_by(at_once) {
             let units = first..(first + at_once).min(pls.units.n_units);
-            whiten_dense(pls, full.a_slice(k * units.start..k * units.end), &mut self.e);
+            whiten_dense(
+                pls,
+                full.a_slice(k * units.start..k * units.end),
+                &mut self.e,
+            );
             for (unit, e) in units.zip(self.e.chunks_exact(k * m)) {
                 let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
                 small::multiply(k, p, pls.units.a00(unit), work);
@@ -79,7 +96,11 @@ impl Derivatives {
                 sum[j * k + j] = block.first.len() as f64;
                 for i in 0..k {
                     for &first in &block.first {
-                        sum[j * k + i] -= pls.trailing.element(&self.c.values, first as usize + i, first as usize + j);
+                        sum[j * k + i] -= pls.trailing.element(
+                            &self.c.values,
+                            first as usize + i,
+                            first as usize + j,
+                        );
                     }
                 }
             }
@@ -88,7 +109,8 @@ impl Derivatives {
                 for i in 0..k {
                     for b in j..k {
                         for a in i..k {
-                            g[j * k + i] += inverse[i * k + a] * sum[b * k + a] * inverse[j * k + b];
+                            g[j * k + i] +=
+                                inverse[i * k + a] * sum[b * k + a] * inverse[j * k + b];
                         }
                     }
                 }

@@ -67,7 +67,11 @@ impl Family {
             "Gamma" => Self::Gamma,
             "inverse.gaussian" => Self::InverseGaussian,
             "negative.binomial" => Self::NegativeBinomial,
-            _ => return Err(Error::UnknownFamily { name: name.to_string() }),
+            _ => {
+                return Err(Error::UnknownFamily {
+                    name: name.to_string(),
+                })
+            }
         })
     }
 
@@ -139,7 +143,11 @@ impl Family {
                 Self::NegativeBinomial => {
                     // log((y + theta) / (mu + theta)), exact where y is near mu and where mu is large.
                     let change = (y - mu) / (mu + shape);
-                    let log = if change > -0.5 { change.ln_1p() } else { ((y + shape) / (mu + shape)).ln() };
+                    let log = if change > -0.5 {
+                        change.ln_1p()
+                    } else {
+                        ((y + shape) / (mu + shape)).ln()
+                    };
                     y_log(y, mu) - (y + shape) * log
                 }
             }
@@ -154,14 +162,20 @@ impl Family {
             Self::Gaussian => -0.5 * (2.0 * PI * shape / w).ln(),
             // Log of the binomial coefficient: 0 for a single trial.
             Self::Binomial if y == 0.0 || y == 1.0 => 0.0,
-            Self::Binomial => ln_gamma(w + 1.0) - ln_gamma(w * y + 1.0) - ln_gamma(w * (1.0 - y) + 1.0),
+            Self::Binomial => {
+                ln_gamma(w + 1.0) - ln_gamma(w * y + 1.0) - ln_gamma(w * (1.0 - y) + 1.0)
+            }
             Self::Poisson => -w * ln_gamma(y + 1.0),
             Self::Gamma => {
                 let a = 1.0 / shape;
                 w * ((a - 1.0) * y.ln() + a * a.ln() - ln_gamma(a))
             }
-            Self::InverseGaussian => -0.5 * w * ((2.0 * PI * shape * y.powi(3)).ln() + 1.0 / (shape * y)),
-            Self::NegativeBinomial => w * (ln_gamma_ratio(shape, y) - ln_gamma(y + 1.0) - y * shape.ln()),
+            Self::InverseGaussian => {
+                -0.5 * w * ((2.0 * PI * shape * y.powi(3)).ln() + 1.0 / (shape * y))
+            }
+            Self::NegativeBinomial => {
+                w * (ln_gamma_ratio(shape, y) - ln_gamma(y + 1.0) - y * shape.ln())
+            }
         }
     }
 
@@ -188,7 +202,11 @@ impl Family {
         let h2 = m.d3 * c + 3.0 * m.d1 * m.d2 * c1 + m.d1.powi(3) * c2;
         let e = y - mu;
         // A mean of zero is fine for a response of zero.
-        let y_log = if y > 0.0 || m.log.is_nan() { y * m.log } else { 0.0 };
+        let y_log = if y > 0.0 || m.log.is_nan() {
+            y * m.log
+        } else {
+            0.0
+        };
         let log_lik = match self {
             Self::Gaussian => -0.5 * e * e,
             Self::Gamma => -y / mu - m.log,
@@ -225,7 +243,14 @@ impl Family {
     }
 
     /// Derivatives in `log(shape)` at a contribution of this family.
-    pub fn shape_derivatives(self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> ShapeDerivatives {
+    pub fn shape_derivatives(
+        self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> ShapeDerivatives {
         let at = self.contribution(link, y, w, eta, shape);
         let constant = match self {
             Self::Gaussian => -0.5 * f64::from(w > 0.0),
@@ -235,11 +260,23 @@ impl Family {
             Self::Binomial | Self::Poisson => return ShapeDerivatives::default(),
         };
         let (score, observed, expected) = (-at.score, -at.observed, -at.expected);
-        ShapeDerivatives { log_lik: constant - at.log_lik, score, observed, expected }
+        ShapeDerivatives {
+            log_lik: constant - at.log_lik,
+            score,
+            observed,
+            expected,
+        }
     }
 }
 
-fn negative_binomial_shape(link: Link, y: f64, w: f64, eta: f64, shape: f64, at: &Contribution) -> ShapeDerivatives {
+fn negative_binomial_shape(
+    link: Link,
+    y: f64,
+    w: f64,
+    eta: f64,
+    shape: f64,
+    at: &Contribution,
+) -> ShapeDerivatives {
     let m = link.log_mean(eta);
     let mu = m.log.exp();
     let c = shape / (shape + mu);
@@ -260,7 +297,11 @@ fn negative_binomial_shape(link: Link, y: f64, w: f64, eta: f64, shape: f64, at:
 fn binomial_logit(y: f64, w: f64, eta: f64) -> Contribution {
     let small = (-eta.abs()).exp();
     let (r, log) = (1.0 / (1.0 + small), small.ln_1p());
-    let (mu, rest) = if eta < 0.0 { (small * r, r) } else { (r, small * r) };
+    let (mu, rest) = if eta < 0.0 {
+        (small * r, r)
+    } else {
+        (r, small * r)
+    };
     let weight = w * mu * rest;
     let slope = weight * (rest - mu);
     Contribution {
@@ -291,17 +332,30 @@ fn poisson_log(y: f64, w: f64, eta: f64) -> Contribution {
 fn gaussian_identity(y: f64, precision: f64, eta: f64) -> Contribution {
     let (e, weight) = (y - eta, precision);
     let (log_lik, score) = (-0.5 * precision * e * e, precision * e);
-    Contribution { log_lik, score, observed: weight, expected: weight, ..Default::default() }
+    Contribution {
+        log_lik,
+        score,
+        observed: weight,
+        expected: weight,
+        ..Default::default()
+    }
 }
 
 // a: log mu, b: log(1 - mu). The expected weight mu'^2 / (mu (1 - mu)) is -a' b'.
 fn binomial(y: f64, w: f64, a: LogDerivatives, b: LogDerivatives) -> Contribution {
     let mix = |a: f64, b: f64| {
-        let (a, b) = (if y > 0.0 { y * a } else { 0.0 }, if y < 1.0 { (1.0 - y) * b } else { 0.0 });
+        let (a, b) = (
+            if y > 0.0 { y * a } else { 0.0 },
+            if y < 1.0 { (1.0 - y) * b } else { 0.0 },
+        );
         w * (a + b)
     };
     // Both sides must be in the domain, whatever the response.
-    let inside = if a.log.is_finite() && b.log.is_finite() { 0.0 } else { f64::NAN };
+    let inside = if a.log.is_finite() && b.log.is_finite() {
+        0.0
+    } else {
+        f64::NAN
+    };
     Contribution {
         log_lik: mix(a.log, b.log) + inside,
         score: mix(a.d1, b.d1),

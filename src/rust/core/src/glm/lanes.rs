@@ -25,13 +25,26 @@ pub struct Data<'a> {
 impl<'a> Data<'a> {
     #[inline(always)]
     fn blocks(self) -> impl Iterator<Item = Self> + 'a {
-        let parts = self.eta.chunks(BLOCK).zip(self.y.chunks(BLOCK)).zip(self.w.chunks(BLOCK));
-        parts.map(move |((eta, y), w)| Self { eta, y, w, single: self.single })
+        let parts = self
+            .eta
+            .chunks(BLOCK)
+            .zip(self.y.chunks(BLOCK))
+            .zip(self.w.chunks(BLOCK));
+        parts.map(move |((eta, y), w)| Self {
+            eta,
+            y,
+            w,
+            single: self.single,
+        })
     }
 
     #[inline(always)]
     fn rows(self) -> impl Iterator<Item = (f64, f64, f64)> + 'a {
-        self.eta.iter().zip(self.y).zip(self.w).map(|((eta, y), w)| (*eta, *y, *w))
+        self.eta
+            .iter()
+            .zip(self.y)
+            .zip(self.w)
+            .map(|((eta, y), w)| (*eta, *y, *w))
     }
 }
 
@@ -84,7 +97,10 @@ pub fn poisson(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64 {
             let out = score.chunks_mut(BLOCK).zip(weight.chunks_mut(BLOCK));
             for (data, (score, weight)) in data.blocks().zip(out) {
                 let terms = &mut buffer[..data.eta.len()];
-                let out = score.iter_mut().zip(weight.iter_mut()).zip(terms.iter_mut());
+                let out = score
+                    .iter_mut()
+                    .zip(weight.iter_mut())
+                    .zip(terms.iter_mut());
                 for ((eta, y, w), ((score, weight), term)) in data.rows().zip(out) {
                     let mu = exp(eta);
                     *weight = w * mu;
@@ -102,7 +118,9 @@ pub fn poisson(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64 {
 #[inline(always)]
 fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
     let out = &mut out[..eta.len()];
-    out.iter_mut().zip(eta).for_each(|(s, eta)| *s = exp(-eta.abs()));
+    out.iter_mut()
+        .zip(eta)
+        .for_each(|(s, eta)| *s = exp(-eta.abs()));
     out
 }
 
@@ -172,7 +190,9 @@ pub fn exp(x: f64) -> f64 {
 // Taylor's polynomial of degree 13, whose remainder is below half a unit of the last place.
 #[inline(always)]
 fn exp_polynomial(r: f64) -> f64 {
-    let (r2, c) = (r * r, |k: u32| 1.0 / (1..=k).map(f64::from).product::<f64>());
+    let (r2, c) = (r * r, |k: u32| {
+        1.0 / (1..=k).map(f64::from).product::<f64>()
+    });
     let r4 = r2 * r2;
     let low = (1.0 + r) + r2 * (c(2) + r * c(3));
     let middle = (c(4) + r * c(5)) + r2 * (c(6) + r * c(7));
@@ -191,7 +211,9 @@ fn ln_up_to_two(x: f64) -> f64 {
     let s2 = s * s;
     let s4 = s2 * s2;
     let low = (1.0 + s * c(3.0)) + s2 * (c(5.0) + s * c(7.0));
-    let high = (c(9.0) + s * c(11.0)) + s2 * (c(13.0) + s * c(15.0)) + s4 * (c(17.0) + s * c(19.0) + s2 * c(21.0));
+    let high = (c(9.0) + s * c(11.0))
+        + s2 * (c(13.0) + s * c(15.0))
+        + s4 * (c(17.0) + s * c(19.0) + s2 * c(21.0));
     shift + 2.0 * f * (low + s4 * high)
 }
 
@@ -206,7 +228,10 @@ mod tests {
             let x = f64::from(i) * 0.01 + 1e-5;
             assert!((exp(x) / x.exp() - 1.0).abs() < 5e-16, "{x}");
         }
-        assert_eq!((exp(0.0), exp(-800.0), exp(800.0)), (1.0, 0.0, f64::INFINITY));
+        assert_eq!(
+            (exp(0.0), exp(-800.0), exp(800.0)),
+            (1.0, 0.0, f64::INFINITY)
+        );
         for i in 0..=10_000 {
             let x = 1.0 + f64::from(i) * 1e-4;
             assert!((ln_up_to_two(x) - x.ln()).abs() < 3e-16, "{x}");
@@ -218,12 +243,21 @@ mod tests {
     fn kernels_are_sums_over_rows() {
         for n in [0, 1, 7, 8, 513, 2000] {
             let eta: Vec<f64> = (0..n).map(|i| 40.0 * (i as f64 * 0.7).sin()).collect();
-            let (ones, counts): (Vec<f64>, Vec<f64>) = (0..n).map(|i| (1.0, (i % 5) as f64)).unzip();
+            let (ones, counts): (Vec<f64>, Vec<f64>) =
+                (0..n).map(|i| (1.0, (i % 5) as f64)).unzip();
             for w in [&ones, &counts] {
                 let y: Vec<f64> = (0..n).map(|i| (i % 3) as f64 / 2.0).collect();
-                let data = Data { eta: &eta, y: &y, w, single: w == &ones };
+                let data = Data {
+                    eta: &eta,
+                    y: &y,
+                    w,
+                    single: w == &ones,
+                };
                 let (mut score, mut weight) = (vec![0.0; n], vec![0.0; n]);
-                for (family, link) in [(Family::Binomial, Link::Logit), (Family::Poisson, Link::Log)] {
+                for (family, link) in [
+                    (Family::Binomial, Link::Logit),
+                    (Family::Poisson, Link::Log),
+                ] {
                     let is_logit = link == Link::Logit;
                     let kernel = if is_logit { logit } else { poisson };
                     let found = kernel(data, &mut score, &mut weight);
@@ -231,10 +265,19 @@ mod tests {
                     for i in 0..n {
                         let at = family.contribution(link, y[i], w[i], eta[i], 1.0);
                         expected += at.log_lik;
-                        assert!((score[i] - at.score).abs() <= 1e-15 * (w[i] + at.score.abs()), "{n} {i}");
-                        assert!((weight[i] - at.expected).abs() <= 1e-15 * at.expected, "{n} {i}");
+                        assert!(
+                            (score[i] - at.score).abs() <= 1e-15 * (w[i] + at.score.abs()),
+                            "{n} {i}"
+                        );
+                        assert!(
+                            (weight[i] - at.expected).abs() <= 1e-15 * at.expected,
+                            "{n} {i}"
+                        );
                     }
-                    assert!((found - expected).abs() <= 1e-14 * expected.abs(), "{n} {found} {expected}");
+                    assert!(
+                        (found - expected).abs() <= 1e-14 * expected.abs(),
+                        "{n} {found} {expected}"
+                    );
                     if is_logit {
                         assert_eq!(found, logit_log_lik(data));
                     }

@@ -47,12 +47,21 @@ pub struct LogDerivatives {
 impl LogDerivatives {
     // The same function of -eta.
     fn reflected(self) -> Self {
-        Self { d1: -self.d1, d3: -self.d3, ..self }
+        Self {
+            d1: -self.d1,
+            d3: -self.d3,
+            ..self
+        }
     }
 
     // From f and its derivatives over f.
     fn from_relative(log: f64, f1: f64, f2: f64, f3: f64) -> Self {
-        Self { log, d1: f1, d2: f2 - f1 * f1, d3: f3 - 3.0 * f1 * f2 + 2.0 * f1.powi(3) }
+        Self {
+            log,
+            d1: f1,
+            d2: f2 - f1 * f1,
+            d3: f3 - 3.0 * f1 * f2 + 2.0 * f1.powi(3),
+        }
     }
 }
 
@@ -72,7 +81,11 @@ impl Link {
             "identity" => Self::Identity,
             "inverse" => Self::Inverse,
             "1/mu^2" => Self::InverseSquare,
-            _ => return Err(Error::UnknownLink { name: name.to_string() }),
+            _ => {
+                return Err(Error::UnknownLink {
+                    name: name.to_string(),
+                })
+            }
         })
     }
 
@@ -137,7 +150,12 @@ impl Link {
             Self::Probit => log_probit(eta),
             Self::Cauchit => log_cauchit(eta),
             Self::Cloglog => log_cloglog(eta),
-            Self::Log => LogDerivatives { log: eta, d1: 1.0, d2: 0.0, d3: 0.0 },
+            Self::Log => LogDerivatives {
+                log: eta,
+                d1: 1.0,
+                d2: 0.0,
+                d3: 0.0,
+            },
             Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
                 let (power, r) = (self.exponent(), 1.0 / eta);
                 let size = if self == Self::Sqrt { eta.abs() } else { eta };
@@ -159,13 +177,23 @@ impl Link {
             Self::Cauchit => log_cauchit(-eta).reflected(),
             Self::Cloglog => {
                 let t = eta.min(LARGEST).exp();
-                LogDerivatives { log: -t, d1: -t, d2: -t, d3: -t }
+                LogDerivatives {
+                    log: -t,
+                    d1: -t,
+                    d2: -t,
+                    d3: -t,
+                }
             }
             Self::Log => {
                 let (mu, rest) = (eta.exp(), -eta.exp_m1());
                 let odds = mu / rest;
                 let d2 = -odds * (1.0 + odds);
-                LogDerivatives { log: rest.ln(), d1: -odds, d2, d3: d2 * (1.0 + 2.0 * odds) }
+                LogDerivatives {
+                    log: rest.ln(),
+                    d1: -odds,
+                    d2,
+                    d3: d2 * (1.0 + 2.0 * odds),
+                }
             }
             Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
                 let (m, mu) = (self.log_mean(eta), self.mean(eta));
@@ -185,20 +213,39 @@ pub fn logistic(eta: f64) -> f64 {
 
 fn log_logistic(eta: f64) -> LogDerivatives {
     let (mu, rest) = (logistic(eta), logistic(-eta));
-    let log = if eta < 0.0 { eta - eta.exp().ln_1p() } else { -(-eta).exp().ln_1p() };
-    LogDerivatives { log, d1: rest, d2: -mu * rest, d3: -mu * rest * (rest - mu) }
+    let log = if eta < 0.0 {
+        eta - eta.exp().ln_1p()
+    } else {
+        -(-eta).exp().ln_1p()
+    };
+    LogDerivatives {
+        log,
+        d1: rest,
+        d2: -mu * rest,
+        d3: -mu * rest * (rest - mu),
+    }
 }
 
 fn log_probit(eta: f64) -> LogDerivatives {
     let [d1, d2, d3] = mills(eta);
-    LogDerivatives { log: log_normal_cdf(eta), d1, d2, d3 }
+    LogDerivatives {
+        log: log_normal_cdf(eta),
+        d1,
+        d2,
+        d3,
+    }
 }
 
 fn log_cauchit(eta: f64) -> LogDerivatives {
     let mu = f64::atan2(1.0, -eta) / PI;
     let s = 1.0 / (1.0 + eta * eta);
     let f1 = s / (PI * mu);
-    LogDerivatives::from_relative(mu.ln(), f1, -2.0 * eta * s * f1, (6.0 * eta * eta - 2.0) * s * s * f1)
+    LogDerivatives::from_relative(
+        mu.ln(),
+        f1,
+        -2.0 * eta * s * f1,
+        (6.0 * eta * eta - 2.0) * s * s * f1,
+    )
 }
 
 // With t = exp(eta): log(1 - exp(-t)), whose first derivative is a = t / (exp(t) - 1).
@@ -206,10 +253,19 @@ fn log_cloglog(eta: f64) -> LogDerivatives {
     let t = eta.min(LARGEST).exp();
     let a = if t > 0.0 { t / t.exp_m1() } else { 1.0 };
     // 1 - t - a loses all digits for small t.
-    let c = if t < 1e-2 { -t * (0.5 + t / 12.0 * (1.0 - t * t / 60.0)) } else { 1.0 - t - a };
+    let c = if t < 1e-2 {
+        -t * (0.5 + t / 12.0 * (1.0 - t * t / 60.0))
+    } else {
+        1.0 - t - a
+    };
     let log = if t > 0.0 { (-(-t).exp_m1()).ln() } else { eta };
     let d2 = a * c;
-    LogDerivatives { log, d1: a, d2, d3: d2 * c - a * (t + d2) }
+    LogDerivatives {
+        log,
+        d1: a,
+        d2,
+        d3: d2 * c - a * (t + d2),
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +291,10 @@ mod tests {
     }
 
     fn close(what: &str, link: Link, eta: f64, a: f64, b: f64) {
-        assert!((a - b).abs() <= 1e-8 * (1.0 + b.abs()), "{what} {link:?} at {eta}: {a} {b}");
+        assert!(
+            (a - b).abs() <= 1e-8 * (1.0 + b.abs()),
+            "{what} {link:?} at {eta}: {a} {b}"
+        );
     }
 
     fn etas(link: Link) -> Vec<f64> {
@@ -252,14 +311,27 @@ mod tests {
     fn derivatives_match_differences() {
         for link in ALL {
             for eta in etas(link) {
-                let sides: [&dyn Fn(f64) -> LogDerivatives; 2] = [&|x| link.log_mean(x), &|x| link.log_complement(x)];
+                let sides: [&dyn Fn(f64) -> LogDerivatives; 2] =
+                    [&|x| link.log_mean(x), &|x| link.log_complement(x)];
                 for at in sides {
                     close("d1", link, eta, at(eta).d1, slope(|x| at(x).log, eta));
                     close("d2", link, eta, at(eta).d2, slope(|x| at(x).d1, eta));
                     close("d3", link, eta, at(eta).d3, slope(|x| at(x).d2, eta));
                 }
-                close("mean", link, eta, link.log_mean(eta).log, link.mean(eta).ln());
-                close("slope", link, eta, link.mean_slope(eta), slope(|x| link.mean(x), eta));
+                close(
+                    "mean",
+                    link,
+                    eta,
+                    link.log_mean(eta).log,
+                    link.mean(eta).ln(),
+                );
+                close(
+                    "slope",
+                    link,
+                    eta,
+                    link.mean_slope(eta),
+                    slope(|x| link.mean(x), eta),
+                );
                 if eta > -5.0 && eta < 3.0 && !(link == Link::Sqrt && eta < 0.0) {
                     close("link", link, eta, link.eta(link.mean(eta)), eta);
                 }
@@ -272,7 +344,10 @@ mod tests {
         for link in [Link::Logit, Link::Probit, Link::Cloglog, Link::Cauchit] {
             for eta in [-1e5, -800.0, -40.0, 40.0, 600.0] {
                 for d in [link.log_mean(eta), link.log_complement(eta)] {
-                    assert!(d.log.is_finite() && d.log <= 0.0 && d.d1.is_finite(), "{link:?} {eta} {d:?}");
+                    assert!(
+                        d.log.is_finite() && d.log <= 0.0 && d.d1.is_finite(),
+                        "{link:?} {eta} {d:?}"
+                    );
                     assert!(d.d2.is_finite() && d.d3.is_finite(), "{link:?} {eta} {d:?}");
                 }
             }
@@ -281,6 +356,9 @@ mod tests {
 
     #[test]
     fn unknown_link_is_an_error() {
-        assert!(matches!(Link::from_name("loglog"), Err(Error::UnknownLink { .. })));
+        assert!(matches!(
+            Link::from_name("loglog"),
+            Err(Error::UnknownLink { .. })
+        ));
     }
 }

@@ -61,7 +61,10 @@ impl Response {
     /// `Response` names the first one that can't occur.
     pub fn check(family: Family, y: &[f64]) -> Result<()> {
         match y.iter().position(|&y| !family.accepts(y)) {
-            Some(index) => Err(Error::Response { index, value: y[index] }),
+            Some(index) => Err(Error::Response {
+                index,
+                value: y[index],
+            }),
             None => Ok(()),
         }
     }
@@ -100,15 +103,23 @@ impl Response {
     /// Everything about observation `i` at its linear predictor.
     #[inline]
     pub fn contribution(&self, i: usize) -> Contribution {
-        self.family.contribution(self.link, self.y[i], self.w[i], self.eta[i], self.shape)
+        self.family
+            .contribution(self.link, self.y[i], self.w[i], self.eta[i], self.shape)
     }
 
     /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the observed
     /// information where that is safely positive, else the expected one: Newton steps that never go uphill.
     pub fn update(&mut self) -> f64 {
-        let data = Data { eta: &self.eta, y: &self.y, w: &self.w, single: self.single };
+        let data = Data {
+            eta: &self.eta,
+            y: &self.y,
+            w: &self.w,
+            single: self.single,
+        };
         match (self.family, self.link) {
-            (Family::Binomial, Link::Logit) => lanes::logit(data, &mut self.score, &mut self.weight),
+            (Family::Binomial, Link::Logit) => {
+                lanes::logit(data, &mut self.score, &mut self.weight)
+            }
             (Family::Poisson, Link::Log) => lanes::poisson(data, &mut self.score, &mut self.weight),
             (family, link) => self.update_as(family, link),
         }
@@ -118,9 +129,18 @@ impl Response {
     pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
         let (y, w) = (&self.y[rows.clone()], &self.w[rows]);
         if (self.family, self.link) == (Family::Binomial, Link::Logit) {
-            return lanes::logit_log_lik(Data { eta, y, w, single: self.single });
+            return lanes::logit_log_lik(Data {
+                eta,
+                y,
+                w,
+                single: self.single,
+            });
         }
-        let one = |((&eta, &y), &w)| self.family.contribution(self.link, y, w, eta, self.shape).log_lik;
+        let one = |((&eta, &y), &w)| {
+            self.family
+                .contribution(self.link, y, w, eta, self.shape)
+                .log_lik
+        };
         eta.iter().zip(y).zip(w).map(one).sum()
     }
 
@@ -130,7 +150,9 @@ impl Response {
         if (self.family, self.link) == (Family::Binomial, Link::Logit) {
             return self.w[i] * (self.y[i] - 1.0 / (1.0 + lanes::exp(-eta)));
         }
-        self.family.contribution(self.link, self.y[i], self.w[i], eta, self.shape).score
+        self.family
+            .contribution(self.link, self.y[i], self.w[i], eta, self.shape)
+            .score
     }
 
     /// Score and information of all rows at `eta`, and its derivative.
@@ -177,7 +199,11 @@ impl Response {
             let at = family.contribution(link, self.y[i], self.w[i], self.eta[i], self.shape);
             log_lik += at.log_lik;
             self.score[i] = at.score;
-            self.weight[i] = if at.observed > 0.2 * at.expected { at.observed } else { at.expected };
+            self.weight[i] = if at.observed > 0.2 * at.expected {
+                at.observed
+            } else {
+                at.expected
+            };
         }
         log_lik
     }
@@ -206,7 +232,11 @@ impl Response {
 
     /// The same at another shape.
     pub fn constant_at(&self, shape: f64) -> f64 {
-        self.y.iter().zip(&self.w).map(|(&y, &w)| self.family.constant(y, w, shape)).sum()
+        self.y
+            .iter()
+            .zip(&self.w)
+            .map(|(&y, &w)| self.family.constant(y, w, shape))
+            .sum()
     }
 
     /// Means.
@@ -216,7 +246,14 @@ impl Response {
 
     /// Sum of the deviance residuals' squares at `eta`.
     pub fn deviance(&self) -> f64 {
-        let one = |i: usize| self.family.deviance(self.y[i], self.w[i], self.link.mean(self.eta[i]), self.shape);
+        let one = |i: usize| {
+            self.family.deviance(
+                self.y[i],
+                self.w[i],
+                self.link.mean(self.eta[i]),
+                self.shape,
+            )
+        };
         (0..self.n()).map(one).sum()
     }
 
@@ -224,7 +261,11 @@ impl Response {
     pub fn null_deviance(&self) -> f64 {
         let total: f64 = self.w.iter().sum();
         let mean = self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
-        self.y.iter().zip(&self.w).map(|(&y, &w)| self.family.deviance(y, w, mean, self.shape)).sum()
+        self.y
+            .iter()
+            .zip(&self.w)
+            .map(|(&y, &w)| self.family.deviance(y, w, mean, self.shape))
+            .sum()
     }
 
     /// Pearson's statistic at `eta`.

@@ -15,7 +15,8 @@ pub fn digamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let s = 1.0 / (x * x);
-    let series = s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
+    let series =
+        s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
     sum + x.ln() - 0.5 / x - series
 }
 
@@ -85,7 +86,11 @@ pub fn mills(x: f64) -> [f64; 3] {
         (-0.5 * x * x).exp() / (2.0 * PI).sqrt() / (0.5 * libm::erfc(-x * FRAC_1_SQRT_2))
     };
     let second = -ratio * (x + ratio);
-    [ratio, second, -(second * (x + ratio) + ratio * (1.0 + second))]
+    [
+        ratio,
+        second,
+        -(second * (x + ratio) + ratio * (1.0 + second)),
+    ]
 }
 
 // phi(t) / Phi(-t) = t + sum_k c_k t^-(2k+1) for large t, and its derivatives in x = -t.
@@ -141,17 +146,20 @@ mod tests {
     #[test]
     fn normal_tail_is_accurate() {
         // log Phi from R's pnorm(x, log.p = TRUE)
-        for (x, log) in
-            [(-1.0, -1.841_021_645_009_263_7), (-5.0, -15.064_998_393_988_727), (2.0, -0.023_012_909_328_963_48)]
-        {
+        for (x, log) in [
+            (-1.0, -1.841_021_645_009_263_7),
+            (-5.0, -15.064_998_393_988_727),
+            (2.0, -0.023_012_909_328_963_48),
+        ] {
             close(log_normal_cdf(x), log, 1e-13);
         }
         close(log_normal_cdf(-30.0), -454.321_243_956_343_2, 1e-13);
         for x in [-60.0, -26.0, -24.0, -20.0, -3.0, 0.0, 2.0] {
             let h = 1e-4 * (1.0 + f64::abs(x));
             let [first, second, third] = mills(x);
-            let fd =
-                |f: &dyn Fn(f64) -> f64| (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h)) / (12.0 * h);
+            let fd = |f: &dyn Fn(f64) -> f64| {
+                (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h)) / (12.0 * h)
+            };
             close(first, fd(&log_normal_cdf), 1e-8);
             close(second, fd(&|x| mills(x)[0]), 1e-8);
             close(third, fd(&|x| mills(x)[1]), 1e-7);

@@ -27,7 +27,12 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
-    pub(super) fn quick_certificate(&mut self, vary: Vary, parameters: &[f64], inverse: &[f64]) -> Result<Certificate> {
+    pub(super) fn quick_certificate(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+        inverse: &[f64],
+    ) -> Result<Certificate> {
         let (ways_out, gradient) = self.ways_out(vary, parameters)?;
         let mut search = Search::new(self, vary, parameters);
         let mut slopes = vec![0.0; search.at.free().len()];
@@ -35,7 +40,10 @@ impl GeneralizedLinearMixedModel {
         search.at.gradient(&gradient, &mut slopes);
         let free = search.at.free().to_vec();
         let product = |(i, a): (&usize, &f64)| -> f64 {
-            free.iter().zip(&slopes).map(|(j, b)| a * b * inverse[j * gradient.len() + i]).sum()
+            free.iter()
+                .zip(&slopes)
+                .map(|(j, b)| a * b * inverse[j * gradient.len() + i])
+                .sum()
         };
         let predicted_decrease = 0.5 * free.iter().zip(&slopes).map(product).sum::<f64>();
         let is_clear = (0.0..=CLEARLY_NEGLIGIBLE).contains(&predicted_decrease);
@@ -44,7 +52,10 @@ impl GeneralizedLinearMixedModel {
             return Ok(self.certificate(vary, parameters)?.0);
         }
         let units = self.units(vary);
-        let gradient_norm = free.iter().zip(&slopes).fold(0.0, |m: f64, (&j, g)| m.max((g * units[j]).abs()));
+        let gradient_norm = free
+            .iter()
+            .zip(&slopes)
+            .fold(0.0, |m: f64, (&j, g)| m.max((g * units[j]).abs()));
         let (verdict, curvature) = (Verdict::Optimal, Curvature::QuasiNewton);
         let (curvatures, suspects) = (Vec::new(), Vec::new());
         Ok(Certificate {
@@ -66,7 +77,11 @@ impl GeneralizedLinearMixedModel {
         let rms = &root_mean_squares(pls, self.n_eff)[way.term];
         let lambda = &pls.lambdas[way.term];
         let pivot = |j: usize| (rms[j] * lambda[j * k + j]).abs();
-        let variance = |j: usize| (0..k).map(|l| (rms[j] * lambda[l * k + j]).powi(2)).sum::<f64>();
+        let variance = |j: usize| {
+            (0..k)
+                .map(|l| (rms[j] * lambda[l * k + j]).powi(2))
+                .sum::<f64>()
+        };
         let largest = (0..k).map(variance).fold(0.0, f64::max);
         let is_singular = (0..k).any(|j| pivot(j).powi(2) < SINGULAR * largest);
         k > 1 && is_singular && -way.lambda_min * largest > DOUBTFUL
@@ -76,7 +91,11 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
-    pub fn certificate(&mut self, vary: Vary, parameters: &[f64]) -> Result<(Certificate, Vec<f64>)> {
+    pub fn certificate(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<(Certificate, Vec<f64>)> {
         judge(&mut Search::new(self, vary, parameters))
     }
 
@@ -98,7 +117,11 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
-    pub(super) fn ways_out(&mut self, vary: Vary, parameters: &[f64]) -> Result<(Vec<WayOut>, Vec<f64>)> {
+    pub(super) fn ways_out(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<(Vec<WayOut>, Vec<f64>)> {
         let rule = self.rule.take();
         let laplace = self.laplace_in_omega(vary, parameters);
         self.rule = rule;
@@ -139,8 +162,16 @@ impl GeneralizedLinearMixedModel {
     fn measure(&mut self, vary: Vary, parameters: &[f64], value: f64, step: f64, way: &mut WayOut) {
         for share in [1.0, 0.3, 0.1, 0.01] {
             let mut point = parameters.to_vec();
-            self.covs[way.term].displace(way.part, share * step, &way.direction, way.rho, &mut point);
-            let gain = self.objective(vary, &point).map_or(0.0, |reached| value - reached);
+            self.covs[way.term].displace(
+                way.part,
+                share * step,
+                &way.direction,
+                way.rho,
+                &mut point,
+            );
+            let gain = self
+                .objective(vary, &point)
+                .map_or(0.0, |reached| value - reached);
             if gain > way.gain {
                 (way.step, way.gain) = (share * step, gain);
             }
@@ -151,5 +182,7 @@ impl GeneralizedLinearMixedModel {
 // The slope along a way out of what has the symmetric derivative M in Omega.
 fn along(m: &[f64], way: &WayOut, structure: Structure) -> f64 {
     let k = way.direction.len();
-    (0..k * k).map(|at| m[at] * way.change(structure, at % k, at / k)).sum()
+    (0..k * k)
+        .map(|at| m[at] * way.change(structure, at % k, at / k))
+        .sum()
 }

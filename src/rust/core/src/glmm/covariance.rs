@@ -23,7 +23,9 @@ impl GeneralizedLinearMixedModel {
         let n = hessian.len().isqrt();
         let mut covariance = twice_inverse(n, hessian)?;
         let n_free = self.held.iter().filter(|held| !**held).count();
-        self.pirls.centring.restore_covariance(n_free, n, &mut covariance);
+        self.pirls
+            .centring
+            .restore_covariance(n_free, n, &mut covariance);
         Some(covariance)
     }
 }
@@ -31,8 +33,14 @@ impl GeneralizedLinearMixedModel {
 // At a singular covariance of random effects some directions of theta are flat. They say nothing of the other parameters,
 // and are left out.
 fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
-    let unit: Vec<f64> = (0..n).map(|j| hessian[j * n + j].abs().max(1e-150).sqrt().recip()).collect();
-    let scaled: Vec<f64> = hessian.iter().enumerate().map(|(at, h)| h * unit[at % n] * unit[at / n]).collect();
+    let unit: Vec<f64> = (0..n)
+        .map(|j| hessian[j * n + j].abs().max(1e-150).sqrt().recip())
+        .collect();
+    let scaled: Vec<f64> = hessian
+        .iter()
+        .enumerate()
+        .map(|(at, h)| h * unit[at % n] * unit[at / n])
+        .collect();
     let mut eigen = Eigen::new(n);
     if !scaled.iter().all(|h| h.is_finite()) || !eigen.decompose(&scaled) {
         return None;
@@ -42,7 +50,12 @@ fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
         return None;
     }
     let mut inverse = vec![0.0; n * n];
-    for (value, vector) in eigen.values.iter().zip(eigen.vectors.chunks_exact(n.max(1))).filter(|(v, _)| **v > least) {
+    for (value, vector) in eigen
+        .values
+        .iter()
+        .zip(eigen.vectors.chunks_exact(n.max(1)))
+        .filter(|(v, _)| **v > least)
+    {
         for (j, column) in inverse.chunks_exact_mut(n).enumerate() {
             for (i, out) in column.iter_mut().enumerate() {
                 *out += 2.0 / value * vector[i] * vector[j] * unit[i] * unit[j];

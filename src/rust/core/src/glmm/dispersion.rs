@@ -17,7 +17,8 @@ impl GeneralizedLinearMixedModel {
         let response = &self.pirls.response;
         match error {
             Error::PirlsDiverged { .. }
-                if response.family.has_dispersion() && response.deviance() <= EXACT * self.null_deviance =>
+                if response.family.has_dispersion()
+                    && response.deviance() <= EXACT * self.null_deviance =>
             {
                 Error::ZeroResidual
             }
@@ -37,7 +38,10 @@ impl GeneralizedLinearMixedModel {
             }
             let excess = (deviance / df).ln() - log;
             if !excess.is_finite() {
-                return Err(Error::NonFinite { what: "dispersion", index: 0 });
+                return Err(Error::NonFinite {
+                    what: "dispersion",
+                    index: 0,
+                });
             }
             if excess.abs() < 1e-11 {
                 break;
@@ -63,14 +67,21 @@ impl GeneralizedLinearMixedModel {
         }
         let phi = self.moment();
         let constant = response.constant_at(phi);
-        ((self.pirls.penalized - self.pirls.ussq()) * response.shape / phi - 2.0 * constant, phi)
+        (
+            (self.pirls.penalized - self.pirls.ussq()) * response.shape / phi - 2.0 * constant,
+            phi,
+        )
     }
 
     // Dispersion by lme4's moment.
     pub(super) fn moment(&self) -> f64 {
         let response = &self.pirls.response;
         // The Gaussian weights belong to the variance, not to the number of observations.
-        let count = if response.family == Family::Gaussian { self.n_eff as f64 } else { self.sum_weights };
+        let count = if response.family == Family::Gaussian {
+            self.n_eff as f64
+        } else {
+            self.sum_weights
+        };
         response.deviance() / count
     }
 

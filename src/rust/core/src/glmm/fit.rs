@@ -53,7 +53,11 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Those of [`Self::objective`] at the start; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(&mut self, fit: &FitSettings, observe: &mut Observer) -> Result<GlmmFit> {
-        let mut start = if fit.theta.is_empty() { self.start_theta.clone() } else { fit.theta.clone() };
+        let mut start = if fit.theta.is_empty() {
+            self.start_theta.clone()
+        } else {
+            fit.theta.clone()
+        };
         if let (true, Shape::Estimated(shape)) = (self.shape_is_estimated(), self.options.shape) {
             start.push(shape.ln());
         }
@@ -75,12 +79,22 @@ impl GeneralizedLinearMixedModel {
         first
     }
 
-    fn fit_from(&mut self, fit: &FitSettings, mut start: Vec<f64>, observe: &mut Observer) -> Result<GlmmFit> {
-        let two_stages = fit.vary == Vary::Modes && fit.beta.is_empty() && !self.pirls.beta.is_empty();
+    fn fit_from(
+        &mut self,
+        fit: &FitSettings,
+        mut start: Vec<f64>,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        let two_stages =
+            fit.vary == Vary::Modes && fit.beta.is_empty() && !self.pirls.beta.is_empty();
         if !fit.beta.is_empty() {
             self.start_at(&fit.beta);
         }
-        let stage = if two_stages { Some(self.fast_stage(&start, &fit.settings, observe)?) } else { None };
+        let stage = if two_stages {
+            Some(self.fast_stage(&start, &fit.settings, observe)?)
+        } else {
+            None
+        };
         if let Some(stage) = &stage {
             start.clone_from(&stage.summary.best);
         }
@@ -90,15 +104,32 @@ impl GeneralizedLinearMixedModel {
         let fast = stage.map(|stage| stage.summary);
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
-        let needs_more = |found: &GlmmFit| found.certificate.as_ref().is_some_and(|c| !c.verdict.is_final());
-        if fit.settings.optimizer == bfgs::NAME && has_converged(found.summary.status) && needs_more(&found) {
-            let settings = Settings { optimizer: NEWTON.into(), initial_step: Vec::new(), ..fit.settings.clone() };
+        let needs_more = |found: &GlmmFit| {
+            found
+                .certificate
+                .as_ref()
+                .is_some_and(|c| !c.verdict.is_final())
+        };
+        if fit.settings.optimizer == bfgs::NAME
+            && has_converged(found.summary.status)
+            && needs_more(&found)
+        {
+            let settings = Settings {
+                optimizer: NEWTON.into(),
+                initial_step: Vec::new(),
+                ..fit.settings.clone()
+            };
             let next = self.minimize(&settings, fit.vary, &found.parameters, observe)?;
             found = self.judged(fit.vary, continued(found.summary, next), &inverse)?;
         }
         self.pirls.reset();
         self.objective(fit.vary, &found.parameters)?;
-        Ok(GlmmFit { fast, optimizer, iterations: self.pirls.iterations, ..self.natural_fit(fit.vary, found) })
+        Ok(GlmmFit {
+            fast,
+            optimizer,
+            iterations: self.pirls.iterations,
+            ..self.natural_fit(fit.vary, found)
+        })
     }
 
     fn start_at(&mut self, beta: &[f64]) {
@@ -111,15 +142,31 @@ impl GeneralizedLinearMixedModel {
         if let Some(certificate) = &mut found.certificate {
             certificate.gradient = self.natural_gradient(vary, &certificate.gradient);
         }
-        GlmmFit { parameters: natural(&found.parameters), summary: found.summary.mapped(&natural), ..found }
+        GlmmFit {
+            parameters: natural(&found.parameters),
+            summary: found.summary.mapped(&natural),
+            ..found
+        }
     }
 
     // Over theta and the shape; quadrature would only make it slower.
-    fn fast_stage(&mut self, start: &[f64], settings: &Settings, observe: &mut Observer) -> Result<BfgsSummary> {
+    fn fast_stage(
+        &mut self,
+        start: &[f64],
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<BfgsSummary> {
         let rule = self.rule.take();
         self.pirls.set_theta(&start[..self.n_theta()]);
         let inverse = self.inverse_guess(Vary::Jointly);
-        let stage = self.bfgs(settings, FAST_TOLERANCE, Vary::Jointly, start, inverse, observe);
+        let stage = self.bfgs(
+            settings,
+            FAST_TOLERANCE,
+            Vary::Jointly,
+            start,
+            inverse,
+            observe,
+        );
         self.rule = rule;
         stage
     }
@@ -141,22 +188,42 @@ impl GeneralizedLinearMixedModel {
         let inverse = self.inverse_with(fit.vary, start.len(), learnt);
         let mut settings = fit.settings.clone();
         // BFGS knows of no bounds.
-        if settings.optimizer == bfgs::NAME && Search::new(self, fit.vary, &parameters).at.is_bounded().contains(&true)
+        if settings.optimizer == bfgs::NAME
+            && Search::new(self, fit.vary, &parameters)
+                .at
+                .is_bounded()
+                .contains(&true)
         {
             settings.optimizer = NEWTON.into();
         }
         if settings.optimizer == bfgs::NAME {
             let tolerance = 0.1 * settings.ftol_abs;
-            let found = self.bfgs(&settings, tolerance, fit.vary, &parameters, inverse, observe)?;
+            let found = self.bfgs(
+                &settings,
+                tolerance,
+                fit.vary,
+                &parameters,
+                inverse,
+                observe,
+            )?;
             return Ok((found, settings.optimizer));
         }
         let n = parameters.len();
         if settings.optimizer != NEWTON && settings.initial_step.len() != n {
             let diagonal = inverse.iter().step_by(n + 1);
-            settings.initial_step = diagonal.map(|h| (2.0 * h).sqrt().clamp(1e-3, 0.75)).collect();
+            settings.initial_step = diagonal
+                .map(|h| (2.0 * h).sqrt().clamp(1e-3, 0.75))
+                .collect();
         }
         let summary = self.minimize(&settings, fit.vary, &parameters, observe)?;
-        Ok((BfgsSummary { summary, gradient: Vec::new(), inverse }, settings.optimizer))
+        Ok((
+            BfgsSummary {
+                summary,
+                gradient: Vec::new(),
+                inverse,
+            },
+            settings.optimizer,
+        ))
     }
 
     // `inverse` is for all parameters, as the summary's points are; that of the summary likewise.
@@ -174,15 +241,32 @@ impl GeneralizedLinearMixedModel {
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
         let free = at.free();
-        let guess = free.iter().flat_map(|&j| free.iter().map(move |&i| (i, j))).map(|(i, j)| inverse[j * n + i]);
+        let guess = free
+            .iter()
+            .flat_map(|&j| free.iter().map(move |&i| (i, j)))
+            .map(|(i, j)| inverse[j * n + i]);
         let guess: Vec<f64> = guess.collect();
-        let mut see = |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.natural(x)));
-        let mut found = bfgs::minimize(settings, tolerance, &at.start(), guess, &mut search, &mut see)?;
+        let mut see =
+            |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.natural(x)));
+        let mut found = bfgs::minimize(
+            settings,
+            tolerance,
+            &at.start(),
+            guess,
+            &mut search,
+            &mut see,
+        )?;
         at.make_canonical(&mut found.summary.best);
         for (b, &j) in free.iter().enumerate() {
-            free.iter().enumerate().for_each(|(a, &i)| inverse[j * n + i] = found.inverse[b * free.len() + a]);
+            free.iter()
+                .enumerate()
+                .for_each(|(a, &i)| inverse[j * n + i] = found.inverse[b * free.len() + a]);
         }
-        Ok(BfgsSummary { summary: found.summary.mapped(|x| at.natural(x)), gradient: found.gradient, inverse })
+        Ok(BfgsSummary {
+            summary: found.summary.mapped(|x| at.natural(x)),
+            gradient: found.gradient,
+            inverse,
+        })
     }
 
     // By any other optimizer.
@@ -196,7 +280,9 @@ impl GeneralizedLinearMixedModel {
         let natural = self.to_natural(vary);
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
-        at.minimize(settings, &mut search, &mut |count, value, x| observe(count, value, &natural(x)))
+        at.minimize(settings, &mut search, &mut |count, value, x| {
+            observe(count, value, &natural(x))
+        })
     }
 
     // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the Hessian, roughly.
@@ -207,18 +293,36 @@ impl GeneralizedLinearMixedModel {
         self.snap_to_zero(vary, reached, &mut parameters);
         // Who stopped the fit doesn't want to wait for a verdict.
         let is_stopped = matches!(summary.status, Status::Interrupted | Status::MaxTime);
-        let certificate = if is_stopped { None } else { self.quick_certificate(vary, &parameters, inverse).ok() };
-        Ok(GlmmFit { fast: None, summary, optimizer: String::new(), parameters, certificate, iterations: 0 })
+        let certificate = if is_stopped {
+            None
+        } else {
+            self.quick_certificate(vary, &parameters, inverse).ok()
+        };
+        Ok(GlmmFit {
+            fast: None,
+            summary,
+            optimizer: String::new(),
+            parameters,
+            certificate,
+            iterations: 0,
+        })
     }
 
     // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good.
     fn snap_to_zero(&mut self, vary: Vary, reached: f64, parameters: &mut [f64]) {
         for j in 0..self.n_theta() {
-            if self.held[j] || self.lower[j] != 0.0 || parameters[j] == 0.0 || parameters[j] > NEAR_ZERO {
+            if self.held[j]
+                || self.lower[j] != 0.0
+                || parameters[j] == 0.0
+                || parameters[j] > NEAR_ZERO
+            {
                 continue;
             }
             let length = std::mem::take(&mut parameters[j]);
-            if !self.objective(vary, parameters).is_ok_and(|value| value <= reached + SNAP_COST) {
+            if !self
+                .objective(vary, parameters)
+                .is_ok_and(|value| value <= reached + SNAP_COST)
+            {
                 parameters[j] = length;
             }
         }
@@ -243,5 +347,10 @@ fn has_converged(status: Status) -> bool {
 fn continued(first: OptSummary, mut second: OptSummary) -> OptSummary {
     let mut log = first.log;
     log.append(&mut second.log);
-    OptSummary { initial: first.initial, initial_value: first.initial_value, log, ..second }
+    OptSummary {
+        initial: first.initial,
+        initial_value: first.initial_value,
+        log,
+        ..second
+    }
 }

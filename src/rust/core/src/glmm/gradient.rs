@@ -25,7 +25,11 @@ use crate::pls::Solution;
 use crate::terms::RelCov;
 
 /// Of a linear model with the working weights only `sum_l W_ll` is wanted, not what its residuals add to it.
-const TRACES: Profile = Profile { reml: false, precision: 0.0, sigma_profiled: false };
+const TRACES: Profile = Profile {
+    reml: false,
+    precision: 0.0,
+    sigma_profiled: false,
+};
 
 impl GeneralizedLinearMixedModel {
     /// Gradient of the objective at the parameters of the last [`Self::evaluate`].
@@ -75,30 +79,52 @@ impl GeneralizedLinearMixedModel {
         let response = &self.pirls.response;
         let shape_is_estimated = self.shape_is_estimated();
         let nodes = self.rule.as_ref();
-        let nodes = nodes.map(|rule| quadrature::expectations(&self.pirls, rule, vary, shape_is_estimated));
+        let nodes =
+            nodes.map(|rule| quadrature::expectations(&self.pirls, rule, vary, shape_is_estimated));
         let own = nodes.as_ref().map(|e| e.t.as_slice());
-        let leverage = Leverage::new(&self.pirls.rows, self.pirls.pls(vary), &response.weight, own);
+        let leverage = Leverage::new(
+            &self.pirls.rows,
+            self.pirls.pls(vary),
+            &response.weight,
+            own,
+        );
         let at = response.derivatives(self.options.information);
         // d F / d eta at fixed modes, and the part of F_u that is Lambda'Z' times something; F_u = 0 for D itself.
         let kappa = self.kappa();
-        let mut rho: Vec<f64> = at.slope.iter().zip(&leverage.rows).map(|(slope, h)| slope * h).collect();
+        let mut rho: Vec<f64> = at
+            .slope
+            .iter()
+            .zip(&leverage.rows)
+            .map(|(slope, h)| slope * h)
+            .collect();
         let mut rhs = rho.clone();
         match &nodes {
             Some(nodes) => {
-                rho.iter_mut().zip(&nodes.score).for_each(|(rho, score)| *rho += score);
+                rho.iter_mut()
+                    .zip(&nodes.score)
+                    .for_each(|(rho, score)| *rho += score);
                 rhs.copy_from_slice(&rho);
             }
             None => {
-                rho.iter_mut().zip(&at.score).for_each(|(rho, score)| *rho -= 2.0 * kappa * score);
-                rhs.iter_mut().zip(&at.score).for_each(|(rhs, score)| *rhs += 2.0 * (1.0 - kappa) * score);
+                rho.iter_mut()
+                    .zip(&at.score)
+                    .for_each(|(rho, score)| *rho -= 2.0 * kappa * score);
+                rhs.iter_mut()
+                    .zip(&at.score)
+                    .for_each(|(rhs, score)| *rhs += 2.0 * (1.0 - kappa) * score);
             }
         }
         let mut s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
         if let Some(t) = self.profile_multiplier(vary, &at, &leverage, &mut s) {
-            rho.iter_mut().zip(&at.score).for_each(|(rho, score)| *rho += t * score);
+            rho.iter_mut()
+                .zip(&at.score)
+                .for_each(|(rho, score)| *rho += t * score);
         }
         let xi = self.linear_predictor_of(vary, &s);
-        rho.iter_mut().zip(&at.observed).zip(&xi).for_each(|((rho, observed), xi)| *rho -= observed * xi);
+        rho.iter_mut()
+            .zip(&at.observed)
+            .zip(&xi)
+            .for_each(|((rho, observed), xi)| *rho -= observed * xi);
         self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
         if let Some(derivatives) = derivatives {
             self.add_scores(&rho, derivatives.g_mut());
@@ -119,10 +145,15 @@ impl GeneralizedLinearMixedModel {
     fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
         for term in &self.pirls.rows.terms {
             let (g, k) = (&mut g[term.term], term.k);
-            let (r, v) = (term.transposed_product(rho), term.transposed_product(&self.pirls.response.score));
+            let (r, v) = (
+                term.transposed_product(rho),
+                term.transposed_product(&self.pirls.response.score),
+            );
             for (r, v) in r.chunks_exact(k).zip(v.chunks_exact(k)) {
                 for j in 0..k {
-                    (0..k).for_each(|i| g[j * k + i] += v[i] * v[j] + 0.5 * (r[i] * v[j] + r[j] * v[i]));
+                    (0..k).for_each(|i| {
+                        g[j * k + i] += v[i] * v[j] + 0.5 * (r[i] * v[j] + r[j] * v[i])
+                    });
                 }
             }
         }
@@ -134,14 +165,20 @@ impl GeneralizedLinearMixedModel {
         if vary == Vary::Jointly {
             self.pirls.rows.add_fixed(&s.beta, &mut xi);
         }
-        self.pirls.rows.terms.iter().for_each(|term| term.add_product(&s.b[term.term], &mut xi));
+        self.pirls
+            .rows
+            .terms
+            .iter()
+            .for_each(|term| term.add_product(&s.b[term.term], &mut xi));
         xi
     }
 
     // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed information.
     fn solve_observed(&mut self, vary: Vary, r: &[f64], spherical: &[f64]) -> Result<Solution> {
         let response = &self.pirls.response;
-        if self.options.information == Information::Expected && !response.family.is_canonical(response.link) {
+        if self.options.information == Information::Expected
+            && !response.family.is_canonical(response.link)
+        {
             self.pirls.factor_at_modes(vary, Information::Observed)?;
         }
         Ok(self.solve_factored(vary, r, spherical))
@@ -151,26 +188,48 @@ impl GeneralizedLinearMixedModel {
     fn solve_factored(&self, vary: Vary, r: &[f64], spherical: &[f64]) -> Solution {
         let rows = &self.pirls.rows;
         let mut rz = vec![Vec::new(); rows.terms.len()];
-        rows.terms.iter().for_each(|term| rz[term.term] = term.transposed_product(r));
-        let rx = if vary == Vary::Jointly { rows.transposed_fixed(r) } else { Vec::new() };
+        rows.terms
+            .iter()
+            .for_each(|term| rz[term.term] = term.transposed_product(r));
+        let rx = if vary == Vary::Jointly {
+            rows.transposed_fixed(r)
+        } else {
+            Vec::new()
+        };
         self.pirls.pls(vary).solve_for(&rz, &rx, spherical)
     }
 
     // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with the multiplier
     // t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df in eta_i; the modes' in log phi, -u.
-    fn profile_multiplier(&self, vary: Vary, at: &Derivatives, leverage: &Leverage, s: &mut Solution) -> Option<f64> {
-        let Shape::Profiled(df) = self.options.shape else { return None };
+    fn profile_multiplier(
+        &self,
+        vary: Vary,
+        at: &Derivatives,
+        leverage: &Leverage,
+        s: &mut Solution,
+    ) -> Option<f64> {
+        let Shape::Profiled(df) = self.options.shape else {
+            return None;
+        };
         if !self.pirls.response.family.has_dispersion() {
             return None;
         }
-        let by_log_shape: f64 = -at.weight.iter().zip(&leverage.rows).map(|(w, h)| w * h).sum::<f64>();
+        let by_log_shape: f64 = -at
+            .weight
+            .iter()
+            .zip(&leverage.rows)
+            .map(|(w, h)| w * h)
+            .sum::<f64>();
         let by_u = self.solve_factored(vary, &at.score, &[]);
         let with_u = |s: &Solution| -> f64 {
-            let product = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let product =
+                |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             s.u.iter().zip(&self.pirls.u).map(product).sum()
         };
         let t = 2.0 / df * (with_u(s) - by_log_shape) / (1.0 - 2.0 / df * with_u(&by_u));
-        let add = |to: &mut Vec<f64>, from: &Vec<f64>| to.iter_mut().zip(from).for_each(|(a, b)| *a += t * b);
+        let add = |to: &mut Vec<f64>, from: &Vec<f64>| {
+            to.iter_mut().zip(from).for_each(|(a, b)| *a += t * b)
+        };
         s.u.iter_mut().zip(&by_u.u).for_each(|(a, b)| add(a, b));
         s.b.iter_mut().zip(&by_u.b).for_each(|(a, b)| add(a, b));
         add(&mut s.beta, &by_u.beta);
@@ -195,7 +254,8 @@ impl GeneralizedLinearMixedModel {
                 let mut sum = 2.0 * leverage.terms[t][column * k + row];
                 sum += nodes.map_or(0.0, |e| e.lambda[column * k + row]);
                 for level in (0..u.len()).step_by(k) {
-                    sum += z_rho[level + row] * u[level + column] + z_score[level + row] * s[level + column];
+                    sum += z_rho[level + row] * u[level + column]
+                        + z_score[level + row] * s[level + column];
                 }
                 gradient[index] += sum;
             });
@@ -206,9 +266,15 @@ impl GeneralizedLinearMixedModel {
         let r = &self.pirls.response;
         let observed = self.options.information == Information::Observed;
         let one = |i: usize| {
-            let d = r.family.shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], r.shape);
+            let d = r
+                .family
+                .shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], r.shape);
             let weight = if observed { d.observed } else { d.expected };
-            let log_lik = if nodes.is_some() { 0.0 } else { -2.0 * d.log_lik };
+            let log_lik = if nodes.is_some() {
+                0.0
+            } else {
+                -2.0 * d.log_lik
+            };
             log_lik + leverage.rows[i] * weight + xi[i] * d.score
         };
         nodes.map_or(0.0, |e| e.shape) + (0..r.n()).map(one).sum::<f64>()
@@ -222,7 +288,11 @@ impl GeneralizedLinearMixedModel {
         }
         let phi = self.moment();
         let count = r.deviance() / phi;
-        let one = |i: usize| r.family.shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], phi).log_lik;
+        let one = |i: usize| {
+            r.family
+                .shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], phi)
+                .log_lik
+        };
         let slope: f64 = -2.0 * (0..r.n()).map(one).sum::<f64>();
         r.shape * (1.0 + slope / count) / phi
     }

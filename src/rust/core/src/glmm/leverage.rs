@@ -48,14 +48,24 @@ impl Leverage {
             unit.update(k, pls, &inverse, &block_of_row, index);
             if let Some(own) = own {
                 let size = unit.own.len();
-                unit.own.copy_from_slice(&own[index * size..(index + 1) * size]);
+                unit.own
+                    .copy_from_slice(&own[index * size..(index + 1) * size]);
             }
             for i in rows.unit_ptr[index]..rows.unit_ptr[index + 1] {
                 let mut at = 0;
                 for (t, term) in rows.terms.iter().enumerate() {
                     let lambda = &pls.lambdas[term.term];
-                    small::lambda_transposed_times(term.k, lambda, term.z(i), &mut q[at..at + term.k]);
-                    span[t] = if t == 0 { 0 } else { term.first[term.level[i] as usize] as usize };
+                    small::lambda_transposed_times(
+                        term.k,
+                        lambda,
+                        term.z(i),
+                        &mut q[at..at + term.k],
+                    );
+                    span[t] = if t == 0 {
+                        0
+                    } else {
+                        term.first[term.level[i] as usize] as usize
+                    };
                     at += term.k;
                 }
                 unit.solve_row(k, rows, &inverse, i, &span, &q, &mut a);
@@ -70,15 +80,31 @@ impl Leverage {
             }
         }
         let mut terms = vec![Vec::new(); sums.len()];
-        rows.terms.iter().zip(sums).for_each(|(term, sum)| terms[term.term] = sum);
-        Self { rows: leverage, terms }
+        rows.terms
+            .iter()
+            .zip(sums)
+            .for_each(|(term, sum)| terms[term.term] = sum);
+        Self {
+            rows: leverage,
+            terms,
+        }
     }
 }
 
 impl Unit {
     #[inline(always)]
-    fn update(&mut self, k: usize, pls: &Pls, inverse: &SelectedInverse, block_of_row: &[u32], unit: usize) {
-        let (l, m) = (&pls.l00[unit * k * k..(unit + 1) * k * k], &pls.m[unit * k * k..(unit + 1) * k * k]);
+    fn update(
+        &mut self,
+        k: usize,
+        pls: &Pls,
+        inverse: &SelectedInverse,
+        block_of_row: &[u32],
+        unit: usize,
+    ) {
+        let (l, m) = (
+            &pls.l00[unit * k * k..(unit + 1) * k * k],
+            &pls.m[unit * k * k..(unit + 1) * k * k],
+        );
         self.own.clear();
         self.own.resize(k * k, 0.0);
         for (j, column) in self.own.chunks_exact_mut(k).enumerate() {
@@ -91,10 +117,18 @@ impl Unit {
         for v in vals.chunks_exact(k) {
             // e' L' = (M' v)', from L^-T: e = L^-T M' v
             let start = self.e.len();
-            self.e.extend(m.chunks_exact(k).map(|column| small::dot(column, v)));
+            self.e
+                .extend(m.chunks_exact(k).map(|column| small::dot(column, v)));
             small::backward_solve(k, l, &mut self.e[start..]);
         }
-        scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, block_of_row, &mut self.e);
+        scale_rows(
+            k,
+            rows,
+            &pls.layout,
+            &pls.trailing_lambdas,
+            block_of_row,
+            &mut self.e,
+        );
         self.ce.clear();
         self.ce.resize(self.e.len(), 0.0);
         // Rows ascend, so that (row, col) is in the lower triangle.

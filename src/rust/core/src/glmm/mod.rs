@@ -56,7 +56,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { information: Information::Expected, shape: Shape::Known(1.0), nodes: 1 }
+        Self {
+            information: Information::Expected,
+            shape: Shape::Known(1.0),
+            nodes: 1,
+        }
     }
 }
 
@@ -150,10 +154,15 @@ impl GeneralizedLinearMixedModel {
             Shape::Moment | Shape::Profiled(_) => 1.0,
         };
         if family.has_shape() && !(shape > 0.0 && shape.is_finite()) {
-            return Err(Error::NonFinite { what: "shape", index: 0 });
+            return Err(Error::NonFinite {
+                what: "shape",
+                index: 0,
+            });
         }
         if family == Family::Gaussian && link == Link::Identity {
-            return Err(Error::UnknownLink { name: "identity".into() });
+            return Err(Error::UnknownLink {
+                name: "identity".into(),
+            });
         }
         // The gradient of quadrature goes through Lambda.
         if options.nodes > 1 && !design.terms.iter().all(|term| term.cov.is_filled()) {
@@ -162,17 +171,23 @@ impl GeneralizedLinearMixedModel {
             });
         }
         // Quadrature is of a density, with one dispersion throughout.
-        let follows = matches!(options.shape, Shape::Moment | Shape::Profiled(_)) && family.has_dispersion();
+        let follows =
+            matches!(options.shape, Shape::Moment | Shape::Profiled(_)) && family.has_dispersion();
         if follows && options.nodes > 1 {
             let vsize = design.terms.first().map_or(0, |term| term.vsize());
-            return Err(Error::Quadrature { nodes: options.nodes, n_terms: design.terms.len(), vsize });
+            return Err(Error::Quadrature {
+                nodes: options.nodes,
+                n_terms: design.terms.len(),
+                vsize,
+            });
         }
         let pirls = Pirls::new(design, family, link, shape)?;
         let rule = quadrature::rule_for(design, options.nodes)?;
         let n_theta = design.n_theta();
         let (mut start_theta, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
         for term in &design.terms {
-            term.cov.start_and_lower_bounds(&mut start_theta, &mut lower);
+            term.cov
+                .start_and_lower_bounds(&mut start_theta, &mut lower);
         }
         let mut model = Self {
             covs: design.terms.iter().map(|term| term.cov.clone()).collect(),
@@ -224,12 +239,20 @@ impl GeneralizedLinearMixedModel {
             Some(rule) => laplace + quadrature::correction(&self.pirls, rule, vary),
             None => laplace,
         };
-        Ok(Parts { objective, conditional, ussq, log_det_re, shape })
+        Ok(Parts {
+            objective,
+            conditional,
+            ussq,
+            log_det_re,
+            shape,
+        })
     }
 
     fn find_modes(&mut self, vary: Vary) -> Result<()> {
         match self.options.shape {
-            Shape::Profiled(df) if self.pirls.response.family.has_dispersion() => self.profile_shape(vary, df),
+            Shape::Profiled(df) if self.pirls.response.family.has_dispersion() => {
+                self.profile_shape(vary, df)
+            }
             _ => self.modes_at_shape(vary),
         }
     }
@@ -241,7 +264,9 @@ impl GeneralizedLinearMixedModel {
                 return Err(self.cause_of(error));
             }
             self.pirls.reset();
-            self.pirls.find_modes(vary).map_err(|error| self.cause_of(error))?;
+            self.pirls
+                .find_modes(vary)
+                .map_err(|error| self.cause_of(error))?;
         }
         Ok(())
     }
@@ -262,7 +287,12 @@ impl GeneralizedLinearMixedModel {
             theta: pirls.theta().to_vec(),
             beta: pirls.natural_beta(),
             u: pirls.u.clone(),
-            b: pirls.u.iter().enumerate().map(|(t, u)| joint.times_lambda(t, u)).collect(),
+            b: pirls
+                .u
+                .iter()
+                .enumerate()
+                .map(|(t, u)| joint.times_lambda(t, u))
+                .collect(),
             rx: joint.rx(),
             log_det_fe: joint.log_det_fe(),
             eta: pirls.unsorted(&pirls.response.eta),

@@ -14,7 +14,11 @@ impl GeneralizedLinearMixedModel {
 
     /// Number of parameters of the objective.
     pub fn n_parameters(&self, vary: Vary) -> usize {
-        let beta = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
+        let beta = if vary == Vary::Modes {
+            self.pirls.beta.len()
+        } else {
+            0
+        };
         self.n_theta() + beta + self.shape_count()
     }
 
@@ -44,10 +48,17 @@ impl GeneralizedLinearMixedModel {
     pub(super) fn set_parameters(&mut self, vary: Vary, parameters: &[f64]) -> Result<()> {
         let expected = self.n_parameters(vary);
         if parameters.len() != expected {
-            return Err(Error::Dimension { what: "parameters", expected, found: parameters.len() });
+            return Err(Error::Dimension {
+                what: "parameters",
+                expected,
+                found: parameters.len(),
+            });
         }
         if let Some(index) = parameters.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite { what: "parameters", index });
+            return Err(Error::NonFinite {
+                what: "parameters",
+                index,
+            });
         }
         let (theta, rest) = parameters.split_at(self.n_theta());
         self.covs.iter().try_for_each(|cov| cov.validate(theta))?;
@@ -81,11 +92,17 @@ impl GeneralizedLinearMixedModel {
     pub fn centred(&self, vary: Vary, natural: &[f64]) -> Result<Vec<f64>> {
         let expected = self.n_parameters(vary);
         if natural.len() != expected {
-            return Err(Error::Dimension { what: "parameters", expected, found: natural.len() });
+            return Err(Error::Dimension {
+                what: "parameters",
+                expected,
+                found: natural.len(),
+            });
         }
         let mut parameters = natural.to_vec();
         if vary == Vary::Modes {
-            self.pirls.centring.centre(&mut parameters[self.places_of_beta()]);
+            self.pirls
+                .centring
+                .centre(&mut parameters[self.places_of_beta()]);
         }
         Ok(parameters)
     }
@@ -106,7 +123,9 @@ impl GeneralizedLinearMixedModel {
     pub fn natural_gradient(&self, vary: Vary, gradient: &[f64]) -> Vec<f64> {
         let mut natural = gradient.to_vec();
         if vary == Vary::Modes {
-            self.pirls.centring.restore_gradient(&mut natural[self.places_of_beta()]);
+            self.pirls
+                .centring
+                .restore_gradient(&mut natural[self.places_of_beta()]);
         }
         natural
     }

@@ -22,10 +22,19 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
     if nodes <= 1 {
         return Ok(None);
     }
-    let (n_terms, vsize) = (design.terms.len(), design.terms.first().map_or(0, |term| term.vsize()));
-    let fits = nodes.checked_pow(vsize as u32).is_some_and(|count| count <= MAX_PRODUCT);
+    let (n_terms, vsize) = (
+        design.terms.len(),
+        design.terms.first().map_or(0, |term| term.vsize()),
+    );
+    let fits = nodes
+        .checked_pow(vsize as u32)
+        .is_some_and(|count| count <= MAX_PRODUCT);
     if n_terms != 1 || nodes > MAX_NODES || !fits {
-        return Err(Error::Quadrature { nodes, n_terms, vsize });
+        return Err(Error::Quadrature {
+            nodes,
+            n_terms,
+            vsize,
+        });
     }
     Ok(Some(Rule::new(nodes)))
 }
@@ -33,7 +42,9 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
 /// Quadrature less Laplace approximation, at the modes that have just been found.
 pub(super) fn correction(pirls: &Pirls, rule: &Rule, vary: Vary) -> f64 {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    (0..nodes.pls.units.n_units).map(|unit| nodes.visit(unit)).sum()
+    (0..nodes.pls.units.n_units)
+        .map(|unit| nodes.visit(unit))
+        .sum()
 }
 
 /// Expectations over the nodes, weighted by what they contribute: what the gradient needs.
@@ -51,7 +62,12 @@ pub(super) struct Expectations {
 }
 
 /// Visits all units; `with_shape`: whether the shape is a parameter.
-pub(super) fn expectations(pirls: &Pirls, rule: &Rule, vary: Vary, with_shape: bool) -> Expectations {
+pub(super) fn expectations(
+    pirls: &Pirls,
+    rule: &Rule,
+    vary: Vary,
+    with_shape: bool,
+) -> Expectations {
     let mut nodes = Nodes::new(pirls, rule, vary);
     let (k, n_units) = (nodes.k, nodes.pls.units.n_units);
     let mut out = Expectations {
@@ -89,17 +105,33 @@ impl<'a> Nodes<'a> {
         let k = pls.units.k;
         let (x, log_weights) = rule.product(k);
         let share = vec![0.0; log_weights.len()];
-        Self { pirls, pls, k, x, log_weights, share, eta: Vec::new(), du: vec![0.0; k], db: vec![0.0; k] }
+        Self {
+            pirls,
+            pls,
+            k,
+            x,
+            log_weights,
+            share,
+            eta: Vec::new(),
+            du: vec![0.0; k],
+            db: vec![0.0; k],
+        }
     }
 
     fn place(&mut self, unit: usize, node: usize) {
         let k = self.k;
         let x = &self.x[node * k..(node + 1) * k];
         self.du.copy_from_slice(x);
-        small::backward_solve(k, &self.pls.l00[unit * k * k..(unit + 1) * k * k], &mut self.du);
+        small::backward_solve(
+            k,
+            &self.pls.l00[unit * k * k..(unit + 1) * k * k],
+            &mut self.du,
+        );
         self.db.fill(0.0);
         let m = &self.pls.m[unit * k * k..(unit + 1) * k * k];
-        m.chunks_exact(k).zip(x).for_each(|(column, &x)| small::axpy(x, column, &mut self.db));
+        m.chunks_exact(k)
+            .zip(x)
+            .for_each(|(column, &x)| small::axpy(x, column, &mut self.db));
     }
 
     fn rows(&self, unit: usize) -> std::ops::Range<usize> {
@@ -110,11 +142,15 @@ impl<'a> Nodes<'a> {
     fn move_eta(&mut self, rows: std::ops::Range<usize>) {
         let term = &self.pirls.rows.terms[0];
         self.eta.clear();
-        self.eta.extend_from_slice(&self.pirls.response.eta[rows.clone()]);
+        self.eta
+            .extend_from_slice(&self.pirls.response.eta[rows.clone()]);
         if term.z.is_empty() {
             self.eta.iter_mut().for_each(|eta| *eta += self.db[0]);
         } else {
-            self.eta.iter_mut().zip(rows).for_each(|(eta, i)| *eta += small::dot(term.z(i), &self.db));
+            self.eta
+                .iter_mut()
+                .zip(rows)
+                .for_each(|(eta, i)| *eta += small::dot(term.z(i), &self.db));
         }
     }
 
@@ -132,10 +168,16 @@ impl<'a> Nodes<'a> {
             let x = &self.x[node * k..(node + 1) * k];
             let exponent = log_lik - 0.5 * (ussq - small::dot(x, x)) + self.log_weights[node];
             // Outside the domain of the link the density is zero.
-            self.share[node] = if exponent.is_nan() { f64::NEG_INFINITY } else { exponent };
+            self.share[node] = if exponent.is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                exponent
+            };
         }
         let largest = self.share.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        self.share.iter_mut().for_each(|s| *s = (*s - largest).exp());
+        self.share
+            .iter_mut()
+            .for_each(|s| *s = (*s - largest).exp());
         let sum: f64 = self.share.iter().sum();
         self.share.iter_mut().for_each(|s| *s /= sum);
         -2.0 * (largest + sum.ln())
@@ -162,7 +204,9 @@ impl<'a> Nodes<'a> {
                 out.score[i] += share * score;
                 small::axpy(score, self.pirls.rows.terms[0].z(i), &mut z_score);
                 if with_shape {
-                    let d = r.family.shape_derivatives(r.link, r.y[i], r.w[i], eta, r.shape);
+                    let d = r
+                        .family
+                        .shape_derivatives(r.link, r.y[i], r.w[i], eta, r.shape);
                     out.shape -= 2.0 * share * d.log_lik;
                 }
             }
@@ -171,7 +215,11 @@ impl<'a> Nodes<'a> {
                 let v = u[j] + self.du[j];
                 out.v[unit * k + j] += 2.0 * share * v;
                 slope[j] += 2.0 * v;
-                small::axpy(share * self.du[j], &z_score, &mut out.lambda[j * k..(j + 1) * k]);
+                small::axpy(
+                    share * self.du[j],
+                    &z_score,
+                    &mut out.lambda[j * k..(j + 1) * k],
+                );
             }
             for (column, &x) in n.chunks_exact_mut(k).zip(&self.x[node * k..(node + 1) * k]) {
                 small::axpy(share * x, &slope, column);

@@ -32,7 +32,14 @@ impl<'a> Search<'a> {
     pub fn new(model: &'a mut GeneralizedLinearMixedModel, vary: Vary, parameters: &[f64]) -> Self {
         let at = Coordinates::new(&model.covs, &model.held, &[], parameters);
         let gradient = vec![0.0; parameters.len()];
-        Self { model, vary, x: at.start(), at, beta: Vec::new(), gradient }
+        Self {
+            model,
+            vary,
+            x: at.start(),
+            at,
+            beta: Vec::new(),
+            gradient,
+        }
     }
 
     // The gradient at another point, for differences.
@@ -57,7 +64,10 @@ impl<'a> Search<'a> {
             let column = &mut hessian[j * n..(j + 1) * n];
             match (shifted(1.0), shifted(-1.0)) {
                 (Ok(up), Ok(down)) => {
-                    column.iter_mut().zip(up.iter().zip(&down)).for_each(|(h, (u, d))| *h = (u - d) / (2.0 * step));
+                    column
+                        .iter_mut()
+                        .zip(up.iter().zip(&down))
+                        .for_each(|(h, (u, d))| *h = (u - d) / (2.0 * step));
                 }
                 _ => column.fill(f64::NAN),
             }
@@ -96,7 +106,9 @@ impl Objective for Search<'_> {
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
         let guess = self.model.inverse_guess(self.vary);
         let n = self.at.parameters.len();
-        let steps: Vec<f64> = (0..n).map(|j| DIFFERENCE * (2.0 * guess[j * n + j]).sqrt()).collect();
+        let steps: Vec<f64> = (0..n)
+            .map(|j| DIFFERENCE * (2.0 * guess[j * n + j]).sqrt())
+            .collect();
         let tolerance = self.model.pirls.tolerance;
         self.model.pirls.tolerance.decrement = tolerance.decrement.min(DECREMENT);
         self.differences(&self.at.free_of(&steps), hessian);
@@ -119,7 +131,11 @@ impl Objective for Search<'_> {
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
         let parameters = self.at.natural(x);
-        let ways = self.model.ways_out(self.vary, &parameters).unwrap_or_default().0;
+        let ways = self
+            .model
+            .ways_out(self.vary, &parameters)
+            .unwrap_or_default()
+            .0;
         self.at.beyond(x, &self.gradient, ways, gain)
     }
 }
@@ -153,11 +169,21 @@ impl GeneralizedLinearMixedModel {
         if vary == Vary::Modes {
             let p = self.pirls.beta.len();
             let mut squares = vec![0.0; p];
-            for (x, w) in self.pirls.rows.x.chunks_exact(p.max(1)).zip(&self.pirls.response.weight) {
+            for (x, w) in self
+                .pirls
+                .rows
+                .x
+                .chunks_exact(p.max(1))
+                .zip(&self.pirls.response.weight)
+            {
                 squares.iter_mut().zip(x).for_each(|(s, x)| *s += w * x * x);
             }
             for (unit, square) in units[n_theta..].iter_mut().zip(squares) {
-                *unit = if square > 0.0 { (self.n_eff as f64 / square).sqrt() } else { 1.0 };
+                *unit = if square > 0.0 {
+                    (self.n_eff as f64 / square).sqrt()
+                } else {
+                    1.0
+                };
             }
         }
         units
@@ -171,7 +197,8 @@ impl GeneralizedLinearMixedModel {
         for (cov, u) in self.covs.iter().zip(&self.pirls.u) {
             let levels = (u.len() / cov.vsize()) as f64;
             for index in cov.parts().iter().flat_map(|part| part.range()) {
-                guess[index] = 1.5 * theta[index].abs().max(0.3 * self.theta_scale).powi(2) / (4.0 * levels);
+                guess[index] =
+                    1.5 * theta[index].abs().max(0.3 * self.theta_scale).powi(2) / (4.0 * levels);
             }
         }
         guess
@@ -180,16 +207,25 @@ impl GeneralizedLinearMixedModel {
     /// The same for all parameters, at the present ones: `(X'V^-1X)^-1 / 2` for the fixed effects.
     pub(super) fn inverse_guess(&mut self, vary: Vary) -> Vec<f64> {
         let (n, n_theta) = (self.n_parameters(vary), self.n_theta());
-        let p = if vary == Vary::Modes { self.pirls.beta.len() } else { 0 };
+        let p = if vary == Vary::Modes {
+            self.pirls.beta.len()
+        } else {
+            0
+        };
         let mut inverse = vec![0.0; n * n];
-        for (j, guess) in self.guess_of_shapes(self.pirls.theta()).into_iter().enumerate() {
+        for (j, guess) in self
+            .guess_of_shapes(self.pirls.theta())
+            .into_iter()
+            .enumerate()
+        {
             let place = self.place(vary, j);
             inverse[place * n + place] = guess;
         }
         if p > 0 {
             let c_xx = self.fixed_covariance();
             for j in 0..p {
-                (0..p).for_each(|i| inverse[(n_theta + j) * n + n_theta + i] = 0.5 * c_xx[j * p + i]);
+                (0..p)
+                    .for_each(|i| inverse[(n_theta + j) * n + n_theta + i] = 0.5 * c_xx[j * p + i]);
             }
         }
         inverse
@@ -207,10 +243,18 @@ impl GeneralizedLinearMixedModel {
         use crate::glm::response::Information;
         use crate::inference::selected_inverse::SelectedInverse;
         let p = self.pirls.beta.len();
-        let factored = self.pirls.factor_at_modes(Vary::Jointly, Information::Expected);
+        let factored = self
+            .pirls
+            .factor_at_modes(Vary::Jointly, Information::Expected);
         let c_xx = factored.map(|_| SelectedInverse::new(self.pirls.pls(Vary::Jointly)).c_xx);
         let share = 1.0 / self.n_eff as f64;
-        let diagonal = || (0..p * p).map(|at| if at % (p + 1) == 0 { share } else { 0.0 }).collect();
-        c_xx.ok().filter(|c| c.iter().all(|c| c.is_finite())).unwrap_or_else(diagonal)
+        let diagonal = || {
+            (0..p * p)
+                .map(|at| if at % (p + 1) == 0 { share } else { 0.0 })
+                .collect()
+        };
+        c_xx.ok()
+            .filter(|c| c.iter().all(|c| c.is_finite()))
+            .unwrap_or_else(diagonal)
     }
 }

@@ -27,12 +27,20 @@ impl GeneralizedLinearMixedModel {
         let mut log_lik = f64::NEG_INFINITY;
         for _ in 0..MAX_ITERATIONS {
             self.set_expected_weights();
-            let Some(target) = self.least_squares() else { break };
+            let Some(target) = self.least_squares() else {
+                break;
+            };
             let (from, to) = (self.pirls.response.eta.clone(), self.fixed_eta(&target));
-            let Some((reached, length)) = self.halve_towards(&from, &to, log_lik) else { break };
+            let Some((reached, length)) = self.halve_towards(&from, &to, log_lik) else {
+                break;
+            };
             is_linear |= length == 1.0;
             if is_linear {
-                self.pirls.beta.iter_mut().zip(&target).for_each(|(b, to)| *b += length * (to - *b));
+                self.pirls
+                    .beta
+                    .iter_mut()
+                    .zip(&target)
+                    .for_each(|(b, to)| *b += length * (to - *b));
             }
             let gain = reached - log_lik;
             log_lik = reached;
@@ -48,7 +56,10 @@ impl GeneralizedLinearMixedModel {
         let p = self.pirls.rows.p;
         let first = self.pirls.rows.x.first().copied().unwrap_or(0.0);
         let eta = constant_eta(&self.pirls.response);
-        if first == 0.0 || !eta.is_finite() || self.pirls.rows.x.iter().step_by(p).any(|x| *x != first) {
+        if first == 0.0
+            || !eta.is_finite()
+            || self.pirls.rows.x.iter().step_by(p).any(|x| *x != first)
+        {
             return false;
         }
         self.pirls.beta.fill(0.0);
@@ -61,12 +72,17 @@ impl GeneralizedLinearMixedModel {
     // logarithm their standard deviation is around one.
     fn scale_start_theta(&mut self) {
         let response = &mut self.pirls.response;
-        if !matches!(response.link, Link::Identity | Link::Inverse | Link::InverseSquare | Link::Sqrt) {
+        if !matches!(
+            response.link,
+            Link::Identity | Link::Inverse | Link::InverseSquare | Link::Sqrt
+        ) {
             return;
         }
         let scale = RELATIVE_SD * constant_eta(response).abs();
         if scale.is_normal() {
-            self.start_theta.iter_mut().for_each(|theta| *theta *= scale);
+            self.start_theta
+                .iter_mut()
+                .for_each(|theta| *theta *= scale);
             self.theta_scale = scale;
         }
     }
@@ -95,7 +111,11 @@ impl GeneralizedLinearMixedModel {
         let mut length = 1.0;
         for _ in 0..20 {
             let response = &mut self.pirls.response;
-            response.eta.iter_mut().zip(from.iter().zip(to)).for_each(|(e, (a, b))| *e = a + length * (b - a));
+            response
+                .eta
+                .iter_mut()
+                .zip(from.iter().zip(to))
+                .for_each(|(e, (a, b))| *e = a + length * (b - a));
             let log_lik = response.update();
             if log_lik.is_finite() && log_lik >= floor - 1e-10 * floor.abs() {
                 return Some((log_lik, length));
@@ -115,7 +135,11 @@ impl GeneralizedLinearMixedModel {
             for j in 0..p {
                 small::axpy(w * x[j], &x[j..], &mut xwx[j * p + j..(j + 1) * p]);
             }
-            small::axpy(w * (response.eta[i] - response.offset[i]) + response.score[i], x, &mut beta);
+            small::axpy(
+                w * (response.eta[i] - response.offset[i]) + response.score[i],
+                x,
+                &mut beta,
+            );
         }
         small::cholesky(p, &mut xwx)?;
         small::forward_solve(p, &xwx, &mut beta);
@@ -128,7 +152,9 @@ impl GeneralizedLinearMixedModel {
 fn start_eta(response: &mut Response) {
     let fallback = constant_eta(response);
     for i in 0..response.n() {
-        let eta = response.link.eta(response.family.start_mean(response.y[i], response.w[i]));
+        let eta = response
+            .link
+            .eta(response.family.start_mean(response.y[i], response.w[i]));
         response.eta[i] = eta;
         if !eta.is_finite() || !response.contribution(i).log_lik.is_finite() {
             response.eta[i] = fallback;
@@ -139,7 +165,10 @@ fn start_eta(response: &mut Response) {
 // The linear predictor of the mean response, or of what is nearest to it of one or zero.
 fn constant_eta(response: &Response) -> f64 {
     let n = response.n() as f64;
-    let mean = (0..response.n()).map(|i| response.family.start_mean(response.y[i], response.w[i])).sum::<f64>() / n;
+    let mean = (0..response.n())
+        .map(|i| response.family.start_mean(response.y[i], response.w[i]))
+        .sum::<f64>()
+        / n;
     let eta = response.link.eta(mean);
     if eta.is_finite() {
         eta

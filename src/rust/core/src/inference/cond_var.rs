@@ -20,9 +20,15 @@ pub fn cond_var(pls: &Pls) -> Vec<Vec<f64>> {
                 for i in 0..k {
                     // (Lambda C Lambda')_ij
                     let element = |a: usize, b: usize| {
-                        lambda[a * k + i] * inverse.rr(first as usize + a, first as usize + b) * lambda[b * k + j]
+                        lambda[a * k + i]
+                            * inverse.rr(first as usize + a, first as usize + b)
+                            * lambda[b * k + j]
                     };
-                    out.push((0..=i).map(|a| (0..=j).map(|b| element(a, b)).sum::<f64>()).sum());
+                    out.push(
+                        (0..=i)
+                            .map(|a| (0..=j).map(|b| element(a, b)).sum::<f64>())
+                            .sum(),
+                    );
                 }
             }
         }

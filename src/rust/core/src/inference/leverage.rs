@@ -28,7 +28,8 @@ pub fn leverage(design: &Design, pls: &Pls) -> Vec<f64> {
         row.start_unit(pls, &inverse, &coupling, unit);
         for &i in &order[start[unit]..start[unit + 1]] {
             let i = i as usize;
-            leverage[i] = design.weight(i) * row.variance(design, pls, &inverse, &coupling, &slot, i);
+            leverage[i] =
+                design.weight(i) * row.variance(design, pls, &inverse, &coupling, &slot, i);
         }
     }
     leverage
@@ -57,7 +58,13 @@ impl Row {
         }
     }
 
-    fn start_unit(&mut self, pls: &Pls, inverse: &SelectedInverse, coupling: &UnitCoupling, unit: usize) {
+    fn start_unit(
+        &mut self,
+        pls: &Pls,
+        inverse: &SelectedInverse,
+        coupling: &UnitCoupling,
+        unit: usize,
+    ) {
         let (k, p, width, m) = (pls.units.k, pls.p(), pls.layout.width, pls.layout.m);
         let rows = pls.units.touched(unit).0;
         for (j, f) in self.f.chunks_exact_mut(p.max(1)).enumerate() {

@@ -25,12 +25,24 @@ impl<'a> SelectedInverse<'a> {
         let mut inverse = Inverse::default();
         pls.trailing.invert(&mut inverse);
         let values = inverse.values;
-        let mut g: Vec<f64> = (0..p).flat_map(|j| pls.trailing.s_xr.iter().skip(j).step_by(width).copied()).collect();
+        let mut g: Vec<f64> = (0..p)
+            .flat_map(|j| pls.trailing.s_xr.iter().skip(j).step_by(width).copied())
+            .collect();
         if m > 0 && p > 0 {
             pls.trailing.backward_solve(p, &mut g);
         }
-        let full = if pls.trailing.is_dense() { mirrored(m, &values) } else { Vec::new() };
-        Self { pls, values, full, g, c_xx: inverse_of_border(p, width, &pls.l_xx) }
+        let full = if pls.trailing.is_dense() {
+            mirrored(m, &values)
+        } else {
+            Vec::new()
+        };
+        Self {
+            pls,
+            values,
+            full,
+            g,
+            c_xx: inverse_of_border(p, width, &pls.l_xx),
+        }
     }
 
     /// Element of `C`; `(row, col)` must share a unit.
@@ -61,7 +73,8 @@ fn inverse_of_border(p: usize, width: usize, l: &[f64]) -> Vec<f64> {
             x[j] = (x[j] - (c..j).map(|i| l[i * width + j] * x[i]).sum::<f64>()) / l[j * width + j];
         }
         for j in (0..p).rev() {
-            x[j] = (x[j] - (j + 1..p).map(|i| l[j * width + i] * x[i]).sum::<f64>()) / l[j * width + j];
+            x[j] = (x[j] - (j + 1..p).map(|i| l[j * width + i] * x[i]).sum::<f64>())
+                / l[j * width + j];
         }
     }
     inverse

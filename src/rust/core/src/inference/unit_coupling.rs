@@ -20,7 +20,13 @@ pub(super) struct UnitCoupling {
 
 impl UnitCoupling {
     /// Computes all of it for `unit`.
-    pub fn update(&mut self, pls: &Pls, inverse: &SelectedInverse, block_of_row: &[u32], unit: usize) {
+    pub fn update(
+        &mut self,
+        pls: &Pls,
+        inverse: &SelectedInverse,
+        block_of_row: &[u32],
+        unit: usize,
+    ) {
         let k = pls.units.k;
         let m = &pls.m[unit * k * k..(unit + 1) * k * k];
         self.v.clear();
@@ -33,9 +39,17 @@ impl UnitCoupling {
         let (rows, vals) = pls.units.touched(unit);
         self.e.clear();
         for a in vals.chunks_exact(k) {
-            self.e.extend((0..k).map(|j| small::dot(a, &self.v[j * k..(j + 1) * k])));
+            self.e
+                .extend((0..k).map(|j| small::dot(a, &self.v[j * k..(j + 1) * k])));
         }
-        scale_rows(k, rows, &pls.layout, &pls.trailing_lambdas, block_of_row, &mut self.e);
+        scale_rows(
+            k,
+            rows,
+            &pls.layout,
+            &pls.trailing_lambdas,
+            block_of_row,
+            &mut self.e,
+        );
         self.ce.clear();
         self.ce.resize(self.e.len(), 0.0);
         for (ce, &row) in self.ce.chunks_exact_mut(k).zip(rows) {

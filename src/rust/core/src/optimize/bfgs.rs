@@ -63,7 +63,9 @@ impl Search<'_, '_> {
         let mut x = start.to_vec();
         let mut value = self.objective.value(&x)?;
         if !value.is_finite() {
-            return Err(Error::Optimizer { status: "the objective is not finite at the start".into() });
+            return Err(Error::Optimizer {
+                status: "the objective is not finite at the start".into(),
+            });
         }
         self.record(value, &x);
         let (mut gradient, mut next) = (vec![0.0; n], vec![0.0; n]);
@@ -79,7 +81,8 @@ impl Search<'_, '_> {
                 break Status::Success;
             }
             let reached = self.line_search(&x, value, &step, slope);
-            let found = reached.and_then(|(v, l)| self.objective.gradient(&mut next).is_ok().then_some((v, l)));
+            let found = reached
+                .and_then(|(v, l)| self.objective.gradient(&mut next).is_ok().then_some((v, l)));
             match found {
                 Some((reached, length)) => {
                     let s: Vec<f64> = step.iter().map(|d| length * d).collect();
@@ -101,17 +104,37 @@ impl Search<'_, '_> {
         let (initial_value, initial) = self.log[0].clone();
         let status = self.stopped.unwrap_or(status);
         let log = std::mem::take(&mut self.log);
-        let summary =
-            OptSummary { initial, initial_value, best: x, best_value: value, initial_step: Vec::new(), status, log };
-        Ok(BfgsSummary { summary, gradient, inverse: self.inverse.clone() })
+        let summary = OptSummary {
+            initial,
+            initial_value,
+            best: x,
+            best_value: value,
+            initial_step: Vec::new(),
+            status,
+            log,
+        };
+        Ok(BfgsSummary {
+            summary,
+            gradient,
+            inverse: self.inverse.clone(),
+        })
     }
 
     fn newton_step(&self, gradient: &[f64]) -> Vec<f64> {
-        self.inverse.chunks_exact(gradient.len().max(1)).map(|row| -small::dot(row, gradient)).collect()
+        self.inverse
+            .chunks_exact(gradient.len().max(1))
+            .map(|row| -small::dot(row, gradient))
+            .collect()
     }
 
     // The first point along the step that lowers the value enough (Armijo), and its value.
-    fn line_search(&mut self, x: &[f64], value: f64, step: &[f64], slope: f64) -> Option<(f64, f64)> {
+    fn line_search(
+        &mut self,
+        x: &[f64],
+        value: f64,
+        step: &[f64],
+        slope: f64,
+    ) -> Option<(f64, f64)> {
         let noise = 1e-13 * value.abs();
         let mut length = 1.0;
         for _ in 0..25 {
@@ -126,7 +149,11 @@ impl Search<'_, '_> {
             }
             // Minimum of the parabola through what is known.
             let parabola = -0.5 * slope * length * length / (reached - value - slope * length);
-            length = if reached.is_finite() { parabola.clamp(0.1 * length, 0.5 * length) } else { 0.25 * length };
+            length = if reached.is_finite() {
+                parabola.clamp(0.1 * length, 0.5 * length)
+            } else {
+                0.25 * length
+            };
         }
         None
     }
@@ -139,7 +166,9 @@ impl Search<'_, '_> {
             self.stopped = Some(Status::Interrupted);
         } else if settings.max_eval > 0 && count >= settings.max_eval {
             self.stopped = Some(Status::MaxEval);
-        } else if settings.max_time > 0.0 && self.started.elapsed().as_secs_f64() >= settings.max_time {
+        } else if settings.max_time > 0.0
+            && self.started.elapsed().as_secs_f64() >= settings.max_time
+        {
             self.stopped = Some(Status::MaxTime);
         }
     }
@@ -154,11 +183,16 @@ impl Search<'_, '_> {
             self.inverse.iter_mut().for_each(|h| *h *= 2.0);
             return;
         }
-        let hy: Vec<f64> = self.inverse.chunks_exact(n).map(|row| small::dot(row, y)).collect();
+        let hy: Vec<f64> = self
+            .inverse
+            .chunks_exact(n)
+            .map(|row| small::dot(row, y))
+            .collect();
         let factor = (1.0 + small::dot(y, &hy) / sy) / sy;
         for j in 0..n {
             for i in 0..n {
-                self.inverse[j * n + i] += factor * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy;
+                self.inverse[j * n + i] +=
+                    factor * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy;
             }
         }
     }
@@ -172,7 +206,15 @@ mod tests {
     fn fit(settings: &Settings, flow: &mut dyn FnMut(usize) -> Flow) -> BfgsSummary {
         let identity = vec![1.0, 0.0, 0.0, 1.0];
         let mut objective = Rosenbrock::default();
-        minimize(settings, 1e-14, &[-1.2, 1.0], identity, &mut objective, &mut |k, _, _| flow(k)).unwrap()
+        minimize(
+            settings,
+            1e-14,
+            &[-1.2, 1.0],
+            identity,
+            &mut objective,
+            &mut |k, _, _| flow(k),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -186,10 +228,25 @@ mod tests {
 
     #[test]
     fn limits_end_the_search() {
-        let settings = Settings { max_eval: 12, ..Default::default() };
+        let settings = Settings {
+            max_eval: 12,
+            ..Default::default()
+        };
         let found = fit(&settings, &mut |_| Flow::Continue);
-        assert_eq!((found.summary.status, found.summary.log.len()), (Status::MaxEval, 12));
-        let found = fit(&Settings::default(), &mut |k| if k == 5 { Flow::Stop } else { Flow::Continue });
-        assert_eq!((found.summary.status, found.summary.log.len()), (Status::Interrupted, 5));
+        assert_eq!(
+            (found.summary.status, found.summary.log.len()),
+            (Status::MaxEval, 12)
+        );
+        let found = fit(&Settings::default(), &mut |k| {
+            if k == 5 {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        });
+        assert_eq!(
+            (found.summary.status, found.summary.log.len()),
+            (Status::Interrupted, 5)
+        );
     }
 }

@@ -77,7 +77,10 @@ pub enum Status {
 impl Status {
     /// Whether the optimizer came to an end of its own.
     pub fn has_converged(self) -> bool {
-        matches!(self, Self::Success | Self::FtolReached | Self::XtolReached | Self::RoundoffLimited)
+        matches!(
+            self,
+            Self::Success | Self::FtolReached | Self::XtolReached | Self::RoundoffLimited
+        )
     }
 
     /// NLopt's name of it.
@@ -141,8 +144,17 @@ impl OptSummary {
 
     /// The same with every point in other coordinates.
     pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
-        let log = self.log.into_iter().map(|(value, x)| (value, map(&x))).collect();
-        Self { initial: map(&self.initial), best: map(&self.best), log, ..self }
+        let log = self
+            .log
+            .into_iter()
+            .map(|(value, x)| (value, map(&x)))
+            .collect();
+        Self {
+            initial: map(&self.initial),
+            best: map(&self.best),
+            log,
+            ..self
+        }
     }
 }
 
@@ -168,7 +180,9 @@ pub trait Objective {
     /// # Errors
     /// `Optimizer` if there is none; the model's own.
     fn gradient(&mut self, _gradient: &mut [f64]) -> Result<()> {
-        Err(Error::Optimizer { status: "the objective has no gradient".into() })
+        Err(Error::Optimizer {
+            status: "the objective has no gradient".into(),
+        })
     }
 
     /// Its Hessian or an approximation, symmetric; [`Objective::gradient`] has been called.
@@ -176,7 +190,9 @@ pub trait Objective {
     /// # Errors
     /// `Optimizer` if there is none; the model's own.
     fn hessian(&mut self, _hessian: &mut [f64]) -> Result<()> {
-        Err(Error::Optimizer { status: "the objective has no Hessian".into() })
+        Err(Error::Optimizer {
+            status: "the objective has no Hessian".into(),
+        })
     }
 
     /// Gradient and Hessian in the coordinates of [`Objective::displaced`]: those of a step from the last point.
@@ -195,7 +211,12 @@ pub trait Objective {
     /// The point that the step `p` leads to from `x`, at which [`Objective::local_derivatives`] was last called.
     fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
         match self.units() {
-            Some(units) => x.iter().zip(p).zip(&units).map(|((x, p), unit)| x + p * unit).collect(),
+            Some(units) => x
+                .iter()
+                .zip(p)
+                .zip(&units)
+                .map(|((x, p), unit)| x + p * unit)
+                .collect(),
             None => x.iter().zip(p).map(|(x, p)| x + p).collect(),
         }
     }
@@ -226,9 +247,15 @@ pub trait Objective {
 
 /// From derivatives in some coordinates to those in multiples of `units`.
 pub(crate) fn scale(units: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
-    gradient.iter_mut().zip(units).for_each(|(g, unit)| *g *= unit);
+    gradient
+        .iter_mut()
+        .zip(units)
+        .for_each(|(g, unit)| *g *= unit);
     for (column, unit) in hessian.chunks_exact_mut(units.len().max(1)).zip(units) {
-        column.iter_mut().zip(units).for_each(|(h, other)| *h *= unit * other);
+        column
+            .iter_mut()
+            .zip(units)
+            .for_each(|(h, other)| *h *= unit * other);
     }
 }
 
@@ -251,7 +278,11 @@ pub(crate) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    fn new(settings: &Settings, objective: &'a mut dyn Objective, observe: &'a mut Observer<'a>) -> Self {
+    fn new(
+        settings: &Settings,
+        objective: &'a mut dyn Objective,
+        observe: &'a mut Observer<'a>,
+    ) -> Self {
         let (max_eval, max_time) = (settings.max_eval, settings.max_time);
         Self {
             objective,
@@ -272,7 +303,9 @@ impl<'a> Recorder<'a> {
     pub(crate) fn evaluate(&mut self, x: &[f64]) -> f64 {
         let value = self.objective.value(x).ok().filter(|v| v.is_finite());
         self.is_valid = value.is_some();
-        let value = value.or(self.log.first().map(|first| first.0)).unwrap_or(f64::NAN);
+        let value = value
+            .or(self.log.first().map(|first| first.0))
+            .unwrap_or(f64::NAN);
         self.record(value, x);
         value
     }
@@ -291,7 +324,10 @@ impl<'a> Recorder<'a> {
             self.last_gradient.extend_from_slice(gradient);
         } else {
             gradient.fill(0.0);
-            gradient.iter_mut().zip(&self.last_gradient).for_each(|(g, last)| *g = -last);
+            gradient
+                .iter_mut()
+                .zip(&self.last_gradient)
+                .for_each(|(g, last)| *g = -last);
         }
     }
 
@@ -299,7 +335,12 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     /// The objective's own.
-    pub(crate) fn derivatives_at(&mut self, x: &[f64], gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+    pub(crate) fn derivatives_at(
+        &mut self,
+        x: &[f64],
+        gradient: &mut [f64],
+        hessian: &mut [f64],
+    ) -> Result<()> {
         self.objective.value(x)?;
         self.objective.gradient(gradient)?;
         self.objective.hessian(hessian)
@@ -309,7 +350,11 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     /// The objective's own.
-    pub(crate) fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+    pub(crate) fn local_derivatives(
+        &mut self,
+        gradient: &mut [f64],
+        hessian: &mut [f64],
+    ) -> Result<()> {
         self.objective.local_derivatives(gradient, hessian)
     }
 
@@ -390,7 +435,15 @@ impl<'a> Recorder<'a> {
         let (initial_value, initial) = self.log[0].clone();
         let (best_value, best) = (self.best().0, self.canonical_best());
         let status = self.stopped.unwrap_or(status);
-        OptSummary { initial, initial_value, best, best_value, initial_step, status, log: self.log }
+        OptSummary {
+            initial,
+            initial_value,
+            best,
+            best_value,
+            initial_step,
+            status,
+            log: self.log,
+        }
     }
 }
 
@@ -409,7 +462,9 @@ pub fn minimize<'a>(
 ) -> Result<OptSummary> {
     let first = objective.value(start)?;
     if !first.is_finite() {
-        return Err(Error::Optimizer { status: "the objective is not finite at the start".into() });
+        return Err(Error::Optimizer {
+            status: "the objective is not finite at the start".into(),
+        });
     }
     let mut recorder = Recorder::new(settings, objective, observe);
     if settings.optimizer != NEWTON {

@@ -19,7 +19,11 @@ const MAX_ESCAPES: usize = 20;
 ///
 /// # Errors
 /// The objective's own if it has no derivatives.
-pub(super) fn minimize(settings: &Settings, lower: &[f64], recorder: Recorder<'_>) -> Result<OptSummary> {
+pub(super) fn minimize(
+    settings: &Settings,
+    lower: &[f64],
+    recorder: Recorder<'_>,
+) -> Result<OptSummary> {
     let mut search = Search::new(settings, recorder);
     let initial_step = vec![search.radius; search.x.len()];
     let status = search.run()?;
@@ -85,7 +89,10 @@ impl<'a> Search<'a> {
                 return Ok(Status::RoundoffLimited);
             }
             // A small radius after failures must not pass for convergence.
-            let predicted = self.model.step(self.radius.max(self.first_radius)).predicted;
+            let predicted = self
+                .model
+                .step(self.radius.max(self.first_radius))
+                .predicted;
             let is_first = self.recorder.count() == 1;
             let progress = if is_first && predicted >= self.tolerance() && self.follows_proposal() {
                 Progress::Moved
@@ -99,7 +106,9 @@ impl<'a> Search<'a> {
             };
             match progress {
                 Progress::Moved => {}
-                Progress::Blocked if predicted < self.tolerance() => return Ok(Status::FtolReached),
+                Progress::Blocked if predicted < self.tolerance() => {
+                    return Ok(Status::FtolReached)
+                }
                 Progress::Blocked => return Ok(Status::RoundoffLimited),
             }
             if self.recorder.is_stopped() {
@@ -109,7 +118,8 @@ impl<'a> Search<'a> {
     }
 
     fn update_model(&mut self) -> Result<bool> {
-        self.recorder.local_derivatives(&mut self.gradient, &mut self.hessian)?;
+        self.recorder
+            .local_derivatives(&mut self.gradient, &mut self.hessian)?;
         Ok(self.model.update(&self.gradient, &self.hessian))
     }
 
@@ -129,7 +139,11 @@ impl<'a> Search<'a> {
             let noise = self.noise();
             let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
             // Below the rounding error the prediction is the better judge.
-            let ratio = if step.predicted < 10.0 * noise && fall > -10.0 * noise { 1.0 } else { fall / step.predicted };
+            let ratio = if step.predicted < 10.0 * noise && fall > -10.0 * noise {
+                1.0
+            } else {
+                fall / step.predicted
+            };
             if ratio < 0.25 {
                 self.radius = 0.3 * step.length.min(self.radius);
             } else if ratio > 0.75 && step.length > 0.9 * self.radius {
@@ -172,7 +186,10 @@ impl<'a> Search<'a> {
 
     fn lowers(&mut self, point: Vec<f64>) -> bool {
         let lower = !self.recorder.is_stopped()
-            && self.recorder.evaluate_at(point).is_some_and(|value| value < self.value - self.tolerance());
+            && self
+                .recorder
+                .evaluate_at(point)
+                .is_some_and(|value| value < self.value - self.tolerance());
         if lower {
             self.radius = self.first_radius;
             self.accept();
@@ -192,7 +209,8 @@ impl<'a> Search<'a> {
     fn zero_negligible(&mut self, lower: &[f64]) -> Result<()> {
         let n = self.x.len();
         let mut point = self.x.clone();
-        self.recorder.derivatives_at(&self.x, &mut self.gradient, &mut self.hessian)?;
+        self.recorder
+            .derivatives_at(&self.x, &mut self.gradient, &mut self.hessian)?;
         for j in (0..n).filter(|&j| lower[j] == 0.0) {
             if 0.5 * self.hessian[j * n + j].abs() * self.x[j].powi(2) < 10.0 * self.tolerance() {
                 point[j] = 0.0;

@@ -32,7 +32,9 @@ fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
         "LD_TNEWTON_RESTART" => Ok(Algorithm::TNewtonRestart),
         "LD_TNEWTON_PRECOND" => Ok(Algorithm::TNewtonPrecond),
         "LD_TNEWTON_PRECOND_RESTART" => Ok(Algorithm::TNewtonPrecondRestart),
-        _ => Err(Error::UnknownOptimizer { name: name.to_string() }),
+        _ => Err(Error::UnknownOptimizer {
+            name: name.to_string(),
+        }),
     }
 }
 
@@ -55,7 +57,13 @@ pub(super) fn minimize(
         other => other,
     };
     let keeps = keeps_bounds(&settings.optimizer);
-    let bound = |(lower, must): (&f64, &bool)| if keeps || *must { *lower } else { f64::NEG_INFINITY };
+    let bound = |(lower, must): (&f64, &bool)| {
+        if keeps || *must {
+            *lower
+        } else {
+            f64::NEG_INFINITY
+        }
+    };
     let bounds: Vec<f64> = lower.iter().zip(&must_keep).map(bound).collect();
     // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm early.
     let objective = |x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
@@ -87,7 +95,9 @@ pub(super) fn minimize(
         }
         Ok(())
     })();
-    configured.map_err(|state: FailState| Error::Optimizer { status: format!("{state:?}") })?;
+    configured.map_err(|state: FailState| Error::Optimizer {
+        status: format!("{state:?}"),
+    })?;
     step = opt.get_initial_step(start).unwrap_or(step);
     let mut x: Vec<f64> = start.iter().zip(&bounds).map(|(x, l)| x.max(*l)).collect();
     let status = match opt.optimize(&mut x) {
@@ -111,7 +121,11 @@ fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
     if recorder.is_stopped() || !best.iter().zip(lower).any(near) {
         return;
     }
-    let snapped: Vec<f64> = best.iter().zip(lower).map(|xl| if near(xl) { 0.0 } else { *xl.0 }).collect();
+    let snapped: Vec<f64> = best
+        .iter()
+        .zip(lower)
+        .map(|xl| if near(xl) { 0.0 } else { *xl.0 })
+        .collect();
     recorder.evaluate(&snapped);
 }
 
@@ -123,16 +137,41 @@ mod tests {
 
     fn fit(settings: &Settings, observe: &mut dyn FnMut(usize) -> Flow) -> OptSummary {
         let lower = [f64::NEG_INFINITY; 2];
-        minimize(settings, &[-1.2, 1.0], &lower, &mut Rosenbrock::default(), &mut |k, _, _| observe(k)).unwrap()
+        minimize(
+            settings,
+            &[-1.2, 1.0],
+            &lower,
+            &mut Rosenbrock::default(),
+            &mut |k, _, _| observe(k),
+        )
+        .unwrap()
     }
 
     #[test]
     fn algorithms_find_the_minimum_of_rosenbrock() {
-        let with_gradient = ["newton", "LD_LBFGS", "LD_SLSQP", "LD_VAR1", "LD_VAR2", "LD_TNEWTON"];
-        let without = ["LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_SBPLX", "LN_PRAXIS"];
+        let with_gradient = [
+            "newton",
+            "LD_LBFGS",
+            "LD_SLSQP",
+            "LD_VAR1",
+            "LD_VAR2",
+            "LD_TNEWTON",
+        ];
+        let without = [
+            "LN_BOBYQA",
+            "LN_NEWUOA",
+            "LN_NELDERMEAD",
+            "LN_SBPLX",
+            "LN_PRAXIS",
+        ];
         for name in with_gradient.into_iter().chain(without) {
             // A change of the objective by ftol_abs doesn't bound its distance from the minimum: switched off here.
-            let settings = Settings { optimizer: name.into(), max_eval: 5000, ftol_abs: 0.0, ..Default::default() };
+            let settings = Settings {
+                optimizer: name.into(),
+                max_eval: 5000,
+                ftol_abs: 0.0,
+                ..Default::default()
+            };
             let result = fit(&settings, &mut |_| Flow::Continue);
             assert!(result.best_value < 1e-7, "{name}: {}", result.best_value);
             assert_eq!(result.initial_value, 24.199999999999996);
@@ -141,23 +180,59 @@ mod tests {
 
     #[test]
     fn limits_end_the_search_at_once() {
-        for name in
-            ["newton", "LD_MMA", "LN_BOBYQA", "LN_NEWUOA", "LN_NELDERMEAD", "LN_COBYLA", "LN_SBPLX", "LN_PRAXIS"]
-        {
-            let settings = Settings { optimizer: name.into(), max_eval: 20, ..Default::default() };
+        for name in [
+            "newton",
+            "LD_MMA",
+            "LN_BOBYQA",
+            "LN_NEWUOA",
+            "LN_NELDERMEAD",
+            "LN_COBYLA",
+            "LN_SBPLX",
+            "LN_PRAXIS",
+        ] {
+            let settings = Settings {
+                optimizer: name.into(),
+                max_eval: 20,
+                ..Default::default()
+            };
             let result = fit(&settings, &mut |_| Flow::Continue);
-            assert_eq!((result.status, result.log.len()), (Status::MaxEval, 20), "{name}");
-            let settings = Settings { optimizer: name.into(), ..Default::default() };
-            let result = fit(&settings, &mut |k| if k == 7 { Flow::Stop } else { Flow::Continue });
-            assert_eq!((result.status, result.log.len()), (Status::Interrupted, 7), "{name}");
+            assert_eq!(
+                (result.status, result.log.len()),
+                (Status::MaxEval, 20),
+                "{name}"
+            );
+            let settings = Settings {
+                optimizer: name.into(),
+                ..Default::default()
+            };
+            let result = fit(&settings, &mut |k| {
+                if k == 7 {
+                    Flow::Stop
+                } else {
+                    Flow::Continue
+                }
+            });
+            assert_eq!(
+                (result.status, result.log.len()),
+                (Status::Interrupted, 7),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn unknown_algorithm_is_an_error() {
-        let settings = Settings { optimizer: "LN_NONE".into(), ..Default::default() };
-        let result =
-            minimize(&settings, &[1.0, 1.0], &[0.0, 0.0], &mut Rosenbrock::default(), &mut |_, _, _| Flow::Continue);
+        let settings = Settings {
+            optimizer: "LN_NONE".into(),
+            ..Default::default()
+        };
+        let result = minimize(
+            &settings,
+            &[1.0, 1.0],
+            &[0.0, 0.0],
+            &mut Rosenbrock::default(),
+            &mut |_, _, _| Flow::Continue,
+        );
         assert!(matches!(result, Err(Error::UnknownOptimizer { .. })));
     }
 }

@@ -22,7 +22,12 @@ impl Objective for Rosenbrock {
 
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
         let [x, y] = self.0;
-        hessian.copy_from_slice(&[1200.0 * x * x - 400.0 * y + 2.0, -400.0 * x, -400.0 * x, 200.0]);
+        hessian.copy_from_slice(&[
+            1200.0 * x * x - 400.0 * y + 2.0,
+            -400.0 * x,
+            -400.0 * x,
+            200.0,
+        ]);
         Ok(())
     }
 }

@@ -33,7 +33,11 @@ pub struct Step {
 impl Model {
     /// Memory for `n` parameters.
     pub fn new(n: usize) -> Self {
-        Self { eigen: Eigen::new(n), slopes: vec![0.0; n], curvatures: vec![0.0; n] }
+        Self {
+            eigen: Eigen::new(n),
+            slopes: vec![0.0; n],
+            curvatures: vec![0.0; n],
+        }
     }
 
     /// Takes a new gradient and Hessian; `false` if they aren't finite.
@@ -41,7 +45,11 @@ impl Model {
         if !self.eigen.decompose(hessian) || !gradient.iter().all(|g| g.is_finite()) {
             return false;
         }
-        let largest = self.eigen.values.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        let largest = self
+            .eigen
+            .values
+            .iter()
+            .fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
         for (i, value) in self.eigen.values.iter().enumerate() {
             self.slopes[i] = small::dot(self.eigen.vector(i), gradient);
             self.curvatures[i] = value.abs().max(NEGLIGIBLE * largest);
@@ -60,7 +68,11 @@ impl Model {
             square += t * t;
             small::axpy(t, self.eigen.vector(i), &mut p);
         }
-        Step { p, length: square.sqrt(), predicted }
+        Step {
+            p,
+            length: square.sqrt(),
+            predicted,
+        }
     }
 
     /// The direction of most negative curvature, and that curvature.

@@ -59,7 +59,11 @@ impl ReTerm<'_> {
             if expected == found {
                 Ok(())
             } else {
-                Err(Error::Dimension { what, expected, found })
+                Err(Error::Dimension {
+                    what,
+                    expected,
+                    found,
+                })
             }
         };
         length("refs", n, self.refs.len())?;
@@ -68,7 +72,12 @@ impl ReTerm<'_> {
         let valid = |&level: &i32| level >= 1 && level as usize <= self.n_levels;
         match self.refs.iter().position(|level| !valid(level)) {
             None => Ok(()),
-            Some(row) => Err(Error::Level { term, row, level: self.refs[row], n_levels: self.n_levels }),
+            Some(row) => Err(Error::Level {
+                term,
+                row,
+                level: self.refs[row],
+                n_levels: self.n_levels,
+            }),
         }
     }
 }

@@ -41,7 +41,11 @@ impl RelCov {
 
     /// One unstructured part whose parameters start at `theta_start`.
     pub fn unstructured(size: usize, theta_start: usize) -> Self {
-        Self::new(vec![Part { structure: Structure::Unstructured, size, theta_start }])
+        Self::new(vec![Part {
+            structure: Structure::Unstructured,
+            size,
+            theta_start,
+        }])
     }
 
     /// Random effects per level.
@@ -65,12 +69,18 @@ impl RelCov {
 
     /// One past the largest index into theta that this term uses.
     pub fn theta_end(&self) -> usize {
-        self.parts.iter().map(|part| part.range().end).max().unwrap_or(0)
+        self.parts
+            .iter()
+            .map(|part| part.range().end)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Whether Lambda is diagonal for every theta.
     pub fn is_diagonal(&self) -> bool {
-        self.parts.iter().all(|part| part.covariance().is_diagonal(part.size))
+        self.parts
+            .iter()
+            .all(|part| part.covariance().is_diagonal(part.size))
     }
 
     /// Whether each element of Lambda is a parameter or zero.
@@ -81,7 +91,8 @@ impl RelCov {
     /// Calls `visit(row, column, theta index)` for each element of Lambda that is a parameter.
     pub fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
         for (first, part) in self.placed() {
-            let mut shifted = |row, column, index| visit(first + row, first + column, part.theta_start + index);
+            let mut shifted =
+                |row, column, index| visit(first + row, first + column, part.theta_start + index);
             part.covariance().places(part.size, &mut shifted);
         }
     }
@@ -99,20 +110,32 @@ impl RelCov {
 
     /// First derivatives of Omega: calls `visit(j, r, s, value)`, `r >= s`, for each non-zero element of
     /// `d Omega / d theta_j`. Values of the same element add up.
-    pub fn for_each_first_derivative(&self, theta: &[f64], mut visit: impl FnMut(usize, usize, usize, f64)) {
+    pub fn for_each_first_derivative(
+        &self,
+        theta: &[f64],
+        mut visit: impl FnMut(usize, usize, usize, f64),
+    ) {
         for (first, part) in self.placed() {
-            let mut shifted = |j, r, s, value| visit(part.theta_start + j, first + r, first + s, value);
-            part.covariance().first_derivative(part.size, &theta[part.range()], &mut shifted);
+            let mut shifted =
+                |j, r, s, value| visit(part.theta_start + j, first + r, first + s, value);
+            part.covariance()
+                .first_derivative(part.size, &theta[part.range()], &mut shifted);
         }
     }
 
     /// Second derivatives of Omega: calls `visit(i, j, r, s, value)`, `r >= s`, for each non-zero element of
     /// `d2 Omega / d theta_i d theta_j`, each unordered pair once. Values of the same element add up.
-    pub fn for_each_second_derivative(&self, theta: &[f64], mut visit: impl FnMut(usize, usize, usize, usize, f64)) {
+    pub fn for_each_second_derivative(
+        &self,
+        theta: &[f64],
+        mut visit: impl FnMut(usize, usize, usize, usize, f64),
+    ) {
         for (first, part) in self.placed() {
             let start = part.theta_start;
-            let mut shifted = |i, j, r, s, value| visit(start + i, start + j, first + r, first + s, value);
-            part.covariance().second_derivative(part.size, &theta[part.range()], &mut shifted);
+            let mut shifted =
+                |i, j, r, s, value| visit(start + i, start + j, first + r, first + s, value);
+            part.covariance()
+                .second_derivative(part.size, &theta[part.range()], &mut shifted);
         }
     }
 
@@ -122,7 +145,8 @@ impl RelCov {
         let k = self.vsize;
         for (first, part) in self.placed() {
             let mut fill = |row, column, value| lambda[(first + column) * k + first + row] = value;
-            part.covariance().lambda(part.size, &theta[part.range()], &mut fill);
+            part.covariance()
+                .lambda(part.size, &theta[part.range()], &mut fill);
         }
     }
 
@@ -131,8 +155,10 @@ impl RelCov {
         let mut upper = vec![0.0; lower.len()];
         for part in &self.parts {
             let range = part.range();
-            part.covariance().start(part.size, &mut start[range.clone()]);
-            part.covariance().bounds(part.size, &mut lower[range.clone()], &mut upper[range]);
+            part.covariance()
+                .start(part.size, &mut start[range.clone()]);
+            part.covariance()
+                .bounds(part.size, &mut lower[range.clone()], &mut upper[range]);
         }
     }
 
@@ -142,11 +168,18 @@ impl RelCov {
     /// `Parameter`.
     pub fn validate(&self, theta: &[f64]) -> Result<()> {
         for part in &self.parts {
-            let Some((lower, upper)) = part.covariance().correlation_range(part.size) else { continue };
+            let Some((lower, upper)) = part.covariance().correlation_range(part.size) else {
+                continue;
+            };
             let index = part.range().end - 1;
             let value = theta[index];
             if !(lower..=upper).contains(&value) {
-                return Err(Error::Parameter { index, value, lower, upper });
+                return Err(Error::Parameter {
+                    index,
+                    value,
+                    lower,
+                    upper,
+                });
             }
         }
         Ok(())
@@ -159,20 +192,29 @@ impl RelCov {
     pub fn natural(&self, x: &mut [f64], first: &mut [f64], second: &mut [f64]) {
         for part in &self.parts {
             let r = part.range();
-            part.covariance().natural(part.size, &mut x[r.clone()], &mut first[r.clone()], &mut second[r]);
+            part.covariance().natural(
+                part.size,
+                &mut x[r.clone()],
+                &mut first[r.clone()],
+                &mut second[r],
+            );
         }
     }
 
     /// Replaces theta by its working coordinates.
     pub fn working(&self, theta: &mut [f64]) {
-        self.parts.iter().for_each(|part| part.covariance().working(part.size, &mut theta[part.range()]));
+        self.parts.iter().for_each(|part| {
+            part.covariance()
+                .working(part.size, &mut theta[part.range()])
+        });
     }
 
     /// Chooses among the `x` with the same Omega the one within the bounds, or the nearest one within them; elements
     /// that are `held` stay.
     pub fn make_canonical(&self, x: &mut [f64], held: &[bool]) {
         self.parts.iter().for_each(|part| {
-            part.covariance().project(part.size, &mut x[part.range()], &held[part.range()]);
+            part.covariance()
+                .project(part.size, &mut x[part.range()], &held[part.range()]);
         });
     }
 
@@ -180,7 +222,8 @@ impl RelCov {
     pub fn for_each_kink(&self, held: &[bool], mut visit: impl FnMut(usize)) {
         for part in &self.parts {
             let mut shifted = |i| visit(part.theta_start + i);
-            part.covariance().kinks(part.size, &held[part.range()], &mut shifted);
+            part.covariance()
+                .kinks(part.size, &held[part.range()], &mut shifted);
         }
     }
 
@@ -189,7 +232,8 @@ impl RelCov {
     pub fn displace(&self, part: usize, eps: f64, v: &[f64], rho: f64, theta: &mut [f64]) {
         if let Some((first, part)) = self.placed().nth(part) {
             let v = &v[first..first + part.size];
-            part.covariance().displace(part.size, eps, v, rho, &mut theta[part.range()]);
+            part.covariance()
+                .displace(part.size, eps, v, rho, &mut theta[part.range()]);
         }
     }
 
@@ -197,15 +241,22 @@ impl RelCov {
     pub fn approach(&self, omega: &[f64], theta: &mut [f64], is_free: impl Fn(&Part) -> bool) {
         for (first, part) in self.placed().filter(|(_, part)| is_free(part)) {
             let at = |i: usize, j: usize| omega[(first + j) * self.vsize + first + i];
-            let block: Vec<f64> = (0..part.size.pow(2)).map(|e| at(e % part.size, e / part.size)).collect();
-            part.covariance().approach(part.size, &block, &mut theta[part.range()]);
+            let block: Vec<f64> = (0..part.size.pow(2))
+                .map(|e| at(e % part.size, e / part.size))
+                .collect();
+            part.covariance()
+                .approach(part.size, &block, &mut theta[part.range()]);
         }
     }
 
     /// The size of a step of one in each coordinate, given the root mean square of each column of Z.
     pub fn fill_units(&self, rms: &[f64], units: &mut [f64]) {
         for (first, part) in self.placed() {
-            part.covariance().units(part.size, &rms[first..first + part.size], &mut units[part.range()]);
+            part.covariance().units(
+                part.size,
+                &rms[first..first + part.size],
+                &mut units[part.range()],
+            );
         }
     }
 }

@@ -17,26 +17,46 @@ fn columns(table: &str) -> Vec<Vec<f64>> {
     let mut columns = Vec::new();
     for line in lines(table) {
         columns.resize(line.len(), Vec::new());
-        columns.iter_mut().zip(line).for_each(|(column, text)| column.push(text.parse().unwrap()));
+        columns
+            .iter_mut()
+            .zip(line)
+            .for_each(|(column, text)| column.push(text.parse().unwrap()));
     }
     columns
 }
 
 // Treatment contrasts of levels 2, 3, ..., highest.
 fn dummies(codes: &[f64], highest: u32) -> Vec<f64> {
-    (2..=highest).flat_map(|level| codes.iter().map(move |&c| f64::from(u8::from(c == f64::from(level))))).collect()
+    (2..=highest)
+        .flat_map(|level| {
+            codes
+                .iter()
+                .map(move |&c| f64::from(u8::from(c == f64::from(level))))
+        })
+        .collect()
 }
 
 fn term(codes: &[f64], theta: usize) -> TermData {
     let refs: Vec<i32> = codes.iter().map(|&c| c as i32).collect();
     let n_levels = *refs.iter().max().unwrap() as usize;
-    TermData { refs, n_levels, z: None, cov: RelCov::unstructured(1, theta) }
+    TermData {
+        refs,
+        n_levels,
+        z: None,
+        cov: RelCov::unstructured(1, theta),
+    }
 }
 
 fn data(y: Vec<f64>, x: &[&[f64]], terms: Vec<TermData>) -> Data {
     let mut columns = vec![1.0; y.len()];
     x.iter().for_each(|c| columns.extend_from_slice(c));
-    Data { x: columns, y, weights: None, offset: None, terms }
+    Data {
+        x: columns,
+        y,
+        weights: None,
+        offset: None,
+        terms,
+    }
 }
 
 /// `incidence / size ~ period + (1 | herd)`
@@ -56,10 +76,16 @@ pub fn contraception(slopes: bool) -> Data {
     let urban = dummies(&c[2], 2);
     let mut district = term(&c[0], 0);
     if slopes {
-        let z = std::iter::repeat_n(1.0, urban.len()).chain(urban.iter().copied()).collect();
+        let z = std::iter::repeat_n(1.0, urban.len())
+            .chain(urban.iter().copied())
+            .collect();
         (district.z, district.cov) = (Some(z), RelCov::unstructured(2, 0));
     }
-    data(y, &[&c[3], &squared, &dummies(&c[1], 4), &urban], vec![district])
+    data(
+        y,
+        &[&c[3], &squared, &dummies(&c[1], 4), &urban],
+        vec![district],
+    )
 }
 
 /// `TICKS ~ YEAR + HEIGHT + (1 | INDEX) + (1 | BROOD) + (1 | LOCATION)`
@@ -79,11 +105,22 @@ pub fn verb_agg(with_mode: bool) -> Data {
             y.push(f64::from(u8::from(answer == '1')));
             let [anger, gender] = [line[0], line[1]].map(|text| text.parse().unwrap());
             let id = [person as f64 + 1.0, item as f64 + 1.0];
-            let row = [id[0], id[1], anger, gender, items[0][item], items[1][item], items[2][item]];
-            rows.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+            let row = [
+                id[0],
+                id[1],
+                anger,
+                gender,
+                items[0][item],
+                items[1][item],
+                items[2][item],
+            ];
+            rows.iter_mut()
+                .zip(row)
+                .for_each(|(column, value)| column.push(value));
         }
     }
-    let [gender, btype, situ, mode] = [(3, 2), (4, 3), (5, 2), (6, 2)].map(|(j, levels)| dummies(&rows[j], levels));
+    let [gender, btype, situ, mode] =
+        [(3, 2), (4, 3), (5, 2), (6, 2)].map(|(j, levels)| dummies(&rows[j], levels));
     let mut x: Vec<&[f64]> = vec![&rows[2], &gender, &btype, &situ];
     if with_mode {
         x.push(&mode);

@@ -54,19 +54,40 @@ pub struct TermData {
 impl Data {
     pub fn design(&self) -> Design<'_> {
         fn term(t: &TermData) -> ReTerm<'_> {
-            let z = t.z.as_deref().map_or_else(Columns::ones, |z| Columns::dense(z, t.refs.len()));
-            ReTerm { refs: &t.refs, n_levels: t.n_levels, z, cov: t.cov.clone() }
+            let z =
+                t.z.as_deref()
+                    .map_or_else(Columns::ones, |z| Columns::dense(z, t.refs.len()));
+            ReTerm {
+                refs: &t.refs,
+                n_levels: t.n_levels,
+                z,
+                cov: t.cov.clone(),
+            }
         }
         let terms = self.terms.iter().map(term).collect();
         let x = Columns::dense(&self.x, self.y.len());
-        Design { x, y: &self.y, weights: self.weights.as_deref(), offset: self.offset.as_deref(), terms }
+        Design {
+            x,
+            y: &self.y,
+            weights: self.weights.as_deref(),
+            offset: self.offset.as_deref(),
+            terms,
+        }
     }
 
     /// `n` observations, an intercept and `p - 1` covariates, no terms yet.
     pub fn new(random: &mut Random, n: usize, p: usize) -> Self {
-        let x = (0..n * p).map(|i| if i < n { 1.0 } else { random.normal() }).collect();
+        let x = (0..n * p)
+            .map(|i| if i < n { 1.0 } else { random.normal() })
+            .collect();
         let y = (0..n).map(|_| 100.0 + random.normal()).collect();
-        Self { x, y, weights: None, offset: None, terms: Vec::new() }
+        Self {
+            x,
+            y,
+            weights: None,
+            offset: None,
+            terms: Vec::new(),
+        }
     }
 
     pub fn n(&self) -> usize {
@@ -74,19 +95,37 @@ impl Data {
     }
 
     /// Adds a term with random covariates; `parts` are (structure, size).
-    pub fn with_term(mut self, random: &mut Random, refs: Vec<i32>, parts: &[(Structure, usize)]) -> Self {
+    pub fn with_term(
+        mut self,
+        random: &mut Random,
+        refs: Vec<i32>,
+        parts: &[(Structure, usize)],
+    ) -> Self {
         let n = self.n();
         let mut theta_start = self.design().n_theta();
         let mut list = Vec::new();
         for &(structure, size) in parts {
-            list.push(Part { structure, size, theta_start });
+            list.push(Part {
+                structure,
+                size,
+                theta_start,
+            });
             theta_start += structure.n_theta(size);
         }
         let cov = RelCov::new(list);
         let k = cov.vsize();
-        let z = (k > 1).then(|| (0..n * k).map(|i| if i < n { 1.0 } else { random.normal() }).collect());
+        let z = (k > 1).then(|| {
+            (0..n * k)
+                .map(|i| if i < n { 1.0 } else { random.normal() })
+                .collect()
+        });
         let n_levels = *refs.iter().max().unwrap_or(&0) as usize;
-        self.terms.push(TermData { refs, n_levels, z, cov });
+        self.terms.push(TermData {
+            refs,
+            n_levels,
+            z,
+            cov,
+        });
         self
     }
 
@@ -103,7 +142,15 @@ impl Data {
 
 /// Every level occurs.
 pub fn random_levels(random: &mut Random, n: usize, n_levels: usize) -> Vec<i32> {
-    (0..n).map(|i| if i < n_levels { i as i32 + 1 } else { random.below(n_levels) as i32 + 1 }).collect()
+    (0..n)
+        .map(|i| {
+            if i < n_levels {
+                i as i32 + 1
+            } else {
+                random.below(n_levels) as i32 + 1
+            }
+        })
+        .collect()
 }
 
 /// What the marginal model says at one theta.
@@ -163,21 +210,45 @@ pub fn dense(design: &Design, theta: &[f64], criterion: Criterion, sigma: Option
         Criterion::Reml => ((n - p) as f64, log_det(xllt.L())),
     };
     let sigma2 = sigma.map_or(pwrss / df, |s| s * s);
-    let objective = df * (2.0 * std::f64::consts::PI * sigma2).ln() + pwrss / sigma2 + log_det(llt.L()) + log_det_fe;
+    let objective = df * (2.0 * std::f64::consts::PI * sigma2).ln()
+        + pwrss / sigma2
+        + log_det(llt.L())
+        + log_det_fe;
     let llz = &lambda * lambda.transpose() * z.transpose();
     let b = &llz * &vr;
     let w = Mat::from_fn(n, 1, |i, _| design.weight(i));
     // Joint system of (u, beta).
-    let zx = Mat::from_fn(n, zl.ncols() + p, |i, j| if j < zl.ncols() { zl[(i, j)] } else { x[(i, j - zl.ncols())] });
+    let zx = Mat::from_fn(n, zl.ncols() + p, |i, j| {
+        if j < zl.ncols() {
+            zl[(i, j)]
+        } else {
+            x[(i, j - zl.ncols())]
+        }
+    });
     let wzx = Mat::from_fn(n, zx.ncols(), |i, j| w[(i, 0)] * zx[(i, j)]);
     let mut joint = zx.transpose() * &wzx;
     (0..zl.ncols()).for_each(|j| joint[(j, j)] += 1.0);
-    let solved = joint.llt(Side::Lower).expect("the joint system is positive definite").solve(zx.transpose());
-    let leverage = (0..n).map(|i| (0..zx.ncols()).map(|j| wzx[(i, j)] * solved[(j, i)]).sum()).collect();
+    let solved = joint
+        .llt(Side::Lower)
+        .expect("the joint system is positive definite")
+        .solve(zx.transpose());
+    let leverage = (0..n)
+        .map(|i| (0..zx.ncols()).map(|j| wzx[(i, j)] * solved[(j, i)]).sum())
+        .collect();
     let system = joint.submatrix(0, 0, zl.ncols(), zl.ncols()).to_owned();
-    let cond_cov =
-        &lambda * system.llt(Side::Lower).expect("the system is positive definite").solve(lambda.transpose());
+    let cond_cov = &lambda
+        * system
+            .llt(Side::Lower)
+            .expect("the system is positive definite")
+            .solve(lambda.transpose());
     let column = |m: &Mat<f64>| (0..m.nrows()).map(|i| m[(i, 0)]).collect();
     let rx = xllt.L().transpose().to_owned();
-    Dense { objective, beta: column(&beta), b: column(&b), cond_cov, leverage, rx }
+    Dense {
+        objective,
+        beta: column(&beta),
+        b: column(&b),
+        cond_cov,
+        leverage,
+        rx,
+    }
 }

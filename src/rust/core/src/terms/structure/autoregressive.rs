@@ -14,7 +14,11 @@ impl Correlation for Autoregressive {
     fn at(&self, distance: usize, rho: f64) -> [f64; 3] {
         let d = distance as i32;
         let first = f64::from(d) * rho.powi(d - 1);
-        let second = if d > 1 { f64::from(d * (d - 1)) * rho.powi(d - 2) } else { 0.0 };
+        let second = if d > 1 {
+            f64::from(d * (d - 1)) * rho.powi(d - 2)
+        } else {
+            0.0
+        };
         [rho.powi(d), first, second]
     }
 

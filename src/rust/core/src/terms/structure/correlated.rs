@@ -63,7 +63,9 @@ impl<C: Correlation> Covariance for Correlated<C> {
 
     fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
         let rho = theta[self.rho(k)];
-        self.correlation.factor(k, rho, &mut |row, column, value| visit(row, column, theta[self.sd(row)] * value));
+        self.correlation.factor(k, rho, &mut |row, column, value| {
+            visit(row, column, theta[self.sd(row)] * value)
+        });
     }
 
     fn first_derivative(&self, k: usize, theta: &[f64], visit: VisitFirst) {
@@ -118,7 +120,10 @@ impl<C: Correlation> Covariance for Correlated<C> {
         let mean_square = rms.iter().map(|rms| rms * rms).sum::<f64>() / k as f64;
         units.fill(1.0 / mean_square.sqrt());
         if !self.is_homogeneous {
-            units.iter_mut().zip(rms).for_each(|(unit, rms)| *unit = 1.0 / rms);
+            units
+                .iter_mut()
+                .zip(rms)
+                .for_each(|(unit, rms)| *unit = 1.0 / rms);
         }
         units[self.rho(k)] = 1.0;
     }
@@ -152,11 +157,19 @@ impl<C: Correlation> Covariance for Correlated<C> {
         let alternating = |i: usize| if i % 2 == 0 { 1.0 } else { -1.0 };
         if is_free && sds.iter().all(|s| *s <= 0.0) {
             sds.iter_mut().for_each(|s| *s = -*s);
-        } else if is_free && is_symmetric && [1.0, -1.0].iter().any(|side| same_signs(sds, |i| side * alternating(i))) {
+        } else if is_free
+            && is_symmetric
+            && [1.0, -1.0]
+                .iter()
+                .any(|side| same_signs(sds, |i| side * alternating(i)))
+        {
             sds.iter_mut().for_each(|s| *s = s.abs());
             angle[0] = -angle[0];
         }
-        sds.iter_mut().zip(held_sds).filter(|(_, held)| !**held).for_each(|(s, _)| *s = s.max(0.0));
+        sds.iter_mut()
+            .zip(held_sds)
+            .filter(|(_, held)| !**held)
+            .for_each(|(s, _)| *s = s.max(0.0));
     }
 
     // One common standard deviation has an equivalent.
@@ -173,7 +186,9 @@ impl<C: Correlation> Covariance for Correlated<C> {
     // Only asked for where Omega is zero: its correlation means nothing.
     fn displace(&self, k: usize, eps: f64, v: &[f64], rho: f64, theta: &mut [f64]) {
         let (sds, correlation) = theta.split_at_mut(self.rho(k));
-        sds.iter_mut().zip(v).for_each(|(s, v)| *s = (*s * *s + eps * v * v).sqrt());
+        sds.iter_mut()
+            .zip(v)
+            .for_each(|(s, v)| *s = (*s * *s + eps * v * v).sqrt());
         correlation[0] = rho;
     }
 }

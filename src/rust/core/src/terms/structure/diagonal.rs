@@ -27,7 +27,10 @@ impl Covariance for Diagonal {
     }
 
     fn project(&self, _k: usize, x: &mut [f64], held: &[bool]) {
-        x.iter_mut().zip(held).filter(|(_, held)| !**held).for_each(|(x, _)| *x = x.abs());
+        x.iter_mut()
+            .zip(held)
+            .filter(|(_, held)| !**held)
+            .for_each(|(x, _)| *x = x.abs());
     }
 
     fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
@@ -35,7 +38,10 @@ impl Covariance for Diagonal {
     }
 
     fn displace(&self, _k: usize, eps: f64, v: &[f64], _rho: f64, theta: &mut [f64]) {
-        theta.iter_mut().zip(v).for_each(|(t, v)| *t = (*t * *t + eps * v * v).sqrt());
+        theta
+            .iter_mut()
+            .zip(v)
+            .for_each(|(t, v)| *t = (*t * *t + eps * v * v).sqrt());
     }
 }
 

@@ -47,7 +47,9 @@ impl Structure {
             "homcs" => Ok(Self::HomogeneousCompoundSymmetry),
             "hetar1" => Ok(Self::Autoregressive),
             "ar1" => Ok(Self::HomogeneousAutoregressive),
-            _ => Err(Error::UnknownStructure { name: name.to_string() }),
+            _ => Err(Error::UnknownStructure {
+                name: name.to_string(),
+            }),
         }
     }
 
@@ -62,10 +64,22 @@ impl Structure {
     }
 
     pub(crate) fn covariance(self) -> &'static dyn Covariance {
-        const CS: Correlated<CompoundSymmetry> = Correlated { correlation: CompoundSymmetry, is_homogeneous: false };
-        const HOM_CS: Correlated<CompoundSymmetry> = Correlated { correlation: CompoundSymmetry, is_homogeneous: true };
-        const AR1: Correlated<Autoregressive> = Correlated { correlation: Autoregressive, is_homogeneous: false };
-        const HOM_AR1: Correlated<Autoregressive> = Correlated { correlation: Autoregressive, is_homogeneous: true };
+        const CS: Correlated<CompoundSymmetry> = Correlated {
+            correlation: CompoundSymmetry,
+            is_homogeneous: false,
+        };
+        const HOM_CS: Correlated<CompoundSymmetry> = Correlated {
+            correlation: CompoundSymmetry,
+            is_homogeneous: true,
+        };
+        const AR1: Correlated<Autoregressive> = Correlated {
+            correlation: Autoregressive,
+            is_homogeneous: false,
+        };
+        const HOM_AR1: Correlated<Autoregressive> = Correlated {
+            correlation: Autoregressive,
+            is_homogeneous: true,
+        };
         match self {
             Self::Unstructured => &Unstructured,
             Self::Diagonal => &Diagonal,
@@ -109,7 +123,9 @@ pub(crate) trait Covariance: Sync {
 
     /// The elements of Lambda that aren't zero for every theta.
     fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
-        self.places(k, &mut |row, column, index| visit(row, column, theta[index]));
+        self.places(k, &mut |row, column, index| {
+            visit(row, column, theta[index])
+        });
     }
 
     /// `d Omega / d theta_j`. Values of the same element add up.
@@ -121,7 +137,9 @@ pub(crate) trait Covariance: Sync {
     /// Start values.
     fn start(&self, k: usize, start: &mut [f64]) {
         start.fill(0.0);
-        self.places(k, &mut |row, column, index| start[index] = f64::from(u8::from(row == column)));
+        self.places(k, &mut |row, column, index| {
+            start[index] = f64::from(u8::from(row == column))
+        });
     }
 
     /// The smallest and the largest value of the last parameter if that is a correlation.
@@ -132,7 +150,13 @@ pub(crate) trait Covariance: Sync {
     /// The smallest and the largest value of each parameter.
     fn bounds(&self, k: usize, lower: &mut [f64], upper: &mut [f64]) {
         upper.fill(f64::INFINITY);
-        self.places(k, &mut |row, column, index| lower[index] = if row == column { 0.0 } else { f64::NEG_INFINITY });
+        self.places(k, &mut |row, column, index| {
+            lower[index] = if row == column {
+                0.0
+            } else {
+                f64::NEG_INFINITY
+            }
+        });
     }
 
     /// The size of a step of one in each working coordinate, given the root mean square of each column of Z.

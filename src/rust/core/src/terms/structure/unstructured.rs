@@ -45,7 +45,8 @@ impl Covariance for Unstructured {
             for row in column..k {
                 let index = place(k, row, column);
                 visit(index, index, row, row, 2.0);
-                (row + 1..k).for_each(|other| visit(index, place(k, other, column), other, row, 1.0));
+                (row + 1..k)
+                    .for_each(|other| visit(index, place(k, other, column), other, row, 1.0));
             }
         }
     }
@@ -65,7 +66,9 @@ impl Covariance for Unstructured {
     }
 
     fn kinks(&self, k: usize, held: &[bool], visit: &mut dyn FnMut(usize)) {
-        (0..k).filter(|&column| is_anchored(k, column, held)).for_each(|column| visit(place(k, column, column)));
+        (0..k)
+            .filter(|&column| is_anchored(k, column, held))
+            .for_each(|column| visit(place(k, column, column)));
     }
 
     // The Cholesky factor row by row. A row that promises more than its diagonal element holds is shortened.
@@ -75,9 +78,15 @@ impl Covariance for Unstructured {
             let variance = omega[i * k + i].max(LEAST_SHARE * before);
             let mut explained = 0.0;
             for j in 0..i {
-                let inner: f64 = (0..j).map(|c| theta[place(k, i, c)] * theta[place(k, j, c)]).sum();
+                let inner: f64 = (0..j)
+                    .map(|c| theta[place(k, i, c)] * theta[place(k, j, c)])
+                    .sum();
                 let pivot = theta[place(k, j, j)];
-                let value = if pivot > 0.0 { (omega[j * k + i] - inner) / pivot } else { 0.0 };
+                let value = if pivot > 0.0 {
+                    (omega[j * k + i] - inner) / pivot
+                } else {
+                    0.0
+                };
                 theta[place(k, i, j)] = value;
                 explained += value * value;
             }
@@ -117,7 +126,9 @@ fn square(k: usize, theta: &[f64]) -> Vec<f64> {
     let mut omega = vec![0.0; k * k];
     for j in 0..k {
         for i in 0..k {
-            omega[j * k + i] = (0..=i.min(j)).map(|c| theta[place(k, i, c)] * theta[place(k, j, c)]).sum();
+            omega[j * k + i] = (0..=i.min(j))
+                .map(|c| theta[place(k, i, c)] * theta[place(k, j, c)])
+                .sum();
         }
     }
     omega
@@ -128,9 +139,17 @@ fn factor(k: usize, omega: &mut [f64], theta: &mut [f64]) {
     let scale: Vec<f64> = (0..k).map(|j| omega[j * k + j]).collect();
     for j in 0..k {
         let pivot = omega[j * k + j];
-        let root = if pivot > 1e-13 * scale[j] { pivot.sqrt() } else { 0.0 };
+        let root = if pivot > 1e-13 * scale[j] {
+            pivot.sqrt()
+        } else {
+            0.0
+        };
         for i in j..k {
-            let value = if root > 0.0 { omega[j * k + i] / root } else { 0.0 };
+            let value = if root > 0.0 {
+                omega[j * k + i] / root
+            } else {
+                0.0
+            };
             omega[j * k + i] = value;
             theta[place(k, i, j)] = value;
         }
