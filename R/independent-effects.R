@@ -1,7 +1,7 @@
 # Second derivatives where columns of Z nearly depend on each other. Their rounding errors grow with the fourth power of
 # a covariate's mean over its standard deviation: for a year hardly a digit is left. With C C' the mean products of a
 # term's columns, Z C^-T has independent ones, whose effects C'b have the covariance C' Omega C. Derivatives are taken
-# there, as the core does in its search (independent.rs), and reach what is asked for by the chain rule.
+# there, as the core does in its search (lmm/independent.rs), and reach what is asked for by the chain rule.
 
 #' The fit in terms of independent effects, where a term has columns that nearly depend on each other
 #' @return The fit, with its `spec` if that had to be looked at. Where columns depend on each other: with another

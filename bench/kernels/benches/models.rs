@@ -33,7 +33,7 @@ fn bench_model(c: &mut Criterion, name: &str, data: &Model) {
             model.gradient(&mut gradient);
         });
     });
-    let curvature = model.affordable_curvature();
+    let curvature = model.affordable_hessian();
     group.bench_function(format!("objective, gradient, {} Hessian", curvature.name()), |b| {
         b.iter(|| {
             elsewhere(&mut theta);

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, Criterion};
-use rlmm_core::blocks::small;
+use rlmm_core::kernels::small;
 use rlmm_kernels::Random;
 
 // Lambda = 0.5 I + strict lower part 0.1; A = R'R of a random R.

@@ -1,6 +1,7 @@
 //! Simulated models of the shapes that the benches time. Always the same numbers.
 
-use rlmm_core::terms::{ReTerm, RelCov};
+use rlmm_core::covariance::RelCov;
+use rlmm_core::design::ReTerm;
 use rlmm_core::{Columns, Design};
 
 /// The data of a model; its terms are unstructured.

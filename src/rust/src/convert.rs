@@ -1,9 +1,10 @@
 //! R lists to core types and back. Slices are R's own memory: nothing of length n is copied.
 
 use extendr_api::prelude::*;
+use rlmm_core::covariance::{Part, RelCov, Structure};
+use rlmm_core::design::ReTerm;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::Settings;
-use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};
 use rlmm_core::{Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
 
 /// The spec of ARCHITECTURE.md: keeps R's objects alive while a [`Design`] borrows from them.

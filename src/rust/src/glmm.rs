@@ -1,14 +1,14 @@
 //! Generalized linear mixed models: one exported function per entry point of the core.
 
 use extendr_api::prelude::*;
-use rlmm_core::glm::response::Information;
-use rlmm_core::glm::{Family, Link};
+use rlmm_core::factor::{cond_var, leverage};
+use rlmm_core::glmm::families::response::Information;
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::{Tolerance, Vary};
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options, Shape,
 };
-use rlmm_core::inference::{cond_var, leverage};
 use rlmm_core::optimize::{bfgs, Observer};
-use rlmm_core::pirls::{Tolerance, Vary};
 use rlmm_core::{Design, Result};
 
 use crate::convert::{

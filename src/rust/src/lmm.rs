@@ -1,10 +1,10 @@
 //! Linear mixed models: one exported function per entry point of the core.
 
 use extendr_api::prelude::*;
-use rlmm_core::blocks::cross_products::smallest_pivot;
-use rlmm_core::certificate::Certificate;
-use rlmm_core::derivatives::joint::Joint;
-use rlmm_core::inference::{cond_var, leverage};
+use rlmm_core::factor::cross_products::smallest_pivot;
+use rlmm_core::factor::{cond_var, leverage};
+use rlmm_core::judge::Certificate;
+use rlmm_core::lmm::with_sigma::Joint;
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::OptSummary;
 use rlmm_core::{Design, LinearMixedModel, Result};
@@ -131,22 +131,22 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
 fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
-            let curvature = if exact {
-                model.exact_curvature()?
+            let kind = if exact {
+                model.exact_hessian()?
             } else {
-                model.affordable_curvature()
+                model.affordable_hessian()
             };
             let certificate = model.certificate(theta)?;
             let n = model.n_theta();
             let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
             let g = model.gradient(&mut gradient).g().to_vec();
-            model.hessian(curvature, &mut hessian);
+            model.hessian(kind, &mut hessian);
             let mut pairs = derivatives(
                 design,
                 Joint {
                     gradient,
                     hessian,
-                    curvature,
+                    kind,
                     g,
                 },
             );
@@ -162,12 +162,12 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
 fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exact: bool) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
-            let curvature = if exact {
-                model.exact_curvature()?
+            let kind = if exact {
+                model.exact_hessian()?
             } else {
-                model.inferential_curvature()
+                model.inferential_hessian()
             };
-            let mut pairs = derivatives(design, model.joint(theta, sigma, curvature)?);
+            let mut pairs = derivatives(design, model.joint(theta, sigma, kind)?);
             let slopes = model.contrast_slopes(contrasts);
             pairs.push((
                 "slopes",
@@ -186,7 +186,7 @@ fn derivatives(
     Joint {
         gradient,
         hessian,
-        curvature,
+        kind,
         g,
     }: Joint,
 ) -> Pairs {
@@ -199,7 +199,7 @@ fn derivatives(
     vec![
         ("gradient", Robj::from(gradient)),
         ("hessian", array(&hessian, &[n, n])),
-        ("curvature", Robj::from(curvature.name())),
+        ("curvature", Robj::from(kind.name())),
         ("g", List::from_values(of_terms).into_robj()),
     ]
 }

@@ -1,8 +1,8 @@
 //! The record of an optimisation as R gets it: see `optsum` in ARCHITECTURE.md.
 
 use extendr_api::prelude::*;
-use rlmm_core::certificate::Certificate;
-use rlmm_core::derivatives::boundary::WayOut;
+use rlmm_core::covariance::WayOut;
+use rlmm_core::judge::Certificate;
 use rlmm_core::optimize::{bfgs, OptSummary, NEWTON};
 
 use crate::convert::{array, list, Pairs};
@@ -66,7 +66,7 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
         ),
         ("gradient_norm", Robj::from(certificate.gradient_norm)),
         ("curvatures", Robj::from(&certificate.curvatures)),
-        ("hessian", Robj::from(certificate.curvature.name())),
+        ("hessian", Robj::from(certificate.kind.name())),
         (
             "suspects",
             Robj::from(

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
+use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::optimize::Flow;
-use rlmm_core::pirls::Vary;
 
 extern "C" {
     fn rlmm_check_interrupt() -> i32;

@@ -16,29 +16,18 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
-pub mod blocks;
-pub mod centring;
-pub mod certificate;
-pub mod columns;
 mod coordinates;
+pub mod covariance;
 pub mod derivatives;
 pub mod design;
 pub mod error;
-pub mod glm;
+pub mod factor;
 pub mod glmm;
-mod independent;
-pub mod inference;
+pub mod judge;
+pub mod kernels;
 pub mod lmm;
 pub mod optimize;
-pub mod pirls;
-pub mod pls;
-mod pls_solve;
-pub mod quadrature;
-mod search;
-mod simd;
-pub mod terms;
 
-pub use columns::{Column, Columns};
-pub use design::Design;
+pub use design::{Column, Columns, Design};
 pub use error::{Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

@@ -6,8 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{random_levels, Data, Random};
-use rlmm_core::derivatives::Curvature;
-use rlmm_core::terms::Structure;
+use rlmm_core::covariance::Structure;
+use rlmm_core::derivatives::HessianKind;
 use rlmm_core::{Criterion, LinearMixedModel};
 
 struct Counting;
@@ -52,7 +52,7 @@ fn assert_free_of_allocations(name: &str, data: &Data) {
         let objective = allocations(|| assert!(model.objective(&theta).is_ok()));
         let slope = allocations(|| assert!(!model.gradient(&mut gradient).g().is_empty()));
         let curvature = allocations(|| {
-            for kind in [Curvature::Average, Curvature::Exact] {
+            for kind in [HessianKind::Average, HessianKind::Exact] {
                 assert!(!model.hessian(kind, &mut hessian).h().is_empty());
             }
         });

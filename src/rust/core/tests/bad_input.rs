@@ -3,7 +3,7 @@
 mod common;
 
 use common::{random_levels, Data, Random};
-use rlmm_core::terms::Structure::Unstructured;
+use rlmm_core::covariance::Structure::Unstructured;
 use rlmm_core::{Criterion, Error, LinearMixedModel};
 
 fn valid() -> Data {

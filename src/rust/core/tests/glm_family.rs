@@ -1,7 +1,7 @@
 //! Families and links against R's: `linkinv`, `mu.eta`, `variance`, `dev.resids` and the densities of package stats
 //! (R 4.2.2, MASS for the negative binomial), and their derivatives against differences.
 
-use rlmm_core::glm::{Family, Link};
+use rlmm_core::glmm::families::{Family, Link};
 use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
 use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
 

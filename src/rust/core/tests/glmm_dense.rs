@@ -6,10 +6,10 @@ mod common;
 use common::{dense_z_lambda, random_levels, Data, Random};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
-use rlmm_core::glm::{Family, Link};
+use rlmm_core::covariance::Structure::Unstructured;
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options};
-use rlmm_core::pirls::Vary;
-use rlmm_core::terms::Structure::Unstructured;
 
 // -2 log p(y | u) + |u|^2 + log |H| at the modes, for a canonical link.
 fn dense_laplace(data: &Data, family: Family, link: Link, theta: &[f64], beta: &[f64]) -> f64 {

@@ -3,14 +3,14 @@
 mod common;
 
 use common::{random_levels, Data, Random};
-use rlmm_core::glm::response::Information;
-use rlmm_core::glm::{Family, Link};
-use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
-use rlmm_core::pirls::{Tolerance, Vary};
-use rlmm_core::terms::Structure::{
+use rlmm_core::covariance::Structure::{
     Autoregressive, CompoundSymmetry, HomogeneousAutoregressive, HomogeneousCompoundSymmetry,
     Unstructured,
 };
+use rlmm_core::glmm::families::response::Information;
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::{Tolerance, Vary};
+use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
 use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
 

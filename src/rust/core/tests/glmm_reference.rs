@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use common::glmm::{cbpp, contraception, grouseticks, verb_agg};
 use common::Data;
-use rlmm_core::glm::{Family, Link};
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options};
 use rlmm_core::optimize::{bfgs, Flow, Settings, Status};
-use rlmm_core::pirls::Vary;
 
 fn model(data: &Data, family: Family, link: Link, nodes: usize) -> GeneralizedLinearMixedModel {
     let options = Options {

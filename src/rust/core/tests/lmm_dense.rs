@@ -6,10 +6,10 @@ mod common;
 use faer::Mat;
 
 use common::{dense, random_levels, Data, Random};
-use rlmm_core::inference::{cond_var::cond_var, leverage::leverage};
+use rlmm_core::covariance::Structure::{self, Diagonal, HomogeneousDiagonal, Unstructured};
+use rlmm_core::factor::{cond_var::cond_var, leverage::leverage};
 use rlmm_core::lmm::fitted;
 use rlmm_core::optimize::{Flow, Settings};
-use rlmm_core::terms::Structure::{self, Diagonal, HomogeneousDiagonal, Unstructured};
 use rlmm_core::{Criterion, LinearMixedModel};
 
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {

@@ -4,8 +4,8 @@
 mod common;
 
 use common::{Data, Random};
-use rlmm_core::derivatives::Curvature;
-use rlmm_core::terms::Structure;
+use rlmm_core::covariance::Structure;
+use rlmm_core::derivatives::HessianKind;
 use rlmm_core::{Criterion, LinearMixedModel};
 
 const GROUPS: usize = 12;
@@ -42,7 +42,7 @@ fn scored(data: &Data, start: &[f64]) -> Vec<f64> {
     let n = start.len();
     model.objective(start).unwrap();
     model.gradient(&mut vec![0.0; n]);
-    model.hessian(Curvature::Exact, &mut vec![0.0; n * n]);
+    model.hessian(HessianKind::Exact, &mut vec![0.0; n * n]);
     model.scored().unwrap()
 }
 

@@ -2,46 +2,15 @@
 //! eigenvalue of `G`, `G v = lambda v`, says that `Omega + eps v v'` is better, even where the gradient in theta is
 //! zero because Lambda is singular.
 
-use crate::blocks::eigen::Eigen;
+use crate::covariance::{Part, Structure, WayOut};
 use crate::derivatives::Derivatives;
-use crate::pls::Pls;
-use crate::terms::{Part, Structure};
+use crate::factor::Pls;
+use crate::kernels::eigen::Eigen;
 
 /// A standard deviation over sigma, of a column with a mean square of one.
 const AS_GOOD_AS_ZERO: f64 = 1e-3;
 /// Steps over the range of a correlation.
 const CORRELATIONS: usize = 40;
-
-/// The steepest way out of one part of a term.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WayOut {
-    /// Term of the design.
-    pub term: usize,
-    /// Part of the term.
-    pub part: usize,
-    /// Smallest eigenvalue of `G`, with each column of Z scaled to a mean square of one.
-    pub lambda_min: f64,
-    /// Its eigenvector in the columns of the term (unscaled coordinates).
-    pub direction: Vec<f64>,
-    /// The correlation of the new variance, in structures that have one.
-    pub rho: f64,
-    /// Best `eps` of the quadratic model; 0 if `lambda_min` isn't negative.
-    pub step: f64,
-    /// By how much the objective should fall.
-    pub gain: f64,
-}
-
-impl WayOut {
-    /// Element `(r, s)` of what is added to Omega, per unit of the step.
-    pub fn change(&self, structure: Structure, r: usize, s: usize) -> f64 {
-        let correlation = if r == s {
-            1.0
-        } else {
-            structure.covariance().correlation(r.abs_diff(s), self.rho)
-        };
-        self.direction[r] * self.direction[s] * correlation
-    }
-}
 
 impl Derivatives {
     /// One for each part of each term; `rms` holds the root mean square of each column of Z.

@@ -2,12 +2,12 @@
 //! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of Omega from the
 //! covariance structure. The last term is exact whichever `H` is used, and decides at singular points.
 
-use crate::blocks::small;
 use crate::derivatives::Derivatives;
-use crate::pls::Pls;
+use crate::factor::Pls;
+use crate::kernels::small;
 
 /// Of the Jacobian: parameter, direction and value.
-pub(super) type Element = (usize, usize, f64);
+pub(crate) type Element = (usize, usize, f64);
 
 /// The Jacobian of the directions of Omega; it has few elements per parameter.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Derivatives {
     }
 
     /// From derivatives along the directions of Omega to derivatives in theta.
-    pub(super) fn chain(&self, pls: &Pls, n_theta: usize, slopes: &[f64]) -> Vec<f64> {
+    pub(crate) fn chain(&self, pls: &Pls, n_theta: usize, slopes: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; n_theta];
         for (term, cov) in pls.covs().iter().enumerate() {
             let k = cov.vsize();
@@ -69,7 +69,7 @@ impl Derivatives {
     }
 
     /// Adds `J'H J`.
-    pub(super) fn add_sandwich(
+    pub(crate) fn add_sandwich(
         &mut self,
         elements: Vec<Element>,
         n_theta: usize,
@@ -98,7 +98,7 @@ impl Derivatives {
     }
 
     // Derivative along the direction of element (r, s) of Omega.
-    pub(super) fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
+    pub(crate) fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
         let g = &self.g[term];
         let k = self.mean_cross[term].len();
         if r == s {

@@ -6,12 +6,12 @@
 
 use faer::{MatMut, MatRef};
 
-use crate::blocks::gemm::add_lower_product;
+use crate::kernels::gemm::add_lower_product;
 
-use crate::blocks::small;
 use crate::derivatives::reduced::scale_columns;
 use crate::derivatives::{Derivatives, Profile};
-use crate::pls::Pls;
+use crate::factor::Pls;
+use crate::kernels::small;
 
 /// Memory of [`Derivatives::add_curvature`].
 #[derive(Debug, Default)]
@@ -62,8 +62,8 @@ impl Derivatives {
     // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
     // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
     fn add_blockwise(&mut self, pls: &Pls) {
-        let (k, n, columns) = (pls.units.k, self.directions.len(), self.scores.columns);
-        let pairs = self.directions.pairs(pls.layout.unit_term);
+        let (k, n, columns) = (pls.leading.k, self.directions.len(), self.scores.columns);
+        let pairs = self.directions.pairs(pls.layout.leading_term);
         let p = columns - 1;
         let (w, b, n_e) = (
             &mut self.scratch.a[..k * k],
@@ -72,11 +72,11 @@ impl Derivatives {
         );
         n_e.clear();
         n_e.resize(n * p * p, 0.0);
-        for (unit, t) in self.scores.units.chunks_exact(k * columns).enumerate() {
+        for (unit, t) in self.scores.leading.chunks_exact(k * columns).enumerate() {
             small::multiply(
                 k,
-                &self.p_units[unit * k * k..(unit + 1) * k * k],
-                pls.units.a00(unit),
+                &self.p_leading[unit * k * k..(unit + 1) * k * k],
+                pls.leading.a00(unit),
                 w,
             );
             for (j, b) in b.chunks_exact_mut(k).enumerate() {
@@ -124,7 +124,7 @@ impl Derivatives {
     fn add_dense(&mut self, pls: &Pls) {
         let (n, q) = (
             self.directions.len(),
-            pls.units.k * pls.units.n_units + pls.layout.m,
+            pls.leading.k * pls.leading.n_levels + pls.layout.m,
         );
         let mut work = std::mem::take(&mut self.curvature);
         self.fill_whole_w(pls, &mut work);
@@ -160,11 +160,15 @@ impl Derivatives {
 
     // W = Z'V^-1Z or Z'PZ, q x q: the units first.
     fn fill_whole_w(&mut self, pls: &Pls, work: &mut Workspace) {
-        let (k, m, n_units) = (pls.units.k, pls.layout.m, pls.units.n_units);
-        let q0 = k * n_units;
+        let (k, m, n_levels) = (pls.leading.k, pls.layout.m, pls.leading.n_levels);
+        let q0 = k * n_levels;
         let q = q0 + m;
-        pls.trailing
-            .reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
+        pls.trailing.reduced(
+            &pls.leading,
+            &pls.m,
+            &mut self.scratch.scaled,
+            &mut self.k_rr,
+        );
         // Rows of [N K]' with N = A_R0 P', K the reduced trailing system.
         let Workspace {
             w,
@@ -177,14 +181,14 @@ impl Derivatives {
             buffer.resize(length, 0.0);
         }
         let block = &mut self.scratch.a[..k * k];
-        for unit in 0..n_units {
-            let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
-            small::multiply(k, p, pls.units.a00(unit), block);
+        for unit in 0..n_levels {
+            let p = &self.p_leading[unit * k * k..(unit + 1) * k * k];
+            small::multiply(k, p, pls.leading.a00(unit), block);
             for j in 0..k {
                 let at = (unit * k + j) * q + unit * k;
                 w[at..at + k].copy_from_slice(&block[j * k..(j + 1) * k]);
             }
-            let (rows, vals) = pls.units.touched(unit);
+            let (rows, vals) = pls.leading.touched(unit);
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 for c in 0..k {
                     let value = (0..k).map(|l| v[l] * p[l * k + c]).sum();
@@ -205,7 +209,7 @@ impl Derivatives {
         if columns > 1 {
             let levels = self
                 .scores
-                .units
+                .leading
                 .chunks_exact(columns)
                 .chain(self.scores.trailing.chunks_exact(columns));
             t.clear();
@@ -229,9 +233,9 @@ fn levels_in_w(pls: &Pls) -> Vec<(usize, Vec<usize>)> {
         .iter()
         .map(|cov| (cov.vsize(), Vec::new()))
         .collect();
-    let k = pls.units.k;
-    terms[pls.layout.unit_term].1 = (0..pls.units.n_units).map(|unit| unit * k).collect();
-    let q0 = k * pls.units.n_units;
+    let k = pls.leading.k;
+    terms[pls.layout.leading_term].1 = (0..pls.leading.n_levels).map(|unit| unit * k).collect();
+    let q0 = k * pls.leading.n_levels;
     for block in &pls.layout.blocks {
         terms[block.term].1 = block
             .first

@@ -1,6 +1,6 @@
 //! Coordinates of the covariances: the elements of each Omega_t that may vary.
 
-use crate::terms::RelCov;
+use crate::covariance::RelCov;
 
 /// Unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's Omega.
 #[derive(Debug, Clone)]

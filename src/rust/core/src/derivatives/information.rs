@@ -5,14 +5,14 @@
 
 use faer::{MatMut, MatRef};
 
-use crate::blocks::gemm::add_product;
+use crate::kernels::gemm::add_product;
 
-use crate::blocks::small::{self, for_size};
 use crate::derivatives::reduced::scale_columns;
 use crate::derivatives::{Derivatives, Profile};
-use crate::pls::Pls;
+use crate::factor::Pls;
+use crate::kernels::small::{self, for_size};
 
-/// Units that share a matrix product.
+/// Leading that share a matrix product.
 const AT_ONCE: usize = 64;
 
 /// Memory of [`Derivatives::update_information`]; `n` directions.
@@ -54,7 +54,7 @@ impl Derivatives {
             pls.trailing.times_cross_products(n, &w.a, &mut w.c);
             multiply_add(n, m, width, 1.0, &w.a, &pls.trailing.a_xr, &mut w.c_x);
         }
-        for_size!(pls.units.k, k => self.add_units(pls, k, &mut w));
+        for_size!(pls.leading.k, k => self.add_leading(pls, k, &mut w));
         if m > 0 {
             self.add_trailing_forms(pls, &mut w);
             scale_columns(pls, n, &mut w.c);
@@ -92,23 +92,23 @@ impl Derivatives {
 
     // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and `t A_X0'`.
     #[inline(always)]
-    fn add_units(&mut self, pls: &Pls, k: usize, w: &mut Workspace) {
+    fn add_leading(&mut self, pls: &Pls, k: usize, w: &mut Workspace) {
         let (n, width) = (self.directions.len(), pls.layout.width);
-        w.t.resize(n * k * AT_ONCE.min(pls.units.n_units), 0.0);
+        w.t.resize(n * k * AT_ONCE.min(pls.leading.n_levels), 0.0);
         w.unit.resize(n * k + 2 * k * k, 0.0);
-        for first in (0..pls.units.n_units).step_by(AT_ONCE) {
-            let units = first..(first + AT_ONCE).min(pls.units.n_units);
-            let columns = k * units.len();
+        for first in (0..pls.leading.n_levels).step_by(AT_ONCE) {
+            let leading = first..(first + AT_ONCE).min(pls.leading.n_levels);
+            let columns = k * leading.len();
             let t = &mut w.t[..n * columns];
             t.fill(0.0);
             pls.trailing
-                .times_units(k, &pls.units, units.clone(), n, 1.0, &w.a, t);
-            for (unit, t) in units.clone().zip(t.chunks_exact_mut(n * k)) {
+                .times_leading(k, &pls.leading, leading.clone(), n, 1.0, &w.a, t);
+            for (unit, t) in leading.clone().zip(t.chunks_exact_mut(n * k)) {
                 self.add_unit(pls, k, unit, t, &mut w.unit);
             }
             pls.trailing
-                .times_units_transposed(k, &pls.units, units, n, t, &mut w.c);
-            let ax0 = &pls.units.ax0[first * width * k..];
+                .times_leading_transposed(k, &pls.leading, leading, n, t, &mut w.c);
+            let ax0 = &pls.leading.ax0[first * width * k..];
             multiply_add(n, columns, width, 1.0, t, ax0, &mut w.c_x);
         }
     }
@@ -119,12 +119,12 @@ impl Derivatives {
     fn add_unit(&mut self, pls: &Pls, k: usize, unit: usize, t: &mut [f64], buffer: &mut [f64]) {
         let n = self.directions.len();
         let (own, pairs) = (
-            self.directions.of_term(pls.layout.unit_term),
-            self.directions.pairs(pls.layout.unit_term),
+            self.directions.of_term(pls.layout.leading_term),
+            self.directions.pairs(pls.layout.leading_term),
         );
         let (block, z) = buffer.split_at_mut(k * k);
         let range = unit * k * k..(unit + 1) * k * k;
-        let (p, m) = (&self.p_units[range.clone()], &pls.m[range]);
+        let (p, m) = (&self.p_leading[range.clone()], &pls.m[range]);
         if own.len() < n {
             small::multiply_transposed(k, m, m, block);
             let product = &mut z[..n * k];
@@ -133,9 +133,9 @@ impl Derivatives {
                 .zip(product)
                 .for_each(|(t, product)| *t = -*product);
         }
-        small::multiply(k, p, pls.units.a00(unit), block);
+        small::multiply(k, p, pls.leading.a00(unit), block);
         let columns = self.scores.columns;
-        let v = |effect: usize| self.scores.units[(unit * k + effect + 1) * columns - 1];
+        let v = |effect: usize| self.scores.leading[(unit * k + effect + 1) * columns - 1];
         for (e, (&(r, q), z)) in pairs.iter().zip(z.chunks_exact_mut(k)).enumerate() {
             let (at_r, at_q) = (v(q), if r == q { 0.0 } else { v(r) });
             for l in 0..k {
@@ -155,12 +155,12 @@ impl Derivatives {
     // Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
     fn add_trailing_forms(&mut self, pls: &Pls, w: &mut Workspace) {
         let (n, m) = (self.directions.len(), pls.layout.m);
-        let units = self.directions.of_term(pls.layout.unit_term);
+        let leading = self.directions.of_term(pls.layout.leading_term);
         multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut w.forms);
         for j in 0..n {
             for i in 0..=j {
                 // c of a unit's direction with a of a trailing one; a of the units' directions is zero.
-                let mixed = units.contains(&i) != units.contains(&j);
+                let mixed = leading.contains(&i) != leading.contains(&j);
                 self.h[j * n + i] +=
                     w.forms[j * n + i] + if mixed { w.forms[i * n + j] } else { 0.0 };
             }
@@ -214,9 +214,9 @@ impl Derivatives {
             }
         };
         self.scores
-            .units
-            .chunks_exact(pls.units.k * columns)
-            .for_each(|level| add(pls.layout.unit_term, level));
+            .leading
+            .chunks_exact(pls.leading.k * columns)
+            .for_each(|level| add(pls.layout.leading_term, level));
         for block in &pls.layout.blocks {
             for &first in &block.first {
                 add(

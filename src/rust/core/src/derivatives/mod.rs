@@ -17,20 +17,18 @@
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
 //! | the step of Fisher scoring | [`scoring`] |
 //! | from Omega to theta | [`chain`] |
-//! | coordinates without an order of the effects | [`tangent`] |
 //! | optimality where Lambda is singular | [`boundary`] |
-//! | sigma as a parameter; the fixed effects' covariance | [`joint`] |
+//! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
 
 pub mod boundary;
 mod chain;
 mod curvature;
 mod directions;
 mod information;
-pub mod joint;
+mod quadratic;
 mod reduced;
 mod scores;
 mod scoring;
-pub mod tangent;
 mod traces;
 
 #[cfg(test)]
@@ -38,10 +36,10 @@ pub(crate) mod tests;
 
 pub use directions::Directions;
 
-use crate::blocks::dense::Inverse;
-use crate::blocks::reach::Reach;
-use crate::blocks::small;
-use crate::pls::Pls;
+use crate::factor::trailing::dense::Inverse;
+use crate::factor::trailing::reach::Reach;
+use crate::factor::Pls;
+use crate::kernels::small;
 use scores::Scores;
 
 /// Rounding errors of the division by Lambda stay below 1e-9 while `|Lambda^-1 e_r|^2 < DIVISIBLE * mean(A_rr)`.
@@ -60,7 +58,7 @@ pub struct Profile {
 
 /// Which Hessian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Curvature {
+pub enum HessianKind {
     /// The average of observed and expected information: cheap for any model, never indefinite in Omega.
     Average,
     /// The observed information.
@@ -71,7 +69,7 @@ pub enum Curvature {
     QuasiNewton,
 }
 
-impl Curvature {
+impl HessianKind {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -94,7 +92,7 @@ pub struct Derivatives {
     /// `Lambda^-1` of each layout block, where dividing by Lambda is safe.
     inverses: Vec<LambdaInverse>,
     /// `P_i = I - A00_i V_i` of each unit, `k x k`.
-    p_units: Vec<f64>,
+    p_leading: Vec<f64>,
     /// `S_RR^-1` as the trailing storage holds it.
     c: Inverse,
     /// `L^-1 D'` times some columns.
@@ -174,7 +172,7 @@ impl Derivatives {
                 .iter()
                 .map(|lambda| LambdaInverse::new(lambda.len()))
                 .collect(),
-            p_units: vec![0.0; pls.m.len()],
+            p_leading: vec![0.0; pls.m.len()],
             c: Inverse::default(),
             e: Vec::new(),
             scratch: Scratch::new(pls),
@@ -199,18 +197,18 @@ impl Derivatives {
     /// First derivatives at the theta of the last update of `pls`.
     pub fn update(&mut self, pls: &Pls, profile: Profile) {
         self.invert_lambdas(pls);
-        self.update_units(pls);
+        self.update_leading(pls);
         self.update_scores(pls, profile.reml);
         self.g.iter_mut().for_each(|g| g.fill(0.0));
-        self.add_unit_traces(pls);
+        self.add_leading_traces(pls);
         self.add_trailing_traces(pls);
         self.subtract_outer_products(pls, profile);
     }
 
     /// Second derivatives; [`Self::update`] must have been called for the same theta.
-    pub fn update_hessian(&mut self, pls: &Pls, profile: Profile, curvature: Curvature) {
+    pub fn update_hessian(&mut self, pls: &Pls, profile: Profile, kind: HessianKind) {
         self.update_information(pls, profile);
-        if curvature == Curvature::Exact {
+        if kind == HessianKind::Exact {
             self.add_curvature(pls, profile);
         }
     }
@@ -223,6 +221,11 @@ impl Derivatives {
     /// The same, for objectives that add to it.
     pub(crate) fn g_mut(&mut self) -> &mut [Vec<f64>] {
         &mut self.g
+    }
+
+    /// The elements of the Jacobian, emptied: [`Self::add_sandwich`] takes the memory back.
+    pub(crate) fn start_jacobian(&mut self) -> Vec<chain::Element> {
+        self.jacobian.start()
     }
 
     /// The directions of Omega that the Hessian of [`Self::h`] refers to.
@@ -262,13 +265,13 @@ impl Derivatives {
     }
 
     // P_i = I - A00_i V_i.
-    fn update_units(&mut self, pls: &Pls) {
-        let k = pls.units.k;
+    fn update_leading(&mut self, pls: &Pls) {
+        let k = pls.leading.k;
         let v = &mut self.scratch.a[..k * k];
-        for (unit, p) in self.p_units.chunks_exact_mut(k * k).enumerate() {
+        for (unit, p) in self.p_leading.chunks_exact_mut(k * k).enumerate() {
             let m = &pls.m[unit * k * k..(unit + 1) * k * k];
             small::multiply_transposed(k, m, m, v);
-            small::multiply(k, pls.units.a00(unit), v, p);
+            small::multiply(k, pls.leading.a00(unit), v, p);
             p.iter_mut().for_each(|value| *value = -*value);
             (0..k).for_each(|j| p[j * k + j] += 1.0);
         }
@@ -296,10 +299,10 @@ fn mean_cross_products(pls: &Pls) -> Vec<Vec<f64>> {
         .iter()
         .map(|cov| vec![0.0; cov.vsize()])
         .collect();
-    let k = pls.units.k;
-    for a00 in pls.units.a00.chunks_exact(k * k) {
+    let k = pls.leading.k;
+    for a00 in pls.leading.a00.chunks_exact(k * k) {
         (0..k).for_each(|j| {
-            mean[pls.layout.unit_term][j] += a00[j * k + j] / pls.units.n_units as f64
+            mean[pls.layout.leading_term][j] += a00[j * k + j] / pls.leading.n_levels as f64
         });
     }
     for block in &pls.layout.blocks {

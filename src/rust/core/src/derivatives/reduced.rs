@@ -2,12 +2,12 @@
 
 use faer::{MatMut, MatRef};
 
-use crate::blocks::gemm::add_product;
-use crate::blocks::small;
-use crate::blocks::sparse::Sparse;
-use crate::blocks::trailing::Storage;
 use crate::derivatives::Derivatives;
-use crate::pls::Pls;
+use crate::factor::trailing::sparse::Sparse;
+use crate::factor::trailing::Storage;
+use crate::factor::Pls;
+use crate::kernels::gemm::add_product;
+use crate::kernels::small;
 
 /// Columns that are solved for at a time.
 const CHUNK: usize = 256;
@@ -20,8 +20,12 @@ impl Derivatives {
             .iter()
             .all(|inverse| inverse.get().is_some());
         if is_first {
-            pls.trailing
-                .reduced(&pls.units, &pls.m, &mut self.scratch.scaled, &mut self.k_rr);
+            pls.trailing.reduced(
+                &pls.leading,
+                &pls.m,
+                &mut self.scratch.scaled,
+                &mut self.k_rr,
+            );
         }
         match &pls.trailing.rr {
             Storage::Dense(_) => self.add_singular_trace_dense(pls, b),

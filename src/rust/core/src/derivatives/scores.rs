@@ -1,10 +1,10 @@
 //! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last, `v' = (Z'Py)'`.
 
-use crate::blocks::small::{self, for_size};
 use crate::derivatives::Derivatives;
-use crate::pls::Pls;
+use crate::factor::Pls;
+use crate::kernels::small::{self, for_size};
 
-/// Units that share a matrix product.
+/// Leading that share a matrix product.
 const AT_ONCE: usize = 64;
 
 /// `columns x q`, the units' effects and the trailing ones apart.
@@ -12,7 +12,7 @@ const AT_ONCE: usize = 64;
 pub(super) struct Scores {
     /// Rows: `p + 1` (restricted) or 1.
     pub columns: usize,
-    pub units: Vec<f64>,
+    pub leading: Vec<f64>,
     pub trailing: Vec<f64>,
     /// Predicted effects `Omega Z'V^-1 [X, y - X beta]` of the trailing terms.
     effects: Vec<f64>,
@@ -27,7 +27,7 @@ impl Derivatives {
     /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x - Z b)` unit by
     /// unit; for the trailing terms `v = Lambda^-T u`, or again from the residuals if Lambda is singular.
     /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
-    pub(super) fn update_scores(&mut self, pls: &Pls, reml: bool) {
+    pub(crate) fn update_scores(&mut self, pls: &Pls, reml: bool) {
         let (p, m) = (pls.p(), pls.layout.m);
         let singular = self.is_singular();
         let scores = &mut self.scores;
@@ -38,8 +38,8 @@ impl Derivatives {
         scores.effects.resize(columns * m, 0.0);
         scores.trailing.resize(columns * m, 0.0);
         scores
-            .units
-            .resize(columns * pls.units.k * pls.units.n_units, 0.0);
+            .leading
+            .resize(columns * pls.leading.k * pls.leading.n_levels, 0.0);
         if m > 0 {
             border_rows(columns, &delta, &pls.trailing.s_xr, &mut scores.effects);
             pls.trailing
@@ -69,7 +69,7 @@ impl Derivatives {
             pls.trailing
                 .times_cross_products(columns, &scores.effects, &mut scores.residuals);
         }
-        for_size!(pls.units.k, k => scores.update_units(pls, k, &self.p_units, &delta, singular));
+        for_size!(pls.leading.k, k => scores.update_leading(pls, k, &self.p_leading, &delta, singular));
         for (block, _) in pls
             .layout
             .blocks
@@ -86,7 +86,7 @@ impl Derivatives {
             }
         }
         if reml {
-            forward_solve_border(pls, columns, &mut scores.units);
+            forward_solve_border(pls, columns, &mut scores.leading);
             forward_solve_border(pls, columns, &mut scores.trailing);
         }
         scores.delta = delta;
@@ -96,42 +96,42 @@ impl Derivatives {
 impl Scores {
     // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] - A_R0' b_R).
     #[inline(always)]
-    fn update_units(
+    fn update_leading(
         &mut self,
         pls: &Pls,
         k: usize,
-        p_units: &[f64],
+        p_leading: &[f64],
         delta: &[f64],
         singular: bool,
     ) {
         let (columns, width) = (self.columns, pls.layout.width);
         self.unit.resize((AT_ONCE + 1) * columns * k, 0.0);
-        for first in (0..pls.units.n_units).step_by(AT_ONCE) {
-            let units = first..(first + AT_ONCE).min(pls.units.n_units);
+        for first in (0..pls.leading.n_levels).step_by(AT_ONCE) {
+            let leading = first..(first + AT_ONCE).min(pls.leading.n_levels);
             let (b0, rest) = self.unit.split_at_mut(columns * k);
-            let rest = &mut rest[..units.len() * columns * k];
+            let rest = &mut rest[..leading.len() * columns * k];
             border_rows(
                 columns,
                 delta,
-                &pls.units.ax0[units.start * width * k..units.end * width * k],
+                &pls.leading.ax0[leading.start * width * k..leading.end * width * k],
                 rest,
             );
-            pls.trailing.times_units(
+            pls.trailing.times_leading(
                 k,
-                &pls.units,
-                units.clone(),
+                &pls.leading,
+                leading.clone(),
                 columns,
                 -1.0,
                 &self.effects,
                 rest,
             );
-            for (unit, rest) in units.clone().zip(rest.chunks_exact_mut(columns * k)) {
-                let score = &mut self.units[unit * columns * k..(unit + 1) * columns * k];
+            for (unit, rest) in leading.clone().zip(rest.chunks_exact_mut(columns * k)) {
+                let score = &mut self.leading[unit * columns * k..(unit + 1) * columns * k];
                 times_transposed(
                     k,
                     columns,
                     rest,
-                    &p_units[unit * k * k..(unit + 1) * k * k],
+                    &p_leading[unit * k * k..(unit + 1) * k * k],
                     score,
                 );
                 if singular {
@@ -141,10 +141,10 @@ impl Scores {
                 }
             }
             if singular {
-                pls.trailing.times_units_transposed(
+                pls.trailing.times_leading_transposed(
                     k,
-                    &pls.units,
-                    units,
+                    &pls.leading,
+                    leading,
                     columns,
                     rest,
                     &mut self.residuals,

@@ -2,10 +2,10 @@
 //! direction from a remote start, whatever the curvature there: for balanced data it reaches the optimum at once, and
 //! from `Omega = I` it gives the minimum-norm estimates (MINQUE) of the variance components.
 
-use crate::blocks::eigen::Eigen;
-use crate::blocks::small;
 use crate::derivatives::{Derivatives, Profile};
-use crate::pls::Pls;
+use crate::factor::Pls;
+use crate::kernels::eigen::Eigen;
+use crate::kernels::small;
 
 /// Eigenvalues below this share of the largest carry no information.
 const NEGLIGIBLE: f64 = 1e-10;

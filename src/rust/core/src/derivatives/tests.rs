@@ -1,13 +1,14 @@
 //! Gradient against fourth-order differences of the objective, Hessian against those of the gradient.
 
-use crate::certificate::Verdict;
-use crate::columns::Columns;
-use crate::derivatives::Curvature;
+use crate::covariance::{Part, RelCov, Structure};
+use crate::derivatives::HessianKind;
+use crate::design::columns::Columns;
 use crate::design::Design;
+use crate::design::ReTerm;
+use crate::judge::Verdict;
+use crate::lmm::search::Search;
 use crate::lmm::Held;
 use crate::optimize::{Flow, Objective, Settings};
-use crate::search::Search;
-use crate::terms::{Part, ReTerm, RelCov, Structure};
 use crate::{Criterion, LinearMixedModel};
 
 // Small enough for the truncation error, large enough for rounding.
@@ -211,7 +212,7 @@ fn check(name: &str, data: &Data, exact_hessian: bool) {
             }
             let mut hessian = vec![0.0; n * n];
             gradient(&mut model, &theta);
-            model.hessian(Curvature::Exact, &mut hessian);
+            model.hessian(HessianKind::Exact, &mut hessian);
             let differences: Vec<f64> = (0..n)
                 .flat_map(|j| fourth_order(STEP, |h| gradient(&mut model, &shifted(&theta, j, h))))
                 .collect();
@@ -309,7 +310,7 @@ fn sparse_trailing_storage() {
             .pls()
             .trailing
             .rr,
-        crate::blocks::trailing::Storage::Sparse(_)
+        crate::factor::trailing::Storage::Sparse(_)
     ));
     check("sparse", &data, true);
 }
@@ -443,14 +444,14 @@ fn sigma_and_contrasts() {
                 .collect();
             let mut gradient_at = |x: &[f64]| {
                 model
-                    .joint(&x[..n], x[n], Curvature::Average)
+                    .joint(&x[..n], x[n], HessianKind::Average)
                     .unwrap()
                     .gradient
             };
             let second: Vec<f64> = (0..=n)
                 .flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h))))
                 .collect();
-            let joint = model.joint(&x[..n], x[n], Curvature::Exact).unwrap();
+            let joint = model.joint(&x[..n], x[n], HessianKind::Exact).unwrap();
             assert!(
                 largest_error(&joint.gradient, &differences) < 1e-7,
                 "{criterion:?}: gradient"

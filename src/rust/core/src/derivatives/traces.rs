@@ -1,28 +1,28 @@
 //! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
 
-use crate::blocks::full::FullUnits;
-use crate::blocks::small::{self, for_size};
 use crate::derivatives::reduced::{gram, whiten_dense};
 use crate::derivatives::{Derivatives, Profile, Scratch};
-use crate::inference::scale_rows;
-use crate::pls::Pls;
+use crate::factor::coupling::scale_rows;
+use crate::factor::full::FullLeading;
+use crate::factor::Pls;
+use crate::kernels::small::{self, for_size};
 
 /// Columns of units that are solved for at a time.
 const CHUNK: usize = 512;
 
 impl Derivatives {
-    /// Units: `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
-    pub(super) fn add_unit_traces(&mut self, pls: &Pls) {
+    /// Leading: `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
+    pub(super) fn add_leading_traces(&mut self, pls: &Pls) {
         pls.trailing.invert(&mut self.c);
         if let Some(full) = &pls.trailing.full {
-            return self.add_full_unit_traces(pls, full);
+            return self.add_full_leading_traces(pls, full);
         }
-        for_size!(pls.units.k, k => self.add_unit_traces_of_size(pls, k));
+        for_size!(pls.leading.k, k => self.add_leading_traces_of_size(pls, k));
     }
 
     #[inline(always)]
-    fn add_unit_traces_of_size(&mut self, pls: &Pls, k: usize) {
-        let g = &mut self.g[pls.layout.unit_term];
+    fn add_leading_traces_of_size(&mut self, pls: &Pls, k: usize) {
+        let g = &mut self.g[pls.layout.leading_term];
         let Scratch {
             a: y,
             b: work,
@@ -30,11 +30,11 @@ impl Derivatives {
             product,
         } = &mut self.scratch;
         let (y, work) = (&mut y[..k * k], &mut work[..k * k]);
-        for unit in 0..pls.units.n_units {
-            let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
-            small::multiply(k, p, pls.units.a00(unit), work);
+        for unit in 0..pls.leading.n_levels {
+            let p = &self.p_leading[unit * k * k..(unit + 1) * k * k];
+            small::multiply(k, p, pls.leading.a00(unit), work);
             small::axpy(1.0, work, g);
-            let (rows, vals) = pls.units.touched(unit);
+            let (rows, vals) = pls.leading.touched(unit);
             if rows.is_empty() {
                 continue;
             }
@@ -58,21 +58,21 @@ impl Derivatives {
     }
 
     // The same for full units: `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
-    fn add_full_unit_traces(&mut self, pls: &Pls, full: &FullUnits) {
-        let (k, m) = (pls.units.k, pls.layout.m);
-        let g = &mut self.g[pls.layout.unit_term];
+    fn add_full_leading_traces(&mut self, pls: &Pls, full: &FullLeading) {
+        let (k, m) = (pls.leading.k, pls.layout.m);
+        let g = &mut self.g[pls.layout.leading_term];
         let (y, work) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k]);
         let at_once = (CHUNK / k).max(1);
-        for first in (0..pls.units.n_units).step_by(at_once) {
-            let units = first..(first + at_once).min(pls.units.n_units);
+        for first in (0..pls.leading.n_levels).step_by(at_once) {
+            let leading = first..(first + at_once).min(pls.leading.n_levels);
             whiten_dense(
                 pls,
-                full.a_slice(k * units.start..k * units.end),
+                full.a_slice(k * leading.start..k * leading.end),
                 &mut self.e,
             );
-            for (unit, e) in units.zip(self.e.chunks_exact(k * m)) {
-                let p = &self.p_units[unit * k * k..(unit + 1) * k * k];
-                small::multiply(k, p, pls.units.a00(unit), work);
+            for (unit, e) in leading.zip(self.e.chunks_exact(k * m)) {
+                let p = &self.p_leading[unit * k * k..(unit + 1) * k * k];
+                small::multiply(k, p, pls.leading.a00(unit), work);
                 small::axpy(1.0, work, g);
                 gram(m, k, e, y);
                 small::multiply(k, p, y, work);
@@ -132,9 +132,9 @@ impl Derivatives {
                 }
             }
         };
-        let k = pls.units.k;
-        for level in self.scores.units.chunks_exact(k * columns) {
-            subtract(pls.layout.unit_term, k, level);
+        let k = pls.leading.k;
+        for level in self.scores.leading.chunks_exact(k * columns) {
+            subtract(pls.layout.leading_term, k, level);
         }
         for block in &pls.layout.blocks {
             for &first in &block.first {

@@ -1,15 +1,15 @@
-//! Whether parameters are an optimum, as for linear models: see [`crate::certificate`].
+//! Whether parameters are an optimum, as for linear models: see [`crate::judge`].
 
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
-use crate::certificate::{derivatives, judge, Certificate, Verdict, NEGLIGIBLE_GAIN};
-use crate::derivatives::boundary::WayOut;
-use crate::derivatives::{Curvature, Derivatives};
+use crate::covariance::Structure;
+use crate::covariance::WayOut;
+use crate::derivatives::{Derivatives, HessianKind};
 use crate::error::Result;
-use crate::lmm::root_mean_squares;
+use crate::factor::column_scales::root_mean_squares;
+use crate::glmm::pirls::Vary;
+use crate::judge::{derivatives, judge, Certificate, Verdict, NEGLIGIBLE_GAIN};
 use crate::optimize::Objective;
-use crate::pirls::Vary;
-use crate::terms::Structure;
 
 /// A prediction that stays below it by a rough Hessian does so by any.
 const CLEARLY_NEGLIGIBLE: f64 = 1e-2 * NEGLIGIBLE_GAIN;
@@ -51,19 +51,19 @@ impl GeneralizedLinearMixedModel {
         if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
-        let units = self.units(vary);
+        let step_sizes = self.step_sizes(vary);
         let gradient_norm = free
             .iter()
             .zip(&slopes)
-            .fold(0.0, |m: f64, (&j, g)| m.max((g * units[j]).abs()));
-        let (verdict, curvature) = (Verdict::Optimal, Curvature::QuasiNewton);
+            .fold(0.0, |m: f64, (&j, g)| m.max((g * step_sizes[j]).abs()));
+        let (verdict, kind) = (Verdict::Optimal, HessianKind::QuasiNewton);
         let (curvatures, suspects) = (Vec::new(), Vec::new());
         Ok(Certificate {
             predicted_decrease,
             gradient_norm,
             gradient,
             curvatures,
-            curvature,
+            kind,
             ways_out,
             verdict,
             suspects,

@@ -1,8 +1,8 @@
 //! Covariance of the estimates, from second derivatives.
 
 use super::GeneralizedLinearMixedModel;
-use crate::blocks::eigen::Eigen;
 use crate::error::Result;
+use crate::kernels::eigen::Eigen;
 
 /// Curvatures of a smaller share of the largest one are flat directions.
 const FLAT: f64 = 1e-7;

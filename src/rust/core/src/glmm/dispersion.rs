@@ -2,8 +2,8 @@
 
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
-use crate::glm::Family;
-use crate::pirls::Vary;
+use crate::glmm::families::Family;
+use crate::glmm::pirls::Vary;
 
 /// Most steps to the dispersion that its deviance implies.
 const MAX_PROFILE: usize = 50;

@@ -2,11 +2,11 @@
 
 use super::search::Search;
 use super::{GeneralizedLinearMixedModel, Shape};
-use crate::certificate::Certificate;
 use crate::error::{Error, Result};
+use crate::glmm::pirls::Vary;
+use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, Status, NEWTON};
-use crate::pirls::Vary;
 
 /// The fast stage need not be exact if another follows.
 const FAST_TOLERANCE: f64 = 1e-3;

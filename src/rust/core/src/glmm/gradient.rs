@@ -17,12 +17,12 @@
 use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
 use super::{GeneralizedLinearMixedModel, Shape};
+use crate::covariance::RelCov;
 use crate::derivatives::{Derivatives as CovarianceDerivatives, Profile};
 use crate::error::Result;
-use crate::glm::response::{Derivatives, Information};
-use crate::pirls::Vary;
-use crate::pls::Solution;
-use crate::terms::RelCov;
+use crate::factor::Solution;
+use crate::glmm::families::response::{Derivatives, Information};
+use crate::glmm::pirls::Vary;
 
 /// Of a linear model with the working weights only `sum_l W_ll` is wanted, not what its residuals add to it.
 const TRACES: Profile = Profile {

@@ -1,10 +1,10 @@
 //! Leverages of the random effects, from the selected inverse of the penalized system.
 
-use crate::blocks::refill::Rows;
-use crate::blocks::small::{self, for_size};
-use crate::inference::scale_rows;
-use crate::inference::selected_inverse::SelectedInverse;
-use crate::pls::Pls;
+use crate::factor::coupling::scale_rows;
+use crate::factor::inverse::SelectedInverse;
+use crate::factor::rows::Rows;
+use crate::factor::Pls;
+use crate::kernels::small::{self, for_size};
 
 /// Traces of `H^-1`, with `H = Lambda'Z'WZ Lambda + I` as last factored.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Leverage {
     /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal blocks of `H^-1` in
     /// models without trailing terms.
     pub fn new(rows: &Rows, pls: &Pls, w: &[f64], own: Option<&[f64]>) -> Self {
-        for_size!(pls.units.k, k => Self::of_size(k, rows, pls, w, own))
+        for_size!(pls.leading.k, k => Self::of_size(k, rows, pls, w, own))
     }
 
     #[inline(always)]
@@ -44,7 +44,7 @@ impl Leverage {
         let mut leverage = vec![0.0; rows.n()];
         let mut unit = Unit::default();
         let mut span: Vec<usize> = vec![0; sizes.len()];
-        for index in 0..pls.units.n_units {
+        for index in 0..pls.leading.n_levels {
             unit.update(k, pls, &inverse, &block_of_row, index);
             if let Some(own) = own {
                 let size = unit.own.len();
@@ -112,7 +112,7 @@ impl Unit {
             small::forward_solve(k, l, column);
             small::backward_solve(k, l, column);
         }
-        let (rows, vals) = pls.units.touched(unit);
+        let (rows, vals) = pls.leading.touched(unit);
         self.e.clear();
         for v in vals.chunks_exact(k) {
             // e' L' = (M' v)', from L^-T: e = L^-T M' v

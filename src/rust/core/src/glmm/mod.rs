@@ -11,10 +11,13 @@
 mod certificate;
 mod covariance;
 mod dispersion;
+pub mod families;
 mod fit;
+mod gauss_hermite;
 mod gradient;
 mod leverage;
 mod parameters;
+pub mod pirls;
 mod quadrature;
 mod search;
 mod start;
@@ -23,10 +26,10 @@ pub use fit::{FitSettings, GlmmFit};
 
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::glm::response::Information;
-use crate::glm::{Family, Link};
-use crate::pirls::{Pirls, Vary};
-use crate::quadrature::Rule;
+use crate::glmm::families::response::Information;
+use crate::glmm::families::{Family, Link};
+use crate::glmm::gauss_hermite::Rule;
+use crate::glmm::pirls::{Pirls, Vary};
 
 /// What is known of the dispersion, or of theta of the negative binomial.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,7 +81,7 @@ pub struct GeneralizedLinearMixedModel {
     // Its size: one where the linear predictor is a logarithm or the like.
     theta_scale: f64,
     lower: Vec<f64>,
-    covs: Vec<crate::terms::RelCov>,
+    covs: Vec<crate::covariance::RelCov>,
     // Elements of theta that no optimizer may change.
     held: Vec<bool>,
     sum_weights: f64,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::{Error, Result};
-use crate::pirls::Vary;
+use crate::glmm::pirls::Vary;
 
 impl GeneralizedLinearMixedModel {
     /// Number of covariance parameters.

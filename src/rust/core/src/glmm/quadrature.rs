@@ -7,12 +7,12 @@
 //!
 //! which for the one-point rule is the Laplace approximation. All constants of the density are in it.
 
-use crate::blocks::small;
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::pirls::{Pirls, Vary};
-use crate::pls::Pls;
-use crate::quadrature::{Rule, MAX_NODES};
+use crate::factor::Pls;
+use crate::glmm::gauss_hermite::{Rule, MAX_NODES};
+use crate::glmm::pirls::{Pirls, Vary};
+use crate::kernels::small;
 
 /// Most evaluations per unit.
 const MAX_PRODUCT: usize = 1_000_000;
@@ -42,7 +42,7 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
 /// Quadrature less Laplace approximation, at the modes that have just been found.
 pub(super) fn correction(pirls: &Pirls, rule: &Rule, vary: Vary) -> f64 {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    (0..nodes.pls.units.n_units)
+    (0..nodes.pls.leading.n_levels)
         .map(|unit| nodes.visit(unit))
         .sum()
 }
@@ -51,7 +51,7 @@ pub(super) fn correction(pirls: &Pirls, rule: &Rule, vary: Vary) -> f64 {
 pub(super) struct Expectations {
     /// `-2 E g_i`, per row.
     pub score: Vec<f64>,
-    /// `2 E v`, `k x n_units`.
+    /// `2 E v`, `k x n_levels`.
     pub v: Vec<f64>,
     /// `-2 E sum_i z_i g_i (v - u~)'`, `k x k`, summed over units.
     pub lambda: Vec<f64>,
@@ -69,15 +69,15 @@ pub(super) fn expectations(
     with_shape: bool,
 ) -> Expectations {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    let (k, n_units) = (nodes.k, nodes.pls.units.n_units);
+    let (k, n_levels) = (nodes.k, nodes.pls.leading.n_levels);
     let mut out = Expectations {
         score: vec![0.0; pirls.rows.n()],
-        v: vec![0.0; k * n_units],
+        v: vec![0.0; k * n_levels],
         lambda: vec![0.0; k * k],
-        t: vec![0.0; k * k * n_units],
+        t: vec![0.0; k * k * n_levels],
         shape: 0.0,
     };
-    for unit in 0..n_units {
+    for unit in 0..n_levels {
         nodes.visit(unit);
         nodes.average(unit, with_shape, &mut out);
     }
@@ -102,7 +102,7 @@ struct Nodes<'a> {
 impl<'a> Nodes<'a> {
     fn new(pirls: &'a Pirls, rule: &Rule, vary: Vary) -> Self {
         let pls = pirls.pls(vary);
-        let k = pls.units.k;
+        let k = pls.leading.k;
         let (x, log_weights) = rule.product(k);
         let share = vec![0.0; log_weights.len()];
         Self {

@@ -1,14 +1,14 @@
 //! A generalized mixed model as a function of its free parameters.
 
 use super::GeneralizedLinearMixedModel;
-use crate::certificate::Judged;
 use crate::coordinates::Coordinates;
-use crate::derivatives::boundary::WayOut;
-use crate::derivatives::Curvature;
+use crate::covariance::WayOut;
+use crate::derivatives::HessianKind;
 use crate::error::Result;
-use crate::lmm::{root_mean_square_units, root_mean_squares};
+use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
+use crate::glmm::pirls::Vary;
+use crate::judge::Judged;
 use crate::optimize::Objective;
-use crate::pirls::Vary;
 
 /// Steps of the differences, in rough standard errors.
 const DIFFERENCE: f64 = 1e-3;
@@ -117,8 +117,8 @@ impl Objective for Search<'_> {
         Ok(())
     }
 
-    fn units(&self) -> Option<Vec<f64>> {
-        Some(self.at.free_of(&self.model.units(self.vary)))
+    fn step_sizes(&self) -> Option<Vec<f64>> {
+        Some(self.at.free_of(&self.model.step_sizes(self.vary)))
     }
 
     fn is_bounded(&self, _n: usize) -> Vec<bool> {
@@ -149,8 +149,8 @@ impl Judged for Search<'_> {
         &self.gradient
     }
 
-    fn curvature(&self) -> Curvature {
-        Curvature::Differences
+    fn hessian_kind(&self) -> HessianKind {
+        HessianKind::Differences
     }
 
     fn ways_out(&mut self) -> Result<Vec<WayOut>> {
@@ -160,12 +160,12 @@ impl Judged for Search<'_> {
 
 impl GeneralizedLinearMixedModel {
     /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean square of one.
-    pub(super) fn units(&self, vary: Vary) -> Vec<f64> {
+    pub(super) fn step_sizes(&self, vary: Vary) -> Vec<f64> {
         let pls = self.pirls.pls(vary);
         let n_theta = self.n_theta();
-        let mut units = vec![1.0; self.n_parameters(vary)];
-        let of_theta = root_mean_square_units(pls, &root_mean_squares(pls, self.n_eff), n_theta);
-        units[..n_theta].copy_from_slice(&of_theta);
+        let mut step_sizes = vec![1.0; self.n_parameters(vary)];
+        let of_theta = step_sizes_of(pls, &root_mean_squares(pls, self.n_eff), n_theta);
+        step_sizes[..n_theta].copy_from_slice(&of_theta);
         if vary == Vary::Modes {
             let p = self.pirls.beta.len();
             let mut squares = vec![0.0; p];
@@ -178,15 +178,15 @@ impl GeneralizedLinearMixedModel {
             {
                 squares.iter_mut().zip(x).for_each(|(s, x)| *s += w * x * x);
             }
-            for (unit, square) in units[n_theta..].iter_mut().zip(squares) {
-                *unit = if square > 0.0 {
+            for (step_size, square) in step_sizes[n_theta..].iter_mut().zip(squares) {
+                *step_size = if square > 0.0 {
                     (self.n_eff as f64 / square).sqrt()
                 } else {
                     1.0
                 };
             }
         }
-        units
+        step_sizes
     }
 
     // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is known up to a share
@@ -240,8 +240,8 @@ impl GeneralizedLinearMixedModel {
     }
 
     fn fixed_covariance(&mut self) -> Vec<f64> {
-        use crate::glm::response::Information;
-        use crate::inference::selected_inverse::SelectedInverse;
+        use crate::factor::inverse::SelectedInverse;
+        use crate::glmm::families::response::Information;
         let p = self.pirls.beta.len();
         let factored = self
             .pirls

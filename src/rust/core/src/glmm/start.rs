@@ -1,9 +1,9 @@
 //! Start values: the fit without random effects.
 
 use super::GeneralizedLinearMixedModel;
-use crate::blocks::small;
 use crate::error::Result;
-use crate::glm::{Link, Response};
+use crate::glmm::families::{Link, Response};
+use crate::kernels::small;
 
 const MAX_ITERATIONS: usize = 25;
 /// First standard deviation of random effects, as a share of the linear predictor.

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{Flow, Objective, Observer, OptSummary, Settings, Status};
-use crate::blocks::small;
 use crate::error::{Error, Result};
+use crate::kernels::small;
 
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";

@@ -202,27 +202,27 @@ pub trait Objective {
     fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
         self.gradient(gradient)?;
         self.hessian(hessian)?;
-        if let Some(units) = self.units() {
-            scale(&units, gradient, hessian);
+        if let Some(step_sizes) = self.step_sizes() {
+            scale(&step_sizes, gradient, hessian);
         }
         Ok(())
     }
 
     /// The point that the step `p` leads to from `x`, at which [`Objective::local_derivatives`] was last called.
     fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
-        match self.units() {
-            Some(units) => x
+        match self.step_sizes() {
+            Some(step_sizes) => x
                 .iter()
                 .zip(p)
-                .zip(&units)
-                .map(|((x, p), unit)| x + p * unit)
+                .zip(&step_sizes)
+                .map(|((x, p), step_size)| x + p * step_size)
                 .collect(),
             None => x.iter().zip(p).map(|(x, p)| x + p).collect(),
         }
     }
 
     /// The size of a step of one in each coordinate.
-    fn units(&self) -> Option<Vec<f64>> {
+    fn step_sizes(&self) -> Option<Vec<f64>> {
         None
     }
 
@@ -245,17 +245,20 @@ pub trait Objective {
     }
 }
 
-/// From derivatives in some coordinates to those in multiples of `units`.
-pub(crate) fn scale(units: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
+/// From derivatives in some coordinates to those in multiples of `step_sizes`.
+pub(crate) fn scale(step_sizes: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
     gradient
         .iter_mut()
-        .zip(units)
-        .for_each(|(g, unit)| *g *= unit);
-    for (column, unit) in hessian.chunks_exact_mut(units.len().max(1)).zip(units) {
+        .zip(step_sizes)
+        .for_each(|(g, step_size)| *g *= step_size);
+    for (column, step_size) in hessian
+        .chunks_exact_mut(step_sizes.len().max(1))
+        .zip(step_sizes)
+    {
         column
             .iter_mut()
-            .zip(units)
-            .for_each(|(h, other)| *h *= unit * other);
+            .zip(step_sizes)
+            .for_each(|(h, other)| *h *= step_size * other);
     }
 }
 
@@ -364,8 +367,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// The size of a step of one in each of the `n` coordinates.
-    pub(crate) fn units(&self, n: usize) -> Vec<f64> {
-        self.objective.units().unwrap_or_else(|| vec![1.0; n])
+    pub(crate) fn step_sizes(&self, n: usize) -> Vec<f64> {
+        self.objective.step_sizes().unwrap_or_else(|| vec![1.0; n])
     }
 
     /// See [`Objective::is_bounded`].

@@ -55,8 +55,12 @@ impl<'a> Search<'a> {
     fn new(settings: &Settings, recorder: Recorder<'a>) -> Self {
         let (value, x) = recorder.best();
         let (x, n) = (x.to_vec(), x.len());
-        let units = recorder.units(n);
-        let start: f64 = x.iter().zip(&units).map(|(x, u)| (x / u).powi(2)).sum();
+        let step_sizes = recorder.step_sizes(n);
+        let start: f64 = x
+            .iter()
+            .zip(&step_sizes)
+            .map(|(x, u)| (x / u).powi(2))
+            .sum();
         let mut radius = (n as f64).sqrt().max(start.sqrt());
         if let Some(step) = settings.initial_step.iter().copied().reduce(f64::max) {
             radius = step;

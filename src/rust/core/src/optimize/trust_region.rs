@@ -3,8 +3,8 @@
 //! `|H|` has the absolute eigenvalues of H (saddle-free Newton, Dauphin et al. 2014): a step leaves a saddle point
 //! instead of being drawn to it.
 
-use crate::blocks::eigen::Eigen;
-use crate::blocks::small;
+use crate::kernels::eigen::Eigen;
+use crate::kernels::small;
 
 /// Eigenvalues below this share of the largest carry no information.
 const NEGLIGIBLE: f64 = 1e-13;

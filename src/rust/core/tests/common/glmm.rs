@@ -1,7 +1,7 @@
 //! The data sets of `tests/reference/glmm_*.txt` as designs.
 
 use super::{Data, TermData};
-use rlmm_core::terms::RelCov;
+use rlmm_core::covariance::RelCov;
 
 const CBPP: &str = include_str!("../../../../../tests/reference/glmm_cbpp.txt");
 const CONTRACEPTION: &str = include_str!("../../../../../tests/reference/glmm_contraception.txt");

@@ -6,7 +6,8 @@ pub mod glmm;
 
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
-use rlmm_core::terms::{Part, ReTerm, RelCov, Structure};
+use rlmm_core::covariance::{Part, RelCov, Structure};
+use rlmm_core::design::ReTerm;
 use rlmm_core::{Columns, Criterion, Design};
 
 /// SplitMix64: small, seeded, the same everywhere.

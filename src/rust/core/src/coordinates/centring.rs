@@ -1,0 +1,78 @@
+//! Centred columns: a year, or a time stamp, varies little beside its mean, which would cost the digits of everything
+//! that is computed from it. Beside a constant first column `x_0` the others are therefore taken as `x_j - s_j x_0`,
+//! for which the fixed effects are `beta_0 + sum_j s_j beta_j` and, as before, `beta_j`.
+
+/// The multiples `s_j`; that of the first column is zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Centring {
+    shift: Vec<f64>,
+}
+
+impl Centring {
+    /// These multiples, one per column.
+    pub fn new(shift: &[f64]) -> Self {
+        Self {
+            shift: shift.to_vec(),
+        }
+    }
+
+    fn taken_off(&self, beta: &[f64]) -> f64 {
+        self.shift.iter().zip(beta).map(|(s, b)| s * b).sum()
+    }
+
+    /// Fixed effects to those of the centred columns.
+    pub fn centre(&self, beta: &mut [f64]) {
+        let taken_off = self.taken_off(beta);
+        beta.iter_mut().take(1).for_each(|b| *b += taken_off);
+    }
+
+    /// And back.
+    pub fn restore(&self, beta: &mut [f64]) {
+        let taken_off = self.taken_off(beta);
+        beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+    }
+
+    /// The gradient in the fixed effects from that in those of the centred columns.
+    pub fn restore_gradient(&self, gradient: &mut [f64]) {
+        let Some(&first) = gradient.first() else {
+            return;
+        };
+        gradient
+            .iter_mut()
+            .zip(&self.shift)
+            .for_each(|(g, s)| *g += s * first);
+    }
+
+    /// A covariance matrix of parameters (`n x n`), the fixed effects from `first` on, likewise.
+    pub fn restore_covariance(&self, first: usize, n: usize, covariance: &mut [f64]) {
+        for (j, s) in self.shift.iter().enumerate() {
+            (0..n).for_each(|i| covariance[first * n + i] -= s * covariance[(first + j) * n + i]);
+        }
+        for (j, s) in self.shift.iter().enumerate() {
+            (0..n).for_each(|i| covariance[i * n + first] -= s * covariance[i * n + first + j]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // x_1 - 3 x_0: linear predictor, slope and variance of it stay the same.
+    #[test]
+    fn there_and_back() {
+        let centring = Centring::new(&[0.0, 3.0]);
+        let mut beta = [0.5, 2.0];
+        centring.centre(&mut beta);
+        assert_eq!(beta, [6.5, 2.0]);
+        centring.restore(&mut beta);
+        assert_eq!(beta, [0.5, 2.0]);
+        let mut gradient = [1.0, 10.0];
+        centring.restore_gradient(&mut gradient);
+        assert_eq!(gradient, [1.0, 13.0]);
+        // var(b_0 - 3 b_1) = 4 - 2 * 3 * 0.5 + 9 * 2, cov(b_0 - 3 b_1, b_1) = 0.5 - 3 * 2
+        let mut covariance = [4.0, 0.5, 0.5, 2.0];
+        centring.restore_covariance(0, 2, &mut covariance);
+        assert_eq!(covariance, [19.0, -5.5, -5.5, 2.0]);
+    }
+}

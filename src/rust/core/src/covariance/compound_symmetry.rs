@@ -1,0 +1,35 @@
+//! `cs()`: all correlations are equal.
+
+use super::correlated::Correlation;
+use super::definition::VisitElement;
+
+#[derive(Debug)]
+pub(super) struct CompoundSymmetry;
+
+impl Correlation for CompoundSymmetry {
+    fn range(&self, k: usize) -> (f64, f64) {
+        (-1.0 / (k.max(2) - 1) as f64, 1.0)
+    }
+
+    fn at(&self, _distance: usize, rho: f64) -> [f64; 3] {
+        [rho, 1.0, 0.0]
+    }
+
+    // Column j has the pivot (1 - rho)(1 + j rho) / (1 + (j - 1) rho) and equal elements below it.
+    fn factor(&self, k: usize, rho: f64, visit: VisitElement) {
+        visit(0, 0, 1.0);
+        (1..k).for_each(|row| visit(row, 0, rho));
+        for column in 1..k {
+            let before = 1.0 + (column - 1) as f64 * rho;
+            let here = 1.0 + column as f64 * rho;
+            let pivot = ((1.0 - rho) * here / before).max(0.0).sqrt();
+            visit(column, column, pivot);
+            let below = rho * ((1.0 - rho) / (before * here)).max(0.0).sqrt();
+            (column + 1..k).for_each(|row| visit(row, column, below));
+        }
+    }
+
+    fn alternates(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,115 @@
+//! The data of a model as R hands it over: borrowed, checked once.
+
+pub mod columns;
+mod term;
+
+pub use columns::{Column, Columns};
+pub use term::ReTerm;
+
+use crate::error::{Error, Result};
+use columns::first_not_finite;
+
+/// Response, fixed-effects matrix and random-effects terms of `n` observations.
+#[derive(Debug, Clone)]
+pub struct Design<'a> {
+    /// Fixed-effects model matrix, `n x p`, of full column rank.
+    pub x: Columns<'a>,
+    /// Response, `n`.
+    pub y: &'a [f64],
+    /// Prior weights, `n`.
+    pub weights: Option<&'a [f64]>,
+    /// Known part of the linear predictor, `n`.
+    pub offset: Option<&'a [f64]>,
+    /// Random-effects terms, one per grouping factor.
+    pub terms: Vec<ReTerm<'a>>,
+}
+
+impl Design<'_> {
+    /// Number of observations.
+    pub fn n(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Number of fixed effects.
+    pub fn p(&self) -> usize {
+        self.x.len()
+    }
+
+    /// Observations that count: those of positive weight.
+    pub fn n_eff(&self) -> usize {
+        self.weights
+            .map_or(self.n(), |w| w.iter().filter(|&&w| w > 0.0).count())
+    }
+
+    /// Number of covariance parameters.
+    pub fn n_theta(&self) -> usize {
+        self.terms
+            .iter()
+            .map(|term| term.cov.theta_end())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Prior weight of row `i`.
+    #[inline]
+    pub fn weight(&self, i: usize) -> f64 {
+        self.weights.map_or(1.0, |w| w[i])
+    }
+
+    /// Response of row `i` less the offset.
+    #[inline]
+    pub fn response(&self, i: usize) -> f64 {
+        self.y[i] - self.offset.map_or(0.0, |o| o[i])
+    }
+
+    /// Index of the term that is eliminated first: the one with most random effects.
+    pub fn leading_term(&self) -> usize {
+        let most = |best: usize, t: usize| {
+            if self.terms[t].n_effects() > self.terms[best].n_effects() {
+                t
+            } else {
+                best
+            }
+        };
+        (1..self.terms.len()).fold(0, most)
+    }
+
+    /// Checks lengths, levels, finiteness and weights.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`, `Level`, `NegativeWeight`.
+    pub fn validate(&self) -> Result<()> {
+        let n = self.n();
+        if n == 0 {
+            return Err(Error::Dimension {
+                what: "y",
+                expected: 1,
+                found: 0,
+            });
+        }
+        finite("y", self.y)?;
+        self.x.validate("x", n)?;
+        for (what, values) in [("weights", self.weights), ("offset", self.offset)] {
+            let Some(values) = values else { continue };
+            if values.len() != n {
+                return Err(Error::Dimension {
+                    what,
+                    expected: n,
+                    found: values.len(),
+                });
+            }
+            finite(what, values)?;
+        }
+        if let Some(index) = self.weights.and_then(|w| w.iter().position(|&w| w < 0.0)) {
+            return Err(Error::NegativeWeight { index });
+        }
+        self.terms
+            .iter()
+            .enumerate()
+            .try_for_each(|(t, term)| term.validate(t, n))
+    }
+}
+
+fn finite(what: &'static str, values: &[f64]) -> Result<()> {
+    first_not_finite(values).map_or(Ok(()), |index| Err(Error::NonFinite { what, index }))
+}

@@ -1,0 +1,78 @@
+//! Random-effects terms: where their rows of Z come from and how theta fills their covariance factor.
+
+use crate::covariance::RelCov;
+use crate::design::Columns;
+use crate::error::{Error, Result};
+
+/// One random-effects term: all effects of one grouping factor.
+///
+/// Row `i` of its model matrix has the `vsize` values `z[i, ..]` in the columns of level `refs[i]`.
+#[derive(Debug, Clone)]
+pub struct ReTerm<'a> {
+    /// Level of each observation, 1-based as R's factors.
+    pub refs: &'a [i32],
+    /// Number of levels.
+    pub n_levels: usize,
+    /// Model matrix of the effects, `n x vsize`.
+    pub z: Columns<'a>,
+    /// Relative covariance of the effects of one level.
+    pub cov: RelCov,
+}
+
+impl ReTerm<'_> {
+    /// Random effects per level.
+    pub fn vsize(&self) -> usize {
+        self.cov.vsize()
+    }
+
+    /// Random effects in all.
+    pub fn n_effects(&self) -> usize {
+        self.vsize() * self.n_levels
+    }
+
+    /// Level of row `i`, 0-based.
+    #[inline]
+    pub fn level(&self, i: usize) -> usize {
+        self.refs[i] as usize - 1
+    }
+
+    /// Element `j` of row `i` of the model matrix.
+    #[inline]
+    pub fn value(&self, i: usize, j: usize) -> f64 {
+        self.z.value(i, j)
+    }
+
+    /// Copies row `i` of the model matrix into `out` (length `vsize`).
+    #[inline]
+    pub fn row(&self, i: usize, out: &mut [f64]) {
+        (0..self.vsize()).for_each(|j| out[j] = self.value(i, j));
+    }
+
+    /// Checks shapes and levels against `n` observations.
+    pub(crate) fn validate(&self, term: usize, n: usize) -> Result<()> {
+        let length = |what, expected, found| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(Error::Dimension {
+                    what,
+                    expected,
+                    found,
+                })
+            }
+        };
+        length("refs", n, self.refs.len())?;
+        length("z", self.vsize(), self.z.len())?;
+        self.z.validate("z", n)?;
+        let valid = |&level: &i32| level >= 1 && level as usize <= self.n_levels;
+        match self.refs.iter().position(|level| !valid(level)) {
+            None => Ok(()),
+            Some(row) => Err(Error::Level {
+                term,
+                row,
+                level: self.refs[row],
+                n_levels: self.n_levels,
+            }),
+        }
+    }
+}

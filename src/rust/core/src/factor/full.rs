@@ -1,0 +1,63 @@
+//! Leading that touch nearly all trailing rows: their blocks side by side as dense matrices, so that one matrix product
+//! does what scattered updates would.
+
+use std::ops::Range;
+
+use faer::MatRef;
+
+use crate::factor::leading::Leading;
+use crate::kernels::small;
+
+/// Share of the trailing rows that a unit must touch on average.
+const DENSITY: f64 = 0.25;
+/// Below this many multiplications the scattered updates are as good.
+const WORK: f64 = 5e4;
+
+/// `A_R0` and `B = A_R0 M` of all units, `m x (k n_levels)`, column by column.
+#[derive(Debug)]
+pub struct FullLeading {
+    m: usize,
+    a: Vec<f64>,
+    b: Vec<f64>,
+}
+
+impl FullLeading {
+    /// Memory for units that are full enough, else `None`.
+    pub fn new(leading: &Leading, m: usize) -> Option<Self> {
+        let touched = leading.rows.len() as f64;
+        let density = touched / (leading.n_levels as f64 * m as f64);
+        let pays = density > DENSITY && touched * leading.k as f64 * m as f64 > WORK;
+        let length = m * leading.k * leading.n_levels;
+        pays.then(|| Self {
+            m,
+            a: vec![0.0; length],
+            b: vec![0.0; length],
+        })
+    }
+
+    /// Copies the `k` values of each row that a unit touches and multiplies by its `M`.
+    #[inline(always)]
+    pub fn set(&mut self, k: usize, unit: usize, rows: &[u32], vals: &[f64], m_unit: &[f64]) {
+        let columns = unit * k * self.m..(unit + 1) * k * self.m;
+        let (a, b) = (&mut self.a[columns.clone()], &mut self.b[columns]);
+        for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
+            (0..k).for_each(|j| a[j * self.m + row as usize] = v[j]);
+        }
+        small::multiply_rows(k, self.m, a, m_unit, b);
+    }
+
+    /// Columns of `A_R0`, as they lie in memory.
+    pub fn a_slice(&self, columns: Range<usize>) -> &[f64] {
+        &self.a[columns.start * self.m..columns.end * self.m]
+    }
+
+    /// Columns of `A_R0`.
+    pub fn a(&self, columns: Range<usize>) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(self.a_slice(columns.clone()), self.m, columns.len())
+    }
+
+    /// All of `B`.
+    pub fn b(&self) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(&self.b, self.m, self.b.len() / self.m)
+    }
+}

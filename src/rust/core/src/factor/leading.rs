@@ -1,0 +1,177 @@
+//! Cross-products of the leading term, the one that is eliminated first. A unit is one of its levels.
+
+use crate::design::Design;
+use crate::factor::layout::Layout;
+
+/// The block column of A that belongs to the unit term: everything that shares an observation with a unit.
+///
+/// Unit `i` has the `k x k` block `a00`, the rows of the trailing terms that it touches (sparse) and the
+/// dense rows of `[X y]`.
+#[derive(Debug, Clone)]
+pub struct Leading {
+    /// Effects per unit.
+    pub k: usize,
+    /// Number of units.
+    pub n_levels: usize,
+    /// Columns of `[X y]`.
+    pub width: usize,
+    /// `Z0' W Z0`: per unit `k x k`, symmetric.
+    pub a00: Vec<f64>,
+    /// Where the touched rows of each unit start in `rows`; one more than there are units.
+    pub ptr: Vec<usize>,
+    /// Touched rows of the trailing terms, ascending within a unit.
+    pub rows: Vec<u32>,
+    /// `Zt' W Z0`: `k` values per touched row.
+    pub vals: Vec<f64>,
+    /// `[X y]' W Z0`: per unit `width x k`, column by column.
+    pub ax0: Vec<f64>,
+}
+
+impl Leading {
+    /// Finds which trailing rows each unit touches and sums up `Zt'WZ0`; `a00` and `ax0` stay zero.
+    pub fn new(design: &Design, layout: &Layout) -> Self {
+        let term = &design.terms[layout.leading_term];
+        let (k, n_levels, width) = (term.vsize(), term.n_levels, layout.width);
+        let mut leading = Self {
+            k,
+            n_levels,
+            width,
+            a00: vec![0.0; n_levels * k * k],
+            ptr: vec![0; n_levels + 1],
+            rows: Vec::new(),
+            vals: Vec::new(),
+            ax0: vec![0.0; n_levels * width * k],
+        };
+        if layout.m > 0 {
+            leading.sum_trailing(design, layout);
+        }
+        leading
+    }
+
+    fn sum_trailing(&mut self, design: &Design, layout: &Layout) {
+        let term = &design.terms[layout.leading_term];
+        let (start, order) = sort_by_level(term.refs, self.n_levels);
+        let mut slot = vec![u32::MAX; layout.m];
+        let (mut z0, mut zt) = (vec![0.0; self.k], vec![0.0; layout.max_vsize()]);
+        let mut touched: Vec<u32> = Vec::new();
+        for unit in 0..self.n_levels {
+            let members = &order[start[unit]..start[unit + 1]];
+            let first = self.rows.len();
+            touched.clear();
+            for &i in members {
+                for block in &layout.blocks {
+                    let row = block.first_row(design.terms[block.term].level(i as usize));
+                    if slot[row as usize] == u32::MAX {
+                        slot[row as usize] = 0;
+                        touched.extend(row..row + block.vsize as u32);
+                    }
+                }
+            }
+            touched.sort_unstable();
+            for (s, &row) in touched.iter().enumerate() {
+                slot[row as usize] = (first + s) as u32;
+            }
+            self.rows.extend_from_slice(&touched);
+            self.vals.resize(self.rows.len() * self.k, 0.0);
+            for &i in members {
+                let i = i as usize;
+                term.row(i, &mut z0);
+                for block in &layout.blocks {
+                    let other = &design.terms[block.term];
+                    other.row(i, &mut zt[..block.vsize]);
+                    let at = slot[block.first_row(other.level(i)) as usize] as usize;
+                    for (v, &z) in self.vals[at * self.k..]
+                        .chunks_exact_mut(self.k)
+                        .zip(&zt[..block.vsize])
+                    {
+                        for (v, &z0) in v.iter_mut().zip(&z0) {
+                            *v += design.weight(i) * z * z0;
+                        }
+                    }
+                }
+            }
+            touched
+                .iter()
+                .for_each(|&row| slot[row as usize] = u32::MAX);
+            self.ptr[unit + 1] = self.rows.len();
+        }
+    }
+
+    /// Gives row `r` the number `new_row[r]` and restores the order within each unit.
+    pub fn renumber(&mut self, new_row: &[u32]) {
+        let mut entries: Vec<(u32, Vec<f64>)> = Vec::new();
+        for unit in 0..self.n_levels {
+            let range = self.ptr[unit]..self.ptr[unit + 1];
+            let vals = &mut self.vals[range.start * self.k..range.end * self.k];
+            let rows = &mut self.rows[range];
+            entries.clear();
+            entries.extend(
+                rows.iter()
+                    .zip(vals.chunks_exact(self.k))
+                    .map(|(&row, v)| (new_row[row as usize], v.to_vec())),
+            );
+            entries.sort_unstable_by_key(|entry| entry.0);
+            for ((row, val), (new, values)) in rows
+                .iter_mut()
+                .zip(vals.chunks_exact_mut(self.k))
+                .zip(&entries)
+            {
+                *row = *new;
+                val.copy_from_slice(values);
+            }
+        }
+    }
+
+    /// Touched rows of a unit and their values.
+    #[inline]
+    pub fn touched(&self, unit: usize) -> (&[u32], &[f64]) {
+        let range = self.ptr[unit]..self.ptr[unit + 1];
+        (
+            &self.rows[range.clone()],
+            &self.vals[range.start * self.k..range.end * self.k],
+        )
+    }
+
+    /// `Z0'WZ0` of a unit.
+    #[inline]
+    pub fn a00(&self, unit: usize) -> &[f64] {
+        &self.a00[unit * self.k * self.k..(unit + 1) * self.k * self.k]
+    }
+
+    /// `[X y]'WZ0` of a unit.
+    #[inline]
+    pub fn ax0(&self, unit: usize) -> &[f64] {
+        &self.ax0[unit * self.width * self.k..(unit + 1) * self.width * self.k]
+    }
+}
+
+/// Row numbers grouped by level (a counting sort): where each level starts, and the rows in order.
+pub fn sort_by_level(refs: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
+    let mut start = vec![0usize; n_levels + 1];
+    for &level in refs {
+        start[level as usize] += 1;
+    }
+    for level in 0..n_levels {
+        start[level + 1] += start[level];
+    }
+    let mut next = start.clone();
+    let mut order = vec![0u32; refs.len()];
+    for (i, &level) in refs.iter().enumerate() {
+        let at = &mut next[level as usize - 1];
+        order[*at] = i as u32;
+        *at += 1;
+    }
+    (start, order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sort_by_level;
+
+    #[test]
+    fn counting_sort_is_stable() {
+        let (start, order) = sort_by_level(&[2, 1, 3, 1, 2], 4);
+        assert_eq!(start, [0, 2, 4, 5, 5]);
+        assert_eq!(order, [1, 3, 0, 4, 2]);
+    }
+}

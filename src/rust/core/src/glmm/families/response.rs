@@ -1,0 +1,279 @@
+//! The response of a generalized model and its linear predictor, in the order in which the rows are worked on.
+
+use crate::error::{Error, Result};
+use crate::glmm::families::family::{Contribution, Family};
+use crate::glmm::families::lanes::{self, Data};
+use crate::glmm::families::link::Link;
+
+/// Responses, weights and offsets of `n` observations, and what follows from their linear predictor.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// Conditional distribution.
+    pub family: Family,
+    /// Link.
+    pub link: Link,
+    /// Dispersion, or theta of the negative binomial.
+    pub shape: f64,
+    /// Responses.
+    pub y: Vec<f64>,
+    /// Prior weights; the number of trials for the binomial.
+    pub w: Vec<f64>,
+    /// Known part of the linear predictor.
+    pub offset: Vec<f64>,
+    /// Linear predictor.
+    pub eta: Vec<f64>,
+    /// Score `d log p / d eta` at `eta`.
+    pub score: Vec<f64>,
+    /// Weight of the next Newton step at `eta`.
+    pub weight: Vec<f64>,
+    // All weights are one.
+    single: bool,
+    // The constant and the shape that it belongs to.
+    constant: (f64, f64),
+}
+
+/// Derivatives of the log-likelihood in eta, one of each per row.
+#[derive(Debug, Clone, Default)]
+pub struct Derivatives {
+    /// First.
+    pub score: Vec<f64>,
+    /// Minus the second.
+    pub observed: Vec<f64>,
+    /// The information that was asked for,
+    pub weight: Vec<f64>,
+    /// and its derivative.
+    pub slope: Vec<f64>,
+}
+
+/// Which second derivative serves as weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Information {
+    /// The expected information: Fisher scoring, and lme4's Laplace approximation.
+    Expected,
+    /// The observed information: the exact Hessian, and glmmTMB's Laplace approximation.
+    Observed,
+}
+
+impl Response {
+    /// Checks responses against the family.
+    ///
+    /// # Errors
+    /// `Response` names the first one that can't occur.
+    pub fn check(family: Family, y: &[f64]) -> Result<()> {
+        match y.iter().position(|&y| !family.accepts(y)) {
+            Some(index) => Err(Error::Response {
+                index,
+                value: y[index],
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Responses that have been checked.
+    pub fn new(
+        family: Family,
+        link: Link,
+        shape: f64,
+        y: Vec<f64>,
+        w: Option<Vec<f64>>,
+        offset: Option<Vec<f64>>,
+    ) -> Self {
+        let n = y.len();
+        let w = w.unwrap_or_else(|| vec![1.0; n]);
+        Self {
+            family,
+            link,
+            shape,
+            single: w.iter().all(|&w| w == 1.0),
+            w,
+            offset: offset.unwrap_or_else(|| vec![0.0; n]),
+            eta: vec![0.0; n],
+            score: vec![0.0; n],
+            weight: vec![0.0; n],
+            constant: (f64::NAN, f64::NAN),
+            y,
+        }
+    }
+
+    /// Number of observations.
+    pub fn n(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Everything about observation `i` at its linear predictor.
+    #[inline]
+    pub fn contribution(&self, i: usize) -> Contribution {
+        self.family
+            .contribution(self.link, self.y[i], self.w[i], self.eta[i], self.shape)
+    }
+
+    /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the observed
+    /// information where that is safely positive, else the expected one: Newton steps that never go uphill.
+    pub fn update(&mut self) -> f64 {
+        let data = Data {
+            eta: &self.eta,
+            y: &self.y,
+            w: &self.w,
+            single: self.single,
+        };
+        match (self.family, self.link) {
+            (Family::Binomial, Link::Logit) => {
+                lanes::logit(data, &mut self.score, &mut self.weight)
+            }
+            (Family::Poisson, Link::Log) => lanes::poisson(data, &mut self.score, &mut self.weight),
+            (family, link) => self.update_as(family, link),
+        }
+    }
+
+    /// Log-likelihood, its part in eta, of some rows at other linear predictors.
+    pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
+        let (y, w) = (&self.y[rows.clone()], &self.w[rows]);
+        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
+            return lanes::logit_log_lik(Data {
+                eta,
+                y,
+                w,
+                single: self.single,
+            });
+        }
+        let one = |((&eta, &y), &w)| {
+            self.family
+                .contribution(self.link, y, w, eta, self.shape)
+                .log_lik
+        };
+        eta.iter().zip(y).zip(w).map(one).sum()
+    }
+
+    /// Score of row `i` at another linear predictor.
+    #[inline]
+    pub fn score_at(&self, i: usize, eta: f64) -> f64 {
+        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
+            return self.w[i] * (self.y[i] - 1.0 / (1.0 + lanes::exp(-eta)));
+        }
+        self.family
+            .contribution(self.link, self.y[i], self.w[i], eta, self.shape)
+            .score
+    }
+
+    /// Score and information of all rows at `eta`, and its derivative.
+    pub fn derivatives(&self, information: Information) -> Derivatives {
+        let n = self.n();
+        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
+            // W (1 - 2 mu), with mu = y - score / w
+            let slope = |i: usize| match self.w[i] {
+                0.0 => 0.0,
+                w => self.weight[i] * (1.0 - 2.0 * (self.y[i] - self.score[i] / w)),
+            };
+            let weight = self.weight.clone();
+            return Derivatives {
+                score: self.score.clone(),
+                observed: weight.clone(),
+                weight,
+                slope: (0..n).map(slope).collect(),
+            };
+        }
+        let mut out = Derivatives {
+            score: Vec::with_capacity(n),
+            observed: Vec::with_capacity(n),
+            weight: Vec::with_capacity(n),
+            slope: Vec::with_capacity(n),
+        };
+        for i in 0..n {
+            let at = self.contribution(i);
+            let (weight, slope) = match information {
+                Information::Expected => (at.expected, at.expected_slope),
+                Information::Observed => (at.observed, at.observed_slope),
+            };
+            out.score.push(at.score);
+            out.observed.push(at.observed);
+            out.weight.push(weight);
+            out.slope.push(slope);
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn update_as(&mut self, family: Family, link: Link) -> f64 {
+        let mut log_lik = 0.0;
+        for i in 0..self.y.len() {
+            let at = family.contribution(link, self.y[i], self.w[i], self.eta[i], self.shape);
+            log_lik += at.log_lik;
+            self.score[i] = at.score;
+            self.weight[i] = if at.observed > 0.2 * at.expected {
+                at.observed
+            } else {
+                at.expected
+            };
+        }
+        log_lik
+    }
+
+    /// Puts the weights of an information in place of those of the Newton step; may be negative if observed.
+    pub fn set_weights(&mut self, information: Information) {
+        if self.family.is_canonical(self.link) {
+            return;
+        }
+        for i in 0..self.n() {
+            let at = self.contribution(i);
+            self.weight[i] = match information {
+                Information::Expected => at.expected,
+                Information::Observed => at.observed,
+            };
+        }
+    }
+
+    /// The part of the log-likelihood that is free of eta.
+    pub fn constant(&mut self) -> f64 {
+        if self.constant.1 != self.shape {
+            self.constant = (self.constant_at(self.shape), self.shape);
+        }
+        self.constant.0
+    }
+
+    /// The same at another shape.
+    pub fn constant_at(&self, shape: f64) -> f64 {
+        self.y
+            .iter()
+            .zip(&self.w)
+            .map(|(&y, &w)| self.family.constant(y, w, shape))
+            .sum()
+    }
+
+    /// Means.
+    pub fn mean(&self) -> Vec<f64> {
+        self.eta.iter().map(|&eta| self.link.mean(eta)).collect()
+    }
+
+    /// Sum of the deviance residuals' squares at `eta`.
+    pub fn deviance(&self) -> f64 {
+        let one = |i: usize| {
+            self.family.deviance(
+                self.y[i],
+                self.w[i],
+                self.link.mean(self.eta[i]),
+                self.shape,
+            )
+        };
+        (0..self.n()).map(one).sum()
+    }
+
+    /// The same for one mean, that of the responses.
+    pub fn null_deviance(&self) -> f64 {
+        let total: f64 = self.w.iter().sum();
+        let mean = self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
+        self.y
+            .iter()
+            .zip(&self.w)
+            .map(|(&y, &w)| self.family.deviance(y, w, mean, self.shape))
+            .sum()
+    }
+
+    /// Pearson's statistic at `eta`.
+    pub fn pearson(&self) -> f64 {
+        let one = |i: usize| {
+            let mu = self.link.mean(self.eta[i]);
+            self.w[i] * (self.y[i] - mu).powi(2) / self.family.variance(mu, self.shape)
+        };
+        (0..self.n()).map(one).sum()
+    }
+}

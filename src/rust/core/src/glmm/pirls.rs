@@ -1,0 +1,400 @@
+//! Penalized iteratively reweighted least squares: the conditional modes of the random effects.
+//!
+//! For given covariance parameters the penalized deviance `-2 log p(y | u, beta) + |u|^2` is minimised over `u`, or
+//! over `u` and `beta` together, by Newton's method: each step is a penalized least-squares problem with the weights
+//! W and the working response of the linear predictor before it.
+
+use crate::coordinates::centring::Centring;
+use crate::design::columns::Columns;
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::factor::rows::Rows;
+use crate::factor::{Pls, Solution};
+use crate::glmm::families::response::{Information, Response};
+use crate::glmm::families::{Family, Link};
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// The modes are accepted once the next step would lower the penalized deviance by less.
+    pub decrement: f64,
+    /// Most iterations.
+    pub max_iterations: usize,
+    /// Most halvings of one step.
+    pub max_halvings: usize,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self {
+            decrement: 1e-9,
+            max_iterations: 100,
+            max_halvings: 30,
+        }
+    }
+}
+
+/// What is varied to minimise the penalized deviance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vary {
+    /// The random effects, at the given fixed effects.
+    Modes,
+    /// Random and fixed effects.
+    Jointly,
+}
+
+/// The data of a generalized mixed model, its linear predictor and the factor of the penalized problem.
+#[derive(Debug)]
+pub struct Pirls {
+    /// The rows, sorted by unit; the response is in the same order.
+    pub(crate) rows: Rows,
+    pub(crate) response: Response,
+    /// Without fixed effects.
+    alone: Pls,
+    /// With fixed effects.
+    joint: Pls,
+    /// Limits.
+    pub tolerance: Tolerance,
+    /// Spherical random effects of each term.
+    pub(crate) u: Vec<Vec<f64>>,
+    /// Fixed effects of the centred columns.
+    pub(crate) beta: Vec<f64>,
+    /// What that means.
+    pub(crate) centring: Centring,
+    theta: Vec<f64>,
+    // Linear predictor before the step, change by the step, working response.
+    eta: Vec<f64>,
+    delta: Vec<f64>,
+    working: Vec<f64>,
+    /// Penalized deviance, short of its constant, at the modes.
+    pub(crate) penalized: f64,
+    /// Newton steps in all.
+    pub(crate) iterations: usize,
+    trace: Option<Vec<f64>>,
+    /// Is told the course of every search.
+    pub report: Option<Report>,
+}
+
+/// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there and after each
+/// iteration.
+pub type Report = fn(Vary, &[f64], &[f64]);
+
+impl Pirls {
+    /// Checks design and responses.
+    ///
+    /// # Errors
+    /// Those of [`Design::validate`]; `Response`; `TooLarge`.
+    pub fn new(design: &Design, family: Family, link: Link, shape: f64) -> Result<Self> {
+        design.validate()?;
+        Response::check(family, design.y)?;
+        let zero = vec![0.0; design.n()];
+        let structure = Design {
+            y: &zero,
+            offset: None,
+            ..design.clone()
+        };
+        let joint = Pls::new(&structure)?;
+        let alone = if design.p() > 0 {
+            Pls::new(&Design {
+                x: Columns::default(),
+                ..structure
+            })?
+        } else {
+            Pls::new(&structure)?
+        };
+        let rows = Rows::new(design, &alone, &joint.shift);
+        let sorted = |v: &[f64]| {
+            rows.order
+                .iter()
+                .map(|&i| v[i as usize])
+                .collect::<Vec<f64>>()
+        };
+        let (weights, offset) = (design.weights.map(sorted), design.offset.map(sorted));
+        let response = Response::new(family, link, shape, sorted(design.y), weights, offset);
+        let n = design.n();
+        Ok(Self {
+            u: design
+                .terms
+                .iter()
+                .map(|term| vec![0.0; term.n_effects()])
+                .collect(),
+            beta: vec![0.0; design.p()],
+            centring: Centring::new(&joint.shift),
+            theta: vec![0.0; design.n_theta()],
+            eta: vec![0.0; n],
+            delta: vec![0.0; n],
+            working: vec![0.0; n],
+            penalized: f64::NAN,
+            iterations: 0,
+            trace: None,
+            report: None,
+            tolerance: Tolerance::default(),
+            rows,
+            response,
+            alone,
+            joint,
+        })
+    }
+
+    /// The factor that belongs to what is varied.
+    pub fn pls(&self, vary: Vary) -> &Pls {
+        match vary {
+            Vary::Modes => &self.alone,
+            Vary::Jointly => &self.joint,
+        }
+    }
+
+    /// Forgets the modes: the next search starts from zero.
+    pub fn reset(&mut self) {
+        self.u.iter_mut().for_each(|u| u.fill(0.0));
+    }
+
+    /// Keeps the Laplace deviance of each iteration of the following searches.
+    pub(crate) fn record(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// What has been kept since [`Self::record`].
+    pub(crate) fn take_trace(&mut self) -> Vec<f64> {
+        self.trace.take().unwrap_or_default()
+    }
+
+    /// Sets the covariance parameters.
+    pub fn set_theta(&mut self, theta: &[f64]) {
+        self.theta.copy_from_slice(theta);
+        self.alone.set_theta(theta);
+        self.joint.set_theta(theta);
+    }
+
+    /// The covariance parameters.
+    pub fn theta(&self) -> &[f64] {
+        &self.theta
+    }
+
+    /// The fixed effects of the columns as they are.
+    pub(crate) fn natural_beta(&self) -> Vec<f64> {
+        let mut beta = self.beta.clone();
+        self.centring.restore(&mut beta);
+        beta
+    }
+
+    /// `X beta + offset + Z Lambda u` of the present `u` and `beta`, and what follows from it.
+    pub(crate) fn update_eta(&mut self) -> f64 {
+        self.response.eta.copy_from_slice(&self.response.offset);
+        self.rows.add_fixed(&self.beta, &mut self.response.eta);
+        for term in &self.rows.terms {
+            let b = self.alone.times_lambda(term.term, &self.u[term.term]);
+            term.add_product(&b, &mut self.response.eta);
+        }
+        self.response.update()
+    }
+
+    /// `|u|^2`.
+    pub(crate) fn ussq(&self) -> f64 {
+        self.u.iter().flatten().map(|u| u * u).sum()
+    }
+
+    /// Finds the conditional modes, starting from those of the last search, and leaves the factor with the weights of
+    /// the Newton step there; returns the number of steps.
+    ///
+    /// # Errors
+    /// `PirlsDiverged`, `NotPositiveDefinite`.
+    pub fn find_modes(&mut self, vary: Vary) -> Result<usize> {
+        let Some(report) = self.report else {
+            return self.search(vary);
+        };
+        let beta = self.natural_beta();
+        self.record();
+        let found = self.search(vary);
+        report(vary, &beta, &self.take_trace());
+        found
+    }
+
+    fn search(&mut self, vary: Vary) -> Result<usize> {
+        self.penalized = self.ussq() - 2.0 * self.update_eta();
+        if !self.penalized.is_finite() {
+            self.reset();
+            self.penalized = -2.0 * self.update_eta();
+        }
+        if !self.penalized.is_finite() {
+            return Err(self.diverged(0, 0));
+        }
+        let canonical = self.response.family.is_canonical(self.response.link);
+        let mut before = f64::INFINITY;
+        for iteration in 1..=self.tolerance.max_iterations {
+            self.iterations += 1;
+            let solution = self.newton_point(vary)?;
+            let decrement = self.step(vary, solution, iteration)?;
+            // Newton's method squares the error of the modes. Where expected weights take part convergence is
+            // linear, at a rate that the last two steps show.
+            let rate = if before.is_finite() {
+                (decrement / before).min(1.0)
+            } else {
+                1.0
+            };
+            before = decrement;
+            let accurate = canonical || decrement * rate <= 1e-10 * self.tolerance.decrement;
+            if decrement <= self.tolerance.decrement && accurate {
+                self.finish_trace(vary)?;
+                return Ok(iteration);
+            }
+        }
+        Err(self.diverged(self.tolerance.max_iterations, 0))
+    }
+
+    fn diverged(&self, iteration: usize, halvings: usize) -> Error {
+        Error::PirlsDiverged {
+            iteration,
+            halvings,
+            theta: self.theta.clone(),
+            beta: self.natural_beta(),
+        }
+    }
+
+    /// Fills the factor with the present weights, the right-hand side `[Z X]' r`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(crate) fn factor(&mut self, vary: Vary, r: Option<&[f64]>) -> Result<()> {
+        let pls = match vary {
+            Vary::Modes => &mut self.alone,
+            Vary::Jointly => &mut self.joint,
+        };
+        self.rows
+            .refill(pls, &self.response.weight, r.unwrap_or(&self.working));
+        if vary == Vary::Jointly {
+            // Of separated data the weights vanish in a direction of the fixed effects.
+            pls.anchor.clone_from(&self.beta);
+        }
+        pls.factor()
+    }
+
+    // The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u + score.
+    fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
+        self.eta.copy_from_slice(&self.response.eta);
+        self.working.copy_from_slice(&self.response.offset);
+        if vary == Vary::Modes {
+            self.rows.add_fixed(&self.beta, &mut self.working);
+        }
+        let response = &self.response;
+        for (i, r) in self.working.iter_mut().enumerate() {
+            *r = response.weight[i] * (response.eta[i] - *r) + response.score[i];
+        }
+        self.factor(vary, None)?;
+        if let Some(mut trace) = self.trace.take() {
+            let constant = self.response.constant();
+            trace.push(self.penalized - 2.0 * constant + self.pls(vary).log_det_re());
+            self.trace = Some(trace);
+        }
+        Ok(self.pls(vary).solve_centred())
+    }
+
+    fn finish_trace(&mut self, vary: Vary) -> Result<()> {
+        if self.trace.is_some() {
+            self.newton_point(vary)?;
+        }
+        Ok(())
+    }
+
+    // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns what the step
+    // would have gained according to the quadratic approximation; infinity if it was shortened.
+    fn step(&mut self, vary: Vary, point: Solution, iteration: usize) -> Result<f64> {
+        let response = &mut self.response;
+        self.delta.copy_from_slice(&response.offset);
+        self.rows.add_fixed(
+            if vary == Vary::Jointly {
+                &point.beta
+            } else {
+                &self.beta
+            },
+            &mut self.delta,
+        );
+        for term in &self.rows.terms {
+            term.add_product(&point.b[term.term], &mut self.delta);
+        }
+        let mut decrement = 0.0;
+        for (i, d) in self.delta.iter_mut().enumerate() {
+            *d -= self.eta[i];
+            decrement += response.weight[i] * *d * *d;
+        }
+        let mut towards: Vec<Vec<f64>> = point.u;
+        for (to, from) in towards.iter_mut().zip(&self.u) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to -= from);
+        }
+        decrement += towards.iter().flatten().map(|d| d * d).sum::<f64>();
+        if !decrement.is_finite() {
+            return Err(self.diverged(iteration, 0));
+        }
+        let slack = 1e-12 * self.penalized.abs();
+        let mut length = 1.0;
+        for _ in 0..=self.tolerance.max_halvings {
+            for (i, eta) in self.response.eta.iter_mut().enumerate() {
+                *eta = self.eta[i] + length * self.delta[i];
+            }
+            let ussq = |(d, u): (&f64, &f64)| (u + length * d).powi(2);
+            let ussq: f64 = towards
+                .iter()
+                .flatten()
+                .zip(self.u.iter().flatten())
+                .map(ussq)
+                .sum();
+            let penalized = ussq - 2.0 * self.response.update();
+            if penalized <= self.penalized + slack {
+                self.penalized = penalized;
+                self.accept(vary, &towards, &point.beta, length);
+                return Ok(if length < 1.0 {
+                    f64::INFINITY
+                } else {
+                    decrement
+                });
+            }
+            length *= 0.5;
+        }
+        // What is left to gain is rounding error.
+        if decrement <= self.tolerance.decrement {
+            self.response.eta.copy_from_slice(&self.eta);
+            self.response.update();
+            return Ok(0.0);
+        }
+        Err(self.diverged(iteration, self.tolerance.max_halvings))
+    }
+
+    fn accept(&mut self, vary: Vary, towards: &[Vec<f64>], beta: &[f64], length: f64) {
+        for (u, d) in self.u.iter_mut().zip(towards) {
+            u.iter_mut().zip(d).for_each(|(u, d)| *u += length * d);
+        }
+        if vary == Vary::Jointly {
+            self.beta
+                .iter_mut()
+                .zip(beta)
+                .for_each(|(b, to)| *b += length * (to - *b));
+        }
+    }
+
+    /// The factor at the modes with the weights of an information, whose log-determinant the Laplace approximation
+    /// needs.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(crate) fn factor_at_modes(&mut self, vary: Vary, information: Information) -> Result<f64> {
+        self.response.set_weights(information);
+        self.factor(vary, None)?;
+        Ok(self.pls(vary).log_det_re())
+    }
+
+    /// `-2 log p(y | u)` at the present linear predictor.
+    pub(crate) fn conditional_deviance(&mut self) -> f64 {
+        self.penalized - self.ussq() - 2.0 * self.response.constant()
+    }
+
+    /// Values in the order of the design.
+    pub(crate) fn unsorted(&self, sorted: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; sorted.len()];
+        self.rows
+            .order
+            .iter()
+            .zip(sorted)
+            .for_each(|(&i, v)| out[i as usize] = *v);
+        out
+    }
+}

@@ -1,0 +1,143 @@
+//! Whole fits and their certificates.
+
+use super::Verdict;
+use crate::covariance::Structure;
+use crate::derivatives::tests::{part, us, Data, Random};
+use crate::lmm::Held;
+use crate::optimize::{Flow, OptSummary, Settings};
+use crate::{Criterion, LinearMixedModel};
+
+fn fit(model: &mut LinearMixedModel, start: &[f64], settings: &Settings) -> OptSummary {
+    model
+        .fit(start, settings, &mut |_, _, _| Flow::Continue)
+        .unwrap()
+}
+
+// Models with singular optima, flat directions, or more effects than levels: the default fit is an optimum that no
+// other start beats.
+#[test]
+fn newton_on_hard_models() {
+    let several = vec![us(3, 0), us(2, 6), part(Structure::Diagonal, 2, 9)];
+    let models: Vec<(&str, Data)> = vec![
+        (
+            "more effects than levels",
+            Data::new(60, 1, vec![(Box::new(|i| i % 4), vec![us(6, 0)])]),
+        ),
+        (
+            "several terms on one factor",
+            Data::new(90, 2, vec![(Box::new(|i| i % 9), several)]),
+        ),
+        (
+            "crossed",
+            Data::new(
+                120,
+                2,
+                vec![
+                    (Box::new(|i| i % 12), vec![us(4, 0)]),
+                    (Box::new(|i| (i * 7 + i / 12) % 10), vec![us(3, 10)]),
+                ],
+            ),
+        ),
+        (
+            "nested",
+            Data::new(
+                120,
+                2,
+                vec![
+                    (Box::new(|i| i / 4), vec![us(2, 0)]),
+                    (Box::new(|i| i / 24), vec![us(3, 3)]),
+                ],
+            ),
+        ),
+        (
+            "structures",
+            Data::new(
+                144,
+                2,
+                vec![
+                    (
+                        Box::new(|i| i % 12),
+                        vec![part(Structure::CompoundSymmetry, 3, 0)],
+                    ),
+                    (
+                        Box::new(|i| i / 24),
+                        vec![part(Structure::HomogeneousAutoregressive, 4, 4)],
+                    ),
+                ],
+            ),
+        ),
+    ];
+    for (name, data) in models {
+        let design = data.design();
+        for criterion in [Criterion::Ml, Criterion::Reml] {
+            let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+            let lower = model.lower_bounds().to_vec();
+            let mut random = Random(5);
+            let mut starts = vec![model.start().to_vec()];
+            for _ in 0..4 {
+                let values = lower.iter().map(|l| {
+                    if *l == 0.0 {
+                        2.0 * random.uniform()
+                    } else {
+                        random.uniform() - 0.5
+                    }
+                });
+                starts.push(values.collect());
+            }
+            let mut values = Vec::new();
+            for start in starts {
+                let summary = fit(&mut model, &start, &Settings::default());
+                let certificate = model.certificate(&summary.best).unwrap();
+                assert_eq!(
+                    certificate.verdict,
+                    Verdict::Optimal,
+                    "{name}, {criterion:?}, from {start:?}"
+                );
+                values.push(summary.best_value);
+            }
+            let best = values.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!(values[0] < best + 1e-6, "{name}, {criterion:?}: {values:?}");
+        }
+    }
+}
+
+// Points that aren't optima are told apart.
+#[test]
+fn verdicts() {
+    let data = Data::new(90, 2, vec![(Box::new(|i| i % 9), vec![us(2, 0)])]);
+    let design = data.design();
+    let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+    let start = model.start().to_vec();
+    let best = fit(&mut model, &start, &Settings::default()).best;
+    let early = fit(
+        &mut model,
+        &start,
+        &Settings {
+            max_eval: 2,
+            ..Settings::default()
+        },
+    )
+    .best;
+    // The best covariance of rank one: a stationary point of theta.
+    let mut constrained = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+    let mut line = vec![1.0, 0.0, 0.0];
+    constrained
+        .hold(
+            &Held {
+                indices: vec![2],
+                absolute: vec![],
+            },
+            &mut line,
+        )
+        .unwrap();
+    let line = fit(&mut constrained, &line, &Settings::default()).best;
+    let mut verdict = |theta: &[f64]| model.certificate(theta).unwrap().verdict;
+    assert_eq!(verdict(&best), Verdict::Optimal);
+    assert_eq!(verdict(&[0.0; 3]), Verdict::FalseBoundary);
+    assert_eq!(verdict(&line), Verdict::FalseBoundary);
+    assert_eq!(
+        verdict(&[best[0] * 1.01, best[1], best[2]]),
+        Verdict::NotConverged
+    );
+    assert_eq!(verdict(&early), Verdict::NotConverged);
+}

@@ -1,0 +1,13 @@
+//! Kernels on small dense blocks: they know nothing of models and import nothing.
+//!
+//! | operation | file |
+//! |---|---|
+//! | products, triangular solves and Cholesky factors of `k x k` blocks, `k` known to the compiler | [`small`] |
+//! | eigenvalues and eigenvectors of a symmetric matrix | [`eigen`] |
+//! | products of large dense matrices, by faer | `gemm` |
+//! | clean vector registers after a call of faer; code compiled for wider registers | `simd` |
+
+pub mod eigen;
+pub(crate) mod gemm;
+pub(crate) mod simd;
+pub mod small;

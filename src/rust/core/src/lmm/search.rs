@@ -1,0 +1,268 @@
+//! A linear mixed model as a function of its free parameters: those of theta and, where a covariance is held on the
+//! scale of the response, log sigma.
+
+use crate::coordinates::tangent::Tangent;
+use crate::coordinates::Coordinates;
+use crate::covariance::WayOut;
+use crate::derivatives::HessianKind;
+use crate::error::Result;
+use crate::judge::{judge, Certificate, Judged};
+use crate::lmm::with_sigma::bordered;
+use crate::lmm::LinearMixedModel;
+use crate::optimize::{self, Objective, Observer, OptSummary, Settings, NEWTON};
+
+/// Beside correlations a term without one of its standard deviations is tried where that costs less at first.
+const PROMISING: f64 = 4.0;
+/// First step in log sigma.
+const SIGMA_STEP: f64 = 0.1;
+
+/// A model with the coordinates of its free parameters.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    model: &'a mut LinearMixedModel,
+    pub at: Coordinates,
+    // In all parameters.
+    gradient: Vec<f64>,
+    // In theta.
+    hessian: Vec<f64>,
+    // Around the point of the last local derivatives.
+    tangents: Vec<Tangent>,
+}
+
+impl LinearMixedModel {
+    /// Minimises the criterion from `start`; the factor is left at the optimum. From the default start Newton's method
+    /// tries other correlations too ([`Coordinates::other_starts`]), and then to do without a standard deviation beside them.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
+    pub fn fit(
+        &mut self,
+        start: &[f64],
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
+        self.objective(start)?;
+        if let Some(independent) = self.independent() {
+            let summary = independent.fit(start, settings, observe)?;
+            self.objective(&summary.best)?;
+            return Ok(summary);
+        }
+        let n = start.len();
+        let mut settings = settings.clone();
+        if settings.initial_step.len() == n && !self.absolute.is_empty() {
+            settings.initial_step.push(SIGMA_STEP);
+        }
+        let is_default = (0..n).all(|j| self.held[j] || start[j] == self.start()[j]);
+        let mut search = Search::new(self, start);
+        let at = search.at.clone();
+        let mut see =
+            |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
+        let mut summary = at.minimize(&settings, &mut search, &mut see)?;
+        // Whoever gives a start means that one.
+        if is_default && settings.optimizer == NEWTON {
+            for other in at.other_starts() {
+                summary = search.or_from(&other, summary, &settings, observe);
+            }
+            for other in at.smaller(&summary.best) {
+                let x = at.of(&other);
+                if search
+                    .value(&x)
+                    .is_ok_and(|value| value < summary.best_value + PROMISING)
+                {
+                    summary = search.or_from(&other, summary, &settings, observe);
+                }
+            }
+        }
+        if let Some(log_sigma) = summary.best.get(n) {
+            self.set_sigma(log_sigma.exp());
+        }
+        self.objective(&summary.best[..n])?;
+        Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
+    }
+
+    /// Judges `theta`.
+    ///
+    /// # Errors
+    /// Those of [`Self::objective`].
+    pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
+        self.objective(theta)?;
+        if let Some(independent) = self.independent() {
+            let mut found = independent.certificate(theta)?;
+            self.gradient(&mut found.gradient);
+            return Ok(found);
+        }
+        Ok(judge(&mut Search::new(self, theta))?.0)
+    }
+}
+
+impl<'a> Search<'a> {
+    /// The search from `theta`, which holds the values of the elements that aren't free.
+    pub fn new(model: &'a mut LinearMixedModel, theta: &[f64]) -> Self {
+        let n = theta.len();
+        let log_sigma = (!model.absolute.is_empty()).then(|| model.sigma().ln());
+        let parameters: Vec<f64> = theta.iter().copied().chain(log_sigma).collect();
+        let at = Coordinates::new(
+            model.pls().covs(),
+            &model.held,
+            &model.absolute,
+            &parameters,
+        );
+        Self {
+            model,
+            at,
+            gradient: vec![0.0; parameters.len()],
+            hessian: vec![0.0; n * n],
+            tangents: Vec::new(),
+        }
+    }
+}
+
+impl Search<'_> {
+    // What was found, or what the search from other parameters finds, if that is better.
+    fn or_from(
+        &mut self,
+        other: &[f64],
+        found: OptSummary,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> OptSummary {
+        let spent = found.log.len();
+        if !found.status.has_converged() || (settings.max_eval > 0 && spent >= settings.max_eval) {
+            return found;
+        }
+        let left = Settings {
+            max_eval: settings.max_eval.saturating_sub(spent),
+            ..settings.clone()
+        };
+        let n = self.model.n_theta();
+        let mut see = |count: usize, value: f64, p: &[f64]| observe(spent + count, value, &p[..n]);
+        let at = self.at.starting_at(other);
+        match at.minimize(&left, self, &mut see) {
+            Ok(next) => found.or_better(next),
+            Err(_) => found,
+        }
+    }
+
+    // The tangents' coordinates have their own units.
+    fn step_sizes_here(&self) -> Vec<f64> {
+        let mut step_sizes = self.step_sizes().unwrap_or_default();
+        for (step_size, j) in step_sizes.iter_mut().zip(self.at.free()) {
+            if self
+                .tangents
+                .iter()
+                .any(|tangent| tangent.range.contains(j))
+            {
+                *step_size = 1.0;
+            }
+        }
+        step_sizes
+    }
+}
+
+impl Objective for Search<'_> {
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        self.at.set(x);
+        let (theta, log_sigma) = self.at.parameters.split_at(self.model.n_theta());
+        log_sigma
+            .iter()
+            .for_each(|log_sigma| self.model.set_sigma(log_sigma.exp()));
+        self.model.objective(theta)
+    }
+
+    fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+        let (in_theta, in_log_sigma) = self.gradient.split_at_mut(self.model.n_theta());
+        self.model.gradient(in_theta);
+        in_log_sigma.fill(2.0 * (self.model.df() - self.model.r2_over_sigma2()));
+        self.at.gradient(&self.gradient, gradient);
+        Ok(())
+    }
+
+    fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
+        self.model
+            .hessian(self.model.affordable_hessian(), &mut self.hessian);
+        if self.gradient.len() == self.model.n_theta() {
+            self.at.hessian(&self.gradient, &self.hessian, hessian);
+        } else {
+            let scale = -2.0 / self.model.sigma().powi(2);
+            let cross: Vec<f64> = self
+                .model
+                .r2_slopes()
+                .iter()
+                .map(|slope| scale * slope)
+                .collect();
+            let natural = bordered(&self.hessian, &cross, 4.0 * self.model.r2_over_sigma2());
+            self.at.hessian(&self.gradient, &natural, hessian);
+        }
+        Ok(())
+    }
+
+    fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+        self.gradient(gradient)?;
+        self.hessian(hessian)?;
+        if self.gradient.len() == self.model.n_theta() {
+            self.tangents = self.model.tangents();
+            self.model
+                .in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
+            self.at.gradient(&self.gradient, gradient);
+            self.at.hessian(&self.gradient, &self.hessian, hessian);
+        }
+        optimize::scale(&self.step_sizes_here(), gradient, hessian);
+        Ok(())
+    }
+
+    fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
+        let moved = x.iter().zip(p).zip(self.step_sizes_here());
+        let mut point: Vec<f64> = moved.map(|((x, p), step_size)| x + p * step_size).collect();
+        let mut theta = vec![0.0; self.model.n_theta()];
+        for tangent in &self.tangents {
+            let first = self.at.free().partition_point(|&j| j < tangent.range.start);
+            let range = first..first + tangent.range.len();
+            tangent.displace(&p[range.clone()], &mut theta);
+            point[range].copy_from_slice(&theta[tangent.range.clone()]);
+        }
+        point
+    }
+
+    fn step_sizes(&self) -> Option<Vec<f64>> {
+        let mut step_sizes = self.model.step_sizes();
+        step_sizes.resize(self.gradient.len(), 1.0);
+        Some(self.at.free_of(&step_sizes))
+    }
+
+    fn proposal(&mut self) -> Option<Vec<f64>> {
+        let mut parameters = self.model.scored()?;
+        parameters.extend_from_slice(&self.at.parameters[parameters.len()..]);
+        Some(self.at.of(&parameters))
+    }
+
+    fn is_bounded(&self, _n: usize) -> Vec<bool> {
+        self.at.is_bounded()
+    }
+
+    fn make_canonical(&self, x: &mut [f64]) {
+        self.at.make_canonical(x);
+    }
+
+    fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
+        let ways = self.model.ways_out();
+        self.at.beyond(x, &self.gradient, ways, gain)
+    }
+}
+
+impl Judged for Search<'_> {
+    fn coordinates(&self) -> &Coordinates {
+        &self.at
+    }
+
+    fn natural_gradient(&self) -> &[f64] {
+        &self.gradient[..self.model.n_theta()]
+    }
+
+    fn hessian_kind(&self) -> HessianKind {
+        self.model.affordable_hessian()
+    }
+
+    fn ways_out(&mut self) -> Result<Vec<WayOut>> {
+        Ok(self.model.ways_out())
+    }
+}

@@ -1,0 +1,144 @@
+//! The arrows of ARCHITECTURE.md: a folder of the core names only folders below it, and files have no circles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every folder with those that it may name, beside `error` and `tolerances`, which all may name.
+const MAY_NAME: [(&str, &[&str]); 10] = [
+    ("kernels", &[]),
+    ("covariance", &["kernels"]),
+    ("design", &["kernels", "covariance"]),
+    ("factor", &["kernels", "covariance", "design"]),
+    ("derivatives", &["kernels", "covariance", "factor"]),
+    ("optimize", &["kernels"]),
+    (
+        "coordinates",
+        &["kernels", "covariance", "factor", "derivatives", "optimize"],
+    ),
+    (
+        "judge",
+        &[
+            "kernels",
+            "covariance",
+            "derivatives",
+            "coordinates",
+            "optimize",
+        ],
+    ),
+    (
+        "lmm",
+        &[
+            "kernels",
+            "covariance",
+            "design",
+            "factor",
+            "derivatives",
+            "optimize",
+            "coordinates",
+            "judge",
+        ],
+    ),
+    (
+        "glmm",
+        &[
+            "kernels",
+            "covariance",
+            "design",
+            "factor",
+            "derivatives",
+            "optimize",
+            "coordinates",
+            "judge",
+        ],
+    ),
+];
+const BELOW_ALL: [&str; 4] = ["error", "tolerances", "Error", "Result"];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("an entry of a folder").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of a file: without comments, and without what only its tests name.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a readable source");
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+    let lines = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    stem.is_some_and(|stem| stem == "tests" || stem.ends_with("_tests"))
+}
+
+/// The folders of the core that a piece of code names.
+fn named(code: &str) -> BTreeSet<String> {
+    let names = code.match_indices("crate::").map(|(at, prefix)| {
+        let rest = &code[at + prefix.len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+        rest[..end.unwrap_or(rest.len())].to_string()
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn folders_name_only_those_below_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: BTreeMap<&str, &[&str]> = MAY_NAME.into_iter().collect();
+    let mut wrong = Vec::new();
+    for path in sources(&root).into_iter().filter(|path| !is_test(path)) {
+        let inside = path.strip_prefix(&root).expect("a path below the root");
+        let mut parts = inside
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned());
+        let (folder, is_nested) = (parts.next().unwrap_or_default(), parts.next().is_some());
+        if !is_nested {
+            continue;
+        }
+        let may = allowed.get(folder.as_str()).copied().unwrap_or_default();
+        for name in named(&code(&path)) {
+            let is_fine = name == folder || may.contains(&name.as_str());
+            if !is_fine && !BELOW_ALL.contains(&name.as_str()) {
+                wrong.push(format!("{} names {name}", inside.display()));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "arrows that point up:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_order_has_no_circle() {
+    for (place, (folder, may)) in MAY_NAME.iter().enumerate() {
+        let before: Vec<&str> = MAY_NAME[..place].iter().map(|(name, _)| *name).collect();
+        assert!(may.iter().all(|name| before.contains(name)), "{folder}");
+    }
+}
+
+#[test]
+fn every_folder_has_its_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let folders = fs::read_dir(&root).expect("the sources are there");
+    let names = folders.map(|entry| entry.expect("an entry of a folder"));
+    let found: BTreeSet<String> = names
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let known: BTreeSet<String> = MAY_NAME.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(found, known);
+}
