@@ -38,8 +38,6 @@ plain_columns <- function(terms, frame) {
 
 intercept_column <- list("(Intercept)" = 1)
 
-is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
-
 count_columns <- function(columns) sum(vapply(columns, NCOL, 1L))
 
 column_names <- function(columns) {

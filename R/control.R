@@ -158,14 +158,6 @@ check_policy <- function(x, check, arg) {
   )
 }
 
-abort_control <- function(problem, found, hint = NULL, arg) {
-  abort_rlmm(
-    c(problem, x = found, hint),
-    c("rlmm_error_control", "rlmm_error_argument"),
-    arg = arg
-  )
-}
-
 abort_unknown_control <- function(name) {
   known <- c(
     setdiff(names(formals(rlmm_control)), "..."),

@@ -51,5 +51,3 @@ part_columns <- function(terms, contrasts, xlevels, new) {
   attr(columns, "contrasts") <- NULL
   columns
 }
-
-fit_offset <- function(fit) total_offset(fit_frame(fit))

@@ -29,8 +29,6 @@ parse_formula <- function(formula, data = NULL) {
   list(response = formula[[2L]], fixed = parts$fixed %||% 1, bars = bars)
 }
 
-mentions <- function(expr, name) name %in% all.names(expr)
-
 # `.` among the effects of a bar: all columns but the response and the bar's own group.
 expand_dot <- function(bar, response, data) {
   if (is_structured_bar(bar)) {
@@ -91,10 +89,6 @@ join <- function(op, left, right) {
   if (op == "-") call("-", right) else right
 }
 
-call_name <- function(expr) {
-  if (is.call(expr) && is.symbol(expr[[1L]])) as.character(expr[[1L]]) else ""
-}
-
 bar_operators <- c("|", "||")
 
 is_bar <- function(expr) {
@@ -107,19 +101,6 @@ is_structured_bar <- function(expr) {
   }
   inner <- strip_parens(expr[[2L]])
   is_bar(inner) || is_structured_bar(inner)
-}
-
-# Also of `lme4::cs(x | g)`.
-structure_name <- function(expr) {
-  is_qualified <- is.call(expr) && call_name(expr[[1L]]) %in% c("::", ":::")
-  if (is_qualified) as.character(expr[[1L]][[3L]]) else call_name(expr)
-}
-
-strip_parens <- function(expr) {
-  while (call_name(expr) == "(") {
-    expr <- expr[[2L]]
-  }
-  expr
 }
 
 # The function around a bar, if it is none of a covariance structure. A bar may also mean "or": this is asked only where
@@ -322,13 +303,6 @@ new_group <- function(atoms, reversed = FALSE) {
   list(atoms = atoms, name = name, reversed = reversed)
 }
 
-deparse_one <- function(expr) {
-  if (is.symbol(expr)) {
-    return(as.character(expr))
-  }
-  if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
-}
-
 # `&` -----------------------------------------------------------------------
 
 #' Read `a & b` as `a:b`
@@ -409,10 +383,6 @@ read_formula <- function(formula, env) {
     ),
     "rlmm_error_formula"
   )
-}
-
-abort_formula <- function(..., class = NULL) {
-  abort_rlmm(c(...), c(class, "rlmm_error_formula"))
 }
 
 abort_no_bars <- function(formula) {

@@ -177,21 +177,3 @@ ngrps.rlmm <- function(object, ...) {
     groups[first]
   )
 }
-
-#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be
-#' answered, so that it works on our fits when lme4 was attached last.
-#' @rawNamespace if (getRversion() >= "4.3.0") S3method("@", rlmm)
-#' @noRd
-`@.rlmm` <- function(object, name) {
-  if (name == "devcomp") {
-    return(getME.rlmm(object, "devcomp"))
-  }
-  abort_rlmm(
-    c(
-      paste0("A fit of rlmm has no slot ", tick(name), "."),
-      i = "It is a list: see `getME()` for its parts."
-    ),
-    "rlmm_error_unknown_part",
-    name = name
-  )
-}

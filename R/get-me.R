@@ -51,6 +51,24 @@ getME.rlmm <- function(object, name, ...) {
   lapply(stats::setNames(nm = name), \(part) fit_parts[[part]](object))
 }
 
+#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be
+#' answered, so that it works on our fits when lme4 was attached last.
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method("@", rlmm)
+#' @noRd
+`@.rlmm` <- function(object, name) {
+  if (name == "devcomp") {
+    return(getME.rlmm(object, "devcomp"))
+  }
+  abort_rlmm(
+    c(
+      paste0("A fit of rlmm has no slot ", tick(name), "."),
+      i = "It is a list: see `getME()` for its parts."
+    ),
+    "rlmm_error_unknown_part",
+    name = name
+  )
+}
+
 abort_unknown_part <- function(name, known) {
   abort_rlmm(
     c(
@@ -189,22 +207,9 @@ fit_parts <- list(
   pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit)))
 )
 
-# Of a fit without its data only the observations of positive weight are known.
-n_rows <- function(fit) {
-  if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
-}
-
 re_labels <- function(fit) vapply(fit$random, \(term) term$label, "")
 
 effects_per_term <- function(fit) n_columns(fit) * n_levels(fit)
-
-theta_per_term <- function(fit) {
-  vapply(fit$random, \(term) length(term$theta), 1L)
-}
-
-named_theta <- function(fit, theta) {
-  stats::setNames(theta, theta_names(fit$random))
-}
 
 # One long vector in the order of Z's columns.
 stack_modes <- function(modes) unlist(lapply(modes, t), use.names = FALSE)
@@ -292,19 +297,6 @@ dimensions <- function(fit) {
     GLMM = as.integer(is_glmm(fit)),
     NLMM = 0L,
     npar = length(fit$theta)
-  )
-}
-
-#' Of the arguments of the objective
-#' @noRd
-parameter_names <- function(fit) {
-  shape <- if (is_glmm(fit) && estimates_shape(fit$glmm)) {
-    if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
-  }
-  c(
-    theta_names(fit$random),
-    if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta),
-    shape
   )
 }
 

@@ -40,29 +40,6 @@ new_glmm_fit <- function(design, est, call, control) {
   fit
 }
 
-#' Whether it is a negative binomial whose theta is estimated
-#' @noRd
-is_nb <- function(glmm) {
-  glmm$family == "negative.binomial" && estimates_shape(glmm)
-}
-
-glmm_fit_spec <- function(fit) {
-  response <- fit_response(fit)
-  frame <- fit_frame(fit)
-  list(
-    x = fixed_columns(fit),
-    y = response$y,
-    weights = response$weights,
-    offset = total_offset(frame),
-    terms = fit_terms(fit),
-    reml = FALSE,
-    sigma = NULL,
-    glmm = fit$glmm
-  )
-}
-
-is_glmm <- function(fit) !is.null(fit$glmm)
-
 #' Standard deviation by which Lambda is multiplied: not that of a residual, where the random effects aren't relative to
 #' it
 #' @noRd
@@ -70,27 +47,32 @@ effects_sigma <- function(fit) if (isFALSE(fit$relative)) 1 else fit$sigma
 
 #' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta, log(shape)
 #'
-#' `NULL` if the Hessian has a negative eigenvalue. The last one is kept: it costs nearly as much as the fit, and
-#' `print()`, `summary()` and `confint()` of one fit ask for it again and again.
+#' `NULL` if the Hessian has a negative eigenvalue. Computing it costs nearly as much as the fit: a method that needs it
+#' more than once works on `with_covariance(fit)`.
 #' @noRd
 hessian_covariance <- function(fit) {
   if ("covariance" %in% names(fit)) {
     return(fit$covariance)
   }
-  # Equal to the last bit in all of these: the same fit.
-  key <- list(fit$parameters, fit$dev, fit$glmm, held_index(fit))
-  if (!identical(key, last_covariance$key)) {
-    last_covariance$value <- core_glmm_covariance(
-      fit_spec(fit),
-      fit$parameters,
-      held_index(fit)
-    )
-    last_covariance$key <- key
-  }
-  last_covariance$value
+  core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
 }
 
-last_covariance <- new.env(parent = emptyenv())
+#' The fit with the covariance of its estimates in the field `covariance`, where something is computed from it
+#' @noRd
+with_covariance <- function(fit) {
+  if (needs_hessian(fit)) {
+    fit["covariance"] <- list(hessian_covariance(fit))
+  }
+  fit
+}
+
+# Standard errors of the fixed effects, unless separated, and of an estimated shape are those of the Hessian.
+needs_hessian <- function(fit) {
+  has_errors <- length(fit$beta) > 0L && length(fit$separated) == 0L
+  is_glmm(fit) &&
+    !fit$glmm$fast &&
+    (has_errors || estimates_shape(fit$glmm))
+}
 
 #' The block of the fixed effects
 #' @noRd
@@ -119,16 +101,4 @@ shape_estimate <- function(fit) {
   }
   # Of the logarithm, which is the parameter.
   c(estimate = fit$glmm$shape, std_error = fit$glmm$shape * sqrt(variance))
-}
-
-#' For what has no meaning, or isn't there yet, for a generalized model
-#' @noRd
-abort_glmm <- function(what, hint = NULL) {
-  abort_rlmm(
-    c(
-      paste0(what, " isn't available for a generalized linear mixed model."),
-      i = hint
-    ),
-    "rlmm_error_not_available"
-  )
 }

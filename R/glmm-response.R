@@ -41,20 +41,6 @@ glmm_numbers <- function(values, family, name) {
   as.double(values)
 }
 
-#' The response of a fit and its weights, those of its frame
-#' @noRd
-fit_response <- function(fit) {
-  frame <- fit_frame(fit)
-  if (is.null(fit$glmm)) {
-    return(list(y = response(frame), weights = frame[["(weights)"]]))
-  }
-  frame_response(frame, fit$family)
-}
-
-frame_response <- function(frame, family) {
-  glmm_response(frame[[1L]], frame[["(weights)"]], family, names(frame)[1L])
-}
-
 # Checks --------------------------------------------------------------------
 
 #' Values that cannot occur are errors; successes that are not whole numbers a warning, as in glm()

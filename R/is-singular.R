@@ -204,17 +204,3 @@ print.rlmm_singularity <- function(x, ...) {
   writeLines(format(x))
   invisible(x)
 }
-
-check_fit <- function(x, arg = "x") {
-  if (inherits(x, "rlmm")) {
-    return(invisible(x))
-  }
-  abort_rlmm(
-    c(
-      paste0("`", arg, "` must be a fit of rlmm."),
-      x = paste0("It is ", describe_type(x), ".")
-    ),
-    "rlmm_error_argument",
-    arg = arg
-  )
-}

@@ -44,16 +44,6 @@ frame_terms <- function(parsed, env, data) {
   call_frame_step(stats::terms.formula(formula, data = dot_data(data)))
 }
 
-# What `.` stands for: the columns of a data frame or list.
-dot_data <- function(data) {
-  if (is.data.frame(data)) {
-    return(data)
-  }
-  if (is.list(data)) {
-    as.data.frame(data[lengths(data) == length(data[[1L]])], optional = TRUE)
-  }
-}
-
 # In parentheses, because `- 1` among the effects must not take away a variable of the whole.
 frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 
@@ -346,56 +336,6 @@ check_complete <- function(frame) {
 missing_rows <- function(x) {
   if (is.matrix(x)) rowSums(is.na(x)) > 0 else is.na(x)
 }
-
-abort_if_any <- function(bad, name, what, frame = NULL) {
-  if (is.matrix(bad)) {
-    bad <- rowSums(bad) > 0
-  }
-  if (!any(bad)) {
-    return(invisible())
-  }
-  rows <- which(bad)
-  if (!is.null(frame)) {
-    rows <- original_rows(frame)[rows]
-  }
-  abort_rlmm(
-    c(
-      paste0(variable_label(name), " must hold finite numbers."),
-      x = paste0(
-        plural(length(rows), "value"),
-        if (length(rows) == 1L) " is " else " are ",
-        what,
-        ", at ",
-        describe_rows(rows),
-        "."
-      ),
-      i = if (what == "NaN") "To have such rows dropped, make the values `NA`."
-    ),
-    "rlmm_error_non_finite",
-    variable = name,
-    rows = rows
-  )
-}
-
-abort_still_missing <- function(name, rows) {
-  abort_rlmm(
-    c(
-      paste0(variable_label(name), " must have no missing values."),
-      x = paste0("Missing at ", describe_rows(rows), "."),
-      i = "Use `na.action = na.omit` to drop such rows."
-    ),
-    "rlmm_error_missing",
-    variable = name,
-    rows = rows
-  )
-}
-
-variable_label <- function(name) {
-  switch(name, `(weights)` = "`weights`", `(offset)` = "`offset`", tick(name))
-}
-
-# The row names, which are the rows of the data as the user counts them (or has named them).
-original_rows <- function(frame) attr(frame, "row.names")
 
 drop_unused <- function(frame) {
   columns <- unclass(frame)

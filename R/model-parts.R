@@ -179,8 +179,3 @@ frame_data <- function(fit) {
   }
   data
 }
-
-# The names of a terms object's variables as columns of a model frame.
-variable_names <- function(terms) {
-  vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
-}

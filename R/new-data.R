@@ -51,11 +51,6 @@ part_frame <- function(terms, xlevels, new) {
   structure(values, class = "data.frame", row.names = .set_row_names(new$n))
 }
 
-# The names of a terms object's variables as columns of a model frame.
-variable_names <- function(terms) {
-  vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
-}
-
 #' @param expr A call to `list()`.
 #' @noRd
 eval_variables <- function(expr, new, env) {

@@ -90,10 +90,6 @@ as.data.frame.rlmm_optsum <- function(
   out
 }
 
-optsum_line <- function(label, value) {
-  paste0(formatC(paste0(label, ":"), width = -26), value)
-}
-
 format_vector <- function(values, digits) {
   paste0(
     "[",

@@ -38,6 +38,7 @@ format.rlmm <- function(
 ) {
   ddf <- choose_ddf(x, ddf)
   check_digits(digits)
+  x <- with_covariance(x)
   header <- list(
     methTitle = model_title(x),
     call = x$call,
@@ -180,24 +181,6 @@ format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
   )
 }
 
-format_fixed_effects <- function(table, digits, signif.stars) {
-  if (nrow(table) == 0) {
-    return("No fixed effects")
-  }
-  lines <- utils::capture.output(stats::printCoefmat(
-    table,
-    digits = digits,
-    signif.stars = signif.stars,
-    has.Pvalue = any(startsWith(colnames(table), "Pr(")),
-    cs.ind = setdiff(
-      seq_len(ncol(table)),
-      grep("value|Pr|^df$", colnames(table))
-    ),
-    tst.ind = grep("value", colnames(table))
-  ))
-  c("Fixed effects:", lines)
-}
-
 #' What a reader must know before using the numbers: one or more lines for each note.
 #' @noRd
 fit_notes <- function(fit) {
@@ -227,12 +210,6 @@ dropped_note <- function(fit) {
     "."
   )
   strwrap(note, exdent = 2)
-}
-
-known_sigma_note <- function(fit) {
-  if (fit$known_sigma && !is_glmm(fit)) {
-    "The residual standard deviation was given, not estimated."
-  }
 }
 
 shape_note <- function(fit) {

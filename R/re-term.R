@@ -108,28 +108,6 @@ abort_effects <- function(bar, problem) {
   abort_formula(paste0("The effects of the term ", label, " ", problem, "."))
 }
 
-# A term as the user wrote it, but for the expansion of nested groups.
-bar_label <- function(bar, group) {
-  paste(deparse_one(bar$effects), "|", group$name)
-}
-
-# `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
-unwrap_fulldummy <- function(expr) {
-  if (!is.call(expr)) {
-    return(list(expr = expr))
-  }
-  if (call_name(expr) == "fulldummy" && length(expr) == 2L) {
-    return(list(expr = expr[[2L]], variables = deparse_one(expr[[2L]])))
-  }
-  variables <- NULL
-  for (i in seq_along(expr)[-1L]) {
-    inner <- unwrap_fulldummy(expr[[i]])
-    expr[[i]] <- inner$expr
-    variables <- c(variables, inner$variables)
-  }
-  list(expr = expr, variables = variables)
-}
-
 full_contrasts <- function(variables, frame) {
   if (is.null(variables)) {
     return(NULL)
@@ -260,14 +238,4 @@ check_duplicates <- function(entries) {
     ),
     class = "rlmm_error_duplicate_term"
   )
-}
-
-# Theta ---------------------------------------------------------------------
-
-#' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
-#' @noRd
-theta_names <- function(random) {
-  unlist(lapply(random, \(entry) {
-    paste(entry$group, theta_labels(entry$structure, entry$columns), sep = ".")
-  }))
 }

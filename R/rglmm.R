@@ -93,7 +93,7 @@ rglmm <- function(
   ...
 ) {
   call <- match.call()
-  check_dots(..., fitter = "rglmm")
+  check_dots(..., fitter = "rglmm", known = names(formals(rglmm)))
   control <- as_control(control)
   formula <- read_formula(
     if (missing(formula)) NULL else formula,
@@ -138,34 +138,6 @@ rglmm <- function(
   fit <- new_glmm_fit(design, est, call, control)
   report_fit(fit, design$spec)
   fit
-}
-
-#' The part of the spec that makes it a generalized model, with the response it wants
-#' @noRd
-glmm_spec <- function(spec, frame, approximation, random) {
-  family <- approximation$family
-  response <- frame_response(frame, family)
-  check_glmm_response(
-    response,
-    frame[[1L]],
-    family,
-    names(frame)[1L],
-    original_rows(frame)
-  )
-  check_quadrature(approximation$nodes, random)
-  spec[c("y", "weights")] <- list(response$y, response$weights)
-  spec$glmm <- glmm_settings(approximation, spec)
-  spec
-}
-
-check_glmm_fixed <- function(control) {
-  other <- setdiff(names(control$fixed), "theta")
-  if (length(other) > 0L) {
-    abort_glmm(
-      paste0("Holding ", tick(other[1L]), " by `fixed`"),
-      "Only `theta` can be held."
-    )
-  }
 }
 
 # Start ---------------------------------------------------------------------

@@ -44,7 +44,7 @@ rlmm <- function(
   ...
 ) {
   call <- match.call()
-  check_dots(...)
+  check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
   control <- as_control(control)
   formula <- read_formula(
     if (missing(formula)) NULL else formula,
@@ -78,98 +78,4 @@ rlmm <- function(
   fit <- new_fit(design, est, call, control)
   report_fit(fit, design$spec)
   fit
-}
-
-#' From a formula to what Rust needs, and what the fit keeps
-#' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
-#' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of ARCHITECTURE.md, and `control`, without held
-#'   parameters that the model lacks if it comes from another model (see [let_go()]).
-#' @noRd
-model_design <- function(
-  formula,
-  data = NULL,
-  REML = TRUE,
-  control = rlmm_control(),
-  extras = NULL,
-  na_action = stats::na.omit,
-  contrasts = NULL,
-  sigma = NULL,
-  approximation = NULL
-) {
-  check_flag(REML, "REML")
-  check_sigma(sigma)
-  if (!is.null(approximation)) {
-    check_glmm_fixed(control)
-  }
-  check_data(data)
-  parsed <- parse_formula(formula, data)
-  env <- formula_env(formula)
-  frame <- build_frame(parsed, env, data, extras, na_action)
-  fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
-  random <- random_design(parsed, frame, env, data)
-  control <- let_go(control, fixed$fixed, random$random)
-  y <- if (is.null(approximation)) response(frame)
-  fixed$fixed$held <- held_beta(control, fixed$fixed)
-  spec <- design_spec(
-    frame,
-    fixed$x,
-    y,
-    random$terms,
-    REML,
-    known_sigma(sigma, control),
-    fixed$fixed$held
-  )
-  if (!is.null(approximation)) {
-    spec <- glmm_spec(spec, frame, approximation, random$random)
-  }
-  check_model(spec, random$random, fixed$fixed, control$checks)
-  list(
-    formula = formula,
-    frame = frame,
-    fixed = fixed$fixed,
-    random = random$random,
-    spec = spec,
-    control = control,
-    family = approximation$family
-  )
-}
-
-default_na_action <- function(data) {
-  own <- if (!is.environment(data)) attr(data, "na.action")
-  if (!is.null(own) && !is.numeric(own)) own else getOption("na.action")
-}
-
-# The number of arguments of the objective.
-n_arguments <- function(spec) {
-  theta <- vapply(
-    spec$terms,
-    \(term) sum(mapply(n_theta, term$part_kind, term$part_size)),
-    1
-  )
-  sum(theta) + if (is.null(spec$glmm)) 0 else glmm_arguments(spec)
-}
-
-# The control as the core wants it: one step for each argument of the objective, held elements, the wish for a log.
-core_control <- function(control, verbose, design, held) {
-  if (is.null(design$spec$glmm)) {
-    check_optimizer_suits(control)
-  }
-  n <- n_arguments(design$spec)
-  control$held <- held$index - 1L
-  control$absolute <- held$absolute - 1L
-  control$absolute_values <- held$absolute_value
-  control$verbose <- as.integer(verbose)
-  step <- control$initial_step
-  if (is.null(step)) {
-    return(control)
-  }
-  if (!length(step) %in% c(1L, n)) {
-    abort_control(
-      paste0("`initial_step` must hold 1 or ", n, " numbers for this model."),
-      paste0("It holds ", length(step), "."),
-      arg = "initial_step"
-    )
-  }
-  control$initial_step <- rep_len(step, n)
-  control
 }

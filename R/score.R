@@ -109,20 +109,6 @@ variance_parameters <- function(
 
 parameterizations <- c("user", "profile", "sqrt")
 
-check_linear <- function(object) {
-  check_fit(object, "object")
-  if (isLMM.rlmm(object)) {
-    return(invisible())
-  }
-  abort_rlmm(
-    c(
-      "`object` must be a linear mixed model.",
-      i = "For generalized models the derivatives are those of `rglmm()`."
-    ),
-    "rlmm_error_not_available"
-  )
-}
-
 # Where to differentiate: theta and sigma that belong to `at`, and the names of the parameters.
 parameter_point <- function(object, at, parameterization) {
   kind <- one_of(parameterization, parameterizations, "parameterization")

@@ -68,9 +68,6 @@ variance_notes <- function(fit) {
   }
 }
 
-# A generalized model without dispersion has no residual standard deviation.
-has_scale <- function(fit) !is_glmm(fit) || has_dispersion(fit$family)
-
 covariance_component <- function(entry, template, theta, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))

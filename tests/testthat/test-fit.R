@@ -31,42 +31,6 @@ test_that("the random effects make up the fitted values", {
   expect_equal(unname(total), unname(fit$fitted), tolerance = 1e-6)
 })
 
-test_that("fit_spec() is what was fitted", {
-  data <- frame_data()
-  data$y[4] <- NA
-  formulas <- list(
-    y ~ x + (x | b),
-    y ~ f * x + (1 + fulldummy(ch) | a / b),
-    y ~ poly(x, 2) + offset(z) + (poly(z, 2) || b),
-    y ~ x + I(2 * x) + (1 | cut(z, 3)) + zerocorr(f | b),
-    y ~ 0 + (1 | b) + (x | ch)
-  )
-  for (formula in formulas) {
-    design <- our_design(formula, data)
-    fit <- list(
-      frame = design$frame,
-      fixed = design$fixed,
-      random = design$random,
-      reml = TRUE,
-      known_sigma = TRUE,
-      sigma = 2
-    )
-    design$spec$sigma <- 2
-    expect_identical(fit_spec(fit), design$spec, info = deparse1(formula))
-  }
-})
-
-test_that("a slim fit says so when its data are needed", {
-  fit <- suppressMessages(rlmm(
-    y ~ x + (1 | b),
-    frame_data(),
-    control = rlmm_control(slim = TRUE)
-  ))
-  expect_null(fit$frame)
-  expect_null(fit$fitted)
-  expect_error(fit_spec(fit), class = "rlmm_error_slim")
-})
-
 test_that("a slim fit doesn't grow with the number of observations", {
   size <- function(n) {
     set.seed(8)
@@ -90,22 +54,4 @@ test_that("a fit is plain values that survive a round trip", {
   file <- withr::local_tempfile()
   saveRDS(fit, file)
   expect_equal(readRDS(file), fit, ignore_attr = TRUE)
-})
-
-test_that("an offset is one vector", {
-  data <- frame_data()
-  expect_error(
-    rlmm(y ~ x + offset(cbind(x, z)) + (1 | a), data),
-    "offset\\(cbind",
-    class = "rlmm_error_offset"
-  )
-  expect_error(
-    rlmm(y ~ x + (1 | a), data, offset = cbind(x, z)),
-    class = "rlmm_error_offset"
-  )
-  column <- suppressMessages(rlmm(y ~ x + (1 | b), data, offset = cbind(z)))
-  expect_equal(
-    fixef(column),
-    fixef(suppressMessages(rlmm(y ~ x + (1 | b), data, offset = z)))
-  )
 })

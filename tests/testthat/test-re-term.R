@@ -114,22 +114,6 @@ test_that("grouping expressions give what lme4 gives for a column made beforehan
   expect_identical(ours$random[[1L]]$levels, levels(data$g))
 })
 
-test_that("theta has lme4's names", {
-  skip_if_not_installed("lme4")
-  data <- frame_data()
-  for (formula in list(
-    y ~ (x | a) + (1 | b),
-    y ~ (poly(x, 2) | a),
-    y ~ (x || b)
-  )) {
-    fit <- suppressMessages(suppressWarnings(lme4::lmer(formula, data)))
-    expect_identical(
-      theta_names(our_design(formula, data)$random),
-      names(lme4::getME(fit, "theta"))
-    )
-  }
-})
-
 test_that("terms on one grouping share a core term", {
   design <- our_design(
     y ~ (1 | a) + (0 + x | a) + zerocorr(f | a) + (1 | b),

@@ -15,18 +15,6 @@ test_that("the table of the fixed effects is lme4's, with p-values", {
   expect_equal(table[, 4], 2 * pnorm(-abs(table[, 3])))
 })
 
-test_that("degrees of freedom are Satterthwaite's unless something else is asked for", {
-  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  expect_identical(
-    coef(summary(fit)),
-    coef(summary(fit, ddf = "Satterthwaite"))
-  )
-  expect_identical(
-    colnames(coef(summary(fit))),
-    c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")
-  )
-})
-
 test_that("confidence limits on request", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   table <- coef(summary(fit, ddf = "asymptotic"), conf.int = TRUE, level = 0.9)
@@ -82,11 +70,6 @@ test_that("summaries read well", {
   })
 })
 
-test_that("unknown kinds of tests are refused", {
-  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
-  expect_error(summary(fit, ddf = "kenward"))
-})
-
 test_that("a fit without its data is summarised all the same", {
   slim <- rlmm(
     Reaction ~ Days + (Days | Subject),
@@ -105,25 +88,4 @@ test_that("a fit without its data is summarised all the same", {
   expect_error(ranef(slim, condVar = TRUE), class = "rlmm_error_slim")
   expect_error(getME(slim, "X"), class = "rlmm_error_slim")
   expect_error(getME(slim, "mu"), class = "rlmm_error_slim")
-})
-
-test_that("correlations of many coefficients are shown on request", {
-  fit <- suppressMessages(rlmm(
-    weight ~ factor(Time) * Diet + (1 | Chick),
-    ChickWeight
-  ))
-  expect_match(
-    format(summary(fit)),
-    "Correlations of the 48 fixed effects",
-    all = FALSE
-  )
-  expect_match(
-    format(summary(fit), correlation = TRUE),
-    "^Correlation of fixed effects",
-    all = FALSE
-  )
-  expect_false(any(grepl(
-    "Correlation",
-    format(summary(fit, correlation = FALSE))
-  )))
 })

@@ -1,0 +1,68 @@
+# Questions about the expressions of a formula, and its errors.
+
+mentions <- function(expr, name) name %in% all.names(expr)
+
+call_name <- function(expr) {
+  if (is.call(expr) && is.symbol(expr[[1L]])) as.character(expr[[1L]]) else ""
+}
+
+# Also of `lme4::cs(x | g)`.
+structure_name <- function(expr) {
+  is_qualified <- is.call(expr) && call_name(expr[[1L]]) %in% c("::", ":::")
+  if (is_qualified) as.character(expr[[1L]][[3L]]) else call_name(expr)
+}
+
+strip_parens <- function(expr) {
+  while (call_name(expr) == "(") {
+    expr <- expr[[2L]]
+  }
+  expr
+}
+
+deparse_one <- function(expr) {
+  if (is.symbol(expr)) {
+    return(as.character(expr))
+  }
+  if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
+}
+
+abort_formula <- function(..., class = NULL) {
+  abort_rlmm(c(...), c(class, "rlmm_error_formula"))
+}
+
+# What `.` stands for: the columns of a data frame or list.
+dot_data <- function(data) {
+  if (is.data.frame(data)) {
+    return(data)
+  }
+  if (is.list(data)) {
+    as.data.frame(data[lengths(data) == length(data[[1L]])], optional = TRUE)
+  }
+}
+
+# The names of a terms object's variables as columns of a model frame.
+variable_names <- function(terms) {
+  vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+}
+
+# A term as the user wrote it, but for the expansion of nested groups.
+bar_label <- function(bar, group) {
+  paste(deparse_one(bar$effects), "|", group$name)
+}
+
+# `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
+unwrap_fulldummy <- function(expr) {
+  if (!is.call(expr)) {
+    return(list(expr = expr))
+  }
+  if (call_name(expr) == "fulldummy" && length(expr) == 2L) {
+    return(list(expr = expr[[2L]], variables = deparse_one(expr[[2L]])))
+  }
+  variables <- NULL
+  for (i in seq_along(expr)[-1L]) {
+    inner <- unwrap_fulldummy(expr[[i]])
+    expr[[i]] <- inner$expr
+    variables <- c(variables, inner$variables)
+  }
+  list(expr = expr, variables = variables)
+}

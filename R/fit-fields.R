@@ -1,0 +1,124 @@
+# Fields of a fit that are derived from others, and the helpers that fill them.
+
+fit_offset <- function(fit) total_offset(fit_frame(fit))
+
+# All coefficients in the order of X.
+with_held <- function(beta, fixed) {
+  names <- fixed$names
+  if (length(fixed$held) > 0L) {
+    free <- !names %in% names(fixed$held)
+    beta <- replace(
+      replace(numeric(length(names)), free, beta),
+      match(names(fixed$held), names),
+      fixed$held
+    )
+  }
+  rlang::set_names(beta, names)
+}
+
+# Of each term the (weighted) root mean square of its columns of Z; `scales` are those of the core terms.
+with_scales <- function(random, scales) {
+  lapply(random, \(entry) {
+    entry$scale <- if (is.null(scales)) {
+      rep(1, length(entry$columns))
+    } else {
+      scales[[entry$core_term]][entry$core_cols]
+    }
+    entry
+  })
+}
+
+own_version <- function() {
+  if (isNamespaceLoaded("rlmm")) getNamespaceInfo("rlmm", "spec")[["version"]]
+}
+
+#' Core terms' random effects as one matrix (levels, columns) per entry of `random`
+#' @noRd
+by_term <- function(effects, random) {
+  lapply(random, function(entry) {
+    b <- effects[[entry$core_term]]
+    if (nrow(b) > length(entry$core_cols)) {
+      b <- b[entry$core_cols, , drop = FALSE]
+    }
+    b <- t(b)
+    dimnames(b) <- list(entry$levels, entry$columns)
+    b
+  })
+}
+
+fit_frame <- function(fit) {
+  if (!is.null(fit$frame)) {
+    return(fit$frame)
+  }
+  abort_rlmm(
+    c(
+      "The fit doesn't hold its data.",
+      i = "It was made with `rlmm_control(slim = TRUE)`; fit without it."
+    ),
+    "rlmm_error_slim"
+  )
+}
+
+# `offset()` in the formula and the argument add up.
+total_offset <- function(frame) {
+  offset <- frame[["(offset)"]]
+  for (i in attr(attr(frame, "terms"), "offset")) {
+    if (!is.numeric(frame[[i]]) || NCOL(frame[[i]]) != 1L) {
+      abort_offset(names(frame)[i], frame[[i]])
+    }
+    offset <- (offset %||% 0) + frame[[i]]
+  }
+  if (!is.null(offset)) as.double(offset)
+}
+
+abort_offset <- function(name, x) {
+  abort_rlmm(
+    c(
+      paste0(tick(name), " must be numeric."),
+      x = paste0("It is ", describe_type(x), ".")
+    ),
+    "rlmm_error_offset"
+  )
+}
+
+# Of a fit without its data only the observations of positive weight are known.
+n_rows <- function(fit) {
+  if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
+}
+
+#' Whether it is a negative binomial whose theta is estimated
+#' @noRd
+is_nb <- function(glmm) {
+  glmm$family == "negative.binomial" && estimates_shape(glmm)
+}
+
+is_glmm <- function(fit) !is.null(fit$glmm)
+
+#' For what has no meaning, or isn't there yet, for a generalized model
+#' @noRd
+abort_glmm <- function(what, hint = NULL) {
+  abort_rlmm(
+    c(
+      paste0(what, " isn't available for a generalized linear mixed model."),
+      i = hint
+    ),
+    "rlmm_error_not_available"
+  )
+}
+
+#' The response of a fit and its weights, those of its frame
+#' @noRd
+fit_response <- function(fit) {
+  frame <- fit_frame(fit)
+  if (is.null(fit$glmm)) {
+    return(list(y = response(frame), weights = frame[["(weights)"]]))
+  }
+  frame_response(frame, fit$family)
+}
+
+frame_response <- function(frame, family) {
+  glmm_response(frame[[1L]], frame[["(weights)"]], family, names(frame)[1L])
+}
+
+# A generalized model without dispersion has no residual standard deviation.
+has_scale <- function(fit) !is_glmm(fit) || has_dispersion(fit$family)

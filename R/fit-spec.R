@@ -1,0 +1,118 @@
+# What Rust needs of a model: the spec (ARCHITECTURE.md lists its elements), made from a model frame or, again, from a
+# fit; and the control of the optimizer.
+
+#' The spec of a fit, from its stored frame
+#' @param y A new response, or `NULL` for the one of the fit.
+#' @noRd
+fit_spec <- function(fit, y = NULL) {
+  if (is_glmm(fit)) {
+    return(glmm_fit_spec(fit))
+  }
+  frame <- fit_frame(fit)
+  sigma <- if (fit$known_sigma) fit$sigma
+  design_spec(
+    frame,
+    fixed_columns(fit),
+    y %||% response(frame),
+    fit_terms(fit),
+    fit$reml,
+    sigma,
+    fit$fixed$held
+  )
+}
+
+#' The same with sigma as it was fitted, where it isn't profiled out
+#' @noRd
+fitted_spec <- function(fit) {
+  spec <- fit_spec(fit)
+  if (has_free_scale(fit)) {
+    spec$sigma <- fit$sigma
+  }
+  spec
+}
+
+#' What [model_design()] returned, from the fit
+#' @noRd
+fit_design <- function(fit) {
+  c(
+    fit[c("formula", "fixed", "random", "family")],
+    list(frame = fit_frame(fit), spec = fit_spec(fit))
+  )
+}
+
+fit_terms <- function(fit) {
+  random <- fit$random
+  frame <- fit_frame(fit)
+  groups <- lapply(random, function(entry) {
+    group_codes(entry$group_vars, frame, entry$group)
+  })
+  names(groups) <- vapply(random, `[[`, "", "group")
+  core_terms(
+    random,
+    lapply(random, effects_columns, new = new_data(fit, NULL)),
+    groups
+  )
+}
+
+#' @param held Coefficients that are held: their columns of X become part of the offset.
+#' @noRd
+design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
+  weights <- frame[["(weights)"]]
+  offset <- total_offset(frame)
+  if (length(held) > 0L) {
+    names <- column_names(x)
+    held_columns <- select_columns(x, match(names(held), names))
+    offset <- (offset %||% 0) +
+      as.double(column_matrix(held_columns, nrow(frame)) %*% held)
+    x <- select_columns(x, which(!names %in% names(held)))
+  }
+  list(
+    x = x,
+    y = y,
+    weights = if (!is.null(weights)) as.double(weights),
+    offset = offset,
+    terms = terms,
+    reml = reml,
+    sigma = sigma
+  )
+}
+
+glmm_fit_spec <- function(fit) {
+  response <- fit_response(fit)
+  frame <- fit_frame(fit)
+  list(
+    x = fixed_columns(fit),
+    y = response$y,
+    weights = response$weights,
+    offset = total_offset(frame),
+    terms = fit_terms(fit),
+    reml = FALSE,
+    sigma = NULL,
+    glmm = fit$glmm
+  )
+}
+
+# The control as the core wants it: one step for each argument of the objective, held elements, the wish for a log.
+core_control <- function(control, verbose, design, held) {
+  if (is.null(design$spec$glmm)) {
+    check_optimizer_suits(control)
+  }
+  n <- n_arguments(design$spec)
+  control$held <- held$index - 1L
+  control$absolute <- held$absolute - 1L
+  control$absolute_values <- held$absolute_value
+  control$verbose <- as.integer(verbose)
+  step <- control$initial_step
+  if (is.null(step)) {
+    return(control)
+  }
+  if (!length(step) %in% c(1L, n)) {
+    abort_control(
+      paste0("`initial_step` must hold 1 or ", n, " numbers for this model."),
+      paste0("It holds ", length(step), "."),
+      arg = "initial_step"
+    )
+  }
+  control$initial_step <- rep_len(step, n)
+  control
+}

@@ -1,0 +1,88 @@
+# From a formula to the design of a model: its frame, its fixed and random parts, and the spec for Rust.
+
+#' From a formula to what Rust needs, and what the fit keeps
+#' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
+#' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of ARCHITECTURE.md, and `control`, without held
+#'   parameters that the model lacks if it comes from another model (see [let_go()]).
+#' @noRd
+model_design <- function(
+  formula,
+  data = NULL,
+  REML = TRUE,
+  control = rlmm_control(),
+  extras = NULL,
+  na_action = stats::na.omit,
+  contrasts = NULL,
+  sigma = NULL,
+  approximation = NULL
+) {
+  check_flag(REML, "REML")
+  check_sigma(sigma)
+  if (!is.null(approximation)) {
+    check_glmm_fixed(control)
+  }
+  check_data(data)
+  parsed <- parse_formula(formula, data)
+  env <- formula_env(formula)
+  frame <- build_frame(parsed, env, data, extras, na_action)
+  fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
+  random <- random_design(parsed, frame, env, data)
+  control <- let_go(control, fixed$fixed, random$random)
+  y <- if (is.null(approximation)) response(frame)
+  fixed$fixed$held <- held_beta(control, fixed$fixed)
+  spec <- design_spec(
+    frame,
+    fixed$x,
+    y,
+    random$terms,
+    REML,
+    known_sigma(sigma, control),
+    fixed$fixed$held
+  )
+  if (!is.null(approximation)) {
+    spec <- glmm_spec(spec, frame, approximation, random$random)
+  }
+  check_model(spec, random$random, fixed$fixed, control$checks)
+  list(
+    formula = formula,
+    frame = frame,
+    fixed = fixed$fixed,
+    random = random$random,
+    spec = spec,
+    control = control,
+    family = approximation$family
+  )
+}
+
+#' The part of the spec that makes it a generalized model, with the response it wants
+#' @noRd
+glmm_spec <- function(spec, frame, approximation, random) {
+  family <- approximation$family
+  response <- frame_response(frame, family)
+  check_glmm_response(
+    response,
+    frame[[1L]],
+    family,
+    names(frame)[1L],
+    original_rows(frame)
+  )
+  check_quadrature(approximation$nodes, random)
+  spec[c("y", "weights")] <- list(response$y, response$weights)
+  spec$glmm <- glmm_settings(approximation, spec)
+  spec
+}
+
+check_glmm_fixed <- function(control) {
+  other <- setdiff(names(control$fixed), "theta")
+  if (length(other) > 0L) {
+    abort_glmm(
+      paste0("Holding ", tick(other[1L]), " by `fixed`"),
+      "Only `theta` can be held."
+    )
+  }
+}
+
+default_na_action <- function(data) {
+  own <- if (!is.environment(data)) attr(data, "na.action")
+  if (!is.null(own) && !is.numeric(own)) own else getOption("na.action")
+}

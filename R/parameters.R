@@ -1,0 +1,40 @@
+# Theta and the other arguments of the objective: their names and numbers.
+
+theta_per_term <- function(fit) {
+  vapply(fit$random, \(term) length(term$theta), 1L)
+}
+
+named_theta <- function(fit, theta) {
+  stats::setNames(theta, theta_names(fit$random))
+}
+
+#' Of the arguments of the objective
+#' @noRd
+parameter_names <- function(fit) {
+  shape <- if (is_glmm(fit) && estimates_shape(fit$glmm)) {
+    if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
+  }
+  c(
+    theta_names(fit$random),
+    if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta),
+    shape
+  )
+}
+
+#' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
+#' @noRd
+theta_names <- function(random) {
+  unlist(lapply(random, \(entry) {
+    paste(entry$group, theta_labels(entry$structure, entry$columns), sep = ".")
+  }))
+}
+
+# The number of arguments of the objective.
+n_arguments <- function(spec) {
+  theta <- vapply(
+    spec$terms,
+    \(term) sum(mapply(n_theta, term$part_kind, term$part_size)),
+    1
+  )
+  sum(theta) + if (is.null(spec$glmm)) 0 else glmm_arguments(spec)
+}
