@@ -1,4 +1,4 @@
-# The one file that calls Rust. Arguments and results are those of ARCHITECTURE.md; errors come back as data
+# The one file that calls Rust. Arguments and results are those of SPEC.md; errors come back as data
 # and become conditions here.
 
 core_fit <- function(spec, start = NULL, control = list()) {

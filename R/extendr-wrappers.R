@@ -13,7 +13,7 @@ rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lm
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
-#' Fits a spec; `start` may hold `theta` and `beta`. See ARCHITECTURE.md for what comes back.
+#' Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
 #' @noRd
 rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec, start, control)
 
@@ -45,7 +45,7 @@ rust_glmm_cond_var <- function(spec, parameters) .Call(wrap__rust_glmm_cond_var,
 #' @noRd
 rust_glmm_leverage <- function(spec, parameters) .Call(wrap__rust_glmm_leverage, spec, parameters)
 
-#' Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
+#' Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
 #' @noRd
 rust_lmm_fit <- function(spec, start, control) .Call(wrap__rust_lmm_fit, spec, start, control)
 

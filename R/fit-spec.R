@@ -1,4 +1,4 @@
-# What Rust needs of a model: the spec (ARCHITECTURE.md lists its elements), made from a model frame or, again, from a
+# What Rust needs of a model: the spec (SPEC.md lists its elements), made from a model frame or, again, from a
 # fit; and the control of the optimizer.
 
 #' The spec of a fit, from its stored frame

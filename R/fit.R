@@ -1,4 +1,4 @@
-# The fit: new_fit() is the one place that knows its fields (ARCHITECTURE.md lists them). fit_spec() in fit-spec.R is the
+# The fit: new_fit() is the one place that knows its fields (SPEC.md lists them). fit_spec() in fit-spec.R is the
 # way back from a fit to what Rust needs.
 
 #' @param design What [model_design()] returns.

@@ -2,7 +2,7 @@
 
 #' From a formula to what Rust needs, and what the fit keeps
 #' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
-#' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of ARCHITECTURE.md, and `control`, without held
+#' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of SPEC.md, and `control`, without held
 #'   parameters that the model lacks if it comes from another model (see [let_go()]).
 #' @noRd
 model_design <- function(

@@ -1,4 +1,4 @@
-test_that("a fit has the fields of ARCHITECTURE.md, in their shapes", {
+test_that("a fit has the fields of SPEC.md, in their shapes", {
   data <- frame_data()
   fit <- suppressMessages(rlmm(
     y ~ x + f + (z | b) + (0 + x | b) + (1 | c),

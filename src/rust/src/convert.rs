@@ -7,7 +7,7 @@ use rlmm_core::lmm::Held;
 use rlmm_core::optimize::Settings;
 use rlmm_core::{Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
 
-/// The spec of ARCHITECTURE.md: keeps R's objects alive while a [`Design`] borrows from them.
+/// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
 pub struct Spec {
     x: Vec<Robj>,
     y: Robj,

@@ -19,7 +19,7 @@ use crate::error::guard;
 use crate::optsum::{course, verdict};
 use crate::progress::{print_course, Watch};
 
-/// The `glmm` element of a spec, see ARCHITECTURE.md.
+/// The `glmm` element of a spec, see SPEC.md.
 #[derive(Clone, Copy)]
 struct GlmmSpec {
     family: Family,
@@ -146,7 +146,7 @@ impl GlmmJob {
     }
 }
 
-/// Fits a spec; `start` may hold `theta` and `beta`. See ARCHITECTURE.md for what comes back.
+/// Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {

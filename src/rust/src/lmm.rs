@@ -26,7 +26,7 @@ fn with_model(
     body(&mut spec.model(&design)?, &design)
 }
 
-/// Fits a spec from `start` (empty: Lambda = I); see ARCHITECTURE.md for what comes back.
+/// Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
 /// @noRd
 #[extendr]
 fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {

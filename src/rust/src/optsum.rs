@@ -1,4 +1,4 @@
-//! The record of an optimisation as R gets it: see `optsum` in ARCHITECTURE.md.
+//! The record of an optimisation as R gets it: see `optsum` in SPEC.md.
 
 use extendr_api::prelude::*;
 use rlmm_core::covariance::WayOut;
