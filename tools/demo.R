@@ -1,9 +1,8 @@
-# The work of tools/demo.sh: fits a linear mixed model to each of the package's data sets, prints it, and draws
-# two pictures of the sleep study. Usage: Rscript tools/demo.R [PNG-FILE]
+# The work of tools/demo.sh: fits mixed models to the package's data sets, prints them, draws two pictures of the
+# sleep study, and says how to go on. Usage: Rscript tools/demo.R [PNG-FILE]
 
 library(rlmm)
 
-# Binary and count responses stand here with the linear model one would try first.
 models <- list(
   "Reaction times in a sleep deprivation study" = quote(rlmm(
     Reaction ~ Days + (Days | Subject),
@@ -25,22 +24,30 @@ models <- list(
     strength ~ 1 + (1 | batch / cask),
     Pastes
   )),
-  "Incidence of pleuropneumonia in cattle, as a proportion" = quote(rlmm(
-    incidence / size ~ period + (1 | herd),
+  "Incidence of pleuropneumonia in cattle: binomial, by quadrature" = quote(rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
     cbpp,
-    weights = size
+    family = binomial,
+    nAGQ = 9
   )),
-  "Ticks on grouse chicks, as logarithms" = quote(rlmm(
-    log1p(TICKS) ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION),
+  "Ticks on grouse chicks: Poisson, with an effect for each chick" = quote(rglmm(
+    TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION),
+    grouseticks,
+    family = poisson
+  )),
+  "The same: negative binomial, its theta estimated" = quote(rglmm_nb(
+    TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION),
     grouseticks
   )),
-  "Use of contraception in Bangladesh, as 0 and 1" = quote(rlmm(
-    (use == "Y") ~ age + I(age^2) + urban + livch + (1 | district),
-    Contraception
+  "Use of contraception in Bangladesh: binary" = quote(rglmm(
+    use ~ age + I(age^2) + urban + livch + (1 | district),
+    Contraception,
+    family = binomial
   )),
-  "Verbal aggression: persons crossed with items, as 0 and 1" = quote(rlmm(
-    (r2 == "Y") ~ Anger + Gender + btype + situ + (1 | id) + (1 | item),
-    VerbAgg
+  "Verbal aggression: persons crossed with items, binary" = quote(rglmm(
+    r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item),
+    VerbAgg,
+    family = binomial
   )),
   "Ratings of lectures: 73,421 by 2,972 students of 1,128 lecturers" = quote(rlmm(
     y ~ service + (1 | s) + (1 | d) + (1 | dept),
@@ -133,3 +140,16 @@ fits <- Map(fit_and_print, names(models), models)
 file <- c(commandArgs(trailingOnly = TRUE), "demo.png")[[1L]]
 draw(fits[[1L]], file)
 cat("\nPictures of the first model: ", normalizePath(file), "\n", sep = "")
+
+# tools/demo.sh installs into a library of its own, which another session has to be told of.
+library_folder <- dirname(system.file(package = "rlmm"))
+cat(
+  "\nTo go on in R:\n\n",
+  "  library(rlmm, lib.loc = ",
+  encodeString(library_folder, quote = '"'),
+  ")\n",
+  "  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)\n",
+  "  confint(fit); predict(fit, data.frame(Days = 10, Subject = \"308\"))\n\n",
+  "`R CMD INSTALL .` installs it for good: then `library(rlmm)` is enough.\n",
+  sep = ""
+)

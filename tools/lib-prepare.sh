@@ -1,6 +1,7 @@
 # Finds what the README's commands need, installs what is missing where it may, and otherwise says what to install.
 # Sourced by test.sh and demo.sh, in the package's folder.
-#   prepare REQUIRED WANTED      R packages: that it can't do without; installed as well if something has to be
+#   prepare REQUIRED WANTED      R packages: that it can't do without; installed as well where it may
+#   suggested                    the R packages that DESCRIPTION suggests
 #   install_rlmm                 builds rlmm into $library, which R then finds
 
 . tools/lib-debian.sh
@@ -9,6 +10,11 @@
 say() { printf '%s\n' "$*" >&2; }
 
 has() { command -v "$1" >/dev/null 2>&1; }
+
+# The R packages that DESCRIPTION suggests: the tests and vignettes use no others.
+suggested() {
+  sed -n '/^Suggests:/,/^[^ S]/{ s/^Suggests:/ /; /^ /p; }' DESCRIPTION | sed 's/([^)]*)//g' | tr -s ',\n ' ' '
+}
 
 # R packages that are not installed, of those asked for.
 missing_r_packages() {
@@ -37,13 +43,15 @@ debian_packages() {
   done
 }
 
-# Certificates that someone put here by hand (a proxy's) must survive the installation of the usual ones.
+# Certificates that someone put here by hand (a proxy's) must survive the installation of the usual ones: cargo gets a
+# copy of the bundle that it is told to use, which may be the very file that apt is about to write.
 keep_certificates() {
-  bundle=/etc/ssl/certs/ca-certificates.crt
-  if [ -f "$bundle" ] && [ -z "${CARGO_HTTP_CAINFO:-}" ] && ! dpkg -s ca-certificates >/dev/null 2>&1; then
+  bundle=${CARGO_HTTP_CAINFO:-/etc/ssl/certs/ca-certificates.crt}
+  if [ -z "${CARGO_HTTP_CAINFO:-}" ] && dpkg -s ca-certificates >/dev/null 2>&1; then return; fi
+  if [ -f "$bundle" ]; then
     CARGO_HTTP_CAINFO=$(mktemp)
     export CARGO_HTTP_CAINFO
-    cp "$bundle" "$CARGO_HTTP_CAINFO"
+    cat "$bundle" >"$CARGO_HTTP_CAINFO"
   fi
 }
 
@@ -59,18 +67,24 @@ explain() {
 
 # prepare REQUIRED WANTED
 prepare() {
-  tools=$(missing_tools)
-  packages=$(missing_r_packages $1)
-  if [ -n "$tools$packages" ]; then
-    if [ "$(id -u)" = 0 ] && has apt-get; then install_missing "$packages $(missing_r_packages $2)"; fi
-    tools=$(missing_tools)
-    packages=$(missing_r_packages $1)
+  find_missing "$1" "$2"
+  if [ -n "$tools$packages$extras" ] && [ "$(id -u)" = 0 ] && has apt-get; then
+    install_missing "$packages$extras"
+    find_missing "$1" "$2"
   fi
   if [ -n "$tools$packages" ]; then
     explain "$tools" "$packages"
     exit 1
   fi
+  if [ -n "$extras" ]; then say "rlmm: what needs these R packages is left out: $extras"; fi
   find_tools
+}
+
+# find_missing REQUIRED WANTED: sets `tools`, `packages` and `extras`.
+find_missing() {
+  tools=$(missing_tools)
+  packages=$(missing_r_packages $1)
+  extras=$(missing_r_packages $2)
 }
 
 # install_missing R-PACKAGES: them, and `tools`.

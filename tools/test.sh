@@ -5,8 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/lib-prepare.sh
 
-prepare "rlang Matrix nlme testthat" \
-  "lme4 lattice MASS mlmRev withr tibble data.table jsonlite knitr rmarkdown"
+prepare "rlang Matrix nlme testthat" "$(suggested)"
 
 # One build serves both: the installation takes the profile and the folder that cargo test uses.
 export RLMM_PROFILE=dev RLMM_TARGET_DIR="$PWD/src/rust/target"
