@@ -48,7 +48,6 @@ allFit.rlmm <- function(
     USE.NAMES = FALSE
   ))
   design <- fit_design(object)
-  new <- if (is_glmm(object)) new_glmm_fit else new_fit
   controls <- lapply(optimizers, \(name) {
     object$control$optimizer <- name
     core_control(object$control, 0L, design, fit_held(object))
@@ -65,7 +64,7 @@ allFit.rlmm <- function(
       if (inherits(est, "condition")) {
         return(est)
       }
-      structure(new(design, est, object$call, control), time = est$seconds)
+      structure(fit_like(object, design, est, control), time = est$seconds)
     },
     found,
     controls
@@ -73,11 +72,19 @@ allFit.rlmm <- function(
   structure(fits, names = optimizers, fit = object, class = "rlmm_allFit")
 }
 
-# A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
-all_fit_start <- function(fit, start_from_mle) {
-  if (!is_glmm(fit)) {
-    return(if (start_from_mle) fit$theta else fit$optsum$initial)
-  }
+#' Where the optimizers start: where the fit started, or at its estimates
+#'
+#' A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
+#' @noRd
+all_fit_start <- function(fit, start_from_mle) UseMethod("all_fit_start")
+
+#' @export
+all_fit_start.rlmm_lmm <- function(fit, start_from_mle) {
+  if (start_from_mle) fit$theta else fit$optsum$initial
+}
+
+#' @export
+all_fit_start.rlmm_glmm <- function(fit, start_from_mle) {
   if (start_from_mle) {
     return(fit[c("theta", "beta")])
   }
@@ -98,11 +105,20 @@ check_ncpus <- function(ncpus) {
   )
 }
 
-default_optimizers <- function(fit) {
-  setdiff(
-    optimizers[!startsWith(optimizers, "LD_TNEWTON_")],
-    if (!is_glmm(fit)) "bfgs"
-  )
+#' The optimizers that allFit() compares: of several variants of one method only the best known
+#' @noRd
+default_optimizers <- function(fit) UseMethod("default_optimizers")
+
+#' @export
+default_optimizers.rlmm_lmm <- function(fit) {
+  setdiff(distinct_optimizers(), "bfgs")
+}
+
+#' @export
+default_optimizers.rlmm_glmm <- function(fit) distinct_optimizers()
+
+distinct_optimizers <- function() {
+  optimizers[!startsWith(optimizers, "LD_TNEWTON_")]
 }
 
 # An estimate, or the error, of each. `verbose` asks to see them one by one.

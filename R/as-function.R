@@ -14,14 +14,26 @@
 #' objective(getME(fit, "theta"))
 #' objective(c(1, 0, 1))
 #' @export
-as.function.rlmm <- function(x, ...) {
-  spec <- fit_spec(x)
-  if (is_glmm(x)) {
-    return(glmm_function(spec, length(x$parameters)))
-  }
-  n_theta <- length(x$theta)
-  # The fit itself must not be kept alive by the function's environment.
-  rm(x)
+as.function.rlmm <- function(x, ...) objective_function(x)
+
+#' The objective as a function of its arguments, which holds what it needs and not the fit
+#' @noRd
+objective_function <- function(fit) UseMethod("objective_function")
+
+#' @export
+objective_function.rlmm_lmm <- function(fit) {
+  theta_function(fit_spec(fit), length(fit$theta))
+}
+
+#' @export
+objective_function.rlmm_glmm <- function(fit) {
+  glmm_function(fit_spec(fit), length(fit$parameters))
+}
+
+theta_function <- function(spec, n_theta) {
+  # Unevaluated arguments would keep the fit alive.
+  force(spec)
+  force(n_theta)
   function(theta) {
     if (!is.numeric(theta) || length(theta) != n_theta) {
       abort_theta_length(theta, n_theta, environment())
@@ -31,6 +43,8 @@ as.function.rlmm <- function(x, ...) {
 }
 
 glmm_function <- function(spec, n) {
+  force(spec)
+  force(n)
   function(parameters) {
     if (!is.numeric(parameters) || length(parameters) != n) {
       abort_theta_length(parameters, n, environment(), "parameters")

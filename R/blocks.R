@@ -40,27 +40,6 @@ block_list <- function(labels, block) {
   )
 }
 
-#' W^1/2 Z of each core term, then W^1/2 [X y] (the offset taken off y).
-#' @noRd
-weighted_columns <- function(fit) {
-  if (is_glmm(fit)) {
-    abort_glmm(
-      "The blocks of the cross-products",
-      "See `L`, `RZX` and `RX` instead."
-    )
-  }
-  spec <- fit_spec(fit)
-  root <- root_weights(fit)
-  groups <- unique(term_groups(fit))
-  random <- lapply(spec$terms, \(core) root * core_z(core))
-  xy <- root *
-    cbind(column_matrix(spec$x, length(spec$y)), spec$y - (spec$offset %||% 0))
-  c(
-    stats::setNames(random, groups),
-    list(Xy = Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE))
-  )
-}
-
 core_z <- function(core) {
   z <- column_matrix(core$z, length(core$refs))
   term <- list(levels = as.character(seq_len(core$n_levels)))
@@ -80,4 +59,30 @@ core_lambdas <- function(fit) {
       template
     )
   })
+}
+
+#' W^1/2 Z of each core term, then W^1/2 [X y] (the offset taken off y)
+#' @noRd
+weighted_columns <- function(fit) UseMethod("weighted_columns")
+
+#' @export
+weighted_columns.rlmm_lmm <- function(fit) {
+  spec <- fit_spec(fit)
+  root <- root_weights(fit)
+  groups <- unique(term_groups(fit))
+  random <- lapply(spec$terms, \(core) root * core_z(core))
+  xy <- root *
+    cbind(column_matrix(spec$x, length(spec$y)), spec$y - (spec$offset %||% 0))
+  c(
+    stats::setNames(random, groups),
+    list(Xy = Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE))
+  )
+}
+
+#' @export
+weighted_columns.rlmm_glmm <- function(fit) {
+  abort_glmm(
+    "The blocks of the cross-products",
+    "See `L`, `RZX` and `RX` instead."
+  )
 }

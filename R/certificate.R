@@ -82,7 +82,7 @@ certificate <- function(object) {
       found,
       list(
         status = object$optsum$status,
-        linear = !is_glmm(object),
+        linear = isLMM.rlmm(object),
         terms = terms,
         directions = stats::setNames(
           lapply(parts, `[[`, "direction"),
@@ -95,11 +95,20 @@ certificate <- function(object) {
   )
 }
 
-# A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs as much as the fit.
-full_certificate <- function(fit) {
+#' The certificate of a fit, by the exact Hessian where the data are at hand
+#'
+#' A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs as much as the fit.
+#' @noRd
+full_certificate <- function(fit) UseMethod("full_certificate")
+
+#' @export
+full_certificate.rlmm_lmm <- function(fit) fit$optsum$certificate
+
+#' @export
+full_certificate.rlmm_glmm <- function(fit) {
   found <- fit$optsum$certificate
   is_own <- identical(found$hessian %||% "quasi-newton", "quasi-newton")
-  if (!is_glmm(fit) || is.null(fit$frame) || !is_own) {
+  if (is.null(fit$frame) || !is_own) {
     return(found)
   }
   core_glmm_certificate(

@@ -16,11 +16,7 @@
 #' condVar(fit)$Batch[1, 1, ]
 #' @export
 condVar.rlmm <- function(object, scaled = TRUE, ...) {
-  by_core_term <- if (is_glmm(object)) {
-    core_glmm_cond_var(fit_spec(object), object$parameters)
-  } else {
-    core_cond_var(fit_spec(object), object$theta)
-  }
+  by_core_term <- fit_cond_var(object)
   scale <- if (scaled) effects_sigma(object)^2 else 1
   arrays <- lapply(object$random, function(term) {
     within <- term$core_cols

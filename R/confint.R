@@ -95,15 +95,28 @@ lme4_names <- function(labels) {
   ifelse(labels == "sigma", ".sigma", sprintf(".sig%02d", seq_along(labels)))
 }
 
-# Without its data, and for generalized models, a fit has no standard errors of these.
-variance_estimates <- function(object) {
+#' Standard deviations and correlations, sigma if it is estimated, and their standard errors
+#'
+#' Without its data, and for generalized models, a fit has no standard errors of these.
+#' @noRd
+variance_estimates <- function(object) UseMethod("variance_estimates")
+
+#' @export
+variance_estimates.rlmm_lmm <- function(object) {
   estimate <- variance_map(object, "sd")$value
-  if (object$known_sigma || !isLMM.rlmm(object)) {
+  if (object$known_sigma) {
     estimate <- estimate[-length(estimate)]
   }
-  has_errors <- isLMM.rlmm(object) && !is.null(object$frame)
+  has_errors <- !is.null(object$frame)
   std_error <- if (has_errors) variance_errors(object) else NA_real_ * estimate
   list(estimate = estimate, std_error = std_error)
+}
+
+#' @export
+variance_estimates.rlmm_glmm <- function(object) {
+  estimate <- variance_map(object, "sd")$value
+  estimate <- estimate[-length(estimate)]
+  list(estimate = estimate, std_error = NA_real_ * estimate)
 }
 
 wald_limits <- function(estimate, std_error, level, df = Inf) {

@@ -45,14 +45,6 @@ emm_basis.rlmm <- function(
       matrix(if (length(k) == length(is_kept)) k[is_kept] else k, ncol = 1L)
     )
   }
-  misc <- if (is_glmm(object)) {
-    emmeans::.std.link.labels(object$family, list())
-  } else {
-    list()
-  }
-  misc$initMesg <- if (!is_glmm(object)) {
-    paste("Degrees-of-freedom method:", ddf)
-  }
   list(
     X = x,
     bhat = coefficients,
@@ -61,7 +53,7 @@ emm_basis.rlmm <- function(
     # emmeans takes the function out of its environment.
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = df),
-    misc = misc
+    misc = emm_notes(object, ddf)
   )
 }
 
@@ -81,4 +73,18 @@ inestimable <- function(object, is_kept, columns) {
   basis <- parts$v[, seq_len(ncol(x)) > sum(is_kept), drop = FALSE] /
     ifelse(unit > 0, unit, 1)
   qr.Q(qr(basis))
+}
+
+#' What emmeans tells beside its tables: the link, or how degrees of freedom are found
+#' @noRd
+emm_notes <- function(fit, ddf) UseMethod("emm_notes")
+
+#' @export
+emm_notes.rlmm_lmm <- function(fit, ddf) {
+  list(initMesg = paste("Degrees-of-freedom method:", ddf))
+}
+
+#' @export
+emm_notes.rlmm_glmm <- function(fit, ddf) {
+  emmeans::.std.link.labels(fit$family, list())
 }

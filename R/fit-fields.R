@@ -87,12 +87,11 @@ n_rows <- function(fit) {
 }
 
 #' Whether it is a negative binomial whose theta is estimated
+#' @param glmm The field of a fit, or the element of a spec; `NULL` of a linear model.
 #' @noRd
 is_nb <- function(glmm) {
-  glmm$family == "negative.binomial" && estimates_shape(glmm)
+  identical(glmm$family, "negative.binomial") && estimates_shape(glmm)
 }
-
-is_glmm <- function(fit) !is.null(fit$glmm)
 
 #' For what has no meaning, or isn't there yet, for a generalized model
 #' @noRd
@@ -108,17 +107,48 @@ abort_glmm <- function(what, hint = NULL) {
 
 #' The response of a fit and its weights, those of its frame
 #' @noRd
-fit_response <- function(fit) {
+fit_response <- function(fit) UseMethod("fit_response")
+
+#' @export
+fit_response.rlmm_lmm <- function(fit) {
   frame <- fit_frame(fit)
-  if (is.null(fit$glmm)) {
-    return(list(y = response(frame), weights = frame[["(weights)"]]))
-  }
-  frame_response(frame, fit$family)
+  list(y = response(frame), weights = frame[["(weights)"]])
+}
+
+#' @export
+fit_response.rlmm_glmm <- function(fit) {
+  frame_response(fit_frame(fit), fit$family)
 }
 
 frame_response <- function(frame, family) {
   glmm_response(frame[[1L]], frame[["(weights)"]], family, names(frame)[1L])
 }
 
-# A generalized model without dispersion has no residual standard deviation.
-has_scale <- function(fit) !is_glmm(fit) || has_dispersion(fit$family)
+#' Whether the model has a residual standard deviation; a generalized one has none without dispersion
+#' @noRd
+has_scale <- function(fit) UseMethod("has_scale")
+
+#' @export
+has_scale.rlmm_lmm <- function(fit) TRUE
+
+#' @export
+has_scale.rlmm_glmm <- function(fit) has_dispersion(fit$family)
+
+#' Standard deviation by which Lambda is multiplied: one, where the random effects aren't relative to sigma
+#' @noRd
+effects_sigma <- function(fit, sigma = fit$sigma) {
+  if (isFALSE(fit$relative)) 1 else sigma
+}
+
+#' Weights of the linear model that the fit is, or of the working one at the last iteration
+#' @noRd
+working_weights <- function(fit) UseMethod("working_weights")
+
+#' @export
+working_weights.rlmm_lmm <- function(fit) {
+  frame <- fit_frame(fit)
+  frame[["(weights)"]] %||% rep(1, nrow(frame))
+}
+
+#' @export
+working_weights.rlmm_glmm <- function(fit) fit$working_weights

@@ -4,10 +4,10 @@
 #' The spec of a fit, from its stored frame
 #' @param y A new response, or `NULL` for the one of the fit.
 #' @noRd
-fit_spec <- function(fit, y = NULL) {
-  if (is_glmm(fit)) {
-    return(glmm_fit_spec(fit))
-  }
+fit_spec <- function(fit, y = NULL) UseMethod("fit_spec")
+
+#' @export
+fit_spec.rlmm_lmm <- function(fit, y = NULL) {
   frame <- fit_frame(fit)
   sigma <- if (fit$known_sigma) fit$sigma
   design_spec(
@@ -18,6 +18,22 @@ fit_spec <- function(fit, y = NULL) {
     fit$reml,
     sigma,
     fit$fixed$held
+  )
+}
+
+#' @export
+fit_spec.rlmm_glmm <- function(fit, y = NULL) {
+  response <- fit_response(fit)
+  frame <- fit_frame(fit)
+  list(
+    x = fixed_columns(fit),
+    y = response$y,
+    weights = response$weights,
+    offset = total_offset(frame),
+    terms = fit_terms(fit),
+    reml = FALSE,
+    sigma = NULL,
+    glmm = fit$glmm
   )
 }
 
@@ -74,21 +90,6 @@ design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
     terms = terms,
     reml = reml,
     sigma = sigma
-  )
-}
-
-glmm_fit_spec <- function(fit) {
-  response <- fit_response(fit)
-  frame <- fit_frame(fit)
-  list(
-    x = fixed_columns(fit),
-    y = response$y,
-    weights = response$weights,
-    offset = total_offset(frame),
-    terms = fit_terms(fit),
-    reml = FALSE,
-    sigma = NULL,
-    glmm = fit$glmm
   )
 }
 

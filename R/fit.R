@@ -38,3 +38,15 @@ new_fit <- function(design, est, call, control) {
   )
   structure(fit, class = c("rlmm_lmm", "rlmm"))
 }
+
+#' A fit of the same kind, call and control, at the estimates that an optimizer found
+#' @param design,est See [new_fit()].
+#' @noRd
+fit_like <- function(fit, design, est, control = fit$control) {
+  UseMethod("fit_like")
+}
+
+#' @export
+fit_like.rlmm_lmm <- function(fit, design, est, control = fit$control) {
+  new_fit(design, est, fit$call, control)
+}

@@ -20,62 +20,66 @@ format_fixed_effects <- function(table, digits, signif.stars) {
 
 choose_ddf <- function(fit, ddf = NULL) {
   if (is.null(ddf)) {
-    return(
-      if (isLMM.rlmm(fit) && !is.null(fit$frame)) {
-        "satterthwaite"
-      } else {
-        "asymptotic"
-      }
-    )
+    return(default_ddf(fit))
   }
   one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
 }
 
+#' Satterthwaite's degrees of freedom are for linear models, and take derivatives, which need the data.
+#' @noRd
+default_ddf <- function(fit) UseMethod("default_ddf")
+
+#' @export
+default_ddf.rlmm_lmm <- function(fit) {
+  if (is.null(fit$frame)) "asymptotic" else "satterthwaite"
+}
+
+#' @export
+default_ddf.rlmm_glmm <- function(fit) "asymptotic"
+
+#' The name that lme4 gives to an estimate over its standard error
+#' @noRd
+ratio_name <- function(fit) UseMethod("ratio_name")
+
+#' @export
+ratio_name.rlmm_lmm <- function(fit) "t value"
+
+#' @export
+ratio_name.rlmm_glmm <- function(fit) "z value"
+
 # lmerTest writes "Satterthwaite".
 tolower_words <- function(x) if (is.character(x)) tolower(x) else x
 
+#' The table of the fixed effects, with tests according to `ddf`
+#' @noRd
 fixed_effects_table <- function(
   fit,
   ddf,
   std_error,
   df = if (ddf == "satterthwaite") satterthwaite_df(fit)
 ) {
-  coefficient_table(fit$beta, std_error, ddf, is_glmm(fit), df)
-}
-
-#' The table of the fixed effects: tests according to `ddf`.
-#' @noRd
-coefficient_table <- function(
-  beta,
-  std_error,
-  ddf,
-  is_glmm = FALSE,
-  df = NULL
-) {
-  table <- cbind(Estimate = beta, `Std. Error` = std_error)
-  if (length(beta) == 0) {
+  table <- cbind(Estimate = fit$beta, `Std. Error` = std_error)
+  if (length(fit$beta) == 0) {
     return(table)
   }
-  ratio <- ifelse(std_error > 0, beta / std_error, NA)
-  switch(
+  ratio <- ifelse(std_error > 0, fit$beta / std_error, NA)
+  tests <- switch(
     ddf,
-    none = if (is_glmm) {
-      cbind(table, `z value` = ratio)
-    } else {
-      cbind(table, `t value` = ratio)
-    },
-    satterthwaite = cbind(
-      table,
-      df = df,
-      `t value` = ratio,
-      `Pr(>|t|)` = 2 * stats::pt(-abs(ratio), df)
-    ),
-    asymptotic = cbind(
-      table,
-      `z value` = ratio,
-      `Pr(>|z|)` = 2 * stats::pnorm(-abs(ratio))
-    )
+    none = matrix(ratio, dimnames = list(NULL, ratio_name(fit))),
+    satterthwaite = t_tests(ratio, df),
+    asymptotic = z_tests(ratio)
   )
+  cbind(table, tests)
+}
+
+t_tests <- function(ratio, df) {
+  p <- 2 * stats::pt(-abs(ratio), df)
+  cbind(df = df, `t value` = ratio, `Pr(>|t|)` = p)
+}
+
+z_tests <- function(ratio) {
+  p <- 2 * stats::pnorm(-abs(ratio))
+  cbind(`z value` = ratio, `Pr(>|z|)` = p)
 }
 
 # NA: there are so many that they are only mentioned.

@@ -294,7 +294,7 @@ dimensions <- function(fit) {
     reTrms = length(fit$random),
     spFe = 0L,
     REML = if (isREML.rlmm(fit)) p else 0L,
-    GLMM = as.integer(is_glmm(fit)),
+    GLMM = as.integer(isGLMM.rlmm(fit)),
     NLMM = 0L,
     npar = length(fit$theta)
   )

@@ -40,11 +40,6 @@ new_glmm_fit <- function(design, est, call, control) {
   fit
 }
 
-#' Standard deviation by which Lambda is multiplied: not that of a residual, where the random effects aren't relative to
-#' it
-#' @noRd
-effects_sigma <- function(fit) if (isFALSE(fit$relative)) 1 else fit$sigma
-
 #' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta, log(shape)
 #'
 #' `NULL` if the Hessian has a negative eigenvalue. Computing it costs nearly as much as the fit: a method that needs it
@@ -66,12 +61,18 @@ with_covariance <- function(fit) {
   fit
 }
 
-# Standard errors of the fixed effects, unless separated, and of an estimated shape are those of the Hessian.
-needs_hessian <- function(fit) {
+#' Whether something that is printed is computed from the covariance of the estimates: standard errors of the fixed
+#' effects, unless they are separated, and of an estimated shape
+#' @noRd
+needs_hessian <- function(fit) UseMethod("needs_hessian")
+
+#' @export
+needs_hessian.rlmm_lmm <- function(fit) FALSE
+
+#' @export
+needs_hessian.rlmm_glmm <- function(fit) {
   has_errors <- length(fit$beta) > 0L && length(fit$separated) == 0L
-  is_glmm(fit) &&
-    !fit$glmm$fast &&
-    (has_errors || estimates_shape(fit$glmm))
+  !fit$glmm$fast && (has_errors || estimates_shape(fit$glmm))
 }
 
 #' The block of the fixed effects
@@ -88,9 +89,16 @@ hessian_fixed_covariance <- function(fit) {
 }
 
 #' An estimated theta of the negative binomial, or dispersion: the estimate and its standard error
+#' @return `NULL` if no shape is estimated.
 #' @noRd
-shape_estimate <- function(fit) {
-  if (!is_glmm(fit) || !estimates_shape(fit$glmm)) {
+shape_estimate <- function(fit) UseMethod("shape_estimate")
+
+#' @export
+shape_estimate.rlmm_lmm <- function(fit) NULL
+
+#' @export
+shape_estimate.rlmm_glmm <- function(fit) {
+  if (!estimates_shape(fit$glmm)) {
     return(NULL)
   }
   covariance <- if (!fit$glmm$fast) hessian_covariance(fit)
@@ -99,6 +107,11 @@ shape_estimate <- function(fit) {
   } else {
     covariance[nrow(covariance), nrow(covariance)]
   }
-  # Of the logarithm, which is the parameter.
+  # The parameter is the logarithm of the shape.
   c(estimate = fit$glmm$shape, std_error = fit$glmm$shape * sqrt(variance))
+}
+
+#' @export
+fit_like.rlmm_glmm <- function(fit, design, est, control = fit$control) {
+  new_glmm_fit(design, est, fit$call, control)
 }

@@ -28,12 +28,7 @@ hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
   if (fullHatMatrix) {
     return(hat_matrix(model))
   }
-  h <- if (is_glmm(model)) {
-    core_glmm_leverage(fit_spec(model), model$parameters)
-  } else {
-    core_leverage(fit_spec(model), model$theta)
-  }
-  stats::naresid(model$na_action, row_named(model, h))
+  stats::naresid(model$na_action, row_named(model, fit_leverage(model)))
 }
 
 #' @rdname hatvalues.rlmm
@@ -57,14 +52,14 @@ rstandard.rlmm <- function(model, ...) {
 #' @rdname hatvalues.rlmm
 #' @importFrom stats rstudent
 #' @export
-rstudent.rlmm <- function(model, ...) {
-  if (is_glmm(model)) {
-    abort_glmm(
-      "`rstudent()`",
-      "Use `rstandard()`, which divides Pearson residuals?"
-    )
-  }
-  rstandard.rlmm(model, ...)
+rstudent.rlmm <- function(model, ...) rstandard.rlmm(model, ...)
+
+#' @export
+rstudent.rlmm_glmm <- function(model, ...) {
+  abort_glmm(
+    "`rstudent()`",
+    "Use `rstandard()`, which divides Pearson residuals?"
+  )
 }
 
 #' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda, W^1/2 X; I, 0]

@@ -50,9 +50,10 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 #' @rdname logLik.rlmm
 #' @importFrom stats deviance
 #' @export
-deviance.rlmm <- function(object, REML = NULL, ...) {
-  if (is_glmm(object)) object$dev$deviance else criterion(object, REML)
-}
+deviance.rlmm <- function(object, REML = NULL, ...) criterion(object, REML)
+
+#' @export
+deviance.rlmm_glmm <- function(object, REML = NULL, ...) object$dev$deviance
 
 #' @rdname logLik.rlmm
 #' @export
@@ -98,24 +99,36 @@ small_sample_term <- function(k, n) {
 }
 
 n_parameters <- function(fit) {
-  has_shape <- !fit$known_sigma || (is_glmm(fit) && is_nb(fit$glmm))
+  has_shape <- !fit$known_sigma || is_nb(fit$glmm)
   n_free_beta(fit) + length(fit$theta) - n_held(fit) + has_shape
 }
 
-#' The criterion d(theta, sigma) at the fit's theta: with sigma profiled out, unless it was given.
+#' The criterion d(theta, sigma) at the fit's theta, with sigma profiled out unless it was given
 #' @noRd
 criterion <- function(fit, reml = NULL) {
   if (!is.null(reml)) {
     check_flag(reml, "REML")
   }
-  if (is_glmm(fit) && isTRUE(reml)) {
-    abort_glmm("The REML criterion")
-  }
+  own_criterion(fit, reml)
+}
+
+own_criterion <- function(fit, reml) UseMethod("own_criterion")
+
+#' @export
+own_criterion.rlmm_lmm <- function(fit, reml) {
   own <- isREML.rlmm(fit)
-  if (is.null(reml) || isTRUE(reml) == own) {
+  if (is.null(reml) || reml == own) {
     return(fit$dev$objective)
   }
   fit$dev$objective + criterion_part(fit, reml) - criterion_part(fit, own)
+}
+
+#' @export
+own_criterion.rlmm_glmm <- function(fit, reml) {
+  if (isTRUE(reml)) {
+    abort_glmm("The REML criterion")
+  }
+  fit$dev$objective
 }
 
 # What the two criteria don't share: not the determinants of L and of the weights.

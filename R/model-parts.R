@@ -50,10 +50,8 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
 #' @importFrom stats weights
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
-  working <- one_of(type, c("prior", "working"), "type") == "working" &&
-    is_glmm(object)
-  weights <- if (working) {
-    object$working_weights
+  weights <- if (one_of(type, c("prior", "working"), "type") == "working") {
+    working_weights(object)
   } else {
     fit_response(object)$weights %||% rep(1, length(object$fitted))
   }

@@ -34,7 +34,7 @@ optsum_line <- function(label, value) {
 }
 
 known_sigma_note <- function(fit) {
-  if (fit$known_sigma && !is_glmm(fit)) {
+  if (fit$known_sigma && has_scale(fit)) {
     "The residual standard deviation was given, not estimated."
   }
 }

@@ -8,16 +8,21 @@ named_theta <- function(fit, theta) {
   stats::setNames(theta, theta_names(fit$random))
 }
 
-#' Of the arguments of the objective
+#' Names of the arguments of the objective
 #' @noRd
-parameter_names <- function(fit) {
-  shape <- if (is_glmm(fit) && estimates_shape(fit$glmm)) {
-    if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
-  }
+parameter_names <- function(fit) UseMethod("parameter_names")
+
+#' @export
+parameter_names.rlmm_lmm <- function(fit) theta_names(fit$random)
+
+#' @export
+parameter_names.rlmm_glmm <- function(fit) {
   c(
     theta_names(fit$random),
-    if (is_glmm(fit) && !fit$glmm$fast) names(fit$beta),
-    shape
+    if (!fit$glmm$fast) names(fit$beta),
+    if (estimates_shape(fit$glmm)) {
+      if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
+    }
   )
 }
 

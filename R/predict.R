@@ -50,8 +50,7 @@ predict.rlmm <- function(
   se.fit = FALSE,
   ...
 ) {
-  inverse <- one_of(type, c("link", "response"), "type") == "response" &&
-    is_glmm(object)
+  inverse <- one_of(type, c("link", "response"), "type") == "response"
   check_flag(random.only, "random.only")
   check_flag(allow.new.levels, "allow.new.levels")
   check_flag(se.fit, "se.fit")
@@ -77,18 +76,13 @@ predict.rlmm <- function(
       !random.only &&
       uses_all(object, use)
   ) {
-    if (!is_glmm(object) || inverse) {
-      return(fitted.rlmm(object))
-    }
-    return(finish(row_named(object, object$eta)))
+    eta <- if (inverse) object$fitted else object$eta %||% object$fitted
+    return(finish(row_named(object, eta)))
   }
   new <- new_data(object, newdata)
   eta <- linear_predictor(object, par, use, new, random.only, allow.new.levels)
-  fitted <- if (inverse) {
-    with_names(object$family$linkinv(eta), names(eta))
-  } else {
-    eta
-  }
+  family <- family.rlmm(object)
+  fitted <- if (inverse) with_names(family$linkinv(eta), names(eta)) else eta
   if (!se.fit) {
     return(finish(fitted))
   }
@@ -98,7 +92,7 @@ predict.rlmm <- function(
   se <- predict_se(object, use, new, random.only, allow.new.levels)
   # To first order, as predict() of a glm() has it.
   if (inverse) {
-    se <- se * abs(object$family$mu.eta(eta))
+    se <- se * abs(family$mu.eta(eta))
   }
   names(se) <- names(eta)
   list(fit = finish(fitted), se.fit = finish(se))

@@ -73,17 +73,22 @@ format.rlmm <- function(
   )
 }
 
-model_title <- function(fit) {
-  if (is_glmm(fit)) {
-    return(paste0(
-      "Generalized linear mixed model fit by maximum likelihood (",
-      approximation(fit),
-      ")"
-    ))
-  }
+model_title <- function(fit) UseMethod("model_title")
+
+#' @export
+model_title.rlmm_lmm <- function(fit) {
   paste(
     "Linear mixed model fit by",
     if (isREML.rlmm(fit)) "REML" else "maximum likelihood"
+  )
+}
+
+#' @export
+model_title.rlmm_glmm <- function(fit) {
+  paste0(
+    "Generalized linear mixed model fit by maximum likelihood (",
+    approximation(fit),
+    ")"
   )
 }
 

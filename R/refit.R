@@ -35,11 +35,9 @@ refit.rlmm <- function(
     check_weights(frame[["(weights)"]])
   }
   object$frame <- frame
+  check_new_response(object)
   if (rename.response && !is.null(newresp)) {
     object <- rename_response(object, expr)
-  }
-  if (is_glmm(object)) {
-    check_new_response(frame, object)
   }
   fit_again(
     object,
@@ -67,60 +65,39 @@ refitML.rlmm <- function(x, ...) {
 #' @noRd
 fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- fit_design(fit)
-  if (is_glmm(fit)) {
-    return(fit_glmm_again(fit, design, start, verbose))
-  }
   held <- fit_held(fit)
-  est <- core_fit(
-    design$spec,
-    core_start(start, held, fit$random),
-    core_control(fit$control, verbose, design, held)
-  )
-  fit <- new_fit(design, est, fit$call, fit$control)
+  control <- core_control(fit$control, verbose, design, held)
+  est <- search_again(fit, design$spec, start, held, control)
+  fit <- fit_like(fit, design, est)
   report_fit(fit, design$spec)
   fit
 }
 
-fit_glmm_again <- function(fit, design, theta, verbose) {
-  start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
-  held <- fit_held(fit)
-  start$theta <- core_start(start$theta, held, fit$random)
-  est <- core_glmm_fit(
-    design$spec,
-    start,
-    core_control(fit$control, verbose, design, held)
-  )
-  fit <- new_glmm_fit(design, est, fit$call, fit$control)
-  report_fit(fit, design$spec)
-  fit
-}
-
-#' Of the kind that the fit has: for a generalized model also a factor or two columns of counts
+#' A new response of the kind that the fit has: for a generalized model also a factor or two columns of counts
 #' @noRd
-new_response <- function(newresp, fit) {
+new_response <- function(newresp, fit) UseMethod("new_response", fit)
+
+#' @export
+new_response.rlmm_lmm <- function(newresp, fit) {
+  new_values(newresp, fit, "newresp")
+}
+
+#' @export
+new_response.rlmm_glmm <- function(newresp, fit) {
   old <- fit$frame[[1]]
-  if (
-    !is_glmm(fit) || !(is.matrix(old) || is.factor(old) || is.factor(newresp))
-  ) {
+  if (!(is.matrix(old) || is.factor(old) || is.factor(newresp))) {
     return(new_values(newresp, fit, "newresp"))
   }
   if (is.data.frame(newresp) && length(newresp) == 1) {
     newresp <- newresp[[1]]
   }
-  omitted <- fit$na_action
-  if (NROW(newresp) == NROW(old) + length(omitted) && length(omitted) > 0) {
-    newresp <- if (is.matrix(newresp)) {
-      newresp[-omitted, , drop = FALSE]
-    } else {
-      newresp[-omitted]
-    }
-  }
+  newresp <- without_omitted(newresp, NROW(old), fit$na_action)
   if (NROW(newresp) != NROW(old)) {
     abort_new_values_length(
       "newresp",
       NROW(newresp),
       NROW(old),
-      length(omitted)
+      length(fit$na_action)
     )
   }
   if (anyNA(newresp)) {
@@ -129,13 +106,30 @@ new_response <- function(newresp, fit) {
   newresp
 }
 
-check_new_response <- function(frame, fit) {
+#' The values, or rows of a matrix, of the `n` rows that weren't left out, from those of all rows
+#' @noRd
+without_omitted <- function(x, n, omitted) {
+  if (length(omitted) == 0 || NROW(x) != n + length(omitted)) {
+    return(x)
+  }
+  if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
+}
+
+#' Whether the response, with its weights, can occur in the family
+#' @noRd
+check_new_response <- function(fit) UseMethod("check_new_response")
+
+#' @export
+check_new_response.rlmm_lmm <- function(fit) invisible()
+
+#' @export
+check_new_response.rlmm_glmm <- function(fit) {
   check_glmm_response(
-    frame_response(frame, fit$family),
-    frame[[1]],
+    fit_response(fit),
+    fit$frame[[1]],
     fit$family,
-    names(frame)[1],
-    original_rows(frame)
+    names(fit$frame)[1],
+    original_rows(fit$frame)
   )
 }
 

@@ -33,7 +33,7 @@ report_convergence <- function(fit) {
           "."
         )
       },
-      i = stopped_hint(optsum$status, is_glmm(fit))
+      i = stopped_hint(fit)
     ),
     "rlmm_warning_convergence",
     status = optsum$status
@@ -123,19 +123,27 @@ refit_hint <- function(optimizer) {
   "Use the default optimizer, or lower `ftol_abs` and `ftol_rel` in `rlmm_control()`."
 }
 
-# The term with the most to gain by a Newton step in each of its parameters.
+#' The term with the most to gain by a Newton step in each of its parameters
+#' @noRd
 steepest_term <- function(fit, spec) {
-  if (is_glmm(fit)) {
-    return(which.max(vapply(
-      fit$random,
-      \(entry) sum(fit$optsum$gradient[entry$theta]^2),
-      0
-    )))
-  }
-  found <- core_derivatives(spec, fit$theta)
-  gain <- found$gradient^2 / pmax(abs(diag(found$hessian)), .Machine$double.eps)
+  gain <- theta_gain(fit, spec)
   which.max(vapply(fit$random, \(entry) sum(gain[entry$theta]), 0))
 }
+
+#' What a step in each element of theta promises, up to a factor
+#'
+#' Of a generalized model only the gradient is at hand.
+#' @noRd
+theta_gain <- function(fit, spec) UseMethod("theta_gain")
+
+#' @export
+theta_gain.rlmm_lmm <- function(fit, spec) {
+  found <- core_derivatives(spec, fit$theta)
+  found$gradient^2 / pmax(abs(diag(found$hessian)), .Machine$double.eps)
+}
+
+#' @export
+theta_gain.rlmm_glmm <- function(fit, spec) fit$optsum$gradient^2
 
 stop_reason <- function(optsum) {
   switch(
@@ -174,19 +182,31 @@ recent_progress <- function(fitlog, last = 10L) {
   )
 }
 
-stopped_hint <- function(status, is_glmm) {
+stopped_hint <- function(fit) {
   what <- switch(
-    status,
+    fit$optsum$status,
     MAXEVAL_REACHED = "Increase `max_eval` in `rlmm_control()`, or continue",
     MAXTIME_REACHED = "Increase `max_time` in `rlmm_control()`, or continue",
     "Continue"
   )
-  start <- if (is_glmm) {
-    "getME(fit, c(\"theta\", \"fixef\"))"
-  } else {
-    "getME(fit, \"theta\")"
-  }
-  paste0(what, " from here with `update(fit, start = ", start, ")`.")
+  paste0(
+    what,
+    " from here with `update(fit, start = ",
+    estimates_code(fit),
+    ")`."
+  )
+}
+
+#' The code that takes from a fit what `start` wants
+#' @noRd
+estimates_code <- function(fit) UseMethod("estimates_code")
+
+#' @export
+estimates_code.rlmm_lmm <- function(fit) "getME(fit, \"theta\")"
+
+#' @export
+estimates_code.rlmm_glmm <- function(fit) {
+  "getME(fit, c(\"theta\", \"fixef\"))"
 }
 
 # Exact fits ----------------------------------------------------------------
@@ -197,17 +217,33 @@ is_exact <- function(fit, spec) {
     return(FALSE)
   }
   found <- left_over(fit, spec)
-  isTRUE(found[1L] <= 1e-10 * found[2L])
+  isTRUE(found$left <= 1e-10 * found$response)
 }
 
-# What is left of the response, and the response: squares, or deviances, which know the scale of the family's variance.
-left_over <- function(fit, spec) {
-  if (!is_glmm(fit)) {
-    return(c(fit$dev$pwrss, response_ss(spec)))
-  }
+#' What the model leaves of the response
+#' @return A list: `left` and `response`, squares or deviances (which know the scale of the family's variance), and
+#'   `measure`, the name of the first.
+#' @noRd
+left_over <- function(fit, spec) UseMethod("left_over")
+
+#' @export
+left_over.rlmm_lmm <- function(fit, spec) {
+  list(
+    left = fit$dev$pwrss,
+    response = response_ss(spec),
+    measure = "residuals' sum of squares"
+  )
+}
+
+#' @export
+left_over.rlmm_glmm <- function(fit, spec) {
   weights <- spec$weights %||% rep(1, length(spec$y))
   mean <- rep(stats::weighted.mean(spec$y, weights), length(spec$y))
-  c(fit$dev$deviance, sum(fit$family$dev.resids(spec$y, mean, weights)))
+  list(
+    left = fit$dev$deviance,
+    response = sum(fit$family$dev.resids(spec$y, mean, weights)),
+    measure = "deviance"
+  )
 }
 
 response_ss <- function(spec) {
@@ -224,15 +260,14 @@ response_ss <- function(spec) {
 #' @noRd
 report_exact <- function(fit, spec) {
   found <- left_over(fit, spec)
-  what <- if (is_glmm(fit)) "deviance" else "residuals' sum of squares"
   warn_rlmm(
     c(
       "The model reproduces the response almost exactly; the estimated variances can't be relied on.",
       x = paste0(
         "The ",
-        what,
+        found$measure,
         " is ",
-        format(found[1L] / found[2L], digits = 2L),
+        format(found$left / found$response, digits = 2L),
         " of the response's."
       ),
       i = "Is the response computed from the covariates, or constant within groups?"

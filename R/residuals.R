@@ -31,26 +31,26 @@ residuals.rlmm <- function(
   ...
 ) {
   known <- c("response", "pearson", "deviance", "working", "scaled")
-  type <- if (missing(type) && is_glmm(object)) {
-    "deviance"
+  type <- if (missing(type)) {
+    default_residuals(object)
   } else {
     one_of(type, known, "type")
   }
   check_flag(scaled, "scaled")
-  observed <- fit_response(object)
-  r <- if (is_glmm(object)) {
-    glmm_residuals(object, observed, type)
-  } else {
-    weighted_residuals(object, observed, type)
-  }
-  r <- row_named(object, r)
+  r <- row_named(object, raw_residuals(object, type))
   if (scaled || type == "scaled") {
     r <- r / object$sigma
   }
   stats::naresid(object$na_action, r)
 }
 
-weighted_residuals <- function(fit, observed, type) {
+#' Residuals of one type, without names
+#' @noRd
+raw_residuals <- function(fit, type) UseMethod("raw_residuals")
+
+#' @export
+raw_residuals.rlmm_lmm <- function(fit, type) {
+  observed <- fit_response(fit)
   r <- observed$y - fit$fitted
   if (is.null(observed$weights) || type %in% c("response", "working")) {
     r
@@ -59,7 +59,9 @@ weighted_residuals <- function(fit, observed, type) {
   }
 }
 
-glmm_residuals <- function(fit, observed, type) {
+#' @export
+raw_residuals.rlmm_glmm <- function(fit, type) {
+  observed <- fit_response(fit)
   family <- fit$family
   weights <- observed$weights %||% rep(1, length(observed$y))
   difference <- observed$y - fit$fitted
@@ -73,6 +75,14 @@ glmm_residuals <- function(fit, observed, type) {
     difference * sqrt(weights / family$variance(fit$fitted))
   )
 }
+
+default_residuals <- function(fit) UseMethod("default_residuals")
+
+#' @export
+default_residuals.rlmm_lmm <- function(fit) "response"
+
+#' @export
+default_residuals.rlmm_glmm <- function(fit) "deviance"
 
 #' @rdname residuals.rlmm
 #' @importFrom stats fitted

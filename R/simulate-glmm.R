@@ -2,10 +2,13 @@
 
 #' Prior weights for the rows to simulate: for the binomial, numbers of trials
 #' @noRd
-simulation_weights <- function(fit, new) {
-  if (!is_glmm(fit)) {
-    return(new_weights(fit, new))
-  }
+simulation_weights <- function(fit, new) UseMethod("simulation_weights")
+
+#' @export
+simulation_weights.rlmm_lmm <- function(fit, new) new_weights(fit, new)
+
+#' @export
+simulation_weights.rlmm_glmm <- function(fit, new) {
   if (new$stored) {
     return(fit_response(fit)$weights)
   }
@@ -20,11 +23,10 @@ simulation_weights <- function(fit, new) {
   rowSums(counts) * (new_weights(fit, new) %||% 1)
 }
 
-#' @param eta Linear predictors, n x nsim.
-#' @noRd
-simulated_glmm <- function(
-  eta,
+#' @export
+simulated_responses.rlmm_glmm <- function(
   fit,
+  eta,
   sigma,
   weights,
   new,

@@ -66,29 +66,53 @@ simulate.rlmm <- function(
   if (!is.null(seed)) {
     on.exit(restore_generator(state$before))
   }
-  y <- mean + draw_effects(drawn, new$n, nsim)
-  if (is_glmm(object)) {
-    return(simulated_glmm(
-      y,
-      object,
-      par$sigma,
-      weights,
-      new,
-      newdata,
-      na.action,
-      state$start
-    ))
-  }
-  y <- y + residual_sd(par$sigma, weights) * stats::rnorm(new$n * nsim)
-  rownames(y) <- new$row_names
-  simulated_frame(y, object, newdata, na.action, state$start)
+  eta <- mean + draw_effects(drawn, new$n, nsim)
+  simulated_responses(
+    object,
+    eta,
+    par$sigma,
+    weights,
+    new,
+    newdata,
+    na.action,
+    state$start
+  )
 }
 
-simulated_frame <- function(y, fit, newdata, na.action, state) {
+#' Responses around their means, as the data frame that simulate() returns
+#' @param eta Linear predictors, n x nsim, with their random effects.
+#' @param state The state of the generator before the draws.
+#' @noRd
+simulated_responses <- function(
+  fit,
+  eta,
+  sigma,
+  weights,
+  new,
+  newdata,
+  na_action,
+  state
+) {
+  UseMethod("simulated_responses")
+}
+
+#' @export
+simulated_responses.rlmm_lmm <- function(
+  fit,
+  eta,
+  sigma,
+  weights,
+  new,
+  newdata,
+  na_action,
+  state
+) {
+  y <- eta + residual_sd(sigma, weights) * stats::rnorm(length(eta))
+  rownames(y) <- new$row_names
   y <- if (is.null(newdata)) {
     stats::napredict(fit$na_action, y)
   } else {
-    drop_missing(y, na.action)
+    drop_missing(y, na_action)
   }
   colnames(y) <- paste0("sim_", seq_len(ncol(y)))
   structure(
@@ -109,8 +133,7 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
       refs = refs,
       n_levels = max(length(term$levels), refs, na.rm = TRUE),
       z = effects_matrix(term, new),
-      factor = (if (isFALSE(fit$relative)) 1 else par$sigma) *
-        lambda_block(term, par$theta)
+      factor = effects_sigma(fit, par$sigma) * lambda_block(term, par$theta)
     )
   })
 }

@@ -87,13 +87,7 @@ random_matrix <- function(fit) Matrix::t(sparse_zt(fit))
 
 lambda_matrix <- function(fit) Matrix::t(sparse_lambdat(fit))
 
-root_weights <- function(fit) {
-  if (is_glmm(fit)) {
-    return(sqrt(fit$working_weights))
-  }
-  weights <- fit$frame[["(weights)"]]
-  if (is.null(weights)) rep(1, nrow(fit$frame)) else sqrt(weights)
-}
+root_weights <- function(fit) sqrt(working_weights(fit))
 
 lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 

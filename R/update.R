@@ -185,10 +185,7 @@ has_variables <- function(data, formula) {
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
-  if (
-    !is_glmm(fit) &&
-      all(changed %in% c("REML", "control", "start", "verbose", "sigma"))
-  ) {
+  if (keeps_design(fit, changed)) {
     return(refit_changed(
       fit,
       changed_arguments(args[intersect(changed, names(args))], NULL, caller),
@@ -292,3 +289,15 @@ abort_unheld <- function(expr, variables) {
     variable = variables
   )
 }
+
+#' Whether the changed arguments leave the design as it is, so that the stored frame is all that a new fit needs
+#' @noRd
+keeps_design <- function(fit, changed) UseMethod("keeps_design")
+
+#' @export
+keeps_design.rlmm_lmm <- function(fit, changed) {
+  all(changed %in% c("REML", "control", "start", "verbose", "sigma"))
+}
+
+#' @export
+keeps_design.rlmm_glmm <- function(fit, changed) FALSE

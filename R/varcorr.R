@@ -30,13 +30,12 @@ VarCorr.rlmm <- function(x, sigma = stats::sigma(x), std.error = FALSE, ...) {
   if (std.error && sigma != stats::sigma(x)) {
     abort_errors_at_sigma()
   }
-  relative <- if (isFALSE(x$relative)) 1 else sigma
   components <- Map(
     covariance_component,
     x$random,
     lambda_templates(x),
     list(x$theta),
-    sigma = relative
+    sigma = effects_sigma(x, sigma)
   )
   structure(
     stats::setNames(components, component_names(x)),

@@ -73,14 +73,11 @@ fixed_covariance <- function(
   sigma = effects_sigma(fit),
   use_hessian = NULL
 ) {
-  from_hessian <- is_glmm(fit) &&
-    !fit$glmm$fast &&
-    length(fit$beta) > 0L &&
-    (use_hessian %||% (length(fit$separated) == 0L))
-  if (isTRUE(use_hessian) && !from_hessian) {
+  has_hessian <- has_hessian(fit)
+  if (isTRUE(use_hessian) && !has_hessian) {
     abort_no_hessian(fit)
   }
-  if (from_hessian) {
+  if (has_hessian && (use_hessian %||% (length(fit$separated) == 0L))) {
     covariance <- hessian_fixed_covariance(fit)
     if (!is.null(covariance)) {
       return(covariance)
@@ -96,19 +93,39 @@ fixed_covariance <- function(
   sigma^2 * unscaled_covariance(fit)
 }
 
+#' Whether the fixed effects are among the arguments of the objective
+#' @noRd
+has_hessian <- function(fit) UseMethod("has_hessian")
+
+#' @export
+has_hessian.rlmm_lmm <- function(fit) FALSE
+
+#' @export
+has_hessian.rlmm_glmm <- function(fit) {
+  !fit$glmm$fast && length(fit$beta) > 0L
+}
+
 abort_no_hessian <- function(fit) {
   abort_rlmm(
     c(
       "There is no Hessian of the fixed effects.",
-      i = if (is_glmm(fit)) {
-        "The model was fitted with `nAGQ = 0`."
-      } else {
-        "It is for generalized linear mixed models."
-      }
+      i = no_hessian_reason(fit)
     ),
     "rlmm_error_not_available",
     arg = "use.hessian"
   )
+}
+
+no_hessian_reason <- function(fit) UseMethod("no_hessian_reason")
+
+#' @export
+no_hessian_reason.rlmm_lmm <- function(fit) {
+  "It is for generalized linear mixed models."
+}
+
+#' @export
+no_hessian_reason.rlmm_glmm <- function(fit) {
+  "The model was fitted with `nAGQ = 0`."
 }
 
 unscaled_covariance <- function(fit) {

@@ -18,6 +18,7 @@ test_that("fit_spec() is what was fitted", {
       known_sigma = TRUE,
       sigma = 2
     )
+    class(fit) <- c("rlmm_lmm", "rlmm")
     design$spec$sigma <- 2
     expect_identical(fit_spec(fit), design$spec, info = deparse1(formula))
   }

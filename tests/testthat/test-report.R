@@ -4,23 +4,27 @@ test_that("a fit that was stopped is reported with its reason", {
     feval = 500L,
     fitlog = cbind(c(10 - 1:20 / 10), 1)
   )
+  linear <- c("rlmm_lmm", "rlmm")
   expect_warning(
-    report_convergence(list(optsum = optsum)),
+    report_convergence(structure(list(optsum = optsum), class = linear)),
     "`max_eval` \\(500\\)",
     class = "rlmm_warning_convergence"
   )
   expect_warning(
-    report_convergence(list(optsum = optsum)),
+    report_convergence(structure(list(optsum = optsum), class = linear)),
     "fell by 1 over the last 10"
   )
   optsum$status <- "FORCED_STOP"
   expect_warning(
-    report_convergence(list(optsum = optsum)),
+    report_convergence(structure(list(optsum = optsum), class = linear)),
     "interrupted",
     class = "rlmm_warning_convergence"
   )
   optsum$status <- "FTOL_REACHED"
-  expect_silent(report_convergence(list(optsum = optsum)))
+  expect_silent(report_convergence(structure(
+    list(optsum = optsum),
+    class = linear
+  )))
 })
 
 test_that("covariates in large units raise no alarm", {

@@ -1,0 +1,46 @@
+# What the core computes of a fit at its parameters: a generic for each quantity, a method for each kind of model.
+
+#' Conditional covariances of the random effects, not scaled: per core term an array k x k x levels
+#' @noRd
+fit_cond_var <- function(fit) UseMethod("fit_cond_var")
+
+#' @export
+fit_cond_var.rlmm_lmm <- function(fit) core_cond_var(fit_spec(fit), fit$theta)
+
+#' @export
+fit_cond_var.rlmm_glmm <- function(fit) {
+  core_glmm_cond_var(fit_spec(fit), fit$parameters)
+}
+
+#' Diagonal of the hat matrix
+#' @noRd
+fit_leverage <- function(fit) UseMethod("fit_leverage")
+
+#' @export
+fit_leverage.rlmm_lmm <- function(fit) core_leverage(fit_spec(fit), fit$theta)
+
+#' @export
+fit_leverage.rlmm_glmm <- function(fit) {
+  core_glmm_leverage(fit_spec(fit), fit$parameters)
+}
+
+#' Optimize the criterion of a fit again
+#' @param theta Where to start, or `NULL` for the default.
+#' @param held,control What [fit_held()] and [core_control()] return.
+#' @return The estimates, as the core returns them.
+#' @noRd
+search_again <- function(fit, spec, theta, held, control) {
+  UseMethod("search_again")
+}
+
+#' @export
+search_again.rlmm_lmm <- function(fit, spec, theta, held, control) {
+  core_fit(spec, core_start(theta, held, fit$random), control)
+}
+
+#' @export
+search_again.rlmm_glmm <- function(fit, spec, theta, held, control) {
+  start <- if (is.null(theta)) list() else list(beta = fit$beta)
+  start$theta <- core_start(theta, held, fit$random)
+  core_glmm_fit(spec, start, control)
+}
