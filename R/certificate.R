@@ -65,7 +65,7 @@ certificate <- function(object) {
   number <- \(name) vapply(parts, `[[`, 0, name)
   involved <- vapply(
     object$random,
-    \(entry) any(entry$theta %in% found$suspects),
+    \(term) any(term$theta %in% found$suspects),
     NA
   )
   found$suspects <- singular$term[involved]
@@ -130,22 +130,22 @@ abort_no_certificate <- function() {
 
 # What the core found about a user's term. Terms that share a core term are its parts, in the order of their columns.
 certificate_part <- function(i, random, parts) {
-  entry <- random[[i]]
-  same <- Filter(\(other) other$core_term == entry$core_term, random)
+  term <- random[[i]]
+  same <- Filter(\(other) other$core_term == term$core_term, random)
   position <- sum(vapply(
     same,
-    \(other) other$core_cols[1] <= entry$core_cols[1],
+    \(other) other$core_cols[1] <= term$core_cols[1],
     NA
   ))
   part <- Find(
-    \(part) part$term == entry$core_term && part$part == position,
+    \(part) part$term == term$core_term && part$part == position,
     parts
   )
-  direction <- part$direction[entry$core_cols]
+  direction <- part$direction[term$core_cols]
   list(
     lambda_min = part$lambda_min,
     gain = part$gain,
-    direction = stats::setNames(direction, entry$columns)
+    direction = stats::setNames(direction, term$columns)
   )
 }
 

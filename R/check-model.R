@@ -6,8 +6,8 @@ check_model <- function(spec, random, fixed, checks) {
   check_counts(n, count_columns(spec$x), spec$sigma)
   known_sigma <- !is.null(spec$sigma) ||
     (!is.null(spec$glmm) && !spec$glmm$family %in% dispersion_families)
-  for (entry in random) {
-    check_term(entry, n, checks, known_sigma)
+  for (term in random) {
+    check_term(term, n, checks, known_sigma)
   }
   if (!known_sigma && checks$nobs_vs_rankz != "ignore") {
     check_rank_z(spec, checks$nobs_vs_rankz)
@@ -55,21 +55,21 @@ check_counts <- function(n, p, sigma) {
 #'
 #' With a known sigma one observation per level is enough; so is one per effect where they share a correlation.
 #' @noRd
-check_term <- function(entry, n, checks, known_sigma) {
-  levels <- length(entry$levels)
-  effects <- levels * length(entry$columns)
-  term <- tick(term_text(entry))
-  group <- tick(entry$group)
+check_term <- function(term, n, checks, known_sigma) {
+  levels <- length(term$levels)
+  effects <- levels * length(term$columns)
+  text <- tick(term_text(term))
+  group <- tick(term$group)
   if (levels < 2L) {
     signal(
       checks$nlev_gtr_1,
       c(
         paste0(
           "The grouping factor of ",
-          term,
+          text,
           " must have at least 2 levels."
         ),
-        x = paste0(group, " has 1 level, \"", entry$levels, "\"."),
+        x = paste0(group, " has 1 level, \"", term$levels, "\"."),
         i = "Leave the term out?"
       ),
       "nlev_gtr_1"
@@ -78,7 +78,7 @@ check_term <- function(entry, n, checks, known_sigma) {
     signal(
       checks$nlev_gtreq_5,
       c(
-        paste0("The grouping factor of ", term, " has fewer than 5 levels."),
+        paste0("The grouping factor of ", text, " has fewer than 5 levels."),
         x = paste0(group, " has ", levels, ".")
       ),
       "nlev_gtreq_5"
@@ -93,7 +93,7 @@ check_term <- function(entry, n, checks, known_sigma) {
       c(
         paste0(
           "The grouping factor of ",
-          term,
+          text,
           " must have fewer levels than there are observations."
         ),
         x = paste0(
@@ -111,13 +111,13 @@ check_term <- function(entry, n, checks, known_sigma) {
     )
   }
   # For one effect per level it is the same check.
-  if (effects >= n && effects > levels && !has_rho(entry$structure)) {
+  if (effects >= n && effects > levels && !has_rho(term$structure)) {
     signal(
       checks$nobs_vs_nre,
       c(
         paste0(
           "The term ",
-          term,
+          text,
           " must have fewer random effects than there are observations."
         ),
         x = paste0(
@@ -162,15 +162,15 @@ check_rank_z <- function(spec, policy) {
   )
 }
 
-sparse_z <- function(term) {
-  n <- length(term$refs)
-  z <- column_matrix(term$z, n)
+sparse_z <- function(core_term) {
+  n <- length(core_term$refs)
+  z <- column_matrix(core_term$z, n)
   k <- ncol(z)
   Matrix::sparseMatrix(
     i = rep(seq_len(n), k),
-    j = (rep(term$refs, k) - 1L) * k + rep(seq_len(k), each = n),
+    j = (rep(core_term$refs, k) - 1L) * k + rep(seq_len(k), each = n),
     x = as.vector(z),
-    dims = c(n, k * term$n_levels)
+    dims = c(n, k * core_term$n_levels)
   )
 }
 

@@ -81,10 +81,10 @@ variance_limits <- function(object, level, old_names) {
 
 # Of each variance parameter, the residuals' aside: the least value of the correlations of `cs()` is above -1.
 lowest_correlations <- function(object) {
-  unlist(lapply(object$random, \(entry) {
-    rows <- nrow(covariance_cells(entry))
-    if (has_rho(entry$structure)) {
-      theta_range(entry)[, "lower"]
+  unlist(lapply(object$random, \(term) {
+    rows <- nrow(covariance_cells(term))
+    if (has_rho(term$structure)) {
+      theta_range(term)[, "lower"]
     } else {
       rep(-1, rows)
     }

@@ -81,7 +81,7 @@ rlmm_control <- function(
       progress = if (!is.null(progress)) check_flag(progress, "progress"),
       threads = if (!is.null(threads)) check_limit(threads),
       slim = check_flag(slim, "slim"),
-      fixed = check_fixed(fixed),
+      fixed = check_held(fixed),
       pirls_tol = check_limit(pirls_tol),
       pirls_max_iter = check_count(pirls_max_iter),
       pirls_max_halvings = check_count(pirls_max_halvings),

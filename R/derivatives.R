@@ -23,20 +23,20 @@ joint_derivatives <- function(
 
 #' Derivative of Lambda, linear in theta, in each of a term's parameters
 #' @noRd
-lambda_derivatives <- function(entry, theta) {
-  lapply(entry$theta, \(i) lambda_block(entry, replace(0 * theta, i, 1)))
+lambda_derivatives <- function(term, theta) {
+  lapply(term$theta, \(i) lambda_block(term, replace(0 * theta, i, 1)))
 }
 
-cell_names <- function(entry, prefix) {
-  cells <- covariance_cells(entry)
+cell_names <- function(term, prefix) {
+  cells <- covariance_cells(term)
   on_diagonal <- cells[, 1] == cells[, 2]
-  first <- entry$columns[cells[, 1]]
+  first <- term$columns[cells[, 1]]
   label <- ifelse(
     on_diagonal,
     first,
-    paste(first, entry$columns[cells[, 2]], sep = ".")
+    paste(first, term$columns[cells[, 2]], sep = ".")
   )
-  paste0(ifelse(on_diagonal, prefix[1], prefix[2]), label, "|", entry$group)
+  paste0(ifelse(on_diagonal, prefix[1], prefix[2]), label, "|", term$group)
 }
 
 #' Covariances of the random effects and the variance of the residuals, with their Jacobian in (theta, sigma)
@@ -68,17 +68,17 @@ variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
   list(value = value, jacobian = jacobian)
 }
 
-term_map <- function(entry, scale, theta, sigma) {
+term_map <- function(term, scale, theta, sigma) {
   prefix <- if (scale == "sd") c("sd_", "cor_") else c("var_", "cov_")
-  map <- if (has_rho(entry$structure)) correlated_map else covariance_map
-  out <- map(entry, scale, theta, sigma)
-  names(out$value) <- cell_names(entry, prefix)
+  map <- if (has_rho(term$structure)) correlated_map else covariance_map
+  out <- map(term, scale, theta, sigma)
+  names(out$value) <- cell_names(term, prefix)
   out
 }
 
 # Of standard deviations s and a correlation: (s sigma)^2 and, of neighbours, rho s_1 s_2 sigma^2.
-correlated_map <- function(entry, scale, theta, sigma) {
-  par <- theta[entry$theta]
+correlated_map <- function(term, scale, theta, sigma) {
+  par <- theta[term$theta]
   k <- length(par) - 1L
   s <- par[seq_len(k)]
   rho <- par[k + 1L]
@@ -86,7 +86,7 @@ correlated_map <- function(entry, scale, theta, sigma) {
   jacobian <- matrix(0, k + 1L, length(theta) + 1L)
   if (scale == "sd") {
     value <- c(s * unit, rho)
-    jacobian[, entry$theta] <- diag(c(rep(unit, k), 1))
+    jacobian[, term$theta] <- diag(c(rep(unit, k), 1))
     jacobian[seq_len(k), ncol(jacobian)] <- s
   } else {
     pair <- rep_len(seq_len(k), 2L)
@@ -96,18 +96,18 @@ correlated_map <- function(entry, scale, theta, sigma) {
     for (i in 1:2) {
       in_par[k + 1L, pair[i]] <- in_par[k + 1L, pair[i]] + rho * s[pair[3L - i]]
     }
-    jacobian[, entry$theta] <- unit^2 * in_par
+    jacobian[, term$theta] <- unit^2 * in_par
     if (scale == "variance") jacobian[, ncol(jacobian)] <- 2 * value / sigma
   }
   list(value = value, jacobian = jacobian)
 }
 
-covariance_map <- function(entry, scale, theta, sigma) {
-  lambda <- lambda_block(entry, theta)
+covariance_map <- function(term, scale, theta, sigma) {
+  lambda <- lambda_block(term, theta)
   unit <- if (scale == "profile") 1 else sigma
-  cells <- covariance_cells(entry)
+  cells <- covariance_cells(term)
   covariance <- unit^2 * tcrossprod(lambda)
-  change <- lapply(lambda_derivatives(entry, theta), \(d) {
+  change <- lapply(lambda_derivatives(term, theta), \(d) {
     unit^2 * (tcrossprod(d, lambda) + tcrossprod(lambda, d))
   })
   change_sigma <- if (scale == "profile") {
@@ -116,7 +116,7 @@ covariance_map <- function(entry, scale, theta, sigma) {
     2 * covariance / sigma
   }
   jacobian <- matrix(0, nrow(cells), length(theta) + 1)
-  jacobian[, entry$theta] <- vapply(change, \(d) d[cells], numeric(nrow(cells)))
+  jacobian[, term$theta] <- vapply(change, \(d) d[cells], numeric(nrow(cells)))
   jacobian[, ncol(jacobian)] <- change_sigma[cells]
   if (scale == "sd") {
     return(to_sd(
@@ -124,7 +124,7 @@ covariance_map <- function(entry, scale, theta, sigma) {
       c(change, list(change_sigma)),
       cells,
       jacobian,
-      entry$theta
+      term$theta
     ))
   }
   list(value = covariance[cells], jacobian = jacobian)

@@ -3,14 +3,13 @@
 fit_offset <- function(fit) total_offset(fit_frame(fit))
 
 # All coefficients in the order of X.
-with_held <- function(beta, fixed) {
-  names <- fixed$names
-  if (length(fixed$held) > 0L) {
-    free <- !names %in% names(fixed$held)
+with_held <- function(beta, names, held) {
+  if (length(held) > 0L) {
+    free <- !names %in% names(held)
     beta <- replace(
       replace(numeric(length(names)), free, beta),
-      match(names(fixed$held), names),
-      fixed$held
+      match(names(held), names),
+      held
     )
   }
   rlang::set_names(beta, names)
@@ -18,13 +17,13 @@ with_held <- function(beta, fixed) {
 
 # Of each term the (weighted) root mean square of its columns of Z; `scales` are those of the core terms.
 with_scales <- function(random, scales) {
-  lapply(random, \(entry) {
-    entry$scale <- if (is.null(scales)) {
-      rep(1, length(entry$columns))
+  lapply(random, \(term) {
+    term$scale <- if (is.null(scales)) {
+      rep(1, length(term$columns))
     } else {
-      scales[[entry$core_term]][entry$core_cols]
+      scales[[term$core_term]][term$core_cols]
     }
-    entry
+    term
   })
 }
 
@@ -32,16 +31,16 @@ own_version <- function() {
   if (isNamespaceLoaded("rlmm")) getNamespaceInfo("rlmm", "spec")[["version"]]
 }
 
-#' Core terms' random effects as one matrix (levels, columns) per entry of `random`
+#' Core terms' random effects as one matrix (levels, columns) per term of `random`
 #' @noRd
 by_term <- function(effects, random) {
-  lapply(random, function(entry) {
-    b <- effects[[entry$core_term]]
-    if (nrow(b) > length(entry$core_cols)) {
-      b <- b[entry$core_cols, , drop = FALSE]
+  lapply(random, function(term) {
+    b <- effects[[term$core_term]]
+    if (nrow(b) > length(term$core_cols)) {
+      b <- b[term$core_cols, , drop = FALSE]
     }
     b <- t(b)
-    dimnames(b) <- list(entry$levels, entry$columns)
+    dimnames(b) <- list(term$levels, term$columns)
     b
   })
 }

@@ -17,7 +17,7 @@ fit_spec.rlmm_lmm <- function(fit, y = NULL) {
     fit_terms(fit),
     fit$reml,
     sigma,
-    fit$fixed$held
+    fit$held
   )
 }
 
@@ -51,7 +51,7 @@ fitted_spec <- function(fit) {
 #' @noRd
 fit_design <- function(fit) {
   c(
-    fit[c("formula", "fixed", "random", "family")],
+    fit[c("formula", "fixed", "held", "random", "family")],
     list(frame = fit_frame(fit), spec = fit_spec(fit))
   )
 }
@@ -59,8 +59,8 @@ fit_design <- function(fit) {
 fit_terms <- function(fit) {
   random <- fit$random
   frame <- fit_frame(fit)
-  groups <- lapply(random, function(entry) {
-    group_codes(entry$group_vars, frame, entry$group)
+  groups <- lapply(random, function(term) {
+    group_codes(term$group_vars, frame, term$group)
   })
   names(groups) <- vapply(random, `[[`, "", "group")
   core_terms(

@@ -11,11 +11,12 @@ new_fit <- function(design, est, call, control) {
     formula = design$formula,
     frame = if (!slim) design$frame,
     fixed = design$fixed,
+    held = design$held,
     random = with_scales(design$random, est$scales),
     reml = design$spec$reml,
     known_sigma = !is.null(design$spec$sigma),
     theta = est$theta,
-    beta = with_held(est$beta, design$fixed),
+    beta = with_held(est$beta, design$fixed$names, design$held),
     sigma = est$sigma,
     u = by_term(est$u, design$random),
     b = by_term(est$b, design$random),
@@ -33,7 +34,7 @@ new_fit <- function(design, est, call, control) {
     optsum = new_optsum(est$optsum, design$random),
     na_action = attr(design$frame, "na.action"),
     control = control,
-    schema = 1L,
+    schema = 2L,
     version = own_version()
   )
   structure(fit, class = c("rlmm_lmm", "rlmm"))

@@ -2,8 +2,8 @@
 # `separated`, `eta` and `working_weights`; without its data the `covariance` of the estimates.
 
 new_glmm_fit <- function(design, est, call, control) {
-  est$scales <- lapply(design$spec$terms, \(term) {
-    sqrt(colMeans(column_matrix(term$z, length(term$refs))^2))
+  est$scales <- lapply(design$spec$terms, \(core_term) {
+    sqrt(colMeans(column_matrix(core_term$z, length(core_term$refs))^2))
   })
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)

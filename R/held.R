@@ -62,9 +62,9 @@ abort_held_beta <- function(name, fixed) {
 
 #' Which coefficients are estimated
 #' @noRd
-free_beta <- function(fit) !names(fit$beta) %in% names(fit$fixed$held)
+free_beta <- function(fit) !names(fit$beta) %in% names(fit$held)
 
-n_free_beta <- function(fit) length(fit$beta) - length(fit$fixed$held)
+n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 
 # Theta and covariances -------------------------------------------------------
 
@@ -73,38 +73,38 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$fixed$held)
 #' @return A list: indices `index` into theta, and `value`; `absolute`, and `absolute_value` (theta times sigma).
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
-  fixed <- control$fixed
+  given <- control$fixed
   out <- list(
     index = integer(),
     value = double(),
     absolute = integer(),
     absolute_value = double()
   )
-  if (length(fixed$theta) > 0L) {
-    out$index <- match(names(fixed$theta), theta_names(random))
+  if (length(given$theta) > 0L) {
+    out$index <- match(names(given$theta), theta_names(random))
     if (anyNA(out$index)) {
-      abort_fixed_name(
-        names(fixed$theta)[is.na(out$index)][1L],
+      abort_held_name(
+        names(given$theta)[is.na(out$index)][1L],
         theta_names(random)
       )
     }
-    out$value <- as.double(fixed$theta)
-    check_range(fixed$theta, out$index, random)
+    out$value <- as.double(given$theta)
+    check_range(given$theta, out$index, random)
   }
-  for (name in names(fixed$cov)) {
-    entry <- random[[find_term(name, random)]]
-    if (any(entry$theta %in% c(out$index, out$absolute))) {
-      abort_held_twice(entry)
+  for (name in names(given$cov)) {
+    term <- random[[find_term(name, random)]]
+    if (any(term$theta %in% c(out$index, out$absolute))) {
+      abort_held_twice(term)
     }
-    theta <- covariance_theta(entry, fixed$cov[[name]])
+    theta <- covariance_theta(term, given$cov[[name]])
     # A correlation doesn't depend on the scale.
-    is_relative <- !is.null(sigma) | !is_scale(entry)
-    out$index <- c(out$index, entry$theta[is_relative])
+    is_relative <- !is.null(sigma) | !is_scale(term)
+    out$index <- c(out$index, term$theta[is_relative])
     out$value <- c(
       out$value,
-      ifelse(is_scale(entry), theta / (sigma %||% 1), theta)[is_relative]
+      ifelse(is_scale(term), theta / (sigma %||% 1), theta)[is_relative]
     )
-    out$absolute <- c(out$absolute, entry$theta[!is_relative])
+    out$absolute <- c(out$absolute, term$theta[!is_relative])
     out$absolute_value <- c(out$absolute_value, theta[!is_relative])
   }
   out
@@ -114,7 +114,7 @@ check_range <- function(theta, index, random) {
   range <- do.call(rbind, lapply(random, theta_range))[index, , drop = FALSE]
   outside <- which(theta < range[, "lower"] | theta > range[, "upper"])
   if (length(outside) > 0L) {
-    abort_fixed_value(theta[outside[1L]], range[outside[1L], ])
+    abort_held_value(theta[outside[1L]], range[outside[1L], ])
   }
 }
 
@@ -158,8 +158,8 @@ plain_label <- function(x) {
 
 #' The parameters of a term with a given covariance matrix, at a residual standard deviation of one
 #' @noRd
-covariance_theta <- function(entry, covariance) {
-  k <- length(entry$columns)
+covariance_theta <- function(term, covariance) {
+  k <- length(term$columns)
   if (length(covariance) == 1L && k == 1L) {
     covariance <- matrix(covariance)
   }
@@ -170,20 +170,20 @@ covariance_theta <- function(entry, covariance) {
       describe_type(covariance)
     }
     abort_covariance(
-      entry,
+      term,
       paste0("must be a matrix of ", k, " x ", k, " numbers."),
       found
     )
   }
   if (!all(is.finite(covariance))) {
     found <- format(covariance[!is.finite(covariance)][1L])
-    abort_covariance(entry, "must be finite.", paste("a matrix with", found))
+    abort_covariance(term, "must be finite.", paste("a matrix with", found))
   }
   covariance <- unname(covariance)
   size <- max(abs(covariance))
   if (!isSymmetric(covariance)) {
     abort_covariance(
-      entry,
+      term,
       "must be symmetric.",
       describe_asymmetry(covariance)
     )
@@ -200,7 +200,7 @@ covariance_theta <- function(entry, covariance) {
       paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
     }
     abort_covariance(
-      entry,
+      term,
       if (k == 1L) {
         "must not be negative."
       } else {
@@ -209,14 +209,14 @@ covariance_theta <- function(entry, covariance) {
       found
     )
   }
-  theta <- structured_theta(entry, covariance)
+  theta <- structured_theta(term, covariance)
   found <- tcrossprod(lambda_block(
-    entry,
-    replace(numeric(max(entry$theta)), entry$theta, theta)
+    term,
+    replace(numeric(max(term$theta)), term$theta, theta)
   ))
   if (max(abs(found - covariance)) > 1e-7 * size) {
     written <- deparse_one(structured_call(
-      entry$structure,
+      term$structure,
       quote(effects | group)
     ))
     found <- paste(
@@ -224,7 +224,7 @@ covariance_theta <- function(entry, covariance) {
       describe_difference(covariance, found)
     )
     abort_covariance(
-      entry,
+      term,
       paste0("must have the structure of the term, ", tick(written), "."),
       found
     )
@@ -257,12 +257,12 @@ describe_difference <- function(given, nearest) {
   )
 }
 
-abort_covariance <- function(entry, problem, found) {
+abort_covariance <- function(term, problem, found) {
   abort_rlmm(
     c(
       paste0(
         "The covariance of ",
-        tick(term_text(entry)),
+        tick(term_text(term)),
         " in `fixed$cov` ",
         problem
       ),
@@ -270,17 +270,17 @@ abort_covariance <- function(entry, problem, found) {
     ),
     c("rlmm_error_fixed", "rlmm_error_argument"),
     arg = "fixed",
-    term = entry$label
+    term = term$label
   )
 }
 
-abort_held_twice <- function(entry) {
+abort_held_twice <- function(term) {
   abort_rlmm(
     c(
       "`fixed` must hold each parameter once.",
       x = paste0(
         "The covariance of ",
-        tick(term_text(entry)),
+        tick(term_text(term)),
         " is held twice, or elements of its theta too."
       )
     ),
@@ -289,7 +289,7 @@ abort_held_twice <- function(entry) {
   )
 }
 
-abort_fixed_name <- function(name, known) {
+abort_held_name <- function(name, known) {
   abort_rlmm(
     c(
       "`fixed` must name parameters of the model.",
@@ -302,7 +302,7 @@ abort_fixed_name <- function(name, known) {
   )
 }
 
-abort_fixed_value <- function(value, range) {
+abort_held_value <- function(value, range) {
   abort_rlmm(
     c(
       "A value in `fixed` must lie in the parameter space.",
@@ -363,7 +363,7 @@ held_terms <- function(fit) {
   held <- fit_held(fit)
   vapply(
     fit$random,
-    \(entry) all(entry$theta %in% c(held$index, held$absolute)),
+    \(term) all(term$theta %in% c(held$index, held$absolute)),
     NA
   )
 }

@@ -10,8 +10,8 @@
 #' @noRd
 independent_effects <- function(fit) {
   held <- fit_held(fit)
-  is_candidate <- \(entry) {
-    is_unstructured(entry$structure) && length(entry$columns) > 1L
+  is_candidate <- \(term) {
+    is_unstructured(term$structure) && length(term$columns) > 1L
   }
   candidates <- which(vapply(fit$random, is_candidate, NA))
   if (length(candidates) == 0L || length(c(held$index, held$absolute)) > 0L) {
@@ -29,22 +29,22 @@ independent_effects <- function(fit) {
 }
 
 with_independent_effects <- function(fit, i) {
-  entry <- fit$random[[i]]
+  term <- fit$random[[i]]
   n <- length(fit$spec$y)
-  z <- column_matrix(fit$spec$terms[[entry$core_term]]$z, n)
+  z <- column_matrix(fit$spec$terms[[term$core_term]]$z, n)
   weights <- fit$spec$weights %||% rep(1, n)
-  own <- z[, entry$core_cols]
+  own <- z[, term$core_cols]
   products <- crossprod(own * sqrt(weights)) / n
   upper <- tryCatch(chol(products), error = \(e) NULL)
   if (is.null(upper) || !is_dependent(upper, products)) {
     return(fit)
   }
   root <- backsolve(upper, diag(ncol(upper)))
-  z[, entry$core_cols] <- own %*% root
-  fit$spec$terms[[entry$core_term]]$z <- list(z)
-  fit$theta[entry$theta] <- structured_theta(
-    entry,
-    tcrossprod(upper %*% lambda_block(entry, fit$theta))
+  z[, term$core_cols] <- own %*% root
+  fit$spec$terms[[term$core_term]]$z <- list(z)
+  fit$theta[term$theta] <- structured_theta(
+    term,
+    tcrossprod(upper %*% lambda_block(term, fit$theta))
   )
   fit$random[[i]]$root <- root
   fit$random[[i]]$scale <- rep(1, ncol(upper))
@@ -61,13 +61,13 @@ is_dependent <- function(upper, products) {
 #' @noRd
 theta_jacobian <- function(there) {
   of <- function(theta) {
-    for (entry in there$random) {
-      if (is.null(entry$root)) {
+    for (term in there$random) {
+      if (is.null(term$root)) {
         next
       }
-      theta[entry$theta] <- structured_theta(
-        entry,
-        tcrossprod(lambda_block(entry, theta))
+      theta[term$theta] <- structured_theta(
+        term,
+        tcrossprod(lambda_block(term, theta))
       )
     }
     theta

@@ -59,14 +59,14 @@ is_singular <- function(x, tol = 1e-4) {
 #' @noRd
 scaled_templates <- function(fit) {
   Map(
-    \(template, entry) template * (entry$scale %||% 1),
+    \(template, term) template * (term$scale %||% 1),
     lambda_templates(fit),
     fit$random
   )
 }
 
-smallest_singular_value <- function(entry, theta) {
-  template <- lambda_block(entry, theta) * (entry$scale %||% 1)
+smallest_singular_value <- function(term, theta) {
+  template <- lambda_block(term, theta) * (term$scale %||% 1)
   if (length(template) == 1) abs(template[[1]]) else min(svd(template, 0, 0)$d)
 }
 

@@ -2,7 +2,7 @@
 
 #' From a formula to what Rust needs, and what the fit keeps
 #' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
-#' @return A list: `formula`, `frame`, `fixed`, `random`, the `spec` of SPEC.md, and `control`, without held
+#' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and `control`, without held
 #'   parameters that the model lacks if it comes from another model (see [let_go()]).
 #' @noRd
 model_design <- function(
@@ -19,7 +19,7 @@ model_design <- function(
   check_flag(REML, "REML")
   check_sigma(sigma)
   if (!is.null(approximation)) {
-    check_glmm_fixed(control)
+    check_glmm_held(control)
   }
   check_data(data)
   parsed <- parse_formula(formula, data)
@@ -29,7 +29,7 @@ model_design <- function(
   random <- random_design(parsed, frame, env, data)
   control <- let_go(control, fixed$fixed, random$random)
   y <- if (is.null(approximation)) response(frame)
-  fixed$fixed$held <- held_beta(control, fixed$fixed)
+  held <- held_beta(control, fixed$fixed)
   spec <- design_spec(
     frame,
     fixed$x,
@@ -37,7 +37,7 @@ model_design <- function(
     random$terms,
     REML,
     known_sigma(sigma, control),
-    fixed$fixed$held
+    held
   )
   if (!is.null(approximation)) {
     spec <- glmm_spec(spec, frame, approximation, random$random)
@@ -47,6 +47,7 @@ model_design <- function(
     formula = formula,
     frame = frame,
     fixed = fixed$fixed,
+    held = held,
     random = random$random,
     spec = spec,
     control = control,
@@ -72,7 +73,7 @@ glmm_spec <- function(spec, frame, approximation, random) {
   spec
 }
 
-check_glmm_fixed <- function(control) {
+check_glmm_held <- function(control) {
   other <- setdiff(names(control$fixed), "theta")
   if (length(other) > 0L) {
     abort_glmm(

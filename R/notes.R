@@ -3,19 +3,19 @@
 #' What is held, for the notes of a fit, or of its variances alone
 #' @noRd
 held_note <- function(fit, parts = c("beta", "theta", "cov")) {
-  fixed <- fit$control$fixed[parts]
+  held <- fit$control$fixed[parts]
   what <- c(
-    if (length(fixed$beta) > 0L) {
-      names <- enumerate(tick(names(fixed$beta)), max = 20L)
+    if (length(held$beta) > 0L) {
+      names <- enumerate(tick(names(held$beta)), max = 20L)
       paste(
-        if (length(fixed$beta) == 1L) "the coefficient" else "the coefficients",
+        if (length(held$beta) == 1L) "the coefficient" else "the coefficients",
         names
       )
     },
-    if (length(fixed$theta) > 0L) {
-      paste("theta", enumerate(tick(names(fixed$theta)), max = 20L))
+    if (length(held$theta) > 0L) {
+      paste("theta", enumerate(tick(names(held$theta)), max = 20L))
     },
-    if (length(fixed$cov) > 0L) {
+    if (length(held$cov) > 0L) {
       paste("the covariance of", enumerate(tick(held_labels(fit)), max = 20L))
     }
   )

@@ -29,8 +29,8 @@ parameter_names.rlmm_glmm <- function(fit) {
 #' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
 #' @noRd
 theta_names <- function(random) {
-  unlist(lapply(random, \(entry) {
-    paste(entry$group, theta_labels(entry$structure, entry$columns), sep = ".")
+  unlist(lapply(random, \(term) {
+    paste(term$group, theta_labels(term$structure, term$columns), sep = ".")
   }))
 }
 
@@ -38,7 +38,7 @@ theta_names <- function(random) {
 n_arguments <- function(spec) {
   theta <- vapply(
     spec$terms,
-    \(term) sum(mapply(n_theta, term$part_kind, term$part_size)),
+    \(core_term) sum(mapply(n_theta, core_term$part_kind, core_term$part_size)),
     1
   )
   sum(theta) + if (is.null(spec$glmm)) 0 else glmm_arguments(spec)

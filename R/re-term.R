@@ -1,43 +1,45 @@
 # Random-effects terms: for each bar its columns, its grouping factor, its place in theta and in the spec.
 
 #' All random-effects terms of the model
-#' @return A list: `random` (the field of the fit: one entry per term, in order) and `terms` (of the spec).
+#' @return A list: `random` (the field of the fit: one element per term, in order) and `terms` (of the spec).
 #' @noRd
 random_design <- function(parsed, frame, env, data) {
-  entries <- unlist(
-    lapply(parsed$bars, bar_entries, frame = frame, env = env, data = data),
+  found <- unlist(
+    lapply(parsed$bars, bar_terms, frame = frame, env = env, data = data),
     recursive = FALSE
   )
   groups <- list()
-  for (i in seq_along(entries)) {
-    name <- entries[[i]]$entry$group
+  for (i in seq_along(found)) {
+    name <- found[[i]]$term$group
     if (is.null(groups[[name]])) {
-      groups[[name]] <- group_codes(entries[[i]]$entry$group_vars, frame, name)
+      groups[[name]] <- group_codes(found[[i]]$term$group_vars, frame, name)
     }
-    entries[[i]]$entry$levels <- groups[[name]]$levels
+    found[[i]]$term$levels <- groups[[name]]$levels
   }
-  check_duplicates(entries)
-  entries <- entries[term_order(vapply(
-    entries,
-    function(e) length(e$entry$levels),
+  check_duplicates(found)
+  found <- found[term_order(vapply(
+    found,
+    \(one) length(one$term$levels),
     1L
   ))]
-  random <- place_terms(lapply(entries, `[[`, "entry"))
+  random <- place_terms(lapply(found, `[[`, "term"))
   list(
     random = random,
-    terms = core_terms(random, lapply(entries, `[[`, "z"), groups)
+    terms = core_terms(random, lapply(found, `[[`, "z"), groups)
   )
 }
 
-# One entry for each grouping of the bar, with the columns they share.
-bar_entries <- function(bar, frame, env, data) {
+#' One term for each grouping of a bar, with the columns they share
+#' @return A list of lists: `term`, an element of `random`, and `z`, its columns.
+#' @noRd
+bar_terms <- function(bar, frame, env, data) {
   effects <- bar_effects(bar, frame, env, data)
   check_structure(bar, effects, frame)
   lapply(bar$groups, function(group) {
     expression <- group_expression(group$atoms, data, env)
     vars <- vapply(group$atoms, deparse_one, "")
     check_group_vars(vars, frame)
-    entry <- list(
+    term <- list(
       label = bar_label(bar, group),
       group = group$name,
       group_expr = expression$expr,
@@ -49,7 +51,7 @@ bar_entries <- function(bar, frame, env, data) {
       columns = effects$columns,
       structure = bar$structure
     )
-    list(entry = entry, z = effects$z)
+    list(term = term, z = effects$z)
   })
 }
 
@@ -186,7 +188,7 @@ term_order <- function(n_levels) {
   if (any(diff(n_levels) > 0L)) rev(order(n_levels)) else seq_along(n_levels)
 }
 
-#' Give each entry its indices into theta and its columns of a core term
+#' Give each term its indices into theta and its columns of a core term
 #' @noRd
 place_terms <- function(random) {
   groups <- unique(vapply(random, `[[`, "", "group"))
@@ -205,7 +207,7 @@ place_terms <- function(random) {
   random
 }
 
-#' The terms of the spec: entries with the same grouping side by side
+#' The terms of the spec: terms with the same grouping side by side
 #' @noRd
 core_terms <- function(random, z, groups) {
   owner <- vapply(random, `[[`, 1L, "core_term")
@@ -224,8 +226,8 @@ core_terms <- function(random, z, groups) {
   })
 }
 
-check_duplicates <- function(entries) {
-  labels <- vapply(entries, function(e) e$entry$label, "")
+check_duplicates <- function(found) {
+  labels <- vapply(found, \(one) one$term$label, "")
   twice <- labels[duplicated(labels)]
   if (length(twice) == 0L) {
     return(invisible())

@@ -127,7 +127,7 @@ refit_hint <- function(optimizer) {
 #' @noRd
 steepest_term <- function(fit, spec) {
   gain <- theta_gain(fit, spec)
-  which.max(vapply(fit$random, \(entry) sum(gain[entry$theta]), 0))
+  which.max(vapply(fit$random, \(term) sum(gain[term$theta]), 0))
 }
 
 #' What a step in each element of theta promises, up to a factor

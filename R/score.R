@@ -174,17 +174,17 @@ check_parameters <- function(at, estimates) {
 # Theta from covariances; they must be positive definite.
 factor_covariances <- function(object, at, scale) {
   theta <- numeric(length(object$theta))
-  for (entry in object$random) {
-    theta[entry$theta] <- factor_term(entry, at[entry$theta] / scale^2)
+  for (term in object$random) {
+    theta[term$theta] <- factor_term(term, at[term$theta] / scale^2)
   }
   theta
 }
 
-factor_term <- function(entry, values) {
-  theta <- if (has_rho(entry$structure)) {
-    correlated_theta(entry, values)
+factor_term <- function(term, values) {
+  theta <- if (has_rho(term$structure)) {
+    correlated_theta(term, values)
   } else {
-    cholesky_theta(entry, values)
+    cholesky_theta(term, values)
   }
   if (!is.null(theta)) {
     return(theta)
@@ -192,38 +192,38 @@ factor_term <- function(entry, values) {
   abort_rlmm(
     c(
       "`at` must hold positive definite covariances.",
-      x = paste0("Those of ", tick(term_text(entry)), " are not.")
+      x = paste0("Those of ", tick(term_text(term)), " are not.")
     ),
     "rlmm_error_argument",
     arg = "at"
   )
 }
 
-cholesky_theta <- function(entry, values) {
-  factor <- tryCatch(t(chol(covariance_matrix(entry, values))), error = \(e) {
+cholesky_theta <- function(term, values) {
+  factor <- tryCatch(t(chol(covariance_matrix(term, values))), error = \(e) {
     NULL
   })
-  factor[covariance_cells(entry)]
+  factor[covariance_cells(term)]
 }
 
 # Variances, and the covariance of the first two effects.
-correlated_theta <- function(entry, values) {
+correlated_theta <- function(term, values) {
   k <- length(values) - 1L
   if (any(values[seq_len(k)] <= 0)) {
     return(NULL)
   }
   s <- sqrt(values[seq_len(k)])
   rho <- values[k + 1L] / prod(rep_len(s, 2L))
-  range <- theta_range(entry)[k + 1L, ]
+  range <- theta_range(term)[k + 1L, ]
   if (rho > range[["lower"]] && rho < range[["upper"]]) c(s, rho)
 }
 
-covariance_matrix <- function(entry, values) {
-  k <- length(entry$columns)
-  if (is_diagonal(entry$structure)) {
+covariance_matrix <- function(term, values) {
+  k <- length(term$columns)
+  if (is_diagonal(term$structure)) {
     return(diag(values, k, k))
   }
-  cells <- covariance_cells(entry)
+  cells <- covariance_cells(term)
   out <- matrix(0, k, k)
   out[cells] <- values
   out[cells[, 2:1, drop = FALSE]] <- values
@@ -233,26 +233,26 @@ covariance_matrix <- function(entry, values) {
 # The derivative in each free relative covariance: from d / d Omega (symmetric, of each core term), which exists at a
 # singular Omega too, or, of structures with a correlation, from that in theta.
 covariance_gradient <- function(object, theta, found) {
-  unlist(lapply(object$random, \(entry) {
-    if (has_rho(entry$structure)) {
-      jacobian <- term_map(entry, "profile", theta, 1)$jacobian[,
-        entry$theta,
+  unlist(lapply(object$random, \(term) {
+    if (has_rho(term$structure)) {
+      jacobian <- term_map(term, "profile", theta, 1)$jacobian[,
+        term$theta,
         drop = FALSE
       ]
       if (rcond(jacobian) < 1e-10) {
         abort_singular_score()
       }
-      return(solve(t(jacobian), found$gradient[entry$theta]))
+      return(solve(t(jacobian), found$gradient[term$theta]))
     }
-    part <- found$g[[entry$core_term]][
-      entry$core_cols,
-      entry$core_cols,
+    part <- found$g[[term$core_term]][
+      term$core_cols,
+      term$core_cols,
       drop = FALSE
     ]
-    if (is_homogeneous(entry$structure)) {
+    if (is_homogeneous(term$structure)) {
       return(sum(diag(part)))
     }
-    cells <- covariance_cells(entry)
+    cells <- covariance_cells(term)
     part[cells] * ifelse(cells[, 1] == cells[, 2], 1, 2)
   }))
 }

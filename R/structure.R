@@ -142,16 +142,16 @@ structured_call <- function(structure, term) {
 
 #' The same of a term of a fit, as text
 #' @noRd
-term_text <- function(entry) {
-  if (is_unstructured(entry$structure)) {
-    return(paste0("(", entry$label, ")"))
+term_text <- function(term) {
+  if (is_unstructured(term$structure)) {
+    return(paste0("(", term$label, ")"))
   }
-  written <- structures[[entry$structure]]
-  is_default <- structure_calls[[written$call]] == entry$structure
+  written <- structures[[term$structure]]
+  is_default <- structure_calls[[written$call]] == term$structure
   paste0(
     written$call,
     "(",
-    entry$label,
+    term$label,
     if (!is_default) paste0(", hom = ", written$hom),
     ")"
   )
@@ -205,22 +205,22 @@ theta_range <- function(term) {
 us_lower <- function(k) replace(rep(-Inf, k * (k + 1) / 2), us_diagonal(k), 0)
 
 # Whether each parameter of a term is in units of sigma.
-is_scale <- function(entry) {
-  seq_along(entry$theta) <= length(entry$theta) - has_rho(entry$structure)
+is_scale <- function(term) {
+  seq_along(term$theta) <= length(term$theta) - has_rho(term$structure)
 }
 
 #' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of several, the largest);
 #' a correlation has none
 #' @noRd
-parameter_units <- function(entry) {
-  size <- entry$scale %||% rep(1, length(entry$columns))
-  if (is_homogeneous(entry$structure)) {
+parameter_units <- function(term) {
+  size <- term$scale %||% rep(1, length(term$columns))
+  if (is_homogeneous(term$structure)) {
     size <- max(size)
   }
-  if (is_unstructured(entry$structure)) {
-    size <- size[template_cells("us", length(entry$columns))[, "row"]]
+  if (is_unstructured(term$structure)) {
+    size <- size[template_cells("us", length(term$columns))[, "row"]]
   }
-  replace(rep(1, length(entry$theta)), is_scale(entry), size)
+  replace(rep(1, length(term$theta)), is_scale(term), size)
 }
 
 # Lambda and Omega -----------------------------------------------------------
@@ -243,39 +243,39 @@ template_cells <- function(structure, k) {
 
 #' The elements of a term's covariance matrix that are parameters of their own, in theta's order
 #' @noRd
-covariance_cells <- function(entry) {
-  if (is_unstructured(entry$structure)) {
-    return(template_cells("us", length(entry$columns)))
+covariance_cells <- function(term) {
+  if (is_unstructured(term$structure)) {
+    return(template_cells("us", length(term$columns)))
   }
   # One or k standard deviations, then the parameter of the correlations: that of neighbours.
-  scales <- seq_len(sum(is_scale(entry)))
+  scales <- seq_len(sum(is_scale(term)))
   rbind(
     cbind(row = scales, col = scales),
-    if (has_rho(entry$structure)) c(2L, 1L)
+    if (has_rho(term$structure)) c(2L, 1L)
   )
 }
 
 #' Lambda's block of one term: k x k, lower triangular
 #' @noRd
-lambda_block <- function(entry, theta) {
-  k <- length(entry$columns)
-  par <- theta[entry$theta]
-  if (has_rho(entry$structure)) {
-    return(correlated_lambda(entry$structure, par, k))
+lambda_block <- function(term, theta) {
+  k <- length(term$columns)
+  par <- theta[term$theta]
+  if (has_rho(term$structure)) {
+    return(correlated_lambda(term$structure, par, k))
   }
-  if (is_diagonal(entry$structure)) {
+  if (is_diagonal(term$structure)) {
     return(diag(par, k, k))
   }
   block <- matrix(0, k, k)
   block[lower.tri(block, diag = TRUE)] <- par
   # See `independent_effects()`.
-  if (is.null(entry$root)) block else entry$root %*% block
+  if (is.null(term$root)) block else term$root %*% block
 }
 
 #' Theta of a term with this structure, whether or not the covariance has it
 #' @noRd
-structured_theta <- function(entry, covariance) {
-  if (is_unstructured(entry$structure)) {
+structured_theta <- function(term, covariance) {
+  if (is_unstructured(term$structure)) {
     # The root by rows: also of a singular matrix.
     parts <- eigen(covariance, symmetric = TRUE)
     root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
@@ -283,15 +283,15 @@ structured_theta <- function(entry, covariance) {
     return(root[lower.tri(root, diag = TRUE)])
   }
   sd <- sqrt(diag(covariance))
-  shown <- if (is_homogeneous(entry$structure)) sd[1L] else sd
-  if (!has_rho(entry$structure)) {
+  shown <- if (is_homogeneous(term$structure)) sd[1L] else sd
+  if (!has_rho(term$structure)) {
     return(shown)
   }
-  range <- theta_range(entry)[length(entry$theta), ]
+  range <- theta_range(term)[length(term$theta), ]
   c(
     shown,
     min(
-      max(correlation_of(entry$structure, covariance), range[["lower"]]),
+      max(correlation_of(term$structure, covariance), range[["lower"]]),
       range[["upper"]]
     )
   )
@@ -330,12 +330,12 @@ correlated_lambda <- function(structure, par, k) {
 
 #' The correlation matrix of a term with a parameter for it
 #' @noRd
-structure_correlation <- function(entry, theta) {
-  k <- length(entry$columns)
-  rho <- theta[entry$theta[length(entry$theta)]]
+structure_correlation <- function(term, theta) {
+  k <- length(term$columns)
+  rho <- theta[term$theta[length(term$theta)]]
   structure(
-    rho^correlation_powers(entry$structure, k),
-    dimnames = list(entry$columns, entry$columns)
+    rho^correlation_powers(term$structure, k),
+    dimnames = list(term$columns, term$columns)
   )
 }
 
@@ -349,15 +349,15 @@ correlation_powers <- function(structure, k) {
 #' @return For each of `cells` the numbers of its two standard deviations and, off the diagonal, of its correlation
 #'   (`NA` where the structure has none) and the power to which that stands.
 #' @noRd
-cell_parameters <- function(entry, cells) {
-  k <- length(entry$columns)
-  own <- covariance_cells(entry)
+cell_parameters <- function(term, cells) {
+  k <- length(term$columns)
+  own <- covariance_cells(term)
   sd <- rep_len(which(own[, 1] == own[, 2]), k)
   off <- matrix(NA_integer_, k, k)
   power <- matrix(1, k, k)
-  if (has_rho(entry$structure)) {
+  if (has_rho(term$structure)) {
     off[] <- nrow(own)
-    power <- correlation_powers(entry$structure, k)
+    power <- correlation_powers(term$structure, k)
   } else {
     off[own] <- seq_len(nrow(own))
   }

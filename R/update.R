@@ -225,7 +225,7 @@ refit_changed <- function(fit, values, changed) {
   }
   if ("control" %in% changed) {
     fit$control <- as_control(values$control %||% rlmm_control())
-    fit$fixed$held <- held_beta(fit$control, fit$fixed)
+    fit["held"] <- list(held_beta(fit$control, fit$fixed))
   }
   if ("sigma" %in% changed) {
     check_sigma(values$sigma)

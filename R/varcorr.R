@@ -67,12 +67,12 @@ variance_notes <- function(fit) {
   }
 }
 
-covariance_component <- function(entry, template, theta, sigma) {
+covariance_component <- function(term, template, theta, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))
-  correlation <- if (has_rho(entry$structure)) {
+  correlation <- if (has_rho(term$structure)) {
     # As it is a parameter, it has no rounding error; but it means nothing for less than two effects.
-    structure_correlation(entry, theta) * if (sum(stddev > 0) < 2) NaN else 1
+    structure_correlation(term, theta) * if (sum(stddev > 0) < 2) NaN else 1
   } else {
     covariance / outer(stddev, stddev)
   }

@@ -95,7 +95,7 @@ joint_vcov <- function(object, found = fit_joint(object)) {
   singular <- is_singular(object$given %||% object)
   held <- fit_held(object)
   follows <- seq_along(labels) %in% held$absolute
-  fixed <- seq_along(labels) %in%
+  is_known <- seq_along(labels) %in%
     c(held$index, setdiff(boundary_theta(object), held$absolute))
   out <- matrix(
     NA_real_,
@@ -104,12 +104,12 @@ joint_vcov <- function(object, found = fit_joint(object)) {
     dimnames = list(labels, labels)
   )
   flat <- matrix(0, length(labels), 0)
-  if (!all(fixed)) {
-    map <- diag(length(labels))[!fixed, !(fixed | follows), drop = FALSE]
-    hessian <- found$hessian[!fixed, !fixed, drop = FALSE]
+  if (!all(is_known)) {
+    map <- diag(length(labels))[!is_known, !(is_known | follows), drop = FALSE]
+    hessian <- found$hessian[!is_known, !is_known, drop = FALSE]
     if (any(follows)) {
       ratio <- object$theta[held$absolute] / object$sigma
-      map[which(follows[!fixed]), ncol(map)] <- -ratio
+      map[which(follows[!is_known]), ncol(map)] <- -ratio
       bend <- 2 * sum(found$gradient[held$absolute] * ratio) / object$sigma
     }
     hessian <- crossprod(map, hessian %*% map)
@@ -117,14 +117,14 @@ joint_vcov <- function(object, found = fit_joint(object)) {
       hessian[length(hessian)] <- hessian[length(hessian)] + bend
     }
     inverse <- inverse_curvature(hessian)
-    out[!fixed, !fixed] <- 2 * map %*% tcrossprod(inverse$matrix, map)
+    out[!is_known, !is_known] <- 2 * map %*% tcrossprod(inverse$matrix, map)
     flat <- matrix(0, length(labels), ncol(inverse$flat))
-    flat[!fixed, ] <- map %*% inverse$flat
+    flat[!is_known, ] <- map %*% inverse$flat
   }
   structure(
     out,
     singular = if (any(singular$singular)) singular$term[singular$singular],
-    known = all(fixed),
+    known = all(is_known),
     flat = flat
   )
 }
@@ -132,12 +132,12 @@ joint_vcov <- function(object, found = fit_joint(object)) {
 #' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation at an end
 #' @noRd
 boundary_theta <- function(fit, tol = 1e-4) {
-  unlist(lapply(fit$random, \(entry) {
-    theta <- fit$theta[entry$theta]
-    range <- theta_range(entry)
+  unlist(lapply(fit$random, \(term) {
+    theta <- fit$theta[term$theta]
+    range <- theta_range(term)
     is_low <- is.finite(range[, "lower"]) &
-      (theta - range[, "lower"]) * parameter_units(entry) < tol
-    entry$theta[is_low | range[, "upper"] - theta < tol]
+      (theta - range[, "lower"]) * parameter_units(term) < tol
+    term$theta[is_low | range[, "upper"] - theta < tol]
   }))
 }
 
@@ -176,8 +176,8 @@ inverse_curvature <- function(hessian) {
 
 # Rows of the parameters of singular terms; without correlations the other variances of a term keep theirs.
 singular_rows <- function(object) {
-  at_boundary <- lapply(object$random, \(entry) {
-    is_diagonal(entry$structure) & !entry$theta %in% boundary_theta(object)
+  at_boundary <- lapply(object$random, \(term) {
+    is_diagonal(term$structure) & !term$theta %in% boundary_theta(object)
   })
   setdiff(
     term_rows(object, is_singular(object)$singular),
@@ -190,7 +190,7 @@ held_rows <- function(object, scale) {
   held <- fit_held(object)
   absolute <- term_rows(
     object,
-    vapply(object$random, \(entry) any(entry$theta %in% held$absolute), NA)
+    vapply(object$random, \(term) any(term$theta %in% held$absolute), NA)
   )
   all <- term_rows(object, held_terms(object))
   if (object$known_sigma) {
@@ -201,14 +201,14 @@ held_rows <- function(object, scale) {
   }
   cells <- lapply(object$random, covariance_cells)
   is_cor <- unlist(lapply(cells, \(cells) cells[, 1] != cells[, 2]))
-  rho <- unlist(lapply(object$random, \(entry) {
-    has_rho(entry$structure) & entry$theta %in% held$index
+  rho <- unlist(lapply(object$random, \(term) {
+    has_rho(term$structure) & term$theta %in% held$index
   }))
   which(is_cor & (seq_along(is_cor) %in% all | rho)) |> union(absolute)
 }
 
 term_rows <- function(object, chosen) {
-  n_cells <- vapply(object$random, \(entry) nrow(covariance_cells(entry)), 1L)
+  n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
   which(rep(chosen, n_cells))
 }
 
@@ -231,12 +231,12 @@ component_errors <- function(object) {
   none <- is.na(variance_errors(object, covariance))
   covariance <- without_rows(covariance, which(none))
   value <- variance_map(object, "sd")$value
-  n_cells <- vapply(object$random, \(entry) nrow(covariance_cells(entry)), 1L)
+  n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
   last <- cumsum(n_cells)
   terms <- Map(
-    \(entry, n, last) {
+    \(term, n, last) {
       rows <- last - n + seq_len(n)
-      element_errors(entry, value[rows], covariance[rows, rows, drop = FALSE])
+      element_errors(term, value[rows], covariance[rows, rows, drop = FALSE])
     },
     object$random,
     n_cells,
@@ -250,10 +250,10 @@ component_errors <- function(object) {
 }
 
 # By the delta method: v_ij = s_i s_j rho^m, with s_i, s_j and rho among the parameters.
-element_errors <- function(entry, value, covariance) {
-  k <- length(entry$columns)
+element_errors <- function(term, value, covariance) {
+  k <- length(term$columns)
   cells <- template_cells("us", k)
-  parts <- cell_parameters(entry, cells)
+  parts <- cell_parameters(term, cells)
   variance <- sdcor <- matrix(NA_real_, k, k)
   for (i in seq_len(nrow(cells))) {
     at <- cells[i, , drop = FALSE]

@@ -3,30 +3,30 @@
 #' Check the shape of `fixed`; whether the model has such parameters is checked when it is known
 #' @return `NULL` if nothing is held.
 #' @noRd
-check_fixed <- function(fixed) {
-  if (!is.list(fixed) && !is.null(fixed)) {
-    abort_fixed(paste0("It is ", describe_type(fixed), "."))
+check_held <- function(held) {
+  if (!is.list(held) && !is.null(held)) {
+    abort_held(paste0("It is ", describe_type(held), "."))
   }
-  if (length(fixed) > 0L && !is_named_once(fixed)) {
-    abort_fixed("Its elements don't have a name each.")
+  if (length(held) > 0L && !is_named_once(held)) {
+    abort_held("Its elements don't have a name each.")
   }
-  unknown <- setdiff(names(fixed), c("theta", "beta", "sigma", "cov"))
+  unknown <- setdiff(names(held), c("theta", "beta", "sigma", "cov"))
   if (length(unknown) > 0L) {
-    abort_fixed(paste0("It has an element ", tick(unknown[1L]), "."))
+    abort_held(paste0("It has an element ", tick(unknown[1L]), "."))
   }
-  fixed <- Filter(\(x) length(x) > 0L, fixed)
-  for (name in names(fixed)) {
-    problem <- fixed_problem(name, fixed[[name]])
+  held <- Filter(\(x) length(x) > 0L, held)
+  for (name in names(held)) {
+    problem <- held_problem(name, held[[name]])
     if (!is.null(problem)) {
-      abort_fixed(paste0("Its element ", tick(name), " ", problem, "."))
+      abort_held(paste0("Its element ", tick(name), " ", problem, "."))
     }
   }
-  if (length(fixed) > 0L) fixed
+  if (length(held) > 0L) held
 }
 
 #' What is wrong with an element of `fixed`, if anything
 #' @noRd
-fixed_problem <- function(name, x) {
+held_problem <- function(name, x) {
   if (name == "sigma") {
     return(
       if (!is_number(x) || x <= 0 || x == Inf) paste("is", describe_type(x))
@@ -61,7 +61,7 @@ is_named_once <- function(x) {
     !anyDuplicated(names)
 }
 
-abort_fixed <- function(found) {
+abort_held <- function(found) {
   abort_control(
     "`fixed` must be a list of parameters to hold: `theta`, `beta`, `sigma`, `cov`.",
     found,
@@ -119,7 +119,7 @@ let_go <- function(control, fixed, random) {
       lost = lost
     )
   }
-  control["fixed"] <- list(check_fixed(kept))
+  control["fixed"] <- list(check_held(kept))
   control$lenient <- NULL
   control
 }
