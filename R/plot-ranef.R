@@ -1,0 +1,352 @@
+# Plots of random effects and of coefficients by group.
+
+#' Plots of random effects and coefficients
+#'
+#' A caterpillar plot (`dotplot()`, and `plot()`, which draws the same), and normal quantiles
+#' (`qqmath()`) of the random effects, with intervals; `plot()` of `coef()` draws the coefficients of
+#' each group; `plot_shrinkage()` draws two effects of each group beside what that group's own
+#' least-squares fit gives, joined by an arrow.
+#'
+#' The functions need lattice, and nothing of lme4. With more than 60 levels the names of the levels
+#' are left out.
+#'
+#' @param x What [ranef()] or [coef()] returned; for `plot_shrinkage()` a fit.
+#' @param data Not used: lattice's generics have it.
+#' @param main Add the name of the grouping factor as a title?
+#' @param level Probability of the intervals.
+#' @param whichel Names of grouping factors.
+#' @param group,effects For `plot_shrinkage()`: the grouping factor and the names of two of its effects;
+#'   by default the first of each.
+#' @param ... Passed to lattice.
+#' @return `dotplot()`, `qqmath()` and `plot()`: a list of objects of class `"trellis"`, one per
+#'   grouping factor, which draws itself when it is printed. `plot_shrinkage()`: one such object.
+#' @examplesIf requireNamespace("lattice", quietly = TRUE)
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' plot(ranef(fit))
+#' lattice::qqmath(ranef(fit))
+#' plot(coef(fit))
+#' plot_shrinkage(fit)
+#' @export
+plot.ranef.rlmm <- function(
+  x,
+  main = TRUE,
+  level = 0.95,
+  whichel = NULL,
+  ...
+) {
+  caterpillars(x, main, level, whichel, ...)
+}
+
+#' @rdname plot.ranef.rlmm
+#' @rawNamespace S3method(lattice::dotplot, ranef.rlmm)
+dotplot.ranef.rlmm <- function(
+  x,
+  data = NULL,
+  main = TRUE,
+  level = 0.95,
+  whichel = NULL,
+  ...
+) {
+  caterpillars(x, main, level, whichel, ...)
+}
+
+caterpillars <- function(x, main, level, whichel, ...) {
+  need_package("lattice", "plot(ranef(fit))")
+  check_confidence(level)
+  check_flag(main, "main")
+  new_plots(lapply(wanted_groups(x, whichel), \(group) {
+    caterpillar(group, effects_table(x, group), main, level, ...)
+  }))
+}
+
+wanted_groups <- function(x, whichel) {
+  stats::setNames(nm = check_groups(whichel, names(x)))
+}
+
+#' The random effects of one factor in long form, its levels in the order of the first effect
+#' @noRd
+effects_table <- function(x, group) {
+  table <- as.data.frame.ranef.rlmm(x)
+  table <- table[table$grpvar == group, ]
+  first <- table[table$term == table$term[[1L]], ]
+  sorted <- as.character(first$grp[order(first$condval)])
+  table$grp <- factor(as.character(table$grp), levels = sorted)
+  table$term <- droplevels(table$term)
+  table
+}
+
+caterpillar <- function(group, table, main, level, ...) {
+  half <- stats::qnorm(1 - (1 - level) / 2)
+  spread <- (table$condsd %||% 0) * half
+  data <- data.frame(
+    level = table$grp,
+    term = table$term,
+    value = table$condval,
+    low = table$condval - spread,
+    high = table$condval + spread
+  )
+  n_levels <- nlevels(data$level)
+  defaults <- list(
+    x = level ~ value | term,
+    data = data,
+    low = data$low,
+    high = data$high,
+    panel = interval_panel,
+    prepanel = interval_prepanel,
+    xlab = NULL,
+    ylab = NULL,
+    main = if (main) group,
+    col = plot_blue,
+    strip = lattice::strip.custom(bg = "grey92"),
+    scales = list(
+      x = list(relation = "free"),
+      y = if (n_levels > 60L) {
+        list(draw = FALSE)
+      } else {
+        list(cex = level_size(n_levels))
+      }
+    )
+  )
+  do.call(lattice::dotplot, replace_named(defaults, list(...)))
+}
+
+# Names of levels shrink where there are many.
+level_size <- function(n_levels) min(0.8, 24 / n_levels)
+
+interval_prepanel <- function(x, y, low, high, subscripts, ...) {
+  list(xlim = range(low[subscripts], high[subscripts], finite = TRUE))
+}
+
+interval_panel <- function(x, y, low, high, subscripts, ...) {
+  lattice::panel.grid(h = 0, v = -1)
+  lattice::panel.abline(v = 0, col = plot_grey)
+  at <- as.numeric(y)
+  lattice::panel.segments(
+    low[subscripts],
+    at,
+    high[subscripts],
+    at,
+    col = plot_grey
+  )
+  size <- if (length(x) > 200L) 0.3 else 0.7
+  lattice::panel.points(x, at, pch = 16, cex = size, col = plot_blue)
+}
+
+#' @rdname plot.ranef.rlmm
+#' @rawNamespace S3method(lattice::qqmath, ranef.rlmm)
+qqmath.ranef.rlmm <- function(
+  x,
+  data = NULL,
+  main = TRUE,
+  level = 0.95,
+  whichel = NULL,
+  ...
+) {
+  check_confidence(level)
+  check_flag(main, "main")
+  new_plots(lapply(wanted_groups(x, whichel), \(group) {
+    quantile_plot(group, effects_table(x, group), main, level, ...)
+  }))
+}
+
+quantile_plot <- function(group, table, main, level, ...) {
+  half <- stats::qnorm(1 - (1 - level) / 2)
+  spread <- (table$condsd %||% 0) * half
+  normal <- function(values) {
+    stats::qnorm(stats::ppoints(length(values)))[rank(
+      values,
+      ties.method = "first"
+    )]
+  }
+  data <- data.frame(
+    term = table$term,
+    value = table$condval,
+    quantile = stats::ave(table$condval, table$term, FUN = normal)
+  )
+  defaults <- list(
+    x = quantile ~ value | term,
+    data = data,
+    low = data$value - spread,
+    high = data$value + spread,
+    panel = interval_panel,
+    prepanel = interval_prepanel,
+    xlab = NULL,
+    ylab = "Standard normal quantiles",
+    main = if (main) group,
+    strip = lattice::strip.custom(bg = "grey92"),
+    scales = list(x = list(relation = "free"))
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+#' @rdname plot.ranef.rlmm
+#' @export
+plot.coef.rlmm <- function(x, main = TRUE, whichel = NULL, ...) {
+  need_package("lattice", "plot(coef(fit))")
+  check_flag(main, "main")
+  new_plots(lapply(wanted_groups(x, whichel), \(group) {
+    coefficient_plot(group, x[[group]], main, ...)
+  }))
+}
+
+coefficient_plot <- function(group, table, main, ...) {
+  levels <- rownames(table)
+  varies <- names(table)[vapply(
+    table,
+    \(column) length(unique(column)) > 1L,
+    NA
+  )]
+  shown <- if (length(varies)) varies else names(table)
+  sorted <- levels[order(table[[shown[[1L]]]])]
+  data <- data.frame(
+    level = factor(rep(levels, length(shown)), levels = sorted),
+    term = factor(rep(shown, each = length(levels)), levels = shown),
+    value = unlist(table[shown], use.names = FALSE)
+  )
+  n_levels <- length(levels)
+  defaults <- list(
+    x = level ~ value | term,
+    data = data,
+    xlab = NULL,
+    ylab = NULL,
+    main = if (main) group,
+    col = plot_blue,
+    pch = 16,
+    strip = lattice::strip.custom(bg = "grey92"),
+    scales = list(
+      x = list(relation = "free"),
+      y = if (n_levels > 60L) {
+        list(draw = FALSE)
+      } else {
+        list(cex = level_size(n_levels))
+      }
+    )
+  )
+  do.call(lattice::dotplot, replace_named(defaults, list(...)))
+}
+
+# A list of plots ---------------------------------------------------------
+
+new_plots <- function(plots) structure(plots, class = "rlmm_plots")
+
+#' @export
+print.rlmm_plots <- function(x, ...) {
+  ask <- length(x) > 1L && grDevices::dev.interactive()
+  old <- grDevices::devAskNewPage(ask)
+  on.exit(grDevices::devAskNewPage(old))
+  for (plot in unclass(x)) {
+    print(plot, ...)
+  }
+  invisible(x)
+}
+
+# Shrinkage ---------------------------------------------------------------
+
+#' @rdname plot.ranef.rlmm
+#' @export
+plot_shrinkage <- function(x, group = NULL, effects = NULL, ...) {
+  need_package("lattice", "plot_shrinkage()")
+  check_fit(x, "x")
+  if (isGLMM.rlmm(x)) {
+    abort_rlmm(
+      c(
+        "A shrinkage plot is of a linear mixed model.",
+        x = "A group's own fit of a generalized model may not exist."
+      ),
+      "rlmm_error_plot_effects"
+    )
+  }
+  tables <- coef(x)
+  group <- check_groups(group, names(tables))[[1L]]
+  effects <- shrunken_effects(x, group, effects)
+  shrunken <- tables[[group]][effects]
+  alone <- within_group_coefficients(x, group, effects)
+  data <- data.frame(
+    x = c(shrunken[[1L]], alone[, 1L]),
+    y = c(shrunken[[2L]], alone[, 2L])
+  )
+  defaults <- list(
+    x = y ~ x,
+    data = data,
+    xlab = effects[[1L]],
+    ylab = effects[[2L]],
+    main = paste0("Shrinkage by ", group),
+    panel = shrinkage_panel(nrow(shrunken), x$beta[effects]),
+    key = shrinkage_key
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+shrinkage_key <- list(
+  text = list(c("mixed model", "group alone", "fixed effects")),
+  points = list(pch = c(16, 1, 3), col = c("#0072B2", "#D55E00", "black")),
+  columns = 3
+)
+
+shrunken_effects <- function(fit, group, effects) {
+  of_group <- unlist(lapply(
+    fit$random[term_groups(fit) == group],
+    `[[`,
+    "columns"
+  ))
+  usable <- intersect(of_group, names(fit$beta))
+  effects <- effects %||% utils::head(usable, 2L)
+  if (length(effects) == 2L && all(effects %in% usable)) {
+    return(effects)
+  }
+  abort_rlmm(
+    c(
+      "A shrinkage plot needs two effects that are fixed and random.",
+      x = paste0(
+        "Those of ",
+        group,
+        " that are both: ",
+        if (length(usable)) enumerate(dQuote(usable, FALSE)) else "none",
+        "."
+      )
+    ),
+    "rlmm_error_plot_effects"
+  )
+}
+
+#' Least-squares coefficients of the effects from one group's data alone, the other parts of the fit
+#' taken as they are; `NA` where the group can't tell
+#' @noRd
+within_group_coefficients <- function(fit, group, effects) {
+  levels <- nlme::getGroups(fit, level = group)
+  design <- model.matrix.rlmm(fit)[, effects, drop = FALSE]
+  others <- drop(model.matrix.rlmm(fit) %*% fit$beta) -
+    drop(design %*% fit$beta[effects])
+  y <- model_response(fit) - others - (total_offset(fit_frame(fit)) %||% 0)
+  alone <- function(rows) {
+    found <- stats::lm.fit(design[rows, , drop = FALSE], y[rows])$coefficients
+    if (length(rows) <= length(effects)) NA * found else found
+  }
+  found <- lapply(split(seq_along(y), levels), alone)
+  do.call(rbind, found)
+}
+
+shrinkage_panel <- function(n, centre) {
+  function(x, y, ...) {
+    lattice::panel.grid(h = -1, v = -1)
+    mixed <- seq_len(n)
+    alone <- n + mixed
+    lattice::panel.arrows(
+      x[alone],
+      y[alone],
+      x[mixed],
+      y[mixed],
+      length = 0.05,
+      col = plot_grey
+    )
+    lattice::panel.points(x[alone], y[alone], pch = 1, col = plot_red)
+    lattice::panel.points(x[mixed], y[mixed], pch = 16, col = plot_blue)
+    lattice::panel.points(
+      centre[[1L]],
+      centre[[2L]],
+      pch = 3,
+      col = "black",
+      cex = 1.5
+    )
+  }
+}

@@ -1,0 +1,482 @@
+# Diagnostic plots of a fit by lattice, through a formula of the fit's own quantities.
+
+#' Diagnostic plots of a fit
+#'
+#' `plot()` draws residuals against fitted values, or whatever a formula asks for; `qqnorm()` and
+#' lattice's `qqmath()` draw normal quantiles of the residuals.
+#'
+#' In `form` the dot stands for the fit: `resid(., type = "pearson")`, `fitted(.)`,
+#' `hatvalues(.)`, `cooks.distance(.)` are evaluated with it; other names are variables of the model
+#' frame, or of the data if these are still there.
+#'
+#' | formula | picture |
+#' |---|---|
+#' | `y ~ x` | scatter plot with a smooth line |
+#' | `y ~ f`, with `f` a factor, or `f ~ x` | box plots |
+#' | `~ x` | histogram |
+#' | any of them with `| g` | a panel for each level of `g` |
+#'
+#' @param x,y A fit; `qqnorm()` takes the fit as `y`.
+#' @param form A formula, see below.
+#' @param abline Numbers as for [graphics::abline()]: `0` is a horizontal line, `c(0, 1)` one with
+#'   intercept and slope. By default a line at zero where residuals stand on the left.
+#' @param id A share: observations whose scaled residual lies in the outer `id` of a normal
+#'   distribution are labelled; or a one-sided formula, or a logical vector, of those to be labelled.
+#' @param idLabels Their labels: a vector, or a one-sided formula; by default the levels of the
+#'   grouping factors.
+#' @param grid Draw a grid?
+#' @param data Not used: lattice's generic has it.
+#' @param type The type of residuals, as in [residuals.rlmm()].
+#' @param ... Passed to lattice: `xlab`, `layout`, `type`, `groups`, ...
+#' @return An object of class `"trellis"`, which draws itself when it is printed.
+#' @seealso [plot.ranef.rlmm()] for random effects,
+#'   [hatvalues.rlmm()].
+#' @examplesIf requireNamespace("lattice", quietly = TRUE)
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' plot(fit)
+#' plot(fit, resid(., type = "pearson") ~ Days | Subject, id = 0.01)
+#' plot(fit, Subject ~ resid(.))
+#' plot(fit, Reaction ~ fitted(.), abline = c(0, 1))
+#' qqnorm(fit)
+#' @export
+plot.rlmm <- function(
+  x,
+  form = resid(., type = "pearson") ~ fitted(.),
+  abline = NULL,
+  id = NULL,
+  idLabels = NULL,
+  grid = TRUE,
+  ...
+) {
+  need_package("lattice", "plot()")
+  check_flag(grid, "grid")
+  read <- read_plot_formula(form)
+  values <- lapply(read, plot_values, fit = x)
+  data <- plot_data(values)
+  labels <- plotted_labels(x, id, idLabels, nrow(data))
+  defaults <- list(
+    x = plot_layout(data),
+    data = data,
+    xlab = plot_label(read$x),
+    strip = lattice::strip.custom(bg = "grey92"),
+    ylab = if (is.null(read$y)) "Per cent" else plot_label(read$y)
+  )
+  drawn <- plot_kind(data)
+  defaults <- c(
+    defaults,
+    switch(
+      drawn,
+      scatter = scatter_defaults(
+        abline %||% zero_line(read$y),
+        labels,
+        grid,
+        nrow(data)
+      ),
+      boxes = list(panel = box_panel(grid), par.settings = box_colours),
+      histogram = list(col = plot_blue, border = "white", nint = bins(data$x))
+    )
+  )
+  draw <- switch(
+    drawn,
+    scatter = lattice::xyplot,
+    boxes = lattice::bwplot,
+    histogram = lattice::histogram
+  )
+  do.call(draw, replace_named(defaults, list(...)))
+}
+
+# From the formula to values ----------------------------------------------
+
+#' The sides of a plot's formula, `y ~ x | g`, as expressions; with the formula's environment
+#' @noRd
+read_plot_formula <- function(form) {
+  if (!inherits(form, "formula")) {
+    abort_rlmm(
+      c(
+        "`form` must be a formula.",
+        x = paste0("It is ", describe_type(form), "."),
+        i = "For example `resid(.) ~ fitted(.) | Subject`."
+      ),
+      "rlmm_error_plot_formula"
+    )
+  }
+  right <- form[[length(form)]]
+  is_conditioned <- is.call(right) && identical(right[[1L]], quote(`|`))
+  side <- function(expression) {
+    if (!is.null(expression)) {
+      list(expression = expression, env = environment(form))
+    }
+  }
+  sides <- list(
+    y = if (length(form) == 3L) form[[2L]],
+    x = if (is_conditioned) right[[2L]] else right,
+    panel = if (is_conditioned) right[[3L]]
+  )
+  drop_null(lapply(sides, side))
+}
+
+drop_null <- function(x) x[!vapply(x, is.null, NA)]
+
+#' Values of one side of a plot's formula, one per row of the model frame
+#' @noRd
+plot_values <- function(side, fit) {
+  frame <- fit_frame(fit)
+  env <- side$env %||% baseenv()
+  inside <- c(list(. = fit), as.list(frame), grouping_factors(fit))
+  values <- tryCatch(
+    eval(side$expression, inside, env),
+    error = function(cnd) {
+      tryCatch(
+        values_in_data(side$expression, fit, env),
+        error = function(other) abort_plot_value(side$expression, cnd)
+      )
+    }
+  )
+  values <- unpad(values, fit)
+  if (NROW(values) == nrow(frame) && is.null(dim(values))) {
+    return(values)
+  }
+  abort_rlmm(
+    c(
+      "Each side of `form` must have a value for each observation.",
+      x = paste0(
+        "`",
+        deparse_one(side$expression),
+        "` has ",
+        NROW(values),
+        " rows, the fit ",
+        nrow(frame),
+        "."
+      )
+    ),
+    "rlmm_error_plot_formula"
+  )
+}
+
+values_in_data <- function(expression, fit, env) {
+  data <- nlme::getData(fit)
+  rows <- match(row.names(fit_frame(fit)), row.names(data))
+  data <- data[rows, , drop = FALSE]
+  eval(expression, c(list(. = fit), as.list(data)), env)
+}
+
+#' Values without the `NA` that `na.exclude` puts in place of omitted rows
+#' @noRd
+unpad <- function(values, fit) {
+  omitted <- fit$na_action
+  is_padded <- inherits(omitted, "exclude") &&
+    length(values) == nrow(fit_frame(fit)) + length(omitted)
+  if (is_padded) values[-omitted] else values
+}
+
+abort_plot_value <- function(expression, cnd) {
+  abort_rlmm(
+    c(
+      paste0("Can't evaluate `", deparse_one(expression), "` in `form`."),
+      x = conditionMessage(cnd),
+      i = "The dot is the fit, as in `resid(.)`; other names are variables of the model."
+    ),
+    "rlmm_error_plot_formula"
+  )
+}
+
+plot_data <- function(values) {
+  values[] <- lapply(values, \(value) {
+    if (is.character(value) || is.logical(value)) {
+      factor(value)
+    } else {
+      unname(value)
+    }
+  })
+  if (!is.null(values$panel)) {
+    values$panel <- as.factor(values$panel)
+  }
+  as.data.frame(unclass(values), stringsAsFactors = FALSE)
+}
+
+plot_kind <- function(data) {
+  if (is.null(data$y)) {
+    "histogram"
+  } else if (is.factor(data$y) || is.factor(data$x)) {
+    "boxes"
+  } else {
+    "scatter"
+  }
+}
+
+# More bins than Sturges' rule gives, which hides the tails of long-tailed residuals.
+bins <- function(x) {
+  max(10L, min(50L, grDevices::nclass.FD(x[is.finite(x)])))
+}
+
+plot_layout <- function(data) {
+  sides <- if (is.null(data$y)) "~ x" else "y ~ x"
+  stats::as.formula(
+    if (is.null(data$panel)) sides else paste(sides, "| panel"),
+    env = baseenv()
+  )
+}
+
+# What the usual quantities are called on an axis.
+plot_label <- function(side) {
+  if (is.null(side)) {
+    return(NULL)
+  }
+  expression <- side$expression
+  name <- if (is.call(expression)) deparse_one(expression[[1L]]) else ""
+  is_of_fit <- is.call(expression) &&
+    length(expression) > 1L &&
+    identical(expression[[2L]], quote(.))
+  if (is_of_fit && name %in% c("resid", "residuals")) {
+    type <- expression$type
+    residuals <- "residuals"
+    if (is.character(type)) {
+      residuals <- paste(type, residuals)
+    }
+    return(capitalize(residuals))
+  }
+  if (is_of_fit && name == "fitted") {
+    return("Fitted values")
+  }
+  deparse_one(expression)
+}
+
+capitalize <- function(text) {
+  paste0(toupper(substring(text, 1L, 1L)), substring(text, 2L))
+}
+
+zero_line <- function(side) {
+  name <- if (is.call(side$expression)) deparse_one(side$expression[[1L]])
+  if (isTRUE(name %in% c("resid", "residuals", "rstandard", "rstudent"))) 0
+}
+
+# Panels ------------------------------------------------------------------
+
+# Okabe and Ito's blue and vermilion, which people with any kind of colour vision tell apart.
+plot_blue <- "#0072B2"
+plot_red <- "#D55E00"
+plot_grey <- "#999999"
+
+scatter_defaults <- function(line, labels, grid, n) {
+  many <- n > 2000
+  list(
+    panel = scatter_panel(line, labels, grid),
+    pch = if (many) 16 else 1,
+    cex = if (many) 0.4 else 0.8,
+    alpha = if (many) 0.4 else 1,
+    col = plot_blue
+  )
+}
+
+scatter_panel <- function(line, labels, grid) {
+  function(x, y, subscripts, ...) {
+    if (grid) {
+      lattice::panel.grid(h = -1, v = -1)
+    }
+    draw_line(line)
+    lattice::panel.xyplot(x, y, subscripts = subscripts, ...)
+    draw_smooth(x, y)
+    draw_labels(x, y, labels[subscripts])
+  }
+}
+
+draw_line <- function(line) {
+  if (length(line) == 1L) {
+    lattice::panel.abline(h = line, col = plot_grey)
+  } else if (length(line) == 2L) {
+    lattice::panel.abline(a = line[[1L]], b = line[[2L]], col = plot_grey)
+  }
+}
+
+#' A smooth line, where there are enough distinct values for one
+#' @noRd
+draw_smooth <- function(x, y) {
+  ok <- is.finite(x) & is.finite(y)
+  if (sum(ok) < 20L || length(unique(x[ok])) < 6L) {
+    return(invisible())
+  }
+  smooth <- stats::lowess(x[ok], y[ok], f = 2 / 3)
+  lattice::panel.lines(smooth$x, smooth$y, col = plot_red)
+}
+
+draw_labels <- function(x, y, labels) {
+  shown <- !is.na(labels)
+  if (any(shown)) {
+    lattice::panel.text(
+      x[shown],
+      y[shown],
+      labels[shown],
+      pos = 3,
+      cex = 0.7
+    )
+  }
+}
+
+box_colours <- list(
+  box.rectangle = list(col = plot_blue),
+  box.umbrella = list(col = plot_blue),
+  plot.symbol = list(col = plot_blue)
+)
+
+box_panel <- function(grid) {
+  function(...) {
+    if (grid) {
+      lattice::panel.grid(h = -1, v = -1)
+    }
+    lattice::panel.bwplot(..., pch = "|", do.out = TRUE)
+  }
+}
+
+# Which observations are labelled, and how --------------------------------
+
+#' A label for each observation, `NA` for those that have none
+#' @noRd
+plotted_labels <- function(fit, id, idLabels, n) {
+  if (is.null(id)) {
+    return(rep(NA_character_, n))
+  }
+  labels <- label_text(fit, idLabels, n)
+  labels[!is_labelled(fit, id, n)] <- NA
+  labels
+}
+
+is_labelled <- function(fit, id, n) {
+  if (inherits(id, "formula")) {
+    id <- plot_values(
+      list(expression = id[[2L]], env = environment(id)),
+      fit
+    )
+  }
+  if (is.logical(id) && length(id) == n) {
+    return(id & !is.na(id))
+  }
+  if (is_number(id) && id > 0 && id < 1) {
+    scaled <- unpad(residuals.rlmm(fit, type = "pearson", scaled = TRUE), fit)
+    return(abs(scaled) > stats::qnorm(1 - id / 2))
+  }
+  abort_rlmm(
+    c(
+      "`id` must be a share between 0 and 1, a formula or a logical value for each observation.",
+      x = paste0("It is ", describe_type(id), ".")
+    ),
+    "rlmm_error_plot_id"
+  )
+}
+
+label_text <- function(fit, labels, n) {
+  if (is.null(labels)) {
+    groups <- grouping_factors(fit)
+    return(do.call(paste, c(unname(lapply(groups, as.character)), sep = "/")))
+  }
+  if (inherits(labels, "formula")) {
+    labels <- plot_values(
+      list(expression = labels[[2L]], env = environment(labels)),
+      fit
+    )
+  }
+  if (length(labels) == n) {
+    return(as.character(labels))
+  }
+  abort_rlmm(
+    c(
+      "`idLabels` must have a label for each observation.",
+      x = paste0(
+        "It has ",
+        length(labels),
+        ", the fit has ",
+        n,
+        " observations."
+      )
+    ),
+    "rlmm_error_plot_id"
+  )
+}
+
+# Normal quantiles --------------------------------------------------------
+
+#' @rdname plot.rlmm
+#' @importFrom stats qqnorm
+#' @export
+qqnorm.rlmm <- function(
+  y,
+  type = c("pearson", "response", "deviance", "working", "scaled"),
+  ...
+) {
+  type <- one_of(
+    type,
+    c("pearson", "response", "deviance", "working", "scaled"),
+    "type"
+  )
+  need_package("lattice", "qqnorm()")
+  qq_plot(
+    residuals.rlmm(y, type = type),
+    ylab = capitalize(paste(type, "residuals")),
+    ...
+  )
+}
+
+#' @rdname plot.rlmm
+#' @rawNamespace S3method(lattice::qqmath, rlmm)
+qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
+  qqnorm.rlmm(x, type = type, ...)
+}
+
+#' Values against the quantiles of a normal distribution, with the line through the quartiles
+#' @noRd
+qq_plot <- function(values, ...) {
+  values <- sort(values[is.finite(values)])
+  data <- data.frame(
+    quantile = stats::qnorm(stats::ppoints(length(values))),
+    value = unname(values)
+  )
+  defaults <- list(
+    x = value ~ quantile,
+    data = data,
+    xlab = "Standard normal quantiles",
+    col = plot_blue,
+    pch = if (length(values) > 2000) 16 else 1,
+    cex = if (length(values) > 2000) 0.4 else 0.8,
+    panel = qq_panel(quartile_line(data))
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+quartile_line <- function(data) {
+  quarters <- c(0.25, 0.75)
+  y <- stats::quantile(data$value, quarters, names = FALSE)
+  x <- stats::qnorm(quarters)
+  slope <- diff(y) / diff(x)
+  c(y[[1L]] - slope * x[[1L]], slope)
+}
+
+qq_panel <- function(line) {
+  function(x, y, ...) {
+    lattice::panel.grid(h = -1, v = -1)
+    draw_line(line)
+    lattice::panel.xyplot(x, y, ...)
+  }
+}
+
+# Shared by all plots -----------------------------------------------------
+
+#' Stops where a suggested package isn't installed
+#' @noRd
+need_package <- function(package, what) {
+  if (requireNamespace(package, quietly = TRUE)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      paste0("`", what, "` needs the package ", package, "."),
+      i = paste0("Install it with `install.packages(\"", package, "\")`.")
+    ),
+    "rlmm_error_package"
+  )
+}
+
+#' A list of arguments with those replaced that the user gave
+#' @noRd
+replace_named <- function(defaults, given) {
+  defaults[names(given)[nzchar(names(given))]] <- NULL
+  c(defaults, given)
+}

@@ -1,0 +1,119 @@
+# What a picture shows is in its panels' arguments; the pictures themselves were looked at.
+
+skip_if_not_installed("lattice")
+
+panel <- function(plot, i = 1L) plot$panel.args[[i]]
+draws <- function(plot) {
+  file <- withr::local_tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  on.exit(grDevices::dev.off())
+  print(plot)
+  file.exists(file)
+}
+
+test_that("plot() shows residuals against fitted values", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  shown <- plot(fit)
+  expect_s3_class(shown, "trellis")
+  expect_equal(panel(shown)$x, unname(fitted(fit)))
+  expect_equal(panel(shown)$y, unname(residuals(fit, type = "pearson")))
+  expect_identical(shown$xlab, "Fitted values")
+  expect_identical(shown$ylab, "Pearson residuals")
+  expect_true(draws(shown))
+})
+
+test_that("a formula chooses what is drawn, panel by panel", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  shown <- plot(fit, resid(.) ~ Days | Subject)
+  third <- sleepstudy$Subject == levels(sleepstudy$Subject)[[3L]]
+  expect_length(shown$panel.args, 18L)
+  expect_equal(panel(shown, 3L)$y, unname(resid(fit)[third]))
+  expect_equal(panel(shown, 3L)$x, sleepstudy$Days[third])
+  boxes <- plot(fit, Subject ~ resid(.))
+  expect_equal(panel(boxes)$x, unname(resid(fit)))
+  expect_identical(panel(boxes)$y, sleepstudy$Subject)
+  expect_equal(panel(plot(fit, ~ resid(.)))$x, unname(resid(fit)))
+  for (form in list(
+    hatvalues(.) ~ fitted(.),
+    ~ resid(.) | Subject,
+    resid(.) ~ Subject
+  )) {
+    expect_true(draws(plot(fit, form)))
+  }
+})
+
+test_that("variables that the model doesn't have come from its data", {
+  data <- transform(sleepstudy, shift = rep(c("day", "night"), 90))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), data)
+  expect_identical(
+    levels(panel(plot(fit, resid(.) ~ shift))$x),
+    c("day", "night")
+  )
+})
+
+test_that("omitted rows, weights and generalized models are drawn too", {
+  data <- sleepstudy
+  data$Reaction[c(3, 50)] <- NA
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    data,
+    weights = Days + 1,
+    na.action = na.exclude
+  )
+  shown <- plot(fit, resid(., type = "pearson") ~ Days)
+  expect_equal(
+    panel(shown)$y,
+    unname(na.omit(residuals(fit, type = "pearson"))),
+    ignore_attr = TRUE
+  )
+  fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
+  expect_true(draws(plot(fit)))
+  expect_true(draws(plot(ranef(fit))))
+})
+
+test_that("outlying observations are labelled", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  labels <- plotted_labels(fit, 0.01, NULL, 180L)
+  outlying <- abs(residuals(fit, type = "pearson", scaled = TRUE)) >
+    qnorm(0.995)
+  expect_identical(!is.na(labels), unname(outlying))
+  expect_identical(
+    labels[!is.na(labels)],
+    as.character(sleepstudy$Subject[outlying])
+  )
+  expect_identical(
+    plotted_labels(fit, ~ Days == 9, ~Days, 180L)[10L],
+    "9"
+  )
+  expect_true(draws(plot(fit, id = 0.05)))
+})
+
+test_that("qqnorm() pairs sorted residuals with normal quantiles", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  shown <- qqnorm(fit)
+  expected <- qqnorm(unname(residuals(fit)), plot.it = FALSE)
+  expect_equal(panel(shown)$y, sort(expected$y))
+  expect_equal(panel(shown)$x, sort(expected$x))
+  expect_equal(panel(lattice::qqmath(fit)), panel(shown))
+})
+
+test_that("plots say what they can't draw", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  slim <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    sleepstudy,
+    control = rlmm_control(slim = TRUE)
+  )
+  expect_snapshot(error = TRUE, {
+    plot(fit, 3)
+    plot(fit, resid(.) ~ nothing)
+    plot(fit, 1:3 ~ resid(.))
+    plot(fit, id = 3)
+    plot(fit, id = 0.1, idLabels = 1:3)
+  })
+  expect_error(plot(slim), class = "rlmm_error_slim")
+})
