@@ -105,22 +105,17 @@ abort_no_df <- function() {
 }
 
 abort_quadrature_dispersion <- function(family, nodes) {
-  abort_rlmm(
-    c(
-      paste0(
-        "`nAGQ` must be 0 or 1 for this treatment of the dispersion, not ",
-        nodes,
-        "."
-      ),
-      x = paste0(
-        "`",
-        family$family,
-        "` has a dispersion, and quadrature is of a density that knows its value."
-      ),
-      i = "Use `dispersion = \"estimated\"`?"
+  abort_nodes(
+    sprintf(
+      "`nAGQ` must be 0 or 1 for this treatment of the dispersion, not %s.",
+      nodes
     ),
-    c("rlmm_error_nagq", "rlmm_error_dispersion"),
-    arg = "nAGQ"
+    x = sprintf(
+      "`%s` has a dispersion, and quadrature is of a density that knows its value.",
+      family$family
+    ),
+    i = "Use `dispersion = \"estimated\"`?",
+    class = "rlmm_error_dispersion"
   )
 }
 
@@ -128,62 +123,60 @@ check_nodes <- function(nodes) {
   if (is_number(nodes) && nodes >= 0 && nodes <= 100 && nodes == round(nodes)) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`nAGQ` must be a whole number from 0 to 100.",
-      x = paste0("It is ", describe_type(nodes), ".")
-    ),
-    "rlmm_error_nagq",
-    arg = "nAGQ"
-  )
+  abort_nodes("`nAGQ` must be a whole number from 0 to 100.", x = it_is(nodes))
 }
 
-#' Quadrature is over the effects of one level at a time, all nodes of one with all of another
+#' Check that the model suits quadrature
+#'
+#' Quadrature is over the effects of one level at a time, all nodes of one with all of another.
 #' @noRd
 check_quadrature <- function(nodes, random) {
   if (nodes <= 1) {
     return(invisible())
   }
-  groups <- vapply(random, \(term) term$group, "")
-  effects <- sum(lengths(lapply(random, `[[`, "columns")))
-  correlated <- vapply(random, \(term) has_rho(term$structure), NA)
-  found <- if (length(unique(groups)) > 1L) {
-    paste0(
-      "It has the grouping factors ",
-      enumerate(tick(unique(groups))),
-      "; quadrature needs a single one."
-    )
-  } else if (any(correlated)) {
-    paste0(
-      "It has the term ",
-      tick(random[[which(correlated)[1L]]]$label),
-      "; quadrature is for `us()` and `diag()`."
-    )
-  } else if (nodes^effects > 1e6) {
-    paste0(
-      "With ",
-      effects,
-      " random effects per level of ",
-      tick(groups[1L]),
-      " that is more than a million nodes."
-    )
-  }
+  found <- quadrature_problem(nodes, random)
   if (is.null(found)) {
     return(invisible())
   }
-  none <- length(unique(groups)) > 1L || any(correlated)
-  must <- if (none) {
-    "0 or 1"
-  } else {
-    paste("at most", max(1, floor(1e6^(1 / effects) + 1e-9)))
-  }
-  abort_rlmm(
-    c(
-      paste0("`nAGQ` must be ", must, " for this model, not ", nodes, "."),
-      x = found,
-      i = "Use `nAGQ = 1` for the Laplace approximation."
-    ),
-    "rlmm_error_nagq",
-    arg = "nAGQ"
+  abort_nodes(
+    sprintf("`nAGQ` must be %s for this model, not %s.", found$must, nodes),
+    x = found$problem,
+    i = "Use `nAGQ = 1` for the Laplace approximation."
   )
+}
+
+# What is wrong, if anything, and how many nodes there may be.
+quadrature_problem <- function(nodes, random) {
+  groups <- unique(vapply(random, \(term) term$group, ""))
+  correlated <- vapply(random, \(term) has_rho(term$structure), NA)
+  effects <- sum(lengths(lapply(random, `[[`, "columns")))
+  if (length(groups) > 1L) {
+    problem <- sprintf(
+      "It has the grouping factors %s; quadrature needs a single one.",
+      enumerate(tick(groups))
+    )
+    return(list(problem = problem, must = "0 or 1"))
+  }
+  if (any(correlated)) {
+    problem <- sprintf(
+      "It has the term %s; quadrature is for `us()` and `diag()`.",
+      tick(random[[which(correlated)[1L]]]$label)
+    )
+    return(list(problem = problem, must = "0 or 1"))
+  }
+  if (nodes^effects > 1e6) too_many_nodes(effects, groups)
+}
+
+too_many_nodes <- function(effects, group) {
+  problem <- sprintf(
+    "With %s random effects per level of %s that is more than a million nodes.",
+    effects,
+    tick(group)
+  )
+  most <- max(1, floor(1e6^(1 / effects) + 1e-9))
+  list(problem = problem, must = paste("at most", most))
+}
+
+abort_nodes <- function(..., class = NULL) {
+  abort_rlmm(c(...), c("rlmm_error_nagq", class), arg = "nAGQ")
 }

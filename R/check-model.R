@@ -4,8 +4,7 @@ check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
   n <- length(spec$y)
   check_counts(n, count_columns(spec$x), spec$sigma)
-  known_sigma <- !is.null(spec$sigma) ||
-    (!is.null(spec$glmm) && !spec$glmm$family %in% dispersion_families)
+  known_sigma <- !has_residual(spec)
   for (term in random) {
     check_term(term, n, checks, known_sigma)
   }
@@ -14,6 +13,15 @@ check_model <- function(spec, random, fixed, checks) {
   }
   if (checks$scalex != "ignore") {
     check_scale(column_matrix(spec$x, n), checks$scalex)
+  }
+}
+
+# Whether a residual variance is estimated, from which those of the random effects must be told.
+has_residual <- function(spec) {
+  if (is.null(spec$glmm)) {
+    is.null(spec$sigma)
+  } else {
+    spec$glmm$family %in% dispersion_families
   }
 }
 
@@ -51,112 +59,120 @@ check_counts <- function(n, p, sigma) {
   )
 }
 
-#' Whether the data can tell a term's effects from each other and from the residuals
+#' Check whether the data can tell a term's effects from each other and from the residuals
 #'
 #' With a known sigma one observation per level is enough; so is one per effect where they share a correlation.
 #' @noRd
 check_term <- function(term, n, checks, known_sigma) {
   levels <- length(term$levels)
   effects <- levels * length(term$columns)
-  text <- tick(term_text(term))
-  group <- tick(term$group)
   if (levels < 2L) {
-    signal(
-      checks$nlev_gtr_1,
-      c(
-        paste0(
-          "The grouping factor of ",
-          text,
-          " must have at least 2 levels."
-        ),
-        x = paste0(group, " has 1 level, \"", term$levels, "\"."),
-        i = "Leave the term out?"
-      ),
-      "nlev_gtr_1"
-    )
+    signal_one_level(term, checks$nlev_gtr_1)
   } else if (levels < 5L) {
-    signal(
-      checks$nlev_gtreq_5,
-      c(
-        paste0("The grouping factor of ", text, " has fewer than 5 levels."),
-        x = paste0(group, " has ", levels, ".")
-      ),
-      "nlev_gtreq_5"
-    )
+    signal_few_levels(term, checks$nlev_gtreq_5)
   }
   if (known_sigma) {
     return(invisible())
   }
   if (levels >= n) {
-    signal(
-      checks$nobs_vs_nlev,
-      c(
-        paste0(
-          "The grouping factor of ",
-          text,
-          " must have fewer levels than there are observations."
-        ),
-        x = paste0(
-          group,
-          " has ",
-          plural(levels, "level"),
-          " for ",
-          plural(n, "observation"),
-          "."
-        ),
-        i = "With one observation per level its variance can't be told from that of the residuals.",
-        i = "Use `rlmm_control(check_nobs_vs_nlev = \"ignore\")` to fit all the same."
-      ),
-      "nobs_vs_nlev"
-    )
+    signal_many_levels(term, n, checks$nobs_vs_nlev)
   }
   # For one effect per level it is the same check.
   if (effects >= n && effects > levels && !has_rho(term$structure)) {
-    signal(
-      checks$nobs_vs_nre,
-      c(
-        paste0(
-          "The term ",
-          text,
-          " must have fewer random effects than there are observations."
-        ),
-        x = paste0(
-          "It has ",
-          plural(effects, "random effect"),
-          " for ",
-          plural(n, "observation"),
-          "."
-        ),
-        i = "Use `rlmm_control(check_nobs_vs_nre = \"ignore\")` to fit all the same."
-      ),
-      "nobs_vs_nre"
-    )
+    signal_many_effects(term, effects, n, checks$nobs_vs_nre)
   }
+}
+
+signal_one_level <- function(term, policy) {
+  text <- tick(term_text(term))
+  group <- tick(term$group)
+  signal(
+    policy,
+    c(
+      sprintf("The grouping factor of %s must have at least 2 levels.", text),
+      x = sprintf("%s has 1 level, \"%s\".", group, term$levels),
+      i = "Leave the term out?"
+    ),
+    "nlev_gtr_1"
+  )
+}
+
+signal_few_levels <- function(term, policy) {
+  text <- tick(term_text(term))
+  signal(
+    policy,
+    c(
+      sprintf("The grouping factor of %s has fewer than 5 levels.", text),
+      x = paste0(tick(term$group), " has ", length(term$levels), ".")
+    ),
+    "nlev_gtreq_5"
+  )
+}
+
+signal_many_levels <- function(term, n, policy) {
+  signal(
+    policy,
+    c(
+      sprintf(
+        "The grouping factor of %s must have fewer levels than there are observations.",
+        tick(term_text(term))
+      ),
+      x = sprintf(
+        "%s has %s for %s.",
+        tick(term$group),
+        plural(length(term$levels), "level"),
+        plural(n, "observation")
+      ),
+      i = paste(
+        "With one observation per level its variance can't be told",
+        "from that of the residuals."
+      ),
+      i = "Use `rlmm_control(check_nobs_vs_nlev = \"ignore\")` to fit all the same."
+    ),
+    "nobs_vs_nlev"
+  )
+}
+
+signal_many_effects <- function(term, effects, n, policy) {
+  signal(
+    policy,
+    c(
+      sprintf(
+        "The term %s must have fewer random effects than there are observations.",
+        tick(term_text(term))
+      ),
+      x = sprintf(
+        "It has %s for %s.",
+        plural(effects, "random effect"),
+        plural(n, "observation")
+      ),
+      i = "Use `rlmm_control(check_nobs_vs_nre = \"ignore\")` to fit all the same."
+    ),
+    "nobs_vs_nre"
+  )
 }
 
 # The rank of Z is at most its number of columns, and costly: it is only computed where asked for.
 check_rank_z <- function(spec, policy) {
   n <- length(spec$y)
   z <- do.call(cbind, lapply(spec$terms, sparse_z))
-  small <- endsWith(policy, "Small")
-  if (ncol(z) < n || !is.null(spec$sigma) || (small && prod(dim(z)) > 1e6)) {
+  is_spared <- endsWith(policy, "Small") && prod(dim(z)) > 1e6
+  if (ncol(z) < n || !is.null(spec$sigma) || is_spared) {
     return(invisible())
   }
-  rank <- Matrix::rankMatrix(z, method = "qr", warn.t = FALSE)
-  if (rank < n) {
-    return(invisible())
+  rank <- as.integer(Matrix::rankMatrix(z, method = "qr", warn.t = FALSE))
+  if (rank >= n) {
+    signal_rank_z(rank, n, sub("Small$", "", policy))
   }
+}
+
+signal_rank_z <- function(rank, n, policy) {
+  observations <- plural(n, "observation")
   signal(
-    sub("Small$", "", policy),
+    policy,
     c(
       "The random effects must have fewer independent columns than there are observations.",
-      x = paste0(
-        "Their rank is ",
-        format_count(as.integer(rank)),
-        ", for ",
-        plural(n, "observation"),
-        "."
-      )
+      x = sprintf("Their rank is %s, for %s.", format_count(rank), observations)
     ),
     "nobs_vs_rankz"
   )
@@ -176,31 +192,33 @@ sparse_z <- function(core_term) {
 
 # lme4's rule: standard deviations of covariates (not of indicators) more than a factor of 1000 apart, or from 1.
 check_scale <- function(x, policy) {
-  covariate <- apply(x, 2L, function(column) !all(column %in% c(0, 1)))
-  sd <- apply(x[, covariate, drop = FALSE], 2L, stats::sd)
+  is_covariate <- apply(x, 2L, \(column) !all(column %in% c(0, 1)))
+  sd <- apply(x[, is_covariate, drop = FALSE], 2L, stats::sd)
   if (length(sd) == 0L || max(sd, 1) / min(sd, 1) <= 1e3) {
     return(invisible())
   }
-  policy <- switch(
+  signal_scale(sd[sd == max(sd) | sd == min(sd)], scale_policy(policy))
+}
+
+# lme4 can rescale the columns, too; here only the message of such a policy is meant.
+scale_policy <- function(policy) {
+  switch(
     policy,
     `message+rescale` = "message",
     `warn+rescale` = "warning",
     silent.rescale = "ignore",
     policy
   )
-  far <- names(sd)[sd == max(sd) | sd == min(sd)]
-  values <- enumerate(format(sd[far], digits = 3L))
+}
+
+signal_scale <- function(sd, policy) {
+  names <- enumerate(tick(names(sd)))
+  values <- enumerate(format(sd, digits = 3L))
   signal(
     policy,
     c(
       "Some covariates are on very different scales.",
-      x = paste0(
-        "The standard deviations of ",
-        enumerate(tick(far)),
-        " are ",
-        values,
-        "."
-      ),
+      x = sprintf("The standard deviations of %s are %s.", names, values),
       i = "Rescale them to make the estimates easier to read?"
     ),
     "scalex"

@@ -6,44 +6,25 @@ check_flag <- function(x, arg) {
   if (is.logical(x) && length(x) == 1L && !is.na(x)) {
     return(invisible(x))
   }
-  abort_rlmm(
-    c(
-      paste0("`", arg, "` must be `TRUE` or `FALSE`."),
-      x = paste0("It is ", describe_type(x), ".")
-    ),
-    "rlmm_error_argument",
-    arg = arg
-  )
+  problem <- sprintf("`%s` must be `TRUE` or `FALSE`.", arg)
+  abort_argument(problem, x = it_is(x), arg = arg)
 }
 
-#' One of the allowed values, also abbreviated; the default is all of them, of which the first is meant
+#' One of the allowed values, which may be abbreviated
+#' @param value What the user gave; the default of an argument is all of `allowed`, which means the first.
 #' @noRd
 one_of <- function(value, allowed, arg) {
   if (identical(value, allowed)) {
     return(allowed[1])
   }
-  found <- if (is.character(value) && length(value) == 1L) {
-    pmatch(value, allowed)
-  } else {
-    NA
-  }
+  is_text <- is.character(value) && length(value) == 1L
+  found <- if (is_text) pmatch(value, allowed) else NA
   if (!is.na(found)) {
     return(allowed[found])
   }
-  abort_rlmm(
-    c(
-      paste0(
-        "`",
-        arg,
-        "` must be ",
-        enumerate(dQuote(allowed, FALSE), last = "or"),
-        "."
-      ),
-      x = paste0("It is ", describe_type(value), ".")
-    ),
-    "rlmm_error_argument",
-    arg = arg
-  )
+  choices <- enumerate(dQuote(allowed, FALSE), last = "or")
+  problem <- sprintf("`%s` must be %s.", arg, choices)
+  abort_argument(problem, x = it_is(value), arg = arg)
 }
 
 check_sigma <- function(sigma) {
@@ -53,44 +34,26 @@ check_sigma <- function(sigma) {
   if (is_number(sigma) && is.finite(sigma) && sigma > 0) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`sigma` must be `NULL` or one positive number.",
-      x = paste0("It is ", describe_type(sigma), ".")
-    ),
-    "rlmm_error_argument",
-    arg = "sigma"
-  )
+  problem <- "`sigma` must be `NULL` or one positive number."
+  abort_argument(problem, x = it_is(sigma), arg = "sigma")
 }
 
-#' A standard deviation or a tolerance
+#' Check a standard deviation or a tolerance
 #' @noRd
 check_nonnegative <- function(x, arg) {
   if (is_number(x) && is.finite(x) && x >= 0) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      paste0("`", arg, "` must be one number, zero or positive."),
-      x = paste0("It is ", describe_type(x), ".")
-    ),
-    "rlmm_error_argument",
-    arg = arg
-  )
+  problem <- sprintf("`%s` must be one number, zero or positive.", arg)
+  abort_argument(problem, x = it_is(x), arg = arg)
 }
 
 check_digits <- function(digits) {
   if (is_number(digits) && digits >= 1 && digits <= 22) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`digits` must be a number from 1 to 22.",
-      x = paste0("It is ", describe_type(digits), ".")
-    ),
-    "rlmm_error_argument",
-    arg = "digits"
-  )
+  problem <- "`digits` must be a number from 1 to 22."
+  abort_argument(problem, x = it_is(digits), arg = "digits")
 }
 
 check_verbose <- function(verbose) {
@@ -98,14 +61,8 @@ check_verbose <- function(verbose) {
   if (is_one && !is.na(verbose) && verbose >= 0) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`verbose` must be one number, not negative.",
-      x = paste0("It is ", describe_type(verbose), ".")
-    ),
-    "rlmm_error_argument",
-    arg = "verbose"
-  )
+  problem <- "`verbose` must be one number, not negative."
+  abort_argument(problem, x = it_is(verbose), arg = "verbose")
 }
 
 is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
@@ -118,6 +75,11 @@ abort_control <- function(problem, found, hint = NULL, arg) {
   )
 }
 
+#' Refuse values of a variable
+#' @param bad Which of its values, or cells of a matrix.
+#' @param what What those are: "NaN" or "infinite".
+#' @param frame The model frame, if its rows aren't those of the data any more.
+#' @noRd
 abort_if_any <- function(bad, name, what, frame = NULL) {
   if (is.matrix(bad)) {
     bad <- rowSums(bad) > 0
@@ -129,17 +91,16 @@ abort_if_any <- function(bad, name, what, frame = NULL) {
   if (!is.null(frame)) {
     rows <- original_rows(frame)[rows]
   }
+  abort_non_finite(name, rows, what)
+}
+
+abort_non_finite <- function(name, rows, what) {
+  values <- plural(length(rows), "value")
+  verb <- if (length(rows) == 1L) "is" else "are"
   abort_rlmm(
     c(
       paste0(variable_label(name), " must hold finite numbers."),
-      x = paste0(
-        plural(length(rows), "value"),
-        if (length(rows) == 1L) " is " else " are ",
-        what,
-        ", at ",
-        describe_rows(rows),
-        "."
-      ),
+      x = sprintf("%s %s %s, at %s.", values, verb, what, describe_rows(rows)),
       i = if (what == "NaN") "To have such rows dropped, make the values `NA`."
     ),
     "rlmm_error_non_finite",

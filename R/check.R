@@ -1,27 +1,24 @@
 # Checks of the arguments of the fitting functions.
 
 check_data <- function(data) {
-  ok <- is.null(data) ||
-    is.data.frame(data) ||
-    is.environment(data) ||
-    (is.list(data) &&
-      !is.object(data) &&
-      (length(data) == 0L || !is.null(names(data))))
-  if (ok) {
+  if (is.null(data) || is.environment(data) || is_table(data)) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      "`data` must be a data frame, a list, or an environment.",
-      x = paste0("It is ", describe_type(data), "."),
-      if (is.matrix(data) || is.object(data)) c(i = "Use `as.data.frame()`?")
-    ),
-    "rlmm_error_argument",
+  abort_argument(
+    "`data` must be a data frame, a list, or an environment.",
+    x = it_is(data),
+    if (is.matrix(data) || is.object(data)) c(i = "Use `as.data.frame()`?"),
     arg = "data"
   )
 }
 
-#' Arguments that the fitting function doesn't have
+# A data frame, or a plain list with names.
+is_table <- function(data) {
+  has_names <- length(data) == 0L || !is.null(names(data))
+  is.data.frame(data) || (is.list(data) && !is.object(data) && has_names)
+}
+
+#' Refuse arguments that the fitting function doesn't have
 #' @param fitter,known The function's name, and the names of the arguments that it has.
 #' @noRd
 check_dots <- function(..., fitter, known) {
@@ -35,17 +32,20 @@ check_dots <- function(..., fitter, known) {
     names <- setdiff(names, "family")
     if (length(names) == 0L) return(invisible())
   }
-  found <- if (nzchar(names[1])) tick(names[1]) else "an unnamed argument"
+  abort_unknown_argument(names[1], fitter, known)
+}
+
+abort_unknown_argument <- function(name, fitter, known) {
+  is_named <- nzchar(name)
+  found <- if (is_named) tick(name) else "an unnamed argument"
   abort_rlmm(
     c(
-      paste0("`", fitter, "()` was given an argument that it doesn't have."),
+      sprintf("`%s()` was given an argument that it doesn't have.", fitter),
       x = paste0("It is ", found, "."),
-      if (nzchar(names[1])) {
-        did_you_mean(names[1], setdiff(known, "..."))
-      }
+      if (is_named) did_you_mean(name, setdiff(known, "..."))
     ),
     "rlmm_error_unknown_argument",
-    arg = names[1]
+    arg = name
   )
 }
 
@@ -75,69 +75,70 @@ check_family <- function(family) {
   )
 }
 
-#' Theta to start from, in the order of the model
+#' Check theta to start from
+#' @return Numbers in the order of the model's theta, or `NULL`.
 #' @noRd
 check_start <- function(start, random) {
   if (is.null(start)) {
     return(NULL)
   }
   if (is.list(start)) {
-    unknown <- setdiff(names(start), "theta")
-    if (length(unknown) > 0L || is.null(start$theta)) {
-      abort_rlmm(
-        c(
-          "`start` must be a numeric vector or a list with the element `theta`.",
-          if (length(unknown) > 0L) {
-            c(x = paste0("It has the element ", enumerate(tick(unknown)), "."))
-          }
-        ),
-        "rlmm_error_start"
-      )
-    }
-    start <- start$theta
+    start <- start_element(start)
   }
   if (!is.numeric(start)) {
     abort_rlmm(
-      c(
-        "`start` must be numeric.",
-        x = paste0("It is ", describe_type(start), ".")
-      ),
+      c("`start` must be numeric.", x = it_is(start)),
       "rlmm_error_start"
     )
   }
-  names <- theta_names(random)
-  if (length(start) != length(names)) {
-    abort_rlmm(
-      c(
-        paste0(
-          "`start` must hold ",
-          plural(length(names), "value"),
-          " of theta, not ",
-          length(start),
-          "."
-        ),
-        i = paste0(
-          "In order: ",
-          enumerate(paste0("\"", names, "\""), max = 10L),
-          "."
-        )
-      ),
-      "rlmm_error_start",
-      expected = names
-    )
-  }
-  if (!all(is.finite(start))) {
-    abort_rlmm(
-      c(
-        "`start` must hold finite numbers.",
-        x = paste0(
-          "Not finite: element ",
-          enumerate(which(!is.finite(start))),
-          "."
-        )
-      ),
-      "rlmm_error_start"
-    )
-  }
+  check_start_length(start, theta_names(random))
+  check_start_finite(start)
   as.double(start)
+}
+
+# Theta out of a list, which must hold nothing else.
+start_element <- function(start) {
+  unknown <- setdiff(names(start), "theta")
+  if (length(unknown) == 0L && !is.null(start$theta)) {
+    return(start$theta)
+  }
+  abort_rlmm(
+    c(
+      "`start` must be a numeric vector or a list with the element `theta`.",
+      if (length(unknown) > 0L) {
+        c(x = sprintf("It has the element %s.", enumerate(tick(unknown))))
+      }
+    ),
+    "rlmm_error_start"
+  )
+}
+
+check_start_length <- function(start, names) {
+  if (length(start) == length(names)) {
+    return(invisible())
+  }
+  values <- plural(length(names), "value")
+  quoted <- enumerate(paste0("\"", names, "\""), max = 10L)
+  abort_rlmm(
+    c(
+      sprintf("`start` must hold %s of theta, not %s.", values, length(start)),
+      i = paste0("In order: ", quoted, ".")
+    ),
+    "rlmm_error_start",
+    expected = names
+  )
+}
+
+check_start_finite <- function(start) {
+  bad <- which(!is.finite(start))
+  if (length(bad) == 0L) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "`start` must hold finite numbers.",
+      x = sprintf("Not finite: element %s.", enumerate(bad))
+    ),
+    "rlmm_error_start"
+  )
 }

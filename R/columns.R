@@ -7,22 +7,27 @@
 #' @return A list of columns, named but for a matrix; the attribute `contrasts` if there are factors.
 #' @noRd
 design_columns <- function(terms, frame, contrasts = NULL) {
-  for (name in names(frame)) {
-    if (inherits(frame[[name]], "integer64")) {
-      frame[[name]] <- as.double(frame[[name]])
-    }
-  }
+  frame <- without_integer64(frame)
   columns <- plain_columns(terms, frame)
   if (!is.null(columns)) {
     return(columns)
   }
   attr(frame, "terms") <- terms
-  # Without row names, which are slow to make when there are many rows.
+  # Row names are slow to make when there are many rows.
   attr(frame, "row.names") <- character(nrow(frame))
   x <- stats::model.matrix.default(terms, frame, contrasts.arg = contrasts)
   used <- attr(x, "contrasts")
   attributes(x) <- list(dim = dim(x), dimnames = list(NULL, colnames(x)))
   structure(list(x), contrasts = used)
+}
+
+without_integer64 <- function(frame) {
+  for (name in names(frame)) {
+    if (inherits(frame[[name]], "integer64")) {
+      frame[[name]] <- as.double(frame[[name]])
+    }
+  }
+  frame
 }
 
 plain_columns <- function(terms, frame) {

@@ -12,6 +12,28 @@ abort_rlmm <- function(message, class, ..., call = NULL, parent = NULL) {
   )
 }
 
+#' Refuse the value of an argument of a user's function
+#' @param problem What the argument must be.
+#' @param x,i,hint What was found, and hints: `i` is text, `hint` text with the names of its marks.
+#' @param ... Fields of the condition.
+#' @noRd
+abort_argument <- function(
+  problem,
+  hint = NULL,
+  x = NULL,
+  i = NULL,
+  ...,
+  arg,
+  class = NULL
+) {
+  abort_rlmm(
+    c(problem, x = x, i = i, hint),
+    c(class, "rlmm_error_argument"),
+    arg = arg,
+    ...
+  )
+}
+
 warn_rlmm <- function(message, class, ...) {
   rlang::warn(message, class = c(class, "rlmm_warning"), ...)
 }
@@ -83,128 +105,164 @@ abort_core <- function(err, call = NULL) {
 }
 
 core_error_text <- function(err) {
-  switch(
-    err$kind,
-    not_positive_definite = c(
+  text <- core_error_texts[[err$kind]] %||% fault_text
+  text(err)
+}
+
+# An error of the core that no call of the user's should lead to.
+fault_text <- function(err) {
+  c(
+    "The numerical core reports an error that is a fault of rlmm.",
+    x = paste0(err$message %||% err$kind, "."),
+    i = "Please report it, with the call and, if you can, the data."
+  )
+}
+
+# What each kind of error of the core is in the user's words, from the fields that come with it.
+core_error_texts <- list(
+  not_positive_definite = \(err) {
+    c(
       "The penalized least squares problem can't be solved.",
-      x = paste0("It is not positive definite at pivot ", err$pivot, "."),
-      i = "Is a covariate on a very large scale, or nearly a combination of others, or `start` very large?"
-    ),
-    parameter = c(
-      "A correlation must lie where the covariance matrix is positive semi-definite.",
-      x = paste0(
-        "Element ",
-        err$index,
-        " of theta is ",
-        format(err$value, digits = 4L),
-        "."
-      ),
-      i = paste0(
-        "Here it lies between ",
-        format(err$lower, digits = 4L),
-        " and ",
-        format(err$upper, digits = 4L),
-        "."
+      x = sprintf("It is not positive definite at pivot %s.", err$pivot),
+      i = paste(
+        "Is a covariate on a very large scale, or nearly a combination of others,",
+        "or `start` very large?"
       )
-    ),
-    non_finite = c(
+    )
+  },
+  parameter = \(err) {
+    c(
+      "A correlation must lie where the covariance matrix is positive semi-definite.",
+      x = sprintf(
+        "Element %s of theta is %s.",
+        err$index,
+        four_digits(err$value)
+      ),
+      i = sprintf(
+        "Here it lies between %s and %s.",
+        four_digits(err$lower),
+        four_digits(err$upper)
+      )
+    )
+  },
+  non_finite = \(err) {
+    c(
       "The objective is not a finite number.",
       x = paste0(err$message, "."),
       i = "Is a value of the data, of the weights, or of `start` very large?"
-    ),
-    optimizer = c(
+    )
+  },
+  optimizer = \(err) {
+    c(
       "The optimizer could not start.",
       x = paste0("It says: ", err$status, "."),
       i = "Try another `start`, or another `optimizer` in `rlmm_control()`."
-    ),
-    too_few_observations = c(
+    )
+  },
+  too_few_observations = \(err) {
+    c(
       "The model must have more observations of positive weight than fixed effects.",
-      x = paste0(
-        "There are ",
+      x = sprintf(
+        "There are %s and %s.",
         plural(err$n, "observation"),
-        " and ",
-        plural(err$p, "fixed effect"),
-        "."
+        plural(err$p, "fixed effect")
       )
-    ),
-    zero_residual = c(
+    )
+  },
+  zero_residual = \(err) {
+    c(
       "The model must leave a residual.",
-      x = "The fixed and random effects reproduce the response exactly, so its likelihood has no maximum.",
+      x = paste(
+        "The fixed and random effects reproduce the response exactly,",
+        "so its likelihood has no maximum."
+      ),
       i = "Is the response computed from the covariates?"
-    ),
-    too_large = c(
+    )
+  },
+  too_large = \(err) {
+    c(
       "The model is too large for the memory.",
-      x = paste0(
-        "The factor of the crossed random effects needs ",
-        format(err$gib, digits = 2L),
-        " GiB."
+      x = sprintf(
+        "The factor of the crossed random effects needs %s GiB.",
+        format(err$gib, digits = 2L)
       ),
       i = "Leave out an interaction of grouping factors with many levels?"
-    ),
-    hessian_too_large = c(
+    )
+  },
+  hessian_too_large = \(err) {
+    c(
       "The exact Hessian is too large for the memory.",
-      x = paste0(
-        "It needs ",
-        format(err$gib, digits = 2L),
-        " GiB beside the model."
+      x = sprintf(
+        "It needs %s GiB beside the model.",
+        format(err$gib, digits = 2L)
       ),
       i = "`variance_vcov()` and `summary()` use the average information for such models."
-    ),
-    response = c(
+    )
+  },
+  response = \(err) {
+    c(
       "The response must lie in the range of the family.",
-      x = paste0(
-        "It is ",
-        format(err$value, digits = 4L),
-        " in row ",
-        err$row,
-        "."
-      )
-    ),
-    unknown_family = c(
+      x = sprintf("It is %s in row %s.", four_digits(err$value), err$row)
+    )
+  },
+  unknown_family = \(err) {
+    c(
       "The family must be one that rlmm knows.",
       x = paste0("It is \"", err$name, "\".")
-    ),
-    unknown_link = c(
+    )
+  },
+  unknown_link = \(err) {
+    c(
       "The link must be one that rlmm knows for the family.",
       x = paste0("It is \"", err$name, "\".")
-    ),
-    unknown_structure = c(
+    )
+  },
+  unknown_structure = \(err) {
+    c(
       "The covariance structure must be one that rlmm knows for the model.",
       x = paste0("It is ", err$name, ".")
-    ),
-    pirls = c(
+    )
+  },
+  pirls = \(err) {
+    c(
       "PIRLS failed to find the conditional modes.",
       x = pirls_failure(err),
-      i = paste0(
-        "theta = (",
+      i = sprintf(
+        "theta = (%s); the fixed effects are (%s).",
         format_numbers(err$theta),
-        "); the fixed effects are (",
-        format_numbers(err$beta),
-        ")."
+        format_numbers(err$beta)
       ),
-      i = if (err$iteration == 0) {
-        "Is `start`, or a covariate, very large? Can `start` give the mean a value in its range?"
-      },
-      i = if (err$iteration > 0) {
-        "Is a covariate on a very large scale, or does the link let the mean leave its range?"
-      }
-    ),
-    quadrature = c(
-      "Adaptive quadrature needs one grouping factor, at most 100 nodes and at most a million products of nodes.",
-      x = paste0(
-        "The model has ",
+      i = pirls_question(err)
+    )
+  },
+  quadrature = \(err) {
+    c(
+      paste(
+        "Adaptive quadrature needs one grouping factor, at most 100 nodes",
+        "and at most a million products of nodes."
+      ),
+      x = sprintf(
+        "The model has %s; %s nodes were asked for.",
         plural(err$n_terms, "grouping factor"),
-        "; ",
-        err$nodes,
-        " nodes were asked for."
+        err$nodes
       ),
       i = "Use `nAGQ = 1` for the Laplace approximation."
-    ),
-    c(
-      "The numerical core reports an error that is a fault of rlmm.",
-      x = paste0(err$message %||% err$kind, "."),
-      i = "Please report it, with the call and, if you can, the data."
     )
+  }
+)
+
+four_digits <- function(x) format(x, digits = 4L)
+
+pirls_question <- function(err) {
+  if (err$iteration == 0) {
+    return(paste(
+      "Is `start`, or a covariate, very large?",
+      "Can `start` give the mean a value in its range?"
+    ))
+  }
+  paste(
+    "Is a covariate on a very large scale,",
+    "or does the link let the mean leave its range?"
   )
 }
 
@@ -236,9 +294,9 @@ format_numbers <- function(x) {
 
 # "a, b, and c"; of more than `max`, the first ones and the number of the others.
 enumerate <- function(x, max = 5L, last = "and") {
-  n <- length(x)
-  if (n > max) {
-    x <- c(x[seq_len(max)], paste(format_count(n - max), "more"))
+  if (length(x) > max) {
+    others <- format_count(length(x) - max)
+    x <- c(x[seq_len(max)], paste(others, "more"))
   }
   k <- length(x)
   if (k <= 1L) {
@@ -247,7 +305,7 @@ enumerate <- function(x, max = 5L, last = "and") {
   if (k == 2L) {
     return(paste(x[1], last, x[2]))
   }
-  paste0(paste(x[-k], collapse = ", "), ", ", last, " ", x[k])
+  sprintf("%s, %s %s", paste(x[-k], collapse = ", "), last, x[k])
 }
 
 format_count <- function(n) {
@@ -255,6 +313,8 @@ format_count <- function(n) {
 }
 
 tick <- function(x) paste0("`", x, "`")
+
+in_quotes <- function(x) dQuote(x, FALSE)
 
 plural <- function(n, one, many = paste0(one, "s")) {
   paste(format_count(n), if (n == 1) one else many)
@@ -278,27 +338,32 @@ describe_type <- function(x) {
     return("a factor")
   }
   if (is.matrix(x)) {
-    return(paste(if (is.integer(x)) "an" else "a", typeof(x), "matrix"))
+    return(paste(with_article(typeof(x)), "matrix"))
   }
   if (is.object(x)) {
-    return(paste0("an object of class \"", class(x)[1], "\""))
+    return(sprintf("an object of class \"%s\"", class(x)[1]))
   }
-  if (is.list(x)) {
-    return("a list")
-  }
-  if (is.atomic(x) && length(x) == 1L && !is.character(x)) {
-    return(format(x))
-  }
-  if (is.character(x) && length(x) == 1L) {
+  if (is.list(x)) "a list" else describe_vector(x)
+}
+
+describe_vector <- function(x) {
+  if (length(x) == 1L && is.character(x)) {
     return(encodeString(x, quote = "\""))
   }
-  paste(
-    if (is.integer(x)) "an" else "a",
-    typeof(x),
-    "vector of length",
-    format_count(length(x))
-  )
+  if (length(x) == 1L && is.atomic(x)) {
+    return(format(x))
+  }
+  n <- format_count(length(x))
+  paste(with_article(typeof(x)), "vector of length", n)
 }
+
+# "an integer", "a double": for the names of types.
+with_article <- function(type) {
+  paste(if (type == "integer") "an" else "a", type)
+}
+
+# "It is a list.": what was found where an argument must be something else.
+it_is <- function(x) paste0("It is ", describe_type(x), ".")
 
 # The candidate nearest to `x`, or nothing: for "Did you mean ...?".
 nearest <- function(x, candidates) {

@@ -123,11 +123,9 @@ read_checks <- function(given) {
   names <- names(given) %||% character(length(given))
   plain <- gsub(".", "_", tolower(names), fixed = TRUE)
   short <- sub("^check_", "", plain)
-  unknown <- which(
-    !(startsWith(plain, "check_") & short %in% names(default_checks))
-  )
-  if (length(unknown) > 0L) {
-    abort_unknown_control(names[unknown[1L]])
+  is_known <- startsWith(plain, "check_") & short %in% names(default_checks)
+  if (!all(is_known)) {
+    abort_unknown_control(names[!is_known][1L])
   }
   for (i in seq_along(given)) {
     check_policy(given[[i]], short[i], names[i])
@@ -139,21 +137,16 @@ read_checks <- function(given) {
 
 check_policy <- function(x, check, arg) {
   allowed <- check_policies[[check]] %||% policies
-  if (is.character(x) && length(x) == 1L && x %in% allowed) {
+  is_text <- is.character(x) && length(x) == 1L
+  if (is_text && x %in% allowed) {
     return(invisible())
   }
+  choices <- enumerate(dQuote(allowed, FALSE), max = 10L, last = "or")
+  hint <- if (is_text) did_you_mean(x, allowed, in_quotes)
   abort_control(
-    paste0(
-      "`",
-      arg,
-      "` must be ",
-      enumerate(dQuote(allowed, FALSE), max = 10L, last = "or"),
-      "."
-    ),
-    paste0("It is ", describe_type(x), "."),
-    if (is.character(x) && length(x) == 1L) {
-      did_you_mean(x, allowed, function(s) dQuote(s, FALSE))
-    },
+    sprintf("`%s` must be %s.", arg, choices),
+    it_is(x),
+    hint,
     arg = arg
   )
 }
@@ -184,33 +177,24 @@ check_tolerance <- function(x, arg = rlang::caller_arg(x)) {
   if (is_number(x) && x >= 0) {
     return(as.double(x))
   }
-  abort_control(
-    paste0("`", arg, "` must be one number, zero or greater."),
-    paste0("It is ", describe_type(x), "."),
-    arg = arg
-  )
+  problem <- sprintf("`%s` must be one number, zero or greater.", arg)
+  abort_control(problem, it_is(x), arg = arg)
 }
 
 check_limit <- function(x, arg = rlang::caller_arg(x)) {
   if (is_number(x) && x > 0) {
     return(as.double(x))
   }
-  abort_control(
-    paste0("`", arg, "` must be one positive number."),
-    paste0("It is ", describe_type(x), "."),
-    arg = arg
-  )
+  problem <- sprintf("`%s` must be one positive number.", arg)
+  abort_control(problem, it_is(x), arg = arg)
 }
 
 check_count <- function(x, arg = rlang::caller_arg(x)) {
   if (is_number(x) && x >= 1 && x <= 1e6 && x == round(x)) {
     return(as.double(x))
   }
-  abort_control(
-    paste0("`", arg, "` must be one whole number from 1 to 1,000,000."),
-    paste0("It is ", describe_type(x), "."),
-    arg = arg
-  )
+  problem <- sprintf("`%s` must be one whole number from 1 to 1,000,000.", arg)
+  abort_control(problem, it_is(x), arg = arg)
 }
 
 check_step <- function(x) {
@@ -220,11 +204,8 @@ check_step <- function(x) {
   if (is.numeric(x) && length(x) > 0L && all(is.finite(x)) && all(x > 0)) {
     return(as.double(x))
   }
-  abort_control(
-    "`initial_step` must be `NULL` or positive numbers.",
-    paste0("It is ", describe_type(x), "."),
-    arg = "initial_step"
-  )
+  problem <- "`initial_step` must be `NULL` or positive numbers."
+  abort_control(problem, it_is(x), arg = "initial_step")
 }
 
 # Optimizers ----------------------------------------------------------------
@@ -264,20 +245,28 @@ check_optimizer <- function(x) {
   if (is.null(x) || identical(x, "default")) {
     return(NULL)
   }
-  if (is.character(x) && length(x) == 1L) {
-    name <- sub("^NLOPT_", "", x)
-    if (name %in% names(optimizer_aliases)) {
-      return(optimizer_aliases[[name]])
-    }
-    if (name %in% optimizers) return(name)
+  name <- optimizer_name(x)
+  if (!is.null(name)) {
+    return(name)
   }
-  known <- c(optimizers, names(optimizer_aliases))
   abort_control(
     "`optimizer` must be `NULL` or the name of an optimizer.",
-    paste0("It is ", describe_type(x), "."),
-    optimizer_hint(x, known),
+    it_is(x),
+    optimizer_hint(x, c(optimizers, names(optimizer_aliases))),
     arg = "optimizer"
   )
+}
+
+# Our name of an optimizer, from ours or from that of another package; `NULL` if it isn't known.
+optimizer_name <- function(x) {
+  if (!is.character(x) || length(x) != 1L) {
+    return(NULL)
+  }
+  name <- sub("^NLOPT_", "", x)
+  if (name %in% names(optimizer_aliases)) {
+    return(optimizer_aliases[[name]])
+  }
+  if (name %in% optimizers) name
 }
 
 #' For a linear model there is nothing that BFGS would do better than Newton's method
@@ -298,7 +287,7 @@ optimizer_hint <- function(x, known) {
   if (!is.character(x) || length(x) != 1L) {
     return(NULL)
   }
-  did_you_mean(x, known, function(s) dQuote(s, FALSE)) %||%
+  did_you_mean(x, known, in_quotes) %||%
     c(i = paste0("These are: ", enumerate(optimizers, max = 10L), "."))
 }
 
@@ -335,48 +324,56 @@ lme4_defaults <- list(
   autoscale = "NULL"
 )
 
+#' The control that lme4's control object asks for
+#'
+#' What it asks beyond that is named in a message.
+#' @noRd
 translate_control <- function(control) {
   checks <- control$checkControl
-  known <- gsub(
-    ".",
-    "_",
-    tolower(sub("^check[.]", "", names(checks))),
-    fixed = TRUE
-  ) %in%
-    names(default_checks)
-  checks_given <- checks[known]
-  others <- names(checks_given) != "check.nobs.vs.rankZ"
-  checks_given[others] <- sub("Small$", "", checks_given[others])
-  checks_given$check.scaleX <- if (identical(checks$check.scaleX, "warning")) {
-    "ignore"
-  } else {
-    checks$check.scaleX
-  }
-  singular <- control$checkConv$check.conv.singular$action
-  if (!is.null(singular)) {
-    checks_given$check.conv.singular <- singular
-  }
+  known <- is_known_check(names(checks))
   tuned <- translate_tuning(control)
   rest <- c(
     control[intersect(names(control), names(lme4_defaults))],
     checks[!known]
   )
-  ignored <- c(
-    names(rest)[!mapply(is_lme4_default, rest, names(rest))],
-    tuned$ignored
+  is_wish <- !mapply(is_lme4_default, rest, names(rest))
+  inform_ignored(c(names(rest)[is_wish], tuned$ignored))
+  do.call(
+    rlmm_control,
+    c(tuned$arguments, translate_checks(control, checks[known]))
   )
-  if (length(ignored) > 0L) {
-    inform_rlmm(
-      paste0(
-        "Ignored parts of lme4's control, which have no meaning here: ",
-        enumerate(tick(ignored), max = 20L),
-        "."
-      ),
-      "rlmm_message_control",
-      ignored = ignored
-    )
+}
+
+is_known_check <- function(names) {
+  plain <- tolower(sub("^check[.]", "", names))
+  gsub(".", "_", plain, fixed = TRUE) %in% names(default_checks)
+}
+
+# Only the rank of Z has policies that spare large models; lme4's default for the scale of covariates isn't ours.
+translate_checks <- function(control, checks) {
+  others <- names(checks) != "check.nobs.vs.rankZ"
+  checks[others] <- sub("Small$", "", checks[others])
+  scale <- control$checkControl$check.scaleX
+  checks$check.scaleX <- if (identical(scale, "warning")) "ignore" else scale
+  singular <- control$checkConv$check.conv.singular$action
+  if (!is.null(singular)) {
+    checks$check.conv.singular <- singular
   }
-  do.call(rlmm_control, c(tuned$arguments, checks_given))
+  checks
+}
+
+inform_ignored <- function(ignored) {
+  if (length(ignored) == 0L) {
+    return(invisible())
+  }
+  inform_rlmm(
+    sprintf(
+      "Ignored parts of lme4's control, which have no meaning here: %s.",
+      enumerate(tick(ignored), max = 20L)
+    ),
+    "rlmm_message_control",
+    ignored = ignored
+  )
 }
 
 is_lme4_default <- function(value, name) {
@@ -398,31 +395,35 @@ tuning_aliases <- c(
   XtolRel = "xtol_rel"
 )
 
-# lme4's default optimizer (lmer()'s, or glmer()'s pair) is not a wish for it; named options of it are.
+#' The optimizer of lme4's control object and its options
+#' @return A list: `arguments` of [rlmm_control()], and names of `ignored` options.
+#' @noRd
 translate_tuning <- function(control) {
   opts <- control$optCtrl
   name <- opts$algorithm %||% control$optimizer
   opts <- opts[names(opts) != "algorithm"]
   understood <- opts[names(opts) %in% names(tuning_aliases)]
   names(understood) <- tuning_aliases[names(understood)]
-  ignored <- setdiff(names(opts), names(tuning_aliases))
   if (!is.null(control$tolPwrss) && control$tolPwrss != 1e-7) {
     understood$pirls_tol <- control$tolPwrss
   }
-  if (
-    !identical(name, "nloptwrap") &&
-      !identical(name, c("bobyqa", "Nelder_Mead"))
-  ) {
-    is_known <- is.character(name) &&
-      sub("^NLOPT_", "", name[1L]) %in% c(optimizers, names(optimizer_aliases))
-    if (is_known) {
-      understood$optimizer <- name[1L]
-    } else {
-      ignored <- c("optimizer", ignored)
-    }
-  }
+  understood$optimizer <- known_wish(name)
+  is_unknown <- is_optimizer_wish(name) && is.null(understood$optimizer)
+  ignored <- setdiff(names(opts), names(tuning_aliases))
   list(
     arguments = understood[!duplicated(names(understood))],
-    ignored = ignored
+    ignored = c(if (is_unknown) "optimizer", ignored)
   )
+}
+
+# lme4's default optimizer (lmer()'s, or glmer()'s pair) is not a wish for it; named options of it are.
+is_optimizer_wish <- function(name) {
+  !identical(name, "nloptwrap") && !identical(name, c("bobyqa", "Nelder_Mead"))
+}
+
+known_wish <- function(name) {
+  is_known <- is_optimizer_wish(name) &&
+    is.character(name) &&
+    !is.null(optimizer_name(name[1L]))
+  if (is_known) name[1L]
 }

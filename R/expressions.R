@@ -50,7 +50,11 @@ bar_label <- function(bar, group) {
   paste(deparse_one(bar$effects), "|", group$name)
 }
 
-# `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
+#' Take `fulldummy()` off the effects of a term
+#'
+#' `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
+#' @return A list: `expr`, and `variables`, the names of those that it stood around.
+#' @noRd
 unwrap_fulldummy <- function(expr) {
   if (!is.call(expr)) {
     return(list(expr = expr))
@@ -58,11 +62,7 @@ unwrap_fulldummy <- function(expr) {
   if (call_name(expr) == "fulldummy" && length(expr) == 2L) {
     return(list(expr = expr[[2L]], variables = deparse_one(expr[[2L]])))
   }
-  variables <- NULL
-  for (i in seq_along(expr)[-1L]) {
-    inner <- unwrap_fulldummy(expr[[i]])
-    expr[[i]] <- inner$expr
-    variables <- c(variables, inner$variables)
-  }
-  list(expr = expr, variables = variables)
+  inner <- lapply(as.list(expr)[-1L], unwrap_fulldummy)
+  expr[-1L] <- lapply(inner, `[[`, "expr")
+  list(expr = expr, variables = unlist(lapply(inner, `[[`, "variables")))
 }

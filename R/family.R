@@ -34,24 +34,29 @@ read_family <- function(family, env) {
     family <- find_family(family, env)
   }
   if (is.function(family)) {
-    family <- tryCatch(family(), error = function(cnd) NULL) %||% family
+    family <- tryCatch(family(), error = \(cnd) NULL) %||% family
   }
   if (!inherits(family, "family")) {
     abort_family(describe_type(family))
   }
-  if (startsWith(family$family, "quasi")) {
-    abort_quasi(family$family)
+  check_known_family(family)
+  family
+}
+
+check_known_family <- function(family) {
+  name <- family$family
+  if (startsWith(name, "quasi")) {
+    abort_quasi(name)
   }
   if (!core_family(family) %in% core_families) {
-    abort_family(paste0("\"", family$family, "\""), family$family)
+    abort_family(paste0("\"", name, "\""), name)
   }
   if (!family$link %in% core_links) {
     abort_link(family$link)
   }
-  if (family$family == "gaussian" && family$link == "identity") {
+  if (name == "gaussian" && family$link == "identity") {
     abort_linear()
   }
-  family
 }
 
 find_family <- function(name, env) {
@@ -96,46 +101,47 @@ family_theta <- function(family) {
 #' @noRd
 has_dispersion <- function(family) core_family(family) %in% dispersion_families
 
-#' The negative binomial family with variance mu + mu^2 / theta, as MASS names it; `NA`: theta is to be estimated
+#' The negative binomial family with variance mu + mu^2 / theta, as MASS names it
+#' @param theta `NA`: to be estimated.
 #' @noRd
 nb_family <- function(theta = NA_real_, link = "log") {
+  shown <- if (is.na(theta)) "?" else format(round(theta, 4))
   links <- stats::make.link(link)
+  parts <- c("linkfun", "linkinv", "mu.eta", "valideta")
   structure(
-    list(
-      family = paste0(
-        "Negative Binomial(",
-        if (is.na(theta)) "?" else format(round(theta, 4)),
-        ")"
-      ),
-      link = links$name,
-      linkfun = links$linkfun,
-      linkinv = links$linkinv,
-      mu.eta = links$mu.eta,
-      valideta = links$valideta,
-      variance = \(mu) mu + mu^2 / theta,
-      dev.resids = \(y, mu, wt) {
-        2 *
-          wt *
-          (y *
-            log(pmax(1, y) / mu) -
-            (y + theta) * log((y + theta) / (mu + theta)))
-      },
-      aic = \(y, n, mu, wt, dev) {
-        -2 * sum(wt * stats::dnbinom(y, theta, mu = mu, log = TRUE))
-      },
-      validmu = \(mu) all(mu > 0),
-      initialize = expression({
-        n <- rep(1, nobs)
-        mustart <- y + (y == 0) / 6
-      }),
-      simulate = \(object, nsim) {
-        mu <- stats::fitted(object)
-        stats::rnbinom(nsim * length(mu), theta, mu = mu)
-      },
-      theta = theta
+    c(
+      list(family = sprintf("Negative Binomial(%s)", shown), link = links$name),
+      unclass(links)[parts],
+      nb_functions(theta),
+      list(theta = theta)
     ),
     class = "family"
   )
+}
+
+# The elements of a family object that depend on theta.
+nb_functions <- function(theta) {
+  list(
+    variance = \(mu) mu + mu^2 / theta,
+    dev.resids = \(y, mu, wt) nb_deviance(y, mu, wt, theta),
+    aic = \(y, n, mu, wt, dev) {
+      -2 * sum(wt * stats::dnbinom(y, theta, mu = mu, log = TRUE))
+    },
+    validmu = \(mu) all(mu > 0),
+    initialize = expression({
+      n <- rep(1, nobs)
+      mustart <- y + (y == 0) / 6
+    }),
+    simulate = \(object, nsim) {
+      mu <- stats::fitted(object)
+      stats::rnbinom(nsim * length(mu), theta, mu = mu)
+    }
+  )
+}
+
+nb_deviance <- function(y, mu, weights, theta) {
+  saturated <- y * log(pmax(1, y) / mu)
+  2 * weights * (saturated - (y + theta) * log((y + theta) / (mu + theta)))
 }
 
 # Errors --------------------------------------------------------------------

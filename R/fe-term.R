@@ -7,14 +7,8 @@
 part_terms <- function(formula, frame, data = NULL) {
   terms <- stats::terms.formula(formula, data = dot_data(data))
   all <- attr(frame, "terms")
-  variables <- attr(terms, "variables")
-  names <- vapply(as.list(variables)[-1L], deparse_one, "")
-  predvars <- attr(all, "predvars")
-  if (!identical(predvars, attr(all, "variables"))) {
-    at <- match(names, names(attr(all, "dataClasses")))
-    variables <- predvars[c(1L, at + 1L)]
-  }
-  attr(terms, "predvars") <- variables
+  names <- variable_names(terms)
+  attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
   # Numbers whose meaning is in their class: for new data without the values.
   times <- Filter(is_time, unclass(frame)[names])
@@ -24,17 +18,24 @@ part_terms <- function(formula, frame, data = NULL) {
   terms
 }
 
+# The variables of a part as they are to be evaluated, out of those of the whole formula.
+part_predvars <- function(terms, all, names) {
+  predvars <- attr(all, "predvars")
+  if (identical(predvars, attr(all, "variables"))) {
+    return(attr(terms, "variables"))
+  }
+  at <- match(names, names(attr(all, "dataClasses")))
+  predvars[c(1L, at + 1L)]
+}
+
 is_time <- function(x) inherits(x, c("difftime", "Date", "POSIXct"))
 
-#' X
+#' The fixed part of the model
 #' @return A list: `x` (columns of full rank) and `fixed`, the field of the fit.
 #' @noRd
 fixed_design <- function(parsed, frame, env, data, contrasts, control) {
-  terms <- part_terms(
-    rlang::new_formula(parsed$response, parsed$fixed, env = env),
-    frame,
-    data
-  )
+  formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
+  terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
@@ -42,9 +43,6 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   names <- column_names(x)
   check_columns_finite(x)
   keep <- independent_columns(x, frame, control$checks$rankx)
-  if (length(keep) < length(names)) {
-    x <- select_columns(x, keep)
-  }
   fixed <- list(
     terms = terms,
     contrasts = used,
@@ -52,6 +50,9 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
     names = if (length(keep) > 0L) names[keep],
     dropped = names[!seq_along(names) %in% keep] %||% character()
   )
+  if (length(keep) < length(names)) {
+    x <- select_columns(x, keep)
+  }
   list(x = x, fixed = fixed)
 }
 
@@ -65,50 +66,48 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
 #' @noRd
 independent_columns <- function(x, frame, policy) {
   p <- count_columns(x)
-  # Without weight a row says nothing about the effects.
-  weights <- frame[["(weights)"]]
-  counts <- if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
-  n <- if (is.null(counts)) nrow(frame) else sum(counts)
   if (policy == "ignore" || p == 0L) {
     return(seq_len(p))
   }
+  counts <- counted_rows(frame)
+  n <- if (is.null(counts)) nrow(frame) else sum(counts)
   if (n >= p && core_smallest_pivot(x, counts, nrow(frame)) > 1e-4) {
     return(seq_len(p))
   }
   x <- column_matrix(x, nrow(frame))
-  qr <- qr(
-    if (is.null(counts)) x else x[counts > 0, , drop = FALSE],
-    tol = 1e-7
-  )
-  if (qr$rank == p) {
-    return(seq_len(p))
+  if (!is.null(counts)) {
+    x <- x[counts > 0, , drop = FALSE]
   }
-  keep <- sort(qr$pivot[seq_len(qr$rank)])
-  report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
+  keep <- pivot_columns(x)
+  if (length(keep) < p) {
+    report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
+  }
   keep
+}
+
+# One for a row that counts and zero for one without weight, which says nothing about the effects; `NULL` if all count.
+counted_rows <- function(frame) {
+  weights <- frame[["(weights)"]]
+  if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
+}
+
+pivot_columns <- function(x) {
+  qr <- qr(x, tol = 1e-7)
+  sort(qr$pivot[seq_len(qr$rank)])
 }
 
 report_dropped <- function(dropped, p, policy) {
   n <- length(dropped)
   verb <- if (n == 1L) "is a linear combination" else "are linear combinations"
-  head <- paste(
+  head <- sprintf(
+    "%s of the %s columns of the fixed effects %s of the others",
     n,
-    "of the",
     p,
-    "columns of the fixed effects",
-    verb,
-    "of the others"
+    verb
   )
   names <- enumerate(tick(dropped), max = 10L)
   if (policy == "stop.deficient") {
-    abort_rlmm(
-      c(
-        "The fixed effects must be linearly independent.",
-        x = paste0(head, ": ", names, ".")
-      ),
-      "rlmm_error_rankx",
-      dropped = dropped
-    )
+    abort_dependent(head, names, dropped)
   }
   kind <- switch(
     policy,
@@ -116,51 +115,46 @@ report_dropped <- function(dropped, p, policy) {
     `warn+drop.cols` = "warning",
     "ignore"
   )
-  signal(
-    kind,
-    paste0(
-      head,
-      " and ",
-      if (n == 1L) "is" else "are",
-      " dropped: ",
-      names,
-      "."
+  text <- sprintf(
+    "%s and %s dropped: %s.",
+    head,
+    if (n == 1L) "is" else "are",
+    names
+  )
+  signal(kind, text, "rankx", dropped = dropped)
+}
+
+abort_dependent <- function(head, names, dropped) {
+  abort_rlmm(
+    c(
+      "The fixed effects must be linearly independent.",
+      x = paste0(head, ": ", names, ".")
     ),
-    "rankx",
+    "rlmm_error_rankx",
     dropped = dropped
   )
 }
 
 # Response ------------------------------------------------------------------
 
+#' The response of a linear model as numbers
+#' @noRd
 response <- function(frame) {
   y <- frame[[1L]]
   name <- names(frame)[1L]
   if (is.matrix(y) && ncol(y) > 1L) {
-    abort_response(
-      name,
-      paste("a matrix with", ncol(y), "columns"),
-      "Fit one model for each column?"
-    )
+    found <- paste("a matrix with", ncol(y), "columns")
+    abort_response(name, found, "Fit one model for each column?")
   }
-  if (
-    is.factor(y) ||
-      !(is.numeric(y) ||
-        is.logical(y) ||
-        inherits(y, c("difftime", "Date", "POSIXct")))
-  ) {
-    kind <- if (is.factor(y)) {
-      "a factor"
-    } else if (is.character(y)) {
-      "a character vector"
-    } else {
-      describe_type(y)
-    }
-    abort_response(
-      name,
-      kind,
-      if (is.factor(y)) "For a binary response use `rglmm(family = binomial)`?"
-    )
+  is_number <- is.numeric(y) || is.logical(y) || is_time(y)
+  if (is.factor(y)) {
+    hint <- "For a binary response use `rglmm(family = binomial)`?"
+    abort_response(name, "a factor", hint)
+  }
+  if (!is_number) {
+    is_text <- is.character(y)
+    found <- if (is_text) "a character vector" else describe_type(y)
+    abort_response(name, found, NULL)
   }
   as.double(y)
 }
@@ -181,13 +175,10 @@ check_contrasts <- function(contrasts, frame) {
     return(invisible())
   }
   if (!is.list(contrasts) || is.null(names(contrasts))) {
-    abort_rlmm(
-      c(
-        "`contrasts` must be a named list.",
-        x = paste0("It is ", describe_type(contrasts), "."),
-        i = "For example `list(f = contr.sum)`."
-      ),
-      "rlmm_error_argument",
+    abort_argument(
+      "`contrasts` must be a named list.",
+      x = it_is(contrasts),
+      i = "For example `list(f = contr.sum)`.",
       arg = "contrasts"
     )
   }
@@ -195,16 +186,10 @@ check_contrasts <- function(contrasts, frame) {
   if (length(unknown) == 0L) {
     return(invisible())
   }
-  abort_rlmm(
-    c(
-      paste0(
-        "`contrasts` names ",
-        enumerate(tick(unknown)),
-        ", which isn't a variable of `formula`."
-      ),
-      did_you_mean(unknown[1], names(frame))
-    ),
-    "rlmm_error_argument",
-    arg = "contrasts"
+  problem <- sprintf(
+    "`contrasts` names %s, which isn't a variable of `formula`.",
+    enumerate(tick(unknown))
   )
+  hint <- did_you_mean(unknown[1], names(frame))
+  abort_argument(problem, hint, arg = "contrasts")
 }

@@ -70,17 +70,15 @@ fit_terms <- function(fit) {
   )
 }
 
+#' The spec of a linear model
 #' @param held Coefficients that are held: their columns of X become part of the offset.
 #' @noRd
 design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
   weights <- frame[["(weights)"]]
   offset <- total_offset(frame)
   if (length(held) > 0L) {
-    names <- column_names(x)
-    held_columns <- select_columns(x, match(names(held), names))
-    offset <- (offset %||% 0) +
-      as.double(column_matrix(held_columns, nrow(frame)) %*% held)
-    x <- select_columns(x, which(!names %in% names(held)))
+    offset <- (offset %||% 0) + held_offset(x, held, nrow(frame))
+    x <- select_columns(x, which(!column_names(x) %in% names(held)))
   }
   list(
     x = x,
@@ -93,27 +91,35 @@ design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
   )
 }
 
-# The control as the core wants it: one step for each argument of the objective, held elements, the wish for a log.
+held_offset <- function(x, held, n) {
+  columns <- select_columns(x, match(names(held), column_names(x)))
+  as.double(column_matrix(columns, n) %*% held)
+}
+
+#' The control as the core wants it: held elements, the wish for a log, one step for each argument of the objective
+#' @noRd
 core_control <- function(control, verbose, design, held) {
   if (is.null(design$spec$glmm)) {
     check_optimizer_suits(control)
   }
-  n <- n_arguments(design$spec)
   control$held <- held$index - 1L
   control$absolute <- held$absolute - 1L
   control$absolute_values <- held$absolute_value
   control$verbose <- as.integer(verbose)
-  step <- control$initial_step
-  if (is.null(step)) {
-    return(control)
+  if (!is.null(control$initial_step)) {
+    n <- n_arguments(design$spec)
+    control$initial_step <- initial_steps(control$initial_step, n)
   }
-  if (!length(step) %in% c(1L, n)) {
-    abort_control(
-      paste0("`initial_step` must hold 1 or ", n, " numbers for this model."),
-      paste0("It holds ", length(step), "."),
-      arg = "initial_step"
-    )
-  }
-  control$initial_step <- rep_len(step, n)
   control
+}
+
+initial_steps <- function(step, n) {
+  if (length(step) %in% c(1L, n)) {
+    return(rep_len(step, n))
+  }
+  abort_control(
+    sprintf("`initial_step` must hold 1 or %s numbers for this model.", n),
+    sprintf("It holds %s.", length(step)),
+    arg = "initial_step"
+  )
 }

@@ -6,6 +6,7 @@
 #'   `effects` (expression), `structure`, and `groups` (a list of groupings, see [expand_group()]).
 #' @noRd
 parse_formula <- function(formula, data = NULL) {
+  response <- formula[[2L]]
   rhs <- formula[[3L]]
   if (mentions(rhs, "&")) {
     rhs <- read_ampersand(rhs)
@@ -17,16 +18,15 @@ parse_formula <- function(formula, data = NULL) {
   if (mentions(parts$fixed, "fulldummy")) {
     abort_fixed_fulldummy()
   }
+  bars <- parts$bars
   if (mentions(rhs, ".")) {
-    parts$bars <- lapply(
-      parts$bars,
-      expand_dot,
-      response = formula[[2L]],
-      data = data
-    )
+    bars <- lapply(bars, expand_dot, response = response, data = data)
   }
-  bars <- unlist(lapply(parts$bars, read_bar), recursive = FALSE)
-  list(response = formula[[2L]], fixed = parts$fixed %||% 1, bars = bars)
+  list(
+    response = response,
+    fixed = parts$fixed %||% 1,
+    bars = unlist(lapply(bars, read_bar), recursive = FALSE)
+  )
 }
 
 # `.` among the effects of a bar: all columns but the response and the bar's own group.
@@ -38,16 +38,20 @@ expand_dot <- function(bar, response, data) {
   if (mentions(bar[[3L]], ".")) {
     abort_formula("`.` can't stand for a grouping factor.")
   }
-  if (!mentions(bar[[2L]], ".")) {
-    return(bar)
+  if (mentions(bar[[2L]], ".")) {
+    columns <- setdiff(names(data), c(all.vars(response), all.vars(bar[[3L]])))
+    bar[[2L]] <- replace_dot(bar[[2L]], columns)
   }
-  columns <- setdiff(names(data), c(all.vars(response), all.vars(bar[[3L]])))
+  bar
+}
+
+replace_dot <- function(effects, columns) {
   if (length(columns) == 0L) {
     abort_formula("`.` stands for no column of `data`.")
   }
-  sum <- Reduce(function(a, b) call("+", a, b), lapply(columns, as.name))
-  bar[[2L]] <- do.call(substitute, list(bar[[2L]], list(. = call("(", sum))))
-  bar
+  plus <- \(left, right) call("+", left, right)
+  sum <- Reduce(plus, lapply(columns, as.name))
+  do.call(substitute, list(effects, list(. = call("(", sum))))
 }
 
 #' Separate the bars of a sum from its other summands
@@ -64,19 +68,23 @@ split_bars <- function(expr) {
   if (op == "(") {
     return(split_bars(expr[[2L]]))
   }
-  if (op %in% c("+", "-") && !(op == "-" && has_bar(expr[[length(expr)]]))) {
-    sides <- lapply(as.list(expr)[-1L], split_bars)
-    fixed <- if (length(sides) == 1L) {
-      sides[[1L]]$fixed
-    } else {
-      join(op, sides[[1L]]$fixed, sides[[2L]]$fixed)
-    }
-    return(list(
-      fixed = fixed,
-      bars = unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)
-    ))
+  takes_bar_away <- op == "-" && has_bar(expr[[length(expr)]])
+  if (!op %in% c("+", "-") || takes_bar_away) {
+    abort_bar_inside(expr, op)
   }
-  abort_bar_inside(expr, op)
+  join_sides(op, lapply(as.list(expr)[-1L], split_bars))
+}
+
+# The sides of a sum or difference, or the one of a sign.
+join_sides <- function(op, sides) {
+  fixed <- sides[[1L]]$fixed
+  if (length(sides) == 2L) {
+    fixed <- join(op, fixed, sides[[2L]]$fixed)
+  }
+  list(
+    fixed = fixed,
+    bars = unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)
+  )
 }
 
 join <- function(op, left, right) {
@@ -142,7 +150,7 @@ formula_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "&")
 
 # Bars ----------------------------------------------------------------------
 
-#' One bar, with what may stand around it, as one term or, for `||`, several
+#' Read one bar, with what may stand around it, as one term or, for `||`, several
 #' @noRd
 read_bar <- function(bar) {
   structure <- "us"
@@ -154,28 +162,33 @@ read_bar <- function(bar) {
     }
     bar <- inner
   }
-  effects <- bar[[2L]]
-  if (has_bar(effects) || has_bar(bar[[3L]])) {
+  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
     abort_nested_bar(bar)
   }
   groups <- expand_group(bar[[3L]])
   if (length(groups) == 0L) {
     abort_constant_group(bar)
   }
-  if (call_name(bar) == "||" && has_rho(structure)) {
+  if (call_name(bar) == "||") {
+    return(read_double_bar(bar, structure, groups))
+  }
+  list(list(effects = bar[[2L]], structure = structure, groups = groups))
+}
+
+# `(x || g)` is a term for each effect, or one in `diag()` where the option asks for it.
+read_double_bar <- function(bar, structure, groups) {
+  if (has_rho(structure)) {
     abort_double_bar(structure, bar)
   }
-  if (call_name(bar) == "||" && structure == "us") {
-    if (identical(getOption("rlmm.double_bar"), "diag")) {
-      structure <- "diag"
-    } else {
-      effects <- split_effects(effects)
-      return(lapply(effects, function(e) {
-        list(effects = e, structure = "us", groups = groups)
-      }))
-    }
+  as_one <- identical(getOption("rlmm.double_bar"), "diag")
+  if (structure == "us" && !as_one) {
+    as_term <- \(e) list(effects = e, structure = "us", groups = groups)
+    return(lapply(split_effects(bar[[2L]]), as_term))
   }
-  list(list(effects = effects, structure = structure, groups = groups))
+  if (structure == "us") {
+    structure <- "diag"
+  }
+  list(list(effects = bar[[2L]], structure = structure, groups = groups))
 }
 
 abort_two_structures <- function(bar) {
@@ -235,21 +248,18 @@ expand_group <- function(expr) {
   if (!is.call(expr)) {
     return(list())
   }
-  if (length(expr) == 3L) {
-    op <- call_name(expr)
-    if (op %in% c("+", ":", "&", "%in%", "*", "/")) {
-      return(expand_operator(
-        op,
-        expand_group(expr[[2L]]),
-        expand_group(expr[[3L]])
-      ))
-    }
+  op <- call_name(expr)
+  if (length(expr) == 3L && op %in% group_operators) {
+    left <- expand_group(expr[[2L]])
+    return(expand_operator(op, left, expand_group(expr[[3L]])))
   }
-  if (call_name(expr) == "(") {
+  if (op == "(") {
     return(expand_group(expr[[2L]]))
   }
   list(new_group(list(expr)))
 }
+
+group_operators <- c("+", ":", "&", "%in%", "*", "/")
 
 expand_operator <- function(op, left, right) {
   groups <- switch(
@@ -308,38 +318,25 @@ new_group <- function(atoms, reversed = FALSE) {
 #' Read `a & b` as `a:b`
 #'
 #' R gives `&` a lower precedence than `+`, so `x + a & b + (1 | g)` arrives as `(x + a) & (b + (1 | g))`
-#' without the parentheses. Taken apart into summands, with the last one before and the first one after
+#' without the parentheses. It is taken apart into summands, with the last one before and the first one after
 #' each `&` interacting.
 #' @noRd
 read_ampersand <- function(expr) {
   op <- call_name(expr)
   if (op == "&" && length(expr) == 3L) {
     left <- read_ampersand(expr[[2L]])
-    right <- read_ampersand(expr[[3L]])
-    return(interact(left, right))
+    return(interact(left, read_ampersand(expr[[3L]])))
   }
-  if (
-    op %in%
-      c(
-        "(",
-        "+",
-        "-",
-        "*",
-        "/",
-        ":",
-        "^",
-        "%in%",
-        "|",
-        "||",
-        names(structure_calls)
-      )
-  ) {
+  if (op %in% c(ampersand_operators, names(structure_calls))) {
     for (i in seq_along(expr)[-1L]) {
       expr[[i]] <- read_ampersand(expr[[i]])
     }
   }
   expr
 }
+
+# Within other functions `&` is R's "and".
+ampersand_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "|", "||")
 
 interact <- function(left, right) {
   if (call_name(right) %in% c("+", "-") && length(right) == 3L) {
@@ -359,29 +356,23 @@ read_formula <- function(formula, env) {
   if (is.character(formula)) {
     formula <- tryCatch(
       stats::as.formula(formula, env = env),
-      error = function(e) formula
+      error = \(cnd) formula
     )
   }
   if (!inherits(formula, "formula")) {
-    abort_rlmm(
-      c(
-        "`formula` must be a formula.",
-        x = paste0("It is ", describe_type(formula), "."),
-        i = "For example `y ~ x + (1 | group)`."
-      ),
-      "rlmm_error_argument",
+    abort_argument(
+      "`formula` must be a formula.",
+      x = it_is(formula),
+      i = "For example `y ~ x + (1 | group)`.",
       arg = "formula"
     )
   }
   if (length(formula) == 3L && !is.null(formula[[2L]])) {
     return(formula)
   }
-  abort_rlmm(
-    c(
-      "`formula` must have a response on its left side.",
-      x = paste0("It is ", tick(deparse_one(formula)), ".")
-    ),
-    "rlmm_error_formula"
+  abort_formula(
+    "`formula` must have a response on its left side.",
+    x = paste0("It is ", tick(deparse_one(formula)), ".")
   )
 }
 

@@ -92,15 +92,8 @@ unknown_role <- function(name, bars) {
 
 abort_if_lengths_differ <- function(terms, data) {
   variables <- as.list(attr(terms, "variables"))[-1L]
-  sizes <- vapply(
-    variables,
-    function(v) {
-      tryCatch(NROW(eval(v, data, environment(terms))), error = function(cnd) {
-        NA_integer_
-      })
-    },
-    1L
-  )
+  env <- environment(terms)
+  sizes <- vapply(variables, variable_size, 1L, data = data, env = env)
   if (anyNA(sizes) || length(unique(sizes)) <= 1L) {
     return(invisible())
   }
@@ -112,6 +105,10 @@ abort_if_lengths_differ <- function(terms, data) {
     ),
     "rlmm_error_variable"
   )
+}
+
+variable_size <- function(expr, data, env) {
+  tryCatch(NROW(eval(expr, data, env)), error = \(cnd) NA_integer_)
 }
 
 #' Columns of a design from the frame, R's error translated

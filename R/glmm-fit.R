@@ -1,42 +1,47 @@
 # The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`, `relative`,
 # `separated`, `eta` and `working_weights`; without its data the `covariance` of the estimates.
 
+#' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
+#' @noRd
 new_glmm_fit <- function(design, est, call, control) {
-  est$scales <- lapply(design$spec$terms, \(core_term) {
-    sqrt(colMeans(column_matrix(core_term$z, length(core_term$refs))^2))
-  })
+  est$scales <- lapply(design$spec$terms, column_sizes)
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)
   fit$glmm <- design$spec$glmm
   if (estimates_shape(fit$glmm)) {
     fit$glmm$shape <- est$shape
   }
-  fit$family <- if (is_nb(fit$glmm)) {
-    nb_family(fit$glmm$shape, fit$glmm$link)
-  } else {
-    design$family
-  }
+  fit$family <- fitted_family(fit$glmm, design$family)
   fit[c("parameters", "relative")] <- est[c("parameters", "relative")]
   fit$separated <- separated_effects(fit, design$spec)
   fit$dev <- c(fit$dev, est[c("conditional", "deviance")])
-  if (!control$slim) {
-    fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
-  }
   if (control$slim) {
-    # Later there are no data to take the second derivatives from.
-    judged <- core_glmm_certificate(
-      design$spec,
-      est$parameters,
-      held_index(fit)
-    )
-    fit$optsum[c("gradient", "certificate")] <- judged[c(
-      "gradient",
-      "certificate"
-    )]
-    fit["covariance"] <- judged["covariance"]
+    fit <- with_judgement(fit, design$spec)
+  } else {
+    fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   }
   fit <- structure(fit, class = c("rlmm_glmm", "rlmm"))
   fit$optsum <- opt_summary(fit)
+  fit
+}
+
+# Root mean square of each column of Z.
+column_sizes <- function(core_term) {
+  z <- column_matrix(core_term$z, length(core_term$refs))
+  sqrt(colMeans(z^2))
+}
+
+# The family with its estimated theta.
+fitted_family <- function(glmm, family) {
+  if (is_nb(glmm)) nb_family(glmm$shape, glmm$link) else family
+}
+
+# What takes second derivatives is computed while there are data.
+with_judgement <- function(fit, spec) {
+  judged <- core_glmm_certificate(spec, fit$parameters, held_index(fit))
+  from_hessian <- c("gradient", "certificate")
+  fit$optsum[from_hessian] <- judged[from_hessian]
+  fit["covariance"] <- judged["covariance"]
   fit
 }
 

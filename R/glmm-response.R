@@ -21,17 +21,19 @@ binomial_response <- function(values, weights, name) {
     return(list(y = as.double(as.integer(values) != 1L), weights = weights))
   }
   if (is.matrix(values) && ncol(values) == 2L && is.numeric(values)) {
-    trials <- as.double(rowSums(values))
-    successes <- as.double(values[, 1L])
-    return(list(
-      y = ifelse(trials == 0, 0, successes / trials),
-      weights = trials * (weights %||% 1)
-    ))
+    return(counted_response(values, weights))
   }
   if (NCOL(values) != 1L) {
     abort_glmm_response(name, values, stats::binomial())
   }
   list(y = glmm_numbers(values, stats::binomial(), name), weights = weights)
+}
+
+# Proportions, and numbers of trials, from columns of successes and failures.
+counted_response <- function(counts, weights) {
+  trials <- as.double(rowSums(counts))
+  y <- ifelse(trials == 0, 0, as.double(counts[, 1L]) / trials)
+  list(y = y, weights = trials * (weights %||% 1))
 }
 
 glmm_numbers <- function(values, family, name) {
@@ -43,29 +45,24 @@ glmm_numbers <- function(values, family, name) {
 
 # Checks --------------------------------------------------------------------
 
-#' Values that cannot occur are errors; successes that are not whole numbers a warning, as in glm()
+#' Check that the values of the response can occur in the family
+#'
+#' Values that cannot occur are errors; successes that are not whole numbers are a warning, as in glm().
 #' @noRd
 check_glmm_response <- function(response, values, family, name, rows) {
   y <- response$y
-  low <- is.matrix(values) & core_family(family) == "binomial"
-  bad <- if (low) {
-    rowSums(values < 0) > 0
-  } else {
-    impossible(y, core_family(family))
-  }
+  kind <- core_family(family)
+  is_counts <- is.matrix(values) && kind == "binomial"
+  bad <- if (is_counts) rowSums(values < 0) > 0 else impossible(y, kind)
   if (any(bad)) {
-    abort_response_range(name, rows[bad], family, low)
+    abort_response_range(name, rows[bad], family, is_counts)
   }
-  switch(
-    core_family(family),
-    binomial = check_whole(
-      if (is.matrix(values)) values else y * (response$weights %||% 1),
-      name,
-      is.matrix(values)
-    ),
-    poisson = ,
-    negative.binomial = check_whole_counts(y, name)
-  )
+  if (kind == "binomial") {
+    successes <- if (is_counts) values else y * (response$weights %||% 1)
+    check_whole(successes, name, is_counts)
+  } else if (kind %in% c("poisson", "negative.binomial")) {
+    check_whole_counts(y, name)
+  }
 }
 
 impossible <- function(y, family) {
@@ -85,22 +82,20 @@ check_whole <- function(successes, name, is_counts) {
   if (!any(off)) {
     return(invisible())
   }
+  hint <- "For proportions give the numbers of trials as `weights`?"
   warn_rlmm(
     c(
       "The numbers of successes should be whole numbers.",
-      x = paste0(
-        plural(sum(off), "value"),
-        " of ",
-        tick(name),
-        if (sum(off) == 1L) " is" else " are",
-        " not."
-      ),
-      i = if (!is_counts) {
-        "For proportions give the numbers of trials as `weights`?"
-      }
+      x = not_whole(sum(off), name),
+      i = if (!is_counts) hint
     ),
     "rlmm_warning_successes"
   )
+}
+
+not_whole <- function(n, name) {
+  verb <- if (n == 1L) "is" else "are"
+  sprintf("%s of %s %s not.", plural(n, "value"), tick(name), verb)
 }
 
 check_whole_counts <- function(y, name) {
@@ -112,13 +107,7 @@ check_whole_counts <- function(y, name) {
   warn_rlmm(
     c(
       "Counts should be whole numbers.",
-      x = paste0(
-        plural(sum(off), "value"),
-        " of ",
-        tick(name),
-        if (sum(off) == 1L) " is" else " are",
-        " not."
-      ),
+      x = not_whole(sum(off), name),
       i = "For rates give the counts, and the logarithm of the exposure as `offset`?"
     ),
     "rlmm_warning_counts"
@@ -127,40 +116,19 @@ check_whole_counts <- function(y, name) {
 
 abort_response_range <- function(name, rows, family, is_counts) {
   kind <- core_family(family)
-  must <- if (is_counts) {
-    "not be negative"
-  } else {
-    switch(
-      kind,
-      binomial = "be between 0 and 1",
-      poisson = ,
-      negative.binomial = "not be negative",
-      "be positive"
-    )
-  }
-  wrong <- switch(
-    must,
-    `be between 0 and 1` = "out of this range",
-    `not be negative` = "negative",
-    "not positive"
-  )
-  label <- if (kind == "negative.binomial") {
-    "a negative binomial model"
-  } else {
-    paste0("`", kind, "()`")
-  }
+  range <- response_range(kind, is_counts)
+  values <- plural(length(rows), "value")
+  verb <- if (length(rows) == 1L) "is" else "are"
   abort_rlmm(
     c(
-      paste0("The response must ", must, " for ", label, "."),
-      x = paste0(
-        plural(length(rows), "value"),
-        " of ",
+      sprintf("The response must %s for %s.", range$must, family_label(kind)),
+      x = sprintf(
+        "%s of %s %s %s, at %s.",
+        values,
         tick(name),
-        if (length(rows) == 1L) " is " else " are ",
-        wrong,
-        ", at ",
-        describe_rows(rows),
-        "."
+        verb,
+        range$wrong,
+        describe_rows(rows)
       ),
       i = if (kind == "binomial" && !is_counts) {
         "Counts are given as `cbind(successes, failures)`."
@@ -171,16 +139,38 @@ abort_response_range <- function(name, rows, family, is_counts) {
   )
 }
 
+# What a response must be, and what it is otherwise.
+response_range <- function(kind, is_counts) {
+  if (is_counts || kind %in% c("poisson", "negative.binomial")) {
+    return(list(must = "not be negative", wrong = "negative"))
+  }
+  if (kind == "binomial") {
+    list(must = "be between 0 and 1", wrong = "out of this range")
+  } else {
+    list(must = "be positive", wrong = "not positive")
+  }
+}
+
+family_label <- function(kind) {
+  if (kind == "negative.binomial") {
+    "a negative binomial model"
+  } else {
+    paste0("`", kind, "()`")
+  }
+}
+
 abort_glmm_response <- function(name, values, family) {
-  kind <- core_family(family)
-  binomial <- "0 or 1, logical, a factor, proportions with `weights`, or `cbind(successes, failures)`"
+  must <- if (core_family(family) == "binomial") {
+    paste(
+      "0 or 1, logical, a factor, proportions with `weights`,",
+      "or `cbind(successes, failures)`"
+    )
+  } else {
+    "a numeric vector"
+  }
   abort_rlmm(
     c(
-      paste0(
-        "The response must be ",
-        if (kind == "binomial") binomial else "a numeric vector",
-        "."
-      ),
+      sprintf("The response must be %s.", must),
       x = paste0(tick(name), " is ", describe_type(values), ".")
     ),
     "rlmm_error_response"

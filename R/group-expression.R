@@ -26,26 +26,36 @@ freeze_atom <- function(atom, data, env) {
   list(expr = expr, row_wise = is_row_wise(expr, value, data, env))
 }
 
-# Arguments that don't have one value per row are constants of the fit.
+#' Put in as values what an expression takes from the data as a whole
+#'
+#' Arguments that don't have one value per row are constants of the fit.
+#' @param n Number of rows.
+#' @noRd
 freeze <- function(expr, n, data, env) {
   if (call_name(expr) %in% c("$", "@", "::", ":::", "~", "function")) {
     return(expr)
   }
   for (i in seq_along(expr)[-1L]) {
-    if (identical(expr[[i]], quote(expr = )) || !is.language(expr[[i]])) {
-      next
-    }
-    argument <- expr[[i]]
-    value <- tryCatch(eval(argument, data, env), error = function(cnd) NULL)
-    if (is.atomic(value) && !is.null(value) && NROW(value) != n) {
-      expr[[i]] <- value
-    } else if (is.call(argument)) {
-      expr[[i]] <- stats::makepredictcall(value, freeze(argument, n, data, env))
-    } else if (is.factor(value)) {
-      expr[[i]] <- freeze_levels(argument, value)
+    if (!identical(expr[[i]], quote(expr = )) && is.language(expr[[i]])) {
+      expr[[i]] <- freeze_argument(expr[[i]], n, data, env)
     }
   }
   if (is_cut(expr)) freeze_cut(expr, data, env) else expr
+}
+
+freeze_argument <- function(argument, n, data, env) {
+  value <- eval_or_null(argument, data, env)
+  if (is.atomic(value) && !is.null(value) && NROW(value) != n) {
+    return(value)
+  }
+  if (is.call(argument)) {
+    return(stats::makepredictcall(value, freeze(argument, n, data, env)))
+  }
+  if (is.factor(value)) freeze_levels(argument, value) else argument
+}
+
+eval_or_null <- function(expr, data, env) {
+  tryCatch(eval(expr, data, env), error = \(cnd) NULL)
 }
 
 # Other data may hold fewer levels, or text. Levels that the fit didn't see come after its own.
@@ -61,29 +71,32 @@ freeze_levels <- function(name, value) {
   )
 }
 
-# Does a row by itself get the level that it has among all? Ten of them are tried.
+#' Whether a row by itself gets the level that it has among all: ten rows are tried
+#' @noRd
 is_row_wise <- function(expr, value, data, env) {
   n <- NROW(value)
   if (length(dim(value)) > 1L) {
     return(TRUE)
   }
-  variables <- lapply(rlang::set_names(all.vars(expr)), function(name) {
-    tryCatch(eval(as.name(name), data, env), error = function(cnd) NULL)
-  })
+  names <- lapply(rlang::set_names(all.vars(expr)), as.name)
+  variables <- lapply(names, eval_or_null, data = data, env = env)
   for (row in unique(round(seq(1, n, length.out = 10)))) {
-    alone <- lapply(variables, function(x) {
-      if (NROW(x) != n) {
-        x
-      } else if (is.null(dim(x))) {
-        x[row]
-      } else {
-        x[row, , drop = FALSE]
-      }
-    })
-    level <- tryCatch(eval(expr, alone, env), error = function(cnd) NULL)
+    alone <- lapply(variables, row_of, row = row, n = n)
+    level <- eval_or_null(expr, alone, env)
     if (!identical(as.character(level), as.character(value[row]))) return(FALSE)
   }
   TRUE
+}
+
+# One row of a variable; a constant as it is.
+row_of <- function(x, row, n) {
+  if (NROW(x) != n) {
+    x
+  } else if (is.null(dim(x))) {
+    x[row]
+  } else {
+    x[row, , drop = FALSE]
+  }
 }
 
 is_cut <- function(expr) {

@@ -5,7 +5,7 @@
 #' @noRd
 check_held <- function(held) {
   if (!is.list(held) && !is.null(held)) {
-    abort_held(paste0("It is ", describe_type(held), "."))
+    abort_held(it_is(held))
   }
   if (length(held) > 0L && !is_named_once(held)) {
     abort_held("Its elements don't have a name each.")
@@ -16,27 +16,26 @@ check_held <- function(held) {
   }
   held <- Filter(\(x) length(x) > 0L, held)
   for (name in names(held)) {
-    problem <- held_problem(name, held[[name]])
-    if (!is.null(problem)) {
-      abort_held(paste0("Its element ", tick(name), " ", problem, "."))
-    }
+    check_held_element(name, held[[name]])
   }
   if (length(held) > 0L) held
+}
+
+check_held_element <- function(name, x) {
+  problem <- held_problem(name, x)
+  if (!is.null(problem)) {
+    abort_held(sprintf("Its element %s %s.", tick(name), problem))
+  }
 }
 
 #' What is wrong with an element of `fixed`, if anything
 #' @noRd
 held_problem <- function(name, x) {
   if (name == "sigma") {
-    return(
-      if (!is_number(x) || x <= 0 || x == Inf) paste("is", describe_type(x))
-    )
+    is_good <- is_number(x) && x > 0 && x < Inf
+    return(if (!is_good) paste("is", describe_type(x)))
   }
-  is_right_kind <- if (name == "cov") {
-    is.list(x) && !is.data.frame(x)
-  } else {
-    is.numeric(x) || is_missing(x)
-  }
+  is_right_kind <- if (name == "cov") is_plain_list(x) else is_numbers(x)
   if (!is_right_kind) {
     return(paste("is", describe_type(x)))
   }
@@ -46,9 +45,13 @@ held_problem <- function(name, x) {
   is_good <- vapply(x, if (name == "cov") is.numeric else is.finite, NA)
   bad <- which(!is_good)[1L]
   if (!is.na(bad)) {
-    paste("holds", describe_type(x[[bad]]), "for", dQuote(names(x)[bad], FALSE))
+    paste("holds", describe_type(x[[bad]]), "for", in_quotes(names(x)[bad]))
   }
 }
+
+is_plain_list <- function(x) is.list(x) && !is.data.frame(x)
+
+is_numbers <- function(x) is.numeric(x) || is_missing(x)
 
 is_missing <- function(x) is.logical(x) && all(is.na(x))
 
@@ -101,25 +104,29 @@ let_go <- function(control, fixed, random) {
     theta = theta_names(random),
     cov = vapply(random, `[[`, "", "label")
   )
-  kept <- control$fixed
+  held <- control$fixed
   lost <- character()
-  for (part in intersect(names(kept), names(known))) {
-    is_known <- names(kept[[part]]) %in% known[[part]]
-    lost <- c(lost, names(kept[[part]])[!is_known])
-    kept[[part]] <- kept[[part]][is_known]
+  for (part in intersect(names(held), names(known))) {
+    is_known <- names(held[[part]]) %in% known[[part]]
+    lost <- c(lost, names(held[[part]])[!is_known])
+    held[[part]] <- held[[part]][is_known]
   }
-  if (length(lost) > 0L) {
-    inform_rlmm(
-      paste0(
-        "No longer held, as the model doesn't have it any more: ",
-        enumerate(tick(lost), max = 10L),
-        "."
-      ),
-      "rlmm_message_held",
-      lost = lost
-    )
-  }
-  control["fixed"] <- list(check_held(kept))
+  inform_lost(lost)
+  control["fixed"] <- list(check_held(held))
   control$lenient <- NULL
   control
+}
+
+inform_lost <- function(lost) {
+  if (length(lost) == 0L) {
+    return(invisible())
+  }
+  inform_rlmm(
+    sprintf(
+      "No longer held, as the model doesn't have it any more: %s.",
+      enumerate(tick(lost), max = 10L)
+    ),
+    "rlmm_message_held",
+    lost = lost
+  )
 }

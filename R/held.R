@@ -34,28 +34,19 @@ held_beta <- function(control, fixed) {
 }
 
 abort_held_beta <- function(name, fixed) {
-  abort_rlmm(
-    c(
-      "`fixed$beta` must name coefficients of the model.",
-      x = if (name %in% fixed$dropped) {
-        paste0(
-          dQuote(name, FALSE),
-          " was dropped: its column depends linearly on the others."
-        )
-      } else {
-        paste0("There is no ", dQuote(name, FALSE), ".")
-      },
-      i = if (length(fixed$names) == 0L) "It has none.",
-      i = if (length(fixed$names) > 0L) {
-        paste0(
-          "They are ",
-          enumerate(dQuote(fixed$names, FALSE), max = 10L),
-          "."
-        )
-      }
-    ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
+  quoted <- dQuote(name, FALSE)
+  known <- enumerate(dQuote(fixed$names, FALSE), max = 10L)
+  has_none <- length(fixed$names) == 0L
+  abort_argument(
+    "`fixed$beta` must name coefficients of the model.",
+    x = if (name %in% fixed$dropped) {
+      paste(quoted, "was dropped: its column depends linearly on the others.")
+    } else {
+      sprintf("There is no %s.", quoted)
+    },
+    i = if (has_none) "It has none." else sprintf("They are %s.", known),
     arg = "fixed",
+    class = "rlmm_error_fixed",
     name = name
   )
 }
@@ -118,7 +109,8 @@ check_range <- function(theta, index, random) {
   }
 }
 
-#' The term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the group if it has one term
+#' The number of the term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the group if it has one
+#' term
 #' @noRd
 find_term <- function(name, random) {
   labels <- vapply(random, `[[`, "", "label")
@@ -129,17 +121,14 @@ find_term <- function(name, random) {
   if (length(at) == 1L) {
     return(at)
   }
-  abort_rlmm(
-    c(
-      "`fixed$cov` must name terms of the model.",
-      x = paste0(
-        dQuote(name, FALSE),
-        if (length(at) == 0L) " is none." else " stands for several."
-      ),
-      i = paste0("They are ", enumerate(dQuote(labels, FALSE), max = 10L), ".")
-    ),
-    c("rlmm_error_fixed", "rlmm_error_argument"),
+  found <- if (length(at) == 0L) "is none." else "stands for several."
+  known <- enumerate(dQuote(labels, FALSE), max = 10L)
+  abort_argument(
+    "`fixed$cov` must name terms of the model.",
+    x = paste(dQuote(name, FALSE), found),
+    i = paste0("They are ", known, "."),
     arg = "fixed",
+    class = "rlmm_error_fixed",
     name = name
   )
 }

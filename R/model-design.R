@@ -27,32 +27,38 @@ model_design <- function(
   frame <- build_frame(parsed, env, data, extras, na_action)
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
-  control <- let_go(control, fixed$fixed, random$random)
-  y <- if (is.null(approximation)) response(frame)
-  held <- held_beta(control, fixed$fixed)
-  spec <- design_spec(
-    frame,
-    fixed$x,
-    y,
-    random$terms,
-    REML,
-    known_sigma(sigma, control),
-    held
-  )
-  if (!is.null(approximation)) {
-    spec <- glmm_spec(spec, frame, approximation, random$random)
-  }
-  check_model(spec, random$random, fixed$fixed, control$checks)
-  list(
+  design <- list(
     formula = formula,
     frame = frame,
     fixed = fixed$fixed,
-    held = held,
     random = random$random,
-    spec = spec,
-    control = control,
+    control = let_go(control, fixed$fixed, random$random),
     family = approximation$family
   )
+  design["held"] <- list(held_beta(design$control, design$fixed))
+  sigma <- known_sigma(sigma, design$control)
+  design$spec <- model_spec(
+    design,
+    fixed$x,
+    random$terms,
+    REML,
+    sigma,
+    approximation
+  )
+  checks <- design$control$checks
+  check_model(design$spec, design$random, design$fixed, checks)
+  design
+}
+
+model_spec <- function(design, x, terms, REML, sigma, approximation) {
+  frame <- design$frame
+  y <- if (is.null(approximation)) response(frame)
+  spec <- design_spec(frame, x, y, terms, REML, sigma, design$held)
+  if (is.null(approximation)) {
+    spec
+  } else {
+    glmm_spec(spec, frame, approximation, design$random)
+  }
 }
 
 #' The part of the spec that makes it a generalized model, with the response it wants

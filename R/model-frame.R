@@ -70,33 +70,40 @@ eval_frame <- function(terms, data, extras, bars) {
   )
 }
 
-# Where all variables are numbers and factors of a data frame, its columns are the model frame: what model.frame()
-# makes of them, at a tenth of the cost.
+#' The model frame of plain variables
+#'
+#' Where all variables are numbers and factors of a data frame, its columns are what model.frame() makes of them, at a
+#' tenth of the cost.
+#' @return `NULL` where there are other variables.
+#' @noRd
 plain_frame <- function(terms, data) {
-  if (!is.data.frame(data)) {
-    return(NULL)
-  }
   variables <- attr(terms, "variables")
-  names <- character(length(variables) - 1L)
-  for (i in seq_along(names)) {
-    if (!is.symbol(variables[[i + 1L]])) {
-      return(NULL)
-    }
-    names[i] <- as.character(variables[[i + 1L]])
+  names <- symbol_names(as.list(variables)[-1L])
+  if (!is.data.frame(data) || is.null(names)) {
+    return(NULL)
   }
   columns <- unclass(data)[names]
   for (x in columns) {
-    if (!(is_plain_number(x) || (is.factor(x) && is.null(dim(x))))) return(NULL)
+    if (!is_plain_number(x) && !is_plain_factor(x)) return(NULL)
   }
-  classes <- vapply(columns, stats::.MFclass, "")
   attr(terms, "predvars") <- variables
-  attr(terms, "dataClasses") <- classes
+  attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
   structure(
     columns,
     terms = terms,
     row.names = .row_names_info(data, 0L),
     class = "data.frame"
   )
+}
+
+is_plain_factor <- function(x) is.factor(x) && is.null(dim(x))
+
+# The names of variables, if all are bare names.
+symbol_names <- function(expressions) {
+  for (expr in expressions) {
+    if (!is.symbol(expr)) return(NULL)
+  }
+  vapply(expressions, as.character, "")
 }
 
 check_names <- function(terms, data) {
@@ -163,38 +170,42 @@ eval_extra <- function(quo, data, env, arg) {
 
 check_extra <- function(x, arg, data) {
   n <- if (is.data.frame(data)) nrow(data)
-  type_ok <- is.numeric(x) ||
-    (arg == "subset" && is.logical(x)) ||
-    (arg == "subset" && is.character(x))
-  if (!type_ok || (length(dim(x)) > 1L && (arg != "offset" || NCOL(x) != 1L))) {
-    want <- if (arg == "subset") "logical or numeric" else "numeric"
-    abort_rlmm(
-      c(
-        paste0("`", arg, "` must be ", want, "."),
-        x = paste0("It is ", describe_type(x), ".")
-      ),
-      paste0("rlmm_error_", arg)
-    )
-  }
-  same_length <- arg != "subset" || is.logical(x)
-  if (same_length && !is.null(n) && NROW(x) != n) {
-    abort_rlmm(
-      paste0(
-        "`",
-        arg,
-        "` must have one value for each of the ",
-        plural(n, "row"),
-        " of `data`, not ",
-        NROW(x),
-        "."
-      ),
-      paste0("rlmm_error_", arg)
-    )
+  check_extra_type(x, arg)
+  has_value_per_row <- arg != "subset" || is.logical(x)
+  if (has_value_per_row && !is.null(n) && NROW(x) != n) {
+    abort_extra_length(arg, NROW(x), n)
   }
   if (arg == "weights") {
     check_weights(x)
   }
   if (arg == "subset" && !is.null(n)) check_subset(x, data)
+}
+
+# A subset may be told by row names, and an offset be a matrix of one column.
+check_extra_type <- function(x, arg) {
+  is_subset <- arg == "subset"
+  is_right <- is.numeric(x) || (is_subset && (is.logical(x) || is.character(x)))
+  is_column <- arg == "offset" && NCOL(x) == 1L
+  if (is_right && (length(dim(x)) <= 1L || is_column)) {
+    return(invisible())
+  }
+  want <- if (is_subset) "logical or numeric" else "numeric"
+  abort_rlmm(
+    c(sprintf("`%s` must be %s.", arg, want), x = it_is(x)),
+    paste0("rlmm_error_", arg)
+  )
+}
+
+abort_extra_length <- function(arg, found, n) {
+  abort_rlmm(
+    sprintf(
+      "`%s` must have one value for each of the %s of `data`, not %s.",
+      arg,
+      plural(n, "row"),
+      found
+    ),
+    paste0("rlmm_error_", arg)
+  )
 }
 
 check_subset <- function(x, data) {
@@ -218,25 +229,24 @@ check_subset <- function(x, data) {
 check_weights <- function(w) {
   bad <- which(is.nan(w) | is.infinite(w) | (!is.na(w) & w < 0))
   if (length(bad) > 0L) {
-    abort_rlmm(
-      c(
-        "`weights` must be finite and not negative.",
-        x = paste0(
-          plural(length(bad), "value"),
-          " ",
-          if (length(bad) == 1L) "is" else "are",
-          " not, at ",
-          describe_rows(bad),
-          "."
-        )
-      ),
-      "rlmm_error_weights",
-      rows = bad
-    )
+    abort_weights(bad)
   }
   if (all(w == 0, na.rm = TRUE)) {
     abort_rlmm("`weights` must not all be zero.", "rlmm_error_weights")
   }
+}
+
+abort_weights <- function(bad) {
+  verb <- if (length(bad) == 1L) "is" else "are"
+  values <- plural(length(bad), "value")
+  abort_rlmm(
+    c(
+      "`weights` must be finite and not negative.",
+      x = sprintf("%s %s not, at %s.", values, verb, describe_rows(bad))
+    ),
+    "rlmm_error_weights",
+    rows = bad
+  )
 }
 
 # Missing and infinite values -----------------------------------------------
@@ -259,29 +269,29 @@ has_missing <- function(frame) {
   FALSE
 }
 
+#' The function that `na.action` means: a function, its name, or part of one of R's names
+#' @noRd
 find_na_action <- function(x) {
   if (is.null(x) || is.function(x)) {
     return(x)
   }
-  if (is.character(x) && length(x) == 1L) {
-    known <- c("na.omit", "na.exclude", "na.pass", "na.fail")
-    if (x %in% substring(known, 4L)) {
-      x <- paste0("na.", x)
-    }
-    if (x %in% known) {
-      return(getExportedValue("stats", x))
-    }
-    found <- get0(x, mode = "function", envir = globalenv())
-    if (!is.null(found)) return(found)
+  found <- if (is.character(x) && length(x) == 1L) named_na_action(x)
+  if (!is.null(found)) {
+    return(found)
   }
-  abort_rlmm(
-    c(
-      "`na.action` must be a function such as `na.omit`, or its name.",
-      x = paste0("It is ", describe_type(x), ".")
-    ),
-    "rlmm_error_argument",
-    arg = "na.action"
-  )
+  problem <- "`na.action` must be a function such as `na.omit`, or its name."
+  abort_argument(problem, x = it_is(x), arg = "na.action")
+}
+
+named_na_action <- function(name) {
+  known <- c("na.omit", "na.exclude", "na.pass", "na.fail")
+  if (name %in% substring(known, 4L)) {
+    name <- paste0("na.", name)
+  }
+  if (name %in% known) {
+    return(getExportedValue("stats", name))
+  }
+  get0(name, mode = "function", envir = globalenv())
 }
 
 # Before `na.action`.

@@ -11,19 +11,14 @@ new_data <- function(fit, newdata) {
   if (!is.list(data)) {
     abort_newdata_type(newdata)
   }
-  n <- if (is.data.frame(data)) nrow(data) else max(0L, lengths(data))
-  row_names <- if (is.data.frame(data)) {
-    row.names(data)
-  } else {
-    as.character(seq_len(n))
-  }
-  frame_n <- length(fit$fitted) + c(0L, length(fit$na_action))
+  is_frame <- is.data.frame(data)
+  n <- if (is_frame) nrow(data) else max(0L, lengths(data))
   list(
     data = data,
     stored = is.null(newdata),
     n = n,
-    row_names = row_names,
-    frame_n = frame_n
+    row_names = if (is_frame) row.names(data) else as.character(seq_len(n)),
+    frame_n = length(fit$fitted) + c(0L, length(fit$na_action))
   )
 }
 
@@ -36,17 +31,11 @@ part_frame <- function(terms, xlevels, new) {
   values <- eval_variables(attr(terms, "predvars"), new, environment(terms))
   names(values) <- variable_names(terms)
   classes <- attr(terms, "dataClasses")
-  for (name in names(values)) {
-    values[[name]] <- as_fitted(
-      values[[name]],
-      name,
-      xlevels[[name]],
-      classes[name]
-    )
-  }
   times <- attr(terms, "times")
-  for (name in intersect(names(times), names(values))) {
-    values[[name]] <- as_time(values[[name]], times[[name]], name)
+  for (name in names(values)) {
+    x <- as_fitted(values[[name]], name, xlevels[[name]], classes[name])
+    seen <- times[[name]]
+    values[[name]] <- if (is.null(seen)) x else as_time(x, seen, name)
   }
   structure(values, class = "data.frame", row.names = .set_row_names(new$n))
 }
@@ -134,20 +123,24 @@ term_refs <- function(term, new) {
     return(group_codes(term$group_vars, new$data, term$group)$refs)
   }
   labels <- row_labels(term, new)
-  if (length(term$group_vars) > 1 && anyDuplicated(term$levels)) {
-    abort_ambiguous(
-      term$group,
-      intersect(labels, term$levels[duplicated(term$levels)])
-    )
+  if (length(term$group_vars) > 1) {
+    check_ambiguous(term, labels)
   }
   refs <- match(labels, term$levels)
-  if (anyNA(refs)) {
-    refs[is.na(refs)] <- match(
-      plain_numbers(labels[is.na(refs)]),
-      plain_numbers(term$levels)
-    )
+  unknown <- is.na(refs)
+  if (any(unknown)) {
+    plain <- plain_numbers(labels[unknown])
+    refs[unknown] <- match(plain, plain_numbers(term$levels))
   }
   refs
+}
+
+# Levels of several factors, joined by colons, may be written alike.
+check_ambiguous <- function(term, labels) {
+  twice <- term$levels[duplicated(term$levels)]
+  if (length(twice) > 0) {
+    abort_ambiguous(term$group, intersect(labels, twice))
+  }
 }
 
 #' The label of each row's level

@@ -4,23 +4,26 @@
 #' @noRd
 held_note <- function(fit, parts = c("beta", "theta", "cov")) {
   held <- fit$control$fixed[parts]
-  what <- c(
-    if (length(held$beta) > 0L) {
-      names <- enumerate(tick(names(held$beta)), max = 20L)
-      paste(
-        if (length(held$beta) == 1L) "the coefficient" else "the coefficients",
-        names
-      )
-    },
-    if (length(held$theta) > 0L) {
-      paste("theta", enumerate(tick(names(held$theta)), max = 20L))
-    },
-    if (length(held$cov) > 0L) {
-      paste("the covariance of", enumerate(tick(held_labels(fit)), max = 20L))
-    }
-  )
+  what <- c(held_beta_phrase(held$beta), held_theta_phrase(held$theta))
+  if (length(held$cov) > 0L) {
+    labels <- enumerate(tick(held_labels(fit)), max = 20L)
+    what <- c(what, paste("the covariance of", labels))
+  }
   if (length(what) > 0L) {
     strwrap(paste0("Held at given values: ", enumerate(what), "."), exdent = 2)
+  }
+}
+
+held_beta_phrase <- function(beta) {
+  if (length(beta) > 0L) {
+    what <- if (length(beta) == 1L) "the coefficient" else "the coefficients"
+    paste(what, enumerate(tick(names(beta)), max = 20L))
+  }
+}
+
+held_theta_phrase <- function(theta) {
+  if (length(theta) > 0L) {
+    paste("theta", enumerate(tick(names(theta)), max = 20L))
   }
 }
 

@@ -1,22 +1,24 @@
 # `re.form`: which columns of which random-effects terms a prediction or simulation uses.
 
+#' The columns of each term that `re.form` selects
 #' @param re_form `NULL` for all, `NA` or `~0` for none, or a formula that names some terms.
 #' @return For each of the fit's terms the indices of its columns in use.
 #' @noRd
 selected_effects <- function(fit, re_form) {
   if (is.null(re_form)) {
-    return(lapply(fit$random, \(term) seq_along(term$columns)))
+    return(lapply(n_columns(fit), seq_len))
   }
-  none <- lapply(fit$random, \(term) integer())
+  none <- rep(list(integer()), length(fit$random))
   if (is_none(re_form)) {
     return(none)
   }
   if (!inherits(re_form, "formula")) {
     abort_re_form(re_form)
   }
-  bars <- split_bars(re_form[[length(re_form)]])$bars
+  rhs <- re_form[[length(re_form)]]
+  bars <- split_bars(rhs)$bars
   if (length(bars) == 0) {
-    abort_re_form_term(re_form[[length(re_form)]], fit)
+    abort_re_form_term(rhs, fit)
   }
   Reduce(\(use, bar) add_bar(use, bar, fit), bars, none)
 }
@@ -31,16 +33,22 @@ is_none <- function(re_form) {
 add_bar <- function(use, bar, fit) {
   for (part in read_bar(bar)) {
     for (group in part$groups) {
-      mine <- which(vapply(fit$random, is_grouped_by, NA, group = group))
-      wanted <- wanted_columns(part$effects, group, fit$random[mine], fit)
-      known <- unlist(lapply(fit$random[mine], `[[`, "columns"))
-      if (length(wanted) == 0 || !all(wanted %in% known)) {
-        abort_re_form_term(bar, fit)
-      }
-      for (i in mine) {
-        use[[i]] <- union(use[[i]], which(fit$random[[i]]$columns %in% wanted))
-      }
+      use <- add_columns(use, part$effects, group, bar, fit)
     }
+  }
+  use
+}
+
+add_columns <- function(use, effects, group, bar, fit) {
+  mine <- which(vapply(fit$random, is_grouped_by, NA, group = group))
+  terms <- fit$random[mine]
+  wanted <- wanted_columns(effects, group, terms, fit)
+  known <- unlist(lapply(terms, `[[`, "columns"))
+  if (length(wanted) == 0 || !all(wanted %in% known)) {
+    abort_re_form_term(bar, fit)
+  }
+  for (i in mine) {
+    use[[i]] <- union(use[[i]], which(fit$random[[i]]$columns %in% wanted))
   }
   use
 }
@@ -54,10 +62,9 @@ is_grouped_by <- function(term, group) {
 #' @noRd
 wanted_columns <- function(effects, group, terms, fit) {
   label <- paste(deparse_one(effects), "|", group$name)
-  for (term in terms) {
-    if (identical(term$label, label)) {
-      return(term$columns)
-    }
+  same <- Find(\(term) identical(term$label, label), terms)
+  if (!is.null(same)) {
+    return(same$columns)
   }
   if (identical(effects, 1)) {
     return("(Intercept)")
@@ -66,19 +73,12 @@ wanted_columns <- function(effects, group, terms, fit) {
     return(character())
   }
   frame <- fit_frame(fit)
-  variables <- attr(
-    stats::terms(rlang::new_formula(NULL, effects)),
-    "variables"
-  )
-  if (!all(vapply(as.list(variables)[-1], deparse_one, "") %in% names(frame))) {
+  variables <- variable_names(stats::terms(rlang::new_formula(NULL, effects)))
+  if (!all(variables %in% names(frame))) {
     return(character())
   }
-  bar_effects(
-    list(effects = effects),
-    frame,
-    environment(fit$formula),
-    NULL
-  )$columns
+  bar <- list(effects = effects)
+  bar_effects(bar, frame, environment(fit$formula), NULL)$columns
 }
 
 abort_re_form <- function(re_form) {

@@ -4,29 +4,31 @@
 #' @return A list: `random` (the field of the fit: one element per term, in order) and `terms` (of the spec).
 #' @noRd
 random_design <- function(parsed, frame, env, data) {
-  found <- unlist(
-    lapply(parsed$bars, bar_terms, frame = frame, env = env, data = data),
-    recursive = FALSE
-  )
-  groups <- list()
-  for (i in seq_along(found)) {
-    name <- found[[i]]$term$group
-    if (is.null(groups[[name]])) {
-      groups[[name]] <- group_codes(found[[i]]$term$group_vars, frame, name)
-    }
-    found[[i]]$term$levels <- groups[[name]]$levels
+  found <- lapply(parsed$bars, bar_terms, frame = frame, env = env, data = data)
+  found <- unlist(found, recursive = FALSE)
+  terms <- lapply(found, `[[`, "term")
+  groups <- term_codes(terms, frame)
+  for (i in seq_along(terms)) {
+    terms[[i]]$levels <- groups[[terms[[i]]$group]]$levels
   }
-  check_duplicates(found)
-  found <- found[term_order(vapply(
-    found,
-    \(one) length(one$term$levels),
-    1L
-  ))]
-  random <- place_terms(lapply(found, `[[`, "term"))
-  list(
-    random = random,
-    terms = core_terms(random, lapply(found, `[[`, "z"), groups)
-  )
+  check_duplicates(terms)
+  n_levels <- vapply(terms, \(term) length(term$levels), 1L)
+  order <- term_order(n_levels)
+  random <- place_terms(terms[order])
+  z <- lapply(found[order], `[[`, "z")
+  list(random = random, terms = core_terms(random, z, groups))
+}
+
+# Levels of each grouping factor, by name.
+term_codes <- function(terms, frame) {
+  groups <- list()
+  for (term in terms) {
+    name <- term$group
+    if (is.null(groups[[name]])) {
+      groups[[name]] <- group_codes(term$group_vars, frame, name)
+    }
+  }
+  groups
 }
 
 #' One term for each grouping of a bar, with the columns they share
@@ -35,24 +37,27 @@ random_design <- function(parsed, frame, env, data) {
 bar_terms <- function(bar, frame, env, data) {
   effects <- bar_effects(bar, frame, env, data)
   check_structure(bar, effects, frame)
-  lapply(bar$groups, function(group) {
-    expression <- group_expression(group$atoms, data, env)
-    vars <- vapply(group$atoms, deparse_one, "")
-    check_group_vars(vars, frame)
-    term <- list(
-      label = bar_label(bar, group),
-      group = group$name,
-      group_expr = expression$expr,
-      row_wise = expression$row_wise,
-      group_vars = vars,
-      effects = effects$terms,
-      contrasts = effects$contrasts,
-      xlevels = effects$xlevels,
-      columns = effects$columns,
-      structure = bar$structure
-    )
+  lapply(bar$groups, \(group) {
+    term <- bar_term(bar, group, effects, data, env)
+    check_group_vars(term$group_vars, frame)
     list(term = term, z = effects$z)
   })
+}
+
+bar_term <- function(bar, group, effects, data, env) {
+  expression <- group_expression(group$atoms, data, env)
+  list(
+    label = bar_label(bar, group),
+    group = group$name,
+    group_expr = expression$expr,
+    row_wise = expression$row_wise,
+    group_vars = vapply(group$atoms, deparse_one, ""),
+    effects = effects$terms,
+    contrasts = effects$contrasts,
+    xlevels = effects$xlevels,
+    columns = effects$columns,
+    structure = bar$structure
+  )
 }
 
 # `(1 | x^2)` and `(1 | a - b)` mean something else as parts of a formula, and then aren't in the frame.
@@ -140,13 +145,7 @@ group_codes <- function(vars, frame, name) {
 
 atom_codes <- function(x, name) {
   if (is.list(x) || length(dim(x)) > 1L) {
-    abort_rlmm(
-      c(
-        paste0("The grouping factor ", tick(name), " must be a vector."),
-        x = paste0("It is ", describe_type(x), ".")
-      ),
-      "rlmm_error_group"
-    )
+    abort_no_vector(x, name)
   }
   if (is.factor(x)) {
     return(used_codes(as.integer(x), unname(levels(x))))
@@ -154,11 +153,22 @@ atom_codes <- function(x, name) {
   values <- sort(unique(x))
   labels <- as.character(values)
   refs <- match(x, values)
+  # Numbers that are written alike are one level.
   if (anyDuplicated(labels)) {
     refs <- match(labels, unique(labels))[refs]
     labels <- unique(labels)
   }
   list(refs = refs, levels = labels)
+}
+
+abort_no_vector <- function(x, name) {
+  abort_rlmm(
+    c(
+      sprintf("The grouping factor %s must be a vector.", tick(name)),
+      x = it_is(x)
+    ),
+    "rlmm_error_group"
+  )
 }
 
 used_codes <- function(refs, levels) {
@@ -195,14 +205,15 @@ place_terms <- function(random) {
   taken <- integer(length(groups))
   at <- 0L
   for (i in seq_along(random)) {
-    size <- length(random[[i]]$columns)
-    count <- as.integer(n_theta(random[[i]]$structure, size))
-    core <- match(random[[i]]$group, groups)
-    random[[i]]$theta <- at + seq_len(count)
-    random[[i]]$core_term <- core
-    random[[i]]$core_cols <- taken[core] + seq_len(size)
+    term <- random[[i]]
+    size <- length(term$columns)
+    core <- match(term$group, groups)
+    term$theta <- at + seq_len(as.integer(n_theta(term$structure, size)))
+    term$core_term <- core
+    term$core_cols <- taken[core] + seq_len(size)
     taken[core] <- taken[core] + size
-    at <- at + count
+    at <- at + length(term$theta)
+    random[[i]] <- term
   }
   random
 }
@@ -211,33 +222,32 @@ place_terms <- function(random) {
 #' @noRd
 core_terms <- function(random, z, groups) {
   owner <- vapply(random, `[[`, 1L, "core_term")
-  lapply(seq_len(max(owner)), function(core) {
+  lapply(seq_len(max(owner)), \(core) {
     mine <- which(owner == core)
-    parts <- random[mine]
-    group <- groups[[parts[[1L]]$group]]
-    list(
-      refs = group$refs,
-      n_levels = length(group$levels),
-      z = unname(unlist(z[mine], recursive = FALSE)),
-      part_kind = vapply(parts, `[[`, "", "structure"),
-      part_size = lengths(lapply(parts, `[[`, "columns")),
-      part_theta = vapply(parts, function(p) p$theta[1L] - 1L, 1L)
-    )
+    group <- groups[[random[[mine[1L]]]$group]]
+    core_term(random[mine], z[mine], group)
   })
 }
 
-check_duplicates <- function(found) {
-  labels <- vapply(found, \(one) one$term$label, "")
+core_term <- function(terms, z, group) {
+  list(
+    refs = group$refs,
+    n_levels = length(group$levels),
+    z = unname(unlist(z, recursive = FALSE)),
+    part_kind = vapply(terms, `[[`, "", "structure"),
+    part_size = lengths(lapply(terms, `[[`, "columns")),
+    part_theta = vapply(terms, \(term) term$theta[1L] - 1L, 1L)
+  )
+}
+
+check_duplicates <- function(terms) {
+  labels <- vapply(terms, `[[`, "", "label")
   twice <- labels[duplicated(labels)]
   if (length(twice) == 0L) {
     return(invisible())
   }
   abort_formula(
-    paste0(
-      "The term ",
-      tick(paste0("(", twice[1L], ")")),
-      " must not stand in `formula` twice."
-    ),
+    sprintf("The term `(%s)` must not stand in `formula` twice.", twice[1L]),
     class = "rlmm_error_duplicate_term"
   )
 }
