@@ -83,6 +83,7 @@ weighted_columns.rlmm_lmm <- function(fit) {
 weighted_columns.rlmm_glmm <- function(fit) {
   abort_glmm(
     "The blocks of the cross-products",
-    "See `L`, `RZX` and `RX` instead."
+    "See `L`, `RZX` and `RX` instead.",
+    "aren't"
   )
 }

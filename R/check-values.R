@@ -77,7 +77,7 @@ abort_control <- function(problem, found, hint = NULL, arg) {
 
 #' Refuse values of a variable
 #' @param bad Which of its values, or cells of a matrix.
-#' @param what What those are: "NaN" or "infinite".
+#' @param what What those are, such as "infinite".
 #' @param frame The model frame, if its rows aren't those of the data any more.
 #' @noRd
 abort_if_any <- function(bad, name, what, frame = NULL) {
@@ -100,8 +100,7 @@ abort_non_finite <- function(name, rows, what) {
   abort_rlmm(
     c(
       paste0(variable_label(name), " must hold finite numbers."),
-      x = sprintf("%s %s %s, at %s.", values, verb, what, describe_rows(rows)),
-      i = if (what == "NaN") "To have such rows dropped, make the values `NA`."
+      x = sprintf("%s %s %s, at %s.", values, verb, what, describe_rows(rows))
     ),
     "rlmm_error_non_finite",
     variable = name,
@@ -125,6 +124,8 @@ abort_still_missing <- function(name, rows) {
 variable_label <- function(name) {
   switch(name, `(weights)` = "`weights`", `(offset)` = "`offset`", tick(name))
 }
+
+variable_labels <- function(names) vapply(names, variable_label, "")
 
 # The row names, which are the rows of the data as the user counts them (or has named them).
 original_rows <- function(frame) attr(frame, "row.names")

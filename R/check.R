@@ -1,6 +1,9 @@
 # Checks of the arguments of the fitting functions.
 
 check_data <- function(data) {
+  if (is_remote_table(data)) {
+    abort_remote_table(data)
+  }
   if (is.null(data) || is.environment(data) || is_table(data)) {
     return(invisible())
   }
@@ -18,34 +21,30 @@ is_table <- function(data) {
   is.data.frame(data) || (is.list(data) && !is.object(data) && has_names)
 }
 
-#' Refuse arguments that the fitting function doesn't have
-#' @param fitter,known The function's name, and the names of the arguments that it has.
-#' @noRd
-check_dots <- function(..., fitter, known) {
-  if (...length() == 0L) {
-    return(invisible())
-  }
-  names <- ...names() %||% character(...length())
-  names[is.na(names)] <- ""
-  if ("family" %in% names && fitter == "rlmm") {
-    check_family(list(...)[[match("family", names)]])
-    names <- setdiff(names, "family")
-    if (length(names) == 0L) return(invisible())
-  }
-  abort_unknown_argument(names[1], fitter, known)
+# Tables of other systems look like lists or environments, and hold no columns that R could use.
+is_remote_table <- function(data) {
+  inherits(
+    data,
+    c(
+      "ArrowObject",
+      "ArrowTabular",
+      "arrow_dplyr_query",
+      "tbl_lazy",
+      "tbl_sql",
+      "tbl_spark",
+      "DBIConnection",
+      "RPolarsDataFrame",
+      "polars_data_frame"
+    )
+  )
 }
 
-abort_unknown_argument <- function(name, fitter, known) {
-  is_named <- nzchar(name)
-  found <- if (is_named) tick(name) else "an unnamed argument"
-  abort_rlmm(
-    c(
-      sprintf("`%s()` was given an argument that it doesn't have.", fitter),
-      x = paste0("It is ", found, "."),
-      if (is_named) did_you_mean(name, setdiff(known, "..."))
-    ),
-    "rlmm_error_unknown_argument",
-    arg = name
+abort_remote_table <- function(data) {
+  abort_argument(
+    "`data` must be in R's memory.",
+    x = it_is(data),
+    i = "Fetch it with `dplyr::collect()`, or `as.data.frame()`?",
+    arg = "data"
   )
 }
 

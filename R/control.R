@@ -164,10 +164,28 @@ abort_unknown_control <- function(name) {
         if (nzchar(name)) tick(name) else "an unnamed argument",
         "."
       ),
-      if (nzchar(name)) did_you_mean(name, known)
+      if (nzchar(name)) did_you_mean(name, known) %||% control_hint(name)
     ),
     c("rlmm_error_control", "rlmm_error_unknown_argument"),
     arg = name
+  )
+}
+
+# What lme4's and nlme's controls call it.
+control_hint <- function(name) {
+  if (name %in% names(tuning_aliases)) {
+    return(c(
+      i = paste0("Here it is called ", tick(tuning_aliases[[name]]), ".")
+    ))
+  }
+  switch(
+    name,
+    optCtrl = c(
+      i = "Its elements are arguments themselves: `rlmm_control(max_eval = , ftol_abs = )`."
+    ),
+    maxit = ,
+    maxIter = ,
+    msMaxIter = c(i = "Here it is called `max_eval`.")
   )
 }
 

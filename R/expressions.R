@@ -26,6 +26,19 @@ deparse_one <- function(expr) {
   if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
 }
 
+# Data given in place, or put into the call by do.call(), would fill the screen.
+short_deparse <- function(expr) {
+  if (!is.language(expr) && length(expr) > 1) {
+    return(paste0("<", class(expr)[1], ">"))
+  }
+  text <- deparse(expr, nlines = 2L)
+  if (length(text) > 1 || nchar(text[1]) > 60) {
+    paste(substr(text[1], 1, 60), "...")
+  } else {
+    text
+  }
+}
+
 abort_formula <- function(..., class = NULL) {
   abort_rlmm(c(...), c(class, "rlmm_error_formula"))
 }

@@ -24,8 +24,9 @@ core_links <- c(
 )
 
 #' An R family object, from one, a function that makes one, or its name
+#' @param written The argument as the user wrote it.
 #' @noRd
-read_family <- function(family, env) {
+read_family <- function(family, env, written = NULL) {
   family <- tryCatch(family, error = abort_family_value)
   if (is.null(family)) {
     abort_no_family()
@@ -37,7 +38,7 @@ read_family <- function(family, env) {
     family <- tryCatch(family(), error = \(cnd) NULL) %||% family
   }
   if (!inherits(family, "family")) {
-    abort_family(describe_type(family))
+    abort_no_family_object(family, written)
   }
   check_known_family(family)
   family
@@ -59,13 +60,23 @@ check_known_family <- function(family) {
   }
 }
 
+# A name means the function that makes a family: `"beta"` isn't R's function `beta()`.
 find_family <- function(name, env) {
   found <- get0(name, envir = env, mode = "function") %||%
     get0(name, envir = asNamespace("stats"), mode = "function")
-  if (is.null(found)) {
-    abort_family(paste0("\"", name, "\""), name)
+  family <- tryCatch(found(), error = function(cnd) NULL)
+  if (!inherits(family, "family")) {
+    abort_family(in_quotes(name), name)
   }
-  found
+  family
+}
+
+abort_no_family_object <- function(family, written) {
+  if (is.function(family) && is.symbol(written)) {
+    name <- as.character(written)
+    abort_family(paste0("the function ", tick(paste0(name, "()"))), name)
+  }
+  abort_family(describe_type(family))
 }
 
 #' The name of the family in the core; MASS calls its family "Negative Binomial(2.5)"
@@ -174,7 +185,7 @@ abort_family <- function(found, name = NULL) {
     c(
       "`family` must be one of the families that `rglmm()` knows.",
       x = paste0("It is ", found, "."),
-      if (!is.null(name)) did_you_mean(name, core_families[1:5]),
+      if (!is.null(name)) family_hint(name),
       i = paste0(
         "They are ",
         enumerate(tick(core_families[1:5])),
@@ -186,6 +197,73 @@ abort_family <- function(found, name = NULL) {
     arg = "family"
   )
 }
+
+#' What a name that isn't one of a family here may have meant: a link, another name, or a family of another package
+#' @noRd
+family_hint <- function(name) {
+  plain <- gsub("[^a-z0-9]", "", tolower(name))
+  if (name %in% c("logit", "probit", "cloglog", "cauchit")) {
+    return(c(
+      i = paste0(
+        "That is a link: write `family = binomial(link = ",
+        in_quotes(name),
+        ")`."
+      )
+    ))
+  }
+  if (name %in% core_links) {
+    return(c(
+      i = paste0(
+        "That is a link, which stands in a family: `poisson(link = ",
+        in_quotes(name),
+        ")`, for one."
+      )
+    ))
+  }
+  meant <- family_aliases[plain]
+  if (!is.na(meant)) {
+    return(c(i = paste0("Here it is ", tick(meant), ".")))
+  }
+  if (plain %in% families_elsewhere) {
+    return(c(i = "`glmmTMB::glmmTMB()` has such a family."))
+  }
+  did_you_mean(name, core_families[1:5])
+}
+
+# Names that other programs give to the families here, without capitals and punctuation.
+family_aliases <- c(
+  bernoulli = "binomial",
+  binary = "binomial",
+  logistic = "binomial",
+  normal = "rlmm()",
+  nbinom = "rglmm_nb()",
+  nbinom2 = "rglmm_nb()",
+  negbin = "rglmm_nb()",
+  negbinomial = "rglmm_nb()",
+  negativebinomial = "rglmm_nb()",
+  invgauss = "inverse.gaussian",
+  inversenormal = "inverse.gaussian"
+)
+
+families_elsewhere <- c(
+  "beta",
+  "betafamily",
+  "betabinomial",
+  "ordbeta",
+  "nbinom1",
+  "genpois",
+  "compois",
+  "tweedie",
+  "tfamily",
+  "student",
+  "lognormal",
+  "skewnormal",
+  "bell",
+  "truncatedpoisson",
+  "truncatednbinom1",
+  "truncatednbinom2",
+  "zigamma"
+)
 
 abort_quasi <- function(name) {
   abort_rlmm(

@@ -37,6 +37,7 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
+  tell_text(terms, frame)
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
   attr(x, "contrasts") <- NULL
@@ -144,7 +145,7 @@ response <- function(frame) {
   name <- names(frame)[1L]
   if (is.matrix(y) && ncol(y) > 1L) {
     found <- paste("a matrix with", ncol(y), "columns")
-    abort_response(name, found, "Fit one model for each column?")
+    abort_response(name, found, matrix_hint(y))
   }
   is_number <- is.numeric(y) || is.logical(y) || is_time(y)
   if (is.factor(y)) {
@@ -154,9 +155,19 @@ response <- function(frame) {
   if (!is_number) {
     is_text <- is.character(y)
     found <- if (is_text) "a character vector" else describe_type(y)
-    abort_response(name, found, NULL)
+    abort_response(name, found, text_hint(y))
   }
   as.double(y)
+}
+
+# Two columns of counts are successes and failures.
+matrix_hint <- function(y) {
+  is_counts <- ncol(y) == 2L && is.numeric(y) && all(y >= 0 & y == round(y))
+  if (is_counts) {
+    "For successes and failures use `rglmm(family = binomial)`."
+  } else {
+    "Fit one model for each column?"
+  }
 }
 
 abort_response <- function(name, found, hint) {
@@ -183,13 +194,33 @@ check_contrasts <- function(contrasts, frame) {
     )
   }
   unknown <- setdiff(names(contrasts), names(frame))
-  if (length(unknown) == 0L) {
+  if (length(unknown) > 0L) {
+    problem <- sprintf(
+      "`contrasts` names %s, which isn't a variable of `formula`.",
+      enumerate(tick(unknown))
+    )
+    hint <- did_you_mean(unknown[1], names(frame))
+    abort_argument(problem, hint, arg = "contrasts")
+  }
+  for (name in names(contrasts)) {
+    check_contrast_rows(contrasts[[name]], name, frame[[name]])
+  }
+}
+
+check_contrast_rows <- function(contrast, name, x) {
+  n_levels <- if (is.factor(x)) nlevels(x) else length(unique(x))
+  if (!is.matrix(contrast) || nrow(contrast) == n_levels) {
     return(invisible())
   }
   problem <- sprintf(
-    "`contrasts` names %s, which isn't a variable of `formula`.",
-    enumerate(tick(unknown))
+    "The contrasts of %s must have a row for each of its %s.",
+    tick(name),
+    plural(n_levels, "level")
   )
-  hint <- did_you_mean(unknown[1], names(frame))
-  abort_argument(problem, hint, arg = "contrasts")
+  abort_argument(
+    problem,
+    x = paste0("They have ", plural(nrow(contrast), "row"), "."),
+    i = "Levels that don't occur in the data don't count.",
+    arg = "contrasts"
+  )
 }

@@ -94,10 +94,10 @@ is_nb <- function(glmm) {
 
 #' For what has no meaning, or isn't there yet, for a generalized model
 #' @noRd
-abort_glmm <- function(what, hint = NULL) {
+abort_glmm <- function(what, hint = NULL, verb = "isn't") {
   abort_rlmm(
     c(
-      paste0(what, " isn't available for a generalized linear mixed model."),
+      paste(what, verb, "available for a generalized linear mixed model."),
       i = hint
     ),
     "rlmm_error_not_available"

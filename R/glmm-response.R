@@ -43,6 +43,37 @@ glmm_numbers <- function(values, family, name) {
   as.double(values)
 }
 
+#' Tell of a factor with more than two levels: all but the first are taken together
+#' @noRd
+tell_levels <- function(values, name) {
+  if (!is.factor(values) || nlevels(values) <= 2L) {
+    return(invisible())
+  }
+  levels <- levels(values)
+  inform_rlmm(
+    c(
+      paste0(
+        tick(name),
+        " has ",
+        nlevels(values),
+        " levels, of which the binomial makes two."
+      ),
+      x = paste0(
+        "A failure is ",
+        in_quotes(levels[1L]),
+        "; a success is ",
+        enumerate(in_quotes(levels[-1L]), last = "or"),
+        "."
+      ),
+      i = if (is.ordered(values)) {
+        "For an ordered response see the package ordinal, with its `clmm()`."
+      }
+    ),
+    "rlmm_message_levels",
+    variable = name
+  )
+}
+
 # Checks --------------------------------------------------------------------
 
 #' Check that the values of the response can occur in the family

@@ -73,6 +73,7 @@ glmm_spec <- function(spec, frame, approximation, random) {
     names(frame)[1L],
     original_rows(frame)
   )
+  tell_levels(frame[[1L]], names(frame)[1L])
   check_quadrature(approximation$nodes, random)
   spec[c("y", "weights")] <- list(response$y, response$weights)
   spec$glmm <- glmm_settings(approximation, spec)

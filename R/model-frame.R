@@ -10,6 +10,7 @@
 #' @noRd
 build_frame <- function(parsed, env, data, extras, na_action) {
   terms <- frame_terms(parsed, env, data)
+  check_sides(terms)
   extras <- eval_extras(extras, data, env)
   check_names(terms, data)
   frame <- eval_frame(terms, data, extras, parsed$bars)
@@ -25,6 +26,20 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   frame <- drop_unused(frame)
   attr(frame, "terms") <- terms
   frame
+}
+
+# `y ~ y + x` would be fitted, exactly.
+check_sides <- function(terms) {
+  factors <- attr(terms, "factors")
+  if (length(factors) == 0L || all(factors[1L, ] == 0L)) {
+    return(invisible())
+  }
+  response <- tick(deparse_one(terms[[2L]]))
+  abort_formula(
+    "The response must not stand among the effects too.",
+    x = paste(response, "stands on both sides of `formula`."),
+    class = "rlmm_error_both_sides"
+  )
 }
 
 # Terms of one formula with all variables: the fixed part, the effects and the grouping factors.
@@ -170,9 +185,11 @@ eval_extra <- function(quo, data, env, arg) {
 
 check_extra <- function(x, arg, data) {
   n <- if (is.data.frame(data)) nrow(data)
-  check_extra_type(x, arg)
+  check_extra_type(x, arg, data)
   has_value_per_row <- arg != "subset" || is.logical(x)
-  if (has_value_per_row && !is.null(n) && NROW(x) != n) {
+  if (
+    has_value_per_row && !is.null(n) && NROW(x) != n && !is_all_rows(x, arg)
+  ) {
     abort_extra_length(arg, NROW(x), n)
   }
   if (arg == "weights") {
@@ -181,8 +198,11 @@ check_extra <- function(x, arg, data) {
   if (arg == "subset" && !is.null(n)) check_subset(x, data)
 }
 
+# `subset = TRUE`, as R's other model functions take it.
+is_all_rows <- function(x, arg) arg == "subset" && length(x) == 1L
+
 # A subset may be told by row names, and an offset be a matrix of one column.
-check_extra_type <- function(x, arg) {
+check_extra_type <- function(x, arg, data) {
   is_subset <- arg == "subset"
   is_right <- is.numeric(x) || (is_subset && (is.logical(x) || is.character(x)))
   is_column <- arg == "offset" && NCOL(x) == 1L
@@ -191,7 +211,11 @@ check_extra_type <- function(x, arg) {
   }
   want <- if (is_subset) "logical or numeric" else "numeric"
   abort_rlmm(
-    c(sprintf("`%s` must be %s.", arg, want), x = it_is(x)),
+    c(
+      sprintf("`%s` must be %s.", arg, want),
+      x = it_is(x),
+      extra_hint(x, arg, data)
+    ),
     paste0("rlmm_error_", arg)
   )
 }
@@ -206,6 +230,17 @@ abort_extra_length <- function(arg, found, n) {
     ),
     paste0("rlmm_error_", arg)
   )
+}
+
+# A column's name in quotes, or behind a tilde, as other packages want it.
+extra_hint <- function(x, arg, data) {
+  if (is.character(x) && length(x) == 1L && x %in% names(data)) {
+    return(c(i = paste0("Write `", arg, " = ", x, "`, without quotes.")))
+  }
+  if (inherits(x, "formula") && length(x) == 2L) {
+    written <- deparse_one(x[[2L]])
+    c(i = paste0("Write `", arg, " = ", written, "`, without the tilde."))
+  }
 }
 
 check_subset <- function(x, data) {
@@ -227,7 +262,7 @@ check_subset <- function(x, data) {
 }
 
 check_weights <- function(w) {
-  bad <- which(is.nan(w) | is.infinite(w) | (!is.na(w) & w < 0))
+  bad <- which(is.infinite(w) | (!is.na(w) & w < 0))
   if (length(bad) > 0L) {
     abort_weights(bad)
   }
@@ -259,7 +294,41 @@ apply_na_action <- function(frame, na_action) {
   if (identical(action, stats::na.fail)) {
     abort_missing(frame)
   }
-  action(frame)
+  kept <- action(frame)
+  if (nrow(kept) < nrow(frame)) {
+    tell_nan(frame)
+  }
+  kept
+}
+
+#' Tell of rows left out because a variable is `NaN`: it is missing, but often by a mistake
+#' @noRd
+tell_nan <- function(frame) {
+  nan <- lapply(unclass(frame), nan_rows)
+  nan <- nan[lengths(nan) > 0L]
+  if (length(nan) == 0L) {
+    return(invisible())
+  }
+  what <- variable_labels(names(nan))
+  found <- vapply(nan, \(rows) describe_rows(original_rows(frame)[rows]), "")
+  lines <- paste0(what, " is NaN at ", found, ".")
+  inform_rlmm(
+    c(
+      "Rows are left out because a variable is NaN, which counts as missing.",
+      stats::setNames(utils::head(lines, 5L), rep("x", min(5L, length(lines)))),
+      i = "Is it computed from values outside of its domain, such as `log(-1)`?"
+    ),
+    "rlmm_message_nan",
+    rows = sort(unique(unlist(nan)))
+  )
+}
+
+nan_rows <- function(x) {
+  if (!is.double(x) || !anyNA(x)) {
+    return(integer())
+  }
+  nan <- is.nan(unclass(x))
+  which(if (is.matrix(nan)) rowSums(nan) > 0 else nan)
 }
 
 has_missing <- function(frame) {
@@ -298,15 +367,7 @@ named_na_action <- function(name) {
 check_variables <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {
-    x <- columns[[name]]
-    if (!is.double(x)) {
-      next
-    }
-    if (inherits(x, "integer64")) {
-      check_bit64(name)
-    }
-    # NaN is not a missing value but a computation that went wrong (such as `log(-1)`): never dropped in silence.
-    if (anyNA(x)) abort_if_any(is.nan(unclass(x)), name, "NaN")
+    if (inherits(columns[[name]], "integer64")) check_bit64(name)
   }
 }
 
@@ -352,10 +413,41 @@ drop_unused <- function(frame) {
   for (name in names(columns)) {
     x <- columns[[name]]
     if (is.factor(x) && any(tabulate(x, nlevels(x)) == 0L)) {
-      frame[[name]] <- droplevels(x)
+      frame[[name]] <- drop_levels(x, name)
     }
   }
   frame
+}
+
+#' The factor without levels that don't occur
+#'
+#' Contrasts that are a function are those of the remaining levels; a matrix has rows for all of them, and goes.
+#' @noRd
+drop_levels <- function(x, name) {
+  own <- attr(x, "contrasts")
+  kept <- droplevels(x)
+  if (is.null(own)) {
+    return(kept)
+  }
+  if (is.character(own) || is.function(own)) {
+    attr(kept, "contrasts") <- own
+    return(kept)
+  }
+  unused <- setdiff(levels(x), levels(kept))
+  inform_rlmm(
+    c(
+      paste0("The contrasts of ", tick(name), " aren't used."),
+      x = paste0(
+        "They are a matrix with rows for levels that don't occur: ",
+        enumerate(in_quotes(unused)),
+        "."
+      ),
+      i = "Use `droplevels()` before setting contrasts?"
+    ),
+    "rlmm_message_contrasts",
+    variable = name
+  )
+  kept
 }
 
 # Errors --------------------------------------------------------------------

@@ -12,13 +12,14 @@ abort_newdata_type <- function(newdata) {
   )
 }
 
-abort_missing_column <- function(name, expr, new) {
+abort_missing_column <- function(name, expr, new, hint = NULL) {
   uses <- Filter(\(part) name %in% all.vars(part), as.list(expr)[-1])
   use <- tick(deparse_one(uses[[1]]))
   abort_newdata(
     paste0("Can't find the variable ", tick(name), " in `newdata`."),
     i = if (use != tick(name)) paste0("The model uses it in ", use, "."),
     did_you_mean(name, names(new$data)),
+    i = hint,
     class = "rlmm_error_variable"
   )
 }
@@ -72,7 +73,7 @@ abort_unknown_level <- function(name, unseen, levels) {
       " that the model hasn't seen."
     ),
     x = describe_levels(unseen),
-    i = paste0("The model knows ", enumerate(quoted(levels)), "."),
+    i = paste0("The model knows ", enumerate(in_quotes(levels)), "."),
     class = "rlmm_error_unknown_level"
   )
 }
@@ -124,7 +125,7 @@ abort_ambiguous <- function(group, labels) {
     paste0("Can't tell apart levels of ", tick(group), "."),
     x = paste0(
       "More than one of its levels is called ",
-      enumerate(quoted(labels), last = "or"),
+      enumerate(in_quotes(labels), last = "or"),
       "."
     ),
     i = "Fit with factors that have no `:` in the names of their levels?"
@@ -139,13 +140,11 @@ abort_argument_value <- function(name) {
   )
 }
 
-quoted <- function(x) paste0("\"", x, "\"")
-
 describe_levels <- function(unseen) {
   paste0(
     plural(length(unseen), "new level"),
     ": ",
-    enumerate(quoted(unseen)),
+    enumerate(in_quotes(unseen)),
     "."
   )
 }

@@ -41,11 +41,13 @@ part_frame <- function(terms, xlevels, new) {
 }
 
 #' @param expr A call to `list()`.
+#' @param hint What to do about a column that isn't there.
 #' @noRd
-eval_variables <- function(expr, new, env) {
-  check_columns(expr, new, env)
+eval_variables <- function(expr, new, env, hint = NULL) {
+  check_columns(expr, new, env, hint)
   # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
-  values <- tryCatch(eval(expr, as.list(new$data), env), error = \(cnd) {
+  columns <- lapply(as.list(new$data), drop_matrix)
+  values <- tryCatch(eval(expr, columns, env), error = \(cnd) {
     abort_newdata_variable(cnd, expr, new)
   })
   wrong <- which(vapply(values, NROW, 1L) != new$n)
@@ -55,16 +57,19 @@ eval_variables <- function(expr, new, env) {
   values
 }
 
+# A matrix of one column is a vector: `poly()` takes it for several variables when it predicts.
+drop_matrix <- function(x) if (is.matrix(x) && ncol(x) == 1L) x[, 1L] else x
+
 #' Every variable must be a column. Inside a call, a variable of the formula's environment is taken for a constant, such
 #' as the degree of a polynomial or a function, unless it is as long as the data of the fit.
 #' @noRd
-check_columns <- function(expr, new, env) {
+check_columns <- function(expr, new, env, hint) {
   missing <- setdiff(all.vars(expr), names(new$data))
   bare <- vapply(Filter(is.symbol, as.list(expr)[-1]), as.character, "")
   for (name in missing) {
     value <- get0(name, envir = env)
     if (name %in% bare || is.null(value) || NROW(value) %in% new$frame_n) {
-      abort_missing_column(name, expr, new)
+      abort_missing_column(name, expr, new, hint)
     }
   }
 }
@@ -153,7 +158,12 @@ row_labels <- function(term, new) {
     abort_not_row_wise(term$group)
   }
   atoms <- as.call(c(quote(list), group_atoms(term$group_expr)))
-  values <- eval_variables(atoms, new, environment(term$effects))
+  values <- eval_variables(
+    atoms,
+    new,
+    environment(term$effects),
+    "Use `re.form = NA` to predict from the fixed effects alone."
+  )
   labels <- lapply(values, atom_labels)
   joined <- do.call(paste, c(labels, sep = ":"))
   joined[Reduce(`|`, lapply(labels, is.na))] <- NA

@@ -125,19 +125,6 @@ format_header <- function(x) {
   )
 }
 
-# Data given in place, or put into the call by do.call(), would fill the screen.
-short_deparse <- function(expr) {
-  if (!is.language(expr) && length(expr) > 1) {
-    return(paste0("<", class(expr)[1], ">"))
-  }
-  text <- deparse(expr, nlines = 2L)
-  if (length(text) > 1 || nchar(text[1]) > 60) {
-    paste(substr(text[1], 1, 60), "...")
-  } else {
-    text
-  }
-}
-
 #' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between fixed parts.
 #' @noRd
 criterion_table <- function(fit) {

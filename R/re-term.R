@@ -89,6 +89,7 @@ bar_effects <- function(bar, frame, env, data) {
   if (identical(expr, 1)) {
     return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
   }
+  tell_text(terms, frame)
   contrasts <- full_contrasts(unwrapped$variables, frame)
   z <- call_design_step(design_columns(terms, frame, contrasts), frame)
   if (count_columns(z) == 0L) {

@@ -91,16 +91,54 @@ report_certificate <- function(fit, spec) {
 report_ambiguous <- function(fit, verdict) {
   lines <- verdict_lines(certificate(fit))
   if (verdict == "unidentified") {
-    lines <- c(
-      lines,
+    hint <- shared_effect_hint(fit) %||%
       "Hold one of the parameters with `rlmm_control(fixed = )`?"
-    )
+    lines <- c(lines, hint)
   }
   lines <- c(
     lines[1L],
     stats::setNames(lines[-1L], rep("i", length(lines) - 1L))
   )
   signal(fit$control$checks$conv_singular, lines, verdict)
+}
+
+#' What to write where two terms of one grouping factor share the intercept, as in `(1 | g) + (x | g)`
+#' @noRd
+shared_effect_hint <- function(fit) {
+  has_intercept <- vapply(
+    fit$random,
+    \(term) {
+      "(Intercept)" %in% term$columns
+    },
+    NA
+  )
+  terms <- fit$random[has_intercept]
+  groups <- vapply(terms, `[[`, "", "group")
+  sharing <- terms[groups %in% groups[duplicated(groups)]]
+  if (length(sharing) < 2L) {
+    return(NULL)
+  }
+  larger <- sharing[[which.max(lengths(lapply(sharing, `[[`, "columns")))]]
+  if (length(larger$columns) == 1L) {
+    return(NULL)
+  }
+  # Without an intercept a factor has an indicator for each level: their sum is one again.
+  remedy <- if (is.null(larger$xlevels)) {
+    slopes <- sub("^1 [+] ", "", sub(" [|] .*", "", larger$label))
+    paste0(
+      "Write ",
+      tick(paste0("(0 + ", slopes, " | ", larger$group, ")")),
+      "?"
+    )
+  } else {
+    paste0("Leave ", tick(paste0("(1 | ", larger$group, ")")), " out?")
+  }
+  paste0(
+    "More than one term of ",
+    tick(larger$group),
+    " has an intercept. ",
+    remedy
+  )
 }
 
 warn_unknown <- function(fit) {

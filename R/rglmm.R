@@ -99,7 +99,11 @@ rglmm <- function(
     if (missing(formula)) NULL else formula,
     parent.frame()
   )
-  family <- read_family(if (missing(family)) NULL else family, parent.frame())
+  family <- read_family(
+    if (missing(family)) NULL else family,
+    parent.frame(),
+    call$family
+  )
   check_verbose(verbose)
   approximation <- glmm_approximation(
     family,

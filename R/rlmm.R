@@ -10,7 +10,8 @@
 #' @param start Theta to start from: a numeric vector, or a list with the element `theta`.
 #' @param verbose With 1 every evaluation of the objective is printed.
 #' @param subset,weights,na.action,offset As in [lm()]; looked up among the columns of `data`, where the argument was
-#'   written, and where the formula was written. `NaN` and infinite values are errors, not missing values.
+#'   written, and where the formula was written. `NaN` counts as missing; rows left out because of it are told, as it
+#'   often comes from a mistake. Infinite values are errors.
 #' @param contrasts Named list of contrasts for the factors of the fixed part. Random-effects terms take those of
 #'   the factors, or of the option `contrasts`, as in lme4.
 #' @param sigma The residual standard deviation, if it is known.

@@ -43,7 +43,6 @@ test_that("every error of a formula or its data names the cause", {
     show_error(rlmm(lost ~ x + (1 | a), d))
     show_error(rlmm(y ~ x + (1 | a), with_value("y", c(3, 7), Inf)))
     show_error(rlmm(y ~ x + (1 | a), with_value("x", 1:9, -Inf)))
-    show_error(rlmm(y ~ x + (1 | a), with_value("x", 5, NaN)))
     show_error(rlmm(
       y ~ x + (1 | a),
       with_value("x", 5, NA),

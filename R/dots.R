@@ -1,0 +1,177 @@
+# Arguments that a function doesn't have: nobody's dots swallow them.
+
+#' Refuse what stands in a method's dots
+#'
+#' To be called by the method itself, as `refuse_dots(...)`: its name and its arguments are those of the caller.
+#' @noRd
+refuse_dots <- function(...) {
+  if (...length() == 0L) {
+    return(invisible())
+  }
+  frame <- parent.frame()
+  names <- dots_names(...)
+  known <- known_arguments(sys.function(sys.parent()))
+  abort_unknown_argument(
+    method_name(frame, sys.call(sys.parent())),
+    names[1L],
+    suggestion(names[1L], known)
+  )
+}
+
+#' Warn of what stands in a method's dots, where R's own methods let anything through
+#'
+#' @param also Names that the method understands besides its arguments.
+#' @noRd
+warn_of_dots <- function(..., also = character()) {
+  if (...length() == 0L) {
+    return(invisible())
+  }
+  names <- dots_names(...)
+  unknown <- names[!names %in% also]
+  if (length(unknown) == 0L) {
+    return(invisible())
+  }
+  known <- known_arguments(sys.function(sys.parent()))
+  labels <- unique(ifelse(nzchar(unknown), tick(unknown), "an unnamed one"))
+  warn_rlmm(
+    c(
+      paste0("Arguments that are not used: ", enumerate(labels), "."),
+      suggestion(unknown[1L], known)
+    ),
+    "rlmm_warning_unused_argument",
+    arguments = unknown
+  )
+}
+
+dots_names <- function(...) {
+  names <- ...names() %||% character(...length())
+  names[is.na(names)] <- ""
+  names
+}
+
+# The first argument is what the method is for: nobody means it by another name.
+known_arguments <- function(method) setdiff(names(formals(method))[-1L], "...")
+
+#' The name of the generic that a method's frame belongs to, or of the method that was called by its own name
+#' @noRd
+method_name <- function(frame, call) {
+  generic <- get0(".Generic", envir = frame, inherits = FALSE)
+  if (!is.null(generic)) {
+    return(generic)
+  }
+  if (!is.symbol(call[[1L]])) {
+    return("The function")
+  }
+  sub("[.](summary[.])?rlmm(_[A-Za-z]+)?$", "", as.character(call[[1L]]))
+}
+
+suggestion <- function(name, known) {
+  if (!nzchar(name) || length(known) == 0L) {
+    return(NULL)
+  }
+  did_you_mean(name, known) %||%
+    c(i = paste0("It knows ", enumerate(tick(known), max = 10L), "."))
+}
+
+abort_unknown_argument <- function(fun, name, hint = NULL) {
+  found <- if (nzchar(name)) tick(name) else "an unnamed argument"
+  abort_rlmm(
+    c(
+      paste0("`", fun, "()` was given an argument that it doesn't have."),
+      x = paste0("It is ", found, "."),
+      hint
+    ),
+    "rlmm_error_unknown_argument",
+    arg = name
+  )
+}
+
+# The fitting functions -----------------------------------------------------
+
+#' Arguments that the fitting function doesn't have
+#'
+#' Those of other programs are answered in the form that they have here.
+#' @param fitter,known The function's name, and the names of the arguments that it has.
+#' @noRd
+check_dots <- function(..., fitter, known) {
+  if (...length() == 0L) {
+    return(invisible())
+  }
+  names <- dots_names(...)
+  if ("family" %in% names && fitter == "rlmm") {
+    check_family(list(...)[[match("family", names)]])
+    names <- setdiff(names, "family")
+    if (length(names) == 0L) return(invisible())
+  }
+  name <- names[1L]
+  exprs <- as.list(substitute(list(...)))[-1L]
+  hint <- foreign_hint(name, exprs[[match(name, names(exprs), 1L)]], fitter)
+  abort_unknown_argument(
+    fitter,
+    name,
+    hint %||% if (nzchar(name)) did_you_mean(name, setdiff(known, "..."))
+  )
+}
+
+#' What an argument of another program is called here
+#' @param expr The expression that was given.
+#' @noRd
+foreign_hint <- function(name, expr, fitter) {
+  hint <- switch(
+    name,
+    ziformula = ,
+    dispformula = "Models of zeros and of the dispersion aren't available; `glmmTMB::glmmTMB()` has them.",
+    random = random_hint(expr),
+    groups = group_hint(expr),
+    re_formula = ,
+    vc_formula = "Random effects stand in `formula`: `y ~ x + (x | group)`.",
+    method = method_hint(expr, fitter),
+    REML = paste0(always_ml, "leave `REML` out."),
+    optCtrl = "Limits of the optimizer: `control = rlmm_control(max_eval = , ftol_abs = )`.",
+    maxfun = ,
+    maxeval = ,
+    maxit = paste0(
+      "Write `control = rlmm_control(max_eval = ",
+      short_deparse(expr),
+      ")`."
+    ),
+    optimizer = paste0(
+      "Write `control = rlmm_control(optimizer = ",
+      short_deparse(expr),
+      ")`."
+    )
+  )
+  if (!is.null(hint)) c(i = hint)
+}
+
+# nlme's `random = ~ x | g`, as a term of the formula.
+random_hint <- function(expr) {
+  is_bar_formula <- call_name(expr) == "~" &&
+    length(expr) == 2L &&
+    call_name(expr[[2L]]) == "|"
+  term <- if (is_bar_formula) {
+    paste0("(", short_deparse(expr[[2L]]), ")")
+  } else {
+    "(1 | group)"
+  }
+  paste0("Random effects stand in `formula`: add ", tick(term), " to it.")
+}
+
+group_hint <- function(expr) {
+  group <- if (is.character(expr)) expr[1L] else short_deparse(expr)
+  paste0(
+    "Grouping factors stand in `formula`: add ",
+    tick(paste0("(1 | ", group, ")")),
+    " to it."
+  )
+}
+
+always_ml <- "A generalized model is fitted by maximum likelihood: "
+
+method_hint <- function(expr, fitter) {
+  if (fitter != "rlmm") {
+    return(paste0(always_ml, "leave `method` out."))
+  }
+  reml <- identical(toupper(as.character(expr)[1L]), "REML")
+  paste0("Write `REML = ", reml, "`.")
+}

@@ -1,0 +1,57 @@
+# Numbers and dates that are stored as text: each value becomes a level, which is rarely meant.
+
+#' Tell of effects that are text, but look like numbers or dates
+#'
+#' A few values may well be labels.
+#' @noRd
+tell_text <- function(terms, frame) {
+  is_effect <- attr(terms, "response") != seq_along(variable_names(terms))
+  for (name in intersect(variable_names(terms)[is_effect], names(frame))) {
+    x <- frame[[name]]
+    kind <- if (is.character(x)) text_kind(x, more_than = 5L)
+    if (is.null(kind)) {
+      next
+    }
+    inform_rlmm(
+      c(
+        paste0(tick(name), " is text that holds ", kind, "."),
+        x = paste0(
+          "Each of its ",
+          plural(length(unique(x)), "value"),
+          " is a level of a factor."
+        ),
+        i = paste0("Convert it with ", text_remedy(kind), "?")
+      ),
+      "rlmm_message_text",
+      variable = name
+    )
+  }
+}
+
+#' What all values of a text look like: "numbers", "dates", or nothing
+#' @noRd
+text_kind <- function(x, more_than = 0L) {
+  values <- unique(trimws(x[!is.na(x)]))
+  if (length(values) <= more_than) {
+    return(NULL)
+  }
+  number <- "^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?$"
+  date <- "^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}|^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
+  if (all(grepl(number, values))) {
+    "numbers"
+  } else if (all(grepl(date, values))) {
+    "dates"
+  }
+}
+
+text_remedy <- function(kind) {
+  if (kind == "numbers") "`as.numeric()`" else "`as.Date()`"
+}
+
+# For a response that must be numeric.
+text_hint <- function(x) {
+  kind <- if (is.character(x)) text_kind(x)
+  if (!is.null(kind)) {
+    paste0("It is text that holds ", kind, ": use ", text_remedy(kind), "?")
+  }
+}

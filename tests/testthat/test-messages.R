@@ -1,0 +1,256 @@
+# What was written, and what the person needed to know: habits from other programs, and slips.
+
+# Classes and texts of the errors, warnings and messages of an expression, for snapshots.
+show_conditions <- function(expr) {
+  show <- function(cnd) {
+    lines <- conditionMessage(cnd)
+    writeLines(c(paste0("<", class(cnd)[1L], ">"), lines, ""))
+  }
+  withCallingHandlers(
+    tryCatch(expr, rlmm_error = show),
+    rlmm_message = function(cnd) {
+      show(cnd)
+      tryInvokeRestart("muffleMessage")
+    },
+    rlmm_warning = function(cnd) {
+      show(cnd)
+      tryInvokeRestart("muffleWarning")
+    }
+  )
+  invisible()
+}
+
+local_plain <- function(frame = parent.frame()) {
+  withr::local_options(cli.unicode = FALSE, .local_envir = frame)
+}
+
+test_that("families by the names of links, of other programs, of other packages", {
+  local_plain()
+  fit <- function(family) {
+    rglmm(incidence ~ period + (1 | herd), cbpp, family = family)
+  }
+  expect_snapshot({
+    show_conditions(fit("logit"))
+    show_conditions(fit("sqrt"))
+    show_conditions(fit("beta"))
+    show_conditions(fit("bernoulli"))
+    show_conditions(fit("nbinom2"))
+    show_conditions(fit("poison"))
+    show_conditions(fit(5))
+    show_conditions(rglmm(
+      incidence ~ period + (1 | herd),
+      cbpp,
+      family = beta
+    ))
+  })
+})
+
+test_that("arguments of other programs are answered in the form they have here", {
+  local_plain()
+  fit <- function(...) rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, ...)
+  binary <- function(...) {
+    rglmm(incidence ~ period + (1 | herd), cbpp, poisson, ...)
+  }
+  expect_snapshot({
+    show_conditions(binary(ziformula = ~1))
+    show_conditions(binary(dispformula = ~1))
+    show_conditions(binary(REML = FALSE))
+    show_conditions(binary(method = "ML"))
+    show_conditions(rlmm(Reaction ~ Days, sleepstudy, random = ~ 1 | Subject))
+    show_conditions(rlmm(Reaction ~ Days, sleepstudy, random = ~Days))
+    show_conditions(rlmm(Reaction ~ Days, sleepstudy, groups = "Subject"))
+    show_conditions(rlmm(Reaction ~ Days, sleepstudy, groups = Subject))
+    show_conditions(rlmm(Reaction ~ Days, sleepstudy, re_formula = "~Days"))
+    show_conditions(fit(method = "ML"))
+    show_conditions(fit(method = "REML"))
+    show_conditions(fit(reml = FALSE))
+    show_conditions(fit(optCtrl = list(maxfun = 100)))
+    show_conditions(fit(maxfun = 100))
+    show_conditions(fit(optimizer = "bobyqa"))
+    show_conditions(fit(control = rlmm_control(optCtrl = list(maxfun = 100))))
+    show_conditions(fit(control = rlmm_control(maxfun = 100)))
+    show_conditions(fit(control = rlmm_control(maxit = 100)))
+    show_conditions(fit(weights = "Days"))
+    show_conditions(fit(weights = ~Days))
+    show_conditions(fit(offset = ~ log(Days + 1)))
+    show_conditions(fit(subset = ~ Days > 1))
+  })
+})
+
+test_that("slips in a formula", {
+  local_plain()
+  expect_snapshot({
+    show_conditions(rlmm(Reaction ~ Reaction + (1 | Subject), sleepstudy))
+    show_conditions(rlmm(Reaction ~ Days + (Reaction | Subject), sleepstudy))
+    show_conditions(rlmm(
+      log(Reaction) ~ Days:log(Reaction) + (1 | Subject),
+      sleepstudy
+    ))
+    show_conditions(rlmm(
+      Reaction ~ Days + (1 | Subject) + (1 + Days | Subject),
+      sleepstudy
+    ))
+    show_conditions(rlmm(
+      cbind(incidence, size - incidence) ~ period + (1 | herd),
+      cbpp
+    ))
+  })
+  # A change score beside its baseline is a model.
+  wide <- transform(sleepstudy, before = Reaction - Days)
+  expect_no_error(rlmm(
+    I(Reaction - before) ~ before + (1 | Subject),
+    transform(wide, Reaction = Reaction + cos(seq_len(180)))
+  ))
+})
+
+test_that("two intercepts of one factor: the fit is that of one", {
+  expect_message(
+    fit <- rlmm(
+      Reaction ~ Days + (1 | Subject) + (Days | Subject),
+      sleepstudy
+    ),
+    "Subject"
+  )
+  # lme4: logLik(lmer(Reaction ~ Days + (Days | Subject), sleepstudy))
+  expect_equal(as.numeric(logLik(fit)), -871.8141, tolerance = 1e-7)
+})
+
+test_that("responses with more than two levels, and text", {
+  local_plain()
+  d <- transform(
+    cbpp,
+    grade = factor(rep_len(1:3, 56), ordered = TRUE),
+    kind = factor(rep_len(letters[1:5], 56)),
+    text = as.character(size)
+  )
+  quiet <- rlmm_control(check_conv_singular = "ignore")
+  fit <- function(formula) suppressWarnings(rglmm(formula, d, binomial, quiet))
+  expect_snapshot({
+    show_conditions(fit(grade ~ size + (1 | herd)))
+    show_conditions(fit(kind ~ size + (1 | herd)))
+    show_conditions(rlmm(text ~ size + (1 | herd), d))
+  })
+  expect_no_message(fit(factor(incidence > 1) ~ size + (1 | herd)))
+})
+
+test_that("dates and numbers that are stored as text", {
+  local_plain()
+  d <- transform(
+    sleepstudy,
+    when = format(as.Date("2020-01-01") + Days),
+    number = format(Days + 0.5),
+    few = as.character(Days %% 4),
+    label = paste0("day", Days)
+  )
+  expect_snapshot({
+    show_conditions(rlmm(Reaction ~ when + (1 | Subject), d))
+    show_conditions(rlmm(Reaction ~ number + (1 | Subject), d))
+    show_conditions(rlmm(
+      Reaction ~ Days + (number | Subject),
+      d,
+      control = rlmm_control(check_nobs_vs_nre = "stop")
+    ))
+  })
+  # Labels, and grouping factors, are text by right.
+  expect_no_message(rlmm(Reaction ~ few + (1 | Subject), d))
+  expect_no_message(rlmm(Reaction ~ label + (1 | Subject), d))
+  expect_no_message(rlmm(Reaction ~ Days + (1 | when), d))
+})
+
+test_that("new data without the grouping factor", {
+  local_plain()
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_snapshot(show_conditions(predict(fit, data.frame(Days = 1))))
+})
+
+test_that("tables that aren't in R's memory", {
+  local_plain()
+  arrow <- structure(list(), class = c("ArrowTabular", "R6"))
+  base <- structure(list(src = 1), class = c("tbl_SQLite", "tbl_lazy", "tbl"))
+  expect_snapshot({
+    show_conditions(rlmm(y ~ x + (1 | g), arrow))
+    show_conditions(rlmm(y ~ x + (1 | g), base))
+  })
+})
+
+test_that("contrasts of levels that don't occur name their factor", {
+  local_plain()
+  d <- transform(sleepstudy, f = factor(Days %% 3, levels = 0:3))
+  expect_snapshot(show_conditions(rlmm(
+    Reaction ~ f + (1 | Subject),
+    d,
+    contrasts = list(f = contr.treatment(4))
+  )))
+  plain <- rlmm(Reaction ~ f + (1 | Subject), d)
+  contrasts(d$f) <- contr.treatment(4)
+  expect_snapshot(show_conditions(
+    with_matrix <- rlmm(Reaction ~ f + (1 | Subject), d)
+  ))
+  expect_equal(logLik(with_matrix), logLik(plain))
+  # A function makes contrasts of the levels that do.
+  contrasts(d$f) <- "contr.sum"
+  fit <- rlmm(Reaction ~ f + (1 | Subject), d)
+  means <- fixef(plain)[[1]] + c(0, fixef(plain)[-1])
+  expect_equal(fixef(fit)[[1]], mean(means), tolerance = 1e-8)
+})
+
+test_that("a matrix of one column is a variable like others, in new data too", {
+  d <- sleepstudy
+  d$m <- matrix(d$Days)
+  d$z <- scale(d$Days)
+  for (formula in c(
+    Reaction ~ poly(m, 2) + (1 | Subject),
+    Reaction ~ poly(z, 2) + (1 | Subject),
+    Reaction ~ m + (m | Subject),
+    Reaction ~ splines::ns(m, 3) + (1 | Subject)
+  )) {
+    fit <- rlmm(formula, d)
+    expect_equal(predict(fit, d[1:9, ]), fitted(fit)[1:9], tolerance = 1e-9)
+  }
+  plain <- rlmm(Reaction ~ poly(Days, 2) + (1 | Subject), sleepstudy)
+  matrix <- rlmm(Reaction ~ poly(m, 2) + (1 | Subject), d)
+  expect_equal(predict(matrix, d), predict(plain), tolerance = 1e-9)
+})
+
+test_that("NaN is missing, and said where it is", {
+  local_plain()
+  d <- sleepstudy
+  d$x <- replace(d$Days, c(3, 50), NaN)
+  expect_snapshot(show_conditions(
+    fit <- rlmm(Reaction ~ x + (1 | Subject), d)
+  ))
+  missing <- d
+  missing$x[is.nan(d$x)] <- NA
+  expect_equal(
+    fixef(fit),
+    fixef(rlmm(Reaction ~ x + (1 | Subject), missing))
+  )
+  expect_equal(nobs(fit), 178)
+  # Of weights and grouping variables too; with na.exclude the rows come back.
+  fit <- suppressMessages(rlmm(
+    Reaction ~ Days + (1 | Subject),
+    d,
+    weights = x + 1,
+    na.action = na.exclude
+  ))
+  expect_equal(which(is.na(residuals(fit))), c(`3` = 3, `50` = 50))
+  expect_error(
+    rlmm(Reaction ~ x + (1 | Subject), d, na.action = na.fail),
+    class = "rlmm_error_missing"
+  )
+  expect_error(
+    rlmm(Reaction ~ x + (1 | Subject), d, na.action = na.pass),
+    class = "rlmm_error_missing"
+  )
+  # What is NA says nothing.
+  expect_no_message(rlmm(Reaction ~ x + (1 | Subject), missing))
+})
+
+test_that("subset = TRUE takes all rows", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, subset = TRUE)
+  expect_equal(nobs(fit), 180)
+  expect_error(
+    rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, subset = FALSE),
+    class = "rlmm_error_no_rows"
+  )
+})
