@@ -41,35 +41,27 @@ allFit.rlmm <- function(
   check_flag(start_from_mle, "start_from_mle")
   check_flag(verbose, "verbose")
   check_ncpus(ncpus)
-  optimizers <- unique(vapply(
-    optimizers %||% default_optimizers(object),
-    check_optimizer,
-    "",
-    USE.NAMES = FALSE
-  ))
+  names <- optimizers %||% default_optimizers(object)
+  names <- unique(vapply(names, check_optimizer, "", USE.NAMES = FALSE))
   design <- fit_design(object)
-  controls <- lapply(optimizers, \(name) {
-    object$control$optimizer <- name
-    core_control(object$control, 0L, design, fit_held(object))
-  })
-  found <- run_all(
-    design$spec,
-    all_fit_start(object, start_from_mle),
-    controls,
-    verbose,
-    ncpus
-  )
-  fits <- Map(
-    \(est, control) {
-      if (inherits(est, "condition")) {
-        return(est)
-      }
-      structure(fit_like(object, design, est, control), time = est$seconds)
-    },
-    found,
-    controls
-  )
-  structure(fits, names = optimizers, fit = object, class = "rlmm_allFit")
+  controls <- lapply(names, control_with, fit = object, design = design)
+  start <- all_fit_start(object, start_from_mle)
+  found <- run_all(design$spec, start, controls, verbose, ncpus)
+  fits <- Map(fit_or_error, found, controls, list(object), list(design))
+  structure(fits, names = names, fit = object, class = "rlmm_allFit")
+}
+
+control_with <- function(optimizer, fit, design) {
+  control <- fit$control
+  control["optimizer"] <- list(optimizer)
+  core_control(control, 0L, design, fit_held(fit))
+}
+
+fit_or_error <- function(est, control, fit, design) {
+  if (inherits(est, "condition")) {
+    return(est)
+  }
+  structure(fit_like(fit, design, est, control), time = est$seconds)
 }
 
 #' Where the optimizers start: where the fit started, or at its estimates
@@ -143,25 +135,26 @@ as.data.frame.rlmm_allFit <- function(
   optional = FALSE,
   ...
 ) {
-  ok <- is_fit(x)
-  field <- \(get, type) {
-    vapply(seq_along(x), \(i) if (ok[i]) get(x[[i]]) else type, type)
-  }
-  objective <- field(\(fit) fit$optsum$fmin, NA_real_)
+  objective <- fit_field(x, \(fit) fit$optsum$fmin, NA_real_)
   data.frame(
     optimizer = names(x),
     objective = objective,
     above_best = objective - suppressWarnings(min(objective, na.rm = TRUE)),
-    feval = field(\(fit) as.integer(fit$optsum$feval), NA_integer_),
-    time = vapply(
+    feval = fit_field(x, \(fit) as.integer(fit$optsum$feval), NA_integer_),
+    time = fit_field(x, \(fit) attr(fit, "time") %||% NA_real_, NA_real_),
+    status = fit_field(x, \(fit) fit$optsum$status, NA_character_),
+    verdict = fit_field(
       x,
-      \(fit) attr(fit, "time") %||% NA_real_,
-      0,
-      USE.NAMES = FALSE
-    ),
-    status = field(\(fit) fit$optsum$status, NA_character_),
-    verdict = field(\(fit) fit$optsum$certificate$verdict, NA_character_)
+      \(fit) fit$optsum$certificate$verdict %||% NA_character_,
+      NA_character_
+    )
   )
+}
+
+# A value of each fit; `none` where there is an error in its place.
+fit_field <- function(fits, get, none) {
+  one <- \(fit) if (inherits(fit, "rlmm")) get(fit) else none
+  vapply(unclass(fits), one, none, USE.NAMES = FALSE)
 }
 
 #' @rdname allFit
@@ -170,29 +163,31 @@ summary.rlmm_allFit <- function(object, ...) {
   ok <- is_fit(object)
   fits <- unclass(object)[ok]
   table <- as.data.frame(object)[ok, ]
-  rows <- \(get) {
-    values <- lapply(fits, get)
-    matrix(
-      unlist(values, use.names = FALSE),
-      length(values),
-      byrow = TRUE,
-      dimnames = list(names(values), names(values[[1]]))
-    )
-  }
+  by_optimizer <- \(values) stats::setNames(values, table$optimizer)
   structure(
     list(
       which.OK = stats::setNames(ok, names(object)),
       msgs = lapply(fits, all_fit_message),
-      fixef = rows(nlme::fixef),
+      fixef = row_per_fit(fits, nlme::fixef),
       llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
-      sdcor = as.data.frame(rows(sdcor_values)),
-      theta = rows(\(fit) getME.rlmm(fit, "theta")),
-      times = cbind(elapsed = stats::setNames(table$time, table$optimizer)),
-      feval = stats::setNames(table$feval, table$optimizer),
-      status = stats::setNames(table$status, table$optimizer),
-      verdict = stats::setNames(table$verdict, table$optimizer)
+      sdcor = as.data.frame(row_per_fit(fits, sdcor_values)),
+      theta = row_per_fit(fits, \(fit) getME.rlmm(fit, "theta")),
+      times = cbind(elapsed = by_optimizer(table$time)),
+      feval = by_optimizer(table$feval),
+      status = by_optimizer(table$status),
+      verdict = by_optimizer(table$verdict)
     ),
     class = "summary.rlmm_allFit"
+  )
+}
+
+row_per_fit <- function(fits, get) {
+  values <- lapply(fits, get)
+  matrix(
+    unlist(values, use.names = FALSE),
+    length(values),
+    byrow = TRUE,
+    dimnames = list(names(values), names(values[[1]]))
   )
 }
 
@@ -224,36 +219,33 @@ sdcor_values <- function(fit) {
 #' @export
 format.rlmm_allFit <- function(x, digits = 3, ...) {
   table <- as.data.frame(x)
-  table <- table[order(table$above_best, table$feval), ]
-  shown <- data.frame(
+  formula <- deparse_one(attr(x, "fit")$formula)
+  best <- if (any(is_fit(x))) {
+    format(min(table$objective, na.rm = TRUE), digits = 12)
+  }
+  failed <- names(x)[!is_fit(x)]
+  c(
+    paste("Fits by", plural(length(x), "optimizer"), "of", formula),
+    if (!is.null(best)) paste("Lowest objective:", best),
+    "",
+    all_fit_rows(table[order(table$above_best, table$feval), ], digits),
+    if (length(failed) > 0) {
+      c("", paste("Failed:", enumerate(failed, max = 20L)))
+    }
+  )
+}
+
+all_fit_rows <- function(table, digits) {
+  shown <- list(
     Optimizer = table$optimizer,
     `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
     Evaluations = format(table$feval),
     Seconds = format(round(table$time, 4), digits = digits),
     Status = table$status,
-    Verdict = table$verdict,
-    check.names = FALSE
+    Verdict = table$verdict
   )
   columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
-  c(
-    paste(
-      "Fits by",
-      plural(length(x), "optimizer"),
-      "of",
-      deparse_one(attr(x, "fit")$formula)
-    ),
-    if (any(is_fit(x))) {
-      paste(
-        "Lowest objective:",
-        format(min(table$objective, na.rm = TRUE), digits = 12)
-      )
-    },
-    "",
-    trimws(do.call(paste, c(unname(columns), sep = "  ")), "right"),
-    if (!all(is_fit(x))) {
-      c("", paste("Failed:", enumerate(names(x)[!is_fit(x)], max = 20L)))
-    }
-  )
+  trimws(do.call(paste, c(unname(columns), sep = "  ")), "right")
 }
 
 #' @rdname allFit

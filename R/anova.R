@@ -88,34 +88,48 @@ likelihood_ratio_tests <- function(fits, labels) {
   log_liks <- lapply(fits, stats::logLik)
   npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
   by_size <- order(npar)
-  npar <- npar[by_size]
-  log_lik <- vapply(log_liks, as.double, 0)[by_size]
+  table <- test_table(
+    vapply(log_liks, as.double, 0)[by_size],
+    npar[by_size],
+    stats::nobs(fits[[1]])
+  )
+  row.names(table) <- labels[by_size]
+  structure(
+    table,
+    heading = test_heading(fits[by_size], labels[by_size], fits[[1]]),
+    class = c("anova", "data.frame")
+  )
+}
+
+# Each model is tested against the one before it, which is smaller or as large.
+test_table <- function(log_lik, npar, n) {
   chisq <- c(NA, 2 * pmax(0, diff(log_lik)))
   df <- c(NA, diff(npar))
   p <- stats::pchisq(chisq, df, lower.tail = FALSE)
-  table <- data.frame(
+  data.frame(
     npar = npar,
     AIC = -2 * log_lik + 2 * npar,
-    BIC = -2 * log_lik + log(stats::nobs(fits[[1]])) * npar,
+    BIC = -2 * log_lik + log(n) * npar,
     logLik = log_lik,
     `-2*log(L)` = -2 * log_lik,
     Chisq = chisq,
     Df = df,
     `Pr(>Chisq)` = replace(p, which(df == 0), NA),
-    row.names = labels[by_size],
     check.names = FALSE
   )
-  formulas <- vapply(fits, \(fit) deparse1(stats::formula(fit)), "")[by_size]
-  data <- stats::getCall(fits[[1]])$data
-  heading <- c(
-    if (!is.null(data)) paste("Data:", short_deparse(data)),
-    "Models:",
-    paste0(labels[by_size], ": ", formulas)
-  )
-  structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
-#' The squares of the effects R beta, added up by term: each term after those before it.
+test_heading <- function(fits, labels, first) {
+  formulas <- vapply(fits, \(fit) deparse1(stats::formula(fit)), "")
+  data <- stats::getCall(first)$data
+  c(
+    if (!is.null(data)) paste("Data:", short_deparse(data)),
+    "Models:",
+    paste0(labels, ": ", formulas)
+  )
+}
+
+#' The squares of the effects R beta, added up by term: each term after those before it
 #' @noRd
 sums_of_squares <- function(fit) {
   free <- free_beta(fit)
@@ -124,57 +138,51 @@ sums_of_squares <- function(fit) {
   tested <- sort(unique(term[term > 0]))
   npar <- vapply(tested, \(i) sum(term == i), 1L)
   sum_sq <- vapply(tested, \(i) sum(effects[term == i]), 0)
+  mean_sq <- sum_sq / npar
   table <- data.frame(
     npar = npar,
     `Sum Sq` = sum_sq,
-    `Mean Sq` = sum_sq / npar,
-    `F value` = sum_sq / npar / fit$sigma^2,
+    `Mean Sq` = mean_sq,
+    `F value` = mean_sq / fit$sigma^2,
     row.names = attr(fit$fixed$terms, "term.labels")[tested],
     check.names = FALSE
   )
-  structure(
-    table,
-    heading = "Analysis of Variance Table",
-    class = c("anova", "data.frame")
-  )
+  heading <- "Analysis of Variance Table"
+  structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 check_same_data <- function(fits, labels) {
   n <- vapply(fits, stats::nobs, 1)
   odd <- which(n != n[1])
   if (length(odd) > 0) {
-    abort_not_comparable(
-      paste0(
-        tick(labels[1]),
-        " has ",
-        plural(n[1], "observation"),
-        ", ",
-        tick(labels[odd[1]]),
-        " has ",
-        format_count(n[odd[1]]),
-        "."
-      ),
-      "Are values of some variables missing?"
-    )
+    abort_other_size(labels[c(1, odd[1])], n[c(1, odd[1])])
   }
   responses <- lapply(fits, known_response)
-  differs <- vapply(
-    responses,
-    \(y) {
-      length(y) == length(responses[[1]]) &&
-        !isTRUE(all.equal(y, responses[[1]]))
-    },
-    NA
-  )
+  differs <- vapply(responses, is_other_response, NA, of = responses[[1]])
   if (any(differs)) {
-    abort_not_comparable(paste0(
-      "The responses of ",
+    abort_not_comparable(sprintf(
+      "The responses of %s and %s differ.",
       tick(labels[1]),
-      " and ",
-      tick(labels[differs][1]),
-      " differ."
+      tick(labels[differs][1])
     ))
   }
+}
+
+is_other_response <- function(y, of) {
+  length(y) == length(of) && !isTRUE(all.equal(y, of))
+}
+
+abort_other_size <- function(labels, n) {
+  abort_not_comparable(
+    sprintf(
+      "%s has %s, %s has %s.",
+      tick(labels[1]),
+      plural(n[1], "observation"),
+      tick(labels[2]),
+      format_count(n[2])
+    ),
+    "Are values of some variables missing?"
+  )
 }
 
 # Of a fit without its data the response isn't known.

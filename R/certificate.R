@@ -56,42 +56,47 @@ certificate <- function(object) {
     abort_no_certificate()
   }
   singular <- is_singular(object)
-  parts <- lapply(
-    seq_along(object$random),
-    certificate_part,
-    random = object$random,
-    parts = found$parts
-  )
-  number <- \(name) vapply(parts, `[[`, 0, name)
-  involved <- vapply(
-    object$random,
-    \(term) any(term$theta %in% found$suspects),
-    NA
-  )
-  found$suspects <- singular$term[involved]
+  random <- object$random
+  parts <- lapply(random, certificate_part, random, found$parts)
+  is_suspect <- vapply(random, is_among, NA, found$suspects)
+  directions <- lapply(parts, `[[`, "direction")
+  found$suspects <- singular$term[is_suspect]
   found$parts <- NULL
-  terms <- data.frame(
+  found$status <- object$optsum$status
+  found$linear <- isLMM.rlmm(object)
+  found$terms <- certificate_table(singular, parts)
+  found$directions <- stats::setNames(directions, singular$term)
+  found$singularity <- singular
+  structure(found, class = "rlmm_certificate")
+}
+
+# Whether any parameter of a term is among these elements of theta.
+is_among <- function(term, elements) any(term$theta %in% elements)
+
+certificate_table <- function(singular, parts) {
+  data.frame(
     term = singular$term,
     rank = singular$rank,
     size = singular$size,
-    lambda_min = number("lambda_min"),
-    gain = number("gain")
+    lambda_min = vapply(parts, `[[`, 0, "lambda_min"),
+    gain = vapply(parts, `[[`, 0, "gain")
   )
-  structure(
-    c(
-      found,
-      list(
-        status = object$optsum$status,
-        linear = isLMM.rlmm(object),
-        terms = terms,
-        directions = stats::setNames(
-          lapply(parts, `[[`, "direction"),
-          singular$term
-        ),
-        singularity = singular
-      )
-    ),
-    class = "rlmm_certificate"
+}
+
+#' What the core found about a user's term
+#'
+#' Terms that share a core term are its parts, in the order of their columns.
+#' @noRd
+certificate_part <- function(term, random, parts) {
+  same <- Filter(\(other) other$core_term == term$core_term, random)
+  first <- vapply(same, \(other) other$core_cols[1], 1)
+  position <- sum(first <= term$core_cols[1])
+  is_its <- \(part) part$term == term$core_term && part$part == position
+  part <- Find(is_its, parts)
+  list(
+    lambda_min = part$lambda_min,
+    gain = part$gain,
+    direction = stats::setNames(part$direction[term$core_cols], term$columns)
   )
 }
 
@@ -128,55 +133,36 @@ abort_no_certificate <- function() {
   )
 }
 
-# What the core found about a user's term. Terms that share a core term are its parts, in the order of their columns.
-certificate_part <- function(i, random, parts) {
-  term <- random[[i]]
-  same <- Filter(\(other) other$core_term == term$core_term, random)
-  position <- sum(vapply(
-    same,
-    \(other) other$core_cols[1] <= term$core_cols[1],
-    NA
-  ))
-  part <- Find(
-    \(part) part$term == term$core_term && part$part == position,
-    parts
-  )
-  direction <- part$direction[term$core_cols]
-  list(
-    lambda_min = part$lambda_min,
-    gain = part$gain,
-    direction = stats::setNames(direction, term$columns)
-  )
-}
-
 #' @rdname certificate
 #' @param x What `certificate()` returned.
 #' @param digits Significant digits.
 #' @param ... Not used.
 #' @export
 format.rlmm_certificate <- function(x, digits = 3, ...) {
+  decrease <- format(x$predicted_decrease, digits = digits)
   facts <- c(
-    `Predicted decrease` = paste(
-      format(x$predicted_decrease, digits = digits),
-      "(by a Newton step)"
-    ),
+    `Predicted decrease` = paste(decrease, "(by a Newton step)"),
     `Largest gradient` = format(x$gradient_norm, digits = digits),
     `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits)
   )
-  table <- x$terms
-  table$rank <- paste(table$rank, "of", table$size)
-  table$size <- NULL
-  table[3:4] <- lapply(table[3:4], format, digits = digits)
-  names(table) <- c("Term", "Rank", "lambda_min(G)", "Possible gain")
-  columns <- Map(\(name, values) format(c(name, values)), names(table), table)
-  rows <- do.call(paste, c(unname(columns), sep = "  "))
   c(
     verdict_lines(x),
     "",
     optsum_line(names(facts), unname(facts)),
     "",
-    trimws(rows, "right")
+    certificate_rows(x$terms, digits)
   )
+}
+
+certificate_rows <- function(table, digits) {
+  shown <- list(
+    Term = table$term,
+    Rank = paste(table$rank, "of", table$size),
+    `lambda_min(G)` = format(table$lambda_min, digits = digits),
+    `Possible gain` = format(table$gain, digits = digits)
+  )
+  columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
+  trimws(do.call(paste, c(unname(columns), sep = "  ")), "right")
 }
 
 #' @rdname certificate
@@ -196,57 +182,53 @@ curvature_phrase <- function(curvatures, kind, digits) {
     flat = sum(abs(curvatures) <= limit),
     negative = sum(curvatures < -limit)
   )
-  shown <- counts[counts > 0]
+  counts <- counts[counts > 0]
+  shown <- paste(counts, names(counts), collapse = ", ")
   range <- format(range(curvatures), digits = digits, trim = TRUE)
-  paste0(
-    kind,
-    "; curvatures: ",
-    paste(shown, names(shown), collapse = ", "),
-    " (from ",
-    range[1],
-    " to ",
-    range[2],
-    ")"
-  )
+  phrase <- "%s; curvatures: %s (from %s to %s)"
+  sprintf(phrase, kind, shown, range[1], range[2])
 }
 
-#' The verdict in words; the first line says it all.
+#' The verdict in words; the first line says it all
 #' @noRd
 verdict_lines <- function(x) {
-  gain <- format(certificate_gain(x), digits = 2)
   switch(
     x$verdict,
     optimal = optimum_lines(x$singularity),
-    not_converged = paste0(
-      if (is_early(x$status)) "Stopped early" else "Not converged",
-      ": a Newton step should still lower the objective by ",
-      gain,
-      "."
+    not_converged = unconverged_line(x),
+    false_boundary = false_boundary_lines(x),
+    saddle = paste(
+      "Not an optimum: a saddle point.",
+      "The gradient is zero, but the objective falls to both sides of theta."
     ),
-    false_boundary = {
-      worst <- which.max(x$terms$gain)
-      c(
-        paste0(
-          "Not an optimum: the covariance of ",
-          tick(x$terms$term[worst]),
-          " is singular, but shouldn't be."
-        ),
-        paste0(
-          "More variance lowers the objective by about ",
-          gain,
-          way_out_phrase(x$directions[[worst]]),
-          "."
-        )
-      )
-    },
-    saddle = "Not an optimum: a saddle point. The gradient is zero, but the objective falls to both sides of theta.",
     unbounded = unbounded_lines(x),
-    unidentified = paste0(
-      "Optimal, but not identified: the data can't tell ",
+    unidentified = sprintf(
+      "Optimal, but not identified: the data can't tell %s from %sthat of the residuals.",
       suspects_phrase(x),
-      " from ",
-      if (!is_one_variance(x)) "each other or from ",
-      "that of the residuals."
+      if (is_one_variance(x)) "" else "each other or from "
+    )
+  )
+}
+
+unconverged_line <- function(x) {
+  sprintf(
+    "%s: a Newton step should still lower the objective by %s.",
+    if (is_early(x$status)) "Stopped early" else "Not converged",
+    format(certificate_gain(x), digits = 2)
+  )
+}
+
+false_boundary_lines <- function(x) {
+  worst <- which.max(x$terms$gain)
+  c(
+    sprintf(
+      "Not an optimum: the covariance of %s is singular, but shouldn't be.",
+      tick(x$terms$term[worst])
+    ),
+    sprintf(
+      "More variance lowers the objective by about %s%s.",
+      format(certificate_gain(x), digits = 2),
+      way_out_phrase(x$directions[[worst]])
     )
   )
 }
@@ -254,15 +236,17 @@ verdict_lines <- function(x) {
 unbounded_lines <- function(x) {
   which <- suspects_phrase(x)
   if (!x$linear) {
-    return(paste0("Optimal in the limit: there is no bound to ", which, "."))
+    return(sprintf("Optimal in the limit: there is no bound to %s.", which))
   }
   c(
-    paste0(
-      "Optimal in the limit: the residual variance tends to zero beside ",
-      which,
-      "."
+    sprintf(
+      "Optimal in the limit: the residual variance tends to zero beside %s.",
+      which
     ),
-    "On the scale of the response the estimates are as good as reached; relative to the residuals' they have no bound."
+    paste(
+      "On the scale of the response the estimates are as good as reached;",
+      "relative to the residuals' they have no bound."
+    )
   )
 }
 

@@ -58,24 +58,29 @@ confint.rlmm <- function(
 #' @noRd
 variance_limits <- function(object, level, old_names) {
   found <- variance_estimates(object)
-  n <- length(found$estimate)
-  is_cor <- startsWith(names(found$estimate), "cor_")
-  z <- found$estimate
-  z[is_cor] <- atanh(pmin(pmax(z[is_cor], -1), 1))
-  z[!is_cor] <- log(z[!is_cor])
-  slope <- ifelse(is_cor, 1 - found$estimate^2, found$estimate)
-  limits <- wald_limits(z, found$std_error / slope, level)
-  limits[is_cor, ] <- pmax(
-    tanh(limits[is_cor, ]),
-    lowest_correlations(object)[is_cor]
-  )
-  limits[!is_cor, ] <- exp(limits[!is_cor, ])
+  labels <- names(found$estimate)
+  is_cor <- startsWith(labels, "cor_")
+  limits <- scaled_limits(found$estimate, found$std_error, is_cor, level)
+  lowest <- lowest_correlations(object)[is_cor]
+  limits[is_cor, ] <- pmax(limits[is_cor, ], lowest)
   held <- which(found$std_error == 0)
   limits[held, ] <- found$estimate[held]
-  rownames(limits) <- names(found$estimate)
-  if (old_names && n > 0) {
-    rownames(limits) <- lme4_names(names(found$estimate))
+  if (old_names && length(labels) > 0) {
+    labels <- lme4_names(labels)
   }
+  rownames(limits) <- labels
+  limits
+}
+
+# The limits are symmetric on the scales on which the estimates are nearly normal.
+scaled_limits <- function(estimate, std_error, is_cor, level) {
+  slope <- ifelse(is_cor, 1 - estimate^2, estimate)
+  z <- estimate
+  z[is_cor] <- atanh(pmin(pmax(z[is_cor], -1), 1))
+  z[!is_cor] <- log(z[!is_cor])
+  limits <- wald_limits(z, std_error / slope, level)
+  limits[is_cor, ] <- tanh(limits[is_cor, ])
+  limits[!is_cor, ] <- exp(limits[!is_cor, ])
   limits
 }
 
@@ -153,14 +158,18 @@ select_parameters <- function(parm, labels, n_variance) {
     parm <- labels[parm]
   }
   unknown <- setdiff(parm, labels)
-  if (length(unknown) == 0) {
-    return(parm)
+  if (length(unknown) > 0) {
+    abort_unknown_parameter(unknown, labels)
   }
+  parm
+}
+
+abort_unknown_parameter <- function(unknown, known) {
   abort_rlmm(
     c(
       "`parm` must name parameters of the model.",
-      x = paste0("Can't find ", enumerate(dQuote(unknown, FALSE)), "."),
-      i = paste0("They are ", enumerate(dQuote(labels, FALSE), max = 10L), ".")
+      x = sprintf("Can't find %s.", enumerate(in_quotes(unknown))),
+      i = sprintf("They are %s.", enumerate(in_quotes(known), max = 10L))
     ),
     "rlmm_error_unknown_parameter"
   )

@@ -104,28 +104,25 @@ correlation_lines <- function(covariance, show, symbolic) {
   }
 }
 
-#' The lower triangle of the correlations of the fixed effects, under abbreviated names.
+#' The lower triangle of the correlations of the fixed effects, under abbreviated names
 #' @noRd
 format_correlations <- function(covariance, symbolic) {
   correlation <- correlation_matrix(covariance)
-  p <- nrow(correlation)
-  if (symbolic) {
+  lines <- if (symbolic) {
     symbols <- stats::symnum(correlation, abbr.colnames = TRUE)
-    return(c(
-      "Correlation of fixed effects:",
-      utils::capture.output(print(symbols))
-    ))
+    utils::capture.output(print(symbols))
+  } else {
+    text <- correlation_text(correlation)
+    utils::capture.output(print(text, quote = FALSE, right = TRUE))
   }
+  c("Correlation of fixed effects:", lines)
+}
+
+correlation_text <- function(correlation) {
+  p <- nrow(correlation)
   labels <- rownames(correlation)
   text <- formatC(correlation, digits = 3, format = "f")
   text[!lower.tri(text)] <- ""
-  dimnames(text) <- list(
-    abbreviate(labels, minlength = 11),
-    abbreviate(labels, minlength = 6)
-  )
-  text <- text[-1, -p, drop = FALSE]
-  c(
-    "Correlation of fixed effects:",
-    utils::capture.output(print(text, quote = FALSE, right = TRUE))
-  )
+  dimnames(text) <- list(abbreviate(labels, 11), abbreviate(labels, 6))
+  text[-1, -p, drop = FALSE]
 }

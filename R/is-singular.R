@@ -38,18 +38,18 @@ isSingular.rlmm <- function(x, tol = 1e-4, ...) {
 is_singular <- function(x, tol = 1e-4) {
   check_fit(x)
   check_nonnegative(tol, "tol")
-  terms <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
-  field <- \(name, type) vapply(terms, `[[`, type, name)
+  found <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
   labels <- term_texts(x)
+  directions <- lapply(found, `[[`, "directions")
   structure(
     list(
       term = labels,
-      singular = field("singular", NA),
-      rank = field("rank", 1L),
+      singular = vapply(found, `[[`, NA, "singular"),
+      rank = vapply(found, `[[`, 1L, "rank"),
       size = n_columns(x),
-      reason = field("reason", "")
+      reason = vapply(found, `[[`, "", "reason")
     ),
-    directions = stats::setNames(lapply(terms, `[[`, "directions"), labels),
+    directions = stats::setNames(directions, labels),
     row.names = .set_row_names(length(labels)),
     class = c("rlmm_singularity", "data.frame")
   )
@@ -88,46 +88,45 @@ describe_template <- function(template, is_held, tol) {
   )
 }
 
-#' Says in words what makes a template rank-deficient, the simplest cause first.
+#' Say in words what makes a template rank-deficient, the simplest cause first
 #' @noRd
 singular_reason <- function(template, directions, tol) {
   scale <- sqrt(rowSums(template^2))
-  zero <- scale < tol
   if (length(scale) == 1) {
     return("the variance is estimated as zero")
   }
-  if (any(zero)) {
-    effects <- enumerate(tick(rownames(template)[zero]))
-    start <- if (sum(zero) == 1) {
-      "the variance of %s is"
-    } else {
-      "the variances of %s are"
-    }
-    return(paste(sprintf(start, effects), "estimated as zero"))
+  labels <- rownames(template)
+  if (any(scale < tol)) {
+    return(zero_phrase(labels[scale < tol]))
   }
   extreme <- extreme_correlations(tcrossprod(template / scale))
   if (length(scale) == 2) {
     return(paste("the correlation is at", extreme$sign[1]))
   }
   if (nrow(extreme) > 0) {
-    pairs <- paste0(
-      tick(extreme$first),
-      " with ",
-      tick(extreme$second),
-      " at ",
-      extreme$sign
-    )
-    return(paste(
-      if (nrow(extreme) == 1) "a correlation is" else "correlations are",
-      "at the limit:",
-      enumerate(pairs)
-    ))
+    return(extreme_phrase(extreme))
   }
-  combination <- format_combination(
-    directions[, ncol(directions)] * scale,
-    rownames(template)
-  )
+  weights <- directions[, ncol(directions)] * scale
+  combination <- format_combination(weights, labels)
   paste("a combination has no variance:", combination)
+}
+
+zero_phrase <- function(effects) {
+  is_one <- length(effects) == 1
+  start <- if (is_one) "the variance of %s is" else "the variances of %s are"
+  paste(sprintf(start, enumerate(tick(effects))), "estimated as zero")
+}
+
+extreme_phrase <- function(extreme) {
+  pairs <- sprintf(
+    "%s with %s at %s",
+    tick(extreme$first),
+    tick(extreme$second),
+    extreme$sign
+  )
+  is_one <- nrow(extreme) == 1
+  start <- if (is_one) "a correlation is" else "correlations are"
+  paste(start, "at the limit:", enumerate(pairs))
 }
 
 extreme_correlations <- function(correlation) {
@@ -144,24 +143,19 @@ extreme_correlations <- function(correlation) {
   )
 }
 
-#' "0.82 a - 0.57 b", in units of each effect's standard deviation; small parts left out.
+#' "0.82 a - 0.57 b", in units of each effect's standard deviation, without small parts
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))
   if (weights[which.max(abs(weights))] < 0) {
     weights <- -weights
   }
-  shown <- order(-abs(weights))[seq_len(min(length(weights), 5L))]
-  shown <- shown[abs(weights[shown]) >= 0.05]
+  largest <- utils::head(order(-abs(weights)), 5L)
+  shown <- largest[abs(weights[largest]) >= 0.05]
   sign <- ifelse(weights[shown] < 0, "- ", "+ ")
   sign[1] <- ""
-  paste0(
-    sign,
-    sprintf("%.2f", abs(weights[shown])),
-    " ",
-    tick(labels[shown]),
-    collapse = " "
-  )
+  size <- sprintf("%.2f", abs(weights[shown]))
+  paste0(sign, size, " ", tick(labels[shown]), collapse = " ")
 }
 
 #' One line for each singular term: "`(1 + Days | Subject)`: rank 1 of 2; the correlation is at -1."

@@ -33,30 +33,13 @@ new_optsum <- function(optsum, random, names = theta_names(random)) {
 #' @param ... Not used.
 #' @export
 format.rlmm_optsum <- function(x, digits = 6, ...) {
-  tolerances <- intersect(
-    c(
-      "ftol_rel",
-      "ftol_abs",
-      "xtol_rel",
-      "xtol_abs",
-      "initial_step",
-      "max_eval",
-      "max_time"
-    ),
-    names(x)
-  )
   c(
     optsum_line("Initial parameter vector", format_vector(x$initial, digits)),
     optsum_line("Initial objective value", format(x$finitial, digits = 15)),
     "",
     optsum_line(paste0("Optimizer (from ", x$backend, ")"), x$optimizer),
     optsum_line("Lower bounds", format_vector(x$lower, digits)),
-    vapply(
-      tolerances,
-      \(name) optsum_line(name, format_setting(x[[name]])),
-      "",
-      USE.NAMES = FALSE
-    ),
+    setting_lines(x),
     "",
     optsum_line("Function evaluations", x$feval),
     optsum_line("Final parameter vector", format_vector(x$final, digits)),
@@ -66,6 +49,22 @@ format.rlmm_optsum <- function(x, digits = 6, ...) {
       optsum_line("Certificate", verdict_phrase(x$certificate))
     }
   )
+}
+
+optsum_settings <- c(
+  "ftol_rel",
+  "ftol_abs",
+  "xtol_rel",
+  "xtol_abs",
+  "initial_step",
+  "max_eval",
+  "max_time"
+)
+
+setting_lines <- function(optsum) {
+  names <- intersect(optsum_settings, names(optsum))
+  line <- \(name) optsum_line(name, format_setting(optsum[[name]]))
+  vapply(names, line, "", USE.NAMES = FALSE)
 }
 
 #' @rdname opt_summary

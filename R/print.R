@@ -39,17 +39,10 @@ format.rlmm <- function(
   ddf <- choose_ddf(x, ddf)
   check_digits(digits)
   x <- with_covariance(x)
-  header <- list(
-    methTitle = model_title(x),
-    call = x$call,
-    formula = x$formula,
-    family = x$family$family,
-    link = x$family$link
-  )
-  std_error <- standard_errors(x)
+  fixed <- fixed_effects_table(x, ddf, standard_errors(x))
   notes <- fit_notes(x)
   c(
-    format_header(header),
+    format_header(model_header(x)),
     format_criterion(criterion_table(x)),
     "",
     format_random_effects(
@@ -61,15 +54,22 @@ format.rlmm <- function(
       ranef.corr
     ),
     "",
-    format_fixed_effects(
-      fixed_effects_table(x, ddf, std_error),
-      digits,
-      signif.stars
-    ),
+    format_fixed_effects(fixed, digits, signif.stars),
     if (!isFALSE(correlation)) {
       correlation_lines(vcov.rlmm(x), correlation, symbolic.cor)
     },
     if (length(notes) > 0) c("", notes)
+  )
+}
+
+# What stands above the numbers of a print or a summary.
+model_header <- function(fit) {
+  list(
+    methTitle = model_title(fit),
+    call = fit$call,
+    formula = fit$formula,
+    family = fit$family$family,
+    link = fit$family$link
   )
 }
 
@@ -101,28 +101,31 @@ approximation <- function(fit) {
 }
 
 format_header <- function(x) {
-  formula <- deparse(x$formula, width.cutoff = 500L)
-  shown <- x$call[intersect(
-    c("data", "subset", "weights", "offset"),
-    names(x$call)
-  )]
+  c(
+    x$methTitle,
+    if (!is.null(x$family)) sprintf(" Family: %s (%s)", x$family, x$link),
+    formula_lines(x$formula),
+    argument_lines(x$call)
+  )
+}
+
+formula_lines <- function(formula) {
+  text <- trimws(deparse(formula, width.cutoff = 500L))
+  text <- paste(c("Formula:", text), collapse = " ")
+  strwrap(text, width = 0.95 * getOption("width"), exdent = 9)
+}
+
+# The arguments that say which data were fitted.
+argument_lines <- function(call) {
   labels <- c(
     data = "   Data",
     subset = " Subset",
     weights = "Weights",
     offset = " Offset"
   )
-  arguments <- vapply(as.list(shown), short_deparse, "")
-  c(
-    x$methTitle,
-    if (!is.null(x$family)) paste0(" Family: ", x$family, " (", x$link, ")"),
-    strwrap(
-      paste("Formula:", paste(trimws(formula), collapse = " ")),
-      width = 0.95 * getOption("width"),
-      exdent = 9
-    ),
-    if (length(arguments) > 0) paste0(labels[names(arguments)], ": ", arguments)
-  )
+  shown <- call[intersect(names(labels), names(call))]
+  text <- vapply(as.list(shown), short_deparse, "")
+  if (length(text) > 0) paste0(labels[names(text)], ": ", text)
 }
 
 #' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between fixed parts.
@@ -150,15 +153,11 @@ format_criterion <- function(table) {
     return(paste("REML criterion at convergence:", format_decimals(table)))
   }
   labels <- replace(names(table), names(table) == "-2*log(L)", "-2 logLik")
-  values <- c(
-    format_decimals(table[-length(table)]),
-    format(table[[length(table)]])
-  )
+  n <- length(table)
+  values <- c(format_decimals(table[-n]), format(table[[n]]))
   width <- pmax(nchar(labels), nchar(values))
-  c(
-    paste0(" ", paste(sprintf("%*s", width, labels), collapse = "  ")),
-    paste0(" ", paste(sprintf("%*s", width, values), collapse = "  "))
-  )
+  line <- \(text) paste(sprintf("%*s", width, text), collapse = "  ")
+  paste0(" ", c(line(labels), line(values)))
 }
 
 format_decimals <- function(x) formatC(x, digits = 4, format = "f")
@@ -189,17 +188,15 @@ fit_notes <- function(fit) {
 
 dropped_note <- function(fit) {
   dropped <- fit$fixed$dropped
-  if (length(dropped) == 0) {
+  n <- length(dropped)
+  if (n == 0) {
     return(NULL)
   }
-  note <- paste0(
-    "Dropped ",
-    plural(length(dropped), "column"),
-    " that ",
-    if (length(dropped) == 1) "depends" else "depend",
-    " linearly on the others: ",
-    enumerate(tick(dropped)),
-    "."
+  note <- sprintf(
+    "Dropped %s that %s linearly on the others: %s.",
+    plural(n, "column"),
+    if (n == 1) "depends" else "depend",
+    enumerate(tick(dropped))
   )
   strwrap(note, exdent = 2)
 }
@@ -214,14 +211,9 @@ shape_note <- function(fit) {
   } else {
     "Dispersion, by maximum likelihood"
   }
-  paste0(
-    what,
-    ": ",
-    format(found[[1]], digits = 4),
-    " (std. error ",
-    format(found[[2]], digits = 3),
-    ")."
-  )
+  estimate <- format(found[[1]], digits = 4)
+  std_error <- format(found[[2]], digits = 3)
+  sprintf("%s: %s (std. error %s).", what, estimate, std_error)
 }
 
 separation_note <- function(fit) {
@@ -231,28 +223,24 @@ separation_note <- function(fit) {
 }
 
 stopped_note <- function(fit) {
-  is_ambiguous <- is_final(fit$optsum$certificate$verdict) &&
-    fit$optsum$certificate$verdict != "optimal"
-  if (!stopped_early(fit) && !is_ambiguous) {
-    return(NULL)
+  verdict <- fit$optsum$certificate$verdict
+  is_ambiguous <- is_final(verdict) && verdict != "optimal"
+  if (stopped_early(fit) || is_ambiguous) {
+    strwrap(stopped_text(fit), exdent = 2)
   }
+}
+
+stopped_text <- function(fit) {
+  early <- "The optimizer stopped before converging:"
   reason <- stop_reason(fit$optsum)
-  note <- if (!is.null(reason)) {
-    paste0(
-      "The optimizer stopped before converging: ",
-      reason,
-      ". These are the best values that it found."
-    )
-  } else if (is.null(fit$optsum$certificate)) {
-    paste0(
-      "The optimizer stopped before converging: its return code is ",
-      fit$optsum$status,
-      "."
-    )
-  } else {
-    paste(verdict_lines(certificate(fit)), collapse = " ")
+  if (!is.null(reason)) {
+    best <- "These are the best values that it found."
+    return(paste0(early, " ", reason, ". ", best))
   }
-  strwrap(note, exdent = 2)
+  if (is.null(fit$optsum$certificate)) {
+    return(paste0(early, " its return code is ", fit$optsum$status, "."))
+  }
+  paste(verdict_lines(certificate(fit)), collapse = " ")
 }
 
 singular_note <- function(fit) {

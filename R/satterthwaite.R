@@ -3,8 +3,8 @@
 #' With f = c' V(theta, sigma) c the estimated variance of c' beta, g its gradient and A the covariance matrix of
 #' (theta, sigma): df = 2 f^2 / (g' A g).
 #' @param contrasts Matrix with a column per combination of the fixed effects.
-#' @return A number per column; `NA` where the variance parameters have no covariance matrix. Of the average information
-#'   the attribute `hessian` is "average".
+#' @return A number per column; `NA` where the variance parameters have no covariance matrix. The attribute `hessian` is
+#'   "average" if the average information stands for the Hessian.
 #' @noRd
 satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   check_linear(object)
@@ -16,30 +16,35 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   }
   object <- independent_effects(object)
   found <- fit_joint(object, contrasts[free_beta(object), , drop = FALSE])
-  covariance <- joint_vcov(object, found)
   variance <- colSums(contrasts * (unscaled_covariance(object) %*% contrasts))
+  spread <- variance_spread(object, found, variance)
+  df <- 2 * (object$sigma^2 * variance)^2 / spread
+  # With the variance parameters known the test is that of a normal distribution.
+  df[which(spread == 0)] <- Inf
+  # A combination of held coefficients has no variance.
+  df[variance == 0] <- NA
+  structure(df, hessian = if (found$curvature == "average") "average")
+}
+
+#' The variances g' A g of the estimated variances of combinations of the fixed effects
+#' @param variance The variances themselves, over sigma^2.
+#' @return Zero where all variance parameters are held, which are then known; `NA` where none has a variance.
+#' @noRd
+variance_spread <- function(object, found, variance) {
+  covariance <- joint_vcov(object, found)
+  if (attr(covariance, "known")) {
+    return(0 * variance)
+  }
+  # A parameter that is held counts as known.
+  free <- !is.na(diag(covariance))
+  if (!any(free)) {
+    return(NA_real_ * variance)
+  }
   gradient <- rbind(
     object$sigma^2 * found$slopes,
     if (!object$known_sigma) 2 * object$sigma * variance
   )
-  df <- if (attr(covariance, "known")) {
-    rep(Inf, ncol(contrasts))
-  } else {
-    # Parameters that are held are taken as known.
-    free <- !is.na(diag(covariance))
-    gradient <- gradient[free, , drop = FALSE]
-    spread <- colSums(
-      gradient * (covariance[free, free, drop = FALSE] %*% gradient)
-    )
-    if (any(free)) {
-      2 * (object$sigma^2 * variance)^2 / spread
-    } else {
-      rep(NA_real_, ncol(contrasts))
-    }
-  }
-  # A combination of held coefficients has no variance.
-  structure(
-    replace(df, variance == 0, NA),
-    hessian = if (found$curvature == "average") "average"
-  )
+  gradient <- gradient[free, , drop = FALSE]
+  covariance <- covariance[free, free, drop = FALSE]
+  colSums(gradient * (covariance %*% gradient))
 }

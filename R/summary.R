@@ -44,52 +44,62 @@ summary.rlmm <- function(
   ddf <- choose_ddf(object, ddf)
   check_confidence(level)
   object <- with_covariance(object)
-  p <- length(object$beta)
-  covariance <- vcov.rlmm(object)
-  df <- if (ddf == "satterthwaite") satterthwaite_df(object)
   structure(
-    list(
-      methTitle = model_title(object),
-      objClass = class(object)[1],
-      isLmer = isLMM.rlmm(object),
-      useScale = has_scale(object),
-      call = object$call,
-      formula = object$formula,
-      family = object$family$family,
-      link = object$family$link,
-      AICtab = criterion_table(object),
-      logLik = logLik.rlmm(object),
-      REML = isREML.rlmm(object),
-      devcomp = list(
-        cmp = deviance_components(object),
-        dims = dimensions(object)
-      ),
-      coefficients = fixed_effects_table(
-        object,
-        ddf,
-        sqrt(diag(covariance)),
-        df
-      ),
-      sigma = object$sigma,
-      vcov = covariance,
-      varcor = VarCorr.rlmm(object),
-      nobs = nobs.rlmm(object),
-      ngrps = ngrps.rlmm(object),
-      residuals = if (!is.null(object$frame)) {
-        residuals(object, type = "scaled")
-      },
-      shape = shape_estimate(object),
-      notes = c(fit_notes(object), average_note(df)),
-      optinfo = object$optsum,
-      na.action = object$na_action,
-      correlation = correlation %||%
-        if (p > getOption("lme4.summary.cor.max", 20)) NA else TRUE,
-      ddf = ddf,
-      conf.int = conf.int,
-      level = level
+    c(
+      summary_head(object),
+      summary_tables(object, ddf),
+      list(
+        optinfo = object$optsum,
+        na.action = object$na_action,
+        correlation = correlation %||% shown_correlation(object),
+        ddf = ddf,
+        conf.int = conf.int,
+        level = level
+      )
     ),
     class = "summary.rlmm"
   )
+}
+
+summary_head <- function(fit) {
+  title <- model_header(fit)
+  list(
+    methTitle = title$methTitle,
+    objClass = class(fit)[1],
+    isLmer = isLMM.rlmm(fit),
+    useScale = has_scale(fit),
+    call = title$call,
+    formula = title$formula,
+    family = title$family,
+    link = title$link,
+    AICtab = criterion_table(fit),
+    logLik = logLik.rlmm(fit),
+    REML = isREML.rlmm(fit),
+    devcomp = list(cmp = deviance_components(fit), dims = dimensions(fit))
+  )
+}
+
+summary_tables <- function(fit, ddf) {
+  covariance <- vcov.rlmm(fit)
+  df <- if (ddf == "satterthwaite") satterthwaite_df(fit)
+  has_data <- !is.null(fit$frame)
+  list(
+    coefficients = fixed_effects_table(fit, ddf, sqrt(diag(covariance)), df),
+    sigma = fit$sigma,
+    vcov = covariance,
+    varcor = VarCorr.rlmm(fit),
+    nobs = nobs.rlmm(fit),
+    ngrps = ngrps.rlmm(fit),
+    residuals = if (has_data) residuals.rlmm(fit, type = "scaled"),
+    shape = shape_estimate(fit),
+    notes = c(fit_notes(fit), average_note(df))
+  )
+}
+
+# `NA`: there are so many correlations that they are only mentioned.
+shown_correlation <- function(fit) {
+  is_many <- length(fit$beta) > getOption("lme4.summary.cor.max", 20)
+  if (is_many) NA else TRUE
 }
 
 average_note <- function(df) {
