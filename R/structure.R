@@ -499,3 +499,32 @@ abort_structure_arguments <- function(expr) {
     class = "rlmm_error_structure"
   )
 }
+
+# For lme4 ----------------------------------------------------------------
+
+#' Whether lme4 has terms of these structures: any covariance, or none at all
+#' @noRd
+has_lme4_counterpart <- function(structures) structures %in% c("us", "diag")
+
+#' A formula without functions around bars: `diag()` and `zerocorr()` terms become `||` terms
+#' @noRd
+plain_bars <- function(expression) {
+  if (!is.call(expression)) {
+    return(expression)
+  }
+  name <- call_name(expression)
+  bar <- if (length(expression) > 1L) strip_parens(expression[[2L]])
+  is_bar <- is.call(bar) && call_name(bar) %in% c("|", "||")
+  if (is_bar && isTRUE(name == "us")) {
+    return(call("(", bar))
+  }
+  if (is_bar && isTRUE(name %in% c("diag", "zerocorr"))) {
+    bar[[1L]] <- quote(`||`)
+    return(call("(", bar))
+  }
+  if (isTRUE(name %in% c("|", "||"))) {
+    return(expression)
+  }
+  expression[-1L] <- lapply(as.list(expression)[-1L], plain_bars)
+  expression
+}

@@ -15,7 +15,8 @@ build="r-base-dev cmake make gcc g++ xz-utils git ca-certificates pandoc qpdf de
 used="cli rlang matrix nlme lattice mass testthat withr knitr rmarkdown roxygen2 lme4 lmertest mlmrev
       bit64 tibble data.table jsonlite ggplot2 emmeans"
 newest_only="pbkrtest marginaleffects insight performance parameters dharma broom.mixed
-      broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools"
+      broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools
+      lmtest mumin doby"
 
 oldest() {
   apt_update

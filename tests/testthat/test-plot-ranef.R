@@ -79,10 +79,10 @@ test_that("plots of random effects say what they can't draw", {
     cbpp,
     binomial
   )
-  expect_snapshot(error = TRUE, {
-    plot(ranef(fit), level = 2)
-    plot(ranef(fit), whichel = "nothing")
-    plot_shrinkage(fit)
-    plot_shrinkage(glmm)
+  expect_snapshot({
+    writeLines(error_lines(plot(ranef(fit), level = 2)))
+    writeLines(error_lines(plot(ranef(fit), whichel = "nothing")))
+    writeLines(error_lines(plot_shrinkage(fit)))
+    writeLines(error_lines(plot_shrinkage(glmm)))
   })
 })

@@ -108,12 +108,12 @@ test_that("plots say what they can't draw", {
     sleepstudy,
     control = rlmm_control(slim = TRUE)
   )
-  expect_snapshot(error = TRUE, {
-    plot(fit, 3)
-    plot(fit, resid(.) ~ nothing)
-    plot(fit, 1:3 ~ resid(.))
-    plot(fit, id = 3)
-    plot(fit, id = 0.1, idLabels = 1:3)
+  expect_snapshot({
+    writeLines(error_lines(plot(fit, 3)))
+    writeLines(error_lines(plot(fit, resid(.) ~ nothing)))
+    writeLines(error_lines(plot(fit, 1:3 ~ resid(.))))
+    writeLines(error_lines(plot(fit, id = 3)))
+    writeLines(error_lines(plot(fit, id = 0.1, idLabels = 1:3)))
   })
   expect_error(plot(slim), class = "rlmm_error_slim")
 })

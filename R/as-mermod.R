@@ -1,0 +1,314 @@
+# From our fits to lme4's objects, and back.
+
+#' lme4's object at our estimates, and ours at lme4's
+#'
+#' `as_merMod()` makes the object that `lme4::lmer()` or `lme4::glmer()` would have returned had it
+#' stopped at the estimates of this fit; nothing is fitted again. `as_rlmm()` goes the other way.
+#' Functions that only take lme4's class, such as `lmerTest::as_lmerModLmerTest()` and those of
+#' merTools, work on the result of `as_merMod()`.
+#'
+#' lme4 has no counterpart of a known residual standard deviation, of parameters that are held, of
+#' `cs()`, `ar1()` and other structures with correlations (lme4 2 has them, in other classes), nor of
+#' estimated dispersions: `as_merMod()` stops and says so. `diag()` terms are taken as `||` terms where
+#' their effects are numeric.
+#'
+#' @param object,x A fit of [rlmm()] or [rglmm()] for `as_merMod()`, one of `lme4::lmer()` or
+#'   `lme4::glmer()` for `as_rlmm()`. Each also returns what is already of its own kind.
+#' @param ... Not used.
+#' @return `as_merMod()`: an object of class `"lmerMod"` or `"glmerMod"`; `as_rlmm()`: of class
+#'   `"rlmm"`.
+#' @examplesIf requireNamespace("lme4", quietly = TRUE)
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' theirs <- as_merMod(fit)
+#' all.equal(lme4::VarCorr(theirs)$Subject, VarCorr(fit)$Subject, check.attributes = FALSE)
+#' as_rlmm(theirs)
+#' @export
+as_merMod <- function(object, ...) {
+  if (inherits(object, "merMod")) {
+    return(object)
+  }
+  check_fit(object, "object")
+  need_package("lme4", "as_merMod()")
+  check_convertible(object)
+  mermod_of(object)
+}
+
+#' lme4's object of one kind of fit
+#' @noRd
+mermod_of <- function(fit) UseMethod("mermod_of")
+
+#' @export
+mermod_of.rlmm_lmm <- function(fit) {
+  parts <- do.call(
+    lme4::lFormula,
+    c(
+      mermod_arguments(fit),
+      REML = fit$reml,
+      control = list(lme4::lmerControl(check.conv.singular = "ignore"))
+    )
+  )
+  deviance <- do.call(lme4::mkLmerDevfun, parts)
+  value <- deviance(fit$theta)
+  new_mermod(fit, deviance, parts, fit$theta, value)
+}
+
+#' @export
+mermod_of.rlmm_glmm <- function(fit) {
+  family <- fit$family
+  parts <- do.call(
+    lme4::glFormula,
+    c(
+      mermod_arguments(fit),
+      family = list(family),
+      control = list(lme4::glmerControl(check.conv.singular = "ignore"))
+    )
+  )
+  # Its deviance function finds lme4's own functions from the frame that it is made in.
+  parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
+  deviance <- do.call(lme4::mkGlmerDevfun, parts, envir = asNamespace("lme4"))
+  value <- deviance(fit$theta)
+  at <- fit$theta
+  if (!fit$glmm$fast) {
+    deviance <- lme4::updateGlmerDevfun(
+      deviance,
+      parts$reTrms,
+      nAGQ = fit$glmm$nodes
+    )
+    at <- c(fit$theta, fit$beta)
+    value <- deviance(at)
+  }
+  with_hessian(new_mermod(fit, deviance, parts, at, value), fit)
+}
+
+new_mermod <- function(fit, deviance, parts, at, value) {
+  found <- list(
+    par = unname(at),
+    fval = value,
+    conv = 0,
+    feval = fit$optsum$feval,
+    message = NULL
+  )
+  call <- fit$call
+  call[[1L]] <- if (isGLMM.rlmm(fit)) quote(lme4::glmer) else quote(lme4::lmer)
+  call[c("control", "verbose", "information", "dispersion")] <- NULL
+  call$formula <- fit$formula
+  made <- lme4::mkMerMod(
+    environment(deviance),
+    found,
+    parts$reTrms,
+    fr = parts$fr,
+    mc = call
+  )
+  made@optinfo$optimizer <- paste0("rlmm: ", fit$optsum$optimizer)
+  made
+}
+
+# Where lme4 looks for the covariance of the fixed effects of a generalized model.
+with_hessian <- function(made, fit) {
+  if (!has_hessian(fit)) {
+    return(made)
+  }
+  covariance <- hessian_covariance(fit)
+  if (!is.null(covariance)) {
+    made@optinfo$derivs <- list(
+      gradient = numeric(nrow(covariance)),
+      Hessian = 2 * solve(covariance)
+    )
+  }
+  made
+}
+
+#' The arguments that lme4's model functions share
+#' @noRd
+mermod_arguments <- function(fit) {
+  frame <- fit_frame(fit)
+  data <- nlme::getData(fit)
+  rows <- match(row.names(frame), row.names(data))
+  data <- data[rows, , drop = FALSE]
+  formula <- lme4_formula(fit)
+  arguments <- list(formula = formula, data = data)
+  weights <- frame[["(weights)"]]
+  offset <- frame[["(offset)"]]
+  if (!is.null(weights)) {
+    arguments$weights <- weights
+  }
+  if (!is.null(offset)) {
+    arguments$offset <- offset
+  }
+  if (!is.null(fit$fixed$contrasts)) {
+    arguments$contrasts <- fit$fixed$contrasts
+  }
+  arguments
+}
+
+# Which fits lme4 has a counterpart of ------------------------------------
+
+check_convertible <- function(fit) {
+  reason <- not_convertible(fit)
+  if (is.null(reason)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c("lme4 has no counterpart of this fit.", x = reason),
+    "rlmm_error_as_mermod"
+  )
+}
+
+not_convertible <- function(fit) {
+  fit_frame(fit)
+  structures <- vapply(fit$random, `[[`, "", "structure")
+  odd <- !has_lme4_counterpart(structures)
+  if (any(odd)) {
+    return(paste0(
+      "`",
+      fit$random[odd][[1L]]$label,
+      "` has the structure ",
+      structures[odd][[1L]],
+      "."
+    ))
+  }
+  if (isLMM.rlmm(fit) && fit$known_sigma) {
+    return("Its residual standard deviation is known.")
+  }
+  if (length(fit$control$fixed) > 0L) {
+    return("It has parameters that are held.")
+  }
+  shape <- fit$glmm$shape_kind
+  if (isTRUE(shape == "estimated")) {
+    return("Its dispersion is estimated with the other parameters.")
+  }
+}
+
+#' The formula as lme4 reads it: without functions around bars, `diag()` terms as `||`
+#' @noRd
+lme4_formula <- function(fit) {
+  rewritten <- fit$formula
+  right <- length(rewritten)
+  rewritten[[right]] <- plain_bars(rewritten[[right]])
+  rewritten
+}
+
+# From lme4 ---------------------------------------------------------------
+
+#' @rdname as_merMod
+#' @export
+as_rlmm <- function(x, ...) {
+  if (inherits(x, "rlmm")) {
+    return(x)
+  }
+  if (!inherits(x, "lmerMod") && !inherits(x, "glmerMod")) {
+    abort_rlmm(
+      c(
+        "`x` must be a fit of lme4.",
+        x = paste0("It is ", describe_type(x), ".")
+      ),
+      "rlmm_error_as_rlmm"
+    )
+  }
+  need_package("lme4", "as_rlmm()")
+  arguments <- rlmm_arguments(x)
+  made <- if (inherits(x, "glmerMod")) {
+    glmm_at(x, arguments)
+  } else {
+    lmm_at(x, arguments)
+  }
+  made$call <- rlmm_call(x)
+  made
+}
+
+#' Formula, data, weights and offset of lme4's fit
+#' @noRd
+rlmm_arguments <- function(x) {
+  frame <- stats::model.frame(x)
+  formula <- stats::formula(x)
+  data <- tryCatch(
+    eval(stats::getCall(x)$data, environment(formula)),
+    error = function(cnd) NULL
+  )
+  rows <- if (is.data.frame(data)) match(row.names(frame), row.names(data))
+  if (length(rows) == 0L || anyNA(rows)) {
+    data <- frame
+  } else {
+    data <- data[rows, , drop = FALSE]
+  }
+  offset <- frame[["(offset)"]]
+  list(
+    formula = formula,
+    data = data,
+    extras = drop_null(list(
+      weights = frame[["(weights)"]],
+      offset = offset
+    ))
+  )
+}
+
+lmm_at <- function(x, arguments) {
+  design <- model_design(
+    arguments$formula,
+    arguments$data,
+    REML = lme4::isREML(x),
+    control = quiet_control(),
+    extras = lapply(arguments$extras, rlang::new_quosure, env = baseenv())
+  )
+  theta <- as.double(lme4::getME(x, "theta"))
+  est <- core_fit(design$spec, theta, stay_there(design))
+  new_fit(design, at_theta(est, design$spec, theta), NULL, design$control)
+}
+
+glmm_at <- function(x, arguments) {
+  nodes <- x@devcomp$dims[["nAGQ"]]
+  dispersion <- if (utils::packageVersion("lme4") < "2.0") {
+    "moment"
+  } else {
+    "profiled"
+  }
+  approximation <- glmm_approximation(
+    read_family(stats::family(x), baseenv()),
+    nodes,
+    fast = FALSE,
+    dispersion,
+    "expected"
+  )
+  design <- model_design(
+    arguments$formula,
+    arguments$data,
+    FALSE,
+    quiet_control(),
+    lapply(arguments$extras, rlang::new_quosure, env = baseenv()),
+    approximation = approximation
+  )
+  theta <- as.double(lme4::getME(x, "theta"))
+  beta <- as.double(lme4::fixef(x))
+  est <- core_glmm_fit(
+    design$spec,
+    list(theta = theta, beta = beta),
+    stay_there(design)
+  )
+  parameters <- if (approximation$fast) theta else c(theta, beta)
+  exact <- core_glmm_estimates(design$spec, parameters)
+  est[names(exact)] <- exact
+  new_glmm_fit(design, est, NULL, design$control)
+}
+
+# The control of a search with nothing to search.
+stay_there <- function(design) {
+  held <- held_theta(design$control, design$random, design$spec$sigma)
+  control <- core_control(design$control, 0L, design, held)
+  control$held <- seq_along(theta_names(design$random)) - 1L
+  control
+}
+
+at_theta <- function(est, spec, theta) {
+  exact <- core_estimates(spec, theta)
+  est[names(exact)] <- exact
+  est
+}
+
+quiet_control <- function() rlmm_control(progress = FALSE)
+
+rlmm_call <- function(x) {
+  call <- stats::getCall(x)
+  call[[1L]] <- if (inherits(x, "glmerMod")) quote(rglmm) else quote(rlmm)
+  call$control <- NULL
+  call
+}

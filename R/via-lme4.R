@@ -1,0 +1,343 @@
+# Generics of other packages that have methods for lme4's class: they answer for our fits through as_merMod().
+
+#' Our fits in other packages
+#'
+#' Many packages have functions for the fits of lme4. Their generics answer for our fits as they do
+#' for lme4's at the same estimates: a call such as `performance::r2(fit)`, `broom.mixed::tidy(fit)`,
+#' `parameters::model_parameters(fit)`, `car::Anova(fit)`, `ggeffects::ggpredict(fit, "x")`,
+#' `marginaleffects::avg_slopes(fit)` or `DHARMa::simulateResiduals(fit)` is carried out on
+#' [as_merMod()] of the fit, which takes a few milliseconds. This needs lme4 to be installed, and a fit
+#' that lme4 has a counterpart of.
+#'
+#' emmeans and lmtest (`coeftest()`, `coefci()`) are served by methods of our own, which need no
+#' lme4. A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`:
+#' `merTools::predictInterval(as_merMod(fit))`, `performance::compare_performance(as_merMod(fit1),
+#' as_merMod(fit2))`, `lmerTest::as_lmerModLmerTest(as_merMod(fit))`.
+#'
+#' @examplesIf requireNamespace("lme4", quietly = TRUE) && requireNamespace("insight", quietly = TRUE)
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' insight::find_random(fit)
+#' insight::get_variance(fit)$var.residual
+#' @name other_packages
+NULL
+
+# By package: the generics whose method for lme4's object is the right answer for ours. A generic that a
+# version of its package doesn't have is passed over.
+via_lme4_generics <- list(
+  insight = c(
+    "find_algorithm",
+    "find_formula",
+    "find_parameters",
+    "find_statistic",
+    "get_call",
+    "get_data",
+    "get_datagrid",
+    "get_deviance",
+    "get_df",
+    "get_dispersion",
+    "get_loglikelihood",
+    "get_modelmatrix",
+    "get_parameters",
+    "get_predicted",
+    "get_random",
+    "get_sigma",
+    "get_simulated",
+    "get_statistic",
+    "get_variance",
+    "get_varcov",
+    "is_converged",
+    "link_function",
+    "link_inverse",
+    "model_info",
+    "n_obs",
+    "n_parameters",
+    "null_model"
+  ),
+  performance = c(
+    "check_autocorrelation",
+    "check_collinearity",
+    "check_convergence",
+    "check_heteroscedasticity",
+    "check_normality",
+    "check_outliers",
+    "check_overdispersion",
+    "check_predictions",
+    "check_residuals",
+    "check_singularity",
+    "check_zeroinflation",
+    "model_performance",
+    "performance_aic",
+    "performance_aicc",
+    "performance_mae",
+    "performance_rmse",
+    "performance_score",
+    "r2",
+    "r2_nakagawa",
+    "simulate_residuals",
+    "test_bf",
+    "test_likelihoodratio",
+    "test_performance",
+    "test_vuong",
+    "test_wald"
+  ),
+  bayesplot = "pp_check",
+  parameters = c(
+    "bootstrap_model",
+    "bootstrap_parameters",
+    "ci",
+    "degrees_of_freedom",
+    "dof",
+    "equivalence_test",
+    "model_parameters",
+    "p_direction",
+    "p_significance",
+    "p_value",
+    "principal_components",
+    "reduce_parameters",
+    "select_parameters",
+    "simulate_model",
+    "simulate_parameters",
+    "standard_error"
+  ),
+  bayestestR = c(
+    "ci",
+    "equivalence_test",
+    "p_direction",
+    "p_significance",
+    "sexit_thresholds"
+  ),
+  datawizard = c("standardize", "unstandardize"),
+  effectsize = c("effectsize", "eta_squared", "standardize_parameters"),
+  generics = c("augment", "glance", "tidy"),
+  marginaleffects = c(
+    "get_coef",
+    "get_predict",
+    "sanitize_model_specific",
+    "set_coef"
+  ),
+  ggeffects = "get_predictions",
+  effects = "Effect",
+  car = c(
+    "Anova",
+    "Confint",
+    "S",
+    "deltaMethod",
+    "infIndexPlot",
+    "influencePlot",
+    "linearHypothesis",
+    "matchCoefs",
+    "outlierTest",
+    "powerTransform",
+    "vif"
+  ),
+  multcomp = "modelparm",
+  clubSandwich = c(
+    "coef_CS",
+    "model_matrix",
+    "residuals_CS",
+    "targetVariance",
+    "v_scale",
+    "vcovCR",
+    "weightMatrix"
+  ),
+  pbkrtest = c(
+    "KRmodcomp",
+    "PBmodcomp",
+    "PBrefdist",
+    "SATmodcomp",
+    "anovax",
+    "getLRT",
+    "get_Lb_ddf",
+    "get_SigmaG",
+    "model2restriction_matrix",
+    "restriction_matrix2model",
+    "vcovAdj"
+  ),
+  DHARMa = c(
+    "getData",
+    "getFixedEffects",
+    "getObservedResponse",
+    "getPearsonResiduals",
+    "getRefit",
+    "getResiduals",
+    "getSimulations"
+  ),
+  MuMIn = c(
+    "coefTable",
+    "coeffs",
+    "getAllTerms",
+    "makeArgs",
+    "r.squaredGLMM"
+  ),
+  doBy = c(
+    "LSmeans",
+    "esticon",
+    "get_X",
+    "get_contrasts",
+    "get_xlevels",
+    "linest",
+    "popMeans"
+  ),
+  mitml = c(".getCoef", ".getMisc", ".getUserLL", ".updateML", ".getVC"),
+  flextable = "as_flextable",
+  memisc = "getSummary",
+  broom.helpers = c(
+    "model_compute_terms_contributions",
+    "model_get_coefficients_type",
+    "model_get_model",
+    "model_get_model_frame",
+    "model_get_model_matrix",
+    "model_get_n",
+    "model_get_response",
+    "model_get_terms",
+    "model_get_weights",
+    "model_get_xlevels"
+  ),
+  merTools = "plotREsim",
+  prediction = "prediction",
+  lmerTest = c("contest", "contest1D", "contestMD")
+)
+
+# Of lmerTest, for its own class of fits.
+via_lmertest_generics <- list(
+  lmerTest = c("difflsmeans", "ls_means", "lsmeansLT", "step")
+)
+
+#' The method of all these generics: the same call with lme4's objects in place of ours
+#'
+#' The generic and the package that it belongs to are known from the dispatch.
+#' @noRd
+via_lme4 <- function(...) {
+  call_again(.Generic, .GenericDefEnv, list(...), as_merMod)
+}
+
+via_lmertest <- function(...) {
+  need_package("lmerTest", .Generic)
+  convert <- function(fit) {
+    getExportedValue("lmerTest", "as_lmerModLmerTest")(as_merMod(fit))
+  }
+  call_again(.Generic, .GenericDefEnv, list(...), convert)
+}
+
+#' Calls a generic with our fits among its arguments converted
+#'
+#' Arguments stand in the call by short names: some packages print the call.
+#' @noRd
+call_again <- function(generic, env, arguments, convert) {
+  is_ours <- vapply(arguments, inherits, NA, what = "rlmm")
+  arguments[is_ours] <- lapply(arguments[is_ours], convert)
+  symbols <- paste0("argument", seq_along(arguments))
+  symbols[is_ours] <- paste0("model", c("", seq_len(sum(is_ours))[-1L]))
+  call <- as.call(c(
+    as.name(generic),
+    stats::setNames(lapply(symbols, as.name), names(arguments))
+  ))
+  eval(call, stats::setNames(arguments, symbols), env)
+}
+
+# lmtest ------------------------------------------------------------------
+
+#' @rawNamespace S3method(lmtest::coeftest, rlmm)
+coeftest.rlmm <- function(x, vcov. = NULL, df = NULL, ...) {
+  covariance <- asked_covariance(x, vcov., ...)
+  found <- wald_table(fixef.rlmm(x), covariance, df)
+  structure(
+    found,
+    class = "coeftest",
+    method = paste(if (is.null(df)) "z" else "t", "test of coefficients"),
+    df = df %||% 0,
+    nobs = nobs.rlmm(x),
+    logLik = logLik.rlmm(x)
+  )
+}
+
+#' @rawNamespace S3method(lmtest::coefci, rlmm)
+coefci.rlmm <- function(
+  x,
+  parm = NULL,
+  level = 0.95,
+  vcov. = NULL,
+  df = NULL,
+  ...
+) {
+  check_confidence(level)
+  beta <- fixef.rlmm(x)
+  parm <- parm %||% names(beta)
+  std_error <- sqrt(diag(as.matrix(asked_covariance(x, vcov., ...))))
+  names(std_error) <- names(beta)
+  limits <- wald_limits(beta[parm], std_error[parm], level, df %||% Inf)
+  colnames(limits) <- limit_names(level)
+  limits
+}
+
+#' A covariance matrix of the fixed effects: given, made by a function of the fit, or that of the fit
+#' @noRd
+asked_covariance <- function(fit, covariance, ...) {
+  if (is.null(covariance)) {
+    vcov.rlmm(fit)
+  } else if (is.function(covariance)) {
+    as.matrix(covariance(fit, ...))
+  } else {
+    as.matrix(covariance)
+  }
+}
+
+wald_table <- function(estimate, covariance, df) {
+  std_error <- sqrt(diag(covariance))
+  ratio <- estimate / std_error
+  p <- 2 * stats::pt(abs(ratio), df %||% Inf, lower.tail = FALSE)
+  found <- cbind(estimate, std_error, ratio, p)
+  letter <- if (is.null(df)) "z" else "t"
+  colnames(found) <- c(
+    "Estimate",
+    "Std. Error",
+    paste(letter, "value"),
+    paste0("Pr(>|", letter, "|)")
+  )
+  found
+}
+
+# Registration ------------------------------------------------------------
+
+.onLoad <- function(libname, pkgname) {
+  when_loaded(via_lme4_generics, via_lme4)
+  when_loaded(via_lmertest_generics, via_lmertest)
+  offer_to_marginaleffects()
+}
+
+#' Registers one method for generics of packages, now or as soon as they are loaded
+#' @noRd
+when_loaded <- function(generics, method) {
+  for (package in names(generics)) {
+    register <- registration(package, generics[[package]], method)
+    if (isNamespaceLoaded(package)) {
+      register()
+    }
+    setHook(packageEvent(package, "onLoad"), register)
+  }
+}
+
+registration <- function(package, generics, method) {
+  # The loop that makes these functions goes on to the next package.
+  force(package)
+  force(generics)
+  function(...) {
+    namespace <- asNamespace(package)
+    for (generic in generics) {
+      found <- get0(generic, namespace, mode = "function")
+      if (is.function(found) && uses_method(found)) {
+        registerS3method(generic, "rlmm", method, envir = namespace)
+      }
+    }
+  }
+}
+
+uses_method <- function(f) {
+  is.function(f) && "UseMethod" %in% all.names(body(f))
+}
+
+# marginaleffects takes the classes that this option names.
+offer_to_marginaleffects <- function() {
+  option <- "marginaleffects_model_classes"
+  options(stats::setNames(list(union(getOption(option), "rlmm")), option))
+}

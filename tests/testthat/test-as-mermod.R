@@ -1,0 +1,123 @@
+skip_if_not_installed("lme4")
+
+fits <- function() {
+  all <- list(
+    slopes = rlmm(Reaction ~ Days + (Days | Subject), sleepstudy),
+    apart = rlmm(Reaction ~ Days + (Days || Subject), sleepstudy, REML = FALSE),
+    weighted = rlmm(
+      log(Reaction) ~ poly(Days, 2) + (1 | Subject),
+      sleepstudy,
+      weights = Days + 1,
+      offset = Days / 100
+    ),
+    nested = rlmm(strength ~ 1 + (1 | batch / cask), Pastes),
+    binomial = rglmm(
+      cbind(incidence, size - incidence) ~ period + (1 | herd),
+      cbpp,
+      binomial
+    ),
+    # lme4 1 leaves constants out of the log-likelihood by quadrature.
+    quadrature = if (packageVersion("lme4") >= "2.0") {
+      rglmm(
+        cbind(incidence, size - incidence) ~ period + (1 | herd),
+        cbpp,
+        binomial,
+        nAGQ = 9
+      )
+    },
+    poisson = rglmm(
+      TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX),
+      grouseticks,
+      poisson
+    )
+  )
+  all[lengths(all) > 0L]
+}
+
+test_that("lme4's accessors answer as ours", {
+  for (fit in fits()) {
+    theirs <- as_merMod(fit)
+    expect_true(lme4::isLMM(theirs) || lme4::isGLMM(theirs))
+    expect_equal(lme4::fixef(theirs), fixef(fit), tolerance = 1e-8)
+    expect_equal(
+      as.numeric(logLik(theirs)),
+      as.numeric(logLik(fit)),
+      tolerance = 1e-8
+    )
+    expect_identical(attr(logLik(theirs), "df"), attr(logLik(fit), "df"))
+    expect_equal(
+      as.data.frame(lme4::VarCorr(theirs))$sdcor,
+      as.data.frame(VarCorr(fit))$sdcor,
+      tolerance = 1e-8
+    )
+    expect_equal(
+      as.matrix(vcov(theirs)),
+      vcov(fit),
+      tolerance = 1e-7,
+      ignore_attr = TRUE
+    )
+    expect_equal(
+      lapply(lme4::ranef(theirs, condVar = FALSE), as.matrix),
+      lapply(unclass(ranef(fit, condVar = FALSE)), as.matrix),
+      tolerance = 1e-5,
+      ignore_attr = TRUE
+    )
+    expect_equal(fitted(theirs), fitted(fit), tolerance = 1e-6)
+  }
+})
+
+test_that("there and back is the same fit", {
+  for (fit in fits()) {
+    back <- as_rlmm(as_merMod(fit))
+    expect_s3_class(back, class(fit), exact = TRUE)
+    expect_equal(fixef(back), fixef(fit), tolerance = 1e-8)
+    expect_equal(getME(back, "theta"), getME(fit, "theta"), tolerance = 1e-8)
+    expect_equal(logLik(back), logLik(fit), tolerance = 1e-8)
+  }
+})
+
+test_that("lme4's own fits become ours", {
+  theirs <- lme4::lmer(Reaction ~ Days + (Days | Subject), sleepstudy)
+  ours <- as_rlmm(theirs)
+  expect_equal(fixef(ours), lme4::fixef(theirs), tolerance = 1e-8)
+  expect_equal(
+    as.numeric(logLik(ours)),
+    as.numeric(logLik(theirs)),
+    tolerance = 1e-10
+  )
+  expect_equal(
+    predict(ours, sleepstudy[1:5, ]),
+    predict(theirs, sleepstudy[1:5, ]),
+    tolerance = 1e-8
+  )
+})
+
+test_that("a fit whose data are out of reach is converted by its frame", {
+  fit <- local({
+    hidden <- sleepstudy
+    rlmm(Reaction ~ Days + (Days | Subject), hidden)
+  })
+  environment(fit$formula) <- globalenv()
+  expect_equal(lme4::fixef(as_merMod(fit)), fixef(fit), tolerance = 1e-8)
+})
+
+test_that("what lme4 has no counterpart of is told", {
+  slim <- rlmm_control(slim = TRUE)
+  expect_error(
+    as_merMod(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, control = slim)),
+    class = "rlmm_error_slim"
+  )
+  expect_snapshot({
+    writeLines(error_lines(as_merMod(rlmm(
+      Reaction ~ Days + cs(Days | Subject),
+      sleepstudy
+    ))))
+    writeLines(error_lines(as_merMod(rlmm(
+      Yield ~ 1 + (1 | Batch),
+      Dyestuff,
+      sigma = 50
+    ))))
+    writeLines(error_lines(as_merMod(3)))
+    writeLines(error_lines(as_rlmm(lm(dist ~ speed, cars))))
+  })
+})

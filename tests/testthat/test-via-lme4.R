@@ -1,0 +1,215 @@
+# The same call on our fit and on lme4's object at its estimates. The packages aren't all at hand
+# everywhere; what isn't there is passed over.
+
+skip_if_not_installed("lme4")
+
+models <- function() {
+  list(
+    linear = rlmm(Reaction ~ Days + (Days | Subject), sleepstudy),
+    binomial = rglmm(
+      cbind(incidence, size - incidence) ~ period + (1 | herd),
+      cbpp,
+      binomial
+    )
+  )
+}
+
+# The value of a call, as far as it can be compared: data frames and numbers.
+outcome <- function(package, name, fit, arguments) {
+  f <- getExportedValue(package, name)
+  set.seed(1)
+  found <- suppressWarnings(suppressMessages(do.call(
+    f,
+    c(list(fit), arguments)
+  )))
+  if (is.data.frame(found)) as.data.frame(found) else found
+}
+
+same_as_lme4 <- function(package, name, fit, ...) {
+  if (!name %in% getNamespaceExports(package)) {
+    return(invisible())
+  }
+  ours <- outcome(package, name, fit, list(...))
+  theirs <- outcome(package, name, as_merMod(fit), list(...))
+  expect_equal(
+    ours,
+    theirs,
+    tolerance = 1e-6,
+    ignore_attr = TRUE,
+    ignore_formula_env = TRUE,
+    ignore_function_env = TRUE,
+    info = paste0(package, "::", name)
+  )
+}
+
+each_of <- function(package, names, fits, ...) {
+  skip_if_not_installed(package)
+  for (fit in fits) {
+    for (name in names) {
+      same_as_lme4(package, name, fit, ...)
+    }
+  }
+}
+
+test_that("insight", {
+  each_of(
+    "insight",
+    c(
+      "find_formula",
+      "find_parameters",
+      "find_predictors",
+      "find_random",
+      "find_response",
+      "find_statistic",
+      "find_terms",
+      "find_variables",
+      "get_data",
+      "get_deviance",
+      "get_df",
+      "get_loglikelihood",
+      "get_modelmatrix",
+      "get_parameters",
+      "get_random",
+      "get_residuals",
+      "get_response",
+      "get_statistic",
+      "get_varcov",
+      "get_variance",
+      "is_converged",
+      "is_mixed_model",
+      "model_info",
+      "n_obs",
+      "n_parameters",
+      "get_call"
+    ),
+    models()
+  )
+  each_of("insight", "find_random_slopes", models()["linear"])
+  each_of(
+    "insight",
+    "get_predicted",
+    models()["linear"],
+    include_random = FALSE
+  )
+})
+
+performance_call <- function(name, fit) {
+  as.vector(getExportedValue("performance", name)(fit))
+}
+
+test_that("performance", {
+  each_of(
+    "performance",
+    c(
+      "check_convergence",
+      "check_singularity",
+      "icc",
+      "model_performance",
+      "r2",
+      "performance_aic",
+      "performance_rmse"
+    ),
+    models()
+  )
+  each_of("performance", "check_overdispersion", models()["binomial"])
+  each_of("performance", "check_heteroscedasticity", models()["linear"])
+  skip_if_not_installed("performance")
+  flat <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
+  expect_true(performance_call("check_singularity", flat))
+})
+
+test_that("parameters", {
+  each_of(
+    "parameters",
+    c("ci", "model_parameters", "p_value", "standard_error"),
+    models()
+  )
+  each_of("parameters", "simulate_model", models(), iterations = 10)
+})
+
+test_that("broom.mixed", {
+  skip_if_not_installed("broom.mixed")
+  loadNamespace("broom.mixed")
+  each_of("generics", c("augment", "glance", "tidy"), models())
+  each_of("generics", "tidy", models(), effects = "ran_vals", conf.int = TRUE)
+  each_of("generics", "tidy", models(), effects = "fixed", conf.int = TRUE)
+})
+
+test_that("car", {
+  each_of("car", "Anova", models(), type = 3)
+  each_of("car", "Confint", models()["linear"])
+  each_of("car", "linearHypothesis", models()["linear"], "Days = 0")
+  each_of("car", "deltaMethod", models()["linear"], "Days^2")
+  each_of("car", "matchCoefs", models()["linear"], "Days")
+  curved <- rlmm(Reaction ~ Days + I(Days^2) + (1 | Subject), sleepstudy)
+  each_of("car", "vif", list(curved))
+})
+
+test_that("ggeffects, effects, marginaleffects", {
+  each_of("ggeffects", "ggpredict", models()["linear"], "Days")
+  each_of("ggeffects", "ggpredict", models()["binomial"], "period")
+  each_of("effects", "Effect", list(), "Days")
+  each_of("marginaleffects", "avg_slopes", models()["linear"], re.form = NA)
+  each_of("marginaleffects", "avg_predictions", models(), re.form = NA)
+})
+
+test_that("multcomp, clubSandwich, DHARMa, MuMIn", {
+  each_of("clubSandwich", "vcovCR", models()["linear"], type = "CR2")
+  each_of(
+    "DHARMa",
+    c("getFixedEffects", "getObservedResponse", "getResiduals"),
+    models()
+  )
+  each_of("MuMIn", c("coeffs", "coefTable", "r.squaredGLMM"), models())
+  skip_if_not_installed("multcomp")
+  tukey <- getExportedValue("multcomp", "mcp")(period = "Tukey")
+  estimates <- \(fit) {
+    stats::coef(getExportedValue("multcomp", "glht")(fit, linfct = tukey))
+  }
+  expect_equal(
+    estimates(models()$binomial),
+    estimates(as_merMod(models()$binomial)),
+    tolerance = 1e-8
+  )
+})
+
+test_that("pbkrtest and lmerTest", {
+  skip_if_not_installed("pbkrtest")
+  large <- models()$linear
+  small <- rlmm(Reaction ~ 1 + (Days | Subject), sleepstudy)
+  test <- getExportedValue("pbkrtest", "KRmodcomp")(large, small)
+  expected <- getExportedValue("pbkrtest", "KRmodcomp")(
+    as_merMod(large),
+    as_merMod(small)
+  )
+  expect_equal(test$test, expected$test, tolerance = 1e-6)
+  each_of("pbkrtest", "vcovAdj", models()["linear"])
+  each_of("lmerTest", "contest", models()["linear"], c(0, 1))
+})
+
+test_that("lmtest's tables are Wald's, with a covariance of the user's", {
+  skip_if_not_installed("lmtest")
+  fit <- models()$linear
+  coeftest <- getExportedValue("lmtest", "coeftest")
+  found <- coeftest(fit)
+  expect_s3_class(found, "coeftest")
+  z <- fixef(fit) / sqrt(diag(vcov(fit)))
+  expect_equal(found[, "z value"], z)
+  expect_equal(found[, "Pr(>|z|)"], 2 * pnorm(-abs(z)))
+  doubled <- coeftest(fit, vcov. = \(x, by) by * vcov(x), by = 4, df = 17)
+  expect_equal(doubled[, "t value"], z / 2)
+  expect_equal(doubled[, "Pr(>|t|)"], 2 * pt(-abs(z / 2), 17))
+  limits <- getExportedValue("lmtest", "coefci")(fit, "Days", df = 17)
+  expected <- fixef(fit)["Days"] +
+    c(-1, 1) * qt(0.975, 17) * sqrt(vcov(fit)[2, 2])
+  expect_equal(drop(limits), expected, ignore_attr = TRUE)
+})
+
+test_that("a fit that lme4 can't have is told, not answered for", {
+  skip_if_not_installed("insight")
+  fit <- rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy)
+  expect_error(
+    getExportedValue("insight", "get_variance")(fit),
+    class = "rlmm_error_as_mermod"
+  )
+})
