@@ -38,6 +38,7 @@ allFit.rlmm <- function(
   ncpus = NULL,
   ...
 ) {
+  refuse_dots(...)
   check_flag(start_from_mle, "start_from_mle")
   check_flag(verbose, "verbose")
   check_ncpus(ncpus)
@@ -135,6 +136,7 @@ as.data.frame.rlmm_allFit <- function(
   optional = FALSE,
   ...
 ) {
+  warn_of_dots(..., also = data_frame_arguments)
   objective <- fit_field(x, \(fit) fit$optsum$fmin, NA_real_)
   data.frame(
     optimizer = names(x),
@@ -160,6 +162,7 @@ fit_field <- function(fits, get, none) {
 #' @rdname allFit
 #' @export
 summary.rlmm_allFit <- function(object, ...) {
+  refuse_dots(...)
   ok <- is_fit(object)
   fits <- unclass(object)[ok]
   table <- as.data.frame(object)[ok, ]
@@ -218,6 +221,7 @@ sdcor_values <- function(fit) {
 #' @param digits Significant digits.
 #' @export
 format.rlmm_allFit <- function(x, digits = 3, ...) {
+  warn_of_dots(...)
   table <- as.data.frame(x)
   formula <- deparse_one(attr(x, "fit")$formula)
   best <- if (any(is_fit(x))) {
@@ -257,6 +261,7 @@ print.rlmm_allFit <- function(x, ...) {
 
 #' @export
 format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
+  warn_of_dots(...)
   block <- \(title, values) {
     c(title, utils::capture.output(print(values, digits = digits)), "")
   }

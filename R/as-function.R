@@ -14,7 +14,10 @@
 #' objective(getME(fit, "theta"))
 #' objective(c(1, 0, 1))
 #' @export
-as.function.rlmm <- function(x, ...) objective_function(x)
+as.function.rlmm <- function(x, ...) {
+  refuse_dots(...)
+  objective_function(x)
+}
 
 #' The objective as a function of its arguments, which holds what it needs and not the fit
 #' @noRd

@@ -139,6 +139,7 @@ abort_no_certificate <- function() {
 #' @param ... Not used.
 #' @export
 format.rlmm_certificate <- function(x, digits = 3, ...) {
+  warn_of_dots(...)
   decrease <- format(x$predicted_decrease, digits = digits)
   facts <- c(
     `Predicted decrease` = paste(decrease, "(by a Newton step)"),

@@ -16,6 +16,7 @@
 #' condVar(fit)$Batch[1, 1, ]
 #' @export
 condVar.rlmm <- function(object, scaled = TRUE, ...) {
+  refuse_dots(...)
   by_core_term <- fit_cond_var(object)
   scale <- if (scaled) effects_sigma(object)^2 else 1
   arrays <- lapply(object$random, function(term) {

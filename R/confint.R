@@ -18,7 +18,8 @@
 #'   parameters. All, by default.
 #' @param level Confidence level.
 #' @param method Only `"Wald"` so far.
-#' @param oldNames Call the variance parameters `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
+#' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
+#' @param quiet Not used, as nothing is printed; an argument of lme4's method.
 #' @param ... Not used.
 #' @return A matrix with a row per parameter and columns for the lower and the upper limit.
 #' @examples
@@ -34,13 +35,16 @@ confint.rlmm <- function(
   level = 0.95,
   method = "Wald",
   oldNames = TRUE,
+  signames = oldNames,
+  quiet = FALSE,
   ...
 ) {
+  refuse_dots(...)
   check_confidence(level)
   check_interval_method(method)
-  check_flag(oldNames, "oldNames")
+  check_flag(signames, "signames")
   variances <- if (!identical(parm, "beta_")) {
-    variance_limits(object, level, oldNames)
+    variance_limits(object, level, signames)
   }
   limits <- rbind(
     variances,

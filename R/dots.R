@@ -43,6 +43,15 @@ warn_of_dots <- function(..., also = character()) {
   )
 }
 
+# What `data.frame()` hands on to every column's method.
+data_frame_arguments <- c(
+  "row.names",
+  "optional",
+  "stringsAsFactors",
+  "make.names",
+  "nm"
+)
+
 dots_names <- function(...) {
   names <- ...names() %||% character(...length())
   names[is.na(names)] <- ""

@@ -15,6 +15,7 @@
 #' @importFrom nlme fixef
 #' @export
 fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
+  refuse_dots(...)
   check_flag(add.dropped, "add.dropped")
   dropped <- object$fixed$dropped
   if (!add.dropped || length(dropped) == 0) {
@@ -37,8 +38,9 @@ full_column_names <- function(fit) {
 #' @importFrom stats coef
 #' @export
 coef.rlmm <- function(object, ...) {
+  refuse_dots(...)
   beta <- object$beta
-  effects <- ranef(object, condVar = FALSE)
+  effects <- lapply(ranef(object, condVar = FALSE), name_as, names(beta))
   # As in lme4: effects of any factor that have no fixed counterpart come first.
   only_random <- setdiff(unlist(lapply(effects, names)), names(beta))
   centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
@@ -48,13 +50,30 @@ coef.rlmm <- function(object, ...) {
   )
 }
 
+#' The columns under the names of the fixed effects that they vary: `b:a` is the same product as `a:b`
+#' @noRd
+name_as <- function(effects, fixed) {
+  own <- names(effects)
+  at <- match(sorted_factors(own), sorted_factors(fixed))
+  other <- !own %in% fixed & !is.na(at)
+  names(effects)[other] <- fixed[at[other]]
+  effects
+}
+
+# One text for a product, whatever the order of its factors.
+sorted_factors <- function(names) {
+  vapply(
+    strsplit(as.character(names), ":", fixed = TRUE),
+    \(factors) paste(sort(factors), collapse = ":"),
+    ""
+  )
+}
+
+# Terms that share a grouping factor may share an effect: `(1 | g) + (x | g)`.
 add_centre <- function(effects, centre) {
   out <- lapply(names(centre), \(name) {
-    if (name %in% names(effects)) {
-      centre[[name]] + effects[[name]]
-    } else {
-      rep(centre[[name]], nrow(effects))
-    }
+    own <- unclass(effects)[names(effects) == name]
+    Reduce(`+`, own, numeric(nrow(effects)) + centre[[name]])
   })
   as_table(stats::setNames(out, names(centre)), rownames(effects))
 }

@@ -15,6 +15,7 @@
 #' @importFrom stats formula
 #' @export
 formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
+  warn_of_dots(...)
   check_one_part(fixed.only, random.only)
   if (fixed.only) {
     return(stats::formula(x$fixed$terms))
@@ -35,6 +36,7 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
 #' @importFrom stats terms
 #' @export
 terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
+  warn_of_dots(...)
   if (missing(fixed.only) && isTRUE(random.only)) {
     fixed.only <- FALSE
   }

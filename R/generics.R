@@ -153,23 +153,36 @@ abort_no_method <- function(generic, object) {
 # Without fixed effects the two criteria are the same, and lme4 calls it maximum likelihood.
 #' @export
 #' @rawNamespace S3method(lme4::isREML, rlmm)
-isREML.rlmm <- function(x, ...) isTRUE(x$reml) && n_free_beta(x) > 0
+isREML.rlmm <- function(x, ...) {
+  refuse_dots(...)
+  isTRUE(x$reml) && n_free_beta(x) > 0
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::isLMM, rlmm)
-isLMM.rlmm <- function(x, ...) inherits(x, "rlmm_lmm")
+isLMM.rlmm <- function(x, ...) {
+  refuse_dots(...)
+  inherits(x, "rlmm_lmm")
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::isGLMM, rlmm)
-isGLMM.rlmm <- function(x, ...) inherits(x, "rlmm_glmm")
+isGLMM.rlmm <- function(x, ...) {
+  refuse_dots(...)
+  inherits(x, "rlmm_glmm")
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::isNLMM, rlmm)
-isNLMM.rlmm <- function(x, ...) FALSE
+isNLMM.rlmm <- function(x, ...) {
+  refuse_dots(...)
+  FALSE
+}
 
 #' @export
 #' @rawNamespace S3method(lme4::ngrps, rlmm)
 ngrps.rlmm <- function(object, ...) {
+  refuse_dots(...)
   groups <- term_groups(object)
   first <- !duplicated(groups)
   stats::setNames(

@@ -34,6 +34,7 @@
 #' @export
 #' @rawNamespace S3method(lme4::getME, rlmm)
 getME.rlmm <- function(object, name, ...) {
+  refuse_dots(...)
   known <- names(fit_parts)
   if (missing(name) || !is.character(name)) {
     name <- ""

@@ -28,6 +28,7 @@ NULL
 #' @export
 #' @rawNamespace S3method(lme4::isSingular, rlmm)
 isSingular.rlmm <- function(x, tol = 1e-4, ...) {
+  refuse_dots(...)
   check_nonnegative(tol, "tol")
   smallest <- vapply(x$random, smallest_singular_value, 0, theta = x$theta)
   any(smallest < tol & !held_terms(x))
@@ -172,6 +173,7 @@ singular_lines <- function(details) {
 
 #' @export
 format.rlmm_singularity <- function(x, ...) {
+  warn_of_dots(...)
   if (!any(x$singular)) {
     return(
       "The fit isn't singular: the estimated covariance of every term has full rank."
@@ -195,6 +197,6 @@ singular_header <- function(n) {
 
 #' @export
 print.rlmm_singularity <- function(x, ...) {
-  writeLines(format(x))
+  writeLines(format(x, ...))
   invisible(x)
 }

@@ -24,6 +24,7 @@
 #' @importFrom stats hatvalues
 #' @export
 hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
+  refuse_dots(...)
   check_flag(fullHatMatrix, "fullHatMatrix")
   if (fullHatMatrix) {
     return(hat_matrix(model))
@@ -35,6 +36,7 @@ hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
 #' @importFrom stats cooks.distance
 #' @export
 cooks.distance.rlmm <- function(model, ...) {
+  refuse_dots(...)
   h <- hatvalues.rlmm(model)
   stats::rstandard(model)^2 * h / ((1 - h) * n_free_beta(model))
 }
@@ -43,6 +45,7 @@ cooks.distance.rlmm <- function(model, ...) {
 #' @importFrom stats rstandard
 #' @export
 rstandard.rlmm <- function(model, ...) {
+  refuse_dots(...)
   r <- residuals.rlmm(model, type = "scaled") / sqrt(1 - hatvalues.rlmm(model))
   # An observation that the model reproduces whatever its value has no scale to judge it by.
   r[is.infinite(r)] <- NaN
@@ -52,7 +55,10 @@ rstandard.rlmm <- function(model, ...) {
 #' @rdname hatvalues.rlmm
 #' @importFrom stats rstudent
 #' @export
-rstudent.rlmm <- function(model, ...) rstandard.rlmm(model, ...)
+rstudent.rlmm <- function(model, ...) {
+  refuse_dots(...)
+  rstandard.rlmm(model, ...)
+}
 
 #' @export
 rstudent.rlmm_glmm <- function(model, ...) {

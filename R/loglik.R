@@ -20,7 +20,7 @@
 #'
 #' @param object,fit A fit.
 #' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion that the model was fitted by.
-#' @param scale Not used.
+#' @param scale,use.fallback Not used; arguments of R's own methods.
 #' @param k Weight of each parameter; 2 gives the AIC.
 #' @param ... Not used.
 #' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`. `extractAIC()`: the number of
@@ -37,6 +37,7 @@ NULL
 #' @importFrom stats logLik
 #' @export
 logLik.rlmm <- function(object, REML = NULL, ...) {
+  refuse_dots(...)
   n <- nobs.rlmm(object)
   structure(
     -criterion(object, REML) / 2,
@@ -50,24 +51,37 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 #' @rdname logLik.rlmm
 #' @importFrom stats deviance
 #' @export
-deviance.rlmm <- function(object, REML = NULL, ...) criterion(object, REML)
+deviance.rlmm <- function(object, REML = NULL, ...) {
+  refuse_dots(...)
+  criterion(object, REML)
+}
 
 #' @export
-deviance.rlmm_glmm <- function(object, REML = NULL, ...) object$dev$deviance
+deviance.rlmm_glmm <- function(object, REML = NULL, ...) {
+  refuse_dots(...)
+  object$dev$deviance
+}
 
 #' @rdname logLik.rlmm
 #' @export
-REMLcrit.rlmm <- function(object, ...) criterion(object, TRUE)
+REMLcrit.rlmm <- function(object, ...) {
+  refuse_dots(...)
+  criterion(object, TRUE)
+}
 
 #' @rdname logLik.rlmm
 #' @importFrom stats nobs
 #' @export
-nobs.rlmm <- function(object, ...) object$dev$n_eff
+nobs.rlmm <- function(object, use.fallback = FALSE, ...) {
+  refuse_dots(...)
+  object$dev$n_eff
+}
 
 #' @rdname logLik.rlmm
 #' @importFrom stats df.residual
 #' @export
 df.residual.rlmm <- function(object, ...) {
+  refuse_dots(...)
   nobs.rlmm(object) - n_parameters(object)
 }
 
@@ -75,6 +89,7 @@ df.residual.rlmm <- function(object, ...) {
 #' @importFrom stats extractAIC
 #' @export
 extractAIC.rlmm <- function(fit, scale = 0, k = 2, ...) {
+  refuse_dots(...)
   log_lik <- logLik.rlmm(if (isREML.rlmm(fit)) refitML(fit) else fit)
   edf <- attr(log_lik, "df")
   c(edf, -2 * as.numeric(log_lik) + k * edf)
@@ -87,6 +102,7 @@ AICc <- function(object, ...) UseMethod("AICc")
 #' @rdname logLik.rlmm
 #' @export
 AICc.default <- function(object, ...) {
+  refuse_dots(...)
   log_lik <- stats::logLik(object)
   k <- attr(log_lik, "df")
   n <- stats::nobs(log_lik)

@@ -20,6 +20,7 @@ model.matrix.rlmm <- function(
   type = c("fixed", "random", "randomListRaw"),
   ...
 ) {
+  warn_of_dots(...)
   switch(
     one_of(type, c("fixed", "random", "randomListRaw"), "type"),
     fixed = user_fixed_matrix(object),

@@ -34,6 +34,7 @@ NULL
 #' @importFrom stats model.frame
 #' @export
 model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
+  warn_of_dots(...)
   check_flag(fixed.only, "fixed.only")
   frame <- fit_frame(formula)
   if (!fixed.only) {
@@ -50,6 +51,7 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
 #' @importFrom stats weights
 #' @export
 weights.rlmm <- function(object, type = c("prior", "working"), ...) {
+  refuse_dots(...)
   weights <- if (one_of(type, c("prior", "working"), "type") == "working") {
     working_weights(object)
   } else {
@@ -61,12 +63,18 @@ weights.rlmm <- function(object, type = c("prior", "working"), ...) {
 #' @rdname model-parts
 #' @importFrom stats family
 #' @export
-family.rlmm <- function(object, ...) object$family %||% stats::gaussian()
+family.rlmm <- function(object, ...) {
+  refuse_dots(...)
+  object$family %||% stats::gaussian()
+}
 
 #' @rdname model-parts
 #' @importFrom stats na.action
 #' @export
-na.action.rlmm <- function(object, ...) object$na_action
+na.action.rlmm <- function(object, ...) {
+  refuse_dots(...)
+  object$na_action
+}
 
 #' @rdname model-parts
 #' @importFrom nlme getResponse

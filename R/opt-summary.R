@@ -33,6 +33,7 @@ new_optsum <- function(optsum, random, names = theta_names(random)) {
 #' @param ... Not used.
 #' @export
 format.rlmm_optsum <- function(x, digits = 6, ...) {
+  warn_of_dots(...)
   c(
     optsum_line("Initial parameter vector", format_vector(x$initial, digits)),
     optsum_line("Initial objective value", format(x$finitial, digits = 15)),
@@ -83,6 +84,7 @@ as.data.frame.rlmm_optsum <- function(
   optional = FALSE,
   ...
 ) {
+  warn_of_dots(..., also = data_frame_arguments)
   log <- x$fitlog
   out <- data.frame(eval = seq_len(nrow(log)), objective = log[, 1])
   out[x$theta_names] <- lapply(seq_along(x$theta_names), \(j) log[, j + 1])

@@ -57,6 +57,7 @@ predict.rlmm <- function(
   if (!is.null(terms)) {
     abort_terms()
   }
+  warn_of_dots(..., also = old_re_form_names)
   if (...length()) {
     re.form <- old_re_form(re.form, ...)
   }
@@ -242,25 +243,19 @@ abort_newparams <- function(found) {
   )
 }
 
-#' lme4's older names of `re.form`
+# lme4's older names of `re.form`.
+old_re_form_names <- c("ReForm", "REForm", "REform")
+
+#' `re.form` as it was given, under whatever name
 #' @noRd
 old_re_form <- function(re_form, ...) {
-  dots <- list(...)
-  names <- names(dots) %||% character(length(dots))
-  old <- names %in% c("ReForm", "REForm", "REform")
-  if (!all(old)) {
-    unknown <- ifelse(nzchar(names), tick(names), "an unnamed one")[!old]
-    warn_rlmm(
-      paste0("Arguments that are not used: ", enumerate(unknown), "."),
-      "rlmm_warning_unused_argument"
-    )
-  }
-  if (!any(old)) {
+  old <- which(dots_names(...) %in% old_re_form_names)
+  if (length(old) == 0L) {
     return(re_form)
   }
   warn_rlmm(
-    paste0(tick(names[old][1]), " is an old name of `re.form`."),
+    paste0(tick(...names()[old[1L]]), " is an old name of `re.form`."),
     "rlmm_warning_deprecated"
   )
-  dots[[which(old)[1]]]
+  ...elt(old[1L])
 }

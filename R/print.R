@@ -36,6 +36,7 @@ format.rlmm <- function(
   ddf = NULL,
   ...
 ) {
+  warn_of_dots(...)
   ddf <- choose_ddf(x, ddf)
   check_digits(digits)
   x <- with_covariance(x)

@@ -34,6 +34,7 @@ ranef.rlmm <- function(
   uscale = FALSE,
   ...
 ) {
+  refuse_dots(...)
   check_flag(condVar, "condVar")
   check_flag(drop, "drop")
   check_flag(uscale, "uscale")
@@ -114,6 +115,7 @@ check_groups <- function(whichel, groups) {
 #' @param x What `ranef()` returned.
 #' @export
 as.data.frame.ranef.rlmm <- function(x, ...) {
+  warn_of_dots(..., also = data_frame_arguments)
   parts <- unname(Map(modes_table, names(x), lapply(x, undrop_table)))
   columns <- setdiff(
     c("grpvar", "term", "grp", "condval", "condsd"),

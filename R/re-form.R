@@ -15,12 +15,24 @@ selected_effects <- function(fit, re_form) {
   if (!inherits(re_form, "formula")) {
     abort_re_form(re_form)
   }
-  rhs <- re_form[[length(re_form)]]
-  bars <- split_bars(rhs)$bars
-  if (length(bars) == 0) {
-    abort_re_form_term(rhs, fit)
+  parts <- split_bars(without_tildes(re_form[[length(re_form)]]))
+  # `0` and `1` say nothing here; anything else would be left out without a word.
+  if (length(parts$bars) == 0 || is.language(parts$fixed)) {
+    abort_re_form_term(parts$fixed, fit)
   }
-  Reduce(\(use, bar) add_bar(use, bar, fit), bars, none)
+  Reduce(\(use, bar) add_bar(use, bar, fit), parts$bars, none)
+}
+
+# In `~ (1 | a) + (~1 | b)` the second tilde means no more than the first.
+without_tildes <- function(expr) {
+  op <- call_name(expr)
+  if (op == "~" && length(expr) == 2L) {
+    return(without_tildes(expr[[2L]]))
+  }
+  if (op %in% c("(", "+", "-")) {
+    expr[-1L] <- lapply(expr[-1L], without_tildes)
+  }
+  expr
 }
 
 is_none <- function(re_form) {

@@ -19,6 +19,7 @@
 #' @export
 #' @rawNamespace S3method(lme4::rePCA, rlmm)
 rePCA.rlmm <- function(x, corr = FALSE, ...) {
+  refuse_dots(...)
   groups <- term_groups(x)
   templates <- lambda_templates(x)
   analyses <- lapply(stats::setNames(nm = unique(groups)), \(group) {
@@ -68,6 +69,7 @@ block_diagonal <- function(blocks) {
 #' @param object What `rePCA()` returned.
 #' @export
 summary.rlmm_pca <- function(object, ...) {
+  refuse_dots(...)
   structure(
     lapply(object, summary, ...),
     class = c("summary.rlmm_pca", "summary.prcomplist")

@@ -25,6 +25,7 @@ refit.rlmm <- function(
   rename.response = FALSE,
   ...
 ) {
+  refuse_dots(...)
   expr <- substitute(newresp)
   frame <- fit_frame(object)
   if (!is.null(newresp)) {
@@ -53,6 +54,7 @@ refit.rlmm <- function(
 #' @export
 #' @rawNamespace S3method(lme4::refitML, rlmm)
 refitML.rlmm <- function(x, ...) {
+  refuse_dots(...)
   if (!x$reml) {
     return(x)
   }

@@ -30,6 +30,7 @@ residuals.rlmm <- function(
   scaled = FALSE,
   ...
 ) {
+  refuse_dots(...)
   known <- c("response", "pearson", "deviance", "working", "scaled")
   type <- if (missing(type)) {
     default_residuals(object)
@@ -88,6 +89,7 @@ default_residuals.rlmm_glmm <- function(fit) "deviance"
 #' @importFrom stats fitted
 #' @export
 fitted.rlmm <- function(object, ...) {
+  refuse_dots(...)
   stats::napredict(object$na_action, row_named(object, object$fitted))
 }
 

@@ -43,7 +43,8 @@ simulate.rlmm <- function(
   nsim <- check_nsim(nsim)
   check_seed(seed)
   check_flag(allow.new.levels, "allow.new.levels")
-  if (...length()) {
+  warn_of_dots(..., also = old_re_form_names)
+  if (any(dots_names(...) %in% old_re_form_names)) {
     re.form <- old_re_form(re.form, ...)
   }
   if (!missing(use.u)) {

@@ -41,6 +41,7 @@ summary.rlmm <- function(
   level = 0.95,
   ...
 ) {
+  refuse_dots(...)
   ddf <- choose_ddf(object, ddf)
   check_confidence(level)
   object <- with_covariance(object)
@@ -116,6 +117,7 @@ coef.summary.rlmm <- function(
   level = object$level,
   ...
 ) {
+  refuse_dots(...)
   check_confidence(level)
   table <- object$coefficients
   if (!conf.int) {
@@ -129,13 +131,22 @@ coef.summary.rlmm <- function(
 }
 
 #' @export
-vcov.summary.rlmm <- function(object, ...) object$vcov
+vcov.summary.rlmm <- function(object, ...) {
+  refuse_dots(...)
+  object$vcov
+}
 
 #' @export
-logLik.summary.rlmm <- function(object, ...) object$logLik
+logLik.summary.rlmm <- function(object, ...) {
+  refuse_dots(...)
+  object$logLik
+}
 
 #' @export
-VarCorr.summary.rlmm <- function(x, sigma = x$sigma, ...) x$varcor
+VarCorr.summary.rlmm <- function(x, sigma = x$sigma, ...) {
+  refuse_dots(...)
+  x$varcor
+}
 
 #' @rdname summary.rlmm
 #' @param x What `summary()` returned.
@@ -153,6 +164,7 @@ format.summary.rlmm <- function(
   show.resids = TRUE,
   ...
 ) {
+  warn_of_dots(...)
   check_digits(digits)
   c(
     format_header(x),

@@ -25,6 +25,7 @@
 #' @importFrom nlme VarCorr
 #' @export
 VarCorr.rlmm <- function(x, sigma = stats::sigma(x), std.error = FALSE, ...) {
+  refuse_dots(...)
   check_nonnegative(sigma, "sigma")
   check_flag(std.error, "std.error")
   if (std.error && sigma != stats::sigma(x)) {
@@ -95,6 +96,7 @@ format.VarCorr.rlmm <- function(
   formatter = format_column,
   ...
 ) {
+  warn_of_dots(...)
   check_digits(digits)
   comp <- check_components(comp)
   blocks <- component_blocks(x)
@@ -145,7 +147,8 @@ print.VarCorr.rlmm <- function(
     digits = digits,
     comp = comp,
     corr = corr,
-    formatter = formatter
+    formatter = formatter,
+    ...
   )
   writeLines(c(
     paste0(" ", trimws(format_table(table), "right")),
@@ -166,6 +169,7 @@ as.data.frame.VarCorr.rlmm <- function(
   order = c("cov.last", "lower.tri"),
   ...
 ) {
+  warn_of_dots(..., also = c(data_frame_arguments, "std.error"))
   order <- one_of(order, c("cov.last", "lower.tri"), "order")
   errors <- attr(x, "std.error")
   if ("std.error" %in% ...names() && is.null(errors)) {

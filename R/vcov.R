@@ -17,6 +17,7 @@
 #'   the fixed effects. All random effects have a covariance, through the fixed ones, so that it is dense: for more than
 #'   10,000 rows it is refused.
 #' @param complete Include rows and columns of `NA` for coefficients that were dropped?
+#' @param use.fallback Not used; an argument of R's own method.
 #' @param use.hessian For generalized models: take it from the Hessian?
 #' @param ... Not used.
 #' @return `vcov()`: a base matrix with row and column names. `sigma()`: a number.
@@ -37,6 +38,7 @@ vcov.rlmm <- function(
   use.hessian = NULL,
   ...
 ) {
+  refuse_dots(...)
   check_flag(correlation, "correlation")
   check_flag(full, "full")
   check_flag(complete, "complete")
@@ -61,7 +63,10 @@ vcov.rlmm <- function(
 #' @rdname vcov.rlmm
 #' @importFrom stats sigma
 #' @export
-sigma.rlmm <- function(object, ...) object$sigma
+sigma.rlmm <- function(object, use.fallback = FALSE, ...) {
+  refuse_dots(...)
+  object$sigma
+}
 
 standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
 

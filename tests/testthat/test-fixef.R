@@ -18,6 +18,60 @@ test_that("dropped columns are NA in the formula's order", {
   expect_true(is.na(full[[3]]))
 })
 
+test_that("coef() adds up a product under either order of its factors, as predict() does", {
+  withr::local_seed(41)
+  d <- expand.grid(a = 1:5, b = 1:5, g = factor(1:12), f = c("u", "v"))
+  d$y <- with(
+    d,
+    a * b * rnorm(12)[g] + rnorm(12)[g] + (f == "v") * a + rnorm(nrow(d))
+  )
+  by_coef <- function(fit, new) {
+    table <- coef(fit)$g
+    names(table) <- vapply(
+      strsplit(names(table), ":"),
+      \(x) paste(sort(x), collapse = ":"),
+      ""
+    )
+    expect_identical(anyDuplicated(names(table)), 0L)
+    x <- cbind(
+      `(Intercept)` = 1,
+      a = new$a,
+      b = new$b,
+      `a:b` = new$a * new$b,
+      fv = as.numeric(new$f == "v"),
+      `b:fv` = new$b * (new$f == "v"),
+      `a:fu` = new$a * (new$f == "u"),
+      `a:fv` = new$a * (new$f == "v"),
+      `a:b:fu` = new$a * new$b * (new$f == "u"),
+      `a:b:fv` = new$a * new$b * (new$f == "v")
+    )
+    rows <- table[as.character(new$g), ]
+    expect_true(all(names(table) %in% colnames(x)))
+    rowSums(as.matrix(rows) * x[, names(table)])
+  }
+  new <- d[c(3, 150, 299, 480), ]
+  formulas <- c(
+    y ~ b * a + (a * b || g),
+    y ~ a * b + (b * a | g),
+    y ~ a + b + b:a + (1 | g) + (0 + a:b | g),
+    y ~ a + a:f + (0 + f:a | g),
+    y ~ b * a * f + (1 | g) + (0 + f:a:b | g),
+    # Two terms that share the intercept, and the sum of both.
+    y ~ a + (1 | g) + (1 + a | g)
+  )
+  quiet <- rlmm_control(check_conv_singular = "ignore")
+  for (formula in formulas) {
+    fit <- suppressMessages(rlmm(formula, d, control = quiet))
+    expect_equal(
+      by_coef(fit, new),
+      predict(fit, new),
+      tolerance = 1e-8,
+      ignore_attr = TRUE,
+      info = deparse(formula)
+    )
+  }
+})
+
 test_that("coef() puts effects that are only random first", {
   fit <- rlmm(Reaction ~ 1 + (Days | Subject), sleepstudy)
   expect_named(coef(fit)$Subject, c("Days", "(Intercept)"))

@@ -84,3 +84,25 @@ test_that("old spellings of re.form are understood", {
   )
   expect_equal(old, predict(fit, re.form = NA))
 })
+
+test_that("every term of `re.form` is used, or refused", {
+  fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+  expect_equal(
+    predict(fit, re.form = ~ (1 | plate) + (~ 1 | sample)),
+    predict(fit)
+  )
+  expect_equal(
+    predict(fit, re.form = ~ 0 + (1 | plate)),
+    predict(fit, re.form = ~ (1 | plate))
+  )
+  expect_error(
+    predict(fit, re.form = ~ (1 | plate) + sample),
+    "`sample`",
+    class = "rlmm_error_re_form"
+  )
+  expect_error(
+    simulate(fit, re.form = ~ (1 | plate) + diameter),
+    "`diameter`",
+    class = "rlmm_error_re_form"
+  )
+})

@@ -1,0 +1,130 @@
+# Nothing that a user writes is swallowed: every method knows its arguments.
+
+linear <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+counts <- rglmm(TICKS ~ YEAR + (1 | LOCATION), grouseticks, poisson)
+
+test_that("a method refuses an argument that it doesn't have", {
+  calls <- list(
+    \(fit) allFit(fit, optimizers = "LN_BOBYQA", foo = 1),
+    \(fit) as.function(fit, foo = 1),
+    \(fit) coef(fit, foo = 1),
+    \(fit) condVar(fit, foo = 1),
+    \(fit) confint(fit, foo = 1),
+    \(fit) cooks.distance(fit, foo = 1),
+    \(fit) deviance(fit, foo = 1),
+    \(fit) df.residual(fit, foo = 1),
+    \(fit) extractAIC(fit, foo = 1),
+    \(fit) AICc(fit, foo = 1),
+    \(fit) family(fit, foo = 1),
+    \(fit) fitted(fit, foo = 1),
+    \(fit) fixef(fit, foo = 1),
+    \(fit) getME(fit, "theta", foo = 1),
+    \(fit) hatvalues(fit, foo = 1),
+    \(fit) isGLMM(fit, foo = 1),
+    \(fit) isLMM(fit, foo = 1),
+    \(fit) isNLMM(fit, foo = 1),
+    \(fit) isREML(fit, foo = 1),
+    \(fit) isSingular(fit, foo = 1),
+    \(fit) logLik(fit, foo = 1),
+    \(fit) na.action(fit, foo = 1),
+    \(fit) ngrps(fit, foo = 1),
+    \(fit) nobs(fit, foo = 1),
+    \(fit) ranef(fit, foo = 1),
+    \(fit) refit(fit, foo = 1),
+    \(fit) refitML(fit, foo = 1),
+    \(fit) rePCA(fit, foo = 1),
+    \(fit) residuals(fit, foo = 1),
+    \(fit) rstandard(fit, foo = 1),
+    \(fit) sigma(fit, foo = 1),
+    \(fit) summary(fit, foo = 1),
+    \(fit) coef(summary(fit), foo = 1),
+    \(fit) vcov(summary(fit), foo = 1),
+    \(fit) logLik(summary(fit), foo = 1),
+    \(fit) update(fit, foo = 1),
+    \(fit) VarCorr(fit, foo = 1),
+    \(fit) vcov(fit, foo = 1),
+    \(fit) weights(fit, foo = 1),
+    \(fit) logLik(fit, NULL, 1)
+  )
+  for (call in calls) {
+    for (fit in list(linear, counts)) {
+      expect_error(
+        call(fit),
+        class = "rlmm_error_unknown_argument",
+        info = deparse(body(call))
+      )
+    }
+  }
+  expect_error(REMLcrit(linear, 1), class = "rlmm_error_unknown_argument")
+  expect_error(
+    rstudent(linear, foo = 1),
+    class = "rlmm_error_unknown_argument"
+  )
+})
+
+test_that("where R lets arguments through, a warning names them", {
+  calls <- list(
+    \(fit) predict(fit, foo = 1),
+    \(fit) simulate(fit, seed = 1, foo = 1),
+    \(fit) model.frame(fit, foo = 1),
+    \(fit) model.matrix(fit, foo = 1),
+    \(fit) formula(fit, foo = 1),
+    \(fit) terms(fit, foo = 1),
+    \(fit) format(fit, foo = 1),
+    \(fit) format(summary(fit), foo = 1),
+    \(fit) format(VarCorr(fit), foo = 1),
+    \(fit) format(certificate(fit), foo = 1),
+    \(fit) format(opt_summary(fit), foo = 1),
+    \(fit) format(is_singular(fit), foo = 1),
+    \(fit) as.data.frame(VarCorr(fit), foo = 1),
+    \(fit) as.data.frame(ranef(fit), foo = 1)
+  )
+  for (call in calls) {
+    for (fit in list(linear, counts)) {
+      expect_warning(
+        call(fit),
+        "`foo`",
+        class = "rlmm_warning_unused_argument",
+        info = deparse(body(call))
+      )
+    }
+  }
+  # What data.frame() hands on to every column is none of it.
+  expect_no_warning(as.data.frame(ranef(linear), stringsAsFactors = FALSE))
+})
+
+test_that("a suggestion is made, in the name of the function that was called", {
+  withr::local_options(cli.unicode = FALSE)
+  show <- \(expr) writeLines(error_lines(expr)[-1])
+  expect_snapshot({
+    show(ranef(linear, condvar = TRUE))
+    show(summary(linear, dff = "none"))
+    show(logLik(linear, observation = 3))
+    show(vcov(linear, type = "CR1"))
+    show(refit(linear, start = 1))
+    show(confint(linear, foo = 1))
+    show(fixef(linear, TRUE, 1))
+    show(lapply(list(linear), logLik, foo = 1))
+    show(do.call(vcov, list(linear, foo = 1)))
+  })
+})
+
+test_that("arguments that R's own functions hand on are known", {
+  expect_equal(nobs(linear, use.fallback = TRUE), 180)
+  expect_equal(sigma(linear, use.fallback = FALSE), sigma(linear))
+  expect_equal(confint(linear, quiet = TRUE), confint(linear))
+  expect_equal(
+    confint(linear, signames = FALSE),
+    confint(linear, oldNames = FALSE)
+  )
+  expect_equal(
+    rownames(confint(linear, signames = FALSE))[1:4],
+    c(
+      "sd_(Intercept)|Subject",
+      "cor_Days.(Intercept)|Subject",
+      "sd_Days|Subject",
+      "sigma"
+    )
+  )
+  expect_equal(BIC(linear), -2 * as.numeric(logLik(linear)) + 6 * log(180))
+})
