@@ -11,11 +11,13 @@ use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::{Tolerance, Vary};
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
-use Family::{Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson};
+use Family::{
+    Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, NegativeBinomialLinear, Poisson,
+};
 use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
 
 // All that R's families allow, and links that a user may give them.
-const ALL: [(Family, Link); 31] = [
+const ALL: [(Family, Link); 34] = [
     (Binomial, Logit),
     (Binomial, Probit),
     (Binomial, Cloglog),
@@ -47,6 +49,9 @@ const ALL: [(Family, Link); 31] = [
     (Gaussian, Probit),
     (Gaussian, Cloglog),
     (Gaussian, Cauchit),
+    (NegativeBinomialLinear, Log),
+    (NegativeBinomialLinear, Sqrt),
+    (NegativeBinomialLinear, Identity),
 ];
 
 // Where eta should be: centre and spread of the fixed effects.
@@ -71,9 +76,10 @@ fn response(random: &mut Random, family: Family, mu: f64, trials: f64) -> f64 {
                 .count() as f64
                 / trials
         }
-        Poisson | NegativeBinomial => (mu * (0.5 + random.uniform()) + 0.3 * random.normal())
-            .round()
-            .max(0.0),
+        Poisson | NegativeBinomial | NegativeBinomialLinear => (mu * (0.5 + random.uniform())
+            + 0.3 * random.normal())
+        .round()
+        .max(0.0),
         Gamma | InverseGaussian => mu * (0.4 * random.normal()).exp(),
         Gaussian => mu + 0.3 * random.normal(),
     }

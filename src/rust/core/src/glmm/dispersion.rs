@@ -2,7 +2,6 @@
 
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
-use crate::glmm::families::Family;
 use crate::glmm::pirls::Vary;
 
 /// Most steps to the dispersion that its deviance implies.
@@ -76,8 +75,7 @@ impl GeneralizedLinearMixedModel {
     // Dispersion by lme4's moment.
     pub(super) fn moment(&self) -> f64 {
         let response = &self.pirls.response;
-        // The Gaussian weights belong to the variance, not to the number of observations.
-        let count = if response.family == Family::Gaussian {
+        let count = if response.family.definition().weights_are_precisions() {
             self.n_eff as f64
         } else {
             self.sum_weights

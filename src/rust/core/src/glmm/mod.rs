@@ -162,9 +162,9 @@ impl GeneralizedLinearMixedModel {
                 index: 0,
             });
         }
-        if family == Family::Gaussian && link == Link::Identity {
+        if family.definition().is_linear(link) {
             return Err(Error::UnknownLink {
-                name: "identity".into(),
+                name: link.name().into(),
             });
         }
         // The gradient of quadrature goes through Lambda.

@@ -1,9 +1,7 @@
-//! Log-likelihood, score and weight of the two most frequent models: loops without branches or calls, which the
-//! compiler turns into vector instructions.
+//! Building stones of a family's fast loops ([`Kernel`]): without branches or calls, so that the compiler turns them
+//! into vector instructions.
 
 use std::f64::consts::{LN_2, LOG2_E, SQRT_2};
-
-use crate::kernels::simd::vectorized;
 
 /// Responses at a time. A product of as many factors up to two doesn't overflow.
 pub const BLOCK: usize = 512;
@@ -23,8 +21,9 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
+    /// Blocks of rows.
     #[inline(always)]
-    fn blocks(self) -> impl Iterator<Item = Self> + 'a {
+    pub fn blocks(self) -> impl Iterator<Item = Self> + 'a {
         let parts = self
             .eta
             .chunks(BLOCK)
@@ -38,8 +37,9 @@ impl<'a> Data<'a> {
         })
     }
 
+    /// Linear predictor, response and weight of each row.
     #[inline(always)]
-    fn rows(self) -> impl Iterator<Item = (f64, f64, f64)> + 'a {
+    pub fn rows(self) -> impl Iterator<Item = (f64, f64, f64)> + 'a {
         self.eta
             .iter()
             .zip(self.y)
@@ -48,75 +48,27 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Binomial responses with logit link: fills score and weight, returns the log-likelihood.
-pub fn logit(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64 {
-    vectorized(
-        #[inline(always)]
-        || {
-            let mut buffer = [[0.0; BLOCK]; 2];
-            let mut log_lik = 0.0;
-            let out = score.chunks_mut(BLOCK).zip(weight.chunks_mut(BLOCK));
-            for (data, (score, weight)) in data.blocks().zip(out) {
-                let small = exp_of_minus_abs(data.eta, &mut buffer[0]);
-                let out = score.iter_mut().zip(weight.iter_mut());
-                for (((eta, y, w), s), (score, weight)) in data.rows().zip(small.iter()).zip(out) {
-                    let large = 1.0 / (1.0 + s);
-                    let mu = if eta < 0.0 { s * large } else { large };
-                    *weight = w * s * large * large;
-                    *score = w * (y - mu);
-                }
-                log_lik += logit_log_lik_of(data, &mut buffer);
-            }
-            log_lik
-        },
-    )
+/// Loops for one family and link.
+pub struct Kernel {
+    /// Fills score and weight, returns the log-likelihood's part in eta.
+    pub update: fn(Data<'_>, &mut [f64], &mut [f64]) -> f64,
+    /// The log-likelihood's part in eta.
+    pub log_lik: fn(Data<'_>) -> f64,
+    /// Score of a response, its weight and linear predictor.
+    pub score: fn(f64, f64, f64) -> f64,
+    /// Derivative of the weight in eta, of a response, its prior weight, score and weight.
+    pub slope: fn(f64, f64, f64, f64) -> f64,
 }
 
-/// The log-likelihood alone.
-pub fn logit_log_lik(data: Data<'_>) -> f64 {
-    vectorized(
-        #[inline(always)]
-        || {
-            let mut buffer = [[0.0; BLOCK]; 2];
-            let one = |data: Data<'_>| {
-                exp_of_minus_abs(data.eta, &mut buffer[0]);
-                logit_log_lik_of(data, &mut buffer)
-            };
-            data.blocks().map(one).sum()
-        },
-    )
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kernel")
+    }
 }
 
-/// Poisson responses with log link.
-pub fn poisson(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64 {
-    vectorized(
-        #[inline(always)]
-        || {
-            let mut buffer = [0.0; BLOCK];
-            let mut log_lik = 0.0;
-            let out = score.chunks_mut(BLOCK).zip(weight.chunks_mut(BLOCK));
-            for (data, (score, weight)) in data.blocks().zip(out) {
-                let terms = &mut buffer[..data.eta.len()];
-                let out = score
-                    .iter_mut()
-                    .zip(weight.iter_mut())
-                    .zip(terms.iter_mut());
-                for ((eta, y, w), ((score, weight), term)) in data.rows().zip(out) {
-                    let mu = exp(eta);
-                    *weight = w * mu;
-                    *score = w * (y - mu);
-                    *term = w * (y * eta - mu);
-                }
-                log_lik += sum(terms);
-            }
-            log_lik
-        },
-    )
-}
-
-// exp(-|eta|)
+/// `exp(-|eta|)`
 #[inline(always)]
-fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
+pub fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
     let out = &mut out[..eta.len()];
     out.iter_mut()
         .zip(eta)
@@ -124,26 +76,9 @@ fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
     out
 }
 
-// sum w (y eta - log(1 + exp(eta))); the first buffer holds exp(-|eta|). Both are overwritten.
+/// The sum.
 #[inline(always)]
-fn logit_log_lik_of(data: Data<'_>, buffer: &mut [[f64; BLOCK]; 2]) -> f64 {
-    let [small, terms] = buffer;
-    let (small, terms) = (&mut small[..data.eta.len()], &mut terms[..data.eta.len()]);
-    for (term, (eta, y, w)) in terms.iter_mut().zip(data.rows()) {
-        *term = w * (if eta < 0.0 { y } else { y - 1.0 }) * eta;
-    }
-    if data.single {
-        small.iter_mut().for_each(|s| *s += 1.0);
-        return sum(terms) - product(small).ln();
-    }
-    for ((term, s), w) in terms.iter_mut().zip(small.iter()).zip(data.w) {
-        *term -= w * ln_up_to_two(1.0 + s);
-    }
-    sum(terms)
-}
-
-#[inline(always)]
-fn sum(x: &[f64]) -> f64 {
+pub fn sum(x: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
     let rounds = x.chunks_exact(LANES);
     let rest: f64 = rounds.remainder().iter().sum();
@@ -153,8 +88,9 @@ fn sum(x: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
+/// The product of factors between one and two, at most [`BLOCK`] of them.
 #[inline(always)]
-fn product(x: &[f64]) -> f64 {
+pub fn product(x: &[f64]) -> f64 {
     let mut lanes = [1.0; LANES];
     let rounds = x.chunks_exact(LANES);
     let rest: f64 = rounds.remainder().iter().product();
@@ -200,9 +136,9 @@ fn exp_polynomial(r: f64) -> f64 {
     low + r4 * (middle + r4 * high)
 }
 
-// log(x) for 1 <= x <= 2, by the series of 2 artanh f.
+/// `log(x)` for `1 <= x <= 2`, by the series of `2 artanh f`.
 #[inline(always)]
-fn ln_up_to_two(x: f64) -> f64 {
+pub fn ln_up_to_two(x: f64) -> f64 {
     let halve = x > SQRT_2;
     let (x, shift) = if halve { (0.5 * x, LN_2) } else { (x, 0.0) };
     let f = (x - 1.0) / (x + 1.0);
@@ -258,9 +194,8 @@ mod tests {
                     (Family::Binomial, Link::Logit),
                     (Family::Poisson, Link::Log),
                 ] {
-                    let is_logit = link == Link::Logit;
-                    let kernel = if is_logit { logit } else { poisson };
-                    let found = kernel(data, &mut score, &mut weight);
+                    let kernel = family.definition().kernel(link).unwrap();
+                    let found = (kernel.update)(data, &mut score, &mut weight);
                     let mut expected = 0.0;
                     for i in 0..n {
                         let at = family.contribution(link, y[i], w[i], eta[i], 1.0);
@@ -278,9 +213,7 @@ mod tests {
                         (found - expected).abs() <= 1e-14 * expected.abs(),
                         "{n} {found} {expected}"
                     );
-                    if is_logit {
-                        assert_eq!(found, logit_log_lik(data));
-                    }
+                    assert_eq!(found, (kernel.log_lik)(data));
                 }
             }
         }

@@ -66,27 +66,36 @@ impl LogDerivatives {
 }
 
 impl Link {
+    /// All links with R's names for them.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Logit, "logit"),
+        (Self::Probit, "probit"),
+        (Self::Cloglog, "cloglog"),
+        (Self::Cauchit, "cauchit"),
+        (Self::Log, "log"),
+        (Self::Sqrt, "sqrt"),
+        (Self::Identity, "identity"),
+        (Self::Inverse, "inverse"),
+        (Self::InverseSquare, "1/mu^2"),
+    ];
+
     /// The link of R's name for it.
     ///
     /// # Errors
     /// `UnknownLink`.
     pub fn from_name(name: &str) -> Result<Self> {
-        Ok(match name {
-            "logit" => Self::Logit,
-            "probit" => Self::Probit,
-            "cloglog" => Self::Cloglog,
-            "cauchit" => Self::Cauchit,
-            "log" => Self::Log,
-            "sqrt" => Self::Sqrt,
-            "identity" => Self::Identity,
-            "inverse" => Self::Inverse,
-            "1/mu^2" => Self::InverseSquare,
-            _ => {
-                return Err(Error::UnknownLink {
-                    name: name.to_string(),
-                })
-            }
-        })
+        let found = Self::ALL.iter().find(|(_, known)| *known == name);
+        found
+            .map(|(link, _)| *link)
+            .ok_or_else(|| Error::UnknownLink {
+                name: name.to_string(),
+            })
+    }
+
+    /// R's name for the link.
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(link, _)| *link == self);
+        found.map_or("", |(_, name)| name)
     }
 
     // mu = eta^exponent
@@ -272,18 +281,6 @@ fn log_cloglog(eta: f64) -> LogDerivatives {
 mod tests {
     use super::*;
 
-    const ALL: [Link; 9] = [
-        Link::Logit,
-        Link::Probit,
-        Link::Cloglog,
-        Link::Cauchit,
-        Link::Log,
-        Link::Sqrt,
-        Link::Identity,
-        Link::Inverse,
-        Link::InverseSquare,
-    ];
-
     // Fourth-order difference.
     fn slope(f: impl Fn(f64) -> f64, x: f64) -> f64 {
         let h = 2e-4 * (x.abs() + 0.1);
@@ -309,7 +306,7 @@ mod tests {
 
     #[test]
     fn derivatives_match_differences() {
-        for link in ALL {
+        for (link, _) in Link::ALL.iter().copied() {
             for eta in etas(link) {
                 let sides: [&dyn Fn(f64) -> LogDerivatives; 2] =
                     [&|x| link.log_mean(x), &|x| link.log_complement(x)];

@@ -1,8 +1,9 @@
 //! The response of a generalized model and its linear predictor, in the order in which the rows are worked on.
 
 use crate::error::{Error, Result};
-use crate::glmm::families::family::{Contribution, Family};
-use crate::glmm::families::lanes::{self, Data};
+use crate::glmm::families::definition::Contribution;
+use crate::glmm::families::family::Family;
+use crate::glmm::families::lanes::{Data, Kernel};
 use crate::glmm::families::link::Link;
 
 /// Responses, weights and offsets of `n` observations, and what follows from their linear predictor.
@@ -30,6 +31,8 @@ pub struct Response {
     single: bool,
     // The constant and the shape that it belongs to.
     constant: (f64, f64),
+    // Fast loops, if the family has some for the link.
+    kernel: Option<&'static Kernel>,
 }
 
 /// Derivatives of the log-likelihood in eta, one of each per row.
@@ -91,6 +94,7 @@ impl Response {
             score: vec![0.0; n],
             weight: vec![0.0; n],
             constant: (f64::NAN, f64::NAN),
+            kernel: family.definition().kernel(link),
             y,
         }
     }
@@ -116,39 +120,40 @@ impl Response {
             w: &self.w,
             single: self.single,
         };
-        match (self.family, self.link) {
-            (Family::Binomial, Link::Logit) => {
-                lanes::logit(data, &mut self.score, &mut self.weight)
-            }
-            (Family::Poisson, Link::Log) => lanes::poisson(data, &mut self.score, &mut self.weight),
-            (family, link) => self.update_as(family, link),
+        match self.kernel {
+            Some(kernel) => (kernel.update)(data, &mut self.score, &mut self.weight),
+            None => self.family.definition().update(
+                self.link,
+                data,
+                self.shape,
+                &mut self.score,
+                &mut self.weight,
+            ),
         }
     }
 
     /// Log-likelihood, its part in eta, of some rows at other linear predictors.
     pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
-        let (y, w) = (&self.y[rows.clone()], &self.w[rows]);
-        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
-            return lanes::logit_log_lik(Data {
-                eta,
-                y,
-                w,
-                single: self.single,
-            });
-        }
-        let one = |((&eta, &y), &w)| {
-            self.family
-                .contribution(self.link, y, w, eta, self.shape)
-                .log_lik
+        let data = Data {
+            eta,
+            y: &self.y[rows.clone()],
+            w: &self.w[rows],
+            single: self.single,
         };
-        eta.iter().zip(y).zip(w).map(one).sum()
+        match self.kernel {
+            Some(kernel) => (kernel.log_lik)(data),
+            None => self
+                .family
+                .definition()
+                .log_lik(self.link, data, self.shape),
+        }
     }
 
     /// Score of row `i` at another linear predictor.
     #[inline]
     pub fn score_at(&self, i: usize, eta: f64) -> f64 {
-        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
-            return self.w[i] * (self.y[i] - 1.0 / (1.0 + lanes::exp(-eta)));
+        if let Some(kernel) = self.kernel {
+            return (kernel.score)(self.y[i], self.w[i], eta);
         }
         self.family
             .contribution(self.link, self.y[i], self.w[i], eta, self.shape)
@@ -158,19 +163,8 @@ impl Response {
     /// Score and information of all rows at `eta`, and its derivative.
     pub fn derivatives(&self, information: Information) -> Derivatives {
         let n = self.n();
-        if (self.family, self.link) == (Family::Binomial, Link::Logit) {
-            // W (1 - 2 mu), with mu = y - score / w
-            let slope = |i: usize| match self.w[i] {
-                0.0 => 0.0,
-                w => self.weight[i] * (1.0 - 2.0 * (self.y[i] - self.score[i] / w)),
-            };
-            let weight = self.weight.clone();
-            return Derivatives {
-                score: self.score.clone(),
-                observed: weight.clone(),
-                weight,
-                slope: (0..n).map(slope).collect(),
-            };
+        if let Some(kernel) = self.kernel {
+            return self.fast_derivatives(kernel);
         }
         let mut out = Derivatives {
             score: Vec::with_capacity(n),
@@ -192,20 +186,15 @@ impl Response {
         out
     }
 
-    #[inline(always)]
-    fn update_as(&mut self, family: Family, link: Link) -> f64 {
-        let mut log_lik = 0.0;
-        for i in 0..self.y.len() {
-            let at = family.contribution(link, self.y[i], self.w[i], self.eta[i], self.shape);
-            log_lik += at.log_lik;
-            self.score[i] = at.score;
-            self.weight[i] = if at.observed > 0.2 * at.expected {
-                at.observed
-            } else {
-                at.expected
-            };
+    // The two kinds of information are the same where there are fast loops.
+    fn fast_derivatives(&self, kernel: &Kernel) -> Derivatives {
+        let slope = |i: usize| (kernel.slope)(self.y[i], self.w[i], self.score[i], self.weight[i]);
+        Derivatives {
+            score: self.score.clone(),
+            observed: self.weight.clone(),
+            weight: self.weight.clone(),
+            slope: (0..self.n()).map(slope).collect(),
         }
-        log_lik
     }
 
     /// Puts the weights of an information in place of those of the Newton step; may be negative if observed.

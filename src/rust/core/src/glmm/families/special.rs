@@ -47,6 +47,63 @@ pub fn digamma_difference(a: f64, h: f64) -> f64 {
     (h / a).ln_1p() - correction(a + h) + correction(a)
 }
 
+/// `trigamma(a + h) - trigamma(a)`, the difference of second derivatives of `log Gamma`, without cancellation where `h`
+/// is small beside `a`.
+pub fn trigamma_difference(a: f64, h: f64) -> f64 {
+    if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
+        return -(0..h as u32)
+            .map(|j| (a + f64::from(j)).powi(-2))
+            .sum::<f64>();
+    }
+    if a < 1e4 {
+        return trigamma(a + h) - trigamma(a);
+    }
+    let correction = |x: f64| (0.5 + 1.0 / (6.0 * x)) / (x * x);
+    correction(a + h) - correction(a) - h / (a * (a + h))
+}
+
+/// `tetragamma(a + h) - tetragamma(a)`, the difference of third derivatives of `log Gamma`, without cancellation where
+/// `h` is small beside `a`.
+pub fn tetragamma_difference(a: f64, h: f64) -> f64 {
+    if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
+        return 2.0
+            * (0..h as u32)
+                .map(|j| (a + f64::from(j)).powi(-3))
+                .sum::<f64>();
+    }
+    if a < 1e4 {
+        return tetragamma(a + h) - tetragamma(a);
+    }
+    let correction = |x: f64| (1.0 + 0.5 / x) / x.powi(3);
+    let b = a + h;
+    correction(a) - correction(b) + h * (a + b) / (a * a * b * b)
+}
+
+// Second derivative of `log Gamma`, for x > 0.
+fn trigamma(mut x: f64) -> f64 {
+    let mut sum = 0.0;
+    while x < 15.0 {
+        sum += 1.0 / (x * x);
+        x += 1.0;
+    }
+    let s = 1.0 / (x * x);
+    let series =
+        1.0 / 6.0 - s * (1.0 / 30.0 - s * (1.0 / 42.0 - s * (1.0 / 30.0 - s * 5.0 / 66.0)));
+    sum + 1.0 / x + 0.5 * s + s / x * series
+}
+
+// Third derivative of `log Gamma`, for x > 0.
+fn tetragamma(mut x: f64) -> f64 {
+    let mut sum = 0.0;
+    while x < 15.0 {
+        sum -= 2.0 / x.powi(3);
+        x += 1.0;
+    }
+    let s = 1.0 / (x * x);
+    let series = 0.5 - s * (1.0 / 6.0 - s * (1.0 / 6.0 - s * (0.3 - s * 5.0 / 6.0)));
+    sum - s - s / x - s * s * series
+}
+
 /// Inverse of the standard normal distribution function: Newton's method on `log Phi`, which is concave, from below.
 pub fn normal_quantile(p: f64) -> f64 {
     if p > 0.5 {
@@ -133,11 +190,46 @@ mod tests {
         close(digamma(1e6), 1e6f64.ln() - 0.5e-6, 1e-14);
     }
 
+    const POLYGAMMA: [(f64, f64, f64); 5] = [
+        (1e-3, 1_000_001.642_533_195_9, -2_000_000_002.397_632_1),
+        (0.5, 4.934_802_200_544_679, -16.828_796_644_234_32),
+        (3.2, 0.366_321_190_731_400_8, -0.132_800_006_803_131_2),
+        (
+            17.0,
+            0.060_587_533_403_239_344,
+            -0.003_669_728_873_958_961_3,
+        ),
+        (
+            2e5,
+            5.000_012_500_020_831_5e-6,
+            -2.500_012_500_031_248_6e-11,
+        ),
+    ];
+
+    // psigamma(x, 1) and psigamma(x, 2) of R
+    #[test]
+    fn polygammas_have_known_values() {
+        for (x, second, third) in POLYGAMMA {
+            close(trigamma(x) / second, 1.0, 2e-15);
+            close(tetragamma(x) / third, 1.0, 2e-15);
+        }
+    }
+
     #[test]
     fn ratios_agree_with_their_parts() {
         for (a, h) in [(3.5, 4.0), (3.5, 4.2), (2e4, 31.0), (2e4, 55.5)] {
             close(ln_gamma_ratio(a, h), ln_gamma(a + h) - ln_gamma(a), 1e-10);
             close(digamma_difference(a, h), digamma(a + h) - digamma(a), 1e-11);
+            close(
+                trigamma_difference(a, h),
+                trigamma(a + h) - trigamma(a),
+                1e-15,
+            );
+            close(
+                tetragamma_difference(a, h),
+                tetragamma(a + h) - tetragamma(a),
+                1e-15,
+            );
         }
         // Gamma(a + h) / Gamma(a) -> a^h
         close(ln_gamma_ratio(1e12, 30.5), 30.5 * 1e12f64.ln(), 1e-10);

@@ -1,0 +1,196 @@
+//! What a family has to tell of itself: the trait that each family's file implements.
+
+use super::lanes::{Data, Kernel};
+use super::link::{Link, LogDerivatives};
+
+/// What the shape of a family is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShapeRole {
+    /// The family has no shape.
+    None,
+    /// A dispersion phi: the log-likelihood's part in eta is proportional to `1 / phi`.
+    Dispersion,
+    /// Any other parameter, such as theta of the negative binomial.
+    Parameter,
+}
+
+/// Log-likelihood of one observation, without the part that is free of eta, and derivatives in eta.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Contribution {
+    /// Log-likelihood.
+    pub log_lik: f64,
+    /// First derivative of the log-likelihood.
+    pub score: f64,
+    /// Minus the second derivative of the log-likelihood.
+    pub observed: f64,
+    /// Weight of iteratively reweighted least squares, `w mu'^2 / V` over the dispersion: the expectation of `observed`
+    /// where the score is that of a quasi-likelihood, as in all families but the negative binomial with linear variance.
+    pub expected: f64,
+    /// Derivative of `observed`.
+    pub observed_slope: f64,
+    /// Derivative of `expected`.
+    pub expected_slope: f64,
+}
+
+/// Derivatives in the logarithm of the shape.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ShapeDerivatives {
+    /// Derivative of the log-likelihood, all of it.
+    pub log_lik: f64,
+    /// Derivative of the score.
+    pub score: f64,
+    /// Derivative of the observed information.
+    pub observed: f64,
+    /// Derivative of the expected information.
+    pub expected: f64,
+}
+
+/// One family. Weights `w` are prior weights, or numbers of trials; `shape` is not looked at by families without one.
+pub(crate) trait Distribution: Sync {
+    /// What the shape is.
+    fn shape_role(&self) -> ShapeRole {
+        ShapeRole::None
+    }
+
+    /// The link for which observed and expected information are the same for every response.
+    fn canonical_link(&self) -> Option<Link> {
+        None
+    }
+
+    /// Whether a model with this link is linear, and none for a generalized fit.
+    fn is_linear(&self, _link: Link) -> bool {
+        false
+    }
+
+    /// Whether weights divide the dispersion, rather than say how often a response was observed.
+    fn weights_are_precisions(&self) -> bool {
+        false
+    }
+
+    /// Whether a response can occur.
+    fn accepts(&self, y: f64) -> bool;
+
+    /// A mean near the response from which to start, inside the range of the mean.
+    fn start_mean(&self, y: f64, w: f64) -> f64;
+
+    /// The variance function `V(mu)`: the variance over the dispersion.
+    fn variance(&self, mu: f64, shape: f64) -> f64;
+
+    /// Deviance of one observation of weight one: twice the log-likelihood ratio to the saturated model, times phi.
+    fn deviance(&self, y: f64, mu: f64, shape: f64) -> f64;
+
+    /// The part of the log-likelihood that is free of eta, for a positive weight.
+    fn constant(&self, y: f64, w: f64, shape: f64) -> f64;
+
+    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity outside the domain.
+    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution;
+
+    /// Derivatives in `log(shape)`.
+    fn shape_derivatives(
+        &self,
+        _link: Link,
+        _y: f64,
+        _w: f64,
+        _eta: f64,
+        _shape: f64,
+    ) -> ShapeDerivatives {
+        ShapeDerivatives::default()
+    }
+
+    /// Vectorised loops for a link that deserves them.
+    fn kernel(&self, _link: Link) -> Option<&'static Kernel> {
+        None
+    }
+
+    /// Fills score and weight of the next Newton step, returns the log-likelihood's part in eta. The weight is the
+    /// observed information where that is safely positive, else the expected one: Newton steps that never go uphill.
+    fn update(
+        &self,
+        link: Link,
+        data: Data<'_>,
+        shape: f64,
+        score: &mut [f64],
+        weight: &mut [f64],
+    ) -> f64 {
+        let mut log_lik = 0.0;
+        let out = score.iter_mut().zip(weight);
+        for ((eta, y, w), (score, weight)) in data.rows().zip(out) {
+            let at = self.contribution(link, y, w, eta, shape);
+            log_lik += at.log_lik;
+            *score = at.score;
+            *weight = if at.observed > 0.2 * at.expected {
+                at.observed
+            } else {
+                at.expected
+            };
+        }
+        log_lik
+    }
+
+    /// Log-likelihood, its part in eta.
+    fn log_lik(&self, link: Link, data: Data<'_>, shape: f64) -> f64 {
+        data.rows()
+            .map(|(eta, y, w)| self.contribution(link, y, w, eta, shape).log_lik)
+            .sum()
+    }
+}
+
+/// `mu / V(mu)` and its first two derivatives in `log mu`.
+pub(super) type RelativePrecision = [f64; 3];
+
+/// The contribution of a family whose score is `f (y - mu) mu' / V(mu)`, with `f` the weight over the dispersion and
+/// `log_lik` the log-likelihood over `f`.
+#[inline(always)]
+pub(super) fn by_variance_function(
+    y: f64,
+    f: f64,
+    m: LogDerivatives,
+    [c, c1, c2]: RelativePrecision,
+    log_lik: f64,
+) -> Contribution {
+    // With c = mu / V and h = mu' / V = (log mu)' c the score is f (y - mu) h.
+    let mu = m.log.exp();
+    let mu1 = m.d1 * mu;
+    let mu2 = (m.d2 + m.d1 * m.d1) * mu;
+    let h = m.d1 * c;
+    let h1 = m.d2 * c + m.d1 * m.d1 * c1;
+    let h2 = m.d3 * c + 3.0 * m.d1 * m.d2 * c1 + m.d1.powi(3) * c2;
+    let e = y - mu;
+    Contribution {
+        log_lik: f * log_lik,
+        score: f * e * h,
+        observed: f * (mu1 * h - e * h1),
+        expected: f * mu1 * h,
+        observed_slope: f * (mu2 * h + 2.0 * mu1 * h1 - e * h2),
+        expected_slope: f * (mu2 * h + mu1 * h1),
+    }
+}
+
+/// Derivatives in the logarithm of a dispersion: `constant` is that of the part free of eta.
+pub(super) fn by_dispersion(at: Contribution, constant: f64) -> ShapeDerivatives {
+    ShapeDerivatives {
+        log_lik: constant - at.log_lik,
+        score: -at.score,
+        observed: -at.observed,
+        expected: -at.expected,
+    }
+}
+
+/// `y log mu`, zero for a response of zero whose mean is zero.
+#[inline(always)]
+pub(super) fn y_log_mean(y: f64, log_mean: f64) -> f64 {
+    if y > 0.0 || log_mean.is_nan() {
+        y * log_mean
+    } else {
+        0.0
+    }
+}
+
+/// `y log(y / m)`, continuous at zero.
+pub(super) fn y_log_ratio(y: f64, m: f64) -> f64 {
+    if y > 0.0 {
+        y * (y / m).ln()
+    } else {
+        0.0
+    }
+}
