@@ -13,7 +13,7 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
   check_nodes(nodes)
   check_flag(fast, "fast")
   dispersion <- one_of(dispersion, dispersion_kinds, "dispersion")
-  information <- one_of(information, information_kinds, "information")
+  information <- read_information(information, core_family(family))
   if (has_dispersion(family) && nodes > 1 && dispersion != "estimated") {
     abort_quadrature_dispersion(family, nodes)
   }
@@ -24,6 +24,18 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
     dispersion = dispersion,
     information = information
   )
+}
+
+read_information <- function(information, name) {
+  known <- family_row(name)$information %||% information_kinds
+  if (identical(information, information_kinds)) {
+    return(known[1L])
+  }
+  information <- one_of(information, information_kinds, "information")
+  if (!information %in% known) {
+    abort_information(information, name, known)
+  }
+  information
 }
 
 #' The element `glmm` of the spec
@@ -39,31 +51,22 @@ glmm_settings <- function(approximation, spec) {
 
 shape_settings <- function(approximation, spec) {
   family <- approximation$family
-  if (core_family(family) == "negative.binomial") {
-    if (isTRUE(is.na(family$theta))) {
-      return(list(shape = start_theta(spec), shape_kind = "estimated"))
-    }
-    return(list(shape = family_theta(family), shape_kind = "known"))
-  }
-  if (!has_dispersion(family)) {
+  row <- family_row(core_family(family))
+  if (is.null(row$shape)) {
     return(list(shape = 1, shape_kind = "known"))
+  }
+  if (!row$shape$dispersion) {
+    known <- family_shape(family)
+    if (is.na(known)) {
+      return(list(shape = row$shape$start(spec$y), shape_kind = "estimated"))
+    }
+    return(list(shape = known, shape_kind = "known"))
   }
   kind <- approximation$dispersion
   list(
     shape = if (kind == "profiled") residual_df(spec) else 1,
     shape_kind = kind
   )
-}
-
-#' Theta from the variance of the response, as if all means were equal
-#' @noRd
-start_theta <- function(spec) {
-  excess <- stats::var(spec$y) - mean(spec$y)
-  if (is.na(excess) || excess <= 0) {
-    10
-  } else {
-    min(max(mean(spec$y)^2 / excess, 0.1), 100)
-  }
 }
 
 #' Observations less the rank of `[X Z]`
@@ -80,10 +83,6 @@ residual_df <- function(spec) {
   if (df > 0) df else abort_no_df()
 }
 
-#' Whether a shape is among the parameters of the objective
-#' @noRd
-estimates_shape <- function(glmm) glmm$shape_kind == "estimated"
-
 # Behind theta: beta, unless PIRLS finds it, and the logarithm of the shape.
 glmm_arguments <- function(spec) {
   (if (spec$glmm$fast) 0 else count_columns(spec$x)) +
@@ -91,6 +90,21 @@ glmm_arguments <- function(spec) {
 }
 
 # Errors --------------------------------------------------------------------
+
+abort_information <- function(information, name, known) {
+  abort_rlmm(
+    c(
+      paste0("`information` must be ", in_quotes(known), " for this family."),
+      x = sprintf(
+        "It is %s, of which no closed form is known for %s.",
+        in_quotes(information),
+        family_label(name)
+      )
+    ),
+    c("rlmm_error_information", "rlmm_error_argument"),
+    arg = "information"
+  )
+}
 
 abort_no_df <- function() {
   abort_rlmm(

@@ -21,7 +21,7 @@ has_residual <- function(spec) {
   if (is.null(spec$glmm)) {
     is.null(spec$sigma)
   } else {
-    spec$glmm$family %in% dispersion_families
+    is_dispersed(spec$glmm$family)
   }
 }
 

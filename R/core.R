@@ -22,6 +22,9 @@ with_tolerances <- function(est, control) {
   est
 }
 
+# The families and links that the core knows, by R's names for them.
+core_families <- function() unwrap(rust_families())
+
 # Above about 1e-8 a proof that the columns are independent; `weights` of their rows may be `NULL`.
 core_smallest_pivot <- function(columns, weights, n) {
   unwrap(rust_smallest_pivot(columns, weights, n))

@@ -13,6 +13,10 @@ rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lm
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
+#' Families and links, by R's names for them.
+#' @noRd
+rust_families <- function() .Call(wrap__rust_families)
+
 #' Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
 #' @noRd
 rust_glmm_fit <- function(spec, start, control) .Call(wrap__rust_glmm_fit, spec, start, control)

@@ -1,28 +1,5 @@
 # Families: what the user gives as `family`, and what the core calls it.
 
-core_families <- c(
-  "binomial",
-  "poisson",
-  "Gamma",
-  "inverse.gaussian",
-  "gaussian",
-  "negative.binomial"
-)
-
-dispersion_families <- c("Gamma", "inverse.gaussian", "gaussian")
-
-core_links <- c(
-  "logit",
-  "probit",
-  "cloglog",
-  "cauchit",
-  "log",
-  "sqrt",
-  "identity",
-  "inverse",
-  "1/mu^2"
-)
-
 #' An R family object, from one, a function that makes one, or its name
 #' @param written The argument as the user wrote it.
 #' @noRd
@@ -49,10 +26,10 @@ check_known_family <- function(family) {
   if (startsWith(name, "quasi")) {
     abort_quasi(name)
   }
-  if (!core_family(family) %in% core_families) {
+  if (is.null(family_row(core_family(family)))) {
     abort_family(paste0("\"", name, "\""), name)
   }
-  if (!family$link %in% core_links) {
+  if (!family$link %in% known_links()) {
     abort_link(family$link)
   }
   if (name == "gaussian" && family$link == "identity") {
@@ -63,7 +40,8 @@ check_known_family <- function(family) {
 # A name means the function that makes a family: `"beta"` isn't R's function `beta()`.
 find_family <- function(name, env) {
   found <- get0(name, envir = env, mode = "function") %||%
-    get0(name, envir = asNamespace("stats"), mode = "function")
+    get0(name, envir = asNamespace("stats"), mode = "function") %||%
+    get0(name, envir = topenv(), mode = "function", inherits = FALSE)
   family <- tryCatch(found(), error = function(cnd) NULL)
   if (!inherits(family, "family")) {
     abort_family(in_quotes(name), name)
@@ -110,50 +88,22 @@ family_theta <- function(family) {
 
 #' Whether the variance has a dispersion parameter, which is estimated
 #' @noRd
-has_dispersion <- function(family) core_family(family) %in% dispersion_families
+has_dispersion <- function(family) is_dispersed(core_family(family))
 
-#' The negative binomial family with variance mu + mu^2 / theta, as MASS names it
-#' @param theta `NA`: to be estimated.
+#' The known shape of a family object; `NA`: it is to be estimated
 #' @noRd
-nb_family <- function(theta = NA_real_, link = "log") {
-  shown <- if (is.na(theta)) "?" else format(round(theta, 4))
-  links <- stats::make.link(link)
-  parts <- c("linkfun", "linkinv", "mu.eta", "valideta")
-  structure(
-    c(
-      list(family = sprintf("Negative Binomial(%s)", shown), link = links$name),
-      unclass(links)[parts],
-      nb_functions(theta),
-      list(theta = theta)
-    ),
-    class = "family"
-  )
+family_shape <- function(family) {
+  name <- family_row(core_family(family))$shape$name
+  if (is.null(family[[name]]) && name == "phi") {
+    return(NA_real_)
+  }
+  if (isTRUE(is.na(family[[name]]))) {
+    return(NA_real_)
+  }
+  if (name == "theta") family_theta(family) else family[[name]]
 }
 
-# The elements of a family object that depend on theta.
-nb_functions <- function(theta) {
-  list(
-    variance = \(mu) mu + mu^2 / theta,
-    dev.resids = \(y, mu, wt) nb_deviance(y, mu, wt, theta),
-    aic = \(y, n, mu, wt, dev) {
-      -2 * sum(wt * stats::dnbinom(y, theta, mu = mu, log = TRUE))
-    },
-    validmu = \(mu) all(mu > 0),
-    initialize = expression({
-      n <- rep(1, nobs)
-      mustart <- y + (y == 0) / 6
-    }),
-    simulate = \(object, nsim) {
-      mu <- stats::fitted(object)
-      stats::rnbinom(nsim * length(mu), theta, mu = mu)
-    }
-  )
-}
-
-nb_deviance <- function(y, mu, weights, theta) {
-  saturated <- y * log(pmax(1, y) / mu)
-  2 * weights * (saturated - (y + theta) * log((y + theta) / (mu + theta)))
-}
+known_links <- function() core_families()$links
 
 # Errors --------------------------------------------------------------------
 
@@ -188,7 +138,7 @@ abort_family <- function(found, name = NULL) {
       if (!is.null(name)) family_hint(name),
       i = paste0(
         "They are ",
-        enumerate(tick(core_families[1:5])),
+        enumerate(tick(named_families()), max = 10L),
         ", or `MASS::negative.binomial(theta)`."
       ),
       i = "For a negative binomial whose theta is estimated use `rglmm_nb()`."
@@ -211,7 +161,7 @@ family_hint <- function(name) {
       )
     ))
   }
-  if (name %in% core_links) {
+  if (name %in% known_links()) {
     return(c(
       i = paste0(
         "That is a link, which stands in a family: `poisson(link = ",
@@ -227,7 +177,7 @@ family_hint <- function(name) {
   if (plain %in% families_elsewhere) {
     return(c(i = "`glmmTMB::glmmTMB()` has such a family."))
   }
-  did_you_mean(name, core_families[1:5])
+  did_you_mean(name, named_families())
 }
 
 # Names that other programs give to the families here, without capitals and punctuation.
@@ -250,7 +200,6 @@ families_elsewhere <- c(
   "betafamily",
   "betabinomial",
   "ordbeta",
-  "nbinom1",
   "genpois",
   "compois",
   "tweedie",
@@ -294,7 +243,7 @@ abort_link <- function(link) {
       x = paste0("It is \"", link, "\"."),
       i = paste0(
         "They are ",
-        enumerate(dQuote(core_links, FALSE), max = 10L),
+        enumerate(dQuote(known_links(), FALSE), max = 10L),
         "."
       )
     ),

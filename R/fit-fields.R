@@ -85,11 +85,16 @@ n_rows <- function(fit) {
   if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
 }
 
-#' Whether it is a negative binomial whose theta is estimated
+#' Whether a shape is among the parameters of the objective
 #' @param glmm The field of a fit, or the element of a spec; `NULL` of a linear model.
 #' @noRd
-is_nb <- function(glmm) {
-  identical(glmm$family, "negative.binomial") && estimates_shape(glmm)
+estimates_shape <- function(glmm) identical(glmm$shape_kind, "estimated")
+
+#' Whether a shape other than a dispersion is estimated, such as theta of the negative binomial
+#' @inheritParams estimates_shape
+#' @noRd
+estimates_parameter <- function(glmm) {
+  estimates_shape(glmm) && !is_dispersed(glmm$family)
 }
 
 #' For what has no meaning, or isn't there yet, for a generalized model

@@ -31,9 +31,21 @@ column_sizes <- function(core_term) {
   sqrt(colMeans(z^2))
 }
 
-# The family with its estimated theta.
+# The family with its estimated shape, unless that is a dispersion.
 fitted_family <- function(glmm, family) {
-  if (is_nb(glmm)) nb_family(glmm$shape, glmm$link) else family
+  if (!estimates_parameter(glmm)) {
+    return(family)
+  }
+  family_row(glmm$family)$shape$make(glmm$shape, glmm$link)
+}
+
+#' The family as it was given: without the shape that the fit has estimated
+#' @noRd
+unfitted_family <- function(fit) {
+  if (!estimates_parameter(fit$glmm)) {
+    return(fit$family)
+  }
+  family_row(fit$glmm$family)$shape$make(NA_real_, fit$glmm$link)
 }
 
 # What takes second derivatives is computed while there are data.

@@ -84,28 +84,18 @@ check_glmm_response <- function(response, values, family, name, rows) {
   y <- response$y
   kind <- core_family(family)
   is_counts <- is.matrix(values) && kind == "binomial"
-  bad <- if (is_counts) rowSums(values < 0) > 0 else impossible(y, kind)
+  range <- response_range(kind, is_counts)
+  bad <- if (is_counts) rowSums(values < 0) > 0 else !range$holds(y)
   if (any(bad)) {
     abort_response_range(name, rows[bad], family, is_counts)
   }
-  if (kind == "binomial") {
+  whole <- family_row(kind)$whole %||% "none"
+  if (whole == "successes") {
     successes <- if (is_counts) values else y * (response$weights %||% 1)
     check_whole(successes, name, is_counts)
-  } else if (kind %in% c("poisson", "negative.binomial")) {
+  } else if (whole == "counts") {
     check_whole_counts(y, name)
   }
-}
-
-impossible <- function(y, family) {
-  switch(
-    family,
-    binomial = y < 0 | y > 1,
-    poisson = ,
-    negative.binomial = y < 0,
-    Gamma = ,
-    inverse.gaussian = y <= 0,
-    logical(length(y))
-  )
 }
 
 check_whole <- function(successes, name, is_counts) {
@@ -172,22 +162,7 @@ abort_response_range <- function(name, rows, family, is_counts) {
 
 # What a response must be, and what it is otherwise.
 response_range <- function(kind, is_counts) {
-  if (is_counts || kind %in% c("poisson", "negative.binomial")) {
-    return(list(must = "not be negative", wrong = "negative"))
-  }
-  if (kind == "binomial") {
-    list(must = "be between 0 and 1", wrong = "out of this range")
-  } else {
-    list(must = "be positive", wrong = "not positive")
-  }
-}
-
-family_label <- function(kind) {
-  if (kind == "negative.binomial") {
-    "a negative binomial model"
-  } else {
-    paste0("`", kind, "()`")
-  }
+  response_ranges[[if (is_counts) "nonnegative" else family_row(kind)$range]]
 }
 
 abort_glmm_response <- function(name, values, family) {

@@ -115,7 +115,7 @@ small_sample_term <- function(k, n) {
 }
 
 n_parameters <- function(fit) {
-  has_shape <- !fit$known_sigma || is_nb(fit$glmm)
+  has_shape <- !fit$known_sigma || estimates_parameter(fit$glmm)
   n_free_beta(fit) + length(fit$theta) - n_held(fit) + has_shape
 }
 

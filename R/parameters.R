@@ -21,7 +21,7 @@ parameter_names.rlmm_glmm <- function(fit) {
     theta_names(fit$random),
     if (!fit$glmm$fast) names(fit$beta),
     if (estimates_shape(fit$glmm)) {
-      if (is_nb(fit$glmm)) "log(theta)" else "log(dispersion)"
+      sprintf("log(%s)", family_row(fit$glmm$family)$shape$name)
     }
   )
 }

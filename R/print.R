@@ -207,11 +207,7 @@ shape_note <- function(fit) {
   if (is.null(found)) {
     return(NULL)
   }
-  what <- if (is_nb(fit$glmm)) {
-    "Theta of the negative binomial"
-  } else {
-    "Dispersion, by maximum likelihood"
-  }
+  what <- family_row(fit$glmm$family)$shape$words
   estimate <- format(found[[1]], digits = 4)
   std_error <- format(found[[2]], digits = 3)
   sprintf("%s: %s (std. error %s).", what, estimate, std_error)

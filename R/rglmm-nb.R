@@ -26,40 +26,14 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   if ("family" %in% ...names()) {
     abort_nb_family()
   }
-  if (
-    !is.character(link) ||
-      length(link) != 1L ||
-      !link %in% c("log", "sqrt", "identity")
-  ) {
-    abort_nb_link(link)
-  }
+  check_nb_link(link)
   inner <- call
   inner[[1L]] <- rglmm
   inner$link <- NULL
   inner$family <- nb_family(link = link)
   fit <- eval(inner, parent.frame())
   fit$call <- call
-  report_poisson(fit)
   fit
-}
-
-report_poisson <- function(fit) {
-  theta <- fit$glmm$shape
-  if (theta < 1e3 * mean(fit$fitted %||% 1)) {
-    return(invisible())
-  }
-  inform_rlmm(
-    c(
-      "The counts show no overdispersion: theta tends to infinity.",
-      i = paste0(
-        "It is ",
-        format(theta, digits = 3L),
-        "; `rglmm(family = poisson)` fits as well with a parameter less."
-      )
-    ),
-    "rlmm_message_poisson",
-    theta = theta
-  )
 }
 
 abort_nb_family <- function() {
@@ -70,16 +44,5 @@ abort_nb_family <- function() {
     ),
     c("rlmm_error_family", "rlmm_error_unknown_argument"),
     arg = "family"
-  )
-}
-
-abort_nb_link <- function(link) {
-  abort_rlmm(
-    c(
-      "`link` must be \"log\", \"sqrt\", or \"identity\".",
-      x = paste0("It is ", describe_type(link), ".")
-    ),
-    c("rlmm_error_family", "rlmm_error_argument"),
-    arg = "link"
   )
 }

@@ -7,7 +7,8 @@
 #'   (its first level is a failure), proportions with the numbers of trials as `weights`, or `cbind(successes,
 #'   failures)`.
 #' @param family A family object of R, a function that makes one, or its name: `binomial`, `poisson`, `Gamma`,
-#'   `inverse.gaussian`, `gaussian` with another link than the identity, or `MASS::negative.binomial(theta)`. Links are
+#'   `inverse.gaussian`, `gaussian` with another link than the identity, [nbinom1()], or
+#'   `MASS::negative.binomial(theta)`. Links are
 #'   logit, probit, cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2. For a negative binomial whose theta is
 #'   to be estimated use [rglmm_nb()].
 #' @param start Where to start: theta, or a list with any of the elements `theta` and `fixef` (or `beta`).
@@ -22,7 +23,7 @@
 #' @param dispersion For the families `Gamma`, `inverse.gaussian` and `gaussian`: `"profiled"`, `"moment"` or
 #'   `"estimated"`; see below.
 #' @param information Which information of the linear predictors stands in the determinant of the Laplace
-#'   approximation, `"expected"` or `"observed"`; see below.
+#'   approximation, `"expected"` or `"observed"`; see below. For [nbinom1()] it is always the observed one.
 #' @param fast Find the fixed effects together with the conditional modes, at each theta, instead of maximising the
 #'   likelihood over them? Faster and less exact: MixedModels.jl's `fast`, also with quadrature.
 #'
@@ -141,7 +142,37 @@ rglmm <- function(
   )
   fit <- new_glmm_fit(design, est, call, control)
   report_fit(fit, design$spec)
+  report_poisson(fit)
   fit
+}
+
+#' Tell of counts without overdispersion
+#' @noRd
+report_poisson <- function(fit) {
+  row <- family_row(fit$glmm$family)$shape
+  shape <- fit$glmm$shape
+  if (
+    !estimates_parameter(fit$glmm) ||
+      !row$no_overdispersion$at(shape, mean(fit$fitted %||% 1))
+  ) {
+    return(invisible())
+  }
+  inform_rlmm(
+    c(
+      paste0(
+        "The counts show no overdispersion: ",
+        row$no_overdispersion$limit,
+        "."
+      ),
+      i = paste0(
+        "It is ",
+        format(shape, digits = 3L),
+        "; `rglmm(family = poisson)` fits as well with a parameter less."
+      )
+    ),
+    "rlmm_message_poisson",
+    theta = shape
+  )
 }
 
 # Start ---------------------------------------------------------------------

@@ -66,32 +66,9 @@ simulated_responses.rlmm_glmm <- function(
 #' Draws, proportions for the binomial; mu, weights and what is returned run along rows first
 #' @noRd
 draw_family <- function(mu, weights, sigma, glmm) {
-  n <- length(mu)
   # What is drawn for an observation of weight 0 doesn't count, but must be a number.
   dispersion <- sigma^2 / ifelse(weights == 0, 1, weights)
-  switch(
-    glmm$family,
-    binomial = {
-      drawn <- stats::rbinom(n, round(weights), mu) / weights
-      drawn[rep(weights == 0, length.out = n)] <- 0
-      drawn
-    },
-    poisson = stats::rpois(n, mu),
-    negative.binomial = stats::rnbinom(n, size = glmm$shape, mu = mu),
-    Gamma = stats::rgamma(n, shape = 1 / dispersion, scale = mu * dispersion),
-    inverse.gaussian = draw_inverse_gaussian(mu, dispersion),
-    gaussian = stats::rnorm(n, mu, sqrt(dispersion))
-  )
-}
-
-#' The inverse Gaussian with variance dispersion mu^3: a root of a quadratic in a chi-squared number, or mu^2 over it
-#' (Michael, Schucany and Haas, 1976)
-#' @noRd
-draw_inverse_gaussian <- function(mu, dispersion) {
-  v <- dispersion * mu * stats::rnorm(length(mu))^2
-  # mu times 1 + v/2 - sqrt(v + v^2/4), without its cancellation
-  root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
-  ifelse(stats::runif(length(mu)) <= mu / (mu + root), root, mu^2 / root)
+  family_row(glmm$family)$draw(mu, weights, dispersion, glmm$shape)
 }
 
 shape_response <- function(y, observed, weights) {

@@ -103,7 +103,7 @@ kept_arguments <- function(fit, args, data, caller) {
         fit$control
       },
       sigma = fit$sigma,
-      family = fit$family,
+      family = unfitted_family(fit),
       eval_first(
         args[[name]],
         if (name %in% evaluated_in_data) data,

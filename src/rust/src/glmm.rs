@@ -146,6 +146,18 @@ impl GlmmJob {
     }
 }
 
+/// Families and links, by R's names for them.
+/// @noRd
+#[extendr]
+fn rust_families() -> Robj {
+    let families: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
+    let links: Vec<&str> = Link::ALL.iter().map(|(_, name)| *name).collect();
+    list(vec![
+        ("families", Robj::from(families)),
+        ("links", Robj::from(links)),
+    ])
+}
+
 /// Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
 /// @noRd
 #[extendr]
@@ -358,6 +370,7 @@ fn opt_summary(fit: &GlmmFit, lower: &[f64]) -> Robj {
 
 extendr_module! {
     mod glmm;
+    fn rust_families;
     fn rust_glmm_fit;
     fn rust_glmm_estimates;
     fn rust_glmm_objective;

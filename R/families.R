@@ -1,0 +1,273 @@
+# The families that rglmm() fits, one row each. What is computed from their densities is in the core, whose names they
+# have; what a user reads or simulates comes from here.
+#
+# * `label`: the family in a message, if not its name with parentheses.
+# * `range`: the row of `response_ranges` in which the response must lie.
+# * `whole`: what must be whole numbers: "successes", "counts" or nothing.
+# * `shape`: `NULL`, or a list: `name` of the shape, `words` for it, `dispersion` (does it divide the log-likelihood?).
+#   Unless it is a dispersion also `start` (of the response), `make` (the family object at a shape and a link) and
+#   `no_overdispersion` (at which shapes and mean response a Poisson model fits as well, and what the shape tends to).
+# * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
+# * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows first; `dispersion`
+#   is that of each observation.
+
+response_ranges <- list(
+  real = list(
+    holds = \(y) rep(TRUE, length(y)),
+    must = "be a number",
+    wrong = "no numbers"
+  ),
+  positive = list(
+    holds = \(y) y > 0,
+    must = "be positive",
+    wrong = "not positive"
+  ),
+  nonnegative = list(
+    holds = \(y) y >= 0,
+    must = "not be negative",
+    wrong = "negative"
+  ),
+  proportion = list(
+    holds = \(y) y >= 0 & y <= 1,
+    must = "be between 0 and 1",
+    wrong = "out of this range"
+  )
+)
+
+dispersion_shape <- list(
+  name = "dispersion",
+  words = "Dispersion, by maximum likelihood",
+  dispersion = TRUE
+)
+
+families <- list(
+  binomial = list(
+    range = "proportion",
+    whole = "successes",
+    draw = \(mu, weights, dispersion, shape) draw_binomial(mu, weights)
+  ),
+  poisson = list(
+    range = "nonnegative",
+    whole = "counts",
+    draw = \(mu, weights, dispersion, shape) stats::rpois(length(mu), mu)
+  ),
+  Gamma = list(
+    range = "positive",
+    shape = dispersion_shape,
+    draw = \(mu, weights, dispersion, shape) {
+      stats::rgamma(length(mu), 1 / dispersion, scale = mu * dispersion)
+    }
+  ),
+  inverse.gaussian = list(
+    range = "positive",
+    shape = dispersion_shape,
+    draw = \(mu, weights, dispersion, shape) {
+      draw_inverse_gaussian(mu, dispersion)
+    }
+  ),
+  gaussian = list(
+    range = "real",
+    shape = dispersion_shape,
+    draw = \(mu, weights, dispersion, shape) {
+      stats::rnorm(length(mu), mu, sqrt(dispersion))
+    }
+  ),
+  nbinom1 = list(
+    range = "nonnegative",
+    whole = "counts",
+    shape = list(
+      name = "phi",
+      words = "Phi of the negative binomial (nbinom1)",
+      dispersion = FALSE,
+      start = \(y) start_phi(y),
+      make = \(shape, link) nbinom1_family(shape, link),
+      no_overdispersion = list(
+        at = \(shape, mean) shape < 1e-3,
+        limit = "phi tends to zero"
+      )
+    ),
+    information = "observed",
+    draw = \(mu, weights, dispersion, shape) {
+      stats::rnbinom(length(mu), size = mu / shape, mu = mu)
+    }
+  ),
+  negative.binomial = list(
+    label = "a negative binomial model",
+    range = "nonnegative",
+    whole = "counts",
+    shape = list(
+      name = "theta",
+      words = "Theta of the negative binomial",
+      dispersion = FALSE,
+      start = \(y) start_theta(y),
+      make = \(shape, link) nb_family(shape, link),
+      no_overdispersion = list(
+        at = \(shape, mean) shape >= 1e3 * mean,
+        limit = "theta tends to infinity"
+      )
+    ),
+    draw = \(mu, weights, dispersion, shape) {
+      stats::rnbinom(length(mu), size = shape, mu = mu)
+    }
+  )
+)
+
+#' The row of a family, by its name in the core
+#' @noRd
+family_row <- function(name) families[[name]]
+
+#' The families that a user names, without `MASS::negative.binomial()`
+#' @noRd
+named_families <- function() setdiff(names(families), "negative.binomial")
+
+family_label <- function(name) {
+  family_row(name)$label %||% paste0("`", name, "()`")
+}
+
+#' Whether a family, by its name in the core, has a dispersion
+#' @noRd
+is_dispersed <- function(name) isTRUE(family_row(name)$shape$dispersion)
+
+# Start values --------------------------------------------------------------
+
+#' Theta from the variance of the response, as if all means were equal
+#' @noRd
+start_theta <- function(y) {
+  excess <- stats::var(y) - mean(y)
+  if (is.na(excess) || excess <= 0) {
+    10
+  } else {
+    min(max(mean(y)^2 / excess, 0.1), 100)
+  }
+}
+
+#' Phi of nbinom1 likewise
+#' @noRd
+start_phi <- function(y) {
+  phi <- stats::var(y) / mean(y) - 1
+  if (is.na(phi)) 1 else min(max(phi, 0.1), 100)
+}
+
+# Draws ---------------------------------------------------------------------
+
+draw_binomial <- function(mu, weights) {
+  n <- length(mu)
+  drawn <- stats::rbinom(n, round(weights), mu) / weights
+  drawn[rep(weights == 0, length.out = n)] <- 0
+  drawn
+}
+
+#' The inverse Gaussian with variance dispersion mu^3: a root of a quadratic in a chi-squared number, or mu^2 over it
+#' (Michael, Schucany and Haas, 1976)
+#' @noRd
+draw_inverse_gaussian <- function(mu, dispersion) {
+  v <- dispersion * mu * stats::rnorm(length(mu))^2
+  # mu times 1 + v/2 - sqrt(v + v^2/4), without its cancellation
+  root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
+  ifelse(stats::runif(length(mu)) <= mu / (mu + root), root, mu^2 / root)
+}
+
+# Family objects ------------------------------------------------------------
+
+#' Negative binomial family with a variance that is linear in the mean
+#'
+#' For [rglmm()]: the variance of a response with mean mu is `mu (1 + phi)`, as in glmmTMB's family of this name. Phi is
+#' estimated by maximum likelihood, together with the other parameters. For the variance `mu + mu^2 / theta` see
+#' [rglmm_nb()].
+#'
+#' The Laplace approximation takes the observed information, as glmmTMB does, so that the log-likelihoods of both
+#' agree: `information = "observed"` is the default and the only choice, as no closed form is known for the expected
+#' information of this family. There is no choice of the `dispersion` either: phi isn't a dispersion, by which the
+#' log-likelihood is divided, but a parameter of the distribution. `sigma()` is therefore 1, as for other families
+#' without a dispersion (glmmTMB's `sigma()` is phi); `family(fit)$phi` is phi, and `summary(fit)$shape` has its standard
+#' error.
+#'
+#' Without overdispersion phi tends to zero, and the model to the Poisson model; the fit says so.
+#'
+#' @param link `"log"`, `"sqrt"` or `"identity"`.
+#' @return A family object, with the element `phi`: `NA`, or the estimate where it comes from a fit. A family with a
+#'   known phi holds it there.
+#' @examples
+#' fit <- rglmm(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks, family = nbinom1())
+#' fit
+#' family(fit)$phi
+#' summary(fit)$shape
+#' @export
+nbinom1 <- function(link = "log") {
+  check_nb_link(link)
+  nbinom1_family(NA_real_, link)
+}
+
+nbinom1_family <- function(phi, link) {
+  functions <- count_functions(
+    variance = \(mu) mu * (1 + phi),
+    theta = \(mu) mu / phi
+  )
+  count_family("nbinom1", link, functions, list(phi = phi))
+}
+
+#' The negative binomial family with variance mu + mu^2 / theta, as MASS names it
+#' @param theta `NA`: to be estimated.
+#' @noRd
+nb_family <- function(theta = NA_real_, link = "log") {
+  shown <- if (is.na(theta)) "?" else format(round(theta, 4))
+  functions <- count_functions(
+    variance = \(mu) mu + mu^2 / theta,
+    theta = \(mu) theta
+  )
+  name <- sprintf("Negative Binomial(%s)", shown)
+  count_family(name, link, functions, list(theta = theta))
+}
+
+count_family <- function(name, link, functions, shape) {
+  links <- stats::make.link(link)
+  parts <- c("linkfun", "linkinv", "mu.eta", "valideta")
+  structure(
+    c(
+      list(family = name, link = links$name),
+      unclass(links)[parts],
+      functions,
+      shape
+    ),
+    class = "family"
+  )
+}
+
+# The elements of a family object for which the shape must be known; `theta` is the size of rnbinom() at a mean.
+count_functions <- function(variance, theta) {
+  list(
+    variance = variance,
+    dev.resids = \(y, mu, wt) nb_deviance(y, mu, wt, theta(mu)),
+    aic = \(y, n, mu, wt, dev) {
+      -2 * sum(wt * stats::dnbinom(y, theta(mu), mu = mu, log = TRUE))
+    },
+    validmu = \(mu) all(mu > 0),
+    initialize = expression({
+      n <- rep(1, nobs)
+      mustart <- y + (y == 0) / 6
+    }),
+    simulate = \(object, nsim) {
+      mu <- stats::fitted(object)
+      stats::rnbinom(nsim * length(mu), theta(mu), mu = mu)
+    }
+  )
+}
+
+nb_deviance <- function(y, mu, weights, theta) {
+  saturated <- y * log(pmax(1, y) / mu)
+  2 * weights * (saturated - (y + theta) * log((y + theta) / (mu + theta)))
+}
+
+check_nb_link <- function(link) {
+  if (rlang::is_string(link) && link %in% c("log", "sqrt", "identity")) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "`link` must be \"log\", \"sqrt\", or \"identity\".",
+      x = paste0("It is ", describe_type(link), ".")
+    ),
+    c("rlmm_error_family", "rlmm_error_argument"),
+    arg = "link"
+  )
+}
