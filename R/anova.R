@@ -3,8 +3,7 @@
 #' Compare fits, or the terms of one fit
 #'
 #' With several fits of the same data: a table of likelihood-ratio tests, the models in the order of their number of
-#' parameters, each tested against the one above it. With one fit: the sums of squares of its fixed terms, in the order
-#' of the formula, as lme4 gives them, without p-values.
+#' parameters, each tested against the one above it. With one fit: a test of each fixed term, with p-values.
 #'
 #' Fits by REML are fitted again by maximum likelihood first (a message says so), because REML criteria of models with
 #' different fixed effects can't be compared. If the models differ only in their random effects, `refit = FALSE`
@@ -13,23 +12,43 @@
 #' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large, about twice what it
 #' should be where one variance is tested.
 #'
+#' @section Tests of one fit:
+#' `type = "III"`, the default as in lmerTest, tests each term as if all factors were coded to sum to
+#' zero; `"II"` tests it after all terms that don't contain it; `"I"` after those before it in the
+#' formula. Linear models have F tests with Satterthwaite's degrees of freedom (see [contest()]),
+#' generalized ones Wald's chi-squared tests. `ddf = "none"` (or lmerTest's `"lme4"`) gives lme4's table
+#' of sequential sums of squares, without p-values.
+#'
 #' @param object A fit.
+#' @param type Of one fit: `"I"`, `"II"` or `"III"`, or 1, 2, 3.
+#' @param ddf Of one linear fit: `"Satterthwaite"`, `"asymptotic"` or `"none"`.
 #' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
 #' @param refit Fit REML models again by maximum likelihood?
 #' @param model.names Names of the models, instead of the expressions in the call.
 #' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`, `BIC`, `logLik`,
-#'   `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one `npar`, `Sum Sq`, `Mean Sq`, `F value`.
+#'   `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one linear fit `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value`,
+#'   `Pr(>F)`, for one generalized fit `Chisq`, `Df`, `Pr(>Chisq)`; with `ddf = "none"` lme4's `npar`, `Sum Sq`, `Mean Sq`,
+#'   `F value`.
 #' @examples
 #' slopes <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' intercepts <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' anova(slopes)
+#' anova(rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial))
 #' anova(slopes, intercepts, refit = FALSE)
 #' no_days <- update(slopes, . ~ . - Days)
 #' anova(slopes, no_days)
 #' @importFrom stats anova
 #' @export
-anova.rlmm <- function(object, ..., refit = TRUE, model.names = NULL) {
+anova.rlmm <- function(
+  object,
+  ...,
+  type = c("III", "II", "I"),
+  ddf = NULL,
+  refit = TRUE,
+  model.names = NULL
+) {
   check_flag(refit, "refit")
+  type <- if (missing(type)) "III" else read_type(type)
   fits <- list(object, ...)
   named <- names(fits) %||% character(length(fits))
   labels <- model.names %||%
@@ -39,7 +58,7 @@ anova.rlmm <- function(object, ..., refit = TRUE, model.names = NULL) {
     abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
   }
   if (length(fits) == 1) {
-    return(sums_of_squares(object))
+    return(anova_of_one(object, type, ddf))
   }
   check_model_names(labels, length(fits))
   check_same_data(fits, labels)
@@ -47,6 +66,17 @@ anova.rlmm <- function(object, ..., refit = TRUE, model.names = NULL) {
     if (refit) by_maximum_likelihood(fits, labels) else fits,
     labels
   )
+}
+
+anova_of_one <- function(fit, type, ddf) {
+  if (identical(tolower_words(ddf), "lme4")) {
+    ddf <- "none"
+  }
+  ddf <- choose_ddf(fit, ddf)
+  if (ddf == "none") {
+    return(sums_of_squares(fit))
+  }
+  term_tests(fit, type, ddf)
 }
 
 # Names as the user wrote them; fits given in place, by do.call() for one, have none.

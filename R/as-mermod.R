@@ -47,6 +47,7 @@ mermod_of.rlmm_lmm <- function(fit) {
       control = list(lme4::lmerControl(check.conv.singular = "ignore"))
     )
   )
+  colnames(parts$X) <- names(fit$beta)
   deviance <- do.call(lme4::mkLmerDevfun, parts)
   value <- deviance(fit$theta)
   new_mermod(fit, deviance, parts, fit$theta, value)
@@ -63,6 +64,7 @@ mermod_of.rlmm_glmm <- function(fit) {
       control = list(lme4::glmerControl(check.conv.singular = "ignore"))
     )
   )
+  colnames(parts$X) <- names(fit$beta)
   # Its deviance function finds lme4's own functions from the frame that it is made in.
   parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
   deviance <- do.call(lme4::mkGlmerDevfun, parts, envir = asNamespace("lme4"))
@@ -122,11 +124,14 @@ with_hessian <- function(made, fit) {
 #' @noRd
 mermod_arguments <- function(fit) {
   frame <- fit_frame(fit)
-  data <- nlme::getData(fit)
-  rows <- match(row.names(frame), row.names(data))
-  data <- data[rows, , drop = FALSE]
   formula <- lme4_formula(fit)
-  arguments <- list(formula = formula, data = data)
+  data <- original_data(fit)
+  if (is.null(data)) {
+    data <- frame
+    formula <- of_columns(formula, names(frame))
+  }
+  rows <- match(row.names(frame), row.names(data))
+  arguments <- list(formula = formula, data = data[rows, , drop = FALSE])
   weights <- frame[["(weights)"]]
   offset <- frame[["(offset)"]]
   if (!is.null(weights)) {
@@ -139,6 +144,18 @@ mermod_arguments <- function(fit) {
     arguments$contrasts <- fit$fixed$contrasts
   }
   arguments
+}
+
+#' A formula in which expressions that a data frame has as columns are the names of these
+#' @noRd
+of_columns <- function(formula, columns) {
+  if (is.call(formula) && deparse_one(formula) %in% columns) {
+    return(as.name(deparse_one(formula)))
+  }
+  if (is.call(formula)) {
+    formula[-1L] <- lapply(as.list(formula)[-1L], of_columns, columns)
+  }
+  formula
 }
 
 # Which fits lme4 has a counterpart of ------------------------------------

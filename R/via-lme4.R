@@ -194,8 +194,7 @@ via_lme4_generics <- list(
     "model_get_xlevels"
   ),
   merTools = "plotREsim",
-  prediction = "prediction",
-  lmerTest = c("contest", "contest1D", "contestMD")
+  prediction = "prediction"
 )
 
 # Of lmerTest, for its own class of fits.

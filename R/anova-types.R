@@ -1,0 +1,161 @@
+# The hypotheses of types I, II and III about the fixed terms of a fit, as matrices of contrasts.
+
+#' One matrix of contrasts per fixed term
+#'
+#' With X'X = T'DT, T upper triangular with a diagonal of ones, the rows of T that belong to a term are
+#' its hypothesis after all terms before it (type I). Type II takes it with the columns in the order:
+#' terms that don't contain this one, this one, those that contain it. Type III asks for the
+#' coefficients of the term when all factors are coded to sum to zero.
+#' @return A list of matrices, named by term; a column per coefficient of the fit.
+#' @noRd
+term_contrasts <- function(fit, type) {
+  x <- stats::model.matrix(fit)
+  term <- attr(x, "assign")
+  labels <- attr(fit$fixed$terms, "term.labels")
+  tested <- sort(unique(term[term > 0L]))
+  made <- switch(
+    type,
+    I = sequential_contrasts(x, term, tested),
+    II = lapply(tested, \(i) partial_contrasts(fit, x, term, i)),
+    III = marginal_contrasts(fit, x, term, tested)
+  )
+  stats::setNames(made, labels[tested])
+}
+
+sequential_contrasts <- function(x, term, tested) {
+  rows <- unit_triangle(crossprod(x))
+  lapply(tested, \(i) rows[term == i, , drop = FALSE])
+}
+
+partial_contrasts <- function(fit, x, term, tested) {
+  containing <- which(vapply(
+    seq_len(max(term)),
+    \(other) contains_term(fit, other, tested),
+    NA
+  ))
+  rank <- ifelse(term == tested, 1L, ifelse(term %in% containing, 2L, 0L))
+  by_rank <- order(rank)
+  rows <- unit_triangle(crossprod(x[, by_rank, drop = FALSE]))
+  rows[, by_rank] <- rows
+  rows[rank[by_rank] == 1L, , drop = FALSE]
+}
+
+#' T of X'X = T'DT
+#' @noRd
+unit_triangle <- function(products) {
+  unit <- sqrt(diag(products))
+  root <- chol(products / outer(unit, unit))
+  t(t(root / diag(root)) * unit) / unit
+}
+
+#' Whether a term contains another: all its variables, the same covariates, and more factors
+#' @noRd
+contains_term <- function(fit, larger, smaller) {
+  if (larger == smaller) {
+    return(FALSE)
+  }
+  terms <- fit$fixed$terms
+  variables <- attr(terms, "factors") > 0
+  is_factor <- attr(terms, "dataClasses")[rownames(variables)] %in%
+    c("factor", "ordered", "character", "logical")
+  inside <- variables[, smaller]
+  outside <- variables[, larger]
+  more <- outside & !inside
+  all(outside[inside]) && any(more) && all(is_factor[more])
+}
+
+#' The coefficients of each term under sum-to-zero coding; where X coded like this spans another space
+#' (without an intercept, say), those of the fit's own coding
+#' @noRd
+marginal_contrasts <- function(fit, x, term, tested) {
+  coded <- sum_coded(fit)
+  decomposition <- qr(coded)
+  kept <- decomposition$pivot[seq_len(decomposition$rank)]
+  same_space <- decomposition$rank == ncol(x) &&
+    max(abs(qr.resid(decomposition, x))) < 1e-8 * max(abs(x))
+  if (!same_space) {
+    own <- diag(ncol(x))
+    return(lapply(tested, \(i) own[term == i, , drop = FALSE]))
+  }
+  change <- qr.coef(decomposition, x)
+  change[is.na(change)] <- 0
+  coded_term <- attr(coded, "assign")
+  lapply(tested, \(i) {
+    rows <- intersect(which(coded_term == i), kept)
+    change[rows, , drop = FALSE]
+  })
+}
+
+#' The fixed model matrix with all factors coded to sum to zero
+#' @noRd
+sum_coded <- function(fit) {
+  frame <- fit_frame(fit)
+  factors <- names(fit$fixed$contrasts)
+  coding <- stats::setNames(rep(list("contr.sum"), length(factors)), factors)
+  stats::model.matrix(
+    fit$fixed$terms,
+    frame,
+    contrasts.arg = if (length(coding)) coding
+  )
+}
+
+# Tables ------------------------------------------------------------------
+
+#' The table of one fit: F tests of a linear model, Wald's chi-squared tests of a generalized one
+#' @noRd
+term_tests <- function(fit, type, ddf) UseMethod("term_tests")
+
+#' @export
+term_tests.rlmm_lmm <- function(fit, type, ddf) {
+  contrasts <- term_contrasts(fit, type)
+  tests <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), ddf))
+  method <- if (ddf == "satterthwaite") {
+    "Satterthwaite's method"
+  } else {
+    "infinite degrees of freedom"
+  }
+  anova_table(
+    tests,
+    f_table(numeric(), integer(), numeric(), numeric()),
+    paste0("Type ", type, " analysis of variance with ", method)
+  )
+}
+
+#' @export
+term_tests.rlmm_glmm <- function(fit, type, ddf) {
+  contrasts <- term_contrasts(fit, type)
+  tests <- lapply(contrasts, \(L) wald_test(fit, L))
+  anova_table(
+    tests,
+    chisq_table(numeric(), integer()),
+    paste0("Type ", type, " analysis of deviance with Wald chi-squared tests")
+  )
+}
+
+wald_test <- function(fit, L) {
+  rotated <- uncorrelated_rows(L, numeric(nrow(L)), fixed_covariance(fit))
+  ratios <- drop(rotated$L %*% fit$beta)^2 / rotated$variance
+  chisq_table(sum(ratios), length(ratios))
+}
+
+chisq_table <- function(chisq, df) {
+  data.frame(
+    Chisq = chisq,
+    Df = df,
+    `Pr(>Chisq)` = stats::pchisq(chisq, df, lower.tail = FALSE),
+    check.names = FALSE
+  )
+}
+
+anova_table <- function(tests, empty, heading) {
+  table <- if (length(tests)) do.call(rbind, tests) else empty
+  structure(table, heading = heading, class = c("anova", "data.frame"))
+}
+
+read_type <- function(type) {
+  roman <- c("I", "II", "III")
+  if (is.numeric(type) && length(type) == 1L && type %in% 1:3) {
+    return(roman[type])
+  }
+  one_of(type, roman, "type")
+}

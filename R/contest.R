@@ -1,0 +1,324 @@
+# Tests of linear combinations of the fixed effects.
+
+#' Tests of linear combinations of the fixed effects
+#'
+#' `contest()` tests the hypothesis that `L` times the fixed effects is `rhs`: jointly by an F test, or
+#' each row by a t test. `contestMD()` and `contest1D()` are the two kinds on their own. The names,
+#' arguments and tables are lmerTest's.
+#'
+#' The F test of q independent rows rotates them until they are uncorrelated, takes Satterthwaite's
+#' degrees of freedom of each, nu_m, and those of their mean square from the expected value of a sum
+#' of q F variables, E = sum(nu_m / (nu_m - 2)), as 2 E / (E - q) (Fai and Cornelius 1996). Dependent
+#' rows are counted once. For a generalized model the tests are Wald's, with infinite degrees of
+#' freedom.
+#'
+#' @param model A fit.
+#' @param L A vector or a matrix with a column per fixed effect; or a list of such for `contest()`,
+#'   which tests each of them.
+#' @param joint One F test of all rows, instead of a t test for each?
+#' @param rhs What `L` times the fixed effects is under the hypothesis: one number, or one for each row.
+#' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, or `"asymptotic"` for infinite
+#'   ones.
+#' @param confint Return confidence limits too?
+#' @param level Their level.
+#' @param ... Not used.
+#' @return A data frame. `contestMD()`: `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value`, `Pr(>F)`;
+#'   `contest1D()`: `Estimate`, `Std. Error`, `df`, `t value`, `lower`, `upper`, `Pr(>|t|)`.
+#' @references
+#' Fai, A. H.-T. and Cornelius, P. L. (1996) Approximate F-tests of multiple degree of freedom
+#' hypotheses in generalized least squares analyses of unbalanced split-plot experiments. Journal of
+#' Statistical Computation and Simulation 54, 363-378.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + I(Days^2) + (1 | Subject), sleepstudy)
+#' contest(fit, rbind(c(0, 1, 0), c(0, 0, 1)))
+#' contest(fit, c(1, 5, 25), joint = FALSE, confint = TRUE)
+#' contest1D(fit, c(0, 1, 0), rhs = 10)
+#' @export
+contest <- function(model, L, ...) UseMethod("contest")
+
+#' @rdname contest
+#' @export
+contestMD <- function(model, L, ...) UseMethod("contestMD")
+
+#' @rdname contest
+#' @export
+contest1D <- function(model, L, ...) UseMethod("contest1D")
+
+#' @export
+contest.default <- function(model, L, ...) {
+  to_lmertest("contest", model, L, ...)
+}
+
+#' @export
+contestMD.default <- function(model, L, ...) {
+  to_lmertest("contestMD", model, L, ...)
+}
+
+#' @export
+contest1D.default <- function(model, L, ...) {
+  to_lmertest("contest1D", model, L, ...)
+}
+
+#' The function of lmerTest for a fit that isn't ours
+#' @noRd
+to_lmertest <- function(generic, model, ...) {
+  if (!inherits(model, "merMod") || !isNamespaceLoaded("lmerTest")) {
+    abort_no_method(generic, model)
+  }
+  getExportedValue("lmerTest", generic)(model, ...)
+}
+
+#' @rdname contest
+#' @export
+#' @rawNamespace S3method(lmerTest::contest, rlmm)
+contest.rlmm <- function(
+  model,
+  L,
+  joint = TRUE,
+  rhs = 0,
+  ddf = NULL,
+  confint = TRUE,
+  level = 0.95,
+  ...
+) {
+  rlang::check_dots_empty()
+  check_flag(joint, "joint")
+  if (is.list(L)) {
+    tests <- lapply(L, \(one) {
+      contest.rlmm(model, one, joint, rhs, ddf, confint, level)
+    })
+    return(do.call(rbind, tests))
+  }
+  L <- contrast_matrix(L, model)
+  if (joint) {
+    return(f_test(model, L, check_rhs(rhs, nrow(L)), contest_ddf(model, ddf)))
+  }
+  t_table(
+    model,
+    L,
+    check_rhs(rhs, nrow(L)),
+    contest_ddf(model, ddf),
+    confint,
+    level
+  )
+}
+
+#' @rdname contest
+#' @export
+#' @rawNamespace S3method(lmerTest::contestMD, rlmm)
+contestMD.rlmm <- function(model, L, rhs = 0, ddf = NULL, ...) {
+  rlang::check_dots_empty()
+  contest.rlmm(model, L, joint = TRUE, rhs = rhs, ddf = ddf)
+}
+
+#' @rdname contest
+#' @export
+#' @rawNamespace S3method(lmerTest::contest1D, rlmm)
+contest1D.rlmm <- function(
+  model,
+  L,
+  rhs = 0,
+  ddf = NULL,
+  confint = FALSE,
+  level = 0.95,
+  ...
+) {
+  rlang::check_dots_empty()
+  L <- contrast_matrix(L, model)
+  if (nrow(L) != 1L) {
+    abort_contrast(
+      "`contest1D()` tests one combination.",
+      paste0("`L` has ", plural(nrow(L), "row"), ".")
+    )
+  }
+  contest.rlmm(
+    model,
+    L,
+    joint = FALSE,
+    rhs = rhs,
+    ddf = ddf,
+    confint = confint,
+    level = level
+  )
+}
+
+# Arguments ---------------------------------------------------------------
+
+contest_ddf <- function(fit, ddf) {
+  ddf <- choose_ddf(fit, ddf)
+  if (ddf == "none") {
+    abort_rlmm(
+      c("A test needs degrees of freedom.", x = "`ddf` is \"none\"."),
+      "rlmm_error_argument"
+    )
+  }
+  ddf
+}
+
+#' Combinations of the fixed effects as a matrix, a row each
+#' @noRd
+contrast_matrix <- function(L, fit) {
+  p <- length(fit$beta)
+  if (is.data.frame(L)) {
+    L <- as.matrix(L)
+  }
+  if (is.numeric(L) && is.null(dim(L))) {
+    L <- matrix(L, 1L, dimnames = list(NULL, names(L)))
+  }
+  if (!is.numeric(L) || length(dim(L)) != 2L) {
+    abort_contrast(
+      "`L` must be a numeric vector or matrix.",
+      paste0("It is ", describe_type(L), ".")
+    )
+  }
+  if (ncol(L) != p) {
+    abort_contrast(
+      paste0(
+        "`L` must have a column for each of the ",
+        plural(p, "fixed effect"),
+        "."
+      ),
+      paste0("It has ", plural(ncol(L), "column"), "."),
+      paste0(
+        "In order: ",
+        enumerate(dQuote(names(fit$beta), FALSE), max = 10L),
+        "."
+      )
+    )
+  }
+  if (anyNA(L) || any(is.infinite(L))) {
+    abort_contrast(
+      "`L` must be finite.",
+      "It has missing or infinite elements."
+    )
+  }
+  L
+}
+
+check_rhs <- function(rhs, n) {
+  if (is.numeric(rhs) && length(rhs) %in% c(1L, n) && all(is.finite(rhs))) {
+    return(rep_len(rhs, n))
+  }
+  abort_rlmm(
+    c(
+      paste0("`rhs` must be one number, or ", n, "."),
+      x = paste0("It is ", describe_type(rhs), ".")
+    ),
+    "rlmm_error_argument"
+  )
+}
+
+abort_contrast <- function(problem, found, hint = NULL) {
+  abort_rlmm(
+    c(problem, x = found, i = hint),
+    "rlmm_error_contrast"
+  )
+}
+
+# Tests -------------------------------------------------------------------
+
+#' A t test of each row of `L`, as a table
+#' @noRd
+t_table <- function(fit, L, rhs, ddf, confint, level) {
+  check_confidence(level)
+  estimate <- drop(L %*% fit$beta)
+  std_error <- sqrt(rowSums((L %*% fixed_covariance(fit)) * L))
+  df <- denominator_df(fit, L, ddf)
+  ratio <- (estimate - rhs) / std_error
+  limits <- if (confint) {
+    half <- stats::qt((1 + level) / 2, df) * std_error
+    data.frame(lower = estimate - half, upper = estimate + half)
+  }
+  table <- data.frame(
+    Estimate = estimate,
+    `Std. Error` = std_error,
+    df = df,
+    `t value` = ratio,
+    check.names = FALSE
+  )
+  table <- cbind(table, limits)
+  table[["Pr(>|t|)"]] <- 2 * stats::pt(-abs(ratio), df)
+  row.names(table) <- rownames(L)
+  table
+}
+
+denominator_df <- function(fit, L, ddf) {
+  if (ddf == "satterthwaite") {
+    as.vector(satterthwaite_df(fit, t(L)))
+  } else {
+    rep(Inf, nrow(L))
+  }
+}
+
+#' The joint F test of the rows of `L`, as a table of one row
+#' @noRd
+f_test <- function(fit, L, rhs, ddf) {
+  rotated <- uncorrelated_rows(L, rhs, fixed_covariance(fit))
+  q <- nrow(rotated$L)
+  if (q == 0L) {
+    return(f_table(NA_real_, 0L, NA_real_, fit$sigma))
+  }
+  ratios <- (drop(rotated$L %*% fit$beta) - rotated$rhs)^2 / rotated$variance
+  df <- denominator_df(fit, rotated$L, ddf)
+  f_table(mean(ratios), q, joint_df(df), fit$sigma)
+}
+
+#' Independent combinations with the span of the rows of `L` whose estimates are uncorrelated
+#'
+#' The degrees of freedom of the F test depend a little on the choice of these rows: the principal
+#' axes of their covariance matrix, as in lmerTest.
+#' @noRd
+uncorrelated_rows <- function(L, rhs, covariance) {
+  spread <- L %*% covariance %*% t(L)
+  axes <- eigen(spread, symmetric = TRUE)
+  kept <- seq_len(covariance_rank(spread))
+  rotation <- t(axes$vectors[, kept, drop = FALSE])
+  list(
+    L = rotation %*% L,
+    rhs = drop(rotation %*% rhs),
+    variance = axes$values[kept]
+  )
+}
+
+#' Rank of a covariance matrix, whatever the scales of its rows
+#' @noRd
+covariance_rank <- function(covariance) {
+  unit <- sqrt(pmax(diag(covariance), 0))
+  unit[unit == 0] <- 1
+  values <- eigen(
+    covariance / outer(unit, unit),
+    symmetric = TRUE,
+    only.values = TRUE
+  )$values
+  sum(values > 1e-8 * max(values, 0))
+}
+
+#' Degrees of freedom of the mean of squared t variables with those of `df`
+#' @noRd
+joint_df <- function(df) {
+  q <- length(df)
+  if (anyNA(df)) {
+    return(NA_real_)
+  }
+  # The limit of the formula where all are the same.
+  if (q == 1L || all(is.infinite(df)) || diff(range(df)) < 1e-8) {
+    return(mean(df))
+  }
+  if (any(df <= 2)) {
+    return(2)
+  }
+  expected <- sum(ifelse(is.infinite(df), 1, df / (df - 2)))
+  2 * expected / (expected - q)
+}
+
+f_table <- function(f, q, df, sigma) {
+  data.frame(
+    `Sum Sq` = f * q * sigma^2,
+    `Mean Sq` = f * sigma^2,
+    NumDF = q,
+    DenDF = df,
+    `F value` = f,
+    `Pr(>F)` = stats::pf(f, q, df, lower.tail = FALSE),
+    check.names = FALSE
+  )
+}
