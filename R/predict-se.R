@@ -14,13 +14,13 @@ predict_se <- function(fit, use, new, random_only, allow_new_levels) {
   if (all(lengths(use) == 0)) {
     return(effects_sigma(fit) * sqrt(fixed_variance(x, fit)))
   }
-  parts <- sparse_factor(fit)
-  lambdat_zt <- sparse_lambdat(fit) %*%
-    selected_zt(fit, use, new, allow_new_levels)
-  variance <- lapply(row_blocks(new$n), function(rows) {
-    a <- solve_lower(parts$l, lambdat_zt[, rows, drop = FALSE])
-    shifted <- x[rows, , drop = FALSE] -
-      as.matrix(Matrix::crossprod(a, parts$rzx))
+  factor <- sparse_factor(fit)
+  zt <- selected_zt(fit, use, new, allow_new_levels)
+  lambdat_zt <- sparse_lambdat(fit) %*% zt
+  variance <- lapply(row_blocks(new$n), \(rows) {
+    a <- solve_lower(factor$l, lambdat_zt[, rows, drop = FALSE])
+    shift <- as.matrix(Matrix::crossprod(a, factor$rzx))
+    shifted <- x[rows, , drop = FALSE] - shift
     Matrix::colSums(a^2) + fixed_variance(shifted, fit)
   })
   effects_sigma(fit) * sqrt(unlist(variance, use.names = FALSE))
@@ -42,32 +42,35 @@ row_blocks <- function(n) split(seq_len(n), (seq_len(n) - 1) %/% 500)
 #' @noRd
 selected_zt <- function(fit, use, new, allow_new_levels) {
   blocks <- Map(
-    function(term, columns) {
-      k <- length(term$columns)
-      if (length(columns) == 0) {
-        return(Matrix::sparseMatrix(
-          integer(),
-          integer(),
-          x = numeric(),
-          dims = c(k * length(term$levels), new$n)
-        ))
-      }
-      refs <- checked_refs(term, new, allow_new_levels)
-      known <- which(!is.na(refs))
-      z <- if (identical(term$columns[columns], "(Intercept)")) {
-        matrix(1, new$n)
-      } else {
-        effects_matrix(term, new)[, columns]
-      }
-      Matrix::sparseMatrix(
-        i = as.vector(outer((refs[known] - 1L) * k, columns, `+`)),
-        j = rep(known, length(columns)),
-        x = as.vector(as.matrix(z)[known, ]),
-        dims = c(k * length(term$levels), new$n)
-      )
-    },
+    selected_block,
     fit$random,
-    use
+    use,
+    list(new),
+    allow_new_levels
   )
   do.call(rbind, blocks)
+}
+
+selected_block <- function(term, columns, new, allow_new_levels) {
+  k <- length(term$columns)
+  dims <- c(k * length(term$levels), new$n)
+  if (length(columns) == 0) {
+    return(Matrix::sparseMatrix(integer(), integer(), x = 0[0], dims = dims))
+  }
+  refs <- checked_refs(term, new, allow_new_levels)
+  known <- which(!is.na(refs))
+  z <- selected_columns(term, columns, new)
+  Matrix::sparseMatrix(
+    i = as.vector(outer((refs[known] - 1L) * k, columns, `+`)),
+    j = rep(known, length(columns)),
+    x = as.vector(z[known, ]),
+    dims = dims
+  )
+}
+
+selected_columns <- function(term, columns, new) {
+  if (identical(term$columns[columns], "(Intercept)")) {
+    return(matrix(1, new$n))
+  }
+  effects_matrix(term, new)[, columns, drop = FALSE]
 }

@@ -50,7 +50,7 @@ predict.rlmm <- function(
   se.fit = FALSE,
   ...
 ) {
-  inverse <- one_of(type, c("link", "response"), "type") == "response"
+  type <- one_of(type, c("link", "response"), "type")
   check_flag(random.only, "random.only")
   check_flag(allow.new.levels, "allow.new.levels")
   check_flag(se.fit, "se.fit")
@@ -63,27 +63,14 @@ predict.rlmm <- function(
   }
   par <- model_parameters(object, newparams)
   use <- selected_effects(object, re.form)
-  finish <- function(x) {
-    if (is.null(newdata)) {
-      stats::napredict(object$na_action, x)
-    } else {
-      drop_missing(x, na.action)
-    }
-  }
-  if (
-    is.null(newdata) &&
-      !se.fit &&
-      par$estimated &&
-      !random.only &&
-      uses_all(object, use)
-  ) {
-    eta <- if (inverse) object$fitted else object$eta %||% object$fitted
-    return(finish(row_named(object, eta)))
+  is_fitted <- par$estimated && !random.only && uses_all(object, use)
+  finish <- finisher(object, newdata, na.action)
+  if (is.null(newdata) && !se.fit && is_fitted) {
+    return(finish(row_named(object, stored_prediction(object, type))))
   }
   new <- new_data(object, newdata)
   eta <- linear_predictor(object, par, use, new, random.only, allow.new.levels)
-  family <- family.rlmm(object)
-  fitted <- if (inverse) with_names(family$linkinv(eta), names(eta)) else eta
+  fitted <- on_scale(object, eta, type)
   if (!se.fit) {
     return(finish(fitted))
   }
@@ -91,12 +78,35 @@ predict.rlmm <- function(
     abort_se_newparams()
   }
   se <- predict_se(object, use, new, random.only, allow.new.levels)
-  # To first order, as predict() of a glm() has it.
-  if (inverse) {
-    se <- se * abs(family$mu.eta(eta))
+  list(
+    fit = finish(fitted),
+    se.fit = finish(se_on_scale(object, se, eta, type))
+  )
+}
+
+# What is done with predictions at the end: missing rows are padded for the data of the fit, or treated by `na.action`.
+finisher <- function(fit, newdata, na_action) {
+  if (is.null(newdata)) {
+    return(\(x) stats::napredict(fit$na_action, x))
   }
-  names(se) <- names(eta)
-  list(fit = finish(fitted), se.fit = finish(se))
+  \(x) drop_missing(x, na_action)
+}
+
+stored_prediction <- function(fit, type) {
+  if (type == "response") fit$fitted else fit$eta %||% fit$fitted
+}
+
+on_scale <- function(fit, eta, type) {
+  if (type == "link") {
+    return(eta)
+  }
+  with_names(family.rlmm(fit)$linkinv(eta), names(eta))
+}
+
+# To first order, as predict() of a glm() has it.
+se_on_scale <- function(fit, se, eta, type) {
+  slope <- if (type == "link") 1 else abs(family.rlmm(fit)$mu.eta(eta))
+  with_names(se * slope, names(eta))
 }
 
 with_names <- function(x, names) {
@@ -138,14 +148,18 @@ random_predictor <- function(fit, b, use, new, allow_new_levels) {
   for (i in which(lengths(use) > 0)) {
     term <- fit$random[[i]]
     refs <- checked_refs(term, new, allow_new_levels)
-    effects <- b[[i]][refs, use[[i]], drop = FALSE]
-    effects[is.na(refs), ] <- 0
-    if (!identical(term$columns[use[[i]]], "(Intercept)")) {
-      effects <- effects * effects_matrix(term, new)[, use[[i]], drop = FALSE]
-    }
-    total <- total + rowSums(effects)
+    total <- total + term_predictor(term, b[[i]], refs, use[[i]], new)
   }
   total
+}
+
+term_predictor <- function(term, b, refs, use, new) {
+  effects <- b[refs, use, drop = FALSE]
+  effects[is.na(refs), ] <- 0
+  if (!identical(term$columns[use], "(Intercept)")) {
+    effects <- effects * effects_matrix(term, new)[, use, drop = FALSE]
+  }
+  rowSums(effects)
 }
 
 #' Treats the missing predictions as `na.action` says: dropped by `na.omit`, kept by `na.pass` and `na.exclude`.
@@ -168,24 +182,16 @@ drop_missing <- function(x, na_action) {
 #' @return A list: `beta`, `theta`, `sigma`, `b`, and `estimated`, whether nothing was replaced.
 #' @noRd
 model_parameters <- function(fit, newparams) {
-  par <- list(
-    beta = fit$beta,
-    theta = fit$theta,
-    sigma = fit$sigma,
-    b = fit$b,
-    estimated = is.null(newparams)
-  )
+  par <- fit[c("beta", "theta", "sigma", "b")]
+  par$estimated <- is.null(newparams)
   if (par$estimated) {
     return(par)
   }
   check_newparams(newparams, lengths(par[c("beta", "theta", "sigma")]))
   par[names(newparams)] <- lapply(newparams, as.double)
   if (!is.null(newparams$theta)) {
-    par$b <- Map(
-      \(u, term) tcrossprod(u, lambda_block(term, par$theta)),
-      fit$u,
-      fit$random
-    )
+    by_term <- \(u, term) tcrossprod(u, lambda_block(term, par$theta))
+    par$b <- Map(by_term, fit$u, fit$random)
   }
   par
 }
@@ -198,18 +204,19 @@ check_newparams <- function(newparams, expected) {
     )
   }
   for (name in names(newparams)) {
-    n <- length(newparams[[name]])
-    if (!is.numeric(newparams[[name]]) || n != expected[name]) {
-      abort_newparams(paste0(
-        "`",
-        name,
-        "` must hold ",
-        plural(expected[name], "number"),
-        ", not ",
-        n,
-        "."
-      ))
-    }
+    check_newparam(newparams[[name]], name, expected[name])
+  }
+}
+
+check_newparam <- function(x, name, n) {
+  if (!is.numeric(x) || length(x) != n) {
+    numbers <- plural(n, "number")
+    abort_newparams(sprintf(
+      "`%s` must hold %s, not %s.",
+      name,
+      numbers,
+      length(x)
+    ))
   }
 }
 

@@ -27,27 +27,27 @@ refit.rlmm <- function(
 ) {
   refuse_dots(...)
   expr <- substitute(newresp)
-  frame <- fit_frame(object)
-  if (!is.null(newresp)) {
-    frame[[1]] <- new_response(newresp, object)
-  }
-  if (!is.null(newweights)) {
-    frame[["(weights)"]] <- new_values(newweights, object, "newweights")
-    check_weights(frame[["(weights)"]])
-  }
-  object$frame <- frame
+  is_same <- is.null(newresp) && is.null(newweights)
+  object$frame <- new_frame(object, newresp, newweights)
   check_new_response(object)
   if (rename.response && !is.null(newresp)) {
     object <- rename_response(object, expr)
   }
-  fit_again(
-    object,
-    start = if (is.null(newresp) && is.null(newweights)) {
-      object$theta
-    } else {
-      inner_start(object)
-    }
-  )
+  start <- if (is_same) object$theta else inner_start(object)
+  fit_again(object, start = start)
+}
+
+# The frame with another response or other weights.
+new_frame <- function(fit, newresp, newweights) {
+  frame <- fit_frame(fit)
+  if (!is.null(newresp)) {
+    frame[[1]] <- new_response(newresp, fit)
+  }
+  if (!is.null(newweights)) {
+    frame[["(weights)"]] <- new_values(newweights, fit, "newweights")
+    check_weights(frame[["(weights)"]])
+  }
+  frame
 }
 
 #' @rdname refit.rlmm
@@ -93,28 +93,27 @@ new_response.rlmm_glmm <- function(newresp, fit) {
   if (is.data.frame(newresp) && length(newresp) == 1) {
     newresp <- newresp[[1]]
   }
-  newresp <- without_omitted(newresp, NROW(old), fit$na_action)
-  if (NROW(newresp) != NROW(old)) {
-    abort_new_values_length(
-      "newresp",
-      NROW(newresp),
-      NROW(old),
-      length(fit$na_action)
-    )
-  }
+  newresp <- fitted_rows(newresp, fit, "newresp")
   if (anyNA(newresp)) {
     abort_new_values("newresp", "Some values are missing.")
   }
   newresp
 }
 
-#' The values, or rows of a matrix, of the `n` rows that weren't left out, from those of all rows
+#' The values, or rows of a matrix, for the rows of the model frame
+#'
+#' Values for all rows of the data, also those that were left out for missing values, will do.
 #' @noRd
-without_omitted <- function(x, n, omitted) {
-  if (length(omitted) == 0 || NROW(x) != n + length(omitted)) {
-    return(x)
+fitted_rows <- function(x, fit, arg) {
+  n <- nrow(fit$frame)
+  omitted <- fit$na_action
+  if (length(omitted) > 0 && NROW(x) == n + length(omitted)) {
+    x <- if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
   }
-  if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
+  if (NROW(x) != n) {
+    abort_new_values_length(arg, NROW(x), n, length(omitted))
+  }
+  x
 }
 
 #' Whether the response, with its weights, can occur in the family
@@ -150,27 +149,14 @@ new_values <- function(x, fit, arg) {
     x <- single_column(x, arg)
   }
   if (!is.numeric(x) && !is.logical(x)) {
-    abort_new_values(arg, paste0("It is ", describe_type(x), "."))
+    abort_new_values(arg, it_is(x))
   }
-  n <- nrow(fit$frame)
-  omitted <- fit$na_action
-  if (length(x) == n + length(omitted) && length(omitted) > 0) {
-    x <- x[-omitted]
-  }
-  if (length(x) != n) {
-    abort_new_values_length(arg, length(x), n, length(omitted))
-  }
+  x <- fitted_rows(x, fit, arg)
   bad <- which(!is.finite(x))
   if (length(bad) > 0) {
-    abort_new_values(
-      arg,
-      paste0(
-        plural(length(bad), "value"),
-        " missing or infinite, at ",
-        describe_rows(bad),
-        "."
-      )
-    )
+    values <- plural(length(bad), "value")
+    found <- "%s missing or infinite, at %s."
+    abort_new_values(arg, sprintf(found, values, describe_rows(bad)))
   }
   as.double(x)
 }

@@ -51,30 +51,31 @@ report_certificate <- function(fit, spec) {
   if (is_final(verdict)) {
     return(report_ambiguous(fit, verdict))
   }
-  if (is_early(fit$optsum$status)) {
-    return(invisible())
-  }
   # As a separated effect grows nothing is wrong, but that there is no end to it.
-  if (length(fit$separated) > 0L) {
+  if (is_early(fit$optsum$status) || length(fit$separated) > 0L) {
     return(invisible())
   }
   if (is.na(fit$optsum$certificate$predicted_decrease)) {
     return(warn_unknown(fit))
   }
+  warn_not_optimal(fit, spec)
+}
+
+warn_not_optimal <- function(fit, spec) {
   certificate <- certificate(fit)
+  verdict <- fit$optsum$certificate$verdict
   suspect <- if (verdict == "not_converged") {
     steepest_term(fit, spec)
   } else {
     which.max(certificate$terms$gain)
   }
   term <- certificate$terms$term[suspect]
+  concerns <- sprintf("It concerns %s most.", tick(term))
   warn_rlmm(
     c(
       "The estimates are not an optimum.",
       x = paste(verdict_lines(certificate), collapse = " "),
-      i = if (verdict != "false_boundary") {
-        paste0("It concerns ", tick(term), " most.")
-      },
+      i = if (verdict != "false_boundary") concerns,
       i = refit_hint(fit$optsum$optimizer)
     ),
     "rlmm_warning_convergence",

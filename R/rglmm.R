@@ -96,23 +96,15 @@ rglmm <- function(
   call <- match.call()
   check_dots(..., fitter = "rglmm", known = names(formals(rglmm)))
   control <- as_control(control)
-  formula <- read_formula(
-    if (missing(formula)) NULL else formula,
-    parent.frame()
-  )
+  env <- parent.frame()
+  formula <- read_formula(if (missing(formula)) NULL else formula, env)
   family <- read_family(
     if (missing(family)) NULL else family,
-    parent.frame(),
+    env,
     call$family
   )
   check_verbose(verbose)
-  approximation <- glmm_approximation(
-    family,
-    nAGQ,
-    fast,
-    dispersion,
-    information
-  )
+  likelihood <- glmm_approximation(family, nAGQ, fast, dispersion, information)
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
@@ -120,18 +112,22 @@ rglmm <- function(
     if (!missing(mustart)) list(mustart = rlang::enquo(mustart)),
     if (!missing(etastart)) list(etastart = rlang::enquo(etastart))
   )
-  na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(
     formula,
     data,
-    FALSE,
-    control,
-    extras,
-    na_action,
-    contrasts,
-    approximation = approximation
+    REML = FALSE,
+    control = control,
+    extras = extras,
+    na_action = if (missing(na.action)) default_na_action(data) else na.action,
+    contrasts = contrasts,
+    approximation = likelihood
   )
-  start <- glmm_start(start, design)
+  fit_generalized(design, glmm_start(start, design), call, verbose)
+}
+
+#' Fit a generalized model, once its design is known, and report what must be known of the fit
+#' @noRd
+fit_generalized <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random)
   start$theta <- core_start(start$theta, held, design$random)
@@ -177,14 +173,14 @@ report_poisson <- function(fit) {
 
 # Start ---------------------------------------------------------------------
 
+#' Where to start, from the argument `start` and the frame's `(etastart)` or `(mustart)`
 #' @return A list with any of `theta` and `beta`.
 #' @noRd
 glmm_start <- function(start, design) {
+  beta <- NULL
   if (is.list(start)) {
     names(start)[names(start) == "fixef"] <- "beta"
-  }
-  beta <- if (is.list(start)) start$beta
-  if (is.list(start)) {
+    beta <- start$beta
     start <- start[names(start) != "beta"]
   }
   theta <- if (length(start) > 0L) check_start(start, design$random)
@@ -221,13 +217,11 @@ check_start_beta <- function(beta, names) {
 
 # Least squares of the linear predictor that `etastart` or `mustart` gives.
 projected_start <- function(design) {
-  mu <- design$frame[["(mustart)"]]
-  linked <- if (!is.null(mu)) {
-    suppressWarnings(tryCatch(design$family$linkfun(mu), error = function(cnd) {
-      NaN
-    }))
+  frame <- design$frame
+  eta <- frame[["(etastart)"]]
+  if (is.null(eta) && !is.null(frame[["(mustart)"]])) {
+    eta <- linked_means(frame[["(mustart)"]], design$family)
   }
-  eta <- design$frame[["(etastart)"]] %||% linked
   if (is.null(eta)) {
     return(NULL)
   }
@@ -239,4 +233,9 @@ projected_start <- function(design) {
   }
   x <- column_matrix(design$spec$x, length(eta))
   stats::lm.fit(x, eta - (design$spec$offset %||% 0))$coefficients
+}
+
+# Some families stop at means that cannot be.
+linked_means <- function(mu, family) {
+  suppressWarnings(tryCatch(family$linkfun(mu), error = \(cnd) NaN))
 }

@@ -57,18 +57,23 @@ rlmm <- function(
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
     if (!missing(offset)) list(offset = rlang::enquo(offset))
   )
-  na_action <- if (missing(na.action)) default_na_action(data) else na.action
   design <- model_design(
     formula,
     data,
     REML,
     control,
     extras,
-    na_action,
+    if (missing(na.action)) default_na_action(data) else na.action,
     contrasts,
     sigma
   )
   start <- check_start(start, design$random)
+  fit_linear(design, start, call, verbose)
+}
+
+#' Fit a linear model, once its design is known, and report what must be known of the fit
+#' @noRd
+fit_linear <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random, design$spec$sigma)
   est <- core_fit(

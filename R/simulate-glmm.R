@@ -24,42 +24,22 @@ simulation_weights.rlmm_glmm <- function(fit, new) {
 }
 
 #' @export
-simulated_responses.rlmm_glmm <- function(
-  fit,
-  eta,
-  sigma,
-  weights,
-  new,
-  newdata,
-  na_action,
-  state
-) {
-  weights <- weights %||% rep(1, new$n)
+simulated_responses.rlmm_glmm <- function(fit, eta, sigma, plan) {
+  weights <- plan$weights %||% rep(1, plan$new$n)
   mu <- array(fit$family$linkinv(eta), dim(eta))
   y <- array(draw_family(mu, weights, sigma, fit$glmm), dim(eta))
+  observed <- fit$frame[[1]]
   columns <- lapply(seq_len(ncol(y)), \(j) {
-    shape_response(y[, j], fit$frame[[1]], weights)
+    shaped <- shape_response(y[, j], observed, weights)
+    simulated_rows(shaped, fit, plan)
   })
-  columns <- lapply(
-    columns,
-    simulated_rows,
-    fit = fit,
-    new = new,
-    newdata = newdata,
-    na_action = na_action
-  )
   names(columns) <- paste0("sim_", seq_along(columns))
-  rows <- if (is.matrix(columns[[1]])) {
-    rownames(columns[[1]])
-  } else {
-    names(columns[[1]])
-  }
+  first <- columns[[1]]
+  rows <- if (is.matrix(first)) rownames(first) else names(first)
   structure(
     lapply(columns, without_row_names),
     class = "data.frame",
-    row.names = rows,
-    na.action = if (is.null(newdata)) fit$na_action,
-    seed = state
+    row.names = rows
   )
 }
 
@@ -83,14 +63,14 @@ shape_response <- function(y, observed, weights) {
   if (is.logical(observed)) y > 0 else y
 }
 
-simulated_rows <- function(x, fit, new, newdata, na_action) {
+simulated_rows <- function(x, fit, plan) {
   if (is.matrix(x)) {
-    rownames(x) <- new$row_names
+    rownames(x) <- plan$new$row_names
   } else {
-    names(x) <- new$row_names
+    names(x) <- plan$new$row_names
   }
-  if (!is.null(newdata)) {
-    return(drop_missing(x, na_action))
+  if (!plan$new$stored) {
+    return(drop_missing(x, plan$na_action))
   }
   if (is.factor(x)) {
     padded_factor(fit, x)

@@ -56,71 +56,56 @@ simulate.rlmm <- function(
   }
   par <- model_parameters(object, newparams)
   hold <- selected_effects(object, re.form)
-  new <- new_data(object, newdata)
   # Everything that can fail is evaluated before the generator is touched.
-  mean <- fixed_predictor(object, par$beta, new) +
-    random_predictor(object, par$b, hold, new, allow.new.levels)
-  drawn <- drawn_terms(object, par, hold, new, allow.new.levels)
-  weights <- simulation_weights(object, new)
-
+  plan <- simulation_plan(object, par, hold, newdata, allow.new.levels)
+  plan$na_action <- na.action
   state <- start_generator(seed)
   if (!is.null(seed)) {
     on.exit(restore_generator(state$before))
   }
-  eta <- mean + draw_effects(drawn, new$n, nsim)
-  simulated_responses(
-    object,
-    eta,
-    par$sigma,
-    weights,
-    new,
-    newdata,
-    na.action,
-    state$start
+  eta <- plan$mean + draw_effects(plan$drawn, plan$new$n, nsim)
+  out <- simulated_responses(object, eta, par$sigma, plan)
+  structure(
+    out,
+    na.action = if (plan$new$stored) object$na_action,
+    seed = state$start
   )
 }
 
-#' Responses around their means, as the data frame that simulate() returns
-#' @param eta Linear predictors, n x nsim, with their random effects.
-#' @param state The state of the generator before the draws.
+#' What the draws are made of
+#' @return A list: `new` (see [new_data()]), `mean` (of the linear predictor given the effects that are held), `drawn`
+#'   (the terms to draw), `weights`.
 #' @noRd
-simulated_responses <- function(
-  fit,
-  eta,
-  sigma,
-  weights,
-  new,
-  newdata,
-  na_action,
-  state
-) {
+simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
+  new <- new_data(fit, newdata)
+  list(
+    new = new,
+    mean = fixed_predictor(fit, par$beta, new) +
+      random_predictor(fit, par$b, hold, new, allow_new_levels),
+    drawn = drawn_terms(fit, par, hold, new, allow_new_levels),
+    weights = simulation_weights(fit, new)
+  )
+}
+
+#' Responses around their linear predictors, as the data frame that simulate() returns
+#' @param eta Linear predictors, n x nsim, with their random effects.
+#' @param plan What [simulation_plan()] returns, and `na_action`.
+#' @noRd
+simulated_responses <- function(fit, eta, sigma, plan) {
   UseMethod("simulated_responses")
 }
 
 #' @export
-simulated_responses.rlmm_lmm <- function(
-  fit,
-  eta,
-  sigma,
-  weights,
-  new,
-  newdata,
-  na_action,
-  state
-) {
-  y <- eta + residual_sd(sigma, weights) * stats::rnorm(length(eta))
-  rownames(y) <- new$row_names
-  y <- if (is.null(newdata)) {
+simulated_responses.rlmm_lmm <- function(fit, eta, sigma, plan) {
+  y <- eta + residual_sd(sigma, plan$weights) * stats::rnorm(length(eta))
+  rownames(y) <- plan$new$row_names
+  y <- if (plan$new$stored) {
     stats::napredict(fit$na_action, y)
   } else {
-    drop_missing(y, na_action)
+    drop_missing(y, plan$na_action)
   }
   colnames(y) <- paste0("sim_", seq_len(ncol(y)))
-  structure(
-    as.data.frame(y),
-    na.action = if (is.null(newdata)) fit$na_action,
-    seed = state
-  )
+  as.data.frame(y)
 }
 
 #' The terms to draw: for each its design, and the indices into the levels that occur

@@ -29,11 +29,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
     call$formula <- formula
     if (!is.null(object$control$fixed)) call$control <- lenient_control(object)
   }
-  for (name in names(changes)) {
-    call[name] <- list(changes[[name]])
-  }
-  # An argument changed to NULL is one that the call doesn't have.
-  call <- as.call(Filter(Negate(is.null), as.list(call)))
+  call <- changed_call(call, changes)
   if (!evaluate) {
     return(call)
   }
@@ -46,6 +42,14 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   fit
 }
 
+# An argument changed to `NULL` is one that the call doesn't have.
+changed_call <- function(call, changes) {
+  for (name in names(changes)) {
+    call[name] <- list(changes[[name]])
+  }
+  as.call(Filter(Negate(is.null), as.list(call)))
+}
+
 #' @param changed Names of the arguments that the user changed: those mean what they mean to the caller.
 #' @noRd
 evaluate_update <- function(fit, call, formula, changed, caller) {
@@ -55,23 +59,24 @@ evaluate_update <- function(fit, call, formula, changed, caller) {
   } else {
     find_data(fit, args$data, formula, caller)
   }
-  if (is.null(data) && !(is.null(args$data) && has_variables(NULL, formula))) {
+  needs_none <- is.null(args$data) && has_variables(NULL, formula)
+  if (is.null(data) && !needs_none) {
     return(update_stored(fit, call, formula, changed, caller))
   }
-  values <- kept_arguments(
-    fit,
-    args[setdiff(names(args), changed)],
-    data,
-    caller
-  )
-  values[intersect(changed, names(args))] <- changed_arguments(
-    args[intersect(changed, names(args))],
-    data,
-    caller
-  )
+  values <- argument_values(fit, args, changed, data, caller)
   values$formula <- formula
   values$data <- data
   call_fitter(call, values, caller)
+}
+
+#' The values of the arguments of a call, those of the fit itself among them
+#' @noRd
+argument_values <- function(fit, args, changed, data, caller) {
+  kept <- args[setdiff(names(args), changed)]
+  values <- kept_arguments(fit, kept, data, caller)
+  new <- intersect(changed, names(args))
+  values[new] <- changed_arguments(args[new], data, caller)
+  values
 }
 
 is_nb_call <- function(call) "rglmm_nb" %in% all.names(call[[1]])
@@ -79,7 +84,7 @@ is_nb_call <- function(call) "rglmm_nb" %in% all.names(call[[1]])
 evaluated_in_data <- c("weights", "offset", "subset")
 
 changed_arguments <- function(args, data, caller) {
-  lapply(rlang::set_names(names(args)), function(name) {
+  lapply(rlang::set_names(names(args)), \(name) {
     if (name %in% evaluated_in_data) {
       eval(args[[name]], data, caller)
     } else {
@@ -88,27 +93,23 @@ changed_arguments <- function(args, data, caller) {
   })
 }
 
+#' The values of arguments that weren't changed
+#'
 #' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
 #' @noRd
 kept_arguments <- function(fit, args, data, caller) {
-  home <- environment(fit$formula)
+  envs <- list(environment(fit$formula), caller)
   args <- args[!names(args) %in% c("formula", "data", "start")]
-  lapply(rlang::set_names(names(args)), function(name) {
+  has_own <- inherits(args$control, "rlmm_control")
+  lapply(rlang::set_names(names(args)), \(name) {
+    in_data <- if (name %in% evaluated_in_data) data
     switch(
       name,
       REML = fit$reml,
-      control = if (inherits(args$control, "rlmm_control")) {
-        args$control
-      } else {
-        fit$control
-      },
+      control = if (has_own) args$control else fit$control,
       sigma = fit$sigma,
       family = unfitted_family(fit),
-      eval_first(
-        args[[name]],
-        if (name %in% evaluated_in_data) data,
-        list(home, caller)
-      )
+      eval_first(args[[name]], in_data, envs)
     )
   })
 }
@@ -129,28 +130,27 @@ eval_first <- function(expr, data, envs) {
 #' the data
 #' @noRd
 call_fitter <- function(call, values, caller) {
-  # The call of a fit made through another function may have a name that means nothing here.
-  known <- list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)
-  own <- if (is_nb_call(call)) {
-    rglmm_nb
-  } else if ("family" %in% names(values)) {
-    rglmm
-  } else {
-    rlmm
-  }
-  fitter <- tryCatch(eval(call[[1]], known, caller), error = \(e) own)
+  fitter <- find_fitter(call, names(values), caller)
   env <- rlang::env(environment(values$formula), fitter = fitter)
   names <- paste0("new_", names(values))
   for (i in seq_along(values)) {
     assign(names[i], values[[i]], envir = env)
   }
-  eval(
-    as.call(c(
-      quote(fitter),
-      rlang::set_names(lapply(names, as.symbol), names(values))
-    )),
-    env
-  )
+  arguments <- rlang::set_names(lapply(names, as.symbol), names(values))
+  eval(as.call(c(quote(fitter), arguments)), env)
+}
+
+# The call of a fit made through another function may have a name that means nothing here.
+find_fitter <- function(call, arguments, caller) {
+  known <- list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)
+  own <- if (is_nb_call(call)) {
+    rglmm_nb
+  } else if ("family" %in% arguments) {
+    rglmm
+  } else {
+    rlmm
+  }
+  tryCatch(eval(call[[1]], known, caller), error = \(cnd) own)
 }
 
 # Data ----------------------------------------------------------------------
@@ -161,10 +161,8 @@ call_fitter <- function(call, values, caller) {
 #' Otherwise the first with the formula's variables, as the user may have changed the data on purpose.
 #' @noRd
 find_data <- function(fit, expr, formula, caller) {
-  found <- lapply(list(environment(formula), caller), \(env) {
-    tryCatch(eval(expr, env), error = \(e) NULL)
-  })
-  found <- Filter(\(data) is.list(data) && has_variables(data, formula), found)
+  found <- values_of_data(expr, formula, caller)
+  found <- Filter(\(data) has_variables(data, formula), found)
   if (length(found) == 0) {
     return(NULL)
   }
@@ -175,38 +173,37 @@ find_data <- function(fit, expr, formula, caller) {
   same[[which.min(vapply(same, nrow, 1L))]]
 }
 
+# The data frames and lists that an expression stands for, in the formula's environment and in the caller's.
+values_of_data <- function(expr, formula, caller) {
+  found <- lapply(list(environment(formula), caller), \(env) {
+    tryCatch(eval(expr, env), error = \(cnd) NULL)
+  })
+  Filter(is.list, found)
+}
+
 has_variables <- function(data, formula) {
   variables <- setdiff(all.vars(formula), ".")
   all(vapply(variables, is_known, NA, data = data, env = environment(formula)))
 }
 
-#' Update from the stored frame. It holds the variables as the formula used them: enough for the same formula, and for
-#' another one if its variables are in the frame untransformed.
+#' Update from the stored frame
+#'
+#' It holds the variables as the formula used them: enough for the same formula, and for another one if its variables
+#' are in the frame untransformed.
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
   if (keeps_design(fit, changed)) {
-    return(refit_changed(
-      fit,
-      changed_arguments(args[intersect(changed, names(args))], NULL, caller),
-      changed
-    ))
+    new <- args[intersect(changed, names(args))]
+    return(refit_changed(fit, changed_arguments(new, NULL, caller), changed))
   }
   data <- frame_data(fit)
   if ("data" %in% changed || !has_variables(data, formula)) {
     abort_no_data(call$data, formula, data, caller)
   }
-  values <- kept_arguments(
-    fit,
-    args[setdiff(names(args), c(changed, evaluated_in_data, "na.action"))],
-    data,
-    caller
-  )
-  values[intersect(changed, names(args))] <- changed_arguments(
-    args[intersect(changed, names(args))],
-    data,
-    caller
-  )
+  in_frame <- setdiff(c(evaluated_in_data, "na.action"), changed)
+  args <- args[setdiff(names(args), in_frame)]
+  values <- argument_values(fit, args, changed, data, caller)
   for (name in setdiff(c("weights", "offset"), changed)) {
     values[[name]] <- fit$frame[[paste0("(", name, ")")]]
   }
@@ -227,45 +224,43 @@ refit_changed <- function(fit, values, changed) {
     fit$control <- as_control(values$control %||% rlmm_control())
     fit["held"] <- list(held_beta(fit$control, fit$fixed))
   }
-  if ("sigma" %in% changed) {
-    check_sigma(values$sigma)
-    fit$known_sigma <- !is.null(values$sigma)
-    fit$sigma <- values$sigma
+  fit <- with_sigma(fit, values$sigma, "sigma" %in% changed)
+  start <- check_start(values$start, fit$random)
+  fit_again(fit, start = start, verbose = values$verbose %||% 0L)
+}
+
+#' The fit with another known sigma
+#' @param given Whether the argument `sigma` was changed; otherwise a sigma that the control holds counts.
+#' @noRd
+with_sigma <- function(fit, sigma, given) {
+  if (given) {
+    check_sigma(sigma)
+    fit$known_sigma <- !is.null(sigma)
+    fit$sigma <- sigma
   }
-  held <- known_sigma(if ("sigma" %in% changed) values$sigma, fit$control)
+  held <- known_sigma(if (given) sigma, fit$control)
   if (!is.null(held)) {
     fit[c("known_sigma", "sigma")] <- list(TRUE, held)
   }
-  fit_again(
-    fit,
-    start = check_start(values$start, fit$random),
-    verbose = values$verbose %||% 0L
-  )
+  fit
 }
 
 abort_no_data <- function(expr, formula, stored, caller) {
   missing <- setdiff(all.vars(formula), c(".", names(stored)))
-  data <- Find(
-    is.list,
-    lapply(list(environment(formula), caller), \(env) {
-      tryCatch(eval(expr, env), error = \(e) NULL)
-    })
-  )
-  unheld <- setdiff(missing, names(data))
-  if (!is.null(data) && length(unheld) > 0) {
+  data <- values_of_data(expr, formula, caller)
+  unheld <- setdiff(missing, names(data[1L][[1L]]))
+  if (length(data) > 0 && length(unheld) > 0) {
     abort_unheld(expr, unheld)
   }
+  gone <- if (!is.null(expr)) tick(deparse_one(expr))
   abort_rlmm(
     c(
       "Can't find the data of the model.",
-      x = if (!is.null(expr)) {
-        paste0(tick(deparse_one(expr)), " doesn't exist any more.")
-      },
+      x = if (!is.null(gone)) paste(gone, "doesn't exist any more."),
       i = if (length(missing) > 0) {
-        paste0(
-          "The frame stored in the fit doesn't hold ",
-          enumerate(tick(missing)),
-          "."
+        sprintf(
+          "The frame stored in the fit doesn't hold %s.",
+          enumerate(tick(missing))
         )
       },
       i = "Give the data: `update(fit, ..., data = )`."
