@@ -27,6 +27,7 @@ pub mod judge;
 pub mod kernels;
 pub mod lmm;
 pub mod optimize;
+mod tolerances;
 
 pub use design::{Column, Columns, Design};
 pub use error::{Error, Result};

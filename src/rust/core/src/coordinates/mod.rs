@@ -12,13 +12,10 @@ use crate::covariance::RelCov;
 use crate::covariance::WayOut;
 use crate::error::Result;
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
+use crate::tolerances::{NO_GAIN, OMEGA_CHANGE, OMEGA_STEP};
 
-/// A parameter is as good as zero where the way there lowers the objective by no more.
-const NEGLIGIBLE: f64 = 1e-9;
 /// Where in their range correlations start again.
 const SHARES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
-/// A small step, in units.
-const SMALL: f64 = 1e-4;
 
 /// The way from coordinates to parameters, with its derivatives at the last point.
 #[derive(Debug, Clone)]
@@ -216,7 +213,7 @@ impl Coordinates {
 
     // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
     fn is_blocked(&self, j: usize, gradient: &[f64]) -> bool {
-        self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NEGLIGIBLE
+        self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NO_GAIN
     }
 
     /// The same with another start.
@@ -304,12 +301,12 @@ impl Coordinates {
         let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         let mut terms = at(0.0)
             .into_iter()
-            .zip(at(SMALL).into_iter().zip(at(-SMALL)));
+            .zip(at(OMEGA_STEP).into_iter().zip(at(-OMEGA_STEP)));
         terms.any(|(here, (up, down))| {
             let change: Vec<f64> = up.iter().zip(&down).map(|(up, down)| up - down).collect();
             // From zero there is no slope.
-            let is_new = largest(&here) == 0.0 && largest(&up) > SMALL.powi(3);
-            is_new || largest(&change) > 1e-5 * SMALL * largest(&here)
+            let is_new = largest(&here) == 0.0 && largest(&up) > OMEGA_STEP.powi(3);
+            is_new || largest(&change) > OMEGA_CHANGE * OMEGA_STEP * largest(&here)
         })
     }
 

@@ -1,8 +1,5 @@
 //! What a covariance structure has to tell of itself.
 
-/// The least share of a variance that [`Covariance::approach`] leaves: at zero the search would see no slope.
-pub(super) const LEAST_SHARE: f64 = 0.01;
-
 /// Receives `(row, column, value)`.
 pub(crate) type VisitElement<'a> = &'a mut dyn FnMut(usize, usize, f64);
 /// Receives `(parameter, row, column, value)`.

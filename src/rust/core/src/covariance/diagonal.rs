@@ -1,6 +1,7 @@
 //! `diag()` and `zerocorr()`: theta is the diagonal of Lambda, or the one number that fills it.
 
-use super::definition::{Covariance, VisitFirst, VisitSecond, LEAST_SHARE};
+use super::definition::{Covariance, VisitFirst, VisitSecond};
+use crate::tolerances::LEAST_VARIANCE;
 
 #[derive(Debug)]
 pub(super) struct Diagonal;
@@ -34,7 +35,11 @@ impl Covariance for Diagonal {
     }
 
     fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
-        (0..k).for_each(|j| theta[j] = omega[j * k + j].max(LEAST_SHARE * theta[j].powi(2)).sqrt());
+        (0..k).for_each(|j| {
+            theta[j] = omega[j * k + j]
+                .max(LEAST_VARIANCE * theta[j].powi(2))
+                .sqrt()
+        });
     }
 
     fn displace(&self, _k: usize, eps: f64, v: &[f64], _rho: f64, theta: &mut [f64]) {
@@ -77,7 +82,7 @@ impl Covariance for HomogeneousDiagonal {
 
     fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
         let mean = (0..k).map(|j| omega[j * k + j]).sum::<f64>() / k as f64;
-        theta[0] = mean.max(LEAST_SHARE * theta[0].powi(2)).sqrt();
+        theta[0] = mean.max(LEAST_VARIANCE * theta[0].powi(2)).sqrt();
     }
 
     fn displace(&self, _k: usize, eps: f64, _v: &[f64], _rho: f64, theta: &mut [f64]) {

@@ -1,9 +1,7 @@
 //! `us()`: theta is the lower triangle of Lambda, column by column.
 
-use super::definition::{Covariance, VisitFirst, VisitSecond, LEAST_SHARE};
-
-/// Share of a variance that the effects before may explain in a matrix that need not be positive definite.
-const LARGEST_SHARE: f64 = 0.95;
+use super::definition::{Covariance, VisitFirst, VisitSecond};
+use crate::tolerances::{LARGEST_EXPLAINED, LEAST_VARIANCE, ROUNDED_PIVOT};
 
 #[derive(Debug)]
 pub(super) struct Unstructured;
@@ -75,7 +73,7 @@ impl Covariance for Unstructured {
     fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
         for i in 0..k {
             let before: f64 = (0..=i).map(|j| theta[place(k, i, j)].powi(2)).sum();
-            let variance = omega[i * k + i].max(LEAST_SHARE * before);
+            let variance = omega[i * k + i].max(LEAST_VARIANCE * before);
             let mut explained = 0.0;
             for j in 0..i {
                 let inner: f64 = (0..j)
@@ -90,7 +88,7 @@ impl Covariance for Unstructured {
                 theta[place(k, i, j)] = value;
                 explained += value * value;
             }
-            let most = LARGEST_SHARE * variance;
+            let most = LARGEST_EXPLAINED * variance;
             if explained > most {
                 (0..i).for_each(|j| theta[place(k, i, j)] *= (most / explained).sqrt());
             }
@@ -139,7 +137,7 @@ fn factor(k: usize, omega: &mut [f64], theta: &mut [f64]) {
     let scale: Vec<f64> = (0..k).map(|j| omega[j * k + j]).collect();
     for j in 0..k {
         let pivot = omega[j * k + j];
-        let root = if pivot > 1e-13 * scale[j] {
+        let root = if pivot > ROUNDED_PIVOT * scale[j] {
             pivot.sqrt()
         } else {
             0.0

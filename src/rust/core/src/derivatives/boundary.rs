@@ -6,9 +6,8 @@ use crate::covariance::{Part, Structure, WayOut};
 use crate::derivatives::Derivatives;
 use crate::factor::Pls;
 use crate::kernels::eigen::Eigen;
+use crate::tolerances::ZERO_SD;
 
-/// A standard deviation over sigma, of a column with a mean square of one.
-const AS_GOOD_AS_ZERO: f64 = 1e-3;
 /// Steps over the range of a correlation.
 const CORRELATIONS: usize = 40;
 
@@ -69,7 +68,7 @@ impl Derivatives {
         let is_zero = theta[..theta.len() - 1]
             .iter()
             .zip(rms)
-            .all(|(s, rms)| s.abs() * rms < AS_GOOD_AS_ZERO);
+            .all(|(s, rms)| s.abs() * rms < ZERO_SD);
         match part.structure {
             // Where one variance is positive the derivatives in theta see every way out.
             structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size], 0.0),

@@ -20,6 +20,8 @@
 //! | optimality where Lambda is singular | [`boundary`] |
 //! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
 
+use crate::tolerances::DIVISIBLE;
+
 pub mod boundary;
 mod chain;
 mod curvature;
@@ -41,9 +43,6 @@ use crate::factor::trailing::reach::Reach;
 use crate::factor::Pls;
 use crate::kernels::small;
 use scores::Scores;
-
-/// Rounding errors of the division by Lambda stay below 1e-9 while `|Lambda^-1 e_r|^2 < DIVISIBLE * mean(A_rr)`.
-const DIVISIBLE: f64 = 1e6;
 
 /// How beta and sigma enter the objective.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,9 +6,7 @@ use crate::derivatives::{Derivatives, Profile};
 use crate::factor::Pls;
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
-
-/// Eigenvalues below this share of the largest carry no information.
-const NEGLIGIBLE: f64 = 1e-10;
+use crate::tolerances::LEAST_INFORMATION;
 
 impl Derivatives {
     /// `Omega` of each term one step on, `k x k`; the exact Hessian must have been computed. `None` if the information is
@@ -91,7 +89,7 @@ fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
         .values
         .iter()
         .enumerate()
-        .filter(|(_, value)| **value > NEGLIGIBLE * largest)
+        .filter(|(_, value)| **value > LEAST_INFORMATION * largest)
     {
         small::axpy(
             small::dot(eigen.vector(i), &b) / value,

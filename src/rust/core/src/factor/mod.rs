@@ -34,12 +34,7 @@ use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::trailing::{Storage, Trailing};
 use crate::kernels::small::{self, for_size, LogProduct};
-
-/// Pivots of a smaller share are mostly rounding error, by which no fixed effect should move.
-const LEAST_SHARE: f64 = 1e-13;
-/// Pivot of a fixed effect that is kept, as a share of its weighted sum of squares: above rounding error, and yet a large
-/// standard error.
-const HELD_SHARE: f64 = 1e-10;
+use crate::tolerances::{CENTRED_PIVOT, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT, ZERO_RESIDUAL};
 
 /// The cross-products, and the factor at the theta of the last [`Pls::update`].
 #[derive(Debug)]
@@ -245,11 +240,11 @@ impl Pls {
             let pivot = self.l_xx[j * width + j];
             // A smaller share of x'Wx is rounding error: the column depends on the others.
             let taken_off = self.shift[j].powi(2) * self.a_xx[0];
-            let rounding = (2e-15 * self.a_xx[j * width + j]).max(1e-28 * taken_off);
+            let rounding = (RANK_PIVOT * self.a_xx[j * width + j]).max(CENTRED_PIVOT * taken_off);
             let least = if self.anchor.is_empty() {
                 rounding
             } else {
-                LEAST_SHARE * self.a_xx[j * width + j]
+                ROUNDED_PIVOT * self.a_xx[j * width + j]
             };
             if !(pivot > least && pivot.is_finite()) {
                 let held = self.anchor.get(j).filter(|_| pivot.is_finite());
@@ -270,7 +265,7 @@ impl Pls {
     // Replaces equation `j` of the border, of which only rounding error is left, by `beta_j = at`.
     fn hold(&mut self, j: usize, at: f64) {
         let (width, p) = (self.layout.width, self.p());
-        let weight = (HELD_SHARE * self.a_xx[j * width + j]).max(f64::MIN_POSITIVE.sqrt());
+        let weight = (KEPT_PIVOT * self.a_xx[j * width + j]).max(f64::MIN_POSITIVE.sqrt());
         self.l_xx[j * width + j..(j + 1) * width].fill(0.0);
         self.l_xx[j * width + j] = weight;
         self.l_xx[j * width + p] = weight * at;
@@ -282,8 +277,8 @@ impl Pls {
         let explained: f64 = (0..p).map(|j| self.l_xx[j * width + p].powi(2)).sum();
         self.pwrss = self.l_xx[width * width - 1] - explained;
         // What is left of the response is rounding error only.
-        if self.pwrss <= 1e-14 * self.a_xx[width * width - 1]
-            || self.a_xx[width * width - 1] <= 1e-28 * self.response_ss
+        if self.pwrss <= ZERO_RESIDUAL * self.a_xx[width * width - 1]
+            || self.a_xx[width * width - 1] <= ZERO_RESIDUAL.powi(2) * self.response_ss
         {
             return Err(Error::ZeroResidual);
         }

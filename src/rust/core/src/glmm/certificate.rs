@@ -8,16 +8,11 @@ use crate::derivatives::{Derivatives, HessianKind};
 use crate::error::Result;
 use crate::factor::column_scales::root_mean_squares;
 use crate::glmm::pirls::Vary;
-use crate::judge::{derivatives, judge, Certificate, Verdict, NEGLIGIBLE_GAIN};
+use crate::judge::{derivatives, judge, Certificate, Verdict};
 use crate::optimize::Objective;
-
-/// A prediction that stays below it by a rough Hessian does so by any.
-const CLEARLY_NEGLIGIBLE: f64 = 1e-2 * NEGLIGIBLE_GAIN;
-
-/// Of the largest variance: a covariance with a smaller pivot is as good as singular.
-const SINGULAR: f64 = 1e-6;
-/// A slope in a covariance of the size of the largest that calls for the Hessian.
-const DOUBTFUL: f64 = 1e-5;
+use crate::tolerances::{
+    CLEARLY_NEGLIGIBLE_GAIN, NEGLIGIBLE_GAIN, SINGULAR_VARIANCE, TURNING_SLOPE,
+};
 
 type InOmega = (Derivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
 
@@ -46,7 +41,7 @@ impl GeneralizedLinearMixedModel {
                 .sum()
         };
         let predicted_decrease = 0.5 * free.iter().zip(&slopes).map(product).sum::<f64>();
-        let is_clear = (0.0..=CLEARLY_NEGLIGIBLE).contains(&predicted_decrease);
+        let is_clear = (0.0..=CLEARLY_NEGLIGIBLE_GAIN).contains(&predicted_decrease);
         let is_doubtful = |way: &WayOut| way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way);
         if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
@@ -83,8 +78,8 @@ impl GeneralizedLinearMixedModel {
                 .sum::<f64>()
         };
         let largest = (0..k).map(variance).fold(0.0, f64::max);
-        let is_singular = (0..k).any(|j| pivot(j).powi(2) < SINGULAR * largest);
-        k > 1 && is_singular && -way.lambda_min * largest > DOUBTFUL
+        let is_singular = (0..k).any(|j| pivot(j).powi(2) < SINGULAR_VARIANCE * largest);
+        k > 1 && is_singular && -way.lambda_min * largest > TURNING_SLOPE
     }
 
     /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes with it.

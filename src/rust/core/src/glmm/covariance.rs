@@ -3,9 +3,7 @@
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
 use crate::kernels::eigen::Eigen;
-
-/// Curvatures of a smaller share of the largest one are flat directions.
-const FLAT: f64 = 1e-7;
+use crate::tolerances::{FLAT_CURVATURE, NO_CURVATURE};
 
 impl GeneralizedLinearMixedModel {
     /// Twice the inverse of the Hessian in all parameters that aren't held (theta, a correlation by its angle; beta; shape),
@@ -34,7 +32,7 @@ impl GeneralizedLinearMixedModel {
 // and are left out.
 fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
     let unit: Vec<f64> = (0..n)
-        .map(|j| hessian[j * n + j].abs().max(1e-150).sqrt().recip())
+        .map(|j| hessian[j * n + j].abs().max(NO_CURVATURE).sqrt().recip())
         .collect();
     let scaled: Vec<f64> = hessian
         .iter()
@@ -45,7 +43,7 @@ fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
     if !scaled.iter().all(|h| h.is_finite()) || !eigen.decompose(&scaled) {
         return None;
     }
-    let least = FLAT * eigen.values.iter().fold(0.0, |most: f64, v| most.max(*v));
+    let least = FLAT_CURVATURE * eigen.values.iter().fold(0.0, |most: f64, v| most.max(*v));
     if eigen.values.iter().any(|&value| value < -least) {
         return None;
     }

@@ -3,12 +3,10 @@
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Vary;
+use crate::tolerances::{PERFECT_FIT, SHAPE_STEP};
 
 /// Most steps to the dispersion that its deviance implies.
 const MAX_PROFILE: usize = 50;
-
-/// A smaller share of the deviance of one mean for all is rounding error.
-const EXACT: f64 = 1e-12;
 
 impl GeneralizedLinearMixedModel {
     // The dispersion has no lower bound where the modes reproduce the responses.
@@ -17,7 +15,7 @@ impl GeneralizedLinearMixedModel {
         match error {
             Error::PirlsDiverged { .. }
                 if response.family.has_dispersion()
-                    && response.deviance() <= EXACT * self.null_deviance =>
+                    && response.deviance() <= PERFECT_FIT * self.null_deviance =>
             {
                 Error::ZeroResidual
             }
@@ -32,7 +30,7 @@ impl GeneralizedLinearMixedModel {
             self.modes_at_shape(vary)?;
             let log = self.pirls.response.shape.ln();
             let deviance = self.pirls.response.deviance();
-            if deviance <= EXACT * self.null_deviance {
+            if deviance <= PERFECT_FIT * self.null_deviance {
                 return Err(Error::ZeroResidual);
             }
             let excess = (deviance / df).ln() - log;
@@ -42,7 +40,7 @@ impl GeneralizedLinearMixedModel {
                     index: 0,
                 });
             }
-            if excess.abs() < 1e-11 {
+            if excess.abs() < SHAPE_STEP {
                 break;
             }
             let slope = last.map_or(-1.0, |(l, e)| ((excess - e) / (log - l)).clamp(-2.0, -0.2));

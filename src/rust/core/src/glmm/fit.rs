@@ -7,15 +7,10 @@ use crate::glmm::pirls::Vary;
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Observer, OptSummary, Settings, Status, NEWTON};
+use crate::tolerances::{FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, ZERO_COST, ZERO_SD};
 
-/// The fast stage need not be exact if another follows.
-const FAST_TOLERANCE: f64 = 1e-3;
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
 const MAX_SHRINKINGS: usize = 3;
-/// Diagonals of Lambda up to here are tried at zero,
-const NEAR_ZERO: f64 = 1e-2;
-/// which may cost this much.
-const SNAP_COST: f64 = 1e-7;
 
 /// Where to start and how to go on.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,14 +154,7 @@ impl GeneralizedLinearMixedModel {
         let rule = self.rule.take();
         self.pirls.set_theta(&start[..self.n_theta()]);
         let inverse = self.inverse_guess(Vary::Jointly);
-        let stage = self.bfgs(
-            settings,
-            FAST_TOLERANCE,
-            Vary::Jointly,
-            start,
-            inverse,
-            observe,
-        );
+        let stage = self.bfgs(settings, FAST_GAIN, Vary::Jointly, start, inverse, observe);
         self.rule = rule;
         stage
     }
@@ -212,7 +200,7 @@ impl GeneralizedLinearMixedModel {
         if settings.optimizer != NEWTON && settings.initial_step.len() != n {
             let diagonal = inverse.iter().step_by(n + 1);
             settings.initial_step = diagonal
-                .map(|h| (2.0 * h).sqrt().clamp(1e-3, 0.75))
+                .map(|h| (2.0 * h).sqrt().clamp(FIRST_STEP_LOW, FIRST_STEP_HIGH))
                 .collect();
         }
         let summary = self.minimize(&settings, fit.vary, &parameters, observe)?;
@@ -310,18 +298,17 @@ impl GeneralizedLinearMixedModel {
 
     // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good.
     fn snap_to_zero(&mut self, vary: Vary, reached: f64, parameters: &mut [f64]) {
+        let step_sizes = self.step_sizes(vary);
         for j in 0..self.n_theta() {
-            if self.held[j]
-                || self.lower[j] != 0.0
-                || parameters[j] == 0.0
-                || parameters[j] > NEAR_ZERO
-            {
+            let is_free = !self.held[j] && self.lower[j] == 0.0;
+            let is_near = parameters[j] != 0.0 && parameters[j] <= ZERO_SD * step_sizes[j];
+            if !(is_free && is_near) {
                 continue;
             }
             let length = std::mem::take(&mut parameters[j]);
             if !self
                 .objective(vary, parameters)
-                .is_ok_and(|value| value <= reached + SNAP_COST)
+                .is_ok_and(|value| value <= reached + ZERO_COST)
             {
                 parameters[j] = length;
             }

@@ -12,6 +12,7 @@ use crate::factor::rows::Rows;
 use crate::factor::{Pls, Solution};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
+use crate::tolerances::{DECREMENT, PIRLS_NOISE, RATE_SHARE};
 
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +28,7 @@ pub struct Tolerance {
 impl Default for Tolerance {
     fn default() -> Self {
         Self {
-            decrement: 1e-9,
+            decrement: DECREMENT,
             max_iterations: 100,
             max_halvings: 30,
         }
@@ -233,7 +234,7 @@ impl Pirls {
                 1.0
             };
             before = decrement;
-            let accurate = canonical || decrement * rate <= 1e-10 * self.tolerance.decrement;
+            let accurate = canonical || decrement * rate <= RATE_SHARE * self.tolerance.decrement;
             if decrement <= self.tolerance.decrement && accurate {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
@@ -325,7 +326,7 @@ impl Pirls {
         if !decrement.is_finite() {
             return Err(self.diverged(iteration, 0));
         }
-        let slack = 1e-12 * self.penalized.abs();
+        let slack = PIRLS_NOISE * self.penalized.abs();
         let mut length = 1.0;
         for _ in 0..=self.tolerance.max_halvings {
             for (i, eta) in self.response.eta.iter_mut().enumerate() {

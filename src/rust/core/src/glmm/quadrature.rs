@@ -13,6 +13,7 @@ use crate::factor::Pls;
 use crate::glmm::gauss_hermite::{Rule, MAX_NODES};
 use crate::glmm::pirls::{Pirls, Vary};
 use crate::kernels::small;
+use crate::tolerances::NO_WEIGHT;
 
 /// Most evaluations per unit.
 const MAX_PRODUCT: usize = 1_000_000;
@@ -193,7 +194,7 @@ impl<'a> Nodes<'a> {
         let mut n = vec![0.0; k * k];
         for node in 0..self.log_weights.len() {
             let share = self.share[node];
-            if share < 1e-300 {
+            if share < NO_WEIGHT {
                 continue;
             }
             self.place(unit, node);

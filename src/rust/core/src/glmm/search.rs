@@ -9,11 +9,7 @@ use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
 use crate::glmm::pirls::Vary;
 use crate::judge::Judged;
 use crate::optimize::Objective;
-
-/// Steps of the differences, in rough standard errors.
-const DIFFERENCE: f64 = 1e-3;
-/// Accuracy of the modes that they need.
-const DECREMENT: f64 = 1e-10;
+use crate::tolerances::{DIFFERENCE_STEP, FINE_DECREMENT};
 
 /// A model with the coordinates of its free parameters.
 pub(super) struct Search<'a> {
@@ -107,10 +103,10 @@ impl Objective for Search<'_> {
         let guess = self.model.inverse_guess(self.vary);
         let n = self.at.parameters.len();
         let steps: Vec<f64> = (0..n)
-            .map(|j| DIFFERENCE * (2.0 * guess[j * n + j]).sqrt())
+            .map(|j| DIFFERENCE_STEP * (2.0 * guess[j * n + j]).sqrt())
             .collect();
         let tolerance = self.model.pirls.tolerance;
-        self.model.pirls.tolerance.decrement = tolerance.decrement.min(DECREMENT);
+        self.model.pirls.tolerance.decrement = tolerance.decrement.min(FINE_DECREMENT);
         self.differences(&self.at.free_of(&steps), hessian);
         self.model.pirls.tolerance = tolerance;
         self.at.part_blocked(&self.gradient, hessian);

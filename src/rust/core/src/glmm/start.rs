@@ -4,6 +4,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
 use crate::glmm::families::{Link, Response};
 use crate::kernels::small;
+use crate::tolerances::{SMALL_MEAN, START_GAIN, START_NOISE};
 
 const MAX_ITERATIONS: usize = 25;
 /// First standard deviation of random effects, as a share of the linear predictor.
@@ -44,7 +45,7 @@ impl GeneralizedLinearMixedModel {
             }
             let gain = reached - log_lik;
             log_lik = reached;
-            if is_linear && gain <= 1e-8 * (1.0 + reached.abs()) {
+            if is_linear && gain <= START_GAIN * (1.0 + reached.abs()) {
                 break;
             }
         }
@@ -117,7 +118,7 @@ impl GeneralizedLinearMixedModel {
                 .zip(from.iter().zip(to))
                 .for_each(|(e, (a, b))| *e = a + length * (b - a));
             let log_lik = response.update();
-            if log_lik.is_finite() && log_lik >= floor - 1e-10 * floor.abs() {
+            if log_lik.is_finite() && log_lik >= floor - START_NOISE * floor.abs() {
                 return Some((log_lik, length));
             }
             length *= 0.5;
@@ -173,6 +174,6 @@ fn constant_eta(response: &Response) -> f64 {
     if eta.is_finite() {
         eta
     } else {
-        response.link.eta(1e-3)
+        response.link.eta(SMALL_MEAN)
     }
 }

@@ -6,25 +6,13 @@ use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::optimize::trust_region::Model;
 use crate::optimize::{Flow, Objective, Settings};
+use crate::tolerances::{
+    FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, NEGLIGIBLE_GAIN, NO_GAIN, VALUE_NOISE,
+    ZERO_SD,
+};
 
-/// Gains smaller than this don't matter: in units of the objective.
-pub const NEGLIGIBLE_GAIN: f64 = 1e-6;
-
-/// Where more than this is promised, or the objective curves down, Newton's method is asked as well.
-const DOUBTFUL_GAIN: f64 = 1e-9;
-/// It gets so many evaluations.
+/// The second opinion of Newton's method gets so many evaluations.
 const SECOND_OPINION: usize = 300;
-/// A curvature this small beside the largest is rounding.
-const ROUNDING: f64 = 1e-7;
-/// Rounding error of an objective whose covariances are near the residual variance, relative to it. It grows with their
-/// ratio.
-const NOISE: f64 = 1e-13;
-/// A standard deviation so many times that of the residuals is zero,
-const ZERO: f64 = 1e-4;
-/// one so many times that of the residuals has no bound,
-const LARGE: f64 = 100.0;
-/// if its logarithm has no more slope and curvature than this; covariances with no more curvature can't be identified.
-const FLAT: f64 = 0.02;
 
 /// What was found at a theta.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,11 +113,11 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     let (gradient, kind) = (search.natural_gradient().to_vec(), search.hessian_kind());
     let ways_out = search.ways_out()?;
     let extent = search.coordinates().extent(&x, &step_sizes);
-    let negligible = NEGLIGIBLE_GAIN.max(NOISE * here.abs() * extent * extent);
+    let negligible = NEGLIGIBLE_GAIN.max(VALUE_NOISE * here.abs() * extent * extent);
     let promises = |gain: f64| ways_out.iter().any(|way| way.gain > gain);
     let curves_down = model
         .lowest()
-        .is_some_and(|(curvature, _)| curvature < -ROUNDING * model.largest());
+        .is_some_and(|(curvature, _)| curvature < -FLAT_CURVATURE * model.largest());
     let mut verdict = if predicted_decrease.is_nan() || predicted_decrease > negligible {
         Verdict::NotConverged
     } else if promises(negligible) {
@@ -137,7 +125,7 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     } else {
         Verdict::Optimal
     };
-    let is_doubtful = curves_down || predicted_decrease > DOUBTFUL_GAIN || promises(DOUBTFUL_GAIN);
+    let is_doubtful = curves_down || predicted_decrease > NO_GAIN || promises(NO_GAIN);
     if verdict == Verdict::Optimal && is_doubtful {
         let fall = fall_from(search, here);
         if fall > negligible {
@@ -191,7 +179,7 @@ fn unbounded(
     hessian: &[f64],
 ) -> Vec<usize> {
     let n = x.len();
-    let is_large = |b: usize| at.is_covariance(b) && x[b].abs() > LARGE * step_sizes[b];
+    let is_large = |b: usize| at.is_covariance(b) && x[b].abs() > LARGE_SD * step_sizes[b];
     let large: Vec<usize> = (0..n).filter(|&b| is_large(b)).collect();
     let size = |b: usize| x[b] / step_sizes[b];
     let slope: f64 = large.iter().map(|&b| slopes[b] * size(b)).sum();
@@ -202,7 +190,7 @@ fn unbounded(
             .sum::<f64>()
     };
     let curvature: f64 = large.iter().map(|&b| along(b)).sum();
-    if slope.abs().max(curvature.abs()) < FLAT {
+    if slope.abs().max(curvature.abs()) < FLAT_SLOPE {
         large
     } else {
         Vec::new()
@@ -212,10 +200,16 @@ fn unbounded(
 // The coordinates of covariances that change along a direction in which the objective doesn't.
 fn unidentified(at: &Coordinates, x: &[f64], step_sizes: &[f64], model: &Model) -> Vec<usize> {
     // A correlation of effects that don't vary makes no difference.
-    let settled = |(x, step_size): (&f64, &f64)| if x.abs() < ZERO * step_size { 0.0 } else { *x };
+    let settled = |(x, step_size): (&f64, &f64)| {
+        if x.abs() < ZERO_SD * step_size {
+            0.0
+        } else {
+            *x
+        }
+    };
     let x: Vec<f64> = x.iter().zip(step_sizes).map(settled).collect();
     let extent = at.extent(&x, step_sizes).max(1.0);
-    let limit = (ROUNDING * model.largest().max(1.0)).min(FLAT / (extent * extent));
+    let limit = (FLAT_CURVATURE * model.largest().max(1.0)).min(FLAT_SLOPE / (extent * extent));
     let is_flat = |i: usize| model.values()[i].abs() < limit;
     let mut which = vec![false; x.len()];
     for direction in (0..x.len())
@@ -228,7 +222,9 @@ fn unidentified(at: &Coordinates, x: &[f64], step_sizes: &[f64], model: &Model) 
             .map(|(d, step_size)| d * step_size)
             .collect();
         if at.changes_covariances(&x, &step) {
-            (0..x.len()).for_each(|b| which[b] |= at.is_covariance(b) && direction[b].abs() > 1e-3);
+            (0..x.len()).for_each(|b| {
+                which[b] |= at.is_covariance(b) && direction[b].abs() > INVOLVED_SHARE
+            });
         }
     }
     (0..x.len()).filter(|&b| which[b]).collect()

@@ -2,6 +2,8 @@
 //!
 //! They are `inline(always)`, so that a caller that passes a literal `k` gets unrolled code ([`for_size!`]).
 
+use crate::tolerances::{PRODUCT_HIGH, PRODUCT_LOW};
+
 /// Calls `$body` with `$k` a literal for the sizes that matter, the runtime value otherwise.
 macro_rules! for_size {
     ($size:expr, $k:ident => $body:expr) => {
@@ -197,7 +199,7 @@ impl LogProduct {
     #[inline(always)]
     pub fn push(&mut self, factor: f64) {
         self.product *= factor;
-        if !(1e-140..1e140).contains(&self.product) {
+        if !(PRODUCT_LOW..PRODUCT_HIGH).contains(&self.product) {
             self.log += self.product.ln();
             self.product = 1.0;
         }

@@ -18,11 +18,7 @@ use crate::judge::Certificate;
 use crate::kernels::small;
 use crate::lmm::{Criterion, LinearMixedModel};
 use crate::optimize::{Observer, OptSummary, Settings};
-
-/// Columns depend on each other if the ones before it explain all but this share of one;
-const DEPENDENT: f64 = 1e-2;
-/// one of which they explain still more counts as redundant, and is left as it is.
-const REDUNDANT: f64 = 1e-10;
+use crate::tolerances::{DEPENDENT, REDUNDANT};
 
 /// The other model, and the way there.
 #[derive(Debug)]

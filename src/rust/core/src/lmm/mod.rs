@@ -5,7 +5,6 @@ pub(crate) mod search;
 pub mod with_sigma;
 
 use std::f64::consts::PI;
-use std::ops::RangeInclusive;
 
 use crate::coordinates::tangent::Tangent;
 use crate::covariance::WayOut;
@@ -17,6 +16,7 @@ use crate::factor::column_scales::{mean_products, root_mean_squares, step_sizes_
 use crate::factor::{Pls, Solution};
 use crate::kernels::small;
 use crate::lmm::independent::Independent;
+use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,6 @@ pub enum Criterion {
 
 /// With several grouping factors, up to so many random effects the exact Hessian costs less than it saves.
 const EXACT_EFFECTS: usize = 100;
-
-/// Root mean squares of the columns of Z, inverted, for which Lambda = I is a fair start. Beyond them `Lambda'Z'Z Lambda`
-/// swamps the identity, or vanishes beside it.
-const ORDINARY_UNITS: RangeInclusive<f64> = 1e-4..=1e4;
 
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
@@ -152,7 +148,7 @@ impl LinearMixedModel {
             .iter_mut()
             .zip(step_sizes_of(&model.pls, &model.rms, n_theta))
         {
-            if !ORDINARY_UNITS.contains(&step_size) {
+            if !(ORDINARY_LOW..=ORDINARY_HIGH).contains(&step_size) {
                 *start *= step_size;
             }
         }

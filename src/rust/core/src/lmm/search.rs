@@ -10,11 +10,7 @@ use crate::judge::{judge, Certificate, Judged};
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::LinearMixedModel;
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings, NEWTON};
-
-/// Beside correlations a term without one of its standard deviations is tried where that costs less at first.
-const PROMISING: f64 = 4.0;
-/// First step in log sigma.
-const SIGMA_STEP: f64 = 0.1;
+use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 
 /// A model with the coordinates of its free parameters.
 #[derive(Debug)]
@@ -67,7 +63,7 @@ impl LinearMixedModel {
                 let x = at.of(&other);
                 if search
                     .value(&x)
-                    .is_ok_and(|value| value < summary.best_value + PROMISING)
+                    .is_ok_and(|value| value < summary.best_value + PROMISING_LOSS)
                 {
                     summary = search.or_from(&other, summary, &settings, observe);
                 }

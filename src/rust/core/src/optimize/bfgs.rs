@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Flow, Objective, Observer, OptSummary, Settings, Status};
 use crate::error::{Error, Result};
 use crate::kernels::small;
+use crate::tolerances::{LEAST_COSINE, SUFFICIENT, VALUE_NOISE};
 
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
@@ -135,13 +136,13 @@ impl Search<'_, '_> {
         step: &[f64],
         slope: f64,
     ) -> Option<(f64, f64)> {
-        let noise = 1e-13 * value.abs();
+        let noise = VALUE_NOISE * value.abs();
         let mut length = 1.0;
         for _ in 0..25 {
             let trial: Vec<f64> = x.iter().zip(step).map(|(x, d)| x + length * d).collect();
             let reached = self.objective.value(&trial).unwrap_or(f64::NAN);
             self.record(reached, &trial);
-            if reached <= value + 1e-4 * length * slope + noise {
+            if reached <= value + SUFFICIENT * length * slope + noise {
                 return Some((reached, length));
             }
             if self.stopped.is_some() {
@@ -178,7 +179,7 @@ impl Search<'_, '_> {
         let n = s.len();
         let sy = small::dot(s, y);
         let length = (small::dot(s, s) * small::dot(y, y)).sqrt();
-        if sy <= 1e-8 * length {
+        if sy <= LEAST_COSINE * length {
             // The objective curves downwards here: go further next time.
             self.inverse.iter_mut().for_each(|h| *h *= 2.0);
             return;

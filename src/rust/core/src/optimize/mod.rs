@@ -1,5 +1,7 @@
 //! Minimisation of an objective that is known only by its value and derivatives.
 
+use crate::tolerances::{FTOL_ABS, FTOL_REL, NO_GAIN, XTOL_ABS};
+
 pub mod bfgs;
 mod newton;
 pub mod nlopt;
@@ -10,9 +12,6 @@ pub mod trust_region;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-
-/// A result is better than another if it is lower by more.
-const BETTER: f64 = 1e-9;
 
 /// Name of our own optimizer, the default.
 pub const NEWTON: &str = "newton";
@@ -42,10 +41,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             optimizer: NEWTON.into(),
-            ftol_rel: 1e-12,
-            ftol_abs: 1e-8,
+            ftol_rel: FTOL_REL,
+            ftol_abs: FTOL_ABS,
             xtol_rel: 0.0,
-            xtol_abs: 1e-10,
+            xtol_abs: XTOL_ABS,
             initial_step: Vec::new(),
             max_eval: 0,
             max_time: 0.0,
@@ -134,7 +133,7 @@ impl OptSummary {
     /// This search and then another one: the better result of the two. One that was stopped says so.
     pub fn or_better(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
-        if next.best_value < self.best_value - BETTER {
+        if next.best_value < self.best_value - NO_GAIN {
             (self.best, self.best_value, self.status) = (next.best, next.best_value, next.status);
         } else if !next.status.has_converged() {
             self.status = next.status;

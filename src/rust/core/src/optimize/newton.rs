@@ -2,16 +2,12 @@
 
 use super::trust_region::Model;
 use crate::error::Result;
+use crate::tolerances::{
+    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, STEP_NOISE, SUFFICIENT,
+};
 
 use super::{OptSummary, Recorder, Settings, Status};
 
-/// Share of `ftol_abs` that the predicted decrease must stay below: what is left is an error of 1e-5 standard errors,
-/// so that six printed digits hold, for one step more than the objective alone would need.
-const SHARE: f64 = 1e-3;
-/// Rounding error of an objective, relative to it.
-const ROUNDING: f64 = 1e-14;
-/// A negative curvature this small beside the largest may be rounding.
-const NEGATIVE: f64 = 1e-7;
 /// Restarts from points where the model sees no way down but the objective does.
 const MAX_ESCAPES: usize = 20;
 
@@ -73,13 +69,13 @@ impl<'a> Search<'a> {
             hessian: vec![0.0; n * n],
             radius,
             first_radius: radius,
-            ftol: SHARE * settings.ftol_abs,
+            ftol: FTOL_SHARE * settings.ftol_abs,
             x,
         }
     }
 
     fn noise(&self) -> f64 {
-        ROUNDING * (1.0 + self.value.abs())
+        STEP_NOISE * (1.0 + self.value.abs())
     }
 
     fn tolerance(&self) -> f64 {
@@ -135,7 +131,7 @@ impl<'a> Search<'a> {
 
     // Shortens the step until the objective falls.
     fn newton_step(&mut self) -> Progress {
-        let smallest = 1e-12 * self.first_radius;
+        let smallest = LEAST_RADIUS * self.first_radius;
         while self.radius > smallest && !self.recorder.is_stopped() {
             let step = self.model.step(self.radius);
             let point = self.recorder.displaced(&self.x, &step.p);
@@ -143,7 +139,7 @@ impl<'a> Search<'a> {
             let noise = self.noise();
             let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
             // Below the rounding error the prediction is the better judge.
-            let ratio = if step.predicted < 10.0 * noise && fall > -10.0 * noise {
+            let ratio = if step.predicted < NOISE_MARGIN * noise && fall > -NOISE_MARGIN * noise {
                 1.0
             } else {
                 fall / step.predicted
@@ -153,7 +149,7 @@ impl<'a> Search<'a> {
             } else if ratio > 0.75 && step.length > 0.9 * self.radius {
                 self.radius *= 2.5;
             }
-            if ratio > 1e-4 {
+            if ratio > SUFFICIENT {
                 self.accept();
                 return Progress::Moved;
             }
@@ -164,7 +160,7 @@ impl<'a> Search<'a> {
     // At a stationary point: along negative curvature, or to a point that the objective itself proposes.
     fn escape(&mut self) -> Progress {
         if let Some((curvature, direction)) = self.model.lowest() {
-            if curvature < -NEGATIVE * self.model.largest() {
+            if curvature < -FLAT_CURVATURE * self.model.largest() {
                 let direction = direction.to_vec();
                 let mut length = self.first_radius;
                 while -0.5 * curvature * length * length > self.tolerance() {
@@ -216,13 +212,15 @@ impl<'a> Search<'a> {
         self.recorder
             .derivatives_at(&self.x, &mut self.gradient, &mut self.hessian)?;
         for j in (0..n).filter(|&j| lower[j] == 0.0) {
-            if 0.5 * self.hessian[j * n + j].abs() * self.x[j].powi(2) < 10.0 * self.tolerance() {
+            if 0.5 * self.hessian[j * n + j].abs() * self.x[j].powi(2)
+                < NOISE_MARGIN * self.tolerance()
+            {
                 point[j] = 0.0;
             }
         }
         if point != self.x && !self.recorder.is_stopped() {
             let value = self.recorder.evaluate_at(point);
-            if value.is_some_and(|value| value <= self.value + 10.0 * self.tolerance()) {
+            if value.is_some_and(|value| value <= self.value + NOISE_MARGIN * self.tolerance()) {
                 self.accept();
             }
         }

@@ -6,9 +6,7 @@ use nlopt::{Algorithm, FailState, Nlopt, SuccessState, Target};
 
 use super::{OptSummary, Recorder, Settings, Status};
 use crate::error::{Error, Result};
-
-/// Parameters this small on their bound of zero are tried at zero after the optimisation.
-const NEAR_ZERO: f64 = 1e-3;
+use crate::tolerances::{STOP_VALUE, ZERO_SD};
 
 fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
     match name {
@@ -85,7 +83,7 @@ pub(super) fn minimize(
     let mut step = settings.initial_step.clone();
     let configured = (|| {
         opt.set_lower_bounds(&bounds)?;
-        opt.set_stopval(-1e300)?;
+        opt.set_stopval(STOP_VALUE)?;
         opt.set_ftol_rel(settings.ftol_rel)?;
         opt.set_ftol_abs(settings.ftol_abs)?;
         opt.set_xtol_rel(settings.xtol_rel)?;
@@ -114,19 +112,18 @@ pub(super) fn minimize(
     Ok(recorder.finish(status, step))
 }
 
-// Bounded algorithms stop just inside a bound: the best point with its small parameters at zero may be better.
+// Bounded algorithms stop just inside a bound: the best point with its standard deviations that are as good as zero at
+// zero may be better.
 fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
-    let best = recorder.canonical_best();
-    let near = |(x, l): (&f64, &f64)| *l == 0.0 && *x != 0.0 && *x < NEAR_ZERO;
-    if recorder.is_stopped() || !best.iter().zip(lower).any(near) {
+    let mut best = recorder.canonical_best();
+    let step_sizes = recorder.step_sizes(best.len());
+    let is_near = |j: usize, x: f64| lower[j] == 0.0 && x != 0.0 && x < ZERO_SD * step_sizes[j];
+    let near: Vec<usize> = (0..best.len()).filter(|&j| is_near(j, best[j])).collect();
+    if recorder.is_stopped() || near.is_empty() {
         return;
     }
-    let snapped: Vec<f64> = best
-        .iter()
-        .zip(lower)
-        .map(|xl| if near(xl) { 0.0 } else { *xl.0 })
-        .collect();
-    recorder.evaluate(&snapped);
+    near.iter().for_each(|&j| best[j] = 0.0);
+    recorder.evaluate(&best);
 }
 
 #[cfg(test)]

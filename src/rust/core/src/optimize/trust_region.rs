@@ -5,9 +5,7 @@
 
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
-
-/// Eigenvalues below this share of the largest carry no information.
-const NEGLIGIBLE: f64 = 1e-13;
+use crate::tolerances::{LEAST_CURVATURE, RADIUS_SLACK};
 
 /// Model of the objective around a point.
 #[derive(Debug)]
@@ -52,7 +50,7 @@ impl Model {
             .fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
         for (i, value) in self.eigen.values.iter().enumerate() {
             self.slopes[i] = small::dot(self.eigen.vector(i), gradient);
-            self.curvatures[i] = value.abs().max(NEGLIGIBLE * largest);
+            self.curvatures[i] = value.abs().max(LEAST_CURVATURE * largest);
         }
         true
     }
@@ -106,7 +104,7 @@ impl Model {
                 slope += t * t / (curvature + shift);
             }
             let length: f64 = f64::sqrt(square);
-            if length <= radius * (1.0 + 1e-3) {
+            if length <= radius * (1.0 + RADIUS_SLACK) {
                 break;
             }
             shift += square / slope * (length - radius) / radius;

@@ -1,0 +1,90 @@
+//! All thresholds of the core stand in `tolerances.rs`, whose tables say what its constants are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Series and polynomials have cut-offs of their own.
+const SPECIAL_FUNCTIONS: [&str; 5] = [
+    "special.rs",
+    "lanes.rs",
+    "link.rs",
+    "gauss_hermite.rs",
+    "tolerances.rs",
+];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("an entry of a folder").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn is_test(name: &str) -> bool {
+    name == "tests.rs" || name.ends_with("_tests.rs")
+}
+
+/// Numbers of a line of code with an exponent below zero, which only thresholds have.
+fn thresholds(line: &str) -> Vec<&str> {
+    let code = line.split("//").next().unwrap_or("");
+    let is_of_number = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let words = code.split(|c: char| !is_of_number(c));
+    let is_small = |word: &&str| {
+        let starts = word.starts_with(|c: char| c.is_ascii_digit());
+        starts && word.contains("e-") && word.trim_end_matches("f64").parse::<f64>().is_ok()
+    };
+    words.filter(is_small).collect()
+}
+
+#[test]
+fn a_threshold_is_found() {
+    assert_eq!(thresholds("if x < 1e-3 * y {"), ["1e-3"]);
+    assert_eq!(thresholds("const A: f64 = 2.5e-10; // 1e-3"), ["2.5e-10"]);
+    assert!(thresholds("let sum = one - e1 - 2.0;").is_empty());
+}
+
+#[test]
+fn thresholds_stand_in_one_file() {
+    let mut wrong = Vec::new();
+    for path in sources(&root()) {
+        let name = path.file_name().expect("a file").to_string_lossy();
+        if SPECIAL_FUNCTIONS.contains(&name.as_ref()) || is_test(&name) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a readable source");
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+        let found = code.lines().flat_map(thresholds);
+        wrong.extend(found.map(|number| format!("{}: {number}", path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_tables_say_what_the_constants_are() {
+    let text = fs::read_to_string(root().join("tolerances.rs")).expect("a readable source");
+    let row = |line: &str| {
+        let line = line.strip_prefix("//! | [`")?;
+        let (name, rest) = line.split_once("`] | ")?;
+        Some((name.to_string(), rest.split(" |").next()?.to_string()))
+    };
+    let constant = |line: &str| {
+        let line = line.strip_prefix("pub(crate) const ")?;
+        let (name, value) = line.split_once(": f64 = ")?;
+        Some((name.to_string(), value.trim_end_matches(';').to_string()))
+    };
+    let rows: BTreeMap<String, String> = text.lines().filter_map(row).collect();
+    let mut constants: BTreeMap<String, String> = text.lines().filter_map(constant).collect();
+    let square = constants.insert("SINGULAR_VARIANCE".into(), "1e-6".into());
+    assert_eq!(square.as_deref(), Some("ZERO_SD * ZERO_SD"));
+    assert_eq!(rows, constants);
+}
