@@ -79,6 +79,6 @@ rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, 
 
 #' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c of `contrasts`.
 #' @noRd
-rust_lmm_joint <- function(spec, theta, sigma, contrasts, exact) .Call(wrap__rust_lmm_joint, spec, theta, sigma, contrasts, exact)
+rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact) .Call(wrap__rust_lmm_with_sigma, spec, theta, sigma, contrasts, exact)
 
 # nolint end

@@ -29,17 +29,18 @@ fn bench_model(c: &mut Criterion, name: &str, data: &Model) {
     group.bench_function("objective, gradient", |b| {
         b.iter(|| {
             elsewhere(&mut theta);
-            model.objective(&theta).expect("theta is valid");
-            model.gradient(&mut gradient);
+            let point = model.at(&theta).expect("theta is valid");
+            point.slopes().gradient(&mut gradient);
         });
     });
     let curvature = model.affordable_hessian();
     group.bench_function(format!("objective, gradient, {} Hessian", curvature.name()), |b| {
         b.iter(|| {
             elsewhere(&mut theta);
-            model.objective(&theta).expect("theta is valid");
-            model.gradient(&mut gradient);
-            model.hessian(curvature, &mut hessian);
+            let point = model.at(&theta).expect("theta is valid");
+            let mut second = point.slopes().hessian(curvature);
+            second.gradient(&mut gradient);
+            second.fill(&mut hessian);
         });
     });
     group.bench_function("fit", |b| {

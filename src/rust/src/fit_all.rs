@@ -45,7 +45,8 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
             let mut start = start.clone();
             model.hold(&held, &mut start)?;
             let summary = model.fit(&start, settings, watch)?;
-            Ok((summary, model.sigma()))
+            let sigma = model.at(&summary.best)?.sigma();
+            Ok((summary, sigma))
         };
         let fits = run(&all, n_threads(threads), fit)
             .into_iter()

@@ -1,10 +1,10 @@
 //! Linear mixed models: one exported function per entry point of the core.
 
 use extendr_api::prelude::*;
+use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
 use rlmm_core::factor::{cond_var, leverage};
 use rlmm_core::judge::Certificate;
-use rlmm_core::lmm::with_sigma::Joint;
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::OptSummary;
 use rlmm_core::{Design, LinearMixedModel, Result};
@@ -107,8 +107,8 @@ fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
 fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
-            model.objective(theta)?;
-            Ok(covariances(design, &cond_var::cond_var(model.pls())))
+            let point = model.at(theta)?;
+            Ok(covariances(design, &cond_var::cond_var(point.pls())))
         })
     })
 }
@@ -119,8 +119,8 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
 fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
-            model.objective(theta)?;
-            Ok(Robj::from(leverage::leverage(design, model.pls())))
+            let point = model.at(theta)?;
+            Ok(Robj::from(leverage::leverage(design, point.pls())))
         })
     })
 }
@@ -139,17 +139,10 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
             let certificate = model.certificate(theta)?;
             let n = model.n_theta();
             let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
-            let g = model.gradient(&mut gradient).g().to_vec();
-            model.hessian(kind, &mut hessian);
-            let mut pairs = derivatives(
-                design,
-                Joint {
-                    gradient,
-                    hessian,
-                    kind,
-                    g,
-                },
-            );
+            let mut at = model.at(theta)?.slopes().hessian(kind);
+            at.gradient(&mut gradient);
+            at.fill(&mut hessian);
+            let mut pairs = derivatives(design, gradient, &hessian, kind, at.g());
             pairs.push(("certificate", certificate_list(&certificate)));
             Ok(list(pairs))
         })
@@ -159,7 +152,13 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
 /// Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c of `contrasts`.
 /// @noRd
 #[extendr]
-fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exact: bool) -> Robj {
+fn rust_lmm_with_sigma(
+    spec: List,
+    theta: &[f64],
+    sigma: f64,
+    contrasts: &[f64],
+    exact: bool,
+) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
             let kind = if exact {
@@ -167,8 +166,9 @@ fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exac
             } else {
                 model.inferential_hessian()
             };
-            let mut pairs = derivatives(design, model.joint(theta, sigma, kind)?);
-            let slopes = model.contrast_slopes(contrasts);
+            let at = model.at(theta)?.with_sigma(sigma, kind);
+            let mut pairs = derivatives(design, at.gradient, &at.hessian, kind, &at.g);
+            let slopes = model.at(theta)?.contrast_slopes(contrasts);
             pairs.push((
                 "slopes",
                 array(
@@ -183,22 +183,20 @@ fn rust_lmm_joint(spec: List, theta: &[f64], sigma: f64, contrasts: &[f64], exac
 
 fn derivatives(
     design: &Design,
-    Joint {
-        gradient,
-        hessian,
-        kind,
-        g,
-    }: Joint,
+    gradient: Vec<f64>,
+    hessian: &[f64],
+    kind: HessianKind,
+    g: &[Vec<f64>],
 ) -> Pairs {
     let n = gradient.len();
     let of_terms = design
         .terms
         .iter()
-        .zip(&g)
+        .zip(g)
         .map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
     vec![
         ("gradient", Robj::from(gradient)),
-        ("hessian", array(&hessian, &[n, n])),
+        ("hessian", array(hessian, &[n, n])),
         ("curvature", Robj::from(kind.name())),
         ("g", List::from_values(of_terms).into_robj()),
     ]
@@ -264,5 +262,5 @@ extendr_module! {
     fn rust_lmm_leverage;
     fn rust_lmm_derivatives;
     fn rust_smallest_pivot;
-    fn rust_lmm_joint;
+    fn rust_lmm_with_sigma;
 }

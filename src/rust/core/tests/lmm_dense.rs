@@ -32,7 +32,8 @@ fn check(data: &Data, theta: &[f64]) {
     ] {
         let reference = dense(&design, theta, criterion, sigma);
         let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
-        let estimates = model.estimates(theta).unwrap();
+        let point = model.at(theta).unwrap();
+        let estimates = point.estimates();
         close(
             "objective",
             &[estimates.objective],
@@ -43,7 +44,7 @@ fn check(data: &Data, theta: &[f64]) {
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-8);
         close(
             "leverage",
-            &leverage(&design, model.pls()),
+            &leverage(&design, point.pls()),
             &reference.leverage,
             1e-9,
         );
@@ -59,7 +60,7 @@ fn check(data: &Data, theta: &[f64]) {
                 first += k;
             }
         }
-        close("cond_var", &cond_var(model.pls()).concat(), &expected, 1e-9);
+        close("cond_var", &cond_var(point.pls()).concat(), &expected, 1e-9);
         let mut mu = vec![0.0; design.n()];
         fitted(&design, &estimates.solution, &mut mu);
         let squares = mu
@@ -161,7 +162,7 @@ fn nested_chains_in_sparse_storage() {
     for (structure, k) in [(Unstructured, 1), (Unstructured, 2), (Diagonal, 2)] {
         let data = chain(&mut random, structure, k);
         let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
-        assert!(model.pls().is_sparse());
+        assert!(model.is_sparse());
         let theta = random_theta(&mut random, &data);
         check(&data, &theta);
     }
@@ -186,7 +187,7 @@ fn weakly_crossed_terms_in_sparse_storage() {
         .with_term(&mut random, unit, &[(Unstructured, 1)])
         .with_term(&mut random, level, &[(Unstructured, 1)]);
     let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
-    assert!(model.pls().is_sparse());
+    assert!(model.is_sparse());
     let theta = random_theta(&mut random, &data);
     check(&data, &theta);
 }
@@ -261,7 +262,8 @@ fn covariates_far_from_zero_lose_no_digits() {
         data.x[..n].fill(unit);
         let design = data.design();
         let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
-        let estimates = model.estimates(&theta).unwrap();
+        let point = model.at(&theta).unwrap();
+        let estimates = point.estimates();
         let objective = reference.objective + 2.0 * unit.abs().ln();
         close("objective", &[estimates.objective], &[objective], 1e-12);
         let beta = &estimates.solution.beta;
@@ -275,7 +277,7 @@ fn covariates_far_from_zero_lose_no_digits() {
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-9);
         close(
             "leverage",
-            &leverage(&design, model.pls()),
+            &leverage(&design, point.pls()),
             &reference.leverage,
             1e-10,
         );
@@ -326,8 +328,9 @@ fn balanced_one_way_has_its_closed_form() {
         let variance = (between / df - sigma2) / per as f64;
         let theta = (variance / sigma2).sqrt();
         let mut model = LinearMixedModel::new(&data.design(), criterion, None).unwrap();
-        let at = model.objective(&[theta]).unwrap();
-        close("sigma", &[model.sigma()], &[sigma2.sqrt()], 1e-12);
+        let point = model.at(&[theta]).unwrap();
+        let at = point.objective();
+        close("sigma", &[point.sigma()], &[sigma2.sqrt()], 1e-12);
         assert!(at <= model.objective(&[theta * 1.001]).unwrap());
         assert!(at <= model.objective(&[theta * 0.999]).unwrap());
     }

@@ -39,11 +39,8 @@ fn balanced(effects: usize) -> Data {
 
 fn scored(data: &Data, start: &[f64]) -> Vec<f64> {
     let mut model = LinearMixedModel::new(&data.design(), Criterion::Reml, None).unwrap();
-    let n = start.len();
-    model.objective(start).unwrap();
-    model.gradient(&mut vec![0.0; n]);
-    model.hessian(HessianKind::Exact, &mut vec![0.0; n * n]);
-    model.scored().unwrap()
+    let slopes = model.at(start).unwrap().slopes();
+    slopes.hessian(HessianKind::Exact).scored().unwrap()
 }
 
 #[test]

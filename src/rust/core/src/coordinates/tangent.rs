@@ -12,8 +12,8 @@
 use std::ops::Range;
 
 use crate::covariance::unstructured::place;
-use crate::covariance::Structure;
-use crate::derivatives::Derivatives;
+use crate::covariance::{RelCov, Structure};
+use crate::derivatives::OmegaDerivatives;
 use crate::factor::Pls;
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
@@ -192,27 +192,28 @@ impl Tangent {
     }
 }
 
-impl Derivatives {
+impl OmegaDerivatives {
     /// Gradient and Hessian (symmetric, column by column) in theta, but in `w` for the parts of `tangents`.
     pub fn in_tangents(
         &mut self,
-        pls: &Pls,
+        covs: &[RelCov],
+        theta: &[f64],
         tangents: &[Tangent],
-        n_theta: usize,
         gradient: &mut [f64],
         hessian: &mut [f64],
     ) {
+        let n_theta = theta.len();
         gradient.fill(0.0);
         hessian.fill(0.0);
         let mut jacobian = self.start_jacobian();
         let is_theta = |j: usize| !tangents.iter().any(|tangent| tangent.range.contains(&j));
-        for (term, cov) in pls.covs().iter().enumerate() {
+        for (term, cov) in covs.iter().enumerate() {
             let k = cov.vsize();
             let mut first = |j: usize, r: usize, s: usize, value: f64| {
                 gradient[j] += value * self.slope(term, r, s);
                 jacobian.push((j, self.directions().index(term, k, r, s), value));
             };
-            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
+            cov.for_each_first_derivative(theta, |j, r, s, value| {
                 if is_theta(j) {
                     first(j, r, s, value);
                 }
@@ -221,7 +222,7 @@ impl Derivatives {
                 tangent.for_each_first_derivative(&mut first);
                 tangent.add_second_derivative(&self.g()[term], k, n_theta, hessian);
             }
-            cov.for_each_second_derivative(&pls.theta, |i, j, r, s, value| {
+            cov.for_each_second_derivative(theta, |i, j, r, s, value| {
                 if is_theta(i) {
                     let value = value * self.slope(term, r, s);
                     hessian[j * n_theta + i] += value;

@@ -2,21 +2,20 @@
 //! eigenvalue of `G`, `G v = lambda v`, says that `Omega + eps v v'` is better, even where the gradient in theta is
 //! zero because Lambda is singular.
 
-use crate::covariance::{Part, Structure, WayOut};
-use crate::derivatives::Derivatives;
-use crate::factor::Pls;
+use crate::covariance::{Part, RelCov, Structure, WayOut};
+use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
 use crate::tolerances::ZERO_SD;
 
 /// Steps over the range of a correlation.
 const CORRELATIONS: usize = 40;
 
-impl Derivatives {
+impl OmegaDerivatives {
     /// One for each part of each term; `rms` holds the root mean square of each column of Z.
-    pub fn ways_out(&self, pls: &Pls, rms: &[Vec<f64>]) -> Vec<WayOut> {
-        let mut ways = self.directions_out(pls, rms);
+    pub fn ways_out(&self, covs: &[RelCov], theta: &[f64], rms: &[Vec<f64>]) -> Vec<WayOut> {
+        let mut ways = self.directions_out(covs, theta, rms);
         for way in &mut ways {
-            let structure = pls.covs()[way.term].parts()[way.part].structure;
+            let structure = covs[way.term].parts()[way.part].structure;
             let (slope, curvature) = self.along(way, structure);
             way.step = if slope < 0.0 && curvature != 0.0 {
                 -slope / curvature.abs()
@@ -29,13 +28,13 @@ impl Derivatives {
     }
 
     /// The same from `G` alone: without step and gain, for which the Hessian is needed.
-    pub fn directions_out(&self, pls: &Pls, rms: &[Vec<f64>]) -> Vec<WayOut> {
+    pub fn directions_out(&self, covs: &[RelCov], theta: &[f64], rms: &[Vec<f64>]) -> Vec<WayOut> {
         let mut ways = Vec::new();
-        for (term, cov) in pls.covs().iter().enumerate() {
+        for (term, cov) in covs.iter().enumerate() {
             for (part, (first, p)) in cov.placed().enumerate() {
                 let rms = &rms[term][first..first + p.size];
                 let (lambda_min, local, rho) =
-                    self.steepest(term, first, p, rms, &pls.theta[p.range()]);
+                    self.steepest(term, first, p, rms, &theta[p.range()]);
                 let mut direction = vec![0.0; cov.vsize()];
                 direction[first..first + p.size].copy_from_slice(&local);
                 ways.push(WayOut {
@@ -61,7 +60,7 @@ impl Derivatives {
         rms: &[f64],
         theta: &[f64],
     ) -> (f64, Vec<f64>, f64) {
-        let (k, size) = (self.mean_cross[term].len(), rms.len());
+        let (k, size) = (self.directions.size(term), rms.len());
         let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i];
         let scaled = |i: usize, j: usize| g(i, j) / (rms[i] * rms[j]);
         // A search only approaches zero, or stays where the objective is flat.

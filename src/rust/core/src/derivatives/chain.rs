@@ -2,8 +2,8 @@
 //! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of Omega from the
 //! covariance structure. The last term is exact whichever `H` is used, and decides at singular points.
 
-use crate::derivatives::Derivatives;
-use crate::factor::Pls;
+use crate::covariance::RelCov;
+use crate::derivatives::OmegaDerivatives;
 use crate::kernels::small;
 
 /// Of the Jacobian: parameter, direction and value.
@@ -18,30 +18,30 @@ pub(super) struct Jacobian {
 }
 
 impl Jacobian {
-    /// Its memory, emptied; [`Derivatives::add_sandwich`] takes it back.
+    /// Its memory, emptied; [`OmegaDerivatives::add_sandwich`] takes it back.
     pub fn start(&mut self) -> Vec<Element> {
         self.elements.clear();
         std::mem::take(&mut self.elements)
     }
 }
 
-impl Derivatives {
+impl OmegaDerivatives {
     /// Gradient in theta.
-    pub fn gradient(&self, pls: &Pls, gradient: &mut [f64]) {
+    pub fn gradient(&self, covs: &[RelCov], theta: &[f64], gradient: &mut [f64]) {
         gradient.fill(0.0);
-        for (term, cov) in pls.covs().iter().enumerate() {
-            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
+        for (term, cov) in covs.iter().enumerate() {
+            cov.for_each_first_derivative(theta, |j, r, s, value| {
                 gradient[j] += value * self.slope(term, r, s)
             });
         }
     }
 
     /// From derivatives along the directions of Omega to derivatives in theta.
-    pub(crate) fn chain(&self, pls: &Pls, n_theta: usize, slopes: &[f64]) -> Vec<f64> {
-        let mut gradient = vec![0.0; n_theta];
-        for (term, cov) in pls.covs().iter().enumerate() {
+    pub(crate) fn chain(&self, covs: &[RelCov], theta: &[f64], slopes: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; theta.len()];
+        for (term, cov) in covs.iter().enumerate() {
             let k = cov.vsize();
-            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
+            cov.for_each_first_derivative(theta, |j, r, s, value| {
                 gradient[j] += value * slopes[self.directions.index(term, k, r, s)];
             });
         }
@@ -49,15 +49,16 @@ impl Derivatives {
     }
 
     /// Hessian in theta, symmetric, column by column.
-    pub fn hessian(&mut self, pls: &Pls, n_theta: usize, hessian: &mut [f64]) {
+    pub fn hessian(&mut self, covs: &[RelCov], theta: &[f64], hessian: &mut [f64]) {
+        let n_theta = theta.len();
         hessian.fill(0.0);
         let mut jacobian = self.jacobian.start();
-        for (term, cov) in pls.covs().iter().enumerate() {
+        for (term, cov) in covs.iter().enumerate() {
             let k = cov.vsize();
-            cov.for_each_first_derivative(&pls.theta, |j, r, s, value| {
+            cov.for_each_first_derivative(theta, |j, r, s, value| {
                 jacobian.push((j, self.directions.index(term, k, r, s), value));
             });
-            cov.for_each_second_derivative(&pls.theta, |i, j, r, s, value| {
+            cov.for_each_second_derivative(theta, |i, j, r, s, value| {
                 let value = value * self.slope(term, r, s);
                 hessian[j * n_theta + i] += value;
                 if i != j {
@@ -100,7 +101,7 @@ impl Derivatives {
     // Derivative along the direction of element (r, s) of Omega.
     pub(crate) fn slope(&self, term: usize, r: usize, s: usize) -> f64 {
         let g = &self.g[term];
-        let k = self.mean_cross[term].len();
+        let k = self.directions.size(term);
         if r == s {
             g[s * k + r]
         } else {

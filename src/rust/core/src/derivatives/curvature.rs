@@ -9,11 +9,11 @@ use faer::{MatMut, MatRef};
 use crate::kernels::gemm::add_lower_product;
 
 use crate::derivatives::reduced::scale_columns;
-use crate::derivatives::{Derivatives, Profile};
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
 use crate::factor::Pls;
 use crate::kernels::small;
 
-/// Memory of [`Derivatives::add_curvature`].
+/// Memory of [`FactorDerivatives::add_curvature`].
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     /// `W`, `q x q`; lower triangle.
@@ -31,39 +31,33 @@ pub(super) struct Workspace {
     n_e: Vec<f64>,
 }
 
-impl Derivatives {
+impl FactorDerivatives {
     /// Turns the average information in `h` into the exact Hessian.
-    pub(super) fn add_curvature(&mut self, pls: &Pls, profile: Profile) {
-        let n = self.directions.len();
-        // H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr.
-        let s = &self.information.scores;
-        let rank_one = if profile.sigma_profiled {
-            profile.precision / pls.pwrss()
-        } else {
-            0.0
-        };
-        for j in 0..n {
-            for i in 0..n {
-                self.h[j * n + i] = 2.0 * self.h[j * n + i] + rank_one * s[i] * s[j];
-            }
-        }
-        self.expected.fill(0.0);
+    pub(super) fn add_curvature(
+        &mut self,
+        pls: &Pls,
+        profile: Profile,
+        omega: &mut OmegaDerivatives,
+    ) {
+        double_information(pls, profile, omega);
+        omega.expected.fill(0.0);
         if pls.layout.m == 0 {
-            self.add_blockwise(pls)
+            self.add_blockwise(pls, omega)
         } else {
-            self.add_dense(pls)
+            self.add_dense(pls, omega)
         }
+        let (n, expected) = (omega.directions.len(), &mut omega.expected);
         for j in 0..n {
-            (0..j).for_each(|i| self.expected[i * n + j] = self.expected[j * n + i]);
+            (0..j).for_each(|i| expected[i * n + j] = expected[j * n + i]);
         }
-        small::axpy(-1.0, &self.expected, &mut self.h);
+        small::axpy(-1.0, expected, &mut omega.h);
     }
 
     // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
     // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
-    fn add_blockwise(&mut self, pls: &Pls) {
-        let (k, n, columns) = (pls.leading.k, self.directions.len(), self.scores.columns);
-        let pairs = self.directions.pairs(pls.layout.leading_term);
+    fn add_blockwise(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
+        let (k, n, columns) = (pls.leading.k, omega.directions.len(), self.scores.columns);
+        let pairs = omega.directions.pairs(pls.layout.leading_term);
         let p = columns - 1;
         let (w, b, n_e) = (
             &mut self.scratch.a[..k * k],
@@ -93,7 +87,7 @@ impl Derivatives {
                         } else {
                             0.0
                         };
-                    self.expected[j * n + i] += form;
+                    omega.expected[j * n + i] += form;
                 }
             }
             for (n_e, &(r, s)) in n_e.chunks_exact_mut((p * p).max(1)).zip(pairs) {
@@ -115,15 +109,20 @@ impl Derivatives {
                     &n_e[i * p * p..(i + 1) * p * p],
                     &n_e[j * p * p..(j + 1) * p * p],
                 );
-                self.expected[j * n + i] += small::dot(a, b);
+                omega.expected[j * n + i] += small::dot(a, b);
             }
         }
     }
 
     // Several factors: all of W, and for each pair of terms the moments of its level blocks.
-    fn add_dense(&mut self, pls: &Pls) {
+    fn add_dense(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
+        let OmegaDerivatives {
+            directions,
+            expected,
+            ..
+        } = omega;
         let (n, q) = (
-            self.directions.len(),
+            directions.len(),
             pls.leading.k * pls.leading.n_levels + pls.layout.m,
         );
         let mut work = std::mem::take(&mut self.curvature);
@@ -144,12 +143,12 @@ impl Derivatives {
                 let at = |a: usize, b: usize, c: usize, d: usize| {
                     moments[(d * k + c) * k * l + b * k + a]
                 };
-                for (i, &(r, s)) in self.directions.of_term(t).zip(self.directions.pairs(t)) {
-                    for (j, &(x, y)) in self.directions.of_term(u).zip(self.directions.pairs(u)) {
+                for (i, &(r, s)) in directions.of_term(t).zip(directions.pairs(t)) {
+                    for (j, &(x, y)) in directions.of_term(u).zip(directions.pairs(u)) {
                         let form =
                             weight(r, s) * weight(x, y) * 2.0 * (at(r, x, s, y) + at(r, y, s, x));
                         if i <= j || t != u {
-                            self.expected[i.max(j) * n + i.min(j)] += form;
+                            expected[i.max(j) * n + i.min(j)] += form;
                         }
                     }
                 }
@@ -217,6 +216,21 @@ impl Derivatives {
             let t = MatRef::from_column_major_slice(t, columns - 1, q);
             let out = MatMut::from_column_major_slice_mut(w, q, q);
             add_lower_product(out, t.transpose(), t, -1.0);
+        }
+    }
+}
+
+// H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr, here without the last.
+fn double_information(pls: &Pls, profile: Profile, omega: &mut OmegaDerivatives) {
+    let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
+    let rank_one = if profile.sigma_profiled {
+        profile.precision / pls.pwrss()
+    } else {
+        0.0
+    };
+    for j in 0..n {
+        for i in 0..n {
+            h[j * n + i] = 2.0 * h[j * n + i] + rank_one * s[i] * s[j];
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Directions {
     first: Vec<usize>,
     /// Per term `k x k`: the direction of each element; `NONE` if it is always zero.
     index: Vec<Vec<usize>>,
+    /// Effects `k` of each term.
+    sizes: Vec<usize>,
 }
 
 const NONE: usize = usize::MAX;
@@ -33,7 +35,13 @@ impl Directions {
             pairs,
             first,
             index,
+            sizes: covs.iter().map(RelCov::vsize).collect(),
         }
+    }
+
+    /// Number of effects of a term.
+    pub fn size(&self, term: usize) -> usize {
+        self.sizes[term]
     }
 
     /// Number of directions.

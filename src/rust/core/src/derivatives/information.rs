@@ -8,14 +8,14 @@ use faer::{MatMut, MatRef};
 use crate::kernels::gemm::add_product;
 
 use crate::derivatives::reduced::scale_columns;
-use crate::derivatives::{Derivatives, Profile};
+use crate::derivatives::{Directions, FactorDerivatives, OmegaDerivatives, Profile};
 use crate::factor::Pls;
 use crate::kernels::small::{self, for_size};
 
 /// Leading that share a matrix product.
 const AT_ONCE: usize = 64;
 
-/// Memory of [`Derivatives::update_information`]; `n` directions.
+/// Memory of [`FactorDerivatives::update_information`]; `n` directions.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     /// `a` of the trailing terms, `n x m`.
@@ -30,15 +30,19 @@ pub(super) struct Workspace {
     unit: Vec<f64>,
     /// `c a'`, `n x n`.
     forms: Vec<f64>,
-    /// `s_d = sum_l v_l' E_d v_l`.
-    pub scores: Vec<f64>,
 }
 
-impl Derivatives {
+impl FactorDerivatives {
     /// `H = (Q - s s' / r^2) / sigma^2`, `s_d = v'(I kron E_d)v`; without the second part if sigma is known.
-    pub(super) fn update_information(&mut self, pls: &Pls, profile: Profile) {
-        let (n, m, width) = (self.directions.len(), pls.layout.m, pls.layout.width);
-        self.h.fill(0.0);
+    pub(super) fn update_information(
+        &mut self,
+        pls: &Pls,
+        profile: Profile,
+        omega: &mut OmegaDerivatives,
+    ) {
+        let n = omega.directions.len();
+        let (m, width) = (pls.layout.m, pls.layout.width);
+        omega.h.fill(0.0);
         let mut w = std::mem::take(&mut self.information);
         for (buffer, length) in [
             (&mut w.a, n * m),
@@ -49,35 +53,33 @@ impl Derivatives {
             buffer.clear();
             buffer.resize(length, 0.0);
         }
-        self.fill_trailing_directions(pls, &mut w.a);
+        self.fill_trailing_directions(pls, &omega.directions, &mut w.a);
         if m > 0 {
             pls.trailing.times_cross_products(n, &w.a, &mut w.c);
             multiply_add(n, m, width, 1.0, &w.a, &pls.trailing.a_xr, &mut w.c_x);
         }
-        for_size!(pls.leading.k, k => self.add_leading(pls, k, &mut w));
+        for_size!(pls.leading.k, k => self.add_leading(pls, k, &mut w, omega));
         if m > 0 {
-            self.add_trailing_forms(pls, &mut w);
+            add_trailing_forms(pls, &mut w, omega);
             scale_columns(pls, n, &mut w.c);
             pls.trailing.right_solve(n, &mut w.c);
-            multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut self.h);
+            multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut omega.h);
             multiply_add(n, m, width, -1.0, &w.c, &pls.trailing.s_xr, &mut w.c_x);
         }
         right_solve_border(pls, n, &mut w.c_x);
-        multiply_add(n, pls.p(), n, -1.0, &w.c_x, &w.c_x, &mut self.h);
-        w.scores.resize(n, 0.0);
-        self.fill_quadratic_scores(pls, &mut w.scores);
+        multiply_add(n, pls.p(), n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
+        self.fill_quadratic_scores(pls, &omega.directions, &mut omega.squares);
         self.information = w;
-        self.scale_information(pls, profile);
+        scale_information(pls, profile, omega);
     }
 
     // a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
-    fn fill_trailing_directions(&self, pls: &Pls, a: &mut [f64]) {
-        let (n, columns) = (self.directions.len(), self.scores.columns);
+    fn fill_trailing_directions(&self, pls: &Pls, directions: &Directions, a: &mut [f64]) {
+        let (n, columns) = (directions.len(), self.scores.columns);
         for block in &pls.layout.blocks {
-            let pairs = self
-                .directions
+            let pairs = directions
                 .of_term(block.term)
-                .zip(self.directions.pairs(block.term));
+                .zip(directions.pairs(block.term));
             for (d, &(r, s)) in pairs {
                 for &first in &block.first {
                     let v = |effect: usize| {
@@ -92,8 +94,8 @@ impl Derivatives {
 
     // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and `t A_X0'`.
     #[inline(always)]
-    fn add_leading(&mut self, pls: &Pls, k: usize, w: &mut Workspace) {
-        let (n, width) = (self.directions.len(), pls.layout.width);
+    fn add_leading(&self, pls: &Pls, k: usize, w: &mut Workspace, omega: &mut OmegaDerivatives) {
+        let (n, width) = (omega.directions.len(), pls.layout.width);
         w.t.resize(n * k * AT_ONCE.min(pls.leading.n_levels), 0.0);
         w.unit.resize(n * k + 2 * k * k, 0.0);
         for first in (0..pls.leading.n_levels).step_by(AT_ONCE) {
@@ -104,7 +106,7 @@ impl Derivatives {
             pls.trailing
                 .times_leading(k, &pls.leading, leading.clone(), n, 1.0, &w.a, t);
             for (unit, t) in leading.clone().zip(t.chunks_exact_mut(n * k)) {
-                self.add_unit(pls, k, unit, t, &mut w.unit);
+                self.add_unit(pls, k, unit, t, &mut w.unit, omega);
             }
             pls.trailing
                 .times_leading_transposed(k, &pls.leading, leading, n, t, &mut w.c);
@@ -116,11 +118,20 @@ impl Derivatives {
     // Q += a_d' S a_e with S = P A00. On entry t = A_0R a for the trailing directions; on return it has -V t there, and
     // P'a_d for the unit's own directions.
     #[inline(always)]
-    fn add_unit(&mut self, pls: &Pls, k: usize, unit: usize, t: &mut [f64], buffer: &mut [f64]) {
-        let n = self.directions.len();
+    fn add_unit(
+        &self,
+        pls: &Pls,
+        k: usize,
+        unit: usize,
+        t: &mut [f64],
+        buffer: &mut [f64],
+        omega: &mut OmegaDerivatives,
+    ) {
+        let OmegaDerivatives { directions, h, .. } = omega;
+        let n = directions.len();
         let (own, pairs) = (
-            self.directions.of_term(pls.layout.leading_term),
-            self.directions.pairs(pls.layout.leading_term),
+            directions.of_term(pls.layout.leading_term),
+            directions.pairs(pls.layout.leading_term),
         );
         let (block, z) = buffer.split_at_mut(k * k);
         let range = unit * k * k..(unit + 1) * k * k;
@@ -145,55 +156,29 @@ impl Derivatives {
         }
         for (e, &(r, q)) in pairs.iter().enumerate() {
             let (at_r, at_q) = (v(q), if r == q { 0.0 } else { v(r) });
-            let column = &mut self.h[(own.start + e) * n + own.start..][..=e];
+            let column = &mut h[(own.start + e) * n + own.start..][..=e];
             for (h, z) in column.iter_mut().zip(z.chunks_exact(k)) {
                 *h += at_r * z[r] + at_q * z[q];
             }
         }
     }
 
-    // Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
-    fn add_trailing_forms(&mut self, pls: &Pls, w: &mut Workspace) {
-        let (n, m) = (self.directions.len(), pls.layout.m);
-        let leading = self.directions.of_term(pls.layout.leading_term);
-        multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut w.forms);
-        for j in 0..n {
-            for i in 0..=j {
-                // c of a unit's direction with a of a trailing one; a of the units' directions is zero.
-                let mixed = leading.contains(&i) != leading.contains(&j);
-                self.h[j * n + i] +=
-                    w.forms[j * n + i] + if mixed { w.forms[i * n + j] } else { 0.0 };
-            }
-        }
-    }
-
-    fn scale_information(&mut self, pls: &Pls, profile: Profile) {
-        let n = self.directions.len();
-        let s = &self.information.scores;
-        let rank_one = if profile.sigma_profiled {
-            1.0 / pls.pwrss()
-        } else {
-            0.0
-        };
-        for j in 0..n {
-            for i in 0..=j {
-                let value = profile.precision * (self.h[j * n + i] - rank_one * s[i] * s[j]);
-                self.h[j * n + i] = value;
-                self.h[i * n + j] = value;
-            }
-        }
-    }
-
     // s_d = sum_l v_l' E_d v_l.
-    pub(super) fn fill_quadratic_scores(&self, pls: &Pls, sums: &mut [f64]) {
+    pub(super) fn fill_quadratic_scores(
+        &self,
+        pls: &Pls,
+        directions: &Directions,
+        sums: &mut [f64],
+    ) {
         let last = self.scores.columns - 1;
-        self.fill_quadratic_sums(pls, |effect| effect[last], sums);
+        self.fill_quadratic_sums(pls, directions, |effect| effect[last], sums);
     }
 
     // The same with any number made of the scores of each effect in the place of v.
     pub(super) fn fill_quadratic_sums(
         &self,
         pls: &Pls,
+        directions: &Directions,
         value: impl Fn(&[f64]) -> f64,
         sums: &mut [f64],
     ) {
@@ -201,11 +186,7 @@ impl Derivatives {
         sums.fill(0.0);
         let mut add = |term: usize, level: &[f64]| {
             let value = |effect: usize| value(&level[effect * columns..(effect + 1) * columns]);
-            for (d, &(r, q)) in self
-                .directions
-                .of_term(term)
-                .zip(self.directions.pairs(term))
-            {
+            for (d, &(r, q)) in directions.of_term(term).zip(directions.pairs(term)) {
                 sums[d] += if r == q {
                     value(r).powi(2)
                 } else {
@@ -224,6 +205,38 @@ impl Derivatives {
                     &self.scores.trailing[first as usize * columns..][..block.vsize * columns],
                 );
             }
+        }
+    }
+}
+
+// Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
+fn add_trailing_forms(pls: &Pls, w: &mut Workspace, omega: &mut OmegaDerivatives) {
+    let (n, m) = (omega.directions.len(), pls.layout.m);
+    let leading = omega.directions.of_term(pls.layout.leading_term);
+    multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut w.forms);
+    for j in 0..n {
+        for i in 0..=j {
+            // c of a unit's direction with a of a trailing one; a of the units' directions is zero.
+            let is_mixed = leading.contains(&i) != leading.contains(&j);
+            let transposed = if is_mixed { w.forms[i * n + j] } else { 0.0 };
+            omega.h[j * n + i] += w.forms[j * n + i] + transposed;
+        }
+    }
+}
+
+// From Q, of which the upper triangle is known, to the average information.
+fn scale_information(pls: &Pls, profile: Profile, omega: &mut OmegaDerivatives) {
+    let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
+    let rank_one = if profile.sigma_profiled {
+        1.0 / pls.pwrss()
+    } else {
+        0.0
+    };
+    for j in 0..n {
+        for i in 0..=j {
+            let value = profile.precision * (h[j * n + i] - rank_one * s[i] * s[j]);
+            h[j * n + i] = value;
+            h[i * n + j] = value;
         }
     }
 }

@@ -27,6 +27,7 @@ mod chain;
 mod curvature;
 mod directions;
 mod information;
+mod omega;
 mod quadratic;
 mod reduced;
 mod scores;
@@ -37,6 +38,7 @@ mod traces;
 pub(crate) mod tests;
 
 pub use directions::Directions;
+pub use omega::OmegaDerivatives;
 
 use crate::factor::trailing::dense::Inverse;
 use crate::factor::trailing::reach::Reach;
@@ -80,10 +82,9 @@ impl HessianKind {
     }
 }
 
-/// First and second derivatives in the covariances; the memory is kept from one theta to the next.
+/// Computes [`OmegaDerivatives`] from the factor; the memory is kept from one theta to the next.
 #[derive(Debug)]
-pub struct Derivatives {
-    directions: Directions,
+pub struct FactorDerivatives {
     /// Layout block of each trailing row.
     block_of_row: Vec<u32>,
     /// Mean over levels of the diagonal of Z'WZ, per term and effect.
@@ -103,15 +104,8 @@ pub struct Derivatives {
     columns: Vec<f64>,
     reach: Reach,
     scores: Scores,
-    /// `G_t`, `k x k`, in the order of the design.
-    g: Vec<Vec<f64>>,
-    /// Hessian in the directions of Omega, symmetric.
-    h: Vec<f64>,
-    /// Expected information `Tr` of the covariances beside a known sigma, likewise; with the exact Hessian only.
-    expected: Vec<f64>,
     information: information::Workspace,
     curvature: curvature::Workspace,
-    jacobian: chain::Jacobian,
 }
 
 /// `Lambda^-1` of one layout block.
@@ -158,11 +152,9 @@ impl Scratch {
     }
 }
 
-impl Derivatives {
-    /// Memory for the derivatives of `pls`.
+impl FactorDerivatives {
+    /// Memory for the derivatives of `pls`; what is as long as its effects is taken with the first ones.
     pub fn new(pls: &Pls) -> Self {
-        let directions = Directions::new(pls.covs());
-        let n_directions = directions.len();
         Self {
             block_of_row: pls.layout.block_of_row(),
             mean_cross: mean_cross_products(pls),
@@ -171,7 +163,7 @@ impl Derivatives {
                 .iter()
                 .map(|lambda| LambdaInverse::new(lambda.len()))
                 .collect(),
-            p_leading: vec![0.0; pls.m.len()],
+            p_leading: Vec::new(),
             c: Inverse::default(),
             e: Vec::new(),
             scratch: Scratch::new(pls),
@@ -179,67 +171,39 @@ impl Derivatives {
             columns: Vec::new(),
             reach: Reach::default(),
             scores: Scores::default(),
-            g: pls
-                .lambdas
-                .iter()
-                .map(|lambda| vec![0.0; lambda.len()])
-                .collect(),
-            h: vec![0.0; n_directions * n_directions],
-            expected: vec![0.0; n_directions * n_directions],
             information: information::Workspace::default(),
             curvature: curvature::Workspace::default(),
-            jacobian: chain::Jacobian::default(),
-            directions,
         }
     }
 
     /// First derivatives at the theta of the last update of `pls`.
-    pub fn update(&mut self, pls: &Pls, profile: Profile) {
-        self.invert_lambdas(pls);
-        self.update_leading(pls);
-        self.update_scores(pls, profile.reml);
-        self.g.iter_mut().for_each(|g| g.fill(0.0));
-        self.add_leading_traces(pls);
-        self.add_trailing_traces(pls);
-        self.subtract_outer_products(pls, profile);
+    pub fn update(&mut self, pls: &Pls, profile: Profile, omega: &mut OmegaDerivatives) {
+        self.update_effects(pls, profile.reml);
+        omega.g.iter_mut().for_each(|g| g.fill(0.0));
+        self.add_leading_traces(pls, omega);
+        self.add_trailing_traces(pls, omega);
+        self.subtract_outer_products(pls, profile, omega);
     }
 
-    /// Second derivatives; [`Self::update`] must have been called for the same theta.
-    pub fn update_hessian(&mut self, pls: &Pls, profile: Profile, kind: HessianKind) {
-        self.update_information(pls, profile);
+    /// Second derivatives at the theta of the last [`Self::update`].
+    pub fn update_hessian(
+        &mut self,
+        pls: &Pls,
+        profile: Profile,
+        kind: HessianKind,
+        omega: &mut OmegaDerivatives,
+    ) {
+        self.update_information(pls, profile, omega);
         if kind == HessianKind::Exact {
-            self.add_curvature(pls, profile);
+            self.add_curvature(pls, profile, omega);
         }
     }
 
-    /// `G_t` of each term, `k x k`.
-    pub fn g(&self) -> &[Vec<f64>] {
-        &self.g
-    }
-
-    /// The same, for objectives that add to it.
-    pub(crate) fn g_mut(&mut self) -> &mut [Vec<f64>] {
-        &mut self.g
-    }
-
-    /// The elements of the Jacobian, emptied: [`Self::add_sandwich`] takes the memory back.
-    pub(crate) fn start_jacobian(&mut self) -> Vec<chain::Element> {
-        self.jacobian.start()
-    }
-
-    /// The directions of Omega that the Hessian of [`Self::h`] refers to.
-    pub fn directions(&self) -> &Directions {
-        &self.directions
-    }
-
-    /// Hessian in the directions of Omega.
-    pub fn h(&self) -> &[f64] {
-        &self.h
-    }
-
-    /// Mean over the levels of `diag(Z'WZ)`: the scale of each effect's column.
-    pub fn mean_cross(&self) -> &[Vec<f64>] {
-        &self.mean_cross
+    /// `Z'V^-1 [X, y - X beta]`, with the rows of X if `reml`, and what it is computed from.
+    pub(crate) fn update_effects(&mut self, pls: &Pls, reml: bool) {
+        self.invert_lambdas(pls);
+        self.update_leading(pls);
+        self.update_scores(pls, reml);
     }
 
     fn invert_lambdas(&mut self, pls: &Pls) {
@@ -266,6 +230,7 @@ impl Derivatives {
     // P_i = I - A00_i V_i.
     fn update_leading(&mut self, pls: &Pls) {
         let k = pls.leading.k;
+        self.p_leading.resize(pls.m.len(), 0.0);
         let v = &mut self.scratch.a[..k * k];
         for (unit, p) in self.p_leading.chunks_exact_mut(k * k).enumerate() {
             let m = &pls.m[unit * k * k..(unit + 1) * k * k];

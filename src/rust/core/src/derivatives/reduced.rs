@@ -2,7 +2,7 @@
 
 use faer::{MatMut, MatRef};
 
-use crate::derivatives::Derivatives;
+use crate::derivatives::FactorDerivatives;
 use crate::factor::trailing::sparse::Sparse;
 use crate::factor::trailing::Storage;
 use crate::factor::Pls;
@@ -12,9 +12,9 @@ use crate::kernels::small;
 /// Columns that are solved for at a time.
 const CHUNK: usize = 256;
 
-impl Derivatives {
-    /// Adds `sum_l W_ll = sum_l K_ll - E_l'E_l` with `E = L^-1 D'K` for layout block `b`.
-    pub(super) fn add_singular_trace(&mut self, pls: &Pls, b: usize) {
+impl FactorDerivatives {
+    /// Adds `sum_l W_ll = sum_l K_ll - E_l'E_l` with `E = L^-1 D'K` for layout block `b` to its `G`.
+    pub(super) fn add_singular_trace(&mut self, pls: &Pls, b: usize, g: &mut [f64]) {
         // One K serves all singular blocks: the first of them computes it.
         let is_first = self.inverses[..b]
             .iter()
@@ -28,20 +28,19 @@ impl Derivatives {
             );
         }
         match &pls.trailing.rr {
-            Storage::Dense(_) => self.add_singular_trace_dense(pls, b),
+            Storage::Dense(_) => self.add_singular_trace_dense(pls, b, g),
             Storage::Sparse(sparse) => {
                 if is_first {
                     self.reach.set(sparse, &self.k_rr);
                 }
-                self.add_singular_trace_sparse(pls, sparse, b);
+                self.add_singular_trace_sparse(pls, sparse, b, g);
             }
         }
     }
 
-    fn add_singular_trace_sparse(&mut self, pls: &Pls, sparse: &Sparse, b: usize) {
+    fn add_singular_trace_sparse(&mut self, pls: &Pls, sparse: &Sparse, b: usize, g: &mut [f64]) {
         let block = &pls.layout.blocks[b];
         let k = block.vsize;
-        let g = &mut self.g[block.term];
         for &first in &block.first {
             for j in 0..k {
                 let at = |i: usize| {
@@ -61,10 +60,9 @@ impl Derivatives {
         }
     }
 
-    fn add_singular_trace_dense(&mut self, pls: &Pls, b: usize) {
+    fn add_singular_trace_dense(&mut self, pls: &Pls, b: usize, g: &mut [f64]) {
         let (block, m) = (&pls.layout.blocks[b], pls.layout.m);
         let k = block.vsize;
-        let g = &mut self.g[block.term];
         let product = &mut self.scratch.a[..k * k];
         for firsts in block.first.chunks((CHUNK / k).max(1)) {
             self.columns.clear();

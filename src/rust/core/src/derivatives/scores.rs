@@ -1,6 +1,6 @@
 //! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last, `v' = (Z'Py)'`.
 
-use crate::derivatives::Derivatives;
+use crate::derivatives::FactorDerivatives;
 use crate::factor::Pls;
 use crate::kernels::small::{self, for_size};
 
@@ -23,11 +23,11 @@ pub(super) struct Scores {
     unit: Vec<f64>,
 }
 
-impl Derivatives {
+impl FactorDerivatives {
     /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x - Z b)` unit by
     /// unit; for the trailing terms `v = Lambda^-T u`, or again from the residuals if Lambda is singular.
     /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
-    pub(crate) fn update_scores(&mut self, pls: &Pls, reml: bool) {
+    pub(super) fn update_scores(&mut self, pls: &Pls, reml: bool) {
         let (p, m) = (pls.p(), pls.layout.m);
         let singular = self.is_singular();
         let scores = &mut self.scores;

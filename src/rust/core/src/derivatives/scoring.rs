@@ -2,23 +2,22 @@
 //! direction from a remote start, whatever the curvature there: for balanced data it reaches the optimum at once, and
 //! from `Omega = I` it gives the minimum-norm estimates (MINQUE) of the variance components.
 
-use crate::derivatives::{Derivatives, Profile};
-use crate::factor::Pls;
+use crate::derivatives::{OmegaDerivatives, Profile};
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 use crate::tolerances::LEAST_INFORMATION;
 
-impl Derivatives {
+impl OmegaDerivatives {
     /// `Omega` of each term one step on, `k x k`; the exact Hessian must have been computed. `None` if the information is
     /// not finite.
     ///
     /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`, with
     /// `t_d = tr(E_d W)`, where the derivative in sigma is zero. Its step in `log sigma^2` is `d = -t's / df`, with s the
     /// solution of `(Tr - t t' / df) s = -g`; in Omega, the ratio, the step is `s / (1 + d)`.
-    pub fn scored(&self, pls: &Pls, profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
+    pub fn scored(&self, lambdas: &[Vec<f64>], profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
-        let g = self.slopes(pls);
-        let outer = &self.information.scores;
+        let g = self.slopes();
+        let outer = &self.squares;
         let t: Vec<f64> = g
             .iter()
             .zip(outer)
@@ -38,8 +37,8 @@ impl Derivatives {
         let change = unknown * small::dot(&t, &step);
         let scale = -1.0 / (1.0 + change.max(-0.9));
         let mut omegas = Vec::new();
-        for (term, lambda) in pls.lambdas.iter().enumerate() {
-            let k = self.mean_cross[term].len();
+        for (term, lambda) in lambdas.iter().enumerate() {
+            let k = self.directions.size(term);
             let mut omega = vec![0.0; k * k];
             small::multiply_transposed(k, lambda, lambda, &mut omega);
             for (d, &(r, s)) in self
@@ -58,14 +57,14 @@ impl Derivatives {
     }
 
     // Derivatives along the directions.
-    fn slopes(&self, pls: &Pls) -> Vec<f64> {
+    fn slopes(&self) -> Vec<f64> {
         let of_term = |term: usize| {
             self.directions
                 .pairs(term)
                 .iter()
                 .map(move |&(r, s)| self.slope(term, r, s))
         };
-        (0..pls.lambdas.len()).flat_map(of_term).collect()
+        (0..self.g.len()).flat_map(of_term).collect()
     }
 }
 

@@ -149,8 +149,7 @@ fn fourth_order(h: f64, mut f: impl FnMut(f64) -> Vec<f64>) -> Vec<f64> {
 
 fn gradient(model: &mut LinearMixedModel, theta: &[f64]) -> Vec<f64> {
     let mut g = vec![0.0; theta.len()];
-    model.objective(theta).unwrap();
-    model.gradient(&mut g);
+    model.at(theta).unwrap().slopes().gradient(&mut g);
     g
 }
 
@@ -211,8 +210,8 @@ fn check(name: &str, data: &Data, exact_hessian: bool) {
                 continue;
             }
             let mut hessian = vec![0.0; n * n];
-            gradient(&mut model, &theta);
-            model.hessian(HessianKind::Exact, &mut hessian);
+            let slopes = model.at(&theta).unwrap().slopes();
+            slopes.hessian(HessianKind::Exact).fill(&mut hessian);
             let differences: Vec<f64> = (0..n)
                 .flat_map(|j| fourth_order(STEP, |h| gradient(&mut model, &shifted(&theta, j, h))))
                 .collect();
@@ -304,14 +303,8 @@ fn sparse_trailing_storage() {
             (Box::new(|i| i / 48), vec![us(2, 4)]),
         ],
     );
-    assert!(matches!(
-        LinearMixedModel::new(&data.design(), Criterion::Ml, None)
-            .unwrap()
-            .pls()
-            .trailing
-            .rr,
-        crate::factor::trailing::Storage::Sparse(_)
-    ));
+    let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    assert!(model.is_sparse());
     check("sparse", &data, true);
 }
 
@@ -371,7 +364,7 @@ fn ends_of_the_correlation() {
                 .iter_mut()
                 .enumerate()
                 .for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
-            let mut search = Search::new(&mut model, &theta);
+            let mut search = Search::new(&mut model, &theta).unwrap();
             let mut x = search.at.of(&theta);
             (x[n - 1], x[2 * n - if n == 4 { 2 } else { 1 }]) =
                 (angle * std::f64::consts::FRAC_PI_2, 0.3);
@@ -442,25 +435,27 @@ fn sigma_and_contrasts() {
             let differences: Vec<f64> = (0..=n)
                 .map(|j| fourth_order(STEP, |h| vec![value(&shifted(&x, j, h))])[0])
                 .collect();
-            let mut gradient_at = |x: &[f64]| {
-                model
-                    .joint(&x[..n], x[n], HessianKind::Average)
-                    .unwrap()
-                    .gradient
+            let mut derivatives = |x: &[f64], kind: HessianKind| {
+                let point = model.at(&x[..n]).unwrap();
+                point.with_sigma(x[n], kind)
             };
             let second: Vec<f64> = (0..=n)
-                .flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h))))
+                .flat_map(|j| {
+                    fourth_order(STEP, |h| {
+                        derivatives(&shifted(&x, j, h), HessianKind::Average).gradient
+                    })
+                })
                 .collect();
-            let joint = model.joint(&x[..n], x[n], HessianKind::Exact).unwrap();
+            let found = derivatives(&x, HessianKind::Exact);
             assert!(
-                largest_error(&joint.gradient, &differences) < 1e-7,
+                largest_error(&found.gradient, &differences) < 1e-7,
                 "{criterion:?}: gradient"
             );
             assert!(
-                largest_error(&joint.hessian, &second) < 1e-7,
+                largest_error(&found.hessian, &second) < 1e-7,
                 "{criterion:?}: Hessian"
             );
-            let slopes = model.contrast_slopes(&contrast);
+            let slopes = model.at(&x[..n]).unwrap().contrast_slopes(&contrast);
             let mut variance = |theta: &[f64]| {
                 let rx = model.estimates(theta).unwrap().rx;
                 let mut w = contrast;
@@ -501,7 +496,7 @@ fn sigma_as_a_coordinate() {
         let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
         let mut start = vec![0.7, -0.2, 0.5, 0.0, 0.3, 0.6, 0.1, 0.4];
         model.hold(&held, &mut start).unwrap();
-        let mut search = Search::new(&mut model, &start);
+        let mut search = Search::new(&mut model, &start).unwrap();
         let mut x = search.at.start();
         let size = x.len();
         assert_eq!(size, 6);
@@ -533,7 +528,8 @@ fn sigma_as_a_coordinate() {
         let summary = model
             .fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue)
             .unwrap();
-        assert!((summary.best[3] * model.sigma() - 0.9).abs() < 1e-12);
+        let sigma = model.at(&summary.best).unwrap().sigma();
+        assert!((summary.best[3] * sigma - 0.9).abs() < 1e-12);
         assert_eq!((summary.best[4], summary.best[6]), (0.3, 0.1));
         assert_eq!(
             model.certificate(&summary.best).unwrap().verdict,
@@ -569,7 +565,7 @@ fn steps_in_tangents() {
         .flat_map(|c| [&general, &pivot, &singular].map(|t| (*c, t)))
     {
         let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
-        let mut search = Search::new(&mut model, theta);
+        let mut search = Search::new(&mut model, theta).unwrap();
         let x = search.at.start();
         let n = x.len();
         let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);

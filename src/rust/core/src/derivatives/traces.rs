@@ -1,7 +1,7 @@
 //! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
 
 use crate::derivatives::reduced::{gram, whiten_dense};
-use crate::derivatives::{Derivatives, Profile, Scratch};
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile, Scratch};
 use crate::factor::coupling::scale_rows;
 use crate::factor::full::FullLeading;
 use crate::factor::Pls;
@@ -10,19 +10,19 @@ use crate::kernels::small::{self, for_size};
 /// Columns of units that are solved for at a time.
 const CHUNK: usize = 512;
 
-impl Derivatives {
+impl FactorDerivatives {
     /// Leading: `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
-    pub(super) fn add_leading_traces(&mut self, pls: &Pls) {
+    pub(super) fn add_leading_traces(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
+        let g = &mut omega.g[pls.layout.leading_term];
         pls.trailing.invert(&mut self.c);
         if let Some(full) = &pls.trailing.full {
-            return self.add_full_leading_traces(pls, full);
+            return self.add_full_leading_traces(pls, full, g);
         }
-        for_size!(pls.leading.k, k => self.add_leading_traces_of_size(pls, k));
+        for_size!(pls.leading.k, k => self.add_leading_traces_of_size(pls, k, g));
     }
 
     #[inline(always)]
-    fn add_leading_traces_of_size(&mut self, pls: &Pls, k: usize) {
-        let g = &mut self.g[pls.layout.leading_term];
+    fn add_leading_traces_of_size(&mut self, pls: &Pls, k: usize, g: &mut [f64]) {
         let Scratch {
             a: y,
             b: work,
@@ -58,9 +58,8 @@ impl Derivatives {
     }
 
     // The same for full units: `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
-    fn add_full_leading_traces(&mut self, pls: &Pls, full: &FullLeading) {
+    fn add_full_leading_traces(&mut self, pls: &Pls, full: &FullLeading, g: &mut [f64]) {
         let (k, m) = (pls.leading.k, pls.layout.m);
-        let g = &mut self.g[pls.layout.leading_term];
         let (y, work) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k]);
         let at_once = (CHUNK / k).max(1);
         for first in (0..pls.leading.n_levels).step_by(at_once) {
@@ -83,11 +82,11 @@ impl Derivatives {
     }
 
     /// Trailing terms: `sum_l W_ll = Lambda^-T (q I - sum_l C_ll) Lambda^-1`.
-    pub(super) fn add_trailing_traces(&mut self, pls: &Pls) {
+    pub(super) fn add_trailing_traces(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
         for (b, block) in pls.layout.blocks.iter().enumerate() {
             let k = block.vsize;
             let Some(inverse) = self.inverses[b].get() else {
-                self.add_singular_trace(pls, b);
+                self.add_singular_trace(pls, b, &mut omega.g[block.term]);
                 continue;
             };
             let sum = &mut self.scratch.a[..k * k];
@@ -104,7 +103,7 @@ impl Derivatives {
                     }
                 }
             }
-            let g = &mut self.g[block.term];
+            let g = &mut omega.g[block.term];
             for j in 0..k {
                 for i in 0..k {
                     for b in j..k {
@@ -119,10 +118,15 @@ impl Derivatives {
     }
 
     /// `G_t -= sum_l T_l'T_l + v_l v_l' / sigma^2` (the first for the restricted likelihood only).
-    pub(super) fn subtract_outer_products(&mut self, pls: &Pls, profile: Profile) {
+    pub(super) fn subtract_outer_products(
+        &self,
+        pls: &Pls,
+        profile: Profile,
+        omega: &mut OmegaDerivatives,
+    ) {
         let columns = self.scores.columns;
         let mut subtract = |term: usize, k: usize, level: &[f64]| {
-            let g = &mut self.g[term];
+            let g = &mut omega.g[term];
             for j in 0..k {
                 let b = &level[j * columns..(j + 1) * columns];
                 for i in 0..k {

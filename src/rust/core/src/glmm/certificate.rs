@@ -4,7 +4,7 @@ use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::Structure;
 use crate::covariance::WayOut;
-use crate::derivatives::{Derivatives, HessianKind};
+use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
 use crate::factor::column_scales::root_mean_squares;
 use crate::glmm::pirls::Vary;
@@ -14,7 +14,7 @@ use crate::tolerances::{
     CLEARLY_NEGLIGIBLE_GAIN, NEGLIGIBLE_GAIN, SINGULAR_VARIANCE, TURNING_SLOPE,
 };
 
-type InOmega = (Derivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
+type InOmega = (OmegaDerivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
 
 impl GeneralizedLinearMixedModel {
     /// Judges `parameters` without the Hessian, which costs more than a fit, where a rough inverse of it is enough to
@@ -120,19 +120,20 @@ impl GeneralizedLinearMixedModel {
         let rule = self.rule.take();
         let laplace = self.laplace_in_omega(vary, parameters);
         self.rule = rule;
-        let (derivatives, traces, rms, mut gradient) = laplace?;
+        let (omega, traces, rms, mut gradient) = laplace?;
         let value = self.objective(vary, parameters)?;
         if self.rule.is_some() {
             self.gradient(vary, &mut gradient)?;
         }
-        let mut ways = derivatives.directions_out(self.pirls.pls(vary), &rms);
+        let theta = &self.pirls.pls(vary).theta;
+        let mut ways = omega.directions_out(&self.covs, theta, &rms);
         for way in &mut ways {
             let part = &self.covs[way.term].parts()[way.part];
             if part.range().any(|j| self.held[j]) {
                 continue;
             }
             let structure = part.structure;
-            let slope = along(&derivatives.g()[way.term], way, structure);
+            let slope = along(&omega.g()[way.term], way, structure);
             let levels = (self.pirls.u[way.term].len() / way.direction.len()) as f64;
             // The second derivative, if all levels were alike.
             let curvature = along(&traces[way.term], way, structure).powi(2) / levels;
@@ -147,10 +148,11 @@ impl GeneralizedLinearMixedModel {
     fn laplace_in_omega(&mut self, vary: Vary, parameters: &[f64]) -> Result<InOmega> {
         self.objective(vary, parameters)?;
         let pls = self.pirls.pls(vary);
-        let (rms, mut derivatives) = (root_mean_squares(pls, self.n_eff), Derivatives::new(pls));
+        let rms = root_mean_squares(pls, self.n_eff);
+        let mut omega = OmegaDerivatives::new(&self.covs);
         let mut gradient = vec![0.0; parameters.len()];
-        let traces = self.gradient_in_omega(vary, &mut gradient, &mut derivatives)?;
-        Ok((derivatives, traces, rms, gradient))
+        let traces = self.gradient_in_omega(vary, &mut gradient, &mut omega)?;
+        Ok((omega, traces, rms, gradient))
     }
 
     // The best of some steps along a way out.

@@ -18,7 +18,7 @@ use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::covariance::RelCov;
-use crate::derivatives::{Derivatives as CovarianceDerivatives, Profile};
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
 use crate::error::Result;
 use crate::factor::Solution;
 use crate::glmm::families::response::{Derivatives, Information};
@@ -40,8 +40,8 @@ impl GeneralizedLinearMixedModel {
         if self.is_filled() {
             self.gradient_with(vary, gradient, None)?;
         } else {
-            let mut derivatives = CovarianceDerivatives::new(self.pirls.pls(vary));
-            self.gradient_in_omega(vary, gradient, &mut derivatives)?;
+            let mut omega = OmegaDerivatives::new(&self.covs);
+            self.gradient_in_omega(vary, gradient, &mut omega)?;
         }
         Ok(())
     }
@@ -55,26 +55,28 @@ impl GeneralizedLinearMixedModel {
         &mut self,
         vary: Vary,
         gradient: &mut [f64],
-        derivatives: &mut CovarianceDerivatives,
+        omega: &mut OmegaDerivatives,
     ) -> Result<Vec<Vec<f64>>> {
-        let traces = self.gradient_with(vary, gradient, Some(derivatives))?;
+        let traces = self.gradient_with(vary, gradient, Some(omega))?;
         if !self.is_filled() {
             let n_theta = self.n_theta();
-            derivatives.gradient(self.pirls.pls(vary), &mut gradient[..n_theta]);
+            let theta = &self.pirls.pls(vary).theta;
+            omega.gradient(&self.covs, theta, &mut gradient[..n_theta]);
         }
         Ok(traces)
     }
 
-    // The gradient; with `derivatives` also that in each `Omega_t = Lambda_t Lambda_t'`, of which `sum_l W_ll` comes back.
+    // The gradient; with `omega` also that in each `Omega_t = Lambda_t Lambda_t'`, of which `sum_l W_ll` comes back.
     fn gradient_with(
         &mut self,
         vary: Vary,
         gradient: &mut [f64],
-        mut derivatives: Option<&mut CovarianceDerivatives>,
+        mut omega: Option<&mut OmegaDerivatives>,
     ) -> Result<Vec<Vec<f64>>> {
-        let traces = derivatives.as_mut().map_or_else(Vec::new, |derivatives| {
-            derivatives.update(self.pirls.pls(vary), TRACES);
-            derivatives.g().to_vec()
+        let traces = omega.as_mut().map_or_else(Vec::new, |omega| {
+            let pls = self.pirls.pls(vary);
+            FactorDerivatives::new(pls).update(pls, TRACES, omega);
+            omega.g().to_vec()
         });
         let response = &self.pirls.response;
         let shape_is_estimated = self.shape_is_estimated();
@@ -126,8 +128,8 @@ impl GeneralizedLinearMixedModel {
             .zip(&xi)
             .for_each(|((rho, observed), xi)| *rho -= observed * xi);
         self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
-        if let Some(derivatives) = derivatives {
-            self.add_scores(&rho, derivatives.g_mut());
+        if let Some(omega) = omega {
+            self.add_scores(&rho, omega.g_mut());
         }
         let n_theta = self.n_theta();
         if vary == Vary::Modes {

@@ -1,14 +1,27 @@
-//! The linear mixed model: its profiled objective and the estimates at a theta.
+//! Linear mixed models: the profiled objective, its derivatives, and the search for its minimum.
+//!
+//! With beta and sigma profiled out, minus twice the log-likelihood is
+//!
+//! `d(theta) = df log(2 pi sigma^2) + r^2 / sigma^2 + log|L|^2 - sum log w`, and `+ log|R_X|^2` for REML,
+//!
+//! with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless sigma is known; all but sigma is read off the
+//! factor at theta. Values and derivatives are asked of a [`Point`], of its [`Slopes`] and of its [`Hessian`].
+//!
+//! | quantity | file |
+//! |---|---|
+//! | d(theta), sigma, estimates; gradient and Hessian in theta | [`point`] |
+//! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
+//! | the minimum, and the verdict on a theta | [`search`] |
+//! | the same model where columns of Z depend on each other | [`independent`] |
 
 pub(crate) mod independent;
+pub mod point;
 pub(crate) mod search;
 pub mod with_sigma;
 
 use std::f64::consts::PI;
 
-use crate::coordinates::tangent::Tangent;
-use crate::covariance::WayOut;
-use crate::derivatives::{Derivatives, HessianKind, Profile};
+use crate::derivatives::{FactorDerivatives, HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
@@ -17,6 +30,8 @@ use crate::factor::{Pls, Solution};
 use crate::kernels::small;
 use crate::lmm::independent::Independent;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
+
+pub use point::{Estimates, Hessian, Point, Slopes};
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,27 +49,55 @@ const EXACT_EFFECTS: usize = 100;
 #[derive(Debug)]
 pub struct LinearMixedModel {
     pls: Pls,
+    likelihood: Likelihood,
+    /// Root mean square of each column of Z, per term, weights included.
+    scales: Vec<Vec<f64>>,
+    domain: Domain,
+    /// The model with independent columns of Z, where those of this one depend on each other.
+    independent: Option<Box<Independent>>,
+    memory: Memory,
+}
+
+/// The criterion, and what it needs beside the factor.
+#[derive(Debug, Clone, Copy)]
+struct Likelihood {
     criterion: Criterion,
+    /// The residual standard deviation, if it is known.
     sigma: Option<f64>,
+    /// Observations of positive weight.
     n_eff: usize,
+    /// Number of fixed effects.
+    p: usize,
     sum_log_weights: f64,
-    n_theta: usize,
+}
+
+/// Where an optimizer looks for theta.
+#[derive(Debug, Clone)]
+struct Domain {
     start: Vec<f64>,
     lower: Vec<f64>,
-    // The theta of the factor, unless that failed.
-    theta: Option<Vec<f64>>,
-    // Made when first asked for; whether it belongs to the factor.
-    derivatives: Option<Derivatives>,
-    are_derivatives_current: bool,
-    // Which Hessian they hold.
-    hessian_is: Option<HessianKind>,
-    rms: Vec<Vec<f64>>,
-    // Where columns of Z depend on each other.
-    independent: Option<Box<Independent>>,
-    // Elements of theta that no optimizer may change.
-    pub(crate) held: Vec<bool>,
-    // Those of them that are held at a value over sigma.
-    pub(crate) absolute: Vec<(usize, f64)>,
+    /// Elements of theta that no optimizer may change.
+    held: Vec<bool>,
+    /// Those of the held elements that are held at a value over sigma.
+    absolute: Vec<(usize, f64)>,
+}
+
+/// What has been computed at the theta of the factor. The memory is kept from one theta to the next.
+#[derive(Debug)]
+struct Memory {
+    reached: Reached,
+    omega: OmegaDerivatives,
+    computer: FactorDerivatives,
+}
+
+/// How far the computations at one theta have come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reached {
+    /// Not even the factor is there.
+    Nothing,
+    Factor,
+    Slopes(Profile),
+    Hessian(Profile, HessianKind),
 }
 
 /// Elements of theta that aren't fitted.
@@ -66,23 +109,77 @@ pub struct Held {
     pub absolute: Vec<(usize, f64)>,
 }
 
-/// The objective's parts and the parameters that are profiled out, at one theta.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Estimates {
-    /// The objective.
-    pub objective: f64,
-    /// Residual standard deviation.
-    pub sigma: f64,
-    /// Fixed and random effects.
-    pub solution: Solution,
-    /// `R_X`, upper triangular `p x p`.
-    pub rx: Vec<f64>,
-    /// `log |L|^2`.
-    pub log_det_re: f64,
-    /// `log |R_X|^2`.
-    pub log_det_fe: f64,
-    /// `r^2`.
-    pub pwrss: f64,
+impl Likelihood {
+    fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+        let (n_eff, p) = (design.n_eff(), design.p());
+        if n_eff <= p {
+            return Err(Error::TooFewObservations { n: n_eff, p });
+        }
+        let positive = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0);
+        Ok(Self {
+            criterion,
+            sigma,
+            n_eff,
+            p,
+            sum_log_weights: positive.map(|w| w.ln()).sum(),
+        })
+    }
+
+    fn df(&self) -> f64 {
+        match self.criterion {
+            Criterion::Ml => self.n_eff as f64,
+            Criterion::Reml => (self.n_eff - self.p) as f64,
+        }
+    }
+
+    fn sigma(&self, pls: &Pls) -> f64 {
+        self.sigma
+            .unwrap_or_else(|| (pls.pwrss() / self.df()).sqrt())
+    }
+
+    fn objective(&self, pls: &Pls) -> f64 {
+        let sigma2 = self.sigma(pls).powi(2);
+        let log_det_fe = match self.criterion {
+            Criterion::Ml => 0.0,
+            Criterion::Reml => pls.log_det_fe(),
+        };
+        self.df() * (2.0 * PI * sigma2).ln() + pls.pwrss() / sigma2 + pls.log_det_re() + log_det_fe
+            - self.sum_log_weights
+    }
+
+    fn profile(&self, pls: &Pls) -> Profile {
+        Profile {
+            reml: self.criterion == Criterion::Reml,
+            precision: self.sigma(pls).powi(-2),
+            sigma_profiled: self.sigma.is_none(),
+        }
+    }
+}
+
+impl Domain {
+    // Lambda = I, but for columns whose inverse root mean square, the step size, is far from one.
+    fn new(design: &Design, step_sizes: &[f64]) -> Self {
+        let n_theta = design.n_theta();
+        let (mut start, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
+        for term in &design.terms {
+            term.cov.start_and_lower_bounds(&mut start, &mut lower);
+        }
+        for (start, step_size) in start.iter_mut().zip(step_sizes) {
+            if !(ORDINARY_LOW..=ORDINARY_HIGH).contains(step_size) {
+                *start *= step_size;
+            }
+        }
+        Self {
+            start,
+            lower,
+            held: vec![false; n_theta],
+            absolute: Vec::new(),
+        }
+    }
+
+    fn is_all_free(&self) -> bool {
+        self.absolute.is_empty() && !self.held.contains(&true)
+    }
 }
 
 impl LinearMixedModel {
@@ -92,10 +189,10 @@ impl LinearMixedModel {
     /// Those of [`Design::validate`]; `TooFewObservations`; `TooLarge`.
     pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
         let mut model = Self::as_given(design, criterion, sigma)?;
-        let products = mean_products(&model.pls, model.n_eff);
+        let products = mean_products(&model.pls, model.n_eff());
         model.independent = Independent::of(design, &products, criterion, sigma)?.map(Box::new);
         if let Some(independent) = &model.independent {
-            model.start = independent.start();
+            model.domain.start = independent.start();
         }
         Ok(model)
     }
@@ -107,336 +204,106 @@ impl LinearMixedModel {
         sigma: Option<f64>,
     ) -> Result<Self> {
         design.validate()?;
-        let (n_eff, p) = (design.n_eff(), design.p());
-        if n_eff <= p {
-            return Err(Error::TooFewObservations { n: n_eff, p });
-        }
-        let n_theta = design.n_theta();
-        let (mut start, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
-        for term in &design.terms {
-            term.cov.start_and_lower_bounds(&mut start, &mut lower);
-        }
-        let logs = design
-            .weights
-            .unwrap_or(&[])
-            .iter()
-            .filter(|&&w| w > 0.0)
-            .map(|w| w.ln());
-        let sum_log_weights = logs.sum();
+        let likelihood = Likelihood::new(design, criterion, sigma)?;
         let pls = Pls::new(design)?;
-        let rms = root_mean_squares(&pls, n_eff);
-        let mut model = Self {
+        let scales = root_mean_squares(&pls, likelihood.n_eff);
+        let step_sizes = step_sizes_of(&pls, &scales, design.n_theta());
+        Ok(Self {
+            domain: Domain::new(design, &step_sizes),
+            memory: Memory {
+                reached: Reached::Nothing,
+                omega: OmegaDerivatives::new(pls.covs()),
+                computer: FactorDerivatives::new(&pls),
+            },
             pls,
-            criterion,
-            sigma,
-            n_eff,
-            sum_log_weights,
-            n_theta,
-            start,
-            lower,
-            theta: None,
-            derivatives: None,
-            are_derivatives_current: false,
-            hessian_is: None,
-            rms,
+            likelihood,
+            scales,
             independent: None,
-            held: vec![false; n_theta],
-            absolute: Vec::new(),
-        };
-        for (start, step_size) in model
-            .start
-            .iter_mut()
-            .zip(step_sizes_of(&model.pls, &model.rms, n_theta))
-        {
-            if !(ORDINARY_LOW..=ORDINARY_HIGH).contains(&step_size) {
-                *start *= step_size;
-            }
-        }
-        Ok(model)
+        })
     }
 
     /// Number of covariance parameters.
     pub fn n_theta(&self) -> usize {
-        self.n_theta
+        self.domain.start.len()
     }
 
     /// Start value: Lambda = I, in the step sizes of covariates (and weights) that are far from one.
     pub fn start(&self) -> &[f64] {
-        &self.start
+        &self.domain.start
     }
 
     /// Lower bounds: zero for the diagonal of Lambda.
     pub fn lower_bounds(&self) -> &[f64] {
-        &self.lower
+        &self.domain.lower
     }
 
     /// Takes these elements of theta out of the search. Those held on the scale of the response are written into `start`;
     /// sigma isn't profiled out then, but fitted together with theta. It starts where they are zero.
     ///
     /// # Errors
-    /// Those of [`Self::objective`].
+    /// Those of [`Self::at`].
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
         let absolute = held.absolute.iter().map(|(index, _)| index);
-        held.indices
-            .iter()
-            .chain(absolute)
-            .for_each(|&index| self.held[index] = true);
-        self.absolute.clone_from(&held.absolute);
-        if self.absolute.is_empty() {
+        let all = held.indices.iter().chain(absolute);
+        all.for_each(|&index| self.domain.held[index] = true);
+        self.domain.absolute.clone_from(&held.absolute);
+        if held.absolute.is_empty() {
             return Ok(());
         }
-        self.sigma = None;
+        self.likelihood.sigma = None;
         held.absolute.iter().for_each(|&(j, _)| start[j] = 0.0);
-        self.objective(start)?;
-        let sigma = self.sigma();
-        held.absolute
-            .iter()
-            .for_each(|&(j, value)| start[j] = value / sigma);
+        let sigma = self.at(start)?.sigma();
+        let absolute = held.absolute.iter();
+        absolute.for_each(|&(j, value)| start[j] = value / sigma);
         self.set_sigma(sigma);
         Ok(())
     }
 
     /// Takes sigma as known.
     pub fn set_sigma(&mut self, sigma: f64) {
-        self.are_derivatives_current &= self.sigma == Some(sigma);
-        self.sigma = Some(sigma);
+        self.likelihood.sigma = Some(sigma);
     }
 
     /// Root mean square of each column of Z, per term, weights included.
     pub fn column_scales(&self) -> &[Vec<f64>] {
-        &self.rms
+        &self.scales
     }
 
     /// Observations of positive weight.
     pub fn n_eff(&self) -> usize {
-        self.n_eff
+        self.likelihood.n_eff
     }
 
-    /// The factor at the last theta.
-    pub fn pls(&self) -> &Pls {
-        &self.pls
-    }
-
-    /// The factor at the last theta, for those who need its scratch memory.
-    pub fn pls_mut(&mut self) -> &mut Pls {
-        &mut self.pls
+    /// Whether the factor's trailing random effects are stored sparse.
+    pub fn is_sparse(&self) -> bool {
+        self.pls.is_sparse()
     }
 
     // The model to search and to judge, where it is another one; no parameter may be held.
     pub(crate) fn independent(&mut self) -> Option<&mut Independent> {
-        let is_free = self.absolute.is_empty() && !self.held.contains(&true);
-        self.independent.as_deref_mut().filter(|_| is_free)
-    }
-
-    pub(crate) fn df(&self) -> f64 {
-        match self.criterion {
-            Criterion::Ml => self.n_eff as f64,
-            Criterion::Reml => (self.n_eff - self.pls.p()) as f64,
-        }
-    }
-
-    /// The criterion at `theta`: `df log(2 pi sigma^2) + r^2 / sigma^2 + log|L|^2 - sum log w`, and `+ log|R_X|^2`
-    /// for REML, with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless it is known.
-    ///
-    /// # Errors
-    /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
-    pub fn objective(&mut self, theta: &[f64]) -> Result<f64> {
-        if theta.len() != self.n_theta {
-            return Err(Error::Dimension {
-                what: "theta",
-                expected: self.n_theta,
-                found: theta.len(),
-            });
-        }
-        if let Some(index) = theta.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite {
-                what: "theta",
-                index,
-            });
-        }
-        if self.theta.as_deref() != Some(theta) {
-            self.pls
-                .covs()
-                .iter()
-                .try_for_each(|cov| cov.validate(theta))?;
-            let mut kept = self.theta.take().unwrap_or_default();
-            self.are_derivatives_current = false;
-            self.pls.update(theta)?;
-            kept.clear();
-            kept.extend_from_slice(theta);
-            self.theta = Some(kept);
-        }
-        Ok(self.current_objective())
-    }
-
-    /// Residual standard deviation at the last theta.
-    pub fn sigma(&self) -> f64 {
-        self.sigma
-            .unwrap_or_else(|| (self.pls.pwrss() / self.df()).sqrt())
-    }
-
-    pub(crate) fn r2_over_sigma2(&self) -> f64 {
-        self.pls.pwrss() / self.sigma().powi(2)
-    }
-
-    fn current_objective(&self) -> f64 {
-        let sigma2 = self.sigma().powi(2);
-        let log_det_fe = match self.criterion {
-            Criterion::Ml => 0.0,
-            Criterion::Reml => self.pls.log_det_fe(),
-        };
-        self.df() * (2.0 * PI * sigma2).ln()
-            + self.r2_over_sigma2()
-            + self.pls.log_det_re()
-            + log_det_fe
-            - self.sum_log_weights
-    }
-
-    pub(crate) fn profile(&self) -> Profile {
-        let reml = self.criterion == Criterion::Reml;
-        Profile {
-            reml,
-            precision: self.sigma().powi(-2),
-            sigma_profiled: self.sigma.is_none(),
-        }
-    }
-
-    /// First derivatives at the last theta; writes the gradient in theta.
-    pub fn gradient(&mut self, gradient: &mut [f64]) -> &Derivatives {
-        let profile = self.profile();
-        let derivatives = self
-            .derivatives
-            .get_or_insert_with(|| Derivatives::new(&self.pls));
-        if !self.are_derivatives_current {
-            derivatives.update(&self.pls, profile);
-            self.are_derivatives_current = true;
-            self.hessian_is = None;
-        }
-        derivatives.gradient(&self.pls, gradient);
-        derivatives
-    }
-
-    // Gradient of `r^2` in theta; [`Self::gradient`] must have been called.
-    pub(crate) fn r2_slopes(&self) -> Vec<f64> {
-        let slopes = |derivatives: &Derivatives| derivatives.r2_slopes(&self.pls, self.n_theta);
-        self.derivatives.as_ref().map_or_else(Vec::new, slopes)
-    }
-
-    // For derivatives at the last theta that aren't those of the objective.
-    pub(crate) fn derivatives_at_other_sigma(&mut self) -> (&Pls, &mut Derivatives) {
-        self.are_derivatives_current = false;
-        self.hessian_is = None;
-        (
-            &self.pls,
-            self.derivatives
-                .get_or_insert_with(|| Derivatives::new(&self.pls)),
-        )
-    }
-
-    /// Second derivatives at the last theta, for which [`Self::gradient`] must have been called; writes the Hessian
-    /// in theta, symmetric.
-    pub fn hessian(&mut self, kind: HessianKind, hessian: &mut [f64]) -> &Derivatives {
-        let profile = self.profile();
-        let derivatives = self
-            .derivatives
-            .get_or_insert_with(|| Derivatives::new(&self.pls));
-        if self.hessian_is != Some(kind) {
-            derivatives.update_hessian(&self.pls, profile, kind);
-            self.hessian_is = Some(kind);
-        }
-        derivatives.hessian(&self.pls, self.n_theta, hessian);
-        derivatives
-    }
-
-    /// Coordinates around the last theta, see [`Tangent`], of the parts of which no parameter is held.
-    pub fn tangents(&self) -> Vec<Tangent> {
-        Tangent::of(&self.pls, &self.rms, |mut range| {
-            range.all(|j| !self.held[j])
-        })
-    }
-
-    /// Gradient and Hessian in these coordinates; [`Self::hessian`] must have been called.
-    pub fn in_tangents(&mut self, tangents: &[Tangent], gradient: &mut [f64], hessian: &mut [f64]) {
-        if let Some(derivatives) = &mut self.derivatives {
-            derivatives.in_tangents(&self.pls, tangents, self.n_theta, gradient, hessian);
-        }
-    }
-
-    /// Theta after a step of Fisher scoring from the last theta, for which [`Self::hessian`] must have been called, if its
-    /// exact Hessian is affordable.
-    pub fn scored(&self) -> Option<Vec<f64>> {
-        let derivatives = self
-            .derivatives
-            .as_ref()
-            .filter(|_| self.affordable_hessian() == HessianKind::Exact)?;
-        let omegas = derivatives.scored(&self.pls, self.profile(), self.df())?;
-        let mut theta = self.pls.theta.clone();
-        for (cov, omega) in self.pls.covs().iter().zip(&omegas) {
-            cov.approach(omega, &mut theta, |part| {
-                part.range().all(|j| !self.held[j])
-            });
-        }
-        Some(theta)
+        let is_all_free = self.domain.is_all_free();
+        self.independent.as_deref_mut().filter(|_| is_all_free)
     }
 
     /// The Hessian that the optimizer and the certificate use.
     pub fn affordable_hessian(&self) -> HessianKind {
-        let effects = self.pls.layout.m + self.pls.leading.k * self.pls.leading.n_levels;
-        if self.pls.layout.m == 0 || effects <= EXACT_EFFECTS {
+        let (m, effects) = self.crossed_effects();
+        if m == 0 || effects <= EXACT_EFFECTS {
             HessianKind::Exact
         } else {
             HessianKind::Average
         }
     }
 
-    /// The size of a step of one in each working coordinate.
-    pub fn step_sizes(&self) -> Vec<f64> {
-        step_sizes_of(&self.pls, &self.rms, self.n_theta)
+    // Random effects of the trailing terms, and of all.
+    fn crossed_effects(&self) -> (usize, usize) {
+        let (m, leading) = (self.pls.layout.m, &self.pls.leading);
+        (m, m + leading.k * leading.n_levels)
     }
 
-    /// The ways out of each part of each term; [`Self::hessian`] must have been called.
-    pub fn ways_out(&self) -> Vec<WayOut> {
-        let all = self
-            .derivatives
-            .as_ref()
-            .map_or_else(Vec::new, |derivatives| {
-                derivatives.ways_out(&self.pls, &self.rms)
-            });
-        let is_held = |way: &WayOut| {
-            self.pls.covs()[way.term].parts()[way.part]
-                .range()
-                .any(|j| self.held[j])
-        };
-        all.into_iter()
-            .map(|way| {
-                if is_held(&way) {
-                    WayOut {
-                        step: 0.0,
-                        gain: 0.0,
-                        ..way
-                    }
-                } else {
-                    way
-                }
-            })
-            .collect()
-    }
-
-    /// Everything that follows from `theta`.
-    ///
-    /// # Errors
-    /// Those of [`Self::objective`].
-    pub fn estimates(&mut self, theta: &[f64]) -> Result<Estimates> {
-        let objective = self.objective(theta)?;
-        Ok(Estimates {
-            objective,
-            sigma: self.sigma(),
-            solution: self.pls.solve(),
-            rx: self.pls.rx(),
-            log_det_re: self.pls.log_det_re(),
-            log_det_fe: self.pls.log_det_fe(),
-            pwrss: self.pls.pwrss(),
-        })
+    /// The size of a step of one in each element of theta.
+    pub(crate) fn step_sizes(&self) -> Vec<f64> {
+        step_sizes_of(&self.pls, &self.scales, self.n_theta())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::{judge, Certificate, Judged};
 use crate::lmm::with_sigma::bordered;
-use crate::lmm::LinearMixedModel;
+use crate::lmm::{Domain, Hessian, LinearMixedModel};
 use crate::optimize::{self, Objective, Observer, OptSummary, Settings, NEWTON};
 use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 
@@ -26,30 +26,28 @@ pub(crate) struct Search<'a> {
 }
 
 impl LinearMixedModel {
-    /// Minimises the criterion from `start`; the factor is left at the optimum. From the default start Newton's method
-    /// tries other correlations too ([`Coordinates::other_starts`]), and then to do without a standard deviation beside them.
+    /// Minimises the criterion from `start`. From the default start Newton's method tries other correlations too
+    /// ([`Coordinates::other_starts`]), and then to do without a standard deviation beside them.
     ///
     /// # Errors
-    /// Those of [`Self::objective`] at `start`; `UnknownOptimizer`, `Optimizer`.
+    /// Those of [`Self::at`] at `start`; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(
         &mut self,
         start: &[f64],
         settings: &Settings,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
-        self.objective(start)?;
+        self.at(start)?;
         if let Some(independent) = self.independent() {
-            let summary = independent.fit(start, settings, observe)?;
-            self.objective(&summary.best)?;
-            return Ok(summary);
+            return independent.fit(start, settings, observe);
         }
         let n = start.len();
         let mut settings = settings.clone();
-        if settings.initial_step.len() == n && !self.absolute.is_empty() {
+        if settings.initial_step.len() == n && !self.domain.absolute.is_empty() {
             settings.initial_step.push(SIGMA_STEP);
         }
-        let is_default = (0..n).all(|j| self.held[j] || start[j] == self.start()[j]);
-        let mut search = Search::new(self, start);
+        let is_default = (0..n).all(|j| self.domain.held[j] || start[j] == self.start()[j]);
+        let mut search = Search::new(self, start)?;
         let at = search.at.clone();
         let mut see =
             |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
@@ -72,44 +70,44 @@ impl LinearMixedModel {
         if let Some(log_sigma) = summary.best.get(n) {
             self.set_sigma(log_sigma.exp());
         }
-        self.objective(&summary.best[..n])?;
         Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
     }
 
     /// Judges `theta`.
     ///
     /// # Errors
-    /// Those of [`Self::objective`].
+    /// Those of [`Self::at`].
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
-        self.objective(theta)?;
+        self.at(theta)?;
         if let Some(independent) = self.independent() {
             let mut found = independent.certificate(theta)?;
-            self.gradient(&mut found.gradient);
+            self.at(theta)?.slopes().gradient(&mut found.gradient);
             return Ok(found);
         }
-        Ok(judge(&mut Search::new(self, theta))?.0)
+        Ok(judge(&mut Search::new(self, theta)?)?.0)
     }
 }
 
 impl<'a> Search<'a> {
     /// The search from `theta`, which holds the values of the elements that aren't free.
-    pub fn new(model: &'a mut LinearMixedModel, theta: &[f64]) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`LinearMixedModel::at`], where log sigma is a parameter.
+    pub fn new(model: &'a mut LinearMixedModel, theta: &[f64]) -> Result<Self> {
         let n = theta.len();
-        let log_sigma = (!model.absolute.is_empty()).then(|| model.sigma().ln());
-        let parameters: Vec<f64> = theta.iter().copied().chain(log_sigma).collect();
-        let at = Coordinates::new(
-            model.pls().covs(),
-            &model.held,
-            &model.absolute,
-            &parameters,
-        );
-        Self {
+        let mut parameters = theta.to_vec();
+        if !model.domain.absolute.is_empty() {
+            parameters.push(model.at(theta)?.sigma().ln());
+        }
+        let Domain { held, absolute, .. } = &model.domain;
+        let at = Coordinates::new(model.pls.covs(), held, absolute, &parameters);
+        Ok(Self {
             model,
             at,
             gradient: vec![0.0; parameters.len()],
             hessian: vec![0.0; n * n],
             tangents: Vec::new(),
-        }
+        })
     }
 }
 
@@ -139,6 +137,13 @@ impl Search<'_> {
         }
     }
 
+    // The derivatives at the last point.
+    fn here(&mut self) -> Result<Hessian<'_>> {
+        let (n, kind) = (self.model.n_theta(), self.model.affordable_hessian());
+        let point = self.model.at(&self.at.parameters[..n])?;
+        Ok(point.slopes().hessian(kind))
+    }
+
     // The tangents' coordinates have their own units.
     fn step_sizes_here(&self) -> Vec<f64> {
         let mut step_sizes = self.step_sizes().unwrap_or_default();
@@ -166,27 +171,28 @@ impl Objective for Search<'_> {
     }
 
     fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
-        let (in_theta, in_log_sigma) = self.gradient.split_at_mut(self.model.n_theta());
-        self.model.gradient(in_theta);
-        in_log_sigma.fill(2.0 * (self.model.df() - self.model.r2_over_sigma2()));
+        let n = self.model.n_theta();
+        let (in_theta, in_log_sigma) = self.gradient.split_at_mut(n);
+        let slopes = self.model.at(&self.at.parameters[..n])?.slopes();
+        slopes.gradient(in_theta);
+        in_log_sigma.fill(2.0 * (slopes.df() - slopes.r2_over_sigma2()));
         self.at.gradient(&self.gradient, gradient);
         Ok(())
     }
 
     fn hessian(&mut self, hessian: &mut [f64]) -> Result<()> {
-        self.model
-            .hessian(self.model.affordable_hessian(), &mut self.hessian);
-        if self.gradient.len() == self.model.n_theta() {
+        let n = self.model.n_theta();
+        let kind = self.model.affordable_hessian();
+        let here = self.model.at(&self.at.parameters[..n])?;
+        let mut second = here.slopes().hessian(kind);
+        second.fill(&mut self.hessian);
+        if self.gradient.len() == n {
             self.at.hessian(&self.gradient, &self.hessian, hessian);
         } else {
-            let scale = -2.0 / self.model.sigma().powi(2);
-            let cross: Vec<f64> = self
-                .model
-                .r2_slopes()
-                .iter()
-                .map(|slope| scale * slope)
-                .collect();
-            let natural = bordered(&self.hessian, &cross, 4.0 * self.model.r2_over_sigma2());
+            let mut cross = second.r2_slopes();
+            let scale = -2.0 / second.sigma().powi(2);
+            cross.iter_mut().for_each(|slope| *slope *= scale);
+            let natural = bordered(&self.hessian, &cross, 4.0 * second.r2_over_sigma2());
             self.at.hessian(&self.gradient, &natural, hessian);
         }
         Ok(())
@@ -195,10 +201,13 @@ impl Objective for Search<'_> {
     fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
         self.gradient(gradient)?;
         self.hessian(hessian)?;
-        if self.gradient.len() == self.model.n_theta() {
-            self.tangents = self.model.tangents();
-            self.model
-                .in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
+        let n = self.model.n_theta();
+        if self.gradient.len() == n {
+            let kind = self.model.affordable_hessian();
+            let here = self.model.at(&self.at.parameters[..n])?;
+            self.tangents = here.tangents();
+            let mut second = here.slopes().hessian(kind);
+            second.in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
             self.at.gradient(&self.gradient, gradient);
             self.at.hessian(&self.gradient, &self.hessian, hessian);
         }
@@ -226,7 +235,7 @@ impl Objective for Search<'_> {
     }
 
     fn proposal(&mut self) -> Option<Vec<f64>> {
-        let mut parameters = self.model.scored()?;
+        let mut parameters = self.here().ok()?.scored()?;
         parameters.extend_from_slice(&self.at.parameters[parameters.len()..]);
         Some(self.at.of(&parameters))
     }
@@ -240,7 +249,11 @@ impl Objective for Search<'_> {
     }
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
-        let ways = self.model.ways_out();
+        // Trials may have led elsewhere.
+        let ways = match self.value(x) {
+            Ok(_) => self.ways_out().unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
         self.at.beyond(x, &self.gradient, ways, gain)
     }
 }
@@ -259,6 +272,6 @@ impl Judged for Search<'_> {
     }
 
     fn ways_out(&mut self) -> Result<Vec<WayOut>> {
-        Ok(self.model.ways_out())
+        Ok(self.here()?.ways_out())
     }
 }

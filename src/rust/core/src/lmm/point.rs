@@ -1,0 +1,297 @@
+//! One theta of a linear mixed model, and what is known there: the factor, first derivatives, second derivatives. Each
+//! has a type, so that nothing can be asked for that has not been computed.
+//!
+//! A point that is visited again costs a comparison: the model knows how far its memory has come.
+
+use std::ops::Deref;
+
+use crate::coordinates::tangent::Tangent;
+use crate::covariance::WayOut;
+use crate::derivatives::{HessianKind, Profile};
+use crate::error::{Error, Result};
+use crate::factor::{Pls, Solution};
+use crate::lmm::{LinearMixedModel, Memory, Reached};
+
+/// A model whose factor is that of one theta: the values there.
+#[derive(Debug)]
+pub struct Point<'a> {
+    pub(super) model: &'a mut LinearMixedModel,
+}
+
+/// A [`Point`] with its first derivatives.
+#[derive(Debug)]
+pub struct Slopes<'a> {
+    point: Point<'a>,
+    profile: Profile,
+}
+
+/// A [`Point`] with first and second derivatives.
+#[derive(Debug)]
+pub struct Hessian<'a> {
+    slopes: Slopes<'a>,
+    kind: HessianKind,
+}
+
+/// The objective's parts and the parameters that are profiled out, at one theta.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimates {
+    /// The objective.
+    pub objective: f64,
+    /// Residual standard deviation.
+    pub sigma: f64,
+    /// Fixed and random effects.
+    pub solution: Solution,
+    /// `R_X`, upper triangular `p x p`.
+    pub rx: Vec<f64>,
+    /// `log |L|^2`.
+    pub log_det_re: f64,
+    /// `log |R_X|^2`.
+    pub log_det_fe: f64,
+    /// `r^2`.
+    pub pwrss: f64,
+}
+
+impl LinearMixedModel {
+    /// The model at `theta`; the factor is computed unless it is the one of `theta` already.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
+    pub fn at(&mut self, theta: &[f64]) -> Result<Point<'_>> {
+        self.check(theta)?;
+        if self.memory.reached == Reached::Nothing || self.pls.theta != theta {
+            let covs = self.pls.covs();
+            covs.iter().try_for_each(|cov| cov.validate(theta))?;
+            self.memory.reached = Reached::Nothing;
+            self.pls.update(theta)?;
+            self.memory.reached = Reached::Factor;
+        }
+        Ok(Point { model: self })
+    }
+
+    fn check(&self, theta: &[f64]) -> Result<()> {
+        if theta.len() != self.n_theta() {
+            return Err(Error::Dimension {
+                what: "theta",
+                expected: self.n_theta(),
+                found: theta.len(),
+            });
+        }
+        match theta.iter().position(|v| !v.is_finite()) {
+            Some(index) => Err(Error::NonFinite {
+                what: "theta",
+                index,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The criterion at `theta`.
+    ///
+    /// # Errors
+    /// Those of [`Self::at`].
+    pub fn objective(&mut self, theta: &[f64]) -> Result<f64> {
+        Ok(self.at(theta)?.objective())
+    }
+
+    /// Everything that follows from `theta`.
+    ///
+    /// # Errors
+    /// Those of [`Self::at`].
+    pub fn estimates(&mut self, theta: &[f64]) -> Result<Estimates> {
+        Ok(self.at(theta)?.estimates())
+    }
+}
+
+impl<'a> Point<'a> {
+    /// The criterion.
+    pub fn objective(&self) -> f64 {
+        self.model.likelihood.objective(&self.model.pls)
+    }
+
+    /// Residual standard deviation.
+    pub fn sigma(&self) -> f64 {
+        self.model.likelihood.sigma(&self.model.pls)
+    }
+
+    /// The factor.
+    pub fn pls(&self) -> &Pls {
+        &self.model.pls
+    }
+
+    /// Theta itself.
+    pub fn theta(&self) -> &[f64] {
+        &self.model.pls.theta
+    }
+
+    /// Observations, less the fixed effects for the restricted likelihood.
+    pub(crate) fn df(&self) -> f64 {
+        self.model.likelihood.df()
+    }
+
+    pub(crate) fn r2_over_sigma2(&self) -> f64 {
+        self.model.pls.pwrss() / self.sigma().powi(2)
+    }
+
+    pub(super) fn profile(&self) -> Profile {
+        self.model.likelihood.profile(&self.model.pls)
+    }
+
+    /// Everything that follows from theta.
+    pub fn estimates(&self) -> Estimates {
+        let pls = self.pls();
+        Estimates {
+            objective: self.objective(),
+            sigma: self.sigma(),
+            solution: pls.solve(),
+            rx: pls.rx(),
+            log_det_re: pls.log_det_re(),
+            log_det_fe: pls.log_det_fe(),
+            pwrss: pls.pwrss(),
+        }
+    }
+
+    /// Coordinates around theta, see [`Tangent`], of the parts of which no parameter is held.
+    pub(crate) fn tangents(&self) -> Vec<Tangent> {
+        let (model, held) = (&self.model, &self.model.domain.held);
+        Tangent::of(&model.pls, &model.scales, |mut range| {
+            range.all(|j| !held[j])
+        })
+    }
+
+    /// First derivatives of the criterion.
+    pub fn slopes(self) -> Slopes<'a> {
+        let profile = self.profile();
+        self.slopes_of(profile)
+    }
+
+    // First derivatives with beta and sigma in the roles of `profile`.
+    pub(super) fn slopes_of(self, profile: Profile) -> Slopes<'a> {
+        let LinearMixedModel { pls, memory, .. } = &mut *self.model;
+        let is_known = match memory.reached {
+            Reached::Nothing | Reached::Factor => false,
+            Reached::Slopes(known) | Reached::Hessian(known, _) => known == profile,
+        };
+        if !is_known {
+            memory.computer.update(pls, profile, &mut memory.omega);
+            memory.reached = Reached::Slopes(profile);
+        }
+        Slopes {
+            point: self,
+            profile,
+        }
+    }
+
+    // The memory for what spoils the derivatives in it.
+    pub(super) fn memory_to_spoil(&mut self) -> (&Pls, &mut Memory) {
+        self.model.memory.reached = Reached::Factor;
+        (&self.model.pls, &mut self.model.memory)
+    }
+}
+
+impl<'a> Slopes<'a> {
+    /// Writes the gradient in theta.
+    pub fn gradient(&self, gradient: &mut [f64]) {
+        let (pls, omega) = (self.pls(), &self.model.memory.omega);
+        omega.gradient(pls.covs(), &pls.theta, gradient);
+    }
+
+    /// `d objective / d Omega` of each term, `k x k`.
+    pub fn g(&self) -> &[Vec<f64>] {
+        self.model.memory.omega.g()
+    }
+
+    /// Gradient of `r^2` in theta.
+    pub(crate) fn r2_slopes(&self) -> Vec<f64> {
+        let Memory {
+            computer, omega, ..
+        } = &self.model.memory;
+        computer.r2_slopes(self.pls(), omega)
+    }
+
+    /// Second derivatives of the criterion.
+    pub fn hessian(self, kind: HessianKind) -> Hessian<'a> {
+        let LinearMixedModel { pls, memory, .. } = &mut *self.point.model;
+        let reached = Reached::Hessian(self.profile, kind);
+        if memory.reached != reached {
+            let (computer, omega) = (&mut memory.computer, &mut memory.omega);
+            computer.update_hessian(pls, self.profile, kind, omega);
+            memory.reached = reached;
+        }
+        Hessian { slopes: self, kind }
+    }
+}
+
+impl Hessian<'_> {
+    /// Which Hessian it is.
+    pub fn kind(&self) -> HessianKind {
+        self.kind
+    }
+
+    /// Writes the Hessian in theta, symmetric, column by column.
+    pub fn fill(&mut self, hessian: &mut [f64]) {
+        let LinearMixedModel { pls, memory, .. } = &mut *self.slopes.point.model;
+        memory.omega.hessian(pls.covs(), &pls.theta, hessian);
+    }
+
+    /// The Hessian in the directions of Omega.
+    pub fn h(&self) -> &[f64] {
+        self.model.memory.omega.h()
+    }
+
+    /// Writes gradient and Hessian in theta, but for the parts of `tangents` in their coordinates.
+    pub(crate) fn in_tangents(
+        &mut self,
+        tangents: &[Tangent],
+        gradient: &mut [f64],
+        hessian: &mut [f64],
+    ) {
+        let LinearMixedModel { pls, memory, .. } = &mut *self.slopes.point.model;
+        let omega = &mut memory.omega;
+        omega.in_tangents(pls.covs(), &pls.theta, tangents, gradient, hessian);
+    }
+
+    /// Theta after a step of Fisher scoring, for which the Hessian must be the exact one.
+    pub fn scored(&self) -> Option<Vec<f64>> {
+        let (pls, held) = (self.pls(), &self.model.domain.held);
+        if self.kind != HessianKind::Exact {
+            return None;
+        }
+        let omega = &self.model.memory.omega;
+        let omegas = omega.scored(&pls.lambdas, self.slopes.profile, self.df())?;
+        let mut theta = pls.theta.clone();
+        for (cov, omega) in pls.covs().iter().zip(&omegas) {
+            cov.approach(omega, &mut theta, |part| part.range().all(|j| !held[j]));
+        }
+        Some(theta)
+    }
+
+    /// For each part of each term, whether a larger covariance is better; nothing is gained where one is held.
+    pub fn ways_out(&self) -> Vec<WayOut> {
+        let (pls, model) = (self.pls(), &self.model);
+        let omega = &model.memory.omega;
+        let mut ways = omega.ways_out(pls.covs(), &pls.theta, &model.scales);
+        for way in &mut ways {
+            let part = &pls.covs()[way.term].parts()[way.part];
+            if part.range().any(|j| model.domain.held[j]) {
+                (way.step, way.gain) = (0.0, 0.0);
+            }
+        }
+        ways
+    }
+}
+
+impl<'a> Deref for Slopes<'a> {
+    type Target = Point<'a>;
+
+    fn deref(&self) -> &Point<'a> {
+        &self.point
+    }
+}
+
+impl<'a> Deref for Hessian<'a> {
+    type Target = Slopes<'a>;
+
+    fn deref(&self) -> &Slopes<'a> {
+        &self.slopes
+    }
+}
