@@ -11,7 +11,7 @@ pub mod tangent;
 use crate::covariance::RelCov;
 use crate::covariance::WayOut;
 use crate::error::Result;
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings};
+use crate::optimize::{self, Geometry, Observer, OptSummary, Settings};
 use crate::tolerances::{NO_GAIN, OMEGA_CHANGE, OMEGA_STEP};
 
 /// Where in their range correlations start again.
@@ -393,7 +393,7 @@ impl Coordinates {
     pub fn minimize(
         &self,
         settings: &Settings,
-        objective: &mut dyn Objective,
+        objective: &mut dyn Geometry,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
         let x = self.start();

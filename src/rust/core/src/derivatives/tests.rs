@@ -8,7 +8,7 @@ use crate::design::ReTerm;
 use crate::judge::Verdict;
 use crate::lmm::search::Search;
 use crate::lmm::Held;
-use crate::optimize::{Flow, Objective, Settings};
+use crate::optimize::{Flow, Geometry, Objective, Settings};
 use crate::{Criterion, LinearMixedModel};
 
 // Small enough for the truncation error, large enough for rounding.

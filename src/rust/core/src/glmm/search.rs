@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
 use crate::glmm::pirls::Vary;
 use crate::judge::Judged;
-use crate::optimize::Objective;
+use crate::optimize::{Geometry, Objective};
 use crate::tolerances::{DIFFERENCE_STEP, FINE_DECREMENT};
 
 /// A model with the coordinates of its free parameters.
@@ -112,9 +112,11 @@ impl Objective for Search<'_> {
         self.at.part_blocked(&self.gradient, hessian);
         Ok(())
     }
+}
 
-    fn step_sizes(&self) -> Option<Vec<f64>> {
-        Some(self.at.free_of(&self.model.step_sizes(self.vary)))
+impl Geometry for Search<'_> {
+    fn step_sizes(&self, _n: usize) -> Vec<f64> {
+        self.at.free_of(&self.model.step_sizes(self.vary))
     }
 
     fn is_bounded(&self, _n: usize) -> Vec<bool> {
@@ -141,7 +143,7 @@ impl Judged for Search<'_> {
         &self.at
     }
 
-    fn natural_gradient(&self) -> &[f64] {
+    fn parameter_gradient(&self) -> &[f64] {
         &self.gradient
     }
 

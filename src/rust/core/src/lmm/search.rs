@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::judge::{judge, Certificate, Judged};
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
-use crate::optimize::{self, Objective, Observer, OptSummary, Settings, NEWTON};
+use crate::optimize::{self, Geometry, Objective, Observer, OptSummary, Settings, NEWTON};
 use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 
 /// A model with the coordinates of its free parameters.
@@ -146,7 +146,7 @@ impl Search<'_> {
 
     // The tangents' coordinates have their own units.
     fn step_sizes_here(&self) -> Vec<f64> {
-        let mut step_sizes = self.step_sizes().unwrap_or_default();
+        let mut step_sizes = self.step_sizes(self.at.free().len());
         for (step_size, j) in step_sizes.iter_mut().zip(self.at.free()) {
             if self
                 .tangents
@@ -197,7 +197,9 @@ impl Objective for Search<'_> {
         }
         Ok(())
     }
+}
 
+impl Geometry for Search<'_> {
     fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
         self.gradient(gradient)?;
         self.hessian(hessian)?;
@@ -228,10 +230,10 @@ impl Objective for Search<'_> {
         point
     }
 
-    fn step_sizes(&self) -> Option<Vec<f64>> {
+    fn step_sizes(&self, _n: usize) -> Vec<f64> {
         let mut step_sizes = self.model.step_sizes();
         step_sizes.resize(self.gradient.len(), 1.0);
-        Some(self.at.free_of(&step_sizes))
+        self.at.free_of(&step_sizes)
     }
 
     fn proposal(&mut self) -> Option<Vec<f64>> {
@@ -263,7 +265,7 @@ impl Judged for Search<'_> {
         &self.at
     }
 
-    fn natural_gradient(&self) -> &[f64] {
+    fn parameter_gradient(&self) -> &[f64] {
         &self.gradient[..self.model.n_theta()]
     }
 

@@ -51,7 +51,7 @@ impl<'a> Search<'a> {
     fn new(settings: &Settings, recorder: Recorder<'a>) -> Self {
         let (value, x) = recorder.best();
         let (x, n) = (x.to_vec(), x.len());
-        let step_sizes = recorder.step_sizes(n);
+        let step_sizes = recorder.objective.step_sizes(n);
         let start: f64 = x
             .iter()
             .zip(&step_sizes)
@@ -118,14 +118,14 @@ impl<'a> Search<'a> {
     }
 
     fn update_model(&mut self) -> Result<bool> {
-        self.recorder
-            .local_derivatives(&mut self.gradient, &mut self.hessian)?;
+        let objective = &mut self.recorder.objective;
+        objective.local_derivatives(&mut self.gradient, &mut self.hessian)?;
         Ok(self.model.update(&self.gradient, &self.hessian))
     }
 
     // From the start a step of another kind may go further.
     fn follows_proposal(&mut self) -> bool {
-        let proposal = self.recorder.proposal();
+        let proposal = self.recorder.objective.proposal();
         proposal.is_some_and(|point| self.lowers(point))
     }
 
@@ -134,7 +134,7 @@ impl<'a> Search<'a> {
         let smallest = LEAST_RADIUS * self.first_radius;
         while self.radius > smallest && !self.recorder.is_stopped() {
             let step = self.model.step(self.radius);
-            let point = self.recorder.displaced(&self.x, &step.p);
+            let point = self.recorder.objective.displaced(&self.x, &step.p);
             let value = self.recorder.evaluate_at(point);
             let noise = self.noise();
             let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
@@ -166,7 +166,7 @@ impl<'a> Search<'a> {
                 while -0.5 * curvature * length * length > self.tolerance() {
                     for sign in [length, -length] {
                         let step: Vec<f64> = direction.iter().map(|p| sign * p).collect();
-                        let point = self.recorder.displaced(&self.x, &step);
+                        let point = self.recorder.objective.displaced(&self.x, &step);
                         if self.lowers(point) {
                             return Progress::Moved;
                         }
@@ -176,7 +176,7 @@ impl<'a> Search<'a> {
             }
         }
         let (x, tolerance) = (self.x.clone(), self.tolerance());
-        for point in self.recorder.escapes(&x, tolerance) {
+        for point in self.recorder.objective.escapes(&x, tolerance) {
             if self.lowers(point) {
                 return Progress::Moved;
             }

@@ -49,7 +49,7 @@ pub(super) fn minimize(
     recorder: Recorder<'_>,
 ) -> Result<OptSummary> {
     let n = start.len();
-    let must_keep = recorder.is_bounded(n);
+    let must_keep = recorder.objective.is_bounded(n);
     let algorithm = match algorithm(&settings.optimizer, n)? {
         Algorithm::Newuoa if must_keep.contains(&true) => Algorithm::NewuoaBound,
         other => other,
@@ -116,7 +116,7 @@ pub(super) fn minimize(
 // zero may be better.
 fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
     let mut best = recorder.canonical_best();
-    let step_sizes = recorder.step_sizes(best.len());
+    let step_sizes = recorder.objective.step_sizes(best.len());
     let is_near = |j: usize, x: f64| lower[j] == 0.0 && x != 0.0 && x < ZERO_SD * step_sizes[j];
     let near: Vec<usize> = (0..best.len()).filter(|&j| is_near(j, best[j])).collect();
     if recorder.is_stopped() || near.is_empty() {

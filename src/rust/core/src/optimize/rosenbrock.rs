@@ -1,6 +1,6 @@
 //! Rosenbrock's function, a curved valley, with its derivatives: what the tests of the optimizers go down.
 
-use super::Objective;
+use super::{Geometry, Objective};
 use crate::error::Result;
 
 // At the point of the last evaluation.
@@ -31,3 +31,5 @@ impl Objective for Rosenbrock {
         Ok(())
     }
 }
+
+impl Geometry for Rosenbrock {}

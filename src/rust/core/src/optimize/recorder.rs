@@ -1,0 +1,167 @@
+//! Evaluations for an optimizer: the log, the best point, the limits.
+
+use std::time::Instant;
+
+use super::{Geometry, OptSummary, Settings, Status};
+use crate::error::Result;
+
+/// What the caller wants after an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop with the best point so far.
+    Stop,
+}
+
+/// Sees every evaluation (its number, value and point) and may stop the optimizer.
+pub type Observer<'a> = dyn FnMut(usize, f64, &[f64]) -> Flow + 'a;
+
+/// Evaluates the objective for an optimizer: keeps the log and the best point, enforces the limits.
+pub(crate) struct Recorder<'a> {
+    /// What is minimised, and where.
+    pub objective: &'a mut dyn Geometry,
+    observe: &'a mut Observer<'a>,
+    started: Instant,
+    max_eval: usize,
+    max_time: f64,
+    log: Vec<(f64, Vec<f64>)>,
+    best: usize,
+    is_valid: bool,
+    // The last one at a point where the objective is defined.
+    last_gradient: Vec<f64>,
+    stopped: Option<Status>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(
+        settings: &Settings,
+        objective: &'a mut dyn Geometry,
+        observe: &'a mut Observer<'a>,
+    ) -> Self {
+        let (max_eval, max_time) = (settings.max_eval, settings.max_time);
+        Self {
+            objective,
+            observe,
+            started: Instant::now(),
+            max_eval,
+            max_time,
+            log: Vec::new(),
+            best: 0,
+            is_valid: true,
+            last_gradient: Vec::new(),
+            stopped: None,
+        }
+    }
+
+    /// The objective at `x`. Where it can't be evaluated the start's value stands in: infinity would spoil the
+    /// models that the optimizers build.
+    pub(crate) fn evaluate(&mut self, x: &[f64]) -> f64 {
+        let value = self.objective.value(x).ok().filter(|v| v.is_finite());
+        self.is_valid = value.is_some();
+        let value = value
+            .or(self.log.first().map(|first| first.0))
+            .unwrap_or(f64::NAN);
+        self.record(value, x);
+        value
+    }
+
+    /// The objective at the canonical form of `x`, if it can be evaluated there.
+    pub(crate) fn evaluate_at(&mut self, mut x: Vec<f64>) -> Option<f64> {
+        self.objective.make_canonical(&mut x);
+        let value = self.evaluate(&x);
+        self.is_valid.then_some(value)
+    }
+
+    /// Gradient at the last point. Where the objective isn't defined it points back: a zero would pass for an optimum.
+    pub(crate) fn gradient(&mut self, gradient: &mut [f64]) {
+        if self.is_valid && self.objective.gradient(gradient).is_ok() {
+            self.last_gradient.clear();
+            self.last_gradient.extend_from_slice(gradient);
+        } else {
+            gradient.fill(0.0);
+            gradient
+                .iter_mut()
+                .zip(&self.last_gradient)
+                .for_each(|(g, last)| *g = -last);
+        }
+    }
+
+    /// Gradient and Hessian at `x`, a valid point.
+    ///
+    /// # Errors
+    /// The objective's own.
+    pub(crate) fn derivatives_at(
+        &mut self,
+        x: &[f64],
+        gradient: &mut [f64],
+        hessian: &mut [f64],
+    ) -> Result<()> {
+        self.objective.value(x)?;
+        self.objective.gradient(gradient)?;
+        self.objective.hessian(hessian)
+    }
+
+    /// Evaluations so far.
+    pub(crate) fn count(&self) -> usize {
+        self.log.len()
+    }
+
+    /// The last point and its value.
+    pub(crate) fn last(&self) -> (f64, &[f64]) {
+        let (value, x) = &self.log[self.log.len() - 1];
+        (*value, x)
+    }
+
+    /// Reports the last point even if rounding puts another one below it.
+    pub(crate) fn prefer_last(&mut self) {
+        self.best = self.log.len() - 1;
+    }
+
+    /// The best point in its canonical form.
+    pub(crate) fn canonical_best(&self) -> Vec<f64> {
+        let mut best = self.best().1.to_vec();
+        self.objective.make_canonical(&mut best);
+        best
+    }
+
+    pub(crate) fn record(&mut self, value: f64, x: &[f64]) {
+        self.log.push((value, x.to_vec()));
+        if value < self.log[self.best].0 {
+            self.best = self.log.len() - 1;
+        }
+        let count = self.log.len();
+        if (self.observe)(count, value, x) == Flow::Stop {
+            self.stopped = Some(Status::Interrupted);
+        } else if self.max_eval > 0 && count >= self.max_eval {
+            self.stopped = Some(Status::MaxEval);
+        } else if self.max_time > 0.0 && self.started.elapsed().as_secs_f64() >= self.max_time {
+            self.stopped = Some(Status::MaxTime);
+        }
+    }
+
+    /// Whether a limit has been met: the optimizer must not go on.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// The best point and its value.
+    pub(crate) fn best(&self) -> (f64, &[f64]) {
+        (self.log[self.best].0, &self.log[self.best].1)
+    }
+
+    pub(crate) fn finish(self, status: Status, initial_step: Vec<f64>) -> OptSummary {
+        let (initial_value, initial) = self.log[0].clone();
+        let (best_value, best) = (self.best().0, self.canonical_best());
+        let status = self.stopped.unwrap_or(status);
+        OptSummary {
+            initial,
+            initial_value,
+            best,
+            best_value,
+            initial_step,
+            status,
+            log: self.log,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Tolerances and limits of a search.
+
+use super::NEWTON;
+use crate::tolerances::{FTOL_ABS, FTOL_REL, XTOL_ABS};
+
+/// Tolerances and limits, in NLopt's terms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Name of the optimizer: [`NEWTON`], or NLopt's, for example `LN_BOBYQA`.
+    pub optimizer: String,
+    /// Stop when the objective changes relatively less.
+    pub ftol_rel: f64,
+    /// Stop when the objective changes less.
+    pub ftol_abs: f64,
+    /// Stop when all parameters change relatively less.
+    pub xtol_rel: f64,
+    /// Stop when each parameter changes less.
+    pub xtol_abs: f64,
+    /// First step of each parameter; empty: the optimizer's choice.
+    pub initial_step: Vec<f64>,
+    /// Most evaluations; 0: no limit.
+    pub max_eval: usize,
+    /// Most seconds; 0: no limit.
+    pub max_time: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            optimizer: NEWTON.into(),
+            ftol_rel: FTOL_REL,
+            ftol_abs: FTOL_ABS,
+            xtol_rel: 0.0,
+            xtol_abs: XTOL_ABS,
+            initial_step: Vec::new(),
+            max_eval: 0,
+            max_time: 0.0,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How a search went, and what it found.
+
+use crate::tolerances::NO_GAIN;
+
+/// Why the optimizer stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The optimizer's own test was met.
+    Success,
+    /// The objective changes less than its tolerance.
+    FtolReached,
+    /// The parameters change less than their tolerance.
+    XtolReached,
+    /// No progress within rounding error: as good as converged.
+    RoundoffLimited,
+    /// `max_eval` evaluations.
+    MaxEval,
+    /// `max_time` seconds.
+    MaxTime,
+    /// The caller asked to stop.
+    Interrupted,
+    /// The optimizer gave up.
+    Failure,
+}
+
+impl Status {
+    /// Whether the optimizer came to an end of its own.
+    pub fn has_converged(self) -> bool {
+        matches!(
+            self,
+            Self::Success | Self::FtolReached | Self::XtolReached | Self::RoundoffLimited
+        )
+    }
+
+    /// NLopt's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::FtolReached => "FTOL_REACHED",
+            Self::XtolReached => "XTOL_REACHED",
+            Self::RoundoffLimited => "ROUNDOFF_LIMITED",
+            Self::MaxEval => "MAXEVAL_REACHED",
+            Self::MaxTime => "MAXTIME_REACHED",
+            Self::Interrupted => "FORCED_STOP",
+            Self::Failure => "FAILURE",
+        }
+    }
+}
+
+/// The course and the result of an optimisation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptSummary {
+    /// Start.
+    pub initial: Vec<f64>,
+    /// Objective there.
+    pub initial_value: f64,
+    /// Best point.
+    pub best: Vec<f64>,
+    /// Objective there.
+    pub best_value: f64,
+    /// First steps used.
+    pub initial_step: Vec<f64>,
+    /// Why it stopped.
+    pub status: Status,
+    /// Every evaluation, in order.
+    pub log: Vec<(f64, Vec<f64>)>,
+}
+
+impl OptSummary {
+    /// Of an objective without parameters.
+    pub fn of_constant(value: f64) -> Self {
+        Self {
+            initial: Vec::new(),
+            initial_value: value,
+            best: Vec::new(),
+            best_value: value,
+            initial_step: Vec::new(),
+            status: Status::Success,
+            log: vec![(value, Vec::new())],
+        }
+    }
+
+    /// This search and then another one: the better result of the two. One that was stopped says so.
+    pub fn or_better(mut self, mut next: Self) -> Self {
+        self.log.append(&mut next.log);
+        if next.best_value < self.best_value - NO_GAIN {
+            (self.best, self.best_value, self.status) = (next.best, next.best_value, next.status);
+        } else if !next.status.has_converged() {
+            self.status = next.status;
+        }
+        self
+    }
+
+    /// The same with every point in other coordinates.
+    pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+        let log = self
+            .log
+            .into_iter()
+            .map(|(value, x)| (value, map(&x)))
+            .collect();
+        Self {
+            initial: map(&self.initial),
+            best: map(&self.best),
+            log,
+            ..self
+        }
+    }
+}
