@@ -1,17 +1,35 @@
-//! Linear mixed models by penalized least squares on blocked cross-products.
+//! Linear and generalized linear mixed models: likelihoods, exact derivatives, and their optima.
 //!
-//! The model: `y | b ~ N(X beta + Z b + offset, sigma^2 W^-1)`, `b = Lambda u`, `u ~ N(0, sigma^2 I)`.
+//! The linear model: `y | b ~ N(X beta + Z b + offset, sigma^2 W^-1)`, `b = Lambda u`, `u ~ N(0, sigma^2 I)`. Generalized
+//! models put another family and a link in the place of the first normal distribution, with `sigma = 1` but for families
+//! with a dispersion.
 //!
 //! | symbol | meaning | code |
 //! |---|---|---|
 //! | theta | covariance parameters, relative to sigma | `theta` |
-//! | Lambda | relative covariance factor | [`terms::RelCov`] |
-//! | A | cross-products `[Z X y]'W[Z X y]` | [`blocks::cross_products`] |
-//! | L | blocked factor of `Lambda'Z'WZ Lambda + I`, bordered by `[X y]` | [`pls::Pls`] |
-//! | r^2 | penalized weighted residual sum of squares | [`pls::Pls::pwrss`] |
-//! | d(theta) | profiled deviance or REML criterion | [`lmm::LinearMixedModel::objective`] |
+//! | Lambda, Omega | relative covariance factor, `Omega = Lambda Lambda'` | [`covariance::RelCov`] |
+//! | A | cross-products `[Z X y]'W[Z X y]` | [`factor::cross_products`] |
+//! | L | blocked factor of `Lambda'Z'WZ Lambda + I`, bordered by `[X y]` | [`factor`] |
+//! | r^2 | penalized weighted residual sum of squares | [`factor`] |
+//! | d(theta) | profiled deviance or REML criterion | [`lmm::Point::objective`] |
+//! | G | `d d / d Omega`, from which gradients in theta follow | [`derivatives`] |
+//! | d(theta, beta) | Laplace deviance | [`glmm::GeneralizedLinearMixedModel::objective`] |
 //!
-//! Nothing here knows of R, prints, or panics on input.
+//! A folder knows only those above it:
+//!
+//! | folder | what |
+//! |---|---|
+//! | [`kernels`] | dense algebra of small blocks, eigenvalues, matrix products |
+//! | [`covariance`] | structures: Lambda and the derivatives of Omega |
+//! | [`design`] | X, y, and each term's columns of Z and levels |
+//! | [`factor`] | cross-products, the factor at a theta, solutions and leverages |
+//! | [`derivatives`] | first and second derivatives in Omega, and from there in theta |
+//! | [`optimize`] | Newton's method, BFGS, NLopt: they see functions only |
+//! | `coordinates` | between the parameters and what optimizers see |
+//! | [`judge`] | whether a theta is an optimum |
+//! | [`lmm`], [`glmm`] | the two kinds of models; neither knows the other |
+//!
+//! All thresholds stand in `tolerances`. Nothing here knows of R, prints, or panics on input.
 
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]

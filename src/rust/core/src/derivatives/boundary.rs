@@ -11,7 +11,7 @@ use crate::tolerances::ZERO_SD;
 const CORRELATIONS: usize = 40;
 
 impl OmegaDerivatives {
-    /// One for each part of each term; `rms` holds the root mean square of each column of Z.
+    /// The way out of each part of each term; `rms` holds the root mean square of each column of Z.
     pub fn ways_out(&self, covs: &[RelCov], theta: &[f64], rms: &[Vec<f64>]) -> Vec<WayOut> {
         let mut ways = self.directions_out(covs, theta, rms);
         for way in &mut ways {
@@ -27,7 +27,7 @@ impl OmegaDerivatives {
         ways
     }
 
-    /// The same from `G` alone: without step and gain, for which the Hessian is needed.
+    /// The ways out from `G` alone: without step and gain, for which the Hessian is needed.
     pub fn directions_out(&self, covs: &[RelCov], theta: &[f64], rms: &[Vec<f64>]) -> Vec<WayOut> {
         let mut ways = Vec::new();
         for (term, cov) in covs.iter().enumerate() {

@@ -6,7 +6,7 @@ use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::small;
 
-/// Of the Jacobian: parameter, direction and value.
+/// An element of the Jacobian: parameter, direction and value.
 pub(crate) type Element = (usize, usize, f64);
 
 /// The Jacobian of the directions of Omega; it has few elements per parameter.
@@ -18,7 +18,7 @@ pub(super) struct Jacobian {
 }
 
 impl Jacobian {
-    /// Its memory, emptied; [`OmegaDerivatives::add_sandwich`] takes it back.
+    /// The memory of the elements, emptied; [`OmegaDerivatives::add_sandwich`] takes it back.
     pub fn start(&mut self) -> Vec<Element> {
         self.elements.clear();
         std::mem::take(&mut self.elements)
@@ -36,7 +36,7 @@ impl OmegaDerivatives {
         }
     }
 
-    /// From derivatives along the directions of Omega to derivatives in theta.
+    /// Derivatives in theta from `slopes` along the directions of Omega.
     pub(crate) fn chain(&self, covs: &[RelCov], theta: &[f64], slopes: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; theta.len()];
         for (term, cov) in covs.iter().enumerate() {

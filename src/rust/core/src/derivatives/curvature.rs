@@ -24,7 +24,7 @@ pub(super) struct Workspace {
     t: Vec<f64>,
     /// Effects per level and first row of each level in W, per term of the design.
     levels: Vec<(usize, Vec<usize>)>,
-    /// Of a pair of terms: blocks of one column of levels, and their moments.
+    /// The blocks of one column of levels of a pair of terms, and their moments.
     blocks: Vec<f64>,
     moments: Vec<f64>,
     /// `N_E` of all directions.

@@ -12,7 +12,7 @@ use crate::derivatives::{Directions, FactorDerivatives, OmegaDerivatives, Profil
 use crate::factor::Pls;
 use crate::kernels::small::{self, for_size};
 
-/// Leading that share a matrix product.
+/// Levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
 
 /// Memory of [`FactorDerivatives::update_information`]; `n` directions.
@@ -22,11 +22,11 @@ pub(super) struct Workspace {
     a: Vec<f64>,
     /// `c`, `n x m`.
     c: Vec<f64>,
-    /// Its border, `n x width`.
+    /// The border of `c`, `n x width`.
     c_x: Vec<f64>,
-    /// Of some units: `n x k` each.
+    /// `t` of some levels of the leading term, `n x k` each.
     t: Vec<f64>,
-    /// Of one unit: `S a_d` for its directions, and small blocks.
+    /// `S a_d` of one level of the leading term, for its directions, and small blocks.
     unit: Vec<f64>,
     /// `c a'`, `n x n`.
     forms: Vec<f64>,
@@ -174,7 +174,7 @@ impl FactorDerivatives {
         self.fill_quadratic_sums(pls, directions, |effect| effect[last], sums);
     }
 
-    // The same with any number made of the scores of each effect in the place of v.
+    // Sums s_d with any number made of the scores of each effect in the place of v.
     pub(super) fn fill_quadratic_sums(
         &self,
         pls: &Pls,

@@ -1,4 +1,4 @@
-//! Exact derivatives of the profiled objective, from the factor at the last theta.
+//! Exact derivatives of the profiled objective, first and second.
 //!
 //! With `Omega_t = Lambda_t Lambda_t'`, `V = I + sum_t Z_t (I kron Omega_t) Z_t'` (weights absorbed),
 //! `P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1` and `v_t = Z_t'Py`, the derivative in the covariance of term t is
@@ -9,18 +9,23 @@
 //! Everything else is the chain rule through `theta -> Omega` ([`chain`]), which is all that a covariance structure
 //! has to supply.
 //!
-//! | quantity | file |
+//! [`FactorDerivatives`] computes G and the Hessian H in the directions of Omega from the factor, exactly. Another
+//! engine may fill [`OmegaDerivatives`] instead: what follows from them asks for nothing else.
+//!
+//! | from the factor | file |
 //! |---|---|
 //! | `Z'V^-1 [X, y - X beta]` | [`scores`] |
 //! | `sum_l W_t,ll` | [`traces`]; [`reduced`] where Lambda is singular |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
-//! | the step of Fisher scoring | [`scoring`] |
-//! | from Omega to theta | [`chain`] |
-//! | optimality where Lambda is singular | [`boundary`] |
 //! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
-
-use crate::tolerances::DIVISIBLE;
+//!
+//! | from G and H | file |
+//! |---|---|
+//! | G, H and the directions themselves | [`omega`], [`directions`] |
+//! | gradient and Hessian in theta | [`chain`] |
+//! | the step of Fisher scoring | [`scoring`] |
+//! | optimality where Lambda is singular | [`boundary`] |
 
 pub mod boundary;
 mod chain;
@@ -44,6 +49,7 @@ use crate::factor::trailing::dense::Inverse;
 use crate::factor::trailing::reach::Reach;
 use crate::factor::Pls;
 use crate::kernels::small;
+use crate::tolerances::DIVISIBLE;
 use scores::Scores;
 
 /// How beta and sigma enter the objective.
@@ -57,21 +63,21 @@ pub struct Profile {
     pub sigma_profiled: bool,
 }
 
-/// Which Hessian.
+/// How a Hessian was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HessianKind {
     /// The average of observed and expected information: cheap for any model, never indefinite in Omega.
     Average,
     /// The observed information.
     Exact,
-    /// The same from differences of exact gradients: generalized models only.
+    /// Differences of exact gradients: generalized models only.
     Differences,
     /// What the optimizer has learnt, or a rough guess: generalized models only.
     QuasiNewton,
 }
 
 impl HessianKind {
-    /// Its name.
+    /// The name of the kind.
     pub fn name(self) -> &'static str {
         match self {
             Self::Average => "average",

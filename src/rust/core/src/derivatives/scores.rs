@@ -4,7 +4,7 @@ use crate::derivatives::FactorDerivatives;
 use crate::factor::Pls;
 use crate::kernels::small::{self, for_size};
 
-/// Leading that share a matrix product.
+/// Levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
 
 /// `columns x q`, the units' effects and the trailing ones apart.
@@ -19,7 +19,7 @@ pub(super) struct Scores {
     residuals: Vec<f64>,
     /// Fixed effects of the residual response.
     delta: Vec<f64>,
-    /// Of some units.
+    /// Residuals and effects of some levels of the leading term.
     unit: Vec<f64>,
 }
 

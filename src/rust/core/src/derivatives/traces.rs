@@ -7,11 +7,11 @@ use crate::factor::full::FullLeading;
 use crate::factor::Pls;
 use crate::kernels::small::{self, for_size};
 
-/// Columns of units that are solved for at a time.
+/// Columns of the leading term that are solved for at a time.
 const CHUNK: usize = 512;
 
 impl FactorDerivatives {
-    /// Leading: `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
+    /// Adds the leading term's traces, `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
     pub(super) fn add_leading_traces(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
         let g = &mut omega.g[pls.layout.leading_term];
         pls.trailing.invert(&mut self.c);
@@ -57,7 +57,7 @@ impl FactorDerivatives {
         }
     }
 
-    // The same for full units: `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
+    // The leading term's traces where its levels are full: `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
     fn add_full_leading_traces(&mut self, pls: &Pls, full: &FullLeading, g: &mut [f64]) {
         let (k, m) = (pls.leading.k, pls.layout.m);
         let (y, work) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k]);
@@ -81,7 +81,7 @@ impl FactorDerivatives {
         }
     }
 
-    /// Trailing terms: `sum_l W_ll = Lambda^-T (q I - sum_l C_ll) Lambda^-1`.
+    /// Adds the trailing terms' traces, `sum_l W_ll = Lambda^-T (q I - sum_l C_ll) Lambda^-1`.
     pub(super) fn add_trailing_traces(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
         for (b, block) in pls.layout.blocks.iter().enumerate() {
             let k = block.vsize;

@@ -16,7 +16,7 @@ pub(super) fn unbounded(
     let size = |b: usize| x[b] / step_sizes[b];
     let is_large = |b: usize| at.is_covariance(b) && size(b).abs() > LARGE_SD;
     let large: Vec<usize> = (0..n).filter(|&b| is_large(b)).collect();
-    // Of the objective in the logarithm of a factor by which all of them grow.
+    // Slope and curvature of the objective in the logarithm of a factor by which all of them grow.
     let slope: f64 = large.iter().map(|&b| slopes[b] * size(b)).sum();
     let form = |b: usize, a: usize| hessian[b * n + a] * size(a) * size(b);
     let along = |b: usize| large.iter().map(|&a| form(b, a)).sum::<f64>();

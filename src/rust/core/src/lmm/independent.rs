@@ -1,4 +1,4 @@
-//! The same model with columns of Z that don't depend on each other.
+//! A linear mixed model in columns of Z that don't depend on each other.
 //!
 //! A covariate that is far from zero, such as a year, is nearly a multiple of the intercept, and the effects of both are
 //! nearly collinear: rounding errors of the Hessian grow with the fourth power of the covariate's mean over its standard
@@ -38,7 +38,7 @@ struct Part {
 }
 
 impl Independent {
-    /// Where columns depend on each other; `products`: mean products of the columns of Z, `k x k` per term.
+    /// The other model, where columns of Z depend on each other; `products`: mean products of the columns of Z, `k x k` per term.
     ///
     /// # Errors
     /// Those of [`LinearMixedModel::new`].
@@ -78,7 +78,7 @@ impl Independent {
         }))
     }
 
-    /// Its start value, as theta of the model as it was given.
+    /// The other model's start, as theta of the model as it was given.
     pub fn start(&self) -> Vec<f64> {
         back(&self.parts, self.model.start())
     }
@@ -86,7 +86,7 @@ impl Independent {
     /// [`LinearMixedModel::fit`] of the model as it was given.
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`LinearMixedModel::fit`].
     pub fn fit(
         &mut self,
         start: &[f64],

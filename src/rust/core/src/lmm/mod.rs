@@ -33,7 +33,7 @@ use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
 pub use point::{Estimates, Hessian, Point, Slopes};
 
-/// What is minimised.
+/// The criterion that is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Criterion {
     /// Minus twice the log-likelihood, profiled over beta and sigma.
@@ -78,7 +78,7 @@ struct Domain {
     lower: Vec<f64>,
     /// Elements of theta that no optimizer may change.
     held: Vec<bool>,
-    /// Those of the held elements that are held at a value over sigma.
+    /// Held elements that are a value over sigma, with that value.
     absolute: Vec<(usize, f64)>,
 }
 
@@ -103,9 +103,9 @@ enum Reached {
 /// Elements of theta that aren't fitted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Held {
-    /// Held at the values of the start.
+    /// Elements that are held at the values of the start.
     pub indices: Vec<usize>,
-    /// Held at a value over sigma: on the scale of the response.
+    /// Elements that are held at a value over sigma, on the scale of the response.
     pub absolute: Vec<(usize, f64)>,
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::lmm::point::Point;
 use crate::lmm::LinearMixedModel;
 
-/// Where several factors cross, the exact Hessian is taken for inference up to so many multiplications.
+/// The exact Hessian is taken for inference, where several factors cross, up to so many multiplications.
 const EXACT_WORK: f64 = 1e9;
 /// The largest `Z'V^-1Z` we try to hold: 1 GiB.
 const EXACT_ELEMENTS: usize = 1 << 27;

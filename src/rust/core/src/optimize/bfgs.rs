@@ -13,7 +13,7 @@ pub const NAME: &str = "bfgs";
 /// The course of the search, and what it has learnt of the curvature.
 #[derive(Debug, Clone)]
 pub struct BfgsSummary {
-    /// As of any optimizer.
+    /// The course and the result, as of any optimizer.
     pub summary: OptSummary,
     /// Gradient at the best point.
     pub gradient: Vec<f64>,

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// What is minimised. Derivatives are those at the point of the last successful [`Objective::value`].
+/// A function to be minimised. Derivatives are those at the point of the last successful [`Objective::value`].
 pub trait Objective {
     /// The objective at `x`.
     ///
@@ -76,7 +76,7 @@ pub trait Geometry: Objective {
     }
 }
 
-/// From derivatives in some coordinates to those in multiples of `step_sizes`.
+/// Turns derivatives in some coordinates into those in multiples of `step_sizes`.
 pub(crate) fn scale(step_sizes: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
     gradient
         .iter_mut()

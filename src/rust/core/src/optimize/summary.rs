@@ -32,7 +32,7 @@ impl Status {
         )
     }
 
-    /// NLopt's name of it.
+    /// NLopt's name of the status.
     pub fn name(self) -> &'static str {
         match self {
             Self::Success => "SUCCESS",
@@ -50,13 +50,13 @@ impl Status {
 /// The course and the result of an optimisation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptSummary {
-    /// Start.
+    /// The start.
     pub initial: Vec<f64>,
-    /// Objective there.
+    /// The objective at the start.
     pub initial_value: f64,
-    /// Best point.
+    /// The best point.
     pub best: Vec<f64>,
-    /// Objective there.
+    /// The objective at the best point.
     pub best_value: f64,
     /// First steps used.
     pub initial_step: Vec<f64>,
@@ -67,7 +67,7 @@ pub struct OptSummary {
 }
 
 impl OptSummary {
-    /// Of an objective without parameters.
+    /// The summary of an objective without parameters.
     pub fn of_constant(value: f64) -> Self {
         Self {
             initial: Vec::new(),
@@ -91,7 +91,7 @@ impl OptSummary {
         self
     }
 
-    /// The same with every point in other coordinates.
+    /// The summary with every point in other coordinates.
     pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         let log = self
             .log

@@ -20,9 +20,9 @@ pub struct Model {
 /// A step and what the model expects of it.
 #[derive(Debug)]
 pub struct Step {
-    /// The step.
+    /// The change of each coordinate.
     pub p: Vec<f64>,
-    /// Its length.
+    /// The step's length.
     pub length: f64,
     /// By how much the objective should fall.
     pub predicted: f64,
