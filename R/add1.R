@@ -1,11 +1,14 @@
 #' Terms that could be added
 #'
-#' Fits each model that has one more fixed effect, and compares them by AIC. (`drop1()` needs no method of its own.) As
-#' of [extractAIC()][logLik.rlmm], fits by REML are compared by maximum likelihood.
+#' Fits each model that has one more fixed effect, and compares them by AIC. (`drop1()` needs no
+#' method of its own.) As of [extractAIC()][logLik.rlmm], fits by REML are compared by maximum
+#' likelihood.
 #'
 #' @param object A fit.
-#' @param scope The fixed effects to try: a formula, in which `.` stands for those of the model, or a character vector.
-#' @param ... Passed on to the default method of [add1()][stats::add1]: `test = "Chisq"`, `k`, `trace`.
+#' @param scope The fixed effects to try: a formula, in which `.` stands for those of the model, or
+#'   a character vector.
+#' @param ... Passed on to the default method of [add1()][stats::add1]: `test = "Chisq"`, `k`,
+#'   `trace`.
 #' @return As of [add1()][stats::add1].
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2

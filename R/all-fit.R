@@ -1,11 +1,12 @@
 #' Fit a model by all optimizers
 #'
-#' `allFit()` fits the model of a fit again by every optimizer, or by those named, and compares what they found. They
-#' should agree; where they don't, the lowest objective is the best estimate, and [certificate()] of each fit says which
-#' of them is an optimum.
+#' `allFit()` fits the model of a fit again by every optimizer, or by those named, and compares what
+#' they found. They should agree; where they don't, the lowest objective is the best estimate, and
+#' [certificate()] of each fit says which of them is an optimum.
 #'
-#' The optimizers run in parallel threads. They start where the fit started, not at its estimates: an optimizer that is
-#' put on the optimum proves little. Set `start_from_mle = TRUE` to do that all the same, as lme4 does by default.
+#' The optimizers run in parallel threads. They start where the fit started, not at its estimates:
+#' an optimizer that is put on the optimum proves little. Set `start_from_mle = TRUE` to do that all
+#' the same, as lme4 does by default.
 #'
 #' @param object A fit.
 #' @param optimizers Names of optimizers, as in [rlmm_control()].
@@ -13,10 +14,10 @@
 #' @param verbose Say which optimizer is at work? They then run one after the other.
 #' @param ncpus Number of threads; by default as many as there are processors.
 #' @param ... Passed to methods; for fits of rlmm, not used.
-#' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with. `summary()` of it has
-#'   lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't an optimum), `fixef`, `llik`, `sdcor`,
-#'   `theta`, `times` (seconds) and `feval`, further `status` and `verdict`. `as.data.frame()` has one row per
-#'   optimizer.
+#' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with.
+#'   `summary()` of it has lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't
+#'   an optimum), `fixef`, `llik`, `sdcor`, `theta`, `times` (seconds) and `feval`, further `status`
+#'   and `verdict`. `as.data.frame()` has one row per optimizer.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' all <- allFit(fit, optimizers = c("newton", "LN_BOBYQA", "LD_LBFGS"))

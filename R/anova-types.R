@@ -2,9 +2,9 @@
 
 #' One matrix of contrasts per fixed term
 #'
-#' With X'X = T'DT, T upper triangular with a diagonal of ones, the rows of T that belong to a term are
-#' its hypothesis after all terms before it (type I). Type II takes it with the columns in the order:
-#' terms that don't contain this one, this one, those that contain it. Type III asks for the
+#' With X'X = T'DT, T upper triangular with a diagonal of ones, the rows of T that belong to a term
+#' are its hypothesis after all terms before it (type I). Type II takes it with the columns in the
+#' order: terms that don't contain this one, this one, those that contain it. Type III asks for the
 #' coefficients of the term when all factors are coded to sum to zero.
 #' @return A list of matrices, named by term; a column per coefficient of the fit.
 #' @noRd
@@ -64,8 +64,8 @@ contains_term <- function(fit, larger, smaller) {
   all(outside[inside]) && any(more) && all(is_factor[more])
 }
 
-#' The coefficients of each term under sum-to-zero coding; where X coded like this spans another space
-#' (without an intercept, say), those of the fit's own coding
+#' The coefficients of each term under sum-to-zero coding; where X coded like this spans another
+#' space (without an intercept, say), those of the fit's own coding
 #' @noRd
 marginal_contrasts <- function(fit, x, term, tested) {
   coded <- sum_coded(fit)

@@ -2,22 +2,22 @@
 
 #' Compare fits, or the terms of one fit
 #'
-#' With several fits of the same data: a table of likelihood-ratio tests, the models in the order of their number of
-#' parameters, each tested against the one above it. With one fit: a test of each fixed term, with p-values.
+#' With several fits of the same data: a table of likelihood-ratio tests, the models in the order of
+#' their number of parameters, each tested against the one above it. With one fit: a test of each
+#' fixed term, with p-values.
 #'
-#' Fits by REML are fitted again by maximum likelihood first (a message says so), because REML criteria of models with
-#' different fixed effects can't be compared. If the models differ only in their random effects, `refit = FALSE`
-#' compares the REML criteria.
+#' Fits by REML are fitted again by maximum likelihood first (a message says so), because REML
+#' criteria of models with different fixed effects can't be compared. If the models differ only in
+#' their random effects, `refit = FALSE` compares the REML criteria.
 #'
-#' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large, about twice what it
-#' should be where one variance is tested.
+#' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large,
+#' about twice what it should be where one variance is tested.
 #'
-#' @section Tests of one fit:
-#' `type = "III"`, the default as in lmerTest, tests each term as if all factors were coded to sum to
-#' zero; `"II"` tests it after all terms that don't contain it; `"I"` after those before it in the
-#' formula. Linear models have F tests with Satterthwaite's degrees of freedom (see [contest()]),
-#' generalized ones Wald's chi-squared tests. `ddf = "none"` (or lmerTest's `"lme4"`) gives lme4's table
-#' of sequential sums of squares, without p-values.
+#' @section Tests of one fit: `type = "III"`, the default as in lmerTest, tests each term as if all
+#' factors were coded to sum to zero; `"II"` tests it after all terms that don't contain it; `"I"`
+#' after those before it in the formula. Linear models have F tests with Satterthwaite's degrees of
+#' freedom (see [contest()]), generalized ones Wald's chi-squared tests. `ddf = "none"` (or
+#' lmerTest's `"lme4"`) gives lme4's table of sequential sums of squares, without p-values.
 #'
 #' @param object A fit.
 #' @param type Of one fit: `"I"`, `"II"` or `"III"`, or 1, 2, 3.
@@ -25,10 +25,10 @@
 #' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
 #' @param refit Fit REML models again by maximum likelihood?
 #' @param model.names Names of the models, instead of the expressions in the call.
-#' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`, `BIC`, `logLik`,
-#'   `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one linear fit `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value`,
-#'   `Pr(>F)`, for one generalized fit `Chisq`, `Df`, `Pr(>Chisq)`; with `ddf = "none"` lme4's `npar`, `Sum Sq`, `Mean Sq`,
-#'   `F value`.
+#' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`,
+#'   `BIC`, `logLik`, `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one linear fit `Sum Sq`, `Mean
+#'   Sq`, `NumDF`, `DenDF`, `F value`, `Pr(>F)`, for one generalized fit `Chisq`, `Df`,
+#'   `Pr(>Chisq)`; with `ddf = "none"` lme4's `npar`, `Sum Sq`, `Mean Sq`, `F value`.
 #' @examples
 #' slopes <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' intercepts <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)

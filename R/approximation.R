@@ -1,5 +1,5 @@
-# Which approximation to the likelihood of a generalized model, and how its dispersion is treated: the element `glmm` of
-# the spec.
+# Which approximation to the likelihood of a generalized model, and how its dispersion is treated:
+# the element `glmm` of the spec.
 
 dispersion_kinds <- c("profiled", "moment", "estimated")
 
@@ -110,7 +110,10 @@ abort_no_df <- function() {
   abort_rlmm(
     c(
       "The model leaves no degrees of freedom for the dispersion.",
-      x = "The fixed and random effects have as many independent columns as there are observations.",
+      x = paste(
+        "The fixed and random effects have as many independent columns",
+        "as there are observations."
+      ),
       i = "Leave out a random effect for each observation, or use `dispersion = \"estimated\"`?"
     ),
     "rlmm_error_dispersion",

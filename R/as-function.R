@@ -1,13 +1,14 @@
 #' The objective as a function of theta
 #'
-#' `as.function()` returns the function that the optimizer minimised: from theta, the relative covariance parameters in
-#' the order of `getME(fit, "theta")`, to the profiled deviance (-2 log-likelihood) or, for a REML fit, the REML
-#' criterion. For a generalized model the argument is theta, then (unless `nAGQ = 0`) the fixed effects, and
-#' the value is -2 times the log-likelihood.
+#' `as.function()` returns the function that the optimizer minimised: from theta, the relative
+#' covariance parameters in the order of `getME(fit, "theta")`, to the profiled deviance (-2
+#' log-likelihood) or, for a REML fit, the REML criterion. For a generalized model the argument is
+#' theta, then (unless `nAGQ = 0`) the fixed effects, and the value is -2 times the log-likelihood.
 #'
 #' @param x A fitted model.
 #' @param ... Ignored.
-#' @return A function of one numeric vector. It holds what it needs: it can be saved and sent to other processes.
+#' @return A function of one numeric vector. It holds what it needs: it can be saved and sent to
+#'   other processes.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' objective <- as.function(fit)

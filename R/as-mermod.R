@@ -8,9 +8,9 @@
 #' merTools, work on the result of `as_merMod()`.
 #'
 #' lme4 has no counterpart of a known residual standard deviation, of parameters that are held, of
-#' `cs()`, `ar1()` and other structures with correlations (lme4 2 has them, in other classes), nor of
-#' estimated dispersions: `as_merMod()` stops and says so. `diag()` terms are taken as `||` terms where
-#' their effects are numeric.
+#' `cs()`, `ar1()` and other structures with correlations (lme4 2 has them, in other classes), nor
+#' of estimated dispersions: `as_merMod()` stops and says so. `diag()` terms are taken as `||` terms
+#' where their effects are numeric.
 #'
 #' @param object,x A fit of [rlmm()] or [rglmm()] for `as_merMod()`, one of `lme4::lmer()` or
 #'   `lme4::glmer()` for `as_rlmm()`. Each also returns what is already of its own kind.

@@ -1,8 +1,9 @@
-# The blocks that the fit is computed from, as sparse matrices: A, the cross-products of [Z_1 ... Z_k, Xy], and L,
-# the Cholesky factor of A after Lambda: the lower triangles, by grouping factor (terms that share one are
-# amalgamated).
+# The blocks that the fit is computed from, as sparse matrices: A, the cross-products of [Z_1 ...
+# Z_k, Xy], and L, the Cholesky factor of A after Lambda: the lower triangles, by grouping factor
+# (terms that share one are amalgamated).
 
-#' @return A list of the blocks of the lower triangle, row by row; the block of rows i and columns j is named "i,j".
+#' @return A list of the blocks of the lower triangle, row by row; the block of rows i and columns j
+#'   is named "i,j".
 #' @noRd
 product_blocks <- function(fit) {
   columns <- weighted_columns(fit)

@@ -1,49 +1,54 @@
 #' Is the fit an optimum?
 #'
-#' Every fit carries a certificate: whether its parameters minimize the objective, judged by exact derivatives there
-#' and not by how the optimizer went. `certificate()` shows it.
+#' Every fit carries a certificate: whether its parameters minimize the objective, judged by exact
+#' derivatives there and not by how the optimizer went. `certificate()` shows it.
 #'
 #' @details
 #' The verdict is one of:
 #'
-#' * **optimal**: neither a Newton step nor more variance for any combination of effects lowers the objective (-2
-#'   log-likelihood, or the REML criterion) by 1e-6 or more. A fit may be optimal *and* singular, when the best
-#'   covariance matrix of a term has less than full rank; the term, its rank and the direction are told.
-#' * **not_converged**: a Newton step should still lower the objective by the predicted decrease. The optimizer stopped
-#'   early.
-#' * **false_boundary**: the gradient in theta vanishes only because the covariance of a term is singular there; more
-#'   variance in the direction given lowers the objective.
+#' * **optimal**: neither a Newton step nor more variance for any combination of effects lowers the
+#'   objective (-2 log-likelihood, or the REML criterion) by 1e-6 or more. A fit may be optimal
+#'   *and* singular, when the best covariance matrix of a term has less than full rank; the term,
+#'   its rank and the direction are told.
+#' * **not_converged**: a Newton step should still lower the objective by the predicted decrease.
+#'   The optimizer stopped early.
+#' * **false_boundary**: the gradient in theta vanishes only because the covariance of a term is
+#'   singular there; more variance in the direction given lowers the objective.
 #' * **saddle**: the gradient vanishes, but the objective falls on both sides in some direction.
-#' * **unbounded**: nothing of interest is left to gain, but the optimum is a limit: the residual variance tends to zero
-#'   beside that of the terms named. On the scale of the response the variances of these are as good as reached;
-#'   relative to the residual variance, as in theta, they have no bound. (Of a generalized model: variances tend to
-#'   infinity.)
-#' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the terms named from each
-#'   other, or from that of the residuals.
+#' * **unbounded**: nothing of interest is left to gain, but the optimum is a limit: the residual
+#'   variance tends to zero beside that of the terms named. On the scale of the response the
+#'   variances of these are as good as reached; relative to the residual variance, as in theta, they
+#'   have no bound. (Of a generalized model: variances tend to infinity.)
+#' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the
+#'   terms named from each other, or from that of the residuals.
 #'
-#' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only those with a
-#' correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`) are known to have several often.
-#' For these [rlmm()] goes on from its default start with other correlations, and tries to do without each of the
-#' standard deviations; another `start`, or [allFit()], may still find a lower optimum.
+#' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only
+#' those with a correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`)
+#' are known to have several often. For these [rlmm()] goes on from its default start with other
+#' correlations, and tries to do without each of the standard deviations; another `start`, or
+#' [allFit()], may still find a lower optimum.
 #'
-#' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an optimum has `G` without
-#' negative eigenvalues. `lambda_min` is the smallest, with each column of the model matrix in units of its root mean
-#' square. Where the covariance has full rank, `G` is zero at an optimum. Of columns that nearly depend on each other,
-#' such as a year and the intercept, the part that is independent of those before it is taken, for `lambda_min`,
+#' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an
+#' optimum has `G` without negative eigenvalues. `lambda_min` is the smallest, with each column of
+#' the model matrix in units of its root mean square. Where the covariance has full rank, `G` is
+#' zero at an optimum. Of columns that nearly depend on each other, such as a year and the
+#' intercept, the part that is independent of those before it is taken, for `lambda_min`,
 #' `gradient_norm` and `curvatures`: that is where the optimizer works, too.
 #'
-#' Of a generalized model the parameters are theta, the fixed effects and an estimated shape together; the Hessian comes
-#' from differences of exact gradients, and the gain of more variance is measured, by evaluating the objective there.
-#' As this Hessian costs as much as the fit, `certificate()` computes it when it is called; the fit itself is judged by
-#' the one that the optimizer has learnt, unless that leaves a doubt.
+#' Of a generalized model the parameters are theta, the fixed effects and an estimated shape
+#' together; the Hessian comes from differences of exact gradients, and the gain of more variance is
+#' measured, by evaluating the objective there. As this Hessian costs as much as the fit,
+#' `certificate()` computes it when it is called; the fit itself is judged by the one that the
+#' optimizer has learnt, unless that leaves a doubt.
 #'
 #' @param object A fit.
-#' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm` (largest element of
-#'   the gradient in theta, each in units of its column of Z), `curvatures` (eigenvalues of the Hessian in theta,
-#'   likewise), `hessian` (`"exact"`; `"average"` where the exact one would cost too much; `"differences"`), `suspects`
-#'   (the terms without a bound, or those that can't be identified), `status` of the optimizer, `linear` (is it a linear
-#'   model?), `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each term the
-#'   combination of effects that belongs to `lambda_min`).
+#' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm`
+#'   (largest element of the gradient in theta, each in units of its column of Z), `curvatures`
+#'   (eigenvalues of the Hessian in theta, likewise), `hessian` (`"exact"`; `"average"` where the
+#'   exact one would cost too much; `"differences"`), `suspects` (the terms without a bound, or
+#'   those that can't be identified), `status` of the optimizer, `linear` (is it a linear model?),
+#'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each
+#'   term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
 #' @examples
 #' certificate(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy))
@@ -102,7 +107,8 @@ certificate_part <- function(term, random, parts) {
 
 #' The certificate of a fit, by the exact Hessian where the data are at hand
 #'
-#' A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs as much as the fit.
+#' A generalized model is judged by a quasi-Newton Hessian when it is fitted, as the true one costs
+#' as much as the fit.
 #' @noRd
 full_certificate <- function(fit) UseMethod("full_certificate")
 

@@ -61,7 +61,8 @@ check_counts <- function(n, p, sigma) {
 
 #' Check whether the data can tell a term's effects from each other and from the residuals
 #'
-#' With a known sigma one observation per level is enough; so is one per effect where they share a correlation.
+#' With a known sigma one observation per level is enough; so is one per effect where they share a
+#' correlation.
 #' @noRd
 check_term <- function(term, n, checks, known_sigma) {
   levels <- length(term$levels)
@@ -190,7 +191,8 @@ sparse_z <- function(core_term) {
   )
 }
 
-# lme4's rule: standard deviations of covariates (not of indicators) more than a factor of 1000 apart, or from 1.
+# lme4's rule: standard deviations of covariates (not of indicators) more than a factor of 1000
+# apart, or from 1.
 check_scale <- function(x, policy) {
   is_covariate <- apply(x, 2L, \(column) !all(column %in% c(0, 1)))
   sd <- apply(x[, is_covariate, drop = FALSE], 2L, stats::sd)

@@ -11,7 +11,8 @@ check_flag <- function(x, arg) {
 }
 
 #' One of the allowed values, which may be abbreviated
-#' @param value What the user gave; the default of an argument is all of `allowed`, which means the first.
+#' @param value What the user gave; the default of an argument is all of `allowed`, which means the
+#'   first.
 #' @noRd
 one_of <- function(value, allowed, arg) {
   if (identical(value, allowed)) {

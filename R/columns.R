@@ -1,10 +1,12 @@
-# Columns of a model matrix as Rust reads them: a list of vectors of n numbers, of single numbers that stand for
-# a column of themselves, and of matrices, side by side. A plain variable is such a column as it is: nothing is copied.
+# Columns of a model matrix as Rust reads them: a list of vectors of n numbers, of single numbers
+# that stand for a column of themselves, and of matrices, side by side. A plain variable is such a
+# column as it is: nothing is copied.
 
 #' Columns of a one- or two-sided terms object
 #'
 #' As `model.matrix()`, but a plain number is not copied, and the intercept is the number 1.
-#' @return A list of columns, named but for a matrix; the attribute `contrasts` if there are factors.
+#' @return A list of columns, named but for a matrix; the attribute `contrasts` if there are
+#'   factors.
 #' @noRd
 design_columns <- function(terms, frame, contrasts = NULL) {
   frame <- without_integer64(frame)

@@ -1,16 +1,16 @@
 #' Conditional variances of the random effects
 #'
-#' The covariance matrices of the random effects given the observed data, at the estimated parameters: the diagonal
-#' blocks of `sigma^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`.
+#' The covariance matrices of the random effects given the observed data, at the estimated
+#' parameters: the diagonal blocks of `sigma^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`.
 #'
-#' For a generalized model W holds the working weights at the modes: the variances are those of the normal distribution
-#' with the mode and the curvature of the conditional density.
+#' For a generalized model W holds the working weights at the modes: the variances are those of the
+#' normal distribution with the mode and the curvature of the conditional density.
 #'
 #' @param object A fit.
 #' @param scaled Multiply by the residual variance?
 #' @param ... Not used.
-#' @return A list with one k x k x l array for each random-effects term (k effects for each of l levels), in the
-#'   order of [VarCorr()].
+#' @return A list with one k x k x l array for each random-effects term (k effects for each of l
+#'   levels), in the order of [VarCorr()].
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
 #' condVar(fit)$Batch[1, 1, ]

@@ -1,5 +1,6 @@
-# Conditions: every error, warning and message of the package is made here, each with a class of its own
-# before the common one. The text is plain (no markup), so that a level called "{x}" is only a level.
+# Conditions: every error, warning and message of the package is made here, each with a class of its
+# own before the common one. The text is plain (no markup), so that a level called "{x}" is only a
+# level.
 
 abort_rlmm <- function(message, class, ..., call = NULL, parent = NULL) {
   call <- call %||% user_frame()
@@ -38,7 +39,8 @@ warn_rlmm <- function(message, class, ...) {
   rlang::warn(message, class = c(class, "rlmm_warning"), ...)
 }
 
-# As rlang::inform(), in a tenth of its time: a message of a singular fit shouldn't cost more than the fit.
+# As rlang::inform(), in a tenth of its time: a message of a singular fit shouldn't cost more than
+# the fit.
 inform_rlmm <- function(message, class, ...) {
   cnd <- structure(
     class = c(class, "rlmm_message", "rlang_message", "message", "condition"),
@@ -77,7 +79,8 @@ signal <- function(policy, message, name, ...) {
   invisible()
 }
 
-# The frame of the package's outermost function in the call stack: the one the user called and knows.
+# The frame of the package's outermost function in the call stack: the one the user called and
+# knows.
 user_frame <- function() {
   home <- environment(user_frame)
   for (i in seq_len(sys.nframe())) {

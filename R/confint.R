@@ -1,24 +1,28 @@
 #' Confidence limits
 #'
-#' Wald limits. For the fixed effects: estimate plus and minus a normal quantile times the standard error. For standard
-#' deviations the same on the log scale, for correlations on that of Fisher's z, so that the limits never leave the
-#' range of the parameter; the standard errors are those of [variance_vcov()].
+#' Wald limits. For the fixed effects: estimate plus and minus a normal quantile times the standard
+#' error. For standard deviations the same on the log scale, for correlations on that of Fisher's z,
+#' so that the limits never leave the range of the parameter; the standard errors are those of
+#' [variance_vcov()].
 #'
-#' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each term (the lower
-#' triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method has `NA` for the variance
-#' parameters, because symmetric limits of variances can't be trusted. Here only those of singular terms are `NA`.
-#' Limits on these scales are better, but approximate when a variance is near zero or there are few levels. A parameter
-#' that is held (see [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
+#' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each
+#' term (the lower triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method
+#' has `NA` for the variance parameters, because symmetric limits of variances can't be trusted.
+#' Here only those of singular terms are `NA`. Limits on these scales are better, but approximate
+#' when a variance is near zero or there are few levels. A parameter that is held (see
+#' [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
 #'
-#' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too narrow; those of
-#' `coef(summary(fit), conf.int = TRUE)` take the t distribution with the degrees of freedom of the summary.
+#' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too
+#' narrow; those of `coef(summary(fit), conf.int = TRUE)` take the t distribution with the degrees
+#' of freedom of the summary.
 #'
 #' @param object A fit.
-#' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for all variance
-#'   parameters. All, by default.
+#' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for
+#'   all variance parameters. All, by default.
 #' @param level Confidence level.
 #' @param method Only `"Wald"` so far.
-#' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
+#' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters
+#'   `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
 #' @param quiet Not used, as nothing is printed; an argument of lme4's method.
 #' @param ... Not used.
 #' @return A matrix with a row per parameter and columns for the lower and the upper limit.
@@ -88,7 +92,8 @@ scaled_limits <- function(estimate, std_error, is_cor, level) {
   limits
 }
 
-# Of each variance parameter, the residuals' aside: the least value of the correlations of `cs()` is above -1.
+# Of each variance parameter, the residuals' aside: the least value of the correlations of `cs()` is
+# above -1.
 lowest_correlations <- function(object) {
   unlist(lapply(object$random, \(term) {
     rows <- nrow(covariance_cells(term))

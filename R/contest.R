@@ -2,23 +2,24 @@
 
 #' Tests of linear combinations of the fixed effects
 #'
-#' `contest()` tests the hypothesis that `L` times the fixed effects is `rhs`: jointly by an F test, or
-#' each row by a t test. `contestMD()` and `contest1D()` are the two kinds on their own. The names,
-#' arguments and tables are lmerTest's.
+#' `contest()` tests the hypothesis that `L` times the fixed effects is `rhs`: jointly by an F test,
+#' or each row by a t test. `contestMD()` and `contest1D()` are the two kinds on their own. The
+#' names, arguments and tables are lmerTest's.
 #'
 #' The F test of q independent rows rotates them until they are uncorrelated, takes Satterthwaite's
 #' degrees of freedom of each, nu_m, and those of their mean square from the expected value of a sum
-#' of q F variables, E = sum(nu_m / (nu_m - 2)), as 2 E / (E - q) (Fai and Cornelius 1996). Dependent
-#' rows are counted once. For a generalized model the tests are Wald's, with infinite degrees of
-#' freedom.
+#' of q F variables, E = sum(nu_m / (nu_m - 2)), as 2 E / (E - q) (Fai and Cornelius 1996).
+#' Dependent rows are counted once. For a generalized model the tests are Wald's, with infinite
+#' degrees of freedom.
 #'
 #' @param model A fit.
 #' @param L A vector or a matrix with a column per fixed effect; or a list of such for `contest()`,
 #'   which tests each of them.
 #' @param joint One F test of all rows, instead of a t test for each?
-#' @param rhs What `L` times the fixed effects is under the hypothesis: one number, or one for each row.
-#' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, or `"asymptotic"` for infinite
-#'   ones.
+#' @param rhs What `L` times the fixed effects is under the hypothesis: one number, or one for each
+#'   row.
+#' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, or `"asymptotic"` for
+#'   infinite ones.
 #' @param confint Return confidence limits too?
 #' @param level Their level.
 #' @param ... Not used.

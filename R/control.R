@@ -2,45 +2,53 @@
 
 #' Control of the fit
 #'
-#' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton method with exact
-#'   derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact gradients, for which `"newton"`
-#'   takes its second derivatives from differences of these and costs more. Or the name of an NLopt algorithm, such as
-#'   `"LN_BOBYQA"`, `"LN_NELDERMEAD"`, `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients
-#'   `"LD_LBFGS"`, `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`, `"LD_TNEWTON"`. lme4's names
+#' @param optimizer `NULL` for the default: of linear models `"newton"`, a trust-region Newton
+#'   method with exact derivatives; of generalized ones `"bfgs"`, a quasi-Newton method with exact
+#'   gradients, for which `"newton"` takes its second derivatives from differences of these and
+#'   costs more. Or the name of an NLopt algorithm, such as `"LN_BOBYQA"`, `"LN_NELDERMEAD"`,
+#'   `"LN_NEWUOA"`, `"LN_COBYLA"`, `"LN_SBPLX"`, `"LN_PRAXIS"`; with exact gradients `"LD_LBFGS"`,
+#'   `"LD_SLSQP"`, `"LD_MMA"`, `"LD_CCSAQ"`, `"LD_VAR1"`, `"LD_VAR2"`, `"LD_TNEWTON"`. lme4's names
 #'   `"bobyqa"`, `"Nelder_Mead"` and `"nloptwrap"` are understood.
-#' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or absolute.
+#' @param ftol_rel,ftol_abs Stop when an iteration lowers the objective by less, relative to it or
+#'   absolute.
 #' @param xtol_rel,xtol_abs Stop when an iteration moves theta by less.
-#' @param initial_step First step in theta, one number or one for each element; `NULL` leaves it to the optimizer.
-#' @param max_eval,max_time Most evaluations of the objective and most seconds. A fit that ends so keeps the best
-#'   theta so far, and warns.
-#' @param pirls_tol,pirls_max_iter,pirls_max_halvings Of generalized models: the search for the conditional modes ends
-#'   when its next step would lower the penalized deviance by less than `pirls_tol`; it fails (and with it the
-#'   evaluation of the objective) after so many iterations, or halvings of one step.
-#' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions only.
+#' @param initial_step First step in theta, one number or one for each element; `NULL` leaves it to
+#'   the optimizer.
+#' @param max_eval,max_time Most evaluations of the objective and most seconds. A fit that ends so
+#'   keeps the best theta so far, and warns.
+#' @param pirls_tol,pirls_max_iter,pirls_max_halvings Of generalized models: the search for the
+#'   conditional modes ends when its next step would lower the penalized deviance by less than
+#'   `pirls_tol`; it fails (and with it the evaluation of the objective) after so many iterations,
+#'   or halvings of one step.
+#' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions
+#'   only.
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
-#' @param slim Drop the parts of the fit that grow with the number of observations: the model frame and the fitted
-#'   values. Estimates, tables, `ranef()`, `certificate()` and the like answer as before; what needs the data, such as
-#'   `residuals()` and `predict()`, refuses. (As with [lm()], the formula keeps the environment that it was written in.)
+#' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
+#'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
+#'   before; what needs the data, such as `residuals()` and `predict()`, refuses. (As with [lm()],
+#'   the formula keeps the environment that it was written in.)
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;
 #'   * `sigma`: the residual standard deviation (as the argument `sigma` of [rlmm()]);
 #'   * `theta`: a numeric vector named as `getME(fit, "theta")` is: relative covariance parameters;
-#'   * `cov`: a list of covariance matrices of whole terms, on the scale of the response, named by the terms, such as
-#'     `"1 + Days | Subject"` (or by the grouping factor, if it has one term).
+#'   * `cov`: a list of covariance matrices of whole terms, on the scale of the response, named by
+#'     the terms, such as `"1 + Days | Subject"` (or by the grouping factor, if it has one term).
 #'
 #'   Of generalized models only `theta` can be held (a fixed effect: by an offset).
 #'
-#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a standard error of
-#'   zero, and [confint()][confint.rlmm] gives its value as both limits. [refit()], [update()][update.rlmm] and
-#'   `drop1()` hold the same, but for what a changed formula no longer has. `list()` holds nothing.
-#' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or these:
-#'   `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor), `check_nobs_vs_nre` (fewer random
-#'   effects than observations for each term), `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1`
-#'   and `check_nlev_gtreq_5` (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on
-#'   very different scales), `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without effect: a
-#'   response is always needed), and `check_rankx` (`"message+drop.cols"`, `"silent.drop.cols"`, `"warn+drop.cols"`,
-#'   `"stop.deficient"` or `"ignore"`).
+#'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a
+#'   standard error of zero, and [confint()][confint.rlmm] gives its value as both limits.
+#'   [refit()], [update()][update.rlmm] and `drop1()` hold the same, but for what a changed formula
+#'   no longer has. `list()` holds nothing.
+#' @param ... Checks, each `"ignore"`, `"message"`, `"warning"` or `"stop"`, under lme4's names or
+#'   these: `check_nobs_vs_nlev` (fewer levels than observations for each grouping factor),
+#'   `check_nobs_vs_nre` (fewer random effects than observations for each term),
+#'   `check_nobs_vs_rankz` (the same of the rank of Z), `check_nlev_gtr_1` and `check_nlev_gtreq_5`
+#'   (at least two, five levels), `check_response_not_const`, `check_scalex` (columns of X on very
+#'   different scales), `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without
+#'   effect: a response is always needed), and `check_rankx` (`"message+drop.cols"`,
+#'   `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`).
 #' @return A list of class `rlmm_control`.
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)
@@ -228,7 +236,8 @@ check_step <- function(x) {
 
 # Optimizers ----------------------------------------------------------------
 
-# The variants of truncated Newton differ in their preconditioning only: `allFit()` takes one of them.
+# The variants of truncated Newton differ in their preconditioning only: `allFit()` takes one of
+# them.
 optimizers <- c(
   "newton",
   "bfgs",
@@ -330,8 +339,9 @@ as_control <- function(control) {
   )
 }
 
-# What lmerControl() says when nothing is asked of it, so that only real wishes are reported as ignored.
-# Derivatives are computed in any case: to do without them is no wish that costs the user anything.
+# What lmerControl() says when nothing is asked of it, so that only real wishes are reported as
+# ignored. Derivatives are computed in any case: to do without them is no wish that costs the user
+# anything.
 lme4_defaults <- list(
   restart_edge = c("TRUE", "FALSE"),
   boundary.tol = "1e-05",
@@ -367,7 +377,8 @@ is_known_check <- function(names) {
   gsub(".", "_", plain, fixed = TRUE) %in% names(default_checks)
 }
 
-# Only the rank of Z has policies that spare large models; lme4's default for the scale of covariates isn't ours.
+# Only the rank of Z has policies that spare large models; lme4's default for the scale of
+# covariates isn't ours.
 translate_checks <- function(control, checks) {
   others <- names(checks) != "check.nobs.vs.rankZ"
   checks[others] <- sub("Small$", "", checks[others])
@@ -434,7 +445,8 @@ translate_tuning <- function(control) {
   )
 }
 
-# lme4's default optimizer (lmer()'s, or glmer()'s pair) is not a wish for it; named options of it are.
+# lme4's default optimizer (lmer()'s, or glmer()'s pair) is not a wish for it; named options of it
+# are.
 is_optimizer_wish <- function(name) {
   !identical(name, "nloptwrap") && !identical(name, c("bobyqa", "Nelder_Mead"))
 }

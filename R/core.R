@@ -30,7 +30,8 @@ core_smallest_pivot <- function(columns, weights, n) {
   unwrap(rust_smallest_pivot(columns, weights, n))
 }
 
-# One fit for each control, in parallel threads; an element is an error (a condition) where a fit failed.
+# One fit for each control, in parallel threads; an element is an error (a condition) where a fit
+# failed.
 core_fit_all <- function(spec, start, controls, threads) {
   threads <- as.integer(threads)
   found <- unwrap(
@@ -66,13 +67,14 @@ core_leverage <- function(spec, theta) {
   unwrap(rust_lmm_leverage(spec, as.double(theta)))
 }
 
-# Gradient, Hessian (`exact`: whatever it costs), G = d objective / d Omega of each core term, certificate.
+# Gradient, Hessian (`exact`: whatever it costs), G = d objective / d Omega of each core term,
+# certificate.
 core_derivatives <- function(spec, theta, exact = FALSE) {
   unwrap(rust_lmm_derivatives(spec, as.double(theta), exact))
 }
 
-# Gradient, Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in (theta, sigma); `slopes`: the
-# gradient in theta of c'(X'V^-1X)^-1 c for each column c of `contrasts`.
+# Gradient, Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in (theta,
+# sigma); `slopes`: the gradient in theta of c'(X'V^-1X)^-1 c for each column c of `contrasts`.
 core_joint <- function(spec, theta, sigma, contrasts = NULL, exact = FALSE) {
   unwrap(rust_lmm_with_sigma(
     spec,
@@ -83,8 +85,8 @@ core_joint <- function(spec, theta, sigma, contrasts = NULL, exact = FALSE) {
   ))
 }
 
-# Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless `spec$glmm$fast`), then the
-# logarithm of an estimated shape.
+# Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless
+# `spec$glmm$fast`), then the logarithm of an estimated shape.
 core_glmm_fit <- function(spec, start = list(), control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
   with_tolerances(
@@ -106,13 +108,14 @@ core_glmm_gradient <- function(spec, parameters) {
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
-# Of the estimates, not of a fast fit: (theta, beta, log shape); a correlation by its angle. `NULL` if the Hessian has a
-# negative eigenvalue. `held`: indices of elements of theta that are left out.
+# Of the estimates, not of a fast fit: (theta, beta, log shape); a correlation by its angle. `NULL`
+# if the Hessian has a negative eigenvalue. `held`: indices of elements of theta that are left out.
 core_glmm_covariance <- function(spec, parameters, held = integer()) {
   unwrap(rust_glmm_covariance(spec, as.double(parameters), held - 1L))
 }
 
-# The verdict on the parameters with its `gradient`, and the `covariance` as above (`NULL` of a fast fit).
+# The verdict on the parameters with its `gradient`, and the `covariance` as above (`NULL` of a fast
+# fit).
 core_glmm_certificate <- function(spec, parameters, held = integer()) {
   unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
 }

@@ -1,10 +1,11 @@
-# Derivatives of the objective in (theta, sigma), beta profiled out (ML) or integrated out (REML), and how theta and
-# sigma map to the variances: the ground of score(), hessian(), variance_vcov() and Satterthwaite's degrees of freedom.
+# Derivatives of the objective in (theta, sigma), beta profiled out (ML) or integrated out (REML),
+# and how theta and sigma map to the variances: the ground of score(), hessian(), variance_vcov()
+# and Satterthwaite's degrees of freedom.
 
 #' Gradient and Hessian of the objective in (theta, sigma)
 #' @param contrasts See `core_joint()`.
-#' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g` (derivative in the Omega
-#'   of each core term), `slopes`.
+#' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g`
+#'   (derivative in the Omega of each core term), `slopes`.
 #' @noRd
 joint_derivatives <- function(
   spec,
@@ -39,9 +40,10 @@ cell_names <- function(term, prefix) {
   paste0(ifelse(on_diagonal, prefix[1], prefix[2]), label, "|", term$group)
 }
 
-#' Covariances of the random effects and the variance of the residuals, with their Jacobian in (theta, sigma)
-#' @param scale `"variance"`: of covariances; `"sd"`: of standard deviations and correlations; `"profile"`: of
-#'   covariances relative to that of the residuals.
+#' Covariances of the random effects and the variance of the residuals, with their Jacobian in
+#' (theta, sigma)
+#' @param scale `"variance"`: of covariances; `"sd"`: of standard deviations and correlations;
+#'   `"profile"`: of covariances relative to that of the residuals.
 #' @return A list: `value` (named), `jacobian` (a row per value; columns theta, sigma).
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
@@ -130,7 +132,8 @@ covariance_map <- function(term, scale, theta, sigma) {
   list(value = covariance[cells], jacobian = jacobian)
 }
 
-# d sd_r = d v_rr / (2 sd_r); d cor_rs = d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).
+# d sd_r = d v_rr / (2 sd_r); d cor_rs = d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss /
+# (2 v_ss)).
 to_sd <- function(covariance, change, cells, jacobian, columns) {
   variance <- diag(covariance)
   sd <- sqrt(variance)

@@ -2,7 +2,8 @@
 
 #' Refuse what stands in a method's dots
 #'
-#' To be called by the method itself, as `refuse_dots(...)`: its name and its arguments are those of the caller.
+#' To be called by the method itself, as `refuse_dots(...)`: its name and its arguments are those of
+#' the caller.
 #' @noRd
 refuse_dots <- function(...) {
   if (...length() == 0L) {
@@ -61,7 +62,8 @@ dots_names <- function(...) {
 # The first argument is what the method is for: nobody means it by another name.
 known_arguments <- function(method) setdiff(names(formals(method))[-1L], "...")
 
-#' The name of the generic that a method's frame belongs to, or of the method that was called by its own name
+#' The name of the generic that a method's frame belongs to, or of the method that was called by its
+#' own name
 #' @noRd
 method_name <- function(frame, call) {
   generic <- get0(".Generic", envir = frame, inherits = FALSE)
@@ -129,7 +131,10 @@ foreign_hint <- function(name, expr, fitter) {
   hint <- switch(
     name,
     ziformula = ,
-    dispformula = "Models of zeros and of the dispersion aren't available; `glmmTMB::glmmTMB()` has them.",
+    dispformula = paste(
+      "Models of zeros and of the dispersion aren't available;",
+      "`glmmTMB::glmmTMB()` has them."
+    ),
     random = random_hint(expr),
     groups = group_hint(expr),
     re_formula = ,

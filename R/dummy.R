@@ -2,8 +2,8 @@
 
 #' Indicator columns of a factor
 #'
-#' In a formula, `dummy(f, "a")` is one column: 1 where `f` is "a", else 0. So `(0 + dummy(f, "a") | g)` gives random
-#' effects to one level of `f` only.
+#' In a formula, `dummy(f, "a")` is one column: 1 where `f` is "a", else 0. So `(0 + dummy(f, "a") |
+#' g)` gives random effects to one level of `f` only.
 #'
 #' @param f A factor, or what [factor()] makes one of.
 #' @param levelsToKeep Levels that get a column; by default all but the first.

@@ -12,7 +12,8 @@ recover_data.rlmm <- function(object, ...) {
   )
 }
 
-#' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for lme4's fits.
+#' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for
+#'   lme4's fits.
 #' @noRd
 #' @rawNamespace S3method(emmeans::emm_basis, rlmm)
 emm_basis.rlmm <- function(

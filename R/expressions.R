@@ -65,7 +65,8 @@ bar_label <- function(bar, group) {
 
 #' Take `fulldummy()` off the effects of a term
 #'
-#' `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the intercept.
+#' `fulldummy(f)` is f with the identity for contrasts: an indicator for every level, beside the
+#' intercept.
 #' @return A list: `expr`, and `variables`, the names of those that it stood around.
 #' @noRd
 unwrap_fulldummy <- function(expr) {

@@ -1,15 +1,16 @@
-# The families that rglmm() fits, one row each. What is computed from their densities is in the core, whose names they
-# have; what a user reads or simulates comes from here.
+# The families that rglmm() fits, one row each. What is computed from their densities is in the
+# core, whose names they have; what a user reads or simulates comes from here.
 #
 # * `label`: the family in a message, if not its name with parentheses.
 # * `range`: the row of `response_ranges` in which the response must lie.
 # * `whole`: what must be whole numbers: "successes", "counts" or nothing.
-# * `shape`: `NULL`, or a list: `name` of the shape, `words` for it, `dispersion` (does it divide the log-likelihood?).
-#   Unless it is a dispersion also `start` (of the response), `make` (the family object at a shape and a link) and
-#   `no_overdispersion` (at which shapes and mean response a Poisson model fits as well, and what the shape tends to).
+# * `shape`: `NULL`, or a list: `name` of the shape, `words` for it, `dispersion` (does it divide
+#   the log-likelihood?). Unless it is a dispersion also `start` (of the response), `make` (the
+#   family object at a shape and a link) and `no_overdispersion` (at which shapes and mean response
+#   a Poisson model fits as well, and what the shape tends to).
 # * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
-# * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows first; `dispersion`
-#   is that of each observation.
+# * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
+#   first; `dispersion` is that of each observation.
 
 response_ranges <- list(
   real = list(
@@ -157,8 +158,8 @@ draw_binomial <- function(mu, weights) {
   drawn
 }
 
-#' The inverse Gaussian with variance dispersion mu^3: a root of a quadratic in a chi-squared number, or mu^2 over it
-#' (Michael, Schucany and Haas, 1976)
+#' The inverse Gaussian with variance dispersion mu^3: a root of a quadratic in a chi-squared
+#' number, or mu^2 over it (Michael, Schucany and Haas, 1976)
 #' @noRd
 draw_inverse_gaussian <- function(mu, dispersion) {
   v <- dispersion * mu * stats::rnorm(length(mu))^2
@@ -171,22 +172,23 @@ draw_inverse_gaussian <- function(mu, dispersion) {
 
 #' Negative binomial family with a variance that is linear in the mean
 #'
-#' For [rglmm()]: the variance of a response with mean mu is `mu (1 + phi)`, as in glmmTMB's family of this name. Phi is
-#' estimated by maximum likelihood, together with the other parameters. For the variance `mu + mu^2 / theta` see
-#' [rglmm_nb()].
+#' For [rglmm()]: the variance of a response with mean mu is `mu (1 + phi)`, as in glmmTMB's family
+#' of this name. Phi is estimated by maximum likelihood, together with the other parameters. For the
+#' variance `mu + mu^2 / theta` see [rglmm_nb()].
 #'
-#' The Laplace approximation takes the observed information, as glmmTMB does, so that the log-likelihoods of both
-#' agree: `information = "observed"` is the default and the only choice, as no closed form is known for the expected
-#' information of this family. There is no choice of the `dispersion` either: phi isn't a dispersion, by which the
-#' log-likelihood is divided, but a parameter of the distribution. `sigma()` is therefore 1, as for other families
-#' without a dispersion (glmmTMB's `sigma()` is phi); `family(fit)$phi` is phi, and `summary(fit)$shape` has its standard
-#' error.
+#' The Laplace approximation takes the observed information, as glmmTMB does, so that the
+#' log-likelihoods of both agree: `information = "observed"` is the default and the only choice, as
+#' no closed form is known for the expected information of this family. There is no choice of the
+#' `dispersion` either: phi isn't a dispersion, by which the log-likelihood is divided, but a
+#' parameter of the distribution. `sigma()` is therefore 1, as for other families without a
+#' dispersion (glmmTMB's `sigma()` is phi); `family(fit)$phi` is phi, and `summary(fit)$shape` has
+#' its standard error.
 #'
 #' Without overdispersion phi tends to zero, and the model to the Poisson model; the fit says so.
 #'
 #' @param link `"log"`, `"sqrt"` or `"identity"`.
-#' @return A family object, with the element `phi`: `NA`, or the estimate where it comes from a fit. A family with a
-#'   known phi holds it there.
+#' @return A family object, with the element `phi`: `NA`, or the estimate where it comes from a fit.
+#'   A family with a known phi holds it there.
 #' @examples
 #' fit <- rglmm(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks, family = nbinom1())
 #' fit
@@ -233,7 +235,8 @@ count_family <- function(name, link, functions, shape) {
   )
 }
 
-# The elements of a family object for which the shape must be known; `theta` is the size of rnbinom() at a mean.
+# The elements of a family object for which the shape must be known; `theta` is the size of
+# rnbinom() at a mean.
 count_functions <- function(variance, theta) {
   list(
     variance = variance,

@@ -148,7 +148,8 @@ abort_family <- function(found, name = NULL) {
   )
 }
 
-#' What a name that isn't one of a family here may have meant: a link, another name, or a family of another package
+#' What a name that isn't one of a family here may have meant: a link, another name, or a family of
+#' another package
 #' @noRd
 family_hint <- function(name) {
   plain <- gsub("[^a-z0-9]", "", tolower(name))

@@ -1,8 +1,10 @@
-# The fixed part: response, X with its contrasts, and columns that are linear combinations of others.
+# The fixed part: response, X with its contrasts, and columns that are linear combinations of
+# others.
 
 #' Terms of a part of the formula, with what the frame knows of its variables
 #'
-#' The whole formula's `predvars` hold the bases that depend on the data (`poly()`, `ns()`, `scale()`).
+#' The whole formula's `predvars` hold the bases that depend on the data (`poly()`, `ns()`,
+#' `scale()`).
 #' @noRd
 part_terms <- function(formula, frame, data = NULL) {
   terms <- stats::terms.formula(formula, data = dot_data(data))
@@ -61,9 +63,9 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
 
 #' Which columns of X to keep
 #'
-#' A column is dropped if it is, to 1e-7 of its norm, a combination of those before it, which is the rule of `qr()`.
-#' The cross-product of the scaled columns can't see that deep, but where it is far from singular it is a proof
-#' at a fraction of the cost.
+#' A column is dropped if it is, to 1e-7 of its norm, a combination of those before it, which is the
+#' rule of `qr()`. The cross-product of the scaled columns can't see that deep, but where it is far
+#' from singular it is a proof at a fraction of the cost.
 #' @noRd
 independent_columns <- function(x, frame, policy) {
   p <- count_columns(x)
@@ -86,7 +88,8 @@ independent_columns <- function(x, frame, policy) {
   keep
 }
 
-# One for a row that counts and zero for one without weight, which says nothing about the effects; `NULL` if all count.
+# One for a row that counts and zero for one without weight, which says nothing about the effects;
+# `NULL` if all count.
 counted_rows <- function(frame) {
   weights <- frame[["(weights)"]]
   if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)

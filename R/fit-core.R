@@ -1,4 +1,5 @@
-# What the core computes of a fit at its parameters: a generic for each quantity, a method for each kind of model.
+# What the core computes of a fit at its parameters: a generic for each quantity, a method for each
+# kind of model.
 
 #' Conditional covariances of the random effects, not scaled: per core term an array k x k x levels
 #' @noRd

@@ -15,7 +15,8 @@ with_held <- function(beta, names, held) {
   rlang::set_names(beta, names)
 }
 
-# Of each term the (weighted) root mean square of its columns of Z; `scales` are those of the core terms.
+# Of each term the (weighted) root mean square of its columns of Z; `scales` are those of the core
+# terms.
 with_scales <- function(random, scales) {
   lapply(random, \(term) {
     term$scale <- if (is.null(scales)) {
@@ -128,7 +129,8 @@ frame_response <- function(frame, family) {
   glmm_response(frame[[1L]], frame[["(weights)"]], family, names(frame)[1L])
 }
 
-#' Whether the model has a residual standard deviation; a generalized one has none without dispersion
+#' Whether the model has a residual standard deviation; a generalized one has none without
+#' dispersion
 #' @noRd
 has_scale <- function(fit) UseMethod("has_scale")
 
@@ -138,7 +140,8 @@ has_scale.rlmm_lmm <- function(fit) TRUE
 #' @export
 has_scale.rlmm_glmm <- function(fit) has_dispersion(fit$family)
 
-#' Standard deviation by which Lambda is multiplied: one, where the random effects aren't relative to sigma
+#' Standard deviation by which Lambda is multiplied: one, where the random effects aren't relative
+#' to sigma
 #' @noRd
 effects_sigma <- function(fit, sigma = fit$sigma) {
   if (isFALSE(fit$relative)) 1 else sigma

@@ -1,5 +1,5 @@
-# What Rust needs of a model: the spec (SPEC.md lists its elements), made from a model frame or, again, from a
-# fit; and the control of the optimizer.
+# What Rust needs of a model: the spec (SPEC.md lists its elements), made from a model frame or,
+# again, from a fit; and the control of the optimizer.
 
 #' The spec of a fit, from its stored frame
 #' @param y A new response, or `NULL` for the one of the fit.
@@ -96,7 +96,8 @@ held_offset <- function(x, held, n) {
   as.double(column_matrix(columns, n) %*% held)
 }
 
-#' The control as the core wants it: held elements, the wish for a log, one step for each argument of the objective
+#' The control as the core wants it: held elements, the wish for a log, one step for each argument
+#' of the objective
 #' @noRd
 core_control <- function(control, verbose, design, held) {
   if (is.null(design$spec$glmm)) {

@@ -1,5 +1,5 @@
-# The fit: new_fit() is the one place that knows its fields (SPEC.md lists them). fit_spec() in fit-spec.R is the
-# way back from a fit to what Rust needs.
+# The fit: new_fit() is the one place that knows its fields (SPEC.md lists them). fit_spec() in
+# fit-spec.R is the way back from a fit to what Rust needs.
 
 #' @param design What [model_design()] returns.
 #' @param est What [core_fit()] returns.

@@ -25,7 +25,8 @@ choose_ddf <- function(fit, ddf = NULL) {
   one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
 }
 
-#' Satterthwaite's degrees of freedom are for linear models, and take derivatives, which need the data.
+#' Satterthwaite's degrees of freedom are for linear models, and take derivatives, which need the
+#' data.
 #' @noRd
 default_ddf <- function(fit) UseMethod("default_ddf")
 

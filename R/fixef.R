@@ -1,13 +1,14 @@
 #' Fixed effects, and coefficients per group
 #'
-#' `fixef()` returns the estimates of the fixed effects, beta. `coef()` returns, as in lme4, the sum of fixed and random
-#' effects for each level of each grouping factor.
+#' `fixef()` returns the estimates of the fixed effects, beta. `coef()` returns, as in lme4, the sum
+#' of fixed and random effects for each level of each grouping factor.
 #'
 #' @param object A fit.
-#' @param add.dropped Include the coefficients of columns that were dropped because they depend linearly on others,
-#'   as `NA`?
+#' @param add.dropped Include the coefficients of columns that were dropped because they depend
+#'   linearly on others, as `NA`?
 #' @param ... Not used.
-#' @return `fixef()`: a named vector. `coef()`: a list of data frames, one per grouping factor, one row per level.
+#' @return `fixef()`: a named vector. `coef()`: a list of data frames, one per grouping factor, one
+#'   row per level.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' fixef(fit)
@@ -50,7 +51,8 @@ coef.rlmm <- function(object, ...) {
   )
 }
 
-#' The columns under the names of the fixed effects that they vary: `b:a` is the same product as `a:b`
+#' The columns under the names of the fixed effects that they vary: `b:a` is the same product as
+#' `a:b`
 #' @noRd
 name_as <- function(effects, fixed) {
   own <- names(effects)

@@ -3,9 +3,9 @@
 #' @param x A fitted model.
 #' @param fixed.only,random.only Only the fixed part, or only the random effects?
 #' @param ... Ignored.
-#' @return `formula()`: the formula as it was written, with a `.` spelled out; with `random.only`, one term for each
-#'   grouping factor. `terms()`: a terms object. That of the random effects or of the whole model adds up their
-#'   variables, without bars.
+#' @return `formula()`: the formula as it was written, with a `.` spelled out; with `random.only`,
+#'   one term for each grouping factor. `terms()`: a terms object. That of the random effects or of
+#'   the whole model adds up their variables, without bars.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' formula(fit)

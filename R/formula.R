@@ -1,9 +1,10 @@
-# Formulas: `y ~ x + (x | g)` taken apart into a response, the fixed part, and random-effects terms with
-# one grouping each. Only expressions are handled here; no data but for the expansion of `.`.
+# Formulas: `y ~ x + (x | g)` taken apart into a response, the fixed part, and random-effects terms
+# with one grouping each. Only expressions are handled here; no data but for the expansion of `.`.
 
 #' Take a mixed-model formula apart
-#' @return A list: `response` and `fixed` (expressions; `fixed` without bars) and `bars`, each a list with
-#'   `effects` (expression), `structure`, and `groups` (a list of groupings, see [expand_group()]).
+#' @return A list: `response` and `fixed` (expressions; `fixed` without bars) and `bars`, each a
+#'   list with `effects` (expression), `structure`, and `groups` (a list of groupings, see
+#'   [expand_group()]).
 #' @noRd
 parse_formula <- function(formula, data = NULL) {
   response <- formula[[2L]]
@@ -111,8 +112,8 @@ is_structured_bar <- function(expr) {
   is_bar(inner) || is_structured_bar(inner)
 }
 
-# The function around a bar, if it is none of a covariance structure. A bar may also mean "or": this is asked only where
-# there is no other random-effects term.
+# The function around a bar, if it is none of a covariance structure. A bar may also mean "or": this
+# is asked only where there is no other random-effects term.
 unknown_structure <- function(expr) {
   if (!is.call(expr)) {
     return(NULL)
@@ -223,7 +224,8 @@ abort_double_bar <- function(structure, bar) {
   )
 }
 
-# `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each term.
+# `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each
+# term.
 split_effects <- function(effects) {
   terms <- stats::terms.formula(rlang::new_formula(NULL, effects))
   labels <- lapply(attr(terms, "term.labels"), str2lang)
@@ -238,8 +240,8 @@ split_effects <- function(effects) {
 
 #' The groupings that the right side of a bar stands for
 #'
-#' A grouping is a list: `atoms` (expressions, each a variable or a call to be evaluated) and `name`. `a/b`
-#' gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, `a + b` gives `a` and `b`.
+#' A grouping is a list: `atoms` (expressions, each a variable or a call to be evaluated) and
+#' `name`. `a/b` gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, `a + b` gives `a` and `b`.
 #' @noRd
 expand_group <- function(expr) {
   if (is.symbol(expr)) {
@@ -289,7 +291,8 @@ cross_groups <- function(left, right, reversed = FALSE) {
   out
 }
 
-# The atoms from the outer to the inner, as in `a/b/c`, whose groupings are called "b:a" and "c:b:a".
+# The atoms from the outer to the inner, as in `a/b/c`, whose groupings are called "b:a" and
+# "c:b:a".
 as_written <- function(group) {
   if (group$reversed) rev(group$atoms) else group$atoms
 }
@@ -317,9 +320,9 @@ new_group <- function(atoms, reversed = FALSE) {
 
 #' Read `a & b` as `a:b`
 #'
-#' R gives `&` a lower precedence than `+`, so `x + a & b + (1 | g)` arrives as `(x + a) & (b + (1 | g))`
-#' without the parentheses. It is taken apart into summands, with the last one before and the first one after
-#' each `&` interacting.
+#' R gives `&` a lower precedence than `+`, so `x + a & b + (1 | g)` arrives as `(x + a) & (b + (1 |
+#' g))` without the parentheses. It is taken apart into summands, with the last one before and the
+#' first one after each `&` interacting.
 #' @noRd
 read_ampersand <- function(expr) {
   op <- call_name(expr)

@@ -1,20 +1,22 @@
-# lme4's generics under lme4's names. Objects that aren't ours are handed on to lme4 when it is loaded, and our
-# methods are registered on lme4's generics too (`S3method(lme4::...)` in NAMESPACE), so that with both packages
-# attached, in either order, either package's function works on both packages' fits.
+# lme4's generics under lme4's names. Objects that aren't ours are handed on to lme4 when it is
+# loaded, and our methods are registered on lme4's generics too (`S3method(lme4::...)` in
+# NAMESPACE), so that with both packages attached, in either order, either package's function works
+# on both packages' fits.
 
 #' Generics shared with lme4
 #'
-#' These functions have lme4's names and meaning. Called with a fit of another package they call lme4's function of
-#' the same name (if lme4 is loaded), so it doesn't matter which of the two packages was attached last.
+#' These functions have lme4's names and meaning. Called with a fit of another package they call
+#' lme4's function of the same name (if lme4 is loaded), so it doesn't matter which of the two
+#' packages was attached last.
 #'
-#' `REMLcrit()` is an ordinary function in lme4. If lme4 was attached after rlmm and R is older than 4.3, write
-#' `rlmm::REMLcrit(fit)`.
+#' `REMLcrit()` is an ordinary function in lme4. If lme4 was attached after rlmm and R is older than
+#' 4.3, write `rlmm::REMLcrit(fit)`.
 #'
 #' @param object,x A fitted model.
 #' @param name The name of a part; see [getME.rlmm()].
 #' @param ... Passed to methods.
-#' @return What the method returns; `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and `isSingular()` return `TRUE`
-#'   or `FALSE`, `ngrps()` the named number of levels of each grouping factor.
+#' @return What the method returns; `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()` and `isSingular()`
+#'   return `TRUE` or `FALSE`, `ngrps()` the named number of levels of each grouping factor.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' isREML(fit)
@@ -111,7 +113,8 @@ condVar.default <- function(object, ...) abort_no_method("condVar", object)
 
 #' Calls lme4's function for an object that isn't ours
 #'
-#' Only if lme4 has a method for it: without one, dispatch might come back to our default method, and never end.
+#' Only if lme4 has a method for it: without one, dispatch might come back to our default method,
+#' and never end.
 #' @noRd
 hand_on <- function(generic, object, ...) {
   if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) {

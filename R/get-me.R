@@ -1,26 +1,27 @@
 #' Parts of a fit
 #'
-#' Returns the named part of a fit. Every name that lme4's `getME()` answers to is understood, with lme4's meaning and
-#' shape; further names are the properties that MixedModels.jl gives a model.
+#' Returns the named part of a fit. Every name that lme4's `getME()` answers to is understood, with
+#' lme4's meaning and shape; further names are the properties that MixedModels.jl gives a model.
 #'
-#' Matrices: `X`, `Z`, `Zt`, `Ztlist` (Z' by term and effect), `mmList` (model matrices of the terms), `Lambda`,
-#' `Lambdat`, `Lind` (index into theta of the stored elements of `Lambdat`), `Tlist` (template of Lambda, by term),
-#' `ST`, `A` (`Lambda' Z'`), `L` (sparse Cholesky factor, with a permutation that reduces fill), `RX`, `RZX`. With
-#' y: `Xymat`.
+#' Matrices: `X`, `Z`, `Zt`, `Ztlist` (Z' by term and effect), `mmList` (model matrices of the
+#' terms), `Lambda`, `Lambdat`, `Lind` (index into theta of the stored elements of `Lambdat`),
+#' `Tlist` (template of Lambda, by term), `ST`, `A` (`Lambda' Z'`), `L` (sparse Cholesky factor,
+#' with a permutation that reduces fill), `RX`, `RZX`. With y: `Xymat`.
 #'
-#' Vectors: `y`, `mu`, `offset`, `u`, `b`, `fixef`, `beta`, `theta`, `par`, `lower`, `devarg`, `sigma`.
+#' Vectors: `y`, `mu`, `offset`, `u`, `b`, `fixef`, `beta`, `theta`, `par`, `lower`, `devarg`,
+#' `sigma`.
 #'
-#' Sizes: `n`, `N`, `p`, `q`, `k` (also `n_rtrms`: terms), `n_rfacs` (grouping factors), `m` (also `npar`:
-#' parameters of the random effects), `p_i`, `q_i`, `m_i` (by term), `l_i` (levels by factor), `Gp`, `Tp`, `REML`
-#' (0, or p for a REML fit), `is_REML`, `dims`.
+#' Sizes: `n`, `N`, `p`, `q`, `k` (also `n_rtrms`: terms), `n_rfacs` (grouping factors), `m` (also
+#' `npar`: parameters of the random effects), `p_i`, `q_i`, `m_i` (by term), `l_i` (levels by
+#' factor), `Gp`, `Tp`, `REML` (0, or p for a REML fit), `is_REML`, `dims`.
 #'
 #' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`.
 #'
-#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `parmap` (where each theta stands in Lambda),
-#' `optsum`, `betas`, `lambda`, `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`, `rePCA`
-#' (cumulative proportions of variance), `objective`, `pvalues`. There `A` and `L` mean the blocks of the
-#' cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4 uses these names for something else,
-#' they are `A_blocks` and `L_blocks` here.
+#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `parmap` (where each theta stands
+#' in Lambda), `optsum`, `betas`, `lambda`, `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`,
+#' `vcov`, `PCA`, `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A`
+#' and `L` mean the blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor;
+#' since lme4 uses these names for something else, they are `A_blocks` and `L_blocks` here.
 #'
 #' @param object A fit.
 #' @param name One name, several (a list is returned), or `"ALL"`.
@@ -52,8 +53,8 @@ getME.rlmm <- function(object, name, ...) {
   lapply(stats::setNames(nm = name), \(part) fit_parts[[part]](object))
 }
 
-#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3 on that can be
-#' answered, so that it works on our fits when lme4 was attached last.
+#' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3
+#' on that can be answered, so that it works on our fits when lme4 was attached last.
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method("@", rlmm)
 #' @noRd
 `@.rlmm` <- function(object, name) {
@@ -227,7 +228,8 @@ zt_by_effect <- function(fit) {
   unlist(unname(blocks), recursive = FALSE)
 }
 
-#' Lambda = T S with T unit lower triangular and S diagonal, both in one matrix; T isn't defined below a zero of S.
+#' Lambda = T S with T unit lower triangular and S diagonal, both in one matrix; T isn't defined
+#' below a zero of S.
 #' @noRd
 template_st <- function(template) {
   scale <- diag(template)

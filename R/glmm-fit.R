@@ -1,5 +1,6 @@
-# The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`, `relative`,
-# `separated`, `eta` and `working_weights`; without its data the `covariance` of the estimates.
+# The fit of a generalized model: the fields of a linear one, and `family`, `glmm`, `parameters`,
+# `relative`, `separated`, `eta` and `working_weights`; without its data the `covariance` of the
+# estimates.
 
 #' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
 #' @noRd
@@ -57,10 +58,11 @@ with_judgement <- function(fit, spec) {
   fit
 }
 
-#' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta, log(shape)
+#' Covariance of the estimates that aren't held: theta (a correlation by its angle), beta,
+#' log(shape)
 #'
-#' `NULL` if the Hessian has a negative eigenvalue. Computing it costs nearly as much as the fit: a method that needs it
-#' more than once works on `with_covariance(fit)`.
+#' `NULL` if the Hessian has a negative eigenvalue. Computing it costs nearly as much as the fit: a
+#' method that needs it more than once works on `with_covariance(fit)`.
 #' @noRd
 hessian_covariance <- function(fit) {
   if ("covariance" %in% names(fit)) {
@@ -69,7 +71,8 @@ hessian_covariance <- function(fit) {
   core_glmm_covariance(fit_spec(fit), fit$parameters, held_index(fit))
 }
 
-#' The fit with the covariance of its estimates in the field `covariance`, where something is computed from it
+#' The fit with the covariance of its estimates in the field `covariance`, where something is
+#' computed from it
 #' @noRd
 with_covariance <- function(fit) {
   if (needs_hessian(fit)) {
@@ -78,8 +81,8 @@ with_covariance <- function(fit) {
   fit
 }
 
-#' Whether something that is printed is computed from the covariance of the estimates: standard errors of the fixed
-#' effects, unless they are separated, and of an estimated shape
+#' Whether something that is printed is computed from the covariance of the estimates: standard
+#' errors of the fixed effects, unless they are separated, and of an estimated shape
 #' @noRd
 needs_hessian <- function(fit) UseMethod("needs_hessian")
 

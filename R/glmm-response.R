@@ -78,7 +78,8 @@ tell_levels <- function(values, name) {
 
 #' Check that the values of the response can occur in the family
 #'
-#' Values that cannot occur are errors; successes that are not whole numbers are a warning, as in glm().
+#' Values that cannot occur are errors; successes that are not whole numbers are a warning, as in
+#' glm().
 #' @noRd
 check_glmm_response <- function(response, values, family, name, rows) {
   y <- response$y

@@ -2,9 +2,11 @@
 
 #' An expression for a grouping, fit for other data
 #'
-#' What an atom takes from the data as a whole, or from the environment, is put in as a value: the breaks of
-#' `cut(x, 4)`, the mean in `x > mean(x)`, and the levels of the `a` in `as.integer(a)` are those of the fit.
-#' @return A list: `expr`, and `row_wise`, `FALSE` if it still gives a row another level in other company.
+#' What an atom takes from the data as a whole, or from the environment, is put in as a value: the
+#' breaks of `cut(x, 4)`, the mean in `x > mean(x)`, and the levels of the `a` in `as.integer(a)`
+#' are those of the fit.
+#' @return A list: `expr`, and `row_wise`, `FALSE` if it still gives a row another level in other
+#'   company.
 #' @noRd
 group_expression <- function(atoms, data, env) {
   if (length(atoms) == 1L && is.symbol(atoms[[1L]])) {

@@ -1,4 +1,5 @@
-# `rlmm_control(fixed = )`: the shape of the argument, and what of it a model with another formula can keep.
+# `rlmm_control(fixed = )`: the shape of the argument, and what of it a model with another formula
+# can keep.
 
 #' Check the shape of `fixed`; whether the model has such parameters is checked when it is known
 #' @return `NULL` if nothing is held.
@@ -69,7 +70,10 @@ abort_held <- function(found) {
     "`fixed` must be a list of parameters to hold: `theta`, `beta`, `sigma`, `cov`.",
     found,
     c(
-      i = "`theta` and `beta` are named vectors, `sigma` is a positive number, `cov` a named list of matrices.",
+      i = paste(
+        "`theta` and `beta` are named vectors, `sigma` is a positive number,",
+        "`cov` a named list of matrices."
+      ),
       i = "For example `fixed = list(beta = c(Days = 10), cov = list(\"1 | Subject\" = 1300))`."
     ),
     arg = "fixed"
@@ -80,7 +84,8 @@ abort_held <- function(found) {
 
 #' The control of a fit for a model with another formula, which may lack what is held
 #'
-#' Covariances are named by their terms, so that another term of the same group isn't mistaken for them.
+#' Covariances are named by their terms, so that another term of the same group isn't mistaken for
+#' them.
 #' @noRd
 lenient_control <- function(fit) {
   control <- fit$control

@@ -61,7 +61,8 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 
 #' What is held of theta
 #' @param sigma The known sigma; without it covariances are held at theta times sigma.
-#' @return A list: indices `index` into theta, and `value`; `absolute`, and `absolute_value` (theta times sigma).
+#' @return A list: indices `index` into theta, and `value`; `absolute`, and `absolute_value` (theta
+#'   times sigma).
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
   given <- control$fixed
@@ -109,8 +110,8 @@ check_range <- function(theta, index, random) {
   }
 }
 
-#' The number of the term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the group if it has one
-#' term
+#' The number of the term that a label stands for: "Days | Subject", "(1 + Days | Subject)", or the
+#' group if it has one term
 #' @noRd
 find_term <- function(name, random) {
   labels <- vapply(random, `[[`, "", "label")

@@ -1,12 +1,14 @@
-# Second derivatives where columns of Z nearly depend on each other. Their rounding errors grow with the fourth power of
-# a covariate's mean over its standard deviation: for a year hardly a digit is left. With C C' the mean products of a
-# term's columns, Z C^-T has independent ones, whose effects C'b have the covariance C' Omega C. Derivatives are taken
-# there, as the core does in its search (lmm/independent.rs), and reach what is asked for by the chain rule.
+# Second derivatives where columns of Z nearly depend on each other. Their rounding errors grow with
+# the fourth power of a covariate's mean over its standard deviation: for a year hardly a digit is
+# left. With C C' the mean products of a term's columns, Z C^-T has independent ones, whose effects
+# C'b have the covariance C' Omega C. Derivatives are taken there, as the core does in its search
+# (lmm/independent.rs), and reach what is asked for by the chain rule.
 
-#' The fit in terms of independent effects, where a term has columns that nearly depend on each other
-#' @return The fit, with its `spec` if that had to be looked at. Where columns depend on each other: with another
-#'   `theta` and spec; `given`, the fit it was made of; and, in the terms concerned, `scale`, and `root`, C^-T, by which
-#'   Lambda is to be multiplied.
+#' The fit in terms of independent effects, where a term has columns that nearly depend on each
+#' other
+#' @return The fit, with its `spec` if that had to be looked at. Where columns depend on each other:
+#'   with another `theta` and spec; `given`, the fit it was made of; and, in the terms concerned,
+#'   `scale`, and `root`, C^-T, by which Lambda is to be multiplied.
 #' @noRd
 independent_effects <- function(fit) {
   held <- fit_held(fit)
@@ -51,7 +53,8 @@ with_independent_effects <- function(fit, i) {
   fit
 }
 
-# Do the columns before it explain more than 99 % of one? As in the core; of exact dependence nothing is left to tell.
+# Do the columns before it explain more than 99 % of one? As in the core; of exact dependence
+# nothing is left to tell.
 is_dependent <- function(upper, products) {
   share <- min(diag(upper)^2 / diag(products))
   share < 1e-2 && share > 1e-10

@@ -1,22 +1,25 @@
 #' Singular fits
 #'
-#' A fit is singular when the estimated covariance matrix of a random-effects term doesn't have full rank: an estimated
-#' variance is zero, a correlation is 1 or -1, or some combination of the effects doesn't vary between the levels.
-#' The estimates of such a fit are valid maximum (restricted) likelihood estimates; the term is larger than the data can
-#' support.
+#' A fit is singular when the estimated covariance matrix of a random-effects term doesn't have full
+#' rank: an estimated variance is zero, a correlation is 1 or -1, or some combination of the effects
+#' doesn't vary between the levels. The estimates of such a fit are valid maximum (restricted)
+#' likelihood estimates; the term is larger than the data can support.
 #'
-#' `isSingular()` says whether any term is singular, `is_singular()` explains it term by term. The message after a fit,
-#' [summary()][summary.rlmm], and [certificate()] go by the same rule: some combination of the effects has a standard
-#' deviation below `tol` times the residual one, each effect in units of the root mean square of its column of the model
-#' matrix. So the units of a covariate don't matter, nor does the order of the effects. (lme4 looks at the diagonal
-#' of the covariance factor as it is.) A term whose covariance is held at given values is never called singular.
+#' `isSingular()` says whether any term is singular, `is_singular()` explains it term by term. The
+#' message after a fit, [summary()][summary.rlmm], and [certificate()] go by the same rule: some
+#' combination of the effects has a standard deviation below `tol` times the residual one, each
+#' effect in units of the root mean square of its column of the model matrix. So the units of a
+#' covariate don't matter, nor does the order of the effects. (lme4 looks at the diagonal of the
+#' covariance factor as it is.) A term whose covariance is held at given values is never called
+#' singular.
 #'
 #' @param x A fit.
 #' @param tol The tolerance, relative to the residual standard deviation.
 #' @param ... Not used.
-#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term: `term`, `singular`,
-#'   `rank`, `size` (number of effects), and `reason`, a phrase for singular terms. Its attribute `"directions"`
-#'   holds for each term a matrix whose columns span the combinations of effects without variance.
+#' @return `isSingular()`: `TRUE` or `FALSE`. `is_singular()`: a data frame with a row per term:
+#'   `term`, `singular`, `rank`, `size` (number of effects), and `reason`, a phrase for singular
+#'   terms. Its attribute `"directions"` holds for each term a matrix whose columns span the
+#'   combinations of effects without variance.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2)
 #' isSingular(fit)
@@ -131,7 +134,8 @@ extreme_phrase <- function(extreme) {
 }
 
 extreme_correlations <- function(correlation) {
-  # Two effects define a plane: there the limit must be named even when `tol` let a slightly smaller correlation pass.
+  # Two effects define a plane: there the limit must be named even when `tol` let a slightly smaller
+  # correlation pass.
   limit <- if (nrow(correlation) == 2) 0 else 1 - 1e-6
   cells <- which(
     lower.tri(correlation) & abs(correlation) > limit,

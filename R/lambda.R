@@ -1,15 +1,17 @@
-# The relative covariance factor of the user's terms: their templates, and where theta stands in them.
+# The relative covariance factor of the user's terms: their templates, and where theta stands in
+# them.
 
 term_groups <- function(fit) vapply(fit$random, \(term) term$group, "")
 
-# lme4's names of the variance components: a second term on `Subject` is "Subject.1". Only where a factor has several
-# terms, the names are made syntactic.
+# lme4's names of the variance components: a second term on `Subject` is "Subject.1". Only where a
+# factor has several terms, the names are made syntactic.
 component_names <- function(fit) {
   groups <- term_groups(fit)
   if (anyDuplicated(groups)) make.names(groups, unique = TRUE) else groups
 }
 
-#' For each of a term's cells the element of theta that stands there; `NA` where it is computed from several.
+#' For each of a term's cells the element of theta that stands there; `NA` where it is computed from
+#' several.
 #' @noRd
 cell_theta <- function(term, cells = term_cells(term)) {
   if (has_rho(term$structure)) {

@@ -1,22 +1,22 @@
 #' Leverage and diagnostics based on it
 #'
-#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H for which the conditional fit
-#' is H y at fixed theta (offset aside). It counts fixed and random effects, so that its sum is the effective number of
-#' parameters of the conditional mean, between p and p + q. With prior weights H is that of the weighted problem,
-#' sqrt(w) y.
+#' `hatvalues()` returns the leverage of each observation: the diagonal of the matrix H for which
+#' the conditional fit is H y at fixed theta (offset aside). It counts fixed and random effects, so
+#' that its sum is the effective number of parameters of the conditional mean, between p and p + q.
+#' With prior weights H is that of the weighted problem, sqrt(w) y.
 #'
-#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h), as lme4's `rstudent()` does: sigma
-#' is not estimated anew without the observation. `cooks.distance()` is their square times h / ((1 - h) p), with p the
-#' rank of the fixed part. All hold theta fixed.
+#' `rstandard()` and `rstudent()` divide the Pearson residuals by sigma sqrt(1 - h), as lme4's
+#' `rstudent()` does: sigma is not estimated anew without the observation. `cooks.distance()` is
+#' their square times h / ((1 - h) p), with p the rank of the fixed part. All hold theta fixed.
 #'
-#' For a generalized model all are those of the working linear model at the last iteration; `rstudent()` is for linear
-#' models only.
+#' For a generalized model all are those of the working linear model at the last iteration;
+#' `rstudent()` is for linear models only.
 #'
 #' @param model A fitted model.
 #' @param fullHatMatrix Return the whole n x n matrix instead of its diagonal? For small data.
 #' @param ... Ignored.
-#' @return A named numeric vector, padded with `NA` under `na.action = na.exclude`; with `fullHatMatrix`, a symmetric
-#'   matrix of class `dsyMatrix`.
+#' @return A named numeric vector, padded with `NA` under `na.action = na.exclude`; with
+#'   `fullHatMatrix`, a symmetric matrix of class `dsyMatrix`.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
 #' sum(hatvalues(fit))
@@ -68,7 +68,8 @@ rstudent.rlmm_glmm <- function(model, ...) {
   )
 }
 
-#' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda, W^1/2 X; I, 0]
+#' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda,
+#' W^1/2 X; I, 0]
 #' @noRd
 hat_matrix <- function(fit) {
   x <- free_matrix(fit)

@@ -1,30 +1,32 @@
 #' Log-likelihood, deviance and information criteria
 #'
-#' `logLik()` of a REML fit is the restricted log-likelihood, as in lme4. `REML = FALSE` evaluates the ordinary
-#' log-likelihood at the REML estimates of theta (and `REML = TRUE` the restricted one at the ML estimates); it
-#' doesn't refit.
+#' `logLik()` of a REML fit is the restricted log-likelihood, as in lme4. `REML = FALSE` evaluates
+#' the ordinary log-likelihood at the REML estimates of theta (and `REML = TRUE` the restricted one
+#' at the ML estimates); it doesn't refit.
 #'
-#' `deviance()` of a linear mixed model is -2 times the log-likelihood; of a REML fit it is the REML criterion, which
-#' `REMLcrit()` returns for any fit. There is no saturated model to compare with: it can be negative.
+#' `deviance()` of a linear mixed model is -2 times the log-likelihood; of a REML fit it is the REML
+#' criterion, which `REMLcrit()` returns for any fit. There is no saturated model to compare with:
+#' it can be negative.
 #'
-#' Of a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive quadrature, with all
-#' constants of the density. `deviance()` is, as in lme4, conditional on the random effects: the sum of the squared
-#' deviance residuals; it is not -2 times the log-likelihood.
+#' Of a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive
+#' quadrature, with all constants of the density. `deviance()` is, as in lme4, conditional on the
+#' random effects: the sum of the squared deviance residuals; it is not -2 times the log-likelihood.
 #'
-#' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number of parameters:
-#' fixed effects, theta, and sigma (or theta of the negative binomial) unless it was given. `extractAIC()` refits by
-#' maximum likelihood, as lme4 does, because REML criteria of models with different fixed effects can't be compared.
+#' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number
+#' of parameters: fixed effects, theta, and sigma (or theta of the negative binomial) unless it was
+#' given. `extractAIC()` refits by maximum likelihood, as lme4 does, because REML criteria of models
+#' with different fixed effects can't be compared.
 #'
-#' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k parameters and n
-#' observations. Its default method takes any object that has `logLik()`.
+#' `AICc()` is the AIC with the small-sample correction, `AIC + 2 k (k + 1) / (n - k - 1)` for k
+#' parameters and n observations. Its default method takes any object that has `logLik()`.
 #'
 #' @param object,fit A fit.
 #' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion that the model was fitted by.
 #' @param scale,use.fallback Not used; arguments of R's own methods.
 #' @param k Weight of each parameter; 2 gives the AIC.
 #' @param ... Not used.
-#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`. `extractAIC()`: the number of
-#'   parameters and the AIC. The others: a number.
+#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`.
+#'   `extractAIC()`: the number of parameters and the AIC. The others: a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 #' logLik(fit)
@@ -109,7 +111,8 @@ AICc.default <- function(object, ...) {
   -2 * as.numeric(log_lik) + 2 * k + small_sample_term(k, n)
 }
 
-# Without enough observations the correction isn't defined: the criterion must not then prefer the model.
+# Without enough observations the correction isn't defined: the criterion must not then prefer the
+# model.
 small_sample_term <- function(k, n) {
   if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
 }

@@ -1,9 +1,12 @@
-# From a formula to the design of a model: its frame, its fixed and random parts, and the spec for Rust.
+# From a formula to the design of a model: its frame, its fixed and random parts, and the spec for
+# Rust.
 
 #' From a formula to what Rust needs, and what the fit keeps
-#' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family among it.
-#' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and `control`, without held
-#'   parameters that the model lacks if it comes from another model (see [let_go()]).
+#' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family
+#'   among it.
+#' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and
+#'   `control`, without held parameters that the model lacks if it comes from another model (see
+#'   [let_go()]).
 #' @noRd
 model_design <- function(
   formula,

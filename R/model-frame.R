@@ -3,10 +3,11 @@
 #' Build the model frame
 #' @param parsed What [parse_formula()] returns.
 #' @param env The formula's environment.
-#' @param extras Named list of quosures: `subset`, `weights`, `offset`; absent when the user gave none.
+#' @param extras Named list of quosures: `subset`, `weights`, `offset`; absent when the user gave
+#'   none.
 #' @param na_action A function, its name, or `NULL`.
-#' @return A data frame without rows that `na_action` dropped, with the attributes `terms` (of all variables, with
-#'   `predvars`) and `na.action`.
+#' @return A data frame without rows that `na_action` dropped, with the attributes `terms` (of all
+#'   variables, with `predvars`) and `na.action`.
 #' @noRd
 build_frame <- function(parsed, env, data, extras, na_action) {
   terms <- frame_terms(parsed, env, data)
@@ -64,8 +65,8 @@ frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 
 #' The variables, before missing values are treated
 #'
-#' The extra vectors are put into the call as values: `model.frame()` would look for their names in the formula's
-#' environment, which is not where `rlmm()` was called from.
+#' The extra vectors are put into the call as values: `model.frame()` would look for their names in
+#' the formula's environment, which is not where `rlmm()` was called from.
 #' @noRd
 eval_frame <- function(terms, data, extras, bars) {
   if (is.null(extras)) {
@@ -87,8 +88,8 @@ eval_frame <- function(terms, data, extras, bars) {
 
 #' The model frame of plain variables
 #'
-#' Where all variables are numbers and factors of a data frame, its columns are what model.frame() makes of them, at a
-#' tenth of the cost.
+#' Where all variables are numbers and factors of a data frame, its columns are what model.frame()
+#' makes of them, at a tenth of the cost.
 #' @return `NULL` where there are other variables.
 #' @noRd
 plain_frame <- function(terms, data) {
@@ -421,7 +422,8 @@ drop_unused <- function(frame) {
 
 #' The factor without levels that don't occur
 #'
-#' Contrasts that are a function are those of the remaining levels; a matrix has rows for all of them, and goes.
+#' Contrasts that are a function are those of the remaining levels; a matrix has rows for all of
+#' them, and goes.
 #' @noRd
 drop_levels <- function(x, name) {
   own <- attr(x, "contrasts")

@@ -3,12 +3,12 @@
 #' Made again from the stored model frame.
 #'
 #' @param object A fitted model.
-#' @param type Which matrix: `"fixed"` is X, without columns that were dropped; `"random"` is Z, sparse, its columns
-#'   ordered by term, then level, then effect; `"randomListRaw"` is a list with the n x k matrix of the left side of
-#'   each random-effects term.
+#' @param type Which matrix: `"fixed"` is X, without columns that were dropped; `"random"` is Z,
+#'   sparse, its columns ordered by term, then level, then effect; `"randomListRaw"` is a list with
+#'   the n x k matrix of the left side of each random-effects term.
 #' @param ... Ignored.
-#' @return A matrix with the attributes `assign` and, if the model has factors, `contrasts`; for `"random"` a
-#'   `dgCMatrix`; or a list of matrices.
+#' @return A matrix with the attributes `assign` and, if the model has factors, `contrasts`; for
+#'   `"random"` a `dgCMatrix`; or a list of matrices.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' head(model.matrix(fit))

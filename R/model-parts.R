@@ -1,24 +1,24 @@
 #' Parts of a fitted model
 #'
-#' What the fit was made of, taken from the fit itself: none of these evaluates the call again, so they work when the
-#' data are gone, in another session too.
+#' What the fit was made of, taken from the fit itself: none of these evaluates the call again, so
+#' they work when the data are gone, in another session too.
 #'
 #' @param object,formula A fitted model.
 #' @param fixed.only Only the variables of the fixed part?
-#' @param type For `weights()`: `"prior"` (for the binomial, the numbers of trials), or `"working"`, those of the last
-#'   iteration of a generalized model; the same for a linear model.
+#' @param type For `weights()`: `"prior"` (for the binomial, the numbers of trials), or `"working"`,
+#'   those of the last iteration of a generalized model; the same for a linear model.
 #' @param form Not used.
 #' @param level Grouping factors to return, by name or number; default: all.
 #' @param data,sep Not used; arguments of the generic.
 #' @param ... Ignored.
 #' @return
-#' * `model.frame()`: the data frame of the variables as they were used, with columns `(weights)` and `(offset)` if
-#'   there are any.
+#' * `model.frame()`: the data frame of the variables as they were used, with columns `(weights)`
+#'   and `(offset)` if there are any.
 #' * `weights()`: the prior weights, padded with `NA` under `na.action = na.exclude`.
 #' * `family()`: the family object; for linear models `gaussian()`.
 #' * `na.action()`: the rows left out.
-#' * `getData()`: the data frame given as `data`, if it still exists and still holds what was fitted; otherwise the
-#'   variables of the model frame.
+#' * `getData()`: the data frame given as `data`, if it still exists and still holds what was
+#'   fitted; otherwise the variables of the model frame.
 #' * `getGroups()`: the factor, or with several a data frame of factors, one row per observation.
 #' * `getResponse()`: the response.
 #' @examples

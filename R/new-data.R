@@ -1,10 +1,10 @@
-# New data, evaluated as the data of the fit were: the same bases, contrasts and levels. The data of the fit themselves
-# go the same way, their variables being columns of the stored frame.
+# New data, evaluated as the data of the fit were: the same bases, contrasts and levels. The data of
+# the fit themselves go the same way, their variables being columns of the stored frame.
 
 #' What predictions are made for
 #' @param newdata A data frame or list; `NULL` for the data of the fit.
-#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`, the number of rows
-#'   of the fit, without and with those that `na.action` left out.
+#' @return A list: `data`, `stored` (is it the frame of the fit?), `n`, `row_names`, and `frame_n`,
+#'   the number of rows of the fit, without and with those that `na.action` left out.
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
@@ -60,8 +60,9 @@ eval_variables <- function(expr, new, env, hint = NULL) {
 # A matrix of one column is a vector: `poly()` takes it for several variables when it predicts.
 drop_matrix <- function(x) if (is.matrix(x) && ncol(x) == 1L) x[, 1L] else x
 
-#' Every variable must be a column. Inside a call, a variable of the formula's environment is taken for a constant, such
-#' as the degree of a polynomial or a function, unless it is as long as the data of the fit.
+#' Every variable must be a column. Inside a call, a variable of the formula's environment is taken
+#' for a constant, such as the degree of a polynomial or a function, unless it is as long as the
+#' data of the fit.
 #' @noRd
 check_columns <- function(expr, new, env, hint) {
   missing <- setdiff(all.vars(expr), names(new$data))

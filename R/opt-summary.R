@@ -1,13 +1,15 @@
 #' How the optimizer went
 #'
-#' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where it ended, and
-#' the objective at every theta that it tried. For a generalized model the fixed effects stand behind theta.
+#' `opt_summary()` returns the record of the optimisation: where it started, what stopped it, where
+#' it ended, and the objective at every theta that it tried. For a generalized model the fixed
+#' effects stand behind theta.
 #'
 #' @param object A fit.
-#' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and the objective at
-#'   the start and at the end), `feval` (number of evaluations), `optimizer`, `backend`, `status` (the return code),
-#'   `message`, the tolerances, `lower` (bounds of theta), `certificate` (see [certificate()]), and `fitlog`.
-#'   `as.data.frame()` of it is the fit log: a row per evaluation with its number, the objective, and theta.
+#' @return A list of class `"rlmm_optsum"`: `initial` and `finitial`, `final` and `fmin` (theta and
+#'   the objective at the start and at the end), `feval` (number of evaluations), `optimizer`,
+#'   `backend`, `status` (the return code), `message`, the tolerances, `lower` (bounds of theta),
+#'   `certificate` (see [certificate()]), and `fitlog`. `as.data.frame()` of it is the fit log: a
+#'   row per evaluation with its number, the objective, and theta.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' opt_summary(fit)
@@ -106,7 +108,8 @@ format_setting <- function(value) {
   if (length(value) > 1) format_vector(value, 6) else format(value)
 }
 
-#' Is something left to gain? The certificate knows; without one, the reason for which the optimizer stopped.
+#' Is something left to gain? The certificate knows; without one, the reason for which the optimizer
+#' stopped.
 #' @noRd
 stopped_early <- function(fit) {
   verdict <- fit$optsum$certificate$verdict

@@ -3,8 +3,8 @@
 #' Plots of random effects and coefficients
 #'
 #' A caterpillar plot (`dotplot()`, and `plot()`, which draws the same), and normal quantiles
-#' (`qqmath()`) of the random effects, with intervals; `plot()` of `coef()` draws the coefficients of
-#' each group; `plot_shrinkage()` draws two effects of each group beside what that group's own
+#' (`qqmath()`) of the random effects, with intervals; `plot()` of `coef()` draws the coefficients
+#' of each group; `plot_shrinkage()` draws two effects of each group beside what that group's own
 #' least-squares fit gives, joined by an arrow.
 #'
 #' The functions need lattice, and nothing of lme4. With more than 60 levels the names of the levels
@@ -15,8 +15,8 @@
 #' @param main Add the name of the grouping factor as a title?
 #' @param level Probability of the intervals.
 #' @param whichel Names of grouping factors.
-#' @param group,effects For `plot_shrinkage()`: the grouping factor and the names of two of its effects;
-#'   by default the first of each.
+#' @param group,effects For `plot_shrinkage()`: the grouping factor and the names of two of its
+#'   effects; by default the first of each.
 #' @param ... Passed to lattice.
 #' @return `dotplot()`, `qqmath()` and `plot()`: a list of objects of class `"trellis"`, one per
 #'   grouping factor, which draws itself when it is printed. `plot_shrinkage()`: one such object.

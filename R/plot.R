@@ -21,7 +21,8 @@
 #' @param abline Numbers as for [graphics::abline()]: `0` is a horizontal line, `c(0, 1)` one with
 #'   intercept and slope. By default a line at zero where residuals stand on the left.
 #' @param id A share: observations whose scaled residual lies in the outer `id` of a normal
-#'   distribution are labelled; or a one-sided formula, or a logical vector, of those to be labelled.
+#'   distribution are labelled; or a one-sided formula, or a logical vector, of those to be
+#'   labelled.
 #' @param idLabels Their labels: a vector, or a one-sided formula; by default the levels of the
 #'   grouping factors.
 #' @param grid Draw a grid?

@@ -38,7 +38,8 @@ fixed_variance <- function(x, fit) {
 # Few enough rows at a time that a, which fills in where factors are crossed, stays small.
 row_blocks <- function(n) split(seq_len(n), (seq_len(n) - 1) %/% 500)
 
-#' Z' for predictions: q x n, with the selected columns of each term; nothing for a level that is new
+#' Z' for predictions: q x n, with the selected columns of each term; nothing for a level that is
+#' new
 #' @noRd
 selected_zt <- function(fit, use, new, allow_new_levels) {
   blocks <- Map(

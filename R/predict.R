@@ -1,33 +1,35 @@
 #' Predictions
 #'
-#' Predicts from a fitted model, for the data of the fit or for new data. Nothing is re-estimated and the original data
-#' aren't needed.
+#' Predicts from a fitted model, for the data of the fit or for new data. Nothing is re-estimated
+#' and the original data aren't needed.
 #'
-#' New data are evaluated as the data of the fit were: bases such as `poly()` and `splines::ns()` keep their knots and
-#' coefficients, an expression as grouping factor such as `cut(x, 4)` keeps its breaks, `offset()` terms are evaluated,
-#' and so is the argument `offset` of the fitting call (lme4 leaves that one out). The response needn't be there, nor
-#' columns that only the random effects left out by `re.form` would use.
+#' New data are evaluated as the data of the fit were: bases such as `poly()` and `splines::ns()`
+#' keep their knots and coefficients, an expression as grouping factor such as `cut(x, 4)` keeps its
+#' breaks, `offset()` terms are evaluated, and so is the argument `offset` of the fitting call (lme4
+#' leaves that one out). The response needn't be there, nor columns that only the random effects
+#' left out by `re.form` would use.
 #'
 #' @param object A fitted model.
-#' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of the fit. Durations
-#'   (`difftime`) may be in other units than those of the fit.
-#' @param newparams A list with any of `beta`, `theta` and `sigma`, to use instead of the estimates. A new theta
-#'   rescales the random effects: b = Lambda(theta) u with the fitted spherical u.
-#' @param re.form Which random effects to include: `NULL` all of them, `NA` or `~0` none, or a one-sided formula such
-#'   as `~ (1 | Subject)` that names some terms, or some columns of terms, of the model. `ReForm`, `REForm` and
-#'   `REform` are accepted with a warning.
+#' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of
+#'   the fit. Durations (`difftime`) may be in other units than those of the fit.
+#' @param newparams A list with any of `beta`, `theta` and `sigma`, to use instead of the estimates.
+#'   A new theta rescales the random effects: b = Lambda(theta) u with the fitted spherical u.
+#' @param re.form Which random effects to include: `NULL` all of them, `NA` or `~0` none, or a
+#'   one-sided formula such as `~ (1 | Subject)` that names some terms, or some columns of terms, of
+#'   the model. `ReForm`, `REForm` and `REform` are accepted with a warning.
 #' @param random.only Leave out the fixed part and offsets?
 #' @param terms Not used, as in lme4.
-#' @param type Scale of the prediction: of the linear predictor (the default) or of the response (for the binomial of
-#'   proportions); the same for linear models.
-#' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random effects of zero instead
-#'   of stopping?
+#' @param type Scale of the prediction: of the linear predictor (the default) or of the response
+#'   (for the binomial of proportions); the same for linear models.
+#' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random
+#'   effects of zero instead of stopping?
 #' @param na.action What to do with missing values in `newdata`: the default predicts `NA`.
-#' @param se.fit Return standard errors too? Those of the predicted mean at the estimated theta; for a level that is
-#'   new they are those of the fixed part, as in lme4.
+#' @param se.fit Return standard errors too? Those of the predicted mean at the estimated theta; for
+#'   a level that is new they are those of the fixed part, as in lme4.
 #' @param ... Further arguments are ignored with a warning.
-#' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded with `NA` under
-#'   `na.action = na.exclude`. With `se.fit` a list of two such vectors, `fit` and `se.fit`.
+#' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded
+#'   with `NA` under `na.action = na.exclude`. With `se.fit` a list of two such vectors, `fit` and
+#'   `se.fit`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' new <- data.frame(Days = 0:2, Subject = c("308", "309", "new"))
@@ -84,7 +86,8 @@ predict.rlmm <- function(
   )
 }
 
-# What is done with predictions at the end: missing rows are padded for the data of the fit, or treated by `na.action`.
+# What is done with predictions at the end: missing rows are padded for the data of the fit, or
+# treated by `na.action`.
 finisher <- function(fit, newdata, na_action) {
   if (is.null(newdata)) {
     return(\(x) stats::napredict(fit$na_action, x))
@@ -162,7 +165,8 @@ term_predictor <- function(term, b, refs, use, new) {
   rowSums(effects)
 }
 
-#' Treats the missing predictions as `na.action` says: dropped by `na.omit`, kept by `na.pass` and `na.exclude`.
+#' Treats the missing predictions as `na.action` says: dropped by `na.omit`, kept by `na.pass` and
+#' `na.exclude`.
 #' @noRd
 drop_missing <- function(x, na_action) {
   action <- find_na_action(na_action)

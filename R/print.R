@@ -1,7 +1,7 @@
 #' Print a fit
 #'
-#' Shows the model, the criterion (of an ML fit also AIC, AICc and BIC), the variances and correlations of the
-#' random effects, and the fixed effects. [summary()][summary.rlmm] shows more.
+#' Shows the model, the criterion (of an ML fit also AIC, AICc and BIC), the variances and
+#' correlations of the random effects, and the fixed effects. [summary()][summary.rlmm] shows more.
 #'
 #' @param x A fit.
 #' @param digits Significant digits.
@@ -129,7 +129,8 @@ argument_lines <- function(call) {
   if (length(text) > 0) paste0(labels[names(text)], ": ", text)
 }
 
-#' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between fixed parts.
+#' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between
+#' fixed parts.
 #' @noRd
 criterion_table <- function(fit) {
   objective <- fit$dev$objective

@@ -1,22 +1,23 @@
 #' Conditional modes of the random effects
 #'
-#' The modes (for a linear mixed model also the means) of the random effects given the data, at the estimated
-#' parameters.
+#' The modes (for a linear mixed model also the means) of the random effects given the data, at the
+#' estimated parameters.
 #'
-#' The result has lme4's class as well as ours, so that lme4's `dotplot()` and `qqmath()` draw it when lme4 is loaded.
+#' The result has lme4's class as well as ours, so that lme4's `dotplot()` and `qqmath()` draw it
+#' when lme4 is loaded.
 #'
 #' @param object A fit.
-#' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`? A fit that doesn't hold its data
-#'   (`slim = TRUE` in [rlmm_control()]) can't.
+#' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`? A fit that
+#'   doesn't hold its data (`slim = TRUE` in [rlmm_control()]) can't.
 #' @param drop Return vectors instead of data frames for factors with one random effect per level?
 #' @param whichel Names of the grouping factors to return.
 #' @param postVar lme4's old name of `condVar`.
-#' @param uscale Return the modes on the spherical scale, `u` with `b = Lambda u`? They come without conditional
-#'   variances.
+#' @param uscale Return the modes on the spherical scale, `u` with `b = Lambda u`? They come without
+#'   conditional variances.
 #' @param ... Not used.
-#' @return A list of class `"ranef.mer"`: for each grouping factor a data frame, one row per level and one column
-#'   per effect. With `condVar = TRUE` it has the attribute `"postVar"`: a k x k x l array, or if several terms
-#'   share the factor, a list of those, one per term.
+#' @return A list of class `"ranef.mer"`: for each grouping factor a data frame, one row per level
+#'   and one column per effect. With `condVar = TRUE` it has the attribute `"postVar"`: a k x k x l
+#'   array, or if several terms share the factor, a list of those, one per term.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' modes <- ranef(fit)
@@ -144,7 +145,8 @@ undrop_table <- function(table) {
   out
 }
 
-#' One row per level and effect; levels ordered by the first effect, as lme4 does, so that a plot is a caterpillar.
+#' One row per level and effect; levels ordered by the first effect, as lme4 does, so that a plot is
+#' a caterpillar.
 #' @noRd
 modes_table <- function(group, table) {
   levels <- rownames(table)

@@ -70,7 +70,8 @@ is_grouped_by <- function(term, group) {
   setequal(term$group_vars, vapply(group$atoms, deparse_one, ""))
 }
 
-#' Names of the columns that the left side of a bar has in this model; none if it has variables of its own
+#' Names of the columns that the left side of a bar has in this model; none if it has variables of
+#' its own
 #' @noRd
 wanted_columns <- function(effects, group, terms, fit) {
   label <- paste(deparse_one(effects), "|", group$name)

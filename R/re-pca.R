@@ -1,12 +1,12 @@
 #' Principal components of the random effects
 #'
-#' The principal components of the random effects' covariance matrix, one analysis per grouping factor, on the scale
-#' of the residual standard deviation. A component with standard deviation zero is a direction in which the levels
-#' don't vary: the fit is singular.
+#' The principal components of the random effects' covariance matrix, one analysis per grouping
+#' factor, on the scale of the residual standard deviation. A component with standard deviation zero
+#' is a direction in which the levels don't vary: the fit is singular.
 #'
-#' As in lme4 the effects are in their own units, so that the components depend on the units of the covariates.
-#' [is_singular()] and the message after a fit, which must not, take each effect in units of its column of the model
-#' matrix.
+#' As in lme4 the effects are in their own units, so that the components depend on the units of the
+#' covariates. [is_singular()] and the message after a fit, which must not, take each effect in
+#' units of its column of the model matrix.
 #'
 #' @param x A fit; for the methods of the result, what `rePCA()` returned.
 #' @param corr Analyse the correlation matrix instead?

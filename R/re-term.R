@@ -1,7 +1,9 @@
-# Random-effects terms: for each bar its columns, its grouping factor, its place in theta and in the spec.
+# Random-effects terms: for each bar its columns, its grouping factor, its place in theta and in the
+# spec.
 
 #' All random-effects terms of the model
-#' @return A list: `random` (the field of the fit: one element per term, in order) and `terms` (of the spec).
+#' @return A list: `random` (the field of the fit: one element per term, in order) and `terms` (of
+#'   the spec).
 #' @noRd
 random_design <- function(parsed, frame, env, data) {
   found <- lapply(parsed$bars, bar_terms, frame = frame, env = env, data = data)
@@ -60,7 +62,8 @@ bar_term <- function(bar, group, effects, data, env) {
   )
 }
 
-# `(1 | x^2)` and `(1 | a - b)` mean something else as parts of a formula, and then aren't in the frame.
+# `(1 | x^2)` and `(1 | a - b)` mean something else as parts of a formula, and then aren't in the
+# frame.
 check_group_vars <- function(vars, frame) {
   absent <- vars[!vars %in% names(frame)]
   if (length(absent) == 0L) {
@@ -194,7 +197,8 @@ combine_codes <- function(a, b) {
 
 # Order and place -----------------------------------------------------------
 
-# As lme4: untouched if the numbers of levels never increase, else by them, and in reverse among equals.
+# As lme4: untouched if the numbers of levels never increase, else by them, and in reverse among
+# equals.
 term_order <- function(n_levels) {
   if (any(diff(n_levels) > 0L)) rev(order(n_levels)) else seq_along(n_levels)
 }

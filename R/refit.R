@@ -1,13 +1,14 @@
 #' Fit the same model to another response
 #'
-#' `refit()` fits the model of a fit again, to a new response, with new prior weights, or both; with neither it goes on
-#' from where the optimizer stopped. Only the response is replaced: formula, X and random-effects terms are those of
-#' the stored frame, so this costs less than a new fit. `refitML()` fits a REML model by maximum likelihood.
+#' `refit()` fits the model of a fit again, to a new response, with new prior weights, or both; with
+#' neither it goes on from where the optimizer stopped. Only the response is replaced: formula, X
+#' and random-effects terms are those of the stored frame, so this costs less than a new fit.
+#' `refitML()` fits a REML model by maximum likelihood.
 #'
 #' @param object,x A fitted model.
-#' @param newresp The new response: a numeric vector, or a data frame or list with one column, as [simulate()] returns.
-#'   One value per row of the model frame, or per row of the data, in which case the values of rows that were left out
-#'   are ignored.
+#' @param newresp The new response: a numeric vector, or a data frame or list with one column, as
+#'   [simulate()] returns. One value per row of the model frame, or per row of the data, in which
+#'   case the values of rows that were left out are ignored.
 #' @param newweights New prior weights, likewise.
 #' @param rename.response Name the response in the formula after the expression given as `newresp`?
 #' @param ... Ignored.
@@ -75,7 +76,8 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
   fit
 }
 
-#' A new response of the kind that the fit has: for a generalized model also a factor or two columns of counts
+#' A new response of the kind that the fit has: for a generalized model also a factor or two columns
+#' of counts
 #' @noRd
 new_response <- function(newresp, fit) UseMethod("new_response", fit)
 
@@ -134,8 +136,8 @@ check_new_response.rlmm_glmm <- function(fit) {
   )
 }
 
-#' Where to start with another response: theta of the fit, unless it is singular. There the objective is flat, and an
-#' optimizer that starts on the spot might stay.
+#' Where to start with another response: theta of the fit, unless it is singular. There the
+#' objective is flat, and an optimizer that starts on the spot might stay.
 #' @noRd
 inner_start <- function(fit) {
   diagonal <- theta_lower(fit$random) == 0

@@ -14,7 +14,8 @@ report_fit <- function(fit, spec) {
 
 # Convergence ---------------------------------------------------------------
 
-# How the optimizer stopped is of no interest where the certificate says that it stopped at an optimum.
+# How the optimizer stopped is of no interest where the certificate says that it stopped at an
+# optimum.
 report_convergence <- function(fit) {
   optsum <- fit$optsum
   reason <- stop_reason(optsum)
@@ -40,8 +41,8 @@ report_convergence <- function(fit) {
   )
 }
 
-#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be gained; tell of optima
-#' that are a limit or one of many
+#' Warn if the optimizer says that it converged and the certificate that 1e-6 or more could be
+#' gained; tell of optima that are a limit or one of many
 #' @noRd
 report_certificate <- function(fit, spec) {
   verdict <- fit$optsum$certificate$verdict
@@ -103,7 +104,8 @@ report_ambiguous <- function(fit, verdict) {
   signal(fit$control$checks$conv_singular, lines, verdict)
 }
 
-#' What to write where two terms of one grouping factor share the intercept, as in `(1 | g) + (x | g)`
+#' What to write where two terms of one grouping factor share the intercept, as in `(1 | g) + (x |
+#' g)`
 #' @noRd
 shared_effect_hint <- function(fit) {
   has_intercept <- vapply(
@@ -260,8 +262,8 @@ is_exact <- function(fit, spec) {
 }
 
 #' What the model leaves of the response
-#' @return A list: `left` and `response`, squares or deviances (which know the scale of the family's variance), and
-#'   `measure`, the name of the first.
+#' @return A list: `left` and `response`, squares or deviances (which know the scale of the family's
+#'   variance), and `measure`, the name of the first.
 #' @noRd
 left_over <- function(fit, spec) UseMethod("left_over")
 
@@ -295,13 +297,17 @@ response_ss <- function(spec) {
 
 #' Warn of an exact fit
 #'
-#' Variances relative to the residual one then have no limit, and the objective is not much more than rounding error.
+#' Variances relative to the residual one then have no limit, and the objective is not much more
+#' than rounding error.
 #' @noRd
 report_exact <- function(fit, spec) {
   found <- left_over(fit, spec)
   warn_rlmm(
     c(
-      "The model reproduces the response almost exactly; the estimated variances can't be relied on.",
+      paste(
+        "The model reproduces the response almost exactly;",
+        "the estimated variances can't be relied on."
+      ),
       x = paste0(
         "The ",
         found$measure,

@@ -3,17 +3,19 @@
 #' `residuals()` (or `resid()`) and `fitted()` for each observation, named by row. With
 #' `na.action = na.exclude` both are padded with `NA` to the length of the data.
 #'
-#' Of a generalized model `fitted()` is the mean mu, on the scale of the response (of proportions for the binomial).
+#' Of a generalized model `fitted()` is the mean mu, on the scale of the response (of proportions
+#' for the binomial).
 #'
 #' @param object A fitted model.
-#' @param type What to return, for a generalized model by default `"deviance"`, otherwise `"response"`. With prior
-#'   weights w and residual standard deviation sigma:
+#' @param type What to return, for a generalized model by default `"deviance"`, otherwise
+#'   `"response"`. With prior weights w and residual standard deviation sigma:
 #'   * `"response"` and `"working"`: y - mu;
 #'   * `"pearson"` and `"deviance"`: sqrt(w) (y - mu);
 #'   * `"scaled"`: Pearson residuals divided by sigma.
 #'
-#'   For a generalized model as for [glm()]: `"pearson"` has the variance function, sqrt(w / V(mu)) (y - mu),
-#'   `"deviance"` the signed root of the contribution to the deviance, and `"working"` (y - mu) / (d mu / d eta).
+#'   For a generalized model as for [glm()]: `"pearson"` has the variance function, sqrt(w / V(mu))
+#'   (y - mu), `"deviance"` the signed root of the contribution to the deviance, and `"working"`
+#'   (y - mu) / (d mu / d eta).
 #' @param scaled Divide by sigma?
 #' @param ... Ignored.
 #' @return A named numeric vector.

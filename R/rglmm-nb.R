@@ -2,19 +2,22 @@
 
 #' Fit a negative binomial mixed model
 #'
-#' The variance of a response with mean mu is `mu + mu^2 / theta`. Theta is a parameter like the others: all
-#' are estimated together, with the exact gradient, where `lme4::glmer.nb()` searches for theta around repeated fits.
+#' The variance of a response with mean mu is `mu + mu^2 / theta`. Theta is a parameter like the
+#' others: all are estimated together, with the exact gradient, where `lme4::glmer.nb()` searches
+#' for theta around repeated fits.
 #'
-#' With `information = "observed"` it is the model of `glmmTMB(family = nbinom2)`; by default the Laplace
-#' approximation is lme4's. See [rglmm()].
+#' With `information = "observed"` it is the model of `glmmTMB(family = nbinom2)`; by default the
+#' Laplace approximation is lme4's. See [rglmm()].
 #'
-#' Without overdispersion theta tends to infinity, and the model to the Poisson model; the fit says so.
+#' Without overdispersion theta tends to infinity, and the model to the Poisson model; the fit says
+#' so.
 #'
 #' @inheritParams rglmm
 #' @param link `"log"`, `"sqrt"` or `"identity"`.
-#' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control`, `information`.
-#' @return A fit as [rglmm()] returns it. `getME(fit, "glmer.nb.theta")` is theta, and `summary(fit)$shape` has its
-#'   standard error; `family(fit)` is the family at this theta.
+#' @param ... Further arguments of [rglmm()], such as `weights`, `offset`, `nAGQ`, `control`,
+#'   `information`.
+#' @return A fit as [rglmm()] returns it. `getME(fit, "glmer.nb.theta")` is theta, and
+#'   `summary(fit)$shape` has its standard error; `family(fit)` is the family at this theta.
 #' @examples
 #' fit <- rglmm_nb(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks)
 #' fit

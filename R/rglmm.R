@@ -3,61 +3,68 @@
 #' Fit a generalized linear mixed model
 #'
 #' @inheritParams rlmm
-#' @param formula As in lme4: `y ~ x + (x | g)`; see [rlmm()]. For `binomial` the response is 0 or 1, logical, a factor
-#'   (its first level is a failure), proportions with the numbers of trials as `weights`, or `cbind(successes,
-#'   failures)`.
-#' @param family A family object of R, a function that makes one, or its name: `binomial`, `poisson`, `Gamma`,
-#'   `inverse.gaussian`, `gaussian` with another link than the identity, [nbinom1()], or
-#'   `MASS::negative.binomial(theta)`. Links are
-#'   logit, probit, cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2. For a negative binomial whose theta is
-#'   to be estimated use [rglmm_nb()].
-#' @param start Where to start: theta, or a list with any of the elements `theta` and `fixef` (or `beta`).
-#' @param verbose 1 or 2: print each evaluation of the objective. 3: print also the course of each search for the
-#'   conditional modes (PIRLS): whether the fixed effects are varied, the Laplace deviance and the fixed effects at its
-#'   start, and the deviance after each iteration.
-#' @param nAGQ 1: the Laplace approximation. More, up to 100: that many nodes per random effect of adaptive
-#'   Gauss-Hermite quadrature, for models with a single grouping factor and up to a million nodes per level. 0: the
-#'   Laplace approximation with `fast = TRUE`.
-#' @param mustart,etastart Means, or linear predictors, to start from: the fixed effects start at their projection.
-#'   The estimates don't depend on where the optimizer starts, but for local minima.
-#' @param dispersion For the families `Gamma`, `inverse.gaussian` and `gaussian`: `"profiled"`, `"moment"` or
-#'   `"estimated"`; see below.
-#' @param information Which information of the linear predictors stands in the determinant of the Laplace
-#'   approximation, `"expected"` or `"observed"`; see below. For [nbinom1()] it is always the observed one.
-#' @param fast Find the fixed effects together with the conditional modes, at each theta, instead of maximising the
-#'   likelihood over them? Faster and less exact: MixedModels.jl's `fast`, also with quadrature.
+#' @param formula As in lme4: `y ~ x + (x | g)`; see [rlmm()]. For `binomial` the response is 0 or
+#'   1, logical, a factor (its first level is a failure), proportions with the numbers of trials as
+#'   `weights`, or `cbind(successes, failures)`.
+#' @param family A family object of R, a function that makes one, or its name: `binomial`,
+#'   `poisson`, `Gamma`, `inverse.gaussian`, `gaussian` with another link than the identity,
+#'   [nbinom1()], or `MASS::negative.binomial(theta)`. Links are logit, probit, cloglog, cauchit,
+#'   log, sqrt, identity, inverse and 1/mu^2. For a negative binomial whose theta is to be estimated
+#'   use [rglmm_nb()].
+#' @param start Where to start: theta, or a list with any of the elements `theta` and `fixef` (or
+#'   `beta`).
+#' @param verbose 1 or 2: print each evaluation of the objective. 3: print also the course of each
+#'   search for the conditional modes (PIRLS): whether the fixed effects are varied, the Laplace
+#'   deviance and the fixed effects at its start, and the deviance after each iteration.
+#' @param nAGQ 1: the Laplace approximation. More, up to 100: that many nodes per random effect of
+#'   adaptive Gauss-Hermite quadrature, for models with a single grouping factor and up to a million
+#'   nodes per level. 0: the Laplace approximation with `fast = TRUE`.
+#' @param mustart,etastart Means, or linear predictors, to start from: the fixed effects start at
+#'   their projection. The estimates don't depend on where the optimizer starts, but for local
+#'   minima.
+#' @param dispersion For the families `Gamma`, `inverse.gaussian` and `gaussian`: `"profiled"`,
+#'   `"moment"` or `"estimated"`; see below.
+#' @param information Which information of the linear predictors stands in the determinant of the
+#'   Laplace approximation, `"expected"` or `"observed"`; see below. For [nbinom1()] it is always
+#'   the observed one.
+#' @param fast Find the fixed effects together with the conditional modes, at each theta, instead of
+#'   maximising the likelihood over them? Faster and less exact: MixedModels.jl's `fast`, also with
+#'   quadrature.
 #'
-#' @section Which likelihood:
-#' The random effects are integrated out by the Laplace approximation, or by quadrature around the same conditional
-#' modes. Its determinant has the second derivative of the log-likelihood in each linear predictor. By default this is
-#' replaced by its expectation, as lme4 and MixedModels.jl do (they find the modes by Fisher scoring). `information =
-#' "observed"` keeps it, as glmmTMB and TMB do. For canonical links (logit, Poisson with log, Gamma with inverse) they
-#' are the same; otherwise the estimates differ a little, and less with more observations per level. With many
-#' quadrature nodes the choice doesn't matter.
+#' @section Which likelihood: The random effects are integrated out by the Laplace approximation, or
+#' by quadrature around the same conditional modes. Its determinant has the second derivative of the
+#' log-likelihood in each linear predictor. By default this is replaced by its expectation, as lme4
+#' and MixedModels.jl do (they find the modes by Fisher scoring). `information = "observed"` keeps
+#' it, as glmmTMB and TMB do. For canonical links (logit, Poisson with log, Gamma with inverse) they
+#' are the same; otherwise the estimates differ a little, and less with more observations per level.
+#' With many quadrature nodes the choice doesn't matter.
 #'
 #' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` is treated in one of three ways:
 #'
-#' * `"profiled"`, as lme4 does since version 2.0: phi is the deviance over n minus the rank of `[X Z]`, and the
-#'   likelihood is taken at the deviance over n.
-#' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to `sigma()`, which is
-#'   estimated from the Pearson residuals and the random effects.
-#' * `"estimated"`: by maximum likelihood, as any other parameter. With `information = "observed"` it is glmmTMB's fit.
-#'   It is the only one that quadrature knows, and the one to choose for a likelihood in the strict sense.
+#' * `"profiled"`, as lme4 does since version 2.0: phi is the deviance over n minus the rank of `[X
+#'   Z]`, and the likelihood is taken at the deviance over n.
+#' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to
+#'   `sigma()`, which is estimated from the Pearson residuals and the random effects.
+#' * `"estimated"`: by maximum likelihood, as any other parameter. With `information = "observed"`
+#'   it is glmmTMB's fit. It is the only one that quadrature knows, and the one to choose for a
+#'   likelihood in the strict sense.
 #'
-#' `sigma()` is the square root of phi. Standard errors and conditional variances of lme4 2.1 for these families are too
-#' small by the factor sigma where they come from its factor `RX` or `L`: phi is in its weights already. Those here have
-#' it once.
+#' `sigma()` is the square root of phi. Standard errors and conditional variances of lme4 2.1 for
+#' these families are too small by the factor sigma where they come from its factor `RX` or `L`: phi
+#' is in its weights already. Those here have it once.
 #'
-#' The criterion is minimised over theta, the fixed effects and, where it is estimated, the logarithm of the dispersion,
-#' with its exact gradient. [certificate()] says whether an optimum was reached.
+#' The criterion is minimised over theta, the fixed effects and, where it is estimated, the
+#' logarithm of the dispersion, with its exact gradient. [certificate()] says whether an optimum was
+#' reached.
 #'
-#' `logLik()` has all constants of the density, so that fits with different `nAGQ` can be compared. lme4 1.1
-#' leaves some of them out when `nAGQ` is greater than 1, and is lower by 1 for families with a dispersion.
+#' `logLik()` has all constants of the density, so that fits with different `nAGQ` can be compared.
+#' lme4 1.1 leaves some of them out when `nAGQ` is greater than 1, and is lower by 1 for families
+#' with a dispersion.
 #'
-#' @section Separation:
-#' Where all responses of a cell of the fixed effects are alike (all zero, say), a fixed effect may have no finite
-#' estimate: the likelihood keeps rising as it grows. Such a fit ends where nothing is left to gain, with a warning
-#' that names the effect. Levels of a grouping factor whose responses are alike do no harm.
+#' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
+#' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a
+#' fit ends where nothing is left to gain, with a warning that names the effect. Levels of a
+#' grouping factor whose responses are alike do no harm.
 #'
 #' @return A list of class `rlmm_glmm`.
 #' @examples

@@ -3,27 +3,27 @@
 #' Fit a linear mixed model
 #'
 #' @param formula As in lme4: `y ~ x + (x | g)`. See Details.
-#' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without it they are looked up
-#'   where the formula was written.
+#' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
+#'   it they are looked up where the formula was written.
 #' @param REML `TRUE` for the restricted likelihood, `FALSE` for maximum likelihood.
 #' @param control Made by [rlmm_control()]; an `lme4::lmerControl()` is understood.
 #' @param start Theta to start from: a numeric vector, or a list with the element `theta`.
 #' @param verbose With 1 every evaluation of the objective is printed.
-#' @param subset,weights,na.action,offset As in [lm()]; looked up among the columns of `data`, where the argument was
-#'   written, and where the formula was written. `NaN` counts as missing; rows left out because of it are told, as it
-#'   often comes from a mistake. Infinite values are errors.
-#' @param contrasts Named list of contrasts for the factors of the fixed part. Random-effects terms take those of
-#'   the factors, or of the option `contrasts`, as in lme4.
+#' @param subset,weights,na.action,offset As in [lm()]; looked up among the columns of `data`, where
+#'   the argument was written, and where the formula was written. `NaN` counts as missing; rows left
+#'   out because of it are told, as it often comes from a mistake. Infinite values are errors.
+#' @param contrasts Named list of contrasts for the factors of the fixed part. Random-effects terms
+#'   take those of the factors, or of the option `contrasts`, as in lme4.
 #' @param sigma The residual standard deviation, if it is known.
 #' @param ... Not used; anything here is an error.
 #'
-#' @details
-#' A random-effects term is `(effects | group)`, correlated within a level, or `(effects || group)`, its terms
-#' uncorrelated. `zerocorr(effects | group)` and `diag(effects | group)` make all columns uncorrelated,
-#' `diag(effects | group, hom = TRUE)` with one variance, `us()` is the unstructured default; for `cs()` and `ar1()` see
-#' [covariance_structures]. Among the effects
-#' `fulldummy(f)` stands for an indicator of each level of `f`, `dummy(f, "a")` for the one of "a". The group may be
-#' `a/b` (for `a` and `b:a`), `a:b`, `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
+#' @details A random-effects term is `(effects | group)`, correlated within a level, or `(effects ||
+#' group)`, its terms uncorrelated. `zerocorr(effects | group)` and `diag(effects | group)` make all
+#' columns uncorrelated, `diag(effects | group, hom = TRUE)` with one variance, `us()` is the
+#' unstructured default; for `cs()` and `ar1()` see [covariance_structures]. Among the effects
+#' `fulldummy(f)` stands for an indicator of each level of `f`, `dummy(f, "a")` for the one of "a".
+#' The group may be `a/b` (for `a` and `b:a`), `a:b`, `a * b`, `a + b`, or an expression such as
+#' `cut(x, 4)`. `&` is read as `:`.
 #'
 #' @return A list of class `rlmm_lmm`.
 #' @examples

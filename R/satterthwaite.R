@@ -1,10 +1,10 @@
 #' Satterthwaite's degrees of freedom of the fixed effects
 #'
-#' With f = c' V(theta, sigma) c the estimated variance of c' beta, g its gradient and A the covariance matrix of
-#' (theta, sigma): df = 2 f^2 / (g' A g).
+#' With f = c' V(theta, sigma) c the estimated variance of c' beta, g its gradient and A the
+#' covariance matrix of (theta, sigma): df = 2 f^2 / (g' A g).
 #' @param contrasts Matrix with a column per combination of the fixed effects.
-#' @return A number per column; `NA` where the variance parameters have no covariance matrix. The attribute `hessian` is
-#'   "average" if the average information stands for the Hessian.
+#' @return A number per column; `NA` where the variance parameters have no covariance matrix. The
+#'   attribute `hessian` is "average" if the average information stands for the Hessian.
 #' @noRd
 satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   check_linear(object)
@@ -28,7 +28,8 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
 
 #' The variances g' A g of the estimated variances of combinations of the fixed effects
 #' @param variance The variances themselves, over sigma^2.
-#' @return Zero where all variance parameters are held, which are then known; `NA` where none has a variance.
+#' @return Zero where all variance parameters are held, which are then known; `NA` where none has a
+#'   variance.
 #' @noRd
 variance_spread <- function(object, found, variance) {
   covariance <- joint_vcov(object, found)

@@ -1,24 +1,29 @@
 #' Score and Hessian of the variance parameters
 #'
-#' Exact first and second derivatives of the log-likelihood (restricted, for a REML fit) in the parameters of the
-#' covariances, at the estimates or at any other value. The fixed effects are profiled out.
+#' Exact first and second derivatives of the log-likelihood (restricted, for a REML fit) in the
+#' parameters of the covariances, at the estimates or at any other value. The fixed effects are
+#' profiled out.
 #'
 #' @details
 #' There are three parameterizations:
 #'
-#' * `"user"`: the variances and covariances of the random effects of each term (lower triangle, column by column) and
-#'   the variance of the residuals, `sigma2`; of a term in `cs()` or `ar1()` its one variance or its variances, and the
-#'   covariance of the first two effects;
-#' * `"profile"`: the same variances and covariances in units of the residual variance, which itself is profiled out;
-#' * `"sqrt"`: theta, the Cholesky factors of those relative covariances; the residual variance is profiled out.
+#' * `"user"`: the variances and covariances of the random effects of each term (lower triangle,
+#'   column by column) and the variance of the residuals, `sigma2`; of a term in `cs()` or `ar1()`
+#'   its one variance or its variances, and the covariance of the first two effects;
+#' * `"profile"`: the same variances and covariances in units of the residual variance, which itself
+#'   is profiled out;
+#' * `"sqrt"`: theta, the Cholesky factors of those relative covariances; the residual variance is
+#'   profiled out.
 #'
-#' At a regular optimum the score is zero and minus the inverse of the Hessian is the covariance matrix of the
-#' estimates. At a singular covariance the score in the parameterizations `"user"` and `"profile"` is that in the
-#' covariances themselves: it needn't be zero there, but points out of the cone of the covariance matrices. The Hessian
-#' in these two does not exist as a function of theta, and is refused; in theta it always exists.
+#' At a regular optimum the score is zero and minus the inverse of the Hessian is the covariance
+#' matrix of the estimates. At a singular covariance the score in the parameterizations `"user"` and
+#' `"profile"` is that in the covariances themselves: it needn't be zero there, but points out of
+#' the cone of the covariance matrices. The Hessian in these two does not exist as a function of
+#' theta, and is refused; in theta it always exists.
 #'
 #' @param object A fit of [rlmm()].
-#' @param at Values of the parameters, in the order of `variance_parameters()`; the estimates, if `NULL`.
+#' @param at Values of the parameters, in the order of `variance_parameters()`; the estimates, if
+#'   `NULL`.
 #' @param parameterization `"user"`, `"profile"`, or `"sqrt"`.
 #' @return `score()` and `variance_parameters()`: a named vector; `hessian()`: a matrix with names.
 #' @seealso [variance_vcov()] for standard errors.
@@ -230,8 +235,8 @@ covariance_matrix <- function(term, values) {
   out
 }
 
-# The derivative in each free relative covariance: from d / d Omega (symmetric, of each core term), which exists at a
-# singular Omega too, or, of structures with a correlation, from that in theta.
+# The derivative in each free relative covariance: from d / d Omega (symmetric, of each core term),
+# which exists at a singular Omega too, or, of structures with a correlation, from that in theta.
 covariance_gradient <- function(object, theta, found) {
   unlist(lapply(object$random, \(term) {
     if (has_rho(term$structure)) {
@@ -288,8 +293,8 @@ change_coordinates <- function(object, found, point) {
   solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
 }
 
-# sum_k slope_k d^2 psi_k / dx^2: the Jacobian is a polynomial of degree 1 in each theta and 2 in sigma, so that its
-# central differences are exact.
+# sum_k slope_k d^2 psi_k / dx^2: the Jacobian is a polynomial of degree 1 in each theta and 2 in
+# sigma, so that its central differences are exact.
 second_map <- function(object, scale, theta, sigma, slope) {
   x <- c(theta, sigma)
   n <- length(theta)

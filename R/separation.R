@@ -2,8 +2,9 @@
 
 #' Names of the fixed effects that tend to infinity
 #'
-#' The likelihood keeps rising along such an effect, ever more slowly: at the end it is large (on the scale of the
-#' linear predictor) and yet small beside its standard error. Effects that the data know have never both.
+#' The likelihood keeps rising along such an effect, ever more slowly: at the end it is large (on
+#' the scale of the linear predictor) and yet small beside its standard error. Effects that the data
+#' know have never both.
 #' @noRd
 separated_effects <- function(fit, spec) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
@@ -22,14 +23,15 @@ separated_effects <- function(fit, spec) {
     sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)),
     error = \(cnd) Inf
   )
-  # The inverse of `shift`, whose one row differs from those of the unit matrix, is its mirror image.
+  # The inverse of `shift`, whose one row differs from those of the unit matrix, is its mirror
+  # image.
   size <- abs(beta) * apply(abs(x %*% (2 * diag(ncol(x)) - shift)), 2L, max)
   # Beyond any data, where even the standard error has no digits left.
   names(fit$beta)[size > 1e5 | (size > 3 & abs(beta) < 0.05 * std_error)]
 }
 
-# The coefficients with covariates far from zero, such as years, centred: otherwise the intercept and they are large,
-# and uncertain, whatever the data.
+# The coefficients with covariates far from zero, such as years, centred: otherwise the intercept
+# and they are large, and uncertain, whatever the data.
 intercept_shift <- function(x, names) {
   shift <- diag(ncol(x))
   constant <- match("(Intercept)", names)
@@ -52,7 +54,10 @@ report_separation <- function(fit) {
     c(
       lines[1L],
       x = lines[2L],
-      i = "Is the response the same in all observations of a level, or beyond a value of a covariate?",
+      i = paste(
+        "Is the response the same in all observations of a level,",
+        "or beyond a value of a covariate?"
+      ),
       i = "Leave the effect out, or merge levels? Its standard error means nothing."
     ),
     "rlmm_warning_separation",

@@ -1,26 +1,29 @@
 #' Simulate responses
 #'
-#' Draws new responses from a fitted model with R's random number generator: first the random effects of every
-#' replicate, then the residuals, in the order that lme4 uses, so that (without `newdata` and weights) equal estimates
-#' and equal seeds give equal draws.
+#' Draws new responses from a fitted model with R's random number generator: first the random
+#' effects of every replicate, then the residuals, in the order that lme4 uses, so that (without
+#' `newdata` and weights) equal estimates and equal seeds give equal draws.
 #'
-#' By default new random effects are drawn as well. `re.form` names those to hold at their conditional modes instead;
-#' the other terms are drawn anew.
+#' By default new random effects are drawn as well. `re.form` names those to hold at their
+#' conditional modes instead; the other terms are drawn anew.
 #'
-#' Of a generalized model the responses are of the kind that the model was fitted to: for the binomial 0 or 1, levels of
-#' the factor, proportions, or two columns of counts.
+#' Of a generalized model the responses are of the kind that the model was fitted to: for the
+#' binomial 0 or 1, levels of the factor, proportions, or two columns of counts.
 #'
 #' @inheritParams predict.rlmm
 #' @param nsim Number of replicates.
-#' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored afterwards.
-#' @param use.u `TRUE` holds all random effects at their conditional modes, as `re.form = NULL` does.
-#' @param re.form Random effects to condition on: `NA` or `~0` none (all are drawn anew), `NULL` all, or a one-sided
-#'   formula naming some.
-#' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in it.
-#' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or, where conditioned
-#'   on, get random effects of zero.
-#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the state of the
-#'   generator before the draws.
+#' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored
+#'   afterwards.
+#' @param use.u `TRUE` holds all random effects at their conditional modes, as `re.form = NULL`
+#'   does.
+#' @param re.form Random effects to condition on: `NA` or `~0` none (all are drawn anew), `NULL`
+#'   all, or a one-sided formula naming some.
+#' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in
+#'   it.
+#' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or,
+#'   where conditioned on, get random effects of zero.
+#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the
+#'   state of the generator before the draws.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' draws <- simulate(fit, nsim = 2, seed = 1)
@@ -73,8 +76,8 @@ simulate.rlmm <- function(
 }
 
 #' What the draws are made of
-#' @return A list: `new` (see [new_data()]), `mean` (of the linear predictor given the effects that are held), `drawn`
-#'   (the terms to draw), `weights`.
+#' @return A list: `new` (see [new_data()]), `mean` (of the linear predictor given the effects that
+#'   are held), `drawn` (the terms to draw), `weights`.
 #' @noRd
 simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
   new <- new_data(fit, newdata)
@@ -135,8 +138,8 @@ add_new_levels <- function(refs, term, new) {
   refs
 }
 
-#' n x nsim: the sum over terms of `z_i' b[ref_i]`. The spherical effects of a replicate are drawn by term, level,
-#' effect.
+#' n x nsim: the sum over terms of `z_i' b[ref_i]`. The spherical effects of a replicate are drawn
+#' by term, level, effect.
 #' @noRd
 draw_effects <- function(terms, n, nsim) {
   total <- matrix(0, n, nsim)

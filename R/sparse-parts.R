@@ -1,5 +1,5 @@
-# Sparse matrices of a fit, in lme4's layout, made when they are asked for: columns of Z by term, then by level, then
-# by effect. A fit doesn't keep them.
+# Sparse matrices of a fit, in lme4's layout, made when they are asked for: columns of Z by term,
+# then by level, then by effect. A fit doesn't keep them.
 
 #' Model matrix and levels of one of the user's terms: n x k matrix `z` and n level numbers `refs`.
 #' @noRd
@@ -91,7 +91,8 @@ root_weights <- function(fit) sqrt(working_weights(fit))
 
 lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 
-#' The sparse factor: `l`, with L L' = P (Lambda'Z'WZ Lambda + I) P', and `rzx` = L^-1 P Lambda'Z'W X.
+#' The sparse factor: `l`, with L L' = P (Lambda'Z'WZ Lambda + I) P', and `rzx` = L^-1 P Lambda'Z'W
+#' X.
 #' @noRd
 sparse_factor <- function(fit) {
   a <- lambdat_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))

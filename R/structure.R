@@ -2,8 +2,8 @@
 
 #' Covariance structures
 #'
-#' By default the effects of a random-effects term `(effects | group)` have any covariance matrix. A function around the
-#' term restricts it.
+#' By default the effects of a random-effects term `(effects | group)` have any covariance matrix. A
+#' function around the term restricts it.
 #'
 #' \tabular{lll}{
 #'   **term** \tab **covariance** \tab **parameters for k effects** \cr
@@ -18,21 +18,22 @@
 #'
 #' glmmTMB's names `homdiag()`, `homcs()` and `hetar1()` are understood.
 #'
-#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()` and `ar1()` it is an
-#' error. A model may have several such terms, also on the same grouping factor. `cs()` and `ar1()` need two columns at
-#' least, `ar1()` the indicators of one factor (`0 + f`), whose levels are taken to be equally spaced in their order:
-#' those that have observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed
-#' out by a message.
+#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()`
+#' and `ar1()` it is an error. A model may have several such terms, also on the same grouping
+#' factor. `cs()` and `ar1()` need two columns at least, `ar1()` the indicators of one factor (`0 +
+#' f`), whose levels are taken to be equally spaced in their order: those that have observations, as
+#' in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed out by a
+#' message.
 #'
-#' @section Parameters:
-#' `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()` the elements of the relative covariance
-#' factor Lambda, for `cs()` and `ar1()` the standard deviations divided by the residual one and then the correlation,
-#' named `"group.rho"`; their one standard deviation of `hom = TRUE` is named `"group.*"`.
+#' @section Parameters: `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()`
+#' the elements of the relative covariance factor Lambda, for `cs()` and `ar1()` the standard
+#' deviations divided by the residual one and then the correlation, named `"group.rho"`; their one
+#' standard deviation of `hom = TRUE` is named `"group.*"`.
 #'
-#' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is singular. The
-#' optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of that range, so that
-#' an estimate at an end is found as well as any other. `getME(fit, "Lind")` is `NA` for elements of Lambda that aren't
-#' parameters.
+#' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is
+#' singular. The optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the
+#' half-width `h` of that range, so that an estimate at an end is found as well as any other.
+#' `getME(fit, "Lind")` is `NA` for elements of Lambda that aren't parameters.
 #'
 #' @examples
 #' sleepstudy$day <- factor(sleepstudy$Days)
@@ -45,8 +46,8 @@ NULL
 
 #' How each structure is written, and whether its last parameter is a correlation
 #'
-#' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `tag`: what stands beside the
-#' correlation in print.
+#' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `tag`: what
+#' stands beside the correlation in print.
 #' @noRd
 structures <- list(
   us = list(call = "us", correlated = FALSE),
@@ -209,8 +210,8 @@ is_scale <- function(term) {
   seq_along(term$theta) <= length(term$theta) - has_rho(term$structure)
 }
 
-#' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of several, the largest);
-#' a correlation has none
+#' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of
+#' several, the largest); a correlation has none
 #' @noRd
 parameter_units <- function(term) {
   size <- term$scale %||% rep(1, length(term$columns))
@@ -225,8 +226,8 @@ parameter_units <- function(term) {
 
 # Lambda and Omega -----------------------------------------------------------
 
-#' Rows and columns, within the template of a k-column term, of the elements that theta determines; where it fills them,
-#' in theta's order.
+#' Rows and columns, within the template of a k-column term, of the elements that theta determines;
+#' where it fills them, in theta's order.
 #' @noRd
 template_cells <- function(structure, k) {
   if (is_diagonal(structure)) {
@@ -297,7 +298,8 @@ structured_theta <- function(term, covariance) {
   )
 }
 
-# By the neighbours, or else the nearest effects that have variances. At an even distance its sign isn't known.
+# By the neighbours, or else the nearest effects that have variances. At an even distance its sign
+# isn't known.
 correlation_of <- function(structure, covariance) {
   sd <- sqrt(diag(covariance))
   pairs <- which(lower.tri(covariance) & outer(sd, sd) > 0, arr.ind = TRUE)
@@ -315,7 +317,8 @@ correlation_of <- function(structure, covariance) {
   }
 }
 
-#' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's factor times `s`
+#' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's
+#' factor times `s`
 #' @noRd
 correlated_lambda <- function(structure, par, k) {
   rho <- par[length(par)]
@@ -345,9 +348,10 @@ correlation_powers <- function(structure, k) {
   if (structures[[structure]]$call == "cs") (distance > 0) + 0 else distance
 }
 
-#' Which parameters, of those of `covariance_cells()`, the elements of a term's covariance matrix are made of
-#' @return For each of `cells` the numbers of its two standard deviations and, off the diagonal, of its correlation
-#'   (`NA` where the structure has none) and the power to which that stands.
+#' Which parameters, of those of `covariance_cells()`, the elements of a term's covariance matrix
+#' are made of
+#' @return For each of `cells` the numbers of its two standard deviations and, off the diagonal, of
+#'   its correlation (`NA` where the structure has none) and the power to which that stands.
 #' @noRd
 cell_parameters <- function(term, cells) {
   k <- length(term$columns)
@@ -495,7 +499,10 @@ abort_structure <- function(name) {
 abort_structure_arguments <- function(expr) {
   abort_formula(
     paste0("Can't understand ", tick(deparse_one(expr)), "."),
-    i = "The one argument beside the term is `hom = TRUE` or `FALSE`, in `diag()`, `cs()` and `ar1()`.",
+    i = paste(
+      "The one argument beside the term is `hom = TRUE` or `FALSE`,",
+      "in `diag()`, `cs()` and `ar1()`."
+    ),
     class = "rlmm_error_structure"
   )
 }

@@ -1,31 +1,36 @@
 #' Summary of a fit
 #'
-#' The fitted model with its criterion, quantiles of the scaled residuals, variances and correlations of the random
-#' effects, and a table of the fixed effects.
+#' The fitted model with its criterion, quantiles of the scaled residuals, variances and
+#' correlations of the random effects, and a table of the fixed effects.
 #'
-#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "satterthwaite"`, the default for
-#' linear models, its columns are `Estimate`, `Std. Error`, `df`, `t value` and `Pr(>|t|)`: a t distribution with
-#' Satterthwaite's degrees of freedom, from exact derivatives in (theta, sigma), as in package lmerTest. With `ddf =
-#' "asymptotic"` they are `Estimate`, `Std. Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard
-#' normal, which is too small when there are few levels; this is the default for generalized models, and for fits
-#' without their data. With `ddf = "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`.
+#' `coef(summary(fit))` is the table of the fixed effects, a matrix. With `ddf = "satterthwaite"`,
+#' the default for linear models, its columns are `Estimate`, `Std. Error`, `df`, `t value` and
+#' `Pr(>|t|)`: a t distribution with Satterthwaite's degrees of freedom, from exact derivatives in
+#' (theta, sigma), as in package lmerTest. With `ddf = "asymptotic"` they are `Estimate`, `Std.
+#' Error`, `z value` and `Pr(>|z|)`, the p-value being that of a standard normal, which is too small
+#' when there are few levels; this is the default for generalized models, and for fits without their
+#' data. With `ddf = "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`.
 #'
-#' Variances that are estimated as zero, and parameters that are held by [rlmm_control()], count as known for the
-#' degrees of freedom. For models with very many crossed effects they come from the average information, as the exact
-#' Hessian would cost too much, and the summary says so; there the degrees of freedom are large anyway.
+#' Variances that are estimated as zero, and parameters that are held by [rlmm_control()], count as
+#' known for the degrees of freedom. For models with very many crossed effects they come from the
+#' average information, as the exact Hessian would cost too much, and the summary says so; there the
+#' degrees of freedom are large anyway.
 #'
-#' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`), p-values, columns that
-#' were dropped, and for singular fits which term is singular and why.
+#' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`),
+#' p-values, columns that were dropped, and for singular fits which term is singular and why.
 #'
 #' @param object A fit.
-#' @param correlation Print the correlations of the fixed effects? By default for up to 20 coefficients.
-#' @param ddf How p-values are computed: `"satterthwaite"`, `"asymptotic"`, or `"none"`; see Details.
+#' @param correlation Print the correlations of the fixed effects? By default for up to 20
+#'   coefficients.
+#' @param ddf How p-values are computed: `"satterthwaite"`, `"asymptotic"`, or `"none"`; see
+#'   Details.
 #' @param conf.int Include confidence limits in the table of the fixed effects?
 #' @param level Confidence level.
 #' @param ... Not used.
-#' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary, `coefficients`,
-#'   `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled), `call` and others; `shape`: an
-#'   estimated theta of the negative binomial, or dispersion, and its standard error.
+#' @return An object of class `"summary.rlmm"`: a list with the elements of lme4's summary,
+#'   `coefficients`, `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled),
+#'   `call` and others; `shape`: an estimated theta of the negative binomial, or dispersion, and its
+#'   standard error.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' summary(fit)

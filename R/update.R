@@ -1,16 +1,16 @@
 #' Change a model and fit it again
 #'
-#' Changes the fitting call as [stats::update()] does and evaluates it. The data that the call names are looked up
-#' where the model was made (the environment of its formula), then where `update()` is called. If they are found in
-#' neither, because they were removed, or local to a function that has returned, the model frame stored in the fit
-#' takes their place.
+#' Changes the fitting call as [stats::update()] does and evaluates it. The data that the call names
+#' are looked up where the model was made (the environment of its formula), then where `update()` is
+#' called. If they are found in neither, because they were removed, or local to a function that has
+#' returned, the model frame stored in the fit takes their place.
 #'
-#' Parameters that are held (see [rlmm_control()]) stay so. Those that a new formula no longer has are let go, which a
-#' message tells.
+#' Parameters that are held (see [rlmm_control()]) stay so. Those that a new formula no longer has
+#' are let go, which a message tells.
 #'
 #' @param object A fitted model.
-#' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added and removed like
-#'   others.
+#' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added
+#'   and removed like others.
 #' @param ... Arguments of the fitting function to change, or to remove with `NULL`.
 #' @param evaluate Fit the model, or return the call?
 #' @return A fitted model, or a call.
@@ -50,7 +50,8 @@ changed_call <- function(call, changes) {
   as.call(Filter(Negate(is.null), as.list(call)))
 }
 
-#' @param changed Names of the arguments that the user changed: those mean what they mean to the caller.
+#' @param changed Names of the arguments that the user changed: those mean what they mean to the
+#'   caller.
 #' @noRd
 evaluate_update <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
@@ -126,8 +127,8 @@ eval_first <- function(expr, data, envs) {
   eval(expr, data, envs[[length(envs)]])
 }
 
-#' Calls the fitting function with values bound to the names of its arguments, so that a traceback shows those and not
-#' the data
+#' Calls the fitting function with values bound to the names of its arguments, so that a traceback
+#' shows those and not the data
 #' @noRd
 call_fitter <- function(call, values, caller) {
   fitter <- find_fitter(call, names(values), caller)
@@ -157,8 +158,9 @@ find_fitter <- function(call, arguments, caller) {
 
 #' The value of `data` where the model was made or where `update()` was called
 #'
-#' Preferably the one that still holds what was fitted, and least beyond it: another data frame may have the same name.
-#' Otherwise the first with the formula's variables, as the user may have changed the data on purpose.
+#' Preferably the one that still holds what was fitted, and least beyond it: another data frame may
+#' have the same name. Otherwise the first with the formula's variables, as the user may have
+#' changed the data on purpose.
 #' @noRd
 find_data <- function(fit, expr, formula, caller) {
   found <- values_of_data(expr, formula, caller)
@@ -173,7 +175,8 @@ find_data <- function(fit, expr, formula, caller) {
   same[[which.min(vapply(same, nrow, 1L))]]
 }
 
-# The data frames and lists that an expression stands for, in the formula's environment and in the caller's.
+# The data frames and lists that an expression stands for, in the formula's environment and in the
+# caller's.
 values_of_data <- function(expr, formula, caller) {
   found <- lapply(list(environment(formula), caller), \(env) {
     tryCatch(eval(expr, env), error = \(cnd) NULL)
@@ -188,8 +191,8 @@ has_variables <- function(data, formula) {
 
 #' Update from the stored frame
 #'
-#' It holds the variables as the formula used them: enough for the same formula, and for another one if its variables
-#' are in the frame untransformed.
+#' It holds the variables as the formula used them: enough for the same formula, and for another one
+#' if its variables are in the frame untransformed.
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
@@ -230,7 +233,8 @@ refit_changed <- function(fit, values, changed) {
 }
 
 #' The fit with another known sigma
-#' @param given Whether the argument `sigma` was changed; otherwise a sigma that the control holds counts.
+#' @param given Whether the argument `sigma` was changed; otherwise a sigma that the control holds
+#'   counts.
 #' @noRd
 with_sigma <- function(fit, sigma, given) {
   if (given) {
@@ -285,7 +289,8 @@ abort_unheld <- function(expr, variables) {
   )
 }
 
-#' Whether the changed arguments leave the design as it is, so that the stored frame is all that a new fit needs
+#' Whether the changed arguments leave the design as it is, so that the stored frame is all that a
+#' new fit needs
 #' @noRd
 keeps_design <- function(fit, changed) UseMethod("keeps_design")
 

@@ -1,21 +1,23 @@
 #' Variances and correlations of the random effects
 #'
-#' One covariance matrix per random-effects term, `sigma^2 Lambda Lambda'`, with the standard deviations and
-#' correlations as attributes: the shape that lme4 returns. Printed, terms with the same grouping factor stand
-#' together and a dot marks a correlation that the model holds at zero.
+#' One covariance matrix per random-effects term, `sigma^2 Lambda Lambda'`, with the standard
+#' deviations and correlations as attributes: the shape that lme4 returns. Printed, terms with the
+#' same grouping factor stand together and a dot marks a correlation that the model holds at zero.
 #'
-#' A correlation with an effect whose variance is estimated as zero isn't defined, and is shown as `NaN`.
+#' A correlation with an effect whose variance is estimated as zero isn't defined, and is shown as
+#' `NaN`.
 #'
 #' @param x A fit; for the methods of the result, what `VarCorr()` returned.
-#' @param sigma The residual standard deviation, by which the relative covariance factors are multiplied: that of
-#'   the fit, unless given. (Not of a generalized model whose random effects aren't relative to it; see [rglmm()].)
-#' @param std.error Compute standard errors too? (Of linear mixed models; see [variance_vcov()].) They are printed
-#'   beside each variance and standard deviation, and are columns of the data frame: `std.error.vcov` and
-#'   `std.error.sdcor`, 0 for what is held and `NA` where there is none: for a singular term, and for correlations that
-#'   the structure holds at zero.
+#' @param sigma The residual standard deviation, by which the relative covariance factors are
+#'   multiplied: that of the fit, unless given. (Not of a generalized model whose random effects
+#'   aren't relative to it; see [rglmm()].)
+#' @param std.error Compute standard errors too? (Of linear mixed models; see [variance_vcov()].)
+#'   They are printed beside each variance and standard deviation, and are columns of the data
+#'   frame: `std.error.vcov` and `std.error.sdcor`, 0 for what is held and `NA` where there is none:
+#'   for a singular term, and for correlations that the structure holds at zero.
 #' @param ... Not used.
-#' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes `stddev` and
-#'   `correlation`; attributes `sc` (the residual standard deviation) and `useSc`.
+#' @return A list of class `"VarCorr.merMod"`: for each term a covariance matrix with attributes
+#'   `stddev` and `correlation`; attributes `sc` (the residual standard deviation) and `useSc`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' VarCorr(fit)
@@ -72,12 +74,14 @@ covariance_component <- function(term, template, theta, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))
   correlation <- if (has_rho(term$structure)) {
-    # As it is a parameter, it has no rounding error; but it means nothing for less than two effects.
+    # As it is a parameter, it has no rounding error; but it means nothing for less than two
+    # effects.
     structure_correlation(term, theta) * if (sum(stddev > 0) < 2) NaN else 1
   } else {
     covariance / outer(stddev, stddev)
   }
-  # 0/0 off the diagonal says that the correlation isn't defined; with itself an effect has correlation 1.
+  # 0/0 off the diagonal says that the correlation isn't defined; with itself an effect has
+  # correlation 1.
   diag(correlation) <- 1
   structure(covariance, stddev = stddev, correlation = correlation)
 }
@@ -86,7 +90,8 @@ covariance_component <- function(term, template, theta, sigma) {
 #' @param comp The columns to show: `"Variance"`, `"Std.Dev."`, or both.
 #' @param corr Show the correlations?
 #' @param digits Significant digits.
-#' @param formatter A function that formats a column of numbers, called with the numbers and `digits`.
+#' @param formatter A function that formats a column of numbers, called with the numbers and
+#'   `digits`.
 #' @export
 format.VarCorr.rlmm <- function(
   x,
@@ -159,8 +164,8 @@ print.VarCorr.rlmm <- function(
 
 #' @rdname VarCorr.rlmm
 #' @param row.names,optional Ignored, as in lme4.
-#' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in the order of the
-#'   lower triangle.
+#' @param order `"cov.last"`: the variances of each term before its covariances; `"lower.tri"`: in
+#'   the order of the lower triangle.
 #' @export
 as.data.frame.VarCorr.rlmm <- function(
   x,
@@ -232,7 +237,8 @@ component_rows <- function(group, component, order, errors) {
 
 # Formatting --------------------------------------------------------------
 
-#' With common decimals, unless the numbers differ so much in size that `format()` would turn to exponents.
+#' With common decimals, unless the numbers differ so much in size that `format()` would turn to
+#' exponents.
 #' @noRd
 format_column <- function(x, digits) {
   together <- format(x, digits = digits)
@@ -259,8 +265,9 @@ check_components <- function(comp) {
   )
 }
 
-#' Terms with the same grouping factor as one block: their correlations with each other are zero by construction. A term
-#' whose effects share one correlation stands alone, and with one standard deviation is one line.
+#' Terms with the same grouping factor as one block: their correlations with each other are zero by
+#' construction. A term whose effects share one correlation stands alone, and with one standard
+#' deviation is one line.
 #' @noRd
 component_blocks <- function(x) {
   alone <- vapply(attr(x, "structures"), has_rho, NA)
@@ -364,7 +371,8 @@ format_correlation <- function(value, digits) {
   text
 }
 
-#' Aligns the columns of a character matrix under their names: text to the left, numbers to the right.
+#' Aligns the columns of a character matrix under their names: text to the left, numbers to the
+#' right.
 #' @noRd
 format_table <- function(table) {
   header <- colnames(table)

@@ -1,21 +1,24 @@
 #' Covariance matrix of the variance parameters
 #'
-#' From the exact Hessian of the log-likelihood in theta and sigma (of models with very many crossed effects the average
-#' information, and the attribute `"hessian"` is `"average"`), by the delta method. The square roots of the
-#' diagonal are standard errors; [confint()] makes intervals of them.
+#' From the exact Hessian of the log-likelihood in theta and sigma (of models with very many crossed
+#' effects the average information, and the attribute `"hessian"` is `"average"`), by the delta
+#' method. The square roots of the diagonal are standard errors; [confint()] makes intervals of
+#' them.
 #'
-#' The estimates of standard deviations and correlations are far from normal in small samples: judge intervals from
-#' these standard errors as what they are. For a term whose covariance is singular there are none: its rows and columns
-#' are `NA` (of a term without correlations only those of the variances that are zero), and the attribute `"singular"`
-#' names the term. The other rows are then conditional on its zero variances. `NA` are also the rows of parameters that
-#' the data can't tell apart, such as the residual variance where a term has an effect for each observation.
+#' The estimates of standard deviations and correlations are far from normal in small samples: judge
+#' intervals from these standard errors as what they are. For a term whose covariance is singular
+#' there are none: its rows and columns are `NA` (of a term without correlations only those of the
+#' variances that are zero), and the attribute `"singular"` names the term. The other rows are then
+#' conditional on its zero variances. `NA` are also the rows of parameters that the data can't tell
+#' apart, such as the residual variance where a term has an effect for each observation.
 #'
 #' @param object A fit of [rlmm()].
-#' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and covariances; `"theta"`: theta
-#'   and sigma.
-#' @return A matrix with the names of the parameters, the residuals' last. (`vcov(fit, full = TRUE)` is another
-#'   matrix: that of the random and fixed effects.)
-#' @seealso [hessian()], [confint.rlmm()], `as.data.frame(VarCorr(fit, std.error = TRUE))` for a table.
+#' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and
+#'   covariances; `"theta"`: theta and sigma.
+#' @return A matrix with the names of the parameters, the residuals' last. (`vcov(fit, full = TRUE)`
+#'   is another matrix: that of the random and fixed effects.)
+#' @seealso [hessian()], [confint.rlmm()], `as.data.frame(VarCorr(fit, std.error = TRUE))` for a
+#'   table.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' variance_vcov(fit)
@@ -83,12 +86,13 @@ is_touched <- function(rows, directions) {
   rowSums(change > 1e-5 * abs(rows) %*% abs(directions)) > 0
 }
 
-#' Covariance matrix of (theta, sigma); `NA` for parameters that are held, by the user or at the boundary
+#' Covariance matrix of (theta, sigma); `NA` for parameters that are held, by the user or at the
+#' boundary
 #'
 #' Elements of theta that are held at a value over sigma follow sigma: theta = value / sigma.
 #' @param found What `fit_joint()` returns.
-#' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and `flat` (columns
-#'   span the directions in which the likelihood doesn't change).
+#' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and
+#'   `flat` (columns span the directions in which the likelihood doesn't change).
 #' @noRd
 joint_vcov <- function(object, found = fit_joint(object)) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
@@ -129,7 +133,8 @@ joint_vcov <- function(object, found = fit_joint(object)) {
   )
 }
 
-#' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation at an end
+#' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation
+#' at an end
 #' @noRd
 boundary_theta <- function(fit, tol = 1e-4) {
   unlist(lapply(fit$random, \(term) {
@@ -151,8 +156,9 @@ fit_joint <- function(object, contrasts = NULL) {
   )
 }
 
-# The inverse, without the flat directions of a redundant parameter; a direction that curves down makes it `NA`, and all
-# directions flat. As in the core, a curvature below 1e-7 of the largest may be rounding.
+# The inverse, without the flat directions of a redundant parameter; a direction that curves down
+# makes it `NA`, and all directions flat. As in the core, a curvature below 1e-7 of the largest may
+# be rounding.
 inverse_curvature <- function(hessian) {
   if (length(hessian) == 0) {
     return(list(matrix = hessian, flat = hessian))
@@ -174,7 +180,8 @@ inverse_curvature <- function(hessian) {
   list(matrix = half %*% (t(half) / parts$values[steep]), flat = unit * flat)
 }
 
-# Rows of the parameters of singular terms; without correlations the other variances of a term keep theirs.
+# Rows of the parameters of singular terms; without correlations the other variances of a term keep
+# theirs.
 singular_rows <- function(object) {
   at_boundary <- lapply(object$random, \(term) {
     is_diagonal(term$structure) & !term$theta %in% boundary_theta(object)
@@ -212,7 +219,8 @@ term_rows <- function(object, chosen) {
   which(rep(chosen, n_cells))
 }
 
-#' Standard errors of standard deviations and correlations, by name; `NA` where there are none, and 0 of what is held
+#' Standard errors of standard deviations and correlations, by name; `NA` where there are none, and
+#' 0 of what is held
 #' @noRd
 variance_errors <- function(object, covariance = variance_vcov(object, "sd")) {
   variance <- diag(covariance)
@@ -223,8 +231,8 @@ variance_errors <- function(object, covariance = variance_vcov(object, "sd")) {
 # Elements of the covariance matrices ----------------------------------------
 
 #' Standard errors of all elements of the covariances of the random effects
-#' @return `terms`: per term two k x k matrices, `vcov` (of variances and covariances) and `sdcor` (of standard
-#'   deviations and correlations); `residual`: the same of sigma.
+#' @return `terms`: per term two k x k matrices, `vcov` (of variances and covariances) and `sdcor`
+#'   (of standard deviations and correlations); `residual`: the same of sigma.
 #' @noRd
 component_errors <- function(object) {
   covariance <- variance_vcov(object, "sd")

@@ -1,21 +1,22 @@
 #' Covariance matrix of the estimates, and the residual standard deviation
 #'
-#' Of a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1` with
-#' `V = W^-1 + Z Lambda Lambda' Z'`. Standard errors are the square roots of its diagonal: also
+#' Of a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1`
+#' with `V = W^-1 + Z Lambda Lambda' Z'`. Standard errors are the square roots of its diagonal: also
 #' `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
 #'
-#' Of a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice the inverse Hessian of
-#' the deviance in all parameters: it takes into account that theta is estimated. `use.hessian = FALSE` gives the one
-#' at fixed theta, from the working linear model; so does a fit with `nAGQ = 0`, and `full = TRUE`.
+#' Of a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice
+#' the inverse Hessian of the deviance in all parameters: it takes into account that theta is
+#' estimated. `use.hessian = FALSE` gives the one at fixed theta, from the working linear model; so
+#' does a fit with `nAGQ = 0`, and `full = TRUE`.
 #'
 #' @param object A fit.
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
-#' @param sigm The residual standard deviation; lme4's name. (One, where the dispersion is in the weights already: see
-#'   [rglmm()].)
-#' @param full Return the joint covariance matrix of the random effects' prediction errors and the fixed effects? It
-#'   has q + p rows: the random effects first, by factor and level and named as in lme4 ("Subject.308.Days"), then
-#'   the fixed effects. All random effects have a covariance, through the fixed ones, so that it is dense: for more than
-#'   10,000 rows it is refused.
+#' @param sigm The residual standard deviation; lme4's name. (One, where the dispersion is in the
+#'   weights already: see [rglmm()].)
+#' @param full Return the joint covariance matrix of the random effects' prediction errors and the
+#'   fixed effects? It has q + p rows: the random effects first, by factor and level and named as in
+#'   lme4 ("Subject.308.Days"), then the fixed effects. All random effects have a covariance,
+#'   through the fixed ones, so that it is dense: for more than 10,000 rows it is refused.
 #' @param complete Include rows and columns of `NA` for coefficients that were dropped?
 #' @param use.fallback Not used; an argument of R's own method.
 #' @param use.hessian For generalized models: take it from the Hessian?
@@ -90,7 +91,10 @@ fixed_covariance <- function(
     warn_rlmm(
       c(
         "The Hessian of the deviance is not positive definite.",
-        i = "Standard errors are those at fixed theta instead, as with `vcov(fit, use.hessian = FALSE)`."
+        i = paste(
+          "Standard errors are those at fixed theta instead,",
+          "as with `vcov(fit, use.hessian = FALSE)`."
+        )
       ),
       "rlmm_warning_hessian"
     )
@@ -148,7 +152,8 @@ unscaled_covariance <- function(fit) {
   out
 }
 
-#' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with b = Lambda u.
+#' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with b =
+#' Lambda u.
 #' @noRd
 unscaled_joint_covariance <- function(fit) {
   check_joint_size(sum(n_columns(fit) * n_levels(fit)) + length(fit$beta))

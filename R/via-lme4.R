@@ -1,28 +1,29 @@
-# Generics of other packages that have methods for lme4's class: they answer for our fits through as_merMod().
+# Generics of other packages that have methods for lme4's class: they answer for our fits through
+# as_merMod().
 
 #' Our fits in other packages
 #'
 #' Many packages have functions for the fits of lme4. Their generics answer for our fits as they do
-#' for lme4's at the same estimates: a call such as `performance::r2(fit)`, `broom.mixed::tidy(fit)`,
-#' `parameters::model_parameters(fit)`, `car::Anova(fit)`, `ggeffects::ggpredict(fit, "x")`,
-#' `marginaleffects::avg_slopes(fit)` or `DHARMa::simulateResiduals(fit)` is carried out on
-#' [as_merMod()] of the fit, which takes a few milliseconds. This needs lme4 to be installed, and a fit
-#' that lme4 has a counterpart of.
+#' for lme4's at the same estimates: a call such as `performance::r2(fit)`,
+#' `broom.mixed::tidy(fit)`, `parameters::model_parameters(fit)`, `car::Anova(fit)`,
+#' `ggeffects::ggpredict(fit, "x")`, `marginaleffects::avg_slopes(fit)` or
+#' `DHARMa::simulateResiduals(fit)` is carried out on [as_merMod()] of the fit, which takes a few
+#' milliseconds. This needs lme4 to be installed, and a fit that lme4 has a counterpart of.
 #'
 #' emmeans and lmtest (`coeftest()`, `coefci()`) are served by methods of our own, which need no
 #' lme4. A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`:
 #' `merTools::predictInterval(as_merMod(fit))`, `performance::compare_performance(as_merMod(fit1),
 #' as_merMod(fit2))`, `lmerTest::as_lmerModLmerTest(as_merMod(fit))`.
 #'
-#' @examplesIf requireNamespace("lme4", quietly = TRUE) && requireNamespace("insight", quietly = TRUE)
+#' @examplesIf rlang::is_installed(c("lme4", "insight"))
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' insight::find_random(fit)
 #' insight::get_variance(fit)$var.residual
 #' @name other_packages
 NULL
 
-# By package: the generics whose method for lme4's object is the right answer for ours. A generic that a
-# version of its package doesn't have is passed over.
+# By package: the generics whose method for lme4's object is the right answer for ours. A generic
+# that a version of its package doesn't have is passed over.
 via_lme4_generics <- list(
   insight = c(
     "find_algorithm",
@@ -269,7 +270,8 @@ coefci.rlmm <- function(
   limits
 }
 
-#' A covariance matrix of the fixed effects: given, made by a function of the fit, or that of the fit
+#' A covariance matrix of the fixed effects: given, made by a function of the fit, or that of the
+#' fit
 #' @noRd
 asked_covariance <- function(fit, covariance, ...) {
   if (is.null(covariance)) {

@@ -43,7 +43,8 @@ status <- function(field) {
   as.numeric(gsub("[^0-9]", "", line)) / 1024
 }
 
-# The small fit first, so that code which is loaded on first use doesn't count as memory of the large one.
+# The small fit first, so that code which is loaded on first use doesn't count as memory of the
+# large one.
 invisible(suppressMessages(small()))
 invisible(gc())
 cat("5", file = "/proc/self/clear_refs")

@@ -1,4 +1,5 @@
-# The models of the headline table: some of the registry, two whose unstructured terms are large, and large data.
+# The models of the headline table: some of the registry, two whose unstructured terms are large,
+# and large data.
 
 bench_models <- function(slow = FALSE) {
   from_registry <- c(
@@ -43,7 +44,8 @@ bench_glmms <- function(slow = FALSE) {
   models
 }
 
-# Half a million answers of 5,000 persons to 500 items. lme4 is given the fast fit: the full one takes it hours.
+# Half a million answers of 5,000 persons to 500 items. lme4 is given the fast fit: the full one
+# takes it hours.
 large_logistic <- function(nAGQ = 0) {
   model <- lmm(
     y ~ x1 + x2 + f + (1 | a) + (1 | b),
@@ -79,8 +81,9 @@ factor_days <- lmm(
   control = list(check.nobs.vs.nRE = "ignore")
 )
 
-# The shape of a psycholinguistic experiment: 56 subjects, 32 items, three crossed factors of two levels, all
-# their effects and interactions random for subjects and for items. Simulated, always the same.
+# The shape of a psycholinguistic experiment: 56 subjects, 32 items, three crossed factors of two
+# levels, all their effects and interactions random for subjects and for items. Simulated, always
+# the same.
 maximal_crossed <- function() {
   model <- lmm(
     rt ~ a * b * c + (a * b * c | subject) + (a * b * c | item),

@@ -1,8 +1,8 @@
-# Whole-call times of rlmm() beside lme4's lmer(), on the same data in one R process. Prints markdown.
-#   Rscript bench/peers.R [slow] [registry] [glmm] [glmmTMB]
-# By default the models of the first table of bench/README.md; with "slow" also those that take lme4 half a minute and more;
-# with "registry" all of tests/testthat/helper-models.R instead; with "glmm" the generalized models, rglmm() beside glmer().
-# "glmmTMB" adds a column.
+# Whole-call times of rlmm() beside lme4's lmer(), on the same data in one R process. Prints
+#   markdown. Rscript bench/peers.R [slow] [registry] [glmm] [glmmTMB] By default the models of the
+#   first table of bench/README.md; with "slow" also those that take lme4 half a minute and more;
+#   with "registry" all of tests/testthat/helper-models.R instead; with "glmm" the generalized
+#   models, rglmm() beside glmer(). "glmmTMB" adds a column.
 
 suppressPackageStartupMessages({
   library(lme4)

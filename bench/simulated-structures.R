@@ -1,7 +1,7 @@
-# Terms with correlation parameters have several optima: how often does the default optimizer, which starts from several
-# points, miss the best that any optimizer finds, and how often would it from one start? Simulated data with weights, of 2
-# to 4 correlated effects of which some don't vary.
-#   Rscript bench/simulated-structures.R [number of fits, 1200]
+# Terms with correlation parameters have several optima: how often does the default optimizer, which
+# starts from several points, miss the best that any optimizer finds, and how often would it from
+# one start? Simulated data with weights, of 2 to 4 correlated effects of which some don't vary.
+# Rscript bench/simulated-structures.R [number of fits, 1200]
 
 suppressPackageStartupMessages(library(rlmm))
 n_fits <- as.integer(c(commandArgs(trailingOnly = TRUE), "1200")[1])

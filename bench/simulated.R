@@ -1,6 +1,6 @@
-# Is the default optimizer ever beaten, does a fit ever say something that isn't so, and is the certificate right? Fits of
-# simulated data whose true variances are positive, partly zero, or nearly all zero, by every optimizer.
-#   Rscript bench/simulated.R [number of fits, 1000]
+# Is the default optimizer ever beaten, does a fit ever say something that isn't so, and is the
+# certificate right? Fits of simulated data whose true variances are positive, partly zero, or
+# nearly all zero, by every optimizer. Rscript bench/simulated.R [number of fits, 1000]
 #
 # | column | counts |
 # |---|---|
@@ -12,8 +12,8 @@
 # | false alarms | of these: not called an optimum, but within 1e-8 of the best |
 # | missed | called an optimum, but more than 1e-6 above the best, and a search without derivatives from nearby gets lower |
 #
-# A covariance is singular if making it so costs nothing, and more variance in the direction that lacks it doesn't help:
-# both by values of the objective, not by derivatives.
+# A covariance is singular if making it so costs nothing, and more variance in the direction that
+# lacks it doesn't help: both by values of the objective, not by derivatives.
 
 suppressPackageStartupMessages(library(rlmm))
 n_fits <- as.integer(c(commandArgs(trailingOnly = TRUE), "1000")[1])

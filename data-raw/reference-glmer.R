@@ -1,9 +1,9 @@
-# Writes tests/reference/glmm.json: for every model of tests/testthat/helper-registry-glmm.R the objective of lme4's
-# glmer() at fixed parameters, the best optimum that any of its optimizers reaches under tight tolerances, and the
-# optimum of glmmTMB, whose Laplace approximation has the observed information.
-# Run from the root of the package, with lme4 (>= 2.1), glmmTMB, MASS and mlmRev installed:
-#   Rscript data-raw/reference-glmer.R [name of a model ...]
-# With names, only those models are computed anew. All of them take about a quarter of an hour.
+# Writes tests/reference/glmm.json: for every model of tests/testthat/helper-registry-glmm.R the
+# objective of lme4's glmer() at fixed parameters, the best optimum that any of its optimizers
+# reaches under tight tolerances, and the optimum of glmmTMB, whose Laplace approximation has the
+# observed information. Run from the root of the package, with lme4 (>= 2.1), glmmTMB, MASS and
+# mlmRev installed: Rscript data-raw/reference-glmer.R [name of a model ...] With names, only those
+# models are computed anew. All of them take about a quarter of an hour.
 
 suppressPackageStartupMessages(library(lme4))
 source("tests/testthat/helper-models.R")
@@ -67,7 +67,8 @@ objective <- function(fit) -2 * as.numeric(logLik(fit))
 
 is_fast <- function(model) identical(model$args$nAGQ, 0)
 
-# Every optimizer from the default start, then again from the best point, until nothing falls any more.
+# Every optimizer from the default start, then again from the best point, until nothing falls any
+# more.
 glmer_best <- function(model, data) {
   optimizers <- if (model$large) c("bobyqa", "nloptwrap") else names(limits)
   best <- NULL
@@ -93,7 +94,8 @@ glmer_best <- function(model, data) {
   best
 }
 
-# Theta at its start, at zero and between, with the fixed effects near their estimates, and the optimum.
+# Theta at its start, at zero and between, with the fixed effects near their estimates, and the
+# optimum.
 points_near <- function(best) {
   theta <- unname(getME(best, "theta"))
   start <- ifelse(getME(best, "lower") == 0, 1, 0)

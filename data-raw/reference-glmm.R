@@ -30,7 +30,8 @@ write_table(
   "contraception"
 )
 
-# VerbAgg: one line per person (anger, gender and the answers to the items in order), and one per item.
+# VerbAgg: one line per person (anger, gender and the answers to the items in order), and one per
+# item.
 verb_agg <- load_data("VerbAgg")
 verb_agg$answer <- as.integer(verb_agg$r2 == "Y")
 persons <- verb_agg[!duplicated(verb_agg$id), c("id", "Anger", "Gender")]

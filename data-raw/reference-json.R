@@ -17,8 +17,8 @@ read_references <- function(path) {
   }
 }
 
-# Computes the models of `registry` that are named on the command line (all, if none is) and keeps the others as they
-# are in the file.
+# Computes the models of `registry` that are named on the command line (all, if none is) and keeps
+# the others as they are in the file.
 update_references <- function(path, registry, compute, unbox_model, packages) {
   wanted <- commandArgs(trailingOnly = TRUE)
   if (length(wanted) == 0) {

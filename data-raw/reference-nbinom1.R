@@ -1,5 +1,5 @@
-# Fits of glmmTMB (1.1 or later) with the family nbinom1, for tests/testthat/test-families.R: log-likelihood, estimates
-# and standard errors. Run from the package's root.
+# Fits of glmmTMB (1.1 or later) with the family nbinom1, for tests/testthat/test-families.R:
+# log-likelihood, estimates and standard errors. Run from the package's root.
 
 library(glmmTMB)
 stopifnot(packageVersion("glmmTMB") >= "1.1")

@@ -1,5 +1,5 @@
-# Fits of lme4 (2.1 or later) with structured covariances, for tests/testthat/test-structure.R: formula, criterion,
-# REML?, and lme4's parameters. Run from the package's root.
+# Fits of lme4 (2.1 or later) with structured covariances, for tests/testthat/test-structure.R:
+# formula, criterion, REML?, and lme4's parameters. Run from the package's root.
 
 library(lme4)
 stopifnot(packageVersion("lme4") >= "2.1")

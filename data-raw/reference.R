@@ -1,8 +1,8 @@
-# Writes tests/reference/lmm.json: for every model of the registry the objective of lme4 at fixed values of
-# theta, and the best optimum that any of lme4's optimizers reaches under tight tolerances.
-# Run from the root of the package, with rlmm, lme4 (>= 2.0), nlme, MASS and mlmRev installed:
-#   Rscript data-raw/reference.R [name of a model ...]
-# With names, only those models are computed anew. It takes about three minutes.
+# Writes tests/reference/lmm.json: for every model of the registry the objective of lme4 at fixed
+# values of theta, and the best optimum that any of lme4's optimizers reaches under tight
+# tolerances. Run from the root of the package, with rlmm, lme4 (>= 2.0), nlme, MASS and mlmRev
+# installed: Rscript data-raw/reference.R [name of a model ...] With names, only those models are
+# computed anew. It takes about three minutes.
 
 library(lme4)
 source("tests/testthat/helper-models.R")
@@ -45,7 +45,8 @@ lme4_fit <- function(model, data, optimizer, start = NULL) {
 
 objective <- function(fit) if (isREML(fit)) REMLcrit(fit) else deviance(fit)
 
-# Every optimizer from the default start, then again from the best point, until nothing falls any more.
+# Every optimizer from the default start, then again from the best point, until nothing falls any
+# more.
 lme4_best <- function(model, data) {
   optimizers <- if (model$large) c("bobyqa", "nloptwrap") else names(controls)
   best <- NULL

@@ -1,5 +1,5 @@
-# The work of tools/demo.sh: fits mixed models to the package's data sets, prints them, draws two pictures of the
-# sleep study, and says how to go on. Usage: Rscript tools/demo.R [PNG-FILE]
+# The work of tools/demo.sh: fits mixed models to the package's data sets, prints them, draws two
+# pictures of the sleep study, and says how to go on. Usage: Rscript tools/demo.R [PNG-FILE]
 
 library(rlmm)
 

@@ -11,8 +11,8 @@ if (utils::packageVersion("roxygen2") < written_with) {
   )
 }
 
-# What NAMESPACE imports, as a namespace sees it: attaching the packages instead would let their other functions
-# (Matrix's own update(), for one) hide the generics that the methods here are for.
+# What NAMESPACE imports, as a namespace sees it: attaching the packages instead would let their
+# other functions (Matrix's own update(), for one) hide the generics that the methods here are for.
 imports_env <- function(path) {
   env <- new.env(parent = globalenv())
   for (import in parseNamespaceFile(basename(path), dirname(path))$imports) {

@@ -1,6 +1,6 @@
-# How dense the code is: functions, their lines and tokens, tokens per line of code, long lines, crowded lines.
-# A token is an identifier, a number, a string, or a mark of punctuation; comments and tests don't count.
-# Usage, in the checkout: Rscript tools/figures.R
+# How dense the code is: functions, their lines and tokens, tokens per line of code, long lines,
+# crowded lines. A token is an identifier, a number, a string, or a mark of punctuation; comments
+# and tests don't count. Usage, in the checkout: Rscript tools/figures.R
 
 # R ---------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-# Writes LICENSE.note: who wrote the Rust crates that are compiled into rlmm, and under which licences.
-# Usage, in the package's folder: Rscript tools/license-note.R [--check]
-# With --check nothing is written; the script fails if the file is out of date.
+# Writes LICENSE.note: who wrote the Rust crates that are compiled into rlmm, and under which
+# licences. Usage, in the package's folder: Rscript tools/license-note.R [--check] With --check
+# nothing is written; the script fails if the file is out of date.
 
 introduction <- c(
   "rlmm's own code is under the MIT licence (see LICENSE).",
@@ -35,7 +35,8 @@ introduction <- c(
   ""
 )
 
-# The packages of Cargo.lock that are compiled for a supported system (tools/vendor-trim.R says which).
+# The packages of Cargo.lock that are compiled for a supported system (tools/vendor-trim.R says
+# which).
 bundled_crates <- function() {
   metadata <- jsonlite::fromJSON(
     system2(

@@ -1,7 +1,7 @@
-# Brings the generated parts of README.md up to date, with the installed rlmm.
-# Usage, in the package's folder: Rscript tools/readme.R [example] [linear] [generalized]     (default: all)
-#   example               runs the lines below
-#   linear, generalized   run bench/peers.R: minutes, and only worth it on a machine that does nothing else
+# Brings the generated parts of README.md up to date, with the installed rlmm. Usage, in the
+# package's folder: Rscript tools/readme.R [example] [linear] [generalized] (default: all) example
+# runs the lines below linear, generalized run bench/peers.R: minutes, and only worth it on a
+# machine that does nothing else
 
 example <- c(
   "library(rlmm)",

@@ -1,5 +1,5 @@
-# Makes vendored crates small. Usage, in src/rust: Rscript vendor-trim.R CARGO VENDOR-FOLDER
-# Crates that no supported system compiles become stubs; the others lose tests, documents and pictures.
+# Makes vendored crates small. Usage, in src/rust: Rscript vendor-trim.R CARGO VENDOR-FOLDER Crates
+# that no supported system compiles become stubs; the others lose tests, documents and pictures.
 
 targets <- c(
   "x86_64-unknown-linux-gnu",

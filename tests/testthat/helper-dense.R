@@ -1,6 +1,6 @@
-# An independent reference: the profiled deviance and its estimates by dense algebra, straight from the
-# marginal model y ~ N(X beta, sigma^2 (W^-1 + Z Lambda Lambda' Z')). Same arguments and results as
-# core_estimates(); for small data only.
+# An independent reference: the profiled deviance and its estimates by dense algebra, straight from
+# the marginal model y ~ N(X beta, sigma^2 (W^-1 + Z Lambda Lambda' Z')). Same arguments and results
+# as core_estimates(); for small data only.
 
 dense_lambda_block <- function(term, theta) {
   k <- sum(term$part_size)

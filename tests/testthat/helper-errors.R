@@ -1,4 +1,5 @@
-# Class and text of an error, for snapshots: testthat's own way to show an error differs between its versions.
+# Class and text of an error, for snapshots: testthat's own way to show an error differs between its
+# versions.
 error_lines <- function(expr) {
   cnd <- tryCatch(expr, error = identity)
   c(class(cnd)[1], conditionMessage(cnd))

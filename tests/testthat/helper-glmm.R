@@ -12,8 +12,8 @@ glmm_data <- function(seed = 1, n = 240, levels = 24) {
   d
 }
 
-# Tolerances: lme4 stops early (its own answers differ in the fourth digit between optimizers), so that the parameters
-# agree less than the objective, which must not be higher than lme4's.
+# Tolerances: lme4 stops early (its own answers differ in the fourth digit between optimizers), so
+# that the parameters agree less than the objective, which must not be higher than lme4's.
 expect_like_glmer <- function(
   ours,
   theirs,

@@ -22,7 +22,8 @@ our_design <- function(formula, data, ...) {
   model_design(formula, data, control = control, ...)
 }
 
-# Z' of the whole model as lme4 lays it out: terms one after the other, within a term level by level.
+# Z' of the whole model as lme4 lays it out: terms one after the other, within a term level by
+# level.
 dense_zt <- function(design) {
   n <- length(design$spec$y)
   blocks <- lapply(design$random, function(entry) {

@@ -1,7 +1,8 @@
-# THE registry: linear mixed models by name, shared by the tests, data-raw/reference.R, bench/ and the
-# vignette that compares with lme4. A model is a formula, a data set "package::name" and the arguments of
-# lmer(); where lme4 needs another spelling of the same model, `lme4` holds it and `derived` the columns it
-# refers to. `large` marks those that are timed and referenced but too slow for the everyday tests.
+# THE registry: linear mixed models by name, shared by the tests, data-raw/reference.R, bench/ and
+# the vignette that compares with lme4. A model is a formula, a data set "package::name" and the
+# arguments of lmer(); where lme4 needs another spelling of the same model, `lme4` holds it and
+# `derived` the columns it refers to. `large` marks those that are timed and referenced but too slow
+# for the everyday tests.
 
 lmm <- function(
   formula,
@@ -24,7 +25,7 @@ lmm <- function(
 }
 
 lmm_models <- list(
-  # One scalar term ------------------------------------------------------------------------------------
+  # One scalar term ------------------------------------------------------------
   dyestuff = lmm(Yield ~ 1 + (1 | Batch), "rlmm::Dyestuff"),
   dyestuff_ml = lmm(Yield ~ 1 + (1 | Batch), "rlmm::Dyestuff", REML = FALSE),
   dyestuff2 = lmm(Yield ~ 1 + (1 | Batch), "rlmm::Dyestuff2"),
@@ -74,7 +75,7 @@ lmm_models <- list(
     "mlmRev::Gcsemv"
   ),
 
-  # Vector-valued terms --------------------------------------------------------------------------------
+  # Vector-valued terms -------------------------------------------------------
   sleep = lmm(Reaction ~ Days + (Days | Subject), "rlmm::sleepstudy"),
   sleep_ml = lmm(
     Reaction ~ 1 + Days + (1 + Days | Subject),
@@ -149,7 +150,7 @@ lmm_models <- list(
     "lme4::schizophrenia"
   ),
 
-  # Independent and several terms on one factor --------------------------------------------------------
+  # Independent and several terms on one factor -------------------------------
   sleep_bars = lmm(Reaction ~ Days + (Days || Subject), "rlmm::sleepstudy"),
   sleep_two_terms = lmm(
     Reaction ~ 1 + Days + (1 | Subject) + (0 + Days | Subject),
@@ -200,7 +201,7 @@ lmm_models <- list(
     "mlmRev::Early"
   ),
 
-  # Nested ---------------------------------------------------------------------------------------------
+  # Nested --------------------------------------------------------------------
   pastes = lmm(strength ~ 1 + (1 | batch / cask), "rlmm::Pastes"),
   pastes_sample = lmm(
     strength ~ 1 + (1 | sample) + (1 | batch),
@@ -284,7 +285,7 @@ lmm_models <- list(
     large = TRUE
   ),
 
-  # Crossed --------------------------------------------------------------------------------------------
+  # Crossed -------------------------------------------------------------------
   penicillin = lmm(
     diameter ~ 1 + (1 | plate) + (1 | sample),
     "rlmm::Penicillin"
@@ -355,7 +356,7 @@ lmm_models <- list(
     large = TRUE
   ),
 
-  # Weights, offsets, missing values, odd designs ------------------------------------------------------
+  # Weights, offsets, missing values, odd designs -----------------------------
   cbpp = lmm(
     incidence / size ~ period + (1 | herd),
     "rlmm::cbpp",

@@ -1,5 +1,5 @@
-# Pairs of fits for the tests of accessors: one of ours, and lme4's model of the same data at the same theta (its
-# optimizer switched off), so that every number must agree to rounding.
+# Pairs of fits for the tests of accessors: one of ours, and lme4's model of the same data at the
+# same theta (its optimizer switched off), so that every number must agree to rounding.
 
 accessor_models <- c(
   "dyestuff_ml",

@@ -1,8 +1,9 @@
-# The registry of generalized models, shared by the tests, data-raw/reference-glmer.R and bench/: as the linear one in
-# helper-models.R, with `family` among the arguments. Data sets "sim::name" are simulated below.
+# The registry of generalized models, shared by the tests, data-raw/reference-glmer.R and bench/: as
+# the linear one in helper-models.R, with `family` among the arguments. Data sets "sim::name" are
+# simulated below.
 
 glmm_models <- list(
-  # Binomial: one scalar term --------------------------------------------------------------------------
+  # Binomial: one scalar term --------------------------------------------------
   cbpp = lmm(
     cbind(incidence, size - incidence) ~ period + (1 | herd),
     "rlmm::cbpp",
@@ -111,7 +112,7 @@ glmm_models <- list(
     nAGQ = 20
   ),
 
-  # Binomial: slopes and several terms -----------------------------------------------------------------
+  # Binomial: slopes and several terms ----------------------------------------
   contraception_urban = lmm(
     use ~ age + I(age^2) + livch + urban + (urban | district),
     "rlmm::Contraception",
@@ -209,7 +210,7 @@ glmm_models <- list(
     weights = size
   ),
 
-  # Poisson --------------------------------------------------------------------------------------------
+  # Poisson -------------------------------------------------------------------
   epil = lmm(
     y ~ log(base / 4) * trt + V4 + (1 | subject),
     "MASS::epil",
@@ -309,7 +310,7 @@ glmm_models <- list(
     family = poisson
   ),
 
-  # Negative binomial with known theta -----------------------------------------------------------------
+  # Negative binomial with known theta ----------------------------------------
   quine_nb = lmm(
     Days ~ Sex * Lrn + (1 | Age) + (1 | Eth),
     "MASS::quine",
@@ -331,7 +332,7 @@ glmm_models <- list(
     family = MASS::negative.binomial(3, link = "sqrt")
   ),
 
-  # Families with a dispersion -------------------------------------------------------------------------
+  # Families with a dispersion ------------------------------------------------
   teeth_gamma = lmm(
     distance ~ age + Sex + (1 | Subject),
     "nlme::Orthodont",
@@ -392,10 +393,10 @@ glmm_frame <- function(model) {
   data
 }
 
-# Simulated data -------------------------------------------------------------------------------------
+# Simulated data --------------------------------------------------------------
 
-# Two crossed factors, a covariate with random slopes, a factor; each response's linear predictor has its own centre and
-# spread, so that it stays in the domain of its link.
+# Two crossed factors, a covariate with random slopes, a factor; each response's linear predictor
+# has its own centre and spread, so that it stays in the domain of its link.
 simulated_glmm <- function(name) {
   set.seed(20)
   n <- 360

@@ -1,9 +1,10 @@
-# The figures of linear models printed in the documents this package grew from, cited by their numbers:
-# 000 = "Details of the parameter estimation" (an old MixedModels.jl), 001 and 002 = two builds of its "Model
-# constructors" and "Extractor functions". Figures are written as printed there and agree to the last digit,
-# rounded, in objectives and in whatever follows from theta where theta is printed in full. Estimates printed
-# without their theta carry the error of the optimizer of their time: it stopped when the objective (quadratic
-# in that error) changed by less than 1e-8. In 000 the tables were computed one evaluation before or after theta.
+# The figures of linear models printed in the documents this package grew from, cited by their
+# numbers: 000 = "Details of the parameter estimation" (an old MixedModels.jl), 001 and 002 = two
+# builds of its "Model constructors" and "Extractor functions". Figures are written as printed there
+# and agree to the last digit, rounded, in objectives and in whatever follows from theta where theta
+# is printed in full. Estimates printed without their theta carry the error of the optimizer of
+# their time: it stopped when the objective (quadratic in that error) changed by less than 1e-8. In
+# 000 the tables were computed one evaluation before or after theta.
 optimizer_error <- 5e-5
 last_step <- 2e-7
 

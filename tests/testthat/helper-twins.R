@@ -1,5 +1,5 @@
-# Pairs of our fit and lme4's of the same model at the same theta, so that methods can be compared to rounding error.
-# Made once.
+# Pairs of our fit and lme4's of the same model at the same theta, so that methods can be compared
+# to rounding error. Made once.
 
 twin_names <- c(
   "dyestuff_ml",

@@ -99,8 +99,9 @@ test_that("unknown optimizers and foreign objects are refused", {
   expect_error(allFit(1), class = "rlmm_error_no_method")
 })
 
-test_that("no optimizer of standard deviations with a common correlation leaves the parameter space", {
-  # Beyond a standard deviation of zero lie covariances that are no compound symmetry, and better ones here.
+test_that("with a common correlation no optimizer leaves the parameter space", {
+  # Beyond a standard deviation of zero lie covariances that are no compound symmetry, and better
+  # ones here.
   fit <- rlmm(Reaction ~ Days + cs(Days + I(Days^2) | Subject), sleepstudy)
   fits <- allFit(
     fit,

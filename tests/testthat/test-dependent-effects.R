@@ -1,5 +1,6 @@
-# Columns of Z that depend on each other: a covariate far from zero, two that are nearly the same. The likelihood doesn't
-# depend on the origin of a covariate, so the fit of the centred one is the reference.
+# Columns of Z that depend on each other: a covariate far from zero, two that are nearly the same.
+# The likelihood doesn't depend on the origin of a covariate, so the fit of the centred one is the
+# reference.
 
 growth <- local({
   set.seed(4)

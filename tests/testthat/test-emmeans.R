@@ -1,4 +1,5 @@
-# lmerTest's fits, which emmeans gives Satterthwaite's degrees of freedom by lmerTest's own derivatives.
+# lmerTest's fits, which emmeans gives Satterthwaite's degrees of freedom by lmerTest's own
+# derivatives.
 expect_same_table <- function(ours, theirs, tolerance = 1e-3) {
   expect_equal(
     as.data.frame(ours),

@@ -72,7 +72,8 @@ test_that("families that can't be fitted are refused with the reason", {
   )
 })
 
-# Linear predictors up to where R's families cut off what is representable: beyond the precision of doubles for the mean.
+# Linear predictors up to where R's families cut off what is representable: beyond the precision of
+# doubles for the mean.
 extreme_eta <- list(
   logit = c(-29, -12, -3, -0.1, 0, 2, 8, 14),
   probit = c(-8, -4, -1, 0, 0.5, 3, 5),

@@ -1,4 +1,5 @@
-# lme4 2.1 answers wrongly or by position for terms that aren't unstructured, or that share a factor.
+# lme4 2.1 answers wrongly or by position for terms that aren't unstructured, or that share a
+# factor.
 differ_in_lme4 <- c(
   "L",
   "RZX",

@@ -350,7 +350,8 @@ test_that("structures are held too, and must be those of the term", {
 })
 
 test_that("glmmTMB's map gives the same", {
-  # glmmTMB 1.1.14: start = list(theta = log(40), beta = c(250, 12)), map = list(theta = factor(NA), beta = factor(c(1, NA)))
+  # glmmTMB 1.1.14: start = list(theta = log(40), beta = c(250, 12)), map = list(theta = factor(NA),
+  # beta = factor(c(1, NA)))
   fit <- sleep_fit(
     list(cov = list("1 | Subject" = 1600), beta = c(Days = 12)),
     Reaction ~ Days + (1 | Subject),
@@ -428,7 +429,8 @@ test_that("a singular covariance can be held: sigma is then the only free parame
       control = rlmm_control(fixed = known)
     )
     errors <- sqrt(diag(variance_vcov(fit, "theta")))
-    # At a fixed covariance of the random effects: the curvature of the restricted likelihood in sigma by differences.
+    # At a fixed covariance of the random effects: the curvature of the restricted likelihood in
+    # sigma by differences.
     x <- model.matrix(fit)
     z <- t(as.matrix(getME(fit, "Zt")))
     y <- sleepstudy$Reaction

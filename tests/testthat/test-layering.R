@@ -68,8 +68,8 @@ test_that("what depends on a covariance structure is in structure.R", {
   )
 })
 
-# What one file of R code defines, and which names it uses: calls, and symbols that aren't local variables. Names after
-# `$`, `@` and `::`, and the names of arguments, aren't uses.
+# What one file of R code defines, and which names it uses: calls, and symbols that aren't local
+# variables. Names after `$`, `@` and `::`, and the names of arguments, aren't uses.
 names_in_file <- function(file) {
   expressions <- parse(file, keep.source = TRUE)
   tokens <- utils::getParseData(expressions)
@@ -119,7 +119,8 @@ uses_between <- function(files) {
   )
 }
 
-# A way from a file back to itself, or `NULL`: what is left when files that use no other are taken away, again and again.
+# A way from a file back to itself, or `NULL`: what is left when files that use no other are taken
+# away, again and again.
 find_cycle <- function(uses) {
   repeat {
     is_leaf <- lengths(uses) == 0

@@ -187,7 +187,7 @@ test_that("names with spaces and letters of any script are columns like others",
   )
 })
 
-test_that("a function or a constant of the formula's environment may stand in a call, not for a column", {
+test_that("what the formula's environment holds may stand in a call, not for a column", {
   data <- frame_data()
   fit <- suppressMessages(rlmm(y ~ C(f, contr.sum) + (1 | b), data))
   rows <- c(3, 50, 7)
@@ -243,7 +243,7 @@ test_that("whole numbers are the same levels as integers and as doubles", {
   }
 })
 
-test_that("a variable of the environment isn't taken for a column that is missing, if rows were left out", {
+test_that("with rows left out a variable of the environment isn't taken for a missing column", {
   values <- frame_data()
   xs <- replace(values$x, 5, NA)
   ys <- values$y + as.integer(values$b)

@@ -1,4 +1,5 @@
-# Not for nested factors: for the balanced Pastes lme4 2.1 gives equal predictions unequal standard errors.
+# Not for nested factors: for the balanced Pastes lme4 2.1 gives equal predictions unequal standard
+# errors.
 test_that("standard errors are lme4's", {
   skip_if_not_installed("lme4", "1.1-35")
   for_each_twin(

@@ -8,7 +8,7 @@ test_that("fits read well", {
   })
 })
 
-test_that("terms that share a factor stand together, with dots for correlations the model doesn't have", {
+test_that("terms that share a factor stand together, with dots for correlations not in the model", {
   terms <- rlmm(
     Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
     sleepstudy,

@@ -1,4 +1,5 @@
-# Every generalized model of the registry against the numbers that data-raw/reference-glmer.R took from lme4 and glmmTMB.
+# Every generalized model of the registry against the numbers that data-raw/reference-glmer.R took
+# from lme4 and glmmTMB.
 
 skip_if_not_installed("jsonlite")
 skip_if_not_installed("MASS")
@@ -70,7 +71,8 @@ expect_lme4 <- function(fit, reference, name) {
   )
 }
 
-# lme4 2 stops its search for the dispersion, within each evaluation, some 1e-5 short of the end: exact only at theta = 0.
+# lme4 2 stops its search for the dispersion, within each evaluation, some 1e-5 short of the end:
+# exact only at theta = 0.
 expect_lme4_dispersion <- function(fit, reference, name) {
   spec <- fit_spec(fit)
   rank <- Matrix::rankMatrix(cbind(
@@ -107,7 +109,8 @@ expect_lme4_dispersion <- function(fit, reference, name) {
   )
 }
 
-# glmmTMB's Laplace approximation has the observed information, and a dispersion is one more parameter.
+# glmmTMB's Laplace approximation has the observed information, and a dispersion is one more
+# parameter.
 expect_glmmtmb <- function(fit, theirs, name) {
   spec <- fit_spec(fit)
   spec$glmm$information <- "observed"

@@ -1,4 +1,5 @@
-# Evaluated here, where lme4 finds the variables of its arguments; its convergence warnings aren't the point.
+# Evaluated here, where lme4 finds the variables of its arguments; its convergence warnings aren't
+# the point.
 glmer <- function(...) {
   call <- substitute(lme4::glmer(...))
   suppressMessages(suppressWarnings(eval(call, parent.frame())))
@@ -85,7 +86,8 @@ test_that("the moment estimate of the dispersion is that of lme4 1.1", {
   set.seed(3)
   d$gam <- rgamma(nrow(d), shape = 4, scale = exp(d$eta) / 4)
   control <- lme4::glmerControl(optimizer = "bobyqa", tolPwrss = 1e-10)
-  # R's aic() of these families counts the dispersion as a parameter: so does lme4's -2 log-likelihood, and its AIC twice.
+  # R's aic() of these families counts the dispersion as a parameter: so does lme4's -2
+  # log-likelihood, and its AIC twice.
   formula <- gam ~ x + (1 | g)
   expect_like_glmer(
     rglmm(formula, d, Gamma("log"), dispersion = "moment"),
@@ -364,7 +366,8 @@ test_that("verbose = 3 prints the PIRLS course of the seed", {
 })
 
 test_that("a covariate far from its origin changes nothing but the intercept", {
-  # The mean of a year or a time stamp is many of its standard deviations: the model in x and that in x + m are the same.
+  # The mean of a year or a time stamp is many of its standard deviations: the model in x and that
+  # in x + m are the same.
   set.seed(1)
   data <- data.frame(g = gl(20, 20), z = rnorm(400))
   data$y <- rpois(400, exp(0.3 + 0.3 * data$z + 0.5 * rnorm(20)[data$g]))
@@ -429,7 +432,8 @@ test_that("a singular optimum whose directions must turn is found", {
 })
 
 test_that("linear predictors of square roots may be negative", {
-  # Responses of zero beside large ones. -2 logLik by lme4 2.1 (bobyqa), and by glmmTMB 1.1.14 with observed information
+  # Responses of zero beside large ones. -2 logLik by lme4 2.1 (bobyqa), and by glmmTMB 1.1.14 with
+  # observed information
   set.seed(19)
   d <- list(sample(c(6, 12, 18, 30), 1), sample(c(4, 10), 1), x = rnorm(60))
   d <- data.frame(x = d$x, g = gl(6, 10))

@@ -47,7 +47,8 @@ test_that("the degrees of freedom are lmerTest's", {
 })
 
 test_that("balanced data have the classical degrees of freedom", {
-  # The mean of a balanced one-way layout has as many as there are groups, less one; the slope likewise.
+  # The mean of a balanced one-way layout has as many as there are groups, less one; the slope
+  # likewise.
   expect_equal(
     satterthwaite_df(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)),
     5,
@@ -100,8 +101,8 @@ test_that("weights count as in lmerTest", {
   )
 })
 
-# Satterthwaite's formula by finite differences of the objective and of the covariance matrix, the parameters at an edge
-# held.
+# Satterthwaite's formula by finite differences of the objective and of the covariance matrix, the
+# parameters at an edge held.
 differenced_df <- function(fit, held = integer()) {
   spec <- fit_spec(fit)
   free <- setdiff(seq_along(fit$theta), held)

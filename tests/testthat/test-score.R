@@ -79,7 +79,7 @@ loglik_sqrt <- function(fit) {
   function(at) -core_objective(spec, at) / 2
 }
 
-test_that("score and Hessian are the derivatives of the log-likelihood, at the optimum and elsewhere", {
+test_that("score and Hessian are derivatives of the log-likelihood, also off the optimum", {
   logliks <- list(
     user = loglik_user,
     profile = loglik_profile,
@@ -142,7 +142,7 @@ test_that("profiling sigma is Schur's complement of the joint Hessian", {
   )
 })
 
-test_that("at a singular covariance the score points out of the cone, and the Hessian is in theta only", {
+test_that("at a singular covariance the score leaves the cone, and the Hessian is in theta only", {
   fit <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
   expect_lt(score(fit)[[1]], 0)
   expect_equal(score(fit)[["sigma2"]], 0, tolerance = 1e-6)
@@ -163,8 +163,8 @@ test_that("values that can't be are refused", {
   expect_error(score(lm(Yield ~ 1, Dyestuff)), class = "rlmm_error_argument")
 })
 
-# MixedLM's score_full(), score_sqrt() (both with calc_fe), hessian() and get_scale() of Python's statsmodels 0.15.0, at
-# the fixed effects of get_fe_params().
+# MixedLM's score_full(), score_sqrt() (both with calc_fe), hessian() and get_scale() of Python's
+# statsmodels 0.15.0, at the fixed effects of get_fe_params().
 statsmodels_figures <- list(
   list(
     formula = Reaction ~ Days + (Days | Subject),
@@ -242,8 +242,8 @@ test_that("score and Hessian are those of statsmodels", {
       figures$sqrt,
       tolerance = 1e-9
     )
-    # At the best scale that of the scale at fixed relative covariances is zero: at fixed covariances what is left is
-    # that these become smaller in its units.
+    # At the best scale that of the scale at fixed relative covariances is zero: at fixed
+    # covariances what is left is that these become smaller in its units.
     if (is.null(figures$scale)) {
       next
     }

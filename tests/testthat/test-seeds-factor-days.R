@@ -1,11 +1,13 @@
-# sleepstudy with the day as a factor of ten levels, as printed in 001 and 002. Each subject is seen once a day,
-# so the variance within a cell and that of its residual can be told apart only through the assumption that all
-# residuals have the same variance: the objective is flat along a ridge. Where the two documents stopped at
-# different heights, the objective must be at or below the lower of them.
+# sleepstudy with the day as a factor of ten levels, as printed in 001 and 002. Each subject is seen
+# once a day, so the variance within a cell and that of its residual can be told apart only through
+# the assumption that all residuals have the same variance: the objective is flat along a ridge.
+# Where the two documents stopped at different heights, the objective must be at or below the lower
+# of them.
 
 days <- transform(sleepstudy, days = factor(Days))
 
-# The design is balanced, so these are differences of cell means whatever the covariance parameters are.
+# The design is balanced, so these are differences of cell means whatever the covariance parameters
+# are.
 day_means <- c(
   "256.652",
   "7.84395",
@@ -25,8 +27,8 @@ expect_penalties <- function(fit, printed) {
   expect_equal(penalties, printed[3:5] - printed[2], tolerance = 1e-6)
 }
 
-# Every subject has every day, so the standard errors follow from the printed standard deviations, whatever the
-# correlations are: of these only two digits are printed.
+# Every subject has every day, so the standard errors follow from the printed standard deviations,
+# whatever the correlations are: of these only two digits are printed.
 expect_standard_errors <- function(fit, sd, se) {
   theta <- numeric(length(getME(fit, "theta")))
   theta[getME(fit, "lower") == 0] <- diagonal_theta(sd)
@@ -36,7 +38,8 @@ expect_standard_errors <- function(fit, sd, se) {
   expect_printed(scale * printed[, "Std. Error"], se, within = 1e-5)
 }
 
-# (1 | subj) + (days | subj) of the documents: the second term has no intercept when the first has one.
+# (1 | subj) + (days | subj) of the documents: the second term has no intercept when the first has
+# one.
 two_terms <- function(second) {
   indicators <- paste0("dummy(days, '", 1:9, "')", collapse = " + ")
   reformulate(
@@ -115,7 +118,8 @@ test_that("unstructured, 55 parameters: at or below both printed optima", {
       "13.1563"
     )
   )
-  # A free mean for each day and a free covariance matrix between them: the maximum has a closed form.
+  # A free mean for each day and a free covariance matrix between them: the maximum has a closed
+  # form.
   subjects <- matrix(sleepstudy$Reaction, nrow = 18, byrow = TRUE)
   covariance <- crossprod(scale(subjects, scale = FALSE)) / 18
   closed_form <- 180 *
@@ -209,8 +213,8 @@ test_that("fulldummy, 66 parameters: at or below both printed optima", {
   expect_lte(deviance(fit), 1610.7982 + 5e-5)
 })
 
-# With a diagonal Lambda the printed standard deviations give theta, and theta everything else. 001 and 002
-# stopped in different places.
+# With a diagonal Lambda the printed standard deviations give theta, and theta everything else. 001
+# and 002 stopped in different places.
 expect_table <- function(fit, sd, variance, se, z, p) {
   printed <- fit_at(fit, diagonal_theta(sd))
   expect_printed(deviance(printed), sprintf("%.4f", deviance(fit)))

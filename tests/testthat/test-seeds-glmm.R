@@ -1,4 +1,5 @@
-# The figures of generalized models in the documents that helper-seeds.R names. Standard errors there come from R_X.
+# The figures of generalized models in the documents that helper-seeds.R names. Standard errors
+# there come from R_X.
 
 verbal <- r2 ~ 1 + Anger + Gender + btype + situ + (1 | id) + (1 | item)
 

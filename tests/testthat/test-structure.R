@@ -127,7 +127,8 @@ test_that("at a variance of zero every correlation is looked at", {
     formula <- as.formula(paste("y ~ 1 +", call))
     reached <- suppressMessages(rlmm(formula, d, start = c(0.4, -0.4)))
     expect_gt(getME(reached, "theta")[[1]], 0.2)
-    # With the other sign of the correlation zero is best: the objective falls only along a negative one.
+    # With the other sign of the correlation zero is best: the objective falls only along a negative
+    # one.
     spec <- fit_spec(reached)
     near <- core_objective(spec, cbind(c(0, 0.9), c(0.05, 0.9), c(0.05, -0.45)))
     expect_gt(near[2], near[1])

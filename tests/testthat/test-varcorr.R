@@ -77,7 +77,8 @@ test_that("numbers of very different size are written without exponents", {
   )
 })
 
-# Standard errors by finite differences of the dense REML criterion in the parameters of Omega and sigma^2.
+# Standard errors by finite differences of the dense REML criterion in the parameters of Omega and
+# sigma^2.
 dense_errors <- function(fit, omega, par) {
   y <- getME(fit, "y")
   x <- getME(fit, "X")

@@ -159,8 +159,9 @@ test_that("a single parameter has a matrix too", {
   }
 })
 
-# The estimates and their standard errors that glmmTMB 1.1.14 (TMB 1.9.25) has in `fit$sdr`: of the log standard
-# deviations (the residuals' last), and of its parameter t of a correlation t / sqrt(1 + t^2).
+# The estimates and their standard errors that glmmTMB 1.1.14 (TMB 1.9.25) has in `fit$sdr`: of the
+# log standard deviations (the residuals' last), and of its parameter t of a correlation t /
+# sqrt(1 + t^2).
 tmb_figures <- list(
   list(
     fit = \() {

@@ -14,7 +14,8 @@ test_that("vcov(full = TRUE) is lme4's", {
     function(fit, lme4) {
       theirs <- stats::vcov(lme4, full = TRUE)
       expect_identical(rownames(vcov(fit, full = TRUE)), rownames(theirs))
-      # With several terms lme4 2.1 leaves the rows in the order of its factor, so that they don't belong to their names.
+      # With several terms lme4 2.1 leaves the rows in the order of its factor, so that they don't
+      # belong to their names.
       if (length(fit$random) == 1) expect_values(vcov(fit, full = TRUE), theirs)
     },
     c("sleep", "sleep_two_terms", "pastes", "cbpp")
@@ -53,8 +54,8 @@ test_that("so is that of nested factors, where lme4 2.1 differs", {
   expect_values(predict(fit, se.fit = TRUE)$se.fit, se, tolerance = 1e-7)
 })
 
-# D - A Z D + B C B', -B C, C with V = Z D Z' + sigma^2 / W, A = D Z' V^-1, B = A X, C = (X' V^-1 X)^-1: Henderson's
-# equations without an inverse of D, which may be singular.
+# D - A Z D + B C B', -B C, C with V = Z D Z' + sigma^2 / W, A = D Z' V^-1, B = A X, C = (X' V^-1
+# X)^-1: Henderson's equations without an inverse of D, which may be singular.
 dense_joint <- function(
   fit,
   weights = rep(1, nobs(fit)),
@@ -79,7 +80,7 @@ dense_joint <- function(
   out
 }
 
-test_that("the joint covariance is that of dense algebra, singular terms and held coefficients included", {
+test_that("the joint covariance is that of dense algebra, also where singular or held", {
   set.seed(2)
   d <- data.frame(
     g = gl(12, 10),

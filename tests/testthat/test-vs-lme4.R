@@ -1,6 +1,7 @@
-# The installed lme4 beside us, on a few models of each kind: whatever both packages' functions return. The
-# registry's test against stored numbers covers the estimates of all models. `lme4_twin()` gives lme4's fit the
-# same theta, so that what is compared doesn't depend on where the optimizers stopped.
+# The installed lme4 beside us, on a few models of each kind: whatever both packages' functions
+# return. The registry's test against stored numbers covers the estimates of all models.
+# `lme4_twin()` gives lme4's fit the same theta, so that what is compared doesn't depend on where
+# the optimizers stopped.
 
 skip_if_not_installed("lme4")
 
