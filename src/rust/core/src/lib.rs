@@ -1,13 +1,13 @@
 //! Linear and generalized linear mixed models: likelihoods, exact derivatives, and their optima.
 //!
-//! The linear model: `y | b ~ N(X beta + Z b + offset, sigma^2 W^-1)`, `b = Lambda u`, `u ~ N(0, sigma^2 I)`. Generalized
-//! models put another family and a link in the place of the first normal distribution, with `sigma = 1` but for families
-//! with a dispersion.
+//! The linear model: `y | b ~ N(X beta + Z b + offset, sigma^2 W^-1)`, `b = Lambda u`,
+//! `u ~ N(0, sigma^2 I)`. Generalized models put another family and a link in the place of the
+//! first normal distribution, with `sigma = 1` but for families with a dispersion.
 //!
 //! | symbol | meaning | code |
 //! |---|---|---|
 //! | theta | covariance parameters, relative to sigma | `theta` |
-//! | Lambda, Omega | relative covariance factor, `Omega = Lambda Lambda'` | [`covariance::RelCov`] |
+//! | Lambda, Omega | covariance factor, `Omega = Lambda Lambda'` | [`covariance::RelCov`] |
 //! | A | cross-products `[Z X y]'W[Z X y]` | [`factor::cross_products`] |
 //! | L | blocked factor of `Lambda'Z'WZ Lambda + I`, bordered by `[X y]` | [`factor`] |
 //! | r^2 | penalized weighted residual sum of squares | [`factor`] |

@@ -1,4 +1,5 @@
-//! Every threshold of the core that a floating-point number is compared with, and why it has its size.
+//! Every threshold of the core that a floating-point number is compared with, and why it has its
+//! size.
 //!
 //! A standard deviation is zero, in all of the core, if it is at most [`ZERO_SD`] times that of the
 //! residuals. Where the question is another one, whether a change of the *objective* matters, the
@@ -13,7 +14,7 @@
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
 //! | [`NEGLIGIBLE_GAIN`] | 1e-6 | is a point an optimum | a thousandth of a standard error |
-//! | [`CLEARLY_NEGLIGIBLE_GAIN`] | 1e-8 | the same by a rough Hessian | which errs by less than 100 times |
+//! | [`CLEARLY_NEGLIGIBLE_GAIN`] | 1e-8 | the same by a rough Hessian | wrong by less than 100 |
 //! | [`NO_GAIN`] | 1e-9 | are two values the same | rounding of values up to about 1e5 |
 //! | [`ZERO_COST`] | 1e-7 | may an effect be dropped | a tenth of what counts |
 //! | [`PROMISING_LOSS`] | 4.0 | is a point worth a search | a few parameters off by one s.e. |
@@ -39,7 +40,7 @@
 //!
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
-//! | [`FLAT_CURVATURE`] | 1e-7 | is a curvature zero, or below | rounding where Lambda is singular |
+//! | [`FLAT_CURVATURE`] | 1e-7 | is a curvature zero, or below | rounding at singular Lambda |
 //! | [`LEAST_CURVATURE`] | 1e-13 | floor of those of a step | rounding of the eigenvalues |
 //! | [`LEAST_INFORMATION`] | 1e-10 | directions without information | the same after a difference |
 //! | [`LEAST_COSINE`] | 1e-8 | has BFGS seen a curvature | rounding of a gradient's change |
@@ -65,7 +66,7 @@
 //!
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
-//! | [`ROUNDED_PIVOT`] | 1e-13 | is a pivot mostly rounding error | some hundred roundings of 1e-16 |
+//! | [`ROUNDED_PIVOT`] | 1e-13 | is a pivot mostly rounding error | hundreds of roundings |
 //! | [`RANK_PIVOT`] | 2e-15 | are columns of X dependent | R has dropped those; a few roundings |
 //! | [`CENTRED_PIVOT`] | 1e-28 | the same, of what centring left | the square of a rounding error |
 //! | [`KEPT_PIVOT`] | 1e-10 | pivot of a fixed effect that is kept | a large standard error |
@@ -88,7 +89,7 @@
 //! | [`SIGMA_STEP`] | 0.1 | first step in log sigma | a tenth of sigma |
 //! | [`FIRST_STEP_LOW`] | 1e-3 | first step of NLopt | any fixed effect, in its unit |
 //! | [`FIRST_STEP_HIGH`] | 0.75 | the same | rough guesses are too large |
-//! | [`DIFFERENCE_STEP`] | 1e-3 | step of differences of gradients | its square, and 1e-10 over it |
+//! | [`DIFFERENCE_STEP`] | 1e-3 | step of differences of gradients | its square, and 1e-10 by it |
 //! | [`SMALL_MEAN`] | 1e-3 | start where the mean has no link | near zero, and inside |
 //!
 //! Numbers that are nearly out of range:
@@ -101,51 +102,55 @@
 //! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |
 //! | [`STOP_VALUE`] | -1e300 | the objective that ends NLopt | below any objective |
 
-/// A Newton step that promises more, in units of the objective, says that a point is no optimum: at 1e-6
-/// estimates are within a thousandth of a standard error of it.
+/// A Newton step that promises more, in units of the objective, says that a point is no optimum: at
+/// 1e-6 estimates are within a thousandth of a standard error of it.
 pub(crate) const NEGLIGIBLE_GAIN: f64 = 1e-6;
 
 /// A gain that a rough Hessian predicts is negligible by the exact one too if it is smaller still.
 pub(crate) const CLEARLY_NEGLIGIBLE_GAIN: f64 = 1e-8;
 
-/// Two objectives that differ by less are the same: a search has gained nothing, a parameter makes no
-/// difference, a verdict needs no second opinion.
+/// Two objectives that differ by less are the same: a search has gained nothing, a parameter makes
+/// no difference, a verdict needs no second opinion.
 pub(crate) const NO_GAIN: f64 = 1e-9;
 
-/// A standard deviation of a generalized model near zero becomes zero if the objective rises by no more.
+/// A standard deviation of a generalized model near zero becomes zero if the objective rises by no
+/// more.
 pub(crate) const ZERO_COST: f64 = 1e-7;
 
-/// Another search starts from a point, beside correlations and without one of the standard deviations,
-/// whose objective is above the best one by no more.
+/// Another search starts from a point, beside correlations and without one of the standard
+/// deviations, whose objective is above the best one by no more.
 pub(crate) const PROMISING_LOSS: f64 = 4.0;
 
-/// The default of NLopt's `ftol_abs`: an optimizer has converged when the objective changes by less.
+/// The default of NLopt's `ftol_abs`: an optimizer has converged when the objective changes by
+/// less.
 pub(crate) const FTOL_ABS: f64 = 1e-8;
 
-/// Newton's method has converged when it predicts a decrease below this share of `ftol_abs`. What is left
-/// is an error of 1e-5 standard errors, so that six printed digits hold, for one step more than the
-/// objective alone would need.
+/// Newton's method has converged when it predicts a decrease below this share of `ftol_abs`. What
+/// is left is an error of 1e-5 standard errors, so that six printed digits hold, for one step more
+/// than the objective alone would need.
 pub(crate) const FTOL_SHARE: f64 = 1e-3;
 
 /// The fast stage of a generalized fit ends when a step promises less: another stage follows.
 pub(crate) const FAST_GAIN: f64 = 1e-3;
 
-/// The default of the decrement at which the modes of a generalized model are found. The step that predicts
-/// it has been taken, and Newton's method squares the error, so that modes are exact to rounding.
+/// The default of the decrement at which the modes of a generalized model are found. The step that
+/// predicts it has been taken, and Newton's method squares the error, so that modes are exact to
+/// rounding.
 pub(crate) const DECREMENT: f64 = 1e-9;
 
 /// The decrement of the modes below differences of the gradient.
 pub(crate) const FINE_DECREMENT: f64 = 1e-10;
 
-/// The rounding error of a linear model's objective, relative to it, as Newton's method sees it from step to
-/// step.
+/// The rounding error of a linear model's objective, relative to it, as Newton's method sees it
+/// from step to step.
 pub(crate) const STEP_NOISE: f64 = 1e-14;
 
-/// The rounding error of an objective, relative to it, where its covariances are near the residual variance;
-/// it grows with their ratio.
+/// The rounding error of an objective, relative to it, where its covariances are near the residual
+/// variance; it grows with their ratio.
 pub(crate) const VALUE_NOISE: f64 = 1e-13;
 
-/// The rounding error of a penalized deviance, relative to it, by which a step to the modes may rise.
+/// The rounding error of a penalized deviance, relative to it, by which a step to the modes may
+/// rise.
 pub(crate) const PIRLS_NOISE: f64 = 1e-12;
 
 /// Differences of the objective up to so many rounding errors may be nothing else.
@@ -160,8 +165,8 @@ pub(crate) const START_NOISE: f64 = 1e-10;
 /// The start of the fixed effects is found when the log-likelihood gains a smaller share.
 pub(crate) const START_GAIN: f64 = 1e-8;
 
-/// A curvature of the objective, positive or negative, this small beside the largest may be rounding: the
-/// direction is flat.
+/// A curvature of the objective, positive or negative, this small beside the largest may be
+/// rounding: the direction is flat.
 pub(crate) const FLAT_CURVATURE: f64 = 1e-7;
 
 /// The curvatures of the quadratic model of a Newton step are at least this share of the largest.
@@ -170,46 +175,51 @@ pub(crate) const LEAST_CURVATURE: f64 = 1e-13;
 /// Eigenvalues of the expected information below this share of the largest carry none.
 pub(crate) const LEAST_INFORMATION: f64 = 1e-10;
 
-/// BFGS learns from a step only if the cosine between the step and the change of the gradient is larger.
+/// BFGS learns from a step only if the cosine between the step and the change of the gradient is
+/// larger.
 pub(crate) const LEAST_COSINE: f64 = 1e-8;
 
-/// Covariances may be infinite, or unidentified, if the objective has no more slope and curvature than this
-/// in the logarithm of their standard deviations.
+/// Covariances may be infinite, or unidentified, if the objective has no more slope and curvature
+/// than this in the logarithm of their standard deviations.
 pub(crate) const FLAT_SLOPE: f64 = 0.02;
 
 /// A parameter belongs to a flat direction of length one if its element is larger.
 pub(crate) const INVOLVED_SHARE: f64 = 1e-3;
 
-/// The one answer to the question when a standard deviation of random effects is zero: at most this much
-/// over sigma, for a column with a mean square of one. A search only approaches zero, or stays where the
-/// objective is flat, and ends nearer than this.
+/// The one answer to the question when a standard deviation of random effects is zero: at most this
+/// much over sigma, for a column with a mean square of one. A search only approaches zero, or stays
+/// where the objective is flat, and ends nearer than this.
 pub(crate) const ZERO_SD: f64 = 1e-3;
 
-/// A standard deviation over sigma that is larger, for a column with a mean square of one, has no bound if
-/// the objective is flat.
+/// A standard deviation over sigma that is larger, for a column with a mean square of one, has no
+/// bound if the objective is flat.
 pub(crate) const LARGE_SD: f64 = 100.0;
 
-/// The smallest inverse of the root mean square of a column of Z for which Lambda = I is a fair start.
+/// The smallest inverse of the root mean square of a column of Z for which Lambda = I is a fair
+/// start.
 pub(crate) const ORDINARY_LOW: f64 = 1e-4;
 
-/// The largest inverse of the root mean square of a column of Z for which Lambda = I is a fair start.
+/// The largest inverse of the root mean square of a column of Z for which Lambda = I is a fair
+/// start.
 pub(crate) const ORDINARY_HIGH: f64 = 1e4;
 
-/// A covariance is singular if one of its pivots is a smaller share of the largest variance: the square of
-/// [`ZERO_SD`].
+/// A covariance is singular if one of its pivots is a smaller share of the largest variance: the
+/// square of [`ZERO_SD`].
 pub(crate) const SINGULAR_VARIANCE: f64 = ZERO_SD * ZERO_SD;
 
 /// A slope in a singular covariance of the size of its largest variance that calls for the Hessian.
 pub(crate) const TURNING_SLOPE: f64 = 1e-5;
 
-/// The least share of a variance that a step of Fisher scoring leaves: at zero the search would see no slope.
+/// The least share of a variance that a step of Fisher scoring leaves: at zero the search would see
+/// no slope.
 pub(crate) const LEAST_VARIANCE: f64 = 0.01;
 
-/// The largest share of a variance that the effects before it explain after a step of Fisher scoring, whose
-/// matrix need not be positive definite.
+/// The largest share of a variance that the effects before it explain after a step of Fisher
+/// scoring, whose matrix need not be positive definite.
 pub(crate) const LARGEST_EXPLAINED: f64 = 0.95;
 
-/// The step, in units of the parameters, by which a direction is asked whether it changes a covariance.
+/// The step, in units of the parameters, by which a direction is asked whether it changes a
+/// covariance.
 pub(crate) const OMEGA_STEP: f64 = 1e-4;
 
 /// A covariance changes along a direction if its difference over the step is a larger share of it.
@@ -221,31 +231,34 @@ pub(crate) const ROUNDED_PIVOT: f64 = 1e-13;
 /// A column of X depends on those before it if its pivot is no larger share of its sum of squares.
 pub(crate) const RANK_PIVOT: f64 = 2e-15;
 
-/// A column of X depends on the first one if its pivot is no larger share of what centring took off.
+/// A column of X depends on the first one if its pivot is no larger share of what centring took
+/// off.
 pub(crate) const CENTRED_PIVOT: f64 = 1e-28;
 
-/// The pivot of a fixed effect that is kept, as a share of its weighted sum of squares: above rounding error,
-/// and yet a large standard error.
+/// The pivot of a fixed effect that is kept, as a share of its weighted sum of squares: above
+/// rounding error, and yet a large standard error.
 pub(crate) const KEPT_PIVOT: f64 = 1e-10;
 
-/// A residual sum of squares that is no larger share of the response's is rounding error; so is a response
-/// that least squares leave no larger share of the *norm* of.
+/// A residual sum of squares that is no larger share of the response's is rounding error; so is a
+/// response that least squares leave no larger share of the *norm* of.
 pub(crate) const ZERO_RESIDUAL: f64 = 1e-14;
 
 /// A deviance that is no larger share of that of one mean for all observations is rounding error.
 pub(crate) const PERFECT_FIT: f64 = 1e-12;
 
-/// Rounding errors of the division by Lambda stay below 1e-9 while `|Lambda^-1 e_r|^2` is below so many times
-/// the mean of `A_rr`.
+/// Rounding errors of the division by Lambda stay below 1e-9 while `|Lambda^-1 e_r|^2` is below so
+/// many times the mean of `A_rr`.
 pub(crate) const DIVISIBLE: f64 = 1e6;
 
 /// Columns of Z depend on each other if those before it explain all but this share of one.
 pub(crate) const DEPENDENT: f64 = 1e-2;
 
-/// A column of Z of which those before it explain all but this share is redundant, and left as it is.
+/// A column of Z of which those before it explain all but this share is redundant, and left as it
+/// is.
 pub(crate) const REDUNDANT: f64 = 1e-10;
 
-/// The share of the decrease it promises that a step must bring, in a trust region as in a line search.
+/// The share of the decrease it promises that a step must bring, in a trust region as in a line
+/// search.
 pub(crate) const SUFFICIENT: f64 = 1e-4;
 
 /// The trust region ends at this share of its first radius.
@@ -266,10 +279,12 @@ pub(crate) const RATE_SHARE: f64 = 1e-10;
 /// The first step in the logarithm of sigma, where that is a parameter.
 pub(crate) const SIGMA_STEP: f64 = 0.1;
 
-/// The smallest first step of NLopt's algorithms in a generalized model, from a guess at the standard error.
+/// The smallest first step of NLopt's algorithms in a generalized model, from a guess at the
+/// standard error.
 pub(crate) const FIRST_STEP_LOW: f64 = 1e-3;
 
-/// The largest first step of NLopt's algorithms in a generalized model, from a guess at the standard error.
+/// The largest first step of NLopt's algorithms in a generalized model, from a guess at the
+/// standard error.
 pub(crate) const FIRST_STEP_HIGH: f64 = 0.75;
 
 /// The step of central differences of an exact gradient, in rough standard errors.

@@ -5,8 +5,8 @@ use crate::derivatives::chain::Jacobian;
 use crate::derivatives::Directions;
 
 /// `G_t = d d / d Omega_t` and the Hessian in the directions of Omega, to be filled by an engine: from the factor by
-/// [`super::FactorDerivatives`]. What follows from them needs nothing but the covariances; the memory is kept from one
-/// theta to the next.
+/// [`super::FactorDerivatives`]. What follows from them needs nothing but the covariances; the
+/// memory is kept from one theta to the next.
 #[derive(Debug)]
 pub struct OmegaDerivatives {
     pub(super) directions: Directions,
@@ -14,7 +14,8 @@ pub struct OmegaDerivatives {
     pub(super) g: Vec<Vec<f64>>,
     /// Hessian in the directions, symmetric.
     pub(super) h: Vec<f64>,
-    /// Expected information `Tr` of the covariances beside a known sigma, symmetric; with the exact Hessian only.
+    /// Expected information `Tr` of the covariances beside a known sigma, symmetric; with the exact
+    /// Hessian only.
     pub(super) expected: Vec<f64>,
     /// `s_d = sum_l v_l'E_d v_l`, by which `r^2` falls along each direction; with a Hessian only.
     pub(super) squares: Vec<f64>,

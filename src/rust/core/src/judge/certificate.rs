@@ -35,7 +35,8 @@ pub enum Verdict {
     FalseBoundary,
     /// The gradient vanishes, but the objective curves down.
     Saddle,
-    /// No step of interest is left, but the objective falls as covariances tend to infinity beside the residual variance.
+    /// No step of interest is left, but the objective falls as covariances tend to infinity beside
+    /// the residual variance.
     Unbounded,
     /// No step of interest is left, but other covariances are as good.
     Unidentified,

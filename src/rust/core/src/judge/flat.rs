@@ -1,4 +1,5 @@
-//! Optima that aren't single points: covariances without a bound, and covariances that can't be told apart.
+//! Optima that aren't single points: covariances without a bound, and covariances that can't be
+//! told apart.
 
 use crate::coordinates::Coordinates;
 use crate::optimize::trust_region::Model;

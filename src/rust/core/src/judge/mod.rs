@@ -1,9 +1,10 @@
 //! Whether a theta is an optimum: facts, and a verdict that follows from them.
 //!
-//! At an optimum (1) a Newton step promises nothing, (2) no covariance is better by becoming larger, which slopes in theta
-//! don't show where Lambda is singular (`G Omega = 0` and `G >= 0`), and (3) the objective doesn't curve down. Where these
-//! leave a doubt, Newton's method itself is asked for a second opinion. An optimum may still be no single point: if
-//! covariances can grow without bound, or can't be told apart.
+//! At an optimum (1) a Newton step promises nothing, (2) no covariance is better by becoming
+//! larger, which slopes in theta don't show where Lambda is singular (`G Omega = 0` and `G >= 0`),
+//! and (3) the objective doesn't curve down. Where these leave a doubt, Newton's method itself is
+//! asked for a second opinion. An optimum may still be no single point: if covariances can grow
+//! without bound, or can't be told apart.
 //!
 //! | quantity | file |
 //! |---|---|
@@ -176,9 +177,9 @@ pub(crate) fn derivatives(search: &mut impl Objective, n: usize) -> Result<(Vec<
     Ok((gradient, hessian))
 }
 
-// By how much Newton's method gets below the start. A small predicted decrease proves little where the objective is
-// flat and its curvature changes along the way; nor does a negative curvature, which may be rounding along the flat
-// directions of a redundant covariance.
+// By how much Newton's method gets below the start. A small predicted decrease proves little where
+// the objective is flat and its curvature changes along the way; nor does a negative curvature,
+// which may be rounding along the flat directions of a redundant covariance.
 fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
     let settings = Settings {
         max_eval: SECOND_OPINION,

@@ -13,8 +13,8 @@ fn fit(model: &mut LinearMixedModel, start: &[f64], settings: &Settings) -> OptS
         .unwrap()
 }
 
-// Models with singular optima, flat directions, or more effects than levels: the default fit is an optimum that no
-// other start beats.
+// Models with singular optima, flat directions, or more effects than levels: the default fit is an
+// optimum that no other start beats.
 #[test]
 fn newton_on_hard_models() {
     let several = vec![us(3, 0), us(2, 6), part(Structure::Diagonal, 2, 9)];

@@ -1,9 +1,10 @@
 //! A linear mixed model in columns of Z that don't depend on each other.
 //!
-//! A covariate that is far from zero, such as a year, is nearly a multiple of the intercept, and the effects of both are
-//! nearly collinear: rounding errors of the Hessian grow with the fourth power of the covariate's mean over its standard
-//! deviation, and no optimizer gets along. With `CC'` the mean products of the columns, `Z C^-T` has independent ones, whose
-//! effects `C'b` have an unstructured covariance if `b` has one: `C'Omega C`. There we search, and judge the result.
+//! A covariate that is far from zero, such as a year, is nearly a multiple of the intercept, and
+//! the effects of both are nearly collinear: rounding errors of the Hessian grow with the fourth
+//! power of the covariate's mean over its standard deviation, and no optimizer gets along. With
+//! `CC'` the mean products of the columns, `Z C^-T` has independent ones, whose effects `C'b` have
+//! an unstructured covariance if `b` has one: `C'Omega C`. There we search, and judge the result.
 
 use std::ops::Range;
 
@@ -38,7 +39,8 @@ struct Part {
 }
 
 impl Independent {
-    /// The other model, where columns of Z depend on each other; `products`: mean products of the columns of Z, `k x k` per term.
+    /// The other model, where columns of Z depend on each other; `products`: mean products of the
+    /// columns of Z, `k x k` per term.
     ///
     /// # Errors
     /// Those of [`LinearMixedModel::new`].
@@ -93,7 +95,8 @@ impl Independent {
         settings: &Settings,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
-        // Optimizers take their first steps from the size of the start, in which rounding errors would pass for sizes.
+        // Optimizers take their first steps from the size of the start, in which rounding errors
+        // would pass for sizes.
         let is_own = start == self.start();
         let Self { model, parts } = self;
         let there = if is_own {
@@ -199,8 +202,8 @@ fn dependent_parts(term: usize, cov: &RelCov, products: &[f64]) -> Vec<Part> {
     parts.collect()
 }
 
-// The Cholesky factor C of mean products, and the least share of a column that those before it don't explain, redundant
-// ones aside.
+// The Cholesky factor C of mean products, and the least share of a column that those before it
+// don't explain, redundant ones aside.
 fn root(k: usize, products: &[f64]) -> (Vec<f64>, f64) {
     let mut c = products.to_vec();
     let mut least = 1.0f64;

@@ -2,10 +2,11 @@
 //!
 //! With beta and sigma profiled out, minus twice the log-likelihood is
 //!
-//! `d(theta) = df log(2 pi sigma^2) + r^2 / sigma^2 + log|L|^2 - sum log w`, and `+ log|R_X|^2` for REML,
+//! `d(theta) = df log(2 pi sigma^2) + r^2 / sigma^2 + log|L|^2 - sum log w (+ log|R_X|^2: REML)`
 //!
-//! with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless sigma is known; all but sigma is read off the
-//! factor at theta. Values and derivatives are asked of a [`Point`], of its [`Slopes`] and of its [`Hessian`].
+//! with `df = n` (ML) or `n - p` (REML) and `sigma^2 = r^2 / df` unless sigma is known; all but
+//! sigma is read off the factor at theta. Values and derivatives are asked of a [`Point`], of its
+//! [`Slopes`] and of its [`Hessian`].
 //!
 //! | quantity | file |
 //! |---|---|
@@ -42,7 +43,8 @@ pub enum Criterion {
     Reml,
 }
 
-/// With several grouping factors, up to so many random effects the exact Hessian costs less than it saves.
+/// With several grouping factors, up to so many random effects the exact Hessian costs less than it
+/// saves.
 const EXACT_EFFECTS: usize = 100;
 
 /// A linear mixed model of a [`Design`].
@@ -82,7 +84,8 @@ struct Domain {
     absolute: Vec<(usize, f64)>,
 }
 
-/// What has been computed at the theta of the factor. The memory is kept from one theta to the next.
+/// What has been computed at the theta of the factor. The memory is kept from one theta to the
+/// next.
 #[derive(Debug)]
 struct Memory {
     reached: Reached,
@@ -183,7 +186,8 @@ impl Domain {
 }
 
 impl LinearMixedModel {
-    /// Checks the design and sums up its cross-products. `sigma`: the residual standard deviation if it is known.
+    /// Checks the design and sums up its cross-products. `sigma`: the residual standard deviation
+    /// if it is known.
     ///
     /// # Errors
     /// Those of [`Design::validate`]; `TooFewObservations`; `TooLarge`.
@@ -227,7 +231,8 @@ impl LinearMixedModel {
         self.domain.start.len()
     }
 
-    /// Start value: Lambda = I, in the step sizes of covariates (and weights) that are far from one.
+    /// Start value: Lambda = I, in the step sizes of covariates (and weights) that are far from
+    /// one.
     pub fn start(&self) -> &[f64] {
         &self.domain.start
     }
@@ -237,8 +242,9 @@ impl LinearMixedModel {
         &self.domain.lower
     }
 
-    /// Takes these elements of theta out of the search. Those held on the scale of the response are written into `start`;
-    /// sigma isn't profiled out then, but fitted together with theta. It starts where they are zero.
+    /// Takes these elements of theta out of the search. Those held on the scale of the response are
+    /// written into `start`; sigma isn't profiled out then, but fitted together with theta. It
+    /// starts where they are zero.
     ///
     /// # Errors
     /// Those of [`Self::at`].

@@ -1,5 +1,6 @@
-//! One theta of a linear mixed model, and what is known there: the factor, first derivatives, second derivatives. Each
-//! has a type, so that nothing can be asked for that has not been computed.
+//! One theta of a linear mixed model, and what is known there: the factor, first derivatives,
+//! second derivatives. Each has a type, so that nothing can be asked for that has not been
+//! computed.
 //!
 //! A point that is visited again costs a comparison: the model knows how far its memory has come.
 
@@ -265,7 +266,8 @@ impl Hessian<'_> {
         Some(theta)
     }
 
-    /// For each part of each term, whether a larger covariance is better; nothing is gained where one is held.
+    /// For each part of each term, whether a larger covariance is better; nothing is gained where
+    /// one is held.
     pub fn ways_out(&self) -> Vec<WayOut> {
         let (pls, model) = (self.pls(), &self.model);
         let omega = &model.memory.omega;

@@ -1,5 +1,5 @@
-//! A linear mixed model as a function of its free parameters: those of theta and, where a covariance is held on the
-//! scale of the response, log sigma.
+//! A linear mixed model as a function of its free parameters: those of theta and, where a
+//! covariance is held on the scale of the response, log sigma.
 
 use crate::coordinates::tangent::Tangent;
 use crate::coordinates::Coordinates;
@@ -26,8 +26,9 @@ pub(crate) struct Search<'a> {
 }
 
 impl LinearMixedModel {
-    /// Minimises the criterion from `start`. From the default start Newton's method tries other correlations too
-    /// ([`Coordinates::other_starts`]), and then to do without a standard deviation beside them.
+    /// Minimises the criterion from `start`. From the default start Newton's method tries other
+    /// correlations too ([`Coordinates::other_starts`]), and then to do without a standard
+    /// deviation beside them.
     ///
     /// # Errors
     /// Those of [`Self::at`] at `start`; `UnknownOptimizer`, `Optimizer`.

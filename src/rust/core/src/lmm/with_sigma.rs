@@ -1,4 +1,5 @@
-//! Derivatives in (theta, sigma), with sigma a parameter of its own; and those of the covariance of the fixed effects.
+//! Derivatives in (theta, sigma), with sigma a parameter of its own; and those of the covariance of
+//! the fixed effects.
 //!
 //! At fixed sigma the objective is `D(theta) + r^2(theta) / sigma^2 + nu log(2 pi sigma^2)`, with
 //! `d r^2 / d Omega_t = -sum_l v_tl v_tl'`.
@@ -8,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::lmm::point::Point;
 use crate::lmm::LinearMixedModel;
 
-/// The exact Hessian is taken for inference, where several factors cross, up to so many multiplications.
+/// The exact Hessian is taken for inference, where several factors cross, up to so many
+/// multiplications.
 const EXACT_WORK: f64 = 1e9;
 /// The largest `Z'V^-1Z` we try to hold: 1 GiB.
 const EXACT_ELEMENTS: usize = 1 << 27;
@@ -49,8 +51,8 @@ impl Point<'_> {
         }
     }
 
-    /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (`p x` any number), one after the
-    /// other.
+    /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (`p x` any
+    /// number), one after the other.
     pub fn contrast_slopes(mut self, contrasts: &[f64]) -> Vec<f64> {
         let (pls, memory) = self.memory_to_spoil();
         memory.computer.update_effects(pls, true);

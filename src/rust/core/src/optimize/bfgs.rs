@@ -1,4 +1,5 @@
-//! BFGS with a given start for the inverse Hessian: for smooth objectives whose scale is roughly known.
+//! BFGS with a given start for the inverse Hessian: for smooth objectives whose scale is roughly
+//! known.
 
 use std::time::Instant;
 
@@ -9,6 +10,9 @@ use crate::tolerances::{LEAST_COSINE, SUFFICIENT, VALUE_NOISE};
 
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
+
+/// Most points that are tried along one step.
+const MAX_TRIALS: usize = 25;
 
 /// The course of the search, and what it has learnt of the curvature.
 #[derive(Debug, Clone)]
@@ -21,8 +25,8 @@ pub struct BfgsSummary {
     pub inverse: Vec<f64>,
 }
 
-/// Minimises `objective` from `start`. `inverse`: a positive definite guess at the inverse Hessian. Converged when the
-/// quadratic model promises less than `tolerance`.
+/// Minimises `objective` from `start`. `inverse`: a positive definite guess at the inverse Hessian.
+/// Converged when the quadratic model promises less than `tolerance`.
 ///
 /// # Errors
 /// The objective's own error if it can't be evaluated at `start`.
@@ -34,6 +38,12 @@ pub fn minimize(
     objective: &mut dyn Objective,
     observe: &mut Observer,
 ) -> Result<BfgsSummary> {
+    let value = objective.value(start)?;
+    if !value.is_finite() {
+        return Err(Error::Optimizer {
+            status: "the objective is not finite at the start".into(),
+        });
+    }
     let mut search = Search {
         settings,
         objective,
@@ -41,10 +51,17 @@ pub fn minimize(
         started: Instant::now(),
         log: Vec::new(),
         stopped: None,
+        x: start.to_vec(),
+        value,
+        gradient: vec![0.0; start.len()],
+        next: vec![0.0; start.len()],
         guess: inverse.clone(),
         inverse,
     };
-    search.run(start, tolerance)
+    search.record(value, start);
+    search.objective.gradient(&mut search.gradient)?;
+    let status = search.run(tolerance);
+    Ok(search.finish(status))
 }
 
 struct Search<'a, 'b> {
@@ -54,92 +71,88 @@ struct Search<'a, 'b> {
     started: Instant,
     log: Vec<(f64, Vec<f64>)>,
     stopped: Option<Status>,
+    // The current point, with its gradient, and memory for the next one's.
+    x: Vec<f64>,
+    value: f64,
+    gradient: Vec<f64>,
+    next: Vec<f64>,
     guess: Vec<f64>,
     inverse: Vec<f64>,
 }
 
 impl Search<'_, '_> {
-    fn run(&mut self, start: &[f64], tolerance: f64) -> Result<BfgsSummary> {
-        let n = start.len();
-        let mut x = start.to_vec();
-        let mut value = self.objective.value(&x)?;
-        if !value.is_finite() {
-            return Err(Error::Optimizer {
-                status: "the objective is not finite at the start".into(),
-            });
-        }
-        self.record(value, &x);
-        let (mut gradient, mut next) = (vec![0.0; n], vec![0.0; n]);
-        self.objective.gradient(&mut gradient)?;
-        let mut fresh = true;
-        let status = loop {
-            let step = self.newton_step(&gradient);
-            let slope = small::dot(&step, &gradient);
+    fn run(&mut self, tolerance: f64) -> Status {
+        let mut is_fresh = true;
+        loop {
+            let step = self.newton_step();
+            let slope = small::dot(&step, &self.gradient);
             if -0.5 * slope <= tolerance {
-                break Status::FtolReached;
+                return Status::FtolReached;
             }
             if self.stopped.is_some() {
-                break Status::Success;
+                return Status::Success;
             }
-            let reached = self.line_search(&x, value, &step, slope);
-            let found = reached
-                .and_then(|(v, l)| self.objective.gradient(&mut next).is_ok().then_some((v, l)));
-            match found {
-                Some((reached, length)) => {
-                    let s: Vec<f64> = step.iter().map(|d| length * d).collect();
-                    let y: Vec<f64> = next.iter().zip(&gradient).map(|(a, b)| a - b).collect();
-                    small::axpy(length, &step, &mut x);
-                    self.learn(&s, &y);
-                    std::mem::swap(&mut gradient, &mut next);
-                    value = reached;
-                    fresh = false;
-                }
-                None if fresh => break Status::RoundoffLimited,
-                None => {
-                    // What has been learnt misleads: once more from the guess.
-                    self.inverse.clone_from(&self.guess);
-                    fresh = true;
-                }
+            if self.advance(&step, slope) {
+                is_fresh = false;
+            } else if is_fresh {
+                return Status::RoundoffLimited;
+            } else {
+                // What has been learnt misleads: once more from the guess.
+                self.inverse.clone_from(&self.guess);
+                is_fresh = true;
             }
+        }
+    }
+
+    // Goes along the step as far as the value falls enough, and learns from the gradient there.
+    fn advance(&mut self, step: &[f64], slope: f64) -> bool {
+        let Some((reached, length)) = self.line_search(step, slope) else {
+            return false;
         };
+        if self.objective.gradient(&mut self.next).is_err() {
+            return false;
+        }
+        let s: Vec<f64> = step.iter().map(|d| length * d).collect();
+        let change = self.next.iter().zip(&self.gradient);
+        let y: Vec<f64> = change.map(|(a, b)| a - b).collect();
+        small::axpy(length, step, &mut self.x);
+        self.learn(&s, &y);
+        std::mem::swap(&mut self.gradient, &mut self.next);
+        self.value = reached;
+        true
+    }
+
+    fn finish(self, status: Status) -> BfgsSummary {
         let (initial_value, initial) = self.log[0].clone();
-        let status = self.stopped.unwrap_or(status);
-        let log = std::mem::take(&mut self.log);
         let summary = OptSummary {
             initial,
             initial_value,
-            best: x,
-            best_value: value,
+            best: self.x,
+            best_value: self.value,
             initial_step: Vec::new(),
-            status,
-            log,
+            status: self.stopped.unwrap_or(status),
+            log: self.log,
         };
-        Ok(BfgsSummary {
+        BfgsSummary {
             summary,
-            gradient,
-            inverse: self.inverse.clone(),
-        })
+            gradient: self.gradient,
+            inverse: self.inverse,
+        }
     }
 
-    fn newton_step(&self, gradient: &[f64]) -> Vec<f64> {
-        self.inverse
-            .chunks_exact(gradient.len().max(1))
-            .map(|row| -small::dot(row, gradient))
-            .collect()
+    fn newton_step(&self) -> Vec<f64> {
+        let rows = self.inverse.chunks_exact(self.x.len().max(1));
+        rows.map(|row| -small::dot(row, &self.gradient)).collect()
     }
 
     // The first point along the step that lowers the value enough (Armijo), and its value.
-    fn line_search(
-        &mut self,
-        x: &[f64],
-        value: f64,
-        step: &[f64],
-        slope: f64,
-    ) -> Option<(f64, f64)> {
+    fn line_search(&mut self, step: &[f64], slope: f64) -> Option<(f64, f64)> {
+        let value = self.value;
         let noise = VALUE_NOISE * value.abs();
         let mut length = 1.0;
-        for _ in 0..25 {
-            let trial: Vec<f64> = x.iter().zip(step).map(|(x, d)| x + length * d).collect();
+        for _ in 0..MAX_TRIALS {
+            let moved = self.x.iter().zip(step);
+            let trial: Vec<f64> = moved.map(|(x, d)| x + length * d).collect();
             let reached = self.objective.value(&trial).unwrap_or(f64::NAN);
             self.record(reached, &trial);
             if reached <= value + SUFFICIENT * length * slope + noise {

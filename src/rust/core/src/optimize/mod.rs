@@ -1,9 +1,9 @@
 //! Minimisation of a smooth objective that is known only by its value and derivatives.
 //!
-//! Our own method is Newton's in a trust region: each step minimises the quadratic model `g'p + p'|H|p / 2` within a
-//! radius, with the absolute eigenvalues of H, so that it leaves saddle points. It has converged when the model promises
-//! less than a tolerance. Where Hessians cost too much, BFGS learns the curvature on the way. NLopt's algorithms stand
-//! beside them for comparison.
+//! Our own method is Newton's in a trust region: each step minimises the quadratic model
+//! `g'p + p'|H|p / 2` within a radius, with the absolute eigenvalues of H, so that it leaves saddle
+//! points. It has converged when the model promises less than a tolerance. Where Hessians cost too
+//! much, BFGS learns the curvature on the way. NLopt's algorithms stand beside them for comparison.
 //!
 //! | what | file |
 //! |---|---|
@@ -12,7 +12,8 @@
 //! | the quadratic model and its steps | [`trust_region`] |
 //! | BFGS | [`bfgs`] |
 //! | NLopt's algorithms | [`nlopt`] |
-//! | tolerances and limits; the result; the log on the way | [`settings`], [`summary`], [`recorder`] |
+//! | tolerances and limits; the log on the way | [`settings`], [`recorder`] |
+//! | the course and the result | [`summary`] |
 
 pub mod bfgs;
 mod newton;
@@ -37,9 +38,9 @@ pub use summary::{OptSummary, Status};
 /// Name of our own optimizer, the default.
 pub const NEWTON: &str = "newton";
 
-/// Minimises `objective` from `start`. The lower bounds are kept by NLopt's algorithms without derivatives, and by the
-/// others where they must be ([`Geometry::is_bounded`]); elsewhere these search without bounds and report the canonical
-/// form of what they find.
+/// Minimises `objective` from `start`. The lower bounds are kept by NLopt's algorithms without
+/// derivatives, and by the others where they must be ([`Geometry::is_bounded`]); elsewhere these
+/// search without bounds and report the canonical form of what they find.
 ///
 /// # Errors
 /// `UnknownOptimizer`; the objective's own error if it can't be evaluated at `start`.

@@ -1,4 +1,5 @@
-//! Trust-region Newton on the free parameters: no bounds, saddle-free, stops on the predicted decrease.
+//! Trust-region Newton on the free parameters: no bounds, saddle-free, stops on the predicted
+//! decrease.
 
 use super::trust_region::Model;
 use crate::error::Result;
@@ -157,7 +158,8 @@ impl<'a> Search<'a> {
         Progress::Blocked
     }
 
-    // At a stationary point: along negative curvature, or to a point that the objective itself proposes.
+    // At a stationary point: along negative curvature, or to a point that the objective itself
+    // proposes.
     fn escape(&mut self) -> Progress {
         if let Some((curvature, direction)) = self.model.lowest() {
             if curvature < -FLAT_CURVATURE * self.model.largest() {
@@ -205,7 +207,8 @@ impl<'a> Search<'a> {
         self.recorder.prefer_last();
     }
 
-    // A parameter on its bound is only approached: zero is as good where the model expects no difference.
+    // A parameter on its bound is only approached: zero is as good where the model expects no
+    // difference.
     fn zero_negligible(&mut self, lower: &[f64]) -> Result<()> {
         let n = self.x.len();
         let mut point = self.x.clone();

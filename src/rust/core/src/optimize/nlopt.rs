@@ -11,7 +11,8 @@ use crate::tolerances::{STOP_VALUE, ZERO_SD};
 fn algorithm(name: &str, n: usize) -> Result<Algorithm> {
     match name {
         "LN_BOBYQA" => Ok(Algorithm::Bobyqa),
-        // NEWUOA is defined for two parameters and more; with one, PRAXIS finds the minimum but never stops.
+        // NEWUOA is defined for two parameters and more; with one, PRAXIS finds the minimum but
+        // never stops.
         "LN_NEWUOA" | "LN_PRAXIS" if n == 1 => Ok(Algorithm::Bobyqa),
         "LN_NEWUOA" => Ok(Algorithm::Newuoa),
         "LN_NEWUOA_BOUND" if n == 1 => Ok(Algorithm::Bobyqa),
@@ -63,42 +64,56 @@ pub(super) fn minimize(
         }
     };
     let bounds: Vec<f64> = lower.iter().zip(&must_keep).map(bound).collect();
-    // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm early.
-    let objective = |x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>| {
-        let evaluate = || {
-            let value = recorder.evaluate(x);
-            if let Some(gradient) = gradient {
-                recorder.gradient(gradient);
-            }
-            value
-        };
-        let value = catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(f64::NEG_INFINITY);
-        if recorder.is_stopped() {
-            f64::NEG_INFINITY
-        } else {
-            value
-        }
-    };
-    let mut opt = Nlopt::new(algorithm, n, objective, Target::Minimize, recorder);
-    let mut step = settings.initial_step.clone();
-    let configured = (|| {
-        opt.set_lower_bounds(&bounds)?;
-        opt.set_stopval(STOP_VALUE)?;
-        opt.set_ftol_rel(settings.ftol_rel)?;
-        opt.set_ftol_abs(settings.ftol_abs)?;
-        opt.set_xtol_rel(settings.xtol_rel)?;
-        opt.set_xtol_abs1(settings.xtol_abs)?;
-        if step.len() == n {
-            opt.set_initial_step(&step)?;
-        }
-        Ok(())
-    })();
-    configured.map_err(|state: FailState| Error::Optimizer {
+    let mut opt = Nlopt::new(algorithm, n, evaluate, Target::Minimize, recorder);
+    configure(&mut opt, settings, &bounds).map_err(|state| Error::Optimizer {
         status: format!("{state:?}"),
     })?;
-    step = opt.get_initial_step(start).unwrap_or(step);
+    let step = opt.get_initial_step(start);
     let mut x: Vec<f64> = start.iter().zip(&bounds).map(|(x, l)| x.max(*l)).collect();
-    let status = match opt.optimize(&mut x) {
+    let status = status(opt.optimize(&mut x));
+    let mut recorder = opt.recover_user_data();
+    snap_to_zero(&mut recorder, lower);
+    let step = step.unwrap_or_else(|| settings.initial_step.clone());
+    Ok(recorder.finish(status, step))
+}
+
+// A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm
+// early.
+fn evaluate(x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>) -> f64 {
+    let evaluate = || {
+        let value = recorder.evaluate(x);
+        if let Some(gradient) = gradient {
+            recorder.gradient(gradient);
+        }
+        value
+    };
+    let value = catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(f64::NEG_INFINITY);
+    if recorder.is_stopped() {
+        f64::NEG_INFINITY
+    } else {
+        value
+    }
+}
+
+fn configure<F: nlopt::ObjFn<T>, T>(
+    opt: &mut Nlopt<F, T>,
+    settings: &Settings,
+    bounds: &[f64],
+) -> std::result::Result<(), FailState> {
+    opt.set_lower_bounds(bounds)?;
+    opt.set_stopval(STOP_VALUE)?;
+    opt.set_ftol_rel(settings.ftol_rel)?;
+    opt.set_ftol_abs(settings.ftol_abs)?;
+    opt.set_xtol_rel(settings.xtol_rel)?;
+    opt.set_xtol_abs1(settings.xtol_abs)?;
+    if settings.initial_step.len() == bounds.len() {
+        opt.set_initial_step(&settings.initial_step)?;
+    }
+    Ok(())
+}
+
+fn status(outcome: std::result::Result<(SuccessState, f64), (FailState, f64)>) -> Status {
+    match outcome {
         Ok((SuccessState::FtolReached, _)) => Status::FtolReached,
         Ok((SuccessState::XtolReached, _)) => Status::XtolReached,
         Ok((SuccessState::MaxEvalReached, _)) => Status::MaxEval,
@@ -106,14 +121,11 @@ pub(super) fn minimize(
         Ok((SuccessState::Success | SuccessState::StopValReached, _)) => Status::Success,
         Err((FailState::RoundoffLimited, _)) => Status::RoundoffLimited,
         Err(_) => Status::Failure,
-    };
-    let mut recorder = opt.recover_user_data();
-    snap_to_zero(&mut recorder, lower);
-    Ok(recorder.finish(status, step))
+    }
 }
 
-// Bounded algorithms stop just inside a bound: the best point with its standard deviations that are as good as zero at
-// zero may be better.
+// Bounded algorithms stop just inside a bound: the best point with its standard deviations that are
+// as good as zero at zero may be better.
 fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
     let mut best = recorder.canonical_best();
     let step_sizes = recorder.objective.step_sizes(best.len());
@@ -162,7 +174,8 @@ mod tests {
             "LN_PRAXIS",
         ];
         for name in with_gradient.into_iter().chain(without) {
-            // A change of the objective by ftol_abs doesn't bound its distance from the minimum: switched off here.
+            // A change of the objective by ftol_abs doesn't bound its distance from the minimum:
+            // switched off here.
             let settings = Settings {
                 optimizer: name.into(),
                 max_eval: 5000,

@@ -1,8 +1,10 @@
-//! What an optimizer knows of an objective: its value and derivatives, and of the space of its coordinates.
+//! What an optimizer knows of an objective: its value and derivatives, and of the space of its
+//! coordinates.
 
 use crate::error::{Error, Result};
 
-/// A function to be minimised. Derivatives are those at the point of the last successful [`Objective::value`].
+/// A function to be minimised. Derivatives are those at the point of the last successful
+/// [`Objective::value`].
 pub trait Objective {
     /// The objective at `x`.
     ///
@@ -20,7 +22,8 @@ pub trait Objective {
         })
     }
 
-    /// The Hessian or an approximation, symmetric, at a point where [`Objective::gradient`] has been called.
+    /// The Hessian or an approximation, symmetric, at a point where [`Objective::gradient`] has
+    /// been called.
     ///
     /// # Errors
     /// `Optimizer` if there is none; the model's own.
@@ -31,15 +34,17 @@ pub trait Objective {
     }
 }
 
-/// The space of an objective's coordinates: their units, which points are equivalent, where the bounds are, and where
-/// else to look. Without more being said it is that of `n` free coordinates of size one.
+/// The space of an objective's coordinates: their units, which points are equivalent, where the
+/// bounds are, and where else to look. Without more being said it is that of `n` free coordinates
+/// of size one.
 pub trait Geometry: Objective {
     /// The size of a step of one in each of the `n` coordinates.
     fn step_sizes(&self, n: usize) -> Vec<f64> {
         vec![1.0; n]
     }
 
-    /// Gradient and Hessian in the coordinates of [`Geometry::displaced`]: those of a step from the last point.
+    /// Gradient and Hessian in the coordinates of [`Geometry::displaced`]: those of a step from the
+    /// last point.
     ///
     /// # Errors
     /// Those of [`Objective::gradient`] and [`Objective::hessian`].
@@ -50,14 +55,16 @@ pub trait Geometry: Objective {
         Ok(())
     }
 
-    /// The point that the step `p` leads to from `x`, at which [`Geometry::local_derivatives`] was last called.
+    /// The point that the step `p` leads to from `x`, at which [`Geometry::local_derivatives`] was
+    /// last called.
     fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
         let step_sizes = self.step_sizes(x.len());
         let moved = x.iter().zip(p).zip(&step_sizes);
         moved.map(|((x, p), step_size)| x + p * step_size).collect()
     }
 
-    /// Whether there are no equivalent points beyond the lower bound of zero of each of the `n` coordinates.
+    /// Whether there are no equivalent points beyond the lower bound of zero of each of the `n`
+    /// coordinates.
     fn is_bounded(&self, n: usize) -> Vec<bool> {
         vec![false; n]
     }
@@ -65,12 +72,14 @@ pub trait Geometry: Objective {
     /// Chooses among equivalent points the one to report.
     fn make_canonical(&self, _x: &mut [f64]) {}
 
-    /// A point that another method than Newton's proposes from the last one, whose Hessian has been computed.
+    /// A point that another method than Newton's proposes from the last one, whose Hessian has been
+    /// computed.
     fn proposal(&mut self) -> Option<Vec<f64>> {
         None
     }
 
-    /// Points to try where the gradient at `x` vanishes, best first: those that promise more than `gain`.
+    /// Points to try where the gradient at `x` vanishes, best first: those that promise more than
+    /// `gain`.
     fn escapes(&mut self, _x: &[f64], _gain: f64) -> Vec<Vec<f64>> {
         Vec::new()
     }

@@ -54,8 +54,8 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The objective at `x`. Where it can't be evaluated the start's value stands in: infinity would spoil the
-    /// models that the optimizers build.
+    /// The objective at `x`. Where it can't be evaluated the start's value stands in: infinity
+    /// would spoil the models that the optimizers build.
     pub(crate) fn evaluate(&mut self, x: &[f64]) -> f64 {
         let value = self.objective.value(x).ok().filter(|v| v.is_finite());
         self.is_valid = value.is_some();
@@ -73,7 +73,8 @@ impl<'a> Recorder<'a> {
         self.is_valid.then_some(value)
     }
 
-    /// Gradient at the last point. Where the objective isn't defined it points back: a zero would pass for an optimum.
+    /// Gradient at the last point. Where the objective isn't defined it points back: a zero would
+    /// pass for an optimum.
     pub(crate) fn gradient(&mut self, gradient: &mut [f64]) {
         if self.is_valid && self.objective.gradient(gradient).is_ok() {
             self.last_gradient.clear();

@@ -1,4 +1,5 @@
-//! Rosenbrock's function, a curved valley, with its derivatives: what the tests of the optimizers go down.
+//! Rosenbrock's function, a curved valley, with its derivatives: what the tests of the optimizers
+//! go down.
 
 use super::{Geometry, Objective};
 use crate::error::Result;

@@ -80,7 +80,8 @@ impl OptSummary {
         }
     }
 
-    /// This search and then another one: the better result of the two. One that was stopped says so.
+    /// This search and then another one: the better result of the two. One that was stopped says
+    /// so.
     pub fn or_better(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         if next.best_value < self.best_value - NO_GAIN {

@@ -1,7 +1,7 @@
 //! The quadratic model of one Newton step: `min g'p + p'|H|p / 2` subject to `|p| <= radius`.
 //!
-//! `|H|` has the absolute eigenvalues of H (saddle-free Newton, Dauphin et al. 2014): a step leaves a saddle point
-//! instead of being drawn to it.
+//! `|H|` has the absolute eigenvalues of H (saddle-free Newton, Dauphin et al. 2014): a step leaves
+//! a saddle point instead of being drawn to it.
 
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
@@ -93,7 +93,8 @@ impl Model {
         &self.eigen.values
     }
 
-    // The secular equation 1 / |p(shift)| = 1 / radius by Newton's method, which approaches it from the left.
+    // The secular equation 1 / |p(shift)| = 1 / radius by Newton's method, which approaches it from
+    // the left.
     fn shift(&self, radius: f64) -> f64 {
         let mut shift = 0.0;
         for _ in 0..60 {
