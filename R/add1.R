@@ -20,9 +20,16 @@ add1.rlmm <- function(object, scope, ...) {
   if (missing(scope)) {
     abort_scope()
   }
-  # The default method would take a random-effects term for a fixed one.
+  scope <- added_effects(object, scope)
+  # `NextMethod()` would hand on the scope as it was given, too.
+  default <- utils::getS3method("add1", "default", envir = asNamespace("stats"))
+  default(object, scope, ...)
+}
+
+# The names of the effects to add. The default method would take a random-effects term for one.
+added_effects <- function(fit, scope) {
   if (rlang::is_formula(scope)) {
-    scope <- added_terms(stats::formula(object, fixed.only = TRUE), scope)
+    scope <- added_terms(stats::formula(fit, fixed.only = TRUE), scope)
   }
   if (!is.character(scope)) {
     abort_scope()
@@ -34,12 +41,7 @@ add1.rlmm <- function(object, scope, ...) {
   if (length(scope) == 0L) {
     abort_empty_scope()
   }
-  # `NextMethod()` would hand on the scope as it was given, too.
-  utils::getS3method("add1", "default", envir = asNamespace("stats"))(
-    object,
-    scope,
-    ...
-  )
+  scope
 }
 
 added_terms <- function(formula, scope) {

@@ -241,16 +241,14 @@ format.rlmm_allFit <- function(x, digits = 3, ...) {
 }
 
 all_fit_rows <- function(table, digits) {
-  shown <- list(
+  columns_under_names(list(
     Optimizer = table$optimizer,
     `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
     Evaluations = format(table$feval),
     Seconds = format(round(table$time, 4), digits = digits),
     Status = table$status,
     Verdict = table$verdict
-  )
-  columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
-  trimws(do.call(paste, c(unname(columns), sep = "  ")), "right")
+  ))
 }
 
 #' @rdname allFit
@@ -263,18 +261,19 @@ print.rlmm_allFit <- function(x, ...) {
 #' @export
 format.summary.rlmm_allFit <- function(x, digits = 5, ...) {
   warn_of_dots(...)
-  block <- \(title, values) {
-    c(title, utils::capture.output(print(values, digits = digits)), "")
-  }
   doubts <- vapply(x$msgs[lengths(x$msgs) > 0], paste, "", collapse = " ")
   c(
-    block("Fixed effects:", x$fixef),
-    block("Standard deviations and correlations:", x$sdcor),
-    block("Log-likelihood:", x$llik),
+    titled("Fixed effects:", x$fixef, digits),
+    titled("Standard deviations and correlations:", x$sdcor, digits),
+    titled("Log-likelihood:", x$llik, digits),
     if (length(doubts) > 0) {
       c("Not an optimum:", paste0("* ", names(doubts), ": ", doubts))
     }
   )
+}
+
+titled <- function(title, values, digits) {
+  c(title, utils::capture.output(print(values, digits = digits)), "")
 }
 
 #' @export

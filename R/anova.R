@@ -117,18 +117,12 @@ by_maximum_likelihood <- function(fits, labels) {
 likelihood_ratio_tests <- function(fits, labels) {
   log_liks <- lapply(fits, stats::logLik)
   npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
-  by_size <- order(npar)
-  table <- test_table(
-    vapply(log_liks, as.double, 0)[by_size],
-    npar[by_size],
-    stats::nobs(fits[[1]])
-  )
-  row.names(table) <- labels[by_size]
-  structure(
-    table,
-    heading = test_heading(fits[by_size], labels[by_size], fits[[1]]),
-    class = c("anova", "data.frame")
-  )
+  order <- order(npar)
+  log_lik <- vapply(log_liks, as.double, 0)
+  table <- test_table(log_lik[order], npar[order], stats::nobs(fits[[1]]))
+  row.names(table) <- labels[order]
+  heading <- test_heading(fits[order], labels[order], fits[[1]])
+  structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 # Each model is tested against the one before it, which is smaller or as large.
@@ -136,12 +130,13 @@ test_table <- function(log_lik, npar, n) {
   chisq <- c(NA, 2 * pmax(0, diff(log_lik)))
   df <- c(NA, diff(npar))
   p <- stats::pchisq(chisq, df, lower.tail = FALSE)
+  deviance <- -2 * log_lik
   data.frame(
     npar = npar,
-    AIC = -2 * log_lik + 2 * npar,
-    BIC = -2 * log_lik + log(n) * npar,
+    AIC = deviance + 2 * npar,
+    BIC = deviance + log(n) * npar,
     logLik = log_lik,
-    `-2*log(L)` = -2 * log_lik,
+    `-2*log(L)` = deviance,
     Chisq = chisq,
     Df = df,
     `Pr(>Chisq)` = replace(p, which(df == 0), NA),
@@ -190,11 +185,9 @@ check_same_data <- function(fits, labels) {
   responses <- lapply(fits, known_response)
   differs <- vapply(responses, is_other_response, NA, of = responses[[1]])
   if (any(differs)) {
-    abort_not_comparable(sprintf(
-      "The responses of %s and %s differ.",
-      tick(labels[1]),
-      tick(labels[differs][1])
-    ))
+    pair <- tick(c(labels[1], labels[differs][1]))
+    found <- sprintf("The responses of %s and %s differ.", pair[1], pair[2])
+    abort_not_comparable(found)
   }
 }
 

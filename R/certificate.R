@@ -93,16 +93,20 @@ certificate_table <- function(singular, parts) {
 #' Terms that share a core term are its parts, in the order of their columns.
 #' @noRd
 certificate_part <- function(term, random, parts) {
-  same <- Filter(\(other) other$core_term == term$core_term, random)
-  first <- vapply(same, \(other) other$core_cols[1], 1)
-  position <- sum(first <= term$core_cols[1])
-  is_its <- \(part) part$term == term$core_term && part$part == position
-  part <- Find(is_its, parts)
+  position <- part_number(term, random)
+  is_own <- \(part) part$term == term$core_term && part$part == position
+  part <- Find(is_own, parts)
   list(
     lambda_min = part$lambda_min,
     gain = part$gain,
     direction = stats::setNames(part$direction[term$core_cols], term$columns)
   )
+}
+
+part_number <- function(term, random) {
+  same <- Filter(\(other) other$core_term == term$core_term, random)
+  first <- vapply(same, \(other) other$core_cols[1], 1)
+  sum(first <= term$core_cols[1])
 }
 
 #' The certificate of a fit, by the exact Hessian where the data are at hand
@@ -162,14 +166,12 @@ format.rlmm_certificate <- function(x, digits = 3, ...) {
 }
 
 certificate_rows <- function(table, digits) {
-  shown <- list(
+  columns_under_names(list(
     Term = table$term,
     Rank = paste(table$rank, "of", table$size),
     `lambda_min(G)` = format(table$lambda_min, digits = digits),
     `Possible gain` = format(table$gain, digits = digits)
-  )
-  columns <- Map(\(name, values) format(c(name, values)), names(shown), shown)
-  trimws(do.call(paste, c(unname(columns), sep = "  ")), "right")
+  ))
 }
 
 #' @rdname certificate
@@ -183,6 +185,18 @@ curvature_phrase <- function(curvatures, kind, digits) {
   if (length(curvatures) == 0) {
     return("none: no parameters")
   }
+  range <- format(range(curvatures), digits = digits, trim = TRUE)
+  sprintf(
+    "%s; curvatures: %s (from %s to %s)",
+    kind,
+    sign_counts(curvatures),
+    range[1],
+    range[2]
+  )
+}
+
+# "2 positive, 1 flat"
+sign_counts <- function(curvatures) {
   limit <- 1e-7 * max(abs(curvatures))
   counts <- c(
     positive = sum(curvatures > limit),
@@ -190,10 +204,7 @@ curvature_phrase <- function(curvatures, kind, digits) {
     negative = sum(curvatures < -limit)
   )
   counts <- counts[counts > 0]
-  shown <- paste(counts, names(counts), collapse = ", ")
-  range <- format(range(curvatures), digits = digits, trim = TRUE)
-  phrase <- "%s; curvatures: %s (from %s to %s)"
-  sprintf(phrase, kind, shown, range[1], range[2])
+  paste(counts, names(counts), collapse = ", ")
 }
 
 #' The verdict in words; the first line says it all

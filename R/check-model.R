@@ -66,15 +66,19 @@ check_counts <- function(n, p, sigma) {
 #' @noRd
 check_term <- function(term, n, checks, known_sigma) {
   levels <- length(term$levels)
-  effects <- levels * length(term$columns)
   if (levels < 2L) {
     signal_one_level(term, checks$nlev_gtr_1)
   } else if (levels < 5L) {
     signal_few_levels(term, checks$nlev_gtreq_5)
   }
-  if (known_sigma) {
-    return(invisible())
+  if (!known_sigma) {
+    check_replication(term, n, checks)
   }
+}
+
+check_replication <- function(term, n, checks) {
+  levels <- length(term$levels)
+  effects <- levels * length(term$columns)
   if (levels >= n) {
     signal_many_levels(term, n, checks$nobs_vs_nlev)
   }

@@ -50,16 +50,11 @@ confint.rlmm <- function(
   variances <- if (!identical(parm, "beta_")) {
     variance_limits(object, level, signames)
   }
-  limits <- rbind(
-    variances,
-    wald_limits(object$beta, standard_errors(object), level)
-  )
+  fixed <- wald_limits(object$beta, standard_errors(object), level)
+  limits <- rbind(variances, fixed)
   colnames(limits) <- limit_names(level)
-  limits[
-    select_parameters(parm, rownames(limits), NROW(variances)),
-    ,
-    drop = FALSE
-  ]
+  chosen <- select_parameters(parm, rownames(limits), NROW(variances))
+  limits[chosen, , drop = FALSE]
 }
 
 #' Limits of standard deviations (log scale) and correlations (Fisher's z)

@@ -19,12 +19,9 @@ dummy <- function(
 ) {
   unknown <- setdiff(levelsToKeep, levels)
   if (length(unknown) > 0L) {
-    abort_rlmm(
-      c(
-        "`dummy()` must be given levels of its factor.",
-        x = paste0("Not a level: ", enumerate(dQuote(unknown, FALSE)), ".")
-      ),
-      "rlmm_error_argument",
+    abort_argument(
+      "`dummy()` must be given levels of its factor.",
+      x = sprintf("Not a level: %s.", enumerate(in_quotes(unknown))),
       arg = "levelsToKeep"
     )
   }

@@ -65,15 +65,13 @@ inestimable <- function(object, is_kept, columns) {
   if (all(is_kept)) {
     return(matrix(NA))
   }
-  x <- column_matrix(full_fixed_columns(object), nrow(object$frame))[,
-    columns,
-    drop = FALSE
-  ]
+  x <- column_matrix(full_fixed_columns(object), nrow(object$frame))
+  x <- x[, columns, drop = FALSE]
   unit <- sqrt(colSums(x^2))
-  parts <- svd(sweep(x, 2L, ifelse(unit > 0, unit, 1), `/`), 0L)
-  basis <- parts$v[, seq_len(ncol(x)) > sum(is_kept), drop = FALSE] /
-    ifelse(unit > 0, unit, 1)
-  qr.Q(qr(basis))
+  unit[unit == 0] <- 1
+  directions <- svd(sweep(x, 2L, unit, `/`), 0L)$v
+  is_null <- seq_len(ncol(x)) > sum(is_kept)
+  qr.Q(qr(directions[, is_null, drop = FALSE] / unit))
 }
 
 #' What emmeans tells beside its tables: the link, or how degrees of freedom are found

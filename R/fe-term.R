@@ -151,16 +151,20 @@ response <- function(frame) {
     abort_response(name, found, matrix_hint(y))
   }
   is_number <- is.numeric(y) || is.logical(y) || is_time(y)
+  if (is.factor(y) || !is_number) {
+    abort_no_numbers(y, name)
+  }
+  as.double(y)
+}
+
+abort_no_numbers <- function(y, name) {
   if (is.factor(y)) {
     hint <- "For a binary response use `rglmm(family = binomial)`?"
     abort_response(name, "a factor", hint)
   }
-  if (!is_number) {
-    is_text <- is.character(y)
-    found <- if (is_text) "a character vector" else describe_type(y)
-    abort_response(name, found, text_hint(y))
-  }
-  as.double(y)
+  is_text <- is.character(y)
+  found <- if (is_text) "a character vector" else describe_type(y)
+  abort_response(name, found, text_hint(y))
 }
 
 # Two columns of counts are successes and failures.

@@ -66,40 +66,47 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
   given <- control$fixed
-  out <- list(
+  held <- list(
     index = integer(),
     value = double(),
     absolute = integer(),
     absolute_value = double()
   )
   if (length(given$theta) > 0L) {
-    out$index <- match(names(given$theta), theta_names(random))
-    if (anyNA(out$index)) {
-      abort_held_name(
-        names(given$theta)[is.na(out$index)][1L],
-        theta_names(random)
-      )
-    }
-    out$value <- as.double(given$theta)
-    check_range(given$theta, out$index, random)
+    held$index <- theta_index(names(given$theta), random)
+    held$value <- as.double(given$theta)
+    check_range(given$theta, held$index, random)
   }
   for (name in names(given$cov)) {
     term <- random[[find_term(name, random)]]
-    if (any(term$theta %in% c(out$index, out$absolute))) {
+    if (any(term$theta %in% c(held$index, held$absolute))) {
       abort_held_twice(term)
     }
-    theta <- covariance_theta(term, given$cov[[name]])
-    # A correlation doesn't depend on the scale.
-    is_relative <- !is.null(sigma) | !is_scale(term)
-    out$index <- c(out$index, term$theta[is_relative])
-    out$value <- c(
-      out$value,
-      ifelse(is_scale(term), theta / (sigma %||% 1), theta)[is_relative]
-    )
-    out$absolute <- c(out$absolute, term$theta[!is_relative])
-    out$absolute_value <- c(out$absolute_value, theta[!is_relative])
+    held <- with_held_term(held, term, given$cov[[name]], sigma)
   }
-  out
+  held
+}
+
+# Where the named elements stand in theta.
+theta_index <- function(names, random) {
+  known <- theta_names(random)
+  index <- match(names, known)
+  if (anyNA(index)) {
+    abort_held_name(names[is.na(index)][1L], known)
+  }
+  index
+}
+
+# What is held, and all of a term's parameters. A correlation doesn't depend on the scale.
+with_held_term <- function(held, term, covariance, sigma) {
+  theta <- covariance_theta(term, covariance)
+  relative <- ifelse(is_scale(term), theta / (sigma %||% 1), theta)
+  is_relative <- !is.null(sigma) | !is_scale(term)
+  held$index <- c(held$index, term$theta[is_relative])
+  held$value <- c(held$value, relative[is_relative])
+  held$absolute <- c(held$absolute, term$theta[!is_relative])
+  held$absolute_value <- c(held$absolute_value, theta[!is_relative])
+  held
 }
 
 check_range <- function(theta, index, random) {
@@ -153,73 +160,63 @@ covariance_theta <- function(term, covariance) {
   if (length(covariance) == 1L && k == 1L) {
     covariance <- matrix(covariance)
   }
+  check_covariance_shape(term, covariance, k)
+  covariance <- unname(covariance)
+  if (!isSymmetric(covariance)) {
+    found <- describe_asymmetry(covariance)
+    abort_covariance(term, "must be symmetric.", found)
+  }
+  check_semidefinite(term, covariance)
+  theta <- structured_theta(term, covariance)
+  all <- replace(numeric(max(term$theta)), term$theta, theta)
+  check_same_structure(term, covariance, tcrossprod(lambda_block(term, all)))
+  theta
+}
+
+check_covariance_shape <- function(term, covariance, k) {
   if (!is.matrix(covariance) || any(dim(covariance) != k)) {
     found <- if (is.matrix(covariance)) {
       paste(dim(covariance), collapse = " x ")
     } else {
       describe_type(covariance)
     }
-    abort_covariance(
-      term,
-      paste0("must be a matrix of ", k, " x ", k, " numbers."),
-      found
-    )
+    problem <- sprintf("must be a matrix of %s x %s numbers.", k, k)
+    abort_covariance(term, problem, found)
   }
   if (!all(is.finite(covariance))) {
     found <- format(covariance[!is.finite(covariance)][1L])
     abort_covariance(term, "must be finite.", paste("a matrix with", found))
   }
-  covariance <- unname(covariance)
+}
+
+# Negative eigenvalues of the size of rounding errors are taken for zero.
+check_semidefinite <- function(term, covariance) {
+  values <- eigen(covariance, symmetric = TRUE, only.values = TRUE)$values
+  smallest <- min(values)
+  if (smallest >= -1e-10 * max(abs(covariance))) {
+    return(invisible())
+  }
+  if (length(values) == 1L) {
+    abort_covariance(term, "must not be negative.", format(smallest))
+  }
+  found <- paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
+  abort_covariance(term, "must be positive semi-definite.", found)
+}
+
+# The nearest covariance of the term's structure must be the one that is given.
+check_same_structure <- function(term, covariance, nearest) {
   size <- max(abs(covariance))
-  if (!isSymmetric(covariance)) {
-    abort_covariance(
-      term,
-      "must be symmetric.",
-      describe_asymmetry(covariance)
-    )
+  if (max(abs(nearest - covariance)) <= 1e-7 * size) {
+    return(invisible())
   }
-  smallest <- if (size > 0) {
-    min(eigen(covariance, symmetric = TRUE, only.values = TRUE)$values)
-  } else {
-    0
-  }
-  if (smallest < -1e-10 * size) {
-    found <- if (k == 1L) {
-      format(smallest)
-    } else {
-      paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
-    }
-    abort_covariance(
-      term,
-      if (k == 1L) {
-        "must not be negative."
-      } else {
-        "must be positive semi-definite."
-      },
-      found
-    )
-  }
-  theta <- structured_theta(term, covariance)
-  found <- tcrossprod(lambda_block(
+  call <- structured_call(term$structure, quote(effects | group))
+  written <- tick(deparse_one(call))
+  difference <- describe_difference(covariance, nearest)
+  abort_covariance(
     term,
-    replace(numeric(max(term$theta)), term$theta, theta)
-  ))
-  if (max(abs(found - covariance)) > 1e-7 * size) {
-    written <- deparse_one(structured_call(
-      term$structure,
-      quote(effects | group)
-    ))
-    found <- paste(
-      "a matrix of another structure; the nearest has",
-      describe_difference(covariance, found)
-    )
-    abort_covariance(
-      term,
-      paste0("must have the structure of the term, ", tick(written), "."),
-      found
-    )
-  }
-  theta
+    sprintf("must have the structure of the term, %s.", written),
+    paste("a matrix of another structure; the nearest has", difference)
+  )
 }
 
 describe_asymmetry <- function(matrix) {

@@ -99,18 +99,16 @@ plain_frame <- function(terms, data) {
     return(NULL)
   }
   columns <- unclass(data)[names]
-  for (x in columns) {
-    if (!is_plain_number(x) && !is_plain_factor(x)) return(NULL)
+  if (!all(vapply(columns, is_plain, NA))) {
+    return(NULL)
   }
   attr(terms, "predvars") <- variables
   attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
-  structure(
-    columns,
-    terms = terms,
-    row.names = .row_names_info(data, 0L),
-    class = "data.frame"
-  )
+  rows <- .row_names_info(data, 0L)
+  structure(columns, terms = terms, row.names = rows, class = "data.frame")
 }
+
+is_plain <- function(x) is_plain_number(x) || is_plain_factor(x)
 
 is_plain_factor <- function(x) is.factor(x) && is.null(dim(x))
 
@@ -420,11 +418,6 @@ drop_unused <- function(frame) {
   frame
 }
 
-#' The factor without levels that don't occur
-#'
-#' Contrasts that are a function are those of the remaining levels; a matrix has rows for all of
-#' them, and goes.
-#' @noRd
 drop_levels <- function(x, name) {
   own <- attr(x, "contrasts")
   kept <- droplevels(x)
@@ -433,23 +426,25 @@ drop_levels <- function(x, name) {
   }
   if (is.character(own) || is.function(own)) {
     attr(kept, "contrasts") <- own
-    return(kept)
+  } else {
+    inform_contrasts(name, setdiff(levels(x), levels(kept)))
   }
-  unused <- setdiff(levels(x), levels(kept))
+  kept
+}
+
+inform_contrasts <- function(name, unused) {
   inform_rlmm(
     c(
-      paste0("The contrasts of ", tick(name), " aren't used."),
-      x = paste0(
-        "They are a matrix with rows for levels that don't occur: ",
-        enumerate(in_quotes(unused)),
-        "."
+      sprintf("The contrasts of %s aren't used.", tick(name)),
+      x = sprintf(
+        "They are a matrix with rows for levels that don't occur: %s.",
+        enumerate(in_quotes(unused))
       ),
       i = "Use `droplevels()` before setting contrasts?"
     ),
     "rlmm_message_contrasts",
     variable = name
   )
-  kept
 }
 
 # Errors --------------------------------------------------------------------

@@ -41,7 +41,6 @@ part_frame <- function(terms, xlevels, new) {
 }
 
 #' @param expr A call to `list()`.
-#' @param hint What to do about a column that isn't there.
 #' @noRd
 eval_variables <- function(expr, new, env, hint = NULL) {
   check_columns(expr, new, env, hint)
@@ -50,9 +49,9 @@ eval_variables <- function(expr, new, env, hint = NULL) {
   values <- tryCatch(eval(expr, columns, env), error = \(cnd) {
     abort_newdata_variable(cnd, expr, new)
   })
-  wrong <- which(vapply(values, NROW, 1L) != new$n)
-  if (length(wrong) > 0) {
-    abort_newdata_length(expr[[wrong[1] + 1]], NROW(values[[wrong[1]]]), new$n)
+  wrong <- which(vapply(values, NROW, 1L) != new$n)[1]
+  if (!is.na(wrong)) {
+    abort_newdata_length(expr[[wrong + 1]], NROW(values[[wrong]]), new$n)
   }
   values
 }
@@ -159,13 +158,12 @@ row_labels <- function(term, new) {
     abort_not_row_wise(term$group)
   }
   atoms <- as.call(c(quote(list), group_atoms(term$group_expr)))
-  values <- eval_variables(
-    atoms,
-    new,
-    environment(term$effects),
-    "Use `re.form = NA` to predict from the fixed effects alone."
-  )
-  labels <- lapply(values, atom_labels)
+  hint <- "Use `re.form = NA` to predict from the fixed effects alone."
+  values <- eval_variables(atoms, new, environment(term$effects), hint)
+  joined_labels(lapply(values, atom_labels))
+}
+
+joined_labels <- function(labels) {
   joined <- do.call(paste, c(labels, sep = ":"))
   joined[Reduce(`|`, lapply(labels, is.na))] <- NA
   joined

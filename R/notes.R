@@ -41,3 +41,13 @@ known_sigma_note <- function(fit) {
     "The residual standard deviation was given, not estimated."
   }
 }
+
+# Lines of a table: each column under its name, all to the left.
+columns_under_names <- function(columns) {
+  padded <- Map(
+    \(name, values) format(c(name, values)),
+    names(columns),
+    columns
+  )
+  trimws(do.call(paste, c(unname(padded), sep = "  ")), "right")
+}

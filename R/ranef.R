@@ -39,29 +39,33 @@ ranef.rlmm <- function(
   check_flag(condVar, "condVar")
   check_flag(drop, "drop")
   check_flag(uscale, "uscale")
-  groups <- term_groups(object)
-  wanted <- check_groups(whichel, unique(groups))
-  modes <- if (uscale) object$u else object$b
-  tables <- lapply(wanted, \(group) bind_modes(modes[groups == group]))
-  names(tables) <- wanted
+  wanted <- check_groups(whichel, unique(term_groups(object)))
+  tables <- mode_tables(object, wanted, if (uscale) object$u else object$b)
   if ((condVar || postVar) && !uscale) {
-    variances <- condVar(object)
-    tables[] <- Map(
-      \(table, group) {
-        attach_variances(
-          table,
-          variances[groups == group],
-          object$random[groups == group]
-        )
-      },
-      tables,
-      wanted
-    )
+    tables <- with_variances(tables, object)
   }
   if (drop) {
     tables[] <- lapply(tables, drop_table)
   }
   structure(tables, class = c("ranef.rlmm", "ranef.mer"))
+}
+
+# For each grouping factor the effects of its terms, side by side.
+mode_tables <- function(fit, wanted, modes) {
+  groups <- term_groups(fit)
+  tables <- lapply(wanted, \(group) bind_modes(modes[groups == group]))
+  stats::setNames(tables, wanted)
+}
+
+with_variances <- function(tables, fit) {
+  groups <- term_groups(fit)
+  variances <- condVar.rlmm(fit)
+  for (group in names(tables)) {
+    own <- groups == group
+    table <- tables[[group]]
+    tables[[group]] <- attach_variances(table, variances[own], fit$random[own])
+  }
+  tables
 }
 
 bind_modes <- function(modes) {
@@ -118,19 +122,21 @@ check_groups <- function(whichel, groups) {
 as.data.frame.ranef.rlmm <- function(x, ...) {
   warn_of_dots(..., also = data_frame_arguments)
   parts <- unname(Map(modes_table, names(x), lapply(x, undrop_table)))
-  columns <- setdiff(
-    c("grpvar", "term", "grp", "condval", "condsd"),
-    if (is.null(parts[[1]]$condsd)) "condsd"
-  )
-  out <- lapply(stats::setNames(nm = columns), function(column) {
-    values <- lapply(parts, `[[`, column)
-    if (is.factor(values[[1]])) {
-      join_factors(values)
-    } else {
-      unlist(values, use.names = FALSE)
-    }
-  })
+  columns <- c("grpvar", "term", "grp", "condval", "condsd")
+  if (is.null(parts[[1]]$condsd)) {
+    columns <- setdiff(columns, "condsd")
+  }
+  out <- lapply(stats::setNames(nm = columns), join_column, parts = parts)
   as.data.frame(out, stringsAsFactors = FALSE)
+}
+
+join_column <- function(column, parts) {
+  values <- lapply(parts, `[[`, column)
+  if (is.factor(values[[1]])) {
+    join_factors(values)
+  } else {
+    unlist(values, use.names = FALSE)
+  }
 }
 
 undrop_table <- function(table) {

@@ -78,18 +78,16 @@ check_group_vars <- function(vars, frame) {
 
 # Columns -------------------------------------------------------------------
 
+#' The columns of a bar's effects, and what other data need to make them again
+#' @noRd
 bar_effects <- function(bar, frame, env, data) {
-  expr <- bar$effects
-  unwrapped <- unwrap_fulldummy(expr)
-  terms <- part_terms(
-    rlang::new_formula(NULL, unwrapped$expr, env = env),
-    frame,
-    data
-  )
+  unwrapped <- unwrap_fulldummy(bar$effects)
+  formula <- rlang::new_formula(NULL, unwrapped$expr, env = env)
+  terms <- part_terms(formula, frame, data)
   if (!is.null(attr(terms, "offset"))) {
     abort_effects(bar, "can't hold an `offset()`")
   }
-  if (identical(expr, 1)) {
+  if (identical(bar$effects, 1)) {
     return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
   }
   tell_text(terms, frame)
@@ -100,15 +98,12 @@ bar_effects <- function(bar, frame, env, data) {
   }
   check_columns_finite(z)
   used <- attr(z, "contrasts")
-  if (!is.null(contrasts)) {
-    used[names(contrasts)] <- contrasts
-  }
-  xlevels <- if (!is.null(used)) stats::.getXlevels(terms, frame)
+  used[names(contrasts)] <- contrasts
   attr(z, "contrasts") <- NULL
   list(
     terms = terms,
     contrasts = used,
-    xlevels = xlevels,
+    xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
     z = z,
     columns = column_names(z)
   )

@@ -156,9 +156,8 @@ new_values <- function(x, fit, arg) {
   x <- fitted_rows(x, fit, arg)
   bad <- which(!is.finite(x))
   if (length(bad) > 0) {
-    values <- plural(length(bad), "value")
-    found <- "%s missing or infinite, at %s."
-    abort_new_values(arg, sprintf(found, values, describe_rows(bad)))
+    values <- paste(plural(length(bad), "value"), "missing or infinite")
+    abort_new_values(arg, sprintf("%s, at %s.", values, describe_rows(bad)))
   }
   as.double(x)
 }

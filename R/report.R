@@ -65,12 +65,7 @@ report_certificate <- function(fit, spec) {
 warn_not_optimal <- function(fit, spec) {
   certificate <- certificate(fit)
   verdict <- fit$optsum$certificate$verdict
-  suspect <- if (verdict == "not_converged") {
-    steepest_term(fit, spec)
-  } else {
-    which.max(certificate$terms$gain)
-  }
-  term <- certificate$terms$term[suspect]
+  term <- suspect_term(fit, spec, certificate)
   concerns <- sprintf("It concerns %s most.", tick(term))
   warn_rlmm(
     c(
@@ -84,6 +79,16 @@ warn_not_optimal <- function(fit, spec) {
     verdict = verdict,
     term = term
   )
+}
+
+# The term that the verdict concerns most.
+suspect_term <- function(fit, spec, certificate) {
+  suspect <- if (certificate$verdict == "not_converged") {
+    steepest_term(fit, spec)
+  } else {
+    which.max(certificate$terms$gain)
+  }
+  certificate$terms$term[suspect]
 }
 
 #' Tell of an optimum that is a limit, or one of many

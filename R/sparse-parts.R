@@ -27,17 +27,17 @@ sparse_zt <- function(fit) {
   do.call(rbind, blocks)
 }
 
-#' Rows of Z' of one term, for the chosen columns of its model matrix.
+#' Rows of Z' of one term, for the chosen columns of its model matrix
 #' @noRd
 zt_block <- function(design, term, columns) {
   n <- length(design$refs)
   k <- length(columns)
   values <- t(design$z[, columns, drop = FALSE])
-  keep <- values != 0
   rows <- outer(seq_len(k), (design$refs - 1L) * k, `+`)
+  keep <- which(values != 0)
   Matrix::sparseMatrix(
     i = rows[keep],
-    j = rep(seq_len(n), each = k)[keep],
+    j = (keep - 1L) %/% k + 1L,
     x = values[keep],
     dims = c(k * length(term$levels), n),
     dimnames = list(rep(term$levels, each = k), rownames(design$z))
@@ -55,29 +55,32 @@ lambdat_pattern <- function(fit) lambdat_with(fit, cell_theta)
 
 # `values` gives those of a term's cells; within a column elements are sorted by row.
 lambdat_with <- function(fit, values) {
-  start <- cumsum(c(0L, n_columns(fit) * n_levels(fit)))
-  cells <- do.call(
-    rbind,
-    lapply(seq_along(fit$random), function(i) {
-      term <- fit$random[[i]]
-      cell <- term_cells(term)
-      at <- rep(
-        start[i] + (seq_along(term$levels) - 1L) * length(term$columns),
-        each = nrow(cell)
-      )
-      cbind(
-        row = at + cell[, 1],
-        col = at + cell[, 2],
-        value = as.double(values(term))
-      )
-    })
+  sizes <- n_columns(fit) * n_levels(fit)
+  q <- sum(sizes)
+  blocks <- Map(
+    lambdat_block,
+    fit$random,
+    cumsum(sizes) - sizes,
+    lapply(fit$random, values)
   )
-  q <- start[length(start)]
+  cells <- do.call(rbind, blocks)
   Matrix::sparseMatrix(
     i = cells[, "col"],
     j = cells[, "row"],
     x = cells[, "value"],
     dims = c(q, q)
+  )
+}
+
+# The elements of one term: those of its template for each level.
+lambdat_block <- function(term, start, values) {
+  cell <- term_cells(term)
+  level_start <- start + (seq_along(term$levels) - 1L) * length(term$columns)
+  at <- rep(level_start, each = nrow(cell))
+  cbind(
+    row = at + cell[, 1],
+    col = at + cell[, 2],
+    value = as.double(values)
   )
 }
 

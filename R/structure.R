@@ -109,9 +109,20 @@ read_structure <- function(expr) {
   if (length(arguments) == 0L) {
     return(structure_calls[[name]])
   }
-  takes_hom <- name %in% c("diag", "cs", "ar1")
-  named_so <- length(arguments) == 1L &&
-    (names(arguments) %||% "hom") %in% c("", "hom")
+  hom <- read_hom(arguments)
+  if (is.na(hom) || !name %in% c("diag", "cs", "ar1")) {
+    abort_structure_arguments(expr)
+  }
+  is_this <- \(s) identical(s$call, name) && identical(s$hom, hom)
+  names(Filter(is_this, structures))
+}
+
+# `TRUE` or `FALSE`, or `NA` if the arguments are others.
+read_hom <- function(arguments) {
+  name <- names(arguments) %||% "hom"
+  if (length(arguments) != 1L || !name %in% c("", "hom")) {
+    return(NA)
+  }
   hom <- arguments[[1L]]
   if (identical(hom, quote(T))) {
     hom <- TRUE
@@ -119,11 +130,7 @@ read_structure <- function(expr) {
   if (identical(hom, quote(F))) {
     hom <- FALSE
   }
-  if (!takes_hom || !named_so || !is.logical(hom) || is.na(hom)) {
-    abort_structure_arguments(expr)
-  }
-  is_this <- \(s) identical(s$call, name) && identical(s$hom, hom)
-  names(Filter(is_this, structures))
+  if (is.logical(hom)) hom else NA
 }
 
 #' The term as the user would write it
@@ -405,24 +412,33 @@ check_structure <- function(bar, effects, frame) {
   }
   written <- paste0(structures[[bar$structure]]$call, "()")
   if (length(effects$columns) < 2L) {
-    abort_unsuited(
-      bar,
-      paste0("A term in ", tick(written), " must have at least two columns."),
-      x = paste("Its only column is", paste0(tick(effects$columns), ".")),
-      i = "For one column write `(effects | group)`."
-    )
+    abort_one_column(bar, written, effects$columns)
   }
-  if (written == "ar1()" && !is_one_factor(effects$terms, frame)) {
+  if (written == "ar1()") {
+    check_series(bar, effects, frame)
+  }
+}
+
+abort_one_column <- function(bar, written, column) {
+  abort_unsuited(
+    bar,
+    sprintf("A term in %s must have at least two columns.", tick(written)),
+    x = sprintf("Its only column is %s.", tick(column)),
+    i = "For one column write `(effects | group)`."
+  )
+}
+
+# The columns of a term in `ar1()` are those of a series.
+check_series <- function(bar, effects, frame) {
+  if (!is_one_factor(effects$terms, frame)) {
     abort_unsuited(
       bar,
       "The columns of a term in `ar1()` must be the levels of one factor, in their order.",
-      x = paste0("They are ", enumerate(tick(effects$columns)), "."),
+      x = sprintf("They are %s.", enumerate(tick(effects$columns))),
       i = "Write `ar1(0 + f | group)` with a factor `f`."
     )
   }
-  if (written == "ar1()") {
-    check_order(bar, attr(effects$terms, "term.labels"), frame)
-  }
+  check_order(bar, attr(effects$terms, "term.labels"), frame)
 }
 
 # Autoregression goes by the order of the levels, and takes them for equally spaced.
@@ -437,24 +453,20 @@ check_order <- function(bar, name, frame) {
     )
   }
   found <- levels(droplevels(as.factor(variable)))
-  steps <- diff(suppressWarnings(as.numeric(found)))
-  if (
-    length(steps) < 2L ||
-      anyNA(steps) ||
-      max(steps) - min(steps) <= 1e-6 * max(abs(steps))
-  ) {
+  if (!is_unequal(suppressWarnings(as.numeric(found)))) {
     return(invisible())
   }
-  inform_rlmm(
-    paste0(
-      "`ar1()` takes the levels of ",
-      tick(name),
-      " as equally spaced, in this order: ",
-      enumerate(found, max = 10L),
-      "."
-    ),
-    "rlmm_message_order"
-  )
+  text <- "`ar1()` takes the levels of %s as equally spaced, in this order: %s."
+  order <- enumerate(found, max = 10L)
+  inform_rlmm(sprintf(text, tick(name), order), "rlmm_message_order")
+}
+
+# Whether these are numbers at unequal distances.
+is_unequal <- function(numbers) {
+  steps <- diff(numbers)
+  length(steps) > 1L &&
+    !anyNA(steps) &&
+    max(steps) - min(steps) > 1e-6 * max(abs(steps))
 }
 
 is_one_factor <- function(terms, frame) {

@@ -125,13 +125,14 @@ coef.summary.rlmm <- function(
   refuse_dots(...)
   check_confidence(level)
   table <- object$coefficients
-  if (!conf.int) {
-    return(table)
-  }
+  if (conf.int) with_limits(table, level) else table
+}
+
+# Limits stand beside the estimate they belong to; p-values stay last.
+with_limits <- function(table, level) {
   df <- if ("df" %in% colnames(table)) table[, "df"] else Inf
   limits <- wald_limits(table[, "Estimate"], table[, "Std. Error"], level, df)
   colnames(limits) <- limit_names(level)
-  # Limits stand beside the estimate they belong to; p-values stay last.
   cbind(table[, 1:2, drop = FALSE], limits, table[, -(1:2), drop = FALSE])
 }
 

@@ -55,10 +55,10 @@ changed_call <- function(call, changes) {
 #' @noRd
 evaluate_update <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]
-  data <- if ("data" %in% changed) {
-    eval(args$data, caller)
-  } else {
-    find_data(fit, args$data, formula, caller)
+  is_new <- "data" %in% changed
+  data <- if (is_new) eval(args$data, caller)
+  if (!is_new) {
+    data <- find_data(fit, args$data, formula, caller)
   }
   needs_none <- is.null(args$data) && has_variables(NULL, formula)
   if (is.null(data) && !needs_none) {
@@ -99,19 +99,23 @@ changed_arguments <- function(args, data, caller) {
 #' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
 #' @noRd
 kept_arguments <- function(fit, args, data, caller) {
-  envs <- list(environment(fit$formula), caller)
   args <- args[!names(args) %in% c("formula", "data", "start")]
-  has_own <- inherits(args$control, "rlmm_control")
+  known <- list(
+    REML = fit$reml,
+    control = fit$control,
+    sigma = fit$sigma,
+    family = unfitted_family(fit)
+  )
+  if (inherits(args$control, "rlmm_control")) {
+    known$control <- args$control
+  }
+  envs <- list(environment(fit$formula), caller)
   lapply(rlang::set_names(names(args)), \(name) {
+    if (name %in% c("REML", "control", "sigma", "family")) {
+      return(known[[name]])
+    }
     in_data <- if (name %in% evaluated_in_data) data
-    switch(
-      name,
-      REML = fit$reml,
-      control = if (has_own) args$control else fit$control,
-      sigma = fit$sigma,
-      family = unfitted_family(fit),
-      eval_first(args[[name]], in_data, envs)
-    )
+    eval_first(args[[name]], in_data, envs)
   })
 }
 

@@ -105,24 +105,34 @@ format.VarCorr.rlmm <- function(
   check_digits(digits)
   comp <- check_components(comp)
   blocks <- component_blocks(x)
-  stddev <- unlist(lapply(blocks, \(block) block$stddev), use.names = FALSE)
-  rows <- cbind(
-    Groups = block_labels(blocks),
-    Name = unlist(lapply(blocks, \(block) block$names))
-  )
-  if (attr(x, "useSc")) {
-    rows <- rbind(rows, c("Residual", ""))
-    stddev <- c(stddev, attr(x, "sc"))
-  }
-  values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
-  if (!is.null(attr(x, "std.error"))) {
-    values <- beside_errors(values, blocks, attr(x, "std.error")$residual)
-  }
-  out <- cbind(rows, do.call(cbind, lapply(values, formatter, digits = digits)))
+  values <- component_values(x, blocks, comp)
+  shown <- do.call(cbind, lapply(values, formatter, digits = digits))
+  out <- cbind(component_labels(x, blocks), shown)
   if (corr) {
     cbind(out, correlation_columns(blocks, nrow(out), max(2L, digits - 2L)))
   } else {
     out
+  }
+}
+
+component_labels <- function(x, blocks) {
+  names <- unlist(lapply(blocks, `[[`, "names"))
+  rows <- cbind(Groups = block_labels(blocks), Name = names)
+  if (attr(x, "useSc")) rbind(rows, c("Residual", "")) else rows
+}
+
+# The columns of numbers: variances, standard deviations, and standard errors if there are any.
+component_values <- function(x, blocks, comp) {
+  stddev <- unlist(lapply(blocks, `[[`, "stddev"), use.names = FALSE)
+  if (attr(x, "useSc")) {
+    stddev <- c(stddev, attr(x, "sc"))
+  }
+  values <- list(Variance = stddev^2, Std.Dev. = stddev)[comp]
+  errors <- attr(x, "std.error")
+  if (is.null(errors)) {
+    values
+  } else {
+    beside_errors(values, blocks, errors$residual)
   }
 }
 
@@ -182,21 +192,21 @@ as.data.frame.VarCorr.rlmm <- function(
   }
   rows <- Map(component_rows, names(x), x, order, errors$terms %||% list(NULL))
   if (attr(x, "useSc")) {
-    sc <- attr(x, "sc")
-    last <- list(
-      grp = "Residual",
-      var1 = NA_character_,
-      var2 = NA_character_,
-      vcov = sc^2,
-      sdcor = sc
-    )
-    rows <- c(rows, list(c(last, std.error = as.list(errors$residual))))
+    rows <- c(rows, list(residual_row(attr(x, "sc"), errors$residual)))
   }
-  columns <- names(rows[[1L]])
-  out <- lapply(columns, \(column) {
-    unlist(lapply(rows, `[[`, column), use.names = FALSE)
-  })
-  as.data.frame(stats::setNames(out, columns))
+  bind <- \(name) unlist(lapply(rows, `[[`, name), use.names = FALSE)
+  as.data.frame(lapply(rlang::set_names(names(rows[[1L]])), bind))
+}
+
+residual_row <- function(sigma, errors) {
+  row <- list(
+    grp = "Residual",
+    var1 = NA_character_,
+    var2 = NA_character_,
+    vcov = sigma^2,
+    sdcor = sigma
+  )
+  c(row, std.error = as.list(errors))
 }
 
 abort_no_errors <- function() {
@@ -211,28 +221,29 @@ abort_no_errors <- function() {
 }
 
 component_rows <- function(group, component, order, errors) {
-  cells <- which(
-    lower.tri(component, diag = TRUE),
-    arr.ind = TRUE,
-    useNames = FALSE
-  )
-  if (order == "cov.last") {
-    cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
-  }
+  cells <- table_cells(ncol(component), order)
   on_diagonal <- cells[, 1] == cells[, 2]
   labels <- colnames(component)
+  sdcor <- attr(component, "correlation")
+  diag(sdcor) <- attr(component, "stddev")
   out <- list(
     grp = rep(group, nrow(cells)),
     var1 = labels[cells[, 2]],
     var2 = ifelse(on_diagonal, NA_character_, labels[cells[, 1]]),
     vcov = component[cells],
-    sdcor = ifelse(
-      on_diagonal,
-      attr(component, "stddev")[cells[, 1]],
-      attr(component, "correlation")[cells]
-    )
+    sdcor = sdcor[cells]
   )
   c(out, std.error = lapply(errors, `[`, cells))
+}
+
+# The cells of the lower triangle, column by column, or the diagonal before the others.
+table_cells <- function(k, order) {
+  is_shown <- lower.tri(diag(k), diag = TRUE)
+  cells <- which(is_shown, arr.ind = TRUE, useNames = FALSE)
+  if (order == "cov.last") {
+    cells <- cells[order(cells[, 1] != cells[, 2]), , drop = FALSE]
+  }
+  cells
 }
 
 # Formatting --------------------------------------------------------------
@@ -265,46 +276,49 @@ check_components <- function(comp) {
   )
 }
 
-#' Terms with the same grouping factor as one block: their correlations with each other are zero by
-#' construction. A term whose effects share one correlation stands alone, and with one standard
-#' deviation is one line.
+#' Terms with the same grouping factor as one block of the table
+#'
+#' The correlations between terms are zero by construction. A term whose effects share one
+#' correlation stands alone, and with one standard deviation is one line.
 #' @noRd
 component_blocks <- function(x) {
   alone <- vapply(attr(x, "structures"), has_rho, NA)
   key <- paste(attr(x, "groups"), ifelse(alone, seq_along(alone), ""))
-  lapply(unique(key), function(one) {
+  lapply(unique(key), \(one) {
     parts <- which(key == one)
-    structures <- attr(x, "structures")[parts]
-    errors <- lapply(attr(x, "std.error")$terms[parts], \(error) {
-      vapply(error, diag, diag(error[[1L]]))
-    })
-    errors <- do.call(rbind, errors)
-    if (alone[parts[1L]]) {
-      return(shared_block(
-        x[[parts]],
-        attr(x, "groups")[parts],
-        structures,
-        errors
-      ))
-    }
-    stddev <- unlist(lapply(x[parts], attr, "stddev"), use.names = FALSE)
-    list(
-      group = attr(x, "groups")[parts[1L]],
-      names = unlist(lapply(x[parts], colnames), use.names = FALSE),
-      stddev = stddev,
-      errors = errors,
-      correlation = join_correlations(x[parts], structures, length(stddev))
-    )
+    if (alone[parts[1L]]) shared_block(x, parts) else joined_block(x, parts)
   })
 }
 
-shared_block <- function(component, group, structure, errors) {
+joined_block <- function(x, parts) {
+  stddev <- unlist(lapply(x[parts], attr, "stddev"), use.names = FALSE)
+  structures <- attr(x, "structures")[parts]
+  list(
+    group = attr(x, "groups")[parts[1L]],
+    names = unlist(lapply(x[parts], colnames), use.names = FALSE),
+    stddev = stddev,
+    errors = diagonal_errors(x, parts),
+    correlation = join_correlations(x[parts], structures, length(stddev))
+  )
+}
+
+# Standard errors of the variances and of the standard deviations, a row for each effect.
+diagonal_errors <- function(x, parts) {
+  errors <- lapply(attr(x, "std.error")$terms[parts], \(error) {
+    vapply(error, diag, diag(error[[1L]]))
+  })
+  do.call(rbind, errors)
+}
+
+shared_block <- function(x, part) {
+  component <- x[[part]]
+  structure <- attr(x, "structures")[part]
   shown <- if (is_homogeneous(structure)) 1L else seq_len(ncol(component))
   list(
-    group = group,
+    group = attr(x, "groups")[part],
     names = colnames(component)[shown],
     stddev = unname(attr(component, "stddev"))[shown],
-    errors = errors[shown, , drop = FALSE],
+    errors = diagonal_errors(x, part)[shown, , drop = FALSE],
     correlation = NULL,
     rho = attr(component, "correlation")[2L, 1L],
     tag = structures[[structure]]$tag
@@ -332,35 +346,36 @@ block_labels <- function(blocks) {
   }))
 }
 
-#' The lower triangles, written below one another. `NA` (but not `NaN`) is a dot.
+#' The lower triangles, written below one another; `NA` (but not `NaN`) is a dot
 #' @noRd
 correlation_columns <- function(blocks, n_rows, digits) {
-  shared <- vapply(blocks, \(block) is.null(block$correlation), NA)
-  sizes <- vapply(blocks, \(block) length(block$names), 1L)
-  widest <- max(ifelse(shared, 2L, sizes))
-  out <- matrix("", n_rows, widest - 1L)
-  if (widest == 1L) {
+  triangles <- lapply(blocks, block_correlations, digits = digits)
+  width <- max(vapply(triangles, ncol, 1L))
+  out <- matrix("", n_rows, width)
+  if (width == 0L) {
     return(out)
   }
+  sizes <- vapply(triangles, nrow, 1L)
   at <- cumsum(sizes) - sizes
-  for (i in seq_along(blocks)) {
-    block <- blocks[[i]]
-    if (shared[i]) {
-      out[at[i] + 1L, 1L] <- paste0(
-        format_correlation(block$rho, digits),
-        " (",
-        block$tag,
-        ")"
-      )
-    } else {
-      cells <- which(lower.tri(block$correlation), arr.ind = TRUE)
-      out[cbind(at[i] + cells[, 1], cells[, 2])] <- format_correlation(
-        block$correlation[cells],
-        digits
-      )
-    }
+  for (i in seq_along(triangles)) {
+    columns <- seq_len(ncol(triangles[[i]]))
+    out[at[i] + seq_len(sizes[i]), columns] <- triangles[[i]]
   }
-  colnames(out) <- c("Corr", rep("", widest - 2L))
+  colnames(out) <- c("Corr", rep("", width - 1L))
+  out
+}
+
+# A row for each effect; a correlation that all of them share stands in the first.
+block_correlations <- function(block, digits) {
+  k <- length(block$names)
+  if (is.null(block$correlation)) {
+    shared <- format_correlation(block$rho, digits)
+    shared <- sprintf("%s (%s)", shared, block$tag)
+    return(matrix(c(shared, rep("", k - 1L)), k, 1L))
+  }
+  out <- matrix("", k, k - 1L)
+  cells <- which(lower.tri(block$correlation), arr.ind = TRUE)
+  out[cells] <- format_correlation(block$correlation[cells], digits)
   out
 }
 

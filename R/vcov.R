@@ -152,28 +152,39 @@ unscaled_covariance <- function(fit) {
   out
 }
 
-#' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with b =
-#' Lambda u.
+#' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with
+#' b = Lambda u
 #' @noRd
 unscaled_joint_covariance <- function(fit) {
   check_joint_size(sum(n_columns(fit) * n_levels(fit)) + length(fit$beta))
-  parts <- sparse_factor(fit)
-  lambda <- Matrix::t(sparse_lambdat(fit))
-  q <- nrow(lambda)
-  # Rows of L^-1 P Lambda': crossprod is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
-  half <- solve_lower(parts$l, Matrix::t(lambda))
-  p <- n_free_beta(fit)
-  rx_inverse <- if (p > 0) backsolve(fit$rx, diag(p)) else matrix(0, 0, 0)
-  shift <- as.matrix(Matrix::crossprod(half, parts$rzx)) %*% rx_inverse
-  b_part <- as.matrix(Matrix::crossprod(half)) + tcrossprod(shift)
-  cross <- -tcrossprod(shift, rx_inverse)
-  all <- matrix(0, nrow(cross), length(fit$beta))
-  all[, free_beta(fit)] <- cross
-  out <- rbind(cbind(b_part, all), cbind(t(all), unscaled_covariance(fit)))
+  free <- free_beta(fit)
+  blocks <- joint_blocks(fit)
+  cross <- matrix(0, nrow(blocks$effects), length(free))
+  cross[, free] <- blocks$cross
+  out <- rbind(
+    cbind(blocks$effects, cross),
+    cbind(t(cross), unscaled_covariance(fit))
+  )
   labels <- c(mode_names(fit), names(fit$beta))
   dimnames(out) <- list(labels, labels)
-  by_level <- c(level_order(fit), nrow(b_part) + seq_along(fit$beta))
+  by_level <- c(level_order(fit), nrow(cross) + seq_along(free))
   out[by_level, by_level]
+}
+
+#' Blocks of the joint covariance: that of the random effects, and theirs with the coefficients that
+#' aren't held
+#' @noRd
+joint_blocks <- function(fit) {
+  factor <- sparse_factor(fit)
+  # Rows of L^-1 P Lambda': crossprod is Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'.
+  half <- solve_lower(factor$l, sparse_lambdat(fit))
+  p <- n_free_beta(fit)
+  rx_inverse <- if (p > 0) backsolve(fit$rx, diag(p)) else matrix(0, 0, 0)
+  shift <- as.matrix(Matrix::crossprod(half, factor$rzx)) %*% rx_inverse
+  list(
+    effects = as.matrix(Matrix::crossprod(half)) + tcrossprod(shift),
+    cross = -tcrossprod(shift, rx_inverse)
+  )
 }
 
 check_joint_size <- function(n, limit = 10000) {
