@@ -115,33 +115,36 @@ by_maximum_likelihood <- function(fits, labels) {
 }
 
 likelihood_ratio_tests <- function(fits, labels) {
-  log_liks <- lapply(fits, stats::logLik)
-  npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
+  npar <- vapply(fits, \(fit) as.double(attr(stats::logLik(fit), "df")), 0)
   order <- order(npar)
-  log_lik <- vapply(log_liks, as.double, 0)
-  table <- test_table(log_lik[order], npar[order], stats::nobs(fits[[1]]))
+  table <- test_table(fits[order], npar[order])
   row.names(table) <- labels[order]
   heading <- test_heading(fits[order], labels[order], fits[[1]])
   structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 # Each model is tested against the one before it, which is smaller or as large.
-test_table <- function(log_lik, npar, n) {
-  chisq <- c(NA, 2 * pmax(0, diff(log_lik)))
-  df <- c(NA, diff(npar))
-  p <- stats::pchisq(chisq, df, lower.tail = FALSE)
+test_table <- function(fits, npar) {
+  log_lik <- vapply(fits, \(fit) as.double(stats::logLik(fit)), 0)
   deviance <- -2 * log_lik
+  tests <- chisq_tests(log_lik, npar)
   data.frame(
     npar = npar,
     AIC = deviance + 2 * npar,
-    BIC = deviance + log(n) * npar,
+    BIC = deviance + log(stats::nobs(fits[[1]])) * npar,
     logLik = log_lik,
     `-2*log(L)` = deviance,
-    Chisq = chisq,
-    Df = df,
-    `Pr(>Chisq)` = replace(p, which(df == 0), NA),
+    tests,
     check.names = FALSE
   )
+}
+
+chisq_tests <- function(log_lik, npar) {
+  chisq <- c(NA, 2 * pmax(0, diff(log_lik)))
+  df <- c(NA, diff(npar))
+  p <- stats::pchisq(chisq, df, lower.tail = FALSE)
+  p[which(df == 0)] <- NA
+  data.frame(Chisq = chisq, Df = df, `Pr(>Chisq)` = p, check.names = FALSE)
 }
 
 test_heading <- function(fits, labels, first) {

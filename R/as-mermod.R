@@ -233,30 +233,25 @@ as_rlmm <- function(x, ...) {
   made
 }
 
-#' Formula, data, weights and offset of lme4's fit
-#' @noRd
 rlmm_arguments <- function(x) {
   frame <- stats::model.frame(x)
-  formula <- stats::formula(x)
-  data <- tryCatch(
-    eval(stats::getCall(x)$data, environment(formula)),
-    error = function(cnd) NULL
+  extras <- list(weights = frame[["(weights)"]], offset = frame[["(offset)"]])
+  list(
+    formula = stats::formula(x),
+    data = fitted_data(x, frame),
+    extras = drop_null(extras)
   )
+}
+
+# The rows of the data that were fitted, or the model frame where they can't be found.
+fitted_data <- function(x, frame) {
+  env <- environment(stats::formula(x))
+  data <- tryCatch(eval(stats::getCall(x)$data, env), error = \(cnd) NULL)
   rows <- if (is.data.frame(data)) match(row.names(frame), row.names(data))
   if (length(rows) == 0L || anyNA(rows)) {
-    data <- frame
-  } else {
-    data <- data[rows, , drop = FALSE]
+    return(frame)
   }
-  offset <- frame[["(offset)"]]
-  list(
-    formula = formula,
-    data = data,
-    extras = drop_null(list(
-      weights = frame[["(weights)"]],
-      offset = offset
-    ))
-  )
+  data[rows, , drop = FALSE]
 }
 
 lmm_at <- function(x, arguments) {
@@ -273,17 +268,12 @@ lmm_at <- function(x, arguments) {
 }
 
 glmm_at <- function(x, arguments) {
-  nodes <- x@devcomp$dims[["nAGQ"]]
-  dispersion <- if (utils::packageVersion("lme4") < "2.0") {
-    "moment"
-  } else {
-    "profiled"
-  }
+  is_old <- utils::packageVersion("lme4") < "2.0"
   approximation <- glmm_approximation(
     read_family(stats::family(x), baseenv()),
-    nodes,
+    x@devcomp$dims[["nAGQ"]],
     fast = FALSE,
-    dispersion,
+    if (is_old) "moment" else "profiled",
     "expected"
   )
   design <- model_design(
@@ -294,17 +284,20 @@ glmm_at <- function(x, arguments) {
     lapply(arguments$extras, rlang::new_quosure, env = baseenv()),
     approximation = approximation
   )
+  est <- estimates_of(x, design, approximation$fast)
+  new_glmm_fit(design, est, NULL, design$control)
+}
+
+# What the core says of the estimates of another program.
+estimates_of <- function(x, design, fast) {
   theta <- as.double(lme4::getME(x, "theta"))
   beta <- as.double(lme4::fixef(x))
-  est <- core_glmm_fit(
-    design$spec,
-    list(theta = theta, beta = beta),
-    stay_there(design)
-  )
-  parameters <- if (approximation$fast) theta else c(theta, beta)
+  start <- list(theta = theta, beta = beta)
+  est <- core_glmm_fit(design$spec, start, stay_there(design))
+  parameters <- if (fast) theta else c(theta, beta)
   exact <- core_glmm_estimates(design$spec, parameters)
   est[names(exact)] <- exact
-  new_glmm_fit(design, est, NULL, design$control)
+  est
 }
 
 # The control of a search with nothing to search.

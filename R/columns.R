@@ -10,10 +10,10 @@
 #' @noRd
 design_columns <- function(terms, frame, contrasts = NULL) {
   frame <- without_integer64(frame)
-  columns <- plain_columns(terms, frame)
-  if (!is.null(columns)) {
-    return(columns)
-  }
+  plain_columns(terms, frame) %||% coded_columns(terms, frame, contrasts)
+}
+
+coded_columns <- function(terms, frame, contrasts) {
   attr(frame, "terms") <- terms
   # Row names are slow to make when there are many rows.
   attr(frame, "row.names") <- character(nrow(frame))

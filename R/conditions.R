@@ -303,12 +303,10 @@ enumerate <- function(x, max = 5L, last = "and") {
   }
   k <- length(x)
   if (k <= 1L) {
-    return(paste0(x))
+    return(as.character(x))
   }
-  if (k == 2L) {
-    return(paste(x[1], last, x[2]))
-  }
-  sprintf("%s, %s %s", paste(x[-k], collapse = ", "), last, x[k])
+  start <- paste(x[-k], collapse = ", ")
+  paste(if (k > 2L) paste0(start, ",") else start, last, x[k])
 }
 
 format_count <- function(n) {
@@ -328,9 +326,6 @@ describe_rows <- function(rows) {
 }
 
 describe_type <- function(x) {
-  if (is.null(x)) {
-    return("`NULL`")
-  }
   if (is.function(x)) {
     return("a function")
   }
@@ -350,6 +345,9 @@ describe_type <- function(x) {
 }
 
 describe_vector <- function(x) {
+  if (is.null(x)) {
+    return("`NULL`")
+  }
   if (length(x) == 1L && is.character(x)) {
     return(encodeString(x, quote = "\""))
   }

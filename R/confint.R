@@ -47,9 +47,8 @@ confint.rlmm <- function(
   check_confidence(level)
   check_interval_method(method)
   check_flag(signames, "signames")
-  variances <- if (!identical(parm, "beta_")) {
-    variance_limits(object, level, signames)
-  }
+  with_variances <- !identical(parm, "beta_")
+  variances <- if (with_variances) variance_limits(object, level, signames)
   fixed <- wald_limits(object$beta, standard_errors(object), level)
   limits <- rbind(variances, fixed)
   colnames(limits) <- limit_names(level)
@@ -61,17 +60,14 @@ confint.rlmm <- function(
 #' @noRd
 variance_limits <- function(object, level, old_names) {
   found <- variance_estimates(object)
-  labels <- names(found$estimate)
-  is_cor <- startsWith(labels, "cor_")
-  limits <- scaled_limits(found$estimate, found$std_error, is_cor, level)
+  estimate <- found$estimate
+  is_cor <- startsWith(names(estimate), "cor_")
+  limits <- scaled_limits(estimate, found$std_error, is_cor, level)
   lowest <- lowest_correlations(object)[is_cor]
   limits[is_cor, ] <- pmax(limits[is_cor, ], lowest)
   held <- which(found$std_error == 0)
-  limits[held, ] <- found$estimate[held]
-  if (old_names && length(labels) > 0) {
-    labels <- lme4_names(labels)
-  }
-  rownames(limits) <- labels
+  limits[held, ] <- estimate[held]
+  rownames(limits) <- if (old_names) lme4_names(estimate) else names(estimate)
   limits
 }
 
@@ -100,8 +96,9 @@ lowest_correlations <- function(object) {
   }))
 }
 
-lme4_names <- function(labels) {
-  ifelse(labels == "sigma", ".sigma", sprintf(".sig%02d", seq_along(labels)))
+lme4_names <- function(estimate) {
+  numbered <- sprintf(".sig%02d", seq_along(estimate))
+  ifelse(names(estimate) == "sigma", ".sigma", numbered)
 }
 
 #' Standard deviations and correlations, sigma if it is estimated, and their standard errors

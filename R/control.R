@@ -131,9 +131,9 @@ read_checks <- function(given) {
   names <- names(given) %||% character(length(given))
   plain <- gsub(".", "_", tolower(names), fixed = TRUE)
   short <- sub("^check_", "", plain)
-  is_known <- startsWith(plain, "check_") & short %in% names(default_checks)
-  if (!all(is_known)) {
-    abort_unknown_control(names[!is_known][1L])
+  unknown <- names[!plain %in% paste0("check_", names(default_checks))]
+  if (length(unknown) > 0L) {
+    abort_unknown_control(unknown[1L])
   }
   for (i in seq_along(given)) {
     check_policy(given[[i]], short[i], names[i])

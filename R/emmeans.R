@@ -66,11 +66,15 @@ inestimable <- function(object, is_kept, columns) {
     return(matrix(NA))
   }
   x <- column_matrix(full_fixed_columns(object), nrow(object$frame))
-  x <- x[, columns, drop = FALSE]
+  null_space(x[, columns, drop = FALSE], sum(is_kept))
+}
+
+# An orthonormal basis of what a matrix of this rank takes to zero, with its columns scaled alike.
+null_space <- function(x, rank) {
   unit <- sqrt(colSums(x^2))
   unit[unit == 0] <- 1
   directions <- svd(sweep(x, 2L, unit, `/`), 0L)$v
-  is_null <- seq_len(ncol(x)) > sum(is_kept)
+  is_null <- seq_len(ncol(x)) > rank
   qr.Q(qr(directions[, is_null, drop = FALSE] / unit))
 }
 

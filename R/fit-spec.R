@@ -75,25 +75,25 @@ fit_terms <- function(fit) {
 #' @noRd
 design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
   weights <- frame[["(weights)"]]
-  offset <- total_offset(frame)
-  if (length(held) > 0L) {
-    offset <- (offset %||% 0) + held_offset(x, held, nrow(frame))
-    x <- select_columns(x, which(!column_names(x) %in% names(held)))
-  }
-  list(
+  spec <- list(
     x = x,
     y = y,
     weights = if (!is.null(weights)) as.double(weights),
-    offset = offset,
+    offset = total_offset(frame),
     terms = terms,
     reml = reml,
     sigma = sigma
   )
+  if (length(held) > 0L) hold_columns(spec, held, nrow(frame)) else spec
 }
 
-held_offset <- function(x, held, n) {
-  columns <- select_columns(x, match(names(held), column_names(x)))
-  as.double(column_matrix(columns, n) %*% held)
+hold_columns <- function(spec, held, n) {
+  names <- column_names(spec$x)
+  columns <- select_columns(spec$x, match(names(held), names))
+  fixed <- as.double(column_matrix(columns, n) %*% held)
+  spec$offset <- (spec$offset %||% 0) + fixed
+  spec$x <- select_columns(spec$x, which(!names %in% names(held)))
+  spec
 }
 
 #' The control as the core wants it: held elements, the wish for a log, one step for each argument

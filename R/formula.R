@@ -36,12 +36,13 @@ expand_dot <- function(bar, response, data) {
     bar[[2L]] <- expand_dot(strip_parens(bar[[2L]]), response, data)
     return(bar)
   }
-  if (mentions(bar[[3L]], ".")) {
+  group <- bar[[3L]]
+  if (mentions(group, ".")) {
     abort_formula("`.` can't stand for a grouping factor.")
   }
   if (mentions(bar[[2L]], ".")) {
-    columns <- setdiff(names(data), c(all.vars(response), all.vars(bar[[3L]])))
-    bar[[2L]] <- replace_dot(bar[[2L]], columns)
+    others <- setdiff(names(data), c(all.vars(response), all.vars(group)))
+    bar[[2L]] <- replace_dot(bar[[2L]], others)
   }
   bar
 }
@@ -251,14 +252,14 @@ expand_group <- function(expr) {
     return(list())
   }
   op <- call_name(expr)
-  if (length(expr) == 3L && op %in% group_operators) {
-    left <- expand_group(expr[[2L]])
-    return(expand_operator(op, left, expand_group(expr[[3L]])))
-  }
   if (op == "(") {
     return(expand_group(expr[[2L]]))
   }
-  list(new_group(list(expr)))
+  if (length(expr) != 3L || !op %in% group_operators) {
+    return(list(new_group(list(expr))))
+  }
+  sides <- lapply(as.list(expr)[-1L], expand_group)
+  expand_operator(op, sides[[1L]], sides[[2L]])
 }
 
 group_operators <- c("+", ":", "&", "%in%", "*", "/")

@@ -47,10 +47,8 @@ getME.rlmm <- function(object, name, ...) {
   if (length(unknown) > 0) {
     abort_unknown_part(unknown[1], known)
   }
-  if (length(name) == 1) {
-    return(fit_parts[[name]](object))
-  }
-  lapply(stats::setNames(nm = name), \(part) fit_parts[[part]](object))
+  parts <- lapply(fit_parts[name], \(part) part(object))
+  if (length(name) == 1) parts[[1]] else parts
 }
 
 #' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3

@@ -139,22 +139,20 @@ check_whole_counts <- function(y, name) {
 abort_response_range <- function(name, rows, family, is_counts) {
   kind <- core_family(family)
   range <- response_range(kind, is_counts)
-  values <- plural(length(rows), "value")
-  verb <- if (length(rows) == 1L) "is" else "are"
+  n <- length(rows)
+  found <- if (n == 1L) paste("is", range$wrong) else paste("are", range$wrong)
+  hint <- "Counts are given as `cbind(successes, failures)`."
   abort_rlmm(
     c(
       sprintf("The response must %s for %s.", range$must, family_label(kind)),
       x = sprintf(
-        "%s of %s %s %s, at %s.",
-        values,
+        "%s of %s %s, at %s.",
+        plural(n, "value"),
         tick(name),
-        verb,
-        range$wrong,
+        found,
         describe_rows(rows)
       ),
-      i = if (kind == "binomial" && !is_counts) {
-        "Counts are given as `cbind(successes, failures)`."
-      }
+      i = if (kind == "binomial" && !is_counts) hint
     ),
     c("rlmm_error_response_range", "rlmm_error_response"),
     rows = rows

@@ -174,19 +174,20 @@ covariance_theta <- function(term, covariance) {
 }
 
 check_covariance_shape <- function(term, covariance, k) {
-  if (!is.matrix(covariance) || any(dim(covariance) != k)) {
-    found <- if (is.matrix(covariance)) {
-      paste(dim(covariance), collapse = " x ")
-    } else {
-      describe_type(covariance)
-    }
+  is_square <- is.matrix(covariance) && all(dim(covariance) == k)
+  if (!is_square) {
     problem <- sprintf("must be a matrix of %s x %s numbers.", k, k)
-    abort_covariance(term, problem, found)
+    abort_covariance(term, problem, describe_shape(covariance))
   }
-  if (!all(is.finite(covariance))) {
-    found <- format(covariance[!is.finite(covariance)][1L])
-    abort_covariance(term, "must be finite.", paste("a matrix with", found))
+  bad <- covariance[!is.finite(covariance)]
+  if (length(bad) > 0L) {
+    found <- paste("a matrix with", format(bad[1L]))
+    abort_covariance(term, "must be finite.", found)
   }
+}
+
+describe_shape <- function(x) {
+  if (is.matrix(x)) paste(dim(x), collapse = " x ") else describe_type(x)
 }
 
 # Negative eigenvalues of the size of rounding errors are taken for zero.

@@ -152,14 +152,12 @@ extreme_correlations <- function(correlation) {
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))
-  if (weights[which.max(abs(weights))] < 0) {
-    weights <- -weights
-  }
+  weights <- weights * sign(weights[which.max(abs(weights))])
   largest <- utils::head(order(-abs(weights)), 5L)
   shown <- largest[abs(weights[largest]) >= 0.05]
+  size <- sprintf("%.2f", abs(weights[shown]))
   sign <- ifelse(weights[shown] < 0, "- ", "+ ")
   sign[1] <- ""
-  size <- sprintf("%.2f", abs(weights[shown]))
   paste0(sign, size, " ", tick(labels[shown]), collapse = " ")
 }
 

@@ -85,29 +85,17 @@ caterpillar <- function(group, table, main, level, ...) {
     low = table$condval - spread,
     high = table$condval + spread
   )
-  n_levels <- nlevels(data$level)
   defaults <- list(
     x = level ~ value | term,
     data = data,
     low = data$low,
     high = data$high,
     panel = interval_panel,
-    prepanel = interval_prepanel,
-    xlab = NULL,
-    ylab = NULL,
-    main = if (main) group,
-    col = plot_blue,
-    strip = lattice::strip.custom(bg = "grey92"),
-    scales = list(
-      x = list(relation = "free"),
-      y = if (n_levels > 60L) {
-        list(draw = FALSE)
-      } else {
-        list(cex = level_size(n_levels))
-      }
-    )
+    prepanel = interval_prepanel
   )
-  do.call(lattice::dotplot, replace_named(defaults, list(...)))
+  layout <- level_layout(nlevels(data$level), if (main) group)
+  settings <- replace_named(c(defaults, layout), list(...))
+  do.call(lattice::dotplot, settings)
 }
 
 # Names of levels shrink where there are many.
@@ -191,38 +179,36 @@ plot.coef.rlmm <- function(x, main = TRUE, whichel = NULL, ...) {
 
 coefficient_plot <- function(group, table, main, ...) {
   levels <- rownames(table)
-  varies <- names(table)[vapply(
-    table,
-    \(column) length(unique(column)) > 1L,
-    NA
-  )]
-  shown <- if (length(varies)) varies else names(table)
+  varies <- vapply(table, \(column) length(unique(column)) > 1L, NA)
+  shown <- if (any(varies)) names(table)[varies] else names(table)
   sorted <- levels[order(table[[shown[[1L]]]])]
   data <- data.frame(
     level = factor(rep(levels, length(shown)), levels = sorted),
     term = factor(rep(shown, each = length(levels)), levels = shown),
     value = unlist(table[shown], use.names = FALSE)
   )
-  n_levels <- length(levels)
-  defaults <- list(
-    x = level ~ value | term,
-    data = data,
-    xlab = NULL,
-    ylab = NULL,
-    main = if (main) group,
-    col = plot_blue,
-    pch = 16,
-    strip = lattice::strip.custom(bg = "grey92"),
-    scales = list(
-      x = list(relation = "free"),
-      y = if (n_levels > 60L) {
-        list(draw = FALSE)
-      } else {
-        list(cex = level_size(n_levels))
-      }
-    )
+  defaults <- c(
+    list(x = level ~ value | term, data = data, pch = 16),
+    level_layout(length(levels), if (main) group)
   )
   do.call(lattice::dotplot, replace_named(defaults, list(...)))
+}
+
+# How plots with a row for each level look; of very many the labels are left out.
+level_layout <- function(n_levels, main) {
+  labels <- if (n_levels > 60L) {
+    list(draw = FALSE)
+  } else {
+    list(cex = level_size(n_levels))
+  }
+  list(
+    xlab = NULL,
+    ylab = NULL,
+    main = main,
+    col = plot_blue,
+    strip = lattice::strip.custom(bg = "grey92"),
+    scales = list(x = list(relation = "free"), y = labels)
+  )
 }
 
 # A list of plots ---------------------------------------------------------

@@ -88,70 +88,65 @@ plot.rlmm <- function(
 
 # From the formula to values ----------------------------------------------
 
-#' The sides of a plot's formula, `y ~ x | g`, as expressions; with the formula's environment
-#' @noRd
 read_plot_formula <- function(form) {
   if (!inherits(form, "formula")) {
     abort_rlmm(
       c(
         "`form` must be a formula.",
-        x = paste0("It is ", describe_type(form), "."),
+        x = it_is(form),
         i = "For example `resid(.) ~ fitted(.) | Subject`."
       ),
       "rlmm_error_plot_formula"
     )
   }
+  env <- environment(form)
+  as_side <- \(expression) list(expression = expression, env = env)
+  lapply(drop_null(plot_sides(form)), as_side)
+}
+
+# The expressions of y, x and the panels; `NULL` for those that aren't there.
+plot_sides <- function(form) {
   right <- form[[length(form)]]
   is_conditioned <- is.call(right) && identical(right[[1L]], quote(`|`))
-  side <- function(expression) {
-    if (!is.null(expression)) {
-      list(expression = expression, env = environment(form))
-    }
-  }
-  sides <- list(
+  list(
     y = if (length(form) == 3L) form[[2L]],
     x = if (is_conditioned) right[[2L]] else right,
     panel = if (is_conditioned) right[[3L]]
   )
-  drop_null(lapply(sides, side))
 }
 
 drop_null <- function(x) x[!vapply(x, is.null, NA)]
 
-#' Values of one side of a plot's formula, one per row of the model frame
-#' @noRd
 plot_values <- function(side, fit) {
   frame <- fit_frame(fit)
-  env <- side$env %||% baseenv()
-  inside <- c(list(. = fit), as.list(frame), grouping_factors(fit))
-  values <- tryCatch(
-    eval(side$expression, inside, env),
-    error = function(cnd) {
-      tryCatch(
-        values_in_data(side$expression, fit, env),
-        error = function(other) abort_plot_value(side$expression, cnd)
-      )
-    }
-  )
-  values <- unpad(values, fit)
+  values <- unpad(plotted_values(side, fit), fit)
   if (NROW(values) == nrow(frame) && is.null(dim(values))) {
     return(values)
   }
+  found <- sprintf(
+    "%s has %s rows, the fit %s.",
+    tick(deparse_one(side$expression)),
+    NROW(values),
+    nrow(frame)
+  )
   abort_rlmm(
-    c(
-      "Each side of `form` must have a value for each observation.",
-      x = paste0(
-        "`",
-        deparse_one(side$expression),
-        "` has ",
-        NROW(values),
-        " rows, the fit ",
-        nrow(frame),
-        "."
-      )
-    ),
+    c("Each side of `form` must have a value for each observation.", x = found),
     "rlmm_error_plot_formula"
   )
+}
+
+# An expression among the variables of the fit, or else among its data.
+plotted_values <- function(side, fit) {
+  expr <- side$expression
+  env <- side$env %||% baseenv()
+  inside <- c(list(. = fit), as.list(fit_frame(fit)), grouping_factors(fit))
+  in_data <- \(cnd) {
+    tryCatch(
+      values_in_data(expr, fit, env),
+      error = function(other) abort_plot_value(expr, cnd)
+    )
+  }
+  tryCatch(eval(expr, inside, env), error = in_data)
 }
 
 values_in_data <- function(expression, fit, env) {

@@ -191,13 +191,18 @@ model_parameters <- function(fit, newparams) {
   if (par$estimated) {
     return(par)
   }
-  check_newparams(newparams, lengths(par[c("beta", "theta", "sigma")]))
+  check_newparams(newparams, lengths(fit[c("beta", "theta", "sigma")]))
   par[names(newparams)] <- lapply(newparams, as.double)
   if (!is.null(newparams$theta)) {
-    by_term <- \(u, term) tcrossprod(u, lambda_block(term, par$theta))
-    par$b <- Map(by_term, fit$u, fit$random)
+    par$b <- effects_at(fit, par$theta)
   }
   par
+}
+
+# The random effects at another theta, with the spherical ones of the fit.
+effects_at <- function(fit, theta) {
+  scaled <- \(u, term) tcrossprod(u, lambda_block(term, theta))
+  Map(scaled, fit$u, fit$random)
 }
 
 check_newparams <- function(newparams, expected) {

@@ -154,9 +154,11 @@ format_criterion <- function(table) {
   if (length(table) == 1) {
     return(paste("REML criterion at convergence:", format_decimals(table)))
   }
-  labels <- replace(names(table), names(table) == "-2*log(L)", "-2 logLik")
-  n <- length(table)
-  values <- c(format_decimals(table[-n]), format(table[[n]]))
+  labels <- names(table)
+  labels[labels == "-2*log(L)"] <- "-2 logLik"
+  values <- format_decimals(table)
+  # Degrees of freedom are a whole number.
+  values[length(table)] <- format(table[[length(table)]])
   width <- pmax(nchar(labels), nchar(values))
   line <- \(text) paste(sprintf("%*s", width, text), collapse = "  ")
   paste0(" ", c(line(labels), line(values)))

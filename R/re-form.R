@@ -55,13 +55,12 @@ add_columns <- function(use, effects, group, bar, fit) {
   mine <- which(vapply(fit$random, is_grouped_by, NA, group = group))
   terms <- fit$random[mine]
   wanted <- wanted_columns(effects, group, terms, fit)
-  known <- unlist(lapply(terms, `[[`, "columns"))
-  if (length(wanted) == 0 || !all(wanted %in% known)) {
+  columns <- lapply(terms, `[[`, "columns")
+  if (length(wanted) == 0 || !all(wanted %in% unlist(columns))) {
     abort_re_form_term(bar, fit)
   }
-  for (i in mine) {
-    use[[i]] <- union(use[[i]], which(fit$random[[i]]$columns %in% wanted))
-  }
+  chosen <- lapply(columns, \(column) which(column %in% wanted))
+  use[mine] <- Map(union, use[mine], chosen)
   use
 }
 

@@ -151,13 +151,13 @@ atom_codes <- function(x, name) {
   }
   values <- sort(unique(x))
   labels <- as.character(values)
-  refs <- match(x, values)
   # Numbers that are written alike are one level.
-  if (anyDuplicated(labels)) {
-    refs <- match(labels, unique(labels))[refs]
-    labels <- unique(labels)
+  levels <- unique(labels)
+  refs <- match(x, values)
+  if (length(levels) < length(labels)) {
+    refs <- match(labels, levels)[refs]
   }
-  list(refs = refs, levels = labels)
+  list(refs = refs, levels = levels)
 }
 
 abort_no_vector <- function(x, name) {

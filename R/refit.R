@@ -156,8 +156,8 @@ new_values <- function(x, fit, arg) {
   x <- fitted_rows(x, fit, arg)
   bad <- which(!is.finite(x))
   if (length(bad) > 0) {
-    values <- paste(plural(length(bad), "value"), "missing or infinite")
-    abort_new_values(arg, sprintf("%s, at %s.", values, describe_rows(bad)))
+    found <- paste(plural(length(bad), "value"), "missing or infinite, at")
+    abort_new_values(arg, paste0(found, " ", describe_rows(bad), "."))
   }
   as.double(x)
 }

@@ -109,17 +109,8 @@ report_ambiguous <- function(fit, verdict) {
   signal(fit$control$checks$conv_singular, lines, verdict)
 }
 
-#' What to write where two terms of one grouping factor share the intercept, as in `(1 | g) + (x |
-#' g)`
-#' @noRd
 shared_effect_hint <- function(fit) {
-  has_intercept <- vapply(
-    fit$random,
-    \(term) {
-      "(Intercept)" %in% term$columns
-    },
-    NA
-  )
+  has_intercept <- vapply(fit$random, \(t) "(Intercept)" %in% t$columns, NA)
   terms <- fit$random[has_intercept]
   groups <- vapply(terms, `[[`, "", "group")
   sharing <- terms[groups %in% groups[duplicated(groups)]]
@@ -130,23 +121,20 @@ shared_effect_hint <- function(fit) {
   if (length(larger$columns) == 1L) {
     return(NULL)
   }
-  # Without an intercept a factor has an indicator for each level: their sum is one again.
-  remedy <- if (is.null(larger$xlevels)) {
-    slopes <- sub("^1 [+] ", "", sub(" [|] .*", "", larger$label))
-    paste0(
-      "Write ",
-      tick(paste0("(0 + ", slopes, " | ", larger$group, ")")),
-      "?"
-    )
-  } else {
-    paste0("Leave ", tick(paste0("(1 | ", larger$group, ")")), " out?")
-  }
-  paste0(
-    "More than one term of ",
-    tick(larger$group),
-    " has an intercept. ",
-    remedy
+  start <- sprintf(
+    "More than one term of %s has an intercept.",
+    tick(larger$group)
   )
+  paste(start, shared_effect_remedy(larger))
+}
+
+# Without an intercept a factor has an indicator for each level: their sum is one again.
+shared_effect_remedy <- function(term) {
+  if (!is.null(term$xlevels)) {
+    return(sprintf("Leave `(1 | %s)` out?", term$group))
+  }
+  slopes <- sub("^1 [+] ", "", sub(" [|] .*", "", term$label))
+  sprintf("Write `(0 + %s | %s)`?", slopes, term$group)
 }
 
 warn_unknown <- function(fit) {

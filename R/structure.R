@@ -110,11 +110,12 @@ read_structure <- function(expr) {
     return(structure_calls[[name]])
   }
   hom <- read_hom(arguments)
-  if (is.na(hom) || !name %in% c("diag", "cs", "ar1")) {
+  is_this <- \(s) identical(s$call, name) && identical(s$hom, hom)
+  found <- names(Filter(is_this, structures))
+  if (length(found) == 0L) {
     abort_structure_arguments(expr)
   }
-  is_this <- \(s) identical(s$call, name) && identical(s$hom, hom)
-  names(Filter(is_this, structures))
+  found
 }
 
 # `TRUE` or `FALSE`, or `NA` if the arguments are others.

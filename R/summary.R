@@ -87,19 +87,23 @@ summary_head <- function(fit) {
 
 summary_tables <- function(fit, ddf) {
   covariance <- vcov.rlmm(fit)
+  std_error <- sqrt(diag(covariance))
   df <- if (ddf == "satterthwaite") satterthwaite_df(fit)
-  has_data <- !is.null(fit$frame)
   list(
-    coefficients = fixed_effects_table(fit, ddf, sqrt(diag(covariance)), df),
+    coefficients = fixed_effects_table(fit, ddf, std_error, df),
     sigma = fit$sigma,
     vcov = covariance,
     varcor = VarCorr.rlmm(fit),
     nobs = nobs.rlmm(fit),
     ngrps = ngrps.rlmm(fit),
-    residuals = if (has_data) residuals.rlmm(fit, type = "scaled"),
+    residuals = scaled_residuals(fit),
     shape = shape_estimate(fit),
     notes = c(fit_notes(fit), average_note(df))
   )
+}
+
+scaled_residuals <- function(fit) {
+  if (!is.null(fit$frame)) residuals.rlmm(fit, type = "scaled")
 }
 
 # `NA`: there are so many correlations that they are only mentioned.

@@ -1,31 +1,26 @@
 # Numbers and dates that are stored as text: each value becomes a level, which is rarely meant.
 
-#' Tell of effects that are text, but look like numbers or dates
-#'
-#' A few values may well be labels.
-#' @noRd
 tell_text <- function(terms, frame) {
   is_effect <- attr(terms, "response") != seq_along(variable_names(terms))
   for (name in intersect(variable_names(terms)[is_effect], names(frame))) {
     x <- frame[[name]]
     kind <- if (is.character(x)) text_kind(x, more_than = 5L)
-    if (is.null(kind)) {
-      next
+    if (!is.null(kind)) {
+      inform_text(name, kind, length(unique(x)))
     }
-    inform_rlmm(
-      c(
-        paste0(tick(name), " is text that holds ", kind, "."),
-        x = paste0(
-          "Each of its ",
-          plural(length(unique(x)), "value"),
-          " is a level of a factor."
-        ),
-        i = paste0("Convert it with ", text_remedy(kind), "?")
-      ),
-      "rlmm_message_text",
-      variable = name
-    )
   }
+}
+
+inform_text <- function(name, kind, n) {
+  inform_rlmm(
+    c(
+      sprintf("%s is text that holds %s.", tick(name), kind),
+      x = sprintf("Each of its %s is a level of a factor.", plural(n, "value")),
+      i = sprintf("Convert it with %s?", text_remedy(kind))
+    ),
+    "rlmm_message_text",
+    variable = name
+  )
 }
 
 #' What all values of a text look like: "numbers", "dates", or nothing

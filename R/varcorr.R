@@ -313,11 +313,12 @@ diagonal_errors <- function(x, parts) {
 shared_block <- function(x, part) {
   component <- x[[part]]
   structure <- attr(x, "structures")[part]
-  shown <- if (is_homogeneous(structure)) 1L else seq_len(ncol(component))
+  stddev <- attr(component, "stddev")
+  shown <- if (is_homogeneous(structure)) 1L else seq_along(stddev)
   list(
     group = attr(x, "groups")[part],
     names = colnames(component)[shown],
-    stddev = unname(attr(component, "stddev"))[shown],
+    stddev = unname(stddev)[shown],
     errors = diagonal_errors(x, part)[shown, , drop = FALSE],
     correlation = NULL,
     rho = attr(component, "correlation")[2L, 1L],
