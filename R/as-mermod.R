@@ -173,16 +173,10 @@ check_convertible <- function(fit) {
 
 not_convertible <- function(fit) {
   fit_frame(fit)
-  structures <- vapply(fit$random, `[[`, "", "structure")
-  odd <- !has_lme4_counterpart(structures)
-  if (any(odd)) {
-    return(paste0(
-      "`",
-      fit$random[odd][[1L]]$label,
-      "` has the structure ",
-      structures[odd][[1L]],
-      "."
-    ))
+  odd <- Filter(\(term) !has_lme4_counterpart(term$structure), fit$random)
+  if (length(odd) > 0L) {
+    term <- odd[[1L]]
+    return(sprintf("`%s` has the structure %s.", term$label, term$structure))
   }
   if (isLMM.rlmm(fit) && fit$known_sigma) {
     return("Its residual standard deviation is known.")
@@ -190,8 +184,7 @@ not_convertible <- function(fit) {
   if (length(fit$control$fixed) > 0L) {
     return("It has parameters that are held.")
   }
-  shape <- fit$glmm$shape_kind
-  if (isTRUE(shape == "estimated")) {
+  if (identical(fit$glmm$shape_kind, "estimated")) {
     return("Its dispersion is estimated with the other parameters.")
   }
 }

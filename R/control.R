@@ -130,16 +130,16 @@ check_policies <- list(
 read_checks <- function(given) {
   names <- names(given) %||% character(length(given))
   plain <- gsub(".", "_", tolower(names), fixed = TRUE)
-  short <- sub("^check_", "", plain)
   unknown <- names[!plain %in% paste0("check_", names(default_checks))]
   if (length(unknown) > 0L) {
     abort_unknown_control(unknown[1L])
   }
-  for (i in seq_along(given)) {
-    check_policy(given[[i]], short[i], names[i])
-  }
   checks <- default_checks
-  checks[short] <- given
+  for (i in seq_along(given)) {
+    check <- sub("^check_", "", plain[i])
+    check_policy(given[[i]], check, names[i])
+    checks[check] <- given[i]
+  }
   checks
 }
 

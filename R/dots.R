@@ -33,10 +33,11 @@ warn_of_dots <- function(..., also = character()) {
     return(invisible())
   }
   known <- known_arguments(sys.function(sys.parent()))
-  labels <- unique(ifelse(nzchar(unknown), tick(unknown), "an unnamed one"))
+  labels <- ifelse(nzchar(unknown), tick(unknown), "an unnamed one")
+  problem <- "Arguments that are not used: %s."
   warn_rlmm(
     c(
-      paste0("Arguments that are not used: ", enumerate(labels), "."),
+      sprintf(problem, enumerate(unique(labels))),
       suggestion(unknown[1L], known)
     ),
     "rlmm_warning_unused_argument",

@@ -30,19 +30,18 @@ parse_formula <- function(formula, data = NULL) {
   )
 }
 
-# `.` among the effects of a bar: all columns but the response and the bar's own group.
+# `.` among the effects of a bar stands for all columns but the response and the bar's own group.
 expand_dot <- function(bar, response, data) {
   if (is_structured_bar(bar)) {
     bar[[2L]] <- expand_dot(strip_parens(bar[[2L]]), response, data)
     return(bar)
   }
-  group <- bar[[3L]]
-  if (mentions(group, ".")) {
+  if (mentions(bar[[3L]], ".")) {
     abort_formula("`.` can't stand for a grouping factor.")
   }
   if (mentions(bar[[2L]], ".")) {
-    others <- setdiff(names(data), c(all.vars(response), all.vars(group)))
-    bar[[2L]] <- replace_dot(bar[[2L]], others)
+    used <- c(all.vars(response), all.vars(bar[[3L]]))
+    bar[[2L]] <- replace_dot(bar[[2L]], setdiff(names(data), used))
   }
   bar
 }

@@ -100,12 +100,13 @@ theta_index <- function(names, random) {
 # What is held, and all of a term's parameters. A correlation doesn't depend on the scale.
 with_held_term <- function(held, term, covariance, sigma) {
   theta <- covariance_theta(term, covariance)
-  relative <- ifelse(is_scale(term), theta / (sigma %||% 1), theta)
-  is_relative <- !is.null(sigma) | !is_scale(term)
-  held$index <- c(held$index, term$theta[is_relative])
-  held$value <- c(held$value, relative[is_relative])
-  held$absolute <- c(held$absolute, term$theta[!is_relative])
-  held$absolute_value <- c(held$absolute_value, theta[!is_relative])
+  is_scale <- is_scale(term)
+  relative <- ifelse(is_scale, theta / (sigma %||% 1), theta)
+  stays <- !is.null(sigma) | !is_scale
+  held$index <- c(held$index, term$theta[stays])
+  held$value <- c(held$value, relative[stays])
+  held$absolute <- c(held$absolute, term$theta[!stays])
+  held$absolute_value <- c(held$absolute_value, theta[!stays])
   held
 }
 

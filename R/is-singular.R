@@ -152,9 +152,10 @@ extreme_correlations <- function(correlation) {
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))
-  weights <- weights * sign(weights[which.max(abs(weights))])
-  largest <- utils::head(order(-abs(weights)), 5L)
-  shown <- largest[abs(weights[largest]) >= 0.05]
+  order <- order(-abs(weights))
+  weights <- weights * sign(weights[order[1L]])
+  largest <- order[abs(weights[order]) >= 0.05]
+  shown <- utils::head(largest, 5L)
   size <- sprintf("%.2f", abs(weights[shown]))
   sign <- ifelse(weights[shown] < 0, "- ", "+ ")
   sign[1] <- ""

@@ -104,8 +104,15 @@ plain_frame <- function(terms, data) {
   }
   attr(terms, "predvars") <- variables
   attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
-  rows <- .row_names_info(data, 0L)
-  structure(columns, terms = terms, row.names = rows, class = "data.frame")
+  attr(columns, "terms") <- terms
+  as_frame(columns, .row_names_info(data, 0L))
+}
+
+# Faster than data.frame(), which checks and converts.
+as_frame <- function(columns, row_names) {
+  attr(columns, "row.names") <- row_names
+  class(columns) <- "data.frame"
+  columns
 }
 
 is_plain <- function(x) is_plain_number(x) || is_plain_factor(x)
@@ -209,12 +216,9 @@ check_extra_type <- function(x, arg, data) {
     return(invisible())
   }
   want <- if (is_subset) "logical or numeric" else "numeric"
+  problem <- sprintf("`%s` must be %s.", arg, want)
   abort_rlmm(
-    c(
-      sprintf("`%s` must be %s.", arg, want),
-      x = it_is(x),
-      extra_hint(x, arg, data)
-    ),
+    c(problem, x = it_is(x), extra_hint(x, arg, data)),
     paste0("rlmm_error_", arg)
   )
 }

@@ -40,7 +40,8 @@ part_frame <- function(terms, xlevels, new) {
   structure(values, class = "data.frame", row.names = .set_row_names(new$n))
 }
 
-#' @param expr A call to `list()`.
+#' The variables in a call to `list()`, evaluated in new data
+#' @param expr The call.
 #' @noRd
 eval_variables <- function(expr, new, env, hint = NULL) {
   check_columns(expr, new, env, hint)
@@ -49,9 +50,10 @@ eval_variables <- function(expr, new, env, hint = NULL) {
   values <- tryCatch(eval(expr, columns, env), error = \(cnd) {
     abort_newdata_variable(cnd, expr, new)
   })
-  wrong <- which(vapply(values, NROW, 1L) != new$n)[1]
+  sizes <- vapply(values, NROW, 1L)
+  wrong <- which(sizes != new$n)[1]
   if (!is.na(wrong)) {
-    abort_newdata_length(expr[[wrong + 1]], NROW(values[[wrong]]), new$n)
+    abort_newdata_length(expr[[wrong + 1]], sizes[[wrong]], new$n)
   }
   values
 }

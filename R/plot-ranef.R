@@ -270,26 +270,17 @@ shrinkage_key <- list(
 )
 
 shrunken_effects <- function(fit, group, effects) {
-  of_group <- unlist(lapply(
-    fit$random[term_groups(fit) == group],
-    `[[`,
-    "columns"
-  ))
-  usable <- intersect(of_group, names(fit$beta))
+  own <- lapply(fit$random[term_groups(fit) == group], `[[`, "columns")
+  usable <- intersect(unlist(own), names(fit$beta))
   effects <- effects %||% utils::head(usable, 2L)
   if (length(effects) == 2L && all(effects %in% usable)) {
     return(effects)
   }
+  both <- if (length(usable)) enumerate(in_quotes(usable)) else "none"
   abort_rlmm(
     c(
       "A shrinkage plot needs two effects that are fixed and random.",
-      x = paste0(
-        "Those of ",
-        group,
-        " that are both: ",
-        if (length(usable)) enumerate(dQuote(usable, FALSE)) else "none",
-        "."
-      )
+      x = sprintf("Those of %s that are both: %s.", group, both)
     ),
     "rlmm_error_plot_effects"
   )

@@ -213,28 +213,22 @@ plot_layout <- function(data) {
   )
 }
 
-# What the usual quantities are called on an axis.
 plot_label <- function(side) {
   if (is.null(side)) {
     return(NULL)
   }
   expression <- side$expression
-  name <- if (is.call(expression)) deparse_one(expression[[1L]]) else ""
-  is_of_fit <- is.call(expression) &&
-    length(expression) > 1L &&
-    identical(expression[[2L]], quote(.))
-  if (is_of_fit && name %in% c("resid", "residuals")) {
-    type <- expression$type
-    residuals <- "residuals"
-    if (is.character(type)) {
-      residuals <- paste(type, residuals)
-    }
-    return(capitalize(residuals))
+  name <- if (is_of_fit(expression)) deparse_one(expression[[1L]]) else ""
+  if (name %in% c("resid", "residuals")) {
+    type <- if (is.character(expression$type)) expression$type
+    return(capitalize(paste(c(type, "residuals"), collapse = " ")))
   }
-  if (is_of_fit && name == "fitted") {
-    return("Fitted values")
-  }
-  deparse_one(expression)
+  if (name == "fitted") "Fitted values" else deparse_one(expression)
+}
+
+# A call whose first argument is `.`, the fit.
+is_of_fit <- function(expr) {
+  is.call(expr) && length(expr) > 1L && identical(expr[[2L]], quote(.))
 }
 
 capitalize <- function(text) {
@@ -361,28 +355,21 @@ is_labelled <- function(fit, id, n) {
 
 label_text <- function(fit, labels, n) {
   if (is.null(labels)) {
-    groups <- grouping_factors(fit)
-    return(do.call(paste, c(unname(lapply(groups, as.character)), sep = "/")))
+    groups <- lapply(unname(grouping_factors(fit)), as.character)
+    return(do.call(paste, c(groups, sep = "/")))
   }
   if (inherits(labels, "formula")) {
-    labels <- plot_values(
-      list(expression = labels[[2L]], env = environment(labels)),
-      fit
-    )
+    side <- list(expression = labels[[2L]], env = environment(labels))
+    labels <- plot_values(side, fit)
   }
   if (length(labels) == n) {
     return(as.character(labels))
   }
+  found <- "It has %s, the fit has %s observations."
   abort_rlmm(
     c(
       "`idLabels` must have a label for each observation.",
-      x = paste0(
-        "It has ",
-        length(labels),
-        ", the fit has ",
-        n,
-        " observations."
-      )
+      x = sprintf(found, length(labels), n)
     ),
     "rlmm_error_plot_id"
   )
@@ -417,21 +404,21 @@ qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
   qqnorm.rlmm(x, type = type, ...)
 }
 
-#' Values against the quantiles of a normal distribution, with the line through the quartiles
-#' @noRd
 qq_plot <- function(values, ...) {
   values <- sort(values[is.finite(values)])
+  n <- length(values)
   data <- data.frame(
-    quantile = stats::qnorm(stats::ppoints(length(values))),
+    quantile = stats::qnorm(stats::ppoints(n)),
     value = unname(values)
   )
+  is_many <- n > 2000
   defaults <- list(
     x = value ~ quantile,
     data = data,
     xlab = "Standard normal quantiles",
     col = plot_blue,
-    pch = if (length(values) > 2000) 16 else 1,
-    cex = if (length(values) > 2000) 0.4 else 0.8,
+    pch = if (is_many) 16 else 1,
+    cex = if (is_many) 0.4 else 0.8,
     panel = qq_panel(quartile_line(data))
   )
   do.call(lattice::xyplot, replace_named(defaults, list(...)))

@@ -158,7 +158,7 @@ format_criterion <- function(table) {
   labels[labels == "-2*log(L)"] <- "-2 logLik"
   values <- format_decimals(table)
   # Degrees of freedom are a whole number.
-  values[length(table)] <- format(table[[length(table)]])
+  values["df.resid"] <- format(table[["df.resid"]])
   width <- pmax(nchar(labels), nchar(values))
   line <- \(text) paste(sprintf("%*s", width, text), collapse = "  ")
   paste0(" ", c(line(labels), line(values)))

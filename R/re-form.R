@@ -59,10 +59,12 @@ add_columns <- function(use, effects, group, bar, fit) {
   if (length(wanted) == 0 || !all(wanted %in% unlist(columns))) {
     abort_re_form_term(bar, fit)
   }
-  chosen <- lapply(columns, \(column) which(column %in% wanted))
+  chosen <- lapply(columns, positions, of = wanted)
   use[mine] <- Map(union, use[mine], chosen)
   use
 }
+
+positions <- function(x, of) which(x %in% of)
 
 # `a:b` and `b:a` are the same grouping.
 is_grouped_by <- function(term, group) {

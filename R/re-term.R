@@ -150,10 +150,10 @@ atom_codes <- function(x, name) {
     return(used_codes(as.integer(x), unname(levels(x))))
   }
   values <- sort(unique(x))
+  refs <- match(x, values)
   labels <- as.character(values)
   # Numbers that are written alike are one level.
   levels <- unique(labels)
-  refs <- match(x, values)
   if (length(levels) < length(labels)) {
     refs <- match(labels, levels)[refs]
   }

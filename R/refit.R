@@ -154,10 +154,11 @@ new_values <- function(x, fit, arg) {
     abort_new_values(arg, it_is(x))
   }
   x <- fitted_rows(x, fit, arg)
-  bad <- which(!is.finite(x))
-  if (length(bad) > 0) {
-    found <- paste(plural(length(bad), "value"), "missing or infinite, at")
-    abort_new_values(arg, paste0(found, " ", describe_rows(bad), "."))
+  if (!all(is.finite(x))) {
+    bad <- which(!is.finite(x))
+    values <- plural(length(bad), "value")
+    found <- sprintf("%s missing or infinite, at ", values)
+    abort_new_values(arg, paste0(found, describe_rows(bad), "."))
   }
   as.double(x)
 }

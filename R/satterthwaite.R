@@ -41,11 +41,8 @@ variance_spread <- function(object, found, variance) {
   if (!any(free)) {
     return(NA_real_ * variance)
   }
-  gradient <- rbind(
-    object$sigma^2 * found$slopes,
-    if (!object$known_sigma) 2 * object$sigma * variance
-  )
+  in_sigma <- if (!object$known_sigma) 2 * object$sigma * variance
+  gradient <- rbind(object$sigma^2 * found$slopes, in_sigma)
   gradient <- gradient[free, , drop = FALSE]
-  covariance <- covariance[free, free, drop = FALSE]
-  colSums(gradient * (covariance %*% gradient))
+  colSums(gradient * (covariance[free, free, drop = FALSE] %*% gradient))
 }

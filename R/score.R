@@ -147,30 +147,18 @@ parameter_point <- function(object, at, parameterization) {
 }
 
 check_parameters <- function(at, estimates) {
-  if (
-    !is.numeric(at) || length(at) != length(estimates) || !all(is.finite(at))
-  ) {
-    abort_rlmm(
-      c(
-        paste0(
-          "`at` must hold ",
-          plural(length(estimates), "finite number"),
-          "."
-        ),
-        i = paste0(
-          "In order: ",
-          enumerate(dQuote(names(estimates), FALSE), max = 10L),
-          "."
-        )
-      ),
-      "rlmm_error_argument",
+  n <- length(estimates)
+  if (!is.numeric(at) || length(at) != n || !all(is.finite(at))) {
+    order <- enumerate(in_quotes(names(estimates)), max = 10L)
+    abort_argument(
+      sprintf("`at` must hold %s.", plural(n, "finite number")),
+      i = sprintf("In order: %s.", order),
       arg = "at"
     )
   }
-  if ("sigma2" %in% names(estimates) && at[length(at)] <= 0) {
-    abort_rlmm(
+  if ("sigma2" %in% names(estimates) && at[n] <= 0) {
+    abort_argument(
       "The variance of the residuals in `at` must be positive.",
-      "rlmm_error_argument",
       arg = "at"
     )
   }
