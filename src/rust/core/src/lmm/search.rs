@@ -47,26 +47,15 @@ impl LinearMixedModel {
         if settings.initial_step.len() == n && !self.domain.absolute.is_empty() {
             settings.initial_step.push(SIGMA_STEP);
         }
+        // A start that somebody gives is meant: no other one is tried then.
         let is_default = (0..n).all(|j| self.domain.held[j] || start[j] == self.start()[j]);
         let mut search = Search::new(self, start)?;
         let at = search.at.clone();
         let mut see =
             |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
-        // Whoever gives a start means that one.
         if is_default && settings.optimizer == NEWTON {
-            for other in at.other_starts() {
-                summary = search.or_from(&other, summary, &settings, observe);
-            }
-            for other in at.smaller(&summary.best) {
-                let x = at.of(&other);
-                if search
-                    .value(&x)
-                    .is_ok_and(|value| value < summary.best_value + PROMISING_LOSS)
-                {
-                    summary = search.or_from(&other, summary, &settings, observe);
-                }
-            }
+            summary = search.or_from_elsewhere(summary, &settings, observe);
         }
         if let Some(log_sigma) = summary.best.get(n) {
             self.set_sigma(log_sigma.exp());
@@ -113,6 +102,27 @@ impl<'a> Search<'a> {
 }
 
 impl Search<'_> {
+    // What was found, or what is found from other correlations, and without one of the standard
+    // deviations beside them, if that is better.
+    fn or_from_elsewhere(
+        &mut self,
+        mut found: OptSummary,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> OptSummary {
+        let at = self.at.clone();
+        for other in at.other_starts() {
+            found = self.or_from(&other, found, settings, observe);
+        }
+        for other in at.smaller(&found.best) {
+            let value = self.value(&at.of(&other));
+            if value.is_ok_and(|value| value < found.best_value + PROMISING_LOSS) {
+                found = self.or_from(&other, found, settings, observe);
+            }
+        }
+        found
+    }
+
     // What was found, or what the search from other parameters finds, if that is better.
     fn or_from(
         &mut self,
@@ -202,8 +212,6 @@ impl Objective for Search<'_> {
 
 impl Geometry for Search<'_> {
     fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
-        self.gradient(gradient)?;
-        self.hessian(hessian)?;
         let n = self.model.n_theta();
         if self.gradient.len() == n {
             let kind = self.model.affordable_hessian();
@@ -213,6 +221,9 @@ impl Geometry for Search<'_> {
             second.in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
             self.at.gradient(&self.gradient, gradient);
             self.at.hessian(&self.gradient, &self.hessian, hessian);
+        } else {
+            self.gradient(gradient)?;
+            self.hessian(hessian)?;
         }
         optimize::scale(&self.step_sizes_here(), gradient, hessian);
         Ok(())
