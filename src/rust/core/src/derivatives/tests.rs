@@ -598,3 +598,56 @@ fn steps_in_tangents() {
         }
     }
 }
+
+// The memory of a model is shared by all that is asked of a point: no answer depends on what was asked before.
+#[test]
+fn answers_do_not_depend_on_earlier_questions() {
+    let terms: Vec<(Levels, Vec<Part>)> = vec![
+        (Box::new(|i| i % 12), vec![us(2, 0)]),
+        (Box::new(|i| i / 24), vec![us(1, 3)]),
+    ];
+    let data = Data::new(144, 2, terms).weighted();
+    let design = data.design();
+    let (theta, other) = ([0.8, -0.4, 0.5, 0.7], [0.3, 0.2, 0.0, 0.9]);
+    let ask = |model: &mut LinearMixedModel| {
+        let (mut gradient, mut hessian) = (vec![0.0; 4], vec![0.0; 16]);
+        let slopes = model.at(&theta).unwrap().slopes();
+        let mut second = slopes.hessian(HessianKind::Exact);
+        second.gradient(&mut gradient);
+        second.fill(&mut hessian);
+        [vec![second.objective()], gradient, hessian].concat()
+    };
+    type Question = fn(&mut LinearMixedModel, &[f64]);
+    let questions: [Question; 5] = [
+        |model, at| {
+            let slopes = model.at(at).unwrap().slopes();
+            let _average = slopes.hessian(HessianKind::Average);
+        },
+        |model, at| {
+            let _known = model.at(at).unwrap().with_sigma(0.3, HessianKind::Exact);
+        },
+        |model, at| {
+            let _slopes = model.at(at).unwrap().contrast_slopes(&[1.0, -1.0]);
+        },
+        |model, at| {
+            let _verdict = model.certificate(at).unwrap();
+        },
+        |model, at| assert!(model.at(&[at, &[0.0]].concat()).is_err()),
+    ];
+    for criterion in [Criterion::Ml, Criterion::Reml] {
+        let fresh = || LinearMixedModel::new(&design, criterion, None).unwrap();
+        let expected = ask(&mut fresh());
+        for question in questions {
+            for at in [&theta, &other] {
+                let mut model = fresh();
+                question(&mut model, at);
+                assert_eq!(ask(&mut model), expected);
+                question(&mut model, at);
+                model.set_sigma(0.3);
+                let known = ask(&mut model);
+                let mut other_model = LinearMixedModel::new(&design, criterion, Some(0.3)).unwrap();
+                assert_eq!(known, ask(&mut other_model));
+            }
+        }
+    }
+}
