@@ -75,7 +75,13 @@ core_derivatives <- function(spec, theta, exact = FALSE) {
 
 # Gradient, Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in (theta,
 # sigma); `slopes`: the gradient in theta of c'(X'V^-1X)^-1 c for each column c of `contrasts`.
-core_joint <- function(spec, theta, sigma, contrasts = NULL, exact = FALSE) {
+core_with_sigma <- function(
+  spec,
+  theta,
+  sigma,
+  contrasts = NULL,
+  exact = FALSE
+) {
   unwrap(rust_lmm_with_sigma(
     spec,
     as.double(theta),

@@ -3,7 +3,7 @@
 # and Satterthwaite's degrees of freedom.
 
 #' Gradient and Hessian of the objective in (theta, sigma)
-#' @param contrasts See `core_joint()`.
+#' @param contrasts See `core_with_sigma()`.
 #' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g`
 #'   (derivative in the Omega of each core term), `slopes`.
 #' @noRd
@@ -15,7 +15,7 @@ joint_derivatives <- function(
   contrasts = NULL,
   exact = FALSE
 ) {
-  found <- core_joint(spec, theta, sigma, contrasts, exact)
+  found <- core_with_sigma(spec, theta, sigma, contrasts, exact)
   kept <- seq_len(length(theta) + !known)
   found$gradient <- found$gradient[kept]
   found$hessian <- found$hessian[kept, kept, drop = FALSE]

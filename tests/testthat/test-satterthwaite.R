@@ -184,8 +184,8 @@ test_that("of many crossed effects the average information is as good", {
   data <- InstEval[InstEval$s %in% levels(InstEval$s)[1:600], ]
   fit <- rlmm(y ~ service + (1 | s) + (1 | d), droplevels(data))
   spec <- fit_spec(fit)
-  exact <- core_joint(spec, fit$theta, fit$sigma, exact = TRUE)$hessian
-  average <- core_joint(spec, fit$theta, fit$sigma)
+  exact <- core_with_sigma(spec, fit$theta, fit$sigma, exact = TRUE)$hessian
+  average <- core_with_sigma(spec, fit$theta, fit$sigma)
   expect_identical(average$curvature, "average")
   expect_equal(
     sqrt(diag(solve(average$hessian))),
