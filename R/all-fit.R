@@ -66,7 +66,7 @@ fit_or_error <- function(est, control, fit, design) {
   structure(fit_like(fit, design, est, control), time = est$seconds)
 }
 
-#' Where the optimizers start: where the fit started, or at its estimates
+#' Where the optimizers of allFit() start: where the fit started, or at its estimates
 #'
 #' A generalized model starts with the fast stage, as its fit did, or from all of its estimates.
 #' @noRd
@@ -115,7 +115,8 @@ distinct_optimizers <- function() {
   optimizers[!startsWith(optimizers, "LD_TNEWTON_")]
 }
 
-# An estimate, or the error, of each. `verbose` asks to see them one by one.
+# The estimates that each optimizer found, or the error it ended with. `verbose` asks to see them at
+# work one by one.
 run_all <- function(spec, start, controls, verbose, ncpus) {
   if (!verbose) {
     return(core_fit_all(spec, start, controls, ncpus %||% 0L))

@@ -79,7 +79,8 @@ anova_of_one <- function(fit, type, ddf) {
   term_tests(fit, type, ddf)
 }
 
-# Names as the user wrote them; fits given in place, by do.call() for one, have none.
+# The names of the models, as the user wrote them; fits given in place, by do.call() for one, have
+# none.
 expression_names <- function(exprs) {
   labels <- vapply(
     exprs,
@@ -211,7 +212,7 @@ abort_other_size <- function(labels, n) {
   )
 }
 
-# Of a fit without its data the response isn't known.
+# The response of a fit, or `NULL` where the fit doesn't hold its data.
 known_response <- function(fit) {
   if (inherits(fit, "rlmm") && is.null(fit$frame)) {
     return(NULL)

@@ -83,7 +83,8 @@ residual_df <- function(spec) {
   if (df > 0) df else abort_no_df()
 }
 
-# Behind theta: beta, unless PIRLS finds it, and the logarithm of the shape.
+# The number of arguments of the objective behind theta: beta, unless PIRLS finds it, and the
+# logarithm of an estimated shape.
 glmm_arguments <- function(spec) {
   (if (spec$glmm$fast) 0 else count_columns(spec$x)) +
     estimates_shape(spec$glmm)
@@ -162,7 +163,7 @@ check_quadrature <- function(nodes, random) {
   )
 }
 
-# What is wrong, if anything, and how many nodes there may be.
+# What makes the model unfit for quadrature, if anything, and how many nodes it may have.
 quadrature_problem <- function(nodes, random) {
   groups <- unique(vapply(random, \(term) term$group, ""))
   correlated <- vapply(random, \(term) has_rho(term$structure), NA)

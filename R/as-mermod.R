@@ -65,7 +65,7 @@ mermod_of.rlmm_glmm <- function(fit) {
     )
   )
   colnames(parts$X) <- names(fit$beta)
-  # Its deviance function finds lme4's own functions from the frame that it is made in.
+  # lme4's deviance function finds lme4's own functions from the frame that it is made in.
   parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
   deviance <- do.call(lme4::mkGlmerDevfun, parts, envir = asNamespace("lme4"))
   value <- deviance(fit$theta)

@@ -35,7 +35,7 @@
 #' intercept, the part that is independent of those before it is taken, for `lambda_min`,
 #' `gradient_norm` and `curvatures`: that is where the optimizer works, too.
 #'
-#' Of a generalized model the parameters are theta, the fixed effects and an estimated shape
+#' For a generalized model the parameters are theta, the fixed effects and an estimated shape
 #' together; the Hessian comes from differences of exact gradients, and the gain of more variance is
 #' measured, by evaluating the objective there. As this Hessian costs as much as the fit,
 #' `certificate()` computes it when it is called; the fit itself is judged by the one that the
@@ -195,7 +195,7 @@ curvature_phrase <- function(curvatures, kind, digits) {
   )
 }
 
-# "2 positive, 1 flat"
+# How many curvatures have each sign: "2 positive, 1 flat".
 sign_counts <- function(curvatures) {
   limit <- 1e-7 * max(abs(curvatures))
   counts <- c(
@@ -279,7 +279,7 @@ is_one_variance <- function(x) {
   sum(x$terms$size[x$terms$term %in% x$suspects]) == 1
 }
 
-# Nothing is gained by another step.
+# Whether a verdict says that nothing is gained by another step.
 is_final <- function(verdict) {
   !is.null(verdict) && verdict %in% c("optimal", "unbounded", "unidentified")
 }
@@ -296,7 +296,8 @@ optimum_lines <- function(singular) {
   )
 }
 
-# Along which combination of effects, if there are several.
+# The words for the combination of effects along which more variance helps; none for a single
+# effect.
 way_out_phrase <- function(direction) {
   if (length(direction) == 1) {
     return("")

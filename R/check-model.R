@@ -82,7 +82,7 @@ check_replication <- function(term, n, checks) {
   if (levels >= n) {
     signal_many_levels(term, n, checks$nobs_vs_nlev)
   }
-  # For one effect per level it is the same check.
+  # For one effect per level this is the check of the number of levels.
   if (effects >= n && effects > levels && !has_rho(term$structure)) {
     signal_many_effects(term, effects, n, checks$nobs_vs_nre)
   }
@@ -195,8 +195,8 @@ sparse_z <- function(core_term) {
   )
 }
 
-# lme4's rule: standard deviations of covariates (not of indicators) more than a factor of 1000
-# apart, or from 1.
+# Check the scales of covariates by lme4's rule: their standard deviations (not those of indicators)
+# must not be more than a factor of 1000 apart, or from 1.
 check_scale <- function(x, policy) {
   is_covariate <- apply(x, 2L, \(column) !all(column %in% c(0, 1)))
   sd <- apply(x[, is_covariate, drop = FALSE], 2L, stats::sd)

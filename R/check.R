@@ -15,7 +15,7 @@ check_data <- function(data) {
   )
 }
 
-# A data frame, or a plain list with names.
+# Whether `data` is a data frame, or a plain list with names.
 is_table <- function(data) {
   has_names <- length(data) == 0L || !is.null(names(data))
   is.data.frame(data) || (is.list(data) && !is.object(data) && has_names)
@@ -95,7 +95,7 @@ check_start <- function(start, random) {
   as.double(start)
 }
 
-# Theta out of a list, which must hold nothing else.
+# The element `theta` of a list given as `start`, which must hold nothing else.
 start_element <- function(start) {
   unknown <- setdiff(names(start), "theta")
   if (length(unknown) == 0L && !is.null(start$theta)) {

@@ -55,7 +55,7 @@ is_matrix_only <- function(columns) {
   length(columns) == 1L && is.matrix(columns[[1L]])
 }
 
-# Of one matrix, or of vectors.
+# The chosen columns of a design, which is one matrix or a list of vectors.
 select_columns <- function(columns, keep) {
   if (is_matrix_only(columns)) {
     list(columns[[1L]][, keep, drop = FALSE])
@@ -64,7 +64,7 @@ select_columns <- function(columns, keep) {
   }
 }
 
-#' As one double matrix with `n` rows
+#' The columns of a design as one double matrix with `n` rows
 #' @noRd
 column_matrix <- function(columns, n) {
   if (is_matrix_only(columns)) {
@@ -87,7 +87,8 @@ column_matrix <- function(columns, n) {
   )
 }
 
-# Plain variables are finite, as the frame is; products and bases may not be.
+# Check that columns are finite: plain variables are, as the frame was checked, but products and
+# bases may not be.
 check_columns_finite <- function(columns) {
   if (!is_matrix_only(columns) || is.finite(sum(columns[[1L]]))) {
     return(invisible())

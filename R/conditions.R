@@ -39,8 +39,8 @@ warn_rlmm <- function(message, class, ...) {
   rlang::warn(message, class = c(class, "rlmm_warning"), ...)
 }
 
-# As rlang::inform(), in a tenth of its time: a message of a singular fit shouldn't cost more than
-# the fit.
+# Give a message as rlang::inform() does, in a tenth of its time: a message about a singular fit
+# shouldn't cost more than the fit.
 inform_rlmm <- function(message, class, ...) {
   cnd <- structure(
     class = c(class, "rlmm_message", "rlang_message", "message", "condition"),
@@ -112,7 +112,7 @@ core_error_text <- function(err) {
   text(err)
 }
 
-# An error of the core that no call of the user's should lead to.
+# The text for an error of the core that no call of the user's should lead to.
 fault_text <- function(err) {
   c(
     "The numerical core reports an error that is a fault of rlmm.",
@@ -295,7 +295,7 @@ format_numbers <- function(x) {
 
 # Wording -------------------------------------------------------------------
 
-# "a, b, and c"; of more than `max`, the first ones and the number of the others.
+# Join words as "a, b, and c"; of more than `max`, name the first ones and the number of the others.
 enumerate <- function(x, max = 5L, last = "and") {
   if (length(x) > max) {
     others <- format_count(length(x) - max)
@@ -358,12 +358,12 @@ describe_vector <- function(x) {
   paste(with_article(typeof(x)), "vector of length", n)
 }
 
-# "an integer", "a double": for the names of types.
+# The name of a type with its article: "an integer", "a double".
 with_article <- function(type) {
   paste(if (type == "integer") "an" else "a", type)
 }
 
-# "It is a list.": what was found where an argument must be something else.
+# Say what was found where an argument must be something else: "It is a list."
 it_is <- function(x) paste0("It is ", describe_type(x), ".")
 
 # The candidate nearest to `x`, or nothing: for "Did you mean ...?".

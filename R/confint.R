@@ -83,8 +83,8 @@ scaled_limits <- function(estimate, std_error, is_cor, level) {
   limits
 }
 
-# Of each variance parameter, the residuals' aside: the least value of the correlations of `cs()` is
-# above -1.
+# The least value that the correlation of each variance parameter can have, for all terms: -1, but
+# above it in `cs()`.
 lowest_correlations <- function(object) {
   unlist(lapply(object$random, \(term) {
     rows <- nrow(covariance_cells(term))
@@ -127,7 +127,7 @@ variance_estimates.rlmm_glmm <- function(object) {
 
 wald_limits <- function(estimate, std_error, level, df = Inf) {
   half_width <- stats::qt((1 + level) / 2, df) * std_error
-  # What is held is known exactly, and has no degrees of freedom.
+  # A parameter that is held is known exactly, and has no degrees of freedom.
   half_width[which(std_error == 0)] <- 0
   cbind(estimate - half_width, estimate + half_width)
 }

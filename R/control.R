@@ -126,7 +126,7 @@ check_policies <- list(
   scalex = c(policies, "silent.rescale", "message+rescale", "warn+rescale")
 )
 
-# lme4's names are ours with dots and capitals.
+# Read the policies of checks; lme4's names of the checks are ours with dots and capitals.
 read_checks <- function(given) {
   names <- names(given) %||% character(length(given))
   plain <- gsub(".", "_", tolower(names), fixed = TRUE)
@@ -179,7 +179,7 @@ abort_unknown_control <- function(name) {
   )
 }
 
-# What lme4's and nlme's controls call it.
+# The hint for an argument under the name that lme4's and nlme's controls give it.
 control_hint <- function(name) {
   if (name %in% names(tuning_aliases)) {
     return(c(
@@ -236,8 +236,8 @@ check_step <- function(x) {
 
 # Optimizers ----------------------------------------------------------------
 
-# The variants of truncated Newton differ in their preconditioning only: `allFit()` takes one of
-# them.
+# The names of the optimizers. The variants of truncated Newton differ in their preconditioning
+# only: `allFit()` takes one of them.
 optimizers <- c(
   "newton",
   "bfgs",
@@ -296,7 +296,7 @@ optimizer_name <- function(x) {
   if (name %in% optimizers) name
 }
 
-#' For a linear model there is nothing that BFGS would do better than Newton's method
+#' Refuse BFGS for a linear model, for which Newton's method does all that it would do
 #' @noRd
 check_optimizer_suits <- function(control) {
   if (!identical(control$optimizer, "bfgs")) {
@@ -339,9 +339,9 @@ as_control <- function(control) {
   )
 }
 
-# What lmerControl() says when nothing is asked of it, so that only real wishes are reported as
-# ignored. Derivatives are computed in any case: to do without them is no wish that costs the user
-# anything.
+# The elements of lmerControl() when nothing is asked of it, so that only real wishes are reported
+# as ignored. Derivatives are computed in any case: to do without them is no wish that costs the
+# user anything.
 lme4_defaults <- list(
   restart_edge = c("TRUE", "FALSE"),
   boundary.tol = "1e-05",
@@ -409,7 +409,7 @@ is_lme4_default <- function(value, name) {
   paste(deparse(value), collapse = "") %in% lme4_defaults[[name]]
 }
 
-# What lme4's optimizers call our arguments.
+# Names that lme4's optimizers have for arguments of rlmm_control().
 tuning_aliases <- c(
   maxfun = "max_eval",
   maxeval = "max_eval",
@@ -445,8 +445,8 @@ translate_tuning <- function(control) {
   )
 }
 
-# lme4's default optimizer (lmer()'s, or glmer()'s pair) is not a wish for it; named options of it
-# are.
+# Whether an optimizer is asked for: lme4's default (lmer()'s, or glmer()'s pair) is no wish for it,
+# but a named one in its options is.
 is_optimizer_wish <- function(name) {
   !identical(name, "nloptwrap") && !identical(name, c("bobyqa", "Nelder_Mead"))
 }

@@ -25,13 +25,14 @@ with_tolerances <- function(est, control) {
 # The families and links that the core knows, by R's names for them.
 core_families <- function() unwrap(rust_families())
 
-# Above about 1e-8 a proof that the columns are independent; `weights` of their rows may be `NULL`.
+# The smallest pivot of the scaled cross-product of columns: above about 1e-8 a proof that they are
+# independent. `weights` of the rows may be `NULL`.
 core_smallest_pivot <- function(columns, weights, n) {
   unwrap(rust_smallest_pivot(columns, weights, n))
 }
 
-# One fit for each control, in parallel threads; an element is an error (a condition) where a fit
-# failed.
+# Fit once for each control, in parallel threads; an element of the result is an error (a condition)
+# where a fit failed.
 core_fit_all <- function(spec, start, controls, threads) {
   threads <- as.integer(threads)
   found <- unwrap(
@@ -54,7 +55,7 @@ core_estimates <- function(spec, theta) {
   unwrap(rust_lmm_estimates(spec, as.double(theta)))
 }
 
-# One theta, or a matrix with one theta per column.
+# The objective of a linear model at one theta, or at each column of a matrix.
 core_objective <- function(spec, thetas) {
   unwrap(rust_lmm_objective(spec, as.double(thetas)))
 }
@@ -67,14 +68,15 @@ core_leverage <- function(spec, theta) {
   unwrap(rust_lmm_leverage(spec, as.double(theta)))
 }
 
-# Gradient, Hessian (`exact`: whatever it costs), G = d objective / d Omega of each core term,
-# certificate.
+# The gradient and the Hessian in theta (`exact`: whatever it costs), G = d objective / d Omega of
+# each core term, and the certificate.
 core_derivatives <- function(spec, theta, exact = FALSE) {
   unwrap(rust_lmm_derivatives(spec, as.double(theta), exact))
 }
 
-# Gradient, Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in (theta,
-# sigma); `slopes`: the gradient in theta of c'(X'V^-1X)^-1 c for each column c of `contrasts`.
+# The gradient, the Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in
+# (theta, sigma); `slopes` is the gradient in theta of c'(X'V^-1X)^-1 c for each column c of
+# `contrasts`.
 core_with_sigma <- function(
   spec,
   theta,
@@ -105,7 +107,7 @@ core_glmm_estimates <- function(spec, parameters) {
   unwrap(rust_glmm_estimates(spec, as.double(parameters)))
 }
 
-# One set of parameters, or a matrix with one per column.
+# The objective of a generalized model at one set of parameters, or at each column of a matrix.
 core_glmm_objective <- function(spec, parameters) {
   unwrap(rust_glmm_objective(spec, as.double(parameters)))
 }
@@ -114,14 +116,15 @@ core_glmm_gradient <- function(spec, parameters) {
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
-# Of the estimates, not of a fast fit: (theta, beta, log shape); a correlation by its angle. `NULL`
-# if the Hessian has a negative eigenvalue. `held`: indices of elements of theta that are left out.
+# The covariance of the estimates (theta, beta, log shape), with a correlation by its angle; not for
+# a fast fit. It is `NULL` if the Hessian has a negative eigenvalue. `held` are indices of elements
+# of theta that are left out.
 core_glmm_covariance <- function(spec, parameters, held = integer()) {
   unwrap(rust_glmm_covariance(spec, as.double(parameters), held - 1L))
 }
 
-# The verdict on the parameters with its `gradient`, and the `covariance` as above (`NULL` of a fast
-# fit).
+# The certificate of the parameters with its `gradient`, and the `covariance` of
+# core_glmm_covariance() (`NULL` of a fast fit).
 core_glmm_certificate <- function(spec, parameters, held = integer()) {
   unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
 }

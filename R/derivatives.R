@@ -78,7 +78,8 @@ term_map <- function(term, scale, theta, sigma) {
   out
 }
 
-# Of standard deviations s and a correlation: (s sigma)^2 and, of neighbours, rho s_1 s_2 sigma^2.
+# The map of a term with standard deviations s and one correlation rho: its variances (s sigma)^2
+# and the covariance of neighbours, rho s_1 s_2 sigma^2.
 correlated_map <- function(term, scale, theta, sigma) {
   par <- theta[term$theta]
   k <- length(par) - 1L
@@ -94,7 +95,7 @@ correlated_map <- function(term, scale, theta, sigma) {
     pair <- rep_len(seq_len(k), 2L)
     value <- unit^2 * c(s^2, rho * prod(s[pair]))
     in_par <- diag(c(2 * s, prod(s[pair])))
-    # With one standard deviation it is its own neighbour.
+    # A single standard deviation is its own neighbour.
     for (i in 1:2) {
       in_par[k + 1L, pair[i]] <- in_par[k + 1L, pair[i]] + rho * s[pair[3L - i]]
     }
@@ -132,8 +133,8 @@ covariance_map <- function(term, scale, theta, sigma) {
   list(value = covariance[cells], jacobian = jacobian)
 }
 
-# d sd_r = d v_rr / (2 sd_r); d cor_rs = d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss /
-# (2 v_ss)).
+# From covariances v to standard deviations and correlations: d sd_r = d v_rr / (2 sd_r); d cor_rs =
+# d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).
 to_sd <- function(covariance, change, cells, jacobian, columns) {
   variance <- diag(covariance)
   sd <- sqrt(variance)

@@ -6,13 +6,13 @@ fixed_matrix <- function(fit, new = new_data(fit, NULL)) {
   column_matrix(fixed_columns(fit, new), new$n)
 }
 
-#' The same without the columns of coefficients that are held
+#' X without the columns of coefficients that are held
 #' @noRd
 free_matrix <- function(fit, new = new_data(fit, NULL)) {
   fixed_matrix(fit, new)[, free_beta(fit), drop = FALSE]
 }
 
-#' Its columns, as Rust reads them
+#' The columns of X as fitted, as Rust reads them
 #' @noRd
 fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   columns <- full_fixed_columns(fit, new)

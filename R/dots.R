@@ -2,8 +2,8 @@
 
 #' Refuse what stands in a method's dots
 #'
-#' To be called by the method itself, as `refuse_dots(...)`: its name and its arguments are those of
-#' the caller.
+#' A method calls it itself, as `refuse_dots(...)`: the name and the arguments in the message are
+#' those of the caller.
 #' @noRd
 refuse_dots <- function(...) {
   if (...length() == 0L) {
@@ -45,7 +45,7 @@ warn_of_dots <- function(..., also = character()) {
   )
 }
 
-# What `data.frame()` hands on to every column's method.
+# Arguments that `data.frame()` hands on to every column's method.
 data_frame_arguments <- c(
   "row.names",
   "optional",
@@ -60,7 +60,8 @@ dots_names <- function(...) {
   names
 }
 
-# The first argument is what the method is for: nobody means it by another name.
+# The arguments of a method that a user may mean, without the first, which nobody means by another
+# name.
 known_arguments <- function(method) setdiff(names(formals(method))[-1L], "...")
 
 #' The name of the generic that a method's frame belongs to, or of the method that was called by its
@@ -100,9 +101,9 @@ abort_unknown_argument <- function(fun, name, hint = NULL) {
 
 # The fitting functions -----------------------------------------------------
 
-#' Arguments that the fitting function doesn't have
+#' Refuse arguments that the fitting function doesn't have
 #'
-#' Those of other programs are answered in the form that they have here.
+#' An argument of another program is answered in the form that it has here.
 #' @param fitter,known The function's name, and the names of the arguments that it has.
 #' @noRd
 check_dots <- function(..., fitter, known) {
@@ -159,7 +160,7 @@ foreign_hint <- function(name, expr, fitter) {
   if (!is.null(hint)) c(i = hint)
 }
 
-# nlme's `random = ~ x | g`, as a term of the formula.
+# The term of a formula that nlme's `random = ~ x | g` asks for.
 random_hint <- function(expr) {
   is_bar_formula <- call_name(expr) == "~" &&
     length(expr) == 2L &&

@@ -40,7 +40,7 @@ makepredictcall.rlmm_dummy <- function(var, call) {
   call
 }
 
-#' The formula's environment, in which `dummy()` is ours
+#' The environment in which a formula is evaluated: the formula's own, with rlmm's `dummy()`
 #' @noRd
 formula_env <- function(formula) {
   env <- environment(formula)

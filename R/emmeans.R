@@ -40,7 +40,7 @@ emm_basis.rlmm <- function(
     if (ddf != "satterthwaite") {
       return(Inf)
     }
-    # Of all coefficients, or without those that were dropped.
+    # `k` is for all coefficients, or without those that were dropped.
     satterthwaite_df(
       object,
       matrix(if (length(k) == length(is_kept)) k[is_kept] else k, ncol = 1L)
@@ -61,7 +61,7 @@ emm_basis.rlmm <- function(
 #' A basis of the combinations of the coefficients that the data say nothing of
 #' @noRd
 inestimable <- function(object, is_kept, columns) {
-  # emmeans's sign for "there are none".
+  # A matrix of `NA` is emmeans's sign that every combination can be estimated.
   if (all(is_kept)) {
     return(matrix(NA))
   }

@@ -6,7 +6,7 @@ call_name <- function(expr) {
   if (is.call(expr) && is.symbol(expr[[1L]])) as.character(expr[[1L]]) else ""
 }
 
-# Also of `lme4::cs(x | g)`.
+# The name of the function in a call, also of `lme4::cs(x | g)`.
 structure_name <- function(expr) {
   is_qualified <- is.call(expr) && call_name(expr[[1L]]) %in% c("::", ":::")
   if (is_qualified) as.character(expr[[1L]][[3L]]) else call_name(expr)
@@ -26,7 +26,8 @@ deparse_one <- function(expr) {
   if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
 }
 
-# Data given in place, or put into the call by do.call(), would fill the screen.
+# Deparse in one line; data given in place, or put into the call by do.call(), would fill the
+# screen.
 short_deparse <- function(expr) {
   if (!is.language(expr) && length(expr) > 1) {
     return(paste0("<", class(expr)[1], ">"))
@@ -43,7 +44,7 @@ abort_formula <- function(..., class = NULL) {
   abort_rlmm(c(...), c(class, "rlmm_error_formula"))
 }
 
-# What `.` stands for: the columns of a data frame or list.
+# The data that `.` in a formula stands for: the columns of a data frame or list.
 dot_data <- function(data) {
   if (is.data.frame(data)) {
     return(data)
@@ -58,7 +59,7 @@ variable_names <- function(terms) {
   vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
 }
 
-# A term as the user wrote it, but for the expansion of nested groups.
+# The label of a term, as the user wrote it but for the expansion of nested groups.
 bar_label <- function(bar, group) {
   paste(deparse_one(bar$effects), "|", group$name)
 }

@@ -142,7 +142,7 @@ start_theta <- function(y) {
   }
 }
 
-#' Phi of nbinom1 likewise
+#' Phi of nbinom1 from the variance of the response, as if all means were equal
 #' @noRd
 start_phi <- function(y) {
   phi <- stats::var(y) / mean(y) - 1
@@ -163,7 +163,7 @@ draw_binomial <- function(mu, weights) {
 #' @noRd
 draw_inverse_gaussian <- function(mu, dispersion) {
   v <- dispersion * mu * stats::rnorm(length(mu))^2
-  # mu times 1 + v/2 - sqrt(v + v^2/4), without its cancellation
+  # The root is mu times 1 + v/2 - sqrt(v + v^2/4), written without its cancellation.
   root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
   ifelse(stats::runif(length(mu)) <= mu / (mu + root), root, mu^2 / root)
 }

@@ -12,7 +12,7 @@ part_terms <- function(formula, frame, data = NULL) {
   names <- variable_names(terms)
   attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
-  # Numbers whose meaning is in their class: for new data without the values.
+  # Numbers whose meaning is in their class are kept without their values, for new data.
   times <- Filter(is_time, unclass(frame)[names])
   if (length(times) > 0L) {
     attr(terms, "times") <- lapply(times, `[`, 0L)
@@ -88,8 +88,8 @@ independent_columns <- function(x, frame, policy) {
   keep
 }
 
-# One for a row that counts and zero for one without weight, which says nothing about the effects;
-# `NULL` if all count.
+# The weights of rows for the rank of X: one for a row that counts, zero for one without prior
+# weight, which says nothing about the effects; `NULL` if all count.
 counted_rows <- function(frame) {
   weights <- frame[["(weights)"]]
   if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
@@ -167,7 +167,7 @@ abort_no_numbers <- function(y, name) {
   abort_response(name, found, text_hint(y))
 }
 
-# Two columns of counts are successes and failures.
+# The hint for a response of two columns of counts, which are successes and failures.
 matrix_hint <- function(y) {
   is_counts <- ncol(y) == 2L && is.numeric(y) && all(y >= 0 & y == round(y))
   if (is_counts) {

@@ -2,7 +2,7 @@
 
 fit_offset <- function(fit) total_offset(fit_frame(fit))
 
-# All coefficients in the order of X.
+# Estimated and held coefficients together, in the order of the columns of X.
 with_held <- function(beta, names, held) {
   if (length(held) > 0L) {
     free <- !names %in% names(held)
@@ -15,8 +15,8 @@ with_held <- function(beta, names, held) {
   rlang::set_names(beta, names)
 }
 
-# Of each term the (weighted) root mean square of its columns of Z; `scales` are those of the core
-# terms.
+# Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are
+# those of the core terms.
 with_scales <- function(random, scales) {
   lapply(random, \(term) {
     term$scale <- if (is.null(scales)) {
@@ -59,7 +59,7 @@ fit_frame <- function(fit) {
   )
 }
 
-# `offset()` in the formula and the argument add up.
+# The offset of a model frame: terms `offset()` in the formula and the argument add up.
 total_offset <- function(frame) {
   offset <- frame[["(offset)"]]
   for (i in attr(attr(frame, "terms"), "offset")) {
@@ -81,7 +81,8 @@ abort_offset <- function(name, x) {
   )
 }
 
-# Of a fit without its data only the observations of positive weight are known.
+# The number of rows; of a fit without its data only the number of observations of positive weight
+# is known.
 n_rows <- function(fit) {
   if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
 }
@@ -98,7 +99,7 @@ estimates_parameter <- function(glmm) {
   estimates_shape(glmm) && !is_dispersed(glmm$family)
 }
 
-#' For what has no meaning, or isn't there yet, for a generalized model
+#' Refuse what has no meaning, or isn't there yet, for a generalized model
 #' @noRd
 abort_glmm <- function(what, hint = NULL, verb = "isn't") {
   abort_rlmm(

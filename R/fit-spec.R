@@ -37,7 +37,7 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
   )
 }
 
-#' The same with sigma as it was fitted, where it isn't profiled out
+#' The spec of a fit with sigma as it was fitted, where sigma isn't profiled out
 #' @noRd
 fitted_spec <- function(fit) {
   spec <- fit_spec(fit)

@@ -25,8 +25,8 @@ choose_ddf <- function(fit, ddf = NULL) {
   one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
 }
 
-#' Satterthwaite's degrees of freedom are for linear models, and take derivatives, which need the
-#' data.
+#' How tests are made by default: Satterthwaite's degrees of freedom are for linear models, and take
+#' derivatives, which need the data
 #' @noRd
 default_ddf <- function(fit) UseMethod("default_ddf")
 
@@ -48,7 +48,7 @@ ratio_name.rlmm_lmm <- function(fit) "t value"
 #' @export
 ratio_name.rlmm_glmm <- function(fit) "z value"
 
-# lmerTest writes "Satterthwaite".
+# Words in lower case: lmerTest writes "Satterthwaite".
 tolower_words <- function(x) if (is.character(x)) tolower(x) else x
 
 #' The table of the fixed effects, with tests according to `ddf`
@@ -83,7 +83,8 @@ z_tests <- function(ratio) {
   cbind(`z value` = ratio, `Pr(>|z|)` = p)
 }
 
-# NA: there are so many that they are only mentioned.
+# The lines of the correlations of the fixed effects. `show` is `NA` where there are so many that
+# they are only mentioned.
 correlation_lines <- function(covariance, show, symbolic) {
   p <- nrow(covariance)
   if (is.na(show)) {

@@ -42,7 +42,7 @@ coef.rlmm <- function(object, ...) {
   refuse_dots(...)
   beta <- object$beta
   effects <- lapply(ranef(object, condVar = FALSE), name_as, names(beta))
-  # As in lme4: effects of any factor that have no fixed counterpart come first.
+  # As in lme4, effects of any factor that have no fixed counterpart come first.
   only_random <- setdiff(unlist(lapply(effects, names)), names(beta))
   centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
   structure(

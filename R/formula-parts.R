@@ -50,7 +50,7 @@ terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
   without_repeats(attr(fit_frame(x), "terms"))
 }
 
-#' The right side as the sum of its terms: one that is fixed and random stands there once
+#' A terms object with its right side as a sum in which what is fixed and random stands once
 #' @noRd
 without_repeats <- function(terms) {
   offsets <- as.list(attr(terms, "variables"))[-1][attr(terms, "offset")]
@@ -101,7 +101,8 @@ written_bar <- function(group, bar) {
   structured_call(bar$structure, term)
 }
 
-# Names of variables may need backticks that the group's name doesn't show.
+# The text of a grouping, with the backticks that names of variables may need and the group's name
+# doesn't show.
 group_text <- function(group) {
   paste(
     vapply(

@@ -76,7 +76,7 @@ split_bars <- function(expr) {
   join_sides(op, lapply(as.list(expr)[-1L], split_bars))
 }
 
-# The sides of a sum or difference, or the one of a sign.
+# Put together what was found in the sides of a sum or difference, or in the one of a sign.
 join_sides <- function(op, sides) {
   fixed <- sides[[1L]]$fixed
   if (length(sides) == 2L) {
@@ -112,8 +112,8 @@ is_structured_bar <- function(expr) {
   is_bar(inner) || is_structured_bar(inner)
 }
 
-# The function around a bar, if it is none of a covariance structure. A bar may also mean "or": this
-# is asked only where there is no other random-effects term.
+# The name of a function around a bar that is none of a covariance structure. As a bar may also mean
+# "or", this is asked only where there is no other random-effects term.
 unknown_structure <- function(expr) {
   if (!is.call(expr)) {
     return(NULL)
@@ -130,7 +130,8 @@ unknown_structure <- function(expr) {
   }
 }
 
-# Only through the operators of formulas: in `I(a | b)` or `ifelse(a | b, 0, 1)` the bar means "or".
+# Whether an expression holds a bar, looking only through the operators of formulas: in `I(a | b)`
+# or `ifelse(a | b, 0, 1)` the bar means "or".
 has_bar <- function(expr) {
   if (!is.call(expr)) {
     return(FALSE)
@@ -224,7 +225,7 @@ abort_double_bar <- function(structure, bar) {
   )
 }
 
-# `x + f` as lme4 expands it before `||`: one expression for the intercept, one without for each
+# Split `x + f` before `||` as lme4 does: one expression for the intercept, one without it for each
 # term.
 split_effects <- function(effects) {
   terms <- stats::terms.formula(rlang::new_formula(NULL, effects))
@@ -291,8 +292,8 @@ cross_groups <- function(left, right, reversed = FALSE) {
   out
 }
 
-# The atoms from the outer to the inner, as in `a/b/c`, whose groupings are called "b:a" and
-# "c:b:a".
+# The atoms of a grouping from the outer to the inner, as in `a/b/c`, whose groupings are called
+# "b:a" and "c:b:a".
 as_written <- function(group) {
   if (group$reversed) rev(group$atoms) else group$atoms
 }
@@ -338,7 +339,7 @@ read_ampersand <- function(expr) {
   expr
 }
 
-# Within other functions `&` is R's "and".
+# The functions through which `&` is looked for; within others it is R's "and".
 ampersand_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "|", "||")
 
 interact <- function(left, right) {

@@ -31,7 +31,8 @@ abort_if_unknown <- function(terms, data, bars) {
   }
 }
 
-# `foo(x | g)` is taken for a variable: `|` may mean "or".
+# Refuse an unknown function around a bar: `foo(x | g)` was taken for a variable, as `|` may mean
+# "or".
 abort_if_structure <- function(terms) {
   for (variable in as.list(attr(terms, "variables"))[-1L]) {
     name <- unknown_structure(variable)

@@ -88,7 +88,7 @@ abort_unknown_part <- function(name, known) {
   )
 }
 
-# One function of the fit for each name.
+# The parts by name, each a function of the fit.
 fit_parts <- list(
   # lme4: matrices
   X = \(fit) stats::model.matrix(fit),
@@ -207,11 +207,13 @@ fit_parts <- list(
   pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit)))
 )
 
-re_labels <- function(fit) vapply(fit$random, \(term) term$label, "")
+re_labels <- function(fit) {
+  vapply(fit$random, \(term) term$label, "")
+}
 
 effects_per_term <- function(fit) n_columns(fit) * n_levels(fit)
 
-# One long vector in the order of Z's columns.
+# The random effects of all terms as one long vector, in the order of Z's columns.
 stack_modes <- function(modes) unlist(lapply(modes, t), use.names = FALSE)
 
 zt_by_effect <- function(fit) {

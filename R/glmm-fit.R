@@ -32,7 +32,7 @@ column_sizes <- function(core_term) {
   sqrt(colMeans(z^2))
 }
 
-# The family with its estimated shape, unless that is a dispersion.
+# The family object of a fit: with its estimated shape, unless that is a dispersion.
 fitted_family <- function(glmm, family) {
   if (!estimates_parameter(glmm)) {
     return(family)
@@ -49,7 +49,7 @@ unfitted_family <- function(fit) {
   family_row(fit$glmm$family)$shape$make(NA_real_, fit$glmm$link)
 }
 
-# What takes second derivatives is computed while there are data.
+# Add to a fit what takes second derivatives, while there are data.
 with_judgement <- function(fit, spec) {
   judged <- core_glmm_certificate(spec, fit$parameters, held_index(fit))
   from_hessian <- c("gradient", "certificate")
@@ -95,7 +95,7 @@ needs_hessian.rlmm_glmm <- function(fit) {
   !fit$glmm$fast && (has_errors || estimates_shape(fit$glmm))
 }
 
-#' The block of the fixed effects
+#' The block of the fixed effects in the covariance of the estimates
 #' @noRd
 hessian_fixed_covariance <- function(fit) {
   covariance <- hessian_covariance(fit)

@@ -121,7 +121,7 @@ not_whole <- function(n, name) {
 }
 
 check_whole_counts <- function(y, name) {
-  # As far from whole numbers as dpois() lets them be.
+  # Counts may be as far from whole numbers as dpois() lets them be.
   off <- abs(y - round(y)) > 1e-7 * pmax(1, y)
   if (!any(off)) {
     return(invisible())
@@ -159,7 +159,7 @@ abort_response_range <- function(name, rows, family, is_counts) {
   )
 }
 
-# What a response must be, and what it is otherwise.
+# The words for what a response must be, and for what it is otherwise.
 response_range <- function(kind, is_counts) {
   response_ranges[[if (is_counts) "nonnegative" else family_row(kind)$range]]
 }

@@ -60,7 +60,8 @@ eval_or_null <- function(expr, data, env) {
   tryCatch(eval(expr, data, env), error = \(cnd) NULL)
 }
 
-# Other data may hold fewer levels, or text. Levels that the fit didn't see come after its own.
+# A factor with the levels of the fit: other data may hold fewer, or text. Levels that the fit
+# didn't see come after its own.
 freeze_levels <- function(name, value) {
   if (anyNA(levels(value))) {
     return(name)
@@ -90,7 +91,7 @@ is_row_wise <- function(expr, value, data, env) {
   TRUE
 }
 
-# One row of a variable; a constant as it is.
+# One row of a variable; a constant stays as it is.
 row_of <- function(x, row, n) {
   if (NROW(x) != n) {
     x
@@ -105,7 +106,7 @@ is_cut <- function(expr) {
   identical(expr[[1L]], quote(cut)) || identical(expr[[1L]], quote(base::cut))
 }
 
-# `cut()` places a given number of breaks by the range of its x.
+# Put the breaks into a call of `cut()`, which places a given number of them by the range of its x.
 freeze_cut <- function(expr, data, env) {
   matched <- match.call(cut.default, expr)
   breaks <- matched$breaks
@@ -120,7 +121,7 @@ freeze_cut <- function(expr, data, env) {
   matched
 }
 
-# As documented in ?cut: equal widths, the outer limits moved out by 0.1% of the range.
+# Breaks as documented in ?cut: of equal widths, the outer limits moved out by 0.1% of the range.
 equal_breaks <- function(range, n) {
   width <- diff(range)
   if (width == 0) {

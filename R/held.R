@@ -97,7 +97,7 @@ theta_index <- function(names, random) {
   index
 }
 
-# What is held, and all of a term's parameters. A correlation doesn't depend on the scale.
+# Add all parameters of a term to what is held. A correlation doesn't depend on the scale.
 with_held_term <- function(held, term, covariance, sigma) {
   theta <- covariance_theta(term, covariance)
   is_scale <- is_scale(term)
@@ -142,7 +142,7 @@ find_term <- function(name, random) {
   )
 }
 
-# Without spaces, the function around the bar, and an intercept.
+# The label of a term for comparison: without spaces, the function around the bar, and an intercept.
 plain_label <- function(x) {
   x <- gsub("[[:space:]]", "", x)
   around <- paste0(
@@ -191,7 +191,8 @@ describe_shape <- function(x) {
   if (is.matrix(x)) paste(dim(x), collapse = " x ") else describe_type(x)
 }
 
-# Negative eigenvalues of the size of rounding errors are taken for zero.
+# Check that a covariance is positive semi-definite; negative eigenvalues of the size of rounding
+# errors are taken for zero.
 check_semidefinite <- function(term, covariance) {
   values <- eigen(covariance, symmetric = TRUE, only.values = TRUE)$values
   smallest <- min(values)
@@ -205,7 +206,7 @@ check_semidefinite <- function(term, covariance) {
   abort_covariance(term, "must be positive semi-definite.", found)
 }
 
-# The nearest covariance of the term's structure must be the one that is given.
+# Check that the nearest covariance of the term's structure is the one that is given.
 check_same_structure <- function(term, covariance, nearest) {
   size <- max(abs(covariance))
   if (max(abs(nearest - covariance)) <= 1e-7 * size) {
@@ -340,13 +341,14 @@ n_held <- function(fit) {
   length(held$index) + length(held$absolute)
 }
 
-#' Is sigma a parameter beside theta, because a covariance is held on the scale of the response?
+#' Whether sigma is a parameter beside theta, because a covariance is held on the scale of the
+#' response
 #' @noRd
 has_free_scale <- function(fit) {
   !fit$known_sigma && !is.null(fit$control$fixed$cov)
 }
 
-#' Terms none of whose parameters is estimated
+#' For each term, whether none of its parameters is estimated
 #' @noRd
 held_terms <- function(fit) {
   held <- fit_held(fit)

@@ -53,8 +53,8 @@ with_independent_effects <- function(fit, i) {
   fit
 }
 
-# Do the columns before it explain more than 99 % of one? As in the core; of exact dependence
-# nothing is left to tell.
+# Whether the columns before it explain more than 99 % of a column, as the core asks too; of exact
+# dependence nothing is left to tell.
 is_dependent <- function(upper, products) {
   share <- min(diag(upper)^2 / diag(products))
   share < 1e-2 && share > 1e-10

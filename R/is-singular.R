@@ -148,7 +148,8 @@ extreme_correlations <- function(correlation) {
   )
 }
 
-#' "0.82 a - 0.57 b", in units of each effect's standard deviation, without small parts
+#' A combination of effects in words, "0.82 a - 0.57 b", in units of each effect's standard
+#' deviation, without small parts
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))

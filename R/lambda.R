@@ -1,7 +1,9 @@
 # The relative covariance factor of the user's terms: their templates, and where theta stands in
 # them.
 
-term_groups <- function(fit) vapply(fit$random, \(term) term$group, "")
+term_groups <- function(fit) {
+  vapply(fit$random, \(term) term$group, "")
+}
 
 # lme4's names of the variance components: a second term on `Subject` is "Subject.1". Only where a
 # factor has several terms, the names are made syntactic.
@@ -10,8 +12,8 @@ component_names <- function(fit) {
   if (anyDuplicated(groups)) make.names(groups, unique = TRUE) else groups
 }
 
-#' For each of a term's cells the element of theta that stands there; `NA` where it is computed from
-#' several.
+#' The element of theta that stands in each of a term's cells; `NA` where it is computed from
+#' several
 #' @noRd
 cell_theta <- function(term, cells = term_cells(term)) {
   if (has_rho(term$structure)) {
@@ -43,6 +45,10 @@ theta_lower <- function(random) {
   )
 }
 
-n_columns <- function(fit) vapply(fit$random, \(term) length(term$columns), 1L)
+n_columns <- function(fit) {
+  vapply(fit$random, \(term) length(term$columns), 1L)
+}
 
-n_levels <- function(fit) vapply(fit$random, \(term) length(term$levels), 1L)
+n_levels <- function(fit) {
+  vapply(fit$random, \(term) length(term$levels), 1L)
+}

@@ -68,8 +68,8 @@ rstudent.rlmm_glmm <- function(model, ...) {
   )
 }
 
-#' H = Q Q' where Q holds the rows of the observations in an orthonormal basis of [W^1/2 Z Lambda,
-#' W^1/2 X; I, 0]
+#' The hat matrix H = Q Q', where Q holds the rows of the observations in an orthonormal basis of
+#' [W^1/2 Z Lambda, W^1/2 X; I, 0]
 #' @noRd
 hat_matrix <- function(fit) {
   x <- free_matrix(fit)

@@ -8,7 +8,7 @@
 #' criterion, which `REMLcrit()` returns for any fit. There is no saturated model to compare with:
 #' it can be negative.
 #'
-#' Of a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive
+#' For a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive
 #' quadrature, with all constants of the density. `deviance()` is, as in lme4, conditional on the
 #' random effects: the sum of the squared deviance residuals; it is not -2 times the log-likelihood.
 #'
@@ -111,8 +111,8 @@ AICc.default <- function(object, ...) {
   -2 * as.numeric(log_lik) + 2 * k + small_sample_term(k, n)
 }
 
-# Without enough observations the correction isn't defined: the criterion must not then prefer the
-# model.
+# The correction of AICc. Without enough observations it isn't defined, and the criterion must not
+# then prefer the model.
 small_sample_term <- function(k, n) {
   if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
 }
@@ -150,7 +150,8 @@ own_criterion.rlmm_glmm <- function(fit, reml) {
   fit$dev$objective
 }
 
-# What the two criteria don't share: not the determinants of L and of the weights.
+# The part of a criterion that ML and REML don't share: not the determinants of L and of the
+# weights.
 criterion_part <- function(fit, reml) {
   dev <- fit$dev
   df <- dev$n_eff - if (reml) n_free_beta(fit) else 0

@@ -29,7 +29,7 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   frame
 }
 
-# `y ~ y + x` would be fitted, exactly.
+# Refuse a response on the right side: `y ~ y + x` would be fitted, exactly.
 check_sides <- function(terms) {
   factors <- attr(terms, "factors")
   if (length(factors) == 0L || all(factors[1L, ] == 0L)) {
@@ -60,7 +60,8 @@ frame_terms <- function(parsed, env, data) {
   call_frame_step(stats::terms.formula(formula, data = dot_data(data)))
 }
 
-# In parentheses, because `- 1` among the effects must not take away a variable of the whole.
+# The effects of a bar as a summand of the frame's formula: in parentheses, because `- 1` among the
+# effects must not take away a variable of the whole.
 frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 
 #' The variables, before missing values are treated
@@ -108,7 +109,7 @@ plain_frame <- function(terms, data) {
   as_frame(columns, .row_names_info(data, 0L))
 }
 
-# Faster than data.frame(), which checks and converts.
+# Columns as a data frame, faster than by data.frame(), which checks and converts.
 as_frame <- function(columns, row_names) {
   attr(columns, "row.names") <- row_names
   class(columns) <- "data.frame"
@@ -170,7 +171,8 @@ eval_extras <- function(extras, data, env) {
   values
 }
 
-# Columns of the data first, then where the argument was written, then the formula's environment.
+# Evaluate an argument such as `weights` among the columns of the data, then where the argument was
+# written, then in the formula's environment.
 eval_extra <- function(quo, data, env, arg) {
   expr <- rlang::quo_get_expr(quo)
   if (!is.language(expr)) {
@@ -204,7 +206,7 @@ check_extra <- function(x, arg, data) {
   if (arg == "subset" && !is.null(n)) check_subset(x, data)
 }
 
-# `subset = TRUE`, as R's other model functions take it.
+# Whether this is `subset = TRUE`, which R's other model functions take too.
 is_all_rows <- function(x, arg) arg == "subset" && length(x) == 1L
 
 # A subset may be told by row names, and an offset be a matrix of one column.
@@ -235,7 +237,7 @@ abort_extra_length <- function(arg, found, n) {
   )
 }
 
-# A column's name in quotes, or behind a tilde, as other packages want it.
+# The hint for a column's name in quotes, or behind a tilde, as other packages want it.
 extra_hint <- function(x, arg, data) {
   if (is.character(x) && length(x) == 1L && x %in% names(data)) {
     return(c(i = paste0("Write `", arg, " = ", x, "`, without quotes.")))
@@ -366,7 +368,7 @@ named_na_action <- function(name) {
   get0(name, mode = "function", envir = globalenv())
 }
 
-# Before `na.action`.
+# Check the variables before `na.action` is applied.
 check_variables <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {
@@ -374,7 +376,8 @@ check_variables <- function(frame) {
   }
 }
 
-# Without bit64 the bits of such a number are read as those of another one.
+# Refuse integer64 where bit64 isn't loaded: the bits of such a number would be read as those of
+# another one.
 check_bit64 <- function(name) {
   if (isNamespaceLoaded("bit64")) {
     return(invisible())
@@ -390,7 +393,8 @@ check_bit64 <- function(name) {
   )
 }
 
-# After `na.action`: nothing missing is left (it is with `na.pass`), and all numbers are finite.
+# Check the frame after `na.action`: nothing missing is left (it is with `na.pass`), and all numbers
+# are finite.
 check_complete <- function(frame) {
   columns <- unclass(frame)
   for (name in names(columns)) {

@@ -116,7 +116,7 @@ abort_not_row_wise <- function(group) {
   )
 }
 
-# "a:b" with "c" reads as "a" with "b:c".
+# Refuse levels whose labels are ambiguous: "a:b" with "c" reads as "a" with "b:c".
 abort_ambiguous <- function(group, labels) {
   if (length(labels) == 0) {
     return(invisible())

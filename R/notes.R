@@ -1,6 +1,6 @@
 # Lines that several printed pages share.
 
-#' What is held, for the notes of a fit, or of its variances alone
+#' The note of what is held, for a fit or for its variances alone
 #' @noRd
 held_note <- function(fit, parts = c("beta", "theta", "cov")) {
   held <- fit$control$fixed[parts]

@@ -108,8 +108,8 @@ format_setting <- function(value) {
   if (length(value) > 1) format_vector(value, 6) else format(value)
 }
 
-#' Is something left to gain? The certificate knows; without one, the reason for which the optimizer
-#' stopped.
+#' Whether something is left to gain: the certificate knows, or without one the reason for which the
+#' optimizer stopped
 #' @noRd
 stopped_early <- function(fit) {
   verdict <- fit$optsum$certificate$verdict

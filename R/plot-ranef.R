@@ -98,7 +98,7 @@ caterpillar <- function(group, table, main, level, ...) {
   do.call(lattice::dotplot, settings)
 }
 
-# Names of levels shrink where there are many.
+# The size of the names of levels, which shrink where there are many.
 level_size <- function(n_levels) min(0.8, 24 / n_levels)
 
 interval_prepanel <- function(x, y, low, high, subscripts, ...) {

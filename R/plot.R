@@ -200,7 +200,8 @@ plot_kind <- function(data) {
   }
 }
 
-# More bins than Sturges' rule gives, which hides the tails of long-tailed residuals.
+# The number of bins of a histogram: more than Sturges' rule gives, which hides the tails of
+# long-tailed residuals.
 bins <- function(x) {
   max(10L, min(50L, grDevices::nclass.FD(x[is.finite(x)])))
 }

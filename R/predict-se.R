@@ -26,7 +26,7 @@ predict_se <- function(fit, use, new, random_only, allow_new_levels) {
   effects_sigma(fit) * sqrt(unlist(variance, use.names = FALSE))
 }
 
-# |R_X^-T x|^2 for each row x
+# The variance |R_X^-T x|^2, over sigma^2, for each row x.
 fixed_variance <- function(x, fit) {
   if (ncol(x) == 0) {
     numeric(nrow(x))
@@ -35,7 +35,8 @@ fixed_variance <- function(x, fit) {
   }
 }
 
-# Few enough rows at a time that a, which fills in where factors are crossed, stays small.
+# Blocks of rows, few enough at a time that a, which fills in where factors are crossed, stays
+# small.
 row_blocks <- function(n) split(seq_len(n), (seq_len(n) - 1) %/% 500)
 
 #' Z' for predictions: q x n, with the selected columns of each term; nothing for a level that is

@@ -106,7 +106,7 @@ on_scale <- function(fit, eta, type) {
   with_names(family.rlmm(fit)$linkinv(eta), names(eta))
 }
 
-# To first order, as predict() of a glm() has it.
+# Standard errors on the scale asked for: to first order, as predict() of a glm() has them.
 se_on_scale <- function(fit, se, eta, type) {
   slope <- if (type == "link") 1 else abs(family.rlmm(fit)$mu.eta(eta))
   with_names(se * slope, names(eta))
@@ -137,13 +137,13 @@ linear_predictor <- function(
   eta
 }
 
-#' X beta + offset
+#' The fixed part of the linear predictor, X beta + offset
 #' @noRd
 fixed_predictor <- function(fit, beta, new) {
   drop(fixed_matrix(fit, new) %*% beta) + new_offset(fit, new)
 }
 
-#' The sum over terms of z_i' b[level_i]
+#' The random part of the linear predictor, the sum over terms of z_i' b[level_i]
 #' @param use For each term the columns to use; see [selected_effects()].
 #' @noRd
 random_predictor <- function(fit, b, use, new, allow_new_levels) {

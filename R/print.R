@@ -129,8 +129,8 @@ argument_lines <- function(call) {
   if (length(text) > 0) paste0(labels[names(text)], ": ", text)
 }
 
-#' Of an ML fit all criteria, of a REML fit the REML criterion: the others can't be compared between
-#' fixed parts.
+#' The criteria of a fit: of an ML fit all, of a REML fit the REML criterion alone, as the others
+#' can't be compared between fixed parts
 #' @noRd
 criterion_table <- function(fit) {
   objective <- fit$dev$objective

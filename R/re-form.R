@@ -66,7 +66,7 @@ add_columns <- function(use, effects, group, bar, fit) {
 
 positions <- function(x, of) which(x %in% of)
 
-# `a:b` and `b:a` are the same grouping.
+# Whether a term has this grouping: `a:b` and `b:a` are the same.
 is_grouped_by <- function(term, group) {
   setequal(term$group_vars, vapply(group$atoms, deparse_one, ""))
 }

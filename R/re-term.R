@@ -62,8 +62,8 @@ bar_term <- function(bar, group, effects, data, env) {
   )
 }
 
-# `(1 | x^2)` and `(1 | a - b)` mean something else as parts of a formula, and then aren't in the
-# frame.
+# Check that the grouping variables are in the frame: `(1 | x^2)` and `(1 | a - b)` mean something
+# else as parts of a formula, and then aren't.
 check_group_vars <- function(vars, frame) {
   absent <- vars[!vars %in% names(frame)]
   if (length(absent) == 0L) {
@@ -178,7 +178,7 @@ used_codes <- function(refs, levels) {
   list(refs = cumsum(used)[refs], levels = levels[used])
 }
 
-# Pairs in use, the second factor running fastest, as in `a:b`.
+# The levels of an interaction: the pairs in use, the second factor running fastest, as in `a:b`.
 combine_codes <- function(a, b) {
   pair <- (a$refs - 1) * length(b$levels) + b$refs
   pairs <- sort(unique(pair))
@@ -192,8 +192,8 @@ combine_codes <- function(a, b) {
 
 # Order and place -----------------------------------------------------------
 
-# As lme4: untouched if the numbers of levels never increase, else by them, and in reverse among
-# equals.
+# The order of terms, which is lme4's: untouched if the numbers of levels never increase, else by
+# them, and in reverse among equals.
 term_order <- function(n_levels) {
   if (any(diff(n_levels) > 0L)) rev(order(n_levels)) else seq_along(n_levels)
 }

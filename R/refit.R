@@ -213,7 +213,7 @@ abort_new_values_length <- function(arg, found, n, omitted) {
   )
 }
 
-#' Put an expression in the place of the response, wherever the fit names it
+#' A fit with another expression as its response, wherever the fit names it
 #' @noRd
 rename_response <- function(fit, expr) {
   fit$formula[[2]] <- expr

@@ -2,7 +2,7 @@
 
 report_fit <- function(fit, spec) {
   if (is_exact(fit, spec)) {
-    # Its objective has no minimum: how the optimizer ended says nothing more.
+    # The objective of an exact fit has no minimum: how the optimizer ended says nothing more.
     report_exact(fit, spec)
   } else {
     report_convergence(fit)
@@ -14,7 +14,7 @@ report_fit <- function(fit, spec) {
 
 # Convergence ---------------------------------------------------------------
 
-# How the optimizer stopped is of no interest where the certificate says that it stopped at an
+# Warn of an optimizer that stopped early, unless the certificate says that it stopped at an
 # optimum.
 report_convergence <- function(fit) {
   optsum <- fit$optsum
@@ -52,7 +52,7 @@ report_certificate <- function(fit, spec) {
   if (is_final(verdict)) {
     return(report_ambiguous(fit, verdict))
   }
-  # As a separated effect grows nothing is wrong, but that there is no end to it.
+  # While a separated effect grows nothing is wrong, but that there is no end to it.
   if (is_early(fit$optsum$status) || length(fit$separated) > 0L) {
     return(invisible())
   }
@@ -128,7 +128,8 @@ shared_effect_hint <- function(fit) {
   paste(start, shared_effect_remedy(larger))
 }
 
-# Without an intercept a factor has an indicator for each level: their sum is one again.
+# What to do about a second intercept. Without one a factor still has an indicator for each level,
+# and their sum is one again.
 shared_effect_remedy <- function(term) {
   if (!is.null(term$xlevels)) {
     return(sprintf("Leave `(1 | %s)` out?", term$group))
@@ -166,7 +167,7 @@ steepest_term <- function(fit, spec) {
 
 #' What a step in each element of theta promises, up to a factor
 #'
-#' Of a generalized model only the gradient is at hand.
+#' For a generalized model only the gradient is at hand.
 #' @noRd
 theta_gain <- function(fit, spec) UseMethod("theta_gain")
 
@@ -245,7 +246,7 @@ estimates_code.rlmm_glmm <- function(fit) {
 
 # Exact fits ----------------------------------------------------------------
 
-# Next to nothing is left of the response.
+# Whether next to nothing is left of the response.
 is_exact <- function(fit, spec) {
   if (fit$known_sigma) {
     return(FALSE)
@@ -318,7 +319,7 @@ report_exact <- function(fit, spec) {
 
 report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
-  # Where the data leave it open a variance isn't estimated as zero.
+  # Where the data can't tell variances from each other, none of them is estimated as zero.
   is_open <- identical(fit$optsum$certificate$verdict, "unidentified")
   if (policy == "ignore" || is_open || !isSingular.rlmm(fit)) {
     return(invisible())

@@ -3,7 +3,7 @@
 #' `residuals()` (or `resid()`) and `fitted()` for each observation, named by row. With
 #' `na.action = na.exclude` both are padded with `NA` to the length of the data.
 #'
-#' Of a generalized model `fitted()` is the mean mu, on the scale of the response (of proportions
+#' For a generalized model `fitted()` is the mean mu, on the scale of the response (of proportions
 #' for the binomial).
 #'
 #' @param object A fitted model.

@@ -242,7 +242,7 @@ projected_start <- function(design) {
   stats::lm.fit(x, eta - (design$spec$offset %||% 0))$coefficients
 }
 
-# Some families stop at means that cannot be.
+# Linear predictors from means; some families stop at means that cannot be.
 linked_means <- function(mu, family) {
   suppressWarnings(tryCatch(family$linkfun(mu), error = \(cnd) NaN))
 }

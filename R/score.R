@@ -164,7 +164,7 @@ check_parameters <- function(at, estimates) {
   }
 }
 
-# Theta from covariances; they must be positive definite.
+# Theta that belongs to covariances, which must be positive definite.
 factor_covariances <- function(object, at, scale) {
   theta <- numeric(length(object$theta))
   for (term in object$random) {
@@ -199,7 +199,8 @@ cholesky_theta <- function(term, values) {
   factor[covariance_cells(term)]
 }
 
-# Variances, and the covariance of the first two effects.
+# Theta of a term with one correlation, from its variances and the covariance of the first two
+# effects.
 correlated_theta <- function(term, values) {
   k <- length(values) - 1L
   if (any(values[seq_len(k)] <= 0)) {
@@ -223,8 +224,9 @@ covariance_matrix <- function(term, values) {
   out
 }
 
-# The derivative in each free relative covariance: from d / d Omega (symmetric, of each core term),
-# which exists at a singular Omega too, or, of structures with a correlation, from that in theta.
+# The derivative of the objective in each free relative covariance. It comes from d / d Omega
+# (symmetric, of each core term), which exists at a singular Omega too, or, of structures with a
+# correlation, from the derivative in theta.
 covariance_gradient <- function(object, theta, found) {
   unlist(lapply(object$random, \(term) {
     if (has_rho(term$structure)) {
@@ -260,8 +262,8 @@ abort_singular_score <- function() {
   )
 }
 
-# H in the covariances psi from H in x = (theta, sigma): with J = d psi / d x,
-# J' H_psi J = H - sum_k (d f / d psi_k) d^2 psi_k / dx^2.
+# The Hessian in the covariances psi from the one in x = (theta, sigma): with J = d psi / d x, J'
+# H_psi J = H - sum_k (d f / d psi_k) d^2 psi_k / dx^2.
 change_coordinates <- function(object, found, point) {
   scale <- if (point$kind == "user") "variance" else "profile"
   sigma <- point$sigma %||% 1
@@ -281,8 +283,8 @@ change_coordinates <- function(object, found, point) {
   solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
 }
 
-# sum_k slope_k d^2 psi_k / dx^2: the Jacobian is a polynomial of degree 1 in each theta and 2 in
-# sigma, so that its central differences are exact.
+# The sum over k of slope_k d^2 psi_k / dx^2. The Jacobian is a polynomial of degree 1 in each theta
+# and 2 in sigma, so that its central differences are exact.
 second_map <- function(object, scale, theta, sigma, slope) {
   x <- c(theta, sigma)
   n <- length(theta)

@@ -18,7 +18,7 @@ separated_effects <- function(fit, spec) {
   x <- column_matrix(spec$x, length(spec$y))
   shift <- intercept_shift(x, names(fit$beta))
   beta <- drop(shift %*% fit$beta)
-  # At fixed theta; infinite where even the factor is singular.
+  # Standard errors are those at fixed theta; they are infinite where even the factor is singular.
   std_error <- tryCatch(
     sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)),
     error = \(cnd) Inf
@@ -26,12 +26,12 @@ separated_effects <- function(fit, spec) {
   # The inverse of `shift`, whose one row differs from those of the unit matrix, is its mirror
   # image.
   size <- abs(beta) * apply(abs(x %*% (2 * diag(ncol(x)) - shift)), 2L, max)
-  # Beyond any data, where even the standard error has no digits left.
+  # The first limit is beyond any data, where even the standard error has no digits left.
   names(fit$beta)[size > 1e5 | (size > 3 & abs(beta) < 0.05 * std_error)]
 }
 
-# The coefficients with covariates far from zero, such as years, centred: otherwise the intercept
-# and they are large, and uncertain, whatever the data.
+# The matrix that takes the coefficients to those with covariates far from zero, such as years,
+# centred: otherwise the intercept and they are large, and uncertain, whatever the data.
 intercept_shift <- function(x, names) {
   shift <- diag(ncol(x))
   constant <- match("(Intercept)", names)

@@ -43,7 +43,8 @@ simulated_responses.rlmm_glmm <- function(fit, eta, sigma, plan) {
   )
 }
 
-#' Draws, proportions for the binomial; mu, weights and what is returned run along rows first
+#' Draw from the family, proportions for the binomial; mu, weights and what is returned run along
+#' rows first
 #' @noRd
 draw_family <- function(mu, weights, sigma, glmm) {
   # What is drawn for an observation of weight 0 doesn't count, but must be a number.

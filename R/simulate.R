@@ -7,7 +7,7 @@
 #' By default new random effects are drawn as well. `re.form` names those to hold at their
 #' conditional modes instead; the other terms are drawn anew.
 #'
-#' Of a generalized model the responses are of the kind that the model was fitted to: for the
+#' For a generalized model the responses are of the kind that the model was fitted to: for the
 #' binomial 0 or 1, levels of the factor, proportions, or two columns of counts.
 #'
 #' @inheritParams predict.rlmm
@@ -127,7 +127,7 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
   })
 }
 
-# Levels that the fit didn't see are counted on from its own.
+# Give numbers to levels that the fit didn't see, counting on from its own.
 add_new_levels <- function(refs, term, new) {
   unknown <- is.na(refs)
   if (any(unknown)) {
@@ -138,8 +138,8 @@ add_new_levels <- function(refs, term, new) {
   refs
 }
 
-#' n x nsim: the sum over terms of `z_i' b[ref_i]`. The spherical effects of a replicate are drawn
-#' by term, level, effect.
+#' Draw the random part of the linear predictor, n x nsim: the sum over terms of `z_i' b[ref_i]`.
+#' The spherical effects of a replicate are drawn by term, level, effect.
 #' @noRd
 draw_effects <- function(terms, n, nsim) {
   total <- matrix(0, n, nsim)

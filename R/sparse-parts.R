@@ -17,7 +17,7 @@ term_designs <- function(fit) {
   lapply(seq_along(fit$random), \(i) term_design(fit, i, core_terms))
 }
 
-# Exact zeros aren't stored, as in lme4.
+# Z' as a sparse matrix; exact zeros aren't stored, as in lme4.
 sparse_zt <- function(fit) {
   blocks <- Map(
     \(design, term) zt_block(design, term, seq_along(term$columns)),
@@ -50,10 +50,11 @@ sparse_lambdat <- function(fit) {
   lambdat_with(fit, \(term) lambda_block(term, fit$theta)[term_cells(term)])
 }
 
-# Each element holds its index into theta.
+# Lambda' with the index into theta in place of each element.
 lambdat_pattern <- function(fit) lambdat_with(fit, cell_theta)
 
-# `values` gives those of a term's cells; within a column elements are sorted by row.
+# Lambda' with the elements that `values` gives for a term's cells; within a column elements are
+# sorted by row.
 lambdat_with <- function(fit, values) {
   sizes <- n_columns(fit) * n_levels(fit)
   q <- sum(sizes)
@@ -84,7 +85,7 @@ lambdat_block <- function(term, start, values) {
   )
 }
 
-#' Z and Lambda
+#' Z and Lambda as sparse matrices
 #' @noRd
 random_matrix <- function(fit) Matrix::t(sparse_zt(fit))
 

@@ -59,7 +59,7 @@ structures <- list(
   ar1 = list(call = "ar1", hom = TRUE, correlated = TRUE, tag = "ar1")
 )
 
-# What a function around a bar says about the covariance of its columns, unless `hom` is given.
+# The structure that each function around a bar stands for, unless `hom` is given.
 structure_calls <- c(
   us = "us",
   zerocorr = "diag",
@@ -149,7 +149,7 @@ structured_call <- function(structure, term) {
   }
 }
 
-#' The same of a term of a fit, as text
+#' A term of a fit as the user would write it, as text
 #' @noRd
 term_text <- function(term) {
   if (is_unstructured(term$structure)) {
@@ -256,7 +256,8 @@ covariance_cells <- function(term) {
   if (is_unstructured(term$structure)) {
     return(template_cells("us", length(term$columns)))
   }
-  # One or k standard deviations, then the parameter of the correlations: that of neighbours.
+  # The parameters are one or k standard deviations, then that of the correlations, which is the one
+  # of neighbours.
   scales <- seq_len(sum(is_scale(term)))
   rbind(
     cbind(row = scales, col = scales),
@@ -277,7 +278,7 @@ lambda_block <- function(term, theta) {
   }
   block <- matrix(0, k, k)
   block[lower.tri(block, diag = TRUE)] <- par
-  # See `independent_effects()`.
+  # `root` takes independent effects back to the user's: see `independent_effects()`.
   if (is.null(term$root)) block else term$root %*% block
 }
 
@@ -285,7 +286,7 @@ lambda_block <- function(term, theta) {
 #' @noRd
 structured_theta <- function(term, covariance) {
   if (is_unstructured(term$structure)) {
-    # The root by rows: also of a singular matrix.
+    # The root by rows exists for a singular matrix too.
     parts <- eigen(covariance, symmetric = TRUE)
     root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
     root <- root %*% diag(ifelse(diag(root) < 0, -1, 1), nrow(root))
@@ -306,8 +307,8 @@ structured_theta <- function(term, covariance) {
   )
 }
 
-# By the neighbours, or else the nearest effects that have variances. At an even distance its sign
-# isn't known.
+# The correlation parameter of a covariance matrix: by the neighbours, or else the nearest effects
+# that have variances. At an even distance its sign isn't known.
 correlation_of <- function(structure, covariance) {
   sd <- sqrt(diag(covariance))
   pairs <- which(lower.tri(covariance) & outer(sd, sd) > 0, arr.ind = TRUE)
@@ -350,7 +351,7 @@ structure_correlation <- function(term, theta) {
   )
 }
 
-# The powers of the parameter that the correlations are.
+# The powers to which the correlation parameter stands in the correlations.
 correlation_powers <- function(structure, k) {
   distance <- abs(outer(seq_len(k), seq_len(k), `-`))
   if (structures[[structure]]$call == "cs") (distance > 0) + 0 else distance
@@ -442,7 +443,8 @@ check_series <- function(bar, effects, frame) {
   check_order(bar, attr(effects$terms, "term.labels"), frame)
 }
 
-# Autoregression goes by the order of the levels, and takes them for equally spaced.
+# Check the factor of a term in `ar1()`: autoregression goes by the order of the levels, and takes
+# them for equally spaced.
 check_order <- function(bar, name, frame) {
   variable <- frame[[name]]
   if (is.character(variable)) {

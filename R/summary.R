@@ -106,7 +106,8 @@ scaled_residuals <- function(fit) {
   if (!is.null(fit$frame)) residuals.rlmm(fit, type = "scaled")
 }
 
-# `NA`: there are so many correlations that they are only mentioned.
+# Whether the summary prints the correlations; `NA` where there are so many that they are only
+# mentioned.
 shown_correlation <- function(fit) {
   is_many <- length(fit$beta) > getOption("lme4.summary.cor.max", 20)
   if (is_many) NA else TRUE
@@ -132,7 +133,8 @@ coef.summary.rlmm <- function(
   if (conf.int) with_limits(table, level) else table
 }
 
-# Limits stand beside the estimate they belong to; p-values stay last.
+# The table with confidence limits: they stand beside the estimate they belong to, and p-values stay
+# last.
 with_limits <- function(table, level) {
   df <- if ("df" %in% colnames(table)) table[, "df"] else Inf
   limits <- wald_limits(table[, "Estimate"], table[, "Std. Error"], level, df)

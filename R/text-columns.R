@@ -43,7 +43,7 @@ text_remedy <- function(kind) {
   if (kind == "numbers") "`as.numeric()`" else "`as.Date()`"
 }
 
-# For a response that must be numeric.
+# The hint for text in the place of a response that must be numeric.
 text_hint <- function(x) {
   kind <- if (is.character(x)) text_kind(x)
   if (!is.null(kind)) {

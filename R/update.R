@@ -42,7 +42,7 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   fit
 }
 
-# An argument changed to `NULL` is one that the call doesn't have.
+# The call with changed arguments; one changed to `NULL` is one that the call doesn't have.
 changed_call <- function(call, changes) {
   for (name in names(changes)) {
     call[name] <- list(changes[[name]])
@@ -145,7 +145,8 @@ call_fitter <- function(call, values, caller) {
   eval(as.call(c(quote(fitter), arguments)), env)
 }
 
-# The call of a fit made through another function may have a name that means nothing here.
+# The fitting function that a call names, or the one that made such a fit where the name means
+# nothing here.
 find_fitter <- function(call, arguments, caller) {
   known <- list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)
   own <- if (is_nb_call(call)) {
@@ -162,9 +163,9 @@ find_fitter <- function(call, arguments, caller) {
 
 #' The value of `data` where the model was made or where `update()` was called
 #'
-#' Preferably the one that still holds what was fitted, and least beyond it: another data frame may
-#' have the same name. Otherwise the first with the formula's variables, as the user may have
-#' changed the data on purpose.
+#' A value that still holds what was fitted, and least beyond it, is preferred: another data frame
+#' may have the same name. Otherwise it is the first with the formula's variables, as the user may
+#' have changed the data on purpose.
 #' @noRd
 find_data <- function(fit, expr, formula, caller) {
   found <- values_of_data(expr, formula, caller)
@@ -195,8 +196,8 @@ has_variables <- function(data, formula) {
 
 #' Update from the stored frame
 #'
-#' It holds the variables as the formula used them: enough for the same formula, and for another one
-#' if its variables are in the frame untransformed.
+#' The frame holds the variables as the formula used them: enough for the same formula, and for
+#' another one if its variables are in the frame untransformed.
 #' @noRd
 update_stored <- function(fit, call, formula, changed, caller) {
   args <- as.list(call)[-1]

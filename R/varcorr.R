@@ -63,7 +63,7 @@ abort_errors_at_sigma <- function() {
   )
 }
 
-# What of them was given, not estimated.
+# The notes of what was given, not estimated, among the variances.
 variance_notes <- function(fit) {
   if (!is.null(fit$control$fixed)) {
     c(held_note(fit, c("theta", "cov")), known_sigma_note(fit))
@@ -74,8 +74,8 @@ covariance_component <- function(term, template, theta, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))
   correlation <- if (has_rho(term$structure)) {
-    # As it is a parameter, it has no rounding error; but it means nothing for less than two
-    # effects.
+    # As the correlation is a parameter, it has no rounding error; but it means nothing for less
+    # than two effects.
     structure_correlation(term, theta) * if (sum(stddev > 0) < 2) NaN else 1
   } else {
     covariance / outer(stddev, stddev)
@@ -136,7 +136,7 @@ component_values <- function(x, blocks, comp) {
   }
 }
 
-# After each column that of its standard errors.
+# The columns of numbers, each followed by that of its standard errors.
 beside_errors <- function(values, blocks, residual) {
   of_effects <- do.call(rbind, lapply(blocks, `[[`, "errors"))
   errors <- list(
@@ -248,8 +248,8 @@ table_cells <- function(k, order) {
 
 # Formatting --------------------------------------------------------------
 
-#' With common decimals, unless the numbers differ so much in size that `format()` would turn to
-#' exponents.
+#' Format a column with common decimals, unless the numbers differ so much in size that `format()`
+#' would turn to exponents
 #' @noRd
 format_column <- function(x, digits) {
   together <- format(x, digits = digits)
@@ -347,7 +347,7 @@ block_labels <- function(blocks) {
   }))
 }
 
-#' The lower triangles, written below one another; `NA` (but not `NaN`) is a dot
+#' The lower triangles of the correlations, written below one another; `NA` (but not `NaN`) is a dot
 #' @noRd
 correlation_columns <- function(blocks, n_rows, digits) {
   triangles <- lapply(blocks, block_correlations, digits = digits)

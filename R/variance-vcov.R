@@ -55,13 +55,13 @@ variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
   lost <- setdiff(singular_rows(object), constant)
   # Nothing of a singular term's parameters is used: 0 for `NA`, `NaN` and what is undefined.
   joint[is.na(joint)] <- 0
-  # What is held doesn't vary with sigma; computed, that would be a rounding error.
+  # A parameter that is held doesn't vary with sigma; computed, that would be a rounding error.
   jacobian[c(lost, constant), ] <- 0
   out <- jacobian %*% joint %*% t(jacobian)
   told(without_rows(out, c(lost, which(is_touched(jacobian, flat)))))
 }
 
-# From the theta of independent effects.
+# The covariance of the user's theta and sigma, from that of the theta of independent effects.
 theta_vcov <- function(there, joint) {
   n <- length(there$theta)
   map <- diag(ncol(joint))
@@ -76,11 +76,11 @@ theta_vcov <- function(there, joint) {
 without_rows <- function(matrix, rows) {
   matrix[rows, ] <- NA
   matrix[, rows] <- NA
-  # Without attributes.
+  # This subset drops the attributes.
   matrix[,, drop = FALSE]
 }
 
-# Which linear functions change along the directions in which the likelihood doesn't?
+# Whether each linear function, a row, changes along the directions in which the likelihood doesn't.
 is_touched <- function(rows, directions) {
   change <- abs(rows %*% directions)
   rowSums(change > 1e-5 * abs(rows) %*% abs(directions)) > 0
@@ -156,9 +156,9 @@ fit_joint <- function(object, contrasts = NULL) {
   )
 }
 
-# The inverse, without the flat directions of a redundant parameter; a direction that curves down
-# makes it `NA`, and all directions flat. As in the core, a curvature below 1e-7 of the largest may
-# be rounding.
+# The inverse of a Hessian, without the flat directions of a redundant parameter; a direction that
+# curves down makes it `NA`, and all directions flat. As in the core, a curvature below 1e-7 of the
+# largest may be rounding.
 inverse_curvature <- function(hessian) {
   if (length(hessian) == 0) {
     return(list(matrix = hessian, flat = hessian))
@@ -257,7 +257,8 @@ component_errors <- function(object) {
   )
 }
 
-# By the delta method: v_ij = s_i s_j rho^m, with s_i, s_j and rho among the parameters.
+# Standard errors of one term's elements by the delta method: v_ij = s_i s_j rho^m, with s_i, s_j
+# and rho among the parameters.
 element_errors <- function(term, value, covariance) {
   k <- length(term$columns)
   cells <- template_cells("us", k)

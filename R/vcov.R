@@ -1,10 +1,10 @@
 #' Covariance matrix of the estimates, and the residual standard deviation
 #'
-#' Of a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1`
+#' For a linear mixed model the covariance matrix of the fixed effects is `sigma^2 (X' V^-1 X)^-1`
 #' with `V = W^-1 + Z Lambda Lambda' Z'`. Standard errors are the square roots of its diagonal: also
 #' `coef(summary(fit))[, "Std. Error"]` and `getME(fit, "stderror")`.
 #'
-#' Of a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice
+#' For a generalized linear mixed model it is, as in lme4, the block of the fixed effects of twice
 #' the inverse Hessian of the deviance in all parameters: it takes into account that theta is
 #' estimated. `use.hessian = FALSE` gives the one at fixed theta, from the working linear model; so
 #' does a fit with `nAGQ = 0`, and `full = TRUE`.
@@ -209,7 +209,7 @@ check_joint_size <- function(n, limit = 10000) {
   )
 }
 
-# lme4's order: the terms of a factor are joined, level by level.
+# The order of the random effects in lme4: the terms of a factor are joined, level by level.
 level_order <- function(fit) {
   k <- n_columns(fit)
   group <- match(term_groups(fit), unique(term_groups(fit)))
@@ -218,7 +218,7 @@ level_order <- function(fit) {
   order(rep(group, times), level, rep(seq_along(k), times))
 }
 
-#' "Subject.308.(Intercept)": one name per random effect, in the order of Z's columns.
+#' Names of the random effects, "Subject.308.(Intercept)" for one, in the order of Z's columns
 #' @noRd
 mode_names <- function(fit) {
   unlist(lapply(fit$random, \(term) {
@@ -231,7 +231,8 @@ mode_names <- function(fit) {
   }))
 }
 
-# A coefficient that is held has no correlation with others: `NaN`, as it is known without error.
+# The correlation matrix of a covariance. A coefficient that is held has no correlation with others:
+# `NaN`, as it is known without error.
 correlation_matrix <- function(covariance) {
   sd <- sqrt(diag(covariance))
   out <- covariance / outer(sd, sd)

@@ -198,7 +198,7 @@ via_lme4_generics <- list(
   prediction = "prediction"
 )
 
-# Of lmerTest, for its own class of fits.
+# The generics of lmerTest for its own class of fits.
 via_lmertest_generics <- list(
   lmerTest = c("difflsmeans", "ls_means", "lsmeansLT", "step")
 )
