@@ -20,8 +20,10 @@ pub(super) fn unbounded(
     // Slope and curvature of the objective in the logarithm of a factor by which all of them grow.
     let slope: f64 = large.iter().map(|&b| slopes[b] * size(b)).sum();
     let form = |b: usize, a: usize| hessian[b * n + a] * size(a) * size(b);
-    let along = |b: usize| large.iter().map(|&a| form(b, a)).sum::<f64>();
-    let curvature: f64 = large.iter().map(|&b| along(b)).sum();
+    let mut curvature = 0.0;
+    for &b in &large {
+        curvature += large.iter().map(|&a| form(b, a)).sum::<f64>();
+    }
     if slope.abs().max(curvature.abs()) < FLAT_SLOPE {
         large
     } else {

@@ -156,17 +156,21 @@ impl Facts {
             return (verdict, Vec::new());
         }
         let (x, step_sizes) = (&self.x, &self.step_sizes);
-        let parameters = |which: Vec<usize>| which.iter().map(|&b| at.free()[b]).collect();
         let which = unbounded(at, x, step_sizes, &self.slopes, &self.hessian);
         if !which.is_empty() {
-            return (Verdict::Unbounded, parameters(which));
+            return (Verdict::Unbounded, parameters(at, &which));
         }
         let which = unidentified(at, x, step_sizes, &self.model);
         if !which.is_empty() {
-            return (Verdict::Unidentified, parameters(which));
+            return (Verdict::Unidentified, parameters(at, &which));
         }
         (verdict, Vec::new())
     }
+}
+
+// The parameters of some coordinates.
+fn parameters(at: &Coordinates, which: &[usize]) -> Vec<usize> {
+    which.iter().map(|&b| at.free()[b]).collect()
 }
 
 /// Gradient and Hessian at the last of the points, which have `n` coordinates.
