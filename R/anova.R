@@ -189,10 +189,13 @@ check_same_data <- function(fits, labels) {
   responses <- lapply(fits, known_response)
   differs <- vapply(responses, is_other_response, NA, of = responses[[1]])
   if (any(differs)) {
-    pair <- tick(c(labels[1], labels[differs][1]))
-    found <- sprintf("The responses of %s and %s differ.", pair[1], pair[2])
-    abort_not_comparable(found)
+    abort_other_response(labels[1], labels[differs][1])
   }
+}
+
+abort_other_response <- function(first, other) {
+  text <- "The responses of %s and %s differ."
+  abort_not_comparable(sprintf(text, tick(first), tick(other)))
 }
 
 is_other_response <- function(y, of) {

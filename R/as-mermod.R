@@ -262,22 +262,23 @@ lmm_at <- function(x, arguments) {
 
 glmm_at <- function(x, arguments) {
   is_old <- utils::packageVersion("lme4") < "2.0"
-  approximation <- glmm_approximation(
+  likelihood <- glmm_approximation(
     read_family(stats::family(x), baseenv()),
     x@devcomp$dims[["nAGQ"]],
     fast = FALSE,
     if (is_old) "moment" else "profiled",
     "expected"
   )
+  extras <- lapply(arguments$extras, rlang::new_quosure, env = baseenv())
   design <- model_design(
     arguments$formula,
     arguments$data,
     FALSE,
     quiet_control(),
-    lapply(arguments$extras, rlang::new_quosure, env = baseenv()),
-    approximation = approximation
+    extras,
+    approximation = likelihood
   )
-  est <- estimates_of(x, design, approximation$fast)
+  est <- estimates_of(x, design, likelihood$fast)
   new_glmm_fit(design, est, NULL, design$control)
 }
 

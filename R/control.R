@@ -130,17 +130,15 @@ check_policies <- list(
 read_checks <- function(given) {
   names <- names(given) %||% character(length(given))
   plain <- gsub(".", "_", tolower(names), fixed = TRUE)
-  unknown <- names[!plain %in% paste0("check_", names(default_checks))]
-  if (length(unknown) > 0L) {
-    abort_unknown_control(unknown[1L])
+  short <- sub("^check_", "", plain)
+  is_known <- short %in% names(default_checks) & short != plain
+  if (!all(is_known)) {
+    abort_unknown_control(names[!is_known][1L])
   }
-  checks <- default_checks
   for (i in seq_along(given)) {
-    check <- sub("^check_", "", plain[i])
-    check_policy(given[[i]], check, names[i])
-    checks[check] <- given[i]
+    check_policy(given[[i]], short[i], names[i])
   }
-  checks
+  utils::modifyList(default_checks, stats::setNames(given, short))
 }
 
 check_policy <- function(x, check, arg) {

@@ -1,9 +1,9 @@
 # Families: what the user gives as `family`, and what the core calls it.
 
 #' An R family object, from one, a function that makes one, or its name
-#' @param written The argument as the user wrote it.
+#' @param call The call that the argument `family` stands in.
 #' @noRd
-read_family <- function(family, env, written = NULL) {
+read_family <- function(family, env, call = NULL) {
   family <- tryCatch(family, error = abort_family_value)
   if (is.null(family)) {
     abort_no_family()
@@ -15,7 +15,7 @@ read_family <- function(family, env, written = NULL) {
     family <- tryCatch(family(), error = \(cnd) NULL) %||% family
   }
   if (!inherits(family, "family")) {
-    abort_no_family_object(family, written)
+    abort_no_family_object(family, call$family)
   }
   check_known_family(family)
   family
@@ -153,32 +153,28 @@ abort_family <- function(found, name = NULL) {
 #' @noRd
 family_hint <- function(name) {
   plain <- gsub("[^a-z0-9]", "", tolower(name))
-  if (name %in% c("logit", "probit", "cloglog", "cauchit")) {
-    return(c(
-      i = paste0(
-        "That is a link: write `family = binomial(link = ",
-        in_quotes(name),
-        ")`."
-      )
-    ))
-  }
   if (name %in% known_links()) {
-    return(c(
-      i = paste0(
-        "That is a link, which stands in a family: `poisson(link = ",
-        in_quotes(name),
-        ")`, for one."
-      )
-    ))
+    return(link_hint(name))
   }
   meant <- family_aliases[plain]
   if (!is.na(meant)) {
-    return(c(i = paste0("Here it is ", tick(meant), ".")))
+    return(c(i = sprintf("Here it is %s.", tick(meant))))
   }
   if (plain %in% families_elsewhere) {
     return(c(i = "`glmmTMB::glmmTMB()` has such a family."))
   }
   did_you_mean(name, named_families())
+}
+
+# A link that only the binomial has in common use tells the family that was meant.
+link_hint <- function(name) {
+  is_binomial <- name %in% c("logit", "probit", "cloglog", "cauchit")
+  hint <- if (is_binomial) {
+    "That is a link: write `family = binomial(link = %s)`."
+  } else {
+    "That is a link, which stands in a family: `poisson(link = %s)`, for one."
+  }
+  c(i = sprintf(hint, in_quotes(name)))
 }
 
 # Names that other programs give to the families here, without capitals and punctuation.

@@ -32,16 +32,18 @@ parse_formula <- function(formula, data = NULL) {
 
 # `.` among the effects of a bar stands for all columns but the response and the bar's own group.
 expand_dot <- function(bar, response, data) {
+  effects <- bar[[2L]]
+  group <- bar[[length(bar)]]
   if (is_structured_bar(bar)) {
-    bar[[2L]] <- expand_dot(strip_parens(bar[[2L]]), response, data)
+    bar[[2L]] <- expand_dot(strip_parens(effects), response, data)
     return(bar)
   }
-  if (mentions(bar[[3L]], ".")) {
+  if (mentions(group, ".")) {
     abort_formula("`.` can't stand for a grouping factor.")
   }
-  if (mentions(bar[[2L]], ".")) {
-    used <- c(all.vars(response), all.vars(bar[[3L]]))
-    bar[[2L]] <- replace_dot(bar[[2L]], setdiff(names(data), used))
+  if (mentions(effects, ".")) {
+    used <- c(all.vars(response), all.vars(group))
+    bar[[2L]] <- replace_dot(effects, setdiff(names(data), used))
   }
   bar
 }
@@ -66,14 +68,15 @@ split_bars <- function(expr) {
     return(list(fixed = expr))
   }
   op <- call_name(expr)
+  sides <- as.list(expr)[-1L]
   if (op == "(") {
-    return(split_bars(expr[[2L]]))
+    return(split_bars(sides[[1L]]))
   }
-  takes_bar_away <- op == "-" && has_bar(expr[[length(expr)]])
-  if (!op %in% c("+", "-") || takes_bar_away) {
+  takes_away <- op == "-" && has_bar(sides[[length(sides)]])
+  if (takes_away || !op %in% c("+", "-")) {
     abort_bar_inside(expr, op)
   }
-  join_sides(op, lapply(as.list(expr)[-1L], split_bars))
+  join_sides(op, lapply(sides, split_bars))
 }
 
 # Put together what was found in the sides of a sum or difference, or in the one of a sign.

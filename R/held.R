@@ -101,12 +101,12 @@ theta_index <- function(names, random) {
 with_held_term <- function(held, term, covariance, sigma) {
   theta <- covariance_theta(term, covariance)
   is_scale <- is_scale(term)
+  is_absolute <- is.null(sigma) & is_scale
   relative <- ifelse(is_scale, theta / (sigma %||% 1), theta)
-  stays <- !is.null(sigma) | !is_scale
-  held$index <- c(held$index, term$theta[stays])
-  held$value <- c(held$value, relative[stays])
-  held$absolute <- c(held$absolute, term$theta[!stays])
-  held$absolute_value <- c(held$absolute_value, theta[!stays])
+  held$index <- c(held$index, term$theta[!is_absolute])
+  held$value <- c(held$value, relative[!is_absolute])
+  held$absolute <- c(held$absolute, term$theta[is_absolute])
+  held$absolute_value <- c(held$absolute_value, theta[is_absolute])
   held
 }
 
@@ -163,14 +163,9 @@ covariance_theta <- function(term, covariance) {
   }
   check_covariance_shape(term, covariance, k)
   covariance <- unname(covariance)
-  if (!isSymmetric(covariance)) {
-    found <- describe_asymmetry(covariance)
-    abort_covariance(term, "must be symmetric.", found)
-  }
   check_semidefinite(term, covariance)
   theta <- structured_theta(term, covariance)
-  all <- replace(numeric(max(term$theta)), term$theta, theta)
-  check_same_structure(term, covariance, tcrossprod(lambda_block(term, all)))
+  check_same_structure(term, covariance, theta)
   theta
 }
 
@@ -191,25 +186,33 @@ describe_shape <- function(x) {
   if (is.matrix(x)) paste(dim(x), collapse = " x ") else describe_type(x)
 }
 
-# Check that a covariance is positive semi-definite; negative eigenvalues of the size of rounding
-# errors are taken for zero.
+# Check that a covariance is symmetric and positive semi-definite; negative eigenvalues of the size
+# of rounding errors are taken for zero.
 check_semidefinite <- function(term, covariance) {
+  if (!isSymmetric(covariance)) {
+    found <- describe_asymmetry(covariance)
+    abort_covariance(term, "must be symmetric.", found)
+  }
   values <- eigen(covariance, symmetric = TRUE, only.values = TRUE)$values
-  smallest <- min(values)
-  if (smallest >= -1e-10 * max(abs(covariance))) {
-    return(invisible())
+  if (min(values) < -1e-10 * max(abs(covariance))) {
+    abort_indefinite(term, values)
   }
+}
+
+abort_indefinite <- function(term, values) {
   if (length(values) == 1L) {
-    abort_covariance(term, "must not be negative.", format(smallest))
+    abort_covariance(term, "must not be negative.", format(values))
   }
-  found <- paste("a matrix with the eigenvalue", format(smallest, digits = 4L))
+  smallest <- format(min(values), digits = 4L)
+  found <- paste("a matrix with the eigenvalue", smallest)
   abort_covariance(term, "must be positive semi-definite.", found)
 }
 
-# Check that the nearest covariance of the term's structure is the one that is given.
-check_same_structure <- function(term, covariance, nearest) {
-  size <- max(abs(covariance))
-  if (max(abs(nearest - covariance)) <= 1e-7 * size) {
+# Check that a covariance is the one that the term has at this theta.
+check_same_structure <- function(term, covariance, theta) {
+  all <- replace(numeric(max(term$theta)), term$theta, theta)
+  nearest <- tcrossprod(lambda_block(term, all))
+  if (max(abs(nearest - covariance)) <= 1e-7 * max(abs(covariance))) {
     return(invisible())
   }
   call <- structured_call(term$structure, quote(effects | group))

@@ -153,14 +153,15 @@ extreme_correlations <- function(correlation) {
 #' @noRd
 format_combination <- function(weights, labels) {
   weights <- weights / sqrt(sum(weights^2))
-  order <- order(-abs(weights))
-  weights <- weights * sign(weights[order[1L]])
-  largest <- order[abs(weights[order]) >= 0.05]
-  shown <- utils::head(largest, 5L)
-  size <- sprintf("%.2f", abs(weights[shown]))
-  sign <- ifelse(weights[shown] < 0, "- ", "+ ")
+  order <- utils::head(order(-abs(weights)), 5L)
+  # The largest part is positive.
+  weights <- (weights * sign(weights[order[1L]]))[order]
+  is_shown <- abs(weights) >= 0.05
+  size <- sprintf("%.2f", abs(weights))
+  sign <- ifelse(weights < 0, "- ", "+ ")
   sign[1] <- ""
-  paste0(sign, size, " ", tick(labels[shown]), collapse = " ")
+  parts <- paste0(sign, size, " ", tick(labels[order]))
+  paste(parts[is_shown], collapse = " ")
 }
 
 #' One line for each singular term: "`(1 + Days | Subject)`: rank 1 of 2; the correlation is at -1."

@@ -73,13 +73,12 @@ rstudent.rlmm_glmm <- function(model, ...) {
 #' @noRd
 hat_matrix <- function(fit) {
   x <- free_matrix(fit)
-  z_lambda <- random_matrix(fit) %*% lambda_matrix(fit)
-  root_w <- root_weights(fit)
+  z_lambda <- as.matrix(random_matrix(fit) %*% lambda_matrix(fit))
   q <- ncol(z_lambda)
-  top <- root_w * cbind(as.matrix(z_lambda), x)
-  bottom <- cbind(diag(q), matrix(0, q, ncol(x)))
-  basis <- qr.Q(qr(rbind(top, bottom)))[seq_len(nrow(x)), , drop = FALSE]
-  h <- tcrossprod(basis)
+  top <- root_weights(fit) * cbind(z_lambda, x)
+  bottom <- diag(1, q, ncol(top))
+  basis <- qr.Q(qr(rbind(top, bottom)))
+  h <- tcrossprod(basis[seq_len(nrow(x)), , drop = FALSE])
   dimnames(h) <- rep(list(row.names(fit$frame)), 2)
   Matrix::forceSymmetric(Matrix::Matrix(h, sparse = FALSE))
 }

@@ -14,19 +14,15 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   check_sides(terms)
   extras <- eval_extras(extras, data, env)
   check_names(terms, data)
-  frame <- eval_frame(terms, data, extras, parsed$bars)
-  check_rows(frame, data, extras$subset)
-  terms <- attr(frame, "terms")
-  check_variables(frame)
-  full <- frame
-  frame <- apply_na_action(frame, na_action)
+  full <- eval_frame(terms, data, extras, parsed$bars)
+  check_rows(full, data, extras$subset)
+  check_variables(full)
+  frame <- apply_na_action(full, na_action)
   if (nrow(frame) == 0L) {
     abort_all_missing(full)
   }
   check_complete(frame)
-  frame <- drop_unused(frame)
-  attr(frame, "terms") <- terms
-  frame
+  structure(drop_unused(frame), terms = attr(full, "terms"))
 }
 
 # Refuse a response on the right side: `y ~ y + x` would be fitted, exactly.
@@ -214,10 +210,13 @@ check_extra_type <- function(x, arg, data) {
   is_subset <- arg == "subset"
   is_right <- is.numeric(x) || (is_subset && (is.logical(x) || is.character(x)))
   is_column <- arg == "offset" && NCOL(x) == 1L
-  if (is_right && (length(dim(x)) <= 1L || is_column)) {
-    return(invisible())
+  if (!is_right || !(length(dim(x)) <= 1L || is_column)) {
+    abort_extra_type(x, arg, data)
   }
-  want <- if (is_subset) "logical or numeric" else "numeric"
+}
+
+abort_extra_type <- function(x, arg, data) {
+  want <- if (arg == "subset") "logical or numeric" else "numeric"
   problem <- sprintf("`%s` must be %s.", arg, want)
   abort_rlmm(
     c(problem, x = it_is(x), extra_hint(x, arg, data)),
@@ -314,18 +313,23 @@ tell_nan <- function(frame) {
   if (length(nan) == 0L) {
     return(invisible())
   }
-  what <- variable_labels(names(nan))
-  found <- vapply(nan, \(rows) describe_rows(original_rows(frame)[rows]), "")
-  lines <- paste0(what, " is NaN at ", found, ".")
   inform_rlmm(
     c(
       "Rows are left out because a variable is NaN, which counts as missing.",
-      stats::setNames(utils::head(lines, 5L), rep("x", min(5L, length(lines)))),
+      nan_lines(nan, original_rows(frame)),
       i = "Is it computed from values outside of its domain, such as `log(-1)`?"
     ),
     "rlmm_message_nan",
     rows = sort(unique(unlist(nan)))
   )
+}
+
+# A line for each of the first variables.
+nan_lines <- function(nan, row_names) {
+  nan <- utils::head(nan, 5L)
+  found <- vapply(nan, \(rows) describe_rows(row_names[rows]), "")
+  lines <- paste0(variable_labels(names(nan)), " is NaN at ", found, ".")
+  stats::setNames(lines, rep("x", length(lines)))
 }
 
 nan_rows <- function(x) {

@@ -144,24 +144,14 @@ original_data <- function(fit) {
 
 holds_fit <- function(data, fit) {
   rows <- match(row.names(fit$frame), row.names(data))
-  if (anyNA(rows)) {
-    return(FALSE)
-  }
   env <- environment(fit$formula)
   response <- tryCatch(eval(fit$formula[[2]], data, env), error = \(e) NULL)
-  if (NROW(response) != nrow(data)) {
+  if (anyNA(rows) || NROW(response) != nrow(data)) {
     return(FALSE)
   }
-  response <- if (is.matrix(response)) {
-    response[rows, , drop = FALSE]
-  } else {
-    response[rows]
-  }
-  isTRUE(all.equal(
-    as.double(response),
-    as.double(fit$frame[[1]]),
-    tolerance = 0
-  ))
+  kept <- as.matrix(response)[rows, , drop = FALSE]
+  fitted <- as.double(fit$frame[[1]])
+  isTRUE(all.equal(as.double(kept), fitted, tolerance = 0))
 }
 
 #' The model frame as data: weights and offset under the names of their variables

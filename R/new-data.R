@@ -47,11 +47,12 @@ eval_variables <- function(expr, new, env, hint = NULL) {
   check_columns(expr, new, env, hint)
   # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
   columns <- lapply(as.list(new$data), drop_matrix)
-  values <- tryCatch(eval(expr, columns, env), error = \(cnd) {
-    abort_newdata_variable(cnd, expr, new)
-  })
+  values <- tryCatch(
+    eval(expr, columns, env),
+    error = \(cnd) abort_newdata_variable(cnd, expr, new)
+  )
   sizes <- vapply(values, NROW, 1L)
-  wrong <- which(sizes != new$n)[1]
+  wrong <- match(TRUE, sizes != new$n)
   if (!is.na(wrong)) {
     abort_newdata_length(expr[[wrong + 1]], sizes[[wrong]], new$n)
   }

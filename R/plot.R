@@ -363,14 +363,18 @@ label_text <- function(fit, labels, n) {
     side <- list(expression = labels[[2L]], env = environment(labels))
     labels <- plot_values(side, fit)
   }
-  if (length(labels) == n) {
-    return(as.character(labels))
+  if (length(labels) != n) {
+    abort_label_count(length(labels), n)
   }
-  found <- "It has %s, the fit has %s observations."
+  as.character(labels)
+}
+
+abort_label_count <- function(found, n) {
+  text <- "It has %s, the fit has %s observations."
   abort_rlmm(
     c(
       "`idLabels` must have a label for each observation.",
-      x = sprintf(found, length(labels), n)
+      x = sprintf(text, found, n)
     ),
     "rlmm_error_plot_id"
   )
@@ -407,12 +411,9 @@ qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
 
 qq_plot <- function(values, ...) {
   values <- sort(values[is.finite(values)])
-  n <- length(values)
-  data <- data.frame(
-    quantile = stats::qnorm(stats::ppoints(n)),
-    value = unname(values)
-  )
-  is_many <- n > 2000
+  quantiles <- stats::qnorm(stats::ppoints(length(values)))
+  data <- data.frame(quantile = quantiles, value = unname(values))
+  is_many <- length(values) > 2000
   defaults <- list(
     x = value ~ quantile,
     data = data,

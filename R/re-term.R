@@ -152,12 +152,11 @@ atom_codes <- function(x, name) {
   values <- sort(unique(x))
   refs <- match(x, values)
   labels <- as.character(values)
-  # Numbers that are written alike are one level.
-  levels <- unique(labels)
-  if (length(levels) < length(labels)) {
-    refs <- match(labels, levels)[refs]
+  if (anyDuplicated(labels)) {
+    # Numbers that are written alike are one level.
+    refs <- match(labels, unique(labels))[refs]
   }
-  list(refs = refs, levels = levels)
+  list(refs = refs, levels = unique(labels))
 }
 
 abort_no_vector <- function(x, name) {

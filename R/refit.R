@@ -154,13 +154,17 @@ new_values <- function(x, fit, arg) {
     abort_new_values(arg, it_is(x))
   }
   x <- fitted_rows(x, fit, arg)
-  if (!all(is.finite(x))) {
-    bad <- which(!is.finite(x))
-    values <- plural(length(bad), "value")
-    found <- sprintf("%s missing or infinite, at ", values)
-    abort_new_values(arg, paste0(found, describe_rows(bad), "."))
+  bad <- which(!is.finite(x))
+  if (length(bad) > 0) {
+    abort_not_finite(arg, bad)
   }
   as.double(x)
+}
+
+abort_not_finite <- function(arg, bad) {
+  text <- "%s missing or infinite, at %s."
+  values <- plural(length(bad), "value")
+  abort_new_values(arg, sprintf(text, values, describe_rows(bad)))
 }
 
 single_column <- function(x, arg) {

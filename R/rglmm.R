@@ -105,11 +105,7 @@ rglmm <- function(
   control <- as_control(control)
   env <- parent.frame()
   formula <- read_formula(if (missing(formula)) NULL else formula, env)
-  family <- read_family(
-    if (missing(family)) NULL else family,
-    env,
-    call$family
-  )
+  family <- read_family(if (missing(family)) NULL else family, env, call)
   check_verbose(verbose)
   likelihood <- glmm_approximation(family, nAGQ, fast, dispersion, information)
   extras <- c(
@@ -190,15 +186,18 @@ glmm_start <- function(start, design) {
     beta <- start$beta
     start <- start[names(start) != "beta"]
   }
-  theta <- if (length(start) > 0L) check_start(start, design$random)
   if (!is.null(beta)) {
     check_start_beta(beta, design$fixed$names)
   }
   beta <- beta %||% projected_start(design)
-  c(
-    if (!is.null(theta)) list(theta = theta),
-    if (!is.null(beta)) list(beta = as.double(beta))
-  )
+  found <- list()
+  if (length(start) > 0L) {
+    found$theta <- check_start(start, design$random)
+  }
+  if (!is.null(beta)) {
+    found$beta <- as.double(beta)
+  }
+  found
 }
 
 check_start_beta <- function(beta, names) {

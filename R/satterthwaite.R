@@ -37,12 +37,12 @@ variance_spread <- function(object, found, variance) {
     return(0 * variance)
   }
   # A parameter that is held counts as known.
-  free <- !is.na(diag(covariance))
-  if (!any(free)) {
+  free <- which(!is.na(diag(covariance)))
+  if (length(free) == 0L) {
     return(NA_real_ * variance)
   }
-  in_sigma <- if (!object$known_sigma) 2 * object$sigma * variance
-  gradient <- rbind(object$sigma^2 * found$slopes, in_sigma)
-  gradient <- gradient[free, , drop = FALSE]
+  sigma <- object$sigma
+  in_sigma <- if (!object$known_sigma) 2 * sigma * variance
+  gradient <- rbind(sigma^2 * found$slopes, in_sigma)[free, , drop = FALSE]
   colSums(gradient * (covariance[free, free, drop = FALSE] %*% gradient))
 }

@@ -77,13 +77,8 @@ hessian <- function(
   point <- parameter_point(object, at, parameterization)
   spec <- fitted_spec(object)
   found <- if (point$kind == "user") {
-    joint_derivatives(
-      spec,
-      point$theta,
-      point$sigma,
-      object$known_sigma,
-      exact = TRUE
-    )
+    known <- object$known_sigma
+    joint_derivatives(spec, point$theta, point$sigma, known, exact = TRUE)
   } else {
     core_derivatives(spec, point$theta, exact = TRUE)
   }

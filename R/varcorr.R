@@ -222,14 +222,15 @@ abort_no_errors <- function() {
 
 component_rows <- function(group, component, order, errors) {
   cells <- table_cells(ncol(component), order)
-  on_diagonal <- cells[, 1] == cells[, 2]
   labels <- colnames(component)
+  second <- labels[cells[, 1]]
+  second[cells[, 1] == cells[, 2]] <- NA
   sdcor <- attr(component, "correlation")
   diag(sdcor) <- attr(component, "stddev")
   out <- list(
     grp = rep(group, nrow(cells)),
     var1 = labels[cells[, 2]],
-    var2 = ifelse(on_diagonal, NA_character_, labels[cells[, 1]]),
+    var2 = second,
     vcov = component[cells],
     sdcor = sdcor[cells]
   )
@@ -313,14 +314,15 @@ diagonal_errors <- function(x, parts) {
 shared_block <- function(x, part) {
   component <- x[[part]]
   structure <- attr(x, "structures")[part]
-  stddev <- attr(component, "stddev")
-  shown <- if (is_homogeneous(structure)) 1L else seq_along(stddev)
+  shown <- seq_len(ncol(component))
+  if (is_homogeneous(structure)) {
+    shown <- 1L
+  }
   list(
     group = attr(x, "groups")[part],
     names = colnames(component)[shown],
-    stddev = unname(stddev)[shown],
+    stddev = unname(attr(component, "stddev")[shown]),
     errors = diagonal_errors(x, part)[shown, , drop = FALSE],
-    correlation = NULL,
     rho = attr(component, "correlation")[2L, 1L],
     tag = structures[[structure]]$tag
   )

@@ -55,10 +55,11 @@ vcov.rlmm <- function(
   if (complete && !full) {
     covariance <- pad_with_na(covariance, full_column_names(object))
   }
-  if (correlation) {
-    attr(covariance, "correlation") <- correlation_matrix(covariance)
-  }
-  covariance
+  if (correlation) with_correlation(covariance) else covariance
+}
+
+with_correlation <- function(covariance) {
+  structure(covariance, correlation = correlation_matrix(covariance))
 }
 
 #' @rdname vcov.rlmm

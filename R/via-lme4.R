@@ -226,13 +226,17 @@ via_lmertest <- function(...) {
 call_again <- function(generic, env, arguments, convert) {
   is_ours <- vapply(arguments, inherits, NA, what = "rlmm")
   arguments[is_ours] <- lapply(arguments[is_ours], convert)
-  symbols <- paste0("argument", seq_along(arguments))
-  symbols[is_ours] <- paste0("model", c("", seq_len(sum(is_ours))[-1L]))
-  call <- as.call(c(
-    as.name(generic),
-    stats::setNames(lapply(symbols, as.name), names(arguments))
-  ))
-  eval(call, stats::setNames(arguments, symbols), env)
+  names <- short_names(is_ours)
+  symbols <- stats::setNames(lapply(names, as.name), names(arguments))
+  call <- as.call(c(as.name(generic), symbols))
+  eval(call, stats::setNames(arguments, names), env)
+}
+
+# "model", "model2" and so on for our fits, "argument1" and so on by place for others.
+short_names <- function(is_ours) {
+  names <- paste0("argument", seq_along(is_ours))
+  names[is_ours] <- paste0("model", c("", seq_len(sum(is_ours))[-1L]))
+  names
 }
 
 # lmtest ------------------------------------------------------------------
