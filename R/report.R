@@ -196,7 +196,9 @@ stop_reason <- function(optsum) {
 
 # How much the best objective still fell at the end.
 recent_progress <- function(fitlog, last = 10L) {
-  n <- NROW(fitlog)
+  # Where the objective isn't defined it isn't a number.
+  fitlog <- fitlog[is.finite(fitlog[, 1L]), , drop = FALSE]
+  n <- nrow(fitlog)
   if (n <= last) {
     return(NULL)
   }

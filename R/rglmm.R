@@ -42,9 +42,16 @@
 #' The dispersion phi of `Gamma`, `inverse.gaussian` and `gaussian` is treated in one of three ways:
 #'
 #' * `"profiled"`, as lme4 does since version 2.0: phi is the deviance over n minus the rank of `[X
-#'   Z]`, and the likelihood is taken at the deviance over n.
+#'   Z]`, and the likelihood is taken at the deviance over n. The modes and phi depend on each
+#'   other, and are brought to agree. lme4 2.1 does that by a fixed-point iteration of at most 100
+#'   steps by default (`glmerControl(maxPhiIter = )`): where the random effects are small beside the
+#'   dispersion it stops early. Its log-likelihood is then off, by 0.04 for example for
+#'   `imps79 ~ TxDrug * Week + (1 | id)` of its data `schizophrenia` with `Gamma("log")`. With
+#'   `maxPhiIter = 1000` it has the values of here.
 #' * `"moment"`, as lme4 did before: the random effects' standard deviations are relative to
-#'   `sigma()`, which is estimated from the Pearson residuals and the random effects.
+#'   `sigma()`, which is estimated from the Pearson residuals and the random effects. Its estimates
+#'   depend on the units of the response. Those of the other two don't: a response times k has the
+#'   same estimates in its units, and a log-likelihood that is less by n log(k).
 #' * `"estimated"`: by maximum likelihood, as any other parameter. With `information = "observed"`
 #'   it is glmmTMB's fit. It is the only one that quadrature knows, and the one to choose for a
 #'   likelihood in the strict sense.

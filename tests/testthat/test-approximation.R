@@ -219,3 +219,18 @@ test_that("what quadrature can't do is refused", {
     class = "rlmm_error_dispersion"
   )
 })
+
+test_that("a profiled dispersion agrees with its deviance, where lme4 stops on the way", {
+  set.seed(8)
+  d <- data.frame(id = gl(150, 4), week = rep(c(0, 1, 3, 6), 150))
+  mu <- exp(1.6 - 0.04 * d$week + rnorm(150, sd = 0.2)[d$id])
+  d$y <- rgamma(600, 10, 10 / mu)
+  fit <- rglmm(y ~ week + (1 | id), d, Gamma("log"))
+  # lme4 2.1, updateGlmerDevfun() with glmerControl(tolPwrss = 1e-13, maxPhiIter = 10000); by default, with 100 steps, it
+  # has 2258.5865681.
+  expect_equal(
+    as.function(fit)(c(0.2, 1.6, -0.04)),
+    2258.6095704619,
+    tolerance = 1e-11
+  )
+})

@@ -91,6 +91,18 @@ impl RowsOfTerm {
         }
     }
 
+    // Root mean square of each column of Z; 1 for a column of zeros.
+    fn root_mean_squares(&self, n: usize) -> Vec<f64> {
+        let mut squares = vec![0.0; self.k];
+        for i in 0..n {
+            let z = self.z(i);
+            squares.iter_mut().zip(z).for_each(|(s, z)| *s += z * z);
+        }
+        let root = |square: f64| (square / n as f64).sqrt();
+        let size = |square: f64| if square > 0.0 { root(square) } else { 1.0 };
+        squares.into_iter().map(size).collect()
+    }
+
     /// `out_i += z_i' b` for the effects `b` (`k x n_levels`).
     pub fn add_product(&self, b: &[f64], out: &mut [f64]) {
         let k = self.k;
@@ -172,6 +184,15 @@ impl Rows {
             (1..=a).for_each(|b| rows.pairs.push(Cells::new(&rows.terms, a, b)));
         }
         rows
+    }
+
+    /// Root mean square of each column of Z of each term; 1 for a column of zeros.
+    pub fn root_mean_squares(&self) -> Vec<Vec<f64>> {
+        let mut sizes = vec![Vec::new(); self.terms.len()];
+        for term in &self.terms {
+            sizes[term.term] = term.root_mean_squares(self.n());
+        }
+        sizes
     }
 
     /// Number of rows.

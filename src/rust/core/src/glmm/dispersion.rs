@@ -3,7 +3,7 @@
 use super::{GeneralizedLinearMixedModel, Parts, Shape, Sigma};
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Vary;
-use crate::tolerances::{PERFECT_FIT, SHAPE_STEP};
+use crate::tolerances::{LEAST_DISPERSION, PERFECT_FIT, SHAPE_STEP};
 
 /// Most steps to the dispersion that its deviance implies.
 const MAX_PROFILE: usize = 50;
@@ -50,6 +50,32 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
+    /// The dispersion if all means were equal: the unit in which those of a search are measured.
+    pub(super) fn null_dispersion(&self) -> f64 {
+        self.null_deviance / self.count()
+    }
+
+    /// Sets the dispersion of a family that has one, unless it is known or the value is no use.
+    pub(super) fn set_dispersion(&mut self, value: f64) {
+        let response = &mut self.pirls.response;
+        let is_known = matches!(self.options.shape, Shape::Known(_));
+        if response.family.has_dispersion() && !is_known && value.is_normal() {
+            response.shape = value;
+        }
+    }
+
+    /// The dispersion to start from, at the fixed effects to start from: not that of an exact fit.
+    pub(super) fn start_dispersion(&mut self) {
+        let value = self.moment().max(LEAST_DISPERSION * self.null_dispersion());
+        self.set_dispersion(value);
+        if self.options.shape == Shape::Moment && self.pirls.response.family.has_dispersion() {
+            // The modes minimise a deviance in the units of the response.
+            self.pirls.unit = self.pirls.response.shape;
+            self.pirls.response.shape = 1.0;
+        }
+        self.start_shape = self.pirls.response.shape;
+    }
+
     pub(super) fn dispersion_follows(&self) -> bool {
         let follows = matches!(self.options.shape, Shape::Moment | Shape::Profiled(_));
         follows && self.pirls.response.family.has_dispersion()
@@ -72,13 +98,17 @@ impl GeneralizedLinearMixedModel {
 
     // Dispersion by lme4's moment.
     pub(super) fn moment(&self) -> f64 {
-        let response = &self.pirls.response;
-        let count = if response.family.definition().weights_are_precisions() {
+        self.pirls.response.deviance() / self.count()
+    }
+
+    // Observations of the deviance.
+    fn count(&self) -> f64 {
+        let family = self.pirls.response.family.definition();
+        if family.weights_are_precisions() {
             self.n_eff as f64
         } else {
             self.sum_weights
-        };
-        response.deviance() / count
+        }
     }
 
     pub(super) fn sigma(&self, parts: &Parts) -> Sigma {

@@ -1,14 +1,22 @@
 //! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS, then all parameters.
 
 use super::search::Search;
-use super::{GeneralizedLinearMixedModel, Shape};
+use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
 use crate::glmm::pirls::Vary;
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
-use crate::optimize::{Observer, OptSummary, Settings, Status, NEWTON};
-use crate::tolerances::{FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, ZERO_COST, ZERO_SD};
+use crate::optimize::{Flow, Observer, OptSummary, Settings, Status, NEWTON};
+use crate::tolerances::{
+    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, ZERO_COST, ZERO_SD,
+};
 
+/// Other starts are tried with so many observations at most: they cost about as much as the call itself.
+const MOST_ROWS: usize = 300;
+/// Sizes of the random effects at the other starts, as multiples of the first.
+const OTHER_SIZES: [f64; 2] = [0.1, 4.0];
+/// Size of one term's random effects where a start is nearly without it.
+const SMALL_TERM: f64 = 1e-2;
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
 const MAX_SHRINKINGS: usize = 3;
 
@@ -53,13 +61,16 @@ impl GeneralizedLinearMixedModel {
         } else {
             fit.theta.clone()
         };
-        if let (true, Shape::Estimated(shape)) = (self.shape_is_estimated(), self.options.shape) {
-            start.push(shape.ln());
+        if self.shape_is_estimated() {
+            start.push(self.start_shape.ln());
         }
         let (n_theta, beta) = (self.n_theta(), self.pirls.beta.clone());
         let first = self.fit_from(fit, start.clone(), observe);
-        if !fit.theta.is_empty() || !matches!(first, Err(Error::PirlsDiverged { .. })) {
+        if !fit.theta.is_empty() {
             return first;
+        }
+        if !matches!(first, Err(Error::PirlsDiverged { .. })) {
+            return self.or_from_elsewhere(fit, &start, &beta, first?, observe);
         }
         // With smaller random effects the means may stay in their range.
         for _ in 0..MAX_SHRINKINGS {
@@ -72,6 +83,85 @@ impl GeneralizedLinearMixedModel {
             }
         }
         first
+    }
+
+    // The fit, or a better one from another size of the random effects, where these are cheap to try: likelihoods may have
+    // several maxima.
+    fn or_from_elsewhere(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        beta: &[f64],
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        let is_stopped = !best.summary.status.has_converged();
+        if self.pirls.rows.n() > MOST_ROWS || !fit.beta.is_empty() || is_stopped {
+            return Ok(best);
+        }
+        let mut reached = best.fast.as_ref().unwrap_or(&best.summary).best_value;
+        for other in self.other_starts(start) {
+            self.pirls.reset();
+            self.pirls.beta.copy_from_slice(beta);
+            let Ok(stage) = self.fast_stage(&other, &fit.settings, &mut |_, _, _| Flow::Continue)
+            else {
+                continue;
+            };
+            if stage.summary.best_value > reached - BETTER_START {
+                continue;
+            }
+            reached = stage.summary.best_value;
+            let found = self.fit_from(fit, stage.summary.best, observe);
+            best = match found {
+                Ok(found) if found.summary.best_value < best.summary.best_value => found,
+                _ => best,
+            };
+        }
+        self.pirls.reset();
+        let parameters = self.centred(fit.vary, &best.parameters)?;
+        self.objective(fit.vary, &parameters)?;
+        Ok(best)
+    }
+
+    // Smaller and larger random effects, all of them; small ones of each term; correlated ones.
+    fn other_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
+        let n_theta = self.n_theta();
+        let scaled = |of: &dyn Fn(usize) -> f64| {
+            let mut other = start.to_vec();
+            (0..n_theta)
+                .filter(|&j| !self.held[j])
+                .for_each(|j| other[j] *= of(j));
+            other
+        };
+        let mut starts: Vec<Vec<f64>> = OTHER_SIZES.iter().map(|&size| scaled(&|_| size)).collect();
+        if self.covs.len() > 1 {
+            for cov in &self.covs {
+                let own: Vec<usize> = cov.parts().iter().flat_map(|part| part.range()).collect();
+                starts.push(scaled(&|j| if own.contains(&j) { SMALL_TERM } else { 1.0 }));
+            }
+        }
+        let slopes = [-1.0, 1.0].map(|sign| self.correlated_start(start, sign));
+        starts.extend(slopes.into_iter().filter(|other| other != start));
+        starts
+    }
+
+    // The start with each effect of a term correlated with those before it.
+    fn correlated_start(&self, start: &[f64], sign: f64) -> Vec<f64> {
+        let mut other = start.to_vec();
+        for cov in &self.covs {
+            let mut diagonal = vec![0.0; cov.vsize()];
+            cov.for_each_parameter(|row, column, index| {
+                if row == column {
+                    diagonal[row] = start[index];
+                }
+            });
+            cov.for_each_parameter(|row, column, index| {
+                if row != column && !self.held[index] {
+                    other[index] = sign * diagonal[row];
+                }
+            });
+        }
+        other
     }
 
     fn fit_from(

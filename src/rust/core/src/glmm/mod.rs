@@ -78,6 +78,8 @@ pub struct GeneralizedLinearMixedModel {
     options: Options,
     rule: Option<Rule>,
     start_theta: Vec<f64>,
+    // Where a search for the shape starts.
+    start_shape: f64,
     // Its size: one where the linear predictor is a logarithm or the like.
     theta_scale: f64,
     lower: Vec<f64>,
@@ -202,6 +204,7 @@ impl GeneralizedLinearMixedModel {
             rule,
             held: vec![false; n_theta],
             start_theta,
+            start_shape: shape,
             theta_scale: 1.0,
             lower,
         };

@@ -56,6 +56,8 @@ pub struct Pirls {
     joint: Pls,
     /// Limits.
     pub tolerance: Tolerance,
+    /// Unit of the penalized deviance: the dispersion that its limits are multiples of.
+    pub(crate) unit: f64,
     /// Spherical random effects of each term.
     pub(crate) u: Vec<Vec<f64>>,
     /// Fixed effects of the centred columns.
@@ -126,6 +128,7 @@ impl Pirls {
             delta: vec![0.0; n],
             working: vec![0.0; n],
             penalized: f64::NAN,
+            unit: 1.0,
             iterations: 0,
             trace: None,
             report: None,
@@ -217,9 +220,13 @@ impl Pirls {
             self.reset();
             self.penalized = -2.0 * self.update_eta();
         }
+        if self.is_reflected() {
+            self.start_from_responses(vary)?;
+        }
         if !self.penalized.is_finite() {
             return Err(self.diverged(0, 0));
         }
+        let tolerance = self.tolerance.decrement * self.unit;
         let canonical = self.response.family.is_canonical(self.response.link);
         let mut before = f64::INFINITY;
         for iteration in 1..=self.tolerance.max_iterations {
@@ -234,13 +241,56 @@ impl Pirls {
                 1.0
             };
             before = decrement;
-            let accurate = canonical || decrement * rate <= RATE_SHARE * self.tolerance.decrement;
-            if decrement <= self.tolerance.decrement && accurate {
+            let accurate = canonical || decrement * rate <= RATE_SHARE * tolerance;
+            if decrement <= tolerance && accurate {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
             }
         }
         Err(self.diverged(self.tolerance.max_iterations, 0))
+    }
+
+    // Of a square root both signs have the same mean. Between them a positive response has no likelihood: the modes beyond
+    // are mirror images of better ones.
+    fn may_reflect(&self, i: usize) -> bool {
+        let response = &self.response;
+        response.link == Link::Sqrt && response.y[i] > 0.0 && response.w[i] > 0.0
+    }
+
+    // Whether a linear predictor has the wrong sign.
+    fn is_reflected(&self) -> bool {
+        self.response.link == Link::Sqrt
+            && (0..self.eta.len()).any(|i| self.may_reflect(i) && self.response.eta[i] < 0.0)
+    }
+
+    // Whether the step would give a linear predictor the wrong sign.
+    fn reflects(&self) -> bool {
+        let crosses = |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
+        self.response.link == Link::Sqrt
+            && (0..self.eta.len()).any(|i| crosses(i) && self.may_reflect(i))
+    }
+
+    // The modes (and fixed effects) for which the linear predictors are nearest to those of the responses.
+    fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
+        let trace = self.trace.take();
+        let response = &mut self.response;
+        for i in 0..response.n() {
+            let mean = response.family.start_mean(response.y[i], response.w[i]);
+            response.eta[i] = response.link.eta(mean);
+            response.weight[i] = response.contribution(i).expected;
+            response.score[i] = 0.0;
+            if !(response.eta[i].is_finite() && response.weight[i].is_finite()) {
+                (response.eta[i], response.weight[i]) = (0.0, 0.0);
+            }
+        }
+        let point = self.newton_point(vary)?;
+        self.trace = trace;
+        self.u = point.u;
+        if vary == Vary::Jointly {
+            self.beta = point.beta;
+        }
+        self.penalized = self.ussq() - 2.0 * self.update_eta();
+        Ok(())
     }
 
     fn diverged(&self, iteration: usize, halvings: usize) -> Error {
@@ -300,7 +350,7 @@ impl Pirls {
     // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns what the step
     // would have gained according to the quadratic approximation; infinity if it was shortened.
     fn step(&mut self, vary: Vary, point: Solution, iteration: usize) -> Result<f64> {
-        let response = &mut self.response;
+        let response = &self.response;
         self.delta.copy_from_slice(&response.offset);
         self.rows.add_fixed(
             if vary == Vary::Jointly {
@@ -332,6 +382,10 @@ impl Pirls {
             for (i, eta) in self.response.eta.iter_mut().enumerate() {
                 *eta = self.eta[i] + length * self.delta[i];
             }
+            if self.reflects() {
+                length *= 0.5;
+                continue;
+            }
             let ussq = |(d, u): (&f64, &f64)| (u + length * d).powi(2);
             let ussq: f64 = towards
                 .iter()
@@ -352,7 +406,7 @@ impl Pirls {
             length *= 0.5;
         }
         // What is left to gain is rounding error.
-        if decrement <= self.tolerance.decrement {
+        if decrement <= self.tolerance.decrement * self.unit {
             self.response.eta.copy_from_slice(&self.eta);
             self.response.update();
             return Ok(0.0);

@@ -1,8 +1,10 @@
 //! Start values: the fit without random effects.
 
-use super::GeneralizedLinearMixedModel;
+use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::Result;
-use crate::glmm::families::{Link, Response};
+use crate::factor::column_scales::step_sizes_of;
+use crate::glmm::families::Response;
+use crate::glmm::pirls::Vary;
 use crate::kernels::small;
 use crate::tolerances::{SMALL_MEAN, START_GAIN, START_NOISE};
 
@@ -12,19 +14,28 @@ const RELATIVE_SD: f64 = 0.3;
 
 impl GeneralizedLinearMixedModel {
     /// Fixed effects of the generalized linear model without random effects, by iteratively reweighted least squares
-    /// from means near the responses. Stays at the best iterate if a step leads nowhere.
+    /// from means near the responses, or from one mean for all where that is better: a few responses near zero may lead
+    /// the former astray. Also the dispersion, and a size of random effects, that suit them.
     pub(super) fn start_fixed(&mut self) -> Result<()> {
         self.pirls.set_theta(&self.start_theta.clone());
+        // The units of the response are those of its spread, in whatever units it is measured.
+        self.set_dispersion(self.null_dispersion());
         start_eta(&mut self.pirls.response);
-        if !self.iterate_fixed(false) && self.start_constant() {
-            self.iterate_fixed(true);
+        let near = self.iterate_fixed(false);
+        let beta = self.pirls.beta.clone();
+        let is_better = self.start_constant(near) && self.iterate_fixed(true) > near;
+        if !is_better {
+            self.pirls.beta = beta;
         }
+        self.pirls.response.eta = self.fixed_eta(&self.pirls.beta.clone());
+        self.start_dispersion();
         self.scale_start_theta();
         Ok(())
     }
 
-    // Returns whether the linear predictors are of the form X beta, as they are from the first whole step on.
-    fn iterate_fixed(&mut self, mut is_linear: bool) -> bool {
+    // Returns the log-likelihood; minus infinity unless the linear predictors are of the form X beta, as they are from the
+    // first whole step on.
+    fn iterate_fixed(&mut self, mut is_linear: bool) -> f64 {
         let mut log_lik = f64::NEG_INFINITY;
         for _ in 0..MAX_ITERATIONS {
             self.set_expected_weights();
@@ -49,11 +60,16 @@ impl GeneralizedLinearMixedModel {
                 break;
             }
         }
-        is_linear
+        if is_linear {
+            log_lik
+        } else {
+            f64::NEG_INFINITY
+        }
     }
 
-    // One linear predictor for all, offset aside: that of the mean response. Needs a constant first column.
-    fn start_constant(&mut self) -> bool {
+    // One linear predictor for all, offset aside: that of the mean response, if its log-likelihood is above `floor`. Needs a
+    // constant first column.
+    fn start_constant(&mut self, floor: f64) -> bool {
         let p = self.pirls.rows.p;
         let first = self.pirls.rows.x.first().copied().unwrap_or(0.0);
         let eta = constant_eta(&self.pirls.response);
@@ -66,26 +82,37 @@ impl GeneralizedLinearMixedModel {
         self.pirls.beta.fill(0.0);
         self.pirls.beta[0] = eta / first;
         self.pirls.response.eta = self.fixed_eta(&self.pirls.beta.clone());
-        self.pirls.response.update().is_finite()
+        let log_lik = self.pirls.response.update();
+        log_lik.is_finite() && log_lik > floor
     }
 
     // Random effects are of the size of the linear predictor, where this is a power of the mean; on the scale of a
-    // logarithm their standard deviation is around one.
+    // logarithm their standard deviation is around one. Those of a slope are that over the size of its covariate.
     fn scale_start_theta(&mut self) {
-        let response = &mut self.pirls.response;
-        if !matches!(
-            response.link,
-            Link::Identity | Link::Inverse | Link::InverseSquare | Link::Sqrt
-        ) {
-            return;
+        let response = &self.pirls.response;
+        let mut scale = if response.link.is_power() {
+            RELATIVE_SD * constant_eta(response).abs()
+        } else {
+            1.0
+        };
+        if self.options.shape == Shape::Moment && response.family.has_dispersion() {
+            // Lambda is relative to the residual standard deviation.
+            scale /= self.pirls.unit.sqrt();
         }
-        let scale = RELATIVE_SD * constant_eta(response).abs();
-        if scale.is_normal() {
-            self.start_theta
-                .iter_mut()
-                .for_each(|theta| *theta *= scale);
-            self.theta_scale = scale;
+        if !scale.is_normal() {
+            scale = 1.0;
         }
+        let sizes = self.pirls.rows.root_mean_squares();
+        let steps = step_sizes_of(
+            self.pirls.pls(Vary::Jointly),
+            &sizes,
+            self.start_theta.len(),
+        );
+        self.start_theta
+            .iter_mut()
+            .zip(steps)
+            .for_each(|(theta, step)| *theta *= scale * step);
+        self.theta_scale = scale;
     }
 
     fn set_expected_weights(&mut self) {
@@ -163,17 +190,17 @@ fn start_eta(response: &mut Response) {
     }
 }
 
-// The linear predictor of the mean response, or of what is nearest to it of one or zero.
+// The linear predictor of the mean response; where that has none, of a mean that is small beside the responses.
 fn constant_eta(response: &Response) -> f64 {
     let n = response.n() as f64;
-    let mean = (0..response.n())
-        .map(|i| response.family.start_mean(response.y[i], response.w[i]))
-        .sum::<f64>()
-        / n;
-    let eta = response.link.eta(mean);
+    let mean_of = |size: &dyn Fn(f64) -> f64| {
+        let one = |i: usize| size(response.family.start_mean(response.y[i], response.w[i]));
+        (0..response.n()).map(one).sum::<f64>() / n
+    };
+    let eta = response.link.eta(mean_of(&|y| y));
     if eta.is_finite() {
         eta
     } else {
-        response.link.eta(SMALL_MEAN)
+        response.link.eta(SMALL_MEAN * mean_of(&f64::abs))
     }
 }

@@ -191,7 +191,16 @@ impl Search<'_, '_> {
     fn learn(&mut self, s: &[f64], y: &[f64]) {
         let n = s.len();
         let sy = small::dot(s, y);
-        let length = (small::dot(s, s) * small::dot(y, y)).sqrt();
+        // In the units of the guess, as parameters may be of very different sizes.
+        let unit = self.guess.iter().step_by(n + 1);
+        let squares = s
+            .iter()
+            .zip(y)
+            .zip(unit)
+            .fold((0.0, 0.0), |sum, ((s, y), unit)| {
+                (sum.0 + s * s / unit, sum.1 + y * y * unit)
+            });
+        let length = (squares.0 * squares.1).sqrt();
         if sy <= LEAST_COSINE * length {
             // The objective curves downwards here: go further next time.
             self.inverse.iter_mut().for_each(|h| *h *= 2.0);

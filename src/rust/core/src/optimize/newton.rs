@@ -4,13 +4,15 @@
 use super::trust_region::Model;
 use crate::error::Result;
 use crate::tolerances::{
-    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, STEP_NOISE, SUFFICIENT,
+    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, STALLED, STEP_NOISE, SUFFICIENT,
 };
 
 use super::{OptSummary, Recorder, Settings, Status};
 
 /// Restarts from points where the model sees no way down but the objective does.
 const MAX_ESCAPES: usize = 20;
+/// After so many steps at a time their gain is looked at.
+const STALL: usize = 50;
 
 /// Minimises the recorder's objective from its first (already recorded) point.
 ///
@@ -84,8 +86,15 @@ impl<'a> Search<'a> {
     }
 
     fn run(&mut self) -> Result<Status> {
-        let mut escapes = 0;
+        let (mut escapes, mut steps, mut before) = (0, 0, self.value);
         loop {
+            steps += 1;
+            if steps % STALL == 0 {
+                if before - self.value < STALLED {
+                    return Ok(Status::FtolReached);
+                }
+                before = self.value;
+            }
             if !self.update_model()? {
                 return Ok(Status::RoundoffLimited);
             }

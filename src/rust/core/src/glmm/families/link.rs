@@ -98,6 +98,14 @@ impl Link {
         found.map_or("", |(_, name)| name)
     }
 
+    /// Whether the linear predictor is a power of the mean.
+    pub fn is_power(self) -> bool {
+        matches!(
+            self,
+            Self::Identity | Self::Inverse | Self::InverseSquare | Self::Sqrt
+        )
+    }
+
     // mu = eta^exponent
     fn exponent(self) -> f64 {
         match self {
