@@ -21,7 +21,7 @@
 //! | [`FTOL_ABS`] | 1e-8 | has the optimizer converged | a hundredth of what counts |
 //! | [`FTOL_SHARE`] | 1e-3 | the same for Newton's method | six printed digits hold |
 //! | [`FAST_GAIN`] | 1e-3 | may the fast stage end | another stage follows |
-//! | [`BETTER_START`] | 1e-2 | does another start lead elsewhere | ten times the fast stage's error |
+//! | [`BETTER_START`] | 0.01 | does another start lead elsewhere | ten times the fast stage's error |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same below differences | these divide by their step squared |
@@ -93,6 +93,7 @@
 //! | [`FIRST_STEP_HIGH`] | 0.75 | the same | rough guesses are too large |
 //! | [`DIFFERENCE_STEP`] | 1e-3 | step of differences of gradients | its square, and 1e-10 by it |
 //! | [`SMALL_MEAN`] | 1e-3 | start where the mean has no link | near zero, and inside |
+//! | [`SMALL_TERM`] | 0.01 | start nearly without a term | at zero there is no slope |
 //! | [`LEAST_DISPERSION`] | 1e-6 | start where the fixed effects fit exactly | random effects add to it |
 //!
 //! Numbers that are nearly out of range:
@@ -138,11 +139,11 @@ pub(crate) const FAST_GAIN: f64 = 1e-3;
 
 /// Another start of a generalized fit leads to another optimum if its fast stage ends lower by
 /// more.
-pub(crate) const BETTER_START: f64 = 1e-2;
+pub(crate) const BETTER_START: f64 = 0.01;
 
 /// A search by Newton's method ends when many steps together have gained less: where the optimum
 /// lies at infinity, each step has a little to gain, and so has the next.
-pub(crate) const STALLED: f64 = NEGLIGIBLE_GAIN;
+pub(crate) const STALLED: f64 = 1e-6;
 
 /// The default of the decrement at which the modes of a generalized model are found. The step that
 /// predicts it has been taken, and Newton's method squares the error, so that modes are exact to
@@ -300,6 +301,9 @@ pub(crate) const FIRST_STEP_HIGH: f64 = 0.75;
 
 /// The step of central differences of an exact gradient, in rough standard errors.
 pub(crate) const DIFFERENCE_STEP: f64 = 1e-3;
+
+/// The size of one term's random effects where a start of a generalized fit is nearly without it.
+pub(crate) const SMALL_TERM: f64 = 0.01;
 
 /// The dispersion that starts the fit is at least this share of that of one mean for all.
 pub(crate) const LEAST_DISPERSION: f64 = 1e-6;

@@ -8,15 +8,13 @@ use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{Flow, Observer, OptSummary, Settings, Status, NEWTON};
 use crate::tolerances::{
-    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, ZERO_COST, ZERO_SD,
+    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, SMALL_TERM, ZERO_COST, ZERO_SD,
 };
 
 /// Other starts are tried with so many observations at most: they cost about as much as the call itself.
 const MOST_ROWS: usize = 300;
 /// Sizes of the random effects at the other starts, as multiples of the first.
 const OTHER_SIZES: [f64; 2] = [0.1, 4.0];
-/// Size of one term's random effects where a start is nearly without it.
-const SMALL_TERM: f64 = 1e-2;
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
 const MAX_SHRINKINGS: usize = 3;
 
