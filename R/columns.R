@@ -24,9 +24,9 @@ coded_columns <- function(terms, frame, contrasts) {
 }
 
 without_integer64 <- function(frame) {
-  for (name in names(frame)) {
-    if (inherits(frame[[name]], "integer64")) {
-      frame[[name]] <- as.double(frame[[name]])
+  for (i in seq_along(frame)) {
+    if (inherits(.subset2(frame, i), "integer64")) {
+      frame[[i]] <- as.double(frame[[i]])
     }
   }
   frame

@@ -91,7 +91,7 @@ independent_columns <- function(x, frame, policy) {
 # The weights of rows for the rank of X: one for a row that counts, zero for one without prior
 # weight, which says nothing about the effects; `NULL` if all count.
 counted_rows <- function(frame) {
-  weights <- frame[["(weights)"]]
+  weights <- .subset2(frame, "(weights)")
   if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
 }
 

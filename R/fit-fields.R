@@ -5,14 +5,13 @@ fit_offset <- function(fit) total_offset(fit_frame(fit))
 # Estimated and held coefficients together, in the order of the columns of X.
 with_held <- function(beta, names, held) {
   if (length(held) > 0L) {
-    free <- !names %in% names(held)
-    beta <- replace(
-      replace(numeric(length(names)), free, beta),
-      match(names(held), names),
-      held
-    )
+    all <- numeric(length(names))
+    all[!names %in% names(held)] <- beta
+    all[match(names(held), names)] <- held
+    beta <- all
   }
-  rlang::set_names(beta, names)
+  names(beta) <- names
+  beta
 }
 
 # Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are
@@ -61,12 +60,13 @@ fit_frame <- function(fit) {
 
 # The offset of a model frame: terms `offset()` in the formula and the argument add up.
 total_offset <- function(frame) {
-  offset <- frame[["(offset)"]]
+  offset <- .subset2(frame, "(offset)")
   for (i in attr(attr(frame, "terms"), "offset")) {
-    if (!is.numeric(frame[[i]]) || NCOL(frame[[i]]) != 1L) {
-      abort_offset(names(frame)[i], frame[[i]])
+    x <- frame[[i]]
+    if (!is.numeric(x) || NCOL(x) != 1L) {
+      abort_offset(names(frame)[i], x)
     }
-    offset <- (offset %||% 0) + frame[[i]]
+    offset <- (offset %||% 0) + x
   }
   if (!is.null(offset)) as.double(offset)
 }

@@ -74,7 +74,7 @@ fit_terms <- function(fit) {
 #' @param held Coefficients that are held: their columns of X become part of the offset.
 #' @noRd
 design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
-  weights <- frame[["(weights)"]]
+  weights <- .subset2(frame, "(weights)")
   spec <- list(
     x = x,
     y = y,

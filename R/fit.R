@@ -21,15 +21,7 @@ new_fit <- function(design, est, call, control) {
     u = by_term(est$u, design$random),
     b = by_term(est$b, design$random),
     rx = est$rx,
-    dev = est[c(
-      "objective",
-      "log_det_re",
-      "log_det_fe",
-      "pwrss",
-      "wrss",
-      "ussq",
-      "n_eff"
-    )],
+    dev = est[linear_summaries],
     fitted = if (!slim) est$fitted,
     optsum = new_optsum(est$optsum, design$random),
     na_action = attr(design$frame, "na.action"),
@@ -37,8 +29,20 @@ new_fit <- function(design, est, call, control) {
     schema = 2L,
     version = own_version()
   )
-  structure(fit, class = c("rlmm_lmm", "rlmm"))
+  class(fit) <- c("rlmm_lmm", "rlmm")
+  fit
 }
+
+# What is kept of the objective's pieces at the optimum, in the field `dev`.
+linear_summaries <- c(
+  "objective",
+  "log_det_re",
+  "log_det_fe",
+  "pwrss",
+  "wrss",
+  "ussq",
+  "n_eff"
+)
 
 #' A fit of the same kind, call and control, at the estimates that an optimizer found
 #' @param design,est See [new_fit()].

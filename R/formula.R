@@ -9,7 +9,8 @@
 parse_formula <- function(formula, data = NULL) {
   response <- formula[[2L]]
   rhs <- formula[[3L]]
-  if (mentions(rhs, "&")) {
+  names <- all.names(rhs)
+  if ("&" %in% names) {
     rhs <- read_ampersand(rhs)
   }
   parts <- split_bars(rhs)
@@ -20,7 +21,7 @@ parse_formula <- function(formula, data = NULL) {
     abort_fixed_fulldummy()
   }
   bars <- parts$bars
-  if (mentions(rhs, ".")) {
+  if ("." %in% names) {
     bars <- lapply(bars, expand_dot, response = response, data = data)
   }
   list(
@@ -61,13 +62,13 @@ replace_dot <- function(effects, columns) {
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
 #' @noRd
 split_bars <- function(expr) {
-  if (is_bar(expr) || is_structured_bar(expr)) {
-    return(list(bars = list(expr)))
-  }
   if (!has_bar(expr)) {
     return(list(fixed = expr))
   }
   op <- call_name(expr)
+  if (!op %in% formula_operators) {
+    return(list(bars = list(expr)))
+  }
   sides <- as.list(expr)[-1L]
   if (op == "(") {
     return(split_bars(sides[[1L]]))
@@ -108,11 +109,13 @@ is_bar <- function(expr) {
 }
 
 is_structured_bar <- function(expr) {
-  if (length(expr) < 2L || !structure_name(expr) %in% bar_calls) {
+  if (length(expr) < 2L || call_name(expr) %in% formula_operators) {
     return(FALSE)
   }
   inner <- strip_parens(expr[[2L]])
-  is_bar(inner) || is_structured_bar(inner)
+  structure_name(expr) %in%
+    bar_calls &&
+    (is_bar(inner) || is_structured_bar(inner))
 }
 
 # The name of a function around a bar that is none of a covariance structure. As a bar may also mean
@@ -136,17 +139,14 @@ unknown_structure <- function(expr) {
 # Whether an expression holds a bar, looking only through the operators of formulas: in `I(a | b)`
 # or `ifelse(a | b, 0, 1)` the bar means "or".
 has_bar <- function(expr) {
-  if (!is.call(expr)) {
+  if (!is.call(expr) || !any(bar_operators %in% all.names(expr))) {
     return(FALSE)
-  }
-  if (is_bar(expr) || is_structured_bar(expr)) {
-    return(TRUE)
   }
   if (!call_name(expr) %in% formula_operators) {
-    return(FALSE)
+    return(is_bar(expr) || is_structured_bar(expr))
   }
-  for (i in seq_along(expr)[-1L]) {
-    if (has_bar(expr[[i]])) return(TRUE)
+  for (side in as.list(expr)[-1L]) {
+    if (has_bar(side)) return(TRUE)
   }
   FALSE
 }

@@ -3,7 +3,8 @@
 #' Evaluate a step of building the frame, and translate R's error if it fails
 #' @noRd
 call_frame_step <- function(expr, terms = NULL, data = NULL, bars = NULL) {
-  tryCatch(expr, error = function(cnd) abort_frame(cnd, terms, data, bars))
+  translate <- \(cnd) abort_frame(cnd, terms, data, bars)
+  withCallingHandlers(expr, error = translate)
 }
 
 abort_frame <- function(cnd, terms, data, bars) {
@@ -115,7 +116,7 @@ variable_size <- function(expr, data, env) {
 #' Columns of a design from the frame, R's error translated
 #' @noRd
 call_design_step <- function(expr, frame) {
-  tryCatch(expr, error = function(cnd) {
+  withCallingHandlers(expr, error = function(cnd) {
     for (name in names(frame)) {
       x <- frame[[name]]
       if ((is.factor(x) || is.character(x)) && length(unique(x)) < 2L) {

@@ -71,7 +71,10 @@ scaled_templates <- function(fit) {
 
 smallest_singular_value <- function(term, theta) {
   template <- lambda_block(term, theta) * (term$scale %||% 1)
-  if (length(template) == 1) abs(template[[1]]) else min(svd(template, 0, 0)$d)
+  if (length(template) == 1) {
+    return(abs(template[[1]]))
+  }
+  min(La.svd(template, 0, 0)$d)
 }
 
 describe_template <- function(template, is_held, tol) {

@@ -36,13 +36,10 @@ lambda_templates <- function(fit, theta = fit$theta) {
   })
 }
 
-#' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates.
+#' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates
 #' @noRd
 theta_lower <- function(random) {
-  unlist(
-    lapply(random, \(term) theta_range(term)[, "lower"]),
-    use.names = FALSE
-  )
+  unlist(lapply(random, lower_bounds), use.names = FALSE)
 }
 
 n_columns <- function(fit) {

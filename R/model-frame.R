@@ -22,7 +22,9 @@ build_frame <- function(parsed, env, data, extras, na_action) {
     abort_all_missing(full)
   }
   check_complete(frame)
-  structure(drop_unused(frame), terms = attr(full, "terms"))
+  frame <- drop_unused(frame)
+  attr(frame, "terms") <- attr(full, "terms")
+  frame
 }
 
 # Refuse a response on the right side: `y ~ y + x` would be fitted, exactly.
@@ -362,14 +364,18 @@ find_na_action <- function(x) {
 }
 
 named_na_action <- function(name) {
-  known <- c("na.omit", "na.exclude", "na.pass", "na.fail")
-  if (name %in% substring(known, 4L)) {
-    name <- paste0("na.", name)
-  }
-  if (name %in% known) {
-    return(getExportedValue("stats", name))
-  }
-  get0(name, mode = "function", envir = globalenv())
+  switch(
+    name,
+    omit = ,
+    na.omit = stats::na.omit,
+    exclude = ,
+    na.exclude = stats::na.exclude,
+    pass = ,
+    na.pass = stats::na.pass,
+    fail = ,
+    na.fail = stats::na.fail,
+    get0(name, mode = "function", envir = globalenv())
+  )
 }
 
 # Check the variables before `na.action` is applied.

@@ -20,13 +20,14 @@ opt_summary <- function(object) {
   new_optsum(object$optsum, object$random, parameter_names(object))
 }
 
-#' The record that the core returns, under the names of the model: it prints as `opt_summary()`.
+#' The record that the core returns, under the names of the model: it prints as `opt_summary()`
 #' @noRd
 new_optsum <- function(optsum, random, names = theta_names(random)) {
   lower <- theta_lower(random)
   optsum$lower <- c(lower, rep(-Inf, length(names) - length(lower)))
   optsum$theta_names <- names
-  structure(optsum, class = "rlmm_optsum")
+  class(optsum) <- "rlmm_optsum"
+  optsum
 }
 
 #' @rdname opt_summary

@@ -46,7 +46,7 @@ rlmm <- function(
 ) {
   call <- match.call()
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
-  control <- as_control(control)
+  control <- if (missing(control)) default_control else as_control(control)
   formula <- read_formula(
     if (missing(formula)) NULL else formula,
     parent.frame()
@@ -70,6 +70,9 @@ rlmm <- function(
   start <- check_start(start, design$random)
   fit_linear(design, start, call, verbose)
 }
+
+# The control of a call without one, made once, as every argument of rlmm_control() is checked.
+default_control <- rlmm_control()
 
 #' Fit a linear model, once its design is known, and report what must be known of the fit
 #' @noRd

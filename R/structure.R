@@ -174,13 +174,14 @@ term_texts <- function(fit) vapply(fit$random, term_text, "")
 #' @noRd
 theta_labels <- function(structure, columns) {
   k <- length(columns)
+  if (k == 1L && is_unstructured(structure)) {
+    return(columns)
+  }
   if (is_unstructured(structure)) {
-    names <- paste(
-      columns[sequence(k:1, seq_len(k))],
-      columns[rep(seq_len(k), k:1)],
-      sep = "."
-    )
-    return(replace(names, us_diagonal(k), columns))
+    rows <- columns[sequence(k:1, seq_len(k))]
+    names <- paste(rows, columns[rep(seq_len(k), k:1)], sep = ".")
+    names[us_diagonal(k)] <- columns
+    return(names)
   }
   if (!has_rho(structure)) {
     return(columns[seq_len(n_theta(structure, k))])
@@ -194,24 +195,33 @@ us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
 #' Smallest and largest value of each parameter of a term
 #' @noRd
 theta_range <- function(term) {
-  n <- length(term$theta)
-  if (!has_rho(term$structure)) {
-    lower <- if (is_unstructured(term$structure)) {
-      us_lower(length(term$columns))
-    } else {
-      numeric(n)
-    }
-    return(cbind(lower = lower, upper = rep(Inf, n)))
+  upper <- rep(Inf, length(term$theta))
+  if (has_rho(term$structure)) {
+    upper[length(upper)] <- 1
   }
-  lowest <- if (structures[[term$structure]]$call == "cs") {
-    -1 / (length(term$columns) - 1)
-  } else {
-    -1
-  }
-  cbind(lower = c(numeric(n - 1L), lowest), upper = c(rep(Inf, n - 1L), 1))
+  cbind(lower = lower_bounds(term), upper = upper)
 }
 
-us_lower <- function(k) replace(rep(-Inf, k * (k + 1) / 2), us_diagonal(k), 0)
+#' Smallest value of each parameter of a term
+#' @noRd
+lower_bounds <- function(term) {
+  if (is_unstructured(term$structure)) {
+    return(us_lower(length(term$columns)))
+  }
+  lower <- numeric(length(term$theta))
+  if (has_rho(term$structure)) {
+    is_cs <- structures[[term$structure]]$call == "cs"
+    lowest <- if (is_cs) -1 / (length(term$columns) - 1) else -1
+    lower[length(lower)] <- lowest
+  }
+  lower
+}
+
+us_lower <- function(k) {
+  lower <- rep(-Inf, k * (k + 1) / 2)
+  lower[us_diagonal(k)] <- 0
+  lower
+}
 
 # Whether each parameter of a term is in units of sigma.
 is_scale <- function(term) {

@@ -1,14 +1,23 @@
 # Numbers and dates that are stored as text: each value becomes a level, which is rarely meant.
 
 tell_text <- function(terms, frame) {
-  is_effect <- attr(terms, "response") != seq_along(variable_names(terms))
-  for (name in intersect(variable_names(terms)[is_effect], names(frame))) {
-    x <- frame[[name]]
+  for (name in effect_names(terms, frame)) {
+    x <- .subset2(frame, name)
     kind <- if (is.character(x)) text_kind(x, more_than = 5L)
     if (!is.null(kind)) {
       inform_text(name, kind, length(unique(x)))
     }
   }
+}
+
+# The variables of a part of the formula that are in the frame, without the response.
+effect_names <- function(terms, frame) {
+  names <- variable_names(terms)
+  response <- attr(terms, "response")
+  if (response > 0L) {
+    names <- names[-response]
+  }
+  names[names %in% names(frame)]
 }
 
 inform_text <- function(name, kind, n) {
