@@ -8,7 +8,8 @@
 #' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each
 #' term (the lower triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method
 #' has `NA` for the variance parameters, because symmetric limits of variances can't be trusted.
-#' Here only those of singular terms are `NA`. Limits on these scales are better, but approximate
+#' Here only those of singular terms are `NA`, and those of generalized fits without a likelihood of
+#' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but approximate
 #' when a variance is near zero or there are few levels. A parameter that is held (see
 #' [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
 #'
@@ -103,7 +104,7 @@ lme4_names <- function(estimate) {
 
 #' Standard deviations and correlations, sigma if it is estimated, and their standard errors
 #'
-#' Without its data, and for generalized models, a fit has no standard errors of these.
+#' Without its data a linear fit has no standard errors of these.
 #' @noRd
 variance_estimates <- function(object) UseMethod("variance_estimates")
 
@@ -116,13 +117,6 @@ variance_estimates.rlmm_lmm <- function(object) {
   has_errors <- !is.null(object$frame)
   std_error <- if (has_errors) variance_errors(object) else NA_real_ * estimate
   list(estimate = estimate, std_error = std_error)
-}
-
-#' @export
-variance_estimates.rlmm_glmm <- function(object) {
-  estimate <- variance_map(object, "sd")$value
-  estimate <- estimate[-length(estimate)]
-  list(estimate = estimate, std_error = NA_real_ * estimate)
 }
 
 wald_limits <- function(estimate, std_error, level, df = Inf) {

@@ -41,7 +41,7 @@ getME.rlmm <- function(object, name, ...) {
     name <- ""
   }
   if (identical(name, "ALL")) {
-    name <- known
+    return(all_parts(object))
   }
   unknown <- setdiff(name, known)
   if (length(unknown) > 0) {
@@ -67,6 +67,14 @@ getME.rlmm <- function(object, name, ...) {
     "rlmm_error_unknown_part",
     name = name
   )
+}
+
+# All parts that a fit of this kind has.
+all_parts <- function(object) {
+  parts <- lapply(fit_parts, \(part) {
+    tryCatch(list(part(object)), rlmm_error_not_available = \(cnd) NULL)
+  })
+  lapply(Filter(Negate(is.null), parts), `[[`, 1L)
 }
 
 abort_unknown_part <- function(name, known) {

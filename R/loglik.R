@@ -11,6 +11,7 @@
 #' For a generalized linear mixed model `logLik()` is the Laplace approximation or the adaptive
 #' quadrature, with all constants of the density. `deviance()` is, as in lme4, conditional on the
 #' random effects: the sum of the squared deviance residuals; it is not -2 times the log-likelihood.
+#' With `nAGQ` it is that: -2 times the log-likelihood at the estimates, by that many nodes.
 #'
 #' `nobs()` counts the observations of positive weight. `df.residual()` is `nobs()` minus the number
 #' of parameters: fixed effects, theta, and sigma (or theta of the negative binomial) unless it was
@@ -22,6 +23,7 @@
 #'
 #' @param object,fit A fit.
 #' @param REML `TRUE`, `FALSE`, or `NULL` for the criterion that the model was fitted by.
+#' @param nAGQ For a generalized model: nodes of the quadrature, 1 for the Laplace approximation.
 #' @param scale,use.fallback Not used; arguments of R's own methods.
 #' @param k Weight of each parameter; 2 gives the AIC.
 #' @param ... Not used.
@@ -58,10 +60,18 @@ deviance.rlmm <- function(object, REML = NULL, ...) {
   criterion(object, REML)
 }
 
+#' @rdname logLik.rlmm
 #' @export
-deviance.rlmm_glmm <- function(object, REML = NULL, ...) {
+deviance.rlmm_glmm <- function(object, REML = NULL, nAGQ = NULL, ...) {
   refuse_dots(...)
-  object$dev$deviance
+  if (is.null(nAGQ)) {
+    return(object$dev$deviance)
+  }
+  check_nodes(nAGQ)
+  check_quadrature(nAGQ, object$random)
+  spec <- fit_spec(object)
+  spec$glmm$nodes <- max(nAGQ, 1)
+  core_glmm_objective(spec, object$parameters)
 }
 
 #' @rdname logLik.rlmm

@@ -21,7 +21,11 @@
 #' the cone of the covariance matrices. The Hessian in these two does not exist as a function of
 #' theta, and is refused; in theta it always exists.
 #'
-#' @param object A fit of [rlmm()].
+#' Of a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
+#' (unless PIRLS finds them: `nAGQ = 0`), and the logarithm of an estimated shape; the only
+#' parameterization is `"sqrt"`. The Hessian comes from central differences of the exact score.
+#'
+#' @param object A fit.
 #' @param at Values of the parameters, in the order of `variance_parameters()`; the estimates, if
 #'   `NULL`.
 #' @param parameterization `"user"`, `"profile"`, or `"sqrt"`.
@@ -33,8 +37,20 @@
 #' variance_parameters(fit, "profile")
 #' score(fit, at = c(1, 0, 0.2), parameterization = "sqrt")
 #' solve(-hessian(fit))
+#' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+#' score(ticks, at = c(1, 0.5, 1, -1))
 #' @export
 score <- function(
+  object,
+  at = NULL,
+  parameterization = c("user", "profile", "sqrt")
+) {
+  check_fit(object, "object")
+  UseMethod("score")
+}
+
+#' @export
+score.rlmm_lmm <- function(
   object,
   at = NULL,
   parameterization = c("user", "profile", "sqrt")
@@ -74,6 +90,16 @@ hessian <- function(
   at = NULL,
   parameterization = c("user", "profile", "sqrt")
 ) {
+  check_fit(object, "object")
+  UseMethod("hessian")
+}
+
+#' @export
+hessian.rlmm_lmm <- function(
+  object,
+  at = NULL,
+  parameterization = c("user", "profile", "sqrt")
+) {
   point <- parameter_point(object, at, parameterization)
   spec <- fitted_spec(object)
   found <- if (point$kind == "user") {
@@ -95,7 +121,15 @@ variance_parameters <- function(
   object,
   parameterization = c("user", "profile", "sqrt")
 ) {
-  check_linear(object)
+  check_fit(object, "object")
+  UseMethod("variance_parameters")
+}
+
+#' @export
+variance_parameters.rlmm_lmm <- function(
+  object,
+  parameterization = c("user", "profile", "sqrt")
+) {
   kind <- one_of(parameterization, parameterizations, "parameterization")
   if (kind == "sqrt") {
     return(named_theta(object, object$theta))

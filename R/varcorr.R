@@ -11,7 +11,7 @@
 #' @param sigma The residual standard deviation, by which the relative covariance factors are
 #'   multiplied: that of the fit, unless given. (Not of a generalized model whose random effects
 #'   aren't relative to it; see [rglmm()].)
-#' @param std.error Compute standard errors too? (Of linear mixed models; see [variance_vcov()].)
+#' @param std.error Compute standard errors too? (See [variance_vcov()].)
 #'   They are printed beside each variance and standard deviation, and are columns of the data
 #'   frame: `std.error.vcov` and `std.error.sdcor`, 0 for what is held and `NA` where there is none:
 #'   for a singular term, and for correlations that the structure holds at zero.

@@ -12,7 +12,12 @@
 #' conditional on its zero variances. `NA` are also the rows of parameters that the data can't tell
 #' apart, such as the residual variance where a term has an effect for each observation.
 #'
-#' @param object A fit of [rlmm()].
+#' Of a generalized model the Hessian is that of its (approximate) log-likelihood in theta, the fixed
+#' effects and an estimated shape together, as for the standard errors of the fixed effects. A
+#' dispersion that isn't estimated by maximum likelihood has none; nor have fits with `nAGQ = 0` or
+#' `dispersion = "moment"`, whose criterion is no likelihood of all parameters.
+#'
+#' @param object A fit.
 #' @param scale `"sd"`: standard deviations and correlations; `"variance"`: variances and
 #'   covariances; `"theta"`: theta and sigma.
 #' @return A matrix with the names of the parameters, the residuals' last. (`vcov(fit, full = TRUE)`
@@ -23,9 +28,19 @@
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' variance_vcov(fit)
 #' sqrt(diag(variance_vcov(fit, "variance")))
+#' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+#' variance_vcov(ticks)
 #' @export
 variance_vcov <- function(object, scale = c("sd", "variance", "theta")) {
-  check_linear(object)
+  check_fit(object, "object")
+  UseMethod("variance_vcov")
+}
+
+#' @export
+variance_vcov.rlmm_lmm <- function(
+  object,
+  scale = c("sd", "variance", "theta")
+) {
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
   there <- independent_effects(object)
   found <- fit_joint(there)
@@ -238,7 +253,7 @@ component_errors <- function(object) {
   covariance <- variance_vcov(object, "sd")
   none <- is.na(variance_errors(object, covariance))
   covariance <- without_rows(covariance, which(none))
-  value <- variance_map(object, "sd")$value
+  value <- variance_map(object, "sd", sigma = effects_sigma(object))$value
   n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
   last <- cumsum(n_cells)
   terms <- Map(

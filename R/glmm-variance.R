@@ -1,0 +1,201 @@
+# Standard errors of the variance parameters of a generalized model, and the derivatives of its
+# log-likelihood.
+
+#' @export
+variance_vcov.rlmm_glmm <- function(
+  object,
+  scale = c("sd", "variance", "theta")
+) {
+  scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
+  reason <- no_variance_errors(object)
+  if (!is.null(reason)) {
+    abort_no_variance_errors(reason)
+  }
+  map <- glmm_variance_map(object, scale)
+  out <- map$jacobian %*%
+    glmm_variance_covariance(object) %*%
+    t(map$jacobian)
+  singular <- is_singular(object)
+  structure(
+    without_rows(out, map$lost),
+    singular = if (any(singular$singular)) singular$term[singular$singular]
+  )
+}
+
+#' Why a generalized fit has no covariance of its variance parameters
+#' @return `NULL` if it has one; otherwise text.
+#' @noRd
+no_variance_errors <- function(fit) {
+  if (fit$glmm$fast) {
+    return(
+      "The fixed effects of a fast fit (`nAGQ = 0`) aren't parameters of its likelihood."
+    )
+  }
+  if (isTRUE(fit$relative)) {
+    return(
+      "The dispersion by moment, to which the covariances are relative, is no parameter."
+    )
+  }
+  if (is.null(fit$frame) && !"covariance" %in% names(fit)) {
+    return("The fit doesn't hold its data.")
+  }
+}
+
+abort_no_variance_errors <- function(reason) {
+  abort_rlmm(
+    c("There is no covariance of the variance parameters.", x = reason),
+    "rlmm_error_not_available"
+  )
+}
+
+# The covariance of theta and the logarithm of the shape; 0 of what is held, and of a shape that
+# isn't estimated.
+glmm_variance_covariance <- function(fit) {
+  n <- length(fit$theta)
+  out <- matrix(0, n + 1L, n + 1L)
+  covariance <- hessian_covariance(fit)
+  if (is.null(covariance)) {
+    return(replace(out, TRUE, NA_real_))
+  }
+  free <- setdiff(seq_len(n), held_index(fit))
+  from <- seq_along(free)
+  to <- free
+  if (estimates_shape(fit$glmm)) {
+    from <- c(from, nrow(covariance))
+    to <- c(to, n + 1L)
+  }
+  slope <- c(angle_slopes(fit), 1)[to]
+  out[to, to] <- covariance[from, from] * outer(slope, slope)
+  out
+}
+
+# The derivative of each element of theta in the core's parameter: of a correlation in its angle x,
+# with rho = middle + half sin(x).
+angle_slopes <- function(fit) {
+  slopes <- rep(1, length(fit$theta))
+  for (term in Filter(\(term) has_rho(term$structure), fit$random)) {
+    at <- max(term$theta)
+    range <- theta_range(term)[length(term$theta), ]
+    rho <- fit$theta[at]
+    slopes[at] <- sqrt(max(
+      (rho - range[["lower"]]) * (range[["upper"]] - rho),
+      0
+    ))
+  }
+  slopes
+}
+
+# The Jacobian of the parameters on a scale in theta and the logarithm of the shape, and the rows
+# that have no standard error.
+glmm_variance_map <- function(fit, scale) {
+  n <- length(fit$theta)
+  if (scale == "theta") {
+    jacobian <- cbind(diag(n), 0)
+    rownames(jacobian) <- theta_names(fit$random)
+    lost <- setdiff(boundary_theta(fit), held_index(fit))
+  } else {
+    map <- variance_map(fit, scale, sigma = effects_sigma(fit))
+    rows <- seq_len(nrow(map$jacobian) - 1L)
+    jacobian <- cbind(map$jacobian[rows, seq_len(n), drop = FALSE], 0)
+    lost <- singular_rows(fit)
+    # Of a singular term a derivative may not exist.
+    jacobian[lost, ] <- 0
+  }
+  if (!has_scale(fit)) {
+    return(list(jacobian = jacobian, lost = lost))
+  }
+  if (!estimates_shape(fit$glmm)) {
+    lost <- c(lost, nrow(jacobian) + 1L)
+  }
+  slope <- if (scale == "variance") fit$sigma^2 else fit$sigma / 2
+  last <- rbind(c(rep(0, n), slope))
+  rownames(last) <- if (scale == "variance") "sigma2" else "sigma"
+  list(jacobian = rbind(jacobian, last), lost = lost)
+}
+
+#' @export
+variance_estimates.rlmm_glmm <- function(object) {
+  estimate <- variance_map(object, "sd", sigma = effects_sigma(object))$value
+  estimate <- estimate[-length(estimate)]
+  if (has_scale(object)) {
+    estimate <- c(estimate, sigma = object$sigma)
+  }
+  std_error <- if (is.null(no_variance_errors(object))) {
+    variance_errors(object)
+  } else {
+    NA_real_ * estimate
+  }
+  list(estimate = estimate, std_error = std_error)
+}
+
+# Derivatives ---------------------------------------------------------------
+
+#' @export
+variance_parameters.rlmm_glmm <- function(object, parameterization = "sqrt") {
+  check_glmm_parameterization(parameterization)
+  stats::setNames(object$parameters, parameter_names(object))
+}
+
+#' @export
+score.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
+  parameters <- glmm_point(object, at, parameterization)
+  gradient <- core_glmm_gradient(fit_spec(object), parameters)
+  stats::setNames(-gradient / 2, parameter_names(object))
+}
+
+#' @export
+hessian.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
+  parameters <- glmm_point(object, at, parameterization)
+  spec <- fit_spec(object)
+  steps <- difference_steps(object, parameters)
+  columns <- vapply(
+    seq_along(parameters),
+    \(j) {
+      shift <- replace(0 * parameters, j, steps[j])
+      up <- core_glmm_gradient(spec, parameters + shift)
+      (up - core_glmm_gradient(spec, parameters - shift)) / (2 * steps[j])
+    },
+    as.double(parameters)
+  )
+  names <- parameter_names(object)
+  columns <- matrix(columns, length(names), dimnames = list(names, names))
+  -(columns + t(columns)) / 4
+}
+
+# Steps of central differences: of fixed effects a hundredth of a standard error.
+difference_steps <- function(fit, parameters) {
+  steps <- 1e-3 * pmax(abs(parameters), 0.1)
+  n <- length(fit$theta)
+  is_beta <- !fit$glmm$fast &
+    seq_along(parameters) %in% (n + seq_along(fit$beta))
+  steps[is_beta] <- 1e-2 * standard_errors(fit)
+  ifelse(is.finite(steps) & steps > 0, steps, 1e-4)
+}
+
+glmm_point <- function(object, at, parameterization) {
+  estimates <- variance_parameters(object, parameterization)
+  if (is.null(at)) {
+    return(unname(estimates))
+  }
+  check_parameters(at, estimates)
+  as.double(at)
+}
+
+check_glmm_parameterization <- function(parameterization) {
+  if (identical(parameterization, parameterizations)) {
+    return(invisible())
+  }
+  kind <- one_of(parameterization, parameterizations, "parameterization")
+  if (kind == "sqrt") {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "`parameterization` must be \"sqrt\" for a generalized model.",
+      x = sprintf("It is %s.", in_quotes(kind)),
+      i = "Its fixed effects are parameters too; `variance_vcov()` has standard errors of variances."
+    ),
+    c("rlmm_error_not_available", "rlmm_error_argument"),
+    arg = "parameterization"
+  )
+}
