@@ -13,9 +13,10 @@ part_terms <- function(formula, frame, data = NULL) {
   attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
   # Numbers whose meaning is in their class are kept without their values, for new data.
-  times <- Filter(is_time, unclass(frame)[names])
-  if (length(times) > 0L) {
-    attr(terms, "times") <- lapply(times, `[`, 0L)
+  variables <- unclass(frame)[names]
+  is_time <- vapply(variables, is_time, NA)
+  if (any(is_time)) {
+    attr(terms, "times") <- lapply(variables[is_time], `[`, 0L)
   }
   terms
 }

@@ -82,13 +82,14 @@ split_bars <- function(expr) {
 
 # Put together what was found in the sides of a sum or difference, or in the one of a sign.
 join_sides <- function(op, sides) {
-  fixed <- sides[[1L]]$fixed
-  if (length(sides) == 2L) {
-    fixed <- join(op, fixed, sides[[2L]]$fixed)
+  left <- sides[[1L]]
+  if (length(sides) == 1L) {
+    return(left)
   }
+  right <- sides[[2L]]
   list(
-    fixed = fixed,
-    bars = unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)
+    fixed = join(op, left$fixed, right$fixed),
+    bars = c(left$bars, right$bars)
   )
 }
 

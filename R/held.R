@@ -26,11 +26,14 @@ known_sigma <- function(sigma, control) {
 #' @noRd
 held_beta <- function(control, fixed) {
   held <- control$fixed$beta
+  if (is.null(held)) {
+    return(NULL)
+  }
   unknown <- setdiff(names(held), fixed$names)
   if (length(unknown) > 0L) {
     abort_held_beta(unknown[1L], fixed)
   }
-  if (!is.null(held)) stats::setNames(as.double(held), names(held))
+  stats::setNames(as.double(held), names(held))
 }
 
 abort_held_beta <- function(name, fixed) {

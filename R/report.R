@@ -284,11 +284,12 @@ left_over.rlmm_glmm <- function(fit, spec) {
 }
 
 response_ss <- function(spec) {
-  if (is.null(spec$offset) && is.null(spec$weights)) {
-    return(stats::var(spec$y) * (length(spec$y) - 1))
+  y <- spec$y
+  if (!is.null(spec$offset)) {
+    y <- y - spec$offset
   }
-  y <- spec$y - (spec$offset %||% 0)
-  sum((spec$weights %||% 1) * (y - mean(y))^2)
+  squares <- (y - mean(y))^2
+  sum(if (is.null(spec$weights)) squares else spec$weights * squares)
 }
 
 #' Warn of an exact fit

@@ -1,4 +1,3 @@
 #' @keywords internal
 #' @importFrom methods as
-#' @importFrom rlang %||%
 "_PACKAGE"

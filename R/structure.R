@@ -190,7 +190,7 @@ theta_labels <- function(structure, columns) {
 }
 
 # Which of the parameters of an unstructured term of k columns stand on the diagonal.
-us_diagonal <- function(k) cumsum(c(1L, rev(seq_len(k))[-k]))
+us_diagonal <- function(k) cumsum(c(1L, k:1)[seq_len(k)])
 
 #' Smallest and largest value of each parameter of a term
 #' @noRd

@@ -12,7 +12,7 @@ tell_text <- function(terms, frame) {
 
 # The variables of a part of the formula that are in the frame, without the response.
 effect_names <- function(terms, frame) {
-  names <- variable_names(terms)
+  names <- names(attr(terms, "dataClasses"))
   response <- attr(terms, "response")
   if (response > 0L) {
     names <- names[-response]

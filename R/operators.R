@@ -1,0 +1,2 @@
+# The operator that R itself has from version 4.4 on; several times faster than rlang's.
+`%||%` <- function(x, y) if (is.null(x)) y else x
