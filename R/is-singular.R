@@ -71,10 +71,21 @@ scaled_templates <- function(fit) {
 
 smallest_singular_value <- function(term, theta) {
   template <- lambda_block(term, theta) * (term$scale %||% 1)
-  if (length(template) == 1) {
-    return(abs(template[[1]]))
-  }
-  min(La.svd(template, 0, 0)$d)
+  switch(
+    min(ncol(template), 3L),
+    abs(template[[1L]]),
+    smaller_of_two(template),
+    min(La.svd(template, 0, 0)$d)
+  )
+}
+
+# The smaller singular value of a 2 x 2 triangular matrix: the determinant over the larger one.
+smaller_of_two <- function(template) {
+  squares <- sum(template^2)
+  determinant <- abs(template[[1L]] * template[[4L]])
+  spread <- sqrt(max(0, squares^2 - 4 * determinant^2))
+  larger <- sqrt((squares + spread) / 2)
+  if (larger == 0) 0 else determinant / larger
 }
 
 describe_template <- function(template, is_held, tol) {

@@ -114,9 +114,10 @@ as_frame <- function(columns, row_names) {
   columns
 }
 
-is_plain <- function(x) is_plain_number(x) || is_plain_factor(x)
-
-is_plain_factor <- function(x) is.factor(x) && is.null(dim(x))
+# A vector of numbers without a class, or a factor.
+is_plain <- function(x) {
+  is.null(dim(x)) && (is.factor(x) || (is.numeric(x) && !is.object(x)))
+}
 
 # The names of variables, if all are bare names.
 symbol_names <- function(expressions) {
