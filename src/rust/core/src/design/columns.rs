@@ -19,7 +19,7 @@ const MISSING: i32 = i32::MIN;
 impl Column<'_> {
     /// Value of row `i`.
     #[inline]
-    pub fn value(&self, i: usize) -> f64 {
+    pub(crate) fn value(&self, i: usize) -> f64 {
         match self {
             Self::Constant(value) => *value,
             Self::Doubles(values) => values[i],
@@ -28,7 +28,7 @@ impl Column<'_> {
     }
 
     /// Whether all rows hold the same number.
-    pub fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         match self {
             Self::Constant(_) => true,
             Self::Doubles(values) => values.iter().all(|v| *v == values[0]),
@@ -74,18 +74,13 @@ impl<'a> Columns<'a> {
     }
 
     /// Whether it is one column of ones.
-    pub fn is_ones(&self) -> bool {
+    pub(crate) fn is_ones(&self) -> bool {
         self.0 == [Column::Constant(1.0)]
     }
 
     /// Number of columns.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there is no column.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The columns.
@@ -100,7 +95,7 @@ impl<'a> Columns<'a> {
     }
 
     /// Copies the rows from `first` on into `rows`, which is row by row, `stride` elements for each.
-    pub fn gather(&self, first: usize, stride: usize, rows: &mut [f64]) {
+    pub(crate) fn gather(&self, first: usize, stride: usize, rows: &mut [f64]) {
         for (j, column) in self.0.iter().enumerate() {
             let out = rows[j..].iter_mut().step_by(stride);
             match *column {
@@ -138,7 +133,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Where the first value is that isn't finite.
-pub fn first_not_finite(values: &[f64]) -> Option<usize> {
+pub(crate) fn first_not_finite(values: &[f64]) -> Option<usize> {
     // The sum is zero if all values are finite: one fast pass in the good case.
     if values.iter().map(|v| v * 0.0).sum::<f64>() == 0.0 {
         return None;

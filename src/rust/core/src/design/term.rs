@@ -44,7 +44,7 @@ impl ReTerm<'_> {
 
     /// Copies row `i` of the model matrix into `out` (length `vsize`).
     #[inline]
-    pub fn row(&self, i: usize, out: &mut [f64]) {
+    pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
         (0..self.vsize()).for_each(|j| out[j] = self.value(i, j));
     }
 

@@ -3,22 +3,22 @@
 use faer::{Mat, Side};
 
 /// The most nodes of a rule.
-pub const MAX_NODES: usize = 100;
+pub(crate) const MAX_NODES: usize = 100;
 
 /// `E f(X)` for standard normal X is about `sum_k weights_k f(nodes_k)`, exactly so for polynomials up to degree
 /// `2 K - 1`. The weights sum to one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Nodes, ascending.
-    pub nodes: Vec<f64>,
+    pub(crate) nodes: Vec<f64>,
     /// Their weights.
-    pub weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
 }
 
 impl Rule {
     /// The rule with `size` nodes: zeros of the Hermite polynomial as eigenvalues of its Jacobi matrix (Golub and
     /// Welsch), polished by Newton's method.
-    pub fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize) -> Self {
         let off_diagonal = |i: usize, j: usize| {
             if i.abs_diff(j) == 1 {
                 (i.max(j) as f64).sqrt()
@@ -43,7 +43,7 @@ impl Rule {
     }
 
     /// The product rule in `dimension` variables: nodes one after the other, and the logarithms of their weights.
-    pub fn product(&self, dimension: usize) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn product(&self, dimension: usize) -> (Vec<f64>, Vec<f64>) {
         let size = self.nodes.len();
         let count = size.pow(dimension as u32);
         let (mut nodes, mut log_weights) = (

@@ -56,7 +56,7 @@ impl Verdict {
     }
 
     /// Whether nothing is gained by going on.
-    pub fn is_final(self) -> bool {
+    pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Optimal | Self::Unbounded | Self::Unidentified)
     }
 }

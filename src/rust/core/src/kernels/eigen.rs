@@ -8,11 +8,11 @@ use faer::{MatMut, MatRef, Par};
 use crate::kernels::simd::leave_wide_registers;
 
 /// `H = Q diag(values) Q'`, ascending; the memory is kept from one matrix to the next.
-pub struct Eigen {
+pub(crate) struct Eigen {
     /// Eigenvalues.
-    pub values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// Eigenvectors, column by column.
-    pub vectors: Vec<f64>,
+    pub(crate) vectors: Vec<f64>,
     memory: MemBuffer,
 }
 
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Eigen {
 
 impl Eigen {
     /// Memory for matrices of order `n`.
-    pub fn new(n: usize) -> Self {
+    pub(crate) fn new(n: usize) -> Self {
         let scratch = self_adjoint_evd_scratch::<f64>(
             n.max(1),
             ComputeEigenvectors::Yes,
@@ -41,7 +41,7 @@ impl Eigen {
     }
 
     /// Decomposes `h` (`n x n`, symmetric); `false` if it holds values that aren't finite.
-    pub fn decompose(&mut self, h: &[f64]) -> bool {
+    pub(crate) fn decompose(&mut self, h: &[f64]) -> bool {
         if self.values.is_empty() {
             return true;
         }
@@ -69,7 +69,7 @@ impl Eigen {
     }
 
     /// Eigenvector `i`.
-    pub fn vector(&self, i: usize) -> &[f64] {
+    pub(crate) fn vector(&self, i: usize) -> &[f64] {
         let n = self.values.len();
         &self.vectors[i * n..(i + 1) * n]
     }

@@ -7,20 +7,34 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::kernels::simd::leave_wide_registers;
 
 /// `out += alpha a b`.
-pub fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, alpha: f64) {
+pub(crate) fn add_product(
+    out: MatMut<'_, f64>,
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+    alpha: f64,
+) {
     matmul::matmul(out, Accum::Add, a, b, alpha, Par::Seq);
     leave_wide_registers();
 }
 
 /// The lower triangle of the same; the upper one is left as it is.
-pub fn add_lower_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, alpha: f64) {
+pub(crate) fn add_lower_product(
+    out: MatMut<'_, f64>,
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+    alpha: f64,
+) {
     let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
     triangular::matmul(out, lower, Accum::Add, a, full, b, full, alpha, Par::Seq);
     leave_wide_registers();
 }
 
 /// `out += x a` for a symmetric `a` of which the lower triangle is given.
-pub fn add_symmetric_product(mut out: MatMut<'_, f64>, x: MatRef<'_, f64>, a: MatRef<'_, f64>) {
+pub(crate) fn add_symmetric_product(
+    mut out: MatMut<'_, f64>,
+    x: MatRef<'_, f64>,
+    a: MatRef<'_, f64>,
+) {
     let full = BlockStructure::Rectangular;
     let strict_upper = BlockStructure::StrictTriangularUpper;
     let lower = BlockStructure::TriangularLower;

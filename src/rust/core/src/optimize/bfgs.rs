@@ -16,13 +16,13 @@ const MAX_TRIALS: usize = 25;
 
 /// The course of the search, and what it has learnt of the curvature.
 #[derive(Debug, Clone)]
-pub struct BfgsSummary {
+pub(crate) struct BfgsSummary {
     /// The course and the result, as of any optimizer.
-    pub summary: OptSummary,
+    pub(crate) summary: OptSummary,
     /// Gradient at the best point.
-    pub gradient: Vec<f64>,
+    pub(crate) gradient: Vec<f64>,
     /// Inverse Hessian, symmetric.
-    pub inverse: Vec<f64>,
+    pub(crate) inverse: Vec<f64>,
 }
 
 /// Minimises `objective` from `start`. `inverse`: a positive definite guess at the inverse Hessian.
@@ -30,7 +30,7 @@ pub struct BfgsSummary {
 ///
 /// # Errors
 /// The objective's own error if it can't be evaluated at `start`.
-pub fn minimize(
+pub(crate) fn minimize(
     settings: &Settings,
     tolerance: f64,
     start: &[f64],

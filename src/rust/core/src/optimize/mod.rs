@@ -44,7 +44,7 @@ pub const NEWTON: &str = "newton";
 ///
 /// # Errors
 /// `UnknownOptimizer`; the objective's own error if it can't be evaluated at `start`.
-pub fn minimize<'a>(
+pub(crate) fn minimize<'a>(
     settings: &Settings,
     start: &[f64],
     lower: &[f64],

@@ -20,7 +20,7 @@ pub type Observer<'a> = dyn FnMut(usize, f64, &[f64]) -> Flow + 'a;
 /// Evaluates the objective for an optimizer: keeps the log and the best point, enforces the limits.
 pub(crate) struct Recorder<'a> {
     /// What is minimised, and where.
-    pub objective: &'a mut dyn Geometry,
+    pub(crate) objective: &'a mut dyn Geometry,
     observe: &'a mut Observer<'a>,
     started: Instant,
     max_eval: usize,

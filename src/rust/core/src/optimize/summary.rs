@@ -25,7 +25,7 @@ pub enum Status {
 
 impl Status {
     /// Whether the optimizer came to an end of its own.
-    pub fn has_converged(self) -> bool {
+    pub(crate) fn has_converged(self) -> bool {
         matches!(
             self,
             Self::Success | Self::FtolReached | Self::XtolReached | Self::RoundoffLimited
@@ -68,7 +68,7 @@ pub struct OptSummary {
 
 impl OptSummary {
     /// The summary of an objective without parameters.
-    pub fn of_constant(value: f64) -> Self {
+    pub(crate) fn of_constant(value: f64) -> Self {
         Self {
             initial: Vec::new(),
             initial_value: value,
@@ -82,7 +82,7 @@ impl OptSummary {
 
     /// This search and then another one: the better result of the two. One that was stopped says
     /// so.
-    pub fn or_better(mut self, mut next: Self) -> Self {
+    pub(crate) fn or_better(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         if next.best_value < self.best_value - NO_GAIN {
             (self.best, self.best_value, self.status) = (next.best, next.best_value, next.status);
@@ -93,7 +93,7 @@ impl OptSummary {
     }
 
     /// The summary with every point in other coordinates.
-    pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+    pub(crate) fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         let log = self
             .log
             .into_iter()

@@ -9,7 +9,7 @@ use crate::tolerances::{LEAST_CURVATURE, RADIUS_SLACK};
 
 /// Model of the objective around a point.
 #[derive(Debug)]
-pub struct Model {
+pub(crate) struct Model {
     eigen: Eigen,
     /// `Q'g`.
     slopes: Vec<f64>,
@@ -19,18 +19,18 @@ pub struct Model {
 
 /// A step and what the model expects of it.
 #[derive(Debug)]
-pub struct Step {
+pub(crate) struct Step {
     /// The change of each coordinate.
-    pub p: Vec<f64>,
+    pub(crate) p: Vec<f64>,
     /// The step's length.
-    pub length: f64,
+    pub(crate) length: f64,
     /// By how much the objective should fall.
-    pub predicted: f64,
+    pub(crate) predicted: f64,
 }
 
 impl Model {
     /// Memory for `n` parameters.
-    pub fn new(n: usize) -> Self {
+    pub(crate) fn new(n: usize) -> Self {
         Self {
             eigen: Eigen::new(n),
             slopes: vec![0.0; n],
@@ -39,7 +39,7 @@ impl Model {
     }
 
     /// Takes a new gradient and Hessian; `false` if they aren't finite.
-    pub fn update(&mut self, gradient: &[f64], hessian: &[f64]) -> bool {
+    pub(crate) fn update(&mut self, gradient: &[f64], hessian: &[f64]) -> bool {
         if !self.eigen.decompose(hessian) || !gradient.iter().all(|g| g.is_finite()) {
             return false;
         }
@@ -56,7 +56,7 @@ impl Model {
     }
 
     /// The best step of the model within `radius`.
-    pub fn step(&self, radius: f64) -> Step {
+    pub(crate) fn step(&self, radius: f64) -> Step {
         let shift = self.shift(radius);
         let mut p = vec![0.0; self.slopes.len()];
         let (mut predicted, mut square) = (0.0, 0.0);
@@ -74,22 +74,22 @@ impl Model {
     }
 
     /// The direction of most negative curvature, and that curvature.
-    pub fn lowest(&self) -> Option<(f64, &[f64])> {
+    pub(crate) fn lowest(&self) -> Option<(f64, &[f64])> {
         Some((*self.eigen.values.first()?, self.eigen.vector(0)))
     }
 
     /// The direction of the `i`-th curvature.
-    pub fn direction(&self, i: usize) -> &[f64] {
+    pub(crate) fn direction(&self, i: usize) -> &[f64] {
         self.eigen.vector(i)
     }
 
     /// The largest curvature.
-    pub fn largest(&self) -> f64 {
+    pub(crate) fn largest(&self) -> f64 {
         self.curvatures.iter().fold(0.0, |m: f64, v| m.max(*v))
     }
 
     /// Curvatures, ascending.
-    pub fn values(&self) -> &[f64] {
+    pub(crate) fn values(&self) -> &[f64] {
         &self.eigen.values
     }
 
