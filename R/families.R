@@ -125,6 +125,10 @@ family_label <- function(name) {
   family_row(name)$label %||% paste0("`", name, "()`")
 }
 
+#' Whether the response of a family, by its name in the core, is a proportion of trials
+#' @noRd
+has_trials <- function(name) identical(family_row(name)$whole, "successes")
+
 #' Whether a family, by its name in the core, has a dispersion
 #' @noRd
 is_dispersed <- function(name) isTRUE(family_row(name)$shape$dispersion)

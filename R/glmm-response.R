@@ -6,7 +6,7 @@
 #' @noRd
 glmm_response <- function(values, weights, family, name) {
   weights <- if (!is.null(weights)) as.double(weights)
-  if (core_family(family) == "binomial") {
+  if (has_trials(core_family(family))) {
     binomial_response(values, weights, name)
   } else {
     if (is.factor(values) || NCOL(values) != 1L) {
@@ -84,7 +84,7 @@ tell_levels <- function(values, name) {
 check_glmm_response <- function(response, values, family, name, rows) {
   y <- response$y
   kind <- core_family(family)
-  is_counts <- is.matrix(values) && kind == "binomial"
+  is_counts <- is.matrix(values) && has_trials(kind)
   range <- response_range(kind, is_counts)
   bad <- if (is_counts) rowSums(values < 0) > 0 else !range$holds(y)
   if (any(bad)) {
@@ -152,7 +152,7 @@ abort_response_range <- function(name, rows, family, is_counts) {
         found,
         describe_rows(rows)
       ),
-      i = if (kind == "binomial" && !is_counts) hint
+      i = if (has_trials(kind) && !is_counts) hint
     ),
     c("rlmm_error_response_range", "rlmm_error_response"),
     rows = rows
@@ -165,7 +165,7 @@ response_range <- function(kind, is_counts) {
 }
 
 abort_glmm_response <- function(name, values, family) {
-  must <- if (core_family(family) == "binomial") {
+  must <- if (has_trials(core_family(family))) {
     paste(
       "0 or 1, logical, a factor, proportions with `weights`,",
       "or `cbind(successes, failures)`"

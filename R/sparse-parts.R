@@ -99,17 +99,17 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 #' X.
 #' @noRd
 sparse_factor <- function(fit) {
-  a <- lambdat_zt(fit) %*% Matrix::Diagonal(x = root_weights(fit))
-  l <- Matrix::Cholesky(
-    Matrix::tcrossprod(a),
-    perm = TRUE,
-    LDL = FALSE,
-    Imult = 1
-  )
-  list(
-    l = l,
-    rzx = solve_lower(l, a %*% (root_weights(fit) * free_matrix(fit)))
-  )
+  weights <- working_weights(fit)
+  at <- lambdat_zt(fit)
+  # The observed information of a single observation may be negative, that of all is not.
+  product <- if (all(weights >= 0)) {
+    Matrix::tcrossprod(at %*% Matrix::Diagonal(x = sqrt(weights)))
+  } else {
+    weighted <- at %*% Matrix::Diagonal(x = weights)
+    Matrix::forceSymmetric(Matrix::tcrossprod(weighted, at))
+  }
+  l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
+  list(l = l, rzx = solve_lower(l, at %*% (weights * free_matrix(fit))))
 }
 
 solve_lower <- function(l, right) {

@@ -164,3 +164,19 @@ test_that("messages of nbinom1()", {
     class = "rlmm_error_response_range"
   )
 })
+
+test_that("observations may have a negative information", {
+  fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = nbinom1())
+  w <- weights(fit, "working")
+  expect_true(any(w < 0))
+  # Dense algebra: the joint covariance of (u, beta).
+  z <- as.matrix(getME(fit, "Z") %*% getME(fit, "Lambda"))
+  both <- cbind(z, getME(fit, "X"))
+  penalty <- diag(rep(1:0, c(ncol(z), ncol(both) - ncol(z))))
+  covariance <- solve(crossprod(both, w * both) + penalty)
+  expect_equal(
+    unname(predict(fit, se.fit = TRUE)$se.fit),
+    unname(sqrt(rowSums((both %*% covariance) * both))),
+    tolerance = 1e-7
+  )
+})
