@@ -79,10 +79,12 @@ smallest_singular_value <- function(term, theta) {
   )
 }
 
-# The smaller singular value of a 2 x 2 triangular matrix: the determinant over the larger one.
+# The smaller singular value of a 2 x 2 matrix: the determinant over the larger one.
 smaller_of_two <- function(template) {
   squares <- sum(template^2)
-  determinant <- abs(template[[1L]] * template[[4L]])
+  determinant <- abs(
+    template[[1L]] * template[[4L]] - template[[2L]] * template[[3L]]
+  )
   spread <- sqrt(max(0, squares^2 - 4 * determinant^2))
   larger <- sqrt((squares + spread) / 2)
   if (larger == 0) 0 else determinant / larger
