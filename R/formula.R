@@ -62,35 +62,38 @@ replace_dot <- function(effects, columns) {
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
 #' @noRd
 split_bars <- function(expr) {
-  if (!has_bar(expr)) {
+  if (!is.call(expr)) {
     return(list(fixed = expr))
   }
   op <- call_name(expr)
-  if (!op %in% formula_operators) {
+  if (op %in% c("+", "-", "(")) {
+    return(split_sum(expr, op))
+  }
+  if (is_bar(expr) || is_structured_bar(expr)) {
     return(list(bars = list(expr)))
   }
-  sides <- as.list(expr)[-1L]
-  if (op == "(") {
-    return(split_bars(sides[[1L]]))
-  }
-  takes_away <- op == "-" && has_bar(sides[[length(sides)]])
-  if (takes_away || !op %in% c("+", "-")) {
+  if (has_bar(expr)) {
     abort_bar_inside(expr, op)
   }
-  join_sides(op, lapply(sides, split_bars))
+  list(fixed = expr)
 }
 
-# Put together what was found in the sides of a sum or difference, or in the one of a sign.
-join_sides <- function(op, sides) {
-  left <- sides[[1L]]
-  if (length(sides) == 1L) {
-    return(left)
+# What is found in a sum, a difference, a sign or parentheses; as it stands, if it holds no bar.
+split_sum <- function(expr, op) {
+  sides <- lapply(as.list(expr)[-1L], split_bars)
+  last <- sides[[length(sides)]]
+  if (op == "-" && length(last$bars) > 0L) {
+    abort_bar_inside(expr, op)
   }
-  right <- sides[[2L]]
-  list(
-    fixed = join(op, left$fixed, right$fixed),
-    bars = c(left$bars, right$bars)
-  )
+  bars <- if (length(sides) == 2L) c(sides[[1L]]$bars, last$bars) else last$bars
+  if (length(bars) == 0L) {
+    return(list(fixed = expr))
+  }
+  fixed <- last$fixed
+  if (length(sides) == 2L) {
+    fixed <- join(op, sides[[1L]]$fixed, fixed)
+  }
+  list(fixed = fixed, bars = bars)
 }
 
 join <- function(op, left, right) {

@@ -358,9 +358,9 @@ has_free_scale <- function(fit) {
 #' @noRd
 held_terms <- function(fit) {
   held <- fit_held(fit)
-  vapply(
-    fit$random,
-    \(term) all(term$theta %in% c(held$index, held$absolute)),
-    NA
-  )
+  held <- c(held$index, held$absolute)
+  if (length(held) == 0L) {
+    return(logical(length(fit$random)))
+  }
+  vapply(fit$random, \(term) all(term$theta %in% held), NA)
 }
