@@ -193,7 +193,10 @@ check_glmm_parameterization <- function(parameterization) {
     c(
       "`parameterization` must be \"sqrt\" for a generalized model.",
       x = sprintf("It is %s.", in_quotes(kind)),
-      i = "Its fixed effects are parameters too; `variance_vcov()` has standard errors of variances."
+      i = paste(
+        "Its fixed effects are parameters too;",
+        "`variance_vcov()` has standard errors of variances."
+      )
     ),
     c("rlmm_error_not_available", "rlmm_error_argument"),
     arg = "parameterization"

@@ -1,5 +1,5 @@
-# Small data sets from random models whose likelihood has several maxima, or none at finite parameters. The best known
-# values are those of lme4 2.1 and glmmTMB 1.1.14.
+# Small data sets from random models whose likelihood has several maxima, or none at finite
+# parameters. The best known values are those of lme4 2.1 and glmmTMB 1.1.14.
 
 optimum_of <- function(number, formula, ...) {
   file <- sprintf("glmm-%d.csv", number)

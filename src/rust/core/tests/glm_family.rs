@@ -1,5 +1,6 @@
-//! Families and links against R's: `linkinv`, `mu.eta`, `variance`, `dev.resids` and the densities of package stats
-//! (R 4.2.2, MASS for the negative binomial), and their derivatives against differences.
+//! Families and links against R's: `linkinv`, `mu.eta`, `variance`, `dev.resids` and the densities
+//! of package stats (R 4.2.2, MASS for the negative binomial), and their derivatives against
+//! differences.
 
 use rlmm_core::glmm::families::{Family, Link};
 use Family::{
@@ -10,7 +11,8 @@ use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probi
 /// Prior weight; the number of trials.
 const W: f64 = 6.0;
 
-// Family, link, eta, mu, d mu / d eta, variance, deviance, log density. Responses are those of `response()`.
+// Family, link, eta, mu, d mu / d eta, variance, deviance, log density. Responses are those of
+// `response()`.
 type Row = (Family, Link, f64, f64, f64, f64, f64, f64);
 
 const REFERENCE: [Row; 45] = [
@@ -616,8 +618,8 @@ fn derivatives_match_differences() {
     }
 }
 
-// phi, eta = log(mu), y, log density: the product formula in decimals of 80 digits, by Python's `decimal`. R's
-// dnbinom() has 1e-9 of it or better, but for means that are large beside y.
+// phi, eta = log(mu), y, log density: the product formula in decimals of 80 digits, by Python's
+// `decimal`. R's dnbinom() has 1e-9 of it or better, but for means that are large beside y.
 #[rustfmt::skip]
 const FAR: [(f64, f64, f64, f64); 84] = [
     (1e-06, -700.0, 0.0, -9.859671613924785e-305),

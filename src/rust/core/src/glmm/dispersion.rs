@@ -23,7 +23,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Solves `log phi = log(deviance / df)`, the deviance being that at the modes for phi, by the secant method.
+    // Solves `log phi = log(deviance / df)`, the deviance being that at the modes for phi, by the
+    // secant method.
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
         let mut last: Option<(f64, f64)> = None;
         for _ in 0..MAX_PROFILE {

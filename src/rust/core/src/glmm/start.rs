@@ -13,9 +13,10 @@ const MAX_ITERATIONS: usize = 25;
 const RELATIVE_SD: f64 = 0.3;
 
 impl GeneralizedLinearMixedModel {
-    /// Fixed effects of the generalized linear model without random effects, by iteratively reweighted least squares
-    /// from means near the responses, or from one mean for all where that is better: a few responses near zero may lead
-    /// the former astray. Also the dispersion, and a size of random effects, that suit them.
+    /// Fixed effects of the generalized linear model without random effects, by iteratively
+    /// reweighted least squares from means near the responses, or from one mean for all where that
+    /// is better: a few responses near zero may lead the former astray. Also the dispersion, and a
+    /// size of random effects, that suit them.
     pub(super) fn start_fixed(&mut self) -> Result<()> {
         self.pirls.set_theta(&self.start_theta.clone());
         // The units of the response are those of its spread, in whatever units it is measured.
@@ -33,8 +34,8 @@ impl GeneralizedLinearMixedModel {
         Ok(())
     }
 
-    // Returns the log-likelihood; minus infinity unless the linear predictors are of the form X beta, as they are from the
-    // first whole step on.
+    // Returns the log-likelihood; minus infinity unless the linear predictors are of the form X
+    // beta, as they are from the first whole step on.
     fn iterate_fixed(&mut self, mut is_linear: bool) -> f64 {
         let mut log_lik = f64::NEG_INFINITY;
         for _ in 0..MAX_ITERATIONS {
@@ -67,8 +68,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // One linear predictor for all, offset aside: that of the mean response, if its log-likelihood is above `floor`. Needs a
-    // constant first column.
+    // One linear predictor for all, offset aside: that of the mean response, if its log-likelihood
+    // is above `floor`. Needs a constant first column.
     fn start_constant(&mut self, floor: f64) -> bool {
         let p = self.pirls.rows.p;
         let first = self.pirls.rows.x.first().copied().unwrap_or(0.0);
@@ -86,8 +87,9 @@ impl GeneralizedLinearMixedModel {
         log_lik.is_finite() && log_lik > floor
     }
 
-    // Random effects are of the size of the linear predictor, where this is a power of the mean; on the scale of a
-    // logarithm their standard deviation is around one. Those of a slope are that over the size of its covariate.
+    // Random effects are of the size of the linear predictor, where this is a power of the mean; on
+    // the scale of a logarithm their standard deviation is around one. Those of a slope are that
+    // over the size of its covariate.
     fn scale_start_theta(&mut self) {
         let response = &self.pirls.response;
         let mut scale = if response.link.is_power() {
@@ -190,7 +192,8 @@ fn start_eta(response: &mut Response) {
     }
 }
 
-// The linear predictor of the mean response; where that has none, of a mean that is small beside the responses.
+// The linear predictor of the mean response; where that has none, of a mean that is small beside
+// the responses.
 fn constant_eta(response: &Response) -> f64 {
     let n = response.n() as f64;
     let mean_of = |size: &dyn Fn(f64) -> f64| {

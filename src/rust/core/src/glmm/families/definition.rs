@@ -23,8 +23,9 @@ pub struct Contribution {
     pub score: f64,
     /// Minus the second derivative of the log-likelihood.
     pub observed: f64,
-    /// Weight of iteratively reweighted least squares, `w mu'^2 / V` over the dispersion: the expectation of `observed`
-    /// where the score is that of a quasi-likelihood, as in all families but the negative binomial with linear variance.
+    /// Weight of iteratively reweighted least squares, `w mu'^2 / V` over the dispersion: the
+    /// expectation of `observed` where the score is that of a quasi-likelihood, as in all families
+    /// but the negative binomial with linear variance.
     pub expected: f64,
     /// Derivative of `observed`.
     pub observed_slope: f64,
@@ -45,7 +46,8 @@ pub struct ShapeDerivatives {
     pub expected: f64,
 }
 
-/// One family. Weights `w` are prior weights, or numbers of trials; `shape` is not looked at by families without one.
+/// One family. Weights `w` are prior weights, or numbers of trials; `shape` is not looked at by
+/// families without one.
 pub(crate) trait Distribution: Sync {
     /// What the shape is.
     fn shape_role(&self) -> ShapeRole {
@@ -76,13 +78,15 @@ pub(crate) trait Distribution: Sync {
     /// The variance function `V(mu)`: the variance over the dispersion.
     fn variance(&self, mu: f64, shape: f64) -> f64;
 
-    /// Deviance of one observation of weight one: twice the log-likelihood ratio to the saturated model, times phi.
+    /// Deviance of one observation of weight one: twice the log-likelihood ratio to the saturated
+    /// model, times phi.
     fn deviance(&self, y: f64, mu: f64, shape: f64) -> f64;
 
     /// The part of the log-likelihood that is free of eta, for a positive weight.
     fn constant(&self, y: f64, w: f64, shape: f64) -> f64;
 
-    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity outside the domain.
+    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity
+    /// outside the domain.
     fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution;
 
     /// Derivatives in `log(shape)`.
@@ -102,8 +106,9 @@ pub(crate) trait Distribution: Sync {
         None
     }
 
-    /// Fills score and weight of the next Newton step, returns the log-likelihood's part in eta. The weight is the
-    /// observed information where that is safely positive, else the expected one: Newton steps that never go uphill.
+    /// Fills score and weight of the next Newton step, returns the log-likelihood's part in eta.
+    /// The weight is the observed information where that is safely positive, else the expected one:
+    /// Newton steps that never go uphill.
     fn update(
         &self,
         link: Link,
@@ -138,8 +143,8 @@ pub(crate) trait Distribution: Sync {
 /// `mu / V(mu)` and its first two derivatives in `log mu`.
 pub(super) type RelativePrecision = [f64; 3];
 
-/// The contribution of a family whose score is `f (y - mu) mu' / V(mu)`, with `f` the weight over the dispersion and
-/// `log_lik` the log-likelihood over `f`.
+/// The contribution of a family whose score is `f (y - mu) mu' / V(mu)`, with `f` the weight over
+/// the dispersion and `log_lik` the log-likelihood over `f`.
 #[inline(always)]
 pub(super) fn by_variance_function(
     y: f64,

@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 
 macro_rules! families {
     ($($(#[$doc:meta])* $family:ident = $name:literal => $definition:path;)*) => {
-        /// The conditional distribution of the response. Its shape is the dispersion phi of the Gaussian, gamma and
-        /// inverse Gaussian families, a parameter of the negative binomial ones, and unused otherwise.
+        /// The conditional distribution of the response. Its shape is the dispersion phi of the
+        /// Gaussian, gamma and inverse Gaussian families, a parameter of the negative binomial
+        /// ones, and unused otherwise.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Family {
             $($(#[$doc])* $family,)*
@@ -70,7 +71,8 @@ impl Family {
         })
     }
 
-    /// Whether the shape is a dispersion: the log-likelihood's part in eta is proportional to `1 / shape`.
+    /// Whether the shape is a dispersion: the log-likelihood's part in eta is proportional to `1 /
+    /// shape`.
     pub fn has_dispersion(self) -> bool {
         self.definition().shape_role() == ShapeRole::Dispersion
     }
@@ -100,7 +102,8 @@ impl Family {
         self.definition().variance(mu, shape)
     }
 
-    /// Contribution to the deviance: twice the log-likelihood ratio to the saturated model, times phi.
+    /// Contribution to the deviance: twice the log-likelihood ratio to the saturated model, times
+    /// phi.
     pub fn deviance(self, y: f64, w: f64, mu: f64, shape: f64) -> f64 {
         w * self.definition().deviance(y, mu, shape)
     }
@@ -113,7 +116,8 @@ impl Family {
         self.definition().constant(y, w, shape)
     }
 
-    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity outside the domain.
+    /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity
+    /// outside the domain.
     #[inline]
     pub fn contribution(self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
         self.definition().contribution(link, y, w, eta, shape)

@@ -1,5 +1,5 @@
-//! Building stones of a family's fast loops ([`Kernel`]): without branches or calls, so that the compiler turns them
-//! into vector instructions.
+//! Building stones of a family's fast loops ([`Kernel`]): without branches or calls, so that the
+//! compiler turns them into vector instructions.
 
 use std::f64::consts::{LN_2, LOG2_E, SQRT_2};
 

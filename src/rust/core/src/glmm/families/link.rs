@@ -1,4 +1,5 @@
-//! Links: from the linear predictor `eta` to the mean `mu`, on the log scale so that no tail is lost.
+//! Links: from the linear predictor `eta` to the mean `mu`, on the log scale so that no tail is
+//! lost.
 
 use std::f64::consts::PI;
 
@@ -21,7 +22,8 @@ pub enum Link {
     Cauchit,
     /// `log mu`
     Log,
-    /// `sqrt mu`; `mu = eta^2` also of a negative eta: with responses of zero the modes may lie there.
+    /// `sqrt mu`; `mu = eta^2` also of a negative eta: with responses of zero the modes may lie
+    /// there.
     Sqrt,
     /// `mu`
     Identity,

@@ -1,7 +1,9 @@
-//! Generalized linear models without random effects: families, links, and what one observation contributes.
+//! Generalized linear models without random effects: families, links, and what one observation
+//! contributes.
 //!
-//! A family gives the log-likelihood `log p(y | eta)` of a response, and its derivatives in the linear predictor eta and
-//! in the logarithm of its shape; a link gives `log mu` of eta, and its derivatives.
+//! A family gives the log-likelihood `log p(y | eta)` of a response, and its derivatives in the
+//! linear predictor eta and in the logarithm of its shape; a link gives `log mu` of eta, and its
+//! derivatives.
 //!
 //! | quantity | file |
 //! |---|---|

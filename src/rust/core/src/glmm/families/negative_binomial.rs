@@ -1,4 +1,5 @@
-//! The negative binomial distribution with mean mu and variance `mu + mu^2 / theta`; the shape is theta.
+//! The negative binomial distribution with mean mu and variance `mu + mu^2 / theta`; the shape is
+//! theta.
 
 use super::definition::{
     by_variance_function, y_log_mean, y_log_ratio, Contribution, Distribution, ShapeDerivatives,

@@ -1,8 +1,8 @@
-//! The negative binomial distribution whose variance is linear in the mean, `mu (1 + phi)`; the shape is phi.
+//! The negative binomial distribution whose variance is linear in the mean, `mu (1 + phi)`; the
+//! shape is phi.
 //!
-//! With `a = mu / phi` the log-likelihood is
-//! `log Gamma(a + y) / Gamma(a) - a log(1 + phi)` and a part free of mu. No closed form is known for its expected
-//! information.
+//! With `a = mu / phi` the log-likelihood is `log Gamma(a + y) / Gamma(a) - a log(1 + phi)` and a
+//! part free of mu. No closed form is known for its expected information.
 
 use super::definition::{Contribution, Distribution, ShapeDerivatives, ShapeRole};
 use super::link::{Link, LogDerivatives};
@@ -35,7 +35,8 @@ impl InLogMean {
                 third: -at_zero,
             };
         }
-        // log Gamma(a + y) / Gamma(a) = log a + log Gamma(a + y) / Gamma(a + 1), so that a may be tiny.
+        // log Gamma(a + y) / Gamma(a) = log a + log Gamma(a + y) / Gamma(a + 1), so that a may be
+        // tiny.
         let (b, h) = (a + 1.0, y - 1.0);
         let first = a * digamma_difference(b, h);
         let second = a * a * trigamma_difference(b, h);

@@ -1,4 +1,5 @@
-//! The response of a generalized model and its linear predictor, in the order in which the rows are worked on.
+//! The response of a generalized model and its linear predictor, in the order in which the rows are
+//! worked on.
 
 use crate::error::{Error, Result};
 use crate::glmm::families::definition::Contribution;
@@ -6,7 +7,8 @@ use crate::glmm::families::family::Family;
 use crate::glmm::families::lanes::{Data, Kernel};
 use crate::glmm::families::link::Link;
 
-/// Responses, weights and offsets of `n` observations, and what follows from their linear predictor.
+/// Responses, weights and offsets of `n` observations, and what follows from their linear
+/// predictor.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// Conditional distribution.
@@ -111,8 +113,9 @@ impl Response {
             .contribution(self.link, self.y[i], self.w[i], self.eta[i], self.shape)
     }
 
-    /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the observed
-    /// information where that is safely positive, else the expected one: Newton steps that never go uphill.
+    /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the
+    /// observed information where that is safely positive, else the expected one: Newton steps that
+    /// never go uphill.
     pub fn update(&mut self) -> f64 {
         let data = Data {
             eta: &self.eta,
@@ -197,7 +200,8 @@ impl Response {
         }
     }
 
-    /// Puts the weights of an information in place of those of the Newton step; may be negative if observed.
+    /// Puts the weights of an information in place of those of the Newton step; may be negative if
+    /// observed.
     pub fn set_weights(&mut self, information: Information) {
         if self.family.is_canonical(self.link) {
             return;

@@ -47,8 +47,8 @@ pub fn digamma_difference(a: f64, h: f64) -> f64 {
     (h / a).ln_1p() - correction(a + h) + correction(a)
 }
 
-/// `trigamma(a + h) - trigamma(a)`, the difference of second derivatives of `log Gamma`, without cancellation where `h`
-/// is small beside `a`.
+/// `trigamma(a + h) - trigamma(a)`, the difference of second derivatives of `log Gamma`, without
+/// cancellation where `h` is small beside `a`.
 pub fn trigamma_difference(a: f64, h: f64) -> f64 {
     if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
         return -(0..h as u32)
@@ -62,8 +62,8 @@ pub fn trigamma_difference(a: f64, h: f64) -> f64 {
     correction(a + h) - correction(a) - h / (a * (a + h))
 }
 
-/// `tetragamma(a + h) - tetragamma(a)`, the difference of third derivatives of `log Gamma`, without cancellation where
-/// `h` is small beside `a`.
+/// `tetragamma(a + h) - tetragamma(a)`, the difference of third derivatives of `log Gamma`, without
+/// cancellation where `h` is small beside `a`.
 pub fn tetragamma_difference(a: f64, h: f64) -> f64 {
     if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
         return 2.0
@@ -104,7 +104,8 @@ fn tetragamma(mut x: f64) -> f64 {
     sum - s - s / x - s * s * series
 }
 
-/// Inverse of the standard normal distribution function: Newton's method on `log Phi`, which is concave, from below.
+/// Inverse of the standard normal distribution function: Newton's method on `log Phi`, which is
+/// concave, from below.
 pub fn normal_quantile(p: f64) -> f64 {
     if p > 0.5 {
         return -normal_quantile(1.0 - p);
