@@ -274,7 +274,7 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
             model.objective(vary, &model.centred(vary, parameters)?)?;
             Ok(covariances(
                 design,
-                &cond_var::cond_var(model.pirls().pls(vary)),
+                &cond_var::cond_var(model.pirls().factor(vary)),
             ))
         })
     })
@@ -295,7 +295,7 @@ fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
             };
             Ok(Robj::from(leverage::leverage(
                 &working,
-                model.pirls().pls(Vary::Jointly),
+                model.pirls().factor(Vary::Jointly),
             )))
         })
     })

@@ -108,7 +108,7 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
             let point = model.at(theta)?;
-            Ok(covariances(design, &cond_var::cond_var(point.pls())))
+            Ok(covariances(design, &cond_var::cond_var(point.factor())))
         })
     })
 }
@@ -120,7 +120,7 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
             let point = model.at(theta)?;
-            Ok(Robj::from(leverage::leverage(design, point.pls())))
+            Ok(Robj::from(leverage::leverage(design, point.factor())))
         })
     })
 }

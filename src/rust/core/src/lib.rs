@@ -9,8 +9,8 @@
 //! | theta | covariance parameters, relative to sigma | `theta` |
 //! | Lambda, Omega | covariance factor, `Omega = Lambda Lambda'` | [`covariance::RelCov`] |
 //! | A | cross-products `[Z X y]'W[Z X y]` | [`factor::cross_products`] |
-//! | L | blocked factor of `Lambda'Z'WZ Lambda + I`, bordered by `[X y]` | [`factor`] |
-//! | r^2 | penalized weighted residual sum of squares | [`factor`] |
+//! | L | blocked factor of `Lambda'Z'WZ Lambda + I`, bordered by X | [`factor::Factor`] |
+//! | r^2 | penalized weighted residual sum of squares | [`factor::Response`] |
 //! | d(theta) | profiled deviance or REML criterion | [`lmm::Point::objective`] |
 //! | G | `d d / d Omega`, from which gradients in theta follow | [`derivatives`] |
 //! | d(theta, beta) | Laplace deviance | [`glmm::GeneralizedLinearMixedModel::objective`] |
@@ -22,7 +22,7 @@
 //! | [`kernels`] | dense algebra of small blocks, eigenvalues, matrix products |
 //! | [`covariance`] | structures: Lambda and the derivatives of Omega |
 //! | [`design`] | X, y, and each term's columns of Z and levels |
-//! | [`factor`] | cross-products, the factor at a theta, solutions and leverages |
+//! | [`factor`] | cross-products, the factor at a theta, responses, leverages |
 //! | [`derivatives`] | first and second derivatives in Omega, and from there in theta |
 //! | [`optimize`] | Newton's method, BFGS, NLopt: they see functions only |
 //! | `coordinates` | between the parameters and what optimizers see |

@@ -80,7 +80,7 @@ fn check(mut data: Data, random: &mut Random, family: Family, link: Link, is_spa
     let design = data.design();
     let mut model =
         GeneralizedLinearMixedModel::new(&design, family, link, Options::default()).unwrap();
-    assert_eq!(model.pirls().pls(Vary::Modes).is_sparse(), is_sparse);
+    assert_eq!(model.pirls().factor(Vary::Modes).is_sparse(), is_sparse);
     let mut at: Vec<f64> = (0..model.n_theta())
         .map(|j| [0.7, -0.2, 0.5][j % 3])
         .collect();

@@ -44,7 +44,7 @@ fn check(data: &Data, theta: &[f64]) {
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-8);
         close(
             "leverage",
-            &leverage(&design, point.pls()),
+            &leverage(&design, point.factor()),
             &reference.leverage,
             1e-9,
         );
@@ -60,7 +60,12 @@ fn check(data: &Data, theta: &[f64]) {
                 first += k;
             }
         }
-        close("cond_var", &cond_var(point.pls()).concat(), &expected, 1e-9);
+        close(
+            "cond_var",
+            &cond_var(point.factor()).concat(),
+            &expected,
+            1e-9,
+        );
         let mut mu = vec![0.0; design.n()];
         fitted(&design, &estimates.solution, &mut mu);
         let squares = mu
@@ -277,7 +282,7 @@ fn covariates_far_from_zero_lose_no_digits() {
         close("b", &estimates.solution.b.concat(), &reference.b, 1e-9);
         close(
             "leverage",
-            &leverage(&design, point.pls()),
+            &leverage(&design, point.factor()),
             &reference.leverage,
             1e-10,
         );

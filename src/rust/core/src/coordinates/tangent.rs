@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::covariance::unstructured::place;
 use crate::covariance::{RelCov, Structure};
 use crate::derivatives::OmegaDerivatives;
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 
@@ -33,10 +33,14 @@ pub struct Tangent {
 }
 
 impl Tangent {
-    /// Around the last theta of `pls`: one for each part that has such coordinates and for which `wanted` says so.
-    pub fn of(pls: &Pls, rms: &[Vec<f64>], wanted: impl Fn(Range<usize>) -> bool) -> Vec<Self> {
+    /// Around the last theta of `factor`: one for each part that has such coordinates and for which `wanted` says so.
+    pub fn of(
+        factor: &Factor,
+        rms: &[Vec<f64>],
+        wanted: impl Fn(Range<usize>) -> bool,
+    ) -> Vec<Self> {
         let mut tangents = Vec::new();
-        for (term, cov) in pls.covs().iter().enumerate() {
+        for (term, cov) in factor.covs().iter().enumerate() {
             for (first, part) in cov.placed() {
                 if part.structure == Structure::Unstructured
                     && part.size > 1
@@ -48,7 +52,7 @@ impl Tangent {
                         first,
                         part.range(),
                         rms,
-                        &pls.theta[part.range()],
+                        &factor.theta[part.range()],
                     ));
                 }
             }

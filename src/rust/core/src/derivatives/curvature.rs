@@ -8,9 +8,8 @@ use faer::{MatMut, MatRef};
 
 use crate::kernels::gemm::add_lower_product;
 
-use crate::derivatives::reduced::scale_columns;
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::small;
 
 /// Memory of [`FactorDerivatives::add_curvature`].
@@ -35,16 +34,16 @@ impl FactorDerivatives {
     /// Turns the average information in `h` into the exact Hessian.
     pub(super) fn add_curvature(
         &mut self,
-        pls: &Pls,
+        factor: &Factor,
         profile: Profile,
         omega: &mut OmegaDerivatives,
     ) {
-        double_information(pls, profile, omega);
+        double_information(profile, omega);
         omega.expected.fill(0.0);
-        if pls.layout.m == 0 {
-            self.add_blockwise(pls, omega)
+        if factor.layout.m == 0 {
+            self.add_blockwise(factor, omega)
         } else {
-            self.add_dense(pls, omega)
+            self.add_dense(factor, omega)
         }
         let (n, expected) = (omega.directions.len(), &mut omega.expected);
         for j in 0..n {
@@ -55,9 +54,13 @@ impl FactorDerivatives {
 
     // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
     // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
-    fn add_blockwise(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
-        let (k, n, columns) = (pls.leading.k, omega.directions.len(), self.scores.columns);
-        let pairs = omega.directions.pairs(pls.layout.leading_term);
+    fn add_blockwise(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+        let (k, n, columns) = (
+            factor.leading.k,
+            omega.directions.len(),
+            self.scores.columns,
+        );
+        let pairs = omega.directions.pairs(factor.layout.leading_term);
         let p = columns - 1;
         let (w, b, n_e) = (
             &mut self.scratch.a[..k * k],
@@ -69,8 +72,8 @@ impl FactorDerivatives {
         for (unit, t) in self.scores.leading.chunks_exact(k * columns).enumerate() {
             small::multiply(
                 k,
-                &self.p_leading[unit * k * k..(unit + 1) * k * k],
-                pls.leading.a00(unit),
+                self.p_leading.square(k, unit),
+                factor.leading.a00.square(k, unit),
                 w,
             );
             for (j, b) in b.chunks_exact_mut(k).enumerate() {
@@ -115,7 +118,7 @@ impl FactorDerivatives {
     }
 
     // Several factors: all of W, and for each pair of terms the moments of its level blocks.
-    fn add_dense(&mut self, pls: &Pls, omega: &mut OmegaDerivatives) {
+    fn add_dense(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
         let OmegaDerivatives {
             directions,
             expected,
@@ -123,12 +126,12 @@ impl FactorDerivatives {
         } = omega;
         let (n, q) = (
             directions.len(),
-            pls.leading.k * pls.leading.n_levels + pls.layout.m,
+            factor.leading.k * factor.leading.n_levels + factor.layout.m,
         );
         let mut work = std::mem::take(&mut self.curvature);
-        self.fill_whole_w(pls, &mut work);
+        self.fill_whole_w(factor, &mut work);
         if work.levels.is_empty() {
-            work.levels = levels_in_w(pls);
+            work.levels = levels_in_w(factor);
         }
         let Workspace {
             w,
@@ -158,16 +161,12 @@ impl FactorDerivatives {
     }
 
     // W = Z'V^-1Z or Z'PZ, q x q: the units first.
-    fn fill_whole_w(&mut self, pls: &Pls, work: &mut Workspace) {
-        let (k, m, n_levels) = (pls.leading.k, pls.layout.m, pls.leading.n_levels);
+    fn fill_whole_w(&mut self, factor: &Factor, work: &mut Workspace) {
+        let (k, m, n_levels) = (factor.leading.k, factor.layout.m, factor.leading.n_levels);
         let q0 = k * n_levels;
         let q = q0 + m;
-        pls.trailing.reduced(
-            &pls.leading,
-            &pls.m,
-            &mut self.scratch.scaled,
-            &mut self.k_rr,
-        );
+        let reduced = &mut self.reduced;
+        reduced.update(&factor.trailing, &factor.leading, &factor.m);
         // Rows of [N K]' with N = A_R0 P', K the reduced trailing system.
         let Workspace {
             w,
@@ -181,13 +180,13 @@ impl FactorDerivatives {
         }
         let block = &mut self.scratch.a[..k * k];
         for unit in 0..n_levels {
-            let p = &self.p_leading[unit * k * k..(unit + 1) * k * k];
-            small::multiply(k, p, pls.leading.a00(unit), block);
+            let p = self.p_leading.square(k, unit);
+            small::multiply(k, p, factor.leading.a00.square(k, unit), block);
             for j in 0..k {
                 let at = (unit * k + j) * q + unit * k;
                 w[at..at + k].copy_from_slice(&block[j * k..(j + 1) * k]);
             }
-            let (rows, vals) = pls.leading.touched(unit);
+            let (rows, vals) = factor.leading.touched(unit);
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 for c in 0..k {
                     let value = (0..k).map(|l| v[l] * p[l * k + c]).sum();
@@ -196,13 +195,13 @@ impl FactorDerivatives {
                 }
             }
         }
-        pls.trailing
-            .for_each_element(&self.k_rr, |row, col, value| {
+        self.reduced
+            .for_each_element(&factor.trailing, |row, col, value| {
                 (rows_of_r[row * q + q0 + col], rows_of_r[col * q + q0 + row]) = (value, value);
                 w[(q0 + col) * q + q0 + row] = value;
             });
-        scale_columns(pls, q, rows_of_r);
-        pls.trailing.right_solve(q, rows_of_r);
+        factor.scale_columns(q, rows_of_r);
+        factor.trailing.right_solve(q, rows_of_r);
         subtract_gram(q, m, rows_of_r, w);
         let columns = self.scores.columns;
         if columns > 1 {
@@ -221,10 +220,10 @@ impl FactorDerivatives {
 }
 
 // H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr, here without the last.
-fn double_information(pls: &Pls, profile: Profile, omega: &mut OmegaDerivatives) {
+fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
     let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
     let rank_one = if profile.sigma_profiled {
-        profile.precision / pls.pwrss()
+        profile.precision / profile.r2
     } else {
         0.0
     };
@@ -241,16 +240,17 @@ fn subtract_gram(q: usize, inner: usize, x: &[f64], out: &mut [f64]) {
     add_lower_product(out, x, x.transpose(), -1.0);
 }
 
-fn levels_in_w(pls: &Pls) -> Vec<(usize, Vec<usize>)> {
-    let mut terms: Vec<(usize, Vec<usize>)> = pls
+fn levels_in_w(factor: &Factor) -> Vec<(usize, Vec<usize>)> {
+    let mut terms: Vec<(usize, Vec<usize>)> = factor
         .covs()
         .iter()
         .map(|cov| (cov.vsize(), Vec::new()))
         .collect();
-    let k = pls.leading.k;
-    terms[pls.layout.leading_term].1 = (0..pls.leading.n_levels).map(|unit| unit * k).collect();
-    let q0 = k * pls.leading.n_levels;
-    for block in &pls.layout.blocks {
+    let k = factor.leading.k;
+    terms[factor.layout.leading_term].1 =
+        (0..factor.leading.n_levels).map(|unit| unit * k).collect();
+    let q0 = k * factor.leading.n_levels;
+    for block in &factor.layout.blocks {
         terms[block.term].1 = block
             .first
             .iter()

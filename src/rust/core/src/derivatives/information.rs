@@ -7,9 +7,8 @@ use faer::{MatMut, MatRef};
 
 use crate::kernels::gemm::add_product;
 
-use crate::derivatives::reduced::scale_columns;
 use crate::derivatives::{Directions, FactorDerivatives, OmegaDerivatives, Profile};
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::small::{self, for_size};
 
 /// Levels of the leading term that share a matrix product.
@@ -22,7 +21,7 @@ pub(super) struct Workspace {
     a: Vec<f64>,
     /// `c`, `n x m`.
     c: Vec<f64>,
-    /// The border of `c`, `n x width`.
+    /// The border of `c`, `n x p`.
     c_x: Vec<f64>,
     /// `t` of some levels of the leading term, `n x k` each.
     t: Vec<f64>,
@@ -36,47 +35,49 @@ impl FactorDerivatives {
     /// `H = (Q - s s' / r^2) / sigma^2`, `s_d = v'(I kron E_d)v`; without the second part if sigma is known.
     pub(super) fn update_information(
         &mut self,
-        pls: &Pls,
+        factor: &Factor,
         profile: Profile,
         omega: &mut OmegaDerivatives,
     ) {
         let n = omega.directions.len();
-        let (m, width) = (pls.layout.m, pls.layout.width);
+        let (m, p) = (factor.layout.m, factor.p());
         omega.h.fill(0.0);
         let mut w = std::mem::take(&mut self.information);
         for (buffer, length) in [
             (&mut w.a, n * m),
             (&mut w.c, n * m),
-            (&mut w.c_x, n * width),
+            (&mut w.c_x, n * p),
             (&mut w.forms, n * n),
         ] {
             buffer.clear();
             buffer.resize(length, 0.0);
         }
-        self.fill_trailing_directions(pls, &omega.directions, &mut w.a);
+        self.fill_trailing_directions(factor, &omega.directions, &mut w.a);
         if m > 0 {
-            pls.trailing.times_cross_products(n, &w.a, &mut w.c);
-            multiply_add(n, m, width, 1.0, &w.a, &pls.trailing.a_xr, &mut w.c_x);
+            factor.trailing.times_cross_products(n, &w.a, &mut w.c);
+            let a_xr = factor.trailing.border_cross_products();
+            multiply_add(n, m, p, 1.0, &w.a, a_xr, &mut w.c_x);
         }
-        for_size!(pls.leading.k, k => self.add_leading(pls, k, &mut w, omega));
+        for_size!(factor.leading.k, k => self.add_leading(factor, k, &mut w, omega));
         if m > 0 {
-            add_trailing_forms(pls, &mut w, omega);
-            scale_columns(pls, n, &mut w.c);
-            pls.trailing.right_solve(n, &mut w.c);
+            add_trailing_forms(factor, &mut w, omega);
+            factor.scale_columns(n, &mut w.c);
+            factor.trailing.right_solve(n, &mut w.c);
             multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut omega.h);
-            multiply_add(n, m, width, -1.0, &w.c, &pls.trailing.s_xr, &mut w.c_x);
+            let l_xr = factor.trailing.border();
+            multiply_add(n, m, p, -1.0, &w.c, l_xr, &mut w.c_x);
         }
-        right_solve_border(pls, n, &mut w.c_x);
-        multiply_add(n, pls.p(), n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
-        self.fill_quadratic_scores(pls, &omega.directions, &mut omega.squares);
+        factor.border.right_solve(n, &mut w.c_x);
+        multiply_add(n, factor.p(), n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
+        self.fill_quadratic_scores(factor, &omega.directions, &mut omega.squares);
         self.information = w;
-        scale_information(pls, profile, omega);
+        scale_information(profile, omega);
     }
 
     // a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
-    fn fill_trailing_directions(&self, pls: &Pls, directions: &Directions, a: &mut [f64]) {
+    fn fill_trailing_directions(&self, factor: &Factor, directions: &Directions, a: &mut [f64]) {
         let (n, columns) = (directions.len(), self.scores.columns);
-        for block in &pls.layout.blocks {
+        for block in &factor.layout.blocks {
             let pairs = directions
                 .of_term(block.term)
                 .zip(directions.pairs(block.term));
@@ -94,24 +95,37 @@ impl FactorDerivatives {
 
     // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and `t A_X0'`.
     #[inline(always)]
-    fn add_leading(&self, pls: &Pls, k: usize, w: &mut Workspace, omega: &mut OmegaDerivatives) {
-        let (n, width) = (omega.directions.len(), pls.layout.width);
-        w.t.resize(n * k * AT_ONCE.min(pls.leading.n_levels), 0.0);
+    fn add_leading(
+        &self,
+        factor: &Factor,
+        k: usize,
+        w: &mut Workspace,
+        omega: &mut OmegaDerivatives,
+    ) {
+        let (n, p) = (omega.directions.len(), factor.p());
+        w.t.resize(n * k * AT_ONCE.min(factor.leading.n_levels), 0.0);
         w.unit.resize(n * k + 2 * k * k, 0.0);
-        for first in (0..pls.leading.n_levels).step_by(AT_ONCE) {
-            let leading = first..(first + AT_ONCE).min(pls.leading.n_levels);
+        for first in (0..factor.leading.n_levels).step_by(AT_ONCE) {
+            let leading = first..(first + AT_ONCE).min(factor.leading.n_levels);
             let columns = k * leading.len();
             let t = &mut w.t[..n * columns];
             t.fill(0.0);
-            pls.trailing
-                .times_leading(k, &pls.leading, leading.clone(), n, 1.0, &w.a, t);
+            factor
+                .trailing
+                .times_leading(k, &factor.leading, leading.clone(), n, 1.0, &w.a, t);
             for (unit, t) in leading.clone().zip(t.chunks_exact_mut(n * k)) {
-                self.add_unit(pls, k, unit, t, &mut w.unit, omega);
+                self.add_unit(factor, k, unit, t, &mut w.unit, omega);
             }
-            pls.trailing
-                .times_leading_transposed(k, &pls.leading, leading, n, t, &mut w.c);
-            let ax0 = &pls.leading.ax0[first * width * k..];
-            multiply_add(n, columns, width, 1.0, t, ax0, &mut w.c_x);
+            factor.trailing.times_leading_transposed(
+                k,
+                &factor.leading,
+                leading.clone(),
+                n,
+                t,
+                &mut w.c,
+            );
+            let ax0 = factor.leading.ax0.span(leading);
+            multiply_add(n, columns, p, 1.0, t, ax0, &mut w.c_x);
         }
     }
 
@@ -120,7 +134,7 @@ impl FactorDerivatives {
     #[inline(always)]
     fn add_unit(
         &self,
-        pls: &Pls,
+        factor: &Factor,
         k: usize,
         unit: usize,
         t: &mut [f64],
@@ -130,12 +144,11 @@ impl FactorDerivatives {
         let OmegaDerivatives { directions, h, .. } = omega;
         let n = directions.len();
         let (own, pairs) = (
-            directions.of_term(pls.layout.leading_term),
-            directions.pairs(pls.layout.leading_term),
+            directions.of_term(factor.layout.leading_term),
+            directions.pairs(factor.layout.leading_term),
         );
         let (block, z) = buffer.split_at_mut(k * k);
-        let range = unit * k * k..(unit + 1) * k * k;
-        let (p, m) = (&self.p_leading[range.clone()], &pls.m[range]);
+        let (p, m) = (self.p_leading.square(k, unit), factor.m.square(k, unit));
         if own.len() < n {
             small::multiply_transposed(k, m, m, block);
             let product = &mut z[..n * k];
@@ -144,7 +157,7 @@ impl FactorDerivatives {
                 .zip(product)
                 .for_each(|(t, product)| *t = -*product);
         }
-        small::multiply(k, p, pls.leading.a00(unit), block);
+        small::multiply(k, p, factor.leading.a00.square(k, unit), block);
         let columns = self.scores.columns;
         let v = |effect: usize| self.scores.leading[(unit * k + effect + 1) * columns - 1];
         for (e, (&(r, q), z)) in pairs.iter().zip(z.chunks_exact_mut(k)).enumerate() {
@@ -166,18 +179,18 @@ impl FactorDerivatives {
     // s_d = sum_l v_l' E_d v_l.
     pub(super) fn fill_quadratic_scores(
         &self,
-        pls: &Pls,
+        factor: &Factor,
         directions: &Directions,
         sums: &mut [f64],
     ) {
         let last = self.scores.columns - 1;
-        self.fill_quadratic_sums(pls, directions, |effect| effect[last], sums);
+        self.fill_quadratic_sums(factor, directions, |effect| effect[last], sums);
     }
 
     // Sums s_d with any number made of the scores of each effect in the place of v.
     pub(super) fn fill_quadratic_sums(
         &self,
-        pls: &Pls,
+        factor: &Factor,
         directions: &Directions,
         value: impl Fn(&[f64]) -> f64,
         sums: &mut [f64],
@@ -196,9 +209,9 @@ impl FactorDerivatives {
         };
         self.scores
             .leading
-            .chunks_exact(pls.leading.k * columns)
-            .for_each(|level| add(pls.layout.leading_term, level));
-        for block in &pls.layout.blocks {
+            .chunks_exact(factor.leading.k * columns)
+            .for_each(|level| add(factor.layout.leading_term, level));
+        for block in &factor.layout.blocks {
             for &first in &block.first {
                 add(
                     block.term,
@@ -210,9 +223,9 @@ impl FactorDerivatives {
 }
 
 // Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
-fn add_trailing_forms(pls: &Pls, w: &mut Workspace, omega: &mut OmegaDerivatives) {
-    let (n, m) = (omega.directions.len(), pls.layout.m);
-    let leading = omega.directions.of_term(pls.layout.leading_term);
+fn add_trailing_forms(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDerivatives) {
+    let (n, m) = (omega.directions.len(), factor.layout.m);
+    let leading = omega.directions.of_term(factor.layout.leading_term);
     multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut w.forms);
     for j in 0..n {
         for i in 0..=j {
@@ -225,10 +238,10 @@ fn add_trailing_forms(pls: &Pls, w: &mut Workspace, omega: &mut OmegaDerivatives
 }
 
 // From Q, of which the upper triangle is known, to the average information.
-fn scale_information(pls: &Pls, profile: Profile, omega: &mut OmegaDerivatives) {
+fn scale_information(profile: Profile, omega: &mut OmegaDerivatives) {
     let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
     let rank_one = if profile.sigma_profiled {
-        1.0 / pls.pwrss()
+        1.0 / profile.r2
     } else {
         0.0
     };
@@ -255,21 +268,4 @@ pub(super) fn multiply_add(
     let y = MatRef::from_column_major_slice(&y[..rows * inner], rows, inner);
     let out = MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
     add_product(out, x, y.transpose(), alpha);
-}
-
-// x := x L_XX^-T on its first p columns; n rows.
-fn right_solve_border(pls: &Pls, n: usize, x: &mut [f64]) {
-    let (p, width, l) = (pls.p(), pls.layout.width, &pls.l_xx);
-    for j in 0..p {
-        let (done, rest) = x.split_at_mut((j + 1) * n);
-        let xj = &mut done[j * n..];
-        xj.iter_mut().for_each(|v| *v /= l[j * width + j]);
-        for i in j + 1..p {
-            small::axpy(
-                -l[j * width + i],
-                xj,
-                &mut rest[(i - j - 1) * n..(i - j) * n],
-            );
-        }
-    }
 }

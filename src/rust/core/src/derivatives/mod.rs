@@ -15,7 +15,7 @@
 //! | from the factor | file |
 //! |---|---|
 //! | `Z'V^-1 [X, y - X beta]` | [`scores`] |
-//! | `sum_l W_t,ll` | [`traces`]; [`reduced`] where Lambda is singular |
+//! | `sum_l W_t,ll` | [`traces`] |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
 //! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
@@ -34,7 +34,6 @@ mod directions;
 mod information;
 mod omega;
 mod quadratic;
-mod reduced;
 mod scores;
 mod scoring;
 mod traces;
@@ -45,9 +44,9 @@ pub(crate) mod tests;
 pub use directions::Directions;
 pub use omega::OmegaDerivatives;
 
-use crate::factor::trailing::dense::Inverse;
-use crate::factor::trailing::reach::Reach;
-use crate::factor::Pls;
+use crate::factor::blocks::Blocks;
+use crate::factor::trailing::{Inverse, Reduced};
+use crate::factor::{Factor, Response};
 use crate::kernels::small;
 use crate::tolerances::DIVISIBLE;
 use scores::Scores;
@@ -59,6 +58,8 @@ pub struct Profile {
     pub reml: bool,
     /// `1 / sigma^2` at the last theta.
     pub precision: f64,
+    /// `r^2` there.
+    pub r2: f64,
     /// Whether sigma follows from theta; otherwise it is known.
     pub sigma_profiled: bool,
 }
@@ -98,17 +99,15 @@ pub struct FactorDerivatives {
     /// `Lambda^-1` of each layout block, where dividing by Lambda is safe.
     inverses: Vec<LambdaInverse>,
     /// `P_i = I - A00_i V_i` of each unit, `k x k`.
-    p_leading: Vec<f64>,
+    p_leading: Blocks,
     /// `S_RR^-1` as the trailing storage holds it.
     c: Inverse,
     /// `L^-1 D'` times some columns.
     e: Vec<f64>,
     /// Blocks of one level, and the rows that a unit touches.
     scratch: Scratch,
-    /// `K`, some of its columns, and its columns in the sparse storage: only where some trailing Lambda is singular.
-    k_rr: Vec<f64>,
-    columns: Vec<f64>,
-    reach: Reach,
+    /// `K`: only where some trailing Lambda is singular, and for the exact Hessian.
+    reduced: Reduced,
     scores: Scores,
     information: information::Workspace,
     curvature: curvature::Workspace,
@@ -147,8 +146,8 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn new(pls: &Pls) -> Self {
-        let largest = pls.lambdas.iter().map(Vec::len).max().unwrap_or(0);
+    fn new(factor: &Factor) -> Self {
+        let largest = factor.lambdas.iter().map(Vec::len).max().unwrap_or(0);
         Self {
             a: vec![0.0; largest],
             b: vec![0.0; largest],
@@ -159,65 +158,80 @@ impl Scratch {
 }
 
 impl FactorDerivatives {
-    /// Memory for the derivatives of `pls`; what is as long as its effects is taken with the first ones.
-    pub fn new(pls: &Pls) -> Self {
+    /// Memory for the derivatives of `factor`; what is as long as its effects is taken with the first ones.
+    pub fn new(factor: &Factor) -> Self {
         Self {
-            block_of_row: pls.layout.block_of_row(),
-            mean_cross: mean_cross_products(pls),
-            inverses: pls
+            block_of_row: factor.layout.block_of_row(),
+            mean_cross: mean_cross_products(factor),
+            inverses: factor
                 .trailing_lambdas
                 .iter()
                 .map(|lambda| LambdaInverse::new(lambda.len()))
                 .collect(),
-            p_leading: Vec::new(),
+            p_leading: Blocks::default(),
             c: Inverse::default(),
             e: Vec::new(),
-            scratch: Scratch::new(pls),
-            k_rr: Vec::new(),
-            columns: Vec::new(),
-            reach: Reach::default(),
+            scratch: Scratch::new(factor),
+            reduced: Reduced::default(),
             scores: Scores::default(),
             information: information::Workspace::default(),
             curvature: curvature::Workspace::default(),
         }
     }
 
-    /// First derivatives at the theta of the last update of `pls`.
-    pub fn update(&mut self, pls: &Pls, profile: Profile, omega: &mut OmegaDerivatives) {
-        self.update_effects(pls, profile.reml);
+    /// First derivatives at the theta of the last update of `factor`.
+    pub fn update(
+        &mut self,
+        factor: &Factor,
+        response: &Response,
+        profile: Profile,
+        omega: &mut OmegaDerivatives,
+    ) {
+        self.update_effects(factor, response, profile.reml);
+        self.fill_traces(factor, omega);
+        self.subtract_outer_products(factor, profile, omega);
+    }
+
+    /// `sum_l W_t,ll` of the likelihood in the place of `G_t`: what generalized models need of the factor.
+    pub(crate) fn update_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+        self.invert_lambdas(factor);
+        self.update_leading(factor);
+        self.fill_traces(factor, omega);
+    }
+
+    fn fill_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
         omega.g.iter_mut().for_each(|g| g.fill(0.0));
-        self.add_leading_traces(pls, omega);
-        self.add_trailing_traces(pls, omega);
-        self.subtract_outer_products(pls, profile, omega);
+        self.add_leading_traces(factor, omega);
+        self.add_trailing_traces(factor, omega);
     }
 
     /// Second derivatives at the theta of the last [`Self::update`].
     pub fn update_hessian(
         &mut self,
-        pls: &Pls,
+        factor: &Factor,
         profile: Profile,
         kind: HessianKind,
         omega: &mut OmegaDerivatives,
     ) {
-        self.update_information(pls, profile, omega);
+        self.update_information(factor, profile, omega);
         if kind == HessianKind::Exact {
-            self.add_curvature(pls, profile, omega);
+            self.add_curvature(factor, profile, omega);
         }
     }
 
     /// `Z'V^-1 [X, y - X beta]`, with the rows of X if `reml`, and what it is computed from.
-    pub(crate) fn update_effects(&mut self, pls: &Pls, reml: bool) {
-        self.invert_lambdas(pls);
-        self.update_leading(pls);
-        self.update_scores(pls, reml);
+    pub(crate) fn update_effects(&mut self, factor: &Factor, response: &Response, reml: bool) {
+        self.invert_lambdas(factor);
+        self.update_leading(factor);
+        self.update_scores(factor, response, reml);
     }
 
-    fn invert_lambdas(&mut self, pls: &Pls) {
-        for ((block, lambda), inverse) in pls
+    fn invert_lambdas(&mut self, factor: &Factor) {
+        for ((block, lambda), inverse) in factor
             .layout
             .blocks
             .iter()
-            .zip(&pls.trailing_lambdas)
+            .zip(&factor.trailing_lambdas)
             .zip(&mut self.inverses)
         {
             inverse.is_safe = invert_lower(
@@ -234,14 +248,14 @@ impl FactorDerivatives {
     }
 
     // P_i = I - A00_i V_i.
-    fn update_leading(&mut self, pls: &Pls) {
-        let k = pls.leading.k;
-        self.p_leading.resize(pls.m.len(), 0.0);
+    fn update_leading(&mut self, factor: &Factor) {
+        let k = factor.leading.k;
+        self.p_leading.resize_like(&factor.m);
         let v = &mut self.scratch.a[..k * k];
-        for (unit, p) in self.p_leading.chunks_exact_mut(k * k).enumerate() {
-            let m = &pls.m[unit * k * k..(unit + 1) * k * k];
+        for (unit, p) in self.p_leading.iter_mut().enumerate() {
+            let m = factor.m.block(unit);
             small::multiply_transposed(k, m, m, v);
-            small::multiply(k, pls.leading.a00(unit), v, p);
+            small::multiply(k, factor.leading.a00.block(unit), v, p);
             p.iter_mut().for_each(|value| *value = -*value);
             (0..k).for_each(|j| p[j * k + j] += 1.0);
         }
@@ -263,25 +277,18 @@ fn invert_lower(k: usize, lambda: &[f64], scale: &[f64], inverse: &mut [f64]) ->
     true
 }
 
-fn mean_cross_products(pls: &Pls) -> Vec<Vec<f64>> {
-    let mut mean: Vec<Vec<f64>> = pls
-        .covs()
-        .iter()
-        .map(|cov| vec![0.0; cov.vsize()])
-        .collect();
-    let k = pls.leading.k;
-    for a00 in pls.leading.a00.chunks_exact(k * k) {
-        (0..k).for_each(|j| {
-            mean[pls.layout.leading_term][j] += a00[j * k + j] / pls.leading.n_levels as f64
-        });
+fn mean_cross_products(factor: &Factor) -> Vec<Vec<f64>> {
+    let mut mean = Vec::new();
+    for (products, cov) in factor.level_products().iter().zip(factor.covs()) {
+        let k = cov.vsize();
+        mean.push((0..k).map(|j| products[j * k + j]).collect::<Vec<f64>>());
     }
-    for block in &pls.layout.blocks {
-        for &first in &block.first {
-            for (j, mean) in mean[block.term].iter_mut().enumerate() {
-                *mean +=
-                    pls.trailing.cross_product(first as usize + j, 0) / block.first.len() as f64;
-            }
-        }
+    let leading = &mut mean[factor.layout.leading_term];
+    let n_levels = factor.leading.n_levels as f64;
+    leading.iter_mut().for_each(|sum| *sum /= n_levels);
+    for block in &factor.layout.blocks {
+        let n_levels = block.first.len() as f64;
+        mean[block.term].iter_mut().for_each(|sum| *sum /= n_levels);
     }
     mean
 }

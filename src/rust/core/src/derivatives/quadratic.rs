@@ -2,15 +2,15 @@
 //! the fixed effects.
 
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::small;
 
 impl FactorDerivatives {
     /// Gradient of `r^2` in theta.
-    pub(crate) fn r2_slopes(&self, pls: &Pls, omega: &OmegaDerivatives) -> Vec<f64> {
+    pub(crate) fn r2_slopes(&self, factor: &Factor, omega: &OmegaDerivatives) -> Vec<f64> {
         let mut sums = vec![0.0; omega.directions.len()];
-        self.fill_quadratic_scores(pls, &omega.directions, &mut sums);
-        let mut slopes = omega.chain(pls.covs(), &pls.theta, &sums);
+        self.fill_quadratic_scores(factor, &omega.directions, &mut sums);
+        let mut slopes = omega.chain(factor.covs(), &factor.theta, &sums);
         slopes.iter_mut().for_each(|slope| *slope = -*slope);
         slopes
     }
@@ -19,20 +19,16 @@ impl FactorDerivatives {
     /// of Omega adds `sum_l (c'L_X^-T T_l) E_d (T_l'L_X^-1 c)`.
     pub(crate) fn contrast_slopes(
         &self,
-        pls: &Pls,
+        factor: &Factor,
         omega: &OmegaDerivatives,
         contrast: &[f64],
     ) -> Vec<f64> {
-        let (p, width, columns) = (pls.p(), pls.layout.width, self.scores.columns);
-        let mut w = pls.centred_contrast(contrast);
-        for j in 0..p {
-            let (done, rest) = w.split_at_mut(j + 1);
-            done[j] /= pls.l_xx[j * width + j];
-            small::axpy(-done[j], &pls.l_xx[j * width + j + 1..j * width + p], rest);
-        }
+        let columns = self.scores.columns;
+        let mut w = factor.centred_contrast(contrast);
+        factor.border.forward_solve(&mut w);
         let mut sums = vec![0.0; omega.directions.len()];
         let value = |effect: &[f64]| small::dot(&effect[..columns - 1], &w);
-        self.fill_quadratic_sums(pls, &omega.directions, value, &mut sums);
-        omega.chain(pls.covs(), &pls.theta, &sums)
+        self.fill_quadratic_sums(factor, &omega.directions, value, &mut sums);
+        omega.chain(factor.covs(), &factor.theta, &sums)
     }
 }

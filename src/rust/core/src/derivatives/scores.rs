@@ -1,7 +1,8 @@
 //! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last, `v' = (Z'Py)'`.
 
 use crate::derivatives::FactorDerivatives;
-use crate::factor::Pls;
+use crate::factor::blocks::Blocks;
+use crate::factor::{Factor, Response};
 use crate::kernels::small::{self, for_size};
 
 /// Levels of the leading term that share a matrix product.
@@ -27,29 +28,31 @@ impl FactorDerivatives {
     /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x - Z b)` unit by
     /// unit; for the trailing terms `v = Lambda^-T u`, or again from the residuals if Lambda is singular.
     /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
-    pub(super) fn update_scores(&mut self, pls: &Pls, reml: bool) {
-        let (p, m) = (pls.p(), pls.layout.m);
+    pub(super) fn update_scores(&mut self, factor: &Factor, response: &Response, reml: bool) {
+        let (p, m) = (factor.p(), factor.layout.m);
         let singular = self.is_singular();
         let scores = &mut self.scores;
         let mut delta = std::mem::take(&mut scores.delta);
-        pls.solve_border_into(&mut delta);
+        response.fixed_of_residual(factor, &mut delta);
         scores.columns = if reml { p + 1 } else { 1 };
         let columns = scores.columns;
         scores.effects.resize(columns * m, 0.0);
         scores.trailing.resize(columns * m, 0.0);
         scores
             .leading
-            .resize(columns * pls.leading.k * pls.leading.n_levels, 0.0);
+            .resize(columns * factor.leading.k * factor.leading.n_levels, 0.0);
         if m > 0 {
-            border_rows(columns, &delta, &pls.trailing.s_xr, &mut scores.effects);
-            pls.trailing
+            let (x, y) = (factor.trailing.border(), &response.solved().trailing);
+            border_rows(columns, &delta, x, y, &mut scores.effects);
+            factor
+                .trailing
                 .right_solve_transposed(columns, &mut scores.effects);
         }
-        for ((block, lambda), inverse) in pls
+        for ((block, lambda), inverse) in factor
             .layout
             .blocks
             .iter()
-            .zip(&pls.trailing_lambdas)
+            .zip(&factor.trailing_lambdas)
             .zip(&self.inverses)
         {
             let kt = block.vsize;
@@ -64,13 +67,16 @@ impl FactorDerivatives {
         }
         if singular {
             scores.residuals.resize(columns * m, 0.0);
-            border_rows(columns, &delta, &pls.trailing.a_xr, &mut scores.residuals);
+            let x = factor.trailing.border_cross_products();
+            let y = &response.products().trailing;
+            border_rows(columns, &delta, x, y, &mut scores.residuals);
             scores.residuals.iter_mut().for_each(|v| *v = -*v);
-            pls.trailing
+            factor
+                .trailing
                 .times_cross_products(columns, &scores.effects, &mut scores.residuals);
         }
-        for_size!(pls.leading.k, k => scores.update_leading(pls, k, &self.p_leading, &delta, singular));
-        for (block, _) in pls
+        for_size!(factor.leading.k, k => scores.update_leading(factor, response, k, &self.p_leading, &delta, singular));
+        for (block, _) in factor
             .layout
             .blocks
             .iter()
@@ -86,8 +92,9 @@ impl FactorDerivatives {
             }
         }
         if reml {
-            forward_solve_border(pls, columns, &mut scores.leading);
-            forward_solve_border(pls, columns, &mut scores.trailing);
+            let effects = scores.leading.chunks_exact_mut(columns);
+            let effects = effects.chain(scores.trailing.chunks_exact_mut(columns));
+            effects.for_each(|x| factor.border.forward_solve(x));
         }
         scores.delta = delta;
     }
@@ -98,27 +105,25 @@ impl Scores {
     #[inline(always)]
     fn update_leading(
         &mut self,
-        pls: &Pls,
+        factor: &Factor,
+        response: &Response,
         k: usize,
-        p_leading: &[f64],
+        p_leading: &Blocks,
         delta: &[f64],
         singular: bool,
     ) {
-        let (columns, width) = (self.columns, pls.layout.width);
+        let columns = self.columns;
         self.unit.resize((AT_ONCE + 1) * columns * k, 0.0);
-        for first in (0..pls.leading.n_levels).step_by(AT_ONCE) {
-            let leading = first..(first + AT_ONCE).min(pls.leading.n_levels);
+        for first in (0..factor.leading.n_levels).step_by(AT_ONCE) {
+            let leading = first..(first + AT_ONCE).min(factor.leading.n_levels);
             let (b0, rest) = self.unit.split_at_mut(columns * k);
             let rest = &mut rest[..leading.len() * columns * k];
-            border_rows(
-                columns,
-                delta,
-                &pls.leading.ax0[leading.start * width * k..leading.end * width * k],
-                rest,
-            );
-            pls.trailing.times_leading(
+            let x = factor.leading.ax0.span(leading.clone());
+            let y = &response.products().leading[k * leading.start..k * leading.end];
+            border_rows(columns, delta, x, y, rest);
+            factor.trailing.times_leading(
                 k,
-                &pls.leading,
+                &factor.leading,
                 leading.clone(),
                 columns,
                 -1.0,
@@ -127,23 +132,17 @@ impl Scores {
             );
             for (unit, rest) in leading.clone().zip(rest.chunks_exact_mut(columns * k)) {
                 let score = &mut self.leading[unit * columns * k..(unit + 1) * columns * k];
-                times_transposed(
-                    k,
-                    columns,
-                    rest,
-                    &p_leading[unit * k * k..(unit + 1) * k * k],
-                    score,
-                );
+                times_transposed(k, columns, rest, p_leading.square(k, unit), score);
                 if singular {
-                    let m = &pls.m[unit * k * k..(unit + 1) * k * k];
+                    let m = factor.m.square(k, unit);
                     small::multiply_rows(k, columns, rest, m, b0);
                     times_transposed(k, columns, b0, m, rest);
                 }
             }
             if singular {
-                pls.trailing.times_leading_transposed(
+                factor.trailing.times_leading_transposed(
                     k,
-                    &pls.leading,
+                    &factor.leading,
                     leading,
                     columns,
                     rest,
@@ -165,12 +164,13 @@ fn times_transposed(k: usize, rows: usize, x: &[f64], a: &[f64], out: &mut [f64]
     }
 }
 
-// Rows X (unless only one is wanted) and y - X beta of a `width x n` block of the border.
-fn border_rows(columns: usize, delta: &[f64], from: &[f64], to: &mut [f64]) {
+// Rows X (unless only one is wanted) and y - X beta for some effects, of which x holds `p` values each and y one.
+fn border_rows(columns: usize, delta: &[f64], x: &[f64], y: &[f64], to: &mut [f64]) {
     let p = delta.len();
-    for (from, to) in from.chunks_exact(p + 1).zip(to.chunks_exact_mut(columns)) {
-        to[..columns - 1].copy_from_slice(&from[..columns - 1]);
-        to[columns - 1] = from[p] - small::dot(delta, from);
+    for (i, (y, to)) in y.iter().zip(to.chunks_exact_mut(columns)).enumerate() {
+        let x = &x[i * p..(i + 1) * p];
+        to[..columns - 1].copy_from_slice(&x[..columns - 1]);
+        to[columns - 1] = y - small::dot(delta, x);
     }
 }
 
@@ -192,18 +192,6 @@ fn times_lower_transposed(k: usize, rows: usize, l: &[f64], x: &mut [f64]) {
         target.iter_mut().for_each(|v| *v *= l[i * k + i]);
         for (j, x) in left.chunks_exact(rows).enumerate() {
             small::axpy(l[j * k + i], x, target);
-        }
-    }
-}
-
-// The rows of X: U' becomes L_XX^-1 U'.
-fn forward_solve_border(pls: &Pls, columns: usize, values: &mut [f64]) {
-    let (p, width, l) = (pls.p(), pls.layout.width, &pls.l_xx);
-    for x in values.chunks_exact_mut(columns) {
-        for j in 0..p {
-            let (done, rest) = x.split_at_mut(j + 1);
-            done[j] /= l[j * width + j];
-            small::axpy(-done[j], &l[j * width + j + 1..j * width + p], rest);
         }
     }
 }

@@ -6,6 +6,7 @@ mod term;
 pub use columns::{Column, Columns};
 pub use term::ReTerm;
 
+use crate::covariance::RelCov;
 use crate::error::{Error, Result};
 use columns::first_not_finite;
 
@@ -56,10 +57,21 @@ impl Design<'_> {
         self.weights.map_or(1.0, |w| w[i])
     }
 
+    /// Offset of row `i`.
+    #[inline]
+    pub fn offset(&self, i: usize) -> f64 {
+        self.offset.map_or(0.0, |o| o[i])
+    }
+
     /// Response of row `i` less the offset.
     #[inline]
     pub fn response(&self, i: usize) -> f64 {
-        self.y[i] - self.offset.map_or(0.0, |o| o[i])
+        self.y[i] - self.offset(i)
+    }
+
+    /// Covariances of the terms.
+    pub fn covs(&self) -> Vec<RelCov> {
+        self.terms.iter().map(|term| term.cov.clone()).collect()
     }
 
     /// Index of the term that is eliminated first: the one with most random effects.

@@ -2,17 +2,18 @@
 
 use crate::factor::coupling::LeadingCoupling;
 use crate::factor::inverse::SelectedInverse;
-use crate::factor::Pls;
+use crate::factor::Factor;
 
-/// Diagonal blocks of `Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`, at the theta of the last update: the conditional
-/// covariance of the random effects given the response and the other parameters, over sigma^2.
+/// Diagonal blocks of `Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'`, at the theta of the last
+/// update: the conditional covariance of the random effects given the response and the other
+/// parameters, over sigma^2.
 ///
 /// Returns per term, in the order of the design, `vsize x vsize x n_levels` values.
-pub fn cond_var(pls: &Pls) -> Vec<Vec<f64>> {
-    let inverse = SelectedInverse::new(pls);
-    let block_of_row = pls.layout.block_of_row();
-    let mut variances = vec![Vec::new(); pls.layout.blocks.len() + 1];
-    for (block, lambda) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas) {
+pub fn cond_var(factor: &Factor) -> Vec<Vec<f64>> {
+    let inverse = SelectedInverse::new(factor);
+    let block_of_row = factor.layout.block_of_row();
+    let mut variances = vec![Vec::new(); factor.layout.blocks.len() + 1];
+    for (block, lambda) in factor.layout.blocks.iter().zip(&factor.trailing_lambdas) {
         let k = block.vsize;
         let out = &mut variances[block.term];
         for &first in &block.first {
@@ -34,9 +35,9 @@ pub fn cond_var(pls: &Pls) -> Vec<Vec<f64>> {
         }
     }
     let mut coupling = LeadingCoupling::default();
-    let out = &mut variances[pls.layout.leading_term];
-    for unit in 0..pls.leading.n_levels {
-        coupling.update(pls, &inverse, &block_of_row, unit);
+    let out = &mut variances[factor.layout.leading_term];
+    for unit in 0..factor.leading.n_levels {
+        coupling.update(factor, &inverse, &block_of_row, unit);
         out.extend(coupling.v.iter().zip(&coupling.ece).map(|(v, ece)| v + ece));
     }
     variances

@@ -2,10 +2,11 @@
 
 use crate::factor::inverse::SelectedInverse;
 use crate::factor::layout::Layout;
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::small;
 
-/// Of one unit `i`, with `V_i = Lambda0 T_i^-1 Lambda0'` (its covariance given all else, over sigma^2).
+/// Of one unit `i`, with `V_i = Lambda0 T_i^-1 Lambda0'` (its covariance given all else, over
+/// sigma^2).
 #[derive(Debug, Default)]
 pub(super) struct LeadingCoupling {
     /// `V_i`, `k x k`.
@@ -22,13 +23,13 @@ impl LeadingCoupling {
     /// Computes all of it for `unit`.
     pub fn update(
         &mut self,
-        pls: &Pls,
+        factor: &Factor,
         inverse: &SelectedInverse,
         block_of_row: &[u32],
         unit: usize,
     ) {
-        let k = pls.leading.k;
-        let m = &pls.m[unit * k * k..(unit + 1) * k * k];
+        let k = factor.leading.k;
+        let m = factor.m.block(unit);
         self.v.clear();
         self.v.resize(k * k, 0.0);
         for j in 0..k {
@@ -36,7 +37,7 @@ impl LeadingCoupling {
                 self.v[j * k + i] = (0..k).map(|l| m[l * k + i] * m[l * k + j]).sum();
             }
         }
-        let (rows, vals) = pls.leading.touched(unit);
+        let (rows, vals) = factor.leading.touched(unit);
         self.e.clear();
         for a in vals.chunks_exact(k) {
             self.e
@@ -45,8 +46,8 @@ impl LeadingCoupling {
         scale_rows(
             k,
             rows,
-            &pls.layout,
-            &pls.trailing_lambdas,
+            &factor.layout,
+            &factor.trailing_lambdas,
             block_of_row,
             &mut self.e,
         );

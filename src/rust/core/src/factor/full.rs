@@ -1,5 +1,5 @@
-//! Leading that touch nearly all trailing rows: their blocks side by side as dense matrices, so that one matrix product
-//! does what scattered updates would.
+//! Leading that touch nearly all trailing rows: their blocks side by side as dense matrices, so
+//! that one matrix product does what scattered updates would.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ const DENSITY: f64 = 0.25;
 const WORK: f64 = 5e4;
 
 /// `A_R0` and `B = A_R0 M` of all units, `m x (k n_levels)`, column by column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FullLeading {
     m: usize,
     a: Vec<f64>,

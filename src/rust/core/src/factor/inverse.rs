@@ -1,15 +1,15 @@
 //! The part of the inverse of the penalized system that inference needs.
 
-use crate::factor::trailing::dense::Inverse;
-use crate::factor::Pls;
+use crate::factor::trailing::Inverse;
+use crate::factor::Factor;
 
-/// Inverse of the system that is left when the units are gone, in the spherical coordinates of the factor:
-/// `C = S_RR^-1` (all of it, or its elements on the pattern of the factor), `G = S_RR^-1 S_RX` and
-/// `C_XX = (X'V^-1X)^-1`. With X marginal, the random-effects block is `C + G C_XX G'`.
+/// Inverse of the system that is left when the units are gone, in the spherical coordinates of the
+/// factor: `C = S_RR^-1` (all of it, or its elements on the pattern of the factor), `G = S_RR^-1
+/// S_RX` and `C_XX = (X'V^-1X)^-1`. With X marginal, the random-effects block is `C + G C_XX G'`.
 #[derive(Debug)]
 pub struct SelectedInverse<'a> {
-    pls: &'a Pls,
-    values: Vec<f64>,
+    factor: &'a Factor,
+    inverse: Inverse,
     // Both triangles, of a dense system.
     full: Vec<f64>,
     /// `m x p`, column by column.
@@ -20,28 +20,21 @@ pub struct SelectedInverse<'a> {
 
 impl<'a> SelectedInverse<'a> {
     /// Inverts at the theta of the last update.
-    pub fn new(pls: &'a Pls) -> Self {
-        let (m, p, width) = (pls.layout.m, pls.p(), pls.layout.width);
+    pub fn new(factor: &'a Factor) -> Self {
+        let (m, p) = (factor.layout.m, factor.p());
         let mut inverse = Inverse::default();
-        pls.trailing.invert(&mut inverse);
-        let values = inverse.values;
-        let mut g: Vec<f64> = (0..p)
-            .flat_map(|j| pls.trailing.s_xr.iter().skip(j).step_by(width).copied())
-            .collect();
+        factor.trailing.invert(&mut inverse);
+        let row = |j: usize| factor.trailing.border().iter().skip(j).step_by(p);
+        let mut g: Vec<f64> = (0..p).flat_map(row).copied().collect();
         if m > 0 && p > 0 {
-            pls.trailing.backward_solve(p, &mut g);
+            factor.trailing.backward_solve(p, &mut g);
         }
-        let full = if pls.trailing.is_dense() {
-            mirrored(m, &values)
-        } else {
-            Vec::new()
-        };
         Self {
-            pls,
-            values,
-            full,
+            factor,
+            full: factor.trailing.mirrored(&inverse),
+            inverse,
             g,
-            c_xx: inverse_of_border(p, width, &pls.l_xx),
+            c_xx: factor.border.inverse(),
         }
     }
 
@@ -49,33 +42,10 @@ impl<'a> SelectedInverse<'a> {
     #[inline(always)]
     pub fn rr(&self, row: usize, col: usize) -> f64 {
         if self.full.is_empty() {
-            self.pls.trailing.element(&self.values, row, col)
+            let trailing = &self.factor.trailing;
+            trailing.inverse_element(&self.inverse, row, col)
         } else {
-            self.full[col * self.pls.layout.m + row]
+            self.full[col * self.factor.layout.m + row]
         }
     }
-}
-
-fn mirrored(m: usize, lower: &[f64]) -> Vec<f64> {
-    let mut full = lower.to_vec();
-    for j in 0..m {
-        (j + 1..m).for_each(|i| full[i * m + j] = lower[j * m + i]);
-    }
-    full
-}
-
-// (L L')^-1 of the leading p x p triangle.
-fn inverse_of_border(p: usize, width: usize, l: &[f64]) -> Vec<f64> {
-    let mut inverse = vec![0.0; p * p];
-    for (c, x) in inverse.chunks_exact_mut(p.max(1)).enumerate() {
-        x[c] = 1.0;
-        for j in c..p {
-            x[j] = (x[j] - (c..j).map(|i| l[i * width + j] * x[i]).sum::<f64>()) / l[j * width + j];
-        }
-        for j in (0..p).rev() {
-            x[j] = (x[j] - (j + 1..p).map(|i| l[j * width + i] * x[i]).sum::<f64>())
-                / l[j * width + j];
-        }
-    }
-    inverse
 }

@@ -1,6 +1,6 @@
 //! Which term is eliminated first and where the others' random effects sit in the trailing system.
 
-use crate::design::Design;
+use crate::design::{Design, ReTerm};
 
 /// One trailing term: its levels occupy `vsize` neighbouring rows each.
 #[derive(Debug, Clone)]
@@ -30,38 +30,41 @@ pub struct Layout {
     pub blocks: Vec<TrailingTerm>,
     /// Their random effects in all.
     pub m: usize,
-    /// Columns of `[X y]`.
-    pub width: usize,
+    /// Fixed effects.
+    pub p: usize,
 }
 
 impl Layout {
-    /// The other terms in the order of the design, level after level.
+    /// The places of the effects of a design: trailing terms in its order, level after level.
     pub fn new(design: &Design) -> Self {
-        let leading_term = design.leading_term();
+        let shape = |term: &ReTerm| (term.vsize(), term.n_levels);
+        let shapes: Vec<(usize, usize)> = design.terms.iter().map(shape).collect();
+        Self::of_shapes(&shapes, design.p())
+    }
+
+    /// The places of the effects of terms, for each of which effects per level and levels are
+    /// given.
+    pub fn of_shapes(shapes: &[(usize, usize)], p: usize) -> Self {
+        let leading_term = leading_term(shapes);
         let mut m = 0;
         let mut blocks = Vec::new();
-        for (t, term) in design
-            .terms
-            .iter()
-            .enumerate()
-            .filter(|&(t, _)| t != leading_term)
-        {
-            let vsize = term.vsize();
-            let first = (0..term.n_levels)
-                .map(|level| (m + level * vsize) as u32)
-                .collect();
+        for (term, &(vsize, n_levels)) in shapes.iter().enumerate() {
+            if term == leading_term {
+                continue;
+            }
+            let first = (0..n_levels).map(|level| (m + level * vsize) as u32);
             blocks.push(TrailingTerm {
-                term: t,
+                term,
                 vsize,
-                first,
+                first: first.collect(),
             });
-            m += term.n_effects();
+            m += n_levels * vsize;
         }
         Self {
             leading_term,
             blocks,
             m,
-            width: design.p() + 1,
+            p,
         }
     }
 
@@ -107,4 +110,11 @@ impl Layout {
                 .for_each(|row| *row = new_first_of_row(*row));
         }
     }
+}
+
+// The first one of those with most random effects.
+fn leading_term(shapes: &[(usize, usize)]) -> usize {
+    let effects = |t: usize| shapes[t].0 * shapes[t].1;
+    let larger = |best: usize, t: usize| if effects(t) > effects(best) { t } else { best };
+    (1..shapes.len()).fold(0, larger)
 }

@@ -1,46 +1,46 @@
-//! Cross-products of the leading term, the one that is eliminated first. A unit is one of its levels.
+//! Cross-products of the leading term, the one that is eliminated first. A unit is one of its
+//! levels.
 
 use crate::design::Design;
+use crate::factor::blocks::Blocks;
 use crate::factor::layout::Layout;
 
-/// The block column of A that belongs to the unit term: everything that shares an observation with a unit.
+/// The block column of A that belongs to the unit term: everything that shares an observation with
+/// a unit.
 ///
-/// Unit `i` has the `k x k` block `a00`, the rows of the trailing terms that it touches (sparse) and the
-/// dense rows of `[X y]`.
+/// Unit `i` has the `k x k` block `a00`, the rows of the trailing terms that it touches (sparse)
+/// and the dense rows of X.
 #[derive(Debug, Clone)]
 pub struct Leading {
     /// Effects per unit.
     pub k: usize,
     /// Number of units.
     pub n_levels: usize,
-    /// Columns of `[X y]`.
-    pub width: usize,
     /// `Z0' W Z0`: per unit `k x k`, symmetric.
-    pub a00: Vec<f64>,
+    pub a00: Blocks,
     /// Where the touched rows of each unit start in `rows`; one more than there are units.
     pub ptr: Vec<usize>,
     /// Touched rows of the trailing terms, ascending within a unit.
     pub rows: Vec<u32>,
     /// `Zt' W Z0`: `k` values per touched row.
     pub vals: Vec<f64>,
-    /// `[X y]' W Z0`: per unit `width x k`, column by column.
-    pub ax0: Vec<f64>,
+    /// `X'WZ0`: per unit `p x k`.
+    pub ax0: Blocks,
 }
 
 impl Leading {
     /// Finds which trailing rows each unit touches and sums up `Zt'WZ0`; `a00` and `ax0` stay zero.
     pub fn new(design: &Design, layout: &Layout) -> Self {
         let term = &design.terms[layout.leading_term];
-        let (k, n_levels, width) = (term.vsize(), term.n_levels, layout.width);
+        let (k, n_levels) = (term.vsize(), term.n_levels);
         let mut leading = Self {
             k,
             n_levels,
-            width,
-            a00: vec![0.0; n_levels * k * k],
+            a00: Blocks::squares(k, n_levels),
             ptr: vec![0; n_levels + 1],
             rows: Vec::new(),
             vals: Vec::new(),
-            ax0: vec![0.0; n_levels * width * k],
+            ax0: Blocks::zeros(layout.p, k, n_levels),
         };
         if layout.m > 0 {
             leading.sum_trailing(design, layout);
@@ -130,18 +130,6 @@ impl Leading {
             &self.rows[range.clone()],
             &self.vals[range.start * self.k..range.end * self.k],
         )
-    }
-
-    /// `Z0'WZ0` of a unit.
-    #[inline]
-    pub fn a00(&self, unit: usize) -> &[f64] {
-        &self.a00[unit * self.k * self.k..(unit + 1) * self.k * self.k]
-    }
-
-    /// `[X y]'WZ0` of a unit.
-    #[inline]
-    pub fn ax0(&self, unit: usize) -> &[f64] {
-        &self.ax0[unit * self.width * self.k..(unit + 1) * self.width * self.k]
     }
 }
 

@@ -4,32 +4,32 @@ use crate::design::Design;
 use crate::factor::coupling::LeadingCoupling;
 use crate::factor::inverse::SelectedInverse;
 use crate::factor::leading::sort_by_level;
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::small;
 
-/// `w_i` times the variance of the linear predictor of observation `i` (fixed and random effects jointly, over
-/// sigma^2), at the theta of the last update: `n` values between 0 and 1.
+/// `w_i` times the variance of the linear predictor of observation `i` (fixed and random effects
+/// jointly, over sigma^2), at the theta of the last update: `n` values between 0 and 1.
 ///
 /// Source: the hat matrix of Bates et al. (2015); computed unit by unit from the selected inverse.
-pub fn leverage(design: &Design, pls: &Pls) -> Vec<f64> {
-    let inverse = SelectedInverse::new(pls);
-    let block_of_row = pls.layout.block_of_row();
-    let leading_term = &design.terms[pls.layout.leading_term];
+pub fn leverage(design: &Design, factor: &Factor) -> Vec<f64> {
+    let inverse = SelectedInverse::new(factor);
+    let block_of_row = factor.layout.block_of_row();
+    let leading_term = &design.terms[factor.layout.leading_term];
     let (start, order) = sort_by_level(leading_term.refs, leading_term.n_levels);
     let mut coupling = LeadingCoupling::default();
-    let mut slot = vec![0u32; pls.layout.m];
-    let mut row = Row::new(pls);
+    let mut slot = vec![0u32; factor.layout.m];
+    let mut row = Row::new(factor);
     let mut leverage = vec![0.0; design.n()];
     for unit in 0..leading_term.n_levels {
-        coupling.update(pls, &inverse, &block_of_row, unit);
-        for (s, &r) in pls.leading.touched(unit).0.iter().enumerate() {
+        coupling.update(factor, &inverse, &block_of_row, unit);
+        for (s, &r) in factor.leading.touched(unit).0.iter().enumerate() {
             slot[r as usize] = s as u32;
         }
-        row.start_unit(pls, &inverse, &coupling, unit);
+        row.start_unit(factor, &inverse, &coupling, unit);
         for &i in &order[start[unit]..start[unit + 1]] {
             let i = i as usize;
             leverage[i] =
-                design.weight(i) * row.variance(design, pls, &inverse, &coupling, &slot, i);
+                design.weight(i) * row.variance(design, factor, &inverse, &coupling, &slot, i);
         }
     }
     leverage
@@ -47,11 +47,11 @@ struct Row {
 }
 
 impl Row {
-    fn new(pls: &Pls) -> Self {
-        let (k, p) = (pls.leading.k, pls.p());
+    fn new(factor: &Factor) -> Self {
+        let (k, p) = (factor.leading.k, factor.p());
         Self {
             z0: vec![0.0; k],
-            zt: vec![0.0; pls.layout.max_vsize()],
+            zt: vec![0.0; factor.layout.max_vsize()],
             scaled: Vec::new(),
             f: vec![0.0; p * k],
             t: vec![0.0; p],
@@ -60,17 +60,17 @@ impl Row {
 
     fn start_unit(
         &mut self,
-        pls: &Pls,
+        factor: &Factor,
         inverse: &SelectedInverse,
         coupling: &LeadingCoupling,
         unit: usize,
     ) {
-        let (k, p, width, m) = (pls.leading.k, pls.p(), pls.layout.width, pls.layout.m);
-        let rows = pls.leading.touched(unit).0;
+        let (k, p, m) = (factor.leading.k, factor.p(), factor.layout.m);
+        let rows = factor.leading.touched(unit).0;
         for (j, f) in self.f.chunks_exact_mut(p.max(1)).enumerate() {
             f.fill(0.0);
-            for (l, column) in pls.leading.ax0(unit).chunks_exact(width).enumerate() {
-                small::axpy(coupling.v[j * k + l], &column[..p], f);
+            for (l, column) in factor.leading.ax0.block(unit).chunks_exact(p).enumerate() {
+                small::axpy(coupling.v[j * k + l], column, f);
             }
             for (&row, e) in rows.iter().zip(coupling.e.chunks_exact(k)) {
                 for (c, f) in f.iter_mut().enumerate() {
@@ -84,15 +84,15 @@ impl Row {
     fn variance(
         &mut self,
         design: &Design,
-        pls: &Pls,
+        factor: &Factor,
         inverse: &SelectedInverse,
         coupling: &LeadingCoupling,
         slot: &[u32],
         i: usize,
     ) -> f64 {
-        let (k, p, m) = (pls.leading.k, pls.p(), pls.layout.m);
-        design.terms[pls.layout.leading_term].row(i, &mut self.z0);
-        self.scale_trailing(design, pls, i);
+        let (k, p, m) = (factor.leading.k, factor.p(), factor.layout.m);
+        design.terms[factor.layout.leading_term].row(i, &mut self.z0);
+        self.scale_trailing(design, factor, i);
         let mut variance = 0.0;
         for j in 0..k {
             let column = |q: &[f64]| small::dot(&q[j * k..(j + 1) * k], &self.z0) * self.z0[j];
@@ -106,7 +106,7 @@ impl Row {
             }
         }
         for (c, t) in self.t.iter_mut().enumerate() {
-            *t = pls.centred(design, i, c);
+            *t = factor.centred(design, i, c);
             for (j, z0) in self.z0.iter().enumerate() {
                 *t -= self.f[j * p + c] * z0;
             }
@@ -120,9 +120,9 @@ impl Row {
         variance
     }
 
-    fn scale_trailing(&mut self, design: &Design, pls: &Pls, i: usize) {
+    fn scale_trailing(&mut self, design: &Design, factor: &Factor, i: usize) {
         self.scaled.clear();
-        for (block, lambda) in pls.layout.blocks.iter().zip(&pls.trailing_lambdas) {
+        for (block, lambda) in factor.layout.blocks.iter().zip(&factor.trailing_lambdas) {
             let (k, term) = (block.vsize, &design.terms[block.term]);
             term.row(i, &mut self.zt[..k]);
             let first = block.first_row(term.level(i));

@@ -1,14 +1,40 @@
-//! Penalized least squares at one theta: the blocked Cholesky factor of `Lambda' Z'WZ Lambda + I`, bordered by
-//! `[X y]`, and what is read off it.
+//! Penalized least squares at one theta, after Bates et al. (2015): the Cholesky factor of the
+//! system of random and fixed effects, and what it makes of a response.
 //!
-//! Elimination in three steps. (1) Each unit `i` of the largest term on its own:
-//! `T_i = Lambda0' A00_i Lambda0 + I = L_i L_i'` and `B_i = A_t0,i M_i` with `M_i = Lambda0 L_i^-T`.
-//! (2) `S = D' (A_tt - sum_i B_i B_i') D + I`, `D` the Lambdas of the other terms, and its factor `L_RR`.
-//! (3) The border: `[X y]'W[X y]` less what (1) and (2) explain, factored with `y` last, so that the last
-//! pivot is the penalized residual sum of squares.
+//! The system of `[u; beta]` is `[Lambda'Z'WZ Lambda + I, Lambda'Z'WX; X'WZ Lambda, X'WX]`, with
+//! the right-hand side `[Lambda'Z'Wy; X'Wy]`. Its factor L is found in three steps; the order of
+//! the blocks is ours:
 //!
-//! Source: Bates et al. (2015), section on the penalized least squares problem; the order of the blocks is ours.
+//! 1. each level `i` of the leading term, the largest one, on its own: `T_i = Lambda0' A00_i
+//!    Lambda0 + I = L_i L_i'` and `B_i = A_t0,i M_i`, with `M_i = Lambda0 L_i^-T`;
+//! 2. `S = D' (A_tt - sum_i B_i B_i') D + I`, with `D` the Lambdas of the trailing terms, and its
+//!    factor `L_RR`;
+//! 3. the border: `X'WX` less what (1) and (2) explain of it.
+//!
+//! A response follows: `l = L^-1 [Lambda'Z'Wy; X'Wy]`, `r^2 = y'Wy - l'l`, and `[u; beta] = L^-T
+//! l`. The blocks of `A = [Z X y]'W[Z X y]` are summed up once, from rows or from sums; nothing
+//! after that is of length n.
+//!
+//! | quantity | file |
+//! |---|---|
+//! | A, from the rows of a design | [`cross_products`] |
+//! | what is summed up of responses | [`response_sums`] |
+//! | A, of rows with other weights on the same pattern | [`rows`] |
+//! | which term leads, and where the others' effects are | [`layout`] |
+//! | blocks of the leading term | [`leading`] |
+//! | the same as dense matrices, where they are nearly full | [`full`] |
+//! | `S` and `L_RR`, dense or sparse, and products with them | [`trailing`] |
+//! | `X'WX`, `L_XX` | [`border`] |
+//! | `L`, `log\|L\|^2` | [`Factor::update`], here |
+//! | `l`, `r^2`, of one response or of many | [`response`] |
+//! | forward and backward solves with L, `[u; beta]` | [`solve`] |
+//! | the inverse of the system where inference needs it | [`inverse`], [`coupling`] |
+//! | conditional variances of b; leverages | [`cond_var`], [`leverage`] |
+//! | sizes of the columns of Z | [`column_scales`] |
+//! | small matrices of one size, side by side | [`blocks`] |
 
+pub mod blocks;
+pub mod border;
 pub(crate) mod column_scales;
 pub mod cond_var;
 pub(crate) mod coupling;
@@ -18,121 +44,93 @@ pub mod inverse;
 pub mod layout;
 pub mod leading;
 pub mod leverage;
+pub mod response;
+pub mod response_sums;
 pub mod rows;
-mod solve;
+pub mod solve;
 pub mod trailing;
-
-use faer::{MatMut, MatRef};
-
-use crate::kernels::gemm::add_lower_product;
 
 use crate::covariance::RelCov;
 use crate::design::Design;
 use crate::error::{Error, Result};
+use crate::factor::blocks::Blocks;
+use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
-use crate::factor::trailing::{Storage, Trailing};
+use crate::factor::trailing::Trailing;
 use crate::kernels::small::{self, for_size, LogProduct};
-use crate::tolerances::{CENTRED_PIVOT, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT, ZERO_RESIDUAL};
 
-/// The cross-products, and the factor at the theta of the last [`Pls::update`].
-#[derive(Debug)]
-pub struct Pls {
+pub use response::Response;
+pub use solve::Solution;
+
+/// Cross-products of Z and X, and their factor L at the theta of the last [`Factor::update`].
+#[derive(Debug, Clone)]
+pub struct Factor {
     pub(crate) layout: Layout,
     pub(crate) leading: Leading,
     pub(crate) trailing: Trailing,
+    /// X, eliminated last.
+    pub(crate) border: Border,
     covs: Vec<RelCov>,
-    a_xx: Vec<f64>,
-    /// Multiples of the first column of X that were taken off the columns.
-    pub(crate) shift: Vec<f64>,
-    beta0: Vec<f64>,
-    /// Fixed effects (of X centred) to keep where the equations say nothing of them; empty: that is an error.
-    pub(crate) anchor: Vec<f64>,
-    response_ss: f64,
     /// Lambda of each term, in the order of the design.
     pub(crate) lambdas: Vec<Vec<f64>>,
-    /// The theta they were filled from.
+    /// The theta from which the Lambdas were filled.
     pub(crate) theta: Vec<f64>,
     /// Lambda of the trailing terms, in the order of the layout.
     pub(crate) trailing_lambdas: Vec<Vec<f64>>,
-    /// `M_i`: per unit `k x k`.
-    pub(crate) m: Vec<f64>,
-    /// `L_i`: per unit `k x k`, lower triangle.
-    pub(crate) l00: Vec<f64>,
-    /// `[X y]'WZ0 M`: `width x (k n_levels)`.
-    pub(crate) bx: Vec<f64>,
+    /// `M_i`: per level `k x k`.
+    pub(crate) m: Blocks,
+    /// `L_i`: per level `k x k`, lower triangle.
+    pub(crate) l00: Blocks,
+    /// `X'WZ0 M`: per level `p x k`.
+    pub(crate) bx: Blocks,
+    /// `B_i` of one level.
     b: Vec<f64>,
     work: Vec<f64>,
-    /// Border: the lower triangular factor of `X'V^-1X`, and below it the row of y.
-    pub(crate) l_xx: Vec<f64>,
     log_det_re: f64,
-    pwrss: f64,
 }
 
-/// Solution of the penalized least-squares problem.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Solution {
-    /// Fixed effects.
-    pub beta: Vec<f64>,
-    /// Spherical random effects of each term: `vsize x n_levels`.
-    pub u: Vec<Vec<f64>>,
-    /// Random effects `b = Lambda u`, likewise.
-    pub b: Vec<Vec<f64>>,
-}
-
-impl Pls {
-    /// Sums up the cross-products of a valid design; no theta yet.
-    ///
-    /// # Errors
-    /// `TooLarge` if the crossed terms don't fit in memory.
-    pub fn new(design: &Design) -> Result<Self> {
+impl Factor {
+    /// Takes the cross-products of terms with these covariances; no theta yet.
+    pub fn new(products: CrossProducts, covs: Vec<RelCov>) -> Self {
         let CrossProducts {
             layout,
             leading,
             trailing,
-            xx,
-            shift,
-            beta0,
-            response_ss,
-        } = CrossProducts::new(design)?;
-        let covs: Vec<RelCov> = design.terms.iter().map(|term| term.cov.clone()).collect();
-        let lambdas: Vec<Vec<f64>> = covs
-            .iter()
-            .map(|cov| vec![0.0; cov.vsize() * cov.vsize()])
-            .collect();
-        let most_touched = leading
-            .ptr
-            .windows(2)
-            .map(|w| w[1] - w[0])
-            .max()
-            .unwrap_or(0);
-        Ok(Self {
-            trailing_lambdas: layout
-                .blocks
-                .iter()
-                .map(|block| lambdas[block.term].clone())
-                .collect(),
-            m: vec![0.0; leading.n_levels * leading.k * leading.k],
-            l00: vec![0.0; leading.n_levels * leading.k * leading.k],
-            bx: vec![0.0; leading.ax0.len()],
-            b: vec![0.0; most_touched * leading.k],
-            work: vec![0.0; leading.k * leading.k],
-            l_xx: xx.clone(),
-            a_xx: xx,
+            border,
+        } = products;
+        let (k, n_levels) = (leading.k, leading.n_levels);
+        let square = |cov: &RelCov| vec![0.0; cov.vsize() * cov.vsize()];
+        let lambdas: Vec<Vec<f64>> = covs.iter().map(square).collect();
+        let of_block = |block: &layout::TrailingTerm| lambdas[block.term].clone();
+        let most_touched = leading.ptr.windows(2).map(|w| w[1] - w[0]).max();
+        let n_theta = covs.iter().map(RelCov::theta_end).max();
+        Self {
+            trailing_lambdas: layout.blocks.iter().map(of_block).collect(),
+            m: Blocks::squares(k, n_levels),
+            l00: Blocks::squares(k, n_levels),
+            bx: Blocks::zeros(border.p(), k, n_levels),
+            b: vec![0.0; most_touched.unwrap_or(0) * k],
+            work: vec![0.0; k * k],
+            theta: vec![0.0; n_theta.unwrap_or(0)],
             layout,
             leading,
             trailing,
+            border,
             covs,
-            shift,
-            beta0,
-            anchor: Vec::new(),
-            response_ss,
-            theta: vec![0.0; design.n_theta()],
             lambdas,
             log_det_re: f64::NAN,
-            pwrss: f64::NAN,
-        })
+        }
+    }
+
+    /// Makes room for the cross-products of a design, to be filled by [`rows::Rows::refill`].
+    ///
+    /// # Errors
+    /// `TooLarge` if the crossed terms don't fit in memory.
+    pub fn empty(design: &Design) -> Result<Self> {
+        let products = CrossProducts::empty(design)?;
+        Ok(Self::new(products, design.covs()))
     }
 
     /// Covariances of the terms.
@@ -142,22 +140,26 @@ impl Pls {
 
     /// Number of fixed effects.
     pub fn p(&self) -> usize {
-        self.layout.width - 1
+        self.border.p()
+    }
+
+    /// Number of random effects.
+    pub(crate) fn q(&self) -> usize {
+        self.leading.k * self.leading.n_levels + self.layout.m
     }
 
     /// Whether the trailing random effects are stored sparse.
     pub fn is_sparse(&self) -> bool {
-        matches!(self.trailing.rr, Storage::Sparse(_))
+        !self.trailing.is_dense()
     }
 
-    /// Updates the factor for `theta`.
+    /// Factors the system at `theta`.
     ///
     /// # Errors
     /// `NotPositiveDefinite` if rounding or a huge theta spoils a block.
     pub fn update(&mut self, theta: &[f64]) -> Result<()> {
         self.set_theta(theta);
-        self.factor()?;
-        self.finish_response()
+        self.refactor()
     }
 
     /// Fills the Lambdas.
@@ -172,133 +174,96 @@ impl Pls {
         }
     }
 
-    /// Updates all of the factor but the last pivot, that of the response.
+    /// Factors the system with the present Lambdas and cross-products.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub(crate) fn factor(&mut self) -> Result<()> {
+    pub(crate) fn refactor(&mut self) -> Result<()> {
         self.trailing.reset();
         let log_det_leading = for_size!(self.leading.k, k => self.eliminate_leading(k))?;
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
-            self.trailing.full_rank_update(&self.bx);
-            self.trailing
-                .scale_inflate(&self.layout, &self.trailing_lambdas);
-            log_det_rest = self.trailing.factor()?;
+            self.trailing.full_rank_update(self.bx.values());
+            log_det_rest = self.trailing.factor(&self.layout, &self.trailing_lambdas)?;
         }
         self.log_det_re = log_det_leading + log_det_rest;
-        self.factor_border()
+        self.border.reset();
+        self.border.subtract_gram(self.bx.values());
+        self.border.subtract_gram(self.trailing.border());
+        self.border.factor(self.layout.m)
     }
 
     // Step (1): fills `m` and `bx`, takes B B' off the trailing system; returns sum_i log |T_i|.
     #[inline(always)]
     fn eliminate_leading(&mut self, k: usize) -> Result<f64> {
-        let (leading, width) = (&self.leading, self.layout.width);
+        let (leading, p) = (&self.leading, self.border.p());
         let lambda = &self.lambdas[self.layout.leading_term];
-        let work = &mut self.work;
         let mut log_det = LogProduct::default();
-        for unit in 0..leading.n_levels {
-            let t = &mut self.l00[unit * k * k..(unit + 1) * k * k];
-            small::scale_inflate(k, leading.a00(unit), lambda, work, t);
-            log_det.push(small::cholesky(k, t).ok_or(Error::NotPositiveDefinite { pivot: unit })?);
-            let m = &mut self.m[unit * k * k..(unit + 1) * k * k];
+        for level in 0..leading.n_levels {
+            let t = self.l00.square_mut(k, level);
+            let a00 = leading.a00.square(k, level);
+            small::scale_inflate(k, a00, lambda, &mut self.work, t);
+            let root = small::cholesky(k, t);
+            log_det.push(root.ok_or(Error::NotPositiveDefinite { pivot: level })?);
+            let m = self.m.square_mut(k, level);
             small::right_solve_transposed(k, lambda, t, m);
-            let bx = &mut self.bx[unit * width * k..(unit + 1) * width * k];
-            small::multiply_rows(k, width, leading.ax0(unit), m, bx);
-            let (rows, vals) = leading.touched(unit);
-            if let Some(full) = &mut self.trailing.full {
-                full.set(k, unit, rows, vals, m);
-            } else if !rows.is_empty() {
+            let bx = self.bx.block_mut(level);
+            if p > 0 {
+                small::multiply_rows(k, p, leading.ax0.block(level), m, bx);
+            }
+            let (rows, vals) = leading.touched(level);
+            if !rows.is_empty() && !self.trailing.set_full(k, level, rows, vals, m) {
                 let b = &mut self.b[..vals.len()];
                 for (b, v) in b.chunks_exact_mut(k).zip(vals.chunks_exact(k)) {
                     for j in 0..k {
                         b[j] = (0..k).map(|l| v[l] * m[j * k + l]).sum();
                     }
                 }
-                self.trailing.rank_update(k, unit, rows, b, bx);
+                self.trailing.rank_update(k, level, rows, b, bx);
             }
         }
         Ok(2.0 * log_det.ln())
     }
 
-    // Step (3).
-    fn factor_border(&mut self) -> Result<()> {
-        let (width, p) = (self.layout.width, self.p());
-        self.l_xx.copy_from_slice(&self.a_xx);
-        subtract_gram(width, &self.bx, &mut self.l_xx);
-        subtract_gram(width, &self.trailing.s_xr, &mut self.l_xx);
-        for j in 0..p {
-            for c in 0..j {
-                let factor = self.l_xx[c * width + j];
-                let (left, right) = self.l_xx.split_at_mut(j * width);
-                small::axpy(
-                    -factor,
-                    &left[c * width + j..(c + 1) * width],
-                    &mut right[j..width],
-                );
-            }
-            let pivot = self.l_xx[j * width + j];
-            // A smaller share of x'Wx is rounding error: the column depends on the others.
-            let taken_off = self.shift[j].powi(2) * self.a_xx[0];
-            let rounding = (RANK_PIVOT * self.a_xx[j * width + j]).max(CENTRED_PIVOT * taken_off);
-            let least = if self.anchor.is_empty() {
-                rounding
-            } else {
-                ROUNDED_PIVOT * self.a_xx[j * width + j]
-            };
-            if !(pivot > least && pivot.is_finite()) {
-                let held = self.anchor.get(j).filter(|_| pivot.is_finite());
-                let at = *held.ok_or(Error::NotPositiveDefinite {
-                    pivot: self.layout.m + j,
-                })?;
-                self.hold(j, at);
-            }
-            let root = self.l_xx[j * width + j].sqrt();
-            self.l_xx[j * width + j..(j + 1) * width]
-                .iter_mut()
-                .for_each(|v| *v /= root);
-            self.l_xx[j * width + j] = root;
+    /// Sums over the levels of each term of `Z'WZ`, lower triangle `k x k`: the products of its
+    /// columns of Z.
+    pub(crate) fn level_products(&self) -> Vec<Vec<f64>> {
+        let square = |cov: &RelCov| vec![0.0; cov.vsize() * cov.vsize()];
+        let mut products: Vec<Vec<f64>> = self.covs.iter().map(square).collect();
+        for a00 in self.leading.a00.iter() {
+            small::axpy(1.0, a00, &mut products[self.layout.leading_term]);
         }
-        Ok(())
-    }
-
-    // Replaces equation `j` of the border, of which only rounding error is left, by `beta_j = at`.
-    fn hold(&mut self, j: usize, at: f64) {
-        let (width, p) = (self.layout.width, self.p());
-        let weight = (KEPT_PIVOT * self.a_xx[j * width + j]).max(f64::MIN_POSITIVE.sqrt());
-        self.l_xx[j * width + j..(j + 1) * width].fill(0.0);
-        self.l_xx[j * width + j] = weight;
-        self.l_xx[j * width + p] = weight * at;
-    }
-
-    // The last pivot.
-    fn finish_response(&mut self) -> Result<()> {
-        let (width, p) = (self.layout.width, self.p());
-        let explained: f64 = (0..p).map(|j| self.l_xx[j * width + p].powi(2)).sum();
-        self.pwrss = self.l_xx[width * width - 1] - explained;
-        // What is left of the response is rounding error only.
-        if self.pwrss <= ZERO_RESIDUAL * self.a_xx[width * width - 1]
-            || self.a_xx[width * width - 1] <= ZERO_RESIDUAL.powi(2) * self.response_ss
-        {
-            return Err(Error::ZeroResidual);
+        for block in &self.layout.blocks {
+            let products = &mut products[block.term];
+            self.trailing.add_level_products(block, products);
         }
-        Ok(())
+        products
     }
 
-    /// `[X y]'W[X y]`, lower triangle, `width x width`, to be filled anew.
-    pub(crate) fn xx_mut(&mut self) -> &mut [f64] {
-        &mut self.a_xx
+    /// `x := x D` for the `rows x m` matrix x, `D` the Lambdas of the trailing terms.
+    pub(crate) fn scale_columns(&self, rows: usize, x: &mut [f64]) {
+        for (block, lambda) in self.layout.blocks.iter().zip(&self.trailing_lambdas) {
+            let k = block.vsize;
+            for first in block.first.iter().map(|&first| first as usize) {
+                let columns = &mut x[first * rows..(first + k) * rows];
+                for j in 0..k {
+                    let (left, right) = columns.split_at_mut((j + 1) * rows);
+                    let target = &mut left[j * rows..];
+                    target.iter_mut().for_each(|x| *x *= lambda[j * k + j]);
+                    for (i, x) in right.chunks_exact(rows).enumerate() {
+                        small::axpy(lambda[j * k + j + 1 + i], x, target);
+                    }
+                }
+            }
+        }
     }
 
-    /// Zeroes everything that involves X, to be filled anew, with the same multiples of its first column taken off.
+    /// Zeroes everything that involves X, to be filled anew, with the same multiples of its first
+    /// column taken off.
     pub(crate) fn clear_fixed(&mut self) {
-        let (width, p) = (self.layout.width, self.p());
-        for columns in [&mut self.leading.ax0, &mut self.trailing.a_xr] {
-            columns
-                .chunks_exact_mut(width)
-                .for_each(|column| column[..p].fill(0.0));
-        }
-        self.a_xx[..width * p].fill(0.0);
+        self.leading.ax0.values_mut().fill(0.0);
+        self.trailing.border_cross_products_mut().fill(0.0);
+        self.border.cross_products_mut().fill(0.0);
     }
 
     /// `log |L|^2`, the log-determinant of `Lambda' Z'WZ Lambda + I`.
@@ -308,168 +273,34 @@ impl Pls {
 
     /// `log |R_X|^2`, the log-determinant of `X' V^-1 X`.
     pub fn log_det_fe(&self) -> f64 {
-        let diagonal = (0..self.p()).map(|j| self.l_xx[j * self.layout.width + j]);
-        2.0 * diagonal.map(f64::ln).sum::<f64>()
-    }
-
-    /// Penalized weighted residual sum of squares `r^2`.
-    pub fn pwrss(&self) -> f64 {
-        self.pwrss
+        self.border.log_det()
     }
 
     /// Upper triangular `R_X` with `R_X' R_X = X' V^-1 X`, `p x p`.
     pub fn rx(&self) -> Vec<f64> {
-        let (p, width) = (self.p(), self.layout.width);
-        let mut rx = vec![0.0; p * p];
-        for j in 0..p {
-            (j..p).for_each(|i| rx[i * p + j] = self.l_xx[j * width + i]);
-        }
-        (1..p).for_each(|i| rx[i * p] += self.shift[i] * rx[0]);
-        rx
+        self.border.upper()
     }
 
     /// Element of X, its column centred as in the cross-products.
     pub(crate) fn centred(&self, design: &Design, row: usize, column: usize) -> f64 {
-        design.x.value(row, column) - self.shift[column] * design.x.value(row, 0)
+        design.x.value(row, column) - self.border.shift[column] * design.x.value(row, 0)
     }
 
     /// The combination of the coefficients of centred columns that is `c'beta`.
     pub(crate) fn centred_contrast(&self, c: &[f64]) -> Vec<f64> {
-        c.iter()
-            .zip(&self.shift)
-            .enumerate()
-            .map(|(j, (c_j, s))| if j == 0 { *c_j } else { c_j - s * c[0] })
-            .collect()
-    }
-
-    /// Solves for the fixed and random effects.
-    pub fn solve(&self) -> Solution {
-        let mut solution = self.solve_centred();
-        let taken_off: f64 = solution
-            .beta
-            .iter()
-            .zip(&self.shift)
-            .map(|(b, s)| b * s)
-            .sum();
-        solution
-            .beta
-            .iter_mut()
-            .take(1)
-            .for_each(|b| *b -= taken_off);
-        solution
-    }
-
-    /// The same with the fixed effects of the centred columns.
-    pub(crate) fn solve_centred(&self) -> Solution {
-        let delta = self.solve_border();
-        let mut u: Vec<Vec<f64>> = self.lambdas.iter().map(|_| Vec::new()).collect();
-        let u_r = self.solve_trailing(&delta);
-        let mut b_r = vec![0.0; self.layout.m];
-        for (block, lambda) in self.layout.blocks.iter().zip(&self.trailing_lambdas) {
-            let k = block.vsize;
-            let mut term = Vec::with_capacity(k * block.first.len());
-            for &first in &block.first {
-                let range = first as usize..first as usize + k;
-                small::lambda_times(k, lambda, &u_r[range.clone()], &mut b_r[range.clone()]);
-                term.extend_from_slice(&u_r[range]);
-            }
-            u[block.term] = term;
-        }
-        u[self.layout.leading_term] = self.solve_leading(&delta, &b_r);
-        let b = u
-            .iter()
-            .zip(&self.lambdas)
-            .zip(&self.covs)
-            .map(|((u, l), cov)| times_lambda(cov.vsize(), l, u));
-        let b = b.collect();
-        let beta = self
-            .beta0
-            .iter()
-            .zip(&delta)
-            .map(|(b0, d)| b0 + d)
-            .collect();
-        Solution { beta, u, b }
+        let mut centred = c.to_vec();
+        let others = centred.iter_mut().zip(&self.border.shift).skip(1);
+        others.for_each(|(c_j, shift)| *c_j -= shift * c[0]);
+        centred
     }
 
     /// `Lambda u` of one term of the design.
     pub(crate) fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {
-        times_lambda(self.covs[term].vsize(), &self.lambdas[term], u)
-    }
-
-    // Fixed effects of the residual response.
-    pub(crate) fn solve_border(&self) -> Vec<f64> {
-        let mut delta = Vec::new();
-        self.solve_border_into(&mut delta);
-        delta
-    }
-
-    pub(crate) fn solve_border_into(&self, delta: &mut Vec<f64>) {
-        let (p, width) = (self.p(), self.layout.width);
-        delta.clear();
-        delta.extend((0..p).map(|j| self.l_xx[j * width + p]));
-        for j in (0..p).rev() {
-            for i in j + 1..p {
-                delta[j] -= self.l_xx[j * width + i] * delta[i];
-            }
-            delta[j] /= self.l_xx[j * width + j];
+        let (k, lambda) = (self.covs[term].vsize(), &self.lambdas[term]);
+        let mut b = vec![0.0; u.len()];
+        for (b, u) in b.chunks_exact_mut(k).zip(u.chunks_exact(k)) {
+            small::lambda_times(k, lambda, u, b);
         }
+        b
     }
-
-    // u_R = L_RR^-T (l_yR - L_XR' beta).
-    fn solve_trailing(&self, delta: &[f64]) -> Vec<f64> {
-        let p = self.p();
-        let columns = self.trailing.s_xr.chunks_exact(self.layout.width);
-        let mut u: Vec<f64> = columns
-            .map(|column| column[p] - small::dot(delta, column))
-            .collect();
-        if self.layout.m > 0 {
-            self.trailing.backward_solve(1, &mut u);
-        }
-        u
-    }
-
-    // u_i = L_i^-T M_i' (A_y0,i - A_R0,i' b_R - A_X0,i' beta).
-    fn solve_leading(&self, delta: &[f64], b_r: &[f64]) -> Vec<f64> {
-        let (k, p, width) = (self.leading.k, self.p(), self.layout.width);
-        let lambda = &self.lambdas[self.layout.leading_term];
-        let mut u = vec![0.0; self.leading.n_levels * k];
-        let mut e = vec![0.0; k];
-        for (unit, u) in u.chunks_exact_mut(k).enumerate() {
-            for (e, column) in e.iter_mut().zip(self.leading.ax0(unit).chunks_exact(width)) {
-                *e = column[p] - small::dot(delta, column);
-            }
-            let (rows, vals) = self.leading.touched(unit);
-            for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
-                small::axpy(-b_r[row as usize], v, &mut e);
-            }
-            let l = &self.l00[unit * k * k..(unit + 1) * k * k];
-            small::lambda_transposed_times(k, lambda, &e, u);
-            small::forward_solve(k, l, u);
-            small::backward_solve(k, l, u);
-        }
-        u
-    }
-}
-
-fn times_lambda(k: usize, lambda: &[f64], u: &[f64]) -> Vec<f64> {
-    let mut b = vec![0.0; u.len()];
-    for (b, u) in b.chunks_exact_mut(k).zip(u.chunks_exact(k)) {
-        small::lambda_times(k, lambda, u, b);
-    }
-    b
-}
-
-// lower triangle of out -= y y' for y with `width` rows.
-fn subtract_gram(width: usize, y: &[f64], out: &mut [f64]) {
-    if width <= 4 {
-        for column in y.chunks_exact(width) {
-            for j in 0..width {
-                (j..width).for_each(|i| out[j * width + i] -= column[j] * column[i]);
-            }
-        }
-        return;
-    }
-    let y = MatRef::from_column_major_slice(y, width, y.len() / width);
-    let out = MatMut::from_column_major_slice_mut(out, width, width);
-    add_lower_product(out, y, y.transpose(), -1.0);
 }

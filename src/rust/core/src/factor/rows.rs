@@ -1,11 +1,12 @@
 //! New numbers on an old pattern: the cross-products of re-weighted rows.
 //!
-//! Rows are kept sorted by unit, with the place of each in every block found once. A refill is one pass over the
-//! rows per block, without searching or allocating.
+//! Rows are kept sorted by unit, with the place of each in every block found once. A refill is one
+//! pass over the rows per block, without searching or allocating.
 
 use crate::design::Design;
 use crate::factor::leading::sort_by_level;
-use crate::factor::Pls;
+use crate::factor::solve::Vectors;
+use crate::factor::Factor;
 use crate::kernels::gemm::add_product;
 use crate::kernels::small;
 
@@ -118,18 +119,14 @@ impl RowsOfTerm {
         }
     }
 
-    // Column j of `out`, `width` long, += z_ij x.
+    // Column j of `out`, as long as x, += z_ij x.
     #[inline(always)]
-    fn add_outer(&self, i: usize, x: &[f64], width: usize, out: &mut [f64]) {
+    fn add_outer(&self, i: usize, x: &[f64], out: &mut [f64]) {
         if self.z.is_empty() {
-            out[..x.len()]
-                .iter_mut()
-                .zip(x)
-                .for_each(|(out, x)| *out += x);
+            out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
         } else {
-            out.chunks_exact_mut(width)
-                .zip(self.z(i))
-                .for_each(|(out, &z)| small::axpy(z, x, out));
+            let columns = out.chunks_exact_mut(x.len()).zip(self.z(i));
+            columns.for_each(|(out, &z)| small::axpy(z, x, out));
         }
     }
 
@@ -152,10 +149,10 @@ impl RowsOfTerm {
 }
 
 impl Rows {
-    /// Sorts the rows of a design; `pls` has been made from it. `shift`: multiples of the first column of X to take off
-    /// the columns.
-    pub fn new(design: &Design, pls: &Pls, shift: &[f64]) -> Self {
-        let layout = &pls.layout;
+    /// Sorts the rows of a design; `factor` has been made from it. `shift`: multiples of the first
+    /// column of X to take off the columns.
+    pub fn new(design: &Design, factor: &Factor, shift: &[f64]) -> Self {
+        let layout = &factor.layout;
         let leading_term = &design.terms[layout.leading_term];
         let (unit_ptr, order) = sort_by_level(leading_term.refs, leading_term.n_levels);
         let mut terms = vec![RowsOfTerm::new(design, layout.leading_term, &order)];
@@ -179,7 +176,7 @@ impl Rows {
             pairs: Vec::new(),
             scratch: Vec::new(),
         };
-        rows.find_slots(pls);
+        rows.find_slots(factor);
         for a in 1..rows.terms.len() {
             (1..=a).for_each(|b| rows.pairs.push(Cells::new(&rows.terms, a, b)));
         }
@@ -200,12 +197,12 @@ impl Rows {
         self.order.len()
     }
 
-    fn find_slots(&mut self, pls: &Pls) {
-        let mut slot = vec![0u32; pls.layout.m];
+    fn find_slots(&mut self, factor: &Factor) {
+        let mut slot = vec![0u32; factor.layout.m];
         for term in &mut self.terms[1..] {
             term.slot = vec![0; term.level.len()];
-            for unit in 0..pls.leading.n_levels {
-                let touched = pls.leading.touched(unit).0;
+            for unit in 0..factor.leading.n_levels {
+                let touched = factor.leading.touched(unit).0;
                 touched
                     .iter()
                     .enumerate()
@@ -238,85 +235,82 @@ impl Rows {
         out
     }
 
-    /// Fills the cross-products of `pls` with `[Z X]'W[Z X]` and, in place of the response's, `[Z X]' r`.
-    /// `pls` may have been made without fixed effects: then X is left out.
-    pub fn refill(&mut self, pls: &mut Pls, w: &[f64], r: &[f64]) {
-        self.fill_leading(pls, w, r);
+    /// Fills the cross-products of `factor` with `[Z X]'W[Z X]`, and `rhs` with `[Z X]' r`.
+    /// `factor` may have been made without fixed effects: then X is left out.
+    pub fn refill(&mut self, factor: &mut Factor, rhs: &mut Vectors, w: &[f64], r: &[f64]) {
+        self.fill_leading(factor, rhs, w, r);
+        rhs.trailing.fill(0.0);
         for t in 1..self.terms.len() {
-            self.fill_coupling(t, pls, w, r);
+            self.fill_coupling(t, factor, rhs, w, r);
         }
         for pair in 0..self.pairs.len() {
-            self.fill_pair(pair, pls, w);
+            self.fill_pair(pair, factor, w);
         }
-        if pls.p() > 0 {
-            self.fill_fixed(pls, w, r);
+        if factor.p() > 0 {
+            self.fill_fixed(factor, rhs, w, r);
         }
     }
 
     // Z0'WZ0 and Z0'r.
-    fn fill_leading(&self, pls: &mut Pls, w: &[f64], r: &[f64]) {
-        let (k, width, term) = (pls.leading.k, pls.leading.width, &self.terms[0]);
-        for unit in 0..pls.leading.n_levels {
+    fn fill_leading(&self, factor: &mut Factor, rhs: &mut Vectors, w: &[f64], r: &[f64]) {
+        let (k, term) = (factor.leading.k, &self.terms[0]);
+        for (unit, zr) in rhs.leading.chunks_exact_mut(k).enumerate() {
             let range = self.unit_ptr[unit]..self.unit_ptr[unit + 1];
-            let a = &mut pls.leading.a00[unit * k * k..(unit + 1) * k * k];
-            let border = &mut pls.leading.ax0[unit * width * k..(unit + 1) * width * k];
+            let a = factor.leading.a00.block_mut(unit);
             if term.z.is_empty() {
                 a[0] = w[range.clone()].iter().sum();
-                border[width - 1] = r[range].iter().sum();
+                zr[0] = r[range].iter().sum();
                 continue;
             }
             a.fill(0.0);
-            (1..=k).for_each(|j| border[j * width - 1] = 0.0);
+            zr.fill(0.0);
             for i in range {
                 let z = term.z(i);
                 for j in 0..k {
                     small::axpy(w[i] * z[j], z, &mut a[j * k..(j + 1) * k]);
-                    border[j * width + width - 1] += r[i] * z[j];
+                    zr[j] += r[i] * z[j];
                 }
             }
         }
     }
 
     // Z_t'WZ0 and Z_t'r.
-    fn fill_coupling(&self, t: usize, pls: &mut Pls, w: &[f64], r: &[f64]) {
-        let (k0, width) = (pls.leading.k, pls.leading.width);
+    fn fill_coupling(
+        &self,
+        t: usize,
+        factor: &mut Factor,
+        rhs: &mut Vectors,
+        w: &[f64],
+        r: &[f64],
+    ) {
+        let k0 = factor.leading.k;
         let (leading_term, term) = (&self.terms[0], &self.terms[t]);
-        for &first in &term.first {
-            for row in first as usize..first as usize + term.k {
-                pls.trailing.a_xr[row * width + width - 1] = 0.0;
-            }
-        }
-        for unit in 0..pls.leading.n_levels {
-            let range = pls.leading.ptr[unit]..pls.leading.ptr[unit + 1];
-            let vals = &mut pls.leading.vals[range.start * k0..range.end * k0];
+        for unit in 0..factor.leading.n_levels {
+            let range = factor.leading.ptr[unit]..factor.leading.ptr[unit + 1];
+            let vals = &mut factor.leading.vals[range.start * k0..range.end * k0];
             if t == 1 {
                 vals.fill(0.0);
             }
             for i in self.unit_ptr[unit]..self.unit_ptr[unit + 1] {
-                let (slot, row) = (
-                    term.slot[i] as usize,
-                    term.first[term.level[i] as usize] as usize,
-                );
+                let slot = term.slot[i] as usize;
+                let row = term.first[term.level[i] as usize] as usize;
                 if term.z.is_empty() && leading_term.z.is_empty() {
                     vals[slot] += w[i];
-                    pls.trailing.a_xr[row * width + width - 1] += r[i];
+                    rhs.trailing[row] += r[i];
                     continue;
                 }
                 let z0 = leading_term.z(i);
                 for (j, &z) in term.z(i).iter().enumerate() {
-                    small::axpy(
-                        w[i] * z,
-                        z0,
-                        &mut vals[(slot + j) * k0..(slot + j + 1) * k0],
-                    );
-                    pls.trailing.a_xr[(row + j) * width + width - 1] += r[i] * z;
+                    let at = (slot + j) * k0;
+                    small::axpy(w[i] * z, z0, &mut vals[at..at + k0]);
+                    rhs.trailing[row + j] += r[i] * z;
                 }
             }
         }
     }
 
     // Z_a'WZ_b of two trailing terms.
-    fn fill_pair(&mut self, pair: usize, pls: &mut Pls, w: &[f64]) {
+    fn fill_pair(&mut self, pair: usize, factor: &mut Factor, w: &[f64]) {
         let cells = &self.pairs[pair];
         let (a, b) = (&self.terms[cells.a], &self.terms[cells.b]);
         let size = a.k * b.k;
@@ -344,7 +338,8 @@ impl Rows {
             for l in 0..b.k {
                 let from = if cells.a == cells.b { l } else { 0 };
                 for j in from..a.k {
-                    pls.trailing
+                    factor
+                        .trailing
                         .set(row as usize + j, col as usize + l, block[l * a.k + j]);
                 }
             }
@@ -352,31 +347,32 @@ impl Rows {
     }
 
     // X'WZ, X'WX and X'r.
-    fn fill_fixed(&self, pls: &mut Pls, w: &[f64], r: &[f64]) {
-        let (p, width, k0) = (self.p, pls.leading.width, pls.leading.k);
-        pls.clear_fixed();
-        let mut weighted = vec![0.0; CHUNK * width];
+    fn fill_fixed(&self, factor: &mut Factor, rhs: &mut Vectors, w: &[f64], r: &[f64]) {
+        let p = self.p;
+        factor.clear_fixed();
+        rhs.fixed.fill(0.0);
+        let mut weighted = vec![0.0; CHUNK * p];
         for first in (0..self.n()).step_by(CHUNK) {
             let count = CHUNK.min(self.n() - first);
             let x = &self.x[first * p..(first + count) * p];
-            for (i, (row, x)) in weighted
-                .chunks_exact_mut(width)
-                .zip(x.chunks_exact(p))
-                .enumerate()
-            {
-                let i = first + i;
-                row[..p].iter_mut().zip(x).for_each(|(v, x)| *v = w[i] * x);
-                row[p] = r[i];
-                let unit = self.terms[0].level[i] as usize * k0;
-                self.terms[0].add_outer(i, &row[..p], width, &mut pls.leading.ax0[unit * width..]);
+            let rows = weighted.chunks_exact_mut(p).zip(x.chunks_exact(p));
+            for (i, (row, x)) in (first..).zip(rows) {
+                row.iter_mut().zip(x).for_each(|(v, x)| *v = w[i] * x);
+                small::axpy(r[i], x, &mut rhs.fixed);
+                let unit = self.terms[0].level[i] as usize;
+                let ax0 = factor.leading.ax0.block_mut(unit);
+                self.terms[0].add_outer(i, row, ax0);
+                let a_xr = factor.trailing.border_cross_products_mut();
                 for term in &self.terms[1..] {
                     let first = term.first[term.level[i] as usize] as usize;
-                    term.add_outer(i, &row[..p], width, &mut pls.trailing.a_xr[first * width..]);
+                    let columns = &mut a_xr[first * p..(first + term.k) * p];
+                    term.add_outer(i, row, columns);
                 }
             }
-            let left = MatRef::from_column_major_slice(&weighted[..count * width], width, count);
+            let left = MatRef::from_column_major_slice(&weighted[..count * p], p, count);
             let right = MatRef::from_column_major_slice(x, p, count);
-            let out = MatMut::from_column_major_slice_mut(&mut pls.xx_mut()[..width * p], width, p);
+            let a = factor.border.cross_products_mut();
+            let out = MatMut::from_column_major_slice_mut(a, p, p);
             add_product(out, left, right.transpose(), 1.0);
         }
     }

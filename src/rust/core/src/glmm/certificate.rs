@@ -68,9 +68,9 @@ impl GeneralizedLinearMixedModel {
     // At a singular covariance of several effects it may pay to turn its directions together with a way out that by itself
     // gains nothing.
     fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
-        let (pls, k) = (self.pirls.pls(vary), way.direction.len());
-        let rms = &root_mean_squares(pls, self.n_eff)[way.term];
-        let lambda = &pls.lambdas[way.term];
+        let (factor, k) = (self.pirls.factor(vary), way.direction.len());
+        let rms = &root_mean_squares(factor, self.n_eff)[way.term];
+        let lambda = &factor.lambdas[way.term];
         let pivot = |j: usize| (rms[j] * lambda[j * k + j]).abs();
         let variance = |j: usize| {
             (0..k)
@@ -125,7 +125,7 @@ impl GeneralizedLinearMixedModel {
         if self.rule.is_some() {
             self.gradient(vary, &mut gradient)?;
         }
-        let theta = &self.pirls.pls(vary).theta;
+        let theta = &self.pirls.factor(vary).theta;
         let mut ways = omega.directions_out(&self.covs, theta, &rms);
         for way in &mut ways {
             let part = &self.covs[way.term].parts()[way.part];
@@ -147,8 +147,8 @@ impl GeneralizedLinearMixedModel {
     // The derivatives of the Laplace approximation in Omega, `sum_l W_ll`, root mean squares of the columns of Z, gradient.
     fn laplace_in_omega(&mut self, vary: Vary, parameters: &[f64]) -> Result<InOmega> {
         self.objective(vary, parameters)?;
-        let pls = self.pirls.pls(vary);
-        let rms = root_mean_squares(pls, self.n_eff);
+        let factor = self.pirls.factor(vary);
+        let rms = root_mean_squares(factor, self.n_eff);
         let mut omega = OmegaDerivatives::new(&self.covs);
         let mut gradient = vec![0.0; parameters.len()];
         let traces = self.gradient_in_omega(vary, &mut gradient, &mut omega)?;

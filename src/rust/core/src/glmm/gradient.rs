@@ -18,18 +18,11 @@ use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::covariance::RelCov;
-use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
 use crate::error::Result;
 use crate::factor::Solution;
 use crate::glmm::families::response::{Derivatives, Information};
 use crate::glmm::pirls::Vary;
-
-/// Of a linear model with the working weights only `sum_l W_ll` is wanted, not what its residuals add to it.
-const TRACES: Profile = Profile {
-    reml: false,
-    precision: 0.0,
-    sigma_profiled: false,
-};
 
 impl GeneralizedLinearMixedModel {
     /// Gradient of the objective at the parameters of the last [`Self::evaluate`].
@@ -60,7 +53,7 @@ impl GeneralizedLinearMixedModel {
         let traces = self.gradient_with(vary, gradient, Some(omega))?;
         if !self.is_filled() {
             let n_theta = self.n_theta();
-            let theta = &self.pirls.pls(vary).theta;
+            let theta = &self.pirls.factor(vary).theta;
             omega.gradient(&self.covs, theta, &mut gradient[..n_theta]);
         }
         Ok(traces)
@@ -74,8 +67,8 @@ impl GeneralizedLinearMixedModel {
         mut omega: Option<&mut OmegaDerivatives>,
     ) -> Result<Vec<Vec<f64>>> {
         let traces = omega.as_mut().map_or_else(Vec::new, |omega| {
-            let pls = self.pirls.pls(vary);
-            FactorDerivatives::new(pls).update(pls, TRACES, omega);
+            let factor = self.pirls.factor(vary);
+            FactorDerivatives::new(factor).update_traces(factor, omega);
             omega.g().to_vec()
         });
         let response = &self.pirls.response;
@@ -86,7 +79,7 @@ impl GeneralizedLinearMixedModel {
         let own = nodes.as_ref().map(|e| e.t.as_slice());
         let leverage = Leverage::new(
             &self.pirls.rows,
-            self.pirls.pls(vary),
+            self.pirls.factor(vary),
             &response.weight,
             own,
         );
@@ -198,7 +191,7 @@ impl GeneralizedLinearMixedModel {
         } else {
             Vec::new()
         };
-        self.pirls.pls(vary).solve_for(&rz, &rx, spherical)
+        self.pirls.factor(vary).solve(&rz, &rx, spherical)
     }
 
     // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with the multiplier

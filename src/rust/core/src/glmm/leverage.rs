@@ -3,7 +3,7 @@
 use crate::factor::coupling::scale_rows;
 use crate::factor::inverse::SelectedInverse;
 use crate::factor::rows::Rows;
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::kernels::small::{self, for_size};
 
 /// Traces of `H^-1`, with `H = Lambda'Z'WZ Lambda + I` as last factored.
@@ -29,14 +29,14 @@ struct Unit {
 impl Leverage {
     /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal blocks of `H^-1` in
     /// models without trailing terms.
-    pub fn new(rows: &Rows, pls: &Pls, w: &[f64], own: Option<&[f64]>) -> Self {
-        for_size!(pls.leading.k, k => Self::of_size(k, rows, pls, w, own))
+    pub fn new(rows: &Rows, factor: &Factor, w: &[f64], own: Option<&[f64]>) -> Self {
+        for_size!(factor.leading.k, k => Self::of_size(k, rows, factor, w, own))
     }
 
     #[inline(always)]
-    fn of_size(k: usize, rows: &Rows, pls: &Pls, w: &[f64], own: Option<&[f64]>) -> Self {
-        let inverse = SelectedInverse::new(pls);
-        let block_of_row = pls.layout.block_of_row();
+    fn of_size(k: usize, rows: &Rows, factor: &Factor, w: &[f64], own: Option<&[f64]>) -> Self {
+        let inverse = SelectedInverse::new(factor);
+        let block_of_row = factor.layout.block_of_row();
         let sizes: Vec<usize> = rows.terms.iter().map(|term| term.k).collect();
         let total = sizes.iter().sum();
         let (mut q, mut a) = (vec![0.0; total], vec![0.0; total]);
@@ -44,8 +44,8 @@ impl Leverage {
         let mut leverage = vec![0.0; rows.n()];
         let mut unit = Unit::default();
         let mut span: Vec<usize> = vec![0; sizes.len()];
-        for index in 0..pls.leading.n_levels {
-            unit.update(k, pls, &inverse, &block_of_row, index);
+        for index in 0..factor.leading.n_levels {
+            unit.update(k, factor, &inverse, &block_of_row, index);
             if let Some(own) = own {
                 let size = unit.own.len();
                 unit.own
@@ -54,7 +54,7 @@ impl Leverage {
             for i in rows.unit_ptr[index]..rows.unit_ptr[index + 1] {
                 let mut at = 0;
                 for (t, term) in rows.terms.iter().enumerate() {
-                    let lambda = &pls.lambdas[term.term];
+                    let lambda = &factor.lambdas[term.term];
                     small::lambda_transposed_times(
                         term.k,
                         lambda,
@@ -96,15 +96,12 @@ impl Unit {
     fn update(
         &mut self,
         k: usize,
-        pls: &Pls,
+        factor: &Factor,
         inverse: &SelectedInverse,
         block_of_row: &[u32],
         unit: usize,
     ) {
-        let (l, m) = (
-            &pls.l00[unit * k * k..(unit + 1) * k * k],
-            &pls.m[unit * k * k..(unit + 1) * k * k],
-        );
+        let (l, m) = (factor.l00.square(k, unit), factor.m.square(k, unit));
         self.own.clear();
         self.own.resize(k * k, 0.0);
         for (j, column) in self.own.chunks_exact_mut(k).enumerate() {
@@ -112,7 +109,7 @@ impl Unit {
             small::forward_solve(k, l, column);
             small::backward_solve(k, l, column);
         }
-        let (rows, vals) = pls.leading.touched(unit);
+        let (rows, vals) = factor.leading.touched(unit);
         self.e.clear();
         for v in vals.chunks_exact(k) {
             // e' L' = (M' v)', from L^-T: e = L^-T M' v
@@ -124,8 +121,8 @@ impl Unit {
         scale_rows(
             k,
             rows,
-            &pls.layout,
-            &pls.trailing_lambdas,
+            &factor.layout,
+            &factor.trailing_lambdas,
             block_of_row,
             &mut self.e,
         );

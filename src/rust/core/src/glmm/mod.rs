@@ -285,9 +285,9 @@ impl GeneralizedLinearMixedModel {
         self.set_parameters(vary, parameters)?;
         let parts = self.evaluate(vary)?;
         // R_X comes from the factor with fixed effects, at the same weights.
-        self.pirls.factor(Vary::Jointly, None)?;
+        self.pirls.refactor(Vary::Jointly)?;
         let sigma = self.sigma(&parts);
-        let (pirls, joint) = (&self.pirls, self.pirls.pls(Vary::Jointly));
+        let (pirls, joint) = (&self.pirls, self.pirls.factor(Vary::Jointly));
         Ok(GlmmEstimates {
             parts,
             theta: pirls.theta().to_vec(),

@@ -9,7 +9,8 @@ use crate::design::columns::Columns;
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::factor::rows::Rows;
-use crate::factor::{Pls, Solution};
+use crate::factor::solve::Vectors;
+use crate::factor::{Factor, Solution};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
 use crate::tolerances::{DECREMENT, PIRLS_NOISE, RATE_SHARE};
@@ -44,6 +45,21 @@ pub enum Vary {
     Jointly,
 }
 
+/// The factor of a penalized problem, with its right-hand side.
+#[derive(Debug)]
+struct System {
+    factor: Factor,
+    rhs: Vectors,
+}
+
+impl System {
+    fn new(design: &Design) -> Result<Self> {
+        let factor = Factor::empty(design)?;
+        let rhs = Vectors::zeros(&factor, 1);
+        Ok(Self { factor, rhs })
+    }
+}
+
 /// The data of a generalized mixed model, its linear predictor and the factor of the penalized problem.
 #[derive(Debug)]
 pub struct Pirls {
@@ -51,9 +67,9 @@ pub struct Pirls {
     pub(crate) rows: Rows,
     pub(crate) response: Response,
     /// Without fixed effects.
-    alone: Pls,
+    alone: System,
     /// With fixed effects.
-    joint: Pls,
+    joint: System,
     /// Limits.
     pub tolerance: Tolerance,
     /// Unit of the penalized deviance: the dispersion that its limits are multiples of.
@@ -90,22 +106,13 @@ impl Pirls {
     pub fn new(design: &Design, family: Family, link: Link, shape: f64) -> Result<Self> {
         design.validate()?;
         Response::check(family, design.y)?;
-        let zero = vec![0.0; design.n()];
-        let structure = Design {
-            y: &zero,
-            offset: None,
+        let joint = System::new(design)?;
+        let alone = System::new(&Design {
+            x: Columns::default(),
             ..design.clone()
-        };
-        let joint = Pls::new(&structure)?;
-        let alone = if design.p() > 0 {
-            Pls::new(&Design {
-                x: Columns::default(),
-                ..structure
-            })?
-        } else {
-            Pls::new(&structure)?
-        };
-        let rows = Rows::new(design, &alone, &joint.shift);
+        })?;
+        let shift = &joint.factor.border.shift;
+        let rows = Rows::new(design, &alone.factor, shift);
         let sorted = |v: &[f64]| {
             rows.order
                 .iter()
@@ -122,7 +129,7 @@ impl Pirls {
                 .map(|term| vec![0.0; term.n_effects()])
                 .collect(),
             beta: vec![0.0; design.p()],
-            centring: Centring::new(&joint.shift),
+            centring: Centring::new(shift),
             theta: vec![0.0; design.n_theta()],
             eta: vec![0.0; n],
             delta: vec![0.0; n],
@@ -141,7 +148,11 @@ impl Pirls {
     }
 
     /// The factor that belongs to what is varied.
-    pub fn pls(&self, vary: Vary) -> &Pls {
+    pub fn factor(&self, vary: Vary) -> &Factor {
+        &self.system(vary).factor
+    }
+
+    fn system(&self, vary: Vary) -> &System {
         match vary {
             Vary::Modes => &self.alone,
             Vary::Jointly => &self.joint,
@@ -166,8 +177,8 @@ impl Pirls {
     /// Sets the covariance parameters.
     pub fn set_theta(&mut self, theta: &[f64]) {
         self.theta.copy_from_slice(theta);
-        self.alone.set_theta(theta);
-        self.joint.set_theta(theta);
+        self.alone.factor.set_theta(theta);
+        self.joint.factor.set_theta(theta);
     }
 
     /// The covariance parameters.
@@ -187,7 +198,10 @@ impl Pirls {
         self.response.eta.copy_from_slice(&self.response.offset);
         self.rows.add_fixed(&self.beta, &mut self.response.eta);
         for term in &self.rows.terms {
-            let b = self.alone.times_lambda(term.term, &self.u[term.term]);
+            let b = self
+                .alone
+                .factor
+                .times_lambda(term.term, &self.u[term.term]);
             term.add_product(&b, &mut self.response.eta);
         }
         self.response.update()
@@ -302,22 +316,22 @@ impl Pirls {
         }
     }
 
-    /// Fills the factor with the present weights, the right-hand side `[Z X]' r`.
+    /// Fills the factor with the present weights, its right-hand side with `[Z X]' r`, and factors it.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub(crate) fn factor(&mut self, vary: Vary, r: Option<&[f64]>) -> Result<()> {
-        let pls = match vary {
+    pub(crate) fn refactor(&mut self, vary: Vary) -> Result<()> {
+        let System { factor, rhs } = match vary {
             Vary::Modes => &mut self.alone,
             Vary::Jointly => &mut self.joint,
         };
         self.rows
-            .refill(pls, &self.response.weight, r.unwrap_or(&self.working));
+            .refill(factor, rhs, &self.response.weight, &self.working);
         if vary == Vary::Jointly {
             // Of separated data the weights vanish in a direction of the fixed effects.
-            pls.anchor.clone_from(&self.beta);
+            factor.border.anchor.clone_from(&self.beta);
         }
-        pls.factor()
+        factor.refactor()
     }
 
     // The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u + score.
@@ -331,13 +345,14 @@ impl Pirls {
         for (i, r) in self.working.iter_mut().enumerate() {
             *r = response.weight[i] * (response.eta[i] - *r) + response.score[i];
         }
-        self.factor(vary, None)?;
+        self.refactor(vary)?;
         if let Some(mut trace) = self.trace.take() {
             let constant = self.response.constant();
-            trace.push(self.penalized - 2.0 * constant + self.pls(vary).log_det_re());
+            trace.push(self.penalized - 2.0 * constant + self.factor(vary).log_det_re());
             self.trace = Some(trace);
         }
-        Ok(self.pls(vary).solve_centred())
+        let System { factor, rhs } = self.system(vary);
+        Ok(factor.solve_anchored(rhs))
     }
 
     fn finish_trace(&mut self, vary: Vary) -> Result<()> {
@@ -433,8 +448,8 @@ impl Pirls {
     /// `NotPositiveDefinite`.
     pub(crate) fn factor_at_modes(&mut self, vary: Vary, information: Information) -> Result<f64> {
         self.response.set_weights(information);
-        self.factor(vary, None)?;
-        Ok(self.pls(vary).log_det_re())
+        self.refactor(vary)?;
+        Ok(self.factor(vary).log_det_re())
     }
 
     /// `-2 log p(y | u)` at the present linear predictor.

@@ -9,7 +9,7 @@
 
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::factor::Pls;
+use crate::factor::Factor;
 use crate::glmm::gauss_hermite::{Rule, MAX_NODES};
 use crate::glmm::pirls::{Pirls, Vary};
 use crate::kernels::small;
@@ -43,7 +43,7 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
 /// Quadrature less Laplace approximation, at the modes that have just been found.
 pub(super) fn correction(pirls: &Pirls, rule: &Rule, vary: Vary) -> f64 {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    (0..nodes.pls.leading.n_levels)
+    (0..nodes.factor.leading.n_levels)
         .map(|unit| nodes.visit(unit))
         .sum()
 }
@@ -70,7 +70,7 @@ pub(super) fn expectations(
     with_shape: bool,
 ) -> Expectations {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    let (k, n_levels) = (nodes.k, nodes.pls.leading.n_levels);
+    let (k, n_levels) = (nodes.k, nodes.factor.leading.n_levels);
     let mut out = Expectations {
         score: vec![0.0; pirls.rows.n()],
         v: vec![0.0; k * n_levels],
@@ -87,7 +87,7 @@ pub(super) fn expectations(
 
 struct Nodes<'a> {
     pirls: &'a Pirls,
-    pls: &'a Pls,
+    factor: &'a Factor,
     k: usize,
     x: Vec<f64>,
     log_weights: Vec<f64>,
@@ -102,13 +102,13 @@ struct Nodes<'a> {
 
 impl<'a> Nodes<'a> {
     fn new(pirls: &'a Pirls, rule: &Rule, vary: Vary) -> Self {
-        let pls = pirls.pls(vary);
-        let k = pls.leading.k;
+        let factor = pirls.factor(vary);
+        let k = factor.leading.k;
         let (x, log_weights) = rule.product(k);
         let share = vec![0.0; log_weights.len()];
         Self {
             pirls,
-            pls,
+            factor,
             k,
             x,
             log_weights,
@@ -123,13 +123,9 @@ impl<'a> Nodes<'a> {
         let k = self.k;
         let x = &self.x[node * k..(node + 1) * k];
         self.du.copy_from_slice(x);
-        small::backward_solve(
-            k,
-            &self.pls.l00[unit * k * k..(unit + 1) * k * k],
-            &mut self.du,
-        );
+        small::backward_solve(k, self.factor.l00.square(k, unit), &mut self.du);
         self.db.fill(0.0);
-        let m = &self.pls.m[unit * k * k..(unit + 1) * k * k];
+        let m = self.factor.m.square(k, unit);
         m.chunks_exact(k)
             .zip(x)
             .for_each(|(column, &x)| small::axpy(x, column, &mut self.db));
@@ -186,7 +182,7 @@ impl<'a> Nodes<'a> {
 
     fn average(&mut self, unit: usize, with_shape: bool, out: &mut Expectations) {
         let (k, rows) = (self.k, self.rows(unit));
-        let lambda = &self.pls.lambdas[0];
+        let lambda = &self.factor.lambdas[0];
         let r = &self.pirls.response;
         let u = &self.pirls.u[0][unit * k..(unit + 1) * k];
         let (mut z_score, mut slope) = (vec![0.0; k], vec![0.0; k]);
@@ -226,7 +222,7 @@ impl<'a> Nodes<'a> {
                 small::axpy(share * x, &slope, column);
             }
         }
-        let l = &self.pls.l00[unit * k * k..(unit + 1) * k * k];
+        let l = self.factor.l00.square(k, unit);
         t_derivative(k, l, &n, &mut out.t[unit * k * k..(unit + 1) * k * k]);
     }
 }

@@ -159,10 +159,10 @@ impl Judged for Search<'_> {
 impl GeneralizedLinearMixedModel {
     /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean square of one.
     pub(super) fn step_sizes(&self, vary: Vary) -> Vec<f64> {
-        let pls = self.pirls.pls(vary);
+        let factor = self.pirls.factor(vary);
         let n_theta = self.n_theta();
         let mut step_sizes = vec![1.0; self.n_parameters(vary)];
-        let of_theta = step_sizes_of(pls, &root_mean_squares(pls, self.n_eff), n_theta);
+        let of_theta = step_sizes_of(factor, &root_mean_squares(factor, self.n_eff), n_theta);
         step_sizes[..n_theta].copy_from_slice(&of_theta);
         if vary == Vary::Modes {
             let p = self.pirls.beta.len();
@@ -244,7 +244,7 @@ impl GeneralizedLinearMixedModel {
         let factored = self
             .pirls
             .factor_at_modes(Vary::Jointly, Information::Expected);
-        let c_xx = factored.map(|_| SelectedInverse::new(self.pirls.pls(Vary::Jointly)).c_xx);
+        let c_xx = factored.map(|_| SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx);
         let share = 1.0 / self.n_eff as f64;
         let diagonal = || {
             (0..p * p)

@@ -106,7 +106,7 @@ impl GeneralizedLinearMixedModel {
         }
         let sizes = self.pirls.rows.root_mean_squares();
         let steps = step_sizes_of(
-            self.pirls.pls(Vary::Jointly),
+            self.pirls.factor(Vary::Jointly),
             &sizes,
             self.start_theta.len(),
         );

@@ -62,3 +62,10 @@ pub(crate) fn add_symmetric_product(
     );
     leave_wide_registers();
 }
+
+/// `out += x'x` for `k` columns x, one after the other; `out` is `k x k`.
+pub fn add_gram(k: usize, x: &[f64], out: &mut [f64]) {
+    let x = MatRef::from_column_major_slice(x, x.len() / k, k);
+    let out = MatMut::from_column_major_slice_mut(out, k, k);
+    add_product(out, x.transpose(), x, 1.0);
+}

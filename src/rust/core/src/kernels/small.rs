@@ -131,6 +131,22 @@ pub fn lambda_transposed_times(k: usize, lambda: &[f64], x: &[f64], out: &mut [f
     }
 }
 
+/// `x := Lambda x` for lower triangular `lambda`.
+#[inline(always)]
+pub fn lambda_in_place(k: usize, lambda: &[f64], x: &mut [f64]) {
+    for i in (0..k).rev() {
+        x[i] = (0..=i).map(|j| lambda[j * k + i] * x[j]).sum();
+    }
+}
+
+/// `x := Lambda' x` for lower triangular `lambda`.
+#[inline(always)]
+pub fn lambda_transposed_in_place(k: usize, lambda: &[f64], x: &mut [f64]) {
+    for j in 0..k {
+        x[j] = (j..k).map(|i| lambda[j * k + i] * x[i]).sum();
+    }
+}
+
 /// `out = a b`.
 #[inline(always)]
 pub fn multiply(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {

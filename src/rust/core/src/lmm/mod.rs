@@ -27,7 +27,8 @@ use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
 use crate::factor::column_scales::{mean_products, root_mean_squares, step_sizes_of};
-use crate::factor::{Pls, Solution};
+use crate::factor::cross_products::CrossProducts;
+use crate::factor::{Factor, Response, Solution};
 use crate::kernels::small;
 use crate::lmm::independent::Independent;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
@@ -50,7 +51,8 @@ const EXACT_EFFECTS: usize = 100;
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
 pub struct LinearMixedModel {
-    pls: Pls,
+    factor: Factor,
+    response: Response,
     likelihood: Likelihood,
     /// Root mean square of each column of Z, per term, weights included.
     scales: Vec<Vec<f64>>,
@@ -135,25 +137,27 @@ impl Likelihood {
         }
     }
 
-    fn sigma(&self, pls: &Pls) -> f64 {
+    fn sigma(&self, response: &Response) -> f64 {
         self.sigma
-            .unwrap_or_else(|| (pls.pwrss() / self.df()).sqrt())
+            .unwrap_or_else(|| (response.pwrss() / self.df()).sqrt())
     }
 
-    fn objective(&self, pls: &Pls) -> f64 {
-        let sigma2 = self.sigma(pls).powi(2);
+    fn objective(&self, factor: &Factor, response: &Response) -> f64 {
+        let sigma2 = self.sigma(response).powi(2);
+        let scaled = response.pwrss() / sigma2;
         let log_det_fe = match self.criterion {
             Criterion::Ml => 0.0,
-            Criterion::Reml => pls.log_det_fe(),
+            Criterion::Reml => factor.log_det_fe(),
         };
-        self.df() * (2.0 * PI * sigma2).ln() + pls.pwrss() / sigma2 + pls.log_det_re() + log_det_fe
+        self.df() * (2.0 * PI * sigma2).ln() + scaled + factor.log_det_re() + log_det_fe
             - self.sum_log_weights
     }
 
-    fn profile(&self, pls: &Pls) -> Profile {
+    fn profile(&self, response: &Response) -> Profile {
         Profile {
             reml: self.criterion == Criterion::Reml,
-            precision: self.sigma(pls).powi(-2),
+            precision: self.sigma(response).powi(-2),
+            r2: response.pwrss(),
             sigma_profiled: self.sigma.is_none(),
         }
     }
@@ -193,7 +197,7 @@ impl LinearMixedModel {
     /// Those of [`Design::validate`]; `TooFewObservations`; `TooLarge`.
     pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
         let mut model = Self::as_given(design, criterion, sigma)?;
-        let products = mean_products(&model.pls, model.n_eff());
+        let products = mean_products(&model.factor, model.n_eff());
         model.independent = Independent::of(design, &products, criterion, sigma)?.map(Box::new);
         if let Some(independent) = &model.independent {
             model.domain.start = independent.start();
@@ -209,17 +213,19 @@ impl LinearMixedModel {
     ) -> Result<Self> {
         design.validate()?;
         let likelihood = Likelihood::new(design, criterion, sigma)?;
-        let pls = Pls::new(design)?;
-        let scales = root_mean_squares(&pls, likelihood.n_eff);
-        let step_sizes = step_sizes_of(&pls, &scales, design.n_theta());
+        let (products, sums) = CrossProducts::from_rows(design)?;
+        let factor = Factor::new(products, design.covs());
+        let scales = root_mean_squares(&factor, likelihood.n_eff);
+        let step_sizes = step_sizes_of(&factor, &scales, design.n_theta());
         Ok(Self {
             domain: Domain::new(design, &step_sizes),
             memory: Memory {
                 reached: Reached::Nothing,
-                omega: OmegaDerivatives::new(pls.covs()),
-                computer: FactorDerivatives::new(&pls),
+                omega: OmegaDerivatives::new(factor.covs()),
+                computer: FactorDerivatives::new(&factor),
             },
-            pls,
+            factor,
+            response: Response::new(sums),
             likelihood,
             scales,
             independent: None,
@@ -282,7 +288,7 @@ impl LinearMixedModel {
 
     /// Whether the factor's trailing random effects are stored sparse.
     pub fn is_sparse(&self) -> bool {
-        self.pls.is_sparse()
+        self.factor.is_sparse()
     }
 
     // The model to search and to judge, where it is another one; no parameter may be held.
@@ -303,13 +309,12 @@ impl LinearMixedModel {
 
     // Random effects of the trailing terms, and of all.
     fn crossed_effects(&self) -> (usize, usize) {
-        let (m, leading) = (self.pls.layout.m, &self.pls.leading);
-        (m, m + leading.k * leading.n_levels)
+        (self.factor.layout.m, self.factor.q())
     }
 
     /// The size of a step of one in each element of theta.
     pub(crate) fn step_sizes(&self) -> Vec<f64> {
-        step_sizes_of(&self.pls, &self.scales, self.n_theta())
+        step_sizes_of(&self.factor, &self.scales, self.n_theta())
     }
 }
 

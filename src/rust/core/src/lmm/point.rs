@@ -10,7 +10,7 @@ use crate::coordinates::tangent::Tangent;
 use crate::covariance::WayOut;
 use crate::derivatives::{HessianKind, Profile};
 use crate::error::{Error, Result};
-use crate::factor::{Pls, Solution};
+use crate::factor::{Factor, Response, Solution};
 use crate::lmm::{LinearMixedModel, Memory, Reached};
 
 /// A model whose factor is that of one theta: the values there.
@@ -59,11 +59,12 @@ impl LinearMixedModel {
     /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
     pub fn at(&mut self, theta: &[f64]) -> Result<Point<'_>> {
         self.check(theta)?;
-        if self.memory.reached == Reached::Nothing || self.pls.theta != theta {
-            let covs = self.pls.covs();
+        if self.memory.reached == Reached::Nothing || self.factor.theta != theta {
+            let covs = self.factor.covs();
             covs.iter().try_for_each(|cov| cov.validate(theta))?;
             self.memory.reached = Reached::Nothing;
-            self.pls.update(theta)?;
+            self.factor.update(theta)?;
+            self.response.update(&self.factor)?;
             self.memory.reached = Reached::Factor;
         }
         Ok(Point { model: self })
@@ -106,22 +107,30 @@ impl LinearMixedModel {
 impl<'a> Point<'a> {
     /// The criterion.
     pub fn objective(&self) -> f64 {
-        self.model.likelihood.objective(&self.model.pls)
+        let LinearMixedModel {
+            factor, response, ..
+        } = &*self.model;
+        self.model.likelihood.objective(factor, response)
     }
 
     /// Residual standard deviation.
     pub fn sigma(&self) -> f64 {
-        self.model.likelihood.sigma(&self.model.pls)
+        self.model.likelihood.sigma(&self.model.response)
     }
 
     /// The factor.
-    pub fn pls(&self) -> &Pls {
-        &self.model.pls
+    pub fn factor(&self) -> &Factor {
+        &self.model.factor
+    }
+
+    /// Penalized weighted residual sum of squares.
+    pub(crate) fn r2(&self) -> f64 {
+        self.model.response.pwrss()
     }
 
     /// Theta itself.
     pub fn theta(&self) -> &[f64] {
-        &self.model.pls.theta
+        &self.model.factor.theta
     }
 
     /// Observations, less the fixed effects for the restricted likelihood.
@@ -130,31 +139,31 @@ impl<'a> Point<'a> {
     }
 
     pub(crate) fn r2_over_sigma2(&self) -> f64 {
-        self.model.pls.pwrss() / self.sigma().powi(2)
+        self.r2() / self.sigma().powi(2)
     }
 
     pub(super) fn profile(&self) -> Profile {
-        self.model.likelihood.profile(&self.model.pls)
+        self.model.likelihood.profile(&self.model.response)
     }
 
     /// Everything that follows from theta.
     pub fn estimates(&self) -> Estimates {
-        let pls = self.pls();
+        let factor = self.factor();
         Estimates {
             objective: self.objective(),
             sigma: self.sigma(),
-            solution: pls.solve(),
-            rx: pls.rx(),
-            log_det_re: pls.log_det_re(),
-            log_det_fe: pls.log_det_fe(),
-            pwrss: pls.pwrss(),
+            solution: self.model.response.solution(factor, 0),
+            rx: factor.rx(),
+            log_det_re: factor.log_det_re(),
+            log_det_fe: factor.log_det_fe(),
+            pwrss: self.r2(),
         }
     }
 
     /// Coordinates around theta, see [`Tangent`], of the parts of which no parameter is held.
     pub(crate) fn tangents(&self) -> Vec<Tangent> {
         let (model, held) = (&self.model, &self.model.domain.held);
-        Tangent::of(&model.pls, &model.scales, |mut range| {
+        Tangent::of(&model.factor, &model.scales, |mut range| {
             range.all(|j| !held[j])
         })
     }
@@ -167,13 +176,19 @@ impl<'a> Point<'a> {
 
     // First derivatives with beta and sigma in the roles of `profile`.
     pub(super) fn slopes_of(self, profile: Profile) -> Slopes<'a> {
-        let LinearMixedModel { pls, memory, .. } = &mut *self.model;
+        let LinearMixedModel {
+            factor,
+            response,
+            memory,
+            ..
+        } = &mut *self.model;
         let is_known = match memory.reached {
             Reached::Nothing | Reached::Factor => false,
             Reached::Slopes(known) | Reached::Hessian(known, _) => known == profile,
         };
         if !is_known {
-            memory.computer.update(pls, profile, &mut memory.omega);
+            let (computer, omega) = (&mut memory.computer, &mut memory.omega);
+            computer.update(factor, response, profile, omega);
             memory.reached = Reached::Slopes(profile);
         }
         Slopes {
@@ -183,17 +198,18 @@ impl<'a> Point<'a> {
     }
 
     // The memory for what spoils the derivatives in it.
-    pub(super) fn memory_to_spoil(&mut self) -> (&Pls, &mut Memory) {
-        self.model.memory.reached = Reached::Factor;
-        (&self.model.pls, &mut self.model.memory)
+    pub(super) fn memory_to_spoil(&mut self) -> (&Factor, &Response, &mut Memory) {
+        let model = &mut *self.model;
+        model.memory.reached = Reached::Factor;
+        (&model.factor, &model.response, &mut model.memory)
     }
 }
 
 impl<'a> Slopes<'a> {
     /// Writes the gradient in theta.
     pub fn gradient(&self, gradient: &mut [f64]) {
-        let (pls, omega) = (self.pls(), &self.model.memory.omega);
-        omega.gradient(pls.covs(), &pls.theta, gradient);
+        let (factor, omega) = (self.factor(), &self.model.memory.omega);
+        omega.gradient(factor.covs(), &factor.theta, gradient);
     }
 
     /// `d objective / d Omega` of each term, `k x k`.
@@ -206,16 +222,16 @@ impl<'a> Slopes<'a> {
         let Memory {
             computer, omega, ..
         } = &self.model.memory;
-        computer.r2_slopes(self.pls(), omega)
+        computer.r2_slopes(self.factor(), omega)
     }
 
     /// Second derivatives of the criterion.
     pub fn hessian(self, kind: HessianKind) -> Hessian<'a> {
-        let LinearMixedModel { pls, memory, .. } = &mut *self.point.model;
+        let LinearMixedModel { factor, memory, .. } = &mut *self.point.model;
         let reached = Reached::Hessian(self.profile, kind);
         if memory.reached != reached {
             let (computer, omega) = (&mut memory.computer, &mut memory.omega);
-            computer.update_hessian(pls, self.profile, kind, omega);
+            computer.update_hessian(factor, self.profile, kind, omega);
             memory.reached = reached;
         }
         Hessian { slopes: self, kind }
@@ -230,8 +246,8 @@ impl Hessian<'_> {
 
     /// Writes the Hessian in theta, symmetric, column by column.
     pub fn fill(&mut self, hessian: &mut [f64]) {
-        let LinearMixedModel { pls, memory, .. } = &mut *self.slopes.point.model;
-        memory.omega.hessian(pls.covs(), &pls.theta, hessian);
+        let LinearMixedModel { factor, memory, .. } = &mut *self.slopes.point.model;
+        memory.omega.hessian(factor.covs(), &factor.theta, hessian);
     }
 
     /// The Hessian in the directions of Omega.
@@ -246,21 +262,21 @@ impl Hessian<'_> {
         gradient: &mut [f64],
         hessian: &mut [f64],
     ) {
-        let LinearMixedModel { pls, memory, .. } = &mut *self.slopes.point.model;
+        let LinearMixedModel { factor, memory, .. } = &mut *self.slopes.point.model;
         let omega = &mut memory.omega;
-        omega.in_tangents(pls.covs(), &pls.theta, tangents, gradient, hessian);
+        omega.in_tangents(factor.covs(), &factor.theta, tangents, gradient, hessian);
     }
 
     /// Theta after a step of Fisher scoring, for which the Hessian must be the exact one.
     pub fn scored(&self) -> Option<Vec<f64>> {
-        let (pls, held) = (self.pls(), &self.model.domain.held);
+        let (factor, held) = (self.factor(), &self.model.domain.held);
         if self.kind != HessianKind::Exact {
             return None;
         }
         let omega = &self.model.memory.omega;
-        let omegas = omega.scored(&pls.lambdas, self.slopes.profile, self.df())?;
-        let mut theta = pls.theta.clone();
-        for (cov, omega) in pls.covs().iter().zip(&omegas) {
+        let omegas = omega.scored(&factor.lambdas, self.slopes.profile, self.df())?;
+        let mut theta = factor.theta.clone();
+        for (cov, omega) in factor.covs().iter().zip(&omegas) {
             cov.approach(omega, &mut theta, |part| part.range().all(|j| !held[j]));
         }
         Some(theta)
@@ -269,11 +285,11 @@ impl Hessian<'_> {
     /// For each part of each term, whether a larger covariance is better; nothing is gained where
     /// one is held.
     pub fn ways_out(&self) -> Vec<WayOut> {
-        let (pls, model) = (self.pls(), &self.model);
+        let (factor, model) = (self.factor(), &self.model);
         let omega = &model.memory.omega;
-        let mut ways = omega.ways_out(pls.covs(), &pls.theta, &model.scales);
+        let mut ways = omega.ways_out(factor.covs(), &factor.theta, &model.scales);
         for way in &mut ways {
-            let part = &pls.covs()[way.term].parts()[way.part];
+            let part = &factor.covs()[way.term].parts()[way.part];
             if part.range().any(|j| model.domain.held[j]) {
                 (way.step, way.gain) = (0.0, 0.0);
             }

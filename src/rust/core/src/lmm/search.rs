@@ -90,7 +90,7 @@ impl<'a> Search<'a> {
             parameters.push(model.at(theta)?.sigma().ln());
         }
         let Domain { held, absolute, .. } = &model.domain;
-        let at = Coordinates::new(model.pls.covs(), held, absolute, &parameters);
+        let at = Coordinates::new(model.factor.covs(), held, absolute, &parameters);
         Ok(Self {
             model,
             at,

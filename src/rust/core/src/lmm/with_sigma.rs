@@ -29,7 +29,7 @@ pub struct WithSigma {
 impl Point<'_> {
     /// Derivatives at `sigma`, which needn't be the one that belongs to theta.
     pub fn with_sigma(self, sigma: f64, kind: HessianKind) -> WithSigma {
-        let (n, nu, r2) = (self.theta().len(), self.df(), self.pls().pwrss());
+        let (n, nu, r2) = (self.theta().len(), self.df(), self.r2());
         let profile = Profile {
             sigma_profiled: false,
             precision: sigma.powi(-2),
@@ -54,10 +54,10 @@ impl Point<'_> {
     /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (`p x` any
     /// number), one after the other.
     pub fn contrast_slopes(mut self, contrasts: &[f64]) -> Vec<f64> {
-        let (pls, memory) = self.memory_to_spoil();
-        memory.computer.update_effects(pls, true);
-        let columns = contrasts.chunks_exact(pls.p().max(1));
-        let slopes = |c| memory.computer.contrast_slopes(pls, &memory.omega, c);
+        let (factor, response, memory) = self.memory_to_spoil();
+        memory.computer.update_effects(factor, response, true);
+        let columns = contrasts.chunks_exact(factor.p().max(1));
+        let slopes = |c| memory.computer.contrast_slopes(factor, &memory.omega, c);
         columns.flat_map(slopes).collect()
     }
 }

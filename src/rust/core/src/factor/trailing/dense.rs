@@ -12,6 +12,7 @@ use crate::kernels::simd::leave_wide_registers;
 
 use crate::error::{Error, Result};
 use crate::factor::layout::Layout;
+use crate::factor::trailing::inverse::Inverse;
 use crate::kernels::small;
 
 /// Below this order a plain loop beats the blocked factorisation.
@@ -26,21 +27,13 @@ pub struct Dense {
     memory: MemBuffer,
 }
 
-/// The inverse of a trailing block in the storage's order of elements, with the memory that computing it takes.
-#[derive(Default)]
-pub struct Inverse {
-    /// Its elements.
-    pub values: Vec<f64>,
-    /// Of the sparse storage.
-    pub(super) work: Vec<f64>,
-    memory: Option<MemBuffer>,
-}
-
-impl std::fmt::Debug for Inverse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inverse")
-            .field("values", &self.values)
-            .finish_non_exhaustive()
+impl Clone for Dense {
+    fn clone(&self) -> Self {
+        Self {
+            a: self.a.clone(),
+            s: self.s.clone(),
+            ..Self::new(self.m)
+        }
     }
 }
 

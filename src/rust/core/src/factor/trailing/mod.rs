@@ -1,12 +1,28 @@
-//! The trailing system: the random effects that remain once the units are gone, bordered by `[X y]`.
+//! The trailing system: the random effects that remain once the leading term is eliminated,
+//! bordered by X.
 //!
-//! The random-effects block is [`Dense`] or [`Sparse`], whichever is cheaper; the border is dense.
+//! The random-effects block is dense or sparse, whichever is cheaper; the border is dense. How the
+//! block is stored is known in this folder only: what others want of it is a method of
+//! [`Trailing`].
+//!
+//! | quantity | file |
+//! |---|---|
+//! | `S`, `L_RR` and `L_XR`: filling, factoring, solving | here; [`dense`], [`sparse`] |
+//! | the pattern of a sparse `L_RR` and its order | [`pattern`] |
+//! | products with `A_RR` and `A_R0` | [`products`] |
+//! | the inverse of `S`, and what is made of it | [`inverse`] |
+//! | `K`, the system before Lambda comes in: where a Lambda is singular | [`reduced`], [`reach`] |
 
-pub mod dense;
-pub mod pattern;
+mod dense;
+mod inverse;
+mod pattern;
 mod products;
-pub mod reach;
-pub mod sparse;
+mod reach;
+mod reduced;
+mod sparse;
+
+pub use inverse::Inverse;
+pub use reduced::Reduced;
 
 use faer::{MatMut, MatRef};
 
@@ -25,33 +41,35 @@ use crate::kernels::small::{self, LogProduct};
 const ALWAYS_DENSE: usize = 400;
 /// How many times more a multiplication costs in the sparse factorisation.
 const SPARSE_COST: f64 = 16.0;
-/// The largest factor we try to hold: 2^28 elements, 2 GiB (and as much again for the cross-products).
+/// The largest factor we try to hold: 2^28 elements, 2 GiB (and as much again for the
+/// cross-products).
 const MAX_ELEMENTS: usize = 1 << 28;
 
 /// Storage of the random-effects block.
-#[derive(Debug)]
-pub enum Storage {
+#[derive(Debug, Clone)]
+enum Storage {
     /// One lower triangle.
     Dense(Dense),
     /// By columns, on the pattern of the factor.
     Sparse(Sparse),
 }
 
-/// `[S_RR .; S_XR .]`: cross-products, and after [`Trailing::factor`] the factor `[L_RR .; L_XR .]`.
-#[derive(Debug)]
+/// `[S_RR .; S_XR .]`: cross-products, and after [`Trailing::factor`] the factor `[L_RR .; L_XR
+/// .]`.
+#[derive(Debug, Clone)]
 pub struct Trailing {
     /// Random effects.
-    pub m: usize,
-    /// Columns of `[X y]`.
-    pub width: usize,
+    m: usize,
+    /// Fixed effects.
+    p: usize,
     /// `S_RR`, then `L_RR`.
-    pub rr: Storage,
-    /// `[X y]'WZ_R`: `width x m`.
-    pub a_xr: Vec<f64>,
-    /// `S_XR`, then `L_XR = S_XR L_RR^-T`: `width x m`.
-    pub s_xr: Vec<f64>,
-    /// The units' blocks as dense matrices, where they are nearly full.
-    pub full: Option<FullLeading>,
+    rr: Storage,
+    /// `X'WZ_R`: `p x m`.
+    a_xr: Vec<f64>,
+    /// `S_XR`, then `L_XR = S_XR L_RR^-T`: `p x m`.
+    s_xr: Vec<f64>,
+    /// The blocks of the leading levels as dense matrices, where they are nearly full.
+    full: Option<FullLeading>,
 }
 
 impl Trailing {
@@ -60,7 +78,7 @@ impl Trailing {
     /// # Errors
     /// `TooLarge` if neither storage fits in memory.
     pub fn new(leading: &mut Leading, layout: &mut Layout) -> Result<Self> {
-        let (m, width) = (layout.m, layout.width);
+        let (m, p) = (layout.m, layout.p);
         let rr = match sparse_pattern(leading, layout)? {
             Some(pattern) => Storage::Sparse(Sparse::new(&pattern, leading, layout)),
             None => Storage::Dense(Dense::new(m)),
@@ -71,10 +89,10 @@ impl Trailing {
         };
         Ok(Self {
             m,
-            width,
+            p,
             rr,
-            a_xr: vec![0.0; m * width],
-            s_xr: vec![0.0; m * width],
+            a_xr: vec![0.0; m * p],
+            s_xr: vec![0.0; m * p],
             full,
         })
     }
@@ -89,6 +107,18 @@ impl Trailing {
         }
     }
 
+    /// Adds `w z z'` to the block of the level whose first row is `first`.
+    #[inline]
+    pub fn add_level(&mut self, first: usize, w: f64, z: &[f64]) {
+        for j in 0..z.len() {
+            let below = match &mut self.rr {
+                Storage::Dense(dense) => &mut dense.a[(first + j) * (dense.m + 1)..],
+                Storage::Sparse(sparse) => &mut sparse.a[sparse.ptr[first + j]..],
+            };
+            small::axpy(w * z[j], &z[j..], below);
+        }
+    }
+
     /// Sets an element of the lower triangle of `Z_R'WZ_R`.
     #[inline]
     pub fn set(&mut self, row: usize, col: usize, value: f64) {
@@ -97,6 +127,64 @@ impl Trailing {
             Storage::Dense(dense) => dense.set(row, col, value),
             Storage::Sparse(sparse) => sparse.set(row, col, value),
         }
+    }
+
+    /// `Z_R'WZ_R` as it is stored.
+    #[cfg(test)]
+    pub(crate) fn cross_products(&self) -> &[f64] {
+        match &self.rr {
+            Storage::Dense(dense) => &dense.a,
+            Storage::Sparse(sparse) => &sparse.a,
+        }
+    }
+
+    /// `X'WZ_R`, `p x m`.
+    pub(crate) fn border_cross_products(&self) -> &[f64] {
+        &self.a_xr
+    }
+
+    /// `X'WZ_R`, `p x m`, to be filled.
+    pub(crate) fn border_cross_products_mut(&mut self) -> &mut [f64] {
+        &mut self.a_xr
+    }
+
+    /// `L_XR`, `p x m`.
+    pub(crate) fn border(&self) -> &[f64] {
+        &self.s_xr
+    }
+
+    /// Whether the blocks of the leading levels are held as dense matrices.
+    #[inline]
+    pub(crate) fn has_full(&self) -> bool {
+        self.full.is_some()
+    }
+
+    /// Keeps `B = A_R0 M` of one level for [`Self::full_rank_update`]; `false` where that isn't how
+    /// `B B'` is taken off.
+    #[inline(always)]
+    pub(crate) fn set_full(
+        &mut self,
+        k: usize,
+        level: usize,
+        rows: &[u32],
+        vals: &[f64],
+        m: &[f64],
+    ) -> bool {
+        match &mut self.full {
+            Some(full) => {
+                full.set(k, level, rows, vals, m);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// `x -= B y` for dense leading blocks: `y` is `k n_levels x columns`, `x` is `m x columns`.
+    pub(crate) fn subtract_full(&self, columns: usize, y: &[f64], x: &mut [f64]) {
+        let Some(full) = &self.full else { return };
+        let y = MatRef::from_column_major_slice(y, y.len() / columns, columns);
+        let x = MatMut::from_column_major_slice_mut(x, self.m, columns);
+        add_product(x, full.b(), y, -1.0);
     }
 
     /// Starts an evaluation: `S := A`.
@@ -108,52 +196,56 @@ impl Trailing {
         self.s_xr.copy_from_slice(&self.a_xr);
     }
 
-    /// `S -= [B; B_X] B'` for one unit: `b` holds `k` values per touched row, `bx` is `width x k`.
+    /// `S -= [B; B_X] B'` for one unit: `b` holds `k` values per touched row, `bx` is `p x k`.
     #[inline(always)]
     pub fn rank_update(&mut self, k: usize, unit: usize, rows: &[u32], b: &[f64], bx: &[f64]) {
         match &mut self.rr {
             Storage::Dense(dense) => dense.rank_update(k, rows, b),
             Storage::Sparse(sparse) => sparse.rank_update(k, unit, b),
         }
+        let p = self.p;
+        if p == 0 {
+            return;
+        }
         for (&row, b) in rows.iter().zip(b.chunks_exact(k)) {
-            let column = &mut self.s_xr[row as usize * self.width..(row as usize + 1) * self.width];
-            for (&b, bx) in b.iter().zip(bx.chunks_exact(self.width)) {
+            let column = &mut self.s_xr[row as usize * p..(row as usize + 1) * p];
+            for (&b, bx) in b.iter().zip(bx.chunks_exact(p)) {
                 small::axpy(-b, bx, column);
             }
         }
     }
 
-    /// `S -= [B; B_X] B'` for full units; `bx` is `width x (k n_levels)`.
+    /// `S -= [B; B_X] B'` for full units; `bx` is `p x (k n_levels)`.
     pub fn full_rank_update(&mut self, bx: &[f64]) {
         let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr) else {
             return;
         };
         let b = full.b();
-        let bx = MatRef::from_column_major_slice(bx, self.width, b.ncols());
+        let bx = MatRef::from_column_major_slice(bx, self.p, b.ncols());
         dense.subtract_gram(b);
-        let s_xr = MatMut::from_column_major_slice_mut(&mut self.s_xr, self.width, self.m);
+        let s_xr = MatMut::from_column_major_slice_mut(&mut self.s_xr, self.p, self.m);
         add_product(s_xr, bx, b.transpose(), -1.0);
     }
 
-    /// `S := D' S D + I` (the border only from the right).
-    pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
+    // `S := D' S D + I` (the border only from the right).
+    fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
         match &mut self.rr {
             Storage::Dense(dense) => dense.scale_inflate(layout, lambdas),
             Storage::Sparse(sparse) => sparse.scale_inflate(layout, lambdas),
         }
-        let width = self.width;
+        let p = self.p;
         for (block, lambda) in layout.blocks.iter().zip(lambdas) {
             let k = block.vsize;
             for &first in &block.first {
-                let columns = &mut self.s_xr[first as usize * width..(first as usize + k) * width];
+                let columns = &mut self.s_xr[first as usize * p..(first as usize + k) * p];
                 for j in 0..k {
-                    let (left, right) = columns.split_at_mut((j + 1) * width);
-                    let target = &mut left[j * width..];
+                    let (left, right) = columns.split_at_mut((j + 1) * p);
+                    let target = &mut left[j * p..];
                     target.iter_mut().for_each(|s| *s *= lambda[j * k + j]);
                     for i in j + 1..k {
                         small::axpy(
                             lambda[j * k + i],
-                            &right[(i - j - 1) * width..(i - j) * width],
+                            &right[(i - j - 1) * p..(i - j) * p],
                             target,
                         );
                     }
@@ -162,21 +254,22 @@ impl Trailing {
         }
     }
 
-    /// Overwrites `S` with the factor; returns `log |L_RR|^2`.
+    /// Overwrites `S` with the factor of `D' S D + I`; returns `log |L_RR|^2`.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn factor(&mut self) -> Result<f64> {
+    pub fn factor(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) -> Result<f64> {
+        self.scale_inflate(layout, lambdas);
         let mut product = LogProduct::default();
         match &mut self.rr {
             Storage::Dense(dense) => {
                 dense.factor()?;
-                dense.right_solve(self.width, &mut self.s_xr);
+                dense.right_solve(self.p, &mut self.s_xr);
                 dense.diagonal().for_each(|d| product.push(d));
             }
             Storage::Sparse(sparse) => {
                 sparse.factor()?;
-                sparse.right_solve(self.width, &mut self.s_xr);
+                sparse.right_solve(self.p, &mut self.s_xr);
                 sparse.diagonal().for_each(|d| product.push(d));
             }
         }

@@ -1,4 +1,5 @@
-//! The pattern of the sparse factor: the elimination order, the fill-in, and where each value has its place.
+//! The pattern of the sparse factor: the elimination order, the fill-in, and where each value has
+//! its place.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::linalg::amd;
@@ -9,7 +10,8 @@ use crate::factor::leading::Leading;
 
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The pattern of the factor by levels: for each level (in elimination order) the later levels in its column.
+/// The pattern of the factor by levels: for each level (in elimination order) the later levels in
+/// its column.
 #[derive(Debug)]
 pub struct Pattern {
     /// `order[i]` is the level (by natural row) that is eliminated as number `i`.
@@ -20,7 +22,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Orders the levels and finds the fill-in; `None` once the factor has more than `limit` elements.
+    /// Orders the levels and finds the fill-in; `None` once the factor has more than `limit`
+    /// elements.
     pub fn new(leading: &Leading, layout: &Layout, limit: usize) -> Option<Self> {
         let levels = layout.levels_by_row();
         let graph = level_graph(leading, &levels, layout.m, limit)?;
@@ -128,7 +131,8 @@ fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
     }
 }
 
-// Column i of the factor: A's later neighbours and what its children in the elimination tree pass on.
+// Column i of the factor: A's later neighbours and what its children in the elimination tree pass
+// on.
 fn fill_in(
     graph: &[Vec<u32>],
     order: &[u32],
@@ -176,7 +180,8 @@ pub(super) fn position(rows: &[u32], row: u32) -> usize {
     rows.partition_point(|&r| r < row)
 }
 
-/// From levels to rows: column `j` of a level has the level's own rows from `j` on, then all rows of the levels below.
+/// From levels to rows: column `j` of a level has the level's own rows from `j` on, then all rows
+/// of the levels below.
 pub(super) fn expand(pattern: &Pattern, first: &[u32]) -> (Vec<usize>, Vec<u32>) {
     let (mut ptr, mut rows) = (vec![0], Vec::new());
     for (i, below) in pattern.below.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! `L^-1 D' K` of the sparse storage for the columns of one level at a time: only the rows that these columns reach in
-//! the elimination tree are visited (Davis 2006, chapter 3.2).
+//! `L^-1 D' K` of the sparse storage for the columns of one level at a time: only the rows that
+//! these columns reach in the elimination tree are visited (Davis 2006, chapter 3.2).
 
 use crate::factor::layout::Layout;
 use crate::factor::trailing::pattern::NONE;

@@ -1,12 +1,13 @@
-//! Sparse storage of the trailing random-effects block: for nested chains and weakly crossed factors.
+//! Sparse storage of the trailing random-effects block: for nested chains and weakly crossed
+//! factors.
 //!
-//! Levels are renumbered by approximate minimum degree, so that a row's number is its place in the elimination.
-//! The cross-products live on the pattern of the factor.
+//! Levels are renumbered by approximate minimum degree, so that a row's number is its place in the
+//! elimination. The cross-products live on the pattern of the factor.
 
 use crate::error::{Error, Result};
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
-use crate::factor::trailing::dense::Inverse;
+use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::pattern::{expand, pair_positions, position, Pattern, NONE};
 use crate::kernels::small;
 
@@ -54,7 +55,8 @@ impl Memory {
 }
 
 impl Sparse {
-    /// A zero block on `pattern`; renumbers the rows of `layout` and `leading` to the elimination order.
+    /// A zero block on `pattern`; renumbers the rows of `layout` and `leading` to the elimination
+    /// order.
     pub fn new(pattern: &Pattern, leading: &mut Leading, layout: &mut Layout) -> Self {
         let natural = layout.levels_by_row();
         let mut new_row = vec![0u32; layout.m];
@@ -294,7 +296,8 @@ impl Sparse {
         }
     }
 
-    /// Calls `visit(row, col, value)` for the elements that aren't zero of a lower triangle on the pattern of the factor.
+    /// Calls `visit(row, col, value)` for the elements that aren't zero of a lower triangle on the
+    /// pattern of the factor.
     pub fn for_each_element(&self, values: &[f64], mut visit: impl FnMut(usize, usize, f64)) {
         for col in 0..self.m {
             let column = self.ptr[col]..self.ptr[col + 1];
@@ -313,7 +316,8 @@ impl Sparse {
             .unwrap_or(NONE)
     }
 
-    /// Position of an element of the lower triangle in the arrays of values, if it is on the pattern.
+    /// Position of an element of the lower triangle in the arrays of values, if it is on the
+    /// pattern.
     pub fn position(&self, row: usize, col: usize) -> Option<usize> {
         let range = self.ptr[col]..self.ptr[col + 1];
         let at = range.start + position(&self.rows[range], row as u32);

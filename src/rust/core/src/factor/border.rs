@@ -1,0 +1,211 @@
+//! The border of the factor: the fixed effects, which are eliminated after all random effects.
+//!
+//! With `B` what the random effects explain, the border holds the Cholesky factor of `X'WX - B B' =
+//! X'V^-1X`.
+
+use faer::{MatMut, MatRef};
+
+use crate::error::{Error, Result};
+use crate::kernels::gemm::add_lower_product;
+use crate::kernels::small;
+use crate::tolerances::{CENTRED_PIVOT, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT};
+
+/// Up to so many fixed effects a plain loop beats a matrix product.
+const FEW: usize = 4;
+
+/// Cross-products of X, and after [`Border::factor`] the factor of `X'V^-1X` at one theta.
+#[derive(Debug, Clone)]
+pub struct Border {
+    p: usize,
+    /// `X'WX`, lower triangle, `p x p`.
+    a: Vec<f64>,
+    /// `L_XX`, likewise.
+    l: Vec<f64>,
+    /// Multiples of the first column of X that were taken off the columns.
+    pub(crate) shift: Vec<f64>,
+    /// Fixed effects (of X centred) to keep where the equations say nothing of them; empty: that is
+    /// an error.
+    pub(crate) anchor: Vec<f64>,
+    /// The fixed effects that were kept.
+    held: Vec<usize>,
+}
+
+impl Border {
+    /// Takes the lower triangle of `X'WX`, with `shift` multiples of the first column taken off
+    /// those of X.
+    pub fn new(a: Vec<f64>, shift: Vec<f64>) -> Self {
+        Self {
+            p: shift.len(),
+            l: a.clone(),
+            a,
+            held: Vec::with_capacity(shift.len()),
+            shift,
+            anchor: Vec::new(),
+        }
+    }
+
+    /// Number of fixed effects.
+    pub fn p(&self) -> usize {
+        self.p
+    }
+
+    /// `X'WX`, lower triangle, to be filled anew.
+    pub(crate) fn cross_products_mut(&mut self) -> &mut [f64] {
+        &mut self.a
+    }
+
+    /// Starts an evaluation: nothing is explained yet.
+    pub(crate) fn reset(&mut self) {
+        self.l.copy_from_slice(&self.a);
+    }
+
+    /// Takes off `B B'`, what some random effects explain; `b` has `p` rows.
+    pub(crate) fn subtract_gram(&mut self, b: &[f64]) {
+        let p = self.p;
+        if p <= FEW {
+            for column in b.chunks_exact(p.max(1)) {
+                for j in 0..p {
+                    (j..p).for_each(|i| self.l[j * p + i] -= column[j] * column[i]);
+                }
+            }
+            return;
+        }
+        let b = MatRef::from_column_major_slice(b, p, b.len() / p);
+        let out = MatMut::from_column_major_slice_mut(&mut self.l, p, p);
+        add_lower_product(out, b, b.transpose(), -1.0);
+    }
+
+    /// Factors what is left; `before` pivots of random effects come first.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite` where a column of X depends on the others and there is no
+    /// [`Self::anchor`] for it.
+    pub(crate) fn factor(&mut self, before: usize) -> Result<()> {
+        let p = self.p;
+        self.held.clear();
+        for j in 0..p {
+            for c in 0..j {
+                let factor = self.l[c * p + j];
+                let (left, right) = self.l.split_at_mut(j * p);
+                let column = &left[c * p + j..(c + 1) * p];
+                small::axpy(-factor, column, &mut right[j..p]);
+            }
+            let pivot = self.l[j * p + j];
+            if !(pivot > self.least_pivot(j) && pivot.is_finite()) {
+                if self.anchor.is_empty() || !pivot.is_finite() {
+                    return Err(Error::NotPositiveDefinite { pivot: before + j });
+                }
+                self.hold(j);
+            }
+            let root = self.l[j * p + j].sqrt();
+            let column = &mut self.l[j * p + j..(j + 1) * p];
+            column.iter_mut().for_each(|v| *v /= root);
+            column[0] = root;
+        }
+        Ok(())
+    }
+
+    // A smaller share of x'Wx is rounding error: the column depends on the others.
+    fn least_pivot(&self, j: usize) -> f64 {
+        let whole = self.a[j * self.p + j];
+        if !self.anchor.is_empty() {
+            return ROUNDED_PIVOT * whole;
+        }
+        let taken_off = self.shift[j].powi(2) * self.a[0];
+        (RANK_PIVOT * whole).max(CENTRED_PIVOT * taken_off)
+    }
+
+    // Of equation `j` only rounding error is left: another one, of small weight, takes its place.
+    fn hold(&mut self, j: usize) {
+        let p = self.p;
+        let weight = (KEPT_PIVOT * self.a[j * p + j]).max(f64::MIN_POSITIVE.sqrt());
+        self.l[j * p + j..(j + 1) * p].fill(0.0);
+        self.l[j * p + j] = weight;
+        self.held.push(j);
+    }
+
+    /// Gives the equations that were replaced the right-hand side that keeps their fixed effect at
+    /// the anchor; `x` has come from [`Self::forward_solve`].
+    pub(crate) fn keep_anchored(&self, x: &mut [f64]) {
+        for &j in &self.held {
+            x[j] = self.l[j * self.p + j] * self.anchor[j];
+        }
+    }
+
+    /// Solves `L_XX x = x` in place.
+    #[inline]
+    pub(crate) fn forward_solve(&self, x: &mut [f64]) {
+        for (j, column) in self.l.chunks_exact(self.p.max(1)).enumerate() {
+            let (done, rest) = x.split_at_mut(j + 1);
+            done[j] /= column[j];
+            small::axpy(-done[j], &column[j + 1..], rest);
+        }
+    }
+
+    /// Solves `L_XX' x = x` in place.
+    #[inline]
+    pub(crate) fn backward_solve(&self, x: &mut [f64]) {
+        let columns = self.l.chunks_exact(self.p.max(1)).enumerate();
+        for (j, column) in columns.rev() {
+            let (left, done) = x.split_at_mut(j + 1);
+            left[j] = (left[j] - small::dot(&column[j + 1..], done)) / column[j];
+        }
+    }
+
+    /// Solves `Y L_XX' = Y` in place; `y` is `rows x p`, column by column.
+    pub(crate) fn right_solve(&self, rows: usize, y: &mut [f64]) {
+        for (j, column) in self.l.chunks_exact(self.p.max(1)).enumerate() {
+            let (done, rest) = y.split_at_mut((j + 1) * rows);
+            let yj = &mut done[j * rows..];
+            yj.iter_mut().for_each(|v| *v /= column[j]);
+            let below = column[j + 1..].iter().zip(rest.chunks_exact_mut(rows));
+            below.for_each(|(l, y)| small::axpy(-l, yj, y));
+        }
+    }
+
+    /// `log |L_XX|^2`, the log-determinant of `X'V^-1X`.
+    pub(crate) fn log_det(&self) -> f64 {
+        let diagonal = self.l.iter().step_by(self.p + 1);
+        2.0 * diagonal.map(|l| l.ln()).sum::<f64>()
+    }
+
+    /// `(X'V^-1X)^-1` of the centred columns, `p x p`, symmetric.
+    pub(crate) fn inverse(&self) -> Vec<f64> {
+        let p = self.p;
+        let mut inverse = vec![0.0; p * p];
+        for (c, x) in inverse.chunks_exact_mut(p.max(1)).enumerate() {
+            x[c] = 1.0;
+            self.forward_solve(x);
+            self.backward_solve(x);
+        }
+        inverse
+    }
+
+    /// `R_X`, upper triangular `p x p`, of the columns as they are: `R_X'R_X = X'V^-1X`.
+    pub(crate) fn upper(&self) -> Vec<f64> {
+        let p = self.p;
+        let mut upper = vec![0.0; p * p];
+        for j in 0..p {
+            (j..p).for_each(|i| upper[i * p + j] = self.l[j * p + i]);
+        }
+        (1..p).for_each(|i| upper[i * p] += self.shift[i] * upper[0]);
+        upper
+    }
+
+    /// Fixed effects of the columns as they are, from those of the centred ones.
+    pub(crate) fn restore(&self, beta: &mut [f64]) {
+        let taken_off = small::dot(beta, &self.shift);
+        beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+    }
+
+    /// Least-squares coefficients without random effects, from `X'Wy`, in place; zero if X is not
+    /// of full rank. `l` is scratch memory, `p x p`.
+    pub(crate) fn least_squares(&self, l: &mut Vec<f64>, xy: &mut [f64]) {
+        l.clone_from(&self.a);
+        if small::cholesky(self.p, l).is_none() {
+            return xy.fill(0.0);
+        }
+        small::forward_solve(self.p, l, xy);
+        small::backward_solve(self.p, l, xy);
+    }
+}

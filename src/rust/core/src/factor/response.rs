@@ -1,0 +1,104 @@
+//! Responses: their right-hand sides, and what a factor makes of them at one theta.
+//!
+//! A response is replaced by the residual of its weighted least-squares fit to X alone, which
+//! leaves the objective as it is and saves the digits that a large mean would cost. All responses
+//! of one [`Response`] share a factor.
+
+use crate::error::{Error, Result};
+use crate::factor::response_sums::ResponseSums;
+use crate::factor::solve::{Solution, Vectors};
+use crate::factor::Factor;
+use crate::tolerances::ZERO_RESIDUAL;
+
+/// One response or several of one design.
+#[derive(Debug, Clone)]
+pub struct Response {
+    sums: ResponseSums,
+    /// `l = L^-1 [Lambda'Z'Wr; X'Wr]` of the residual responses r, by the last
+    /// [`Response::update`].
+    l: Vectors,
+    pwrss: Vec<f64>,
+}
+
+impl Response {
+    /// Takes the sums; no theta yet.
+    pub fn new(sums: ResponseSums) -> Self {
+        Self {
+            l: sums.products.clone(),
+            pwrss: vec![f64::NAN; sums.columns()],
+            sums,
+        }
+    }
+
+    /// Takes the sums of other responses of the same design, and of the same number.
+    pub fn replace(&mut self, sums: ResponseSums) {
+        self.sums = sums;
+        self.pwrss.fill(f64::NAN);
+    }
+
+    /// Number of responses.
+    pub fn columns(&self) -> usize {
+        self.pwrss.len()
+    }
+
+    /// `[Z X]'Wr` of the residual responses.
+    pub(crate) fn products(&self) -> &Vectors {
+        &self.sums.products
+    }
+
+    /// `l = L^-1 [Lambda'Z'Wr; X'Wr]`.
+    pub(crate) fn solved(&self) -> &Vectors {
+        &self.l
+    }
+
+    /// Follows the factor.
+    ///
+    /// # Errors
+    /// `ZeroResidual` if nothing but rounding error is left of one of the responses.
+    pub fn update(&mut self, factor: &Factor) -> Result<()> {
+        let columns = self.columns();
+        factor.forward_solve(columns, &self.sums.products, &mut self.l);
+        for c in 0..columns {
+            let whole = self.sums.residual_ss[c];
+            self.pwrss[c] = self.l.take_squares_off(whole, c, columns);
+        }
+        (0..columns).try_for_each(|c| self.check(c))
+    }
+
+    fn check(&self, c: usize) -> Result<()> {
+        let (whole, total) = (self.sums.residual_ss[c], self.sums.total_ss[c]);
+        let is_explained = whole <= ZERO_RESIDUAL.powi(2) * total;
+        if is_explained || self.pwrss[c] <= ZERO_RESIDUAL * whole {
+            return Err(Error::ZeroResidual);
+        }
+        Ok(())
+    }
+
+    /// Penalized weighted residual sum of squares `r^2` of the first response.
+    pub fn pwrss(&self) -> f64 {
+        self.pwrss[0]
+    }
+
+    /// Penalized weighted residual sums of squares of all responses.
+    pub fn all_pwrss(&self) -> &[f64] {
+        &self.pwrss
+    }
+
+    /// Fixed effects, in the centred columns, of the first residual response.
+    pub(crate) fn fixed_of_residual(&self, factor: &Factor, delta: &mut Vec<f64>) {
+        delta.clear();
+        delta.extend_from_slice(&self.l.fixed[..factor.p()]);
+        factor.border.backward_solve(delta);
+    }
+
+    /// Fixed and random effects of response `c`.
+    pub fn solution(&self, factor: &Factor, c: usize) -> Solution {
+        let p = factor.p();
+        let mut solution = factor.solution(self.l.column(c, self.columns()));
+        let beta0 = &self.sums.beta0[c * p..(c + 1) * p];
+        let beta = solution.beta.iter_mut().zip(beta0);
+        beta.for_each(|(beta, beta0)| *beta += beta0);
+        factor.border.restore(&mut solution.beta);
+        solution
+    }
+}

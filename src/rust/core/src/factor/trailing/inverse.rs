@@ -1,0 +1,111 @@
+//! The inverse of `S`, as much of it as the storage holds, and what derivatives and inference make
+//! of it.
+
+use faer::dyn_stack::MemBuffer;
+
+use crate::factor::layout::TrailingTerm;
+use crate::factor::trailing::{Storage, Trailing};
+
+/// The inverse of a trailing block in the storage's order of elements (the sparse storage: on the
+/// pattern of the factor), with the memory that computing it takes.
+#[derive(Default)]
+pub struct Inverse {
+    pub(super) values: Vec<f64>,
+    /// Of the sparse storage.
+    pub(super) work: Vec<f64>,
+    pub(super) memory: Option<MemBuffer>,
+}
+
+impl std::fmt::Debug for Inverse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inverse")
+            .field("values", &self.values)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Trailing {
+    /// Computes the inverse of `S`.
+    pub fn invert(&self, inverse: &mut Inverse) {
+        match &self.rr {
+            Storage::Dense(dense) => dense.invert(inverse),
+            Storage::Sparse(sparse) => sparse.invert(inverse),
+        }
+    }
+
+    /// Both triangles of the inverse, `m x m`, in the dense storage; nothing in the sparse one.
+    pub(in crate::factor) fn mirrored(&self, inverse: &Inverse) -> Vec<f64> {
+        let m = self.m;
+        if !self.is_dense() {
+            return Vec::new();
+        }
+        let mut full = inverse.values.clone();
+        for j in 0..m {
+            (j + 1..m).for_each(|i| full[i * m + j] = inverse.values[j * m + i]);
+        }
+        full
+    }
+
+    /// Element of the inverse; zero off the pattern.
+    #[inline]
+    pub(in crate::factor) fn inverse_element(
+        &self,
+        inverse: &Inverse,
+        row: usize,
+        col: usize,
+    ) -> f64 {
+        self.element(&inverse.values, row, col)
+    }
+
+    /// Element of a symmetric matrix that is held like an [`Inverse`]; zero off the pattern.
+    #[inline]
+    pub(super) fn element(&self, values: &[f64], row: usize, col: usize) -> f64 {
+        let (row, col) = (row.max(col), row.min(col));
+        match &self.rr {
+            Storage::Dense(dense) => values[col * dense.m + row],
+            Storage::Sparse(sparse) => sparse.position(row, col).map_or(0.0, |at| values[at]),
+        }
+    }
+
+    /// `out -= sum_l C_ll`, the diagonal blocks of the inverse that belong to the levels of a term;
+    /// `out` is `k x k`.
+    pub fn subtract_level_blocks(&self, inverse: &Inverse, term: &TrailingTerm, out: &mut [f64]) {
+        for (j, column) in out.chunks_exact_mut(term.vsize).enumerate() {
+            for (i, out) in column.iter_mut().enumerate() {
+                for first in term.first.iter().map(|&first| first as usize) {
+                    *out -= self.element(&inverse.values, first + i, first + j);
+                }
+            }
+        }
+    }
+
+    /// `out += a' C a` for the rows that a leading level touches: `a` holds `k` values per row,
+    /// `ca` is scratch memory (`C a`).
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    pub fn quadratic_form(
+        &self,
+        k: usize,
+        level: usize,
+        rows: &[u32],
+        a: &[f64],
+        c: &Inverse,
+        ca: &mut Vec<f64>,
+        out: &mut [f64],
+    ) {
+        ca.clear();
+        ca.resize(a.len(), 0.0);
+        self.for_each_pair(level, rows, |i, j, at| {
+            let value = c.values[at];
+            (0..k).for_each(|s| ca[i * k + s] += value * a[j * k + s]);
+            if i != j {
+                (0..k).for_each(|s| ca[j * k + s] += value * a[i * k + s]);
+            }
+        });
+        for (a, ca) in a.chunks_exact(k).zip(ca.chunks_exact(k)) {
+            for s in 0..k {
+                (0..k).for_each(|r| out[s * k + r] += a[r] * ca[s]);
+            }
+        }
+    }
+}

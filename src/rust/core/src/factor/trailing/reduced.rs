@@ -1,0 +1,171 @@
+//! The trailing system before Lambda comes in, `K = A_RR - sum_i B_i B_i'`: from it comes what a
+//! term says whose Lambda is singular, without dividing by Lambda.
+
+use faer::{MatMut, MatRef};
+
+use crate::factor::blocks::Blocks;
+use crate::factor::layout::{Layout, TrailingTerm};
+use crate::factor::leading::Leading;
+use crate::factor::trailing::reach::Reach;
+use crate::factor::trailing::{Storage, Trailing};
+use crate::kernels::gemm::{add_gram, add_lower_product, add_product};
+use crate::kernels::small;
+
+/// Columns that are solved for at a time.
+const CHUNK: usize = 256;
+
+/// `K` at one theta, with memory for solutions; the memory is kept from one theta to the next.
+#[derive(Debug, Default)]
+pub struct Reduced {
+    /// `K` in the storage's order of elements.
+    values: Vec<f64>,
+    /// `K` by whole columns, of the sparse storage.
+    reach: Reach,
+    /// `B` of one leading level.
+    b: Vec<f64>,
+    /// Some columns of `K`, `E = L^-1 D'K` of them, and the `E'E` of one level.
+    columns: Vec<f64>,
+    e: Vec<f64>,
+    product: Vec<f64>,
+}
+
+impl Reduced {
+    /// Computes `K`; `m` holds the `M_i` of the factor.
+    pub fn update(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
+        self.values.clear();
+        match &trailing.rr {
+            Storage::Dense(dense) => self.values.extend_from_slice(&dense.a),
+            Storage::Sparse(sparse) => self.values.extend_from_slice(&sparse.a),
+        }
+        if let Some(full) = &trailing.full {
+            let values = &mut self.values;
+            let k = MatMut::from_column_major_slice_mut(values, trailing.m, trailing.m);
+            add_lower_product(k, full.b(), full.b().transpose(), -1.0);
+        } else {
+            self.subtract_grams(trailing, leading, m);
+        }
+        if let Storage::Sparse(sparse) = &trailing.rr {
+            self.reach.set(sparse, &self.values);
+        }
+    }
+
+    fn subtract_grams(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
+        let (k, b, values) = (leading.k, &mut self.b, &mut self.values);
+        for level in 0..leading.n_levels {
+            let (rows, vals) = leading.touched(level);
+            let m = m.block(level);
+            b.clear();
+            for v in vals.chunks_exact(k) {
+                b.extend(m.chunks_exact(k).map(|column| small::dot(v, column)));
+            }
+            trailing.for_each_pair(level, rows, |i, j, at| {
+                values[at] -= small::dot(&b[i * k..(i + 1) * k], &b[j * k..(j + 1) * k]);
+            });
+        }
+    }
+
+    /// Calls `visit(row, col, value)` for the lower triangle of `K`.
+    pub fn for_each_element(&self, trailing: &Trailing, mut visit: impl FnMut(usize, usize, f64)) {
+        match &trailing.rr {
+            Storage::Dense(dense) => {
+                for (col, column) in self.values.chunks_exact(dense.m).enumerate() {
+                    let below = column.iter().enumerate().skip(col);
+                    below.for_each(|(row, &value)| visit(row, col, value));
+                }
+            }
+            Storage::Sparse(sparse) => sparse.for_each_element(&self.values, visit),
+        }
+    }
+
+    /// `g += sum_l K_ll - E_l'E_l` with `E = L^-1 D'K`, over the levels of a term; `g` is `k x k`.
+    /// That is the sum of the diagonal blocks of `Z'V^-1Z`.
+    pub fn add_traces(
+        &mut self,
+        trailing: &Trailing,
+        layout: &Layout,
+        lambdas: &[Vec<f64>],
+        term: &TrailingTerm,
+        g: &mut [f64],
+    ) {
+        match &trailing.rr {
+            Storage::Dense(_) => self.add_traces_dense(trailing, layout, lambdas, term, g),
+            Storage::Sparse(sparse) => {
+                let k = term.vsize;
+                for first in term.first.iter().map(|&first| first as usize) {
+                    for j in 0..k {
+                        let at = |i: usize| trailing.element(&self.values, first + i, first + j);
+                        (0..k).for_each(|i| g[j * k + i] += at(i));
+                    }
+                    self.reach
+                        .subtract_gram(sparse, layout, lambdas, first, k, g);
+                }
+            }
+        }
+    }
+
+    fn add_traces_dense(
+        &mut self,
+        trailing: &Trailing,
+        layout: &Layout,
+        lambdas: &[Vec<f64>],
+        term: &TrailingTerm,
+        g: &mut [f64],
+    ) {
+        let (k, m) = (term.vsize, trailing.m);
+        self.product.resize(k * k, 0.0);
+        for firsts in term.first.chunks((CHUNK / k).max(1)) {
+            self.columns.clear();
+            for first in firsts.iter().map(|&first| first as usize) {
+                for col in first..first + k {
+                    let left = (0..col).map(|row| self.values[row * m + col]);
+                    self.columns.extend(left);
+                    let below = &self.values[col * m + col..(col + 1) * m];
+                    self.columns.extend_from_slice(below);
+                    let own = &self.columns[self.columns.len() - m + first..][..k];
+                    small::axpy(1.0, own, &mut g[(col - first) * k..][..k]);
+                }
+            }
+            trailing.whiten(layout, lambdas, &self.columns, &mut self.e);
+            for e in self.e.chunks_exact(k * m) {
+                self.product.fill(0.0);
+                add_gram(k, e, &mut self.product);
+                small::axpy(-1.0, &self.product, g);
+            }
+        }
+    }
+}
+
+impl Trailing {
+    /// `out = L^-1 D' x` for any number of columns of `m` elements, in the dense storage, where the
+    /// levels of a block are neighbours.
+    fn whiten(&self, layout: &Layout, lambdas: &[Vec<f64>], x: &[f64], out: &mut Vec<f64>) {
+        let m = self.m;
+        out.clear();
+        out.resize(x.len(), 0.0);
+        for (x, out) in x.chunks_exact(m).zip(out.chunks_exact_mut(m)) {
+            for (block, lambda) in layout.blocks.iter().zip(lambdas) {
+                let (k, levels) = (block.vsize, block.first.len());
+                let rows = block.first[0] as usize..block.first[0] as usize + k * levels;
+                let lambda = MatRef::from_column_major_slice(lambda, k, k);
+                let x = MatRef::from_column_major_slice(&x[rows.clone()], k, levels);
+                let out = MatMut::from_column_major_slice_mut(&mut out[rows], k, levels);
+                add_product(out, lambda.transpose(), x, 1.0);
+            }
+        }
+        self.forward_solve(x.len() / m, out);
+    }
+
+    /// `E = L^-1 D' A_R0` of some leading levels, `m x k` each, where these are held as dense
+    /// matrices.
+    pub fn whiten_full(
+        &self,
+        layout: &Layout,
+        lambdas: &[Vec<f64>],
+        columns: std::ops::Range<usize>,
+        out: &mut Vec<f64>,
+    ) {
+        if let Some(full) = &self.full {
+            self.whiten(layout, lambdas, full.a_slice(columns), out);
+        }
+    }
+}
