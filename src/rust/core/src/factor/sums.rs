@@ -1,0 +1,279 @@
+//! Cross-products from sums that come from elsewhere: a database, a stream of chunks, several
+//! sites.
+//!
+//! A `GROUP BY` of the levels of a term gives `Z_t'WZ_t`, `Z_t'WX` and `Z_t'Wr`, one of each pair
+//! of levels that occur together `Z_t'WZ_s`. The sums are those of X centred and of the residual
+//! response r, which saves the digits that large means would cost.
+
+use crate::error::{Error, Result};
+use crate::factor::blocks::Blocks;
+use crate::factor::border::Border;
+use crate::factor::cross_products::CrossProducts;
+use crate::factor::layout::Layout;
+use crate::factor::leading::Leading;
+use crate::factor::response_sums::ResponseSums;
+use crate::factor::solve::Vectors;
+use crate::factor::trailing::Trailing;
+use crate::kernels::small;
+
+/// Everything that a linear mixed model needs of the rows of its data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sums {
+    /// Observations of positive weight.
+    pub n_eff: usize,
+    /// `sum log w` over these.
+    pub sum_log_weights: f64,
+    /// Multiples of the first column of X that were taken off its columns, one per column.
+    pub shift: Vec<f64>,
+    /// Least-squares coefficients of the response, in these columns, that were subtracted: `r = y -
+    /// X beta0`.
+    pub beta0: Vec<f64>,
+    /// `X'WX`, of which the lower triangle is read, `p x p`.
+    pub xx: Vec<f64>,
+    /// `X'Wr`.
+    pub xr: Vec<f64>,
+    /// `r'Wr`.
+    pub rr: f64,
+    /// `y'Wy` of the response itself, less its offset.
+    pub yy: f64,
+    /// The terms in the order of the model.
+    pub terms: Vec<TermSums>,
+    /// Each pair of terms once.
+    pub pairs: Vec<PairSums>,
+}
+
+/// The sums of one random-effects term, level after level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TermSums {
+    /// Random effects per level.
+    pub k: usize,
+    /// Number of levels.
+    pub n_levels: usize,
+    /// `Z'WZ`, symmetric, `k x k` per level.
+    pub zz: Blocks,
+    /// `X'WZ`, `p x k` per level.
+    pub xz: Blocks,
+    /// `Z'Wr`, `k` values per level.
+    pub zr: Vec<f64>,
+}
+
+/// The sums of two terms for the pairs of levels that occur together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairSums {
+    /// The terms, by their place in the model.
+    pub terms: (usize, usize),
+    /// Their levels, 0-based, in any order; no pair twice.
+    pub levels: Vec<(u32, u32)>,
+    /// `Z_a'WZ_b`, `k_a x k_b` per pair of levels.
+    pub zz: Blocks,
+}
+
+/// `Z_t'WZ_0` of a level of a trailing term and one of the leading term.
+struct Coupling<'a> {
+    level: u32,
+    row: u32,
+    /// Effects of the trailing level.
+    vsize: usize,
+    block: &'a [f64],
+    /// Whether the rows of the block are those of the leading term.
+    is_transposed: bool,
+}
+
+impl Sums {
+    /// Number of fixed effects.
+    pub fn p(&self) -> usize {
+        self.shift.len()
+    }
+
+    fn shapes(&self) -> Vec<(usize, usize)> {
+        let shape = |term: &TermSums| (term.k, term.n_levels);
+        self.terms.iter().map(shape).collect()
+    }
+
+    // Whether all parts have the lengths that belong to the shapes, and the levels exist.
+    fn validate(&self) -> Result<()> {
+        let p = self.p();
+        length("beta0", p, self.beta0.len())?;
+        length("xx", p * p, self.xx.len())?;
+        length("xr", p, self.xr.len())?;
+        length("terms", 1, self.terms.len().min(1))?;
+        for term in &self.terms {
+            let effects = term.k * term.n_levels;
+            length("zz", effects * term.k, term.zz.values().len())?;
+            length("xz", effects * p, term.xz.values().len())?;
+            length("zr", effects, term.zr.len())?;
+        }
+        self.pairs.iter().try_for_each(|pair| self.check_pair(pair))
+    }
+
+    fn check_pair(&self, pair: &PairSums) -> Result<()> {
+        let (a, b) = pair.terms;
+        length(
+            "pairs",
+            self.terms.len(),
+            self.terms.len().max(a.max(b) + 1),
+        )?;
+        let (ta, tb) = (&self.terms[a], &self.terms[b]);
+        length(
+            "zz",
+            pair.levels.len() * ta.k * tb.k,
+            pair.zz.values().len(),
+        )?;
+        let is_known =
+            |&(i, j): &(u32, u32)| (i as usize) < ta.n_levels && (j as usize) < tb.n_levels;
+        match pair.levels.iter().position(|levels| !is_known(levels)) {
+            Some(row) => Err(Error::Level {
+                term: a,
+                row,
+                level: pair.levels[row].0 as i32,
+                n_levels: ta.n_levels,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    // The levels of trailing terms that share rows with those of the leading one, level after
+    // level.
+    fn couplings(&self, layout: &Layout) -> Vec<Coupling<'_>> {
+        let mut found = Vec::new();
+        for pair in &self.pairs {
+            let is_transposed = pair.terms.0 == layout.leading_term;
+            let (trailing, leading) = match is_transposed {
+                true => (pair.terms.1, pair.terms.0),
+                false => pair.terms,
+            };
+            let block = layout.blocks.iter().find(|block| block.term == trailing);
+            let Some(term) = block.filter(|_| leading == layout.leading_term) else {
+                continue;
+            };
+            for (i, &(a, b)) in pair.levels.iter().enumerate() {
+                let (level, other) = if is_transposed { (a, b) } else { (b, a) };
+                found.push(Coupling {
+                    level,
+                    row: term.first_row(other as usize),
+                    vsize: term.vsize,
+                    block: pair.zz.block(i),
+                    is_transposed,
+                });
+            }
+        }
+        found.sort_unstable_by_key(|coupling| (coupling.level, coupling.row));
+        found
+    }
+
+    fn leading(&self, layout: &Layout) -> Leading {
+        let term = &self.terms[layout.leading_term];
+        let k = term.k;
+        let mut leading = Leading {
+            k,
+            n_levels: term.n_levels,
+            a00: term.zz.clone(),
+            ptr: vec![0; term.n_levels + 1],
+            rows: Vec::new(),
+            vals: Vec::new(),
+            ax0: term.xz.clone(),
+        };
+        for coupling in self.couplings(layout) {
+            let vsize = coupling.vsize;
+            for j in 0..vsize {
+                leading.rows.push(coupling.row + j as u32);
+                let at = |c: usize| match coupling.is_transposed {
+                    true => j * k + c,
+                    false => c * vsize + j,
+                };
+                leading.vals.extend((0..k).map(|c| coupling.block[at(c)]));
+            }
+            leading.ptr[coupling.level as usize + 1] += vsize;
+        }
+        (0..term.n_levels).for_each(|i| leading.ptr[i + 1] += leading.ptr[i]);
+        leading
+    }
+
+    // Z_R'WZ_R and X'WZ_R.
+    fn fill_trailing(&self, layout: &Layout, trailing: &mut Trailing) {
+        let p = self.p();
+        for block in &layout.blocks {
+            let (term, k) = (&self.terms[block.term], block.vsize);
+            for (level, first) in block.first.iter().map(|&first| first as usize).enumerate() {
+                let columns = &mut trailing.border_cross_products_mut()[first * p..(first + k) * p];
+                columns.copy_from_slice(term.xz.block(level));
+                let zz = term.zz.block(level);
+                for j in 0..k {
+                    (j..k).for_each(|i| trailing.set(first + i, first + j, zz[j * k + i]));
+                }
+            }
+        }
+        let of_term = |t: usize| layout.blocks.iter().find(|block| block.term == t);
+        for pair in &self.pairs {
+            let (Some(a), Some(b)) = (of_term(pair.terms.0), of_term(pair.terms.1)) else {
+                continue;
+            };
+            for (i, &(la, lb)) in pair.levels.iter().enumerate() {
+                let (row, col) = (a.first_row(la as usize), b.first_row(lb as usize));
+                for (at, value) in pair.zz.block(i).iter().enumerate() {
+                    let (i, j) = (at % a.vsize, at / a.vsize);
+                    trailing.set(row as usize + i, col as usize + j, *value);
+                }
+            }
+        }
+    }
+
+    fn response(&self, layout: &Layout) -> ResponseSums {
+        let mut trailing = vec![0.0; layout.m];
+        for block in &layout.blocks {
+            let levels = self.terms[block.term].zr.chunks_exact(block.vsize);
+            for (&first, zr) in block.first.iter().zip(levels) {
+                small::axpy(1.0, zr, &mut trailing[first as usize..]);
+            }
+        }
+        ResponseSums {
+            products: Vectors {
+                leading: self.terms[layout.leading_term].zr.clone(),
+                trailing,
+                fixed: self.xr.clone(),
+            },
+            residual_ss: vec![self.rr],
+            total_ss: vec![self.yy],
+            beta0: self.beta0.clone(),
+        }
+    }
+}
+
+impl CrossProducts {
+    /// Puts sums in their places: the blocks that [`CrossProducts::from_rows`] sums up of the same
+    /// rows.
+    ///
+    /// # Errors
+    /// `Dimension` and `Level` if parts of the sums don't fit each other; `TooLarge` if the crossed
+    /// terms don't fit in memory.
+    pub fn from_sums(sums: &Sums) -> Result<(Self, ResponseSums)> {
+        sums.validate()?;
+        let mut layout = Layout::of_shapes(&sums.shapes(), sums.p());
+        let mut leading = sums.leading(&layout);
+        let mut trailing = Trailing::new(&mut leading, &mut layout)?;
+        sums.fill_trailing(&layout, &mut trailing);
+        let response = sums.response(&layout);
+        let products = Self {
+            layout,
+            leading,
+            trailing,
+            border: Border::new(sums.xx.clone(), sums.shift.clone()),
+        };
+        Ok((products, response))
+    }
+}
+
+fn length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Dimension {
+        what,
+        expected,
+        found,
+    })
+}
+
+#[cfg(test)]
+#[path = "sums_tests.rs"]
+mod sums_tests;
