@@ -51,6 +51,62 @@ core_fit_all <- function(spec, start, controls, threads) {
   )
 }
 
+# One fit for each column of the matrix `y`, in parallel threads: each as `core_fit()` fits it alone,
+# the same for any number of threads. Cross-products of X and Z are summed up once for all of them.
+# A list of matrices with one column per response (`theta`, `beta`), of vectors, and `rx`, an array
+# with one slice each; where a fit failed they are missing, and `error` says why.
+core_fit_many <- function(spec, y, start = NULL, control = list()) {
+  check_responses(y)
+  many <- unwrap(rust_lmm_fit_many(
+    spec,
+    as.double(y),
+    as.double(start),
+    control,
+    n_threads(control)
+  ))
+  names <- colnames(y)
+  if (!is.null(names)) {
+    many <- lapply(many, name_columns, names)
+  }
+  many
+}
+
+check_responses <- function(y) {
+  bad <- which(colSums(!is.finite(y)) > 0)
+  if (length(bad) == 0L) {
+    return(invisible(y))
+  }
+  names <- colnames(y)[bad] %||% as.character(bad)
+  abort_rlmm(
+    c(
+      "The responses must be finite.",
+      x = paste0(
+        plural(length(bad), "column"),
+        " with missing or infinite values: ",
+        enumerate(names),
+        "."
+      )
+    ),
+    "rlmm_error_argument",
+    arg = "y"
+  )
+}
+
+name_columns <- function(values, names) {
+  if (is.null(dim(values))) {
+    return(rlang::set_names(values, names))
+  }
+  dimnames <- vector("list", length(dim(values)))
+  dimnames[[length(dimnames)]] <- names
+  `dimnames<-`(values, dimnames)
+}
+
+# Zero: as many as there are processors.
+n_threads <- function(control) {
+  threads <- control$threads %||% getOption("rlmm.threads", 0L)
+  if (is.finite(threads)) as.integer(threads) else 0L
+}
+
 core_estimates <- function(spec, theta) {
   unwrap(rust_lmm_estimates(spec, as.double(theta)))
 }

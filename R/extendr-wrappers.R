@@ -13,6 +13,12 @@ rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lm
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
+#' Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
+#' What comes back has one element, column or slice per response; where a fit failed it is missing,
+#' and `error` says why.
+#' @noRd
+rust_lmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_lmm_fit_many, spec, y, start, control, threads)
+
 #' Families and links, by R's names for them.
 #' @noRd
 rust_families <- function() .Call(wrap__rust_families)

@@ -107,8 +107,8 @@ fn fit_list<T>(outcome: Timed<T>, estimates: impl FnOnce(T) -> Result<Pairs>) ->
     })
 }
 
-// 0 stands for as many as there are processors.
-fn n_threads(wanted: i32) -> usize {
+/// Number of threads; 0 stands for as many as there are processors.
+pub fn n_threads(wanted: i32) -> usize {
     match wanted {
         1.. => wanted as usize,
         _ => thread::available_parallelism().map_or(1, |n| n.get()),

@@ -3,6 +3,7 @@
 mod convert;
 mod error;
 mod fit_all;
+mod fit_many;
 mod glmm;
 mod lmm;
 mod optsum;
@@ -13,6 +14,7 @@ use extendr_api::prelude::*;
 extendr_module! {
     mod rlmm;
     use fit_all;
+    use fit_many;
     use glmm;
     use lmm;
 }

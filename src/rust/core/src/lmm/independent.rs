@@ -15,6 +15,7 @@ use crate::design::columns::{Column, Columns};
 use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::Result;
+use crate::factor::response_sums::ResponseSums;
 use crate::judge::Certificate;
 use crate::kernels::small;
 use crate::lmm::{Criterion, LinearMixedModel};
@@ -29,7 +30,7 @@ pub(crate) struct Independent {
 }
 
 // An unstructured part of a term with its `C`, lower triangle `k x k`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Part {
     term: usize,
     first: usize,
@@ -62,22 +63,28 @@ impl Independent {
         if parts.is_empty() {
             return Ok(None);
         }
-        let columns: Vec<Vec<f64>> = parts
-            .iter()
-            .map(|part| part.columns(&design.terms[part.term], design.n()))
-            .collect();
-        let mut other = design.clone();
-        for (part, columns) in parts.iter().zip(&columns) {
-            let z = &mut other.terms[part.term].z;
-            let mut all: Vec<Column> = z.iter().copied().collect();
-            let own = columns.chunks_exact(design.n()).map(Column::Doubles);
-            all.splice(part.first..part.first + part.k, own);
-            *z = Columns::new(all);
-        }
+        let columns = independent_columns(&parts, design);
+        let other = with_columns(&parts, &columns, design);
         Ok(Some(Self {
             model: LinearMixedModel::as_given(&other, criterion, sigma)?,
             parts,
         }))
+    }
+
+    /// What the responses `y` of `design` say in the independent columns: summed up from these, since a combination of
+    /// sums would lose the digits that they save.
+    pub fn responses(&self, design: &Design, y: &[f64]) -> ResponseSums {
+        let columns = independent_columns(&self.parts, design);
+        let other = with_columns(&self.parts, &columns, design);
+        ResponseSums::of(&other, &self.model.factor, y)
+    }
+
+    /// The same model with memory of its own.
+    pub fn fork(&self) -> Self {
+        Self {
+            model: self.model.fork(),
+            parts: self.parts.clone(),
+        }
     }
 
     /// The other model's start, as theta of the model as it was given.
@@ -131,6 +138,25 @@ impl Independent {
         }
         Ok(found)
     }
+}
+
+// The columns of each part.
+fn independent_columns(parts: &[Part], design: &Design) -> Vec<Vec<f64>> {
+    let of = |part: &Part| part.columns(&design.terms[part.term], design.n());
+    parts.iter().map(of).collect()
+}
+
+// The design with these columns in the place of its own.
+fn with_columns<'a>(parts: &[Part], columns: &'a [Vec<f64>], design: &Design<'a>) -> Design<'a> {
+    let mut other = design.clone();
+    for (part, columns) in parts.iter().zip(columns) {
+        let z = &mut other.terms[part.term].z;
+        let mut all: Vec<Column> = z.iter().copied().collect();
+        let own = columns.chunks_exact(design.n()).map(Column::Doubles);
+        all.splice(part.first..part.first + part.k, own);
+        *z = Columns::new(all);
+    }
+    other
 }
 
 impl Part {

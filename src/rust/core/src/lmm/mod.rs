@@ -14,8 +14,10 @@
 //! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
 //! | the minimum, and the verdict on a theta | [`search`] |
 //! | the same model where columns of Z depend on each other | [`independent`] |
+//! | many responses of one design, in threads | [`many`] |
 
 pub(crate) mod independent;
+pub mod many;
 pub mod point;
 pub(crate) mod search;
 pub mod with_sigma;

@@ -1,0 +1,213 @@
+//! Many responses of one design: simulated ones, or measurements of many kinds on the same rows.
+//!
+//! What a design says of Z and X doesn't depend on the response. It is summed up once; a response
+//! adds `[Z X]'Wy`, `y'Wy` and a search of its own. Threads take the responses in groups, each with
+//! a factor of its own. A search starts where that of a single fit starts and knows nothing of
+//! other responses, so that the results are the same, bit for bit, for any number of threads and in
+//! any order.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
+use crate::design::columns::first_not_finite;
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::factor::response_sums::ResponseSums;
+use crate::judge::Verdict;
+use crate::lmm::independent::Independent;
+use crate::lmm::{Estimates, Held, LinearMixedModel, Memory, Reached};
+use crate::optimize::{Flow, Settings, Status};
+
+/// Responses that a thread takes at a time.
+const GROUP: usize = 16;
+/// How long the calling thread sleeps between two questions whether to stop.
+const POLL: Duration = Duration::from_millis(2);
+
+/// How many responses are to be fitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManySettings {
+    /// Where each search starts; empty: at the start of the model.
+    pub start: Vec<f64>,
+    /// Elements of theta that aren't fitted.
+    pub held: Held,
+    /// The optimizer's settings.
+    pub optimizer: Settings,
+    /// Number of threads, at least one.
+    pub threads: usize,
+}
+
+/// The fit of one of many responses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneOfMany {
+    /// Covariance parameters.
+    pub theta: Vec<f64>,
+    /// What follows from them.
+    pub estimates: Estimates,
+    /// Why the optimizer stopped.
+    pub status: Status,
+    /// What the certificate says of theta.
+    pub verdict: Verdict,
+    /// Evaluations of the objective.
+    pub evaluations: usize,
+}
+
+/// What some responses of a model's design say.
+#[derive(Debug, Clone)]
+pub struct Responses {
+    sums: ResponseSums,
+    /// The same in columns of Z that don't depend on each other, if the model has such.
+    independent: Option<ResponseSums>,
+}
+
+impl LinearMixedModel {
+    /// Sums up other responses, `n` finite values each, of `design`, the one that the model was
+    /// made from. Nothing is summed that doesn't involve a response.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`.
+    pub fn responses(&self, design: &Design, y: &[f64]) -> Result<Responses> {
+        check(design, y)?;
+        let of_other = |other: &Independent| other.responses(design, y);
+        Ok(Responses {
+            sums: ResponseSums::of(design, &self.factor, y),
+            independent: self.independent.as_deref().map(of_other),
+        })
+    }
+
+    /// Replaces the response by number `c` of `responses`.
+    pub fn set_response(&mut self, responses: &Responses, c: usize) {
+        self.replace_response(responses.sums.column(c));
+        if let (Some(other), Some(sums)) = (&mut self.independent, &responses.independent) {
+            other.model.replace_response(sums.column(c));
+        }
+    }
+
+    fn replace_response(&mut self, sums: ResponseSums) {
+        self.response.replace(sums);
+        self.memory.reached = Reached::Nothing;
+    }
+
+    /// The same model with memory of its own; nothing is summed up.
+    pub fn fork(&self) -> Self {
+        let covs = self.factor.covs();
+        Self {
+            factor: self.factor.clone(),
+            response: self.response.clone(),
+            likelihood: self.likelihood,
+            scales: self.scales.clone(),
+            domain: self.domain.clone(),
+            independent: self
+                .independent
+                .as_ref()
+                .map(|other| Box::new(other.fork())),
+            memory: Memory {
+                reached: Reached::Nothing,
+                omega: OmegaDerivatives::new(covs),
+                computer: FactorDerivatives::new(&self.factor),
+            },
+        }
+    }
+
+    /// Fits each of the responses `y`, `n` values each, of `design`, the one that the model was
+    /// made from. Failures are results. `is_stopped` is asked by the calling thread now and then;
+    /// searches that haven't ended then say so.
+    ///
+    /// # Errors
+    /// Those of [`Self::responses`].
+    pub fn fit_many(
+        &self,
+        design: &Design,
+        y: &[f64],
+        settings: &ManySettings,
+        is_stopped: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<Result<OneOfMany>>> {
+        check(design, y)?;
+        let group = |first: usize| &y[first..y.len().min(first + GROUP * design.n())];
+        let starts: Vec<usize> = (0..y.len()).step_by(GROUP * design.n()).collect();
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let found: Mutex<Vec<(usize, Vec<Result<OneOfMany>>)>> = Mutex::new(Vec::new());
+        let work = || {
+            let mut model = self.fork();
+            while let Some(&first) = starts.get(next.fetch_add(1, Relaxed)) {
+                let fits = model.fit_group(design, group(first), settings, &stop);
+                let mut found = found
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                found.push((first, fits));
+            }
+        };
+        thread::scope(|scope| {
+            let threads = settings.threads.min(starts.len());
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                thread::sleep(POLL);
+                if is_stopped() {
+                    stop.store(true, Relaxed);
+                }
+            }
+        });
+        let mut found = found
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        found.sort_by_key(|(first, _)| *first);
+        Ok(found.into_iter().flat_map(|(_, fits)| fits).collect())
+    }
+
+    fn fit_group(
+        &mut self,
+        design: &Design,
+        y: &[f64],
+        settings: &ManySettings,
+        stop: &AtomicBool,
+    ) -> Vec<Result<OneOfMany>> {
+        let responses = match self.responses(design, y) {
+            Ok(responses) => responses,
+            Err(error) => return vec![Err(error); y.len() / design.n()],
+        };
+        let one = |c: usize| {
+            self.set_response(&responses, c);
+            self.fit_one(settings, stop)
+        };
+        (0..responses.sums.columns()).map(one).collect()
+    }
+
+    fn fit_one(&mut self, settings: &ManySettings, stop: &AtomicBool) -> Result<OneOfMany> {
+        let mut start = settings.start.clone();
+        if start.is_empty() {
+            start.extend_from_slice(self.start());
+        }
+        self.hold(&settings.held, &mut start)?;
+        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
+            true => Flow::Stop,
+            false => Flow::Continue,
+        };
+        let summary = self.fit(&start, &settings.optimizer, &mut observe)?;
+        let verdict = self.certificate(&summary.best)?.verdict;
+        Ok(OneOfMany {
+            estimates: self.estimates(&summary.best)?,
+            evaluations: summary.log.len(),
+            status: summary.status,
+            theta: summary.best,
+            verdict,
+        })
+    }
+}
+
+// Whole responses of finite values.
+fn check(design: &Design, y: &[f64]) -> Result<()> {
+    let n = design.n();
+    if n == 0 || y.len() % n != 0 {
+        return Err(Error::Dimension {
+            what: "y",
+            expected: n,
+            found: y.len(),
+        });
+    }
+    match first_not_finite(y) {
+        Some(index) => Err(Error::NonFinite { what: "y", index }),
+        None => Ok(()),
+    }
+}
