@@ -9,8 +9,8 @@
 #' term (the lower triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method
 #' has `NA` for the variance parameters, because symmetric limits of variances can't be trusted.
 #' Here only those of singular terms are `NA`, and those of generalized fits without a likelihood of
-#' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but approximate
-#' when a variance is near zero or there are few levels. A parameter that is held (see
+#' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but
+#' approximate when a variance is near zero or there are few levels. A parameter that is held (see
 #' [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
 #'
 #' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too

@@ -113,8 +113,8 @@ condVar.default <- function(object, ...) abort_no_method("condVar", object)
 
 #' Calls lme4's function for an object that isn't ours
 #'
-#' It is called only if lme4 has a method for the object: without one, dispatch might come back to
-#' our default method, and never end.
+#' lme4's function is called only if it has a method for the object: without one, dispatch might
+#' come back to our default method, and never end.
 #' @noRd
 hand_on <- function(generic, object, ...) {
   if (!isNamespaceLoaded("lme4") || !has_lme4_method(generic, object)) {

@@ -98,7 +98,7 @@ glmm_variance_map <- function(fit, scale) {
     rows <- seq_len(nrow(map$jacobian) - 1L)
     jacobian <- cbind(map$jacobian[rows, seq_len(n), drop = FALSE], 0)
     lost <- singular_rows(fit)
-    # Of a singular term a derivative may not exist.
+    # The derivative of a singular term may not exist.
     jacobian[lost, ] <- 0
   }
   if (!has_scale(fit)) {
