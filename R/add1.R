@@ -1,33 +1,220 @@
-#' Terms that could be added
+#' Terms that could be dropped or added
 #'
-#' Fits each model that has one more fixed effect, and compares them by AIC. (`drop1()` needs no
-#' method of its own.) As of [extractAIC()][logLik.rlmm], fits by REML are compared by maximum
-#' likelihood.
+#' `drop1()` fits each model that has one fixed effect less, `add1()` each that has one more, and
+#' compare them by AIC. As of [extractAIC()][logLik.rlmm], fits by REML are compared by maximum
+#' likelihood. The models are fitted to the model frame of the fit, whatever has become of the data;
+#' for what `add1()` adds see [update()][update.rlmm].
 #'
 #' @param object A fit.
 #' @param scope The fixed effects to try: a formula, in which `.` stands for those of the model, or
-#'   a character vector.
-#' @param ... Passed on to the default method of [add1()][stats::add1]: `test = "Chisq"`, `k`,
-#'   `trace`.
-#' @return As of [add1()][stats::add1].
+#'   a character vector. For `drop1()` by default all that are part of no other.
+#' @param scale Not used; an argument of the generics.
+#' @param test `"Chisq"`: likelihood-ratio tests. `"user"` (of `drop1()` only): what `sumFun`
+#'   computes.
+#' @param k Weight of a parameter in the AIC.
+#' @param trace Print each model?
+#' @param sumFun For `test = "user"`: a function of the fit, `object`, and the smaller one,
+#'   `objectDrop`, and of further arguments (`scale`, `k` and `...` are handed on), that returns a
+#'   vector of numbers, whose names become the columns. Its attribute `"method"` is added to the
+#'   heading. As in lme4 it is called without `objectDrop` as well, for the names.
+#' @param ... Further arguments of `sumFun`; otherwise anything here is an error.
+#' @return A table of class `"anova"`. `drop1()` has lme4's columns `npar`, `AIC`, `LRT` and
+#'   `Pr(Chi)`, `add1()` those of its [default method][stats::add1].
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+#' drop1(fit, test = "Chisq")
 #' add1(fit, ~ . + odd + I(Days^2), test = "Chisq")
-#' @importFrom stats add1
+#'
+#' # A test of one's own
+#' change <- function(object, objectDrop, ...) {
+#'   if (missing(objectDrop)) return(c(change = NA))
+#'   c(change = as.numeric(logLik(object) - logLik(objectDrop)))
+#' }
+#' drop1(fit, test = "user", sumFun = change)
+#' @name add1.rlmm
+NULL
+
+#' @rdname add1.rlmm
+#' @importFrom stats drop1
 #' @export
-add1.rlmm <- function(object, scope, ...) {
-  if (missing(scope)) {
-    abort_scope()
+drop1.rlmm <- function(
+  object,
+  scope,
+  scale = 0,
+  test = c("none", "Chisq", "user"),
+  k = 2,
+  trace = FALSE,
+  sumFun = NULL,
+  ...
+) {
+  test <- one_of(test, c("none", "Chisq", "user"), "test")
+  scope <- dropped_labels(object, scope)
+  if (test == "user") {
+    check_sum_function(sumFun)
+    fits <- compared_fits(object, scope, "-", trace)
+    return(user_table(object, fits, sumFun, scale, k, ...))
   }
-  scope <- added_effects(object, scope)
-  # `NextMethod()` would hand on the scope as it was given, too.
-  default <- utils::getS3method("add1", "default", envir = asNamespace("stats"))
-  default(object, scope, ...)
+  refuse_dots(...)
+  by_ml <- ml_fit(object)
+  fits <- compared_fits(by_ml, scope, "-", trace)
+  table <- comparison_table(by_ml, fits, k, test == "Chisq")
+  names(table) <- c("npar", "AIC", "LRT", "Pr(Chi)")[seq_along(table)]
+  structure(table, heading = table_heading("deletions", object))
 }
 
-# The names of the effects to add. The default method would take a random-effects term for one.
-added_effects <- function(fit, scope) {
+#' @rdname add1.rlmm
+#' @importFrom stats add1
+#' @export
+add1.rlmm <- function(
+  object,
+  scope,
+  scale = 0,
+  test = c("none", "Chisq"),
+  k = 2,
+  trace = FALSE,
+  ...
+) {
+  refuse_dots(...)
+  test <- one_of(test, c("none", "Chisq"), "test")
+  scope <- added_labels(object, if (!missing(scope)) scope)
+  by_ml <- ml_fit(object)
+  fits <- compared_fits(by_ml, scope, "+", trace)
+  table <- comparison_table(by_ml, fits, k, test == "Chisq")
+  structure(table, heading = table_heading("additions", object))
+}
+
+ml_fit <- function(fit) if (isREML.rlmm(fit)) refitML.rlmm(fit) else fit
+
+#' The fits with each term dropped or added, named by the terms
+#' @param sign "-" or "+".
+#' @noRd
+compared_fits <- function(fit, labels, sign, trace) {
+  lapply(rlang::set_names(labels), \(label) {
+    if (isTRUE(trace > 0)) {
+      inform_rlmm(paste("trying", sign, label), "rlmm_message_trace")
+    }
+    formula <- stats::update.formula(
+      stats::formula(fit),
+      stats::as.formula(paste("~ .", sign, label))
+    )
+    change <- list(
+      formula = formula,
+      changed = "formula",
+      caller = environment(formula)
+    )
+    new <- fit_changed(fit, changed_call(fit, change), change)
+    check_same_rows(fit, new, label)
+    new
+  })
+}
+
+check_same_rows <- function(fit, new, label) {
+  if (nobs.rlmm(new) == nobs.rlmm(fit)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "The models must be fits of the same data.",
+      x = sprintf(
+        "With %s there are %s, without it %s.",
+        tick(label),
+        plural(nobs.rlmm(new), "observation"),
+        format_count(nobs.rlmm(fit))
+      ),
+      i = "Are values of it missing?"
+    ),
+    "rlmm_error_not_comparable"
+  )
+}
+
+#' A row for the fit and for each of the others: `Df`, `AIC` and, with a test, `LRT` and `Pr(>Chi)`
+#' @noRd
+comparison_table <- function(fit, others, k, is_tested) {
+  log_liks <- lapply(c(list(fit), unname(others)), logLik.rlmm)
+  log_lik <- vapply(log_liks, as.double, 0)
+  npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
+  df <- c(NA, abs(npar[-1] - npar[1]))
+  table <- data.frame(
+    Df = df,
+    AIC = -2 * log_lik + k * npar,
+    row.names = c("<none>", names(others))
+  )
+  if (is_tested) {
+    table$LRT <- c(NA, pmax(0, 2 * abs(log_lik[-1] - log_lik[1])))
+    table[["Pr(>Chi)"]] <- stats::pchisq(table$LRT, df, lower.tail = FALSE)
+  }
+  structure(table, class = c("anova", "data.frame"))
+}
+
+table_heading <- function(what, fit, method = NULL) {
+  c(
+    paste("Single term", what),
+    "\nModel:",
+    deparse1(stats::formula(fit)),
+    if (!is.null(method)) paste0("\n", method)
+  )
+}
+
+#' What the user's function says of each smaller fit
+#' @noRd
+user_table <- function(fit, others, sum_function, scale, k, ...) {
+  none <- sum_function(fit, scale = scale, k = k, ...)
+  found <- lapply(others, \(other) {
+    sum_function(fit, other, scale = scale, k = k, ...)
+  })
+  values <- do.call(rbind, c(list(none * NA), unname(found)))
+  columns <- names(none) %||% paste0("V", seq_along(none))
+  dimnames(values) <- list(c("<none>", names(others)), columns)
+  structure(
+    as.data.frame(values),
+    heading = table_heading("deletions", fit, attr(none, "method")),
+    class = c("anova", "data.frame")
+  )
+}
+
+check_sum_function <- function(sum_function) {
+  if (is.function(sum_function)) {
+    return(invisible())
+  }
+  abort_argument(
+    '`test = "user"` needs a function as `sumFun`.',
+    x = it_is(sum_function),
+    arg = "sumFun"
+  )
+}
+
+# Scope -----------------------------------------------------------------------
+
+dropped_labels <- function(fit, scope) {
+  terms <- fit$fixed$terms
+  if (missing(scope)) {
+    return(stats::drop.scope(terms))
+  }
+  known <- attr(terms, "term.labels")
+  if (rlang::is_formula(scope)) {
+    changed <- stats::update.formula(stats::formula(terms), scope)
+    scope <- attr(stats::terms(changed), "term.labels")
+  }
+  unknown <- if (is.character(scope)) setdiff(scope, known)
+  if (is.character(scope) && length(unknown) == 0L) {
+    return(scope)
+  }
+  found <- if (is.character(scope)) {
+    paste0("It names ", enumerate(tick(unknown)), ".")
+  } else {
+    it_is(scope)
+  }
+  abort_argument(
+    "`scope` must name fixed effects of the model.",
+    x = found,
+    i = paste0("They are ", enumerate(tick(known), max = 10L), "."),
+    arg = "scope"
+  )
+}
+
+added_labels <- function(fit, scope) {
+  # A random-effects term would be taken for a fixed one.
   if (rlang::is_formula(scope)) {
     scope <- added_terms(stats::formula(fit, fixed.only = TRUE), scope)
   }

@@ -81,3 +81,12 @@ unwrap_fulldummy <- function(expr) {
   expr[-1L] <- lapply(inner, `[[`, "expr")
   list(expr = expr, variables = unlist(lapply(inner, `[[`, "variables")))
 }
+
+# One text for a product, whatever the order of its factors.
+sorted_factors <- function(names) {
+  vapply(
+    strsplit(as.character(names), ":", fixed = TRUE),
+    \(factors) paste(sort(factors), collapse = ":"),
+    ""
+  )
+}

@@ -62,15 +62,6 @@ name_as <- function(effects, fixed) {
   effects
 }
 
-# One text for a product, whatever the order of its factors.
-sorted_factors <- function(names) {
-  vapply(
-    strsplit(as.character(names), ":", fixed = TRUE),
-    \(factors) paste(sort(factors), collapse = ":"),
-    ""
-  )
-}
-
 # Terms that share a grouping factor may share an effect: `(1 | g) + (x | g)`.
 add_centre <- function(effects, centre) {
   out <- lapply(names(centre), \(name) {

@@ -23,6 +23,10 @@ freeze_atom <- function(atom, data, env) {
   if (is.symbol(atom)) {
     return(list(expr = atom, row_wise = TRUE))
   }
+  known <- attr(data, "fitted_atoms")[[deparse_one(atom)]]
+  if (!is.null(known)) {
+    return(known)
+  }
   value <- eval(atom, data, env)
   expr <- stats::makepredictcall(value, freeze(atom, NROW(value), data, env))
   list(expr = expr, row_wise = is_row_wise(expr, value, data, env))

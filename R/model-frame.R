@@ -68,6 +68,14 @@ frame_effects <- function(effects) call("(", unwrap_fulldummy(effects)$expr)
 #' the formula's environment, which is not where `rlmm()` was called from.
 #' @noRd
 eval_frame <- function(terms, data, extras, bars) {
+  if (is_fitted_data(data)) {
+    return(call_frame_step(
+      frame_from_fit(terms, data, extras),
+      terms,
+      data,
+      bars
+    ))
+  }
   if (is.null(extras)) {
     frame <- plain_frame(terms, data)
     if (!is.null(frame)) return(frame)

@@ -1,12 +1,20 @@
 #' Change a model and fit it again
 #'
-#' Changes the fitting call as [stats::update()] does and evaluates it. The data that the call names
-#' are looked up where the model was made (the environment of its formula), then where `update()` is
-#' called. If they are found in neither, because they were removed, or local to a function that has
-#' returned, the model frame stored in the fit takes their place.
+#' Changes the fitting call as [stats::update()] does and evaluates it.
 #'
-#' Parameters that are held (see [rlmm_control()]) stay so. Those that a new formula no longer has
-#' are let go, which a message tells.
+#' The fit holds its data, the model frame. It is used as long as the new formula and arguments need
+#' nothing else, so that the new model is one of the same observations, whatever has become of the
+#' data since, and rows that were left out for missing values stay so. What needs other variables
+#' takes the data that the call names, from where the model was made (the environment of its
+#' formula) or where `update()` is called; a warning tells if they aren't what was fitted any more.
+#' Give `data` to fit to other data.
+#'
+#' A term to be removed may be written in any way that means it: `(1 + Days | Subject)` for `(Days |
+#' Subject)`, or `(0 + Days | Subject)` out of `(Days || Subject)`. A warning tells of a removal
+#' that removes nothing.
+#'
+#' What belongs to a part of the formula that goes, goes with it: its `contrasts`, `start`, and
+#' parameters that are held (see [rlmm_control()]), of which a message tells.
 #'
 #' @param object A fitted model.
 #' @param formula. Changes to the formula, such as `. ~ . - Days`; random-effects terms are added
@@ -21,172 +29,222 @@
 #' @importFrom stats update
 #' @export
 update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
+  check_flag(evaluate, "evaluate")
   changes <- as.list(substitute(list(...)))[-1]
-  call <- object$call
-  formula <- stats::formula(object)
-  if (!missing(formula.)) {
-    formula <- stats::update.formula(formula, formula.)
-    call$formula <- formula
-    if (!is.null(object$control$fixed)) call$control <- lenient_control(object)
-  }
-  call <- changed_call(call, changes)
+  check_change_names(changes)
+  formula <- if (!missing(formula.)) changed_formula(object, formula.)
+  change <- list(
+    formula = formula %||% stats::formula(object),
+    changed = c(names(changes), if (!is.null(formula)) "formula"),
+    caller = parent.frame()
+  )
+  call <- changed_call(object, change, changes)
   if (!evaluate) {
-    return(call)
+    return(portable_call(object, call, change))
   }
-  changed <- c(names(changes), if (!missing(formula.)) "formula")
-  fit <- evaluate_update(object, call, formula, changed, parent.frame())
-  fit$call <- call
-  if (inherits(call$control, "rlmm_control")) {
-    fit$call$control <- fit$control
-  }
-  fit
+  fit_changed(object, call, change)
 }
 
-# The call with changed arguments; one changed to `NULL` is one that the call doesn't have.
-changed_call <- function(call, changes) {
-  for (name in names(changes)) {
-    call[name] <- list(changes[[name]])
+check_change_names <- function(changes) {
+  names <- names(changes) %||% character(length(changes))
+  if (!all(nzchar(names))) {
+    abort_unknown_argument("update", "")
   }
+}
+
+#' The call with the changes made, without what belonged to a part of the formula that is gone
+#' @param change A list: the new `formula`, the names of what is `changed` (with "formula", if it
+#'   is), and the `caller`, to whom the changed arguments mean what they mean.
+#' @param changes The changed arguments, as expressions.
+#' @noRd
+changed_call <- function(fit, change, changes = list()) {
+  call <- fit$call
+  if ("formula" %in% change$changed) {
+    call$formula <- change$formula
+    call$start <- NULL
+    call["contrasts"] <- list(known_contrasts(call$contrasts, change$formula))
+    if (!is.null(fit$control$fixed)) call$control <- lenient_control(fit)
+  }
+  call[names(changes)] <- changes
+  # An argument changed to NULL is one that the call doesn't have.
   as.call(Filter(Negate(is.null), as.list(call)))
 }
 
-#' @param changed Names of the arguments that the user changed: those mean what they mean to the
-#'   caller.
+#' Contrasts of the variables that the formula has
+#' @param contrasts The list, or a call to `list()`.
 #' @noRd
-evaluate_update <- function(fit, call, formula, changed, caller) {
+known_contrasts <- function(contrasts, formula) {
+  is_list_call <- call_name(contrasts) == "list"
+  if (!is_list_call && !is.list(contrasts)) {
+    return(contrasts)
+  }
+  known <- vapply(formula_variables(formula), deparse_one, "")
+  gone <- setdiff(names(contrasts), c(known, ""))
+  contrasts[gone] <- NULL
+  if (length(contrasts) > is_list_call) contrasts
+}
+
+#' Every variable of a formula, an expression each
+#' @noRd
+formula_variables <- function(formula) {
+  terms <- frame_terms(parse_formula(formula), environment(formula), NULL)
+  as.list(attr(terms, "variables"))[-1]
+}
+
+#' Fits the changed call, to the data of the fit where they suffice
+#' @noRd
+fit_changed <- function(fit, call, change) {
   args <- as.list(call)[-1]
-  is_new <- "data" %in% changed
-  data <- if (is_new) eval(args$data, caller)
-  if (!is_new) {
-    data <- find_data(fit, args$data, formula, caller)
-  }
-  needs_none <- is.null(args$data) && has_variables(NULL, formula)
-  if (is.null(data) && !needs_none) {
-    return(update_stored(fit, call, formula, changed, caller))
-  }
-  values <- argument_values(fit, args, changed, data, caller)
-  values$formula <- formula
-  values$data <- data
-  call_fitter(call, values, caller)
-}
-
-#' The values of the arguments of a call, those of the fit itself among them
-#' @noRd
-argument_values <- function(fit, args, changed, data, caller) {
-  kept <- args[setdiff(names(args), changed)]
-  values <- kept_arguments(fit, kept, data, caller)
-  new <- intersect(changed, names(args))
-  values[new] <- changed_arguments(args[new], data, caller)
-  values
-}
-
-is_nb_call <- function(call) "rglmm_nb" %in% all.names(call[[1]])
-
-evaluated_in_data <- c("weights", "offset", "subset")
-
-changed_arguments <- function(args, data, caller) {
-  lapply(rlang::set_names(names(args)), \(name) {
-    if (name %in% evaluated_in_data) {
-      eval(args[[name]], data, caller)
-    } else {
-      eval(args[[name]], caller)
-    }
-  })
-}
-
-#' The values of arguments that weren't changed
-#'
-#' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
-#' @noRd
-kept_arguments <- function(fit, args, data, caller) {
-  args <- args[!names(args) %in% c("formula", "data", "start")]
-  known <- list(
-    REML = fit$reml,
-    control = fit$control,
-    sigma = fit$sigma,
-    family = unfitted_family(fit)
-  )
-  if (inherits(args$control, "rlmm_control")) {
-    known$control <- args$control
-  }
-  envs <- list(environment(fit$formula), caller)
-  lapply(rlang::set_names(names(args)), \(name) {
-    if (name %in% c("REML", "control", "sigma", "family")) {
-      return(known[[name]])
-    }
-    in_data <- if (name %in% evaluated_in_data) data
-    eval_first(args[[name]], in_data, envs)
-  })
-}
-
-#' The value of an expression in the first environment in which it has one
-#' @noRd
-eval_first <- function(expr, data, envs) {
-  for (env in envs[-length(envs)]) {
-    value <- tryCatch(list(eval(expr, data, env)), error = \(e) NULL)
-    if (!is.null(value)) {
-      return(value[[1]])
-    }
-  }
-  eval(expr, data, envs[[length(envs)]])
-}
-
-#' Calls the fitting function with values bound to the names of its arguments, so that a traceback
-#' shows those and not the data
-#' @noRd
-call_fitter <- function(call, values, caller) {
-  fitter <- find_fitter(call, names(values), caller)
-  env <- rlang::env(environment(values$formula), fitter = fitter)
-  names <- paste0("new_", names(values))
-  for (i in seq_along(values)) {
-    assign(names[i], values[[i]], envir = env)
-  }
-  arguments <- rlang::set_names(lapply(names, as.symbol), names(values))
-  eval(as.call(c(quote(fitter), arguments)), env)
-}
-
-# The fitting function that a call names, or the one that made such a fit where the name means
-# nothing here.
-find_fitter <- function(call, arguments, caller) {
-  known <- list(rlmm = rlmm, rglmm = rglmm, rglmm_nb = rglmm_nb)
-  own <- if (is_nb_call(call)) {
-    rglmm_nb
-  } else if ("family" %in% arguments) {
-    rglmm
+  new <- if (frame_suffices(fit, args, change)) {
+    tell_changed_data(fit, args, change)
+    fit_to_frame(fit, args, change)
   } else {
-    rlmm
+    fit_to_data(fit, args, change)
   }
-  tryCatch(eval(call[[1]], known, caller), error = \(cnd) own)
+  new$call <- call
+  if (inherits(call$control, "rlmm_control")) {
+    new$call$control <- new$control
+  }
+  new
 }
 
-# Data ----------------------------------------------------------------------
+# To the stored frame ---------------------------------------------------------
+
+fit_to_frame <- function(fit, args, change) {
+  frame <- fit$frame
+  data <- fitted_data(fit, "subset" %in% change$changed)
+  kept <- setdiff(names(args), c(change$changed, evaluated_in_data))
+  values <- kept_arguments(fit, args[kept], data, change)
+  for (name in setdiff(evaluated_in_data, change$changed)) {
+    values[[name]] <- frame[[paste0("(", name, ")")]]
+  }
+  new <- call_fitter(fit, args, values, data, change)
+  new$na_action <- joined_na_action(fit$na_action, new$na_action, nrow(frame))
+  new
+}
+
+#' The frame of a fit as data
+#' @param plain Without what the fit knows of its variables, as another subset asks for.
+#' @noRd
+fitted_data <- function(fit, plain) {
+  data <- frame_data(fit)
+  if (plain) {
+    return(data)
+  }
+  atoms <- lapply(fit$random, \(term) {
+    exprs <- lapply(group_atoms(term$group_expr), \(expr) {
+      list(expr = expr, row_wise = term$row_wise)
+    })
+    rlang::set_names(exprs, term$group_vars)
+  })
+  as_fitted_data(data, attr(fit$frame, "terms"), do.call(c, atoms))
+}
+
+#' Whether the formula and the arguments need nothing but the stored frame
+#' @noRd
+frame_suffices <- function(fit, args, change) {
+  if (is.null(fit$frame) || "data" %in% change$changed) {
+    return(FALSE)
+  }
+  # A subset is told in rows of the data, as is what `na.action` leaves out.
+  has_all_rows <- is.null(fit$na_action) && is.null(fit$call$subset)
+  is_selected_anew <- any(c("subset", "na.action") %in% change$changed)
+  if (is_selected_anew && !has_all_rows) {
+    return(FALSE)
+  }
+  changed <- args[intersect(evaluated_in_data, change$changed)]
+  variables <- unlist(lapply(changed, all.vars))
+  (has_all_rows || all(variables %in% names(fit$frame))) &&
+    has_formula_variables(fit, names(frame_data(fit)), change)
+}
+
+has_formula_variables <- function(fit, known, change) {
+  # With another subset a basis such as `poly(x, 2)` is another one.
+  columns <- if (!"subset" %in% change$changed) known
+  env <- environment(change$formula)
+  n <- nrow(fit$frame)
+  for (variable in formula_variables(change$formula)) {
+    if (!is_held(variable, columns, known, env, n)) return(FALSE)
+  }
+  TRUE
+}
+
+#' Whether a variable of a formula is a column, or can be made of columns and constants
+#' @param columns,names Names of columns, as expressions and as variables.
+#' @param n Rows of the frame: what has as many values is data, not a constant.
+#' @noRd
+is_held <- function(variable, columns, names, env, n) {
+  if (deparse_one(variable) %in% columns) {
+    return(TRUE)
+  }
+  others <- setdiff(all.vars(variable), names)
+  is_constant <- \(name) {
+    value <- get0(name, envir = env)
+    is.language(variable) &&
+      !is.symbol(variable) &&
+      !is.null(value) &&
+      !NROW(value) %in% n
+  }
+  all(vapply(others, is_constant, NA))
+}
+
+#' The rows left out by a fit and by one to its frame, both counted in the data
+#' @noRd
+joined_na_action <- function(old, new, n) {
+  if (is.null(new)) {
+    return(old)
+  }
+  rows <- setdiff(seq_len(n + length(old)), old)[new]
+  joined <- sort(c(old, rlang::set_names(rows, names(new))))
+  structure(joined, class = class(old %||% new))
+}
+
+# To the data that the call names --------------------------------------------
+
+fit_to_data <- function(fit, args, change) {
+  is_given <- "data" %in% change$changed
+  data <- if (is_given) {
+    eval(args$data, change$caller)
+  } else {
+    find_data(fit, args$data, change)
+  }
+  kept <- args[setdiff(names(args), change$changed)]
+  values <- kept_arguments(fit, kept, data, change)
+  call_fitter(fit, args, values, data, change)
+}
 
 #' The value of `data` where the model was made or where `update()` was called
 #'
-#' A value that still holds what was fitted, and least beyond it, is preferred: another data frame
-#' may have the same name. Otherwise it is the first with the formula's variables, as the user may
-#' have changed the data on purpose.
+#' Preferably the one that still holds what was fitted: another data frame may have the same name.
+#' Otherwise the first with the formula's variables, with a warning.
 #' @noRd
-find_data <- function(fit, expr, formula, caller) {
-  found <- values_of_data(expr, formula, caller)
-  found <- Filter(\(data) has_variables(data, formula), found)
+find_data <- function(fit, expr, change) {
+  formula <- change$formula
+  found <- Filter(
+    \(data) has_variables(data, formula),
+    data_candidates(expr, change)
+  )
   if (length(found) == 0) {
-    return(NULL)
+    if (is.null(expr) && has_variables(NULL, formula)) {
+      return(NULL)
+    }
+    abort_no_data(expr, fit, change)
   }
-  same <- Filter(\(data) is.data.frame(data) && holds_fit(data, fit), found)
+  changed <- lapply(found, changed_variables, fit = fit)
+  same <- which(lengths(changed) == 0)
   if (length(same) == 0) {
+    warn_changed_data(expr, changed[[1]])
     return(found[[1]])
   }
-  same[[which.min(vapply(same, nrow, 1L))]]
+  found[[same[which.min(vapply(found[same], NROW, 1L))]]]
 }
 
-# The data frames and lists that an expression stands for, in the formula's environment and in the
-# caller's.
-values_of_data <- function(expr, formula, caller) {
-  found <- lapply(list(environment(formula), caller), \(env) {
-    tryCatch(eval(expr, env), error = \(cnd) NULL)
-  })
-  Filter(is.list, found)
+data_candidates <- function(expr, change) {
+  places <- list(environment(change$formula), change$caller)
+  Filter(
+    is.list,
+    lapply(places, \(env) tryCatch(eval(expr, env), error = \(e) NULL))
+  )
 }
 
 has_variables <- function(data, formula) {
@@ -194,84 +252,120 @@ has_variables <- function(data, formula) {
   all(vapply(variables, is_known, NA, data = data, env = environment(formula)))
 }
 
-#' Update from the stored frame
-#'
-#' The frame holds the variables as the formula used them: enough for the same formula, and for
-#' another one if its variables are in the frame untransformed.
+#' Names of the variables of a fit that are something else in some data; "rows" if its rows aren't
+#' there
 #' @noRd
-update_stored <- function(fit, call, formula, changed, caller) {
-  args <- as.list(call)[-1]
-  if (keeps_design(fit, changed)) {
-    new <- args[intersect(changed, names(args))]
-    return(refit_changed(fit, changed_arguments(new, NULL, caller), changed))
+changed_variables <- function(data, fit) {
+  if (is.null(fit$frame) || !is.data.frame(data)) {
+    return(character())
   }
-  data <- frame_data(fit)
-  if ("data" %in% changed || !has_variables(data, formula)) {
-    abort_no_data(call$data, formula, data, caller)
+  rows <- match(row.names(fit$frame), row.names(data))
+  if (anyNA(rows)) {
+    return("rows")
   }
-  in_frame <- setdiff(c(evaluated_in_data, "na.action"), changed)
-  args <- args[setdiff(names(args), in_frame)]
-  values <- argument_values(fit, args, changed, data, caller)
-  for (name in setdiff(c("weights", "offset"), changed)) {
-    values[[name]] <- fit$frame[[paste0("(", name, ")")]]
-  }
-  values$formula <- formula
-  values$data <- data
-  new <- call_fitter(call, values, caller)
-  if (nrow(new$frame) == nrow(fit$frame)) {
-    new$na_action <- fit$na_action
-  }
-  new
+  terms <- attr(fit$frame, "terms")
+  env <- environment(fit$formula)
+  variables <- as.list(attr(terms, "variables"))[-1]
+  is_same <- vapply(
+    variables,
+    \(variable) {
+      value <- tryCatch(eval(variable, data, env), error = \(e) NULL)
+      same_values(value, rows, nrow(data), fit$frame[[deparse_one(variable)]])
+    },
+    NA
+  )
+  vapply(variables[!is_same], deparse_one, "")
 }
 
-refit_changed <- function(fit, values, changed) {
-  if ("REML" %in% changed) {
-    fit$reml <- values$REML %||% TRUE
+same_values <- function(value, rows, n, fitted) {
+  if (NROW(value) != n) {
+    return(FALSE)
   }
-  if ("control" %in% changed) {
-    fit$control <- as_control(values$control %||% rlmm_control())
-    fit["held"] <- list(held_beta(fit$control, fit$fixed))
+  is_matrix <- is.matrix(value)
+  now <- if (is_matrix) value[rows, , drop = FALSE] else value[rows]
+  if (is.factor(fitted) || is.factor(now)) {
+    return(identical(as.character(now), as.character(fitted)))
   }
-  fit <- with_sigma(fit, values$sigma, "sigma" %in% changed)
-  start <- check_start(values$start, fit$random)
-  fit_again(fit, start = start, verbose = values$verbose %||% 0L)
+  isTRUE(all.equal(c(now), c(fitted), tolerance = 0, check.attributes = FALSE))
 }
 
-#' The fit with another known sigma
-#' @param given Whether the argument `sigma` was changed; otherwise a sigma that the control holds
-#'   counts.
-#' @noRd
-with_sigma <- function(fit, sigma, given) {
-  if (given) {
-    check_sigma(sigma)
-    fit$known_sigma <- !is.null(sigma)
-    fit$sigma <- sigma
+# An update without a change may have been asked for because the data are new.
+tell_changed_data <- function(fit, args, change) {
+  if (length(change$changed) > 0) {
+    return(invisible())
   }
-  held <- known_sigma(if (given) sigma, fit$control)
-  if (!is.null(held)) {
-    fit[c("known_sigma", "sigma")] <- list(TRUE, held)
+  found <- data_candidates(args$data, change)
+  is_same <- vapply(
+    found,
+    \(data) length(changed_variables(data, fit)) == 0,
+    NA
+  )
+  if (length(found) == 0 || any(is_same)) {
+    return(invisible())
   }
-  fit
+  name <- tick(short_deparse(args$data))
+  inform_rlmm(
+    c(
+      paste0(
+        "The model is fitted again to its own data; ",
+        name,
+        " has changed."
+      ),
+      i = sprintf(
+        "Use `update(fit, data = %s)` to fit it to what that is now.",
+        short_deparse(args$data)
+      )
+    ),
+    "rlmm_message_changed_data"
+  )
 }
 
-abort_no_data <- function(expr, formula, stored, caller) {
-  missing <- setdiff(all.vars(formula), c(".", names(stored)))
-  data <- values_of_data(expr, formula, caller)
-  unheld <- setdiff(missing, names(data[1L][[1L]]))
-  if (length(data) > 0 && length(unheld) > 0) {
+warn_changed_data <- function(expr, variables) {
+  name <- short_deparse(expr)
+  found <- if (identical(variables, "rows")) {
+    "Rows of the fit aren't in it."
+  } else {
+    verb <- if (length(variables) == 1) {
+      "has other values"
+    } else {
+      "have other values"
+    }
+    paste0(enumerate(tick(variables)), " ", verb, ".")
+  }
+  warn_rlmm(
+    c(
+      paste0(
+        tick(name),
+        " isn't the data that the model was fitted to any more."
+      ),
+      x = found,
+      i = "The new model is fitted to what it is now; give `data` to say what is meant."
+    ),
+    "rlmm_warning_changed_data",
+    variables = variables
+  )
+}
+
+abort_no_data <- function(expr, fit, change) {
+  stored <- if (!is.null(fit$frame)) names(frame_data(fit))
+  missing <- setdiff(all.vars(change$formula), c(".", stored))
+  candidates <- data_candidates(expr, change)
+  unheld <- if (length(candidates) > 0) setdiff(missing, names(candidates[[1]]))
+  if (length(unheld) > 0) {
     abort_unheld(expr, unheld)
   }
-  gone <- if (!is.null(expr)) tick(deparse_one(expr))
+  lacking <- paste0(
+    "The frame stored in the fit doesn't hold ",
+    enumerate(tick(missing)),
+    "."
+  )
   abort_rlmm(
     c(
       "Can't find the data of the model.",
-      x = if (!is.null(gone)) paste(gone, "doesn't exist any more."),
-      i = if (length(missing) > 0) {
-        sprintf(
-          "The frame stored in the fit doesn't hold %s.",
-          enumerate(tick(missing))
-        )
+      x = if (!is.null(expr)) {
+        paste0(tick(deparse_one(expr)), " doesn't exist any more.")
       },
+      i = if (length(missing) > 0) lacking,
       i = "Give the data: `update(fit, ..., data = )`."
     ),
     "rlmm_error_variable"
@@ -294,15 +388,118 @@ abort_unheld <- function(expr, variables) {
   )
 }
 
-#' Whether the changed arguments leave the design as it is, so that the stored frame is all that a
-#' new fit needs
-#' @noRd
-keeps_design <- function(fit, changed) UseMethod("keeps_design")
+# Arguments -------------------------------------------------------------------
 
-#' @export
-keeps_design.rlmm_lmm <- function(fit, changed) {
-  all(changed %in% c("REML", "control", "start", "verbose", "sigma"))
+evaluated_in_data <- c("weights", "offset", "subset", "mustart", "etastart")
+
+#' The values of arguments that aren't changed
+#'
+#' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
+#' @noRd
+kept_arguments <- function(fit, args, data, change) {
+  places <- list(environment(fit$formula), change$caller)
+  args <- args[!names(args) %in% c("formula", "data", "start")]
+  lapply(rlang::set_names(names(args)), function(name) {
+    switch(
+      name,
+      REML = fit$reml,
+      control = kept_control(fit, args$control),
+      sigma = fit$sigma,
+      family = unfitted_family(fit),
+      contrasts = kept_contrasts(fit, args$contrasts, places, change),
+      eval_first(
+        args[[name]],
+        if (name %in% evaluated_in_data) data,
+        places
+      )
+    )
+  })
 }
 
+kept_control <- function(fit, control) {
+  if (inherits(control, "rlmm_control")) control else fit$control
+}
+
+# The fit knows those of all its factors, should the argument not be there any more.
+kept_contrasts <- function(fit, expr, places, change) {
+  value <- tryCatch(
+    eval_first(expr, NULL, places),
+    error = \(e) fit$fixed$contrasts
+  )
+  known_contrasts(value, change$formula)
+}
+
+changed_arguments <- function(args, data, caller) {
+  lapply(rlang::set_names(names(args)), function(name) {
+    if (name %in% evaluated_in_data) {
+      eval(args[[name]], data, caller)
+    } else {
+      eval(args[[name]], caller)
+    }
+  })
+}
+
+#' The value of an expression in the first environment in which it has one
+#' @noRd
+eval_first <- function(expr, data, envs) {
+  for (env in envs[-length(envs)]) {
+    value <- tryCatch(list(eval(expr, data, env)), error = \(e) NULL)
+    if (!is.null(value)) {
+      return(value[[1]])
+    }
+  }
+  eval(expr, data, envs[[length(envs)]])
+}
+
+#' Calls the fitting function of a fit with values bound to the names of its arguments, so that a
+#' traceback shows those and not the data
+#' @param values The arguments that aren't changed.
+#' @noRd
+call_fitter <- function(fit, args, values, data, change) {
+  changed <- setdiff(intersect(change$changed, names(args)), "data")
+  values[changed] <- changed_arguments(args[changed], data, change$caller)
+  values[c("formula", "data")] <- list(change$formula, data)
+  env <- rlang::env(
+    environment(change$formula),
+    fitter = fitting_function(fit, names(values))
+  )
+  names <- paste0("new_", names(values))
+  for (i in seq_along(values)) {
+    assign(names[i], values[[i]], envir = env)
+  }
+  symbols <- rlang::set_names(lapply(names, as.symbol), names(values))
+  eval(as.call(c(quote(fitter), symbols)), env)
+}
+
+# The call of a fit made through another function may have a name that means nothing here.
+fitting_function <- function(fit, arguments) UseMethod("fitting_function")
+
 #' @export
-keeps_design.rlmm_glmm <- function(fit, changed) FALSE
+fitting_function.rlmm_lmm <- function(fit, arguments) rlmm
+
+#' @export
+fitting_function.rlmm_glmm <- function(fit, arguments) {
+  if ("family" %in% arguments) rglmm else rglmm_nb
+}
+
+# Calls that are evaluated elsewhere -------------------------------------------
+
+#' The changed call, fit to be evaluated by the caller
+#'
+#' If the data that the call names aren't there what was fitted, the stored frame stands in their
+#' place.
+#' @noRd
+portable_call <- function(fit, call, change) {
+  args <- as.list(call)[-1]
+  data <- tryCatch(eval(args$data, change$caller), error = \(e) NULL)
+  is_there <- is.null(args$data) ||
+    (is.list(data) && length(changed_variables(data, fit)) == 0)
+  if (is_there || !frame_suffices(fit, args, change)) {
+    return(call)
+  }
+  call$data <- fitted_data(fit, plain = FALSE)
+  for (name in setdiff(evaluated_in_data, change$changed)) {
+    call[name] <- list(fit$frame[[paste0("(", name, ")")]])
+  }
+  as.call(Filter(Negate(is.null), as.list(call)))
+}

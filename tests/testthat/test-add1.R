@@ -48,3 +48,42 @@ test_that("scopes that can't be added are named", {
   expect_snapshot(writeLines(error_lines(add1(fit, ~.))))
   expect_error(add1(fit, 3), class = "rlmm_error_argument")
 })
+
+test_that("drop1() has lme4's table, by the data that were fitted", {
+  skip_if_not_installed("lme4")
+  formula <- Reaction ~ Days + I(Days^2) + (1 | Subject)
+  make <- function(fitter) {
+    gone <- sleepstudy
+    fitter(formula, gone)
+  }
+  fit <- make(rlmm)
+  theirs <- drop1(lme4::lmer(formula, sleepstudy, REML = FALSE), test = "Chisq")
+  ours <- drop1(fit, test = "Chisq")
+  expect_identical(names(ours), names(theirs))
+  expect_identical(rownames(ours), rownames(theirs))
+  expect_equal(ours$AIC, theirs$AIC, tolerance = 1e-8)
+  expect_equal(ours$LRT, theirs$LRT, tolerance = 1e-6)
+  expect_equal(ours[["Pr(Chi)"]], theirs[["Pr(Chi)"]], tolerance = 1e-6)
+  expect_identical(names(drop1(fit)), c("npar", "AIC"))
+  expect_identical(rownames(drop1(fit, "Days")), c("<none>", "Days"))
+  expect_error(drop1(fit, "dys"), "`dys`", class = "rlmm_error_argument")
+  expect_error(drop1(fit, foo = 1), class = "rlmm_error_unknown_argument")
+})
+
+test_that("drop1() computes what the user's function says", {
+  fit <- rlmm(Reaction ~ Days + I(Days^2) + (1 | Subject), sleepstudy)
+  change <- function(object, objectDrop, ...) {
+    if (missing(objectDrop)) {
+      return(structure(c(change = NA), method = "Fall of the deviance"))
+    }
+    c(change = deviance(objectDrop) - deviance(object))
+  }
+  table <- drop1(fit, test = "user", sumFun = change)
+  expect_identical(names(table), "change")
+  expect_equal(
+    table["Days", "change"],
+    deviance(update(fit, . ~ . - Days)) - deviance(fit)
+  )
+  expect_match(attr(table, "heading"), "Fall of the deviance", all = FALSE)
+  expect_error(drop1(fit, test = "user"), class = "rlmm_error_argument")
+})

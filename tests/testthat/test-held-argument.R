@@ -114,7 +114,7 @@ test_that("what a changed formula no longer has isn't held any more", {
     list(beta = c(Days = 10)),
     REML = FALSE
   )))
-  expect_equal(table["Days", "Df"], 0)
+  expect_equal(table["Days", "npar"], 0)
   expect_equal(
     table["Days", "AIC"],
     AIC(rlmm(Reaction ~ 1 + (Days | Subject), sleepstudy, REML = FALSE)),

@@ -138,3 +138,107 @@ test_that("a variable that the data don't hold is named, though the data exist",
     class = "rlmm_error_variable"
   )
 })
+
+test_that("what has become of the data doesn't matter to a change that needs no other variable", {
+  fits <- list()
+  for (d in split(sleepstudy, sleepstudy$Days %% 2)) {
+    fits[[length(fits) + 1]] <- rlmm(Reaction ~ Days + (1 | Subject), d)
+  }
+  # lm's figures of the first half are none of the second's: `d` is the second half now.
+  smaller <- lapply(fits, update, . ~ . - Days)
+  expect_equal(nobs(smaller[[1]]), 90)
+  expect_equal(
+    logLik(smaller[[1]]),
+    logLik(rlmm(
+      Reaction ~ 1 + (1 | Subject),
+      sleepstudy[sleepstudy$Days %% 2 == 0, ]
+    ))
+  )
+  # A transformed variable is taken as it was fitted.
+  make <- function() {
+    gone <- transform(sleepstudy, x = Days + 1)
+    rlmm(log(Reaction) ~ x + poly(x, 2) + (1 | cut(x, 4)), gone)
+  }
+  fit <- suppressMessages(make())
+  direct <- suppressMessages(rlmm(
+    log(Reaction) ~ poly(x, 2) + (1 | cut(x, 4)),
+    transform(sleepstudy, x = Days + 1)
+  ))
+  smaller <- suppressMessages(update(fit, . ~ . - x))
+  expect_equal(logLik(smaller), logLik(direct), tolerance = 1e-8)
+  new <- data.frame(x = c(2, 5))
+  expect_equal(predict(smaller, new), predict(direct, new), tolerance = 1e-6)
+})
+
+test_that("data that aren't what was fitted are told where they are needed", {
+  withr::local_options(cli.unicode = FALSE)
+  d <- transform(sleepstudy, extra = sin(seq_len(180)))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), d)
+  expect_silent(update(fit, . ~ . + extra))
+  d$Reaction[7] <- 1
+  expect_silent(update(fit, . ~ . - Days))
+  expect_snapshot(
+    changed <- update(fit, . ~ . + extra)
+  )
+  expect_equal(
+    logLik(changed),
+    logLik(rlmm(Reaction ~ Days + extra + (1 | Subject), d))
+  )
+  expect_snapshot(same <- update(fit))
+  expect_equal(logLik(same), logLik(fit))
+})
+
+test_that("arguments go with the part of the formula that they belong to", {
+  d <- transform(sleepstudy, half = factor(Days > 4))
+  fit <- rlmm(
+    Reaction ~ Days + half + (Days | Subject),
+    d,
+    contrasts = list(half = "contr.sum"),
+    start = c(1, 0, 1)
+  )
+  smaller <- update(fit, . ~ . - half - (Days | Subject) + (1 | Subject))
+  direct <- rlmm(Reaction ~ Days + (1 | Subject), d)
+  expect_equal(logLik(smaller), logLik(direct), tolerance = 1e-9)
+  expect_null(smaller$call$contrasts)
+  expect_null(smaller$call$start)
+  kept <- update(fit, . ~ . - Days)
+  expect_equal(kept$call$contrasts, quote(list(half = "contr.sum")))
+  expect_named(fixef(kept), c("(Intercept)", "half1"))
+})
+
+test_that("a term goes however it is written, and a removal of nothing is told", {
+  withr::local_options(cli.unicode = FALSE)
+  objective <- \(formula) rlmm(formula, sleepstudy)$dev$objective
+  fit <- rlmm(Reaction ~ Days + (Days || Subject), sleepstudy)
+  expect_equal(
+    update(fit, . ~ . - (0 + Days | Subject))$dev$objective,
+    objective(Reaction ~ Days + (1 | Subject)),
+    tolerance = 1e-8
+  )
+  both <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(
+    update(both, . ~ . - (1 + Days | Subject) + (1 | Subject))$dev$objective,
+    objective(Reaction ~ Days + (1 | Subject)),
+    tolerance = 1e-8
+  )
+  nested <- rlmm(strength ~ 1 + (1 | batch / cask), Pastes)
+  expect_equal(
+    update(nested, . ~ . - (1 | batch))$dev$objective,
+    rlmm(strength ~ 1 + (1 | cask:batch), Pastes)$dev$objective,
+    tolerance = 1e-8
+  )
+  expect_snapshot({
+    nothing <- update(both, . ~ . - (0 + Days | Subject))
+    nothing <- update(both, . ~ . - Dyas)
+  })
+  expect_no_warning(update(both, . ~ . - Days))
+})
+
+test_that("control = NULL is the default control", {
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    sleepstudy,
+    control = rlmm_control(optimizer = "LN_BOBYQA")
+  )
+  expect_null(update(fit, control = NULL)$control$optimizer)
+})

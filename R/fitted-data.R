@@ -1,0 +1,66 @@
+# The stored frame of a fit as the data of another fit: its columns are variables as the formula
+# used them, under the names of their expressions.
+
+#' Mark a data frame as the columns of a fit
+#' @param terms The terms of the fit's frame: how each variable is evaluated in new data.
+#' @param atoms What [group_expression()] returned for each atom of a grouping factor, named by the
+#'   atoms.
+#' @noRd
+as_fitted_data <- function(data, terms, atoms) {
+  structure(data, fitted_terms = terms, fitted_atoms = atoms)
+}
+
+is_fitted_data <- function(data) !is.null(attr(data, "fitted_terms"))
+
+#' The model frame of variables that a fit has evaluated already, and of others that are made of its
+#' columns
+#'
+#' A basis that depends on the data, such as `poly()`, stays what it was.
+#' @noRd
+frame_from_fit <- function(terms, data, extras) {
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  names(variables) <- variable_names(terms)
+  made <- lapply(variables, fitted_variable, data, environment(terms))
+  columns <- lapply(made, `[[`, "value")
+  attr(terms, "predvars") <- as.call(c(
+    quote(list),
+    unname(lapply(made, `[[`, "expr"))
+  ))
+  attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
+  if (length(extras) > 0L) {
+    names(extras) <- paste0("(", names(extras), ")")
+  }
+  structure(
+    c(columns, extras),
+    terms = terms,
+    row.names = .row_names_info(data, 0L),
+    class = "data.frame"
+  )
+}
+
+#' One variable: its values, and its expression for new data
+#' @noRd
+fitted_variable <- function(variable, data, env) {
+  name <- deparse_one(variable)
+  known <- attr(data, "fitted_terms")
+  if (name %in% names(data)) {
+    at <- match(name, variable_names(known))
+    expr <- if (is.na(at)) variable else attr(known, "predvars")[[at + 1L]]
+    return(list(value = data[[name]], expr = expr))
+  }
+  value <- eval(variable, data, env)
+  if (NROW(value) != nrow(data)) {
+    abort_fitted_length(name, NROW(value), nrow(data))
+  }
+  list(value = value, expr = stats::makepredictcall(value, variable))
+}
+
+abort_fitted_length <- function(name, found, n) {
+  abort_rlmm(
+    c(
+      "The variables of `formula` must all have the same length.",
+      x = sprintf("%s has %s, the data have %s.", tick(name), found, n)
+    ),
+    "rlmm_error_variable"
+  )
+}

@@ -1,0 +1,168 @@
+# Changes of a formula that has random-effects terms.
+
+#' The formula of a fit, changed as [stats::update.formula()] does it
+#'
+#' A term that is to go is found however it is written: `(Days | g)` as `(1 + Days | g)`, and as
+#' part of a `||` or of a nesting, which are then written out. A removal that removes nothing is
+#' told.
+#' @noRd
+changed_formula <- function(fit, change) {
+  old <- stats::formula(fit)
+  change <- stats::as.formula(change)
+  rhs <- change[[length(change)]]
+  if (mentions(rhs, ".")) {
+    bars <- do.call(c, lapply(removed_parts(rhs), \(x) split_bars(x)$bars))
+    for (bar in bars) {
+      found <- find_bar(bar, old)
+      old[[3L]] <- found$rhs
+      rhs <- replace_bars(rhs, list(list(from = bar, to = found$written)))
+    }
+    change[[length(change)]] <- rhs
+    tell_nothing_removed(removed_parts(rhs), fit)
+  }
+  stats::update.formula(old, change)
+}
+
+#' What stands behind a minus
+#' @return A list of expressions.
+#' @noRd
+removed_parts <- function(expr) {
+  op <- call_name(expr)
+  if (op == "-") {
+    kept <- if (length(expr) == 3L) removed_parts(expr[[2L]])
+    return(c(kept, list(expr[[length(expr)]])))
+  }
+  is_sum <- op == "+" || (op == "(" && !is_bar(expr[[2L]]))
+  if (is_sum) {
+    return(do.call(c, lapply(as.list(expr)[-1L], removed_parts)))
+  }
+  NULL
+}
+
+#' A term of the formula `old` that means what `bar` means
+#' @return A list: `written`, the term as it is written there (`bar` itself, if there is none), and
+#'   `rhs`, the right side of `old`, in which a `||` or a nesting of which `bar` is a part is
+#'   written out.
+#' @noRd
+find_bar <- function(bar, old) {
+  rhs <- old[[3L]]
+  wanted <- names(bar_parts(bar))
+  bars <- split_bars(rhs)$bars
+  parts <- lapply(bars, bar_parts)
+  same <- which(vapply(parts, \(part) setequal(names(part), wanted), NA))
+  if (length(same) > 0L) {
+    return(list(written = bars[[same[1L]]], rhs = rhs))
+  }
+  holders <- which(vapply(parts, \(part) any(wanted %in% names(part)), NA))
+  known <- do.call(c, unname(parts[holders]))
+  if (!all(wanted %in% names(known))) {
+    tell_no_bar(bar, bars)
+    return(list(written = bar, rhs = rhs))
+  }
+  expansions <- lapply(holders, \(i) {
+    list(from = bars[[i]], to = sum_of(unname(parts[[i]])))
+  })
+  list(
+    written = sum_of(unname(known[wanted])),
+    rhs = replace_bars(rhs, expansions)
+  )
+}
+
+#' The terms of one effect structure and one grouping that a bar stands for, named by what they mean
+#' @noRd
+bar_parts <- function(bar) {
+  parts <- list()
+  for (part in read_bar(bar)) {
+    for (group in part$groups) {
+      parts[[bar_meaning(part, group)]] <- written_bar(group, part)
+    }
+  }
+  parts
+}
+
+bar_meaning <- function(part, group) {
+  terms <- stats::terms.formula(rlang::new_formula(NULL, part$effects))
+  labels <- sort(sorted_factors(attr(terms, "term.labels")))
+  atoms <- sort(vapply(group$atoms, deparse_one, ""))
+  paste(
+    part$structure,
+    paste(c(attr(terms, "intercept"), labels), collapse = " + "),
+    paste(atoms, collapse = ":"),
+    sep = " | "
+  )
+}
+
+#' An expression with some of its bars replaced
+#' @param changes A list of lists, `from` and `to`.
+#' @noRd
+replace_bars <- function(expr, changes) {
+  if (is_bar(expr) || is_structured_bar(expr)) {
+    for (change in changes) {
+      if (identical(expr, change$from)) return(change$to)
+    }
+    return(expr)
+  }
+  if (call_name(expr) %in% c("(", "+", "-")) {
+    expr[-1L] <- lapply(expr[-1L], replace_bars, changes)
+  }
+  expr
+}
+
+# Removals that remove nothing -----------------------------------------------
+
+tell_no_bar <- function(bar, bars) {
+  text <- if (is_bar(bar)) {
+    paste0("(", deparse_one(bar), ")")
+  } else {
+    deparse_one(bar)
+  }
+  known <- vapply(
+    bars,
+    \(x) if (is_bar(x)) paste0("(", deparse_one(x), ")") else deparse_one(x),
+    ""
+  )
+  warn_not_removed(text, paste0("The model has ", enumerate(tick(known)), "."))
+}
+
+tell_nothing_removed <- function(parts, fit) {
+  for (part in parts) {
+    fixed <- split_bars(part)$fixed
+    if (!is.null(fixed) && !mentions(fixed, ".")) {
+      tell_no_effect(fixed, fit)
+    }
+  }
+}
+
+tell_no_effect <- function(expr, fit) {
+  own <- fit$fixed$terms
+  if (identical(expr, 1) || identical(expr, 0)) {
+    wanted <- if (identical(expr, 1)) 1L else 0L
+    if (attr(own, "intercept") != wanted) {
+      warn_not_removed(deparse_one(expr), "The model has no intercept.")
+    }
+    return(invisible())
+  }
+  terms <- stats::terms.formula(rlang::new_formula(NULL, expr))
+  labels <- sorted_factors(attr(terms, "term.labels"))
+  known <- attr(own, "term.labels")
+  if (length(labels) == 0L || any(labels %in% sorted_factors(known))) {
+    return(invisible())
+  }
+  hint <- if (length(known) == 0L) {
+    "The model has no fixed effect but the intercept."
+  } else {
+    paste0("The fixed effects are ", enumerate(tick(known), max = 10L), ".")
+  }
+  warn_not_removed(deparse_one(expr), hint)
+}
+
+warn_not_removed <- function(text, hint) {
+  warn_rlmm(
+    c(
+      paste0(tick(text), " isn't removed, as the model doesn't have it."),
+      i = hint
+    ),
+    "rlmm_warning_not_removed",
+    term = text
+  )
+}
