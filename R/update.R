@@ -112,7 +112,7 @@ fit_changed <- function(fit, call, change) {
 
 fit_to_frame <- function(fit, args, change) {
   frame <- fit$frame
-  data <- fitted_data(fit, "subset" %in% change$changed)
+  data <- frame_as_data(fit, "subset" %in% change$changed)
   kept <- setdiff(names(args), c(change$changed, evaluated_in_data))
   values <- kept_arguments(fit, args[kept], data, change)
   for (name in setdiff(evaluated_in_data, change$changed)) {
@@ -126,7 +126,7 @@ fit_to_frame <- function(fit, args, change) {
 #' The frame of a fit as data
 #' @param plain Without what the fit knows of its variables, as another subset asks for.
 #' @noRd
-fitted_data <- function(fit, plain) {
+frame_as_data <- function(fit, plain) {
   data <- frame_data(fit)
   if (plain) {
     return(data)
@@ -497,7 +497,7 @@ portable_call <- function(fit, call, change) {
   if (is_there || !frame_suffices(fit, args, change)) {
     return(call)
   }
-  call$data <- fitted_data(fit, plain = FALSE)
+  call$data <- frame_as_data(fit, plain = FALSE)
   for (name in setdiff(evaluated_in_data, change$changed)) {
     call[name] <- list(fit$frame[[paste0("(", name, ")")]])
   }
