@@ -26,6 +26,9 @@
 #' @param na.action What to do with missing values in `newdata`: the default predicts `NA`.
 #' @param se.fit Return standard errors too? Those of the predicted mean at the estimated theta; for
 #'   a level that is new they are those of the fixed part, as in lme4.
+#' @param rankdeficient What to do about rows of `newdata` that the data say nothing about, as for
+#'   an empty cell of an interaction, where columns of X were dropped: `"warnif"` warns, `"NA"`
+#'   predicts `NA`, `"NAwarn"` does both, `"simple"` neither; as in [predict.lm()].
 #' @param ... Further arguments are ignored with a warning.
 #' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded
 #'   with `NA` under `na.action = na.exclude`. With `se.fit` a list of two such vectors, `fit` and
@@ -50,8 +53,10 @@ predict.rlmm <- function(
   allow.new.levels = FALSE,
   na.action = stats::na.pass,
   se.fit = FALSE,
-  ...
+  ...,
+  rankdeficient = c("warnif", "simple", "NA", "NAwarn")
 ) {
+  rankdeficient <- one_of(rankdeficient, rank_policies, "rankdeficient")
   type <- one_of(type, c("link", "response"), "type")
   check_flag(random.only, "random.only")
   check_flag(allow.new.levels, "allow.new.levels")
@@ -71,7 +76,15 @@ predict.rlmm <- function(
     return(finish(row_named(object, stored_prediction(object, type))))
   }
   new <- new_data(object, newdata)
-  eta <- linear_predictor(object, par, use, new, random.only, allow.new.levels)
+  eta <- linear_predictor(
+    object,
+    par,
+    use,
+    new,
+    random.only,
+    allow.new.levels,
+    rankdeficient
+  )
   fitted <- on_scale(object, eta, type)
   if (!se.fit) {
     return(finish(fitted))
@@ -80,6 +93,7 @@ predict.rlmm <- function(
     abort_se_newparams()
   }
   se <- predict_se(object, use, new, random.only, allow.new.levels)
+  se[is.na(eta)] <- NA
   list(
     fit = finish(fitted),
     se.fit = finish(se_on_scale(object, se, eta, type))
@@ -127,11 +141,12 @@ linear_predictor <- function(
   use,
   new,
   random_only,
-  allow_new_levels
+  allow_new_levels,
+  rankdeficient
 ) {
   eta <- random_predictor(fit, par$b, use, new, allow_new_levels)
   if (!random_only) {
-    eta <- eta + fixed_predictor(fit, par$beta, new)
+    eta <- eta + fixed_predictor(fit, par$beta, new, rankdeficient)
   }
   names(eta) <- new$row_names
   eta
@@ -139,8 +154,9 @@ linear_predictor <- function(
 
 #' The fixed part of the linear predictor, X beta + offset
 #' @noRd
-fixed_predictor <- function(fit, beta, new) {
-  drop(fixed_matrix(fit, new) %*% beta) + new_offset(fit, new)
+fixed_predictor <- function(fit, beta, new, rankdeficient = "warnif") {
+  eta <- drop(fixed_matrix(fit, new) %*% beta) + new_offset(fit, new)
+  judge_estimable(eta, fit, new, rankdeficient)
 }
 
 #' The random part of the linear predictor, the sum over terms of z_i' b[level_i]

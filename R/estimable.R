@@ -1,0 +1,62 @@
+# Predictions that the data say nothing about, where columns of X were dropped.
+
+rank_policies <- c("warnif", "simple", "NA", "NAwarn")
+
+#' Predictions of the fixed part, with those that can't be estimated treated as asked for
+#' @param rankdeficient One of [rank_policies], as of `predict.lm()`.
+#' @noRd
+judge_estimable <- function(eta, fit, new, rankdeficient) {
+  if (
+    length(fit$fixed$dropped) == 0L ||
+      rankdeficient == "simple" ||
+      is.null(fit$frame)
+  ) {
+    return(eta)
+  }
+  bad <- inestimable_rows(fit, new)
+  if (length(bad) == 0L) {
+    return(eta)
+  }
+  is_na <- startsWith(rankdeficient, "NA")
+  if (rankdeficient != "NA") {
+    warn_inestimable(new$row_names[bad], fit$fixed$dropped, is_na)
+  }
+  if (is_na) replace(eta, bad, NA) else eta
+}
+
+#' Rows whose dropped columns aren't the combination of the kept ones that they are in the fit's
+#' data
+#' @noRd
+inestimable_rows <- function(fit, new) {
+  if (new$stored) {
+    return(integer())
+  }
+  fitted <- column_matrix(full_fixed_columns(fit), nrow(fit$frame))
+  x <- column_matrix(full_fixed_columns(fit, new), new$n)
+  kept <- match(fit$fixed$names, column_names(full_fixed_columns(fit)))
+  dropped <- setdiff(seq_len(ncol(x)), kept)
+  weights <- qr.coef(
+    qr(fitted[, kept, drop = FALSE], tol = 1e-12),
+    fitted[, dropped, drop = FALSE]
+  )
+  wanted <- x[, kept, drop = FALSE] %*% weights
+  size <- 1 +
+    abs(x[, dropped, drop = FALSE]) +
+    abs(x[, kept, drop = FALSE]) %*% abs(weights)
+  off <- abs(x[, dropped, drop = FALSE] - wanted) > 1e-7 * size
+  which(rowSums(off) > 0)
+}
+
+warn_inestimable <- function(rows, dropped, is_na) {
+  what <- if (length(rows) == 1L) "a row" else "rows"
+  warn_rlmm(
+    c(
+      paste0("The data say nothing about the mean of ", what, " of `newdata`."),
+      x = paste0("Of ", describe_rows(rows), "."),
+      i = paste0("The fit has dropped ", enumerate(tick(dropped)), "."),
+      i = if (!is_na) "`predict(rankdeficient = \"NA\")` gives `NA` there."
+    ),
+    "rlmm_warning_inestimable",
+    rows = rows
+  )
+}

@@ -1,0 +1,51 @@
+# An empty cell: the cell-means model knows what can be estimated.
+
+empty_cell <- function() {
+  withr::local_seed(12)
+  d <- expand.grid(
+    a = c("a", "b", "c"),
+    b = c("u", "v"),
+    g = factor(1:8),
+    i = 1:3
+  )
+  d <- d[!(d$a == "b" & d$b == "v"), ]
+  d$y <- as.integer(d$a) + rnorm(8)[d$g] + rnorm(nrow(d))
+  d$n <- rpois(nrow(d), exp(1 + 0.3 * rnorm(8)[d$g]))
+  d$cell <- factor(paste(d$a, d$b))
+  d
+}
+
+test_that("predictions for an empty cell are told, or NA; the others are those of the cell means", {
+  withr::local_options(cli.unicode = FALSE)
+  d <- empty_cell()
+  new <- expand.grid(a = c("a", "b", "c"), b = c("u", "v"), g = "3")
+  cells <- transform(new, cell = paste(a, b))[-5, ]
+  fits <- suppressMessages(list(
+    rlmm(y ~ a * b + (1 | g), d),
+    rlmm(y ~ 0 + cell + (1 | g), d),
+    rglmm(n ~ a * b + (1 | g), d, poisson),
+    rglmm(n ~ 0 + cell + (1 | g), d, poisson)
+  ))
+  for (i in c(1, 3)) {
+    expect_warning(
+      told <- predict(fits[[i]], new),
+      class = "rlmm_warning_inestimable"
+    )
+    expect_false(anyNA(told))
+    expect_silent(
+      p <- predict(fits[[i]], new, se.fit = TRUE, rankdeficient = "NA")
+    )
+    expect_equal(unname(which(is.na(p$fit))), 5)
+    expect_equal(unname(which(is.na(p$se.fit))), 5)
+    direct <- predict(fits[[i + 1]], cells, se.fit = TRUE)
+    expect_equal(unname(p$fit[-5]), unname(direct$fit), tolerance = 1e-5)
+    expect_equal(unname(p$se.fit[-5]), unname(direct$se.fit), tolerance = 1e-4)
+    expect_silent(predict(fits[[i]], new[-5, ]))
+    expect_silent(predict(fits[[i]], new, rankdeficient = "simple"))
+    expect_warning(
+      simulate(fits[[i]], 1, seed = 1, newdata = new),
+      class = "rlmm_warning_inestimable"
+    )
+  }
+  expect_snapshot(told <- predict(fits[[1]], new))
+})
