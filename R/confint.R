@@ -1,7 +1,12 @@
 #' Confidence limits
 #'
-#' Wald limits. For the fixed effects: estimate plus and minus a normal quantile times the standard
-#' error. For standard deviations the same on the log scale, for correlations on that of Fisher's z,
+#' By default from the [profile][profile.rlmm] of the likelihood, as in lme4; with `method = "Wald"`
+#' from standard errors, in no time. Fits that can't be profiled (a generalized model with a
+#' dispersion or by `nAGQ = 0`, a fit without its data) have Wald limits by default, and a message
+#' says so.
+#'
+#' Wald limits of the fixed effects are the estimate plus and minus a normal quantile times the
+#' standard error. For standard deviations the same on the log scale, for correlations on that of Fisher's z,
 #' so that the limits never leave the range of the parameter; the standard errors are those of
 #' [variance_vcov()].
 #'
@@ -21,24 +26,24 @@
 #' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for
 #'   all variance parameters. All, by default.
 #' @param level Confidence level.
-#' @param method Only `"Wald"` so far.
+#' @param method `"profile"` or `"Wald"`.
 #' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters
 #'   `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
-#' @param quiet Not used, as nothing is printed; an argument of lme4's method.
+#' @param quiet Leave out the message that there are no profiles?
 #' @param ... Not used.
 #' @return A matrix with a row per parameter and columns for the lower and the upper limit.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-#' confint(fit, parm = "beta_")
+#' confint(fit)
 #' confint(fit, "Days", level = 0.9)
-#' confint(fit, parm = "theta_", oldNames = FALSE)
+#' confint(fit, parm = "theta_", oldNames = FALSE, method = "Wald")
 #' @importFrom stats confint
 #' @export
 confint.rlmm <- function(
   object,
   parm = NULL,
   level = 0.95,
-  method = "Wald",
+  method = c("profile", "Wald"),
   oldNames = TRUE,
   signames = oldNames,
   quiet = FALSE,
@@ -46,10 +51,60 @@ confint.rlmm <- function(
 ) {
   refuse_dots(...)
   check_confidence(level)
-  check_interval_method(method)
   check_flag(signames, "signames")
-  with_variances <- !identical(parm, "beta_")
-  variances <- if (with_variances) variance_limits(object, level, signames)
+  method <- interval_method(
+    object,
+    if (missing(method)) NULL else method,
+    quiet
+  )
+  if (method == "profile") {
+    profile_confint(object, parm, level, signames)
+  } else {
+    wald_confint(object, parm, level, signames)
+  }
+}
+
+#' The method that was asked for; by default the profile, where there is one
+#' @noRd
+interval_method <- function(fit, method, quiet) {
+  if (!is.null(method)) {
+    return(one_of(method, c("profile", "Wald"), "method"))
+  }
+  reason <- not_profiled(fit)
+  if (is.null(reason)) {
+    return("profile")
+  }
+  if (!quiet) {
+    inform_rlmm(
+      c("Wald limits: this fit can't be profiled.", i = reason),
+      "rlmm_message_wald"
+    )
+  }
+  "Wald"
+}
+
+profile_confint <- function(fit, parm, level, signames) {
+  problem <- profile_problem(fit, signames)
+  wanted <- select_parameters(parm, names(problem$values), problem$n_variance)
+  limits <- matrix(
+    problem$values[wanted],
+    length(wanted),
+    2L,
+    dimnames = list(wanted, limit_names(level))
+  )
+  free <- setdiff(wanted, problem$held)
+  if (length(free) > 0L) {
+    far <- min(0.01, (1 - level) / 2)
+    made <- profile.rlmm(fit, free, alphamax = far, signames = signames)
+    limits[free, ] <- confint.profile.rlmm(made, level = level)[free, ]
+  }
+  limits
+}
+
+wald_confint <- function(object, parm, level, signames) {
+  variances <- if (!identical(parm, "beta_")) {
+    variance_limits(object, level, signames)
+  }
   fixed <- wald_limits(object$beta, standard_errors(object), level)
   limits <- rbind(variances, fixed)
   colnames(limits) <- limit_names(level)
@@ -97,11 +152,6 @@ lowest_correlations <- function(object) {
   }))
 }
 
-lme4_names <- function(estimate) {
-  numbered <- sprintf(".sig%02d", seq_along(estimate))
-  ifelse(names(estimate) == "sigma", ".sigma", numbered)
-}
-
 #' Standard deviations and correlations, sigma if it is estimated, and their standard errors
 #'
 #' Without its data a linear fit has no standard errors of these.
@@ -117,84 +167,4 @@ variance_estimates.rlmm_lmm <- function(object) {
   has_errors <- !is.null(object$frame)
   std_error <- if (has_errors) variance_errors(object) else NA_real_ * estimate
   list(estimate = estimate, std_error = std_error)
-}
-
-wald_limits <- function(estimate, std_error, level, df = Inf) {
-  half_width <- stats::qt((1 + level) / 2, df) * std_error
-  # A parameter that is held is known exactly, and has no degrees of freedom.
-  half_width[which(std_error == 0)] <- 0
-  cbind(estimate - half_width, estimate + half_width)
-}
-
-limit_names <- function(level) {
-  paste(
-    format(
-      100 * c((1 - level) / 2, (1 + level) / 2),
-      trim = TRUE,
-      scientific = FALSE,
-      digits = 3
-    ),
-    "%"
-  )
-}
-
-select_parameters <- function(parm, labels, n_variance) {
-  is_variance <- seq_along(labels) <= n_variance
-  if (is.null(parm)) {
-    return(labels)
-  }
-  if (identical(parm, "beta_")) {
-    return(labels[!is_variance])
-  }
-  if (identical(parm, "theta_")) {
-    return(labels[is_variance])
-  }
-  if (is.numeric(parm)) {
-    parm <- labels[parm]
-  }
-  unknown <- setdiff(parm, labels)
-  if (length(unknown) > 0) {
-    abort_unknown_parameter(unknown, labels)
-  }
-  parm
-}
-
-abort_unknown_parameter <- function(unknown, known) {
-  abort_rlmm(
-    c(
-      "`parm` must name parameters of the model.",
-      x = sprintf("Can't find %s.", enumerate(in_quotes(unknown))),
-      i = sprintf("They are %s.", enumerate(in_quotes(known), max = 10L))
-    ),
-    "rlmm_error_unknown_parameter"
-  )
-}
-
-check_confidence <- function(level) {
-  if (is_number(level) && level > 0 && level < 1) {
-    return(invisible(level))
-  }
-  abort_rlmm(
-    c(
-      "`level` must be one number between 0 and 1.",
-      x = paste0("It is ", describe_type(level), ".")
-    ),
-    "rlmm_error_argument",
-    arg = "level"
-  )
-}
-
-check_interval_method <- function(method) {
-  if (identical(tolower(method), "wald")) {
-    return(invisible(method))
-  }
-  abort_rlmm(
-    c(
-      '`method` must be "Wald".',
-      x = paste0(describe_type(method), " isn't available yet."),
-      i = "Wald limits of standard deviations and correlations are on the log and Fisher-z scales."
-    ),
-    "rlmm_error_not_available",
-    arg = "method"
-  )
 }

@@ -2,17 +2,17 @@ test_that("Wald limits are lme4's", {
   for_each_pair(
     function(fit, lme4) {
       theirs <- stats::confint(lme4, method = "Wald", level = 0.9)
-      ours <- confint(fit, level = 0.9)
+      ours <- confint(fit, level = 0.9, method = "Wald")
       expect_identical(dimnames(ours), dimnames(theirs))
       # lme4 has no limits of the variance parameters.
       known <- !is.na(theirs[, 1])
       expect_equal(ours[known, ], theirs[known, ], tolerance = 1e-6)
       expect_identical(
-        dimnames(confint(fit, "theta_")),
+        dimnames(confint(fit, "theta_", method = "Wald")),
         dimnames(stats::confint(lme4, "theta_", method = "Wald"))
       )
       expect_identical(
-        rownames(confint(fit, 1:2)),
+        rownames(confint(fit, 1:2, method = "Wald")),
         rownames(stats::confint(lme4, method = "Wald"))[1:2]
       )
     },
@@ -22,24 +22,26 @@ test_that("Wald limits are lme4's", {
 
 test_that("parameters are chosen by name", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  expect_identical(rownames(confint(fit, "beta_")), c("(Intercept)", "Days"))
-  expect_identical(confint(fit, "Days"), confint(fit)["Days", , drop = FALSE])
   expect_identical(
-    colnames(confint(fit, level = 0.999)),
+    rownames(confint(fit, "beta_", method = "Wald")),
+    c("(Intercept)", "Days")
+  )
+  expect_identical(
+    confint(fit, "Days", method = "Wald"),
+    confint(fit, method = "Wald")["Days", , drop = FALSE]
+  )
+  expect_identical(
+    colnames(confint(fit, level = 0.999, method = "Wald")),
     c("0.05 %", "99.95 %")
   )
 })
 
 test_that("what can't be computed is said", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  expect_error(
-    confint(fit, method = "profile"),
-    class = "rlmm_error_not_available"
-  )
   expect_error(confint(fit, "days"), class = "rlmm_error_unknown_parameter")
   expect_error(confint(fit, level = 95), class = "rlmm_error_argument")
   expect_snapshot({
-    writeLines(error_lines(confint(fit, method = "profile")))
+    writeLines(error_lines(confint(fit, method = "boost")))
     writeLines(error_lines(confint(fit, "days")))
     writeLines(error_lines(confint(fit, level = 95)))
   })
@@ -49,7 +51,7 @@ test_that("limits of a negative correlation are computed without a warning", {
   sleepstudy$left <- 9 - sleepstudy$Days
   fit <- rlmm(Reaction ~ left + (left | Subject), sleepstudy)
   expect_lt(attr(VarCorr(fit)$Subject, "correlation")[2, 1], 0)
-  expect_no_warning(limits <- confint(fit, ".sig02"))
+  expect_no_warning(limits <- confint(fit, ".sig02", method = "Wald"))
   expect_true(all(limits < 0))
 })
 
@@ -61,7 +63,9 @@ test_that("limits of a correlation of cs() stay where the covariance is positive
   d$y <- u[cbind(d$g, d$f)] + 0.5 * rnorm(nrow(d))
   for (hom in c(TRUE, FALSE)) {
     fit <- rlmm(as.formula(paste0("y ~ 1 + cs(0 + f | g, hom = ", hom, ")")), d)
-    limits <- confint(fit, "theta_", oldNames = FALSE)["cor_f2.f1|g", ]
+    limits <- confint(fit, "theta_", oldNames = FALSE, method = "Wald")[
+      "cor_f2.f1|g",
+    ]
     rho <- fit$theta[fit$random[[1]]$theta] |> tail(1)
     z <- atanh(rho) +
       c(-1, 1) *

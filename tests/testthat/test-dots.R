@@ -112,13 +112,16 @@ test_that("a suggestion is made, in the name of the function that was called", {
 test_that("arguments that R's own functions hand on are known", {
   expect_equal(nobs(linear, use.fallback = TRUE), 180)
   expect_equal(sigma(linear, use.fallback = FALSE), sigma(linear))
-  expect_equal(confint(linear, quiet = TRUE), confint(linear))
   expect_equal(
-    confint(linear, signames = FALSE),
-    confint(linear, oldNames = FALSE)
+    confint(linear, quiet = TRUE, method = "Wald"),
+    confint(linear, method = "Wald")
   )
   expect_equal(
-    rownames(confint(linear, signames = FALSE))[1:4],
+    confint(linear, signames = FALSE, method = "Wald"),
+    confint(linear, oldNames = FALSE, method = "Wald")
+  )
+  expect_equal(
+    rownames(confint(linear, signames = FALSE, method = "Wald"))[1:4],
     c(
       "sd_(Intercept)|Subject",
       "cor_Days.(Intercept)|Subject",

@@ -1,0 +1,71 @@
+# Confidence limits: which parameters, at which level, and what they are called.
+
+lme4_names <- function(estimate) {
+  numbered <- sprintf(".sig%02d", seq_along(estimate))
+  ifelse(names(estimate) == "sigma", ".sigma", numbered)
+}
+
+wald_limits <- function(estimate, std_error, level, df = Inf) {
+  half_width <- stats::qt((1 + level) / 2, df) * std_error
+  # A parameter that is held is known exactly, and has no degrees of freedom.
+  half_width[which(std_error == 0)] <- 0
+  cbind(estimate - half_width, estimate + half_width)
+}
+
+limit_names <- function(level) {
+  paste(
+    format(
+      100 * c((1 - level) / 2, (1 + level) / 2),
+      trim = TRUE,
+      scientific = FALSE,
+      digits = 3
+    ),
+    "%"
+  )
+}
+
+select_parameters <- function(parm, labels, n_variance) {
+  is_variance <- seq_along(labels) <= n_variance
+  if (is.null(parm)) {
+    return(labels)
+  }
+  if (identical(parm, "beta_")) {
+    return(labels[!is_variance])
+  }
+  if (identical(parm, "theta_")) {
+    return(labels[is_variance])
+  }
+  if (is.numeric(parm)) {
+    parm <- labels[parm]
+  }
+  unknown <- setdiff(parm, labels)
+  if (length(unknown) > 0) {
+    abort_unknown_parameter(unknown, labels)
+  }
+  parm
+}
+
+abort_unknown_parameter <- function(unknown, known) {
+  abort_rlmm(
+    c(
+      "`parm` must name parameters of the model.",
+      x = sprintf("Can't find %s.", enumerate(in_quotes(unknown))),
+      i = sprintf("They are %s.", enumerate(in_quotes(known), max = 10L))
+    ),
+    "rlmm_error_unknown_parameter"
+  )
+}
+
+check_confidence <- function(level) {
+  if (is_number(level) && level > 0 && level < 1) {
+    return(invisible(level))
+  }
+  abort_rlmm(
+    c(
+      "`level` must be one number between 0 and 1.",
+      x = paste0("It is ", describe_type(level), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "level"
+  )
+}

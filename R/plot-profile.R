@@ -1,0 +1,129 @@
+# Plots of likelihood profiles.
+
+#' Plots of likelihood profiles
+#'
+#' `plot()` and lattice's `xyplot()` draw zeta against each parameter, with the limits of several
+#' levels; a straight line means that Wald limits would do. `densityplot()` draws the density that
+#' the parameter would have if zeta were standard normal.
+#'
+#' @param x A [profile][profile.rlmm].
+#' @param data Not used: lattice's generics have it.
+#' @param absVal Draw the absolute value of zeta?
+#' @param levels Levels of the limits that are drawn.
+#' @param ... Passed to lattice.
+#' @return An object of class `"trellis"`.
+#' @examplesIf requireNamespace("lattice", quietly = TRUE)
+#' pr <- profile(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE))
+#' plot(pr)
+#' lattice::densityplot(pr)
+#' @export
+plot.profile.rlmm <- function(
+  x,
+  absVal = FALSE,
+  levels = c(0.5, 0.8, 0.9, 0.95, 0.99),
+  ...
+) {
+  need_package("lattice", "plot(profile(fit))")
+  check_flag(absVal, "absVal")
+  curves <- profile_curves(x)
+  quantiles <- stats::qnorm((1 + levels) / 2)
+  if (absVal) {
+    curves$zeta <- abs(curves$zeta)
+  }
+  defaults <- list(
+    x = zeta ~ value | parameter,
+    data = curves,
+    panel = zeta_panel(quantiles, absVal),
+    xlab = NULL,
+    ylab = if (absVal) "|zeta|" else "zeta",
+    strip = lattice::strip.custom(bg = "grey92"),
+    scales = list(x = list(relation = "free")),
+    as.table = TRUE
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+#' @rdname plot.profile.rlmm
+#' @rawNamespace S3method(lattice::xyplot, profile.rlmm)
+xyplot.profile.rlmm <- function(x, data = NULL, ...) plot.profile.rlmm(x, ...)
+
+#' @rdname plot.profile.rlmm
+#' @rawNamespace S3method(lattice::densityplot, profile.rlmm)
+densityplot.profile.rlmm <- function(x, data = NULL, ...) {
+  densities <- profile_densities(x)
+  defaults <- list(
+    x = density ~ value | parameter,
+    data = densities,
+    type = c("l", "g"),
+    col = plot_blue,
+    xlab = NULL,
+    ylab = "Density",
+    strip = lattice::strip.custom(bg = "grey92"),
+    scales = list(relation = "free", y = list(rot = 0)),
+    as.table = TRUE
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+#' Smooth curves of zeta, a hundred points for each parameter
+#' @noRd
+profile_curves <- function(x) {
+  per_parameter(x, \(zeta, value) {
+    at <- seq(min(zeta), max(zeta), length.out = 101L)
+    data.frame(zeta = at, value = monotone_inverse(zeta, value)(at))
+  })
+}
+
+#' The density of a parameter for which zeta is standard normal: phi(zeta) d zeta / d value
+#' @noRd
+profile_densities <- function(x) {
+  per_parameter(x, \(zeta, value) {
+    at <- seq(min(zeta), max(zeta), length.out = 201L)
+    inverse <- monotone_inverse(zeta, value)
+    data.frame(
+      value = inverse(at),
+      density = stats::dnorm(at) / inverse(at, deriv = 1L)
+    )
+  })
+}
+
+per_parameter <- function(x, curve) {
+  labels <- levels(x$.par)
+  curves <- lapply(labels, \(name) {
+    rows <- x$.par == name
+    cbind(curve(x$.zeta[rows], x[[name]][rows]), parameter = name)
+  })
+  all <- do.call(rbind, curves)
+  all$parameter <- factor(all$parameter, levels = labels)
+  all
+}
+
+zeta_panel <- function(quantiles, absolute) {
+  function(x, y, ...) {
+    lattice::panel.grid(h = -1, v = -1)
+    lattice::panel.abline(h = 0, col = plot_grey)
+    lattice::panel.lines(x, y, col = plot_blue)
+    signed <- if (absolute) {
+      y * ifelse(seq_along(y) <= which.min(y), -1, 1)
+    } else {
+      y
+    }
+    inside <- quantiles[quantiles < min(max(signed), -min(signed))]
+    if (length(inside) == 0L) {
+      return(invisible())
+    }
+    at <- stats::approx(signed, x, c(-inside, inside))$y
+    height <- if (absolute) c(inside, inside) else c(-inside, inside)
+    lattice::panel.segments(at, 0, at, height, col = plot_red)
+    if (absolute) {
+      n <- length(inside)
+      lattice::panel.segments(
+        at[seq_len(n)],
+        inside,
+        at[n + seq_len(n)],
+        inside,
+        col = plot_red
+      )
+    }
+  }
+}

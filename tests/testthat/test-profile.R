@@ -1,0 +1,168 @@
+lme4_limits <- function(formula, data, ...) {
+  skip_if_not_installed("lme4")
+  fit <- if (...length()) {
+    lme4::glmer(formula, data, ...)
+  } else {
+    lme4::lmer(formula, data)
+  }
+  suppressWarnings(suppressMessages(stats::confint(fit, quiet = TRUE)))
+}
+
+test_that("limits by profile are lme4's", {
+  for (formula in list(
+    Reaction ~ Days + (Days | Subject),
+    Reaction ~ Days + (Days || Subject)
+  )) {
+    theirs <- lme4_limits(formula, sleepstudy)
+    expect_equal(confint(rlmm(formula, sleepstudy)), theirs, tolerance = 1e-4)
+  }
+  crossed <- diameter ~ 1 + (1 | plate) + (1 | sample)
+  expect_equal(
+    confint(rlmm(crossed, Penicillin)),
+    lme4_limits(crossed, Penicillin),
+    tolerance = 1e-4
+  )
+  counts <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  expect_equal(
+    confint(rglmm(counts, cbpp, binomial)),
+    lme4_limits(counts, cbpp, binomial),
+    tolerance = 2e-4
+  )
+})
+
+test_that("the deviance of the model held at a limit is as far up as it should be", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  limits <- confint(fit)
+  rise <- function(...) {
+    held <- rlmm(
+      Reaction ~ Days + (Days | Subject),
+      sleepstudy,
+      REML = FALSE,
+      ...
+    )
+    deviance(held) - deviance(fit)
+  }
+  wanted <- qchisq(0.95, 1)
+  for (limit in limits[".sigma", ]) {
+    expect_equal(rise(sigma = limit), wanted, tolerance = 1e-4)
+  }
+  for (limit in limits["Days", ]) {
+    control <- rlmm_control(fixed = list(beta = c(Days = limit)))
+    expect_equal(rise(control = control), wanted, tolerance = 1e-4)
+  }
+})
+
+test_that("a correlation's limit solves its equation", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  limit <- confint(fit, ".sig02")[2]
+  # By brute force: theta with this correlation, searched without derivatives.
+  deviance_at <- as.function(fit)
+  at <- function(x) {
+    deviance_at(c(exp(x[1]), exp(x[2]) * c(limit, sqrt(1 - limit^2))))
+  }
+  least <- optim(log(c(0.9, 0.2)), at, control = list(reltol = 1e-14))$value
+  expect_equal(least - deviance(fit), qchisq(0.95, 1), tolerance = 1e-3)
+})
+
+test_that("a variance estimated as zero has a lower limit of zero", {
+  fit <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
+  limits <- confint(fit)
+  expect_identical(limits[".sig01", 1], 0)
+  expect_equal(
+    limits,
+    lme4_limits(Yield ~ 1 + (1 | Batch), Dyestuff2),
+    tolerance = 2e-4
+  )
+})
+
+test_that("covariance structures are profiled", {
+  data <- transform(sleepstudy, half = factor(Days > 4))
+  fit <- rlmm(Reaction ~ half + cs(0 + half | Subject), data, REML = FALSE)
+  free <- rlmm(Reaction ~ half + (0 + half | Subject), data, REML = FALSE)
+  # With two effects compound symmetry is no restriction.
+  cs <- confint(fit)
+  us <- confint(free)
+  expect_equal(unname(cs[c(1, 2), ]), unname(us[c(1, 3), ]), tolerance = 1e-3)
+  expect_equal(unname(cs[3, ]), unname(us[2, ]), tolerance = 1e-3)
+})
+
+test_that("a profile has lme4's columns, and transforms", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+  pr <- profile(fit)
+  expect_named(
+    as.data.frame(pr),
+    c(".zeta", ".sig01", ".sigma", "(Intercept)", ".par")
+  )
+  at <- pr[pr$.zeta == 0 & pr$.par == ".sig01", ]
+  expect_equal(at$.sig01, sqrt(VarCorr(fit)$Batch[1]))
+  expect_equal(
+    unname(confint(varianceProf(pr))[1, 2]),
+    unname(confint(pr)[1, 2]^2),
+    tolerance = 1e-4
+  )
+  expect_equal(
+    unname(confint(logProf(pr))[2, ]),
+    unname(log(confint(pr)[2, ])),
+    tolerance = 1e-5
+  )
+  expect_equal(levels(profile(fit, which = "beta_")$.par), "(Intercept)")
+  expect_named(
+    profile(fit, signames = FALSE, which = 1),
+    c(".zeta", "sd_(Intercept)|Batch", "sigma", "(Intercept)", ".par")
+  )
+  expect_equal(
+    confint(profile(fit, prof.scale = "varcov")),
+    confint(varianceProf(pr))
+  )
+})
+
+test_that("what is held has its value as both limits", {
+  fit <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    control = rlmm_control(fixed = list(beta = c(Days = 10)))
+  )
+  expect_identical(unname(confint(fit, "Days")[1, ]), c(10, 10))
+  expect_lt(confint(fit, "(Intercept)")[1], fixef(fit)[[1]])
+})
+
+test_that("fits that can't be profiled have Wald limits, and say so", {
+  slim <- rlmm(
+    Yield ~ 1 + (1 | Batch),
+    Dyestuff,
+    control = rlmm_control(slim = TRUE)
+  )
+  expect_message(limits <- confint(slim), class = "rlmm_message_wald")
+  expect_identical(limits, confint(slim, method = "Wald"))
+  fast <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial,
+    nAGQ = 0
+  )
+  expect_snapshot({
+    writeLines(error_lines(profile(slim)))
+    writeLines(error_lines(profile(fast)))
+    writeLines(error_lines(profile(fast, whch = 1)))
+    writeLines(error_lines(logProf(3)))
+    writeLines(error_lines(confint(fast, method = "boost")))
+  })
+})
+
+test_that("profiles are drawn", {
+  skip_if_not_installed("lattice")
+  pr <- profile(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE))
+  file <- withr::local_tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  print(plot(pr))
+  print(plot(pr, absVal = TRUE))
+  print(lattice::densityplot(pr))
+  grDevices::dev.off()
+  expect_gt(file.size(file), 1000)
+  density <- profile_densities(pr)
+  one <- density[density$parameter == "(Intercept)", ]
+  area <- sum(
+    diff(one$value) * (head(one$density, -1) + tail(one$density, -1)) / 2
+  )
+  expect_equal(area, 1, tolerance = 0.01)
+})
