@@ -93,17 +93,10 @@ impl TermSpec {
         let kinds = element(&term, "part_kind")
             .as_string_vector()
             .ok_or_else(|| missing("part_kind"))?;
-        let parts = kinds
-            .iter()
-            .zip(sizes)
-            .zip(starts)
-            .map(|((kind, size), theta_start)| {
-                Structure::from_name(kind).map(|structure| Part {
-                    structure,
-                    size,
-                    theta_start,
-                })
-            });
+        let parts = kinds.iter().zip(sizes).zip(starts);
+        let parts = parts.map(|((kind, size), theta_start)| {
+            Structure::from_name(kind).map(|structure| Part::new(structure, size, theta_start))
+        });
         Ok(Self {
             refs: element(&term, "refs"),
             n_levels: number(&term, "n_levels").ok_or_else(|| missing("n_levels"))? as usize,

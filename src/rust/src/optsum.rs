@@ -54,7 +54,7 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
             ("term", Robj::from(way.term as i32 + 1)),
             ("part", Robj::from(way.part as i32 + 1)),
             ("lambda_min", Robj::from(way.lambda_min)),
-            ("direction", Robj::from(&way.direction)),
+            ("direction", Robj::from(way.direction())),
             ("gain", Robj::from(way.gain)),
         ])
     };

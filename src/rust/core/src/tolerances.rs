@@ -63,6 +63,9 @@
 //! | [`LARGEST_EXPLAINED`] | 0.95 | the most a correlation may explain | the same |
 //! | [`OMEGA_STEP`] | 1e-4 | step of a difference of Omega | differences keep eight digits |
 //! | [`OMEGA_CHANGE`] | 1e-5 | has Omega changed along it | the step squared, and some |
+//! | [`SAME_COVARIANCE`] | 1e-12 | are two covariances the same | rounding of their products |
+//! | [`NOTHING_LEFT`] | 1e-14 | do correlations leave no variance | rounding of one minus a square |
+//! | [`ROUNDED_CORRELATION`] | 1e-9 | is a correlation in its range | as users print and sum them up |
 //!
 //! Pivots, as a share of the element of the matrix that they come from:
 //!
@@ -236,6 +239,15 @@ pub(crate) const OMEGA_STEP: f64 = 1e-4;
 
 /// A covariance changes along a direction if its difference over the step is a larger share of it.
 pub(crate) const OMEGA_CHANGE: f64 = 1e-5;
+
+/// Two covariances are the same if no element differs by a larger share of the largest variance.
+pub(crate) const SAME_COVARIANCE: f64 = 1e-12;
+
+/// Correlations that leave a smaller share of an effect's variance determine the effect.
+pub(crate) const NOTHING_LEFT: f64 = 1e-14;
+
+/// A correlation may be beyond the range that others leave to it by this much.
+pub(crate) const ROUNDED_CORRELATION: f64 = 1e-9;
 
 /// A pivot that is a smaller share of its diagonal element is mostly rounding error.
 pub(crate) const ROUNDED_PIVOT: f64 = 1e-13;

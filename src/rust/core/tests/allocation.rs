@@ -114,6 +114,8 @@ fn evaluations_allocate_nothing() {
         Structure::HomogeneousCompoundSymmetry,
         Structure::Autoregressive,
         Structure::HomogeneousAutoregressive,
+        Structure::Toeplitz,
+        Structure::HomogeneousToeplitz,
     ];
     for structure in structures {
         let (a, b) = (levels(&mut random, 300, 20), levels(&mut random, 300, 12));

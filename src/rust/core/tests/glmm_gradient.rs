@@ -460,7 +460,7 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
                 let h = 1e-3;
                 let mut along = |eps: f64| {
                     let mut x = at.clone();
-                    cov.displace(way.part, eps, &way.direction, way.rho, &mut x);
+                    cov.displace(way.part, eps, &way.change, &mut x);
                     assert!(eps < h || theta.iter().any(|&j| x[j] != at[j]));
                     model.objective(vary, &x).unwrap()
                 };

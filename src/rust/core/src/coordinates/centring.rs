@@ -1,6 +1,7 @@
-//! Centred columns: a year, or a time stamp, varies little beside its mean, which would cost the digits of everything
-//! that is computed from it. Beside a constant first column `x_0` the others are therefore taken as `x_j - s_j x_0`,
-//! for which the fixed effects are `beta_0 + sum_j s_j beta_j` and, as before, `beta_j`.
+//! Centred columns: a year, or a time stamp, varies little beside its mean, which would cost the
+//! digits of everything that is computed from it. Beside a constant first column `x_0` the others
+//! are therefore taken as `x_j - s_j x_0`, for which the fixed effects are `beta_0 + sum_j s_j
+//! beta_j` and, as before, `beta_j`.
 
 /// The multiples `s_j`; that of the first column is zero.
 #[derive(Debug, Clone, PartialEq)]

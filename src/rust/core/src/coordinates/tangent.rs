@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use crate::covariance::unstructured::place;
-use crate::covariance::{RelCov, Structure};
+use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
 use crate::factor::Factor;
 use crate::kernels::eigen::Eigen;
@@ -42,10 +42,7 @@ impl Tangent {
         let mut tangents = Vec::new();
         for (term, cov) in factor.covs().iter().enumerate() {
             for (first, part) in cov.placed() {
-                if part.structure == Structure::Unstructured
-                    && part.size > 1
-                    && wanted(part.range())
-                {
+                if part.is_triangle() && part.size > 1 && wanted(part.range()) {
                     let rms = &rms[term][first..first + part.size];
                     tangents.extend(Self::around(
                         term,

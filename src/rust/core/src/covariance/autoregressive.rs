@@ -2,13 +2,19 @@
 
 use super::correlated::Correlation;
 use super::definition::VisitElement;
+use super::role::Role;
 
 #[derive(Debug)]
 pub(super) struct Autoregressive;
 
 impl Correlation for Autoregressive {
-    fn range(&self, _k: usize) -> (f64, f64) {
-        (-1.0, 1.0)
+    fn parameters(&self, _k: usize) -> Vec<Role> {
+        vec![Role::Correlation {
+            row: 1,
+            column: 0,
+            low: -1.0,
+            high: 1.0,
+        }]
     }
 
     fn at(&self, distance: usize, rho: f64) -> [f64; 3] {
@@ -23,15 +29,12 @@ impl Correlation for Autoregressive {
     }
 
     // Each effect is rho times the one before it plus an independent part.
-    fn factor(&self, k: usize, rho: f64, visit: VisitElement) {
+    fn factor(&self, k: usize, rho: &[f64], visit: VisitElement) {
+        let rho = rho[0];
         let independent = ((1.0 - rho) * (1.0 + rho)).max(0.0).sqrt();
         for column in 0..k {
             let scale = if column == 0 { 1.0 } else { independent };
             (column..k).for_each(|row| visit(row, column, scale * rho.powi((row - column) as i32)));
         }
-    }
-
-    fn alternates(&self) -> bool {
-        true
     }
 }

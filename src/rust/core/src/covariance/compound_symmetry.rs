@@ -2,13 +2,19 @@
 
 use super::correlated::Correlation;
 use super::definition::VisitElement;
+use super::role::Role;
 
 #[derive(Debug)]
 pub(super) struct CompoundSymmetry;
 
 impl Correlation for CompoundSymmetry {
-    fn range(&self, k: usize) -> (f64, f64) {
-        (-1.0 / (k.max(2) - 1) as f64, 1.0)
+    fn parameters(&self, k: usize) -> Vec<Role> {
+        vec![Role::Correlation {
+            row: 1,
+            column: 0,
+            low: -1.0 / (k.max(2) - 1) as f64,
+            high: 1.0,
+        }]
     }
 
     fn at(&self, _distance: usize, rho: f64) -> [f64; 3] {
@@ -16,7 +22,8 @@ impl Correlation for CompoundSymmetry {
     }
 
     // Column j has the pivot (1 - rho)(1 + j rho) / (1 + (j - 1) rho) and equal elements below it.
-    fn factor(&self, k: usize, rho: f64, visit: VisitElement) {
+    fn factor(&self, k: usize, rho: &[f64], visit: VisitElement) {
+        let rho = rho[0];
         visit(0, 0, 1.0);
         (1..k).for_each(|row| visit(row, 0, rho));
         for column in 1..k {
@@ -27,9 +34,5 @@ impl Correlation for CompoundSymmetry {
             let below = rho * ((1.0 - rho) / (before * here)).max(0.0).sqrt();
             (column + 1..k).for_each(|row| visit(row, column, below));
         }
-    }
-
-    fn alternates(&self) -> bool {
-        false
     }
 }

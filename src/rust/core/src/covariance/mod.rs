@@ -1,26 +1,42 @@
-//! Covariance structures: how `Omega = Lambda Lambda'` of one part of a term follows from its parameters theta.
+//! Covariance structures: how `Omega = Lambda Lambda'` of one part of a term follows from its
+//! parameters theta.
 //!
-//! A structure is one file that implements [`definition::Covariance`], and a row of the table in [`structure`].
+//! A structure is a definition, and nothing else: the role of each parameter (a standard deviation,
+//! an element of Lambda, a correlation), Lambda, and the first and second derivatives of Omega.
+//! Starts, bounds, step sizes and the way from a matrix back to theta follow from the roles; so
+//! does, in [`crate::coordinates`], what an optimizer moves. A new structure is one file and one
+//! row of the table in [`structure`].
 //!
 //! | quantity | file |
 //! |---|---|
 //! | what a structure has to tell | [`definition`] |
+//! | what follows from one parameter's role: start, bounds, step size | [`role`] |
 //! | the structures by name | [`structure`] |
-//! | Lambda of a whole term from the structures of its parts | [`rel_cov`] |
-//! | `us()`, `diag()` and `homdiag()` | [`unstructured`], `diagonal` |
-//! | `cs()` and `ar1()`: one correlation beside standard deviations | `correlated`, `compound_symmetry`, `autoregressive` |
-//! | a direction in which a covariance may leave the boundary of its cone | [`way_out`] |
+//! | one structure on some columns: its roles, Omega, ranges of its correlations | `part` |
+//! | Lambda and the derivatives of Omega of a whole term | `rel_cov` |
+//! | from a covariance back to theta | `nearest` |
+//! | `us()`; `diag()` and `homdiag()` | [`unstructured`]; `diagonal` |
+//! | standard deviations beside correlations | `correlated` |
+//! | `cs()`; `ar1()` | `compound_symmetry`; `autoregressive` |
+//! | `toep()`: a correlation for each distance | `toeplitz` |
+//! | a direction in which a covariance may leave the boundary of its cone | `way_out` |
 
 mod autoregressive;
 mod compound_symmetry;
 mod correlated;
 pub(crate) mod definition;
 mod diagonal;
+mod nearest;
+mod part;
 mod rel_cov;
+mod role;
 pub(crate) mod structure;
+mod toeplitz;
 pub(crate) mod unstructured;
 mod way_out;
 
-pub use rel_cov::{Part, RelCov};
+pub use part::Part;
+pub use rel_cov::RelCov;
+pub use role::Role;
 pub use structure::Structure;
 pub use way_out::WayOut;

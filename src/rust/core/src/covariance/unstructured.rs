@@ -1,23 +1,22 @@
 //! `us()`: theta is the lower triangle of Lambda, column by column.
 
-use super::definition::{Covariance, VisitFirst, VisitSecond};
-use crate::tolerances::{LARGEST_EXPLAINED, LEAST_VARIANCE, ROUNDED_PIVOT};
+use super::definition::{Covariance, VisitElement, VisitFirst, VisitSecond};
+use super::role::Role;
 
 #[derive(Debug)]
 pub(super) struct Unstructured;
 
 impl Covariance for Unstructured {
-    fn n_theta(&self, k: usize) -> usize {
-        k * (k + 1) / 2
+    fn parameters(&self, k: usize) -> Vec<Role> {
+        let columns = (0..k).flat_map(|column| (column..k).map(move |row| (row, column)));
+        columns
+            .map(|(row, column)| Role::Factor { row, column })
+            .collect()
     }
 
-    fn is_diagonal(&self, k: usize) -> bool {
-        k == 1
-    }
-
-    fn places(&self, k: usize, visit: &mut dyn FnMut(usize, usize, usize)) {
+    fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
         for column in 0..k {
-            (column..k).for_each(|row| visit(row, column, place(k, row, column)));
+            (column..k).for_each(|row| visit(row, column, theta[place(k, row, column)]));
         }
     }
 
@@ -48,111 +47,9 @@ impl Covariance for Unstructured {
             }
         }
     }
-
-    // A column of Lambda with its sign changed gives the same Omega.
-    fn project(&self, k: usize, x: &mut [f64], held: &[bool]) {
-        for column in 0..k {
-            let at = place(k, column, column);
-            if x[at] >= 0.0 || held[at] {
-                continue;
-            } else if is_anchored(k, column, held) {
-                x[at] = 0.0;
-            } else {
-                (column..k).for_each(|row| x[place(k, row, column)] *= -1.0);
-            }
-        }
-    }
-
-    fn kinks(&self, k: usize, held: &[bool], visit: &mut dyn FnMut(usize)) {
-        (0..k)
-            .filter(|&column| is_anchored(k, column, held))
-            .for_each(|column| visit(place(k, column, column)));
-    }
-
-    // The Cholesky factor row by row. A row that promises more than its diagonal element holds is shortened.
-    fn approach(&self, k: usize, omega: &[f64], theta: &mut [f64]) {
-        for i in 0..k {
-            let before: f64 = (0..=i).map(|j| theta[place(k, i, j)].powi(2)).sum();
-            let variance = omega[i * k + i].max(LEAST_VARIANCE * before);
-            let mut explained = 0.0;
-            for j in 0..i {
-                let inner: f64 = (0..j)
-                    .map(|c| theta[place(k, i, c)] * theta[place(k, j, c)])
-                    .sum();
-                let pivot = theta[place(k, j, j)];
-                let value = if pivot > 0.0 {
-                    (omega[j * k + i] - inner) / pivot
-                } else {
-                    0.0
-                };
-                theta[place(k, i, j)] = value;
-                explained += value * value;
-            }
-            let most = LARGEST_EXPLAINED * variance;
-            if explained > most {
-                (0..i).for_each(|j| theta[place(k, i, j)] *= (most / explained).sqrt());
-            }
-            theta[place(k, i, i)] = (variance - explained.min(most)).sqrt();
-        }
-    }
-
-    fn correlation(&self, _distance: usize, _rho: f64) -> f64 {
-        1.0
-    }
-
-    fn displace(&self, k: usize, eps: f64, v: &[f64], _rho: f64, theta: &mut [f64]) {
-        let mut omega = square(k, theta);
-        for j in 0..k {
-            (0..k).for_each(|i| omega[j * k + i] += eps * v[i] * v[j]);
-        }
-        factor(k, &mut omega, theta);
-    }
 }
 
-// Whether an element below the diagonal is held, so that the column keeps its sign.
-fn is_anchored(k: usize, column: usize, held: &[bool]) -> bool {
-    (column + 1..k).any(|row| held[place(k, row, column)])
-}
-
-/// Index in theta of element `(row, column)` of a `k x k` Lambda.
+/// Index of element `(row, column)` of a `k x k` lower triangle that is stored column by column.
 pub(crate) fn place(k: usize, row: usize, column: usize) -> usize {
     column * k - column * (column + 1) / 2 + row
-}
-
-// Lambda Lambda'.
-fn square(k: usize, theta: &[f64]) -> Vec<f64> {
-    let mut omega = vec![0.0; k * k];
-    for j in 0..k {
-        for i in 0..k {
-            omega[j * k + i] = (0..=i.min(j))
-                .map(|c| theta[place(k, i, c)] * theta[place(k, j, c)])
-                .sum();
-        }
-    }
-    omega
-}
-
-// Cholesky factor of a positive semi-definite matrix; a pivot of rounding size gives zeros.
-fn factor(k: usize, omega: &mut [f64], theta: &mut [f64]) {
-    let scale: Vec<f64> = (0..k).map(|j| omega[j * k + j]).collect();
-    for j in 0..k {
-        let pivot = omega[j * k + j];
-        let root = if pivot > ROUNDED_PIVOT * scale[j] {
-            pivot.sqrt()
-        } else {
-            0.0
-        };
-        for i in j..k {
-            let value = if root > 0.0 {
-                omega[j * k + i] / root
-            } else {
-                0.0
-            };
-            omega[j * k + i] = value;
-            theta[place(k, i, j)] = value;
-        }
-        for c in j + 1..k {
-            (c..k).for_each(|i| omega[c * k + i] -= omega[j * k + i] * omega[j * k + c]);
-        }
-    }
 }

@@ -1,7 +1,5 @@
 //! Directions in which a covariance may leave the boundary of the cone of covariance matrices.
 
-use super::Structure;
-
 /// The steepest way out of one part of a term.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WayOut {
@@ -9,26 +7,25 @@ pub struct WayOut {
     pub term: usize,
     /// Part of the term.
     pub part: usize,
-    /// Smallest eigenvalue of `G`, with each column of Z scaled to a mean square of one.
+    /// The slope of the objective along the way, with each column of Z scaled to a mean square of
+    /// one: in an unstructured covariance the smallest eigenvalue of `G`.
     pub lambda_min: f64,
-    /// Its eigenvector in the columns of the term (unscaled coordinates).
-    pub direction: Vec<f64>,
-    /// The correlation of the new variance, in structures that have one.
-    pub rho: f64,
-    /// Best `eps` of the quadratic model; 0 if `lambda_min` isn't negative.
+    /// What is added to Omega per unit of the step, `k x k` in the columns of the term.
+    pub change: Vec<f64>,
+    /// Best step of the quadratic model; 0 if there is no way out.
     pub step: f64,
     /// By how much the objective should fall.
     pub gain: f64,
 }
 
 impl WayOut {
-    /// Element `(r, s)` of what is added to Omega, per unit of the step.
-    pub fn change(&self, structure: Structure, r: usize, s: usize) -> f64 {
-        let correlation = if r == s {
-            1.0
-        } else {
-            structure.covariance().correlation(r.abs_diff(s), self.rho)
-        };
-        self.direction[r] * self.direction[s] * correlation
+    /// The combination of effects whose variance the way adds; of several the one with the effect
+    /// that gains most.
+    pub fn direction(&self) -> Vec<f64> {
+        let k = self.change.len().isqrt();
+        let size = |j: usize| self.change[j * (k + 1)].max(0.0).sqrt();
+        let largest = (0..k).max_by(|&i, &j| size(i).total_cmp(&size(j)));
+        let sign = |j: usize| largest.map_or(1.0, |l| 1f64.copysign(self.change[l * k + j] + 0.0));
+        (0..k).map(|j| size(j) * sign(j)).collect()
     }
 }

@@ -1,164 +1,313 @@
-//! First-order optimality on the cone of covariance matrices: at an optimum `G Omega = 0` and `G >= 0`. A negative
-//! eigenvalue of `G`, `G v = lambda v`, says that `Omega + eps v v'` is better, even where the gradient in theta is
-//! zero because Lambda is singular.
+//! First-order optimality on the cone of covariance matrices: at an optimum `G Omega = 0` and `G >=
+//! 0`. A negative eigenvalue of `G`, `G v = lambda v`, says that `Omega + eps v v'` is better, even
+//! where the gradient in theta is zero because Lambda is singular.
+//!
+//! Structures with standard deviations leave zero in fewer directions: an effect that doesn't vary
+//! may start to, and its correlations with the others, which mean nothing at zero, are then the
+//! best ones.
 
-use crate::covariance::{Part, RelCov, Structure, WayOut};
+use crate::covariance::{Part, RelCov, Role, WayOut};
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
 use crate::tolerances::ZERO_SD;
 
 /// Steps over the range of a correlation.
 const CORRELATIONS: usize = 40;
+/// How often each of several correlations is chosen beside the others.
+const ROUNDS: usize = 3;
+
+/// One part with what is known of it where a way out is looked for.
+struct Edge<'a> {
+    part: &'a Part,
+    // The part's block of G, `size x size`.
+    g: Vec<f64>,
+    rms: &'a [f64],
+    theta: &'a [f64],
+    held: &'a [bool],
+}
+
+/// The steepest direction of one part.
+struct Steepest {
+    // The slope, with the columns of Z scaled.
+    slope: f64,
+    // What is added to Omega, `size x size`.
+    change: Vec<f64>,
+    // What grows from zero as a standard deviation does, not as a variance: to second order
+    // `change` plus the step times the variance of this effect is added.
+    effect: Option<usize>,
+}
 
 impl OmegaDerivatives {
-    /// The way out of each part of each term; `rms` holds the root mean square of each column of Z.
-    pub fn ways_out(&self, covs: &[RelCov], theta: &[f64], rms: &[Vec<f64>]) -> Vec<WayOut> {
-        let mut ways = self.directions_out(covs, theta, rms);
-        for way in &mut ways {
-            let structure = covs[way.term].parts()[way.part].structure;
-            let (slope, curvature) = self.along(way, structure);
-            way.step = if slope < 0.0 && curvature != 0.0 {
-                -slope / curvature.abs()
-            } else {
-                0.0
-            };
-            way.gain = -0.5 * slope * way.step;
-        }
-        ways
-    }
-
-    /// The ways out from `G` alone: without step and gain, for which the Hessian is needed.
-    pub fn directions_out(&self, covs: &[RelCov], theta: &[f64], rms: &[Vec<f64>]) -> Vec<WayOut> {
+    /// The ways out of each part of each term. `rms` holds the root mean square of each column of
+    /// Z, `held` tells the elements of theta that may not change, and `curvature` the second
+    /// derivative of the objective along a change of a term's Omega.
+    pub fn ways_out(
+        &self,
+        covs: &[RelCov],
+        theta: &[f64],
+        (rms, held): (&[Vec<f64>], &[bool]),
+        curvature: impl Fn(usize, &[f64]) -> f64,
+    ) -> Vec<WayOut> {
         let mut ways = Vec::new();
         for (term, cov) in covs.iter().enumerate() {
-            for (part, (first, p)) in cov.placed().enumerate() {
-                let rms = &rms[term][first..first + p.size];
-                let (lambda_min, local, rho) =
-                    self.steepest(term, first, p, rms, &theta[p.range()]);
-                let mut direction = vec![0.0; cov.vsize()];
-                direction[first..first + p.size].copy_from_slice(&local);
-                ways.push(WayOut {
-                    term,
+            for (index, (first, part)) in cov.placed().enumerate() {
+                let edge = Edge {
                     part,
-                    lambda_min,
-                    direction,
-                    rho,
+                    g: block(&self.g[term], first, part.size),
+                    rms: &rms[term][first..first + part.size],
+                    theta: &theta[part.range()],
+                    held: &held[part.range()],
+                };
+                let found = edge.steepest();
+                let k = cov.vsize();
+                let mut way = WayOut {
+                    term,
+                    part: index,
+                    lambda_min: found.slope,
+                    change: embed(k, first, &found.change),
                     step: 0.0,
                     gain: 0.0,
-                });
+                };
+                if edge.is_free() {
+                    let effect = found.effect.map(|effect| (first + effect) * (k + 1));
+                    self.measure(&mut way, effect, &curvature);
+                }
+                ways.push(way);
             }
         }
         ways
     }
 
-    // Smallest eigenvalue of G among the directions that the structure allows, its vector, and the correlation there.
-    fn steepest(
+    // Writes the best step of the quadratic model and what it gains; of an effect that starts to
+    // vary, whose variance is element `effect` of Omega, the change that leads there.
+    fn measure(
         &self,
-        term: usize,
-        first: usize,
-        part: &Part,
-        rms: &[f64],
-        theta: &[f64],
-    ) -> (f64, Vec<f64>, f64) {
-        let (k, size) = (self.directions.size(term), rms.len());
-        let g = |i: usize, j: usize| self.g[term][(first + j) * k + first + i];
-        let scaled = |i: usize, j: usize| g(i, j) / (rms[i] * rms[j]);
-        // A search only approaches zero, or stays where the objective is flat.
-        let is_zero = theta[..theta.len() - 1]
-            .iter()
-            .zip(rms)
-            .all(|(s, rms)| s.abs() * rms < ZERO_SD);
-        match part.structure {
-            // Where one variance is positive the derivatives in theta see every way out.
-            structure if structure.has_correlation() && !is_zero => (0.0, vec![0.0; size], 0.0),
-            Structure::Unstructured => {
-                let block: Vec<f64> = (0..size * size)
-                    .map(|at| scaled(at % size, at / size))
-                    .collect();
-                let mut eigen = Eigen::new(size);
-                if !eigen.decompose(&block) {
-                    return (f64::NAN, vec![0.0; size], 0.0);
-                }
-                (
-                    eigen.values[0],
-                    eigen
-                        .vector(0)
-                        .iter()
-                        .zip(rms)
-                        .map(|(v, rms)| v / rms)
-                        .collect(),
-                    0.0,
-                )
-            }
-            structure if is_homogeneous(structure) => {
-                let (slope, rho) = common_variance(structure, size, g);
-                (
-                    slope / rms.iter().map(|rms| rms * rms).sum::<f64>(),
-                    vec![1.0; size],
-                    rho,
-                )
-            }
-            _ => {
-                let lowest = (0..size)
-                    .min_by(|&i, &j| scaled(i, i).total_cmp(&scaled(j, j)))
-                    .unwrap_or(0);
-                let mut v = vec![0.0; size];
-                v[lowest] = 1.0 / rms[lowest];
-                (scaled(lowest, lowest), v, 0.0)
-            }
+        way: &mut WayOut,
+        effect: Option<usize>,
+        curvature: &impl Fn(usize, &[f64]) -> f64,
+    ) {
+        let slope = along(&self.g[way.term], &way.change);
+        let own = effect.map_or(0.0, |at| 2.0 * self.g[way.term][at]);
+        let curvature = curvature(way.term, &way.change) + own;
+        if slope < 0.0 && curvature != 0.0 {
+            way.step = -slope / curvature.abs();
+            way.gain = -0.5 * slope * way.step;
+        }
+        if let Some(at) = effect {
+            way.change[at] += way.step;
         }
     }
 
-    // Slope and curvature of the objective along a way out.
-    fn along(&self, way: &WayOut, structure: Structure) -> (f64, f64) {
-        let (term, k) = (way.term, way.direction.len());
+    /// The second derivative of the objective along `change` of a term's Omega; the Hessian must
+    /// have been computed.
+    pub fn curvature_along(&self, term: usize, change: &[f64]) -> f64 {
+        let (n, k) = (self.directions.len(), change.len().isqrt());
         let range = self.directions.of_term(term);
-        let c: Vec<f64> = self
-            .directions
-            .pairs(term)
-            .iter()
-            .map(|&(r, s)| way.change(structure, r, s))
-            .collect();
-        let n = self.directions.len();
-        let mut slope = 0.0;
+        let pairs = self.directions.pairs(term).iter();
+        let c: Vec<f64> = pairs.map(|&(r, s)| change[s * k + r]).collect();
         let mut curvature = 0.0;
-        for (i, (c_i, &(r, s))) in c.iter().zip(self.directions.pairs(term)).enumerate() {
-            slope += c_i * self.g[term][s * k + r] * if r == s { 1.0 } else { 2.0 };
-            for (j, c_j) in c.iter().enumerate() {
-                curvature += c_i * c_j * self.h[(range.start + j) * n + range.start + i];
+        for (j, c_j) in range.clone().zip(&c) {
+            for (i, c_i) in range.clone().zip(&c) {
+                curvature += c_i * c_j * self.h[j * n + i];
             }
         }
-        (slope, curvature)
+        curvature
     }
 }
 
-// The slope of the objective along a variance that all effects share, at the correlation where it is the least. Where
-// the variance is zero all correlations are the same point.
-fn common_variance(
-    structure: Structure,
-    size: usize,
-    g: impl Fn(usize, usize) -> f64,
-) -> (f64, f64) {
-    let mut at_distance = vec![0.0; size];
-    (0..size).for_each(|i| (0..size).for_each(|j| at_distance[i.abs_diff(j)] += g(i, j)));
-    let covariance = structure.covariance();
-    let slope = |rho: f64| {
-        let others = (1..size).map(|d| at_distance[d] * covariance.correlation(d, rho));
-        at_distance[0] + others.sum::<f64>()
-    };
-    let (low, high) = covariance.correlation_range(size).unwrap_or((0.0, 0.0));
-    let tried = (0..=CORRELATIONS).map(|i| low + (high - low) * i as f64 / CORRELATIONS as f64);
-    let slopes = tried.map(|rho| (slope(rho), rho));
-    slopes
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .unwrap_or((0.0, 0.0))
+/// The slope along a change of Omega of what has the symmetric derivative `g` there.
+pub fn along(g: &[f64], change: &[f64]) -> f64 {
+    g.iter().zip(change).map(|(g, c)| g * c).sum()
 }
 
-// One standard deviation for all effects.
-fn is_homogeneous(structure: Structure) -> bool {
-    use Structure::{HomogeneousAutoregressive, HomogeneousCompoundSymmetry, HomogeneousDiagonal};
-    matches!(
-        structure,
-        HomogeneousDiagonal | HomogeneousCompoundSymmetry | HomogeneousAutoregressive
-    )
+// The rows and columns of one part.
+fn block(g: &[f64], first: usize, size: usize) -> Vec<f64> {
+    let k = g.len().isqrt();
+    let element = |at: usize| g[(first + at / size) * k + first + at % size];
+    (0..size * size).map(element).collect()
+}
+
+// A part's block in a matrix of the whole term.
+fn embed(k: usize, first: usize, block: &[f64]) -> Vec<f64> {
+    let size = block.len().isqrt();
+    let mut whole = vec![0.0; k * k];
+    for j in 0..size {
+        for i in 0..size {
+            whole[(first + j) * k + first + i] = block[j * size + i];
+        }
+    }
+    whole
+}
+
+impl Edge<'_> {
+    fn size(&self) -> usize {
+        self.rms.len()
+    }
+
+    // Whether nothing is held that would have to follow.
+    fn is_free(&self) -> bool {
+        let may_stay = |role: &Role| matches!(role, Role::Scale { .. } | Role::Correlation { .. });
+        let mut held = self.part.roles().iter().zip(self.held);
+        held.all(|(role, held)| !held || may_stay(role))
+    }
+
+    fn none(&self) -> Steepest {
+        Steepest {
+            slope: 0.0,
+            change: vec![0.0; self.size() * self.size()],
+            effect: None,
+        }
+    }
+
+    fn steepest(&self) -> Steepest {
+        if self.part.is_triangle() {
+            self.smallest_eigenvalue()
+        } else if let Some(scale) = self.part.common_scale() {
+            self.common_variance(scale)
+        } else if self.part.correlations().is_empty() {
+            self.new_effect(false)
+        } else {
+            self.new_effect(true)
+        }
+    }
+
+    fn smallest_eigenvalue(&self) -> Steepest {
+        let (k, rms) = (self.size(), self.rms);
+        let scaled = |at: usize| self.g[at] / (rms[at % k] * rms[at / k]);
+        let mut eigen = Eigen::new(k);
+        if !eigen.decompose(&(0..k * k).map(scaled).collect::<Vec<f64>>()) {
+            return Steepest {
+                slope: f64::NAN,
+                ..self.none()
+            };
+        }
+        let v = eigen.vector(0).iter().zip(rms);
+        let v: Vec<f64> = v.map(|(v, rms)| v / rms).collect();
+        Steepest {
+            slope: eigen.values[0],
+            change: (0..k * k).map(|at| v[at % k] * v[at / k]).collect(),
+            effect: None,
+        }
+    }
+
+    // A search only approaches zero, or stays where the objective is flat.
+    fn is_zero(&self, parameter: usize, rms: f64) -> bool {
+        self.theta[parameter].abs() * rms < ZERO_SD
+    }
+
+    // A variance that all effects share: where it is zero, at the correlations under which its
+    // slope is the least.
+    fn common_variance(&self, scale: usize) -> Steepest {
+        let mean_square = self.rms.iter().map(|rms| rms * rms).sum::<f64>();
+        let is_correlated = !self.part.correlations().is_empty();
+        let is_zero = self.is_zero(scale, (mean_square / self.size() as f64).sqrt());
+        if is_correlated && !is_zero {
+            // Where the variance is positive the derivatives in theta see every way out.
+            return self.none();
+        }
+        let free = self.part.correlations().filter(|&j| !self.held[j]);
+        let slope = |r: &[f64]| along(&self.g, r);
+        let change = self.best_correlations(&free.collect::<Vec<usize>>(), slope);
+        Steepest {
+            slope: slope(&change) / mean_square,
+            change,
+            effect: None,
+        }
+    }
+
+    // The effect that gains most by starting to vary. Without correlations that is by its variance;
+    // beside effects that vary already by its standard deviation, at the correlations with these
+    // under which the slope is the least.
+    fn new_effect(&self, is_correlated: bool) -> Steepest {
+        let k = self.size();
+        let scales = self.part.scales();
+        let zero: Vec<(usize, usize)> = scales
+            .filter(|&(j, effect)| !is_correlated || self.is_zero(j, self.rms[effect]))
+            .collect();
+        let varies = is_correlated && zero.len() < k;
+        let steepest_of = |effect: usize| {
+            if varies {
+                self.beside_others(effect, &zero)
+            } else {
+                self.alone(effect)
+            }
+        };
+        let free = zero.iter().filter(|(j, _)| !self.held[*j]);
+        let found = free.map(|&(_, effect)| steepest_of(effect));
+        let lowest = found.min_by(|a, b| a.slope.total_cmp(&b.slope));
+        lowest.unwrap_or_else(|| self.none())
+    }
+
+    fn alone(&self, effect: usize) -> Steepest {
+        let at = effect * (self.size() + 1);
+        let variance = self.rms[effect].powi(-2);
+        let mut found = self.none();
+        (found.slope, found.change[at]) = (self.g[at] * variance, variance);
+        found
+    }
+
+    // To first order the covariances with the effects that vary already grow with the standard
+    // deviation.
+    fn beside_others(&self, effect: usize, zero: &[(usize, usize)]) -> Steepest {
+        let k = self.size();
+        let mut sds = vec![0.0; k];
+        self.part
+            .scales()
+            .for_each(|(j, effect)| sds[effect] = self.theta[j]);
+        zero.iter().for_each(|&(_, effect)| sds[effect] = 0.0);
+        let covariances = |r: &[f64]| {
+            let mut change = vec![0.0; k * k];
+            for i in (0..k).filter(|&i| i != effect) {
+                let value = sds[i] * r[effect * k + i];
+                (change[effect * k + i], change[i * k + effect]) = (value, value);
+            }
+            change
+        };
+        let slope = |r: &[f64]| along(&self.g, &covariances(r));
+        let r = self.best_correlations(&self.indifferent(&sds), slope);
+        let change = covariances(&r);
+        let slope = along(&self.g, &change) / self.rms[effect];
+        Steepest {
+            slope: slope.min(0.0),
+            change,
+            effect: Some(effect),
+        }
+    }
+
+    // The free correlations that make no difference beside these standard deviations.
+    fn indifferent(&self, sds: &[f64]) -> Vec<usize> {
+        let mut theta = self.theta.to_vec();
+        self.part
+            .scales()
+            .for_each(|(j, effect)| theta[j] = sds[effect]);
+        let mut matters = self.held.to_vec();
+        self.part
+            .for_each_first_derivative(&theta, |j, _, _, value| matters[j] |= value != 0.0);
+        self.part.correlations().filter(|&j| !matters[j]).collect()
+    }
+
+    // The correlation matrix with the least slope as these correlations vary, one after the other.
+    fn best_correlations(&self, free: &[usize], slope: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+        let held: Vec<bool> = (0..self.theta.len()).map(|j| !free.contains(&j)).collect();
+        let mut shares = self.theta.to_vec();
+        self.part.from_correlations(&mut shares, &held);
+        let matrix = |shares: &[f64]| {
+            let mut theta = shares.to_vec();
+            self.part.to_correlations(&mut theta, &held);
+            self.part.correlation_matrix(&theta)
+        };
+        let rounds = if free.len() > 1 { ROUNDS } else { 1 };
+        for &j in (0..rounds).flat_map(|_| free) {
+            let at = |share: f64| {
+                let mut shares = shares.clone();
+                shares[j] = share;
+                slope(&matrix(&shares))
+            };
+            let tried = (0..=CORRELATIONS).map(|i| 2.0 * i as f64 / CORRELATIONS as f64 - 1.0);
+            let found = tried.map(|share| (at(share), share));
+            let lowest = found.min_by(|a, b| a.0.total_cmp(&b.0));
+            shares[j] = lowest.map_or(shares[j], |(_, share)| share);
+        }
+        matrix(&shares)
+    }
 }

@@ -1,5 +1,7 @@
 //! Gradient against fourth-order differences of the objective, Hessian against those of the gradient.
 
+use std::f64::consts::FRAC_PI_2;
+
 use crate::covariance::{Part, RelCov, Structure};
 use crate::derivatives::HessianKind;
 use crate::design::columns::Columns;
@@ -51,19 +53,11 @@ pub(crate) struct Data {
 }
 
 pub(crate) fn us(size: usize, theta_start: usize) -> Part {
-    Part {
-        structure: Structure::Unstructured,
-        size,
-        theta_start,
-    }
+    Part::new(Structure::Unstructured, size, theta_start)
 }
 
 pub(crate) fn part(structure: Structure, size: usize, theta_start: usize) -> Part {
-    Part {
-        structure,
-        size,
-        theta_start,
-    }
+    Part::new(structure, size, theta_start)
 }
 
 impl Data {
@@ -308,11 +302,13 @@ fn sparse_trailing_storage() {
     check("sparse", &data, true);
 }
 
-const CORRELATED: [Structure; 4] = [
+const CORRELATED: [Structure; 6] = [
     Structure::CompoundSymmetry,
     Structure::HomogeneousCompoundSymmetry,
     Structure::Autoregressive,
     Structure::HomogeneousAutoregressive,
+    Structure::Toeplitz,
+    Structure::HomogeneousToeplitz,
 ];
 
 #[test]
@@ -365,9 +361,8 @@ fn ends_of_the_correlation() {
                 .enumerate()
                 .for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
             let mut search = Search::new(&mut model, &theta).unwrap();
-            let mut x = search.at.of(&theta);
-            (x[n - 1], x[2 * n - if n == 4 { 2 } else { 1 }]) =
-                (angle * std::f64::consts::FRAC_PI_2, 0.3);
+            let mut x = search.at.from_theta(&theta);
+            (x[n - 1], x[n + structure.n_theta(2) - 1]) = (angle * FRAC_PI_2, 0.3);
             let size = x.len();
             let mut gradient_at = |x: &[f64]| {
                 let mut g = vec![0.0; size];

@@ -2,8 +2,8 @@
 
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
-use crate::covariance::Structure;
 use crate::covariance::WayOut;
+use crate::derivatives::boundary::along;
 use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
 use crate::factor::column_scales::root_mean_squares;
@@ -31,7 +31,7 @@ impl GeneralizedLinearMixedModel {
         let (ways_out, gradient) = self.ways_out(vary, parameters)?;
         let mut search = Search::new(self, vary, parameters);
         let mut slopes = vec![0.0; search.at.free().len()];
-        search.at.set(&search.at.start());
+        search.at.go_to(&search.at.start());
         search.at.gradient(&gradient, &mut slopes);
         let free = search.at.free().to_vec();
         let product = |(i, a): (&usize, &f64)| -> f64 {
@@ -68,7 +68,7 @@ impl GeneralizedLinearMixedModel {
     // At a singular covariance of several effects it may pay to turn its directions together with a way out that by itself
     // gains nothing.
     fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
-        let (factor, k) = (self.pirls.factor(vary), way.direction.len());
+        let (factor, k) = (self.pirls.factor(vary), way.change.len().isqrt());
         let rms = &root_mean_squares(factor, self.n_eff)[way.term];
         let lambda = &factor.lambdas[way.term];
         let pivot = |j: usize| (rms[j] * lambda[j * k + j]).abs();
@@ -125,20 +125,17 @@ impl GeneralizedLinearMixedModel {
         if self.rule.is_some() {
             self.gradient(vary, &mut gradient)?;
         }
+        let levels = |term: usize| self.pirls.u[term].len() / self.covs[term].vsize();
+        // The second derivative, if all levels were alike.
+        let curvature = |term: usize, change: &[f64]| {
+            along(&traces[term], change).powi(2) / levels(term) as f64
+        };
         let theta = &self.pirls.factor(vary).theta;
-        let mut ways = omega.directions_out(&self.covs, theta, &rms);
+        let mut ways = omega.ways_out(&self.covs, theta, (&rms, &self.held), curvature);
         for way in &mut ways {
-            let part = &self.covs[way.term].parts()[way.part];
-            if part.range().any(|j| self.held[j]) {
-                continue;
-            }
-            let structure = part.structure;
-            let slope = along(&omega.g()[way.term], way, structure);
-            let levels = (self.pirls.u[way.term].len() / way.direction.len()) as f64;
-            // The second derivative, if all levels were alike.
-            let curvature = along(&traces[way.term], way, structure).powi(2) / levels;
-            if slope < 0.0 && 0.5 * slope * slope > NEGLIGIBLE_GAIN * curvature {
-                self.measure(vary, parameters, value, -slope / curvature, way);
+            let (step, promised) = (std::mem::take(&mut way.step), std::mem::take(&mut way.gain));
+            if promised > NEGLIGIBLE_GAIN {
+                self.measure(vary, parameters, value, step, way);
             }
         }
         Ok((ways, gradient))
@@ -159,13 +156,7 @@ impl GeneralizedLinearMixedModel {
     fn measure(&mut self, vary: Vary, parameters: &[f64], value: f64, step: f64, way: &mut WayOut) {
         for share in [1.0, 0.3, 0.1, 0.01] {
             let mut point = parameters.to_vec();
-            self.covs[way.term].displace(
-                way.part,
-                share * step,
-                &way.direction,
-                way.rho,
-                &mut point,
-            );
+            self.covs[way.term].displace(way.part, share * step, &way.change, &mut point);
             let gain = self
                 .objective(vary, &point)
                 .map_or(0.0, |reached| value - reached);
@@ -174,12 +165,4 @@ impl GeneralizedLinearMixedModel {
             }
         }
     }
-}
-
-// The slope along a way out of what has the symmetric derivative M in Omega.
-fn along(m: &[f64], way: &WayOut, structure: Structure) -> f64 {
-    let k = way.direction.len();
-    (0..k * k)
-        .map(|at| m[at] * way.change(structure, at % k, at / k))
-        .sum()
 }

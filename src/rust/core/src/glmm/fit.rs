@@ -323,7 +323,7 @@ impl GeneralizedLinearMixedModel {
             .map(|(i, j)| inverse[j * n + i]);
         let guess: Vec<f64> = guess.collect();
         let mut see =
-            |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.natural(x)));
+            |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.to_theta(x)));
         let mut found = bfgs::minimize(
             settings,
             tolerance,
@@ -339,7 +339,7 @@ impl GeneralizedLinearMixedModel {
                 .for_each(|(a, &i)| inverse[j * n + i] = found.inverse[b * free.len() + a]);
         }
         Ok(BfgsSummary {
-            summary: found.summary.mapped(|x| at.natural(x)),
+            summary: found.summary.mapped(|x| at.to_theta(x)),
             gradient: found.gradient,
             inverse,
         })

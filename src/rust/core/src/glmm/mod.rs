@@ -191,8 +191,8 @@ impl GeneralizedLinearMixedModel {
         let n_theta = design.n_theta();
         let (mut start_theta, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
         for term in &design.terms {
-            term.cov
-                .start_and_lower_bounds(&mut start_theta, &mut lower);
+            term.cov.fill_start(&mut start_theta);
+            term.cov.fill_lower_bounds(&mut lower);
         }
         let mut model = Self {
             covs: design.terms.iter().map(|term| term.cov.clone()).collect(),

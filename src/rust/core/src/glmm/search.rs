@@ -40,7 +40,7 @@ impl<'a> Search<'a> {
 
     // The gradient at another point, for differences.
     fn slopes_at(&mut self, x: &[f64]) -> Result<Vec<f64>> {
-        self.at.set(x);
+        self.at.go_to(x);
         self.model.objective(self.vary, &self.at.parameters)?;
         let mut natural = vec![0.0; self.gradient.len()];
         self.model.gradient(self.vary, &mut natural)?;
@@ -68,7 +68,7 @@ impl<'a> Search<'a> {
                 _ => column.fill(f64::NAN),
             }
         }
-        self.at.set(&x);
+        self.at.go_to(&x);
         for j in 0..n {
             for i in 0..j {
                 let mean = 0.5 * (hessian[j * n + i] + hessian[i * n + j]);
@@ -81,7 +81,7 @@ impl<'a> Search<'a> {
 impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.x.copy_from_slice(x);
-        self.at.set(x);
+        self.at.go_to(x);
         self.beta.clone_from(&self.model.pirls.beta);
         let value = self.model.objective(self.vary, &self.at.parameters);
         if !value.as_ref().is_ok_and(|v| v.is_finite()) {
@@ -128,7 +128,7 @@ impl Geometry for Search<'_> {
     }
 
     fn escapes(&mut self, x: &[f64], gain: f64) -> Vec<Vec<f64>> {
-        let parameters = self.at.natural(x);
+        let parameters = self.at.to_theta(x);
         let ways = self
             .model
             .ways_out(self.vary, &parameters)

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | products, triangular solves and Cholesky factors of `k x k` blocks, `k` known to the compiler | [`small`] |
 //! | eigenvalues and eigenvectors of a symmetric matrix | [`eigen`] |
+//! | numbers with their first and second derivatives | `jet` |
 //! | products of large dense matrices, by faer | `gemm` |
 //! | clean vector registers after a call of faer; code compiled for wider registers | `simd` |
 
 pub mod eigen;
 pub(crate) mod gemm;
+pub(crate) mod jet;
 pub(crate) mod simd;
 pub mod small;

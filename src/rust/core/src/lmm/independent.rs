@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::coordinates::tangent::lower_factor;
 use crate::covariance::unstructured::place;
-use crate::covariance::{RelCov, Structure};
+use crate::covariance::{RelCov, WayOut};
 use crate::design::columns::{Column, Columns};
 use crate::design::Design;
 use crate::design::ReTerm;
@@ -89,7 +89,7 @@ impl Independent {
 
     /// The other model's start, as theta of the model as it was given.
     pub fn start(&self) -> Vec<f64> {
-        back(&self.parts, self.model.start())
+        to_theta(&self.parts, self.model.start())
     }
 
     /// [`LinearMixedModel::fit`] of the model as it was given.
@@ -106,17 +106,18 @@ impl Independent {
         // would pass for sizes.
         let is_own = start == self.start();
         let Self { model, parts } = self;
-        let there = if is_own {
+        let own_start = if is_own {
             model.start().to_vec()
         } else {
-            there(parts, start)
+            from_theta(parts, start)
         };
-        let mut see =
-            |count: usize, value: f64, theta: &[f64]| observe(count, value, &back(parts, theta));
-        let summary = model.fit(&there, settings, &mut see)?;
+        let mut see = |count: usize, value: f64, theta: &[f64]| {
+            observe(count, value, &to_theta(parts, theta))
+        };
+        let summary = model.fit(&own_start, settings, &mut see)?;
         Ok(OptSummary {
             initial: start.to_vec(),
-            ..summary.mapped(|theta| back(parts, theta))
+            ..summary.mapped(|theta| to_theta(parts, theta))
         })
     }
 
@@ -125,16 +126,11 @@ impl Independent {
     /// # Errors
     /// Those of [`LinearMixedModel::certificate`].
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
-        let mut found = self.model.certificate(&there(&self.parts, theta))?;
+        let mut found = self.model.certificate(&from_theta(&self.parts, theta))?;
         for part in &self.parts {
-            let own = part.first..part.first + part.k;
-            let of_term = found
-                .ways_out
-                .iter_mut()
-                .filter(|way| way.term == part.term);
-            of_term.for_each(|way| {
-                small::backward_solve(part.k, &part.c, &mut way.direction[own.clone()])
-            });
+            let own = |way: &&mut WayOut| way.term == part.term;
+            let ways = found.ways_out.iter_mut().filter(own);
+            ways.for_each(|way| part.change_to_given(&mut way.change));
         }
         Ok(found)
     }
@@ -160,6 +156,18 @@ fn with_columns<'a>(parts: &[Part], columns: &'a [Vec<f64>], design: &Design<'a>
 }
 
 impl Part {
+    // A change of Omega in the columns as they were given, `C^-T change C^-1`.
+    fn change_to_given(&self, change: &mut [f64]) {
+        let vsize = change.len().isqrt();
+        for _ in 0..2 {
+            for column in change.chunks_exact_mut(vsize) {
+                let own = &mut column[self.first..self.first + self.k];
+                small::backward_solve(self.k, &self.c, own);
+            }
+            transpose(vsize, change);
+        }
+    }
+
     // `Z C^-T`, column by column.
     fn columns(&self, term: &ReTerm, n: usize) -> Vec<f64> {
         let mut columns = vec![0.0; n * self.k];
@@ -177,14 +185,20 @@ impl Part {
     }
 }
 
-fn there(parts: &[Part], theta: &[f64]) -> Vec<f64> {
+fn transpose(k: usize, matrix: &mut [f64]) {
+    for j in 0..k {
+        (0..j).for_each(|i| matrix.swap(j * k + i, i * k + j));
+    }
+}
+
+fn from_theta(parts: &[Part], theta: &[f64]) -> Vec<f64> {
     mapped(parts, theta, |part, column| {
         let given = column.to_vec();
         small::lambda_transposed_times(part.k, &part.c, &given, column);
     })
 }
 
-fn back(parts: &[Part], theta: &[f64]) -> Vec<f64> {
+fn to_theta(parts: &[Part], theta: &[f64]) -> Vec<f64> {
     mapped(parts, theta, |part, column| {
         small::backward_solve(part.k, &part.c, column)
     })
@@ -210,10 +224,8 @@ fn mapped(parts: &[Part], theta: &[f64], map: impl Fn(&Part, &mut [f64])) -> Vec
 }
 
 fn dependent_parts(term: usize, cov: &RelCov, products: &[f64]) -> Vec<Part> {
-    let unstructured = cov
-        .placed()
-        .filter(|(_, part)| part.structure == Structure::Unstructured);
-    let parts = unstructured.filter_map(|(first, part)| {
+    let triangles = cov.placed().filter(|(_, part)| part.is_triangle());
+    let parts = triangles.filter_map(|(first, part)| {
         let k = part.size;
         let own = |at: usize| products[(first + at / k) * cov.vsize() + first + at % k];
         let (c, least) = root(k, &(0..k * k).map(own).collect::<Vec<f64>>());

@@ -171,7 +171,8 @@ impl Domain {
         let n_theta = design.n_theta();
         let (mut start, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
         for term in &design.terms {
-            term.cov.start_and_lower_bounds(&mut start, &mut lower);
+            term.cov.fill_start(&mut start);
+            term.cov.fill_lower_bounds(&mut lower);
         }
         for (start, step_size) in start.iter_mut().zip(step_sizes) {
             if !(ORDINARY_LOW..=ORDINARY_HIGH).contains(step_size) {

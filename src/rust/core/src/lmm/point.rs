@@ -282,19 +282,13 @@ impl Hessian<'_> {
         Some(theta)
     }
 
-    /// For each part of each term, whether a larger covariance is better; nothing is gained where
-    /// one is held.
+    /// For each part of each term, whether a larger covariance is better.
     pub fn ways_out(&self) -> Vec<WayOut> {
         let (factor, model) = (self.factor(), &self.model);
         let omega = &model.memory.omega;
-        let mut ways = omega.ways_out(factor.covs(), &factor.theta, &model.scales);
-        for way in &mut ways {
-            let part = &factor.covs()[way.term].parts()[way.part];
-            if part.range().any(|j| model.domain.held[j]) {
-                (way.step, way.gain) = (0.0, 0.0);
-            }
-        }
-        ways
+        let curvature = |term: usize, change: &[f64]| omega.curvature_along(term, change);
+        let beside = (model.scales.as_slice(), model.domain.held.as_slice());
+        omega.ways_out(factor.covs(), &factor.theta, beside, curvature)
     }
 }
 

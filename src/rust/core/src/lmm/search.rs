@@ -115,7 +115,7 @@ impl Search<'_> {
             found = self.or_from(&other, found, settings, observe);
         }
         for other in at.smaller(&found.best) {
-            let value = self.value(&at.of(&other));
+            let value = self.value(&at.from_theta(&other));
             if value.is_ok_and(|value| value < found.best_value + PROMISING_LOSS) {
                 found = self.or_from(&other, found, settings, observe);
             }
@@ -173,7 +173,7 @@ impl Search<'_> {
 
 impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
-        self.at.set(x);
+        self.at.go_to(x);
         let (theta, log_sigma) = self.at.parameters.split_at(self.model.n_theta());
         log_sigma
             .iter()
@@ -251,7 +251,7 @@ impl Geometry for Search<'_> {
     fn proposal(&mut self) -> Option<Vec<f64>> {
         let mut parameters = self.here().ok()?.scored()?;
         parameters.extend_from_slice(&self.at.parameters[parameters.len()..]);
-        Some(self.at.of(&parameters))
+        Some(self.at.from_theta(&parameters))
     }
 
     fn is_bounded(&self, _n: usize) -> Vec<bool> {

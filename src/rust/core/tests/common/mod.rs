@@ -106,11 +106,7 @@ impl Data {
         let mut theta_start = self.design().n_theta();
         let mut list = Vec::new();
         for &(structure, size) in parts {
-            list.push(Part {
-                structure,
-                size,
-                theta_start,
-            });
+            list.push(Part::new(structure, size, theta_start));
             theta_start += structure.n_theta(size);
         }
         let cov = RelCov::new(list);

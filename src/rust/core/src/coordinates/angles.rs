@@ -1,0 +1,68 @@
+//! Angles in place of correlations: smooth, without bounds, and with both ends of a range at finite
+//! angles.
+//!
+//! A structure maps its correlations to shares `p` in [-1, 1] (of a single correlation the place in
+//! its range), and the coordinate of a share is the angle x with `p = sin(x)`. At an end, where the
+//! correlation matrix is singular, the slope in x vanishes as the one in the diagonal of Lambda
+//! does at zero, and the second derivative tells whether the end is an optimum. All other
+//! parameters are coordinates of their own; held ones stay what they are.
+
+use std::f64::consts::{FRAC_PI_2, TAU};
+
+use crate::covariance::Part;
+use crate::kernels::jet::Jet;
+
+/// Replaces the angles among the coordinates of one part by correlations.
+pub(super) fn to_theta(part: &Part, x: &mut [f64], held: &[bool]) {
+    part.correlations()
+        .filter(|&j| !held[j])
+        .for_each(|j| x[j] = x[j].sin());
+    part.to_correlations(x, held);
+}
+
+/// Replaces the correlations among the parameters of one part by angles.
+pub(super) fn from_theta(part: &Part, theta: &mut [f64], held: &[bool]) {
+    part.from_correlations(theta, held);
+    part.correlations()
+        .filter(|&j| !held[j])
+        .for_each(|j| theta[j] = theta[j].asin());
+}
+
+/// The angle between -pi/2 and pi/2 with the same sine.
+pub(super) fn canonical(x: f64) -> f64 {
+    let turned = x - TAU * (x / TAU).round();
+    if turned > FRAC_PI_2 {
+        2.0 * FRAC_PI_2 - turned
+    } else if turned < -FRAC_PI_2 {
+        -2.0 * FRAC_PI_2 - turned
+    } else {
+        turned
+    }
+}
+
+/// The correlations of one part at the coordinates `x`, with their derivatives in the angles; there
+/// is one variable per correlation, held or not.
+pub(super) fn jets(part: &Part, x: &[f64], held: &[bool]) -> Vec<Jet> {
+    let own = part.correlations();
+    let n = own.len();
+    let share = |j: usize| {
+        let (sin, cos) = x[j].sin_cos();
+        if held[j] {
+            Jet::constant(n, x[j])
+        } else {
+            Jet::function(n, j - own.start, [sin, cos, -sin])
+        }
+    };
+    let mut jets: Vec<Jet> = own.clone().map(share).collect();
+    if let Some(shares) = part.shares() {
+        shares.jets_to_correlations(&mut jets, &held[own]);
+        return jets;
+    }
+    for (j, jet) in own.zip(&mut jets).filter(|(j, _)| !held[*j]) {
+        let (low, high) = part.roles()[j].bounds();
+        let half = 0.5 * (high - low);
+        jet.first.iter_mut().for_each(|d| *d *= half);
+        jet.second.iter_mut().for_each(|d| *d *= half);
+    }
+    jets
+}

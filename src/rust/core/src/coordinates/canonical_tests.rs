@@ -1,0 +1,101 @@
+//! The canonical form of coordinates, and the way from theta to coordinates and back.
+
+use super::*;
+use crate::covariance::Structure;
+
+const CORRELATED: [Structure; 6] = [
+    Structure::CompoundSymmetry,
+    Structure::HomogeneousCompoundSymmetry,
+    Structure::Autoregressive,
+    Structure::HomogeneousAutoregressive,
+    Structure::Toeplitz,
+    Structure::HomogeneousToeplitz,
+];
+
+// The canonical form with some elements held.
+fn project(structure: Structure, size: usize, mut x: Vec<f64>, held: &[usize]) -> Vec<f64> {
+    let is_held: Vec<bool> = (0..x.len()).map(|j| held.contains(&j)).collect();
+    make_canonical(&Part::new(structure, size, 0), &mut x, &is_held);
+    x
+}
+
+#[test]
+fn canonical_theta_has_the_same_omega() {
+    let project = |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
+    assert_eq!(
+        project(Structure::Unstructured, 2, vec![-1.0, 2.0, 3.0]),
+        [1.0, -2.0, 3.0]
+    );
+    assert_eq!(
+        project(Structure::HomogeneousDiagonal, 2, vec![-4.0]),
+        [4.0]
+    );
+    assert_eq!(project(Structure::Diagonal, 2, vec![5.0, -6.0]), [5.0, 6.0]);
+}
+
+#[test]
+fn angles_lead_back() {
+    for structure in CORRELATED {
+        let part = Part::new(structure, 3, 0);
+        let n = part.roles().len();
+        for rho in [-0.5, 0.1, 1.0] {
+            let mut x = vec![0.3; n];
+            x[n - 1] = rho;
+            angles::from_theta(&part, &mut x, &vec![false; n]);
+            angles::to_theta(&part, &mut x, &vec![false; n]);
+            assert!((x[n - 1] - rho).abs() < 1e-15);
+        }
+    }
+}
+
+#[test]
+fn signs_that_another_correlation_stands_for() {
+    let project = |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
+    assert_eq!(
+        project(Structure::CompoundSymmetry, 2, vec![1.0, -2.0, 0.3]),
+        [1.0, 2.0, -0.3]
+    );
+    assert_eq!(
+        project(Structure::CompoundSymmetry, 3, vec![-1.0, -2.0, -3.0, 0.3]),
+        [1.0, 2.0, 3.0, 0.3]
+    );
+    assert_eq!(
+        project(Structure::CompoundSymmetry, 3, vec![1.0, -2.0, 3.0, 0.3]),
+        [1.0, 0.0, 3.0, 0.3]
+    );
+    assert_eq!(
+        project(Structure::Autoregressive, 3, vec![-1.0, 2.0, -3.0, 0.3]),
+        [1.0, 2.0, 3.0, -0.3]
+    );
+    assert_eq!(
+        project(Structure::HomogeneousAutoregressive, 3, vec![-1.0, 0.3]),
+        [1.0, 0.3]
+    );
+}
+
+#[test]
+fn held_elements_leave_no_other_signs() {
+    let (cs, us) = (Structure::CompoundSymmetry, Structure::Unstructured);
+    assert_eq!(project(cs, 2, vec![1.0, -2.0, 0.3], &[2]), [1.0, 0.0, 0.3]);
+    assert_eq!(project(cs, 2, vec![-1.0, -2.0, 0.3], &[2]), [1.0, 2.0, 0.3]);
+    assert_eq!(project(cs, 2, vec![1.0, -2.0, 0.3], &[0]), [1.0, 2.0, -0.3]);
+    assert_eq!(
+        project(cs, 3, vec![1.0, -2.0, 1.0, 0.3], &[0]),
+        [1.0, 0.0, 1.0, 0.3]
+    );
+    assert_eq!(
+        project(
+            Structure::HomogeneousAutoregressive,
+            3,
+            vec![-1.0, 0.3],
+            &[1]
+        ),
+        [1.0, 0.3]
+    );
+    assert_eq!(project(us, 2, vec![-1.0, 0.5, -3.0], &[1]), [0.0, 0.5, 3.0]);
+    assert_eq!(project(us, 2, vec![-1.0, 0.5, 3.0], &[2]), [1.0, -0.5, 3.0]);
+    let kinks = |structure, held: [bool; 3]| kinks(&Part::new(structure, 2, 0), &held);
+    assert_eq!(kinks(us, [false; 3]), []);
+    assert_eq!(kinks(us, [false, true, false]), [0]);
+    assert_eq!(kinks(cs, [false; 3]), [0, 1]);
+}

@@ -1,0 +1,218 @@
+//! One part of a term: its structure, its columns and the roles of its parameters.
+
+use std::ops::Range;
+
+use super::definition::{Covariance, Shares};
+use super::role::Role;
+use super::structure::Structure;
+use super::unstructured::place;
+use crate::error::{Error, Result};
+
+/// Neighbouring columns of a term that share one structure: a term of the user's formula.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The structure of the columns' covariance.
+    pub structure: Structure,
+    /// Number of columns.
+    pub size: usize,
+    /// Where the part's parameters start in the model's theta.
+    pub theta_start: usize,
+    roles: Vec<Role>,
+}
+
+impl Part {
+    /// A part of `size` columns whose parameters start at `theta_start`.
+    pub fn new(structure: Structure, size: usize, theta_start: usize) -> Self {
+        Self {
+            structure,
+            size,
+            theta_start,
+            roles: structure.parameters(size),
+        }
+    }
+
+    pub(super) fn covariance(&self) -> &'static dyn Covariance {
+        self.structure.covariance()
+    }
+
+    /// The roles of the part's parameters.
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// Indices of the part's parameters in the model's theta.
+    pub fn range(&self) -> Range<usize> {
+        self.theta_start..self.theta_start + self.roles.len()
+    }
+
+    /// Indices of the correlations among the part's parameters.
+    pub fn correlations(&self) -> Range<usize> {
+        let count = self
+            .roles
+            .iter()
+            .filter(|role| role.is_correlation())
+            .count();
+        let first = self.roles.iter().position(|role| role.is_correlation());
+        first.map_or(0..0, |first| first..first + count)
+    }
+
+    /// The standard deviations of single effects: the index of each in the part's parameters, and
+    /// the effect.
+    pub fn scales(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.roles
+            .iter()
+            .enumerate()
+            .filter_map(|(j, role)| match role {
+                Role::Scale { effect } => Some((j, *effect)),
+                _ => None,
+            })
+    }
+
+    /// The index of the one standard deviation of all effects, if there is such a parameter.
+    pub fn common_scale(&self) -> Option<usize> {
+        self.roles
+            .iter()
+            .position(|role| *role == Role::CommonScale)
+    }
+
+    /// Whether Lambda is diagonal for every theta.
+    pub fn is_diagonal(&self) -> bool {
+        let couples = |role: &Role| role.is_below_diagonal() || role.is_correlation();
+        self.size == 1 || !self.roles.iter().any(couples)
+    }
+
+    /// Whether theta is the whole lower triangle of Lambda, column by column: any covariance has a
+    /// theta.
+    pub fn is_triangle(&self) -> bool {
+        let k = self.size;
+        let fits = |(at, role): (usize, &Role)| match *role {
+            Role::Factor { row, column } => place(k, row, column) == at,
+            _ => false,
+        };
+        self.roles.len() == k * (k + 1) / 2 && self.roles.iter().enumerate().all(fits)
+    }
+
+    /// Calls `visit(row, column, parameter)` for each element of Lambda that is a parameter, in a
+    /// part without correlations.
+    pub fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        for (j, role) in self.roles.iter().enumerate() {
+            match *role {
+                Role::Factor { row, column } => visit(row, column, j),
+                Role::Scale { effect } => visit(effect, effect, j),
+                Role::CommonScale => (0..self.size).for_each(|effect| visit(effect, effect, j)),
+                Role::Correlation { .. } => {}
+            }
+        }
+    }
+
+    /// Calls `visit(j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of `d Omega / d
+    /// theta_j`, with `theta` that of the part. Values of the same element add up.
+    pub fn for_each_first_derivative(
+        &self,
+        theta: &[f64],
+        mut visit: impl FnMut(usize, usize, usize, f64),
+    ) {
+        self.covariance()
+            .first_derivative(self.size, theta, &mut visit);
+    }
+
+    /// Lambda of the part's parameters `theta`, `size x size`.
+    pub fn lambda(&self, theta: &[f64]) -> Vec<f64> {
+        let mut lambda = vec![0.0; self.size * self.size];
+        self.covariance()
+            .lambda(self.size, theta, &mut |row, column, value| {
+                lambda[column * self.size + row] = value
+            });
+        lambda
+    }
+
+    /// Omega of the part's parameters `theta`, `size x size`.
+    pub fn omega(&self, theta: &[f64]) -> Vec<f64> {
+        let (k, lambda) = (self.size, self.lambda(theta));
+        let element = |at: usize| {
+            let products = (0..k).map(|c| lambda[c * k + at % k] * lambda[c * k + at / k]);
+            products.sum()
+        };
+        (0..k * k).map(element).collect()
+    }
+
+    /// Omega of standard deviations of one beside the correlations of `theta`: the correlation
+    /// matrix.
+    pub fn correlation_matrix(&self, theta: &[f64]) -> Vec<f64> {
+        let roles = self.roles.iter().zip(theta);
+        let unit = roles.map(|(role, value)| if role.is_scale() { 1.0 } else { *value });
+        self.omega(&unit.collect::<Vec<f64>>())
+    }
+
+    /// Checks the parameters without which there is no Omega; a negative diagonal of Lambda is
+    /// harmless.
+    ///
+    /// # Errors
+    /// `Parameter`.
+    pub fn validate(&self, theta: &[f64]) -> Result<()> {
+        for (j, role) in self.roles.iter().enumerate() {
+            if let Role::Correlation { low, high, .. } = *role {
+                self.check(j, theta[j], low, high)?;
+            }
+        }
+        let correlations = self.correlations();
+        let shares = self.covariance().shares();
+        match shares.and_then(|shares| shares.unsuitable(&theta[correlations.clone()])) {
+            None => Ok(()),
+            Some((c, low, high)) => {
+                let j = correlations.start + c;
+                self.check(j, theta[j], low, high)
+            }
+        }
+    }
+
+    fn check(&self, j: usize, value: f64, lower: f64, upper: f64) -> Result<()> {
+        if (lower..=upper).contains(&value) {
+            return Ok(());
+        }
+        Err(Error::Parameter {
+            index: self.theta_start + j,
+            value,
+            lower,
+            upper,
+        })
+    }
+}
+
+// Shares in [-1, 1] in place of correlations, whose ranges may depend on each other.
+impl Part {
+    pub(crate) fn shares(&self) -> Option<&'static dyn Shares> {
+        self.covariance().shares()
+    }
+
+    /// Replaces the shares among the part's parameters by correlations; those that are `held` are
+    /// correlations already.
+    pub fn to_correlations(&self, values: &mut [f64], held: &[bool]) {
+        let own = self.correlations();
+        if let Some(shares) = self.shares() {
+            return shares.to_correlations(&mut values[own.clone()], &held[own]);
+        }
+        for j in own.filter(|&j| !held[j]) {
+            let (low, high) = self.roles[j].bounds();
+            let middle = 0.5 * (low + high);
+            values[j] = (middle + 0.5 * (high - low) * values[j]).clamp(low, high);
+        }
+    }
+
+    /// Replaces the correlations among the part's parameters by shares, but for those that are
+    /// `held`.
+    pub fn from_correlations(&self, values: &mut [f64], held: &[bool]) {
+        let own = self.correlations();
+        let mut shares = values[own.clone()].to_vec();
+        if let Some(map) = self.shares() {
+            map.from_correlations(&mut shares);
+        } else {
+            for (share, role) in shares.iter_mut().zip(&self.roles[own.clone()]) {
+                let (low, high) = role.bounds();
+                *share = ((2.0 * *share - low - high) / (high - low)).clamp(-1.0, 1.0);
+            }
+        }
+        let free = own.clone().zip(shares).filter(|(j, _)| !held[*j]);
+        free.for_each(|(j, share)| values[j] = share);
+    }
+}
