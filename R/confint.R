@@ -6,9 +6,9 @@
 #' says so.
 #'
 #' Wald limits of the fixed effects are the estimate plus and minus a normal quantile times the
-#' standard error. For standard deviations the same on the log scale, for correlations on that of Fisher's z,
-#' so that the limits never leave the range of the parameter; the standard errors are those of
-#' [variance_vcov()].
+#' standard error. For standard deviations the same on the log scale, for correlations on that of
+#' Fisher's z, so that the limits never leave the range of the parameter; the standard errors are
+#' those of [variance_vcov()].
 #'
 #' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each
 #' term (the lower triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method

@@ -237,7 +237,9 @@ t_table <- function(fit, L, rhs, ddf, confint, level) {
     `t value` = ratio,
     check.names = FALSE
   )
-  table <- cbind(table, limits)
+  if (confint) {
+    table <- cbind(table, limits)
+  }
   table[["Pr(>|t|)"]] <- 2 * stats::pt(-abs(ratio), df)
   row.names(table) <- rownames(L)
   table

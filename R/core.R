@@ -51,10 +51,10 @@ core_fit_all <- function(spec, start, controls, threads) {
   )
 }
 
-# One fit for each column of the matrix `y`, in parallel threads: each as `core_fit()` fits it alone,
-# the same for any number of threads. Cross-products of X and Z are summed up once for all of them.
-# A list of matrices with one column per response (`theta`, `beta`), of vectors, and `rx`, an array
-# with one slice each; where a fit failed they are missing, and `error` says why.
+# One fit for each column of the matrix `y`, in parallel threads: each as `core_fit()` fits it
+# alone, the same for any number of threads. Cross-products of X and Z are summed up once for all of
+# them. A list of matrices with one column per response (`theta`, `beta`), of vectors, and `rx`, an
+# array with one slice each; where a fit failed they are missing, and `error` says why.
 core_fit_many <- function(spec, y, start = NULL, control = list()) {
   check_responses(y)
   many <- unwrap(rust_lmm_fit_many(

@@ -5,7 +5,8 @@
 #' @useDynLib rlmm, .registration = TRUE
 NULL
 
-#' Fits a spec once for each list of `controls`; an element of the result is a fit with its `seconds`, or an error.
+#' Fits a spec once for each list of `controls`; an element of the result is a fit with its
+#' `seconds`, or an error.
 #' @noRd
 rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lmm_fit_all, spec, start, controls, threads)
 
@@ -83,7 +84,8 @@ rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_deriva
 #' @noRd
 rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, x, weights, n)
 
-#' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c of `contrasts`.
+#' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
+#' of `contrasts`.
 #' @noRd
 rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact) .Call(wrap__rust_lmm_with_sigma, spec, theta, sigma, contrasts, exact)
 

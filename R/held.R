@@ -323,13 +323,15 @@ abort_held_value <- function(value, range) {
 
 # For the core and for the fit ------------------------------------------------
 
-#' The start for the core, with the held elements at their values; `NULL` leaves it to the core
+#' The start for the core, with the held elements at their values
+#'
+#' `NULL`, and elements that are `NaN`, leave it to the core, which has the one default start.
 #' @noRd
 core_start <- function(start, held, random) {
   if (length(held$index) + length(held$absolute) == 0L) {
     return(start)
   }
-  start <- start %||% as.double(theta_lower(random) == 0)
+  start <- start %||% rep(NaN, length(theta_names(random)))
   replace(start, held$index, held$value)
 }
 

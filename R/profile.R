@@ -1,16 +1,18 @@
-# The profile of the likelihood: each parameter in turn is set to values around its estimate, and the
-# others are fitted again.
+# The profile of the likelihood: each parameter in turn is set to values around its estimate, and
+# the others are fitted again.
 
 #' Likelihood profiles
 #'
 #' Sets each parameter to values on both sides of its estimate, fits the others again by maximum
-#' likelihood, and records zeta, the signed root of the increase in the deviance. If the estimate were
-#' normally distributed, zeta would be a straight line; [confint()] of the profile reads limits off it.
+#' likelihood, and records zeta, the signed root of the increase in the deviance. If the estimate
+#' were normally distributed, zeta would be a straight line; [confint()] of the profile reads limits
+#' off it.
 #'
-#' Profiled are the standard deviations and correlations of the random effects, the residual standard
-#' deviation and the fixed effects, as lme4 does; also with covariance structures, and for generalized
-#' models without a dispersion. A fit by REML is fitted by maximum likelihood first. Parameters that are
-#' held are left out. A standard deviation goes down to zero, a correlation to the ends of its range.
+#' Profiled are the standard deviations and correlations of the random effects, the residual
+#' standard deviation and the fixed effects, as lme4 does; also with covariance structures, and for
+#' generalized models without a dispersion. A fit by REML is fitted by maximum likelihood first.
+#' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
+#' the ends of its range.
 #'
 #' @param fitted A fit.
 #' @param which Which parameters: their names or numbers, `"theta_"` (the variance parameters) or
@@ -21,7 +23,8 @@
 #' @param delta.cutoff The distance of neighbouring points in zeta, as a share of where the profile
 #'   ends.
 #' @param signames Name the variance parameters `.sig01` and so on? Otherwise `"sd_Days|Subject"`.
-#' @param prof.scale `"sdcor"`: standard deviations and correlations; `"varcov"`: variances, also of the
+#' @param prof.scale `"sdcor"`: standard deviations and correlations; `"varcov"`: variances, also of
+#' the
 #'   residuals, beside correlations.
 #' @param ... Not used.
 #' @return A data frame of class `"profile.rlmm"`: a row per point, with `.zeta`, the values of all
@@ -445,8 +448,8 @@ with_all_beta <- function(problem, found) {
 # The order of effects --------------------------------------------------------
 #
 # The standard deviation of the first effect of an unstructured term is one element of theta times
-# sigma, and the correlation of the first two depends on two elements. So the effects of the term are
-# put in an order in which those that are profiled come first.
+# sigma, and the correlation of the first two depends on two elements. So the effects of the term
+# are put in an order in which those that are profiled come first.
 
 effect_order <- function(problem, effects) {
   c(effects, setdiff(seq_len(1e3), effects))

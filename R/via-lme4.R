@@ -15,10 +15,10 @@
 #' `merTools::predictInterval(as_merMod(fit))`, `performance::compare_performance(as_merMod(fit1),
 #' as_merMod(fit2))`, `lmerTest::as_lmerModLmerTest(as_merMod(fit))`.
 #'
-#' @examplesIf rlang::is_installed(c("lme4", "insight"))
+#' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-#' insight::find_random(fit)
-#' insight::get_variance(fit)$var.residual
+#' class(as_merMod(fit))
+#' # performance::r2(fit), broom.mixed::tidy(fit), car::Anova(fit), ...
 #' @name other_packages
 NULL
 

@@ -4,3 +4,9 @@ error_lines <- function(expr) {
   cnd <- tryCatch(expr, error = identity)
   c(class(cnd)[1], conditionMessage(cnd))
 }
+
+# The first condition of an expression, of any kind, likewise.
+condition_lines <- function(expr) {
+  cnd <- rlang::catch_cnd(expr)
+  c(class(cnd)[1], conditionMessage(cnd))
+}

@@ -54,6 +54,14 @@ test_that("contest() is lmerTest's", {
   )
 })
 
+test_that("limits are left out where they aren't wanted", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  bare <- contest1D(fit, c(0, 1))
+  expect_named(bare, c("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"))
+  with <- contest1D(fit, c(0, 1), confint = TRUE)
+  expect_equal(with[names(bare)], bare)
+})
+
 test_that("a generalized model has Wald's test", {
   fit <- rglmm(
     cbind(incidence, size - incidence) ~ period + (1 | herd),

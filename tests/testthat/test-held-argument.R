@@ -267,3 +267,40 @@ test_that("everything can be held at once, with weights and offsets", {
     )
   }
 })
+
+test_that("free elements beside a held one are searched, whatever the unit of the covariate", {
+  # -2 log-likelihood at theta (0.966733, 0.02314, 0.06555), found by hand.
+  best <- 1748.233
+  for (unit in c(10, 60, 1e6)) {
+    data <- transform(sleepstudy, D = Days * unit)
+    held <- rlmm_control(
+      fixed = list(theta = c("Subject.(Intercept)" = 0.966733))
+    )
+    fit <- rlmm(Reaction ~ D + cs(1 + D | Subject), data, control = held)
+    # The restricted criterion changes by the logarithm of the unit of one column of X.
+    expect_equal(REMLcrit(fit) - 2 * log(unit / 10), best, tolerance = 1e-6)
+    expect_equal(getME(fit, "theta")[[2]] * unit, 0.2314, tolerance = 1e-3)
+  }
+})
+
+test_that("a model with something held starts in the units of its covariates", {
+  data <- transform(sleepstudy, D = Days * 1e7)
+  free <- rlmm(Reaction ~ D + (D | Subject), data)
+  first <- c("Subject.(Intercept)" = getME(free, "theta")[[1]])
+  held <- rlmm_control(fixed = list(theta = first))
+  expect_equal(
+    REMLcrit(rlmm(Reaction ~ D + (D | Subject), data, control = held)),
+    REMLcrit(free),
+    tolerance = 1e-8
+  )
+  for (term in c("diag(D | Subject)", "cs(D | Subject)")) {
+    formula <- as.formula(paste("Reaction ~ D +", term))
+    at <- getME(rlmm(formula, data), "theta")[[1]]
+    held <- rlmm_control(fixed = list(theta = c("Subject.(Intercept)" = at)))
+    expect_equal(
+      REMLcrit(rlmm(formula, data, control = held)),
+      REMLcrit(rlmm(formula, data)),
+      tolerance = 1e-8
+    )
+  }
+})

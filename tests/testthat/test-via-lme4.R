@@ -129,7 +129,8 @@ test_that("parameters", {
 
 test_that("broom.mixed", {
   skip_if_not_installed("broom.mixed")
-  loadNamespace("broom.mixed")
+  # Its methods are there once it is loaded.
+  expect_gt(length(getNamespaceExports("broom.mixed")), 0L)
   each_of("generics", c("augment", "glance", "tidy"), models())
   each_of("generics", "tidy", models(), effects = "ran_vals", conf.int = TRUE)
   each_of("generics", "tidy", models(), effects = "fixed", conf.int = TRUE)

@@ -1,5 +1,5 @@
-//! One model fitted by several optimizers, in parallel threads. The threads see numbers only; R is spoken to by the
-//! main thread, which waits for them and for the user's wish to stop.
+//! One model fitted by several optimizers, in parallel threads. The threads see numbers only; R is
+//! spoken to by the main thread, which waits for them and for the user's wish to stop.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use rlmm_core::optimize::{Flow, Observer, Settings};
+use rlmm_core::optimize::{start_or_default, Flow, Observer, Settings};
 use rlmm_core::{LinearMixedModel, Result};
 
 use crate::convert::{held, list, settings, Pairs, Spec};
@@ -18,7 +18,8 @@ use crate::progress::is_interrupted;
 
 const POLL: Duration = Duration::from_millis(2);
 
-/// Fits a spec once for each list of `controls`; an element of the result is a fit with its `seconds`, or an error.
+/// Fits a spec once for each list of `controls`; an element of the result is a fit with its
+/// `seconds`, or an error.
 /// @noRd
 #[extendr]
 fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> Robj {
@@ -26,11 +27,7 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
-        let mut start = if start.is_empty() {
-            model.start().to_vec()
-        } else {
-            start.to_vec()
-        };
+        let mut start = start_or_default(start, model.start());
         let controls: Vec<List> = controls
             .values()
             .filter_map(|control| control.as_list())

@@ -6,7 +6,7 @@ use rlmm_core::factor::cross_products::smallest_pivot;
 use rlmm_core::factor::{cond_var, leverage};
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::{fitted, Estimates};
-use rlmm_core::optimize::OptSummary;
+use rlmm_core::optimize::{start_or_default, OptSummary};
 use rlmm_core::{Design, LinearMixedModel, Result};
 
 use crate::convert::{
@@ -34,11 +34,7 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
         let mut model = spec.model(&design)?;
-        let mut start = if start.is_empty() {
-            model.start().to_vec()
-        } else {
-            start.to_vec()
-        };
+        let mut start = start_or_default(start, model.start());
         model.hold(&held(&control), &mut start)?;
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
         let settings = settings(&control);
@@ -149,7 +145,8 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
     })
 }
 
-/// Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c of `contrasts`.
+/// Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
+/// of `contrasts`.
 /// @noRd
 #[extendr]
 fn rust_lmm_with_sigma(

@@ -1,4 +1,5 @@
-//! After the first one, an evaluation of the objective, its gradient and its Hessian allocates nothing.
+//! After the first one, an evaluation of the objective, its gradient and its Hessian allocates
+//! nothing.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! The Laplace deviance of every storage against dense algebra: the modes by plain Newton steps, `log |H|` from a dense
-//! factor. Gradients by differences.
+//! The Laplace deviance of every storage against dense algebra: the modes by plain Newton steps,
+//! `log |H|` from a dense factor. Gradients by differences.
 
 mod common;
 

@@ -427,7 +427,8 @@ fn structures_with_a_correlation() {
     }
 }
 
-// Lambda of rank one: more variance in the direction of lambda_min changes the objective at this rate.
+// Lambda of rank one: more variance in the direction of lambda_min changes the objective at this
+// rate.
 #[test]
 fn the_derivative_in_omega_at_a_singular_lambda() {
     let mut random = Random::new(11);

@@ -121,7 +121,8 @@ fn verb_agg_fast_and_full() {
         8151.583340,
         6,
     );
-    // The published optimum is 8151.399838282872: a derivative-free optimizer stopped short of ours.
+    // The published optimum is 8151.399838282872: a derivative-free optimizer stopped short of
+    // ours.
     let full = fit(&data, Family::Binomial, Link::Logit, 1, Vary::Modes);
     assert!((-2e-4..0.0).contains(&(full - 8151.399838282872)), "{full}");
     let data = verb_agg(true);
@@ -198,7 +199,8 @@ fn quadrature_converges_to_the_integral() {
     close(value(25), value(60), 9);
 }
 
-// The Hessian against second differences of the objective, and the modes of a model that starts afresh.
+// The Hessian against second differences of the objective, and the modes of a model that starts
+// afresh.
 #[test]
 fn hessian_and_estimates_at_the_optimum() {
     let data = cbpp();

@@ -1,4 +1,5 @@
-//! The arrows of ARCHITECTURE.md: a folder of the core names only folders below it, and files have no circles.
+//! The arrows of ARCHITECTURE.md: a folder of the core names only folders below it, and files have
+//! no circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,6 @@
-//! Objective, estimates, conditional variances and leverage against dense algebra, over the shapes that matter:
-//! one term of every small size, nested chains, crossed terms, both storages of the trailing system.
+//! Objective, estimates, conditional variances and leverage against dense algebra, over the shapes
+//! that matter: one term of every small size, nested chains, crossed terms, both storages of the
+//! trailing system.
 
 mod common;
 
@@ -134,7 +135,8 @@ fn crossed_terms_in_dense_storage() {
     }
 }
 
-// Every unit meets nearly every level of the other terms: the rank updates are gathered into one product.
+// Every unit meets nearly every level of the other terms: the rank updates are gathered into one
+// product.
 #[test]
 fn fully_crossed_terms() {
     let mut random = Random::new(8);
@@ -248,8 +250,8 @@ fn units_of_covariates_and_weights_do_not_matter() {
     }
 }
 
-// A covariate such as a time in seconds since 1970: the same model as with its origin elsewhere. All values and their
-// shifted ones are exact numbers.
+// A covariate such as a time in seconds since 1970: the same model as with its origin elsewhere.
+// All values and their shifted ones are exact numbers.
 #[test]
 fn covariates_far_from_zero_lose_no_digits() {
     const ORIGIN: f64 = 4_194_304.0;

@@ -1,5 +1,5 @@
-//! Fisher scoring reaches the optimum of balanced data in one step, whatever the start: the closed form is the analysis
-//! of variance.
+//! Fisher scoring reaches the optimum of balanced data in one step, whatever the start: the closed
+//! form is the analysis of variance.
 
 mod common;
 
@@ -67,7 +67,8 @@ fn one_step_gives_the_analysis_of_variance() {
     }
 }
 
-// Random coefficients with X = Z: Omega = S_b / s^2 - (Z'Z)^-1, S_b the covariance of the least-squares lines.
+// Random coefficients with X = Z: Omega = S_b / s^2 - (Z'Z)^-1, S_b the covariance of the
+// least-squares lines.
 #[test]
 fn one_step_gives_the_moments_of_random_coefficients() {
     let data = balanced(2);

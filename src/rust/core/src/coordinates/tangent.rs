@@ -1,13 +1,17 @@
-//! Coordinates around one theta in which an unstructured covariance has no preferred order of its effects.
+//! Coordinates around one theta in which an unstructured covariance has no preferred order of its
+//! effects.
 //!
-//! The elements of a triangular Lambda are poor coordinates near a singular covariance: where a pivot is small beside the
-//! elements below it, a small change of Omega turns the column round, and Newton's steps have to follow a curved valley.
-//! With `R Omega R = Q S^2 Q'` (R: the units of the effects) we go instead to
+//! The elements of a triangular Lambda are poor coordinates near a singular covariance: where a
+//! pivot is small beside the elements below it, a small change of Omega turns the column round, and
+//! Newton's steps have to follow a curved valley. With `R Omega R = Q S^2 Q'` (R: the units of the
+//! effects) we go instead to
 //!
-//! `R Omega(w) R = Q (S + E)(S + E)' Q'`,  `E_ij = w s_j / n_ij`, `E_ji = w s_i / n_ij`, `n_ij^2 = s_i^2 + s_j^2`, `E_ii = w`:
+//! `R Omega(w) R = Q (S + E)(S + E)' Q'`,  `E_ij = w s_j / n_ij`, `E_ji = w s_i / n_ij`,
+//! `n_ij^2 = s_i^2 + s_j^2`, `E_ii = w`:
 //!
-//! of all steps E with the same effect on Omega, to first order, the shortest (`S E` is symmetric; see Absil, Mahony and
-//! Sepulchre 2008, chapter 3.5, on quotients by the orthogonal group). Theta at `w` is the triangular factor of it.
+//! of all steps E with the same effect on Omega, to first order, the shortest (`S E` is symmetric;
+//! see Absil, Mahony and Sepulchre 2008, chapter 3.5, on quotients by the orthogonal group). Theta
+//! at `w` is the triangular factor of it.
 
 use std::ops::Range;
 
@@ -18,7 +22,8 @@ use crate::factor::Factor;
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 
-/// The coordinates of one unstructured part; `w` of the pair `(i, j)` has the place of element `(i, j)` of Lambda.
+/// The coordinates of one unstructured part; `w` of the pair `(i, j)` has the place of element
+/// `(i, j)` of Lambda.
 #[derive(Debug, Clone)]
 pub struct Tangent {
     term: usize,
@@ -33,7 +38,8 @@ pub struct Tangent {
 }
 
 impl Tangent {
-    /// Around the last theta of `factor`: one for each part that has such coordinates and for which `wanted` says so.
+    /// Around the last theta of `factor`: one for each part that has such coordinates and for which
+    /// `wanted` says so.
     pub fn of(
         factor: &Factor,
         rms: &[Vec<f64>],
@@ -130,7 +136,8 @@ impl Tangent {
         for_each_place(k, |i, j, at| theta[self.range.start + at] = rows[i * k + j]);
     }
 
-    /// `d Omega`, element `(r, s)`, for each coordinate: calls `visit(j, r, s, value)` as for theta.
+    /// `d Omega`, element `(r, s)`, for each coordinate: calls `visit(j, r, s, value)` as for
+    /// theta.
     pub(super) fn for_each_first_derivative(
         &self,
         mut visit: impl FnMut(usize, usize, usize, f64),
@@ -153,7 +160,8 @@ impl Tangent {
         });
     }
 
-    // Adds `<G, d2 Omega>`: with `R G R` in the basis Q, `tr(E'G E)` is a sum over the columns of E.
+    // Adds `<G, d2 Omega>`: with `R G R` in the basis Q, `tr(E'G E)` is a sum over the columns of
+    // E.
     fn add_second_derivative(&self, g: &[f64], k_term: usize, n_theta: usize, hessian: &mut [f64]) {
         let k = self.k;
         let mut block = vec![0.0; k * k];
@@ -194,7 +202,8 @@ impl Tangent {
 }
 
 impl OmegaDerivatives {
-    /// Gradient and Hessian (symmetric, column by column) in theta, but in `w` for the parts of `tangents`.
+    /// Gradient and Hessian (symmetric, column by column) in theta, but in `w` for the parts of
+    /// `tangents`.
     pub fn in_tangents(
         &mut self,
         covs: &[RelCov],
@@ -243,7 +252,8 @@ fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-// Rotates a matrix from the right until it is lower triangular with a diagonal >= 0; it is given and left by rows.
+// Rotates a matrix from the right until it is lower triangular with a diagonal >= 0; it is given
+// and left by rows.
 pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
     for i in 0..k {
         for j in i + 1..k {

@@ -1,6 +1,7 @@
 //! From Omega to theta: `d d/d theta_j = <G, dOmega_j>` and
-//! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of Omega from the
-//! covariance structure. The last term is exact whichever `H` is used, and decides at singular points.
+//! `d2 d/d theta_i d theta_j = <dOmega_i, H dOmega_j> + <G, d2 Omega_ij>`, with the derivatives of
+//! Omega from the covariance structure. The last term is exact whichever `H` is used, and decides
+//! at singular points.
 
 use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;

@@ -1,8 +1,8 @@
 //! The exact Hessian: `2 H_average + s s' / (sigma^2 r^2) - Tr` in Omega, with
 //! `Tr_dd' = sum_ll' tr(E_d W_ll' E_d' W_l'l)` over all pairs of levels.
 //!
-//! With one grouping factor `W` is block diagonal (and of low rank beside it for the restricted likelihood); with
-//! several it is formed as a whole, so that this is for few random effects only.
+//! With one grouping factor `W` is block diagonal (and of low rank beside it for the restricted
+//! likelihood); with several it is formed as a whole, so that this is for few random effects only.
 
 use faer::{MatMut, MatRef};
 
@@ -219,7 +219,8 @@ impl FactorDerivatives {
     }
 }
 
-// H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr, here without the last.
+// H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr, here without
+// the last.
 fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
     let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
     let rank_one = if profile.sigma_profiled {
@@ -260,7 +261,8 @@ fn levels_in_w(factor: &Factor) -> Vec<(usize, Vec<usize>)> {
     terms
 }
 
-// moments = sum over level pairs of vec(W_ll') vec(W_ll')', with the k x l blocks W_ll' column by column.
+// moments = sum over level pairs of vec(W_ll') vec(W_ll')', with the k x l blocks W_ll' column by
+// column.
 fn fill_moments(
     q: usize,
     w: &[f64],

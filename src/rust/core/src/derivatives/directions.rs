@@ -2,7 +2,8 @@
 
 use crate::covariance::RelCov;
 
-/// Unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's Omega.
+/// Unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's
+/// Omega.
 #[derive(Debug, Clone)]
 pub struct Directions {
     /// `(r, s)` with `r >= s`, term after term.

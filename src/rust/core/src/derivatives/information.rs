@@ -1,7 +1,9 @@
-//! Average information: `Q = [a_d'Z'PZ a_d']` over the directions d of Omega, `a_d = (I kron E_d) v`.
+//! Average information: `Q = [a_d'Z'PZ a_d']` over the directions d of Omega,
+//! `a_d = (I kron E_d) v`.
 //!
-//! The forms are evaluated block by block of the elimination: the units on their own, `c = Z_R'V_0^-1Z a` for the
-//! trailing system (`V_0`: the units' part of V), and the border; each step takes a Gram matrix off.
+//! The forms are evaluated block by block of the elimination: the units on their own,
+//! `c = Z_R'V_0^-1Z a` for the trailing system (`V_0`: the units' part of V), and the border; each
+//! step takes a Gram matrix off.
 
 use faer::{MatMut, MatRef};
 
@@ -32,7 +34,8 @@ pub(super) struct Workspace {
 }
 
 impl FactorDerivatives {
-    /// `H = (Q - s s' / r^2) / sigma^2`, `s_d = v'(I kron E_d)v`; without the second part if sigma is known.
+    /// `H = (Q - s s' / r^2) / sigma^2`, `s_d = v'(I kron E_d)v`; without the second part if sigma
+    /// is known.
     pub(super) fn update_information(
         &mut self,
         factor: &Factor,
@@ -93,7 +96,8 @@ impl FactorDerivatives {
         }
     }
 
-    // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and `t A_X0'`.
+    // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and
+    // `t A_X0'`.
     #[inline(always)]
     fn add_leading(
         &self,
@@ -129,8 +133,8 @@ impl FactorDerivatives {
         }
     }
 
-    // Q += a_d' S a_e with S = P A00. On entry t = A_0R a for the trailing directions; on return it has -V t there, and
-    // P'a_d for the unit's own directions.
+    // Q += a_d' S a_e with S = P A00. On entry t = A_0R a for the trailing directions; on return it
+    // has -V t there, and P'a_d for the unit's own directions.
     #[inline(always)]
     fn add_unit(
         &self,

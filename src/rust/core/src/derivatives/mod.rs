@@ -1,16 +1,19 @@
 //! Exact derivatives of the profiled objective, first and second.
 //!
-//! With `Omega_t = Lambda_t Lambda_t'`, `V = I + sum_t Z_t (I kron Omega_t) Z_t'` (weights absorbed),
-//! `P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1` and `v_t = Z_t'Py`, the derivative in the covariance of term t is
+//! With `Omega_t = Lambda_t Lambda_t'`, `V = I + sum_t Z_t (I kron Omega_t) Z_t'` (weights
+//! absorbed),
+//! `P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1` and `v_t = Z_t'Py`, the derivative in the covariance of
+//! term t is
 //!
 //! `G_t = d d / d Omega_t = sum_l W_t,ll - sigma^-2 sum_l v_tl v_tl'`,
 //!
-//! `W_t = Z_t'V^-1Z_t` (ML) or `Z_t'PZ_t` (REML). It involves no division by Lambda, so it holds at singular Lambda.
-//! Everything else is the chain rule through `theta -> Omega` ([`chain`]), which is all that a covariance structure
-//! has to supply.
+//! `W_t = Z_t'V^-1Z_t` (ML) or `Z_t'PZ_t` (REML). It involves no division by Lambda, so it holds at
+//! singular Lambda. Everything else is the chain rule through `theta -> Omega` ([`chain`]), which
+//! is all that a covariance structure has to supply.
 //!
-//! [`FactorDerivatives`] computes G and the Hessian H in the directions of Omega from the factor, exactly. Another
-//! engine may fill [`OmegaDerivatives`] instead: what follows from them asks for nothing else.
+//! [`FactorDerivatives`] computes G and the Hessian H in the directions of Omega from the factor,
+//! exactly. Another engine may fill [`OmegaDerivatives`] instead: what follows from them asks for
+//! nothing else.
 //!
 //! | from the factor | file |
 //! |---|---|
@@ -67,7 +70,8 @@ pub struct Profile {
 /// How a Hessian was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HessianKind {
-    /// The average of observed and expected information: cheap for any model, never indefinite in Omega.
+    /// The average of observed and expected information: cheap for any model, never indefinite in
+    /// Omega.
     Average,
     /// The observed information.
     Exact,
@@ -158,7 +162,8 @@ impl Scratch {
 }
 
 impl FactorDerivatives {
-    /// Memory for the derivatives of `factor`; what is as long as its effects is taken with the first ones.
+    /// Memory for the derivatives of `factor`; what is as long as its effects is taken with the
+    /// first ones.
     pub fn new(factor: &Factor) -> Self {
         Self {
             block_of_row: factor.layout.block_of_row(),
@@ -192,7 +197,8 @@ impl FactorDerivatives {
         self.subtract_outer_products(factor, profile, omega);
     }
 
-    /// `sum_l W_t,ll` of the likelihood in the place of `G_t`: what generalized models need of the factor.
+    /// `sum_l W_t,ll` of the likelihood in the place of `G_t`: what generalized models need of the
+    /// factor.
     pub(crate) fn update_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
         self.invert_lambdas(factor);
         self.update_leading(factor);

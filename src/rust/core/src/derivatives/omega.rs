@@ -4,9 +4,9 @@ use crate::covariance::RelCov;
 use crate::derivatives::chain::Jacobian;
 use crate::derivatives::Directions;
 
-/// `G_t = d d / d Omega_t` and the Hessian in the directions of Omega, to be filled by an engine: from the factor by
-/// [`super::FactorDerivatives`]. What follows from them needs nothing but the covariances; the
-/// memory is kept from one theta to the next.
+/// `G_t = d d / d Omega_t` and the Hessian in the directions of Omega, to be filled by an engine:
+/// from the factor by [`super::FactorDerivatives`]. What follows from them needs nothing but the
+/// covariances; the memory is kept from one theta to the next.
 #[derive(Debug)]
 pub struct OmegaDerivatives {
     pub(super) directions: Directions,

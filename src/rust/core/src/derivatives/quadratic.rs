@@ -1,5 +1,5 @@
-//! Derivatives of quadratic forms in the scores: the penalized residual sum of squares, and the variances of contrasts of
-//! the fixed effects.
+//! Derivatives of quadratic forms in the scores: the penalized residual sum of squares, and the
+//! variances of contrasts of the fixed effects.
 
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
 use crate::factor::Factor;
@@ -15,8 +15,8 @@ impl FactorDerivatives {
         slopes
     }
 
-    /// Gradient of `c'(X'V^-1X)^-1 c` in theta, from the scores of the restricted likelihood: a step along a direction
-    /// of Omega adds `sum_l (c'L_X^-T T_l) E_d (T_l'L_X^-1 c)`.
+    /// Gradient of `c'(X'V^-1X)^-1 c` in theta, from the scores of the restricted likelihood: a
+    /// step along a direction of Omega adds `sum_l (c'L_X^-T T_l) E_d (T_l'L_X^-1 c)`.
     pub(crate) fn contrast_slopes(
         &self,
         factor: &Factor,

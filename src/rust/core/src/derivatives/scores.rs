@@ -1,4 +1,5 @@
-//! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last, `v' = (Z'Py)'`.
+//! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last,
+//! `v' = (Z'Py)'`.
 
 use crate::derivatives::FactorDerivatives;
 use crate::factor::blocks::Blocks;
@@ -25,9 +26,11 @@ pub(super) struct Scores {
 }
 
 impl FactorDerivatives {
-    /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x - Z b)` unit by
-    /// unit; for the trailing terms `v = Lambda^-T u`, or again from the residuals if Lambda is singular.
-    /// With the restricted likelihood the rows of X are turned into `T = L_XX^-1 X'V^-1Z`.
+    /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then
+    /// `Z'V^-1 x = Z'W (x - Z b)` unit by unit; for the trailing terms `v = Lambda^-T u`, or again
+    /// from the residuals if Lambda is singular. With the restricted likelihood the rows of X are
+    /// turned into
+    /// `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(&mut self, factor: &Factor, response: &Response, reml: bool) {
         let (p, m) = (factor.p(), factor.layout.m);
         let singular = self.is_singular();
@@ -75,7 +78,10 @@ impl FactorDerivatives {
                 .trailing
                 .times_cross_products(columns, &scores.effects, &mut scores.residuals);
         }
-        for_size!(factor.leading.k, k => scores.update_leading(factor, response, k, &self.p_leading, &delta, singular));
+        let p_leading = &self.p_leading;
+        for_size!(factor.leading.k, k => {
+            scores.update_leading(factor, response, k, p_leading, &delta, singular)
+        });
         for (block, _) in factor
             .layout
             .blocks
@@ -101,7 +107,8 @@ impl FactorDerivatives {
 }
 
 impl Scores {
-    // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] - A_R0' b_R).
+    // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] -
+    // A_R0' b_R).
     #[inline(always)]
     fn update_leading(
         &mut self,
@@ -164,7 +171,8 @@ fn times_transposed(k: usize, rows: usize, x: &[f64], a: &[f64], out: &mut [f64]
     }
 }
 
-// Rows X (unless only one is wanted) and y - X beta for some effects, of which x holds `p` values each and y one.
+// Rows X (unless only one is wanted) and y - X beta for some effects, of which x holds `p` values
+// each and y one.
 fn border_rows(columns: usize, delta: &[f64], x: &[f64], y: &[f64], to: &mut [f64]) {
     let p = delta.len();
     for (i, (y, to)) in y.iter().zip(to.chunks_exact_mut(columns)).enumerate() {

@@ -1,6 +1,7 @@
-//! Fisher scoring: the step of the covariances by the expected information. Unlike Newton's it goes far in the right
-//! direction from a remote start, whatever the curvature there: for balanced data it reaches the optimum at once, and
-//! from `Omega = I` it gives the minimum-norm estimates (MINQUE) of the variance components.
+//! Fisher scoring: the step of the covariances by the expected information. Unlike Newton's it goes
+//! far in the right direction from a remote start, whatever the curvature there: for balanced data
+//! it reaches the optimum at once, and from `Omega = I` it gives the minimum-norm estimates
+//! (MINQUE) of the variance components.
 
 use crate::derivatives::{OmegaDerivatives, Profile};
 use crate::kernels::eigen::Eigen;
@@ -8,12 +9,14 @@ use crate::kernels::small;
 use crate::tolerances::LEAST_INFORMATION;
 
 impl OmegaDerivatives {
-    /// `Omega` of each term one step on, `k x k`; the exact Hessian must have been computed. `None` if the information is
-    /// not finite.
+    /// `Omega` of each term one step on, `k x k`; the exact Hessian must have been computed. `None`
+    /// if the information is not finite.
     ///
-    /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`, with
-    /// `t_d = tr(E_d W)`, where the derivative in sigma is zero. Its step in `log sigma^2` is `d = -t's / df`, with s the
-    /// solution of `(Tr - t t' / df) s = -g`; in Omega, the ratio, the step is `s / (1 + d)`.
+    /// In the covariances `sigma^2 Omega` and in `sigma^2` the information is `[Tr, t; t', df]`,
+    /// with
+    /// `t_d = tr(E_d W)`, where the derivative in sigma is zero. Its step in `log sigma^2` is
+    /// `d = -t's / df`, with s the solution of `(Tr - t t' / df) s = -g`; in Omega, the ratio, the
+    /// step is `s / (1 + d)`.
     pub fn scored(&self, lambdas: &[Vec<f64>], profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
         let g = self.slopes();
@@ -68,7 +71,8 @@ impl OmegaDerivatives {
     }
 }
 
-// The shortest solution of `a x = b` for a positive semi-definite `a`, each coordinate in the unit of its diagonal.
+// The shortest solution of `a x = b` for a positive semi-definite `a`, each coordinate in the unit
+// of its diagonal.
 fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
     let n = b.len();
     let unit: Vec<f64> = (0..n)

@@ -1,4 +1,5 @@
-//! Gradient against fourth-order differences of the objective, Hessian against those of the gradient.
+//! Gradient against fourth-order differences of the objective, Hessian against those of the
+//! gradient.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -389,8 +390,8 @@ fn ends_of_the_correlation() {
     }
 }
 
-// In (theta, sigma), against differences of the objective at known sigma; the contrasts' variances against differences
-// of R_X.
+// In (theta, sigma), against differences of the objective at known sigma; the contrasts' variances
+// against differences of R_X.
 #[test]
 fn sigma_and_contrasts() {
     let data = Data::new(
@@ -533,8 +534,8 @@ fn sigma_as_a_coordinate() {
     }
 }
 
-// Along steps in the coordinates of `tangent`: from a general point, from small pivots above large elements, and from
-// singular covariances.
+// Along steps in the coordinates of `tangent`: from a general point, from small pivots above large
+// elements, and from singular covariances.
 #[test]
 fn steps_in_tangents() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![
@@ -594,7 +595,8 @@ fn steps_in_tangents() {
     }
 }
 
-// The memory of a model is shared by all that is asked of a point: no answer depends on what was asked before.
+// The memory of a model is shared by all that is asked of a point: no answer depends on what was
+// asked before.
 #[test]
 fn answers_do_not_depend_on_earlier_questions() {
     let terms: Vec<(Levels, Vec<Part>)> = vec![

@@ -57,7 +57,8 @@ impl FactorDerivatives {
         }
     }
 
-    // The leading term's traces where its levels are full: `W_ii = P_i A00_i - P_i E_i'E_i P_i'` with `E = L^-1 D'A_R0`.
+    // The leading term's traces where its levels are full: `W_ii = P_i A00_i - P_i E_i'E_i P_i'`
+    // with `E = L^-1 D'A_R0`.
     fn add_full_leading_traces(&mut self, factor: &Factor, g: &mut [f64]) {
         let (k, m) = (factor.leading.k, factor.layout.m);
         let (y, work) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k]);

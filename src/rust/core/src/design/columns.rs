@@ -1,4 +1,5 @@
-//! The columns of a model matrix, borrowed from wherever they are: a data frame's own, or those of a matrix.
+//! The columns of a model matrix, borrowed from wherever they are: a data frame's own, or those of
+//! a matrix.
 
 use crate::error::{Error, Result};
 
@@ -94,7 +95,8 @@ impl<'a> Columns<'a> {
         self.0[j].value(i)
     }
 
-    /// Copies the rows from `first` on into `rows`, which is row by row, `stride` elements for each.
+    /// Copies the rows from `first` on into `rows`, which is row by row, `stride` elements for
+    /// each.
     pub(crate) fn gather(&self, first: usize, stride: usize, rows: &mut [f64]) {
         for (j, column) in self.0.iter().enumerate() {
             let out = rows[j..].iter_mut().step_by(stride);

@@ -1,4 +1,5 @@
-//! Random-effects terms: where their rows of Z come from and how theta fills their covariance factor.
+//! Random-effects terms: where their rows of Z come from and how theta fills their covariance
+//! factor.
 
 use crate::covariance::RelCov;
 use crate::design::Columns;

@@ -1,5 +1,5 @@
-//! Forward and backward solves with the factor: `y = L^-1 [Lambda'r_Z; r_X]` and `[u; beta] = L^-T
-//! y`.
+//! Forward and backward solves with the factor: `y = L^-1 [Lambda'r_Z; r_X]` and
+//! `[u; beta] = L^-T y`.
 
 use crate::factor::Factor;
 use crate::kernels::small::{self, for_size};
@@ -65,9 +65,9 @@ impl Vectors {
         terms
     }
 
-    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, one after the
-    /// other in the order of elimination: where they leave next to nothing, a sum of them would end
-    /// on either side of `whole`.
+    /// What is left of `whole` when the squares of column `c` of `columns` are taken off, one after
+    /// the other in the order of elimination: where they leave next to nothing, a sum of them would
+    /// end on either side of `whole`.
     pub(crate) fn take_squares_off(&self, whole: f64, c: usize, columns: usize) -> f64 {
         let column = |part: &[f64]| {
             let length = part.len() / columns;
@@ -95,9 +95,9 @@ impl Vectors {
 }
 
 impl Factor {
-    /// Solves the system for one right-hand side `[Lambda' r_Z; r_X]`: `rz` holds `vsize x
-    /// n_levels` values per term of the design, `rx` one per fixed effect; `spherical` is added to
-    /// the leading term's part of it, unless empty.
+    /// Solves the system for one right-hand side `[Lambda' r_Z; r_X]`: `rz` holds
+    /// `vsize x n_levels` values per term of the design, `rx` one per fixed effect; `spherical` is
+    /// added to the leading term's part of it, unless empty.
     pub(crate) fn solve(&self, rz: &[Vec<f64>], rx: &[f64], spherical: &[f64]) -> Solution {
         let r = Vectors::gather(self, rz, rx);
         let mut y = Vectors::zeros(self, 1);

@@ -17,8 +17,8 @@ use crate::tolerances::{
 type InOmega = (OmegaDerivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
 
 impl GeneralizedLinearMixedModel {
-    /// Judges `parameters` without the Hessian, which costs more than a fit, where a rough inverse of it is enough to
-    /// see that they are an optimum.
+    /// Judges `parameters` without the Hessian, which costs more than a fit, where a rough inverse
+    /// of it is enough to see that they are an optimum.
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
@@ -65,8 +65,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // At a singular covariance of several effects it may pay to turn its directions together with a way out that by itself
-    // gains nothing.
+    // At a singular covariance of several effects it may pay to turn its directions together with a
+    // way out that by itself gains nothing.
     fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
         let (factor, k) = (self.pirls.factor(vary), way.change.len().isqrt());
         let rms = &root_mean_squares(factor, self.n_eff)[way.term];
@@ -82,7 +82,8 @@ impl GeneralizedLinearMixedModel {
         k > 1 && is_singular && -way.lambda_min * largest > TURNING_SLOPE
     }
 
-    /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes with it.
+    /// Judges `parameters`; the Hessian (in the optimizer's coordinates of the free ones) comes
+    /// with it.
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
@@ -94,9 +95,10 @@ impl GeneralizedLinearMixedModel {
         judge(&mut Search::new(self, vary, parameters))
     }
 
-    /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle (see
-    /// `terms::structure`), by central differences of the exact gradient; symmetric, column by column. Twice its inverse
-    /// is the covariance of the estimates.
+    /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle
+    /// (see
+    /// `terms::structure`), by central differences of the exact gradient; symmetric, column by
+    /// column. Twice its inverse is the covariance of the estimates.
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
@@ -107,8 +109,9 @@ impl GeneralizedLinearMixedModel {
         Ok(derivatives(&mut search, x.len())?.1)
     }
 
-    /// For each part of each term whether a larger covariance is better, and the gradient. Its direction comes from the Laplace
-    /// approximation, also where that is improved by quadrature; the gain is that of the objective itself.
+    /// For each part of each term whether a larger covariance is better, and the gradient. Its
+    /// direction comes from the Laplace approximation, also where that is improved by quadrature;
+    /// the gain is that of the objective itself.
     ///
     /// # Errors
     /// Those of [`Self::objective`] and [`Self::gradient`].
@@ -141,7 +144,8 @@ impl GeneralizedLinearMixedModel {
         Ok((ways, gradient))
     }
 
-    // The derivatives of the Laplace approximation in Omega, `sum_l W_ll`, root mean squares of the columns of Z, gradient.
+    // The derivatives of the Laplace approximation in Omega, `sum_l W_ll`, root mean squares of the
+    // columns of Z, gradient.
     fn laplace_in_omega(&mut self, vary: Vary, parameters: &[f64]) -> Result<InOmega> {
         self.objective(vary, parameters)?;
         let factor = self.pirls.factor(vary);

@@ -6,8 +6,9 @@ use crate::kernels::eigen::Eigen;
 use crate::tolerances::{FLAT_CURVATURE, NO_CURVATURE};
 
 impl GeneralizedLinearMixedModel {
-    /// Twice the inverse of the Hessian in all parameters that aren't held (theta, a correlation by its angle; beta; shape),
-    /// the fixed effects those of X as it is; `None` if the Hessian has a negative eigenvalue.
+    /// Twice the inverse of the Hessian in all parameters that aren't held (theta, a correlation by
+    /// its angle; beta; shape), the fixed effects those of X as it is; `None` if the Hessian has a
+    /// negative eigenvalue.
     ///
     /// # Errors
     /// Those of [`Self::hessian`].
@@ -28,8 +29,8 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// At a singular covariance of random effects some directions of theta are flat. They say nothing of the other parameters,
-// and are left out.
+// At a singular covariance of random effects some directions of theta are flat. They say nothing of
+// the other parameters, and are left out.
 fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
     let unit: Vec<f64> = (0..n)
         .map(|j| hessian[j * n + j].abs().max(NO_CURVATURE).sqrt().recip())

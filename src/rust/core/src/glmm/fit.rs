@@ -1,4 +1,5 @@
-//! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS, then all parameters.
+//! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS,
+//! then all parameters.
 
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
@@ -6,12 +7,13 @@ use crate::error::{Error, Result};
 use crate::glmm::pirls::Vary;
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
-use crate::optimize::{Flow, Observer, OptSummary, Settings, Status, NEWTON};
+use crate::optimize::{start_or_default, Flow, Observer, OptSummary, Settings, Status, NEWTON};
 use crate::tolerances::{
     BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, SMALL_TERM, ZERO_COST, ZERO_SD,
 };
 
-/// Other starts are tried with so many observations at most: they cost about as much as the call itself.
+/// Other starts are tried with so many observations at most: they cost about as much as the call
+/// itself.
 const MOST_ROWS: usize = 300;
 /// Sizes of the random effects at the other starts, as multiples of the first.
 const OTHER_SIZES: [f64; 2] = [0.1, 4.0];
@@ -21,7 +23,8 @@ const MAX_SHRINKINGS: usize = 3;
 /// Where to start and how to go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitSettings {
-    /// Optimizer ([`bfgs::NAME`], [`NEWTON`] or one of NLopt's) and limits; the limits hold for each stage.
+    /// Optimizer ([`bfgs::NAME`], [`NEWTON`] or one of NLopt's) and limits; the limits hold for
+    /// each stage.
     pub settings: Settings,
     /// Fixed effects in the end: found by PIRLS (lme4's `nAGQ = 0`), or as parameters.
     pub vary: Vary,
@@ -54,11 +57,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Those of [`Self::objective`] at the start; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(&mut self, fit: &FitSettings, observe: &mut Observer) -> Result<GlmmFit> {
-        let mut start = if fit.theta.is_empty() {
-            self.start_theta.clone()
-        } else {
-            fit.theta.clone()
-        };
+        let mut start = start_or_default(&fit.theta, &self.start_theta);
         if self.shape_is_estimated() {
             start.push(self.start_shape.ln());
         }
@@ -83,8 +82,8 @@ impl GeneralizedLinearMixedModel {
         first
     }
 
-    // The fit, or a better one from another size of the random effects, where these are cheap to try: likelihoods may have
-    // several maxima.
+    // The fit, or a better one from another size of the random effects, where these are cheap to
+    // try: likelihoods may have several maxima.
     fn or_from_elsewhere(
         &mut self,
         fit: &FitSettings,
@@ -361,7 +360,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the Hessian, roughly.
+    // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the
+    // Hessian, roughly.
     fn judged(&mut self, vary: Vary, summary: OptSummary, inverse: &[f64]) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
         self.pirls.reset();

@@ -5,7 +5,8 @@ use faer::{Mat, Side};
 /// The most nodes of a rule.
 pub(crate) const MAX_NODES: usize = 100;
 
-/// `E f(X)` for standard normal X is about `sum_k weights_k f(nodes_k)`, exactly so for polynomials up to degree
+/// `E f(X)` for standard normal X is about `sum_k weights_k f(nodes_k)`, exactly so for polynomials
+/// up to degree
 /// `2 K - 1`. The weights sum to one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rule {
@@ -16,8 +17,8 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// The rule with `size` nodes: zeros of the Hermite polynomial as eigenvalues of its Jacobi matrix (Golub and
-    /// Welsch), polished by Newton's method.
+    /// The rule with `size` nodes: zeros of the Hermite polynomial as eigenvalues of its Jacobi
+    /// matrix (Golub and Welsch), polished by Newton's method.
     pub(crate) fn new(size: usize) -> Self {
         let off_diagonal = |i: usize, j: usize| {
             if i.abs_diff(j) == 1 {
@@ -42,7 +43,8 @@ impl Rule {
         Self { nodes, weights }
     }
 
-    /// The product rule in `dimension` variables: nodes one after the other, and the logarithms of their weights.
+    /// The product rule in `dimension` variables: nodes one after the other, and the logarithms of
+    /// their weights.
     pub(crate) fn product(&self, dimension: usize) -> (Vec<f64>, Vec<f64>) {
         let size = self.nodes.len();
         let count = size.pow(dimension as u32);

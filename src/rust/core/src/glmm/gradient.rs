@@ -1,18 +1,22 @@
 //! Exact gradient of the Laplace deviance by the implicit function theorem.
 //!
-//! The modes solve `Lambda'Z'g = u` with the scores g. In a parameter, the deviance changes (1) as it stands, at fixed
-//! modes, and (2) because the modes move: `dF = F_par + s' d(Lambda'Z'g - u)_par` with `H_obs s = F_u`, where
-//! `H_obs = Lambda'Z'W_obs Z Lambda + I` is the exact Hessian of the penalized problem, halved. With the leverages
-//! `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and `xi = Z Lambda s (+ X s_beta)`,
+//! The modes solve `Lambda'Z'g = u` with the scores g. In a parameter, the deviance changes (1) as
+//! it stands, at fixed modes, and (2) because the modes move:
+//! `dF = F_par + s' d(Lambda'Z'g - u)_par` with `H_obs s = F_u`, where
+//! `H_obs = Lambda'Z'W_obs Z Lambda + I` is the exact Hessian of the penalized problem, halved.
+//! With the leverages
+//! `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and
+//! `xi = Z Lambda s (+ X s_beta)`,
 //!
 //! - `F_u = Lambda'Z'(tau + 2 (1 - kappa) g)` at the modes, `rho = tau - 2 kappa g - W_obs xi`,
 //! - `d F / d beta = X' rho`,
 //! - `d F / d Lambda_t = sum_l ( 2 [Z'WZ Lambda H^-1]_ll + (Z'rho)_l u_l' + (Z'g)_l s_l' )`,
 //! - `d F / d log(shape) = sum_i ( -2 dlogp_i + h_i dW_i + xi_i dg_i )`.
 //!
-//! `kappa = 1`, except for the dispersion by moment, whose change with eta it carries. Nothing divides by Lambda.
-//! For quadrature the scores and the modes in F are replaced by their expectations over the nodes, and `H^-1` by the
-//! derivative in H. Where beta is found by PIRLS it is one of the modes: s has a part for it, and it has no gradient.
+//! `kappa = 1`, except for the dispersion by moment, whose change with eta it carries. Nothing
+//! divides by Lambda. For quadrature the scores and the modes in F are replaced by their
+//! expectations over the nodes, and `H^-1` by the derivative in H. Where beta is found by PIRLS it
+//! is one of the modes: s has a part for it, and it has no gradient.
 
 use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
@@ -43,7 +47,8 @@ impl GeneralizedLinearMixedModel {
         self.covs.iter().all(RelCov::is_filled)
     }
 
-    // Both gradients, by way of Omega where Lambda isn't made of parameters; `sum_l W_ll` comes back.
+    // Both gradients, by way of Omega where Lambda isn't made of parameters; `sum_l W_ll` comes
+    // back.
     pub(super) fn gradient_in_omega(
         &mut self,
         vary: Vary,
@@ -59,7 +64,8 @@ impl GeneralizedLinearMixedModel {
         Ok(traces)
     }
 
-    // The gradient; with `omega` also that in each `Omega_t = Lambda_t Lambda_t'`, of which `sum_l W_ll` comes back.
+    // The gradient; with `omega` also that in each `Omega_t = Lambda_t Lambda_t'`, of which
+    // `sum_l W_ll` comes back.
     fn gradient_with(
         &mut self,
         vary: Vary,
@@ -84,7 +90,8 @@ impl GeneralizedLinearMixedModel {
             own,
         );
         let at = response.derivatives(self.options.information);
-        // d F / d eta at fixed modes, and the part of F_u that is Lambda'Z' times something; F_u = 0 for D itself.
+        // d F / d eta at fixed modes, and the part of F_u that is Lambda'Z' times something; F_u =
+        // 0 for D itself.
         let kappa = self.kappa();
         let mut rho: Vec<f64> = at
             .slope
@@ -135,8 +142,10 @@ impl GeneralizedLinearMixedModel {
         Ok(traces)
     }
 
-    // `G = sum_l ( W_ll + v_l v_l' + (r_l v_l' + v_l r_l') / 2 )` with v = Z'g and r = Z'rho, for which
-    // `dF / dLambda = 2 G Lambda`: by `u = Lambda'v` and `s = Lambda'(r + 2 v)` the same as above, without Lambda.
+    // `G = sum_l ( W_ll + v_l v_l' + (r_l v_l' + v_l r_l') / 2 )` with v = Z'g and r = Z'rho, for
+    // which
+    // `dF / dLambda = 2 G Lambda`: by `u = Lambda'v` and `s = Lambda'(r + 2 v)` the same as above,
+    // without Lambda.
     fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
         for term in &self.pirls.rows.terms {
             let (g, k) = (&mut g[term.term], term.k);
@@ -168,7 +177,8 @@ impl GeneralizedLinearMixedModel {
         xi
     }
 
-    // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed information.
+    // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed
+    // information.
     fn solve_observed(&mut self, vary: Vary, r: &[f64], spherical: &[f64]) -> Result<Solution> {
         let response = &self.pirls.response;
         if self.options.information == Information::Expected
@@ -194,8 +204,9 @@ impl GeneralizedLinearMixedModel {
         self.pirls.factor(vary).solve(&rz, &rx, spherical)
     }
 
-    // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with the multiplier
-    // t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df in eta_i; the modes' in log phi, -u.
+    // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with
+    // the multiplier t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df
+    // in eta_i; the modes' in log phi, -u.
     fn profile_multiplier(
         &self,
         vary: Vary,

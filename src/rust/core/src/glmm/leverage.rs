@@ -11,7 +11,8 @@ use crate::kernels::small::{self, for_size};
 pub(super) struct Leverage {
     /// `z_i' Lambda H^-1 Lambda' z_i` of each row: the derivative of `log |H|` in its weight.
     pub rows: Vec<f64>,
-    /// Per term of the design the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`: half the derivative of
+    /// Per term of the design the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`: half
+    /// the derivative of
     /// `log |H|` in Lambda at fixed weights.
     pub terms: Vec<Vec<f64>>,
 }
@@ -21,14 +22,15 @@ pub(super) struct Leverage {
 struct Unit {
     // H^-1 of the unit itself, k x k.
     own: Vec<f64>,
-    // D'A_R0 Lambda0 T^-1 on the touched rows, k values per row, and C times it: minus H^-1 of those rows and the unit.
+    // D'A_R0 Lambda0 T^-1 on the touched rows, k values per row, and C times it: minus H^-1 of
+    // those rows and the unit.
     e: Vec<f64>,
     ce: Vec<f64>,
 }
 
 impl Leverage {
-    /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal blocks of `H^-1` in
-    /// models without trailing terms.
+    /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal
+    /// blocks of `H^-1` in models without trailing terms.
     pub fn new(rows: &Rows, factor: &Factor, w: &[f64], own: Option<&[f64]>) -> Self {
         for_size!(factor.leading.k, k => Self::of_size(k, rows, factor, w, own))
     }

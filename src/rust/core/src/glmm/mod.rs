@@ -1,12 +1,14 @@
 //! Generalized linear mixed models: the Laplace deviance and its exact gradient.
 //!
-//! `y | b` has the density of a [`Family`] with mean `mu`, `g(mu) = eta = X beta + Z b + offset`; `b = Lambda u`,
-//! `u ~ N(0, I)`. With the conditional modes u~ and `H = Lambda'Z'WZ Lambda + I` there, the Laplace approximation to
-//! minus twice the log-likelihood is
+//! `y | b` has the density of a [`Family`] with mean `mu`, `g(mu) = eta = X beta + Z b + offset`;
+//! `b = Lambda u`,
+//! `u ~ N(0, I)`. With the conditional modes u~ and `H = Lambda'Z'WZ Lambda + I` there, the Laplace
+//! approximation to minus twice the log-likelihood is
 //!
 //! `d(theta, beta) = -2 log p(y | u~) + |u~|^2 + log |H|`.
 //!
-//! W is the expected or the observed information of eta ([`Information`]); for canonical links they agree.
+//! W is the expected or the observed information of eta ([`Information`]); for canonical links they
+//! agree.
 
 mod certificate;
 mod covariance;
@@ -36,13 +38,15 @@ use crate::glmm::pirls::{Pirls, Vary};
 pub enum Shape {
     /// Its value.
     Known(f64),
-    /// A parameter like the others, `log shape` behind beta; this is the start value. Lambda is not relative to it.
+    /// A parameter like the others, `log shape` behind beta; this is the start value. Lambda is not
+    /// relative to it.
     Estimated(f64),
-    /// As in lme4 before 2.0: the modes minimise `deviance + |u|^2`, Lambda is relative to the dispersion, and the
-    /// log-likelihood is taken at `phi = deviance / sum w`.
+    /// As in lme4 before 2.0: the modes minimise `deviance + |u|^2`, Lambda is relative to the
+    /// dispersion, and the log-likelihood is taken at `phi = deviance / sum w`.
     Moment,
-    /// As in lme4 since 2.0: at the modes `phi = deviance / df` with these degrees of freedom (observations less the rank
-    /// of `[X Z]`), and the log-likelihood is taken at `phi = deviance / sum w`.
+    /// As in lme4 since 2.0: at the modes `phi = deviance / df` with these degrees of freedom
+    /// (observations less the rank of `[X Z]`), and the log-likelihood is taken at
+    /// `phi = deviance / sum w`.
     Profiled(f64),
 }
 
@@ -69,9 +73,10 @@ impl Default for Options {
 
 /// A generalized linear mixed model of a [`Design`].
 ///
-/// Its parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta is left out where
-/// it is found by PIRLS ([`Vary::Jointly`]). It is that of the centred columns, to which [`Self::centred`] leads; estimates
-/// and what a fit returns are of the columns as they are.
+/// Its parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta
+/// is left out where it is found by PIRLS ([`Vary::Jointly`]). It is that of the centred columns,
+/// to which [`Self::centred`] leads; estimates and what a fit returns are of the columns as they
+/// are.
 #[derive(Debug)]
 pub struct GeneralizedLinearMixedModel {
     pirls: Pirls,
@@ -141,10 +146,12 @@ pub struct GlmmEstimates {
 /// The residual standard deviation, as it is reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sigma {
-    /// One for families without dispersion, the root of the dispersion for the others; by moment that of
+    /// One for families without dispersion, the root of the dispersion for the others; by moment
+    /// that of
     /// `(Pearson's statistic + |u|^2) / n`, as lme4 has it.
     pub value: f64,
-    /// Whether the covariance of the random effects is `sigma^2 Lambda Lambda'`; otherwise it is `Lambda Lambda'`.
+    /// Whether the covariance of the random effects is `sigma^2 Lambda Lambda'`; otherwise it is
+    /// `Lambda Lambda'`.
     pub is_relative: bool,
 }
 
@@ -152,7 +159,8 @@ impl GeneralizedLinearMixedModel {
     /// Checks design, responses and options. Fixed effects start at the fit without random effects.
     ///
     /// # Errors
-    /// Those of [`Pirls::new`]; `UnknownLink` for a Gaussian model with identity link (it is linear); `Quadrature`.
+    /// Those of [`Pirls::new`]; `UnknownLink` for a Gaussian model with identity link (it is
+    /// linear); `Quadrature`.
     pub fn new(design: &Design, family: Family, link: Link, options: Options) -> Result<Self> {
         let shape = match options.shape {
             Shape::Known(shape) | Shape::Estimated(shape) => shape,
@@ -310,8 +318,8 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    /// The Laplace deviance at the start and after each iteration of a search for the modes (and the fixed effects)
-    /// that starts from zero modes and all parameters (theta, beta, shape).
+    /// The Laplace deviance at the start and after each iteration of a search for the modes (and
+    /// the fixed effects) that starts from zero modes and all parameters (theta, beta, shape).
     ///
     /// # Errors
     /// Those of [`Self::objective`].

@@ -1,8 +1,9 @@
 //! Penalized iteratively reweighted least squares: the conditional modes of the random effects.
 //!
-//! For given covariance parameters the penalized deviance `-2 log p(y | u, beta) + |u|^2` is minimised over `u`, or
-//! over `u` and `beta` together, by Newton's method: each step is a penalized least-squares problem with the weights
-//! W and the working response of the linear predictor before it.
+//! For given covariance parameters the penalized deviance `-2 log p(y | u, beta) + |u|^2` is
+//! minimised over `u`, or over `u` and `beta` together, by Newton's method: each step is a
+//! penalized least-squares problem with the weights W and the working response of the linear
+//! predictor before it.
 
 use crate::coordinates::centring::Centring;
 use crate::design::columns::Columns;
@@ -60,7 +61,8 @@ impl System {
     }
 }
 
-/// The data of a generalized mixed model, its linear predictor and the factor of the penalized problem.
+/// The data of a generalized mixed model, its linear predictor and the factor of the penalized
+/// problem.
 #[derive(Debug)]
 pub struct Pirls {
     /// The rows, sorted by unit; the response is in the same order.
@@ -94,8 +96,8 @@ pub struct Pirls {
     pub report: Option<Report>,
 }
 
-/// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there and after each
-/// iteration.
+/// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there
+/// and after each iteration.
 pub type Report = fn(Vary, &[f64], &[f64]);
 
 impl Pirls {
@@ -212,8 +214,8 @@ impl Pirls {
         self.u.iter().flatten().map(|u| u * u).sum()
     }
 
-    /// Finds the conditional modes, starting from those of the last search, and leaves the factor with the weights of
-    /// the Newton step there; returns the number of steps.
+    /// Finds the conditional modes, starting from those of the last search, and leaves the factor
+    /// with the weights of the Newton step there; returns the number of steps.
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
@@ -247,8 +249,8 @@ impl Pirls {
             self.iterations += 1;
             let solution = self.newton_point(vary)?;
             let decrement = self.step(vary, solution, iteration)?;
-            // Newton's method squares the error of the modes. Where expected weights take part convergence is
-            // linear, at a rate that the last two steps show.
+            // Newton's method squares the error of the modes. Where expected weights take part
+            // convergence is linear, at a rate that the last two steps show.
             let rate = if before.is_finite() {
                 (decrement / before).min(1.0)
             } else {
@@ -264,8 +266,8 @@ impl Pirls {
         Err(self.diverged(self.tolerance.max_iterations, 0))
     }
 
-    // Of a square root both signs have the same mean. Between them a positive response has no likelihood: the modes beyond
-    // are mirror images of better ones.
+    // Of a square root both signs have the same mean. Between them a positive response has no
+    // likelihood: the modes beyond are mirror images of better ones.
     fn may_reflect(&self, i: usize) -> bool {
         let response = &self.response;
         response.link == Link::Sqrt && response.y[i] > 0.0 && response.w[i] > 0.0
@@ -284,7 +286,8 @@ impl Pirls {
             && (0..self.eta.len()).any(|i| crosses(i) && self.may_reflect(i))
     }
 
-    // The modes (and fixed effects) for which the linear predictors are nearest to those of the responses.
+    // The modes (and fixed effects) for which the linear predictors are nearest to those of the
+    // responses.
     fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
         let trace = self.trace.take();
         let response = &mut self.response;
@@ -316,7 +319,8 @@ impl Pirls {
         }
     }
 
-    /// Fills the factor with the present weights, its right-hand side with `[Z X]' r`, and factors it.
+    /// Fills the factor with the present weights, its right-hand side with `[Z X]' r`, and factors
+    /// it.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -334,7 +338,8 @@ impl Pirls {
         factor.refactor()
     }
 
-    // The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u + score.
+    // The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u +
+    // score.
     fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
         self.eta.copy_from_slice(&self.response.eta);
         self.working.copy_from_slice(&self.response.offset);
@@ -362,8 +367,9 @@ impl Pirls {
         Ok(())
     }
 
-    // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns what the step
-    // would have gained according to the quadratic approximation; infinity if it was shortened.
+    // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
+    // what the step would have gained according to the quadratic approximation; infinity if it was
+    // shortened.
     fn step(&mut self, vary: Vary, point: Solution, iteration: usize) -> Result<f64> {
         let response = &self.response;
         self.delta.copy_from_slice(&response.offset);
@@ -441,8 +447,8 @@ impl Pirls {
         }
     }
 
-    /// The factor at the modes with the weights of an information, whose log-determinant the Laplace approximation
-    /// needs.
+    /// The factor at the modes with the weights of an information, whose log-determinant the
+    /// Laplace approximation needs.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.

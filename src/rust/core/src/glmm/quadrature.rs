@@ -1,11 +1,13 @@
 //! Adaptive Gauss-Hermite quadrature for models with one grouping factor.
 //!
-//! With the mode u~ of a unit, `T = L L'` its block of H, `D(u) = -2 log p(y | u) + |u|^2` its penalized deviance and a
-//! rule (x_k, w_k) for the normal distribution, minus twice the log of the unit's integral is about
+//! With the mode u~ of a unit, `T = L L'` its block of H, `D(u) = -2 log p(y | u) + |u|^2` its
+//! penalized deviance and a rule (x_k, w_k) for the normal distribution, minus twice the log of the
+//! unit's integral is about
 //!
 //! `log |T| - 2 log sum_k w_k exp(-(D(v_k) - |x_k|^2) / 2)`, `v_k = u~ + L^-T x_k`,
 //!
-//! which for the one-point rule is the Laplace approximation. All constants of the density are in it.
+//! which for the one-point rule is the Laplace approximation. All constants of the density are in
+//! it.
 
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -227,9 +229,9 @@ impl<'a> Nodes<'a> {
     }
 }
 
-// Derivative of `log |T| + <N, L^-T>` in T, symmetric: back through the Cholesky factorisation. With R = L^-T the
-// derivative in L is -R N'R (its lower triangle), and that in T the symmetric part of L^-T Phi(L' .) L^-1, where Phi
-// takes the lower triangle and halves the diagonal.
+// Derivative of `log |T| + <N, L^-T>` in T, symmetric: back through the Cholesky factorisation.
+// With R = L^-T the derivative in L is -R N'R (its lower triangle), and that in T the symmetric
+// part of L^-T Phi(L' .) L^-1, where Phi takes the lower triangle and halves the diagonal.
 fn t_derivative(k: usize, l: &[f64], n: &[f64], out: &mut [f64]) {
     let solve = |x: &mut [f64]| small::backward_solve(k, l, x);
     let mut r = vec![0.0; k * k];

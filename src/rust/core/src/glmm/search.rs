@@ -157,7 +157,8 @@ impl Judged for Search<'_> {
 }
 
 impl GeneralizedLinearMixedModel {
-    /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean square of one.
+    /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean
+    /// square of one.
     pub(super) fn step_sizes(&self, vary: Vary) -> Vec<f64> {
         let factor = self.pirls.factor(vary);
         let n_theta = self.n_theta();
@@ -187,8 +188,8 @@ impl GeneralizedLinearMixedModel {
         step_sizes
     }
 
-    // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is known up to a share
-    // of 1 / (2 levels).
+    // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is
+    // known up to a share of 1 / (2 levels).
     fn guess_of_shapes(&self, theta: &[f64]) -> Vec<f64> {
         // The shape: its logarithm has a variance of about 2 / n.
         let mut guess = vec![1.0 / self.n_eff as f64; theta.len() + self.shape_count()];
@@ -229,7 +230,8 @@ impl GeneralizedLinearMixedModel {
         inverse
     }
 
-    /// Where parameter `j` of the fast stage (theta, shape) stands among all: the shape behind beta.
+    /// Where parameter `j` of the fast stage (theta, shape) stands among all: the shape behind
+    /// beta.
     pub(super) fn place(&self, vary: Vary, j: usize) -> usize {
         match vary {
             Vary::Modes if j >= self.n_theta() => j + self.pirls.beta.len(),

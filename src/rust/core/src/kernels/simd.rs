@@ -2,15 +2,16 @@
 
 use pulp::Arch;
 
-/// Runs `body`, a plain loop, compiled for the processor's vector instructions where these are known; what it calls must
-/// be `inline(always)`.
+/// Runs `body`, a plain loop, compiled for the processor's vector instructions where these are
+/// known; what it calls must be `inline(always)`.
 #[inline(always)]
 pub(crate) fn vectorized<R>(body: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(body)
 }
 
-/// Clears the upper halves of the vector registers. faer's matrix product leaves them in use, and on Intel's processors
-/// that makes all scalar code after it several times slower, up to the next such call.
+/// Clears the upper halves of the vector registers. faer's matrix product leaves them in use, and
+/// on Intel's processors that makes all scalar code after it several times slower, up to the next
+/// such call.
 #[inline(always)]
 pub(crate) fn leave_wide_registers() {
     #[cfg(target_arch = "x86_64")]

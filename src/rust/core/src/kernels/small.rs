@@ -1,6 +1,7 @@
 //! Dense kernels for the blocks of one level: `k x k`, column by column, `k` small.
 //!
-//! They are `inline(always)`, so that a caller that passes a literal `k` gets unrolled code ([`for_size!`]).
+//! They are `inline(always)`, so that a caller that passes a literal `k` gets unrolled code
+//! ([`for_size!`]).
 
 use crate::tolerances::{PRODUCT_HIGH, PRODUCT_LOW};
 
@@ -29,7 +30,8 @@ macro_rules! for_size {
 }
 pub(crate) use for_size;
 
-/// `T = Lambda' A Lambda + I`; reads the lower triangle of `lambda`, fills the lower triangle of `t`.
+/// `T = Lambda' A Lambda + I`; reads the lower triangle of `lambda`, fills the lower triangle of
+/// `t`.
 #[inline(always)]
 pub fn scale_inflate(k: usize, a: &[f64], lambda: &[f64], work: &mut [f64], t: &mut [f64]) {
     // work = A Lambda
@@ -53,8 +55,8 @@ pub fn scale_inflate(k: usize, a: &[f64], lambda: &[f64], work: &mut [f64], t: &
     }
 }
 
-/// Overwrites the lower triangle of `t` with its Cholesky factor; returns the product of the diagonal,
-/// or `None` if `t` is not positive definite.
+/// Overwrites the lower triangle of `t` with its Cholesky factor; returns the product of the
+/// diagonal, or `None` if `t` is not positive definite.
 #[inline(always)]
 pub fn cholesky(k: usize, t: &mut [f64]) -> Option<f64> {
     let mut product = 1.0;

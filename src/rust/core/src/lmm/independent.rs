@@ -71,8 +71,8 @@ impl Independent {
         }))
     }
 
-    /// What the responses `y` of `design` say in the independent columns: summed up from these, since a combination of
-    /// sums would lose the digits that they save.
+    /// What the responses `y` of `design` say in the independent columns: summed up from these,
+    /// since a combination of sums would lose the digits that they save.
     pub fn responses(&self, design: &Design, y: &[f64]) -> ResponseSums {
         let columns = independent_columns(&self.parts, design);
         let other = with_columns(&self.parts, &columns, design);

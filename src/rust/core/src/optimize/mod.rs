@@ -32,7 +32,7 @@ pub(crate) use objective::scale;
 pub use objective::{Geometry, Objective};
 pub(crate) use recorder::Recorder;
 pub use recorder::{Flow, Observer};
-pub use settings::Settings;
+pub use settings::{start_or_default, Settings};
 pub use summary::{OptSummary, Status};
 
 /// Name of our own optimizer, the default.

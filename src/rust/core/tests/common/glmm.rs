@@ -68,7 +68,8 @@ pub fn cbpp() -> Data {
     data
 }
 
-/// `use ~ 1 + age + age^2 + livch + urban + (1 | district)`, or `(1 + urban | district)` without `urban`
+/// `use ~ 1 + age + age^2 + livch + urban + (1 | district)`, or `(1 + urban | district)` without
+/// `urban`
 pub fn contraception(slopes: bool) -> Data {
     let c = columns(CONTRACEPTION);
     let y = c[4].iter().map(|v| v - 1.0).collect();
