@@ -203,6 +203,9 @@ via_lmertest_generics <- list(
   lmerTest = c("difflsmeans", "ls_means", "lsmeansLT", "step")
 )
 
+# The dispatch defines them where a method is called.
+utils::globalVariables(c(".Generic", ".GenericDefEnv"))
+
 #' The method of all these generics: the same call with lme4's objects in place of ours
 #'
 #' The generic and the package that it belongs to are known from the dispatch.
