@@ -95,7 +95,7 @@ profile_confint <- function(fit, parm, level, signames) {
   free <- setdiff(wanted, problem$held)
   if (length(free) > 0L) {
     far <- min(0.01, (1 - level) / 2)
-    made <- profile.rlmm(fit, free, alphamax = far, signames = signames)
+    made <- profile_of(problem, free, far)
     limits[free, ] <- confint.profile.rlmm(made, level = level)[free, ]
   }
   limits

@@ -293,16 +293,12 @@ asked_covariance <- function(fit, covariance, ...) {
 wald_table <- function(estimate, covariance, df) {
   std_error <- sqrt(diag(covariance))
   ratio <- estimate / std_error
-  p <- 2 * stats::pt(abs(ratio), df %||% Inf, lower.tail = FALSE)
-  found <- cbind(estimate, std_error, ratio, p)
-  letter <- if (is.null(df)) "z" else "t"
-  colnames(found) <- c(
-    "Estimate",
-    "Std. Error",
-    paste(letter, "value"),
-    paste0("Pr(>|", letter, "|)")
-  )
-  found
+  tests <- if (is.null(df)) {
+    z_tests(ratio)
+  } else {
+    t_tests(ratio, df)[, -1L, drop = FALSE]
+  }
+  cbind(Estimate = estimate, `Std. Error` = std_error, tests)
 }
 
 # Registration ------------------------------------------------------------

@@ -1,0 +1,150 @@
+# What is read off a profile: limits, and its other scales.
+
+#' @rdname profile.rlmm
+#' @param object,x A profile.
+#' @param parm Names or numbers of parameters, `"theta_"` or `"beta_"`; default: all that were
+#'   profiled.
+#' @param level Confidence level.
+#' @export
+confint.profile.rlmm <- function(object, parm = NULL, level = 0.95, ...) {
+  refuse_dots(...)
+  check_confidence(level)
+  labels <- levels(object$.par)
+  kinds <- attr(object, "kinds")[labels]
+  chosen <- select_profiled(parm, labels, kinds != "beta")
+  limits <- t(vapply(
+    chosen,
+    \(name) profile_limits(object, name, level),
+    c(0, 0)
+  ))
+  dimnames(limits) <- list(chosen, limit_names(level))
+  limits
+}
+
+select_profiled <- function(parm, labels, is_variance) {
+  if (identical(parm, "beta_")) {
+    labels[!is_variance]
+  } else if (identical(parm, "theta_")) {
+    labels[is_variance]
+  } else {
+    select_parameters(parm, labels, sum(is_variance))
+  }
+}
+
+#' Where zeta is at the normal quantiles; the bound of the parameter where it never gets there
+#' @noRd
+profile_limits <- function(profile, name, level) {
+  rows <- profile[profile$.par == name, ]
+  wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
+  value <- rows[[name]]
+  zeta <- rows$.zeta
+  inverse <- monotone_inverse(zeta, value)
+  limits <- inverse(wanted)
+  bounds <- c(attr(profile, "lower")[[name]], attr(profile, "upper")[[name]])
+  beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
+  reached <- c(min(value) <= bounds[1L], max(value) >= bounds[2L])
+  limits[beyond] <- ifelse(reached, bounds, NA)[beyond]
+  limits
+}
+
+monotone_inverse <- function(zeta, value) {
+  known <- is.finite(zeta) & is.finite(value)
+  zeta <- zeta[known]
+  value <- value[known]
+  rising <- !duplicated(cummax(zeta)) & zeta == cummax(zeta)
+  if (sum(rising) < 2L) {
+    return(\(z) rep(NA_real_, length(z)))
+  }
+  zeta <- zeta[rising]
+  value <- value[rising]
+  # Cubic splines of order four are the more accurate; next to a bound they may turn back.
+  smooth <- stats::splinefun(zeta, value, method = "fmm")
+  between <- seq(zeta[1L], zeta[length(zeta)], length.out = 200L)
+  if (all(diff(smooth(between)) > 0)) {
+    smooth
+  } else {
+    stats::splinefun(zeta, value, method = "monoH.FC")
+  }
+}
+
+#' @rdname profile.rlmm
+#' @export
+as.data.frame.profile.rlmm <- function(x, ...) {
+  structure(
+    x,
+    class = "data.frame",
+    estimates = NULL,
+    lower = NULL,
+    upper = NULL,
+    kinds = NULL
+  )
+}
+
+#' @rdname profile.rlmm
+#' @param base Base of the logarithm.
+#' @description `logProf()` puts the standard deviations of a profile on a logarithmic scale,
+#'   `varianceProf()` on that of variances.
+#' @export
+logProf <- function(x, base = exp(1), ...) UseMethod("logProf")
+
+#' @rdname profile.rlmm
+#' @export
+varianceProf <- function(x, ...) UseMethod("varianceProf")
+
+#' @export
+logProf.default <- function(x, base = exp(1), ...) {
+  hand_on_profile("logProf", x, base = base)
+}
+
+#' @export
+varianceProf.default <- function(x, ...) {
+  hand_on_profile("varianceProf", x, ...)
+}
+
+hand_on_profile <- function(name, x, ...) {
+  if (!inherits(x, "thpr")) {
+    abort_rlmm(
+      c(
+        paste0("`", name, "()` needs a profile."),
+        x = paste0("It was given ", describe_type(x), ".")
+      ),
+      "rlmm_error_argument"
+    )
+  }
+  getExportedValue("lme4", name)(x, ...)
+}
+
+#' @export
+logProf.profile.rlmm <- function(x, base = exp(1), ...) {
+  transformed_profile(x, \(sd) log(sd, base), "log(%s)")
+}
+
+#' @export
+varianceProf.profile.rlmm <- function(x, ...) {
+  transformed_profile(x, \(sd) sd^2, "%s^2")
+}
+
+#' The profile with its standard deviations transformed and renamed
+#' @noRd
+transformed_profile <- function(x, transform, pattern) {
+  kinds <- attr(x, "kinds")
+  old <- names(kinds)[kinds %in% c("sd", "sigma")]
+  new <- sprintf(pattern, old)
+  rename <- \(names) ifelse(names %in% old, new[match(names, old)], names)
+  values <- as.data.frame(x)
+  values[old] <- lapply(values[old], transform)
+  names(values) <- rename(names(values))
+  levels(values$.par) <- rename(levels(values$.par))
+  moved <- lapply(attributes(x)[c("estimates", "lower", "upper")], \(v) {
+    v[old] <- transform(v[old])
+    stats::setNames(v, rename(names(v)))
+  })
+  structure(
+    values,
+    estimates = moved$estimates,
+    lower = moved$lower,
+    upper = moved$upper,
+    kinds = stats::setNames(kinds, rename(names(kinds))),
+    class = class(x)
+  )
+}

@@ -1,0 +1,295 @@
+# Fits with one parameter set to a value and the others fitted again: the points of a profile.
+
+estimates_sigma <- function(fit) isLMM.rlmm(fit) && !fit$known_sigma
+
+#' A function (value, state) that fits the other parameters, from the state of a point nearby
+#' @noRd
+refitter <- function(problem, name) {
+  switch(
+    problem$kinds[[name]],
+    beta = beta_refitter(problem, name),
+    sigma = sigma_refitter(problem),
+    sd = sd_refitter(problem, problem$pieces[[name]]),
+    cor = cor_refitter(problem, problem$pieces[[name]])
+  )
+}
+
+#' Fits a spec from a theta, with elements of theta held at values
+#' @param absolute Are these standard deviations of a linear model, that is, theta times sigma?
+#' @noRd
+fit_spec_again <- function(
+  problem,
+  spec,
+  state,
+  index = integer(),
+  value = double(),
+  absolute = FALSE
+) {
+  fit <- problem$fit
+  held <- fit_held(fit)
+  held <- list(
+    index = held$index,
+    value = held$value,
+    absolute = integer(),
+    absolute_value = double()
+  )
+  if (absolute) {
+    held$absolute <- index
+    held$absolute_value <- value
+  } else {
+    held$index <- c(held$index, index)
+    held$value <- c(held$value, value)
+  }
+  control <- fit$control
+  control$optimizer <- NULL
+  control$initial_step <- NULL
+  control$progress <- FALSE
+  control <- core_control(control, 0L, list(spec = spec), held)
+  search_from(
+    fit,
+    spec,
+    replace(state$theta, held$index, held$value),
+    state,
+    control
+  )
+}
+
+search_from <- function(fit, spec, theta, state, control) {
+  UseMethod("search_from")
+}
+
+#' @export
+search_from.rlmm_lmm <- function(fit, spec, theta, state, control) {
+  est <- core_fit(spec, theta, control)
+  list(
+    objective = est$objective,
+    theta = est$theta,
+    sigma = est$sigma,
+    beta = est$beta
+  )
+}
+
+#' @export
+search_from.rlmm_glmm <- function(fit, spec, theta, state, control) {
+  start <- list(theta = theta)
+  beta <- state$start_beta %||% state$beta
+  if (length(beta) == length(spec$x)) {
+    start$beta <- as.double(beta)
+  }
+  est <- core_glmm_fit(spec, start, control)
+  list(
+    objective = est$objective,
+    theta = est$theta,
+    sigma = 1,
+    beta = est$beta
+  )
+}
+
+beta_refitter <- function(problem, name) {
+  spec <- problem$spec
+  fit <- problem$fit
+  free <- names(fit$beta)[free_beta(fit)]
+  at <- match(name, free)
+  column <- column_matrix(select_columns(spec$x, at), length(spec$y))[, 1L]
+  offset <- spec$offset %||% 0
+  spec$x <- select_columns(spec$x, seq_along(free)[-at])
+  function(value, state) {
+    spec$offset <- offset + value * column
+    state$start_beta <- state$beta[free][-at]
+    found <- fit_spec_again(problem, spec, state)
+    beta <- fit$beta
+    beta[free[-at]] <- found$beta
+    beta[[name]] <- value
+    found$beta <- beta
+    found
+  }
+}
+
+sigma_refitter <- function(problem) {
+  spec <- problem$spec
+  function(value, state) {
+    spec$sigma <- value
+    with_all_beta(problem, fit_spec_again(problem, spec, state))
+  }
+}
+
+sd_refitter <- function(problem, piece) {
+  absolute <- estimates_sigma(problem$fit)
+  unit <- if (absolute) 1 else problem$fit$sigma
+  order <- effect_order(problem, piece)
+  spec <- permuted_spec(problem, piece$term, order)
+  term <- problem$fit$random[[piece$term]]
+  index <- piece$theta %||% term$theta[[1L]]
+  function(value, state) {
+    state$theta <- permuted_theta(problem, piece$term, order, state$theta)
+    found <- fit_spec_again(problem, spec, state, index, value / unit, absolute)
+    found$theta <- permuted_theta(
+      problem,
+      piece$term,
+      order(order),
+      found$theta
+    )
+    with_all_beta(problem, found)
+  }
+}
+
+with_all_beta <- function(problem, found) {
+  beta <- problem$fit$beta
+  beta[free_beta(problem$fit)] <- found$beta
+  found$beta <- beta
+  found
+}
+
+# The order of effects --------------------------------------------------------
+#
+# The standard deviation of the first effect of an unstructured term is one element of theta times
+# sigma, and the correlation of the first two depends on two elements. So the effects of the term
+# are put in an order in which those that are profiled come first.
+
+effect_order <- function(problem, piece) {
+  all <- seq_along(problem$fit$random[[piece$term]]$columns)
+  c(piece$effects, setdiff(all, piece$effects))
+}
+
+#' The spec with the effects of one term in another order
+#' @noRd
+permuted_spec <- function(problem, term, order) {
+  spec <- problem$spec
+  own <- problem$fit$random[[term]]
+  if (!is_permuted(own, order)) {
+    return(spec)
+  }
+  core <- own$core_term
+  columns <- seq_along(spec$terms[[core]]$z)
+  columns[own$core_cols] <- own$core_cols[order]
+  spec$terms[[core]]$z <- select_columns(spec$terms[[core]]$z, columns)
+  spec
+}
+
+is_permuted <- function(term, order) {
+  k <- length(term$columns)
+  is_unstructured(term$structure) && k > 1L && is.unsorted(order)
+}
+
+#' Theta of the same covariance with the effects of one term in another order
+#' @noRd
+permuted_theta <- function(problem, term, order, theta) {
+  own <- problem$fit$random[[term]]
+  k <- length(own$columns)
+  if (!is_unstructured(own$structure) || k == 1L) {
+    return(theta)
+  }
+  lambda <- matrix(0, k, k)
+  lambda[lower.tri(lambda, TRUE)] <- theta[own$theta]
+  # The rows in the new order, turned from the right until they are triangular again.
+  turned <- t(qr.R(qr(t(lambda[order, , drop = FALSE]), tol = 0)))
+  signs <- ifelse(diag(turned) < 0, -1, 1)
+  turned <- t(t(turned) * signs)
+  theta[own$theta] <- turned[lower.tri(turned, TRUE)]
+  theta
+}
+
+# Correlations ----------------------------------------------------------------
+
+cor_refitter <- function(problem, piece) {
+  if (!is.null(piece$theta)) {
+    spec <- problem$spec
+    return(function(value, state) {
+      found <- fit_spec_again(problem, spec, state, piece$theta, value)
+      with_all_beta(problem, found)
+    })
+  }
+  order <- effect_order(problem, piece)
+  spec <- permuted_spec(problem, piece$term, order)
+  own <- problem$fit$random[[piece$term]]
+  # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2).
+  tied <- own$theta[c(2L, length(own$columns) + 1L)]
+  function(value, state) {
+    theta <- permuted_theta(problem, piece$term, order, state$theta)
+    found <- search_tied(problem, spec, theta, state, tied, value)
+    found$theta <- permuted_theta(
+      problem,
+      piece$term,
+      order(order),
+      found$theta
+    )
+    with_all_beta(problem, found)
+  }
+}
+
+#' Minimizes the criterion with two elements of theta in a fixed ratio
+#' @noRd
+search_tied <- function(problem, spec, theta, state, tied, rho) {
+  n <- length(theta)
+  shares <- c(rho, sqrt(max(0, 1 - rho^2)))
+  arguments <- c(theta, free_arguments(problem$fit, state))
+  free <- setdiff(seq_along(arguments), c(tied, held_index(problem$fit)))
+  place <- function(x) {
+    arguments[free] <- x[-1L]
+    arguments[tied] <- x[1L] * shares
+    arguments
+  }
+  value <- function(x) criterion_at(problem$fit, spec, place(x))
+  slope <- function(x) {
+    gradient <- criterion_gradient(problem$fit, spec, place(x))
+    c(sum(gradient[tied] * shares), gradient[free])
+  }
+  start <- c(sqrt(sum(theta[tied]^2)), arguments[free])
+  found <- stats::nlminb(
+    start,
+    value,
+    slope,
+    control = list(rel.tol = 1e-12, x.tol = 1e-10, iter.max = 200L)
+  )
+  finish_tied(problem$fit, spec, place(found$par), n)
+}
+
+#' What the criterion is a function of beside theta
+#' @noRd
+free_arguments <- function(fit, state) UseMethod("free_arguments")
+
+#' @export
+free_arguments.rlmm_lmm <- function(fit, state) NULL
+
+#' @export
+free_arguments.rlmm_glmm <- function(fit, state) unname(state$beta)
+
+criterion_at <- function(fit, spec, arguments) UseMethod("criterion_at")
+
+#' @export
+criterion_at.rlmm_lmm <- function(fit, spec, arguments) {
+  tryCatch(core_objective(spec, arguments), rlmm_error = \(cnd) Inf)
+}
+
+#' @export
+criterion_at.rlmm_glmm <- function(fit, spec, arguments) {
+  tryCatch(core_glmm_objective(spec, arguments), rlmm_error = \(cnd) Inf)
+}
+
+criterion_gradient <- function(fit, spec, arguments) {
+  UseMethod("criterion_gradient")
+}
+
+#' @export
+criterion_gradient.rlmm_lmm <- function(fit, spec, arguments) {
+  core_derivatives(spec, arguments)$gradient
+}
+
+#' @export
+criterion_gradient.rlmm_glmm <- function(fit, spec, arguments) {
+  core_glmm_gradient(spec, arguments)
+}
+
+finish_tied <- function(fit, spec, arguments, n) UseMethod("finish_tied")
+
+#' @export
+finish_tied.rlmm_lmm <- function(fit, spec, arguments, n) {
+  core_estimates(spec, arguments)[c("objective", "theta", "sigma", "beta")]
+}
+
+#' @export
+finish_tied.rlmm_glmm <- function(fit, spec, arguments, n) {
+  found <- core_glmm_estimates(spec, arguments)
+  found$sigma <- 1
+  found[c("objective", "theta", "sigma", "beta")]
+}
