@@ -256,7 +256,7 @@ lmm_at <- function(x, arguments) {
     extras = lapply(arguments$extras, rlang::new_quosure, env = baseenv())
   )
   theta <- as.double(lme4::getME(x, "theta"))
-  est <- core_fit(design$spec, theta, stay_there(design))
+  est <- core_fit(design$spec, theta, stay_at(design, theta))
   new_fit(design, at_theta(est, design$spec, theta), NULL, design$control)
 }
 
@@ -287,7 +287,7 @@ estimates_of <- function(x, design, fast) {
   theta <- as.double(lme4::getME(x, "theta"))
   beta <- as.double(lme4::fixef(x))
   start <- list(theta = theta, beta = beta)
-  est <- core_glmm_fit(design$spec, start, stay_there(design))
+  est <- core_glmm_fit(design$spec, start, stay_at(design, theta))
   parameters <- if (fast) theta else c(theta, beta)
   exact <- core_glmm_estimates(design$spec, parameters)
   est[names(exact)] <- exact
@@ -295,10 +295,11 @@ estimates_of <- function(x, design, fast) {
 }
 
 # The control of a search with nothing to search.
-stay_there <- function(design) {
+stay_at <- function(design, theta) {
   held <- held_theta(design$control, design$random, design$spec$sigma)
   control <- core_control(design$control, 0L, design, held)
-  control$held <- seq_along(theta_names(design$random)) - 1L
+  control$held <- seq_along(theta) - 1L
+  control$held_values <- theta
   control
 }
 

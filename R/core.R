@@ -22,6 +22,38 @@ with_tolerances <- function(est, control) {
   est
 }
 
+# Covariance structures, without a model: of the user's terms `random` only `structure`, `columns`,
+# `theta` (without it theta is that of the term) and `scale` are looked at.
+
+# What each parameter of each term is: `role` ("scale", "common_scale", "factor", "correlation"),
+# `row` and `col` (the element of the covariance matrix that stands for it), `start` (in Lambda =
+# I), `lower` and `upper` (its range), `step_size` (one over the size of its column of Z).
+core_structures <- function(random) unwrap(rust_structures(random))
+
+# Lambda of each term.
+core_lambda <- function(random, theta) {
+  unwrap(rust_lambda(random, as.double(theta)))
+}
+
+# For each term `omega`, k x k; `jacobian`, its derivatives in the term's theta (a row per element);
+# and, where correlations are parameters, `correlation` and `correlation_jacobian`, the same of the
+# correlation matrix, and `shares`: how far the correlations go from one end of their range (-1) to
+# the other (1).
+core_covariances <- function(random, theta) {
+  unwrap(rust_covariances(random, as.double(theta)))
+}
+
+# For each term the sum over the elements of Omega of `slopes` times their second derivatives in
+# theta.
+core_covariance_bends <- function(random, theta, slopes) {
+  unwrap(rust_covariance_bends(random, as.double(theta), slopes))
+}
+
+# For each term theta of a covariance matrix, or, if the structure doesn't have it, of one near it.
+core_nearest_theta <- function(random, covariances) {
+  unwrap(rust_nearest_theta(random, lapply(covariances, as.double)))
+}
+
 # The families and links that the core knows, by R's names for them.
 core_families <- function() unwrap(rust_families())
 
@@ -132,20 +164,24 @@ core_derivatives <- function(spec, theta, exact = FALSE) {
 
 # The gradient, the Hessian (`exact`: whatever it costs, otherwise where it costs little) and G in
 # (theta, sigma); `slopes` is the gradient in theta of c'(X'V^-1X)^-1 c for each column c of
-# `contrasts`.
+# `contrasts`. With `independent` theta is that of independent columns, where those of Z nearly
+# depend on each other: it comes along, with the `roots` that lead back (`term`, `first` column,
+# `root`).
 core_with_sigma <- function(
   spec,
   theta,
   sigma,
   contrasts = NULL,
-  exact = FALSE
+  exact = FALSE,
+  independent = FALSE
 ) {
   unwrap(rust_lmm_with_sigma(
     spec,
     as.double(theta),
     as.double(sigma),
     as.double(contrasts),
-    exact
+    exact,
+    independent
   ))
 }
 
@@ -172,7 +208,7 @@ core_glmm_gradient <- function(spec, parameters) {
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
-# The covariance of the estimates (theta, beta, log shape), with a correlation by its angle; not for
+# The covariance of the estimates (theta, beta, log shape); not for
 # a fast fit. It is `NULL` if the Hessian has a negative eigenvalue. `held` are indices of elements
 # of theta that are left out.
 core_glmm_covariance <- function(spec, parameters, held = integer()) {

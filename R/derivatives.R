@@ -3,9 +3,9 @@
 # and Satterthwaite's degrees of freedom.
 
 #' Gradient and Hessian of the objective in (theta, sigma)
-#' @param contrasts See `core_with_sigma()`.
+#' @param contrasts,independent See `core_with_sigma()`.
 #' @return A list: `gradient`, `hessian` (both without sigma if it is known), `curvature`, `g`
-#'   (derivative in the Omega of each core term), `slopes`.
+#'   (derivative in the Omega of each core term), `slopes`, `theta`, `roots`.
 #' @noRd
 joint_derivatives <- function(
   spec,
@@ -13,23 +13,68 @@ joint_derivatives <- function(
   sigma,
   known,
   contrasts = NULL,
-  exact = FALSE
+  exact = FALSE,
+  independent = FALSE
 ) {
-  found <- core_with_sigma(spec, theta, sigma, contrasts, exact)
+  found <- core_with_sigma(spec, theta, sigma, contrasts, exact, independent)
   kept <- seq_len(length(theta) + !known)
   found$gradient <- found$gradient[kept]
   found$hessian <- found$hessian[kept, kept, drop = FALSE]
   found
 }
 
-#' Derivative of Lambda, linear in theta, in each of a term's parameters
+#' The fit in terms of independent effects, where its second derivatives `found` are those in theirs
+#'
+#' Where columns of Z nearly depend on each other, rounding errors of second derivatives grow with
+#' the fourth power of a covariate's mean over its standard deviation: for a year hardly a digit is
+#' left. The core takes them in other columns then (lmm/independent.rs).
+#' @return The fit with another `theta`; `given`, the fit it was made of; and, in the terms concerned,
+#'   `scale`, and `root`, by which Lambda is to be multiplied.
 #' @noRd
-lambda_derivatives <- function(term, theta) {
-  lapply(term$theta, \(i) lambda_block(term, replace(0 * theta, i, 1)))
+in_independent_effects <- function(fit, found) {
+  if (length(found$roots) == 0L) {
+    return(fit)
+  }
+  out <- fit
+  out$given <- fit
+  out$theta <- found$theta
+  for (root in found$roots) {
+    is_own <- \(term) {
+      term$core_term == root$term && term$core_cols[1L] == root$first
+    }
+    own <- which(vapply(fit$random, is_own, NA))
+    out$random[[own]]$root <- root$root
+    out$random[[own]]$scale <- rep(1, nrow(root$root))
+  }
+  out
 }
 
-cell_names <- function(term, prefix) {
-  cells <- covariance_cells(term)
+#' Derivative of theta in the theta of independent effects
+#' @noRd
+theta_jacobian <- function(there) {
+  given <- there$given$random
+  of <- \(theta) {
+    omegas <- lapply(lambda_blocks(there$random, theta), tcrossprod)
+    is_same <- vapply(there$random, \(term) is.null(term$root), NA)
+    found <- core_nearest_theta(given, omegas)
+    for (i in which(!is_same)) {
+      theta[given[[i]]$theta] <- found[[i]]
+    }
+    theta
+  }
+  step <- 2^-17
+  vapply(
+    seq_along(there$theta),
+    \(j) {
+      shift <- replace(0 * there$theta, j, step)
+      (of(there$theta + shift) - of(there$theta - shift)) / (2 * step)
+    },
+    there$theta
+  )
+}
+
+cell_names <- function(term, roles, prefix) {
+  cells <- covariance_cells(term, roles)
   on_diagonal <- cells[, 1] == cells[, 2]
   first <- term$columns[cells[, 1]]
   label <- ifelse(
@@ -47,113 +92,95 @@ cell_names <- function(term, prefix) {
 #' @return A list: `value` (named), `jacobian` (a row per value; columns theta, sigma).
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
-  parts <- lapply(
+  maps <- Map(
+    \(term, roles, found) {
+      term_map(term, roles, found, scale, theta[term$theta], sigma)
+    },
     fit$random,
-    term_map,
-    scale = scale,
-    theta = theta,
-    sigma = sigma
+    core_structures(fit$random),
+    term_covariances(fit$random, theta)
   )
-  value <- unlist(lapply(parts, `[[`, "value"))
-  jacobian <- do.call(rbind, lapply(parts, `[[`, "jacobian"))
+  value <- unlist(lapply(maps, `[[`, "value"))
+  jacobian <- matrix(0, length(value), length(theta) + 1L)
+  at <- 0L
+  for (i in seq_along(maps)) {
+    rows <- at + seq_along(maps[[i]]$value)
+    columns <- c(fit$random[[i]]$theta, ncol(jacobian))
+    jacobian[rows, columns] <- maps[[i]]$jacobian
+    at <- max(rows)
+  }
   if (scale != "profile") {
-    value <- c(
-      value,
-      if (scale == "sd") c(sigma = sigma) else c(sigma2 = sigma^2)
-    )
-    jacobian <- rbind(
-      jacobian,
-      c(rep(0, length(theta)), if (scale == "sd") 1 else 2 * sigma)
-    )
+    of_sigma <- if (scale == "sd") c(sigma = sigma) else c(sigma2 = sigma^2)
+    value <- c(value, of_sigma)
+    slope <- if (scale == "sd") 1 else 2 * sigma
+    jacobian <- rbind(jacobian, c(rep(0, length(theta)), slope))
   }
   rownames(jacobian) <- names(value)
   list(value = value, jacobian = jacobian)
 }
 
-term_map <- function(term, scale, theta, sigma) {
+#' The part of one term in `variance_map()`: columns of the Jacobian are the term's theta and sigma
+#' @param found What `term_covariances()` returns of the term.
+#' @noRd
+term_map <- function(term, roles, found, scale, theta, sigma) {
+  unit <- if (scale == "profile") 1 else sigma
+  map <- if (scale != "sd") {
+    cell_map(roles, found, unit, scale)
+  } else if (all(roles$role == "factor")) {
+    sd_map(roles, found, sigma)
+  } else {
+    scale_map(roles, theta, sigma)
+  }
   prefix <- if (scale == "sd") c("sd_", "cor_") else c("var_", "cov_")
-  map <- if (has_rho(term$structure)) correlated_map else covariance_map
-  out <- map(term, scale, theta, sigma)
-  names(out$value) <- cell_names(term, prefix)
-  out
+  names(map$value) <- cell_names(term, roles, prefix)
+  map
 }
 
-# The map of a term with standard deviations s and one correlation rho: its variances (s sigma)^2
-# and the covariance of neighbours, rho s_1 s_2 sigma^2.
-correlated_map <- function(term, scale, theta, sigma) {
-  par <- theta[term$theta]
-  k <- length(par) - 1L
-  s <- par[seq_len(k)]
-  rho <- par[k + 1L]
-  unit <- if (scale == "profile") 1 else sigma
-  jacobian <- matrix(0, k + 1L, length(theta) + 1L)
-  if (scale == "sd") {
-    value <- c(s * unit, rho)
-    jacobian[, term$theta] <- diag(c(rep(unit, k), 1))
-    jacobian[seq_len(k), ncol(jacobian)] <- s
-  } else {
-    pair <- rep_len(seq_len(k), 2L)
-    value <- unit^2 * c(s^2, rho * prod(s[pair]))
-    in_par <- diag(c(2 * s, prod(s[pair])))
-    # A single standard deviation is its own neighbour.
-    for (i in 1:2) {
-      in_par[k + 1L, pair[i]] <- in_par[k + 1L, pair[i]] + rho * s[pair[3L - i]]
-    }
-    jacobian[, term$theta] <- unit^2 * in_par
-    if (scale == "variance") jacobian[, ncol(jacobian)] <- 2 * value / sigma
-  }
-  list(value = value, jacobian = jacobian)
+# The place of elements in a covariance matrix that is taken as a vector.
+cell_index <- function(roles, k) (roles$col - 1L) * k + roles$row
+
+cell_map <- function(roles, found, unit, scale) {
+  cells <- cell_index(roles, ncol(found$omega))
+  value <- unit^2 * found$omega[cells]
+  in_theta <- unit^2 * found$jacobian[cells, , drop = FALSE]
+  in_sigma <- if (scale == "profile") 0 else 2 * value / unit
+  list(value = value, jacobian = cbind(in_theta, in_sigma, deparse.level = 0))
 }
 
-covariance_map <- function(term, scale, theta, sigma) {
-  lambda <- lambda_block(term, theta)
-  unit <- if (scale == "profile") 1 else sigma
-  cells <- covariance_cells(term)
-  covariance <- unit^2 * tcrossprod(lambda)
-  change <- lapply(lambda_derivatives(term, theta), \(d) {
-    unit^2 * (tcrossprod(d, lambda) + tcrossprod(lambda, d))
-  })
-  change_sigma <- if (scale == "profile") {
-    0 * covariance
-  } else {
-    2 * covariance / sigma
-  }
-  jacobian <- matrix(0, nrow(cells), length(theta) + 1)
-  jacobian[, term$theta] <- vapply(change, \(d) d[cells], numeric(nrow(cells)))
-  jacobian[, ncol(jacobian)] <- change_sigma[cells]
-  if (scale == "sd") {
-    return(to_sd(
-      covariance,
-      c(change, list(change_sigma)),
-      cells,
-      jacobian,
-      term$theta
-    ))
-  }
-  list(value = covariance[cells], jacobian = jacobian)
+# Standard deviations over sigma, and correlations, are parameters.
+scale_map <- function(roles, theta, sigma) {
+  is_scale <- roles$role != "correlation"
+  in_theta <- diag(ifelse(is_scale, sigma, 1), length(theta))
+  in_sigma <- ifelse(is_scale, theta, 0)
+  list(
+    value = ifelse(is_scale, sigma * theta, theta),
+    jacobian = cbind(in_theta, in_sigma, deparse.level = 0)
+  )
 }
 
 # From covariances v to standard deviations and correlations: d sd_r = d v_rr / (2 sd_r); d cor_rs =
 # d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).
-to_sd <- function(covariance, change, cells, jacobian, columns) {
-  variance <- diag(covariance)
+sd_map <- function(roles, found, sigma) {
+  k <- ncol(found$omega)
+  variance <- diag(found$omega)
   sd <- sqrt(variance)
-  r <- cells[, 1]
-  s <- cells[, 2]
-  on_diagonal <- r == s
-  value <- ifelse(on_diagonal, sd[r], covariance[cells] / (sd[r] * sd[s]))
-  rows <- vapply(
-    change,
-    \(d) {
-      relative <- diag(d) / (2 * variance)
-      ifelse(
-        on_diagonal,
-        sd[r] * relative[r],
-        d[cells] / (sd[r] * sd[s]) - value * (relative[r] + relative[s])
-      )
-    },
-    numeric(length(r))
+  cells <- cell_index(roles, k)
+  size <- sd[roles$row] * sd[roles$col]
+  is_sd <- roles$row == roles$col
+  correlation <- found$omega[cells] / size
+  relative <- found$jacobian[seq(1L, k^2, k + 1L), , drop = FALSE] /
+    (2 * variance)
+  both <- relative[roles$row, , drop = FALSE] +
+    relative[roles$col, , drop = FALSE]
+  in_theta <- found$jacobian[cells, , drop = FALSE] / size - correlation * both
+  own <- roles$row[is_sd]
+  in_theta[is_sd, ] <- sigma * sd[own] * relative[own, , drop = FALSE]
+  list(
+    value = ifelse(is_sd, sigma * sd[roles$row], correlation),
+    jacobian = cbind(
+      in_theta,
+      ifelse(is_sd, sd[roles$row], 0),
+      deparse.level = 0
+    )
   )
-  jacobian[, c(columns, ncol(jacobian))] <- rows
-  list(value = value, jacobian = jacobian)
 }

@@ -85,8 +85,32 @@ rust_lmm_derivatives <- function(spec, theta, exact) .Call(wrap__rust_lmm_deriva
 rust_smallest_pivot <- function(x, weights, n) .Call(wrap__rust_smallest_pivot, x, weights, n)
 
 #' Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
-#' of `contrasts`.
+#' of `contrasts`; with `independent` in the `theta` of independent columns, which comes along with
+#' the `roots` that lead back.
 #' @noRd
-rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact) .Call(wrap__rust_lmm_with_sigma, spec, theta, sigma, contrasts, exact)
+rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact, independent) .Call(wrap__rust_lmm_with_sigma, spec, theta, sigma, contrasts, exact, independent)
+
+#' The roles of the parameters of each term.
+#' @noRd
+rust_structures <- function(random) .Call(wrap__rust_structures, random)
+
+#' Lambda of each term.
+#' @noRd
+rust_lambda <- function(random, theta) .Call(wrap__rust_lambda, random, theta)
+
+#' Omega of each term with its Jacobian in the term's theta (a row per element), the correlations
+#' where they are parameters, with theirs, and how far these go from the one end of their range
+#' (-1) to the other (1).
+#' @noRd
+rust_covariances <- function(random, theta) .Call(wrap__rust_covariances, random, theta)
+
+#' For each term the sum over the elements of Omega of `slopes` (`k x k`) times their second
+#' derivatives in the term's theta.
+#' @noRd
+rust_covariance_bends <- function(random, theta, slopes) .Call(wrap__rust_covariance_bends, random, theta, slopes)
+
+#' Theta of each term with these covariances, or with ones of the structure near them.
+#' @noRd
+rust_nearest_theta <- function(random, covariances) .Call(wrap__rust_nearest_theta, random, covariances)
 
 # nolint end

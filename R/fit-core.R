@@ -27,21 +27,21 @@ fit_leverage.rlmm_glmm <- function(fit) {
 
 #' Optimize the criterion of a fit again
 #' @param theta Where to start, or `NULL` for the default.
-#' @param held,control What [fit_held()] and [core_control()] return.
+#' @param control What [core_control()] returns.
 #' @return The estimates, as the core returns them.
 #' @noRd
-search_again <- function(fit, spec, theta, held, control) {
+search_again <- function(fit, spec, theta, control) {
   UseMethod("search_again")
 }
 
 #' @export
-search_again.rlmm_lmm <- function(fit, spec, theta, held, control) {
-  core_fit(spec, core_start(theta, held, fit$random), control)
+search_again.rlmm_lmm <- function(fit, spec, theta, control) {
+  core_fit(spec, theta, control)
 }
 
 #' @export
-search_again.rlmm_glmm <- function(fit, spec, theta, held, control) {
+search_again.rlmm_glmm <- function(fit, spec, theta, control) {
   start <- if (is.null(theta)) list() else list(beta = fit$beta)
-  start$theta <- core_start(theta, held, fit$random)
+  start$theta <- theta
   core_glmm_fit(spec, start, control)
 }

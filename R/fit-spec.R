@@ -104,6 +104,7 @@ core_control <- function(control, verbose, design, held) {
     check_optimizer_suits(control)
   }
   control$held <- held$index - 1L
+  control$held_values <- held$value
   control$absolute <- held$absolute - 1L
   control$absolute_values <- held$absolute_value
   control$verbose <- as.integer(verbose)

@@ -64,25 +64,8 @@ glmm_variance_covariance <- function(fit) {
     from <- c(from, nrow(covariance))
     to <- c(to, n + 1L)
   }
-  slope <- c(angle_slopes(fit), 1)[to]
-  out[to, to] <- covariance[from, from] * outer(slope, slope)
+  out[to, to] <- covariance[from, from]
   out
-}
-
-# The derivative of each element of theta in the core's parameter: of a correlation in its angle x,
-# with rho = middle + half sin(x).
-angle_slopes <- function(fit) {
-  slopes <- rep(1, length(fit$theta))
-  for (term in Filter(\(term) has_rho(term$structure), fit$random)) {
-    at <- max(term$theta)
-    range <- theta_range(term)[length(term$theta), ]
-    rho <- fit$theta[at]
-    slopes[at] <- sqrt(max(
-      (rho - range[["lower"]]) * (range[["upper"]] - rho),
-      0
-    ))
-  }
-  slopes
 }
 
 # The Jacobian of the parameters on a scale in theta and the logarithm of the shape, and the rows

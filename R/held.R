@@ -167,7 +167,7 @@ covariance_theta <- function(term, covariance) {
   check_covariance_shape(term, covariance, k)
   covariance <- unname(covariance)
   check_semidefinite(term, covariance)
-  theta <- structured_theta(term, covariance)
+  theta <- nearest_theta(term, covariance)
   check_same_structure(term, covariance, theta)
   theta
 }
@@ -322,18 +322,6 @@ abort_held_value <- function(value, range) {
 }
 
 # For the core and for the fit ------------------------------------------------
-
-#' The start for the core, with the held elements at their values
-#'
-#' `NULL`, and elements that are `NaN`, leave it to the core, which has the one default start.
-#' @noRd
-core_start <- function(start, held, random) {
-  if (length(held$index) + length(held$absolute) == 0L) {
-    return(start)
-  }
-  start <- start %||% rep(NaN, length(theta_names(random)))
-  replace(start, held$index, held$value)
-}
 
 fit_held <- function(fit) {
   if (is.null(fit$control$fixed)) {

@@ -28,18 +28,16 @@ term_cells <- function(term) {
 }
 
 lambda_templates <- function(fit, theta = fit$theta) {
-  lapply(fit$random, \(term) {
-    structure(
-      lambda_block(term, theta),
-      dimnames = list(term$columns, term$columns)
-    )
-  })
+  named <- \(term, block) {
+    structure(block, dimnames = list(term$columns, term$columns))
+  }
+  Map(named, fit$random, lambda_blocks(fit$random, theta))
 }
 
 #' Lower bounds of theta: 0 for standard deviations and on the diagonal of the templates
 #' @noRd
 theta_lower <- function(random) {
-  unlist(lapply(random, lower_bounds), use.names = FALSE)
+  unlist(lapply(core_structures(random), `[[`, "lower"), use.names = FALSE)
 }
 
 n_columns <- function(fit) {

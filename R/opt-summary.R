@@ -23,7 +23,7 @@ opt_summary <- function(object) {
 #' The record that the core returns, under the names of the model: it prints as `opt_summary()`
 #' @noRd
 new_optsum <- function(optsum, random, names = theta_names(random)) {
-  lower <- theta_lower(random)
+  lower <- optsum$lower %||% theta_lower(random)
   optsum$lower <- c(lower, rep(-Inf, length(names) - length(lower)))
   optsum$theta_names <- names
   class(optsum) <- "rlmm_optsum"

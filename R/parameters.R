@@ -29,9 +29,12 @@ parameter_names.rlmm_glmm <- function(fit) {
 #' lme4's names of theta: "Subject.(Intercept)", "Subject.Days.(Intercept)", "Subject.Days"
 #' @noRd
 theta_names <- function(random) {
-  unlist(lapply(random, \(term) {
-    paste(term$group, theta_labels(term$structure, term$columns), sep = ".")
-  }))
+  labels <- Map(
+    \(term, roles) paste(term$group, theta_labels(term, roles), sep = "."),
+    random,
+    core_structures(random)
+  )
+  unlist(labels, use.names = FALSE)
 }
 
 # The number of arguments of the objective.

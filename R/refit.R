@@ -70,7 +70,7 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- fit_design(fit)
   held <- fit_held(fit)
   control <- core_control(fit$control, verbose, design, held)
-  est <- search_again(fit, design$spec, start, held, control)
+  est <- search_again(fit, design$spec, start, control)
   fit <- fit_like(fit, design, est)
   report_fit(fit, design$spec)
   fit

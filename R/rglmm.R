@@ -140,7 +140,6 @@ rglmm <- function(
 fit_generalized <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random)
-  start$theta <- core_start(start$theta, held, design$random)
   est <- core_glmm_fit(
     design$spec,
     start,

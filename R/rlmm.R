@@ -81,7 +81,7 @@ fit_linear <- function(design, start, call, verbose) {
   held <- held_theta(control, design$random, design$spec$sigma)
   est <- core_fit(
     design$spec,
-    core_start(start, held, design$random),
+    start,
     core_control(control, verbose, design, held)
   )
   fit <- new_fit(design, est, call, control)

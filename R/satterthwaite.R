@@ -14,8 +14,8 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   if (!any(free_beta(object))) {
     return(rep(NA_real_, ncol(contrasts)))
   }
-  object <- independent_effects(object)
   found <- fit_joint(object, contrasts[free_beta(object), , drop = FALSE])
+  object <- in_independent_effects(object, found)
   variance <- colSums(contrasts * (unscaled_covariance(object) %*% contrasts))
   spread <- variance_spread(object, found, variance)
   df <- 2 * (object$sigma^2 * variance)^2 / spread

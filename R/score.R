@@ -203,10 +203,11 @@ factor_covariances <- function(object, at, scale) {
 }
 
 factor_term <- function(term, values) {
+  roles <- term_roles(term)
   theta <- if (has_rho(term$structure)) {
-    correlated_theta(term, values)
+    scaled_theta(term, roles, values)
   } else {
-    cholesky_theta(term, values)
+    cholesky_theta(term, roles, values)
   }
   if (!is.null(theta)) {
     return(theta)
@@ -221,32 +222,36 @@ factor_term <- function(term, values) {
   )
 }
 
-cholesky_theta <- function(term, values) {
-  factor <- tryCatch(t(chol(covariance_matrix(term, values))), error = \(e) {
-    NULL
-  })
-  factor[covariance_cells(term)]
+cholesky_theta <- function(term, roles, values) {
+  covariance <- covariance_matrix(term, roles, values)
+  factor <- tryCatch(t(chol(covariance)), error = \(e) NULL)
+  factor[covariance_cells(term, roles)]
 }
 
-# Theta of a term with one correlation, from its variances and the covariance of the first two
-# effects.
-correlated_theta <- function(term, values) {
-  k <- length(values) - 1L
-  if (any(values[seq_len(k)] <= 0)) {
+# Theta of a term with correlations, from its variances and the covariances that stand for the
+# correlations.
+scaled_theta <- function(term, roles, values) {
+  is_rho <- roles$role == "correlation"
+  if (any(values[!is_rho] <= 0)) {
     return(NULL)
   }
-  s <- sqrt(values[seq_len(k)])
-  rho <- values[k + 1L] / prod(rep_len(s, 2L))
-  range <- theta_range(term)[k + 1L, ]
-  if (rho > range[["lower"]] && rho < range[["upper"]]) c(s, rho)
+  theta <- values
+  theta[!is_rho] <- sqrt(values[!is_rho])
+  sd <- rep_len(theta[!is_rho], length(term$columns))
+  size <- sd[roles$row] * sd[roles$col]
+  theta[is_rho] <- values[is_rho] / size[is_rho]
+  own <- list(structure = term$structure, columns = term$columns)
+  # A correlation beyond its range is an error of the core.
+  lambda <- tryCatch(core_lambda(list(own), theta)[[1L]], error = \(e) NULL)
+  if (!is.null(lambda) && all(diag(lambda) > 0)) theta
 }
 
-covariance_matrix <- function(term, values) {
+covariance_matrix <- function(term, roles, values) {
   k <- length(term$columns)
   if (is_diagonal(term$structure)) {
     return(diag(values, k, k))
   }
-  cells <- covariance_cells(term)
+  cells <- covariance_cells(term, roles)
   out <- matrix(0, k, k)
   out[cells] <- values
   out[cells[, 2:1, drop = FALSE]] <- values
@@ -257,28 +262,33 @@ covariance_matrix <- function(term, values) {
 # (symmetric, of each core term), which exists at a singular Omega too, or, of structures with a
 # correlation, from the derivative in theta.
 covariance_gradient <- function(object, theta, found) {
-  unlist(lapply(object$random, \(term) {
-    if (has_rho(term$structure)) {
-      jacobian <- term_map(term, "profile", theta, 1)$jacobian[,
-        term$theta,
-        drop = FALSE
-      ]
-      if (rcond(jacobian) < 1e-10) {
-        abort_singular_score()
+  slopes <- Map(
+    \(term, roles, covariances) {
+      if (has_rho(term$structure)) {
+        cells <- cell_index(roles, length(term$columns))
+        jacobian <- covariances$jacobian[cells, , drop = FALSE]
+        return(solve_regular(jacobian, found$gradient[term$theta]))
       }
-      return(solve(t(jacobian), found$gradient[term$theta]))
-    }
-    part <- found$g[[term$core_term]][
-      term$core_cols,
-      term$core_cols,
-      drop = FALSE
-    ]
-    if (is_homogeneous(term$structure)) {
-      return(sum(diag(part)))
-    }
-    cells <- covariance_cells(term)
-    part[cells] * ifelse(cells[, 1] == cells[, 2], 1, 2)
-  }))
+      own <- term$core_cols
+      part <- found$g[[term$core_term]][own, own, drop = FALSE]
+      if (is_homogeneous(term$structure)) {
+        return(sum(diag(part)))
+      }
+      part[covariance_cells(term, roles)] * ifelse(roles$row == roles$col, 1, 2)
+    },
+    object$random,
+    core_structures(object$random),
+    core_covariances(object$random, theta)
+  )
+  unlist(slopes)
+}
+
+# The gradient in the covariances from that in theta.
+solve_regular <- function(jacobian, gradient) {
+  if (rcond(jacobian) < 1e-10) {
+    abort_singular_score()
+  }
+  solve(t(jacobian), gradient)
 }
 
 abort_singular_score <- function() {
@@ -300,39 +310,48 @@ change_coordinates <- function(object, found, point) {
   with_sigma <- point$kind == "user" && !object$known_sigma
   kept <- seq_len(length(point$theta) + with_sigma)
   jacobian <- map$jacobian[kept, kept, drop = FALSE]
-  if (rcond(jacobian) < 1e-10) {
-    abort_singular_score()
-  }
-  slope <- solve(t(jacobian), found$gradient)
-  bend <- second_map(object, scale, point$theta, sigma, slope)[
-    kept,
-    kept,
-    drop = FALSE
-  ]
+  slope <- solve_regular(jacobian, found$gradient)
+  bend <- second_map(object, map, scale, point$theta, sigma, slope)
+  bend <- bend[kept, kept, drop = FALSE]
   solve(t(jacobian), t(solve(t(jacobian), t(found$hessian - bend))))
 }
 
-# The sum over k of slope_k d^2 psi_k / dx^2. The Jacobian is a polynomial of degree 1 in each theta
-# and 2 in sigma, so that its central differences are exact.
-second_map <- function(object, scale, theta, sigma, slope) {
-  x <- c(theta, sigma)
+# The sum over k of slope_k d^2 psi_k / dx^2, with psi = sigma^2 Omega and sigma^2 ("variance") or
+# Omega ("profile").
+second_map <- function(object, map, scale, theta, sigma, slope) {
   n <- length(theta)
-  slope_of <- \(x) {
-    drop(
-      slope %*%
-        variance_map(object, scale, x[seq_len(n)], x[n + 1])$jacobian[
-          seq_along(slope),
-        ]
+  of_omega <- slope[seq_len(n)]
+  unit <- if (scale == "profile") 1 else sigma
+  bend <- matrix(0, n + 1L, n + 1L)
+  bends <- core_covariance_bends(
+    object$random,
+    theta,
+    Map(
+      slope_matrix,
+      object$random,
+      core_structures(object$random),
+      list(slope)
     )
-  }
-  step <- 2^-6 * pmax(abs(x), 1)
-  columns <- vapply(
-    seq_along(x),
-    \(i) {
-      shift <- replace(0 * x, i, step[i])
-      (slope_of(x + shift) - slope_of(x - shift)) / (2 * step[i])
-    },
-    x
   )
-  (columns + t(columns)) / 2
+  for (i in seq_along(bends)) {
+    own <- object$random[[i]]$theta
+    bend[own, own] <- unit^2 * bends[[i]]
+  }
+  if (scale == "profile") {
+    return(bend)
+  }
+  in_theta <- drop(of_omega %*% map$jacobian[seq_len(n), seq_len(n)])
+  bend[n + 1L, seq_len(n)] <- bend[seq_len(n), n + 1L] <- 2 * in_theta / sigma
+  at_sigma <- if (length(slope) > n) slope[n + 1L] else 0
+  bend[n + 1L, n + 1L] <- 2 *
+    (sum(of_omega * map$value[seq_len(n)]) / sigma^2 + at_sigma)
+  bend
+}
+
+# The slopes in the elements of a term's covariance matrix.
+slope_matrix <- function(term, roles, slope) {
+  k <- length(term$columns)
+  out <- matrix(0, k, k)
+  out[covariance_cells(term, roles)] <- slope[term$theta]
+  out
 }

@@ -44,19 +44,36 @@
 #' @name covariance_structures
 NULL
 
-#' How each structure is written, and whether its last parameter is a correlation
+# The number of correlations in structures that have one for all effects.
+one_correlation <- function(k) 1L
+
+#' How each structure is written; what it means is the core's (`core_structures()`)
 #'
-#' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `tag`: what
-#' stands beside the correlation in print.
+#' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `n_rho`: the
+#' number of correlations of k effects that are parameters, `NULL` where none is; `tag`: what stands
+#' beside them in print; `series`: whether the effects must be the levels of one factor, in their
+#' order.
 #' @noRd
 structures <- list(
-  us = list(call = "us", correlated = FALSE),
-  diag = list(call = "diag", hom = FALSE, correlated = FALSE),
-  homdiag = list(call = "diag", hom = TRUE, correlated = FALSE),
-  cs = list(call = "cs", hom = FALSE, correlated = TRUE, tag = "cs"),
-  homcs = list(call = "cs", hom = TRUE, correlated = TRUE, tag = "cs"),
-  hetar1 = list(call = "ar1", hom = FALSE, correlated = TRUE, tag = "ar1"),
-  ar1 = list(call = "ar1", hom = TRUE, correlated = TRUE, tag = "ar1")
+  us = list(call = "us"),
+  diag = list(call = "diag", hom = FALSE),
+  homdiag = list(call = "diag", hom = TRUE),
+  cs = list(call = "cs", hom = FALSE, n_rho = one_correlation, tag = "cs"),
+  homcs = list(call = "cs", hom = TRUE, n_rho = one_correlation, tag = "cs"),
+  hetar1 = list(
+    call = "ar1",
+    hom = FALSE,
+    n_rho = one_correlation,
+    tag = "ar1",
+    series = TRUE
+  ),
+  ar1 = list(
+    call = "ar1",
+    hom = TRUE,
+    n_rho = one_correlation,
+    tag = "ar1",
+    series = TRUE
+  )
 )
 
 # The structure that each function around a bar stands for, unless `hom` is given.
@@ -83,7 +100,7 @@ unsupported_calls <- c(
 # Functions that may stand around a bar.
 bar_calls <- c(names(structure_calls), unsupported_calls)
 
-has_rho <- function(structure) structures[[structure]]$correlated
+has_rho <- function(structure) !is.null(structures[[structure]]$n_rho)
 
 is_unstructured <- function(structure) structure == "us"
 
@@ -95,7 +112,9 @@ n_theta <- function(structure, size) {
   if (is_unstructured(structure)) {
     return(size * (size + 1L) / 2L)
   }
-  (if (is_homogeneous(structure)) 1L else size) + has_rho(structure)
+  n_scales <- if (is_homogeneous(structure)) 1L else size
+  n_rho <- structures[[structure]]$n_rho
+  if (is.null(n_rho)) n_scales else n_scales + n_rho(size)
 }
 
 #' The structure that a function around a bar stands for
@@ -168,81 +187,7 @@ term_text <- function(term) {
 
 term_texts <- function(fit) vapply(fit$random, term_text, "")
 
-# Parameters ----------------------------------------------------------------
-
-#' Names of a term's parameters
-#' @noRd
-theta_labels <- function(structure, columns) {
-  k <- length(columns)
-  if (k == 1L && is_unstructured(structure)) {
-    return(columns)
-  }
-  if (is_unstructured(structure)) {
-    rows <- columns[sequence(k:1, seq_len(k))]
-    names <- paste(rows, columns[rep(seq_len(k), k:1)], sep = ".")
-    names[us_diagonal(k)] <- columns
-    return(names)
-  }
-  if (!has_rho(structure)) {
-    return(columns[seq_len(n_theta(structure, k))])
-  }
-  c(if (is_homogeneous(structure)) "*" else columns, "rho")
-}
-
-# Which of the parameters of an unstructured term of k columns stand on the diagonal.
-us_diagonal <- function(k) cumsum(c(1L, k:1)[seq_len(k)])
-
-#' Smallest and largest value of each parameter of a term
-#' @noRd
-theta_range <- function(term) {
-  upper <- rep(Inf, length(term$theta))
-  if (has_rho(term$structure)) {
-    upper[length(upper)] <- 1
-  }
-  cbind(lower = lower_bounds(term), upper = upper)
-}
-
-#' Smallest value of each parameter of a term
-#' @noRd
-lower_bounds <- function(term) {
-  if (is_unstructured(term$structure)) {
-    return(us_lower(length(term$columns)))
-  }
-  lower <- numeric(length(term$theta))
-  if (has_rho(term$structure)) {
-    is_cs <- structures[[term$structure]]$call == "cs"
-    lowest <- if (is_cs) -1 / (length(term$columns) - 1) else -1
-    lower[length(lower)] <- lowest
-  }
-  lower
-}
-
-us_lower <- function(k) {
-  lower <- rep(-Inf, k * (k + 1) / 2)
-  lower[us_diagonal(k)] <- 0
-  lower
-}
-
-# Whether each parameter of a term is in units of sigma.
-is_scale <- function(term) {
-  seq_along(term$theta) <= length(term$theta) - has_rho(term$structure)
-}
-
-#' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of
-#' several, the largest); a correlation has none
-#' @noRd
-parameter_units <- function(term) {
-  size <- term$scale %||% rep(1, length(term$columns))
-  if (is_homogeneous(term$structure)) {
-    size <- max(size)
-  }
-  if (is_unstructured(term$structure)) {
-    size <- size[template_cells("us", length(term$columns))[, "row"]]
-  }
-  replace(rep(1, length(term$theta)), is_scale(term), size)
-}
-
-# Lambda and Omega -----------------------------------------------------------
+# Templates -------------------------------------------------------------------
 
 #' Rows and columns, within the template of a k-column term, of the elements that theta determines;
 #' where it fills them, in theta's order.
@@ -260,160 +205,6 @@ template_cells <- function(structure, k) {
   cells
 }
 
-#' The elements of a term's covariance matrix that are parameters of their own, in theta's order
-#' @noRd
-covariance_cells <- function(term) {
-  if (is_unstructured(term$structure)) {
-    return(template_cells("us", length(term$columns)))
-  }
-  # The parameters are one or k standard deviations, then that of the correlations, which is the one
-  # of neighbours.
-  scales <- seq_len(sum(is_scale(term)))
-  rbind(
-    cbind(row = scales, col = scales),
-    if (has_rho(term$structure)) c(2L, 1L)
-  )
-}
-
-#' Lambda's block of one term: k x k, lower triangular
-#' @noRd
-lambda_block <- function(term, theta) {
-  k <- length(term$columns)
-  par <- theta[term$theta]
-  if (has_rho(term$structure)) {
-    return(correlated_lambda(term$structure, par, k))
-  }
-  if (is_diagonal(term$structure)) {
-    return(diag(par, k, k))
-  }
-  block <- matrix(0, k, k)
-  block[lower.tri(block, diag = TRUE)] <- par
-  # `root` takes independent effects back to the user's: see `independent_effects()`.
-  if (is.null(term$root)) block else term$root %*% block
-}
-
-#' Theta of a term with this structure, whether or not the covariance has it
-#' @noRd
-structured_theta <- function(term, covariance) {
-  if (is_unstructured(term$structure)) {
-    # The root by rows exists for a singular matrix too.
-    parts <- eigen(covariance, symmetric = TRUE)
-    root <- t(qr.R(qr(t(parts$vectors) * sqrt(pmax(parts$values, 0)))))
-    root <- root %*% diag(ifelse(diag(root) < 0, -1, 1), nrow(root))
-    return(root[lower.tri(root, diag = TRUE)])
-  }
-  sd <- sqrt(diag(covariance))
-  shown <- if (is_homogeneous(term$structure)) sd[1L] else sd
-  if (!has_rho(term$structure)) {
-    return(shown)
-  }
-  range <- theta_range(term)[length(term$theta), ]
-  c(
-    shown,
-    min(
-      max(correlation_of(term$structure, covariance), range[["lower"]]),
-      range[["upper"]]
-    )
-  )
-}
-
-# The correlation parameter of a covariance matrix: by the neighbours, or else the nearest effects
-# that have variances. At an even distance its sign isn't known.
-correlation_of <- function(structure, covariance) {
-  sd <- sqrt(diag(covariance))
-  pairs <- which(lower.tri(covariance) & outer(sd, sd) > 0, arr.ind = TRUE)
-  if (nrow(pairs) == 0L) {
-    return(0)
-  }
-  distance <- pairs[, 1L] - pairs[, 2L]
-  chosen <- order(distance %% 2L == 0L, distance)[1L]
-  pair <- pairs[chosen, ]
-  value <- covariance[pair[[1L]], pair[[2L]]] / prod(sd[pair])
-  if (structures[[structure]]$call == "cs") {
-    value
-  } else {
-    sign(value) * abs(value)^(1 / distance[[chosen]])
-  }
-}
-
-#' Lambda of standard deviations `s` and a correlation: its rows are those of the correlation's
-#' factor times `s`
-#' @noRd
-correlated_lambda <- function(structure, par, k) {
-  rho <- par[length(par)]
-  s <- rep_len(par[-length(par)], k)
-  s *
-    if (structures[[structure]]$call == "cs") {
-      cs_factor(rho, k)
-    } else {
-      ar1_factor(rho, k)
-    }
-}
-
-#' The correlation matrix of a term with a parameter for it
-#' @noRd
-structure_correlation <- function(term, theta) {
-  k <- length(term$columns)
-  rho <- theta[term$theta[length(term$theta)]]
-  structure(
-    rho^correlation_powers(term$structure, k),
-    dimnames = list(term$columns, term$columns)
-  )
-}
-
-# The powers to which the correlation parameter stands in the correlations.
-correlation_powers <- function(structure, k) {
-  distance <- abs(outer(seq_len(k), seq_len(k), `-`))
-  if (structures[[structure]]$call == "cs") (distance > 0) + 0 else distance
-}
-
-#' Which parameters, of those of `covariance_cells()`, the elements of a term's covariance matrix
-#' are made of
-#' @return For each of `cells` the numbers of its two standard deviations and, off the diagonal, of
-#'   its correlation (`NA` where the structure has none) and the power to which that stands.
-#' @noRd
-cell_parameters <- function(term, cells) {
-  k <- length(term$columns)
-  own <- covariance_cells(term)
-  sd <- rep_len(which(own[, 1] == own[, 2]), k)
-  off <- matrix(NA_integer_, k, k)
-  power <- matrix(1, k, k)
-  if (has_rho(term$structure)) {
-    off[] <- nrow(own)
-    power <- correlation_powers(term$structure, k)
-  } else {
-    off[own] <- seq_len(nrow(own))
-  }
-  diag(off) <- NA
-  data.frame(
-    row = sd[cells[, 1]],
-    col = sd[cells[, 2]],
-    cor = off[cells],
-    power = power[cells]
-  )
-}
-
-ar1_factor <- function(rho, k) {
-  distance <- outer(seq_len(k), seq_len(k), `-`)
-  factor <- ifelse(distance < 0, 0, rho^pmax(distance, 0))
-  factor[, -1L] <- factor[, -1L] * sqrt(max(0, 1 - rho^2))
-  factor
-}
-
-cs_factor <- function(rho, k) {
-  factor <- diag(k)
-  factor[-1L, 1L] <- rho
-  for (j in seq_len(k)[-1L]) {
-    before <- 1 + (j - 2) * rho
-    here <- 1 + (j - 1) * rho
-    factor[j, j] <- sqrt(max(0, (1 - rho) * here / before))
-    if (j < k) {
-      factor[(j + 1):k, j] <- rho * sqrt(max(0, (1 - rho) / (before * here)))
-    }
-  }
-  factor
-}
-
 # Checks --------------------------------------------------------------------
 
 #' Whether the structure makes sense for the columns of a term
@@ -426,8 +217,8 @@ check_structure <- function(bar, effects, frame) {
   if (length(effects$columns) < 2L) {
     abort_one_column(bar, written, effects$columns)
   }
-  if (written == "ar1()") {
-    check_series(bar, effects, frame)
+  if (isTRUE(structures[[bar$structure]]$series)) {
+    check_series(bar, written, effects, frame)
   }
 }
 
@@ -441,26 +232,35 @@ abort_one_column <- function(bar, written, column) {
 }
 
 # The columns of a term in `ar1()` are those of a series.
-check_series <- function(bar, effects, frame) {
+check_series <- function(bar, written, effects, frame) {
   if (!is_one_factor(effects$terms, frame)) {
     abort_unsuited(
       bar,
-      "The columns of a term in `ar1()` must be the levels of one factor, in their order.",
+      sprintf(
+        "The columns of a term in `%s` must be the levels of one factor, in their order.",
+        written
+      ),
       x = sprintf("They are %s.", enumerate(tick(effects$columns))),
-      i = "Write `ar1(0 + f | group)` with a factor `f`."
+      i = sprintf(
+        "Write `%s(0 + f | group)` with a factor `f`.",
+        structures[[bar$structure]]$call
+      )
     )
   }
-  check_order(bar, attr(effects$terms, "term.labels"), frame)
+  check_order(bar, written, attr(effects$terms, "term.labels"), frame)
 }
 
-# Check the factor of a term in `ar1()`: autoregression goes by the order of the levels, and takes
-# them for equally spaced.
-check_order <- function(bar, name, frame) {
+# Check the factor of a series: its correlations go by the order of the levels, and take them for
+# equally spaced.
+check_order <- function(bar, written, name, frame) {
   variable <- frame[[name]]
   if (is.character(variable)) {
     abort_unsuited(
       bar,
-      "The factor of a term in `ar1()` must have its levels in order.",
+      sprintf(
+        "The factor of a term in `%s` must have its levels in order.",
+        written
+      ),
       x = paste0(tick(name), " is text."),
       i = "Make it a factor: `factor(x, levels = )`."
     )
@@ -469,9 +269,9 @@ check_order <- function(bar, name, frame) {
   if (!is_unequal(suppressWarnings(as.numeric(found)))) {
     return(invisible())
   }
-  text <- "`ar1()` takes the levels of %s as equally spaced, in this order: %s."
+  text <- "`%s` takes the levels of %s as equally spaced, in this order: %s."
   order <- enumerate(found, max = 10L)
-  inform_rlmm(sprintf(text, tick(name), order), "rlmm_message_order")
+  inform_rlmm(sprintf(text, written, tick(name), order), "rlmm_message_order")
 }
 
 # Whether these are numbers at unequal distances.

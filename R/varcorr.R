@@ -37,7 +37,7 @@ VarCorr.rlmm <- function(x, sigma = stats::sigma(x), std.error = FALSE, ...) {
     covariance_component,
     x$random,
     lambda_templates(x),
-    list(x$theta),
+    core_covariances(x$random, x$theta),
     sigma = effects_sigma(x, sigma)
   )
   structure(
@@ -70,16 +70,17 @@ variance_notes <- function(fit) {
   }
 }
 
-covariance_component <- function(term, template, theta, sigma) {
+covariance_component <- function(term, template, found, sigma) {
   covariance <- sigma^2 * tcrossprod(template)
   stddev <- sigma * sqrt(rowSums(template^2))
   correlation <- if (has_rho(term$structure)) {
-    # As the correlation is a parameter, it has no rounding error; but it means nothing for less
-    # than two effects.
-    structure_correlation(term, theta) * if (sum(stddev > 0) < 2) NaN else 1
+    # Correlations that are parameters are known where effects don't vary; but they mean nothing for
+    # less than two effects.
+    found$correlation * if (sum(stddev > 0) < 2) NaN else 1
   } else {
     covariance / outer(stddev, stddev)
   }
+  dimnames(correlation) <- dimnames(covariance)
   # 0/0 off the diagonal says that the correlation isn't defined; with itself an effect has
   # correlation 1.
   diag(correlation) <- 1

@@ -42,8 +42,8 @@ variance_vcov.rlmm_lmm <- function(
   scale = c("sd", "variance", "theta")
 ) {
   scale <- one_of(scale, c("sd", "variance", "theta"), "scale")
-  there <- independent_effects(object)
-  found <- fit_joint(there)
+  found <- fit_joint(object)
+  there <- in_independent_effects(object, found)
   joint <- joint_vcov(there, found)
   flat <- attr(joint, "flat")
   told <- \(matrix) {
@@ -109,7 +109,7 @@ is_touched <- function(rows, directions) {
 #' @return With attributes `singular` (labels of terms), `known` (are all parameters held?), and
 #'   `flat` (columns span the directions in which the likelihood doesn't change).
 #' @noRd
-joint_vcov <- function(object, found = fit_joint(object)) {
+joint_vcov <- function(object, found) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
   singular <- is_singular(object$given %||% object)
   held <- fit_held(object)
@@ -152,22 +152,30 @@ joint_vcov <- function(object, found = fit_joint(object)) {
 #' at an end
 #' @noRd
 boundary_theta <- function(fit, tol = 1e-4) {
-  unlist(lapply(fit$random, \(term) {
-    theta <- fit$theta[term$theta]
-    range <- theta_range(term)
-    is_low <- is.finite(range[, "lower"]) &
-      (theta - range[, "lower"]) * parameter_units(term) < tol
-    term$theta[is_low | range[, "upper"] - theta < tol]
-  }))
+  at_edge <- Map(
+    \(term, roles, found) {
+      theta <- fit$theta[term$theta]
+      is_low <- (theta - roles$lower) / roles$step_size < tol
+      is_rho <- roles$role == "correlation"
+      # Beyond a correlation at an end those after it are determined.
+      is_low[is_rho] <- cumsum(abs(found$shares %||% double()) > 1 - tol) > 0
+      term$theta[is_low]
+    },
+    fit$random,
+    core_structures(fit$random),
+    core_covariances(fit$random, fit$theta)
+  )
+  unlist(at_edge)
 }
 
 fit_joint <- function(object, contrasts = NULL) {
   joint_derivatives(
-    object$spec %||% fit_spec(object),
+    fit_spec(object),
     object$theta,
     object$sigma,
     object$known_sigma,
-    contrasts
+    contrasts,
+    independent = n_held(object) == 0L
   )
 }
 
@@ -224,7 +232,7 @@ held_rows <- function(object, scale) {
   cells <- lapply(object$random, covariance_cells)
   is_cor <- unlist(lapply(cells, \(cells) cells[, 1] != cells[, 2]))
   rho <- unlist(lapply(object$random, \(term) {
-    has_rho(term$structure) & term$theta %in% held$index
+    !is_scale(term) & term$theta %in% held$index
   }))
   which(is_cor & (seq_along(is_cor) %in% all | rho)) |> union(absolute)
 }
@@ -272,34 +280,68 @@ component_errors <- function(object) {
   )
 }
 
-# Standard errors of one term's elements by the delta method: v_ij = s_i s_j rho^m, with s_i, s_j
-# and rho among the parameters.
+# Standard errors of one term's elements by the delta method, from the standard deviations and
+# correlations that stand for its parameters.
 element_errors <- function(term, value, covariance) {
   k <- length(term$columns)
-  cells <- template_cells("us", k)
-  parts <- cell_parameters(term, cells)
-  variance <- sdcor <- matrix(NA_real_, k, k)
-  for (i in seq_len(nrow(cells))) {
-    at <- cells[i, , drop = FALSE]
-    part <- parts[i, ]
-    if (at[1] == at[2]) {
-      sdcor[at] <- sqrt(covariance[part$row, part$row])
-      variance[at] <- 2 * value[[part$row]] * sdcor[at]
-    } else if (!is.na(part$cor)) {
-      s <- value[c(part$row, part$col)]
-      rho <- value[[part$cor]]
-      slope <- part$power * rho^(part$power - 1)
-      sdcor[at] <- abs(slope) * sqrt(covariance[part$cor, part$cor])
-      change <- c(
-        s[[2]] * rho^part$power,
-        s[[1]] * rho^part$power,
-        s[[1]] * s[[2]] * slope
-      )
-      used <- c(part$row, part$col, part$cor)
-      variance[at] <- sqrt(max(0, change %*% covariance[used, used] %*% change))
-    }
+  maps <- element_maps(term, value)
+  error <- \(row, used) {
+    change <- row[used]
+    sqrt(max(0, change %*% covariance[used, used] %*% change))
   }
-  lapply(list(vcov = variance, sdcor = sdcor), \(m) {
-    replace(m, upper.tri(m), t(m)[upper.tri(m)])
-  })
+  known <- which(rowSums(maps$involved) > 0)
+  errors <- \(jacobian, used) {
+    out <- matrix(NA_real_, k, k)
+    out[known] <- vapply(known, \(i) error(jacobian[i, ], used[i, ]), 0)
+    out[upper.tri(out)] <- t(out)[upper.tri(out)]
+    out
+  }
+  list(
+    vcov = errors(maps$vcov, maps$involved),
+    sdcor = errors(maps$sdcor, maps$sdcor != 0)
+  )
+}
+
+#' The Jacobians of a term's elements (a row for each) in its standard deviations and correlations
+#' @return `vcov`: of variances and covariances; `sdcor`: of standard deviations and correlations;
+#'   `involved`: which parameters an element depends on.
+#' @noRd
+element_maps <- function(term, value) {
+  roles <- term_roles(term)
+  if (all(roles$role == "factor")) {
+    return(free_element_maps(roles, value))
+  }
+  k <- length(term$columns)
+  on_diagonal <- seq(1L, k^2, k + 1L)
+  is_rho <- roles$role == "correlation"
+  own <- list(structure = term$structure, columns = term$columns)
+  found <- core_covariances(list(own), value)[[1L]]
+  generic <- core_covariances(list(own), ifelse(is_rho, 0.5, 1))[[1L]]
+  involved <- generic$jacobian != 0
+  sdcor <- 0 * found$jacobian
+  if (any(is_rho)) {
+    sdcor[, is_rho] <- found$correlation_jacobian[, is_rho]
+  }
+  sdcor[on_diagonal, ] <- involved[on_diagonal, ] + 0
+  list(vcov = found$jacobian, sdcor = sdcor, involved = involved)
+}
+
+# Each element is a parameter: v_rs = sd_r sd_s cor_rs.
+free_element_maps <- function(roles, value) {
+  k <- max(roles$row)
+  sd <- which(roles$row == roles$col)
+  cor <- setdiff(seq_along(value), sd)
+  cells <- cell_index(roles, k)
+  vcov <- sdcor <- matrix(0, k^2, length(value))
+  sdcor[cbind(cells, seq_along(value))] <- 1
+  involved <- sdcor != 0
+  vcov[cbind(cells[sd], sd)] <- 2 * value[sd]
+  row <- sd[roles$row[cor]]
+  col <- sd[roles$col[cor]]
+  vcov[cbind(cells[cor], cor)] <- value[row] * value[col]
+  vcov[cbind(cells[cor], row)] <- value[col] * value[cor]
+  vcov[cbind(cells[cor], col)] <- value[row] * value[cor]
+  involved[cbind(cells[cor], row)] <- TRUE
+  involved[cbind(cells[cor], col)] <- TRUE
+  list(vcov = vcov, sdcor = sdcor, involved = involved)
 }

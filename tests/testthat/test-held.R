@@ -550,7 +550,8 @@ test_that("a covariance of cs() or ar1() in which effects have no variance can b
   # At distances 2 and 3 the sign is that of the odd one.
   sd <- c(20, 0, 30, 0, 0, 10)
   covariance <- outer(sd, sd) * (-0.4)^abs(outer(1:6, 1:6, `-`))
-  expect_equal(correlation_of("hetar1", covariance), -0.4)
+  term <- list(structure = "hetar1", columns = letters[1:6])
+  expect_equal(nearest_theta(term, covariance), c(sd, -0.4), tolerance = 1e-7)
 })
 
 test_that("a model without coefficients says so", {

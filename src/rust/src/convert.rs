@@ -198,13 +198,13 @@ pub fn settings(control: &List) -> Settings {
 
 /// Elements of theta that the optimizer must not change; indices in R's lists are 0-based here.
 pub fn held(control: &List) -> Held {
-    let absolute = integers(control, "absolute").unwrap_or_default();
+    let pairs = |indices, values| {
+        let indices = integers(control, indices).unwrap_or_default();
+        indices.into_iter().zip(numbers(control, values)).collect()
+    };
     Held {
-        indices: integers(control, "held").unwrap_or_default(),
-        absolute: absolute
-            .into_iter()
-            .zip(numbers(control, "absolute_values"))
-            .collect(),
+        relative: pairs("held", "held_values"),
+        absolute: pairs("absolute", "absolute_values"),
     }
 }
 

@@ -90,7 +90,7 @@ pub struct GlmmJob {
     glmm: GlmmSpec,
     fit: FitSettings,
     tolerance: Tolerance,
-    held: Vec<usize>,
+    held: Vec<(usize, f64)>,
     is_traced: bool,
 }
 
@@ -114,7 +114,7 @@ impl GlmmJob {
             glmm,
             fit,
             tolerance: pirls_tolerance(control),
-            held: held(control).indices,
+            held: held(control).relative,
             is_traced,
         })
     }
@@ -126,7 +126,7 @@ impl GlmmJob {
         observe: &mut Observer,
     ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
         let mut model = self.glmm.model(design)?;
-        model.hold(&self.held);
+        model.hold_at(&self.held);
         model.pirls_mut().tolerance = self.tolerance;
         model.pirls_mut().report = self.is_traced.then_some(print_course);
         let fit = model.fit(&self.fit, observe)?;
@@ -242,7 +242,7 @@ fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
             certificate.gradient = model.natural_gradient(vary, &certificate.gradient);
             let mut pairs = verdict(&certificate);
             let covariance = if vary == Vary::Modes {
-                model.covariance_of(&hessian)
+                model.covariance_of(&parameters, &hessian)
             } else {
                 None
             };

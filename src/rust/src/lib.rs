@@ -8,6 +8,7 @@ mod glmm;
 mod lmm;
 mod optsum;
 mod progress;
+mod structures;
 
 use extendr_api::prelude::*;
 
@@ -17,4 +18,5 @@ extendr_module! {
     use fit_many;
     use glmm;
     use lmm;
+    use structures;
 }

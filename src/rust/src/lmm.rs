@@ -5,7 +5,7 @@ use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
 use rlmm_core::factor::{cond_var, leverage};
 use rlmm_core::judge::Certificate;
-use rlmm_core::lmm::{fitted, Estimates};
+use rlmm_core::lmm::{fitted, Estimates, Root};
 use rlmm_core::optimize::{start_or_default, OptSummary};
 use rlmm_core::{Design, LinearMixedModel, Result};
 
@@ -146,7 +146,8 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
 }
 
 /// Derivatives in (theta, sigma), and the gradient in theta of `c'(X'V^-1X)^-1 c` for the columns c
-/// of `contrasts`.
+/// of `contrasts`; with `independent` in the `theta` of independent columns, which comes along with
+/// the `roots` that lead back.
 /// @noRd
 #[extendr]
 fn rust_lmm_with_sigma(
@@ -155,27 +156,42 @@ fn rust_lmm_with_sigma(
     sigma: f64,
     contrasts: &[f64],
     exact: bool,
+    independent: bool,
 ) -> Robj {
     guard(|| {
         with_model(&spec, |model, design| {
+            let (theta, roots) = if independent {
+                model.go_independent(theta)
+            } else {
+                (theta.to_vec(), Vec::new())
+            };
             let kind = if exact {
                 model.exact_hessian()?
             } else {
                 model.inferential_hessian()
             };
-            let at = model.at(theta)?.with_sigma(sigma, kind);
+            let at = model.at(&theta)?.with_sigma(sigma, kind);
             let mut pairs = derivatives(design, at.gradient, &at.hessian, kind, &at.g);
-            let slopes = model.at(theta)?.contrast_slopes(contrasts);
+            let slopes = model.at(&theta)?.contrast_slopes(contrasts);
+            let dim = [theta.len(), contrasts.len() / design.p().max(1)];
+            pairs.push(("slopes", array(&slopes, &dim)));
+            pairs.push(("theta", Robj::from(theta)));
             pairs.push((
-                "slopes",
-                array(
-                    &slopes,
-                    &[model.n_theta(), contrasts.len() / design.p().max(1)],
-                ),
+                "roots",
+                List::from_values(roots.iter().map(root)).into_robj(),
             ));
             Ok(list(pairs))
         })
     })
+}
+
+fn root(root: &Root) -> Robj {
+    let k = root.values.len().isqrt();
+    list(vec![
+        ("term", Robj::from(root.term as i32 + 1)),
+        ("first", Robj::from(root.first as i32 + 1)),
+        ("root", array(&root.values, &[k, k])),
+    ])
 }
 
 fn derivatives(

@@ -222,6 +222,25 @@ impl Coordinates {
         }
     }
 
+    /// Replaces a covariance matrix of the coordinates by that of the free parameters, at the last
+    /// point.
+    pub fn covariance_to_theta(&self, covariance: &mut [f64]) {
+        let n = self.free.len();
+        let place = |j: usize| self.free.binary_search(&j).ok();
+        let jacobian = self.jacobian().first.into_iter();
+        let free = jacobian.filter_map(|(j, b, first)| place(j).map(|a| (a, b, first)));
+        let elements: Vec<(usize, usize, f64)> = free.collect();
+        // Once from the one side, then, as the half-way product is written transposed, from the
+        // other.
+        for _ in 0..2 {
+            let given = covariance.to_vec();
+            covariance.fill(0.0);
+            for &(a, b, first) in &elements {
+                (0..n).for_each(|i| covariance[a * n + i] += first * given[i * n + b]);
+            }
+        }
+    }
+
     /// The gradient in the coordinates from that in the parameters.
     pub fn slopes(&self, in_parameters: &[f64], slopes: &mut [f64]) {
         slopes.fill(0.0);

@@ -55,12 +55,9 @@ impl Part {
         }
         let k = self.size;
         let variance = |effect: usize| omega[effect * (k + 1)].max(0.0);
-        let mean = (0..k).map(variance).sum::<f64>() / k as f64;
         for (role, value) in self.roles().iter().zip(theta.iter_mut()) {
-            match *role {
-                Role::Scale { effect } => *value = variance(effect).sqrt(),
-                Role::CommonScale => *value = mean.sqrt(),
-                _ => {}
+            if role.is_scale() {
+                *value = variance(role.cell().0).sqrt();
             }
         }
         if !self.correlations().is_empty() {

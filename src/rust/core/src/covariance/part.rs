@@ -116,6 +116,32 @@ impl Part {
             .first_derivative(self.size, theta, &mut visit);
     }
 
+    /// Calls `visit(i, j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of `d2 Omega
+    /// / d theta_i d theta_j`, each unordered pair once, with `theta` that of the part. Values of
+    /// the same element add up.
+    pub fn for_each_second_derivative(
+        &self,
+        theta: &[f64],
+        mut visit: impl FnMut(usize, usize, usize, usize, f64),
+    ) {
+        self.covariance()
+            .second_derivative(self.size, theta, &mut visit);
+    }
+
+    /// `d Omega / d theta`: a row for each of the `size x size` elements, a column for each
+    /// parameter.
+    pub fn jacobian(&self, theta: &[f64]) -> Vec<f64> {
+        let (k, rows) = (self.size, self.size * self.size);
+        let mut jacobian = vec![0.0; rows * theta.len()];
+        self.for_each_first_derivative(theta, |j, r, s, value| {
+            jacobian[j * rows + s * k + r] += value;
+            if r != s {
+                jacobian[j * rows + r * k + s] += value;
+            }
+        });
+        jacobian
+    }
+
     /// Lambda of the part's parameters `theta`, `size x size`.
     pub fn lambda(&self, theta: &[f64]) -> Vec<f64> {
         let mut lambda = vec![0.0; self.size * self.size];
@@ -136,12 +162,17 @@ impl Part {
         (0..k * k).map(element).collect()
     }
 
-    /// Omega of standard deviations of one beside the correlations of `theta`: the correlation
-    /// matrix.
-    pub fn correlation_matrix(&self, theta: &[f64]) -> Vec<f64> {
+    /// Standard deviations of one beside the correlations of `theta`, under which Omega is the
+    /// correlation matrix.
+    pub fn with_unit_scales(&self, theta: &[f64]) -> Vec<f64> {
         let roles = self.roles.iter().zip(theta);
         let unit = roles.map(|(role, value)| if role.is_scale() { 1.0 } else { *value });
-        self.omega(&unit.collect::<Vec<f64>>())
+        unit.collect()
+    }
+
+    /// The correlation matrix of `theta`, in a part with correlations.
+    pub fn correlation_matrix(&self, theta: &[f64]) -> Vec<f64> {
+        self.omega(&self.with_unit_scales(theta))
     }
 
     /// Checks the parameters without which there is no Omega; a negative diagonal of Lambda is

@@ -485,7 +485,7 @@ fn sigma_as_a_coordinate() {
     let data = Data::new(144, 2, terms).weighted();
     let design = data.design();
     let held = Held {
-        indices: vec![4, 6],
+        relative: vec![(4, 0.3), (6, 0.1)],
         absolute: vec![(3, 0.9)],
     };
     for criterion in [Criterion::Ml, Criterion::Reml] {

@@ -1,26 +1,30 @@
 //! Covariance of the estimates, from second derivatives.
 
+use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
+use crate::glmm::pirls::Vary;
 use crate::kernels::eigen::Eigen;
 use crate::tolerances::{FLAT_CURVATURE, NO_CURVATURE};
 
 impl GeneralizedLinearMixedModel {
-    /// Twice the inverse of the Hessian in all parameters that aren't held (theta, a correlation by
-    /// its angle; beta; shape), the fixed effects those of X as it is; `None` if the Hessian has a
-    /// negative eigenvalue.
+    /// Twice the inverse of the Hessian in all parameters that aren't held (theta, beta, shape),
+    /// the fixed effects those of X as it is; `None` if the Hessian has a negative eigenvalue.
     ///
     /// # Errors
     /// Those of [`Self::hessian`].
     pub fn covariance(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
         let hessian = self.hessian(parameters)?;
-        Ok(self.covariance_of(&hessian))
+        Ok(self.covariance_of(parameters, &hessian))
     }
 
-    /// The same from a Hessian that is known.
-    pub fn covariance_of(&self, hessian: &[f64]) -> Option<Vec<f64>> {
+    /// [`Self::covariance`] from a Hessian that is known.
+    pub fn covariance_of(&mut self, parameters: &[f64], hessian: &[f64]) -> Option<Vec<f64>> {
         let n = hessian.len().isqrt();
         let mut covariance = twice_inverse(n, hessian)?;
+        let mut at = Search::new(self, Vary::Modes, parameters).at;
+        at.go_to(&at.start());
+        at.covariance_to_theta(&mut covariance);
         let n_free = self.held.iter().filter(|held| !**held).count();
         self.pirls
             .centring

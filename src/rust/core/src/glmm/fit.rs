@@ -57,7 +57,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Those of [`Self::objective`] at the start; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(&mut self, fit: &FitSettings, observe: &mut Observer) -> Result<GlmmFit> {
-        let mut start = start_or_default(&fit.theta, &self.start_theta);
+        let mut start = self.with_held(start_or_default(&fit.theta, &self.start_theta));
         if self.shape_is_estimated() {
             start.push(self.start_shape.ln());
         }
@@ -71,7 +71,9 @@ impl GeneralizedLinearMixedModel {
         }
         // With smaller random effects the means may stay in their range.
         for _ in 0..MAX_SHRINKINGS {
-            start[..n_theta].iter_mut().for_each(|theta| *theta *= 0.1);
+            let free = start[..n_theta].iter_mut().zip(&self.held);
+            free.filter(|(_, held)| !**held)
+                .for_each(|(theta, _)| *theta *= 0.1);
             self.pirls.reset();
             self.pirls.beta.clone_from(&beta);
             let found = self.fit_from(fit, start.clone(), observe);

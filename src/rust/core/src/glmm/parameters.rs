@@ -27,6 +27,22 @@ impl GeneralizedLinearMixedModel {
         indices.iter().for_each(|&index| self.held[index] = true);
     }
 
+    /// Holds these elements of theta at values, from wherever a fit starts.
+    pub fn hold_at(&mut self, held: &[(usize, f64)]) {
+        for &(index, value) in held {
+            self.held[index] = true;
+            self.start_theta[index] = value;
+        }
+    }
+
+    // The start with the held elements of theta at their values.
+    pub(super) fn with_held(&self, mut theta: Vec<f64>) -> Vec<f64> {
+        let held = self.held.iter().zip(&self.start_theta).zip(&mut theta);
+        held.filter(|((held, _), _)| **held)
+            .for_each(|((_, value), theta)| *theta = *value);
+        theta
+    }
+
     /// Lower bounds of theta: zero for the diagonal of Lambda.
     pub fn lower_bounds(&self) -> &[f64] {
         &self.lower

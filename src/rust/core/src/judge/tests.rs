@@ -124,7 +124,7 @@ fn verdicts() {
     constrained
         .hold(
             &Held {
-                indices: vec![2],
+                relative: vec![(2, 0.0)],
                 absolute: vec![],
             },
             &mut line,

@@ -39,6 +39,17 @@ struct Part {
     c: Vec<f64>,
 }
 
+/// Lambda of some columns as they were given is the root, `C^-T`, times Lambda in independent ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Root {
+    /// Term of the design.
+    pub term: usize,
+    /// First column of the term.
+    pub first: usize,
+    /// `C^-T`, upper triangle `k x k`.
+    pub values: Vec<f64>,
+}
+
 impl Independent {
     /// The other model, where columns of Z depend on each other; `products`: mean products of the
     /// columns of Z, `k x k` per term.
@@ -121,6 +132,16 @@ impl Independent {
         })
     }
 
+    /// Theta of the other model for one of the model as it was given.
+    pub fn from_theta(&self, theta: &[f64]) -> Vec<f64> {
+        from_theta(&self.parts, theta)
+    }
+
+    /// The ways from the other model's effects back to those of the columns as they were given.
+    pub fn roots(&self) -> Vec<Root> {
+        self.parts.iter().map(Part::root).collect()
+    }
+
     /// Judges `theta` of the model as it was given, but for the gradient there.
     ///
     /// # Errors
@@ -156,6 +177,20 @@ fn with_columns<'a>(parts: &[Part], columns: &'a [Vec<f64>], design: &Design<'a>
 }
 
 impl Part {
+    fn root(&self) -> Root {
+        let k = self.k;
+        let mut values = vec![0.0; k * k];
+        for (j, column) in values.chunks_exact_mut(k).enumerate() {
+            column[j] = 1.0;
+            small::backward_solve(k, &self.c, column);
+        }
+        Root {
+            term: self.term,
+            first: self.first,
+            values,
+        }
+    }
+
     // A change of Omega in the columns as they were given, `C^-T change C^-1`.
     fn change_to_given(&self, change: &mut [f64]) {
         let vsize = change.len().isqrt();

@@ -35,6 +35,7 @@ use crate::kernels::small;
 use crate::lmm::independent::Independent;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
+pub use independent::Root;
 pub use point::{Estimates, Hessian, Point, Slopes};
 
 /// The criterion that is minimised.
@@ -110,8 +111,8 @@ enum Reached {
 /// Elements of theta that aren't fitted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Held {
-    /// Elements that are held at the values of the start.
-    pub indices: Vec<usize>,
+    /// Elements that are held, with their values.
+    pub relative: Vec<(usize, f64)>,
     /// Elements that are held at a value over sigma, on the scale of the response.
     pub absolute: Vec<(usize, f64)>,
 }
@@ -251,16 +252,17 @@ impl LinearMixedModel {
         &self.domain.lower
     }
 
-    /// Takes these elements of theta out of the search. Those held on the scale of the response are
-    /// written into `start`; sigma isn't profiled out then, but fitted together with theta. It
-    /// starts where they are zero.
+    /// Takes these elements of theta out of the search, and writes their values into `start`. With
+    /// some held on the scale of the response sigma isn't profiled out, but fitted together with
+    /// theta; it starts where they are zero.
     ///
     /// # Errors
     /// Those of [`Self::at`].
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
-        let absolute = held.absolute.iter().map(|(index, _)| index);
-        let all = held.indices.iter().chain(absolute);
-        all.for_each(|&index| self.domain.held[index] = true);
+        let all = held.relative.iter().chain(&held.absolute);
+        all.for_each(|&(index, _)| self.domain.held[index] = true);
+        let relative = held.relative.iter();
+        relative.for_each(|&(index, value)| start[index] = value);
         self.domain.absolute.clone_from(&held.absolute);
         if held.absolute.is_empty() {
             return Ok(());

@@ -24,16 +24,13 @@ pub struct Settings {
     pub max_time: f64,
 }
 
-/// The start of a search: the values that were given, and the model's default where none was: an
-/// empty `given` has none, an element that is NaN has none of its own.
+/// The start of a search: the one that was given or, if it is empty, the model's default.
 pub fn start_or_default(given: &[f64], default: &[f64]) -> Vec<f64> {
     if given.is_empty() {
-        return default.to_vec();
+        default.to_vec()
+    } else {
+        given.to_vec()
     }
-    let chosen = given.iter().zip(default);
-    chosen
-        .map(|(given, default)| if given.is_nan() { *default } else { *given })
-        .collect()
 }
 
 impl Default for Settings {

@@ -1,0 +1,87 @@
+# What the core tells of one term's covariance: the roles of its parameters, Lambda, Omega and its
+# derivatives in theta. R only gives the parameters their names.
+
+# Parameters ----------------------------------------------------------------
+
+#' What the core tells of each of a term's parameters: see `core_structures()`
+#' @noRd
+term_roles <- function(term) core_structures(list(term))[[1L]]
+
+#' Names of a term's parameters
+#' @noRd
+theta_labels <- function(term, roles = term_roles(term)) {
+  labels <- term$columns[roles$row]
+  below <- which(roles$role == "factor" & roles$row != roles$col)
+  if (length(below) > 0L) {
+    columns <- term$columns[roles$col[below]]
+    labels[below] <- paste(labels[below], columns, sep = ".")
+  }
+  if (has_rho(term$structure)) {
+    is_rho <- roles$role == "correlation"
+    n <- sum(is_rho)
+    labels[is_rho] <- if (n == 1L) "rho" else sprintf("rho%s", seq_len(n))
+  }
+  if (is_homogeneous(term$structure) && has_rho(term$structure)) {
+    labels[roles$role == "common_scale"] <- "*"
+  }
+  labels
+}
+
+#' Smallest and largest value of each parameter of a term
+#' @noRd
+theta_range <- function(term) {
+  roles <- term_roles(term)
+  cbind(lower = roles$lower, upper = roles$upper)
+}
+
+# Whether each parameter of a term is in units of sigma.
+is_scale <- function(term) term_roles(term)$role != "correlation"
+
+#' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of
+#' several, their root mean square); a correlation has none
+#' @noRd
+parameter_units <- function(term) 1 / term_roles(term)$step_size
+
+# Lambda and Omega -----------------------------------------------------------
+
+#' The elements of a term's covariance matrix that stand for its parameters, in theta's order
+#' @noRd
+covariance_cells <- function(term, roles = term_roles(term)) {
+  cbind(row = roles$row, col = roles$col)
+}
+
+#' Lambda's block of each term: k x k, lower triangular
+#' @noRd
+lambda_blocks <- function(random, theta) {
+  # `root` takes independent effects back to the user's: see `in_independent_effects()`.
+  Map(
+    \(term, block) {
+      if (is.null(term$root)) block else term$root %*% block
+    },
+    random,
+    core_lambda(random, theta)
+  )
+}
+
+lambda_block <- function(term, theta) {
+  block <- core_lambda(list(term), theta)[[1L]]
+  if (is.null(term$root)) block else term$root %*% block
+}
+
+#' Omega of each term, and its Jacobian in the term's theta: see `core_covariances()`
+#' @noRd
+term_covariances <- function(random, theta) {
+  found <- core_covariances(random, theta)
+  for (i in which(!vapply(random, \(term) is.null(term$root), NA))) {
+    root <- random[[i]]$root
+    found[[i]]$omega <- root %*% tcrossprod(found[[i]]$omega, root)
+    found[[i]]$jacobian <- kronecker(root, root) %*% found[[i]]$jacobian
+  }
+  found
+}
+
+#' Theta of a term with this structure, whether or not the covariance has it
+#' @noRd
+nearest_theta <- function(term, covariance) {
+  core_nearest_theta(list(term), list(covariance))[[1L]]
+}

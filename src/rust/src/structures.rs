@@ -1,0 +1,176 @@
+//! What R asks of covariance structures alone, without a model: roles and numbers of the user's
+//! terms. Of each term `structure`, `columns`, `theta` (1-based indices; without it theta is that
+//! of the term) and `scale` are read.
+
+use extendr_api::prelude::*;
+use rlmm_core::covariance::{Part, Role, Structure};
+use rlmm_core::Result;
+
+use crate::convert::{array, element, list, missing};
+use crate::error::guard;
+
+fn part(term: &List) -> Result<Part> {
+    let kind = element(term, "structure");
+    let structure = Structure::from_name(kind.as_str().unwrap_or_default())?;
+    let start = element(term, "theta")
+        .as_integer_slice()
+        .map_or(0, first_index);
+    Ok(Part::new(
+        structure,
+        element(term, "columns").len().max(1),
+        start,
+    ))
+}
+
+fn first_index(indices: &[i32]) -> usize {
+    indices
+        .first()
+        .map_or(0, |&first| (first - 1).max(0) as usize)
+}
+
+// One element for each term.
+fn by_term(random: &List, mut of: impl FnMut(&List, &Part) -> Result<Robj>) -> Robj {
+    guard(|| {
+        let mut found = Vec::with_capacity(random.len());
+        for term in random.values() {
+            let term = term.as_list().ok_or_else(|| missing("random"))?;
+            found.push(of(&term, &part(&term)?)?);
+        }
+        Ok(List::from_values(found).into_robj())
+    })
+}
+
+fn own<'a>(part: &Part, theta: &'a [f64]) -> Result<&'a [f64]> {
+    theta.get(part.range()).ok_or_else(|| missing("theta"))
+}
+
+/// The roles of the parameters of each term.
+/// @noRd
+#[extendr]
+fn rust_structures(random: List) -> Robj {
+    by_term(&random, |term, part| {
+        let scale = element(term, "scale");
+        let ones = vec![1.0; part.size];
+        let rms = scale.as_real_slice().unwrap_or(&ones);
+        if rms.len() != part.size {
+            return Err(missing("scale"));
+        }
+        Ok(roles(part, rms))
+    })
+}
+
+fn roles(part: &Part, rms: &[f64]) -> Robj {
+    let roles = part.roles();
+    let names: Vec<&str> = roles.iter().map(|role| role_name(*role)).collect();
+    let index = |of: fn((usize, usize)) -> usize| -> Vec<i32> {
+        let cells = roles.iter().map(|role| of(role.cell()));
+        cells.map(|at| at as i32 + 1).collect()
+    };
+    let number =
+        |of: &dyn Fn(Role) -> f64| -> Vec<f64> { roles.iter().map(|role| of(*role)).collect() };
+    list(vec![
+        ("role", Robj::from(names)),
+        ("row", Robj::from(index(|cell| cell.0))),
+        ("col", Robj::from(index(|cell| cell.1))),
+        ("start", Robj::from(number(&Role::start))),
+        ("lower", Robj::from(number(&|role| role.bounds().0))),
+        ("upper", Robj::from(number(&|role| role.bounds().1))),
+        ("step_size", Robj::from(number(&|role| role.step_size(rms)))),
+    ])
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Scale { .. } => "scale",
+        Role::CommonScale => "common_scale",
+        Role::Factor { .. } => "factor",
+        Role::Correlation { .. } => "correlation",
+    }
+}
+
+/// Lambda of each term.
+/// @noRd
+#[extendr]
+fn rust_lambda(random: List, theta: &[f64]) -> Robj {
+    by_term(&random, |_, part| {
+        let theta = own(part, theta)?;
+        part.validate(theta)?;
+        Ok(array(&part.lambda(theta), &[part.size, part.size]))
+    })
+}
+
+/// Omega of each term with its Jacobian in the term's theta (a row per element), the correlations
+/// where they are parameters, with theirs, and how far these go from the one end of their range
+/// (-1) to the other (1).
+/// @noRd
+#[extendr]
+fn rust_covariances(random: List, theta: &[f64]) -> Robj {
+    by_term(&random, |_, part| {
+        let theta = own(part, theta)?;
+        part.validate(theta)?;
+        let dim = [part.size, part.size];
+        let rows = [part.size * part.size, theta.len()];
+        let mut pairs = vec![
+            ("omega", array(&part.omega(theta), &dim)),
+            ("jacobian", array(&part.jacobian(theta), &rows)),
+        ];
+        if !part.correlations().is_empty() {
+            let unit = part.with_unit_scales(theta);
+            pairs.push(("correlation", array(&part.omega(&unit), &dim)));
+            pairs.push(("correlation_jacobian", array(&part.jacobian(&unit), &rows)));
+            let mut shares = theta.to_vec();
+            part.from_correlations(&mut shares, &vec![false; theta.len()]);
+            pairs.push(("shares", Robj::from(&shares[part.correlations()])));
+        }
+        Ok(list(pairs))
+    })
+}
+
+/// For each term the sum over the elements of Omega of `slopes` (`k x k`) times their second
+/// derivatives in the term's theta.
+/// @noRd
+#[extendr]
+fn rust_covariance_bends(random: List, theta: &[f64], slopes: List) -> Robj {
+    let mut slopes = slopes.values();
+    by_term(&random, |_, part| {
+        let slopes = slopes.next().ok_or_else(|| missing("slopes"))?;
+        let slopes = slopes.as_real_slice().ok_or_else(|| missing("slopes"))?;
+        let theta = own(part, theta)?;
+        let n = theta.len();
+        let mut bend = vec![0.0; n * n];
+        part.for_each_second_derivative(theta, |i, j, r, s, value| {
+            let both = slopes[s * part.size + r] + slopes[r * part.size + s];
+            let value = value * if r == s { 0.5 * both } else { both };
+            bend[j * n + i] += value;
+            if i != j {
+                bend[i * n + j] += value;
+            }
+        });
+        Ok(array(&bend, &[n, n]))
+    })
+}
+
+/// Theta of each term with these covariances, or with ones of the structure near them.
+/// @noRd
+#[extendr]
+fn rust_nearest_theta(random: List, covariances: List) -> Robj {
+    let mut covariances = covariances.values();
+    by_term(&random, |_, part| {
+        let covariance = covariances.next().ok_or_else(|| missing("covariances"))?;
+        let covariance = covariance
+            .as_real_slice()
+            .ok_or_else(|| missing("covariances"))?;
+        let mut theta = vec![0.0; part.roles().len()];
+        part.nearest(covariance, &mut theta);
+        Ok(Robj::from(theta))
+    })
+}
+
+extendr_module! {
+    mod structures;
+    fn rust_structures;
+    fn rust_lambda;
+    fn rust_covariances;
+    fn rust_covariance_bends;
+    fn rust_nearest_theta;
+}
