@@ -13,27 +13,32 @@
 #'   `cs(effects | g)` \tab all correlations are equal (compound symmetry) \tab k + 1 \cr
 #'   `cs(effects | g, hom = TRUE)` \tab the same with one variance \tab 2 \cr
 #'   `ar1(0 + f | g)` \tab `rho^|i - j|` for levels i and j of `f`, one variance \tab 2 \cr
-#'   `ar1(0 + f | g, hom = FALSE)` \tab the same with a variance for each level \tab k + 1
+#'   `ar1(0 + f | g, hom = FALSE)` \tab the same with a variance for each level \tab k + 1 \cr
+#'   `toep(0 + f | g)` \tab a correlation for each distance `|i - j|` (Toeplitz) \tab 2 k - 1 \cr
+#'   `toep(0 + f | g, hom = TRUE)` \tab the same with one variance \tab k
 #' }
 #'
-#' glmmTMB's names `homdiag()`, `homcs()` and `hetar1()` are understood.
+#' glmmTMB's names `homdiag()`, `homcs()`, `hetar1()` and `homtoep()` are understood.
 #'
-#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in `cs()`
-#' and `ar1()` it is an error. A model may have several such terms, also on the same grouping
-#' factor. `cs()` and `ar1()` need two columns at least, `ar1()` the indicators of one factor (`0 +
-#' f`), whose levels are taken to be equally spaced in their order: those that have observations, as
-#' in lme4 and glmmTMB. Levels that are numbers of another order or spacing are pointed out by a
-#' message.
+#' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in the other
+#' structures it is an error. A model may have several such terms, also on the same grouping factor.
+#' `cs()`, `ar1()` and `toep()` need two columns at least, `ar1()` and `toep()` the indicators of one
+#' factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
+#' observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are
+#' pointed out by a message.
 #'
 #' @section Parameters: `getME(fit, "theta")` holds what lme4 calls `par`: for `us()` and `diag()`
-#' the elements of the relative covariance factor Lambda, for `cs()` and `ar1()` the standard
-#' deviations divided by the residual one and then the correlation, named `"group.rho"`; their one
-#' standard deviation of `hom = TRUE` is named `"group.*"`.
+#' the elements of the relative covariance factor Lambda, for the others the standard deviations
+#' divided by the residual one and then the correlation, named `"group.rho"`, or, in `toep()`, those
+#' at distance 1, 2, ..., named `"group.rho1"`, `"group.rho2"` and so on; their one standard
+#' deviation of `hom = TRUE` is named `"group.*"`.
 #'
 #' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is
-#' singular. The optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the
-#' half-width `h` of that range, so that an estimate at an end is found as well as any other.
-#' `getME(fit, "Lind")` is `NA` for elements of Lambda that aren't parameters.
+#' singular. In `toep()` the range of a correlation depends on those at smaller distances: the
+#' partial correlation of two effects, given those between them, lies between -1 and 1. The optimizer
+#' sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of that range,
+#' so that an estimate at an end is found as well as any other. `getME(fit, "Lind")` is `NA` for
+#' elements of Lambda that aren't parameters.
 #'
 #' @examples
 #' sleepstudy$day <- factor(sleepstudy$Days)
@@ -41,6 +46,10 @@
 #' VarCorr(fit)
 #' getME(fit, "theta")
 #' rlmm(Reaction ~ Days + cs(1 + Days | Subject), sleepstudy)
+#'
+#' # A correlation for each distance of the first four days
+#' first <- subset(sleepstudy, Days < 4)
+#' rlmm(Reaction ~ Days + toep(0 + day | Subject, hom = TRUE), first)
 #' @name covariance_structures
 NULL
 
@@ -73,7 +82,9 @@ structures <- list(
     n_rho = one_correlation,
     tag = "ar1",
     series = TRUE
-  )
+  ),
+  toep = list(call = "toep", hom = FALSE, n_rho = \(k) k - 1L, series = TRUE),
+  homtoep = list(call = "toep", hom = TRUE, n_rho = \(k) k - 1L, series = TRUE)
 )
 
 # The structure that each function around a bar stands for, unless `hom` is given.
@@ -85,18 +96,11 @@ structure_calls <- c(
   cs = "cs",
   homcs = "homcs",
   ar1 = "ar1",
-  hetar1 = "hetar1"
+  hetar1 = "hetar1",
+  toep = "toep",
+  homtoep = "homtoep"
 )
-unsupported_calls <- c(
-  "ou",
-  "gau",
-  "mat",
-  "toep",
-  "homtoep",
-  "rr",
-  "propto",
-  "equalto"
-)
+unsupported_calls <- c("ou", "gau", "mat", "rr", "propto", "equalto")
 # Functions that may stand around a bar.
 bar_calls <- c(names(structure_calls), unsupported_calls)
 

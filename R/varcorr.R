@@ -284,7 +284,8 @@ check_components <- function(comp) {
 #' correlation stands alone, and with one standard deviation is one line.
 #' @noRd
 component_blocks <- function(x) {
-  alone <- vapply(attr(x, "structures"), has_rho, NA)
+  shares_rho <- \(structure) !is.null(structures[[structure]]$tag)
+  alone <- vapply(attr(x, "structures"), shares_rho, NA)
   key <- paste(attr(x, "groups"), ifelse(alone, seq_along(alone), ""))
   lapply(unique(key), \(one) {
     parts <- which(key == one)

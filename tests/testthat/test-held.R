@@ -562,3 +562,42 @@ test_that("a model without coefficients says so", {
     class = "rlmm_error_fixed"
   )
 })
+
+# What is held is held at its free estimate: the criterion is that of the free fit, up to the scale of
+# the covariate, which REML knows.
+test_that("each element can be held, whatever the scale of a covariate", {
+  for (call in c("us", "diag", "cs")) {
+    formula <- as.formula(sprintf("Reaction ~ D + %s(1 + D | Subject)", call))
+    free <- rlmm(formula, transform(sleepstudy, D = Days))
+    roles <- term_roles(free$random[[1]])
+    for (times in c(10, 60, 1e3, 1e6, 1e7)) {
+      data <- transform(sleepstudy, D = Days * times)
+      for (i in seq_along(free$theta)) {
+        value <- getME(free, "theta")[i]
+        if (roles$role[i] != "correlation" && roles$row[i] == 2L) {
+          value <- value / times
+        }
+        control <- rlmm_control(fixed = list(theta = value))
+        held <- rlmm(formula, data, control = control)
+        expect_equal(
+          held$dev$objective,
+          free$dev$objective + 2 * log(times),
+          tolerance = 1e-8,
+          label = paste(call, times, i)
+        )
+        expect_identical(held$optsum$certificate$verdict, "optimal")
+      }
+    }
+  }
+})
+
+test_that("effects that don't vary are judged at the best correlation", {
+  formula <- Reaction ~ Days + cs(1 + Days | Subject)
+  best <- rlmm(formula, sleepstudy)
+  for (start in list(c(0.97, 0, -1), c(0.97, 0, 0.3), c(0, 0.2, -1))) {
+    verdict <- core_derivatives(fit_spec(best), start)$certificate$verdict
+    expect_identical(verdict, "not_converged")
+    fit <- rlmm(formula, sleepstudy, start = start)
+    expect_equal(fit$dev$objective, best$dev$objective, tolerance = 1e-9)
+  }
+})

@@ -350,3 +350,118 @@ test_that("units of theta are those of the columns of Z", {
   expect_equal(parameter_units(entry("cs", 3L)), c(2, 5, 1))
   expect_equal(parameter_units(entry("ar1", 2L)), c(mean_square, 1))
 })
+
+# Toeplitz --------------------------------------------------------------------
+
+series <- local({
+  set.seed(42)
+  g <- gl(60, 10)
+  t <- factor(rep(rep(1:5, 2), 60))
+  sd <- c(1, 1.5, 2, 1.2, 0.8)
+  covariance <- toeplitz(c(1, 0.6, 0.1, -0.2, -0.1)) * outer(sd, sd)
+  u <- matrix(rnorm(300), 60) %*% chol(covariance)
+  y <- 2 + u[cbind(as.integer(g), as.integer(t))] + rnorm(600)
+  data.frame(y, g, t)
+})
+
+# glmmTMB 1.1.14, by maximum likelihood.
+test_that("toep() and homtoep() are glmmTMB's", {
+  fit <- rlmm(y ~ 1 + toep(0 + t | g), series, REML = FALSE)
+  expect_equal(as.numeric(logLik(fit)), -1001.5759640907, tolerance = 1e-9)
+  expect_equal(
+    unname(c(sigma(fit), fixef(fit))),
+    c(0.9620424115, 1.949004712),
+    tolerance = 1e-4
+  )
+  component <- VarCorr(fit)$g
+  expect_equal(
+    unname(attr(component, "stddev")),
+    c(1.0351383186, 1.44718784, 1.7769960631, 1.0072323177, 0.6987449383),
+    tolerance = 1e-4
+  )
+  rho <- c(0.5260798858, -0.1035595593, -0.4859924652, -0.5423769311)
+  expect_equal(
+    unname(attr(component, "correlation")),
+    toeplitz(c(1, rho)),
+    tolerance = 1e-3
+  )
+  expect_identical(fit$optsum$certificate$verdict, "optimal")
+  hom <- rlmm(y ~ 1 + homtoep(0 + t | g), series, REML = FALSE)
+  expect_equal(as.numeric(logLik(hom)), -1019.287798234, tolerance = 1e-9)
+  expect_named(getME(hom, "theta"), paste0("g.", c("*", paste0("rho", 1:4))))
+  expect_equal(
+    unname(getME(hom, "theta")),
+    c(1.272685213 / 0.9600255043, 0.4957458, -0.087388, -0.4674002, -0.6123576),
+    tolerance = 1e-4
+  )
+})
+
+test_that("toep() agrees with dense algebra, and its derivatives with differences", {
+  fit <- rlmm(y ~ 1 + toep(0 + t | g), series)
+  spec <- fit_spec(fit)
+  omega <- tcrossprod(lambda_block(fit$random[[1]], fit$theta))
+  z <- model.matrix(~ 0 + g:t, series)
+  z <- z[, order(rep(seq_len(60), 5), rep(1:5, each = 60))]
+  v <- diag(600) + z %*% kronecker(diag(60), omega) %*% t(z)
+  weight <- solve(v)
+  x <- rep(1, 600)
+  beta <- sum(weight %*% series$y) / sum(weight)
+  r <- series$y - beta
+  expect_equal(fit$dev$pwrss, drop(r %*% weight %*% r), tolerance = 1e-9)
+  expect_equal(fit$dev$log_det_re, as.numeric(determinant(v)$modulus))
+  at <- 0.9 * fit$theta
+  gradient <- core_derivatives(spec, at)$gradient
+  differences <- vapply(
+    seq_along(at),
+    \(j) {
+      shift <- replace(0 * at, j, 1e-4)
+      sum(
+        c(1, -8, 8, -1) *
+          core_objective(spec, at + outer(shift, c(-2, -1, 1, 2)))
+      ) /
+        12e-4
+    },
+    0
+  )
+  expect_equal(gradient, differences, tolerance = 1e-6)
+})
+
+test_that("methods know Toeplitz correlations", {
+  for (call in c("toep(0 + t | g)", "toep(0 + t | g, hom = TRUE)")) {
+    formula <- as.formula(paste("y ~ 1 +", call))
+    fit <- rlmm(formula, series)
+    n <- length(fit$theta)
+    expect_identical(variance_parameters(fit, "sqrt"), getME(fit, "theta"))
+    expect_lt(max(abs(score(fit))), 1e-3)
+    expect_equal(
+      unname(solve(-hessian(fit))),
+      unname(variance_vcov(fit, "variance")),
+      tolerance = 1e-5
+    )
+    expect_equal(dim(confint(fit, method = "Wald")), c(n + 2L, 2L))
+    expect_equal(predict(fit, series), fitted(fit), ignore_attr = TRUE)
+    expect_equal(dim(simulate(fit, 2, seed = 1)), c(600L, 2L))
+    expect_equal(dim(condVar(fit)[[1]]), c(5L, 5L, 60L))
+    expect_output(print(VarCorr(fit)), "t5")
+    expect_equal(update(fit, . ~ .)$theta, fit$theta)
+    table <- as.data.frame(VarCorr(fit, std.error = TRUE))
+    expect_false(anyNA(table$std.error.vcov))
+    rho <- c(g.rho1 = 0.9)
+    control <- rlmm_control(fixed = list(theta = rho))
+    held <- rlmm(formula, series, control = control)
+    expect_equal(getME(held, "theta")[["g.rho1"]], 0.9)
+    expect_identical(held$optsum$certificate$verdict, "optimal")
+    covariance <- matrix(VarCorr(fit)$g, 5)
+    control <- rlmm_control(fixed = list(cov = list(g = covariance)))
+    known <- rlmm(formula, series, control = control)
+    expect_equal(matrix(VarCorr(known)$g, 5), covariance)
+  }
+  expect_error(
+    rlmm(
+      y ~ 1 + toep(0 + t | g),
+      series,
+      start = c(1, 1, 1, 1, 1, 0.9, 0, 0, 0)
+    ),
+    class = "rlmm_error"
+  )
+})

@@ -246,4 +246,23 @@ impl Part {
         let free = own.clone().zip(shares).filter(|(j, _)| !held[*j]);
         free.for_each(|(j, share)| values[j] = share);
     }
+
+    // Values of held elements, by their indices in the model's theta.
+    pub(super) fn hold(&self, values: &[(usize, f64)], theta: &mut [f64]) {
+        let range = self.range();
+        let own = values.iter().filter(|(index, _)| range.contains(index));
+        let own: Vec<(usize, f64)> = own
+            .map(|&(index, value)| (index - range.start, value))
+            .collect();
+        let depends = self.shares().is_some() && self.validate(theta).is_ok();
+        let mut held = vec![false; theta.len()];
+        own.iter().for_each(|&(j, _)| held[j] = true);
+        if depends {
+            self.from_correlations(theta, &held);
+        }
+        own.iter().for_each(|&(j, value)| theta[j] = value);
+        if depends {
+            self.to_correlations(theta, &held);
+        }
+    }
 }

@@ -144,6 +144,14 @@ impl RelCov {
         }
     }
 
+    /// Writes values of held elements into `theta`. Correlations whose range depends on a held one
+    /// keep their place in it.
+    pub fn hold(&self, values: &[(usize, f64)], theta: &mut [f64]) {
+        for part in &self.parts {
+            part.hold(values, &mut theta[part.range()]);
+        }
+    }
+
     /// The size of a step of one in each coordinate, given the root mean square of each column of
     /// Z.
     pub fn fill_step_sizes(&self, rms: &[f64], step_sizes: &mut [f64]) {

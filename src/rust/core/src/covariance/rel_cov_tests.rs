@@ -176,3 +176,15 @@ fn correlation_of_other_pairs() {
         assert!((found - exact).abs() < 1e-8, "{theta:?}");
     }
 }
+
+// rho_2 >= 2 rho_1^2 - 1: the start at zero would be none beside rho_1 = 0.9.
+#[test]
+fn a_held_correlation_leaves_a_start() {
+    let part = Part::new(Structure::HomogeneousToeplitz, 3, 2);
+    let cov = RelCov::new(vec![Part::new(Structure::Diagonal, 2, 0), part]);
+    let mut theta = [1.0, 1.0, 1.0, 0.0, 0.0];
+    cov.hold(&[(0, 2.0), (3, 0.9)], &mut theta);
+    assert_eq!(theta[..4], [2.0, 1.0, 1.0, 0.9]);
+    assert!((theta[4] - 0.81).abs() < 1e-15);
+    assert!(cov.validate(&theta).is_ok());
+}

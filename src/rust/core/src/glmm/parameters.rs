@@ -29,17 +29,19 @@ impl GeneralizedLinearMixedModel {
 
     /// Holds these elements of theta at values, from wherever a fit starts.
     pub fn hold_at(&mut self, held: &[(usize, f64)]) {
-        for &(index, value) in held {
-            self.held[index] = true;
-            self.start_theta[index] = value;
+        held.iter().for_each(|&(index, _)| self.held[index] = true);
+        for cov in &self.covs {
+            cov.hold(held, &mut self.start_theta);
         }
     }
 
     // The start with the held elements of theta at their values.
     pub(super) fn with_held(&self, mut theta: Vec<f64>) -> Vec<f64> {
-        let held = self.held.iter().zip(&self.start_theta).zip(&mut theta);
-        held.filter(|((held, _), _)| **held)
-            .for_each(|((_, value), theta)| *theta = *value);
+        let held = (0..theta.len()).filter(|&j| self.held[j]);
+        let values: Vec<(usize, f64)> = held.map(|j| (j, self.start_theta[j])).collect();
+        self.covs
+            .iter()
+            .for_each(|cov| cov.hold(&values, &mut theta));
         theta
     }
 

@@ -261,8 +261,8 @@ impl LinearMixedModel {
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
         let all = held.relative.iter().chain(&held.absolute);
         all.for_each(|&(index, _)| self.domain.held[index] = true);
-        let relative = held.relative.iter();
-        relative.for_each(|&(index, value)| start[index] = value);
+        let covs = self.factor.covs().iter();
+        covs.for_each(|cov| cov.hold(&held.relative, start));
         self.domain.absolute.clone_from(&held.absolute);
         if held.absolute.is_empty() {
             return Ok(());
