@@ -22,8 +22,8 @@
 #'
 #' With `||` in place of `|` the effects are uncorrelated, also in `us()` and `diag()`; in the other
 #' structures it is an error. A model may have several such terms, also on the same grouping factor.
-#' `cs()`, `ar1()` and `toep()` need two columns at least, `ar1()` and `toep()` the indicators of one
-#' factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
+#' `cs()`, `ar1()` and `toep()` need two columns at least, `ar1()` and `toep()` the indicators of
+#' one factor (`0 + f`), whose levels are taken to be equally spaced in their order: those that have
 #' observations, as in lme4 and glmmTMB. Levels that are numbers of another order or spacing are
 #' pointed out by a message.
 #'
@@ -35,10 +35,10 @@
 #'
 #' The correlation lies between -1 (in `cs()`: -1 / (k - 1)) and 1, ends included; there the fit is
 #' singular. In `toep()` the range of a correlation depends on those at smaller distances: the
-#' partial correlation of two effects, given those between them, lies between -1 and 1. The optimizer
-#' sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of that range,
-#' so that an estimate at an end is found as well as any other. `getME(fit, "Lind")` is `NA` for
-#' elements of Lambda that aren't parameters.
+#' partial correlation of two effects, given those between them, lies between -1 and 1. The
+#' optimizer sees an angle, `rho = m + h sin(angle)` with the middle `m` and the half-width `h` of
+#' that range, so that an estimate at an end is found as well as any other. `getME(fit, "Lind")` is
+#' `NA` for elements of Lambda that aren't parameters.
 #'
 #' @examples
 #' sleepstudy$day <- factor(sleepstudy$Days)

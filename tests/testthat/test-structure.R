@@ -149,8 +149,8 @@ test_that("structures may be called with the name of another package", {
   fit <- rlmm(Reaction ~ Days + lme4::cs(Days | Subject), sleepstudy)
   expect_identical(fit$random[[1]]$structure, "cs")
   expect_error(
-    rlmm(Reaction ~ Days + lme4::toep(Days | Subject), sleepstudy),
-    "`toep()` isn't",
+    rlmm(Reaction ~ Days + lme4::ou(Days | Subject), sleepstudy),
+    "`ou()` isn't",
     fixed = TRUE,
     class = "rlmm_error_unknown_structure"
   )
@@ -161,7 +161,7 @@ test_that("unsuited structures are errors in the user's words", {
     expect_error(rlmm(formula, days), class = class)
   }
   refuse(
-    Reaction ~ Days + toep(0 + fd | Subject),
+    Reaction ~ Days + ou(0 + fd | Subject),
     "rlmm_error_unknown_structure"
   )
   refuse(Reaction ~ Days + cs(1 | Subject))
