@@ -7,7 +7,7 @@ use rlmm_core::optimize::{bfgs, OptSummary, NEWTON};
 
 use crate::convert::{array, list, Pairs};
 
-/// Its course, without the verdict.
+/// Course of a search, without the verdict.
 pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
     let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
     let mut log = vec![0.0; rows * columns];

@@ -58,7 +58,7 @@ pub enum Error {
     Parameter {
         /// Index (0-based) into theta.
         index: usize,
-        /// Its value.
+        /// Value of that element.
         value: f64,
         /// Smallest value.
         lower: f64,
@@ -88,7 +88,7 @@ pub enum Error {
     Response {
         /// Index (0-based) of the first culprit.
         index: usize,
-        /// Its value.
+        /// Value of the first culprit.
         value: f64,
     },
     /// The conditional modes can't be found.
@@ -125,13 +125,13 @@ pub enum Error {
     /// The factor of the crossed terms would not fit in memory.
     #[error("the factor needs {gib:.1} GiB")]
     TooLarge {
-        /// Its size in GiB.
+        /// Size of the factor in GiB.
         gib: f64,
     },
     /// `Z'V^-1Z`, which the exact Hessian needs, would not fit in memory.
     #[error("the exact Hessian needs {gib:.1} GiB")]
     HessianTooLarge {
-        /// Its size in GiB.
+        /// Size of `Z'V^-1Z` in GiB.
         gib: f64,
     },
     /// The optimizer failed before it had a usable point.

@@ -27,7 +27,7 @@ impl Centring {
         beta.iter_mut().take(1).for_each(|b| *b += taken_off);
     }
 
-    /// And back.
+    /// Turns fixed effects of the centred columns into those of the columns as they are.
     pub fn restore(&self, beta: &mut [f64]) {
         let taken_off = self.taken_off(beta);
         beta.iter_mut().take(1).for_each(|b| *b -= taken_off);

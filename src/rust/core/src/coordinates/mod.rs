@@ -351,7 +351,7 @@ impl Coordinates {
     /// come back are of the parameters.
     ///
     /// # Errors
-    /// Those of [`optimize::minimize`].
+    /// Fails as [`optimize::minimize`] does.
     pub fn minimize(
         &self,
         settings: &Settings,

@@ -29,7 +29,7 @@ pub struct Tangent {
     term: usize,
     first: usize,
     k: usize,
-    /// Its parameters in theta.
+    /// Range of theta that holds the part's parameters.
     pub range: Range<usize>,
     rms: Vec<f64>,
     /// `Q`, column by column.

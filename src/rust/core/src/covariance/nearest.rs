@@ -137,7 +137,8 @@ impl Part {
 // `(row, column, correlation)` of the pairs that have variances.
 fn correlations(k: usize, omega: &[f64]) -> Vec<(usize, usize, f64)> {
     let size = |i: usize, j: usize| (omega[i * (k + 1)] * omega[j * (k + 1)]).sqrt();
-    let pairs = (0..k).flat_map(|j| (j + 1..k).map(move |i| (i, j)));
+    let below = |j: usize| (j + 1..k).map(move |i| (i, j));
+    let pairs = (0..k).flat_map(below);
     let with_variances = pairs.filter(|&(i, j)| size(i, j) > 0.0);
     with_variances
         .map(|(i, j)| (i, j, omega[j * k + i] / size(i, j)))

@@ -181,7 +181,7 @@ mod tests {
         values
     }
 
-    // Of order 2 in closed form: rho_2 = p_1^2 + p_2 (1 - p_1^2).
+    // Order 2 has a closed form: rho_2 = p_1^2 + p_2 (1 - p_1^2).
     #[test]
     fn second_correlation() {
         let rho = correlations(&SHARES);

@@ -8,10 +8,9 @@ pub(super) struct Unstructured;
 
 impl Covariance for Unstructured {
     fn parameters(&self, k: usize) -> Vec<Role> {
-        let columns = (0..k).flat_map(|column| (column..k).map(move |row| (row, column)));
-        columns
-            .map(|(row, column)| Role::Factor { row, column })
-            .collect()
+        let element = |row, column| Role::Factor { row, column };
+        let column = |column| (column..k).map(move |row| element(row, column));
+        (0..k).flat_map(column).collect()
     }
 
     fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {

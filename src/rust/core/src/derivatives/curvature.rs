@@ -55,27 +55,18 @@ impl FactorDerivatives {
     // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
     // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
     fn add_blockwise(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
-        let (k, n, columns) = (
-            factor.leading.k,
-            omega.directions.len(),
-            self.scores.columns,
-        );
+        let (k, n) = (factor.leading.k, omega.directions.len());
+        let columns = self.scores.columns;
         let pairs = omega.directions.pairs(factor.layout.leading_term);
         let p = columns - 1;
-        let (w, b, n_e) = (
-            &mut self.scratch.a[..k * k],
-            &mut self.scratch.b[..k * k],
-            &mut self.curvature.n_e,
-        );
+        let w = &mut self.scratch.a[..k * k];
+        let b = &mut self.scratch.b[..k * k];
+        let n_e = &mut self.curvature.n_e;
         n_e.clear();
         n_e.resize(n * p * p, 0.0);
         for (unit, t) in self.scores.leading.chunks_exact(k * columns).enumerate() {
-            small::multiply(
-                k,
-                self.p_leading.square(k, unit),
-                factor.leading.a00.square(k, unit),
-                w,
-            );
+            let (p_unit, a00) = (&self.p_leading, &factor.leading.a00);
+            small::multiply(k, p_unit.square(k, unit), a00.square(k, unit), w);
             for (j, b) in b.chunks_exact_mut(k).enumerate() {
                 let tj = &t[j * columns..j * columns + p];
                 b.iter_mut()
@@ -84,34 +75,24 @@ impl FactorDerivatives {
             }
             for (j, &e) in pairs.iter().enumerate() {
                 for (i, &f) in pairs[..=j].iter().enumerate() {
-                    let form = trace_form(k, e, f, w, w)
-                        - if p > 0 {
-                            2.0 * trace_form(k, e, f, w, b)
-                        } else {
-                            0.0
-                        };
+                    let mut form = trace_form(k, e, f, w, w);
+                    if p > 0 {
+                        form -= 2.0 * trace_form(k, e, f, w, b);
+                    }
                     omega.expected[j * n + i] += form;
                 }
             }
-            for (n_e, &(r, s)) in n_e.chunks_exact_mut((p * p).max(1)).zip(pairs) {
-                let (tr, ts) = (
-                    &t[r * columns..r * columns + p],
-                    &t[s * columns..s * columns + p],
-                );
-                for (c, column) in n_e.chunks_exact_mut(p.max(1)).enumerate() {
-                    small::axpy(ts[c], tr, column);
-                    if r != s {
-                        small::axpy(tr[c], ts, column);
-                    }
-                }
+            let products = n_e.chunks_exact_mut((p * p).max(1));
+            for (n_e, &(r, s)) in products.zip(pairs) {
+                let tr = &t[r * columns..r * columns + p];
+                let ts = &t[s * columns..s * columns + p];
+                add_products(p, r != s, tr, ts, n_e);
             }
         }
         for j in 0..n * p.min(1) {
             for i in 0..=j {
-                let (a, b) = (
-                    &n_e[i * p * p..(i + 1) * p * p],
-                    &n_e[j * p * p..(j + 1) * p * p],
-                );
+                let a = &n_e[i * p * p..(i + 1) * p * p];
+                let b = &n_e[j * p * p..(j + 1) * p * p];
                 omega.expected[j * n + i] += small::dot(a, b);
             }
         }
@@ -205,11 +186,8 @@ impl FactorDerivatives {
         subtract_gram(q, m, rows_of_r, w);
         let columns = self.scores.columns;
         if columns > 1 {
-            let levels = self
-                .scores
-                .leading
-                .chunks_exact(columns)
-                .chain(self.scores.trailing.chunks_exact(columns));
+            let trailing = self.scores.trailing.chunks_exact(columns);
+            let levels = self.scores.leading.chunks_exact(columns).chain(trailing);
             t.clear();
             levels.for_each(|level| t.extend_from_slice(&level[..columns - 1]));
             let t = MatRef::from_column_major_slice(t, columns - 1, q);
@@ -306,5 +284,15 @@ fn weight(r: usize, s: usize) -> f64 {
         0.5
     } else {
         1.0
+    }
+}
+
+// Adds `t_r t_s'` to `n_e`, and `t_s t_r'` for a direction of two different effects.
+fn add_products(p: usize, is_pair: bool, tr: &[f64], ts: &[f64], n_e: &mut [f64]) {
+    for (c, column) in n_e.chunks_exact_mut(p.max(1)).enumerate() {
+        small::axpy(ts[c], tr, column);
+        if is_pair {
+            small::axpy(tr[c], ts, column);
+        }
     }
 }

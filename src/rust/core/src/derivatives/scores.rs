@@ -1,7 +1,7 @@
 //! `Z'V^-1 [X, y - X beta]`: the rows are those of X (restricted likelihood only) and, last,
 //! `v' = (Z'Py)'`.
 
-use crate::derivatives::FactorDerivatives;
+use crate::derivatives::{FactorDerivatives, LambdaInverse};
 use crate::factor::blocks::Blocks;
 use crate::factor::{Factor, Response};
 use crate::kernels::small::{self, for_size};
@@ -29,77 +29,36 @@ impl FactorDerivatives {
     /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then
     /// `Z'V^-1 x = Z'W (x - Z b)` unit by unit; for the trailing terms `v = Lambda^-T u`, or again
     /// from the residuals if Lambda is singular. With the restricted likelihood the rows of X are
-    /// turned into
-    /// `T = L_XX^-1 X'V^-1Z`.
+    /// turned into `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(&mut self, factor: &Factor, response: &Response, reml: bool) {
         let (p, m) = (factor.p(), factor.layout.m);
         let singular = self.is_singular();
         let scores = &mut self.scores;
         let mut delta = std::mem::take(&mut scores.delta);
         response.fixed_of_residual(factor, &mut delta);
-        scores.columns = if reml { p + 1 } else { 1 };
-        let columns = scores.columns;
-        scores.effects.resize(columns * m, 0.0);
-        scores.trailing.resize(columns * m, 0.0);
-        scores
-            .leading
-            .resize(columns * factor.leading.k * factor.leading.n_levels, 0.0);
+        scores.resize(if reml { p + 1 } else { 1 }, factor);
         if m > 0 {
             let (x, y) = (factor.trailing.border(), &response.solved().trailing);
-            border_rows(columns, &delta, x, y, &mut scores.effects);
+            border_rows(scores.columns, &delta, x, y, &mut scores.effects);
+            let effects = &mut scores.effects;
             factor
                 .trailing
-                .right_solve_transposed(columns, &mut scores.effects);
+                .right_solve_transposed(scores.columns, effects);
         }
-        for ((block, lambda), inverse) in factor
-            .layout
-            .blocks
-            .iter()
-            .zip(&factor.trailing_lambdas)
-            .zip(&self.inverses)
-        {
-            let kt = block.vsize;
-            for &first in &block.first {
-                let range = first as usize * columns..(first as usize + kt) * columns;
-                let u = &mut scores.effects[range.clone()];
-                if let Some(inverse) = inverse.get() {
-                    times_lower(kt, columns, u, inverse, &mut scores.trailing[range]);
-                }
-                times_lower_transposed(kt, columns, lambda, u);
-            }
-        }
+        scores.predict_trailing(factor, &self.inverses);
         if singular {
-            scores.residuals.resize(columns * m, 0.0);
-            let x = factor.trailing.border_cross_products();
-            let y = &response.products().trailing;
-            border_rows(columns, &delta, x, y, &mut scores.residuals);
-            scores.residuals.iter_mut().for_each(|v| *v = -*v);
-            factor
-                .trailing
-                .times_cross_products(columns, &scores.effects, &mut scores.residuals);
+            scores.start_residuals(factor, response, &delta);
         }
         let p_leading = &self.p_leading;
         for_size!(factor.leading.k, k => {
             scores.update_leading(factor, response, k, p_leading, &delta, singular)
         });
-        for (block, _) in factor
-            .layout
-            .blocks
-            .iter()
-            .zip(&self.inverses)
-            .filter(|(_, inverse)| inverse.get().is_none())
-        {
-            for &first in &block.first {
-                let range = first as usize * columns..(first as usize + block.vsize) * columns;
-                scores.trailing[range.clone()]
-                    .iter_mut()
-                    .zip(&scores.residuals[range])
-                    .for_each(|(v, r)| *v = -r);
-            }
+        if singular {
+            scores.take_residuals(factor, &self.inverses);
         }
         if reml {
-            let effects = scores.leading.chunks_exact_mut(columns);
-            let effects = effects.chain(scores.trailing.chunks_exact_mut(columns));
+            let effects = scores.leading.chunks_exact_mut(scores.columns);
+            let effects = effects.chain(scores.trailing.chunks_exact_mut(scores.columns));
             effects.for_each(|x| factor.border.forward_solve(x));
         }
         scores.delta = delta;
@@ -107,6 +66,60 @@ impl FactorDerivatives {
 }
 
 impl Scores {
+    // Makes room for this many columns of scores.
+    fn resize(&mut self, columns: usize, factor: &Factor) {
+        let (leading, m) = (&factor.leading, factor.layout.m);
+        self.columns = columns;
+        self.effects.resize(columns * m, 0.0);
+        self.trailing.resize(columns * m, 0.0);
+        self.leading
+            .resize(columns * leading.k * leading.n_levels, 0.0);
+    }
+
+    // Turns the spherical effects u of the trailing terms into `b = Lambda u`, and sets
+    // `v = Lambda^-T u` where Lambda has an inverse.
+    fn predict_trailing(&mut self, factor: &Factor, inverses: &[LambdaInverse]) {
+        let columns = self.columns;
+        let lambdas = factor.trailing_lambdas.iter().zip(inverses);
+        for (block, (lambda, inverse)) in factor.layout.blocks.iter().zip(lambdas) {
+            let kt = block.vsize;
+            for &first in &block.first {
+                let range = first as usize * columns..(first as usize + kt) * columns;
+                let u = &mut self.effects[range.clone()];
+                if let Some(inverse) = inverse.get() {
+                    times_lower(kt, columns, u, inverse, &mut self.trailing[range]);
+                }
+                times_lower_transposed(kt, columns, lambda, u);
+            }
+        }
+    }
+
+    // Starts `-Z'W (x - Z b)` of the trailing terms: the part that doesn't go through the leading
+    // term's effects.
+    fn start_residuals(&mut self, factor: &Factor, response: &Response, delta: &[f64]) {
+        let (columns, trailing) = (self.columns, &factor.trailing);
+        self.residuals.resize(columns * factor.layout.m, 0.0);
+        let x = trailing.border_cross_products();
+        let y = &response.products().trailing;
+        border_rows(columns, delta, x, y, &mut self.residuals);
+        self.residuals.iter_mut().for_each(|v| *v = -*v);
+        trailing.times_cross_products(columns, &self.effects, &mut self.residuals);
+    }
+
+    // Takes `v` from the residuals for the terms whose Lambda has no inverse.
+    fn take_residuals(&mut self, factor: &Factor, inverses: &[LambdaInverse]) {
+        let columns = self.columns;
+        let blocks = factor.layout.blocks.iter().zip(inverses);
+        for (block, _) in blocks.filter(|(_, inverse)| inverse.get().is_none()) {
+            for &first in &block.first {
+                let range = first as usize * columns..(first as usize + block.vsize) * columns;
+                let residuals = &self.residuals[range.clone()];
+                let scores = self.trailing[range].iter_mut().zip(residuals);
+                scores.for_each(|(v, r)| *v = -r);
+            }
+        }
+    }
+
     // e_i = P_i (A_0,[X y] - A_R0' b_R); adds A_R0 b_0i to the residuals, b_0i = V_i (A_0,[X y] -
     // A_R0' b_R).
     #[inline(always)]

@@ -14,9 +14,9 @@ use crate::lmm::Held;
 use crate::optimize::{Flow, Geometry, Objective, Settings};
 use crate::{Criterion, LinearMixedModel};
 
-// Small enough for the truncation error, large enough for rounding.
+// Step of first differences: small enough for the truncation error, large enough for rounding.
 const STEP: f64 = 6e-4;
-// The same for second differences.
+// Step of second differences, chosen by the same balance of errors.
 const STEP_OF_SECOND: f64 = 1.5e-3;
 
 pub(crate) struct Random(pub(crate) u64);

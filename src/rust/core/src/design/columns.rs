@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 /// One column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Column<'a> {
-    /// The same number in every row: takes no storage.
+    /// A column with one number in every row, which takes no storage.
     Constant(f64),
-    /// One number for each row.
+    /// A column with one number for each row.
     Doubles(&'a [f64]),
-    /// One whole number for each row.
+    /// A column with one whole number for each row.
     Integers(&'a [i32]),
 }
 
@@ -69,7 +69,7 @@ impl<'a> Columns<'a> {
         Self(vec![Column::Constant(1.0)])
     }
 
-    /// Those of a matrix with `n` rows, stored column by column.
+    /// Columns of a matrix with `n` rows, stored column by column.
     pub fn dense(values: &'a [f64], n: usize) -> Self {
         Self(values.chunks(n.max(1)).map(Column::Doubles).collect())
     }

@@ -1,4 +1,13 @@
 //! The data of a model as R hands it over: borrowed, checked once.
+//!
+//! The linear predictor is `eta = X beta + Z b + offset`. Z is never formed: each term keeps its
+//! columns and one level per observation.
+//!
+//! | quantity | file |
+//! |---|---|
+//! | columns of X or of a term, stored as they come: constant, doubles, integers | [`columns`] |
+//! | columns, levels and covariance of one random-effects term | `term` |
+//! | X, y, weights, offset and the terms together, with their checks | here, [`Design`] |
 
 pub mod columns;
 mod term;
@@ -36,10 +45,12 @@ impl Design<'_> {
         self.x.len()
     }
 
-    /// Observations that count: those of positive weight.
+    /// Number of observations of positive weight.
     pub fn n_eff(&self) -> usize {
-        self.weights
-            .map_or(self.n(), |w| w.iter().filter(|&&w| w > 0.0).count())
+        let Some(weights) = self.weights else {
+            return self.n();
+        };
+        weights.iter().filter(|&&w| w > 0.0).count()
     }
 
     /// Number of covariance parameters.

@@ -115,7 +115,7 @@ impl Border {
         (RANK_PIVOT * whole).max(CENTRED_PIVOT * taken_off)
     }
 
-    // Of equation `j` only rounding error is left: another one, of small weight, takes its place.
+    // Replaces equation `j`, of which only rounding error is left, by another of small weight.
     fn hold(&mut self, j: usize) {
         let p = self.p;
         let weight = (KEPT_PIVOT * self.a[j * p + j]).max(f64::MIN_POSITIVE.sqrt());

@@ -17,7 +17,10 @@ pub(crate) fn step_sizes_of(factor: &Factor, rms: &[Vec<f64>], n_theta: usize) -
 /// Root mean square of each column of Z, weights included; 1 for a column of zeros.
 pub(crate) fn root_mean_squares(factor: &Factor, n_eff: usize) -> Vec<Vec<f64>> {
     let root = |mean: f64| if mean > 0.0 { mean.sqrt() } else { 1.0 };
-    let diagonal = |k: usize, means: &[f64]| (0..k).map(|j| root(means[j * (k + 1)])).collect();
+    let diagonal = |k: usize, means: &[f64]| {
+        let diagonal = means.iter().step_by(k + 1);
+        diagonal.map(|&mean| root(mean)).collect()
+    };
     factor
         .covs()
         .iter()

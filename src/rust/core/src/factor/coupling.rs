@@ -5,8 +5,8 @@ use crate::factor::layout::Layout;
 use crate::factor::Factor;
 use crate::kernels::small;
 
-/// Of one unit `i`, with `V_i = Lambda0 T_i^-1 Lambda0'` (its covariance given all else, over
-/// sigma^2).
+/// Coupling of one leading level `i` with all else. `V_i = Lambda0 T_i^-1 Lambda0'` is the
+/// covariance of the level's effects given all else, over sigma^2.
 #[derive(Debug, Default)]
 pub(super) struct LeadingCoupling {
     /// `V_i`, `k x k`.

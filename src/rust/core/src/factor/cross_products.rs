@@ -29,7 +29,7 @@ pub struct CrossProducts {
     pub layout: Layout,
     /// Block column of the leading term.
     pub leading: Leading,
-    /// The other terms and their border.
+    /// Block columns of all terms but the leading one, and their border.
     pub trailing: Trailing,
     /// `X'WX`.
     pub border: Border,
@@ -209,7 +209,10 @@ pub fn smallest_pivot(x: &Columns, weights: Option<&[f64]>, n: usize) -> f64 {
     xx.iter_mut()
         .enumerate()
         .for_each(|(at, v)| *v /= norms[at % p] * norms[at / p]);
-    small::cholesky(p, &mut xx).map_or(0.0, |_| (0..p).map(|j| xx[j * p + j]).fold(1.0, f64::min))
+    if small::cholesky(p, &mut xx).is_none() {
+        return 0.0;
+    }
+    (0..p).map(|j| xx[j * p + j]).fold(1.0, f64::min)
 }
 
 // Adds the lower triangle of `rows W rows'` to `out`; weights the rows on the way.

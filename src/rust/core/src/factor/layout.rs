@@ -26,9 +26,9 @@ impl TrailingTerm {
 pub struct Layout {
     /// The term that is eliminated first.
     pub leading_term: usize,
-    /// The other terms.
+    /// Terms that are eliminated after the leading one.
     pub blocks: Vec<TrailingTerm>,
-    /// Their random effects in all.
+    /// Number of random effects of the trailing terms.
     pub m: usize,
     /// Fixed effects.
     pub p: usize,

@@ -163,10 +163,8 @@ impl Rows {
         }
         let p = design.p();
         let centred = |i: usize, j: usize| design.x.value(i, j) - shift[j] * design.x.value(i, 0);
-        let x = order
-            .iter()
-            .flat_map(|&i| (0..p).map(move |j| centred(i as usize, j)))
-            .collect();
+        let row = |&i: &u32| (0..p).map(move |j| centred(i as usize, j));
+        let x = order.iter().flat_map(row).collect();
         let mut rows = Self {
             order,
             unit_ptr,

@@ -7,11 +7,11 @@ use crate::kernels::small::{self, for_size};
 /// A vector of the system, or several side by side: column after column in each part.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vectors {
-    /// Of the leading term's effects, level after level.
+    /// Elements of the leading term's effects, level after level.
     pub(crate) leading: Vec<f64>,
-    /// Of the trailing effects, by row of the layout.
+    /// Elements of the trailing effects, by row of the layout.
     pub(crate) trailing: Vec<f64>,
-    /// Of the fixed effects.
+    /// Elements of the fixed effects.
     pub(crate) fixed: Vec<f64>,
 }
 

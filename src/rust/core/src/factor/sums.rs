@@ -203,7 +203,10 @@ impl Sums {
                 }
             }
         }
-        let of_term = |t: usize| layout.blocks.iter().find(|block| block.term == t);
+        let of_term = |t: usize| {
+            let mut blocks = layout.blocks.iter();
+            blocks.find(|block| block.term == t)
+        };
         for pair in &self.pairs {
             let (Some(a), Some(b)) = (of_term(pair.terms.0), of_term(pair.terms.1)) else {
                 continue;

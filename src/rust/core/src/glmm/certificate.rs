@@ -14,6 +14,8 @@ use crate::tolerances::{
     CLEARLY_NEGLIGIBLE_GAIN, NEGLIGIBLE_GAIN, SINGULAR_VARIANCE, TURNING_SLOPE,
 };
 
+// Derivatives in Omega, `sum_l W_ll` and root mean squares of the columns of Z (both per term), and
+// the gradient in the parameters.
 type InOmega = (OmegaDerivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
 
 impl GeneralizedLinearMixedModel {
@@ -21,7 +23,7 @@ impl GeneralizedLinearMixedModel {
     /// of it is enough to see that they are an optimum.
     ///
     /// # Errors
-    /// Those of [`Self::objective`] and [`Self::gradient`].
+    /// Fails as [`Self::objective`] and [`Self::gradient`] do.
     pub(super) fn quick_certificate(
         &mut self,
         vary: Vary,
@@ -34,34 +36,24 @@ impl GeneralizedLinearMixedModel {
         search.at.go_to(&search.at.start());
         search.at.gradient(&gradient, &mut slopes);
         let free = search.at.free().to_vec();
-        let product = |(i, a): (&usize, &f64)| -> f64 {
-            free.iter()
-                .zip(&slopes)
-                .map(|(j, b)| a * b * inverse[j * gradient.len() + i])
-                .sum()
-        };
-        let predicted_decrease = 0.5 * free.iter().zip(&slopes).map(product).sum::<f64>();
+        let predicted_decrease = 0.5 * quadratic_form(gradient.len(), inverse, &free, &slopes);
         let is_clear = (0.0..=CLEARLY_NEGLIGIBLE_GAIN).contains(&predicted_decrease);
         let is_doubtful = |way: &WayOut| way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way);
         if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
         let step_sizes = self.step_sizes(vary);
-        let gradient_norm = free
-            .iter()
-            .zip(&slopes)
-            .fold(0.0, |m: f64, (&j, g)| m.max((g * step_sizes[j]).abs()));
-        let (verdict, kind) = (Verdict::Optimal, HessianKind::QuasiNewton);
-        let (curvatures, suspects) = (Vec::new(), Vec::new());
+        let scaled = free.iter().zip(&slopes);
+        let scaled = scaled.map(|(&j, slope)| (slope * step_sizes[j]).abs());
         Ok(Certificate {
             predicted_decrease,
-            gradient_norm,
+            gradient_norm: scaled.fold(0.0, f64::max),
             gradient,
-            curvatures,
-            kind,
+            curvatures: Vec::new(),
+            kind: HessianKind::QuasiNewton,
             ways_out,
-            verdict,
-            suspects,
+            verdict: Verdict::Optimal,
+            suspects: Vec::new(),
         })
     }
 
@@ -72,10 +64,9 @@ impl GeneralizedLinearMixedModel {
         let rms = &root_mean_squares(factor, self.n_eff)[way.term];
         let lambda = &factor.lambdas[way.term];
         let pivot = |j: usize| (rms[j] * lambda[j * k + j]).abs();
-        let variance = |j: usize| {
-            (0..k)
-                .map(|l| (rms[j] * lambda[l * k + j]).powi(2))
-                .sum::<f64>()
+        let variance = |j: usize| -> f64 {
+            let row = lambda[j..].iter().step_by(k);
+            row.map(|element| (rms[j] * element).powi(2)).sum()
         };
         let largest = (0..k).map(variance).fold(0.0, f64::max);
         let is_singular = (0..k).any(|j| pivot(j).powi(2) < SINGULAR_VARIANCE * largest);
@@ -86,7 +77,7 @@ impl GeneralizedLinearMixedModel {
     /// with it.
     ///
     /// # Errors
-    /// Those of [`Self::objective`] and [`Self::gradient`].
+    /// Fails as [`Self::objective`] and [`Self::gradient`] do.
     pub fn certificate(
         &mut self,
         vary: Vary,
@@ -95,13 +86,12 @@ impl GeneralizedLinearMixedModel {
         judge(&mut Search::new(self, vary, parameters))
     }
 
-    /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle
-    /// (see
-    /// `terms::structure`), by central differences of the exact gradient; symmetric, column by
+    /// Hessian of the objective in all parameters (theta, beta, shape), a correlation by its angle,
+    /// by central differences of the exact gradient; symmetric, column by
     /// column. Twice its inverse is the covariance of the estimates.
     ///
     /// # Errors
-    /// Those of [`Self::objective`] and [`Self::gradient`].
+    /// Fails as [`Self::objective`] and [`Self::gradient`] do.
     pub fn hessian(&mut self, parameters: &[f64]) -> Result<Vec<f64>> {
         let mut search = Search::new(self, Vary::Modes, parameters);
         let x = search.at.start();
@@ -109,12 +99,12 @@ impl GeneralizedLinearMixedModel {
         Ok(derivatives(&mut search, x.len())?.1)
     }
 
-    /// For each part of each term whether a larger covariance is better, and the gradient. Its
-    /// direction comes from the Laplace approximation, also where that is improved by quadrature;
-    /// the gain is that of the objective itself.
+    /// For each part of each term whether a larger covariance is better, and the gradient. The
+    /// direction of a way out comes from the Laplace approximation, also where that is improved by
+    /// quadrature; the gain is that of the objective itself.
     ///
     /// # Errors
-    /// Those of [`Self::objective`] and [`Self::gradient`].
+    /// Fails as [`Self::objective`] and [`Self::gradient`] do.
     pub(super) fn ways_out(
         &mut self,
         vary: Vary,
@@ -144,8 +134,7 @@ impl GeneralizedLinearMixedModel {
         Ok((ways, gradient))
     }
 
-    // The derivatives of the Laplace approximation in Omega, `sum_l W_ll`, root mean squares of the
-    // columns of Z, gradient.
+    // Differentiates the Laplace approximation at `parameters` in Omega.
     fn laplace_in_omega(&mut self, vary: Vary, parameters: &[f64]) -> Result<InOmega> {
         self.objective(vary, parameters)?;
         let factor = self.pirls.factor(vary);
@@ -169,4 +158,13 @@ impl GeneralizedLinearMixedModel {
             }
         }
     }
+}
+
+// `x'Ax` over the elements `free`, where A is `n x n` and x holds these elements alone.
+fn quadratic_form(n: usize, a: &[f64], free: &[usize], x: &[f64]) -> f64 {
+    let product = |(i, x_i): (&usize, &f64)| -> f64 {
+        let column = free.iter().zip(x);
+        column.map(|(j, x_j)| x_i * x_j * a[j * n + i]).sum()
+    };
+    free.iter().zip(x).map(product).sum()
 }

@@ -12,13 +12,13 @@ impl GeneralizedLinearMixedModel {
     /// the fixed effects those of X as it is; `None` if the Hessian has a negative eigenvalue.
     ///
     /// # Errors
-    /// Those of [`Self::hessian`].
+    /// Fails as [`Self::hessian`] does.
     pub fn covariance(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
         let hessian = self.hessian(parameters)?;
         Ok(self.covariance_of(parameters, &hessian))
     }
 
-    /// [`Self::covariance`] from a Hessian that is known.
+    /// Covariance of the estimates from a Hessian that is known; see [`Self::covariance`].
     pub fn covariance_of(&mut self, parameters: &[f64], hessian: &[f64]) -> Option<Vec<f64>> {
         let n = hessian.len().isqrt();
         let mut covariance = twice_inverse(n, hessian)?;
@@ -53,12 +53,9 @@ fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
         return None;
     }
     let mut inverse = vec![0.0; n * n];
-    for (value, vector) in eigen
-        .values
-        .iter()
-        .zip(eigen.vectors.chunks_exact(n.max(1)))
-        .filter(|(v, _)| **v > least)
-    {
+    let vectors = eigen.vectors.chunks_exact(n.max(1));
+    let curved = eigen.values.iter().zip(vectors);
+    for (value, vector) in curved.filter(|(value, _)| **value > least) {
         for (j, column) in inverse.chunks_exact_mut(n).enumerate() {
             for (i, out) in column.iter_mut().enumerate() {
                 *out += 2.0 / value * vector[i] * vector[j] * unit[i] * unit[j];

@@ -41,7 +41,7 @@ pub struct GlmmFit {
     pub fast: Option<OptSummary>,
     /// The last stage.
     pub summary: OptSummary,
-    /// Its optimizer.
+    /// Optimizer of the last stage.
     pub optimizer: String,
     /// Parameters (the fixed effects of X as it is), with the diagonals of Lambda not negative.
     pub parameters: Vec<f64>,
@@ -55,7 +55,7 @@ impl GeneralizedLinearMixedModel {
     /// Fits the model.
     ///
     /// # Errors
-    /// Those of [`Self::objective`] at the start; `UnknownOptimizer`, `Optimizer`.
+    /// Fails as [`Self::objective`] does at the start; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(&mut self, fit: &FitSettings, observe: &mut Observer) -> Result<GlmmFit> {
         let mut start = self.with_held(start_or_default(&fit.theta, &self.start_theta));
         if self.shape_is_estimated() {
@@ -188,16 +188,7 @@ impl GeneralizedLinearMixedModel {
         let fast = stage.map(|stage| stage.summary);
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
-        let needs_more = |found: &GlmmFit| {
-            found
-                .certificate
-                .as_ref()
-                .is_some_and(|c| !c.verdict.is_final())
-        };
-        if fit.settings.optimizer == bfgs::NAME
-            && has_converged(found.summary.status)
-            && needs_more(&found)
-        {
+        if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
             let settings = Settings {
                 optimizer: NEWTON.into(),
                 initial_step: Vec::new(),
@@ -233,7 +224,8 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Over theta and the shape; quadrature would only make it slower.
+    // The search over theta and the shape, where PIRLS finds the fixed effects; quadrature would
+    // only make it slower.
     fn fast_stage(
         &mut self,
         start: &[f64],
@@ -264,46 +256,34 @@ impl GeneralizedLinearMixedModel {
         let parameters = self.parameters(fit.vary);
         let inverse = self.inverse_with(fit.vary, start.len(), learnt);
         let mut settings = fit.settings.clone();
-        // BFGS knows of no bounds.
-        if settings.optimizer == bfgs::NAME
-            && Search::new(self, fit.vary, &parameters)
-                .at
-                .is_bounded()
-                .contains(&true)
-        {
+        if settings.optimizer == bfgs::NAME && self.is_bounded(fit.vary, &parameters) {
             settings.optimizer = NEWTON.into();
         }
         if settings.optimizer == bfgs::NAME {
-            let tolerance = 0.1 * settings.ftol_abs;
-            let found = self.bfgs(
-                &settings,
-                tolerance,
-                fit.vary,
-                &parameters,
-                inverse,
-                observe,
-            )?;
+            let gain = 0.1 * settings.ftol_abs;
+            let found = self.bfgs(&settings, gain, fit.vary, &parameters, inverse, observe)?;
             return Ok((found, settings.optimizer));
         }
         let n = parameters.len();
         if settings.optimizer != NEWTON && settings.initial_step.len() != n {
-            let diagonal = inverse.iter().step_by(n + 1);
-            settings.initial_step = diagonal
-                .map(|h| (2.0 * h).sqrt().clamp(FIRST_STEP_LOW, FIRST_STEP_HIGH))
-                .collect();
+            settings.initial_step = first_steps(n, &inverse);
         }
-        let summary = self.minimize(&settings, fit.vary, &parameters, observe)?;
-        Ok((
-            BfgsSummary {
-                summary,
-                gradient: Vec::new(),
-                inverse,
-            },
-            settings.optimizer,
-        ))
+        let found = BfgsSummary {
+            summary: self.minimize(&settings, fit.vary, &parameters, observe)?,
+            gradient: Vec::new(),
+            inverse,
+        };
+        Ok((found, settings.optimizer))
     }
 
-    // `inverse` is for all parameters, as the summary's points are; that of the summary likewise.
+    // Whether a free parameter has a bound, of which BFGS knows nothing.
+    fn is_bounded(&mut self, vary: Vary, parameters: &[f64]) -> bool {
+        let search = Search::new(self, vary, parameters);
+        search.at.is_bounded().contains(&true)
+    }
+
+    // Minimizes by BFGS. `inverse` and that of the summary are in all parameters, as the summary's
+    // points are.
     fn bfgs(
         &mut self,
         settings: &Settings,
@@ -318,11 +298,10 @@ impl GeneralizedLinearMixedModel {
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
         let free = at.free();
-        let guess = free
-            .iter()
-            .flat_map(|&j| free.iter().map(move |&i| (i, j)))
-            .map(|(i, j)| inverse[j * n + i]);
-        let guess: Vec<f64> = guess.collect();
+        let mut guess = Vec::with_capacity(free.len().pow(2));
+        for &j in free {
+            guess.extend(free.iter().map(|&i| inverse[j * n + i]));
+        }
         let mut see =
             |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.to_theta(x)));
         let mut found = bfgs::minimize(
@@ -346,7 +325,7 @@ impl GeneralizedLinearMixedModel {
         })
     }
 
-    // By any other optimizer.
+    // Minimizes by an optimizer other than BFGS.
     fn minimize(
         &mut self,
         settings: &Settings,
@@ -416,11 +395,26 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-fn has_converged(status: Status) -> bool {
-    matches!(status, Status::FtolReached | Status::RoundoffLimited)
+impl GlmmFit {
+    // Whether the search ended of itself, at a point that the verdict says isn't the optimum.
+    fn ended_too_early(&self) -> bool {
+        let has_converged = matches!(
+            self.summary.status,
+            Status::FtolReached | Status::RoundoffLimited
+        );
+        let verdict = self.certificate.as_ref().map(|found| found.verdict);
+        has_converged && verdict.is_some_and(|verdict| !verdict.is_final())
+    }
 }
 
-// Two searches, one after the other.
+// First step of a derivative-free optimizer in each parameter: about a standard error.
+fn first_steps(n: usize, inverse: &[f64]) -> Vec<f64> {
+    let diagonal = inverse.iter().step_by(n + 1);
+    let step = |h: &f64| (2.0 * h).sqrt().clamp(FIRST_STEP_LOW, FIRST_STEP_HIGH);
+    diagonal.map(step).collect()
+}
+
+// The summary of two searches of which the second went on where the first ended.
 fn continued(first: OptSummary, mut second: OptSummary) -> OptSummary {
     let mut log = first.log;
     log.append(&mut second.log);

@@ -4,8 +4,7 @@
 //! it stands, at fixed modes, and (2) because the modes move:
 //! `dF = F_par + s' d(Lambda'Z'g - u)_par` with `H_obs s = F_u`, where
 //! `H_obs = Lambda'Z'W_obs Z Lambda + I` is the exact Hessian of the penalized problem, halved.
-//! With the leverages
-//! `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and
+//! With the leverages `h_i = z_i' Lambda H^-1 Lambda' z_i`, `tau_i = h_i dW_i/d eta_i`, and
 //! `xi = Z Lambda s (+ X s_beta)`,
 //!
 //! - `F_u = Lambda'Z'(tau + 2 (1 - kappa) g)` at the modes, `rho = tau - 2 kappa g - W_obs xi`,
@@ -90,43 +89,16 @@ impl GeneralizedLinearMixedModel {
             own,
         );
         let at = response.derivatives(self.options.information);
-        // d F / d eta at fixed modes, and the part of F_u that is Lambda'Z' times something; F_u =
-        // 0 for D itself.
-        let kappa = self.kappa();
-        let mut rho: Vec<f64> = at
-            .slope
-            .iter()
-            .zip(&leverage.rows)
-            .map(|(slope, h)| slope * h)
-            .collect();
-        let mut rhs = rho.clone();
-        match &nodes {
-            Some(nodes) => {
-                rho.iter_mut()
-                    .zip(&nodes.score)
-                    .for_each(|(rho, score)| *rho += score);
-                rhs.copy_from_slice(&rho);
-            }
-            None => {
-                rho.iter_mut()
-                    .zip(&at.score)
-                    .for_each(|(rho, score)| *rho -= 2.0 * kappa * score);
-                rhs.iter_mut()
-                    .zip(&at.score)
-                    .for_each(|(rhs, score)| *rhs += 2.0 * (1.0 - kappa) * score);
-            }
-        }
+        let (mut rho, rhs) = self.at_fixed_modes(&at, &leverage, nodes.as_ref());
         let mut s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
         if let Some(t) = self.profile_multiplier(vary, &at, &leverage, &mut s) {
-            rho.iter_mut()
-                .zip(&at.score)
-                .for_each(|(rho, score)| *rho += t * score);
+            add_multiple(&mut rho, t, &at.score);
         }
         let xi = self.linear_predictor_of(vary, &s);
+        let observed = at.observed.iter().zip(&xi);
         rho.iter_mut()
-            .zip(&at.observed)
-            .zip(&xi)
-            .for_each(|((rho, observed), xi)| *rho -= observed * xi);
+            .zip(observed)
+            .for_each(|(rho, (observed, xi))| *rho -= observed * xi);
         self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
         if let Some(omega) = omega {
             self.add_scores(&rho, omega.g_mut());
@@ -142,10 +114,31 @@ impl GeneralizedLinearMixedModel {
         Ok(traces)
     }
 
-    // `G = sum_l ( W_ll + v_l v_l' + (r_l v_l' + v_l r_l') / 2 )` with v = Z'g and r = Z'rho, for
-    // which
-    // `dF / dLambda = 2 G Lambda`: by `u = Lambda'v` and `s = Lambda'(r + 2 v)` the same as above,
-    // without Lambda.
+    // The derivative of F in eta at fixed modes, and the vector whose product with Lambda'Z' is the
+    // part of F_u that goes through eta. For D itself F_u is zero.
+    fn at_fixed_modes(
+        &self,
+        at: &Derivatives,
+        leverage: &Leverage,
+        nodes: Option<&Expectations>,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let slopes = at.slope.iter().zip(&leverage.rows);
+        let mut rho: Vec<f64> = slopes.map(|(slope, h)| slope * h).collect();
+        if let Some(nodes) = nodes {
+            add_multiple(&mut rho, 1.0, &nodes.score);
+            return (rho.clone(), rho);
+        }
+        let kappa = self.kappa();
+        let mut rhs = rho.clone();
+        add_multiple(&mut rho, -2.0 * kappa, &at.score);
+        add_multiple(&mut rhs, 2.0 * (1.0 - kappa), &at.score);
+        (rho, rhs)
+    }
+
+    // Adds to each `G_t` what the scores contribute. With v = Z'g and r = Z'rho,
+    // `G = sum_l ( W_ll + v_l v_l' + (r_l v_l' + v_l r_l') / 2 )` and `dF / dLambda = 2 G Lambda`,
+    // which is the gradient in theta above, as `u = Lambda'v` and `s = Lambda'(r + 2 v)`, without
+    // Lambda.
     fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
         for term in &self.pirls.rows.terms {
             let (g, k) = (&mut g[term.term], term.k);
@@ -163,7 +156,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
-    // Z Lambda s (+ X s_beta)
+    // `xi = Z Lambda s (+ X s_beta)`, the change of the linear predictor by `s`.
     fn linear_predictor_of(&self, vary: Vary, s: &Solution) -> Vec<f64> {
         let mut xi = vec![0.0; self.pirls.rows.n()];
         if vary == Vary::Jointly {
@@ -189,7 +182,7 @@ impl GeneralizedLinearMixedModel {
         Ok(self.solve_factored(vary, r, spherical))
     }
 
-    // The same with the present factor.
+    // Solves with the present factor, whatever information it is of.
     fn solve_factored(&self, vary: Vary, r: &[f64], spherical: &[f64]) -> Solution {
         let rows = &self.pirls.rows;
         let mut rz = vec![Vec::new(); rows.terms.len()];
@@ -220,28 +213,21 @@ impl GeneralizedLinearMixedModel {
         if !self.pirls.response.family.has_dispersion() {
             return None;
         }
-        let by_log_shape: f64 = -at
-            .weight
-            .iter()
-            .zip(&leverage.rows)
-            .map(|(w, h)| w * h)
-            .sum::<f64>();
+        let by_log_shape = -dot(&at.weight, &leverage.rows);
         let by_u = self.solve_factored(vary, &at.score, &[]);
         let with_u = |s: &Solution| -> f64 {
-            let product =
-                |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-            s.u.iter().zip(&self.pirls.u).map(product).sum()
+            let terms = s.u.iter().zip(&self.pirls.u);
+            terms.map(|(s, u)| dot(s, u)).sum()
         };
         let t = 2.0 / df * (with_u(s) - by_log_shape) / (1.0 - 2.0 / df * with_u(&by_u));
-        let add = |to: &mut Vec<f64>, from: &Vec<f64>| {
-            to.iter_mut().zip(from).for_each(|(a, b)| *a += t * b)
-        };
-        s.u.iter_mut().zip(&by_u.u).for_each(|(a, b)| add(a, b));
-        s.b.iter_mut().zip(&by_u.b).for_each(|(a, b)| add(a, b));
-        add(&mut s.beta, &by_u.beta);
+        let add = |(to, from): (&mut Vec<f64>, &Vec<f64>)| add_multiple(to, t, from);
+        s.u.iter_mut().zip(&by_u.u).for_each(add);
+        s.b.iter_mut().zip(&by_u.b).for_each(add);
+        add((&mut s.beta, &by_u.beta));
         Some(t)
     }
 
+    // Writes `d F / d theta`, by way of Lambda, to the first elements of `gradient`.
     fn theta_gradient(
         &self,
         leverage: &Leverage,
@@ -268,6 +254,7 @@ impl GeneralizedLinearMixedModel {
         }
     }
 
+    // `d F / d log(shape)`.
     fn shape_gradient(&self, leverage: &Leverage, nodes: Option<&Expectations>, xi: &[f64]) -> f64 {
         let r = &self.pirls.response;
         let observed = self.options.information == Information::Observed;
@@ -286,7 +273,8 @@ impl GeneralizedLinearMixedModel {
         nodes.map_or(0.0, |e| e.shape) + (0..r.n()).map(one).sum::<f64>()
     }
 
-    // phi = dev / count depends on eta: d(-2 log p) / d eta_i = -2 kappa g_i, all of it.
+    // The factor by which `phi = deviance / count`, as it depends on eta, changes the derivative of
+    // the log-likelihood: `d(-2 log p) / d eta_i = -2 kappa g_i`.
     fn kappa(&self) -> f64 {
         let r = &self.pirls.response;
         if !self.dispersion_follows() {
@@ -302,4 +290,13 @@ impl GeneralizedLinearMixedModel {
         let slope: f64 = -2.0 * (0..r.n()).map(one).sum::<f64>();
         r.shape * (1.0 + slope / count) / phi
     }
+}
+
+// Adds `factor` times `x` to `to`.
+fn add_multiple(to: &mut [f64], factor: f64, x: &[f64]) {
+    to.iter_mut().zip(x).for_each(|(to, x)| *to += factor * x);
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -17,7 +17,7 @@ pub(super) struct Leverage {
     pub terms: Vec<Vec<f64>>,
 }
 
-/// Of one unit, in spherical coordinates.
+/// Blocks of `H^-1` of one leading level, in spherical coordinates.
 #[derive(Default)]
 struct Unit {
     // H^-1 of the unit itself, k x k.
@@ -54,31 +54,10 @@ impl Leverage {
                     .copy_from_slice(&own[index * size..(index + 1) * size]);
             }
             for i in rows.unit_ptr[index]..rows.unit_ptr[index + 1] {
-                let mut at = 0;
-                for (t, term) in rows.terms.iter().enumerate() {
-                    let lambda = &factor.lambdas[term.term];
-                    small::lambda_transposed_times(
-                        term.k,
-                        lambda,
-                        term.z(i),
-                        &mut q[at..at + term.k],
-                    );
-                    span[t] = if t == 0 {
-                        0
-                    } else {
-                        term.first[term.level[i] as usize] as usize
-                    };
-                    at += term.k;
-                }
+                spherical_row(rows, factor, i, &mut q, &mut span);
                 unit.solve_row(k, rows, &inverse, i, &span, &q, &mut a);
                 leverage[i] = small::dot(&q, &a);
-                let mut at = 0;
-                for (term, sum) in rows.terms.iter().zip(&mut sums) {
-                    for (c, column) in sum.chunks_exact_mut(term.k).enumerate() {
-                        small::axpy(w[i] * a[at + c], term.z(i), column);
-                    }
-                    at += term.k;
-                }
+                add_row(rows, i, w[i], &a, &mut sums);
             }
         }
         let mut terms = vec![Vec::new(); sums.len()];
@@ -90,6 +69,34 @@ impl Leverage {
             rows: leverage,
             terms,
         }
+    }
+}
+
+// `q = Lambda'z_i`, term after term, and the first row of each trailing term's level.
+#[inline(always)]
+fn spherical_row(rows: &Rows, factor: &Factor, i: usize, q: &mut [f64], first: &mut [usize]) {
+    let mut at = 0;
+    for (t, term) in rows.terms.iter().enumerate() {
+        let lambda = &factor.lambdas[term.term];
+        small::lambda_transposed_times(term.k, lambda, term.z(i), &mut q[at..at + term.k]);
+        first[t] = if t == 0 {
+            0
+        } else {
+            term.first[term.level[i] as usize] as usize
+        };
+        at += term.k;
+    }
+}
+
+// Adds `w z_i a'` to the sums of each term.
+#[inline(always)]
+fn add_row(rows: &Rows, i: usize, w: f64, a: &[f64], sums: &mut [Vec<f64>]) {
+    let mut at = 0;
+    for (term, sum) in rows.terms.iter().zip(sums) {
+        for (c, column) in sum.chunks_exact_mut(term.k).enumerate() {
+            small::axpy(w * a[at + c], term.z(i), column);
+        }
+        at += term.k;
     }
 }
 

@@ -1,14 +1,24 @@
 //! Generalized linear mixed models: the Laplace deviance and its exact gradient.
 //!
 //! `y | b` has the density of a [`Family`] with mean `mu`, `g(mu) = eta = X beta + Z b + offset`;
-//! `b = Lambda u`,
-//! `u ~ N(0, I)`. With the conditional modes u~ and `H = Lambda'Z'WZ Lambda + I` there, the Laplace
-//! approximation to minus twice the log-likelihood is
+//! `b = Lambda u`, `u ~ N(0, I)`. With the conditional modes u~ and `H = Lambda'Z'WZ Lambda + I`
+//! there, the Laplace approximation to minus twice the log-likelihood is
 //!
 //! `d(theta, beta) = -2 log p(y | u~) + |u~|^2 + log |H|`.
 //!
-//! W is the expected or the observed information of eta ([`Information`]); for canonical links they
-//! agree.
+//! W is the expected or the observed information of eta ([`Information`]), which agree for
+//! canonical links.
+//!
+//! | quantity | file |
+//! |---|---|
+//! | `log p(y \| mu)`, its derivatives in eta; links | [`families`] |
+//! | `u~` (and beta) by penalized iteratively reweighted least squares | [`pirls`] |
+//! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
+//! | dispersion: known, estimated, by moment, profiled | `dispersion` |
+//! | parameters of the objective: order, centring | `parameters` |
+//! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
+//! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
+//! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
 
 mod certificate;
 mod covariance;
@@ -36,17 +46,18 @@ use crate::glmm::pirls::{Pirls, Vary};
 /// What is known of the dispersion, or of theta of the negative binomial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// Its value.
+    /// A known dispersion (or theta), with this value.
     Known(f64),
-    /// A parameter like the others, `log shape` behind beta; this is the start value. Lambda is not
-    /// relative to it.
+    /// An estimated dispersion (or theta), with this start value: `log shape` is a parameter behind
+    /// beta, and Lambda is not relative to it.
     Estimated(f64),
-    /// As in lme4 before 2.0: the modes minimise `deviance + |u|^2`, Lambda is relative to the
-    /// dispersion, and the log-likelihood is taken at `phi = deviance / sum w`.
-    Moment,
-    /// As in lme4 since 2.0: at the modes `phi = deviance / df` with these degrees of freedom
-    /// (observations less the rank of `[X Z]`), and the log-likelihood is taken at
+    /// A dispersion by moment, as in lme4 before 2.0: the modes minimise `deviance + |u|^2`, Lambda
+    /// is relative to the dispersion, and the log-likelihood is taken at
     /// `phi = deviance / sum w`.
+    Moment,
+    /// A profiled dispersion, as in lme4 since 2.0: at the modes `phi = deviance / df` with these
+    /// degrees of freedom (observations less the rank of `[X Z]`), and the log-likelihood is taken
+    /// at `phi = deviance / sum w`.
     Profiled(f64),
 }
 
@@ -73,10 +84,10 @@ impl Default for Options {
 
 /// A generalized linear mixed model of a [`Design`].
 ///
-/// Its parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta
-/// is left out where it is found by PIRLS ([`Vary::Jointly`]). It is that of the centred columns,
-/// to which [`Self::centred`] leads; estimates and what a fit returns are of the columns as they
-/// are.
+/// The parameters are theta, then beta, then the logarithm of the shape if that is estimated. Beta
+/// is left out where PIRLS finds it ([`Vary::Jointly`]). As a parameter beta belongs to the centred
+/// columns, to which [`Self::centred`] leads; estimates and what a fit returns belong to the
+/// columns as they are.
 #[derive(Debug)]
 pub struct GeneralizedLinearMixedModel {
     pirls: Pirls,
@@ -85,7 +96,7 @@ pub struct GeneralizedLinearMixedModel {
     start_theta: Vec<f64>,
     // Where a search for the shape starts.
     start_shape: f64,
-    // Its size: one where the linear predictor is a logarithm or the like.
+    // Size of theta: one where the linear predictor is a logarithm or the like.
     theta_scale: f64,
     lower: Vec<f64>,
     covs: Vec<crate::covariance::RelCov>,
@@ -123,7 +134,7 @@ pub struct GlmmEstimates {
     pub beta: Vec<f64>,
     /// Spherical conditional modes of each term: `vsize x n_levels`.
     pub u: Vec<Vec<f64>>,
-    /// Conditional modes `b = Lambda u`, likewise.
+    /// Conditional modes `b = Lambda u` of each term: `vsize x n_levels`.
     pub b: Vec<Vec<f64>>,
     /// Upper triangular `R_X` with `R_X'R_X = X'V^-1X` of the working model.
     pub rx: Vec<f64>,
@@ -131,9 +142,9 @@ pub struct GlmmEstimates {
     pub log_det_fe: f64,
     /// Linear predictor of each observation.
     pub eta: Vec<f64>,
-    /// Its mean.
+    /// Mean of each observation.
     pub mu: Vec<f64>,
-    /// Its working weight.
+    /// Working weight of each observation.
     pub weights: Vec<f64>,
     /// Sum of the deviance residuals' squares.
     pub deviance: f64,
@@ -147,8 +158,7 @@ pub struct GlmmEstimates {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sigma {
     /// One for families without dispersion, the root of the dispersion for the others; by moment
-    /// that of
-    /// `(Pearson's statistic + |u|^2) / n`, as lme4 has it.
+    /// the root of `(Pearson's statistic + |u|^2) / n`, as lme4 has it.
     pub value: f64,
     /// Whether the covariance of the random effects is `sigma^2 Lambda Lambda'`; otherwise it is
     /// `Lambda Lambda'`.
@@ -159,40 +169,16 @@ impl GeneralizedLinearMixedModel {
     /// Checks design, responses and options. Fixed effects start at the fit without random effects.
     ///
     /// # Errors
-    /// Those of [`Pirls::new`]; `UnknownLink` for a Gaussian model with identity link (it is
+    /// Fails as [`Pirls::new`] does; `UnknownLink` for a Gaussian model with identity link (it is
     /// linear); `Quadrature`.
     pub fn new(design: &Design, family: Family, link: Link, options: Options) -> Result<Self> {
         let shape = match options.shape {
             Shape::Known(shape) | Shape::Estimated(shape) => shape,
             Shape::Moment | Shape::Profiled(_) => 1.0,
         };
-        if family.has_shape() && !(shape > 0.0 && shape.is_finite()) {
-            return Err(Error::NonFinite {
-                what: "shape",
-                index: 0,
-            });
-        }
-        if family.definition().is_linear(link) {
-            return Err(Error::UnknownLink {
-                name: link.name().into(),
-            });
-        }
-        // The gradient of quadrature goes through Lambda.
-        if options.nodes > 1 && !design.terms.iter().all(|term| term.cov.is_filled()) {
-            return Err(Error::UnknownStructure {
-                name: "with a correlation parameter in a model by quadrature".into(),
-            });
-        }
-        // Quadrature is of a density, with one dispersion throughout.
-        let follows =
-            matches!(options.shape, Shape::Moment | Shape::Profiled(_)) && family.has_dispersion();
-        if follows && options.nodes > 1 {
-            let vsize = design.terms.first().map_or(0, |term| term.vsize());
-            return Err(Error::Quadrature {
-                nodes: options.nodes,
-                n_terms: design.terms.len(),
-                vsize,
-            });
+        check_family(family, link, shape)?;
+        if options.nodes > 1 {
+            check_quadrature(design, family, options)?;
         }
         let pirls = Pirls::new(design, family, link, shape)?;
         let rule = quadrature::rule_for(design, options.nodes)?;
@@ -225,7 +211,7 @@ impl GeneralizedLinearMixedModel {
         &self.pirls
     }
 
-    /// The same, to set tolerances or start values.
+    /// The working data, the modes and the factor, to set tolerances or start values.
     pub fn pirls_mut(&mut self) -> &mut Pirls {
         &mut self.pirls
     }
@@ -288,7 +274,7 @@ impl GeneralizedLinearMixedModel {
     /// Everything that follows from `parameters`.
     ///
     /// # Errors
-    /// Those of [`Self::objective`].
+    /// Fails as [`Self::objective`] does.
     pub fn estimates(&mut self, vary: Vary, parameters: &[f64]) -> Result<GlmmEstimates> {
         self.set_parameters(vary, parameters)?;
         let parts = self.evaluate(vary)?;
@@ -296,17 +282,13 @@ impl GeneralizedLinearMixedModel {
         self.pirls.refactor(Vary::Jointly)?;
         let sigma = self.sigma(&parts);
         let (pirls, joint) = (&self.pirls, self.pirls.factor(Vary::Jointly));
+        let terms = pirls.u.iter().enumerate();
         Ok(GlmmEstimates {
             parts,
             theta: pirls.theta().to_vec(),
             beta: pirls.natural_beta(),
             u: pirls.u.clone(),
-            b: pirls
-                .u
-                .iter()
-                .enumerate()
-                .map(|(t, u)| joint.times_lambda(t, u))
-                .collect(),
+            b: terms.map(|(t, u)| joint.times_lambda(t, u)).collect(),
             rx: joint.rx(),
             log_det_fe: joint.log_det_fe(),
             eta: pirls.unsorted(&pirls.response.eta),
@@ -322,7 +304,7 @@ impl GeneralizedLinearMixedModel {
     /// the fixed effects) that starts from zero modes and all parameters (theta, beta, shape).
     ///
     /// # Errors
-    /// Those of [`Self::objective`].
+    /// Fails as [`Self::objective`] does.
     pub fn trace(&mut self, vary: Vary, parameters: &[f64]) -> Result<Vec<f64>> {
         self.set_parameters(Vary::Modes, parameters)?;
         self.pirls.reset();
@@ -330,4 +312,37 @@ impl GeneralizedLinearMixedModel {
         self.pirls.find_modes(vary)?;
         Ok(self.pirls.take_trace())
     }
+}
+
+fn check_family(family: Family, link: Link, shape: f64) -> Result<()> {
+    if family.has_shape() && !(shape > 0.0 && shape.is_finite()) {
+        return Err(Error::NonFinite {
+            what: "shape",
+            index: 0,
+        });
+    }
+    if family.definition().is_linear(link) {
+        return Err(Error::UnknownLink {
+            name: link.name().into(),
+        });
+    }
+    Ok(())
+}
+
+// Quadrature needs a density with one dispersion throughout, and its gradient goes through Lambda.
+fn check_quadrature(design: &Design, family: Family, options: Options) -> Result<()> {
+    if !design.terms.iter().all(|term| term.cov.is_filled()) {
+        return Err(Error::UnknownStructure {
+            name: "with a correlation parameter in a model by quadrature".into(),
+        });
+    }
+    let follows = matches!(options.shape, Shape::Moment | Shape::Profiled(_));
+    if follows && family.has_dispersion() {
+        return Err(Error::Quadrature {
+            nodes: options.nodes,
+            n_terms: design.terms.len(),
+            vsize: design.terms.first().map_or(0, |term| term.vsize()),
+        });
+    }
+    Ok(())
 }

@@ -104,7 +104,7 @@ impl Pirls {
     /// Checks design and responses.
     ///
     /// # Errors
-    /// Those of [`Design::validate`]; `Response`; `TooLarge`.
+    /// Fails as [`Design::validate`] does; `Response`; `TooLarge`.
     pub fn new(design: &Design, family: Family, link: Link, shape: f64) -> Result<Self> {
         design.validate()?;
         Response::check(family, design.y)?;
@@ -266,8 +266,9 @@ impl Pirls {
         Err(self.diverged(self.tolerance.max_iterations, 0))
     }
 
-    // Of a square root both signs have the same mean. Between them a positive response has no
-    // likelihood: the modes beyond are mirror images of better ones.
+    // Whether the linear predictor of row `i` must stay positive. Under a square-root link eta and
+    // -eta have the same mean, and a positive response has no likelihood at zero between them:
+    // modes beyond zero are mirror images of better ones.
     fn may_reflect(&self, i: usize) -> bool {
         let response = &self.response;
         response.link == Link::Sqrt && response.y[i] > 0.0 && response.w[i] > 0.0
@@ -332,7 +333,7 @@ impl Pirls {
         self.rows
             .refill(factor, rhs, &self.response.weight, &self.working);
         if vary == Vary::Jointly {
-            // Of separated data the weights vanish in a direction of the fixed effects.
+            // Where data are separated the weights vanish in a direction of the fixed effects.
             factor.border.anchor.clone_from(&self.beta);
         }
         factor.refactor()
@@ -371,24 +372,7 @@ impl Pirls {
     // what the step would have gained according to the quadratic approximation; infinity if it was
     // shortened.
     fn step(&mut self, vary: Vary, point: Solution, iteration: usize) -> Result<f64> {
-        let response = &self.response;
-        self.delta.copy_from_slice(&response.offset);
-        self.rows.add_fixed(
-            if vary == Vary::Jointly {
-                &point.beta
-            } else {
-                &self.beta
-            },
-            &mut self.delta,
-        );
-        for term in &self.rows.terms {
-            term.add_product(&point.b[term.term], &mut self.delta);
-        }
-        let mut decrement = 0.0;
-        for (i, d) in self.delta.iter_mut().enumerate() {
-            *d -= self.eta[i];
-            decrement += response.weight[i] * *d * *d;
-        }
+        let mut decrement = self.aim_at(vary, &point);
         let mut towards: Vec<Vec<f64>> = point.u;
         for (to, from) in towards.iter_mut().zip(&self.u) {
             to.iter_mut().zip(from).for_each(|(to, from)| *to -= from);
@@ -400,29 +384,12 @@ impl Pirls {
         let slack = PIRLS_NOISE * self.penalized.abs();
         let mut length = 1.0;
         for _ in 0..=self.tolerance.max_halvings {
-            for (i, eta) in self.response.eta.iter_mut().enumerate() {
-                *eta = self.eta[i] + length * self.delta[i];
-            }
-            if self.reflects() {
-                length *= 0.5;
-                continue;
-            }
-            let ussq = |(d, u): (&f64, &f64)| (u + length * d).powi(2);
-            let ussq: f64 = towards
-                .iter()
-                .flatten()
-                .zip(self.u.iter().flatten())
-                .map(ussq)
-                .sum();
-            let penalized = ussq - 2.0 * self.response.update();
-            if penalized <= self.penalized + slack {
+            let reached = self.penalized_along(&towards, length);
+            if let Some(penalized) = reached.filter(|&reached| reached <= self.penalized + slack) {
                 self.penalized = penalized;
                 self.accept(vary, &towards, &point.beta, length);
-                return Ok(if length < 1.0 {
-                    f64::INFINITY
-                } else {
-                    decrement
-                });
+                let is_full = length == 1.0;
+                return Ok(if is_full { decrement } else { f64::INFINITY });
             }
             length *= 0.5;
         }
@@ -433,6 +400,40 @@ impl Pirls {
             return Ok(0.0);
         }
         Err(self.diverged(iteration, self.tolerance.max_halvings))
+    }
+
+    // Sets `delta`, the step of the linear predictors to those of `point`; their part of the
+    // decrement, `sum_i w_i delta_i^2`, comes back.
+    fn aim_at(&mut self, vary: Vary, point: &Solution) -> f64 {
+        let beta = match vary {
+            Vary::Jointly => &point.beta,
+            Vary::Modes => &self.beta,
+        };
+        self.delta.copy_from_slice(&self.response.offset);
+        self.rows.add_fixed(beta, &mut self.delta);
+        for term in &self.rows.terms {
+            term.add_product(&point.b[term.term], &mut self.delta);
+        }
+        let mut decrement = 0.0;
+        for (i, d) in self.delta.iter_mut().enumerate() {
+            *d -= self.eta[i];
+            decrement += self.response.weight[i] * *d * *d;
+        }
+        decrement
+    }
+
+    // The penalized deviance after a step of this length, to which the response is moved; none if a
+    // linear predictor would get the wrong sign.
+    fn penalized_along(&mut self, towards: &[Vec<f64>], length: f64) -> Option<f64> {
+        for (i, eta) in self.response.eta.iter_mut().enumerate() {
+            *eta = self.eta[i] + length * self.delta[i];
+        }
+        if self.reflects() {
+            return None;
+        }
+        let steps = towards.iter().flatten().zip(self.u.iter().flatten());
+        let ussq: f64 = steps.map(|(d, u)| (u + length * d).powi(2)).sum();
+        Some(ussq - 2.0 * self.response.update())
     }
 
     fn accept(&mut self, vary: Vary, towards: &[Vec<f64>], beta: &[f64], length: f64) {

@@ -240,7 +240,10 @@ fn t_derivative(k: usize, l: &[f64], n: &[f64], out: &mut [f64]) {
         solve(column);
     }
     let product = |a: &dyn Fn(usize, usize) -> f64, b: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        let element = |at: usize| (0..k).map(|c| a(at % k, c) * b(c, at / k)).sum();
+        let element = |at: usize| {
+            let (i, j) = (at % k, at / k);
+            (0..k).map(|c| a(i, c) * b(c, j)).sum()
+        };
         (0..k * k).map(element).collect()
     };
     let get = |m: &[f64], i: usize, j: usize| m[j * k + i];

@@ -203,7 +203,8 @@ impl GeneralizedLinearMixedModel {
         guess
     }
 
-    /// The same for all parameters, at the present ones: `(X'V^-1X)^-1 / 2` for the fixed effects.
+    /// Guess at the inverse Hessian in all parameters, at the present ones: `(X'V^-1X)^-1 / 2` for
+    /// the fixed effects.
     pub(super) fn inverse_guess(&mut self, vary: Vary) -> Vec<f64> {
         let (n, n_theta) = (self.n_parameters(vary), self.n_theta());
         let p = if vary == Vary::Modes {
@@ -249,12 +250,12 @@ impl GeneralizedLinearMixedModel {
         let c_xx = factored.map(|_| SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx);
         let share = 1.0 / self.n_eff as f64;
         let diagonal = || {
-            (0..p * p)
-                .map(|at| if at % (p + 1) == 0 { share } else { 0.0 })
-                .collect()
+            let mut diagonal = vec![0.0; p * p];
+            diagonal.iter_mut().step_by(p + 1).for_each(|d| *d = share);
+            diagonal
         };
         c_xx.ok()
-            .filter(|c| c.iter().all(|c| c.is_finite()))
+            .filter(|c| c.iter().copied().all(f64::is_finite))
             .unwrap_or_else(diagonal)
     }
 }

@@ -98,7 +98,10 @@ impl Number for Jet {
     }
 
     fn plus(&self, other: &Self) -> Self {
-        let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let sum = |a: &[f64], b: &[f64]| {
+            let pairs = a.iter().zip(b);
+            pairs.map(|(a, b)| a + b).collect()
+        };
         Self {
             value: self.value + other.value,
             first: sum(&self.first, &other.first),

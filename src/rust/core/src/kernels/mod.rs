@@ -2,7 +2,7 @@
 //!
 //! | operation | file |
 //! |---|---|
-//! | products, triangular solves and Cholesky factors of `k x k` blocks, `k` known to the compiler | [`small`] |
+//! | products, solves and Cholesky factors of `k x k` blocks, k known to the compiler | [`small`] |
 //! | eigenvalues and eigenvectors of a symmetric matrix | [`eigen`] |
 //! | numbers with their first and second derivatives | `jet` |
 //! | products of large dense matrices, by faer | `gemm` |

@@ -1,7 +1,7 @@
 //! Dense kernels for the blocks of one level: `k x k`, column by column, `k` small.
 //!
-//! They are `inline(always)`, so that a caller that passes a literal `k` gets unrolled code
-//! ([`for_size!`]).
+//! All kernels here are `inline(always)`, so that a caller that passes a literal `k` gets unrolled
+//! code ([`for_size!`]).
 
 use crate::tolerances::{PRODUCT_HIGH, PRODUCT_LOW};
 

@@ -22,7 +22,7 @@ use crate::lmm::{Criterion, LinearMixedModel};
 use crate::optimize::{Observer, OptSummary, Settings};
 use crate::tolerances::{DEPENDENT, REDUNDANT};
 
-/// The other model, and the way there.
+/// The model in independent columns of Z, and how each term's columns map to it.
 #[derive(Debug)]
 pub(crate) struct Independent {
     pub model: LinearMixedModel,
@@ -51,11 +51,11 @@ pub struct Root {
 }
 
 impl Independent {
-    /// The other model, where columns of Z depend on each other; `products`: mean products of the
-    /// columns of Z, `k x k` per term.
+    /// Builds the model in independent columns where columns of Z depend on each other; `products`
+    /// are the mean products of the columns of Z, `k x k` per term.
     ///
     /// # Errors
-    /// Those of [`LinearMixedModel::new`].
+    /// Fails as [`LinearMixedModel::new`] does.
     pub fn of(
         design: &Design,
         products: &[Vec<f64>],
@@ -90,7 +90,7 @@ impl Independent {
         ResponseSums::of(&other, &self.model.factor, y)
     }
 
-    /// The same model with memory of its own.
+    /// Copies the model, with working memory of its own.
     pub fn fork(&self) -> Self {
         Self {
             model: self.model.fork(),
@@ -98,7 +98,7 @@ impl Independent {
         }
     }
 
-    /// The other model's start, as theta of the model as it was given.
+    /// Start of the independent model, as theta of the model as it was given.
     pub fn start(&self) -> Vec<f64> {
         to_theta(&self.parts, self.model.start())
     }
@@ -106,7 +106,7 @@ impl Independent {
     /// [`LinearMixedModel::fit`] of the model as it was given.
     ///
     /// # Errors
-    /// Those of [`LinearMixedModel::fit`].
+    /// Fails as [`LinearMixedModel::fit`] does.
     pub fn fit(
         &mut self,
         start: &[f64],
@@ -145,7 +145,7 @@ impl Independent {
     /// Judges `theta` of the model as it was given, but for the gradient there.
     ///
     /// # Errors
-    /// Those of [`LinearMixedModel::certificate`].
+    /// Fails as [`LinearMixedModel::certificate`] does.
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
         let mut found = self.model.certificate(&from_theta(&self.parts, theta))?;
         for part in &self.parts {
@@ -253,7 +253,9 @@ fn mapped(parts: &[Part], theta: &[f64], map: impl Fn(&Part, &mut [f64])) -> Vec
             (0..k).for_each(|i| rows[i * k + j] = column[i]);
         }
         lower_factor(k, &mut rows);
-        (0..k).for_each(|j| (j..k).for_each(|i| own[place(k, i, j)] = rows[i * k + j]));
+        for j in 0..k {
+            (j..k).for_each(|i| own[place(k, i, j)] = rows[i * k + j]);
+        }
     }
     mapped
 }

@@ -58,7 +58,7 @@ pub struct OneOfMany {
 #[derive(Debug, Clone)]
 pub struct Responses {
     sums: ResponseSums,
-    /// The same in columns of Z that don't depend on each other, if the model has such.
+    /// Sums in the independent columns of Z, where columns of the model depend on each other.
     independent: Option<ResponseSums>,
 }
 
@@ -90,7 +90,7 @@ impl LinearMixedModel {
         self.memory.reached = Reached::Nothing;
     }
 
-    /// The same model with memory of its own; nothing is summed up.
+    /// Copies the model, with working memory of its own; nothing is summed up.
     pub fn fork(&self) -> Self {
         let covs = self.factor.covs();
         Self {
@@ -116,7 +116,7 @@ impl LinearMixedModel {
     /// searches that haven't ended then say so.
     ///
     /// # Errors
-    /// Those of [`Self::responses`].
+    /// Fails as [`Self::responses`] does.
     pub fn fit_many(
         &self,
         design: &Design,

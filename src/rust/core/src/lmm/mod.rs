@@ -198,7 +198,7 @@ impl LinearMixedModel {
     /// if it is known.
     ///
     /// # Errors
-    /// Those of [`Design::validate`]; `TooFewObservations`; `TooLarge`.
+    /// Fails as [`Design::validate`] does; `TooFewObservations`; `TooLarge`.
     pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
         let mut model = Self::as_given(design, criterion, sigma)?;
         let products = mean_products(&model.factor, model.n_eff());
@@ -257,7 +257,7 @@ impl LinearMixedModel {
     /// theta; it starts where they are zero.
     ///
     /// # Errors
-    /// Those of [`Self::at`].
+    /// Fails as [`Self::at`] does.
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
         let all = held.relative.iter().chain(&held.absolute);
         all.for_each(|&(index, _)| self.domain.held[index] = true);

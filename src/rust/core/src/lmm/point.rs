@@ -90,7 +90,7 @@ impl LinearMixedModel {
     /// The criterion at `theta`.
     ///
     /// # Errors
-    /// Those of [`Self::at`].
+    /// Fails as [`Self::at`] does.
     pub fn objective(&mut self, theta: &[f64]) -> Result<f64> {
         Ok(self.at(theta)?.objective())
     }
@@ -98,7 +98,7 @@ impl LinearMixedModel {
     /// Everything that follows from `theta`.
     ///
     /// # Errors
-    /// Those of [`Self::at`].
+    /// Fails as [`Self::at`] does.
     pub fn estimates(&mut self, theta: &[f64]) -> Result<Estimates> {
         Ok(self.at(theta)?.estimates())
     }

@@ -31,7 +31,7 @@ impl LinearMixedModel {
     /// deviation beside them.
     ///
     /// # Errors
-    /// Those of [`Self::at`] at `start`; `UnknownOptimizer`, `Optimizer`.
+    /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`.
     pub fn fit(
         &mut self,
         start: &[f64],
@@ -66,7 +66,7 @@ impl LinearMixedModel {
     /// Judges `theta`.
     ///
     /// # Errors
-    /// Those of [`Self::at`].
+    /// Fails as [`Self::at`] does.
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
         self.at(theta)?;
         if let Some(independent) = self.independent() {
@@ -82,7 +82,7 @@ impl<'a> Search<'a> {
     /// The search from `theta`, which holds the values of the elements that aren't free.
     ///
     /// # Errors
-    /// Those of [`LinearMixedModel::at`], where log sigma is a parameter.
+    /// Fails as [`LinearMixedModel::at`] does, where log sigma is a parameter.
     pub fn new(model: &'a mut LinearMixedModel, theta: &[f64]) -> Result<Self> {
         let n = theta.len();
         let mut parameters = theta.to_vec();

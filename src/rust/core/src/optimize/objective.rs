@@ -47,7 +47,7 @@ pub trait Geometry: Objective {
     /// last point.
     ///
     /// # Errors
-    /// Those of [`Objective::gradient`] and [`Objective::hessian`].
+    /// Fails as [`Objective::gradient`] and [`Objective::hessian`] do.
     fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
         self.gradient(gradient)?;
         self.hessian(hessian)?;

@@ -101,15 +101,11 @@ impl Dense {
     pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
         let m = self.m;
         if layout.blocks.iter().all(|block| block.vsize == 1) {
-            let of_levels = layout
-                .blocks
-                .iter()
-                .zip(lambdas)
-                .flat_map(|(b, l)| b.first.iter().map(|_| l[0]));
-            self.buffer
-                .iter_mut()
-                .zip(of_levels)
-                .for_each(|(d, lambda)| *d = lambda);
+            let mut diagonal = self.buffer.iter_mut();
+            for (block, lambda) in layout.blocks.iter().zip(lambdas) {
+                let of_levels = diagonal.by_ref().take(block.first.len());
+                of_levels.for_each(|d| *d = lambda[0]);
+            }
             let d = &self.buffer[..m];
             for j in 0..m {
                 let column = &mut self.s[j * m + j..(j + 1) * m];

@@ -11,7 +11,7 @@ use crate::factor::trailing::{Storage, Trailing};
 #[derive(Default)]
 pub struct Inverse {
     pub(super) values: Vec<f64>,
-    /// Of the sparse storage.
+    /// Working values of the sparse storage.
     pub(super) work: Vec<f64>,
     pub(super) memory: Option<MemBuffer>,
 }

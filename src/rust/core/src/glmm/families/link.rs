@@ -47,7 +47,7 @@ pub struct LogDerivatives {
 }
 
 impl LogDerivatives {
-    // The same function of -eta.
+    // Derivatives of the function of -eta.
     fn reflected(self) -> Self {
         Self {
             d1: -self.d1,

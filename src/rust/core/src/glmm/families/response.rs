@@ -223,7 +223,7 @@ impl Response {
         self.constant.0
     }
 
-    /// The same at another shape.
+    /// Constant of the log-likelihood at another shape.
     pub fn constant_at(&self, shape: f64) -> f64 {
         self.y
             .iter()
@@ -250,7 +250,7 @@ impl Response {
         (0..self.n()).map(one).sum()
     }
 
-    /// The same for one mean, that of the responses.
+    /// Deviance of the model with one mean for all, that of the responses.
     pub fn null_deviance(&self) -> f64 {
         let total: f64 = self.w.iter().sum();
         let mean = self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
