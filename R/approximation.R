@@ -57,10 +57,11 @@ shape_settings <- function(approximation, spec) {
   }
   if (!row$shape$dispersion) {
     known <- family_shape(family)
-    if (is.na(known)) {
-      return(list(shape = row$shape$start(spec$y), shape_kind = "estimated"))
-    }
-    return(list(shape = known, shape_kind = "known"))
+    start <- row$shape$start
+    return(list(
+      shape = if (is.na(known)) start(spec$y) else known,
+      shape_kind = if (is.na(known)) "estimated" else "known"
+    ))
   }
   kind <- approximation$dispersion
   list(
@@ -166,23 +167,29 @@ check_quadrature <- function(nodes, random) {
 # What makes the model unfit for quadrature, if anything, and how many nodes it may have.
 quadrature_problem <- function(nodes, random) {
   groups <- unique(vapply(random, \(term) term$group, ""))
-  correlated <- vapply(random, \(term) has_rho(term$structure), NA)
+  unsuited <- unsuited_for_quadrature(groups, random)
+  if (!is.null(unsuited)) {
+    return(list(problem = unsuited, must = "0 or 1"))
+  }
   effects <- sum(lengths(lapply(random, `[[`, "columns")))
+  if (nodes^effects > 1e6) too_many_nodes(effects, groups)
+}
+
+# What keeps a model from quadrature with any number of nodes; `NULL` if nothing does.
+unsuited_for_quadrature <- function(groups, random) {
   if (length(groups) > 1L) {
-    problem <- sprintf(
+    return(sprintf(
       "It has the grouping factors %s; quadrature needs a single one.",
       enumerate(tick(groups))
-    )
-    return(list(problem = problem, must = "0 or 1"))
+    ))
   }
-  if (any(correlated)) {
-    problem <- sprintf(
+  correlated <- Find(\(term) has_rho(term$structure), random)
+  if (!is.null(correlated)) {
+    sprintf(
       "It has the term %s; quadrature is for `us()` and `diag()`.",
-      tick(random[[which(correlated)[1L]]]$label)
+      tick(correlated$label)
     )
-    return(list(problem = problem, must = "0 or 1"))
   }
-  if (nodes^effects > 1e6) too_many_nodes(effects, groups)
 }
 
 too_many_nodes <- function(effects, group) {

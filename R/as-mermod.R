@@ -55,15 +55,9 @@ mermod_of.rlmm_lmm <- function(fit) {
 
 #' @export
 mermod_of.rlmm_glmm <- function(fit) {
-  family <- fit$family
-  parts <- do.call(
-    lme4::glFormula,
-    c(
-      mermod_arguments(fit),
-      family = list(family),
-      control = list(lme4::glmerControl(check.conv.singular = "ignore"))
-    )
-  )
+  control <- lme4::glmerControl(check.conv.singular = "ignore")
+  arguments <- list(family = fit$family, control = control)
+  parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
   colnames(parts$X) <- names(fit$beta)
   # lme4's deviance function finds lme4's own functions from the frame that it is made in.
   parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
@@ -90,19 +84,23 @@ new_mermod <- function(fit, deviance, parts, at, value) {
     feval = fit$optsum$feval,
     message = NULL
   )
-  call <- fit$call
-  call[[1L]] <- if (isGLMM.rlmm(fit)) quote(lme4::glmer) else quote(lme4::lmer)
-  call[c("control", "verbose", "information", "dispersion")] <- NULL
-  call$formula <- fit$formula
   made <- lme4::mkMerMod(
     environment(deviance),
     found,
     parts$reTrms,
     fr = parts$fr,
-    mc = call
+    mc = mermod_call(fit)
   )
   made@optinfo$optimizer <- paste0("rlmm: ", fit$optsum$optimizer)
   made
+}
+
+mermod_call <- function(fit) {
+  call <- fit$call
+  call[[1L]] <- if (isGLMM.rlmm(fit)) quote(lme4::glmer) else quote(lme4::lmer)
+  call[c("control", "verbose", "information", "dispersion")] <- NULL
+  call$formula <- fit$formula
+  call
 }
 
 # Where lme4 looks for the covariance of the fixed effects of a generalized model.
@@ -131,19 +129,13 @@ mermod_arguments <- function(fit) {
     formula <- of_columns(formula, names(frame))
   }
   rows <- match(row.names(frame), row.names(data))
-  arguments <- list(formula = formula, data = data[rows, , drop = FALSE])
-  weights <- frame[["(weights)"]]
-  offset <- frame[["(offset)"]]
-  if (!is.null(weights)) {
-    arguments$weights <- weights
-  }
-  if (!is.null(offset)) {
-    arguments$offset <- offset
-  }
-  if (!is.null(fit$fixed$contrasts)) {
-    arguments$contrasts <- fit$fixed$contrasts
-  }
-  arguments
+  drop_null(list(
+    formula = formula,
+    data = data[rows, , drop = FALSE],
+    weights = frame[["(weights)"]],
+    offset = frame[["(offset)"]],
+    contrasts = fit$fixed$contrasts
+  ))
 }
 
 #' A formula in which expressions that a data frame has as columns are the names of these

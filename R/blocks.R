@@ -14,21 +14,23 @@ product_blocks <- function(fit) {
 
 factor_blocks <- function(fit) {
   columns <- weighted_columns(fit)
-  k <- length(columns) - 1L
-  scaled <- do.call(
-    cbind,
-    c(Map(`%*%`, columns[seq_len(k)], core_lambdas(fit)), columns[k + 1L])
+  last <- length(columns)
+  scaled <- c(
+    Map(`%*%`, columns[-last], core_lambdas(fit)),
+    columns[last]
   )
-  q <- sum(vapply(columns[seq_len(k)], ncol, 1L))
-  random <- seq_len(q)
-  product <- Matrix::crossprod(scaled)
-  # Only the random effects are penalized.
-  inflated <- product +
-    Matrix::Diagonal(x = as.double(seq_len(ncol(scaled)) <= q))
-  factor <- Matrix::t(Matrix::chol(Matrix::forceSymmetric(inflated)))
-  ends <- cumsum(vapply(columns, ncol, 1L))
-  rows <- Map(seq.int, c(1L, ends[-length(ends)] + 1L), ends)
+  sizes <- vapply(columns, ncol, 1L)
+  factor <- penalized_factor(do.call(cbind, scaled), sum(sizes[-last]))
+  rows <- split(seq_len(sum(sizes)), rep(seq_along(sizes), sizes))
   block_list(names(columns), \(i, j) factor[rows[[i]], rows[[j]], drop = FALSE])
+}
+
+# The lower Cholesky factor of the cross-products, of which those of the first q columns, the random
+# effects, are penalized.
+penalized_factor <- function(columns, q) {
+  penalty <- as.double(seq_len(ncol(columns)) <= q)
+  penalized <- Matrix::crossprod(columns) + Matrix::Diagonal(x = penalty)
+  Matrix::t(Matrix::chol(Matrix::forceSymmetric(penalized)))
 }
 
 block_list <- function(labels, block) {

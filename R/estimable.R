@@ -31,20 +31,28 @@ inestimable_rows <- function(fit, new) {
   if (new$stored) {
     return(integer())
   }
-  fitted <- column_matrix(full_fixed_columns(fit), nrow(fit$frame))
+  columns <- full_fixed_columns(fit)
+  is_kept <- column_names(columns) %in% fit$fixed$names
+  fitted <- column_matrix(columns, nrow(fit$frame))
   x <- column_matrix(full_fixed_columns(fit, new), new$n)
-  kept <- match(fit$fixed$names, column_names(full_fixed_columns(fit)))
-  dropped <- setdiff(seq_len(ncol(x)), kept)
-  weights <- qr.coef(
-    qr(fitted[, kept, drop = FALSE], tol = 1e-12),
-    fitted[, dropped, drop = FALSE]
-  )
-  wanted <- x[, kept, drop = FALSE] %*% weights
-  size <- 1 +
-    abs(x[, dropped, drop = FALSE]) +
-    abs(x[, kept, drop = FALSE]) %*% abs(weights)
-  off <- abs(x[, dropped, drop = FALSE] - wanted) > 1e-7 * size
-  which(rowSums(off) > 0)
+  which(is_off(
+    kept = x[, is_kept, drop = FALSE],
+    dropped = x[, !is_kept, drop = FALSE],
+    weights = combinations(fitted, is_kept)
+  ))
+}
+
+# The weights of the kept columns in each of the others.
+combinations <- function(x, is_kept) {
+  kept <- qr(x[, is_kept, drop = FALSE], tol = 1e-12)
+  qr.coef(kept, x[, !is_kept, drop = FALSE])
+}
+
+# Whether a row has a dropped column that isn't the combination of the kept ones.
+is_off <- function(kept, dropped, weights) {
+  gap <- abs(dropped - kept %*% weights)
+  size <- 1 + abs(dropped) + abs(kept) %*% abs(weights)
+  rowSums(gap > 1e-7 * size) > 0
 }
 
 warn_inestimable <- function(rows, dropped, is_na) {

@@ -43,14 +43,14 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   tell_text(terms, frame)
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
-  attr(x, "contrasts") <- NULL
+  x <- without_contrasts(x)
   names <- column_names(x)
   check_columns_finite(x)
   keep <- independent_columns(x, frame, control$checks$rankx)
   fixed <- list(
     terms = terms,
     contrasts = used,
-    xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
+    xlevels = used_levels(terms, frame, used),
     names = if (length(keep) > 0L) names[keep],
     dropped = names[!seq_along(names) %in% keep] %||% character()
   )
@@ -58,6 +58,16 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
     x <- select_columns(x, keep)
   }
   list(x = x, fixed = fixed)
+}
+
+# The levels of the factors among the variables, if any has contrasts.
+used_levels <- function(terms, frame, contrasts) {
+  if (!is.null(contrasts)) stats::.getXlevels(terms, frame)
+}
+
+without_contrasts <- function(columns) {
+  attr(columns, "contrasts") <- NULL
+  columns
 }
 
 # Rank ----------------------------------------------------------------------

@@ -90,16 +90,16 @@ check_glmm_response <- function(response, values, family, name, rows) {
   if (any(bad)) {
     abort_response_range(name, rows[bad], family, is_counts)
   }
-  whole <- family_row(kind)$whole %||% "none"
-  if (whole == "successes") {
-    successes <- if (is_counts) values else y * (response$weights %||% 1)
-    check_whole(successes, name, is_counts)
-  } else if (whole == "counts") {
-    check_whole_counts(y, name)
-  }
+  switch(
+    family_row(kind)$whole %||% "none",
+    successes = check_whole_successes(response, values, name, is_counts),
+    counts = check_whole_counts(y, name)
+  )
 }
 
-check_whole <- function(successes, name, is_counts) {
+check_whole_successes <- function(response, values, name, is_counts) {
+  trials <- response$weights %||% 1
+  successes <- if (is_counts) values else response$y * trials
   off <- abs(successes - round(successes)) > 1e-3
   if (!any(off)) {
     return(invisible())

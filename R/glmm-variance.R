@@ -71,29 +71,36 @@ glmm_variance_covariance <- function(fit) {
 # The Jacobian of the parameters on a scale in theta and the logarithm of the shape, and the rows
 # that have no standard error.
 glmm_variance_map <- function(fit, scale) {
-  n <- length(fit$theta)
-  if (scale == "theta") {
-    jacobian <- cbind(diag(n), 0)
-    rownames(jacobian) <- theta_names(fit$random)
-    lost <- setdiff(boundary_theta(fit), held_index(fit))
-  } else {
-    map <- variance_map(fit, scale, sigma = effects_sigma(fit))
-    rows <- seq_len(nrow(map$jacobian) - 1L)
-    jacobian <- cbind(map$jacobian[rows, seq_len(n), drop = FALSE], 0)
-    lost <- singular_rows(fit)
-    # The derivative of a singular term may not exist.
-    jacobian[lost, ] <- 0
-  }
+  map <- effects_variance_map(fit, scale)
   if (!has_scale(fit)) {
-    return(list(jacobian = jacobian, lost = lost))
+    return(map)
   }
   if (!estimates_shape(fit$glmm)) {
-    lost <- c(lost, nrow(jacobian) + 1L)
+    map$lost <- c(map$lost, nrow(map$jacobian) + 1L)
   }
   slope <- if (scale == "variance") fit$sigma^2 else fit$sigma / 2
-  last <- rbind(c(rep(0, n), slope))
+  last <- rbind(c(rep(0, length(fit$theta)), slope))
   rownames(last) <- if (scale == "variance") "sigma2" else "sigma"
-  list(jacobian = rbind(jacobian, last), lost = lost)
+  map$jacobian <- rbind(map$jacobian, last)
+  map
+}
+
+# The part of `glmm_variance_map()` that the random effects have.
+effects_variance_map <- function(fit, scale) {
+  free <- seq_along(fit$theta)
+  if (scale == "theta") {
+    jacobian <- cbind(diag(length(free)), 0)
+    rownames(jacobian) <- theta_names(fit$random)
+    lost <- setdiff(boundary_theta(fit), held_index(fit))
+    return(list(jacobian = jacobian, lost = lost))
+  }
+  in_theta <- variance_map(fit, scale, sigma = effects_sigma(fit))$jacobian
+  rows <- seq_len(nrow(in_theta) - 1L)
+  jacobian <- cbind(in_theta[rows, free, drop = FALSE], 0)
+  lost <- singular_rows(fit)
+  # The derivative of a singular term may not exist.
+  jacobian[lost, ] <- 0
+  list(jacobian = jacobian, lost = lost)
 }
 
 #' @export

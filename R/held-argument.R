@@ -36,14 +36,22 @@ held_problem <- function(name, x) {
     is_good <- is_number(x) && x > 0 && x < Inf
     return(if (!is_good) paste("is", describe_type(x)))
   }
-  is_right_kind <- if (name == "cov") is_plain_list(x) else is_numbers(x)
+  if (name == "cov") {
+    values_problem(x, is_plain_list(x), is.numeric)
+  } else {
+    values_problem(x, is_numbers(x), is.finite)
+  }
+}
+
+# What is wrong with named values.
+values_problem <- function(x, is_right_kind, is_right) {
   if (!is_right_kind) {
     return(paste("is", describe_type(x)))
   }
   if (!is_named_once(x)) {
     return("doesn't have a name for each of its values, once")
   }
-  is_good <- vapply(x, if (name == "cov") is.numeric else is.finite, NA)
+  is_good <- vapply(x, is_right, NA)
   bad <- which(!is_good)[1L]
   if (!is.na(bad)) {
     paste("holds", describe_type(x[[bad]]), "for", in_quotes(names(x)[bad]))

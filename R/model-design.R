@@ -19,12 +19,7 @@ model_design <- function(
   sigma = NULL,
   approximation = NULL
 ) {
-  check_flag(REML, "REML")
-  check_sigma(sigma)
-  if (!is.null(approximation)) {
-    check_glmm_held(control)
-  }
-  check_data(data)
+  check_design_arguments(data, REML, sigma, control, approximation)
   parsed <- parse_formula(formula, data)
   env <- formula_env(formula)
   frame <- build_frame(parsed, env, data, extras, na_action)
@@ -51,6 +46,15 @@ model_design <- function(
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
+}
+
+check_design_arguments <- function(data, REML, sigma, control, approximation) {
+  check_flag(REML, "REML")
+  check_sigma(sigma)
+  if (!is.null(approximation)) {
+    check_glmm_held(control)
+  }
+  check_data(data)
 }
 
 model_spec <- function(design, x, terms, REML, sigma, approximation) {

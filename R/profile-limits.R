@@ -38,8 +38,7 @@ profile_limits <- function(profile, name, level) {
   wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
   value <- rows[[name]]
   zeta <- rows$.zeta
-  inverse <- monotone_inverse(zeta, value)
-  limits <- inverse(wanted)
+  limits <- monotone_inverse(zeta, value)(wanted)
   bounds <- c(attr(profile, "lower")[[name]], attr(profile, "upper")[[name]])
   beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
   reached <- c(min(value) <= bounds[1L], max(value) >= bounds[2L])
@@ -47,17 +46,20 @@ profile_limits <- function(profile, name, level) {
   limits
 }
 
+#' The parameter as a function of zeta, over the points where zeta rises
+#' @noRd
 monotone_inverse <- function(zeta, value) {
   known <- is.finite(zeta) & is.finite(value)
-  zeta <- zeta[known]
-  value <- value[known]
-  rising <- !duplicated(cummax(zeta)) & zeta == cummax(zeta)
+  highest <- cummax(replace(zeta, !known, -Inf))
+  rising <- known & !duplicated(highest) & zeta == highest
   if (sum(rising) < 2L) {
     return(\(z) rep(NA_real_, length(z)))
   }
-  zeta <- zeta[rising]
-  value <- value[rising]
-  # Cubic splines of order four are the more accurate; next to a bound they may turn back.
+  rising_spline(zeta[rising], value[rising])
+}
+
+# Cubic splines of order four are the more accurate; next to a bound they may turn back.
+rising_spline <- function(zeta, value) {
   smooth <- stats::splinefun(zeta, value, method = "fmm")
   between <- seq(zeta[1L], zeta[length(zeta)], length.out = 200L)
   if (all(diff(smooth(between)) > 0)) {
@@ -128,23 +130,16 @@ varianceProf.profile.rlmm <- function(x, ...) {
 #' @noRd
 transformed_profile <- function(x, transform, pattern) {
   kinds <- attr(x, "kinds")
-  old <- names(kinds)[kinds %in% c("sd", "sigma")]
-  new <- sprintf(pattern, old)
-  rename <- \(names) ifelse(names %in% old, new[match(names, old)], names)
-  values <- as.data.frame(x)
-  values[old] <- lapply(values[old], transform)
-  names(values) <- rename(names(values))
-  levels(values$.par) <- rename(levels(values$.par))
-  moved <- lapply(attributes(x)[c("estimates", "lower", "upper")], \(v) {
-    v[old] <- transform(v[old])
-    stats::setNames(v, rename(names(v)))
-  })
-  structure(
-    values,
-    estimates = moved$estimates,
-    lower = moved$lower,
-    upper = moved$upper,
-    kinds = stats::setNames(kinds, rename(names(kinds))),
-    class = class(x)
-  )
+  sds <- names(kinds)[kinds %in% c("sd", "sigma")]
+  rename <- \(names) ifelse(names %in% sds, sprintf(pattern, names), names)
+  moved <- \(values) {
+    values[sds] <- lapply(values[sds], transform)
+    stats::setNames(values, rename(names(values)))
+  }
+  table <- moved(as.data.frame(x))
+  levels(table$.par) <- rename(levels(table$.par))
+  ranges <- attributes(x)[c("estimates", "lower", "upper")]
+  ranges <- lapply(ranges, \(range) unlist(moved(as.list(range))))
+  kinds <- list(kinds = stats::setNames(kinds, rename(names(kinds))))
+  do.call(structure, c(list(table, class = class(x)), ranges, kinds))
 }

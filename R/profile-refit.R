@@ -26,31 +26,27 @@ fit_spec_again <- function(
   absolute = FALSE
 ) {
   fit <- problem$fit
-  held <- fit_held(fit)
-  held <- list(
-    index = held$index,
-    value = held$value,
+  held <- held_also(fit_held(fit), index, value, absolute)
+  control <- utils::modifyList(
+    fit$control,
+    list(optimizer = NULL, initial_step = NULL, progress = FALSE)
+  )
+  control <- core_control(control, 0L, list(spec = spec), held)
+  theta <- replace(state$theta, held$index, held$value)
+  search_from(fit, spec, theta, state, control)
+}
+
+# What a fit holds, and the elements of theta that a point of the profile holds.
+held_also <- function(held, index, value, absolute) {
+  if (absolute) {
+    absolute_held <- list(absolute = index, absolute_value = value)
+    return(c(held[c("index", "value")], absolute_held))
+  }
+  list(
+    index = c(held$index, index),
+    value = c(held$value, value),
     absolute = integer(),
     absolute_value = double()
-  )
-  if (absolute) {
-    held$absolute <- index
-    held$absolute_value <- value
-  } else {
-    held$index <- c(held$index, index)
-    held$value <- c(held$value, value)
-  }
-  control <- fit$control
-  control$optimizer <- NULL
-  control$initial_step <- NULL
-  control$progress <- FALSE
-  control <- core_control(control, 0L, list(spec = spec), held)
-  search_from(
-    fit,
-    spec,
-    replace(state$theta, held$index, held$value),
-    state,
-    control
   )
 }
 
@@ -87,8 +83,8 @@ search_from.rlmm_glmm <- function(fit, spec, theta, state, control) {
 
 beta_refitter <- function(problem, name) {
   spec <- problem$spec
-  fit <- problem$fit
-  free <- names(fit$beta)[free_beta(fit)]
+  beta <- problem$fit$beta
+  free <- names(beta)[free_beta(problem$fit)]
   at <- match(name, free)
   column <- column_matrix(select_columns(spec$x, at), length(spec$y))[, 1L]
   offset <- spec$offset %||% 0
@@ -97,11 +93,9 @@ beta_refitter <- function(problem, name) {
     spec$offset <- offset + value * column
     state$start_beta <- state$beta[free][-at]
     found <- fit_spec_again(problem, spec, state)
-    beta <- fit$beta
     beta[free[-at]] <- found$beta
     beta[[name]] <- value
-    found$beta <- beta
-    found
+    replace(found, "beta", list(beta))
   }
 }
 
@@ -116,21 +110,10 @@ sigma_refitter <- function(problem) {
 sd_refitter <- function(problem, piece) {
   absolute <- estimates_sigma(problem$fit)
   unit <- if (absolute) 1 else problem$fit$sigma
-  order <- effect_order(problem, piece)
-  spec <- permuted_spec(problem, piece$term, order)
-  term <- problem$fit$random[[piece$term]]
-  index <- piece$theta %||% term$theta[[1L]]
-  function(value, state) {
-    state$theta <- permuted_theta(problem, piece$term, order, state$theta)
-    found <- fit_spec_again(problem, spec, state, index, value / unit, absolute)
-    found$theta <- permuted_theta(
-      problem,
-      piece$term,
-      order(order),
-      found$theta
-    )
-    with_all_beta(problem, found)
-  }
+  index <- piece$theta %||% problem$fit$random[[piece$term]]$theta[[1L]]
+  in_order(problem, piece, function(spec, value, state) {
+    fit_spec_again(problem, spec, state, index, value / unit, absolute)
+  })
 }
 
 with_all_beta <- function(problem, found) {
@@ -145,6 +128,21 @@ with_all_beta <- function(problem, found) {
 # The standard deviation of the first effect of an unstructured term is one element of theta times
 # sigma, and the correlation of the first two depends on two elements. So the effects of the term
 # are put in an order in which those that are profiled come first.
+
+#' A function (value, state) that searches, as `search(spec, value, state)`, with the effects of a
+#' term in the order that its parameter wants
+#' @noRd
+in_order <- function(problem, piece, search) {
+  order <- effect_order(problem, piece)
+  spec <- permuted_spec(problem, piece$term, order)
+  reorder <- \(theta, order) permuted_theta(problem, piece$term, order, theta)
+  function(value, state) {
+    state$theta <- reorder(state$theta, order)
+    found <- search(spec, value, state)
+    found$theta <- reorder(found$theta, order(order))
+    with_all_beta(problem, found)
+  }
+}
 
 effect_order <- function(problem, piece) {
   all <- seq_along(problem$fit$random[[piece$term]]$columns)
@@ -181,46 +179,45 @@ permuted_theta <- function(problem, term, order, theta) {
   }
   lambda <- matrix(0, k, k)
   lambda[lower.tri(lambda, TRUE)] <- theta[own$theta]
-  # The rows in the new order, turned from the right until they are triangular again.
-  turned <- t(qr.R(qr(t(lambda[order, , drop = FALSE]), tol = 0)))
-  signs <- ifelse(diag(turned) < 0, -1, 1)
-  turned <- t(t(turned) * signs)
+  turned <- triangular(lambda[order, , drop = FALSE])
   theta[own$theta] <- turned[lower.tri(turned, TRUE)]
   theta
+}
+
+# The lower triangular factor, its diagonal not negative, of the same covariance as a square factor:
+# that is turned from the right.
+triangular <- function(factor) {
+  turned <- t(qr.R(qr(t(factor), tol = 0)))
+  signs <- ifelse(diag(turned) < 0, -1, 1)
+  t(t(turned) * signs)
 }
 
 # Correlations ----------------------------------------------------------------
 
 cor_refitter <- function(problem, piece) {
   if (!is.null(piece$theta)) {
-    spec <- problem$spec
-    return(function(value, state) {
-      found <- fit_spec_again(problem, spec, state, piece$theta, value)
-      with_all_beta(problem, found)
-    })
+    return(element_refitter(problem, piece$theta))
   }
-  order <- effect_order(problem, piece)
-  spec <- permuted_spec(problem, piece$term, order)
   own <- problem$fit$random[[piece$term]]
   # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2).
   tied <- own$theta[c(2L, length(own$columns) + 1L)]
+  in_order(problem, piece, function(spec, value, state) {
+    search_tied(problem, spec, state, tied, value)
+  })
+}
+
+# A correlation that is an element of theta is held as one.
+element_refitter <- function(problem, index) {
   function(value, state) {
-    theta <- permuted_theta(problem, piece$term, order, state$theta)
-    found <- search_tied(problem, spec, theta, state, tied, value)
-    found$theta <- permuted_theta(
-      problem,
-      piece$term,
-      order(order),
-      found$theta
-    )
+    found <- fit_spec_again(problem, problem$spec, state, index, value)
     with_all_beta(problem, found)
   }
 }
 
 #' Minimizes the criterion with two elements of theta in a fixed ratio
 #' @noRd
-search_tied <- function(problem, spec, theta, state, tied, rho) {
-  n <- length(theta)
+search_tied <- function(problem, spec, state, tied, rho) {
+  theta <- state$theta
   shares <- c(rho, sqrt(max(0, 1 - rho^2)))
   arguments <- c(theta, free_arguments(problem$fit, state))
   free <- setdiff(seq_along(arguments), c(tied, held_index(problem$fit)))
@@ -235,14 +232,11 @@ search_tied <- function(problem, spec, theta, state, tied, rho) {
     c(sum(gradient[tied] * shares), gradient[free])
   }
   start <- c(sqrt(sum(theta[tied]^2)), arguments[free])
-  found <- stats::nlminb(
-    start,
-    value,
-    slope,
-    control = list(rel.tol = 1e-12, x.tol = 1e-10, iter.max = 200L)
-  )
-  finish_tied(problem$fit, spec, place(found$par), n)
+  found <- stats::nlminb(start, value, slope, control = tied_tolerances)
+  finish_tied(problem$fit, spec, place(found$par))
 }
+
+tied_tolerances <- list(rel.tol = 1e-12, x.tol = 1e-10, iter.max = 200L)
 
 #' What the criterion is a function of beside theta
 #' @noRd
@@ -280,15 +274,15 @@ criterion_gradient.rlmm_glmm <- function(fit, spec, arguments) {
   core_glmm_gradient(spec, arguments)
 }
 
-finish_tied <- function(fit, spec, arguments, n) UseMethod("finish_tied")
+finish_tied <- function(fit, spec, arguments) UseMethod("finish_tied")
 
 #' @export
-finish_tied.rlmm_lmm <- function(fit, spec, arguments, n) {
+finish_tied.rlmm_lmm <- function(fit, spec, arguments) {
   core_estimates(spec, arguments)[c("objective", "theta", "sigma", "beta")]
 }
 
 #' @export
-finish_tied.rlmm_glmm <- function(fit, spec, arguments, n) {
+finish_tied.rlmm_glmm <- function(fit, spec, arguments) {
   found <- core_glmm_estimates(spec, arguments)
   found$sigma <- 1
   found[c("objective", "theta", "sigma", "beta")]

@@ -70,9 +70,8 @@ profile_of <- function(
 ) {
   n <- max(1L, length(problem$values))
   limit <- sqrt(stats::qchisq(1 - alphamax, n))
-  walks <- lapply(wanted, \(name) {
-    profile_one(problem, name, limit, delta.cutoff * limit, maxpts)
-  })
+  pace <- list(limit = limit, step = delta.cutoff * limit, maxpts = maxpts)
+  walks <- lapply(wanted, \(name) profile_one(problem, name, pace))
   new_profile(do.call(rbind, walks), wanted, problem)
 }
 
@@ -97,36 +96,40 @@ profile_problem <- function(fit, signames) {
   check_fit(fit, "fitted")
   check_profiled(fit)
   fit <- refitML(fit)
-  variances <- variance_map(fit, "sd")$value
-  if (!estimates_sigma(fit)) {
-    variances <- variances[-length(variances)]
-  }
+  variances <- profiled_variances(fit, signames)
+  labels <- names(variances)
   pieces <- profile_pieces(fit, length(variances))
-  labels <- if (signames) lme4_names(variances) else names(variances)
-  values <- c(stats::setNames(variances, labels), fit$beta)
-  kinds <- c(
-    vapply(pieces, `[[`, "", "kind"),
-    rep("beta", length(fit$beta))
-  )
-  names(kinds) <- names(values)
+  kinds <- c(vapply(pieces, `[[`, "", "kind"), rep("beta", length(fit$beta)))
+  values <- c(variances, fit$beta)
+  named <- \(x) stats::setNames(x, names(values))
   list(
     fit = fit,
     spec = fit_spec(fit),
     values = values,
-    kinds = kinds,
+    kinds = named(kinds),
     pieces = stats::setNames(pieces, labels),
     n_variance = length(variances),
-    lower = stats::setNames(
-      c(sd = 0, cor = -1, sigma = 0, beta = -Inf)[kinds],
-      names(values)
-    ),
-    upper = stats::setNames(
-      c(sd = Inf, cor = 1, sigma = Inf, beta = Inf)[kinds],
-      names(values)
-    ),
+    lower = named(kind_lower[kinds]),
+    upper = named(kind_upper[kinds]),
     deviance = fit$optsum$fmin,
     held = held_names(fit, labels, pieces)
   )
+}
+
+# The range of each kind of parameter.
+kind_lower <- c(sd = 0, cor = -1, sigma = 0, beta = -Inf)
+kind_upper <- c(sd = Inf, cor = 1, sigma = Inf, beta = Inf)
+
+# Standard deviations and correlations, sigma among them if it is estimated, by name.
+profiled_variances <- function(fit, signames) {
+  variances <- variance_map(fit, "sd")$value
+  if (!estimates_sigma(fit)) {
+    variances <- variances[-length(variances)]
+  }
+  if (signames) {
+    names(variances) <- lme4_names(variances)
+  }
+  variances
 }
 
 check_profiled <- function(fit) {
@@ -188,35 +191,36 @@ profile_pieces <- function(fit, n) {
 }
 
 term_pieces <- function(term, index) {
-  free_order <- is_unstructured(term$structure) && length(term$columns) > 1L
-  if (free_order) {
-    cells <- covariance_cells(term)
-    return(lapply(seq_len(nrow(cells)), \(i) {
-      effects <- unique(as.vector(cells[i, ]))
-      kind <- if (length(effects) == 1L) "sd" else "cor"
-      list(kind = kind, term = index, effects = effects)
-    }))
+  if (is_unstructured(term$structure) && length(term$columns) > 1L) {
+    return(cell_pieces(term, index))
   }
-  scale <- is_scale(term)
-  lapply(seq_along(term$theta), \(i) {
-    kind <- if (scale[i]) "sd" else "cor"
-    list(kind = kind, term = index, theta = term$theta[i])
+  kinds <- ifelse(is_scale(term), "sd", "cor")
+  as_piece <- \(kind, theta) list(kind = kind, term = index, theta = theta)
+  unname(Map(as_piece, kinds, term$theta))
+}
+
+# The pieces of an unstructured term: one for each cell of its covariance.
+cell_pieces <- function(term, index) {
+  cells <- covariance_cells(term)
+  lapply(seq_len(nrow(cells)), \(i) {
+    effects <- unique(as.vector(cells[i, ]))
+    kind <- if (length(effects) == 1L) "sd" else "cor"
+    list(kind = kind, term = index, effects = effects)
   })
 }
 
 # One parameter -------------------------------------------------------------
 
 #' The points of one parameter's profile
-#' @param limit,step Where zeta ends, and how far it goes from one point to the next.
+#' @param pace Of zeta: its `limit`, the `step` from one point to the next, and the number of points
+#'   on a side (`maxpts`), at most.
 #' @noRd
-profile_one <- function(problem, name, limit, step, maxpts) {
+profile_one <- function(problem, name, pace) {
   refit <- refitter(problem, name)
   centre <- list(value = problem$values[[name]], zeta = 0, state = problem$fit)
-  first <- first_step(problem, name) * step
-  sides <- lapply(c(-1, 1), \(side) {
-    walk(problem, name, refit, centre, side, first, limit, step, maxpts)
-  })
-  points <- c(rev(sides[[1L]]), list(centre), sides[[2L]])
+  below <- walk(problem, name, refit, centre, -1, pace)
+  above <- walk(problem, name, refit, centre, 1, pace)
+  points <- c(rev(below), list(centre), above)
   rows <- lapply(points, \(point) profile_row(problem, name, point))
   table <- as.data.frame(do.call(rbind, rows), optional = TRUE)
   table$.par <- name
@@ -227,40 +231,34 @@ profile_one <- function(problem, name, limit, step, maxpts) {
 #'
 #' A step is as long as the last one promises it to be: the profile is nearly straight.
 #' @noRd
-walk <- function(
-  problem,
-  name,
-  refit,
-  centre,
-  side,
-  first,
-  limit,
-  step,
-  maxpts
-) {
+walk <- function(problem, name, refit, centre, side, pace) {
   bound <- if (side < 0) problem$lower[[name]] else problem$upper[[name]]
   points <- list()
   last <- centre
-  stride <- first
-  while (length(points) < maxpts && side * (bound - last$value) > 0) {
-    value <- last$value + side * stride
-    if (side * (bound - value) < 1e-3 * stride) {
-      value <- bound
-    }
+  stride <- first_step(problem, name) * pace$step
+  while (length(points) < pace$maxpts && side * (bound - last$value) > 0) {
+    value <- within_bound(last$value + side * stride, bound, side, stride)
     point <- profile_point(problem, refit, value, last$state, side)
-    if (is.null(point)) {
+    points <- c(points, if (!is.null(point)) list(point))
+    if (is.null(point) || abs(point$zeta) > pace$limit) {
       break
     }
-    rise <- abs(point$zeta) - abs(last$zeta)
-    points <- c(points, list(point))
-    if (abs(point$zeta) > limit) {
-      break
-    }
-    ratio <- if (rise > 0) step / rise else 2
-    stride <- abs(point$value - last$value) * min(max(ratio, 0.2), 3)
+    stride <- next_stride(last, point, pace$step)
     last <- point
   }
   points
+}
+
+# The bound itself, for a value beyond it or hardly before it.
+within_bound <- function(value, bound, side, stride) {
+  if (side * (bound - value) < 1e-3 * stride) bound else value
+}
+
+# How far to go so that zeta grows by a step, as it did from the last point to this one.
+next_stride <- function(last, point, step) {
+  rise <- abs(point$zeta) - abs(last$zeta)
+  ratio <- if (rise > 0) step / rise else 2
+  abs(point$value - last$value) * min(max(ratio, 0.2), 3)
 }
 
 #' The fit with the parameter at a value; `NULL` where there is none

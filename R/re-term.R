@@ -9,13 +9,12 @@ random_design <- function(parsed, frame, env, data) {
   found <- lapply(parsed$bars, bar_terms, frame = frame, env = env, data = data)
   found <- unlist(found, recursive = FALSE)
   terms <- lapply(found, `[[`, "term")
+  check_duplicates(terms)
   groups <- term_codes(terms, frame)
   for (i in seq_along(terms)) {
     terms[[i]]$levels <- groups[[terms[[i]]$group]]$levels
   }
-  check_duplicates(terms)
-  n_levels <- vapply(terms, \(term) length(term$levels), 1L)
-  order <- term_order(n_levels)
+  order <- term_order(lengths(lapply(terms, `[[`, "levels")))
   random <- place_terms(terms[order])
   z <- lapply(found[order], `[[`, "z")
   list(random = random, terms = core_terms(random, z, groups))
@@ -84,9 +83,7 @@ bar_effects <- function(bar, frame, env, data) {
   unwrapped <- unwrap_fulldummy(bar$effects)
   formula <- rlang::new_formula(NULL, unwrapped$expr, env = env)
   terms <- part_terms(formula, frame, data)
-  if (!is.null(attr(terms, "offset"))) {
-    abort_effects(bar, "can't hold an `offset()`")
-  }
+  check_no_offset(terms, bar)
   if (identical(bar$effects, 1)) {
     return(list(terms = terms, z = intercept_column, columns = "(Intercept)"))
   }
@@ -99,14 +96,19 @@ bar_effects <- function(bar, frame, env, data) {
   check_columns_finite(z)
   used <- attr(z, "contrasts")
   used[names(contrasts)] <- contrasts
-  attr(z, "contrasts") <- NULL
   list(
     terms = terms,
     contrasts = used,
-    xlevels = if (!is.null(used)) stats::.getXlevels(terms, frame),
-    z = z,
+    xlevels = used_levels(terms, frame, used),
+    z = without_contrasts(z),
     columns = column_names(z)
   )
+}
+
+check_no_offset <- function(terms, bar) {
+  if (!is.null(attr(terms, "offset"))) {
+    abort_effects(bar, "can't hold an `offset()`")
+  }
 }
 
 abort_effects <- function(bar, problem) {

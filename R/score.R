@@ -56,31 +56,34 @@ score.rlmm_lmm <- function(
   parameterization = c("user", "profile", "sqrt")
 ) {
   point <- parameter_point(object, at, parameterization)
-  if (point$kind == "sqrt") {
-    gradient <- core_derivatives(fitted_spec(object), point$theta)$gradient
-    return(stats::setNames(-gradient / 2, point$names))
-  }
   spec <- fitted_spec(object)
-  if (point$kind == "profile") {
-    found <- core_derivatives(spec, point$theta)
-    return(stats::setNames(
-      -covariance_gradient(object, point$theta, found) / 2,
-      point$names
-    ))
-  }
-  found <- joint_derivatives(spec, point$theta, point$sigma, object$known_sigma)
-  relative <- covariance_gradient(object, point$theta, found)
-  gradient <- relative / point$sigma^2
-  if (!object$known_sigma) {
-    # At fixed covariances a larger sigma makes the relative ones smaller.
-    shrink <- sum(relative * variance_map(object, "profile", point$theta)$value)
-    in_sigma <- found$gradient[length(found$gradient)]
-    gradient <- c(
-      gradient,
-      in_sigma / (2 * point$sigma) - shrink / point$sigma^2
-    )
-  }
+  gradient <- switch(
+    point$kind,
+    sqrt = core_derivatives(spec, point$theta)$gradient,
+    profile = relative_gradient(object, spec, point),
+    user = absolute_gradient(object, spec, point)
+  )
   stats::setNames(-gradient / 2, point$names)
+}
+
+# The gradient of the objective in the relative covariances, sigma profiled out.
+relative_gradient <- function(object, spec, point) {
+  found <- core_derivatives(spec, point$theta)
+  covariance_gradient(object, point$theta, found)
+}
+
+# The gradient of the objective in the covariances and, unless it is known, sigma^2.
+absolute_gradient <- function(object, spec, point) {
+  sigma <- point$sigma
+  found <- joint_derivatives(spec, point$theta, sigma, object$known_sigma)
+  relative <- covariance_gradient(object, point$theta, found)
+  if (object$known_sigma) {
+    return(relative / sigma^2)
+  }
+  # At fixed covariances a larger sigma makes the relative ones smaller.
+  shrink <- sum(relative * variance_map(object, "profile", point$theta)$value)
+  in_sigma <- found$gradient[length(found$gradient)]
+  c(relative / sigma^2, in_sigma / (2 * sigma) - shrink / sigma^2)
 }
 
 #' @rdname score
@@ -160,19 +163,18 @@ parameter_point <- function(object, at, parameterization) {
   if (kind == "sqrt") {
     return(list(kind = kind, theta = at, names = names(estimates)))
   }
-  has_sigma <- kind == "user" && !object$known_sigma
-  sigma <- if (has_sigma) {
-    sqrt(at[length(at)])
-  } else if (kind == "user") {
-    object$sigma
-  }
-  scale <- if (kind == "user") sigma else 1
+  sigma <- if (kind == "user") sigma_among(at, object)
   list(
     kind = kind,
-    theta = factor_covariances(object, at, scale),
+    theta = factor_covariances(object, at, sigma %||% 1),
     sigma = sigma,
     names = names(estimates)
   )
+}
+
+# The sigma of parameters whose last is sigma^2, unless sigma is known.
+sigma_among <- function(at, object) {
+  if (object$known_sigma) object$sigma else sqrt(at[length(at)])
 }
 
 check_parameters <- function(at, estimates) {
@@ -267,20 +269,27 @@ covariance_gradient <- function(object, theta, found) {
       if (has_rho(term$structure)) {
         cells <- cell_index(roles, length(term$columns))
         jacobian <- covariances$jacobian[cells, , drop = FALSE]
-        return(solve_regular(jacobian, found$gradient[term$theta]))
+        solve_regular(jacobian, found$gradient[term$theta])
+      } else {
+        own <- term$core_cols
+        g <- found$g[[term$core_term]][own, own, drop = FALSE]
+        cell_gradient(term, roles, g)
       }
-      own <- term$core_cols
-      part <- found$g[[term$core_term]][own, own, drop = FALSE]
-      if (is_homogeneous(term$structure)) {
-        return(sum(diag(part)))
-      }
-      part[covariance_cells(term, roles)] * ifelse(roles$row == roles$col, 1, 2)
     },
     object$random,
     core_structures(object$random),
     core_covariances(object$random, theta)
   )
   unlist(slopes)
+}
+
+# The derivative in a term's free covariances from the one in its symmetric Omega, where an element
+# off the diagonal stands twice.
+cell_gradient <- function(term, roles, g) {
+  if (is_homogeneous(term$structure)) {
+    return(sum(diag(g)))
+  }
+  g[covariance_cells(term, roles)] * ifelse(roles$row == roles$col, 1, 2)
 }
 
 # The gradient in the covariances from that in theta.
@@ -319,33 +328,33 @@ change_coordinates <- function(object, found, point) {
 # The sum over k of slope_k d^2 psi_k / dx^2, with psi = sigma^2 Omega and sigma^2 ("variance") or
 # Omega ("profile").
 second_map <- function(object, map, scale, theta, sigma, slope) {
-  n <- length(theta)
-  of_omega <- slope[seq_len(n)]
-  unit <- if (scale == "profile") 1 else sigma
-  bend <- matrix(0, n + 1L, n + 1L)
-  bends <- core_covariance_bends(
-    object$random,
-    theta,
-    Map(
-      slope_matrix,
-      object$random,
-      core_structures(object$random),
-      list(slope)
-    )
-  )
-  for (i in seq_along(bends)) {
-    own <- object$random[[i]]$theta
-    bend[own, own] <- unit^2 * bends[[i]]
-  }
+  free <- seq_along(theta)
+  last <- length(theta) + 1L
+  bend <- matrix(0, last, last)
+  bend[free, free] <- omega_bend(object$random, theta, slope)
   if (scale == "profile") {
     return(bend)
   }
-  in_theta <- drop(of_omega %*% map$jacobian[seq_len(n), seq_len(n)])
-  bend[n + 1L, seq_len(n)] <- bend[seq_len(n), n + 1L] <- 2 * in_theta / sigma
-  at_sigma <- if (length(slope) > n) slope[n + 1L] else 0
-  bend[n + 1L, n + 1L] <- 2 *
-    (sum(of_omega * map$value[seq_len(n)]) / sigma^2 + at_sigma)
+  bend <- sigma^2 * bend
+  of_omega <- slope[free]
+  in_theta <- drop(of_omega %*% map$jacobian[free, free])
+  bend[last, free] <- bend[free, last] <- 2 * in_theta / sigma
+  in_sigma2 <- if (length(slope) == last) slope[last] else 0
+  bend[last, last] <- 2 *
+    (sum(of_omega * map$value[free]) / sigma^2 + in_sigma2)
   bend
+}
+
+# The sum over the elements of all Omegas of their slope times their second derivative in theta.
+omega_bend <- function(random, theta, slope) {
+  slopes <- Map(slope_matrix, random, core_structures(random), list(slope))
+  bends <- core_covariance_bends(random, theta, slopes)
+  out <- matrix(0, length(theta), length(theta))
+  for (i in seq_along(bends)) {
+    own <- random[[i]]$theta
+    out[own, own] <- bends[[i]]
+  }
+  out
 }
 
 # The slopes in the elements of a term's covariance matrix.

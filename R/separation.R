@@ -7,27 +7,41 @@
 #' know have never both.
 #' @noRd
 separated_effects <- function(fit, spec) {
-  unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
-  if (
-    length(fit$beta) == 0L ||
-      !fit$glmm$link %in% unbounded ||
-      has_dispersion(fit$family)
-  ) {
+  if (!can_separate(fit)) {
     return(character())
   }
   x <- column_matrix(spec$x, length(spec$y))
   shift <- intercept_shift(x, names(fit$beta))
   beta <- drop(shift %*% fit$beta)
-  # Standard errors are those at fixed theta; they are infinite where even the factor is singular.
-  std_error <- tryCatch(
+  size <- abs(beta) * largest_centred(x, shift)
+  # The first limit is beyond any data, where even the standard error has no digits left.
+  is_uncertain <- abs(beta) < 0.05 * shifted_errors(fit, shift)
+  names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
+}
+
+# Whether the likelihood may rise towards infinite coefficients: the range of the mean has an end
+# that the link takes to infinity, and the response may lie there.
+can_separate <- function(fit) {
+  unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
+  length(fit$beta) > 0L &&
+    fit$glmm$link %in% unbounded &&
+    !has_dispersion(fit$family)
+}
+
+# The largest absolute value of each column of X, centred: the inverse of `shift`, whose one row
+# differs from those of the unit matrix, is its mirror image.
+largest_centred <- function(x, shift) {
+  centred <- x %*% (2 * diag(ncol(x)) - shift)
+  apply(abs(centred), 2L, max)
+}
+
+# Standard errors of the shifted coefficients at fixed theta; infinite where even the factor is
+# singular.
+shifted_errors <- function(fit, shift) {
+  tryCatch(
     sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)),
     error = \(cnd) Inf
   )
-  # The inverse of `shift`, whose one row differs from those of the unit matrix, is its mirror
-  # image.
-  size <- abs(beta) * apply(abs(x %*% (2 * diag(ncol(x)) - shift)), 2L, max)
-  # The first limit is beyond any data, where even the standard error has no digits left.
-  names(fit$beta)[size > 1e5 | (size > 3 & abs(beta) < 0.05 * std_error)]
 }
 
 # The matrix that takes the coefficients to those with covariates far from zero, such as years,

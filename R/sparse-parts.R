@@ -101,15 +101,19 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 sparse_factor <- function(fit) {
   weights <- working_weights(fit)
   at <- lambdat_zt(fit)
-  # The observed information of a single observation may be negative, that of all is not.
-  product <- if (all(weights >= 0)) {
-    Matrix::tcrossprod(at %*% Matrix::Diagonal(x = sqrt(weights)))
-  } else {
-    weighted <- at %*% Matrix::Diagonal(x = weights)
-    Matrix::forceSymmetric(Matrix::tcrossprod(weighted, at))
-  }
+  product <- weighted_product(at, weights)
   l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
   list(l = l, rzx = solve_lower(l, at %*% (weights * free_matrix(fit))))
+}
+
+# A W A' of a sparse A; the observed information of a single observation may be negative, that of
+# all is not.
+weighted_product <- function(a, weights) {
+  if (all(weights >= 0)) {
+    return(Matrix::tcrossprod(a %*% Matrix::Diagonal(x = sqrt(weights))))
+  }
+  weighted <- a %*% Matrix::Diagonal(x = weights)
+  Matrix::forceSymmetric(Matrix::tcrossprod(weighted, a))
 }
 
 solve_lower <- function(l, right) {

@@ -345,22 +345,20 @@ has_lme4_counterpart <- function(structures) structures %in% c("us", "diag")
 #' A formula without functions around bars: `diag()` and `zerocorr()` terms become `||` terms
 #' @noRd
 plain_bars <- function(expression) {
-  if (!is.call(expression)) {
-    return(expression)
-  }
   name <- call_name(expression)
-  bar <- if (length(expression) > 1L) strip_parens(expression[[2L]])
-  is_bar <- is.call(bar) && call_name(bar) %in% c("|", "||")
-  if (is_bar && isTRUE(name == "us")) {
-    return(call("(", bar))
-  }
-  if (is_bar && isTRUE(name %in% c("diag", "zerocorr"))) {
-    bar[[1L]] <- quote(`||`)
-    return(call("(", bar))
-  }
-  if (isTRUE(name %in% c("|", "||"))) {
+  if (!is.call(expression) || name %in% c("|", "||")) {
     return(expression)
   }
-  expression[-1L] <- lapply(as.list(expression)[-1L], plain_bars)
-  expression
+  bar <- if (length(expression) > 1L) strip_parens(expression[[2L]])
+  is_structured <- name %in%
+    c("us", "diag", "zerocorr") &&
+    call_name(bar) %in% c("|", "||")
+  if (!is_structured) {
+    expression[-1L] <- lapply(as.list(expression)[-1L], plain_bars)
+    return(expression)
+  }
+  if (name != "us") {
+    bar[[1L]] <- quote(`||`)
+  }
+  call("(", bar)
 }

@@ -49,23 +49,30 @@ find_bar <- function(bar, old) {
   wanted <- names(bar_parts(bar))
   bars <- split_bars(rhs)$bars
   parts <- lapply(bars, bar_parts)
-  same <- which(vapply(parts, \(part) setequal(names(part), wanted), NA))
-  if (length(same) > 0L) {
-    return(list(written = bars[[same[1L]]], rhs = rhs))
+  same <- Position(\(part) setequal(names(part), wanted), parts)
+  if (!is.na(same)) {
+    return(list(written = bars[[same]], rhs = rhs))
   }
-  holders <- which(vapply(parts, \(part) any(wanted %in% names(part)), NA))
-  known <- do.call(c, unname(parts[holders]))
+  is_holder <- vapply(parts, \(part) any(wanted %in% names(part)), NA)
+  known <- do.call(c, unname(parts[is_holder]))
   if (!all(wanted %in% names(known))) {
     tell_no_bar(bar, bars)
     return(list(written = bar, rhs = rhs))
   }
-  expansions <- lapply(holders, \(i) {
-    list(from = bars[[i]], to = sum_of(unname(parts[[i]])))
-  })
   list(
     written = sum_of(unname(known[wanted])),
-    rhs = replace_bars(rhs, expansions)
+    rhs = expand_bars(rhs, bars[is_holder], parts[is_holder])
   )
+}
+
+# The right side with bars that stand for several terms written out.
+expand_bars <- function(rhs, bars, parts) {
+  expansions <- Map(
+    \(bar, part) list(from = bar, to = sum_of(unname(part))),
+    bars,
+    parts
+  )
+  replace_bars(rhs, expansions)
 }
 
 #' The terms of one effect structure and one grouping that a bar stands for, named by what they mean
@@ -136,24 +143,27 @@ tell_nothing_removed <- function(parts, fit) {
 tell_no_effect <- function(expr, fit) {
   own <- fit$fixed$terms
   if (identical(expr, 1) || identical(expr, 0)) {
-    wanted <- if (identical(expr, 1)) 1L else 0L
-    if (attr(own, "intercept") != wanted) {
-      warn_not_removed(deparse_one(expr), "The model has no intercept.")
-    }
-    return(invisible())
+    return(tell_no_intercept(expr, own))
   }
   terms <- stats::terms.formula(rlang::new_formula(NULL, expr))
   labels <- sorted_factors(attr(terms, "term.labels"))
   known <- attr(own, "term.labels")
-  if (length(labels) == 0L || any(labels %in% sorted_factors(known))) {
-    return(invisible())
+  if (length(labels) > 0L && !any(labels %in% sorted_factors(known))) {
+    warn_not_removed(deparse_one(expr), known_effects(known))
   }
-  hint <- if (length(known) == 0L) {
-    "The model has no fixed effect but the intercept."
-  } else {
-    paste0("The fixed effects are ", enumerate(tick(known), max = 10L), ".")
+}
+
+known_effects <- function(labels) {
+  if (length(labels) == 0L) {
+    return("The model has no fixed effect but the intercept.")
   }
-  warn_not_removed(deparse_one(expr), hint)
+  paste0("The fixed effects are ", enumerate(tick(labels), max = 10L), ".")
+}
+
+tell_no_intercept <- function(expr, terms) {
+  if (attr(terms, "intercept") != expr) {
+    warn_not_removed(deparse_one(expr), "The model has no intercept.")
+  }
 }
 
 warn_not_removed <- function(text, hint) {
