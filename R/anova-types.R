@@ -108,16 +108,12 @@ term_tests <- function(fit, type, ddf) UseMethod("term_tests")
 #' @export
 term_tests.rlmm_lmm <- function(fit, type, ddf) {
   contrasts <- term_contrasts(fit, type)
-  tests <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), ddf))
-  method <- if (ddf == "satterthwaite") {
-    "Satterthwaite's method"
-  } else {
-    "infinite degrees of freedom"
-  }
+  tests <- fixed_tests(fit, ddf)
+  rows <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), tests))
   anova_table(
-    tests,
+    rows,
     f_table(numeric(), integer(), numeric(), numeric()),
-    paste0("Type ", type, " analysis of variance with ", method)
+    paste0("Type ", type, " analysis of variance with ", ddf_label(ddf))
   )
 }
 

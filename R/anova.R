@@ -21,7 +21,8 @@
 #'
 #' @param object A fit.
 #' @param type Of one fit: `"I"`, `"II"` or `"III"`, or 1, 2, 3.
-#' @param ddf Of one linear fit: `"Satterthwaite"`, `"asymptotic"` or `"none"`.
+#' @param ddf Of one linear fit: `"Satterthwaite"`, `"Kenward-Roger"`, `"none"` and others; see
+#'   [summary()][summary.rlmm].
 #' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
 #' @param refit Fit REML models again by maximum likelihood?
 #' @param model.names Names of the models, instead of the expressions in the call.
@@ -33,6 +34,7 @@
 #' slopes <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' intercepts <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' anova(slopes)
+#' anova(slopes, ddf = "Kenward-Roger")
 #' anova(rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial))
 #' anova(slopes, intercepts, refit = FALSE)
 #' no_days <- update(slopes, . ~ . - Days)
@@ -69,9 +71,6 @@ anova.rlmm <- function(
 }
 
 anova_of_one <- function(fit, type, ddf) {
-  if (identical(tolower_words(ddf), "lme4")) {
-    ddf <- "none"
-  }
   ddf <- choose_ddf(fit, ddf)
   if (ddf == "none") {
     return(sums_of_squares(fit))

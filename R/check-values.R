@@ -23,9 +23,18 @@ one_of <- function(value, allowed, arg) {
   if (!is.na(found)) {
     return(allowed[found])
   }
-  choices <- enumerate(dQuote(allowed, FALSE), last = "or")
+  choices <- enumerate(dQuote(allowed, FALSE), max = 10L, last = "or")
   problem <- sprintf("`%s` must be %s.", arg, choices)
   abort_argument(problem, x = it_is(value), arg = arg)
+}
+
+#' One of the allowed values, which may be abbreviated and have capitals: lmerTest writes
+#' "Kenward-Roger"
+#' @noRd
+one_of_words <- function(value, allowed, arg) {
+  is_word <- is.character(value) && length(value) == 1L
+  found <- if (is_word) pmatch(tolower(value), tolower(allowed)) else NA
+  if (is.na(found)) one_of(value, allowed, arg) else allowed[found]
 }
 
 check_sigma <- function(sigma) {

@@ -12,14 +12,18 @@
 #' Dependent rows are counted once. For a generalized model the tests are Wald's, with infinite
 #' degrees of freedom.
 #'
+#' With `ddf = "Kenward-Roger"` the statistic takes the adjusted covariance matrix and is multiplied
+#' by a factor near one, which the table's `F value` includes and its sums of squares don't, as in
+#' lmerTest.
+#'
 #' @param model A fit.
 #' @param L A vector or a matrix with a column per fixed effect; or a list of such for `contest()`,
 #'   which tests each of them.
 #' @param joint One F test of all rows, instead of a t test for each?
 #' @param rhs What `L` times the fixed effects is under the hypothesis: one number, or one for each
 #'   row.
-#' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, or `"asymptotic"` for
-#'   infinite ones.
+#' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, `"Kenward-Roger"`,
+#'   `"asymptotic"` for infinite ones, and others; see [summary()][summary.rlmm].
 #' @param confint Return confidence limits too?
 #' @param level Their level.
 #' @param ... Not used.
@@ -33,6 +37,7 @@
 #' fit <- rlmm(Reaction ~ Days + I(Days^2) + (1 | Subject), sleepstudy)
 #' contest(fit, rbind(c(0, 1, 0), c(0, 0, 1)))
 #' contest(fit, c(1, 5, 25), joint = FALSE, confint = TRUE)
+#' contest(fit, rbind(c(0, 1, 0), c(0, 0, 1)), ddf = "Kenward-Roger")
 #' contest1D(fit, c(0, 1, 0), rhs = 10)
 #' @export
 contest <- function(model, L, ...) UseMethod("contest")
@@ -91,17 +96,13 @@ contest.rlmm <- function(
     return(do.call(rbind, tests))
   }
   L <- contrast_matrix(L, model)
+  rhs <- check_rhs(rhs, nrow(L))
+  tests <- fixed_tests(model, contest_ddf(model, ddf))
   if (joint) {
-    return(f_test(model, L, check_rhs(rhs, nrow(L)), contest_ddf(model, ddf)))
+    f_test(model, L, rhs, tests)
+  } else {
+    t_table(model, L, rhs, tests, confint, level)
   }
-  t_table(
-    model,
-    L,
-    check_rhs(rhs, nrow(L)),
-    contest_ddf(model, ddf),
-    confint,
-    level
-  )
 }
 
 #' @rdname contest
@@ -219,12 +220,13 @@ abort_contrast <- function(problem, found, hint = NULL) {
 # Tests -------------------------------------------------------------------
 
 #' A t test of each row of `L`, as a table
+#' @param tests What `fixed_tests()` returns.
 #' @noRd
-t_table <- function(fit, L, rhs, ddf, confint, level) {
+t_table <- function(fit, L, rhs, tests, confint, level) {
   check_confidence(level)
   estimate <- drop(L %*% fit$beta)
-  std_error <- sqrt(rowSums((L %*% fixed_covariance(fit)) * L))
-  df <- denominator_df(fit, L, ddf)
+  std_error <- sqrt(rowSums((L %*% tests$covariance) * L))
+  df <- as.vector(tests$row_df(L))
   ratio <- (estimate - rhs) / std_error
   limits <- if (confint) {
     half <- stats::qt((1 + level) / 2, df) * std_error
@@ -245,83 +247,30 @@ t_table <- function(fit, L, rhs, ddf, confint, level) {
   table
 }
 
-denominator_df <- function(fit, L, ddf) {
-  if (ddf == "satterthwaite") {
-    as.vector(satterthwaite_df(fit, t(L)))
-  } else {
-    rep(Inf, nrow(L))
-  }
-}
-
 #' The joint F test of the rows of `L`, as a table of one row
 #' @noRd
-f_test <- function(fit, L, rhs, ddf) {
-  rotated <- uncorrelated_rows(L, rhs, fixed_covariance(fit))
-  q <- nrow(rotated$L)
+f_test <- function(fit, L, rhs, tests) {
+  independent <- uncorrelated_rows(L, rhs, tests$covariance)
+  q <- nrow(independent$L)
   if (q == 0L) {
     return(f_table(NA_real_, 0L, NA_real_, fit$sigma))
   }
-  ratios <- (drop(rotated$L %*% fit$beta) - rotated$rhs)^2 / rotated$variance
-  df <- denominator_df(fit, rotated$L, ddf)
-  f_table(mean(ratios), q, joint_df(df), fit$sigma)
+  difference <- drop(independent$L %*% fit$beta) - independent$rhs
+  found <- tests$joint(independent$L, difference)
+  f_table(found$f, q, found$df, fit$sigma, found$scale)
 }
 
-#' Independent combinations with the span of the rows of `L` whose estimates are uncorrelated
-#'
-#' The degrees of freedom of the F test depend a little on the choice of these rows: the principal
-#' axes of their covariance matrix, as in lmerTest.
+#' @param scale By which the F statistic is to be multiplied, but not the sums of squares, as in
+#'   lmerTest.
 #' @noRd
-uncorrelated_rows <- function(L, rhs, covariance) {
-  spread <- L %*% covariance %*% t(L)
-  axes <- eigen(spread, symmetric = TRUE)
-  kept <- seq_len(covariance_rank(spread))
-  rotation <- t(axes$vectors[, kept, drop = FALSE])
-  list(
-    L = rotation %*% L,
-    rhs = drop(rotation %*% rhs),
-    variance = axes$values[kept]
-  )
-}
-
-#' Rank of a covariance matrix, whatever the scales of its rows
-#' @noRd
-covariance_rank <- function(covariance) {
-  unit <- sqrt(pmax(diag(covariance), 0))
-  unit[unit == 0] <- 1
-  values <- eigen(
-    covariance / outer(unit, unit),
-    symmetric = TRUE,
-    only.values = TRUE
-  )$values
-  sum(values > 1e-8 * max(values, 0))
-}
-
-#' Degrees of freedom of the mean of squared t variables with those of `df`
-#' @noRd
-joint_df <- function(df) {
-  q <- length(df)
-  if (anyNA(df)) {
-    return(NA_real_)
-  }
-  # The limit of the formula where all are the same.
-  if (q == 1L || all(is.infinite(df)) || diff(range(df)) < 1e-8) {
-    return(mean(df))
-  }
-  if (any(df <= 2)) {
-    return(2)
-  }
-  expected <- sum(ifelse(is.infinite(df), 1, df / (df - 2)))
-  2 * expected / (expected - q)
-}
-
-f_table <- function(f, q, df, sigma) {
+f_table <- function(f, q, df, sigma, scale = rep(1, length(f))) {
   data.frame(
     `Sum Sq` = f * q * sigma^2,
     `Mean Sq` = f * sigma^2,
     NumDF = q,
     DenDF = df,
-    `F value` = f,
-    `Pr(>F)` = stats::pf(f, q, df, lower.tail = FALSE),
+    `F value` = f * scale,
+    `Pr(>F)` = stats::pf(f * scale, q, df, lower.tail = FALSE),
     check.names = FALSE
   )
 }

@@ -35,26 +35,21 @@ emm_basis.rlmm <- function(
   is_kept <- colnames(x) %in% names(object$beta)
   coefficients <- rep(NA_real_, ncol(x))
   coefficients[is_kept] <- object$beta[colnames(x)[is_kept]]
-  ddf <- choose_ddf(object, mode)
+  tests <- fixed_tests(object, choose_ddf(object, mode))
   df <- function(k) {
-    if (ddf != "satterthwaite") {
-      return(Inf)
-    }
     # `k` is for all coefficients, or without those that were dropped.
-    satterthwaite_df(
-      object,
-      matrix(if (length(k) == length(is_kept)) k[is_kept] else k, ncol = 1L)
-    )
+    kept <- if (length(k) == length(is_kept)) k[is_kept] else k
+    as.vector(tests$row_df(matrix(kept, nrow = 1L)))
   }
   list(
     X = x,
     bhat = coefficients,
     nbasis = inestimable(object, is_kept, colnames(x)),
-    V = vcov.rlmm(object),
+    V = tests$covariance,
     # emmeans takes the function out of its environment.
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = df),
-    misc = emm_notes(object, ddf)
+    misc = emm_notes(object, tests$ddf)
   )
 }
 

@@ -18,26 +18,6 @@ format_fixed_effects <- function(table, digits, signif.stars) {
   c("Fixed effects:", lines)
 }
 
-choose_ddf <- function(fit, ddf = NULL) {
-  if (is.null(ddf)) {
-    return(default_ddf(fit))
-  }
-  one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
-}
-
-#' How tests are made by default: Satterthwaite's degrees of freedom are for linear models, and take
-#' derivatives, which need the data
-#' @noRd
-default_ddf <- function(fit) UseMethod("default_ddf")
-
-#' @export
-default_ddf.rlmm_lmm <- function(fit) {
-  if (is.null(fit$frame)) "asymptotic" else "satterthwaite"
-}
-
-#' @export
-default_ddf.rlmm_glmm <- function(fit) "asymptotic"
-
 #' The name that lme4 gives to an estimate over its standard error
 #' @noRd
 ratio_name <- function(fit) UseMethod("ratio_name")
@@ -48,29 +28,28 @@ ratio_name.rlmm_lmm <- function(fit) "t value"
 #' @export
 ratio_name.rlmm_glmm <- function(fit) "z value"
 
-# Words in lower case: lmerTest writes "Satterthwaite".
-tolower_words <- function(x) if (is.character(x)) tolower(x) else x
-
-#' The table of the fixed effects, with tests according to `ddf`
+#' The table of the fixed effects
+#' @param tests What `fixed_tests()` returns.
+#' @param df Degrees of freedom of each coefficient.
 #' @noRd
 fixed_effects_table <- function(
   fit,
-  ddf,
-  std_error,
-  df = if (ddf == "satterthwaite") satterthwaite_df(fit)
+  tests,
+  df = tests$row_df(diag(length(fit$beta)))
 ) {
+  std_error <- sqrt(diag(tests$covariance))
   table <- cbind(Estimate = fit$beta, `Std. Error` = std_error)
   if (length(fit$beta) == 0) {
     return(table)
   }
   ratio <- ifelse(std_error > 0, fit$beta / std_error, NA)
-  tests <- switch(
-    ddf,
+  columns <- switch(
+    tests$ddf,
     none = matrix(ratio, dimnames = list(NULL, ratio_name(fit))),
-    satterthwaite = t_tests(ratio, df),
-    asymptotic = z_tests(ratio)
+    asymptotic = z_tests(ratio),
+    t_tests(ratio, as.vector(df))
   )
-  cbind(table, tests)
+  cbind(table, columns)
 }
 
 t_tests <- function(ratio, df) {

@@ -40,7 +40,7 @@ format.rlmm <- function(
   ddf <- choose_ddf(x, ddf)
   check_digits(digits)
   x <- with_covariance(x)
-  fixed <- fixed_effects_table(x, ddf, standard_errors(x))
+  fixed <- fixed_effects_table(x, fixed_tests(x, ddf))
   notes <- fit_notes(x)
   c(
     format_header(model_header(x)),

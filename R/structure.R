@@ -61,14 +61,21 @@ one_correlation <- function(k) 1L
 #' `call`: the function around a bar; `hom`: its argument, `NULL` where it has none; `n_rho`: the
 #' number of correlations of k effects that are parameters, `NULL` where none is; `tag`: what stands
 #' beside them in print; `series`: whether the effects must be the levels of one factor, in their
-#' order.
+#' order; `linear`: whether the covariance matrix is linear in as many numbers as there are
+#' parameters.
 #' @noRd
 structures <- list(
-  us = list(call = "us"),
-  diag = list(call = "diag", hom = FALSE),
-  homdiag = list(call = "diag", hom = TRUE),
+  us = list(call = "us", linear = TRUE),
+  diag = list(call = "diag", hom = FALSE, linear = TRUE),
+  homdiag = list(call = "diag", hom = TRUE, linear = TRUE),
   cs = list(call = "cs", hom = FALSE, n_rho = one_correlation, tag = "cs"),
-  homcs = list(call = "cs", hom = TRUE, n_rho = one_correlation, tag = "cs"),
+  homcs = list(
+    call = "cs",
+    hom = TRUE,
+    n_rho = one_correlation,
+    tag = "cs",
+    linear = TRUE
+  ),
   hetar1 = list(
     call = "ar1",
     hom = FALSE,
@@ -84,7 +91,13 @@ structures <- list(
     series = TRUE
   ),
   toep = list(call = "toep", hom = FALSE, n_rho = \(k) k - 1L, series = TRUE),
-  homtoep = list(call = "toep", hom = TRUE, n_rho = \(k) k - 1L, series = TRUE)
+  homtoep = list(
+    call = "toep",
+    hom = TRUE,
+    n_rho = \(k) k - 1L,
+    series = TRUE,
+    linear = TRUE
+  )
 )
 
 # The structure that each function around a bar stands for, unless `hom` is given.
@@ -109,6 +122,8 @@ has_rho <- function(structure) !is.null(structures[[structure]]$n_rho)
 is_unstructured <- function(structure) structure == "us"
 
 is_homogeneous <- function(structure) isTRUE(structures[[structure]]$hom)
+
+is_linear <- function(structure) isTRUE(structures[[structure]]$linear)
 
 is_diagonal <- function(structure) structures[[structure]]$call == "diag"
 

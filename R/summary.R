@@ -11,19 +11,41 @@
 #' when there are few levels; this is the default for generalized models, and for fits without their
 #' data. With `ddf = "none"` they are lme4's: `Estimate`, `Std. Error` and `t value`.
 #'
-#' Variances that are estimated as zero, and parameters that are held by [rlmm_control()], count as
-#' known for the degrees of freedom. For models with very many crossed effects they come from the
+#' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`),
+#' p-values, columns that were dropped, and for singular fits which term is singular and why.
+#'
+#' @section Degrees of freedom: The names may be abbreviated, and written with capitals.
+#'
+#' `"Satterthwaite"`: variances that are estimated as zero, and parameters that are held by
+#' [rlmm_control()], count as known. For models with very many crossed effects they come from the
 #' average information, as the exact Hessian would cost too much, and the summary says so; there the
 #' degrees of freedom are large anyway.
 #'
-#' Further than lme4's goes that summaries show AICc, confidence limits (`conf.int = TRUE`),
-#' p-values, columns that were dropped, and for singular fits which term is singular and why.
+#' `"Kenward-Roger"`, for linear fits by REML: standard errors are enlarged too, by what is lost as
+#' the variances are estimated (Kenward and Roger 1997). The numbers are pbkrtest's, but no matrix of
+#' n rows is needed: thousands of crossed effects take seconds. A variance that is estimated as zero
+#' counts as estimated, as in pbkrtest; what is held counts as known. Of a structure that isn't
+#' linear in its parameters, such as `ar1()`, the second derivatives are left out, as by SAS's
+#' `DDFM = KENWARDROGER(FIRSTORDER)`, and its parameters on which nothing depends at the estimate
+#' count as known.
+#'
+#' Three rules of analysis of variance take the design alone, and are exact for balanced data. A
+#' combination of coefficients has the least of their degrees of freedom.
+#'
+#' * `"between-within"`, for nested grouping factors: those of `nlme::lme()`. A term that changes
+#'   within the levels of a factor, but not within those of the next finer one, is tested against the
+#'   number of the latter.
+#' * `"containment"`, the default of SAS's `PROC MIXED`: a term has what the random effects that
+#'   contain it (`Days:Subject`, the slopes of `(Days | Subject)`, contains `Days`) add to the rank
+#'   of X and Z, each after those with fewer columns, and the least of them; without any, what is
+#'   left of the observations.
+#' * `"residual"`: n less the number of coefficients.
 #'
 #' @param object A fit.
 #' @param correlation Print the correlations of the fixed effects? By default for up to 20
 #'   coefficients.
-#' @param ddf How p-values are computed: `"satterthwaite"`, `"asymptotic"`, or `"none"`; see
-#'   Details.
+#' @param ddf How p-values are computed: `"Satterthwaite"`, `"Kenward-Roger"`, `"between-within"`,
+#'   `"containment"`, `"residual"`, `"asymptotic"`, or `"none"`; see below.
 #' @param conf.int Include confidence limits in the table of the fixed effects?
 #' @param level Confidence level.
 #' @param ... Not used.
@@ -31,11 +53,18 @@
 #'   `coefficients`, `varcor`, `AICtab`, `logLik`, `ngrps`, `sigma`, `vcov`, `residuals` (scaled),
 #'   `call` and others; `shape`: an estimated theta of the negative binomial, or dispersion, and its
 #'   standard error.
+#' @references
+#' Kenward, M. G. and Roger, J. H. (1997) Small sample inference for fixed effects from restricted
+#' maximum likelihood. Biometrics 53, 983-997.
+#'
+#' Halekoh, U. and Hojsgaard, S. (2014) A Kenward-Roger approximation and parametric bootstrap methods
+#' for tests in linear mixed models: the R package pbkrtest. Journal of Statistical Software 59(9).
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' summary(fit)
 #' coef(summary(fit))
 #' coef(summary(fit), conf.int = TRUE, level = 0.9)
+#' coef(summary(fit, ddf = "Kenward-Roger"))
 #' coef(summary(fit, ddf = "none"))
 #' @export
 summary.rlmm <- function(
@@ -86,13 +115,12 @@ summary_head <- function(fit) {
 }
 
 summary_tables <- function(fit, ddf) {
-  covariance <- vcov.rlmm(fit)
-  std_error <- sqrt(diag(covariance))
-  df <- if (ddf == "satterthwaite") satterthwaite_df(fit)
+  tests <- fixed_tests(fit, ddf)
+  df <- tests$row_df(diag(length(fit$beta)))
   list(
-    coefficients = fixed_effects_table(fit, ddf, std_error, df),
+    coefficients = fixed_effects_table(fit, tests, df),
     sigma = fit$sigma,
-    vcov = covariance,
+    vcov = tests$covariance,
     varcor = VarCorr.rlmm(fit),
     nobs = nobs.rlmm(fit),
     ngrps = ngrps.rlmm(fit),

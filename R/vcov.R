@@ -9,7 +9,11 @@
 #' estimated. `use.hessian = FALSE` gives the one at fixed theta, from the working linear model; so
 #' does a fit with `nAGQ = 0`, and `full = TRUE`.
 #'
+#' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear fits by REML: see
+#' [summary()][summary.rlmm].
+#'
 #' @param object A fit.
+#' @param type `"model"`: what the model says; or `"Kenward-Roger"`.
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
 #' @param sigm The residual standard deviation; lme4's name. (One, where the dispersion is in the
 #'   weights already: see [rglmm()].)
@@ -26,6 +30,7 @@
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' vcov(fit)
 #' sqrt(diag(vcov(fit)))
+#' vcov(fit, type = "Kenward-Roger")
 #' sigma(fit)
 #' dim(vcov(fit, full = TRUE))
 #' @importFrom stats vcov
@@ -37,9 +42,11 @@ vcov.rlmm <- function(
   full = FALSE,
   complete = FALSE,
   use.hessian = NULL,
+  type = "model",
   ...
 ) {
   refuse_dots(...)
+  type <- one_of_words(type, c("model", "kenward-roger"), "type")
   check_flag(correlation, "correlation")
   check_flag(full, "full")
   check_flag(complete, "complete")
@@ -47,7 +54,9 @@ vcov.rlmm <- function(
   if (!is.null(use.hessian)) {
     check_flag(use.hessian, "use.hessian")
   }
-  covariance <- if (full) {
+  covariance <- if (type == "kenward-roger") {
+    kenward_roger(object)$covariance
+  } else if (full) {
     sigm^2 * unscaled_joint_covariance(object)
   } else {
     fixed_covariance(object, sigm, use.hessian)

@@ -100,7 +100,7 @@ test_that("a suggestion is made, in the name of the function that was called", {
     show(ranef(linear, condvar = TRUE))
     show(summary(linear, dff = "none"))
     show(logLik(linear, observation = 3))
-    show(vcov(linear, type = "CR1"))
+    show(vcov(linear, kind = "CR1"))
     show(refit(linear, start = 1))
     show(confint(linear, foo = 1))
     show(fixef(linear, TRUE, 1))

@@ -12,7 +12,7 @@ test_that("degrees of freedom are Satterthwaite's unless something else is asked
 
 test_that("unknown kinds of tests are refused", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
-  expect_error(summary(fit, ddf = "kenward"))
+  expect_error(summary(fit, ddf = "Kackar"))
 })
 
 test_that("correlations of many coefficients are shown on request", {

@@ -1,0 +1,223 @@
+# Denominator degrees of freedom that follow from the design alone, by rules of analysis of variance.
+
+#' Degrees of freedom of each coefficient by one of the rules
+#' @noRd
+rule_df <- function(fit, rule) {
+  df <- switch(
+    rule,
+    residual = rep(rows_left(fit), length(fit$beta)),
+    `between-within` = between_within_df(fit),
+    containment = containment_df(fit)
+  )
+  df[!free_beta(fit)] <- NA
+  df
+}
+
+rows_left <- function(fit) nobs.rlmm(fit) - n_free_beta(fit)
+
+# The term of each coefficient; 0 is the intercept.
+coefficient_terms <- function(fit) attr(stats::model.matrix(fit), "assign")
+
+# Between and within -------------------------------------------------------------
+
+#' The inner-outer rule of nlme
+#'
+#' A term is estimated at the coarsest of the nested grouping factors within whose levels it doesn't
+#' change, otherwise at that of the observations. With m_i groups at level i and p_i coefficients
+#' estimated there (the intercept counts as m_0), level i has m_i - m_(i-1) - p_i degrees of freedom.
+#' The intercept itself has those of the observations.
+#' @noRd
+between_within_df <- function(fit) {
+  groups <- nested_groups(fit)
+  x <- fixed_matrix(fit)
+  term <- coefficient_terms(fit)
+  level <- coefficient_levels(x, term, groups)
+  sizes <- c(vapply(groups, nlevels, 1L), nobs.rlmm(fit))
+  m0 <- as.integer(any(term == 0L))
+  used <- tabulate(level[term > 0L], length(sizes))
+  df <- sizes - c(m0, sizes[-length(sizes)]) - used
+  unname(df[level])
+}
+
+#' The level at which each coefficient is estimated: that of its term; the last one is that of the
+#' observations
+#' @noRd
+coefficient_levels <- function(x, term, groups) {
+  last <- length(groups) + 1L
+  of_column <- apply(x, 2L, \(column) {
+    match(TRUE, vapply(groups, is_constant_within, NA, x = column), last)
+  })
+  level <- stats::ave(as.double(of_column), term, FUN = max)
+  level[term == 0L] <- last
+  as.integer(level)
+}
+
+is_constant_within <- function(x, group) {
+  first <- match(levels(group), group)
+  max(abs(x - x[first[as.integer(group)]])) <= 1e-10 * max(abs(x))
+}
+
+#' The grouping factors from the coarsest to the finest, each nested in those before it
+#' @noRd
+nested_groups <- function(fit) {
+  groups <- lapply(grouping_factors(fit), as_plain_factor)
+  groups <- groups[order(vapply(groups, nlevels, 1L))]
+  for (i in seq_along(groups)[-1L]) {
+    if (!is_nested(groups[[i]], groups[[i - 1L]])) {
+      abort_crossed(names(groups)[c(i - 1L, i)])
+    }
+  }
+  groups
+}
+
+as_plain_factor <- function(x) factor(as.integer(x))
+
+is_nested <- function(inner, outer) {
+  first <- match(levels(inner), inner)
+  all(outer == outer[first[as.integer(inner)]])
+}
+
+abort_crossed <- function(names) {
+  abort_rlmm(
+    c(
+      "`ddf = \"between-within\"` needs nested grouping factors.",
+      x = sprintf("%s and %s are crossed.", tick(names[1L]), tick(names[2L])),
+      i = "Use \"containment\", \"Satterthwaite\" or \"Kenward-Roger\"."
+    ),
+    c("rlmm_error_not_available", "rlmm_error_argument"),
+    arg = "ddf"
+  )
+}
+
+# Containment -------------------------------------------------------------------
+
+#' The containment rule of SAS
+#'
+#' A random effect contains a fixed term that has all of the term's variables, and besides only
+#' factors: `Subject:Days`, the slopes of `(Days | Subject)`, contains `Days`. A term has the least
+#' of what the effects that contain it add to the rank of [X Z], each after those with fewer columns;
+#' without any, what is left: n less that rank.
+#' @noRd
+containment_df <- function(fit) {
+  effects <- random_effects(fit)
+  ranks <- added_ranks(fit, effects)
+  term <- coefficient_terms(fit)
+  df <- vapply(
+    unique(term),
+    \(one) contained_df(fixed_variables(fit, one), effects, ranks),
+    0
+  )
+  df[match(term, unique(term))]
+}
+
+contained_df <- function(variables, effects, ranks) {
+  contains <- vapply(
+    effects,
+    \(effect) {
+      all(variables %in% effect$variables) &&
+        all(setdiff(effect$variables, variables) %in% effect$factors)
+    },
+    NA
+  )
+  if (any(contains)) min(ranks$added[contains]) else ranks$left
+}
+
+fixed_variables <- function(fit, term) {
+  if (term == 0L) {
+    return(character())
+  }
+  involved_variables(fit$fixed$terms, term)
+}
+
+involved_variables <- function(terms, label) {
+  table <- attr(terms, "factors")
+  rownames(table)[table[, label] > 0]
+}
+
+#' The effects of all terms: the variables of each, which of them are factors, and the columns of Z
+#' @noRd
+random_effects <- function(fit) {
+  new <- new_data(fit, NULL)
+  found <- lapply(fit$random, \(term) {
+    z <- effects_matrix(term, new)
+    owner <- effect_owners(term, new)
+    lapply(unique(owner), \(one) {
+      own <- effect_variables(term, one)
+      design <- list(
+        z = z[, owner == one, drop = FALSE],
+        refs = term_refs(term, new)
+      )
+      list(
+        variables = c(own$variables, term$group_vars),
+        factors = c(own$factors, term$group_vars),
+        zt = zt_block(design, term, seq_len(sum(owner == one)))
+      )
+    })
+  })
+  found <- do.call(c, found)
+  found[order(vapply(found, \(effect) nrow(effect$zt), 1L))]
+}
+
+#' Which effect each column of a term belongs to: the number of its label, 0 for the intercept
+#' @noRd
+effect_owners <- function(term, new) {
+  if (identical(term$columns, "(Intercept)")) {
+    return(0L)
+  }
+  frame <- part_frame(term$effects, term$xlevels, new)
+  x <- stats::model.matrix(
+    term$effects,
+    frame,
+    contrasts.arg = term$contrasts
+  )
+  attr(x, "assign")[match(term$columns, colnames(x))]
+}
+
+effect_variables <- function(term, label) {
+  if (label == 0L) {
+    return(list(variables = character(), factors = character()))
+  }
+  variables <- involved_variables(term$effects, label)
+  classes <- attr(term$effects, "dataClasses")[variables]
+  is_factor <- classes %in% c("factor", "ordered", "character", "logical")
+  list(variables = variables, factors = variables[is_factor])
+}
+
+#' What each effect adds to the rank of X and the effects before it
+#' @return A list: `added`, and what is `left` of the observations.
+#' @noRd
+added_ranks <- function(fit, effects, limit = 5000) {
+  x <- free_matrix(fit)
+  zt <- lapply(effects, `[[`, "zt")
+  sizes <- c(ncol(x), vapply(zt, nrow, 1L))
+  if (sum(sizes) > limit) {
+    abort_containment_size(sum(sizes), limit)
+  }
+  all <- cbind(methods::as(x, "CsparseMatrix"), Matrix::t(do.call(rbind, zt)))
+  all <- all[working_weights(fit) > 0, , drop = FALSE]
+  products <- as.matrix(Matrix::crossprod(all))
+  unit <- 1 / sqrt(pmax(diag(products), .Machine$double.xmin))
+  products <- products * outer(unit, unit)
+  ranks <- vapply(
+    cumsum(sizes),
+    \(n) covariance_rank(products[seq_len(n), seq_len(n), drop = FALSE]),
+    1
+  )
+  list(added = diff(ranks), left = nobs.rlmm(fit) - ranks[length(ranks)])
+}
+
+abort_containment_size <- function(n, limit) {
+  abort_rlmm(
+    c(
+      "`ddf = \"containment\"` takes the rank of all columns of X and Z, which are too many.",
+      x = sprintf(
+        "There are %s; the limit is %s.",
+        format_count(n),
+        format_count(limit)
+      ),
+      i = "Use \"Satterthwaite\" or \"Kenward-Roger\"."
+    ),
+    c("rlmm_error_size", "rlmm_error_argument"),
+    arg = "ddf"
+  )
+}

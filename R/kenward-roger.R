@@ -1,0 +1,215 @@
+# Kenward and Roger's (1997) covariance matrix of the fixed effects and degrees of freedom, their
+# formulas as of pbkrtest (Halekoh and Hojsgaard 2014).
+#
+# Let Sigma = sigma^2 V have the derivatives G_r in its parameters, W = 2 [tr(P G_r P G_s)]^-1 be the
+# covariance matrix of the parameters' estimates, P_r = -X'Sigma^-1 G_r Sigma^-1 X, and M_rs =
+# X'Sigma^-1 G_r P G_s Sigma^-1 X. The adjusted covariance matrix is Phi + 2 Phi (sum W_rs M_rs) Phi.
+# As it doesn't depend on the basis in which the changes of Sigma are expressed, the last one here is
+# V itself, in place of the residual variance: then P V P = P, and M_rs = 0 where r or s is the last.
+
+#' The adjusted covariance matrix, and what the degrees of freedom need
+#' @return A list: `covariance` of all coefficients; and, of those that aren't held, `phi`,
+#'   (X'V^-1 X)^-1; `slopes`, a list of P_r (for sigma = 1); `w`, W.
+#' @noRd
+kenward_roger <- function(fit) {
+  check_by_reml(fit)
+  free <- free_beta(fit)
+  names <- names(fit$beta)
+  covariance <- matrix(
+    0,
+    length(free),
+    length(free),
+    dimnames = list(names, names)
+  )
+  if (!any(free)) {
+    return(list(covariance = covariance, free = free, slopes = list()))
+  }
+  weights <- working_weights(fit)
+  directions <- covariance_directions(fit)
+  terms <- marginal_terms(fit, directions, weights)
+  found <- marginal_products(terms, free_matrix(fit), weights)
+  w <- parameter_covariance(fit, found, directions)
+  bend <- weighted_sum(w, found$bends, 0 * found$phi)
+  adjusted <- found$phi + 2 * found$phi %*% bend %*% found$phi
+  covariance[free, free] <- fit$sigma^2 * (adjusted + t(adjusted)) / 2
+  list(
+    covariance = covariance,
+    free = free,
+    phi = found$phi,
+    slopes = lapply(c(found$slopes, list(solve(found$phi))), `-`),
+    w = w
+  )
+}
+
+#' W, in the directions of the terms and that of V
+#' @param found What `marginal_products()` returns.
+#' @noRd
+parameter_covariance <- function(fit, found, directions) {
+  residual_df <- nobs.rlmm(fit) - n_free_beta(fit)
+  traces <- rbind(
+    cbind(found$traces, found$trace),
+    c(found$trace, residual_df)
+  )
+  map <- direction_map(fit, directions)
+  information <- map %*% traces %*% t(map)
+  2 * crossprod(map, inverse_curvature(information)$matrix %*% map)
+}
+
+#' The parameters, a row each, in the directions of the terms and that of V
+#'
+#' Terms that are held relative to sigma change with it, as V does; not those that are held on the
+#' scale of the response.
+#' @noRd
+direction_map <- function(fit, directions) {
+  is_absolute <- unlist(lapply(directions, \(found) {
+    rep(found$absolute, length(found$shapes))
+  }))
+  n <- length(is_absolute)
+  map <- diag(n + 1L)[c(!is_absolute, TRUE), , drop = FALSE]
+  map[nrow(map), which(is_absolute)] <- -1
+  if (fit$known_sigma) map[-nrow(map), , drop = FALSE] else map
+}
+
+weighted_sum <- function(w, matrices, zero) {
+  rows <- lapply(seq_along(matrices), \(r) {
+    Reduce(`+`, Map(`*`, w[r, seq_along(matrices)], matrices[[r]]))
+  })
+  Reduce(`+`, rows, zero)
+}
+
+# Directions -----------------------------------------------------------------
+
+#' For each term the directions in which its covariance matrix may change
+#'
+#' A structure that is linear in its parameters, such as any covariance matrix, may change in all
+#' directions that it has, also where the fit is singular. Of another one they are the derivatives at
+#' the estimate: a parameter on which nothing depends there counts as known.
+#' @return A list for each term: `shapes`, a list of matrices, `NULL` if the term has them all;
+#'   `absolute`, whether the only one is the covariance matrix itself, held on the scale of the
+#'   response.
+#' @noRd
+covariance_directions <- function(fit) {
+  held <- fit_held(fit)
+  found <- core_covariances(fit$random, fit$theta)
+  Map(
+    \(term, found, roles) {
+      if (any(term$theta %in% held$absolute)) {
+        return(list(shapes = list(found$omega), absolute = TRUE))
+      }
+      is_held <- term$theta %in% held$index
+      shapes <- free_shapes(term, found, roles, is_held)
+      list(shapes = shapes, absolute = FALSE)
+    },
+    fit$random,
+    found,
+    core_structures(fit$random)
+  )
+}
+
+free_shapes <- function(term, found, roles, is_held) {
+  if (!any(is_held) && is_linear(term$structure)) {
+    own <- list(structure = term$structure, columns = term$columns)
+    found <- core_covariances(list(own), roles$start)[[1L]]
+  }
+  k <- length(term$columns)
+  jacobian <- found$jacobian[, !is_held, drop = FALSE]
+  lapply(seq_len(ncol(jacobian)), \(j) matrix(jacobian[, j], k, k))
+}
+
+marginal_terms <- function(fit, directions, weights) {
+  Map(
+    \(design, term, lambda, found) {
+      has_all <- length(found$shapes) == choose(length(term$columns) + 1L, 2L)
+      marginal_term(
+        design,
+        lambda,
+        if (found$absolute || !has_all) found$shapes,
+        length(term$levels),
+        term$group,
+        weights
+      )
+    },
+    term_designs(fit),
+    fit$random,
+    lambda_blocks(fit$random, fit$theta),
+    directions
+  )
+}
+
+# Tests -----------------------------------------------------------------------
+
+#' Degrees of freedom of each row of `L`
+#' @noRd
+kenward_roger_df <- function(found, L) {
+  if (length(found$slopes) == 0L) {
+    return(rep(NA_real_, nrow(L)))
+  }
+  L <- L[, found$free, drop = FALSE]
+  reached <- L %*% found$phi
+  variance <- rowSums(reached * L)
+  changes <- vapply(
+    found$slopes,
+    \(slope) rowSums((reached %*% slope) * reached) / variance,
+    variance
+  )
+  changes <- matrix(changes, nrow(L))
+  df <- 2 / rowSums((changes %*% found$w) * changes)
+  df[variance == 0] <- NA
+  df
+}
+
+#' Degrees of freedom and scale of the joint test, from the first two moments of F
+#' @noRd
+kenward_roger_scale <- function(found, L) {
+  q <- nrow(L)
+  changes <- relative_changes(found, L[, found$free, drop = FALSE])
+  a1 <- quadratic_form(found$w, vapply(changes, \(x) sum(diag(x)), 0))
+  a2 <- sum(found$w * pairwise_traces(changes))
+  if (a2 < 1e-12) {
+    return(list(scale = 1, df = Inf))
+  }
+  if (q == 1L) {
+    return(list(scale = 1, df = 2 / a2))
+  }
+  b <- (a1 + 6 * a2) / (2 * q)
+  g <- ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+  d <- 3 * q + 2 * (1 - g)
+  v0 <- 1 + g * b / d
+  v1 <- 1 - (q - g) * b / d
+  v2 <- 1 - (q + 2 - g) * b / d
+  # The mean of F is 1 / (1 - A2 / q), its variance (2 / q) v0 / (v1^2 v2).
+  shrink <- 1 - a2 / q
+  ratio <- if (abs(shrink) < 1e-10 && abs(v1) < 1e-10) 1 else shrink / v1
+  rho <- ratio^2 * v0 / v2 / q
+  df <- 4 + (q + 2) / (q * rho - 1)
+  list(scale = if (abs(df - 2) < 0.01) 1 else df * shrink / (df - 2), df = df)
+}
+
+# For each parameter the change of the covariance matrix of L beta, over that matrix.
+relative_changes <- function(found, L) {
+  root <- chol(L %*% found$phi %*% t(L))
+  reached <- backsolve(root, L %*% found$phi, transpose = TRUE)
+  lapply(found$slopes, \(slope) reached %*% slope %*% t(reached))
+}
+
+pairwise_traces <- function(matrices) {
+  flat <- vapply(matrices, as.double, numeric(length(matrices[[1L]])))
+  crossprod(matrix(flat, ncol = length(matrices)))
+}
+
+quadratic_form <- function(matrix, x) sum(x * (matrix %*% x))
+
+check_by_reml <- function(fit) {
+  check_linear(fit)
+  if (isREML.rlmm(fit) || n_free_beta(fit) == 0L) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "Kenward and Roger's method is for fits by REML.",
+      x = "This one is by maximum likelihood.",
+      i = "Use `update(fit, REML = TRUE)`, or `ddf = \"Satterthwaite\"`."
+    ),
+    "rlmm_error_not_available"
+  )
+}

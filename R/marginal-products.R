@@ -1,0 +1,414 @@
+# Traces and cross-products of the marginal covariance matrix V = W^-1 + Z Omega Z' (over sigma^2),
+# without any matrix of n rows: the ground of Kenward and Roger's method.
+#
+# With P = V^-1 - V^-1 X Phi X'V^-1, Phi = (X'V^-1 X)^-1 and K = Z'PZ, a change of the random effects'
+# covariances changes V by Z E Z', where E repeats a small matrix, a "shape", for each level of one
+# term. What is wanted are tr(K E_r K E_s), tr(K E_r), B'E_r B and B'E_r K E_s B, with B = Z'V^-1 X.
+#
+# The factor with the most columns of Z leads: V_L = W^-1 + Z_L Omega_L Z_L' is block diagonal by its
+# levels, and U = Z'V_L^-1 Z is found level by level. The other terms ("trailing") need G = (Omega^-1 +
+# U_TT)^-1, a matrix of their own size, found as Lambda (I + Lambda' U_TT Lambda)^-1 Lambda'. With
+# Y = [U_LT, B_L] the parts of K are
+#
+#   K_LL = U_LL - Y diag(G, Phi) Y',   K_LT = Y H,   H = [I - G U_TT; -Phi B_T'],
+#   K_TT = U_TT (I - G U_TT) - B_T Phi B_T'.
+#
+# None of this divides by Omega, so that singular fits are as good as others.
+
+#' Products and traces for all shapes of all terms, in their order
+#' @param terms What `marginal_term()` returns of each term.
+#' @param x,weights The free columns of X, and the weights of the rows.
+#' @return A list: `phi`; `traces`, the matrix of tr(K E_r K E_s); `trace`, the vector of tr(K E_r);
+#'   `slopes`, a list of B'E_r B; `bends`, a list of lists of B'E_r K E_s B.
+#' @noRd
+marginal_products <- function(terms, x, weights) {
+  leads <- leading_terms(terms)
+  by_level <- level_products(terms, leads, x, weights)
+  parts <- kernel_parts(by_level, terms[!leads])
+  moves <- c(
+    leading_moves(terms[leads], parts),
+    trailing_moves(terms[!leads], parts)
+  )
+  moves <- moves[order(c(
+    shape_owners(terms, leads),
+    shape_owners(terms, !leads)
+  ))]
+  list(
+    phi = parts$phi,
+    traces = pairwise(moves, \(r, s) trace_of_pair(r, s, parts)),
+    trace = vapply(moves, `[[`, 0, "trace"),
+    slopes = lapply(moves, `[[`, "slope"),
+    bends = bends_of(moves, parts)
+  )
+}
+
+#' One term in columns of Z that are orthonormal over the rows
+#'
+#' In the user's columns the traces of a covariate far from zero, a year for one, would be all but
+#' the same.
+#' @param design Model matrix `z` and level numbers `refs`.
+#' @param lambda The term's block of Lambda.
+#' @param shapes Changes of the term's covariance matrix, in the user's columns; `NULL` for all that
+#'   a matrix of this size can make.
+#' @noRd
+marginal_term <- function(design, lambda, shapes, n_levels, group, weights) {
+  root <- column_root(design$z, weights)
+  k <- ncol(root)
+  list(
+    z = design$z %*% backsolve(root, diag(k)),
+    refs = design$refs,
+    n_levels = n_levels,
+    group = group,
+    lambda = root %*% lambda,
+    root = root,
+    shapes = if (is.null(shapes)) {
+      unit_shapes(k)
+    } else {
+      lapply(shapes, \(shape) root %*% shape %*% t(root))
+    }
+  )
+}
+
+# R of Z = QR, with Q'WQ = n I; where columns depend on each other, their sizes alone.
+column_root <- function(z, weights) {
+  root <- qr.R(qr(sqrt(weights) * z, LAPACK = FALSE)) / sqrt(nrow(z))
+  size <- sqrt(colSums(root^2))
+  if (nrow(root) < ncol(root) || any(size == 0)) {
+    return(diag(pmax(size, as.double(size == 0)), ncol(z)))
+  }
+  is_sound <- all(abs(diag(root)) > 1e-7 * size)
+  if (is_sound) root else diag(size, ncol(z))
+}
+
+unit_shapes <- function(k) {
+  cells <- which(lower.tri(diag(k), diag = TRUE), arr.ind = TRUE)
+  lapply(seq_len(nrow(cells)), \(i) {
+    shape <- matrix(0, k, k)
+    shape[cells[i, , drop = FALSE]] <- 1
+    shape[cells[i, 2:1, drop = FALSE]] <- 1
+    shape
+  })
+}
+
+#' Which terms lead: those of the factor that has the most columns of Z
+#' @noRd
+leading_terms <- function(terms) {
+  group <- vapply(terms, `[[`, "", "group")
+  size <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 0)
+  group == names(which.max(tapply(size, group, sum)))
+}
+
+#' The term that each shape belongs to, of the chosen terms
+#' @noRd
+shape_owners <- function(terms, chosen) {
+  rep(which(chosen), lengths(lapply(terms[chosen], `[[`, "shapes")))
+}
+
+# Level by level ---------------------------------------------------------------
+
+#' U = [Z, X]'V_L^-1 [Z, X] by parts
+#' @return A list of `ll` (block diagonal), `lt`, `lx`, `tt`, `tx`, `xx`: L, T and X stand for the
+#'   leading and the trailing columns of Z, and for X.
+#' @noRd
+level_products <- function(terms, leads, x, weights) {
+  led <- terms[leads]
+  z <- do.call(cbind, lapply(led, `[[`, "z"))
+  refs <- led[[1L]]$refs
+  n_levels <- led[[1L]]$n_levels
+  omega <- block_diagonal(lapply(led, \(term) tcrossprod(term$lambda)))
+  products <- products_by_level(z, refs, n_levels, weights)
+  # V_L^-1 = W - W Z_L Omega M Z_L'W with M = (I + Z_L'W Z_L Omega)^-1, and Z_L'V_L^-1 = M Z_L'W.
+  m <- shrinkage_by_level(products, omega)
+  zl <- incidence(z, refs, n_levels)
+  others <- cbind(trailing_incidence(terms[!leads], nrow(x)), x)
+  cross <- Matrix::crossprod(zl, weights * others)
+  solved <- level_matrix(m) %*% cross
+  spread <- Matrix::kronecker(Matrix::Diagonal(n_levels), omega)
+  rest <- Matrix::crossprod(others, weights * others) -
+    Matrix::crossprod(cross, spread %*% solved)
+  is_x <- seq_len(ncol(others)) > ncol(others) - ncol(x)
+  list(
+    ll = level_matrix(multiply_levels(m, products)),
+    lt = solved[, !is_x, drop = FALSE],
+    lx = as.matrix(solved[, is_x, drop = FALSE]),
+    tt = rest[!is_x, !is_x, drop = FALSE],
+    tx = as.matrix(rest[!is_x, is_x, drop = FALSE]),
+    xx = as.matrix(rest[is_x, is_x, drop = FALSE])
+  )
+}
+
+#' Z of a term, sparse
+#' @noRd
+incidence <- function(z, refs, n_levels) {
+  design <- list(z = z, refs = refs)
+  zt <- zt_block(design, list(levels = seq_len(n_levels)), seq_len(ncol(z)))
+  dimnames(zt) <- list(NULL, NULL)
+  Matrix::t(zt)
+}
+
+trailing_incidence <- function(terms, n) {
+  none <- Matrix::sparseMatrix(
+    i = integer(),
+    j = integer(),
+    dims = c(n, 0L),
+    x = double()
+  )
+  blocks <- lapply(terms, \(term) incidence(term$z, term$refs, term$n_levels))
+  do.call(cbind, c(list(none), blocks))
+}
+
+#' Z'WZ of each level: an array k x k x levels
+#' @noRd
+products_by_level <- function(z, refs, n_levels, weights) {
+  k <- ncol(z)
+  out <- array(0, c(k, k, n_levels))
+  for (i in seq_len(k)) {
+    for (j in seq_len(i)) {
+      sums <- sum_by(weights * z[, i] * z[, j], refs, n_levels)
+      out[i, j, ] <- out[j, i, ] <- sums
+    }
+  }
+  out
+}
+
+sum_by <- function(x, refs, n_levels) {
+  sums <- rowsum(x, refs)
+  replace(numeric(n_levels), as.integer(rownames(sums)), sums)
+}
+
+#' (I + N Omega)^-1 for the product N of each level
+#' @noRd
+shrinkage_by_level <- function(products, omega) {
+  k <- ncol(omega)
+  if (k == 1L) {
+    return(1 / (1 + products * c(omega)))
+  }
+  invert <- \(product) solve(diag(k) + product %*% omega)
+  array(apply(products, 3L, invert), dim(products))
+}
+
+multiply_levels <- function(a, b) {
+  if (dim(a)[1L] == 1L) {
+    return(a * b)
+  }
+  product <- \(i) a[,, i] %*% b[,, i]
+  array(vapply(seq_len(dim(a)[3L]), product, a[,, 1L]), dim(a))
+}
+
+# The blocks of the levels as a sparse block diagonal matrix.
+level_matrix <- function(blocks) {
+  k <- dim(blocks)[1L]
+  n_levels <- dim(blocks)[3L]
+  start <- rep((seq_len(n_levels) - 1L) * k, each = k^2)
+  Matrix::sparseMatrix(
+    i = start + rep(seq_len(k), k),
+    j = start + rep(seq_len(k), each = k),
+    x = as.double(blocks),
+    dims = rep(k * n_levels, 2L)
+  )
+}
+
+# The trailing terms ----------------------------------------------------------
+
+#' The parts that K is made of
+#' @param by_level What `level_products()` returns.
+#' @param trailing The trailing terms.
+#' @return A list: `u`, U_LL; `y`, Y; `h`, H; `core`, diag(G, Phi); `k_tt`, K_TT; `phi`; `b_l` and
+#'   `b_t`, the parts of B.
+#' @noRd
+kernel_parts <- function(by_level, trailing) {
+  g <- trailing_inverse(by_level$tt, trailing)
+  shrink <- diag(nrow(g)) - as.matrix(g %*% by_level$tt)
+  gx <- as.matrix(g %*% by_level$tx)
+  phi <- chol2inv(chol(by_level$xx - crossprod(by_level$tx, gx)))
+  b_l <- by_level$lx - as.matrix(by_level$lt %*% gx)
+  b_t <- crossprod(shrink, by_level$tx)
+  k_tt <- as.matrix(by_level$tt %*% shrink) - b_t %*% tcrossprod(phi, b_t)
+  list(
+    u = by_level$ll,
+    y = cbind(by_level$lt, b_l),
+    h = rbind(shrink, -tcrossprod(phi, b_t)),
+    core = block_diagonal(list(g, phi)),
+    k_tt = k_tt,
+    phi = phi,
+    b_l = b_l,
+    b_t = b_t
+  )
+}
+
+#' G = Lambda (I + Lambda' U_TT Lambda)^-1 Lambda'
+#' @noRd
+trailing_inverse <- function(u, trailing) {
+  q <- nrow(u)
+  if (q == 0L) {
+    return(matrix(0, 0L, 0L))
+  }
+  check_trailing_size(q, trailing)
+  lambda <- Matrix::bdiag(lapply(trailing, \(term) {
+    Matrix::kronecker(Matrix::Diagonal(term$n_levels), term$lambda)
+  }))
+  system <- as.matrix(Matrix::crossprod(lambda, u %*% lambda))
+  inverse <- chol2inv(chol(diag(q) + system))
+  as.matrix(lambda %*% Matrix::tcrossprod(inverse, lambda))
+}
+
+# Shapes ----------------------------------------------------------------------
+
+#' What the traces need of the shapes of the leading terms
+#' @return A list for each shape: `leads`, `trace`, `slope`, `ey` (E Y), `product` (Y'E Y) and
+#'   `e`.
+#' @noRd
+leading_moves <- function(terms, parts) {
+  sizes <- vapply(terms, \(term) ncol(term$z), 1L)
+  first <- cumsum(sizes) - sizes
+  moves <- Map(
+    \(term, first) {
+      lapply(term$shapes, \(shape) {
+        at <- first + seq_len(ncol(shape))
+        whole <- matrix(0, sum(sizes), sum(sizes))
+        whole[at, at] <- shape
+        leading_move(whole, term$n_levels, parts)
+      })
+    },
+    terms,
+    first
+  )
+  do.call(c, unname(moves))
+}
+
+leading_move <- function(shape, n_levels, parts) {
+  e <- Matrix::kronecker(Matrix::Diagonal(n_levels), shape)
+  ue <- parts$u %*% e
+  product <- as.matrix(Matrix::crossprod(parts$y, e %*% parts$y))
+  core_product <- parts$core %*% product
+  eb <- as.matrix(e %*% parts$b_l)
+  list(
+    leads = TRUE,
+    e = e,
+    ue = ue,
+    product = product,
+    core_product = core_product,
+    trace = sum(Matrix::diag(ue)) - sum(diag(core_product)),
+    eb = eb,
+    slope = crossprod(parts$b_l, eb)
+  )
+}
+
+trailing_moves <- function(terms, parts) {
+  sizes <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 1)
+  first <- cumsum(sizes) - sizes
+  moves <- Map(
+    \(term, first) {
+      at <- first + seq_len(ncol(term$z) * term$n_levels)
+      lapply(term$shapes, trailing_move, n_levels = term$n_levels, at, parts)
+    },
+    terms,
+    first
+  )
+  do.call(c, unname(moves))
+}
+
+trailing_move <- function(shape, n_levels, at, parts) {
+  e <- Matrix::kronecker(Matrix::Diagonal(n_levels), shape)
+  ke <- as.matrix(parts$k_tt[, at, drop = FALSE] %*% e)
+  eb <- as.matrix(e %*% parts$b_t[at, , drop = FALSE])
+  list(
+    leads = FALSE,
+    at = at,
+    e = e,
+    ke = ke,
+    trace = sum(diag(ke[at, , drop = FALSE])),
+    eb = eb,
+    slope = crossprod(parts$b_t[at, , drop = FALSE], eb)
+  )
+}
+
+#' tr(K E_r K E_s)
+#' @noRd
+trace_of_pair <- function(r, s, parts) {
+  if (r$leads && s$leads) {
+    return(trace_of_leading(r, s, parts))
+  }
+  if (!r$leads && !s$leads) {
+    return(sum(r$ke[s$at, , drop = FALSE] * t(s$ke[r$at, , drop = FALSE])))
+  }
+  if (s$leads) {
+    return(trace_of_pair(s, r, parts))
+  }
+  h <- parts$h[, s$at, drop = FALSE]
+  sum((r$product %*% h) * as.matrix(h %*% s$e))
+}
+
+# K_LL = U - Y C Y' with C = diag(G, Phi).
+trace_of_leading <- function(r, s, parts) {
+  eue <- r$e %*% s$ue
+  mixed <- as.matrix(Matrix::crossprod(parts$y, Matrix::t(eue) %*% parts$y))
+  sum(r$ue * Matrix::t(s$ue)) -
+    2 * sum(parts$core * mixed) +
+    sum(r$core_product * t(s$core_product))
+}
+
+#' The symmetric matrix of a function of two shapes
+#' @noRd
+pairwise <- function(moves, f) {
+  n <- length(moves)
+  out <- matrix(0, n, n)
+  for (r in seq_len(n)) {
+    for (s in seq_len(r)) {
+      out[r, s] <- out[s, r] <- f(moves[[r]], moves[[s]])
+    }
+  }
+  out
+}
+
+#' B'E_r K E_s B for all pairs, a list of lists
+#' @noRd
+bends_of <- function(moves, parts) {
+  seen <- lapply(moves, through_kernel, parts)
+  lapply(moves, \(r) {
+    lapply(seen, \(ks) {
+      if (r$leads) {
+        crossprod(r$eb, ks$l)
+      } else {
+        crossprod(r$eb, ks$t[r$at, , drop = FALSE])
+      }
+    })
+  })
+}
+
+#' K E B of one shape: the rows of the leading terms, `l`, and of the trailing ones, `t`
+#' @noRd
+through_kernel <- function(move, parts) {
+  if (!move$leads) {
+    inner <- parts$h[, move$at, drop = FALSE] %*% move$eb
+    return(list(
+      l = as.matrix(parts$y %*% inner),
+      t = parts$k_tt[, move$at, drop = FALSE] %*% move$eb
+    ))
+  }
+  inner <- as.matrix(Matrix::crossprod(parts$y, move$eb))
+  list(
+    l = as.matrix(parts$u %*% move$eb - parts$y %*% (parts$core %*% inner)),
+    t = crossprod(parts$h, inner)
+  )
+}
+
+check_trailing_size <- function(q, trailing, limit = 8000) {
+  if (q <= limit) {
+    return(invisible())
+  }
+  groups <- unique(vapply(trailing, `[[`, "", "group"))
+  abort_rlmm(
+    c(
+      "Kenward and Roger's method is for fewer random effects.",
+      x = sprintf(
+        "Without the factor that has most there are %s, of %s; the limit is %s.",
+        format_count(q),
+        enumerate(tick(groups)),
+        format_count(limit)
+      ),
+      i = "Use `ddf = \"Satterthwaite\"`; with so many levels the two hardly differ."
+    ),
+    "rlmm_error_size"
+  )
+}
