@@ -1,0 +1,272 @@
+# What a fit becomes without some of its rows: at fixed theta from the hat matrix, or on the model
+# frame that is left.
+
+#' The fit without each set of rows, at its theta
+#'
+#' With V = W^-1 + Z Lambda Lambda' Z', leaving out rows I changes X'V^-1X by F' A^-1 F and X'V^-1y
+#' by F' A^-1 s. Here F = (V^-1X)_I, A = (V^-1)_II, and s = V^-1(y - X beta)_I are the weighted
+#' residuals of the conditional fit. For a generalized model these are quantities of the working
+#' linear model.
+#' @param sets A list of row numbers.
+#' @return A list with an element for each set: `beta` (the free ones), `information` (X'V^-1X, not
+#'   scaled), `pwrss`, `leverage` (trace of the block of the hat matrix); missing values where the
+#'   rows that are left don't identify the fixed effects.
+#' @noRd
+deleted_estimates <- function(fit, sets) {
+  model <- deletion_model(fit)
+  block <- if (all(lengths(sets) == 1L)) {
+    block_of_single_rows(fit, model)
+  } else {
+    random_block(fit)
+  }
+  lapply(sets, \(rows) without_rows_of(model, block, rows))
+}
+
+#' What is the same for all sets: a row per observation of F (`fixed`) and s (`score`), the weights,
+#' X'V^-1X, and the free coefficients
+#' @noRd
+deletion_model <- function(fit) {
+  weights <- working_weights(fit)
+  list(
+    weights = weights,
+    fixed = inverse_variance_x(fit, weights),
+    score = scores_by_row(fit),
+    information = crossprod(fit$rx),
+    beta = fit$beta[free_beta(fit)],
+    pwrss = fit$dev$pwrss
+  )
+}
+
+#' V^-1 X = W (X - Z Lambda K^-1 Lambda'Z'W X), with K = Lambda'Z'WZ Lambda + I
+#' @noRd
+inverse_variance_x <- function(fit, weights) {
+  x <- free_matrix(fit)
+  if (ncol(x) == 0L) {
+    return(x)
+  }
+  factor <- sparse_factor(fit)
+  modes <- solve_upper(factor$l, factor$rzx)
+  weights * (x - as.matrix(Matrix::crossprod(lambdat_zt(fit), modes)))
+}
+
+solve_upper <- function(l, right) {
+  Matrix::solve(l, Matrix::solve(l, right, system = "Lt"), system = "Pt")
+}
+
+#' The derivative of the conditional log-likelihood in each linear predictor, times the dispersion
+#' @noRd
+scores_by_row <- function(fit) UseMethod("scores_by_row")
+
+#' @export
+scores_by_row.rlmm_lmm <- function(fit) {
+  working_weights(fit) * raw_residuals(fit, "response")
+}
+
+#' @export
+scores_by_row.rlmm_glmm <- function(fit) {
+  prior <- fit_response(fit)$weights %||% 1
+  slope <- fit$family$mu.eta(fit$eta)
+  scores <- prior *
+    raw_residuals(fit, "response") *
+    slope /
+    fit$family$variance(fit$fitted)
+  # Random effects that aren't relative to sigma have the dispersion in their weights.
+  if (isFALSE(fit$relative)) scores / fit$sigma^2 else scores
+}
+
+without_rows_of <- function(model, block, rows) {
+  # A row of weight zero has no part in the fit.
+  rows <- rows[model$weights[rows] != 0]
+  fixed <- model$fixed[rows, , drop = FALSE]
+  w <- model$weights[rows]
+  inverse <- diag(w, length(w)) - w * t(w * block(rows))
+  root <- safe_chol(inverse)
+  if (is.null(root)) {
+    return(undetermined(model))
+  }
+  e <- backsolve(root, cbind(fixed, model$score[rows]), transpose = TRUE)
+  p <- ncol(fixed)
+  left <- model$information - crossprod(e[, seq_len(p), drop = FALSE])
+  moved <- change_of_beta(left, model$information, e, p)
+  if (is.null(moved)) {
+    return(undetermined(model))
+  }
+  list(
+    beta = model$beta - moved,
+    information = left,
+    pwrss = model$pwrss - sum(e[, p + 1L]^2) - sum(moved * (left %*% moved)),
+    leverage = length(rows) - full_trace(inverse, fixed, model$information, w)
+  )
+}
+
+#' By how much beta falls: what is left of X'V^-1X, divided into F'A^-1 s
+#' @return `NULL` where nothing is left in some direction.
+#' @noRd
+change_of_beta <- function(left, full, e, p) {
+  if (p == 0L) {
+    return(numeric())
+  }
+  # In units in which the full matrix has a diagonal of ones, a pivot of 1e-10 is a rounding error.
+  scale <- 1 / sqrt(diag(full))
+  root <- safe_chol(left * outer(scale, scale))
+  if (is.null(root) || min(diag(root)) < 1e-5) {
+    return(NULL)
+  }
+  right <- scale * crossprod(e[, seq_len(p), drop = FALSE], e[, p + 1L])
+  drop(
+    scale * backsolve(root, backsolve(root, right, transpose = TRUE))
+  )
+}
+
+#' The trace of W^-1 (V^-1 - V^-1X (X'V^-1X)^-1 X'V^-1)_II: the number of rows less their leverage
+#' @noRd
+full_trace <- function(inverse, fixed, information, w) {
+  if (length(information) == 0L) {
+    return(sum(diag(inverse) / w))
+  }
+  a <- backsolve(chol(information), t(fixed), transpose = TRUE)
+  sum((diag(inverse) - colSums(a^2)) / w)
+}
+
+safe_chol <- function(x) {
+  if (anyNA(x)) {
+    return(NULL)
+  }
+  tryCatch(chol(x), error = \(cnd) NULL)
+}
+
+undetermined <- function(model) {
+  list(
+    beta = NA * model$beta,
+    information = NA * model$information,
+    pwrss = NA_real_,
+    leverage = NA_real_
+  )
+}
+
+# The random part ---------------------------------------------------------
+
+#' A function of row numbers: their block of Z Lambda K^-1 Lambda' Z', not scaled
+#'
+#' With one grouping factor the conditional covariance of the random effects is that of each level;
+#' with several, a dense matrix of all of them as long as that has a reasonable size.
+#' @noRd
+random_block <- function(fit) {
+  terms <- fit_terms(fit)
+  if (length(terms) == 1L) {
+    return(block_by_level(terms[[1L]], fit_cond_var(fit)[[1L]]))
+  }
+  zt <- sparse_zt(fit)
+  covariance <- mode_covariance(fit)
+  \(rows) {
+    z <- zt[, rows, drop = FALSE]
+    touched <- which(Matrix::rowSums(z != 0) > 0)
+    z <- as.matrix(z[touched, , drop = FALSE])
+    crossprod(z, covariance(touched) %*% z)
+  }
+}
+
+#' The same of single rows: what the fixed part leaves of their leverage
+#' @noRd
+block_of_single_rows <- function(fit, model) {
+  w <- model$weights
+  by_fixed <- if (ncol(model$fixed) == 0L) {
+    0
+  } else {
+    colSums(backsolve(fit$rx, t(model$fixed), transpose = TRUE)^2)
+  }
+  blocks <- (fit_leverage(fit) - by_fixed / w) / w
+  \(row) blocks[row]
+}
+
+block_by_level <- function(term, arrays) {
+  z <- column_matrix(term$z, length(term$refs))
+  \(rows) {
+    out <- matrix(0, length(rows), length(rows))
+    for (own in split(seq_along(rows), term$refs[rows])) {
+      mine <- z[rows[own], , drop = FALSE]
+      covariance <- matrix(arrays[,, term$refs[rows[own[1L]]]], ncol(z))
+      out[own, own] <- mine %*% tcrossprod(covariance, mine)
+    }
+    out
+  }
+}
+
+# So many random effects have a covariance matrix of 300 megabytes.
+max_dense_modes <- 6000L
+
+#' A function of the numbers of random effects: their covariance Lambda K^-1 Lambda', not scaled
+#' @noRd
+mode_covariance <- function(fit, max_dense = max_dense_modes) {
+  l <- sparse_factor(fit)$l
+  lambda <- lambda_matrix(fit)
+  lambdat <- Matrix::t(lambda)
+  if (nrow(lambda) <= max_dense) {
+    all <- as.matrix(lambda %*% Matrix::solve(l, as.matrix(lambdat)))
+    return(\(which) all[which, which, drop = FALSE])
+  }
+  \(which) {
+    solved <- Matrix::solve(l, lambdat[, which, drop = FALSE])
+    as.matrix(lambda[which, , drop = FALSE] %*% solved)
+  }
+}
+
+# Without rows, by the core -----------------------------------------------
+
+#' The fit with the frame that is left, at the estimates of all rows
+#' @noRd
+left_fit <- function(fit, rows) {
+  fit$frame <- fit_frame(fit)[-rows, , drop = FALSE]
+  fit$random <- lapply(fit$random, \(term) {
+    codes <- group_codes(term$group_vars, fit$frame, term$group)
+    term$levels <- codes$levels
+    term
+  })
+  fit
+}
+
+#' The estimates at a theta that is one Newton step from that of the fit, on the rows that are left
+#' @return What [core_estimates()] returns; `NULL` if the rows don't identify the fixed effects.
+#' @noRd
+newton_estimates <- function(fit, rows) {
+  left <- left_fit(fit, rows)
+  spec <- fit_spec(left)
+  at <- tryCatch(
+    core_derivatives(spec, fit$theta, exact = TRUE),
+    rlmm_error = \(cnd) NULL
+  )
+  if (is.null(at)) {
+    return(NULL)
+  }
+  free <- setdiff(seq_along(fit$theta), held_index(fit))
+  step <- newton_step(at$gradient[free], at$hessian[free, free, drop = FALSE])
+  theta <- replace(fit$theta, free, fit$theta[free] - step)
+  core_estimates(spec, lower_of(spec, fit$theta, theta))
+}
+
+#' A Newton step, without the directions in which the objective is flat, and downhill where it is
+#' curved the other way
+#' @noRd
+newton_step <- function(gradient, hessian) {
+  if (length(gradient) == 0L) {
+    return(numeric())
+  }
+  parts <- eigen(hessian, symmetric = TRUE)
+  is_curved <- abs(parts$values) > 1e-8 * max(abs(parts$values), 1e-300)
+  vectors <- parts$vectors[, is_curved, drop = FALSE]
+  along <- crossprod(vectors, gradient) / abs(parts$values[is_curved])
+  drop(vectors %*% along)
+}
+
+#' The end of the longest of some steps that lowers the objective
+#' @noRd
+lower_of <- function(spec, from, to) {
+  shares <- 2^-(0:5)
+  points <- vapply(shares, \(share) from + share * (to - from), from)
+  values <- tryCatch(
+    core_objective(spec, cbind(from, matrix(points, length(from)))),
+    rlmm_error = \(cnd) NULL
+  )
+  lower <- which(values[-1L] < values[1L])
+  if (length(lower) == 0L) from else matrix(points, length(from))[, lower[1L]]
+}
