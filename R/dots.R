@@ -4,18 +4,32 @@
 #'
 #' A method calls it itself, as `refuse_dots(...)`: the name and the arguments in the message are
 #' those of the caller.
+#' @param lme4_only Names of arguments of lme4's that ask for nothing that could be done here: they
+#'   are told of.
 #' @noRd
-refuse_dots <- function(...) {
+refuse_dots <- function(..., lme4_only = NULL) {
   if (...length() == 0L) {
     return(invisible())
   }
   frame <- parent.frame()
-  names <- dots_names(...)
+  is_told <- dots_names(...) %in% lme4_only
+  names <- dots_names(...)[!is_told]
+  if (length(names) == 0L) {
+    return(inform_without_effect(...names()))
+  }
   known <- known_arguments(sys.function(sys.parent()))
   abort_unknown_argument(
     method_name(frame, sys.call(sys.parent())),
     names[1L],
     suggestion(names[1L], known)
+  )
+}
+
+inform_without_effect <- function(names) {
+  inform_rlmm(
+    sprintf("Arguments without effect here: %s.", enumerate(tick(names))),
+    "rlmm_message_without_effect",
+    arguments = names
   )
 }
 

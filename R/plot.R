@@ -406,8 +406,16 @@ qqnorm.rlmm <- function(
 #' @rdname plot.rlmm
 #' @rawNamespace S3method(lattice::qqmath, rlmm)
 qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
-  qqnorm.rlmm(x, type = type, ...)
+  if (!all(type %in% lattice_types)) {
+    return(qqnorm.rlmm(x, type = type, ...))
+  }
+  need_package("lattice", "qqmath()")
+  values <- residuals.rlmm(x, type = "pearson")
+  qq_plot(values, ylab = "Pearson residuals", type = type, ...)
 }
+
+# What lattice calls a `type`: points, lines, a regression line and so on.
+lattice_types <- c("p", "l", "h", "b", "o", "s", "S", "r", "a", "g", "smooth")
 
 qq_plot <- function(values, ...) {
   values <- sort(values[is.finite(values)])

@@ -26,7 +26,8 @@
 #' @param prof.scale `"sdcor"`: standard deviations and correlations; `"varcov"`: variances, also of
 #' the
 #'   residuals, beside correlations.
-#' @param ... Not used.
+#' @param ... Arguments of lme4's method that steer its optimizer, such as `optimizer`, `devtol` or
+#'   `parallel`: they have no effect, and a message says so.
 #' @return A data frame of class `"profile.rlmm"`: a row per point, with `.zeta`, the values of all
 #'   parameters, and `.par`, the parameter that was set.
 #' @examples
@@ -48,7 +49,7 @@ profile.rlmm <- function(
   prof.scale = c("sdcor", "varcov"),
   ...
 ) {
-  refuse_dots(...)
+  refuse_dots(..., lme4_only = lme4_profile_arguments)
   check_flag(signames, "signames")
   prof.scale <- one_of(prof.scale, c("sdcor", "varcov"), "prof.scale")
   problem <- profile_problem(fitted, signames)
@@ -58,6 +59,19 @@ profile.rlmm <- function(
   made <- profile_of(problem, wanted, alphamax, delta.cutoff, maxpts)
   if (prof.scale == "varcov") varianceProf(made) else made
 }
+
+lme4_profile_arguments <- c(
+  "cl",
+  "control",
+  "devmatchtol",
+  "devtol",
+  "maxmult",
+  "ncpus",
+  "optimizer",
+  "parallel",
+  "startmethod",
+  "verbose"
+)
 
 #' The profile of some parameters of a problem
 #' @noRd

@@ -117,3 +117,15 @@ test_that("plots say what they can't draw", {
   })
   expect_error(plot(slim), class = "rlmm_error_slim")
 })
+
+test_that("qqmath() understands lattice's types, as scripts for lme4 give them", {
+  skip_if_not_installed("lattice")
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  drawn <- lattice::qqmath(fit, type = c("p", "r"))
+  expect_s3_class(drawn, "trellis")
+  expect_equal(drawn$panel.args.common$type, c("p", "r"))
+  expect_equal(
+    drawn$panel.args[[1]]$y,
+    unname(sort(residuals(fit, type = "pearson")))
+  )
+})

@@ -172,3 +172,17 @@ test_that("profiles are drawn", {
   )
   expect_equal(area, 1, tolerance = 0.01)
 })
+
+test_that("what steers lme4's optimizer has no effect, and is told", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+  expect_message(
+    told <- profile(fit, which = "beta_", optimizer = "Nelder_Mead"),
+    "without effect here: `optimizer`",
+    class = "rlmm_message_without_effect"
+  )
+  expect_equal(told, profile(fit, which = "beta_"))
+  expect_error(
+    profile(fit, optimiser = "bobyqa"),
+    class = "rlmm_error_unknown_argument"
+  )
+})
