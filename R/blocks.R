@@ -15,14 +15,25 @@ product_blocks <- function(fit) {
 factor_blocks <- function(fit) {
   columns <- weighted_columns(fit)
   last <- length(columns)
-  scaled <- c(
-    Map(`%*%`, columns[-last], core_lambdas(fit)),
-    columns[last]
-  )
+  scaled <- c(scaled_columns(columns, fit), columns[last])
   sizes <- vapply(columns, ncol, 1L)
   factor <- penalized_factor(do.call(cbind, scaled), sum(sizes[-last]))
   rows <- split(seq_len(sum(sizes)), rep(seq_along(sizes), sizes))
   block_list(names(columns), \(i, j) factor[rows[[i]], rows[[j]], drop = FALSE])
+}
+
+#' The factor of the random effects: L_blocks without the rows of X and y, as one matrix
+#' @noRd
+random_factor <- function(fit) {
+  scaled <- do.call(cbind, unname(scaled_columns(weighted_columns(fit), fit)))
+  factor <- penalized_factor(scaled, ncol(scaled))
+  dimnames(factor) <- list(NULL, NULL)
+  factor
+}
+
+# W^1/2 Z Lambda of each core term.
+scaled_columns <- function(columns, fit) {
+  Map(`%*%`, columns[-length(columns)], core_lambdas(fit))
 }
 
 # The lower Cholesky factor of the cross-products, of which those of the first q columns, the random
@@ -65,28 +76,51 @@ core_lambdas <- function(fit) {
 }
 
 #' W^1/2 Z of each core term, then W^1/2 [X y] (the offset taken off y)
+#'
+#' Of a generalized model y and W are the working response and weights of the last iteration.
 #' @noRd
-weighted_columns <- function(fit) UseMethod("weighted_columns")
-
-#' @export
-weighted_columns.rlmm_lmm <- function(fit) {
+weighted_columns <- function(fit) {
+  check_root_weights(fit)
   spec <- fit_spec(fit)
   root <- root_weights(fit)
   groups <- unique(term_groups(fit))
   random <- lapply(spec$terms, \(core) root * core_z(core))
-  xy <- root *
-    cbind(column_matrix(spec$x, length(spec$y)), spec$y - (spec$offset %||% 0))
+  y <- working_response(fit)
+  xy <- root * cbind(column_matrix(spec$x, length(y)), y)
+  dimnames(xy) <- NULL
   c(
     stats::setNames(random, groups),
     list(Xy = Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE))
   )
 }
 
-#' @export
-weighted_columns.rlmm_glmm <- function(fit) {
-  abort_glmm(
-    "The blocks of the cross-products",
-    "See `L`, `RZX` and `RX` instead.",
-    "aren't"
+# The observed information of a single observation may be negative.
+check_root_weights <- function(fit) {
+  if (all(working_weights(fit) >= 0)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "The blocks of the cross-products aren't available for this fit.",
+      x = "Some working weights, of the observed information, are negative.",
+      i = "See `L`, `RZX` and `RX` instead."
+    ),
+    "rlmm_error_not_available"
   )
+}
+
+#' The response of the linear model that the fit is, or of its last iteration, without the offset
+#' @noRd
+working_response <- function(fit) UseMethod("working_response")
+
+#' @export
+working_response.rlmm_lmm <- function(fit) {
+  spec <- fit_spec(fit)
+  spec$y - (spec$offset %||% 0)
+}
+
+#' @export
+working_response.rlmm_glmm <- function(fit) {
+  eta <- fit$eta - (fit_offset(fit) %||% 0)
+  as.vector(eta) + raw_residuals(fit, "working")
 }

@@ -5,13 +5,15 @@
 #' @param ... Ignored.
 #' @return `formula()`: the formula as it was written, with a `.` spelled out; with `random.only`,
 #'   one term for each grouping factor. `terms()`: a terms object. That of the random effects or of
-#'   the whole model adds up their variables, without bars.
+#'   the whole model adds up their effects and grouping factors, without bars. As lme4's, that of the
+#'   whole model has the attributes `predvars.fixed`, `predvars.random` and `varnames.fixed`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' formula(fit)
 #' formula(fit, fixed.only = TRUE)
 #' formula(fit, random.only = TRUE)
 #' attr(terms(fit), "term.labels")
+#' attr(terms(fit, fixed.only = FALSE), "term.labels")
 #' @importFrom stats formula
 #' @export
 formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
@@ -44,10 +46,41 @@ terms.rlmm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
   if (fixed.only) {
     return(x$fixed$terms)
   }
-  if (random.only) {
-    return(stats::terms(rebuild_formula(x, sum_of(random_variables(x)))))
-  }
-  without_repeats(attr(fit_frame(x), "terms"))
+  if (random.only) random_terms(x) else all_terms(x)
+}
+
+random_terms <- function(fit) {
+  summands <- random_summands(fit, \(group) group$atoms)
+  stats::terms(rebuild_formula(fit, sum_of(summands)))
+}
+
+#' The terms object of fixed part and random effects, and what the model frame knows of its variables
+#' @noRd
+all_terms <- function(fit) {
+  fixed <- fit$fixed$terms
+  summands <- c(stats::formula(fixed)[[3]], random_summands(fit, as_written))
+  terms <- stats::terms(rebuild_formula(fit, sum_of(summands)))
+  attr(terms, "intercept") <- attr(fixed, "intercept")
+  frame <- fit_frame(fit)
+  random <- attr(random_terms(fit), "variables")
+  structure(
+    without_repeats(terms),
+    predvars = frame_variables(frame, attr(terms, "variables")),
+    dataClasses = attr(attr(frame, "terms"), "dataClasses"),
+    predvars.fixed = attr(fixed, "predvars"),
+    varnames.fixed = names(model.frame.rlmm(fit, fixed.only = TRUE)),
+    predvars.random = frame_variables(frame, random)
+  )
+}
+
+#' Variables as the model frame makes them from new data: `poly()`, for example, with its coefficients
+#' @noRd
+frame_variables <- function(frame, variables) {
+  terms <- attr(frame, "terms")
+  known <- as.list(attr(terms, "predvars") %||% attr(terms, "variables"))[-1]
+  at <- match(as.list(variables)[-1], as.list(attr(terms, "variables"))[-1])
+  variables[-1][!is.na(at)] <- known[at[!is.na(at)]]
+  variables
 }
 
 #' A terms object with its right side as a sum in which what is fixed and random stands once
@@ -114,12 +147,18 @@ group_text <- function(group) {
   )
 }
 
-#' Every summand of the left sides and every atom of the right sides of the bars
+#' The left sides of the bars, and their right sides as interactions
+#' @param atoms The variables of a grouping, in the order wanted, as a function of it.
 #' @noRd
-random_variables <- function(fit) {
+random_summands <- function(fit, atoms) {
   bars <- parse_formula(fit$formula, fit$frame)$bars
   parts <- lapply(bars, \(bar) {
-    c(bar$effects, unlist(lapply(bar$groups, `[[`, "atoms")))
+    groups <- lapply(bar$groups, \(group) interaction_of(atoms(group)))
+    c(unwrap_fulldummy(bar$effects)$expr, groups)
   })
   unique(unlist(parts))
+}
+
+interaction_of <- function(atoms) {
+  Reduce(\(left, right) call(":", left, right), atoms)
 }

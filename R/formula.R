@@ -184,13 +184,12 @@ read_bar <- function(bar) {
   list(list(effects = bar[[2L]], structure = structure, groups = groups))
 }
 
-# `(x || g)` is a term for each effect, or one in `diag()` where the option asks for it.
+# `(x || g)` is a term for each effect, or one in `diag()` where an option asks for it.
 read_double_bar <- function(bar, structure, groups) {
   if (has_rho(structure)) {
     abort_double_bar(structure, bar)
   }
-  as_one <- identical(getOption("rlmm.double_bar"), "diag")
-  if (structure == "us" && !as_one) {
+  if (structure == "us" && !double_bar_is_diag()) {
     as_term <- \(e) list(effects = e, structure = "us", groups = groups)
     return(lapply(split_effects(bar[[2L]]), as_term))
   }
@@ -198,6 +197,21 @@ read_double_bar <- function(bar, structure, groups) {
     structure <- "diag"
   }
   list(list(effects = bar[[2L]], structure = structure, groups = groups))
+}
+
+# lme4's option decides where ours isn't set.
+double_bar_is_diag <- function() {
+  own <- getOption("rlmm.double_bar")
+  if (!is.null(own)) {
+    return(option_of(own, c("split", "diag"), "rlmm.double_bar") == "diag")
+  }
+  name <- "lme4.doublevert.default"
+  lme4s <- getOption(name, "split")
+  option_of(lme4s, c("split", "diag_special"), name) == "diag_special"
+}
+
+option_of <- function(value, allowed, name) {
+  one_of(value, allowed, sprintf("options(%s = )", name))
 }
 
 abort_two_structures <- function(bar) {

@@ -17,11 +17,23 @@
 #'
 #' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`.
 #'
-#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `parmap` (where each theta stands
-#' in Lambda), `optsum`, `betas`, `lambda`, `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`,
-#' `vcov`, `PCA`, `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A`
-#' and `L` mean the blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor;
-#' since lme4 uses these names for something else, they are `A_blocks` and `L_blocks` here.
+#' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `wt` (prior weights; like
+#' `sqrtwts` of no length if there are none), `parmap` (where each theta stands in Lambda),
+#' `optsum`, `betas`, `lambda`, `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`,
+#' `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A` and `L` mean the
+#' blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4 uses these
+#' names for something else, they are `A_blocks` and `L_blocks` here.
+#'
+#' Its functions of a model: `cond` (condition number of each block of Lambda, infinite where it is
+#' singular), `logdet` (log determinant of `Lambda' Z' W Z Lambda + I`, plus that of `RX' RX` for a
+#' REML fit), `feL` (the lower triangular factor of the fixed effects, `RX` transposed), `sparseL`
+#' (the factor of the random effects, sparse, in the order of `L_blocks`).
+#'
+#' Its properties of a generalized model, which linear ones have here too: `resp` (a list with a
+#' value for each observation: `y`, `mu`, `eta`, `offset`, prior weights `wts`, squared deviance
+#' residuals `devresid`, and the working weights `wrkwt` and residuals `wrkresid` of the last
+#' iteration) and `LMM` (parts of the linear mixed model of the last iteration, its `y` the working
+#' response; of a linear fit the fit itself).
 #'
 #' @param object A fit.
 #' @param name One name, several (a list is returned), or `"ALL"`.
@@ -32,6 +44,7 @@
 #' getME(fit, "theta")
 #' getME(fit, "lambda")
 #' getME(fit, c("n", "p", "q"))
+#' getME(fit, "cond")
 #' @export
 #' @rawNamespace S3method(lme4::getME, rlmm)
 getME.rlmm <- function(object, name, ...) {
@@ -184,7 +197,8 @@ fit_parts <- list(
     )
   },
   Xymat = \(fit) cbind(stats::model.matrix(fit), y = model_response(fit)),
-  sqrtwts = \(fit) sqrt(as.double(fit_response(fit)$weights)),
+  sqrtwts = \(fit) sqrt(prior_weights(fit)),
+  wt = \(fit) prior_weights(fit),
   parmap = \(fit) parameter_map(fit),
   dims = \(fit) {
     c(
@@ -212,8 +226,62 @@ fit_parts <- list(
     })
   },
   objective = \(fit) fit$dev$objective,
-  pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit)))
+  pvalues = \(fit) 2 * stats::pnorm(-abs(fit$beta / standard_errors(fit))),
+  cond = \(fit) {
+    vapply(getME.rlmm(fit, "lambda"), condition_number, 0)
+  },
+  logdet = \(fit) {
+    fit$dev$log_det_re + if (isREML.rlmm(fit)) fit$dev$log_det_fe else 0
+  },
+  feL = \(fit) t(named_rx(fit)),
+  sparseL = \(fit) random_factor(fit),
+  resp = \(fit) response_parts(fit),
+  LMM = \(fit) working_model(fit)
 )
+
+#' Prior weights, or, as in MixedModels.jl, no number at all
+#' @noRd
+prior_weights <- function(fit) as.double(fit_response(fit)$weights)
+
+condition_number <- function(x) {
+  d <- svd(x, 0L, 0L)$d
+  max(d) / min(d)
+}
+
+# What GLM.jl keeps of the response.
+response_parts <- function(fit) {
+  list(
+    y = model_response(fit),
+    mu = as.vector(fit$fitted),
+    eta = as.vector(fit$eta %||% fit$fitted),
+    offset = fit_offset(fit) %||% numeric(n_rows(fit)),
+    wts = prior_weights(fit),
+    devresid = raw_residuals(fit, "deviance")^2,
+    wrkwt = working_weights(fit),
+    wrkresid = raw_residuals(fit, "working")
+  )
+}
+
+#' The linear mixed model that a fit is, or whose penalized least squares was its last iteration
+#' @noRd
+working_model <- function(fit) UseMethod("working_model")
+
+#' @export
+working_model.rlmm_lmm <- function(fit) fit
+
+#' @export
+working_model.rlmm_glmm <- function(fit) {
+  same <- c("formula", "reterms", "feterm", "X", "theta", "beta", "lambda")
+  c(
+    getME.rlmm(fit, c(same, "u", "b", "parmap", "dims", "optsum")),
+    list(
+      y = working_response(fit),
+      sqrtwts = root_weights(fit),
+      A_blocks = product_blocks(fit),
+      L_blocks = factor_blocks(fit)
+    )
+  )
+}
 
 re_labels <- function(fit) {
   vapply(fit$random, \(term) term$label, "")

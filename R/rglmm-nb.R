@@ -35,6 +35,10 @@ rglmm_nb <- function(formula, data = NULL, ..., link = "log") {
   inner$link <- NULL
   inner$family <- nb_family(link = link)
   fit <- eval(inner, parent.frame())
+  # With `devFunOnly` it is no fit.
+  if (is.function(fit)) {
+    return(fit)
+  }
   fit$call <- call
   fit
 }

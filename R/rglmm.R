@@ -73,7 +73,7 @@
 #' fit ends where nothing is left to gain, with a warning that names the effect. Levels of a
 #' grouping factor whose responses are alike do no harm.
 #'
-#' @return A list of class `rlmm_glmm`.
+#' @return A list of class `rlmm_glmm`; a function with `devFunOnly`.
 #' @examples
 #' fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
 #' summary(fit)
@@ -102,6 +102,7 @@ rglmm <- function(
   mustart,
   etastart,
   contrasts = NULL,
+  devFunOnly = FALSE,
   dispersion = c("profiled", "moment", "estimated"),
   information = c("expected", "observed"),
   fast = FALSE,
@@ -132,6 +133,9 @@ rglmm <- function(
     contrasts = contrasts,
     approximation = likelihood
   )
+  if (check_flag(devFunOnly, "devFunOnly")) {
+    return(glmm_function(design$spec, n_arguments(design$spec)))
+  }
   fit_generalized(design, glmm_start(start, design), call, verbose)
 }
 

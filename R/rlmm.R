@@ -14,20 +14,29 @@
 #'   out because of it are told, as it often comes from a mistake. Infinite values are errors.
 #' @param contrasts Named list of contrasts for the factors of the fixed part. Random-effects terms
 #'   take those of the factors, or of the option `contrasts`, as in lme4.
+#' @param devFunOnly Return the objective, and fit nothing? It is the function of theta that
+#'   [as.function()][as.function.rlmm] makes of a fit, for a generalized model of theta and (unless
+#'   `nAGQ = 0`) the fixed effects and the logarithm of an estimated dispersion or shape.
 #' @param sigma The residual standard deviation, if it is known.
 #' @param ... Not used; anything here is an error.
 #'
 #' @details A random-effects term is `(effects | group)`, correlated within a level, or `(effects ||
 #' group)`, its terms uncorrelated. `zerocorr(effects | group)` and `diag(effects | group)` make all
 #' columns uncorrelated, `diag(effects | group, hom = TRUE)` with one variance, `us()` is the
-#' unstructured default; for `cs()` and `ar1()` see [covariance_structures]. Among the effects
+#' unstructured default. As in lme4 the columns of one factor stay correlated in `(f || group)`;
+#' `options(lme4.doublevert.default = "diag_special")`, which is lme4's option, or
+#' `options(rlmm.double_bar = "diag")` makes it `diag(f | group)`. For `cs()` and `ar1()` see [covariance_structures]. Among the effects
 #' `fulldummy(f)` stands for an indicator of each level of `f`, `dummy(f, "a")` for the one of "a".
 #' The group may be `a/b` (for `a` and `b:a`), `a:b`, `a * b`, `a + b`, or an expression such as
 #' `cut(x, 4)`. `&` is read as `:`.
 #'
-#' @return A list of class `rlmm_lmm`.
+#' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @examples
 #' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#'
+#' # The REML criterion as a function of theta
+#' criterion <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, devFunOnly = TRUE)
+#' criterion(c(1, 0, 1))
 #' @export
 rlmm <- function(
   formula,
@@ -41,6 +50,7 @@ rlmm <- function(
   na.action,
   offset,
   contrasts = NULL,
+  devFunOnly = FALSE,
   sigma = NULL,
   ...
 ) {
@@ -67,6 +77,9 @@ rlmm <- function(
     contrasts,
     sigma
   )
+  if (check_flag(devFunOnly, "devFunOnly")) {
+    return(theta_function(design$spec, n_arguments(design$spec)))
+  }
   start <- check_start(start, design$random)
   fit_linear(design, start, call, verbose)
 }

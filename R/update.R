@@ -101,6 +101,10 @@ fit_changed <- function(fit, call, change) {
   } else {
     fit_to_data(fit, args, change)
   }
+  # With `devFunOnly` it is no fit.
+  if (is.function(new)) {
+    return(new)
+  }
   new$call <- call
   if (inherits(call$control, "rlmm_control")) {
     new$call$control <- new$control
@@ -119,6 +123,9 @@ fit_to_frame <- function(fit, args, change) {
     values[[name]] <- frame[[paste0("(", name, ")")]]
   }
   new <- call_fitter(fit, args, values, data, change)
+  if (is.function(new)) {
+    return(new)
+  }
   new$na_action <- joined_na_action(fit$na_action, new$na_action, nrow(frame))
   new
 }

@@ -133,7 +133,7 @@ component_values <- function(x, blocks, comp) {
   if (is.null(errors)) {
     values
   } else {
-    beside_errors(values, blocks, errors$residual)
+    beside_errors(values, blocks, if (attr(x, "useSc")) errors$residual)
   }
 }
 
@@ -141,8 +141,8 @@ component_values <- function(x, blocks, comp) {
 beside_errors <- function(values, blocks, residual) {
   of_effects <- do.call(rbind, lapply(blocks, `[[`, "errors"))
   errors <- list(
-    Variance = c(of_effects[, "vcov"], residual[["vcov"]]),
-    Std.Dev. = c(of_effects[, "sdcor"], residual[["sdcor"]])
+    Variance = c(of_effects[, "vcov"], residual["vcov"]),
+    Std.Dev. = c(of_effects[, "sdcor"], residual["sdcor"])
   )[names(values)]
   c(rbind(values, errors)) |>
     stats::setNames(c(rbind(names(values), "Std.Error")))

@@ -17,13 +17,21 @@ test_that("formulas and terms are lme4's", {
       info = name
     )
     expect_setequal(
-      all.vars(terms(ours, fixed.only = FALSE)),
-      all.vars(terms(theirs, fixed.only = FALSE))
-    )
-    expect_setequal(
       all.vars(terms(ours, random.only = TRUE)),
       all.vars(terms(theirs, random.only = TRUE))
     )
+    all <- terms(ours, fixed.only = FALSE)
+    lme4_all <- terms(theirs, fixed.only = FALSE)
+    same <- c("variables", "factors", "term.labels", "offset", "dataClasses")
+    predvars <- c("predvars", "predvars.fixed", "predvars.random")
+    for (part in c(same, predvars, "varnames.fixed")) {
+      expect_equal(
+        attr(all, part),
+        attr(lme4_all, part),
+        ignore_attr = "names",
+        info = paste(name, part)
+      )
+    }
   })
 })
 
@@ -90,5 +98,22 @@ test_that("terms of all variables name each once", {
   expect_identical(
     deparse1(formula(terms(none, fixed.only = FALSE))),
     "Reaction ~ 0 + Subject + offset(Days)"
+  )
+})
+
+test_that("terms of all variables keep the grouping factors' interactions", {
+  data <- transform(Pastes, x = seq_along(strength), f = factor(cask))
+  fit <- rlmm(
+    strength ~ poly(x, 2) + (1 + fulldummy(f) | batch / cask),
+    data,
+    control = rlmm_control(
+      check_nobs_vs_nre = "ignore",
+      check_nobs_vs_nlev = "ignore",
+      check_conv_singular = "ignore"
+    )
+  )
+  expect_identical(
+    attr(terms(fit, fixed.only = FALSE), "term.labels"),
+    c("poly(x, 2)", "f", "batch", "batch:cask")
   )
 })

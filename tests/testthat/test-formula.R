@@ -53,6 +53,30 @@ test_that("a double bar splits terms as lme4 does, or makes a diagonal where ask
   expect_identical(bars[[1L]]$structure, "diag")
 })
 
+test_that("lme4's option for the double bar is honoured", {
+  withr::local_options(lme4.doublevert.default = "diag_special")
+  bars <- parse_formula(y ~ (1 + f || g) + (x | h))$bars
+  expect_identical(vapply(bars, `[[`, "", "structure"), c("diag", "us"))
+  withr::local_options(rlmm.double_bar = "split")
+  expect_length(parse_formula(y ~ (1 + f || g))$bars, 2L)
+  withr::local_options(rlmm.double_bar = "splitt")
+  expect_snapshot(writeLines(error_lines(parse_formula(y ~ (1 + f || g)))))
+  withr::local_options(
+    rlmm.double_bar = NULL,
+    lme4.doublevert.default = "separate"
+  )
+  expect_snapshot(writeLines(error_lines(parse_formula(y ~ (1 + f || g)))))
+})
+
+test_that("a factor before a double bar has independent contrasts, as in lme4 2.1", {
+  withr::local_options(lme4.doublevert.default = "diag_special")
+  data <- transform(sleepstudy, late = factor(Days > 4))
+  fit <- rlmm(Reaction ~ Days + (late || Subject), data)
+  # lme4 2.1.0 with the same option: 29.352, 33.524, 25.972.
+  deviations <- c(attr(VarCorr(fit)$Subject, "stddev"), sigma(fit))
+  expect_equal(unname(deviations), c(29.352, 33.524, 25.972), tolerance = 5e-5)
+})
+
 test_that("covariance structures are read", {
   structure_of <- function(formula) {
     vapply(parse_formula(formula)$bars, `[[`, "", "structure")

@@ -149,3 +149,129 @@ test_that("several names, all, and unknown names", {
     writeLines(error_lines(getME(fit)))
   })
 })
+
+# Lambda'Z'WZ Lambda + I from lme4's matrices; the order of terms is ours where they agree.
+lme4_penalized <- function(fit, weights) {
+  scaled <- lme4::getME(fit, "Lambdat") %*% lme4::getME(fit, "Zt")
+  product <- scaled %*% Matrix::Diagonal(x = weights) %*% Matrix::t(scaled)
+  as.matrix(product + Matrix::Diagonal(nrow(product)))
+}
+
+test_that("sparseL, logdet, feL and cond are those of lme4's matrices", {
+  for (name in c("sleep", "sleep_ml", "penicillin", "sleep_weights")) {
+    pair <- twin(name)
+    skip_if(is.null(pair))
+    fit <- pair$ours
+    theirs <- pair$theirs
+    product <- lme4_penalized(theirs, weights(theirs))
+    l <- getME(fit, "sparseL")
+    expect_s4_class(l, "dtCMatrix")
+    expect_true(Matrix::isTriangular(l, upper = FALSE))
+    expect_equal(
+      as.matrix(Matrix::tcrossprod(l)),
+      product,
+      tolerance = 1e-8,
+      ignore_attr = TRUE
+    )
+    rx <- lme4::getME(theirs, "RX")
+    log_det <- as.numeric(determinant(product)$modulus)
+    if (isREML(fit)) {
+      log_det <- log_det + 2 * sum(log(diag(rx)))
+    }
+    expect_equal(getME(fit, "logdet"), log_det, tolerance = 1e-8)
+    expect_equal(
+      tcrossprod(getME(fit, "feL")),
+      crossprod(rx),
+      tolerance = 1e-7,
+      ignore_attr = TRUE
+    )
+    lambdas <- lme4::getME(theirs, "Tlist")
+    expect_equal(
+      getME(fit, "cond"),
+      vapply(lambdas, kappa, 0, exact = TRUE),
+      tolerance = 1e-6
+    )
+  }
+})
+
+fitted_eta <- function(fit) unname(predict(fit, type = "link"))
+
+test_that("the blocks of a generalized model are those of its last iteration", {
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  fit <- rglmm(formula, cbpp, family = binomial, nAGQ = 0)
+  skip_if_not_installed("lme4")
+  theirs <- lme4::glmer(formula, cbpp, family = binomial, nAGQ = 0)
+  product <- lme4_penalized(theirs, weights(theirs, "working"))
+  l <- getME(fit, "sparseL")
+  expect_equal(
+    as.matrix(Matrix::tcrossprod(l)),
+    product,
+    tolerance = 1e-4,
+    ignore_attr = TRUE
+  )
+  expect_equal(getME(fit, "logdet"), 2 * sum(log(Matrix::diag(l))))
+  # Where the fixed effects are found with the modes, the last block solves for both.
+  corner <- as.matrix(getME(fit, "L_blocks")[["Xy,Xy"]])
+  beta <- solve(t(corner[1:4, 1:4]), corner[5, 1:4])
+  expect_equal(beta, unname(fixef(fit)), tolerance = 1e-5)
+  linear <- getME(fit, "LMM")
+  expect_equal(linear$A_blocks, getME(fit, "A_blocks"))
+  expect_equal(linear$sqrtwts^2, weights(theirs, "working"), tolerance = 1e-4)
+  z <- as.matrix(getME(fit, "Z"))
+  normal <- crossprod(z, linear$sqrtwts^2 * (linear$y - fitted_eta(fit)))
+  expect_equal(
+    drop(as.matrix(Matrix::t(getME(fit, "Lambda")) %*% normal)),
+    getME(fit, "u"),
+    tolerance = 1e-5,
+    ignore_attr = TRUE
+  )
+})
+
+test_that("resp and wt are of the response, as those of glm()", {
+  # Without random effects of any size the working values are glm()'s.
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  held <- rlmm_control(
+    fixed = list(theta = c("herd.(Intercept)" = 0)),
+    check_conv_singular = "ignore"
+  )
+  fit <- rglmm(formula, cbpp, family = binomial, control = held)
+  plain <- glm(cbind(incidence, size - incidence) ~ period, binomial, cbpp)
+  resp <- getME(fit, "resp")
+  expect_equal(resp$y, unname(plain$y))
+  expect_equal(resp$mu, unname(fitted(plain)), tolerance = 1e-6)
+  expect_equal(resp$eta, unname(plain$linear.predictors), tolerance = 1e-6)
+  expect_equal(resp$wts, unname(plain$prior.weights))
+  expect_equal(resp$wrkwt, unname(plain$weights), tolerance = 1e-5)
+  expect_equal(resp$wrkresid, unname(plain$residuals), tolerance = 1e-5)
+  expect_equal(sum(resp$devresid), deviance(plain), tolerance = 1e-8)
+  expect_identical(getME(fit, "wt"), as.double(cbpp$size))
+
+  linear <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    sleepstudy,
+    weights = Days + 1,
+    offset = 10 * Days
+  )
+  resp <- getME(linear, "resp")
+  expect_equal(resp$wrkresid, unname(residuals(linear)))
+  expect_equal(sum(resp$devresid), linear$dev$wrss)
+  expect_identical(resp$offset, 10 * sleepstudy$Days)
+  expect_identical(getME(linear, "wt"), sleepstudy$Days + 1)
+  expect_identical(getME(linear, "LMM"), linear)
+})
+
+test_that("blocks of negative weights are refused", {
+  data <- data.frame(
+    y = c(9, 1, 30, 2, 5, 44, 3, 1, 8, 60, 2, 7),
+    g = gl(4, 3)
+  )
+  fit <- suppressMessages(suppressWarnings(rglmm(
+    y ~ 1 + (1 | g),
+    data,
+    family = Gamma("identity"),
+    dispersion = "estimated",
+    information = "observed"
+  )))
+  skip_if(all(fit$working_weights >= 0))
+  expect_error(getME(fit, "L_blocks"), class = "rlmm_error_not_available")
+})

@@ -242,3 +242,13 @@ test_that("control = NULL is the default control", {
   )
   expect_null(update(fit, control = NULL)$control$optimizer)
 })
+
+test_that("update() can ask for the objective only", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  criterion <- update(fit, REML = FALSE, devFunOnly = TRUE)
+  expect_equal(
+    criterion(fit$theta),
+    -2 * as.numeric(logLik(fit, REML = FALSE)),
+    tolerance = 1e-10
+  )
+})

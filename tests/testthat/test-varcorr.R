@@ -262,3 +262,21 @@ test_that("standard errors are printed, and asked for where they can be had", {
     class = "rlmm_error_not_available"
   )
 })
+
+test_that("standard errors of a generalized model are printed, without a residual", {
+  fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    family = binomial
+  )
+  components <- VarCorr(fit, std.error = TRUE)
+  table <- format(components)
+  expect_identical(table[, "Groups"], "herd", ignore_attr = TRUE)
+  # glmmTMB 1.1.14: the standard error of log(sd), 0.278, times sd.
+  expect_equal(
+    as.data.frame(components)$std.error.sdcor,
+    0.6422 * 0.278,
+    tolerance = 5e-3
+  )
+  expect_equal(nrow(as.data.frame(components)), 1)
+})
