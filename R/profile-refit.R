@@ -109,7 +109,7 @@ sigma_refitter <- function(problem) {
 
 sd_refitter <- function(problem, piece) {
   absolute <- estimates_sigma(problem$fit)
-  unit <- if (absolute) 1 else problem$fit$sigma
+  unit <- if (absolute) 1 else effects_sigma(problem$fit)
   index <- piece$theta %||% problem$fit$random[[piece$term]]$theta[[1L]]
   in_order(problem, piece, function(spec, value, state) {
     fit_spec_again(problem, spec, state, index, value / unit, absolute)

@@ -136,7 +136,7 @@ kind_upper <- c(sd = Inf, cor = 1, sigma = Inf, beta = Inf)
 
 # Standard deviations and correlations, sigma among them if it is estimated, by name.
 profiled_variances <- function(fit, signames) {
-  variances <- variance_map(fit, "sd")$value
+  variances <- variance_map(fit, "sd", sigma = effects_sigma(fit))$value
   if (!estimates_sigma(fit)) {
     variances <- variances[-length(variances)]
   }
@@ -231,7 +231,9 @@ cell_pieces <- function(term, index) {
 #' @noRd
 profile_one <- function(problem, name, pace) {
   refit <- refitter(problem, name)
-  centre <- list(value = problem$values[[name]], zeta = 0, state = problem$fit)
+  state <- problem$fit
+  state$sigma <- effects_sigma(state)
+  centre <- list(value = problem$values[[name]], zeta = 0, state = state)
   below <- walk(problem, name, refit, centre, -1, pace)
   above <- walk(problem, name, refit, centre, 1, pace)
   points <- c(rev(below), list(centre), above)

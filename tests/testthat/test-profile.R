@@ -186,3 +186,22 @@ test_that("what steers lme4's optimizer has no effect, and is told", {
     class = "rlmm_error_unknown_argument"
   )
 })
+
+test_that("limits of a model with a dispersion are where the likelihood says", {
+  fit <- rglmm(
+    TICKS + 1 ~ YEAR + (1 | LOCATION),
+    grouseticks,
+    family = Gamma("log")
+  )
+  limits <- confint(fit, ".sig01")
+  # The deviance where the standard deviation is held.
+  deviance_at <- function(sd) {
+    held <- list(theta = c("LOCATION.(Intercept)" = sd))
+    -2 * as.numeric(logLik(update(fit, control = rlmm_control(fixed = held))))
+  }
+  excess <- vapply(limits, deviance_at, 0) + 2 * as.numeric(logLik(fit))
+  expect_equal(excess, rep(qchisq(0.95, 1), 2), tolerance = 1e-3)
+  made <- profile(fit, ".sig01")
+  centre <- made[made$.zeta == 0, ".sig01"]
+  expect_equal(centre, attr(VarCorr(fit)$LOCATION, "stddev")[[1]])
+})
