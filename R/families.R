@@ -11,6 +11,7 @@
 # * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
 # * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
 #   first; `dispersion` is that of each observation.
+# * `probability`: that of a response up to y (`lower`), or above.
 
 response_ranges <- list(
   real = list(
@@ -45,16 +46,30 @@ families <- list(
   binomial = list(
     range = "proportion",
     whole = "successes",
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      stats::pbinom(round(y * weights), round(weights), mu, lower)
+    },
     draw = \(mu, weights, dispersion, shape) draw_binomial(mu, weights)
   ),
   poisson = list(
     range = "nonnegative",
     whole = "counts",
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      stats::ppois(y, mu, lower)
+    },
     draw = \(mu, weights, dispersion, shape) stats::rpois(length(mu), mu)
   ),
   Gamma = list(
     range = "positive",
     shape = dispersion_shape,
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      stats::pgamma(
+        y,
+        1 / dispersion,
+        scale = mu * dispersion,
+        lower.tail = lower
+      )
+    },
     draw = \(mu, weights, dispersion, shape) {
       stats::rgamma(length(mu), 1 / dispersion, scale = mu * dispersion)
     }
@@ -62,6 +77,9 @@ families <- list(
   inverse.gaussian = list(
     range = "positive",
     shape = dispersion_shape,
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      inverse_gaussian_probability(y, mu, dispersion, lower)
+    },
     draw = \(mu, weights, dispersion, shape) {
       draw_inverse_gaussian(mu, dispersion)
     }
@@ -69,6 +87,9 @@ families <- list(
   gaussian = list(
     range = "real",
     shape = dispersion_shape,
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      stats::pnorm(y, mu, sqrt(dispersion), lower)
+    },
     draw = \(mu, weights, dispersion, shape) {
       stats::rnorm(length(mu), mu, sqrt(dispersion))
     }
@@ -88,6 +109,9 @@ families <- list(
       )
     ),
     information = "observed",
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      stats::pnbinom(y, size = mu / shape, mu = mu, lower.tail = lower)
+    },
     draw = \(mu, weights, dispersion, shape) {
       stats::rnbinom(length(mu), size = mu / shape, mu = mu)
     }
@@ -107,6 +131,9 @@ families <- list(
         limit = "theta tends to infinity"
       )
     ),
+    probability = \(y, mu, weights, dispersion, shape, lower) {
+      stats::pnbinom(y, size = shape, mu = mu, lower.tail = lower)
+    },
     draw = \(mu, weights, dispersion, shape) {
       stats::rnbinom(length(mu), size = shape, mu = mu)
     }
@@ -170,6 +197,17 @@ draw_inverse_gaussian <- function(mu, dispersion) {
   # The root is mu times 1 + v/2 - sqrt(v + v^2/4), written without its cancellation.
   root <- mu / (1 + v / 2 + sqrt(v + v^2 / 4))
   ifelse(stats::runif(length(mu)) <= mu / (mu + root), root, mu^2 / root)
+}
+
+#' The distribution function of the inverse Gaussian: two tails of the normal one, the second times
+#' exp(2 / (dispersion mu)), which is taken in logarithms as it may overflow
+#' @noRd
+inverse_gaussian_probability <- function(y, mu, dispersion, lower) {
+  root <- sqrt(1 / (dispersion * y))
+  near <- stats::pnorm(root * (y / mu - 1), lower.tail = lower)
+  tail <- stats::pnorm(-root * (y / mu + 1), log.p = TRUE)
+  far <- exp(2 / (dispersion * mu) + tail)
+  if (lower) near + far else pmax(near - far, 0)
 }
 
 # Family objects ------------------------------------------------------------

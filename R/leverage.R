@@ -9,8 +9,10 @@
 #' `rstudent()` does: sigma is not estimated anew without the observation. `cooks.distance()` is
 #' their square times h / ((1 - h) p), with p the rank of the fixed part. All hold theta fixed.
 #'
-#' For a generalized model all are those of the working linear model at the last iteration;
-#' `rstudent()` is for linear models only.
+#' For a generalized model all are those of the working linear model at the last iteration.
+#' `rstudent()` has the sign of the deviance residual d, and the size sqrt(d^2 + h p^2 / (1 - h)) with
+#' the Pearson residual p, as for [glm()] (Williams 1987): nearly the change of the deviance without
+#' the observation. It is divided by sigma, where the family has a dispersion.
 #'
 #' @param model A fitted model.
 #' @param fullHatMatrix Return the whole n x n matrix instead of its diagonal? For small data.
@@ -62,10 +64,13 @@ rstudent.rlmm <- function(model, ...) {
 
 #' @export
 rstudent.rlmm_glmm <- function(model, ...) {
-  abort_glmm(
-    "`rstudent()`",
-    "Use `rstandard()`, which divides Pearson residuals?"
-  )
+  refuse_dots(...)
+  h <- hatvalues.rlmm(model)
+  d <- residuals.rlmm(model, type = "deviance")
+  p <- residuals.rlmm(model, type = "pearson")
+  r <- sign(d) * sqrt(d^2 + h * p^2 / (1 - h)) / model$sigma
+  r[is.infinite(r)] <- NaN
+  r
 }
 
 #' The hat matrix H = Q Q', where Q holds the rows of the observations in an orthonormal basis of

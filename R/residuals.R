@@ -16,7 +16,14 @@
 #'   For a generalized model as for [glm()]: `"pearson"` has the variance function, sqrt(w / V(mu))
 #'   (y - mu), `"deviance"` the signed root of the contribution to the deviance, and `"working"`
 #'   (y - mu) / (d mu / d eta).
-#' @param scaled Divide by sigma?
+#'
+#'   `"quantile"`, or `"dunn-smyth"`: the standard normal quantile of an observation's place in its
+#'   distribution, given its random effects (Dunn and Smyth 1996). If the model is right they are
+#'   nearly standard normal, whatever the family. For counts the place is drawn at random within the
+#'   step of the distribution function, so that they differ from call to call without a `seed`.
+#' @param scaled Divide by sigma? (Quantile residuals are not.)
+#' @param seed For quantile residuals: a seed for the random part; the state of the generator is then
+#'   restored afterwards.
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples
@@ -24,22 +31,38 @@
 #' head(residuals(fit))
 #' head(residuals(fit, type = "scaled"))
 #' head(fitted(fit))
+#'
+#' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+#' qqnorm(residuals(ticks, type = "quantile", seed = 1))
 #' @importFrom stats residuals
 #' @export
 residuals.rlmm <- function(
   object,
-  type = c("response", "pearson", "deviance", "working", "scaled"),
+  type = c(
+    "response",
+    "pearson",
+    "deviance",
+    "working",
+    "scaled",
+    "quantile",
+    "dunn-smyth"
+  ),
   scaled = FALSE,
+  seed = NULL,
   ...
 ) {
   refuse_dots(...)
-  known <- c("response", "pearson", "deviance", "working", "scaled")
+  known <- eval(formals()$type)
   type <- if (missing(type)) {
     default_residuals(object)
   } else {
     one_of(type, known, "type")
   }
   check_flag(scaled, "scaled")
+  if (type %in% c("quantile", "dunn-smyth")) {
+    r <- row_named(object, quantile_residuals(object, seed))
+    return(stats::naresid(object$na_action, r))
+  }
   r <- row_named(object, raw_residuals(object, type))
   if (scaled || type == "scaled") {
     r <- r / object$sigma

@@ -111,7 +111,6 @@ test_that("conditional variances and leverages are those of the working linear m
     tolerance = 1e-8,
     ignore_attr = TRUE
   )
-  expect_error(rstudent(fit), class = "rlmm_error_not_available")
 })
 
 test_that("getME() answers every name, or says why not", {

@@ -1,0 +1,46 @@
+# Quantile residuals: each observation's place in its distribution, as a standard normal number.
+
+#' Quantile residuals of a fit, given its random effects
+#'
+#' In the upper half the probabilities are those above an observation: near one, those below it have
+#' no digits left.
+#' @noRd
+quantile_residuals <- function(fit, seed = NULL) {
+  observed <- fit_response(fit)
+  y <- observed$y
+  weights <- observed$weights %||% rep(1, length(y))
+  dispersion <- fit$sigma^2 / ifelse(weights == 0, 1, weights)
+  row <- family_row(fit$glmm$family %||% "gaussian")
+  shape <- fit$glmm$shape
+  below <- row$probability(y, fit$fitted, weights, dispersion, shape, TRUE)
+  above <- row$probability(y, fit$fitted, weights, dispersion, shape, FALSE)
+  if (!is.null(row$whole)) {
+    before <- y - if (row$whole == "successes") 1 / weights else 1
+    previous <- \(lower) {
+      row$probability(before, fit$fitted, weights, dispersion, shape, lower)
+    }
+    share <- uniform_shares(length(y), seed)
+    first <- previous(TRUE)
+    below <- first + share * (below - first)
+    last <- previous(FALSE)
+    above <- above + (1 - share) * (last - above)
+  }
+  r <- ifelse(
+    below < above,
+    stats::qnorm(below),
+    stats::qnorm(above, lower.tail = FALSE)
+  )
+  r[weights == 0] <- NA
+  r
+}
+
+#' Random numbers between 0 and 1; with a seed, the state of the generator is restored
+#' @noRd
+uniform_shares <- function(n, seed) {
+  check_seed(seed)
+  state <- start_generator(seed)
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
+  stats::runif(n)
+}
