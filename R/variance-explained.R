@@ -1,0 +1,225 @@
+# Shares of variance: R squared and intraclass correlations after Nakagawa and others.
+
+#' Variance explained: R squared and intraclass correlation
+#'
+#' `variance_explained()` splits the variance of the (latent) response into that of the fixed part,
+#' of each random-effects term, and of the observations, and gives the shares that papers report:
+#' marginal R^2 (fixed part), conditional R^2 (fixed and random effects), and the intraclass
+#' correlation (ICC), adjusted for the fixed part or not (Nakagawa, Johnson and Schielzeth 2017).
+#'
+#' @details
+#' The variance of the fixed part is that of its linear predictor over the observations; of a
+#' random-effects term, the mean variance of its part of the linear predictor (Johnson 2014), so that
+#' random slopes count. A term with an effect for each observation is overdispersion, and counts as
+#' such.
+#'
+#' The variance of the observations on the scale of the linear predictor is for
+#'
+#' * a linear model the residual variance (of an observation of weight one),
+#' * the binomial with `method = "theory"` that of the distribution behind the link: pi^2 / 3
+#'   (logit), 1 (probit), pi^2 / 6 (complementary log-log); for proportions over the mean number of
+#'   trials, here as with the other methods,
+#' * other families with a logarithmic link `log(1 + v / mu^2)`, v being the variance of a response
+#'   with mean mu; `"delta"` gives `v / mu^2`, and `"trigamma"` `trigamma(mu^2 / v)`,
+#' * otherwise, and for `"delta"`, `v / (d mu / d eta)^2`.
+#'
+#' Here mu is the mean of the response in the model without fixed effects but the intercept, averaged
+#' over its random effects: for a generalized model that model is fitted, too.
+#'
+#' performance's `r2()` and `icc()`, and MuMIn's `r.squaredGLMM()`, have the same numbers but for
+#' models with an effect for each observation (MuMIn counts these effects as explained, performance
+#' leaves them out of the mean mu); they answer for our fits where these packages and lme4 are
+#' installed.
+#'
+#' @param object A fit.
+#' @param method The variance of the observations of a generalized model; see Details.
+#' @param x,digits,row.names,optional,... For printing, and for `as.data.frame()`.
+#' @return A list of class `"rlmm_variance_explained"`: `r2_marginal`, `r2_conditional`,
+#'   `icc_adjusted`, `icc_unadjusted`, and `variances`, a named vector. `as.data.frame()` has a row
+#'   for each part: `part`, `variance`, `share` (of all), and `icc`, of the variance that the fixed
+#'   part leaves.
+#' @references Nakagawa, S., Johnson, P. C. D., Schielzeth, H. (2017). The coefficient of
+#'   determination R^2 and intra-class correlation coefficient from generalized linear mixed-effects
+#'   models revisited and expanded. *Journal of the Royal Society Interface*, 14.
+#'
+#'   Johnson, P. C. D. (2014). Extension of Nakagawa and Schielzeth's R^2 GLMM to random slopes
+#'   models. *Methods in Ecology and Evolution*, 5.
+#' @seealso [variance_inflation()], [VarCorr()].
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' variance_explained(fit)
+#' variance_explained(fit)$r2_marginal
+#' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+#' as.data.frame(variance_explained(ticks))
+#' @export
+variance_explained <- function(
+  object,
+  method = c("theory", "delta", "trigamma")
+) {
+  check_fit(object, "object")
+  method <- one_of(method, c("theory", "delta", "trigamma"), "method")
+  random <- term_variances(object)
+  is_observation <- n_levels(object) == n_rows(object)
+  fixed <- fixed_part_variance(object)
+  observations <- c(
+    random[is_observation],
+    observation_variance(object, method)
+  )
+  random <- random[!is_observation]
+  total <- fixed + sum(random, observations)
+  structure(
+    list(
+      r2_marginal = fixed / total,
+      r2_conditional = (fixed + sum(random)) / total,
+      icc_adjusted = sum(random) / (total - fixed),
+      icc_unadjusted = sum(random) / total,
+      variances = c(fixed = fixed, random, observations)
+    ),
+    class = "rlmm_variance_explained"
+  )
+}
+
+fixed_part_variance <- function(fit) {
+  stats::var(drop(fixed_matrix(fit) %*% fit$beta))
+}
+
+#' The mean of z' Omega z over the observations, of each term
+#' @noRd
+term_variances <- function(fit) {
+  designs <- term_designs(fit)
+  factors <- lambda_blocks(fit$random, fit$theta)
+  mean_variance <- \(design, factor) {
+    effects_sigma(fit)^2 * sum((design$z %*% factor)^2) / nrow(design$z)
+  }
+  variances <- unlist(Map(mean_variance, designs, factors))
+  stats::setNames(variances, component_names(fit))
+}
+
+#' The variance of an observation given its linear predictor, on the scale of that, named by what it
+#' is
+#' @noRd
+observation_variance <- function(fit, method) UseMethod("observation_variance")
+
+#' @export
+observation_variance.rlmm_lmm <- function(fit, method) {
+  c(residual = fit$sigma^2)
+}
+
+#' @export
+observation_variance.rlmm_glmm <- function(fit, method) {
+  link <- fit$family$link
+  latent <- c(logit = pi^2 / 3, probit = 1, cloglog = pi^2 / 6)
+  if (
+    method == "theory" && has_trials(fit$glmm$family) && link %in% names(latent)
+  ) {
+    return(c(distribution = latent[[link]] / mean_trials(fit)))
+  }
+  mu <- null_mean(fit)
+  variance <- fit$family$variance(mu) * if (has_scale(fit)) fit$sigma^2 else 1
+  variance <- variance / mean_trials(fit)
+  relative <- variance / mu^2
+  value <- if (link == "log" && method != "delta") {
+    if (method == "theory") log1p(relative) else trigamma(1 / relative)
+  } else {
+    variance / fit$family$mu.eta(fit$family$linkfun(mu))^2
+  }
+  c(distribution = value)
+}
+
+#' The mean number of trials of an observation; one, if its family has none
+#' @noRd
+mean_trials <- function(fit) {
+  weights <- fit_response(fit)$weights
+  if (has_trials(fit$glmm$family) && !is.null(weights)) mean(weights) else 1
+}
+
+#' The mean response of the model with an intercept alone in its fixed part, random effects averaged
+#' out
+#' @noRd
+null_mean <- function(fit) {
+  null <- null_fit(fit)
+  sd <- sqrt(sum(term_variances(null)))
+  eta <- fixed_predictor(null, null$beta, new_data(null, NULL))
+  # Eight standard deviations and steps of a fiftieth: the trapezoidal rule is exact to rounding.
+  at <- seq(-8, 8, by = 0.02)
+  weights <- stats::dnorm(at) / sum(stats::dnorm(at))
+  mean_at <- \(eta) sum(weights * fit$family$linkinv(eta + sd * at))
+  distinct <- unique(eta)
+  means <- vapply(distinct, mean_at, 0)
+  mean(means[match(eta, distinct)])
+}
+
+null_fit <- function(fit) {
+  if (identical(names(fit$beta), "(Intercept)")) {
+    return(fit)
+  }
+  fixed <- offset_terms(fit$fixed$terms)
+  change <- stats::formula(fit, random.only = TRUE)
+  change <- Reduce(
+    \(a, b) call("+", a, b),
+    c(fixed, change[[length(change)]]),
+    1
+  )
+  formula <- fit$formula
+  formula[[3L]] <- change
+  suppressWarnings(suppressMessages(stats::update(fit, formula)))
+}
+
+offset_terms <- function(terms) {
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  variables[attr(terms, "offset")]
+}
+
+# Printing ----------------------------------------------------------------
+
+#' @rdname variance_explained
+#' @export
+as.data.frame.rlmm_variance_explained <- function(
+  x,
+  row.names = NULL,
+  optional = FALSE,
+  ...
+) {
+  warn_of_dots(..., also = data_frame_arguments)
+  variances <- x$variances
+  left <- sum(variances[-1L])
+  data.frame(
+    part = names(variances),
+    variance = unname(variances),
+    share = unname(variances / sum(variances)),
+    icc = c(NA, unname(variances[-1L] / left))
+  )
+}
+
+#' @rdname variance_explained
+#' @export
+format.rlmm_variance_explained <- function(x, digits = 3, ...) {
+  warn_of_dots(...)
+  table <- as.data.frame.rlmm_variance_explained(x)
+  shown <- \(value) formatC(value, digits = digits, format = "f")
+  c(
+    optsum_line("R2 marginal", paste0(shown(x$r2_marginal), "  (fixed part)")),
+    optsum_line(
+      "R2 conditional",
+      paste0(shown(x$r2_conditional), "  (fixed and random effects)")
+    ),
+    optsum_line(
+      "ICC adjusted",
+      paste0(shown(x$icc_adjusted), "  (given the fixed part)")
+    ),
+    optsum_line("ICC unadjusted", shown(x$icc_unadjusted)),
+    "",
+    columns_under_names(list(
+      Part = table$part,
+      Variance = format(table$variance, digits = digits + 1),
+      Share = shown(table$share)
+    ))
+  )
+}
+
+#' @rdname variance_explained
+#' @export
+print.rlmm_variance_explained <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
