@@ -172,6 +172,21 @@ core_error_texts <- list(
       )
     )
   },
+  origin = \(err) {
+    c(
+      paste(
+        "A covariate of a random slope is too far from zero:",
+        "its digits are lost beside the intercept."
+      ),
+      x = if (!is.null(err$name)) {
+        sprintf(
+          "The mean of %s is more than 1e9 times its standard deviation.",
+          tick(err$name)
+        )
+      },
+      i = "Centre it: take its mean, or a round number near it, off."
+    )
+  },
   zero_residual = \(err) {
     c(
       "The model must leave a residual.",

@@ -4,7 +4,7 @@
 core_fit <- function(spec, start = NULL, control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
   with_tolerances(
-    unwrap(rust_lmm_fit(spec, as.double(start), control)),
+    unwrap(rust_lmm_fit(spec, as.double(start), control), spec),
     control
   )
 }
@@ -190,7 +190,7 @@ core_with_sigma <- function(
 core_glmm_fit <- function(spec, start = list(), control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
   with_tolerances(
-    unwrap(rust_glmm_fit(spec, lapply(start, as.double), control)),
+    unwrap(rust_glmm_fit(spec, lapply(start, as.double), control), spec),
     control
   )
 }
@@ -229,8 +229,11 @@ core_glmm_leverage <- function(spec, parameters) {
   unwrap(rust_glmm_leverage(spec, as.double(parameters)))
 }
 
-unwrap <- function(result) {
+unwrap <- function(result, spec = NULL) {
   if (inherits(result, "rlmm_core_error")) {
+    if (identical(result$kind, "origin")) {
+      result$name <- spec$terms[[result$term]]$columns[result$column]
+    }
     abort_core(result)
   }
   result

@@ -92,7 +92,7 @@ independent_columns <- function(x, frame, policy) {
   if (!is.null(counts)) {
     x <- x[counts > 0, , drop = FALSE]
   }
-  keep <- pivot_columns(x)
+  keep <- pivot_columns(centred(x))
   if (length(keep) < p) {
     report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
   }
@@ -109,6 +109,26 @@ counted_rows <- function(frame) {
 pivot_columns <- function(x) {
   qr <- qr(x, tol = 1e-7)
   sort(qr$pivot[seq_len(qr$rank)])
+}
+
+#' Columns less their means, where the first one is constant
+#'
+#' The origin of a covariate is a matter of parameterization: a day number varies as much as a day
+#' of the year. What is left of a constant column is rounding error.
+#' @noRd
+centred <- function(x) {
+  if (
+    ncol(x) < 2L || nrow(x) == 0L || any(x[, 1L] != x[1L, 1L]) || x[1L] == 0
+  ) {
+    return(x)
+  }
+  for (j in 2:ncol(x)) {
+    column <- x[, j] - x[1L, j]
+    column <- column - mean(column)
+    is_rounding <- max(abs(column)) <= 1e-13 * max(abs(x[, j]))
+    x[, j] <- if (is_rounding) x[1L, 1L] else column
+  }
+  x
 }
 
 report_dropped <- function(dropped, p, policy) {

@@ -27,6 +27,15 @@ with_scales <- function(random, scales) {
   })
 }
 
+#' The columns of each term whose effects the fixed ones contain
+#' @param found Their numbers in each core term; `NULL` of a fit without any search.
+#' @noRd
+redundant_columns <- function(found, random) {
+  lapply(random, \(term) {
+    term$columns[term$core_cols %in% found[[term$core_term]]]
+  })
+}
+
 own_version <- function() {
   if (isNamespaceLoaded("rlmm")) getNamespaceInfo("rlmm", "spec")[["version"]]
 }

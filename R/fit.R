@@ -24,6 +24,7 @@ new_fit <- function(design, est, call, control) {
     dev = est[linear_summaries],
     fitted = if (!slim) est$fitted,
     optsum = new_optsum(est$optsum, design$random),
+    redundant = redundant_columns(est$redundant, design$random),
     na_action = attr(design$frame, "na.action"),
     control = control,
     schema = 2L,

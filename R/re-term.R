@@ -235,6 +235,7 @@ core_term <- function(terms, z, group) {
     refs = group$refs,
     n_levels = length(group$levels),
     z = unname(unlist(z, recursive = FALSE)),
+    columns = unlist(lapply(terms, `[[`, "columns")),
     part_kind = vapply(terms, `[[`, "", "structure"),
     part_size = lengths(lapply(terms, `[[`, "columns")),
     part_theta = vapply(terms, \(term) term$theta[1L] - 1L, 1L)

@@ -9,6 +9,7 @@ report_fit <- function(fit, spec) {
     report_certificate(fit, spec)
   }
   report_separation(fit)
+  report_redundant(fit)
   report_singular(fit)
 }
 
@@ -19,8 +20,11 @@ report_fit <- function(fit, spec) {
 report_convergence <- function(fit) {
   optsum <- fit$optsum
   reason <- stop_reason(optsum)
-  if (is.null(reason) || is_final(optsum$certificate$verdict)) {
+  if (is.null(reason)) {
     return(invisible())
+  }
+  if (is_final(optsum$certificate$verdict)) {
+    return(report_limit(optsum, reason))
   }
   gain <- optsum$certificate$predicted_decrease %||% NA
   warn_rlmm(
@@ -37,6 +41,22 @@ report_convergence <- function(fit) {
       i = stopped_hint(fit)
     ),
     "rlmm_warning_convergence",
+    status = optsum$status
+  )
+}
+
+#' Tell of a limit that was reached where no more is to be gained
+#' @noRd
+report_limit <- function(optsum, reason) {
+  if (!optsum$status %in% c("MAXEVAL_REACHED", "MAXTIME_REACHED")) {
+    return(invisible())
+  }
+  inform_rlmm(
+    c(
+      paste0("The optimizer stopped at a limit: ", reason, "."),
+      i = "The estimates are an optimum all the same: see `certificate()`."
+    ),
+    "rlmm_message_limit",
     status = optsum$status
   )
 }
@@ -318,6 +338,68 @@ report_exact <- function(fit, spec) {
   )
 }
 
+# Effects that the fixed ones contain ---------------------------------------
+
+#' Tell of random effects that the fixed effects contain, whose variances are held at zero
+#' @noRd
+report_redundant <- function(fit) {
+  at <- which(lengths(fit$redundant) > 0L)
+  if (length(at) == 0L) {
+    return(invisible())
+  }
+  lines <- vapply(at, redundant_line, "", fit = fit)
+  head <- if (length(at) == 1L) {
+    "A random effect is contained in the fixed effects: its variance can't be told, and is zero."
+  } else {
+    paste(
+      "Some random effects are contained in the fixed effects:",
+      "their variances can't be told, and are zero."
+    )
+  }
+  signal(
+    fit$control$checks$conv_singular,
+    c(head, stats::setNames(lines, rep("i", length(lines)))),
+    "redundant",
+    terms = term_texts(fit)[at]
+  )
+}
+
+# "`batch` is a fixed effect already: leave `(1 | batch)` out."
+redundant_line <- function(i, fit) {
+  term <- fit$random[[i]]
+  columns <- fit$redundant[[i]]
+  group <- tick(term$group)
+  text <- tick(term_text(term))
+  if (length(columns) < length(term$columns)) {
+    return(paste0(
+      "The fixed effects contain ",
+      enumerate(tick(columns)),
+      " of each level of ",
+      group,
+      " already: leave that out of ",
+      text,
+      "."
+    ))
+  }
+  known <- if (is_fixed_factor(term$group, fit)) {
+    paste(group, "is a fixed effect already")
+  } else {
+    paste(
+      "The fixed effects tell the levels of",
+      group,
+      "apart already"
+    )
+  }
+  paste0(known, ": leave ", text, " out.")
+}
+
+# Whether a grouping factor is a term of the fixed effects, its variables in any order.
+is_fixed_factor <- function(group, fit) {
+  parts <- function(label) sort(strsplit(label, ":", fixed = TRUE)[[1L]])
+  labels <- attr(fit$fixed$terms, "term.labels")
+  any(vapply(labels, \(label) identical(parts(label), parts(group)), NA))
+}
+
 # Singular fits -------------------------------------------------------------
 
 report_singular <- function(fit) {
@@ -328,7 +410,15 @@ report_singular <- function(fit) {
     return(invisible())
   }
   details <- is_singular(fit)
-  details <- details[details$singular, ]
+  # What is told as redundant isn't told again.
+  told <- details$size - details$rank == lengths(fit$redundant)
+  if (is.null(fit$redundant)) {
+    told <- FALSE
+  }
+  details <- details[details$singular & !told, ]
+  if (nrow(details) == 0L) {
+    return(invisible())
+  }
   lines <- singular_lines(details)
   names(lines) <- rep("i", length(lines))
   signal(

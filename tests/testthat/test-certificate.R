@@ -59,11 +59,14 @@ test_that("a fit that stopped early is found out, with the decrease that it leav
 test_that("reaching a limit at the optimum is no cause for a warning", {
   full <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   control <- rlmm_control(optimizer = "LN_BOBYQA", max_eval = 3)
-  expect_silent(rlmm(
-    Reaction ~ Days + (Days | Subject),
-    sleepstudy,
-    control = control,
-    start = full$theta
+  expect_no_warning(expect_message(
+    rlmm(
+      Reaction ~ Days + (Days | Subject),
+      sleepstudy,
+      control = control,
+      start = full$theta
+    ),
+    class = "rlmm_message_limit"
   ))
 })
 

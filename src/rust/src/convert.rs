@@ -5,7 +5,7 @@ use rlmm_core::covariance::{Part, RelCov, Structure};
 use rlmm_core::design::ReTerm;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::Settings;
-use rlmm_core::{Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
+use rlmm_core::{Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
 
 /// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
 pub struct Spec {
@@ -153,6 +153,12 @@ impl Spec {
                 .map(|term| term.term(y.len()))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// The effects in which it is computed, with these elements of theta held.
+    pub fn basis(&self, design: &Design, held: &[usize]) -> Result<Basis> {
+        design.validate()?;
+        Basis::of(design, |j| held.contains(&j))
     }
 
     /// What a model is made of besides its design: no R object, so that it may go to other threads.

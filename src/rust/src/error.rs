@@ -50,6 +50,11 @@ fn error_list(error: &Error) -> Robj {
             &message,
             &[("term", int(term + 1)), ("row", int(row + 1))],
         ),
+        Error::Origin { term, column } => condition(
+            "origin",
+            &message,
+            &[("term", int(term + 1)), ("column", int(column + 1))],
+        ),
         Error::NegativeWeight { index } => {
             condition("negative_weight", &message, &[("row", int(index + 1))])
         }

@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
-use rlmm_core::optimize::{start_or_default, Flow, Observer, Settings};
+use rlmm_core::optimize::{Flow, Observer, Settings};
 use rlmm_core::{LinearMixedModel, Result};
 
 use crate::convert::{held, list, settings, Pairs, Spec};
 use crate::error::guard;
 use crate::glmm::GlmmJob;
-use crate::lmm::{estimates, opt_summary};
+use crate::lmm::{start_of, Fitted};
 use crate::progress::is_interrupted;
 
 const POLL: Duration = Duration::from_millis(2);
@@ -25,9 +25,6 @@ const POLL: Duration = Duration::from_millis(2);
 fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let mut model = spec.model(&design)?;
-        let mut start = start_or_default(start, model.start());
         let controls: Vec<List> = controls
             .values()
             .filter_map(|control| control.as_list())
@@ -35,13 +32,18 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         let all: Vec<Settings> = controls.iter().map(settings).collect();
         // They are the same in each of them.
         let held = controls.first().map(held).unwrap_or_default();
-        model.hold(&held, &mut start)?;
+        let given = spec.design()?;
+        let basis = spec.basis(&given, &held.indices())?;
+        let design = basis.design(&given);
+        let mut model = spec.model(&design)?;
+        let mut from = start_of(&model, &basis, start);
+        model.hold(&held, &mut from)?;
         let (criterion, sigma) = spec.likelihood();
         let fit = |settings: &Settings, watch: &mut Observer| {
             let mut model = LinearMixedModel::new(&design, criterion, sigma)?;
-            let mut start = start.clone();
-            model.hold(&held, &mut start)?;
-            let summary = model.fit(&start, settings, watch)?;
+            let mut from = from.clone();
+            model.hold(&held, &mut from)?;
+            let summary = model.fit(&from, settings, watch)?;
             let sigma = model.at(&summary.best)?.sigma();
             Ok((summary, sigma))
         };
@@ -53,18 +55,7 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
                     if !held.absolute.is_empty() {
                         model.set_sigma(sigma);
                     }
-                    let mut pairs = estimates(&mut model, &design, &summary.best)?;
-                    let certificate = model.certificate(&summary.best)?;
-                    pairs.push((
-                        "optsum",
-                        opt_summary(
-                            &summary,
-                            &settings.optimizer,
-                            model.lower_bounds(),
-                            &certificate,
-                        ),
-                    ));
-                    Ok(pairs)
+                    Fitted { summary, settings }.pairs(&mut model, &design, &basis)
                 })
             });
         Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
@@ -81,14 +72,18 @@ fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> R
             .map(|control| GlmmJob::new(&spec, &start, &control))
             .collect::<Result<Vec<_>>>()?;
         let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let fit = |job: &GlmmJob, watch: &mut Observer| job.run(&design, watch);
+        let given = spec.design()?;
+        // What is held is the same in each of them.
+        let held = jobs.first().map(|job| job.held.clone()).unwrap_or_default();
+        let basis = spec.basis(&given, &held.indices())?;
+        let design = basis.design(&given);
+        let fit = |job: &GlmmJob, watch: &mut Observer| job.run(&design, &basis, watch);
         let fits = run(&jobs, n_threads(threads), fit)
             .into_iter()
             .zip(&jobs)
             .map(|(outcome, job)| {
-                fit_list(outcome, |(fit, mut model)| {
-                    job.list(&fit, &mut model, &design)
+                fit_list(outcome, |(fit, model)| {
+                    job.list(fit, model, &design, &basis)
                 })
             });
         Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())

@@ -8,6 +8,7 @@ use rlmm_core::{LinearMixedModel, Result};
 use crate::convert::{array, held, list, settings, Pairs, Spec};
 use crate::error::guard;
 use crate::fit_all::n_threads;
+use crate::lmm::start_of;
 use crate::progress::is_interrupted;
 
 /// Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
@@ -18,15 +19,20 @@ use crate::progress::is_interrupted;
 fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, threads: i32) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
+        let (given, held) = (spec.design()?, held(&control));
+        let basis = spec.basis(&given, &held.indices())?;
+        let design = basis.design(&given);
         let model = spec.model(&design)?;
         let many = ManySettings {
-            start: start.to_vec(),
-            held: held(&control),
+            start: start_of(&model, &basis, start),
+            held,
             optimizer: settings(&control),
             threads: n_threads(threads),
         };
-        let fits = model.fit_many(&design, y, &many, &mut is_interrupted)?;
+        let mut fits = model.fit_many(&design, y, &many, &mut is_interrupted)?;
+        for fit in fits.iter_mut().flatten() {
+            fit.theta = basis.to_given(&fit.theta);
+        }
         Ok(list(columns(&model, design.p(), &fits)))
     })
 }

@@ -8,8 +8,10 @@ use rlmm_core::glmm::pirls::{Tolerance, Vary};
 use rlmm_core::glmm::{
     FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options, Shape,
 };
+use rlmm_core::judge::Certificate;
+use rlmm_core::lmm::Held;
 use rlmm_core::optimize::{bfgs, Observer};
-use rlmm_core::{Design, Result};
+use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
     array, covariances, effects, element, held, is_set, list, missing, number, numbers, settings,
@@ -74,15 +76,41 @@ impl GlmmSpec {
     }
 }
 
-// The model of a spec, its design and what is varied, handed to `body`.
+// A model with its design, the effects that this has, and what is varied.
+struct Prepared<'a> {
+    model: GeneralizedLinearMixedModel,
+    design: &'a Design<'a>,
+    basis: &'a Basis,
+    vary: Vary,
+}
+
+impl Prepared<'_> {
+    // Given parameters in the basis, with the fixed effects of X centred.
+    fn parameters(&self, given: &[f64]) -> Result<Vec<f64>> {
+        self.model.centred(self.vary, &self.basis.from_given(given))
+    }
+}
+
+// The model of a spec, handed to `body`.
 fn with_model(
     spec: &List,
-    body: impl FnOnce(&mut GeneralizedLinearMixedModel, &Design, Vary) -> Result<Robj>,
+    held: &[i32],
+    body: impl FnOnce(&mut Prepared) -> Result<Robj>,
 ) -> Result<Robj> {
     let glmm = GlmmSpec::new(spec)?;
     let spec = Spec::new(spec)?;
-    let design = spec.design()?;
-    body(&mut glmm.model(&design)?, &design, glmm.vary)
+    let given = spec.design()?;
+    let held = indices(held);
+    let basis = spec.basis(&given, &held)?;
+    let design = basis.design(&given);
+    let mut model = glmm.model(&design)?;
+    model.hold(&held);
+    body(&mut Prepared {
+        model,
+        design: &design,
+        basis: &basis,
+        vary: glmm.vary,
+    })
 }
 
 /// A model and how to fit it, from the spec and the control.
@@ -90,7 +118,7 @@ pub struct GlmmJob {
     glmm: GlmmSpec,
     fit: FitSettings,
     tolerance: Tolerance,
-    held: Vec<(usize, f64)>,
+    pub held: Held,
     is_traced: bool,
 }
 
@@ -114,7 +142,7 @@ impl GlmmJob {
             glmm,
             fit,
             tolerance: pirls_tolerance(control),
-            held: held(control).relative,
+            held: held(control),
             is_traced,
         })
     }
@@ -123,25 +151,45 @@ impl GlmmJob {
     pub fn run(
         &self,
         design: &Design,
+        basis: &Basis,
         observe: &mut Observer,
     ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
         let mut model = self.glmm.model(design)?;
-        model.hold_at(&self.held);
+        model.hold_at(&self.held.relative);
         model.pirls_mut().tolerance = self.tolerance;
         model.pirls_mut().report = self.is_traced.then_some(print_course);
-        let fit = model.fit(&self.fit, observe)?;
+        let mut settings = self.fit.clone();
+        if !settings.theta.is_empty() {
+            settings.theta = basis.from_given(&settings.theta);
+        }
+        let fit = model.fit(&settings, &mut |count, value, x| {
+            observe(count, value, &basis.to_given(x))
+        })?;
         Ok((fit, model))
     }
 
     /// What R gets of it.
     pub fn list(
         &self,
-        fit: &GlmmFit,
-        model: &mut GeneralizedLinearMixedModel,
+        mut fit: GlmmFit,
+        model: GeneralizedLinearMixedModel,
         design: &Design,
+        basis: &Basis,
     ) -> Result<Pairs> {
-        let mut pairs = estimates(model, design, self.fit.vary, &fit.parameters)?;
-        pairs.push(("optsum", opt_summary(fit, model.lower_bounds())));
+        let parameters = basis.to_given(&fit.parameters);
+        let mut prepared = Prepared {
+            model,
+            design,
+            basis,
+            vary: self.fit.vary,
+        };
+        let mut pairs = estimates(&mut prepared, &parameters)?;
+        fit.summary = fit.summary.mapped(|x| basis.to_given(x));
+        fit.fast = fit.fast.map(|fast| fast.mapped(|x| basis.to_given(x)));
+        if let Some(certificate) = &mut fit.certificate {
+            to_given(basis, &parameters, certificate);
+        }
+        pairs.push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
         Ok(pairs)
     }
 }
@@ -165,12 +213,15 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
     guard(|| {
         let job = GlmmJob::new(&spec, &start, &control)?;
         let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
+        let given = spec.design()?;
+        let basis = spec.basis(&given, &job.held.indices())?;
+        let design = basis.design(&given);
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
-        let result = job.run(&design, &mut |count, value, x| watch.see(count, value, x));
+        let mut see = |count: usize, value: f64, x: &[f64]| watch.see(count, value, x);
+        let result = job.run(&design, &basis, &mut see);
         watch.finish();
-        let (fit, mut model) = result?;
-        Ok(list(job.list(&fit, &mut model, &design)?))
+        let (fit, model) = result?;
+        Ok(list(job.list(fit, model, &design, &basis)?))
     })
 }
 
@@ -179,8 +230,8 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
 #[extendr]
 fn rust_glmm_estimates(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, vary| {
-            Ok(list(estimates(model, design, vary, parameters)?))
+        with_model(&spec, &[], |prepared| {
+            Ok(list(estimates(prepared, parameters)?))
         })
     })
 }
@@ -190,12 +241,12 @@ fn rust_glmm_estimates(spec: List, parameters: &[f64]) -> Robj {
 #[extendr]
 fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, _, vary| {
-            let n = model.n_parameters(vary).max(1);
-            let mut value = |x| {
-                model
-                    .centred(vary, x)
-                    .and_then(|x| model.objective(vary, &x))
+        with_model(&spec, &[], |prepared| {
+            let vary = prepared.vary;
+            let n = prepared.model.n_parameters(vary).max(1);
+            let mut value = |given| {
+                let x = prepared.parameters(given)?;
+                prepared.model.objective(vary, &x)
             };
             let values: Result<Vec<f64>> = parameters.chunks(n).map(&mut value).collect();
             Ok(Robj::from(values?))
@@ -208,11 +259,15 @@ fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
 #[extendr]
 fn rust_glmm_gradient(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, _, vary| {
+        with_model(&spec, &[], |prepared| {
+            let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
             let mut gradient = vec![0.0; parameters.len()];
-            model.objective(vary, &model.centred(vary, parameters)?)?;
-            model.gradient(vary, &mut gradient)?;
-            Ok(Robj::from(model.natural_gradient(vary, &gradient)))
+            prepared.model.objective(vary, &x)?;
+            prepared.model.gradient(vary, &mut gradient)?;
+            let mut gradient = prepared.model.natural_gradient(vary, &gradient);
+            let basis = prepared.basis;
+            basis.parameter_slopes_to_given(parameters, &mut gradient);
+            Ok(Robj::from(gradient))
         })
     })
 }
@@ -222,10 +277,11 @@ fn rust_glmm_gradient(spec: List, parameters: &[f64]) -> Robj {
 #[extendr]
 fn rust_glmm_covariance(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, _, _| {
-            model.hold(&indices(held));
-            let parameters = model.centred(Vary::Modes, parameters)?;
-            Ok(square_or_null(model.covariance(&parameters)?))
+        with_model(&spec, held, |prepared| {
+            prepared.vary = Vary::Modes;
+            let x = prepared.parameters(parameters)?;
+            let found = prepared.model.covariance(&x)?;
+            Ok(covariance_or_null(prepared.basis, parameters, held, found))
         })
     })
 }
@@ -235,21 +291,54 @@ fn rust_glmm_covariance(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
 #[extendr]
 fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, _, vary| {
-            model.hold(&indices(held));
-            let parameters = model.centred(vary, parameters)?;
-            let (mut certificate, hessian) = model.certificate(vary, &parameters)?;
+        with_model(&spec, held, |prepared| {
+            let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
+            let model = &mut prepared.model;
+            let (mut certificate, hessian) = model.certificate(vary, &x)?;
             certificate.gradient = model.natural_gradient(vary, &certificate.gradient);
+            to_given(prepared.basis, parameters, &mut certificate);
             let mut pairs = verdict(&certificate);
             let covariance = if vary == Vary::Modes {
                 model.covariance_of(&parameters, &hessian)
             } else {
                 None
             };
-            pairs.push(("covariance", square_or_null(covariance)));
+            let covariance = covariance_or_null(prepared.basis, parameters, held, covariance);
+            pairs.push(("covariance", covariance));
             Ok(list(pairs))
         })
     })
+}
+
+// A verdict in the basis, in terms of the given effects.
+fn to_given(basis: &Basis, parameters: &[f64], certificate: &mut Certificate) {
+    basis.parameter_slopes_to_given(parameters, &mut certificate.gradient);
+    for way in &mut certificate.ways_out {
+        basis.way_to_given(way);
+    }
+}
+
+// A covariance of parameters in the basis, of the given ones.
+fn covariance_or_null(
+    basis: &Basis,
+    parameters: &[f64],
+    held: &[i32],
+    found: Option<Vec<f64>>,
+) -> Robj {
+    square_or_null(found.map(|covariance| {
+        let (there, held) = (basis.from_given(parameters), indices(held));
+        let free: Vec<usize> = (0..there.len()).filter(|j| !held.contains(j)).collect();
+        let (n, k) = (there.len(), free.len());
+        let mut whole = vec![0.0; n * n];
+        let places: Vec<(usize, usize)> = (0..k * k)
+            .map(|at| (at, free[at / k] * n + free[at % k]))
+            .collect();
+        places
+            .iter()
+            .for_each(|&(at, to)| whole[to] = covariance[at]);
+        basis.parameter_covariance_to_given(&there, &mut whole);
+        places.iter().map(|&(_, to)| whole[to]).collect()
+    }))
 }
 
 fn indices(held: &[i32]) -> Vec<usize> {
@@ -270,12 +359,15 @@ fn square_or_null(matrix: Option<Vec<f64>>) -> Robj {
 #[extendr]
 fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, vary| {
-            model.objective(vary, &model.centred(vary, parameters)?)?;
-            Ok(covariances(
-                design,
-                &cond_var::cond_var(model.pirls().factor(vary)),
-            ))
+        with_model(&spec, &[], |prepared| {
+            let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
+            prepared.model.objective(vary, &x)?;
+            let mut found = cond_var::cond_var(prepared.model.pirls().factor(vary));
+            for (at, values) in found.iter_mut().enumerate() {
+                let vsize = prepared.design.terms[at].vsize();
+                prepared.basis.covariances_to_given(at, vsize, values);
+            }
+            Ok(covariances(prepared.design, &found))
         })
     })
 }
@@ -285,18 +377,15 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
 #[extendr]
 fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, vary| {
-            let weights = model
-                .estimates(vary, &model.centred(vary, parameters)?)?
-                .weights;
+        with_model(&spec, &[], |prepared| {
+            let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
+            let weights = prepared.model.estimates(vary, &x)?.weights;
             let working = Design {
                 weights: Some(&weights),
-                ..design.clone()
+                ..prepared.design.clone()
             };
-            Ok(Robj::from(leverage::leverage(
-                &working,
-                model.pirls().factor(Vary::Jointly),
-            )))
+            let pls = prepared.model.pirls().factor(Vary::Jointly);
+            Ok(Robj::from(leverage::leverage(&working, pls)))
         })
     })
 }
@@ -311,18 +400,14 @@ fn pirls_tolerance(control: &List) -> Tolerance {
     }
 }
 
-fn estimates(
-    model: &mut GeneralizedLinearMixedModel,
-    design: &Design,
-    vary: Vary,
-    parameters: &[f64],
-) -> Result<Pairs> {
+// Everything that follows from given parameters.
+fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
     let GlmmEstimates {
         parts,
         theta,
         beta,
-        u,
-        b,
+        mut u,
+        mut b,
         rx,
         log_det_fe,
         eta,
@@ -331,8 +416,16 @@ fn estimates(
         deviance,
         pearson,
         sigma,
-    } = model.estimates(vary, &model.centred(vary, parameters)?)?;
-    let p = design.p();
+    } = {
+        let x = prepared.parameters(parameters)?;
+        prepared.model.estimates(prepared.vary, &x)?
+    };
+    let (design, basis, p) = (prepared.design, prepared.basis, prepared.design.p());
+    let theta = basis.to_given(&theta);
+    for (at, term) in design.terms.iter().enumerate() {
+        basis.effects_to_given(at, term.vsize(), &mut b[at]);
+        basis.spherical_to_given(&theta, at, term.vsize(), &mut u[at]);
+    }
     Ok(vec![
         ("parameters", Robj::from(parameters)),
         ("theta", Robj::from(theta)),
@@ -354,7 +447,7 @@ fn estimates(
         ("eta", Robj::from(eta)),
         ("fitted", Robj::from(mu)),
         ("working_weights", Robj::from(weights)),
-        ("n_eff", Robj::from(model.n_eff() as i32)),
+        ("n_eff", Robj::from(prepared.model.n_eff() as i32)),
     ])
 }
 

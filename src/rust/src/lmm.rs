@@ -5,9 +5,9 @@ use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
 use rlmm_core::factor::{cond_var, leverage};
 use rlmm_core::judge::Certificate;
-use rlmm_core::lmm::{fitted, Estimates, Root};
-use rlmm_core::optimize::{start_or_default, OptSummary};
-use rlmm_core::{Design, LinearMixedModel, Result};
+use rlmm_core::lmm::{fitted, Estimates};
+use rlmm_core::optimize::{start_or_default, OptSummary, Settings};
+use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
 use crate::convert::{
     array, columns, columns_of, covariances, effects, held, is_set, list, settings, Pairs, Spec,
@@ -16,14 +16,16 @@ use crate::error::guard;
 use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
 
-// The model of a spec and its design, handed to `body`.
+// The model of a spec, its design and its basis, handed to `body`.
 fn with_model(
     spec: &List,
-    body: impl FnOnce(&mut LinearMixedModel, &Design) -> Result<Robj>,
+    body: impl FnOnce(&mut LinearMixedModel, &Design, &Basis) -> Result<Robj>,
 ) -> Result<Robj> {
     let spec = Spec::new(spec)?;
-    let design = spec.design()?;
-    body(&mut spec.model(&design)?, &design)
+    let given = spec.design()?;
+    let basis = spec.basis(&given, &[])?;
+    let design = basis.design(&given);
+    body(&mut spec.model(&design)?, &design, &basis)
 }
 
 /// Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
@@ -31,31 +33,90 @@ fn with_model(
 #[extendr]
 fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
     guard(|| {
-        let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
+        let (spec, held) = (Spec::new(&spec)?, held(&control));
+        let given = spec.design()?;
+        let basis = spec.basis(&given, &held.indices())?;
+        let design = basis.design(&given);
         let mut model = spec.model(&design)?;
-        let mut start = start_or_default(start, model.start());
-        model.hold(&held(&control), &mut start)?;
+        let mut from = start_of(&model, &basis, start);
+        model.hold(&held, &mut from)?;
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
         let settings = settings(&control);
-        let summary = model.fit(&start, &settings, &mut |count, value, theta| {
-            watch.see(count, value, theta)
+        let summary = model.fit(&from, &settings, &mut |count, value, theta| {
+            watch.see(count, value, &basis.to_given(theta))
         });
         watch.finish();
-        let summary = summary?;
-        let mut pairs = estimates(&mut model, &design, &summary.best)?;
-        let certificate = model.certificate(&summary.best)?;
+        let fit = Fitted {
+            summary: summary?,
+            settings: &settings,
+        };
+        Ok(list(fit.pairs(&mut model, &design, &basis)?))
+    })
+}
+
+/// The start in the basis: `given`, in that of the given effects, or that of the model.
+pub fn start_of(model: &LinearMixedModel, basis: &Basis, given: &[f64]) -> Vec<f64> {
+    let given = if given.is_empty() {
+        Vec::new()
+    } else {
+        basis.from_given(given)
+    };
+    start_or_default(&given, model.start())
+}
+
+/// What an optimizer found.
+pub struct Fitted<'a> {
+    pub summary: OptSummary,
+    pub settings: &'a Settings,
+}
+
+impl Fitted<'_> {
+    /// What R gets of it.
+    pub fn pairs(
+        self,
+        model: &mut LinearMixedModel,
+        design: &Design,
+        basis: &Basis,
+    ) -> Result<Pairs> {
+        let best = self.summary.best.clone();
+        let mut pairs = estimates(model, design, basis, &best)?;
+        let certificate = judged(model, basis, &best)?;
+        let summary = self.summary.mapped(|theta| basis.to_given(theta));
         pairs.push((
             "optsum",
             opt_summary(
                 &summary,
-                &settings.optimizer,
+                &self.settings.optimizer,
                 model.lower_bounds(),
                 &certificate,
             ),
         ));
-        Ok(list(pairs))
-    })
+        pairs.push(("redundant", redundant(model, design)));
+        Ok(pairs)
+    }
+}
+
+// The verdict on theta of the basis, in terms of the given effects.
+fn judged(model: &mut LinearMixedModel, basis: &Basis, theta: &[f64]) -> Result<Certificate> {
+    let mut certificate = model.certificate(theta)?;
+    if !basis.is_given() {
+        let at = model.at(theta)?.slopes();
+        let given = basis.to_given(theta);
+        basis.gradient_to_given(&given, at.g(), &mut certificate.gradient);
+        for way in &mut certificate.ways_out {
+            basis.way_to_given(way);
+        }
+    }
+    Ok(certificate)
+}
+
+// The columns of each term of which the fixed effects contain the effects.
+fn redundant(model: &LinearMixedModel, design: &Design) -> Robj {
+    let of_term = |term: usize| -> Vec<i32> {
+        let found = model.redundant().iter().filter(|(t, _)| *t == term);
+        found.map(|(_, column)| *column as i32 + 1).collect()
+    };
+    List::from_values((0..design.terms.len()).map(of_term)).into_robj()
 }
 
 /// How far X is from rank deficient, in its rows of positive weight: see the core.
@@ -75,8 +136,9 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
 #[extendr]
 fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design| {
-            Ok(list(estimates(model, design, theta)?))
+        with_model(&spec, |model, design, basis| {
+            let theta = basis.from_given(theta);
+            Ok(list(estimates(model, design, basis, &theta)?))
         })
     })
 }
@@ -86,11 +148,11 @@ fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, _| {
+        with_model(&spec, |model, _, basis| {
             let n_theta = model.n_theta().max(1);
             let values: Result<Vec<f64>> = thetas
                 .chunks(n_theta)
-                .map(|theta| model.objective(theta))
+                .map(|theta| model.objective(&basis.from_given(theta)))
                 .collect();
             Ok(Robj::from(values?))
         })
@@ -102,9 +164,13 @@ fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design| {
-            let point = model.at(theta)?;
-            Ok(covariances(design, &cond_var::cond_var(point.factor())))
+        with_model(&spec, |model, design, basis| {
+            let theta = basis.from_given(theta);
+            let mut found = cond_var::cond_var(model.at(&theta)?.factor());
+            for (term, values) in found.iter_mut().enumerate() {
+                basis.covariances_to_given(term, design.terms[term].vsize(), values);
+            }
+            Ok(covariances(design, &found))
         })
     })
 }
@@ -114,8 +180,9 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design| {
-            let point = model.at(theta)?;
+        with_model(&spec, |model, design, basis| {
+            let theta = basis.from_given(theta);
+            let point = model.at(&theta)?;
             Ok(Robj::from(leverage::leverage(design, point.factor())))
         })
     })
@@ -126,22 +193,26 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design| {
-            let kind = if exact {
-                model.exact_hessian()?
-            } else {
-                model.affordable_hessian()
-            };
-            let certificate = model.certificate(theta)?;
-            let n = model.n_theta();
-            let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
-            let mut at = model.at(theta)?.slopes().hessian(kind);
-            at.gradient(&mut gradient);
-            at.fill(&mut hessian);
-            let mut pairs = derivatives(design, gradient, &hessian, kind, at.g());
-            pairs.push(("certificate", certificate_list(&certificate)));
-            Ok(list(pairs))
-        })
+        let certificate = with_model(&spec, |model, _, basis| {
+            let found = judged(model, basis, &basis.from_given(theta))?;
+            Ok(certificate_list(&found))
+        })?;
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        let mut model = spec.model(&design)?;
+        let kind = if exact {
+            model.exact_hessian()?
+        } else {
+            model.affordable_hessian()
+        };
+        let n = model.n_theta();
+        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        let mut at = model.at(theta)?.slopes().hessian(kind);
+        at.gradient(&mut gradient);
+        at.fill(&mut hessian);
+        let mut pairs = derivatives(&design, gradient, &hessian, kind, at.g());
+        pairs.push(("certificate", certificate));
+        Ok(list(pairs))
     })
 }
 
@@ -159,29 +230,29 @@ fn rust_lmm_with_sigma(
     independent: bool,
 ) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design| {
-            let (theta, roots) = if independent {
-                model.go_independent(theta)
-            } else {
-                (theta.to_vec(), Vec::new())
-            };
-            let kind = if exact {
-                model.exact_hessian()?
-            } else {
-                model.inferential_hessian()
-            };
-            let at = model.at(&theta)?.with_sigma(sigma, kind);
-            let mut pairs = derivatives(design, at.gradient, &at.hessian, kind, &at.g);
-            let slopes = model.at(&theta)?.contrast_slopes(contrasts);
-            let dim = [theta.len(), contrasts.len() / design.p().max(1)];
-            pairs.push(("slopes", array(&slopes, &dim)));
-            pairs.push(("theta", Robj::from(theta)));
-            pairs.push((
-                "roots",
-                List::from_values(roots.iter().map(root)).into_robj(),
-            ));
-            Ok(list(pairs))
-        })
+        let spec = Spec::new(&spec)?;
+        let given = spec.design()?;
+        let basis = match independent {
+            true => spec.basis(&given, &[])?,
+            false => Basis::default(),
+        };
+        let (design, theta) = (basis.design(&given), basis.from_given(theta));
+        let mut model = spec.model(&design)?;
+        let kind = if exact {
+            model.exact_hessian()?
+        } else {
+            model.inferential_hessian()
+        };
+        let at = model.at(&theta)?.with_sigma(sigma, kind);
+        let mut pairs = derivatives(&design, at.gradient, &at.hessian, kind, &at.g);
+        let slopes = model.at(&theta)?.contrast_slopes(contrasts);
+        let dim = [theta.len(), contrasts.len() / design.p().max(1)];
+        pairs.push(("slopes", array(&slopes, &dim)));
+        pairs.push(("theta", Robj::from(theta)));
+        let roots = basis.roots();
+        let roots = List::from_values(roots.iter().map(root));
+        pairs.push(("roots", roots.into_robj()));
+        Ok(list(pairs))
     })
 }
 
@@ -215,11 +286,17 @@ fn derivatives(
     ]
 }
 
-pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -> Result<Pairs> {
+/// Everything that follows from `theta`, both of the basis.
+pub fn estimates(
+    model: &mut LinearMixedModel,
+    design: &Design,
+    basis: &Basis,
+    theta: &[f64],
+) -> Result<Pairs> {
     let Estimates {
         objective,
         sigma,
-        solution,
+        mut solution,
         rx,
         log_det_re,
         log_det_fe,
@@ -232,8 +309,15 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
     let residual = |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
     let wrss: f64 = values.iter().enumerate().map(residual).sum();
     let ussq: f64 = solution.u.iter().flatten().map(|u| u * u).sum();
+    let given = basis.to_given(theta);
+    let mut scales = model.column_scales().to_vec();
+    for (at, term) in design.terms.iter().enumerate() {
+        basis.effects_to_given(at, term.vsize(), &mut solution.b[at]);
+        basis.spherical_to_given(&given, at, term.vsize(), &mut solution.u[at]);
+        basis.scales_to_given(at, &mut scales[at]);
+    }
     Ok(vec![
-        ("theta", Robj::from(theta)),
+        ("theta", Robj::from(&given)),
         ("objective", Robj::from(objective)),
         ("beta", Robj::from(&solution.beta)),
         ("sigma", Robj::from(sigma)),
@@ -249,7 +333,7 @@ pub fn estimates(model: &mut LinearMixedModel, design: &Design, theta: &[f64]) -
         ("n_eff", Robj::from(model.n_eff() as i32)),
         (
             "scales",
-            List::from_values(model.column_scales().iter().map(Robj::from)).into_robj(),
+            List::from_values(scales.iter().map(Robj::from)).into_robj(),
         ),
     ])
 }

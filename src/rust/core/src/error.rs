@@ -33,6 +33,14 @@ pub enum Error {
         /// The number of levels of the term.
         n_levels: usize,
     },
+    /// The mean of a covariate is so large beside its standard deviation that its digits are lost.
+    #[error("term {term}: column {column} is too far from zero")]
+    Origin {
+        /// Core term (0-based).
+        term: usize,
+        /// Column of its model matrix (0-based).
+        column: usize,
+    },
     /// A weight is negative.
     #[error("weight at index {index} is negative")]
     NegativeWeight {

@@ -47,6 +47,7 @@ pub mod lmm;
 pub mod optimize;
 mod tolerances;
 
+pub use coordinates::basis::{Basis, Root};
 pub use design::{Column, Columns, Design};
 pub use error::{Error, Result};
 pub use lmm::{Criterion, LinearMixedModel};

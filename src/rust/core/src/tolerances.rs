@@ -21,6 +21,7 @@
 //! | [`FTOL_ABS`] | 1e-8 | has the optimizer converged | a hundredth of what counts |
 //! | [`FTOL_SHARE`] | 1e-3 | the same for Newton's method | six printed digits hold |
 //! | [`FAST_GAIN`] | 1e-3 | may the fast stage end | another stage follows |
+//! | [`OTHER_MINIMUM`] | 1e-4 | does a restart count | more than an error of the search |
 //! | [`BETTER_START`] | 0.01 | does another start lead elsewhere | ten times the fast stage's error |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
@@ -79,7 +80,9 @@
 //! | [`PERFECT_FIT`] | 1e-12 | is there a dispersion | the same for a deviance |
 //! | [`DIVISIBLE`] | 1e6 | may one divide by Lambda | traces keep nine digits |
 //! | [`DEPENDENT`] | 1e-2 | are columns of Z dependent | Hessians lose its square |
-//! | [`REDUNDANT`] | 1e-10 | is a column of Z redundant | no digit of it is left |
+//! | [`REMAINDER`] | 1e-26 | is a column of Z redundant | the square of rounding errors |
+//! | [`LOST_ORIGIN`] | 1e-18 | is a covariate too far from zero | a mean of 1e9 deviations |
+//! | [`CONTAINED`] | 1e-9 | does X contain columns of Z | rounding of X'X, if that is fair |
 //!
 //! Steps, and what ends an iteration:
 //!
@@ -95,6 +98,7 @@
 //! | [`FIRST_STEP_LOW`] | 1e-3 | first step of NLopt | any fixed effect, in its unit |
 //! | [`FIRST_STEP_HIGH`] | 0.75 | the same | rough guesses are too large |
 //! | [`DIFFERENCE_STEP`] | 1e-3 | step of differences of gradients | its square, and 1e-10 by it |
+//! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the third root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where the mean has no link | near zero, and inside |
 //! | [`SMALL_TERM`] | 0.01 | start nearly without a term | at zero there is no slope |
 //! | [`LEAST_DISPERSION`] | 1e-6 | start where the fixed effects fit exactly | random effects add to it |
@@ -277,10 +281,6 @@ pub(crate) const DIVISIBLE: f64 = 1e6;
 /// Columns of Z depend on each other if those before it explain all but this share of one.
 pub(crate) const DEPENDENT: f64 = 1e-2;
 
-/// A column of Z of which those before it explain all but this share is redundant, and left as it
-/// is.
-pub(crate) const REDUNDANT: f64 = 1e-10;
-
 /// The share of the decrease it promises that a step must bring, in a trust region as in a line
 /// search.
 pub(crate) const SUFFICIENT: f64 = 1e-4;
@@ -338,3 +338,21 @@ pub(crate) const NO_CURVATURE: f64 = 1e-150;
 
 /// An objective below this one ends NLopt's algorithms early, which nothing else does.
 pub(crate) const STOP_VALUE: f64 = -1e300;
+
+/// Columns of Z of which those before them leave no larger share of the square, once that is taken
+/// off the columns themselves, are combinations of them.
+pub(crate) const REMAINDER: f64 = 1e-26;
+
+/// A covariate of which no larger share of the square is left beside a constant has lost its
+/// digits.
+pub(crate) const LOST_ORIGIN: f64 = 1e-18;
+
+/// X contains the columns of Z of one effect if it leaves no larger share of the square of a
+/// combination of them.
+pub(crate) const CONTAINED: f64 = 1e-9;
+
+/// The relative step of differences between thetas of two sets of effects.
+pub(crate) const THETA_STEP: f64 = 1e-5;
+
+/// A restart leads to another minimum if that is lower by more, in units of the objective.
+pub(crate) const OTHER_MINIMUM: f64 = 1e-4;

@@ -15,7 +15,14 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     ("optimize", &["kernels"]),
     (
         "coordinates",
-        &["kernels", "covariance", "factor", "derivatives", "optimize"],
+        &[
+            "kernels",
+            "covariance",
+            "design",
+            "factor",
+            "derivatives",
+            "optimize",
+        ],
     ),
     (
         "judge",

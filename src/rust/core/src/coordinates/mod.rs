@@ -15,6 +15,7 @@
 //! | fixed effects of centred columns | [`centring`] |
 
 mod angles;
+pub mod basis;
 mod canonical;
 pub mod centring;
 mod escapes;

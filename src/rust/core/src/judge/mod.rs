@@ -104,9 +104,8 @@ impl Facts {
         } else {
             f64::NAN
         };
-        let extent = search.coordinates().extent(&x, &step_sizes);
         Self {
-            negligible: NEGLIGIBLE_GAIN.max(VALUE_NOISE * value.abs() * extent * extent),
+            negligible: NEGLIGIBLE_GAIN.max(rounding(search, &x, value)),
             x,
             value,
             step_sizes,
@@ -181,6 +180,13 @@ pub(crate) fn derivatives(search: &mut impl Objective, n: usize) -> Result<(Vec<
     Ok((gradient, hessian))
 }
 
+// Rounding error of a value: it grows with the covariances beside the residual variance.
+fn rounding<S: Judged>(search: &S, x: &[f64], value: f64) -> f64 {
+    let step_sizes = search.step_sizes(x.len());
+    let extent = search.coordinates().extent(x, &step_sizes);
+    VALUE_NOISE * value.abs() * extent * extent
+}
+
 // By how much Newton's method gets below the start. A small predicted decrease proves little where
 // the objective is flat and its curvature changes along the way; nor does a negative curvature,
 // which may be rounding along the flat directions of a redundant covariance.
@@ -192,7 +198,16 @@ fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
     let start = search.coordinates().clone();
     start
         .minimize(&settings, search, &mut |_, _, _| Flow::Continue)
-        .map_or(0.0, |found| here - found.best_value)
+        .map_or(0.0, |found| {
+            let x = start.from_theta(&found.best);
+            let fall = here - found.best_value;
+            let is_real = fall > rounding(search, &x, found.best_value);
+            if is_real {
+                fall
+            } else {
+                0.0
+            }
+        })
 }
 
 #[cfg(test)]

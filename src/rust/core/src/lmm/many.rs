@@ -17,7 +17,6 @@ use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
 use crate::judge::Verdict;
-use crate::lmm::independent::Independent;
 use crate::lmm::{Estimates, Held, LinearMixedModel, Memory, Reached};
 use crate::optimize::{Flow, Settings, Status};
 
@@ -58,8 +57,6 @@ pub struct OneOfMany {
 #[derive(Debug, Clone)]
 pub struct Responses {
     sums: ResponseSums,
-    /// Sums in the independent columns of Z, where columns of the model depend on each other.
-    independent: Option<ResponseSums>,
 }
 
 impl LinearMixedModel {
@@ -70,23 +67,15 @@ impl LinearMixedModel {
     /// `Dimension`, `NonFinite`.
     pub fn responses(&self, design: &Design, y: &[f64]) -> Result<Responses> {
         check(design, y)?;
-        let of_other = |other: &Independent| other.responses(design, y);
         Ok(Responses {
             sums: ResponseSums::of(design, &self.factor, y),
-            independent: self.independent.as_deref().map(of_other),
         })
     }
 
     /// Replaces the response by number `c` of `responses`.
     pub fn set_response(&mut self, responses: &Responses, c: usize) {
-        self.replace_response(responses.sums.column(c));
-        if let (Some(other), Some(sums)) = (&mut self.independent, &responses.independent) {
-            other.model.replace_response(sums.column(c));
-        }
-    }
-
-    fn replace_response(&mut self, sums: ResponseSums) {
-        self.response.replace(sums);
+        self.response.replace(responses.sums.column(c));
+        self.value_at_zero = None;
         self.memory.reached = Reached::Nothing;
     }
 
@@ -99,10 +88,8 @@ impl LinearMixedModel {
             likelihood: self.likelihood,
             scales: self.scales.clone(),
             domain: self.domain.clone(),
-            independent: self
-                .independent
-                .as_ref()
-                .map(|other| Box::new(other.fork())),
+            redundant: self.redundant.clone(),
+            value_at_zero: None,
             memory: Memory {
                 reached: Reached::Nothing,
                 omega: OmegaDerivatives::new(covs),

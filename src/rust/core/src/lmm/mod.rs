@@ -13,12 +13,14 @@
 //! | d(theta), sigma, estimates; gradient and Hessian in theta | [`point`] |
 //! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
 //! | the minimum, and the verdict on a theta | [`search`] |
-//! | the same model where columns of Z depend on each other | [`independent`] |
+//! | effects that the fixed ones contain | [`redundant`] |
+//! | other places where a lower minimum may be | [`restarts`] |
 //! | many responses of one design, in threads | [`many`] |
 
-pub(crate) mod independent;
 pub mod many;
 pub mod point;
+mod redundant;
+mod restarts;
 pub(crate) mod search;
 pub mod with_sigma;
 
@@ -28,14 +30,13 @@ use crate::derivatives::{FactorDerivatives, HessianKind, OmegaDerivatives, Profi
 use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
-use crate::factor::column_scales::{mean_products, root_mean_squares, step_sizes_of};
+use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::{Factor, Response, Solution};
 use crate::kernels::small;
-use crate::lmm::independent::Independent;
+use crate::lmm::redundant::Redundant;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
-pub use independent::Root;
 pub use point::{Estimates, Hessian, Point, Slopes};
 
 /// The criterion that is minimised.
@@ -60,8 +61,10 @@ pub struct LinearMixedModel {
     /// Root mean square of each column of Z, per term, weights included.
     scales: Vec<Vec<f64>>,
     domain: Domain,
-    /// The model with independent columns of Z, where those of this one depend on each other.
-    independent: Option<Box<Independent>>,
+    /// Effects (term, column) that the fixed ones contain, once they have been looked for.
+    redundant: Option<Redundant>,
+    /// The objective without random effects, where it has been evaluated.
+    value_at_zero: Option<f64>,
     memory: Memory,
 }
 
@@ -115,6 +118,14 @@ pub struct Held {
     pub relative: Vec<(usize, f64)>,
     /// Elements that are held at a value over sigma, on the scale of the response.
     pub absolute: Vec<(usize, f64)>,
+}
+
+impl Held {
+    /// All elements that aren't free.
+    pub fn indices(&self) -> Vec<usize> {
+        let all = self.relative.iter().chain(&self.absolute);
+        all.map(|&(index, _)| index).collect()
+    }
 }
 
 impl Likelihood {
@@ -187,34 +198,16 @@ impl Domain {
             absolute: Vec::new(),
         }
     }
-
-    fn is_all_free(&self) -> bool {
-        self.absolute.is_empty() && !self.held.contains(&true)
-    }
 }
 
 impl LinearMixedModel {
     /// Checks the design and sums up its cross-products. `sigma`: the residual standard deviation
-    /// if it is known.
+    /// if it is known. Columns of Z that nearly depend on each other cost digits: take the design
+    /// of a [`Basis`](crate::Basis) then.
     ///
     /// # Errors
     /// Fails as [`Design::validate`] does; `TooFewObservations`; `TooLarge`.
     pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
-        let mut model = Self::as_given(design, criterion, sigma)?;
-        let products = mean_products(&model.factor, model.n_eff());
-        model.independent = Independent::of(design, &products, criterion, sigma)?.map(Box::new);
-        if let Some(independent) = &model.independent {
-            model.domain.start = independent.start();
-        }
-        Ok(model)
-    }
-
-    // With the columns of Z as they are.
-    pub(crate) fn as_given(
-        design: &Design,
-        criterion: Criterion,
-        sigma: Option<f64>,
-    ) -> Result<Self> {
         design.validate()?;
         let likelihood = Likelihood::new(design, criterion, sigma)?;
         let (products, sums) = CrossProducts::from_rows(design)?;
@@ -232,7 +225,8 @@ impl LinearMixedModel {
             response: Response::new(sums),
             likelihood,
             scales,
-            independent: None,
+            redundant: None,
+            value_at_zero: None,
         })
     }
 
@@ -294,12 +288,6 @@ impl LinearMixedModel {
     /// Whether the factor's trailing random effects are stored sparse.
     pub fn is_sparse(&self) -> bool {
         self.factor.is_sparse()
-    }
-
-    // The model to search and to judge, where it is another one; no parameter may be held.
-    pub(crate) fn independent(&mut self) -> Option<&mut Independent> {
-        let is_all_free = self.domain.is_all_free();
-        self.independent.as_deref_mut().filter(|_| is_all_free)
     }
 
     /// The Hessian that the optimizer and the certificate use.

@@ -7,6 +7,7 @@ use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::{judge, Certificate, Judged};
+use crate::lmm::restarts::Restarts;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
 use crate::optimize::{self, Geometry, Objective, Observer, OptSummary, Settings, NEWTON};
@@ -38,10 +39,10 @@ impl LinearMixedModel {
         settings: &Settings,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
+        let mut start = start.to_vec();
+        self.hold_redundant(&mut start);
+        let start = start.as_slice();
         self.at(start)?;
-        if let Some(independent) = self.independent() {
-            return independent.fit(start, settings, observe);
-        }
         let n = start.len();
         let mut settings = settings.clone();
         if settings.initial_step.len() == n && !self.domain.absolute.is_empty() {
@@ -56,6 +57,7 @@ impl LinearMixedModel {
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
         if is_default && settings.optimizer == NEWTON {
             summary = search.or_from_elsewhere(summary, &settings, observe);
+            summary = Restarts::new(&mut search, &settings, observe).run(summary);
         }
         if let Some(log_sigma) = summary.best.get(n) {
             self.set_sigma(log_sigma.exp());
@@ -68,12 +70,8 @@ impl LinearMixedModel {
     /// # Errors
     /// Fails as [`Self::at`] does.
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
+        self.hold_redundant(&mut theta.to_vec());
         self.at(theta)?;
-        if let Some(independent) = self.independent() {
-            let mut found = independent.certificate(theta)?;
-            self.at(theta)?.slopes().gradient(&mut found.gradient);
-            return Ok(found);
-        }
         Ok(judge(&mut Search::new(self, theta)?)?.0)
     }
 }
@@ -123,8 +121,12 @@ impl Search<'_> {
         found
     }
 
+    pub(super) fn model(&self) -> &LinearMixedModel {
+        self.model
+    }
+
     // What was found, or what the search from other parameters finds, if that is better.
-    fn or_from(
+    pub(super) fn or_from(
         &mut self,
         other: &[f64],
         found: OptSummary,

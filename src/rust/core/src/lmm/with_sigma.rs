@@ -6,7 +6,6 @@
 
 use crate::derivatives::{HessianKind, Profile};
 use crate::error::{Error, Result};
-use crate::lmm::independent::Root;
 use crate::lmm::point::Point;
 use crate::lmm::LinearMixedModel;
 
@@ -64,21 +63,6 @@ impl Point<'_> {
 }
 
 impl LinearMixedModel {
-    /// Becomes, where columns of Z nearly depend on each other, the model in independent columns,
-    /// in whose theta second derivatives keep their digits. Returns its theta, and the roots that
-    /// lead back.
-    pub fn go_independent(&mut self, theta: &[f64]) -> (Vec<f64>, Vec<Root>) {
-        if !self.domain.is_all_free() {
-            return (theta.to_vec(), Vec::new());
-        }
-        let Some(there) = self.independent.take() else {
-            return (theta.to_vec(), Vec::new());
-        };
-        let (theta, roots) = (there.from_theta(theta), there.roots());
-        *self = there.model;
-        (theta, roots)
-    }
-
     /// The Hessian for standard errors and degrees of freedom: exact where that costs little.
     pub fn inferential_hessian(&self) -> HessianKind {
         let (m, effects) = self.crossed_effects();

@@ -11,6 +11,9 @@ use super::{OptSummary, Recorder, Settings, Status};
 
 /// Restarts from points where the model sees no way down but the objective does.
 const MAX_ESCAPES: usize = 20;
+/// After so many steps that change the objective by rounding errors only, nothing is left to
+/// follow.
+const MOST_IDLE_STEPS: usize = 3;
 /// After so many steps at a time their gain is looked at.
 const STALL: usize = 50;
 
@@ -43,6 +46,8 @@ struct Search<'a> {
     radius: f64,
     first_radius: f64,
     ftol: f64,
+    // Steps in a row that neither promised nor brought more than rounding errors.
+    idle_steps: usize,
 }
 
 enum Progress {
@@ -73,6 +78,7 @@ impl<'a> Search<'a> {
             radius,
             first_radius: radius,
             ftol: FTOL_SHARE * settings.ftol_abs,
+            idle_steps: 0,
             x,
         }
     }
@@ -104,9 +110,10 @@ impl<'a> Search<'a> {
                 .step(self.radius.max(self.first_radius))
                 .predicted;
             let is_first = self.recorder.count() == 1;
-            let progress = if is_first && predicted >= self.tolerance() && self.follows_proposal() {
+            let is_down = predicted >= self.tolerance() && self.idle_steps < MOST_IDLE_STEPS;
+            let progress = if is_first && is_down && self.follows_proposal() {
                 Progress::Moved
-            } else if predicted >= self.tolerance() {
+            } else if is_down {
                 self.newton_step()
             } else if escapes < MAX_ESCAPES {
                 escapes += 1;
@@ -116,9 +123,7 @@ impl<'a> Search<'a> {
             };
             match progress {
                 Progress::Moved => {}
-                Progress::Blocked if predicted < self.tolerance() => {
-                    return Ok(Status::FtolReached)
-                }
+                Progress::Blocked if !is_down => return Ok(Status::FtolReached),
                 Progress::Blocked => return Ok(Status::RoundoffLimited),
             }
             if self.recorder.is_stopped() {
@@ -149,18 +154,17 @@ impl<'a> Search<'a> {
             let noise = self.noise();
             let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
             // Below the rounding error the prediction is the better judge.
-            let ratio = if step.predicted < NOISE_MARGIN * noise && fall > -NOISE_MARGIN * noise {
-                1.0
-            } else {
-                fall / step.predicted
-            };
+            let margin = NOISE_MARGIN * noise;
+            let is_idle = step.predicted < margin && fall > -margin;
+            let ratio = if is_idle { 1.0 } else { fall / step.predicted };
             if ratio < 0.25 {
                 self.radius = 0.3 * step.length.min(self.radius);
-            } else if ratio > 0.75 && step.length > 0.9 * self.radius {
+            } else if ratio > 0.75 && step.length > 0.9 * self.radius && !is_idle {
                 self.radius *= 2.5;
             }
             if ratio > SUFFICIENT {
                 self.accept();
+                self.idle_steps = if is_idle { self.idle_steps + 1 } else { 0 };
                 return Progress::Moved;
             }
         }
@@ -203,6 +207,7 @@ impl<'a> Search<'a> {
                 .is_some_and(|value| value < self.value - self.tolerance());
         if lower {
             self.radius = self.first_radius;
+            self.idle_steps = 0;
             self.accept();
         }
         lower

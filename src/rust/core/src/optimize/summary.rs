@@ -32,6 +32,11 @@ impl Status {
         )
     }
 
+    /// Whether the caller's limit or wish ended the search.
+    pub(crate) fn is_limit(self) -> bool {
+        matches!(self, Self::MaxEval | Self::MaxTime | Self::Interrupted)
+    }
+
     /// NLopt's name of the status.
     pub fn name(self) -> &'static str {
         match self {
@@ -86,14 +91,14 @@ impl OptSummary {
         self.log.append(&mut next.log);
         if next.best_value < self.best_value - NO_GAIN {
             (self.best, self.best_value, self.status) = (next.best, next.best_value, next.status);
-        } else if !next.status.has_converged() {
+        } else if next.status.is_limit() {
             self.status = next.status;
         }
         self
     }
 
     /// The summary with every point in other coordinates.
-    pub(crate) fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+    pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         let log = self
             .log
             .into_iter()

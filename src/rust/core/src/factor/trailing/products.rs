@@ -103,6 +103,14 @@ impl Trailing {
         }
     }
 
+    /// The square of the column of Z of one row.
+    pub fn square(&self, row: usize) -> f64 {
+        match &self.rr {
+            Storage::Dense(dense) => dense.a[row * (dense.m + 1)],
+            Storage::Sparse(sparse) => sparse.a[sparse.ptr[row]],
+        }
+    }
+
     /// Solves `Y L' = Y` in place for `Y` of any height.
     pub fn right_solve(&self, rows: usize, y: &mut [f64]) {
         match &self.rr {

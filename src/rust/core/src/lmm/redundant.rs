@@ -1,0 +1,171 @@
+//! Effects that the fixed ones contain: `Z_j` of every level lies in the column space of X.
+//!
+//! A grouping factor that is a fixed effect already, or coarser than one, has random effects that
+//! the restricted likelihood says nothing of: `P Z_j = 0`, so that it is the same for every
+//! variance of theirs. Newton's method would follow rounding errors. The likelihood itself falls as
+//! that variance grows. Both are as well off without the effect, and that is where it is held.
+
+use super::{Criterion, LinearMixedModel};
+use crate::covariance::{Part, Role};
+use crate::factor::Factor;
+use crate::kernels::small;
+use crate::tolerances::CONTAINED;
+
+/// Combinations that are looked at.
+const PROBES: usize = 2;
+
+/// Effects that the fixed ones contain.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Redundant {
+    /// Term and column of each effect.
+    effects: Vec<(usize, usize)>,
+    /// Elements of theta that are zero without these effects.
+    parameters: Vec<usize>,
+}
+
+impl LinearMixedModel {
+    /// Holds the variances of effects that the fixed ones contain at zero; `start` gets that value.
+    /// Nothing changes in parts of which a parameter is held already.
+    pub(crate) fn hold_redundant(&mut self, start: &mut [f64]) {
+        if self.factor.p() == 0 {
+            return;
+        }
+        if self.value_at_zero.is_none() {
+            let zero = vec![0.0; self.n_theta()];
+            self.value_at_zero = self.objective(&zero).ok();
+            if self.redundant.is_none() && self.value_at_zero.is_some() {
+                self.redundant = Some(self.find_redundant());
+            }
+        }
+        let parameters = self.redundant.iter().flat_map(|found| &found.parameters);
+        for &index in parameters {
+            self.domain.held[index] = true;
+            start[index] = 0.0;
+        }
+    }
+
+    /// The effects (term, column) whose variances [`Self::fit`] held at zero, as the fixed effects
+    /// contain them.
+    pub fn redundant(&self) -> &[(usize, usize)] {
+        self.redundant.as_ref().map_or(&[], |found| &found.effects)
+    }
+
+    /// The objective without random effects, if [`Self::fit`] has evaluated it.
+    pub(crate) fn value_at_zero(&self) -> f64 {
+        self.value_at_zero.unwrap_or(f64::INFINITY)
+    }
+
+    // The factor is that of Lambda = 0.
+    fn find_redundant(&self) -> Redundant {
+        let mut found = Redundant::default();
+        for (term, cov) in self.factor.covs().iter().enumerate() {
+            for (first, part) in cov.placed() {
+                if part.range().any(|j| self.domain.held[j]) {
+                    continue;
+                }
+                let within: Vec<usize> = (0..part.size)
+                    .filter(|j| is_contained(&self.factor, term, first + j))
+                    .collect();
+                let own = without(part, &within, self.likelihood.criterion);
+                if !own.is_empty() {
+                    let effects = within.iter().map(|j| (term, first + j));
+                    found.effects.extend(effects);
+                }
+                found
+                    .parameters
+                    .extend(own.iter().map(|j| part.theta_start + j));
+            }
+        }
+        found
+    }
+}
+
+// The parameters of a part that are held at zero without the effects `within`. Where effects are
+// correlated the likelihood itself, unlike the restricted one, depends on the covariance of those
+// that X contains with the others.
+fn without(part: &Part, within: &[usize], criterion: Criterion) -> Vec<usize> {
+    let (roles, n) = (part.roles(), part.roles().len());
+    if within.len() == part.size {
+        return (0..n).collect();
+    }
+    let is_separate = roles.iter().all(|role| matches!(role, Role::Scale { .. }));
+    if within.is_empty() || (criterion == Criterion::Ml && !is_separate) {
+        return Vec::new();
+    }
+    let is_idle = part.size - within.len() < 2;
+    let is_without = |index: &usize| match roles[*index] {
+        Role::Scale { effect } => within.contains(&effect),
+        Role::Factor { row, column } => within.contains(&row) || within.contains(&column),
+        Role::Correlation { .. } => is_idle,
+        Role::CommonScale => false,
+    };
+    if roles.contains(&Role::CommonScale) {
+        return Vec::new();
+    }
+    (0..n).filter(is_without).collect()
+}
+
+// Whether X contains the column of every level: a combination of them all with irregular weights
+// then leaves nothing. The factor is that of Lambda = 0, so that its border is that of X'WX.
+fn is_contained(factor: &Factor, term: usize, column: usize) -> bool {
+    (0..PROBES).all(|probe| left_of_combination(factor, term, column, probe) < CONTAINED)
+}
+
+// The share that X leaves of the combination, in squares.
+fn left_of_combination(factor: &Factor, term: usize, column: usize, probe: usize) -> f64 {
+    let (mut fixed, mut whole) = (vec![0.0; factor.p()], 0.0);
+    for_each_level(factor, term, column, |level, square, products| {
+        if square > 0.0 {
+            let weight = irregular(level, probe);
+            small::axpy(weight / square.sqrt(), products, &mut fixed);
+            whole += weight * weight;
+        }
+    });
+    factor.border.forward_solve(&mut fixed);
+    let explained: f64 = fixed.iter().map(|v| v * v).sum();
+    if whole > 0.0 {
+        1.0 - explained / whole
+    } else {
+        1.0
+    }
+}
+
+// Visits the levels with the square of the column and its products with X.
+fn for_each_level(
+    factor: &Factor,
+    term: usize,
+    column: usize,
+    mut visit: impl FnMut(usize, f64, &[f64]),
+) {
+    let (k, p) = (factor.covs()[term].vsize(), factor.p());
+    if term == factor.layout.leading_term {
+        for (level, block) in factor.leading.ax0.iter().enumerate() {
+            let square = factor.leading.a00.block(level)[column * (k + 1)];
+            visit(level, square, &block[column * p..(column + 1) * p]);
+        }
+        return;
+    }
+    let with_x = factor.trailing.border_cross_products();
+    let blocks = factor
+        .layout
+        .blocks
+        .iter()
+        .filter(|block| block.term == term);
+    for (level, first) in blocks.flat_map(|block| block.first.iter().enumerate()) {
+        let row = *first as usize + column;
+        let square = factor.trailing.square(row);
+        visit(level, square, &with_x[row * p..(row + 1) * p]);
+    }
+}
+
+// Between 1/2 and 3/2, with either sign: multiples of the golden ratio.
+fn irregular(level: usize, probe: usize) -> f64 {
+    let position =
+        (level as f64 + 1.0) * 0.618_033_988_749_894_9 + probe as f64 * 0.414_213_562_373_095;
+    let share = position.fract();
+    if share < 0.5 {
+        0.5 + 2.0 * share
+    } else {
+        0.5 - 2.0 * share
+    }
+}

@@ -1,0 +1,199 @@
+//! Where else there may be a lower optimum: a search is local, an evaluation cheap.
+//!
+//! The objective may have several minima at covariances of unlike scales, above all where columns
+//! of Z are nearly collinear, levels few or weights unequal. It is looked at on rays from what was
+//! found: all of Lambda, and then each standard deviation, at other scales. On a ray along which it
+//! rises everywhere nothing is to be found; where it falls again Newton's method starts anew.
+//! Models that were hard to fit, or have a singular covariance, are also searched from other scales
+//! of the start. How far all that goes depends on what an evaluation costs.
+
+use super::search::Search;
+use super::LinearMixedModel;
+use crate::optimize::{Objective, Observer, OptSummary, Settings};
+use crate::tolerances::{NEGLIGIBLE_GAIN, OTHER_MINIMUM, VALUE_NOISE};
+
+/// Scales of the whole covariance, beside zero and one.
+const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
+/// Scales of one standard deviation, in units of its column of Z.
+const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
+/// Scales of the start.
+const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
+/// Beyond so many evaluations a search was a hard one.
+const EASY: usize = 12;
+/// A covariance this many times its unit is an unusual one.
+const ORDINARY: f64 = 30.0;
+/// Operations that all this may cost: about what a call costs.
+const AFFORDABLE: f64 = 2e6;
+/// Evaluations of one more search, derivatives included.
+const PER_SEARCH: f64 = 30.0;
+
+impl LinearMixedModel {
+    // Operations of one evaluation, roughly.
+    fn evaluation_cost(&self) -> f64 {
+        let (k, width) = (self.factor.leading.k as f64, (self.factor.p() + 1) as f64);
+        let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
+        let touched = self.factor.leading.rows.len() as f64 * k * (k + width);
+        let trailing = (self.factor.layout.m as f64).powi(3) / 3.0;
+        100.0 + self.factor.leading.n_levels as f64 * per_level + touched + trailing + width.powi(3)
+    }
+}
+
+/// Goes on from the points that promise a lower optimum than what was found.
+pub(super) struct Restarts<'a, 'b, 'c> {
+    pub search: &'a mut Search<'b>,
+    pub settings: &'a Settings,
+    pub observe: &'a mut Observer<'c>,
+    /// Evaluations that are left.
+    budget: f64,
+}
+
+impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
+    pub fn new(
+        search: &'a mut Search<'b>,
+        settings: &'a Settings,
+        observe: &'a mut Observer<'c>,
+    ) -> Self {
+        let budget = AFFORDABLE / search.model().evaluation_cost();
+        Self {
+            search,
+            settings,
+            observe,
+            budget,
+        }
+    }
+
+    /// The best of what was found and of what is found from elsewhere.
+    pub fn run(mut self, found: OptSummary) -> OptSummary {
+        let is_hard = found.log.len() > EASY || self.is_unusual(&found.best);
+        if !is_hard {
+            // The one point that is known already: that of no random effects.
+            let nothing = self.scaled(&found.best, 0.0);
+            let is_lower = self.search.model().value_at_zero() < found.best_value - NEGLIGIBLE_GAIN;
+            return if is_lower {
+                self.from(&nothing, found)
+            } else {
+                found
+            };
+        }
+        let ray = [0.0].iter().chain(&SCALES);
+        let ray = ray.map(|&scale| (scale, self.scaled(&found.best, scale)));
+        let ray = ray.collect();
+        let mut found = self.along(found, 1.0, ray);
+        let start = found.initial.clone();
+        for scale in STARTS {
+            found = self.from(&self.scaled(&start, scale), found);
+        }
+        for j in self.deviations() {
+            let here = found.best[j].abs() / self.search.model().step_sizes()[j];
+            let ray = [0.0].iter().chain(&ALONE);
+            let point = |&scale: &f64| (scale, self.with_deviation(&found.best, j, scale));
+            let ray = ray.map(point).collect();
+            found = self.along(found, here, ray);
+        }
+        found
+    }
+
+    // Whether a standard deviation is zero or very large.
+    fn is_unusual(&self, theta: &[f64]) -> bool {
+        let units = self.search.model().step_sizes();
+        self.deviations().into_iter().any(|j| {
+            let size = theta[j].abs() / units[j];
+            !(1.0 / ORDINARY..=ORDINARY).contains(&size)
+        })
+    }
+
+    // Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
+    fn deviations(&self) -> Vec<usize> {
+        let model = self.search.model();
+        let is_free = |&j: &usize| model.lower_bounds()[j] == 0.0 && !model.domain.held[j];
+        (0..model.n_theta()).filter(is_free).collect()
+    }
+
+    // Theta with Lambda times a scale.
+    fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
+        let (mut scaled, model) = (theta.to_vec(), self.search.model());
+        for part in model.factor.covs().iter().flat_map(|cov| cov.parts()) {
+            for (j, role) in part.range().zip(part.roles()) {
+                if !role.is_correlation() && !model.domain.held[j] {
+                    scaled[j] *= scale;
+                }
+            }
+        }
+        scaled
+    }
+
+    // Theta with one standard deviation at `scale` units, and what is below the diagonal of its row
+    // zero.
+    fn with_deviation(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
+        let (mut changed, model) = (theta.to_vec(), self.search.model());
+        for cov in model.factor.covs() {
+            let mut own = None;
+            cov.for_each_parameter(|row, column, index| {
+                if index == j && row == column {
+                    own = Some(row);
+                }
+            });
+            cov.for_each_parameter(|row, _, index| {
+                if own == Some(row) && !model.domain.held[index] {
+                    changed[index] = 0.0;
+                }
+            });
+        }
+        changed[j] = scale * model.step_sizes()[j];
+        changed
+    }
+
+    // Searches from the points of a ray where the objective is lower than beside them: `ray` holds
+    // places on it with their points; what was found is at `here`.
+    fn along(&mut self, found: OptSummary, here: f64, ray: Vec<(f64, Vec<f64>)>) -> OptSummary {
+        if self.budget < ray.len() as f64 {
+            return found;
+        }
+        self.budget -= ray.len() as f64;
+        let mut places = vec![(here, found.best_value, None)];
+        for (place, point) in ray {
+            let value = self.search.value(&self.search.at.from_theta(&point));
+            places.push((place, value.unwrap_or(f64::INFINITY), Some(point)));
+        }
+        places.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let value = |i: usize| places.get(i).map_or(f64::INFINITY, |place| place.1);
+        let is_below = |i: usize, other: usize| value(i) < value(other) - NEGLIGIBLE_GAIN;
+        let is_valley = |i: usize| is_below(i, i + 1) && (i == 0 || is_below(i, i - 1));
+        let valleys = (0..places.len()).filter(|&i| is_valley(i));
+        let points = valleys.filter_map(|i| places[i].2.as_ref());
+        points.fold(found, |found, point| self.from(point, found))
+    }
+
+    // What was found, or what is found from a point, if that is better by more than rounding
+    // errors.
+    fn from(&mut self, point: &[f64], found: OptSummary) -> OptSummary {
+        if self.budget < PER_SEARCH {
+            return found;
+        }
+        self.budget -= PER_SEARCH;
+        let (best, value) = (found.best.clone(), found.best_value);
+        let status = found.status;
+        let mut next = self
+            .search
+            .or_from(point, found, self.settings, self.observe);
+        let rounding = self.noise(next.best_value, &next.best);
+        if value - next.best_value < OTHER_MINIMUM.max(rounding) {
+            (next.best, next.best_value) = (best, value);
+            if next.status.has_converged() {
+                next.status = status;
+            }
+        }
+        next
+    }
+
+    // Rounding error of a value: it grows with the variances beside that of the residuals.
+    fn noise(&self, value: f64, theta: &[f64]) -> f64 {
+        let units = self.search.model().step_sizes();
+        let sizes = theta
+            .iter()
+            .zip(units)
+            .map(|(theta, unit)| theta.abs() / unit);
+        let extent = sizes.fold(1.0, f64::max);
+        VALUE_NOISE * value.abs() * extent * extent
+    }
+}

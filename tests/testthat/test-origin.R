@@ -1,0 +1,72 @@
+# The origin of a covariate is a matter of parameterization: the likelihood is the one of the centred covariate.
+
+growth_data <- function(seed) {
+  set.seed(seed)
+  data <- data.frame(id = rep(1:15, each = 8), n = rep(1:8, 15))
+  b <- rnorm(15, sd = 0.5)
+  level <- rnorm(15)
+  data$y <- 10 + (2 + b[data$id]) * data$n + level[data$id] + rnorm(120)
+  data$c <- data$n - 4.5
+  eta <- -1 + (0.3 + b[data$id]) * data$c + level[data$id]
+  data$z <- rbinom(120, 1, plogis(eta))
+  data$k <- rpois(120, exp(eta / 2))
+  data
+}
+
+test_that("a random slope of a covariate that is far from zero", {
+  for (seed in 1:3) {
+    data <- growth_data(seed)
+    centred <- rlmm(y ~ c + (c | id), data, REML = FALSE)
+    for (origin in c(2020, 19000, 2.46e6, 1e9)) {
+      data$x <- origin + data$n
+      fit <- rlmm(y ~ x + (x | id), data, REML = FALSE)
+      expect_equal(
+        as.numeric(logLik(fit)),
+        as.numeric(logLik(centred)),
+        tolerance = 1e-9
+      )
+      expect_equal(fixef(fit)[["x"]], fixef(centred)[["c"]], tolerance = 1e-6)
+      expect_equal(fitted(fit), fitted(centred), tolerance = 1e-7)
+      slopes <- \(fit) ranef(fit)$id[[2L]]
+      expect_equal(slopes(fit), slopes(centred), tolerance = 1e-5)
+      expect_equal(
+        predict(fit, data[3:9, ]),
+        predict(centred, data[3:9, ]),
+        tolerance = 1e-6
+      )
+    }
+  }
+})
+
+test_that("the same of generalized models", {
+  data <- growth_data(4)
+  for (case in list(list("z", binomial), list("k", poisson))) {
+    formula <- \(x) reformulate(c(x, sprintf("(%s | id)", x)), case[[1L]])
+    fit <- \(x) suppressMessages(rglmm(formula(x), data, family = case[[2L]]))
+    data$x <- data$c
+    centred <- fit("x")
+    for (origin in c(2020, 19000, 2.46e6)) {
+      data$x <- origin + data$c
+      moved <- fit("x")
+      expect_equal(
+        as.numeric(logLik(moved)),
+        as.numeric(logLik(centred)),
+        tolerance = 1e-8
+      )
+      expect_equal(
+        sqrt(vcov(moved)[2L, 2L]),
+        sqrt(vcov(centred)[2L, 2L]),
+        tolerance = 1e-4
+      )
+    }
+  }
+})
+
+test_that("a covariate without a digit beside its mean is an error", {
+  data <- growth_data(1)
+  data$x <- 1e13 + data$n
+  expect_error(
+    suppressMessages(rlmm(y ~ n + (x | id), data)),
+    class = "rlmm_error_origin"
+  )
+})

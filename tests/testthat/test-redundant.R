@@ -1,0 +1,126 @@
+# A random factor that is a fixed effect already, or coarser than one: the restricted likelihood is flat in its variance,
+# and the model without it has the same criterion and coefficients.
+
+told <- function(expr) {
+  found <- NULL
+  fit <- withCallingHandlers(expr, rlmm_message = function(m) {
+    if (inherits(m, "rlmm_message_redundant")) {
+      found <<- conditionMessage(m)
+    }
+    tryInvokeRestart("muffleMessage")
+  })
+  list(fit = fit, text = found)
+}
+
+expect_as_reduced <- function(full, reduced, text, zero = 1L) {
+  found <- told(full)
+  criterion <- -2 * as.numeric(logLik(found$fit))
+  restricted <- !inherits(reduced, "rlmm") || isREML(reduced)
+  expect_equal(
+    criterion,
+    -2 * as.numeric(logLik(reduced, REML = restricted)),
+    tolerance = 1e-9
+  )
+  own <- if (inherits(reduced, "rlmm")) fixef(reduced) else coef(reduced)
+  expect_equal(fixef(found$fit), own[!is.na(own)], tolerance = 1e-6)
+  expect_lt(found$fit$optsum$feval, 200)
+  expect_identical(certificate(found$fit)$verdict, "optimal")
+  expect_match(found$text, text, fixed = TRUE)
+}
+
+test_that("a grouping factor that is a fixed effect already", {
+  skip_if_not_installed("lme4")
+  pastes <- lme4::Pastes
+  expect_as_reduced(
+    rlmm(strength ~ batch + (1 | batch / cask), pastes),
+    rlmm(strength ~ batch + (1 | batch:cask), pastes),
+    "`batch` is a fixed effect already: leave `(1 | batch)` out."
+  )
+  expect_as_reduced(
+    rlmm(diameter ~ plate + (1 | plate) + (1 | sample), lme4::Penicillin),
+    rlmm(diameter ~ plate + (1 | sample), lme4::Penicillin),
+    "`plate` is a fixed effect already"
+  )
+  # lm()'s restricted likelihood is the one of lmer()
+  expect_as_reduced(
+    rlmm(strength ~ batch * cask + (1 | batch), pastes),
+    lm(strength ~ batch * cask, pastes),
+    "leave `(1 | batch)` out"
+  )
+})
+
+test_that("the criteria are those of lmer() without the redundant term", {
+  skip_if_not_installed("lme4")
+  fit <- told(rlmm(strength ~ batch + (1 | batch / cask), lme4::Pastes))$fit
+  expect_equal(-2 * as.numeric(logLik(fit)), 205.449, tolerance = 1e-5)
+  fit <- told(rlmm(
+    diameter ~ plate + (1 | plate) + (1 | sample),
+    lme4::Penicillin
+  ))$fit
+  expect_equal(-2 * as.numeric(logLik(fit)), 268.503, tolerance = 1e-5)
+})
+
+test_that("a grouping factor that is coarser than a fixed effect", {
+  skip_if_not_installed("lme4")
+  expect_as_reduced(
+    rlmm(strength ~ sample + (1 | batch), lme4::Pastes),
+    lm(strength ~ sample, lme4::Pastes),
+    "The fixed effects tell the levels of `batch` apart already"
+  )
+  set.seed(1)
+  data <- data.frame(id = gl(240, 4))
+  data$g <- factor((as.integer(data$id) - 1) %/% 20)
+  data$y <- rnorm(240)[data$id] + rnorm(960)
+  expect_as_reduced(
+    rlmm(y ~ id + (1 | g), data),
+    lm(y ~ id, data),
+    "leave `(1 | g)` out"
+  )
+})
+
+test_that("slopes, weights, and directions that are no column", {
+  set.seed(2)
+  data <- expand.grid(trt = gl(3, 1), plot = gl(5, 1), r = 1:4)
+  data$y <- rnorm(60) + rnorm(15)[interaction(data$trt, data$plot)]
+  data$x <- rnorm(60)
+  data$w <- runif(60)
+  expect_as_reduced(
+    rlmm(y ~ trt * x + (x | trt) + (1 | plot), data, weights = w),
+    rlmm(y ~ trt * x + (1 | plot), data, weights = w),
+    "leave `(x | trt)` out"
+  )
+  expect_as_reduced(
+    rlmm(y ~ trt + trt:I(x - 3) + (x | trt) + (1 | plot), data),
+    rlmm(y ~ trt + trt:I(x - 3) + (1 | plot), data),
+    "leave `(x | trt)` out"
+  )
+  expect_as_reduced(
+    rlmm(y ~ trt:x + (x | trt), data),
+    rlmm(y ~ trt:x + (1 | trt), data),
+    "The fixed effects contain `x` of each level of `trt` already"
+  )
+  expect_as_reduced(
+    rlmm(y ~ trt + (1 | trt / plot), data, REML = FALSE),
+    rlmm(y ~ trt + (1 | trt:plot), data, REML = FALSE),
+    "leave `(1 | trt)` out"
+  )
+})
+
+test_that("none of many simulated models runs away", {
+  worst <- 0
+  for (seed in 1:100) {
+    set.seed(seed)
+    n <- sample(c(30, 80, 200), 1)
+    data <- data.frame(
+      a = factor(sample(letters[1:4], n, TRUE)),
+      b = factor(sample(1:6, n, TRUE)),
+      x = rnorm(n)
+    )
+    data$y <- rnorm(4)[data$a] + rnorm(6)[data$b] + rnorm(n)
+    full <- told(rlmm(y ~ a + x + (1 | a) + (1 | b), data))$fit
+    reduced <- told(rlmm(y ~ a + x + (1 | b), data))$fit
+    expect_identical(certificate(full)$verdict, "optimal")
+    worst <- max(worst, abs(logLik(full) - logLik(reduced)))
+  }
+  expect_lt(worst, 1e-6)
+})

@@ -1,0 +1,435 @@
+# Fits random models and checks each of them: `Rscript tools/fuzz.R 300 [seed]`, with rlmm installed and the package's
+# root as working directory. The seed is that of the first model, the next ones follow; without one it is that of the
+# week. Prints a table of what was checked and every defect with its seed; ends with status 1 if there is one.
+# `Rscript tools/fuzz.R 1 SEED` repeats one model.
+#
+# A model is linear or generalized, with factors that are crossed, nested, chained or fixed effects too, unbalanced, with
+# levels of one row or none; one to three effects per term in every covariance structure; covariates on scales from 1e-8
+# to 1e8, some far from zero; weights, offsets, rank deficiency, a known sigma, held parameters.
+
+suppressPackageStartupMessages(library(rlmm))
+options(rlmm.progress = FALSE)
+
+# Differences of a criterion that don't matter, and those that rounding explains.
+negligible <- 1e-6
+rounding <- 1e-9
+
+pick <- function(...) sample(c(...), 1L)
+chance <- function(p) stats::runif(1) < p
+
+# Data ------------------------------------------------------------------------
+
+random_factor <- function(n, levels, unbalanced) {
+  prob <- if (unbalanced) stats::rexp(levels)^2 + 1e-3 else rep(1, levels)
+  unused <- if (chance(0.1)) levels + 1L
+  factor(
+    sample.int(levels, n, replace = TRUE, prob = prob),
+    levels = c(seq_len(levels), unused)
+  )
+}
+
+random_covariate <- function(n) {
+  scale <- if (chance(0.3)) 10^stats::runif(1, -8, 8) else 1
+  origin <- if (chance(0.3)) 10^stats::runif(1, 0, 6) else 0
+  scale * (origin + stats::rnorm(n))
+}
+
+random_groups <- function(n) {
+  unbalanced <- chance(0.3)
+  g <- random_factor(n, pick(2, 3, 5, 8, 15, 30), unbalanced)
+  h <- switch(
+    pick("crossed", "nested", "chain", "coarser", "same"),
+    crossed = random_factor(n, pick(3, 6, 12), unbalanced),
+    nested = interaction(g, random_factor(n, 3, unbalanced), drop = TRUE),
+    chain = factor((as.integer(g) + sample(0:1, n, TRUE)) %% nlevels(g)),
+    coarser = factor(as.integer(g) %/% 3),
+    same = factor(as.integer(g))
+  )
+  list(g = g, h = factor(as.integer(h)))
+}
+
+random_data <- function() {
+  n <- pick(20, 40, 60, 120, 250)
+  groups <- random_groups(n)
+  data <- data.frame(
+    x = random_covariate(n),
+    z = random_covariate(n),
+    f = factor(sample(c("a", "b", "c"), n, TRUE), levels = c("a", "b", "c")),
+    g = groups$g,
+    h = groups$h
+  )
+  data$w <- if (chance(0.25)) exp(stats::rnorm(n, sd = pick(0.5, 2))) else 1
+  if (chance(0.1)) {
+    data$w[sample.int(n, 3)] <- pick(0, 1e-6)
+  }
+  data$o <- if (chance(0.2)) stats::rnorm(n) else 0
+  data
+}
+
+standardized <- function(x) as.vector(scale(x))
+
+# A linear predictor with random variances, some of them zero.
+random_predictor <- function(data) {
+  sd <- function() pick(0, 0, 0.1, 0.5, 1, 3)
+  effects <- function(group, sd) stats::rnorm(nlevels(group), sd = sd)[group]
+  x <- standardized(data$x)
+  fixed <- stats::rnorm(1) * x + stats::rnorm(3)[data$f]
+  fixed +
+    effects(data$g, sd()) +
+    effects(data$g, sd()) * x +
+    effects(data$h, sd())
+}
+
+# Models ----------------------------------------------------------------------
+
+fixed_parts <- c("1", "x", "f", "x * f", "x + z", "x + I(2 * x)", "g", "f + h")
+
+linear_terms <- c(
+  "(1 | g)",
+  "(x | g)",
+  "(x || g)",
+  "(0 + x | g)",
+  "(z + x | g)",
+  "(f | g)",
+  "cs(0 + f | g)",
+  "cs(0 + f | g, hom = TRUE)",
+  "ar1(0 + f | g)",
+  "ar1(0 + f | g, hom = FALSE)",
+  "diag(0 + f | g)",
+  "diag(0 + f | g, hom = TRUE)",
+  "(1 | g) + (1 | h)",
+  "(x | g) + (1 | h)",
+  "(1 | g / h)",
+  "(x | g) + (0 + z | h)"
+)
+
+random_formula <- function(response) {
+  stats::as.formula(
+    paste(response, "~", pick(fixed_parts), "+", pick(linear_terms)),
+    env = globalenv()
+  )
+}
+
+random_linear <- function(data) {
+  noise <- pick(1, 1, 1, 1e-3)
+  units <- if (chance(0.2)) 10^stats::runif(1, -8, 8) else 1
+  error <- stats::rnorm(nrow(data)) / sqrt(pmax(data$w, 1e-6))
+  data$y <- units * (random_predictor(data) + noise * error + data$o)
+  data$o <- units * data$o
+  list(
+    data = data,
+    formula = random_formula("y"),
+    kind = "linear",
+    units = units,
+    arguments = list(
+      REML = chance(0.5),
+      weights = quote(w),
+      offset = quote(o),
+      sigma = if (chance(0.1)) units
+    )
+  )
+}
+
+families <- list(
+  quote(binomial("logit")),
+  quote(binomial("probit")),
+  quote(binomial("cloglog")),
+  quote(poisson("log")),
+  quote(poisson("sqrt")),
+  quote(Gamma("log")),
+  quote(inverse.gaussian("log")),
+  quote(gaussian("log"))
+)
+
+random_response <- function(family, eta) {
+  n <- length(eta)
+  eta <- pmin(pmax(eta, -3), 3)
+  mean <- if (family$family == "binomial") {
+    family$linkinv(eta)
+  } else {
+    exp(eta / 2)
+  }
+  switch(
+    family$family,
+    binomial = stats::rbinom(n, 1, mean),
+    poisson = stats::rpois(n, mean),
+    Gamma = stats::rgamma(n, 3, 3 / mean),
+    inverse.gaussian = mean * stats::rgamma(n, 5, 5),
+    gaussian = mean + stats::rnorm(n, sd = 0.2)
+  )
+}
+
+random_generalized <- function(data) {
+  family <- families[[sample.int(length(families), 1L)]]
+  data$y <- random_response(eval(family), random_predictor(data) / 2)
+  data$o <- 0
+  list(
+    data = data,
+    formula = random_formula("y"),
+    kind = "generalized",
+    units = 1,
+    arguments = list(family = family, nAGQ = pick(1, 1, 1, 0))
+  )
+}
+
+random_model <- function(seed) {
+  set.seed(seed)
+  data <- random_data()
+  if (chance(0.75)) random_linear(data) else random_generalized(data)
+}
+
+# Fits ------------------------------------------------------------------------
+
+#' A fit with its conditions and seconds; `fit` is the error if it fails
+#' @noRd
+fit_model <- function(model, ...) {
+  arguments <- utils::modifyList(model$arguments, list(...))
+  fun <- if (model$kind == "linear") rlmm else rglmm
+  told <- character()
+  keep <- function(condition) {
+    told <<- c(told, class(condition)[1L])
+    tryInvokeRestart("muffleWarning")
+    tryInvokeRestart("muffleMessage")
+  }
+  call <- as.call(c(
+    list(fun, model$formula, quote(model$data)),
+    Filter(Negate(is.null), arguments)
+  ))
+  seconds <- system.time(
+    fit <- withCallingHandlers(
+      tryCatch(eval(call), error = identity),
+      warning = keep,
+      message = keep
+    )
+  )[["elapsed"]]
+  list(fit = fit, told = told, seconds = seconds)
+}
+
+criterion <- function(fit) {
+  if (inherits(fit, "rlmm")) -2 * as.numeric(stats::logLik(fit)) else NA_real_
+}
+
+is_ambiguous <- function(fit) {
+  verdict <- certificate(fit)$verdict
+  verdict %in% c("unbounded", "unidentified", "imprecise")
+}
+
+# Rounding error of the criterion: relative to it, and more where covariances are large beside the residual variance.
+noise_of <- function(fit) {
+  value <- abs(criterion(fit))
+  scales <- vapply(
+    fit$random,
+    \(term) max(abs(rlmm:::lambda_block(term, fit$theta)) * term$scale, 1),
+    0
+  )
+  negligible + rounding * value + 1e-15 * value * max(scales)^2
+}
+
+# Checks: each returns a text if something is wrong ---------------------------
+
+check_outcome <- function(model, found) {
+  if (found$seconds > 20) {
+    return(paste("took", round(found$seconds), "s"))
+  }
+  if (inherits(found$fit, "error") && !inherits(found$fit, "rlmm_error")) {
+    return(paste("unclassed:", conditionMessage(found$fit)))
+  }
+  unclassed <- !grepl("^rlmm_", found$told)
+  if (any(unclassed)) paste("unclassed:", found$told[unclassed][1L])
+}
+
+check_finite <- function(model, found) {
+  numbers <- c(
+    criterion(found$fit),
+    fixef(found$fit),
+    getME(found$fit, "theta"),
+    fitted(found$fit),
+    unlist(lapply(ranef(found$fit), as.matrix))
+  )
+  if (!all(is.finite(numbers))) "numbers that aren't finite"
+}
+
+check_dense <- function(model, found) {
+  fit <- found$fit
+  if (model$kind != "linear" || any(model$data$w == 0) || is_ambiguous(fit)) {
+    return(NULL)
+  }
+  spec <- rlmm:::fit_spec(fit)
+  dense <- tryCatch(
+    dense_estimates(spec, getME(fit, "theta"))$objective,
+    error = \(e) NA
+  )
+  # Dense algebra has the larger rounding errors: those of the marginal covariance matrix.
+  gap <- abs(dense - fit$dev$objective)
+  if (isTRUE(gap > 1e-3 + 1e4 * noise_of(fit))) {
+    paste("dense algebra gives", format(dense, digits = 10))
+  }
+}
+
+check_optimum <- function(model, found) {
+  fit <- found$fit
+  n <- length(getME(fit, "theta"))
+  starts <- lapply(c(1e-2, 1, 100), \(scale) {
+    scale * stats::runif(n, 0.3, 3) * ifelse(getME(fit, "lower") == 0, 1, 0.01)
+  })
+  held <- rlmm_control(max_eval = 3000)
+  others <- c(
+    lapply(c("LN_BOBYQA", "LD_LBFGS"), \(optimizer) {
+      fit_model(
+        model,
+        control = rlmm_control(optimizer = optimizer, max_eval = 3000)
+      )
+    }),
+    lapply(starts, \(start) fit_model(model, start = start, control = held))
+  )
+  best <- min(vapply(others, \(other) criterion(other$fit), 0), na.rm = TRUE)
+  gap <- criterion(fit) - best
+  if (is.finite(gap) && gap > max(1e-4, noise_of(fit))) {
+    return(paste("another one ends lower by", format(gap, digits = 3)))
+  }
+  alarm <- "rlmm_warning_convergence" %in% found$told
+  if (alarm && is.finite(gap) && abs(gap) < negligible) "a false alarm"
+}
+
+changed_data <- function(model, ...) {
+  model$data <- transform(model$data, ...)
+  model
+}
+
+compare <- function(model, other, what, shift = 0) {
+  again <- fit_model(other)$fit
+  gap <- abs(criterion(again) - criterion(model$fit) - shift)
+  if (!isTRUE(gap <= 1e-4 + noise_of(model$fit))) {
+    paste0(what, ": ", format(gap, digits = 3))
+  }
+}
+
+check_rows <- function(model, found) {
+  model$fit <- found$fit
+  other <- model
+  other$data <- model$data[sample.int(nrow(model$data)), ]
+  compare(model, other, "rows in another order")
+}
+
+check_levels <- function(model, found) {
+  model$fit <- found$fit
+  other <- model
+  levels(other$data$g) <- paste0("level", rev(levels(model$data$g)))
+  other$data$g <- factor(as.character(other$data$g))
+  compare(model, other, "other names of levels")
+}
+
+check_origin <- function(model, found) {
+  free <- !grepl("||", deparse(model$formula[[3L]]), fixed = TRUE) &&
+    !grepl("0 + x", deparse(model$formula[[3L]]), fixed = TRUE)
+  has_x <- grepl("x", deparse(model$formula[[3L]]), fixed = TRUE)
+  is_fixed <- "x" %in% names(fixef(found$fit))
+  if (!free || !has_x || !is_fixed) {
+    return(NULL)
+  }
+  model$fit <- found$fit
+  origin <- 10^stats::runif(1, 1, 5) * stats::sd(model$data$x)
+  other <- model
+  other$data$x <- model$data$x + origin
+  compare(model, other, paste("origin", format(origin, digits = 3)))
+}
+
+check_units <- function(model, found) {
+  if (model$kind != "linear" || !is.null(model$arguments$sigma)) {
+    return(NULL)
+  }
+  model$fit <- found$fit
+  other <- changed_data(model, y = 1024 * y, o = 1024 * o)
+  df <- found$fit$dev$n_eff
+  if (isTRUE(model$arguments$REML)) {
+    df <- df - length(fixef(found$fit))
+  }
+  compare(model, other, "units of the response", 2 * df * log(1024))
+}
+
+checks <- list(
+  outcome = check_outcome,
+  finite = check_finite,
+  dense = check_dense,
+  optimum = check_optimum,
+  rows = check_rows,
+  levels = check_levels,
+  origin = check_origin,
+  units = check_units
+)
+
+# Run -------------------------------------------------------------------------
+
+#' The defects of one model, by check
+#' @noRd
+try_model <- function(seed) {
+  model <- random_model(seed)
+  found <- fit_model(model)
+  own <- if (inherits(found$fit, "rlmm")) checks else checks["outcome"]
+  if (inherits(found$fit, "rlmm") && is_ambiguous(found$fit)) {
+    own <- checks[c("outcome", "finite", "dense")]
+  }
+  defects <- lapply(own, \(check) {
+    tryCatch(check(model, found), error = \(e) {
+      paste("the check failed:", conditionMessage(e))
+    })
+  })
+  list(
+    model = model,
+    defects = Filter(Negate(is.null), defects),
+    run = names(own)
+  )
+}
+
+describe <- function(model) {
+  arguments <- model$arguments[c("REML", "sigma", "family", "nAGQ")]
+  arguments <- Filter(Negate(is.null), arguments)
+  paste(
+    deparse(model$formula),
+    paste(names(arguments), lapply(arguments, deparse), collapse = " ")
+  )
+}
+
+main <- function(n, first) {
+  cat("rlmm", format(utils::packageVersion("rlmm")), "seeds from", first, "\n")
+  run <- failed <- stats::setNames(integer(length(checks)), names(checks))
+  for (seed in seq(first, length.out = n)) {
+    found <- try_model(seed)
+    run[found$run] <- run[found$run] + 1L
+    bad <- names(found$defects)
+    failed[bad] <- failed[bad] + 1L
+    for (name in bad) {
+      cat(
+        "seed ",
+        seed,
+        " ",
+        name,
+        ": ",
+        found$defects[[name]],
+        "\n    ",
+        describe(found$model),
+        "\n",
+        sep = ""
+      )
+    }
+  }
+  print(
+    data.frame(check = names(run), models = run, defects = failed),
+    row.names = FALSE
+  )
+  quit(status = as.integer(sum(failed) > 0L))
+}
+
+helper <- "tests/testthat/helper-dense.R"
+environment <- new.env(parent = asNamespace("rlmm"))
+sys.source(helper, environment)
+dense_estimates <- environment$dense_estimates
+
+arguments <- as.integer(commandArgs(trailingOnly = TRUE))
+week <- as.integer(Sys.time()) %/% (7L * 86400L)
+if (!interactive()) {
+  main(
+    if (length(arguments) > 0L) arguments[1L] else 300L,
+    if (length(arguments) > 1L) arguments[2L] else 1000L * week
+  )
+}
