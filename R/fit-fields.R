@@ -28,9 +28,12 @@ with_scales <- function(random, scales) {
 }
 
 #' The columns of each term whose effects the fixed ones contain
-#' @param found Their numbers in each core term; `NULL` of a fit without any search.
+#' @param found Their numbers in each core term; `NULL` if there are none.
 #' @noRd
 redundant_columns <- function(found, random) {
+  if (is.null(found)) {
+    return(NULL)
+  }
   lapply(random, \(term) {
     term$columns[term$core_cols %in% found[[term$core_term]]]
   })

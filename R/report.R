@@ -411,11 +411,11 @@ report_singular <- function(fit) {
   }
   details <- is_singular(fit)
   # What is told as redundant isn't told again.
-  told <- details$size - details$rank == lengths(fit$redundant)
-  if (is.null(fit$redundant)) {
-    told <- FALSE
+  if (!is.null(fit$redundant)) {
+    told <- details$size - details$rank == lengths(fit$redundant)
+    details$singular <- details$singular & !told
   }
-  details <- details[details$singular & !told, ]
+  details <- details[details$singular, ]
   if (nrow(details) == 0L) {
     return(invisible())
   }

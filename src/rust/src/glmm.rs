@@ -299,7 +299,7 @@ fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
             to_given(prepared.basis, parameters, &mut certificate);
             let mut pairs = verdict(&certificate);
             let covariance = if vary == Vary::Modes {
-                model.covariance_of(&parameters, &hessian)
+                model.covariance_of(&x, &hessian)
             } else {
                 None
             };

@@ -91,7 +91,9 @@ impl Fitted<'_> {
                 &certificate,
             ),
         ));
-        pairs.push(("redundant", redundant(model, design)));
+        if !model.redundant().is_empty() {
+            pairs.push(("redundant", redundant(model, design)));
+        }
         Ok(pairs)
     }
 }

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::kernels::small;
 use crate::tolerances::{DEPENDENT, LOST_ORIGIN, REMAINDER, THETA_STEP};
 
-/// Rows of Z that are gathered at a time.
+/// Rows of Z that are looked at at a time, a multiple of four.
 const CHUNK: usize = 256;
 
 /// The terms with other effects than those given.
@@ -74,10 +74,10 @@ impl Basis {
                 if !(is_free && is_candidate) {
                     continue;
                 }
-                let columns: Vec<usize> = (first..first + part.size).collect();
-                if !depend(design, term, &columns) {
+                if !depend(part.size, products(design, term, first, part.size)) {
                     continue;
                 }
+                let columns: Vec<usize> = (first..first + part.size).collect();
                 let (q, c) = orthogonal(design, term, at, &columns)?;
                 let (k, theta) = (part.size, part.range());
                 parts.push(Part {
@@ -330,22 +330,43 @@ fn transpose(size: usize, matrix: &mut [f64]) {
     }
 }
 
-// Whether the columns before it explain nearly all of one, as far as cross-products can tell.
-fn depend(design: &Design, term: &ReTerm, columns: &[usize]) -> bool {
-    let k = columns.len();
-    let (mut products, vsize) = (vec![0.0; k * k], term.vsize());
-    let mut rows = vec![0.0; CHUNK * vsize];
-    for i in 0..design.n() {
-        if i % CHUNK == 0 {
-            let count = CHUNK.min(design.n() - i);
-            term.z.gather(i, vsize, &mut rows[..count * vsize]);
+// The products of some columns of Z, `k x k`, weights included: their upper triangle.
+fn products(design: &Design, term: &ReTerm, first: usize, k: usize) -> Vec<f64> {
+    let (n, mut products) = (design.n(), vec![0.0; k * k]);
+    let (mut rows, mut weighted) = (vec![0.0; k * CHUNK], vec![0.0; CHUNK]);
+    for start in (0..n).step_by(CHUNK) {
+        let count = CHUNK.min(n - start);
+        let columns = term.z.iter().skip(first).take(k);
+        for (column, values) in columns.zip(rows.chunks_exact_mut(CHUNK)) {
+            column.copy(start, &mut values[..count]);
+            values[count..].fill(0.0);
         }
-        let row = &rows[i % CHUNK * vsize + columns[0]..][..k];
-        let w = design.weight(i);
-        for j in 0..k {
-            small::axpy(w * row[j], &row[j..], &mut products[j * k + j..(j + 1) * k]);
+        for (j, values) in rows.chunks_exact(CHUNK).enumerate() {
+            weighted.copy_from_slice(values);
+            if let Some(weights) = design.weights {
+                let weights = &weights[start..start + count];
+                let both = weighted.iter_mut().zip(weights);
+                both.for_each(|(value, weight)| *value *= weight);
+            }
+            let others = rows.chunks_exact(CHUNK).enumerate().skip(j);
+            others.for_each(|(i, other)| products[j * k + i] += inner(&weighted, other, count));
         }
     }
+    products
+}
+
+// The inner product of `count` values, in four sums side by side; what follows them is zero.
+fn inner(a: &[f64], b: &[f64], count: usize) -> f64 {
+    let mut sums = [0.0; 4];
+    let fours = a.chunks_exact(4).zip(b.chunks_exact(4));
+    for (a, b) in fours.take(count.div_ceil(4)) {
+        (0..4).for_each(|l| sums[l] += a[l] * b[l]);
+    }
+    sums.iter().sum()
+}
+
+// Whether the columns before it explain nearly all of one, as far as cross-products can tell.
+fn depend(k: usize, mut products: Vec<f64>) -> bool {
     let squares: Vec<f64> = (0..k).map(|j| products[j * (k + 1)]).collect();
     for j in 0..k {
         let pivot = products[j * (k + 1)];

@@ -28,6 +28,18 @@ impl Column<'_> {
         }
     }
 
+    /// Copies rows from `first` on.
+    pub(crate) fn copy(&self, first: usize, out: &mut [f64]) {
+        match *self {
+            Self::Constant(value) => out.fill(value),
+            Self::Doubles(values) => out.copy_from_slice(&values[first..first + out.len()]),
+            Self::Integers(values) => {
+                let both = out.iter_mut().zip(&values[first..]);
+                both.for_each(|(out, value)| *out = f64::from(*value));
+            }
+        }
+    }
+
     /// Whether all rows hold the same number.
     pub(crate) fn is_constant(&self) -> bool {
         match self {

@@ -75,7 +75,6 @@ impl LinearMixedModel {
     /// Replaces the response by number `c` of `responses`.
     pub fn set_response(&mut self, responses: &Responses, c: usize) {
         self.response.replace(responses.sums.column(c));
-        self.value_at_zero = None;
         self.memory.reached = Reached::Nothing;
     }
 
@@ -89,7 +88,6 @@ impl LinearMixedModel {
             scales: self.scales.clone(),
             domain: self.domain.clone(),
             redundant: self.redundant.clone(),
-            value_at_zero: None,
             memory: Memory {
                 reached: Reached::Nothing,
                 omega: OmegaDerivatives::new(covs),

@@ -63,8 +63,6 @@ pub struct LinearMixedModel {
     domain: Domain,
     /// Effects (term, column) that the fixed ones contain, once they have been looked for.
     redundant: Option<Redundant>,
-    /// The objective without random effects, where it has been evaluated.
-    value_at_zero: Option<f64>,
     memory: Memory,
 }
 
@@ -226,7 +224,6 @@ impl LinearMixedModel {
             likelihood,
             scales,
             redundant: None,
-            value_at_zero: None,
         })
     }
 

@@ -27,15 +27,8 @@ impl LinearMixedModel {
     /// Holds the variances of effects that the fixed ones contain at zero; `start` gets that value.
     /// Nothing changes in parts of which a parameter is held already.
     pub(crate) fn hold_redundant(&mut self, start: &mut [f64]) {
-        if self.factor.p() == 0 {
-            return;
-        }
-        if self.value_at_zero.is_none() {
-            let zero = vec![0.0; self.n_theta()];
-            self.value_at_zero = self.objective(&zero).ok();
-            if self.redundant.is_none() && self.value_at_zero.is_some() {
-                self.redundant = Some(self.find_redundant());
-            }
+        if self.redundant.is_none() {
+            self.redundant = Some(self.find_redundant());
         }
         let parameters = self.redundant.iter().flat_map(|found| &found.parameters);
         for &index in parameters {
@@ -50,13 +43,14 @@ impl LinearMixedModel {
         self.redundant.as_ref().map_or(&[], |found| &found.effects)
     }
 
-    /// The objective without random effects, if [`Self::fit`] has evaluated it.
-    pub(crate) fn value_at_zero(&self) -> f64 {
-        self.value_at_zero.unwrap_or(f64::INFINITY)
-    }
-
-    // The factor is that of Lambda = 0.
-    fn find_redundant(&self) -> Redundant {
+    fn find_redundant(&mut self) -> Redundant {
+        let covs = self.factor.covs().iter().enumerate();
+        let mut columns = covs.flat_map(|(term, cov)| (0..cov.vsize()).map(move |j| (term, j)));
+        let is_candidate = columns.any(|(term, j)| fits_in(&self.factor, term, j));
+        let zero = vec![0.0; self.n_theta()];
+        if !is_candidate || self.at(&zero).is_err() {
+            return Redundant::default();
+        }
         let mut found = Redundant::default();
         for (term, cov) in self.factor.covs().iter().enumerate() {
             for (first, part) in cov.placed() {
@@ -105,10 +99,21 @@ fn without(part: &Part, within: &[usize], criterion: Criterion) -> Vec<usize> {
     (0..n).filter(is_without).collect()
 }
 
+// Whether X has a column for each level that has one, without which it can't contain them.
+fn fits_in(factor: &Factor, term: usize, column: usize) -> bool {
+    let mut n_levels = 0;
+    for_each_level(factor, term, column, |_, square, _| {
+        n_levels += usize::from(square > 0.0);
+    });
+    n_levels <= factor.p()
+}
+
 // Whether X contains the column of every level: a combination of them all with irregular weights
 // then leaves nothing. The factor is that of Lambda = 0, so that its border is that of X'WX.
 fn is_contained(factor: &Factor, term: usize, column: usize) -> bool {
-    (0..PROBES).all(|probe| left_of_combination(factor, term, column, probe) < CONTAINED)
+    let mut probes = 0..PROBES;
+    fits_in(factor, term, column)
+        && probes.all(|probe| left_of_combination(factor, term, column, probe) < CONTAINED)
 }
 
 // The share that X leaves of the combination, in squares.

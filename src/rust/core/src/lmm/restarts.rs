@@ -20,6 +20,8 @@ const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
 const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
 /// Beyond so many evaluations a search was a hard one.
 const EASY: usize = 12;
+/// Evaluations of a search whose first proposal was right.
+const PROPOSED: usize = 2;
 /// A covariance this many times its unit is an unusual one.
 const ORDINARY: f64 = 30.0;
 /// Operations that all this may cost: about what a call costs.
@@ -66,14 +68,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     pub fn run(mut self, found: OptSummary) -> OptSummary {
         let is_hard = found.log.len() > EASY || self.is_unusual(&found.best);
         if !is_hard {
-            // The one point that is known already: that of no random effects.
-            let nothing = self.scaled(&found.best, 0.0);
-            let is_lower = self.search.model().value_at_zero() < found.best_value - NEGLIGIBLE_GAIN;
-            return if is_lower {
-                self.from(&nothing, found)
-            } else {
-                found
-            };
+            return self.or_without_effects(found);
         }
         let ray = [0.0].iter().chain(&SCALES);
         let ray = ray.map(|&scale| (scale, self.scaled(&found.best, scale)));
@@ -91,6 +86,20 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             found = self.along(found, here, ray);
         }
         found
+    }
+
+    // What was found, or what is found from no random effects, if the objective is lower there. Where
+    // the first proposal was right the design is balanced, with one minimum.
+    fn or_without_effects(&mut self, found: OptSummary) -> OptSummary {
+        if found.log.len() <= PROPOSED {
+            return found;
+        }
+        let nothing = self.scaled(&found.best, 0.0);
+        let value = self.search.value(&self.search.at.from_theta(&nothing));
+        match value.is_ok_and(|value| value < found.best_value - NEGLIGIBLE_GAIN) {
+            true => self.from(&nothing, found),
+            false => found,
+        }
     }
 
     // Whether a standard deviation is zero or very large.
