@@ -239,6 +239,6 @@ rust_files <- c(
   files_in("src/rust/core/src", "rs"),
   files_in("src/rust/src", "rs")
 )
-rust_files <- rust_files[!grepl("(^|/)tests?[./]", rust_files)]
+rust_files <- rust_files[!grepl("(^|/|_)tests?[./]", rust_files)]
 report("R", lapply(r_files, r_figures))
 report("Rust", lapply(rust_files, rust_figures))

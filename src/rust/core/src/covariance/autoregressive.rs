@@ -34,7 +34,9 @@ impl Correlation for Autoregressive {
         let independent = ((1.0 - rho) * (1.0 + rho)).max(0.0).sqrt();
         for column in 0..k {
             let scale = if column == 0 { 1.0 } else { independent };
-            (column..k).for_each(|row| visit(row, column, scale * rho.powi((row - column) as i32)));
+            for row in column..k {
+                visit(row, column, scale * rho.powi((row - column) as i32));
+            }
         }
     }
 }

@@ -25,14 +25,18 @@ impl Correlation for CompoundSymmetry {
     fn factor(&self, k: usize, rho: &[f64], visit: VisitElement) {
         let rho = rho[0];
         visit(0, 0, 1.0);
-        (1..k).for_each(|row| visit(row, 0, rho));
+        for row in 1..k {
+            visit(row, 0, rho);
+        }
         for column in 1..k {
             let before = 1.0 + (column - 1) as f64 * rho;
             let here = 1.0 + column as f64 * rho;
             let pivot = ((1.0 - rho) * here / before).max(0.0).sqrt();
             visit(column, column, pivot);
             let below = rho * ((1.0 - rho) / (before * here)).max(0.0).sqrt();
-            (column + 1..k).for_each(|row| visit(row, column, below));
+            for row in column + 1..k {
+                visit(row, column, below);
+            }
         }
     }
 }

@@ -50,6 +50,28 @@ impl<C: Correlation> Correlated<C> {
     fn n_sds(&self, k: usize) -> usize {
         self.sd(k - 1) + 1
     }
+
+    // Second derivatives of `Omega_ij = s_i s_j R_ij`.
+    fn second_derivative_of_pair(
+        &self,
+        k: usize,
+        (i, j): (usize, usize),
+        theta: &[f64],
+        visit: VisitSecond,
+    ) {
+        let at_i = self.sd(i);
+        let at_j = self.sd(j);
+        let at_rho = self.n_sds(k) + self.correlation.index(i - j);
+        let s_i = theta[at_i];
+        let s_j = theta[at_j];
+        let [r, dr, ddr] = self.correlation.at(i - j, theta[at_rho]);
+        // With a common standard deviation both orders of the pair are the same second derivative.
+        let orders = if at_i == at_j { 2.0 } else { 1.0 };
+        visit(at_i, at_j, i, j, orders * r);
+        visit(at_i, at_rho, i, j, s_j * dr);
+        visit(at_j, at_rho, i, j, s_i * dr);
+        visit(at_rho, at_rho, i, j, s_i * s_j * ddr);
+    }
 }
 
 impl<C: Correlation> Covariance for Correlated<C> {
@@ -89,16 +111,7 @@ impl<C: Correlation> Covariance for Correlated<C> {
         for j in 0..k {
             visit(self.sd(j), self.sd(j), j, j, 2.0);
             for i in j + 1..k {
-                let (at_i, at_j) = (self.sd(i), self.sd(j));
-                let (s_i, s_j) = (theta[at_i], theta[at_j]);
-                let at_rho = self.n_sds(k) + self.correlation.index(i - j);
-                let [r, dr, ddr] = self.correlation.at(i - j, theta[at_rho]);
-                // With a common standard deviation both orders of the pair are the same second
-                // derivative.
-                visit(at_i, at_j, i, j, if at_i == at_j { 2.0 * r } else { r });
-                visit(at_i, at_rho, i, j, s_j * dr);
-                visit(at_j, at_rho, i, j, s_i * dr);
-                visit(at_rho, at_rho, i, j, s_i * s_j * ddr);
+                self.second_derivative_of_pair(k, (i, j), theta, visit);
             }
         }
     }

@@ -12,15 +12,21 @@ impl Covariance for Diagonal {
     }
 
     fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
-        (0..k).for_each(|j| visit(j, j, theta[j]));
+        for j in 0..k {
+            visit(j, j, theta[j]);
+        }
     }
 
     fn first_derivative(&self, k: usize, theta: &[f64], visit: VisitFirst) {
-        (0..k).for_each(|j| visit(j, j, j, 2.0 * theta[j]));
+        for j in 0..k {
+            visit(j, j, j, 2.0 * theta[j]);
+        }
     }
 
     fn second_derivative(&self, k: usize, _theta: &[f64], visit: VisitSecond) {
-        (0..k).for_each(|j| visit(j, j, j, j, 2.0));
+        for j in 0..k {
+            visit(j, j, j, j, 2.0);
+        }
     }
 }
 
@@ -33,14 +39,20 @@ impl Covariance for HomogeneousDiagonal {
     }
 
     fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
-        (0..k).for_each(|j| visit(j, j, theta[0]));
+        for j in 0..k {
+            visit(j, j, theta[0]);
+        }
     }
 
     fn first_derivative(&self, k: usize, theta: &[f64], visit: VisitFirst) {
-        (0..k).for_each(|j| visit(0, j, j, 2.0 * theta[0]));
+        for j in 0..k {
+            visit(0, j, j, 2.0 * theta[0]);
+        }
     }
 
     fn second_derivative(&self, k: usize, _theta: &[f64], visit: VisitSecond) {
-        (0..k).for_each(|j| visit(0, 0, j, j, 2.0));
+        for j in 0..k {
+            visit(0, 0, j, j, 2.0);
+        }
     }
 }

@@ -12,6 +12,9 @@ const VALUES: usize = 200;
 /// Halvings of the distance between two of them.
 const HALVINGS: usize = 40;
 
+/// The correlation of two effects: row, column, value.
+type Pair = (usize, usize, f64);
+
 impl RelCov {
     /// Adds `step` times `change` (`vsize x vsize`) to Omega of one part, as far as the part's
     /// structure can follow.
@@ -22,10 +25,9 @@ impl RelCov {
         let own = &mut theta[part.range()];
         let mut omega = part.omega(own);
         let added = part_block(self.vsize(), first, part.size, change);
-        omega
-            .iter_mut()
-            .zip(added)
-            .for_each(|(o, added)| *o += step * added);
+        for (o, added) in omega.iter_mut().zip(added) {
+            *o += step * added;
+        }
         part.nearest(&omega, own);
     }
 
@@ -83,35 +85,16 @@ impl Part {
 
     // The value under which the pairs are as near to what is wanted as they can be; of equals the
     // largest.
-    fn fit_correlation(&self, j: usize, wanted: &[(usize, usize, f64)], theta: &mut [f64]) {
-        let k = self.size;
-        let (kept, (low, high)) = (theta[j], self.roles()[j].bounds());
+    fn fit_correlation(&self, j: usize, wanted: &[Pair], theta: &mut [f64]) {
+        let kept = theta[j];
+        let bounds = self.roles()[j].bounds();
         let mut distance = |value: f64| {
             theta[j] = value;
             let r = self.correlation_matrix(theta);
-            let squares = wanted
-                .iter()
-                .map(|(i, j, wanted)| (r[j * k + i] - wanted).powi(2));
-            squares.sum::<f64>()
+            distance_to(self.size, wanted, &r)
         };
         let before = distance(kept);
-        let mut step = (high - low) / VALUES as f64;
-        let (mut best, mut least) = (high, distance(high));
-        for value in (0..VALUES).rev().map(|i| low + step * i as f64) {
-            let found = distance(value);
-            if found < least - ROUNDED_PIVOT {
-                (best, least) = (value, found);
-            }
-        }
-        for _ in 0..HALVINGS {
-            step *= 0.5;
-            for value in [best - step, best + step].map(|value| value.clamp(low, high)) {
-                let found = distance(value);
-                if found < least {
-                    (best, least) = (value, found);
-                }
-            }
-        }
+        let (best, least) = least_on_range(bounds, distance);
         theta[j] = if least < before { best } else { kept };
     }
 
@@ -134,66 +117,107 @@ impl Part {
     }
 }
 
-// `(row, column, correlation)` of the pairs that have variances.
-fn correlations(k: usize, omega: &[f64]) -> Vec<(usize, usize, f64)> {
+// Where a function is least on a range, and the value there: on a grid first, of equals the largest
+// point, then by halving the steps.
+fn least_on_range((low, high): (f64, f64), mut function: impl FnMut(f64) -> f64) -> (f64, f64) {
+    let mut step = (high - low) / VALUES as f64;
+    let mut best = high;
+    let mut least = function(high);
+    for i in (0..VALUES).rev() {
+        let point = low + step * i as f64;
+        let found = function(point);
+        if found < least - ROUNDED_PIVOT {
+            (best, least) = (point, found);
+        }
+    }
+    for _ in 0..HALVINGS {
+        step *= 0.5;
+        for point in [best - step, best + step] {
+            let point = point.clamp(low, high);
+            let found = function(point);
+            if found < least {
+                (best, least) = (point, found);
+            }
+        }
+    }
+    (best, least)
+}
+
+// Sum of squared differences between the pairs' correlations and those of the matrix `r`.
+fn distance_to(k: usize, pairs: &[Pair], r: &[f64]) -> f64 {
+    let pairs = pairs.iter();
+    let squares = pairs.map(|(i, j, wanted)| (r[j * k + i] - wanted).powi(2));
+    squares.sum()
+}
+
+// The pairs that have variances.
+fn correlations(k: usize, omega: &[f64]) -> Vec<Pair> {
     let size = |i: usize, j: usize| (omega[i * (k + 1)] * omega[j * (k + 1)]).sqrt();
-    let below = |j: usize| (j + 1..k).map(move |i| (i, j));
-    let pairs = (0..k).flat_map(below);
-    let with_variances = pairs.filter(|&(i, j)| size(i, j) > 0.0);
-    with_variances
-        .map(|(i, j)| (i, j, omega[j * k + i] / size(i, j)))
-        .collect()
+    let mut pairs = Vec::new();
+    for j in 0..k {
+        for i in (j + 1..k).filter(|&i| size(i, j) > 0.0) {
+            pairs.push((i, j, omega[j * k + i] / size(i, j)));
+        }
+    }
+    pairs
 }
 
 // The Cholesky factor row by row. A row that promises more than its diagonal element holds is
 // shortened.
 fn approach_factor(k: usize, omega: &[f64], theta: &mut [f64]) {
     for i in 0..k {
-        let before: f64 = (0..=i).map(|j| theta[place(k, i, j)].powi(2)).sum();
+        let squares = (0..=i).map(|j| theta[place(k, i, j)].powi(2));
+        let before: f64 = squares.sum();
         let variance = omega[i * k + i].max(LEAST_VARIANCE * before);
-        let mut explained = 0.0;
-        for j in 0..i {
-            let inner: f64 = (0..j)
-                .map(|c| theta[place(k, i, c)] * theta[place(k, j, c)])
-                .sum();
-            let pivot = theta[place(k, j, j)];
-            let value = if pivot > 0.0 {
-                (omega[j * k + i] - inner) / pivot
-            } else {
-                0.0
-            };
-            theta[place(k, i, j)] = value;
-            explained += value * value;
-        }
+        let explained = fill_row(k, i, omega, theta);
         let most = LARGEST_EXPLAINED * variance;
         if explained > most {
-            (0..i).for_each(|j| theta[place(k, i, j)] *= (most / explained).sqrt());
+            for j in 0..i {
+                theta[place(k, i, j)] *= (most / explained).sqrt();
+            }
         }
         theta[place(k, i, i)] = (variance - explained.min(most)).sqrt();
     }
 }
 
-// Cholesky factor of a positive semi-definite matrix; a pivot of rounding size gives zeros.
-fn factor(k: usize, omega: &mut [f64], theta: &mut [f64]) {
-    let scale: Vec<f64> = (0..k).map(|j| omega[j * k + j]).collect();
-    for j in 0..k {
-        let pivot = omega[j * k + j];
-        let root = if pivot > ROUNDED_PIVOT * scale[j] {
-            pivot.sqrt()
+// Row i of the Cholesky factor, left of the diagonal; returns the sum of its squares.
+fn fill_row(k: usize, i: usize, omega: &[f64], theta: &mut [f64]) -> f64 {
+    let mut explained = 0.0;
+    for j in 0..i {
+        let products = (0..j).map(|c| theta[place(k, i, c)] * theta[place(k, j, c)]);
+        let inner: f64 = products.sum();
+        let pivot = theta[place(k, j, j)];
+        let value = if pivot > 0.0 {
+            (omega[j * k + i] - inner) / pivot
         } else {
             0.0
         };
+        theta[place(k, i, j)] = value;
+        explained += value * value;
+    }
+    explained
+}
+
+// Cholesky factor of a positive semi-definite matrix; a pivot of rounding size gives zeros.
+fn factor(k: usize, omega: &mut [f64], theta: &mut [f64]) {
+    let scale: Vec<f64> = omega.iter().step_by(k + 1).copied().collect();
+    for j in 0..k {
+        let pivot = omega[j * k + j];
+        let is_rounded = pivot.is_nan() || pivot <= ROUNDED_PIVOT * scale[j];
+        let root = if is_rounded { 0.0 } else { pivot.sqrt() };
         for i in j..k {
-            let value = if root > 0.0 {
-                omega[j * k + i] / root
-            } else {
+            let value = if is_rounded {
                 0.0
+            } else {
+                omega[j * k + i] / root
             };
             omega[j * k + i] = value;
             theta[place(k, i, j)] = value;
         }
         for c in j + 1..k {
-            (c..k).for_each(|i| omega[c * k + i] -= omega[j * k + i] * omega[j * k + c]);
+            for i in c..k {
+                omega[c * k + i] -= omega[j * k + i] * omega[j * k + c];
+            }
         }
     }
 }

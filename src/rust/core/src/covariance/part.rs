@@ -131,7 +131,8 @@ impl Part {
     /// `d Omega / d theta`: a row for each of the `size x size` elements, a column for each
     /// parameter.
     pub fn jacobian(&self, theta: &[f64]) -> Vec<f64> {
-        let (k, rows) = (self.size, self.size * self.size);
+        let k = self.size;
+        let rows = self.size * self.size;
         let mut jacobian = vec![0.0; rows * theta.len()];
         self.for_each_first_derivative(theta, |j, r, s, value| {
             jacobian[j * rows + s * k + r] += value;
@@ -154,7 +155,8 @@ impl Part {
 
     /// Omega of the part's parameters `theta`, `size x size`.
     pub fn omega(&self, theta: &[f64]) -> Vec<f64> {
-        let (k, lambda) = (self.size, self.lambda(theta));
+        let k = self.size;
+        let lambda = self.lambda(theta);
         let element = |at: usize| {
             let products = (0..k).map(|c| lambda[c * k + at % k] * lambda[c * k + at / k]);
             products.sum()
@@ -244,7 +246,9 @@ impl Part {
             }
         }
         let free = own.clone().zip(shares).filter(|(j, _)| !held[*j]);
-        free.for_each(|(j, share)| values[j] = share);
+        for (j, share) in free {
+            values[j] = share;
+        }
     }
 
     // Values of held elements, by their indices in the model's theta.
@@ -256,11 +260,15 @@ impl Part {
             .collect();
         let depends = self.shares().is_some() && self.validate(theta).is_ok();
         let mut held = vec![false; theta.len()];
-        own.iter().for_each(|&(j, _)| held[j] = true);
+        for &(j, _) in own.iter() {
+            held[j] = true;
+        }
         if depends {
             self.from_correlations(theta, &held);
         }
-        own.iter().for_each(|&(j, value)| theta[j] = value);
+        for &(j, value) in own.iter() {
+            theta[j] = value;
+        }
         if depends {
             self.to_correlations(theta, &held);
         }

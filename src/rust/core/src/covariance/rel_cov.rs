@@ -77,7 +77,9 @@ impl RelCov {
             let is_diagonal = part.is_diagonal();
             for s in 0..part.size {
                 let end = if is_diagonal { s + 1 } else { part.size };
-                (s..end).for_each(|r| visit(first + r, first + s));
+                for r in s..end {
+                    visit(first + r, first + s);
+                }
             }
         }
     }
@@ -138,9 +140,9 @@ impl RelCov {
     fn for_each_role(&self, mut visit: impl FnMut(usize, Role)) {
         for part in &self.parts {
             let indices = part.range();
-            indices
-                .zip(part.roles())
-                .for_each(|(index, role)| visit(index, *role));
+            for (index, role) in indices.zip(part.roles()) {
+                visit(index, *role);
+            }
         }
     }
 
@@ -158,7 +160,9 @@ impl RelCov {
         for (first, part) in self.placed() {
             let rms = &rms[first..first + part.size];
             let roles = part.range().zip(part.roles());
-            roles.for_each(|(index, role)| step_sizes[index] = role.step_size(rms));
+            for (index, role) in roles {
+                step_sizes[index] = role.step_size(rms);
+            }
         }
     }
 

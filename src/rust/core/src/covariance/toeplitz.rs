@@ -14,6 +14,7 @@ use crate::tolerances::{NOTHING_LEFT, ROUNDED_CORRELATION};
 
 /// Up to so many effects need no memory but the stack.
 const FEW: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Toeplitz;
 
@@ -47,7 +48,9 @@ impl Correlation for Toeplitz {
                 if column > 0 && !next_column(column, u, v) {
                     return;
                 }
-                (column..k).for_each(|row| visit(row, column, u[row]));
+                for row in column..k {
+                    visit(row, column, u[row]);
+                }
             }
         });
     }
@@ -94,16 +97,26 @@ fn durbin_levinson<T: Number>(
     };
     let mut left = zero.constant(1.0);
     for m in 0..values.len() {
-        let products = (0..m).map(|j| phi[j].times(&values[m - 1 - j]));
-        let prediction = products.fold(zero.clone(), |sum, product| sum.plus(&product));
-        let p = partial(m, &mut values[m], &prediction, &left);
-        for j in 0..m.div_ceil(2) {
-            let (a, b) = (phi[j].clone(), phi[m - 1 - j].clone());
-            phi[j] = a.minus(&p.times(&b));
-            phi[m - 1 - j] = b.minus(&p.times(&a));
+        let mut prediction = zero.clone();
+        for j in 0..m {
+            prediction = prediction.plus(&phi[j].times(&values[m - 1 - j]));
         }
+        let p = partial(m, &mut values[m], &prediction, &left);
         left = left.minus(&left.times(&p.times(&p)));
+        add_predictor(&mut phi[..m], &p);
         phi[m] = p;
+    }
+}
+
+// The coefficients of the prediction once there is one more effect between, whose partial
+// autocorrelation is `p`.
+fn add_predictor<T: Number>(phi: &mut [T], p: &T) {
+    let m = phi.len();
+    for j in 0..m.div_ceil(2) {
+        let a = phi[j].clone();
+        let b = phi[m - 1 - j].clone();
+        phi[j] = a.minus(&p.times(&b));
+        phi[m - 1 - j] = b.minus(&p.times(&a));
     }
 }
 
@@ -156,10 +169,11 @@ impl Shares for Toeplitz {
             let (values, phi) = memory.split_at_mut(n);
             values.copy_from_slice(correlations);
             durbin_levinson(values, phi, |m, value, prediction, left| {
-                let (low, high) = (prediction - left, prediction + left);
-                if found.is_none()
-                    && (*value < low - ROUNDED_CORRELATION || *value > high + ROUNDED_CORRELATION)
-                {
+                let low = prediction - left;
+                let high = prediction + left;
+                let is_below = *value < low - ROUNDED_CORRELATION;
+                let is_above = *value > high + ROUNDED_CORRELATION;
+                if found.is_none() && (is_below || is_above) {
                     found = Some((m, low, high));
                 }
                 partial_of(value, prediction, left).clamp(-1.0, 1.0)

@@ -8,14 +8,18 @@ pub(super) struct Unstructured;
 
 impl Covariance for Unstructured {
     fn parameters(&self, k: usize) -> Vec<Role> {
-        let element = |row, column| Role::Factor { row, column };
-        let column = |column| (column..k).map(move |row| element(row, column));
-        (0..k).flat_map(column).collect()
+        let mut roles = Vec::with_capacity(k * (k + 1) / 2);
+        for column in 0..k {
+            roles.extend((column..k).map(|row| Role::Factor { row, column }));
+        }
+        roles
     }
 
     fn lambda(&self, k: usize, theta: &[f64], visit: VisitElement) {
         for column in 0..k {
-            (column..k).for_each(|row| visit(row, column, theta[place(k, row, column)]));
+            for row in column..k {
+                visit(row, column, theta[place(k, row, column)]);
+            }
         }
     }
 
@@ -41,8 +45,9 @@ impl Covariance for Unstructured {
             for row in column..k {
                 let index = place(k, row, column);
                 visit(index, index, row, row, 2.0);
-                (row + 1..k)
-                    .for_each(|other| visit(index, place(k, other, column), other, row, 1.0));
+                for other in row + 1..k {
+                    visit(index, place(k, other, column), other, row, 1.0);
+                }
             }
         }
     }

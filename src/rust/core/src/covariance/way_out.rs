@@ -25,7 +25,14 @@ impl WayOut {
         let k = self.change.len().isqrt();
         let size = |j: usize| self.change[j * (k + 1)].max(0.0).sqrt();
         let largest = (0..k).max_by(|&i, &j| size(i).total_cmp(&size(j)));
-        let sign = |j: usize| largest.map_or(1.0, |l| 1f64.copysign(self.change[l * k + j] + 0.0));
-        (0..k).map(|j| size(j) * sign(j)).collect()
+        let mut direction: Vec<f64> = (0..k).map(size).collect();
+        if let Some(largest) = largest {
+            let covariances = &self.change[largest * k..(largest + 1) * k];
+            for (value, covariance) in direction.iter_mut().zip(covariances) {
+                // A zero counts as positive, whatever its sign.
+                *value *= 1f64.copysign(covariance + 0.0);
+            }
+        }
+        direction
     }
 }

@@ -19,6 +19,10 @@ const ROUNDS: usize = 3;
 /// One part with what is known of it where a way out is looked for.
 struct Edge<'a> {
     part: &'a Part,
+    // Term of the design, and the part's place in it: number and first column.
+    term: usize,
+    index: usize,
+    first: usize,
     // The part's block of G, `size x size`.
     g: Vec<f64>,
     rms: &'a [f64],
@@ -53,29 +57,37 @@ impl OmegaDerivatives {
             for (index, (first, part)) in cov.placed().enumerate() {
                 let edge = Edge {
                     part,
+                    term,
+                    index,
+                    first,
                     g: block(&self.g[term], first, part.size),
                     rms: &rms[term][first..first + part.size],
                     theta: &theta[part.range()],
                     held: &held[part.range()],
                 };
-                let found = edge.steepest();
-                let k = cov.vsize();
-                let mut way = WayOut {
-                    term,
-                    part: index,
-                    lambda_min: found.slope,
-                    change: embed(k, first, &found.change),
-                    step: 0.0,
-                    gain: 0.0,
-                };
-                if edge.is_free() {
-                    let effect = found.effect.map(|effect| (first + effect) * (k + 1));
-                    self.measure(&mut way, effect, &curvature);
-                }
-                ways.push(way);
+                ways.push(self.way_out(&edge, &curvature));
             }
         }
         ways
+    }
+
+    // The way out of one part, with its best step where nothing is held.
+    fn way_out(&self, edge: &Edge, curvature: &impl Fn(usize, &[f64]) -> f64) -> WayOut {
+        let k = self.g[edge.term].len().isqrt();
+        let found = edge.steepest();
+        let mut way = WayOut {
+            term: edge.term,
+            part: edge.index,
+            lambda_min: found.slope,
+            change: embed(k, edge.first, &found.change),
+            step: 0.0,
+            gain: 0.0,
+        };
+        if edge.is_free() {
+            let effect = found.effect.map(|effect| (edge.first + effect) * (k + 1));
+            self.measure(&mut way, effect, curvature);
+        }
+        way
     }
 
     // Writes the best step of the quadratic model and what it gains; of an effect that starts to
@@ -101,14 +113,12 @@ impl OmegaDerivatives {
     /// The second derivative of the objective along `change` of a term's Omega; the Hessian must
     /// have been computed.
     pub fn curvature_along(&self, term: usize, change: &[f64]) -> f64 {
-        let (n, k) = (self.directions.len(), change.len().isqrt());
-        let range = self.directions.of_term(term);
-        let pairs = self.directions.pairs(term).iter();
-        let c: Vec<f64> = pairs.map(|&(r, s)| change[s * k + r]).collect();
+        let n = self.directions.len();
+        let k = change.len().isqrt();
         let mut curvature = 0.0;
-        for (j, c_j) in range.clone().zip(&c) {
-            for (i, c_i) in range.clone().zip(&c) {
-                curvature += c_i * c_j * self.h[j * n + i];
+        for (j, (x, y)) in self.directions.elements(term) {
+            for (i, (r, s)) in self.directions.elements(term) {
+                curvature += change[s * k + r] * change[y * k + x] * self.h[j * n + i];
             }
         }
         curvature
@@ -172,22 +182,21 @@ impl Edge<'_> {
     }
 
     fn smallest_eigenvalue(&self) -> Steepest {
-        let (k, rms) = (self.size(), self.rms);
-        let scaled = |at: usize| self.g[at] / (rms[at % k] * rms[at / k]);
+        let k = self.size();
+        let size = |at: usize| self.rms[at % k] * self.rms[at / k];
+        let scaled = self.g.iter().enumerate().map(|(at, g)| g / size(at));
+        let mut found = self.none();
         let mut eigen = Eigen::new(k);
-        if !eigen.decompose(&(0..k * k).map(scaled).collect::<Vec<f64>>()) {
-            return Steepest {
-                slope: f64::NAN,
-                ..self.none()
-            };
+        if !eigen.decompose(&scaled.collect::<Vec<f64>>()) {
+            found.slope = f64::NAN;
+            return found;
         }
-        let v = eigen.vector(0).iter().zip(rms);
-        let v: Vec<f64> = v.map(|(v, rms)| v / rms).collect();
-        Steepest {
-            slope: eigen.values[0],
-            change: (0..k * k).map(|at| v[at % k] * v[at / k]).collect(),
-            effect: None,
+        let v = eigen.vector(0);
+        found.slope = eigen.values[0];
+        for (at, change) in found.change.iter_mut().enumerate() {
+            *change = v[at % k] * v[at / k] / size(at);
         }
+        found
     }
 
     // A search only approaches zero, or stays where the objective is flat.
@@ -249,27 +258,18 @@ impl Edge<'_> {
     // To first order the covariances with the effects that vary already grow with the standard
     // deviation.
     fn beside_others(&self, effect: usize, zero: &[(usize, usize)]) -> Steepest {
-        let k = self.size();
-        let mut sds = vec![0.0; k];
-        self.part
-            .scales()
-            .for_each(|(j, effect)| sds[effect] = self.theta[j]);
-        zero.iter().for_each(|&(_, effect)| sds[effect] = 0.0);
-        let covariances = |r: &[f64]| {
-            let mut change = vec![0.0; k * k];
-            for i in (0..k).filter(|&i| i != effect) {
-                let value = sds[i] * r[effect * k + i];
-                (change[effect * k + i], change[i * k + effect]) = (value, value);
-            }
-            change
-        };
-        let slope = |r: &[f64]| along(&self.g, &covariances(r));
+        let mut sds = vec![0.0; self.size()];
+        for (j, effect) in self.part.scales() {
+            sds[effect] = self.theta[j];
+        }
+        for &(_, effect) in zero {
+            sds[effect] = 0.0;
+        }
+        let slope = |r: &[f64]| along(&self.g, &covariances_with(effect, &sds, r));
         let r = self.best_correlations(&self.indifferent(&sds), slope);
-        let change = covariances(&r);
-        let slope = along(&self.g, &change) / self.rms[effect];
         Steepest {
-            slope: slope.min(0.0),
-            change,
+            slope: (slope(&r) / self.rms[effect]).min(0.0),
+            change: covariances_with(effect, &sds, &r),
             effect: Some(effect),
         }
     }
@@ -277,9 +277,9 @@ impl Edge<'_> {
     // The free correlations that make no difference beside these standard deviations.
     fn indifferent(&self, sds: &[f64]) -> Vec<usize> {
         let mut theta = self.theta.to_vec();
-        self.part
-            .scales()
-            .for_each(|(j, effect)| theta[j] = sds[effect]);
+        for (j, effect) in self.part.scales() {
+            theta[j] = sds[effect];
+        }
         let mut matters = self.held.to_vec();
         self.part
             .for_each_first_derivative(&theta, |j, _, _, value| matters[j] |= value != 0.0);
@@ -291,23 +291,47 @@ impl Edge<'_> {
         let held: Vec<bool> = (0..self.theta.len()).map(|j| !free.contains(&j)).collect();
         let mut shares = self.theta.to_vec();
         self.part.from_correlations(&mut shares, &held);
-        let matrix = |shares: &[f64]| {
-            let mut theta = shares.to_vec();
-            self.part.to_correlations(&mut theta, &held);
-            self.part.correlation_matrix(&theta)
-        };
+        let slope_at = |shares: &[f64]| slope(&self.matrix_of_shares(shares, &held));
         let rounds = if free.len() > 1 { ROUNDS } else { 1 };
-        for &j in (0..rounds).flat_map(|_| free) {
-            let at = |share: f64| {
-                let mut shares = shares.clone();
-                shares[j] = share;
-                slope(&matrix(&shares))
-            };
-            let tried = (0..=CORRELATIONS).map(|i| 2.0 * i as f64 / CORRELATIONS as f64 - 1.0);
-            let found = tried.map(|share| (at(share), share));
-            let lowest = found.min_by(|a, b| a.0.total_cmp(&b.0));
-            shares[j] = lowest.map_or(shares[j], |(_, share)| share);
+        for _ in 0..rounds {
+            for &j in free {
+                shares[j] = best_share(&shares, j, &slope_at);
+            }
         }
-        matrix(&shares)
+        self.matrix_of_shares(&shares, &held)
     }
+
+    // The correlation matrix of shares, and of the held correlations among them.
+    fn matrix_of_shares(&self, shares: &[f64], held: &[bool]) -> Vec<f64> {
+        let mut theta = shares.to_vec();
+        self.part.to_correlations(&mut theta, held);
+        self.part.correlation_matrix(&theta)
+    }
+}
+
+// How the covariances of an effect with the others, whose standard deviations and correlations are
+// given, grow with its own standard deviation.
+fn covariances_with(effect: usize, sds: &[f64], r: &[f64]) -> Vec<f64> {
+    let k = sds.len();
+    let mut change = vec![0.0; k * k];
+    for i in (0..k).filter(|&i| i != effect) {
+        let value = sds[i] * r[effect * k + i];
+        change[effect * k + i] = value;
+        change[i * k + effect] = value;
+    }
+    change
+}
+
+// The value of share `j` with the least slope beside the others: of equals the first.
+fn best_share(shares: &[f64], j: usize, slope: &impl Fn(&[f64]) -> f64) -> f64 {
+    let mut best = (f64::INFINITY, shares[j]);
+    let mut tried = shares.to_vec();
+    for i in 0..=CORRELATIONS {
+        tried[j] = 2.0 * i as f64 / CORRELATIONS as f64 - 1.0;
+        let found = slope(&tried);
+        if found.total_cmp(&best.0).is_lt() {
+            best = (found, tried[j]);
+        }
+    }
+    best.1
 }

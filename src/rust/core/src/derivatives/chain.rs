@@ -5,7 +5,7 @@
 
 use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
-use crate::kernels::small;
+use crate::kernels::small::{self, set_zeros};
 
 /// An element of the Jacobian: parameter, direction and value.
 pub(crate) type Element = (usize, usize, f64);
@@ -79,22 +79,16 @@ impl OmegaDerivatives {
     ) {
         let n = self.directions.len();
         let product = &mut self.jacobian.product;
-        product.clear();
-        product.resize(n * n_theta, 0.0);
+        set_zeros(product, n * n_theta);
         for &(j, direction, value) in &elements {
-            small::axpy(
-                value,
-                &self.h[direction * n..(direction + 1) * n],
-                &mut product[j * n..(j + 1) * n],
-            );
+            let h = &self.h[direction * n..(direction + 1) * n];
+            small::axpy(value, h, &mut product[j * n..(j + 1) * n]);
         }
-        for (out, product) in hessian
-            .chunks_exact_mut(n_theta.max(1))
-            .zip(product.chunks_exact(n.max(1)))
-        {
-            elements
-                .iter()
-                .for_each(|&(i, direction, value)| out[i] += value * product[direction]);
+        let columns = hessian.chunks_exact_mut(n_theta.max(1));
+        for (out, product) in columns.zip(product.chunks_exact(n.max(1))) {
+            for &(i, direction, value) in &elements {
+                out[i] += value * product[direction];
+            }
         }
         self.jacobian.elements = elements;
     }

@@ -6,11 +6,13 @@
 
 use faer::{MatMut, MatRef};
 
-use crate::kernels::gemm::add_lower_product;
-
+use crate::covariance::RelCov;
+use crate::derivatives::information::multiply_add;
+use crate::derivatives::scores::{LevelScores, Scores};
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
 use crate::factor::Factor;
-use crate::kernels::small;
+use crate::kernels::gemm::add_lower_product;
+use crate::kernels::small::{self, set_zeros};
 
 /// Memory of [`FactorDerivatives::add_curvature`].
 #[derive(Debug, Default)]
@@ -21,14 +23,27 @@ pub(super) struct Workspace {
     rows: Vec<f64>,
     /// `T`, `(columns - 1) x q`.
     t: Vec<f64>,
-    /// Effects per level and first row of each level in W, per term of the design.
-    levels: Vec<(usize, Vec<usize>)>,
-    /// The blocks of one column of levels of a pair of terms, and their moments.
+    /// Where the effects of each term of the design lie in W.
+    levels: Vec<LevelsInW>,
+    /// The blocks of one column of levels of a pair of terms.
     blocks: Vec<f64>,
+    /// Moments of the blocks of a pair of terms: see [`Self::fill_moments`].
     moments: Vec<f64>,
     /// `N_E` of all directions.
     n_e: Vec<f64>,
 }
+
+/// Where the effects of one term lie in W.
+#[derive(Debug)]
+struct LevelsInW {
+    /// Effects per level.
+    k: usize,
+    /// First row of each level.
+    rows: Vec<usize>,
+}
+
+/// A direction `E_rs` of Omega, by its element `(r, s)`.
+type Element = (usize, usize);
 
 impl FactorDerivatives {
     /// Turns the average information in `h` into the exact Hessian.
@@ -45,154 +60,169 @@ impl FactorDerivatives {
         } else {
             self.add_dense(factor, omega)
         }
-        let (n, expected) = (omega.directions.len(), &mut omega.expected);
-        for j in 0..n {
-            (0..j).for_each(|i| expected[i * n + j] = expected[j * n + i]);
-        }
-        small::axpy(-1.0, expected, &mut omega.h);
+        small::mirror_upper(omega.directions.len(), &mut omega.expected);
+        small::axpy(-1.0, &omega.expected, &mut omega.h);
     }
 
     // One factor: W_ll' = delta W_l - T_l'T_l', so that with B_l = T_l'T_l
     // Tr = sum_l tr(E W_l E' W_l) - 2 tr(E W_l E' B_l), + <N_E, N_E'>, N_E = sum_l T_l E T_l'.
     fn add_blockwise(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
-        let (k, n) = (factor.leading.k, omega.directions.len());
-        let columns = self.scores.columns;
+        let k = factor.leading.k;
+        let p = self.scores.columns - 1;
         let pairs = omega.directions.pairs(factor.layout.leading_term);
-        let p = columns - 1;
         let w = &mut self.scratch.a[..k * k];
         let b = &mut self.scratch.b[..k * k];
         let n_e = &mut self.curvature.n_e;
-        n_e.clear();
-        n_e.resize(n * p * p, 0.0);
-        for (unit, t) in self.scores.leading.chunks_exact(k * columns).enumerate() {
-            let (p_unit, a00) = (&self.p_leading, &factor.leading.a00);
-            small::multiply(k, p_unit.square(k, unit), a00.square(k, unit), w);
-            for (j, b) in b.chunks_exact_mut(k).enumerate() {
-                let tj = &t[j * columns..j * columns + p];
-                b.iter_mut()
-                    .zip(t.chunks_exact(columns))
-                    .for_each(|(b, ti)| *b = small::dot(tj, ti));
-            }
-            for (j, &e) in pairs.iter().enumerate() {
-                for (i, &f) in pairs[..=j].iter().enumerate() {
-                    let mut form = trace_form(k, e, f, w, w);
-                    if p > 0 {
-                        form -= 2.0 * trace_form(k, e, f, w, b);
-                    }
-                    omega.expected[j * n + i] += form;
-                }
-            }
-            let products = n_e.chunks_exact_mut((p * p).max(1));
-            for (n_e, &(r, s)) in products.zip(pairs) {
-                let tr = &t[r * columns..r * columns + p];
-                let ts = &t[s * columns..s * columns + p];
-                add_products(p, r != s, tr, ts, n_e);
-            }
+        set_zeros(n_e, pairs.len() * p * p);
+        for (level, t) in self.scores.leading_levels(k).enumerate() {
+            let p_level = self.p_leading.square(k, level);
+            small::multiply(k, p_level, factor.leading.a00.square(k, level), w);
+            let fixed = fill_gram(k, t, b);
+            add_level_forms(k, pairs, w, fixed, &mut omega.expected);
+            add_level_products(pairs, t, n_e);
         }
-        for j in 0..n * p.min(1) {
-            for i in 0..=j {
-                let a = &n_e[i * p * p..(i + 1) * p * p];
-                let b = &n_e[j * p * p..(j + 1) * p * p];
-                omega.expected[j * n + i] += small::dot(a, b);
-            }
-        }
+        add_inner_products(pairs.len(), n_e, &mut omega.expected);
     }
 
     // Several factors: all of W, and for each pair of terms the moments of its level blocks.
     fn add_dense(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
-        let OmegaDerivatives {
-            directions,
-            expected,
-            ..
-        } = omega;
-        let (n, q) = (
-            directions.len(),
-            factor.leading.k * factor.leading.n_levels + factor.layout.m,
-        );
         let mut work = std::mem::take(&mut self.curvature);
-        self.fill_whole_w(factor, &mut work);
+        self.fill_w(factor, &mut work);
         if work.levels.is_empty() {
             work.levels = levels_in_w(factor);
         }
-        let Workspace {
-            w,
-            levels,
-            blocks,
-            moments,
-            ..
-        } = &mut work;
-        for (t, (k, rows)) in levels.iter().enumerate() {
-            for (u, (l, columns)) in levels.iter().enumerate().take(t + 1) {
-                fill_moments(q, w, (*k, rows), (*l, columns), blocks, moments);
-                let at = |a: usize, b: usize, c: usize, d: usize| {
-                    moments[(d * k + c) * k * l + b * k + a]
-                };
-                for (i, &(r, s)) in directions.of_term(t).zip(directions.pairs(t)) {
-                    for (j, &(x, y)) in directions.of_term(u).zip(directions.pairs(u)) {
-                        let form =
-                            weight(r, s) * weight(x, y) * 2.0 * (at(r, x, s, y) + at(r, y, s, x));
-                        if i <= j || t != u {
-                            expected[i.max(j) * n + i.min(j)] += form;
-                        }
-                    }
-                }
+        for t in 0..work.levels.len() {
+            for u in 0..=t {
+                work.fill_moments(factor.q(), t, u);
+                work.add_pair_of_terms(t, u, omega);
             }
         }
         self.curvature = work;
     }
 
-    // W = Z'V^-1Z or Z'PZ, q x q: the units first.
-    fn fill_whole_w(&mut self, factor: &Factor, work: &mut Workspace) {
-        let (k, m, n_levels) = (factor.leading.k, factor.layout.m, factor.leading.n_levels);
-        let q0 = k * n_levels;
-        let q = q0 + m;
-        let reduced = &mut self.reduced;
-        reduced.update(&factor.trailing, &factor.leading, &factor.m);
-        // Rows of [N K]' with N = A_R0 P', K the reduced trailing system.
-        let Workspace {
-            w,
-            rows: rows_of_r,
-            t,
-            ..
-        } = work;
-        for (buffer, length) in [(&mut *w, q * q), (&mut *rows_of_r, q * m)] {
-            buffer.clear();
-            buffer.resize(length, 0.0);
-        }
+    // W = Z'V^-1Z or Z'PZ, q x q, the leading term's effects first: from
+    // [P A00, N'; N, K] with N = A_R0 P' and the reduced trailing system K it takes E'E off,
+    // E = L_RR^-1 D' [N K], and T'T for the restricted likelihood.
+    fn fill_w(&mut self, factor: &Factor, work: &mut Workspace) {
+        let q = factor.q();
+        let m = factor.layout.m;
+        set_zeros(&mut work.w, q * q);
+        set_zeros(&mut work.rows, q * m);
+        self.fill_leading_columns(factor, work);
+        self.fill_trailing_columns(factor, work);
+        factor.scale_columns(q, &mut work.rows);
+        factor.trailing.right_solve(q, &mut work.rows);
+        let e = MatRef::from_column_major_slice(&work.rows, q, m);
+        subtract_lower(q, e, e.transpose(), &mut work.w);
+        work.subtract_fixed(q, &self.scores);
+    }
+
+    // The columns P A00 and N of the leading term's effects.
+    fn fill_leading_columns(&mut self, factor: &Factor, work: &mut Workspace) {
+        let k = factor.leading.k;
+        let q = factor.q();
+        let q0 = k * factor.leading.n_levels;
         let block = &mut self.scratch.a[..k * k];
-        for unit in 0..n_levels {
-            let p = self.p_leading.square(k, unit);
-            small::multiply(k, p, factor.leading.a00.square(k, unit), block);
-            for j in 0..k {
-                let at = (unit * k + j) * q + unit * k;
-                w[at..at + k].copy_from_slice(&block[j * k..(j + 1) * k]);
+        for level in 0..factor.leading.n_levels {
+            let first = level * k;
+            let p = self.p_leading.square(k, level);
+            small::multiply(k, p, factor.leading.a00.square(k, level), block);
+            for (j, column) in block.chunks_exact(k).enumerate() {
+                let at = (first + j) * q + first;
+                work.w[at..at + k].copy_from_slice(column);
             }
-            let (rows, vals) = factor.leading.touched(unit);
+            let (rows, vals) = factor.leading.touched(level);
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
+                let row = row as usize;
                 for c in 0..k {
-                    let value = (0..k).map(|l| v[l] * p[l * k + c]).sum();
-                    rows_of_r[row as usize * q + unit * k + c] = value;
-                    w[(unit * k + c) * q + q0 + row as usize] = value;
+                    let n = (0..k).map(|l| v[l] * p[l * k + c]).sum();
+                    work.rows[row * q + first + c] = n;
+                    work.w[(first + c) * q + q0 + row] = n;
                 }
             }
         }
-        self.reduced
-            .for_each_element(&factor.trailing, |row, col, value| {
-                (rows_of_r[row * q + q0 + col], rows_of_r[col * q + q0 + row]) = (value, value);
-                w[(q0 + col) * q + q0 + row] = value;
-            });
-        factor.scale_columns(q, rows_of_r);
-        factor.trailing.right_solve(q, rows_of_r);
-        subtract_gram(q, m, rows_of_r, w);
-        let columns = self.scores.columns;
-        if columns > 1 {
-            let trailing = self.scores.trailing.chunks_exact(columns);
-            let levels = self.scores.leading.chunks_exact(columns).chain(trailing);
-            t.clear();
-            levels.for_each(|level| t.extend_from_slice(&level[..columns - 1]));
-            let t = MatRef::from_column_major_slice(t, columns - 1, q);
-            let out = MatMut::from_column_major_slice_mut(w, q, q);
-            add_lower_product(out, t.transpose(), t, -1.0);
+    }
+
+    // The columns K of the trailing effects.
+    fn fill_trailing_columns(&mut self, factor: &Factor, work: &mut Workspace) {
+        let q = factor.q();
+        let q0 = q - factor.layout.m;
+        let reduced = &mut self.reduced;
+        reduced.update(&factor.trailing, &factor.leading, &factor.m);
+        reduced.for_each_element(&factor.trailing, |row, col, value| {
+            work.rows[row * q + q0 + col] = value;
+            work.rows[col * q + q0 + row] = value;
+            work.w[(q0 + col) * q + q0 + row] = value;
+        });
+    }
+}
+
+impl Workspace {
+    // W -= T'T.
+    fn subtract_fixed(&mut self, q: usize, scores: &Scores) {
+        let p = scores.columns - 1;
+        if p == 0 {
+            return;
+        }
+        self.t.clear();
+        let trailing = scores.trailing.chunks_exact(scores.columns);
+        let effects = scores.leading.chunks_exact(scores.columns).chain(trailing);
+        for effect in effects {
+            self.t.extend_from_slice(&effect[..p]);
+        }
+        let t = MatRef::from_column_major_slice(&self.t, p, q);
+        subtract_lower(q, t.transpose(), t, &mut self.w);
+    }
+
+    // moments = sum over the pairs of levels of terms t and u of vec(W_ll') vec(W_ll')', with the
+    // blocks W_ll' column by column.
+    fn fill_moments(&mut self, q: usize, t: usize, u: usize) {
+        let k = self.levels[t].k;
+        let l = self.levels[u].k;
+        let rows = &self.levels[t].rows;
+        let size = k * l;
+        let w = &self.w;
+        let at = |row: usize, col: usize| w[row.min(col) * q + row.max(col)];
+        set_zeros(&mut self.moments, size * size);
+        self.blocks.resize(size * rows.len(), 0.0);
+        for &col in &self.levels[u].rows {
+            for (block, &row) in self.blocks.chunks_exact_mut(size).zip(rows) {
+                for b in 0..l {
+                    for a in 0..k {
+                        block[b * k + a] = at(row + a, col + b);
+                    }
+                }
+            }
+            let blocks = &self.blocks;
+            let moments = &mut self.moments;
+            multiply_add(size, rows.len(), size, 1.0, blocks, blocks, moments);
+        }
+    }
+
+    // Adds Tr of the directions of term t with those of term u, from the moments of their blocks.
+    fn add_pair_of_terms(&self, t: usize, u: usize, omega: &mut OmegaDerivatives) {
+        let OmegaDerivatives {
+            directions,
+            expected,
+            ..
+        } = omega;
+        let n = directions.len();
+        let k = self.levels[t].k;
+        let size = k * self.levels[u].k;
+        // Sum of W_ab W_cd over the blocks.
+        let moment = |(a, b): Element, (c, d): Element| {
+            let row = b * k + a;
+            let column = d * k + c;
+            self.moments[column * size + row]
+        };
+        for (i, (r, s)) in directions.elements(t) {
+            for (j, (x, y)) in directions.elements(u) {
+                let counts = 2.0 * weight((r, s)) * weight((x, y));
+                let form = moment((r, x), (s, y)) + moment((r, y), (s, x));
+                if i <= j || t != u {
+                    expected[i.max(j) * n + i.min(j)] += counts * form;
+                }
+            }
         }
     }
 }
@@ -200,7 +230,9 @@ impl FactorDerivatives {
 // H_average = kappa Q - (kappa/r^2) s s'; wanted: 2 kappa Q - (kappa/r^2) s s' - Tr, here without
 // the last.
 fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
-    let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
+    let n = omega.directions.len();
+    let s = &omega.squares;
+    let h = &mut omega.h;
     let rank_one = if profile.sigma_profiled {
         profile.precision / profile.r2
     } else {
@@ -213,73 +245,76 @@ fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
     }
 }
 
-fn subtract_gram(q: usize, inner: usize, x: &[f64], out: &mut [f64]) {
-    let x = MatRef::from_column_major_slice(x, q, inner);
+// The lower triangle of `out -= a b`, `q x q`.
+fn subtract_lower(q: usize, a: MatRef<'_, f64>, b: MatRef<'_, f64>, out: &mut [f64]) {
     let out = MatMut::from_column_major_slice_mut(out, q, q);
-    add_lower_product(out, x, x.transpose(), -1.0);
+    add_lower_product(out, a, b, -1.0);
 }
 
-fn levels_in_w(factor: &Factor) -> Vec<(usize, Vec<usize>)> {
-    let mut terms: Vec<(usize, Vec<usize>)> = factor
-        .covs()
-        .iter()
-        .map(|cov| (cov.vsize(), Vec::new()))
-        .collect();
+fn levels_in_w(factor: &Factor) -> Vec<LevelsInW> {
     let k = factor.leading.k;
-    terms[factor.layout.leading_term].1 =
-        (0..factor.leading.n_levels).map(|unit| unit * k).collect();
-    let q0 = k * factor.leading.n_levels;
+    let n_levels = factor.leading.n_levels;
+    let of_cov = |cov: &RelCov| LevelsInW {
+        k: cov.vsize(),
+        rows: Vec::new(),
+    };
+    let mut terms: Vec<LevelsInW> = factor.covs().iter().map(of_cov).collect();
+    terms[factor.layout.leading_term].rows = (0..n_levels).map(|level| level * k).collect();
     for block in &factor.layout.blocks {
-        terms[block.term].1 = block
+        let rows = block
             .first
             .iter()
-            .map(|&first| q0 + first as usize)
-            .collect();
+            .map(|&first| k * n_levels + first as usize);
+        terms[block.term].rows = rows.collect();
     }
     terms
 }
 
-// moments = sum over level pairs of vec(W_ll') vec(W_ll')', with the k x l blocks W_ll' column by
-// column.
-fn fill_moments(
-    q: usize,
-    w: &[f64],
-    (k, rows): (usize, &[usize]),
-    (l, columns): (usize, &[usize]),
-    blocks: &mut Vec<f64>,
-    moments: &mut Vec<f64>,
-) {
-    let size = k * l;
-    let at = |row: usize, col: usize| w[row.min(col) * q + row.max(col)];
-    moments.clear();
-    moments.resize(size * size, 0.0);
-    blocks.resize(size * rows.len(), 0.0);
-    for &col in columns {
-        for (block, &row) in blocks.chunks_exact_mut(size).zip(rows) {
-            for b in 0..l {
-                (0..k).for_each(|a| block[b * k + a] = at(row + a, col + b));
-            }
+// `b = T_l'T_l` of one level, `k x k`; `None` where no fixed effects are restricted.
+fn fill_gram<'b>(k: usize, t: LevelScores, b: &'b mut [f64]) -> Option<&'b [f64]> {
+    if t.n_fixed() == 0 {
+        return None;
+    }
+    for (j, column) in b.chunks_exact_mut(k).enumerate() {
+        for (i, value) in column.iter_mut().enumerate() {
+            *value = small::dot(t.fixed(j), t.fixed(i));
         }
-        super::information::multiply_add(size, rows.len(), size, 1.0, blocks, blocks, moments);
+    }
+    Some(b)
+}
+
+// Adds `tr(E W E' W) - 2 tr(E W E' B)` of one level for each pair of directions.
+fn add_level_forms(
+    k: usize,
+    pairs: &[Element],
+    w: &[f64],
+    b: Option<&[f64]>,
+    expected: &mut [f64],
+) {
+    let columns = expected.chunks_exact_mut(pairs.len().max(1));
+    for (j, column) in columns.enumerate() {
+        for (out, &f) in column.iter_mut().zip(&pairs[..=j]) {
+            let mut form = trace_form(k, pairs[j], f, w, w);
+            if let Some(b) = b {
+                form -= 2.0 * trace_form(k, pairs[j], f, w, b);
+            }
+            *out += form;
+        }
     }
 }
 
 // tr(E W E' B) for E = E_rs, E' = E_xy and symmetric W, B.
-fn trace_form(
-    k: usize,
-    (r, s): (usize, usize),
-    (x, y): (usize, usize),
-    w: &[f64],
-    b: &[f64],
-) -> f64 {
+fn trace_form(k: usize, e: Element, f: Element, w: &[f64], b: &[f64]) -> f64 {
+    let (r, s) = e;
+    let (x, y) = f;
     let product = |i: usize, j: usize, u: usize, v: usize| w[j * k + i] * b[v * k + u];
-    weight(r, s)
-        * weight(x, y)
-        * (product(s, x, r, y) + product(s, y, r, x) + product(r, x, s, y) + product(r, y, s, x))
+    let sum = product(s, x, r, y) + product(s, y, r, x);
+    let swapped = product(r, x, s, y) + product(r, y, s, x);
+    weight(e) * weight(f) * (sum + swapped)
 }
 
 // E_rr counts once what E_rs + E_sr would count twice.
-fn weight(r: usize, s: usize) -> f64 {
+fn weight((r, s): Element) -> f64 {
     if r == s {
         0.5
     } else {
@@ -287,12 +322,28 @@ fn weight(r: usize, s: usize) -> f64 {
     }
 }
 
-// Adds `t_r t_s'` to `n_e`, and `t_s t_r'` for a direction of two different effects.
-fn add_products(p: usize, is_pair: bool, tr: &[f64], ts: &[f64], n_e: &mut [f64]) {
-    for (c, column) in n_e.chunks_exact_mut(p.max(1)).enumerate() {
-        small::axpy(ts[c], tr, column);
-        if is_pair {
-            small::axpy(tr[c], ts, column);
+// Adds `T_l E T_l'` of one level to `N_E` of each direction: `t_r t_s'`, and `t_s t_r'` for a
+// direction of two different effects.
+fn add_level_products(pairs: &[Element], t: LevelScores, n_e: &mut [f64]) {
+    let p = t.n_fixed();
+    let products = n_e.chunks_exact_mut((p * p).max(1));
+    for (n_e, &(r, s)) in products.zip(pairs) {
+        for (c, column) in n_e.chunks_exact_mut(p).enumerate() {
+            small::axpy(t.fixed(s)[c], t.fixed(r), column);
+            if r != s {
+                small::axpy(t.fixed(r)[c], t.fixed(s), column);
+            }
+        }
+    }
+}
+
+// Adds `<N_E, N_E'>` for each pair of `n` directions.
+fn add_inner_products(n: usize, n_e: &[f64], expected: &mut [f64]) {
+    let size = n_e.len() / n.max(1);
+    let of_direction = |d: usize| &n_e[d * size..(d + 1) * size];
+    for j in 0..n {
+        for i in 0..=j {
+            expected[j * n + i] += small::dot(of_direction(i), of_direction(j));
         }
     }
 }

@@ -21,7 +21,9 @@ const NONE: usize = usize::MAX;
 impl Directions {
     /// The directions of terms with these covariances.
     pub fn new(covs: &[RelCov]) -> Self {
-        let (mut pairs, mut first, mut index) = (Vec::new(), vec![0], Vec::new());
+        let mut pairs = Vec::new();
+        let mut first = vec![0];
+        let mut index = Vec::new();
         for cov in covs {
             let k = cov.vsize();
             let mut at = vec![NONE; k * k];
@@ -63,6 +65,15 @@ impl Directions {
     /// The elements of a term's directions.
     pub fn pairs(&self, term: usize) -> &[(usize, usize)] {
         &self.pairs[self.of_term(term)]
+    }
+
+    /// Index and element `(r, s)` of each of a term's directions.
+    pub(crate) fn elements(
+        &self,
+        term: usize,
+    ) -> impl Iterator<Item = (usize, (usize, usize))> + '_ {
+        let pairs = self.pairs(term).iter().copied();
+        self.of_term(term).zip(pairs)
     }
 
     /// Index of the direction of element `(r, s)` of a term's Omega.

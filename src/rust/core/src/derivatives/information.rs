@@ -1,17 +1,18 @@
 //! Average information: `Q = [a_d'Z'PZ a_d']` over the directions d of Omega,
 //! `a_d = (I kron E_d) v`.
 //!
-//! The forms are evaluated block by block of the elimination: the units on their own,
-//! `c = Z_R'V_0^-1Z a` for the trailing system (`V_0`: the units' part of V), and the border; each
-//! step takes a Gram matrix off.
+//! The forms are evaluated block by block of the elimination: the leading term's levels on their
+//! own, `c = Z_R'V_0^-1Z a` for the trailing system (`V_0`: the leading term's part of V), and the
+//! border; each step takes a Gram matrix off.
 
 use faer::{MatMut, MatRef};
 
-use crate::kernels::gemm::add_product;
-
+use crate::derivatives::scores::LevelScores;
 use crate::derivatives::{Directions, FactorDerivatives, OmegaDerivatives, Profile};
 use crate::factor::Factor;
-use crate::kernels::small::{self, for_size};
+use crate::kernels::chunks::chunks;
+use crate::kernels::gemm::add_product;
+use crate::kernels::small::{self, for_size, set_zeros};
 
 /// Levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
@@ -27,10 +28,43 @@ pub(super) struct Workspace {
     c_x: Vec<f64>,
     /// `t` of some levels of the leading term, `n x k` each.
     t: Vec<f64>,
-    /// `S a_d` of one level of the leading term, for its directions, and small blocks.
-    unit: Vec<f64>,
+    /// Memory of one level of the leading term.
+    level: LevelMemory,
     /// `c a'`, `n x n`.
     forms: Vec<f64>,
+}
+
+/// Memory of one level of the leading term.
+#[derive(Debug, Default)]
+struct LevelMemory {
+    /// `V_i`, then `S_i`, `k x k`.
+    block: Vec<f64>,
+    /// `S_i a_d` for the level's own directions, `k` values each.
+    z: Vec<f64>,
+    /// `V t`, `n x k`.
+    product: Vec<f64>,
+}
+
+/// A direction of Omega: element `(r, q)` puts `v_q` into effect r and `v_r` into effect q.
+struct Turned {
+    r: usize,
+    q: usize,
+    /// `v_q`.
+    at_r: f64,
+    /// `v_r`, or zero where both are the same effect.
+    at_q: f64,
+}
+
+impl Turned {
+    #[inline(always)]
+    fn new((r, q): (usize, usize), scores: LevelScores) -> Self {
+        Self {
+            r,
+            q,
+            at_r: scores.v(q),
+            at_q: if r == q { 0.0 } else { scores.v(r) },
+        }
+    }
 }
 
 impl FactorDerivatives {
@@ -42,62 +76,47 @@ impl FactorDerivatives {
         profile: Profile,
         omega: &mut OmegaDerivatives,
     ) {
-        let n = omega.directions.len();
-        let (m, p) = (factor.layout.m, factor.p());
         omega.h.fill(0.0);
         let mut w = std::mem::take(&mut self.information);
-        for (buffer, length) in [
-            (&mut w.a, n * m),
-            (&mut w.c, n * m),
-            (&mut w.c_x, n * p),
-            (&mut w.forms, n * n),
-        ] {
-            buffer.clear();
-            buffer.resize(length, 0.0);
-        }
-        self.fill_trailing_directions(factor, &omega.directions, &mut w.a);
-        if m > 0 {
-            factor.trailing.times_cross_products(n, &w.a, &mut w.c);
-            let a_xr = factor.trailing.border_cross_products();
-            multiply_add(n, m, p, 1.0, &w.a, a_xr, &mut w.c_x);
-        }
+        w.reset(factor, &omega.directions);
+        self.start_trailing(factor, omega, &mut w);
         for_size!(factor.leading.k, k => self.add_leading(factor, k, &mut w, omega));
-        if m > 0 {
-            add_trailing_forms(factor, &mut w, omega);
-            factor.scale_columns(n, &mut w.c);
-            factor.trailing.right_solve(n, &mut w.c);
-            multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut omega.h);
-            let l_xr = factor.trailing.border();
-            multiply_add(n, m, p, -1.0, &w.c, l_xr, &mut w.c_x);
-        }
-        factor.border.right_solve(n, &mut w.c_x);
-        multiply_add(n, factor.p(), n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
+        subtract_eliminated(factor, &mut w, omega);
         self.fill_quadratic_scores(factor, &omega.directions, &mut omega.squares);
         self.information = w;
         scale_information(profile, omega);
     }
 
+    // c and its border as far as the trailing directions alone make them: `a A_RR` and `a A_RX`.
+    fn start_trailing(&self, factor: &Factor, omega: &OmegaDerivatives, w: &mut Workspace) {
+        let n = omega.directions.len();
+        let m = factor.layout.m;
+        if m == 0 {
+            return;
+        }
+        self.fill_trailing_directions(factor, &omega.directions, &mut w.a);
+        factor.trailing.times_cross_products(n, &w.a, &mut w.c);
+        let a_xr = factor.trailing.border_cross_products();
+        multiply_add(n, m, factor.p(), 1.0, &w.a, a_xr, &mut w.c_x);
+    }
+
     // a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
     fn fill_trailing_directions(&self, factor: &Factor, directions: &Directions, a: &mut [f64]) {
-        let (n, columns) = (directions.len(), self.scores.columns);
+        let n = directions.len();
         for block in &factor.layout.blocks {
-            let pairs = directions
-                .of_term(block.term)
-                .zip(directions.pairs(block.term));
-            for (d, &(r, s)) in pairs {
-                for &first in &block.first {
-                    let v = |effect: usize| {
-                        self.scores.trailing[(first as usize + effect + 1) * columns - 1]
-                    };
-                    a[(first as usize + r) * n + d] = v(s);
-                    a[(first as usize + s) * n + d] = v(r);
+            let places = block.places(n);
+            for (place, scores) in places.zip(self.scores.trailing_levels(block)) {
+                let a = &mut a[place];
+                for (d, (r, s)) in directions.elements(block.term) {
+                    a[r * n + d] = scores.v(s);
+                    a[s * n + d] = scores.v(r);
                 }
             }
         }
     }
 
-    // Q of the units' directions; what the units contribute to c and its border: `t A_R0'` and
-    // `t A_X0'`.
+    // Q of the leading term's directions; what its levels contribute to c and its border:
+    // `t A_R0'` and `t A_X0'`.
     #[inline(always)]
     fn add_leading(
         &self,
@@ -106,76 +125,62 @@ impl FactorDerivatives {
         w: &mut Workspace,
         omega: &mut OmegaDerivatives,
     ) {
-        let (n, p) = (omega.directions.len(), factor.p());
-        w.t.resize(n * k * AT_ONCE.min(factor.leading.n_levels), 0.0);
-        w.unit.resize(n * k + 2 * k * k, 0.0);
-        for first in (0..factor.leading.n_levels).step_by(AT_ONCE) {
-            let leading = first..(first + AT_ONCE).min(factor.leading.n_levels);
-            let columns = k * leading.len();
+        let n = omega.directions.len();
+        let n_levels = factor.leading.n_levels;
+        w.t.resize(n * k * AT_ONCE.min(n_levels), 0.0);
+        w.level.resize(n, k);
+        for range in chunks(n_levels, AT_ONCE) {
+            let levels = factor.leading.levels(k, range.clone());
+            let columns = k * range.len();
             let t = &mut w.t[..n * columns];
             t.fill(0.0);
+            factor.trailing.times_leading(&levels, n, 1.0, &w.a, t);
+            for (level, t) in range.clone().zip(t.chunks_exact_mut(n * k)) {
+                self.add_level(factor, (k, level), t, &mut w.level, omega);
+            }
             factor
                 .trailing
-                .times_leading(k, &factor.leading, leading.clone(), n, 1.0, &w.a, t);
-            for (unit, t) in leading.clone().zip(t.chunks_exact_mut(n * k)) {
-                self.add_unit(factor, k, unit, t, &mut w.unit, omega);
-            }
-            factor.trailing.times_leading_transposed(
-                k,
-                &factor.leading,
-                leading.clone(),
-                n,
-                t,
-                &mut w.c,
-            );
-            let ax0 = factor.leading.ax0.span(leading);
-            multiply_add(n, columns, p, 1.0, t, ax0, &mut w.c_x);
+                .times_leading_transposed(&levels, n, t, &mut w.c);
+            let ax0 = factor.leading.ax0.span(range);
+            multiply_add(n, columns, factor.p(), 1.0, t, ax0, &mut w.c_x);
         }
     }
 
     // Q += a_d' S a_e with S = P A00. On entry t = A_0R a for the trailing directions; on return it
-    // has -V t there, and P'a_d for the unit's own directions.
+    // has -V t there, and P'a_d for the level's own directions.
     #[inline(always)]
-    fn add_unit(
+    fn add_level(
         &self,
         factor: &Factor,
-        k: usize,
-        unit: usize,
+        (k, level): (usize, usize),
         t: &mut [f64],
-        buffer: &mut [f64],
+        memory: &mut LevelMemory,
         omega: &mut OmegaDerivatives,
     ) {
-        let OmegaDerivatives { directions, h, .. } = omega;
+        let directions = &omega.directions;
         let n = directions.len();
-        let (own, pairs) = (
-            directions.of_term(factor.layout.leading_term),
-            directions.pairs(factor.layout.leading_term),
-        );
-        let (block, z) = buffer.split_at_mut(k * k);
-        let (p, m) = (self.p_leading.square(k, unit), factor.m.square(k, unit));
+        let term = factor.layout.leading_term;
+        let own = directions.of_term(term);
+        let pairs = directions.pairs(term);
+        let scores = self.scores.leading_level(k, level);
+        let p = self.p_leading.square(k, level);
         if own.len() < n {
-            small::multiply_transposed(k, m, m, block);
-            let product = &mut z[..n * k];
-            small::multiply_rows(k, n, t, block, product);
-            t.iter_mut()
-                .zip(product)
-                .for_each(|(t, product)| *t = -*product);
+            memory.eliminate(k, n, factor.m.square(k, level), t);
         }
-        small::multiply(k, p, factor.leading.a00.square(k, unit), block);
-        let columns = self.scores.columns;
-        let v = |effect: usize| self.scores.leading[(unit * k + effect + 1) * columns - 1];
-        for (e, (&(r, q), z)) in pairs.iter().zip(z.chunks_exact_mut(k)).enumerate() {
-            let (at_r, at_q) = (v(q), if r == q { 0.0 } else { v(r) });
+        let s = &mut memory.block[..k * k];
+        small::multiply(k, p, factor.leading.a00.square(k, level), s);
+        for (e, (&pair, z)) in pairs.iter().zip(memory.z.chunks_exact_mut(k)).enumerate() {
+            let a = Turned::new(pair, scores);
             for l in 0..k {
-                t[l * n + own.start + e] = p[l * k + r] * at_r + p[l * k + q] * at_q;
-                z[l] = block[r * k + l] * at_r + block[q * k + l] * at_q;
+                t[l * n + own.start + e] = p[l * k + a.r] * a.at_r + p[l * k + a.q] * a.at_q;
+                z[l] = s[a.r * k + l] * a.at_r + s[a.q * k + l] * a.at_q;
             }
         }
-        for (e, &(r, q)) in pairs.iter().enumerate() {
-            let (at_r, at_q) = (v(q), if r == q { 0.0 } else { v(r) });
-            let column = &mut h[(own.start + e) * n + own.start..][..=e];
-            for (h, z) in column.iter_mut().zip(z.chunks_exact(k)) {
-                *h += at_r * z[r] + at_q * z[q];
+        for (e, &pair) in pairs.iter().enumerate() {
+            let a = Turned::new(pair, scores);
+            let column = &mut omega.h[(own.start + e) * n + own.start..][..=e];
+            for (h, z) in column.iter_mut().zip(memory.z.chunks_exact(k)) {
+                *h += a.at_r * z[a.r] + a.at_q * z[a.q];
             }
         }
     }
@@ -199,41 +204,71 @@ impl FactorDerivatives {
         value: impl Fn(&[f64]) -> f64,
         sums: &mut [f64],
     ) {
-        let columns = self.scores.columns;
         sums.fill(0.0);
-        let mut add = |term: usize, level: &[f64]| {
-            let value = |effect: usize| value(&level[effect * columns..(effect + 1) * columns]);
-            for (d, &(r, q)) in directions.of_term(term).zip(directions.pairs(term)) {
-                sums[d] += if r == q {
-                    value(r).powi(2)
-                } else {
-                    2.0 * value(r) * value(q)
-                };
+        self.scores.for_each_level(factor, |term, level| {
+            for (d, (r, q)) in directions.elements(term) {
+                let counts = if r == q { 1.0 } else { 2.0 };
+                sums[d] += counts * value(level.effect(r)) * value(level.effect(q));
             }
-        };
-        self.scores
-            .leading
-            .chunks_exact(factor.leading.k * columns)
-            .for_each(|level| add(factor.layout.leading_term, level));
-        for block in &factor.layout.blocks {
-            for &first in &block.first {
-                add(
-                    block.term,
-                    &self.scores.trailing[first as usize * columns..][..block.vsize * columns],
-                );
-            }
+        });
+    }
+}
+
+impl Workspace {
+    // Makes room for the directions; all is zero.
+    fn reset(&mut self, factor: &Factor, directions: &Directions) {
+        let n = directions.len();
+        let m = factor.layout.m;
+        set_zeros(&mut self.a, n * m);
+        set_zeros(&mut self.c, n * m);
+        set_zeros(&mut self.c_x, n * factor.p());
+        set_zeros(&mut self.forms, n * n);
+    }
+}
+
+impl LevelMemory {
+    fn resize(&mut self, n: usize, k: usize) {
+        self.block.resize(k * k, 0.0);
+        self.z.resize(n * k, 0.0);
+        self.product.resize(n * k, 0.0);
+    }
+
+    // t := -V t, V = M M'.
+    #[inline(always)]
+    fn eliminate(&mut self, k: usize, n: usize, m: &[f64], t: &mut [f64]) {
+        let v = &mut self.block[..k * k];
+        small::multiply_transposed(k, m, m, v);
+        small::multiply_rows(k, n, t, v, &mut self.product);
+        for (t, product) in t.iter_mut().zip(&self.product) {
+            *t = -product;
         }
     }
 }
 
+// Q += c a', less what the elimination of the trailing effects and of X takes off.
+fn subtract_eliminated(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDerivatives) {
+    let n = omega.directions.len();
+    let m = factor.layout.m;
+    let p = factor.p();
+    if m > 0 {
+        add_trailing_forms(factor, w, omega);
+        factor.scale_columns(n, &mut w.c);
+        factor.trailing.right_solve(n, &mut w.c);
+        multiply_add(n, m, n, -1.0, &w.c, &w.c, &mut omega.h);
+        multiply_add(n, m, p, -1.0, &w.c, factor.trailing.border(), &mut w.c_x);
+    }
+    factor.border.right_solve(n, &mut w.c_x);
+    multiply_add(n, p, n, -1.0, &w.c_x, &w.c_x, &mut omega.h);
+}
+
 // Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
 fn add_trailing_forms(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDerivatives) {
-    let (n, m) = (omega.directions.len(), factor.layout.m);
+    let n = omega.directions.len();
     let leading = omega.directions.of_term(factor.layout.leading_term);
-    multiply_add(n, m, n, 1.0, &w.c, &w.a, &mut w.forms);
+    multiply_add(n, factor.layout.m, n, 1.0, &w.c, &w.a, &mut w.forms);
     for j in 0..n {
         for i in 0..=j {
-            // c of a unit's direction with a of a trailing one; a of the units' directions is zero.
+            // c of a leading direction with a of a trailing one; a of the leading ones is zero.
             let is_mixed = leading.contains(&i) != leading.contains(&j);
             let transposed = if is_mixed { w.forms[i * n + j] } else { 0.0 };
             omega.h[j * n + i] += w.forms[j * n + i] + transposed;
@@ -243,7 +278,9 @@ fn add_trailing_forms(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDeriv
 
 // From Q, of which the upper triangle is known, to the average information.
 fn scale_information(profile: Profile, omega: &mut OmegaDerivatives) {
-    let (n, s, h) = (omega.directions.len(), &omega.squares, &mut omega.h);
+    let n = omega.directions.len();
+    let s = &omega.squares;
+    let h = &mut omega.h;
     let rank_one = if profile.sigma_profiled {
         1.0 / profile.r2
     } else {

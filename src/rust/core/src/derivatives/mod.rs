@@ -206,7 +206,9 @@ impl FactorDerivatives {
     }
 
     fn fill_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
-        omega.g.iter_mut().for_each(|g| g.fill(0.0));
+        for g in omega.g.iter_mut() {
+            g.fill(0.0);
+        }
         self.add_leading_traces(factor, omega);
         self.add_trailing_traces(factor, omega);
     }
@@ -262,8 +264,12 @@ impl FactorDerivatives {
             let m = factor.m.block(unit);
             small::multiply_transposed(k, m, m, v);
             small::multiply(k, factor.leading.a00.block(unit), v, p);
-            p.iter_mut().for_each(|value| *value = -*value);
-            (0..k).for_each(|j| p[j * k + j] += 1.0);
+            for value in p.iter_mut() {
+                *value = -*value;
+            }
+            for j in 0..k {
+                p[j * k + j] += 1.0;
+            }
         }
     }
 }
@@ -291,10 +297,14 @@ fn mean_cross_products(factor: &Factor) -> Vec<Vec<f64>> {
     }
     let leading = &mut mean[factor.layout.leading_term];
     let n_levels = factor.leading.n_levels as f64;
-    leading.iter_mut().for_each(|sum| *sum /= n_levels);
+    for sum in leading.iter_mut() {
+        *sum /= n_levels;
+    }
     for block in &factor.layout.blocks {
         let n_levels = block.first.len() as f64;
-        mean[block.term].iter_mut().for_each(|sum| *sum /= n_levels);
+        for sum in mean[block.term].iter_mut() {
+            *sum /= n_levels;
+        }
     }
     mean
 }

@@ -11,7 +11,9 @@ impl FactorDerivatives {
         let mut sums = vec![0.0; omega.directions.len()];
         self.fill_quadratic_scores(factor, &omega.directions, &mut sums);
         let mut slopes = omega.chain(factor.covs(), &factor.theta, &sums);
-        slopes.iter_mut().for_each(|slope| *slope = -*slope);
+        for slope in slopes.iter_mut() {
+            *slope = -*slope;
+        }
         slopes
     }
 

@@ -3,13 +3,15 @@
 
 use crate::derivatives::{FactorDerivatives, LambdaInverse};
 use crate::factor::blocks::Blocks;
+use crate::factor::layout::TrailingTerm;
 use crate::factor::{Factor, Response};
+use crate::kernels::chunks::chunks;
 use crate::kernels::small::{self, for_size};
 
 /// Levels of the leading term that share a matrix product.
 const AT_ONCE: usize = 64;
 
-/// `columns x q`, the units' effects and the trailing ones apart.
+/// `columns x q`, the leading term's effects and the trailing ones apart.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
     /// Rows: `p + 1` (restricted) or 1.
@@ -22,58 +24,164 @@ pub(super) struct Scores {
     /// Fixed effects of the residual response.
     delta: Vec<f64>,
     /// Residuals and effects of some levels of the leading term.
-    unit: Vec<f64>,
+    work: Vec<f64>,
+}
+
+/// The scores of one level.
+#[derive(Clone, Copy)]
+pub(super) struct LevelScores<'a> {
+    columns: usize,
+    values: &'a [f64],
+}
+
+impl<'a> LevelScores<'a> {
+    /// Number of rows of `T`.
+    pub fn n_fixed(self) -> usize {
+        self.columns - 1
+    }
+
+    /// All rows of one effect.
+    pub fn effect(self, effect: usize) -> &'a [f64] {
+        &self.values[effect * self.columns..(effect + 1) * self.columns]
+    }
+
+    /// The rows of `T` of one effect.
+    pub fn fixed(self, effect: usize) -> &'a [f64] {
+        &self.effect(effect)[..self.columns - 1]
+    }
+
+    /// `v` of one effect.
+    #[inline(always)]
+    pub fn v(self, effect: usize) -> f64 {
+        self.values[(effect + 1) * self.columns - 1]
+    }
+}
+
+/// The least-squares coefficients `delta` of the residual response beside the random effects, and
+/// how many rows of scores are wanted.
+struct Residual<'a> {
+    columns: usize,
+    delta: &'a [f64],
+    response: &'a Response,
+}
+
+impl Residual<'_> {
+    // Rows X (unless only one is wanted) and y - X beta for some effects, of which x holds `p`
+    // values each and y one.
+    fn border_rows(&self, x: &[f64], y: &[f64], to: &mut [f64]) {
+        let p = self.delta.len();
+        let n_fixed = self.columns - 1;
+        for (i, (y, to)) in y.iter().zip(to.chunks_exact_mut(self.columns)).enumerate() {
+            let x = &x[i * p..(i + 1) * p];
+            to[..n_fixed].copy_from_slice(&x[..n_fixed]);
+            to[n_fixed] = y - small::dot(self.delta, x);
+        }
+    }
 }
 
 impl FactorDerivatives {
     /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then
-    /// `Z'V^-1 x = Z'W (x - Z b)` unit by unit; for the trailing terms `v = Lambda^-T u`, or again
+    /// `Z'V^-1 x = Z'W (x - Z b)` level by level; for the trailing terms `v = Lambda^-T u`, or again
     /// from the residuals if Lambda is singular. With the restricted likelihood the rows of X are
     /// turned into `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(&mut self, factor: &Factor, response: &Response, reml: bool) {
-        let (p, m) = (factor.p(), factor.layout.m);
+        let mut delta = std::mem::take(&mut self.scores.delta);
+        response.fixed_of_residual(factor, &mut delta);
+        let residual = Residual {
+            columns: if reml { factor.p() + 1 } else { 1 },
+            delta: &delta,
+            response,
+        };
+        self.scores.resize(residual.columns, factor);
+        self.predict(factor, &residual);
+        if reml {
+            self.scores.whiten_fixed(factor);
+        }
+        self.scores.delta = delta;
+    }
+
+    // The scores, with the rows of X as they are.
+    fn predict(&mut self, factor: &Factor, residual: &Residual) {
         let singular = self.is_singular();
         let scores = &mut self.scores;
-        let mut delta = std::mem::take(&mut scores.delta);
-        response.fixed_of_residual(factor, &mut delta);
-        scores.resize(if reml { p + 1 } else { 1 }, factor);
-        if m > 0 {
-            let (x, y) = (factor.trailing.border(), &response.solved().trailing);
-            border_rows(scores.columns, &delta, x, y, &mut scores.effects);
-            let effects = &mut scores.effects;
-            factor
-                .trailing
-                .right_solve_transposed(scores.columns, effects);
-        }
+        scores.solve_trailing(factor, residual);
         scores.predict_trailing(factor, &self.inverses);
         if singular {
-            scores.start_residuals(factor, response, &delta);
+            scores.start_residuals(factor, residual);
         }
         let p_leading = &self.p_leading;
         for_size!(factor.leading.k, k => {
-            scores.update_leading(factor, response, k, p_leading, &delta, singular)
+            scores.update_leading(factor, residual, k, p_leading, singular)
         });
         if singular {
             scores.take_residuals(factor, &self.inverses);
         }
-        if reml {
-            let effects = scores.leading.chunks_exact_mut(scores.columns);
-            let effects = effects.chain(scores.trailing.chunks_exact_mut(scores.columns));
-            effects.for_each(|x| factor.border.forward_solve(x));
-        }
-        scores.delta = delta;
     }
 }
 
 impl Scores {
+    /// The scores of each level of the leading term, of `k` effects.
+    pub fn leading_levels(&self, k: usize) -> impl Iterator<Item = LevelScores<'_>> {
+        let levels = self.leading.chunks_exact(k * self.columns);
+        levels.map(|values| self.level(values))
+    }
+
+    /// The scores of one level of the leading term, of `k` effects.
+    #[inline(always)]
+    pub fn leading_level(&self, k: usize, level: usize) -> LevelScores<'_> {
+        let size = k * self.columns;
+        self.level(&self.leading[level * size..(level + 1) * size])
+    }
+
+    /// The scores of each level of a trailing term.
+    pub fn trailing_levels<'a>(
+        &'a self,
+        term: &'a TrailingTerm,
+    ) -> impl Iterator<Item = LevelScores<'a>> {
+        let places = term.places(self.columns);
+        places.map(|place| self.level(&self.trailing[place]))
+    }
+
+    /// Calls `visit(term, scores)` for each level of each term.
+    pub fn for_each_level(&self, factor: &Factor, mut visit: impl FnMut(usize, LevelScores)) {
+        for level in self.leading_levels(factor.leading.k) {
+            visit(factor.layout.leading_term, level);
+        }
+        for block in &factor.layout.blocks {
+            for level in self.trailing_levels(block) {
+                visit(block.term, level);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn level<'a>(&self, values: &'a [f64]) -> LevelScores<'a> {
+        LevelScores {
+            columns: self.columns,
+            values,
+        }
+    }
+
     // Makes room for this many columns of scores.
     fn resize(&mut self, columns: usize, factor: &Factor) {
-        let (leading, m) = (&factor.leading, factor.layout.m);
+        let leading = &factor.leading;
+        let m = factor.layout.m;
         self.columns = columns;
         self.effects.resize(columns * m, 0.0);
         self.trailing.resize(columns * m, 0.0);
         self.leading
             .resize(columns * leading.k * leading.n_levels, 0.0);
+    }
+
+    // Spherical effects u of the trailing terms.
+    fn solve_trailing(&mut self, factor: &Factor, residual: &Residual) {
+        if factor.layout.m == 0 {
+            return;
+        }
+        let trailing = &factor.trailing;
+        let y = &residual.response.solved().trailing;
+        residual.border_rows(trailing.border(), y, &mut self.effects);
+        trailing.right_solve_transposed(self.columns, &mut self.effects);
     }
 
     // Turns the spherical effects u of the trailing terms into `b = Lambda u`, and sets
@@ -82,40 +190,42 @@ impl Scores {
         let columns = self.columns;
         let lambdas = factor.trailing_lambdas.iter().zip(inverses);
         for (block, (lambda, inverse)) in factor.layout.blocks.iter().zip(lambdas) {
-            let kt = block.vsize;
-            for &first in &block.first {
-                let range = first as usize * columns..(first as usize + kt) * columns;
-                let u = &mut self.effects[range.clone()];
+            for place in block.places(columns) {
+                let u = &mut self.effects[place.clone()];
                 if let Some(inverse) = inverse.get() {
-                    times_lower(kt, columns, u, inverse, &mut self.trailing[range]);
+                    let v = &mut self.trailing[place];
+                    v.copy_from_slice(u);
+                    small::times_lower(block.vsize, columns, 0, inverse, v);
                 }
-                times_lower_transposed(kt, columns, lambda, u);
+                times_lower_transposed(block.vsize, columns, lambda, u);
             }
         }
     }
 
     // Starts `-Z'W (x - Z b)` of the trailing terms: the part that doesn't go through the leading
     // term's effects.
-    fn start_residuals(&mut self, factor: &Factor, response: &Response, delta: &[f64]) {
-        let (columns, trailing) = (self.columns, &factor.trailing);
+    fn start_residuals(&mut self, factor: &Factor, residual: &Residual) {
+        let columns = self.columns;
+        let trailing = &factor.trailing;
         self.residuals.resize(columns * factor.layout.m, 0.0);
         let x = trailing.border_cross_products();
-        let y = &response.products().trailing;
-        border_rows(columns, delta, x, y, &mut self.residuals);
-        self.residuals.iter_mut().for_each(|v| *v = -*v);
+        let y = &residual.response.products().trailing;
+        residual.border_rows(x, y, &mut self.residuals);
+        for value in &mut self.residuals {
+            *value = -*value;
+        }
         trailing.times_cross_products(columns, &self.effects, &mut self.residuals);
     }
 
     // Takes `v` from the residuals for the terms whose Lambda has no inverse.
     fn take_residuals(&mut self, factor: &Factor, inverses: &[LambdaInverse]) {
-        let columns = self.columns;
         let blocks = factor.layout.blocks.iter().zip(inverses);
         for (block, _) in blocks.filter(|(_, inverse)| inverse.get().is_none()) {
-            for &first in &block.first {
-                let range = first as usize * columns..(first as usize + block.vsize) * columns;
-                let residuals = &self.residuals[range.clone()];
-                let scores = self.trailing[range].iter_mut().zip(residuals);
-                scores.for_each(|(v, r)| *v = -r);
+            for place in block.places(self.columns) {
+                let residuals = &self.residuals[place.clone()];
+                for (v, residual) in self.trailing[place].iter_mut().zip(residuals) {
+                    *v = -residual;
+                }
             }
         }
     }
@@ -126,49 +236,48 @@ impl Scores {
     fn update_leading(
         &mut self,
         factor: &Factor,
-        response: &Response,
+        residual: &Residual,
         k: usize,
         p_leading: &Blocks,
-        delta: &[f64],
         singular: bool,
     ) {
         let columns = self.columns;
-        self.unit.resize((AT_ONCE + 1) * columns * k, 0.0);
-        for first in (0..factor.leading.n_levels).step_by(AT_ONCE) {
-            let leading = first..(first + AT_ONCE).min(factor.leading.n_levels);
-            let (b0, rest) = self.unit.split_at_mut(columns * k);
-            let rest = &mut rest[..leading.len() * columns * k];
-            let x = factor.leading.ax0.span(leading.clone());
-            let y = &response.products().leading[k * leading.start..k * leading.end];
-            border_rows(columns, delta, x, y, rest);
-            factor.trailing.times_leading(
-                k,
-                &factor.leading,
-                leading.clone(),
-                columns,
-                -1.0,
-                &self.effects,
-                rest,
-            );
-            for (unit, rest) in leading.clone().zip(rest.chunks_exact_mut(columns * k)) {
-                let score = &mut self.leading[unit * columns * k..(unit + 1) * columns * k];
-                times_transposed(k, columns, rest, p_leading.square(k, unit), score);
+        let size = columns * k;
+        self.work.resize((AT_ONCE + 1) * size, 0.0);
+        for range in chunks(factor.leading.n_levels, AT_ONCE) {
+            let levels = factor.leading.levels(k, range.clone());
+            let (b0, rest) = self.work.split_at_mut(size);
+            let rest = &mut rest[..range.len() * size];
+            let x = factor.leading.ax0.span(range.clone());
+            let y = &residual.response.products().leading[k * range.start..k * range.end];
+            residual.border_rows(x, y, rest);
+            factor
+                .trailing
+                .times_leading(&levels, columns, -1.0, &self.effects, rest);
+            for (level, rest) in range.zip(rest.chunks_exact_mut(size)) {
+                let score = &mut self.leading[level * size..(level + 1) * size];
+                times_transposed(k, columns, rest, p_leading.square(k, level), score);
                 if singular {
-                    let m = factor.m.square(k, unit);
+                    let m = factor.m.square(k, level);
                     small::multiply_rows(k, columns, rest, m, b0);
                     times_transposed(k, columns, b0, m, rest);
                 }
             }
             if singular {
-                factor.trailing.times_leading_transposed(
-                    k,
-                    &factor.leading,
-                    leading,
-                    columns,
-                    rest,
-                    &mut self.residuals,
-                );
+                let residuals = &mut self.residuals;
+                factor
+                    .trailing
+                    .times_leading_transposed(&levels, columns, rest, residuals);
             }
+        }
+    }
+
+    // Turns the rows of X into `T = L_XX^-1 X'V^-1Z`.
+    fn whiten_fixed(&mut self, factor: &Factor) {
+        let leading = self.leading.chunks_exact_mut(self.columns);
+        let trailing = self.trailing.chunks_exact_mut(self.columns);
+        for effect in leading.chain(trailing) {
+            factor.border.forward_solve(effect);
         }
     }
 }
@@ -184,33 +293,14 @@ fn times_transposed(k: usize, rows: usize, x: &[f64], a: &[f64], out: &mut [f64]
     }
 }
 
-// Rows X (unless only one is wanted) and y - X beta for some effects, of which x holds `p` values
-// each and y one.
-fn border_rows(columns: usize, delta: &[f64], x: &[f64], y: &[f64], to: &mut [f64]) {
-    let p = delta.len();
-    for (i, (y, to)) in y.iter().zip(to.chunks_exact_mut(columns)).enumerate() {
-        let x = &x[i * p..(i + 1) * p];
-        to[..columns - 1].copy_from_slice(&x[..columns - 1]);
-        to[columns - 1] = y - small::dot(delta, x);
-    }
-}
-
-// out = x L for `rows x k` x and lower triangular L.
-fn times_lower(k: usize, rows: usize, x: &[f64], l: &[f64], out: &mut [f64]) {
-    out.fill(0.0);
-    for (j, out) in out.chunks_exact_mut(rows).enumerate() {
-        for i in j..k {
-            small::axpy(l[j * k + i], &x[i * rows..(i + 1) * rows], out);
-        }
-    }
-}
-
 // x = x L' in place.
 fn times_lower_transposed(k: usize, rows: usize, l: &[f64], x: &mut [f64]) {
     for i in (0..k).rev() {
         let (left, right) = x.split_at_mut(i * rows);
         let target = &mut right[..rows];
-        target.iter_mut().for_each(|v| *v *= l[i * k + i]);
+        for v in target.iter_mut() {
+            *v *= l[i * k + i];
+        }
         for (j, x) in left.chunks_exact(rows).enumerate() {
             small::axpy(l[j * k + i], x, target);
         }

@@ -20,12 +20,8 @@ impl OmegaDerivatives {
     pub fn scored(&self, lambdas: &[Vec<f64>], profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
         let g = self.slopes();
-        let outer = &self.squares;
-        let t: Vec<f64> = g
-            .iter()
-            .zip(outer)
-            .map(|(g, s)| g + profile.precision * s)
-            .collect();
+        let traces = g.iter().zip(&self.squares);
+        let t: Vec<f64> = traces.map(|(g, s)| g + profile.precision * s).collect();
         let unknown = if profile.sigma_profiled {
             1.0 / df
         } else {
@@ -33,41 +29,41 @@ impl OmegaDerivatives {
         };
         let mut information = self.expected.clone();
         for j in 0..n {
-            (0..n).for_each(|i| information[j * n + i] -= unknown * t[i] * t[j]);
+            for i in 0..n {
+                information[j * n + i] -= unknown * t[i] * t[j];
+            }
         }
         let step = solve(&mut information, &g)?;
         // step = -s, so that d = t'step / df.
         let change = unknown * small::dot(&t, &step);
         let scale = -1.0 / (1.0 + change.max(-0.9));
-        let mut omegas = Vec::new();
-        for (term, lambda) in lambdas.iter().enumerate() {
-            let k = self.directions.size(term);
-            let mut omega = vec![0.0; k * k];
-            small::multiply_transposed(k, lambda, lambda, &mut omega);
-            for (d, &(r, s)) in self
-                .directions
-                .of_term(term)
-                .zip(self.directions.pairs(term))
-            {
-                omega[s * k + r] += scale * step[d];
-                if r != s {
-                    omega[r * k + s] += scale * step[d];
-                }
+        let lambdas = lambdas.iter().enumerate();
+        let moved = lambdas.map(|(term, lambda)| self.moved(term, lambda, scale, &step));
+        Some(moved.collect())
+    }
+
+    // Omega of a term, `scale` times the step on.
+    fn moved(&self, term: usize, lambda: &[f64], scale: f64, step: &[f64]) -> Vec<f64> {
+        let k = self.directions.size(term);
+        let mut omega = vec![0.0; k * k];
+        small::multiply_transposed(k, lambda, lambda, &mut omega);
+        for (d, (r, s)) in self.directions.elements(term) {
+            omega[s * k + r] += scale * step[d];
+            if r != s {
+                omega[r * k + s] += scale * step[d];
             }
-            omegas.push(omega);
         }
-        Some(omegas)
+        omega
     }
 
     // Derivatives along the directions.
     fn slopes(&self) -> Vec<f64> {
-        let of_term = |term: usize| {
-            self.directions
-                .pairs(term)
-                .iter()
-                .map(move |&(r, s)| self.slope(term, r, s))
-        };
-        (0..self.g.len()).flat_map(of_term).collect()
+        let mut slopes = Vec::with_capacity(self.directions.len());
+        for term in 0..self.g.len() {
+            let pairs = self.directions.pairs(term).iter();
+            slopes.extend(pairs.map(|&(r, s)| self.slope(term, r, s)));
+        }
+        slopes
     }
 }
 
@@ -75,31 +71,36 @@ impl OmegaDerivatives {
 // of its diagonal.
 fn solve(a: &mut [f64], b: &[f64]) -> Option<Vec<f64>> {
     let n = b.len();
-    let unit: Vec<f64> = (0..n)
-        .map(|j| a[j * n + j].max(f64::MIN_POSITIVE).sqrt().recip())
+    let diagonal = a.iter().step_by(n + 1);
+    let unit: Vec<f64> = diagonal
+        .map(|a| a.max(f64::MIN_POSITIVE).sqrt().recip())
         .collect();
     for j in 0..n {
-        (0..n).for_each(|i| a[j * n + i] *= unit[i] * unit[j]);
+        for i in 0..n {
+            a[j * n + i] *= unit[i] * unit[j];
+        }
     }
     let mut eigen = Eigen::new(n);
     if !eigen.decompose(a) {
         return None;
     }
-    let largest = eigen.values.last().copied().unwrap_or(0.0);
     let b: Vec<f64> = b.iter().zip(&unit).map(|(b, u)| b * u).collect();
-    let mut x = vec![0.0; n];
-    for (i, value) in eigen
-        .values
-        .iter()
-        .enumerate()
-        .filter(|(_, value)| **value > LEAST_INFORMATION * largest)
-    {
-        small::axpy(
-            small::dot(eigen.vector(i), &b) / value,
-            eigen.vector(i),
-            &mut x,
-        );
+    let mut x = shortest_solution(&eigen, &b);
+    for (x, u) in x.iter_mut().zip(&unit) {
+        *x *= u;
     }
-    x.iter_mut().zip(&unit).for_each(|(x, u)| *x *= u);
     Some(x)
+}
+
+// The sum of `q q'b / value` over the eigenvectors whose eigenvalue isn't rounding error.
+fn shortest_solution(eigen: &Eigen, b: &[f64]) -> Vec<f64> {
+    let mut x = vec![0.0; b.len()];
+    let largest = eigen.values.last().copied().unwrap_or(0.0);
+    for (i, &value) in eigen.values.iter().enumerate() {
+        if value > LEAST_INFORMATION * largest {
+            let vector = eigen.vector(i);
+            small::axpy(small::dot(vector, b) / value, vector, &mut x);
+        }
+    }
+    x
 }

@@ -2,7 +2,9 @@
 
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile, Scratch};
 use crate::factor::coupling::scale_rows;
+use crate::factor::leading::Touched;
 use crate::factor::Factor;
+use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_gram;
 use crate::kernels::small::{self, for_size};
 
@@ -28,91 +30,82 @@ impl FactorDerivatives {
             scaled,
             product,
         } = &mut self.scratch;
-        let (y, work) = (&mut y[..k * k], &mut work[..k * k]);
-        for unit in 0..factor.leading.n_levels {
-            let p = self.p_leading.square(k, unit);
-            small::multiply(k, p, factor.leading.a00.square(k, unit), work);
-            small::axpy(1.0, work, g);
-            let (rows, vals) = factor.leading.touched(unit);
+        let y = &mut y[..k * k];
+        let work = &mut work[..k * k];
+        for level in 0..factor.leading.n_levels {
+            let p = self.p_leading.square(k, level);
+            let a00 = factor.leading.a00.square(k, level);
+            add_level_trace(k, p, a00, work, g);
+            let (rows, vals) = factor.leading.touched(level);
             if rows.is_empty() {
                 continue;
             }
             scaled.clear();
             scaled.extend_from_slice(vals);
-            scale_rows(
-                k,
-                rows,
-                &factor.layout,
-                &factor.trailing_lambdas,
-                &self.block_of_row,
-                scaled,
-            );
+            scale_rows(k, rows, factor, &self.block_of_row, scaled);
             y.fill(0.0);
+            let touched = Touched {
+                level,
+                rows,
+                values: scaled,
+            };
             factor
                 .trailing
-                .quadratic_form(k, unit, rows, scaled, &self.c, product, y);
-            small::multiply(k, p, y, work);
-            small::multiply_transposed(k, work, p, y);
-            small::axpy(-1.0, y, g);
+                .quadratic_form(k, &touched, &self.c, product, y);
+            subtract_explained(k, p, y, work, g);
         }
     }
 
     // The leading term's traces where its levels are full: `W_ii = P_i A00_i - P_i E_i'E_i P_i'`
     // with `E = L^-1 D'A_R0`.
     fn add_full_leading_traces(&mut self, factor: &Factor, g: &mut [f64]) {
-        let (k, m) = (factor.leading.k, factor.layout.m);
-        let (y, work) = (&mut self.scratch.a[..k * k], &mut self.scratch.b[..k * k]);
-        let at_once = (CHUNK / k).max(1);
-        for first in (0..factor.leading.n_levels).step_by(at_once) {
-            let leading = first..(first + at_once).min(factor.leading.n_levels);
-            let columns = k * leading.start..k * leading.end;
-            let (layout, lambdas) = (&factor.layout, &factor.trailing_lambdas);
-            let trailing = &factor.trailing;
-            trailing.whiten_full(layout, lambdas, columns, &mut self.e);
-            for (unit, e) in leading.zip(self.e.chunks_exact(k * m)) {
-                let p = self.p_leading.square(k, unit);
-                small::multiply(k, p, factor.leading.a00.square(k, unit), work);
-                small::axpy(1.0, work, g);
+        let k = factor.leading.k;
+        let size = k * factor.layout.m;
+        let y = &mut self.scratch.a[..k * k];
+        let work = &mut self.scratch.b[..k * k];
+        for range in chunks(factor.leading.n_levels, (CHUNK / k).max(1)) {
+            let levels = factor.leading.levels(k, range.clone());
+            let lambdas = &factor.trailing_lambdas;
+            factor
+                .trailing
+                .whiten_full(&factor.layout, lambdas, &levels, &mut self.e);
+            for (level, e) in range.zip(self.e.chunks_exact(size)) {
+                let p = self.p_leading.square(k, level);
+                let a00 = factor.leading.a00.square(k, level);
+                add_level_trace(k, p, a00, work, g);
                 y.fill(0.0);
                 add_gram(k, e, y);
-                small::multiply(k, p, y, work);
-                small::multiply_transposed(k, work, p, y);
-                small::axpy(-1.0, y, g);
+                subtract_explained(k, p, y, work, g);
             }
         }
     }
 
     /// Adds the trailing terms' traces, `sum_l W_ll = Lambda^-T (q I - sum_l C_ll) Lambda^-1`.
     pub(super) fn add_trailing_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+        let mut is_reduced = false;
         for (b, block) in factor.layout.blocks.iter().enumerate() {
             let k = block.vsize;
             let g = &mut omega.g[block.term];
-            let Some(inverse) = self.inverses[b].get() else {
-                // One K serves all singular blocks: the first of them computes it.
-                let before = &self.inverses[..b];
-                if before.iter().all(|inverse| inverse.get().is_some()) {
-                    self.reduced
-                        .update(&factor.trailing, &factor.leading, &factor.m);
+            if let Some(inverse) = self.inverses[b].get() {
+                let sum = &mut self.scratch.a[..k * k];
+                sum.fill(0.0);
+                for j in 0..k {
+                    sum[j * k + j] = block.first.len() as f64;
                 }
-                let (layout, lambdas) = (&factor.layout, &factor.trailing_lambdas);
-                self.reduced
-                    .add_traces(&factor.trailing, layout, lambdas, block, g);
+                factor.trailing.subtract_level_blocks(&self.c, block, sum);
+                add_congruence(k, inverse, sum, g);
                 continue;
-            };
-            let sum = &mut self.scratch.a[..k * k];
-            sum.fill(0.0);
-            (0..k).for_each(|j| sum[j * k + j] = block.first.len() as f64);
-            factor.trailing.subtract_level_blocks(&self.c, block, sum);
-            for j in 0..k {
-                for i in 0..k {
-                    for b in j..k {
-                        for a in i..k {
-                            g[j * k + i] +=
-                                inverse[i * k + a] * sum[b * k + a] * inverse[j * k + b];
-                        }
-                    }
-                }
             }
+            // One K serves all singular blocks: the first of them computes it.
+            if !is_reduced {
+                is_reduced = true;
+                self.reduced
+                    .update(&factor.trailing, &factor.leading, &factor.m);
+            }
+            let layout = &factor.layout;
+            let lambdas = &factor.trailing_lambdas;
+            self.reduced
+                .add_traces(&factor.trailing, layout, lambdas, block, g);
         }
     }
 
@@ -123,26 +116,41 @@ impl FactorDerivatives {
         profile: Profile,
         omega: &mut OmegaDerivatives,
     ) {
-        let columns = self.scores.columns;
-        let mut subtract = |term: usize, k: usize, level: &[f64]| {
-            let g = &mut omega.g[term];
-            for j in 0..k {
-                let b = &level[j * columns..(j + 1) * columns];
-                for i in 0..k {
-                    let a = &level[i * columns..(i + 1) * columns];
-                    let fixed = small::dot(&a[..columns - 1], &b[..columns - 1]);
-                    g[j * k + i] -= fixed + profile.precision * a[columns - 1] * b[columns - 1];
+        self.scores.for_each_level(factor, |term, level| {
+            let k = omega.directions.size(term);
+            for (j, column) in omega.g[term].chunks_exact_mut(k).enumerate() {
+                for (i, g) in column.iter_mut().enumerate() {
+                    let fixed = small::dot(level.fixed(i), level.fixed(j));
+                    *g -= fixed + profile.precision * level.v(i) * level.v(j);
                 }
             }
-        };
-        let k = factor.leading.k;
-        for level in self.scores.leading.chunks_exact(k * columns) {
-            subtract(factor.layout.leading_term, k, level);
-        }
-        for block in &factor.layout.blocks {
-            for &first in &block.first {
-                let range = first as usize * columns..(first as usize + block.vsize) * columns;
-                subtract(block.term, block.vsize, &self.scores.trailing[range]);
+        });
+    }
+}
+
+// g += P_i A00_i; `work` is scratch memory.
+#[inline(always)]
+fn add_level_trace(k: usize, p: &[f64], a00: &[f64], work: &mut [f64], g: &mut [f64]) {
+    small::multiply(k, p, a00, work);
+    small::axpy(1.0, work, g);
+}
+
+// g -= P_i Y P_i'; overwrites y, `work` is scratch memory.
+#[inline(always)]
+fn subtract_explained(k: usize, p: &[f64], y: &mut [f64], work: &mut [f64], g: &mut [f64]) {
+    small::multiply(k, p, y, work);
+    small::multiply_transposed(k, work, p, y);
+    small::axpy(-1.0, y, g);
+}
+
+// g += Lambda^-T S Lambda^-1 with the lower triangular inverse of Lambda.
+fn add_congruence(k: usize, inverse: &[f64], s: &[f64], g: &mut [f64]) {
+    for j in 0..k {
+        for i in 0..k {
+            for b in j..k {
+                for a in i..k {
+                    g[j * k + i] += inverse[i * k + a] * s[b * k + a] * inverse[j * k + b];
+                }
             }
         }
     }

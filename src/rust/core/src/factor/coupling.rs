@@ -1,9 +1,9 @@
-//! How the random effects of one unit hang together with everything that is eliminated after it.
+//! How the random effects of one level of the leading term hang together with everything that is
+//! eliminated after it.
 
 use crate::factor::inverse::SelectedInverse;
-use crate::factor::layout::Layout;
 use crate::factor::Factor;
-use crate::kernels::small;
+use crate::kernels::small::{self, set_zeros};
 
 /// Coupling of one leading level `i` with all else. `V_i = Lambda0 T_i^-1 Lambda0'` is the
 /// covariance of the level's effects given all else, over sigma^2.
@@ -20,73 +20,59 @@ pub(super) struct LeadingCoupling {
 }
 
 impl LeadingCoupling {
-    /// Computes all of it for `unit`.
+    /// Computes the coupling of `level`.
     pub fn update(
         &mut self,
         factor: &Factor,
         inverse: &SelectedInverse,
         block_of_row: &[u32],
-        unit: usize,
+        level: usize,
     ) {
         let k = factor.leading.k;
-        let m = factor.m.block(unit);
-        self.v.clear();
+        let m = factor.m.block(level);
         self.v.resize(k * k, 0.0);
-        for j in 0..k {
-            for i in 0..k {
-                self.v[j * k + i] = (0..k).map(|l| m[l * k + i] * m[l * k + j]).sum();
-            }
-        }
-        let (rows, vals) = factor.leading.touched(unit);
+        small::multiply_transposed(k, m, m, &mut self.v);
+        let (rows, vals) = factor.leading.touched(level);
         self.e.clear();
         for a in vals.chunks_exact(k) {
-            self.e
-                .extend((0..k).map(|j| small::dot(a, &self.v[j * k..(j + 1) * k])));
+            let product = self.v.chunks_exact(k).map(|v| small::dot(a, v));
+            self.e.extend(product);
         }
-        scale_rows(
-            k,
-            rows,
-            &factor.layout,
-            &factor.trailing_lambdas,
-            block_of_row,
-            &mut self.e,
-        );
-        self.ce.clear();
-        self.ce.resize(self.e.len(), 0.0);
+        scale_rows(k, rows, factor, block_of_row, &mut self.e);
+        self.multiply_inverse(k, inverse, rows);
+    }
+
+    // C E and E' C E.
+    fn multiply_inverse(&mut self, k: usize, inverse: &SelectedInverse, rows: &[u32]) {
+        set_zeros(&mut self.ce, self.e.len());
         for (ce, &row) in self.ce.chunks_exact_mut(k).zip(rows) {
             for (e, &col) in self.e.chunks_exact(k).zip(rows) {
                 small::axpy(inverse.rr(row as usize, col as usize), e, ce);
             }
         }
-        self.ece.clear();
-        self.ece.resize(k * k, 0.0);
+        set_zeros(&mut self.ece, k * k);
         for (e, ce) in self.e.chunks_exact(k).zip(self.ce.chunks_exact(k)) {
-            for j in 0..k {
-                small::axpy(ce[j], e, &mut self.ece[j * k..(j + 1) * k]);
+            for (ce, column) in ce.iter().zip(self.ece.chunks_exact_mut(k)) {
+                small::axpy(*ce, e, column);
             }
         }
     }
 }
 
-/// `E := D' E` on the touched rows of a unit, `k` values per row.
+/// `E := D' E` on the touched rows of a level of the leading term, `k` values per row.
 pub(crate) fn scale_rows(
     k: usize,
     rows: &[u32],
-    layout: &Layout,
-    lambdas: &[Vec<f64>],
+    factor: &Factor,
     block_of_row: &[u32],
     e: &mut [f64],
 ) {
     let mut at = 0;
     while at < rows.len() {
         let block = block_of_row[rows[at] as usize] as usize;
-        let (kt, lambda) = (layout.blocks[block].vsize, &lambdas[block]);
-        let level = &mut e[at * k..(at + kt) * k];
-        for c in 0..k {
-            for j in 0..kt {
-                level[j * k + c] = (j..kt).map(|i| lambda[j * kt + i] * level[i * k + c]).sum();
-            }
-        }
+        let kt = factor.layout.blocks[block].vsize;
+        let lambda = &factor.trailing_lambdas[block];
+        small::lambda_transposed_rows(kt, k, lambda, &mut e[at * k..(at + kt) * k]);
         at += kt;
     }
 }

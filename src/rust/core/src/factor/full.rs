@@ -1,11 +1,9 @@
 //! Leading that touch nearly all trailing rows: their blocks side by side as dense matrices, so
 //! that one matrix product does what scattered updates would.
 
-use std::ops::Range;
-
 use faer::MatRef;
 
-use crate::factor::leading::Leading;
+use crate::factor::leading::{Leading, Levels};
 use crate::kernels::small;
 
 /// Share of the trailing rows that a unit must touch on average.
@@ -46,14 +44,16 @@ impl FullLeading {
         small::multiply_rows(k, self.m, a, m_unit, b);
     }
 
-    /// Columns of `A_R0`, as they lie in memory.
-    pub fn a_slice(&self, columns: Range<usize>) -> &[f64] {
-        &self.a[columns.start * self.m..columns.end * self.m]
+    /// The columns of `A_R0` that belong to some levels, as they lie in memory.
+    pub fn a_slice(&self, levels: &Levels) -> &[f64] {
+        let size = levels.k * self.m;
+        &self.a[levels.range.start * size..levels.range.end * size]
     }
 
-    /// Columns of `A_R0`.
-    pub fn a(&self, columns: Range<usize>) -> MatRef<'_, f64> {
-        MatRef::from_column_major_slice(self.a_slice(columns.clone()), self.m, columns.len())
+    /// The columns of `A_R0` that belong to some levels.
+    pub fn a(&self, levels: &Levels) -> MatRef<'_, f64> {
+        let columns = levels.k * levels.range.len();
+        MatRef::from_column_major_slice(self.a_slice(levels), self.m, columns)
     }
 
     /// All of `B`.

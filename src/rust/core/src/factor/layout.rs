@@ -1,5 +1,7 @@
 //! Which term is eliminated first and where the others' random effects sit in the trailing system.
 
+use std::ops::Range;
+
 use crate::design::{Design, ReTerm};
 
 /// One trailing term: its levels occupy `vsize` neighbouring rows each.
@@ -18,6 +20,13 @@ impl TrailingTerm {
     #[inline]
     pub fn first_row(&self, level: usize) -> u32 {
         self.first[level]
+    }
+
+    /// Where each level lies in a vector with `width` values per row.
+    pub fn places(&self, width: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+        let length = self.vsize * width;
+        let starts = self.first.iter().map(move |&first| first as usize * width);
+        starts.map(move |start| start..start + length)
     }
 }
 

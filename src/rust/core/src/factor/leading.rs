@@ -1,6 +1,8 @@
 //! Cross-products of the leading term, the one that is eliminated first. A unit is one of its
 //! levels.
 
+use std::ops::Range;
+
 use crate::design::Design;
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::Layout;
@@ -26,6 +28,28 @@ pub struct Leading {
     pub vals: Vec<f64>,
     /// `X'WZ0`: per unit `p x k`.
     pub ax0: Blocks,
+}
+
+/// Values of the trailing rows that a level of the leading term touches.
+#[derive(Debug)]
+pub struct Touched<'a> {
+    /// The level.
+    pub level: usize,
+    /// The rows, ascending.
+    pub rows: &'a [u32],
+    /// `k` values per row.
+    pub values: &'a [f64],
+}
+
+/// Some neighbouring levels of the leading term.
+#[derive(Debug, Clone)]
+pub struct Levels<'a> {
+    /// The leading term.
+    pub leading: &'a Leading,
+    /// Effects per level.
+    pub k: usize,
+    /// The levels.
+    pub range: Range<usize>,
 }
 
 impl Leading {
@@ -119,6 +143,16 @@ impl Leading {
                 *row = *new;
                 val.copy_from_slice(values);
             }
+        }
+    }
+
+    /// Some of the levels, for a caller whose number `k` of effects is a literal.
+    #[inline(always)]
+    pub fn levels(&self, k: usize, range: Range<usize>) -> Levels<'_> {
+        Levels {
+            leading: self,
+            k,
+            range,
         }
     }
 

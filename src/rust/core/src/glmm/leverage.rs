@@ -127,14 +127,7 @@ impl Unit {
                 .extend(m.chunks_exact(k).map(|column| small::dot(column, v)));
             small::backward_solve(k, l, &mut self.e[start..]);
         }
-        scale_rows(
-            k,
-            rows,
-            &factor.layout,
-            &factor.trailing_lambdas,
-            block_of_row,
-            &mut self.e,
-        );
+        scale_rows(k, rows, factor, block_of_row, &mut self.e);
         self.ce.clear();
         self.ce.resize(self.e.len(), 0.0);
         // Rows ascend, so that (row, col) is in the lower triangle.

@@ -24,7 +24,8 @@ pub(crate) fn add_lower_product(
     b: MatRef<'_, f64>,
     alpha: f64,
 ) {
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+    let lower = BlockStructure::TriangularLower;
+    let full = BlockStructure::Rectangular;
     triangular::matmul(out, lower, Accum::Add, a, full, b, full, alpha, Par::Seq);
     leave_wide_registers();
 }

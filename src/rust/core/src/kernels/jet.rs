@@ -113,7 +113,8 @@ impl Number for Jet {
         let n = self.first.len();
         let slope = |i: usize| self.value * other.first[i] + other.value * self.first[i];
         let bend = |at: usize| {
-            let (i, j) = (at % n, at / n);
+            let i = at % n;
+            let j = at / n;
             let own = self.value * other.second[at] + other.value * self.second[at];
             own + self.first[i] * other.first[j] + self.first[j] * other.first[i]
         };

@@ -6,8 +6,10 @@
 //! | eigenvalues and eigenvectors of a symmetric matrix | [`eigen`] |
 //! | numbers with their first and second derivatives | `jet` |
 //! | products of large dense matrices, by faer | `gemm` |
+//! | a long range in chunks | `chunks` |
 //! | clean vector registers after a call of faer; code compiled for wider registers | `simd` |
 
+pub(crate) mod chunks;
 pub mod eigen;
 pub(crate) mod gemm;
 pub(crate) mod jet;

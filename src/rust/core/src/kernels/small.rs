@@ -149,6 +149,48 @@ pub fn lambda_transposed_in_place(k: usize, lambda: &[f64], x: &mut [f64]) {
     }
 }
 
+/// `x := x L` for a `rows x k` matrix x and lower triangular `l`, in the rows from `from` on.
+#[inline(always)]
+pub(crate) fn times_lower(k: usize, rows: usize, from: usize, l: &[f64], x: &mut [f64]) {
+    for j in 0..k {
+        let (left, right) = x.split_at_mut((j + 1) * rows);
+        let target = &mut left[j * rows + from..];
+        for value in target.iter_mut() {
+            *value *= l[j * k + j];
+        }
+        for (x, factor) in right.chunks_exact(rows).zip(&l[j * k + j + 1..(j + 1) * k]) {
+            axpy(*factor, &x[from..], target);
+        }
+    }
+}
+
+/// `x := Lambda' x` for lower triangular `lambda` and a matrix x that is held row by row, `columns`
+/// values each.
+#[inline(always)]
+pub(crate) fn lambda_transposed_rows(k: usize, columns: usize, lambda: &[f64], x: &mut [f64]) {
+    for c in 0..columns {
+        for j in 0..k {
+            let products = (j..k).map(|i| lambda[j * k + i] * x[i * columns + c]);
+            x[j * columns + c] = products.sum();
+        }
+    }
+}
+
+/// Copies the upper triangle of the symmetric matrix `a`, `n x n`, to the lower one.
+pub(crate) fn mirror_upper(n: usize, a: &mut [f64]) {
+    for j in 0..n {
+        for i in 0..j {
+            a[i * n + j] = a[j * n + i];
+        }
+    }
+}
+
+/// Makes `buffer` hold `length` zeros; its memory is kept.
+pub(crate) fn set_zeros(buffer: &mut Vec<f64>, length: usize) {
+    buffer.clear();
+    buffer.resize(length, 0.0);
+}
+
 /// `out = a b`.
 #[inline(always)]
 pub fn multiply(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {

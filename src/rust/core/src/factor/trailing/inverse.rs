@@ -4,7 +4,9 @@
 use faer::dyn_stack::MemBuffer;
 
 use crate::factor::layout::TrailingTerm;
+use crate::factor::leading::Touched;
 use crate::factor::trailing::{Storage, Trailing};
+use crate::kernels::small::set_zeros;
 
 /// The inverse of a trailing block in the storage's order of elements (the sparse storage: on the
 /// pattern of the factor), with the memory that computing it takes.
@@ -79,32 +81,35 @@ impl Trailing {
         }
     }
 
-    /// `out += a' C a` for the rows that a leading level touches: `a` holds `k` values per row,
+    /// `out += a' C a` for the values `a` of the rows that a level of the leading term touches;
     /// `ca` is scratch memory (`C a`).
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
     pub fn quadratic_form(
         &self,
         k: usize,
-        level: usize,
-        rows: &[u32],
-        a: &[f64],
+        a: &Touched,
         c: &Inverse,
         ca: &mut Vec<f64>,
         out: &mut [f64],
     ) {
-        ca.clear();
-        ca.resize(a.len(), 0.0);
-        self.for_each_pair(level, rows, |i, j, at| {
+        set_zeros(ca, a.values.len());
+        self.for_each_pair(a.level, a.rows, |i, j, at| {
             let value = c.values[at];
-            (0..k).for_each(|s| ca[i * k + s] += value * a[j * k + s]);
-            if i != j {
-                (0..k).for_each(|s| ca[j * k + s] += value * a[i * k + s]);
+            for s in 0..k {
+                ca[i * k + s] += value * a.values[j * k + s];
+            }
+            if i == j {
+                return;
+            }
+            for s in 0..k {
+                ca[j * k + s] += value * a.values[i * k + s];
             }
         });
-        for (a, ca) in a.chunks_exact(k).zip(ca.chunks_exact(k)) {
+        for (a, ca) in a.values.chunks_exact(k).zip(ca.chunks_exact(k)) {
             for s in 0..k {
-                (0..k).for_each(|r| out[s * k + r] += a[r] * ca[s]);
+                for r in 0..k {
+                    out[s * k + r] += a[r] * ca[s];
+                }
             }
         }
     }

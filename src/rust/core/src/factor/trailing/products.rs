@@ -1,13 +1,11 @@
 //! What derivatives need of the trailing system besides its factor: products with its
 //! cross-products, with its inverse, and the system itself as it is before Lambda comes in.
 
-use std::ops::Range;
-
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::{MatMut, MatRef, Par};
 
 use crate::factor::layout::TrailingTerm;
-use crate::factor::leading::Leading;
+use crate::factor::leading::Levels;
 use crate::factor::trailing::dense::Dense;
 use crate::factor::trailing::sparse::Sparse;
 use crate::factor::trailing::{Storage, Trailing};
@@ -29,60 +27,59 @@ impl Trailing {
         matches!(self.rr, Storage::Dense(_))
     }
 
-    /// `out += alpha x A_R0` for some of the units: `x` is `rows x m`, `out` is `rows x (k units)`.
+    /// `out += alpha x A_R0` for some levels of the leading term: `x` is `rows x m`, `out` is
+    /// `rows x (k levels)`.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
     pub fn times_leading(
         &self,
-        k: usize,
-        leading: &Leading,
-        range: Range<usize>,
+        levels: &Levels,
         rows: usize,
         alpha: f64,
         x: &[f64],
         out: &mut [f64],
     ) {
+        let k = levels.k;
         if let Some(full) = &self.full {
-            let a = full.a(k * range.start..k * range.end);
+            let a = full.a(levels);
             let x = MatRef::from_column_major_slice(x, rows, self.m);
             let out = MatMut::from_column_major_slice_mut(out, rows, a.ncols());
             return add_product(out, x, a, alpha);
         }
-        for (unit, out) in range.zip(out.chunks_exact_mut(rows * k)) {
-            let (touched, vals) = leading.touched(unit);
+        for (level, out) in levels.range.clone().zip(out.chunks_exact_mut(rows * k)) {
+            let (touched, vals) = levels.leading.touched(level);
             for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
                 let x = &x[row as usize * rows..(row as usize + 1) * rows];
-                out.chunks_exact_mut(rows)
-                    .zip(v)
-                    .for_each(|(out, v)| small::axpy(alpha * v, x, out));
+                for (out, v) in out.chunks_exact_mut(rows).zip(v) {
+                    small::axpy(alpha * v, x, out);
+                }
             }
         }
     }
 
-    /// `out += x A_R0'` for some of the units: `x` is `rows x (k units)`, `out` is `rows x m`.
+    /// `out += x A_R0'` for some levels of the leading term: `x` is `rows x (k levels)`, `out` is
+    /// `rows x m`.
     #[inline(always)]
     pub fn times_leading_transposed(
         &self,
-        k: usize,
-        leading: &Leading,
-        range: Range<usize>,
+        levels: &Levels,
         rows: usize,
         x: &[f64],
         out: &mut [f64],
     ) {
+        let k = levels.k;
         if let Some(full) = &self.full {
-            let a = full.a(k * range.start..k * range.end);
+            let a = full.a(levels);
             let x = MatRef::from_column_major_slice(x, rows, a.ncols());
             let out = MatMut::from_column_major_slice_mut(out, rows, self.m);
             return add_product(out, x, a.transpose(), 1.0);
         }
-        for (unit, x) in range.zip(x.chunks_exact(rows * k)) {
-            let (touched, vals) = leading.touched(unit);
+        for (level, x) in levels.range.clone().zip(x.chunks_exact(rows * k)) {
+            let (touched, vals) = levels.leading.touched(level);
             for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
                 let out = &mut out[row as usize * rows..(row as usize + 1) * rows];
-                x.chunks_exact(rows)
-                    .zip(v)
-                    .for_each(|(x, v)| small::axpy(*v, x, out));
+                for (x, v) in x.chunks_exact(rows).zip(v) {
+                    small::axpy(*v, x, out);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use faer::{MatMut, MatRef};
 
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::{Layout, TrailingTerm};
-use crate::factor::leading::Leading;
+use crate::factor::leading::{Leading, Levels};
 use crate::factor::trailing::reach::Reach;
 use crate::factor::trailing::{Storage, Trailing};
 use crate::kernels::gemm::{add_gram, add_lower_product, add_product};
@@ -161,11 +161,11 @@ impl Trailing {
         &self,
         layout: &Layout,
         lambdas: &[Vec<f64>],
-        columns: std::ops::Range<usize>,
+        levels: &Levels,
         out: &mut Vec<f64>,
     ) {
         if let Some(full) = &self.full {
-            self.whiten(layout, lambdas, full.a_slice(columns), out);
+            self.whiten(layout, lambdas, full.a_slice(levels), out);
         }
     }
 }
