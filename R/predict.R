@@ -9,6 +9,38 @@
 #' leaves that one out). The response needn't be there, nor columns that only the random effects
 #' left out by `re.form` would use.
 #'
+#' @section Standard errors:
+#' Standard errors are those of the error of x' beta + z' b, from the joint covariance of the fixed
+#' and random effects, at the estimated theta; `theta_uncertainty = TRUE` adds, by the delta method,
+#' what it costs that theta is estimated (for a generalized model theta, beta and an estimated shape
+#' together), which gives the standard errors of `predict()` for a fit of glmmTMB. A level that the
+#' fit didn't see, with `allow.new.levels = TRUE`, adds the variance of its random effects (lme4
+#' leaves it out). Effects that `re.form` leaves out count as zero.
+#'
+#' @section Intervals:
+#' `interval = "confidence"` has limits of the mean that is predicted: on the scale of the linear
+#' predictor the prediction plus and minus its standard error times a quantile, on the scale of the
+#' response these limits transformed.
+#'
+#' `interval = "prediction"` has limits of a new observation. Terms that `re.form` leaves out add
+#' their variance, as those of a level that isn't known: with `re.form = NA` the limits are those of
+#' an observation of a new group. A linear model adds the variance of the residual, with prior
+#' weights, whose variables must be in `newdata`, sigma^2 / w. For a generalized model and
+#' `type = "response"` the limits are quantiles of the family's distribution, averaged over the
+#' normal distribution of the linear predictor (no simulation; whole numbers for counts, proportions
+#' for the binomial); on the scale of the linear predictor, where there are no observations, they
+#' are limits of that of a new observation.
+#'
+#' The quantiles of linear models are those of t with Satterthwaite's degrees of freedom, for the
+#' variance of each prediction; `ddf = "asymptotic"` takes those of the normal distribution, as for
+#' generalized models, which is faster where factors are crossed.
+#'
+#' @section Marginal means:
+#' A mean of a generalized model averaged over the groups isn't the mean of an average group, which
+#' `re.form = NA` predicts. `marginal = TRUE` averages over the normal distribution of all random
+#' effects, by Gauss-Hermite quadrature; standard errors are by the delta method, in theta and beta.
+#' For a linear model the two are the same.
+#'
 #' @param object A fitted model.
 #' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of
 #'   the fit. Durations (`difftime`) may be in other units than those of the fit.
@@ -23,23 +55,43 @@
 #'   (for the binomial of proportions); the same for linear models.
 #' @param allow.new.levels If a level of a grouping factor is new, or `NA`: predict with random
 #'   effects of zero instead of stopping?
-#' @param na.action What to do with missing values in `newdata`: the default predicts `NA`.
-#' @param se.fit Return standard errors too? Those of the predicted mean at the estimated theta; for
-#'   a level that is new they are those of the fixed part, as in lme4.
+#' @param na.action What to do with missing values in `newdata`: the default predicts `NA`. Without
+#'   `newdata`, `na.exclude` pads the predictions with `NA` for the rows that the fit left out, and
+#'   `na.omit` doesn't; the default is what the fit did.
+#' @param se.fit Return standard errors too?
+#' @param interval Limits to return with the predictions: see below.
+#' @param level The confidence level.
+#' @param ddf Degrees of freedom of intervals: `"satterthwaite"` (the default of linear models) or
+#'   `"asymptotic"`.
+#' @param theta_uncertainty Add the uncertainty of the estimated theta to standard errors and
+#'   limits?
+#' @param cov.fit Return the covariance matrix of the predictions too? For 10,000 rows at most.
+#' @param marginal Average the means of a generalized model over the random effects?
 #' @param rankdeficient What to do about rows of `newdata` that the data say nothing about, as for
 #'   an empty cell of an interaction, where columns of X were dropped: `"warnif"` warns, `"NA"`
 #'   predicts `NA`, `"NAwarn"` does both, `"simple"` neither; as in [predict.lm()].
 #' @param ... Further arguments are ignored with a warning.
 #' @return A numeric vector, one value per row of `newdata`, named by row. Without `newdata`, padded
-#'   with `NA` under `na.action = na.exclude`. With `se.fit` a list of two such vectors, `fit` and
-#'   `se.fit`.
+#'   with `NA` under `na.action = na.exclude`. With an `interval` a matrix with the columns `fit`,
+#'   `lwr` and `upr`, as of [predict.lm()]. With `se.fit` or `cov.fit` a list: `fit` (either of
+#'   these), `se.fit` (a vector), and `cov.fit` (a matrix).
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' new <- data.frame(Days = 0:2, Subject = c("308", "309", "new"))
 #' predict(fit, new[1:2, ])
-#' predict(fit, new, allow.new.levels = TRUE)
-#' predict(fit, new, re.form = NA, se.fit = TRUE)
+#' predict(fit, new, allow.new.levels = TRUE, se.fit = TRUE)
+#' predict(fit, new, re.form = NA, interval = "confidence")
+#' # A new observation of these subjects, and of a subject that isn't known:
+#' predict(fit, new[1:2, ], interval = "prediction")
+#' predict(fit, new, re.form = NA, interval = "prediction")
 #' predict(fit, new[1:2, ], re.form = ~ (1 | Subject))
+#'
+#' ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+#' years <- data.frame(YEAR = factor(95:97))
+#' predict(ticks, years, re.form = NA, type = "response", interval = "prediction")
+#' # The mean of an average brood, and the mean over broods:
+#' predict(ticks, years, re.form = NA, type = "response")
+#' predict(ticks, years, marginal = TRUE, type = "response", se.fit = TRUE)
 #' @importFrom stats predict
 #' @export
 predict.rlmm <- function(
@@ -54,59 +106,169 @@ predict.rlmm <- function(
   na.action = stats::na.pass,
   se.fit = FALSE,
   ...,
+  interval = c("none", "confidence", "prediction"),
+  level = 0.95,
+  ddf = NULL,
+  theta_uncertainty = FALSE,
+  cov.fit = FALSE,
+  marginal = FALSE,
   rankdeficient = c("warnif", "simple", "NA", "NAwarn")
 ) {
-  rankdeficient <- one_of(rankdeficient, rank_policies, "rankdeficient")
-  type <- one_of(type, c("link", "response"), "type")
-  check_flag(random.only, "random.only")
-  check_flag(allow.new.levels, "allow.new.levels")
-  check_flag(se.fit, "se.fit")
-  if (!is.null(terms)) {
-    abort_terms()
-  }
   warn_of_dots(..., also = old_re_form_names)
   if (...length()) {
     re.form <- old_re_form(re.form, ...)
   }
+  asked <- mget(prediction_options)
+  asked$type <- one_of(type, c("link", "response"), "type")
+  asked$interval <- one_of(interval, interval_kinds, "interval")
+  asked$rankdeficient <- one_of(rankdeficient, rank_policies, "rankdeficient")
+  check_asked(asked, re.form, newparams, terms)
   par <- model_parameters(object, newparams)
-  use <- selected_effects(object, re.form)
-  is_fitted <- par$estimated && !random.only && uses_all(object, use)
-  finish <- finisher(object, newdata, na.action)
-  if (is.null(newdata) && !se.fit && is_fitted) {
-    return(finish(row_named(object, stored_prediction(object, type))))
+  use <- selected_effects(object, if (marginal) NA else re.form)
+  action <- if (!missing(na.action) || !is.null(newdata)) na.action
+  finish <- finisher(object, newdata, action)
+  if (is.null(newdata) && is_stored(object, par, use, asked)) {
+    return(finish(row_named(object, stored_prediction(object, asked$type))))
   }
-  new <- new_data(object, newdata)
-  eta <- linear_predictor(
-    object,
-    par,
+  found <- predict_rows(object, par, use, new_data(object, newdata), asked)
+  finished(found, finish)
+}
+
+# The arguments of predict() that are one value each.
+prediction_flags <- c(
+  "random.only",
+  "allow.new.levels",
+  "se.fit",
+  "cov.fit",
+  "theta_uncertainty",
+  "marginal"
+)
+
+prediction_options <- c(prediction_flags, "level", "ddf")
+
+interval_kinds <- c("none", "confidence", "prediction")
+
+#' What predict() returns, before missing rows are treated
+#' @param asked The arguments of predict().
+#' @return A list: `fit` (a vector, or a matrix with limits), and `se.fit` and `cov.fit` where they
+#'   are asked for.
+#' @noRd
+predict_rows <- function(fit, par, use, new, asked) {
+  rows <- prediction_rows(
+    fit,
     use,
     new,
-    random.only,
-    allow.new.levels,
-    rankdeficient
+    asked$allow.new.levels,
+    fixed = !asked$random.only,
+    left_out = asked$marginal || asked$interval == "prediction"
   )
-  fitted <- on_scale(object, eta, type)
-  if (!se.fit) {
-    return(finish(fitted))
+  eta <- random_part(rows, par$b)
+  if (!asked$random.only) {
+    eta <- eta +
+      fixed_part(fit, rows$x, par$beta, new, asked$rankdeficient)
   }
-  if (!par$estimated) {
-    abort_se_newparams()
+  names(eta) <- new$row_names
+  if (asked$marginal && isGLMM.rlmm(fit)) {
+    return(predict_marginal(fit, eta, rows, new, asked))
   }
-  se <- predict_se(object, use, new, random.only, allow.new.levels)
-  se[is.na(eta)] <- NA
-  list(
-    fit = finish(fitted),
-    se.fit = finish(se_on_scale(object, se, eta, type))
+  out <- list(fit = on_scale(fit, eta, asked$type))
+  if (wants_errors(asked)) with_errors(out, fit, eta, rows, new, asked) else out
+}
+
+wants_errors <- function(asked) {
+  asked$se.fit || asked$cov.fit || asked$interval != "none"
+}
+
+with_errors <- function(out, fit, eta, rows, new, asked) {
+  needs_errors <- asked$se.fit || asked$interval == "confidence"
+  errors <- if (needs_errors) asked_errors(fit, rows, asked)
+  limits <- switch(
+    asked$interval,
+    confidence = limits_on_scale(
+      normal_limits(eta, errors, asked$level),
+      fit,
+      asked$type
+    ),
+    prediction = observation_limits(fit, eta, rows, new, asked)
   )
+  out$fit <- bind_limits(out$fit, limits)
+  if (asked$se.fit || asked$cov.fit) {
+    slope <- scale_slopes(fit, eta, asked$type)
+    variance <- errors$variance %||% asked_errors(fit, rows, asked)$variance
+    out$se.fit <- with_names(sqrt(variance) * slope, names(eta))
+    out$se.fit[is.na(eta)] <- NA
+  }
+  if (asked$cov.fit) {
+    covariance <- error_covariance(fit, rows, asked$theta_uncertainty)
+    out$cov.fit <- covariance * outer(slope, slope)
+    dimnames(out$cov.fit) <- list(names(eta), names(eta))
+  }
+  out
+}
+
+bind_limits <- function(fit, limits) {
+  if (is.null(limits)) {
+    return(fit)
+  }
+  limits[is.na(fit), ] <- NA
+  cbind(fit = fit, limits)
+}
+
+predict_marginal <- function(fit, eta, rows, new, asked) {
+  found <- marginal_means(fit, eta, rows, wants_errors(asked))
+  link <- fit$family$linkfun(found$mean)
+  to_link <- 1 / abs(fit$family$mu.eta(link))
+  is_link <- asked$type == "link"
+  out <- list(
+    fit = with_names(if (is_link) link else found$mean, names(eta))
+  )
+  errors <- list(variance = (found$std_error * to_link)^2, df = Inf)
+  limits <- switch(
+    asked$interval,
+    confidence = limits_on_scale(
+      normal_limits(link, errors, asked$level),
+      fit,
+      asked$type
+    ),
+    prediction = observation_limits(fit, eta, rows, new, asked)
+  )
+  out$fit <- bind_limits(out$fit, limits)
+  if (asked$se.fit) {
+    std_error <- found$std_error * if (is_link) to_link else 1
+    out$se.fit <- with_names(std_error, names(eta))
+  }
+  out
+}
+
+#' Whether the prediction is that of the fit itself, which is stored
+#' @noRd
+is_stored <- function(fit, par, use, asked) {
+  par$estimated &&
+    !asked$random.only &&
+    !asked$marginal &&
+    !wants_errors(asked) &&
+    uses_all(fit, use)
+}
+
+finished <- function(found, finish) {
+  for (name in intersect(c("fit", "se.fit"), names(found))) {
+    found[[name]] <- finish(found[[name]])
+  }
+  if (length(found) == 1L) found$fit else found
 }
 
 # What is done with predictions at the end: missing rows are padded for the data of the fit, or
-# treated by `na.action`.
+# treated by `na.action`. Given for the data of the fit, `na.action` takes the place of the fit's.
 finisher <- function(fit, newdata, na_action) {
-  if (is.null(newdata)) {
-    return(\(x) stats::napredict(fit$na_action, x))
+  if (!is.null(newdata)) {
+    return(\(x) drop_missing(x, na_action))
   }
-  \(x) drop_missing(x, na_action)
+  omitted <- fit$na_action
+  if (!is.null(na_action) && !is.null(omitted)) {
+    given <- attr(find_na_action(na_action)(data.frame(x = NA)), "na.action")
+    class(omitted) <- class(given %||% structure(1L, class = "omit"))
+  }
+  \(x) stats::napredict(omitted, x)
 }
 
 stored_prediction <- function(fit, type) {
@@ -120,10 +282,9 @@ on_scale <- function(fit, eta, type) {
   with_names(family.rlmm(fit)$linkinv(eta), names(eta))
 }
 
-# Standard errors on the scale asked for: to first order, as predict() of a glm() has them.
-se_on_scale <- function(fit, se, eta, type) {
-  slope <- if (type == "link") 1 else abs(family.rlmm(fit)$mu.eta(eta))
-  with_names(se * slope, names(eta))
+# To first order, as predict() of a glm() has standard errors on the scale of the response.
+scale_slopes <- function(fit, eta, type) {
+  if (type == "link") rep(1, length(eta)) else abs(family.rlmm(fit)$mu.eta(eta))
 }
 
 with_names <- function(x, names) {
@@ -135,114 +296,57 @@ uses_all <- function(fit, use) {
   all(lengths(use) == vapply(fit$random, \(term) length(term$columns), 1L))
 }
 
-linear_predictor <- function(
-  fit,
-  par,
-  use,
-  new,
-  random_only,
-  allow_new_levels,
-  rankdeficient
-) {
-  eta <- random_predictor(fit, par$b, use, new, allow_new_levels)
-  if (!random_only) {
-    eta <- eta + fixed_predictor(fit, par$beta, new, rankdeficient)
+# Arguments -----------------------------------------------------------------
+
+check_asked <- function(asked, re_form, newparams, terms) {
+  for (name in prediction_flags) {
+    check_flag(asked[[name]], name)
   }
-  names(eta) <- new$row_names
-  eta
-}
-
-#' The fixed part of the linear predictor, X beta + offset
-#' @noRd
-fixed_predictor <- function(fit, beta, new, rankdeficient = "warnif") {
-  eta <- drop(fixed_matrix(fit, new) %*% beta) + new_offset(fit, new)
-  judge_estimable(eta, fit, new, rankdeficient)
-}
-
-#' The random part of the linear predictor, the sum over terms of z_i' b[level_i]
-#' @param use For each term the columns to use; see [selected_effects()].
-#' @noRd
-random_predictor <- function(fit, b, use, new, allow_new_levels) {
-  total <- numeric(new$n)
-  for (i in which(lengths(use) > 0)) {
-    term <- fit$random[[i]]
-    refs <- checked_refs(term, new, allow_new_levels)
-    total <- total + term_predictor(term, b[[i]], refs, use[[i]], new)
+  check_prediction_level(asked$level)
+  if (!is.null(terms)) {
+    abort_terms()
   }
-  total
-}
-
-term_predictor <- function(term, b, refs, use, new) {
-  effects <- b[refs, use, drop = FALSE]
-  effects[is.na(refs), ] <- 0
-  if (!identical(term$columns[use], "(Intercept)")) {
-    effects <- effects * effects_matrix(term, new)[, use, drop = FALSE]
+  if (wants_errors(asked) && !is.null(newparams)) {
+    abort_se_newparams()
   }
-  rowSums(effects)
-}
-
-#' Treats the missing predictions as `na.action` says: dropped by `na.omit`, kept by `na.pass` and
-#' `na.exclude`.
-#' @noRd
-drop_missing <- function(x, na_action) {
-  action <- find_na_action(na_action)
-  if (is.null(action) || !anyNA(x)) {
-    return(x)
-  }
-  omitted <- attr(action(data.frame(x)), "na.action")
-  if (is.null(omitted) || inherits(omitted, "exclude")) {
-    return(x)
-  }
-  if (is.matrix(x)) x[-omitted, , drop = FALSE] else x[-omitted]
-}
-
-# Parameters and terms to predict with ---------------------------------------
-
-#' The estimates, or what `newparams` puts in their place
-#' @return A list: `beta`, `theta`, `sigma`, `b`, and `estimated`, whether nothing was replaced.
-#' @noRd
-model_parameters <- function(fit, newparams) {
-  par <- fit[c("beta", "theta", "sigma", "b")]
-  par$estimated <- is.null(newparams)
-  if (par$estimated) {
-    return(par)
-  }
-  check_newparams(newparams, lengths(fit[c("beta", "theta", "sigma")]))
-  par[names(newparams)] <- lapply(newparams, as.double)
-  if (!is.null(newparams$theta)) {
-    par$b <- effects_at(fit, par$theta)
-  }
-  par
-}
-
-# The random effects at another theta, with the spherical ones of the fit.
-effects_at <- function(fit, theta) {
-  scaled <- \(u, term) tcrossprod(u, lambda_block(term, theta))
-  Map(scaled, fit$u, fit$random)
-}
-
-check_newparams <- function(newparams, expected) {
-  named <- is.list(newparams) && length(names(newparams)) == length(newparams)
-  if (!named || !all(names(newparams) %in% names(expected))) {
-    abort_newparams(
-      "It must be a list with any of the elements `beta`, `theta`, and `sigma`."
+  if (asked$random.only && asked$interval == "prediction") {
+    abort_unsuited_arguments(
+      "interval",
+      "An observation can't be predicted with `random.only = TRUE`."
     )
   }
-  for (name in names(newparams)) {
-    check_newparam(newparams[[name]], name, expected[name])
+  if (asked$marginal && (asked$random.only || asked$cov.fit)) {
+    abort_unsuited_arguments(
+      "marginal",
+      "`marginal = TRUE` can't be combined with `random.only` or `cov.fit`."
+    )
+  }
+  if (asked$marginal && !is.null(re_form) && !is_none(re_form)) {
+    abort_unsuited_arguments(
+      "re.form",
+      "`marginal = TRUE` averages over all random effects: leave `re.form` out."
+    )
   }
 }
 
-check_newparam <- function(x, name, n) {
-  if (!is.numeric(x) || length(x) != n) {
-    numbers <- plural(n, "number")
-    abort_newparams(sprintf(
-      "`%s` must hold %s, not %s.",
-      name,
-      numbers,
-      length(x)
-    ))
+# nlme's `level` says which random effects to include.
+check_prediction_level <- function(level) {
+  if (is_number(level) && level == 0) {
+    abort_rlmm(
+      c(
+        "`level`, the confidence level, must be one number between 0 and 1.",
+        x = "It is 0.",
+        i = "Use `re.form = NA` to predict from the fixed effects alone?"
+      ),
+      "rlmm_error_argument",
+      arg = "level"
+    )
   }
+  check_confidence(level)
+}
+
+abort_unsuited_arguments <- function(arg, problem) {
+  abort_rlmm(problem, "rlmm_error_argument", arg = arg)
 }
 
 abort_se_newparams <- function() {
@@ -264,14 +368,6 @@ abort_terms <- function() {
     ),
     "rlmm_error_argument",
     arg = "terms"
-  )
-}
-
-abort_newparams <- function(found) {
-  abort_rlmm(
-    c("Can't use `newparams`.", x = found),
-    "rlmm_error_argument",
-    arg = "newparams"
   )
 }
 

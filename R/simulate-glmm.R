@@ -1,28 +1,5 @@
 # Responses of a generalized model, drawn from its family and shaped as the response of the fit.
 
-#' Prior weights for the rows to simulate: for the binomial, numbers of trials
-#' @noRd
-simulation_weights <- function(fit, new) UseMethod("simulation_weights")
-
-#' @export
-simulation_weights.rlmm_lmm <- function(fit, new) new_weights(fit, new)
-
-#' @export
-simulation_weights.rlmm_glmm <- function(fit, new) {
-  if (new$stored) {
-    return(fit_response(fit)$weights)
-  }
-  if (!is.matrix(fit$frame[[1]])) {
-    return(new_weights(fit, new))
-  }
-  counts <- eval_variables(
-    call("list", fit$formula[[2]]),
-    new,
-    environment(fit$formula)
-  )[[1]]
-  rowSums(counts) * (new_weights(fit, new) %||% 1)
-}
-
 #' @export
 simulated_responses.rlmm_glmm <- function(fit, eta, sigma, plan) {
   weights <- plan$weights %||% rep(1, plan$new$n)

@@ -81,10 +81,10 @@ simulate.rlmm <- function(
 #' @noRd
 simulation_plan <- function(fit, par, hold, newdata, allow_new_levels) {
   new <- new_data(fit, newdata)
+  rows <- prediction_rows(fit, hold, new, allow_new_levels)
   list(
     new = new,
-    mean = fixed_predictor(fit, par$beta, new) +
-      random_predictor(fit, par$b, hold, new, allow_new_levels),
+    mean = fixed_part(fit, rows$x, par$beta, new) + random_part(rows, par$b),
     drawn = drawn_terms(fit, par, hold, new, allow_new_levels),
     weights = simulation_weights(fit, new)
   )
@@ -166,14 +166,6 @@ term_effects <- function(term, u) {
   # A missing level, where allowed, has no random effect.
   total[is.na(term$refs), ] <- 0
   total
-}
-
-residual_sd <- function(sigma, weights) {
-  if (is.null(weights)) {
-    return(sigma)
-  }
-  # What is drawn for an observation of weight 0 doesn't count, but must be a number.
-  sigma / sqrt(ifelse(weights == 0, 1, weights))
 }
 
 check_nsim <- function(nsim) {

@@ -133,7 +133,7 @@ test_that("rank-deficient models predict from the columns that were kept", {
 test_that("arguments that aren't used are reported, named or not", {
   fit <- twin("sleep")$ours
   expect_warning(
-    predict(fit, level = 0),
+    predict(fit, levl = 0),
     class = "rlmm_warning_unused_argument"
   )
   expect_warning(

@@ -75,7 +75,9 @@ test_that("parts, new levels and missing values", {
   new <- data.frame(Days = c(1, NA, 3), Subject = c("308", "308", "999"))
   se <- predict(fit, new, se.fit = TRUE, allow.new.levels = TRUE)
   fixed <- predict(fit, new, se.fit = TRUE, re.form = NA)
-  expect_equal(se$se.fit[3], fixed$se.fit[3])
+  z <- c(1, 3)
+  drawn <- drop(z %*% VarCorr(fit)$Subject %*% z)
+  expect_equal(unname(se$se.fit[3]), unname(sqrt(fixed$se.fit[3]^2 + drawn)))
   expect_equal(is.na(se$se.fit), c(`1` = FALSE, `2` = TRUE, `3` = FALSE))
   expect_length(
     predict(fit, new, se.fit = TRUE, re.form = NA, na.action = na.omit)$se.fit,
@@ -101,4 +103,83 @@ test_that("parts, new levels and missing values", {
     class = "rlmm_error_argument"
   )
   expect_error(predict(fit, terms = "Days"), class = "rlmm_error_argument")
+})
+
+# The figures of glmmTMB 1.1.14, whose predictions have the uncertainty of all parameters.
+test_that("standard errors with the uncertainty of theta are glmmTMB's", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  new <- data.frame(Days = c(0, 5, 12), Subject = c("308", "309", "zzz"))
+  se <- predict(
+    fit,
+    new,
+    se.fit = TRUE,
+    allow.new.levels = TRUE,
+    theta_uncertainty = TRUE
+  )
+  theirs <- c(12.945037447, 8.139594008, 76.634564659)
+  expect_equal(unname(se$se.fit), theirs, tolerance = 1e-4)
+  ticks <- rglmm(
+    TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD) + (1 | LOCATION),
+    grouseticks,
+    family = poisson
+  )
+  found <- predict(
+    ticks,
+    se.fit = TRUE,
+    cov.fit = TRUE,
+    theta_uncertainty = TRUE
+  )
+  theirs <- c(0.69405400, 0.69486656, 0.05391463, 0.30371786, 0.55280416)
+  expect_equal(
+    unname(found$se.fit[c(1, 3, 50, 200, 403)]),
+    theirs,
+    tolerance = 1e-5
+  )
+  theirs <- c(0.014300534371, 0.482839546819, -0.001232771609)
+  expect_equal(unname(found$cov.fit[3, c(1, 3, 4)]), theirs, tolerance = 1e-4)
+  expect_equal(sqrt(diag(found$cov.fit)), found$se.fit)
+  cows <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    family = binomial
+  )
+  new <- data.frame(period = factor(1:2), herd = "new")
+  found <- predict(
+    cows,
+    new,
+    se.fit = TRUE,
+    allow.new.levels = TRUE,
+    theta_uncertainty = TRUE
+  )
+  expect_equal(
+    unname(found$se.fit),
+    c(0.6830397572, 0.7132550509),
+    tolerance = 1e-5
+  )
+})
+
+test_that("the covariance of predictions is that of b and beta", {
+  fit <- twin("pastes")$ours
+  m <- cbind(as.matrix(model.matrix(fit, "random")), model.matrix(fit))
+  order <- c(unlist(lapply(fit$random, effect_names)), names(fixef(fit)))
+  v <- vcov(fit, full = TRUE)[order, order]
+  found <- predict(fit, cov.fit = TRUE)
+  expect_equal(
+    found$cov.fit,
+    m %*% v %*% t(m),
+    tolerance = 1e-7,
+    ignore_attr = TRUE
+  )
+  expect_equal(dimnames(found$cov.fit), rep(list(names(found$fit)), 2))
+})
+
+test_that("rows of the same new level share its effects, others don't", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  new <- data.frame(Days = c(1, 2, 1), Subject = c("x", "x", "y"))
+  found <- predict(fit, new, cov.fit = TRUE, allow.new.levels = TRUE)
+  x <- cbind(1, new$Days)
+  drawn <- x %*% VarCorr(fit)$Subject %*% t(x)
+  same <- outer(new$Subject, new$Subject, `==`)
+  expected <- x %*% vcov(fit) %*% t(x) + drawn * same
+  expect_equal(found$cov.fit, expected, ignore_attr = TRUE)
 })

@@ -1,0 +1,77 @@
+# Means of a generalized model averaged over its random effects, with standard errors.
+
+#' Marginal means and their standard errors, on the scale of the response
+#' @param eta Linear predictors with random effects of zero.
+#' @param rows The rows, all of whose terms are `left_out`.
+#' @return A list: `mean`, and `std_error` if `errors`.
+#' @noRd
+marginal_means <- function(fit, eta, rows, errors) {
+  lambda <- list(lambda = lambda_blocks(fit$random, fit$theta))
+  unit <- effects_sigma(fit)
+  sd <- unit * sqrt(drawn_variance(rows$left_out, lambda))
+  rule <- gauss_hermite(31L)
+  out <- list(mean = expected(fit$family$linkinv, eta, sd, rule))
+  if (!errors) {
+    return(out)
+  }
+  slope <- fit$family$mu.eta
+  in_eta <- expected(slope, eta, sd, rule)
+  in_sd <- expected(slope, eta, sd, rule, rule$nodes)
+  slopes <- cbind(in_sd * sd_slopes(fit, rows, sd), in_eta * rows$x)
+  out$std_error <- sqrt(quadratic(slopes, theta_beta_covariance(fit)))
+  out
+}
+
+#' The expectation of t f(eta + sd t) for a standard normal t, or that of f without `times`
+#' @noRd
+expected <- function(f, eta, sd, rule, times = rep(1, length(rule$nodes))) {
+  total <- numeric(length(eta))
+  for (k in seq_along(rule$nodes)) {
+    value <- f(eta + sd * rule$nodes[k])
+    total <- total + rule$weights[k] * times[k] * value
+  }
+  total
+}
+
+#' Nodes and weights of n-point Gauss-Hermite quadrature for the standard normal density, from the
+#' eigenvalues of the Jacobi matrix (Golub and Welsch, 1969)
+#' @noRd
+gauss_hermite <- function(n) {
+  jacobi <- matrix(0, n, n)
+  off <- cbind(seq_len(n - 1L), seq_len(n - 1L) + 1L)
+  jacobi[off] <- jacobi[off[, 2:1]] <- sqrt(seq_len(n - 1L))
+  parts <- eigen(jacobi, symmetric = TRUE)
+  list(nodes = parts$values, weights = parts$vectors[1L, ]^2)
+}
+
+# Derivatives of the standard deviation of the random part in theta.
+sd_slopes <- function(fit, rows, sd) {
+  steps <- theta_steps(fit)
+  columns <- lapply(seq_along(fit$theta), \(j) {
+    theta <- replace(fit$theta, j, fit$theta[j] + steps[j])
+    lambda <- list(lambda = lambda_blocks(fit$random, theta))
+    moved <- effects_sigma(fit) * sqrt(drawn_variance(rows$left_out, lambda))
+    (moved - sd) / steps[j]
+  })
+  do.call(cbind, columns)
+}
+
+#' The covariance of the estimates of theta and beta; of what is held, or of theta where it has
+#' none, zero
+#' @noRd
+theta_beta_covariance <- function(fit) {
+  n <- length(fit$theta)
+  size <- n + length(fit$beta)
+  out <- matrix(0, size, size)
+  if (!is.null(no_variance_errors(fit))) {
+    beta <- n + seq_along(fit$beta)
+    out[beta, beta] <- fixed_covariance(fit)
+    return(out)
+  }
+  found <- hessian_covariance(fit) %||% abort_no_curvature()
+  free <- setdiff(seq_len(n), held_index(fit))
+  to <- c(free, n + which(free_beta(fit)))
+  from <- seq_along(to)
+  out[to, to] <- found[from, from]
+  out
+}

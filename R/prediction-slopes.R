@@ -1,0 +1,222 @@
+# How predictions and their variances depend on the variance parameters, by differences: for the
+# degrees of freedom, and for the uncertainty that theta adds.
+
+#' Variances of predictions that tell how well they are known
+#'
+#' @param rows What [prediction_rows()] returns.
+#' @param residual The variance of an observation's residual over sigma^2, or 0.
+#' @param ddf `"satterthwaite"`: with degrees of freedom.
+#' @return A list: `variance`, and `df` (`Inf` for a normal distribution).
+#' @noRd
+prediction_errors <- function(
+  fit,
+  rows,
+  residual = 0,
+  ddf = "asymptotic",
+  theta_uncertainty = FALSE
+) {
+  UseMethod("prediction_errors")
+}
+
+#' @export
+prediction_errors.rlmm_lmm <- function(
+  fit,
+  rows,
+  residual = 0,
+  ddf = "asymptotic",
+  theta_uncertainty = FALSE
+) {
+  variance <- fit$sigma^2 *
+    (prediction_variance(rows, prediction_parts(fit)) + residual)
+  wants_df <- ddf == "satterthwaite"
+  if (!wants_df && !theta_uncertainty) {
+    return(list(variance = variance, df = Inf))
+  }
+  covariance <- known_covariance(variance_vcov.rlmm_lmm(fit, "theta"))
+  slopes <- theta_slopes(fit, rows, residual, variance, covariance, wants_df)
+  list(
+    variance = variance +
+      if (theta_uncertainty) quadratic(slopes$eta, covariance) else 0,
+    df = if (wants_df) {
+      2 * variance^2 / quadratic(slopes$variance, covariance)
+    } else {
+      Inf
+    }
+  )
+}
+
+# Parameters without a variance, held or at a boundary, count as known.
+known_covariance <- function(covariance) {
+  replace(covariance, is.na(covariance), 0)
+}
+
+# The variances r' V r of the rows r.
+quadratic <- function(rows, covariance) {
+  rowSums((rows %*% covariance) * rows)
+}
+
+#' Derivatives of the predictions and of their variances in (theta, sigma), a column each
+#' @noRd
+theta_slopes <- function(fit, rows, residual, variance, covariance, wants_df) {
+  free <- diag(covariance) > 0
+  n <- length(fit$theta)
+  eta <- matrix(0, rows$n, length(free))
+  slopes <- eta
+  if (length(free) > n) {
+    slopes[, n + 1L] <- 2 * variance / fit$sigma
+  }
+  steps <- theta_steps(fit)
+  for (j in which(free[seq_len(n)])) {
+    shifted <- fit_at_theta(fit, replace(fit$theta, j, fit$theta[j] + steps[j]))
+    eta[, j] <- moved_predictor(rows, fit, shifted) / steps[j]
+    if (wants_df) {
+      there <- prediction_variance(rows, prediction_parts(shifted)) + residual
+      slopes[, j] <- (fit$sigma^2 * there - variance) / steps[j]
+    }
+  }
+  list(eta = eta, variance = slopes)
+}
+
+# By how much predictions differ between two sets of parameters.
+moved_predictor <- function(rows, from, to) {
+  difference <- Map(`-`, to$b, from$b)
+  drop(rows$x %*% (to$beta - from$beta)) + random_part(rows, difference)
+}
+
+# Steps of forward differences, into the range of each parameter.
+theta_steps <- function(fit) {
+  unlist(lapply(fit$random, \(term) {
+    roles <- term_roles(term)
+    theta <- fit$theta[term$theta]
+    step <- 1e-5 * pmax(abs(theta), roles$step_size)
+    ifelse(theta + step >= roles$upper, -step, step)
+  }))
+}
+
+#' The fit at another theta, without what else depends on it
+#' @noRd
+fit_at_theta <- function(fit, theta) {
+  est <- core_estimates(fit_spec(fit), theta)
+  fit$theta <- theta
+  fit$rx <- est$rx
+  fit$beta <- with_held(est$beta, fit$fixed$names, fit$held)
+  fit$b <- by_term(est$b, fit$random)
+  fit
+}
+
+# Generalized models --------------------------------------------------------
+
+#' @export
+prediction_errors.rlmm_glmm <- function(
+  fit,
+  rows,
+  residual = 0,
+  ddf = "asymptotic",
+  theta_uncertainty = FALSE
+) {
+  if (ddf == "satterthwaite") {
+    abort_glmm(
+      "Degrees of freedom by Satterthwaite's method",
+      "Leave `ddf` out?",
+      verb = "aren't"
+    )
+  }
+  parts <- prediction_parts(fit)
+  unit <- effects_sigma(fit)^2
+  variance <- unit * prediction_variance(rows, parts, !theta_uncertainty)
+  if (theta_uncertainty) {
+    variance <- variance + parameter_variance(fit, rows)
+  }
+  list(variance = variance, df = Inf)
+}
+
+parameter_variance <- function(fit, rows) {
+  slopes <- parameter_slopes(fit, rows)
+  quadratic(slopes$eta, slopes$covariance)
+}
+
+#' Derivatives of the predictions in the parameters, with which the modes move, and the covariance of
+#' these
+#'
+#' The parameters of a linear model are theta and sigma: beta follows. Those of a generalized one are
+#' theta, beta and the shape.
+#' @return A list: `eta` (a column per parameter), `covariance`.
+#' @noRd
+parameter_slopes <- function(fit, rows) UseMethod("parameter_slopes")
+
+#' @export
+parameter_slopes.rlmm_lmm <- function(fit, rows) {
+  covariance <- known_covariance(variance_vcov.rlmm_lmm(fit, "theta"))
+  slopes <- theta_slopes(fit, rows, 0, 0, covariance, FALSE)
+  list(eta = slopes$eta, covariance = covariance)
+}
+
+#' @export
+parameter_slopes.rlmm_glmm <- function(fit, rows) {
+  check_theta_uncertainty(fit)
+  covariance <- hessian_covariance(fit) %||% abort_no_curvature()
+  free <- setdiff(seq_along(fit$parameters), held_index(fit))
+  spec <- fit_spec(fit)
+  steps <- parameter_steps(fit)
+  slopes <- vapply(
+    free,
+    \(j) parameter_slope(fit, spec, rows, j, steps[j]),
+    numeric(rows$n)
+  )
+  list(eta = matrix(slopes, rows$n), covariance = covariance)
+}
+
+parameter_slope <- function(fit, spec, rows, j, step) {
+  at <- fit$parameters
+  up <- glmm_modes_at(fit, spec, replace(at, j, at[j] + step))
+  down <- glmm_modes_at(fit, spec, replace(at, j, at[j] - step))
+  moved_predictor(rows, down, up) / (2 * step)
+}
+
+#' The covariance matrix of predictions, on the scale of the linear predictor
+#' @noRd
+error_covariance <- function(fit, rows, theta_uncertainty) {
+  check_joint_size(rows$n)
+  parts <- prediction_parts(fit)
+  given_beta <- theta_uncertainty && isGLMM.rlmm(fit)
+  out <- effects_sigma(fit)^2 * prediction_covariance(rows, parts, !given_beta)
+  if (!theta_uncertainty) {
+    return(out)
+  }
+  slopes <- parameter_slopes(fit, rows)
+  out + slopes$eta %*% slopes$covariance %*% t(slopes$eta)
+}
+
+glmm_modes_at <- function(fit, spec, parameters) {
+  est <- core_glmm_estimates(spec, parameters)
+  list(
+    beta = with_held(est$beta, fit$fixed$names, fit$held),
+    b = by_term(est$b, fit$random)
+  )
+}
+
+# Steps of central differences: modes are found to about 1e-8.
+parameter_steps <- function(fit) {
+  steps <- 1e-4 * pmax(abs(fit$parameters), 0.1)
+  n <- length(fit$theta)
+  steps[seq_len(n)] <- 10 * theta_steps(fit)
+  steps
+}
+
+check_theta_uncertainty <- function(fit) {
+  reason <- no_variance_errors(fit)
+  if (!is.null(reason)) {
+    abort_no_variance_errors(reason)
+  }
+}
+
+abort_no_curvature <- function() {
+  abort_rlmm(
+    c(
+      "There is no covariance of the parameters.",
+      x = "The Hessian of the deviance is not positive definite."
+    ),
+    "rlmm_error_not_available",
+    arg = "theta_uncertainty"
+  )
+}

@@ -1,0 +1,267 @@
+# The variance of predictions: of the error of x' beta + z' b, given theta.
+#
+# Given beta, the random effects b have the conditional covariance C, and move by D = d b / d beta
+# with beta. The variance of the error is therefore s' V s + z' C z, with s = x + D' z and V the
+# covariance of beta: a sum of squares, which keeps its digits where x' beta and z' b are large and
+# cancel. A level that the fit didn't see has D = 0 and for C the covariance of its term. All is over
+# sigma^2, and no matrix with a row and a column per prediction is made.
+
+#' What the variances of predictions are made of
+#' @return A list: `fit`; `rx` (R_X) and `free` (which coefficients it is of); for each term
+#'   `within`, the blocks of C as a list of k x k vectors over levels, and `shift`, D as a matrix
+#'   list k x p of vectors over levels, both with the unknown level last; `factor`.
+#' @noRd
+prediction_parts <- function(fit) {
+  lambda <- lambda_blocks(fit$random, fit$theta)
+  parts <- list(rx = fit$rx, free = free_beta(fit), lambda = lambda)
+  parts$within <- Map(
+    level_covariances,
+    fit$random,
+    lambda,
+    list(fit_cond_var(fit))
+  )
+  parts$factor <- sparse_factor(fit)
+  parts$lambdat <- sparse_lambdat(fit)
+  parts$shift <- effect_shifts(fit, parts)
+  parts$first <- first_rows(fit)
+  parts
+}
+
+# The row of Lambda before the first of each term.
+first_rows <- function(fit) {
+  sizes <- n_columns(fit) * n_levels(fit)
+  cumsum(sizes) - sizes
+}
+
+# The conditional covariances of one term: k x k lists of vectors over levels, the unknown level
+# last.
+level_covariances <- function(term, lambda, by_core_term) {
+  own <- term$core_cols
+  known <- by_core_term[[term$core_term]][own, own, , drop = FALSE]
+  unknown <- tcrossprod(lambda)
+  k <- length(own)
+  cells <- lapply(seq_len(k^2), \(cell) {
+    row <- (cell - 1L) %% k + 1L
+    column <- (cell - 1L) %/% k + 1L
+    c(known[row, column, ], unknown[cell])
+  })
+  matrix(cells, k, k)
+}
+
+#' d b / d beta = -Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'Z'W X, by term
+#' @noRd
+effect_shifts <- function(fit, parts) {
+  factor <- parts$factor
+  solved <- Matrix::solve(factor$l, factor$rzx, system = "Lt")
+  u <- Matrix::solve(factor$l, solved, system = "Pt")
+  all <- -as.matrix(Matrix::crossprod(parts$lambdat, u))
+  Map(
+    \(term, first) {
+      k <- length(term$columns)
+      cells <- lapply(seq_len(k * ncol(all)), \(cell) {
+        column <- (cell - 1L) %% k + 1L
+        levels <- seq_along(term$levels) - 1L
+        c(all[first + levels * k + column, (cell - 1L) %/% k + 1L], 0)
+      })
+      matrix(cells, k, ncol(all))
+    },
+    fit$random,
+    first_rows(fit)
+  )
+}
+
+#' Variances of the errors of x' beta + z' b, over sigma^2
+#'
+#' Terms in `rows$drawn` add the variance of a new draw.
+#' @param fixed Does beta vary, or is it given?
+#' @noRd
+prediction_variance <- function(rows, parts, fixed = TRUE) {
+  total <- drawn_variance(rows$drawn, parts)
+  if (fixed) {
+    total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)
+  }
+  effects <- lapply(rows$effects, with_unknown_level)
+  for (i in seq_along(effects)) {
+    total <- total + within_variance(effects[[i]], parts)
+    for (other in effects[seq_len(i - 1L)]) {
+      total <- total + 2 * between_covariance(effects[[i]], other, parts)
+    }
+  }
+  total
+}
+
+# The variance z' Lambda Lambda' z of effects that are drawn anew, over sigma^2.
+drawn_variance <- function(drawn, parts) {
+  total <- 0
+  for (effect in drawn) {
+    total <- total + rowSums((effect$z %*% parts$lambda[[effect$i]])^2)
+  }
+  total
+}
+
+# The variance |R_X^-T x|^2, over sigma^2, for each row x.
+fixed_variance <- function(x, rx) {
+  if (ncol(x) == 0L) {
+    numeric(nrow(x))
+  } else {
+    colSums(backsolve(rx, t(x), transpose = TRUE)^2)
+  }
+}
+
+# The rows s = x + D' z, of the coefficients that aren't held.
+shifted_rows <- function(rows, parts) {
+  s <- rows$x[, parts$free, drop = FALSE]
+  for (effect in lapply(rows$effects, with_unknown_level)) {
+    shift <- parts$shift[[effect$i]][effect$columns, , drop = FALSE]
+    for (j in seq_len(ncol(s))) {
+      s[, j] <- s[, j] + weighted_cells(effect, shift[, j])
+    }
+  }
+  s
+}
+
+# The sum over the columns of z times their values at each row's level.
+weighted_cells <- function(effect, cells) {
+  total <- 0
+  for (a in seq_along(cells)) {
+    total <- total + effect$z[, a] * cells[[a]][effect$refs]
+  }
+  total
+}
+
+# The unknown level stands behind those of the fit.
+with_unknown_level <- function(effect) {
+  effect$known <- !is.na(effect$refs)
+  effect$refs[!effect$known] <- length(effect$term$levels) + 1L
+  effect
+}
+
+# z' C z of one term.
+within_variance <- function(effect, parts) {
+  cells <- parts$within[[effect$i]][
+    effect$columns,
+    effect$columns,
+    drop = FALSE
+  ]
+  total <- 0
+  for (a in seq_len(ncol(cells))) {
+    total <- total + effect$z[, a] * weighted_cells(effect, cells[, a])
+  }
+  total
+}
+
+# z1' C z2 of two terms, for each pair of levels that occurs.
+between_covariance <- function(one, other, parts) {
+  both <- which(one$known & other$known)
+  key <- one$refs[both] + other$refs[both] * (length(one$term$levels) + 1)
+  first <- both[!duplicated(key)]
+  first <- first[order(one$refs[first])]
+  pair <- match(
+    key,
+    one$refs[first] + other$refs[first] * (length(one$term$levels) + 1)
+  )
+  total <- numeric(length(one$refs))
+  for (a in seq_along(one$columns)) {
+    for (b in seq_along(other$columns)) {
+      covariance <- cross_covariances(
+        effect_positions(one, a, first, parts),
+        effect_positions(other, b, first, parts),
+        parts
+      )
+      total[both] <- total[both] +
+        one$z[both, a] * other$z[both, b] * covariance[pair]
+    }
+  }
+  total
+}
+
+# The rows of Lambda of one column of a term, at the levels of some rows.
+effect_positions <- function(effect, a, rows, parts) {
+  k <- length(effect$term$columns)
+  parts$first[effect$i] + (effect$refs[rows] - 1L) * k + effect$columns[a]
+}
+
+#' Elements of C, the inverse of the penalized cross-products between Lambda and Lambda'
+#' @param i,j Rows and columns of the elements.
+#' @noRd
+cross_covariances <- function(i, j, parts) {
+  needed <- unique(c(i, j))
+  # The columns of all are kept, unless they might fill the memory where factors are crossed.
+  if (length(needed) * nrow(parts$lambdat) <= 1e8) {
+    half <- half_columns(needed, parts)
+    columns <- \(rows) half[, match(rows, needed), drop = FALSE]
+  } else {
+    columns <- \(rows) half_columns(rows, parts)
+  }
+  out <- numeric(length(i))
+  for (block in row_blocks(length(i))) {
+    left <- unique(i[block])
+    right <- unique(j[block])
+    products <- as.matrix(Matrix::crossprod(columns(left), columns(right)))
+    out[block] <- products[cbind(match(i[block], left), match(j[block], right))]
+  }
+  out
+}
+
+# Columns of L^-1 P Lambda', whose cross-products are the elements of C.
+half_columns <- function(columns, parts) {
+  solve_lower(parts$factor$l, parts$lambdat[, columns, drop = FALSE])
+}
+
+# Blocks of rows, few enough at a time that what is solved for, which fills in where factors are
+# crossed, stays small.
+row_blocks <- function(n, size = 500) {
+  split(seq_len(n), (seq_len(n) - 1) %/% size)
+}
+
+#' Covariances of the errors of all predictions, over sigma^2: for few rows
+#' @noRd
+prediction_covariance <- function(rows, parts, fixed = TRUE) {
+  z <- do.call(rbind, lapply(rows$effects, effect_zt, parts = parts))
+  total <- matrix(0, rows$n, rows$n)
+  if (!is.null(z)) {
+    at <- unlist(lapply(rows$effects, all_positions, parts = parts))
+    a <- solve_lower(parts$factor$l, parts$lambdat[, at, drop = FALSE] %*% z)
+    total <- as.matrix(Matrix::crossprod(a))
+  }
+  for (effect in rows$effects) {
+    total <- total + unknown_covariance(effect, parts)
+  }
+  if (fixed && any(parts$free)) {
+    s <- backsolve(parts$rx, t(shifted_rows(rows, parts)), transpose = TRUE)
+    total <- total + crossprod(s)
+  }
+  total
+}
+
+# The rows of Lambda of the columns in use of a term.
+all_positions <- function(effect, parts) {
+  k <- length(effect$term$columns)
+  levels <- seq_along(effect$term$levels) - 1L
+  as.vector(outer(effect$columns, levels * k, `+`)) + parts$first[effect$i]
+}
+
+# Z' of the columns in use of a term; nothing for a level that is new.
+effect_zt <- function(effect, parts) {
+  known <- which(!is.na(effect$refs))
+  k <- length(effect$columns)
+  Matrix::sparseMatrix(
+    i = as.vector(outer((effect$refs[known] - 1L) * k, seq_len(k), `+`)),
+    j = rep(known, k),
+    x = as.vector(effect$z[known, ]),
+    dims = c(k * length(effect$term$levels), length(effect$refs))
+  )
+}
+
+# Rows of the same new level share its effects.
+unknown_covariance <- function(effect, parts) {
+  is_new <- is.na(effect$refs)
+  if (!any(is_new)) {
+    return(0)
+  }
+  lambda <- parts$lambda[[effect$i]][effect$columns, , drop = FALSE]
+  covariance <- tcrossprod(effect$z %*% lambda)
+  same <- outer(effect$labels, effect$labels, `==`) | diag(TRUE, length(is_new))
+  same[is.na(same)] <- FALSE
+  covariance * (same & outer(is_new, is_new))
+}

@@ -1,0 +1,127 @@
+# Quantiles of a new observation of a generalized model: of the family's distribution, averaged over
+# the normal distribution of its linear predictor.
+
+#' Quantiles of observations whose linear predictors are normal
+#' @param p A probability.
+#' @param eta,sd Means and standard deviations of the linear predictors.
+#' @param weights Prior weights; of a binomial the numbers of trials.
+#' @return A number per observation; `NA` where the mean or standard deviation is.
+#' @noRd
+predictive_quantiles <- function(fit, p, eta, sd, weights) {
+  row <- family_row(fit$glmm$family)
+  weights <- ifelse(weights == 0, 1, weights)
+  out <- rep(NA_real_, length(eta))
+  known <- which(is.finite(eta) & is.finite(sd) & !is.na(weights))
+  if (length(known) == 0L) {
+    return(out)
+  }
+  cumulative <- mixture(fit, row, eta[known], sd[known], weights[known])
+  out[known] <- if (is.null(row$whole)) {
+    start <- fit$family$linkinv(eta[known])
+    continuous_quantile(cumulative, p, start, row$range == "positive")
+  } else if (has_trials(fit$glmm$family)) {
+    trials <- round(weights[known])
+    counts <- \(q, i) cumulative(q / trials[i], i)
+    whole_quantile(counts, p, length(known)) / trials
+  } else {
+    whole_quantile(cumulative, p, length(known))
+  }
+  out
+}
+
+#' The distribution function of a response, averaged over its linear predictor
+#'
+#' By the trapezoidal rule, whose error falls exponentially once its nodes are as close as the
+#' function is steep: as the family's standard deviation on the scale of the linear predictor.
+#' @return A function of responses, and of the observations that they belong to.
+#' @noRd
+mixture <- function(fit, row, eta, sd, weights) {
+  nodes <- mixture_nodes(fit, eta, sd, weights)
+  density <- stats::dnorm(nodes) / sum(stats::dnorm(nodes))
+  dispersion <- fit$sigma^2 / weights
+  shape <- fit$glmm$shape
+  function(q, i) {
+    total <- numeric(length(q))
+    for (k in seq_along(nodes)) {
+      mu <- fit$family$linkinv(eta[i] + sd[i] * nodes[k])
+      total <- total +
+        density[k] *
+          row$probability(q, mu, weights[i], dispersion[i], shape, TRUE)
+    }
+    total
+  }
+}
+
+mixture_nodes <- function(fit, eta, sd, weights) {
+  if (all(sd == 0)) {
+    return(0)
+  }
+  mu <- fit$family$linkinv(eta)
+  dispersion <- if (has_dispersion(fit$family)) fit$sigma^2 else 1
+  family_sd <- sqrt(dispersion * fit$family$variance(mu) / weights)
+  width <- family_sd / abs(fit$family$mu.eta(eta)) / sd
+  spacing <- min(0.5, max(min(width, na.rm = TRUE), 0.015))
+  seq(-6, 6, length.out = 2 * ceiling(6 / spacing) + 1)
+}
+
+#' The smallest whole numbers at which distribution functions reach `p`
+#' @noRd
+whole_quantile <- function(cumulative, p, n) {
+  low <- rep(-1, n)
+  high <- rep(0, n)
+  open <- seq_len(n)
+  while (length(open) > 0L) {
+    open <- open[which(cumulative(high[open], open) < p)]
+    low[open] <- high[open]
+    high[open] <- 2 * high[open] + 1
+  }
+  while (length(open <- which(high - low > 1)) > 0L) {
+    middle <- floor((low[open] + high[open]) / 2)
+    reached <- cumulative(middle, open) >= p
+    high[open[reached]] <- middle[reached]
+    low[open[!reached]] <- middle[!reached]
+  }
+  high
+}
+
+#' Where distribution functions of continuous responses reach `p`, to nine digits
+#' @param start Values inside the range of the response.
+#' @param positive Is the range that of positive numbers?
+#' @noRd
+continuous_quantile <- function(cumulative, p, start, positive) {
+  size <- pmax(abs(start), 1e-8)
+  # Below a positive response values are halved; a response of any sign moves by growing steps.
+  down <- if (positive) {
+    \(i, k) start[i] / 2^k
+  } else {
+    \(i, k) start[i] - size[i] * 2^(k - 1)
+  }
+  up <- \(i, k) start[i] + size[i] * 2^(k - 1)
+  low <- bracket_end(start, down, \(q, i) cumulative(q, i) > p)
+  high <- bracket_end(start, up, \(q, i) cumulative(q, i) < p)
+  bisect(cumulative, p, low, high)
+}
+
+# Moves each value on as long as it is inside.
+bracket_end <- function(start, move, is_inside) {
+  end <- start
+  open <- which(is_inside(end, seq_along(end)))
+  k <- 0
+  while (length(open) > 0L) {
+    k <- k + 1
+    end[open] <- move(open, k)
+    open <- open[is_inside(end[open], open)]
+  }
+  end
+}
+
+bisect <- function(cumulative, p, low, high) {
+  size <- high - low + abs(low) + abs(high)
+  while (length(open <- which(high - low > 1e-9 * size)) > 0L) {
+    middle <- (low[open] + high[open]) / 2
+    reached <- cumulative(middle, open) >= p
+    high[open[reached]] <- middle[reached]
+    low[open[!reached]] <- middle[!reached]
+  }
+  (low + high) / 2
+}
