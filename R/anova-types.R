@@ -103,33 +103,47 @@ sum_coded <- function(fit) {
 
 #' The table of one fit: F tests of a linear model, Wald's chi-squared tests of a generalized one
 #' @noRd
-term_tests <- function(fit, type, ddf) UseMethod("term_tests")
+term_tests <- function(fit, type, tests) UseMethod("term_tests")
 
 #' @export
-term_tests.rlmm_lmm <- function(fit, type, ddf) {
+term_tests.rlmm_lmm <- function(fit, type, tests) {
   contrasts <- term_contrasts(fit, type)
-  tests <- fixed_tests(fit, ddf)
   rows <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), tests))
   anova_table(
     rows,
     f_table(numeric(), integer(), numeric(), numeric()),
-    paste0("Type ", type, " analysis of variance with ", ddf_label(ddf))
+    c(
+      paste0(
+        "Type ",
+        type,
+        " analysis of variance with ",
+        ddf_label(tests$ddf)
+      ),
+      tests$note
+    )
   )
 }
 
 #' @export
-term_tests.rlmm_glmm <- function(fit, type, ddf) {
+term_tests.rlmm_glmm <- function(fit, type, tests) {
   contrasts <- term_contrasts(fit, type)
-  tests <- lapply(contrasts, \(L) wald_test(fit, L))
+  rows <- lapply(contrasts, \(L) wald_test(fit, L, tests$covariance))
   anova_table(
-    tests,
+    rows,
     chisq_table(numeric(), integer()),
-    paste0("Type ", type, " analysis of deviance with Wald chi-squared tests")
+    c(
+      paste0(
+        "Type ",
+        type,
+        " analysis of deviance with Wald chi-squared tests"
+      ),
+      tests$note
+    )
   )
 }
 
-wald_test <- function(fit, L) {
-  rotated <- uncorrelated_rows(L, numeric(nrow(L)), fixed_covariance(fit))
+wald_test <- function(fit, L, covariance) {
+  rotated <- uncorrelated_rows(L, numeric(nrow(L)), covariance)
   ratios <- drop(rotated$L %*% fit$beta)^2 / rotated$variance
   chisq_table(sum(ratios), length(ratios))
 }

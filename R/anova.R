@@ -25,6 +25,8 @@
 #'   [summary()][summary.rlmm].
 #' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
 #' @param refit Fit REML models again by maximum likelihood?
+#' @param vcov,cluster Of one fit: tests with robust standard errors, `vcov = "CR2"` and so on, with
+#'   their clusters; see [robust].
 #' @param model.names Names of the models, instead of the expressions in the call.
 #' @return A data frame of class `"anova"` with lme4's columns: for several fits `npar`, `AIC`,
 #'   `BIC`, `logLik`, `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one linear fit `Sum Sq`, `Mean
@@ -47,7 +49,9 @@ anova.rlmm <- function(
   type = c("III", "II", "I"),
   ddf = NULL,
   refit = TRUE,
-  model.names = NULL
+  model.names = NULL,
+  vcov = NULL,
+  cluster = NULL
 ) {
   check_flag(refit, "refit")
   type <- if (missing(type)) "III" else read_type(type)
@@ -60,7 +64,7 @@ anova.rlmm <- function(
     abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
   }
   if (length(fits) == 1) {
-    return(anova_of_one(object, type, ddf))
+    return(anova_of_one(object, type, ddf, vcov, cluster))
   }
   check_model_names(labels, length(fits))
   check_same_data(fits, labels)
@@ -70,12 +74,12 @@ anova.rlmm <- function(
   )
 }
 
-anova_of_one <- function(fit, type, ddf) {
-  ddf <- choose_ddf(fit, ddf)
+anova_of_one <- function(fit, type, ddf, vcov, cluster) {
+  ddf <- choose_ddf(fit, ddf, vcov)
   if (ddf == "none") {
     return(sums_of_squares(fit))
   }
-  term_tests(fit, type, ddf)
+  term_tests(fit, type, fixed_tests(fit, ddf, vcov, cluster))
 }
 
 # The names of the models, as the user wrote them; fits given in place, by do.call() for one, have

@@ -24,6 +24,9 @@
 #'   row.
 #' @param ddf Degrees of freedom of the denominator: `"Satterthwaite"`, `"Kenward-Roger"`,
 #'   `"asymptotic"` for infinite ones, and others; see [summary()][summary.rlmm].
+#' @param vcov,cluster Robust standard errors: `vcov = "CR2"` and so on, with their clusters; see
+#'   [robust]. Or a covariance matrix of the fixed effects, or a function of the fit that returns
+#'   one.
 #' @param confint Return confidence limits too?
 #' @param level Their level.
 #' @param ... Not used.
@@ -85,19 +88,21 @@ contest.rlmm <- function(
   ddf = NULL,
   confint = TRUE,
   level = 0.95,
+  vcov = NULL,
+  cluster = NULL,
   ...
 ) {
   rlang::check_dots_empty()
   check_flag(joint, "joint")
   if (is.list(L)) {
     tests <- lapply(L, \(one) {
-      contest.rlmm(model, one, joint, rhs, ddf, confint, level)
+      contest.rlmm(model, one, joint, rhs, ddf, confint, level, vcov, cluster)
     })
     return(do.call(rbind, tests))
   }
   L <- contrast_matrix(L, model)
   rhs <- check_rhs(rhs, nrow(L))
-  tests <- fixed_tests(model, contest_ddf(model, ddf))
+  tests <- fixed_tests(model, contest_ddf(model, ddf, vcov), vcov, cluster)
   if (joint) {
     f_test(model, L, rhs, tests)
   } else {
@@ -108,9 +113,25 @@ contest.rlmm <- function(
 #' @rdname contest
 #' @export
 #' @rawNamespace S3method(lmerTest::contestMD, rlmm)
-contestMD.rlmm <- function(model, L, rhs = 0, ddf = NULL, ...) {
+contestMD.rlmm <- function(
+  model,
+  L,
+  rhs = 0,
+  ddf = NULL,
+  vcov = NULL,
+  cluster = NULL,
+  ...
+) {
   rlang::check_dots_empty()
-  contest.rlmm(model, L, joint = TRUE, rhs = rhs, ddf = ddf)
+  contest.rlmm(
+    model,
+    L,
+    joint = TRUE,
+    rhs = rhs,
+    ddf = ddf,
+    vcov = vcov,
+    cluster = cluster
+  )
 }
 
 #' @rdname contest
@@ -123,6 +144,8 @@ contest1D.rlmm <- function(
   ddf = NULL,
   confint = FALSE,
   level = 0.95,
+  vcov = NULL,
+  cluster = NULL,
   ...
 ) {
   rlang::check_dots_empty()
@@ -140,14 +163,16 @@ contest1D.rlmm <- function(
     rhs = rhs,
     ddf = ddf,
     confint = confint,
-    level = level
+    level = level,
+    vcov = vcov,
+    cluster = cluster
   )
 }
 
 # Arguments ---------------------------------------------------------------
 
-contest_ddf <- function(fit, ddf) {
-  ddf <- choose_ddf(fit, ddf)
+contest_ddf <- function(fit, ddf, vcov) {
+  ddf <- choose_ddf(fit, ddf, vcov)
   if (ddf == "none") {
     abort_rlmm(
       c("A test needs degrees of freedom.", x = "`ddf` is \"none\"."),

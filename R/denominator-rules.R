@@ -1,4 +1,5 @@
-# Denominator degrees of freedom that follow from the design alone, by rules of analysis of variance.
+# Denominator degrees of freedom that follow from the design alone, by rules of analysis of
+# variance.
 
 #' Degrees of freedom of each coefficient by one of the rules
 #' @noRd
@@ -24,8 +25,8 @@ coefficient_terms <- function(fit) attr(stats::model.matrix(fit), "assign")
 #'
 #' A term is estimated at the coarsest of the nested grouping factors within whose levels it doesn't
 #' change, otherwise at that of the observations. With m_i groups at level i and p_i coefficients
-#' estimated there (the intercept counts as m_0), level i has m_i - m_(i-1) - p_i degrees of freedom.
-#' The intercept itself has those of the observations.
+#' estimated there (the intercept counts as m_0), level i has m_i - m_(i-1) - p_i degrees of
+#' freedom. The intercept itself has those of the observations.
 #' @noRd
 between_within_df <- function(fit) {
   groups <- nested_groups(fit)
@@ -60,7 +61,7 @@ is_constant_within <- function(x, group) {
 #' The grouping factors from the coarsest to the finest, each nested in those before it
 #' @noRd
 nested_groups <- function(fit) {
-  groups <- lapply(grouping_factors(fit), as_plain_factor)
+  groups <- lapply(grouping_factors(fit), plain_factor)
   groups <- groups[order(vapply(groups, nlevels, 1L))]
   for (i in seq_along(groups)[-1L]) {
     if (!is_nested(groups[[i]], groups[[i - 1L]])) {
@@ -68,13 +69,6 @@ nested_groups <- function(fit) {
     }
   }
   groups
-}
-
-as_plain_factor <- function(x) factor(as.integer(x))
-
-is_nested <- function(inner, outer) {
-  first <- match(levels(inner), inner)
-  all(outer == outer[first[as.integer(inner)]])
 }
 
 abort_crossed <- function(names) {
@@ -95,8 +89,8 @@ abort_crossed <- function(names) {
 #'
 #' A random effect contains a fixed term that has all of the term's variables, and besides only
 #' factors: `Subject:Days`, the slopes of `(Days | Subject)`, contains `Days`. A term has the least
-#' of what the effects that contain it add to the rank of [X Z], each after those with fewer columns;
-#' without any, what is left: n less that rank.
+#' of what the effects that contain it add to the rank of [X Z], each after those with fewer
+#' columns; without any, what is left: n less that rank.
 #' @noRd
 containment_df <- function(fit) {
   effects <- random_effects(fit)

@@ -1,9 +1,11 @@
-# How the fixed effects are tested: the covariance matrix of the estimates, and degrees of freedom by
-# each of the methods.
+# How the fixed effects are tested: the covariance matrix of the estimates, and degrees of freedom
+# by each of the methods.
 
-choose_ddf <- function(fit, ddf = NULL) {
+#' @param vcov What the user gave as `vcov`.
+#' @noRd
+choose_ddf <- function(fit, ddf = NULL, vcov = NULL) {
   if (is.null(ddf)) {
-    return(default_ddf(fit))
+    return(if (is.null(vcov)) default_ddf(fit) else robust_ddf(fit, vcov))
   }
   # lmerTest's word for none.
   if (identical(ddf, "lme4")) "none" else one_of_words(ddf, ddf_methods, "ddf")
@@ -46,25 +48,125 @@ ddf_label <- function(ddf) {
   )
 }
 
+#' With a matrix that the user gives tests are those of a normal distribution, unless they ask for
+#' something else.
+#' @noRd
+robust_ddf <- function(fit, vcov) {
+  if (is.character(vcov) && isLMM.rlmm(fit)) "satterthwaite" else "asymptotic"
+}
+
 #' What tests of a fit's coefficients are made of
 #' @param ddf What `choose_ddf()` returns.
-#' @return A list: `ddf`; `covariance` of the estimates; `row_df`, a function: the degrees of freedom
-#'   of each row of a matrix of contrasts; and `joint`, a function of uncorrelated rows and of what
-#'   they differ by from the hypothesis: the F statistic `f`, its `scale` and `df`.
+#' @param vcov,cluster What the user gave: a robust type and its clusters, a matrix, or a function
+#'   of the fit; or `NULL`.
+#' @return A list: `ddf`; `covariance` of the estimates; `row_df`, a function: the degrees of
+#'   freedom of each row of a matrix of contrasts; `joint`, a function of uncorrelated rows and of
+#'   what they differ by from the hypothesis: the F statistic `f`, its `scale` and `df`; and `note`,
+#'   a line for the summary.
 #' @noRd
-fixed_tests <- function(fit, ddf) {
+fixed_tests <- function(fit, ddf, vcov = NULL, cluster = NULL) {
+  if (!is.null(vcov)) {
+    return(given_tests(fit, ddf, vcov, cluster))
+  }
+  if (!is.null(cluster)) {
+    abort_argument(
+      "`cluster` is for robust standard errors.",
+      i = "Give their type as well: `vcov = \"CR2\"`.",
+      arg = "cluster"
+    )
+  }
+  covariance <- fixed_covariance(fit)
   switch(
     ddf,
-    satterthwaite = satterthwaite_tests(fit),
+    satterthwaite = satterthwaite_tests(fit, covariance),
     `kenward-roger` = kenward_roger_tests(fit),
-    asymptotic = ,
-    none = rule_tests(fit, ddf, rep(Inf, length(fit$beta))),
-    rule_tests(fit, ddf, rule_df(fit, ddf))
+    rule_tests(ddf, covariance, design_df(fit, ddf))
   )
 }
 
-satterthwaite_tests <- function(fit) {
-  covariance <- fixed_covariance(fit)
+design_df <- function(fit, ddf) {
+  if (ddf %in% c("asymptotic", "none")) {
+    return(rep(Inf, length(fit$beta)))
+  }
+  rule_df(fit, ddf)
+}
+
+#' Tests with another covariance matrix than that of the model
+#' @noRd
+given_tests <- function(fit, ddf, vcov, cluster) {
+  if (ddf == "kenward-roger") {
+    abort_argument(
+      "`ddf = \"Kenward-Roger\"` has a covariance matrix of its own.",
+      i = "Leave out `vcov`, or take another `ddf`.",
+      arg = "ddf"
+    )
+  }
+  if (is.character(vcov)) {
+    return(robust_tests(fit, ddf, vcov, cluster))
+  }
+  covariance <- given_covariance(fit, vcov)
+  tests <- if (ddf == "satterthwaite") {
+    satterthwaite_tests(fit, covariance)
+  } else {
+    rule_tests(ddf, covariance, design_df(fit, ddf))
+  }
+  c(
+    tests,
+    list(note = "Standard errors from a covariance matrix that was given.")
+  )
+}
+
+robust_tests <- function(fit, ddf, type, cluster) {
+  type <- one_of_words(type, robust_types, "vcov")
+  found <- robust_covariance(fit, type, read_clusters(fit, cluster))
+  covariance <- found$covariance
+  tests <- if (ddf == "satterthwaite") {
+    list(
+      ddf = ddf,
+      covariance = covariance,
+      row_df = \(L) robust_df(found, L),
+      joint = \(L, difference) {
+        f <- wald_f(L, difference, covariance)
+        c(list(f = f), robust_scale(found, L))
+      }
+    )
+  } else {
+    rule_tests(ddf, covariance, design_df(fit, ddf))
+  }
+  c(tests, list(note = robust_note(found)))
+}
+
+#' A covariance matrix that the user gives, or a function of the fit that makes it
+#' @noRd
+given_covariance <- function(fit, vcov) {
+  covariance <- if (is.function(vcov)) vcov(fit) else vcov
+  p <- length(fit$beta)
+  is_matrix <- inherits(covariance, c("matrix", "Matrix"))
+  if (!is_matrix || !all(dim(covariance) == p)) {
+    abort_argument(
+      sprintf(
+        "`vcov` must be a type such as \"CR2\", a %s x %s matrix, or a function that returns one.",
+        p,
+        p
+      ),
+      x = if (is_matrix) {
+        sprintf("It is a %s x %s matrix.", nrow(covariance), ncol(covariance))
+      } else {
+        it_is(covariance)
+      },
+      arg = "vcov"
+    )
+  }
+  # A class such as clubSandwich's would follow the matrix about.
+  matrix(
+    as.double(as.matrix(covariance)),
+    p,
+    p,
+    dimnames = list(names(fit$beta), names(fit$beta))
+  )
+}
+
+satterthwaite_tests <- function(fit, covariance) {
   row_df <- \(L) satterthwaite_df(fit, t(L))
   list(
     ddf = "satterthwaite",
@@ -91,8 +193,7 @@ kenward_roger_tests <- function(fit) {
 }
 
 # A combination of coefficients has the least of their degrees of freedom.
-rule_tests <- function(fit, ddf, df) {
-  covariance <- fixed_covariance(fit)
+rule_tests <- function(ddf, covariance, df) {
   row_df <- \(L) apply(L, 1L, least_involved, df)
   list(
     ddf = ddf,

@@ -1,11 +1,12 @@
 # Kenward and Roger's (1997) covariance matrix of the fixed effects and degrees of freedom, their
 # formulas as of pbkrtest (Halekoh and Hojsgaard 2014).
 #
-# Let Sigma = sigma^2 V have the derivatives G_r in its parameters, W = 2 [tr(P G_r P G_s)]^-1 be the
-# covariance matrix of the parameters' estimates, P_r = -X'Sigma^-1 G_r Sigma^-1 X, and M_rs =
-# X'Sigma^-1 G_r P G_s Sigma^-1 X. The adjusted covariance matrix is Phi + 2 Phi (sum W_rs M_rs) Phi.
-# As it doesn't depend on the basis in which the changes of Sigma are expressed, the last one here is
-# V itself, in place of the residual variance: then P V P = P, and M_rs = 0 where r or s is the last.
+# Let Sigma = sigma^2 V have the derivatives G_r in its parameters, W = 2 [tr(P G_r P G_s)]^-1 be
+# the covariance matrix of the parameters' estimates, P_r = -X'Sigma^-1 G_r Sigma^-1 X, and M_rs =
+# X'Sigma^-1 G_r P G_s Sigma^-1 X. The adjusted covariance matrix is Phi + 2 Phi (sum W_rs M_rs)
+# Phi. As it doesn't depend on the basis in which the changes of Sigma are expressed, the last one
+# here is V itself, in place of the residual variance: then P V P = P, and M_rs = 0 where r or s is
+# the last.
 
 #' The adjusted covariance matrix, and what the degrees of freedom need
 #' @return A list: `covariance` of all coefficients; and, of those that aren't held, `phi`,
@@ -82,8 +83,8 @@ weighted_sum <- function(w, matrices, zero) {
 #' For each term the directions in which its covariance matrix may change
 #'
 #' A structure that is linear in its parameters, such as any covariance matrix, may change in all
-#' directions that it has, also where the fit is singular. Of another one they are the derivatives at
-#' the estimate: a parameter on which nothing depends there counts as known.
+#' directions that it has, also where the fit is singular. Of another one they are the derivatives
+#' at the estimate: a parameter on which nothing depends there counts as known.
 #' @return A list for each term: `shapes`, a list of matrices, `NULL` if the term has them all;
 #'   `absolute`, whether the only one is the covariance matrix itself, held on the scale of the
 #'   response.

@@ -1,14 +1,15 @@
 # Traces and cross-products of the marginal covariance matrix V = W^-1 + Z Omega Z' (over sigma^2),
 # without any matrix of n rows: the ground of Kenward and Roger's method.
 #
-# With P = V^-1 - V^-1 X Phi X'V^-1, Phi = (X'V^-1 X)^-1 and K = Z'PZ, a change of the random effects'
-# covariances changes V by Z E Z', where E repeats a small matrix, a "shape", for each level of one
-# term. What is wanted are tr(K E_r K E_s), tr(K E_r), B'E_r B and B'E_r K E_s B, with B = Z'V^-1 X.
+# With P = V^-1 - V^-1 X Phi X'V^-1, Phi = (X'V^-1 X)^-1 and K = Z'PZ, a change of the random
+# effects' covariances changes V by Z E Z', where E repeats a small matrix, a "shape", for each
+# level of one term. What is wanted are tr(K E_r K E_s), tr(K E_r), B'E_r B and B'E_r K E_s B, with
+# B = Z'V^-1 X.
 #
-# The factor with the most columns of Z leads: V_L = W^-1 + Z_L Omega_L Z_L' is block diagonal by its
-# levels, and U = Z'V_L^-1 Z is found level by level. The other terms ("trailing") need G = (Omega^-1 +
-# U_TT)^-1, a matrix of their own size, found as Lambda (I + Lambda' U_TT Lambda)^-1 Lambda'. With
-# Y = [U_LT, B_L] the parts of K are
+# The factor with the most columns of Z leads: V_L = W^-1 + Z_L Omega_L Z_L' is block diagonal by
+# its levels, and U = Z'V_L^-1 Z is found level by level. The other terms ("trailing") need G =
+# (Omega^-1 + U_TT)^-1, a matrix of their own size, found as Lambda (I + Lambda' U_TT Lambda)^-1
+# Lambda'. With Y = [U_LT, B_L] the parts of K are
 #
 #   K_LL = U_LL - Y diag(G, Phi) Y',   K_LT = Y H,   H = [I - G U_TT; -Phi B_T'],
 #   K_TT = U_TT (I - G U_TT) - B_T Phi B_T'.

@@ -22,19 +22,19 @@
 #' degrees of freedom are large anyway.
 #'
 #' `"Kenward-Roger"`, for linear fits by REML: standard errors are enlarged too, by what is lost as
-#' the variances are estimated (Kenward and Roger 1997). The numbers are pbkrtest's, but no matrix of
-#' n rows is needed: thousands of crossed effects take seconds. A variance that is estimated as zero
-#' counts as estimated, as in pbkrtest; what is held counts as known. Of a structure that isn't
-#' linear in its parameters, such as `ar1()`, the second derivatives are left out, as by SAS's
-#' `DDFM = KENWARDROGER(FIRSTORDER)`, and its parameters on which nothing depends at the estimate
-#' count as known.
+#' the variances are estimated (Kenward and Roger 1997). The numbers are pbkrtest's, but no matrix
+#' of n rows is needed: thousands of crossed effects take seconds. A variance that is estimated as
+#' zero counts as estimated, as in pbkrtest; what is held counts as known. Of a structure that isn't
+#' linear in its parameters, such as `ar1()`, the second derivatives are left out, as by SAS's `DDFM
+#' = KENWARDROGER(FIRSTORDER)`, and its parameters on which nothing depends at the estimate count as
+#' known.
 #'
 #' Three rules of analysis of variance take the design alone, and are exact for balanced data. A
 #' combination of coefficients has the least of their degrees of freedom.
 #'
 #' * `"between-within"`, for nested grouping factors: those of `nlme::lme()`. A term that changes
-#'   within the levels of a factor, but not within those of the next finer one, is tested against the
-#'   number of the latter.
+#'   within the levels of a factor, but not within those of the next finer one, is tested against
+#'   the number of the latter.
 #' * `"containment"`, the default of SAS's `PROC MIXED`: a term has what the random effects that
 #'   contain it (`Days:Subject`, the slopes of `(Days | Subject)`, contains `Days`) add to the rank
 #'   of X and Z, each after those with fewer columns, and the least of them; without any, what is
@@ -46,6 +46,9 @@
 #'   coefficients.
 #' @param ddf How p-values are computed: `"Satterthwaite"`, `"Kenward-Roger"`, `"between-within"`,
 #'   `"containment"`, `"residual"`, `"asymptotic"`, or `"none"`; see below.
+#' @param vcov,cluster Robust standard errors: `vcov = "CR2"` and so on, with their clusters; see
+#'   [robust]. Or a covariance matrix of the fixed effects, or a function of the fit that returns
+#'   one.
 #' @param conf.int Include confidence limits in the table of the fixed effects?
 #' @param level Confidence level.
 #' @param ... Not used.
@@ -57,8 +60,9 @@
 #' Kenward, M. G. and Roger, J. H. (1997) Small sample inference for fixed effects from restricted
 #' maximum likelihood. Biometrics 53, 983-997.
 #'
-#' Halekoh, U. and Hojsgaard, S. (2014) A Kenward-Roger approximation and parametric bootstrap methods
-#' for tests in linear mixed models: the R package pbkrtest. Journal of Statistical Software 59(9).
+#' Halekoh, U. and Hojsgaard, S. (2014) A Kenward-Roger approximation and parametric bootstrap
+#' methods for tests in linear mixed models: the R package pbkrtest. Journal of Statistical Software
+#' 59(9).
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' summary(fit)
@@ -66,6 +70,7 @@
 #' coef(summary(fit), conf.int = TRUE, level = 0.9)
 #' coef(summary(fit, ddf = "Kenward-Roger"))
 #' coef(summary(fit, ddf = "none"))
+#' coef(summary(fit, vcov = "CR2"))
 #' @export
 summary.rlmm <- function(
   object,
@@ -73,16 +78,18 @@ summary.rlmm <- function(
   ddf = NULL,
   conf.int = FALSE,
   level = 0.95,
+  vcov = NULL,
+  cluster = NULL,
   ...
 ) {
   refuse_dots(...)
-  ddf <- choose_ddf(object, ddf)
+  ddf <- choose_ddf(object, ddf, vcov)
   check_confidence(level)
   object <- with_covariance(object)
   structure(
     c(
       summary_head(object),
-      summary_tables(object, ddf),
+      summary_tables(object, fixed_tests(object, ddf, vcov, cluster)),
       list(
         optinfo = object$optsum,
         na.action = object$na_action,
@@ -114,8 +121,7 @@ summary_head <- function(fit) {
   )
 }
 
-summary_tables <- function(fit, ddf) {
-  tests <- fixed_tests(fit, ddf)
+summary_tables <- function(fit, tests) {
   df <- tests$row_df(diag(length(fit$beta)))
   list(
     coefficients = fixed_effects_table(fit, tests, df),
@@ -126,7 +132,7 @@ summary_tables <- function(fit, ddf) {
     ngrps = ngrps.rlmm(fit),
     residuals = scaled_residuals(fit),
     shape = shape_estimate(fit),
-    notes = c(fit_notes(fit), average_note(df))
+    notes = c(fit_notes(fit), average_note(df), tests$note)
   )
 }
 

@@ -13,7 +13,9 @@
 #' [summary()][summary.rlmm].
 #'
 #' @param object A fit.
-#' @param type `"model"`: what the model says; or `"Kenward-Roger"`.
+#' @param type `"model"`: what the model says; `"Kenward-Roger"`; or `"CR0"`, `"CR1"`, `"CR1S"`,
+#'   `"CR2"`, `"HC0"`: robust matrices, see [robust].
+#' @param cluster For robust matrices: what the clusters are, see [robust].
 #' @param correlation Attach the correlation matrix as attribute `"correlation"`?
 #' @param sigm The residual standard deviation; lme4's name. (One, where the dispersion is in the
 #'   weights already: see [rglmm()].)
@@ -43,10 +45,12 @@ vcov.rlmm <- function(
   complete = FALSE,
   use.hessian = NULL,
   type = "model",
+  cluster = NULL,
   ...
 ) {
   refuse_dots(...)
-  type <- one_of_words(type, c("model", "kenward-roger"), "type")
+  types <- c("model", "kenward-roger", robust_types)
+  type <- one_of_words(type, types, "type")
   check_flag(correlation, "correlation")
   check_flag(full, "full")
   check_flag(complete, "complete")
@@ -54,12 +58,15 @@ vcov.rlmm <- function(
   if (!is.null(use.hessian)) {
     check_flag(use.hessian, "use.hessian")
   }
-  covariance <- if (type == "kenward-roger") {
-    kenward_roger(object)$covariance
-  } else if (full) {
+  covariance <- if (full) {
     sigm^2 * unscaled_joint_covariance(object)
   } else {
-    fixed_covariance(object, sigm, use.hessian)
+    switch(
+      type,
+      model = fixed_covariance(object, sigm, use.hessian),
+      `kenward-roger` = kenward_roger(object)$covariance,
+      robust_covariance(object, type, read_clusters(object, cluster))$covariance
+    )
   }
   if (complete && !full) {
     covariance <- pad_with_na(covariance, full_column_names(object))
@@ -77,89 +84,6 @@ with_correlation <- function(covariance) {
 sigma.rlmm <- function(object, use.fallback = FALSE, ...) {
   refuse_dots(...)
   object$sigma
-}
-
-standard_errors <- function(fit) sqrt(diag(fixed_covariance(fit)))
-
-#' Covariance of the fixed effects
-#' @param use_hessian `NULL`: where there is one, that is, for a generalized model that isn't fast.
-#' @noRd
-fixed_covariance <- function(
-  fit,
-  sigma = effects_sigma(fit),
-  use_hessian = NULL
-) {
-  has_hessian <- has_hessian(fit)
-  if (isTRUE(use_hessian) && !has_hessian) {
-    abort_no_hessian(fit)
-  }
-  if (has_hessian && (use_hessian %||% (length(fit$separated) == 0L))) {
-    covariance <- hessian_fixed_covariance(fit)
-    if (!is.null(covariance)) {
-      return(covariance)
-    }
-    warn_rlmm(
-      c(
-        "The Hessian of the deviance is not positive definite.",
-        i = paste(
-          "Standard errors are those at fixed theta instead,",
-          "as with `vcov(fit, use.hessian = FALSE)`."
-        )
-      ),
-      "rlmm_warning_hessian"
-    )
-  }
-  sigma^2 * unscaled_covariance(fit)
-}
-
-#' Whether the fixed effects are among the arguments of the objective
-#' @noRd
-has_hessian <- function(fit) UseMethod("has_hessian")
-
-#' @export
-has_hessian.rlmm_lmm <- function(fit) FALSE
-
-#' @export
-has_hessian.rlmm_glmm <- function(fit) {
-  !fit$glmm$fast && length(fit$beta) > 0L
-}
-
-abort_no_hessian <- function(fit) {
-  abort_rlmm(
-    c(
-      "There is no Hessian of the fixed effects.",
-      i = no_hessian_reason(fit)
-    ),
-    "rlmm_error_not_available",
-    arg = "use.hessian"
-  )
-}
-
-no_hessian_reason <- function(fit) UseMethod("no_hessian_reason")
-
-#' @export
-no_hessian_reason.rlmm_lmm <- function(fit) {
-  "It is for generalized linear mixed models."
-}
-
-#' @export
-no_hessian_reason.rlmm_glmm <- function(fit) {
-  "The model was fitted with `nAGQ = 0`."
-}
-
-unscaled_covariance <- function(fit) {
-  free <- free_beta(fit)
-  # A coefficient that is held has no variance.
-  out <- matrix(
-    0,
-    length(free),
-    length(free),
-    dimnames = list(names(fit$beta), names(fit$beta))
-  )
-  if (any(free)) {
-    out[free, free] <- chol2inv(fit$rx)
-  }
-  out
 }
 
 #' Joint covariance of (b, beta) over sigma^2: the inverse of the penalized cross-products, with

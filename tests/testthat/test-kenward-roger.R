@@ -312,7 +312,7 @@ test_that("fits that the method isn't for are told", {
   expect_snapshot({
     writeLines(error_lines(summary(fit, ddf = "Kenward-Roger")))
     writeLines(error_lines(check_trailing_size(1e5, list(list(group = "g")))))
-    writeLines(error_lines(vcov(fit, type = "robust")))
+    writeLines(error_lines(vcov(fit, type = "sandwich")))
   })
   ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
   expect_error(

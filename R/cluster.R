@@ -1,0 +1,175 @@
+# The clusters of a robust covariance matrix: factors with a value for each row of the fit.
+
+#' Read the argument `cluster`
+#' @param cluster A one-sided formula, names of variables, a vector or factor, or a list of such;
+#'   `NULL` for the grouping factors of the model that are nested in no other.
+#' @return A named list of factors, a value for each row of the fit.
+#' @noRd
+read_clusters <- function(fit, cluster = NULL) {
+  found <- if (is.null(cluster)) {
+    outer_groups(fit)
+  } else if (rlang::is_formula(cluster)) {
+    formula_clusters(fit, cluster)
+  } else if (is.list(cluster)) {
+    lapply(name_clusters(cluster), fitted_cluster, fit = fit)
+  } else if (is_names_of_variables(cluster, fit)) {
+    named_clusters(fit, cluster)
+  } else {
+    list(cluster = fitted_cluster(cluster, fit))
+  }
+  Map(check_cluster, found, names(found))
+}
+
+#' The grouping factors that are nested in no other
+#' @noRd
+outer_groups <- function(fit) {
+  groups <- lapply(grouping_factors(fit), plain_factor)
+  groups <- groups[order(vapply(groups, nlevels, 1L))]
+  is_inner <- vapply(
+    seq_along(groups),
+    \(i) {
+      any(vapply(
+        groups[seq_len(i - 1L)],
+        \(outer) is_nested(groups[[i]], outer),
+        NA
+      ))
+    },
+    NA
+  )
+  groups[!is_inner]
+}
+
+plain_factor <- function(x) factor(as.integer(x))
+
+is_nested <- function(inner, outer) {
+  first <- match(levels(inner), inner)
+  all(outer == outer[first[as.integer(inner)]])
+}
+
+is_names_of_variables <- function(x, fit) {
+  is.character(x) && length(x) < length(fit$fitted) && length(x) <= 5L
+}
+
+formula_clusters <- function(fit, formula) {
+  if (length(formula) != 2L) {
+    abort_cluster(
+      "It is the formula %s, which has a left side.",
+      tick(deparse1(formula))
+    )
+  }
+  labels <- attr(stats::terms(formula), "term.labels")
+  if (length(labels) == 0L) {
+    abort_cluster("The formula %s names no variable.", tick(deparse1(formula)))
+  }
+  named_clusters(fit, labels, environment(formula))
+}
+
+#' @param labels Variables, or several joined by ":".
+#' @noRd
+named_clusters <- function(fit, labels, env = environment(fit$formula)) {
+  lapply(rlang::set_names(labels), \(label) {
+    variables <- lapply(strsplit(label, ":", fixed = TRUE)[[1L]], \(name) {
+      fitted_cluster(cluster_variable(fit, str2lang(name), env), fit, name)
+    })
+    interaction(variables, drop = TRUE)
+  })
+}
+
+#' A variable, from the frame of the fit, its grouping factors, or the data it was made from
+#' @noRd
+cluster_variable <- function(fit, expr, env) {
+  name <- deparse_one(expr)
+  frame <- fit_frame(fit)
+  if (name %in% names(frame)) {
+    return(frame[[name]])
+  }
+  groups <- grouping_factors(fit)
+  if (name %in% names(groups)) {
+    return(groups[[name]])
+  }
+  tryCatch(
+    eval(expr, as.list(original_data(fit)), env),
+    error = \(cnd) abort_no_cluster(name, c(names(groups), names(frame)))
+  )
+}
+
+name_clusters <- function(cluster) {
+  names <- names(cluster) %||% character(length(cluster))
+  unnamed <- !nzchar(names)
+  names[unnamed] <- paste0("cluster", which(unnamed))
+  rlang::set_names(as.list(cluster), names)
+}
+
+#' A vector as a factor for the rows of the fit
+#' @noRd
+fitted_cluster <- function(x, fit, name = "cluster") {
+  if (!is.atomic(x) || !is.null(dim(x))) {
+    abort_cluster("%s", it_is(x))
+  }
+  n <- length(fit$fitted)
+  omitted <- length(fit$na_action)
+  if (!length(x) %in% c(n, n + omitted)) {
+    abort_cluster_length(name, length(x), n, omitted)
+  }
+  x <- fitted_rows(x, fit, "cluster")
+  if (anyNA(x)) {
+    abort_cluster(
+      "%s",
+      sprintf(
+        "Values of %s are missing at %s.",
+        tick(name),
+        describe_rows(which(is.na(x)))
+      )
+    )
+  }
+  factor(as.character(x), unique(as.character(x)))
+}
+
+check_cluster <- function(x, name) {
+  if (nlevels(x) > 1L) {
+    return(x)
+  }
+  abort_cluster("%s has one value only.", tick(name))
+}
+
+abort_cluster <- function(text, ...) {
+  abort_argument(
+    "`cluster` must say for each row of the fit which cluster it belongs to.",
+    x = sprintf(text, ...),
+    i = "For example `cluster = ~ Subject`, or a factor.",
+    arg = "cluster",
+    class = "rlmm_error_cluster"
+  )
+}
+
+abort_cluster_length <- function(name, found, n, omitted) {
+  wanted <- paste0(
+    plural(n, "row"),
+    if (omitted > 0L) {
+      paste0(
+        " (or ",
+        format_count(n + omitted),
+        " with those left out for missing values)"
+      )
+    }
+  )
+  abort_argument(
+    sprintf(
+      "`cluster` must have one value for each of the %s of the fit.",
+      wanted
+    ),
+    x = sprintf("%s has %s.", tick(name), plural(found, "value")),
+    arg = "cluster",
+    class = "rlmm_error_cluster"
+  )
+}
+
+abort_no_cluster <- function(name, known) {
+  abort_argument(
+    "`cluster` must name variables of the model or of its data.",
+    x = sprintf("Can't find %s.", tick(name)),
+    hint = did_you_mean(name, known),
+    arg = "cluster",
+    class = "rlmm_error_cluster"
+  )
+}

@@ -1,0 +1,57 @@
+# The independent parts of a model: groups of rows that share no random effect.
+
+#' The groups of rows that no random effect joins to others
+#' @return A factor.
+#' @noRd
+independent_groups <- function(fit) {
+  groups <- lapply(fit_terms(fit), `[[`, "refs")
+  label <- groups[[1L]]
+  repeat {
+    before <- label
+    for (group in groups) {
+      lowest <- tapply(label, group, min)
+      label <- as.vector(lowest[as.character(group)])
+    }
+    if (identical(label, before)) {
+      return(factor(match(label, unique(label))))
+    }
+  }
+}
+
+#' The spec of some rows of a model, with their levels alone
+#' @noRd
+spec_of_rows <- function(spec, rows) {
+  n <- length(spec$y)
+  for (part in c("y", "weights", "offset")) {
+    spec[[part]] <- spec[[part]][rows]
+  }
+  spec$x <- rows_of_columns(spec$x, rows, n)
+  spec$terms <- lapply(spec$terms, \(term) {
+    refs <- term$refs[rows]
+    known <- unique(refs)
+    term$refs <- match(refs, known)
+    term$n_levels <- length(known)
+    term$z <- rows_of_columns(term$z, rows, n)
+    term
+  })
+  spec
+}
+
+rows_of_columns <- function(columns, rows, n) {
+  lapply(columns, \(column) {
+    if (is.matrix(column)) {
+      column[rows, , drop = FALSE]
+    } else if (length(column) == n) {
+      column[rows]
+    } else {
+      column
+    }
+  })
+}
+
+#' The specs of the groups, in their order
+#' @noRd
+specs_of_groups <- function(spec, groups) {
+  rows <- split(seq_along(groups), groups)
+  lapply(rows, \(rows) spec_of_rows(spec, rows))
+}

@@ -1,0 +1,488 @@
+# Covariance matrices of the fixed effects that are robust to a wrong model of the errors within
+# clusters: sandwiches of the scores of the clusters (Liang and Zeger 1986), with the bias reduction
+# "CR2" and degrees of freedom of Pustejovsky and Tipton (2018).
+#
+# The estimates are Phi C'y with C = V^-1 X, Phi = (X'C)^-1. With the residuals e = y - X beta, of
+# covariance sigma^2 (V - X Phi X'), the score of cluster g is C_g' A_g e_g. CR2 chooses the
+# symmetric matrix A_g for which A_g (V - X Phi X')_gg A_g = V_gg: as if the model were true, the
+# estimator has no bias then. Nothing here needs V to be block diagonal by clusters.
+
+#' Robust standard errors
+#'
+#' Standard errors of the fixed effects that don't trust the model's covariances within clusters:
+#' `vcov(fit, type = "CR2", cluster = ~ g)`, and the arguments `vcov = "CR2", cluster = ~ g` of
+#' [summary()][summary.rlmm], [contest()], [anova()][anova.rlmm] and [confint()][confint.rlmm].
+#'
+#' @section Types: Each is a sandwich of the scores of the clusters, with the model's covariance
+#' matrix as its working model; the estimates stay what they are.
+#'
+#' * `"CR0"`: without a correction for few clusters; variances are too small then.
+#' * `"CR1"`: times m / (m - 1) for m clusters; `"CR1S"`: times m (n - 1) / ((m - 1) (n - p)),
+#' Stata's.
+#' * `"CR2"`: the bias-reduced matrix of Bell and McCaffrey (2002), which has no bias if the model
+#'   is true and clusters share no random effects. With the degrees of freedom below its tests hold
+#'   their level with about ten clusters.
+#' * `"HC0"`: every row is a cluster of its own.
+#'
+#' @section Clusters: `cluster` is a formula with variables of the model or its data, such as `~ g`,
+#' `~ g:h` for their combinations, or `~ g + h` for two clusterings at once; or names of such
+#' variables, a vector with a value for each row, or a list of vectors. By default the clusters are
+#' the levels of the grouping factor that all others are nested in; with crossed factors, there are
+#' several clusterings.
+#'
+#' Clusters may cut through the levels of a random effect: with crossed factors the marginal
+#' covariance matrix isn't block diagonal, and the scores are rows of V^-1 X times the marginal
+#' residuals. With two or more clusterings the covariance matrices of each are added up, and those
+#' of their combinations subtracted (Cameron, Gelbach and Miller 2011). A variance may come out
+#' negative where there are few clusters; a warning says so.
+#'
+#' @section Degrees of freedom: For one clustering of a linear model they are Satterthwaite's, as if
+#' the model were true (Pustejovsky and Tipton 2018), and tests of several coefficients are their
+#' approximate Hotelling's T-squared test (`"HTZ"` in package clubSandwich, whose numbers these
+#' are); for several clusterings, and for more than 5,000 clusters that share random effects, the
+#' smallest number of clusters, less one; for `"HC0"` and generalized models infinite. `ddf` may say
+#' otherwise: see [summary()][summary.rlmm].
+#'
+#' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"`, from the derivatives of each
+#' independent group's log-likelihood in all parameters, so that clusters can't be smaller than the
+#' groups that share random effects.
+#'
+#' @section Package sandwich: `estfun()` and `bread()` have methods, with which
+#' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits.
+#' @references
+#' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
+#' with multi-stage samples. Survey Methodology 28, 169-181.
+#'
+#' Cameron, A. C., Gelbach, J. B. and Miller, D. L. (2011) Robust inference with multiway
+#' clustering. Journal of Business and Economic Statistics 29, 238-249.
+#'
+#' Pustejovsky, J. E. and Tipton, E. (2018) Small-sample methods for cluster-robust variance
+#' estimation and hypothesis testing in fixed effects models. Journal of Business and Economic
+#' Statistics 36, 672-683.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+#' vcov(fit, type = "CR2")
+#' coef(summary(fit, vcov = "CR2"))
+#' confint(fit, vcov = "CR2")
+#' contest(fit, diag(2), vcov = "CR2")
+#'
+#' # Crossed clusters
+#' crossed <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+#' coef(summary(crossed, vcov = "CR1", cluster = ~ plate + sample))
+#'
+#' herds <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
+#' coef(summary(herds, vcov = "CR1"))
+#' @name robust
+NULL
+
+robust_types <- c("CR0", "CR1", "CR1S", "CR2", "HC0")
+
+#' A robust covariance matrix, and what the degrees of freedom need
+#' @param type One of `robust_types`.
+#' @param clusters What `read_clusters()` returns.
+#' @return A list: `covariance`, `type`, `clusters`; and `ways`, what `one_way()` returns for each
+#'   clustering.
+#' @noRd
+robust_covariance <- function(fit, type, clusters) {
+  UseMethod("robust_covariance")
+}
+
+#' @export
+robust_covariance.rlmm_lmm <- function(fit, type, clusters) {
+  parts <- marginal_scores(fit)
+  ways <- lapply(clusters, \(cluster) one_way(parts, cluster, type))
+  covariance <- matrix(
+    0,
+    length(fit$beta),
+    length(fit$beta),
+    dimnames = list(names(fit$beta), names(fit$beta))
+  )
+  covariance[parts$free, parts$free] <- sum_over_clusterings(
+    lapply(ways, `[[`, "covariance"),
+    clusters,
+    \(shared) one_way(parts, shared, type)$covariance
+  )
+  warn_if_negative(covariance)
+  list(
+    covariance = covariance,
+    type = type,
+    clusters = clusters,
+    ways = ways,
+    parts = parts
+  )
+}
+
+#' The covariance matrix for several clusterings: what they share is counted once (Cameron, Gelbach
+#' and Miller 2011)
+#' @param each The covariance matrix of each clustering.
+#' @param one A function: the covariance matrix of a clustering.
+#' @noRd
+sum_over_clusterings <- function(each, clusters, one) {
+  covariance <- Reduce(`+`, each)
+  for (set in intersections(clusters)) {
+    shared <- one(interaction(clusters[set], drop = TRUE))
+    covariance <- covariance + (-1)^(length(set) + 1) * shared
+  }
+  covariance
+}
+
+#' The sets of two and more clusterings
+#' @noRd
+intersections <- function(clusters) {
+  n <- length(clusters)
+  sizes <- seq_len(n)[-1L]
+  do.call(c, lapply(sizes, \(size) utils::combn(n, size, simplify = FALSE)))
+}
+
+warn_if_negative <- function(covariance) {
+  negative <- rownames(covariance)[diag(covariance) < 0]
+  if (length(negative) > 0L) {
+    warn_rlmm(
+      c(
+        "A robust variance for several clusterings is negative.",
+        x = paste0("That of ", enumerate(tick(negative)), "."),
+        i = "There are too few clusters for it: cluster by one factor."
+      ),
+      "rlmm_warning_negative_variance"
+    )
+  }
+}
+
+#' The rows of positive weight: X, C = V^-1 X, residuals, and Z Lambda
+#' @noRd
+marginal_scores <- function(fit) {
+  free <- free_beta(fit)
+  weights <- working_weights(fit)
+  x <- fixed_matrix(fit)
+  residual <- fit_response(fit)$y - drop(x %*% fit$beta)
+  offset <- fit_offset(fit)
+  if (!is.null(offset)) {
+    residual <- residual - offset
+  }
+  x <- x[, free, drop = FALSE]
+  at <- lambdat_zt(fit)
+  solved <- marginal_solve(fit, at, x)
+  kept <- weights > 0
+  list(
+    free = free,
+    kept = kept,
+    x = x[kept, , drop = FALSE],
+    c = solved[kept, , drop = FALSE],
+    residual = residual[kept],
+    weights = weights[kept],
+    zlt = at[, kept, drop = FALSE],
+    phi = chol2inv(fit$rx)
+  )
+}
+
+#' V^-1 of a matrix, W - W Z Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'Z'W times it
+#' @noRd
+marginal_solve <- function(fit, at, x) {
+  weights <- working_weights(fit)
+  factor <- sparse_factor(fit)
+  inner <- Matrix::solve(factor$l, at %*% (weights * x))
+  weights * (x - as.matrix(Matrix::crossprod(at, inner)))
+}
+
+# One clustering ----------------------------------------------------------------
+
+#' The sandwich of one clustering
+#' @return A list: `covariance`; `h`, the matrix whose rows of cluster g are A_g C_g Phi (times the
+#'   factor of small samples); `cluster`; and `n_clusters`.
+#' @noRd
+one_way <- function(parts, cluster, type) {
+  cluster <- droplevels(cluster[parts$kept])
+  m <- nlevels(cluster)
+  if (type == "HC0") {
+    cluster <- factor(seq_along(cluster))
+  }
+  adjusted <- if (type == "CR2") reduce_bias(parts, cluster) else parts$c
+  h <- sqrt(small_sample_factor(type, m, parts)) * adjusted %*% parts$phi
+  scores <- rowsum(h * parts$residual, as.integer(cluster))
+  list(
+    covariance = crossprod(scores),
+    h = h,
+    cluster = cluster,
+    n_clusters = m
+  )
+}
+
+small_sample_factor <- function(type, m, parts) {
+  n <- nrow(parts$x)
+  p <- ncol(parts$x)
+  switch(
+    type,
+    CR1 = m / (m - 1),
+    CR1S = m * (n - 1) / ((m - 1) * (n - p)),
+    1
+  )
+}
+
+#' A_g C_g for all clusters, a row for each row of the data
+#' @noRd
+reduce_bias <- function(parts, cluster) {
+  rows <- split(seq_along(cluster), cluster)
+  check_cluster_size(lengths(rows), parts$weights)
+  for (at in rows) {
+    z <- cluster_effects(parts$zlt, at)
+    w <- parts$weights[at]
+    x <- parts$x[at, , drop = FALSE]
+    parts$c[at, ] <- adjust_cluster(
+      z,
+      x,
+      w,
+      parts$phi,
+      parts$c[at, , drop = FALSE]
+    )
+  }
+  parts$c
+}
+
+# Z Lambda of some rows, without the columns that are zero there.
+cluster_effects <- function(zlt, rows) {
+  own <- zlt[, rows, drop = FALSE]
+  own <- own[unique(own@i) + 1L, , drop = FALSE]
+  t(as.matrix(own))
+}
+
+#' A C of one cluster, A = R (R G R)^(-1/2) R with R the root of V, G = V - X Phi X'
+#'
+#' With equal weights V and G are multiples of the identity outside the space of Z and X, where A is
+#' the identity.
+#' @noRd
+adjust_cluster <- function(z, x, weights, phi, c) {
+  basis <- if (is_constant(weights) && nrow(x) > ncol(x) + ncol(z)) {
+    qr.Q(qr(cbind(z, x)))
+  }
+  if (is.null(basis)) {
+    return(bias_root(tcrossprod(z), x, 1 / weights, phi) %*% c)
+  }
+  inside <- crossprod(basis, c)
+  a <- bias_root(
+    tcrossprod(crossprod(basis, z)),
+    crossprod(basis, x),
+    rep(1 / weights[1L], ncol(basis)),
+    phi
+  )
+  c + basis %*% (a %*% inside - inside)
+}
+
+is_constant <- function(x) all(x == x[1L])
+
+bias_root <- function(zz, x, residual, phi) {
+  v <- zz + diag(residual, nrow(x))
+  root <- matrix_power(v, 1 / 2)
+  middle <- v %*% v - tcrossprod(root %*% x %*% phi, root %*% x)
+  root %*% matrix_power(middle, -1 / 2) %*% root
+}
+
+#' A power of a positive semi-definite matrix, in the space where it isn't zero
+#' @noRd
+matrix_power <- function(x, power) {
+  parts <- eigen((x + t(x)) / 2, symmetric = TRUE)
+  kept <- parts$values > 1e-12 * max(parts$values)
+  vectors <- parts$vectors[, kept, drop = FALSE]
+  vectors %*% (parts$values[kept]^power * t(vectors))
+}
+
+check_cluster_size <- function(sizes, weights, limit = 3000) {
+  if (max(sizes) <= limit || is_constant(weights)) {
+    return(invisible())
+  }
+  abort_argument(
+    "`type = \"CR2\"` with weights is for smaller clusters.",
+    x = sprintf(
+      "The largest one has %s rows; the limit is %s.",
+      format_count(max(sizes)),
+      format_count(limit)
+    ),
+    i = "Use \"CR1S\".",
+    arg = "type"
+  )
+}
+
+# Degrees of freedom -------------------------------------------------------------
+
+# With u_g(l) = l'Phi C_g' A_g e_g the estimated variance of l'beta is the sum of u_g(l)^2. If the
+# model is true, u_g(k) and u_h(l) have the covariance P_gh(k, l), from which the moments of the
+# estimator follow. Where V is block diagonal by clusters, P is a diagonal matrix less B_k Phi B_l';
+# otherwise it is formed, clusters by clusters.
+
+#' The covariances of the scores of a clustering, for the rows of `L`
+#' @return A list: `blocks`, whether V is block diagonal; and, for each pair of rows, `d`, the
+#'   diagonal, or the whole P in its place; `b`, a list of B for each row; `phi`.
+#' @noRd
+score_moments <- function(parts, way, L) {
+  rows <- lapply(seq_len(nrow(L)), \(i) drop(way$h %*% L[i, ]))
+  by_cluster <- \(x) rowsum(x, as.integer(way$cluster))
+  blocks <- is_block_diagonal(parts$zlt, way$cluster)
+  effects <- lapply(rows, \(t) cluster_sums(parts$zlt, t, way$cluster))
+  fixed <- lapply(rows, \(t) by_cluster(t * parts$x))
+  d <- for_pairs(nrow(L), \(i, j) {
+    own <- drop(by_cluster(rows[[i]] * rows[[j]] / parts$weights))
+    if (blocks) {
+      own + Matrix::rowSums(effects[[i]] * effects[[j]])
+    } else {
+      diag(own) +
+        as.matrix(Matrix::tcrossprod(effects[[i]], effects[[j]])) -
+        tcrossprod(fixed[[i]] %*% parts$phi, fixed[[j]])
+    }
+  })
+  list(blocks = blocks, d = d, b = fixed, phi = parts$phi)
+}
+
+# A list of lists of the values for pairs of numbers up to n.
+for_pairs <- function(n, f) {
+  lapply(seq_len(n), \(i) lapply(seq_len(n), \(j) f(i, j)))
+}
+
+#' For each cluster (a row) the sum of Lambda'Z' t
+#' @noRd
+cluster_sums <- function(zlt, t, cluster) {
+  spread <- Matrix::sparseMatrix(
+    i = as.integer(cluster),
+    j = seq_along(t),
+    x = t,
+    dims = c(nlevels(cluster), length(t))
+  )
+  Matrix::tcrossprod(spread, zlt)
+}
+
+#' Whether every random effect belongs to one cluster
+#' @noRd
+is_block_diagonal <- function(zlt, cluster) {
+  owner <- rep(as.integer(cluster), diff(zlt@p))
+  first <- owner[match(zlt@i, zlt@i)]
+  all(owner == first)
+}
+
+#' The sum over g and h of P_gh(a, b) P_gh(c, d)
+#' @noRd
+moment <- function(found, a, b, c, d) {
+  left <- found$d[[a]][[b]]
+  right <- found$d[[c]][[d]]
+  if (!found$blocks) {
+    return(sum(left * right))
+  }
+  less <- \(i, j) rowSums((found$b[[i]] %*% found$phi) * found$b[[j]])
+  first <- found$phi %*% crossprod(found$b[[a]], found$b[[c]])
+  second <- found$phi %*% crossprod(found$b[[d]], found$b[[b]])
+  sum(left * right) -
+    sum(left * less(c, d)) -
+    sum(right * less(a, b)) +
+    sum(first * t(second))
+}
+
+#' The expected value of the estimator if the model is true, for `q` rows
+#' @noRd
+expected_covariance <- function(found, q) {
+  out <- matrix(0, q, q)
+  for (i in seq_len(q)) {
+    for (j in seq_len(q)) {
+      p <- found$d[[i]][[j]]
+      out[i, j] <- if (found$blocks) {
+        sum(p) - sum((found$b[[i]] %*% found$phi) * found$b[[j]])
+      } else {
+        sum(diag(p))
+      }
+    }
+  }
+  out
+}
+
+#' Satterthwaite's degrees of freedom of each row of `L`
+#' @noRd
+robust_df <- function(found, L) {
+  if (found$type == "HC0") {
+    return(rep(Inf, nrow(L)))
+  }
+  if (has_plain_df(found)) {
+    return(rep(fewest_clusters(found) - 1, nrow(L)))
+  }
+  L <- L[, found$parts$free, drop = FALSE]
+  df <- apply(L, 1L, \(l) {
+    one <- score_moments(found$parts, found$ways[[1L]], t(l))
+    drop(expected_covariance(one, 1L))^2 / moment(one, 1L, 1L, 1L, 1L)
+  })
+  replace(df, is.nan(df), NA)
+}
+
+# With several clusterings, and with very many clusters that share random effects, the degrees of
+# freedom are the number of clusters less one.
+has_plain_df <- function(found) {
+  way <- found$ways[[1L]]
+  length(found$ways) > 1L ||
+    (way$n_clusters > 5000 && !is_block_diagonal(found$parts$zlt, way$cluster))
+}
+
+fewest_clusters <- function(found) {
+  min(vapply(found$ways, `[[`, 1L, "n_clusters"))
+}
+
+#' Scale and degrees of freedom of the joint test, by Hotelling's T^2 with the total variance of the
+#' estimated covariance matrix (Pustejovsky and Tipton's "HTZ")
+#' @noRd
+robust_scale <- function(found, L) {
+  q <- nrow(L)
+  if (found$type == "HC0") {
+    return(list(scale = 1, df = Inf))
+  }
+  if (has_plain_df(found)) {
+    return(list(scale = 1, df = fewest_clusters(found) - 1))
+  }
+  L <- L[, found$parts$free, drop = FALSE]
+  way <- found$ways[[1L]]
+  expected <- expected_covariance(score_moments(found$parts, way, L), q)
+  unit <- matrix_power(expected, -1 / 2) %*% L
+  moments <- score_moments(found$parts, way, unit)
+  total <- 0
+  for (i in seq_len(q)) {
+    for (j in seq_len(q)) {
+      total <- total +
+        moment(moments, i, i, j, j) +
+        moment(moments, i, j, j, i)
+    }
+  }
+  eta <- q * (q + 1) / total
+  list(scale = (eta - q + 1) / eta, df = eta - q + 1)
+}
+
+#' Which standard errors a table has
+#' @noRd
+robust_note <- function(found) {
+  if (found$type == "HC0") {
+    return("Robust standard errors: HC0.")
+  }
+  sizes <- vapply(found$clusters, nlevels, 1L)
+  of <- sprintf(
+    "%s of %s",
+    format_count_each(sizes),
+    tick(names(found$clusters))
+  )
+  sprintf(
+    "Robust standard errors: %s, clusters: %s.",
+    found$type,
+    enumerate(of)
+  )
+}
+
+format_count_each <- function(n) vapply(n, format_count, "")
+
+# For package sandwich ------------------------------------------------------------
+
+#' @rawNamespace S3method(sandwich::estfun, rlmm)
+estfun.rlmm <- function(x, ...) {
+  check_linear(x)
+  parts <- marginal_scores(x)
+  out <- matrix(0, length(x$fitted), sum(parts$free))
+  out[parts$kept, ] <- parts$c * parts$residual / x$sigma^2
+  dimnames(out) <- list(row.names(x$frame), names(x$beta)[parts$free])
+  out
+}
+
+#' @rawNamespace S3method(sandwich::bread, rlmm)
+bread.rlmm <- function(x, ...) {
+  check_linear(x)
+  free <- free_beta(x)
+  nobs.rlmm(x) * fixed_covariance(x)[free, free, drop = FALSE]
+}

@@ -1,0 +1,87 @@
+herds <- rglmm(
+  cbind(incidence, size - incidence) ~ period + (1 | herd),
+  cbpp,
+  family = binomial
+)
+
+test_that("the covariance matrix is glmmTMB's", {
+  # glmmTMB 1.1.14, vcovHC() of the same model, by the Laplace approximation.
+  expected <- c(
+    0.0819331282,
+    -0.0958953224,
+    -0.07049922073,
+    -0.05739526133,
+    0.2064015488,
+    0.17356527117,
+    0.0562423784,
+    0.26338897593,
+    0.00819734374,
+    0.13091158702
+  )
+  found <- vcov(herds, type = "CR0")
+  expect_equal(found[lower.tri(found, TRUE)], expected, tolerance = 1e-4)
+  expect_equal(vcov(herds, type = "CR1"), found * 15 / 14)
+  expect_equal(vcov(herds, type = "CR1S"), found * 15 / 14 * 55 / 52)
+})
+
+test_that("scores of groups are those of the likelihood integrated over their effect", {
+  fit <- update(herds, nAGQ = 40)
+  groups <- independent_groups(fit)
+  x <- fixed_matrix(fit)
+  loglik <- function(rows, parameters) {
+    eta <- drop(x[rows, , drop = FALSE] %*% parameters[-1])
+    density <- \(u) {
+      p <- plogis(outer(parameters[1] * u, eta, `+`))
+      of_row <- vapply(
+        seq_along(rows),
+        \(j) dbinom(cbpp$incidence[rows[j]], cbpp$size[rows[j]], p[, j], TRUE),
+        u
+      )
+      exp(rowSums(of_row)) * dnorm(u)
+    }
+    log(integrate(density, -8, 8, rel.tol = 1e-10)$value)
+  }
+  expected <- t(vapply(
+    split(seq_along(groups), groups),
+    \(rows) {
+      vapply(
+        seq_along(fit$parameters),
+        \(j) {
+          step <- replace(0 * fit$parameters, j, 1e-4)
+          up <- loglik(rows, fit$parameters + step)
+          (up - loglik(rows, fit$parameters - step)) / 2e-4
+        },
+        0
+      )
+    },
+    0 * fit$parameters
+  ))
+  expect_equal(
+    group_scores(fit, groups),
+    expected,
+    tolerance = 1e-5,
+    ignore_attr = TRUE
+  )
+  expect_equal(colSums(group_scores(fit, groups)), numeric(5), tolerance = 1e-3)
+})
+
+test_that("tests take the robust standard errors", {
+  table <- coef(summary(herds, vcov = "CR1"))
+  expect_equal(table[, 2], sqrt(diag(vcov(herds, type = "CR1"))))
+  expect_equal(colnames(table)[3], "z value")
+  found <- anova(herds, vcov = "CR1")
+  robust <- vcov(herds, type = "CR1")[-1, -1]
+  expect_equal(
+    found$Chisq,
+    drop(fixef(herds)[-1] %*% solve(robust, fixef(herds)[-1]))
+  )
+})
+
+test_that("what generalized models don't have is told", {
+  fast <- update(herds, nAGQ = 0)
+  expect_snapshot({
+    writeLines(error_lines(vcov(herds, type = "CR2")))
+    writeLines(error_lines(vcov(herds, type = "CR1", cluster = ~period)))
+    writeLines(error_lines(vcov(fast, type = "CR1")))
+  })
+})
