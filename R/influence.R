@@ -428,7 +428,8 @@ cooks.distance.influence.rlmm <- function(model, ...) {
   p <- sum(free)
   # lme4 counts the deletions as if they were observations.
   share <- (m - p) / (m * p)
-  share * colSums(backsolve(root, t(change), transpose = TRUE)^2)
+  distance <- share * colSums(backsolve(root, t(change), transpose = TRUE)^2)
+  stats::setNames(distance, rownames(change))
 }
 
 #' @rdname influence.rlmm

@@ -172,7 +172,7 @@ test_that("what the rest doesn't identify is missing, with a warning", {
 })
 
 test_that("held and singular fits have influence, too", {
-  singular <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2)
+  singular <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
   expect_gls(
     singular,
     influence(singular, "Batch", one_step = FALSE),

@@ -1,0 +1,196 @@
+# The page of pictures of a diagnosis.
+
+#' Pictures of a diagnosis
+#'
+#' One page: residuals, and their size, against fitted values (or the linear predictor); normal quantiles of
+#' the residuals and of the random effects; Cook's distances without each level; and for counts the
+#' numbers observed and expected, otherwise residuals against leverage. Residuals are scaled ones for
+#' linear models, quantile residuals for generalized ones.
+#'
+#' @param x What [diagnose()] returned.
+#' @param which Numbers of the pictures, in the order above.
+#' @param ... Not used.
+#' @return A list of objects of class `"trellis"`, which is drawn on one page when it is printed.
+#' @examplesIf requireNamespace("lattice", quietly = TRUE)
+#' plot(diagnose(rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)))
+#' @export
+plot.rlmm_diagnosis <- function(x, which = 1:6, ...) {
+  refuse_dots(...)
+  need_package("lattice", "plot(diagnose(fit))")
+  panels <- list(
+    residual_picture(x),
+    spread_picture(x),
+    quantile_picture(x$residuals, "Residuals"),
+    modes_picture(x$modes),
+    distance_picture(x$influence),
+    last_picture(x)
+  )
+  panels <- panels[which]
+  structure(panels[lengths(panels) > 0L], class = "rlmm_page")
+}
+
+#' @export
+print.rlmm_page <- function(x, ...) {
+  n <- length(x)
+  columns <- min(n, if (n > 4L) 3L else 2L)
+  rows <- ceiling(n / max(columns, 1L))
+  for (i in seq_len(n)) {
+    at <- c((i - 1L) %% columns + 1L, (i - 1L) %/% columns + 1L, columns, rows)
+    print(unclass(x)[[i]], split = at, more = i < n)
+  }
+  invisible(x)
+}
+
+residual_picture <- function(x) {
+  at <- predictor(x$fit)
+  cloud(at$value, x$residuals, at$label, "Residuals", line = 0)
+}
+
+#' The fitted values, of a generalized model the linear predictor
+#' @noRd
+predictor <- function(fit) {
+  if (is.null(fit$eta)) {
+    return(list(value = fit$fitted, label = "Fitted values"))
+  }
+  list(value = fit$eta, label = "Linear predictor")
+}
+
+spread_picture <- function(x) {
+  at <- predictor(x$fit)
+  cloud(at$value, sqrt(abs(x$residuals)), at$label, "Root of |residuals|")
+}
+
+#' A scatter plot with a smooth line
+#' @noRd
+cloud <- function(x, y, xlab, ylab, line = NULL) {
+  data <- data.frame(x = as.vector(x), y = as.vector(y))
+  labels <- rep(NA_character_, nrow(data))
+  settings <- c(
+    list(x = y ~ x, data = data, xlab = xlab, ylab = ylab),
+    scatter_defaults(line, labels, TRUE, nrow(data))
+  )
+  do.call(lattice::xyplot, settings)
+}
+
+quantile_picture <- function(values, label) qq_plot(values, ylab = label)
+
+#' Normal quantiles of the modes of up to six effects
+#' @noRd
+modes_picture <- function(modes) {
+  modes <- utils::head(modes, 6L)
+  if (length(modes) == 0L) {
+    return(NULL)
+  }
+  parts <- Map(
+    function(mode, name) {
+      data.frame(
+        value = sort(unname(mode)),
+        quantile = stats::qnorm(stats::ppoints(length(mode))),
+        effect = name
+      )
+    },
+    modes,
+    names(modes)
+  )
+  data <- do.call(rbind, unname(parts))
+  data$effect <- factor(data$effect, names(modes))
+  lattice::xyplot(
+    value ~ quantile | effect,
+    data,
+    xlab = "Standard normal quantiles",
+    ylab = "Random effects, scaled",
+    col = plot_blue,
+    pch = if (nrow(data) > 500L) 16 else 1,
+    cex = if (nrow(data) > 500L) 0.4 else 0.7,
+    strip = lattice::strip.custom(
+      bg = "grey92",
+      par.strip.text = list(cex = 0.7)
+    ),
+    as.table = TRUE,
+    panel = qq_panel(c(0, 1))
+  )
+}
+
+#' Cook's distances of the levels of each factor
+#' @noRd
+distance_picture <- function(influence) {
+  parts <- Map(
+    function(infl, group) {
+      distance <- cooks.distance.influence.rlmm(infl)
+      shown <- rank(-distance, ties.method = "first") <= 3
+      data.frame(
+        level = seq_along(distance),
+        distance = distance,
+        label = ifelse(shown, names(distance), NA),
+        group = group
+      )
+    },
+    influence,
+    names(influence)
+  )
+  data <- do.call(rbind, unname(parts))
+  if (is.null(data) || all(is.na(data$distance))) {
+    return(NULL)
+  }
+  data$group <- factor(data$group, names(influence))
+  lattice::xyplot(
+    distance ~ level | group,
+    data,
+    xlab = "Level",
+    ylab = "Cook's distance",
+    ylim = c(-0.04, 1.15) * max(data$distance, 1e-10, na.rm = TRUE),
+    scales = list(x = list(relation = "free", tick.number = 3)),
+    strip = lattice::strip.custom(bg = "grey92"),
+    labels = data$label,
+    panel = function(x, y, labels, subscripts, ...) {
+      index_panel(labels[subscripts])(x, y, ...)
+    }
+  )
+}
+
+last_picture <- function(x) {
+  fit <- x$fit
+  is_count <- isGLMM.rlmm(fit) &&
+    identical(family_row(fit$glmm$family)$whole, "counts")
+  if (is_count) {
+    return(counts_picture(fit))
+  }
+  cloud(fit_leverage(fit), x$residuals, "Leverage", "Residuals", line = 0)
+}
+
+#' The numbers of each count, observed (bars) and expected (points), on a scale of roots
+#' @noRd
+counts_picture <- function(fit) {
+  y <- fit_response(fit)$y
+  counts <- 0:min(max(y), 40)
+  expected <- vapply(counts, \(k) sum(count_probability(fit, k)), 0)
+  observed <- vapply(counts, \(k) sum(y == k), 0)
+  lattice::xyplot(
+    sqrt(observed) ~ counts,
+    xlab = names(fit$frame)[1L],
+    ylab = "Root of the number of rows",
+    ylim = c(0, 1.05 * sqrt(max(observed, expected))),
+    key = list(
+      text = list(c("observed", "expected")),
+      lines = list(
+        col = c("grey70", plot_red),
+        lwd = c(6, 1.5),
+        pch = c(NA, 16),
+        type = c("l", "o")
+      ),
+      columns = 2,
+      cex = 0.8
+    ),
+    panel = function(x, y, ...) {
+      lattice::panel.segments(x, 0, x, y, col = "grey70", lwd = 6, lend = 1)
+      lattice::panel.lines(x, sqrt(expected), col = plot_red)
+      lattice::panel.points(
+        x,
+        sqrt(expected),
+        col = plot_red,
+        pch = 16,
+        cex = 0.7
+      )
+    }
+  )
+}
