@@ -1,18 +1,28 @@
 #' Fixed effects, and coefficients per group
 #'
 #' `fixef()` returns the estimates of the fixed effects, beta. `coef()` returns, as in lme4, the sum
-#' of fixed and random effects for each level of each grouping factor.
+#' of fixed and random effects for each level of each grouping factor; with `se = TRUE` standard
+#' errors come along, and limits where `as.data.frame()` puts all in one table.
+#'
+#' Standard errors are those of the error of the sum, from the joint covariance of beta and b at the
+#' estimated theta, as of [predict.rlmm()]. A coefficient without a random effect has that of beta.
 #'
 #' @param object A fit.
 #' @param add.dropped Include the coefficients of columns that were dropped because they depend
 #'   linearly on others, as `NA`?
+#' @param se Attach standard errors, as attribute `"std.error"`: a list of the same form? A fit that
+#'   doesn't hold its data can't.
+#' @param x What `coef()` returned.
+#' @param level The confidence level of limits, which are those of the normal distribution.
 #' @param ... Not used.
 #' @return `fixef()`: a named vector. `coef()`: a list of data frames, one per grouping factor, one
-#'   row per level.
+#'   row per level. `as.data.frame()`: a data frame with the columns `grpvar`, `term`, `grp`,
+#'   `estimate`, and, with standard errors, `std.error`, `lwr` and `upr`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' fixef(fit)
 #' head(coef(fit)$Subject)
+#' head(as.data.frame(coef(fit, se = TRUE)))
 #' @importFrom nlme fixef
 #' @export
 fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
@@ -38,8 +48,9 @@ full_column_names <- function(fit) {
 #' @rdname fixef.rlmm
 #' @importFrom stats coef
 #' @export
-coef.rlmm <- function(object, ...) {
+coef.rlmm <- function(object, se = FALSE, ...) {
   refuse_dots(...)
+  check_flag(se, "se")
   beta <- object$beta
   effects <- lapply(ranef(object, condVar = FALSE), name_as, names(beta))
   # As in lme4, effects of any factor that have no fixed counterpart come first.
@@ -47,8 +58,45 @@ coef.rlmm <- function(object, ...) {
   centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
   structure(
     lapply(effects, add_centre, centre = centre),
-    class = c("coef.rlmm", "coef.mer")
+    class = c("coef.rlmm", "coef.mer"),
+    std.error = if (se) coefficient_errors(object, names(centre))
   )
+}
+
+#' Standard errors of coefficients by group, in the form of `coef()`
+#' @noRd
+coefficient_errors <- function(fit, names) {
+  parts <- prediction_parts(fit)
+  groups <- unique(term_groups(fit))
+  tables <- lapply(groups, \(group) {
+    levels <- Find(\(term) term$group == group, fit$random)$levels
+    columns <- lapply(names, \(name) {
+      rows <- coefficient_rows(fit, group, name, length(levels))
+      effects_sigma(fit) * sqrt(prediction_variance(rows, parts))
+    })
+    as_table(stats::setNames(columns, names), levels)
+  })
+  stats::setNames(tables, groups)
+}
+
+# One coefficient at each level of a factor, as rows of predictions.
+coefficient_rows <- function(fit, group, name, n) {
+  x <- matrix(0, n, length(fit$beta))
+  x[, names(fit$beta) == name] <- 1
+  own <- which(term_groups(fit) == group)
+  effects <- lapply(own, \(i) {
+    term <- fit$random[[i]]
+    named <- sorted_factors(term$columns) == sorted_factors(name)
+    list(
+      i = i,
+      term = term,
+      columns = which(named),
+      refs = seq_len(n),
+      z = matrix(1, n, sum(named))
+    )
+  })
+  has_name <- vapply(effects, \(effect) length(effect$columns) > 0L, NA)
+  list(n = n, x = x, effects = effects[has_name])
 }
 
 #' The columns under the names of the fixed effects that they vary: `b:a` is the same product as
@@ -81,4 +129,41 @@ as_table <- function(columns, row_names) {
 print.coef.rlmm <- function(x, ...) {
   print(structure(unclass(x), names = names(x)), ...)
   invisible(x)
+}
+
+#' @rdname fixef.rlmm
+#' @export
+as.data.frame.coef.rlmm <- function(x, ..., level = 0.95) {
+  warn_of_dots(..., also = data_frame_arguments)
+  check_confidence(level)
+  out <- stack_tables(unclass(x))
+  errors <- attr(x, "std.error")
+  if (is.null(errors)) {
+    return(out)
+  }
+  out$std.error <- stack_tables(errors)$estimate
+  limits <- wald_limits(out$estimate, out$std.error, level)
+  out$lwr <- limits[, 1L]
+  out$upr <- limits[, 2L]
+  out
+}
+
+# Tables of groups as one, with a row per level and column.
+stack_tables <- function(tables) {
+  parts <- Map(
+    \(group, table) {
+      data.frame(
+        grpvar = group,
+        term = rep(names(table), each = nrow(table)),
+        grp = rep(rownames(table), length(table)),
+        estimate = unlist(table, use.names = FALSE)
+      )
+    },
+    names(tables),
+    tables
+  )
+  out <- do.call(rbind, unname(parts))
+  out$term <- factor(out$term, unique(out$term))
+  out$grp <- factor(out$grp, unique(out$grp))
+  out
 }

@@ -86,3 +86,46 @@ test_that("coef() puts effects that are only random first", {
   )
   expect_identical(coef(fit)[["Machine:Worker"]]$MachineA, numeric(18))
 })
+
+test_that("standard errors of coefficients by group are those of b + beta", {
+  for (name in c("sleep", "sleep_bars", "penicillin_weights")) {
+    fit <- twin(name)$ours
+    v <- vcov(fit, full = TRUE)
+    found <- attr(coef(fit, se = TRUE), "std.error")
+    expect_named(found, names(coef(fit)))
+    group <- names(found)[1]
+    for (column in names(found[[group]])) {
+      level <- rownames(found[[group]])[2]
+      label <- paste(group, level, column, sep = ".")
+      weight <- as.double(rownames(v) %in% c(label, column))
+      expect_equal(
+        found[[group]][[column]][2],
+        sqrt(drop(weight %*% v %*% weight)),
+        tolerance = 1e-7,
+        info = paste(name, label)
+      )
+    }
+  }
+})
+
+test_that("coefficients by group make one table, with limits", {
+  fit <- twin("sleep")$ours
+  plain <- as.data.frame(coef(fit))
+  expect_named(plain, c("grpvar", "term", "grp", "estimate"))
+  expect_equal(plain$estimate, unlist(coef(fit)$Subject, use.names = FALSE))
+  table <- as.data.frame(coef(fit, se = TRUE), level = 0.9)
+  expect_equal(table[names(plain)], plain)
+  # At Days = 0 the coefficient is the prediction.
+  new <- data.frame(Days = 0, Subject = levels(sleepstudy$Subject))
+  limits <- predict(
+    fit,
+    new,
+    interval = "confidence",
+    level = 0.9,
+    ddf = "asymptotic"
+  )
+  own <- table[table$term == "(Intercept)", ]
+  expect_equal(cbind(own$lwr, own$upr), unname(limits[, -1]))
+  expect_error(coef(fit, se = 1), class = "rlmm_error_argument")
+  expect_output(print(coef(fit, se = TRUE)), "Intercept")
+})
