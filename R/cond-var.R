@@ -8,23 +8,93 @@
 #'
 #' @param object A fit.
 #' @param scaled Multiply by the residual variance?
+#' @param joint Join the terms of a grouping factor? `(1 | g) + (0 + x | g)` then has one array, with
+#'   the covariances of the effects of both terms.
+#' @param x What `condVar()` returned.
 #' @param ... Not used.
-#' @return A list with one k x k x l array for each random-effects term (k effects for each of l
-#'   levels), in the order of [VarCorr()].
+#' @return `condVar()`: a list with one k x k x l array for each random-effects term (k effects for
+#'   each of l levels), in the order of [VarCorr()], or with `joint` for each grouping factor.
+#'   `as.data.frame()`: a row for each variance (`var2` is `NA`) and covariance of each level, with
+#'   the columns `grpvar`, `grp`, `var1`, `var2`, `vcov`, and `sdcor` (the standard deviation, or
+#'   the correlation), as of `as.data.frame(VarCorr(fit))`.
+#' @seealso [raneftables()] for tables with a row per level.
 #' @examples
 #' fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
 #' condVar(fit)$Batch[1, 1, ]
+#' as.data.frame(condVar(fit))
 #' @export
-condVar.rlmm <- function(object, scaled = TRUE, ...) {
+condVar.rlmm <- function(object, scaled = TRUE, joint = FALSE, ...) {
   refuse_dots(...)
+  check_flag(scaled, "scaled")
+  check_flag(joint, "joint")
   by_core_term <- fit_cond_var(object)
   scale <- if (scaled) effects_sigma(object)^2 else 1
-  arrays <- lapply(object$random, function(term) {
-    within <- term$core_cols
-    out <- scale *
-      by_core_term[[term$core_term]][within, within, , drop = FALSE]
+  terms <- if (joint) joined_terms(object) else object$random
+  arrays <- lapply(terms, \(term) {
+    own <- term$core_cols
+    out <- scale * by_core_term[[term$core_term]][own, own, , drop = FALSE]
     dimnames(out) <- list(term$columns, term$columns, term$levels)
     out
   })
-  stats::setNames(arrays, component_names(object))
+  names <- if (joint) unique(term_groups(object)) else component_names(object)
+  structure(stats::setNames(arrays, names), class = "condVar.rlmm")
+}
+
+# The terms of each grouping factor as one, which the core has as one.
+joined_terms <- function(fit) {
+  groups <- term_groups(fit)
+  lapply(unique(groups), \(group) {
+    terms <- fit$random[groups == group]
+    joined <- terms[[1L]]
+    for (part in c("columns", "core_cols")) {
+      joined[[part]] <- unlist(lapply(terms, `[[`, part))
+    }
+    joined
+  })
+}
+
+#' @rdname condVar.rlmm
+#' @export
+as.data.frame.condVar.rlmm <- function(x, ...) {
+  warn_of_dots(..., also = data_frame_arguments)
+  parts <- Map(covariance_table, names(x), unclass(x))
+  out <- do.call(rbind, unname(parts))
+  out$grp <- factor(out$grp, unique(out$grp))
+  out
+}
+
+# The variances, then the covariances, of each level of one term.
+covariance_table <- function(name, covariances) {
+  k <- dim(covariances)[1L]
+  effects <- dimnames(covariances)[[1L]]
+  levels <- dimnames(covariances)[[3L]]
+  cells <- rbind(
+    cbind(seq_len(k), seq_len(k)),
+    which(lower.tri(diag(k)), arr.ind = TRUE)[, 2:1, drop = FALSE]
+  )
+  values <- vapply(
+    seq_len(nrow(cells)),
+    \(i) covariances[cells[i, 1L], cells[i, 2L], ],
+    double(length(levels))
+  )
+  values <- matrix(values, length(levels))
+  sd <- sqrt(values[, seq_len(k), drop = FALSE])
+  is_variance <- cells[, 1L] == cells[, 2L]
+  size <- sd[, cells[, 1L], drop = FALSE] * sd[, cells[, 2L], drop = FALSE]
+  size[, is_variance] <- sd
+  by_cell <- \(labels) rep(labels, each = length(levels))
+  data.frame(
+    grpvar = name,
+    grp = rep(levels, nrow(cells)),
+    var1 = by_cell(effects[cells[, 1L]]),
+    var2 = by_cell(ifelse(is_variance, NA, effects[cells[, 2L]])),
+    vcov = as.vector(values),
+    sdcor = as.vector(values / size)
+  )
+}
+
+#' @export
+print.condVar.rlmm <- function(x, ...) {
+  print(unclass(x), ...)
+  invisible(x)
 }

@@ -15,11 +15,13 @@
 #' `npar`: parameters of the random effects), `p_i`, `q_i`, `m_i` (by term), `l_i` (levels by
 #' factor), `Gp`, `Tp`, `REML` (0, or p for a REML fit), `is_REML`, `dims`.
 #'
-#' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`.
+#' Others from lme4: `flist`, `cnms`, `devcomp`, `devfun`, `glmer.nb.theta`; `methTitle`, what was
+#' fitted and how, in the words of its `methTitle()`.
 #'
 #' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `wt` (prior weights; like
 #' `sqrtwts` of no length if there are none), `parmap` (where each theta stands in Lambda),
-#' `optsum`, `betas`, `lambda`, `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`,
+#' `optsum`, `betas`, `lambda` (by term; `joint_lambda` by grouping factor, whose
+#' terms MixedModels.jl amalgamates), `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`,
 #' `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A` and `L` mean the
 #' blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4 uses these
 #' names for something else, they are `A_blocks` and `L_blocks` here.
@@ -213,6 +215,8 @@ fit_parts <- list(
   optsum = \(fit) opt_summary(fit),
   betas = \(fit) fit$beta,
   lambda = \(fit) stats::setNames(lambda_templates(fit), component_names(fit)),
+  joint_lambda = \(fit) joint_lambda(fit),
+  methTitle = \(fit) model_title(fit),
   stderror = \(fit) standard_errors(fit),
   sigmas = \(fit) lapply(unclass_components(fit), attr, "stddev"),
   sigmarhos = \(fit) lapply(unclass_components(fit), sigma_rho),
@@ -400,4 +404,18 @@ sigma_rho <- function(component) {
     sigma = attr(component, "stddev"),
     rho = correlation[lower.tri(correlation)]
   )
+}
+
+# Lambda's block of all terms of a grouping factor together.
+joint_lambda <- function(fit) {
+  templates <- lambda_templates(fit)
+  groups <- term_groups(fit)
+  joined <- lapply(unique(groups), \(group) {
+    own <- templates[groups == group]
+    names <- unlist(lapply(own, colnames))
+    block <- as.matrix(Matrix::bdiag(own))
+    dimnames(block) <- list(names, names)
+    block
+  })
+  stats::setNames(joined, unique(groups))
 }

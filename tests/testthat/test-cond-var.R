@@ -41,3 +41,43 @@ test_that("it is s^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda' by dense algebra
 test_that("other objects have no conditional variances", {
   expect_error(condVar(1), class = "rlmm_error_no_method")
 })
+test_that("terms of one factor are joined, with their covariances", {
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    sleepstudy
+  )
+  joint <- condVar(fit, joint = TRUE)
+  expect_named(joint, "Subject")
+  z <- as.matrix(getME(fit, "Z"))
+  lambda <- as.matrix(getME(fit, "Lambda"))
+  inner <- crossprod(z %*% lambda) + diag(36)
+  dense <- sigma(fit)^2 * lambda %*% solve(inner, t(lambda))
+  expect_equal(
+    joint$Subject[,, 3],
+    dense[c(3, 21), c(3, 21)],
+    ignore_attr = TRUE,
+    tolerance = 1e-8
+  )
+})
+
+test_that("conditional variances make a table", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  variances <- condVar(fit)
+  table <- as.data.frame(variances)
+  expect_named(table, c("grpvar", "grp", "var1", "var2", "vcov", "sdcor"))
+  expect_equal(nrow(table), 3 * 18)
+  first <- table[table$grp == "308", ]
+  one <- variances$Subject[,, "308"]
+  expect_equal(first$var1, c("(Intercept)", "Days", "(Intercept)"))
+  expect_equal(first$var2, c(NA, NA, "Days"))
+  expect_equal(first$vcov, c(diag(one), one[1, 2]), ignore_attr = TRUE)
+  expect_equal(
+    first$sdcor,
+    c(sqrt(diag(one)), cov2cor(one)[1, 2]),
+    ignore_attr = TRUE
+  )
+  expect_equal(
+    table$sdcor[is.na(table$var2)],
+    unlist(lapply(1:2, \(j) sqrt(variances$Subject[j, j, ])), use.names = FALSE)
+  )
+})

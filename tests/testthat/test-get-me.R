@@ -275,3 +275,21 @@ test_that("blocks of negative weights are refused", {
   skip_if(all(fit$working_weights >= 0))
   expect_error(getME(fit, "L_blocks"), class = "rlmm_error_not_available")
 })
+
+test_that("Lambda of a grouping factor has the blocks of its terms", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy)
+  joint <- getME(fit, "joint_lambda")
+  expect_named(joint, "Subject")
+  names <- c("(Intercept)", "Days")
+  expect_equal(
+    joint$Subject,
+    structure(diag(unname(getME(fit, "theta"))), dimnames = list(names, names))
+  )
+})
+
+test_that("the title is lme4's", {
+  skip_if_not_installed("lme4")
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  dims <- c(GLMM = 0, NLMM = 0, REML = 2, nAGQ = 1)
+  expect_identical(getME(fit, "methTitle"), lme4::methTitle(dims))
+})

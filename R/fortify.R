@@ -1,0 +1,50 @@
+#' The data of a fit with its fitted values and residuals
+#'
+#' `ggplot2::fortify()` for a fit, and thereby `ggplot(fit, aes(...))`: the columns of lme4's method
+#' and some more.
+#'
+#' @param model A fit.
+#' @param data A data frame with a row for each observation; default: the variables of the model.
+#' @param ... Not used.
+#' @return The data frame `data` with the columns `.fitted` and `.resid` (see [fitted.rlmm()]),
+#'   `.scresid` (residuals over their standard deviation), `.fixed` (the prediction of the fixed
+#'   effects alone), `.hat` and `.cooksd` (see [hatvalues.rlmm()]).
+#' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' head(ggplot2::fortify(fit))
+#' @rawNamespace S3method(ggplot2::fortify, rlmm)
+fortify.rlmm <- function(model, data = model.frame.rlmm(model), ...) {
+  refuse_dots(...)
+  # Rows that were left out have no place in the model frame.
+  omitted <- model$na_action
+  model["na_action"] <- list(NULL)
+  n <- nrow(fit_frame(model))
+  if (length(omitted) > 0L && nrow(data) == n + length(omitted)) {
+    data <- data[-omitted, , drop = FALSE]
+  }
+  if (nrow(data) != n) {
+    abort_fortify_rows(nrow(data), n)
+  }
+  data$.fitted <- unname(fitted.rlmm(model))
+  data$.resid <- unname(residuals.rlmm(model))
+  data$.scresid <- unname(residuals.rlmm(
+    model,
+    type = "pearson",
+    scaled = TRUE
+  ))
+  data$.fixed <- unname(predict.rlmm(model, re.form = NA, type = "response"))
+  data$.hat <- unname(hatvalues.rlmm(model))
+  data$.cooksd <- unname(cooks.distance.rlmm(model))
+  data
+}
+
+abort_fortify_rows <- function(found, n) {
+  abort_rlmm(
+    c(
+      "`data` must have one row for each observation of the fit.",
+      x = sprintf("It has %s, not %s.", plural(found, "row"), format_count(n))
+    ),
+    "rlmm_error_argument",
+    arg = "data"
+  )
+}
