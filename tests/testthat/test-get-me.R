@@ -277,7 +277,10 @@ test_that("blocks of negative weights are refused", {
 })
 
 test_that("Lambda of a grouping factor has the blocks of its terms", {
-  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), sleepstudy)
+  fit <- rlmm(
+    Reaction ~ Days + (1 | Subject) + (0 + Days | Subject),
+    sleepstudy
+  )
   joint <- getME(fit, "joint_lambda")
   expect_named(joint, "Subject")
   names <- c("(Intercept)", "Days")
