@@ -9,8 +9,10 @@
 #' @param scope The fixed effects to try: a formula, in which `.` stands for those of the model, or
 #'   a character vector. For `drop1()` by default all that are part of no other.
 #' @param scale Not used; an argument of the generics.
-#' @param test `"Chisq"`: likelihood-ratio tests. `"user"` (of `drop1()` only): what `sumFun`
+#' @param test `"Chisq"`: likelihood-ratio tests. Of `drop1()` only: `"F"`, the F test of each term in
+#'   the fit itself, which is lmerTest's table, without fitting again; `"user"`, what `sumFun`
 #'   computes.
+#' @param ddf For `test = "F"`: how degrees of freedom are found, see [summary()][summary.rlmm].
 #' @param k Weight of a parameter in the AIC.
 #' @param trace Print each model?
 #' @param sumFun For `test = "user"`: a function of the fit, `object`, and the smaller one,
@@ -19,11 +21,13 @@
 #'   heading. As in lme4 it is called without `objectDrop` as well, for the names.
 #' @param ... Further arguments of `sumFun`; otherwise anything here is an error.
 #' @return A table of class `"anova"`. `drop1()` has lme4's columns `npar`, `AIC`, `LRT` and
-#'   `Pr(Chi)`, `add1()` those of its [default method][stats::add1].
+#'   `Pr(Chi)`, `add1()` those of its [default method][stats::add1]; `drop1(test = "F")` those of
+#'   [anova()][anova.rlmm].
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
 #' drop1(fit, test = "Chisq")
+#' drop1(fit, test = "F")
 #' add1(fit, ~ . + odd + I(Days^2), test = "Chisq")
 #'
 #' # A test of one's own
@@ -42,14 +46,19 @@ drop1.rlmm <- function(
   object,
   scope,
   scale = 0,
-  test = c("none", "Chisq", "user"),
+  test = c("none", "Chisq", "F", "user"),
   k = 2,
   trace = FALSE,
   sumFun = NULL,
+  ddf = NULL,
   ...
 ) {
-  test <- one_of(test, c("none", "Chisq", "user"), "test")
+  test <- one_of(test, c("none", "Chisq", "F", "user"), "test")
   scope <- dropped_labels(object, scope)
+  if (test == "F") {
+    refuse_dots(...)
+    return(deletion_tests(object, scope, ddf))
+  }
   if (test == "user") {
     check_sum_function(sumFun)
     fits <- compared_fits(object, scope, "-", trace)
@@ -82,6 +91,53 @@ add1.rlmm <- function(
   fits <- compared_fits(by_ml, scope, "+", trace)
   table <- comparison_table(by_ml, fits, k, test == "Chisq")
   structure(table, heading = table_heading("additions", object))
+}
+
+#' F tests of the terms, each as if it alone were dropped
+#' @noRd
+deletion_tests <- function(fit, labels, ddf) {
+  ddf <- contest_ddf(fit, ddf, NULL)
+  tests <- fixed_tests(fit, ddf)
+  rows <- lapply(rlang::set_names(labels), \(label) {
+    L <- deletion_contrasts(fit, label)
+    f_test(fit, L, numeric(nrow(L)), tests)
+  })
+  empty <- f_table(numeric(), integer(), numeric(), numeric())
+  structure(
+    if (length(rows) > 0L) do.call(rbind, rows) else empty,
+    heading = c(
+      paste0("Single term deletions with ", ddf_label(ddf)),
+      "\nModel:",
+      deparse1(stats::formula(fit))
+    ),
+    class = c("anova", "data.frame")
+  )
+}
+
+#' The combinations of coefficients that are zero in the model without a term
+#' @noRd
+deletion_contrasts <- function(fit, label) {
+  x <- fixed_matrix(fit)
+  terms <- stats::delete.response(fit$fixed$terms)
+  at <- match(label, attr(terms, "term.labels"))
+  factors <- names(fit$fixed$contrasts)
+  smaller <- if (length(attr(terms, "term.labels")) > 1L) {
+    stats::drop.terms(terms, at)
+  } else {
+    stats::terms(if (attr(terms, "intercept") == 1L) ~1 else ~0)
+  }
+  kept <- variable_names(smaller)
+  without <- stats::model.matrix(
+    smaller,
+    fit_frame(fit),
+    contrasts.arg = fit$fixed$contrasts[intersect(factors, kept)]
+  )
+  rest <- if (ncol(without) > 0L) qr.resid(qr(without), x) else x
+  # Of columns on their own scales, so that the rank doesn't depend on units.
+  unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
+  parts <- svd(rest / rep(unit, each = nrow(x)), nu = 0L)
+  rank <- sum(parts$d > 1e-7)
+  t(parts$v[, seq_len(rank), drop = FALSE]) * rep(unit, each = rank)
 }
 
 ml_fit <- function(fit) if (isREML.rlmm(fit)) refitML.rlmm(fit) else fit

@@ -11,7 +11,11 @@
 #' their random effects, `refit = FALSE` compares the REML criteria.
 #'
 #' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large,
-#' about twice what it should be where one variance is tested.
+#' about twice what it should be where one variance is tested. [ranova()] has p-values for that.
+#'
+#' A model must be nested in the next larger one for a likelihood-ratio test. A message tells where it
+#' isn't, as far as the columns of X and Z show: a fixed effect, or a random effect of the same groups,
+#' that the larger model doesn't have.
 #'
 #' @section Tests of one fit: `type = "III"`, the default as in lmerTest, tests each term as if all
 #' factors were coded to sum to zero; `"II"` tests it after all terms that don't contain it; `"I"`
@@ -121,6 +125,7 @@ by_maximum_likelihood <- function(fits, labels) {
 likelihood_ratio_tests <- function(fits, labels) {
   npar <- vapply(fits, \(fit) as.double(attr(stats::logLik(fit), "df")), 0)
   order <- order(npar)
+  inform_not_nested(fits[order], npar[order], labels[order])
   table <- test_table(fits[order], npar[order])
   row.names(table) <- labels[order]
   heading <- test_heading(fits[order], labels[order], fits[[1]])

@@ -275,8 +275,8 @@ t_table <- function(fit, L, rhs, tests, confint, level) {
 #' The joint F test of the rows of `L`, as a table of one row
 #' @noRd
 f_test <- function(fit, L, rhs, tests) {
-  independent <- uncorrelated_rows(L, rhs, tests$covariance)
-  q <- nrow(independent$L)
+  independent <- if (nrow(L) > 0L) uncorrelated_rows(L, rhs, tests$covariance)
+  q <- NROW(independent$L)
   if (q == 0L) {
     return(f_table(NA_real_, 0L, NA_real_, fit$sigma))
   }

@@ -87,3 +87,50 @@ test_that("drop1() computes what the user's function says", {
   expect_match(attr(table, "heading"), "Fall of the deviance", all = FALSE)
   expect_error(drop1(fit, test = "user"), class = "rlmm_error_argument")
 })
+
+test_that("F tests of deletions are lmerTest's", {
+  skip_if_not_installed("lmerTest")
+  skip_if(packageVersion("lmerTest") < "3.1")
+  ham <- new.env()
+  utils::data(list = "ham", package = "lmerTest", envir = ham)
+  fit <- suppressMessages(rlmm(
+    Informed.liking ~ Product *
+      Information +
+      Gender +
+      (1 | Consumer) +
+      (1 | Product:Consumer),
+    ham$ham
+  ))
+  theirs <- getExportedValue("lmerTest", "as_lmerModLmerTest")(as_merMod(fit))
+  found <- drop1(fit, test = "F")
+  expect_equal(
+    as.data.frame(found),
+    as.data.frame(drop1(theirs)),
+    tolerance = 1e-5,
+    ignore_attr = TRUE
+  )
+  expect_identical(row.names(found), c("Gender", "Product:Information"))
+  # lmerTest 3.2-1 with pbkrtest 0.5.5.
+  kenward_roger <- drop1(fit, "Gender", test = "F", ddf = "Kenward-Roger")
+  expect_equal(kenward_roger$DenDF, 79, tolerance = 1e-5)
+})
+
+test_that("F tests of deletions are those of the contrasts", {
+  fit <- rlmm(Reaction ~ Days + I(Days^2) + (1 | Subject), sleepstudy)
+  found <- drop1(fit, test = "F", ddf = "Kenward-Roger")
+  expected <- contest(fit, list(c(0, 1, 0), c(0, 0, 1)), ddf = "Kenward-Roger")
+  expect_equal(
+    as.data.frame(found),
+    expected,
+    ignore_attr = TRUE,
+    tolerance = 1e-8
+  )
+  expect_snapshot(writeLines(attr(found, "heading")))
+  # A main effect within an interaction of factors: the model without it is the same model.
+  skip_if_not_installed("lme4")
+  cake <- rlmm(
+    angle ~ recipe * temperature + (1 | recipe:replicate),
+    lme4::cake
+  )
+  expect_identical(drop1(cake, "recipe", test = "F")$NumDF, 0L)
+})

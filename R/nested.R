@@ -1,0 +1,96 @@
+# Whether one model is nested in another, as far as the columns of X and Z tell.
+
+#' Tell of models that aren't nested in the next larger one of a table
+#' @param fits Models in the order of their number of parameters `npar`.
+#' @noRd
+inform_not_nested <- function(fits, npar, labels) {
+  for (i in seq_along(fits)[-1L]) {
+    why <- if (npar[i] > npar[i - 1L]) not_nested(fits[[i - 1L]], fits[[i]])
+    if (!is.null(why)) {
+      inform_not_nested_pair(labels[i - 1L], labels[i], why)
+    }
+  }
+}
+
+inform_not_nested_pair <- function(smaller, larger, why) {
+  inform_rlmm(
+    c(
+      sprintf("%s isn't nested in %s.", tick(smaller), tick(larger)),
+      x = sprintf(
+        "%s has %s, which %s doesn't have.",
+        tick(smaller),
+        why,
+        tick(larger)
+      ),
+      i = "The p-value of their comparison means nothing. Compare their AIC."
+    ),
+    "rlmm_message_not_nested",
+    models = c(smaller, larger)
+  )
+}
+
+#' What a model has that a larger one doesn't, or `NULL`
+#' @noRd
+not_nested <- function(smaller, larger) {
+  not_nested_fixed(smaller, larger) %||% not_nested_random(smaller, larger)
+}
+
+not_nested_fixed <- function(smaller, larger) {
+  x <- known_matrix(smaller)
+  wider <- known_matrix(larger)
+  if (is.null(x) || is.null(wider) || nrow(x) != nrow(wider)) {
+    return(NULL)
+  }
+  outside <- !columns_in_span(x, wider)
+  if (any(outside)) {
+    paste("the fixed effect", tick(colnames(x)[outside][1L]))
+  }
+}
+
+# X, where the fit holds its data.
+known_matrix <- function(fit) {
+  if (inherits(fit, "rlmm") && is.null(fit$frame)) {
+    return(NULL)
+  }
+  x <- stats::model.matrix(fit)
+  x[, !is.na(colSums(x)), drop = FALSE]
+}
+
+columns_in_span <- function(x, wider) {
+  if (ncol(wider) == 0L) {
+    return(colSums(x^2) == 0)
+  }
+  rest <- qr.resid(qr(wider), x)
+  sqrt(colSums(rest^2)) <= 1e-7 * sqrt(colSums(x^2))
+}
+
+#' A term of the smaller model has its columns in those of the larger one's terms on the same groups
+#' @noRd
+not_nested_random <- function(smaller, larger) {
+  if (!inherits(smaller, "rlmm") || !inherits(larger, "rlmm")) {
+    return(NULL)
+  }
+  if (is.null(smaller$frame) || is.null(larger$frame)) {
+    return(NULL)
+  }
+  theirs <- term_designs(larger)
+  for (i in seq_along(smaller$random)) {
+    design <- term_design(smaller, i)
+    same <- vapply(
+      theirs,
+      \(their) is_same_grouping(design$refs, their$refs),
+      NA
+    )
+    wider <- do.call(cbind, lapply(theirs[same], `[[`, "z"))
+    if (is.null(wider) || !all(columns_in_span(design$z, wider))) {
+      return(paste("the term", tick(term_text(smaller$random[[i]]))))
+    }
+  }
+  NULL
+}
+
+is_same_grouping <- function(a, b) {
+  length(a) == length(b) && is_function_of(a, b) && is_function_of(b, a)
+}
+
+is_function_of <- function(a, b) all(a == a[match(b, b)])
