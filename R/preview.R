@@ -1,0 +1,405 @@
+# What can be told of a model before it is fitted.
+
+#' A look at a model before fitting
+#'
+#' `preview()` reads formula and data as [rlmm()] or [rglmm()] would, and says what they make of it,
+#' without fitting: rows left out for missing values; columns of the fixed part, and which are
+#' aliased; the terms with their levels, parameters, and rows per level, levels with a single row
+#' among them; how the grouping factors stand to each other, nested or crossed, and into how many
+#' unconnected parts crossed ones fall; the size of the system that is factored; and the time that a
+#' fit is likely to take. What the fit would complain about is listed, too.
+#'
+#' Where crossed factors aren't connected, effects of one part can't be compared with those of another
+#' but through the assumption that their means are equal.
+#'
+#' The time is that of one evaluation at the start, times the number that a fit usually needs. Where
+#' even one would take long, it is guessed from the size of the system. It is for one thread of this
+#' machine, and right within a factor of three or so.
+#'
+#' @inheritParams rlmm
+#' @param family For a generalized model, as in [rglmm()].
+#' @param x,... For printing.
+#' @return A list of class `"rlmm_preview"`: `rows`, `missing`, `fixed` (a list of `columns` and
+#'   `aliased` ones), `terms` (a data frame), `factors` (a data frame, a row per pair), `size` (`levels`
+#'   eliminated one by one, `system`, its number of rows, and `megabytes`), `seconds`, and `notes`.
+#' @seealso [diagnose()] after fitting.
+#' @examples
+#' preview(y ~ service + (1 | s) + (1 | d), InstEval)
+#' preview(TICKS ~ YEAR + (1 | BROOD) + (1 | LOCATION), grouseticks, family = poisson)
+#' @export
+preview <- function(
+  formula,
+  data = NULL,
+  family = NULL,
+  subset,
+  weights,
+  na.action,
+  offset,
+  contrasts = NULL,
+  ...
+) {
+  refuse_dots(...)
+  formula <- read_formula(
+    if (missing(formula)) NULL else formula,
+    parent.frame()
+  )
+  extras <- c(
+    if (!missing(subset)) list(subset = rlang::enquo(subset)),
+    if (!missing(weights)) list(weights = rlang::enquo(weights)),
+    if (!missing(offset)) list(offset = rlang::enquo(offset))
+  )
+  approximation <- if (!is.null(family)) {
+    family <- read_family(family, parent.frame(), match.call())
+    glmm_approximation(
+      family,
+      1L,
+      FALSE,
+      c("profiled", "moment", "estimated"),
+      information_kinds
+    )
+  }
+  notes <- new.env()
+  design <- withCallingHandlers(
+    model_design(
+      formula,
+      data,
+      is.null(family),
+      telling_control(),
+      extras,
+      if (missing(na.action)) default_na_action(data) else na.action,
+      contrasts,
+      approximation = approximation
+    ),
+    rlmm_message = \(cnd) take_note(cnd, notes),
+    rlmm_warning = \(cnd) take_note(cnd, notes)
+  )
+  new_preview(design, notes$lines)
+}
+
+#' Keep the words of a message or warning, and go on
+#' @noRd
+take_note <- function(cnd, notes) {
+  notes$lines <- c(notes$lines, first_line(cnd))
+  is_warning <- inherits(cnd, "warning")
+  tryInvokeRestart(if (is_warning) "muffleWarning" else "muffleMessage")
+}
+
+# A control whose checks tell, and never stop.
+telling_control <- function() {
+  control <- default_control
+  is_policy <- names(control$checks) != "rankx"
+  control$checks[is_policy] <- "message"
+  control$checks$rankx <- "silent.drop.cols"
+  control
+}
+
+first_line <- function(cnd) {
+  lines <- cnd$message
+  paste(c(lines[1L], lines[names(lines) %in% "x"]), collapse = " ")
+}
+
+new_preview <- function(design, notes) {
+  terms <- design$spec$terms
+  structure(
+    list(
+      generalized = !is.null(design$family),
+      rows = nrow(design$frame),
+      missing = length(attr(design$frame, "na.action")),
+      fixed = list(
+        columns = design$fixed$names,
+        aliased = design$fixed$dropped
+      ),
+      terms = preview_terms(design),
+      factors = factor_pairs(design),
+      size = system_size(terms, count_columns(design$spec$x)),
+      seconds = expected_seconds(design),
+      notes = notes
+    ),
+    class = "rlmm_preview"
+  )
+}
+
+# Terms and factors -------------------------------------------------------
+
+preview_terms <- function(design) {
+  row <- \(term) {
+    refs <- design$spec$terms[[term$core_term]]$refs
+    counts <- tabulate(refs, length(term$levels))
+    data.frame(
+      term = term_text(term),
+      levels = length(counts),
+      effects = length(term$columns),
+      parameters = length(term$theta),
+      least = min(counts),
+      median = stats::median(counts),
+      most = max(counts),
+      singletons = sum(counts == 1L)
+    )
+  }
+  do.call(rbind, lapply(design$random, row))
+}
+
+#' How each two grouping factors stand to each other
+#' @noRd
+factor_pairs <- function(design) {
+  groups <- vapply(design$random, `[[`, "", "group")
+  first <- design$random[!duplicated(groups)]
+  if (length(first) < 2L) {
+    return(NULL)
+  }
+  refs <- lapply(first, \(term) design$spec$terms[[term$core_term]]$refs)
+  pairs <- utils::combn(length(first), 2L)
+  rows <- lapply(seq_len(ncol(pairs)), \(k) {
+    pair <- pairs[, k]
+    data.frame(
+      first = first[[pair[1L]]]$group,
+      second = first[[pair[2L]]]$group,
+      pair_relation(refs[[pair[1L]]], refs[[pair[2L]]])
+    )
+  })
+  do.call(rbind, rows)
+}
+
+#' The relation of two factors, the number of their unconnected parts, and the share of combinations
+#' that occur
+#' @noRd
+pair_relation <- function(a, b) {
+  cells <- unique(data.frame(a = a, b = b))
+  n_a <- max(a)
+  n_b <- max(b)
+  relation <- if (nrow(cells) == n_a && nrow(cells) == n_b) {
+    "the same"
+  } else if (nrow(cells) == n_a) {
+    "nested"
+  } else if (nrow(cells) == n_b) {
+    "nests"
+  } else {
+    "crossed"
+  }
+  data.frame(
+    relation = relation,
+    parts = connected_parts(cells$a, cells$b),
+    filled = nrow(cells) / n_a / n_b
+  )
+}
+
+#' The number of connected parts of the graph in which each row joins a level of `a` and one of `b`
+#'
+#' Labels of parts spread from level to level, each time the smaller one, until none changes.
+#' @noRd
+connected_parts <- function(a, b) {
+  label <- seq_len(max(a))
+  repeat {
+    of_b <- smallest_by(label[a], b)
+    new <- pmin(label, smallest_by(of_b[b], a))
+    # A label that has been given up itself leads on to a smaller one.
+    new <- new[new]
+    if (identical(new, label)) {
+      return(length(unique(label)))
+    }
+    label <- new
+  }
+}
+
+smallest_by <- function(x, by) {
+  order <- order(by, x)
+  first <- !duplicated(by[order])
+  out <- integer(max(by))
+  out[by[order][first]] <- x[order][first]
+  out
+}
+
+# Size and time -----------------------------------------------------------
+
+#' The system that is left when the levels of the largest term are eliminated one by one
+#' @noRd
+system_size <- function(terms, p) {
+  effects <- vapply(
+    terms,
+    \(term) as.double(term$n_levels) * count_columns(term$z),
+    0
+  )
+  system <- sum(effects[-1L]) + p + 1
+  list(
+    levels = terms[[1L]]$n_levels,
+    system = system,
+    megabytes = 8 * system^2 / 2 / 2^20
+  )
+}
+
+# A system of more rows than this isn't factored to time it: that took seconds.
+max_timed_system <- 3000
+
+#' Seconds for a fit: usual numbers of evaluations, as many seconds each as the first one takes
+#' @noRd
+expected_seconds <- function(design) {
+  spec <- design$spec
+  size <- system_size(spec$terms, count_columns(spec$x))
+  theta <- unlist(lapply(core_structures(design$random), `[[`, "start"))
+  if (size$system > max_timed_system) {
+    # A processor's core does about 4e9 multiplications and additions a second, and derivatives take
+    # four times what the factor takes.
+    return(6 * 4 * size$system^3 / 3 / 4e9)
+  }
+  is_linear <- is.null(spec$glmm)
+  evaluate <- if (is_linear) {
+    \() core_derivatives(spec, theta)
+  } else {
+    beta <- numeric(count_columns(spec$x))
+    shape <- if (estimates_shape(spec$glmm)) 0
+    \() core_glmm_objective(spec, c(theta, beta, shape))
+  }
+  time <- tryCatch(
+    system.time(evaluate())[["elapsed"]],
+    rlmm_error = \(cnd) NA_real_
+  )
+  time * if (is_linear) 6 else 8
+}
+
+# Printing ----------------------------------------------------------------
+
+#' @rdname preview
+#' @export
+format.rlmm_preview <- function(x, ...) {
+  warn_of_dots(...)
+  c(
+    sprintf(
+      "Preview of a %s of %s",
+      if (x$generalized) {
+        "generalized linear mixed model"
+      } else {
+        "linear mixed model"
+      },
+      plural(x$rows, "row")
+    ),
+    if (x$missing > 0L) {
+      sprintf("%s left out for missing values.", plural(x$missing, "row"))
+    },
+    "",
+    fixed_lines(x$fixed),
+    "",
+    preview_term_rows(x$terms),
+    if (!is.null(x$factors)) c("", factor_lines(x$factors)),
+    "",
+    size_lines(x),
+    if (length(x$notes) > 0L) c("", "The fit would say:", note_lines(x$notes))
+  )
+}
+
+note_lines <- function(notes) {
+  lines <- lapply(
+    unique(notes),
+    strwrap,
+    exdent = 2,
+    prefix = "",
+    initial = "* "
+  )
+  unlist(lines)
+}
+
+fixed_lines <- function(fixed) {
+  n <- length(fixed$columns)
+  names <- enumerate(tick(fixed$columns))
+  n_aliased <- length(fixed$aliased)
+  c(
+    sprintf(
+      "Fixed part: %s%s",
+      plural(n, "column"),
+      if (n > 0L) paste0(" (", names, ")") else ""
+    ),
+    if (n_aliased > 0L) {
+      sprintf(
+        "Aliased, and dropped: %s",
+        enumerate(tick(fixed$aliased))
+      )
+    }
+  )
+}
+
+preview_term_rows <- function(terms) {
+  columns_under_names(list(
+    Term = terms$term,
+    Levels = format_count(terms$levels),
+    Effects = terms$effects,
+    Parameters = terms$parameters,
+    `Rows per level` = rows_per_level(terms),
+    Singletons = format_count(terms$singletons)
+  ))
+}
+
+rows_per_level <- function(terms) {
+  text <- sprintf("%s to %s, median %s", terms$least, terms$most, terms$median)
+  ifelse(terms$least == terms$most, terms$least, text)
+}
+
+factor_lines <- function(factors) {
+  phrases <- Map(
+    function(a, b, relation, parts, filled) {
+      switch(
+        relation,
+        "the same" = sprintf("%s and %s have the same levels.", a, b),
+        nested = sprintf("%s is nested in %s.", a, b),
+        nests = sprintf("%s is nested in %s.", b, a),
+        crossed = sprintf(
+          "%s and %s are crossed: %s of the combinations, %s.",
+          a,
+          b,
+          paste0(format(100 * filled, digits = 2), " %"),
+          parts_phrase(parts)
+        )
+      )
+    },
+    tick(factors$first),
+    tick(factors$second),
+    factors$relation,
+    factors$parts,
+    factors$filled
+  )
+  unlist(phrases, use.names = FALSE)
+}
+
+parts_phrase <- function(parts) {
+  if (parts == 1L) {
+    return("all connected")
+  }
+  paste("in", format_count(parts), "parts that nothing connects")
+}
+
+size_lines <- function(x) {
+  size <- x$size
+  c(
+    sprintf(
+      "Size: %s eliminated one by one; then a system of %s (%s).",
+      plural(size$levels, "level"),
+      plural(size$system, "row"),
+      format_megabytes(size$megabytes)
+    ),
+    sprintf("Time of a fit: %s.", format_seconds(x$seconds))
+  )
+}
+
+format_megabytes <- function(x) {
+  if (x < 1) {
+    return("less than 1 MB")
+  }
+  paste(format(signif(x, 2), big.mark = ","), "MB")
+}
+
+format_seconds <- function(seconds) {
+  if (is.na(seconds)) {
+    return("unknown")
+  }
+  if (seconds < 0.1) {
+    return("less than 0.1 seconds")
+  }
+  units <- c(seconds = 1, minutes = 60, hours = 3600, days = 86400)
+  unit <- max(1L, sum(seconds >= 2 * units))
+  paste("about", format(signif(seconds / units[[unit]], 2)), names(units)[unit])
+}
+
+#' @rdname preview
+#' @export
+print.rlmm_preview <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
