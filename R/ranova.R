@@ -1,0 +1,396 @@
+#' Tests of the random effects
+#'
+#' `ranova()` fits each model that has one random effect less, and compares them by
+#' likelihood-ratio tests, those of a fit by REML by its restricted likelihood: lmerTest's function and
+#' table, also for generalized models, with a p-value more, `Pr(>mixture)`.
+#'
+#' @section What is left out: As in lmerTest a term `(a + b | g)` is reduced to `(b | g)` and to `(a |
+#' g)`, `(a | g)` to `(1 | g)`, and `(1 | g)` is removed. An effect that is part of an interaction in
+#' the same term stays. With `reduce.terms = FALSE` whole terms are removed. A model without any
+#' random effect is the one in which all variances are zero.
+#'
+#' @section P-values: `Pr(>Chisq)` is the naive one, from the chi-squared distribution with as many
+#' degrees of freedom as there are parameters less. A variance of zero is at the edge of what it can
+#' be, where this is too large. For one effect (with its variance, and its covariances with the k
+#' others of the term) the distribution in large samples is an even mixture of those with k and k + 1
+#' degrees of freedom (Stram and Lee 1994): `Pr(>mixture)`. For several effects at once it is `NA`.
+#'
+#' With `method = "RLRT"` there is `Pr(>RLRT)` as well, which doesn't need large samples. If the model
+#' has one variance, it is from the exact distribution (Crainiceanu and Ruppert 2004: what RLRsim
+#' does), of which `nsim` values are simulated; otherwise from a parametric bootstrap: `nsim` responses
+#' of the smaller model, to which both are fitted.
+#'
+#' @param model A fit.
+#' @param reduce.terms Reduce terms to smaller ones, instead of removing them?
+#' @param method `"LRT"`, or `"RLRT"` to simulate as well.
+#' @param nsim The number of simulated values; by default 10,000 for one variance, 1,000 for a
+#'   parametric bootstrap.
+#' @param seed A seed for them.
+#' @param ... Not used.
+#' @return A table of class `"anova"` with columns `npar`, `logLik`, `AIC`, `LRT`, `Df`, `Pr(>Chisq)`,
+#'   `Pr(>mixture)` and, with `method = "RLRT"`, `Pr(>RLRT)`.
+#' @references
+#' Crainiceanu, C. M. and Ruppert, D. (2004) Likelihood ratio tests in linear mixed models with one
+#' variance component. Journal of the Royal Statistical Society B 66, 165-185.
+#'
+#' Stram, D. O. and Lee, J. W. (1994) Variance components testing in the longitudinal mixed effects
+#' model. Biometrics 50, 1171-1177.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' ranova(fit)
+#' ranova(fit, reduce.terms = FALSE)
+#' ranova(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff), method = "RLRT", seed = 1)
+#' @export
+ranova <- function(model, ...) UseMethod("ranova")
+
+#' @export
+ranova.default <- function(model, ...) to_lmertest("ranova", model, ...)
+
+#' @rdname ranova
+#' @export
+ranova.rlmm <- function(
+  model,
+  reduce.terms = TRUE,
+  method = c("LRT", "RLRT"),
+  nsim = NULL,
+  seed = NULL,
+  ...
+) {
+  refuse_dots(...)
+  check_flag(reduce.terms, "reduce.terms")
+  method <- one_of(method, c("LRT", "RLRT"), "method")
+  check_simulations(nsim)
+  check_seed(seed)
+  reductions <- random_reductions(model, reduce.terms)
+  fits <- lapply(reductions, \(reduction) reduced_fit(model, reduction))
+  table <- reduction_table(model, fits, reductions)
+  if (method == "RLRT") {
+    simulated <- with_seed(seed, \() {
+      lapply(fits, \(smaller) simulated_tests(model, smaller, nsim))
+    })
+    table[["Pr(>RLRT)"]] <- c(
+      NA,
+      mapply(simulated_p, simulated, table$LRT[-1L])
+    )
+  }
+  structure(
+    table,
+    heading = c(
+      "ANOVA-like table for random-effects: Single term deletions",
+      "\nModel:",
+      deparse1(stats::formula(model))
+    ),
+    class = c("rlmm_ranova", "anova", "data.frame")
+  )
+}
+
+# The observed value is one of those that the hypothesis gives.
+simulated_p <- function(values, x) {
+  (1 + sum(values >= x - 1e-8)) / (1 + length(values))
+}
+
+#' @export
+print.rlmm_ranova <- function(
+  x,
+  digits = max(3, getOption("digits") - 3),
+  ...
+) {
+  columns <- lapply(rlang::set_names(names(x)), \(name) {
+    values <- x[[name]]
+    is_p <- startsWith(name, "Pr(")
+    text <- if (is_p) {
+      format.pval(values, digits = max(1, digits - 3), na.form = "")
+    } else {
+      format(values, digits = digits)
+    }
+    ifelse(is.na(values), "", text)
+  })
+  writeLines(attr(x, "heading"))
+  print(as_table(columns, row.names(x)), quote = FALSE, right = TRUE)
+  invisible(x)
+}
+
+check_simulations <- function(nsim) {
+  if (is.null(nsim) || (is_number(nsim) && nsim >= 1)) {
+    return(invisible())
+  }
+  abort_argument(
+    "`nsim` must be one positive number.",
+    x = it_is(nsim),
+    arg = "nsim"
+  )
+}
+
+# Evaluate with a seed, and leave the generator as it was; without one, with the generator as it is.
+with_seed <- function(seed, f) {
+  state <- start_generator(seed)
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
+  f()
+}
+
+# Reductions ---------------------------------------------------------------------
+
+#' What may be left out of the random effects
+#' @return A list, named by what is left out: `term`, the number of the term; `with`, what stands in
+#'   its place (`NULL`: nothing); `n_effects`, the number of effects left out.
+#' @noRd
+random_reductions <- function(fit, reduce) {
+  found <- lapply(seq_along(fit$random), \(i) {
+    term <- fit$random[[i]]
+    labels <- if (reduce) reducible_labels(term)
+    if (length(labels) == 0L) {
+      all <- list(list(term = i, with = NULL, n_effects = length(term$columns)))
+      return(rlang::set_names(all, term_text(term)))
+    }
+    each <- lapply(labels, \(label) {
+      list(term = i, with = reduced_bar(term, label), n_effects = NA_integer_)
+    })
+    rlang::set_names(each, paste(labels, "in", term_text(term)))
+  })
+  do.call(c, found)
+}
+
+# The effects that are part of no interaction of the same term.
+reducible_labels <- function(term) {
+  if (identical(term$columns, "(Intercept)")) {
+    return(character())
+  }
+  stats::drop.scope(rlang::new_formula(NULL, effects_expression(term)))
+}
+
+effects_expression <- function(term) {
+  labels <- attr(term$effects, "term.labels")
+  sum_of_labels(labels, attr(term$effects, "intercept") == 1L)
+}
+
+sum_of_labels <- function(labels, has_intercept) {
+  parts <- c(if (has_intercept) "1" else "0", labels)
+  str2lang(paste(parts, collapse = " + "))
+}
+
+#' The term without one of its effects; without the last one it is an intercept
+#' @noRd
+reduced_bar <- function(term, label) {
+  left <- setdiff(attr(term$effects, "term.labels"), label)
+  has_intercept <- length(left) == 0L || attr(term$effects, "intercept") == 1L
+  bar <- call("|", sum_of_labels(left, has_intercept), term$group_expr)
+  if (length(left) == 0L) {
+    call("(", bar)
+  } else {
+    structured_call(term$structure, bar)
+  }
+}
+
+#' The formula with a reduction; `NULL` where no random effect is left
+#' @noRd
+reduced_formula <- function(fit, reduction) {
+  bars <- lapply(fit$random, \(term) str2lang(term_text(term)))
+  bars[reduction$term] <- list(reduction$with)
+  bars <- Filter(Negate(is.null), bars)
+  # `(0 + x | g)` reduced to `(1 | g)` may stand there already.
+  meaning <- vapply(bars, \(bar) names(bar_parts(bar_of(bar)))[1L], "")
+  bars <- bars[!duplicated(meaning)]
+  if (length(bars) == 0L) {
+    return(NULL)
+  }
+  out <- stats::formula(fit, fixed.only = TRUE)
+  out[[3L]] <- Reduce(\(a, b) call("+", a, b), bars, out[[3L]])
+  out
+}
+
+bar_of <- function(bar) {
+  if (is.call(bar) && identical(bar[[1L]], quote(`(`))) bar[[2L]] else bar
+}
+
+#' The fit with a reduction; a message about a singular one isn't wanted here
+#' @noRd
+reduced_fit <- function(fit, reduction) {
+  formula <- reduced_formula(fit, reduction)
+  suppressMessages(classes = "rlmm_message", {
+    if (is.null(formula)) {
+      without_effects(fit)
+    } else {
+      change <- list(
+        formula = formula,
+        changed = "formula",
+        caller = environment(formula)
+      )
+      fit_changed(fit, changed_call(fit, change), change)
+    }
+  })
+}
+
+# All variances are held at zero.
+without_effects <- function(fit) {
+  names <- theta_names(fit$random)
+  fit$control$fixed$cov <- NULL
+  fit$control$fixed$theta <- rlang::set_names(numeric(length(names)), names)
+  fit_again(fit)
+}
+
+# Table -----------------------------------------------------------------------------
+
+reduction_table <- function(fit, fits, reductions) {
+  log_liks <- lapply(c(list(fit), unname(fits)), logLik.rlmm)
+  npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
+  log_lik <- vapply(log_liks, as.double, 0)
+  lrt <- c(NA, pmax(0, 2 * (log_lik[1L] - log_lik[-1L])))
+  df <- c(NA, npar[1L] - npar[-1L])
+  p <- stats::pchisq(lrt, df, lower.tail = FALSE)
+  p[which(df <= 0)] <- NA
+  is_one <- vapply(fits, \(smaller) is_one_effect_less(fit, smaller), NA)
+  data.frame(
+    npar = npar,
+    logLik = log_lik,
+    AIC = -2 * log_lik + 2 * npar,
+    LRT = lrt,
+    Df = df,
+    `Pr(>Chisq)` = p,
+    `Pr(>mixture)` = ifelse(c(NA, is_one), mixture_p(lrt, df), NA),
+    row.names = c("<none>", names(reductions)),
+    check.names = FALSE
+  )
+}
+
+#' Whether the only difference is one effect, with a variance and its covariances
+#' @noRd
+is_one_effect_less <- function(fit, smaller) {
+  is_plain <- \(term) {
+    is_unstructured(term$structure) || is_diagonal(term$structure)
+  }
+  all_held <- all(held_terms(smaller))
+  left <- if (all_held) 0L else sum(n_columns(smaller))
+  df <- n_parameters(fit) - n_parameters(smaller)
+  df > 0 &&
+    all(vapply(fit$random, is_plain, NA)) &&
+    (sum(n_columns(fit)) - left == 1L || df == 1)
+}
+
+# An even mixture of chi-squared distributions with df - 1 and df degrees of freedom; the one with
+# none is zero.
+mixture_p <- function(x, df) {
+  upper <- \(df) {
+    p <- stats::pchisq(x, pmax(df, 0.5), lower.tail = FALSE)
+    ifelse(df == 0, as.double(x <= 0), p)
+  }
+  (upper(df - 1) + upper(df)) / 2
+}
+
+# Simulation --------------------------------------------------------------------------
+
+#' Values of the test statistic under the smaller model
+#' @noRd
+simulated_tests <- function(fit, smaller, nsim) {
+  is_exact <- isLMM.rlmm(fit) &&
+    length(fit$theta) == 1L &&
+    length(fit$random[[1L]]$columns) == 1L &&
+    !fit$known_sigma
+  if (is_exact) {
+    exact_tests(fit, nsim %||% 10000)
+  } else {
+    bootstrap_tests(fit, smaller, nsim %||% 1000)
+  }
+}
+
+#' The likelihood ratio of one variance, from its spectral representation
+#'
+#' Of REML: the maximum over lambda of (n - p) log(1 + N / D) - sum log(1 + lambda mu_s), where N =
+#' sum lambda mu_s w_s^2 / (1 + lambda mu_s), D = sum w_s^2 / (1 + lambda mu_s) + a chi-squared with
+#' the degrees of freedom left, and mu are the eigenvalues of Z'PZ (P projects off X). Of ML n
+#' stands for n - p, and in the last sum the eigenvalues of Z'Z.
+#' @noRd
+exact_tests <- function(fit, nsim) {
+  found <- effect_eigenvalues(fit)
+  n <- nobs.rlmm(fit)
+  left <- n - n_free_beta(fit) - length(found$projected)
+  squares <- matrix(stats::rchisq(nsim * length(found$projected), 1), nsim)
+  rest <- stats::rchisq(nsim, left)
+  reml <- isREML.rlmm(fit)
+  factor <- if (reml) n - n_free_beta(fit) else n
+  penalty <- if (reml) found$projected else found$plain
+  best <- numeric(nsim)
+  for (lambda in lambda_grid(max(found$plain))) {
+    shrink <- 1 / (1 + lambda * found$projected)
+    explained <- drop(squares %*% (1 - shrink))
+    unexplained <- drop(squares %*% shrink) + rest
+    value <- factor *
+      log1p(explained / unexplained) -
+      sum(log1p(lambda * penalty))
+    best <- pmax(best, value)
+  }
+  best
+}
+
+# From where the largest eigenvalue begins to matter to where it is all that matters.
+lambda_grid <- function(largest) exp(seq(-12, 12, length.out = 400)) / largest
+
+effect_eigenvalues <- function(fit) {
+  root <- root_weights(fit)
+  z <- root * random_matrix(fit)
+  x <- root * free_matrix(fit)
+  plain <- as.matrix(Matrix::crossprod(z))
+  cross <- as.matrix(Matrix::crossprod(z, x))
+  projected <- plain - cross %*% solve(crossprod(x), t(cross))
+  list(
+    plain = nonzero_eigenvalues(plain),
+    projected = nonzero_eigenvalues(projected)
+  )
+}
+
+nonzero_eigenvalues <- function(x) {
+  values <- eigen((x + t(x)) / 2, symmetric = TRUE, only.values = TRUE)$values
+  values[values > 1e-10 * max(values)]
+}
+
+#' The likelihood ratios of responses of the smaller model
+#' @noRd
+bootstrap_tests <- function(fit, smaller, nsim) UseMethod("bootstrap_tests")
+
+#' @export
+bootstrap_tests.rlmm_lmm <- function(fit, smaller, nsim) {
+  # The rows of the fit alone, whatever `na.action` left out.
+  smaller$na_action <- NULL
+  y <- as.matrix(stats::simulate(smaller, nsim))
+  objectives <- \(fit) {
+    control <- core_control(fit$control, 0L, fit_design(fit), fit_held(fit))
+    core_fit_many(fit_spec(fit), y, control = control)$objective
+  }
+  told_failures(pmax(objectives(smaller) - objectives(fit), 0))
+}
+
+#' @export
+bootstrap_tests.rlmm_glmm <- function(fit, smaller, nsim) {
+  smaller$na_action <- NULL
+  responses <- stats::simulate(smaller, nsim)
+  tests <- vapply(
+    responses,
+    \(y) {
+      log_lik <- \(fit) {
+        as.double(logLik.rlmm(suppressMessages(refit.rlmm(fit, y))))
+      }
+      tryCatch(
+        max(0, 2 * (log_lik(fit) - log_lik(smaller))),
+        rlmm_error = \(cnd) NA_real_
+      )
+    },
+    0
+  )
+  told_failures(tests)
+}
+
+told_failures <- function(tests) {
+  failed <- sum(is.na(tests))
+  if (failed > 0L) {
+    warn_rlmm(
+      sprintf(
+        "%s of the parametric bootstrap can't be fitted, of %s; they are left out.",
+        plural(failed, "response"),
+        format_count(length(tests))
+      ),
+      "rlmm_warning_bootstrap"
+    )
+  }
+  tests[!is.na(tests)]
+}
