@@ -103,6 +103,31 @@ family_shape <- function(family) {
   if (name == "theta") family_theta(family) else family[[name]]
 }
 
+#' Whether a family has a shape other than a dispersion
+#' @noRd
+has_parameter <- function(family) {
+  shape <- family_row(core_family(family))$shape
+  !is.null(shape) && !shape$dispersion
+}
+
+#' The shape of a family object to draw from
+#' @noRd
+known_shape <- function(family) {
+  shape <- family_shape(family)
+  if (!is.na(shape)) {
+    return(shape)
+  }
+  name <- core_family(family)
+  abort_rlmm(
+    c(
+      sprintf("%s must be known.", family_row(name)$shape$words),
+      i = "Give it as `newparams = list(shape = )`, or `MASS::negative.binomial(theta)`."
+    ),
+    "rlmm_error_family",
+    arg = "family"
+  )
+}
+
 known_links <- function() core_families()$links
 
 # Errors --------------------------------------------------------------------

@@ -57,8 +57,15 @@ observation_limits.rlmm_glmm <- function(fit, eta, rows, new, asked) {
 }
 
 asked_errors <- function(fit, rows, asked, residual = 0) {
-  ddf <- choose_ddf(fit, asked$ddf)
+  ddf <- prediction_ddf(fit, asked$ddf)
   # Standard errors alone need no degrees of freedom, which cost more than they do.
   ddf <- if (asked$interval == "none") "asymptotic" else ddf
   prediction_errors(fit, rows, residual, ddf, asked$theta_uncertainty)
+}
+
+prediction_ddf <- function(fit, ddf) {
+  if (is.null(ddf)) {
+    return(default_ddf(fit))
+  }
+  one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
 }

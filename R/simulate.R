@@ -20,8 +20,12 @@
 #'   all, or a one-sided formula naming some.
 #' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in
 #'   it.
+#' @param family Of a generalized model, another family to draw from, at the same linear predictors.
+#' @param cluster.rand A function of n that draws n spherical random effects, of mean 0 and variance
+#'   1: another distribution than the normal one.
 #' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or,
 #'   where conditioned on, get random effects of zero.
+#' @seealso [simulate_formula()] for responses of a model without a fit, [simulate_power()].
 #' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., and the attribute `"seed"`: the
 #'   state of the generator before the draws.
 #' @examples
@@ -39,6 +43,8 @@ simulate.rlmm <- function(
   re.form = NA,
   newdata = NULL,
   newparams = NULL,
+  family = NULL,
+  cluster.rand = stats::rnorm,
   allow.new.levels = FALSE,
   na.action = stats::na.pass,
   ...
@@ -46,6 +52,10 @@ simulate.rlmm <- function(
   nsim <- check_nsim(nsim)
   check_seed(seed)
   check_flag(allow.new.levels, "allow.new.levels")
+  check_generator(cluster.rand)
+  if (!is.null(family)) {
+    object <- with_family(object, family, parent.frame())
+  }
   warn_of_dots(..., also = old_re_form_names)
   if (any(dots_names(...) %in% old_re_form_names)) {
     re.form <- old_re_form(re.form, ...)
@@ -66,7 +76,8 @@ simulate.rlmm <- function(
   if (!is.null(seed)) {
     on.exit(restore_generator(state$before))
   }
-  eta <- plan$mean + draw_effects(plan$drawn, plan$new$n, nsim)
+  eta <- plan$mean +
+    draw_effects(plan$drawn, plan$new$n, nsim, cluster.rand)
   out <- simulated_responses(object, eta, par$sigma, plan)
   structure(
     out,
@@ -141,10 +152,10 @@ add_new_levels <- function(refs, term, new) {
 #' Draw the random part of the linear predictor, n x nsim: the sum over terms of `z_i' b[ref_i]`.
 #' The spherical effects of a replicate are drawn by term, level, effect.
 #' @noRd
-draw_effects <- function(terms, n, nsim) {
+draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
   total <- matrix(0, n, nsim)
   size <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 1)
-  u <- matrix(stats::rnorm(sum(size) * nsim), ncol = nsim)
+  u <- matrix(cluster_rand(sum(size) * nsim), ncol = nsim)
   start <- cumsum(size) - size
   for (i in seq_along(terms)) {
     total <- total +
@@ -191,4 +202,33 @@ abort_use_u <- function() {
     "rlmm_error_argument",
     arg = "use.u"
   )
+}
+
+check_generator <- function(cluster_rand) {
+  if (is.function(cluster_rand)) {
+    return(invisible())
+  }
+  abort_argument(
+    "`cluster.rand` must be a function that draws as many numbers as it is given.",
+    x = it_is(cluster_rand),
+    arg = "cluster.rand"
+  )
+}
+
+#' The fit with another family, whose shape must be known
+#' @noRd
+with_family <- function(fit, family, env) {
+  if (isLMM.rlmm(fit)) {
+    check_family(family)
+    return(fit)
+  }
+  fit$family <- read_family(family, env)
+  fit$glmm[c("family", "link")] <- list(
+    core_family(fit$family),
+    fit$family$link
+  )
+  if (has_parameter(fit$family)) {
+    fit$glmm$shape <- known_shape(fit$family)
+  }
+  fit
 }

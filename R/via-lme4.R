@@ -307,6 +307,7 @@ wald_table <- function(estimate, covariance, df) {
   when_loaded(via_lme4_generics, via_lme4)
   when_loaded(via_lmertest_generics, via_lmertest)
   offer_to_marginaleffects()
+  offer_to_simulate()
 }
 
 #' Registers one method for generics of packages, now or as soon as they are loaded
@@ -344,4 +345,19 @@ uses_method <- function(f) {
 offer_to_marginaleffects <- function() {
   option <- "marginaleffects_model_classes"
   options(stats::setNames(list(union(getOption(option), "rlmm")), option))
+}
+
+# simulate() of a formula: lme4 has a method, and so have other packages, which keep theirs. Ours
+# stands in for lme4's until that is loaded. R tells of a method that a package takes over from
+# another, but not of its own: the name of the method's environment spares the user that message.
+offer_to_simulate <- function() {
+  if (!is.null(utils::getS3method("simulate", "formula", optional = TRUE))) {
+    return(invisible())
+  }
+  method <- simulate_formula
+  environment(method) <- structure(
+    new.env(parent = environment(method)),
+    name = "lme4"
+  )
+  registerS3method("simulate", "formula", method, asNamespace("stats"))
 }

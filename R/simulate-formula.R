@@ -1,0 +1,277 @@
+# Responses of a model that isn't fitted: its formula, its data and its parameters are given.
+
+#' Simulate responses of a model without a fit
+#'
+#' Draws responses of a linear or generalized linear mixed model that is given by its formula, the
+#' data of its covariates and its parameters: to plan a study, or to try out a model.
+#'
+#' R's own `simulate()`, called with a formula, comes here too, unless lme4 (or another package with
+#' a method for formulas) is loaded: its method is then called, which takes the same arguments and,
+#' with the same seed, draws the same responses. `simulate_formula()` always is the function here.
+#'
+#' @param object A formula, one-sided: `~ x + (1 | g)`. A response on its left side is ignored.
+#' @param nsim Number of replicates.
+#' @param seed `NULL`, or a seed for [set.seed()]; the state of the generator is then restored
+#'   afterwards.
+#' @param newdata A data frame with the covariates and grouping factors; `data` is another name of
+#'   it.
+#' @param newparams A list: `beta` (the fixed effects; if they are named, in any order), `theta` (as
+#'   [getME()] names it: standard deviations of random effects over sigma, and their like),
+#'   `sigma` (1 if it isn't given), and for a negative binomial model without a known shape `shape`.
+#'   Without random effects' correlations theta is, for example, `sd_g / sigma`.
+#' @param family A family, or its name; the negative binomial is `MASS::negative.binomial(theta)` or
+#'   [nbinom1()]. A dispersion is the square of `sigma`.
+#' @param weights,offset Prior weights (of a binomial the numbers of trials) and an offset: vectors.
+#' @param data Another name of `newdata`.
+#' @param cluster.rand See [simulate()][simulate.rlmm].
+#' @param contrasts Contrasts for factors, as in [rlmm()].
+#' @param ... Not used.
+#' @return A data frame with `nsim` columns `sim_1`, `sim_2`, ..., a row for each row of the data
+#'   (`NA` where covariates are missing), and the attribute `"seed"`. Of a binomial with trials the
+#'   responses are proportions.
+#' @examples
+#' plan <- expand.grid(time = 0:3, id = factor(1:10))
+#' parameters <- list(beta = c(`(Intercept)` = 2, time = 0.3), theta = 0.5, sigma = 1)
+#' draws <- simulate_formula(~ time + (1 | id), 2, 1, newdata = plan, newparams = parameters)
+#' head(draws)
+#' plan$y <- draws$sim_1
+#' rlmm(y ~ time + (1 | id), plan)
+#'
+#' # Counts; the same by R's own generic:
+#' counts <- simulate(
+#'   ~ time + (1 | id),
+#'   seed = 1,
+#'   newdata = plan,
+#'   newparams = list(beta = c(1, 0.2), theta = 0.5),
+#'   family = poisson
+#' )
+#' table(counts$sim_1)
+#' @export
+simulate_formula <- function(
+  object,
+  nsim = 1,
+  seed = NULL,
+  newdata = data,
+  newparams = NULL,
+  family = "gaussian",
+  weights = NULL,
+  offset = NULL,
+  data = NULL,
+  cluster.rand = stats::rnorm,
+  contrasts = NULL,
+  ...
+) {
+  refuse_dots(...)
+  model <- unfitted_model(
+    object,
+    newdata,
+    newparams,
+    family,
+    list(weights = weights, offset = offset),
+    contrasts,
+    parent.frame()
+  )
+  simulate.rlmm(model, nsim, seed, cluster.rand = cluster.rand)
+}
+
+#' What simulate() needs of a fit, for a model that wasn't fitted
+#' @noRd
+unfitted_model <- function(
+  formula,
+  data,
+  newparams,
+  family,
+  given,
+  contrasts,
+  env
+) {
+  check_simulation_data(formula, data)
+  family <- simulation_family(family, newparams, env)
+  given <- Filter(Negate(is.null), given)
+  design <- model_design(
+    with_dummy_response(formula),
+    with_dummy_column(data, family),
+    REML = FALSE,
+    control = unchecked_control(),
+    extras = lapply(given, rlang::as_quosure, env = baseenv()),
+    na_action = stats::na.exclude,
+    contrasts = contrasts,
+    approximation = if (!is.null(family)) {
+      list(
+        family = family,
+        nodes = 1,
+        fast = FALSE,
+        dispersion = "moment",
+        information = "observed"
+      )
+    }
+  )
+  new_unfitted(design, check_simulation_parameters(newparams, design))
+}
+
+new_unfitted <- function(design, parameters) {
+  effects <- lapply(design$random, \(term) {
+    matrix(
+      0,
+      length(term$levels),
+      length(term$columns),
+      dimnames = list(term$levels, term$columns)
+    )
+  })
+  is_linear <- is.null(design$family)
+  structure(
+    c(
+      design[c("formula", "frame", "fixed", "random", "family")],
+      parameters,
+      list(
+        u = effects,
+        b = effects,
+        fitted = numeric(nrow(design$frame)),
+        na_action = attr(design$frame, "na.action"),
+        glmm = design$spec$glmm,
+        relative = if (!is_linear) FALSE
+      )
+    ),
+    class = c(if (is_linear) "rlmm_lmm" else "rlmm_glmm", "rlmm")
+  )
+}
+
+# A plan may be smaller than data that a model is fitted to.
+unchecked_control <- function() {
+  rlmm_control(
+    check_nobs_vs_nlev = "ignore",
+    check_nobs_vs_nre = "ignore",
+    check_nlev_gtr_1 = "ignore",
+    check_response_not_const = "ignore",
+    check_rankx = "ignore"
+  )
+}
+
+# The response ---------------------------------------------------------------
+
+dummy_response <- ".response"
+
+with_dummy_response <- function(formula) {
+  env <- environment(formula)
+  formula <- call("~", as.name(dummy_response), formula[[length(formula)]])
+  stats::as.formula(formula, env)
+}
+
+# A response that may occur in the family: its values aren't used.
+with_dummy_column <- function(data, family) {
+  range <- if (is.null(family)) {
+    "real"
+  } else {
+    family_row(core_family(family))$range
+  }
+  values <- if (range == "positive") c(1, 2) else c(0, 1)
+  data[[dummy_response]] <- rep_len(values, nrow(data))
+  data
+}
+
+#' The family to simulate from; `NULL` for a linear model
+#' @noRd
+simulation_family <- function(family, newparams, env) {
+  if (is.function(family)) {
+    family <- tryCatch(family(), error = \(cnd) family)
+  }
+  is_linear <- identical(family, "gaussian") ||
+    (inherits(family, "family") &&
+      family$family == "gaussian" &&
+      family$link == "identity")
+  if (is.null(family) || is_linear) {
+    return(NULL)
+  }
+  family <- read_family(family, env)
+  row <- family_row(core_family(family))
+  if (!has_parameter(family)) {
+    return(family)
+  }
+  shape <- newparams$shape %||% known_shape(family)
+  row$shape$make(shape, family$link)
+}
+
+# Arguments -------------------------------------------------------------------
+
+check_simulation_data <- function(formula, data) {
+  if (!inherits(formula, "formula")) {
+    abort_argument(
+      "`object` must be a formula.",
+      x = it_is(formula),
+      arg = "object"
+    )
+  }
+  if (!is.data.frame(data)) {
+    abort_argument(
+      "`newdata` must be a data frame with the covariates and grouping factors.",
+      x = it_is(data),
+      arg = "newdata"
+    )
+  }
+}
+
+#' The parameters of a model, checked
+#' @return A list: `beta`, `theta`, `sigma`.
+#' @noRd
+check_simulation_parameters <- function(newparams, design) {
+  known <- c("beta", "theta", "sigma", "shape")
+  is_named <- is.list(newparams) &&
+    length(names(newparams)) == length(newparams)
+  if (!is_named || !all(names(newparams) %in% known)) {
+    abort_newparams(
+      "It must be a list with the elements `beta`, `theta`, and perhaps `sigma`."
+    )
+  }
+  sigma <- newparams$sigma %||% 1
+  check_nonnegative(sigma, "sigma")
+  list(
+    beta = given_parameters(
+      newparams$beta,
+      "beta",
+      design$fixed$names
+    ),
+    theta = unname(given_parameters(
+      newparams$theta,
+      "theta",
+      theta_names(design$random)
+    )),
+    sigma = sigma
+  )
+}
+
+# Numbers for all parameters of a kind, in the order of the model if they are named.
+given_parameters <- function(x, name, labels) {
+  if (!is.numeric(x) || length(x) != length(labels)) {
+    abort_parameters(name, x, labels)
+  }
+  if (!is.null(names(x))) {
+    at <- match(labels, names(x))
+    if (anyNA(at)) {
+      abort_parameters(name, names(x), labels)
+    }
+    x <- x[at]
+  }
+  stats::setNames(as.double(x), labels)
+}
+
+abort_parameters <- function(name, found, labels) {
+  abort_rlmm(
+    c(
+      sprintf(
+        "`newparams` must have %s in %s.",
+        plural(length(labels), "number"),
+        tick(name)
+      ),
+      x = if (is.character(found)) {
+        paste0("Its names are ", enumerate(in_quotes(found)), ".")
+      } else if (is.null(found)) {
+        "It has none."
+      } else {
+        it_is(found)
+      },
+      i = paste0("In order: ", enumerate(in_quotes(labels), max = 10L), ".")
+    ),
+    "rlmm_error_argument",
+    arg = "newparams"
+  )
+}
