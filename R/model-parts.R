@@ -150,8 +150,13 @@ holds_fit <- function(data, fit) {
     return(FALSE)
   }
   kept <- as.matrix(response)[rows, , drop = FALSE]
-  fitted <- as.double(fit$frame[[1]])
-  isTRUE(all.equal(as.double(kept), fitted, tolerance = 0))
+  fitted <- as.matrix(fit$frame[[1]])
+  identical(plain_values(kept), plain_values(fitted))
+}
+
+# The values of a matrix: numbers of any kind as doubles, levels of a factor as text.
+plain_values <- function(x) {
+  if (is.character(x)) as.vector(x) else as.double(x)
 }
 
 #' The model frame as data: weights and offset under the names of their variables

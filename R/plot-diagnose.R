@@ -42,13 +42,13 @@ print.rlmm_page <- function(x, ...) {
 }
 
 residual_picture <- function(x) {
-  at <- predictor(x$fit)
+  at <- predictor_values(x$fit)
   cloud(at$value, x$residuals, at$label, "Residuals", line = 0)
 }
 
 #' The fitted values, of a generalized model the linear predictor
 #' @noRd
-predictor <- function(fit) {
+predictor_values <- function(fit) {
   if (is.null(fit$eta)) {
     return(list(value = fit$fitted, label = "Fitted values"))
   }
@@ -56,7 +56,7 @@ predictor <- function(fit) {
 }
 
 spread_picture <- function(x) {
-  at <- predictor(x$fit)
+  at <- predictor_values(x$fit)
   cloud(at$value, sqrt(abs(x$residuals)), at$label, "Root of |residuals|")
 }
 

@@ -1,0 +1,195 @@
+# The data of each group, with what the model predicts for it.
+
+#' Predictions over the data, group by group
+#'
+#' A panel for each group: its data, the model's prediction with the random effects of the group, and
+#' with none (dashed). Other covariates than the one on the x axis are held at the group's mean, or
+#' its commonest value.
+#'
+#' With many groups, as many are drawn as there is room for: those whose random effects lie at evenly
+#' spaced ranks, from the lowest to the highest.
+#'
+#' @param object A fit.
+#' @param x The name of the covariate on the x axis; by default the first numeric variable of the
+#'   fixed part.
+#' @param group The name of the grouping factor; by default the first one.
+#' @param max_groups The largest number of groups drawn.
+#' @param type For generalized models, the scale: `"response"` or `"link"` (without data).
+#' @param ... Passed to lattice.
+#' @return An object of class `"trellis"`.
+#' @seealso [predict.rlmm()], [plot_shrinkage()].
+#' @examplesIf requireNamespace("lattice", quietly = TRUE)
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' plot_by_group(fit)
+#' @export
+plot_by_group <- function(
+  object,
+  x = NULL,
+  group = NULL,
+  max_groups = 24,
+  type = c("response", "link"),
+  ...
+) {
+  need_package("lattice", "plot_by_group()")
+  type <- one_of(type, c("response", "link"), "type")
+  curves <- group_curves(object, x, group, max_groups, type)
+  defaults <- list(
+    x = y ~ x | group,
+    data = curves$data,
+    lines = curves$lines,
+    panel = group_panel,
+    prepanel = group_prepanel,
+    xlab = curves$x,
+    ylab = curves$y,
+    strip = lattice::strip.custom(
+      bg = "grey92",
+      par.strip.text = list(cex = 0.8)
+    ),
+    as.table = TRUE,
+    key = list(
+      text = list(group_lines),
+      lines = list(col = c(plot_blue, plot_red), lty = c(1, 2)),
+      columns = 2
+    )
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+# What the two lines of a panel are.
+group_lines <- c("with the group's effects", "without")
+
+#' Data and predictions of the groups that are drawn
+#' @return A list: `data` and `lines` (data frames), `x` and `y`, names.
+#' @noRd
+group_curves <- function(fit, x, group, max_groups, type) {
+  check_fit(fit, "object")
+  data <- frame_data_for_plot(fit)
+  x <- plotted_covariate(fit, x, data)
+  factors <- grouping_factors(fit)
+  group <- if (is.null(group)) {
+    names(factors)[1L]
+  } else {
+    check_groups(group, names(factors))[1L]
+  }
+  levels <- spread_levels(fit, group, max_groups)
+  shown <- factors[[group]] %in% levels
+  of_group <- factor(as.character(factors[[group]])[shown], levels)
+  y <- if (type == "response") {
+    unname(fit_response(fit)$y)
+  } else {
+    fit$eta %||% fit$fitted
+  }
+  list(
+    data = data.frame(
+      y = as.vector(y)[shown],
+      x = data[[x]][shown],
+      group = of_group
+    ),
+    lines = predicted_lines(
+      fit,
+      data[shown, , drop = FALSE],
+      x,
+      of_group,
+      type
+    ),
+    x = x,
+    y = if (type == "link") "Linear predictor" else names(fit_frame(fit))[1L]
+  )
+}
+
+#' The data of the fit, for its rows: those given, or the variables of the frame
+#' @noRd
+frame_data_for_plot <- function(fit) {
+  data <- nlme::getData(fit)
+  data[match(row.names(fit_frame(fit)), row.names(data)), , drop = FALSE]
+}
+
+plotted_covariate <- function(fit, x, data) {
+  variables <- all.vars(stats::delete.response(fit$fixed$terms))
+  is_number <- vapply(variables, \(name) is.numeric(data[[name]]), NA)
+  x <- x %||% variables[is_number][1L]
+  if (is.character(x) && length(x) == 1L && is.numeric(data[[x]])) {
+    return(x)
+  }
+  abort_argument(
+    "`x` must name a numeric variable of the model.",
+    x = if (length(x) == 1L && is.na(x)) {
+      "The fixed part has none."
+    } else {
+      it_is(x)
+    },
+    arg = "x"
+  )
+}
+
+#' Levels at evenly spaced ranks of their first random effect
+#' @noRd
+spread_levels <- function(fit, group, n) {
+  term <- which(term_groups(fit) == group)[1L]
+  levels <- fit$random[[term]]$levels
+  if (length(levels) <= n) {
+    return(levels)
+  }
+  order <- order(fit$b[[term]][, 1L])
+  levels[order[round(seq(1, length(levels), length.out = n))]]
+}
+
+predicted_lines <- function(fit, data, x, group, type) {
+  ends <- range(data[[x]], na.rm = TRUE)
+  grids <- lapply(split(data, group), grid_of_group, x = x, ends = ends)
+  new <- do.call(rbind, unname(grids))
+  predicted <- \(...) {
+    unname(stats::predict(fit, new, type = type, ...))
+  }
+  data.frame(
+    x = new[[x]],
+    group = factor(rep(levels(group), vapply(grids, nrow, 1L)), levels(group)),
+    conditional = predicted(allow.new.levels = TRUE),
+    population = predicted(re.form = NA)
+  )
+}
+
+#' Forty values of x over the range of a group, or of all (`ends`) where it has but one value; the rest
+#' at its mean or commonest value
+#' @noRd
+grid_of_group <- function(data, x, ends = NULL) {
+  typical <- lapply(data, \(column) {
+    if (is.numeric(column) && is.null(dim(column))) {
+      mean(column, na.rm = TRUE)
+    } else {
+      commonest(column)
+    }
+  })
+  range <- range(data[[x]], na.rm = TRUE)
+  if (range[1L] == range[2L] && !is.null(ends)) {
+    range <- ends
+  }
+  at <- unique(seq(range[1L], range[2L], length.out = 40L))
+  rows <- data[rep(1L, length(at)), , drop = FALSE]
+  for (name in setdiff(names(data), x)) {
+    rows[[name]] <- rep(typical[[name]], length(at))
+  }
+  rows[[x]] <- at
+  rows
+}
+
+commonest <- function(column) {
+  if (is.matrix(column) || is.data.frame(column)) {
+    return(NA)
+  }
+  distinct <- unique(column)
+  distinct[which.max(tabulate(match(column, distinct)))]
+}
+
+group_prepanel <- function(x, y, lines, ...) {
+  list(ylim = range(y, lines$conditional, lines$population, finite = TRUE))
+}
+
+group_panel <- function(x, y, lines, ...) {
+  lattice::panel.grid(h = -1, v = -1)
+  group <- levels(lines$group)[lattice::packet.number()]
+  own <- lines[lines$group == group, ]
+  lattice::panel.points(x, y, col = "grey50", pch = 1, cex = 0.7)
+  lattice::panel.lines(own$x, own$population, col = plot_red, lty = 2)
+  lattice::panel.lines(own$x, own$conditional, col = plot_blue, lwd = 1.5)
+}

@@ -1,0 +1,169 @@
+# Pairs of profiled parameters: contours of the likelihood for two parameters.
+
+#' Contours of the likelihood for two parameters at a time
+#'
+#' lattice's `splom()` of a [profile][profile.rlmm] draws, for each pair of parameters, the region in
+#' which the likelihood, profiled over the others, is above a limit: below the diagonal in the
+#' parameters' own units, above it in units of zeta, where ellipses about the origin mean that a
+#' normal distribution would do. Lines are the profiles: the best value of one parameter at each of
+#' the other.
+#'
+#' Contours are interpolated between the two profiles, after Bates and Watts (1988, appendix A.6). A
+#' contour that goes beyond the profiles, at the boundary of a variance say, is left out.
+#'
+#' @param x A profile.
+#' @param data Not used: lattice's generic has it.
+#' @param levels Levels of the regions.
+#' @param which Names or numbers of the parameters; by default the first six.
+#' @param ... Passed to lattice.
+#' @return An object of class `"trellis"`.
+#' @examplesIf requireNamespace("lattice", quietly = TRUE)
+#' pr <- profile(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE))
+#' lattice::splom(pr)
+#' @rawNamespace S3method(lattice::splom, profile.rlmm)
+splom.profile.rlmm <- function(
+  x,
+  data = NULL,
+  levels = c(0.5, 0.8, 0.95),
+  which = NULL,
+  ...
+) {
+  shown <- pair_parameters(x, which)
+  traces <- lapply(stats::setNames(nm = shown), parameter_trace, x = x)
+  cuts <- sqrt(stats::qchisq(levels, 2))
+  values <- as.data.frame(
+    lapply(traces, \(trace) trace$limits),
+    optional = TRUE
+  )
+  defaults <- list(
+    x = ~values,
+    data = list(values = values),
+    varnames = shown,
+    xlab = NULL,
+    lower.panel = pair_panel(traces, cuts, in_zeta = FALSE),
+    upper.panel = pair_panel(traces, cuts, in_zeta = TRUE),
+    pscales = 4,
+    varname.cex = 0.9,
+    axis.text.cex = 0.6
+  )
+  do.call(lattice::splom, replace_named(defaults, list(...)))
+}
+
+pair_parameters <- function(x, which) {
+  known <- levels(x$.par)
+  shown <- if (is.null(which)) utils::head(known, 6L) else which
+  if (is.numeric(shown)) {
+    shown <- known[shown]
+  }
+  if (length(shown) >= 2L && all(shown %in% known)) {
+    return(shown)
+  }
+  abort_argument(
+    "`which` must name at least two of the parameters of the profile.",
+    i = paste0("They are ", enumerate(in_quotes(known), max = 20L), "."),
+    arg = "which"
+  )
+}
+
+#' The profile of one parameter: its values, zeta, and functions that lead from one to the other
+#' @noRd
+parameter_trace <- function(name, x) {
+  rows <- as.data.frame.profile.rlmm(x)[x$.par == name, ]
+  zeta <- rows$.zeta
+  value <- rows[[name]]
+  rising <- !duplicated(value) & is.finite(zeta)
+  list(
+    name = name,
+    rows = rows,
+    limits = range(value),
+    zeta = stats::splinefun(value[rising], zeta[rising], "monoH.FC"),
+    value = monotone_inverse(zeta, value),
+    ends = range(zeta, finite = TRUE)
+  )
+}
+
+#' Zeta of another parameter along a profile, as a function of zeta of its own
+#' @noRd
+along_trace <- function(trace, other) {
+  at <- trace$rows[[other$name]]
+  inside <- at >= other$limits[1L] & at <= other$limits[2L]
+  zeta <- trace$rows$.zeta[inside]
+  if (sum(inside) < 4L) {
+    return(\(z) rep(NA_real_, length(z)))
+  }
+  smooth <- stats::splinefun(zeta, other$zeta(at[inside]), "natural")
+  \(z) ifelse(z < min(zeta) | z > max(zeta), NA, smooth(z))
+}
+
+#' A contour in units of zeta: a matrix with two columns, or `NULL` if it leaves the profiles
+#'
+#' Zeta is L (cos(a + d / 2), cos(a - d / 2)). The four points in which the profiles cross the contour
+#' give d at four a, a periodic spline the others.
+#' @noRd
+zeta_contour <- function(first, second, limit) {
+  ends <- c(-limit, limit)
+  of_second <- along_trace(first, second)(ends) / limit
+  of_first <- along_trace(second, first)(ends) / limit
+  cosines <- c(of_second, of_first)
+  if (anyNA(cosines) || any(abs(cosines) > 1)) {
+    return(NULL)
+  }
+  angle <- acos(cosines)
+  a <- c(
+    (pi + angle[1L]) / 2,
+    -angle[2L] / 2,
+    -(pi + angle[3L]) / 2,
+    angle[4L] / 2
+  )
+  d <- c(pi - angle[1L], angle[2L], pi - angle[3L], angle[4L])
+  order <- order(a)
+  at <- c(a[order], a[order][1L] + 2 * pi)
+  smooth <- stats::splinefun(at, c(d[order], d[order][1L]), "periodic")
+  t <- seq(-pi, pi, length.out = 101L)
+  limit * cbind(cos(t + smooth(t) / 2), cos(t - smooth(t) / 2))
+}
+
+pair_panel <- function(traces, cuts, in_zeta) {
+  function(x, y, i, j, ...) {
+    # The panel in row i and column j has the j-th parameter to the right.
+    right <- traces[[j]]
+    up <- traces[[i]]
+    place <- if (in_zeta) {
+      place_in_zeta(right, up, cuts)
+    } else {
+      place_in_units(right, up)
+    }
+    draw_trace(right, up, place)
+    draw_trace(up, right, \(zeta) place(zeta[, 2:1, drop = FALSE]))
+    for (limit in cuts) {
+      contour <- zeta_contour(right, up, limit)
+      if (!is.null(contour)) {
+        at <- place(contour)
+        lattice::panel.lines(at[, 1L], at[, 2L], col = plot_blue)
+      }
+    }
+  }
+}
+
+#' From pairs of zeta to a panel in the units of the parameters
+#' @noRd
+place_in_units <- function(right, up) {
+  \(zeta) cbind(right$value(zeta[, 1L]), up$value(zeta[, 2L]))
+}
+
+#' From pairs of zeta to a panel whose range is that of zeta
+#' @noRd
+place_in_zeta <- function(right, up, cuts) {
+  half <- 1.15 * max(cuts)
+  spread <- \(zeta, trace) {
+    middle <- mean(trace$limits)
+    middle + zeta / half * diff(trace$limits) / 2
+  }
+  \(zeta) cbind(spread(zeta[, 1L], right), spread(zeta[, 2L], up))
+}
+
+draw_trace <- function(trace, other, place) {
+  zeta <- seq(trace$ends[1L], trace$ends[2L], length.out = 61L)
+  at <- place(cbind(zeta, along_trace(trace, other)(zeta)))
+  lattice::panel.lines(at[, 1L], at[, 2L], col = plot_grey)
+}

@@ -1,0 +1,51 @@
+skip_if_not_installed("ggplot2")
+
+draw <- function(picture) {
+  expect_s3_class(picture, "ggplot")
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  expect_no_warning(print(picture))
+  invisible(picture)
+}
+
+autoplot <- function(...) getExportedValue("ggplot2", "autoplot")(...)
+
+test_that("every picture of a linear fit draws", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  for (type in c("residuals", "qq", "spread", "groups")) {
+    draw(autoplot(fit, type = type))
+  }
+  draw(autoplot(ranef(fit)))
+  draw(autoplot(ranef(fit, condVar = FALSE)))
+  draw(autoplot(influence(fit, "Subject")))
+  draw(autoplot(opt_summary(fit)))
+  draw(autoplot(allFit(fit, optimizers = c("newton", "LN_BOBYQA"))))
+  pr <- profile(fit, which = "beta_")
+  draw(autoplot(pr))
+  draw(autoplot(pr, type = "density"))
+})
+
+test_that("generalized fits and several factors draw, too", {
+  fit <- rglmm(
+    TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION),
+    grouseticks,
+    family = poisson
+  )
+  draw(autoplot(fit))
+  draw(autoplot(fit, type = "qq"))
+  draw(autoplot(fit, type = "groups", group = "LOCATION", max_groups = 6))
+  shown <- draw(autoplot(ranef(fit)))
+  expect_equal(nrow(shown$data), sum(ngrps(fit)))
+  expect_equal(
+    sort(shown$data$condval),
+    sort(unlist(lapply(ranef(fit), `[[`, 1)), decreasing = FALSE),
+    ignore_attr = TRUE
+  )
+})
+
+test_that("two groups are as good as many", {
+  data <- droplevels(subset(sleepstudy, Subject %in% c("308", "335")))
+  fit <- suppressMessages(rlmm(Reaction ~ Days + (1 | Subject), data))
+  draw(autoplot(ranef(fit)))
+  draw(autoplot(fit, type = "groups"))
+})
