@@ -68,7 +68,9 @@ drop1.rlmm <- function(
   by_ml <- ml_fit(object)
   fits <- compared_fits(by_ml, scope, "-", trace)
   table <- comparison_table(by_ml, fits, k, test == "Chisq")
-  names(table) <- c("npar", "AIC", "LRT", "Pr(Chi)")[seq_along(table)]
+  # lme4 calls it `npar`; stats::step() asks for `Df`.
+  df_name <- if (is_called_by(stats::step)) "Df" else "npar"
+  names(table) <- c(df_name, "AIC", "LRT", "Pr(Chi)")[seq_along(table)]
   structure(table, heading = table_heading("deletions", object))
 }
 
@@ -91,6 +93,11 @@ add1.rlmm <- function(
   fits <- compared_fits(by_ml, scope, "+", trace)
   table <- comparison_table(by_ml, fits, k, test == "Chisq")
   structure(table, heading = table_heading("additions", object))
+}
+
+is_called_by <- function(f) {
+  is_f <- \(i) identical(sys.function(i), f)
+  any(vapply(seq_len(sys.nframe()), is_f, NA))
 }
 
 #' F tests of the terms, each as if it alone were dropped

@@ -25,6 +25,12 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   if (random.only) {
     return(rebuild_formula(x, sum_of(random_bars(x))))
   }
+  if (inherits(x$formula, "terms")) {
+    # stats::step() puts the terms of the fixed part in its place.
+    bars <- lapply(term_texts(x), str2lang)
+    rhs <- stats::formula(x$formula)[[3L]]
+    return(rebuild_formula(x, sum_of(c(rhs, bars))))
+  }
   if (!"." %in% all.vars(x$formula)) {
     return(x$formula)
   }

@@ -166,8 +166,8 @@ effects_expression <- function(term) {
 }
 
 sum_of_labels <- function(labels, has_intercept) {
-  parts <- c(if (has_intercept) "1" else "0", labels)
-  str2lang(paste(parts, collapse = " + "))
+  parts <- c(if (!has_intercept) "0", labels)
+  if (length(parts) == 0L) 1 else str2lang(paste(parts, collapse = " + "))
 }
 
 #' The term without one of its effects; without the last one it is an intercept

@@ -145,8 +145,6 @@ test_that("the exact distribution is that of fits to responses without the effec
 
 test_that("a bootstrap stands in where there is more than one variance", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-    get(".Random.seed", globalenv())
-  }
   found <- ranova(fit, method = "RLRT", nsim = 99, seed = 1)
   expect_equal(found[["Pr(>RLRT)"]], c(NA, 0.01))
   expect_identical(found, ranova(fit, method = "RLRT", nsim = 99, seed = 1))
