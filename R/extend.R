@@ -1,0 +1,136 @@
+# A fit's design with other numbers of groups or rows: what a study of another size would have.
+
+#' The fit, as a model to simulate from, with another number of levels or rows
+#'
+#' The levels of a grouping factor are copied, with their rows, one after the other, or the first of
+#' them are kept; factors that are nested in it are copied too, those crossed with it are not.
+#' @param along The name of a grouping variable, or `"rows"`: all rows of the data are repeated.
+#' @param n Its number of levels, or of rows.
+#' @noRd
+extended_fit <- function(fit, along, n) {
+  frame <- fit_frame(fit)
+  copies <- if (along == "rows") {
+    list(rows = rep_len(seq_len(nrow(frame)), n), copy = NULL)
+  } else {
+    copied_levels(frame[[along]], n)
+  }
+  extended <- frame[copies$rows, , drop = FALSE]
+  attr(extended, "terms") <- attr(frame, "terms")
+  row.names(extended) <- NULL
+  if (along != "rows") {
+    for (name in nested_variables(fit, along)) {
+      extended[[name]] <- copied_factor(frame[[name]], copies)
+    }
+  }
+  with_frame(fit, extended)
+}
+
+# The rows of the first n levels, counted on through copies of all levels, and the copy that each
+# row belongs to.
+copied_levels <- function(group, n) {
+  group <- factor(group)
+  rows_of <- split(seq_along(group), group)
+  level <- rep_len(seq_along(rows_of), n)
+  copy <- (seq_len(n) - 1L) %/% length(rows_of)
+  found <- rows_of[level]
+  list(
+    rows = unlist(found, use.names = FALSE),
+    copy = rep(copy, lengths(found))
+  )
+}
+
+# Levels of another copy have its number behind their names.
+copied_factor <- function(x, copies) {
+  labels <- as.character(x)[copies$rows]
+  is_copy <- copies$copy > 0L
+  labels[is_copy] <- paste(labels, copies$copy + 1L, sep = "_")[is_copy]
+  factor(labels, unique(labels))
+}
+
+#' The grouping variables each of whose levels occurs within one level of another, and this itself
+#' @noRd
+nested_variables <- function(fit, along) {
+  frame <- fit_frame(fit)
+  outer <- factor(frame[[along]])
+  variables <- unique(unlist(lapply(fit$random, `[[`, "group_vars")))
+  is_nested <- vapply(
+    variables,
+    \(name) {
+      pairs <- unique(data.frame(inner = as.character(frame[[name]]), outer))
+      !anyDuplicated(pairs$inner)
+    },
+    NA
+  )
+  # A variable that is a covariate too, with an effect of each level, stays what it is.
+  fixed <- all.vars(stats::delete.response(fit$fixed$terms))
+  union(along, setdiff(variables[is_nested], fixed))
+}
+
+#' A fit with another frame: its levels, and what depends on the number of rows
+#' @noRd
+with_frame <- function(fit, frame) {
+  fit$frame <- frame
+  fit["na_action"] <- list(NULL)
+  fit$fitted <- numeric(nrow(frame))
+  for (i in seq_along(fit$random)) {
+    term <- fit$random[[i]]
+    levels <- group_codes(term$group_vars, frame, term$group)$levels
+    fit$random[[i]]$levels <- levels
+    zero <- matrix(
+      0,
+      length(levels),
+      length(term$columns),
+      dimnames = list(levels, term$columns)
+    )
+    fit$u[[i]] <- zero
+    fit$b[[i]] <- zero
+  }
+  fit
+}
+
+# Arguments -----------------------------------------------------------------
+
+#' Check what a design is to be extended by
+#' @return A list: `along` and `n`; `NULL` for the design as it is.
+#' @noRd
+check_extend <- function(extend, fit) {
+  if (is.null(extend)) {
+    return(NULL)
+  }
+  known <- c(extendable(fit), "rows")
+  sizes <- unlist(extend, use.names = FALSE)
+  is_one <- length(unique(names(extend))) == 1L && all(nzchar(names(extend)))
+  if (!is_one || !is.numeric(sizes)) {
+    abort_extend("It must have one name, and numbers.", known)
+  }
+  along <- names(extend)[1L]
+  if (!along %in% known) {
+    abort_extend(paste0("Can't find ", in_quotes(along), "."), known)
+  }
+  if (!all(is.finite(sizes) & sizes >= 2 & sizes == floor(sizes))) {
+    abort_extend("Its numbers must be whole, and at least 2.", known)
+  }
+  list(along = along, n = sizes)
+}
+
+# The grouping variables that are columns.
+extendable <- function(fit) {
+  variables <- unique(unlist(lapply(fit$random, `[[`, "group_vars")))
+  intersect(variables, names(fit_frame(fit)))
+}
+
+abort_extend <- function(problem, known) {
+  abort_rlmm(
+    c(
+      "`extend` must say along what to extend the design, and how far.",
+      x = problem,
+      i = sprintf(
+        "For example `extend = list(%s = c(20, 40))`; it can be %s.",
+        known[1L],
+        enumerate(in_quotes(known), last = "or")
+      )
+    ),
+    "rlmm_error_argument",
+    arg = "extend"
+  )
+}

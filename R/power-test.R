@@ -1,0 +1,223 @@
+# The tests whose power is simulated.
+
+#' Read what is to be tested
+#' @return A list: `p_values`, a function of the fit, of the simulated responses (a data frame) and of
+#'   this list, that returns a matrix with a row per response and a column per test; and what it
+#'   needs.
+#' @noRd
+read_test <- function(test, fit, ddf) {
+  if (is.function(test)) {
+    return(list(p_values = function_p_values, test = test))
+  }
+  if (inherits(test, "formula")) {
+    return(ratio_test(test, fit))
+  }
+  contrasts <- if (is.null(test) || is.character(test)) {
+    named_contrasts(test %||% tested_names(fit), fit)
+  } else {
+    list(contrast = contrast_matrix(test, fit))
+  }
+  list(p_values = wald_p_values, contrasts = contrasts, ddf = ddf)
+}
+
+tested_names <- function(fit) {
+  names <- setdiff(names(fit$beta), "(Intercept)")
+  if (length(names) > 0L) names else names(fit$beta)
+}
+
+#' A matrix of contrasts for each coefficient or term
+#' @noRd
+named_contrasts <- function(names, fit) {
+  assign <- attr(stats::model.matrix(fit), "assign")
+  terms <- attr(fit$fixed$terms, "term.labels")
+  identity <- diag(length(fit$beta))
+  contrasts <- lapply(names, \(name) {
+    rows <- which(names(fit$beta) == name)
+    if (length(rows) == 0L) {
+      rows <- which(assign == match(name, terms))
+    }
+    if (length(rows) == 0L) {
+      abort_unknown_test(name, union(names(fit$beta), terms))
+    }
+    identity[rows, , drop = FALSE]
+  })
+  stats::setNames(contrasts, names)
+}
+
+abort_unknown_test <- function(name, known) {
+  abort_rlmm(
+    c(
+      "`test` must name fixed effects or terms of the fixed part.",
+      x = paste0("Can't find ", in_quotes(name), "."),
+      did_you_mean(name, known, in_quotes) %||%
+        c(i = paste0("They are ", enumerate(in_quotes(known), max = 10L), "."))
+    ),
+    "rlmm_error_argument",
+    arg = "test"
+  )
+}
+
+# Wald's tests ----------------------------------------------------------------
+
+wald_p_values <- function(fit, y, test) {
+  fits <- refits(fit, y)
+  p_values <- vapply(
+    fits,
+    \(one) {
+      if (is.null(one)) {
+        rep(NA_real_, length(test$contrasts))
+      } else {
+        contrast_p_values(one, test$contrasts, test$ddf)
+      }
+    },
+    double(length(test$contrasts))
+  )
+  matrix(
+    p_values,
+    ncol = length(test$contrasts),
+    byrow = TRUE,
+    dimnames = list(NULL, names(test$contrasts))
+  )
+}
+
+#' P-values of several contrasts of one fit
+#' @noRd
+contrast_p_values <- function(fit, contrasts, ddf) {
+  is_plain <- ddf %in% c("satterthwaite", "asymptotic", "none")
+  is_single <- is_plain & vapply(contrasts, nrow, 1L) == 1L
+  out <- double(length(contrasts))
+  if (any(is_single)) {
+    out[is_single] <- single_p_values(fit, contrasts[is_single], ddf)
+  }
+  out[!is_single] <- vapply(
+    contrasts[!is_single],
+    \(L) contest.rlmm(fit, L, ddf = if (ddf != "none") ddf)[["Pr(>F)"]],
+    1
+  )
+  out
+}
+
+# All contrasts of one row at once, which take the derivatives of the fit once.
+single_p_values <- function(fit, contrasts, ddf) {
+  L <- do.call(rbind, contrasts)
+  std_error <- sqrt(rowSums((L %*% fixed_covariance(fit)) * L))
+  ratio <- abs(drop(L %*% fit$beta)) / std_error
+  df <- if (ddf == "satterthwaite") satterthwaite_df(fit, t(L)) else Inf
+  2 * stats::pt(-ratio, as.vector(df))
+}
+
+#' The fit of each response; `NULL` where it fails
+#' @noRd
+refits <- function(fit, y) UseMethod("refits")
+
+# What tests need of a linear fit: parameters, R_X, and the response.
+#' @export
+refits.rlmm_lmm <- function(fit, y) {
+  responses <- as.matrix(y)
+  many <- core_fit_many(
+    fit_spec(fit),
+    responses,
+    inner_start(fit),
+    many_control(fit)
+  )
+  lapply(seq_len(ncol(responses)), \(i) {
+    if (!is.na(many$error[i])) {
+      return(NULL)
+    }
+    fit$theta <- many$theta[, i]
+    fit$beta <- with_held(many$beta[, i], fit$fixed$names, fit$held)
+    fit$sigma <- many$sigma[[i]]
+    fit$rx <- matrix(many$rx[,, i], nrow(many$rx))
+    fit$frame[[1L]] <- responses[, i]
+    fit
+  })
+}
+
+many_control <- function(fit) {
+  list(threads = fit$control$threads)
+}
+
+#' @export
+refits.rlmm_glmm <- function(fit, y) {
+  lapply(y, refit_quietly, fit = fit)
+}
+
+refit_quietly <- function(newresp, fit) {
+  tryCatch(
+    suppressMessages(suppressWarnings(refit.rlmm(fit, newresp))),
+    rlmm_error = \(cnd) NULL
+  )
+}
+
+# Other tests -----------------------------------------------------------------
+
+function_p_values <- function(fit, y, test) {
+  found <- lapply(y, \(newresp) {
+    one <- refit_quietly(newresp, fit)
+    if (is.null(one)) NULL else as.double(test$test(one))
+  })
+  size <- max(lengths(found))
+  complete <- lapply(found, \(p) if (length(p) == size) p else rep(NA, size))
+  names <- if (size == 1L) "test" else paste0("test", seq_len(size))
+  matrix(
+    unlist(complete),
+    ncol = size,
+    byrow = TRUE,
+    dimnames = list(NULL, names)
+  )
+}
+
+#' The likelihood-ratio test against a smaller model
+#' @noRd
+ratio_test <- function(formula, fit) {
+  full <- refitML.rlmm(fit)
+  reduced <- suppressMessages(update.rlmm(full, formula))
+  df <- attr(logLik.rlmm(full), "df") - attr(logLik.rlmm(reduced), "df")
+  if (df <= 0) {
+    abort_rlmm(
+      c(
+        "`test`, a formula, must give a smaller model.",
+        x = sprintf("It has %s parameters less.", df)
+      ),
+      "rlmm_error_argument",
+      arg = "test"
+    )
+  }
+  list(
+    p_values = ratio_p_values,
+    reduced = reduced,
+    df = df,
+    label = deparse_one(formula)
+  )
+}
+
+ratio_p_values <- function(fit, y, test) {
+  difference <- objectives(test$reduced, y) - objectives(fit, y)
+  p <- stats::pchisq(pmax(difference, 0), test$df, lower.tail = FALSE)
+  matrix(p, ncol = 1L, dimnames = list(NULL, test$label))
+}
+
+#' -2 log L, by maximum likelihood, of the fit of each response
+#' @noRd
+objectives <- function(fit, y) UseMethod("objectives")
+
+#' @export
+objectives.rlmm_lmm <- function(fit, y) {
+  fit$reml <- FALSE
+  many <- core_fit_many(
+    fit_spec(fit),
+    as.matrix(y),
+    inner_start(fit),
+    many_control(fit)
+  )
+  unname(many$objective)
+}
+
+#' @export
+objectives.rlmm_glmm <- function(fit, y) {
+  vapply(
+    refits(fit, y),
+    \(one) if (is.null(one)) NA_real_ else one$dev$objective,
+    1
+  )
+}

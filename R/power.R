@@ -1,0 +1,303 @@
+#' Power by simulation
+#'
+#' Simulates responses from a model, fits the model to each of them, tests, and counts how often the
+#' hypothesis is rejected: the power of a study with this design, or with more groups or rows, where
+#' the parameters are what they are assumed to be.
+#'
+#' Responses are drawn from the model at its estimates, or at those of `newparams`, with new random
+#' effects. A linear model is fitted to all of them in parallel threads; its tests have
+#' Satterthwaite's degrees of freedom, each from its own fit. A fit that fails is counted as none.
+#'
+#' The power at the estimates of a fit ("observed power") says nothing that its p-value doesn't: set
+#' the effect that matters by `newparams`.
+#'
+#' @param object A fit, or a one-sided formula, for which `newdata`, `newparams` and `family` are
+#'   those of [simulate_formula()].
+#' @param test What to test:
+#'   * names of fixed effects or of terms of the fixed part: Wald's tests, of a term's coefficients
+#'     jointly; the default is each coefficient but the intercept;
+#'   * a formula such as `. ~ . - Days`, as for [update()]: the likelihood-ratio test against this
+#'     smaller model (by maximum likelihood, with a chi-squared distribution, which is conservative
+#'     for variances);
+#'   * a vector or matrix of contrasts, as of [contest()];
+#'   * a function of a fit that returns p-values.
+#' @param nsim Number of simulated responses.
+#' @param extend The design to simulate: `list(g = c(10, 20, 40))` for these numbers of levels of
+#'   the grouping factor `g`, or `list(rows = c(100, 200))` for these numbers of rows, one after the
+#'   other (a power curve). Levels are copied with their rows, and levels nested in them too.
+#' @param newparams Parameters to simulate with, as of [simulate()][simulate.rlmm]; `beta` may be
+#'   named, and then the fixed effects that it doesn't name keep their estimates.
+#' @param alpha The significance level.
+#' @param level The confidence level of the limits of the power, which are exact (Clopper and
+#'   Pearson).
+#' @param ddf Degrees of freedom of Wald's tests: `"satterthwaite"` (the default of linear models),
+#'   `"kenward-roger"` or `"asymptotic"`, which is the fastest.
+#' @param seed `NULL`, or a seed for [set.seed()].
+#' @param newdata,family,data With a formula: see [simulate_formula()].
+#' @param ... Not used.
+#' @return A data frame of class `"rlmm_power"` with a row for each design and test: `test`, the
+#'   number of levels under the name of their factor, `nobs`, `nsim` (without failures), `rejected`,
+#'   `power`, `lwr`, `upr`; with the attributes `alpha`, `level` and `p_values`, a matrix with a
+#'   column for each row. `plot()` draws a power curve.
+#' @seealso [simulate_formula()]
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' # Would an effect of 5 ms per day be found, and with how many subjects?
+#' power <- simulate_power(
+#'   fit,
+#'   "Days",
+#'   nsim = 100,
+#'   newparams = list(beta = c(Days = 5)),
+#'   extend = list(Subject = c(10, 18, 30)),
+#'   seed = 1
+#' )
+#' power
+#' if (requireNamespace("lattice", quietly = TRUE)) plot(power)
+#'
+#' # A study that is only planned:
+#' plan <- expand.grid(time = 0:3, id = factor(1:10))
+#' simulate_power(
+#'   ~ time + (1 | id),
+#'   "time",
+#'   nsim = 100,
+#'   newdata = plan,
+#'   newparams = list(beta = c(0, 0.3), theta = 0.5, sigma = 1),
+#'   seed = 1
+#' )
+#' @export
+simulate_power <- function(object, ...) UseMethod("simulate_power")
+
+#' @rdname simulate_power
+#' @export
+simulate_power.rlmm <- function(
+  object,
+  test = NULL,
+  nsim = 1000,
+  extend = NULL,
+  newparams = NULL,
+  alpha = 0.05,
+  level = 0.95,
+  ddf = NULL,
+  seed = NULL,
+  ...
+) {
+  refuse_dots(...)
+  nsim <- check_nsim(nsim)
+  check_seed(seed)
+  check_confidence(level)
+  check_alpha(alpha)
+  extend <- check_extend(extend, object)
+  object <- with_parameters(object, newparams)
+  test <- read_test(test, object, choose_ddf(object, ddf))
+  state <- start_generator(seed)
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
+  tables <- lapply(extend$n %||% NA, \(n) {
+    power_at(object, test, nsim, extend$along, n, alpha, level)
+  })
+  structure(
+    do.call(rbind, lapply(tables, `[[`, "table")),
+    class = c("rlmm_power", "data.frame"),
+    p_values = do.call(cbind, lapply(tables, `[[`, "p_values")),
+    along = extend$along,
+    alpha = alpha,
+    level = level
+  )
+}
+
+#' @rdname simulate_power
+#' @export
+simulate_power.formula <- function(
+  object,
+  test = NULL,
+  nsim = 1000,
+  newdata = data,
+  newparams = NULL,
+  family = "gaussian",
+  data = NULL,
+  ...
+) {
+  env <- parent.frame()
+  given <- list(weights = NULL, offset = NULL)
+  model <- unfitted_model(object, newdata, newparams, family, given, NULL, env)
+  fit <- fit_unfitted(model)
+  parameters <- newparams[names(newparams) != "shape"]
+  parameters$beta <- unname(model$beta)
+  parameters$theta <- model$theta
+  parameters$sigma <- model$sigma
+  simulate_power.rlmm(fit, test, nsim, newparams = parameters, ...)
+}
+
+#' A fit of a model that is given by its parameters, to responses drawn from it
+#' @noRd
+fit_unfitted <- function(model) {
+  state <- start_generator(NULL)
+  on.exit(restore_generator(state$before))
+  set.seed(1)
+  data <- model$frame
+  data[[dummy_response]] <- simulate.rlmm(model)$sim_1
+  model$frame <- data
+  data <- as_fitted_data(data, attr(data, "terms"), NULL)
+  control <- unchecked_control()
+  suppressMessages(suppressWarnings(
+    if (is.null(model$family)) {
+      rlmm(model$formula, data, control = control)
+    } else {
+      rglmm(model$formula, data, model$family, control)
+    }
+  ))
+}
+
+#' The table of one design
+#' @noRd
+power_at <- function(fit, test, nsim, along, n, alpha, level) {
+  if (!is.na(n)) {
+    fit <- extended_fit(fit, along, n)
+    test$reduced <- if (!is.null(test$reduced)) {
+      extended_fit(test$reduced, along, n)
+    }
+  }
+  y <- simulate.rlmm(fit, nsim)
+  p_values <- test$p_values(fit, y, test)
+  done <- colSums(!is.na(p_values))
+  rejected <- colSums(p_values < alpha, na.rm = TRUE)
+  table <- data.frame(
+    test = colnames(p_values),
+    nobs = nrow(fit$frame),
+    nsim = done,
+    rejected = rejected,
+    power = rejected / done,
+    exact_limits(rejected, done, level)
+  )
+  if (!is.na(n)) {
+    table <- append(
+      table,
+      stats::setNames(list(rep(n, nrow(table))), along),
+      1L
+    )
+    table <- as_table(table, seq_along(table$test))
+  }
+  row.names(table) <- NULL
+  list(table = table, p_values = p_values)
+}
+
+#' Clopper and Pearson's limits of a proportion
+#' @noRd
+exact_limits <- function(x, n, level) {
+  tail <- (1 - level) / 2
+  data.frame(
+    lwr = ifelse(x == 0, 0, stats::qbeta(tail, x, n - x + 1)),
+    upr = ifelse(x == n, 1, stats::qbeta(1 - tail, x + 1, n - x))
+  )
+}
+
+# Parameters ------------------------------------------------------------------
+
+#' The fit with other parameters in the place of its estimates
+#' @noRd
+with_parameters <- function(fit, newparams) {
+  if (is.null(newparams)) {
+    return(fit)
+  }
+  beta <- newparams$beta
+  if (is.list(newparams) && !is.null(names(beta))) {
+    newparams$beta <- completed_beta(beta, fit$beta)
+  }
+  par <- model_parameters(fit, newparams)
+  fit$beta[] <- par$beta
+  fit[c("theta", "sigma")] <- par[c("theta", "sigma")]
+  fit
+}
+
+completed_beta <- function(given, estimates) {
+  unknown <- setdiff(names(given), names(estimates))
+  if (length(unknown) > 0L) {
+    abort_newparams(paste0(
+      "The model has no fixed effect ",
+      enumerate(in_quotes(unknown), last = "or"),
+      "."
+    ))
+  }
+  estimates[names(given)] <- given
+  unname(estimates)
+}
+
+check_alpha <- function(alpha) {
+  if (is_number(alpha) && alpha > 0 && alpha < 1) {
+    return(invisible())
+  }
+  abort_argument(
+    "`alpha` must be one number between 0 and 1.",
+    x = it_is(alpha),
+    arg = "alpha"
+  )
+}
+
+# Output ----------------------------------------------------------------------
+
+#' @export
+print.rlmm_power <- function(x, digits = 3L, ...) {
+  warn_of_dots(...)
+  cat(sprintf(
+    "Power at alpha = %s, with exact %s%% limits\n",
+    format(attr(x, "alpha") %||% 0.05),
+    format(100 * (attr(x, "level") %||% 0.95))
+  ))
+  print(unclass_power(x), digits = digits, row.names = FALSE)
+  invisible(x)
+}
+
+unclass_power <- function(x) as_table(as.list(x), seq_len(nrow(x)))
+
+#' @rdname simulate_power
+#' @param x What `simulate_power()` returned.
+#' @export
+plot.rlmm_power <- function(x, ...) {
+  need_package("lattice", "plot(simulate_power(fit))")
+  along <- attr(x, "along")
+  if (is.null(along)) {
+    abort_rlmm(
+      c(
+        "There is no power curve to draw.",
+        i = "Use `simulate_power(extend = )` with several numbers of groups?"
+      ),
+      "rlmm_error_argument"
+    )
+  }
+  data <- data.frame(
+    size = x[[along]],
+    power = x$power,
+    test = factor(x$test, unique(x$test))
+  )
+  defaults <- list(
+    x = power ~ size | test,
+    data = data,
+    lower = x$lwr,
+    upper = x$upr,
+    target = c(attr(x, "alpha"), 0.8),
+    panel = power_panel,
+    ylim = c(-0.04, 1.04),
+    xlab = if (along == "rows") "Rows" else paste("Levels of", along),
+    ylab = "Power",
+    strip = lattice::strip.custom(bg = "grey92"),
+    as.table = TRUE
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+# Power with its limits, and lines at alpha and at a power of 0.8.
+power_panel <- function(x, y, lower, upper, target, subscripts, ...) {
+  lattice::panel.grid(h = -1, v = -1)
+  lattice::panel.abline(h = target, col = plot_grey, lty = 2L)
+  lattice::panel.segments(
+    x,
+    lower[subscripts],
+    x,
+    upper[subscripts],
+    col = plot_blue
+  )
+  order <- order(x)
+  lattice::panel.lines(x[order], y[order], col = plot_blue)
+  lattice::panel.points(x, y, pch = 16L, col = plot_blue)
+}
