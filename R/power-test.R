@@ -177,7 +177,11 @@ ratio_test <- function(formula, fit) {
     abort_rlmm(
       c(
         "`test`, a formula, must give a smaller model.",
-        x = sprintf("It has %s parameters less.", df)
+        x = if (df == 0) {
+          "It has as many parameters."
+        } else {
+          sprintf("It has %s more.", plural(-df, "parameter"))
+        }
       ),
       "rlmm_error_argument",
       arg = "test"

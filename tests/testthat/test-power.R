@@ -56,14 +56,14 @@ test_that("each test is that of a fit to the simulated response", {
     table <- coef(summary(one))
     expect_equal(unname(p_values[i, ]), unname(table[names, "Pr(>|t|)"]))
   }
-  kenward <- simulate_power(fit, "Days", 2, seed = 3, ddf = "kenward-roger")
+  kenward <- simulate_power(fit, "Days", 3, seed = 3, ddf = "kenward-roger")
   one <- contest(refit(fit, draws[[2]]), c(0, 1, 0), ddf = "Kenward-Roger")
   expect_equal(
     attr(kenward, "p_values")[2, 1],
     one[["Pr(>F)"]],
     ignore_attr = TRUE
   )
-  ratio <- simulate_power(fit, . ~ . - Days, 2, seed = 3)
+  ratio <- simulate_power(fit, . ~ . - Days, 3, seed = 3)
   full <- refitML(refit(fit, draws[[1]]))
   expect_equal(
     attr(ratio, "p_values")[1, 1],
@@ -72,8 +72,8 @@ test_that("each test is that of a fit to the simulated response", {
     ignore_attr = TRUE
   )
   wald <- \(fit) 2 * pnorm(-abs(fixef(fit)[["Days"]]) / sqrt(vcov(fit)[2, 2]))
-  own <- simulate_power(fit, wald, 2, seed = 3)
-  normal <- simulate_power(fit, "Days", 2, seed = 3, ddf = "asymptotic")
+  own <- simulate_power(fit, wald, 3, seed = 3)
+  normal <- simulate_power(fit, "Days", 3, seed = 3, ddf = "asymptotic")
   expect_equal(
     attr(own, "p_values"),
     attr(normal, "p_values"),
