@@ -139,7 +139,7 @@ mean_trials <- function(fit) {
 null_mean <- function(fit) {
   null <- null_fit(fit)
   sd <- sqrt(sum(term_variances(null)))
-  eta <- fixed_predictor(null, null$beta, new_data(null, NULL))
+  eta <- unpad(stats::predict(null, re.form = NA), null)
   # Eight standard deviations and steps of a fiftieth: the trapezoidal rule is exact to rounding.
   at <- seq(-8, 8, by = 0.02)
   weights <- stats::dnorm(at) / sum(stats::dnorm(at))
