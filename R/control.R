@@ -25,8 +25,7 @@
 #' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
-#'   before; what needs the data, such as `residuals()` and `predict()`, refuses. (As with [lm()],
-#'   the formula keeps the environment that it was written in.)
+#'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;

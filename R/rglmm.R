@@ -149,7 +149,7 @@ fit_generalized <- function(design, start, call, verbose) {
     start,
     core_control(control, verbose, design, held)
   )
-  fit <- new_glmm_fit(design, est, call, control)
+  fit <- new_glmm_fit(with_own_environment(design, call), est, call, control)
   report_fit(fit, design$spec)
   report_poisson(fit)
   fit

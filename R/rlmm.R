@@ -97,7 +97,7 @@ fit_linear <- function(design, start, call, verbose) {
     start,
     core_control(control, verbose, design, held)
   )
-  fit <- new_fit(design, est, call, control)
+  fit <- new_fit(with_own_environment(design, call), est, call, control)
   report_fit(fit, design$spec)
   fit
 }

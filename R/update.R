@@ -32,11 +32,14 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   check_flag(evaluate, "evaluate")
   changes <- as.list(substitute(list(...)))[-1]
   check_change_names(changes)
-  formula <- if (!missing(formula.)) changed_formula(object, formula.)
+  caller <- parent.frame()
+  changed <- if (!missing(formula.)) changed_formula(object, formula.)
+  formula <- changed %||% stats::formula(object)
+  environment(formula) <- living_environment(object, caller)
   change <- list(
-    formula = formula %||% stats::formula(object),
-    changed = c(names(changes), if (!is.null(formula)) "formula"),
-    caller = parent.frame()
+    formula = formula,
+    changed = c(names(changes), if (!is.null(changed)) "formula"),
+    caller = caller
   )
   call <- changed_call(object, change, changes)
   if (!evaluate) {

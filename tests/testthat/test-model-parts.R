@@ -83,6 +83,9 @@ test_that("grouping factors", {
 })
 
 test_that("getData returns the data while they hold what was fitted, then the stored frame", {
+  # As at top level: a fit keeps the data of a function that made it.
+  here <- environment()
+  attr(here, "name") <- "top level"
   data <- sleepstudy
   data$unused <- 1
   fit <- rlmm(log(Reaction) ~ Days + (1 | Subject), data, weights = unused)

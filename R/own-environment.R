@@ -1,0 +1,97 @@
+# The environment that a fit keeps with its formulas: without the other objects of the function that
+# made the fit, which would be saved with it.
+
+#' The design with an environment of its own, where the formula's is one that would pass
+#'
+#' A formula that is written in a function holds on to all objects of that function. The fit keeps
+#' those that its formula and its call name, so that both can be evaluated as before, and what lasts
+#' anyway: the global environment, packages. A slim fit doesn't keep the data.
+#' @param call The call that made the fit.
+#' @noRd
+with_own_environment <- function(design, call) {
+  env <- environment(design$formula)
+  if (is_lasting(env)) {
+    return(design)
+  }
+  if (design$control$slim) {
+    call$data <- NULL
+  }
+  named <- unique(c(all.names(design$formula), all.names(call)))
+  env <- reduced_environment(
+    formula_env(design$formula),
+    setdiff(named, names(design$frame))
+  )
+  attr(env, "made_in") <- rlang::obj_address(environment(design$formula))
+  environment(design$formula) <- env
+  attr(attr(design$frame, "terms"), ".Environment") <- env
+  attr(design$fixed$terms, ".Environment") <- env
+  for (i in seq_along(design$random)) {
+    attr(design$random[[i]]$effects, ".Environment") <- env
+  }
+  design
+}
+
+#' The environment to evaluate a changed formula of a fit in: where the fit was made, if the change is
+#' asked for there, as objects may have come or changed since; otherwise the one that the fit keeps
+#' @noRd
+living_environment <- function(fit, caller) {
+  kept <- environment(fit$formula)
+  made_in <- attr(kept, "made_in", exact = TRUE)
+  if (identical(made_in, rlang::obj_address(caller))) caller else kept
+}
+
+# Whether an environment exists for longer than a call: it has a name.
+is_lasting <- function(env) nzchar(environmentName(env))
+
+#' A copy of an environment, and of those around it that pass, that has some of their objects
+#'
+#' Functions that were made there are copied with what they name, as their environment would bring
+#' all of it back.
+#' @noRd
+reduced_environment <- function(env, names) {
+  frames <- passing_frames(env)
+  reduced <- new.env(parent = parent.env(frames[[length(frames)]]))
+  while (length(names) > 0L) {
+    name <- names[[1L]]
+    names <- names[-1L]
+    value <- passing_object(name, frames)
+    if (is_made_in(value, frames)) {
+      inner <- c(
+        all.names(body(value)),
+        unlist(lapply(formals(value), all.names))
+      )
+      names <- union(names, setdiff(inner, ls(reduced, all.names = TRUE)))
+      value <- utils::removeSource(value)
+      environment(value) <- reduced
+    }
+    if (!is.null(value)) {
+      assign(name, value, envir = reduced)
+    }
+  }
+  reduced
+}
+
+passing_frames <- function(env) {
+  frames <- list()
+  while (!is_lasting(env) && !identical(env, emptyenv())) {
+    frames <- c(frames, list(env))
+    env <- parent.env(env)
+  }
+  frames
+}
+
+# The object that a name has in the first frame that holds it; `NULL` if none does, and for an
+# argument that wasn't given.
+passing_object <- function(name, frames) {
+  for (frame in frames) {
+    if (exists(name, envir = frame, inherits = FALSE)) {
+      return(tryCatch(get(name, envir = frame), error = \(cnd) NULL))
+    }
+  }
+}
+
+is_made_in <- function(value, frames) {
+  is.function(value) &&
+    !is.primitive(value) &&
+    any(vapply(frames, identical, NA, environment(value)))
+}

@@ -1,0 +1,76 @@
+# A fit made in a function: what it keeps of the function's objects.
+
+fit_within <- function(slim = FALSE) {
+  unrelated <- rnorm(1e5)
+  d <- transform(sleepstudy, extra = sin(seq_len(180)))
+  power <- 2
+  curve <- function(x) scaled(x)^power
+  scaled <- function(x) x / 10
+  rlmm(
+    Reaction ~ curve(Days) + (Days | Subject),
+    d,
+    control = rlmm_control(slim = slim)
+  )
+}
+
+saved_size <- function(x) length(serialize(x, NULL))
+
+test_that("a fit made in a function doesn't keep the function's other objects", {
+  fit <- fit_within()
+  kept <- ls(environment(formula(fit)))
+  expect_setequal(kept, c("curve", "d", "power", "scaled", "slim"))
+  outside <- rlmm(Reaction ~ I((Days / 10)^2) + (Days | Subject), sleepstudy)
+  expect_lt(saved_size(fit), saved_size(outside) + saved_size(sleepstudy) + 1e4)
+  expect_lt(saved_size(fit_within(slim = TRUE)), saved_size(outside))
+  expect_false("d" %in% ls(environment(formula(fit_within(slim = TRUE)))))
+})
+
+test_that("a generalized fit doesn't either", {
+  make <- function() {
+    unrelated <- rnorm(1e5)
+    rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+  }
+  expect_length(ls(environment(formula(make()))), 0)
+})
+
+test_that("formulas of a fit made in a function are evaluated as before", {
+  fit <- unserialize(serialize(fit_within(), NULL))
+  outside <- rlmm(Reaction ~ I((Days / 10)^2) + (Days | Subject), sleepstudy)
+  new <- data.frame(Days = 11:12, Subject = "308")
+  expect_equal(predict(fit, new), predict(outside, new))
+  expect_equal(
+    logLik(update(fit, . ~ . + extra)),
+    logLik(update(
+      outside,
+      . ~ . + extra,
+      data = transform(sleepstudy, extra = sin(seq_len(180)))
+    ))
+  )
+  expect_equal(
+    logLik(update(fit, . ~ . - curve(Days))),
+    logLik(update(outside, . ~ . - I((Days / 10)^2)))
+  )
+})
+
+test_that("an update where the fit was made sees what has changed there", {
+  d <- transform(sleepstudy, extra = sin(seq_len(180)))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), d)
+  degree <- 2
+  quadratic <- update(fit, . ~ . - Days + poly(Days, degree, raw = TRUE))
+  expect_length(fixef(quadratic), 3)
+  d$Reaction[7] <- 1
+  expect_warning(
+    update(fit, . ~ . + extra),
+    class = "rlmm_warning_changed_data"
+  )
+})
+
+test_that("arguments that aren't given, and loops of functions, do no harm", {
+  make <- function(w) {
+    recursive <- function(x) if (FALSE) recursive(x) else x
+    rlmm(Reaction ~ recursive(Days) + (1 | Subject), sleepstudy)
+  }
+  fit <- make()
+  expect_equal(ls(environment(formula(fit))), "recursive")
+  expect_length(predict(fit, sleepstudy), 180)
+})
