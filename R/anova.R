@@ -29,6 +29,9 @@
 #'   [summary()][summary.rlmm].
 #' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
 #' @param refit Fit REML models again by maximum likelihood?
+#' @param test Of one fit: `"Wald"`, tests from the estimates and their covariance matrix (F tests of
+#'   linear models); or `"LRT"`, likelihood-ratio tests, for which the models that each hypothesis
+#'   compares are fitted by maximum likelihood.
 #' @param vcov,cluster Of one fit: tests with robust standard errors, `vcov = "CR2"` and so on, with
 #'   their clusters; see [robust].
 #' @param model.names Names of the models, instead of the expressions in the call.
@@ -41,7 +44,9 @@
 #' intercepts <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' anova(slopes)
 #' anova(slopes, ddf = "Kenward-Roger")
-#' anova(rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial))
+#' herds <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
+#' anova(herds)
+#' anova(herds, test = "LRT")
 #' anova(slopes, intercepts, refit = FALSE)
 #' no_days <- update(slopes, . ~ . - Days)
 #' anova(slopes, no_days)
@@ -55,7 +60,8 @@ anova.rlmm <- function(
   refit = TRUE,
   model.names = NULL,
   vcov = NULL,
-  cluster = NULL
+  cluster = NULL,
+  test = c("Wald", "LRT")
 ) {
   check_flag(refit, "refit")
   type <- if (missing(type)) "III" else read_type(type)
@@ -68,6 +74,9 @@ anova.rlmm <- function(
     abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
   }
   if (length(fits) == 1) {
+    if (one_of(test, c("Wald", "LRT"), "test") == "LRT") {
+      return(term_lrt(object, type))
+    }
     return(anova_of_one(object, type, ddf, vcov, cluster))
   }
   check_model_names(labels, length(fits))

@@ -85,8 +85,8 @@ test_that("what can't be compared is refused", {
   )
   expect_error(anova(fit, 3), class = "rlmm_error_argument")
   expect_error(
-    anova(fit, test = "F"),
-    "`test` is \"F\"",
+    anova(fit, model = "F"),
+    "`model` is \"F\"",
     class = "rlmm_error_argument"
   )
   expect_error(

@@ -1,0 +1,75 @@
+# Tests of the fixed terms of one fit by likelihood ratios: the models that a hypothesis compares are
+# fitted again, by maximum likelihood.
+
+#' The table of likelihood-ratio tests of the terms
+#' @param type "I", "II" or "III": see `term_contrasts()`.
+#' @noRd
+term_lrt <- function(fit, type) {
+  x <- free_matrix(fit)
+  term <- attr(stats::model.matrix(fit), "assign")[free_beta(fit)]
+  labels <- attr(fit$fixed$terms, "term.labels")
+  tested <- sort(unique(term[term > 0L]))
+  contrasts <- if (type == "III") term_contrasts(fit, type)
+  rows <- lapply(tested, \(i) {
+    spaces <- compared_spaces(fit, x, term, i, type, contrasts[[labels[i]]])
+    lrt_row(fit, spaces$larger, spaces$smaller)
+  })
+  anova_table(
+    rlang::set_names(rows, labels[tested]),
+    chisq_table(numeric(), integer()),
+    paste0("Type ", type, " analysis of deviance with likelihood-ratio tests")
+  )
+}
+
+#' The columns of X in the two models that the test of a term compares
+#' @noRd
+compared_spaces <- function(fit, x, term, tested, type, L) {
+  if (type == "III") {
+    L <- L[, free_beta(fit), drop = FALSE]
+    return(list(larger = x, smaller = x %*% orthogonal_to(L)))
+  }
+  kept <- if (type == "I") {
+    term <= tested
+  } else {
+    !term %in%
+      which(vapply(seq_len(max(term)), \(i) contains_term(fit, i, tested), NA))
+  }
+  list(
+    larger = x[, kept, drop = FALSE],
+    smaller = x[, kept & term != tested, drop = FALSE]
+  )
+}
+
+# A basis of the vectors that `L` takes to zero.
+orthogonal_to <- function(L) {
+  decomposition <- qr(t(L))
+  basis <- qr.Q(decomposition, complete = TRUE)
+  basis[, seq_len(ncol(basis)) > decomposition$rank, drop = FALSE]
+}
+
+lrt_row <- function(fit, larger, smaller) {
+  chisq <- ml_objective(fit, smaller) - ml_objective(fit, larger)
+  chisq_table(max(0, chisq), ncol(larger) - ncol(smaller))
+}
+
+#' Twice the negative log-likelihood of the model with other columns of X
+#' @noRd
+ml_objective <- function(fit, x) UseMethod("ml_objective")
+
+#' @export
+ml_objective.rlmm_lmm <- function(fit, x) {
+  fit$reml <- FALSE
+  design <- fit_design(fit)
+  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  design$spec$x <- list(x)
+  core_fit(design$spec, inner_start(fit), control)$objective
+}
+
+#' @export
+ml_objective.rlmm_glmm <- function(fit, x) {
+  design <- fit_design(fit)
+  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  design$spec$x <- list(x)
+  start <- if (!is.null(inner_start(fit))) list(theta = fit$theta) else list()
+  core_glmm_fit(design$spec, start, control)$objective
+}
