@@ -67,5 +67,5 @@ prediction_ddf <- function(fit, ddf) {
   if (is.null(ddf)) {
     return(default_ddf(fit))
   }
-  one_of(tolower_words(ddf), c("satterthwaite", "asymptotic", "none"), "ddf")
+  one_of_words(ddf, c("satterthwaite", "asymptotic", "none"), "ddf")
 }
