@@ -4,6 +4,7 @@
 #' From a formula to what Rust needs, and what the fit keeps
 #' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family
 #'   among it.
+#' @param weights_type What [read_weights_type()] returns.
 #' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and
 #'   `control`, without held parameters that the model lacks if it comes from another model (see
 #'   [let_go()]).
@@ -17,12 +18,16 @@ model_design <- function(
   na_action = stats::na.omit,
   contrasts = NULL,
   sigma = NULL,
-  approximation = NULL
+  approximation = NULL,
+  weights_type = "precision"
 ) {
   check_design_arguments(data, REML, sigma, control, approximation)
   parsed <- parse_formula(formula, data)
   env <- formula_env(formula)
   frame <- build_frame(parsed, env, data, extras, na_action)
+  if (weights_type == "frequency") {
+    frame <- repeat_rows(frame)
+  }
   fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
   design <- list(

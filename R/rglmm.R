@@ -106,6 +106,7 @@ rglmm <- function(
   dispersion = c("profiled", "moment", "estimated"),
   information = c("expected", "observed"),
   fast = FALSE,
+  weights_type = c("precision", "frequency"),
   ...
 ) {
   call <- match.call()
@@ -131,7 +132,8 @@ rglmm <- function(
     extras = extras,
     na_action = if (missing(na.action)) default_na_action(data) else na.action,
     contrasts = contrasts,
-    approximation = likelihood
+    approximation = likelihood,
+    weights_type = read_weights_type(weights_type)
   )
   if (check_flag(devFunOnly, "devFunOnly")) {
     return(glmm_function(design$spec, n_arguments(design$spec)))

@@ -18,6 +18,11 @@
 #'   [as.function()][as.function.rlmm] makes of a fit, for a generalized model of theta and (unless
 #'   `nAGQ = 0`) the fixed effects and the logarithm of an estimated dispersion or shape.
 #' @param sigma The residual standard deviation, if it is known.
+#' @param weights_type What `weights` mean. `"precision"`: the residual variance of a row with weight
+#'   w is sigma^2 / w, and there are as many observations as rows. `"frequency"`: a row with weight
+#'   w stands for w equal rows, so that `nobs()`, `logLik()`, degrees of freedom and standard errors
+#'   follow; that is also how it is carried out: fitted values and residuals have a row for each.
+#'   (Bases that depend on the data, such as `poly()`, are those of the rows as they are given.)
 #' @param ... Not used; anything here is an error.
 #'
 #' @details A random-effects term is `(effects | group)`, correlated within a level, or `(effects ||
@@ -52,6 +57,7 @@ rlmm <- function(
   contrasts = NULL,
   devFunOnly = FALSE,
   sigma = NULL,
+  weights_type = c("precision", "frequency"),
   ...
 ) {
   call <- match.call()
@@ -75,7 +81,8 @@ rlmm <- function(
     extras,
     if (missing(na.action)) default_na_action(data) else na.action,
     contrasts,
-    sigma
+    sigma,
+    weights_type = read_weights_type(weights_type)
   )
   if (check_flag(devFunOnly, "devFunOnly")) {
     return(theta_function(design$spec, n_arguments(design$spec)))

@@ -1,0 +1,41 @@
+# Weights that count rows.
+
+weight_types <- c("precision", "frequency")
+
+read_weights_type <- function(type) one_of(type, weight_types, "weights_type")
+
+#' The frame with each row as often as its weight says, without weights
+#'
+#' What is computed of the fit is then what it is for the repeated rows.
+#' @noRd
+repeat_rows <- function(frame) {
+  weights <- frame[["(weights)"]]
+  if (is.null(weights)) {
+    return(frame)
+  }
+  check_frequencies(weights)
+  times <- rep(seq_len(nrow(frame)), round(weights))
+  kept <- setdiff(names(frame), "(weights)")
+  repeated <- drop_unused(frame[times, kept, drop = FALSE])
+  attr(repeated, "terms") <- attr(frame, "terms")
+  repeated
+}
+
+check_frequencies <- function(weights) {
+  bad <- which(abs(weights - round(weights)) > 1e-8)
+  if (length(bad) == 0L) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "`weights` must be whole numbers with `weights_type = \"frequency\"`.",
+      x = sprintf(
+        "%s that are not, at %s.",
+        plural(length(bad), "value"),
+        describe_rows(bad)
+      )
+    ),
+    "rlmm_error_weights",
+    rows = bad
+  )
+}
