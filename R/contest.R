@@ -92,7 +92,7 @@ contest.rlmm <- function(
   cluster = NULL,
   ...
 ) {
-  rlang::check_dots_empty()
+  refuse_dots(...)
   check_flag(joint, "joint")
   if (is.list(L)) {
     tests <- lapply(L, \(one) {
@@ -122,7 +122,7 @@ contestMD.rlmm <- function(
   cluster = NULL,
   ...
 ) {
-  rlang::check_dots_empty()
+  refuse_dots(...)
   contest.rlmm(
     model,
     L,
@@ -148,7 +148,7 @@ contest1D.rlmm <- function(
   cluster = NULL,
   ...
 ) {
-  rlang::check_dots_empty()
+  refuse_dots(...)
   L <- contrast_matrix(L, model)
   if (nrow(L) != 1L) {
     abort_contrast(

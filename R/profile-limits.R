@@ -72,6 +72,7 @@ rising_spline <- function(zeta, value) {
 #' @rdname profile.rlmm
 #' @export
 as.data.frame.profile.rlmm <- function(x, ...) {
+  warn_of_dots(..., also = data_frame_arguments)
   structure(
     x,
     class = "data.frame",
@@ -118,11 +119,13 @@ hand_on_profile <- function(name, x, ...) {
 
 #' @export
 logProf.profile.rlmm <- function(x, base = exp(1), ...) {
+  refuse_dots(...)
   transformed_profile(x, \(sd) log(sd, base), "log(%s)")
 }
 
 #' @export
 varianceProf.profile.rlmm <- function(x, ...) {
+  refuse_dots(...)
   transformed_profile(x, \(sd) sd^2, "%s^2")
 }
 

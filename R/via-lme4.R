@@ -246,6 +246,9 @@ short_names <- function(is_ours) {
 
 #' @rawNamespace S3method(lmtest::coeftest, rlmm)
 coeftest.rlmm <- function(x, vcov. = NULL, df = NULL, ...) {
+  if (!is.function(vcov.)) {
+    warn_of_dots(...)
+  }
   covariance <- asked_covariance(x, vcov., ...)
   found <- wald_table(fixef.rlmm(x), covariance, df)
   structure(
@@ -268,6 +271,9 @@ coefci.rlmm <- function(
   ...
 ) {
   check_confidence(level)
+  if (!is.function(vcov.)) {
+    warn_of_dots(...)
+  }
   beta <- fixef.rlmm(x)
   parm <- parm %||% names(beta)
   std_error <- sqrt(diag(as.matrix(asked_covariance(x, vcov., ...))))

@@ -131,3 +131,83 @@ test_that("arguments that R's own functions hand on are known", {
   )
   expect_equal(BIC(linear), -2 * as.numeric(logLik(linear)) + 6 * log(180))
 })
+
+# Every method of ours that the namespace registers, but for those whose dots go elsewhere: to
+# graphics, to the elements of a list, to emmeans.
+registered_methods <- function() {
+  file <- parseNamespaceFile("rlmm", dirname(find.package("rlmm")))
+  methods <- unique(file$S3methods[, 1:2])
+  generics <- sub(".*::", "", methods[, 1])
+  own <- generics %in% getNamespaceExports("rlmm")
+  foreign <- !vapply(
+    generics,
+    exists,
+    NA,
+    asNamespace("rlmm"),
+    inherits = FALSE
+  )
+  passing <- c(
+    "c",
+    "emm_basis",
+    "recover_data",
+    "densityplot",
+    "dotplot",
+    "plot",
+    "print",
+    "qqmath",
+    "qqnorm",
+    "xyplot"
+  )
+  kept <- (own | foreign) & !generics %in% c(passing, "[", "[[", "$", "@")
+  names <- paste(generics, methods[, 2], sep = ".")[kept]
+  functions <- mget(names, asNamespace("rlmm"), ifnotfound = list(NULL))
+  Filter(\(method) "..." %in% names(formals(method)), functions)
+}
+
+test_that("no registered method swallows an argument", {
+  objects <- list(
+    rlmm = refitML(linear),
+    rlmm_lmm = linear,
+    rlmm_glmm = counts,
+    rlmm_allFit = allFit(linear, optimizers = c("newton", "LN_BOBYQA")),
+    VarCorr.rlmm = VarCorr(linear),
+    coef.rlmm = coef(linear),
+    profile.rlmm = profile(linear, "Days"),
+    ranef.rlmm = ranef(linear),
+    rlmm_certificate = certificate(linear),
+    rlmm_optsum = opt_summary(linear),
+    summary.rlmm = summary(linear)
+  )
+  # Without these a method has something else to complain of.
+  needed <- list(
+    getME = "theta",
+    contest = diag(2),
+    contestMD = diag(2),
+    contest1D = c(0, 1)
+  )
+  methods <- registered_methods()
+  tried <- 0
+  for (name in names(methods)) {
+    class <- names(objects)[endsWith(name, paste0(".", names(objects)))]
+    if (length(class) == 0) {
+      next
+    }
+    class <- class[which.max(nchar(class))]
+    generic <- substr(name, 1, nchar(name) - nchar(class) - 1)
+    args <- c(list(objects[[class]]), needed[[generic]] |> list())
+    args <- Filter(Negate(is.null), args)
+    condition <- rlang::catch_cnd(
+      suppressMessages(do.call(methods[[name]], c(args, list(zzfoo = 1)))),
+      c("error", "warning")
+    )
+    tried <- tried + 1
+    # anova() takes it for a model.
+    expected <- c(
+      "rlmm_error_unknown_argument",
+      "rlmm_warning_unused_argument",
+      if (generic == "anova") "rlmm_error_argument"
+    )
+    expect_true(inherits(condition, expected), info = name)
+  }
+  expect_gt(tried, 70)
+})
