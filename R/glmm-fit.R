@@ -5,7 +5,11 @@
 #' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
 #' @noRd
 new_glmm_fit <- function(design, est, call, control) {
-  est$scales <- lapply(design$spec$terms, column_sizes)
+  est$scales <- lapply(
+    design$spec$terms,
+    column_sizes,
+    effects_unit(design, est)
+  )
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)
   fit$glmm <- design$spec$glmm
@@ -26,10 +30,23 @@ new_glmm_fit <- function(design, est, call, control) {
   fit
 }
 
-# Root mean square of each column of Z.
-column_sizes <- function(core_term) {
+# Root mean square of each column of Z, in units of the linear predictor's scale.
+column_sizes <- function(core_term, unit) {
   z <- column_matrix(core_term$z, length(core_term$refs))
-  sqrt(colMeans(z^2))
+  sqrt(colMeans(z^2)) * unit
+}
+
+#' One over the standard deviation that a response lends to the linear predictor
+#'
+#' With a dispersion the linear predictor may have the units of the response: what is a small
+#' variance is told by the working weights, as in a linear model by the residual one.
+#' @noRd
+effects_unit <- function(design, est) {
+  if (est$relative || !has_dispersion(design$family)) {
+    return(1)
+  }
+  weight <- mean(est$working_weights)
+  if (is.finite(weight) && weight > 0) sqrt(weight) else 1
 }
 
 # The family object of a fit: with its estimated shape, unless that is a dispersion.

@@ -88,6 +88,26 @@ test_that("estimates are those of any units of the response", {
   }
 })
 
+test_that("whether a fit is singular doesn't depend on the units of the response", {
+  links <- list(sqrt = 1e-8, identity = 1e-8, inverse = 1e8, "1/mu^2" = 1e4)
+  for (link in names(links)) {
+    d <- units_data("Gamma", link)
+    fit <- function(k) {
+      d$y <- d$y * k
+      suppressMessages(rglmm(y ~ x + (1 | g), d, with_link(Gamma, link)))
+    }
+    expect_false(isSingular(fit(1)), label = link)
+    expect_false(isSingular(fit(links[[link]])), label = link)
+    expect_false(any(is_singular(fit(links[[link]]))$singular))
+  }
+  d <- units_data("gaussian", "log")
+  d$y <- rep(c(1, 1.2, 0.9), 60) * exp(d$x)
+  for (k in c(1, 1e6)) {
+    none <- suppressMessages(rglmm(k * y ~ x + (1 | g), d, gaussian("log")))
+    expect_true(isSingular(none))
+  }
+})
+
 test_that("a very skewed gamma distribution is fitted", {
   # glmmTMB 1.1.14: log-likelihood and fixed effects
   known <- list(
