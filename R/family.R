@@ -4,7 +4,9 @@
 #' @param call The call that the argument `family` stands in.
 #' @noRd
 read_family <- function(family, env, call = NULL) {
-  family <- tryCatch(family, error = abort_family_value)
+  family <- tryCatch(family, error = \(cnd) {
+    abort_family_value(cnd, call$family, env)
+  })
   if (is.null(family)) {
     abort_no_family()
   }
@@ -143,7 +145,13 @@ abort_no_family <- function() {
   )
 }
 
-abort_family_value <- function(cnd) {
+#' @param written The expression; a symbol that isn't found may be a name without its quotes.
+#' @noRd
+abort_family_value <- function(cnd, written, env) {
+  name <- if (is.symbol(written)) as.character(written) else "family"
+  if (!exists(name, envir = env) && !is.null(family_hint(name))) {
+    abort_family(tick(name), name)
+  }
   abort_rlmm(
     c(
       "`family` can't be evaluated.",

@@ -32,7 +32,7 @@ inform_text <- function(name, kind, n) {
   )
 }
 
-#' What all values of a text look like: "numbers", "dates", or nothing
+#' What all values of a text look like: a name in `text_remedies`, or nothing
 #' @noRd
 text_kind <- function(x, more_than = 0L) {
   values <- unique(trimws(x[!is.na(x)]))
@@ -43,14 +43,20 @@ text_kind <- function(x, more_than = 0L) {
   date <- "^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}|^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
   if (all(grepl(number, values))) {
     "numbers"
+  } else if (all(grepl(number, sub(",", ".", values, fixed = TRUE)))) {
+    "numbers with a comma"
   } else if (all(grepl(date, values))) {
     "dates"
   }
 }
 
-text_remedy <- function(kind) {
-  if (kind == "numbers") "`as.numeric()`" else "`as.Date()`"
-}
+text_remedy <- function(kind) text_remedies[[kind]]
+
+text_remedies <- c(
+  numbers = "`as.numeric()`",
+  "numbers with a comma" = "`as.numeric(sub(\",\", \".\", x, fixed = TRUE))`",
+  dates = "`as.Date()`"
+)
 
 # The hint for text in the place of a response that must be numeric.
 text_hint <- function(x) {

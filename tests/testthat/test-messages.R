@@ -255,3 +255,16 @@ test_that("subset = TRUE takes all rows", {
     class = "rlmm_error_no_rows"
   )
 })
+
+test_that("a link without quotes, and numbers with a decimal comma", {
+  local_plain()
+  data <- transform(sleepstudy, dose = sub(".", ",", Days / 2, fixed = TRUE))
+  expect_snapshot({
+    show_conditions(rglmm(
+      incidence ~ period + (1 | herd),
+      cbpp,
+      family = logit
+    ))
+    show_conditions(rlmm(Reaction ~ dose + (1 | Subject), data))
+  })
+})
