@@ -156,7 +156,11 @@ registered_methods <- function() {
     "print",
     "qqmath",
     "qqnorm",
-    "xyplot"
+    "splom",
+    "xyplot",
+    # sandwich hands them what its own functions are given.
+    "bread",
+    "estfun"
   )
   kept <- (own | foreign) & !generics %in% c(passing, "[", "[[", "$", "@")
   names <- paste(generics, methods[, 2], sep = ".")[kept]
