@@ -12,6 +12,7 @@
 # * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
 #   first; `dispersion` is that of each observation.
 # * `probability`: that of a response up to y (`lower`), or above.
+# * `density`: the logarithm of the density of a response.
 
 response_ranges <- list(
   real = list(
@@ -49,6 +50,9 @@ families <- list(
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::pbinom(round(y * weights), round(weights), mu, lower)
     },
+    density = \(y, mu, weights, dispersion, shape) {
+      stats::dbinom(round(y * weights), round(weights), mu, log = TRUE)
+    },
     draw = \(mu, weights, dispersion, shape) draw_binomial(mu, weights)
   ),
   poisson = list(
@@ -56,6 +60,9 @@ families <- list(
     whole = "counts",
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::ppois(y, mu, lower)
+    },
+    density = \(y, mu, weights, dispersion, shape) {
+      weights * stats::dpois(y, mu, log = TRUE)
     },
     draw = \(mu, weights, dispersion, shape) stats::rpois(length(mu), mu)
   ),
@@ -70,6 +77,9 @@ families <- list(
         lower.tail = lower
       )
     },
+    density = \(y, mu, weights, dispersion, shape) {
+      stats::dgamma(y, 1 / dispersion, scale = mu * dispersion, log = TRUE)
+    },
     draw = \(mu, weights, dispersion, shape) {
       stats::rgamma(length(mu), 1 / dispersion, scale = mu * dispersion)
     }
@@ -80,6 +90,10 @@ families <- list(
     probability = \(y, mu, weights, dispersion, shape, lower) {
       inverse_gaussian_probability(y, mu, dispersion, lower)
     },
+    density = \(y, mu, weights, dispersion, shape) {
+      -(log(2 * pi * dispersion * y^3) + (y - mu)^2 / (dispersion * y * mu^2)) /
+        2
+    },
     draw = \(mu, weights, dispersion, shape) {
       draw_inverse_gaussian(mu, dispersion)
     }
@@ -89,6 +103,9 @@ families <- list(
     shape = dispersion_shape,
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::pnorm(y, mu, sqrt(dispersion), lower)
+    },
+    density = \(y, mu, weights, dispersion, shape) {
+      stats::dnorm(y, mu, sqrt(dispersion), log = TRUE)
     },
     draw = \(mu, weights, dispersion, shape) {
       stats::rnorm(length(mu), mu, sqrt(dispersion))
@@ -112,6 +129,9 @@ families <- list(
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::pnbinom(y, size = mu / shape, mu = mu, lower.tail = lower)
     },
+    density = \(y, mu, weights, dispersion, shape) {
+      weights * stats::dnbinom(y, size = mu / shape, mu = mu, log = TRUE)
+    },
     draw = \(mu, weights, dispersion, shape) {
       stats::rnbinom(length(mu), size = mu / shape, mu = mu)
     }
@@ -133,6 +153,9 @@ families <- list(
     ),
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::pnbinom(y, size = shape, mu = mu, lower.tail = lower)
+    },
+    density = \(y, mu, weights, dispersion, shape) {
+      weights * stats::dnbinom(y, size = shape, mu = mu, log = TRUE)
     },
     draw = \(mu, weights, dispersion, shape) {
       stats::rnbinom(length(mu), size = shape, mu = mu)
