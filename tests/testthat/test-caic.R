@@ -1,0 +1,83 @@
+# The sum of the derivatives of the fitted values in their observations, by fits to other responses.
+differenced_freedom <- function(fit, step = 1e-3 * sigma(fit)) {
+  y <- fit$frame[[1]]
+  slopes <- vapply(
+    seq_along(y),
+    \(i) {
+      up <- suppressMessages(refit(fit, replace(y, i, y[i] + step)))
+      down <- suppressMessages(refit(fit, replace(y, i, y[i] - step)))
+      unname(fitted(up)[i] - fitted(down)[i]) / (2 * step)
+    },
+    0
+  )
+  sum(slopes)
+}
+
+test_that("the degrees of freedom are derivatives of the fitted values", {
+  set.seed(1)
+  sleepstudy$w <- runif(180, 0.5, 2)
+  some <- sleepstudy[sleepstudy$Subject %in% levels(sleepstudy$Subject)[1:7], ][
+    -c(3, 12, 13, 40),
+  ]
+  fits <- list(
+    rlmm(Yield ~ 1 + (1 | Batch), Dyestuff),
+    rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE),
+    rlmm(Reaction ~ Days + (1 | Subject), some, weights = w),
+    rlmm(Reaction ~ Days + (Days | Subject), some),
+    rlmm(Reaction ~ Days + (Days || Subject), some, REML = FALSE),
+    rlmm(strength ~ 1 + (1 | batch) + (1 | cask:batch), Pastes),
+    rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, sigma = 50)
+  )
+  for (fit in fits) {
+    expect_equal(
+      cAIC(fit)$df,
+      differenced_freedom(fit) + !fit$known_sigma,
+      tolerance = 1e-3,
+      info = deparse1(formula(fit))
+    )
+  }
+})
+
+test_that("at known theta they are the trace of the hat matrix", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  found <- cAIC(fit, theta = "known")
+  expect_equal(found$df, sum(hatvalues(fit)) + 1)
+  loglik <- sum(dnorm(sleepstudy$Reaction, fitted(fit), sigma(fit), TRUE))
+  expect_equal(found$loglikelihood, loglik)
+  expect_equal(found$caic, -2 * loglik + 2 * found$df)
+  held <- rlmm_control(
+    fixed = list(theta = rlang::set_names(fit$theta, theta_names(fit$random)))
+  )
+  fixed <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = held)
+  expect_equal(cAIC(fixed)$df, found$df, tolerance = 1e-6)
+})
+
+test_that("without a random effect it is the AIC of lm()", {
+  fit <- suppressMessages(rlmm(
+    Yield ~ 1 + (1 | Batch),
+    Dyestuff2,
+    REML = FALSE
+  ))
+  expect_equal(cAIC(fit)$caic, AIC(lm(Yield ~ 1, Dyestuff2)), tolerance = 1e-8)
+})
+
+test_that("generalized models have the trace of the working model", {
+  herds <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    family = binomial
+  )
+  found <- cAIC(herds)
+  expect_equal(found$df, sum(hatvalues(herds)))
+  density <- dbinom(cbpp$incidence, cbpp$size, fitted(herds), TRUE)
+  expect_equal(found$loglikelihood, sum(density))
+})
+
+test_that("it is printed, and other objects are refused", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_snapshot({
+    print(cAIC(fit))
+    writeLines(error_lines(cAIC(fit, theta = "held")))
+    writeLines(error_lines(cAIC(lm(dist ~ speed, cars))))
+  })
+})
