@@ -9,25 +9,26 @@
 #' @return A list of matrices, named by term; a column per coefficient of the fit.
 #' @noRd
 term_contrasts <- function(fit, type) {
-  x <- stats::model.matrix(fit)
-  term <- attr(x, "assign")
+  x <- if (is.null(fit$sums)) stats::model.matrix(fit)
+  term <- fit$fixed$assign %||% attr(x, "assign")
+  products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
   labels <- attr(fit$fixed$terms, "term.labels")
   tested <- sort(unique(term[term > 0L]))
   made <- switch(
     type,
-    I = sequential_contrasts(x, term, tested),
-    II = lapply(tested, \(i) partial_contrasts(fit, x, term, i)),
+    I = sequential_contrasts(products, term, tested),
+    II = lapply(tested, \(i) partial_contrasts(fit, products, term, i)),
     III = marginal_contrasts(fit, x, term, tested)
   )
   stats::setNames(made, labels[tested])
 }
 
-sequential_contrasts <- function(x, term, tested) {
-  rows <- unit_triangle(crossprod(x))
+sequential_contrasts <- function(products, term, tested) {
+  rows <- unit_triangle(products)
   lapply(tested, \(i) rows[term == i, , drop = FALSE])
 }
 
-partial_contrasts <- function(fit, x, term, tested) {
+partial_contrasts <- function(fit, products, term, tested) {
   containing <- which(vapply(
     seq_len(max(term)),
     \(other) contains_term(fit, other, tested),
@@ -35,7 +36,7 @@ partial_contrasts <- function(fit, x, term, tested) {
   ))
   rank <- ifelse(term == tested, 1L, ifelse(term %in% containing, 2L, 0L))
   by_rank <- order(rank)
-  rows <- unit_triangle(crossprod(x[, by_rank, drop = FALSE]))
+  rows <- unit_triangle(products[by_rank, by_rank, drop = FALSE])
   rows[, by_rank] <- rows
   rows[rank[by_rank] == 1L, , drop = FALSE]
 }
@@ -68,7 +69,15 @@ contains_term <- function(fit, larger, smaller) {
 #' space (without an intercept, say), those of the fit's own coding
 #' @noRd
 marginal_contrasts <- function(fit, x, term, tested) {
-  coded <- sum_coded(fit)
+  frame <- if (is.null(x)) invented_frame(fit) else fit_frame(fit)
+  coded <- sum_coded(fit, frame)
+  if (is.null(x)) {
+    x <- stats::model.matrix(
+      stats::delete.response(fit$fixed$terms),
+      frame,
+      contrasts.arg = fit$fixed$contrasts
+    )
+  }
   decomposition <- qr(coded)
   kept <- decomposition$pivot[seq_len(decomposition$rank)]
   same_space <- decomposition$rank == ncol(x) &&
@@ -88,15 +97,60 @@ marginal_contrasts <- function(fit, x, term, tested) {
 
 #' The fixed model matrix with all factors coded to sum to zero
 #' @noRd
-sum_coded <- function(fit) {
-  frame <- fit_frame(fit)
+sum_coded <- function(fit, frame) {
   factors <- names(fit$fixed$contrasts)
   coding <- stats::setNames(rep(list("contr.sum"), length(factors)), factors)
   stats::model.matrix(
-    fit$fixed$terms,
+    stats::delete.response(fit$fixed$terms),
     frame,
     contrasts.arg = if (length(coding)) coding
   )
+}
+
+#' X'WX of the columns as they are, from sums of centred ones
+#' @noRd
+uncentred_products <- function(sums) {
+  recentre(sums, numeric(length(sums$shift)), sums$beta0)$xx
+}
+
+#' A model frame of the fixed part with all combinations of its factors, and numbers that have
+#' nothing to do with each other: how two codings of the factors depend on each other is the same in
+#' any data
+#' @noRd
+invented_frame <- function(fit) {
+  if (length(fit$fixed$dropped) > 0L) {
+    abort_no_rows("A test of type III with dropped columns", NULL)
+  }
+  terms <- stats::delete.response(fit$fixed$terms)
+  names <- variable_names(terms)
+  classes <- attr(terms, "dataClasses")[names]
+  levels <- lapply(rlang::set_names(names), \(name) {
+    if (classes[name] == "logical") {
+      c(FALSE, TRUE)
+    } else {
+      fit$fixed$xlevels[[name]]
+    }
+  })
+  grid <- expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
+  n <- max(nrow(grid), 1L)
+  copies <- 10L + length(fit$fixed$names)
+  frame <- lapply(rlang::set_names(names), \(name) {
+    values <- grid[[name]]
+    if (is.null(values)) {
+      invented_numbers(n * copies, match(name, names), classes[[name]])
+    } else {
+      rep(values, copies)
+    }
+  })
+  structure(frame, class = "data.frame", row.names = seq_len(n * copies))
+}
+
+invented_numbers <- function(n, seed, class) {
+  columns <- as.integer(sub("^[a-z]*[.]?", "", class))
+  columns <- if (is.na(columns)) 1L else columns
+  steps <- seq_len(n) * sqrt(seed + 1) + rep(seq_len(columns), each = n) * pi
+  values <- sin(steps^2)
+  if (columns > 1L) matrix(values, n) else values
 }
 
 # Tables ------------------------------------------------------------------

@@ -179,7 +179,7 @@ test_heading <- function(fits, labels, first) {
 #' @noRd
 sums_of_squares <- function(fit) {
   free <- free_beta(fit)
-  term <- attr(stats::model.matrix(fit), "assign")[free]
+  term <- (fit$fixed$assign %||% attr(stats::model.matrix(fit), "assign"))[free]
   effects <- drop(fit$rx %*% fit$beta[free])^2
   tested <- sort(unique(term[term > 0]))
   npar <- vapply(tested, \(i) sum(term == i), 1L)

@@ -185,7 +185,7 @@ variance_estimates.rlmm_lmm <- function(object) {
   if (object$known_sigma) {
     estimate <- estimate[-length(estimate)]
   }
-  has_errors <- !is.null(object$frame)
+  has_errors <- has_spec(object)
   std_error <- if (has_errors) variance_errors(object) else NA_real_ * estimate
   list(estimate = estimate, std_error = std_error)
 }

@@ -139,6 +139,12 @@ n_threads <- function(control) {
   if (is.finite(threads)) as.integer(threads) else 0L
 }
 
+# The sums of a spec's rows, with the shift of X and the fit of y that are taken off; `NULL`: the
+# means and the least-squares fit.
+core_sums <- function(spec, shift = NULL, beta0 = NULL) {
+  unwrap(rust_lmm_sums(spec, as.double(shift), as.double(beta0)))
+}
+
 core_estimates <- function(spec, theta) {
   unwrap(rust_lmm_estimates(spec, as.double(theta)))
 }

@@ -113,4 +113,9 @@ rust_covariance_bends <- function(random, theta, slopes) .Call(wrap__rust_covari
 #' @noRd
 rust_nearest_theta <- function(random, covariances) .Call(wrap__rust_nearest_theta, random, covariances)
 
+#' The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
+#' means and the least-squares fit of these rows.
+#' @noRd
+rust_lmm_sums <- function(spec, shift, beta0) .Call(wrap__rust_lmm_sums, spec, shift, beta0)
+
 # nolint end

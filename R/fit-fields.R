@@ -61,6 +61,9 @@ fit_frame <- function(fit) {
   if (!is.null(fit$frame)) {
     return(fit$frame)
   }
+  if (!is.null(fit$sums)) {
+    abort_no_rows()
+  }
   abort_rlmm(
     c(
       "The fit doesn't hold its data.",
@@ -69,6 +72,26 @@ fit_frame <- function(fit) {
     "rlmm_error_slim"
   )
 }
+
+#' Refuse what needs the rows of a fit of sums
+#' @noRd
+abort_no_rows <- function(
+  what = "This",
+  hint = "`predict()` takes them as `newdata`."
+) {
+  abort_rlmm(
+    c(
+      paste(what, "isn't available for a fit of sums."),
+      x = "It needs rows, and `rlmm_sums()` keeps none.",
+      i = hint
+    ),
+    "rlmm_error_no_rows"
+  )
+}
+
+#' Whether the core can be asked about a fit: it holds its data, or their sums
+#' @noRd
+has_spec <- function(fit) !is.null(fit$frame) || !is.null(fit$sums)
 
 # The offset of a model frame: terms `offset()` in the formula and the argument add up.
 total_offset <- function(frame) {

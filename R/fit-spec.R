@@ -8,8 +8,11 @@ fit_spec <- function(fit, y = NULL) UseMethod("fit_spec")
 
 #' @export
 fit_spec.rlmm_lmm <- function(fit, y = NULL) {
-  frame <- fit_frame(fit)
   sigma <- if (fit$known_sigma) fit$sigma
+  if (!is.null(fit$sums) && is.null(y)) {
+    return(sums_spec(fit$sums, fit$random, fit$reml, sigma))
+  }
+  frame <- fit_frame(fit)
   design_spec(
     frame,
     fixed_columns(fit),
@@ -52,7 +55,10 @@ fitted_spec <- function(fit) {
 fit_design <- function(fit) {
   c(
     fit[c("formula", "fixed", "held", "random", "family")],
-    list(frame = fit_frame(fit), spec = fit_spec(fit))
+    list(
+      frame = if (is.null(fit$sums)) fit_frame(fit),
+      spec = fit_spec(fit)
+    )
   )
 }
 

@@ -30,6 +30,7 @@ new_fit <- function(design, est, call, control) {
     schema = 2L,
     version = own_version()
   )
+  fit$sums <- design$spec$sums
   class(fit) <- c("rlmm_lmm", "rlmm")
   fit
 }

@@ -28,7 +28,7 @@ default_ddf <- function(fit) UseMethod("default_ddf")
 
 #' @export
 default_ddf.rlmm_lmm <- function(fit) {
-  if (is.null(fit$frame)) "asymptotic" else "satterthwaite"
+  if (has_spec(fit)) "satterthwaite" else "asymptotic"
 }
 
 #' @export

@@ -23,7 +23,9 @@ with_own_environment <- function(design, call) {
   )
   attr(env, "made_in") <- rlang::obj_address(environment(design$formula))
   environment(design$formula) <- env
-  attr(attr(design$frame, "terms"), ".Environment") <- env
+  if (!is.null(design$frame)) {
+    attr(attr(design$frame, "terms"), ".Environment") <- env
+  }
   attr(design$fixed$terms, ".Environment") <- env
   for (i in seq_along(design$random)) {
     attr(design$random[[i]]$effects, ".Environment") <- env

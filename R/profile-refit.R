@@ -86,16 +86,31 @@ beta_refitter <- function(problem, name) {
   beta <- problem$fit$beta
   free <- names(beta)[free_beta(problem$fit)]
   at <- match(name, free)
-  column <- column_matrix(select_columns(spec$x, at), length(spec$y))[, 1L]
-  offset <- spec$offset %||% 0
-  spec$x <- select_columns(spec$x, seq_along(free)[-at])
+  with_value <- column_holder(spec, at, length(free))
   function(value, state) {
-    spec$offset <- offset + value * column
+    spec <- with_value(value)
     state$start_beta <- state$beta[free][-at]
     found <- fit_spec_again(problem, spec, state)
     beta[free[-at]] <- found$beta
     beta[[name]] <- value
     replace(found, "beta", list(beta))
+  }
+}
+
+# A function that returns the spec without column `at` of X, whose coefficient has the value.
+column_holder <- function(spec, at, p) {
+  if (!is.null(spec$sums)) {
+    return(function(value) {
+      spec$sums <- hold_column(spec$sums, at, value)
+      spec
+    })
+  }
+  column <- column_matrix(select_columns(spec$x, at), length(spec$y))[, 1L]
+  offset <- spec$offset %||% 0
+  spec$x <- select_columns(spec$x, seq_len(p)[-at])
+  function(value) {
+    spec$offset <- offset + value * column
+    spec
   }
 }
 
@@ -158,8 +173,12 @@ permuted_spec <- function(problem, term, order) {
     return(spec)
   }
   core <- own$core_term
-  columns <- seq_along(spec$terms[[core]]$z)
+  columns <- seq_len(sum(spec$terms[[core]]$part_size))
   columns[own$core_cols] <- own$core_cols[order]
+  if (!is.null(spec$sums)) {
+    spec$sums <- permute_sums(spec$sums, core, columns)
+    return(spec)
+  }
   spec$terms[[core]]$z <- select_columns(spec$terms[[core]]$z, columns)
   spec
 }

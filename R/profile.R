@@ -163,7 +163,7 @@ check_profiled <- function(fit) {
 #' Why a fit has no profiles; `NULL` if it has
 #' @noRd
 not_profiled <- function(fit) {
-  if (is.null(fit$frame)) {
+  if (!has_spec(fit)) {
     "It doesn't hold its data."
   } else if (isTRUE(fit$glmm$fast)) {
     "With `nAGQ = 0` there is no likelihood to profile."

@@ -28,7 +28,7 @@
 #' @export
 ranef.rlmm <- function(
   object,
-  condVar = !is.null(object$frame),
+  condVar = has_spec(object),
   drop = FALSE,
   whichel = NULL,
   postVar = FALSE,

@@ -304,12 +304,25 @@ left_over.rlmm_glmm <- function(fit, spec) {
 }
 
 response_ss <- function(spec) {
+  if (!is.null(spec$sums)) {
+    return(response_ss_of_sums(spec$sums))
+  }
   y <- spec$y
   if (!is.null(spec$offset)) {
     y <- y - spec$offset
   }
   squares <- (y - mean(y))^2
   sum(if (is.null(spec$weights)) squares else spec$weights * squares)
+}
+
+# About the mean, where X has an intercept.
+response_ss_of_sums <- function(sums) {
+  xx <- sums$xx
+  if (length(xx) == 0L || xx[1L, 1L] <= 0) {
+    return(sums$yy)
+  }
+  total <- sum(xx[1L, ] * sums$beta0) + sums$xr[1L]
+  sums$yy - total^2 / xx[1L, 1L]
 }
 
 #' Warn of an exact fit

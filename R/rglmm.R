@@ -6,6 +6,8 @@
 #' @param formula As in lme4: `y ~ x + (x | g)`; see [rlmm()]. For `binomial` the response is 0 or
 #'   1, logical, a factor (its first level is a failure), proportions with the numbers of trials as
 #'   `weights`, or `cbind(successes, failures)`.
+#' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
+#'   it they are looked up where the formula was written.
 #' @param family A family object of R, a function that makes one, or its name: `binomial`,
 #'   `poisson`, `Gamma`, `inverse.gaussian`, `gaussian` with another link than the identity,
 #'   [nbinom1()], or `MASS::negative.binomial(theta)`. Links are logit, probit, cloglog, cauchit,

@@ -2,9 +2,10 @@
 
 #' Fit a linear mixed model
 #'
-#' @param formula As in lme4: `y ~ x + (x | g)`. See Details.
+#' @param formula As in lme4: `y ~ x + (x | g)`. See Details. Or sums that [rlmm_sums()] made.
 #' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
-#'   it they are looked up where the formula was written.
+#'   it they are looked up where the formula was written. Or a table in a database, an Arrow data
+#'   set, or a function that reads chunks: these are summed up where they are, see [rlmm_sums()].
 #' @param REML `TRUE` for the restricted likelihood, `FALSE` for maximum likelihood.
 #' @param control Made by [rlmm_control()]; an `lme4::lmerControl()` is understood.
 #' @param start Theta to start from: a numeric vector, or a list with the element `theta`.
@@ -63,11 +64,24 @@ rlmm <- function(
   call <- match.call()
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
   control <- if (missing(control)) default_control else as_control(control)
+  if (!missing(formula) && inherits(formula, "rlmm_sums")) {
+    check_sums_call(call)
+    check_verbose(verbose)
+    design <- sums_design(formula, REML, control, sigma)
+    start <- check_start(start, design$random)
+    return(fit_linear(design, start, call, verbose))
+  }
   formula <- read_formula(
     if (missing(formula)) NULL else formula,
     parent.frame()
   )
   check_verbose(verbose)
+  if (is_summed_up(data)) {
+    sums <- sums_for(call, formula, data, parent.frame())
+    design <- sums_design(sums, REML, control, sigma)
+    start <- check_start(start, design$random)
+    return(fit_linear(design, start, call, verbose))
+  }
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
@@ -89,6 +103,39 @@ rlmm <- function(
   }
   start <- check_start(start, design$random)
   fit_linear(design, start, call, verbose)
+}
+
+# The sums of data that aren't in R's memory; their arguments are those of the call.
+sums_for <- function(call, formula, data, env) {
+  refused <- intersect(c("subset", "na.action"), names(call))
+  if (length(refused) > 0L) {
+    abort_argument(
+      sprintf(
+        "`%s` can't be given for data outside of R's memory.",
+        refused[1L]
+      ),
+      i = "Filter them first, for example by `dplyr::filter()`.",
+      arg = refused[1L]
+    )
+  }
+  given <- \(arg) if (arg %in% names(call)) rlang::new_quosure(call[[arg]], env)
+  extras <- list(weights = given("weights"), offset = given("offset"))
+  extras <- extras[!vapply(extras, is.null, NA)]
+  sum_up(formula, data, extras, eval(call$contrasts, env))
+}
+
+# Arguments that belong to rows.
+check_sums_call <- function(call) {
+  of_rows <- c("data", "subset", "weights", "na.action", "offset", "contrasts")
+  given <- intersect(of_rows, names(call))
+  if (length(given) == 0L) {
+    return(invisible())
+  }
+  abort_argument(
+    sprintf("`%s` can't be given for a model of sums.", given[1L]),
+    i = "Give it to `rlmm_sums()`, which has the rows.",
+    arg = given[1L]
+  )
 }
 
 # The control of a call without one, made once, as every argument of rlmm_control() is checked.

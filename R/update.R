@@ -212,6 +212,9 @@ joined_na_action <- function(old, new, n) {
 # To the data that the call names --------------------------------------------
 
 fit_to_data <- function(fit, args, change) {
+  if (!is.null(fit$sums)) {
+    abort_no_rows("A changed model", "Give `rlmm_sums()` the other formula.")
+  }
   is_given <- "data" %in% change$changed
   data <- if (is_given) {
     eval(args$data, change$caller)

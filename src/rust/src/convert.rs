@@ -1,11 +1,16 @@
 //! R lists to core types and back. Slices are R's own memory: nothing of length n is copied.
 
+use std::sync::Arc;
+
 use extendr_api::prelude::*;
 use rlmm_core::covariance::{Part, RelCov, Structure};
 use rlmm_core::design::ReTerm;
+use rlmm_core::factor::sums::Sums;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::Settings;
 use rlmm_core::{Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
+
+use crate::sums::sums;
 
 /// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
 pub struct Spec {
@@ -14,8 +19,65 @@ pub struct Spec {
     weights: Robj,
     offset: Robj,
     terms: Vec<TermSpec>,
+    /// `NULL`, or the sums that stand for the rows.
+    sums: Robj,
     criterion: Criterion,
     sigma: Option<f64>,
+}
+
+/// What a model is made of: rows, or their sums.
+pub enum Data<'a> {
+    Rows(Design<'a>),
+    Sums(Arc<Sums>),
+}
+
+/// Random effects per level and levels of each term.
+pub type Shapes = Vec<(usize, usize)>;
+
+impl Data<'_> {
+    /// The rows.
+    ///
+    /// # Errors
+    /// `Dimension` of sums.
+    pub fn rows(&self) -> Result<&Design<'_>> {
+        match self {
+            Self::Rows(design) => Ok(design),
+            Self::Sums(_) => Err(missing("y")),
+        }
+    }
+
+    /// The same data with the columns of Z of a basis; that of sums is the one of their columns.
+    pub fn in_basis<'a>(&'a self, basis: &'a Basis) -> Data<'a> {
+        match self {
+            Self::Rows(design) => Data::Rows(basis.design(design)),
+            Self::Sums(sums) => Data::Sums(sums.clone()),
+        }
+    }
+
+    /// Number of fixed effects.
+    pub fn p(&self) -> usize {
+        match self {
+            Self::Rows(design) => design.p(),
+            Self::Sums(sums) => sums.p(),
+        }
+    }
+
+    pub fn shapes(&self) -> Shapes {
+        match self {
+            Self::Rows(design) => shapes(design),
+            Self::Sums(sums) => sums
+                .terms
+                .iter()
+                .map(|term| (term.k, term.n_levels))
+                .collect(),
+        }
+    }
+}
+
+/// Random effects per level and levels of each term of a design.
+pub fn shapes(design: &Design) -> Shapes {
+    let terms = design.terms.iter();
+    terms.map(|term| (term.vsize(), term.n_levels)).collect()
 }
 
 struct TermSpec {
@@ -44,7 +106,8 @@ pub fn missing(what: &'static str) -> Error {
     }
 }
 
-fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
+/// An element as indices; negative ones are zero.
+pub fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
     let value = element(list, name);
     let slice = value.as_integer_slice().ok_or_else(|| missing(name))?;
     Ok(slice.iter().map(|&i| i.max(0) as usize).collect())
@@ -134,6 +197,7 @@ impl Spec {
                 .values()
                 .map(|term| TermSpec::new(&term))
                 .collect::<Result<_>>()?,
+            sums: element(spec, "sums"),
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: number(spec, "sigma"),
         })
@@ -161,9 +225,33 @@ impl Spec {
         Basis::of(design, |j| held.contains(&j))
     }
 
-    /// What a model is made of besides its design: no R object, so that it may go to other threads.
-    pub fn likelihood(&self) -> (Criterion, Option<f64>) {
-        (self.criterion, self.sigma)
+    /// The rows of the spec, or their sums.
+    pub fn data(&self) -> Result<Data<'_>> {
+        let given = self.sums.as_list().filter(|list| !list.is_empty());
+        match given {
+            Some(list) => Ok(Data::Sums(Arc::new(sums(&list)?))),
+            None => Ok(Data::Rows(self.design()?)),
+        }
+    }
+
+    /// The effects in which data are computed, with these elements of theta held. Sums have their
+    /// columns as they were given: combinations would lose the digits that they save.
+    pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
+        match data {
+            Data::Rows(design) => self.basis(design, held),
+            Data::Sums(_) => Ok(Basis::default()),
+        }
+    }
+
+    /// The model of its rows, or of their sums.
+    pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
+        match data {
+            Data::Rows(design) => self.model(design),
+            Data::Sums(sums) => {
+                let covs = self.terms.iter().map(|term| term.cov.clone()).collect();
+                LinearMixedModel::from_sums(sums, covs, self.criterion, self.sigma)
+            }
+        }
     }
 
     /// The model of its design.
@@ -229,16 +317,15 @@ pub fn list(pairs: Pairs) -> Robj {
 }
 
 /// Effects of each term: a `k x n_levels` matrix per term.
-pub fn effects(design: &Design, effects: &[Vec<f64>]) -> Robj {
-    let terms = design.terms.iter().zip(effects);
-    List::from_values(terms.map(|(term, u)| array(u, &[term.vsize(), term.n_levels]))).into_robj()
+pub fn effects(shapes: &Shapes, effects: &[Vec<f64>]) -> Robj {
+    let terms = shapes.iter().zip(effects);
+    List::from_values(terms.map(|(&(k, n_levels), u)| array(u, &[k, n_levels]))).into_robj()
 }
 
 /// Their covariances: a `k x k x n_levels` array per term.
-pub fn covariances(design: &Design, values: &[Vec<f64>]) -> Robj {
-    let terms = design.terms.iter().zip(values);
-    List::from_values(terms.map(|(term, v)| array(v, &[term.vsize(), term.vsize(), term.n_levels])))
-        .into_robj()
+pub fn covariances(shapes: &Shapes, values: &[Vec<f64>]) -> Robj {
+    let terms = shapes.iter().zip(values);
+    List::from_values(terms.map(|(&(k, n_levels), v)| array(v, &[k, k, n_levels]))).into_robj()
 }
 
 /// An R array of the given dimensions.

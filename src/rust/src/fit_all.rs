@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
 use rlmm_core::optimize::{Flow, Observer, Settings};
-use rlmm_core::{LinearMixedModel, Result};
+use rlmm_core::Result;
 
 use crate::convert::{held, list, settings, Pairs, Spec};
 use crate::error::guard;
@@ -32,17 +32,15 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
         let all: Vec<Settings> = controls.iter().map(settings).collect();
         // They are the same in each of them.
         let held = controls.first().map(held).unwrap_or_default();
-        let given = spec.design()?;
-        let basis = spec.basis(&given, &held.indices())?;
-        let design = basis.design(&given);
-        let mut model = spec.model(&design)?;
+        let given = spec.data()?;
+        let basis = spec.basis_of(&given, &held.indices())?;
+        let data = given.in_basis(&basis);
+        let mut model = spec.model_of(&data)?;
         let mut from = start_of(&model, &basis, start);
         model.hold(&held, &mut from)?;
-        let (criterion, sigma) = spec.likelihood();
+        let original = model.fork();
         let fit = |settings: &Settings, watch: &mut Observer| {
-            let mut model = LinearMixedModel::new(&design, criterion, sigma)?;
-            let mut from = from.clone();
-            model.hold(&held, &mut from)?;
+            let mut model = original.fork();
             let summary = model.fit(&from, settings, watch)?;
             let sigma = model.at(&summary.best)?.sigma();
             Ok((summary, sigma))
@@ -55,7 +53,7 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
                     if !held.absolute.is_empty() {
                         model.set_sigma(sigma);
                     }
-                    Fitted { summary, settings }.pairs(&mut model, &design, &basis)
+                    Fitted { summary, settings }.pairs(&mut model, &data, &basis)
                 })
             });
         Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())

@@ -15,7 +15,7 @@ use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
     array, covariances, effects, element, held, is_set, list, missing, number, numbers, settings,
-    Pairs, Spec,
+    shapes, Pairs, Spec,
 };
 use crate::error::guard;
 use crate::optsum::{course, verdict};
@@ -367,7 +367,7 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
                 let vsize = prepared.design.terms[at].vsize();
                 prepared.basis.covariances_to_given(at, vsize, values);
             }
-            Ok(covariances(prepared.design, &found))
+            Ok(covariances(&shapes(prepared.design), &found))
         })
     })
 }
@@ -434,8 +434,8 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         ("sigma", Robj::from(sigma.value)),
         ("relative", Robj::from(sigma.is_relative)),
         ("shape", Robj::from(parts.shape)),
-        ("u", effects(design, &u)),
-        ("b", effects(design, &b)),
+        ("u", effects(&shapes(design), &u)),
+        ("b", effects(&shapes(design), &b)),
         ("rx", array(&rx, &[p, p])),
         ("log_det_re", Robj::from(parts.log_det_re)),
         ("log_det_fe", Robj::from(log_det_fe)),

@@ -9,6 +9,7 @@ mod lmm;
 mod optsum;
 mod progress;
 mod structures;
+mod sums;
 
 use extendr_api::prelude::*;
 
@@ -19,4 +20,5 @@ extendr_module! {
     use glmm;
     use lmm;
     use structures;
+    use sums;
 }

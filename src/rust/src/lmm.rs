@@ -3,29 +3,30 @@
 use extendr_api::prelude::*;
 use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
-use rlmm_core::factor::{cond_var, leverage};
+use rlmm_core::factor::{cond_var, leverage, Solution};
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{start_or_default, OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
 use crate::convert::{
-    array, columns, columns_of, covariances, effects, held, is_set, list, settings, Pairs, Spec,
+    array, columns, columns_of, covariances, effects, held, is_set, list, settings, Data, Pairs,
+    Shapes, Spec,
 };
 use crate::error::guard;
 use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
 
-// The model of a spec, its design and its basis, handed to `body`.
+// The model of a spec, its rows or sums and its basis, handed to `body`.
 fn with_model(
     spec: &List,
-    body: impl FnOnce(&mut LinearMixedModel, &Design, &Basis) -> Result<Robj>,
+    body: impl FnOnce(&mut LinearMixedModel, &Data, &Basis) -> Result<Robj>,
 ) -> Result<Robj> {
     let spec = Spec::new(spec)?;
-    let given = spec.design()?;
-    let basis = spec.basis(&given, &[])?;
-    let design = basis.design(&given);
-    body(&mut spec.model(&design)?, &design, &basis)
+    let given = spec.data()?;
+    let basis = spec.basis_of(&given, &[])?;
+    let data = given.in_basis(&basis);
+    body(&mut spec.model_of(&data)?, &data, &basis)
 }
 
 /// Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
@@ -34,10 +35,10 @@ fn with_model(
 fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
     guard(|| {
         let (spec, held) = (Spec::new(&spec)?, held(&control));
-        let given = spec.design()?;
-        let basis = spec.basis(&given, &held.indices())?;
-        let design = basis.design(&given);
-        let mut model = spec.model(&design)?;
+        let given = spec.data()?;
+        let basis = spec.basis_of(&given, &held.indices())?;
+        let data = given.in_basis(&basis);
+        let mut model = spec.model_of(&data)?;
         let mut from = start_of(&model, &basis, start);
         model.hold(&held, &mut from)?;
         let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
@@ -50,7 +51,7 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
             summary: summary?,
             settings: &settings,
         };
-        Ok(list(fit.pairs(&mut model, &design, &basis)?))
+        Ok(list(fit.pairs(&mut model, &data, &basis)?))
     })
 }
 
@@ -72,14 +73,9 @@ pub struct Fitted<'a> {
 
 impl Fitted<'_> {
     /// What R gets of it.
-    pub fn pairs(
-        self,
-        model: &mut LinearMixedModel,
-        design: &Design,
-        basis: &Basis,
-    ) -> Result<Pairs> {
+    pub fn pairs(self, model: &mut LinearMixedModel, data: &Data, basis: &Basis) -> Result<Pairs> {
         let best = self.summary.best.clone();
-        let mut pairs = estimates(model, design, basis, &best)?;
+        let mut pairs = estimates(model, data, basis, &best)?;
         let certificate = judged(model, basis, &best)?;
         let summary = self.summary.mapped(|theta| basis.to_given(theta));
         pairs.push((
@@ -92,7 +88,7 @@ impl Fitted<'_> {
             ),
         ));
         if !model.redundant().is_empty() {
-            pairs.push(("redundant", redundant(model, design)));
+            pairs.push(("redundant", redundant(model, data.shapes().len())));
         }
         Ok(pairs)
     }
@@ -113,12 +109,12 @@ fn judged(model: &mut LinearMixedModel, basis: &Basis, theta: &[f64]) -> Result<
 }
 
 // The columns of each term of which the fixed effects contain the effects.
-fn redundant(model: &LinearMixedModel, design: &Design) -> Robj {
+fn redundant(model: &LinearMixedModel, n_terms: usize) -> Robj {
     let of_term = |term: usize| -> Vec<i32> {
         let found = model.redundant().iter().filter(|(t, _)| *t == term);
         found.map(|(_, column)| *column as i32 + 1).collect()
     };
-    List::from_values((0..design.terms.len()).map(of_term)).into_robj()
+    List::from_values((0..n_terms).map(of_term)).into_robj()
 }
 
 /// How far X is from rank deficient, in its rows of positive weight: see the core.
@@ -138,9 +134,9 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
 #[extendr]
 fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, basis| {
+        with_model(&spec, |model, data, basis| {
             let theta = basis.from_given(theta);
-            Ok(list(estimates(model, design, basis, &theta)?))
+            Ok(list(estimates(model, data, basis, &theta)?))
         })
     })
 }
@@ -166,13 +162,13 @@ fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, basis| {
-            let theta = basis.from_given(theta);
+        with_model(&spec, |model, data, basis| {
+            let (theta, shapes) = (basis.from_given(theta), data.shapes());
             let mut found = cond_var::cond_var(model.at(&theta)?.factor());
             for (term, values) in found.iter_mut().enumerate() {
-                basis.covariances_to_given(term, design.terms[term].vsize(), values);
+                basis.covariances_to_given(term, shapes[term].0, values);
             }
-            Ok(covariances(design, &found))
+            Ok(covariances(&shapes, &found))
         })
     })
 }
@@ -182,10 +178,10 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
 #[extendr]
 fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
-        with_model(&spec, |model, design, basis| {
+        with_model(&spec, |model, data, basis| {
             let theta = basis.from_given(theta);
             let point = model.at(&theta)?;
-            Ok(Robj::from(leverage::leverage(design, point.factor())))
+            Ok(Robj::from(leverage::leverage(data.rows()?, point.factor())))
         })
     })
 }
@@ -200,8 +196,8 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
             Ok(certificate_list(&found))
         })?;
         let spec = Spec::new(&spec)?;
-        let design = spec.design()?;
-        let mut model = spec.model(&design)?;
+        let data = spec.data()?;
+        let mut model = spec.model_of(&data)?;
         let kind = if exact {
             model.exact_hessian()?
         } else {
@@ -212,7 +208,7 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
         let mut at = model.at(theta)?.slopes().hessian(kind);
         at.gradient(&mut gradient);
         at.fill(&mut hessian);
-        let mut pairs = derivatives(&design, gradient, &hessian, kind, at.g());
+        let mut pairs = derivatives(&data.shapes(), gradient, &hessian, kind, at.g());
         pairs.push(("certificate", certificate));
         Ok(list(pairs))
     })
@@ -233,22 +229,22 @@ fn rust_lmm_with_sigma(
 ) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
-        let given = spec.design()?;
+        let given = spec.data()?;
         let basis = match independent {
-            true => spec.basis(&given, &[])?,
+            true => spec.basis_of(&given, &[])?,
             false => Basis::default(),
         };
-        let (design, theta) = (basis.design(&given), basis.from_given(theta));
-        let mut model = spec.model(&design)?;
+        let (data, theta) = (given.in_basis(&basis), basis.from_given(theta));
+        let mut model = spec.model_of(&data)?;
         let kind = if exact {
             model.exact_hessian()?
         } else {
             model.inferential_hessian()
         };
         let at = model.at(&theta)?.with_sigma(sigma, kind);
-        let mut pairs = derivatives(&design, at.gradient, &at.hessian, kind, &at.g);
+        let mut pairs = derivatives(&data.shapes(), at.gradient, &at.hessian, kind, &at.g);
         let slopes = model.at(&theta)?.contrast_slopes(contrasts);
-        let dim = [theta.len(), contrasts.len() / design.p().max(1)];
+        let dim = [theta.len(), contrasts.len() / data.p().max(1)];
         pairs.push(("slopes", array(&slopes, &dim)));
         pairs.push(("theta", Robj::from(theta)));
         let roots = basis.roots();
@@ -268,18 +264,15 @@ fn root(root: &Root) -> Robj {
 }
 
 fn derivatives(
-    design: &Design,
+    shapes: &Shapes,
     gradient: Vec<f64>,
     hessian: &[f64],
     kind: HessianKind,
     g: &[Vec<f64>],
 ) -> Pairs {
     let n = gradient.len();
-    let of_terms = design
-        .terms
-        .iter()
-        .zip(g)
-        .map(|(term, g)| array(g, &[term.vsize(), term.vsize()]));
+    let terms = shapes.iter().zip(g);
+    let of_terms = terms.map(|(&(k, _), g)| array(g, &[k, k]));
     vec![
         ("gradient", Robj::from(gradient)),
         ("hessian", array(hessian, &[n, n])),
@@ -291,7 +284,7 @@ fn derivatives(
 /// Everything that follows from `theta`, both of the basis.
 pub fn estimates(
     model: &mut LinearMixedModel,
-    design: &Design,
+    data: &Data,
     basis: &Basis,
     theta: &[f64],
 ) -> Result<Pairs> {
@@ -304,18 +297,17 @@ pub fn estimates(
         log_det_fe,
         pwrss,
     } = model.estimates(theta)?;
-    let p = design.p();
-    let mut mu = Robj::from(Doubles::new(design.n()));
-    let values = mu.as_real_slice_mut().unwrap_or_default();
-    fitted(design, &solution, values);
-    let residual = |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
-    let wrss: f64 = values.iter().enumerate().map(residual).sum();
+    let (p, shapes) = (data.p(), data.shapes());
     let ussq: f64 = solution.u.iter().flatten().map(|u| u * u).sum();
+    let (mu, wrss) = match data {
+        Data::Rows(design) => fitted_values(design, &solution),
+        Data::Sums(_) => (Robj::from(()), pwrss - ussq),
+    };
     let given = basis.to_given(theta);
     let mut scales = model.column_scales().to_vec();
-    for (at, term) in design.terms.iter().enumerate() {
-        basis.effects_to_given(at, term.vsize(), &mut solution.b[at]);
-        basis.spherical_to_given(&given, at, term.vsize(), &mut solution.u[at]);
+    for (at, &(vsize, _)) in shapes.iter().enumerate() {
+        basis.effects_to_given(at, vsize, &mut solution.b[at]);
+        basis.spherical_to_given(&given, at, vsize, &mut solution.u[at]);
         basis.scales_to_given(at, &mut scales[at]);
     }
     Ok(vec![
@@ -323,8 +315,8 @@ pub fn estimates(
         ("objective", Robj::from(objective)),
         ("beta", Robj::from(&solution.beta)),
         ("sigma", Robj::from(sigma)),
-        ("u", effects(design, &solution.u)),
-        ("b", effects(design, &solution.b)),
+        ("u", effects(&shapes, &solution.u)),
+        ("b", effects(&shapes, &solution.b)),
         ("rx", array(&rx, &[p, p])),
         ("log_det_re", Robj::from(log_det_re)),
         ("log_det_fe", Robj::from(log_det_fe)),
@@ -338,6 +330,16 @@ pub fn estimates(
             List::from_values(scales.iter().map(Robj::from)).into_robj(),
         ),
     ])
+}
+
+// Fitted values, and the weighted sum of squares of what they leave.
+fn fitted_values(design: &Design, solution: &Solution) -> (Robj, f64) {
+    let mut mu = Robj::from(Doubles::new(design.n()));
+    let values = mu.as_real_slice_mut().unwrap_or_default();
+    fitted(design, solution, values);
+    let residual = |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
+    let wrss = values.iter().enumerate().map(residual).sum();
+    (mu, wrss)
 }
 
 /// The record of a fit with its verdict.

@@ -182,7 +182,7 @@ impl CrossProducts {
 }
 
 // `[X y]'W[X y]` with the response itself, lower triangle.
-fn add_rows(design: &Design, shift: &[f64], gram: &mut [f64]) {
+pub(super) fn add_rows(design: &Design, shift: &[f64], gram: &mut [f64]) {
     let width = shift.len() + 1;
     let mut rows = vec![0.0; CHUNK * width];
     for first in (0..design.n()).step_by(CHUNK) {
@@ -236,7 +236,7 @@ fn add_gram(
 
 // Multiples of the first column to take off the columns of X: their means, if that column is
 // constant.
-fn shifts(design: &Design) -> Vec<f64> {
+pub(super) fn shifts(design: &Design) -> Vec<f64> {
     let mut columns = design.x.iter();
     let unit = columns
         .next()
@@ -265,7 +265,7 @@ fn mean(design: &Design, column: &Column) -> f64 {
 }
 
 // Rows from `first` on of [X y - offset], X centred, row by row.
-fn gather(design: &Design, shift: &[f64], first: usize, rows: &mut [f64]) {
+pub(super) fn gather(design: &Design, shift: &[f64], first: usize, rows: &mut [f64]) {
     let (p, width) = (shift.len(), shift.len() + 1);
     design.x.gather(first, width, rows);
     for (i, row) in rows.chunks_exact_mut(width).enumerate() {

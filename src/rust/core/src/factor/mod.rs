@@ -20,6 +20,7 @@
 //! | A, from the rows of a design | [`cross_products`] |
 //! | what is summed up of responses | [`response_sums`] |
 //! | A, from sums that come from elsewhere | [`sums`] |
+//! | such sums, from the rows of a design | [`sums_of_rows`] |
 //! | A, of rows with other weights on the same pattern | [`rows`] |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
@@ -50,6 +51,7 @@ pub mod response_sums;
 pub mod rows;
 pub mod solve;
 pub mod sums;
+pub mod sums_of_rows;
 pub mod trailing;
 
 use crate::covariance::RelCov;

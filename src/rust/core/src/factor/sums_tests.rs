@@ -4,6 +4,7 @@ use super::*;
 use crate::covariance::{Part, Structure};
 use crate::derivatives::tests::{part, us, Data, Levels};
 use crate::design::Design;
+use crate::factor::sums_of_rows::Centre;
 
 // The sums of a design row by row, as a database would take them; shift and least-squares fit are
 // given.
@@ -102,10 +103,35 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
     }
 }
 
+// Sums of rows against those that were taken pair of levels by pair of levels.
+fn check_rows(name: &str, design: &Design, given: &Sums) {
+    let centre = Centre {
+        shift: given.shift.clone(),
+        beta0: given.beta0.clone(),
+    };
+    let found = Sums::from_rows(design, &centre).unwrap();
+    assert_eq!((found.n_eff, found.p()), (given.n_eff, given.p()));
+    let numbers = |sums: &Sums| vec![sums.sum_log_weights, sums.rr, sums.yy];
+    assert_close(name, &numbers(&found), &numbers(given));
+    assert_close(name, &found.xx, &given.xx);
+    for (found, given) in found.terms.iter().zip(&given.terms) {
+        assert_close(name, found.zz.values(), given.zz.values());
+        assert_close(name, found.xz.values(), given.xz.values());
+        assert_close(name, &found.zr, &given.zr);
+    }
+    for pair in &found.pairs {
+        let (a, b) = pair.terms;
+        let expected = pair_sums(design, a, b);
+        assert_eq!(pair.levels, expected.levels, "{name}");
+        assert_close(name, pair.zz.values(), expected.zz.values());
+    }
+}
+
 fn check(name: &str, data: &Data) {
     let design = data.design();
     let (rows, response) = CrossProducts::from_rows(&design).unwrap();
     let given = sums(&design, &rows.border.shift, &response.beta0);
+    check_rows(name, &design, &given);
     let (found, of_response) = CrossProducts::from_sums(&given).unwrap();
     assert_eq!(found.leading.ptr, rows.leading.ptr, "{name}");
     assert_eq!(found.leading.rows, rows.leading.rows, "{name}");

@@ -26,12 +26,15 @@ pub mod with_sigma;
 
 use std::f64::consts::PI;
 
+use crate::covariance::RelCov;
 use crate::derivatives::{FactorDerivatives, HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
 use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
 use crate::factor::cross_products::CrossProducts;
+use crate::factor::response_sums::ResponseSums;
+use crate::factor::sums::Sums;
 use crate::factor::{Factor, Response, Solution};
 use crate::kernels::small;
 use crate::lmm::redundant::Redundant;
@@ -128,18 +131,34 @@ impl Held {
 
 impl Likelihood {
     fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
-        let (n_eff, p) = (design.n_eff(), design.p());
-        if n_eff <= p {
-            return Err(Error::TooFewObservations { n: n_eff, p });
-        }
         let positive = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0);
-        Ok(Self {
+        Self {
             criterion,
             sigma,
-            n_eff,
-            p,
+            n_eff: design.n_eff(),
+            p: design.p(),
             sum_log_weights: positive.map(|w| w.ln()).sum(),
-        })
+        }
+        .checked()
+    }
+
+    fn of_sums(sums: &Sums, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+        Self {
+            criterion,
+            sigma,
+            n_eff: sums.n_eff,
+            p: sums.p(),
+            sum_log_weights: sums.sum_log_weights,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        let Self { n_eff: n, p, .. } = self;
+        if n <= p {
+            return Err(Error::TooFewObservations { n, p });
+        }
+        Ok(self)
     }
 
     fn df(&self) -> f64 {
@@ -177,12 +196,12 @@ impl Likelihood {
 
 impl Domain {
     // Lambda = I, but for columns whose inverse root mean square, the step size, is far from one.
-    fn new(design: &Design, step_sizes: &[f64]) -> Self {
-        let n_theta = design.n_theta();
+    fn new(covs: &[RelCov], step_sizes: &[f64]) -> Self {
+        let n_theta = step_sizes.len();
         let (mut start, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
-        for term in &design.terms {
-            term.cov.fill_start(&mut start);
-            term.cov.fill_lower_bounds(&mut lower);
+        for cov in covs {
+            cov.fill_start(&mut start);
+            cov.fill_lower_bounds(&mut lower);
         }
         for (start, step_size) in start.iter_mut().zip(step_sizes) {
             if !(ORDINARY_LOW..=ORDINARY_HIGH).contains(step_size) {
@@ -208,12 +227,49 @@ impl LinearMixedModel {
     pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
         design.validate()?;
         let likelihood = Likelihood::new(design, criterion, sigma)?;
-        let (products, sums) = CrossProducts::from_rows(design)?;
-        let factor = Factor::new(products, design.covs());
+        let products = CrossProducts::from_rows(design)?;
+        Ok(Self::of_products(products, design.covs(), likelihood))
+    }
+
+    /// Builds the model from sums that come from elsewhere; `covs`: the covariance of each term.
+    /// Columns of Z are taken as they are, also where they nearly depend on each other.
+    ///
+    /// # Errors
+    /// Fails as [`CrossProducts::from_sums`] does; `Dimension`, `TooFewObservations`.
+    pub fn from_sums(
+        sums: &Sums,
+        covs: Vec<RelCov>,
+        criterion: Criterion,
+        sigma: Option<f64>,
+    ) -> Result<Self> {
+        let found: Vec<usize> = sums.terms.iter().map(|term| term.k).collect();
+        let expected: Vec<usize> = covs.iter().map(RelCov::vsize).collect();
+        if found != expected {
+            return Err(Error::Dimension {
+                what: "terms",
+                expected: expected.iter().sum(),
+                found: found.iter().sum(),
+            });
+        }
+        let likelihood = Likelihood::of_sums(sums, criterion, sigma)?;
+        Ok(Self::of_products(
+            CrossProducts::from_sums(sums)?,
+            covs,
+            likelihood,
+        ))
+    }
+
+    fn of_products(
+        (products, sums): (CrossProducts, ResponseSums),
+        covs: Vec<RelCov>,
+        likelihood: Likelihood,
+    ) -> Self {
+        let n_theta = covs.iter().map(RelCov::theta_end).max().unwrap_or(0);
+        let factor = Factor::new(products, covs);
         let scales = root_mean_squares(&factor, likelihood.n_eff);
-        let step_sizes = step_sizes_of(&factor, &scales, design.n_theta());
-        Ok(Self {
-            domain: Domain::new(design, &step_sizes),
+        let step_sizes = step_sizes_of(&factor, &scales, n_theta);
+        Self {
+            domain: Domain::new(factor.covs(), &step_sizes),
             memory: Memory {
                 reached: Reached::Nothing,
                 omega: OmegaDerivatives::new(factor.covs()),
@@ -224,7 +280,7 @@ impl LinearMixedModel {
             likelihood,
             scales,
             redundant: None,
-        })
+        }
     }
 
     /// Number of covariance parameters.

@@ -1,0 +1,172 @@
+# Sums of data frames, one or many.
+
+#' A function that reads data in chunks, whatever they come in
+#' @noRd
+as_reader <- function(data) {
+  if (is.function(data)) {
+    return(data)
+  }
+  if (is_batch_reader(data)) {
+    return(batch_reader(data))
+  }
+  check_chunk(data)
+  # The only one of its chunks comes after a reset.
+  at <- new.env(parent = emptyenv())
+  function(reset) {
+    is_next <- !reset && isTRUE(at$start)
+    at$start <- reset
+    if (is_next) data
+  }
+}
+
+is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
+
+# A stream of record batches can't be read twice.
+batch_reader <- function(batches) {
+  function(reset) {
+    batch <- if (!reset) batches$read_next_batch()
+    if (!is.null(batch)) as.data.frame(batch)
+  }
+}
+
+check_chunk <- function(chunk) {
+  if (is.data.frame(chunk)) {
+    return(invisible(chunk))
+  }
+  abort_argument(
+    "`data` must be a data frame, a table, or a function that reads data frames.",
+    x = it_is(chunk),
+    arg = "data"
+  )
+}
+
+next_chunk <- function(reader) {
+  chunk <- reader(FALSE)
+  while (is.data.frame(chunk) && nrow(chunk) == 0L) {
+    chunk <- reader(FALSE)
+  }
+  if (!is.null(chunk)) check_chunk(chunk)
+}
+
+#' Sums of all chunks; the reader is read twice only where levels must be known first
+#' @noRd
+sums_of_chunks <- function(formula, reader, extras, contrasts) {
+  reader(TRUE)
+  chunk <- next_chunk(reader)
+  if (is.null(chunk)) {
+    abort_rlmm("`data` must have at least one row.", "rlmm_error_no_rows")
+  }
+  second <- next_chunk(reader)
+  known <- NULL
+  if (!is.null(second)) {
+    known <- collect_levels(formula, extras, list(chunk, second), reader)
+  }
+  if (length(known) > 0L) {
+    reader(TRUE)
+    chunk <- next_chunk(reader)
+    second <- next_chunk(reader)
+  }
+  plan <- sums_plan(formula, chunk, extras, contrasts, known)
+  if (!is.null(second)) {
+    check_row_wise(plan, chunk, extras)
+  }
+  total <- chunk_sums(plan, chunk, extras)
+  chunk <- second
+  while (!is.null(chunk)) {
+    total <- add_chunk(total, chunk, extras)
+    chunk <- next_chunk(reader)
+  }
+  total
+}
+
+# A chunk whose rows all miss a value adds nothing.
+add_chunk <- function(total, chunk, extras) {
+  sums <- tryCatch(
+    chunk_sums(total$plan, chunk, extras, total$sums),
+    rlmm_error_no_rows = \(cnd) NULL
+  )
+  if (is.null(sums)) total else add_sums(total, sums)
+}
+
+#' All levels of the categorical variables among the effects; nothing more is read if there is none
+#' @noRd
+collect_levels <- function(formula, extras, chunks, reader) {
+  first <- chunks[[1L]]
+  parsed <- parse_formula(formula, first)
+  of <- \(chunk) categories(formula, parsed, chunk, extras)
+  found <- lapply(chunks, of)
+  if (length(found[[1L]]) == 0L) {
+    return(NULL)
+  }
+  while (!is.null(chunk <- next_chunk(reader))) {
+    found <- list(do.call(Map, c(c, found)), of(chunk))
+  }
+  levels <- lapply(do.call(Map, c(c, found)), unique)
+  rlang::set_names(
+    lapply(names(levels), \(name) {
+      ordered_levels(levels[[name]], first[[name]])
+    }),
+    names(levels)
+  )
+}
+
+# Levels in the order of the factor, or of the alphabet.
+ordered_levels <- function(levels, x) {
+  c(intersect(levels(x), levels), sort(setdiff(levels, levels(x))))
+}
+
+#' Levels in use of the categorical variables among the effects
+#' @noRd
+categories <- function(formula, parsed, chunk, extras) {
+  frame <- build_frame(
+    parsed,
+    formula_env(formula),
+    chunk,
+    extras,
+    stats::na.omit
+  )
+  is_category <- vapply(frame, \(x) is.factor(x) || is.character(x), NA)
+  names <- intersect(summed_variables(parsed), names(frame)[is_category])
+  lapply(rlang::set_names(names), \(name) {
+    x <- frame[[name]]
+    if (is.factor(x)) levels(x) else unique(x)
+  })
+}
+
+#' The sums of one data frame
+#' @param centre Sums whose shift and fit are to be taken off; `NULL` for the means and the
+#'   least-squares fit of these rows.
+#' @noRd
+chunk_sums <- function(plan, chunk, extras, centre = NULL) {
+  env <- formula_env(plan$formula)
+  frame <- build_frame(plan$parsed, env, chunk, extras, stats::na.omit)
+  groups <- term_codes(plan$random, frame)
+  spec <- chunk_spec(plan, with_known_levels(frame, plan$xlevels), groups)
+  new_sums(
+    plan,
+    core_sums(spec, centre$shift, centre$beta0),
+    lapply(groups, `[[`, "levels"),
+    nrow(frame)
+  )
+}
+
+chunk_spec <- function(plan, frame, groups) {
+  new <- list(data = frame, stored = TRUE, n = nrow(frame))
+  terms <- stats::delete.response(plan$fixed$terms)
+  columns <- \(terms, part) {
+    part_columns(terms, part$contrasts, part$xlevels, new)
+  }
+  x <- columns(terms, plan$fixed)
+  z <- lapply(plan$random, effects_columns, new = new)
+  terms <- core_terms(plan$random, z, groups)
+  design_spec(frame, x, response(frame), terms, reml = FALSE, sigma = NULL)
+}
+
+#' @param sums What [core_sums()] returns: the terms are the grouping factors of `levels`.
+#' @noRd
+new_sums <- function(plan, sums, levels, n) {
+  structure(
+    list(plan = plan, sums = sums, levels = levels, n = n),
+    class = "rlmm_sums"
+  )
+}

@@ -1,0 +1,162 @@
+# Models of sums: their design, and what Rust needs of their fits.
+
+#' What [model_design()] makes of data, from sums
+#' @noRd
+sums_design <- function(sums, REML, control, sigma) {
+  check_flag(REML, "REML")
+  check_sigma(sigma)
+  if (length(control$fixed$beta) > 0L) {
+    abort_no_rows(
+      "Holding coefficients by `fixed`",
+      "Give `rlmm_sums()` their part of the response as `offset`."
+    )
+  }
+  plan <- sums$plan
+  keep <- independent_sums(sums$sums, plan$fixed$names, control$checks$rankx)
+  fixed <- plan$fixed
+  fixed$names <- plan$fixed$names[keep]
+  fixed$dropped <- plan$fixed$names[-keep][seq_len(
+    length(plan$fixed$names) - length(keep)
+  )]
+  fixed$assign <- plan$fixed$assign[keep]
+  random <- Map(
+    \(term) c(term, list(levels = sums$levels[[term$group]])),
+    plan$random
+  )
+  random <- place_terms(random[term_order(n_levels_of(random))])
+  numbers <- sums_of_fixed(sums$sums, keep, plan$fixed$names)
+  numbers <- sums_of_random(numbers, plan$random, random)
+  numbers$n <- sums$n
+  design <- list(
+    formula = plan$formula,
+    frame = NULL,
+    fixed = fixed,
+    random = random,
+    control = let_go(control, fixed, random)
+  )
+  design["held"] <- list(NULL)
+  sigma <- known_sigma(sigma, design$control)
+  design$spec <- sums_spec(numbers, random, REML, sigma)
+  check_sums(sums$n, random, fixed, design$control$checks, sigma)
+  design
+}
+
+n_levels_of <- function(random) {
+  vapply(random, \(term) length(term$levels), 1L)
+}
+
+check_sums <- function(n, random, fixed, checks, sigma) {
+  check_counts(n, length(fixed$names), sigma)
+  for (term in random) {
+    check_term(term, n, checks, known_sigma = !is.null(sigma))
+  }
+}
+
+#' The spec of sums: terms without rows
+#' @noRd
+sums_spec <- function(numbers, random, reml, sigma) {
+  groups <- lapply(random, \(term) list(levels = term$levels))
+  names(groups) <- vapply(random, `[[`, "", "group")
+  list(
+    sums = numbers,
+    terms = core_terms(random, vector("list", length(random)), groups),
+    reml = reml,
+    sigma = sigma
+  )
+}
+
+# Fixed effects -------------------------------------------------------------
+
+# A column is dropped if less than this share of its square is left by those before it: the
+# rounding errors of sums hide what is smaller.
+least_share <- 1e-10
+
+#' Which columns of X to keep, from their products
+#' @noRd
+independent_sums <- function(sums, names, policy) {
+  left <- centred_products(sums)
+  whole <- diag(left)
+  kept <- integer()
+  for (j in seq_along(names)) {
+    if (left[j, j] > least_share * whole[j]) {
+      kept <- c(kept, j)
+      left <- left - tcrossprod(left[, j]) / left[j, j]
+    }
+  }
+  if (length(kept) < length(names)) {
+    report_dropped(
+      names[setdiff(seq_along(names), kept)],
+      length(names),
+      policy
+    )
+  }
+  kept
+}
+
+# Products of the columns, the means taken off all but the first if that is constant.
+centred_products <- function(sums) {
+  xx <- sums$xx
+  p <- ncol(xx)
+  if (p < 2L || xx[1L, 1L] <= 0) {
+    return(xx)
+  }
+  rest <- xx[-1L, -1L, drop = FALSE]
+  means <- xx[1L, -1L]
+  xx[-1L, -1L] <- rest - tcrossprod(means) / xx[1L, 1L]
+  xx[1L, -1L] <- xx[-1L, 1L] <- 0
+  xx
+}
+
+#' Sums of the kept columns, their means and the least-squares fit taken off
+#' @noRd
+sums_of_fixed <- function(sums, keep, names) {
+  p <- length(names)
+  sums <- recentre(sums, sums$shift, numeric(p))
+  sums$xx <- sums$xx[keep, keep, drop = FALSE]
+  sums$xr <- sums$xr[keep]
+  sums$terms <- lapply(sums$terms, \(term) {
+    term$xz <- term$xz[keep, , , drop = FALSE]
+    term
+  })
+  shift <- sums$shift <- sums$shift[keep]
+  sums$beta0 <- numeric(length(keep))
+  if (identical(names[keep][1L], "(Intercept)") && length(keep) > 1L) {
+    means <- sums$xx[1L, -1L] / sums$xx[1L, 1L]
+    shift[-1L] <- shift[-1L] + means
+  }
+  sums <- recentre(sums, shift, sums$beta0)
+  beta0 <- solve_scaled(sums$xx, sums$xr)
+  recentre(sums, shift, beta0)
+}
+
+# Random effects ------------------------------------------------------------
+
+#' Sums in the order of the fit's terms
+#' @param from,to Terms as they were summed up, and as they will be fitted.
+#' @noRd
+sums_of_random <- function(sums, from, to) {
+  groups <- \(terms) unique(vapply(terms, `[[`, "", "group"))
+  order <- match(groups(to), groups(from))
+  columns <- lapply(groups(to), moved_columns, from, to)
+  terms <- Map(move_columns, sums$terms[order], columns)
+  move <- \(pair) move_pair(pair, order, columns)
+  sums$pairs <- lapply(sums$pairs, move)
+  sums$terms <- terms
+  sums
+}
+
+# The places that the columns of a grouping factor had.
+moved_columns <- function(group, from, to) {
+  own <- \(terms) Filter(\(term) term$group == group, terms)
+  labels <- vapply(own(from), `[[`, "", "label")
+  moved <- \(term) own(from)[[match(term$label, labels)]]$core_cols
+  unlist(lapply(own(to), moved))
+}
+
+move_pair <- function(pair, order, columns) {
+  pair$terms <- match(pair$terms, order)
+  rows <- columns[[pair$terms[1L]]]
+  cols <- columns[[pair$terms[2L]]]
+  pair$zz <- pair$zz[rows, cols, , drop = FALSE]
+  pair
+}

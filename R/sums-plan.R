@@ -1,0 +1,124 @@
+# What is to be summed up of a formula's variables: the columns of X and of each term's Z, and the
+# grouping factors, as they will be for every chunk of the data.
+
+#' The plan of sums, from the first rows
+#' @param rows A data frame.
+#' @param known Levels of categorical variables, by name; those of `rows` without it.
+#' @return A list: `formula`, `parsed`, `fixed` and `random` (as a fit has them, with all columns of
+#'   X, terms in the order of the formula and without levels), `xlevels`, `classes`.
+#' @noRd
+sums_plan <- function(formula, rows, extras, contrasts, known = NULL) {
+  parsed <- parse_formula(formula, rows)
+  env <- formula_env(formula)
+  frame <- build_frame(parsed, env, rows, extras, stats::na.omit)
+  frame <- with_known_levels(frame, known)
+  control <- rlmm_control(check_rankx = "ignore")
+  fixed <- fixed_design(parsed, frame, env, rows, contrasts, control)$fixed
+  fixed$assign <- column_terms(fixed, frame)
+  random <- lapply(parsed$bars, bar_terms, frame, env, rows)
+  random <- lapply(unlist(random, recursive = FALSE), `[[`, "term")
+  check_duplicates(random)
+  list(
+    formula = formula,
+    parsed = parsed,
+    fixed = fixed,
+    random = place_terms(random),
+    xlevels = all_xlevels(fixed, random),
+    predvars = attr(attr(frame, "terms"), "predvars"),
+    variables = attr(attr(frame, "terms"), "variables")
+  )
+}
+
+#' Names of the variables that the effects are made of, fixed and random
+#' @noRd
+summed_variables <- function(parsed) {
+  effects <- lapply(parsed$bars, \(bar) unwrap_fulldummy(bar$effects)$expr)
+  variables <- \(effects) {
+    variable_names(stats::terms(rlang::new_formula(NULL, effects)))
+  }
+  unique(unlist(lapply(c(list(parsed$fixed), effects), variables)))
+}
+
+# The term of the fixed part to which each column of X belongs: zero for the intercept.
+column_terms <- function(fixed, frame) {
+  terms <- stats::delete.response(fixed$terms)
+  frame <- with_known_levels(frame, fixed$xlevels)
+  attr(frame, "terms") <- terms
+  rows <- frame[integer(), , drop = FALSE]
+  x <- stats::model.matrix.default(
+    terms,
+    rows,
+    contrasts.arg = fixed$contrasts
+  )
+  attr(x, "assign")
+}
+
+# Levels of the categorical variables among all effects.
+all_xlevels <- function(fixed, random) {
+  levels <- c(list(fixed$xlevels), lapply(random, `[[`, "xlevels"))
+  levels <- do.call(c, levels)
+  levels[!duplicated(names(levels))]
+}
+
+with_known_levels <- function(frame, known) {
+  for (name in intersect(names(known), names(frame))) {
+    x <- frame[[name]]
+    values <- as_known_factor(x, known[[name]], name)
+    if (is.ordered(x)) {
+      class(values) <- class(x)
+    }
+    frame[[name]] <- values
+  }
+  frame
+}
+
+#' Refuse variables whose rows depend on other rows: a chunk doesn't have these
+#' @noRd
+check_row_wise <- function(plan, rows, extras) {
+  odd <- bases(plan)
+  if (length(odd) == 0L) {
+    odd <- unlike_their_half(plan, rows, extras)
+  }
+  if (length(odd) == 0L) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      sprintf("Can't sum up %s piece by piece.", tick(odd[1L])),
+      x = "Its value in one row depends on other rows.",
+      i = "Compute it as a column of the data first?"
+    ),
+    "rlmm_error_sums",
+    variable = odd[1L]
+  )
+}
+
+# Variables such as `poly(x, 2)`, for which R keeps what they took from the data.
+bases <- function(plan) {
+  written <- as.list(plan$variables)[-1L]
+  evaluated <- as.list(plan$predvars)[-1L]
+  changed <- !mapply(identical, written, evaluated)
+  vapply(written[changed], deparse_one, "")
+}
+
+# Variables such as `x - mean(x)`, which half of the rows make different.
+unlike_their_half <- function(plan, rows, extras) {
+  half <- seq_len(nrow(rows) %/% 2L)
+  if (length(half) == 0L || !is.data.frame(rows)) {
+    return(character())
+  }
+  terms <- frame_terms(plan$parsed, formula_env(plan$formula), rows)
+  of <- \(rows) eval_frame(terms, rows, NULL, plan$parsed$bars)
+  all <- of(rows)
+  part <- of(rows[half, , drop = FALSE])
+  is_same <- function(name) {
+    whole <- all[[name]]
+    whole <- if (is.matrix(whole)) whole[half, ] else whole[half]
+    identical(bare_values(whole), bare_values(part[[name]]))
+  }
+  Filter(\(name) !is_same(name), names(all))
+}
+
+bare_values <- function(x) {
+  if (is.factor(x)) as.character(x) else as.vector(unclass(x))
+}

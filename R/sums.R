@@ -1,0 +1,126 @@
+# rlmm_sums(): what a linear mixed model needs of its data, without the data.
+
+#' Cross-products of data that stay where they are
+#'
+#' A linear mixed model needs of its data no more than sums: of products of the columns of X and Z
+#' and the response, over all rows, over the rows of each level of a grouping factor, and over those
+#' that two levels share. `rlmm_sums()` computes them from a data frame, from chunks that a function
+#' reads, or from a table in a database; `c()` adds up those of parts of the data, such as days or
+#' sites; and `rlmm()` fits them. No rows leave the place where they are, and their number doesn't
+#' matter.
+#'
+#' @param formula As in [rlmm()]; or what [rlmm_sums_sql()] returns.
+#' @param data One of
+#'
+#'   * a data frame;
+#'   * a function that reads the data in chunks: `data(TRUE)` goes back to the first one,
+#'     `data(FALSE)` returns the next one as a data frame, or `NULL` at the end;
+#'   * a table in a database (`dplyr::tbl()` of a connection, which needs the package dbplyr), or an
+#'     Arrow table, data set or reader of record batches;
+#'   * the results of the statements of [rlmm_sums_sql()]: a list of data frames.
+#' @param weights,offset Expressions in the columns of `data`, as in [rlmm()].
+#' @param contrasts As in [rlmm()].
+#' @param ... Sums to add up.
+#'
+#' @details Rows with missing values are left out. Variables are computed row by row, so that
+#' `log(x)` or `I(x^2)` may stand in the formula, but not `poly(x, 2)`; in a database those that
+#' dbplyr translates.
+#'
+#' A factor of the fixed part must have the same levels in all parts that are added up; grouping
+#' factors may have any.
+#'
+#' Fits of sums hold no rows: [fitted()], [residuals()], [simulate()] and the like refuse, and
+#' [predict()] wants `newdata`. Estimates, tests, profiles and the random effects are those of the
+#' data.
+#'
+#' @return A list of class `rlmm_sums`, which may be saved.
+#' @examples
+#' # Two halves of the data, each summed up where it is.
+#' first <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy[1:90, ])
+#' second <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy[91:180, ])
+#' rlmm(c(first, second))
+#'
+#' # Chunks of 50 rows, as a file or a connection would give them.
+#' at <- new.env()
+#' chunks <- function(reset) {
+#'   at$first <- if (reset) 1 else at$first + 50
+#'   rows <- seq_len(nrow(sleepstudy))
+#'   rows <- rows[rows > at$first - 50 & rows <= at$first]
+#'   if (length(rows) > 0) sleepstudy[rows, ]
+#' }
+#' rlmm_sums(Reaction ~ Days + (Days | Subject), chunks)
+#' @export
+rlmm_sums <- function(formula, data, weights, offset, contrasts = NULL) {
+  if (inherits(formula, "rlmm_sums_sql")) {
+    return(sums_of_results(formula, data))
+  }
+  formula <- read_formula(formula, parent.frame())
+  extras <- c(
+    if (!missing(weights)) list(weights = rlang::enquo(weights)),
+    if (!missing(offset)) list(offset = rlang::enquo(offset))
+  )
+  sum_up(formula, data, extras, contrasts)
+}
+
+#' The sums of data of any kind
+#' @noRd
+sum_up <- function(formula, data, extras = NULL, contrasts = NULL) {
+  if (is_lazy_table(data)) {
+    sums_of_table(formula, data, extras, contrasts)
+  } else {
+    sums_of_chunks(formula, as_reader(data), extras, contrasts)
+  }
+}
+
+#' Whether data are of a kind that is summed up and not held
+#' @noRd
+is_summed_up <- function(data) {
+  is_lazy_table(data) || is.function(data) || is_batch_reader(data)
+}
+
+# Tables for which dplyr's verbs are carried out where the rows are.
+is_lazy_table <- function(data) {
+  classes <- c(
+    "ArrowObject",
+    "ArrowTabular",
+    "arrow_dplyr_query",
+    "tbl_lazy",
+    "tbl_sql",
+    "tbl_spark"
+  )
+  inherits(data, classes) && !is_batch_reader(data)
+}
+
+#' @rdname rlmm_sums
+#' @export
+c.rlmm_sums <- function(...) {
+  parts <- list(...)
+  odd <- Filter(\(x) !inherits(x, "rlmm_sums"), parts)
+  if (length(odd) > 0L) {
+    abort_argument(
+      "`c()` adds up sums that `rlmm_sums()` made.",
+      x = it_is(odd[[1L]]),
+      arg = "..."
+    )
+  }
+  Reduce(add_sums, parts)
+}
+
+#' @export
+format.rlmm_sums <- function(x, ...) {
+  levels <- vapply(x$levels, \(levels) format_count(length(levels)), "")
+  pairs <- sum(lengths(lapply(x$sums$pairs, `[[`, "a")))
+  c(
+    "Sums for a linear mixed model",
+    paste("Formula:", deparse_one(x$plan$formula)),
+    paste("Rows:", format_count(x$n)),
+    paste("Levels:", paste(names(x$levels), levels, collapse = ", ")),
+    if (pairs > 0L) paste("Pairs of levels:", format_count(pairs))
+  )
+}
+
+#' @export
+print.rlmm_sums <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}

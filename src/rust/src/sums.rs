@@ -1,0 +1,162 @@
+//! Sums between R's lists and the core: see SPEC.md for their elements.
+
+use extendr_api::prelude::*;
+use rlmm_core::factor::blocks::Blocks;
+use rlmm_core::factor::sums::{PairSums, Sums, TermSums};
+use rlmm_core::factor::sums_of_rows::Centre;
+use rlmm_core::{Error, Result};
+
+use crate::convert::{array, element, integers, list, missing, number, numbers, Pairs, Spec};
+use crate::error::guard;
+
+/// The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
+/// means and the least-squares fit of these rows.
+/// @noRd
+#[extendr]
+fn rust_lmm_sums(spec: List, shift: &[f64], beta0: &[f64]) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?;
+        let design = spec.design()?;
+        design.validate()?;
+        let centre = match shift.len() == design.p() {
+            true => Centre {
+                shift: shift.to_vec(),
+                beta0: beta0.to_vec(),
+            },
+            false => Centre::of(&design),
+        };
+        Ok(sums_list(&Sums::from_rows(&design, &centre)?))
+    })
+}
+
+fn sums_list(sums: &Sums) -> Robj {
+    let p = sums.p();
+    let terms = sums.terms.iter().map(|term| term_list(p, term));
+    let pairs = sums.pairs.iter().map(|pair| pair_list(sums, pair));
+    list(vec![
+        ("n_eff", Robj::from(sums.n_eff as f64)),
+        ("sum_log_weights", Robj::from(sums.sum_log_weights)),
+        ("shift", Robj::from(&sums.shift)),
+        ("beta0", Robj::from(&sums.beta0)),
+        ("xx", array(&sums.xx, &[p, p])),
+        ("xr", Robj::from(&sums.xr)),
+        ("rr", Robj::from(sums.rr)),
+        ("yy", Robj::from(sums.yy)),
+        ("terms", List::from_values(terms).into_robj()),
+        ("pairs", List::from_values(pairs).into_robj()),
+    ])
+}
+
+fn term_list(p: usize, term: &TermSums) -> Robj {
+    let (k, n_levels) = (term.k, term.n_levels);
+    list(vec![
+        ("zz", array(term.zz.values(), &[k, k, n_levels])),
+        ("xz", array(term.xz.values(), &[p, k, n_levels])),
+        ("zr", array(&term.zr, &[k, n_levels])),
+    ])
+}
+
+fn pair_list(sums: &Sums, pair: &PairSums) -> Robj {
+    let (a, b) = pair.terms;
+    let dim = [sums.terms[a].k, sums.terms[b].k, pair.levels.len()];
+    let first = pair.levels.iter().map(|levels| levels.0 as i32 + 1);
+    let second = pair.levels.iter().map(|levels| levels.1 as i32 + 1);
+    let pairs: Pairs = vec![
+        ("terms", Robj::from([a as i32 + 1, b as i32 + 1])),
+        ("a", Robj::from(first.collect::<Vec<i32>>())),
+        ("b", Robj::from(second.collect::<Vec<i32>>())),
+        ("zz", array(pair.zz.values(), &dim)),
+    ];
+    list(pairs)
+}
+
+/// Reads the sums of a spec.
+///
+/// # Errors
+/// `Dimension` where an element is missing or has another length than it should have.
+pub fn sums(of: &List) -> Result<Sums> {
+    let shift = numbers(of, "shift");
+    let lists = |name| element(of, name).as_list().ok_or_else(|| missing(name));
+    let terms: Vec<TermSums> = lists("terms")?
+        .values()
+        .map(|term| term_sums(shift.len(), &term))
+        .collect::<Result<_>>()?;
+    let pairs = lists("pairs")?
+        .values()
+        .map(|pair| pair_sums(&terms, &pair));
+    Ok(Sums {
+        n_eff: number(of, "n_eff").ok_or_else(|| missing("n_eff"))? as usize,
+        sum_log_weights: number(of, "sum_log_weights").unwrap_or(0.0),
+        beta0: numbers(of, "beta0"),
+        xx: numbers(of, "xx"),
+        xr: numbers(of, "xr"),
+        rr: number(of, "rr").ok_or_else(|| missing("rr"))?,
+        yy: number(of, "yy").ok_or_else(|| missing("yy"))?,
+        pairs: pairs.collect::<Result<_>>()?,
+        shift,
+        terms,
+    })
+}
+
+fn term_sums(p: usize, term: &Robj) -> Result<TermSums> {
+    let term = term.as_list().ok_or_else(|| missing("terms"))?;
+    let (k, zr) = (dimension(&term, "zz"), numbers(&term, "zr"));
+    let n_levels = zr.len() / k.max(1);
+    Ok(TermSums {
+        k,
+        n_levels,
+        zz: blocks(k, k, n_levels, numbers(&term, "zz"))?,
+        xz: blocks(p, k, n_levels, numbers(&term, "xz"))?,
+        zr,
+    })
+}
+
+fn pair_sums(terms: &[TermSums], pair: &Robj) -> Result<PairSums> {
+    let pair = pair.as_list().ok_or_else(|| missing("pairs"))?;
+    // Indices are 1-based in R: zero becomes a level that there isn't.
+    let indices = |name| -> Result<Vec<usize>> {
+        let values = integers(&pair, name)?.into_iter();
+        Ok(values.map(|i| i.wrapping_sub(1)).collect())
+    };
+    let of_pair = indices("terms")?;
+    let (Some(a), Some(b)) = (of_pair.first(), of_pair.get(1)) else {
+        return Err(missing("terms"));
+    };
+    let (Some(ta), Some(tb)) = (terms.get(*a), terms.get(*b)) else {
+        return Err(missing("terms"));
+    };
+    let levels = indices("a")?.into_iter().zip(indices("b")?);
+    let levels: Vec<(u32, u32)> = levels.map(|(a, b)| (a as u32, b as u32)).collect();
+    let zz = blocks(ta.k, tb.k, levels.len(), numbers(&pair, "zz"))?;
+    Ok(PairSums {
+        terms: (*a, *b),
+        levels,
+        zz,
+    })
+}
+
+// The first dimension of an array.
+fn dimension(of: &List, name: &'static str) -> usize {
+    let dim = element(of, name).get_attrib("dim");
+    let dim = dim.and_then(|dim| dim.as_integer_vector());
+    dim.and_then(|dim| dim.first().copied()).unwrap_or(0).max(0) as usize
+}
+
+fn blocks(rows: usize, k: usize, count: usize, values: Vec<f64>) -> Result<Blocks> {
+    let mut blocks = Blocks::zeros(rows, k, count);
+    let (expected, found) = (blocks.values().len(), values.len());
+    if expected != found {
+        return Err(Error::Dimension {
+            what: "sums",
+            expected,
+            found,
+        });
+    }
+    blocks.values_mut().copy_from_slice(&values);
+    Ok(blocks)
+}
+
+extendr_module! {
+    mod sums;
+    fn rust_lmm_sums;
+}

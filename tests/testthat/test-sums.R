@@ -1,0 +1,183 @@
+crossed_formula <- y ~ service + (1 | s) + (service | dept)
+
+some_lectures <- function() InstEval[seq(1, nrow(InstEval), by = 12), ]
+
+# A reader of chunks of some rows.
+reader_of <- function(data, size) {
+  from <- 1
+  function(reset) {
+    if (reset) {
+      from <<- 1
+      return(NULL)
+    }
+    rows <- seq_len(nrow(data))
+    rows <- rows[rows >= from & rows < from + size]
+    from <<- from + size
+    if (length(rows) > 0) data[rows, , drop = FALSE]
+  }
+}
+
+expect_same_fit <- function(found, fit, tolerance = 1e-7) {
+  expect_equal(deviance(found), deviance(fit), tolerance = 1e-12)
+  expect_equal(fixef(found), fixef(fit), tolerance = tolerance)
+  expect_equal(vcov(found), vcov(fit), tolerance = tolerance)
+  expect_equal(
+    getME(found, "theta"),
+    getME(fit, "theta"),
+    tolerance = tolerance
+  )
+}
+
+test_that("sums are the cross-products of dense matrices", {
+  d <- transform(sleepstudy, w = seq_len(180) / 90)
+  sums <- rlmm_sums(Reaction ~ Days + (Days | Subject), d, weights = w)$sums
+  x <- cbind(1, d$Days - sums$shift[2L])
+  r <- d$Reaction - drop(x %*% sums$beta0)
+  expect_equal(sums$shift[2L], weighted.mean(d$Days, d$w))
+  expect_equal(sums$xx, crossprod(x, d$w * x), tolerance = 1e-12)
+  expect_equal(sums$rr, sum(d$w * r^2), tolerance = 1e-12)
+  expect_equal(sums$yy, sum(d$w * d$Reaction^2), tolerance = 1e-12)
+  first <- d$Subject == levels(d$Subject)[1L]
+  z <- cbind(1, d$Days)[first, ]
+  w <- d$w[first]
+  expect_equal(sums$terms[[1L]]$zz[,, 1L], crossprod(z, w * z))
+  expect_equal(sums$terms[[1L]]$xz[,, 1L], crossprod(x[first, ], w * z))
+  expect_equal(sums$terms[[1L]]$zr[, 1L], drop(crossprod(z, w * r[first])))
+})
+
+test_that("parts of the data add up to the fit of all", {
+  d <- some_lectures()
+  d <- d[sample(nrow(d)), ]
+  fit <- rlmm(crossed_formula, d)
+  part <- rep(1:7, length.out = nrow(d))
+  sums <- lapply(split(d, part), \(rows) rlmm_sums(crossed_formula, rows))
+  expect_same_fit(rlmm(do.call(c, sums)), fit)
+  expect_equal(
+    as.data.frame(ranef(rlmm(sums[[1L]])), condVar = TRUE),
+    as.data.frame(ranef(rlmm(crossed_formula, d[part == 1L, ]))),
+    tolerance = 1e-5
+  )
+})
+
+test_that("chunks that a function reads are one data frame", {
+  d <- some_lectures()
+  fit <- rlmm(crossed_formula, d, weights = as.numeric(studage))
+  reader <- reader_of(d, 500)
+  expect_same_fit(
+    rlmm(crossed_formula, reader, weights = as.numeric(studage)),
+    fit
+  )
+  # Levels that the first chunk lacks, in text.
+  text <- transform(d, lectage = as.character(lectage))
+  text <- text[order(text$lectage), ]
+  formula <- y ~ lectage + (1 | s) + (1 | d)
+  expect_same_fit(rlmm(formula, reader_of(text, 700)), rlmm(formula, text))
+})
+
+test_that("missing values, an offset, and terms that share a factor", {
+  d <- sleepstudy
+  d$Reaction[c(3, 50)] <- NA
+  formula <- Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)
+  parts <- list(d[1:77, ], d[78:180, ])
+  sums <- lapply(parts, \(rows) rlmm_sums(formula, rows, offset = Days^2))
+  expect_same_fit(
+    rlmm(do.call(c, sums), REML = FALSE),
+    rlmm(formula, d, offset = Days^2, REML = FALSE)
+  )
+})
+
+test_that("dependent columns are dropped as from data", {
+  d <- transform(sleepstudy, twice = 2 * Days + 1)
+  formula <- Reaction ~ Days + twice + (1 | Subject)
+  expect_message(found <- rlmm(rlmm_sums(formula, d)), "twice")
+  expect_message(fit <- rlmm(formula, d), "twice")
+  expect_same_fit(found, fit)
+})
+
+test_that("inference from sums is that from data", {
+  sums <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy)
+  found <- rlmm(sums)
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(coef(summary(found)), coef(summary(fit)), tolerance = 1e-6)
+  for (type in 1:3) {
+    expect_equal(
+      as.data.frame(anova(found, type = type)),
+      as.data.frame(anova(fit, type = type)),
+      tolerance = 1e-6
+    )
+  }
+  expect_equal(
+    as.data.frame(anova(found, ddf = "none")),
+    as.data.frame(anova(fit, ddf = "none")),
+    tolerance = 1e-6
+  )
+  expect_equal(confint(found), confint(fit), tolerance = 1e-4)
+  new <- sleepstudy[c(1, 60), ]
+  expect_equal(predict(found, new), predict(fit, new))
+  expect_equal(
+    format(VarCorr(found)),
+    format(VarCorr(fit))
+  )
+  null <- rlmm(rlmm_sums(Reaction ~ 1 + (Days | Subject), sleepstudy))
+  compared <- suppressMessages(anova(found, null))
+  expect_equal(compared$Chisq[2L], 23.5365, tolerance = 1e-5)
+})
+
+test_that("tests of type III with interactions need no rows", {
+  d <- transform(
+    sleepstudy,
+    g = factor(rep(1:3, 60)),
+    h = rep(c("a", "b"), each = 90)
+  )
+  formula <- Reaction ~ Days * g + h + (1 | Subject)
+  found <- rlmm(rlmm_sums(formula, d))
+  expect_equal(
+    as.data.frame(anova(found, type = 3)),
+    as.data.frame(anova(rlmm(formula, d), type = 3)),
+    tolerance = 1e-6
+  )
+})
+
+test_that("sums survive being saved", {
+  file <- withr::local_tempfile()
+  sums <- rlmm_sums(Yield ~ 1 + (1 | Batch), Dyestuff)
+  saveRDS(sums, file)
+  fit <- rlmm(readRDS(file), REML = FALSE)
+  # The value of lme4 (and MixedModels.jl).
+  expect_equal(deviance(fit), 327.327059881, tolerance = 1e-10)
+})
+
+test_that("sums print what they are", {
+  expect_snapshot(
+    rlmm_sums(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+  )
+})
+
+test_that("what needs rows, or isn't a sum, is refused in the user's words", {
+  sums <- rlmm_sums(Reaction ~ Days + (1 | Subject), sleepstudy)
+  other <- rlmm_sums(Reaction ~ 1 + (1 | Subject), sleepstudy)
+  text <- transform(sleepstudy, f = rep(letters[1:3], 60))
+  ab <- rlmm_sums(Reaction ~ f + (1 | Subject), text[text$f != "c", ])
+  ac <- rlmm_sums(Reaction ~ f + (1 | Subject), text[text$f != "b", ])
+  fit <- rlmm(sums)
+  expect_snapshot({
+    writeLines(error_lines(residuals(fit)))
+    writeLines(error_lines(predict(fit)))
+    writeLines(error_lines(update(fit, . ~ . - Days)))
+    writeLines(error_lines(rlmm(sums, weights = Days)))
+    writeLines(error_lines(c(sums, other)))
+    writeLines(error_lines(c(ab, ac)))
+    writeLines(error_lines(c(sums, 3)))
+    writeLines(error_lines(rlmm_sums(Reaction ~ 1 + (1 | Subject), 1:3)))
+    writeLines(error_lines(rlmm_sums(
+      Reaction ~ poly(Days, 2) + (1 | Subject),
+      reader_of(sleepstudy, 50)
+    )))
+    writeLines(error_lines(rlmm_sums(
+      Reaction ~ I(Days - mean(Days)) + (1 | Subject),
+      reader_of(sleepstudy, 37)
+    )))
+    held <- rlmm_control(fixed = list(beta = c(Days = 10)))
+    writeLines(error_lines(rlmm(sums, control = held)))
+  })
+})
