@@ -9,8 +9,8 @@
 #' @param scope The fixed effects to try: a formula, in which `.` stands for those of the model, or
 #'   a character vector. For `drop1()` by default all that are part of no other.
 #' @param scale Not used; an argument of the generics.
-#' @param test `"Chisq"`: likelihood-ratio tests. Of `drop1()` only: `"F"`, the F test of each term in
-#'   the fit itself, which is lmerTest's table, without fitting again; `"user"`, what `sumFun`
+#' @param test `"Chisq"`: likelihood-ratio tests. Of `drop1()` only: `"F"`, the F test of each term
+#'   in the fit itself, which is lmerTest's table, without fitting again; `"user"`, what `sumFun`
 #'   computes.
 #' @param ddf For `test = "F"`: how degrees of freedom are found, see [summary()][summary.rlmm].
 #' @param k Weight of a parameter in the AIC.

@@ -1,5 +1,5 @@
-# Tests of the fixed terms of one fit by likelihood ratios: the models that a hypothesis compares are
-# fitted again, by maximum likelihood.
+# Tests of the fixed terms of one fit by likelihood ratios: the models that a hypothesis compares
+# are fitted again, by maximum likelihood.
 
 #' The table of likelihood-ratio tests of the terms
 #' @param type "I", "II" or "III": see `term_contrasts()`.

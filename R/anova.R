@@ -13,9 +13,9 @@
 #' A variance of zero is at the edge of what it can be: the p-value of a test for it is too large,
 #' about twice what it should be where one variance is tested. [ranova()] has p-values for that.
 #'
-#' A model must be nested in the next larger one for a likelihood-ratio test. A message tells where it
-#' isn't, as far as the columns of X and Z show: a fixed effect, or a random effect of the same groups,
-#' that the larger model doesn't have.
+#' A model must be nested in the next larger one for a likelihood-ratio test. A message tells where
+#' it isn't, as far as the columns of X and Z show: a fixed effect, or a random effect of the same
+#' groups, that the larger model doesn't have.
 #'
 #' @section Tests of one fit: `type = "III"`, the default as in lmerTest, tests each term as if all
 #' factors were coded to sum to zero; `"II"` tests it after all terms that don't contain it; `"I"`
@@ -29,9 +29,9 @@
 #'   [summary()][summary.rlmm].
 #' @param ... Further models of the same data: fits of this package, of lme4, or of `lm()`.
 #' @param refit Fit REML models again by maximum likelihood?
-#' @param test Of one fit: `"Wald"`, tests from the estimates and their covariance matrix (F tests of
-#'   linear models); or `"LRT"`, likelihood-ratio tests, for which the models that each hypothesis
-#'   compares are fitted by maximum likelihood.
+#' @param test Of one fit: `"Wald"`, tests from the estimates and their covariance matrix (F tests
+#'   of linear models); or `"LRT"`, likelihood-ratio tests, for which the models that each
+#'   hypothesis compares are fitted by maximum likelihood.
 #' @param vcov,cluster Of one fit: tests with robust standard errors, `vcov = "CR2"` and so on, with
 #'   their clusters; see [robust].
 #' @param model.names Names of the models, instead of the expressions in the call.

@@ -5,8 +5,8 @@
 #' goes by AIC, and takes our fits as they are.)
 #'
 #' Random effects are tested as by [ranova()], by their naive p-values as in lmerTest, and terms are
-#' reduced effect by effect; the last term stays. Fixed effects are tested as by `drop1(test = "F")`,
-#' those of a generalized model by likelihood-ratio tests, and stay as long as an interaction
+#' reduced effect by effect; the last term stays. Fixed effects are tested as by `drop1(test =
+#' "F")`, those of a generalized model by likelihood-ratio tests, and stay as long as an interaction
 #' contains them. Each model is fitted to the rows of the first one.
 #'
 #' P-values after a selection aren't what they say: the estimates that are left are too large, and
@@ -18,8 +18,9 @@
 #' @param reduce.random,reduce.fixed Look for random or fixed effects to leave out?
 #' @param keep Fixed effects that stay, as a character vector.
 #' @param ... Not used.
-#' @return A list of class `"rlmm_backward"`: `random` and `fixed`, tables with a column `Eliminated`,
-#'   the step at which an effect was left out (0: it stays), and `model`, the last fit.
+#' @return A list of class `"rlmm_backward"`: `random` and `fixed`, tables with a column
+#'   `Eliminated`, the step at which an effect was left out (0: it stays), and `model`, the last
+#'   fit.
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + odd + (Days + odd | Subject), sleepstudy)

@@ -6,21 +6,21 @@
 #'
 #' The degrees of freedom are the sum of the derivatives of the fitted values in their observations,
 #' and one for sigma, if it is estimated. At fixed theta the sum is the trace of the hat matrix,
-#' `sum(hatvalues(fit))` (Vaida and Blanchard 2005): `theta = "known"`. With `theta = "estimated"`, the
-#' default, theta moves with each observation as well, of which the exact derivatives take account
-#' (Greven and Kneib 2010): with the trace alone a model with a random effect that isn't there would
-#' always win. Variances of zero, and what is held, count as known.
+#' `sum(hatvalues(fit))` (Vaida and Blanchard 2005): `theta = "known"`. With `theta = "estimated"`,
+#' the default, theta moves with each observation as well, of which the exact derivatives take
+#' account (Greven and Kneib 2010): with the trace alone a model with a random effect that isn't
+#' there would always win. Variances of zero, and what is held, count as known.
 #'
-#' Of a generalized model there is the trace at fixed theta, that of the working linear model, and one
-#' for a dispersion or another shape that is estimated.
+#' Of a generalized model there is the trace at fixed theta, that of the working linear model, and
+#' one for a dispersion or another shape that is estimated.
 #'
 #' @param object A fit.
 #' @param theta `"estimated"` or `"known"`; see Details.
 #' @param x What `cAIC()` returned.
 #' @param digits Significant digits.
 #' @param ... Not used.
-#' @return A list of class `"rlmm_caic"`, with the names of package cAIC4: `loglikelihood` (conditional),
-#'   `df` and `caic`.
+#' @return A list of class `"rlmm_caic"`, with the names of package cAIC4: `loglikelihood`
+#'   (conditional), `df` and `caic`.
 #' @references
 #' Greven, S. and Kneib, T. (2010) On the behaviour of marginal and conditional AIC in linear mixed
 #' models. Biometrika 97, 773-789.
@@ -78,8 +78,8 @@ theta_freedom <- function(fit) UseMethod("theta_freedom")
 #' @export
 theta_freedom.rlmm_glmm <- function(fit) 0
 
-#' The fitted values are y - W^-1 P y, where P = V^-1 - V^-1X Phi X'V^-1 has the derivatives P_k = -P
-#' V_k P in theta; theta has the derivatives -H^-1 D in y, with H and D those of the objective's
+#' The fitted values are y - W^-1 P y, where P = V^-1 - V^-1X Phi X'V^-1 has the derivatives P_k =
+#' -P V_k P in theta; theta has the derivatives -H^-1 D in y, with H and D those of the objective's
 #' gradient. The trace of the product is the sum of H^-1_kl (W^-1 P_k y)' D_l.
 #' @noRd
 #' @export

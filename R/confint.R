@@ -30,15 +30,18 @@
 #' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters
 #'   `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
 #' @param quiet Leave out the message that there are no profiles?
-#' @param vcov,cluster,ddf Limits of the fixed effects only, from robust standard errors, `vcov =
-#'   "CR2"` and so on, with their clusters and degrees of freedom; see [robust]. Or a covariance
-#'   matrix of the fixed effects, or a function of the fit that returns one.
+#' @param ddf Limits of the fixed effects only, by a t distribution: `"Satterthwaite"`,
+#'   `"Kenward-Roger"` and others, see [summary()][summary.rlmm].
+#' @param vcov,cluster Limits of the fixed effects only, from robust standard errors, `vcov =
+#'   "CR2"` and so on, with their clusters; see [robust]. Or a covariance matrix of the fixed
+#'   effects, or a function of the fit that returns one.
 #' @param ... Not used.
 #' @return A matrix with a row per parameter and columns for the lower and the upper limit.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' confint(fit)
 #' confint(fit, "Days", level = 0.9)
+#' confint(fit, ddf = "Kenward-Roger")
 #' confint(fit, vcov = "CR2")
 #' confint(fit, parm = "theta_", oldNames = FALSE, method = "Wald")
 #' @importFrom stats confint
@@ -58,8 +61,8 @@ confint.rlmm <- function(
 ) {
   refuse_dots(...)
   check_confidence(level)
-  if (!is.null(vcov) || !is.null(cluster)) {
-    return(robust_confint(object, parm, level, vcov, cluster, ddf))
+  if (!is.null(vcov) || !is.null(cluster) || !is.null(ddf)) {
+    return(t_confint(object, parm, level, vcov, cluster, ddf))
   }
   check_flag(signames, "signames")
   method <- interval_method(
@@ -95,7 +98,7 @@ interval_method <- function(fit, method, quiet) {
 
 #' Limits of the fixed effects by a t distribution and other standard errors than the model's
 #' @noRd
-robust_confint <- function(fit, parm, level, vcov, cluster, ddf) {
+t_confint <- function(fit, parm, level, vcov, cluster, ddf) {
   tests <- fixed_tests(fit, choose_ddf(fit, ddf, vcov), vcov, cluster)
   df <- tests$row_df(diag(length(fit$beta)))
   limits <- wald_limits(fit$beta, sqrt(diag(tests$covariance)), level, df)

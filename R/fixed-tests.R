@@ -55,6 +55,14 @@ robust_ddf <- function(fit, vcov) {
   if (is.character(vcov) && isLMM.rlmm(fit)) "satterthwaite" else "asymptotic"
 }
 
+#' The line of a summary whose tests aren't the usual ones
+#' @noRd
+ddf_note <- function(ddf) {
+  if (!ddf %in% c("satterthwaite", "asymptotic", "none")) {
+    paste0("Tests with ", ddf_label(ddf), ".")
+  }
+}
+
 #' What tests of a fit's coefficients are made of
 #' @param ddf What `choose_ddf()` returns.
 #' @param vcov,cluster What the user gave: a robust type and its clusters, a matrix, or a function

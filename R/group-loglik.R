@@ -8,27 +8,27 @@
 #' With `by = "group"` the random effects are integrated out, and the parts add up to the (not
 #' restricted) log-likelihood at the estimates of the fit, `logLik(fit)` of a fit by maximum
 #' likelihood. The groups are the levels of the factor that all others are nested in; with crossed
-#' factors that are connected there is one group only. With `by = "row"` the density is conditional on
-#' the modes of the random effects: it tells how well rows of the same groups are fitted, and its sum
-#' is larger.
+#' factors that are connected there is one group only. With `by = "row"` the density is conditional
+#' on the modes of the random effects: it tells how well rows of the same groups are fitted, and its
+#' sum is larger.
 #'
-#' Each group's out-of-sample log-likelihood is that at the estimates without it. These are found as by
-#' [influence()]: of a linear model fixed effects and sigma exactly, and theta by one Newton step with
-#' the exact derivatives of what is left; of a generalized model all parameters by one Newton step.
-#' `refit = TRUE` fits each time.
+#' Each group's out-of-sample log-likelihood is that at the estimates without it. These are found as
+#' by [influence()]: of a linear model fixed effects and sigma exactly, and theta by one Newton step
+#' with the exact derivatives of what is left; of a generalized model all parameters by one Newton
+#' step. `refit = TRUE` fits each time.
 #'
 #' @param object A fit.
 #' @param by `"group"` or `"row"`.
 #' @param groups What is left out together: names of grouping factors, variables, or a factor, as in
-#'   [influence()], whose levels must hold each group of shared random effects as a whole; by default
-#'   those groups.
+#'   [influence()], whose levels must hold each group of shared random effects as a whole; by
+#'   default those groups.
 #' @param refit Fit again each time?
 #' @param x What `leave_group_out()` returned.
 #' @param digits Significant digits.
 #' @param ... Not used.
 #' @return `group_loglik()`: a named vector. `leave_group_out()`: a list of class `"rlmm_left_out"`:
-#'   `table`, a data frame with `group`, `size`, `loglik` and `elpd` (in and out of sample); their sum
-#'   `elpd`, its standard error `se`, and `p`, the effective number of parameters, by which the
+#'   `table`, a data frame with `group`, `size`, `loglik` and `elpd` (in and out of sample); their
+#'   sum `elpd`, its standard error `se`, and `p`, the effective number of parameters, by which the
 #'   log-likelihood is larger.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)

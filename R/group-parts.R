@@ -4,11 +4,17 @@
 #' @return A factor.
 #' @noRd
 independent_groups <- function(fit) {
-  groups <- lapply(fit_terms(fit), `[[`, "refs")
-  label <- groups[[1L]]
+  connected_rows(lapply(fit_terms(fit), `[[`, "refs"))
+}
+
+#' The groups of rows that levels of some factors join
+#' @param refs A list of level numbers, one for each row.
+#' @noRd
+connected_rows <- function(refs) {
+  label <- refs[[1L]]
   repeat {
     before <- label
-    for (group in groups) {
+    for (group in refs) {
       lowest <- tapply(label, group, min)
       label <- as.vector(lowest[as.character(group)])
     }

@@ -15,6 +15,9 @@
 #   K_TT = U_TT (I - G U_TT) - B_T Phi B_T'.
 #
 # None of this divides by Omega, so that singular fits are as good as others.
+#
+# Nested factors leave many groups of rows that share no random effects. Then A = Z'V^-1 Z is found
+# group by group, and K = A - B Phi B'.
 
 #' Products and traces for all shapes of all terms, in their order
 #' @param terms What `marginal_term()` returns of each term.
@@ -24,16 +27,18 @@
 #' @noRd
 marginal_products <- function(terms, x, weights) {
   leads <- leading_terms(terms)
+  groups <- if (!all(leads)) connected_rows(lapply(terms, `[[`, "refs"))
+  if (!is.null(groups) && has_small_groups(terms, groups)) {
+    return(products_by_group(terms, groups, x, weights))
+  }
   by_level <- level_products(terms, leads, x, weights)
   parts <- kernel_parts(by_level, terms[!leads])
   moves <- c(
     leading_moves(terms[leads], parts),
     trailing_moves(terms[!leads], parts)
   )
-  moves <- moves[order(c(
-    shape_owners(terms, leads),
-    shape_owners(terms, !leads)
-  ))]
+  owners <- c(shape_owners(terms, leads), shape_owners(terms, !leads))
+  moves <- moves[order(owners)]
   list(
     phi = parts$phi,
     traces = pairwise(moves, \(r, s) trace_of_pair(r, s, parts)),
@@ -411,5 +416,136 @@ check_trailing_size <- function(q, trailing, limit = 8000) {
       i = "Use `ddf = \"Satterthwaite\"`; with so many levels the two hardly differ."
     ),
     "rlmm_error_size"
+  )
+}
+
+# Group by group -----------------------------------------------------------------
+
+#' Whether there are several groups, so small that A is worth having
+#' @noRd
+has_small_groups <- function(terms, groups, limit = 2e7) {
+  sizes <- Reduce(
+    `+`,
+    lapply(terms, \(term) {
+      tabulate(column_owners(term, groups), nlevels(groups))
+    })
+  )
+  length(sizes) > 1L && sum(sizes^2) <= limit
+}
+
+# The group of each column of Z of a term; a level without rows is in the first one.
+column_owners <- function(term, groups) {
+  first <- match(seq_len(term$n_levels), term$refs)
+  owner <- as.integer(groups)[first]
+  rep(ifelse(is.na(owner), 1L, owner), each = ncol(term$z))
+}
+
+#' What `marginal_products()` returns
+#' @noRd
+products_by_group <- function(terms, groups, x, weights) {
+  z <- trailing_incidence(terms, nrow(x))
+  lambda <- repeated(terms, lapply(terms, `[[`, "lambda"))
+  owner <- unlist(lapply(terms, column_owners, groups))
+  a <- inverse_by_group(Matrix::crossprod(z, weights * z), lambda, owner)
+  zx <- as.matrix(Matrix::crossprod(z, weights * x))
+  spread <- lambda %*% Matrix::crossprod(lambda, zx)
+  b <- zx - as.matrix(a %*% spread)
+  phi <- chol2inv(chol(
+    crossprod(x, weights * x) - crossprod(as.matrix(spread), b)
+  ))
+  products_of(group_moves(terms, a, b), phi)
+}
+
+#' A matrix for each term, repeated for its levels, along the diagonal
+#' @noRd
+repeated <- function(terms, matrices) {
+  Matrix::bdiag(Map(
+    \(term, matrix) {
+      Matrix::kronecker(Matrix::Diagonal(term$n_levels), matrix)
+    },
+    terms,
+    matrices
+  ))
+}
+
+#' A = (N^-1 + Omega)^-1 of each group
+#' @noRd
+inverse_by_group <- function(n, lambda, owner) {
+  columns <- split(seq_along(owner), owner)
+  blocks <- Map(
+    \(n, lambda) {
+      scaled <- n %*% lambda
+      inner <- chol2inv(chol(diag(nrow(n)) + crossprod(lambda, scaled)))
+      n - scaled %*% tcrossprod(inner, scaled)
+    },
+    group_blocks(n, owner),
+    group_blocks(lambda, owner)
+  )
+  sizes <- lengths(columns)
+  Matrix::sparseMatrix(
+    i = unlist(Map(rep, columns, sizes)),
+    j = unlist(Map(\(columns, size) rep(columns, each = size), columns, sizes)),
+    x = unlist(blocks),
+    dims = dim(n)
+  )
+}
+
+#' The dense blocks of a sparse matrix that is block diagonal by groups of columns
+#' @noRd
+group_blocks <- function(matrix, owner) {
+  cells <- Matrix::summary(methods::as(matrix, "generalMatrix"))
+  place <- stats::ave(seq_along(owner), owner, FUN = seq_along)
+  sizes <- tabulate(owner)
+  found <- split(seq_along(cells$i), factor(owner[cells$i], seq_along(sizes)))
+  Map(
+    \(at, size) {
+      out <- matrix(0, size, size)
+      out[cbind(place[cells$i[at]], place[cells$j[at]])] <- cells$x[at]
+      out
+    },
+    found,
+    sizes
+  )
+}
+
+#' For each shape A E, E B, A E B and B'E B
+#' @noRd
+group_moves <- function(terms, a, b) {
+  zeros <- lapply(terms, \(term) matrix(0, ncol(term$z), ncol(term$z)))
+  moves <- lapply(seq_along(terms), \(i) {
+    lapply(terms[[i]]$shapes, \(shape) {
+      e <- Matrix::drop0(repeated(terms, replace(zeros, i, list(shape))))
+      eb <- as.matrix(e %*% b)
+      list(
+        ae = a %*% e,
+        eb = eb,
+        aeb = as.matrix(a %*% eb),
+        slope = crossprod(b, eb)
+      )
+    })
+  })
+  do.call(c, moves)
+}
+
+#' Traces and products from K = A - B Phi B'
+#' @noRd
+products_of <- function(moves, phi) {
+  of_pair <- \(r, s) {
+    sum(r$ae * Matrix::t(s$ae)) -
+      2 * sum(phi * crossprod(r$eb, s$aeb)) +
+      sum((phi %*% r$slope) * t(phi %*% s$slope))
+  }
+  list(
+    phi = phi,
+    traces = pairwise(moves, of_pair),
+    trace = vapply(
+      moves,
+      \(r) sum(Matrix::diag(r$ae)) - sum(phi * r$slope),
+      0
+    ),
+    slopes = lapply(moves, `[[`, "slope"),
+    bends = lapply(moves, \(r) {
+      lapply(moves, \(s) crossprod(r$eb, s$aeb) - r$slope %*% phi %*% s$slope)
+    })
   )
 }

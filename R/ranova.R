@@ -1,24 +1,25 @@
 #' Tests of the random effects
 #'
 #' `ranova()` fits each model that has one random effect less, and compares them by
-#' likelihood-ratio tests, those of a fit by REML by its restricted likelihood: lmerTest's function and
-#' table, also for generalized models, with a p-value more, `Pr(>mixture)`.
+#' likelihood-ratio tests, those of a fit by REML by its restricted likelihood: lmerTest's function
+#' and table, also for generalized models, with a p-value more, `Pr(>mixture)`.
 #'
-#' @section What is left out: As in lmerTest a term `(a + b | g)` is reduced to `(b | g)` and to `(a |
-#' g)`, `(a | g)` to `(1 | g)`, and `(1 | g)` is removed. An effect that is part of an interaction in
-#' the same term stays. With `reduce.terms = FALSE` whole terms are removed. A model without any
+#' @section What is left out: As in lmerTest a term `(a + b | g)` is reduced to `(b | g)` and to `(a
+#' | g)`, `(a | g)` to `(1 | g)`, and `(1 | g)` is removed. An effect that is part of an interaction
+#' in the same term stays. With `reduce.terms = FALSE` whole terms are removed. A model without any
 #' random effect is the one in which all variances are zero.
 #'
 #' @section P-values: `Pr(>Chisq)` is the naive one, from the chi-squared distribution with as many
 #' degrees of freedom as there are parameters less. A variance of zero is at the edge of what it can
 #' be, where this is too large. For one effect (with its variance, and its covariances with the k
-#' others of the term) the distribution in large samples is an even mixture of those with k and k + 1
-#' degrees of freedom (Stram and Lee 1994): `Pr(>mixture)`. For several effects at once it is `NA`.
+#' others of the term) the distribution in large samples is an even mixture of those with k and k +
+#' 1 degrees of freedom (Stram and Lee 1994): `Pr(>mixture)`. For several effects at once it is
+#' `NA`.
 #'
-#' With `method = "RLRT"` there is `Pr(>RLRT)` as well, which doesn't need large samples. If the model
-#' has one variance, it is from the exact distribution (Crainiceanu and Ruppert 2004: what RLRsim
-#' does), of which `nsim` values are simulated; otherwise from a parametric bootstrap: `nsim` responses
-#' of the smaller model, to which both are fitted.
+#' With `method = "RLRT"` there is `Pr(>RLRT)` as well, which doesn't need large samples. If the
+#' model has one variance, it is from the exact distribution (Crainiceanu and Ruppert 2004: what
+#' RLRsim does), of which `nsim` values are simulated; otherwise from a parametric bootstrap: `nsim`
+#' responses of the smaller model, to which both are fitted.
 #'
 #' @param model A fit.
 #' @param reduce.terms Reduce terms to smaller ones, instead of removing them?
@@ -27,8 +28,8 @@
 #'   parametric bootstrap.
 #' @param seed A seed for them.
 #' @param ... Not used.
-#' @return A table of class `"anova"` with columns `npar`, `logLik`, `AIC`, `LRT`, `Df`, `Pr(>Chisq)`,
-#'   `Pr(>mixture)` and, with `method = "RLRT"`, `Pr(>RLRT)`.
+#' @return A table of class `"anova"` with columns `npar`, `logLik`, `AIC`, `LRT`, `Df`,
+#'   `Pr(>Chisq)`, `Pr(>mixture)` and, with `method = "RLRT"`, `Pr(>RLRT)`.
 #' @references
 #' Crainiceanu, C. M. and Ruppert, D. (2004) Likelihood ratio tests in linear mixed models with one
 #' variance component. Journal of the Royal Statistical Society B 66, 165-185.

@@ -132,7 +132,7 @@ summary_tables <- function(fit, tests) {
     ngrps = ngrps.rlmm(fit),
     residuals = scaled_residuals(fit),
     shape = shape_estimate(fit),
-    notes = c(fit_notes(fit), average_note(df), tests$note)
+    notes = c(fit_notes(fit), average_note(df), ddf_note(tests$ddf), tests$note)
   )
 }
 

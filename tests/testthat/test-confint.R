@@ -76,3 +76,13 @@ test_that("limits of a correlation of cs() stay where the covariance is positive
     expect_equal(unname(limits), c(-1 / 3, tanh(z[2])))
   }
 })
+
+test_that("limits of the fixed effects take a t distribution where `ddf` asks for it", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  for (ddf in c("Satterthwaite", "Kenward-Roger", "containment")) {
+    table <- coef(summary(fit, ddf = ddf), conf.int = TRUE, level = 0.9)
+    limits <- confint(fit, ddf = ddf, level = 0.9)
+    expect_equal(limits, table[, 3:4], tolerance = 1e-10, ignore_attr = TRUE)
+    expect_identical(colnames(limits), c("5 %", "95 %"))
+  }
+})

@@ -92,3 +92,14 @@ test_that("a fit without its data is summarised all the same", {
   expect_error(getME(slim, "X"), class = "rlmm_error_slim")
   expect_error(getME(slim, "mu"), class = "rlmm_error_slim")
 })
+
+test_that("a summary says which tests it has, unless they are the usual ones", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  last <- \(ddf) tail(format(summary(fit, ddf = ddf)), 1)
+  expect_identical(last("Kenward-Roger"), "Tests with Kenward-Roger's method.")
+  expect_identical(
+    last("containment"),
+    "Tests with degrees of freedom by containment."
+  )
+  expect_false(startsWith(last("Satterthwaite"), "Tests with"))
+})
