@@ -453,7 +453,7 @@ products_by_group <- function(terms, groups, x, weights) {
   phi <- chol2inv(chol(
     crossprod(x, weights * x) - crossprod(as.matrix(spread), b)
   ))
-  products_of(group_moves(terms, a, b), phi)
+  products_by_shape(group_moves(terms, a, b), phi)
 }
 
 #' A matrix for each term, repeated for its levels, along the diagonal
@@ -529,7 +529,7 @@ group_moves <- function(terms, a, b) {
 
 #' Traces and products from K = A - B Phi B'
 #' @noRd
-products_of <- function(moves, phi) {
+products_by_shape <- function(moves, phi) {
   of_pair <- \(r, s) {
     sum(r$ae * Matrix::t(s$ae)) -
       2 * sum(phi * crossprod(r$eb, s$aeb)) +
