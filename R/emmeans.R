@@ -8,8 +8,16 @@ recover_data.rlmm <- function(object, ...) {
     terms,
     object$na_action,
     frame = object$frame,
+    pwts = cell_weights(object),
     ...
   )
+}
+
+# The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
+# `NULL` if all are one.
+cell_weights <- function(fit) {
+  weights <- weights.rlmm(fit)
+  if (any(weights != 1)) weights
 }
 
 #' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for

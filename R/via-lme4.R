@@ -30,6 +30,7 @@ via_lme4_generics <- list(
     "find_formula",
     "find_parameters",
     "find_statistic",
+    "find_transformation",
     "get_call",
     "get_data",
     "get_datagrid",
@@ -58,6 +59,7 @@ via_lme4_generics <- list(
     "check_autocorrelation",
     "check_collinearity",
     "check_convergence",
+    "check_group_variation",
     "check_heteroscedasticity",
     "check_normality",
     "check_outliers",
@@ -194,7 +196,7 @@ via_lme4_generics <- list(
     "model_get_weights",
     "model_get_xlevels"
   ),
-  merTools = "plotREsim",
+  merTools = c("draw", "fastdisp", "plotREsim"),
   prediction = "prediction"
 )
 

@@ -16,7 +16,8 @@ used="cli rlang matrix nlme lattice mass testthat withr knitr rmarkdown roxygen2
       bit64 tibble data.table jsonlite ggplot2 emmeans"
 newest_only="pbkrtest marginaleffects insight performance parameters dharma broom.mixed
       broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools
-      lmtest mumin doby"
+      lmtest mumin doby sjplot afex mertools mice effectsize broom.helpers mitml flextable gridextra
+      rsqlite dbplyr rlrsim"
 
 oldest() {
   apt_update

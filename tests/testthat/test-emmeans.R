@@ -92,3 +92,17 @@ test_that("generalized models are tested by z, on the scale of the link or the r
     tolerance = 1e-10
   )
 })
+
+test_that("cells weigh what lme4's weigh: trials of a binomial response", {
+  skip_if_not_installed("emmeans")
+  skip_if_not_installed("lme4")
+  fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
+  by_cells <- \(fit) {
+    as.data.frame(emmeans::emmeans(fit, ~1, weights = "cells"))$emmean
+  }
+  expect_equal(by_cells(fit), by_cells(as_merMod(fit)), tolerance = 1e-6)
+})
