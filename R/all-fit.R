@@ -15,9 +15,11 @@
 #' @param ncpus Number of threads; by default as many as there are processors.
 #' @param ... Passed to methods; for fits of rlmm, not used.
 #' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with.
-#'   `summary()` of it has lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't
+#'   `as.data.frame()` has one row per optimizer, in which `optimum` numbers the distinct optima from
+#'   the lowest on: fits that end at an optimum, within 1e-4 of each other. More than one is a sign
+#'   of several local optima, each of which its certificate calls an optimum. `summary()` of it has lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't
 #'   an optimum), `fixef`, `llik`, `sdcor`, `theta`, `times` (seconds) and `feval`, further `status`
-#'   and `verdict`. `as.data.frame()` has one row per optimizer.
+#'   and `verdict`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' all <- allFit(fit, optimizers = c("newton", "LN_BOBYQA", "LD_LBFGS"))
@@ -140,19 +142,33 @@ as.data.frame.rlmm_allFit <- function(
 ) {
   warn_of_dots(..., also = data_frame_arguments)
   objective <- fit_field(x, \(fit) fit$optsum$fmin, NA_real_)
+  verdict <- fit_field(
+    x,
+    \(fit) fit$optsum$certificate$verdict %||% NA_character_,
+    NA_character_
+  )
   data.frame(
     optimizer = names(x),
     objective = objective,
     above_best = objective - suppressWarnings(min(objective, na.rm = TRUE)),
+    optimum = distinct_optima(objective, verdict),
     feval = fit_field(x, \(fit) as.integer(fit$optsum$feval), NA_integer_),
     time = fit_field(x, \(fit) attr(fit, "time") %||% NA_real_, NA_real_),
     status = fit_field(x, \(fit) fit$optsum$status, NA_character_),
-    verdict = fit_field(
-      x,
-      \(fit) fit$optsum$certificate$verdict %||% NA_character_,
-      NA_character_
-    )
+    verdict = verdict
   )
+}
+
+# The number of the optimum at which each fit ended, from the lowest on: a gap of more than 1e-4
+# lies between two optima. `NA` where the verdict is another one.
+distinct_optima <- function(objective, verdict) {
+  is_optimum <- vapply(verdict, is_final, NA) & !is.na(objective)
+  number <- rep(NA_integer_, length(objective))
+  sorted <- order(objective)
+  sorted <- sorted[is_optimum[sorted]]
+  is_next <- c(TRUE, diff(objective[sorted]) > 1e-4)
+  number[sorted] <- cumsum(is_next[seq_along(sorted)])
+  number
 }
 
 # A value of each fit; `none` where there is an error in its place.
@@ -233,6 +249,7 @@ format.rlmm_allFit <- function(x, digits = 3, ...) {
   c(
     paste("Fits by", plural(length(x), "optimizer"), "of", formula),
     if (!is.null(best)) paste("Lowest objective:", best),
+    distinct_line(table),
     "",
     all_fit_rows(table[order(table$above_best, table$feval), ], digits),
     if (length(failed) > 0) {
@@ -241,15 +258,34 @@ format.rlmm_allFit <- function(x, digits = 3, ...) {
   )
 }
 
+# How far the optima are apart, if there are several.
+distinct_line <- function(table) {
+  optima <- tapply(table$above_best, table$optimum, min)
+  if (length(optima) < 2L) {
+    return(NULL)
+  }
+  above <- format(optima[-1L], digits = 3, trim = TRUE)
+  paste0(
+    length(optima),
+    " distinct optima, each a local one; above the lowest: ",
+    paste(above, collapse = ", ")
+  )
+}
+
 all_fit_rows <- function(table, digits) {
-  columns_under_names(list(
+  is_several <- max(table$optimum, 0L, na.rm = TRUE) > 1L
+  columns <- list(
     Optimizer = table$optimizer,
     `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
+    Optimum = if (is_several) {
+      ifelse(is.na(table$optimum), "", table$optimum)
+    },
     Evaluations = format(table$feval),
     Seconds = format(round(table$time, 4), digits = digits),
     Status = table$status,
     Verdict = table$verdict
-  ))
+  )
+  columns_under_names(Filter(Negate(is.null), columns))
 }
 
 #' @rdname allFit

@@ -287,7 +287,7 @@ is_final <- function(verdict) {
 optimum_lines <- function(singular) {
   if (!any(singular$singular)) {
     return(
-      "Optimal: no change of the covariances lowers the objective by 1e-6 or more."
+      "Optimal: no small change of the covariances lowers the objective by 1e-6 or more."
     )
   }
   c(

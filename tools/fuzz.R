@@ -14,6 +14,8 @@ options(rlmm.progress = FALSE)
 negligible <- 1e-6
 rounding <- 1e-9
 
+`%||%` <- function(x, y) if (is.null(x)) y else x
+
 pick <- function(...) sample(c(...), 1L)
 chance <- function(p) stats::runif(1) < p
 
@@ -184,7 +186,7 @@ random_model <- function(seed) {
 #' @noRd
 fit_model <- function(model, ...) {
   arguments <- utils::modifyList(model$arguments, list(...))
-  fun <- if (model$kind == "linear") rlmm else rglmm
+  fun <- if (model$kind == "linear") quote(rlmm) else quote(rglmm)
   told <- character()
   keep <- function(condition) {
     told <<- c(told, class(condition)[1L])
@@ -200,7 +202,8 @@ fit_model <- function(model, ...) {
       tryCatch(eval(call), error = identity),
       warning = keep,
       message = keep
-    )
+    ),
+    gcFirst = FALSE
   )[["elapsed"]]
   list(fit = fit, told = told, seconds = seconds)
 }
@@ -209,10 +212,21 @@ criterion <- function(fit) {
   if (inherits(fit, "rlmm")) -2 * as.numeric(stats::logLik(fit)) else NA_real_
 }
 
-is_ambiguous <- function(fit) {
-  verdict <- certificate(fit)$verdict
-  verdict %in% c("unbounded", "unidentified", "imprecise")
+verdict_of <- function(fit) {
+  fit$optsum$certificate$verdict %||%
+    tryCatch(certificate(fit)$verdict, error = \(e) "none")
 }
+
+# Whether a fit says itself that its criterion has no single minimum, or is a rounding error.
+is_ambiguous <- function(found) {
+  verdict_of(found$fit) %in%
+    c("unbounded", "unidentified") ||
+    length(found$fit$separated) > 0L ||
+    "rlmm_warning_exact_fit" %in% found$told
+}
+
+# Whether a fit says itself that it isn't at an optimum.
+has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
 
 # Rounding error of the criterion: relative to it, and more where covariances are large beside the residual variance.
 noise_of <- function(fit) {
@@ -251,7 +265,7 @@ check_finite <- function(model, found) {
 
 check_dense <- function(model, found) {
   fit <- found$fit
-  if (model$kind != "linear" || any(model$data$w == 0) || is_ambiguous(fit)) {
+  if (model$kind != "linear" || any(model$data$w == 0) || is_ambiguous(found)) {
     return(NULL)
   }
   spec <- rlmm:::fit_spec(fit)
@@ -284,11 +298,12 @@ check_optimum <- function(model, found) {
   )
   best <- min(vapply(others, \(other) criterion(other$fit), 0), na.rm = TRUE)
   gap <- criterion(fit) - best
-  if (is.finite(gap) && gap > max(1e-4, noise_of(fit))) {
+  is_above <- is.finite(gap) && gap > max(1e-4, noise_of(fit))
+  if (is_above && !has_warned(found)) {
     return(paste("another one ends lower by", format(gap, digits = 3)))
   }
-  alarm <- "rlmm_warning_convergence" %in% found$told
-  if (alarm && is.finite(gap) && abs(gap) < negligible) "a false alarm"
+  is_alone <- is.finite(gap) && abs(gap) < negligible
+  if (has_warned(found) && is_alone) "a false alarm"
 }
 
 changed_data <- function(model, ...) {
@@ -360,14 +375,32 @@ checks <- list(
 
 # Run -------------------------------------------------------------------------
 
+outcome_kind <- function(found) {
+  if (!inherits(found$fit, "rlmm")) {
+    "an error that says why"
+  } else if (is_ambiguous(found)) {
+    "says that it has no single optimum"
+  } else if (has_warned(found)) {
+    "warns that it isn't an optimum"
+  } else {
+    "an optimum"
+  }
+}
+
 #' The defects of one model, by check
 #' @noRd
 try_model <- function(seed) {
   model <- random_model(seed)
   found <- fit_model(model)
-  own <- if (inherits(found$fit, "rlmm")) checks else checks["outcome"]
-  if (inherits(found$fit, "rlmm") && is_ambiguous(found$fit)) {
-    own <- checks[c("outcome", "finite", "dense")]
+  own <- checks["outcome"]
+  if (inherits(found$fit, "rlmm")) {
+    own <- if (is_ambiguous(found)) {
+      checks[c("outcome", "finite", "dense")]
+    } else if (has_warned(found)) {
+      checks[c("outcome", "finite", "dense", "optimum")]
+    } else {
+      checks
+    }
   }
   defects <- lapply(own, \(check) {
     tryCatch(check(model, found), error = \(e) {
@@ -377,7 +410,8 @@ try_model <- function(seed) {
   list(
     model = model,
     defects = Filter(Negate(is.null), defects),
-    run = names(own)
+    run = names(own),
+    kind = outcome_kind(found)
   )
 }
 
@@ -393,9 +427,11 @@ describe <- function(model) {
 main <- function(n, first) {
   cat("rlmm", format(utils::packageVersion("rlmm")), "seeds from", first, "\n")
   run <- failed <- stats::setNames(integer(length(checks)), names(checks))
+  kinds <- character()
   for (seed in seq(first, length.out = n)) {
     found <- try_model(seed)
     run[found$run] <- run[found$run] + 1L
+    kinds <- c(kinds, found$kind)
     bad <- names(found$defects)
     failed[bad] <- failed[bad] + 1L
     for (name in bad) {
@@ -417,6 +453,7 @@ main <- function(n, first) {
     data.frame(check = names(run), models = run, defects = failed),
     row.names = FALSE
   )
+  print(as.data.frame(table(outcome = kinds), responseName = "models"))
   quit(status = as.integer(sum(failed) > 0L))
 }
 

@@ -119,3 +119,23 @@ test_that("with a common correlation no optimizer leaves the parameter space", {
     expect_gte(fits[[name]]$optsum$fmin, fit$optsum$fmin - 1e-6)
   }
 })
+
+test_that("distinct optima are numbered and told apart", {
+  data <- read.csv(test_path("optima", "lmm-3362.csv"))
+  data$g <- factor(data$g)
+  fit <- suppressMessages(
+    rlmm(y ~ 1 + (x || g), data, weights = w, REML = FALSE)
+  )
+  all <- allFit(fit, c("newton", "LN_BOBYQA", "LD_MMA"))
+  table <- as.data.frame(all)
+  at_optimum <- !is.na(table$optimum)
+  expect_identical(at_optimum, table$verdict == "optimal")
+  first <- at_optimum & table$optimum == 1L
+  expect_true(all(table$above_best[first] < 1e-4))
+  expect_true(all(table$above_best[at_optimum & !first] > 1e-4))
+  expect_match(
+    format(all),
+    "distinct optima, each a local one; above the lowest: ",
+    all = FALSE
+  )
+})
