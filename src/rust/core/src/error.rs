@@ -152,3 +152,18 @@ pub enum Error {
 
 /// `Result` with the core's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Checks a length.
+///
+/// # Errors
+/// `Dimension` if it isn't the `expected` one.
+pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Dimension {
+        what,
+        expected,
+        found,
+    })
+}

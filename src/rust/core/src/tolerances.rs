@@ -22,7 +22,7 @@
 //! | [`FTOL_SHARE`] | 1e-3 | the same for Newton's method | six printed digits hold |
 //! | [`FAST_GAIN`] | 1e-3 | may the fast stage end | another stage follows |
 //! | [`OTHER_MINIMUM`] | 1e-4 | does a restart count | more than an error of the search |
-//! | [`BETTER_START`] | 0.01 | does another start lead elsewhere | ten times the fast stage's error |
+//! | [`BETTER_START`] | 0.01 | is another start better | ten times the fast stage's error |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same below differences | these divide by their step squared |
@@ -65,8 +65,8 @@
 //! | [`OMEGA_STEP`] | 1e-4 | step of a difference of Omega | differences keep eight digits |
 //! | [`OMEGA_CHANGE`] | 1e-5 | has Omega changed along it | the step squared, and some |
 //! | [`SAME_COVARIANCE`] | 1e-12 | are two covariances the same | rounding of their products |
-//! | [`NOTHING_LEFT`] | 1e-14 | do correlations leave no variance | rounding of one minus a square |
-//! | [`ROUNDED_CORRELATION`] | 1e-9 | is a correlation in its range | as users print and sum them up |
+//! | [`NOTHING_LEFT`] | 1e-14 | do correlations leave no variance | rounding of 1 minus a square |
+//! | [`ROUNDED_CORRELATION`] | 1e-9 | is a correlation in its range | as users print and add them |
 //!
 //! Pivots, as a share of the element of the matrix that they come from:
 //!
@@ -101,7 +101,7 @@
 //! | [`THETA_STEP`] | 1e-5 | step of differences of theta | the third root of a rounding error |
 //! | [`SMALL_MEAN`] | 1e-3 | start where the mean has no link | near zero, and inside |
 //! | [`SMALL_TERM`] | 0.01 | start nearly without a term | at zero there is no slope |
-//! | [`LEAST_DISPERSION`] | 1e-6 | start where the fixed effects fit exactly | random effects add to it |
+//! | [`LEAST_DISPERSION`] | 1e-6 | start at an exact fit | random effects add to it |
 //!
 //! Numbers that are nearly out of range:
 //!

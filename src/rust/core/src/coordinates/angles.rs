@@ -14,18 +14,18 @@ use crate::kernels::jet::Jet;
 
 /// Replaces the angles among the coordinates of one part by correlations.
 pub(super) fn to_theta(part: &Part, x: &mut [f64], held: &[bool]) {
-    part.correlations()
-        .filter(|&j| !held[j])
-        .for_each(|j| x[j] = x[j].sin());
+    for j in part.correlations().filter(|&j| !held[j]) {
+        x[j] = x[j].sin();
+    }
     part.to_correlations(x, held);
 }
 
 /// Replaces the correlations among the parameters of one part by angles.
 pub(super) fn from_theta(part: &Part, theta: &mut [f64], held: &[bool]) {
     part.from_correlations(theta, held);
-    part.correlations()
-        .filter(|&j| !held[j])
-        .for_each(|j| theta[j] = theta[j].asin());
+    for j in part.correlations().filter(|&j| !held[j]) {
+        theta[j] = theta[j].asin();
+    }
 }
 
 /// The angle between -pi/2 and pi/2 with the same sine.
@@ -45,24 +45,23 @@ pub(super) fn canonical(x: f64) -> f64 {
 pub(super) fn jets(part: &Part, x: &[f64], held: &[bool]) -> Vec<Jet> {
     let own = part.correlations();
     let n = own.len();
-    let share = |j: usize| {
+    let mut jets = Vec::with_capacity(n);
+    for (variable, j) in own.clone().enumerate() {
         let (sin, cos) = x[j].sin_cos();
-        if held[j] {
-            Jet::constant(n, x[j])
-        } else {
-            Jet::function(n, j - own.start, [sin, cos, -sin])
-        }
-    };
-    let mut jets: Vec<Jet> = own.clone().map(share).collect();
+        jets.push(match held[j] {
+            true => Jet::constant(n, x[j]),
+            false => Jet::function(n, variable, [sin, cos, -sin]),
+        });
+    }
     if let Some(shares) = part.shares() {
         shares.jets_to_correlations(&mut jets, &held[own]);
         return jets;
     }
-    for (j, jet) in own.zip(&mut jets).filter(|(j, _)| !held[*j]) {
-        let (low, high) = part.roles()[j].bounds();
-        let half = 0.5 * (high - low);
-        jet.first.iter_mut().for_each(|d| *d *= half);
-        jet.second.iter_mut().for_each(|d| *d *= half);
+    for (j, jet) in own.zip(&mut jets) {
+        if !held[j] {
+            let (low, high) = part.roles()[j].bounds();
+            jet.scale_derivatives(0.5 * (high - low));
+        }
     }
     jets
 }

@@ -21,6 +21,7 @@ use crate::covariance::unstructured::place;
 use crate::covariance::WayOut;
 use crate::design::{Column, Columns, Design, ReTerm};
 use crate::error::{Error, Result};
+use crate::kernels::chunks::chunks;
 use crate::kernels::small;
 use crate::tolerances::{DEPENDENT, LOST_ORIGIN, REMAINDER, THETA_STEP};
 
@@ -69,22 +70,21 @@ impl Basis {
         let mut parts = Vec::new();
         for (at, term) in design.terms.iter().enumerate() {
             for (first, part) in term.cov.placed() {
-                let is_free = !part.range().any(&is_held);
-                let is_candidate = part.is_triangle() && part.size > 1;
-                if !(is_free && is_candidate) {
+                let k = part.size;
+                let is_candidate = part.is_triangle() && k > 1;
+                if !is_candidate || part.range().any(&is_held) {
                     continue;
                 }
-                if !depend(part.size, products(design, term, first, part.size)) {
+                if !depend(k, products(design, term, first, k)) {
                     continue;
                 }
-                let columns: Vec<usize> = (first..first + part.size).collect();
+                let columns: Vec<usize> = (first..first + k).collect();
                 let (q, c) = orthogonal(design, term, at, &columns)?;
-                let (k, theta) = (part.size, part.range());
                 parts.push(Part {
                     term: at,
                     first,
                     k,
-                    theta,
+                    theta: part.range(),
                     c,
                     q,
                 });
@@ -135,8 +135,9 @@ impl Basis {
     pub fn effects_to_given(&self, term: usize, vsize: usize, b: &mut [f64]) {
         for part in self.of_term(term) {
             let own = part.first..part.first + part.k;
-            b.chunks_exact_mut(vsize)
-                .for_each(|b| small::backward_solve(part.k, &part.c, &mut b[own.clone()]));
+            for b in b.chunks_exact_mut(vsize) {
+                small::backward_solve(part.k, &part.c, &mut b[own.clone()]);
+            }
         }
     }
 
@@ -144,20 +145,12 @@ impl Basis {
     /// the given effects.
     pub fn spherical_to_given(&self, given: &[f64], term: usize, vsize: usize, u: &mut [f64]) {
         for part in self.of_term(term) {
-            let (k, own) = (part.k, part.first..part.first + part.k);
-            // The rotation that makes C'Lambda triangular stands below it.
-            let mut rows = part.rows(&given[part.theta.clone()], |column| {
-                let given = column.to_vec();
-                small::lambda_transposed_times(k, &part.c, &given, column);
-            });
-            rows.resize(2 * k * k, 0.0);
-            (0..k).for_each(|i| rows[k * k + i * (k + 1)] = 1.0);
-            lower_factor(k, &mut rows);
+            let k = part.k;
+            let own = part.first..part.first + k;
+            let rotation = part.rotation(&given[part.theta.clone()]);
             for u in u.chunks_exact_mut(vsize) {
-                let turned: Vec<f64> = rows[k * k..]
-                    .chunks_exact(k)
-                    .map(|row| small::dot(row, &u[own.clone()]))
-                    .collect();
+                let rows = rotation.chunks_exact(k);
+                let turned: Vec<f64> = rows.map(|row| small::dot(row, &u[own.clone()])).collect();
                 u[own.clone()].copy_from_slice(&turned);
             }
         }
@@ -205,24 +198,18 @@ impl Basis {
     /// given theta and `g` holds `G` of each term of this basis.
     pub fn gradient_to_given(&self, given: &[f64], g: &[Vec<f64>], gradient: &mut [f64]) {
         for part in &self.parts {
-            let (k, own) = (part.k, &given[part.theta.clone()]);
-            let vsize = g[part.term].len().isqrt();
+            let k = part.k;
+            let own = &given[part.theta.clone()];
+            let slopes = &mut gradient[part.theta.clone()];
             for j in 0..k {
-                let given: Vec<f64> = (0..k)
-                    .map(|i| if i < j { 0.0 } else { own[place(k, i, j)] })
-                    .collect();
-                let (mut there, mut slope) = (vec![0.0; k], vec![0.0; k]);
-                small::lambda_transposed_times(k, &part.c, &given, &mut there);
-                for (i, slope) in slope.iter_mut().enumerate() {
-                    let row = (0..k).map(|l| {
-                        g[part.term][(part.first + l) * vsize + part.first + i] * there[l]
-                    });
-                    *slope = row.sum();
+                let mut given = vec![0.0; k];
+                for i in j..k {
+                    given[i] = own[place(k, i, j)];
                 }
-                let mut back = vec![0.0; k];
-                small::lambda_times(k, &part.c, &slope, &mut back);
-                let start = part.theta.start;
-                (j..k).for_each(|i| gradient[start + place(k, i, j)] = 2.0 * back[i]);
+                let slope = part.slope_of_column(&given, &g[part.term]);
+                for i in j..k {
+                    slopes[place(k, i, j)] = 2.0 * slope[i];
+                }
             }
         }
     }
@@ -245,16 +232,16 @@ impl Basis {
         let n = covariance.len().isqrt();
         for part in &self.parts {
             let own = part.theta.clone();
-            let jacobian: Vec<Vec<f64>> = own
-                .clone()
-                .map(|j| difference(theta, j, |at| self.to_given(at)))
-                .collect();
+            let mut jacobian = Vec::new();
+            for j in own.clone() {
+                jacobian.push(difference(theta, j, |at| self.to_given(at)));
+            }
             for _ in 0..2 {
                 for column in covariance.chunks_exact_mut(n) {
                     let there = column[own.clone()].to_vec();
-                    for (i, value) in own.clone().zip(0..) {
-                        let terms = jacobian.iter().zip(&there).map(|(d, v)| d[i] * v);
-                        column[own.start + value] = terms.sum();
+                    for i in own.clone() {
+                        let changes = jacobian.iter().zip(&there);
+                        column[i] = changes.map(|(change, v)| change[i] * v).sum();
                     }
                 }
                 transpose(n, covariance);
@@ -270,10 +257,15 @@ impl Basis {
     fn mapped(&self, parameters: &[f64], map: impl Fn(&Part, &mut [f64])) -> Vec<f64> {
         let mut mapped = parameters.to_vec();
         for part in &self.parts {
-            let (k, own) = (part.k, &mut mapped[part.theta.clone()]);
+            let k = part.k;
+            let own = &mut mapped[part.theta.clone()];
             let mut rows = part.rows(own, |column| map(part, column));
             lower_factor(k, &mut rows);
-            (0..k).for_each(|j| (j..k).for_each(|i| own[place(k, i, j)] = rows[i * k + j]));
+            for j in 0..k {
+                for i in j..k {
+                    own[place(k, i, j)] = rows[i * k + j];
+                }
+            }
         }
         mapped
     }
@@ -294,15 +286,50 @@ impl Part {
         }
     }
 
+    // C G C' times a column of the given Lambda; `g` is that of the term.
+    fn slope_of_column(&self, given: &[f64], g: &[f64]) -> Vec<f64> {
+        let k = self.k;
+        let vsize = g.len().isqrt();
+        let mut there = vec![0.0; k];
+        small::lambda_transposed_times(k, &self.c, given, &mut there);
+        let mut slope = vec![0.0; k];
+        for (l, there) in there.iter().enumerate() {
+            let column = (self.first + l) * vsize + self.first;
+            small::axpy(*there, &g[column..column + k], &mut slope);
+        }
+        let mut back = vec![0.0; k];
+        small::lambda_times(k, &self.c, &slope, &mut back);
+        back
+    }
+
+    // The rotation that makes `C'Lambda` triangular, by rows: it stands below it in the end.
+    fn rotation(&self, own: &[f64]) -> Vec<f64> {
+        let k = self.k;
+        let mut rows = self.rows(own, |column| {
+            let given = column.to_vec();
+            small::lambda_transposed_times(k, &self.c, &given, column);
+        });
+        rows.resize(2 * k * k, 0.0);
+        for i in 0..k {
+            rows[k * k + i * (k + 1)] = 1.0;
+        }
+        lower_factor(k, &mut rows);
+        rows.split_off(k * k)
+    }
+
     // Lambda by rows, with each of its columns mapped.
     fn rows(&self, own: &[f64], map: impl Fn(&mut [f64])) -> Vec<f64> {
         let k = self.k;
         let mut rows = vec![0.0; k * k];
         for j in 0..k {
             let mut column = vec![0.0; k];
-            (j..k).for_each(|i| column[i] = own[place(k, i, j)]);
+            for i in j..k {
+                column[i] = own[place(k, i, j)];
+            }
             map(&mut column);
-            (0..k).for_each(|i| rows[i * k + j] = column[i]);
+            for i in 0..k {
+                rows[i * k + j] = column[i];
+            }
         }
         rows
     }
@@ -332,24 +359,26 @@ fn transpose(size: usize, matrix: &mut [f64]) {
 
 // The products of some columns of Z, `k x k`, weights included: their upper triangle.
 fn products(design: &Design, term: &ReTerm, first: usize, k: usize) -> Vec<f64> {
-    let (n, mut products) = (design.n(), vec![0.0; k * k]);
-    let (mut rows, mut weighted) = (vec![0.0; k * CHUNK], vec![0.0; CHUNK]);
-    for start in (0..n).step_by(CHUNK) {
-        let count = CHUNK.min(n - start);
+    let mut products = vec![0.0; k * k];
+    let mut rows = vec![0.0; k * CHUNK];
+    let mut weighted = vec![0.0; CHUNK];
+    for range in chunks(design.n(), CHUNK) {
+        let count = range.len();
         let columns = term.z.iter().skip(first).take(k);
         for (column, values) in columns.zip(rows.chunks_exact_mut(CHUNK)) {
-            column.copy(start, &mut values[..count]);
+            column.copy(range.start, &mut values[..count]);
             values[count..].fill(0.0);
         }
         for (j, values) in rows.chunks_exact(CHUNK).enumerate() {
             weighted.copy_from_slice(values);
             if let Some(weights) = design.weights {
-                let weights = &weights[start..start + count];
-                let both = weighted.iter_mut().zip(weights);
-                both.for_each(|(value, weight)| *value *= weight);
+                for (value, weight) in weighted.iter_mut().zip(&weights[range.clone()]) {
+                    *value *= weight;
+                }
             }
-            let others = rows.chunks_exact(CHUNK).enumerate().skip(j);
-            others.for_each(|(i, other)| products[j * k + i] += inner(&weighted, other, count));
+            for (i, other) in rows.chunks_exact(CHUNK).enumerate().skip(j) {
+                products[j * k + i] += inner(&weighted, other, count);
+            }
         }
     }
     products
@@ -360,7 +389,9 @@ fn inner(a: &[f64], b: &[f64], count: usize) -> f64 {
     let mut sums = [0.0; 4];
     let fours = a.chunks_exact(4).zip(b.chunks_exact(4));
     for (a, b) in fours.take(count.div_ceil(4)) {
-        (0..4).for_each(|l| sums[l] += a[l] * b[l]);
+        for l in 0..4 {
+            sums[l] += a[l] * b[l];
+        }
     }
     sums.iter().sum()
 }
@@ -379,7 +410,9 @@ fn depend(k: usize, mut products: Vec<f64>) -> bool {
             } else {
                 0.0
             };
-            (c..k).for_each(|i| products[c * k + i] -= factor * products[j * k + i]);
+            for i in c..k {
+                products[c * k + i] -= factor * products[j * k + i];
+            }
         }
     }
     false
@@ -393,40 +426,72 @@ fn orthogonal(
     at: usize,
     columns: &[usize],
 ) -> Result<(Vec<f64>, Vec<f64>)> {
-    let (n, k) = (design.n(), columns.len());
-    let dot =
-        |a: &[f64], b: &[f64]| -> f64 { (0..n).map(|i| design.weight(i) * a[i] * b[i]).sum() };
-    let (mut q, mut c) = (vec![0.0; n * k], vec![0.0; k * k]);
+    let n = design.n();
+    let k = columns.len();
+    let mut q = vec![0.0; n * k];
+    let mut c = vec![0.0; k * k];
     for (j, &column) in columns.iter().enumerate() {
         let (before, own) = q.split_at_mut(j * n);
         let own = &mut own[..n];
-        (0..n).for_each(|i| own[i] = term.value(i, column));
-        let whole = dot(own, own);
+        fill_column(term, column, own);
+        let whole = square(design, own);
+        let is_beside_constant = j > 0 && is_constant(term, columns[0], n);
         for pass in 0..2 {
             for (l, other) in before.chunks_exact(n).enumerate() {
-                let square = dot(other, other);
-                if square > 0.0 {
-                    let factor = dot(own, other) / square;
-                    small::axpy(-factor, other, own);
-                    c[l * k + j] += factor;
-                }
-                let is_beside_constant = pass == 0 && l == 0 && is_constant(term, columns[0], n);
-                if is_beside_constant && is_lost(own, dot(own, own), whole) {
+                c[l * k + j] += take_off(design, other, own);
+                let is_first = pass == 0 && l == 0;
+                if is_first && is_beside_constant && is_lost(own, square(design, own), whole) {
                     return Err(Error::Origin { term: at, column });
                 }
             }
         }
-        let left = dot(own, own);
-        if left <= REMAINDER * whole {
-            (0..n).for_each(|i| own[i] = term.value(i, column));
-            (0..j).for_each(|l| c[l * k + j] = 0.0);
+        if square(design, own) <= REMAINDER * whole {
+            fill_column(term, column, own);
+            for l in 0..j {
+                c[l * k + j] = 0.0;
+            }
         }
-        let size = (dot(own, own) / design.n_eff() as f64).sqrt();
-        let size = if size > 0.0 { size } else { 1.0 };
-        own.iter_mut().for_each(|v| *v /= size);
-        c[j * k + j] = size;
+        c[j * k + j] = normalize(design, own);
     }
     Ok((q, c))
+}
+
+fn fill_column(term: &ReTerm, column: usize, values: &mut [f64]) {
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = term.value(i, column);
+    }
+}
+
+// The inner product of two columns, weights included.
+fn weighted_product(design: &Design, a: &[f64], b: &[f64]) -> f64 {
+    let rows = a.iter().zip(b).enumerate();
+    let products = rows.map(|(i, (a, b))| design.weight(i) * a * b);
+    products.sum()
+}
+
+fn square(design: &Design, column: &[f64]) -> f64 {
+    weighted_product(design, column, column)
+}
+
+// Takes off a column what another one explains of it; returns the multiple.
+fn take_off(design: &Design, other: &[f64], own: &mut [f64]) -> f64 {
+    let whole = square(design, other);
+    if whole <= 0.0 {
+        return 0.0;
+    }
+    let factor = weighted_product(design, own, other) / whole;
+    small::axpy(-factor, other, own);
+    factor
+}
+
+// Gives a column, unless it is zero, a mean square of one; returns what it is divided by.
+fn normalize(design: &Design, column: &mut [f64]) -> f64 {
+    let size = (square(design, column) / design.n_eff() as f64).sqrt();
+    let size = if size > 0.0 { size } else { 1.0 };
+    for value in column.iter_mut() {
+        *value /= size;
+    }
+    size
 }
 
 // Whether a column that varies has hardly any square left beside a constant.

@@ -10,10 +10,9 @@ use crate::tolerances::SAME_COVARIANCE;
 /// Chooses among the coordinates of one part with the same Omega those within the bounds; where
 /// there are none, the nearest. Elements that are held stay.
 pub(super) fn make_canonical(part: &Part, x: &mut [f64], held: &[bool]) {
-    let correlations = part.correlations();
-    correlations
-        .filter(|&j| !held[j])
-        .for_each(|j| x[j] = angles::canonical(x[j]));
+    for j in part.correlations().filter(|&j| !held[j]) {
+        x[j] = angles::canonical(x[j]);
+    }
     for (j, role) in part.roles().iter().enumerate() {
         match *role {
             Role::Factor { row, column } if row == column && x[j] < 0.0 && !held[j] => {
@@ -64,34 +63,36 @@ fn is_anchored(part: &Part, column: usize, held: &[bool]) -> bool {
         Role::Factor { row, column: own } => own == column && row > column,
         _ => false,
     };
-    part.roles()
-        .iter()
-        .zip(held)
-        .any(|(role, held)| *held && is_below(role))
+    let mut roles = part.roles().iter().zip(held);
+    roles.any(|(role, held)| *held && is_below(role))
 }
 
 // Signs of standard deviations have an equivalent where the correlations can take them over: with
 // the signs of the effects or, where zeros leave these open, with alternating ones.
 fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
-    let mut signs = vec![1.0; part.size];
-    part.scales()
-        .filter(|&(j, _)| x[j] < 0.0)
-        .for_each(|(_, effect)| signs[effect] = -1.0);
-    let alternating = (0..part.size).map(|effect| if effect % 2 == 0 { 1.0 } else { -1.0 });
-    let wanted = omega(part, x, held);
-    for signs in [signs, alternating.collect()] {
-        let turned = turned(part, x, held, &signs);
-        if turned
-            .as_ref()
-            .is_some_and(|turned| is_same(&omega(part, turned, held), &wanted))
-        {
-            return x.copy_from_slice(&turned.unwrap_or_default());
+    let mut own = vec![1.0; part.size];
+    for (j, effect) in part.scales() {
+        if x[j] < 0.0 {
+            own[effect] = -1.0;
         }
     }
-    let scales = x.iter_mut().zip(part.roles()).zip(held);
-    scales
-        .filter(|((_, role), held)| role.is_scale() && !**held)
-        .for_each(|((value, _), _)| *value = value.max(0.0));
+    let mut alternating = vec![1.0; part.size];
+    for sign in alternating.iter_mut().skip(1).step_by(2) {
+        *sign = -1.0;
+    }
+    let wanted = omega(part, x, held);
+    for signs in [own, alternating] {
+        if let Some(turned) = turned(part, x, held, &signs) {
+            if is_same(&omega(part, &turned, held), &wanted) {
+                return x.copy_from_slice(&turned);
+            }
+        }
+    }
+    for ((value, role), held) in x.iter_mut().zip(part.roles()).zip(held) {
+        if role.is_scale() && !held {
+            *value = value.max(0.0);
+        }
+    }
 }
 
 // The standard deviations without signs, and the correlations with those of their effects.
@@ -120,10 +121,10 @@ fn omega(part: &Part, x: &[f64], held: &[bool]) -> Vec<f64> {
 }
 
 fn is_same(a: &[f64], b: &[f64]) -> bool {
-    let largest = b.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    a.iter()
-        .zip(b)
-        .all(|(a, b)| (a - b).abs() <= SAME_COVARIANCE * largest)
+    let sizes = b.iter().map(|value| value.abs());
+    let limit = SAME_COVARIANCE * sizes.fold(0.0, f64::max);
+    let mut pairs = a.iter().zip(b);
+    pairs.all(|(a, b)| (a - b).abs() <= limit)
 }
 
 #[cfg(test)]

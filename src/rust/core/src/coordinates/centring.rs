@@ -5,12 +5,12 @@
 
 /// The multiples `s_j`; that of the first column is zero.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Centring {
+pub(crate) struct Centring {
     shift: Vec<f64>,
 }
 
 impl Centring {
-    /// These multiples, one per column.
+    /// Takes the multiples, one per column.
     pub fn new(shift: &[f64]) -> Self {
         Self {
             shift: shift.to_vec(),
@@ -24,33 +24,40 @@ impl Centring {
     /// Fixed effects to those of the centred columns.
     pub fn centre(&self, beta: &mut [f64]) {
         let taken_off = self.taken_off(beta);
-        beta.iter_mut().take(1).for_each(|b| *b += taken_off);
+        if let Some(first) = beta.first_mut() {
+            *first += taken_off;
+        }
     }
 
     /// Turns fixed effects of the centred columns into those of the columns as they are.
-    pub fn restore(&self, beta: &mut [f64]) {
+    pub(crate) fn restore(&self, beta: &mut [f64]) {
         let taken_off = self.taken_off(beta);
-        beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+        if let Some(first) = beta.first_mut() {
+            *first -= taken_off;
+        }
     }
 
     /// The gradient in the fixed effects from that in those of the centred columns.
-    pub fn restore_gradient(&self, gradient: &mut [f64]) {
+    pub(crate) fn restore_gradient(&self, gradient: &mut [f64]) {
         let Some(&first) = gradient.first() else {
             return;
         };
-        gradient
-            .iter_mut()
-            .zip(&self.shift)
-            .for_each(|(g, s)| *g += s * first);
+        for (g, s) in gradient.iter_mut().zip(&self.shift) {
+            *g += s * first;
+        }
     }
 
     /// A covariance matrix of parameters (`n x n`), the fixed effects from `first` on, likewise.
-    pub fn restore_covariance(&self, first: usize, n: usize, covariance: &mut [f64]) {
+    pub(crate) fn restore_covariance(&self, first: usize, n: usize, covariance: &mut [f64]) {
         for (j, s) in self.shift.iter().enumerate() {
-            (0..n).for_each(|i| covariance[first * n + i] -= s * covariance[(first + j) * n + i]);
+            for i in 0..n {
+                covariance[first * n + i] -= s * covariance[(first + j) * n + i];
+            }
         }
         for (j, s) in self.shift.iter().enumerate() {
-            (0..n).for_each(|i| covariance[i * n + first] -= s * covariance[i * n + first + j]);
+            for i in 0..n {
+                covariance[i * n + first] -= s * covariance[i * n + first + j];
+            }
         }
     }
 }

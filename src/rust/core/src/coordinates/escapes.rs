@@ -11,7 +11,7 @@ const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
 impl Coordinates {
     /// The start at other correlations of parts with several standard deviations, where the
     /// objective may have several minima.
-    pub fn other_starts(&self) -> Vec<Vec<f64>> {
+    pub(crate) fn other_starts(&self) -> Vec<Vec<f64>> {
         self.with_correlations(&self.start)
     }
 
@@ -23,18 +23,20 @@ impl Coordinates {
         let turned: Vec<usize> = several
             .filter_map(|part| self.first_correlation(part))
             .collect();
+        let mut points = Vec::new();
         if turned.is_empty() {
-            return Vec::new();
+            return points;
         }
-        let at = |share: f64| {
+        for share in SHARES {
             let mut x = self.from_theta(parameters);
-            let angles = self.free.iter().zip(&mut x);
-            angles
-                .filter(|(j, _)| turned.contains(j))
-                .for_each(|(_, x)| *x = (2.0 * share - 1.0).asin());
-            self.to_theta(&x)
-        };
-        SHARES.into_iter().map(at).collect()
+            for (j, x) in self.free.iter().zip(&mut x) {
+                if turned.contains(j) {
+                    *x = (2.0 * share - 1.0).asin();
+                }
+            }
+            points.push(self.to_theta(&x));
+        }
+        points
     }
 
     fn first_correlation(&self, part: &Part) -> Option<usize> {
@@ -45,22 +47,24 @@ impl Coordinates {
     /// `parameters` without one of the standard deviations beside correlations, each in turn, at
     /// several correlations: where a standard deviation is gone that kept the correlations from a
     /// value, all others change.
-    pub fn smaller(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
-        let positive = (0..parameters.len())
-            .filter(|&j| self.is_bounded[j] && !self.is_held[j] && parameters[j] > 0.0);
-        let without = |j: usize| {
+    pub(crate) fn smaller(&self, parameters: &[f64]) -> Vec<Vec<f64>> {
+        let mut points = Vec::new();
+        for j in 0..parameters.len() {
+            let is_free = self.is_bounded[j] && !self.is_held[j];
+            if !is_free || parameters[j] <= 0.0 {
+                continue;
+            }
             let mut point = parameters.to_vec();
             point[j] = 0.0;
-            let mut points = self.with_correlations(&point);
+            points.extend(self.with_correlations(&point));
             points.push(point);
-            points
-        };
-        positive.flat_map(without).collect()
+        }
+        points
     }
 
     /// Points to try from `x`, a stationary one: those of [`Self::exchanges`], and along the ways
     /// out that promise more than `gain`, best first.
-    pub fn beyond(
+    pub(crate) fn beyond(
         &self,
         x: &[f64],
         gradient: &[f64],
@@ -71,11 +75,13 @@ impl Coordinates {
         ways.sort_by(|a, b| b.gain.total_cmp(&a.gain));
         let here = self.to_theta(x);
         let mut points = self.exchanges(&here, gradient);
-        for (way, share) in ways.iter().flat_map(|way| STEPS.map(|share| (way, share))) {
-            let mut point = here.clone();
-            let step = share * way.step;
-            self.covs[way.term].displace(way.part, step, &way.change, &mut point);
-            points.push(self.from_theta(&point));
+        for way in &ways {
+            for share in STEPS {
+                let mut point = here.clone();
+                let step = share * way.step;
+                self.covs[way.term].displace(way.part, step, &way.change, &mut point);
+                points.push(self.from_theta(&point));
+            }
         }
         points
     }
@@ -87,13 +93,15 @@ impl Coordinates {
         for part in self.covs.iter().flat_map(RelCov::parts) {
             let sds: Vec<usize> = part.range().filter(|&j| self.is_bounded[j]).collect();
             let largest = sds.iter().map(|&j| parameters[j]).fold(0.0, f64::max);
-            let blocked = sds
-                .iter()
-                .filter(|&&j| largest > 0.0 && self.is_blocked(j, gradient));
-            for &j in blocked {
+            if largest == 0.0 {
+                continue;
+            }
+            for &j in sds.iter().filter(|&&j| self.is_blocked(j, gradient)) {
                 for share in [1.0, 0.0] {
                     let mut point = parameters.to_vec();
-                    sds.iter().for_each(|&i| point[i] *= share);
+                    for &i in &sds {
+                        point[i] *= share;
+                    }
                     point[j] = largest;
                     points.push(self.from_theta(&point));
                 }

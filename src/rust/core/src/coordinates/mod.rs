@@ -23,6 +23,7 @@ pub mod tangent;
 
 use crate::covariance::{Part, RelCov};
 use crate::error::Result;
+use crate::kernels::small;
 use crate::optimize::{self, Geometry, Observer, OptSummary, Settings};
 use crate::tolerances::{NO_GAIN, OMEGA_CHANGE, OMEGA_STEP};
 
@@ -68,19 +69,24 @@ impl Coordinates {
         let n = parameters.len();
         let mut is_held = held.to_vec();
         is_held.resize(n, false);
-        let (mut is_bounded, mut is_angle) = (vec![false; n], vec![false; n]);
+        let mut is_bounded = vec![false; n];
+        let mut is_angle = vec![false; n];
+        let mut correlated = Vec::new();
         for part in covs.iter().flat_map(RelCov::parts) {
-            let kinks = canonical::kinks(part, &is_held[part.range()]);
-            let kinks = kinks.into_iter().map(|j| part.theta_start + j);
-            kinks.for_each(|j| is_bounded[j] = !is_held[j]);
-            let correlations = part.correlations().map(|j| part.theta_start + j);
-            correlations.for_each(|j| is_angle[j] = true);
+            for j in canonical::kinks(part, &is_held[part.range()]) {
+                let index = part.theta_start + j;
+                is_bounded[index] = !is_held[index];
+            }
+            for j in part.correlations() {
+                is_angle[part.theta_start + j] = true;
+            }
+            if !part.correlations().is_empty() {
+                correlated.push(part.clone());
+            }
         }
-        let parts = covs.iter().flat_map(RelCov::parts);
-        let correlated = parts.filter(|part| !part.correlations().is_empty());
         let mut at = Self {
             covs: covs.to_vec(),
-            correlated: correlated.cloned().collect(),
+            correlated,
             free: (0..n).filter(|&j| !is_held[j]).collect(),
             is_held,
             absolute: absolute.to_vec(),
@@ -100,17 +106,17 @@ impl Coordinates {
     }
 
     /// The free ones of a vector with an element for each parameter.
-    pub fn free_of<T: Copy>(&self, values: &[T]) -> Vec<T> {
+    pub(crate) fn free_of<T: Copy>(&self, values: &[T]) -> Vec<T> {
         self.free.iter().map(|&j| values[j]).collect()
     }
 
     /// The coordinates of `parameters`.
-    pub fn from_theta(&self, parameters: &[f64]) -> Vec<f64> {
+    pub(crate) fn from_theta(&self, parameters: &[f64]) -> Vec<f64> {
         self.free_of(&self.all_from_theta(parameters))
     }
 
     /// The parameters at the coordinates `x`.
-    pub fn to_theta(&self, x: &[f64]) -> Vec<f64> {
+    pub(crate) fn to_theta(&self, x: &[f64]) -> Vec<f64> {
         let mut there = self.clone();
         there.go_to(x);
         there.parameters
@@ -132,8 +138,10 @@ impl Coordinates {
     }
 
     /// Goes to the point `x`.
-    pub fn go_to(&mut self, x: &[f64]) {
-        self.free.iter().zip(x).for_each(|(&j, x)| self.x[j] = *x);
+    pub(crate) fn go_to(&mut self, x: &[f64]) {
+        for (&j, x) in self.free.iter().zip(x) {
+            self.x[j] = *x;
+        }
         self.parameters.copy_from_slice(&self.x);
         for part in &self.correlated {
             let range = part.range();
@@ -146,7 +154,7 @@ impl Coordinates {
     }
 
     /// Whether a coordinate has no equivalent beyond its bound of zero.
-    pub fn is_bounded(&self) -> Vec<bool> {
+    pub(crate) fn is_bounded(&self) -> Vec<bool> {
         self.free_of(&self.is_bounded)
     }
 
@@ -154,41 +162,42 @@ impl Coordinates {
     fn lower(&self) -> Vec<f64> {
         let mut lower = vec![f64::NEG_INFINITY; self.start.len()];
         for part in self.covs.iter().flat_map(RelCov::parts) {
-            let roles = part.range().zip(part.roles());
-            let at_zero = roles.filter(|(_, role)| role.bounds().0 == 0.0);
-            at_zero
-                .filter(|(_, role)| !role.is_correlation())
-                .for_each(|(j, _)| lower[j] = 0.0);
+            for (j, role) in part.range().zip(part.roles()) {
+                if role.bounds().0 == 0.0 && !role.is_correlation() {
+                    lower[j] = 0.0;
+                }
+            }
         }
         self.free_of(&lower)
     }
 
     /// Chooses among the points with the same covariances the one within the bounds, or the nearest
     /// one within them.
-    pub fn make_canonical(&self, x: &mut [f64]) {
+    pub(crate) fn make_canonical(&self, x: &mut [f64]) {
         let mut all = self.x.clone();
-        self.free
-            .iter()
-            .zip(x.iter())
-            .for_each(|(&j, x)| all[j] = *x);
+        for (&j, x) in self.free.iter().zip(x.iter()) {
+            all[j] = *x;
+        }
         for part in self.covs.iter().flat_map(RelCov::parts) {
             let range = part.range();
             canonical::make_canonical(part, &mut all[range.clone()], &self.is_held[range]);
         }
-        self.free.iter().zip(x).for_each(|(&j, x)| *x = all[j]);
+        for (&j, x) in self.free.iter().zip(x) {
+            *x = all[j];
+        }
     }
 
-    // At the last point.
+    // The derivatives of the parameters at the last point.
     fn jacobian(&self) -> Jacobian {
-        let own = self
-            .free
-            .iter()
-            .enumerate()
-            .filter(|(_, j)| !self.is_angle[**j]);
         let mut jacobian = Jacobian {
-            first: own.map(|(b, &j)| (j, b, 1.0)).collect(),
+            first: Vec::new(),
             second: Vec::new(),
         };
+        for (b, &j) in self.free.iter().enumerate() {
+            if !self.is_angle[j] {
+                jacobian.first.push((j, b, 1.0));
+            }
+        }
         for part in &self.correlated {
             self.add_angles(part, &mut jacobian);
         }
@@ -201,23 +210,29 @@ impl Coordinates {
         jacobian
     }
 
+    // The coordinate of a parameter.
+    fn place(&self, parameter: usize) -> Option<usize> {
+        self.free.binary_search(&parameter).ok()
+    }
+
     // The free correlations of one part, by their angles.
     fn add_angles(&self, part: &Part, jacobian: &mut Jacobian) {
-        let (range, own) = (part.range(), part.correlations());
-        let jets = angles::jets(part, &self.x[range.clone()], &self.is_held[range.clone()]);
-        let parameter = |c: usize| range.start + own.start + c;
-        let place = |c: usize| self.free.binary_search(&parameter(c)).ok();
+        let range = part.range();
+        let first = range.start + part.correlations().start;
+        let jets = angles::jets(part, &self.x[range.clone()], &self.is_held[range]);
         let n = jets.len();
-        let places: Vec<Option<usize>> = (0..n).map(place).collect();
         for (c, jet) in jets.iter().enumerate() {
+            let j = first + c;
             for b in 0..n {
-                let Some(at_b) = places[b] else { continue };
-                jacobian.first.push((parameter(c), at_b, jet.first[b]));
+                let Some(at_b) = self.place(first + b) else {
+                    continue;
+                };
+                jacobian.first.push((j, at_b, jet.first[b]));
                 for a in 0..n {
-                    let Some(at_a) = places[a] else { continue };
-                    jacobian
-                        .second
-                        .push((parameter(c), at_a, at_b, jet.second[b * n + a]));
+                    if let Some(at_a) = self.place(first + a) {
+                        let second = jet.second[b * n + a];
+                        jacobian.second.push((j, at_a, at_b, second));
+                    }
                 }
             }
         }
@@ -225,19 +240,23 @@ impl Coordinates {
 
     /// Replaces a covariance matrix of the coordinates by that of the free parameters, at the last
     /// point.
-    pub fn covariance_to_theta(&self, covariance: &mut [f64]) {
+    pub(crate) fn covariance_to_theta(&self, covariance: &mut [f64]) {
         let n = self.free.len();
-        let place = |j: usize| self.free.binary_search(&j).ok();
-        let jacobian = self.jacobian().first.into_iter();
-        let free = jacobian.filter_map(|(j, b, first)| place(j).map(|a| (a, b, first)));
-        let elements: Vec<(usize, usize, f64)> = free.collect();
+        let mut elements = Vec::new();
+        for (j, b, first) in self.jacobian().first {
+            if let Some(a) = self.place(j) {
+                elements.push((a, b, first));
+            }
+        }
         // Once from the one side, then, as the half-way product is written transposed, from the
         // other.
         for _ in 0..2 {
             let given = covariance.to_vec();
             covariance.fill(0.0);
             for &(a, b, first) in &elements {
-                (0..n).for_each(|i| covariance[a * n + i] += first * given[i * n + b]);
+                for i in 0..n {
+                    covariance[a * n + i] += first * given[i * n + b];
+                }
             }
         }
     }
@@ -253,15 +272,17 @@ impl Coordinates {
     /// The gradient in the coordinates, zero where a bound is in the way.
     pub fn gradient(&self, in_parameters: &[f64], gradient: &mut [f64]) {
         self.slopes(in_parameters, gradient);
-        let at_free = gradient.iter_mut().zip(&self.free);
-        at_free
-            .filter(|(_, j)| self.is_blocked(**j, in_parameters))
-            .for_each(|(out, _)| *out = 0.0);
+        for (slope, &j) in gradient.iter_mut().zip(&self.free) {
+            if self.is_blocked(j, in_parameters) {
+                *slope = 0.0;
+            }
+        }
     }
 
     /// The Hessian in the coordinates from gradient and Hessian in the parameters.
     pub fn hessian(&self, gradient: &[f64], in_parameters: &[f64], hessian: &mut [f64]) {
-        let (n, size) = (self.parameters.len(), self.free.len());
+        let n = self.parameters.len();
+        let size = self.free.len();
         let jacobian = self.jacobian();
         hessian.fill(0.0);
         for &(j, b, at_j) in &jacobian.first {
@@ -276,16 +297,15 @@ impl Coordinates {
     }
 
     /// Cuts what is blocked off the rest of a Hessian in the coordinates.
-    pub fn part_blocked(&self, gradient: &[f64], hessian: &mut [f64]) {
+    pub(crate) fn part_blocked(&self, gradient: &[f64], hessian: &mut [f64]) {
         let n = self.free.len();
-        for (b, _) in self
-            .free
-            .iter()
-            .enumerate()
-            .filter(|(_, j)| self.is_blocked(**j, gradient))
-        {
+        for (b, &j) in self.free.iter().enumerate() {
+            if !self.is_blocked(j, gradient) {
+                continue;
+            }
             for a in (0..n).filter(|&a| a != b) {
-                (hessian[b * n + a], hessian[a * n + b]) = (0.0, 0.0);
+                hessian[b * n + a] = 0.0;
+                hessian[a * n + b] = 0.0;
             }
             hessian[b * n + b] = hessian[b * n + b].abs();
         }
@@ -297,12 +317,12 @@ impl Coordinates {
     }
 
     /// The coordinates around another start.
-    pub fn starting_at(&self, parameters: &[f64]) -> Self {
+    pub(crate) fn starting_at(&self, parameters: &[f64]) -> Self {
         Self::new(&self.covs, &self.is_held, &self.absolute, parameters)
     }
 
     /// Whether coordinate `b` is one of the covariances.
-    pub fn is_covariance(&self, b: usize) -> bool {
+    pub(crate) fn is_covariance(&self, b: usize) -> bool {
         self.covs
             .iter()
             .flat_map(RelCov::parts)
@@ -310,7 +330,7 @@ impl Coordinates {
     }
 
     /// The largest coordinate of a covariance, in its unit.
-    pub fn extent(&self, x: &[f64], step_sizes: &[f64]) -> f64 {
+    pub(crate) fn extent(&self, x: &[f64], step_sizes: &[f64]) -> f64 {
         let of = |b: usize| {
             if self.is_covariance(b) {
                 (x[b] / step_sizes[b]).abs()
@@ -323,21 +343,24 @@ impl Coordinates {
 
     /// Whether a small step along `direction` changes a covariance: along redundant elements of a
     /// factor it doesn't.
-    pub fn changes_covariances(&self, x: &[f64], direction: &[f64]) -> bool {
+    pub(crate) fn changes_covariances(&self, x: &[f64], direction: &[f64]) -> bool {
         let at = |by: f64| {
-            let point: Vec<f64> = x.iter().zip(direction).map(|(x, d)| x + by * d).collect();
+            let mut point = x.to_vec();
+            small::axpy(by, direction, &mut point);
             self.covariances(&self.to_theta(&point))
         };
-        let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        let mut parts = at(0.0)
-            .into_iter()
-            .zip(at(OMEGA_STEP).into_iter().zip(at(-OMEGA_STEP)));
-        parts.any(|(here, (up, down))| {
-            let change: Vec<f64> = up.iter().zip(&down).map(|(up, down)| up - down).collect();
+        let above = at(OMEGA_STEP);
+        let below = at(-OMEGA_STEP);
+        for (here, (up, down)) in at(0.0).iter().zip(above.iter().zip(&below)) {
+            let mut change = up.clone();
+            small::axpy(-1.0, down, &mut change);
             // From zero there is no slope.
-            let is_new = largest(&here) == 0.0 && largest(&up) > OMEGA_STEP.powi(3);
-            is_new || largest(&change) > OMEGA_CHANGE * OMEGA_STEP * largest(&here)
-        })
+            let is_new = largest(here) == 0.0 && largest(up) > OMEGA_STEP.powi(3);
+            if is_new || largest(&change) > OMEGA_CHANGE * OMEGA_STEP * largest(here) {
+                return true;
+            }
+        }
+        false
     }
 
     // Omega of each part.
@@ -353,7 +376,7 @@ impl Coordinates {
     ///
     /// # Errors
     /// Fails as [`optimize::minimize`] does.
-    pub fn minimize(
+    pub(crate) fn minimize(
         &self,
         settings: &Settings,
         objective: &mut dyn Geometry,
@@ -364,8 +387,10 @@ impl Coordinates {
         if settings.initial_step.len() == self.start.len() {
             settings.initial_step = self.free_of(&settings.initial_step);
         }
-        let mut see =
-            |count: usize, value: f64, x: &[f64]| observe(count, value, &self.to_theta(x));
+        let mut see = |count: usize, value: f64, x: &[f64]| {
+            let parameters = self.to_theta(x);
+            observe(count, value, &parameters)
+        };
         let summary = if x.is_empty() {
             OptSummary::of_constant(objective.value(&x)?)
         } else {
@@ -376,4 +401,10 @@ impl Coordinates {
             ..summary.mapped(|x| self.to_theta(x))
         })
     }
+}
+
+// The largest absolute value.
+fn largest(values: &[f64]) -> f64 {
+    let sizes = values.iter().map(|value| value.abs());
+    sizes.fold(0.0, f64::max)
 }

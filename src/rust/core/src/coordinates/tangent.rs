@@ -25,7 +25,7 @@ use crate::kernels::small;
 /// The coordinates of one unstructured part; `w` of the pair `(i, j)` has the place of element
 /// `(i, j)` of Lambda.
 #[derive(Debug, Clone)]
-pub struct Tangent {
+pub(crate) struct Tangent {
     term: usize,
     first: usize,
     k: usize,
@@ -76,25 +76,24 @@ impl Tangent {
         let mut omega = vec![0.0; k * k];
         small::multiply_transposed(k, &lambda, &lambda, &mut omega);
         let mut eigen = Eigen::new(k);
+        if !eigen.decompose(&omega) {
+            return None;
+        }
         // |Lambda'q| is exact where the root of an eigenvalue is not.
-        let norm = |q: &[f64]| {
-            lambda
-                .chunks_exact(k)
-                .map(|column| small::dot(column, q).powi(2))
-                .sum::<f64>()
-                .sqrt()
+        let norm = |i: usize| {
+            let columns = lambda.chunks_exact(k);
+            let squares = columns.map(|column| small::dot(column, eigen.vector(i)).powi(2));
+            squares.sum::<f64>().sqrt()
         };
-        eigen.decompose(&omega).then(|| {
-            let s = (0..k).map(|i| norm(eigen.vector(i))).collect();
-            Self {
-                term,
-                first,
-                k,
-                range,
-                rms: rms.to_vec(),
-                q: eigen.vectors,
-                s,
-            }
+        let s = (0..k).map(norm).collect();
+        Some(Self {
+            term,
+            first,
+            k,
+            range,
+            rms: rms.to_vec(),
+            q: eigen.vectors,
+            s,
         })
     }
 
@@ -114,8 +113,25 @@ impl Tangent {
     /// Writes theta at `w` over the part's elements of `theta`.
     pub fn displace(&self, w: &[f64], theta: &mut [f64]) {
         let k = self.k;
+        let root = self.root_at(w);
+        let mut rows = vec![0.0; k * k];
+        for (i, row) in rows.chunks_exact_mut(k).enumerate() {
+            for (j, value) in row.iter_mut().enumerate() {
+                let products = (0..k).map(|l| self.q[l * k + i] * root[j * k + l]);
+                *value = products.sum::<f64>() / self.rms[i];
+            }
+        }
+        lower_factor(k, &mut rows);
+        for_each_place(k, |i, j, at| theta[self.range.start + at] = rows[i * k + j]);
+    }
+
+    // `S + E` at `w`.
+    fn root_at(&self, w: &[f64]) -> Vec<f64> {
+        let k = self.k;
         let mut root = vec![0.0; k * k];
-        (0..k).for_each(|i| root[i * k + i] = self.s[i]);
+        for i in 0..k {
+            root[i * k + i] = self.s[i];
+        }
         for_each_place(k, |i, j, at| {
             let (below, above) = self.shares(i, j);
             root[j * k + i] += w[at] * below;
@@ -123,17 +139,7 @@ impl Tangent {
                 root[i * k + j] += w[at] * above;
             }
         });
-        let mut rows = vec![0.0; k * k];
-        for (i, row) in rows.chunks_exact_mut(k).enumerate() {
-            for (j, value) in row.iter_mut().enumerate() {
-                *value = (0..k)
-                    .map(|l| self.q[l * k + i] * root[j * k + l])
-                    .sum::<f64>()
-                    / self.rms[i];
-            }
-        }
-        lower_factor(k, &mut rows);
-        for_each_place(k, |i, j, at| theta[self.range.start + at] = rows[i * k + j]);
+        root
     }
 
     /// `d Omega`, element `(r, s)`, for each coordinate: calls `visit(j, r, s, value)` as for
@@ -142,7 +148,8 @@ impl Tangent {
         &self,
         mut visit: impl FnMut(usize, usize, usize, f64),
     ) {
-        let (k, q) = (self.k, &self.q);
+        let k = self.k;
+        let q = &self.q;
         for_each_place(k, |i, j, at| {
             let (below, above) = self.shares(i, j);
             let size = if i == j {
@@ -164,6 +171,25 @@ impl Tangent {
     // E.
     fn add_second_derivative(&self, g: &[f64], k_term: usize, n_theta: usize, hessian: &mut [f64]) {
         let k = self.k;
+        let in_basis = self.in_basis(g, k_term);
+        for j in 0..k {
+            for i in 0..=j {
+                for column in 0..k {
+                    let (a, at_a) = self.element(i, column);
+                    let (b, at_b) = self.element(j, column);
+                    let value = 2.0 * in_basis[j * k + i] * at_a * at_b;
+                    hessian[b * n_theta + a] += value;
+                    if i != j {
+                        hessian[a * n_theta + b] += value;
+                    }
+                }
+            }
+        }
+    }
+
+    // `Q'R^-1 G R^-1 Q` for the part's block of G.
+    fn in_basis(&self, g: &[f64], k_term: usize) -> Vec<f64> {
+        let k = self.k;
         let mut block = vec![0.0; k * k];
         for c in 0..k {
             for r in 0..k {
@@ -173,38 +199,28 @@ impl Tangent {
         }
         let mut half = vec![0.0; k * k];
         small::multiply(k, &block, &self.q, &mut half);
-        let in_basis =
-            |i: usize, j: usize| small::dot(&self.q[i * k..(i + 1) * k], &half[j * k..(j + 1) * k]);
-        for j in 0..k {
-            for i in 0..=j {
-                let value = 2.0 * in_basis(i, j);
-                for column in 0..k {
-                    let (a, b) = (self.element(i, column), self.element(j, column));
-                    let value = value * a.1 * b.1;
-                    hessian[b.0 * n_theta + a.0] += value;
-                    if i != j {
-                        hessian[a.0 * n_theta + b.0] += value;
-                    }
-                }
+        for (out, half) in block.chunks_exact_mut(k).zip(half.chunks_exact(k)) {
+            for (out, q) in out.iter_mut().zip(self.q.chunks_exact(k)) {
+                *out = small::dot(q, half);
             }
         }
+        block
     }
 
     // The coordinate of element (row, column) of E, and the element where that is one.
     fn element(&self, row: usize, column: usize) -> (usize, f64) {
-        let (i, j) = (row.max(column), row.min(column));
+        let i = row.max(column);
+        let j = row.min(column);
         let (below, above) = self.shares(i, j);
-        (
-            self.range.start + place(self.k, i, j),
-            if row == i { below } else { above },
-        )
+        let share = if row == i { below } else { above };
+        (self.range.start + place(self.k, i, j), share)
     }
 }
 
 impl OmegaDerivatives {
     /// Gradient and Hessian (symmetric, column by column) in theta, but in `w` for the parts of
     /// `tangents`.
-    pub fn in_tangents(
+    pub(crate) fn in_tangents(
         &mut self,
         covs: &[RelCov],
         theta: &[f64],
@@ -216,7 +232,10 @@ impl OmegaDerivatives {
         gradient.fill(0.0);
         hessian.fill(0.0);
         let mut jacobian = self.start_jacobian();
-        let is_theta = |j: usize| !tangents.iter().any(|tangent| tangent.range.contains(&j));
+        let mut is_theta = vec![true; n_theta];
+        for tangent in tangents {
+            is_theta[tangent.range.clone()].fill(false);
+        }
         for (term, cov) in covs.iter().enumerate() {
             let k = cov.vsize();
             let mut first = |j: usize, r: usize, s: usize, value: f64| {
@@ -224,7 +243,7 @@ impl OmegaDerivatives {
                 jacobian.push((j, self.directions().index(term, k, r, s), value));
             };
             cov.for_each_first_derivative(theta, |j, r, s, value| {
-                if is_theta(j) {
+                if is_theta[j] {
                     first(j, r, s, value);
                 }
             });
@@ -233,12 +252,9 @@ impl OmegaDerivatives {
                 tangent.add_second_derivative(&self.g()[term], k, n_theta, hessian);
             }
             cov.for_each_second_derivative(theta, |i, j, r, s, value| {
-                if is_theta(i) {
+                if is_theta[i] {
                     let value = value * self.slope(term, r, s);
-                    hessian[j * n_theta + i] += value;
-                    if i != j {
-                        hessian[i * n_theta + j] += value;
-                    }
+                    add_symmetric(n_theta, hessian, (i, j), value);
                 }
             });
         }
@@ -248,7 +264,17 @@ impl OmegaDerivatives {
 
 fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
     for j in 0..k {
-        (j..k).for_each(|i| visit(i, j, place(k, i, j)));
+        for i in j..k {
+            visit(i, j, place(k, i, j));
+        }
+    }
+}
+
+// Adds to element `(i, j)` of a symmetric `n x n` matrix.
+fn add_symmetric(n: usize, matrix: &mut [f64], (i, j): (usize, usize), value: f64) {
+    matrix[j * n + i] += value;
+    if i != j {
+        matrix[i * n + j] += value;
     }
 }
 
@@ -257,20 +283,31 @@ fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
 pub(crate) fn lower_factor(k: usize, rows: &mut [f64]) {
     for i in 0..k {
         for j in i + 1..k {
-            let (a, b) = (rows[i * k + i], rows[i * k + j]);
-            let norm = a.hypot(b);
-            if norm > 0.0 && b != 0.0 {
-                let (c, s) = (a / norm, b / norm);
-                for row in rows.chunks_exact_mut(k).skip(i) {
-                    (row[i], row[j]) = (c * row[i] + s * row[j], c * row[j] - s * row[i]);
-                }
-                (rows[i * k + i], rows[i * k + j]) = (norm, 0.0);
-            }
+            rotate_to_zero(k, i, j, rows);
         }
         if rows[i * k + i] < 0.0 {
-            rows.chunks_exact_mut(k)
-                .skip(i)
-                .for_each(|row| row[i] = -row[i]);
+            for row in rows.chunks_exact_mut(k).skip(i) {
+                row[i] = -row[i];
+            }
         }
     }
+}
+
+// Rotates columns `i` and `j` from row `i` on, so that element `(i, j)` is zero.
+fn rotate_to_zero(k: usize, i: usize, j: usize, rows: &mut [f64]) {
+    let a = rows[i * k + i];
+    let b = rows[i * k + j];
+    let norm = a.hypot(b);
+    if norm == 0.0 || norm.is_nan() || b == 0.0 {
+        return;
+    }
+    let cos = a / norm;
+    let sin = b / norm;
+    for row in rows.chunks_exact_mut(k).skip(i) {
+        let turned = cos * row[i] + sin * row[j];
+        row[j] = cos * row[j] - sin * row[i];
+        row[i] = turned;
+    }
+    rows[i * k + i] = norm;
+    rows[i * k + j] = 0.0;
 }

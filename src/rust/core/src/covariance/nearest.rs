@@ -34,7 +34,12 @@ impl RelCov {
     /// Theta of a positive definite covariance near `omega` (`vsize x vsize`), for a search to go
     /// on from: no standard deviation shrinks below a tenth. Parts with correlations of their own,
     /// and those that aren't free, stay.
-    pub fn approach(&self, omega: &[f64], theta: &mut [f64], is_free: impl Fn(&Part) -> bool) {
+    pub(crate) fn approach(
+        &self,
+        omega: &[f64],
+        theta: &mut [f64],
+        is_free: impl Fn(&Part) -> bool,
+    ) {
         for (first, part) in self.placed().filter(|(_, part)| is_free(part)) {
             let omega = part_block(self.vsize(), first, part.size, omega);
             part.approach(&omega, &mut theta[part.range()]);
@@ -67,7 +72,7 @@ impl Part {
         }
     }
 
-    // By the pair of each correlation, or else by all pairs that have variances.
+    // Each correlation is that of its pair, or else follows from all pairs that have variances.
     fn nearest_correlations(&self, omega: &[f64], theta: &mut [f64]) {
         let wanted = correlations(self.size, omega);
         for j in self.correlations() {

@@ -76,14 +76,14 @@ impl Part {
     }
 
     /// Whether Lambda is diagonal for every theta.
-    pub fn is_diagonal(&self) -> bool {
+    pub(crate) fn is_diagonal(&self) -> bool {
         let couples = |role: &Role| role.is_below_diagonal() || role.is_correlation();
         self.size == 1 || !self.roles.iter().any(couples)
     }
 
     /// Whether theta is the whole lower triangle of Lambda, column by column: any covariance has a
     /// theta.
-    pub fn is_triangle(&self) -> bool {
+    pub(crate) fn is_triangle(&self) -> bool {
         let k = self.size;
         let fits = |(at, role): (usize, &Role)| match *role {
             Role::Factor { row, column } => place(k, row, column) == at,
@@ -94,7 +94,7 @@ impl Part {
 
     /// Calls `visit(row, column, parameter)` for each element of Lambda that is a parameter, in a
     /// part without correlations.
-    pub fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    pub(crate) fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
         for (j, role) in self.roles.iter().enumerate() {
             match *role {
                 Role::Factor { row, column } => visit(row, column, j),
@@ -107,7 +107,7 @@ impl Part {
 
     /// Calls `visit(j, r, s, value)` for each non-zero element `(r, s)`, `r >= s`, of `d Omega / d
     /// theta_j`, with `theta` that of the part. Values of the same element add up.
-    pub fn for_each_first_derivative(
+    pub(crate) fn for_each_first_derivative(
         &self,
         theta: &[f64],
         mut visit: impl FnMut(usize, usize, usize, f64),
@@ -173,7 +173,7 @@ impl Part {
     }
 
     /// The correlation matrix of `theta`, in a part with correlations.
-    pub fn correlation_matrix(&self, theta: &[f64]) -> Vec<f64> {
+    pub(crate) fn correlation_matrix(&self, theta: &[f64]) -> Vec<f64> {
         self.omega(&self.with_unit_scales(theta))
     }
 
@@ -220,7 +220,7 @@ impl Part {
 
     /// Replaces the shares among the part's parameters by correlations; those that are `held` are
     /// correlations already.
-    pub fn to_correlations(&self, values: &mut [f64], held: &[bool]) {
+    pub(crate) fn to_correlations(&self, values: &mut [f64], held: &[bool]) {
         let own = self.correlations();
         if let Some(shares) = self.shares() {
             return shares.to_correlations(&mut values[own.clone()], &held[own]);

@@ -44,7 +44,7 @@ impl RelCov {
     }
 
     /// One past the largest index into theta that this term uses.
-    pub fn theta_end(&self) -> usize {
+    pub(crate) fn theta_end(&self) -> usize {
         self.parts
             .iter()
             .map(|part| part.range().end)
@@ -53,17 +53,18 @@ impl RelCov {
     }
 
     /// Whether Lambda is diagonal for every theta.
-    pub fn is_diagonal(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_diagonal(&self) -> bool {
         self.parts.iter().all(Part::is_diagonal)
     }
 
     /// Whether each element of Lambda is a parameter or zero.
-    pub fn is_filled(&self) -> bool {
+    pub(crate) fn is_filled(&self) -> bool {
         self.parts.iter().all(|part| part.correlations().is_empty())
     }
 
     /// Calls `visit(row, column, theta index)` for each element of Lambda that is a parameter.
-    pub fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    pub(crate) fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
         for (first, part) in self.placed() {
             let start = part.theta_start;
             part.for_each_parameter(|row, column, j| visit(first + row, first + column, start + j));
@@ -72,7 +73,7 @@ impl RelCov {
 
     /// Calls `visit(r, s)`, `r >= s`, for each element of `Omega = Lambda Lambda'` that isn't zero
     /// for every theta.
-    pub fn for_each_element(&self, mut visit: impl FnMut(usize, usize)) {
+    pub(crate) fn for_each_element(&self, mut visit: impl FnMut(usize, usize)) {
         for (first, part) in self.placed() {
             let is_diagonal = part.is_diagonal();
             for s in 0..part.size {
@@ -86,7 +87,7 @@ impl RelCov {
 
     /// First derivatives of Omega: calls `visit(j, r, s, value)`, `r >= s`, for each non-zero
     /// element of `d Omega / d theta_j`. Values of the same element add up.
-    pub fn for_each_first_derivative(
+    pub(crate) fn for_each_first_derivative(
         &self,
         theta: &[f64],
         mut visit: impl FnMut(usize, usize, usize, f64),
@@ -128,12 +129,12 @@ impl RelCov {
     }
 
     /// Writes the value of each parameter in `Lambda = I`.
-    pub fn fill_start(&self, start: &mut [f64]) {
+    pub(crate) fn fill_start(&self, start: &mut [f64]) {
         self.for_each_role(|index, role| start[index] = role.start());
     }
 
     /// Writes the lower bound of each parameter.
-    pub fn fill_lower_bounds(&self, lower: &mut [f64]) {
+    pub(crate) fn fill_lower_bounds(&self, lower: &mut [f64]) {
         self.for_each_role(|index, role| lower[index] = role.bounds().0);
     }
 
@@ -156,7 +157,7 @@ impl RelCov {
 
     /// The size of a step of one in each coordinate, given the root mean square of each column of
     /// Z.
-    pub fn fill_step_sizes(&self, rms: &[f64], step_sizes: &mut [f64]) {
+    pub(crate) fn fill_step_sizes(&self, rms: &[f64], step_sizes: &mut [f64]) {
         for (first, part) in self.placed() {
             let rms = &rms[first..first + part.size];
             let roles = part.range().zip(part.roles());

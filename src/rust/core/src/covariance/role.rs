@@ -74,17 +74,17 @@ impl Role {
     }
 
     /// Whether the parameter is a standard deviation, of one effect or of all.
-    pub fn is_scale(self) -> bool {
+    pub(crate) fn is_scale(self) -> bool {
         matches!(self, Self::Scale { .. } | Self::CommonScale)
     }
 
     /// Whether the parameter is a correlation.
-    pub fn is_correlation(self) -> bool {
+    pub(crate) fn is_correlation(self) -> bool {
         matches!(self, Self::Correlation { .. })
     }
 
     /// Whether the parameter is an element of Lambda below the diagonal.
-    pub fn is_below_diagonal(self) -> bool {
+    pub(crate) fn is_below_diagonal(self) -> bool {
         matches!(self, Self::Factor { row, column } if row > column)
     }
 }

@@ -112,7 +112,7 @@ impl OmegaDerivatives {
 
     /// The second derivative of the objective along `change` of a term's Omega; the Hessian must
     /// have been computed.
-    pub fn curvature_along(&self, term: usize, change: &[f64]) -> f64 {
+    pub(crate) fn curvature_along(&self, term: usize, change: &[f64]) -> f64 {
         let n = self.directions.len();
         let k = change.len().isqrt();
         let mut curvature = 0.0;
@@ -156,9 +156,13 @@ impl Edge<'_> {
 
     // Whether nothing is held that would have to follow.
     fn is_free(&self) -> bool {
-        let may_stay = |role: &Role| matches!(role, Role::Scale { .. } | Role::Correlation { .. });
-        let mut held = self.part.roles().iter().zip(self.held);
-        held.all(|(role, held)| !held || may_stay(role))
+        for (role, held) in self.part.roles().iter().zip(self.held) {
+            let may_stay = matches!(role, Role::Scale { .. } | Role::Correlation { .. });
+            if *held && !may_stay {
+                return false;
+            }
+        }
+        true
     }
 
     fn none(&self) -> Steepest {

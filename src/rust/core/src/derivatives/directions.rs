@@ -5,7 +5,7 @@ use crate::covariance::RelCov;
 /// Unit directions `E_rs = e_r e_s' + e_s e_r'` (`r > s`) and `E_rr = e_r e_r'` of every term's
 /// Omega.
 #[derive(Debug, Clone)]
-pub struct Directions {
+pub(crate) struct Directions {
     /// `(r, s)` with `r >= s`, term after term.
     pairs: Vec<(usize, usize)>,
     /// First direction of each term; one more than there are terms.
@@ -50,11 +50,6 @@ impl Directions {
     /// Number of directions.
     pub fn len(&self) -> usize {
         self.pairs.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
     }
 
     /// Indices of a term's directions.

@@ -44,8 +44,8 @@ mod traces;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use directions::Directions;
-pub use omega::OmegaDerivatives;
+pub(crate) use directions::Directions;
+pub(crate) use omega::OmegaDerivatives;
 
 use crate::factor::blocks::Blocks;
 use crate::factor::trailing::{Inverse, Reduced};
@@ -56,7 +56,7 @@ use scores::Scores;
 
 /// How beta and sigma enter the objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Restricted likelihood: `log |X'V^-1X|` is part of it.
     pub reml: bool,
     /// `1 / sigma^2` at the last theta.
@@ -95,20 +95,20 @@ impl HessianKind {
 
 /// Computes [`OmegaDerivatives`] from the factor; the memory is kept from one theta to the next.
 #[derive(Debug)]
-pub struct FactorDerivatives {
+pub(crate) struct FactorDerivatives {
     /// Layout block of each trailing row.
     block_of_row: Vec<u32>,
     /// Mean over levels of the diagonal of Z'WZ, per term and effect.
     mean_cross: Vec<Vec<f64>>,
     /// `Lambda^-1` of each layout block, where dividing by Lambda is safe.
     inverses: Vec<LambdaInverse>,
-    /// `P_i = I - A00_i V_i` of each unit, `k x k`.
+    /// `P_i = I - A00_i V_i` of each level of the leading term, `k x k`.
     p_leading: Blocks,
     /// `S_RR^-1` as the trailing storage holds it.
     c: Inverse,
     /// `L^-1 D'` times some columns.
     e: Vec<f64>,
-    /// Blocks of one level, and the rows that a unit touches.
+    /// Blocks of one level, and the rows that a level of the leading term touches.
     scratch: Scratch,
     /// `K`: only where some trailing Lambda is singular, and for the exact Hessian.
     reduced: Reduced,
@@ -185,7 +185,7 @@ impl FactorDerivatives {
     }
 
     /// First derivatives at the theta of the last update of `factor`.
-    pub fn update(
+    pub(crate) fn update(
         &mut self,
         factor: &Factor,
         response: &Response,
@@ -214,7 +214,7 @@ impl FactorDerivatives {
     }
 
     /// Second derivatives at the theta of the last [`Self::update`].
-    pub fn update_hessian(
+    pub(crate) fn update_hessian(
         &mut self,
         factor: &Factor,
         profile: Profile,
@@ -260,10 +260,10 @@ impl FactorDerivatives {
         let k = factor.leading.k;
         self.p_leading.resize_like(&factor.m);
         let v = &mut self.scratch.a[..k * k];
-        for (unit, p) in self.p_leading.iter_mut().enumerate() {
-            let m = factor.m.block(unit);
+        for (level, p) in self.p_leading.iter_mut().enumerate() {
+            let m = factor.m.block(level);
             small::multiply_transposed(k, m, m, v);
-            small::multiply(k, factor.leading.a00.block(unit), v, p);
+            small::multiply(k, factor.leading.a00.block(level), v, p);
             for value in p.iter_mut() {
                 *value = -*value;
             }

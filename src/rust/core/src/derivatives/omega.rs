@@ -8,7 +8,7 @@ use crate::derivatives::Directions;
 /// from the factor by [`super::FactorDerivatives`]. What follows from them needs nothing but the
 /// covariances; the memory is kept from one theta to the next.
 #[derive(Debug)]
-pub struct OmegaDerivatives {
+pub(crate) struct OmegaDerivatives {
     pub(super) directions: Directions,
     /// `G_t`, `k x k`, in the order of the design.
     pub(super) g: Vec<Vec<f64>>,
@@ -51,7 +51,7 @@ impl OmegaDerivatives {
     }
 
     /// The directions of Omega that the Hessian of [`Self::h`] refers to.
-    pub fn directions(&self) -> &Directions {
+    pub(crate) fn directions(&self) -> &Directions {
         &self.directions
     }
 

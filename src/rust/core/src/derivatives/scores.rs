@@ -36,7 +36,7 @@ pub(super) struct LevelScores<'a> {
 
 impl<'a> LevelScores<'a> {
     /// Number of rows of `T`.
-    pub fn n_fixed(self) -> usize {
+    pub(crate) fn n_fixed(self) -> usize {
         self.columns - 1
     }
 
@@ -80,10 +80,10 @@ impl Residual<'_> {
 }
 
 impl FactorDerivatives {
-    /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then
-    /// `Z'V^-1 x = Z'W (x - Z b)` level by level; for the trailing terms `v = Lambda^-T u`, or again
-    /// from the residuals if Lambda is singular. With the restricted likelihood the rows of X are
-    /// turned into `T = L_XX^-1 X'V^-1Z`.
+    /// Solves backwards through the factor: `u' = l L^-1`, `b = Lambda u`, then `Z'V^-1 x = Z'W (x
+    /// - Z b)` level by level; for the trailing terms `v = Lambda^-T u`, or again from the
+    /// residuals if Lambda is singular. With the restricted likelihood the rows of X are turned
+    /// into `T = L_XX^-1 X'V^-1Z`.
     pub(super) fn update_scores(&mut self, factor: &Factor, response: &Response, reml: bool) {
         let mut delta = std::mem::take(&mut self.scores.delta);
         response.fixed_of_residual(factor, &mut delta);
@@ -121,20 +121,20 @@ impl FactorDerivatives {
 
 impl Scores {
     /// The scores of each level of the leading term, of `k` effects.
-    pub fn leading_levels(&self, k: usize) -> impl Iterator<Item = LevelScores<'_>> {
+    pub(crate) fn leading_levels(&self, k: usize) -> impl Iterator<Item = LevelScores<'_>> {
         let levels = self.leading.chunks_exact(k * self.columns);
         levels.map(|values| self.level(values))
     }
 
     /// The scores of one level of the leading term, of `k` effects.
     #[inline(always)]
-    pub fn leading_level(&self, k: usize, level: usize) -> LevelScores<'_> {
+    pub(crate) fn leading_level(&self, k: usize, level: usize) -> LevelScores<'_> {
         let size = k * self.columns;
         self.level(&self.leading[level * size..(level + 1) * size])
     }
 
     /// The scores of each level of a trailing term.
-    pub fn trailing_levels<'a>(
+    pub(crate) fn trailing_levels<'a>(
         &'a self,
         term: &'a TrailingTerm,
     ) -> impl Iterator<Item = LevelScores<'a>> {
@@ -143,7 +143,11 @@ impl Scores {
     }
 
     /// Calls `visit(term, scores)` for each level of each term.
-    pub fn for_each_level(&self, factor: &Factor, mut visit: impl FnMut(usize, LevelScores)) {
+    pub(crate) fn for_each_level(
+        &self,
+        factor: &Factor,
+        mut visit: impl FnMut(usize, LevelScores),
+    ) {
         for level in self.leading_levels(factor.leading.k) {
             visit(factor.layout.leading_term, level);
         }

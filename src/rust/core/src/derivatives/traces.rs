@@ -65,10 +65,8 @@ impl FactorDerivatives {
         let work = &mut self.scratch.b[..k * k];
         for range in chunks(factor.leading.n_levels, (CHUNK / k).max(1)) {
             let levels = factor.leading.levels(k, range.clone());
-            let lambdas = &factor.trailing_lambdas;
-            factor
-                .trailing
-                .whiten_full(&factor.layout, lambdas, &levels, &mut self.e);
+            let d = factor.scaling();
+            factor.trailing.whiten_full(d, &levels, &mut self.e);
             for (level, e) in range.zip(self.e.chunks_exact(size)) {
                 let p = self.p_leading.square(k, level);
                 let a00 = factor.leading.a00.square(k, level);
@@ -102,10 +100,8 @@ impl FactorDerivatives {
                 self.reduced
                     .update(&factor.trailing, &factor.leading, &factor.m);
             }
-            let layout = &factor.layout;
-            let lambdas = &factor.trailing_lambdas;
             self.reduced
-                .add_traces(&factor.trailing, layout, lambdas, block, g);
+                .add_traces(&factor.trailing, factor.scaling(), block, g);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The columns of a model matrix, borrowed from wherever they are: a data frame's own, or those of
 //! a matrix.
 
-use crate::error::{Error, Result};
+use crate::error::{check_length, Error, Result};
 
 /// One column.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,6 +49,23 @@ impl Column<'_> {
         }
     }
 
+    // Copies the rows from `first` on, as many as there are places.
+    #[inline]
+    fn copy_rows<'b>(&self, first: usize, places: impl Iterator<Item = &'b mut f64>) {
+        match *self {
+            // Iterators with steps are faster from within.
+            Self::Constant(value) => places.for_each(|place| *place = value),
+            Self::Doubles(values) => {
+                let pairs = places.zip(&values[first..]);
+                pairs.for_each(|(place, value)| *place = *value);
+            }
+            Self::Integers(values) => {
+                let pairs = places.zip(&values[first..]);
+                pairs.for_each(|(place, value)| *place = f64::from(*value));
+            }
+        }
+    }
+
     fn len(&self) -> Option<usize> {
         match self {
             Self::Constant(_) => None,
@@ -71,7 +88,7 @@ impl Column<'_> {
 pub struct Columns<'a>(Vec<Column<'a>>);
 
 impl<'a> Columns<'a> {
-    /// These columns.
+    /// Puts columns side by side.
     pub fn new(columns: Vec<Column<'a>>) -> Self {
         Self(columns)
     }
@@ -112,13 +129,7 @@ impl<'a> Columns<'a> {
     pub(crate) fn gather(&self, first: usize, stride: usize, rows: &mut [f64]) {
         for (j, column) in self.0.iter().enumerate() {
             let out = rows[j..].iter_mut().step_by(stride);
-            match *column {
-                Column::Constant(value) => out.for_each(|o| *o = value),
-                Column::Doubles(values) => out.zip(&values[first..]).for_each(|(o, v)| *o = *v),
-                Column::Integers(values) => out
-                    .zip(&values[first..])
-                    .for_each(|(o, v)| *o = f64::from(*v)),
-            }
+            column.copy_rows(first, out);
         }
     }
 
@@ -128,13 +139,7 @@ impl<'a> Columns<'a> {
     /// `Dimension`, `NonFinite`.
     pub fn validate(&self, what: &'static str, n: usize) -> Result<()> {
         for (j, column) in self.0.iter().enumerate() {
-            if let Some(found) = column.len().filter(|&length| length != n) {
-                return Err(Error::Dimension {
-                    what,
-                    expected: n,
-                    found,
-                });
-            }
+            check_length(what, n, column.len().unwrap_or(n))?;
             if let Some(index) = column.not_finite() {
                 return Err(Error::NonFinite {
                     what,

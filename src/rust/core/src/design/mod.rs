@@ -16,7 +16,7 @@ pub use columns::{Column, Columns};
 pub use term::ReTerm;
 
 use crate::covariance::RelCov;
-use crate::error::{Error, Result};
+use crate::error::{check_length, Error, Result};
 use columns::first_not_finite;
 
 /// Response, fixed-effects matrix and random-effects terms of `n` observations.
@@ -103,36 +103,31 @@ impl Design<'_> {
     /// `Dimension`, `NonFinite`, `Level`, `NegativeWeight`.
     pub fn validate(&self) -> Result<()> {
         let n = self.n();
-        if n == 0 {
-            return Err(Error::Dimension {
-                what: "y",
-                expected: 1,
-                found: 0,
-            });
-        }
-        finite("y", self.y)?;
+        check_length("y", n.max(1), n)?;
+        check_finite("y", self.y)?;
         self.x.validate("x", n)?;
         for (what, values) in [("weights", self.weights), ("offset", self.offset)] {
-            let Some(values) = values else { continue };
-            if values.len() != n {
-                return Err(Error::Dimension {
-                    what,
-                    expected: n,
-                    found: values.len(),
-                });
+            if let Some(values) = values {
+                check_length(what, n, values.len())?;
+                check_finite(what, values)?;
             }
-            finite(what, values)?;
         }
-        if let Some(index) = self.weights.and_then(|w| w.iter().position(|&w| w < 0.0)) {
+        let mut weights = self.weights.unwrap_or_default().iter();
+        if let Some(index) = weights.position(|&w| w < 0.0) {
             return Err(Error::NegativeWeight { index });
         }
-        self.terms
-            .iter()
-            .enumerate()
-            .try_for_each(|(t, term)| term.validate(t, n))
+        let mut terms = self.terms.iter().enumerate();
+        terms.try_for_each(|(t, term)| term.validate(t, n))
     }
 }
 
-fn finite(what: &'static str, values: &[f64]) -> Result<()> {
-    first_not_finite(values).map_or(Ok(()), |index| Err(Error::NonFinite { what, index }))
+/// Checks that all values are finite.
+///
+/// # Errors
+/// `NonFinite` with the index of the first one that isn't.
+pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<()> {
+    match first_not_finite(values) {
+        Some(index) => Err(Error::NonFinite { what, index }),
+        None => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::covariance::RelCov;
 use crate::design::Columns;
-use crate::error::{Error, Result};
+use crate::error::{check_length, Error, Result};
 
 /// One random-effects term: all effects of one grouping factor.
 ///
@@ -46,24 +46,15 @@ impl ReTerm<'_> {
     /// Copies row `i` of the model matrix into `out` (length `vsize`).
     #[inline]
     pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
-        (0..self.vsize()).for_each(|j| out[j] = self.value(i, j));
+        for j in 0..self.vsize() {
+            out[j] = self.value(i, j);
+        }
     }
 
     /// Checks shapes and levels against `n` observations.
     pub(crate) fn validate(&self, term: usize, n: usize) -> Result<()> {
-        let length = |what, expected, found| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(Error::Dimension {
-                    what,
-                    expected,
-                    found,
-                })
-            }
-        };
-        length("refs", n, self.refs.len())?;
-        length("z", self.vsize(), self.z.len())?;
+        check_length("refs", n, self.refs.len())?;
+        check_length("z", self.vsize(), self.z.len())?;
         self.z.validate("z", n)?;
         let valid = |&level: &i32| level >= 1 && level as usize <= self.n_levels;
         match self.refs.iter().position(|level| !valid(level)) {

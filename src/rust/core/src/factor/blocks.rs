@@ -26,7 +26,7 @@ impl Blocks {
     }
 
     /// Takes the shape of `other`; the values of blocks that are there already stay.
-    pub fn resize_like(&mut self, other: &Self) {
+    pub(crate) fn resize_like(&mut self, other: &Self) {
         (self.rows, self.k) = (other.rows, other.k);
         self.values.resize(other.values.len(), 0.0);
     }
@@ -40,7 +40,7 @@ impl Blocks {
 
     /// Block `i`, to be changed.
     #[inline(always)]
-    pub fn block_mut(&mut self, i: usize) -> &mut [f64] {
+    pub(crate) fn block_mut(&mut self, i: usize) -> &mut [f64] {
         let size = self.rows * self.k;
         &mut self.values[i * size..(i + 1) * size]
     }
@@ -55,13 +55,13 @@ impl Blocks {
     /// Square block `i`, to be changed, for a caller whose order `k` is a literal: see
     /// [`Self::square`].
     #[inline(always)]
-    pub fn square_mut(&mut self, k: usize, i: usize) -> &mut [f64] {
+    pub(crate) fn square_mut(&mut self, k: usize, i: usize) -> &mut [f64] {
         &mut self.values[i * k * k..(i + 1) * k * k]
     }
 
     /// Blocks `range`, without what separates them.
     #[inline]
-    pub fn span(&self, range: std::ops::Range<usize>) -> &[f64] {
+    pub(crate) fn span(&self, range: std::ops::Range<usize>) -> &[f64] {
         let size = self.rows * self.k;
         &self.values[range.start * size..range.end * size]
     }

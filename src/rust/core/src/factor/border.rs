@@ -15,7 +15,7 @@ const FEW: usize = 4;
 
 /// Cross-products of X, and after [`Border::factor`] the factor of `X'V^-1X` at one theta.
 #[derive(Debug, Clone)]
-pub struct Border {
+pub(crate) struct Border {
     p: usize,
     /// `X'WX`, lower triangle, `p x p`.
     a: Vec<f64>,
@@ -64,8 +64,8 @@ impl Border {
         let p = self.p;
         if p <= FEW {
             for column in b.chunks_exact(p.max(1)) {
-                for j in 0..p {
-                    (j..p).for_each(|i| self.l[j * p + i] -= column[j] * column[i]);
+                for (j, l) in self.l.chunks_exact_mut(p).enumerate() {
+                    small::axpy(-column[j], &column[j..], &mut l[j..]);
                 }
             }
             return;
@@ -84,25 +84,34 @@ impl Border {
         let p = self.p;
         self.held.clear();
         for j in 0..p {
-            for c in 0..j {
-                let factor = self.l[c * p + j];
-                let (left, right) = self.l.split_at_mut(j * p);
-                let column = &left[c * p + j..(c + 1) * p];
-                small::axpy(-factor, column, &mut right[j..p]);
-            }
+            self.subtract_earlier(j);
             let pivot = self.l[j * p + j];
-            if !(pivot > self.least_pivot(j) && pivot.is_finite()) {
-                if self.anchor.is_empty() || !pivot.is_finite() {
+            if !pivot.is_finite() {
+                return Err(Error::NotPositiveDefinite { pivot: before + j });
+            }
+            if pivot <= self.least_pivot(j) {
+                if self.anchor.is_empty() {
                     return Err(Error::NotPositiveDefinite { pivot: before + j });
                 }
                 self.hold(j);
             }
-            let root = self.l[j * p + j].sqrt();
             let column = &mut self.l[j * p + j..(j + 1) * p];
-            column.iter_mut().for_each(|v| *v /= root);
+            let root = column[0].sqrt();
+            for value in column.iter_mut() {
+                *value /= root;
+            }
             column[0] = root;
         }
         Ok(())
+    }
+
+    // Takes what the columns before it explain off column `j`.
+    fn subtract_earlier(&mut self, j: usize) {
+        let p = self.p;
+        let (left, right) = self.l.split_at_mut(j * p);
+        for column in left.chunks_exact(p) {
+            small::axpy(-column[j], &column[j..], &mut right[j..p]);
+        }
     }
 
     // A smaller share of x'Wx is rounding error: the column depends on the others.
@@ -157,9 +166,13 @@ impl Border {
         for (j, column) in self.l.chunks_exact(self.p.max(1)).enumerate() {
             let (done, rest) = y.split_at_mut((j + 1) * rows);
             let yj = &mut done[j * rows..];
-            yj.iter_mut().for_each(|v| *v /= column[j]);
+            for v in yj.iter_mut() {
+                *v /= column[j];
+            }
             let below = column[j + 1..].iter().zip(rest.chunks_exact_mut(rows));
-            below.for_each(|(l, y)| small::axpy(-l, yj, y));
+            for (l, y) in below {
+                small::axpy(-l, yj, y);
+            }
         }
     }
 
@@ -186,16 +199,22 @@ impl Border {
         let p = self.p;
         let mut upper = vec![0.0; p * p];
         for j in 0..p {
-            (j..p).for_each(|i| upper[i * p + j] = self.l[j * p + i]);
+            for i in j..p {
+                upper[i * p + j] = self.l[j * p + i];
+            }
         }
-        (1..p).for_each(|i| upper[i * p] += self.shift[i] * upper[0]);
+        for i in 1..p {
+            upper[i * p] += self.shift[i] * upper[0];
+        }
         upper
     }
 
     /// Fixed effects of the columns as they are, from those of the centred ones.
     pub(crate) fn restore(&self, beta: &mut [f64]) {
         let taken_off = small::dot(beta, &self.shift);
-        beta.iter_mut().take(1).for_each(|b| *b -= taken_off);
+        if let Some(first) = beta.first_mut() {
+            *first -= taken_off;
+        }
     }
 
     /// Least-squares coefficients without random effects, from `X'Wy`, in place; zero if X is not

@@ -6,11 +6,9 @@ use crate::factor::Factor;
 /// Z.
 pub(crate) fn step_sizes_of(factor: &Factor, rms: &[Vec<f64>], n_theta: usize) -> Vec<f64> {
     let mut step_sizes = vec![1.0; n_theta];
-    factor
-        .covs()
-        .iter()
-        .zip(rms)
-        .for_each(|(cov, rms)| cov.fill_step_sizes(rms, &mut step_sizes));
+    for (cov, rms) in factor.covs().iter().zip(rms) {
+        cov.fill_step_sizes(rms, &mut step_sizes);
+    }
     step_sizes
 }
 
@@ -32,9 +30,8 @@ pub(crate) fn root_mean_squares(factor: &Factor, n_eff: usize) -> Vec<Vec<f64>> 
 /// Mean products of the columns of Z, weights included; lower triangle `k x k` per term.
 pub(crate) fn mean_products(factor: &Factor, n_eff: usize) -> Vec<Vec<f64>> {
     let mut means = factor.level_products();
-    means
-        .iter_mut()
-        .flatten()
-        .for_each(|sum| *sum /= n_eff as f64);
+    for sum in means.iter_mut().flatten() {
+        *sum /= n_eff as f64;
+    }
     means
 }

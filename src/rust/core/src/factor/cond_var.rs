@@ -13,32 +13,40 @@ pub fn cond_var(factor: &Factor) -> Vec<Vec<f64>> {
     let inverse = SelectedInverse::new(factor);
     let block_of_row = factor.layout.block_of_row();
     let mut variances = vec![Vec::new(); factor.layout.blocks.len() + 1];
-    for (block, lambda) in factor.layout.blocks.iter().zip(&factor.trailing_lambdas) {
-        let k = block.vsize;
+    for (block, lambda) in factor.scaling().terms() {
         let out = &mut variances[block.term];
-        for &first in &block.first {
-            for j in 0..k {
-                for i in 0..k {
-                    // (Lambda C Lambda')_ij
-                    let element = |a: usize, b: usize| {
-                        lambda[a * k + i]
-                            * inverse.rr(first as usize + a, first as usize + b)
-                            * lambda[b * k + j]
-                    };
-                    out.push(
-                        (0..=i)
-                            .map(|a| (0..=j).map(|b| element(a, b)).sum::<f64>())
-                            .sum(),
-                    );
-                }
-            }
+        for rows in block.places(1) {
+            push_variance(block.vsize, lambda, &inverse, rows.start, out);
         }
     }
     let mut coupling = LeadingCoupling::default();
     let out = &mut variances[factor.layout.leading_term];
-    for unit in 0..factor.leading.n_levels {
-        coupling.update(factor, &inverse, &block_of_row, unit);
-        out.extend(coupling.v.iter().zip(&coupling.ece).map(|(v, ece)| v + ece));
+    for level in 0..factor.leading.n_levels {
+        coupling.update(factor, &inverse, &block_of_row, level);
+        let variance = coupling.v.iter().zip(&coupling.ece);
+        out.extend(variance.map(|(v, ece)| v + ece));
     }
     variances
+}
+
+// Appends `Lambda C Lambda'` of the trailing level whose first row is `first`.
+fn push_variance(
+    k: usize,
+    lambda: &[f64],
+    inverse: &SelectedInverse,
+    first: usize,
+    out: &mut Vec<f64>,
+) {
+    for j in 0..k {
+        for i in 0..k {
+            let mut sum = 0.0;
+            for a in 0..=i {
+                for b in 0..=j {
+                    let c = inverse.rr(first + a, first + b);
+                    sum += lambda[a * k + i] * c * lambda[b * k + j];
+                }
+            }
+            out.push(sum);
+        }
+    }
 }

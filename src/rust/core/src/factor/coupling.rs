@@ -21,7 +21,7 @@ pub(super) struct LeadingCoupling {
 
 impl LeadingCoupling {
     /// Computes the coupling of `level`.
-    pub fn update(
+    pub(crate) fn update(
         &mut self,
         factor: &Factor,
         inverse: &SelectedInverse,

@@ -1,26 +1,26 @@
-//! Leading that touch nearly all trailing rows: their blocks side by side as dense matrices, so
-//! that one matrix product does what scattered updates would.
+//! Leading levels that touch nearly all trailing rows: their blocks side by side as dense matrices,
+//! so that one matrix product does what scattered updates would.
 
 use faer::MatRef;
 
 use crate::factor::leading::{Leading, Levels};
 use crate::kernels::small;
 
-/// Share of the trailing rows that a unit must touch on average.
+/// Share of the trailing rows that a level must touch on average.
 const DENSITY: f64 = 0.25;
 /// Below this many multiplications the scattered updates are as good.
 const WORK: f64 = 5e4;
 
-/// `A_R0` and `B = A_R0 M` of all units, `m x (k n_levels)`, column by column.
+/// `A_R0` and `B = A_R0 M` of all levels, `m x (k n_levels)`, column by column.
 #[derive(Debug, Clone)]
-pub struct FullLeading {
+pub(crate) struct FullLeading {
     m: usize,
     a: Vec<f64>,
     b: Vec<f64>,
 }
 
 impl FullLeading {
-    /// Memory for units that are full enough, else `None`.
+    /// Memory for levels that are full enough, else `None`.
     pub fn new(leading: &Leading, m: usize) -> Option<Self> {
         let touched = leading.rows.len() as f64;
         let density = touched / (leading.n_levels as f64 * m as f64);
@@ -33,19 +33,22 @@ impl FullLeading {
         })
     }
 
-    /// Copies the `k` values of each row that a unit touches and multiplies by its `M`.
+    /// Copies the `k` values of each row that a level touches and multiplies by its `M`.
     #[inline(always)]
-    pub fn set(&mut self, k: usize, unit: usize, rows: &[u32], vals: &[f64], m_unit: &[f64]) {
-        let columns = unit * k * self.m..(unit + 1) * k * self.m;
-        let (a, b) = (&mut self.a[columns.clone()], &mut self.b[columns]);
+    pub fn set(&mut self, k: usize, level: usize, rows: &[u32], vals: &[f64], m_level: &[f64]) {
+        let columns = level * k * self.m..(level + 1) * k * self.m;
+        let a = &mut self.a[columns.clone()];
+        let b = &mut self.b[columns];
         for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
-            (0..k).for_each(|j| a[j * self.m + row as usize] = v[j]);
+            for j in 0..k {
+                a[j * self.m + row as usize] = v[j];
+            }
         }
-        small::multiply_rows(k, self.m, a, m_unit, b);
+        small::multiply_rows(k, self.m, a, m_level, b);
     }
 
     /// The columns of `A_R0` that belong to some levels, as they lie in memory.
-    pub fn a_slice(&self, levels: &Levels) -> &[f64] {
+    pub(crate) fn a_slice(&self, levels: &Levels) -> &[f64] {
         let size = levels.k * self.m;
         &self.a[levels.range.start * size..levels.range.end * size]
     }

@@ -18,7 +18,7 @@ pub struct TrailingTerm {
 impl TrailingTerm {
     /// First row of a level.
     #[inline]
-    pub fn first_row(&self, level: usize) -> u32 {
+    pub(crate) fn first_row(&self, level: usize) -> u32 {
         self.first[level]
     }
 
@@ -53,7 +53,7 @@ impl Layout {
 
     /// The places of the effects of terms, for each of which effects per level and levels are
     /// given.
-    pub fn of_shapes(shapes: &[(usize, usize)], p: usize) -> Self {
+    pub(crate) fn of_shapes(shapes: &[(usize, usize)], p: usize) -> Self {
         let leading_term = leading_term(shapes);
         let mut m = 0;
         let mut blocks = Vec::new();
@@ -77,8 +77,13 @@ impl Layout {
         }
     }
 
+    /// The place of a trailing term, by its index in the design.
+    pub(crate) fn block_of_term(&self, term: usize) -> Option<&TrailingTerm> {
+        self.blocks.iter().find(|block| block.term == term)
+    }
+
     /// The largest number of effects per level.
-    pub fn max_vsize(&self) -> usize {
+    pub(crate) fn max_vsize(&self) -> usize {
         self.blocks
             .iter()
             .map(|block| block.vsize)
@@ -87,36 +92,31 @@ impl Layout {
     }
 
     /// First row and term (index into `blocks`) of every level, by row.
-    pub fn levels_by_row(&self) -> Vec<(u32, u32)> {
-        let of_block = |(b, block): (usize, &TrailingTerm)| {
-            block
-                .first
-                .iter()
-                .map(|&row| (row, b as u32))
-                .collect::<Vec<_>>()
-        };
-        let mut levels: Vec<_> = self.blocks.iter().enumerate().flat_map(of_block).collect();
+    pub(crate) fn levels_by_row(&self) -> Vec<(u32, u32)> {
+        let mut levels = Vec::new();
+        for (b, block) in self.blocks.iter().enumerate() {
+            levels.extend(block.first.iter().map(|&row| (row, b as u32)));
+        }
         levels.sort_unstable();
         levels
     }
 
     /// Layout block of each row.
-    pub fn block_of_row(&self) -> Vec<u32> {
-        let of_level =
-            |(_, block): (u32, u32)| std::iter::repeat_n(block, self.blocks[block as usize].vsize);
-        self.levels_by_row()
-            .into_iter()
-            .flat_map(of_level)
-            .collect()
+    pub(crate) fn block_of_row(&self) -> Vec<u32> {
+        let mut blocks = Vec::with_capacity(self.m);
+        for (_, block) in self.levels_by_row() {
+            let vsize = self.blocks[block as usize].vsize;
+            blocks.extend(std::iter::repeat_n(block, vsize));
+        }
+        blocks
     }
 
     /// Gives every level a new first row.
-    pub fn renumber(&mut self, new_first_of_row: impl Fn(u32) -> u32) {
+    pub(crate) fn renumber(&mut self, new_first_of_row: impl Fn(u32) -> u32) {
         for block in &mut self.blocks {
-            block
-                .first
-                .iter_mut()
-                .for_each(|row| *row = new_first_of_row(*row));
+            for row in block.first.iter_mut() {
+                *row = new_first_of_row(*row);
+            }
         }
     }
 }

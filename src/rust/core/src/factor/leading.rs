@@ -1,38 +1,42 @@
-//! Cross-products of the leading term, the one that is eliminated first. A unit is one of its
-//! levels.
+//! Cross-products of the leading term, the one that is eliminated first. Trailing terms are those
+//! that are eliminated after it.
 
 use std::ops::Range;
 
-use crate::design::Design;
+use crate::design::{Design, ReTerm};
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::Layout;
+use crate::kernels::small;
 
-/// The block column of A that belongs to the unit term: everything that shares an observation with
-/// a unit.
+/// Marks a row that isn't touched yet.
+const NONE: u32 = u32::MAX;
+
+/// The block column of A that belongs to the leading term: everything that shares an observation
+/// with one of its levels.
 ///
-/// Unit `i` has the `k x k` block `a00`, the rows of the trailing terms that it touches (sparse)
+/// Level `i` has the `k x k` block `a00`, the rows of the trailing terms that it touches (sparse)
 /// and the dense rows of X.
 #[derive(Debug, Clone)]
 pub struct Leading {
-    /// Effects per unit.
+    /// Effects per level.
     pub k: usize,
-    /// Number of units.
+    /// Number of levels.
     pub n_levels: usize,
-    /// `Z0' W Z0`: per unit `k x k`, symmetric.
+    /// `Z0' W Z0`: per level `k x k`, symmetric.
     pub a00: Blocks,
-    /// Where the touched rows of each unit start in `rows`; one more than there are units.
+    /// Where the touched rows of each level start in `rows`; one more than there are levels.
     pub ptr: Vec<usize>,
-    /// Touched rows of the trailing terms, ascending within a unit.
+    /// Touched rows of the trailing terms, ascending within a level.
     pub rows: Vec<u32>,
     /// `Zt' W Z0`: `k` values per touched row.
     pub vals: Vec<f64>,
-    /// `X'WZ0`: per unit `p x k`.
+    /// `X'WZ0`: per level `p x k`.
     pub ax0: Blocks,
 }
 
 /// Values of the trailing rows that a level of the leading term touches.
 #[derive(Debug)]
-pub struct Touched<'a> {
+pub(crate) struct Touched<'a> {
     /// The level.
     pub level: usize,
     /// The rows, ascending.
@@ -43,7 +47,7 @@ pub struct Touched<'a> {
 
 /// Some neighbouring levels of the leading term.
 #[derive(Debug, Clone)]
-pub struct Levels<'a> {
+pub(crate) struct Levels<'a> {
     /// The leading term.
     pub leading: &'a Leading,
     /// Effects per level.
@@ -53,10 +57,12 @@ pub struct Levels<'a> {
 }
 
 impl Leading {
-    /// Finds which trailing rows each unit touches and sums up `Zt'WZ0`; `a00` and `ax0` stay zero.
+    /// Finds which trailing rows each level touches and sums up `Zt'WZ0`; `a00` and `ax0` stay
+    /// zero.
     pub fn new(design: &Design, layout: &Layout) -> Self {
         let term = &design.terms[layout.leading_term];
-        let (k, n_levels) = (term.vsize(), term.n_levels);
+        let k = term.vsize();
+        let n_levels = term.n_levels;
         let mut leading = Self {
             k,
             n_levels,
@@ -75,80 +81,46 @@ impl Leading {
     fn sum_trailing(&mut self, design: &Design, layout: &Layout) {
         let term = &design.terms[layout.leading_term];
         let (start, order) = sort_by_level(term.refs, self.n_levels);
-        let mut slot = vec![u32::MAX; layout.m];
-        let (mut z0, mut zt) = (vec![0.0; self.k], vec![0.0; layout.max_vsize()]);
-        let mut touched: Vec<u32> = Vec::new();
-        for unit in 0..self.n_levels {
-            let members = &order[start[unit]..start[unit + 1]];
+        let mut summing = Summing::new(design, layout);
+        for level in 0..self.n_levels {
+            let members = &order[start[level]..start[level + 1]];
             let first = self.rows.len();
-            touched.clear();
-            for &i in members {
-                for block in &layout.blocks {
-                    let row = block.first_row(design.terms[block.term].level(i as usize));
-                    if slot[row as usize] == u32::MAX {
-                        slot[row as usize] = 0;
-                        touched.extend(row..row + block.vsize as u32);
-                    }
-                }
-            }
-            touched.sort_unstable();
-            for (s, &row) in touched.iter().enumerate() {
-                slot[row as usize] = (first + s) as u32;
-            }
-            self.rows.extend_from_slice(&touched);
+            summing.find_touched(members, &mut self.rows);
             self.vals.resize(self.rows.len() * self.k, 0.0);
-            for &i in members {
-                let i = i as usize;
-                term.row(i, &mut z0);
-                for block in &layout.blocks {
-                    let other = &design.terms[block.term];
-                    other.row(i, &mut zt[..block.vsize]);
-                    let at = slot[block.first_row(other.level(i)) as usize] as usize;
-                    for (v, &z) in self.vals[at * self.k..]
-                        .chunks_exact_mut(self.k)
-                        .zip(&zt[..block.vsize])
-                    {
-                        for (v, &z0) in v.iter_mut().zip(&z0) {
-                            *v += design.weight(i) * z * z0;
-                        }
-                    }
-                }
-            }
-            touched
-                .iter()
-                .for_each(|&row| slot[row as usize] = u32::MAX);
-            self.ptr[unit + 1] = self.rows.len();
+            summing.add(members, &mut self.vals);
+            summing.forget(&self.rows[first..]);
+            self.ptr[level + 1] = self.rows.len();
         }
     }
 
-    /// Gives row `r` the number `new_row[r]` and restores the order within each unit.
-    pub fn renumber(&mut self, new_row: &[u32]) {
+    /// Gives row `r` the number `new_row[r]` and restores the order within each level.
+    pub(crate) fn renumber(&mut self, new_row: &[u32]) {
         let mut entries: Vec<(u32, Vec<f64>)> = Vec::new();
-        for unit in 0..self.n_levels {
-            let range = self.ptr[unit]..self.ptr[unit + 1];
+        for level in 0..self.n_levels {
+            let range = self.ptr[level]..self.ptr[level + 1];
             let vals = &mut self.vals[range.start * self.k..range.end * self.k];
             let rows = &mut self.rows[range];
             entries.clear();
-            entries.extend(
-                rows.iter()
-                    .zip(vals.chunks_exact(self.k))
-                    .map(|(&row, v)| (new_row[row as usize], v.to_vec())),
-            );
+            for (&row, v) in rows.iter().zip(vals.chunks_exact(self.k)) {
+                entries.push((new_row[row as usize], v.to_vec()));
+            }
             entries.sort_unstable_by_key(|entry| entry.0);
-            for ((row, val), (new, values)) in rows
-                .iter_mut()
-                .zip(vals.chunks_exact_mut(self.k))
-                .zip(&entries)
-            {
-                *row = *new;
-                val.copy_from_slice(values);
+            let places = rows.iter_mut().zip(vals.chunks_exact_mut(self.k));
+            for ((row, v), (new_row, values)) in places.zip(&entries) {
+                *row = *new_row;
+                v.copy_from_slice(values);
             }
         }
+    }
+
+    /// Values of the rows that a level touches, to be changed.
+    pub(crate) fn touched_mut(&mut self, level: usize) -> &mut [f64] {
+        &mut self.vals[self.ptr[level] * self.k..self.ptr[level + 1] * self.k]
     }
 
     /// Some of the levels, for a caller whose number `k` of effects is a literal.
     #[inline(always)]
-    pub fn levels(&self, k: usize, range: Range<usize>) -> Levels<'_> {
+    pub(crate) fn levels(&self, k: usize, range: Range<usize>) -> Levels<'_> {
         Levels {
             leading: self,
             k,
@@ -156,10 +128,10 @@ impl Leading {
         }
     }
 
-    /// Touched rows of a unit and their values.
+    /// Touched rows of a level and their values.
     #[inline]
-    pub fn touched(&self, unit: usize) -> (&[u32], &[f64]) {
-        let range = self.ptr[unit]..self.ptr[unit + 1];
+    pub(crate) fn touched(&self, level: usize) -> (&[u32], &[f64]) {
+        let range = self.ptr[level]..self.ptr[level + 1];
         (
             &self.rows[range.clone()],
             &self.vals[range.start * self.k..range.end * self.k],
@@ -167,8 +139,77 @@ impl Leading {
     }
 }
 
+/// Memory for summing up `Zt'WZ0` level after level.
+struct Summing<'a> {
+    design: &'a Design<'a>,
+    layout: &'a Layout,
+    leading: &'a ReTerm<'a>,
+    /// Place of each trailing row among all that are touched, while its level is at work.
+    slot: Vec<u32>,
+    z0: Vec<f64>,
+    zt: Vec<f64>,
+}
+
+impl<'a> Summing<'a> {
+    fn new(design: &'a Design, layout: &'a Layout) -> Self {
+        let leading = &design.terms[layout.leading_term];
+        Self {
+            design,
+            layout,
+            leading,
+            slot: vec![NONE; layout.m],
+            z0: vec![0.0; leading.vsize()],
+            zt: vec![0.0; layout.max_vsize()],
+        }
+    }
+
+    // Appends the trailing rows that some observations touch, ascending.
+    fn find_touched(&mut self, members: &[u32], rows: &mut Vec<u32>) {
+        let first = rows.len();
+        for &i in members {
+            for block in &self.layout.blocks {
+                let row = block.first_row(self.design.terms[block.term].level(i as usize));
+                if self.slot[row as usize] == NONE {
+                    self.slot[row as usize] = 0;
+                    rows.extend(row..row + block.vsize as u32);
+                }
+            }
+        }
+        let touched = &mut rows[first..];
+        touched.sort_unstable();
+        for (s, &row) in touched.iter().enumerate() {
+            self.slot[row as usize] = (first + s) as u32;
+        }
+    }
+
+    // Adds `Zt'WZ0` of some observations to the values of the touched rows.
+    fn add(&mut self, members: &[u32], vals: &mut [f64]) {
+        let k = self.z0.len();
+        for i in members.iter().map(|&i| i as usize) {
+            self.leading.row(i, &mut self.z0);
+            for block in &self.layout.blocks {
+                let term = &self.design.terms[block.term];
+                let zt = &mut self.zt[..block.vsize];
+                term.row(i, zt);
+                let at = self.slot[block.first_row(term.level(i)) as usize] as usize;
+                let vals = vals[at * k..].chunks_exact_mut(k);
+                for (v, z) in vals.zip(zt) {
+                    small::axpy(self.design.weight(i) * *z, &self.z0, v);
+                }
+            }
+        }
+    }
+
+    // Takes the places of rows back.
+    fn forget(&mut self, rows: &[u32]) {
+        for &row in rows {
+            self.slot[row as usize] = NONE;
+        }
+    }
+}
+
 /// Row numbers grouped by level (a counting sort): where each level starts, and the rows in order.
-pub fn sort_by_level(refs: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
+pub(crate) fn sort_by_level(refs: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
     let mut start = vec![0usize; n_levels + 1];
     for &level in refs {
         start[level as usize] += 1;

@@ -18,6 +18,7 @@
 //! | quantity | file |
 //! |---|---|
 //! | A, from the rows of a design | [`cross_products`] |
+//! | rows of X and Z, some at a time | [`chunk`] |
 //! | what is summed up of responses | [`response_sums`] |
 //! | A, from sums that come from elsewhere | [`sums`] |
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
@@ -37,6 +38,7 @@
 
 pub mod blocks;
 pub mod border;
+mod chunk;
 pub(crate) mod column_scales;
 pub mod cond_var;
 pub(crate) mod coupling;
@@ -62,7 +64,7 @@ use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
-use crate::factor::trailing::Trailing;
+use crate::factor::trailing::{Scaling, Trailing};
 use crate::kernels::small::{self, for_size, LogProduct};
 
 pub use response::Response;
@@ -104,20 +106,20 @@ impl Factor {
             trailing,
             border,
         } = products;
-        let (k, n_levels) = (leading.k, leading.n_levels);
-        let square = |cov: &RelCov| vec![0.0; cov.vsize() * cov.vsize()];
-        let lambdas: Vec<Vec<f64>> = covs.iter().map(square).collect();
-        let of_block = |block: &layout::TrailingTerm| lambdas[block.term].clone();
-        let most_touched = leading.ptr.windows(2).map(|w| w[1] - w[0]).max();
-        let n_theta = covs.iter().map(RelCov::theta_end).max();
+        let k = leading.k;
+        let squares = Blocks::squares(k, leading.n_levels);
+        let lambdas = squares_of(&covs);
+        let blocks = layout.blocks.iter();
+        let touched = leading.ptr.windows(2).map(|w| w[1] - w[0]);
+        let n_theta = covs.iter().map(RelCov::theta_end);
         Self {
-            trailing_lambdas: layout.blocks.iter().map(of_block).collect(),
-            m: Blocks::squares(k, n_levels),
-            l00: Blocks::squares(k, n_levels),
-            bx: Blocks::zeros(border.p(), k, n_levels),
-            b: vec![0.0; most_touched.unwrap_or(0) * k],
+            trailing_lambdas: blocks.map(|block| lambdas[block.term].clone()).collect(),
+            m: squares.clone(),
+            l00: squares,
+            bx: Blocks::zeros(border.p(), k, leading.n_levels),
+            b: vec![0.0; touched.max().unwrap_or(0) * k],
             work: vec![0.0; k * k],
-            theta: vec![0.0; n_theta.unwrap_or(0)],
+            theta: vec![0.0; n_theta.max().unwrap_or(0)],
             layout,
             leading,
             trailing,
@@ -161,7 +163,7 @@ impl Factor {
     ///
     /// # Errors
     /// `NotPositiveDefinite` if rounding or a huge theta spoils a block.
-    pub fn update(&mut self, theta: &[f64]) -> Result<()> {
+    pub(crate) fn update(&mut self, theta: &[f64]) -> Result<()> {
         self.set_theta(theta);
         self.refactor()
     }
@@ -188,7 +190,11 @@ impl Factor {
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
             self.trailing.full_rank_update(self.bx.values());
-            log_det_rest = self.trailing.factor(&self.layout, &self.trailing_lambdas)?;
+            let d = Scaling {
+                layout: &self.layout,
+                lambdas: &self.trailing_lambdas,
+            };
+            log_det_rest = self.trailing.factor(d)?;
         }
         self.log_det_re = log_det_leading + log_det_rest;
         self.border.reset();
@@ -200,8 +206,9 @@ impl Factor {
     // Step (1): fills `m` and `bx`, takes B B' off the trailing system; returns sum_i log |T_i|.
     #[inline(always)]
     fn eliminate_leading(&mut self, k: usize) -> Result<f64> {
-        let (leading, p) = (&self.leading, self.border.p());
+        let leading = &self.leading;
         let lambda = &self.lambdas[self.layout.leading_term];
+        let p = self.border.p();
         let mut log_det = LogProduct::default();
         for level in 0..leading.n_levels {
             let t = self.l00.square_mut(k, level);
@@ -218,11 +225,7 @@ impl Factor {
             let (rows, vals) = leading.touched(level);
             if !rows.is_empty() && !self.trailing.set_full(k, level, rows, vals, m) {
                 let b = &mut self.b[..vals.len()];
-                for (b, v) in b.chunks_exact_mut(k).zip(vals.chunks_exact(k)) {
-                    for j in 0..k {
-                        b[j] = (0..k).map(|l| v[l] * m[j * k + l]).sum();
-                    }
-                }
+                multiply_touched(k, vals, m, b);
                 self.trailing.rank_update(k, level, rows, b, bx);
             }
         }
@@ -232,8 +235,7 @@ impl Factor {
     /// Sums over the levels of each term of `Z'WZ`, lower triangle `k x k`: the products of its
     /// columns of Z.
     pub(crate) fn level_products(&self) -> Vec<Vec<f64>> {
-        let square = |cov: &RelCov| vec![0.0; cov.vsize() * cov.vsize()];
-        let mut products: Vec<Vec<f64>> = self.covs.iter().map(square).collect();
+        let mut products = squares_of(&self.covs);
         for a00 in self.leading.a00.iter() {
             small::axpy(1.0, a00, &mut products[self.layout.leading_term]);
         }
@@ -244,20 +246,19 @@ impl Factor {
         products
     }
 
+    /// The Lambdas of the trailing terms.
+    pub(crate) fn scaling(&self) -> Scaling<'_> {
+        Scaling {
+            layout: &self.layout,
+            lambdas: &self.trailing_lambdas,
+        }
+    }
+
     /// `x := x D` for the `rows x m` matrix x, `D` the Lambdas of the trailing terms.
     pub(crate) fn scale_columns(&self, rows: usize, x: &mut [f64]) {
-        for (block, lambda) in self.layout.blocks.iter().zip(&self.trailing_lambdas) {
-            let k = block.vsize;
-            for first in block.first.iter().map(|&first| first as usize) {
-                let columns = &mut x[first * rows..(first + k) * rows];
-                for j in 0..k {
-                    let (left, right) = columns.split_at_mut((j + 1) * rows);
-                    let target = &mut left[j * rows..];
-                    target.iter_mut().for_each(|x| *x *= lambda[j * k + j]);
-                    for (i, x) in right.chunks_exact(rows).enumerate() {
-                        small::axpy(lambda[j * k + j + 1 + i], x, target);
-                    }
-                }
+        for (block, lambda) in self.scaling().terms() {
+            for place in block.places(rows) {
+                small::times_lower(block.vsize, rows, 0, lambda, &mut x[place]);
             }
         }
     }
@@ -294,17 +295,36 @@ impl Factor {
     pub(crate) fn centred_contrast(&self, c: &[f64]) -> Vec<f64> {
         let mut centred = c.to_vec();
         let others = centred.iter_mut().zip(&self.border.shift).skip(1);
-        others.for_each(|(c_j, shift)| *c_j -= shift * c[0]);
+        for (c_j, shift) in others {
+            *c_j -= shift * c[0];
+        }
         centred
     }
 
     /// `Lambda u` of one term of the design.
     pub(crate) fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {
-        let (k, lambda) = (self.covs[term].vsize(), &self.lambdas[term]);
+        let k = self.covs[term].vsize();
+        let lambda = &self.lambdas[term];
         let mut b = vec![0.0; u.len()];
         for (b, u) in b.chunks_exact_mut(k).zip(u.chunks_exact(k)) {
             small::lambda_times(k, lambda, u, b);
         }
         b
+    }
+}
+
+// Zeros, `k x k` for each term.
+fn squares_of(covs: &[RelCov]) -> Vec<Vec<f64>> {
+    let sizes = covs.iter().map(RelCov::vsize);
+    sizes.map(|k| vec![0.0; k * k]).collect()
+}
+
+// B = A_R0 M of one level, `k` values for each of the rows that it touches.
+#[inline(always)]
+fn multiply_touched(k: usize, vals: &[f64], m: &[f64], b: &mut [f64]) {
+    for (b, v) in b.chunks_exact_mut(k).zip(vals.chunks_exact(k)) {
+        for j in 0..k {
+            b[j] = (0..k).map(|l| v[l] * m[j * k + l]).sum();
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Response {
     ///
     /// # Errors
     /// `ZeroResidual` if nothing but rounding error is left of one of the responses.
-    pub fn update(&mut self, factor: &Factor) -> Result<()> {
+    pub(crate) fn update(&mut self, factor: &Factor) -> Result<()> {
         let columns = self.columns();
         factor.forward_solve(columns, &self.sums.products, &mut self.l);
         for c in 0..columns {
@@ -66,7 +66,8 @@ impl Response {
     }
 
     fn check(&self, c: usize) -> Result<()> {
-        let (whole, total) = (self.sums.residual_ss[c], self.sums.total_ss[c]);
+        let whole = self.sums.residual_ss[c];
+        let total = self.sums.total_ss[c];
         let is_explained = whole <= ZERO_RESIDUAL.powi(2) * total;
         if is_explained || self.pwrss[c] <= ZERO_RESIDUAL * whole {
             return Err(Error::ZeroResidual);
@@ -77,11 +78,6 @@ impl Response {
     /// Penalized weighted residual sum of squares `r^2` of the first response.
     pub fn pwrss(&self) -> f64 {
         self.pwrss[0]
-    }
-
-    /// Penalized weighted residual sums of squares of all responses.
-    pub fn all_pwrss(&self) -> &[f64] {
-        &self.pwrss
     }
 
     /// Fixed effects, in the centred columns, of the first residual response.
@@ -97,7 +93,9 @@ impl Response {
         let mut solution = factor.solution(self.l.column(c, self.columns()));
         let beta0 = &self.sums.beta0[c * p..(c + 1) * p];
         let beta = solution.beta.iter_mut().zip(beta0);
-        beta.for_each(|(beta, beta0)| *beta += beta0);
+        for (beta, beta0) in beta {
+            *beta += beta0;
+        }
         factor.border.restore(&mut solution.beta);
         solution
     }

@@ -1,12 +1,16 @@
 //! Forward and backward solves with the factor: `y = L^-1 [Lambda'r_Z; r_X]` and
 //! `[u; beta] = L^-T y`.
 
+use crate::design::Design;
+use crate::factor::chunk::Row;
+use crate::factor::layout::Layout;
+use crate::factor::leading::Leading;
 use crate::factor::Factor;
 use crate::kernels::small::{self, for_size};
 
 /// A vector of the system, or several side by side: column after column in each part.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Vectors {
+pub(crate) struct Vectors {
     /// Elements of the leading term's effects, level after level.
     pub(crate) leading: Vec<f64>,
     /// Elements of the trailing effects, by row of the layout.
@@ -29,11 +33,18 @@ pub struct Solution {
 impl Vectors {
     /// Makes `columns` zero vectors of the system of `factor`.
     pub(crate) fn zeros(factor: &Factor, columns: usize) -> Self {
-        let (k, n_levels) = (factor.leading.k, factor.leading.n_levels);
         Self {
-            leading: vec![0.0; columns * k * n_levels],
-            trailing: vec![0.0; columns * factor.layout.m],
             fixed: vec![0.0; columns * factor.p()],
+            ..Self::of_layout(&factor.layout, &factor.leading, columns)
+        }
+    }
+
+    /// Makes `columns` zero vectors of a system with this layout.
+    pub(super) fn of_layout(layout: &Layout, leading: &Leading, columns: usize) -> Self {
+        Self {
+            leading: vec![0.0; columns * leading.k * leading.n_levels],
+            trailing: vec![0.0; columns * layout.m],
+            fixed: vec![0.0; columns * layout.p],
         }
     }
 
@@ -43,8 +54,8 @@ impl Vectors {
         let mut trailing = vec![0.0; factor.layout.m];
         for block in &factor.layout.blocks {
             let levels = terms[block.term].chunks_exact(block.vsize);
-            for (&first, r) in block.first.iter().zip(levels) {
-                trailing[first as usize..first as usize + block.vsize].copy_from_slice(r);
+            for (place, r) in block.places(1).zip(levels) {
+                trailing[place].copy_from_slice(r);
             }
         }
         Self {
@@ -58,8 +69,9 @@ impl Vectors {
     fn scatter(&self, factor: &Factor) -> Vec<Vec<f64>> {
         let mut terms = vec![Vec::new(); factor.covs().len()];
         for block in &factor.layout.blocks {
-            let level = |&first: &u32| &self.trailing[first as usize..first as usize + block.vsize];
-            terms[block.term] = block.first.iter().flat_map(level).copied().collect();
+            for place in block.places(1) {
+                terms[block.term].extend_from_slice(&self.trailing[place]);
+            }
         }
         terms[factor.layout.leading_term].clone_from(&self.leading);
         terms
@@ -92,6 +104,46 @@ impl Vectors {
             fixed: of(&self.fixed),
         }
     }
+
+    /// Column `c` of `columns`, to be changed.
+    #[inline(always)]
+    pub(super) fn column_mut(&mut self, c: usize, columns: usize) -> VectorMut<'_> {
+        #[inline(always)]
+        fn of(part: &mut [f64], c: usize, columns: usize) -> &mut [f64] {
+            let length = part.len() / columns;
+            &mut part[c * length..(c + 1) * length]
+        }
+        VectorMut {
+            leading: of(&mut self.leading, c, columns),
+            trailing: of(&mut self.trailing, c, columns),
+            fixed: of(&mut self.fixed, c, columns),
+        }
+    }
+}
+
+/// One vector of the system, to be changed.
+pub(super) struct VectorMut<'a> {
+    leading: &'a mut [f64],
+    trailing: &'a mut [f64],
+    fixed: &'a mut [f64],
+}
+
+impl VectorMut<'_> {
+    /// Adds `[Z X]'Wr` of one row; `k`: effects of the leading term.
+    #[inline(always)]
+    pub(super) fn add_row(&mut self, k: usize, layout: &Layout, design: &Design, row: &Row) {
+        let wr = row.w * row.r;
+        small::axpy(wr, row.x, self.fixed);
+        let term = layout.leading_term;
+        let at = design.terms[term].level(row.i) * k;
+        small::axpy(wr, row.z(term, k), &mut self.leading[at..at + k]);
+        for block in &layout.blocks {
+            let level = design.terms[block.term].level(row.i);
+            let at = block.first_row(level) as usize;
+            let z = row.z(block.term, block.vsize);
+            small::axpy(wr, z, &mut self.trailing[at..at + block.vsize]);
+        }
+    }
 }
 
 impl Factor {
@@ -112,46 +164,48 @@ impl Factor {
     }
 
     fn forward_solve_with(&self, columns: usize, r: &Vectors, spherical: &[f64], y: &mut Vectors) {
-        let m = self.layout.m;
         y.trailing.copy_from_slice(&r.trailing);
         y.fixed.copy_from_slice(&r.fixed);
+        let q = self.leading.k * self.leading.n_levels;
+        for (c, r) in r.leading.chunks_exact(q).enumerate() {
+            let y = y.column_mut(c, columns);
+            for_size!(self.leading.k, k => self.forward_leading(k, r, spherical, y));
+        }
+        if self.layout.m > 0 {
+            self.forward_trailing(columns, y);
+        }
         for c in 0..columns {
-            for_size!(self.leading.k, k => self.forward_leading(k, c, r, spherical, y));
-        }
-        if m > 0 {
-            self.trailing
-                .subtract_full(columns, &y.leading, &mut y.trailing);
-            let trailing = y.trailing.chunks_exact_mut(m);
-            trailing.for_each(|y| self.scale_trailing(y, small::lambda_transposed_in_place));
-            self.trailing.forward_solve(columns, &mut y.trailing);
-        }
-        let p = self.p();
-        for (c, fixed) in y.fixed.chunks_exact_mut(p.max(1)).enumerate() {
-            let trailing = &y.trailing[c * m..(c + 1) * m];
-            subtract_product(self.trailing.border(), trailing, fixed);
-            self.border.forward_solve(fixed);
+            let y = y.column_mut(c, columns);
+            subtract_product(self.trailing.border(), y.trailing, y.fixed);
+            self.border.forward_solve(y.fixed);
         }
     }
 
     // The trailing rows are scaled when all levels have been taken off.
     #[inline(always)]
-    fn forward_leading(&self, k: usize, c: usize, r: &Vectors, spherical: &[f64], y: &mut Vectors) {
-        let (q, m, p) = (k * self.leading.n_levels, self.layout.m, self.p());
-        let trailing = &mut y.trailing[c * m..(c + 1) * m];
-        let fixed = &mut y.fixed[c * p..(c + 1) * p];
-        let levels = y.leading[c * q..(c + 1) * q].chunks_exact_mut(k);
-        let r = r.leading[c * q..(c + 1) * q].chunks_exact(k);
-        for (level, (y, r)) in levels.zip(r).enumerate() {
+    fn forward_leading(&self, k: usize, r: &[f64], spherical: &[f64], y: VectorMut) {
+        let levels = y.leading.chunks_exact_mut(k).zip(r.chunks_exact(k));
+        for (level, (y_level, r)) in levels.enumerate() {
             let columns = self.m.square(k, level).chunks_exact(k);
-            y.iter_mut()
-                .zip(columns)
-                .for_each(|(y, m)| *y = small::dot(m, r));
-            if !spherical.is_empty() {
-                self.add_spherical(&spherical[level * k..(level + 1) * k], level, y);
+            for (y, m) in y_level.iter_mut().zip(columns) {
+                *y = small::dot(m, r);
             }
-            self.subtract_touched(k, level, y, trailing);
-            subtract_product(self.bx.block(level), y, fixed);
+            if !spherical.is_empty() {
+                self.add_spherical(&spherical[level * k..(level + 1) * k], level, y_level);
+            }
+            self.subtract_touched(k, level, y_level, y.trailing);
+            subtract_product(self.bx.block(level), y_level, y.fixed);
         }
+    }
+
+    // y_R := L_RR^-1 D' y_R, with what full levels take off it first.
+    fn forward_trailing(&self, columns: usize, y: &mut Vectors) {
+        self.trailing
+            .subtract_full(columns, &y.leading, &mut y.trailing);
+        for y in y.trailing.chunks_exact_mut(self.layout.m) {
+            self.scale_trailing(y, small::lambda_transposed_in_place);
+        }
+        self.trailing.forward_solve(columns, &mut y.trailing);
     }
 
     // y += L_i^-1 x
@@ -186,22 +240,13 @@ impl Factor {
 
     /// `[u; beta] = L^-T y` for one vector y.
     pub(crate) fn solution(&self, mut y: Vectors) -> Solution {
-        let Vectors {
-            leading,
-            trailing,
-            fixed,
-        } = &mut y;
-        self.border.backward_solve(fixed);
-        let p = self.p();
+        self.border.backward_solve(&mut y.fixed);
         if self.layout.m > 0 {
-            let columns = self.trailing.border().chunks_exact(p.max(1));
-            let explained = trailing.iter_mut().zip(columns);
-            explained.for_each(|(y, column)| *y -= small::dot(column, fixed));
-            self.trailing.backward_solve(1, trailing);
+            self.backward_trailing(&mut y);
         }
-        let mut b_r = trailing.clone();
+        let mut b_r = y.trailing.clone();
         self.scale_trailing(&mut b_r, small::lambda_in_place);
-        self.backward_leading(leading, &b_r, fixed);
+        self.backward_leading(&mut y.leading, &b_r, &y.fixed);
         let u = y.scatter(self);
         let b = u.iter().enumerate();
         Solution {
@@ -209,6 +254,15 @@ impl Factor {
             u,
             beta: y.fixed,
         }
+    }
+
+    // u_R = L_RR^-T (y_R - L_XR' beta)
+    fn backward_trailing(&self, y: &mut Vectors) {
+        let columns = self.trailing.border().chunks_exact(self.p().max(1));
+        for (value, column) in y.trailing.iter_mut().zip(columns) {
+            *value -= small::dot(column, &y.fixed);
+        }
+        self.trailing.backward_solve(1, &mut y.trailing);
     }
 
     // u_i = L_i^-T (y_i - M_i' A_0R b_R - B_X,i' beta)
@@ -221,14 +275,8 @@ impl Factor {
             for (&row, v) in rows.iter().zip(vals.chunks_exact(k)) {
                 small::axpy(b_r[row as usize], v, &mut a);
             }
-            let m = self.m.block(level).chunks_exact(k);
-            y.iter_mut()
-                .zip(m)
-                .for_each(|(y, m)| *y -= small::dot(m, &a));
-            let bx = self.bx.block(level).chunks_exact(beta.len().max(1));
-            y.iter_mut()
-                .zip(bx)
-                .for_each(|(y, bx)| *y -= small::dot(bx, beta));
+            subtract_transposed(self.m.block(level), &a, y);
+            subtract_transposed(self.bx.block(level), beta, y);
             small::backward_solve(k, self.l00.block(level), y);
         }
     }
@@ -236,11 +284,19 @@ impl Factor {
     // Multiplies every trailing level by its Lambda or the transpose, in place.
     #[inline(always)]
     fn scale_trailing(&self, rows: &mut [f64], multiply: impl Fn(usize, &[f64], &mut [f64])) {
-        for (block, lambda) in self.layout.blocks.iter().zip(&self.trailing_lambdas) {
-            let k = block.vsize;
-            let firsts = block.first.iter().map(|&first| first as usize);
-            firsts.for_each(|first| multiply(k, lambda, &mut rows[first..first + k]));
+        for (block, lambda) in self.scaling().terms() {
+            for place in block.places(1) {
+                multiply(block.vsize, lambda, &mut rows[place]);
+            }
         }
+    }
+}
+
+// out -= a' x for a matrix a with as many rows as `x`.
+fn subtract_transposed(a: &[f64], x: &[f64], out: &mut [f64]) {
+    let columns = a.chunks_exact(x.len().max(1));
+    for (out, a) in out.iter_mut().zip(columns) {
+        *out -= small::dot(a, x);
     }
 }
 
@@ -248,7 +304,7 @@ impl Factor {
 #[inline(always)]
 fn subtract_product(a: &[f64], x: &[f64], out: &mut [f64]) {
     let columns = a.chunks_exact(out.len().max(1));
-    x.iter()
-        .zip(columns)
-        .for_each(|(x, a)| small::axpy(-x, a, out));
+    for (x, a) in x.iter().zip(columns) {
+        small::axpy(-x, a, out);
+    }
 }

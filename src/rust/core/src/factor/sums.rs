@@ -5,16 +5,15 @@
 //! of levels that occur together `Z_t'WZ_s`. The sums are those of X centred and of the residual
 //! response r, which saves the digits that large means would cost.
 
-use crate::error::{Error, Result};
+use crate::error::{check_length, Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
-use crate::factor::layout::Layout;
+use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Leading;
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
 use crate::factor::trailing::Trailing;
-use crate::kernels::small;
 
 /// Everything that a linear mixed model needs of the rows of its data.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,43 +92,38 @@ impl Sums {
     // Whether all parts have the lengths that belong to the shapes, and the levels exist.
     fn validate(&self) -> Result<()> {
         let p = self.p();
-        length("beta0", p, self.beta0.len())?;
-        length("xx", p * p, self.xx.len())?;
-        length("xr", p, self.xr.len())?;
-        length("terms", 1, self.terms.len().min(1))?;
+        check_length("beta0", p, self.beta0.len())?;
+        check_length("xx", p * p, self.xx.len())?;
+        check_length("xr", p, self.xr.len())?;
+        check_length("terms", 1, self.terms.len().min(1))?;
         for term in &self.terms {
             let effects = term.k * term.n_levels;
-            length("zz", effects * term.k, term.zz.values().len())?;
-            length("xz", effects * p, term.xz.values().len())?;
-            length("zr", effects, term.zr.len())?;
+            check_length("zz", effects * term.k, term.zz.values().len())?;
+            check_length("xz", effects * p, term.xz.values().len())?;
+            check_length("zr", effects, term.zr.len())?;
         }
         self.pairs.iter().try_for_each(|pair| self.check_pair(pair))
     }
 
     fn check_pair(&self, pair: &PairSums) -> Result<()> {
         let (a, b) = pair.terms;
-        length(
-            "pairs",
-            self.terms.len(),
-            self.terms.len().max(a.max(b) + 1),
-        )?;
-        let (ta, tb) = (&self.terms[a], &self.terms[b]);
-        length(
-            "zz",
-            pair.levels.len() * ta.k * tb.k,
-            pair.zz.values().len(),
-        )?;
-        let is_known =
-            |&(i, j): &(u32, u32)| (i as usize) < ta.n_levels && (j as usize) < tb.n_levels;
-        match pair.levels.iter().position(|levels| !is_known(levels)) {
-            Some(row) => Err(Error::Level {
-                term: a,
-                row,
-                level: pair.levels[row].0 as i32,
-                n_levels: ta.n_levels,
-            }),
-            None => Ok(()),
+        let n_terms = self.terms.len();
+        check_length("pairs", n_terms, n_terms.max(a.max(b) + 1))?;
+        let ta = &self.terms[a];
+        let tb = &self.terms[b];
+        let n_values = pair.levels.len() * ta.k * tb.k;
+        check_length("zz", n_values, pair.zz.values().len())?;
+        for (row, &(i, j)) in pair.levels.iter().enumerate() {
+            if i as usize >= ta.n_levels || j as usize >= tb.n_levels {
+                return Err(Error::Level {
+                    term: a,
+                    row,
+                    level: i as i32,
+                    n_levels: ta.n_levels,
+                });
+            }
         }
+        Ok(())
     }
 
     // The levels of trailing terms that share rows with those of the leading one, level after
@@ -142,8 +136,10 @@ impl Sums {
                 true => (pair.terms.1, pair.terms.0),
                 false => pair.terms,
             };
-            let block = layout.blocks.iter().find(|block| block.term == trailing);
-            let Some(term) = block.filter(|_| leading == layout.leading_term) else {
+            if leading != layout.leading_term {
+                continue;
+            }
+            let Some(term) = layout.block_of_term(trailing) else {
                 continue;
             };
             for (i, &(a, b)) in pair.levels.iter().enumerate() {
@@ -163,9 +159,8 @@ impl Sums {
 
     fn leading(&self, layout: &Layout) -> Leading {
         let term = &self.terms[layout.leading_term];
-        let k = term.k;
         let mut leading = Leading {
-            k,
+            k: term.k,
             n_levels: term.n_levels,
             a00: term.zz.clone(),
             ptr: vec![0; term.n_levels + 1],
@@ -174,48 +169,45 @@ impl Sums {
             ax0: term.xz.clone(),
         };
         for coupling in self.couplings(layout) {
-            let vsize = coupling.vsize;
-            for j in 0..vsize {
+            for j in 0..coupling.vsize {
                 leading.rows.push(coupling.row + j as u32);
-                let at = |c: usize| match coupling.is_transposed {
-                    true => j * k + c,
-                    false => c * vsize + j,
-                };
-                leading.vals.extend((0..k).map(|c| coupling.block[at(c)]));
+                let values = (0..term.k).map(|c| coupling.value(term.k, j, c));
+                leading.vals.extend(values);
             }
-            leading.ptr[coupling.level as usize + 1] += vsize;
+            leading.ptr[coupling.level as usize + 1] += coupling.vsize;
         }
-        (0..term.n_levels).for_each(|i| leading.ptr[i + 1] += leading.ptr[i]);
+        for level in 0..term.n_levels {
+            leading.ptr[level + 1] += leading.ptr[level];
+        }
         leading
     }
 
     // Z_R'WZ_R and X'WZ_R.
     fn fill_trailing(&self, layout: &Layout, trailing: &mut Trailing) {
-        let p = self.p();
         for block in &layout.blocks {
-            let (term, k) = (&self.terms[block.term], block.vsize);
-            for (level, first) in block.first.iter().map(|&first| first as usize).enumerate() {
-                let columns = &mut trailing.border_cross_products_mut()[first * p..(first + k) * p];
-                columns.copy_from_slice(term.xz.block(level));
-                let zz = term.zz.block(level);
-                for j in 0..k {
-                    (j..k).for_each(|i| trailing.set(first + i, first + j, zz[j * k + i]));
-                }
+            self.fill_levels(block, trailing);
+        }
+        for pair in &self.pairs {
+            let a = layout.block_of_term(pair.terms.0);
+            let b = layout.block_of_term(pair.terms.1);
+            if let (Some(a), Some(b)) = (a, b) {
+                fill_pair(pair, (a, b), trailing);
             }
         }
-        let of_term = |t: usize| {
-            let mut blocks = layout.blocks.iter();
-            blocks.find(|block| block.term == t)
-        };
-        for pair in &self.pairs {
-            let (Some(a), Some(b)) = (of_term(pair.terms.0), of_term(pair.terms.1)) else {
-                continue;
-            };
-            for (i, &(la, lb)) in pair.levels.iter().enumerate() {
-                let (row, col) = (a.first_row(la as usize), b.first_row(lb as usize));
-                for (at, value) in pair.zz.block(i).iter().enumerate() {
-                    let (i, j) = (at % a.vsize, at / a.vsize);
-                    trailing.set(row as usize + i, col as usize + j, *value);
+    }
+
+    // Z_t'WZ_t and X'WZ_t of one trailing term.
+    fn fill_levels(&self, block: &TrailingTerm, trailing: &mut Trailing) {
+        let term = &self.terms[block.term];
+        for (level, place) in block.places(self.p()).enumerate() {
+            let columns = &mut trailing.border_cross_products_mut()[place];
+            columns.copy_from_slice(term.xz.block(level));
+        }
+        for (level, rows) in block.places(1).enumerate() {
+            let columns = term.zz.block(level).chunks_exact(block.vsize);
+            for (j, column) in columns.enumerate() {
+                for i in j..block.vsize {
+                    trailing.set(rows.start + i, rows.start + j, column[i]);
                 }
             }
         }
@@ -225,8 +217,8 @@ impl Sums {
         let mut trailing = vec![0.0; layout.m];
         for block in &layout.blocks {
             let levels = self.terms[block.term].zr.chunks_exact(block.vsize);
-            for (&first, zr) in block.first.iter().zip(levels) {
-                small::axpy(1.0, zr, &mut trailing[first as usize..]);
+            for (place, zr) in block.places(1).zip(levels) {
+                trailing[place].copy_from_slice(zr);
             }
         }
         ResponseSums {
@@ -238,6 +230,29 @@ impl Sums {
             residual_ss: vec![self.rr],
             total_ss: vec![self.yy],
             beta0: self.beta0.clone(),
+        }
+    }
+}
+
+impl Coupling<'_> {
+    // The value of effect `j` of the trailing level and effect `c`, of `k`, of the leading one.
+    fn value(&self, k: usize, j: usize, c: usize) -> f64 {
+        match self.is_transposed {
+            true => self.block[j * k + c],
+            false => self.block[c * self.vsize + j],
+        }
+    }
+}
+
+// Z_a'WZ_b of two trailing terms.
+fn fill_pair(pair: &PairSums, (a, b): (&TrailingTerm, &TrailingTerm), trailing: &mut Trailing) {
+    for (block, &(la, lb)) in pair.zz.iter().zip(&pair.levels) {
+        let row = a.first_row(la as usize) as usize;
+        let col = b.first_row(lb as usize) as usize;
+        for (j, column) in block.chunks_exact(a.vsize).enumerate() {
+            for (i, value) in column.iter().enumerate() {
+                trailing.set(row + i, col + j, *value);
+            }
         }
     }
 }
@@ -264,17 +279,6 @@ impl CrossProducts {
         };
         Ok((products, response))
     }
-}
-
-fn length(what: &'static str, expected: usize, found: usize) -> Result<()> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::Dimension {
-        what,
-        expected,
-        found,
-    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use crate::design::{Design, ReTerm};
 use crate::error::Result;
 use crate::factor::blocks::Blocks;
 use crate::factor::border::Border;
-use crate::factor::cross_products::{add_rows, gather, shifts, CHUNK};
+use crate::factor::chunk::CHUNK;
+use crate::factor::cross_products::{add_rows, gather, shifts};
 use crate::factor::sums::{PairSums, Sums, TermSums};
+use crate::kernels::chunks::chunks;
 use crate::kernels::small;
 
 /// What is taken off X and y before they are summed up.
@@ -22,13 +24,17 @@ impl Centre {
     /// Finds the means of the columns of X and the least-squares fit of the response. The fit is
     /// zero if X is not of full rank.
     pub fn of(design: &Design) -> Self {
-        let (p, width) = (design.p(), design.p() + 1);
+        let p = design.p();
+        let width = design.p() + 1;
         let shift = shifts(design);
         let mut gram = vec![0.0; width * width];
         add_rows(design, &shift, &mut gram);
-        let columns = gram.chunks_exact(width).take(p);
-        let xx = columns.flat_map(|column| column[..p].to_vec()).collect();
-        let mut beta0 = (0..p).map(|j| gram[j * width + p]).collect::<Vec<f64>>();
+        let mut xx = Vec::with_capacity(p * p);
+        let mut beta0 = Vec::with_capacity(p);
+        for column in gram.chunks_exact(width).take(p) {
+            xx.extend_from_slice(&column[..p]);
+            beta0.push(column[p]);
+        }
         Border::new(xx, shift.clone()).least_squares(&mut Vec::new(), &mut beta0);
         Self { shift, beta0 }
     }
@@ -42,27 +48,30 @@ impl Sums {
     pub fn from_rows(design: &Design, centre: &Centre) -> Result<Self> {
         design.validate()?;
         let mut sums = Self::zeros(design, centre);
-        let (p, width) = (design.p(), design.p() + 1);
+        let p = design.p();
+        let width = design.p() + 1;
         let mut rows = vec![0.0; CHUNK * width];
-        for first in (0..design.n()).step_by(CHUNK) {
-            let count = CHUNK.min(design.n() - first);
-            let rows = &mut rows[..count * width];
-            gather(design, &centre.shift, first, rows);
-            for (i, row) in (first..).zip(rows.chunks_exact(width)) {
+        for range in chunks(design.n(), CHUNK) {
+            let rows = &mut rows[..range.len() * width];
+            gather(design, &centre.shift, range.start, rows);
+            for (i, row) in range.zip(rows.chunks_exact(width)) {
                 let (x, y) = row.split_at(p);
                 sums.add_row(design, i, x, y[0]);
             }
         }
-        sums.mirror();
-        let n_terms = design.terms.len();
-        let pairs = (1..n_terms).flat_map(|b| (0..b).map(move |a| (a, b)));
-        sums.pairs = pairs.map(|(a, b)| PairSums::of(design, a, b)).collect();
+        small::mirror_lower(p, &mut sums.xx);
+        for b in 1..design.terms.len() {
+            for a in 0..b {
+                sums.pairs.push(PairSums::of(design, a, b));
+            }
+        }
         Ok(sums)
     }
 
     fn zeros(design: &Design, centre: &Centre) -> Self {
         let p = design.p();
-        let positive = |w: &f64| if *w > 0.0 { w.ln() } else { 0.0 };
+        let weights = design.weights.unwrap_or_default().iter();
+        let positive = weights.filter(|w| **w > 0.0);
         let term = |term: &ReTerm| TermSums {
             k: term.vsize(),
             n_levels: term.n_levels,
@@ -72,7 +81,7 @@ impl Sums {
         };
         Self {
             n_eff: design.n_eff(),
-            sum_log_weights: design.weights.map_or(0.0, |w| w.iter().map(positive).sum()),
+            sum_log_weights: positive.map(|w| w.ln()).sum(),
             shift: centre.shift.clone(),
             beta0: centre.beta0.clone(),
             xx: vec![0.0; p * p],
@@ -86,7 +95,8 @@ impl Sums {
 
     // `x`: row i of X, centred; `y`: its response less the offset. Of X'WX the lower triangle.
     fn add_row(&mut self, design: &Design, i: usize, x: &[f64], y: f64) {
-        let (p, w) = (x.len(), design.weight(i));
+        let p = x.len();
+        let w = design.weight(i);
         let r = y - small::dot(&self.beta0, x);
         self.rr += w * r * r;
         self.yy += w * y * y;
@@ -98,25 +108,22 @@ impl Sums {
             sums.add_row(term, i, w, x, r);
         }
     }
-
-    // The upper triangle of X'WX from the lower one.
-    fn mirror(&mut self) {
-        let p = self.p();
-        for j in 0..p {
-            (0..j).for_each(|i| self.xx[j * p + i] = self.xx[i * p + j]);
-        }
-    }
 }
 
 impl TermSums {
     fn add_row(&mut self, term: &ReTerm, i: usize, w: f64, x: &[f64], r: f64) {
-        let (p, k, level) = (x.len(), self.k, term.level(i));
-        let (zz, xz) = (self.zz.block_mut(level), self.xz.block_mut(level));
+        let p = x.len();
+        let k = self.k;
+        let level = term.level(i);
+        let zz = self.zz.block_mut(level);
+        let xz = self.xz.block_mut(level);
         for j in 0..k {
             let z = w * term.value(i, j);
             self.zr[level * k + j] += z * r;
             small::axpy(z, x, &mut xz[j * p..(j + 1) * p]);
-            (0..k).for_each(|l| zz[j * k + l] += z * term.value(i, l));
+            for l in 0..k {
+                zz[j * k + l] += z * term.value(i, l);
+            }
         }
     }
 }
@@ -124,11 +131,13 @@ impl TermSums {
 impl PairSums {
     // The levels that occur together, sorted by that of `b`, then by that of `a`.
     fn of(design: &Design, a: usize, b: usize) -> Self {
-        let (ta, tb) = (&design.terms[a], &design.terms[b]);
+        let ta = &design.terms[a];
+        let tb = &design.terms[b];
         let key = |i: usize| ((tb.level(i) as u64) << 32) | ta.level(i) as u64;
         let mut rows: Vec<(u64, u32)> = (0..design.n()).map(|i| (key(i), i as u32)).collect();
         rows.sort_unstable();
-        let (ka, kb) = (ta.vsize(), tb.vsize());
+        let ka = ta.vsize();
+        let kb = tb.vsize();
         let count = rows.chunk_by(|a, b| a.0 == b.0).count();
         let mut pair = Self {
             terms: (a, b),
@@ -139,12 +148,13 @@ impl PairSums {
             let levels = (rows[0].0 as u32, (rows[0].0 >> 32) as u32);
             pair.levels.push(levels);
             let block = pair.zz.block_mut(cell);
-            for &(_, i) in rows {
-                let (i, w) = (i as usize, design.weight(i as usize));
+            for i in rows.iter().map(|&(_, i)| i as usize) {
+                let w = design.weight(i);
                 for (j, column) in block.chunks_exact_mut(ka).enumerate() {
                     let z = w * tb.value(i, j);
-                    let values = column.iter_mut().enumerate();
-                    values.for_each(|(l, v)| *v += z * ta.value(i, l));
+                    for (l, value) in column.iter_mut().enumerate() {
+                        *value += z * ta.value(i, l);
+                    }
                 }
             }
         }

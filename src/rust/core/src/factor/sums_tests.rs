@@ -5,6 +5,7 @@ use crate::covariance::{Part, Structure};
 use crate::derivatives::tests::{part, us, Data, Levels};
 use crate::design::Design;
 use crate::factor::sums_of_rows::Centre;
+use crate::kernels::small;
 
 // The sums of a design row by row, as a database would take them; shift and least-squares fit are
 // given.

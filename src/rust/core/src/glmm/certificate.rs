@@ -14,9 +14,16 @@ use crate::tolerances::{
     CLEARLY_NEGLIGIBLE_GAIN, NEGLIGIBLE_GAIN, SINGULAR_VARIANCE, TURNING_SLOPE,
 };
 
-// Derivatives in Omega, `sum_l W_ll` and root mean squares of the columns of Z (both per term), and
-// the gradient in the parameters.
-type InOmega = (OmegaDerivatives, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>);
+/// The Laplace approximation in Omega.
+struct InOmega {
+    omega: OmegaDerivatives,
+    /// `sum_l W_ll` of each term.
+    traces: Vec<Vec<f64>>,
+    /// Root mean squares of the columns of Z of each term.
+    rms: Vec<Vec<f64>>,
+    /// Gradient in the parameters.
+    gradient: Vec<f64>,
+}
 
 impl GeneralizedLinearMixedModel {
     /// Judges `parameters` without the Hessian, which costs more than a fit, where a rough inverse
@@ -31,12 +38,12 @@ impl GeneralizedLinearMixedModel {
         inverse: &[f64],
     ) -> Result<Certificate> {
         let (ways_out, gradient) = self.ways_out(vary, parameters)?;
-        let mut search = Search::new(self, vary, parameters);
-        let mut slopes = vec![0.0; search.at.free().len()];
-        search.at.go_to(&search.at.start());
-        search.at.gradient(&gradient, &mut slopes);
-        let free = search.at.free().to_vec();
-        let predicted_decrease = 0.5 * quadratic_form(gradient.len(), inverse, &free, &slopes);
+        let mut at = Search::new(self, vary, parameters).at;
+        let mut slopes = vec![0.0; at.free().len()];
+        at.go_to(&at.start());
+        at.gradient(&gradient, &mut slopes);
+        let free = at.free();
+        let predicted_decrease = 0.5 * quadratic_form(gradient.len(), inverse, free, &slopes);
         let is_clear = (0.0..=CLEARLY_NEGLIGIBLE_GAIN).contains(&predicted_decrease);
         let is_doubtful = |way: &WayOut| way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way);
         if !is_clear || ways_out.iter().any(is_doubtful) {
@@ -60,16 +67,19 @@ impl GeneralizedLinearMixedModel {
     // At a singular covariance of several effects it may pay to turn its directions together with a
     // way out that by itself gains nothing.
     fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
-        let (factor, k) = (self.pirls.factor(vary), way.change.len().isqrt());
+        let factor = self.pirls.factor(vary);
+        let k = way.change.len().isqrt();
         let rms = &root_mean_squares(factor, self.n_eff)[way.term];
         let lambda = &factor.lambdas[way.term];
-        let pivot = |j: usize| (rms[j] * lambda[j * k + j]).abs();
-        let variance = |j: usize| -> f64 {
+        let mut largest: f64 = 0.0;
+        let mut least_pivot = f64::INFINITY;
+        for j in 0..k {
             let row = lambda[j..].iter().step_by(k);
-            row.map(|element| (rms[j] * element).powi(2)).sum()
-        };
-        let largest = (0..k).map(variance).fold(0.0, f64::max);
-        let is_singular = (0..k).any(|j| pivot(j).powi(2) < SINGULAR_VARIANCE * largest);
+            let squares = row.map(|element| (rms[j] * element).powi(2));
+            largest = largest.max(squares.sum());
+            least_pivot = least_pivot.min((rms[j] * lambda[j * k + j]).powi(2));
+        }
+        let is_singular = least_pivot < SINGULAR_VARIANCE * largest;
         k > 1 && is_singular && -way.lambda_min * largest > TURNING_SLOPE
     }
 
@@ -113,20 +123,26 @@ impl GeneralizedLinearMixedModel {
         let rule = self.rule.take();
         let laplace = self.laplace_in_omega(vary, parameters);
         self.rule = rule;
-        let (omega, traces, rms, mut gradient) = laplace?;
+        let InOmega {
+            omega,
+            traces,
+            rms,
+            mut gradient,
+        } = laplace?;
         let value = self.objective(vary, parameters)?;
         if self.rule.is_some() {
             self.gradient(vary, &mut gradient)?;
         }
-        let levels = |term: usize| self.pirls.u[term].len() / self.covs[term].vsize();
         // The second derivative, if all levels were alike.
         let curvature = |term: usize, change: &[f64]| {
-            along(&traces[term], change).powi(2) / levels(term) as f64
+            let n_levels = self.pirls.u[term].len() / self.covs[term].vsize();
+            along(&traces[term], change).powi(2) / n_levels as f64
         };
         let theta = &self.pirls.factor(vary).theta;
         let mut ways = omega.ways_out(&self.covs, theta, (&rms, &self.held), curvature);
         for way in &mut ways {
-            let (step, promised) = (std::mem::take(&mut way.step), std::mem::take(&mut way.gain));
+            let step = std::mem::take(&mut way.step);
+            let promised = std::mem::take(&mut way.gain);
             if promised > NEGLIGIBLE_GAIN {
                 self.measure(vary, parameters, value, step, way);
             }
@@ -142,7 +158,12 @@ impl GeneralizedLinearMixedModel {
         let mut omega = OmegaDerivatives::new(&self.covs);
         let mut gradient = vec![0.0; parameters.len()];
         let traces = self.gradient_in_omega(vary, &mut gradient, &mut omega)?;
-        Ok((omega, traces, rms, gradient))
+        Ok(InOmega {
+            omega,
+            traces,
+            rms,
+            gradient,
+        })
     }
 
     // The best of some steps along a way out.
@@ -150,11 +171,11 @@ impl GeneralizedLinearMixedModel {
         for share in [1.0, 0.3, 0.1, 0.01] {
             let mut point = parameters.to_vec();
             self.covs[way.term].displace(way.part, share * step, &way.change, &mut point);
-            let gain = self
-                .objective(vary, &point)
-                .map_or(0.0, |reached| value - reached);
+            let reached = self.objective(vary, &point);
+            let gain = reached.map_or(0.0, |reached| value - reached);
             if gain > way.gain {
-                (way.step, way.gain) = (share * step, gain);
+                way.step = share * step;
+                way.gain = gain;
             }
         }
     }
@@ -162,9 +183,11 @@ impl GeneralizedLinearMixedModel {
 
 // `x'Ax` over the elements `free`, where A is `n x n` and x holds these elements alone.
 fn quadratic_form(n: usize, a: &[f64], free: &[usize], x: &[f64]) -> f64 {
-    let product = |(i, x_i): (&usize, &f64)| -> f64 {
-        let column = free.iter().zip(x);
-        column.map(|(j, x_j)| x_i * x_j * a[j * n + i]).sum()
-    };
-    free.iter().zip(x).map(product).sum()
+    let mut form = 0.0;
+    for (i, x_i) in free.iter().zip(x) {
+        for (j, x_j) in free.iter().zip(x) {
+            form += x_i * x_j * a[j * n + i];
+        }
+    }
+    form
 }

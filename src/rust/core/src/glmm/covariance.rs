@@ -5,6 +5,7 @@ use super::GeneralizedLinearMixedModel;
 use crate::error::Result;
 use crate::glmm::pirls::Vary;
 use crate::kernels::eigen::Eigen;
+use crate::kernels::small;
 use crate::tolerances::{FLAT_CURVATURE, NO_CURVATURE};
 
 impl GeneralizedLinearMixedModel {
@@ -36,31 +37,41 @@ impl GeneralizedLinearMixedModel {
 // At a singular covariance of random effects some directions of theta are flat. They say nothing of
 // the other parameters, and are left out.
 fn twice_inverse(n: usize, hessian: &[f64]) -> Option<Vec<f64>> {
-    let unit: Vec<f64> = (0..n)
-        .map(|j| hessian[j * n + j].abs().max(NO_CURVATURE).sqrt().recip())
+    let diagonal = hessian.iter().step_by(n + 1);
+    let unit: Vec<f64> = diagonal
+        .map(|h| h.abs().max(NO_CURVATURE).sqrt().recip())
         .collect();
-    let scaled: Vec<f64> = hessian
-        .iter()
-        .enumerate()
+    let elements = hessian.iter().enumerate();
+    let scaled: Vec<f64> = elements
         .map(|(at, h)| h * unit[at % n] * unit[at / n])
         .collect();
+    let is_finite = scaled.iter().all(|h| h.is_finite());
     let mut eigen = Eigen::new(n);
-    if !scaled.iter().all(|h| h.is_finite()) || !eigen.decompose(&scaled) {
+    if !is_finite || !eigen.decompose(&scaled) {
         return None;
     }
-    let least = FLAT_CURVATURE * eigen.values.iter().fold(0.0, |most: f64, v| most.max(*v));
+    let largest = eigen.values.iter().copied().fold(0.0, f64::max);
+    let least = FLAT_CURVATURE * largest;
     if eigen.values.iter().any(|&value| value < -least) {
         return None;
     }
+    Some(inverse_of_curved(&eigen, least, &unit))
+}
+
+// Twice the inverse over the directions whose curvature is more than `least`, in the units of the
+// parameters.
+fn inverse_of_curved(eigen: &Eigen, least: f64, unit: &[f64]) -> Vec<f64> {
+    let n = unit.len();
     let mut inverse = vec![0.0; n * n];
-    let vectors = eigen.vectors.chunks_exact(n.max(1));
-    let curved = eigen.values.iter().zip(vectors);
-    for (value, vector) in curved.filter(|(value, _)| **value > least) {
+    for (d, &value) in eigen.values.iter().enumerate() {
+        if value <= least {
+            continue;
+        }
+        let scaled = eigen.vector(d).iter().zip(unit);
+        let vector: Vec<f64> = scaled.map(|(v, unit)| v * unit).collect();
         for (j, column) in inverse.chunks_exact_mut(n).enumerate() {
-            for (i, out) in column.iter_mut().enumerate() {
-                *out += 2.0 / value * vector[i] * vector[j] * unit[i] * unit[j];
-            }
+            small::axpy(2.0 / value * vector[j], &vector, column);
         }
     }
-    Some(inverse)
+    inverse
 }

@@ -28,27 +28,36 @@ impl GeneralizedLinearMixedModel {
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
         let mut last: Option<(f64, f64)> = None;
         for _ in 0..MAX_PROFILE {
-            self.modes_at_shape(vary)?;
-            let log = self.pirls.response.shape.ln();
-            let deviance = self.pirls.response.deviance();
-            if deviance <= PERFECT_FIT * self.null_deviance {
-                return Err(Error::ZeroResidual);
-            }
-            let excess = (deviance / df).ln() - log;
-            if !excess.is_finite() {
-                return Err(Error::NonFinite {
-                    what: "dispersion",
-                    index: 0,
-                });
-            }
+            let excess = self.excess_dispersion(vary, df)?;
             if excess.abs() < SHAPE_STEP {
                 break;
             }
-            let slope = last.map_or(-1.0, |(l, e)| ((excess - e) / (log - l)).clamp(-2.0, -0.2));
+            let log = self.pirls.response.shape.ln();
+            let slope = match last {
+                Some((l, e)) => ((excess - e) / (log - l)).clamp(-2.0, -0.2),
+                None => -1.0,
+            };
             last = Some((log, excess));
             self.pirls.response.shape = (log - excess / slope).exp();
         }
         Ok(())
+    }
+
+    // `log(deviance / df) - log phi` at the modes for the present phi.
+    fn excess_dispersion(&mut self, vary: Vary, df: f64) -> Result<f64> {
+        self.modes_at_shape(vary)?;
+        let deviance = self.pirls.response.deviance();
+        if deviance <= PERFECT_FIT * self.null_deviance {
+            return Err(Error::ZeroResidual);
+        }
+        let excess = (deviance / df).ln() - self.pirls.response.shape.ln();
+        if excess.is_finite() {
+            return Ok(excess);
+        }
+        Err(Error::NonFinite {
+            what: "dispersion",
+            index: 0,
+        })
     }
 
     /// The dispersion if all means were equal: the unit in which those of a search are measured.
@@ -91,10 +100,8 @@ impl GeneralizedLinearMixedModel {
         }
         let phi = self.moment();
         let constant = response.constant_at(phi);
-        (
-            (self.pirls.penalized - self.pirls.ussq()) * response.shape / phi - 2.0 * constant,
-            phi,
-        )
+        let deviance = (self.pirls.penalized - self.pirls.ussq()) * response.shape / phi;
+        (deviance - 2.0 * constant, phi)
     }
 
     // Dispersion by lme4's moment.

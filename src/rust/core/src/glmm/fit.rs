@@ -61,27 +61,45 @@ impl GeneralizedLinearMixedModel {
         if self.shape_is_estimated() {
             start.push(self.start_shape.ln());
         }
-        let (n_theta, beta) = (self.n_theta(), self.pirls.beta.clone());
+        let beta = self.pirls.beta.clone();
         let first = self.fit_from(fit, start.clone(), observe);
         if !fit.theta.is_empty() {
             return first;
         }
-        if !matches!(first, Err(Error::PirlsDiverged { .. })) {
-            return self.or_from_elsewhere(fit, &start, &beta, first?, observe);
+        if matches!(first, Err(Error::PirlsDiverged { .. })) {
+            let shrunken = self.fit_shrunken(fit, start, &beta, observe);
+            return shrunken.map_or(first, Ok);
         }
-        // With smaller random effects the means may stay in their range.
+        self.or_from_elsewhere(fit, &start, &beta, first?, observe)
+    }
+
+    // The fit from smaller random effects: with these the means may stay in their range.
+    fn fit_shrunken(
+        &mut self,
+        fit: &FitSettings,
+        mut start: Vec<f64>,
+        beta: &[f64],
+        observe: &mut Observer,
+    ) -> Option<GlmmFit> {
         for _ in 0..MAX_SHRINKINGS {
-            let free = start[..n_theta].iter_mut().zip(&self.held);
-            free.filter(|(_, held)| !**held)
-                .for_each(|(theta, _)| *theta *= 0.1);
-            self.pirls.reset();
-            self.pirls.beta.clone_from(&beta);
+            for (theta, held) in start.iter_mut().zip(&self.held) {
+                if !held {
+                    *theta *= 0.1;
+                }
+            }
+            self.start_anew(beta);
             let found = self.fit_from(fit, start.clone(), observe);
             if found.is_ok() {
-                return found;
+                return found.ok();
             }
         }
-        first
+        None
+    }
+
+    // Forgets the modes and takes these fixed effects.
+    fn start_anew(&mut self, beta: &[f64]) {
+        self.pirls.reset();
+        self.pirls.beta.copy_from_slice(beta);
     }
 
     // The fit, or a better one from another size of the random effects, where these are cheap to
@@ -100,21 +118,20 @@ impl GeneralizedLinearMixedModel {
         }
         let mut reached = best.fast.as_ref().unwrap_or(&best.summary).best_value;
         for other in self.other_starts(start) {
-            self.pirls.reset();
-            self.pirls.beta.copy_from_slice(beta);
-            let Ok(stage) = self.fast_stage(&other, &fit.settings, &mut |_, _, _| Flow::Continue)
-            else {
+            self.start_anew(beta);
+            let stage = self.fast_stage(&other, &fit.settings, &mut |_, _, _| Flow::Continue);
+            let Ok(BfgsSummary { summary, .. }) = stage else {
                 continue;
             };
-            if stage.summary.best_value > reached - BETTER_START {
+            if summary.best_value > reached - BETTER_START {
                 continue;
             }
-            reached = stage.summary.best_value;
-            let found = self.fit_from(fit, stage.summary.best, observe);
-            best = match found {
-                Ok(found) if found.summary.best_value < best.summary.best_value => found,
-                _ => best,
-            };
+            reached = summary.best_value;
+            if let Ok(found) = self.fit_from(fit, summary.best, observe) {
+                if found.summary.best_value < best.summary.best_value {
+                    best = found;
+                }
+            }
         }
         self.pirls.reset();
         let parameters = self.centred(fit.vary, &best.parameters)?;
@@ -124,24 +141,38 @@ impl GeneralizedLinearMixedModel {
 
     // Smaller and larger random effects, all of them; small ones of each term; correlated ones.
     fn other_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
-        let n_theta = self.n_theta();
-        let scaled = |of: &dyn Fn(usize) -> f64| {
-            let mut other = start.to_vec();
-            (0..n_theta)
-                .filter(|&j| !self.held[j])
-                .for_each(|j| other[j] *= of(j));
-            other
-        };
-        let mut starts: Vec<Vec<f64>> = OTHER_SIZES.iter().map(|&size| scaled(&|_| size)).collect();
+        let everything = 0..self.n_theta();
+        let mut starts = Vec::new();
+        for size in OTHER_SIZES {
+            starts.push(self.scaled_start(start, everything.clone(), size));
+        }
         if self.covs.len() > 1 {
             for cov in &self.covs {
-                let own: Vec<usize> = cov.parts().iter().flat_map(|part| part.range()).collect();
-                starts.push(scaled(&|j| if own.contains(&j) { SMALL_TERM } else { 1.0 }));
+                let own = cov.parts().iter().flat_map(|part| part.range());
+                starts.push(self.scaled_start(start, own, SMALL_TERM));
             }
         }
-        let slopes = [-1.0, 1.0].map(|sign| self.correlated_start(start, sign));
-        starts.extend(slopes.into_iter().filter(|other| other != start));
+        for sign in [-1.0, 1.0] {
+            let correlated = self.correlated_start(start, sign);
+            if correlated != start {
+                starts.push(correlated);
+            }
+        }
         starts
+    }
+
+    // The start with some elements of theta, unless they are held, times `size`.
+    fn scaled_start(
+        &self,
+        start: &[f64],
+        elements: impl Iterator<Item = usize>,
+        size: f64,
+    ) -> Vec<f64> {
+        let mut other = start.to_vec();
+        for j in elements.filter(|&j| !self.held[j]) {
+            other[j] *= size;
+        }
+        other
     }
 
     // The start with each effect of a term correlated with those before it.
@@ -169,33 +200,24 @@ impl GeneralizedLinearMixedModel {
         mut start: Vec<f64>,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
-        let two_stages =
-            fit.vary == Vary::Modes && fit.beta.is_empty() && !self.pirls.beta.is_empty();
-        if !fit.beta.is_empty() {
+        let is_given = !fit.beta.is_empty();
+        if is_given {
             self.start_at(&fit.beta);
         }
-        let stage = if two_stages {
-            Some(self.fast_stage(&start, &fit.settings, observe)?)
-        } else {
-            None
-        };
-        if let Some(stage) = &stage {
+        let mut fast = None;
+        let mut learnt = None;
+        if fit.vary == Vary::Modes && !is_given && !self.pirls.beta.is_empty() {
+            let stage = self.fast_stage(&start, &fit.settings, observe)?;
             start.clone_from(&stage.summary.best);
+            fast = Some(stage.summary);
+            learnt = Some(stage.inverse);
         }
-        let learnt = stage.as_ref().map(|stage| stage.inverse.as_slice());
-        let (found, optimizer) = self.last_stage(fit, &start, learnt, observe)?;
+        let (found, optimizer) = self.last_stage(fit, &start, learnt.as_deref(), observe)?;
         self.pirls.report = None;
-        let fast = stage.map(|stage| stage.summary);
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
         if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
-            let settings = Settings {
-                optimizer: NEWTON.into(),
-                initial_step: Vec::new(),
-                ..fit.settings.clone()
-            };
-            let next = self.minimize(&settings, fit.vary, &found.parameters, observe)?;
-            found = self.judged(fit.vary, continued(found.summary, next), &inverse)?;
+            found = self.go_on(fit, found, &inverse, observe)?;
         }
         self.pirls.reset();
         self.objective(fit.vary, &found.parameters)?;
@@ -205,6 +227,23 @@ impl GeneralizedLinearMixedModel {
             iterations: self.pirls.iterations,
             ..self.natural_fit(fit.vary, found)
         })
+    }
+
+    // Newton's method from where a fit ended too early.
+    fn go_on(
+        &mut self,
+        fit: &FitSettings,
+        found: GlmmFit,
+        inverse: &[f64],
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        let settings = Settings {
+            optimizer: NEWTON.into(),
+            initial_step: Vec::new(),
+            ..fit.settings.clone()
+        };
+        let next = self.minimize(&settings, fit.vary, &found.parameters, observe)?;
+        self.judged(fit.vary, continued(found.summary, next), inverse)
     }
 
     fn start_at(&mut self, beta: &[f64]) {
@@ -297,27 +336,15 @@ impl GeneralizedLinearMixedModel {
         let natural = self.to_natural(vary);
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
-        let free = at.free();
-        let mut guess = Vec::with_capacity(free.len().pow(2));
-        for &j in free {
-            guess.extend(free.iter().map(|&i| inverse[j * n + i]));
-        }
-        let mut see =
-            |count: usize, value: f64, x: &[f64]| observe(count, value, &natural(&at.to_theta(x)));
-        let mut found = bfgs::minimize(
-            settings,
-            tolerance,
-            &at.start(),
-            guess,
-            &mut search,
-            &mut see,
-        )?;
+        let guess = block_of(n, &inverse, at.free());
+        let mut see = |count: usize, value: f64, x: &[f64]| {
+            let parameters = natural(&at.to_theta(x));
+            observe(count, value, &parameters)
+        };
+        let x = at.start();
+        let mut found = bfgs::minimize(settings, tolerance, &x, guess, &mut search, &mut see)?;
         at.make_canonical(&mut found.summary.best);
-        for (b, &j) in free.iter().enumerate() {
-            free.iter()
-                .enumerate()
-                .for_each(|(a, &i)| inverse[j * n + i] = found.inverse[b * free.len() + a]);
-        }
+        set_block_of(n, &mut inverse, at.free(), &found.inverse);
         Ok(BfgsSummary {
             summary: found.summary.mapped(|x| at.to_theta(x)),
             gradient: found.gradient,
@@ -423,5 +450,26 @@ fn continued(first: OptSummary, mut second: OptSummary) -> OptSummary {
         initial_value: first.initial_value,
         log,
         ..second
+    }
+}
+
+// Rows and columns of the `n x n` matrix.
+fn block_of(n: usize, matrix: &[f64], elements: &[usize]) -> Vec<f64> {
+    let mut block = Vec::with_capacity(elements.len().pow(2));
+    for &j in elements {
+        block.extend(elements.iter().map(|&i| matrix[j * n + i]));
+    }
+    block
+}
+
+// Overwrites rows and columns of the `n x n` matrix.
+fn set_block_of(n: usize, matrix: &mut [f64], elements: &[usize], block: &[f64]) {
+    for (&j, column) in elements
+        .iter()
+        .zip(block.chunks_exact(elements.len().max(1)))
+    {
+        for (&i, value) in elements.iter().zip(column) {
+            matrix[j * n + i] = *value;
+        }
     }
 }

@@ -48,10 +48,8 @@ impl Rule {
     pub(crate) fn product(&self, dimension: usize) -> (Vec<f64>, Vec<f64>) {
         let size = self.nodes.len();
         let count = size.pow(dimension as u32);
-        let (mut nodes, mut log_weights) = (
-            Vec::with_capacity(count * dimension),
-            Vec::with_capacity(count),
-        );
+        let mut nodes = Vec::with_capacity(count * dimension);
+        let mut log_weights = Vec::with_capacity(count);
         for index in 0..count {
             let digits = (0..dimension).map(|d| index / size.pow(d as u32) % size);
             nodes.extend(digits.clone().map(|i| self.nodes[i]));
@@ -63,7 +61,8 @@ impl Rule {
 
 // Orthonormal Hermite polynomials of degree `size` and `size - 1`.
 fn hermite(size: usize, x: f64) -> (f64, f64) {
-    let (mut last, mut before) = (1.0, 0.0);
+    let mut last = 1.0;
+    let mut before = 0.0;
     for j in 0..size {
         let next = (x * last - (j as f64).sqrt() * before) / ((j + 1) as f64).sqrt();
         (last, before) = (next, last);

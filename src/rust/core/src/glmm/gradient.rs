@@ -26,6 +26,37 @@ use crate::error::Result;
 use crate::factor::Solution;
 use crate::glmm::families::response::{Derivatives, Information};
 use crate::glmm::pirls::Vary;
+use crate::kernels::small;
+
+/// What F is differentiated with at fixed modes.
+struct AtModes {
+    /// Derivatives of the log-likelihood in eta.
+    derivatives: Derivatives,
+    leverage: Leverage,
+    /// Expectations over the nodes of quadrature.
+    nodes: Option<Expectations>,
+}
+
+impl AtModes {
+    fn new(model: &GeneralizedLinearMixedModel, vary: Vary) -> Self {
+        let pirls = &model.pirls;
+        let with_shape = model.shape_is_estimated();
+        let rule = model.rule.as_ref();
+        let nodes = rule.map(|rule| quadrature::expectations(pirls, rule, vary, with_shape));
+        let own = nodes.as_ref().map(|nodes| nodes.t.as_slice());
+        let weight = &pirls.response.weight;
+        Self {
+            derivatives: pirls.response.derivatives(model.options.information),
+            leverage: Leverage::new(&pirls.rows, pirls.factor(vary), weight, own),
+            nodes,
+        }
+    }
+
+    // `2 E v`, of quadrature.
+    fn expected_modes(&self) -> &[f64] {
+        self.nodes.as_ref().map_or(&[], |nodes| &nodes.v)
+    }
+}
 
 impl GeneralizedLinearMixedModel {
     /// Gradient of the objective at the parameters of the last [`Self::evaluate`].
@@ -71,67 +102,49 @@ impl GeneralizedLinearMixedModel {
         gradient: &mut [f64],
         mut omega: Option<&mut OmegaDerivatives>,
     ) -> Result<Vec<Vec<f64>>> {
-        let traces = omega.as_mut().map_or_else(Vec::new, |omega| {
+        let mut traces = Vec::new();
+        if let Some(omega) = omega.as_mut() {
             let factor = self.pirls.factor(vary);
             FactorDerivatives::new(factor).update_traces(factor, omega);
-            omega.g().to_vec()
-        });
-        let response = &self.pirls.response;
-        let shape_is_estimated = self.shape_is_estimated();
-        let nodes = self.rule.as_ref();
-        let nodes =
-            nodes.map(|rule| quadrature::expectations(&self.pirls, rule, vary, shape_is_estimated));
-        let own = nodes.as_ref().map(|e| e.t.as_slice());
-        let leverage = Leverage::new(
-            &self.pirls.rows,
-            self.pirls.factor(vary),
-            &response.weight,
-            own,
-        );
-        let at = response.derivatives(self.options.information);
-        let (mut rho, rhs) = self.at_fixed_modes(&at, &leverage, nodes.as_ref());
-        let mut s = self.solve_observed(vary, &rhs, nodes.as_ref().map_or(&[], |e| &e.v))?;
-        if let Some(t) = self.profile_multiplier(vary, &at, &leverage, &mut s) {
-            add_multiple(&mut rho, t, &at.score);
+            traces = omega.g().to_vec();
+        }
+        let at = AtModes::new(self, vary);
+        let (mut rho, rhs) = self.at_fixed_modes(&at);
+        let mut s = self.solve_observed(vary, &rhs, at.expected_modes())?;
+        if let Some(t) = self.profile_multiplier(vary, &at, &mut s) {
+            small::axpy(t, &at.derivatives.score, &mut rho);
         }
         let xi = self.linear_predictor_of(vary, &s);
-        let observed = at.observed.iter().zip(&xi);
-        rho.iter_mut()
-            .zip(observed)
-            .for_each(|(rho, (observed, xi))| *rho -= observed * xi);
-        self.theta_gradient(&leverage, nodes.as_ref(), &rho, &s, gradient);
+        for ((rho, observed), xi) in rho.iter_mut().zip(&at.derivatives.observed).zip(&xi) {
+            *rho -= observed * xi;
+        }
         if let Some(omega) = omega {
             self.add_scores(&rho, omega.g_mut());
         }
-        let n_theta = self.n_theta();
+        self.theta_gradient(&at, &rho, &s, gradient);
         if vary == Vary::Modes {
             let x_rho = self.pirls.rows.transposed_fixed(&rho);
-            gradient[n_theta..n_theta + x_rho.len()].copy_from_slice(&x_rho);
+            gradient[self.n_theta()..][..x_rho.len()].copy_from_slice(&x_rho);
         }
-        if shape_is_estimated {
-            gradient[gradient.len() - 1] = self.shape_gradient(&leverage, nodes.as_ref(), &xi);
+        if self.shape_is_estimated() {
+            gradient[gradient.len() - 1] = self.shape_gradient(&at, &xi);
         }
         Ok(traces)
     }
 
     // The derivative of F in eta at fixed modes, and the vector whose product with Lambda'Z' is the
     // part of F_u that goes through eta. For D itself F_u is zero.
-    fn at_fixed_modes(
-        &self,
-        at: &Derivatives,
-        leverage: &Leverage,
-        nodes: Option<&Expectations>,
-    ) -> (Vec<f64>, Vec<f64>) {
-        let slopes = at.slope.iter().zip(&leverage.rows);
+    fn at_fixed_modes(&self, at: &AtModes) -> (Vec<f64>, Vec<f64>) {
+        let slopes = at.derivatives.slope.iter().zip(&at.leverage.rows);
         let mut rho: Vec<f64> = slopes.map(|(slope, h)| slope * h).collect();
-        if let Some(nodes) = nodes {
-            add_multiple(&mut rho, 1.0, &nodes.score);
+        if let Some(nodes) = &at.nodes {
+            small::axpy(1.0, &nodes.score, &mut rho);
             return (rho.clone(), rho);
         }
         let kappa = self.kappa();
         let mut rhs = rho.clone();
-        add_multiple(&mut rho, -2.0 * kappa, &at.score);
-        add_multiple(&mut rhs, 2.0 * (1.0 - kappa), &at.score);
+        small::axpy(-2.0 * kappa, &at.derivatives.score, &mut rho);
+        small::axpy(2.0 * (1.0 - kappa), &at.derivatives.score, &mut rhs);
         (rho, rhs)
     }
 
@@ -141,16 +154,16 @@ impl GeneralizedLinearMixedModel {
     // Lambda.
     fn add_scores(&self, rho: &[f64], g: &mut [Vec<f64>]) {
         for term in &self.pirls.rows.terms {
-            let (g, k) = (&mut g[term.term], term.k);
-            let (r, v) = (
-                term.transposed_product(rho),
-                term.transposed_product(&self.pirls.response.score),
-            );
+            let k = term.k;
+            let g = &mut g[term.term];
+            let r = term.transposed_product(rho);
+            let v = term.transposed_product(&self.pirls.response.score);
             for (r, v) in r.chunks_exact(k).zip(v.chunks_exact(k)) {
                 for j in 0..k {
-                    (0..k).for_each(|i| {
-                        g[j * k + i] += v[i] * v[j] + 0.5 * (r[i] * v[j] + r[j] * v[i])
-                    });
+                    for i in 0..k {
+                        let symmetric = r[i] * v[j] + r[j] * v[i];
+                        g[j * k + i] += v[i] * v[j] + 0.5 * symmetric;
+                    }
                 }
             }
         }
@@ -158,15 +171,14 @@ impl GeneralizedLinearMixedModel {
 
     // `xi = Z Lambda s (+ X s_beta)`, the change of the linear predictor by `s`.
     fn linear_predictor_of(&self, vary: Vary, s: &Solution) -> Vec<f64> {
-        let mut xi = vec![0.0; self.pirls.rows.n()];
+        let rows = &self.pirls.rows;
+        let mut xi = vec![0.0; rows.n()];
         if vary == Vary::Jointly {
-            self.pirls.rows.add_fixed(&s.beta, &mut xi);
+            rows.add_fixed(&s.beta, &mut xi);
         }
-        self.pirls
-            .rows
-            .terms
-            .iter()
-            .for_each(|term| term.add_product(&s.b[term.term], &mut xi));
+        for term in &rows.terms {
+            term.add_product(&s.b[term.term], &mut xi);
+        }
         xi
     }
 
@@ -186,9 +198,9 @@ impl GeneralizedLinearMixedModel {
     fn solve_factored(&self, vary: Vary, r: &[f64], spherical: &[f64]) -> Solution {
         let rows = &self.pirls.rows;
         let mut rz = vec![Vec::new(); rows.terms.len()];
-        rows.terms
-            .iter()
-            .for_each(|term| rz[term.term] = term.transposed_product(r));
+        for term in &rows.terms {
+            rz[term.term] = term.transposed_product(r);
+        }
         let rx = if vary == Vary::Jointly {
             rows.transposed_fixed(r)
         } else {
@@ -200,54 +212,52 @@ impl GeneralizedLinearMixedModel {
     // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with
     // the multiplier t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df
     // in eta_i; the modes' in log phi, -u.
-    fn profile_multiplier(
-        &self,
-        vary: Vary,
-        at: &Derivatives,
-        leverage: &Leverage,
-        s: &mut Solution,
-    ) -> Option<f64> {
+    fn profile_multiplier(&self, vary: Vary, at: &AtModes, s: &mut Solution) -> Option<f64> {
         let Shape::Profiled(df) = self.options.shape else {
             return None;
         };
         if !self.pirls.response.family.has_dispersion() {
             return None;
         }
-        let by_log_shape = -dot(&at.weight, &leverage.rows);
-        let by_u = self.solve_factored(vary, &at.score, &[]);
-        let with_u = |s: &Solution| -> f64 {
-            let terms = s.u.iter().zip(&self.pirls.u);
-            terms.map(|(s, u)| dot(s, u)).sum()
-        };
-        let t = 2.0 / df * (with_u(s) - by_log_shape) / (1.0 - 2.0 / df * with_u(&by_u));
-        let add = |(to, from): (&mut Vec<f64>, &Vec<f64>)| add_multiple(to, t, from);
-        s.u.iter_mut().zip(&by_u.u).for_each(add);
-        s.b.iter_mut().zip(&by_u.b).for_each(add);
-        add((&mut s.beta, &by_u.beta));
+        let by_log_shape = -small::dot(&at.derivatives.weight, &at.leverage.rows);
+        let by_u = self.solve_factored(vary, &at.derivatives.score, &[]);
+        let share = 2.0 / df;
+        let change = share * (self.along_modes(s) - by_log_shape);
+        let t = change / (1.0 - share * self.along_modes(&by_u));
+        for (to, from) in s.u.iter_mut().zip(&by_u.u) {
+            small::axpy(t, from, to);
+        }
+        for (to, from) in s.b.iter_mut().zip(&by_u.b) {
+            small::axpy(t, from, to);
+        }
+        small::axpy(t, &by_u.beta, &mut s.beta);
         Some(t)
     }
 
+    // s'u
+    fn along_modes(&self, s: &Solution) -> f64 {
+        let terms = s.u.iter().zip(&self.pirls.u);
+        terms.map(|(s, u)| small::dot(s, u)).sum()
+    }
+
     // Writes `d F / d theta`, by way of Lambda, to the first elements of `gradient`.
-    fn theta_gradient(
-        &self,
-        leverage: &Leverage,
-        nodes: Option<&Expectations>,
-        rho: &[f64],
-        s: &Solution,
-        gradient: &mut [f64],
-    ) {
+    fn theta_gradient(&self, at: &AtModes, rho: &[f64], s: &Solution, gradient: &mut [f64]) {
         gradient[..self.n_theta()].fill(0.0);
         let score = &self.pirls.response.score;
         for term in &self.pirls.rows.terms {
-            let (t, k) = (term.term, term.k);
-            let (z_rho, z_score) = (term.transposed_product(rho), term.transposed_product(score));
-            let (u, s) = (&self.pirls.u[t], &s.u[t]);
+            let t = term.term;
+            let k = term.k;
+            let z_rho = term.transposed_product(rho);
+            let z_score = term.transposed_product(score);
+            let u = &self.pirls.u[t];
+            let s = &s.u[t];
             self.covs[t].for_each_parameter(|row, column, index| {
-                let mut sum = 2.0 * leverage.terms[t][column * k + row];
-                sum += nodes.map_or(0.0, |e| e.lambda[column * k + row]);
+                let place = column * k + row;
+                let mut sum = 2.0 * at.leverage.terms[t][place];
+                sum += at.nodes.as_ref().map_or(0.0, |nodes| nodes.lambda[place]);
                 for level in (0..u.len()).step_by(k) {
-                    sum += z_rho[level + row] * u[level + column]
-                        + z_score[level + row] * s[level + column];
+                    sum += z_rho[level + row] * u[level + column];
+                    sum += z_score[level + row] * s[level + column];
                 }
                 gradient[index] += sum;
             });
@@ -255,22 +265,19 @@ impl GeneralizedLinearMixedModel {
     }
 
     // `d F / d log(shape)`.
-    fn shape_gradient(&self, leverage: &Leverage, nodes: Option<&Expectations>, xi: &[f64]) -> f64 {
-        let r = &self.pirls.response;
+    fn shape_gradient(&self, at: &AtModes, xi: &[f64]) -> f64 {
+        let response = &self.pirls.response;
         let observed = self.options.information == Information::Observed;
-        let one = |i: usize| {
-            let d = r
-                .family
-                .shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], r.shape);
+        let mut slope = at.nodes.as_ref().map_or(0.0, |nodes| nodes.shape);
+        for i in 0..response.n() {
+            let d = response.shape_derivatives(i, response.eta[i], response.shape);
             let weight = if observed { d.observed } else { d.expected };
-            let log_lik = if nodes.is_some() {
-                0.0
-            } else {
-                -2.0 * d.log_lik
-            };
-            log_lik + leverage.rows[i] * weight + xi[i] * d.score
-        };
-        nodes.map_or(0.0, |e| e.shape) + (0..r.n()).map(one).sum::<f64>()
+            if at.nodes.is_none() {
+                slope -= 2.0 * d.log_lik;
+            }
+            slope += at.leverage.rows[i] * weight + xi[i] * d.score;
+        }
+        slope
     }
 
     // The factor by which `phi = deviance / count`, as it depends on eta, changes the derivative of
@@ -282,21 +289,8 @@ impl GeneralizedLinearMixedModel {
         }
         let phi = self.moment();
         let count = r.deviance() / phi;
-        let one = |i: usize| {
-            r.family
-                .shape_derivatives(r.link, r.y[i], r.w[i], r.eta[i], phi)
-                .log_lik
-        };
+        let one = |i: usize| r.shape_derivatives(i, r.eta[i], phi).log_lik;
         let slope: f64 = -2.0 * (0..r.n()).map(one).sum::<f64>();
         r.shape * (1.0 + slope / count) / phi
     }
-}
-
-// Adds `factor` times `x` to `to`.
-fn add_multiple(to: &mut [f64], factor: f64, x: &[f64]) {
-    to.iter_mut().zip(x).for_each(|(to, x)| *to += factor * x);
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -183,7 +183,8 @@ impl GeneralizedLinearMixedModel {
         let pirls = Pirls::new(design, family, link, shape)?;
         let rule = quadrature::rule_for(design, options.nodes)?;
         let n_theta = design.n_theta();
-        let (mut start_theta, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
+        let mut start_theta = vec![1.0; n_theta];
+        let mut lower = vec![f64::NEG_INFINITY; n_theta];
         for term in &design.terms {
             term.cov.fill_start(&mut start_theta);
             term.cov.fill_lower_bounds(&mut lower);
@@ -229,7 +230,7 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
-    pub fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
+    pub(crate) fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
         self.find_modes(vary)?;
         let log_det_re = self.pirls.factor_at_modes(vary, self.options.information)?;
         let (conditional, shape) = self.conditional();
@@ -281,7 +282,8 @@ impl GeneralizedLinearMixedModel {
         // R_X comes from the factor with fixed effects, at the same weights.
         self.pirls.refactor(Vary::Jointly)?;
         let sigma = self.sigma(&parts);
-        let (pirls, joint) = (&self.pirls, self.pirls.factor(Vary::Jointly));
+        let pirls = &self.pirls;
+        let joint = self.pirls.factor(Vary::Jointly);
         let terms = pirls.u.iter().enumerate();
         Ok(GlmmEstimates {
             parts,

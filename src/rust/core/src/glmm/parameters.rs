@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::{GeneralizedLinearMixedModel, Shape};
-use crate::error::{Error, Result};
+use crate::design::check_finite;
+use crate::error::{check_length, Result};
 use crate::glmm::pirls::Vary;
 
 impl GeneralizedLinearMixedModel {
@@ -24,12 +25,16 @@ impl GeneralizedLinearMixedModel {
 
     /// Holds these elements of theta at the values of the start.
     pub fn hold(&mut self, indices: &[usize]) {
-        indices.iter().for_each(|&index| self.held[index] = true);
+        for &index in indices.iter() {
+            self.held[index] = true;
+        }
     }
 
     /// Holds these elements of theta at values, from wherever a fit starts.
     pub fn hold_at(&mut self, held: &[(usize, f64)]) {
-        held.iter().for_each(|&(index, _)| self.held[index] = true);
+        for &(index, _) in held.iter() {
+            self.held[index] = true;
+        }
         for cov in &self.covs {
             cov.hold(held, &mut self.start_theta);
         }
@@ -39,9 +44,9 @@ impl GeneralizedLinearMixedModel {
     pub(super) fn with_held(&self, mut theta: Vec<f64>) -> Vec<f64> {
         let held = (0..theta.len()).filter(|&j| self.held[j]);
         let values: Vec<(usize, f64)> = held.map(|j| (j, self.start_theta[j])).collect();
-        self.covs
-            .iter()
-            .for_each(|cov| cov.hold(&values, &mut theta));
+        for cov in self.covs.iter() {
+            cov.hold(&values, &mut theta);
+        }
         theta
     }
 
@@ -64,20 +69,8 @@ impl GeneralizedLinearMixedModel {
     }
 
     pub(super) fn set_parameters(&mut self, vary: Vary, parameters: &[f64]) -> Result<()> {
-        let expected = self.n_parameters(vary);
-        if parameters.len() != expected {
-            return Err(Error::Dimension {
-                what: "parameters",
-                expected,
-                found: parameters.len(),
-            });
-        }
-        if let Some(index) = parameters.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite {
-                what: "parameters",
-                index,
-            });
-        }
+        check_length("parameters", self.n_parameters(vary), parameters.len())?;
+        check_finite("parameters", parameters)?;
         let (theta, rest) = parameters.split_at(self.n_theta());
         self.covs.iter().try_for_each(|cov| cov.validate(theta))?;
         self.pirls.set_theta(theta);
@@ -108,14 +101,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `Dimension`.
     pub fn centred(&self, vary: Vary, natural: &[f64]) -> Result<Vec<f64>> {
-        let expected = self.n_parameters(vary);
-        if natural.len() != expected {
-            return Err(Error::Dimension {
-                what: "parameters",
-                expected,
-                found: natural.len(),
-            });
-        }
+        check_length("parameters", self.n_parameters(vary), natural.len())?;
         let mut parameters = natural.to_vec();
         if vary == Vary::Modes {
             self.pirls
@@ -127,7 +113,8 @@ impl GeneralizedLinearMixedModel {
 
     /// The way back; also of points whose fixed effects PIRLS has found.
     pub(super) fn to_natural(&self, vary: Vary) -> impl Fn(&[f64]) -> Vec<f64> {
-        let (centring, beta) = (self.pirls.centring.clone(), self.places_of_beta());
+        let centring = self.pirls.centring.clone();
+        let beta = self.places_of_beta();
         move |parameters| {
             let mut natural = parameters.to_vec();
             if vary == Vary::Modes {

@@ -14,6 +14,7 @@ use crate::factor::solve::Vectors;
 use crate::factor::{Factor, Solution};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
+use crate::kernels::small;
 use crate::tolerances::{DECREMENT, PIRLS_NOISE, RATE_SHARE};
 
 /// When to stop.
@@ -65,12 +66,12 @@ impl System {
 /// problem.
 #[derive(Debug)]
 pub struct Pirls {
-    /// The rows, sorted by unit; the response is in the same order.
+    /// The rows, sorted by leading level; the response is in the same order.
     pub(crate) rows: Rows,
     pub(crate) response: Response,
-    /// Without fixed effects.
+    /// The system without fixed effects.
     alone: System,
-    /// With fixed effects.
+    /// The system with fixed effects.
     joint: System,
     /// Limits.
     pub tolerance: Tolerance,
@@ -80,7 +81,7 @@ pub struct Pirls {
     pub(crate) u: Vec<Vec<f64>>,
     /// Fixed effects of the centred columns.
     pub(crate) beta: Vec<f64>,
-    /// What that means.
+    /// The way between these and the fixed effects of the columns as they are.
     pub(crate) centring: Centring,
     theta: Vec<f64>,
     // Linear predictor before the step, change by the step, working response.
@@ -98,7 +99,7 @@ pub struct Pirls {
 
 /// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there
 /// and after each iteration.
-pub type Report = fn(Vary, &[f64], &[f64]);
+pub(crate) type Report = fn(Vary, &[f64], &[f64]);
 
 impl Pirls {
     /// Checks design and responses.
@@ -115,35 +116,27 @@ impl Pirls {
         })?;
         let shift = &joint.factor.border.shift;
         let rows = Rows::new(design, &alone.factor, shift);
-        let sorted = |v: &[f64]| {
-            rows.order
-                .iter()
-                .map(|&i| v[i as usize])
-                .collect::<Vec<f64>>()
-        };
-        let (weights, offset) = (design.weights.map(sorted), design.offset.map(sorted));
-        let response = Response::new(family, link, shape, sorted(design.y), weights, offset);
-        let n = design.n();
+        let y = rows.sorted(design.y);
+        let weights = design.weights.map(|w| rows.sorted(w));
+        let offset = design.offset.map(|o| rows.sorted(o));
+        let zeros = vec![0.0; design.n()];
+        let terms = design.terms.iter();
         Ok(Self {
-            u: design
-                .terms
-                .iter()
-                .map(|term| vec![0.0; term.n_effects()])
-                .collect(),
+            u: terms.map(|term| vec![0.0; term.n_effects()]).collect(),
             beta: vec![0.0; design.p()],
             centring: Centring::new(shift),
             theta: vec![0.0; design.n_theta()],
-            eta: vec![0.0; n],
-            delta: vec![0.0; n],
-            working: vec![0.0; n],
+            eta: zeros.clone(),
+            delta: zeros.clone(),
+            working: zeros,
             penalized: f64::NAN,
             unit: 1.0,
             iterations: 0,
             trace: None,
             report: None,
             tolerance: Tolerance::default(),
+            response: Response::new(family, link, shape, y, weights, offset),
             rows,
-            response,
             alone,
             joint,
         })
@@ -162,8 +155,10 @@ impl Pirls {
     }
 
     /// Forgets the modes: the next search starts from zero.
-    pub fn reset(&mut self) {
-        self.u.iter_mut().for_each(|u| u.fill(0.0));
+    pub(crate) fn reset(&mut self) {
+        for u in self.u.iter_mut() {
+            u.fill(0.0);
+        }
     }
 
     /// Keeps the Laplace deviance of each iteration of the following searches.
@@ -177,7 +172,7 @@ impl Pirls {
     }
 
     /// Sets the covariance parameters.
-    pub fn set_theta(&mut self, theta: &[f64]) {
+    pub(crate) fn set_theta(&mut self, theta: &[f64]) {
         self.theta.copy_from_slice(theta);
         self.alone.factor.set_theta(theta);
         self.joint.factor.set_theta(theta);
@@ -219,7 +214,7 @@ impl Pirls {
     ///
     /// # Errors
     /// `PirlsDiverged`, `NotPositiveDefinite`.
-    pub fn find_modes(&mut self, vary: Vary) -> Result<usize> {
+    pub(crate) fn find_modes(&mut self, vary: Vary) -> Result<usize> {
         let Some(report) = self.report else {
             return self.search(vary);
         };
@@ -231,17 +226,7 @@ impl Pirls {
     }
 
     fn search(&mut self, vary: Vary) -> Result<usize> {
-        self.penalized = self.ussq() - 2.0 * self.update_eta();
-        if !self.penalized.is_finite() {
-            self.reset();
-            self.penalized = -2.0 * self.update_eta();
-        }
-        if self.is_reflected() {
-            self.start_from_responses(vary)?;
-        }
-        if !self.penalized.is_finite() {
-            return Err(self.diverged(0, 0));
-        }
+        self.start_search(vary)?;
         let tolerance = self.tolerance.decrement * self.unit;
         let canonical = self.response.family.is_canonical(self.response.link);
         let mut before = f64::INFINITY;
@@ -266,6 +251,23 @@ impl Pirls {
         Err(self.diverged(self.tolerance.max_iterations, 0))
     }
 
+    // Makes the present modes a point to start from: finite, and with linear predictors of the
+    // right sign.
+    fn start_search(&mut self, vary: Vary) -> Result<()> {
+        self.penalized = self.ussq() - 2.0 * self.update_eta();
+        if !self.penalized.is_finite() {
+            self.reset();
+            self.penalized = -2.0 * self.update_eta();
+        }
+        if self.is_reflected() {
+            self.start_from_responses(vary)?;
+        }
+        if self.penalized.is_finite() {
+            return Ok(());
+        }
+        Err(self.diverged(0, 0))
+    }
+
     // Whether the linear predictor of row `i` must stay positive. Under a square-root link eta and
     // -eta have the same mean, and a positive response has no likelihood at zero between them:
     // modes beyond zero are mirror images of better ones.
@@ -276,31 +278,22 @@ impl Pirls {
 
     // Whether a linear predictor has the wrong sign.
     fn is_reflected(&self) -> bool {
-        self.response.link == Link::Sqrt
-            && (0..self.eta.len()).any(|i| self.may_reflect(i) && self.response.eta[i] < 0.0)
+        let is_wrong = |i: usize| self.response.eta[i] < 0.0 && self.may_reflect(i);
+        self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
     }
 
     // Whether the step would give a linear predictor the wrong sign.
     fn reflects(&self) -> bool {
         let crosses = |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
-        self.response.link == Link::Sqrt
-            && (0..self.eta.len()).any(|i| crosses(i) && self.may_reflect(i))
+        let is_wrong = |i: usize| crosses(i) && self.may_reflect(i);
+        self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
     }
 
     // The modes (and fixed effects) for which the linear predictors are nearest to those of the
     // responses.
     fn start_from_responses(&mut self, vary: Vary) -> Result<()> {
         let trace = self.trace.take();
-        let response = &mut self.response;
-        for i in 0..response.n() {
-            let mean = response.family.start_mean(response.y[i], response.w[i]);
-            response.eta[i] = response.link.eta(mean);
-            response.weight[i] = response.contribution(i).expected;
-            response.score[i] = 0.0;
-            if !(response.eta[i].is_finite() && response.weight[i].is_finite()) {
-                (response.eta[i], response.weight[i]) = (0.0, 0.0);
-            }
-        }
+        self.response.predict_responses();
         let point = self.newton_point(vary)?;
         self.trace = trace;
         self.u = point.u;
@@ -352,13 +345,18 @@ impl Pirls {
             *r = response.weight[i] * (response.eta[i] - *r) + response.score[i];
         }
         self.refactor(vary)?;
-        if let Some(mut trace) = self.trace.take() {
-            let constant = self.response.constant();
-            trace.push(self.penalized - 2.0 * constant + self.factor(vary).log_det_re());
-            self.trace = Some(trace);
-        }
+        self.push_trace(vary);
         let System { factor, rhs } = self.system(vary);
         Ok(factor.solve_anchored(rhs))
+    }
+
+    // Keeps the Laplace deviance at the present modes.
+    fn push_trace(&mut self, vary: Vary) {
+        if let Some(mut trace) = self.trace.take() {
+            let conditional = self.penalized - 2.0 * self.response.constant();
+            trace.push(conditional + self.factor(vary).log_det_re());
+            self.trace = Some(trace);
+        }
     }
 
     fn finish_trace(&mut self, vary: Vary) -> Result<()> {
@@ -375,31 +373,40 @@ impl Pirls {
         let mut decrement = self.aim_at(vary, &point);
         let mut towards: Vec<Vec<f64>> = point.u;
         for (to, from) in towards.iter_mut().zip(&self.u) {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to -= from);
+            small::axpy(-1.0, from, to);
         }
         decrement += towards.iter().flatten().map(|d| d * d).sum::<f64>();
         if !decrement.is_finite() {
             return Err(self.diverged(iteration, 0));
         }
+        match self.halve_towards(vary, &towards, &point.beta) {
+            Some(1.0) => Ok(decrement),
+            Some(_) => Ok(f64::INFINITY),
+            // What is left to gain is rounding error.
+            None if decrement <= self.tolerance.decrement * self.unit => {
+                self.response.eta.copy_from_slice(&self.eta);
+                self.response.update();
+                Ok(0.0)
+            }
+            None => Err(self.diverged(iteration, self.tolerance.max_halvings)),
+        }
+    }
+
+    // Goes as far as the penalized deviance doesn't rise, the whole step or a half, a quarter, ...
+    // of it; returns that length.
+    fn halve_towards(&mut self, vary: Vary, towards: &[Vec<f64>], beta: &[f64]) -> Option<f64> {
         let slack = PIRLS_NOISE * self.penalized.abs();
         let mut length = 1.0;
         for _ in 0..=self.tolerance.max_halvings {
-            let reached = self.penalized_along(&towards, length);
+            let reached = self.penalized_along(towards, length);
             if let Some(penalized) = reached.filter(|&reached| reached <= self.penalized + slack) {
                 self.penalized = penalized;
-                self.accept(vary, &towards, &point.beta, length);
-                let is_full = length == 1.0;
-                return Ok(if is_full { decrement } else { f64::INFINITY });
+                self.accept(vary, towards, beta, length);
+                return Some(length);
             }
             length *= 0.5;
         }
-        // What is left to gain is rounding error.
-        if decrement <= self.tolerance.decrement * self.unit {
-            self.response.eta.copy_from_slice(&self.eta);
-            self.response.update();
-            return Ok(0.0);
-        }
-        Err(self.diverged(iteration, self.tolerance.max_halvings))
+        None
     }
 
     // Sets `delta`, the step of the linear predictors to those of `point`; their part of the
@@ -438,13 +445,12 @@ impl Pirls {
 
     fn accept(&mut self, vary: Vary, towards: &[Vec<f64>], beta: &[f64], length: f64) {
         for (u, d) in self.u.iter_mut().zip(towards) {
-            u.iter_mut().zip(d).for_each(|(u, d)| *u += length * d);
+            small::axpy(length, d, u);
         }
         if vary == Vary::Jointly {
-            self.beta
-                .iter_mut()
-                .zip(beta)
-                .for_each(|(b, to)| *b += length * (to - *b));
+            for (from, to) in self.beta.iter_mut().zip(beta) {
+                *from += length * (to - *from);
+            }
         }
     }
 
@@ -467,11 +473,9 @@ impl Pirls {
     /// Values in the order of the design.
     pub(crate) fn unsorted(&self, sorted: &[f64]) -> Vec<f64> {
         let mut out = vec![0.0; sorted.len()];
-        self.rows
-            .order
-            .iter()
-            .zip(sorted)
-            .for_each(|(&i, v)| out[i as usize] = *v);
+        for (&i, value) in self.rows.order.iter().zip(sorted) {
+            out[i as usize] = *value;
+        }
         out
     }
 }

@@ -1,13 +1,15 @@
 //! Adaptive Gauss-Hermite quadrature for models with one grouping factor.
 //!
-//! With the mode u~ of a unit, `T = L L'` its block of H, `D(u) = -2 log p(y | u) + |u|^2` its
+//! With the mode u~ of a level, `T = L L'` its block of H, `D(u) = -2 log p(y | u) + |u|^2` its
 //! penalized deviance and a rule (x_k, w_k) for the normal distribution, minus twice the log of the
-//! unit's integral is about
+//! level's integral is about
 //!
 //! `log |T| - 2 log sum_k w_k exp(-(D(v_k) - |x_k|^2) / 2)`, `v_k = u~ + L^-T x_k`,
 //!
 //! which for the one-point rule is the Laplace approximation. All constants of the density are in
 //! it.
+
+use std::ops::Range;
 
 use crate::design::Design;
 use crate::error::{Error, Result};
@@ -17,7 +19,7 @@ use crate::glmm::pirls::{Pirls, Vary};
 use crate::kernels::small;
 use crate::tolerances::NO_WEIGHT;
 
-/// Most evaluations per unit.
+/// Most evaluations per level.
 const MAX_PRODUCT: usize = 1_000_000;
 
 /// The rule for `nodes` nodes per effect; `None` for the Laplace approximation.
@@ -25,13 +27,10 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
     if nodes <= 1 {
         return Ok(None);
     }
-    let (n_terms, vsize) = (
-        design.terms.len(),
-        design.terms.first().map_or(0, |term| term.vsize()),
-    );
-    let fits = nodes
-        .checked_pow(vsize as u32)
-        .is_some_and(|count| count <= MAX_PRODUCT);
+    let n_terms = design.terms.len();
+    let vsize = design.terms.first().map_or(0, |term| term.vsize());
+    let count = nodes.checked_pow(vsize as u32);
+    let fits = count.is_some_and(|count| count <= MAX_PRODUCT);
     if n_terms != 1 || nodes > MAX_NODES || !fits {
         return Err(Error::Quadrature {
             nodes,
@@ -45,9 +44,8 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
 /// Quadrature less Laplace approximation, at the modes that have just been found.
 pub(super) fn correction(pirls: &Pirls, rule: &Rule, vary: Vary) -> f64 {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    (0..nodes.factor.leading.n_levels)
-        .map(|unit| nodes.visit(unit))
-        .sum()
+    let levels = 0..nodes.factor.leading.n_levels;
+    levels.map(|level| nodes.visit(level)).sum()
 }
 
 /// Expectations over the nodes, weighted by what they contribute: what the gradient needs.
@@ -56,15 +54,15 @@ pub(super) struct Expectations {
     pub score: Vec<f64>,
     /// `2 E v`, `k x n_levels`.
     pub v: Vec<f64>,
-    /// `-2 E sum_i z_i g_i (v - u~)'`, `k x k`, summed over units.
+    /// `-2 E sum_i z_i g_i (v - u~)'`, `k x k`, summed over levels.
     pub lambda: Vec<f64>,
-    /// Derivative of the unit's deviance in T, `k x k` per unit.
+    /// Derivative of the level's deviance in T, `k x k` per level.
     pub t: Vec<f64>,
     /// `-2 E d log p / d log(shape)`.
     pub shape: f64,
 }
 
-/// Visits all units; `with_shape`: whether the shape is a parameter.
+/// Visits all levels; `with_shape`: whether the shape is a parameter.
 pub(super) fn expectations(
     pirls: &Pirls,
     rule: &Rule,
@@ -72,7 +70,8 @@ pub(super) fn expectations(
     with_shape: bool,
 ) -> Expectations {
     let mut nodes = Nodes::new(pirls, rule, vary);
-    let (k, n_levels) = (nodes.k, nodes.factor.leading.n_levels);
+    let k = nodes.k;
+    let n_levels = nodes.factor.leading.n_levels;
     let mut out = Expectations {
         score: vec![0.0; pirls.rows.n()],
         v: vec![0.0; k * n_levels],
@@ -80,9 +79,9 @@ pub(super) fn expectations(
         t: vec![0.0; k * k * n_levels],
         shape: 0.0,
     };
-    for unit in 0..n_levels {
-        nodes.visit(unit);
-        nodes.average(unit, with_shape, &mut out);
+    for level in 0..n_levels {
+        nodes.visit(level);
+        nodes.average(level, with_shape, &mut out);
     }
     out
 }
@@ -95,11 +94,14 @@ struct Nodes<'a> {
     log_weights: Vec<f64>,
     // Share of each node in the sum.
     share: Vec<f64>,
-    // Linear predictors of a unit.
+    // Linear predictors of a level.
     eta: Vec<f64>,
     // L^-T x, Lambda L^-T x.
     du: Vec<f64>,
     db: Vec<f64>,
+    // Z' times the derivative of `-2 log p` in eta, and D'(v) / 2.
+    z_score: Vec<f64>,
+    slope: Vec<f64>,
 }
 
 impl<'a> Nodes<'a> {
@@ -107,65 +109,73 @@ impl<'a> Nodes<'a> {
         let factor = pirls.factor(vary);
         let k = factor.leading.k;
         let (x, log_weights) = rule.product(k);
-        let share = vec![0.0; log_weights.len()];
         Self {
             pirls,
             factor,
             k,
             x,
+            share: vec![0.0; log_weights.len()],
             log_weights,
-            share,
             eta: Vec::new(),
             du: vec![0.0; k],
             db: vec![0.0; k],
+            z_score: vec![0.0; k],
+            slope: vec![0.0; k],
         }
     }
 
-    fn place(&mut self, unit: usize, node: usize) {
+    fn x(&self, node: usize) -> &[f64] {
+        &self.x[node * self.k..(node + 1) * self.k]
+    }
+
+    // The modes of a level.
+    fn modes(&self, level: usize) -> &'a [f64] {
+        &self.pirls.u[0][level * self.k..(level + 1) * self.k]
+    }
+
+    fn rows(&self, level: usize) -> Range<usize> {
+        self.pirls.rows.of_level(level)
+    }
+
+    // Goes to a node of a level: the change of its effects, and its linear predictors.
+    fn place(&mut self, level: usize, node: usize) {
         let k = self.k;
         let x = &self.x[node * k..(node + 1) * k];
         self.du.copy_from_slice(x);
-        small::backward_solve(k, self.factor.l00.square(k, unit), &mut self.du);
+        small::backward_solve(k, self.factor.l00.square(k, level), &mut self.du);
         self.db.fill(0.0);
-        let m = self.factor.m.square(k, unit);
-        m.chunks_exact(k)
-            .zip(x)
-            .for_each(|(column, &x)| small::axpy(x, column, &mut self.db));
-    }
-
-    fn rows(&self, unit: usize) -> std::ops::Range<usize> {
-        self.pirls.rows.unit_ptr[unit]..self.pirls.rows.unit_ptr[unit + 1]
+        let m = self.factor.m.square(k, level);
+        for (column, &x) in m.chunks_exact(k).zip(x) {
+            small::axpy(x, column, &mut self.db);
+        }
+        self.move_eta(self.rows(level));
     }
 
     // Linear predictors of some rows at the node.
-    fn move_eta(&mut self, rows: std::ops::Range<usize>) {
+    fn move_eta(&mut self, rows: Range<usize>) {
         let term = &self.pirls.rows.terms[0];
+        let at_modes = &self.pirls.response.eta[rows.clone()];
         self.eta.clear();
-        self.eta
-            .extend_from_slice(&self.pirls.response.eta[rows.clone()]);
         if term.z.is_empty() {
-            self.eta.iter_mut().for_each(|eta| *eta += self.db[0]);
+            let change = self.db[0];
+            self.eta.extend(at_modes.iter().map(|eta| eta + change));
         } else {
-            self.eta
-                .iter_mut()
-                .zip(rows)
-                .for_each(|(eta, i)| *eta += small::dot(term.z(i), &self.db));
+            self.eta.extend_from_slice(at_modes);
+            for (eta, i) in self.eta.iter_mut().zip(rows) {
+                *eta += small::dot(term.z(i), &self.db);
+            }
         }
     }
 
-    // Fills the shares; returns the unit's deviance less its Laplace approximation.
-    fn visit(&mut self, unit: usize) -> f64 {
-        let (k, rows) = (self.k, self.rows(unit));
-        let r = &self.pirls.response;
-        let at_mode = r.log_lik_at(rows.clone(), &r.eta[rows.clone()]);
-        let u = &self.pirls.u[0][unit * k..(unit + 1) * k];
+    // Fills the shares; returns the level's deviance less its Laplace approximation.
+    fn visit(&mut self, level: usize) -> f64 {
+        let rows = self.rows(level);
+        let response = &self.pirls.response;
+        let at_mode = response.log_lik_at(rows.clone(), &response.eta[rows.clone()]);
         for node in 0..self.log_weights.len() {
-            self.place(unit, node);
-            self.move_eta(rows.clone());
-            let log_lik = r.log_lik_at(rows.clone(), &self.eta) - at_mode;
-            let ussq: f64 = u.iter().zip(&self.du).map(|(u, d)| d * (2.0 * u + d)).sum();
-            let x = &self.x[node * k..(node + 1) * k];
-            let exponent = log_lik - 0.5 * (ussq - small::dot(x, x)) + self.log_weights[node];
+            self.place(level, node);
+            let log_lik = response.log_lik_at(rows.clone(), &self.eta) - at_mode;
+            let exponent = log_lik - 0.5 * self.penalty(level, node) + self.log_weights[node];
             // Outside the domain of the link the density is zero.
             self.share[node] = if exponent.is_nan() {
                 f64::NEG_INFINITY
@@ -173,21 +183,20 @@ impl<'a> Nodes<'a> {
                 exponent
             };
         }
-        let largest = self.share.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        self.share
-            .iter_mut()
-            .for_each(|s| *s = (*s - largest).exp());
-        let sum: f64 = self.share.iter().sum();
-        self.share.iter_mut().for_each(|s| *s /= sum);
-        -2.0 * (largest + sum.ln())
+        -2.0 * to_shares(&mut self.share)
     }
 
-    fn average(&mut self, unit: usize, with_shape: bool, out: &mut Expectations) {
-        let (k, rows) = (self.k, self.rows(unit));
-        let lambda = &self.factor.lambdas[0];
-        let r = &self.pirls.response;
-        let u = &self.pirls.u[0][unit * k..(unit + 1) * k];
-        let (mut z_score, mut slope) = (vec![0.0; k], vec![0.0; k]);
+    // `|v|^2 - |u~|^2 - |x|^2` at the node.
+    fn penalty(&self, level: usize, node: usize) -> f64 {
+        let steps = self.modes(level).iter().zip(&self.du);
+        let ussq: f64 = steps.map(|(u, d)| d * (2.0 * u + d)).sum();
+        let x = self.x(node);
+        ussq - small::dot(x, x)
+    }
+
+    // Adds the expectations of a level.
+    fn average(&mut self, level: usize, with_shape: bool, out: &mut Expectations) {
+        let k = self.k;
         // sum_k share D'(v) x'
         let mut n = vec![0.0; k * k];
         for node in 0..self.log_weights.len() {
@@ -195,69 +204,124 @@ impl<'a> Nodes<'a> {
             if share < NO_WEIGHT {
                 continue;
             }
-            self.place(unit, node);
-            z_score.fill(0.0);
-            self.move_eta(rows.clone());
-            for (i, &eta) in rows.clone().zip(&self.eta) {
-                let score = -2.0 * r.score_at(i, eta);
-                out.score[i] += share * score;
-                small::axpy(score, self.pirls.rows.terms[0].z(i), &mut z_score);
-                if with_shape {
-                    let d = r
-                        .family
-                        .shape_derivatives(r.link, r.y[i], r.w[i], eta, r.shape);
-                    out.shape -= 2.0 * share * d.log_lik;
-                }
+            self.place(level, node);
+            self.add_scores(level, share, &mut out.score);
+            if with_shape {
+                out.shape += share * self.shape_slope(level);
             }
-            small::lambda_transposed_times(k, lambda, &z_score, &mut slope);
-            for j in 0..k {
-                let v = u[j] + self.du[j];
-                out.v[unit * k + j] += 2.0 * share * v;
-                slope[j] += 2.0 * v;
-                small::axpy(
-                    share * self.du[j],
-                    &z_score,
-                    &mut out.lambda[j * k..(j + 1) * k],
-                );
-            }
-            for (column, &x) in n.chunks_exact_mut(k).zip(&self.x[node * k..(node + 1) * k]) {
-                small::axpy(share * x, &slope, column);
+            self.add_modes(level, share, out);
+            for (column, x) in n.chunks_exact_mut(k).zip(self.x(node)) {
+                small::axpy(share * x, &self.slope, column);
             }
         }
-        let l = self.factor.l00.square(k, unit);
-        t_derivative(k, l, &n, &mut out.t[unit * k * k..(unit + 1) * k * k]);
+        let l = self.factor.l00.square(k, level);
+        t_derivative(k, l, &n, &mut out.t[level * k * k..(level + 1) * k * k]);
     }
+
+    // The scores of the level's rows at the node, with their sums over Z.
+    fn add_scores(&mut self, level: usize, share: f64, scores: &mut [f64]) {
+        let term = &self.pirls.rows.terms[0];
+        self.z_score.fill(0.0);
+        for (i, &eta) in self.rows(level).zip(&self.eta) {
+            let score = -2.0 * self.pirls.response.score_at(i, eta);
+            scores[i] += share * score;
+            small::axpy(score, term.z(i), &mut self.z_score);
+        }
+    }
+
+    // `-2 d log p / d log(shape)` of the level's rows at the node.
+    fn shape_slope(&self, level: usize) -> f64 {
+        let response = &self.pirls.response;
+        let rows = self.rows(level).zip(&self.eta);
+        let slopes =
+            rows.map(|(i, &eta)| response.shape_derivatives(i, eta, response.shape).log_lik);
+        -2.0 * slopes.sum::<f64>()
+    }
+
+    // What the node contributes to the expectations of v and of Lambda's slope; sets D'(v).
+    fn add_modes(&mut self, level: usize, share: f64, out: &mut Expectations) {
+        let k = self.k;
+        let lambda = &self.factor.lambdas[0];
+        small::lambda_transposed_times(k, lambda, &self.z_score, &mut self.slope);
+        let u = self.modes(level);
+        for j in 0..k {
+            let v = u[j] + self.du[j];
+            out.v[level * k + j] += 2.0 * share * v;
+            self.slope[j] += 2.0 * v;
+            let column = &mut out.lambda[j * k..(j + 1) * k];
+            small::axpy(share * self.du[j], &self.z_score, column);
+        }
+    }
+}
+
+// Turns the logarithms of weights into shares of their sum, of which the logarithm comes back.
+fn to_shares(weights: &mut [f64]) -> f64 {
+    let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for weight in weights.iter_mut() {
+        *weight = (*weight - largest).exp();
+    }
+    let sum: f64 = weights.iter().sum();
+    for weight in weights.iter_mut() {
+        *weight /= sum;
+    }
+    largest + sum.ln()
 }
 
 // Derivative of `log |T| + <N, L^-T>` in T, symmetric: back through the Cholesky factorisation.
 // With R = L^-T the derivative in L is -R N'R (its lower triangle), and that in T the symmetric
 // part of L^-T Phi(L' .) L^-1, where Phi takes the lower triangle and halves the diagonal.
 fn t_derivative(k: usize, l: &[f64], n: &[f64], out: &mut [f64]) {
-    let solve = |x: &mut [f64]| small::backward_solve(k, l, x);
+    let r = inverse_transposed(k, l);
+    let rn = product_transposed(k, &r, n);
+    let mut in_l = product(k, &rn, &r);
+    scale_lower(k, -1.0, -1.0, &mut in_l);
+    let mut phi = vec![0.0; k * k];
+    for (column, x) in phi.chunks_exact_mut(k).zip(in_l.chunks_exact(k)) {
+        small::lambda_transposed_times(k, l, x, column);
+    }
+    scale_lower(k, 1.0, 0.5, &mut phi);
+    let right = product_transposed(k, &phi, &r);
+    let both = product(k, &r, &right);
+    let inverse = product_transposed(k, &r, &r);
+    for j in 0..k {
+        for i in 0..k {
+            let symmetric = both[j * k + i] + both[i * k + j];
+            out[j * k + i] = inverse[j * k + i] + 0.5 * symmetric;
+        }
+    }
+}
+
+// L^-T
+fn inverse_transposed(k: usize, l: &[f64]) -> Vec<f64> {
     let mut r = vec![0.0; k * k];
     for (j, column) in r.chunks_exact_mut(k).enumerate() {
         column[j] = 1.0;
-        solve(column);
+        small::backward_solve(k, l, column);
     }
-    let product = |a: &dyn Fn(usize, usize) -> f64, b: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        let element = |at: usize| {
-            let (i, j) = (at % k, at / k);
-            (0..k).map(|c| a(i, c) * b(c, j)).sum()
-        };
-        (0..k * k).map(element).collect()
-    };
-    let get = |m: &[f64], i: usize, j: usize| m[j * k + i];
-    let rn = product(&|i, j| get(&r, i, j), &|i, j| get(n, j, i));
-    let in_l = product(&|i, j| get(&rn, i, j), &|i, j| get(&r, i, j));
-    let lower = |m: &[f64], i: usize, j: usize| if i >= j { get(m, i, j) } else { 0.0 };
-    let phi = product(&|i, j| lower(l, j, i), &|i, j| -lower(&in_l, i, j));
-    let halved = |i: usize, j: usize| lower(&phi, i, j) * if i == j { 0.5 } else { 1.0 };
-    let right = product(&halved, &|i, j| get(&r, j, i));
-    let both = product(&|i, j| get(&r, i, j), &|i, j| get(&right, i, j));
-    let inverse = product(&|i, j| get(&r, i, j), &|i, j| get(&r, j, i));
-    for j in 0..k {
-        for i in 0..k {
-            out[j * k + i] = get(&inverse, i, j) + 0.5 * (get(&both, i, j) + get(&both, j, i));
+    r
+}
+
+// Multiplies what lies below the diagonal and the diagonal itself; zero above.
+fn scale_lower(k: usize, below: f64, diagonal: f64, a: &mut [f64]) {
+    for (j, column) in a.chunks_exact_mut(k).enumerate() {
+        column[..j].fill(0.0);
+        column[j] *= diagonal;
+        for value in &mut column[j + 1..] {
+            *value *= below;
         }
     }
+}
+
+// a b
+fn product(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; k * k];
+    small::multiply(k, a, b, &mut out);
+    out
+}
+
+// a b'
+fn product_transposed(k: usize, a: &[f64], b: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; k * k];
+    small::multiply_transposed(k, a, b, &mut out);
+    out
 }

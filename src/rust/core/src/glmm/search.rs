@@ -6,6 +6,8 @@ use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
+use crate::factor::inverse::SelectedInverse;
+use crate::glmm::families::response::Information;
 use crate::glmm::pirls::Vary;
 use crate::judge::Judged;
 use crate::optimize::{Geometry, Objective};
@@ -17,9 +19,9 @@ pub(super) struct Search<'a> {
     vary: Vary,
     pub at: Coordinates,
     x: Vec<f64>,
-    // Fixed effects of the point before.
+    // The fixed effects of the point before.
     beta: Vec<f64>,
-    // In all parameters.
+    // The gradient in all parameters.
     gradient: Vec<f64>,
 }
 
@@ -50,31 +52,41 @@ impl<'a> Search<'a> {
     }
 
     fn differences(&mut self, steps: &[f64], hessian: &mut [f64]) {
-        let (x, n) = (self.x.clone(), self.x.len());
-        for (j, step) in steps.iter().enumerate() {
-            let mut shifted = |sign: f64| {
-                let mut point = x.clone();
-                point[j] += sign * step;
-                self.slopes_at(&point)
-            };
+        let x = self.x.clone();
+        let n = x.len();
+        for (j, &step) in steps.iter().enumerate() {
             let column = &mut hessian[j * n..(j + 1) * n];
-            match (shifted(1.0), shifted(-1.0)) {
-                (Ok(up), Ok(down)) => {
-                    column
-                        .iter_mut()
-                        .zip(up.iter().zip(&down))
-                        .for_each(|(h, (u, d))| *h = (u - d) / (2.0 * step));
-                }
-                _ => column.fill(f64::NAN),
+            if self.central_difference(&x, j, step, column).is_err() {
+                column.fill(f64::NAN);
             }
         }
         self.at.go_to(&x);
         for j in 0..n {
             for i in 0..j {
                 let mean = 0.5 * (hessian[j * n + i] + hessian[i * n + j]);
-                (hessian[j * n + i], hessian[i * n + j]) = (mean, mean);
+                hessian[j * n + i] = mean;
+                hessian[i * n + j] = mean;
             }
         }
+    }
+
+    // The central difference of the gradient in coordinate `j`.
+    fn central_difference(
+        &mut self,
+        x: &[f64],
+        j: usize,
+        step: f64,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let mut point = x.to_vec();
+        point[j] = x[j] + step;
+        let up = self.slopes_at(&point)?;
+        point[j] = x[j] - step;
+        let down = self.slopes_at(&point)?;
+        for (out, (up, down)) in out.iter_mut().zip(up.iter().zip(&down)) {
+            *out = (up - down) / (2.0 * step);
+        }
+        Ok(())
     }
 }
 
@@ -166,26 +178,27 @@ impl GeneralizedLinearMixedModel {
         let of_theta = step_sizes_of(factor, &root_mean_squares(factor, self.n_eff), n_theta);
         step_sizes[..n_theta].copy_from_slice(&of_theta);
         if vary == Vary::Modes {
-            let p = self.pirls.beta.len();
-            let mut squares = vec![0.0; p];
-            for (x, w) in self
-                .pirls
-                .rows
-                .x
-                .chunks_exact(p.max(1))
-                .zip(&self.pirls.response.weight)
-            {
-                squares.iter_mut().zip(x).for_each(|(s, x)| *s += w * x * x);
-            }
+            let squares = self.fixed_squares();
             for (step_size, square) in step_sizes[n_theta..].iter_mut().zip(squares) {
-                *step_size = if square > 0.0 {
-                    (self.n_eff as f64 / square).sqrt()
-                } else {
-                    1.0
-                };
+                if square > 0.0 {
+                    *step_size = (self.n_eff as f64 / square).sqrt();
+                }
             }
         }
         step_sizes
+    }
+
+    // Sums of squares of the columns of X, weighted.
+    fn fixed_squares(&self) -> Vec<f64> {
+        let p = self.pirls.beta.len();
+        let rows = self.pirls.rows.x.chunks_exact(p.max(1));
+        let mut squares = vec![0.0; p];
+        for (x, w) in rows.zip(&self.pirls.response.weight) {
+            for (square, x) in squares.iter_mut().zip(x) {
+                *square += w * x * x;
+            }
+        }
+        squares
     }
 
     // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is
@@ -196,8 +209,8 @@ impl GeneralizedLinearMixedModel {
         for (cov, u) in self.covs.iter().zip(&self.pirls.u) {
             let levels = (u.len() / cov.vsize()) as f64;
             for index in cov.parts().iter().flat_map(|part| part.range()) {
-                guess[index] =
-                    1.5 * theta[index].abs().max(0.3 * self.theta_scale).powi(2) / (4.0 * levels);
+                let size = theta[index].abs().max(0.3 * self.theta_scale);
+                guess[index] = 1.5 * size.powi(2) / (4.0 * levels);
             }
         }
         guess
@@ -206,26 +219,26 @@ impl GeneralizedLinearMixedModel {
     /// Guess at the inverse Hessian in all parameters, at the present ones: `(X'V^-1X)^-1 / 2` for
     /// the fixed effects.
     pub(super) fn inverse_guess(&mut self, vary: Vary) -> Vec<f64> {
-        let (n, n_theta) = (self.n_parameters(vary), self.n_theta());
+        let n = self.n_parameters(vary);
+        let n_theta = self.n_theta();
         let p = if vary == Vary::Modes {
             self.pirls.beta.len()
         } else {
             0
         };
         let mut inverse = vec![0.0; n * n];
-        for (j, guess) in self
-            .guess_of_shapes(self.pirls.theta())
-            .into_iter()
-            .enumerate()
-        {
+        let guesses = self.guess_of_shapes(self.pirls.theta());
+        for (j, guess) in guesses.into_iter().enumerate() {
             let place = self.place(vary, j);
             inverse[place * n + place] = guess;
         }
         if p > 0 {
             let c_xx = self.fixed_covariance();
-            for j in 0..p {
-                (0..p)
-                    .for_each(|i| inverse[(n_theta + j) * n + n_theta + i] = 0.5 * c_xx[j * p + i]);
+            for (j, column) in c_xx.chunks_exact(p).enumerate() {
+                let first = (n_theta + j) * n + n_theta;
+                for (out, c) in inverse[first..first + p].iter_mut().zip(column) {
+                    *out = 0.5 * c;
+                }
             }
         }
         inverse
@@ -241,21 +254,20 @@ impl GeneralizedLinearMixedModel {
     }
 
     fn fixed_covariance(&mut self) -> Vec<f64> {
-        use crate::factor::inverse::SelectedInverse;
-        use crate::glmm::families::response::Information;
         let p = self.pirls.beta.len();
         let factored = self
             .pirls
             .factor_at_modes(Vary::Jointly, Information::Expected);
-        let c_xx = factored.map(|_| SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx);
-        let share = 1.0 / self.n_eff as f64;
-        let diagonal = || {
-            let mut diagonal = vec![0.0; p * p];
-            diagonal.iter_mut().step_by(p + 1).for_each(|d| *d = share);
-            diagonal
-        };
-        c_xx.ok()
-            .filter(|c| c.iter().copied().all(f64::is_finite))
-            .unwrap_or_else(diagonal)
+        if factored.is_ok() {
+            let c_xx = SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx;
+            if c_xx.iter().all(|c| c.is_finite()) {
+                return c_xx;
+            }
+        }
+        let mut diagonal = vec![0.0; p * p];
+        for element in diagonal.iter_mut().step_by(p + 1) {
+            *element = 1.0 / self.n_eff as f64;
+        }
+        diagonal
     }
 }

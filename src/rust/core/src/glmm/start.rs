@@ -43,17 +43,16 @@ impl GeneralizedLinearMixedModel {
             let Some(target) = self.least_squares() else {
                 break;
             };
-            let (from, to) = (self.pirls.response.eta.clone(), self.fixed_eta(&target));
+            let from = self.pirls.response.eta.clone();
+            let to = self.fixed_eta(&target);
             let Some((reached, length)) = self.halve_towards(&from, &to, log_lik) else {
                 break;
             };
             is_linear |= length == 1.0;
             if is_linear {
-                self.pirls
-                    .beta
-                    .iter_mut()
-                    .zip(&target)
-                    .for_each(|(b, to)| *b += length * (to - *b));
+                for (b, to) in self.pirls.beta.iter_mut().zip(&target) {
+                    *b += length * (to - *b);
+                }
             }
             let gain = reached - log_lik;
             log_lik = reached;
@@ -110,10 +109,9 @@ impl GeneralizedLinearMixedModel {
             &sizes,
             self.start_theta.len(),
         );
-        self.start_theta
-            .iter_mut()
-            .zip(steps)
-            .for_each(|(theta, step)| *theta *= scale * step);
+        for (theta, step) in self.start_theta.iter_mut().zip(steps) {
+            *theta *= scale * step;
+        }
         self.theta_scale = scale;
     }
 
@@ -141,11 +139,9 @@ impl GeneralizedLinearMixedModel {
         let mut length = 1.0;
         for _ in 0..20 {
             let response = &mut self.pirls.response;
-            response
-                .eta
-                .iter_mut()
-                .zip(from.iter().zip(to))
-                .for_each(|(e, (a, b))| *e = a + length * (b - a));
+            for (e, (a, b)) in response.eta.iter_mut().zip(from.iter().zip(to)) {
+                *e = a + length * (b - a);
+            }
             let log_lik = response.update();
             if log_lik.is_finite() && log_lik >= floor - START_NOISE * floor.abs() {
                 return Some((log_lik, length));
@@ -157,19 +153,19 @@ impl GeneralizedLinearMixedModel {
 
     // X'WX beta = X'(W (eta - offset) + score)
     fn least_squares(&self) -> Option<Vec<f64>> {
-        let (rows, response) = (&self.pirls.rows, &self.pirls.response);
+        let rows = &self.pirls.rows;
+        let response = &self.pirls.response;
         let p = rows.p;
-        let (mut xwx, mut beta) = (vec![0.0; p * p], vec![0.0; p]);
+        let mut xwx = vec![0.0; p * p];
+        let mut beta = vec![0.0; p];
         for (i, x) in rows.x.chunks_exact(p.max(1)).enumerate() {
             let w = response.weight[i];
             for j in 0..p {
-                small::axpy(w * x[j], &x[j..], &mut xwx[j * p + j..(j + 1) * p]);
+                let column = &mut xwx[j * p + j..(j + 1) * p];
+                small::axpy(w * x[j], &x[j..], column);
             }
-            small::axpy(
-                w * (response.eta[i] - response.offset[i]) + response.score[i],
-                x,
-                &mut beta,
-            );
+            let linear = response.eta[i] - response.offset[i];
+            small::axpy(w * linear + response.score[i], x, &mut beta);
         }
         small::cholesky(p, &mut xwx)?;
         small::forward_solve(p, &xwx, &mut beta);
@@ -182,9 +178,8 @@ impl GeneralizedLinearMixedModel {
 fn start_eta(response: &mut Response) {
     let fallback = constant_eta(response);
     for i in 0..response.n() {
-        let eta = response
-            .link
-            .eta(response.family.start_mean(response.y[i], response.w[i]));
+        let mean = response.family.start_mean(response.y[i], response.w[i]);
+        let eta = response.link.eta(mean);
         response.eta[i] = eta;
         if !eta.is_finite() || !response.contribution(i).log_lik.is_finite() {
             response.eta[i] = fallback;

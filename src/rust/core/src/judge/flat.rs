@@ -2,6 +2,7 @@
 //! told apart.
 
 use crate::coordinates::Coordinates;
+use crate::kernels::small;
 use crate::optimize::trust_region::Model;
 use crate::tolerances::{FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, ZERO_SD};
 
@@ -14,21 +15,24 @@ pub(super) fn unbounded(
     hessian: &[f64],
 ) -> Vec<usize> {
     let n = x.len();
-    let size = |b: usize| x[b] / step_sizes[b];
-    let is_large = |b: usize| at.is_covariance(b) && size(b).abs() > LARGE_SD;
-    let large: Vec<usize> = (0..n).filter(|&b| is_large(b)).collect();
+    // The coordinates, in their units, where they are large; the others don't grow.
+    let mut sizes = vec![0.0; n];
+    for b in 0..n {
+        let size = x[b] / step_sizes[b];
+        if at.is_covariance(b) && size.abs() > LARGE_SD {
+            sizes[b] = size;
+        }
+    }
     // Slope and curvature of the objective in the logarithm of a factor by which all of them grow.
-    let slope: f64 = large.iter().map(|&b| slopes[b] * size(b)).sum();
-    let form = |b: usize, a: usize| hessian[b * n + a] * size(a) * size(b);
+    let slope = small::dot(slopes, &sizes);
     let mut curvature = 0.0;
-    for &b in &large {
-        curvature += large.iter().map(|&a| form(b, a)).sum::<f64>();
+    for (column, size) in hessian.chunks_exact(n.max(1)).zip(&sizes) {
+        curvature += size * small::dot(column, &sizes);
     }
-    if slope.abs().max(curvature.abs()) < FLAT_SLOPE {
-        large
-    } else {
-        Vec::new()
+    if slope.abs().max(curvature.abs()) >= FLAT_SLOPE {
+        return Vec::new();
     }
+    (0..n).filter(|&b| sizes[b] != 0.0).collect()
 }
 
 /// The coordinates of covariances that change along a direction in which the objective doesn't.
@@ -39,14 +43,21 @@ pub(super) fn unidentified(
     model: &Model,
 ) -> Vec<usize> {
     // A correlation of effects that don't vary makes no difference.
-    let settled = |(x, size): (&f64, &f64)| if x.abs() < ZERO_SD * size { 0.0 } else { *x };
-    let x: Vec<f64> = x.iter().zip(step_sizes).map(settled).collect();
+    let mut x = x.to_vec();
+    for (value, size) in x.iter_mut().zip(step_sizes) {
+        if value.abs() < ZERO_SD * size {
+            *value = 0.0;
+        }
+    }
     let extent = at.extent(&x, step_sizes).max(1.0);
     let rounding = FLAT_CURVATURE * model.largest().max(1.0);
     let limit = rounding.min(FLAT_SLOPE / (extent * extent));
-    let flat = (0..x.len()).filter(|&i| model.values()[i].abs() < limit);
     let mut is_involved = vec![false; x.len()];
-    for direction in flat.map(|i| model.direction(i)) {
+    for (i, value) in model.values().iter().enumerate() {
+        if value.abs() >= limit || value.is_nan() {
+            continue;
+        }
+        let direction = model.direction(i);
         let scaled = direction.iter().zip(step_sizes);
         let step: Vec<f64> = scaled.map(|(d, size)| d * size).collect();
         if at.changes_covariances(&x, &step) {

@@ -74,9 +74,10 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     let (verdict, predicted_decrease) = facts.verdict(search);
     let (verdict, suspects) = facts.with_suspects(verdict, search.coordinates());
     search.value(&facts.x)?;
+    let slopes = facts.slopes.iter().map(|slope| slope.abs());
     let found = Certificate {
         predicted_decrease,
-        gradient_norm: facts.slopes.iter().fold(0.0, |m: f64, g| m.max(g.abs())),
+        gradient_norm: slopes.fold(0.0, f64::max),
         gradient,
         curvatures: facts.model.values().to_vec(),
         kind: search.hessian_kind(),
@@ -154,7 +155,8 @@ impl Facts {
         if verdict != Verdict::Optimal {
             return (verdict, Vec::new());
         }
-        let (x, step_sizes) = (&self.x, &self.step_sizes);
+        let x = &self.x;
+        let step_sizes = &self.step_sizes;
         let which = unbounded(at, x, step_sizes, &self.slopes, &self.hessian);
         if !which.is_empty() {
             return (Verdict::Unbounded, parameters(at, &which));
@@ -174,7 +176,8 @@ fn parameters(at: &Coordinates, which: &[usize]) -> Vec<usize> {
 
 /// Gradient and Hessian at the last of the points, which have `n` coordinates.
 pub(crate) fn derivatives(search: &mut impl Objective, n: usize) -> Result<(Vec<f64>, Vec<f64>)> {
-    let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+    let mut gradient = vec![0.0; n];
+    let mut hessian = vec![0.0; n * n];
     search.gradient(&mut gradient)?;
     search.hessian(&mut hessian)?;
     Ok((gradient, hessian))
@@ -196,18 +199,17 @@ fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
         ..Settings::default()
     };
     let start = search.coordinates().clone();
-    start
-        .minimize(&settings, search, &mut |_, _, _| Flow::Continue)
-        .map_or(0.0, |found| {
-            let x = start.from_theta(&found.best);
-            let fall = here - found.best_value;
-            let is_real = fall > rounding(search, &x, found.best_value);
-            if is_real {
-                fall
-            } else {
-                0.0
-            }
-        })
+    let found = start.minimize(&settings, search, &mut |_, _, _| Flow::Continue);
+    let Ok(found) = found else {
+        return 0.0;
+    };
+    let x = start.from_theta(&found.best);
+    let fall = here - found.best_value;
+    if fall > rounding(search, &x, found.best_value) {
+        fall
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]

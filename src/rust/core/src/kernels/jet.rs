@@ -75,6 +75,13 @@ impl Jet {
         jet
     }
 
+    /// Multiplies the derivatives, but not the number.
+    pub fn scale_derivatives(&mut self, factor: f64) {
+        for derivative in self.first.iter_mut().chain(&mut self.second) {
+            *derivative *= factor;
+        }
+    }
+
     // f(self), from the value of f and its derivatives there.
     fn through(&self, [value, first, second]: [f64; 3]) -> Self {
         let n = self.first.len();

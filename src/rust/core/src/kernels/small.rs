@@ -158,7 +158,10 @@ pub(crate) fn times_lower(k: usize, rows: usize, from: usize, l: &[f64], x: &mut
         for value in target.iter_mut() {
             *value *= l[j * k + j];
         }
-        for (x, factor) in right.chunks_exact(rows).zip(&l[j * k + j + 1..(j + 1) * k]) {
+        for (x, factor) in right
+            .chunks_exact(rows.max(1))
+            .zip(&l[j * k + j + 1..(j + 1) * k])
+        {
             axpy(*factor, &x[from..], target);
         }
     }
@@ -172,6 +175,15 @@ pub(crate) fn lambda_transposed_rows(k: usize, columns: usize, lambda: &[f64], x
         for j in 0..k {
             let products = (j..k).map(|i| lambda[j * k + i] * x[i * columns + c]);
             x[j * columns + c] = products.sum();
+        }
+    }
+}
+
+/// Copies the lower triangle of the symmetric matrix `a`, `n x n`, to the upper one.
+pub(crate) fn mirror_lower(n: usize, a: &mut [f64]) {
+    for j in 0..n {
+        for i in j + 1..n {
+            a[i * n + j] = a[j * n + i];
         }
     }
 }

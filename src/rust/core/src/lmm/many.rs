@@ -6,17 +6,18 @@
 //! other responses, so that the results are the same, bit for bit, for any number of threads and in
 //! any order.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
-use crate::design::columns::first_not_finite;
-use crate::design::Design;
+use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
 use crate::judge::Verdict;
+use crate::kernels::chunks::chunks;
 use crate::lmm::{Estimates, Held, LinearMixedModel, Memory, Reached};
 use crate::optimize::{Flow, Settings, Status};
 
@@ -57,6 +58,46 @@ pub struct OneOfMany {
 #[derive(Debug, Clone)]
 pub struct Responses {
     sums: ResponseSums,
+}
+
+/// Groups of responses that wait for a thread, and the fits of those that are done.
+struct Queue {
+    groups: Vec<Range<usize>>,
+    next: AtomicUsize,
+    found: Mutex<Vec<(usize, Fits)>>,
+}
+
+/// The fits of one group.
+type Fits = Vec<Result<OneOfMany>>;
+
+impl Queue {
+    // `length` values, `size` of them in a group.
+    fn new(length: usize, size: usize) -> Self {
+        Self {
+            groups: chunks(length, size).collect(),
+            next: AtomicUsize::new(0),
+            found: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn next(&self) -> Option<Range<usize>> {
+        let next = self.next.fetch_add(1, Relaxed);
+        self.groups.get(next).cloned()
+    }
+
+    fn push(&self, first: usize, fits: Fits) {
+        let found = self.found.lock();
+        let mut found = found.unwrap_or_else(PoisonError::into_inner);
+        found.push((first, fits));
+    }
+
+    // All fits in the order of the responses.
+    fn fits(self) -> Fits {
+        let found = self.found.into_inner();
+        let mut found = found.unwrap_or_else(PoisonError::into_inner);
+        found.sort_by_key(|(first, _)| *first);
+        found.into_iter().flat_map(|(_, fits)| fits).collect()
+    }
 }
 
 impl LinearMixedModel {
@@ -110,22 +151,17 @@ impl LinearMixedModel {
         is_stopped: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Result<OneOfMany>>> {
         check(design, y)?;
-        let group = |first: usize| &y[first..y.len().min(first + GROUP * design.n())];
-        let starts: Vec<usize> = (0..y.len()).step_by(GROUP * design.n()).collect();
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let found: Mutex<Vec<(usize, Vec<Result<OneOfMany>>)>> = Mutex::new(Vec::new());
+        let stop = AtomicBool::new(false);
+        let queue = Queue::new(y.len(), GROUP * design.n());
         let work = || {
             let mut model = self.fork();
-            while let Some(&first) = starts.get(next.fetch_add(1, Relaxed)) {
-                let fits = model.fit_group(design, group(first), settings, &stop);
-                let mut found = found
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner());
-                found.push((first, fits));
+            while let Some(group) = queue.next() {
+                let fits = model.fit_group(design, &y[group.clone()], settings, &stop);
+                queue.push(group.start, fits);
             }
         };
         thread::scope(|scope| {
-            let threads = settings.threads.min(starts.len());
+            let threads = settings.threads.min(queue.groups.len());
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
                 thread::sleep(POLL);
@@ -134,11 +170,7 @@ impl LinearMixedModel {
                 }
             }
         });
-        let mut found = found
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        found.sort_by_key(|(first, _)| *first);
-        Ok(found.into_iter().flat_map(|(_, fits)| fits).collect())
+        Ok(queue.fits())
     }
 
     fn fit_group(
@@ -191,8 +223,5 @@ fn check(design: &Design, y: &[f64]) -> Result<()> {
             found: y.len(),
         });
     }
-    match first_not_finite(y) {
-        Some(index) => Err(Error::NonFinite { what: "y", index }),
-        None => Ok(()),
-    }
+    check_finite("y", y)
 }

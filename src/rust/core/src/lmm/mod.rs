@@ -198,7 +198,8 @@ impl Domain {
     // Lambda = I, but for columns whose inverse root mean square, the step size, is far from one.
     fn new(covs: &[RelCov], step_sizes: &[f64]) -> Self {
         let n_theta = step_sizes.len();
-        let (mut start, mut lower) = (vec![1.0; n_theta], vec![f64::NEG_INFINITY; n_theta]);
+        let mut start = vec![1.0; n_theta];
+        let mut lower = vec![f64::NEG_INFINITY; n_theta];
         for cov in covs {
             cov.fill_start(&mut start);
             cov.fill_lower_bounds(&mut lower);
@@ -307,18 +308,26 @@ impl LinearMixedModel {
     /// Fails as [`Self::at`] does.
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
         let all = held.relative.iter().chain(&held.absolute);
-        all.for_each(|&(index, _)| self.domain.held[index] = true);
+        for &(index, _) in all {
+            self.domain.held[index] = true;
+        }
         let covs = self.factor.covs().iter();
-        covs.for_each(|cov| cov.hold(&held.relative, start));
+        for cov in covs {
+            cov.hold(&held.relative, start);
+        }
         self.domain.absolute.clone_from(&held.absolute);
         if held.absolute.is_empty() {
             return Ok(());
         }
         self.likelihood.sigma = None;
-        held.absolute.iter().for_each(|&(j, _)| start[j] = 0.0);
+        for &(j, _) in held.absolute.iter() {
+            start[j] = 0.0;
+        }
         let sigma = self.at(start)?.sigma();
         let absolute = held.absolute.iter();
-        absolute.for_each(|&(j, value)| start[j] = value / sigma);
+        for &(j, value) in absolute {
+            start[j] = value / sigma;
+        }
         self.set_sigma(sigma);
         Ok(())
     }
@@ -383,9 +392,9 @@ pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
             None => out.fill(0.0),
         }
         design.x.gather(first, p, &mut rows[..out.len() * p]);
-        out.iter_mut()
-            .zip(rows.chunks_exact(p.max(1)))
-            .for_each(|(f, x)| *f += small::dot(x, &solution.beta));
+        for (f, x) in out.iter_mut().zip(rows.chunks_exact(p.max(1))) {
+            *f += small::dot(x, &solution.beta);
+        }
         for (term, b) in design.terms.iter().zip(&solution.b) {
             let k = term.vsize();
             term.z.gather(first, k, &mut rows[..out.len() * k]);

@@ -9,7 +9,8 @@ use std::ops::Deref;
 use crate::coordinates::tangent::Tangent;
 use crate::covariance::WayOut;
 use crate::derivatives::{HessianKind, Profile};
-use crate::error::{Error, Result};
+use crate::design::check_finite;
+use crate::error::{check_length, Result};
 use crate::factor::{Factor, Response, Solution};
 use crate::lmm::{LinearMixedModel, Memory, Reached};
 
@@ -71,20 +72,8 @@ impl LinearMixedModel {
     }
 
     fn check(&self, theta: &[f64]) -> Result<()> {
-        if theta.len() != self.n_theta() {
-            return Err(Error::Dimension {
-                what: "theta",
-                expected: self.n_theta(),
-                found: theta.len(),
-            });
-        }
-        match theta.iter().position(|v| !v.is_finite()) {
-            Some(index) => Err(Error::NonFinite {
-                what: "theta",
-                index,
-            }),
-            None => Ok(()),
-        }
+        check_length("theta", self.n_theta(), theta.len())?;
+        check_finite("theta", theta)
     }
 
     /// The criterion at `theta`.
@@ -162,7 +151,8 @@ impl<'a> Point<'a> {
 
     /// Coordinates around theta, see [`Tangent`], of the parts of which no parameter is held.
     pub(crate) fn tangents(&self) -> Vec<Tangent> {
-        let (model, held) = (&self.model, &self.model.domain.held);
+        let model = &self.model;
+        let held = &self.model.domain.held;
         Tangent::of(&model.factor, &model.scales, |mut range| {
             range.all(|j| !held[j])
         })
@@ -187,7 +177,8 @@ impl<'a> Point<'a> {
             Reached::Slopes(known) | Reached::Hessian(known, _) => known == profile,
         };
         if !is_known {
-            let (computer, omega) = (&mut memory.computer, &mut memory.omega);
+            let computer = &mut memory.computer;
+            let omega = &mut memory.omega;
             computer.update(factor, response, profile, omega);
             memory.reached = Reached::Slopes(profile);
         }
@@ -208,7 +199,8 @@ impl<'a> Point<'a> {
 impl<'a> Slopes<'a> {
     /// Writes the gradient in theta.
     pub fn gradient(&self, gradient: &mut [f64]) {
-        let (factor, omega) = (self.factor(), &self.model.memory.omega);
+        let factor = self.factor();
+        let omega = &self.model.memory.omega;
         omega.gradient(factor.covs(), &factor.theta, gradient);
     }
 
@@ -230,7 +222,8 @@ impl<'a> Slopes<'a> {
         let LinearMixedModel { factor, memory, .. } = &mut *self.point.model;
         let reached = Reached::Hessian(self.profile, kind);
         if memory.reached != reached {
-            let (computer, omega) = (&mut memory.computer, &mut memory.omega);
+            let computer = &mut memory.computer;
+            let omega = &mut memory.omega;
             computer.update_hessian(factor, self.profile, kind, omega);
             memory.reached = reached;
         }
@@ -269,7 +262,8 @@ impl Hessian<'_> {
 
     /// Theta after a step of Fisher scoring, for which the Hessian must be the exact one.
     pub fn scored(&self) -> Option<Vec<f64>> {
-        let (factor, held) = (self.factor(), &self.model.domain.held);
+        let factor = self.factor();
+        let held = &self.model.domain.held;
         if self.kind != HessianKind::Exact {
             return None;
         }
@@ -277,14 +271,17 @@ impl Hessian<'_> {
         let omegas = omega.scored(&factor.lambdas, self.slopes.profile, self.df())?;
         let mut theta = factor.theta.clone();
         for (cov, omega) in factor.covs().iter().zip(&omegas) {
-            cov.approach(omega, &mut theta, |part| part.range().all(|j| !held[j]));
+            cov.approach(omega, &mut theta, |part| {
+                !held[part.range()].contains(&true)
+            });
         }
         Some(theta)
     }
 
     /// For each part of each term, whether a larger covariance is better.
     pub fn ways_out(&self) -> Vec<WayOut> {
-        let (factor, model) = (self.factor(), &self.model);
+        let factor = self.factor();
+        let model = &self.model;
         let omega = &model.memory.omega;
         let curvature = |term: usize, change: &[f64]| omega.curvature_along(term, change);
         let beside = (model.scales.as_slice(), model.domain.held.as_slice());

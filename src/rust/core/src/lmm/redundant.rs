@@ -44,33 +44,43 @@ impl LinearMixedModel {
     }
 
     fn find_redundant(&mut self) -> Redundant {
-        let covs = self.factor.covs().iter().enumerate();
-        let mut columns = covs.flat_map(|(term, cov)| (0..cov.vsize()).map(move |j| (term, j)));
-        let is_candidate = columns.any(|(term, j)| fits_in(&self.factor, term, j));
-        let zero = vec![0.0; self.n_theta()];
-        if !is_candidate || self.at(&zero).is_err() {
-            return Redundant::default();
-        }
         let mut found = Redundant::default();
+        let zero = vec![0.0; self.n_theta()];
+        if !self.has_candidate() || self.at(&zero).is_err() {
+            return found;
+        }
         for (term, cov) in self.factor.covs().iter().enumerate() {
             for (first, part) in cov.placed() {
                 if part.range().any(|j| self.domain.held[j]) {
                     continue;
                 }
-                let within: Vec<usize> = (0..part.size)
-                    .filter(|j| is_contained(&self.factor, term, first + j))
-                    .collect();
-                let own = without(part, &within, self.likelihood.criterion);
-                if !own.is_empty() {
-                    let effects = within.iter().map(|j| (term, first + j));
-                    found.effects.extend(effects);
+                let mut within = Vec::new();
+                for effect in 0..part.size {
+                    if is_contained(&self.factor, term, first + effect) {
+                        within.push(effect);
+                    }
                 }
-                found
-                    .parameters
-                    .extend(own.iter().map(|j| part.theta_start + j));
+                let own = without(part, &within, self.likelihood.criterion);
+                if own.is_empty() {
+                    continue;
+                }
+                let effects = within.iter().map(|effect| (term, first + effect));
+                found.effects.extend(effects);
+                let parameters = own.iter().map(|j| part.theta_start + j);
+                found.parameters.extend(parameters);
             }
         }
         found
+    }
+
+    // Whether X is wide enough for one of the effects.
+    fn has_candidate(&self) -> bool {
+        for (term, cov) in self.factor.covs().iter().enumerate() {
+            if (0..cov.vsize()).any(|j| fits_in(&self.factor, term, j)) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -78,25 +88,25 @@ impl LinearMixedModel {
 // correlated the likelihood itself, unlike the restricted one, depends on the covariance of those
 // that X contains with the others.
 fn without(part: &Part, within: &[usize], criterion: Criterion) -> Vec<usize> {
-    let (roles, n) = (part.roles(), part.roles().len());
+    let roles = part.roles();
     if within.len() == part.size {
-        return (0..n).collect();
+        return (0..roles.len()).collect();
     }
     let is_separate = roles.iter().all(|role| matches!(role, Role::Scale { .. }));
-    if within.is_empty() || (criterion == Criterion::Ml && !is_separate) {
+    let is_known = criterion == Criterion::Reml || is_separate;
+    if within.is_empty() || !is_known || roles.contains(&Role::CommonScale) {
         return Vec::new();
     }
     let is_idle = part.size - within.len() < 2;
-    let is_without = |index: &usize| match roles[*index] {
-        Role::Scale { effect } => within.contains(&effect),
-        Role::Factor { row, column } => within.contains(&row) || within.contains(&column),
+    let is_without = |role: &Role| match role {
+        Role::Scale { effect } => within.contains(effect),
+        Role::Factor { row, column } => within.contains(row) || within.contains(column),
         Role::Correlation { .. } => is_idle,
         Role::CommonScale => false,
     };
-    if roles.contains(&Role::CommonScale) {
-        return Vec::new();
-    }
-    (0..n).filter(is_without).collect()
+    (0..roles.len())
+        .filter(|&j| is_without(&roles[j]))
+        .collect()
 }
 
 // Whether X has a column for each level that has one, without which it can't contain them.
@@ -118,7 +128,8 @@ fn is_contained(factor: &Factor, term: usize, column: usize) -> bool {
 
 // The share that X leaves of the combination, in squares.
 fn left_of_combination(factor: &Factor, term: usize, column: usize, probe: usize) -> f64 {
-    let (mut fixed, mut whole) = (vec![0.0; factor.p()], 0.0);
+    let mut fixed = vec![0.0; factor.p()];
+    let mut whole = 0.0;
     for_each_level(factor, term, column, |level, square, products| {
         if square > 0.0 {
             let weight = irregular(level, probe);
@@ -142,22 +153,18 @@ fn for_each_level(
     column: usize,
     mut visit: impl FnMut(usize, f64, &[f64]),
 ) {
-    let (k, p) = (factor.covs()[term].vsize(), factor.p());
-    if term == factor.layout.leading_term {
-        for (level, block) in factor.leading.ax0.iter().enumerate() {
+    let k = factor.covs()[term].vsize();
+    let p = factor.p();
+    let Some(block) = factor.layout.block_of_term(term) else {
+        for (level, ax0) in factor.leading.ax0.iter().enumerate() {
             let square = factor.leading.a00.block(level)[column * (k + 1)];
-            visit(level, square, &block[column * p..(column + 1) * p]);
+            visit(level, square, &ax0[column * p..(column + 1) * p]);
         }
         return;
-    }
+    };
     let with_x = factor.trailing.border_cross_products();
-    let blocks = factor
-        .layout
-        .blocks
-        .iter()
-        .filter(|block| block.term == term);
-    for (level, first) in blocks.flat_map(|block| block.first.iter().enumerate()) {
-        let row = *first as usize + column;
+    for (level, rows) in block.places(1).enumerate() {
+        let row = rows.start + column;
         let square = factor.trailing.square(row);
         visit(level, square, &with_x[row * p..(row + 1) * p]);
     }
@@ -165,9 +172,9 @@ fn for_each_level(
 
 // Between 1/2 and 3/2, with either sign: multiples of the golden ratio.
 fn irregular(level: usize, probe: usize) -> f64 {
-    let position =
-        (level as f64 + 1.0) * 0.618_033_988_749_894_9 + probe as f64 * 0.414_213_562_373_095;
-    let share = position.fract();
+    let by_level = (level as f64 + 1.0) * 0.618_033_988_749_894_9;
+    let by_probe = probe as f64 * 0.414_213_562_373_095;
+    let share = (by_level + by_probe).fract();
     if share < 0.5 {
         0.5 + 2.0 * share
     } else {

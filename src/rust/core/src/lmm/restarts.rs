@@ -32,7 +32,8 @@ const PER_SEARCH: f64 = 30.0;
 impl LinearMixedModel {
     // Operations of one evaluation, roughly.
     fn evaluation_cost(&self) -> f64 {
-        let (k, width) = (self.factor.leading.k as f64, (self.factor.p() + 1) as f64);
+        let k = self.factor.leading.k as f64;
+        let width = (self.factor.p() + 1) as f64;
         let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
         let touched = self.factor.leading.rows.len() as f64 * k * (k + width);
         let trailing = (self.factor.layout.m as f64).powi(3) / 3.0;
@@ -70,9 +71,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         if !is_hard {
             return self.or_without_effects(found);
         }
-        let ray = [0.0].iter().chain(&SCALES);
-        let ray = ray.map(|&scale| (scale, self.scaled(&found.best, scale)));
-        let ray = ray.collect();
+        let mut ray = Vec::new();
+        for scale in [0.0].into_iter().chain(SCALES) {
+            ray.push((scale, self.scaled(&found.best, scale)));
+        }
         let mut found = self.along(found, 1.0, ray);
         let start = found.initial.clone();
         for scale in STARTS {
@@ -80,16 +82,17 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
         for j in self.deviations() {
             let here = found.best[j].abs() / self.search.model().step_sizes()[j];
-            let ray = [0.0].iter().chain(&ALONE);
-            let point = |&scale: &f64| (scale, self.with_deviation(&found.best, j, scale));
-            let ray = ray.map(point).collect();
+            let mut ray = Vec::new();
+            for scale in [0.0].into_iter().chain(ALONE) {
+                ray.push((scale, self.with_deviation(&found.best, j, scale)));
+            }
             found = self.along(found, here, ray);
         }
         found
     }
 
-    // What was found, or what is found from no random effects, if the objective is lower there. Where
-    // the first proposal was right the design is balanced, with one minimum.
+    // What was found, or what is found from no random effects, if the objective is lower there.
+    // Where the first proposal was right the design is balanced, with one minimum.
     fn or_without_effects(&mut self, found: OptSummary) -> OptSummary {
         if found.log.len() <= PROPOSED {
             return found;
@@ -105,10 +108,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Whether a standard deviation is zero or very large.
     fn is_unusual(&self, theta: &[f64]) -> bool {
         let units = self.search.model().step_sizes();
-        self.deviations().into_iter().any(|j| {
-            let size = theta[j].abs() / units[j];
-            !(1.0 / ORDINARY..=ORDINARY).contains(&size)
-        })
+        let ordinary = 1.0 / ORDINARY..=ORDINARY;
+        let mut deviations = self.deviations().into_iter();
+        deviations.any(|j| !ordinary.contains(&(theta[j].abs() / units[j])))
     }
 
     // Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
@@ -120,7 +122,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     // Theta with Lambda times a scale.
     fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
-        let (mut scaled, model) = (theta.to_vec(), self.search.model());
+        let mut scaled = theta.to_vec();
+        let model = self.search.model();
         for part in model.factor.covs().iter().flat_map(|cov| cov.parts()) {
             for (j, role) in part.range().zip(part.roles()) {
                 if !role.is_correlation() && !model.domain.held[j] {
@@ -134,7 +137,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Theta with one standard deviation at `scale` units, and what is below the diagonal of its row
     // zero.
     fn with_deviation(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
-        let (mut changed, model) = (theta.to_vec(), self.search.model());
+        let mut changed = theta.to_vec();
+        let model = self.search.model();
         for cov in model.factor.covs() {
             let mut own = None;
             cov.for_each_parameter(|row, column, index| {
@@ -165,12 +169,14 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             places.push((place, value.unwrap_or(f64::INFINITY), Some(point)));
         }
         places.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let value = |i: usize| places.get(i).map_or(f64::INFINITY, |place| place.1);
-        let is_below = |i: usize, other: usize| value(i) < value(other) - NEGLIGIBLE_GAIN;
-        let is_valley = |i: usize| is_below(i, i + 1) && (i == 0 || is_below(i, i - 1));
-        let valleys = (0..places.len()).filter(|&i| is_valley(i));
-        let points = valleys.filter_map(|i| places[i].2.as_ref());
-        points.fold(found, |found, point| self.from(point, found))
+        let values: Vec<f64> = places.iter().map(|place| place.1).collect();
+        let mut found = found;
+        for (i, (_, _, point)) in places.iter().enumerate() {
+            if let Some(point) = point.as_ref().filter(|_| is_valley(&values, i)) {
+                found = self.from(point, found);
+            }
+        }
+        found
     }
 
     // What was found, or what is found from a point, if that is better by more than rounding
@@ -180,7 +186,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return found;
         }
         self.budget -= PER_SEARCH;
-        let (best, value) = (found.best.clone(), found.best_value);
+        let best = found.best.clone();
+        let value = found.best_value;
         let status = found.status;
         let mut next = self
             .search
@@ -205,4 +212,12 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let extent = sizes.fold(1.0, f64::max);
         VALUE_NOISE * value.abs() * extent * extent
     }
+}
+
+// Whether value `i` is clearly lower than those beside it.
+fn is_valley(values: &[f64], i: usize) -> bool {
+    let limit = values[i] + NEGLIGIBLE_GAIN;
+    let before = i.checked_sub(1).and_then(|before| values.get(before));
+    let mut beside = [before, values.get(i + 1)].into_iter();
+    beside.all(|value| limit < value.copied().unwrap_or(f64::INFINITY))
 }

@@ -18,11 +18,11 @@ use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 pub(crate) struct Search<'a> {
     model: &'a mut LinearMixedModel,
     pub at: Coordinates,
-    // In all parameters.
+    // The gradient in all parameters.
     gradient: Vec<f64>,
-    // In theta.
+    // The Hessian in theta.
     hessian: Vec<f64>,
-    // Around the point of the last local derivatives.
+    // The tangents around the point of the last local derivatives.
     tangents: Vec<Tangent>,
 }
 
@@ -152,7 +152,8 @@ impl Search<'_> {
 
     // The derivatives at the last point.
     fn here(&mut self) -> Result<Hessian<'_>> {
-        let (n, kind) = (self.model.n_theta(), self.model.affordable_hessian());
+        let n = self.model.n_theta();
+        let kind = self.model.affordable_hessian();
         let point = self.model.at(&self.at.parameters[..n])?;
         Ok(point.slopes().hessian(kind))
     }
@@ -161,11 +162,8 @@ impl Search<'_> {
     fn step_sizes_here(&self) -> Vec<f64> {
         let mut step_sizes = self.step_sizes(self.at.free().len());
         for (step_size, j) in step_sizes.iter_mut().zip(self.at.free()) {
-            if self
-                .tangents
-                .iter()
-                .any(|tangent| tangent.range.contains(j))
-            {
+            let mut tangents = self.tangents.iter();
+            if tangents.any(|tangent| tangent.range.contains(j)) {
                 *step_size = 1.0;
             }
         }
@@ -177,9 +175,9 @@ impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.at.go_to(x);
         let (theta, log_sigma) = self.at.parameters.split_at(self.model.n_theta());
-        log_sigma
-            .iter()
-            .for_each(|log_sigma| self.model.set_sigma(log_sigma.exp()));
+        for log_sigma in log_sigma.iter() {
+            self.model.set_sigma(log_sigma.exp());
+        }
         self.model.objective(theta)
     }
 
@@ -204,7 +202,9 @@ impl Objective for Search<'_> {
         } else {
             let mut cross = second.r2_slopes();
             let scale = -2.0 / second.sigma().powi(2);
-            cross.iter_mut().for_each(|slope| *slope *= scale);
+            for slope in cross.iter_mut() {
+                *slope *= scale;
+            }
             let natural = bordered(&self.hessian, &cross, 4.0 * second.r2_over_sigma2());
             self.at.hessian(&self.gradient, &natural, hessian);
         }

@@ -29,20 +29,25 @@ pub struct WithSigma {
 impl Point<'_> {
     /// Derivatives at `sigma`, which needn't be the one that belongs to theta.
     pub fn with_sigma(self, sigma: f64, kind: HessianKind) -> WithSigma {
-        let (n, nu, r2) = (self.theta().len(), self.df(), self.r2());
+        let n = self.theta().len();
+        let nu = self.df();
+        let r2 = self.r2();
         let profile = Profile {
             sigma_profiled: false,
             precision: sigma.powi(-2),
             ..self.profile()
         };
         let mut at = self.slopes_of(profile).hessian(kind);
-        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        let mut gradient = vec![0.0; n];
+        let mut hessian = vec![0.0; n * n];
         at.gradient(&mut gradient);
         at.fill(&mut hessian);
         gradient.push(2.0 * nu / sigma - 2.0 * r2 / sigma.powi(3));
         let mut cross = at.r2_slopes();
         let scale = -2.0 / sigma.powi(3);
-        cross.iter_mut().for_each(|slope| *slope *= scale);
+        for slope in cross.iter_mut() {
+            *slope *= scale;
+        }
         let last = 6.0 * r2 / sigma.powi(4) - 2.0 * nu / sigma.powi(2);
         WithSigma {
             gradient,
@@ -92,6 +97,12 @@ impl LinearMixedModel {
 /// The symmetric matrix with one more row and column.
 pub(crate) fn bordered(inner: &[f64], border: &[f64], corner: f64) -> Vec<f64> {
     let n = border.len();
-    let columns = (0..n).flat_map(|j| inner[j * n..(j + 1) * n].iter().chain(&border[j..=j]));
-    columns.chain(border).chain([&corner]).copied().collect()
+    let mut whole = Vec::with_capacity((n + 1) * (n + 1));
+    for (column, last) in inner.chunks_exact(n.max(1)).zip(border) {
+        whole.extend_from_slice(column);
+        whole.push(*last);
+    }
+    whole.extend_from_slice(border);
+    whole.push(corner);
+    whole
 }

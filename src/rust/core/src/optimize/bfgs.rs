@@ -191,33 +191,34 @@ impl Search<'_, '_> {
     fn learn(&mut self, s: &[f64], y: &[f64]) {
         let n = s.len();
         let sy = small::dot(s, y);
-        // In the units of the guess, as parameters may be of very different sizes.
-        let unit = self.guess.iter().step_by(n + 1);
-        let squares = s
-            .iter()
-            .zip(y)
-            .zip(unit)
-            .fold((0.0, 0.0), |sum, ((s, y), unit)| {
-                (sum.0 + s * s / unit, sum.1 + y * y * unit)
-            });
-        let length = (squares.0 * squares.1).sqrt();
-        if sy <= LEAST_COSINE * length {
+        if sy <= LEAST_COSINE * self.scaled_lengths(s, y) {
             // The objective curves downwards here: go further next time.
-            self.inverse.iter_mut().for_each(|h| *h *= 2.0);
+            for h in &mut self.inverse {
+                *h *= 2.0;
+            }
             return;
         }
-        let hy: Vec<f64> = self
-            .inverse
-            .chunks_exact(n)
-            .map(|row| small::dot(row, y))
-            .collect();
+        let rows = self.inverse.chunks_exact(n);
+        let hy: Vec<f64> = rows.map(|row| small::dot(row, y)).collect();
         let factor = (1.0 + small::dot(y, &hy) / sy) / sy;
         for j in 0..n {
             for i in 0..n {
-                self.inverse[j * n + i] +=
-                    factor * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy;
+                let mixed = hy[i] * s[j] + s[i] * hy[j];
+                self.inverse[j * n + i] += factor * s[i] * s[j] - mixed / sy;
             }
         }
+    }
+
+    // `|s| |y|` in the units of the guess, as parameters may be of very different sizes.
+    fn scaled_lengths(&self, s: &[f64], y: &[f64]) -> f64 {
+        let units = self.guess.iter().step_by(s.len() + 1);
+        let mut step = 0.0;
+        let mut change = 0.0;
+        for ((s, y), unit) in s.iter().zip(y).zip(units) {
+            step += s * s / unit;
+            change += y * y * unit;
+        }
+        (step * change).sqrt()
     }
 }
 

@@ -60,11 +60,8 @@ impl<'a> Search<'a> {
         let (value, x) = recorder.best();
         let (x, n) = (x.to_vec(), x.len());
         let step_sizes = recorder.objective.step_sizes(n);
-        let start: f64 = x
-            .iter()
-            .zip(&step_sizes)
-            .map(|(x, u)| (x / u).powi(2))
-            .sum();
+        let scaled = x.iter().zip(&step_sizes);
+        let start: f64 = scaled.map(|(x, unit)| (x / unit).powi(2)).sum();
         let mut radius = (n as f64).sqrt().max(start.sqrt());
         if let Some(step) = settings.initial_step.iter().copied().reduce(f64::max) {
             radius = step;
@@ -92,7 +89,9 @@ impl<'a> Search<'a> {
     }
 
     fn run(&mut self) -> Result<Status> {
-        let (mut escapes, mut steps, mut before) = (0, 0, self.value);
+        let mut escapes = 0;
+        let mut steps = 0;
+        let mut before = self.value;
         loop {
             steps += 1;
             if steps % STALL == 0 {
@@ -190,7 +189,8 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let (x, tolerance) = (self.x.clone(), self.tolerance());
+        let x = self.x.clone();
+        let tolerance = self.tolerance();
         for point in self.recorder.objective.escapes(&x, tolerance) {
             if self.lowers(point) {
                 return Progress::Moved;

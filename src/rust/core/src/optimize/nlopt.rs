@@ -130,12 +130,16 @@ fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
     let mut best = recorder.canonical_best();
     let step_sizes = recorder.objective.step_sizes(best.len());
     let is_near = |j: usize, x: f64| lower[j] == 0.0 && x != 0.0 && x < ZERO_SD * step_sizes[j];
-    let near: Vec<usize> = (0..best.len()).filter(|&j| is_near(j, best[j])).collect();
-    if recorder.is_stopped() || near.is_empty() {
-        return;
+    let mut is_any = false;
+    for (j, x) in best.iter_mut().enumerate() {
+        if is_near(j, *x) {
+            *x = 0.0;
+            is_any = true;
+        }
     }
-    near.iter().for_each(|&j| best[j] = 0.0);
-    recorder.evaluate(&best);
+    if is_any && !recorder.is_stopped() {
+        recorder.evaluate(&best);
+    }
 }
 
 #[cfg(test)]

@@ -87,17 +87,15 @@ pub trait Geometry: Objective {
 
 /// Turns derivatives in some coordinates into those in multiples of `step_sizes`.
 pub(crate) fn scale(step_sizes: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
-    gradient
-        .iter_mut()
-        .zip(step_sizes)
-        .for_each(|(g, step_size)| *g *= step_size);
+    for (g, step_size) in gradient.iter_mut().zip(step_sizes) {
+        *g *= step_size;
+    }
     for (column, step_size) in hessian
         .chunks_exact_mut(step_sizes.len().max(1))
         .zip(step_sizes)
     {
-        column
-            .iter_mut()
-            .zip(step_sizes)
-            .for_each(|(h, other)| *h *= step_size * other);
+        for (h, other) in column.iter_mut().zip(step_sizes) {
+            *h *= step_size * other;
+        }
     }
 }

@@ -39,7 +39,8 @@ impl<'a> Recorder<'a> {
         objective: &'a mut dyn Geometry,
         observe: &'a mut Observer<'a>,
     ) -> Self {
-        let (max_eval, max_time) = (settings.max_eval, settings.max_time);
+        let max_eval = settings.max_eval;
+        let max_time = settings.max_time;
         Self {
             objective,
             observe,
@@ -81,10 +82,9 @@ impl<'a> Recorder<'a> {
             self.last_gradient.extend_from_slice(gradient);
         } else {
             gradient.fill(0.0);
-            gradient
-                .iter_mut()
-                .zip(&self.last_gradient)
-                .for_each(|(g, last)| *g = -last);
+            for (g, last) in gradient.iter_mut().zip(&self.last_gradient) {
+                *g = -last;
+            }
         }
     }
 
@@ -153,7 +153,8 @@ impl<'a> Recorder<'a> {
 
     pub(crate) fn finish(self, status: Status, initial_step: Vec<f64>) -> OptSummary {
         let (initial_value, initial) = self.log[0].clone();
-        let (best_value, best) = (self.best().0, self.canonical_best());
+        let best_value = self.best().0;
+        let best = self.canonical_best();
         let status = self.stopped.unwrap_or(status);
         OptSummary {
             initial,

@@ -59,7 +59,8 @@ impl Model {
     pub(crate) fn step(&self, radius: f64) -> Step {
         let shift = self.shift(radius);
         let mut p = vec![0.0; self.slopes.len()];
-        let (mut predicted, mut square) = (0.0, 0.0);
+        let mut predicted = 0.0;
+        let mut square = 0.0;
         for (i, (slope, curvature)) in self.slopes.iter().zip(&self.curvatures).enumerate() {
             let t = -slope / (curvature + shift);
             predicted -= t * (slope + 0.5 * curvature * t);
@@ -98,7 +99,8 @@ impl Model {
     fn shift(&self, radius: f64) -> f64 {
         let mut shift = 0.0;
         for _ in 0..60 {
-            let (mut square, mut slope) = (0.0, 0.0);
+            let mut square = 0.0;
+            let mut slope = 0.0;
             for (g, curvature) in self.slopes.iter().zip(&self.curvatures) {
                 let t = g / (curvature + shift);
                 square += t * t;

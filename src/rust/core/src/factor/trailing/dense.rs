@@ -1,5 +1,7 @@
 //! Dense storage of the trailing random-effects block: one lower triangle, factored by faer.
 
+use std::ops::Range;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::triangular_solve::{
@@ -11,8 +13,8 @@ use crate::kernels::gemm::add_lower_product;
 use crate::kernels::simd::leave_wide_registers;
 
 use crate::error::{Error, Result};
-use crate::factor::layout::Layout;
 use crate::factor::trailing::inverse::Inverse;
+use crate::factor::trailing::Scaling;
 use crate::kernels::small;
 
 /// Below this order a plain loop beats the blocked factorisation.
@@ -61,7 +63,7 @@ impl Dense {
 
     /// Adds to an element of the lower triangle of the cross-products.
     #[inline]
-    pub fn add(&mut self, row: usize, col: usize, value: f64) {
+    pub(crate) fn add(&mut self, row: usize, col: usize, value: f64) {
         self.a[col * self.m + row] += value;
     }
 
@@ -72,7 +74,7 @@ impl Dense {
     }
 
     /// Copies the cross-products to the working copy.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let m = self.m;
         for j in 0..m {
             self.s[j * m + j..(j + 1) * m].copy_from_slice(&self.a[j * m + j..(j + 1) * m]);
@@ -81,7 +83,7 @@ impl Dense {
 
     /// `S -= B B'` on the touched rows; `b` holds `k` values per row.
     #[inline(always)]
-    pub fn rank_update(&mut self, k: usize, rows: &[u32], b: &[f64]) {
+    pub(crate) fn rank_update(&mut self, k: usize, rows: &[u32], b: &[f64]) {
         for (j, &col) in rows.iter().enumerate() {
             let column = &mut self.s[col as usize * self.m..(col as usize + 1) * self.m];
             let bj = &b[j * k..(j + 1) * k];
@@ -92,40 +94,47 @@ impl Dense {
     }
 
     /// `S -= B B'` for a dense `B`, `m x columns`.
-    pub fn subtract_gram(&mut self, b: MatRef<'_, f64>) {
+    pub(crate) fn subtract_gram(&mut self, b: MatRef<'_, f64>) {
         let s = MatMut::from_column_major_slice_mut(&mut self.s, self.m, self.m);
         add_lower_product(s, b, b.transpose(), -1.0);
     }
 
-    /// `S := D' S D + I`, with `lambdas[i]` the `Lambda` of block `i` of the layout.
-    pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
-        let m = self.m;
-        if layout.blocks.iter().all(|block| block.vsize == 1) {
-            let mut diagonal = self.buffer.iter_mut();
-            for (block, lambda) in layout.blocks.iter().zip(lambdas) {
-                let of_levels = diagonal.by_ref().take(block.first.len());
-                of_levels.for_each(|d| *d = lambda[0]);
-            }
-            let d = &self.buffer[..m];
-            for j in 0..m {
-                let column = &mut self.s[j * m + j..(j + 1) * m];
-                column
-                    .iter_mut()
-                    .zip(&d[j..])
-                    .for_each(|(s, di)| *s *= di * d[j]);
-                column[0] += 1.0;
-            }
-            return;
+    /// `S := D' S D + I`.
+    pub fn scale_inflate(&mut self, d: Scaling) {
+        if d.layout.blocks.iter().all(|block| block.vsize == 1) {
+            return self.scale_inflate_scalars(d);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(m.max(3 * layout.max_vsize().pow(2)), 0.0);
-        for (block, lambda) in layout.blocks.iter().zip(lambdas) {
-            for &first in &block.first {
-                self.scale_diagonal_block(first as usize, block.vsize, lambda, &mut buffer);
-                self.scale_below(first as usize, block.vsize, lambda, layout, lambdas);
+        buffer.resize(self.m.max(3 * d.layout.max_vsize().pow(2)), 0.0);
+        for (block, lambda) in d.terms() {
+            for rows in block.places(1) {
+                self.scale_diagonal_block(rows.start, block.vsize, lambda, &mut buffer);
+                self.scale_columns_below(rows.clone(), lambda);
+                for col in rows.clone() {
+                    self.scale_rows_below(col, rows.end, d);
+                }
             }
         }
         self.buffer = buffer;
+    }
+
+    // `S := D' S D + I` where D is diagonal.
+    fn scale_inflate_scalars(&mut self, d: Scaling) {
+        let m = self.m;
+        let mut diagonal = self.buffer.iter_mut();
+        for (block, lambda) in d.terms() {
+            for value in diagonal.by_ref().take(block.first.len()) {
+                *value = lambda[0];
+            }
+        }
+        let diagonal = &self.buffer[..m];
+        for j in 0..m {
+            let column = &mut self.s[j * m + j..(j + 1) * m];
+            for (s, value) in column.iter_mut().zip(&diagonal[j..]) {
+                *s *= value * diagonal[j];
+            }
+            column[0] += 1.0;
+        }
     }
 
     fn scale_diagonal_block(&mut self, first: usize, k: usize, lambda: &[f64], buffer: &mut [f64]) {
@@ -146,37 +155,23 @@ impl Dense {
         }
     }
 
-    fn scale_below(
-        &mut self,
-        first: usize,
-        k: usize,
-        lambda: &[f64],
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
-    ) {
-        let (m, below) = (self.m, first + k);
-        let columns = &mut self.s[first * m..below * m];
-        for j in 0..k {
-            let (left, right) = columns.split_at_mut((j + 1) * m);
-            let target = &mut left[j * m + below..];
-            target.iter_mut().for_each(|s| *s *= lambda[j * k + j]);
-            for i in j + 1..k {
-                small::axpy(
-                    lambda[j * k + i],
-                    &right[(i - j - 1) * m + below..(i - j) * m],
-                    target,
-                );
-            }
-        }
-        for column in columns.chunks_exact_mut(m) {
-            for (block, lambda) in layout.blocks.iter().zip(lambdas) {
-                let kr = block.vsize;
-                // Levels are in the order of their rows here.
-                let from = block.first.partition_point(|&row| (row as usize) < below);
-                for &row in &block.first[from..] {
-                    let x = &mut column[row as usize..row as usize + kr];
-                    (0..kr).for_each(|j| x[j] = (j..kr).map(|i| lambda[j * kr + i] * x[i]).sum());
-                }
+    // Multiplies the columns of one level by its Lambda, below the diagonal block.
+    fn scale_columns_below(&mut self, columns: Range<usize>, lambda: &[f64]) {
+        let m = self.m;
+        let s = &mut self.s[columns.start * m..columns.end * m];
+        small::times_lower(columns.len(), m, columns.end, lambda, s);
+    }
+
+    // Multiplies the rows of one column from `below` on by the transposed Lambdas of their levels.
+    fn scale_rows_below(&mut self, col: usize, below: usize, d: Scaling) {
+        let column = &mut self.s[col * self.m..(col + 1) * self.m];
+        for (block, lambda) in d.terms() {
+            let k = block.vsize;
+            // Levels are in the order of their rows here.
+            let from = block.first.partition_point(|&row| (row as usize) < below);
+            for &row in &block.first[from..] {
+                let x = &mut column[row as usize..row as usize + k];
+                small::lambda_transposed_in_place(k, lambda, x);
             }
         }
     }
@@ -211,38 +206,40 @@ impl Dense {
     }
 
     /// Diagonal of the factor.
-    pub fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
+    pub(crate) fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
         self.s.iter().step_by(self.m + 1).copied()
     }
 
     /// Solves `Y L' = Y` in place; `y` is `width x m`, column by column.
-    pub fn right_solve(&self, width: usize, y: &mut [f64]) {
+    pub(crate) fn right_solve(&self, width: usize, y: &mut [f64]) {
         let y = MatMut::from_column_major_slice_mut(y, width, self.m);
         solve_lower_triangular_in_place(self.l(), y.transpose_mut(), Par::Seq);
         leave_wide_registers();
     }
 
     /// Solves `L x = x` in place; `x` is `m x width`.
-    pub fn forward_solve(&self, width: usize, x: &mut [f64]) {
+    pub(crate) fn forward_solve(&self, width: usize, x: &mut [f64]) {
         let x = MatMut::from_column_major_slice_mut(x, self.m, width);
         solve_lower_triangular_in_place(self.l(), x, Par::Seq);
         leave_wide_registers();
     }
 
     /// Solves `L' x = x` in place; `x` is `m x width`.
-    pub fn backward_solve(&self, width: usize, x: &mut [f64]) {
+    pub(crate) fn backward_solve(&self, width: usize, x: &mut [f64]) {
         let x = MatMut::from_column_major_slice_mut(x, self.m, width);
         solve_upper_triangular_in_place(self.l().transpose(), x, Par::Seq);
         leave_wide_registers();
     }
 
     /// The inverse of `L L'`: lower triangle of an `m x m` matrix.
-    pub fn invert(&self, inverse: &mut Inverse) {
+    pub(crate) fn invert(&self, inverse: &mut Inverse) {
         inverse.values.resize(self.m * self.m, 0.0);
         if self.m > 0 {
             let out = MatMut::from_column_major_slice_mut(&mut inverse.values, self.m, self.m);
-            let scratch = || MemBuffer::new(llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq));
-            let memory = inverse.memory.get_or_insert_with(scratch);
+            let memory = inverse.memory.get_or_insert_with(|| {
+                let scratch = llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq);
+                MemBuffer::new(scratch)
+            });
             llt::inverse::inverse(out, self.l(), Par::Seq, MemStack::new(memory));
             leave_wide_registers();
         }

@@ -6,7 +6,7 @@ use faer::dyn_stack::MemBuffer;
 use crate::factor::layout::TrailingTerm;
 use crate::factor::leading::Touched;
 use crate::factor::trailing::{Storage, Trailing};
-use crate::kernels::small::set_zeros;
+use crate::kernels::small::{mirror_lower, set_zeros};
 
 /// The inverse of a trailing block in the storage's order of elements (the sparse storage: on the
 /// pattern of the factor), with the memory that computing it takes.
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Inverse {
 
 impl Trailing {
     /// Computes the inverse of `S`.
-    pub fn invert(&self, inverse: &mut Inverse) {
+    pub(crate) fn invert(&self, inverse: &mut Inverse) {
         match &self.rr {
             Storage::Dense(dense) => dense.invert(inverse),
             Storage::Sparse(sparse) => sparse.invert(inverse),
@@ -42,9 +42,7 @@ impl Trailing {
             return Vec::new();
         }
         let mut full = inverse.values.clone();
-        for j in 0..m {
-            (j + 1..m).for_each(|i| full[i * m + j] = inverse.values[j * m + i]);
-        }
+        mirror_lower(m, &mut full);
         full
     }
 
@@ -71,7 +69,12 @@ impl Trailing {
 
     /// `out -= sum_l C_ll`, the diagonal blocks of the inverse that belong to the levels of a term;
     /// `out` is `k x k`.
-    pub fn subtract_level_blocks(&self, inverse: &Inverse, term: &TrailingTerm, out: &mut [f64]) {
+    pub(crate) fn subtract_level_blocks(
+        &self,
+        inverse: &Inverse,
+        term: &TrailingTerm,
+        out: &mut [f64],
+    ) {
         for (j, column) in out.chunks_exact_mut(term.vsize).enumerate() {
             for (i, out) in column.iter_mut().enumerate() {
                 for first in term.first.iter().map(|&first| first as usize) {
@@ -84,7 +87,7 @@ impl Trailing {
     /// `out += a' C a` for the values `a` of the rows that a level of the leading term touches;
     /// `ca` is scratch memory (`C a`).
     #[inline(always)]
-    pub fn quadratic_form(
+    pub(crate) fn quadratic_form(
         &self,
         k: usize,
         a: &Touched,

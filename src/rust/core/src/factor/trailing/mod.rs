@@ -22,7 +22,7 @@ mod reduced;
 mod sparse;
 
 pub use inverse::Inverse;
-pub use reduced::Reduced;
+pub(crate) use reduced::Reduced;
 
 use faer::{MatMut, MatRef};
 
@@ -30,7 +30,7 @@ use crate::kernels::gemm::add_product;
 
 use crate::error::{Error, Result};
 use crate::factor::full::FullLeading;
-use crate::factor::layout::Layout;
+use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Leading;
 use crate::factor::trailing::dense::Dense;
 use crate::factor::trailing::pattern::Pattern;
@@ -45,19 +45,36 @@ const SPARSE_COST: f64 = 16.0;
 /// cross-products).
 const MAX_ELEMENTS: usize = 1 << 28;
 
+/// `D`: the Lambdas of the trailing terms, in the order of the layout, and where their levels are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scaling<'a> {
+    /// Where the levels are.
+    pub layout: &'a Layout,
+    /// Lambda of each trailing term.
+    pub lambdas: &'a [Vec<f64>],
+}
+
+impl<'a> Scaling<'a> {
+    /// Each trailing term with its Lambda.
+    pub fn terms(self) -> impl Iterator<Item = (&'a TrailingTerm, &'a [f64])> {
+        let lambdas = self.lambdas.iter().map(Vec::as_slice);
+        self.layout.blocks.iter().zip(lambdas)
+    }
+}
+
 /// Storage of the random-effects block.
 #[derive(Debug, Clone)]
 enum Storage {
     /// One lower triangle.
     Dense(Dense),
-    /// By columns, on the pattern of the factor.
+    /// The columns on the pattern of the factor.
     Sparse(Sparse),
 }
 
 /// `[S_RR .; S_XR .]`: cross-products, and after [`Trailing::factor`] the factor `[L_RR .; L_XR
 /// .]`.
 #[derive(Debug, Clone)]
-pub struct Trailing {
+pub(crate) struct Trailing {
     /// Random effects.
     m: usize,
     /// Fixed effects.
@@ -78,7 +95,8 @@ impl Trailing {
     /// # Errors
     /// `TooLarge` if neither storage fits in memory.
     pub fn new(leading: &mut Leading, layout: &mut Layout) -> Result<Self> {
-        let (m, p) = (layout.m, layout.p);
+        let m = layout.m;
+        let p = layout.p;
         let rr = match sparse_pattern(leading, layout)? {
             Some(pattern) => Storage::Sparse(Sparse::new(&pattern, leading, layout)),
             None => Storage::Dense(Dense::new(m)),
@@ -99,7 +117,7 @@ impl Trailing {
 
     /// Adds to an element of the lower triangle of `Z_R'WZ_R`.
     #[inline]
-    pub fn add(&mut self, row: usize, col: usize, value: f64) {
+    pub(crate) fn add(&mut self, row: usize, col: usize, value: f64) {
         let (row, col) = (row.max(col), row.min(col));
         match &mut self.rr {
             Storage::Dense(dense) => dense.add(row, col, value),
@@ -109,13 +127,29 @@ impl Trailing {
 
     /// Adds `w z z'` to the block of the level whose first row is `first`.
     #[inline]
-    pub fn add_level(&mut self, first: usize, w: f64, z: &[f64]) {
+    pub(crate) fn add_level(&mut self, first: usize, w: f64, z: &[f64]) {
         for j in 0..z.len() {
             let below = match &mut self.rr {
                 Storage::Dense(dense) => &mut dense.a[(first + j) * (dense.m + 1)..],
                 Storage::Sparse(sparse) => &mut sparse.a[sparse.ptr[first + j]..],
             };
             small::axpy(w * z[j], &z[j..], below);
+        }
+    }
+
+    /// Adds `w z_a z_b'` to the block of two levels of different terms, each given by its first row
+    /// and its z.
+    #[inline]
+    pub(crate) fn add_pair(
+        &mut self,
+        (a, z_a): (usize, &[f64]),
+        (b, z_b): (usize, &[f64]),
+        w: f64,
+    ) {
+        for (l, z_l) in z_b.iter().enumerate() {
+            for (j, z_j) in z_a.iter().enumerate() {
+                self.add(a + j, b + l, w * z_l * z_j);
+            }
         }
     }
 
@@ -188,7 +222,7 @@ impl Trailing {
     }
 
     /// Starts an evaluation: `S := A`.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         match &mut self.rr {
             Storage::Dense(dense) => dense.reset(),
             Storage::Sparse(sparse) => sparse.reset(),
@@ -196,12 +230,20 @@ impl Trailing {
         self.s_xr.copy_from_slice(&self.a_xr);
     }
 
-    /// `S -= [B; B_X] B'` for one unit: `b` holds `k` values per touched row, `bx` is `p x k`.
+    /// `S -= [B; B_X] B'` for one leading level: `b` holds `k` values per touched row, `bx` is `p x
+    /// k`.
     #[inline(always)]
-    pub fn rank_update(&mut self, k: usize, unit: usize, rows: &[u32], b: &[f64], bx: &[f64]) {
+    pub(crate) fn rank_update(
+        &mut self,
+        k: usize,
+        level: usize,
+        rows: &[u32],
+        b: &[f64],
+        bx: &[f64],
+    ) {
         match &mut self.rr {
             Storage::Dense(dense) => dense.rank_update(k, rows, b),
-            Storage::Sparse(sparse) => sparse.rank_update(k, unit, b),
+            Storage::Sparse(sparse) => sparse.rank_update(k, level, b),
         }
         let p = self.p;
         if p == 0 {
@@ -215,8 +257,8 @@ impl Trailing {
         }
     }
 
-    /// `S -= [B; B_X] B'` for full units; `bx` is `p x (k n_levels)`.
-    pub fn full_rank_update(&mut self, bx: &[f64]) {
+    /// `S -= [B; B_X] B'` for full leading levels; `bx` is `p x (k n_levels)`.
+    pub(crate) fn full_rank_update(&mut self, bx: &[f64]) {
         let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr) else {
             return;
         };
@@ -228,28 +270,15 @@ impl Trailing {
     }
 
     // `S := D' S D + I` (the border only from the right).
-    fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
+    fn scale_inflate(&mut self, d: Scaling) {
         match &mut self.rr {
-            Storage::Dense(dense) => dense.scale_inflate(layout, lambdas),
-            Storage::Sparse(sparse) => sparse.scale_inflate(layout, lambdas),
+            Storage::Dense(dense) => dense.scale_inflate(d),
+            Storage::Sparse(sparse) => sparse.scale_inflate(d),
         }
         let p = self.p;
-        for (block, lambda) in layout.blocks.iter().zip(lambdas) {
-            let k = block.vsize;
-            for &first in &block.first {
-                let columns = &mut self.s_xr[first as usize * p..(first as usize + k) * p];
-                for j in 0..k {
-                    let (left, right) = columns.split_at_mut((j + 1) * p);
-                    let target = &mut left[j * p..];
-                    target.iter_mut().for_each(|s| *s *= lambda[j * k + j]);
-                    for i in j + 1..k {
-                        small::axpy(
-                            lambda[j * k + i],
-                            &right[(i - j - 1) * p..(i - j) * p],
-                            target,
-                        );
-                    }
-                }
+        for (block, lambda) in d.terms() {
+            for place in block.places(p) {
+                small::times_lower(block.vsize, p, 0, lambda, &mut self.s_xr[place]);
             }
         }
     }
@@ -258,8 +287,8 @@ impl Trailing {
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn factor(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) -> Result<f64> {
-        self.scale_inflate(layout, lambdas);
+    pub fn factor(&mut self, d: Scaling) -> Result<f64> {
+        self.scale_inflate(d);
         let mut product = LogProduct::default();
         match &mut self.rr {
             Storage::Dense(dense) => {
@@ -277,17 +306,19 @@ impl Trailing {
     }
 
     /// Solves `L_RR x = x` in place; `x` is `m x width`.
-    pub fn forward_solve(&self, width: usize, x: &mut [f64]) {
+    pub(crate) fn forward_solve(&self, width: usize, x: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.forward_solve(width, x),
-            Storage::Sparse(sparse) => x
-                .chunks_exact_mut(self.m)
-                .for_each(|x| sparse.right_solve(1, x)),
+            Storage::Sparse(sparse) => {
+                for x in x.chunks_exact_mut(self.m) {
+                    sparse.right_solve(1, x);
+                }
+            }
         }
     }
 
     /// Solves `L_RR' x = x` in place; `x` is `m x width`.
-    pub fn backward_solve(&self, width: usize, x: &mut [f64]) {
+    pub(crate) fn backward_solve(&self, width: usize, x: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.backward_solve(width, x),
             Storage::Sparse(sparse) => sparse.backward_solve(width, x),
@@ -299,25 +330,23 @@ impl Trailing {
 fn sparse_pattern(leading: &Leading, layout: &Layout) -> Result<Option<Pattern>> {
     let m = layout.m;
     let dense_fits = m.saturating_mul(m) <= MAX_ELEMENTS;
-    let pairs: f64 = leading
+    let squares = leading
         .ptr
         .windows(2)
-        .map(|w| ((w[1] - w[0]) as f64).powi(2))
-        .sum();
+        .map(|w| ((w[1] - w[0]) as f64).powi(2));
+    let pairs: f64 = squares.sum();
+    let order = m as f64;
     // With that many pairs the factor fills in: spare the symbolic analysis.
-    if m <= ALWAYS_DENSE || (dense_fits && pairs > (m as f64).powi(2) / 4.0) {
+    if m <= ALWAYS_DENSE || (dense_fits && pairs > order.powi(2) / 4.0) {
         return Ok(None);
     }
-    let pattern = Pattern::new(leading, layout, MAX_ELEMENTS / 2);
-    match pattern {
-        Some(pattern)
-            if !dense_fits || SPARSE_COST * pattern.flops() < (m as f64).powi(3) / 3.0 =>
-        {
-            Ok(Some(pattern))
-        }
-        _ if dense_fits => Ok(None),
-        _ => Err(Error::TooLarge {
-            gib: (m as f64).powi(2) * 8.0 / 2f64.powi(30),
+    let dense_flops = order.powi(3) / 3.0;
+    let pays = |pattern: &Pattern| !dense_fits || SPARSE_COST * pattern.flops() < dense_flops;
+    match Pattern::new(leading, layout, MAX_ELEMENTS / 2).filter(pays) {
+        Some(pattern) => Ok(Some(pattern)),
+        None if dense_fits => Ok(None),
+        None => Err(Error::TooLarge {
+            gib: order.powi(2) * 8.0 / 2f64.powi(30),
         }),
     }
 }

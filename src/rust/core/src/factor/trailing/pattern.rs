@@ -13,7 +13,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// The pattern of the factor by levels: for each level (in elimination order) the later levels in
 /// its column.
 #[derive(Debug)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     /// `order[i]` is the level (by natural row) that is eliminated as number `i`.
     pub(super) order: Vec<u32>,
     below: Vec<Vec<u32>>,
@@ -28,16 +28,11 @@ impl Pattern {
         let levels = layout.levels_by_row();
         let graph = level_graph(leading, &levels, layout.m, limit)?;
         let order = minimum_degree(&graph);
-        let mut rank = vec![0u32; order.len()];
-        order
-            .iter()
-            .enumerate()
-            .for_each(|(i, &level)| rank[level as usize] = i as u32);
-        let vsize: Vec<u32> = order
-            .iter()
-            .map(|&level| layout.blocks[levels[level as usize].1 as usize].vsize as u32)
+        let blocks = order.iter().map(|&level| levels[level as usize].1);
+        let vsize: Vec<u32> = blocks
+            .map(|block| layout.blocks[block as usize].vsize as u32)
             .collect();
-        let below = fill_in(&graph, &order, &rank, &vsize, limit)?;
+        let below = FillIn::new(&graph, &order, &vsize).columns(limit)?;
         Some(Self {
             order,
             below,
@@ -46,21 +41,22 @@ impl Pattern {
     }
 
     /// Multiplications of one factorisation.
-    pub fn flops(&self) -> f64 {
-        let height = |i: usize| {
-            self.below[i]
-                .iter()
-                .map(|&j| self.vsize[j as usize])
-                .sum::<u32>()
-                + self.vsize[i]
-        };
-        (0..self.order.len())
-            .map(|i| f64::from(self.vsize[i]) * f64::from(height(i)).powi(2))
-            .sum()
+    pub(crate) fn flops(&self) -> f64 {
+        let mut flops = 0.0;
+        for (below, &own) in self.below.iter().zip(&self.vsize) {
+            let height = own + size_of(below, &self.vsize);
+            flops += f64::from(own) * f64::from(height).powi(2);
+        }
+        flops
     }
 }
 
-// Levels that share a unit, as sorted neighbour lists without the level itself.
+// Effects of some levels.
+fn size_of(levels: &[u32], vsize: &[u32]) -> u32 {
+    levels.iter().map(|&level| vsize[level as usize]).sum()
+}
+
+// Trailing levels that share a leading level, as sorted neighbour lists without the level itself.
 fn level_graph(
     leading: &Leading,
     levels: &[(u32, u32)],
@@ -68,33 +64,21 @@ fn level_graph(
     limit: usize,
 ) -> Option<Vec<Vec<u32>>> {
     let mut level_of_row = vec![NONE; m];
-    levels
-        .iter()
-        .enumerate()
-        .for_each(|(i, &(row, _))| level_of_row[row as usize] = i as u32);
-    let mut members: Vec<Vec<u32>> = vec![Vec::new(); levels.len()];
-    for unit in 0..leading.n_levels {
-        for &row in leading
-            .touched(unit)
-            .0
-            .iter()
-            .filter(|&&row| level_of_row[row as usize] != NONE)
-        {
-            members[level_of_row[row as usize] as usize].push(unit as u32);
-        }
+    for (i, &(row, _)) in levels.iter().enumerate() {
+        level_of_row[row as usize] = i as u32;
     }
+    let touched = touched_levels(leading, &level_of_row);
     let mut seen = vec![NONE; levels.len()];
     let mut size = 0;
     let mut graph = Vec::with_capacity(levels.len());
-    for (i, members) in members.iter().enumerate() {
+    for (i, touching) in touching_levels(&touched, levels.len()).iter().enumerate() {
         let mut neighbours = Vec::new();
         seen[i] = i as u32;
-        for &unit in members {
-            for &row in leading.touched(unit as usize).0 {
-                let level = level_of_row[row as usize];
-                if level != NONE && seen[level as usize] != i as u32 {
-                    seen[level as usize] = i as u32;
-                    neighbours.push(level);
+        for &level in touching {
+            for &other in &touched[level as usize] {
+                if seen[other as usize] != i as u32 {
+                    seen[other as usize] = i as u32;
+                    neighbours.push(other);
                 }
             }
         }
@@ -108,71 +92,111 @@ fn level_graph(
     Some(graph)
 }
 
+// The trailing levels that each leading level touches; `level_of_row` knows their first rows.
+fn touched_levels(leading: &Leading, level_of_row: &[u32]) -> Vec<Vec<u32>> {
+    let of_level = |level: usize| {
+        let rows = leading.touched(level).0.iter();
+        let levels = rows.map(|&row| level_of_row[row as usize]);
+        levels.filter(|&level| level != NONE).collect()
+    };
+    (0..leading.n_levels).map(of_level).collect()
+}
+
+// The leading levels that touch each trailing level.
+fn touching_levels(touched: &[Vec<u32>], n_levels: usize) -> Vec<Vec<u32>> {
+    let mut touching = vec![Vec::new(); n_levels];
+    for (leading, levels) in touched.iter().enumerate() {
+        for &level in levels {
+            touching[level as usize].push(leading as u32);
+        }
+    }
+    touching
+}
+
 fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
     let n = graph.len();
     let mut ptr = vec![0usize];
-    graph
-        .iter()
-        .for_each(|list| ptr.push(ptr[ptr.len() - 1] + list.len()));
+    for list in graph {
+        ptr.push(ptr[ptr.len() - 1] + list.len());
+    }
     let index: Vec<usize> = graph.iter().flatten().map(|&i| i as usize).collect();
-    let (mut order, mut inverse) = (vec![0usize; n], vec![0usize; n]);
     let pattern = SymbolicSparseColMatRef::new_checked(n, n, &ptr, None, &index);
     let mut memory = MemBuffer::new(amd::order_scratch::<usize>(n, index.len()));
-    match amd::order(
-        &mut order,
-        &mut inverse,
-        pattern,
-        Default::default(),
-        MemStack::new(&mut memory),
-    ) {
+    let stack = MemStack::new(&mut memory);
+    let mut order = vec![0usize; n];
+    let mut inverse = vec![0usize; n];
+    let ordered = amd::order(&mut order, &mut inverse, pattern, Default::default(), stack);
+    match ordered {
         Ok(_) => order.iter().map(|&i| i as u32).collect(),
         // Only an index overflow can fail; the natural order is always valid.
         Err(_) => (0..n as u32).collect(),
     }
 }
 
-// Column i of the factor: A's later neighbours and what its children in the elimination tree pass
-// on.
-fn fill_in(
-    graph: &[Vec<u32>],
-    order: &[u32],
-    rank: &[u32],
-    vsize: &[u32],
-    limit: usize,
-) -> Option<Vec<Vec<u32>>> {
-    let n = order.len();
-    let mut below: Vec<Vec<u32>> = Vec::with_capacity(n);
-    let mut children: Vec<Vec<u32>> = vec![Vec::new(); n];
-    let mut seen = vec![NONE; n];
-    let mut size = 0usize;
-    for i in 0..n {
+/// Memory for finding the columns of the factor, level after level in the order of elimination.
+struct FillIn<'a> {
+    graph: &'a [Vec<u32>],
+    order: &'a [u32],
+    vsize: &'a [u32],
+    /// Place of each level in the order.
+    rank: Vec<u32>,
+    /// Columns that pass their rows on to each column: its children in the elimination tree.
+    children: Vec<Vec<u32>>,
+    /// Last column in which each level was found.
+    seen: Vec<u32>,
+}
+
+impl<'a> FillIn<'a> {
+    fn new(graph: &'a [Vec<u32>], order: &'a [u32], vsize: &'a [u32]) -> Self {
+        let n = order.len();
+        let mut rank = vec![0; n];
+        for (i, &level) in order.iter().enumerate() {
+            rank[level as usize] = i as u32;
+        }
+        Self {
+            graph,
+            order,
+            vsize,
+            rank,
+            children: vec![Vec::new(); n],
+            seen: vec![NONE; n],
+        }
+    }
+
+    // The later levels in each column of the factor.
+    fn columns(mut self, limit: usize) -> Option<Vec<Vec<u32>>> {
+        let mut below: Vec<Vec<u32>> = Vec::with_capacity(self.order.len());
+        let mut size = 0;
+        for i in 0..self.order.len() {
+            let column = self.column(i, &below);
+            size += (self.vsize[i] * size_of(&column, self.vsize)) as usize;
+            if size > limit {
+                return None;
+            }
+            if let Some(&parent) = column.first() {
+                self.children[parent as usize].push(i as u32);
+            }
+            below.push(column);
+        }
+        Some(below)
+    }
+
+    // Column i: A's later neighbours and what its children pass on.
+    fn column(&mut self, i: usize, below: &[Vec<u32>]) -> Vec<u32> {
+        let neighbours = self.graph[self.order[i] as usize].iter();
+        let own = neighbours.map(|&level| self.rank[level as usize]);
+        let children = self.children[i].iter();
+        let passed_on = children.flat_map(|&child| below[child as usize].iter().copied());
         let mut column = Vec::new();
-        let mut visit = |j: u32| {
-            if j as usize > i && seen[j as usize] != i as u32 {
-                seen[j as usize] = i as u32;
+        for j in own.chain(passed_on) {
+            if j as usize > i && self.seen[j as usize] != i as u32 {
+                self.seen[j as usize] = i as u32;
                 column.push(j);
             }
-        };
-        graph[order[i] as usize]
-            .iter()
-            .for_each(|&level| visit(rank[level as usize]));
-        for &child in &children[i] {
-            below[child as usize].iter().for_each(|&j| visit(j));
         }
         column.sort_unstable();
-        size += column
-            .iter()
-            .map(|&j| (vsize[j as usize] * vsize[i]) as usize)
-            .sum::<usize>();
-        if size > limit {
-            return None;
-        }
-        if let Some(&parent) = column.first() {
-            children[parent as usize].push(i as u32);
-        }
-        below.push(column);
+        column
     }
-    Some(below)
 }
 
 /// Place of `row` in an ascending list.
@@ -183,7 +207,8 @@ pub(super) fn position(rows: &[u32], row: u32) -> usize {
 /// From levels to rows: column `j` of a level has the level's own rows from `j` on, then all rows
 /// of the levels below.
 pub(super) fn expand(pattern: &Pattern, first: &[u32]) -> (Vec<usize>, Vec<u32>) {
-    let (mut ptr, mut rows) = (vec![0], Vec::new());
+    let mut ptr = vec![0];
+    let mut rows = Vec::new();
     for (i, below) in pattern.below.iter().enumerate() {
         for j in 0..pattern.vsize[i] {
             rows.extend(first[i] + j..first[i] + pattern.vsize[i]);
@@ -197,15 +222,16 @@ pub(super) fn expand(pattern: &Pattern, first: &[u32]) -> (Vec<usize>, Vec<u32>)
     (ptr, rows)
 }
 
-/// Position of each pair of touched rows, unit after unit.
+/// Position of each pair of touched rows, leading level after level.
 pub(super) fn pair_positions(
     leading: &Leading,
     ptr: &[usize],
     rows: &[u32],
 ) -> (Vec<usize>, Vec<u32>) {
-    let (mut pair_ptr, mut pairs) = (vec![0], Vec::new());
-    for unit in 0..leading.n_levels {
-        let touched = leading.touched(unit).0;
+    let mut pair_ptr = vec![0];
+    let mut pairs = Vec::new();
+    for level in 0..leading.n_levels {
+        let touched = leading.touched(level).0;
         for (j, &col) in touched.iter().enumerate() {
             let range = ptr[col as usize]..ptr[col as usize + 1];
             let column = &rows[range.clone()];

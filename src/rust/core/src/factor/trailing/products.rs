@@ -15,7 +15,7 @@ use crate::kernels::small;
 
 impl Trailing {
     /// `out += x A_RR` for the `rows x m` matrices `x` and `out`.
-    pub fn times_cross_products(&self, rows: usize, x: &[f64], out: &mut [f64]) {
+    pub(crate) fn times_cross_products(&self, rows: usize, x: &[f64], out: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.times_symmetric(&dense.a, rows, x, out),
             Storage::Sparse(sparse) => sparse.times_symmetric(&sparse.a, rows, x, out),
@@ -23,14 +23,14 @@ impl Trailing {
     }
 
     /// Whether the random-effects block is one dense triangle.
-    pub fn is_dense(&self) -> bool {
+    pub(crate) fn is_dense(&self) -> bool {
         matches!(self.rr, Storage::Dense(_))
     }
 
     /// `out += alpha x A_R0` for some levels of the leading term: `x` is `rows x m`, `out` is
     /// `rows x (k levels)`.
     #[inline(always)]
-    pub fn times_leading(
+    pub(crate) fn times_leading(
         &self,
         levels: &Levels,
         rows: usize,
@@ -59,7 +59,7 @@ impl Trailing {
     /// `out += x A_R0'` for some levels of the leading term: `x` is `rows x (k levels)`, `out` is
     /// `rows x m`.
     #[inline(always)]
-    pub fn times_leading_transposed(
+    pub(crate) fn times_leading_transposed(
         &self,
         levels: &Levels,
         rows: usize,
@@ -86,7 +86,7 @@ impl Trailing {
 
     /// `out += sum_l A_ll`, lower triangle `k x k`, over the levels of a term: the products of its
     /// columns of Z.
-    pub fn add_level_products(&self, term: &TrailingTerm, out: &mut [f64]) {
+    pub(crate) fn add_level_products(&self, term: &TrailingTerm, out: &mut [f64]) {
         let k = term.vsize;
         for j in 0..k {
             for i in j..k {
@@ -109,7 +109,7 @@ impl Trailing {
     }
 
     /// Solves `Y L' = Y` in place for `Y` of any height.
-    pub fn right_solve(&self, rows: usize, y: &mut [f64]) {
+    pub(crate) fn right_solve(&self, rows: usize, y: &mut [f64]) {
         match &self.rr {
             Storage::Dense(dense) => dense.right_solve(rows, y),
             Storage::Sparse(sparse) => sparse.right_solve(rows, y),
@@ -132,7 +132,7 @@ impl Trailing {
     #[inline(always)]
     pub(super) fn for_each_pair(
         &self,
-        unit: usize,
+        level: usize,
         rows: &[u32],
         mut visit: impl FnMut(usize, usize, usize),
     ) {
@@ -140,16 +140,18 @@ impl Trailing {
             Storage::Dense(dense) => {
                 for (j, &col) in rows.iter().enumerate() {
                     let column = col as usize * dense.m;
-                    (j..rows.len()).for_each(|i| visit(i, j, column + rows[i] as usize));
+                    for i in j..rows.len() {
+                        visit(i, j, column + rows[i] as usize);
+                    }
                 }
             }
             Storage::Sparse(sparse) => {
-                let mut pairs =
-                    sparse.pairs[sparse.pair_ptr[unit]..sparse.pair_ptr[unit + 1]].iter();
+                let range = sparse.pair_ptr[level]..sparse.pair_ptr[level + 1];
+                let mut pairs = sparse.pairs[range].iter();
                 for j in 0..rows.len() {
-                    (j..rows.len())
-                        .zip(&mut pairs)
-                        .for_each(|(i, &at)| visit(i, j, at as usize));
+                    for (i, &at) in (j..rows.len()).zip(&mut pairs) {
+                        visit(i, j, at as usize);
+                    }
                 }
             }
         }
@@ -187,7 +189,10 @@ impl Sparse {
                 let i = self.rows[at] as usize - j - 1;
                 small::axpy(-self.s[at], &right[i * rows..(i + 1) * rows], yj);
             }
-            yj.iter_mut().for_each(|v| *v /= self.s[self.ptr[j]]);
+            let pivot = self.s[self.ptr[j]];
+            for value in yj.iter_mut() {
+                *value /= pivot;
+            }
         }
     }
 }

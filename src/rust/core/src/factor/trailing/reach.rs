@@ -1,14 +1,16 @@
 //! `L^-1 D' K` of the sparse storage for the columns of one level at a time: only the rows that
 //! these columns reach in the elimination tree are visited (Davis 2006, chapter 3.2).
 
-use crate::factor::layout::Layout;
+use std::ops::Range;
+
 use crate::factor::trailing::pattern::NONE;
 use crate::factor::trailing::sparse::Sparse;
+use crate::factor::trailing::Scaling;
 use crate::kernels::small;
 
 /// `K` by whole columns, and memory for the solutions.
 #[derive(Debug, Default)]
-pub struct Reach {
+pub(crate) struct Reach {
     ptr: Vec<usize>,
     rows: Vec<u32>,
     values: Vec<f64>,
@@ -25,19 +27,12 @@ impl Reach {
     pub fn set(&mut self, sparse: &Sparse, k_rr: &[f64]) {
         let m = sparse.m;
         self.is_reached.resize(m, false);
-        self.ptr.clear();
-        self.ptr.resize(m + 1, 0);
-        sparse.for_each_element(k_rr, |row, col, _| {
-            self.ptr[col + 1] += 1;
-            self.ptr[row + 1] += usize::from(row != col);
-        });
-        (0..m).for_each(|j| self.ptr[j + 1] += self.ptr[j]);
-        let length = self.ptr[m];
-        self.rows.resize(length, 0);
-        self.values.resize(length, 0.0);
+        self.count_columns(sparse, k_rr);
         // Counts up from the start of each column to that of the next one.
         let mut put = |row: usize, col: usize, value: f64| {
-            (self.rows[self.ptr[col]], self.values[self.ptr[col]]) = (row as u32, value);
+            let at = self.ptr[col];
+            self.rows[at] = row as u32;
+            self.values[at] = value;
             self.ptr[col] += 1;
         };
         sparse.for_each_element(k_rr, |row, col, value| {
@@ -48,37 +43,55 @@ impl Reach {
         });
         self.ptr.copy_within(..m, 1);
         self.ptr[0] = 0;
-        self.first_of_row.resize(m, 0);
-        let ends = sparse
-            .levels
-            .iter()
-            .skip(1)
-            .map(|level| level.0)
-            .chain([m as u32]);
+        self.fill_first_rows(sparse);
+    }
+
+    // Where each column starts, and room for all.
+    fn count_columns(&mut self, sparse: &Sparse, k_rr: &[f64]) {
+        let m = sparse.m;
+        self.ptr.clear();
+        self.ptr.resize(m + 1, 0);
+        sparse.for_each_element(k_rr, |row, col, _| {
+            self.ptr[col + 1] += 1;
+            self.ptr[row + 1] += usize::from(row != col);
+        });
+        for j in 0..m {
+            self.ptr[j + 1] += self.ptr[j];
+        }
+        self.rows.resize(self.ptr[m], 0);
+        self.values.resize(self.ptr[m], 0.0);
+    }
+
+    fn fill_first_rows(&mut self, sparse: &Sparse) {
+        self.first_of_row.resize(sparse.m, 0);
+        let later = sparse.levels.iter().skip(1).map(|level| level.0);
+        let ends = later.chain([sparse.m as u32]);
         for (&(first, _), end) in sparse.levels.iter().zip(ends) {
             self.first_of_row[first as usize..end as usize].fill(first);
         }
     }
 
-    /// `out -= E'E` with `E = L^-1 D' K` for the `k` columns from `first` on.
-    pub fn subtract_gram(
+    /// `out -= E'E` with `E = L^-1 D' K` for the columns of one level.
+    pub(crate) fn subtract_gram(
         &mut self,
         sparse: &Sparse,
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
-        first: usize,
-        k: usize,
+        d: Scaling,
+        columns: Range<usize>,
         out: &mut [f64],
     ) {
+        let k = columns.len();
         self.x.resize((sparse.m * k).max(self.x.len()), 0.0);
-        self.gather(sparse, layout, lambdas, first, k);
+        self.gather(sparse, d, columns);
+        self.scale(sparse, d, k);
         self.climb(sparse);
-        for &j in &self.reached {
-            let j = j as usize;
+        for j in self.reached.iter().map(|&j| j as usize) {
             let (done, rest) = self.x.split_at_mut((j + 1) * k);
             let xj = &mut done[j * k..];
             let column = sparse.ptr[j]..sparse.ptr[j + 1];
-            xj.iter_mut().for_each(|v| *v /= sparse.s[column.start]);
+            let pivot = sparse.s[column.start];
+            for value in xj.iter_mut() {
+                *value /= pivot;
+            }
             for at in column.skip(1) {
                 let i = sparse.rows[at] as usize - j - 1;
                 small::axpy(-sparse.s[at], xj, &mut rest[i * k..(i + 1) * k]);
@@ -91,46 +104,36 @@ impl Reach {
         }
     }
 
-    // x = D'K; a level whose Lambda is zero has nothing there.
-    fn gather(
-        &mut self,
-        sparse: &Sparse,
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
-        first: usize,
-        k: usize,
-    ) {
+    // x = K; a level whose Lambda is zero has nothing there.
+    fn gather(&mut self, sparse: &Sparse, d: Scaling, columns: Range<usize>) {
         self.reached.clear();
-        for c in 0..k {
-            for at in self.ptr[first + c]..self.ptr[first + c + 1] {
+        let k = columns.len();
+        for (c, column) in columns.enumerate() {
+            for at in self.ptr[column]..self.ptr[column + 1] {
                 let row = self.rows[at] as usize;
                 let block = sparse.block_of_row[row] as usize;
-                if lambdas[block].iter().all(|l| *l == 0.0) {
+                if d.lambdas[block].iter().all(|l| *l == 0.0) {
                     continue;
                 }
                 self.x[row * k + c] = self.values[at];
-                if !self.is_reached[self.first_of_row[row] as usize] {
-                    let level = self.first_of_row[row];
-                    let rows = level..level + layout.blocks[block].vsize as u32;
-                    self.is_reached[level as usize..rows.end as usize].fill(true);
+                let first = self.first_of_row[row];
+                if !self.is_reached[first as usize] {
+                    let rows = first..first + d.layout.blocks[block].vsize as u32;
+                    self.is_reached[first as usize..rows.end as usize].fill(true);
                     self.reached.extend(rows);
                 }
             }
         }
-        for &row in self
-            .reached
-            .iter()
-            .filter(|&&row| self.first_of_row[row as usize] == row)
-        {
-            let block = sparse.block_of_row[row as usize] as usize;
-            let (vsize, lambda) = (layout.blocks[block].vsize, &lambdas[block]);
-            let x = &mut self.x[row as usize * k..(row as usize + vsize) * k];
-            for c in 0..k {
-                (0..vsize).for_each(|j| {
-                    x[j * k + c] = (j..vsize)
-                        .map(|i| lambda[j * vsize + i] * x[i * k + c])
-                        .sum()
-                });
+    }
+
+    // x = D'K, level by level.
+    fn scale(&mut self, sparse: &Sparse, d: Scaling, k: usize) {
+        for row in self.reached.iter().map(|&row| row as usize) {
+            if self.first_of_row[row] as usize == row {
+                let block = sparse.block_of_row[row] as usize;
+                let vsize = d.layout.blocks[block].vsize;
+                let x = &mut self.x[row * k..(row + vsize) * k];
+                small::lambda_transposed_rows(vsize, k, &d.lambdas[block], x);
             }
         }
     }

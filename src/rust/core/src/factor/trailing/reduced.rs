@@ -4,19 +4,19 @@
 use faer::{MatMut, MatRef};
 
 use crate::factor::blocks::Blocks;
-use crate::factor::layout::{Layout, TrailingTerm};
+use crate::factor::layout::TrailingTerm;
 use crate::factor::leading::{Leading, Levels};
 use crate::factor::trailing::reach::Reach;
-use crate::factor::trailing::{Storage, Trailing};
+use crate::factor::trailing::{Scaling, Storage, Trailing};
 use crate::kernels::gemm::{add_gram, add_lower_product, add_product};
-use crate::kernels::small;
+use crate::kernels::small::{self, set_zeros};
 
 /// Columns that are solved for at a time.
 const CHUNK: usize = 256;
 
 /// `K` at one theta, with memory for solutions; the memory is kept from one theta to the next.
 #[derive(Debug, Default)]
-pub struct Reduced {
+pub(crate) struct Reduced {
     /// `K` in the storage's order of elements.
     values: Vec<f64>,
     /// `K` by whole columns, of the sparse storage.
@@ -31,7 +31,7 @@ pub struct Reduced {
 
 impl Reduced {
     /// Computes `K`; `m` holds the `M_i` of the factor.
-    pub fn update(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
+    pub(crate) fn update(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
         self.values.clear();
         match &trailing.rr {
             Storage::Dense(dense) => self.values.extend_from_slice(&dense.a),
@@ -50,7 +50,9 @@ impl Reduced {
     }
 
     fn subtract_grams(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
-        let (k, b, values) = (leading.k, &mut self.b, &mut self.values);
+        let k = leading.k;
+        let b = &mut self.b;
+        let values = &mut self.values;
         for level in 0..leading.n_levels {
             let (rows, vals) = leading.touched(level);
             let m = m.block(level);
@@ -65,12 +67,18 @@ impl Reduced {
     }
 
     /// Calls `visit(row, col, value)` for the lower triangle of `K`.
-    pub fn for_each_element(&self, trailing: &Trailing, mut visit: impl FnMut(usize, usize, f64)) {
+    pub(crate) fn for_each_element(
+        &self,
+        trailing: &Trailing,
+        mut visit: impl FnMut(usize, usize, f64),
+    ) {
         match &trailing.rr {
             Storage::Dense(dense) => {
                 for (col, column) in self.values.chunks_exact(dense.m).enumerate() {
                     let below = column.iter().enumerate().skip(col);
-                    below.for_each(|(row, &value)| visit(row, col, value));
+                    for (row, &value) in below {
+                        visit(row, col, value);
+                    }
                 }
             }
             Storage::Sparse(sparse) => sparse.for_each_element(&self.values, visit),
@@ -79,58 +87,62 @@ impl Reduced {
 
     /// `g += sum_l K_ll - E_l'E_l` with `E = L^-1 D'K`, over the levels of a term; `g` is `k x k`.
     /// That is the sum of the diagonal blocks of `Z'V^-1Z`.
-    pub fn add_traces(
+    pub(crate) fn add_traces(
         &mut self,
         trailing: &Trailing,
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
+        d: Scaling,
         term: &TrailingTerm,
         g: &mut [f64],
     ) {
-        match &trailing.rr {
-            Storage::Dense(_) => self.add_traces_dense(trailing, layout, lambdas, term, g),
-            Storage::Sparse(sparse) => {
-                let k = term.vsize;
-                for first in term.first.iter().map(|&first| first as usize) {
-                    for j in 0..k {
-                        let at = |i: usize| trailing.element(&self.values, first + i, first + j);
-                        (0..k).for_each(|i| g[j * k + i] += at(i));
-                    }
-                    self.reach
-                        .subtract_gram(sparse, layout, lambdas, first, k, g);
+        let Storage::Sparse(sparse) = &trailing.rr else {
+            return self.add_traces_dense(trailing, d, term, g);
+        };
+        for rows in term.places(1) {
+            for (j, column) in g.chunks_exact_mut(term.vsize).enumerate() {
+                let col = rows.start + j;
+                for (row, g) in rows.clone().zip(column) {
+                    *g += trailing.element(&self.values, row, col);
                 }
             }
+            self.reach.subtract_gram(sparse, d, rows, g);
         }
     }
 
     fn add_traces_dense(
         &mut self,
         trailing: &Trailing,
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
+        d: Scaling,
         term: &TrailingTerm,
         g: &mut [f64],
     ) {
-        let (k, m) = (term.vsize, trailing.m);
+        let k = term.vsize;
         self.product.resize(k * k, 0.0);
         for firsts in term.first.chunks((CHUNK / k).max(1)) {
             self.columns.clear();
-            for first in firsts.iter().map(|&first| first as usize) {
-                for col in first..first + k {
-                    let left = (0..col).map(|row| self.values[row * m + col]);
-                    self.columns.extend(left);
-                    let below = &self.values[col * m + col..(col + 1) * m];
-                    self.columns.extend_from_slice(below);
-                    let own = &self.columns[self.columns.len() - m + first..][..k];
-                    small::axpy(1.0, own, &mut g[(col - first) * k..][..k]);
-                }
+            for &first in firsts {
+                self.push_columns(trailing.m, first as usize, g);
             }
-            trailing.whiten(layout, lambdas, &self.columns, &mut self.e);
-            for e in self.e.chunks_exact(k * m) {
+            trailing.whiten(d, &self.columns, &mut self.e);
+            for e in self.e.chunks_exact(k * trailing.m) {
                 self.product.fill(0.0);
                 add_gram(k, e, &mut self.product);
                 small::axpy(-1.0, &self.product, g);
             }
+        }
+    }
+
+    // Appends the whole columns of K of the level whose first row is `first`, and adds its
+    // diagonal block to `g`.
+    fn push_columns(&mut self, m: usize, first: usize, g: &mut [f64]) {
+        let k = g.len().isqrt();
+        for (j, g) in g.chunks_exact_mut(k).enumerate() {
+            let col = first + j;
+            let start = self.columns.len();
+            let left = (0..col).map(|row| self.values[row * m + col]);
+            self.columns.extend(left);
+            let below = &self.values[col * m + col..(col + 1) * m];
+            self.columns.extend_from_slice(below);
+            small::axpy(1.0, &self.columns[start + first..][..k], g);
         }
     }
 }
@@ -138,17 +150,18 @@ impl Reduced {
 impl Trailing {
     /// `out = L^-1 D' x` for any number of columns of `m` elements, in the dense storage, where the
     /// levels of a block are neighbours.
-    fn whiten(&self, layout: &Layout, lambdas: &[Vec<f64>], x: &[f64], out: &mut Vec<f64>) {
+    fn whiten(&self, d: Scaling, x: &[f64], out: &mut Vec<f64>) {
         let m = self.m;
-        out.clear();
-        out.resize(x.len(), 0.0);
+        set_zeros(out, x.len());
         for (x, out) in x.chunks_exact(m).zip(out.chunks_exact_mut(m)) {
-            for (block, lambda) in layout.blocks.iter().zip(lambdas) {
-                let (k, levels) = (block.vsize, block.first.len());
-                let rows = block.first[0] as usize..block.first[0] as usize + k * levels;
+            for (block, lambda) in d.terms() {
+                let k = block.vsize;
+                let n_levels = block.first.len();
+                let first = block.first[0] as usize;
+                let rows = first..first + k * n_levels;
                 let lambda = MatRef::from_column_major_slice(lambda, k, k);
-                let x = MatRef::from_column_major_slice(&x[rows.clone()], k, levels);
-                let out = MatMut::from_column_major_slice_mut(&mut out[rows], k, levels);
+                let x = MatRef::from_column_major_slice(&x[rows.clone()], k, n_levels);
+                let out = MatMut::from_column_major_slice_mut(&mut out[rows], k, n_levels);
                 add_product(out, lambda.transpose(), x, 1.0);
             }
         }
@@ -157,15 +170,9 @@ impl Trailing {
 
     /// `E = L^-1 D' A_R0` of some leading levels, `m x k` each, where these are held as dense
     /// matrices.
-    pub fn whiten_full(
-        &self,
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
-        levels: &Levels,
-        out: &mut Vec<f64>,
-    ) {
+    pub(crate) fn whiten_full(&self, d: Scaling, levels: &Levels, out: &mut Vec<f64>) {
         if let Some(full) = &self.full {
-            self.whiten(layout, lambdas, full.a_slice(levels), out);
+            self.whiten(d, full.a_slice(levels), out);
         }
     }
 }

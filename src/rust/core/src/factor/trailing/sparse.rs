@@ -9,11 +9,12 @@ use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::pattern::{expand, pair_positions, position, Pattern, NONE};
+use crate::factor::trailing::Scaling;
 use crate::kernels::small;
 
 /// Lower triangle by columns, the diagonal first: the cross-products `a` and the working copy `s`.
 #[derive(Debug, Clone)]
-pub struct Sparse {
+pub(crate) struct Sparse {
     pub(super) m: usize,
     pub(super) ptr: Vec<usize>,
     pub(super) rows: Vec<u32>,
@@ -23,7 +24,8 @@ pub struct Sparse {
     pub(super) levels: Vec<(u32, u32)>,
     /// Layout block of each row.
     pub(super) block_of_row: Vec<u32>,
-    /// Position in `s` of each pair of touched rows, unit after unit, column after column.
+    /// Position in `s` of each pair of touched rows, leading level after level, column after
+    /// column.
     pub(super) pairs: Vec<u32>,
     pub(super) pair_ptr: Vec<usize>,
     memory: Box<Memory>,
@@ -52,45 +54,44 @@ impl Memory {
             buffer: Vec::new(),
         }
     }
+
+    // Puts column k, whose element at the cursor is used, into the list of its next row.
+    fn pass_on(&mut self, k: usize, ptr: &[usize], rows: &[u32]) {
+        self.cursor[k] += 1;
+        if self.cursor[k] < ptr[k + 1] {
+            let row = rows[self.cursor[k]] as usize;
+            self.next[k] = self.waiting[row];
+            self.waiting[row] = k as u32;
+        }
+    }
 }
 
 impl Sparse {
     /// A zero block on `pattern`; renumbers the rows of `layout` and `leading` to the elimination
     /// order.
     pub fn new(pattern: &Pattern, leading: &mut Leading, layout: &mut Layout) -> Self {
-        let natural = layout.levels_by_row();
-        let mut new_row = vec![0u32; layout.m];
-        let mut first = Vec::with_capacity(natural.len());
-        let mut next = 0u32;
-        for (&level, &k) in pattern.order.iter().zip(&pattern.vsize) {
-            first.push(next);
-            let old = natural[level as usize].0;
-            (0..k).for_each(|j| new_row[(old + j) as usize] = next + j);
-            next += k;
-        }
+        let (first, new_row) = elimination_rows(pattern, layout);
         layout.renumber(|row| new_row[row as usize]);
         leading.renumber(&new_row);
         let (ptr, rows) = expand(pattern, &first);
         let (pair_ptr, pairs) = pair_positions(leading, &ptr, &rows);
-        let (levels, block_of_row) = (layout.levels_by_row(), layout.block_of_row());
-        let (a, s) = (vec![0.0; rows.len()], vec![0.0; rows.len()]);
-        let memory = Box::new(Memory::new(layout.m));
+        let zeros = vec![0.0; rows.len()];
         Self {
             m: layout.m,
             ptr,
             rows,
-            a,
-            s,
-            levels,
-            block_of_row,
+            a: zeros.clone(),
+            s: zeros,
+            levels: layout.levels_by_row(),
+            block_of_row: layout.block_of_row(),
             pairs,
             pair_ptr,
-            memory,
+            memory: Box::new(Memory::new(layout.m)),
         }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.
-    pub fn add(&mut self, row: usize, col: usize, value: f64) {
+    pub(crate) fn add(&mut self, row: usize, col: usize, value: f64) {
         let range = self.ptr[col]..self.ptr[col + 1];
         self.a[range.start + position(&self.rows[range], row as u32)] += value;
     }
@@ -102,14 +103,14 @@ impl Sparse {
     }
 
     /// Copies the cross-products to the working copy.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.s.copy_from_slice(&self.a);
     }
 
-    /// `S -= B B'` on the rows that `unit` touches; `b` holds `k` values per row.
+    /// `S -= B B'` on the rows that a leading level touches; `b` holds `k` values per row.
     #[inline(always)]
-    pub fn rank_update(&mut self, k: usize, unit: usize, b: &[f64]) {
-        let mut pairs = self.pairs[self.pair_ptr[unit]..self.pair_ptr[unit + 1]].iter();
+    pub(crate) fn rank_update(&mut self, k: usize, level: usize, b: &[f64]) {
+        let mut pairs = self.pairs[self.pair_ptr[level]..self.pair_ptr[level + 1]].iter();
         for (j, bj) in b.chunks_exact(k).enumerate() {
             for (bi, &at) in b[j * k..].chunks_exact(k).zip(&mut pairs) {
                 self.s[at as usize] -= small::dot(bi, bj);
@@ -117,16 +118,20 @@ impl Sparse {
         }
     }
 
-    /// `S := D' S D + I`, with `lambdas[i]` the `Lambda` of block `i` of the layout.
-    pub fn scale_inflate(&mut self, layout: &Layout, lambdas: &[Vec<f64>]) {
+    /// `S := D' S D + I`.
+    pub fn scale_inflate(&mut self, d: Scaling) {
         let mut buffer = std::mem::take(&mut self.memory.buffer);
-        buffer.resize(3 * layout.max_vsize().pow(2), 0.0);
+        buffer.resize(3 * d.layout.max_vsize().pow(2), 0.0);
         for level in 0..self.levels.len() {
             let (first, block) = self.levels[level];
-            let k = layout.blocks[block as usize].vsize;
-            let lambda = &lambdas[block as usize];
+            let k = d.layout.blocks[block as usize].vsize;
+            let lambda = &d.lambdas[block as usize];
             self.scale_diagonal_block(first as usize, k, lambda, &mut buffer);
-            self.scale_below(first as usize, k, lambda, layout, lambdas);
+            self.scale_columns_below(first as usize, k, lambda);
+            for j in 0..k {
+                let col = first as usize + j;
+                self.scale_rows_below(col, self.ptr[col] + k - j, d);
+            }
         }
         self.memory.buffer = buffer;
     }
@@ -148,36 +153,30 @@ impl Sparse {
         }
     }
 
-    // The columns of one level have the same rows below their diagonal block, level after level.
-    fn scale_below(
-        &mut self,
-        first: usize,
-        k: usize,
-        lambda: &[f64],
-        layout: &Layout,
-        lambdas: &[Vec<f64>],
-    ) {
+    // The columns of one level have the same rows below their diagonal block, level after level:
+    // multiplies the columns by its Lambda.
+    fn scale_columns_below(&mut self, first: usize, k: usize, lambda: &[f64]) {
         let below = |j: usize| self.ptr[first + j] + k - j;
         let height = self.ptr[first + 1] - below(0);
         for e in 0..height {
             for j in 0..k {
-                self.s[below(j) + e] = (j..k)
-                    .map(|i| lambda[j * k + i] * self.s[below(i) + e])
-                    .sum();
+                let products = (j..k).map(|i| lambda[j * k + i] * self.s[below(i) + e]);
+                self.s[below(j) + e] = products.sum();
             }
         }
-        for j in 0..k {
-            let range = below(j)..below(j) + height;
-            let rows = &self.rows[range.clone()];
-            let column = &mut self.s[range];
-            let mut at = 0;
-            while at < height {
-                let block = self.block_of_row[rows[at] as usize] as usize;
-                let (kr, lambda) = (layout.blocks[block].vsize, &lambdas[block]);
-                let x = &mut column[at..at + kr];
-                (0..kr).for_each(|j| x[j] = (j..kr).map(|i| lambda[j * kr + i] * x[i]).sum());
-                at += kr;
-            }
+    }
+
+    // Multiplies the rows of one column from place `from` on by the transposed Lambdas of their
+    // levels.
+    fn scale_rows_below(&mut self, col: usize, from: usize, d: Scaling) {
+        let end = self.ptr[col + 1];
+        let mut at = from;
+        while at < end {
+            let block = self.block_of_row[self.rows[at] as usize] as usize;
+            let k = d.layout.blocks[block].vsize;
+            let x = &mut self.s[at..at + k];
+            small::lambda_transposed_in_place(k, &d.lambdas[block], x);
+            at += k;
         }
     }
 
@@ -186,56 +185,59 @@ impl Sparse {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn factor(&mut self) -> Result<()> {
-        let Memory {
-            work,
-            waiting,
-            next,
-            cursor,
-            ..
-        } = &mut *self.memory;
-        waiting.fill(NONE);
-        cursor.copy_from_slice(&self.ptr[..self.m]);
+        self.memory.waiting.fill(NONE);
+        self.memory.cursor.copy_from_slice(&self.ptr[..self.m]);
         for j in 0..self.m {
-            let range = self.ptr[j]..self.ptr[j + 1];
-            for at in range.clone() {
-                work[self.rows[at] as usize] = self.s[at];
-            }
-            let mut column = waiting[j];
-            while column != NONE {
-                let k = column as usize;
-                column = next[k];
-                let factor = self.s[cursor[k]];
-                for at in cursor[k]..self.ptr[k + 1] {
-                    work[self.rows[at] as usize] -= factor * self.s[at];
-                }
-                cursor[k] += 1;
-                enqueue(k, self.ptr[k + 1], cursor, &self.rows, waiting, next);
-            }
-            if !(work[j] > 0.0 && work[j].is_finite()) {
+            self.gather_column(j);
+            let pivot = self.memory.work[j];
+            if !(pivot > 0.0 && pivot.is_finite()) {
                 return Err(Error::NotPositiveDefinite { pivot: j });
             }
-            let root = work[j].sqrt();
-            for at in range.clone() {
-                self.s[at] = work[self.rows[at] as usize] / root;
+            let root = pivot.sqrt();
+            let range = self.ptr[j]..self.ptr[j + 1];
+            let rows = &self.rows[range.clone()];
+            for (s, &row) in self.s[range.clone()].iter_mut().zip(rows) {
+                *s = self.memory.work[row as usize] / root;
             }
             self.s[range.start] = root;
-            cursor[j] += 1;
-            enqueue(j, range.end, cursor, &self.rows, waiting, next);
+            self.memory.pass_on(j, &self.ptr, &self.rows);
         }
         Ok(())
     }
 
+    // Column j of S less what the earlier columns with an element in row j take off.
+    fn gather_column(&mut self, j: usize) {
+        let memory = &mut *self.memory;
+        for at in self.ptr[j]..self.ptr[j + 1] {
+            memory.work[self.rows[at] as usize] = self.s[at];
+        }
+        let mut column = memory.waiting[j];
+        while column != NONE {
+            let k = column as usize;
+            column = memory.next[k];
+            let from = memory.cursor[k];
+            let factor = self.s[from];
+            for at in from..self.ptr[k + 1] {
+                memory.work[self.rows[at] as usize] -= factor * self.s[at];
+            }
+            memory.pass_on(k, &self.ptr, &self.rows);
+        }
+    }
+
     /// Diagonal of the factor.
-    pub fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
+    pub(crate) fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
         self.ptr[..self.m].iter().map(|&at| self.s[at])
     }
 
     /// Solves `Y L' = Y` in place; `y` is `width x m`, column by column.
-    pub fn right_solve(&self, width: usize, y: &mut [f64]) {
+    pub(crate) fn right_solve(&self, width: usize, y: &mut [f64]) {
         for j in 0..self.m {
             let (done, rest) = y.split_at_mut((j + 1) * width);
             let yj = &mut done[j * width..];
-            yj.iter_mut().for_each(|v| *v /= self.s[self.ptr[j]]);
+            let pivot = self.s[self.ptr[j]];
+            for value in yj.iter_mut() {
+                *value /= pivot;
+            }
             for at in self.ptr[j] + 1..self.ptr[j + 1] {
                 let i = self.rows[at] as usize - j - 1;
                 small::axpy(-self.s[at], yj, &mut rest[i * width..(i + 1) * width]);
@@ -244,7 +246,7 @@ impl Sparse {
     }
 
     /// Solves `L' x = x` in place; `x` is `m x width`.
-    pub fn backward_solve(&self, width: usize, x: &mut [f64]) {
+    pub(crate) fn backward_solve(&self, width: usize, x: &mut [f64]) {
         for x in x.chunks_exact_mut(self.m).take(width) {
             for j in (0..self.m).rev() {
                 let range = self.ptr[j] + 1..self.ptr[j + 1];
@@ -256,60 +258,73 @@ impl Sparse {
     }
 
     /// The elements of the inverse of `L L'` on the pattern of the factor (Takahashi's recursion).
-    pub fn invert(&self, inverse: &mut Inverse) {
+    pub(crate) fn invert(&self, inverse: &mut Inverse) {
         inverse.values.resize(self.s.len(), 0.0);
         // Both are left at zero.
         inverse.work.resize(2 * self.m, 0.0);
         let (factor, sum) = inverse.work.split_at_mut(self.m);
-        let inverse = &mut inverse.values;
         for j in (0..self.m).rev() {
-            let range = self.ptr[j] + 1..self.ptr[j + 1];
-            let pivot = self.s[range.start - 1];
-            for at in range.clone() {
+            let below = self.ptr[j] + 1..self.ptr[j + 1];
+            let pivot = self.s[self.ptr[j]];
+            for at in below.clone() {
                 factor[self.rows[at] as usize] = self.s[at] / pivot;
             }
-            for &k in &self.rows[range.clone()] {
-                let k = k as usize;
-                for at in self.ptr[k]..self.ptr[k + 1] {
-                    let i = self.rows[at] as usize;
-                    sum[i] += factor[k] * inverse[at];
-                    if i != k {
-                        sum[k] += factor[i] * inverse[at];
-                    }
-                }
-            }
+            self.multiply_later(&self.rows[below.clone()], &inverse.values, factor, sum);
             let mut diagonal = 1.0 / (pivot * pivot);
-            for at in range.clone() {
+            for at in below.clone() {
                 let i = self.rows[at] as usize;
-                inverse[at] = -sum[i];
+                inverse.values[at] = -sum[i];
                 diagonal += factor[i] * sum[i];
             }
-            inverse[range.start - 1] = diagonal;
-            for at in range.clone() {
-                factor[self.rows[at] as usize] = 0.0;
-            }
-            for &k in &self.rows[range] {
-                for at in self.ptr[k as usize]..self.ptr[k as usize + 1] {
-                    sum[self.rows[at] as usize] = 0.0;
+            inverse.values[self.ptr[j]] = diagonal;
+            self.clear(&self.rows[below], factor, sum);
+        }
+    }
+
+    // sum = C f for the factor's elements f in these rows of one column, and the inverse C of the
+    // later rows.
+    fn multiply_later(&self, rows: &[u32], inverse: &[f64], f: &[f64], sum: &mut [f64]) {
+        for k in rows.iter().map(|&k| k as usize) {
+            for at in self.ptr[k]..self.ptr[k + 1] {
+                let i = self.rows[at] as usize;
+                sum[i] += f[k] * inverse[at];
+                if i != k {
+                    sum[k] += f[i] * inverse[at];
                 }
+            }
+        }
+    }
+
+    // Takes the values in these rows, and in the rows of their columns, to zero.
+    fn clear(&self, rows: &[u32], factor: &mut [f64], sum: &mut [f64]) {
+        for k in rows.iter().map(|&k| k as usize) {
+            factor[k] = 0.0;
+            for &row in &self.rows[self.ptr[k]..self.ptr[k + 1]] {
+                sum[row as usize] = 0.0;
             }
         }
     }
 
     /// Calls `visit(row, col, value)` for the elements that aren't zero of a lower triangle on the
     /// pattern of the factor.
-    pub fn for_each_element(&self, values: &[f64], mut visit: impl FnMut(usize, usize, f64)) {
+    pub(crate) fn for_each_element(
+        &self,
+        values: &[f64],
+        mut visit: impl FnMut(usize, usize, f64),
+    ) {
         for col in 0..self.m {
             let column = self.ptr[col]..self.ptr[col + 1];
             let elements = self.rows[column.clone()].iter().zip(&values[column]);
-            elements
-                .filter(|(_, value)| **value != 0.0)
-                .for_each(|(&row, &value)| visit(row as usize, col, value));
+            for (&row, &value) in elements {
+                if value != 0.0 {
+                    visit(row as usize, col, value);
+                }
+            }
         }
     }
 
     /// The next row in the elimination tree.
-    pub fn parent(&self, row: usize) -> u32 {
+    pub(crate) fn parent(&self, row: usize) -> u32 {
         self.rows[self.ptr[row]..self.ptr[row + 1]]
             .get(1)
             .copied()
@@ -325,17 +340,19 @@ impl Sparse {
     }
 }
 
-fn enqueue(
-    k: usize,
-    end: usize,
-    cursor: &[usize],
-    rows: &[u32],
-    waiting: &mut [u32],
-    next: &mut [u32],
-) {
-    if cursor[k] < end {
-        let row = rows[cursor[k]] as usize;
-        next[k] = waiting[row];
-        waiting[row] = k as u32;
+// First row of each level in the order of elimination, and the new number of each row.
+fn elimination_rows(pattern: &Pattern, layout: &Layout) -> (Vec<u32>, Vec<u32>) {
+    let natural = layout.levels_by_row();
+    let mut new_row = vec![0; layout.m];
+    let mut first = Vec::with_capacity(natural.len());
+    let mut next = 0;
+    for (&level, &k) in pattern.order.iter().zip(&pattern.vsize) {
+        first.push(next);
+        let old = natural[level as usize].0;
+        for j in 0..k {
+            new_row[(old + j) as usize] = next + j;
+        }
+        next += k;
     }
+    (first, new_row)
 }

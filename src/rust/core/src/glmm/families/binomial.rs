@@ -54,7 +54,10 @@ impl Distribution for Binomial {
 #[inline]
 fn with_logit(y: f64, w: f64, eta: f64) -> Contribution {
     let small = (-eta.abs()).exp();
-    let (r, log) = (1.0 / (1.0 + small), small.ln_1p());
+    let r = 1.0 / (1.0 + small);
+    // y eta - log(1 + exp(eta))
+    let linear = if eta < 0.0 { y * eta } else { (y - 1.0) * eta };
+    let log = small.ln_1p();
     let (mu, rest) = if eta < 0.0 {
         (small * r, r)
     } else {
@@ -63,8 +66,7 @@ fn with_logit(y: f64, w: f64, eta: f64) -> Contribution {
     let weight = w * mu * rest;
     let slope = weight * (rest - mu);
     Contribution {
-        // y eta - log(1 + exp(eta))
-        log_lik: w * (if eta < 0.0 { y * eta } else { (y - 1.0) * eta } - log),
+        log_lik: w * (linear - log),
         score: w * (y * rest - (1.0 - y) * mu),
         observed: weight,
         expected: weight,
@@ -151,12 +153,15 @@ fn log_lik_with_logit(data: Data<'_>) -> f64 {
 #[inline(always)]
 fn log_lik_of_block(data: Data<'_>, buffer: &mut [[f64; BLOCK]; 2]) -> f64 {
     let [small, terms] = buffer;
-    let (small, terms) = (&mut small[..data.eta.len()], &mut terms[..data.eta.len()]);
+    let small = &mut small[..data.eta.len()];
+    let terms = &mut terms[..data.eta.len()];
     for (term, (eta, y, w)) in terms.iter_mut().zip(data.rows()) {
         *term = w * (if eta < 0.0 { y } else { y - 1.0 }) * eta;
     }
     if data.single {
-        small.iter_mut().for_each(|s| *s += 1.0);
+        for s in small.iter_mut() {
+            *s += 1.0;
+        }
         return lanes::sum(terms) - lanes::product(small).ln();
     }
     for ((term, s), w) in terms.iter_mut().zip(small.iter()).zip(data.w) {

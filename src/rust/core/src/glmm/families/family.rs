@@ -93,7 +93,7 @@ impl Family {
     }
 
     /// A mean near the response from which to start, inside the range of the mean.
-    pub fn start_mean(self, y: f64, w: f64) -> f64 {
+    pub(crate) fn start_mean(self, y: f64, w: f64) -> f64 {
         self.definition().start_mean(y, w)
     }
 

@@ -4,7 +4,7 @@
 use std::f64::consts::{LN_2, LOG2_E, SQRT_2};
 
 /// Responses at a time. A product of as many factors up to two doesn't overflow.
-pub const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 const LANES: usize = 8;
 
 /// Some responses, all of the same length.
@@ -49,7 +49,7 @@ impl<'a> Data<'a> {
 }
 
 /// Loops for one family and link.
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// Fills score and weight, returns the log-likelihood's part in eta.
     pub update: fn(Data<'_>, &mut [f64], &mut [f64]) -> f64,
     /// The log-likelihood's part in eta.
@@ -68,11 +68,11 @@ impl std::fmt::Debug for Kernel {
 
 /// `exp(-|eta|)`
 #[inline(always)]
-pub fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
+pub(crate) fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
     let out = &mut out[..eta.len()];
-    out.iter_mut()
-        .zip(eta)
-        .for_each(|(s, eta)| *s = exp(-eta.abs()));
+    for (s, eta) in out.iter_mut().zip(eta) {
+        *s = exp(-eta.abs());
+    }
     out
 }
 
@@ -83,7 +83,9 @@ pub fn sum(x: &[f64]) -> f64 {
     let rounds = x.chunks_exact(LANES);
     let rest: f64 = rounds.remainder().iter().sum();
     for round in rounds {
-        lanes.iter_mut().zip(round).for_each(|(lane, x)| *lane += x);
+        for (lane, x) in lanes.iter_mut().zip(round) {
+            *lane += x;
+        }
     }
     lanes.iter().sum::<f64>() + rest
 }
@@ -95,7 +97,9 @@ pub fn product(x: &[f64]) -> f64 {
     let rounds = x.chunks_exact(LANES);
     let rest: f64 = rounds.remainder().iter().product();
     for round in rounds {
-        lanes.iter_mut().zip(round).for_each(|(lane, x)| *lane *= x);
+        for (lane, x) in lanes.iter_mut().zip(round) {
+            *lane *= x;
+        }
     }
     lanes.iter().product::<f64>() * rest
 }
@@ -126,9 +130,8 @@ pub fn exp(x: f64) -> f64 {
 // Taylor's polynomial of degree 13, whose remainder is below half a unit of the last place.
 #[inline(always)]
 fn exp_polynomial(r: f64) -> f64 {
-    let (r2, c) = (r * r, |k: u32| {
-        1.0 / (1..=k).map(f64::from).product::<f64>()
-    });
+    let r2 = r * r;
+    let c = |k: u32| 1.0 / (1..=k).map(f64::from).product::<f64>();
     let r4 = r2 * r2;
     let low = (1.0 + r) + r2 * (c(2) + r * c(3));
     let middle = (c(4) + r * c(5)) + r2 * (c(6) + r * c(7));
@@ -138,7 +141,7 @@ fn exp_polynomial(r: f64) -> f64 {
 
 /// `log(x)` for `1 <= x <= 2`, by the series of `2 artanh f`.
 #[inline(always)]
-pub fn ln_up_to_two(x: f64) -> f64 {
+pub(crate) fn ln_up_to_two(x: f64) -> f64 {
     let halve = x > SQRT_2;
     let (x, shift) = if halve { (0.5 * x, LN_2) } else { (x, 0.0) };
     let f = (x - 1.0) / (x + 1.0);

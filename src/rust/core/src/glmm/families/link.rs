@@ -35,7 +35,7 @@ pub enum Link {
 
 /// `log f(eta)` and its first three derivatives in eta.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LogDerivatives {
+pub(crate) struct LogDerivatives {
     /// `log f`
     pub log: f64,
     /// `f' / f`
@@ -101,7 +101,7 @@ impl Link {
     }
 
     /// Whether the linear predictor is a power of the mean.
-    pub fn is_power(self) -> bool {
+    pub(crate) fn is_power(self) -> bool {
         matches!(
             self,
             Self::Identity | Self::Inverse | Self::InverseSquare | Self::Sqrt
@@ -163,7 +163,7 @@ impl Link {
     }
 
     /// `log mu` and its derivatives; `log` is `NaN` outside the domain.
-    pub fn log_mean(self, eta: f64) -> LogDerivatives {
+    pub(crate) fn log_mean(self, eta: f64) -> LogDerivatives {
         match self {
             Self::Logit => log_logistic(eta),
             Self::Probit => log_probit(eta),
@@ -176,7 +176,8 @@ impl Link {
                 d3: 0.0,
             },
             Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
-                let (power, r) = (self.exponent(), 1.0 / eta);
+                let power = self.exponent();
+                let r = 1.0 / eta;
                 let size = if self == Self::Sqrt { eta.abs() } else { eta };
                 LogDerivatives {
                     log: power * size.ln(),
@@ -189,7 +190,7 @@ impl Link {
     }
 
     /// `log(1 - mu)` and its derivatives; `log` is `NaN` or minus infinity outside the domain.
-    pub fn log_complement(self, eta: f64) -> LogDerivatives {
+    pub(crate) fn log_complement(self, eta: f64) -> LogDerivatives {
         match self {
             Self::Logit => log_logistic(-eta).reflected(),
             Self::Probit => log_probit(-eta).reflected(),
@@ -204,7 +205,8 @@ impl Link {
                 }
             }
             Self::Log => {
-                let (mu, rest) = (eta.exp(), -eta.exp_m1());
+                let mu = eta.exp();
+                let rest = -eta.exp_m1();
                 let odds = mu / rest;
                 let d2 = -odds * (1.0 + odds);
                 LogDerivatives {
@@ -215,9 +217,11 @@ impl Link {
                 }
             }
             Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
-                let (m, mu) = (self.log_mean(eta), self.mean(eta));
+                let m = self.log_mean(eta);
+                let mu = self.mean(eta);
                 let over = -mu / (1.0 - mu);
-                let (f2, f3) = (m.d2 + m.d1 * m.d1, m.d3 + 3.0 * m.d1 * m.d2 + m.d1.powi(3));
+                let f2 = m.d2 + m.d1 * m.d1;
+                let f3 = m.d3 + 3.0 * m.d1 * m.d2 + m.d1.powi(3);
                 LogDerivatives::from_relative((1.0 - mu).ln(), over * m.d1, over * f2, over * f3)
             }
         }
@@ -226,12 +230,13 @@ impl Link {
 
 /// `1 / (1 + exp(-eta))`.
 #[inline]
-pub fn logistic(eta: f64) -> f64 {
+pub(crate) fn logistic(eta: f64) -> f64 {
     1.0 / (1.0 + (-eta).exp())
 }
 
 fn log_logistic(eta: f64) -> LogDerivatives {
-    let (mu, rest) = (logistic(eta), logistic(-eta));
+    let mu = logistic(eta);
+    let rest = logistic(-eta);
     let log = if eta < 0.0 {
         eta - eta.exp().ln_1p()
     } else {

@@ -37,7 +37,8 @@ impl InLogMean {
         }
         // log Gamma(a + y) / Gamma(a) = log a + log Gamma(a + y) / Gamma(a + 1), so that a may be
         // tiny.
-        let (b, h) = (a + 1.0, y - 1.0);
+        let b = a + 1.0;
+        let h = y - 1.0;
         let first = a * digamma_difference(b, h);
         let second = a * a * trigamma_difference(b, h);
         let third = a.powi(3) * tetragamma_difference(b, h);

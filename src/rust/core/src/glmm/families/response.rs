@@ -2,7 +2,7 @@
 //! worked on.
 
 use crate::error::{Error, Result};
-use crate::glmm::families::definition::Contribution;
+use crate::glmm::families::definition::{Contribution, ShapeDerivatives};
 use crate::glmm::families::family::Family;
 use crate::glmm::families::lanes::{Data, Kernel};
 use crate::glmm::families::link::Link;
@@ -44,9 +44,9 @@ pub struct Derivatives {
     pub score: Vec<f64>,
     /// Minus the second.
     pub observed: Vec<f64>,
-    /// The information that was asked for,
+    /// The information that was asked for.
     pub weight: Vec<f64>,
-    /// and its derivative.
+    /// The derivative of that information.
     pub slope: Vec<f64>,
 }
 
@@ -116,7 +116,7 @@ impl Response {
     /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the
     /// observed information where that is safely positive, else the expected one: Newton steps that
     /// never go uphill.
-    pub fn update(&mut self) -> f64 {
+    pub(crate) fn update(&mut self) -> f64 {
         let data = Data {
             eta: &self.eta,
             y: &self.y,
@@ -136,7 +136,7 @@ impl Response {
     }
 
     /// Log-likelihood, its part in eta, of some rows at other linear predictors.
-    pub fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
+    pub(crate) fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
         let data = Data {
             eta,
             y: &self.y[rows.clone()],
@@ -152,9 +152,30 @@ impl Response {
         }
     }
 
+    /// Sets the linear predictors to those of means near the responses, with their expected weights
+    /// and no score; zero where there is none.
+    pub(crate) fn predict_responses(&mut self) {
+        for i in 0..self.n() {
+            let mean = self.family.start_mean(self.y[i], self.w[i]);
+            self.eta[i] = self.link.eta(mean);
+            self.weight[i] = self.contribution(i).expected;
+            self.score[i] = 0.0;
+            if !(self.eta[i].is_finite() && self.weight[i].is_finite()) {
+                self.eta[i] = 0.0;
+                self.weight[i] = 0.0;
+            }
+        }
+    }
+
+    /// Derivatives of row `i` in `log(shape)`, at any linear predictor and shape.
+    pub fn shape_derivatives(&self, i: usize, eta: f64, shape: f64) -> ShapeDerivatives {
+        self.family
+            .shape_derivatives(self.link, self.y[i], self.w[i], eta, shape)
+    }
+
     /// Score of row `i` at another linear predictor.
     #[inline]
-    pub fn score_at(&self, i: usize, eta: f64) -> f64 {
+    pub(crate) fn score_at(&self, i: usize, eta: f64) -> f64 {
         if let Some(kernel) = self.kernel {
             return (kernel.score)(self.y[i], self.w[i], eta);
         }
@@ -202,7 +223,7 @@ impl Response {
 
     /// Puts the weights of an information in place of those of the Newton step; may be negative if
     /// observed.
-    pub fn set_weights(&mut self, information: Information) {
+    pub(crate) fn set_weights(&mut self, information: Information) {
         if self.family.is_canonical(self.link) {
             return;
         }
@@ -224,7 +245,7 @@ impl Response {
     }
 
     /// Constant of the log-likelihood at another shape.
-    pub fn constant_at(&self, shape: f64) -> f64 {
+    pub(crate) fn constant_at(&self, shape: f64) -> f64 {
         self.y
             .iter()
             .zip(&self.w)
@@ -251,7 +272,7 @@ impl Response {
     }
 
     /// Deviance of the model with one mean for all, that of the responses.
-    pub fn null_deviance(&self) -> f64 {
+    pub(crate) fn null_deviance(&self) -> f64 {
         let total: f64 = self.w.iter().sum();
         let mean = self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
         self.y

@@ -3,12 +3,12 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// `log Gamma(x)` for `x > 0`.
-pub fn ln_gamma(x: f64) -> f64 {
+pub(crate) fn ln_gamma(x: f64) -> f64 {
     libm::lgamma(x)
 }
 
 /// Derivative of `log Gamma`, for `x > 0`: recurrence up to 15, then the asymptotic series.
-pub fn digamma(mut x: f64) -> f64 {
+pub(crate) fn digamma(mut x: f64) -> f64 {
     let mut sum = 0.0;
     while x < 15.0 {
         sum -= 1.0 / x;
@@ -21,7 +21,7 @@ pub fn digamma(mut x: f64) -> f64 {
 }
 
 /// `Gamma(a + h) / Gamma(a)` on the log scale, without the cancellation of two large values.
-pub fn ln_gamma_ratio(a: f64, h: f64) -> f64 {
+pub(crate) fn ln_gamma_ratio(a: f64, h: f64) -> f64 {
     if h == 0.0 {
         0.0
     } else if h <= 20.0 && h.fract() == 0.0 {
@@ -36,7 +36,7 @@ pub fn ln_gamma_ratio(a: f64, h: f64) -> f64 {
 }
 
 /// `digamma(a + h) - digamma(a)`, without cancellation where `h` is small beside `a`.
-pub fn digamma_difference(a: f64, h: f64) -> f64 {
+pub(crate) fn digamma_difference(a: f64, h: f64) -> f64 {
     if h <= 20.0 && h.fract() == 0.0 {
         return (0..h as u32).map(|j| 1.0 / (a + f64::from(j))).sum();
     }
@@ -49,7 +49,7 @@ pub fn digamma_difference(a: f64, h: f64) -> f64 {
 
 /// `trigamma(a + h) - trigamma(a)`, the difference of second derivatives of `log Gamma`, without
 /// cancellation where `h` is small beside `a`.
-pub fn trigamma_difference(a: f64, h: f64) -> f64 {
+pub(crate) fn trigamma_difference(a: f64, h: f64) -> f64 {
     if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
         return -(0..h as u32)
             .map(|j| (a + f64::from(j)).powi(-2))
@@ -64,7 +64,7 @@ pub fn trigamma_difference(a: f64, h: f64) -> f64 {
 
 /// `tetragamma(a + h) - tetragamma(a)`, the difference of third derivatives of `log Gamma`, without
 /// cancellation where `h` is small beside `a`.
-pub fn tetragamma_difference(a: f64, h: f64) -> f64 {
+pub(crate) fn tetragamma_difference(a: f64, h: f64) -> f64 {
     if (0.0..=20.0).contains(&h) && h.fract() == 0.0 {
         return 2.0
             * (0..h as u32)
@@ -106,7 +106,7 @@ fn tetragamma(mut x: f64) -> f64 {
 
 /// Inverse of the standard normal distribution function: Newton's method on `log Phi`, which is
 /// concave, from below.
-pub fn normal_quantile(p: f64) -> f64 {
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     if p > 0.5 {
         return -normal_quantile(1.0 - p);
     }
@@ -114,7 +114,8 @@ pub fn normal_quantile(p: f64) -> f64 {
     let target = p.max(f64::MIN_POSITIVE).ln();
     let mut x = -(-2.0 * target).sqrt();
     for _ in 0..100 {
-        let (log, ratio) = (log_normal_cdf(x), mills(x)[0]);
+        let log = log_normal_cdf(x);
+        let ratio = mills(x)[0];
         let step = (log - target) / ratio;
         x -= step;
         if step.abs() < 1e-14 * (1.0 + x.abs()) {
@@ -125,7 +126,7 @@ pub fn normal_quantile(p: f64) -> f64 {
 }
 
 /// `log Phi(x)`.
-pub fn log_normal_cdf(x: f64) -> f64 {
+pub(crate) fn log_normal_cdf(x: f64) -> f64 {
     if x < -1.0 {
         -0.5 * x * x + (0.5 * erfcx(-x * FRAC_1_SQRT_2)).ln()
     } else {
@@ -134,7 +135,7 @@ pub fn log_normal_cdf(x: f64) -> f64 {
 }
 
 /// First three derivatives of `log Phi(x)`; the first is the inverse Mills ratio.
-pub fn mills(x: f64) -> [f64; 3] {
+pub(crate) fn mills(x: f64) -> [f64; 3] {
     if x < -25.0 {
         return mills_series(-x);
     }
@@ -154,7 +155,9 @@ pub fn mills(x: f64) -> [f64; 3] {
 // phi(t) / Phi(-t) = t + sum_k c_k t^-(2k+1) for large t, and its derivatives in x = -t.
 fn mills_series(t: f64) -> [f64; 3] {
     const C: [f64; 7] = [1.0, -2.0, 10.0, -74.0, 706.0, -8162.0, 110_410.0];
-    let (mut first, mut second, mut third) = (t, -1.0, 0.0);
+    let mut first = t;
+    let mut second = -1.0;
+    let mut third = 0.0;
     let mut power = 1.0 / t;
     for (k, c) in C.iter().enumerate() {
         let order = (2 * k + 1) as f64;
