@@ -14,6 +14,9 @@ term_contrasts <- function(fit, type) {
   products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
   labels <- attr(fit$fixed$terms, "term.labels")
   tested <- sort(unique(term[term > 0L]))
+  if (length(tested) == 0L) {
+    return(list())
+  }
   made <- switch(
     type,
     I = sequential_contrasts(products, term, tested),

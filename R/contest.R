@@ -18,7 +18,8 @@
 #'
 #' @param model A fit.
 #' @param L A vector or a matrix with a column per fixed effect; or a list of such for `contest()`,
-#'   which tests each of them.
+#'   which tests each of them. Where the names are those of fixed effects, as in `c(Days = 1)`, they
+#'   may have any order, and those that are missing are zero.
 #' @param joint One F test of all rows, instead of a t test for each?
 #' @param rhs What `L` times the fixed effects is under the hypothesis: one number, or one for each
 #'   row.
@@ -41,7 +42,7 @@
 #' contest(fit, rbind(c(0, 1, 0), c(0, 0, 1)))
 #' contest(fit, c(1, 5, 25), joint = FALSE, confint = TRUE)
 #' contest(fit, rbind(c(0, 1, 0), c(0, 0, 1)), ddf = "Kenward-Roger")
-#' contest1D(fit, c(0, 1, 0), rhs = 10)
+#' contest1D(fit, c(Days = 1), rhs = 10)
 #' @export
 contest <- function(model, L, ...) UseMethod("contest")
 
@@ -94,7 +95,7 @@ contest.rlmm <- function(
 ) {
   refuse_dots(...)
   check_flag(joint, "joint")
-  if (is.list(L)) {
+  if (is.list(L) && !is.data.frame(L)) {
     tests <- lapply(L, \(one) {
       contest.rlmm(model, one, joint, rhs, ddf, confint, level, vcov, cluster)
     })
@@ -198,6 +199,7 @@ contrast_matrix <- function(L, fit) {
       paste0("It is ", describe_type(L), ".")
     )
   }
+  L <- in_order_of(L, names(fit$beta))
   if (ncol(L) != p) {
     abort_contrast(
       paste0(
@@ -220,6 +222,28 @@ contrast_matrix <- function(L, fit) {
     )
   }
   L
+}
+
+#' Columns with the names of coefficients in the order of these, those that are missing zero
+#'
+#' Where no name is that of a coefficient, as of a data frame made of numbers, names mean nothing.
+#' @noRd
+in_order_of <- function(L, names) {
+  given <- colnames(L)
+  if (is.null(given) || !any(given %in% names)) {
+    return(L)
+  }
+  wrong <- given[!given %in% names | duplicated(given)]
+  if (length(wrong) > 0L) {
+    abort_contrast(
+      "The names of the columns of `L` must be those of fixed effects, each once.",
+      sprintf("%s isn't.", in_quotes(wrong[1L])),
+      paste0("They are ", enumerate(in_quotes(names), max = 10L), ".")
+    )
+  }
+  out <- matrix(0, nrow(L), length(names), dimnames = list(rownames(L), names))
+  out[, given] <- L
+  out
 }
 
 check_rhs <- function(rhs, n) {

@@ -155,6 +155,8 @@ kenward_roger_df <- function(found, L) {
   )
   changes <- matrix(changes, nrow(L))
   df <- 2 / rowSums((changes %*% found$w) * changes)
+  # No parameter has a part in the variance, but for rounding.
+  df[df > 1e10] <- Inf
   df[variance == 0] <- NA
   df
 }

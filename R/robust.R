@@ -89,14 +89,12 @@ robust_covariance <- function(fit, type, clusters) {
 
 #' @export
 robust_covariance.rlmm_lmm <- function(fit, type, clusters) {
+  covariance <- 0 * fixed_covariance(fit)
+  if (n_free_beta(fit) == 0L) {
+    return(list(covariance = covariance, type = "HC0"))
+  }
   parts <- marginal_scores(fit)
   ways <- lapply(clusters, \(cluster) one_way(parts, cluster, type))
-  covariance <- matrix(
-    0,
-    length(fit$beta),
-    length(fit$beta),
-    dimnames = list(names(fit$beta), names(fit$beta))
-  )
   covariance[parts$free, parts$free] <- sum_over_clusterings(
     lapply(ways, `[[`, "covariance"),
     clusters,

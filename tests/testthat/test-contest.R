@@ -86,12 +86,23 @@ test_that("a test without rows, or of held coefficients, has none", {
   expect_equal(contest(fit, rbind(c(1, 0), c(0, 1)))$NumDF, 1)
 })
 
+test_that("names put the columns in order", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_equal(contest(fit, c(Days = 1)), contest(fit, c(0, 1)))
+  turned <- rbind(c(Days = 1, `(Intercept)` = 2))
+  expect_equal(contest(fit, turned), contest(fit, c(2, 1)))
+  # Of a data frame of numbers they mean nothing.
+  expect_equal(contest(fit, data.frame(a = 0, b = 1)), contest(fit, c(0, 1)))
+})
+
 test_that("wrong combinations are told", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   expect_snapshot({
     writeLines(error_lines(contest(fit, 1:3)))
     writeLines(error_lines(contest(fit, "Days")))
     writeLines(error_lines(contest(fit, c(0, NA))))
+    writeLines(error_lines(contest(fit, c(Days = 1, Dys = 2))))
+    writeLines(error_lines(contest(fit, c(Days = 1, Days = 2))))
     writeLines(error_lines(contest(fit, c(0, 1), rhs = 1:2)))
     writeLines(error_lines(contest(fit, c(0, 1), ddf = "none")))
     writeLines(error_lines(contest1D(fit, diag(2))))

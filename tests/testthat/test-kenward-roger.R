@@ -280,6 +280,11 @@ test_that("structures have as many directions as parameters", {
   }
 })
 
+test_that("a slope of balanced data has no loss where sigma is known", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, sigma = 30)
+  expect_identical(coef(summary(fit, ddf = "Kenward-Roger"))["Days", "df"], Inf)
+})
+
 test_that("what is held counts as known", {
   data <- crossed_data()
   formula <- y ~ x + f + (1 | g) + (1 | h)

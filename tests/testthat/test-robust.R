@@ -292,6 +292,15 @@ test_that("package sandwich takes the fits", {
   expect_equal(clustered, vcov(fit, type = "CR1"), tolerance = 1e-10)
 })
 
+test_that("a model without fixed effects has none", {
+  sleepstudy$centred <- sleepstudy$Reaction - 300
+  fit <- rlmm(centred ~ 0 + (1 | Subject), sleepstudy)
+  expect_identical(dim(vcov(fit, type = "CR2")), c(0L, 0L))
+  expect_identical(dim(vcov(fit, type = "Kenward-Roger")), c(0L, 0L))
+  expect_identical(nrow(coef(summary(fit, vcov = "CR2"))), 0L)
+  expect_no_warning(anova(fit))
+})
+
 test_that("what can't be is told", {
   fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
   expect_snapshot({
