@@ -2,17 +2,19 @@
 
 #' Plots by ggplot2
 #'
-#' Methods of ggplot2's `autoplot()` draw what `plot()` draws by lattice, as objects to which layers,
-#' scales and themes can be added. For pictures of one's own see [fortify.rlmm()].
+#' Methods of ggplot2's `autoplot()` draw what `plot()` draws by lattice, as objects to which
+#' layers, scales and themes can be added. For pictures of one's own see [fortify.rlmm()].
 #'
 #' | object | picture |
 #' |---|---|
-#' | fit, `type = "residuals"` | scaled residuals (quantile residuals of a generalized model) against fitted values |
+#' | fit, `type = "residuals"` | scaled residuals (quantile residuals of a generalized model)
+#' against fitted values |
 #' | fit, `type = "qq"` | normal quantiles of these residuals |
 #' | fit, `type = "spread"` | their size against fitted values |
 #' | fit, `type = "groups"` | predictions over the data, group by group: see [plot_by_group()] |
 #' | `ranef(fit)` | random effects with intervals |
-#' | `profile(fit)`, `type = "zeta"` or `"density"` | profiles, with the limits of several levels, or densities |
+#' | `profile(fit)`, `type = "zeta"` or `"density"` | profiles, with the limits of several levels,
+#' or densities |
 #' | `influence(fit, groups)` | Cook's distances |
 #' | `allFit(fit)` | estimates of each optimizer |
 #' | `opt_summary(fit)` | the objective at each evaluation |

@@ -2,10 +2,10 @@
 
 #' Diagnosis of a fit
 #'
-#' What a reviewer would ask of a fit, on one page: is it an optimum, is it singular, how many levels
-#' are there, do residuals and random effects look normal, which rows and groups count most, are
-#' the fixed effects entangled, and, for counts, is there overdispersion, and are there as many zeros
-#' as the model expects? `plot()` of it draws the page of pictures that goes with it.
+#' What a reviewer would ask of a fit, on one page: is it an optimum, is it singular, how many
+#' levels are there, do residuals and random effects look normal, which rows and groups count most,
+#' are the fixed effects entangled, and, for counts, is there overdispersion, and are there as many
+#' zeros as the model expects? `plot()` of it draws the page of pictures that goes with it.
 #'
 #' @details
 #' A line is marked `ok`, `look` (worth a look, before one believes the model) or `bad` (results
@@ -20,8 +20,8 @@
 #'   look at the picture, no more.
 #' * Influence: leverage of rows, and Cook's distance without each level at fixed theta (see
 #'   [influence.rlmm()]), for grouping factors of up to 3,000 levels.
-#' * Overdispersion, for families without a dispersion: the sum of squared Pearson residuals over the
-#'   residual degrees of freedom.
+#' * Overdispersion, for families without a dispersion: the sum of squared Pearson residuals over
+#'   the residual degrees of freedom.
 #' * Zeros: their number, and the mean and standard deviation of it that the model expects given its
 #'   random effects.
 #'
@@ -29,9 +29,9 @@
 #'
 #' @param object A fit.
 #' @param ... Not used.
-#' @return A list of class `"rlmm_diagnosis"`: `checks`, a data frame with columns `check`, `mark` and
-#'   `finding`; `residuals`, `modes` (a list of standardized conditional modes), `influence` (a list
-#'   of what [influence.rlmm()] returned, by grouping factor), and `fit`.
+#' @return A list of class `"rlmm_diagnosis"`: `checks`, a data frame with columns `check`, `mark`
+#'   and `finding`; `residuals`, `modes` (a list of standardized conditional modes), `influence` (a
+#'   list of what [influence.rlmm()] returned, by grouping factor), and `fit`.
 #' @seealso [certificate()], [is_singular()], [influence.rlmm()], [variance_inflation()],
 #'   [plot.rlmm()]; [preview()] before fitting.
 #' @examples

@@ -10,25 +10,27 @@
 #' * Theta fixed (`one_step = FALSE`): fixed effects and residual variance are exactly those of the
 #'   rows that are left, at the theta of all rows. They come from the hat matrix, without a fit: the
 #'   2,972 students of [InstEval] take seconds.
-#' * Theta by one Newton step from its estimate, with the exact gradient and Hessian of the rows that
-#'   are left; the other estimates are those at this theta. This is the default for linear models
-#'   as long as the number of deletions times that of rows is below 20 million.
+#' * Theta by one Newton step from its estimate, with the exact gradient and Hessian of the rows
+#'   that are left; the other estimates are those at this theta. This is the default for linear
+#'   models as long as the number of deletions times that of rows is below 20 million.
 #' * `refit = TRUE`: a new fit each time, as lme4 has it.
 #'
 #' For a generalized model without `refit` the deletion is one in the working linear model, as for
 #' [glm()]: one step of PIRLS at fixed theta.
 #'
-#' Where the rows that are left don't identify the fixed effects, the result is `NA`, with a warning.
+#' Where the rows that are left don't identify the fixed effects, the result is `NA`, with a
+#' warning.
 #'
 #' `dfbeta()` and `dfbetas()` are estimates without a case less those of all cases, as in lme4 (the
 #' other way round than for [lm()]), `dfbetas()` in standard errors of the estimate without the
 #' case. `cooks.distance()` is the squared change of the fixed effects in terms of their covariance
-#' matrix, over their number p, and, as in lme4, times (m - p) / m for m deletions; `which = "var.cov"` are changes of variances and covariances.
+#' matrix, over their number p, and, as in lme4, times (m - p) / m for m deletions; `which =
+#' "var.cov"` are changes of variances and covariances.
 #'
 #' @param model,object A fit; for the methods of the result also that.
 #' @param groups `NULL` for observations; otherwise the names of one grouping factor of the model or
-#'   variable of the data, or of several whose combinations are deleted; or a factor with a value for
-#'   each row of the model frame.
+#'   variable of the data, or of several whose combinations are deleted; or a factor with a value
+#'   for each row of the model frame.
 #' @param refit Fit again each time?
 #' @param one_step Take a Newton step in theta? By default wherever it is cheap; see Details.
 #' @param which The estimates concerned: `"fixed"` effects, or variances and covariances.
@@ -37,11 +39,11 @@
 #' @param infl For the method of fits, what `influence()` has found; by default it is computed, for
 #'   single observations.
 #' @param ... Not used; for `plot()`, passed to lattice.
-#' @return `influence()`: a list of class `"influence.merMod"`. With `g` standing for the name of the
-#'   groups, or for `case`, the elements are `fixed.effects`, `fixed.effects[-g]` (a row for each
-#'   deletion), `var.cov.comps`, `var.cov.comps[-g]`, `vcov`, `vcov[-g]` (a list; `NULL` where it
-#'   would have over ten million numbers), `groups`, `deleted`, `converged`, `function.evals`; and,
-#'   beyond lme4's, `std.error[-g]`, `theta`, `theta[-g]`, `covratio` (the determinant of the
+#' @return `influence()`: a list of class `"influence.merMod"`. With `g` standing for the name of
+#'   the groups, or for `case`, the elements are `fixed.effects`, `fixed.effects[-g]` (a row for
+#'   each deletion), `var.cov.comps`, `var.cov.comps[-g]`, `vcov`, `vcov[-g]` (a list; `NULL` where
+#'   it would have over ten million numbers), `groups`, `deleted`, `converged`, `function.evals`;
+#'   and, beyond lme4's, `std.error[-g]`, `theta`, `theta[-g]`, `covratio` (the determinant of the
 #'   covariance matrix of the fixed effects, over that of all rows), `hat` (the leverage of the rows
 #'   deleted), `size` (their number), and `method`.
 #'

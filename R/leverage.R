@@ -10,8 +10,8 @@
 #' their square times h / ((1 - h) p), with p the rank of the fixed part. All hold theta fixed.
 #'
 #' For a generalized model all are those of the working linear model at the last iteration.
-#' `rstudent()` has the sign of the deviance residual d, and the size sqrt(d^2 + h p^2 / (1 - h)) with
-#' the Pearson residual p, as for [glm()] up to R 4.5 (Williams 1987): nearly the change of the
+#' `rstudent()` has the sign of the deviance residual d, and the size sqrt(d^2 + h p^2 / (1 - h))
+#' with the Pearson residual p, as for [glm()] up to R 4.5 (Williams 1987): nearly the change of the
 #' deviance without the observation. It is divided by sigma, where the family has a dispersion.
 #'
 #' @param model A fitted model.

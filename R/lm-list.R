@@ -2,14 +2,14 @@
 
 #' Fits group by group
 #'
-#' `lmList()` fits a linear, or with a `family` a generalized linear, model to the data of each group,
-#' as the functions of this name in lme4 and nlme do. It takes the same formula, and hands data of
-#' nlme's class `groupedData` without a formula on to nlme.
+#' `lmList()` fits a linear, or with a `family` a generalized linear, model to the data of each
+#' group, as the functions of this name in lme4 and nlme do. It takes the same formula, and hands
+#' data of nlme's class `groupedData` without a formula on to nlme.
 #'
 #' The residual standard deviation is pooled over the groups unless `pool = FALSE`: standard errors,
-#' limits and tests then have the degrees of freedom of all groups together. (lme4's `confint()` takes
-#' those of each group alone, whatever `pool` is: here `confint(fits, pool = FALSE)`.) Limits are those
-#' of Wald's tests, for generalized models too.
+#' limits and tests then have the degrees of freedom of all groups together. (lme4's `confint()`
+#' takes those of each group alone, whatever `pool` is: here `confint(fits, pool = FALSE)`.) Limits
+#' are those of Wald's tests, for generalized models too.
 #'
 #' A group whose fit fails has missing coefficients, and a warning says which.
 #'
@@ -27,8 +27,8 @@
 #' @return A list of class `"rlmm_lmList"` of objects of class `"lm"` or `"glm"`, named by group. It
 #'   answers `coef()` (a data frame, a row per group), `fixef()` (the means of these), `ranef()`
 #'   (deviations from them), `confint()` (an array of groups, limits and coefficients), `summary()`,
-#'   `sigma()` (pooled), `fitted()`, `residuals()`, `predict()`, `logLik()`, `formula()`, and `plot()`,
-#'   which draws the limits of each group.
+#'   `sigma()` (pooled), `fitted()`, `residuals()`, `predict()`, `logLik()`, `formula()`, and
+#'   `plot()`, which draws the limits of each group.
 #' @seealso [plot_shrinkage()], which compares such fits with a mixed model.
 #' @examples
 #' fits <- lmList(Reaction ~ Days | Subject, sleepstudy)

@@ -2,12 +2,12 @@
 
 #' Predictions over the data, group by group
 #'
-#' A panel for each group: its data, the model's prediction with the random effects of the group, and
-#' with none (dashed). Other covariates than the one on the x axis are held at the group's mean, or
-#' its commonest value.
+#' A panel for each group: its data, the model's prediction with the random effects of the group,
+#' and with none (dashed). Other covariates than the one on the x axis are held at the group's mean,
+#' or its commonest value.
 #'
-#' With many groups, as many are drawn as there is room for: those whose random effects lie at evenly
-#' spaced ranks, from the lowest to the highest.
+#' With many groups, as many are drawn as there is room for: those whose random effects lie at
+#' evenly spaced ranks, from the lowest to the highest.
 #'
 #' @param object A fit.
 #' @param x The name of the covariate on the x axis; by default the first numeric variable of the
@@ -149,8 +149,8 @@ predicted_lines <- function(fit, data, x, group, type) {
   )
 }
 
-#' Forty values of x over the range of a group, or of all (`ends`) where it has but one value; the rest
-#' at its mean or commonest value
+#' Forty values of x over the range of a group, or of all (`ends`) where it has but one value; the
+#' rest at its mean or commonest value
 #' @noRd
 grid_of_group <- function(data, x, ends = NULL) {
   typical <- lapply(data, \(column) {

@@ -2,10 +2,10 @@
 
 #' Pictures of a diagnosis
 #'
-#' One page: residuals, and their size, against fitted values (or the linear predictor); normal quantiles of
-#' the residuals and of the random effects; Cook's distances without each level; and for counts the
-#' numbers observed and expected, otherwise residuals against leverage. Residuals are scaled ones for
-#' linear models, quantile residuals for generalized ones.
+#' One page: residuals, and their size, against fitted values (or the linear predictor); normal
+#' quantiles of the residuals and of the random effects; Cook's distances without each level; and
+#' for counts the numbers observed and expected, otherwise residuals against leverage. Residuals are
+#' scaled ones for linear models, quantile residuals for generalized ones.
 #'
 #' @param x What [diagnose()] returned.
 #' @param which Numbers of the pictures, in the order above.

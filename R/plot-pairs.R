@@ -2,8 +2,8 @@
 
 #' Contours of the likelihood for two parameters at a time
 #'
-#' lattice's `splom()` of a [profile][profile.rlmm] draws, for each pair of parameters, the region in
-#' which the likelihood, profiled over the others, is above a limit: below the diagonal in the
+#' lattice's `splom()` of a [profile][profile.rlmm] draws, for each pair of parameters, the region
+#' in which the likelihood, profiled over the others, is above a limit: below the diagonal in the
 #' parameters' own units, above it in units of zeta, where ellipses about the origin mean that a
 #' normal distribution would do. Lines are the profiles: the best value of one parameter at each of
 #' the other.
@@ -97,8 +97,8 @@ along_trace <- function(trace, other) {
 
 #' A contour in units of zeta: a matrix with two columns, or `NULL` if it leaves the profiles
 #'
-#' Zeta is L (cos(a + d / 2), cos(a - d / 2)). The four points in which the profiles cross the contour
-#' give d at four a, a periodic spline the others.
+#' Zeta is L (cos(a + d / 2), cos(a - d / 2)). The four points in which the profiles cross the
+#' contour give d at four a, a periodic spline the others.
 #' @noRd
 zeta_contour <- function(first, second, limit) {
   ends <- c(-limit, limit)

@@ -9,8 +9,8 @@
 #' unconnected parts crossed ones fall; the size of the system that is factored; and the time that a
 #' fit is likely to take. What the fit would complain about is listed, too.
 #'
-#' Where crossed factors aren't connected, effects of one part can't be compared with those of another
-#' but through the assumption that their means are equal.
+#' Where crossed factors aren't connected, effects of one part can't be compared with those of
+#' another but through the assumption that their means are equal.
 #'
 #' The time is that of one evaluation at the start, times the number that a fit usually needs. Where
 #' even one would take long, it is guessed from the size of the system. It is for one thread of this
@@ -20,8 +20,9 @@
 #' @param family For a generalized model, as in [rglmm()].
 #' @param x,... For printing.
 #' @return A list of class `"rlmm_preview"`: `rows`, `missing`, `fixed` (a list of `columns` and
-#'   `aliased` ones), `terms` (a data frame), `factors` (a data frame, a row per pair), `size` (`levels`
-#'   eliminated one by one, `system`, its number of rows, and `megabytes`), `seconds`, and `notes`.
+#'   `aliased` ones), `terms` (a data frame), `factors` (a data frame, a row per pair), `size`
+#'   (`levels` eliminated one by one, `system`, its number of rows, and `megabytes`), `seconds`, and
+#'   `notes`.
 #' @seealso [diagnose()] after fitting.
 #' @examples
 #' preview(y ~ service + (1 | s) + (1 | d), InstEval)

@@ -22,8 +22,8 @@
 #'   nearly standard normal, whatever the family. For counts the place is drawn at random within the
 #'   step of the distribution function, so that they differ from call to call without a `seed`.
 #' @param scaled Divide by sigma? (Quantile residuals are not.)
-#' @param seed For quantile residuals: a seed for the random part; the state of the generator is then
-#'   restored afterwards.
+#' @param seed For quantile residuals: a seed for the random part; the state of the generator is
+#'   then restored afterwards.
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples

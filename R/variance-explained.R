@@ -9,9 +9,9 @@
 #'
 #' @details
 #' The variance of the fixed part is that of its linear predictor over the observations; of a
-#' random-effects term, the mean variance of its part of the linear predictor (Johnson 2014), so that
-#' random slopes count. A term with an effect for each observation is overdispersion, and counts as
-#' such.
+#' random-effects term, the mean variance of its part of the linear predictor (Johnson 2014), so
+#' that random slopes count. A term with an effect for each observation is overdispersion, and
+#' counts as such.
 #'
 #' The variance of the observations on the scale of the linear predictor is for
 #'
@@ -23,8 +23,8 @@
 #'   with mean mu; `"delta"` gives `v / mu^2`, and `"trigamma"` `trigamma(mu^2 / v)`,
 #' * otherwise, and for `"delta"`, `v / (d mu / d eta)^2`.
 #'
-#' Here mu is the mean of the response in the model without fixed effects but the intercept, averaged
-#' over its random effects: for a generalized model that model is fitted, too.
+#' Here mu is the mean of the response in the model without fixed effects but the intercept,
+#' averaged over its random effects: for a generalized model that model is fitted, too.
 #'
 #' performance's `r2()` and `icc()`, and MuMIn's `r.squaredGLMM()`, have the same numbers but for
 #' models with an effect for each observation (MuMIn counts these effects as explained, performance

@@ -8,7 +8,8 @@
 #' error. The intercept is left out.
 #'
 #' @param object A fit.
-#' @return A data frame with a row per term: `term`, `gvif`, `df`, and `scaled`, `gvif^(1 / (2 df))`.
+#' @return A data frame with a row per term: `term`, `gvif`, `df`, and `scaled`, `gvif^(1 / (2
+#'   df))`.
 #' @seealso [variance_explained()], [diagnose()].
 #' @examples
 #' variance_inflation(rlmm(protein ~ Diet + Time + I(Time^2) + (1 | Cow), nlme::Milk))

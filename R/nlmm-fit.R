@@ -1,0 +1,357 @@
+# The Laplace approximation of a nonlinear mixed model.
+#
+# The rows phi of the parameters are X beta + Z Lambda u. Given theta and beta the modes of u
+# minimize the penalized sum of squares |W^1/2 (y - f(phi))|^2 + |u|^2, by Gauss-Newton steps: with
+# J the derivative of f, and M = W^1/2 J Z Lambda, K = M'M + I is solved each time. The objective,
+# -2 log-likelihood with sigma profiled out, is log |K| + n (1 + log(2 pi r^2 / n)) - log |W|.
+
+#' What an evaluation needs that doesn't depend on the parameters
+#' @noRd
+nonlinear_problem <- function(parts, model) {
+  design <- model$design
+  shell <- design_shell(design)
+  list(
+    y = model$y,
+    root = sqrt(model$weights),
+    log_weights = sum(log(model$weights[model$weights > 0])),
+    n = sum(model$weights > 0),
+    n_rows = length(model$y),
+    s = length(model$parameters),
+    x = column_matrix(design$spec$x, nrow(design$frame)),
+    zt = sparse_zt(shell),
+    random = design$random,
+    shell = shell,
+    mean = mean_function(parts, model$parameters, model$frame)
+  )
+}
+
+#' The design dressed as a fit, for the functions that make matrices of one
+#' @noRd
+design_shell <- function(design, theta = NULL) {
+  structure(
+    c(
+      design[c("formula", "frame", "fixed", "held", "random")],
+      list(theta = theta, relative = TRUE)
+    ),
+    class = c("rlmm_lmm", "rlmm")
+  )
+}
+
+#' Z Lambda at a theta: dense where that is small
+#' @noRd
+scaled_z <- function(problem, theta) {
+  problem$shell$theta <- theta
+  z <- Matrix::t(sparse_lambdat(problem$shell) %*% problem$zt)
+  if (prod(dim(z)) <= 1e6) as.matrix(z) else z
+}
+
+#' The sum over the parameters of the gradient times their rows of a matrix
+#' @noRd
+times_gradient <- function(matrix, gradient, n) {
+  blocks <- lapply(seq_len(ncol(gradient)), \(k) {
+    gradient[, k] * matrix[(k - 1L) * n + seq_len(n), , drop = FALSE]
+  })
+  Reduce(`+`, blocks)
+}
+
+# Modes ---------------------------------------------------------------------
+
+#' The penalized sum of squares at u and beta, with what a step needs
+#' @noRd
+squares_at <- function(problem, z, beta, u) {
+  eta <- as.vector(problem$x %*% beta) + as.vector(z %*% u)
+  mean <- problem$mean(matrix(eta, problem$n_rows, problem$s))
+  residual <- problem$root * (problem$y - mean$value)
+  list(
+    beta = beta,
+    u = u,
+    mean = mean,
+    residual = residual,
+    pwrss = sum(residual^2) + sum(u^2)
+  )
+}
+
+#' M, and with `whole` the same of X
+#' @noRd
+linearized <- function(problem, z, at, whole) {
+  gradient <- problem$root * at$mean$gradient
+  m <- times_gradient(z, gradient, problem$n_rows)
+  x <- if (whole) times_gradient(problem$x, gradient, problem$n_rows)
+  list(m = m, x = x, k = mode_factor(m))
+}
+
+#' The factor of M'M + I: a list of a function that solves with it, and the logarithm of its
+#' determinant
+#' @noRd
+mode_factor <- function(m) {
+  if (is.matrix(m)) {
+    k <- crossprod(m)
+    diag(k) <- diag(k) + 1
+    root <- chol(k)
+    return(list(
+      solve = \(b) backsolve(root, backsolve(root, b, transpose = TRUE)),
+      log_det = 2 * sum(log(diag(root)))
+    ))
+  }
+  l <- Matrix::Cholesky(
+    Matrix::tcrossprod(Matrix::t(m)),
+    Imult = 1,
+    LDL = FALSE
+  )
+  half <- Matrix::determinant(l, sqrt = TRUE)$modulus
+  list(
+    solve = \(b) as.matrix(Matrix::solve(l, b)),
+    log_det = 2 * as.double(half)
+  )
+}
+
+# What a step may still gain of the sum of squares where modes count as found. The determinant is of
+# first order in the modes, so that its error is the root of this: an optimizer that takes
+# differences wants the objective to nearly all its digits.
+mode_tolerance <- 1e-20
+
+# Iterations of Gauss and Newton, and halvings of one step, at most.
+max_gauss_newton <- 200L
+max_step_halvings <- 30L
+
+#' The modes at a theta, of u alone or of u and beta
+#' @return What [squares_at()] returns, with `linear`, the last of [linearized()]; `NULL` where no
+#'   finite minimum is found.
+#' @noRd
+nonlinear_modes <- function(problem, theta, beta, u, with_beta = FALSE) {
+  z <- scaled_z(problem, theta)
+  at <- squares_at(problem, z, beta, u)
+  if (!is.finite(at$pwrss)) {
+    at <- squares_at(problem, z, beta, 0 * u)
+  }
+  for (iteration in seq_len(max_gauss_newton)) {
+    if (!is.finite(at$pwrss)) {
+      return(NULL)
+    }
+    linear <- linearized(problem, z, at, with_beta)
+    step <- gauss_newton_step(linear, at, with_beta)
+    if (is.null(step)) {
+      return(NULL)
+    }
+    if (step$gain <= mode_tolerance * at$pwrss) {
+      at$linear <- linear
+      return(at)
+    }
+    next_one <- lower_squares(problem, z, at, step)
+    if (is.null(next_one)) {
+      # Nothing but rounding errors are left to gain.
+      at$linear <- linear
+      return(if (step$gain <= 1e-8 * at$pwrss) at)
+    }
+    at <- next_one
+  }
+  at$linear <- linear
+  if (step$gain <= 1e-8 * at$pwrss) at
+}
+
+#' A step, and by how much the linearized problem falls
+#' @noRd
+gauss_newton_step <- function(linear, at, with_beta) {
+  right <- as.vector(Matrix::crossprod(linear$m, at$residual)) - at$u
+  if (!all(is.finite(right))) {
+    return(NULL)
+  }
+  u <- as.vector(linear$k$solve(right))
+  if (!with_beta || ncol(linear$x) == 0L) {
+    return(list(u = u, beta = 0, gain = sum(u * right)))
+  }
+  cross <- as.matrix(Matrix::crossprod(linear$m, linear$x))
+  solved <- linear$k$solve(cross)
+  root <- safe_chol(crossprod(linear$x) - crossprod(cross, solved))
+  if (is.null(root)) {
+    return(NULL)
+  }
+  of_beta <- drop(crossprod(linear$x, at$residual))
+  beta <- drop(backsolve(
+    root,
+    backsolve(root, of_beta - drop(crossprod(cross, u)), transpose = TRUE)
+  ))
+  u <- u - as.vector(solved %*% beta)
+  list(u = u, beta = beta, gain = sum(u * right) + sum(beta * of_beta))
+}
+
+lower_squares <- function(problem, z, at, step) {
+  for (halving in 0:max_step_halvings) {
+    share <- 2^-halving
+    new <- squares_at(
+      problem,
+      z,
+      at$beta + share * step$beta,
+      at$u + share * step$u
+    )
+    # A small step lowers the sum by less than its rounding errors.
+    allowed <- if (step$gain < 1e-9 * at$pwrss) 1 + 1e-10 else 1
+    if (is.finite(new$pwrss) && new$pwrss < allowed * at$pwrss) {
+      return(new)
+    }
+  }
+  NULL
+}
+
+# The objective -----------------------------------------------------------
+
+laplace_objective <- function(problem, at) {
+  if (is.null(at)) {
+    return(NA_real_)
+  }
+  n <- problem$n
+  at$linear$k$log_det +
+    n * (1 + log(2 * pi * at$pwrss / n)) -
+    problem$log_weights
+}
+
+#' The objective as a function of theta and, unless `fast`, of beta, in units of `scale`
+#'
+#' Each evaluation starts from the modes of the last one, kept in `memory`.
+#' @noRd
+laplace_function <- function(problem, memory, fast, scale) {
+  n_theta <- length(memory$theta)
+  function(parameters) {
+    parameters <- parameters * scale
+    theta <- parameters[seq_len(n_theta)]
+    beta <- if (fast) memory$beta else parameters[-seq_len(n_theta)]
+    at <- nonlinear_modes(problem, theta, beta, memory$u, with_beta = fast)
+    value <- laplace_objective(problem, at)
+    memory$count <- memory$count + 1L
+    if (is.na(value)) {
+      return(1e10 + abs(memory$value))
+    }
+    memory$u <- at$u
+    memory$beta <- at$beta
+    memory$value <- value
+    value
+  }
+}
+
+#' The estimates: first with beta found together with the modes, then by the Laplace approximation
+#' of all
+#' @noRd
+search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
+  lower <- theta_lower(problem$random)
+  theta <- unlist(lapply(core_structures(problem$random), `[[`, "start"))
+  memory <- rlang::new_environment(list(
+    theta = theta,
+    beta = start,
+    u = numeric(nrow(problem$zt)),
+    value = 0,
+    count = 0L
+  ))
+  check_nonlinear_start(problem, theta, start)
+  first <- minimize(
+    laplace_function(problem, memory, TRUE, 1),
+    theta,
+    lower,
+    max_eval,
+    verbose
+  )
+  theta <- first$par
+  at <- nonlinear_modes(problem, theta, memory$beta, memory$u, with_beta = TRUE)
+  if (fast || is.null(at)) {
+    return(finished_search(problem, theta, at, first, memory))
+  }
+  memory$beta <- at$beta
+  memory$u <- at$u
+  errors <- sqrt(diag(chol2inv(fixed_root(problem, at))) * at$pwrss / problem$n)
+  scale <- c(rep(1, length(theta)), errors)
+  memory$theta <- theta
+  objective <- laplace_function(problem, memory, FALSE, scale)
+  start <- c(theta, at$beta) / scale
+  lower <- c(lower, rep(-Inf, length(errors)))
+  second <- minimize(objective, start, lower, max_eval, verbose)
+  found <- second$par * scale
+  at <- nonlinear_modes(
+    problem,
+    found[seq_along(theta)],
+    found[-seq_along(theta)],
+    memory$u
+  )
+  finished_search(problem, found[seq_along(theta)], at, second, memory)
+}
+
+check_nonlinear_start <- function(problem, theta, start) {
+  z <- scaled_z(problem, theta)
+  at <- squares_at(problem, z, start, numeric(ncol(z)))
+  if (is.finite(at$pwrss) && all(is.finite(at$mean$gradient))) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "The mean, or its gradient, isn't finite at `start`.",
+      x = paste0(
+        "There ",
+        enumerate(format(start, digits = 4L), max = 10L),
+        "."
+      )
+    ),
+    "rlmm_error_start"
+  )
+}
+
+#' A minimum by `nlminb()`, which is started once more where it stops in doubt
+#' @noRd
+minimize <- function(objective, start, lower, max_eval, verbose) {
+  if (length(start) == 0L) {
+    return(list(par = start, objective = objective(start), convergence = 0L))
+  }
+  control <- list(
+    eval.max = max_eval,
+    iter.max = max_eval,
+    rel.tol = 1e-12,
+    x.tol = 1e-10,
+    trace = as.integer(verbose > 0)
+  )
+  found <- stats::nlminb(start, objective, lower = lower, control = control)
+  if (grepl("relative convergence", found$message, fixed = TRUE)) {
+    return(found)
+  }
+  stats::nlminb(found$par, objective, lower = lower, control = control)
+}
+
+#' R_X, with R_X'R_X = X'J'V^-1 J X
+#' @noRd
+fixed_root <- function(problem, at) {
+  x <- times_gradient(
+    problem$x,
+    problem$root * at$mean$gradient,
+    problem$n_rows
+  )
+  cross <- as.matrix(Matrix::crossprod(at$linear$m, x))
+  chol(crossprod(x) - crossprod(cross, at$linear$k$solve(cross)))
+}
+
+finished_search <- function(problem, theta, at, found, memory) {
+  if (is.null(at)) {
+    abort_rlmm(
+      c(
+        "The modes of the random effects weren't found.",
+        i = "Is another `start` nearer to the data?"
+      ),
+      "rlmm_error_pirls"
+    )
+  }
+  list(
+    theta = theta,
+    beta = at$beta,
+    u = at$u,
+    sigma = sqrt(at$pwrss / problem$n),
+    fitted = at$mean$value,
+    objective = laplace_objective(problem, at),
+    pwrss = at$pwrss,
+    log_det = at$linear$k$log_det,
+    solve = at$linear$k$solve,
+    rx = fixed_root(problem, at),
+    converged = found$convergence == 0L || is_noise_limited(found),
+    message = found$message,
+    evaluations = memory$count
+  )
+}
+
+# Whether nlminb() stopped as no step lowers the objective any more by more than rounding errors.
+is_noise_limited <- function(found) {
+  grepl("singular convergence|false convergence", found$message %||% "")
+}

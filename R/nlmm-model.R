@@ -1,0 +1,256 @@
+# A nonlinear mixed model: its three-part formula, the design of its parameters, and its mean.
+
+#' The parts of `y ~ f(x, a, b) ~ fixed + (random | group)`
+#' @return A list: `response`, `mean` (the expression), `linear` (the third part), `env`.
+#' @noRd
+nonlinear_parts <- function(formula) {
+  is_three <- inherits(formula, "formula") &&
+    length(formula) == 3L &&
+    call_name(formula[[2L]]) == "~" &&
+    length(formula[[2L]]) == 3L
+  if (!is_three) {
+    abort_formula(
+      "`formula` must have three parts, `y ~ f(x, a, b) ~ a | group`.",
+      x = if (inherits(formula, "formula")) {
+        paste0("It is `", short_deparse(formula), "`.")
+      } else {
+        it_is(formula)
+      }
+    )
+  }
+  list(
+    response = formula[[2L]][[2L]],
+    mean = formula[[2L]][[3L]],
+    linear = formula[[3L]],
+    env = environment(formula) %||% globalenv()
+  )
+}
+
+#' The names and start values of the parameters, from the self-starting function where none are
+#' given
+#' @noRd
+nonlinear_start <- function(parts, start, data) {
+  if (is.list(start)) {
+    start <- unlist(start$nlpars %||% start)
+  }
+  if (is.null(start)) {
+    start <- self_start(parts, data)
+  }
+  known <- all.vars(parts$mean)
+  is_named <- is.numeric(start) && length(start) > 0L && !is.null(names(start))
+  if (is_named && all(is.finite(start)) && any(names(start) %in% known)) {
+    return(start)
+  }
+  abort_rlmm(
+    c(
+      "`start` must be named numbers, one for each parameter of the mean.",
+      x = it_is(start),
+      i = sprintf("The mean is `%s`.", short_deparse(parts$mean))
+    ),
+    "rlmm_error_start"
+  )
+}
+
+self_start <- function(parts, data) {
+  plain <- stats::as.formula(call("~", parts$response, parts$mean), parts$env)
+  tryCatch(
+    unlist(stats::getInitial(plain, data)),
+    error = \(cnd) NULL
+  )
+}
+
+#' Rows of the variables, and the design of the parameters on rows times parameters
+#' @return A list: `frame`, `parameters` (their names), `y`, `weights`, `design` (what
+#'   [model_design()] returns for the rows of all parameters, one after the other).
+#' @noRd
+nonlinear_design <- function(parts, start, data, extras) {
+  parameters <- intersect(names(start), all.vars(parts$mean))
+  linear <- linear_part(parts, parameters)
+  frame <- nonlinear_frame(parts, parameters, data, extras)
+  rows <- stacked_rows(frame, parameters)
+  design <- model_design(
+    linear,
+    rows,
+    REML = FALSE,
+    control = stacked_control()
+  )
+  check_effect_count(design, nrow(frame))
+  list(
+    frame = frame,
+    parameters = parameters,
+    y = as.double(frame[[1L]]),
+    weights = as.double(frame[["(weights)"]] %||% rep(1, nrow(frame))),
+    design = design
+  )
+}
+
+#' The third part as the formula of a linear model in indicators of the parameters
+#' @noRd
+linear_part <- function(parts, parameters) {
+  linear <- parts$linear
+  if (call_name(linear) == "|") {
+    linear <- call("(", linear)
+  }
+  split <- split_bars(linear)
+  if (length(split$bars) == 0L) {
+    abort_formula(
+      "The third part of `formula` must have random effects, as in `~ a | group`."
+    )
+  }
+  fixed <- split$fixed %||% sum_of(lapply(parameters, as.name))
+  bars <- lapply(split$bars, without_intercept, parameters = parameters)
+  terms <- c(list(0, fixed), lapply(bars, \(bar) call("(", bar)))
+  stats::as.formula(
+    call("~", quote(.response), sum_of(terms)),
+    parts$env
+  )
+}
+
+
+# Effects of parameters, without the intercept that a formula adds.
+without_intercept <- function(bar, parameters) {
+  if (!is_bar(bar)) {
+    bar[[2L]] <- without_intercept(bar[[2L]], parameters)
+    return(bar)
+  }
+  if (!any(all.vars(bar[[2L]]) %in% parameters)) {
+    abort_formula(
+      "Random effects must be those of parameters of the mean.",
+      x = sprintf("There is `(%s)`.", short_deparse(bar)),
+      i = paste0("The parameters are ", enumerate(tick(parameters)), ".")
+    )
+  }
+  bar[[2L]] <- call("+", 0, bar[[2L]])
+  bar
+}
+
+nonlinear_frame <- function(parts, parameters, data, extras) {
+  names <- setdiff(
+    union(all.vars(parts$mean), all.vars(parts$linear)),
+    c(parameters, "pi")
+  )
+  known <- vapply(names, \(name) is_variable(name, data, parts$env), NA)
+  variables <- sum_of(c(1, lapply(names[known], as.name)))
+  formula <- stats::as.formula(
+    call("~", parts$response, variables),
+    parts$env
+  )
+  call <- as.call(c(
+    list(quote(stats::model.frame), formula, quote(data)),
+    extras,
+    list(drop.unused.levels = TRUE)
+  ))
+  env <- rlang::new_environment(list(data = data), parts$env)
+  frame <- eval(call, env)
+  if (!is.numeric(frame[[1L]])) {
+    abort_rlmm(
+      c("The response must be numeric.", x = it_is(frame[[1L]])),
+      "rlmm_error_response"
+    )
+  }
+  frame
+}
+
+# A column of the data, or something with a value for each row elsewhere: constants are left to the
+# mean itself.
+is_variable <- function(name, data, env) {
+  if (name %in% names(data)) {
+    return(TRUE)
+  }
+  found <- get0(name, env, mode = "numeric") %||% get0(name, env)
+  !is.null(found) && length(found) > 1L
+}
+
+#' The frame once for each parameter, with an indicator of each
+#' @noRd
+stacked_rows <- function(frame, parameters) {
+  n <- nrow(frame)
+  s <- length(parameters)
+  rows <- as.data.frame(frame)[rep(seq_len(n), s), , drop = FALSE]
+  attr(rows, "terms") <- NULL
+  names(rows)[1L] <- ".of_response"
+  rows[["(weights)"]] <- NULL
+  row.names(rows) <- NULL
+  for (k in seq_len(s)) {
+    rows[[parameters[k]]] <- as.double(rep(seq_len(s) == k, each = n))
+  }
+  rows$.response <- as.double(seq_len(n * s))
+  rows
+}
+
+# Checks compare numbers of levels with those of rows, of which there are several copies here.
+stacked_control <- function() {
+  control <- default_control
+  is_policy <- names(control$checks) != "rankx"
+  control$checks[is_policy] <- "ignore"
+  control
+}
+
+check_effect_count <- function(design, n) {
+  for (term in design$random) {
+    if (length(term$levels) >= n) {
+      abort_rlmm(
+        c(
+          "Each grouping factor must have fewer levels than there are observations.",
+          x = sprintf(
+            "%s has %s for %s.",
+            tick(term$group),
+            plural(length(term$levels), "level"),
+            plural(n, "observation")
+          )
+        ),
+        "rlmm_error_nobs_vs_nlev"
+      )
+    }
+  }
+}
+
+# The mean ----------------------------------------------------------------
+
+#' A function of a matrix of parameters, a row per observation: the mean, with its `gradient`
+#' @noRd
+mean_function <- function(parts, parameters, frame) {
+  evaluate <- \(phi) {
+    values <- lapply(seq_along(parameters), \(k) phi[, k])
+    names(values) <- parameters
+    eval(parts$mean, c(values, as.list(frame)), parts$env)
+  }
+  \(phi) with_gradient(evaluate, phi, parameters)
+}
+
+#' The mean with its gradient: that of its attribute, or by central differences
+#' @noRd
+with_gradient <- function(evaluate, phi, parameters) {
+  mu <- evaluate(phi)
+  gradient <- attr(mu, "gradient")
+  value <- as.double(mu)
+  if (length(value) != nrow(phi)) {
+    abort_mean_length(length(value), nrow(phi))
+  }
+  columns <- colnames(gradient)
+  if (!is.null(gradient) && all(parameters %in% columns)) {
+    return(list(value = value, gradient = gradient[, parameters, drop = FALSE]))
+  }
+  list(value = value, gradient = difference_gradient(evaluate, phi))
+}
+
+difference_gradient <- function(evaluate, phi) {
+  columns <- lapply(seq_len(ncol(phi)), \(k) {
+    step <- 6e-6 * pmax(abs(phi[, k]), 1e-2)
+    up <- replace(phi, cbind(seq_len(nrow(phi)), k), phi[, k] + step)
+    down <- replace(phi, cbind(seq_len(nrow(phi)), k), phi[, k] - step)
+    (as.double(evaluate(up)) - as.double(evaluate(down))) /
+      (up[, k] - down[, k])
+  })
+  do.call(cbind, columns)
+}
+
+abort_mean_length <- function(found, n) {
+  abort_rlmm(
+    c(
+      "The mean must have a value for each observation.",
+      x = sprintf("It has %s for %s.", found, plural(n, "observation"))
+    ),
+    "rlmm_error_formula"
+  )
+}

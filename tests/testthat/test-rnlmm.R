@@ -1,0 +1,274 @@
+# nlmer() of lme4 2.1-0, and nlme::nlme(), whose approximation is another but near.
+
+orange <- function(...) {
+  rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+    Orange,
+    start = c(Asym = 200, xmid = 725, scal = 350),
+    ...
+  )
+}
+
+test_that("the Orange example is nlmer's", {
+  fit <- orange()
+  expect_equal(
+    fixef(fit),
+    c(Asym = 192.0527919, xmid = 727.9044733, scal = 348.0721340),
+    tolerance = 1e-4
+  )
+  expect_equal(as.numeric(logLik(fit)), -131.5718774, tolerance = 1e-6)
+  expect_equal(attr(logLik(fit), "df"), 5L)
+  expect_equal(sigma(fit), 7.843009036, tolerance = 1e-4)
+  expect_equal(
+    attr(VarCorr(fit)$Tree, "stddev")[[1]],
+    31.646324,
+    tolerance = 1e-4
+  )
+  expect_equal(
+    sqrt(diag(vcov(fit))),
+    c(Asym = 15.58385, xmid = 34.43847, scal = 26.30812),
+    tolerance = 1e-4
+  )
+  expect_equal(
+    ranef(fit)$Tree[c("3", "1", "5", "2", "4"), 1],
+    c(-37.193332021, -29.562015729, -5.197027584, 31.727977229, 40.224662018),
+    tolerance = 1e-4
+  )
+  expect_equal(
+    unname(fitted(fit)[1:3]),
+    c(24.01051403, 53.89013623, 73.80811571),
+    tolerance = 1e-4
+  )
+})
+
+test_that("the fast approximation is nlmer's, too", {
+  fit <- orange(nAGQ = 0)
+  expect_equal(as.numeric(logLik(fit)), -131.5844355, tolerance = 1e-6)
+  expect_equal(
+    unname(fixef(fit)),
+    c(191.0589870, 722.6098571, 344.2008087),
+    tolerance = 1e-4
+  )
+})
+
+test_that("theophylline with two effects is nlmer's", {
+  skip_on_cran()
+  start <- c(lKe = -2.5, lKa = 0.5, lCl = -3)
+  fit <- rnlmm(
+    conc ~ SSfol(Dose, Time, lKe, lKa, lCl) ~ (lKa + lCl | Subject),
+    Theoph,
+    start = start
+  )
+  # nlmer's search ends 1e-4 lower by our criterion, for which these are the digits it has.
+  expect_equal(as.numeric(logLik(fit)), -176.9914576, tolerance = 1e-6)
+  expect_equal(
+    unname(fixef(fit)),
+    c(-2.4653579593, 0.4820088814, -3.2301969357),
+    tolerance = 1e-4
+  )
+  expect_equal(sigma(fit), 0.7078080312, tolerance = 1e-4)
+  expect_equal(
+    unname(attr(VarCorr(fit)$Subject, "stddev")),
+    c(0.65637267, 0.16739786),
+    tolerance = 1e-3
+  )
+})
+
+test_that("the objective is the Laplace approximation", {
+  fit <- orange()
+  # By dense algebra at the estimates: the modes, and the determinant.
+  n <- nrow(Orange)
+  mean <- with(
+    Orange,
+    SSlogis(
+      age,
+      fixef(fit)[["Asym"]] + ranef(fit)$Tree[as.character(Tree), 1],
+      rep(fixef(fit)[["xmid"]], n),
+      rep(fixef(fit)[["scal"]], n)
+    )
+  )
+  slope <- mean /
+    (fixef(fit)[["Asym"]] + ranef(fit)$Tree[as.character(Orange$Tree), 1])
+  expect_equal(as.numeric(mean), unname(fitted(fit)))
+  m <- as.numeric(slope) *
+    fit$theta *
+    outer(as.character(Orange$Tree), levels(Orange$Tree), `==`)
+  u <- drop(fit$u[[1]][levels(Orange$Tree), ])
+  residual <- Orange$circumference - as.numeric(mean)
+  expect_equal(
+    drop(crossprod(m, residual)),
+    unname(u),
+    tolerance = 1e-6,
+    ignore_attr = TRUE
+  )
+  pwrss <- sum(residual^2) + sum(u^2)
+  log_det <- determinant(crossprod(m) + diag(5))$modulus
+  expect_equal(
+    deviance(fit),
+    as.numeric(log_det) + n * (1 + log(2 * pi * pwrss / n))
+  )
+})
+
+test_that("a mean without gradient, and no start, give the same", {
+  fit <- orange()
+  plain <- rnlmm(
+    circumference ~ Asym / (1 + exp((xmid - age) / scal)) ~ Asym | Tree,
+    Orange,
+    start = list(Asym = 200, xmid = 725, scal = 350)
+  )
+  expect_equal(fixef(plain), fixef(fit), tolerance = 1e-5)
+  expect_equal(logLik(plain), logLik(fit), tolerance = 1e-7)
+  self <- rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+    Orange
+  )
+  expect_equal(fixef(self), fixef(fit), tolerance = 1e-5)
+  own <- deriv(
+    ~ Asym / (1 + exp((xmid - age) / scal)),
+    c("Asym", "xmid", "scal"),
+    function(age, Asym, xmid, scal) NULL
+  )
+  with_own <- rnlmm(
+    circumference ~ own(age, Asym, xmid, scal) ~ (Asym | Tree),
+    Orange,
+    start = c(Asym = 200, xmid = 725, scal = 350)
+  )
+  expect_equal(fixef(with_own), fixef(fit), tolerance = 1e-5)
+})
+
+test_that("a mean that is linear gives rlmm()'s fit", {
+  linear <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  fit <- rnlmm(
+    Reaction ~ a + b * Days ~ (a + b | Subject),
+    sleepstudy,
+    start = c(a = 200, b = 5)
+  )
+  expect_equal(unname(fixef(fit)), unname(fixef(linear)), tolerance = 1e-5)
+  expect_equal(
+    logLik(fit),
+    logLik(linear),
+    tolerance = 1e-7,
+    ignore_attr = TRUE
+  )
+  expect_equal(unname(vcov(fit)), unname(vcov(linear)), tolerance = 1e-3)
+  expect_equal(
+    unname(as.matrix(ranef(fit)$Subject)),
+    unname(as.matrix(ranef(linear)$Subject)),
+    tolerance = 1e-3
+  )
+  expect_equal(
+    attr(ranef(fit)$Subject, "postVar"),
+    attr(ranef(linear)$Subject, "postVar"),
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
+})
+
+test_that("weights, crossed factors and covariates of parameters are linear models', too", {
+  data <- transform(Penicillin, w = 1 + as.integer(sample) %% 3)
+  linear <- rlmm(
+    diameter ~ 1 + (1 | plate) + (1 | sample),
+    data,
+    weights = w,
+    REML = FALSE
+  )
+  fit <- rnlmm(
+    diameter ~ 0 * as.integer(sample) + a ~ (a | plate) + (a | sample),
+    data,
+    start = c(a = 22),
+    weights = w
+  )
+  expect_equal(unname(fixef(fit)), unname(fixef(linear)), tolerance = 1e-5)
+  expect_equal(deviance(fit), deviance(linear, REML = FALSE), tolerance = 1e-7)
+
+  milk <- as.data.frame(nlme::Milk)
+  milk$barley <- as.numeric(milk$Diet == "barley")
+  linear <- rlmm(protein ~ barley + Time + (1 | Cow), milk, REML = FALSE)
+  fit <- rnlmm(
+    protein ~ a + b * Time ~ a + a:barley + b + (a | Cow),
+    milk,
+    start = c(a = 3, b = 0)
+  )
+  expect_equal(
+    unname(fixef(fit)[c("a", "a:barley", "b")]),
+    unname(fixef(linear)),
+    tolerance = 1e-4
+  )
+})
+
+test_that("many levels are solved by sparse factors", {
+  fit <- orange()
+  problem <- nonlinear_problem(
+    fit$parts,
+    nonlinear_design(fit$parts, fixef(fit), Orange, list())
+  )
+  z <- scaled_z(problem, fit$theta)
+  at <- squares_at(problem, z, fit$beta, numeric(5))
+  dense <- linearized(problem, z, at, FALSE)
+  sparse <- linearized(problem, Matrix::Matrix(z, sparse = TRUE), at, FALSE)
+  expect_equal(sparse$k$log_det, dense$k$log_det)
+  expect_equal(sparse$k$solve(1:5), as.matrix(dense$k$solve(1:5)))
+})
+
+test_that("predictions are the mean at the parameters", {
+  fit <- orange()
+  new <- data.frame(age = c(500, 1000, 800), Tree = c("3", "1", "new"))
+  phi <- fixef(fit)[["Asym"]] + c(ranef(fit)$Tree[c("3", "1"), 1], 0)
+  expected <- phi /
+    (1 + exp((fixef(fit)[["xmid"]] - new$age) / fixef(fit)[["scal"]]))
+  expect_equal(unname(predict(fit, new)), expected)
+  population <- predict(fit, new["age"], re.form = NA)
+  curve <- SSlogis(new$age, fixef(fit)[[1]], fixef(fit)[[2]], fixef(fit)[[3]])
+  expect_equal(unname(population), as.numeric(curve))
+  expect_equal(predict(fit), fitted(fit))
+})
+
+test_that("the accessors answer, and a fit prints", {
+  fit <- orange()
+  expect_true(isNLMM(fit))
+  expect_false(isLMM(fit))
+  expect_equal(nobs(fit), 35L)
+  expect_equal(ngrps(fit), c(Tree = 5L))
+  expect_equal(AIC(fit), 273.1438, tolerance = 1e-5)
+  expect_equal(BIC(fit), 280.9205, tolerance = 1e-5)
+  expect_equal(
+    fitted(fit) + residuals(fit),
+    Orange$circumference,
+    ignore_attr = TRUE
+  )
+  expect_equal(
+    coef(fit)$Tree["3", "Asym"],
+    fixef(fit)[[1]] + ranef(fit)$Tree["3", 1]
+  )
+  expect_equal(
+    confint(fit)["xmid", ],
+    727.9 + c(-1, 1) * 1.96 * 34.44,
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
+  smaller <- update(fit, subset = Tree != "3")
+  expect_equal(nobs(smaller), 28L)
+  expect_snapshot(print(fit, digits = 3))
+  expect_output(print(summary(fit)), "Scaled residuals")
+  skip_if_not_installed("lattice")
+  expect_s3_class(plot(fit), "trellis")
+  expect_s3_class(plot(ranef(fit)), "rlmm_plots")
+})
+
+test_that("wrong formulas and starts are told", {
+  expect_snapshot({
+    writeLines(error_lines(rnlmm(circumference ~ age, Orange)))
+    writeLines(error_lines(rnlmm(
+      circumference ~ a * age ~ (1 | Tree),
+      Orange,
+      start = c(a = 1)
+    )))
+    writeLines(error_lines(rnlmm(circumference ~ a * age ~ (a | Tree), Orange)))
+    writeLines(error_lines(rnlmm(
+      circumference ~ a / 0 * age ~ (a | Tree),
+      Orange,
+      start = c(a = 1)
+    )))
+    writeLines(error_lines(orange(nAGQ = 5)))
+  })
+})
