@@ -45,6 +45,9 @@ allFit.rlmm <- function(
   check_flag(start_from_mle, "start_from_mle")
   check_flag(verbose, "verbose")
   check_ncpus(ncpus)
+  if (!is.null(object$strata)) {
+    abort_with_strata("`allFit()`")
+  }
   names <- optimizers %||% default_optimizers(object)
   names <- unique(vapply(names, check_optimizer, "", USE.NAMES = FALSE))
   design <- fit_design(object)

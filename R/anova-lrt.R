@@ -62,7 +62,8 @@ ml_objective.rlmm_lmm <- function(fit, x) {
   design <- fit_design(fit)
   control <- core_control(fit$control, 0L, design, fit_held(fit))
   design$spec$x <- list(x)
-  core_fit(design$spec, inner_start(fit), control)$objective
+  design <- with_strata(design, inner_start(fit), control)
+  core_fit(design$spec, design$theta, control)$objective
 }
 
 #' @export

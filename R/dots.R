@@ -146,8 +146,8 @@ check_dots <- function(..., fitter, known) {
 foreign_hint <- function(name, expr, fitter) {
   hint <- switch(
     name,
-    ziformula = ,
-    dispformula = paste(
+    dispformula = dispersion_hint(expr, fitter),
+    ziformula = paste(
       "Models of zeros and of the dispersion aren't available;",
       "`glmmTMB::glmmTMB()` has them."
     ),
@@ -172,6 +172,20 @@ foreign_hint <- function(name, expr, fitter) {
     )
   )
   if (!is.null(hint)) c(i = hint)
+}
+
+dispersion_hint <- function(expr, fitter) {
+  if (fitter == "rlmm") {
+    return(paste0(
+      "Write `dispersion = ",
+      short_deparse(expr),
+      "`, of factors."
+    ))
+  }
+  paste(
+    "Models of zeros and of the dispersion aren't available;",
+    "`glmmTMB::glmmTMB()` has them."
+  )
 }
 
 # The term of a formula that nlme's `random = ~ x | g` asks for.

@@ -55,6 +55,7 @@ fitted_spec <- function(fit) {
 fit_design <- function(fit) {
   c(
     fit[c("formula", "fixed", "held", "random", "family")],
+    strata = list(fit$strata),
     list(
       frame = if (is.null(fit$sums)) fit_frame(fit),
       spec = fit_spec(fit)

@@ -31,6 +31,7 @@ new_fit <- function(design, est, call, control) {
     version = own_version()
   )
   fit$sums <- design$spec$sums
+  fit$strata <- design$strata
   class(fit) <- c("rlmm_lmm", "rlmm")
   fit
 }

@@ -129,7 +129,8 @@ small_sample_term <- function(k, n) {
 
 n_parameters <- function(fit) {
   has_shape <- !fit$known_sigma || estimates_parameter(fit$glmm)
-  n_free_beta(fit) + length(fit$theta) - n_held(fit) + has_shape
+  n_ratios <- max(length(fit$strata$levels) - 1L, 0L)
+  n_free_beta(fit) + length(fit$theta) - n_held(fit) + has_shape + n_ratios
 }
 
 #' The criterion d(theta, sigma) at the fit's theta, with sigma profiled out unless it was given

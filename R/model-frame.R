@@ -218,6 +218,9 @@ is_all_rows <- function(x, arg) arg == "subset" && length(x) == 1L
 
 # A subset may be told by row names, and an offset be a matrix of one column.
 check_extra_type <- function(x, arg, data) {
+  if (arg == "dispersion") {
+    return(check_strata(x))
+  }
   is_subset <- arg == "subset"
   is_right <- is.numeric(x) || (is_subset && (is.logical(x) || is.character(x)))
   is_column <- arg == "offset" && NCOL(x) == 1L

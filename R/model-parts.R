@@ -55,7 +55,9 @@ weights.rlmm <- function(object, type = c("prior", "working"), ...) {
   weights <- if (one_of(type, c("prior", "working"), "type") == "working") {
     working_weights(object)
   } else {
-    fit_response(object)$weights %||% rep(1, length(object$fitted))
+    object$frame[["(prior)"]] %||%
+      fit_response(object)$weights %||%
+      rep(1, length(object$fitted))
   }
   stats::naresid(object$na_action, as.double(weights))
 }

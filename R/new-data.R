@@ -236,14 +236,6 @@ new_offset <- function(fit, new) {
   Reduce(`+`, columns, offset)
 }
 
-new_weights <- function(fit, new) {
-  if (new$stored) {
-    fit$frame[["(weights)"]]
-  } else {
-    new_argument(fit, "weights", new)
-  }
-}
-
 #' The value for new data of an argument that was evaluated in the data of the fit
 #' @noRd
 new_argument <- function(fit, name, new) {

@@ -30,3 +30,31 @@ residual_sd <- function(sigma, weights) {
   # What is drawn for an observation of weight 0 doesn't count, but must be a number.
   sigma / sqrt(ifelse(weights == 0, 1, weights))
 }
+
+new_weights <- function(fit, new) {
+  if (new$stored) {
+    return(fit$frame[["(weights)"]])
+  }
+  prior <- new_argument(fit, "weights", new)
+  if (is.null(fit$strata)) {
+    return(prior)
+  }
+  (prior %||% 1) * new_strata_weights(fit, new)
+}
+
+#' The weights of strata in new data, over those of the first
+#' @noRd
+new_strata_weights <- function(fit, new) {
+  env <- environment(fit$formula)
+  given <- rlang::new_quosure(fit$call$dispersion, env)
+  expr <- rlang::quo_get_expr(strata_quosure(given))
+  values <- eval_variables(call("list", expr), new, env)[[1L]]
+  labels <- as.character(values)
+  at <- match(labels, fit$strata$levels)
+  unseen <- unique(labels[is.na(at) & !is.na(labels)])
+  if (length(unseen) > 0L) {
+    name <- deparse_one(fit$call$dispersion)
+    abort_unknown_level(name, unseen, fit$strata$levels)
+  }
+  exp(-2 * fit$strata$log_ratio)[at]
+}

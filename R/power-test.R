@@ -113,6 +113,9 @@ refits <- function(fit, y) UseMethod("refits")
 # What tests need of a linear fit: parameters, R_X, and the response.
 #' @export
 refits.rlmm_lmm <- function(fit, y) {
+  if (!is.null(fit$strata)) {
+    return(lapply(y, refit_quietly, fit = fit))
+  }
   responses <- as.matrix(y)
   many <- core_fit_many(
     fit_spec(fit),
@@ -208,6 +211,9 @@ objectives <- function(fit, y) UseMethod("objectives")
 #' @export
 objectives.rlmm_lmm <- function(fit, y) {
   fit$reml <- FALSE
+  if (!is.null(fit$strata)) {
+    return(refit_objectives(fit, y))
+  }
   many <- core_fit_many(
     fit_spec(fit),
     as.matrix(y),
@@ -218,7 +224,9 @@ objectives.rlmm_lmm <- function(fit, y) {
 }
 
 #' @export
-objectives.rlmm_glmm <- function(fit, y) {
+objectives.rlmm_glmm <- function(fit, y) refit_objectives(fit, y)
+
+refit_objectives <- function(fit, y) {
   vapply(
     refits(fit, y),
     \(one) if (is.null(one)) NA_real_ else one$dev$objective,

@@ -122,7 +122,8 @@ argument_lines <- function(call) {
     data = "   Data",
     subset = " Subset",
     weights = "Weights",
-    offset = " Offset"
+    offset = " Offset",
+    dispersion = "Dispersion"
   )
   shown <- call[intersect(names(labels), names(call))]
   text <- vapply(as.list(shown), short_deparse, "")
@@ -183,10 +184,27 @@ fit_notes <- function(fit) {
     dropped_note(fit),
     held_note(fit),
     known_sigma_note(fit),
+    strata_note(fit),
     shape_note(fit),
     stopped_note(fit),
     separation_note(fit),
     singular_note(fit)
+  )
+}
+
+strata_note <- function(fit) {
+  if (is.null(fit$strata)) {
+    return(NULL)
+  }
+  sigma <- fit$sigma * exp(fit$strata$log_ratio)
+  shown <- paste(fit$strata$levels, format(sigma, digits = 4L, trim = TRUE))
+  strwrap(
+    paste0(
+      "Residual standard deviations by stratum: ",
+      enumerate(shown, max = 12L),
+      "."
+    ),
+    exdent = 2
   )
 }
 

@@ -171,6 +171,8 @@ not_profiled <- function(fit) {
     "Its covariances are relative to a dispersion."
   } else if (isTRUE(fit$glmm$shape_kind == "estimated")) {
     "Its dispersion is estimated with the other parameters."
+  } else if (!is.null(fit$strata)) {
+    "Its residual variances differ."
   } else if (length(fit$control$fixed$cov) > 0L) {
     "A covariance is held."
   }

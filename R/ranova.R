@@ -351,6 +351,9 @@ bootstrap_tests <- function(fit, smaller, nsim) UseMethod("bootstrap_tests")
 
 #' @export
 bootstrap_tests.rlmm_lmm <- function(fit, smaller, nsim) {
+  if (!is.null(fit$strata)) {
+    abort_with_strata("The bootstrap")
+  }
   # The rows of the fit alone, whatever `na.action` left out.
   smaller$na_action <- NULL
   y <- as.matrix(stats::simulate(smaller, nsim))

@@ -45,8 +45,10 @@ new_frame <- function(fit, newresp, newweights) {
     frame[[1]] <- new_response(newresp, fit)
   }
   if (!is.null(newweights)) {
-    frame[["(weights)"]] <- new_values(newweights, fit, "newweights")
-    check_weights(frame[["(weights)"]])
+    # With strata the weights of the frame have those of the strata in them.
+    column <- if (has_strata(frame)) "(prior)" else "(weights)"
+    frame[[column]] <- new_values(newweights, fit, "newweights")
+    check_weights(frame[[column]])
   }
   frame
 }
@@ -70,6 +72,10 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
   design <- fit_design(fit)
   held <- fit_held(fit)
   control <- core_control(fit$control, verbose, design, held)
+  if (isLMM.rlmm(fit)) {
+    design <- with_strata(design, start, control)
+    start <- design$theta
+  }
   est <- search_again(fit, design$spec, start, control)
   fit <- fit_like(fit, design, est)
   report_fit(fit, design$spec)

@@ -19,6 +19,10 @@
 #'   [as.function()][as.function.rlmm] makes of a fit, for a generalized model of theta and (unless
 #'   `nAGQ = 0`) the fixed effects and the logarithm of an estimated dispersion or shape.
 #' @param sigma The residual standard deviation, if it is known.
+#' @param dispersion Residual variances that differ: a one-sided formula of a factor, `~ g`, or of
+#'   factors that are crossed, `~ a:b`, with a residual variance for each level or combination
+#'   (nlme's `varIdent()`). `sigma()` is the standard deviation of the first; [residual_strata()] has
+#'   all of them.
 #' @param weights_type What `weights` mean. `"precision"`: the residual variance of a row with weight
 #'   w is sigma^2 / w, and there are as many observations as rows. `"frequency"`: a row with weight
 #'   w stands for w equal rows, so that `nobs()`, `logLik()`, degrees of freedom and standard errors
@@ -40,6 +44,9 @@
 #' @examples
 #' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #'
+#' # Residual variances of boys and of girls
+#' rlmm(distance ~ age * Sex + (1 | Subject), nlme::Orthodont, dispersion = ~ Sex)
+#'
 #' # The REML criterion as a function of theta
 #' criterion <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, devFunOnly = TRUE)
 #' criterion(c(1, 0, 1))
@@ -59,6 +66,7 @@ rlmm <- function(
   devFunOnly = FALSE,
   sigma = NULL,
   weights_type = c("precision", "frequency"),
+  dispersion,
   ...
 ) {
   call <- match.call()
@@ -85,7 +93,10 @@ rlmm <- function(
   extras <- c(
     if (!missing(subset)) list(subset = rlang::enquo(subset)),
     if (!missing(weights)) list(weights = rlang::enquo(weights)),
-    if (!missing(offset)) list(offset = rlang::enquo(offset))
+    if (!missing(offset)) list(offset = rlang::enquo(offset)),
+    if (!missing(dispersion)) {
+      list(dispersion = strata_quosure(rlang::enquo(dispersion)))
+    }
   )
   design <- model_design(
     formula,
@@ -99,6 +110,9 @@ rlmm <- function(
     weights_type = read_weights_type(weights_type)
   )
   if (check_flag(devFunOnly, "devFunOnly")) {
+    if (has_strata(design$frame)) {
+      abort_with_strata("The objective as a function of theta")
+    }
     return(theta_function(design$spec, n_arguments(design$spec)))
   }
   start <- check_start(start, design$random)
@@ -146,11 +160,9 @@ default_control <- rlmm_control()
 fit_linear <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random, design$spec$sigma)
-  est <- core_fit(
-    design$spec,
-    start,
-    core_control(control, verbose, design, held)
-  )
+  core_control <- core_control(control, verbose, design, held)
+  design <- with_strata(design, start, core_control)
+  est <- core_fit(design$spec, design$theta, core_control)
   fit <- new_fit(with_own_environment(design, call), est, call, control)
   report_fit(fit, design$spec)
   fit

@@ -120,10 +120,13 @@ fit_changed <- function(fit, call, change) {
 fit_to_frame <- function(fit, args, change) {
   frame <- fit$frame
   data <- frame_as_data(fit, "subset" %in% change$changed)
-  kept <- setdiff(names(args), c(change$changed, evaluated_in_data))
+  kept <- setdiff(names(args), c(change$changed, evaluated_in_data(fit)))
   values <- kept_arguments(fit, args[kept], data, change)
-  for (name in setdiff(evaluated_in_data, change$changed)) {
+  for (name in setdiff(evaluated_in_data(fit), change$changed)) {
     values[[name]] <- frame[[paste0("(", name, ")")]]
+  }
+  if (has_strata(frame)) {
+    values$weights <- if (!is.null(args$weights)) frame[["(prior)"]]
   }
   new <- call_fitter(fit, args, values, data, change)
   if (is.function(new)) {
@@ -162,8 +165,15 @@ frame_suffices <- function(fit, args, change) {
   if (is_selected_anew && !has_all_rows) {
     return(FALSE)
   }
-  changed <- args[intersect(evaluated_in_data, change$changed)]
+  changed <- args[intersect(evaluated_in_data(fit), change$changed)]
   variables <- unlist(lapply(changed, all.vars))
+  in_frame <- variables %in% names(fit$frame)
+  is_value <- vapply(variables, exists, NA, envir = change$caller)
+  # A formula's variables are columns of the data, wherever else there may be one of that name.
+  is_value[variables %in% all.vars(changed$dispersion)] <- FALSE
+  if (!all(in_frame | is_value)) {
+    return(FALSE)
+  }
   (has_all_rows || all(variables %in% names(fit$frame))) &&
     has_formula_variables(fit, names(frame_data(fit)), change)
 }
@@ -403,7 +413,13 @@ abort_unheld <- function(expr, variables) {
 
 # Arguments -------------------------------------------------------------------
 
-evaluated_in_data <- c("weights", "offset", "subset", "mustart", "etastart")
+#' Arguments that are evaluated in the data; the `dispersion` of rglmm() is another than that of
+#' rlmm()
+#' @noRd
+evaluated_in_data <- function(fit) {
+  common <- c("weights", "offset", "subset", "mustart", "etastart")
+  if (isLMM.rlmm(fit)) c(common, "dispersion") else common
+}
 
 #' The values of arguments that aren't changed
 #'
@@ -422,7 +438,7 @@ kept_arguments <- function(fit, args, data, change) {
       contrasts = kept_contrasts(fit, args$contrasts, places, change),
       eval_first(
         args[[name]],
-        if (name %in% evaluated_in_data) data,
+        if (name %in% evaluated_in_data(fit)) data,
         places
       )
     )
@@ -442,9 +458,9 @@ kept_contrasts <- function(fit, expr, places, change) {
   known_contrasts(value, change$formula)
 }
 
-changed_arguments <- function(args, data, caller) {
+changed_arguments <- function(fit, args, data, caller) {
   lapply(rlang::set_names(names(args)), function(name) {
-    if (name %in% evaluated_in_data) {
+    if (name %in% evaluated_in_data(fit)) {
       eval(args[[name]], data, caller)
     } else {
       eval(args[[name]], caller)
@@ -470,7 +486,7 @@ eval_first <- function(expr, data, envs) {
 #' @noRd
 call_fitter <- function(fit, args, values, data, change) {
   changed <- setdiff(intersect(change$changed, names(args)), "data")
-  values[changed] <- changed_arguments(args[changed], data, change$caller)
+  values[changed] <- changed_arguments(fit, args[changed], data, change$caller)
   values[c("formula", "data")] <- list(change$formula, data)
   env <- rlang::env(
     environment(change$formula),
@@ -511,8 +527,11 @@ portable_call <- function(fit, call, change) {
     return(call)
   }
   call$data <- frame_as_data(fit, plain = FALSE)
-  for (name in setdiff(evaluated_in_data, change$changed)) {
+  for (name in setdiff(evaluated_in_data(fit), change$changed)) {
     call[name] <- list(fit$frame[[paste0("(", name, ")")]])
+  }
+  if (has_strata(fit$frame)) {
+    call["weights"] <- list(if (!is.null(args$weights)) fit$frame[["(prior)"]])
   }
   as.call(Filter(Negate(is.null), as.list(call)))
 }

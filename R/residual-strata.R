@@ -1,0 +1,61 @@
+#' Residual standard deviations by stratum
+#'
+#' Of a fit with `rlmm(dispersion = ~ g)`: the residual standard deviation of each stratum, and its
+#' ratio to that of the first.
+#'
+#' Standard errors are those of the logarithm of the ratio, from the Hessian of the criterion in all
+#' variance parameters (differences of its exact gradient); limits of the ratio follow from them.
+#'
+#' @param object A fit.
+#' @param level The confidence level.
+#' @return A data frame: `stratum`, `n` (observations), `sigma`, `ratio`, `std.error` (of log
+#'   `ratio`), `lwr`, `upr` (limits of `ratio`).
+#' @examples
+#' fit <- rlmm(
+#'   distance ~ age * Sex + (1 | Subject),
+#'   nlme::Orthodont,
+#'   dispersion = ~ Sex
+#' )
+#' residual_strata(fit)
+#' @export
+residual_strata <- function(object, level = 0.95) {
+  check_fit(object, "object")
+  check_confidence(level)
+  if (is.null(object$strata)) {
+    abort_rlmm(
+      c(
+        "The fit has one residual variance.",
+        i = "`rlmm(dispersion = ~ g)` has one for each level of `g`."
+      ),
+      "rlmm_error_not_available"
+    )
+  }
+  log_ratio <- object$strata$log_ratio
+  std_error <- c(0, sqrt(diag(strata_covariance(object))))
+  limits <- exp(wald_limits(log_ratio, std_error, level))
+  data.frame(
+    stratum = object$strata$levels,
+    n = as.vector(table(strata_of(fit_frame(object)))),
+    sigma = object$sigma * exp(log_ratio),
+    ratio = exp(log_ratio),
+    std.error = std_error,
+    lwr = limits[, 1L],
+    upr = limits[, 2L]
+  )
+}
+
+# The covariance of gamma from differences of the gradient.
+strata_covariance <- function(fit) {
+  design <- fit_design(fit)
+  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  gamma <- fit$strata$log_ratio[-1L]
+  step <- 1e-3
+  columns <- lapply(seq_along(gamma), \(k) {
+    shift <- replace(0 * gamma, k, step)
+    up <- strata_point(design, gamma + shift, fit$theta, control)
+    down <- strata_point(design, gamma - shift, fit$theta, control)
+    (up$gradient - down$gradient) / (2 * step)
+  })
+  hessian <- do.call(cbind, columns)
+  2 * solve((hessian + t(hessian)) / 2)
+}

@@ -1,0 +1,143 @@
+# Residual variances that differ between strata: rlmm(dispersion = ~ group).
+#
+# The residual standard deviation of stratum k is sigma exp(gamma_k), with gamma_1 = 0. At given gamma
+# the model is one with weights w = exp(-2 gamma), which the core fits; gamma is found outside, by a
+# quasi-Newton method. With e the conditional residuals, theta and beta at their best and h_i the
+# leverage of row i (of the random effects alone by maximum likelihood, of both by REML), the
+# derivative of the objective in gamma_k is 2 sum over the stratum of (1 - h_i - w_i e_i^2 / sigma^2).
+#
+# The frame of such a fit has the strata as `(dispersion)`, prior weights as `(prior)`, and as
+# `(weights)` the product of prior weights and w, so that all else is that of a fit with these weights.
+
+#' A design with the weights of its strata, at the best gamma
+#' @param start Theta to start from, or `NULL`.
+#' @param control What [core_control()] returns.
+#' @return The design, with `strata` (`levels`, `log_ratio`) and `theta`; as it is without
+#'   strata.
+#' @noRd
+with_strata <- function(design, start, control) {
+  design$theta <- start
+  if (!has_strata(design$frame)) {
+    return(design)
+  }
+  strata <- strata_of(design$frame)
+  if (!"(prior)" %in% names(design$frame)) {
+    design$frame[["(prior)"]] <- design$frame[["(weights)"]] %||%
+      rep(1, nrow(design$frame))
+  }
+  if (nlevels(strata) == 1L) {
+    design$frame[["(weights)"]] <- design$frame[["(prior)"]]
+    design$spec$weights <- design$frame[["(prior)"]]
+    design["strata"] <- list(NULL)
+    return(design)
+  }
+  gamma <- known_ratios(design$strata, levels(strata))
+  point <- strata_point(design, gamma[-1L], start, control)
+  point <- minimize_strata(design, point, control)
+  design <- point$design
+  design$theta <- point$theta
+  design$strata <- list(
+    levels = levels(strata),
+    log_ratio = c(0, point$gamma)
+  )
+  design
+}
+
+# Where to start: at what is known of these levels.
+known_ratios <- function(known, levels) {
+  gamma <- known$log_ratio[match(levels, known$levels)]
+  if (is.null(known) || anyNA(gamma)) {
+    return(numeric(length(levels)))
+  }
+  gamma - gamma[1L]
+}
+
+#' The objective and its gradient at one gamma
+#' @noRd
+strata_point <- function(design, gamma, theta, control) {
+  strata <- as.integer(strata_of(design$frame))
+  prior <- design$frame[["(prior)"]]
+  weights <- prior * exp(-2 * c(0, gamma))[strata]
+  design$frame[["(weights)"]] <- weights
+  design$spec$weights <- weights
+  est <- core_fit(design$spec, theta, control)
+  squares <- weights * (design$spec$y - est$fitted)^2 / est$sigma^2
+  free <- as.double(prior > 0) - strata_leverage(design$spec, est$theta)
+  by_stratum <- \(x) as.vector(rowsum(x, strata))
+  list(
+    design = design,
+    gamma = gamma,
+    theta = est$theta,
+    objective = est$objective,
+    gradient = 2 * by_stratum(free - squares)[-1L],
+    free = by_stratum(free)
+  )
+}
+
+# By maximum likelihood the determinant is that of the random effects alone.
+strata_leverage <- function(spec, theta) {
+  if (!spec$reml) {
+    spec$x <- select_columns(spec$x, integer())
+  }
+  core_leverage(spec, theta)
+}
+
+#' Minimize over gamma by BFGS, from the curvature that the strata have on their own
+#' @noRd
+minimize_strata <- function(design, point, control) {
+  inverse <- solve(strata_curvature(point$free))
+  for (iteration in seq_len(100L)) {
+    step <- -drop(inverse %*% point$gradient)
+    gain <- -sum(step * point$gradient) / 2
+    if (gain < 1e-10) {
+      return(point)
+    }
+    step <- step * min(1, 2 / max(abs(step)))
+    nxt <- lower_point(design, point, step, control)
+    if (is.null(nxt)) {
+      return(point)
+    }
+    inverse <- updated_inverse(
+      inverse,
+      nxt$gamma - point$gamma,
+      nxt$gradient - point$gradient
+    )
+    point <- nxt
+  }
+  warn_rlmm(
+    c(
+      "The residual variances of the strata may not be at their optimum.",
+      x = "100 steps didn't end the search."
+    ),
+    "rlmm_warning_convergence"
+  )
+  point
+}
+
+# The Hessian in gamma, with sigma at its best, where the random effects are left out of account.
+strata_curvature <- function(free) {
+  free <- pmax(free, 0.1)
+  others <- free[-1L]
+  4 * (diag(others, length(others)) - tcrossprod(others) / sum(free))
+}
+
+# The first of ever shorter steps that lowers the objective; `NULL` where none does.
+lower_point <- function(design, point, step, control) {
+  for (halving in 0:20) {
+    gamma <- point$gamma + step / 2^halving
+    nxt <- strata_point(design, gamma, point$theta, control)
+    if (nxt$objective < point$objective) return(nxt)
+  }
+  NULL
+}
+
+#' The BFGS update of an inverse Hessian
+#' @noRd
+updated_inverse <- function(inverse, step, change) {
+  curvature <- sum(step * change)
+  if (curvature <= 1e-12 * sqrt(sum(step^2) * sum(change^2))) {
+    return(inverse)
+  }
+  left <- diag(length(step)) - tcrossprod(step, change) / curvature
+  left %*% inverse %*% t(left) + tcrossprod(step) / curvature
+}

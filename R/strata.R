@@ -1,0 +1,106 @@
+# The strata of rlmm(dispersion = ~ group): what is asked for, and what a frame has.
+
+#' The argument `dispersion` as an expression that is evaluated in the data
+#' @param quo A quosure.
+#' @noRd
+strata_quosure <- function(quo) {
+  env <- rlang::quo_get_env(quo)
+  expr <- rlang::quo_get_expr(quo)
+  value <- if (is.symbol(expr)) get0(as.character(expr), env) else expr
+  is_formula <- inherits(value, "formula") || call_name(value) == "~"
+  if (!is_formula) {
+    return(quo)
+  }
+  if (inherits(value, "formula")) {
+    env <- environment(value) %||% env
+  }
+  rlang::new_quosure(strata_expression(value), env)
+}
+
+#' The expression of the strata that a formula names: `~ g`, `~ a:b`, `~ a * b`, nlme's `~ 1 | g`
+#' @noRd
+strata_expression <- function(formula) {
+  expr <- strip_parens(formula[[length(formula)]])
+  if (call_name(expr) == "|") {
+    expr <- expr[[3L]]
+  }
+  atoms <- strata_atoms(expr)
+  if (length(formula) != 2L || is.null(atoms)) {
+    abort_strata(
+      "`dispersion` must be a one-sided formula of factors, as `~ g` or `~ a:b`.",
+      paste0("It is ", tick(deparse_one(formula)), ".")
+    )
+  }
+  as.call(c(crossed_strata, atoms))
+}
+
+# The factors of a formula, crossed. A covariate would mean a variance for each of its values here,
+# but a function of it in glmmTMB.
+crossed_strata <- function(...) {
+  factors <- list(...)
+  is_number <- vapply(factors, is.numeric, NA)
+  if (any(is_number)) {
+    name <- short_deparse(substitute(list(...))[[which(is_number)[1L] + 1L]])
+    abort_rlmm(
+      c(
+        "`dispersion` must name factors.",
+        x = sprintf("%s is numeric.", tick(name)),
+        i = sprintf("`factor(%s)` has a variance for each value.", name)
+      ),
+      c("rlmm_error_dispersion", "rlmm_error_argument"),
+      arg = "dispersion"
+    )
+  }
+  factors <- lapply(factors, factor)
+  if (length(factors) == 1L) {
+    factors[[1L]]
+  } else {
+    interaction(factors, drop = TRUE, sep = ":")
+  }
+}
+
+# The factors that are crossed; `NULL` where an expression is something else.
+strata_atoms <- function(expr) {
+  if (call_name(expr) %in% c(":", "*", "&")) {
+    parts <- lapply(as.list(expr)[-1L], strata_atoms)
+    return(if (!any(vapply(parts, is.null, NA))) unlist(parts))
+  }
+  is_other <- is.numeric(expr) ||
+    call_name(expr) %in% c("+", "-", "/", "^", "|")
+  if (!is_other) list(expr)
+}
+
+abort_strata <- function(problem, found) {
+  abort_rlmm(
+    c(problem, x = found),
+    c("rlmm_error_dispersion", "rlmm_error_argument"),
+    arg = "dispersion"
+  )
+}
+
+#' Check the evaluated strata
+#' @noRd
+check_strata <- function(x) {
+  is_labels <- is.factor(x) || is.character(x) || is.logical(x)
+  if (is_labels && is.null(dim(x))) {
+    return(invisible())
+  }
+  abort_strata(
+    "`dispersion` must be a formula of factors, or a factor.",
+    it_is(x)
+  )
+}
+
+has_strata <- function(frame) !is.null(.subset2(frame, "(dispersion)"))
+
+strata_of <- function(frame) factor(.subset2(frame, "(dispersion)"))
+
+abort_with_strata <- function(what) {
+  abort_rlmm(
+    c(
+      paste(what, "isn't available with `dispersion`."),
+      i = "The residual variances of the strata would be held at their estimates."
+    ),
+    "rlmm_error_not_available"
+  )
+}
