@@ -1,5 +1,5 @@
-//! Errors cross to R as data: a list of class `rlmm_core_error`. No panic and no `Err` may leave an exported
-//! function (extendr 0.9 would use its text as a format string).
+//! Errors cross to R as data: a list of class `rlmm_core_error`. No panic and no `Err` may leave an
+//! exported function (extendr 0.9 would use its text as a format string).
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -2,7 +2,7 @@
 //! spoken to by the main thread, which waits for them and for the user's wish to stop.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,18 +45,17 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
             let sigma = model.at(&summary.best)?.sigma();
             Ok((summary, sigma))
         };
-        let fits = run(&all, n_threads(threads), fit)
-            .into_iter()
-            .zip(&all)
-            .map(|(outcome, settings)| {
-                fit_list(outcome, |(summary, sigma)| {
-                    if !held.absolute.is_empty() {
-                        model.set_sigma(sigma);
-                    }
-                    Fitted { summary, settings }.pairs(&mut model, &data, &basis)
-                })
-            });
-        Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
+        let outcomes = run(&all, n_threads(threads), fit);
+        let mut fits = Vec::with_capacity(all.len());
+        for (outcome, settings) in outcomes.into_iter().zip(&all) {
+            fits.push(fit_list(outcome, |(summary, sigma)| {
+                if !held.absolute.is_empty() {
+                    model.set_sigma(sigma);
+                }
+                Fitted { summary, settings }.pairs(&mut model, &data, &basis)
+            }));
+        }
+        Ok(List::from_values(fits).into_robj())
     })
 }
 
@@ -76,15 +75,14 @@ fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> R
         let basis = spec.basis(&given, &held.indices())?;
         let design = basis.design(&given);
         let fit = |job: &GlmmJob, watch: &mut Observer| job.run(&design, &basis, watch);
-        let fits = run(&jobs, n_threads(threads), fit)
-            .into_iter()
-            .zip(&jobs)
-            .map(|(outcome, job)| {
-                fit_list(outcome, |(fit, model)| {
-                    job.list(fit, model, &design, &basis)
-                })
-            });
-        Ok(List::from_values(fits.collect::<Vec<_>>()).into_robj())
+        let outcomes = run(&jobs, n_threads(threads), fit);
+        let mut fits = Vec::with_capacity(jobs.len());
+        for (outcome, job) in outcomes.into_iter().zip(&jobs) {
+            fits.push(fit_list(outcome, |(fit, model)| {
+                job.list(fit, model, &design, &basis)
+            }));
+        }
+        Ok(List::from_values(fits).into_robj())
     })
 }
 
@@ -114,35 +112,22 @@ fn run<Job: Sync, T: Send>(
     threads: usize,
     fit: impl Fn(&Job, &mut Observer) -> Result<T> + Sync,
 ) -> Vec<Timed<T>> {
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
     let outcomes: Mutex<Vec<(usize, Timed<T>)>> = Mutex::new(Vec::new());
-    let timed = |job: &Job| {
-        let started = Instant::now();
-        let mut watch = |_: usize, _: f64, _: &[f64]| {
-            if stop.load(Relaxed) {
-                Flow::Stop
-            } else {
-                Flow::Continue
-            }
+    let work = || loop {
+        let i = next.fetch_add(1, Relaxed);
+        let Some(job) = jobs.get(i) else {
+            return;
         };
-        let fit = fit(job, &mut watch)?;
-        Ok((fit, started.elapsed().as_secs_f64()))
-    };
-    let work = || {
-        while let Some((i, job)) =
-            Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
-        {
-            let outcome = timed(job);
-            outcomes
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .push((i, outcome));
-        }
+        let outcome = timed(&stop, |watch| fit(job, watch));
+        let outcomes = outcomes.lock();
+        let mut outcomes = outcomes.unwrap_or_else(PoisonError::into_inner);
+        outcomes.push((i, outcome));
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(jobs.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
+        let threads = threads.min(jobs.len());
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         while !workers.iter().all(|worker| worker.is_finished()) {
             thread::sleep(POLL);
             if is_interrupted() {
@@ -150,11 +135,21 @@ fn run<Job: Sync, T: Send>(
             }
         }
     });
-    let mut outcomes = outcomes
-        .into_inner()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let outcomes = outcomes.into_inner();
+    let mut outcomes = outcomes.unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|(i, _)| *i);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+// A fit that ends once `stop` says so, with the seconds it took.
+fn timed<T>(stop: &AtomicBool, fit: impl FnOnce(&mut Observer) -> Result<T>) -> Timed<T> {
+    let started = Instant::now();
+    let mut watch = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
+        true => Flow::Stop,
+        false => Flow::Continue,
+    };
+    let fit = fit(&mut watch)?;
+    Ok((fit, started.elapsed().as_secs_f64()))
 }
 
 extendr_module! {

@@ -1,4 +1,5 @@
-//! The binding between R and `rlmm-core`: converts, calls, converts back. extendr lives here and nowhere else.
+//! The binding between R and `rlmm-core`: converts, calls, converts back. extendr lives here and
+//! nowhere else.
 
 mod convert;
 mod error;

@@ -9,14 +9,17 @@ use crate::convert::{array, list, Pairs};
 
 /// Course of a search, without the verdict.
 pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
-    let (rows, columns) = (summary.log.len(), summary.initial.len() + 1);
+    let rows = summary.log.len();
+    let columns = summary.initial.len() + 1;
     let mut log = vec![0.0; rows * columns];
     for (i, (value, x)) in summary.log.iter().enumerate() {
         log[i] = *value;
-        x.iter()
-            .enumerate()
-            .for_each(|(j, v)| log[(j + 1) * rows + i] = *v);
+        for (j, v) in x.iter().enumerate() {
+            log[(j + 1) * rows + i] = *v;
+        }
     }
+    let is_own = [NEWTON, bfgs::NAME].contains(&optimizer);
+    let backend = if is_own { "rlmm" } else { "NLopt" };
     vec![
         ("initial", Robj::from(&summary.initial)),
         ("finitial", Robj::from(summary.initial_value)),
@@ -24,14 +27,7 @@ pub fn course(summary: &OptSummary, optimizer: &str, lower: &[f64]) -> Pairs {
         ("fmin", Robj::from(summary.best_value)),
         ("feval", Robj::from(rows as i32)),
         ("optimizer", Robj::from(optimizer)),
-        (
-            "backend",
-            Robj::from(if [NEWTON, bfgs::NAME].contains(&optimizer) {
-                "rlmm"
-            } else {
-                "NLopt"
-            }),
-        ),
+        ("backend", Robj::from(backend)),
         ("status", Robj::from(summary.status.name())),
         ("lower", Robj::from(lower)),
         ("initial_step", Robj::from(&summary.initial_step)),
@@ -58,28 +54,17 @@ pub fn certificate_list(certificate: &Certificate) -> Robj {
             ("gain", Robj::from(way.gain)),
         ])
     };
+    let suspects = certificate.suspects.iter();
+    let suspects: Vec<i32> = suspects.map(|&j| j as i32 + 1).collect();
+    let parts = certificate.ways_out.iter().map(part);
+    let predicted_decrease = Robj::from(certificate.predicted_decrease);
     list(vec![
         ("verdict", Robj::from(certificate.verdict.name())),
-        (
-            "predicted_decrease",
-            Robj::from(certificate.predicted_decrease),
-        ),
+        ("predicted_decrease", predicted_decrease),
         ("gradient_norm", Robj::from(certificate.gradient_norm)),
         ("curvatures", Robj::from(&certificate.curvatures)),
         ("hessian", Robj::from(certificate.kind.name())),
-        (
-            "suspects",
-            Robj::from(
-                certificate
-                    .suspects
-                    .iter()
-                    .map(|&j| j as i32 + 1)
-                    .collect::<Vec<i32>>(),
-            ),
-        ),
-        (
-            "parts",
-            List::from_values(certificate.ways_out.iter().map(part)).into_robj(),
-        ),
+        ("suspects", Robj::from(suspects)),
+        ("parts", List::from_values(parts).into_robj()),
     ])
 }

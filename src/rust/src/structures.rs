@@ -12,20 +12,11 @@ use crate::error::guard;
 fn part(term: &List) -> Result<Part> {
     let kind = element(term, "structure");
     let structure = Structure::from_name(kind.as_str().unwrap_or_default())?;
-    let start = element(term, "theta")
-        .as_integer_slice()
-        .map_or(0, first_index);
-    Ok(Part::new(
-        structure,
-        element(term, "columns").len().max(1),
-        start,
-    ))
-}
-
-fn first_index(indices: &[i32]) -> usize {
-    indices
-        .first()
-        .map_or(0, |&first| (first - 1).max(0) as usize)
+    let size = element(term, "columns").len().max(1);
+    let indices = element(term, "theta");
+    let first = indices.as_integer_slice().and_then(|theta| theta.first());
+    let start = first.map_or(0, |&first| (first - 1).max(0) as usize);
+    Ok(Part::new(structure, size, start))
 }
 
 // One element for each term.
@@ -62,20 +53,22 @@ fn rust_structures(random: List) -> Robj {
 fn roles(part: &Part, rms: &[f64]) -> Robj {
     let roles = part.roles();
     let names: Vec<&str> = roles.iter().map(|role| role_name(*role)).collect();
-    let index = |of: fn((usize, usize)) -> usize| -> Vec<i32> {
+    let index = |of: fn((usize, usize)) -> usize| {
         let cells = roles.iter().map(|role| of(role.cell()));
-        cells.map(|at| at as i32 + 1).collect()
+        Robj::from(cells.map(|at| at as i32 + 1).collect::<Vec<i32>>())
     };
-    let number =
-        |of: &dyn Fn(Role) -> f64| -> Vec<f64> { roles.iter().map(|role| of(*role)).collect() };
+    let number = |of: &dyn Fn(Role) -> f64| {
+        let values = roles.iter().map(|role| of(*role));
+        Robj::from(values.collect::<Vec<f64>>())
+    };
     list(vec![
         ("role", Robj::from(names)),
-        ("row", Robj::from(index(|cell| cell.0))),
-        ("col", Robj::from(index(|cell| cell.1))),
-        ("start", Robj::from(number(&Role::start))),
-        ("lower", Robj::from(number(&|role| role.bounds().0))),
-        ("upper", Robj::from(number(&|role| role.bounds().1))),
-        ("step_size", Robj::from(number(&|role| role.step_size(rms)))),
+        ("row", index(|cell| cell.0)),
+        ("col", index(|cell| cell.1)),
+        ("start", number(&Role::start)),
+        ("lower", number(&|role| role.bounds().0)),
+        ("upper", number(&|role| role.bounds().1)),
+        ("step_size", number(&|role| role.step_size(rms))),
     ])
 }
 
@@ -140,7 +133,8 @@ fn rust_covariance_bends(random: List, theta: &[f64], slopes: List) -> Robj {
         let mut bend = vec![0.0; n * n];
         part.for_each_second_derivative(theta, |i, j, r, s, value| {
             let both = slopes[s * part.size + r] + slopes[r * part.size + s];
-            let value = value * if r == s { 0.5 * both } else { both };
+            let slope = if r == s { 0.5 * both } else { both };
+            let value = value * slope;
             bend[j * n + i] += value;
             if i != j {
                 bend[i * n + j] += value;

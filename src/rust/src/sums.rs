@@ -48,7 +48,8 @@ fn sums_list(sums: &Sums) -> Robj {
 }
 
 fn term_list(p: usize, term: &TermSums) -> Robj {
-    let (k, n_levels) = (term.k, term.n_levels);
+    let k = term.k;
+    let n_levels = term.n_levels;
     list(vec![
         ("zz", array(term.zz.values(), &[k, k, n_levels])),
         ("xz", array(term.xz.values(), &[p, k, n_levels])),
@@ -100,7 +101,8 @@ pub fn sums(of: &List) -> Result<Sums> {
 
 fn term_sums(p: usize, term: &Robj) -> Result<TermSums> {
     let term = term.as_list().ok_or_else(|| missing("terms"))?;
-    let (k, zr) = (dimension(&term, "zz"), numbers(&term, "zr"));
+    let k = dimension(&term, "zz");
+    let zr = numbers(&term, "zr");
     let n_levels = zr.len() / k.max(1);
     Ok(TermSums {
         k,
@@ -144,7 +146,8 @@ fn dimension(of: &List, name: &'static str) -> usize {
 
 fn blocks(rows: usize, k: usize, count: usize, values: Vec<f64>) -> Result<Blocks> {
     let mut blocks = Blocks::zeros(rows, k, count);
-    let (expected, found) = (blocks.values().len(), values.len());
+    let expected = blocks.values().len();
+    let found = values.len();
     if expected != found {
         return Err(Error::Dimension {
             what: "sums",

@@ -39,7 +39,8 @@ pub(super) struct Gathered<'a> {
     z: Vec<Chunk>,
 }
 
-/// One row of the data with what it adds to the sums.
+/// One row of the data with what it adds to the sums; handed on by value, in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     /// Number of the row in the design.
     pub i: usize,
@@ -54,10 +55,10 @@ pub(super) struct Row<'a> {
     at: usize,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     /// The `k` values of the row in a term.
     #[inline(always)]
-    pub fn z(&self, term: usize, k: usize) -> &[f64] {
+    pub fn z(self, term: usize, k: usize) -> &'a [f64] {
         &self.z[term].values[self.at * k..(self.at + 1) * k]
     }
 }

@@ -81,6 +81,7 @@ impl CrossProducts {
     #[inline(always)]
     fn add_residual(&mut self, k: usize, design: &Design, sums: &mut ResponseSums) {
         let shift = self.border.shift.clone();
+        let leading_term = self.layout.leading_term;
         let mut rows = Gathered::new(design, &shift);
         let mut products = sums.products.column_mut(0, 1);
         let mut residual_ss = 0.0;
@@ -89,9 +90,14 @@ impl CrossProducts {
             for i in range {
                 let row = rows.row(i, design.response(i), &sums.beta0);
                 residual_ss += row.w * row.r * row.r;
-                products.add_row(k, &self.layout, design, &row);
-                self.add_leading(k, design, &row);
-                self.add_trailing(design, &row);
+                let level = design.terms[leading_term].level(i);
+                let z0 = row.z(leading_term, k);
+                products.add_leading(level, z0, row);
+                self.add_leading(k, level, z0, row);
+                if self.layout.m > 0 {
+                    products.add_trailing(&self.layout, design, row);
+                    self.add_trailing(design, row);
+                }
             }
         }
         sums.residual_ss[0] = residual_ss;
@@ -99,10 +105,7 @@ impl CrossProducts {
 
     // Z0'WZ0 and X'WZ0 of one row.
     #[inline(always)]
-    fn add_leading(&mut self, k: usize, design: &Design, row: &Row) {
-        let term = self.layout.leading_term;
-        let level = design.terms[term].level(row.i);
-        let z0 = row.z(term, k);
+    fn add_leading(&mut self, k: usize, level: usize, z0: &[f64], row: Row) {
         let a00 = self.leading.a00.square_mut(k, level);
         for j in 0..k {
             small::axpy(row.w * z0[j], z0, &mut a00[j * k..(j + 1) * k]);
@@ -116,7 +119,7 @@ impl CrossProducts {
 
     // X'WZ_R and Z_R'WZ_R of one row.
     #[inline]
-    fn add_trailing(&mut self, design: &Design, row: &Row) {
+    fn add_trailing(&mut self, design: &Design, row: Row) {
         let p = row.x.len();
         let first_row = |block: &TrailingTerm| {
             let level = design.terms[block.term].level(row.i);

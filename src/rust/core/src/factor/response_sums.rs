@@ -91,7 +91,7 @@ impl ResponseSums {
                 for i in range.clone() {
                     let row = rows.row(i, y[i] - design.offset(i), beta0);
                     self.residual_ss[c] += row.w * row.r * row.r;
-                    products.add_row(k, &factor.layout, design, &row);
+                    products.add_row(k, &factor.layout, design, row);
                 }
             }
         }

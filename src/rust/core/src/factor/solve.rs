@@ -131,12 +131,27 @@ pub(super) struct VectorMut<'a> {
 impl VectorMut<'_> {
     /// Adds `[Z X]'Wr` of one row; `k`: effects of the leading term.
     #[inline(always)]
-    pub(super) fn add_row(&mut self, k: usize, layout: &Layout, design: &Design, row: &Row) {
+    pub(super) fn add_row(&mut self, k: usize, layout: &Layout, design: &Design, row: Row) {
+        let term = layout.leading_term;
+        let level = design.terms[term].level(row.i);
+        self.add_leading(level, row.z(term, k), row);
+        self.add_trailing(layout, design, row);
+    }
+
+    /// Adds `X'Wr` of one row, and `Z0'Wr` with `z0` the row's effects at its level of the leading
+    /// term.
+    #[inline(always)]
+    pub(super) fn add_leading(&mut self, level: usize, z0: &[f64], row: Row) {
+        let k = z0.len();
         let wr = row.w * row.r;
         small::axpy(wr, row.x, self.fixed);
-        let term = layout.leading_term;
-        let at = design.terms[term].level(row.i) * k;
-        small::axpy(wr, row.z(term, k), &mut self.leading[at..at + k]);
+        small::axpy(wr, z0, &mut self.leading[level * k..(level + 1) * k]);
+    }
+
+    /// Adds `Z_R'Wr` of one row.
+    #[inline(always)]
+    pub(super) fn add_trailing(&mut self, layout: &Layout, design: &Design, row: Row) {
+        let wr = row.w * row.r;
         for block in &layout.blocks {
             let level = design.terms[block.term].level(row.i);
             let at = block.first_row(level) as usize;
