@@ -19,6 +19,7 @@
 #' refitML(fit)
 #' @export
 #' @rawNamespace S3method(lme4::refit, rlmm)
+#'   S3method(generics::refit, rlmm)
 refit.rlmm <- function(
   object,
   newresp = NULL,
