@@ -1,9 +1,9 @@
 #' Confidence limits
 #'
 #' By default from the [profile][profile.rlmm] of the likelihood, as in lme4; with `method = "Wald"`
-#' from standard errors, in no time. Fits that can't be profiled (a generalized model with a
-#' dispersion or by `nAGQ = 0`, a fit without its data) have Wald limits by default, and a message
-#' says so.
+#' from standard errors, in no time; with `method = "boot"` from a parametric [bootstrap()]. Fits
+#' that can't be profiled (a generalized model with a dispersion or by `nAGQ = 0`, a fit without its
+#' data) have Wald limits by default, and a message says so.
 #'
 #' Wald limits of the fixed effects are the estimate plus and minus a normal quantile times the
 #' standard error. For standard deviations the same on the log scale, for correlations on that of
@@ -26,9 +26,14 @@
 #' @param parm Names or numbers of the parameters; `"beta_"` for all fixed effects, `"theta_"` for
 #'   all variance parameters. All, by default.
 #' @param level Confidence level.
-#' @param method `"profile"` or `"Wald"`.
+#' @param method `"profile"`, `"Wald"`, or `"boot"`.
 #' @param signames,oldNames lme4's new and old name of one argument: call the variance parameters
 #'   `.sig01` and so on? If `FALSE`: `"sd_Days|Subject"`, as lme4 does.
+#' @param nsim,seed Number of replicates of the bootstrap, and its seed (see [bootstrap()]).
+#' @param boot.type The type of a bootstrap's interval: lme4's `"perc"`, `"basic"` or `"norm"`, or
+#'   `"shortest"`; see [summary.rlmm_bootstrap()].
+#' @param FUN A function of a fit that returns numbers: the bootstrap is then one of these, by
+#'   [bootMer()][bootMer.rlmm].
 #' @param quiet Leave out the message that there are no profiles?
 #' @param ddf Limits of the fixed effects only, by a t distribution: `"Satterthwaite"`,
 #'   `"Kenward-Roger"` and others, see [summary()][summary.rlmm].
@@ -44,16 +49,21 @@
 #' confint(fit, ddf = "Kenward-Roger")
 #' confint(fit, vcov = "CR2")
 #' confint(fit, parm = "theta_", oldNames = FALSE, method = "Wald")
+#' confint(fit, method = "boot", nsim = 200, seed = 1)
 #' @importFrom stats confint
 #' @export
 confint.rlmm <- function(
   object,
   parm = NULL,
   level = 0.95,
-  method = c("profile", "Wald"),
+  method = c("profile", "Wald", "boot"),
   oldNames = TRUE,
   signames = oldNames,
   quiet = FALSE,
+  nsim = 500,
+  boot.type = c("perc", "basic", "norm", "shortest"),
+  FUN = NULL,
+  seed = NULL,
   vcov = NULL,
   cluster = NULL,
   ddf = NULL,
@@ -70,18 +80,35 @@ confint.rlmm <- function(
     if (missing(method)) NULL else method,
     quiet
   )
-  if (method == "profile") {
-    profile_confint(object, parm, level, signames)
-  } else {
-    wald_confint(object, parm, level, signames)
+  switch(
+    method,
+    profile = profile_confint(object, parm, level, signames),
+    Wald = wald_confint(object, parm, level, signames),
+    boot = {
+      types <- c("perc", "basic", "norm", "shortest")
+      type <- one_of(boot.type, types, "boot.type")
+      drawn <- if (is.null(FUN)) {
+        bootstrap.rlmm(object, nsim, seed)
+      } else {
+        bootMer.rlmm(object, FUN, nsim, seed)
+      }
+      boot_confint(drawn, parm, level, type, signames)
+    }
+  )
+}
+
+boot_confint <- function(drawn, parm, level, type, signames) {
+  if (inherits(drawn, "rlmm_boot")) {
+    return(confint.rlmm_boot(drawn, parm, level, type))
   }
+  confint.rlmm_bootstrap(drawn, parm, level, type, signames)
 }
 
 #' The method that was asked for; by default the profile, where there is one
 #' @noRd
 interval_method <- function(fit, method, quiet) {
   if (!is.null(method)) {
-    return(one_of(method, c("profile", "Wald"), "method"))
+    return(one_of(method, c("profile", "Wald", "boot"), "method"))
   }
   reason <- not_profiled(fit)
   if (is.null(reason)) {

@@ -103,6 +103,54 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
   many
 }
 
+# The same for a linear or a generalized model, from the `theta` and `beta` of `start`, with
+# `std_error` and, of a linear model and if `control$df`, Satterthwaite's `df` (`NaN` where the core
+# has none).
+core_fit_columns <- function(spec, y, start = list(), control = list()) {
+  control$progress <- isTRUE(control$progress %||% interactive())
+  threads <- n_threads(control)
+  y <- as.double(y)
+  unwrap(
+    if (is.null(spec$glmm)) {
+      rust_lmm_fit_many(spec, y, as.double(start$theta), control, threads)
+    } else {
+      start <- lapply(start, as.double)
+      rust_glmm_fit_many(spec, y, start, control, threads)
+    }
+  )
+}
+
+# Draws the responses of some replicates from a fit, and fits each of them, in parallel threads: the
+# same for any number of threads. `plan` is a list of `mean` (the linear predictor without the
+# effects that are drawn), `theta` (empty: no effects are drawn), `scale` (by which Lambda is
+# multiplied), `sigma`, `shape`, `seed` and `replicates` (their numbers). Like core_fit_many(), with
+# `std_error` (of the fixed effects, given theta) in the place of `rx`, and `done` (`FALSE`: the user
+# stopped before it was begun). `start` may hold `theta` and, of a generalized model, `beta`.
+core_bootstrap <- function(spec, plan, start = list(), control = list()) {
+  control$progress <- isTRUE(control$progress %||% interactive())
+  threads <- n_threads(control)
+  unwrap(
+    if (is.null(spec$glmm)) {
+      rust_lmm_bootstrap(spec, plan, as.double(start$theta), control, threads)
+    } else {
+      start <- lapply(start, as.double)
+      rust_glmm_bootstrap(spec, plan, start, control, threads)
+    }
+  )
+}
+
+# The responses that core_bootstrap() draws, a column for each replicate; of the binomial
+# proportions.
+core_draws <- function(spec, plan) {
+  unwrap(
+    if (is.null(spec$glmm)) {
+      rust_lmm_draws(spec, plan)
+    } else {
+      rust_glmm_draws(spec, plan)
+    }
+  )
+}
+
 check_responses <- function(y) {
   bad <- which(colSums(!is.finite(y)) > 0)
   if (length(bad) == 0L) {

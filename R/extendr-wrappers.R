@@ -5,6 +5,24 @@
 #' @useDynLib rlmm, .registration = TRUE
 NULL
 
+#' Draws the responses of some replicates and fits a linear spec to each, from `start` (empty:
+#' Lambda = I). What comes back is that of `rust_lmm_fit_many`, and `done`: whether the user let
+#' it be fitted.
+#' @noRd
+rust_lmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap__rust_lmm_bootstrap, spec, plan, start, control, threads)
+
+#' The same of a generalized spec; `start` may hold `theta` and `beta`.
+#' @noRd
+rust_glmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap__rust_glmm_bootstrap, spec, plan, start, control, threads)
+
+#' The responses of some replicates, a column each.
+#' @noRd
+rust_lmm_draws <- function(spec, plan) .Call(wrap__rust_lmm_draws, spec, plan)
+
+#' The same of a generalized spec.
+#' @noRd
+rust_glmm_draws <- function(spec, plan) .Call(wrap__rust_glmm_draws, spec, plan)
+
 #' Fits a spec once for each list of `controls`; an element of the result is a fit with its
 #' `seconds`, or an error.
 #' @noRd
@@ -19,6 +37,10 @@ rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_g
 #' and `error` says why.
 #' @noRd
 rust_lmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_lmm_fit_many, spec, y, start, control, threads)
+
+#' The same of a generalized spec; `start` may hold `theta` and `beta`.
+#' @noRd
+rust_glmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_glmm_fit_many, spec, y, start, control, threads)
 
 #' Families and links, by R's names for them.
 #' @noRd

@@ -7,16 +7,20 @@
 #'
 #' @param object,x A fitted model.
 #' @param newresp The new response: a numeric vector, or a data frame or list with one column, as
-#'   [simulate()] returns. One value per row of the model frame, or per row of the data, in which
+#'   [simulate()] returns. With several columns (also of a matrix) each is fitted, and the result is
+#'   that of [rlmm_many()]. One value per row of the model frame, or per row of the data, in which
 #'   case the values of rows that were left out are ignored.
 #' @param newweights New prior weights, likewise.
 #' @param rename.response Name the response in the formula after the expression given as `newresp`?
+#' @param control Limits of the optimizer for the new fit, see [rlmm_control()]; by default those of
+#'   the fit. What the fit holds stays held.
 #' @param ... Ignored.
-#' @return A fitted model.
+#' @return A fitted model; of several responses a list of class `"rlmm_many"`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' refit(fit, simulate(fit, seed = 1))
 #' refitML(fit)
+#' refit(fit, simulate(fit, 20, seed = 1))
 #' @export
 #' @rawNamespace S3method(lme4::refit, rlmm)
 #'   S3method(generics::refit, rlmm)
@@ -25,10 +29,15 @@ refit.rlmm <- function(
   newresp = NULL,
   newweights = NULL,
   rename.response = FALSE,
+  control = NULL,
   ...
 ) {
   refuse_dots(...)
   expr <- substitute(newresp)
+  object$control <- control_of_refit(control, object)
+  if (is_several(newresp, object)) {
+    return(refit_each(object, newresp, newweights, match.call()))
+  }
   is_same <- is.null(newresp) && is.null(newweights)
   object$frame <- new_frame(object, newresp, newweights)
   check_new_response(object)
@@ -37,6 +46,60 @@ refit.rlmm <- function(
   }
   start <- if (is_same) object$theta else inner_start(object)
   fit_again(object, start = start)
+}
+
+# lme4's bootMer() gives `control = NULL` to fits that aren't its own.
+control_of_refit <- function(control, fit) {
+  if (is.null(control)) {
+    return(fit$control)
+  }
+  control <- as_control(control)
+  control["fixed"] <- list(fit$control$fixed)
+  control
+}
+
+#' Whether there are several responses: columns that aren't those of one response
+#' @noRd
+is_several <- function(newresp, fit) {
+  if (is.list(newresp)) {
+    return(length(newresp) > 1L)
+  }
+  is.matrix(newresp) && ncol(newresp) > 1L && !is.matrix(fit$frame[[1L]])
+}
+
+# Fits each of several responses with the design of the fit.
+refit_each <- function(fit, newresp, newweights, call) {
+  fit$frame <- new_frame(fit, NULL, newweights)
+  design <- c(fit_design(fit), list(control = fit$control))
+  omitted <- length(fit$na_action)
+  n <- nrow(fit$frame)
+  y <- several_responses(newresp, fit)
+  if (is.null(dim(y)) || nrow(y) != n + omitted || omitted == 0L) {
+    attr(design$frame, "na.action") <- NULL
+  }
+  theta <- inner_start(fit)
+  start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
+  new_many(y, design, fit$formula, call, start = start)
+}
+
+# Responses as numbers: those of a generalized model may be factors or counts.
+several_responses <- function(newresp, fit) {
+  if (is.null(fit$family) || is.matrix(newresp)) {
+    return(newresp)
+  }
+  weights <- fit_frame(fit)[["(weights)"]]
+  trials <- fit_response(fit)$weights
+  as_numbers <- \(values) {
+    found <- glmm_response(values, weights, fit$family, "newresp")
+    if (!isTRUE(all.equal(found$weights, trials))) {
+      abort_new_values(
+        "newresp",
+        "The numbers of trials aren't those of the fit."
+      )
+    }
+    found$y
+  }
+  lapply(newresp, as_numbers)
 }
 
 # The frame with another response or other weights.
@@ -179,8 +242,7 @@ single_column <- function(x, arg) {
   if (columns != 1) {
     abort_new_values(
       arg,
-      paste0("It has ", plural(columns, "column"), "."),
-      "Use `lapply(newresp, refit, object = fit)` for one fit each."
+      paste0("It has ", plural(columns, "column"), ".")
     )
   }
   if (is.matrix(x)) x[, 1] else x[[1]]
@@ -222,28 +284,4 @@ abort_new_values_length <- function(arg, found, n, omitted) {
     "rlmm_error_argument",
     arg = arg
   )
-}
-
-#' A fit with another expression as its response, wherever the fit names it
-#' @noRd
-rename_response <- function(fit, expr) {
-  fit$formula[[2]] <- expr
-  fit$call$formula <- fit$formula
-  fit$fixed$terms <- rename_in_terms(fit$fixed$terms, expr)
-  attr(fit$frame, "terms") <- rename_in_terms(attr(fit$frame, "terms"), expr)
-  names(fit$frame)[1] <- deparse_one(expr)
-  fit
-}
-
-rename_in_terms <- function(terms, expr) {
-  terms[[2]] <- expr
-  for (part in c("variables", "predvars")) {
-    if (!is.null(attr(terms, part))) attr(terms, part)[[2]] <- expr
-  }
-  name <- deparse_one(expr)
-  if (length(attr(terms, "factors")) > 0) {
-    rownames(attr(terms, "factors"))[1] <- name
-  }
-  names(attr(terms, "dataClasses"))[1] <- name
-  terms
 }

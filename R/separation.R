@@ -19,11 +19,13 @@ separated_effects <- function(fit, spec) {
   names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
 }
 
-# Whether the likelihood may rise towards infinite coefficients: the range of the mean has an end
-# that the link takes to infinity, and the response may lie there.
+#' Whether the likelihood may rise towards infinite coefficients: the range of the mean has an end
+#' that the link takes to infinity, and the response may lie there
+#' @noRd
 can_separate <- function(fit) {
   unbounded <- c("logit", "probit", "cloglog", "cauchit", "log")
   length(fit$beta) > 0L &&
+    !is.null(fit$glmm) &&
     fit$glmm$link %in% unbounded &&
     !has_dispersion(fit$family)
 }

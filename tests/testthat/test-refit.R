@@ -123,11 +123,26 @@ test_that("a singular fit refits to a response with variance", {
   )
 })
 
+test_that("another control", {
+  fit <- twin("sleep")$ours
+  other <- refit(fit, control = rlmm_control(optimizer = "LN_BOBYQA"))
+  expect_identical(other$optsum$optimizer, "LN_BOBYQA")
+  held <- rlmm_control(fixed = list(beta = c(Days = 10)))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, control = held)
+  y <- rev(sleepstudy$Reaction)
+  expect_equal(
+    fixef(refit(fit, y, control = rlmm_control())),
+    fixef(refit(fit, y))
+  )
+})
+
 test_that("responses that can't be", {
   fit <- twin("sleep")$ours
   expect_error(refit(fit, 1:3), class = "rlmm_error_argument")
   expect_snapshot(writeLines(error_lines(refit(fit, 1:3))))
   expect_snapshot(writeLines(error_lines(refit(fit, rep("a", 180)))))
   expect_snapshot(writeLines(error_lines(refit(fit, c(NA, 1:179)))))
-  expect_snapshot(writeLines(error_lines(refit(fit, simulate(fit, 2)))))
+  expect_snapshot(writeLines(error_lines(refit(fit, list()))))
+  weights <- matrix(1, 180, 2)
+  expect_snapshot(writeLines(error_lines(refit(fit, newweights = weights))))
 })

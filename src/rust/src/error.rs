@@ -135,6 +135,7 @@ fn error_list(error: &Error) -> Robj {
             condition("not_positive_definite", &message, &[("pivot", int(*pivot))])
         }
         Error::ZeroResidual => condition("zero_residual", &message, &[]),
+        Error::Interrupted => condition("interrupted", &message, &[]),
         Error::TooLarge { gib } => condition("too_large", &message, &[("gib", Robj::from(*gib))]),
         Error::HessianTooLarge { gib } => {
             condition("hessian_too_large", &message, &[("gib", Robj::from(*gib))])

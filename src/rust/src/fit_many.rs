@@ -1,15 +1,19 @@
-//! Many responses fitted on one design: see `lmm::many` of the core. R is spoken to by the main
-//! thread only.
+//! Many responses fitted on one design: see `lmm::many` and `glmm::bootstrap` of the core. R is
+//! spoken to by the main thread only.
 
 use extendr_api::prelude::*;
+use rlmm_core::glmm::bootstrap::OneOfMany as GlmmOneOfMany;
+use rlmm_core::glmm::GeneralizedLinearMixedModel;
+use rlmm_core::kernels::small::inverse_row_lengths;
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
-use rlmm_core::{LinearMixedModel, Result};
+use rlmm_core::{Basis, LinearMixedModel, Result};
 
-use crate::convert::{array, held, list, settings, Pairs, Spec};
+use crate::convert::{array, held, is_set, list, settings, Pairs, Spec};
 use crate::error::guard;
 use crate::fit_all::n_threads;
+use crate::glmm::GlmmJob;
 use crate::lmm::start_of;
-use crate::progress::is_interrupted;
+use crate::progress::Count;
 
 /// Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
 /// What comes back has one element, column or slice per response; where a fit failed it is missing,
@@ -19,70 +23,194 @@ use crate::progress::is_interrupted;
 fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, threads: i32) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
-        let (given, held) = (spec.design()?, held(&control));
-        let basis = spec.basis(&given, &held.indices())?;
+        let given = spec.design()?;
+        let basis = spec.basis(&given, &held(&control).indices())?;
         let design = basis.design(&given);
         let model = spec.model(&design)?;
-        let many = ManySettings {
-            start: start_of(&model, &basis, start),
-            held,
-            optimizer: settings(&control),
-            threads: n_threads(threads),
-        };
-        let mut fits = model.fit_many(&design, y, &many, &mut is_interrupted)?;
-        for fit in fits.iter_mut().flatten() {
-            fit.theta = basis.to_given(&fit.theta);
+        let many = many_settings(
+            start_of(&model, &basis, start),
+            &control,
+            threads,
+            is_set(&control, "df"),
+        );
+        let mut count = Count::new(y.len() / design.n(), is_set(&control, "progress"));
+        let fits = model.fit_many(&design, y, &many, &mut |ended| count.see(ended));
+        count.finish();
+        let fits: Vec<_> = fits?.into_iter().map(Some).collect();
+        let mut pairs = lmm_columns(&basis, &model, design.p(), &fits);
+        let rx = |fit: &OneOfMany| fit.estimates.rx.clone();
+        pairs.push(("rx", slices(design.p(), &fits, &rx)));
+        pairs.push(("std_error", lmm_errors(design.p(), &fits)));
+        if many.df {
+            let p = design.p();
+            let df = |fit: &OneOfMany| fit.df.clone().unwrap_or_else(|| vec![f64::NAN; p]);
+            pairs.push(("df", matrix(p, &fits, &df)));
         }
-        Ok(list(columns(&model, design.p(), &fits)))
+        Ok(list(pairs))
     })
 }
 
-// The fits side by side.
-fn columns(model: &LinearMixedModel, p: usize, fits: &[Result<OneOfMany>]) -> Pairs {
-    let n = fits.len();
-    let matrix = |rows: usize, of: &dyn Fn(&OneOfMany) -> &[f64]| {
-        array(&side_by_side(rows, fits, of), &[rows, n])
-    };
-    let rx = side_by_side(p * p, fits, &|fit| &fit.estimates.rx);
-    let numbers = |of: fn(&OneOfMany) -> f64| {
-        let one = |fit: &Result<OneOfMany>| fit.as_ref().map_or(f64::NAN, of);
-        Robj::from(fits.iter().map(one).collect::<Vec<f64>>())
-    };
-    let texts = |of: fn(&OneOfMany) -> &'static str| {
-        let one = |fit: &Result<OneOfMany>| fit.as_ref().ok().map(of);
-        Robj::from(Strings::from_values(fits.iter().map(one).map(text)))
-    };
-    let error = |fit: &Result<OneOfMany>| fit.as_ref().err().map(ToString::to_string);
-    let errors = fits.iter().map(error).map(text);
-    vec![
-        ("theta", matrix(model.n_theta(), &|fit| &fit.theta)),
-        ("beta", matrix(p, &|fit| &fit.estimates.solution.beta)),
-        ("rx", array(&rx, &[p, p, n])),
-        ("sigma", numbers(|fit| fit.estimates.sigma)),
-        ("objective", numbers(|fit| fit.estimates.objective)),
-        ("log_det_re", numbers(|fit| fit.estimates.log_det_re)),
-        ("log_det_fe", numbers(|fit| fit.estimates.log_det_fe)),
-        ("pwrss", numbers(|fit| fit.estimates.pwrss)),
-        ("evaluations", numbers(|fit| fit.evaluations as f64)),
-        ("status", texts(|fit| fit.status.name())),
-        ("verdict", texts(|fit| fit.verdict.name())),
-        ("error", Robj::from(Strings::from_values(errors))),
-    ]
+/// The same of a generalized spec; `start` may hold `theta` and `beta`.
+/// @noRd
+#[extendr]
+fn rust_glmm_fit_many(spec: List, y: &[f64], start: List, control: List, threads: i32) -> Robj {
+    guard(|| {
+        let job = GlmmJob::new(&spec, &start, &control)?;
+        let spec = Spec::new(&spec)?;
+        let given = spec.design()?;
+        let basis = spec.basis(&given, &job.held.indices())?;
+        let design = basis.design(&given);
+        let model = job.model(&design)?;
+        let mut count = Count::new(y.len() / design.n(), is_set(&control, "progress"));
+        let fits = model.fit_many(y, &job.many(&basis, threads, true), &mut |ended| {
+            count.see(ended)
+        });
+        count.finish();
+        let fits: Vec<_> = fits?.into_iter().map(Some).collect();
+        let mut pairs = glmm_columns(&basis, &model, design.p(), &fits);
+        let p = design.p();
+        let rx = |fit: &GlmmOneOfMany| fit.estimates.rx.clone();
+        pairs.push(("rx", slices(p, &fits, &rx)));
+        let errors = |fit: &GlmmOneOfMany| fit.std_error.clone();
+        pairs.push(("std_error", matrix(p, &fits, &errors)));
+        Ok(list(pairs))
+    })
 }
 
-fn side_by_side(
-    rows: usize,
-    fits: &[Result<OneOfMany>],
-    of: &dyn Fn(&OneOfMany) -> &[f64],
-) -> Vec<f64> {
+/// How each of many linear fits is done.
+pub fn many_settings(start: Vec<f64>, control: &List, threads: i32, df: bool) -> ManySettings {
+    ManySettings {
+        start,
+        held: held(control),
+        optimizer: settings(control),
+        threads: n_threads(threads),
+        df,
+    }
+}
+
+/// Fits side by side; none where one wasn't begun.
+type Fits<T> = [Option<Result<T>>];
+
+/// Linear fits side by side.
+pub fn lmm_columns(
+    basis: &Basis,
+    model: &LinearMixedModel,
+    p: usize,
+    fits: &Fits<OneOfMany>,
+) -> Pairs {
+    let mut pairs = vec![
+        (
+            "theta",
+            matrix(model.n_theta(), fits, &|fit| basis.to_given(&fit.theta)),
+        ),
+        (
+            "beta",
+            matrix(p, fits, &|fit| fit.estimates.solution.beta.clone()),
+        ),
+        ("sigma", numbers(fits, |fit| fit.estimates.sigma)),
+        ("objective", numbers(fits, |fit| fit.estimates.objective)),
+        ("log_det_re", numbers(fits, |fit| fit.estimates.log_det_re)),
+        ("log_det_fe", numbers(fits, |fit| fit.estimates.log_det_fe)),
+        ("pwrss", numbers(fits, |fit| fit.estimates.pwrss)),
+        ("evaluations", numbers(fits, |fit| fit.evaluations as f64)),
+        ("status", texts(fits, |fit| Some(fit.status.name()))),
+        ("verdict", texts(fits, |fit| Some(fit.verdict.name()))),
+    ];
+    pairs.extend(outcomes(fits));
+    pairs
+}
+
+/// Standard errors of the fixed effects.
+pub fn lmm_errors(p: usize, fits: &Fits<OneOfMany>) -> Robj {
+    matrix(p, fits, &|fit| {
+        let mut errors = inverse_row_lengths(p, &fit.estimates.rx);
+        errors
+            .iter_mut()
+            .for_each(|error| *error *= fit.estimates.sigma);
+        errors
+    })
+}
+
+/// Generalized fits side by side.
+pub fn glmm_columns(
+    basis: &Basis,
+    model: &GeneralizedLinearMixedModel,
+    p: usize,
+    fits: &Fits<GlmmOneOfMany>,
+) -> Pairs {
+    let mut pairs = vec![
+        (
+            "theta",
+            matrix(model.n_theta(), fits, &|fit| {
+                basis.to_given(&fit.estimates.theta)
+            }),
+        ),
+        ("beta", matrix(p, fits, &|fit| fit.estimates.beta.clone())),
+        ("sigma", numbers(fits, |fit| fit.estimates.sigma.value)),
+        ("shape", numbers(fits, |fit| fit.estimates.parts.shape)),
+        (
+            "objective",
+            numbers(fits, |fit| fit.estimates.parts.objective),
+        ),
+        ("deviance", numbers(fits, |fit| fit.estimates.deviance)),
+        (
+            "conditional",
+            numbers(fits, |fit| fit.estimates.parts.conditional),
+        ),
+        ("evaluations", numbers(fits, |fit| fit.evaluations as f64)),
+        ("status", texts(fits, |fit| Some(fit.status.name()))),
+        (
+            "verdict",
+            texts(fits, |fit| fit.verdict.map(|verdict| verdict.name())),
+        ),
+    ];
+    pairs.extend(outcomes(fits));
+    pairs
+}
+
+// Why fits failed, and which have been done.
+fn outcomes<T>(fits: &Fits<T>) -> Pairs {
+    let error = |fit: &Option<Result<T>>| match fit {
+        Some(Err(error)) => text(Some(error.to_string())),
+        _ => Rstr::na(),
+    };
+    let errors = Strings::from_values(fits.iter().map(error));
+    let done: Vec<bool> = fits.iter().map(Option::is_some).collect();
+    vec![("error", Robj::from(errors)), ("done", Robj::from(done))]
+}
+
+fn fitted<T>(fit: &Option<Result<T>>) -> Option<&T> {
+    fit.as_ref().and_then(|fit| fit.as_ref().ok())
+}
+
+fn side_by_side<T>(rows: usize, fits: &Fits<T>, of: &dyn Fn(&T) -> Vec<f64>) -> Vec<f64> {
     let mut values = Vec::with_capacity(rows * fits.len());
     for fit in fits {
-        match fit {
-            Ok(fit) => values.extend_from_slice(of(fit)),
-            Err(_) => values.resize(values.len() + rows, f64::NAN),
+        match fitted(fit) {
+            Some(fit) => values.extend(of(fit)),
+            None => values.resize(values.len() + rows, f64::NAN),
         }
     }
     values
+}
+
+/// Numbers of each fit, a column each.
+pub fn matrix<T>(rows: usize, fits: &Fits<T>, of: &dyn Fn(&T) -> Vec<f64>) -> Robj {
+    array(&side_by_side(rows, fits, of), &[rows, fits.len()])
+}
+
+fn slices<T>(p: usize, fits: &Fits<T>, of: &dyn Fn(&T) -> Vec<f64>) -> Robj {
+    array(&side_by_side(p * p, fits, of), &[p, p, fits.len()])
+}
+
+fn numbers<T>(fits: &Fits<T>, of: fn(&T) -> f64) -> Robj {
+    let values = fits.iter().map(|fit| fitted(fit).map_or(f64::NAN, of));
+    Robj::from(values.collect::<Vec<f64>>())
+}
+
+fn texts<T>(fits: &Fits<T>, of: fn(&T) -> Option<&'static str>) -> Robj {
+    let values = fits.iter().map(|fit| text(fitted(fit).and_then(of)));
+    Robj::from(Strings::from_values(values))
 }
 
 fn text(value: Option<impl AsRef<str>>) -> Rstr {
@@ -92,4 +220,5 @@ fn text(value: Option<impl AsRef<str>>) -> Rstr {
 extendr_module! {
     mod fit_many;
     fn rust_lmm_fit_many;
+    fn rust_glmm_fit_many;
 }

@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 use rlmm_core::factor::{cond_var, leverage};
+use rlmm_core::glmm::bootstrap::ManySettings;
 use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::{Tolerance, Vary};
@@ -18,6 +19,7 @@ use crate::convert::{
     shapes, Pairs, Spec,
 };
 use crate::error::guard;
+use crate::fit_all::n_threads;
 use crate::optsum::{course, verdict};
 use crate::progress::{print_course, Watch};
 
@@ -147,6 +149,38 @@ impl GlmmJob {
         })
     }
 
+    /// The model of a design, before it is fitted.
+    pub fn model(&self, design: &Design) -> Result<GeneralizedLinearMixedModel> {
+        let mut model = self.glmm.model(design)?;
+        model.hold_at(&self.held.relative);
+        model.pirls_mut().tolerance = self.tolerance;
+        Ok(model)
+    }
+
+    /// Family and link.
+    pub fn family(&self) -> (Family, Link) {
+        (self.glmm.family, self.glmm.link)
+    }
+
+    // How a fit goes on, in the basis.
+    fn settings(&self, basis: &Basis) -> FitSettings {
+        let mut settings = self.fit.clone();
+        if !settings.theta.is_empty() {
+            settings.theta = basis.from_given(&settings.theta);
+        }
+        settings
+    }
+
+    /// How each of many responses is fitted.
+    pub fn many(&self, basis: &Basis, threads: i32, exact_errors: bool) -> ManySettings {
+        ManySettings {
+            fit: self.settings(basis),
+            held: self.held.relative.clone(),
+            threads: n_threads(threads),
+            exact_errors,
+        }
+    }
+
     /// The fit and the model at its end.
     pub fn run(
         &self,
@@ -154,15 +188,9 @@ impl GlmmJob {
         basis: &Basis,
         observe: &mut Observer,
     ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
-        let mut model = self.glmm.model(design)?;
-        model.hold_at(&self.held.relative);
-        model.pirls_mut().tolerance = self.tolerance;
+        let mut model = self.model(design)?;
         model.pirls_mut().report = self.is_traced.then_some(print_course);
-        let mut settings = self.fit.clone();
-        if !settings.theta.is_empty() {
-            settings.theta = basis.from_given(&settings.theta);
-        }
-        let fit = model.fit(&settings, &mut |count, value, x| {
+        let fit = model.fit(&self.settings(basis), &mut |count, value, x| {
             observe(count, value, &basis.to_given(x))
         })?;
         Ok((fit, model))

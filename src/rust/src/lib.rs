@@ -1,6 +1,7 @@
 //! The binding between R and `rlmm-core`: converts, calls, converts back. extendr lives here and
 //! nowhere else.
 
+mod bootstrap;
 mod convert;
 mod error;
 mod fit_all;
@@ -16,6 +17,7 @@ use extendr_api::prelude::*;
 
 extendr_module! {
     mod rlmm;
+    use bootstrap;
     use fit_all;
     use fit_many;
     use glmm;

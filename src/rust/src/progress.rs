@@ -73,6 +73,49 @@ impl Watch {
     }
 }
 
+/// Counts many fits from R's main thread, and asks for the user's wish to stop.
+pub struct Count {
+    whole: usize,
+    progress: bool,
+    started: Instant,
+    polled: Instant,
+    shown: bool,
+}
+
+impl Count {
+    /// Shows how many of the `whole` have been done, if that lasts and `progress` is wanted.
+    pub fn new(whole: usize, progress: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            whole,
+            progress,
+            started: now,
+            polled: now,
+            shown: false,
+        }
+    }
+
+    /// After some fits; whether to stop.
+    pub fn see(&mut self, ended: usize) -> bool {
+        if self.polled.elapsed() < POLL {
+            return false;
+        }
+        self.polled = Instant::now();
+        if self.progress && self.started.elapsed() > FIRST_PROGRESS {
+            self.shown = true;
+            reprint!("\rFitting: {ended} of {}  ", self.whole);
+        }
+        is_interrupted()
+    }
+
+    /// Clears the progress line.
+    pub fn finish(&self) {
+        if self.shown {
+            reprint!("\r{:60}\r", "");
+        }
+    }
+}
+
 /// Prints the course of one search for the modes.
 pub fn print_course(vary: Vary, beta: &[f64], objective: &[f64]) {
     let beta: Vec<String> = beta.iter().map(|&v| significant(v)).collect();

@@ -142,6 +142,9 @@ pub enum Error {
         /// Size of `Z'V^-1Z` in GiB.
         gib: f64,
     },
+    /// The user stopped the computation before it came to this.
+    #[error("interrupted before it was begun")]
+    Interrupted,
     /// The optimizer failed before it had a usable point.
     #[error("optimizer failed: {status}")]
     Optimizer {

@@ -19,9 +19,12 @@
 //!
 //! | folder | what |
 //! |---|---|
+//! | [`random`] | streams of random numbers, one for each replicate |
+//! | [`parallel`] | independent jobs in threads |
 //! | [`kernels`] | dense algebra of small blocks, eigenvalues, matrix products |
 //! | [`covariance`] | structures: Lambda and the derivatives of Omega |
 //! | [`design`] | X, y, and each term's columns of Z and levels |
+//! | [`simulate`] | linear predictors with random effects drawn anew |
 //! | [`factor`] | cross-products, the factor at a theta, responses, leverages |
 //! | [`derivatives`] | first and second derivatives in Omega, and from there in theta |
 //! | [`optimize`] | Newton's method, BFGS, NLopt: they see functions only |
@@ -45,6 +48,9 @@ pub mod judge;
 pub mod kernels;
 pub mod lmm;
 pub mod optimize;
+pub mod parallel;
+pub mod random;
+pub mod simulate;
 mod tolerances;
 
 pub use coordinates::basis::{Basis, Root};

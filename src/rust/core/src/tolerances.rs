@@ -55,6 +55,7 @@
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
 //! | [`ZERO_SD`] | 1e-3 | is a standard deviation zero | printed as zero; searches end nearer |
+//! | [`KNOWN_SD`] | 1e-4 | does one count as known | its likelihood has no curvature there |
 //! | [`LARGE_SD`] | 100.0 | may one be infinite | the residuals hardly matter any more |
 //! | [`ORDINARY_LOW`] | 1e-4 | is Lambda = I a fair start | beyond, Z'Z swamps the identity |
 //! | [`ORDINARY_HIGH`] | 1e4 | the same | beyond, Z'Z vanishes beside it |
@@ -209,6 +210,10 @@ pub(crate) const INVOLVED_SHARE: f64 = 1e-3;
 /// much over sigma, for a column with a mean square of one. A search only approaches zero, or stays
 /// where the objective is flat, and ends nearer than this.
 pub(crate) const ZERO_SD: f64 = 1e-3;
+
+/// A standard deviation over sigma below this, for a column with a mean square of one, has no
+/// standard error: the covariance of the other estimates is that at zero.
+pub(crate) const KNOWN_SD: f64 = 1e-4;
 
 /// A standard deviation over sigma that is larger, for a column with a mean square of one, has no
 /// bound if the objective is flat.

@@ -6,10 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every folder with those that it may name, beside `error` and `tolerances`, which all may name.
-const MAY_NAME: [(&str, &[&str]); 10] = [
+const MAY_NAME: [(&str, &[&str]); 13] = [
+    ("random", &[]),
+    ("parallel", &[]),
     ("kernels", &[]),
     ("covariance", &["kernels"]),
     ("design", &["kernels", "covariance"]),
+    ("simulate", &["random", "kernels", "covariance", "design"]),
     ("factor", &["kernels", "covariance", "design"]),
     ("derivatives", &["kernels", "covariance", "factor"]),
     ("optimize", &["kernels"]),
@@ -37,6 +40,9 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     (
         "lmm",
         &[
+            "random",
+            "parallel",
+            "simulate",
             "kernels",
             "covariance",
             "design",
@@ -50,6 +56,9 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     (
         "glmm",
         &[
+            "random",
+            "parallel",
+            "simulate",
             "kernels",
             "covariance",
             "design",

@@ -15,12 +15,13 @@ fn settings(threads: usize) -> ManySettings {
         held: Held::default(),
         optimizer: Settings::default(),
         threads,
+        df: false,
     }
 }
 
 fn fit_many(design: &Design, criterion: Criterion, y: &[f64], threads: usize) -> Vec<OneOfMany> {
     let model = LinearMixedModel::new(design, criterion, None).unwrap();
-    let fits = model.fit_many(design, y, &settings(threads), &mut || false);
+    let fits = model.fit_many(design, y, &settings(threads), &mut |_| false);
     fits.unwrap().into_iter().collect::<Result<_, _>>().unwrap()
 }
 
@@ -141,12 +142,12 @@ fn failures_are_results() {
     y[200..400].copy_from_slice(&data.x[200..400]);
     let model = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
     let fits = model
-        .fit_many(&design, &y, &settings(2), &mut || false)
+        .fit_many(&design, &y, &settings(2), &mut |_| false)
         .unwrap();
     assert!(fits[0].is_ok() && fits[2].is_ok());
     assert_eq!(fits[1], Err(Error::ZeroResidual));
     y[401] = f64::NAN;
-    let refused = model.fit_many(&design, &y, &settings(2), &mut || false);
+    let refused = model.fit_many(&design, &y, &settings(2), &mut |_| false);
     assert_eq!(
         refused,
         Err(Error::NonFinite {
@@ -155,10 +156,10 @@ fn failures_are_results() {
         })
     );
     assert!(model
-        .fit_many(&design, &y[..199], &settings(2), &mut || false)
+        .fit_many(&design, &y[..199], &settings(2), &mut |_| false)
         .is_err());
     assert_eq!(
-        model.fit_many(&design, &[], &settings(2), &mut || false),
+        model.fit_many(&design, &[], &settings(2), &mut |_| false),
         Ok(Vec::new())
     );
 }
@@ -171,10 +172,12 @@ fn searches_stop_when_asked() {
     let y = responses(&mut random, &data, 2000);
     let model = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
     let fits = model
-        .fit_many(&design, &y, &settings(1), &mut || true)
+        .fit_many(&design, &y, &settings(1), &mut |_| true)
         .unwrap();
-    let last = fits.last().unwrap().as_ref().unwrap();
+    let begun: Vec<_> = fits.iter().flatten().collect();
+    let last = begun.last().unwrap();
     assert_eq!(last.status, Status::Interrupted);
+    assert_eq!(fits.last(), Some(&Err(Error::Interrupted)));
 }
 
 #[test]

@@ -18,8 +18,10 @@
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
+//! | responses drawn from a fit, and fitted | [`bootstrap`] |
 //! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
 
+pub mod bootstrap;
 mod certificate;
 mod covariance;
 mod dispersion;
@@ -36,7 +38,7 @@ mod start;
 
 pub use fit::{FitSettings, GlmmFit};
 
-use crate::design::Design;
+use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
 use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
@@ -59,6 +61,15 @@ pub enum Shape {
     /// degrees of freedom (observations less the rank of `[X Z]`), and the log-likelihood is taken
     /// at `phi = deviance / sum w`.
     Profiled(f64),
+}
+
+impl Shape {
+    fn initial(self) -> f64 {
+        match self {
+            Self::Known(shape) | Self::Estimated(shape) => shape,
+            Self::Moment | Self::Profiled(_) => 1.0,
+        }
+    }
 }
 
 /// Which approximation to the likelihood.
@@ -88,7 +99,7 @@ impl Default for Options {
 /// is left out where PIRLS finds it ([`Vary::Jointly`]). As a parameter beta belongs to the centred
 /// columns, to which [`Self::centred`] leads; estimates and what a fit returns belong to the
 /// columns as they are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GeneralizedLinearMixedModel {
     pirls: Pirls,
     options: Options,
@@ -172,10 +183,7 @@ impl GeneralizedLinearMixedModel {
     /// Fails as [`Pirls::new`] does; `UnknownLink` for a Gaussian model with identity link (it is
     /// linear); `Quadrature`.
     pub fn new(design: &Design, family: Family, link: Link, options: Options) -> Result<Self> {
-        let shape = match options.shape {
-            Shape::Known(shape) | Shape::Estimated(shape) => shape,
-            Shape::Moment | Shape::Profiled(_) => 1.0,
-        };
+        let shape = options.shape.initial();
         check_family(family, link, shape)?;
         if options.nodes > 1 {
             check_quadrature(design, family, options)?;
@@ -183,14 +191,12 @@ impl GeneralizedLinearMixedModel {
         let pirls = Pirls::new(design, family, link, shape)?;
         let rule = quadrature::rule_for(design, options.nodes)?;
         let n_theta = design.n_theta();
-        let mut start_theta = vec![1.0; n_theta];
         let mut lower = vec![f64::NEG_INFINITY; n_theta];
-        for term in &design.terms {
-            term.cov.fill_start(&mut start_theta);
-            term.cov.fill_lower_bounds(&mut lower);
-        }
+        let covs = design.covs();
+        covs.iter()
+            .for_each(|cov| cov.fill_lower_bounds(&mut lower));
         let mut model = Self {
-            covs: design.terms.iter().map(|term| term.cov.clone()).collect(),
+            covs,
             sum_weights: pirls.response.w.iter().sum(),
             n_eff: design.n_eff(),
             null_deviance: pirls.response.null_deviance(),
@@ -198,13 +204,45 @@ impl GeneralizedLinearMixedModel {
             options,
             rule,
             held: vec![false; n_theta],
-            start_theta,
+            start_theta: vec![1.0; n_theta],
             start_shape: shape,
             theta_scale: 1.0,
             lower,
         };
-        model.start_fixed()?;
+        model.start()?;
         Ok(model)
+    }
+
+    // The start that suits the response: Lambda = I, in the right size.
+    fn start(&mut self) -> Result<()> {
+        for cov in &self.covs {
+            cov.fill_start(&mut self.start_theta);
+        }
+        self.start_fixed()
+    }
+
+    /// Replaces the response; the start is then that of a model that was made with it, without held
+    /// elements of theta.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`, `Response`.
+    pub fn set_response(&mut self, y: &[f64]) -> Result<()> {
+        let expected = self.pirls.rows.n();
+        if y.len() != expected {
+            return Err(Error::Dimension {
+                what: "y",
+                expected,
+                found: y.len(),
+            });
+        }
+        check_finite("y", y)?;
+        self.pirls.set_response(y)?;
+        self.pirls.beta.fill(0.0);
+        self.pirls.response.shape = self.options.shape.initial();
+        self.pirls.unit = 1.0;
+        self.null_deviance = self.pirls.response.null_deviance();
+        self.held.fill(false);
+        self.start()
     }
 
     /// The working data, the modes and the factor.

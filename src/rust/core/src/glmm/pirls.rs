@@ -48,7 +48,7 @@ pub enum Vary {
 }
 
 /// The factor of a penalized problem, with its right-hand side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct System {
     factor: Factor,
     rhs: Vectors,
@@ -64,7 +64,7 @@ impl System {
 
 /// The data of a generalized mixed model, its linear predictor and the factor of the penalized
 /// problem.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pirls {
     /// The rows, sorted by leading level; the response is in the same order.
     pub(crate) rows: Rows,
@@ -140,6 +140,18 @@ impl Pirls {
             alone,
             joint,
         })
+    }
+
+    /// Replaces the responses, which are in the order of the design, and forgets the modes.
+    ///
+    /// # Errors
+    /// `Response`.
+    pub(crate) fn set_response(&mut self, y: &[f64]) -> Result<()> {
+        Response::check(self.response.family, y)?;
+        let rows = self.rows.order.iter().map(|&i| i as usize);
+        self.response.set(rows.map(|i| y[i]));
+        self.reset();
+        Ok(())
     }
 
     /// The factor that belongs to what is varied.

@@ -234,6 +234,23 @@ pub fn multiply_rows(k: usize, rows: usize, a: &[f64], b: &[f64], out: &mut [f64
     }
 }
 
+/// Roots of the diagonal of `(R'R)^-1`, for upper triangular `r` (`k x k`): the lengths of the rows
+/// of its inverse.
+pub fn inverse_row_lengths(k: usize, r: &[f64]) -> Vec<f64> {
+    let (mut squares, mut x) = (vec![0.0; k], vec![0.0; k]);
+    for j in 0..k {
+        x.fill(0.0);
+        x[j] = 1.0;
+        for i in (0..=j).rev() {
+            x[i] /= r[i * k + i];
+            let solved = x[i];
+            axpy(-solved, &r[i * k..i * k + i], &mut x[..i]);
+            squares[i] += solved * solved;
+        }
+    }
+    squares.iter().map(|square| square.sqrt()).collect()
+}
+
 /// Inner product.
 #[inline(always)]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -309,6 +326,18 @@ mod tests {
         backward_solve(2, &t, &mut x);
         assert!((24.0 * x[0] + 2.5 * x[1] - 1.0).abs() < 1e-13);
         assert!((2.5 * x[0] + 1.75 * x[1] - 2.0).abs() < 1e-13);
+    }
+
+    // R = [2 1 3; . 4 1; . . 5], whose inverse is [1/2 -1/8 -11/40; . 1/4 -1/20; . . 1/5].
+    #[test]
+    fn rows_of_an_inverse() {
+        let r = [2.0, 0.0, 0.0, 1.0, 4.0, 0.0, 3.0, 1.0, 5.0];
+        let found = inverse_row_lengths(3, &r);
+        let first: f64 = 0.5f64.powi(2) + 0.125f64.powi(2) + 0.275f64.powi(2);
+        let expected = [first.sqrt(), (0.0625f64 + 0.0025).sqrt(), 0.2];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-15);
+        }
     }
 
     #[test]

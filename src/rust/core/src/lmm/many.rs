@@ -6,25 +6,21 @@
 //! other responses, so that the results are the same, bit for bit, for any number of threads and in
 //! any order.
 
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
 use crate::judge::Verdict;
-use crate::kernels::chunks::chunks;
 use crate::lmm::{Estimates, Held, LinearMixedModel, Memory, Reached};
 use crate::optimize::{Flow, Settings, Status};
+use crate::parallel::{in_threads, Watch};
 
-/// Responses that a thread takes at a time.
+/// Most responses that a thread takes at a time.
 const GROUP: usize = 16;
-/// How long the calling thread sleeps between two questions whether to stop.
-const POLL: Duration = Duration::from_millis(2);
+/// Groups that a thread finds to do, where there are few responses.
+const GROUPS_PER_THREAD: usize = 4;
 
 /// How many responses are to be fitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +33,8 @@ pub struct ManySettings {
     pub optimizer: Settings,
     /// Number of threads, at least one.
     pub threads: usize,
+    /// Are degrees of freedom wanted?
+    pub df: bool,
 }
 
 /// The fit of one of many responses.
@@ -52,52 +50,15 @@ pub struct OneOfMany {
     pub verdict: Verdict,
     /// Evaluations of the objective.
     pub evaluations: usize,
+    /// Satterthwaite's degrees of freedom of the fixed effects, if they are wanted; none where
+    /// [`LinearMixedModel::satterthwaite`] has none.
+    pub df: Option<Vec<f64>>,
 }
 
 /// What some responses of a model's design say.
 #[derive(Debug, Clone)]
 pub struct Responses {
     sums: ResponseSums,
-}
-
-/// Groups of responses that wait for a thread, and the fits of those that are done.
-struct Queue {
-    groups: Vec<Range<usize>>,
-    next: AtomicUsize,
-    found: Mutex<Vec<(usize, Fits)>>,
-}
-
-/// The fits of one group.
-type Fits = Vec<Result<OneOfMany>>;
-
-impl Queue {
-    // `length` values, `size` of them in a group.
-    fn new(length: usize, size: usize) -> Self {
-        Self {
-            groups: chunks(length, size).collect(),
-            next: AtomicUsize::new(0),
-            found: Mutex::new(Vec::new()),
-        }
-    }
-
-    fn next(&self) -> Option<Range<usize>> {
-        let next = self.next.fetch_add(1, Relaxed);
-        self.groups.get(next).cloned()
-    }
-
-    fn push(&self, first: usize, fits: Fits) {
-        let found = self.found.lock();
-        let mut found = found.unwrap_or_else(PoisonError::into_inner);
-        found.push((first, fits));
-    }
-
-    // All fits in the order of the responses.
-    fn fits(self) -> Fits {
-        let found = self.found.into_inner();
-        let mut found = found.unwrap_or_else(PoisonError::into_inner);
-        found.sort_by_key(|(first, _)| *first);
-        found.into_iter().flat_map(|(_, fits)| fits).collect()
-    }
 }
 
 impl LinearMixedModel {
@@ -138,8 +99,8 @@ impl LinearMixedModel {
     }
 
     /// Fits each of the responses `y`, `n` values each, of `design`, the one that the model was
-    /// made from. Failures are results. `is_stopped` is asked by the calling thread now and then;
-    /// searches that haven't ended then say so.
+    /// made from. Failures are results; of a response that wasn't begun when the watch said to stop
+    /// the result is `Interrupted`, and a search that hasn't ended then says so.
     ///
     /// # Errors
     /// Fails as [`Self::responses`] does.
@@ -148,29 +109,52 @@ impl LinearMixedModel {
         design: &Design,
         y: &[f64],
         settings: &ManySettings,
-        is_stopped: &mut dyn FnMut() -> bool,
+        watch: &mut Watch,
     ) -> Result<Vec<Result<OneOfMany>>> {
         check(design, y)?;
-        let stop = AtomicBool::new(false);
-        let queue = Queue::new(y.len(), GROUP * design.n());
-        let work = || {
-            let mut model = self.fork();
-            while let Some(group) = queue.next() {
-                let fits = model.fit_group(design, &y[group.clone()], settings, &stop);
-                queue.push(group.start, fits);
-            }
+        let n = design.n();
+        let fill = |c: usize, out: &mut [f64]| out.copy_from_slice(&y[c * n..(c + 1) * n]);
+        let found = self.fit_each(design, y.len() / n, &fill, settings, watch);
+        let fits = found.into_iter();
+        Ok(fits
+            .map(|fit| fit.unwrap_or(Err(Error::Interrupted)))
+            .collect())
+    }
+
+    // Fits `count` responses, which `fill` writes, by number; none where a fit wasn't begun.
+    pub(super) fn fit_each(
+        &self,
+        design: &Design,
+        count: usize,
+        fill: &(dyn Fn(usize, &mut [f64]) + Sync),
+        settings: &ManySettings,
+        watch: &mut Watch,
+    ) -> Vec<Option<Result<OneOfMany>>> {
+        let n = design.n();
+        let group = count
+            .div_ceil(GROUPS_PER_THREAD * settings.threads.max(1))
+            .clamp(1, GROUP);
+        let job = |(model, y): &mut (Self, Vec<f64>), at: usize, stop: &AtomicBool| {
+            let first = at * group;
+            let size = group.min(count - first);
+            let y = &mut y[..size * n];
+            let columns = y.chunks_exact_mut(n).enumerate();
+            columns.for_each(|(c, out)| fill(first + c, out));
+            model.fit_group(design, y, settings, stop)
         };
-        thread::scope(|scope| {
-            let threads = settings.threads.min(queue.groups.len());
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
-                thread::sleep(POLL);
-                if is_stopped() {
-                    stop.store(true, Relaxed);
-                }
-            }
+        let found = in_threads(
+            count.div_ceil(group),
+            settings.threads,
+            || (self.fork(), vec![0.0; group * n]),
+            job,
+            &mut |groups| watch((groups * group).min(count)),
+        );
+        let size_of = |at: usize| group.min(count - at * group);
+        let fits = found.into_iter().enumerate().map(|(at, fits)| match fits {
+            Some(fits) => fits.into_iter().map(Some).collect(),
+            None => vec![None; size_of(at)],
         });
-        Ok(queue.fits())
+        fits.flatten().collect()
     }
 
     fn fit_group(
@@ -182,13 +166,29 @@ impl LinearMixedModel {
     ) -> Vec<Result<OneOfMany>> {
         let responses = match self.responses(design, y) {
             Ok(responses) => responses,
-            Err(error) => return vec![Err(error); y.len() / design.n()],
+            Err(_) => return self.fit_singly(design, y, settings, stop),
         };
         let one = |c: usize| {
             self.set_response(&responses, c);
             self.fit_one(settings, stop)
         };
         (0..responses.sums.columns()).map(one).collect()
+    }
+
+    // One after the other, where one of them can't be summed up.
+    fn fit_singly(
+        &mut self,
+        design: &Design,
+        y: &[f64],
+        settings: &ManySettings,
+        stop: &AtomicBool,
+    ) -> Vec<Result<OneOfMany>> {
+        let one = |y: &[f64]| {
+            let responses = self.responses(design, y)?;
+            self.set_response(&responses, 0);
+            self.fit_one(settings, stop)
+        };
+        y.chunks_exact(design.n()).map(one).collect()
     }
 
     fn fit_one(&mut self, settings: &ManySettings, stop: &AtomicBool) -> Result<OneOfMany> {
@@ -203,8 +203,14 @@ impl LinearMixedModel {
         };
         let summary = self.fit(&start, &settings.optimizer, &mut observe)?;
         let verdict = self.certificate(&summary.best)?.verdict;
+        let estimates = self.estimates(&summary.best)?;
+        let df = match settings.df {
+            true => self.satterthwaite(&summary.best)?,
+            false => None,
+        };
         Ok(OneOfMany {
-            estimates: self.estimates(&summary.best)?,
+            estimates,
+            df,
             evaluations: summary.log.len(),
             status: summary.status,
             theta: summary.best,

@@ -15,12 +15,16 @@
 //! | the minimum, and the verdict on a theta | [`search`] |
 //! | effects that the fixed ones contain | [`redundant`] |
 //! | other places where a lower minimum may be | [`restarts`] |
+//! | degrees of freedom of the fixed effects | [`satterthwaite`] |
 //! | many responses of one design, in threads | [`many`] |
+//! | responses drawn from a fit, and fitted | [`bootstrap`] |
 
+pub mod bootstrap;
 pub mod many;
 pub mod point;
 mod redundant;
 mod restarts;
+pub(crate) mod satterthwaite;
 pub(crate) mod search;
 pub mod with_sigma;
 

@@ -5,6 +5,7 @@ use super::lanes::{self, Data, Kernel, BLOCK};
 use super::link::{Link, LogDerivatives};
 use super::special::ln_gamma;
 use crate::kernels::simd::vectorized;
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct Binomial;
@@ -24,6 +25,13 @@ impl Distribution for Binomial {
 
     fn variance(&self, mu: f64, _shape: f64) -> f64 {
         mu * (1.0 - mu)
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, w: f64, _shape: f64) -> f64 {
+        if w == 0.0 {
+            return 0.0;
+        }
+        stream.binomial(w.round(), mu) / w
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {

@@ -2,6 +2,7 @@
 
 use super::lanes::{Data, Kernel};
 use super::link::{Link, LogDerivatives};
+use crate::random::Stream;
 
 /// What the shape of a family is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,9 @@ pub(crate) trait Distribution: Sync {
 
     /// The variance function `V(mu)`: the variance over the dispersion.
     fn variance(&self, mu: f64, shape: f64) -> f64;
+
+    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight one.
+    fn draw(&self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64;
 
     /// Deviance of one observation of weight one: twice the log-likelihood ratio to the saturated
     /// model, times phi.
@@ -168,6 +172,15 @@ pub(super) fn by_variance_function(
         expected: f * mu1 * h,
         observed_slope: f * (mu2 * h + 2.0 * mu1 * h1 - e * h2),
         expected_slope: f * (mu2 * h + mu1 * h1),
+    }
+}
+
+/// The dispersion of an observation; one of weight zero doesn't count, but must be a number.
+pub(super) fn dispersion(w: f64, shape: f64) -> f64 {
+    if w == 0.0 {
+        shape
+    } else {
+        shape / w
     }
 }
 

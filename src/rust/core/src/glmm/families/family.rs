@@ -10,6 +10,7 @@ use super::negative_binomial;
 use super::negative_binomial_linear;
 use super::poisson;
 use crate::error::{Error, Result};
+use crate::random::Stream;
 
 macro_rules! families {
     ($($(#[$doc:meta])* $family:ident = $name:literal => $definition:path;)*) => {
@@ -100,6 +101,11 @@ impl Family {
     /// The variance function `V(mu)`: the variance over the dispersion.
     pub fn variance(self, mu: f64, shape: f64) -> f64 {
         self.definition().variance(mu, shape)
+    }
+
+    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight one.
+    pub fn draw(self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64 {
+        self.definition().draw(stream, mu, w, shape)
     }
 
     /// Contribution to the deviance: twice the log-likelihood ratio to the saturated model, times

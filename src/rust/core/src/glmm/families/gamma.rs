@@ -1,10 +1,12 @@
 //! The gamma distribution with mean mu and variance `phi mu^2`.
 
 use super::definition::{
-    by_dispersion, by_variance_function, Contribution, Distribution, ShapeDerivatives, ShapeRole,
+    by_dispersion, by_variance_function, dispersion, Contribution, Distribution, ShapeDerivatives,
+    ShapeRole,
 };
 use super::link::Link;
 use super::special::{digamma, ln_gamma};
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct Gamma;
@@ -28,6 +30,10 @@ impl Distribution for Gamma {
 
     fn variance(&self, mu: f64, _shape: f64) -> f64 {
         mu * mu
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64 {
+        stream.gamma(1.0 / dispersion(w, shape), mu)
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {

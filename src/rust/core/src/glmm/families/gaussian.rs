@@ -3,9 +3,11 @@
 use std::f64::consts::PI;
 
 use super::definition::{
-    by_dispersion, by_variance_function, Contribution, Distribution, ShapeDerivatives, ShapeRole,
+    by_dispersion, by_variance_function, dispersion, Contribution, Distribution, ShapeDerivatives,
+    ShapeRole,
 };
 use super::link::Link;
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct Gaussian;
@@ -37,6 +39,10 @@ impl Distribution for Gaussian {
 
     fn variance(&self, _mu: f64, _shape: f64) -> f64 {
         1.0
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64 {
+        mu + dispersion(w, shape).sqrt() * stream.normal()
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {

@@ -3,9 +3,11 @@
 use std::f64::consts::PI;
 
 use super::definition::{
-    by_dispersion, by_variance_function, Contribution, Distribution, ShapeDerivatives, ShapeRole,
+    by_dispersion, by_variance_function, dispersion, Contribution, Distribution, ShapeDerivatives,
+    ShapeRole,
 };
 use super::link::Link;
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct InverseGaussian;
@@ -29,6 +31,10 @@ impl Distribution for InverseGaussian {
 
     fn variance(&self, mu: f64, _shape: f64) -> f64 {
         mu.powi(3)
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64 {
+        stream.inverse_gaussian(mu, dispersion(w, shape))
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {

@@ -7,6 +7,7 @@ use super::definition::{
 };
 use super::link::Link;
 use super::special::{digamma_difference, ln_gamma, ln_gamma_ratio};
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct NegativeBinomial;
@@ -26,6 +27,10 @@ impl Distribution for NegativeBinomial {
 
     fn variance(&self, mu: f64, shape: f64) -> f64 {
         mu * (1.0 + mu / shape)
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, _w: f64, shape: f64) -> f64 {
+        stream.negative_binomial(shape, mu)
     }
 
     fn deviance(&self, y: f64, mu: f64, shape: f64) -> f64 {

@@ -10,6 +10,7 @@ use super::negative_binomial::NegativeBinomial;
 use super::special::{
     digamma_difference, ln_gamma, ln_gamma_ratio, tetragamma_difference, trigamma_difference,
 };
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct NegativeBinomialLinear;
@@ -80,6 +81,10 @@ impl Distribution for NegativeBinomialLinear {
 
     fn variance(&self, mu: f64, shape: f64) -> f64 {
         mu * (1.0 + shape)
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, _w: f64, shape: f64) -> f64 {
+        stream.negative_binomial(mu / shape, mu)
     }
 
     // That of the negative binomial with theta = mu / phi, as in glmmTMB.

@@ -7,6 +7,7 @@ use super::lanes::{self, Data, Kernel, BLOCK};
 use super::link::Link;
 use super::special::ln_gamma;
 use crate::kernels::simd::vectorized;
+use crate::random::Stream;
 
 #[derive(Debug)]
 pub(super) struct Poisson;
@@ -26,6 +27,10 @@ impl Distribution for Poisson {
 
     fn variance(&self, mu: f64, _shape: f64) -> f64 {
         mu
+    }
+
+    fn draw(&self, stream: &mut Stream, mu: f64, _w: f64, _shape: f64) -> f64 {
+        stream.poisson(mu)
     }
 
     fn deviance(&self, y: f64, mu: f64, _shape: f64) -> f64 {

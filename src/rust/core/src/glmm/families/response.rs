@@ -101,6 +101,12 @@ impl Response {
         }
     }
 
+    /// Replaces the responses by others that have been checked.
+    pub(crate) fn set(&mut self, y: impl Iterator<Item = f64>) {
+        self.y.iter_mut().zip(y).for_each(|(old, new)| *old = new);
+        self.constant = (f64::NAN, f64::NAN);
+    }
+
     /// Number of observations.
     pub fn n(&self) -> usize {
         self.y.len()

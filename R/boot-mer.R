@@ -1,0 +1,339 @@
+# lme4's bootstrap of any statistic: responses are simulated here, and fitted by R, one after the
+# other or in other processes.
+
+#' Bootstrap of any statistic, as in lme4
+#'
+#' Simulates responses, refits the model to each of them and applies a function to each fit:
+#' `lme4::bootMer()`'s interface, for our fits and (handed on) lme4's. For estimates themselves
+#' [bootstrap()] is much faster.
+#'
+#' The responses are simulated first, by R's random number generator, so that equal seeds give equal
+#' results wherever the fits are made; a function that draws random numbers itself is another
+#' matter. With `type = "semiparametric"` and `use.u = TRUE` the residuals of a linear model are
+#' drawn with replacement from those of the fit (over the roots of the weights, if there are any),
+#' and added to the fitted values.
+#'
+#' A replicate for which the fit or the function fails has missing values; a warning counts them.
+#'
+#' @param x A fit.
+#' @param FUN A function of a fit that returns numbers.
+#' @param nsim Number of replicates.
+#' @param seed A seed for [set.seed()], or `NULL`.
+#' @param use.u Hold the random effects at their conditional modes?
+#' @param re.form Random effects to hold, as in [simulate()][simulate.rlmm]; `use.u` is the same in
+#'   short.
+#' @param type `"parametric"` or `"semiparametric"`.
+#' @param verbose Print the statistics of each replicate?
+#' @param .progress `"none"`, or `"txt"`: a bar, where the fits are made one after the other.
+#' @param PBargs Arguments of the bar, for [utils::txtProgressBar()].
+#' @param parallel Where the fits are made: `"no"`: here; `"multicore"`: in forked processes (not on
+#'   Windows); `"snow"`: on the cluster `cl`; `"future"`: as `future::plan()` says, by package
+#'   future.apply.
+#' @param ncpus Number of processes.
+#' @param cl A cluster made by package parallel; by default one of `ncpus` processes, for this call.
+#' @param ... Passed to methods; for fits of rlmm, not used.
+#' @return A list of class `"boot"`, for `boot::boot.ci()` and the like: `t0` (the statistics of the
+#'   fit), `t` (a row for each replicate), `R`, `data`, `seed`, `statistic`, `sim`, `call`.
+#'   Attributes `bootFail` and `boot.fail.msgs` tell of failures. `confint()` and `as.data.frame()`
+#'   have methods.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' repeatability <- function(m) {
+#'   v <- as.data.frame(VarCorr(m))
+#'   c(share = v$vcov[1] / (v$vcov[1] + sigma(m)^2))
+#' }
+#' b <- bootMer(fit, repeatability, nsim = 30, seed = 1)
+#' b
+#' confint(b)
+#' @export
+bootMer <- function(x, ...) UseMethod("bootMer")
+
+#' @export
+bootMer.default <- function(x, ...) {
+  if (inherits(x, "merMod") && isNamespaceLoaded("lme4")) {
+    return(getExportedValue("lme4", "bootMer")(x, ...))
+  }
+  abort_no_method("bootMer", x)
+}
+
+#' @rdname bootMer
+#' @export
+bootMer.rlmm <- function(
+  x,
+  FUN,
+  nsim = 1,
+  seed = NULL,
+  use.u = FALSE,
+  re.form = NA,
+  type = c("parametric", "semiparametric"),
+  verbose = FALSE,
+  .progress = "none",
+  PBargs = list(),
+  parallel = c("no", "multicore", "snow", "future"),
+  ncpus = getOption("boot.ncpus", 1L),
+  cl = NULL,
+  ...
+) {
+  refuse_dots(...)
+  FUN <- match.fun(FUN)
+  nsim <- check_replicates(nsim, "nsim")
+  check_seed(seed)
+  check_flag(use.u, "use.u")
+  check_flag(verbose, "verbose")
+  type <- one_of(type, c("parametric", "semiparametric"), "type")
+  parallel <- one_of(
+    parallel,
+    c("no", "multicore", "snow", "future"),
+    "parallel"
+  )
+  .progress <- one_of(.progress, c("none", "txt"), ".progress")
+  check_has_data(x, "bootMer()")
+  t0 <- statistics_of(FUN, x)
+  hold <- if (use.u) NULL else re.form
+  y <- boot_responses(x, nsim, seed, hold, type)
+  one <- replicate_of(x, FUN, length(t0), verbose)
+  found <- apply_to_all(y, one, parallel, ncpus, cl, .progress, PBargs)
+  new_boot(found, x, FUN, t0, y, seed, type, match.call())
+}
+
+# The statistics of the fit, which must be numbers.
+statistics_of <- function(FUN, fit) {
+  value <- FUN(fit)
+  if (is.numeric(value) && length(value) > 0L) {
+    return(value)
+  }
+  abort_argument(
+    "`FUN` must return numbers.",
+    x = paste0("For the fit it returns ", describe_type(value), "."),
+    arg = "FUN"
+  )
+}
+
+boot_responses <- function(fit, nsim, seed, re_form, type) {
+  if (type == "parametric") {
+    return(simulate.rlmm(fit, nsim, seed, re.form = re_form))
+  }
+  if (!isLMM.rlmm(fit) || !is.null(re_form)) {
+    abort_rlmm(
+      c(
+        "The semiparametric bootstrap is that of a linear model, given its random effects.",
+        i = if (isLMM.rlmm(fit)) {
+          "Use `use.u = TRUE`?"
+        } else {
+          "Use `type = \"parametric\"`?"
+        }
+      ),
+      "rlmm_error_not_available"
+    )
+  }
+  state <- start_generator(seed)
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
+  resampled_responses(fit, nsim, state$start)
+}
+
+resampled_responses <- function(fit, nsim, state) {
+  response <- fit_response(fit)
+  root <- sqrt(response$weights %||% rep(1, length(response$y)))
+  scaled <- (root * (response$y - fit$fitted))[root > 0]
+  one <- \(i) {
+    drawn <- sample(scaled, length(root), replace = TRUE)
+    fit$fitted + ifelse(root > 0, drawn / root, drawn)
+  }
+  y <- lapply(seq_len(nsim), one)
+  names(y) <- paste0("sim_", seq_len(nsim))
+  structure(as.data.frame(y), seed = state)
+}
+
+#' The function that makes one replicate: its statistics, or the condition that there are none
+#' @noRd
+replicate_of <- function(fit, FUN, n, verbose) {
+  force(fit)
+  force(FUN)
+  function(y) {
+    value <- tryCatch(
+      suppressMessages(as.double(FUN(refit.rlmm(fit, y)))),
+      error = identity
+    )
+    if (verbose) {
+      text <- if (is.numeric(value)) {
+        format(value, digits = 5L)
+      } else {
+        conditionMessage(value)
+      }
+      cat(paste(text, collapse = " "), "\n")
+    }
+    if (is.numeric(value) && length(value) != n) {
+      value <- simpleError(sprintf(
+        "FUN returned %s values, not %s",
+        length(value),
+        n
+      ))
+    }
+    value
+  }
+}
+
+#' Applies a function to each response, here or in other processes
+#' @noRd
+apply_to_all <- function(y, one, parallel, ncpus, cl, progress, bar_arguments) {
+  y <- as.list(y)
+  switch(
+    parallel,
+    no = apply_here(y, one, progress, bar_arguments),
+    multicore = parallel::mclapply(y, one, mc.cores = ncpus),
+    snow = apply_on_cluster(y, one, ncpus, cl),
+    future = apply_by_futures(y, one)
+  )
+}
+
+apply_here <- function(y, one, progress, bar_arguments) {
+  if (progress == "none") {
+    return(lapply(y, one))
+  }
+  defaults <- list(max = length(y), style = 3L)
+  bar <- do.call(
+    utils::txtProgressBar,
+    utils::modifyList(defaults, bar_arguments)
+  )
+  on.exit(close(bar))
+  lapply(seq_along(y), \(i) {
+    value <- one(y[[i]])
+    utils::setTxtProgressBar(bar, i)
+    value
+  })
+}
+
+apply_on_cluster <- function(y, one, ncpus, cl) {
+  if (is.null(cl)) {
+    cl <- parallel::makePSOCKcluster(ncpus)
+    on.exit(parallel::stopCluster(cl))
+    parallel::clusterCall(cl, \(paths) .libPaths(paths), .libPaths())
+  }
+  parallel::parLapply(cl, y, one)
+}
+
+apply_by_futures <- function(y, one) {
+  need_package("future.apply", "bootMer(parallel = \"future\")")
+  getExportedValue("future.apply", "future_lapply")(y, one, future.seed = TRUE)
+}
+
+new_boot <- function(found, fit, FUN, t0, y, seed, type, call) {
+  failed <- !vapply(found, is.numeric, NA)
+  missing <- rep(NA_real_, length(t0))
+  found[failed & !vapply(found, inherits, NA, "condition")] <- list(simpleError(
+    "no result"
+  ))
+  messages <- vapply(found[failed], conditionMessage, "")
+  found[failed] <- list(missing)
+  t <- matrix(unlist(found), ncol = length(t0), byrow = TRUE)
+  colnames(t) <- names(t0)
+  if (any(failed)) {
+    warn_failed_replicates(messages, length(found))
+  }
+  structure(
+    list(
+      t0 = t0,
+      t = t,
+      R = length(found),
+      data = fit$frame,
+      seed = attr(y, "seed"),
+      statistic = FUN,
+      sim = "parametric",
+      call = call,
+      ran.gen = "simulate(fit, 1, ...)",
+      mle = list(beta = fit$beta, theta = fit$theta)
+    ),
+    class = c("rlmm_boot", "bootMer", "boot"),
+    bootFail = sum(failed),
+    boot.fail.msgs = if (any(failed)) table(unname(messages)),
+    boot_type = type
+  )
+}
+
+warn_failed_replicates <- function(messages, n) {
+  counts <- sort(table(messages), decreasing = TRUE)
+  warn_rlmm(
+    c(
+      sprintf(
+        "%s of %s failed.",
+        format_count(length(messages)),
+        plural(n, "replicate")
+      ),
+      x = sprintf("The most frequent reason: %s", names(counts)[1L])
+    ),
+    "rlmm_warning_bootstrap"
+  )
+}
+
+#' @export
+format.rlmm_boot <- function(x, digits = max(3, getOption("digits") - 3), ...) {
+  warn_of_dots(...)
+  check_digits(digits)
+  mean <- colMeans(x$t, na.rm = TRUE)
+  table <- data.frame(
+    original = as.vector(x$t0),
+    bias = mean - as.vector(x$t0),
+    std.error = apply(x$t, 2L, stats::sd, na.rm = TRUE),
+    row.names = names(x$t0) %||% paste0("t", seq_along(x$t0))
+  )
+  failed <- attr(x, "bootFail")
+  type <- attr(x, "boot_type")
+  title <- paste(
+    toupper(substring(type, 1L, 1L)),
+    substring(type, 2L),
+    sep = ""
+  )
+  notes <- if (failed > 0) paste0(": ", format_count(failed), " failed")
+  c(
+    paste0(
+      title,
+      " bootstrap by bootMer(), ",
+      plural(x$R, "replicate"),
+      notes,
+      "."
+    ),
+    "",
+    utils::capture.output(print(table, digits = digits))
+  )
+}
+
+#' @export
+print.rlmm_boot <- function(x, ...) {
+  writeLines(format(x, ...))
+  invisible(x)
+}
+
+#' @export
+as.data.frame.rlmm_boot <- function(
+  x,
+  row.names = NULL,
+  optional = FALSE,
+  ...
+) {
+  as.data.frame(x$t, row.names = row.names, optional = optional, ...)
+}
+
+#' @export
+confint.rlmm_boot <- function(
+  object,
+  parm = NULL,
+  level = 0.95,
+  type = c("percentile", "basic", "normal", "shortest"),
+  ...
+) {
+  refuse_dots(...)
+  check_confidence(level)
+  type <- one_of(type, interval_types, "type")
+  labels <- names(object$t0) %||% paste0("t", seq_along(object$t0))
+  wanted <- match(select_parameters(parm, labels, 0L), labels)
+  limits <- bootstrap_limits(
+    object$t[, wanted, drop = FALSE],
+    object$t0[wanted],
+    level,
+    type
+  )
+  dimnames(limits) <- list(labels[wanted], limit_names(level))
+  limits
+}

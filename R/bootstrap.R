@@ -1,0 +1,359 @@
+# The parametric bootstrap in threads: replicates of a fit, drawn and fitted by the core.
+
+#' Parametric bootstrap
+#'
+#' Draws new responses from a fit, fits the model to each of them, and keeps the estimates. All of
+#' it runs in parallel threads; `options(rlmm.threads = )` or `rlmm_control(threads = )` say in how
+#' many.
+#'
+#' Each replicate has a stream of random numbers of its own, which depends on the seed and on the
+#' number of the replicate alone. So equal seeds give equal results, for any number of threads, and
+#' `update(b, n = )` goes on where a bootstrap ended, or was interrupted: it then has the replicates
+#' that one of that size would have had.
+#'
+#' The random effects of a replicate are drawn anew, as by [simulate()][simulate.rlmm]; `use.u =
+#' TRUE` holds them at their conditional modes. A search starts at the estimates of the fit, unless
+#' these are singular. Parameters that are held stay held.
+#'
+#' A replicate that can't be fitted is counted as failed, and has missing estimates, which all
+#' statistics leave out. Replicates whose fit is singular (see [is_singular()]) are counted and
+#' kept: without them standard deviations would be biased.
+#'
+#' @param object A fit.
+#' @param n Number of replicates, in all.
+#' @param seed A whole number, or `NULL`: one is drawn from R's random number generator.
+#' @param use.u Hold the random effects at their conditional modes?
+#' @param type `"parametric"`. ([bootMer()][bootMer.rlmm] has the semiparametric bootstrap.)
+#' @param progress Show how many replicates have been done? By default only in an interactive
+#'   session, and after a second.
+#' @param ... Passed to methods; for fits of rlmm, not used.
+#' @return A list of class `"rlmm_bootstrap"`: `beta`, `std_error` (of the fixed effects, at the
+#'   theta of the replicate) and `theta`, matrices with a row for each replicate; `sigma`, `shape`
+#'   (of a generalized model: its dispersion or other parameter), `objective`, `verdict` (what
+#'   [certificate()] says), `error` (`NA`, or why the fit failed), `replicate` and `seed` (from
+#'   which it is drawn again); and `fit`. It survives [saveRDS()].
+#' @seealso [summary.rlmm_bootstrap()] for tables and intervals, [bootMer()][bootMer.rlmm] for other
+#'   statistics.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' b <- bootstrap(fit, n = 200, seed = 1)
+#' b
+#' confint(b)
+#' b <- update(b, n = 300)
+#' head(as.data.frame(b))
+#' @export
+bootstrap <- function(object, ...) UseMethod("bootstrap")
+
+#' @export
+bootstrap.default <- function(object, ...) abort_no_method("bootstrap", object)
+
+#' @rdname bootstrap
+#' @export
+bootstrap.rlmm <- function(
+  object,
+  n = 1000,
+  seed = NULL,
+  use.u = FALSE,
+  type = "parametric",
+  progress = NULL,
+  ...
+) {
+  refuse_dots(...)
+  n <- check_replicates(n, "n")
+  check_seed(seed)
+  check_flag(use.u, "use.u")
+  check_bootstrap_type(type)
+  check_has_data(object, "bootstrap()")
+  seed <- seed %||% draw_seed()
+  drawn <- run_bootstrap(object, seq_len(n), seed, use.u, progress)
+  new_bootstrap(drawn, object, seed, use.u)
+}
+
+#' @rdname bootstrap
+#' @importFrom stats update
+#' @export
+update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
+  refuse_dots(...)
+  if (missing(n)) {
+    abort_argument(
+      "`n` must be given: the number of replicates, in all.",
+      x = sprintf("There are %s.", format_count(length(object$replicate))),
+      arg = "n"
+    )
+  }
+  n <- check_replicates(n, "n")
+  seed <- object$seed[[length(object$seed)]]
+  own <- object$replicate[object$seed == seed]
+  left <- n - (length(object$replicate) - length(own))
+  wanted <- setdiff(seq_len(max(left, 0L)), own)
+  if (length(wanted) == 0L) {
+    return(object)
+  }
+  drawn <- run_bootstrap(object$fit, wanted, seed, object$use.u, progress)
+  c(object, new_bootstrap(drawn, object$fit, seed, object$use.u))
+}
+
+#' Fits some replicates; those that the user didn't wait for are left out
+#' @noRd
+run_bootstrap <- function(fit, replicates, seed, use_u, progress = NULL) {
+  spec <- fit_spec(fit)
+  plan <- bootstrap_plan(fit, replicates, seed, use_u)
+  control <- core_control(fit$control, 0L, list(spec = spec), fit_held(fit))
+  control$progress <- progress %||% control$progress
+  found <- core_bootstrap(spec, plan, bootstrap_start(fit), control)
+  found$replicate <- replicates
+  is_whole <- found$done & !found$status %in% "INTERRUPTED"
+  if (!all(is_whole)) {
+    warn_interrupted(sum(is_whole), length(replicates))
+  }
+  rows <- \(values) {
+    if (is.matrix(values)) {
+      t(values[, is_whole, drop = FALSE])
+    } else {
+      values[is_whole]
+    }
+  }
+  lapply(found, rows)
+}
+
+bootstrap_plan <- function(fit, replicates, seed, use_u) {
+  hold <- selected_effects(fit, if (use_u) NULL else NA)
+  par <- model_parameters(fit, NULL)
+  plan <- simulation_plan(fit, par, hold, NULL, FALSE)
+  list(
+    mean = as.double(plan$mean),
+    theta = if (use_u) double() else as.double(fit$theta),
+    scale = effects_sigma(fit),
+    sigma = fit$sigma,
+    shape = drawn_shape(fit),
+    seed = as.double(seed),
+    replicates = as.integer(replicates)
+  )
+}
+
+# The parameter of the family that responses are drawn with.
+drawn_shape <- function(fit) {
+  glmm <- fit$glmm
+  if (is.null(glmm) || is_dispersed(glmm$family)) {
+    return(as.double(fit$sigma^2))
+  }
+  as.double(glmm$shape %||% 1)
+}
+
+# Where the searches start: at the estimates, unless these are singular.
+bootstrap_start <- function(fit) {
+  theta <- inner_start(fit)
+  if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
+}
+
+new_bootstrap <- function(drawn, fit, seed, use_u) {
+  free <- free_beta(fit)
+  structure(
+    list(
+      beta = all_coefficients(drawn$beta, fit$beta, free),
+      std_error = all_coefficients(drawn$std_error, 0 * fit$beta, free),
+      theta = with_colnames(drawn$theta, theta_names(fit$random)),
+      sigma = drawn$sigma,
+      shape = drawn$shape,
+      objective = drawn$objective,
+      verdict = drawn$verdict,
+      error = drawn$error,
+      replicate = drawn$replicate,
+      seed = rep(as.double(seed), length(drawn$replicate)),
+      use.u = use_u,
+      fit = fit
+    ),
+    class = "rlmm_bootstrap"
+  )
+}
+
+# Columns of the coefficients that are held stand between those of the others.
+all_coefficients <- function(values, held, is_free) {
+  all <- matrix(
+    held,
+    nrow(values),
+    length(held),
+    byrow = TRUE,
+    dimnames = list(NULL, names(held))
+  )
+  all[, is_free] <- values
+  all
+}
+
+with_colnames <- function(values, names) {
+  dimnames(values) <- list(NULL, names)
+  values
+}
+
+#' @export
+c.rlmm_bootstrap <- function(...) {
+  all <- list(...)
+  check_same_bootstraps(all)
+  first <- all[[1L]]
+  for (name in c("beta", "std_error", "theta")) {
+    first[[name]] <- do.call(rbind, lapply(all, `[[`, name))
+  }
+  vectors <- c(
+    "sigma",
+    "shape",
+    "objective",
+    "verdict",
+    "error",
+    "replicate",
+    "seed"
+  )
+  for (name in vectors) {
+    first[name] <- list(unlist(lapply(all, `[[`, name)))
+  }
+  drawn_twice <- duplicated(data.frame(first$seed, first$replicate))
+  if (any(drawn_twice)) {
+    abort_drawn_twice(sum(drawn_twice))
+  }
+  first
+}
+
+check_same_bootstraps <- function(all) {
+  is_one <- vapply(all, inherits, NA, "rlmm_bootstrap")
+  parts <- c("formula", "theta", "beta", "sigma")
+  is_same <- \(b) {
+    identical(b$use.u, all[[1L]]$use.u) &&
+      identical(b$fit[parts], all[[1L]]$fit[parts])
+  }
+  if (all(is_one) && all(vapply(all, is_same, NA))) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "Only bootstraps of one fit can be put together.",
+      x = if (all(is_one)) {
+        "They belong to different fits, or differ in `use.u`."
+      } else {
+        it_is(all[[which(!is_one)[1L]]])
+      }
+    ),
+    "rlmm_error_bootstrap"
+  )
+}
+
+abort_drawn_twice <- function(n) {
+  abort_rlmm(
+    c(
+      "The bootstraps have replicates in common.",
+      x = paste(
+        plural(n, "replicate"),
+        "would count twice: the seeds are equal."
+      ),
+      i = "`update(b, n = )` adds replicates to a bootstrap."
+    ),
+    "rlmm_error_bootstrap"
+  )
+}
+
+warn_interrupted <- function(done, wanted) {
+  warn_rlmm(
+    c(
+      sprintf(
+        "The bootstrap was interrupted after %s of %s.",
+        format_count(done),
+        plural(wanted, "replicate")
+      ),
+      i = "`update(b, n = )` goes on from there."
+    ),
+    "rlmm_warning_interrupted"
+  )
+}
+
+#' The responses of a bootstrap's replicates
+#'
+#' Draws the responses of some replicates again, such as those that failed: `refit(b$fit, y)` is the
+#' fit of one.
+#'
+#' @param object What [bootstrap()] returned.
+#' @param nsim Not used: the replicates are those of `which`.
+#' @param seed Not used.
+#' @param which Which replicates: their places in `object`, all by default.
+#' @param ... Not used.
+#' @return A data frame with a column for each replicate; of a binomial model, with the proportions
+#'   of successes.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' b <- bootstrap(fit, n = 10, seed = 1)
+#' y <- simulate(b, which = 3)
+#' fixef(refit(fit, y)) - b$beta[3, ]
+#' @export
+simulate.rlmm_bootstrap <- function(
+  object,
+  nsim = NULL,
+  seed = NULL,
+  which = seq_along(object$replicate),
+  ...
+) {
+  refuse_dots(...)
+  which <- check_places(which, length(object$replicate))
+  spec <- fit_spec(object$fit)
+  one <- \(i) {
+    plan <- bootstrap_plan(
+      object$fit,
+      object$replicate[[i]],
+      object$seed[[i]],
+      object$use.u
+    )
+    core_draws(spec, plan)[, 1L]
+  }
+  columns <- lapply(which, one)
+  names(columns) <- paste0("sim_", which)
+  as.data.frame(columns, optional = TRUE)
+}
+
+# Arguments ------------------------------------------------------------------
+
+check_bootstrap_type <- function(type) {
+  if (identical(type, "semiparametric")) {
+    abort_argument(
+      "`type` must be \"parametric\".",
+      i = "`bootMer(fit, FUN, use.u = TRUE, type = \"semiparametric\")` resamples residuals.",
+      arg = "type"
+    )
+  }
+  one_of(type, "parametric", "type")
+}
+
+check_has_data <- function(fit, call) {
+  if (!is.null(fit$frame)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      paste0("`", call, "` needs the data, which the fit doesn't hold."),
+      i = "It was made with `rlmm_control(slim = TRUE)`; fit without it."
+    ),
+    "rlmm_error_slim"
+  )
+}
+
+#' A positive whole number
+#' @noRd
+check_replicates <- function(n, arg) {
+  is_count <- is_number(n) && is.finite(n) && n >= 1 && n == round(n)
+  if (is_count && n <= .Machine$integer.max) {
+    return(as.integer(n))
+  }
+  problem <- sprintf("`%s` must be a positive whole number.", arg)
+  abort_argument(problem, x = it_is(n), arg = arg)
+}
+
+check_places <- function(which, n) {
+  if (is.logical(which) && length(which) == n) {
+    which <- which(which)
+  }
+  if (is.numeric(which) && all(which %in% seq_len(n))) {
+    return(as.integer(which))
+  }
+  abort_argument(
+    sprintf("`which` must be numbers from 1 to %s.", format_count(n)),
+    x = it_is(which),
+    arg = "which"
+  )
+}
+
+draw_seed <- function() sample.int(.Machine$integer.max, 1L)

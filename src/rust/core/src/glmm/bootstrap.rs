@@ -1,0 +1,199 @@
+//! The parametric bootstrap: responses drawn from a fit, each fitted from its estimates on; and
+//! other responses of one design, fitted likewise.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::glmm::families::{Family, Link};
+use crate::glmm::pirls::Vary;
+use crate::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmEstimates};
+use crate::judge::Verdict;
+use crate::kernels::small::inverse_row_lengths;
+use crate::optimize::{Flow, Status};
+use crate::parallel::{in_threads, Watch};
+use crate::simulate::{Simulation, Truth};
+
+/// Responses of a generalized model.
+#[derive(Debug, Clone)]
+pub struct Draws<'a> {
+    simulation: Simulation<'a>,
+    design: &'a Design<'a>,
+    family: Family,
+    link: Link,
+    shape: f64,
+}
+
+/// How many responses are to be fitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManySettings {
+    /// How each of them is fitted.
+    pub fit: FitSettings,
+    /// Elements of theta that aren't fitted, with their values.
+    pub held: Vec<(usize, f64)>,
+    /// Number of threads, at least one.
+    pub threads: usize,
+    /// Are standard errors wanted that allow for the uncertainty of theta? They cost a Hessian.
+    pub exact_errors: bool,
+}
+
+/// The fit of one of many responses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneOfMany {
+    /// What follows from the parameters.
+    pub estimates: GlmmEstimates,
+    /// Why the optimizer stopped.
+    pub status: Status,
+    /// What the certificate says of the parameters; none where the fit was stopped.
+    pub verdict: Option<Verdict>,
+    /// Standard errors of the fixed effects; at the estimated theta, unless they are wanted exact
+    /// and the Hessian has no negative eigenvalue.
+    pub std_error: Vec<f64>,
+    /// Evaluations of the objective, those of a fast stage included.
+    pub evaluations: usize,
+}
+
+// Standard errors of the fixed effects at the estimated theta.
+fn errors_at_theta(estimates: &GlmmEstimates) -> Vec<f64> {
+    let scale = match estimates.sigma.is_relative {
+        true => estimates.sigma.value,
+        false => 1.0,
+    };
+    let mut errors = inverse_row_lengths(estimates.beta.len(), &estimates.rx);
+    errors.iter_mut().for_each(|error| *error *= scale);
+    errors
+}
+
+impl<'a> Draws<'a> {
+    /// Checks what is drawn from. `shape` is the dispersion of weight one, or the family's other
+    /// parameter.
+    ///
+    /// # Errors
+    /// Fails as [`Simulation::new`] does.
+    pub fn new(
+        design: &'a Design<'a>,
+        family: Family,
+        link: Link,
+        shape: f64,
+        truth: &Truth<'a>,
+    ) -> Result<Self> {
+        Ok(Self {
+            simulation: Simulation::new(design, truth)?,
+            design,
+            family,
+            link,
+            shape,
+        })
+    }
+
+    /// Writes the response of a replicate into `y`.
+    pub fn draw(&self, replicate: u64, y: &mut [f64]) {
+        let mut stream = self.simulation.predictor(replicate, y);
+        for (i, y) in y.iter_mut().enumerate() {
+            let mean = self.link.mean(*y);
+            let weight = self.design.weight(i);
+            *y = self.family.draw(&mut stream, mean, weight, self.shape);
+        }
+    }
+}
+
+impl GeneralizedLinearMixedModel {
+    /// Fits the responses of these replicates; none where a fit wasn't begun when the watch said to
+    /// stop. Failures are results.
+    pub fn bootstrap(
+        &self,
+        draws: &Draws,
+        replicates: &[u64],
+        settings: &ManySettings,
+        watch: &mut Watch,
+    ) -> Vec<Option<Result<OneOfMany>>> {
+        let fill = |c: usize, y: &mut [f64]| draws.draw(replicates[c], y);
+        self.fit_each(replicates.len(), &fill, settings, watch)
+    }
+
+    /// Fits each of the responses `y`, `n` values each. Failures are results; of a response that
+    /// wasn't begun when the watch said to stop the result is `Interrupted`.
+    ///
+    /// # Errors
+    /// `Dimension`, unless `y` holds whole responses.
+    pub fn fit_many(
+        &self,
+        y: &[f64],
+        settings: &ManySettings,
+        watch: &mut Watch,
+    ) -> Result<Vec<Result<OneOfMany>>> {
+        let n = self.pirls.rows.n();
+        if y.len() % n != 0 {
+            return Err(Error::Dimension {
+                what: "y",
+                expected: n,
+                found: y.len(),
+            });
+        }
+        let fill = |c: usize, out: &mut [f64]| out.copy_from_slice(&y[c * n..(c + 1) * n]);
+        let found = self.fit_each(y.len() / n, &fill, settings, watch);
+        let fits = found.into_iter();
+        Ok(fits
+            .map(|fit| fit.unwrap_or(Err(Error::Interrupted)))
+            .collect())
+    }
+
+    fn fit_each(
+        &self,
+        count: usize,
+        fill: &(dyn Fn(usize, &mut [f64]) + Sync),
+        settings: &ManySettings,
+        watch: &mut Watch,
+    ) -> Vec<Option<Result<OneOfMany>>> {
+        let n = self.pirls.rows.n();
+        let job = |(model, y): &mut (Self, Vec<f64>), c: usize, stop: &AtomicBool| {
+            fill(c, y);
+            model.fit_one(y, settings, stop)
+        };
+        let hire = || (self.clone(), vec![0.0; n]);
+        in_threads(count, settings.threads, hire, job, watch)
+    }
+
+    fn fit_one(
+        &mut self,
+        y: &[f64],
+        settings: &ManySettings,
+        stop: &AtomicBool,
+    ) -> Result<OneOfMany> {
+        self.set_response(y)?;
+        self.hold_at(&settings.held);
+        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
+            true => Flow::Stop,
+            false => Flow::Continue,
+        };
+        let fit = self.fit(&settings.fit, &mut observe)?;
+        let vary = settings.fit.vary;
+        let parameters = self.centred(vary, &fit.parameters)?;
+        let estimates = self.estimates(vary, &parameters)?;
+        let std_error = match settings.exact_errors && vary == Vary::Modes {
+            true => self.exact_errors(&parameters)?,
+            false => None,
+        };
+        let fast = fit.fast.map_or(0, |stage| stage.log.len());
+        Ok(OneOfMany {
+            std_error: std_error.unwrap_or_else(|| errors_at_theta(&estimates)),
+            estimates,
+            status: fit.summary.status,
+            verdict: fit.certificate.map(|certificate| certificate.verdict),
+            evaluations: fast + fit.summary.log.len(),
+        })
+    }
+
+    // Standard errors of the fixed effects from the Hessian.
+    fn exact_errors(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
+        let Some(covariance) = self.covariance(parameters)? else {
+            return Ok(None);
+        };
+        let n = covariance.len().isqrt();
+        let first = self.held.iter().filter(|held| !**held).count();
+        let at_beta = first..first + self.pirls.beta.len();
+        Ok(Some(
+            at_beta.map(|j| covariance[j * n + j].sqrt()).collect(),
+        ))
+    }
+}

@@ -1,0 +1,58 @@
+//! The parametric bootstrap: responses drawn from a fit, each fitted as the fit was.
+
+use crate::design::Design;
+use crate::error::Result;
+use crate::lmm::many::{ManySettings, OneOfMany};
+use crate::lmm::LinearMixedModel;
+use crate::parallel::Watch;
+use crate::simulate::{Simulation, Truth};
+
+/// Responses of a linear model.
+#[derive(Debug, Clone)]
+pub struct Draws<'a> {
+    simulation: Simulation<'a>,
+    /// Residual standard deviation of each observation.
+    sd: Vec<f64>,
+}
+
+impl<'a> Draws<'a> {
+    /// Checks what is drawn from.
+    ///
+    /// # Errors
+    /// Fails as [`Simulation::new`] does.
+    pub fn new(design: &'a Design<'a>, truth: &Truth<'a>) -> Result<Self> {
+        // What is drawn for an observation of weight zero doesn't count, but must be a number.
+        let sd = |i: usize| match design.weight(i) {
+            0.0 => truth.sigma,
+            weight => truth.sigma / weight.sqrt(),
+        };
+        Ok(Self {
+            simulation: Simulation::new(design, truth)?,
+            sd: (0..design.n()).map(sd).collect(),
+        })
+    }
+
+    /// Writes the response of a replicate into `y`.
+    pub fn draw(&self, replicate: u64, y: &mut [f64]) {
+        let mut stream = self.simulation.predictor(replicate, y);
+        for (y, sd) in y.iter_mut().zip(&self.sd) {
+            *y += sd * stream.normal();
+        }
+    }
+}
+
+impl LinearMixedModel {
+    /// Fits the responses of these replicates, as [`Self::fit_many`] does; none where a fit wasn't
+    /// begun when the watch said to stop.
+    pub fn bootstrap(
+        &self,
+        design: &Design,
+        draws: &Draws,
+        replicates: &[u64],
+        settings: &ManySettings,
+        watch: &mut Watch,
+    ) -> Vec<Option<Result<OneOfMany>>> {
+        let fill = |c: usize, y: &mut [f64]| draws.draw(replicates[c], y);
+        self.fit_each(design, replicates.len(), &fill, settings, watch)
+    }
+}

@@ -1,0 +1,135 @@
+//! Satterthwaite's degrees of freedom of the fixed effects, where theta is in its usual place: free
+//! elements of Lambda, zero at the least on the diagonal.
+
+use crate::derivatives::HessianKind;
+use crate::error::Result;
+use crate::kernels::eigen::Eigen;
+use crate::kernels::small::inverse_row_lengths;
+use crate::lmm::LinearMixedModel;
+use crate::tolerances::{FLAT_CURVATURE, KNOWN_SD, NO_CURVATURE};
+
+impl LinearMixedModel {
+    /// The degrees of freedom at `theta`: `2 v^2 / (g'Ag)` with v the estimated variance of a fixed
+    /// effect, g its gradient in (theta, sigma), and A the covariance of these. An element of theta
+    /// that is zero on the diagonal of Lambda counts as known. Not a number where the Hessian has a
+    /// negative eigenvalue; none for a model whose theta has other bounds, or is held.
+    ///
+    /// # Errors
+    /// Fails as [`Self::at`] does.
+    pub fn satterthwaite(&mut self, theta: &[f64]) -> Result<Option<Vec<f64>>> {
+        let is_usual = self.factor.covs().iter().all(|cov| cov.is_filled());
+        let is_held = self.domain.held.contains(&true) || !self.domain.absolute.is_empty();
+        if !is_usual || is_held {
+            return Ok(None);
+        }
+        let p = self.likelihood.p;
+        let sigma = self.at(theta)?.sigma();
+        let kind = self.inferential_hessian();
+        let hessian = self.hessian_with_sigma(theta, sigma, kind)?;
+        let unscaled = inverse_row_lengths(p, &self.at(theta)?.factor().rx());
+        let slopes = self.at(theta)?.contrast_slopes(&unit_matrix(p));
+        let free = self.free_parameters(theta);
+        let curvature = Curvature::new(&hessian, &free);
+        let n = theta.len();
+        let df = |j: usize| {
+            let variance = unscaled[j].powi(2);
+            let gradient: Vec<f64> = free
+                .iter()
+                .map(|&at| match at < n {
+                    true => sigma.powi(2) * slopes[j * n + at],
+                    false => 2.0 * sigma * variance,
+                })
+                .collect();
+            2.0 * (sigma.powi(2) * variance).powi(2) / curvature.spread(&gradient)
+        };
+        Ok(Some((0..p).map(df).collect()))
+    }
+
+    // In (theta, sigma).
+    fn hessian_with_sigma(
+        &mut self,
+        theta: &[f64],
+        sigma: f64,
+        kind: HessianKind,
+    ) -> Result<Vec<f64>> {
+        Ok(self.at(theta)?.with_sigma(sigma, kind).hessian)
+    }
+
+    // Elements of (theta, sigma) that aren't known.
+    fn free_parameters(&self, theta: &[f64]) -> Vec<usize> {
+        let step_sizes = self.step_sizes();
+        let is_free = |&j: &usize| {
+            let is_bounded = self.domain.lower[j] == 0.0;
+            !is_bounded || theta[j].abs() >= KNOWN_SD * step_sizes[j]
+        };
+        let mut free: Vec<usize> = (0..theta.len()).filter(is_free).collect();
+        if self.likelihood.sigma.is_none() {
+            free.push(theta.len());
+        }
+        free
+    }
+}
+
+fn unit_matrix(k: usize) -> Vec<f64> {
+    let mut unit = vec![0.0; k * k];
+    unit.iter_mut()
+        .step_by(k + 1)
+        .for_each(|value| *value = 1.0);
+    unit
+}
+
+// Some parameters' part of a Hessian, in units of its diagonal, as eigenvalues and eigenvectors.
+struct Curvature {
+    unit: Vec<f64>,
+    parts: Eigen,
+    is_defined: bool,
+}
+
+impl Curvature {
+    fn new(hessian: &[f64], free: &[usize]) -> Self {
+        let (n, k) = (hessian.len().isqrt(), free.len());
+        let unit: Vec<f64> = free
+            .iter()
+            .map(|&j| hessian[j * n + j].abs().max(NO_CURVATURE).sqrt().recip())
+            .collect();
+        let mut scaled = vec![0.0; k * k];
+        for (b, &j) in free.iter().enumerate() {
+            for (a, &i) in free.iter().enumerate() {
+                let both = 0.5 * (hessian[j * n + i] + hessian[i * n + j]);
+                scaled[b * k + a] = both * unit[a] * unit[b];
+            }
+        }
+        let mut parts = Eigen::new(k);
+        let is_decomposed = parts.decompose(&scaled);
+        let largest = parts
+            .values
+            .iter()
+            .fold(0.0f64, |most, v| most.max(v.abs()));
+        let is_convex = parts.values.iter().all(|&v| v >= -FLAT_CURVATURE * largest);
+        Self {
+            unit,
+            is_defined: is_decomposed && is_convex,
+            parts,
+        }
+    }
+
+    // g'Ag, where A is twice the inverse, without the directions that don't curve.
+    fn spread(&self, gradient: &[f64]) -> f64 {
+        if !self.is_defined {
+            return f64::NAN;
+        }
+        let values = &self.parts.values;
+        let largest = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+        let one = |(at, &value): (usize, &f64)| {
+            let vector = self.parts.vector(at).iter();
+            let scaled = vector.zip(&self.unit).zip(gradient);
+            let along: f64 = scaled.map(|((q, unit), g)| q * unit * g).sum();
+            2.0 * along * along / value
+        };
+        let steep = values.iter().enumerate();
+        steep
+            .filter(|(_, &value)| value > FLAT_CURVATURE * largest)
+            .map(one)
+            .sum()
+    }
+}

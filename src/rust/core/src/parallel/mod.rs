@@ -1,0 +1,91 @@
+//! Many independent jobs in threads.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+/// How long the calling thread sleeps between two questions whether to stop.
+const POLL: Duration = Duration::from_millis(2);
+
+/// Is told by the calling thread, now and then, how many jobs have ended, and says whether to stop.
+pub type Watch<'a> = dyn FnMut(usize) -> bool + 'a;
+
+/// Results of `count` jobs, in their order; none of those that hadn't begun when the watch said to
+/// stop. Each thread has a worker of its own, made by `hire`; a job sees when it is to stop.
+pub fn in_threads<Worker, T: Send>(
+    count: usize,
+    threads: usize,
+    hire: impl Fn() -> Worker + Sync,
+    job: impl Fn(&mut Worker, usize, &AtomicBool) -> T + Sync,
+    watch: &mut Watch,
+) -> Vec<Option<T>> {
+    let (next, ended, stop) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicBool::new(false),
+    );
+    let found: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
+    let work = || {
+        let mut worker = hire();
+        while !stop.load(Relaxed) {
+            let at = next.fetch_add(1, Relaxed);
+            if at >= count {
+                break;
+            }
+            let result = job(&mut worker, at, &stop);
+            let mut found = found
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            found.push((at, result));
+            ended.fetch_add(1, Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(work)).collect();
+        while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            thread::sleep(POLL);
+            if watch(ended.load(Relaxed)) {
+                stop.store(true, Relaxed);
+            }
+        }
+    });
+    let mut results: Vec<Option<T>> = (0..count).map(|_| None).collect();
+    let found = found
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    found
+        .into_iter()
+        .for_each(|(at, result)| results[at] = Some(result));
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order() {
+        for threads in [1, 3, 50] {
+            let jobs = |_: &mut (), at: usize, _: &AtomicBool| at * at;
+            let found = in_threads(20, threads, || (), jobs, &mut |_| false);
+            let expected: Vec<_> = (0..20).map(|at| Some(at * at)).collect();
+            assert_eq!(found, expected);
+        }
+        let none = in_threads(0, 2, || (), |_, at, _| at, &mut |_| false);
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn jobs_that_had_not_begun_have_no_result() {
+        let job = |_: &mut (), at: usize, stop: &AtomicBool| {
+            while at == 3 && !stop.load(Relaxed) {
+                thread::sleep(POLL);
+            }
+            at
+        };
+        let found = in_threads(10, 1, || (), job, &mut |ended| ended == 3);
+        assert_eq!(found[3], Some(3));
+        assert!(found[4..].iter().all(Option::is_none));
+    }
+}

@@ -1,0 +1,108 @@
+//! Linear predictors with random effects drawn anew, the first part of a simulated response.
+
+use crate::design::{check_finite, Design, ReTerm};
+use crate::error::{Error, Result};
+use crate::kernels::small;
+use crate::random::Stream;
+
+/// Rows of Z that are gathered at a time.
+const CHUNK: usize = 256;
+
+/// What replicates of a response are drawn from: a linear predictor, and random effects around it.
+#[derive(Debug, Clone)]
+pub struct Simulation<'a> {
+    design: &'a Design<'a>,
+    mean: &'a [f64],
+    /// Of each term the covariance factor, `k x k`; none where no effects are drawn.
+    factors: Vec<Vec<f64>>,
+    seed: u64,
+}
+
+/// What a [`Simulation`] is made of, beside a design.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Truth<'a> {
+    /// Linear predictor of each observation, without the effects that are drawn.
+    pub mean: &'a [f64],
+    /// Covariance parameters of the random effects; empty: none are drawn.
+    pub theta: &'a [f64],
+    /// The standard deviation by which Lambda is multiplied.
+    pub scale: f64,
+    /// Residual standard deviation, or the root of the dispersion.
+    pub sigma: f64,
+    /// Seed of all replicates.
+    pub seed: u64,
+}
+
+impl<'a> Simulation<'a> {
+    /// Checks what is drawn from.
+    ///
+    /// # Errors
+    /// `Dimension`, `NonFinite`, `Parameter`.
+    pub fn new(design: &'a Design<'a>, truth: &Truth<'a>) -> Result<Self> {
+        check("mean", design.n(), truth.mean)?;
+        let mut factors = Vec::new();
+        if !truth.theta.is_empty() {
+            check("theta", design.n_theta(), truth.theta)?;
+            for term in &design.terms {
+                term.cov.validate(truth.theta)?;
+                let mut factor = vec![0.0; term.vsize().pow(2)];
+                term.cov.fill_lambda(truth.theta, &mut factor);
+                factor.iter_mut().for_each(|value| *value *= truth.scale);
+                factors.push(factor);
+            }
+        }
+        Ok(Self {
+            design,
+            mean: truth.mean,
+            factors,
+            seed: truth.seed,
+        })
+    }
+
+    /// Writes the linear predictor of a replicate into `eta`, and returns the stream from which the
+    /// rest of the replicate is to be drawn.
+    pub fn predictor(&self, replicate: u64, eta: &mut [f64]) -> Stream {
+        let mut stream = Stream::new(self.seed, replicate);
+        eta.copy_from_slice(self.mean);
+        for (term, factor) in self.design.terms.iter().zip(&self.factors) {
+            let b = effects(term, factor, &mut stream);
+            add_effects(term, &b, eta);
+        }
+        stream
+    }
+}
+
+fn check(what: &'static str, expected: usize, values: &[f64]) -> Result<()> {
+    if values.len() != expected {
+        return Err(Error::Dimension {
+            what,
+            expected,
+            found: values.len(),
+        });
+    }
+    check_finite(what, values)
+}
+
+// Effects of all levels, one level after the other.
+fn effects(term: &ReTerm, factor: &[f64], stream: &mut Stream) -> Vec<f64> {
+    let mut b: Vec<f64> = (0..term.n_effects()).map(|_| stream.normal()).collect();
+    let k = term.vsize();
+    for level in b.chunks_exact_mut(k.max(1)) {
+        small::lambda_in_place(k, factor, level);
+    }
+    b
+}
+
+fn add_effects(term: &ReTerm, b: &[f64], eta: &mut [f64]) {
+    let k = term.vsize();
+    let mut rows = vec![0.0; CHUNK * k];
+    for (chunk, eta) in eta.chunks_mut(CHUNK).enumerate() {
+        let first = chunk * CHUNK;
+        let rows = &mut rows[..eta.len() * k];
+        term.z.gather(first, k, rows);
+        for (i, (eta, z)) in eta.iter_mut().zip(rows.chunks_exact(k)).enumerate() {
+            let at = term.level(first + i) * k;
+            *eta += small::dot(z, &b[at..at + k]);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Responses drawn from a fit, and fitted, in parallel threads: see the files `bootstrap` of the
+//! core. R is spoken to by the main thread only.
+
+use extendr_api::prelude::*;
+use rlmm_core::glmm::bootstrap::{Draws as GlmmDraws, OneOfMany as GlmmOneOfMany};
+use rlmm_core::lmm::bootstrap::Draws;
+use rlmm_core::simulate::Truth;
+use rlmm_core::{Design, Result};
+
+use crate::convert::{array, element, held, is_set, list, missing, number, Spec};
+use crate::error::guard;
+use crate::fit_many::{glmm_columns, lmm_columns, lmm_errors, many_settings, matrix};
+use crate::glmm::GlmmJob;
+use crate::lmm::start_of;
+use crate::progress::Count;
+
+/// What R hands over of a bootstrap: `mean`, `theta` (empty: no effects are drawn), `scale`,
+/// `sigma`, `shape`, `seed` and `replicates`.
+struct Plan {
+    mean: Robj,
+    theta: Robj,
+    scale: f64,
+    sigma: f64,
+    shape: f64,
+    seed: u64,
+    replicates: Vec<u64>,
+}
+
+impl Plan {
+    fn new(plan: &List) -> Result<Self> {
+        let value = |name| number(plan, name).ok_or_else(|| missing(name));
+        let replicates = element(plan, "replicates");
+        let replicates = replicates
+            .as_integer_slice()
+            .ok_or_else(|| missing("replicates"))?;
+        Ok(Self {
+            mean: element(plan, "mean"),
+            theta: element(plan, "theta"),
+            scale: value("scale")?,
+            sigma: value("sigma")?,
+            shape: value("shape")?,
+            // Two's complement: each number has a seed of its own.
+            seed: value("seed")? as i64 as u64,
+            replicates: replicates.iter().map(|&at| at.max(0) as u64).collect(),
+        })
+    }
+
+    fn truth(&self) -> Result<Truth<'_>> {
+        Ok(Truth {
+            mean: self.mean.as_real_slice().ok_or_else(|| missing("mean"))?,
+            theta: self.theta.as_real_slice().unwrap_or_default(),
+            scale: self.scale,
+            sigma: self.sigma,
+            seed: self.seed,
+        })
+    }
+
+    // The responses, side by side.
+    fn drawn(&self, n: usize, draw: impl Fn(u64, &mut [f64])) -> Robj {
+        let mut y = vec![0.0; n * self.replicates.len()];
+        for (&replicate, y) in self.replicates.iter().zip(y.chunks_exact_mut(n.max(1))) {
+            draw(replicate, y);
+        }
+        array(&y, &[n, self.replicates.len()])
+    }
+}
+
+// The plan, and the design of the spec, handed to `body`.
+fn with_plan(
+    spec: &List,
+    plan: &List,
+    body: impl FnOnce(&Spec, &Design, &Plan) -> Result<Robj>,
+) -> Robj {
+    guard(|| {
+        let plan = Plan::new(plan)?;
+        let spec = Spec::new(spec)?;
+        body(&spec, &spec.design()?, &plan)
+    })
+}
+
+/// Draws the responses of some replicates and fits a linear spec to each, from `start` (empty:
+/// Lambda = I). What comes back is that of `rust_lmm_fit_many`, and `done`: whether the user let
+/// it be fitted.
+/// @noRd
+#[extendr]
+fn rust_lmm_bootstrap(spec: List, plan: List, start: &[f64], control: List, threads: i32) -> Robj {
+    with_plan(&spec, &plan, |spec, design, plan| {
+        let basis = spec.basis(design, &held(&control).indices())?;
+        let draws = Draws::new(design, &plan.truth()?)?;
+        let design = &basis.design(design);
+        let model = spec.model(design)?;
+        let start = start_of(&model, &basis, start);
+        let many = many_settings(start, &control, threads, false);
+        let mut count = Count::new(plan.replicates.len(), is_set(&control, "progress"));
+        let fits = model.bootstrap(design, &draws, &plan.replicates, &many, &mut |ended| {
+            count.see(ended)
+        });
+        count.finish();
+        let p = design.p();
+        let mut pairs = lmm_columns(&basis, &model, p, &fits);
+        pairs.push(("std_error", lmm_errors(p, &fits)));
+        Ok(list(pairs))
+    })
+}
+
+/// The same of a generalized spec; `start` may hold `theta` and `beta`.
+/// @noRd
+#[extendr]
+fn rust_glmm_bootstrap(spec: List, plan: List, start: List, control: List, threads: i32) -> Robj {
+    let job = GlmmJob::new(&spec, &start, &control);
+    with_plan(&spec, &plan, |spec, design, plan| {
+        let job = job?;
+        let (family, link) = job.family();
+        let draws = GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
+        let basis = spec.basis(design, &job.held.indices())?;
+        let design = &basis.design(design);
+        let model = job.model(design)?;
+        let mut count = Count::new(plan.replicates.len(), is_set(&control, "progress"));
+        let fits = model.bootstrap(
+            &draws,
+            &plan.replicates,
+            &job.many(&basis, threads, false),
+            &mut |ended| count.see(ended),
+        );
+        count.finish();
+        let p = design.p();
+        let mut pairs = glmm_columns(&basis, &model, p, &fits);
+        let errors = |fit: &GlmmOneOfMany| fit.std_error.clone();
+        pairs.push(("std_error", matrix(p, &fits, &errors)));
+        Ok(list(pairs))
+    })
+}
+
+/// The responses of some replicates, a column each.
+/// @noRd
+#[extendr]
+fn rust_lmm_draws(spec: List, plan: List) -> Robj {
+    with_plan(&spec, &plan, |_, design, plan| {
+        let draws = Draws::new(design, &plan.truth()?)?;
+        Ok(plan.drawn(design.n(), |replicate, y| draws.draw(replicate, y)))
+    })
+}
+
+/// The same of a generalized spec.
+/// @noRd
+#[extendr]
+fn rust_glmm_draws(spec: List, plan: List) -> Robj {
+    let job = GlmmJob::new(&spec, &List::new(0), &List::new(0));
+    with_plan(&spec, &plan, |_, design, plan| {
+        let (family, link) = job?.family();
+        let draws = GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
+        Ok(plan.drawn(design.n(), |replicate, y| draws.draw(replicate, y)))
+    })
+}
+
+extendr_module! {
+    mod bootstrap;
+    fn rust_lmm_bootstrap;
+    fn rust_glmm_bootstrap;
+    fn rust_lmm_draws;
+    fn rust_glmm_draws;
+}

@@ -1,0 +1,319 @@
+# Many responses against fits of one each, and against lme4.
+
+sleep_responses <- function(n = 6) {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  y <- as.matrix(simulate(fit, 6, seed = 1))
+  y[3, 2] <- NA
+  y[7:9, 4] <- NaN
+  y[, seq_len(n), drop = FALSE]
+}
+
+many_sleep <- function(...) {
+  Y <- sleep_responses()
+  rlmm_many(Y ~ Days + (Days | Subject), sleepstudy, ...)
+}
+
+one_by_one <- function(Y, ...) {
+  lapply(seq_len(ncol(Y)), \(i) {
+    data <- transform(sleepstudy, y = Y[, i])
+    suppressMessages(rlmm(y ~ Days + (Days | Subject), data, ...))
+  })
+}
+
+test_that("the table is that of a loop", {
+  for (reml in c(TRUE, FALSE)) {
+    many <- many_sleep(REML = reml)
+    fits <- one_by_one(sleep_responses(), REML = reml)
+    table <- as.data.frame(many)
+    for (i in 1:6) {
+      own <- table[table$response == paste0("sim_", i), ]
+      expected <- coef(summary(fits[[i]]))
+      expect_equal(own$term, rownames(expected))
+      expect_equal(
+        unname(as.matrix(own[3:7])),
+        unname(expected),
+        tolerance = 1e-6
+      )
+    }
+    found <- as.data.frame(many, what = "fit")
+    expect_equal(found$nobs, c(180, 179, 180, 177, 180, 180))
+    expect_equal(found$logLik, vapply(fits, logLik, 0), tolerance = 1e-9)
+    variances <- lapply(fits, \(fit) variance_estimates(fit)$estimate)
+    expect_equal(
+      unname(as.matrix(found[3:6])),
+      unname(do.call(rbind, variances)),
+      tolerance = 1e-5
+    )
+    expect_true(all(found$verdict == "optimal"))
+  }
+})
+
+test_that("lme4 and lmerTest find the same", {
+  skip_if_not_installed("lmerTest")
+  many <- many_sleep()
+  data <- transform(sleepstudy, y = sleep_responses()[, 4])
+  theirs <- lmerTest::lmer(y ~ Days + (Days | Subject), data)
+  expected <- stats::coef(summary(theirs))
+  own <- as.data.frame(many)[7:8, 3:7]
+  expect_equal(unname(as.matrix(own)), unname(expected), tolerance = 1e-3)
+  expect_equal(many$sigma[[4]], stats::sigma(theirs), tolerance = 1e-4)
+})
+
+test_that("a singular response has the degrees of freedom of its fit", {
+  set.seed(2)
+  Y <- matrix(stats::rnorm(180 * 12), 180)
+  many <- rlmm_many(Y ~ Days + (Days | Subject), sleepstudy)
+  fits <- one_by_one(Y)
+  expect_true(any(vapply(fits, isSingular, NA)))
+  for (i in seq_along(fits)) {
+    expected <- coef(summary(fits[[i]]))[, "df"]
+    expect_equal(many$df[i, ], expected, tolerance = 1e-4)
+  }
+})
+
+test_that("structures and covariates far from zero", {
+  Y <- sleep_responses(2)
+  data <- transform(sleepstudy, year = Days + 2000)
+  many <- rlmm_many(Y ~ year + (year | Subject), data)
+  near <- rlmm_many(Y ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(unname(many$df[, 2]), unname(near$df[, 2]), tolerance = 1e-5)
+  expect_equal(many$objective, near$objective, tolerance = 1e-7)
+  many <- rlmm_many(Y ~ Days + ar1(0 + factor(Days) | Subject), sleepstudy)
+  data$y <- Y[, 1]
+  one <- rlmm(y ~ Days + ar1(0 + factor(Days) | Subject), data)
+  expect_equal(many$beta[1, ], fixef(one), tolerance = 1e-5)
+  expect_equal(
+    many$df[1, ],
+    coef(summary(one))[, "df"],
+    tolerance = 1e-3
+  )
+})
+
+test_that("one response is a whole fit", {
+  many <- many_sleep()
+  fits <- one_by_one(sleep_responses())
+  one <- many[["sim_4"]]
+  expect_s3_class(one, "rlmm_lmm")
+  expect_equal(fixef(one), fixef(fits[[4]]), tolerance = 1e-8)
+  expect_equal(unname(fitted(one)), unname(fitted(fits[[4]])), tolerance = 1e-6)
+  expect_identical(formula(one)[[2]], quote(sim_4))
+  expect_equal(nobs(one), 177)
+  expect_identical(length(many), 6L)
+  expect_identical(names(many), paste0("sim_", 1:6))
+  residuals <- residuals(many, which = c("sim_1", "sim_4"))
+  expect_identical(dim(residuals), c(180L, 2L))
+  expect_identical(which(is.na(residuals[, 2])), 7:9)
+  expect_equal(
+    unname(residuals[-(7:9), 2]),
+    unname(residuals(fits[[4]])),
+    tolerance = 1e-6
+  )
+  expect_equal(
+    unname(fitted(many, 1)[, 1]),
+    unname(fitted(fits[[1]])),
+    tolerance = 1e-6
+  )
+})
+
+test_that("responses come as a matrix, columns, or from a reader", {
+  Y <- sleep_responses()
+  many <- many_sleep()
+  parts <- c("beta", "std_error", "df", "theta", "sigma", "objective")
+  kept <- \(x) unclass(x)[parts]
+  frame <- rlmm_many(as.data.frame(Y) ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(kept(frame), kept(many))
+  data <- sleepstudy
+  data$Y <- Y
+  inside <- rlmm_many(Y ~ Days + (Days | Subject), data)
+  expect_equal(kept(inside), kept(many))
+  reader <- function(i) if (i <= 3) Y[, 2 * i - 1:0]
+  chunks <- rlmm_many(reader ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(kept(chunks), kept(many))
+  expect_equal(residuals(chunks, 5), residuals(many, 5))
+  expect_identical(rownames(chunks$beta), colnames(Y))
+  Days <- sleepstudy$Days
+  Subject <- sleepstudy$Subject
+  alone <- rlmm_many(Y ~ Days + (Days | Subject))
+  expect_equal(kept(alone), kept(many))
+})
+
+test_that("rows without a covariate are left out for all, weights and offset taken", {
+  Y <- sleep_responses()
+  data <- transform(sleepstudy, w = rep(c(1, 2), 90), o = Days)
+  data$Days[5] <- NA
+  many <- rlmm_many(
+    Y ~ Days + (1 | Subject),
+    data,
+    weights = w,
+    offset = o
+  )
+  data$y <- Y[, 4]
+  one <- rlmm(y ~ Days + (1 | Subject), data, weights = w, offset = o)
+  expect_equal(many$nobs[[4]], 176)
+  expect_equal(many$beta[4, ], fixef(one), tolerance = 1e-7)
+  expect_equal(many$objective[[4]], one$optsum$fmin, tolerance = 1e-9)
+})
+
+test_that("the number of threads makes no difference", {
+  withr::local_options(rlmm.threads = 1)
+  one <- many_sleep()
+  withr::local_options(rlmm.threads = 3)
+  expect_identical(unclass(many_sleep())$beta, one$beta)
+})
+
+test_that("failures are told, and the others go on", {
+  Y <- sleep_responses(4)
+  Y[, 2] <- sleepstudy$Days
+  Y[-(1:2), 3] <- NA
+  many <- rlmm_many(Y ~ Days + (Days | Subject), sleepstudy)
+  expect_identical(unname(is.na(many$error)), c(TRUE, FALSE, FALSE, TRUE))
+  expect_true(all(is.na(many$beta[2:3, ])))
+  expect_equal(many$beta[1, ], many_sleep()$beta[1, ])
+  expect_true(all(is.na(residuals(many, 2))))
+  expect_snapshot({
+    print(many)
+    writeLines(error_lines(many[["sim_2"]]))
+    writeLines(error_lines(many[["sim_9"]]))
+    writeLines(error_lines(many[[9]]))
+    writeLines(error_lines(as.data.frame(many, term = "days")))
+    writeLines(error_lines(as.data.frame(many, adjust = "fdrx")))
+    writeLines(error_lines(residuals(many, "x")))
+  })
+})
+
+test_that("wrong responses are refused", {
+  Y <- sleep_responses()
+  infinite <- replace(Y, 5, Inf)
+  text <- data.frame(a = Y[, 1], b = "x")
+  counts <- matrix(-1, 403, 2, dimnames = list(NULL, c("a", "b")))
+  expect_snapshot({
+    writeLines(error_lines(rlmm_many(
+      Y[1:9, ] ~ Days + (1 | Subject),
+      sleepstudy
+    )))
+    writeLines(error_lines(rlmm_many(
+      infinite ~ Days + (1 | Subject),
+      sleepstudy
+    )))
+    writeLines(error_lines(rlmm_many(text ~ Days + (1 | Subject), sleepstudy)))
+    writeLines(error_lines(rlmm_many(Z ~ Days + (1 | Subject), sleepstudy)))
+    writeLines(error_lines(rlmm_many(~ Days + (1 | Subject), sleepstudy)))
+    writeLines(error_lines(rlmm_many(Y ~ Days, sleepstudy)))
+    writeLines(error_lines(rlmm_many(Y ~ days + (1 | Subject), sleepstudy)))
+    writeLines(error_lines(
+      rglmm_many(counts ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+    ))
+    writeLines(error_lines(rglmm_many(
+      counts ~ YEAR + (1 | BROOD),
+      grouseticks
+    )))
+  })
+})
+
+test_that("counts: the table is that of a loop", {
+  fit <- rglmm(
+    TICKS ~ YEAR + offset(HEIGHT / 500) + (1 | BROOD),
+    grouseticks,
+    family = poisson
+  )
+  Y <- as.matrix(simulate(fit, 3, seed = 1))
+  Y[5, 3] <- NA
+  many <- rglmm_many(
+    Y ~ YEAR + offset(HEIGHT / 500) + (1 | BROOD),
+    grouseticks,
+    family = poisson
+  )
+  for (i in 1:3) {
+    data <- transform(grouseticks, y = Y[, i])
+    one <- rglmm(
+      y ~ YEAR + offset(HEIGHT / 500) + (1 | BROOD),
+      data,
+      family = poisson
+    )
+    own <- as.data.frame(many)[3 * i - 2:0, 3:6]
+    expect_equal(
+      unname(as.matrix(own)),
+      unname(coef(summary(one))),
+      tolerance = 1e-4
+    )
+    expect_equal(many$objective[[i]], one$optsum$fmin, tolerance = 1e-8)
+  }
+  expect_equal(fixef(many[[3]]), fixef(one), tolerance = 1e-4)
+  skip_if_not_installed("lme4")
+  data <- transform(grouseticks, y = Y[, 2])
+  theirs <- lme4::glmer(
+    y ~ YEAR + offset(HEIGHT / 500) + (1 | BROOD),
+    data,
+    family = poisson
+  )
+  expect_equal(many$beta[2, ], lme4::fixef(theirs), tolerance = 1e-3)
+})
+
+test_that("each response has a theta of its own", {
+  set.seed(3)
+  effects <- stats::rnorm(nlevels(grouseticks$BROOD))[grouseticks$BROOD]
+  Y <- vapply(
+    c(0.5, 3),
+    \(theta) stats::rnbinom(403, theta, mu = exp(1 + effects)),
+    double(403)
+  )
+  many <- rglmm_many(Y ~ 1 + (1 | BROOD), grouseticks, family = "nbinom2")
+  for (i in 1:2) {
+    one <- rglmm_nb(y ~ 1 + (1 | BROOD), transform(grouseticks, y = Y[, i]))
+    expect_equal(many$shape[[i]], family(one)$theta, tolerance = 1e-3)
+    expect_equal(many$objective[[i]], one$optsum$fmin, tolerance = 1e-7)
+  }
+  expect_named(
+    as.data.frame(many, what = "fit"),
+    c(
+      "response",
+      "nobs",
+      "sd_(Intercept)|BROOD",
+      "shape",
+      "logLik",
+      "verdict",
+      "error"
+    )
+  )
+})
+
+test_that("z tests, on request", {
+  many <- many_sleep(ddf = "asymptotic")
+  table <- as.data.frame(many)
+  expect_false("df" %in% names(table))
+  expect_equal(table$p.value, 2 * stats::pnorm(-abs(table$statistic)))
+  expect_identical(many$beta, many_sleep()$beta)
+})
+
+test_that("p-values are adjusted within each fixed effect", {
+  table <- as.data.frame(many_sleep(), term = "Days", adjust = "BH")
+  expect_equal(table$p.adjusted, stats::p.adjust(table$p.value, "BH"))
+})
+
+test_that("refit() takes several responses", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  y <- simulate(fit, 3, seed = 1)
+  many <- refit(fit, y)
+  expect_s3_class(many, "rlmm_many")
+  for (i in 1:3) {
+    expect_equal(many$beta[i, ], fixef(refit(fit, y[[i]])), tolerance = 1e-7)
+  }
+  expect_equal(refit(fit, as.matrix(y))$theta, many$theta)
+  gaps <- transform(sleepstudy, Days = replace(Days, 4, NA))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), gaps)
+  long <- refit(fit, y)
+  short <- refit(fit, y[-4, ])
+  expect_equal(long$beta, short$beta)
+  expect_equal(long$beta[2, ], fixef(refit(fit, y[[2]])), tolerance = 1e-7)
+  cbpp_fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    family = binomial
+  )
+  y <- simulate(cbpp_fit, 2, seed = 1)
+  many <- refit(cbpp_fit, y)
+  one <- refit(cbpp_fit, y[[2]])
+  expect_equal(many$beta[2, ], fixef(one), tolerance = 1e-4)
+  y[[2]] <- y[[2]] + 1
+  expect_error(refit(cbpp_fit, y), class = "rlmm_error_argument")
+})
