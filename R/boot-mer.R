@@ -87,7 +87,7 @@ bootMer.rlmm <- function(
     "parallel"
   )
   .progress <- one_of(.progress, c("none", "txt"), ".progress")
-  check_has_data(x, "bootMer()")
+  fit_frame(x)
   t0 <- statistics_of(FUN, x)
   hold <- if (use.u) NULL else re.form
   y <- boot_responses(x, nsim, seed, hold, type)

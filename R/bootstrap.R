@@ -63,7 +63,11 @@ bootstrap.rlmm <- function(
   check_seed(seed)
   check_flag(use.u, "use.u")
   check_bootstrap_type(type)
-  check_has_data(object, "bootstrap()")
+  check_repeatable(
+    object,
+    "`bootstrap()`",
+    "`bootMer(fit, FUN)` fits each replicate as `rlmm()` does."
+  )
   seed <- seed %||% draw_seed()
   drawn <- run_bootstrap(object, seq_len(n), seed, use.u, progress)
   new_bootstrap(drawn, object, seed, use.u)
@@ -318,16 +322,20 @@ check_bootstrap_type <- function(type) {
   one_of(type, "parametric", "type")
 }
 
-check_has_data <- function(fit, call) {
-  if (!is.null(fit$frame)) {
+#' Whether one fit can be repeated by the core alone: it holds its data, and estimates no residual
+#' variances by stratum
+#' @noRd
+check_repeatable <- function(fit, what, instead) {
+  frame <- fit_frame(fit)
+  if (!has_strata(frame)) {
     return(invisible())
   }
   abort_rlmm(
     c(
-      paste0("`", call, "` needs the data, which the fit doesn't hold."),
-      i = "It was made with `rlmm_control(slim = TRUE)`; fit without it."
+      paste(what, "doesn't estimate residual variances by stratum."),
+      i = instead
     ),
-    "rlmm_error_slim"
+    "rlmm_error_not_available"
   )
 }
 

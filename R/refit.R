@@ -69,6 +69,13 @@ is_several <- function(newresp, fit) {
 
 # Fits each of several responses with the design of the fit.
 refit_each <- function(fit, newresp, newweights, call) {
+  if (has_strata(fit_frame(fit))) {
+    abort_new_values(
+      "newresp",
+      "With residual variances by stratum each response is a fit of its own.",
+      "Use `lapply(newresp, refit, object = fit)`."
+    )
+  }
   fit$frame <- new_frame(fit, NULL, newweights)
   design <- c(fit_design(fit), list(control = fit$control))
   omitted <- length(fit$na_action)

@@ -244,10 +244,17 @@ test_that("failures are counted, with the reason", {
 test_that("what can't be bootstrapped is said", {
   fit <- sleep_fit()
   slim <- sleep_fit(control = rlmm_control(slim = TRUE))
+  strata <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    sleepstudy,
+    dispersion = ~ (Days > 4)
+  )
   b <- bootstrap(fit, n = 5, seed = 1)
   other <- bootstrap(sleep_fit(REML = FALSE), n = 5, seed = 2)
   expect_snapshot({
     writeLines(error_lines(bootstrap(slim)))
+    writeLines(error_lines(bootstrap(strata)))
+    writeLines(error_lines(refit(strata, simulate(fit, 2))))
     writeLines(error_lines(bootstrap(fit, n = 0)))
     writeLines(error_lines(bootstrap(fit, n = "many")))
     writeLines(error_lines(bootstrap(fit, seed = "a")))
