@@ -89,12 +89,12 @@ struct TermSpec {
 
 /// An element of a list, `NULL` if there is none.
 pub fn element(list: &List, name: &'static str) -> Robj {
-    // By the names alone: each value that is looked at would be protected from the garbage collector first.
-    let at = list
-        .names()
-        .and_then(|mut names| names.position(|key| key == name));
-    at.and_then(|at| list.elt(at).ok())
-        .unwrap_or_else(|| Robj::from(()))
+    // By the names alone: each value that is looked at would be protected from the garbage
+    // collector first.
+    let mut names = list.names().into_iter().flatten();
+    let at = names.position(|key| key == name);
+    let found = at.and_then(|at| list.elt(at).ok());
+    found.unwrap_or_else(|| Robj::from(()))
 }
 
 /// The error for an element that must be there.

@@ -213,7 +213,9 @@ impl GlmmJob {
         };
         let mut pairs = estimates(&mut prepared, &parameters)?;
         fit.summary = fit.summary.mapped(|x| basis.to_given(x));
-        fit.fast = fit.fast.map(|fast| fast.mapped(|x| basis.to_given(x)));
+        if let Some(fast) = fit.fast.take() {
+            fit.fast = Some(fast.mapped(|x| basis.to_given(x)));
+        }
         if let Some(certificate) = &mut fit.certificate {
             to_given(basis, &parameters, certificate);
         }
@@ -379,7 +381,10 @@ fn square(matrix: &[f64]) -> Robj {
 }
 
 fn square_or_null(matrix: Option<Vec<f64>>) -> Robj {
-    matrix.map_or_else(|| Robj::from(()), |matrix| square(&matrix))
+    match matrix {
+        Some(matrix) => square(&matrix),
+        None => Robj::from(()),
+    }
 }
 
 /// Conditional variances of the random effects given the fixed ones, an array per core term.
@@ -420,7 +425,10 @@ fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
 
 fn pirls_tolerance(control: &List) -> Tolerance {
     let default = Tolerance::default();
-    let count = |name, otherwise| number(control, name).map_or(otherwise, |v| v as usize);
+    let count = |name, otherwise| match number(control, name) {
+        Some(value) => value as usize,
+        None => otherwise,
+    };
     Tolerance {
         decrement: number(control, "pirls_tol").unwrap_or(default.decrement),
         max_iterations: count("pirls_max_iter", default.max_iterations),

@@ -1,4 +1,5 @@
-//! What R sees of a running fit: the lines of `verbose`, a progress line, and the user's wish to stop.
+//! What R sees of a running fit: the lines of `verbose`, a progress line, and the user's wish to
+//! stop.
 
 use std::time::{Duration, Instant};
 

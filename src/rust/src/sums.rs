@@ -77,7 +77,10 @@ fn pair_list(sums: &Sums, pair: &PairSums) -> Robj {
 /// `Dimension` where an element is missing or has another length than it should have.
 pub fn sums(of: &List) -> Result<Sums> {
     let shift = numbers(of, "shift");
-    let lists = |name| element(of, name).as_list().ok_or_else(|| missing(name));
+    let lists = |name| match element(of, name).as_list() {
+        Some(list) => Ok(list),
+        None => Err(missing(name)),
+    };
     let terms: Vec<TermSums> = lists("terms")?
         .values()
         .map(|term| term_sums(shift.len(), &term))

@@ -171,8 +171,9 @@ impl FactorDerivatives {
         small::multiply(k, p, factor.leading.a00.square(k, level), s);
         for (e, (&pair, z)) in pairs.iter().zip(memory.z.chunks_exact_mut(k)).enumerate() {
             let a = Turned::new(pair, scores);
+            let d = own.start + e;
             for l in 0..k {
-                t[l * n + own.start + e] = p[l * k + a.r] * a.at_r + p[l * k + a.q] * a.at_q;
+                t[l * n + d] = p[l * k + a.r] * a.at_r + p[l * k + a.q] * a.at_q;
                 z[l] = s[a.r * k + l] * a.at_r + s[a.q * k + l] * a.at_q;
             }
         }

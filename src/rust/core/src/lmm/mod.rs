@@ -59,6 +59,9 @@ pub enum Criterion {
 /// saves.
 const EXACT_EFFECTS: usize = 100;
 
+/// Rows that are gathered at a time for fitted values.
+const CHUNK: usize = 256;
+
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
 pub struct LinearMixedModel {
@@ -311,12 +314,10 @@ impl LinearMixedModel {
     /// # Errors
     /// Fails as [`Self::at`] does.
     pub fn hold(&mut self, held: &Held, start: &mut [f64]) -> Result<()> {
-        let all = held.relative.iter().chain(&held.absolute);
-        for &(index, _) in all {
+        for index in held.indices() {
             self.domain.held[index] = true;
         }
-        let covs = self.factor.covs().iter();
-        for cov in covs {
+        for cov in self.factor.covs() {
             cov.hold(&held.relative, start);
         }
         self.domain.absolute.clone_from(&held.absolute);
@@ -324,12 +325,11 @@ impl LinearMixedModel {
             return Ok(());
         }
         self.likelihood.sigma = None;
-        for &(j, _) in held.absolute.iter() {
+        for &(j, _) in &held.absolute {
             start[j] = 0.0;
         }
         let sigma = self.at(start)?.sigma();
-        let absolute = held.absolute.iter();
-        for &(j, value) in absolute {
+        for &(j, value) in &held.absolute {
             start[j] = value / sigma;
         }
         self.set_sigma(sigma);
@@ -379,33 +379,37 @@ impl LinearMixedModel {
 
 /// Writes `X beta + Z b + offset` into `fitted`, one value per observation.
 pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
-    const CHUNK: usize = 256;
-    let p = design.p();
-    let widest = design
-        .terms
-        .iter()
-        .map(ReTerm::vsize)
-        .chain([p])
-        .max()
-        .unwrap_or(0);
-    let mut rows = vec![0.0; CHUNK * widest];
+    let mut rows = Vec::new();
     for (chunk, out) in fitted.chunks_mut(CHUNK).enumerate() {
         let first = chunk * CHUNK;
         match design.offset {
             Some(offset) => out.copy_from_slice(&offset[first..first + out.len()]),
             None => out.fill(0.0),
         }
-        design.x.gather(first, p, &mut rows[..out.len() * p]);
-        for (f, x) in out.iter_mut().zip(rows.chunks_exact(p.max(1))) {
-            *f += small::dot(x, &solution.beta);
-        }
+        add_fixed(design, &solution.beta, first, &mut rows, out);
         for (term, b) in design.terms.iter().zip(&solution.b) {
-            let k = term.vsize();
-            term.z.gather(first, k, &mut rows[..out.len() * k]);
-            for (i, (f, z)) in out.iter_mut().zip(rows.chunks_exact(k)).enumerate() {
-                let level = term.level(first + i);
-                *f += small::dot(z, &b[level * k..(level + 1) * k]);
-            }
+            add_random(term, b, first, &mut rows, out);
         }
+    }
+}
+
+// Adds `X beta` of some rows; `rows` is scratch memory.
+fn add_fixed(design: &Design, beta: &[f64], first: usize, rows: &mut Vec<f64>, out: &mut [f64]) {
+    let p = design.p();
+    rows.resize(out.len() * p, 0.0);
+    design.x.gather(first, p, rows);
+    for (value, x) in out.iter_mut().zip(rows.chunks_exact(p.max(1))) {
+        *value += small::dot(x, beta);
+    }
+}
+
+// Adds `Z b` of some rows in one term; `rows` is scratch memory.
+fn add_random(term: &ReTerm, b: &[f64], first: usize, rows: &mut Vec<f64>, out: &mut [f64]) {
+    let k = term.vsize();
+    rows.resize(out.len() * k, 0.0);
+    term.z.gather(first, k, rows);
+    let levels = term.refs[first..].iter().map(|&level| level as usize - 1);
+    for ((value, z), level) in out.iter_mut().zip(rows.chunks_exact(k)).zip(levels) {
+        *value += small::dot(z, &b[level * k..(level + 1) * k]);
     }
 }

@@ -49,11 +49,13 @@ impl LinearMixedModel {
             settings.initial_step.push(SIGMA_STEP);
         }
         // A start that somebody gives is meant: no other one is tried then.
-        let is_default = (0..n).all(|j| self.domain.held[j] || start[j] == self.start()[j]);
+        let is_default = self.is_default(start);
         let mut search = Search::new(self, start)?;
         let at = search.at.clone();
-        let mut see =
-            |count: usize, value: f64, parameters: &[f64]| observe(count, value, &parameters[..n]);
+        let mut see = |count: usize, value: f64, parameters: &[f64]| {
+            let theta = &parameters[..n];
+            observe(count, value, theta)
+        };
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
         if is_default && settings.optimizer == NEWTON {
             summary = search.or_from_elsewhere(summary, &settings, observe);
@@ -63,6 +65,12 @@ impl LinearMixedModel {
             self.set_sigma(log_sigma.exp());
         }
         Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
+    }
+
+    // Whether the free elements are those of the default start.
+    fn is_default(&self, start: &[f64]) -> bool {
+        let mut pairs = start.iter().zip(self.start()).zip(&self.domain.held);
+        pairs.all(|((given, default), held)| *held || given == default)
     }
 
     /// Judges `theta`.
