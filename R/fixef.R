@@ -66,7 +66,7 @@ coef.rlmm <- function(object, se = FALSE, ...) {
 #' Standard errors of coefficients by group, in the form of `coef()`
 #' @noRd
 coefficient_errors <- function(fit, names) {
-  parts <- prediction_parts(fit)
+  parts <- prediction_parts(fit, fit$random)
   groups <- unique(term_groups(fit))
   tables <- lapply(groups, \(group) {
     levels <- Find(\(term) term$group == group, fit$random)$levels

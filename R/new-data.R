@@ -240,7 +240,10 @@ new_offset <- function(fit, new) {
 #' @noRd
 new_argument <- function(fit, name, new) {
   expr <- fit$call[[name]]
-  if (is.null(fit$frame[[paste0("(", name, ")")]]) || is.null(expr)) {
+  # A fit without its data can't tell whether a call that names one had any.
+  is_absent <- !is.null(fit$frame) &&
+    is.null(fit$frame[[paste0("(", name, ")")]])
+  if (is.null(expr) || is_absent) {
     return(NULL)
   }
   if (!is.language(expr)) {

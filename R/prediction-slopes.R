@@ -27,7 +27,7 @@ prediction_errors.rlmm_lmm <- function(
   theta_uncertainty = FALSE
 ) {
   variance <- fit$sigma^2 *
-    (prediction_variance(rows, prediction_parts(fit)) + residual)
+    (prediction_variance(rows, prediction_parts(fit, rows$effects)) + residual)
   wants_df <- ddf == "satterthwaite"
   if (!wants_df && !theta_uncertainty) {
     return(list(variance = variance, df = Inf))
@@ -70,7 +70,11 @@ theta_slopes <- function(fit, rows, residual, variance, covariance, wants_df) {
     shifted <- fit_at_theta(fit, replace(fit$theta, j, fit$theta[j] + steps[j]))
     eta[, j] <- moved_predictor(rows, fit, shifted) / steps[j]
     if (wants_df) {
-      there <- prediction_variance(rows, prediction_parts(shifted)) + residual
+      there <- prediction_variance(
+        rows,
+        prediction_parts(shifted, rows$effects)
+      ) +
+        residual
       slopes[, j] <- (fit$sigma^2 * there - variance) / steps[j]
     }
   }
@@ -121,7 +125,7 @@ prediction_errors.rlmm_glmm <- function(
       verb = "aren't"
     )
   }
-  parts <- prediction_parts(fit)
+  parts <- prediction_parts(fit, rows$effects)
   unit <- effects_sigma(fit)^2
   variance <- unit * prediction_variance(rows, parts, !theta_uncertainty)
   if (theta_uncertainty) {
@@ -177,7 +181,7 @@ parameter_slope <- function(fit, spec, rows, j, step) {
 #' @noRd
 error_covariance <- function(fit, rows, theta_uncertainty) {
   check_joint_size(rows$n)
-  parts <- prediction_parts(fit)
+  parts <- prediction_parts(fit, rows$effects)
   given_beta <- theta_uncertainty && isGLMM.rlmm(fit)
   out <- effects_sigma(fit)^2 * prediction_covariance(rows, parts, !given_beta)
   if (!theta_uncertainty) {

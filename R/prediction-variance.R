@@ -7,13 +7,19 @@
 # sigma^2, and no matrix with a row and a column per prediction is made.
 
 #' What the variances of predictions are made of
-#' @return A list: `fit`; `rx` (R_X) and `free` (which coefficients it is of); for each term
-#'   `within`, the blocks of C as a list of k x k vectors over levels, and `shift`, D as a matrix
-#'   list k x p of vectors over levels, both with the unknown level last; `factor`.
+#' @param effects The terms in use. Without any, the data of the fit aren't needed.
+#' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; and of a
+#'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
+#'   vectors over levels, and `shift`, D as a k x p matrix of such vectors, both with the unknown
+#'   level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each term has
+#'   its first row.
 #' @noRd
-prediction_parts <- function(fit) {
+prediction_parts <- function(fit, effects) {
   lambda <- lambda_blocks(fit$random, fit$theta)
   parts <- list(rx = fit$rx, free = free_beta(fit), lambda = lambda)
+  if (length(effects) == 0L) {
+    return(parts)
+  }
   parts$within <- Map(
     level_covariances,
     fit$random,

@@ -228,3 +228,30 @@ test_that("missing values and na.action", {
     c(1L, 3L)
   )
 })
+
+test_that("a fit without its data predicts what needs none, with its weights and offset", {
+  d <- transform(sleepstudy, w = 1 + Days / 9, o = Days)
+  full <- rlmm(
+    Reaction ~ Days + (1 | Subject),
+    d,
+    weights = w,
+    offset = o
+  )
+  slim <- update(full, control = rlmm_control(slim = TRUE))
+  new <- d[c(1, 14), ]
+  of_both <- \(...) {
+    expect_equal(
+      predict(slim, new, ...),
+      predict(full, new, ...),
+      tolerance = 1e-7
+    )
+  }
+  of_both()
+  of_both(re.form = NA, se.fit = TRUE)
+  of_both(re.form = NA, interval = "prediction", ddf = "asymptotic")
+  expect_error(
+    predict(slim, new["Days"], re.form = NA),
+    class = "rlmm_error_variable"
+  )
+  expect_error(predict(slim, new, se.fit = TRUE), class = "rlmm_error_slim")
+})
