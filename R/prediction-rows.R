@@ -61,7 +61,7 @@ left_out_effects <- function(fit, use, new) {
 
 selected_columns <- function(term, columns, new) {
   if (identical(term$columns[columns], "(Intercept)")) {
-    return(matrix(1, new$n))
+    return(matrix(1, new$n, 1L))
   }
   effects_matrix(term, new)[, columns, drop = FALSE]
 }

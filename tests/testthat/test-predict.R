@@ -157,3 +157,10 @@ test_that("arguments that aren't used are reported, named or not", {
     class = "rlmm_error_argument"
   )
 })
+
+test_that("new data without rows have no predictions", {
+  fit <- twin("sleep")$ours
+  expect_length(predict(fit, sleepstudy[0, ]), 0)
+  none <- predict(fit, sleepstudy[0, ], interval = "prediction", se.fit = TRUE)
+  expect_equal(dim(none$fit), c(0L, 3L))
+})
