@@ -6,11 +6,12 @@ shared_names <- list(
   # The same generics, re-exported, and nlme's function that ours hands its data on to.
   nlme = c("VarCorr", "fixef", "ranef", "lmList"),
   # lme4's generics under lme4's names: either package's function takes either package's fits.
-  # REMLcrit() and allFit() hand on; dummy() is the same column; lmList() has the same formula.
+  # REMLcrit(), allFit() and bootMer() hand on; dummy() is the same column; lmList() has the same formula.
   lme4 = c(
     "REMLcrit",
     "VarCorr",
     "allFit",
+    "bootMer",
     "dummy",
     "fixef",
     "getME",
@@ -33,6 +34,8 @@ shared_names <- list(
   # Another generic of the name, which our method is registered for.
   generics = "refit",
   marginaleffects = "refit",
+  # A deprecated function of data frames, from which ours, of fits, has nothing to take over.
+  broom = "bootstrap",
   # A function of anything with a logLik().
   MuMIn = "AICc",
   # nlme's and lme4's generics; a family of the same meaning; diagnose(), which hands on.
