@@ -299,7 +299,9 @@ t_table <- function(fit, L, rhs, tests, confint, level) {
 #' The joint F test of the rows of `L`, as a table of one row
 #' @noRd
 f_test <- function(fit, L, rhs, tests) {
-  independent <- if (nrow(L) > 0L) uncorrelated_rows(L, rhs, tests$covariance)
+  # A robust matrix of few clusters has a smaller rank than the hypothesis.
+  known <- tests$model_covariance %||% tests$covariance
+  independent <- if (nrow(L) > 0L) uncorrelated_rows(L, rhs, known)
   q <- NROW(independent$L)
   if (q == 0L) {
     return(f_table(NA_real_, 0L, NA_real_, fit$sigma))

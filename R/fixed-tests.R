@@ -141,7 +141,10 @@ robust_tests <- function(fit, ddf, type, cluster) {
   } else {
     rule_tests(ddf, covariance, design_df(fit, ddf))
   }
-  c(tests, list(note = robust_note(found)))
+  c(
+    tests,
+    list(model_covariance = fixed_covariance(fit), note = robust_note(found))
+  )
 }
 
 #' A covariance matrix that the user gives, or a function of the fit that makes it
@@ -220,8 +223,12 @@ least_involved <- function(combination, df) {
   if (all(is.na(own))) NA_real_ else min(own, na.rm = TRUE)
 }
 
+# `NA` where the covariance matrix has too small a rank for a test of all rows.
 wald_f <- function(L, difference, covariance) {
   spread <- L %*% covariance %*% t(L)
+  if (covariance_rank(spread) < nrow(L)) {
+    return(NA_real_)
+  }
   sum(difference * solve(spread, difference)) / nrow(L)
 }
 

@@ -41,7 +41,8 @@
 #' approximate Hotelling's T-squared test (`"HTZ"` in package clubSandwich, whose numbers these
 #' are); for several clusterings, and for more than 5,000 clusters that share random effects, the
 #' smallest number of clusters, less one; for `"HC0"` and generalized models infinite. `ddf` may say
-#' otherwise: see [summary()][summary.rlmm].
+#' otherwise: see [summary()][summary.rlmm]. There is no joint test of as many coefficients as there
+#' are clusters, or more.
 #'
 #' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"`, from the derivatives of each
 #' independent group's log-likelihood in all parameters, so that clusters can't be smaller than the
@@ -243,7 +244,7 @@ cluster_effects <- function(zlt, rows) {
   t(as.matrix(own))
 }
 
-#' A C of one cluster, A = R (R G R)^(-1/2) R with R the root of V, G = V - X Phi X'
+#' A C of one cluster, A = D' (D G D')^(-1/2) D with D'D = V and G = V - X Phi X'
 #'
 #' With equal weights V and G are multiples of the identity outside the space of Z and X, where A is
 #' the identity.
@@ -253,34 +254,42 @@ adjust_cluster <- function(z, x, weights, phi, c) {
     qr.Q(qr(cbind(z, x)))
   }
   if (is.null(basis)) {
-    return(bias_root(tcrossprod(z), x, 1 / weights, phi) %*% c)
+    return(adjusted(tcrossprod(z), x, 1 / weights, phi, c))
   }
   inside <- crossprod(basis, c)
-  a <- bias_root(
+  moved <- adjusted(
     tcrossprod(crossprod(basis, z)),
     crossprod(basis, x),
     rep(1 / weights[1L], ncol(basis)),
-    phi
+    phi,
+    inside
   )
-  c + basis %*% (a %*% inside - inside)
+  c + basis %*% (moved - inside)
 }
 
 is_constant <- function(x) all(x == x[1L])
 
-bias_root <- function(zz, x, residual, phi) {
-  v <- zz + diag(residual, nrow(x))
-  root <- matrix_power(v, 1 / 2)
-  middle <- v %*% v - tcrossprod(root %*% x %*% phi, root %*% x)
-  root %*% matrix_power(middle, -1 / 2) %*% root
+# A C, with V = zz + diag(residual).
+adjusted <- function(zz, x, residual, phi, c) {
+  # Any root D with D'D = V will do: A is the same for all.
+  root <- chol(zz + diag(residual, nrow(x)))
+  product <- tcrossprod(root)
+  rx <- root %*% x
+  middle <- tcrossprod(product) - tcrossprod(rx %*% phi, rx)
+  parts <- positive_eigen(middle)
+  along <- crossprod(parts$vectors, root %*% c) / sqrt(parts$values)
+  crossprod(root, parts$vectors %*% along)
 }
 
-#' A power of a positive semi-definite matrix, in the space where it isn't zero
+#' The eigenvectors of a positive semi-definite matrix whose eigenvalues aren't zero
 #' @noRd
-matrix_power <- function(x, power) {
+positive_eigen <- function(x) {
   parts <- eigen((x + t(x)) / 2, symmetric = TRUE)
   kept <- parts$values > 1e-12 * max(parts$values)
-  vectors <- parts$vectors[, kept, drop = FALSE]
-  vectors %*% (parts$values[kept]^power * t(vectors))
+  list(
+    values = parts$values[kept],
+    vectors = parts$vectors[, kept, drop = FALSE]
+  )
 }
 
 check_cluster_size <- function(sizes, weights, limit = 3000) {
@@ -430,19 +439,29 @@ robust_scale <- function(found, L) {
   }
   L <- L[, found$parts$free, drop = FALSE]
   way <- found$ways[[1L]]
+  if (q >= way$n_clusters) {
+    return(list(scale = 1, df = NA_real_))
+  }
   expected <- expected_covariance(score_moments(found$parts, way, L), q)
-  unit <- matrix_power(expected, -1 / 2) %*% L
+  parts <- positive_eigen(expected)
+  unit <- t(parts$vectors) %*% L / sqrt(parts$values)
   moments <- score_moments(found$parts, way, unit)
   total <- 0
-  for (i in seq_len(q)) {
-    for (j in seq_len(q)) {
+  for (i in seq_len(nrow(unit))) {
+    for (j in seq_len(nrow(unit))) {
       total <- total +
         moment(moments, i, i, j, j) +
         moment(moments, i, j, j, i)
     }
   }
   eta <- q * (q + 1) / total
-  list(scale = (eta - q + 1) / eta, df = eta - q + 1)
+  df <- eta - q + 1
+  # Too few clusters for a test of so many rows.
+  if (df > 0) {
+    list(scale = df / eta, df = df)
+  } else {
+    list(scale = 1, df = NA_real_)
+  }
 }
 
 #' Which standard errors a table has

@@ -292,6 +292,14 @@ test_that("package sandwich takes the fits", {
   expect_equal(clustered, vcov(fit, type = "CR1"), tolerance = 1e-10)
 })
 
+test_that("too few clusters have no test of many coefficients", {
+  few <- subset(sleepstudy, Subject %in% levels(Subject)[1:4])
+  fit <- rlmm(Reaction ~ factor(Days) + (1 | Subject), few)
+  found <- contest(fit, diag(10)[2:9, ], vcov = "CR1")
+  expect_true(is.na(found$DenDF))
+  expect_true(is.na(found[["Pr(>F)"]]))
+})
+
 test_that("a model without fixed effects has none", {
   sleepstudy$centred <- sleepstudy$Reaction - 300
   fit <- rlmm(centred ~ 0 + (1 | Subject), sleepstudy)
