@@ -38,7 +38,8 @@
 #'   `as.data.frame()`.
 #' @param infl For the method of fits, what `influence()` has found; by default it is computed, for
 #'   single observations.
-#' @param ... Not used; for `plot()`, passed to lattice.
+#' @param ... For `plot()`, passed to lattice. Arguments of lme4's method that steer its refits, such
+#'   as `maxfun` or `ncores`, have no effect, and a message says so; others are refused.
 #' @return `influence()`: a list of class `"influence.merMod"`. With `g` standing for the name of
 #'   the groups, or for `case`, the elements are `fixed.effects`, `fixed.effects[-g]` (a row for
 #'   each deletion), `var.cov.comps`, `var.cov.comps[-g]`, `vcov`, `vcov[-g]` (a list; `NULL` where
@@ -67,7 +68,7 @@ influence.rlmm <- function(
   one_step = NULL,
   ...
 ) {
-  refuse_dots(...)
+  refuse_dots(..., lme4_only = lme4_influence_arguments)
   check_flag(refit, "refit")
   if (!is.null(one_step)) {
     check_flag(one_step, "one_step")
@@ -84,6 +85,18 @@ influence.rlmm <- function(
   warn_of_undetermined(found, sets)
   new_influence(model, sets, found, way)
 }
+
+# What lme4's method can be told of its refits, and of the processes that they run in.
+lme4_influence_arguments <- c(
+  "data",
+  "maxfun",
+  "do.coef",
+  "parallel",
+  "ncpus",
+  "cl",
+  "ncores",
+  "start"
+)
 
 deletion_way <- function(fit, n_sets, refit, one_step) {
   if (refit) {
@@ -314,16 +327,22 @@ new_influence <- function(fit, sets, found, way) {
   held <- fit$held
   betas <- lapply(take("beta"), with_held, names(fit$beta), held)
   vcovs <- lapply(take("vcov"), padded_vcov, free = free_beta(fit), full_vcov)
+  component_names <- influence_labels(fit)
   components <- lapply(found, \(case) {
-    components_at(fit, case$theta, case$sigma)
+    components_at(fit, case$theta, case$sigma, component_names)
   })
-  full_components <- components_at(fit, fit$theta, fit$sigma)
+  full_components <- components_at(
+    fit,
+    fit$theta,
+    fit$sigma,
+    component_names
+  )
   errors <- rows(lapply(vcovs, \(v) sqrt(diag(v))), names(fit$beta))
   out <- list(
     fixed.effects = fit$beta,
     rows(betas, names(fit$beta)),
     var.cov.comps = full_components,
-    rows(components, names(full_components)),
+    rows(components, component_names),
     vcov = full_vcov,
     if (length(vcovs) * length(full_vcov) <= max_vcov_numbers) vcovs,
     groups = sets$name,
@@ -366,8 +385,7 @@ covariance_ratios <- function(vcovs, full) {
 
 #' The residual variance, then variances and covariances by term, under lme4's names
 #' @noRd
-components_at <- function(fit, theta, sigma) {
-  names <- influence_labels(fit)
+components_at <- function(fit, theta, sigma, names) {
   if (anyNA(theta) || is.na(sigma)) {
     return(stats::setNames(rep(NA_real_, length(names)), names))
   }

@@ -29,6 +29,9 @@ plot.rlmm_diagnosis <- function(x, which = 1:6, ...) {
   structure(panels[lengths(panels) > 0L], class = "rlmm_page")
 }
 
+# Six pictures on a page have small letters.
+page_text <- list(fontsize = list(text = 9, points = 6))
+
 #' @export
 print.rlmm_page <- function(x, ...) {
   n <- length(x)
@@ -36,7 +39,8 @@ print.rlmm_page <- function(x, ...) {
   rows <- ceiling(n / max(columns, 1L))
   for (i in seq_len(n)) {
     at <- c((i - 1L) %% columns + 1L, (i - 1L) %/% columns + 1L, columns, rows)
-    print(unclass(x)[[i]], split = at, more = i < n)
+    picture <- stats::update(unclass(x)[[i]], par.settings = page_text)
+    print(picture, split = at, more = i < n)
   }
   invisible(x)
 }
@@ -178,8 +182,8 @@ counts_picture <- function(fit) {
         pch = c(NA, 16),
         type = c("l", "o")
       ),
-      columns = 2,
-      cex = 0.8
+      corner = c(0.95, 0.95),
+      cex = 0.9
     ),
     panel = function(x, y, ...) {
       lattice::panel.segments(x, 0, x, y, col = "grey70", lwd = 6, lend = 1)

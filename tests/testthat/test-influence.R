@@ -201,6 +201,19 @@ test_that("the result prints, converts and draws itself", {
   expect_s3_class(plot(infl), "trellis")
 })
 
+test_that("arguments of lme4's refits have no effect, and a message says so", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_message(
+    infl <- influence(fit, "Subject", maxfun = 100),
+    class = "rlmm_message_without_effect"
+  )
+  expect_equal(infl, influence(fit, "Subject"))
+  expect_error(
+    influence(fit, "Subject", steps = 1),
+    class = "rlmm_error_unknown_argument"
+  )
+})
+
 test_that("bad groups are told", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_snapshot({
