@@ -119,12 +119,8 @@ rglmm <- function(
   family <- read_family(if (missing(family)) NULL else family, env, call)
   check_verbose(verbose)
   likelihood <- glmm_approximation(family, nAGQ, fast, dispersion, information)
-  extras <- c(
-    if (!missing(subset)) list(subset = rlang::enquo(subset)),
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
-    if (!missing(offset)) list(offset = rlang::enquo(offset)),
-    if (!missing(mustart)) list(mustart = rlang::enquo(mustart)),
-    if (!missing(etastart)) list(etastart = rlang::enquo(etastart))
+  extras <- given_expressions(
+    c("subset", "weights", "offset", "mustart", "etastart")
   )
   design <- model_design(
     formula,

@@ -74,30 +74,16 @@ rlmm <- function(
   control <- if (missing(control)) default_control else as_control(control)
   if (!missing(formula) && inherits(formula, "rlmm_sums")) {
     check_sums_call(call)
-    check_verbose(verbose)
-    design <- sums_design(formula, REML, control, sigma)
-    start <- check_start(start, design$random)
-    return(fit_linear(design, start, call, verbose))
+    return(fit_sums(formula, REML, control, start, sigma, call, verbose))
   }
-  formula <- read_formula(
-    if (missing(formula)) NULL else formula,
-    parent.frame()
-  )
+  formula <- read_formula(if (!missing(formula)) formula, parent.frame())
   check_verbose(verbose)
   if (is_summed_up(data)) {
     sums <- sums_for(call, formula, data, parent.frame())
-    design <- sums_design(sums, REML, control, sigma)
-    start <- check_start(start, design$random)
-    return(fit_linear(design, start, call, verbose))
+    return(fit_sums(sums, REML, control, start, sigma, call, verbose))
   }
-  extras <- c(
-    if (!missing(subset)) list(subset = rlang::enquo(subset)),
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
-    if (!missing(offset)) list(offset = rlang::enquo(offset)),
-    if (!missing(dispersion)) {
-      list(dispersion = strata_quosure(rlang::enquo(dispersion)))
-    }
-  )
+  extras <- given_expressions(c("subset", "weights", "offset", "dispersion"))
+  extras <- with_strata_expression(extras)
   design <- model_design(
     formula,
     data,
@@ -110,13 +96,40 @@ rlmm <- function(
     weights_type = read_weights_type(weights_type)
   )
   if (check_flag(devFunOnly, "devFunOnly")) {
-    if (has_strata(design$frame)) {
-      abort_with_strata("The objective as a function of theta")
-    }
-    return(theta_function(design$spec, n_arguments(design$spec)))
+    return(linear_objective(design))
   }
   start <- check_start(start, design$random)
   fit_linear(design, start, call, verbose)
+}
+
+#' The expressions of those of a function's arguments that are given, to be evaluated in the data
+#' @return A named list of quosures.
+#' @noRd
+given_expressions <- function(names, frame = parent.frame()) {
+  given <- list()
+  for (name in names) {
+    argument <- as.name(name)
+    if (!eval(call("missing", argument), frame)) {
+      given[[name]] <- eval(as.call(list(rlang::enquo, argument)), frame)
+    }
+  }
+  given
+}
+
+#' Fit a linear model to sums
+#' @noRd
+fit_sums <- function(sums, REML, control, start, sigma, call, verbose) {
+  check_verbose(verbose)
+  design <- sums_design(sums, REML, control, sigma)
+  fit_linear(design, check_start(start, design$random), call, verbose)
+}
+
+# The objective of a design as a function of theta.
+linear_objective <- function(design) {
+  if (has_strata(design$frame)) {
+    abort_with_strata("The objective as a function of theta")
+  }
+  theta_function(design$spec, n_arguments(design$spec))
 }
 
 # The sums of data that aren't in R's memory; their arguments are those of the call.

@@ -1,5 +1,13 @@
 # The strata of rlmm(dispersion = ~ group): what is asked for, and what a frame has.
 
+# Arguments evaluated in the data, the one for strata as the variables of its formula.
+with_strata_expression <- function(extras) {
+  if (!is.null(extras$dispersion)) {
+    extras$dispersion <- strata_quosure(extras$dispersion)
+  }
+  extras
+}
+
 #' The argument `dispersion` as an expression that is evaluated in the data
 #' @param quo A quosure.
 #' @noRd
