@@ -29,6 +29,7 @@
 //! | [`derivatives`] | first and second derivatives in Omega, and from there in theta |
 //! | [`optimize`] | Newton's method, BFGS, NLopt: they see functions only |
 //! | `coordinates` | between the parameters and what optimizers see |
+//! | [`iterative`] | the log-likelihood of crossed terms of any size, without a factor |
 //! | [`judge`] | whether a theta is an optimum |
 //! | [`lmm`], [`glmm`] | the two kinds of models; neither knows the other |
 //!
@@ -44,6 +45,7 @@ pub mod design;
 pub mod error;
 pub mod factor;
 pub mod glmm;
+pub mod iterative;
 pub mod judge;
 pub mod kernels;
 pub mod lmm;

@@ -50,6 +50,16 @@
 //! | [`FLAT_SLOPE`] | 0.02 | does a variance matter (absolute) | a seventh of a standard error |
 //! | [`INVOLVED_SHARE`] | 1e-3 | is a parameter in a direction | rounding of the eigenvector |
 //!
+//! Residuals of solves without a factor, relative to those at their start:
+//!
+//! | name | value | decides | why this size |
+//! |---|---|---|---|
+//! | [`EXACT_SOLVE`] | 1e-11 | is the border solved | its errors are those of r^2, squared |
+//! | [`CONSTANT_SOLVE`] | 1e-7 | is log(I + E) known along a constant | it is counted as exact |
+//! | [`RANDOM_SOLVE`] | 1e-3 | the same along random signs | squared, below the noise |
+//! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
+//! | [`NEW_DIRECTION`] | 1e-8 | is a constant one of those before it | rounding of a projection |
+//!
 //! Standard deviations, over that of the residuals, for a column with a mean square of one:
 //!
 //! | name | value | decides | why this size |
@@ -361,3 +371,18 @@ pub(crate) const THETA_STEP: f64 = 1e-5;
 
 /// A restart leads to another minimum if that is lower by more, in units of the objective.
 pub(crate) const OTHER_MINIMUM: f64 = 1e-4;
+
+/// A solve for the border ends at this residual.
+pub(crate) const EXACT_SOLVE: f64 = 1e-11;
+
+/// A solve along the constants of an effect ends at this residual.
+pub(crate) const CONSTANT_SOLVE: f64 = 1e-7;
+
+/// A solve of random signs ends at this residual.
+pub(crate) const RANDOM_SOLVE: f64 = 1e-3;
+
+/// A vector of which no larger share is left beside others is a combination of them.
+pub(crate) const NEW_DIRECTION: f64 = 1e-8;
+
+/// Traces are divided by Lambda where its diagonal is larger, relative to its largest element.
+pub(crate) const SINGULAR_SOLVE: f64 = 1e-4;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every folder with those that it may name, beside `error` and `tolerances`, which all may name.
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 14] = [
     ("random", &[]),
     ("parallel", &[]),
     ("kernels", &[]),
@@ -14,6 +14,7 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("design", &["kernels", "covariance"]),
     ("simulate", &["random", "kernels", "covariance", "design"]),
     ("factor", &["kernels", "covariance", "design"]),
+    ("iterative", &["random", "kernels", "factor"]),
     ("derivatives", &["kernels", "covariance", "factor"]),
     ("optimize", &["kernels"]),
     (

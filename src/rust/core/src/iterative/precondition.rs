@@ -1,0 +1,174 @@
+//! The diagonal blocks of S, a level each, and their Cholesky factor F.
+
+use crate::error::{Error, Result};
+use crate::factor::blocks::Blocks;
+use crate::iterative::system::{add_multiple, Reduced, Row};
+use crate::kernels::small;
+
+/// `P = FF'`.
+#[derive(Debug, Clone)]
+pub struct Preconditioner {
+    /// First row and effects per level of each trailing term.
+    blocks: Vec<(usize, usize)>,
+    /// Lower triangles, per trailing term.
+    factors: Vec<Blocks>,
+}
+
+/// What F does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Action {
+    Times,
+    Solve,
+    SolveTransposed,
+    TimesTransposed,
+}
+
+impl Preconditioner {
+    /// Factors the blocks.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn new(reduced: &Reduced) -> Result<Self> {
+        let mut factors = diagonal_of_k(reduced);
+        let system = reduced.system;
+        let blocks: Vec<(usize, usize)> = system.trailing.iter().map(|b| (b.first, b.k)).collect();
+        for ((&(first, k), lambda), factors) in
+            blocks.iter().zip(&reduced.lambdas).zip(&mut factors)
+        {
+            let mut work = vec![0.0; k * k];
+            for (level, block) in factors.iter_mut().enumerate() {
+                let k_ll = block.to_vec();
+                small::scale_inflate(k, &k_ll, lambda, &mut work, block);
+                if small::cholesky(k, block).is_none() {
+                    let pivot = first + level * k;
+                    return Err(Error::NotPositiveDefinite { pivot });
+                }
+            }
+        }
+        Ok(Self { blocks, factors })
+    }
+
+    /// `log |P|`.
+    pub fn log_det(&self) -> f64 {
+        let diagonal = |(blocks, &(_, k)): (&Blocks, &(usize, usize))| -> f64 {
+            let of_block =
+                |block: &[f64]| -> f64 { block.iter().step_by(k + 1).map(|d| d.ln()).sum() };
+            blocks.iter().map(of_block).sum()
+        };
+        2.0 * self
+            .factors
+            .iter()
+            .zip(&self.blocks)
+            .map(diagonal)
+            .sum::<f64>()
+    }
+
+    /// Factor of the block of a level.
+    pub fn factor(&self, term: usize, level: usize) -> &[f64] {
+        self.factors[term].block(level)
+    }
+
+    /// `x := F x`.
+    pub fn times(&self, x: &mut [Row]) {
+        self.act(Action::Times, x);
+    }
+
+    /// `x := F' x`.
+    pub fn times_transposed(&self, x: &mut [Row]) {
+        self.act(Action::TimesTransposed, x);
+    }
+
+    /// `x := F^-1 x`.
+    pub fn solve_factor(&self, x: &mut [Row]) {
+        self.act(Action::Solve, x);
+    }
+
+    /// `x := F^-T x`.
+    pub fn solve_transposed(&self, x: &mut [Row]) {
+        self.act(Action::SolveTransposed, x);
+    }
+
+    /// `x := P^-1 x`.
+    pub fn solve(&self, x: &mut [Row]) {
+        self.solve_factor(x);
+        self.solve_transposed(x);
+    }
+
+    fn act(&self, action: Action, x: &mut [Row]) {
+        for (&(first, k), factors) in self.blocks.iter().zip(&self.factors) {
+            let n_levels = factors.values().len() / (k * k);
+            let rows = x[first..first + k * n_levels].chunks_exact_mut(k);
+            for (rows, l) in rows.zip(factors.iter()) {
+                act_on_level(action, k, l, rows);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn act_on_level(action: Action, k: usize, l: &[f64], x: &mut [Row]) {
+    let is_forward = matches!(action, Action::Solve | Action::TimesTransposed);
+    for step in 0..k {
+        let i = if is_forward { step } else { k - 1 - step };
+        let mut value = x[i];
+        let diagonal = match action {
+            Action::Times | Action::TimesTransposed => l[i * k + i],
+            Action::Solve | Action::SolveTransposed => 1.0,
+        };
+        value.iter_mut().for_each(|v| *v *= diagonal);
+        let others = match action {
+            Action::Times | Action::Solve => 0..i,
+            Action::TimesTransposed | Action::SolveTransposed => i + 1..k,
+        };
+        for j in others {
+            let element = if j < i { l[j * k + i] } else { l[i * k + j] };
+            let sign = match action {
+                Action::Times | Action::TimesTransposed => 1.0,
+                Action::Solve | Action::SolveTransposed => -1.0,
+            };
+            add_multiple(sign * element, &x[j], &mut value);
+        }
+        if matches!(action, Action::Solve | Action::SolveTransposed) {
+            value.iter_mut().for_each(|v| *v /= l[i * k + i]);
+        }
+        x[i] = value;
+    }
+}
+
+/// Diagonal blocks of K, per trailing term.
+pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
+    let system = reduced.system;
+    let mut blocks: Vec<Blocks> = system
+        .trailing
+        .iter()
+        .map(|block| block.zz.clone())
+        .collect();
+    let mut place = vec![(0u32, 0u32); system.m];
+    for (b, block) in system.trailing.iter().enumerate() {
+        for i in 0..block.k * block.n_levels {
+            place[block.first + i] = (b as u32, (i / block.k) as u32);
+        }
+    }
+    let k0 = system.k0;
+    let mut explained = vec![0.0; k0];
+    for (i, range) in system.ptr.windows(2).enumerate() {
+        let v = reduced.v.block(i);
+        let mut at = range[0];
+        while at < range[1] {
+            let (b, level) = place[system.rows[at] as usize];
+            let k = system.trailing[b as usize].k;
+            let block = blocks[b as usize].block_mut(level as usize);
+            let vals = &system.vals[at * k0..(at + k) * k0];
+            for (j, right) in vals.chunks_exact(k0).enumerate() {
+                for (c, e) in explained.iter_mut().enumerate() {
+                    *e = small::dot(&v[c * k0..(c + 1) * k0], right);
+                }
+                for (l, left) in vals.chunks_exact(k0).enumerate() {
+                    block[j * k + l] -= small::dot(left, &explained);
+                }
+            }
+            at += k;
+        }
+    }
+    blocks
+}

@@ -1,0 +1,437 @@
+//! Cross-products by level, and what is left of them at a theta.
+
+use crate::error::{Error, Result};
+use crate::factor::blocks::Blocks;
+use crate::factor::sums::{PairSums, Sums};
+use crate::kernels::small;
+
+/// Right-hand sides that are worked on at once.
+pub const WIDTH: usize = 8;
+
+/// One row of so many vectors.
+pub type Row = [f64; WIDTH];
+
+/// Levels of one trailing term.
+#[derive(Debug, Clone)]
+pub struct Trailing {
+    /// The term, by its place in the model.
+    pub term: usize,
+    /// Effects per level.
+    pub k: usize,
+    /// Number of levels.
+    pub n_levels: usize,
+    /// Row of the first effect of the first level; the others follow.
+    pub first: usize,
+    /// `Z'WZ`, `k x k` per level.
+    pub zz: Blocks,
+}
+
+/// Cross-products that don't depend on theta.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The term that is eliminated, by its place in the model.
+    pub leading: usize,
+    /// Effects per level of the leading term.
+    pub k0: usize,
+    /// `Z_0'WZ_0`, `k0 x k0` per level.
+    pub a00: Blocks,
+    /// Where the rows that each leading level touches start; one more than there are levels.
+    pub ptr: Vec<usize>,
+    /// Touched rows.
+    pub rows: Vec<u32>,
+    /// `Z_t'WZ_0`: `k0` values per touched row.
+    pub vals: Vec<f64>,
+    /// The other terms.
+    pub trailing: Vec<Trailing>,
+    /// Random effects of the other terms.
+    pub m: usize,
+    /// Fixed effects.
+    pub p: usize,
+    /// Products of two trailing terms: where the elements of each row start.
+    pub cross_ptr: Vec<usize>,
+    /// Columns of these elements.
+    pub cross_rows: Vec<u32>,
+    /// Values of these elements.
+    pub cross_vals: Vec<f64>,
+    /// `[X r]'WZ_0`, `p + 1` values per leading effect.
+    border_leading: Vec<f64>,
+    /// `[X r]'WZ_t`, `p + 1` values per row.
+    border_trailing: Vec<f64>,
+    /// `[X r]'W[X r]`.
+    gram: Vec<f64>,
+}
+
+/// The system at one theta, the leading term eliminated.
+#[derive(Debug, Clone)]
+pub struct Reduced<'a> {
+    /// The cross-products.
+    pub system: &'a System,
+    /// Lambda of each trailing term.
+    pub lambdas: Vec<Vec<f64>>,
+    /// `V_i`, `k0 x k0` per leading level.
+    pub v: Blocks,
+    /// `sum_i log |T_i|`.
+    pub log_det: f64,
+}
+
+impl System {
+    /// The term with most effects leads.
+    pub fn new(sums: &Sums) -> Self {
+        let effects = |t: usize| sums.terms[t].k * sums.terms[t].n_levels;
+        let larger = |best: usize, t: usize| if effects(t) > effects(best) { t } else { best };
+        let leading = (1..sums.terms.len()).fold(0, larger);
+        let mut m = 0;
+        let mut trailing = Vec::new();
+        for (term, of_term) in sums.terms.iter().enumerate() {
+            if term != leading {
+                trailing.push(Trailing {
+                    term,
+                    k: of_term.k,
+                    n_levels: of_term.n_levels,
+                    first: m,
+                    zz: of_term.zz.clone(),
+                });
+                m += of_term.k * of_term.n_levels;
+            }
+        }
+        let of_leading = &sums.terms[leading];
+        let mut system = Self {
+            leading,
+            k0: of_leading.k,
+            a00: of_leading.zz.clone(),
+            ptr: Vec::new(),
+            rows: Vec::new(),
+            vals: Vec::new(),
+            trailing,
+            m,
+            p: sums.p(),
+            cross_ptr: vec![0; m + 1],
+            cross_rows: Vec::new(),
+            cross_vals: Vec::new(),
+            border_leading: border_rows(sums, leading),
+            border_trailing: Vec::new(),
+            gram: gram(sums),
+        };
+        let rows = system
+            .trailing
+            .iter()
+            .map(|block| border_rows(sums, block.term));
+        system.border_trailing = rows.collect::<Vec<_>>().concat();
+        system.fill_coupling(sums, of_leading.n_levels);
+        system.fill_cross(sums);
+        system
+    }
+
+    fn block_of(&self, term: usize) -> Option<&Trailing> {
+        self.trailing.iter().find(|block| block.term == term)
+    }
+
+    // Z_t'WZ_0, leading level after leading level.
+    fn fill_coupling(&mut self, sums: &Sums, n_levels: usize) {
+        let mut ptr = vec![0; n_levels + 1];
+        let pairs: Vec<&PairSums> = sums.pairs.iter().collect();
+        let mut of_leading = Vec::new();
+        for pair in pairs {
+            let (a, b) = pair.terms;
+            let (other, is_first) = if a == self.leading {
+                (b, true)
+            } else {
+                (a, false)
+            };
+            if let Some(block) = self
+                .block_of(other)
+                .filter(|_| is_first || b == self.leading)
+            {
+                of_leading.push((pair, block.k, block.first, is_first));
+            }
+        }
+        let level = |levels: &(u32, u32), is_first| {
+            if is_first {
+                *levels
+            } else {
+                (levels.1, levels.0)
+            }
+        };
+        for &(pair, k, _, is_first) in &of_leading {
+            let levels = pair.levels.iter();
+            levels.for_each(|levels| ptr[level(levels, is_first).0 as usize + 1] += k);
+        }
+        (0..n_levels).for_each(|i| ptr[i + 1] += ptr[i]);
+        let (mut next, k0) = (ptr.clone(), self.k0);
+        let mut rows = vec![0u32; ptr[n_levels]];
+        let mut vals = vec![0.0; ptr[n_levels] * k0];
+        for (pair, k, first, is_first) in of_leading {
+            for (i, levels) in pair.levels.iter().enumerate() {
+                let (l, other) = level(levels, is_first);
+                let (block, at) = (pair.zz.block(i), next[l as usize]);
+                next[l as usize] += k;
+                for j in 0..k {
+                    rows[at + j] = (first + other as usize * k + j) as u32;
+                    for c in 0..k0 {
+                        let from = if is_first { j * k0 + c } else { c * k + j };
+                        vals[(at + j) * k0 + c] = block[from];
+                    }
+                }
+            }
+        }
+        (self.ptr, self.rows, self.vals) = (ptr, rows, vals);
+    }
+
+    // Z_a'WZ_b of two trailing terms, both triangles, row after row.
+    fn fill_cross(&mut self, sums: &Sums) {
+        let mut elements: Vec<(u32, u32, f64)> = Vec::new();
+        for pair in &sums.pairs {
+            let of_pair = (self.block_of(pair.terms.0), self.block_of(pair.terms.1));
+            let (Some(a), Some(b)) = of_pair else {
+                continue;
+            };
+            for (i, &(la, lb)) in pair.levels.iter().enumerate() {
+                let (row, col) = (a.first + la as usize * a.k, b.first + lb as usize * b.k);
+                for (at, &value) in pair.zz.block(i).iter().enumerate() {
+                    let (row, col) = ((row + at % a.k) as u32, (col + at / a.k) as u32);
+                    elements.push((row, col, value));
+                    elements.push((col, row, value));
+                }
+            }
+        }
+        elements.sort_unstable_by_key(|element| (element.0, element.1));
+        elements
+            .iter()
+            .for_each(|element| self.cross_ptr[element.0 as usize + 1] += 1);
+        (0..self.m).for_each(|i| self.cross_ptr[i + 1] += self.cross_ptr[i]);
+        self.cross_rows = elements.iter().map(|element| element.1).collect();
+        self.cross_vals = elements.iter().map(|element| element.2).collect();
+    }
+
+    /// Eliminates the leading term.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn reduce(&self, lambdas: &[Vec<f64>]) -> Result<Reduced<'_>> {
+        let (k, lambda) = (self.k0, &lambdas[self.leading]);
+        let n_levels = self.ptr.len() - 1;
+        let mut v = Blocks::squares(k, n_levels);
+        let (mut t, mut work) = (vec![0.0; k * k], vec![0.0; k * k]);
+        let mut log_det = 0.0;
+        for i in 0..n_levels {
+            small::scale_inflate(k, self.a00.block(i), lambda, &mut work, &mut t);
+            if small::cholesky(k, &mut t).is_none() {
+                return Err(Error::NotPositiveDefinite { pivot: i * k });
+            }
+            log_det += (0..k).map(|j| 2.0 * t[j * k + j].ln()).sum::<f64>();
+            // M = Lambda L^-T, V = MM'.
+            small::right_solve_transposed(k, lambda, &t, &mut work);
+            small::multiply_transposed(k, &work, &work, v.block_mut(i));
+        }
+        let own = |block: &Trailing| lambdas[block.term].clone();
+        Ok(Reduced {
+            system: self,
+            lambdas: self.trailing.iter().map(own).collect(),
+            v,
+            log_det,
+        })
+    }
+}
+
+// `[X r]'WZ` of a term, `p + 1` values per effect.
+fn border_rows(sums: &Sums, term: usize) -> Vec<f64> {
+    let (of_term, p) = (&sums.terms[term], sums.p());
+    let mut rows = vec![0.0; of_term.zr.len() * (p + 1)];
+    for (i, row) in rows.chunks_exact_mut(p + 1).enumerate() {
+        row[..p].copy_from_slice(&of_term.xz.values()[i * p..(i + 1) * p]);
+        row[p] = of_term.zr[i];
+    }
+    rows
+}
+
+fn gram(sums: &Sums) -> Vec<f64> {
+    let (p, width) = (sums.p(), sums.p() + 1);
+    let mut gram = vec![0.0; width * width];
+    for j in 0..p {
+        for i in 0..p {
+            gram[j * width + i] = sums.xx[i.min(j) * p + i.max(j)];
+        }
+        gram[j * width + p] = sums.xr[j];
+        gram[p * width + j] = sums.xr[j];
+    }
+    gram[p * width + p] = sums.rr;
+    gram
+}
+
+impl Reduced<'_> {
+    /// `x := D x`, or with `transposed` `x := D' x`.
+    pub fn scale(&self, x: &mut [Row], transposed: bool) {
+        for (block, lambda) in self.system.trailing.iter().zip(&self.lambdas) {
+            let k = block.k;
+            let rows = &mut x[block.first..block.first + k * block.n_levels];
+            if k == 1 {
+                rows.iter_mut().flatten().for_each(|v| *v *= lambda[0]);
+                continue;
+            }
+            for level in rows.chunks_exact_mut(k) {
+                times_triangle(k, lambda, level, transposed);
+            }
+        }
+    }
+
+    /// `out := K x`.
+    pub fn times_k(&self, x: &[Row], out: &mut [Row]) {
+        self.times_a(x, out);
+        let system = self.system;
+        let (k, mut t, mut u) = (
+            system.k0,
+            vec![[0.0; WIDTH]; system.k0],
+            vec![[0.0; WIDTH]; system.k0],
+        );
+        for (i, range) in system.ptr.windows(2).enumerate() {
+            let rows = &system.rows[range[0]..range[1]];
+            let vals = &system.vals[range[0] * k..range[1] * k];
+            t.fill([0.0; WIDTH]);
+            for (&row, vals) in rows.iter().zip(vals.chunks_exact(k)) {
+                let x = &x[row as usize];
+                for (t, a) in t.iter_mut().zip(vals) {
+                    add_multiple(*a, x, t);
+                }
+            }
+            let v = self.v.block(i);
+            for (c, u) in u.iter_mut().enumerate() {
+                *u = [0.0; WIDTH];
+                (0..k).for_each(|d| add_multiple(-v[d * k + c], &t[d], u));
+            }
+            for (&row, vals) in rows.iter().zip(vals.chunks_exact(k)) {
+                let out = &mut out[row as usize];
+                for (u, a) in u.iter().zip(vals) {
+                    add_multiple(*a, u, out);
+                }
+            }
+        }
+    }
+
+    // `out := A_tt x`.
+    fn times_a(&self, x: &[Row], out: &mut [Row]) {
+        let system = self.system;
+        for (r, out) in out.iter_mut().enumerate() {
+            *out = [0.0; WIDTH];
+            for at in system.cross_ptr[r]..system.cross_ptr[r + 1] {
+                let other = &x[system.cross_rows[at] as usize];
+                add_multiple(system.cross_vals[at], other, out);
+            }
+        }
+        for block in &system.trailing {
+            let k = block.k;
+            for (level, zz) in block.zz.iter().enumerate() {
+                let first = block.first + level * k;
+                for j in 0..k {
+                    let x = &x[first + j];
+                    (0..k).for_each(|i| add_multiple(zz[j * k + i], x, &mut out[first + i]));
+                }
+            }
+        }
+    }
+
+    /// `out := S x`; `work` is scratch memory.
+    pub fn times_s(&self, x: &[Row], work: &mut [Row], out: &mut [Row]) {
+        work.copy_from_slice(x);
+        self.scale(work, false);
+        self.times_k(work, out);
+        self.scale(out, true);
+        for (out, x) in out.iter_mut().zip(x) {
+            add_multiple(1.0, x, out);
+        }
+    }
+
+    /// `D'(A_tb - A_t0 V A_0b)` for up to [`WIDTH`] columns b of `[X r]` from `first` on; zero
+    /// beyond the last.
+    pub fn border_columns(&self, first: usize) -> Vec<Row> {
+        let (system, width) = (self.system, self.system.p + 1);
+        let count = WIDTH.min(width - first);
+        let mut columns = vec![[0.0; WIDTH]; system.m];
+        for (column, row) in columns
+            .iter_mut()
+            .zip(system.border_trailing.chunks_exact(width))
+        {
+            column[..count].copy_from_slice(&row[first..first + count]);
+        }
+        let k = system.k0;
+        let mut u = vec![[0.0; WIDTH]; k];
+        for (i, range) in system.ptr.windows(2).enumerate() {
+            self.explained(i, first, count, &mut u);
+            for at in range[0]..range[1] {
+                let out = &mut columns[system.rows[at] as usize];
+                for (u, a) in u.iter().zip(&system.vals[at * k..(at + 1) * k]) {
+                    add_multiple(-a, u, out);
+                }
+            }
+        }
+        self.scale(&mut columns, true);
+        columns
+    }
+
+    // V_i A_0b of one leading level, some columns of [X r].
+    fn explained(&self, level: usize, first: usize, count: usize, out: &mut [Row]) {
+        let (k, width) = (self.system.k0, self.system.p + 1);
+        let rows = &self.system.border_leading[level * k * width..(level + 1) * k * width];
+        let v = self.v.block(level);
+        for (c, out) in out.iter_mut().enumerate() {
+            *out = [0.0; WIDTH];
+            for (d, row) in rows.chunks_exact(width).enumerate() {
+                let row = &row[first..first + count];
+                let values = out.iter_mut().zip(row);
+                values.for_each(|(out, b)| *out += v[d * k + c] * b);
+            }
+        }
+    }
+
+    /// `[X r]'W[X r] - sum_i A_b0 V_i A_0b`.
+    pub fn leading_gram(&self) -> Vec<f64> {
+        let (k, width) = (self.system.k0, self.system.p + 1);
+        let mut gram = self.system.gram.clone();
+        for (i, rows) in self
+            .system
+            .border_leading
+            .chunks_exact(k * width)
+            .enumerate()
+        {
+            let v = self.v.block(i);
+            for c in 0..k {
+                for d in 0..k {
+                    let (left, right) = (&rows[c * width..(c + 1) * width], &rows[d * width..]);
+                    for (j, column) in gram.chunks_exact_mut(width).enumerate() {
+                        small::axpy(-v[d * k + c] * right[j], left, column);
+                    }
+                }
+            }
+        }
+        gram
+    }
+}
+
+/// `out += a x`.
+#[inline(always)]
+pub fn add_multiple(a: f64, x: &Row, out: &mut Row) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out += a * x;
+    }
+}
+
+/// `x := L x` or `L' x` for a lower triangle `L`, `k x k`.
+fn times_triangle(k: usize, l: &[f64], x: &mut [Row], transposed: bool) {
+    let order: Vec<usize> = if transposed {
+        (0..k).collect()
+    } else {
+        (0..k).rev().collect()
+    };
+    for i in order {
+        let mut sum = [0.0; WIDTH];
+        let others = if transposed { i..k } else { 0..i + 1 };
+        for j in others {
+            let a = if transposed {
+                l[i * k + j]
+            } else {
+                l[j * k + i]
+            };
+            add_multiple(a, &x[j], &mut sum);
+        }
+        x[i] = sum;
+    }
+}
