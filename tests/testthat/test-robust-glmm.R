@@ -85,3 +85,15 @@ test_that("what generalized models don't have is told", {
     writeLines(error_lines(vcov(fast, type = "CR1")))
   })
 })
+
+test_that("fewer clusters than coefficients have no joint test", {
+  cbpp$part <- factor(as.integer(cbpp$herd) %% 3)
+  parts <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    family = binomial
+  )
+  found <- anova(parts, vcov = "CR1", cluster = ~part)
+  expect_identical(found$Df, 3L)
+  expect_true(is.na(found$Chisq))
+})
