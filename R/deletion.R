@@ -64,12 +64,14 @@ scores_by_row.rlmm_lmm <- function(fit) {
 
 #' @export
 scores_by_row.rlmm_glmm <- function(fit) {
-  prior <- fit_response(fit)$weights %||% 1
-  slope <- fit$family$mu.eta(fit$eta)
-  scores <- prior *
-    raw_residuals(fit, "response") *
-    slope /
-    fit$family$variance(fit$fitted)
+  observed <- fit_response(fit)
+  own <- family_row(fit$glmm$family)$slope
+  slope <- if (is.null(own)) {
+    (observed$y - fit$fitted) / fit$family$variance(fit$fitted)
+  } else {
+    own(observed$y, fit$fitted, fit$glmm$shape)
+  }
+  scores <- (observed$weights %||% 1) * slope * fit$family$mu.eta(fit$eta)
   # Random effects that aren't relative to sigma have the dispersion in their weights.
   if (isFALSE(fit$relative)) scores / fit$sigma^2 else scores
 }
@@ -80,30 +82,43 @@ without_rows_of <- function(model, block, rows) {
   fixed <- model$fixed[rows, , drop = FALSE]
   w <- model$weights[rows]
   inverse <- diag(w, length(w)) - w * t(w * block(rows))
-  root <- safe_chol(inverse)
-  if (is.null(root)) {
+  cross <- weighted_products(inverse, cbind(fixed, model$score[rows]))
+  if (is.null(cross)) {
     return(undetermined(model))
   }
-  e <- backsolve(root, cbind(fixed, model$score[rows]), transpose = TRUE)
   p <- ncol(fixed)
-  left <- model$information - crossprod(e[, seq_len(p), drop = FALSE])
-  moved <- change_of_beta(left, model$information, e, p)
+  own <- seq_len(p)
+  left <- model$information - cross[own, own, drop = FALSE]
+  moved <- change_of_beta(left, model$information, cross[own, p + 1L])
   if (is.null(moved)) {
     return(undetermined(model))
   }
   list(
     beta = model$beta - moved,
     information = left,
-    pwrss = model$pwrss - sum(e[, p + 1L]^2) - sum(moved * (left %*% moved)),
+    pwrss = model$pwrss - cross[p + 1L, p + 1L] - sum(moved * (left %*% moved)),
     leverage = length(rows) - full_trace(inverse, fixed, model$information, w)
   )
 }
 
-#' By how much beta falls: what is left of X'V^-1X, divided into F'A^-1 s
+#' B' A^-1 B
+#'
+#' A is positive definite, unless observed information is negative for some rows.
+#' @return `NULL` if A is singular.
+#' @noRd
+weighted_products <- function(a, b) {
+  root <- safe_chol(a)
+  if (!is.null(root)) {
+    return(crossprod(backsolve(root, b, transpose = TRUE)))
+  }
+  tryCatch(crossprod(b, solve(a, b)), error = \(cnd) NULL)
+}
+
+#' By how much beta falls: what is left of X'V^-1X, divided into `right`, F'A^-1 s
 #' @return `NULL` where nothing is left in some direction.
 #' @noRd
-change_of_beta <- function(left, full, e, p) {
-  if (p == 0L) {
+change_of_beta <- function(left, full, right) {
+  if (length(right) == 0L) {
     return(numeric())
   }
   # In units in which the full matrix has a diagonal of ones, a pivot of 1e-10 is a rounding error.
@@ -112,10 +127,8 @@ change_of_beta <- function(left, full, e, p) {
   if (is.null(root) || min(diag(root)) < 1e-5) {
     return(NULL)
   }
-  right <- scale * crossprod(e[, seq_len(p), drop = FALSE], e[, p + 1L])
-  drop(
-    scale * backsolve(root, backsolve(root, right, transpose = TRUE))
-  )
+  inner <- backsolve(root, scale * right, transpose = TRUE)
+  drop(scale * backsolve(root, inner))
 }
 
 #' The trace of W^-1 (V^-1 - V^-1X (X'V^-1X)^-1 X'V^-1)_II: the number of rows less their leverage

@@ -11,6 +11,7 @@
 # * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
 # * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
 #   first; `dispersion` is that of each observation.
+# * `slope`: the derivative of the log-density in the mean, where it isn't (y - mu) over the variance.
 # * `probability`: that of a response up to y (`lower`), or above.
 # * `density`: the logarithm of the density of a response.
 
@@ -126,6 +127,9 @@ families <- list(
       )
     ),
     information = "observed",
+    slope = \(y, mu, shape) {
+      (digamma(y + mu / shape) - digamma(mu / shape) - log1p(shape)) / shape
+    },
     probability = \(y, mu, weights, dispersion, shape, lower) {
       stats::pnbinom(y, size = mu / shape, mu = mu, lower.tail = lower)
     },

@@ -124,6 +124,22 @@ test_that("refits of generalized models are lme4's", {
   )
 })
 
+test_that("rows of negative observed information are left out as others are", {
+  fit <- rglmm(TICKS ~ YEAR + (1 | LOCATION), grouseticks, family = nbinom1())
+  step <- influence(fit, "LOCATION")
+  refits <- influence(fit, "LOCATION", refit = TRUE)
+  expect_false(anyNA(cooks.distance(step)))
+  expect_gt(cor(c(dfbeta(step)), c(dfbeta(refits))), 0.95)
+  # The slope of the log-density, by differences.
+  y <- grouseticks$TICKS
+  log_density <- \(mu) dnbinom(y, size = mu / 0.7, mu = mu, log = TRUE)
+  expect_equal(
+    families$nbinom1$slope(y, 2.5, 0.7),
+    (log_density(2.5 + 1e-5) - log_density(2.5 - 1e-5)) / 2e-5,
+    tolerance = 1e-6
+  )
+})
+
 test_that("a Newton step in theta goes most of the way to the refit", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   error <- \(...) {
