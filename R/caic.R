@@ -41,6 +41,9 @@ cAIC <- function(object, ...) {
 #' @export
 cAIC.rlmm <- function(object, theta = c("estimated", "known"), ...) {
   refuse_dots(...)
+  if (!is.null(object$strata)) {
+    abort_with_strata("`cAIC()`")
+  }
   is_known <- !missing(theta) &&
     one_of(theta, c("estimated", "known"), "theta") == "known"
   loglik <- sum(row_loglik(object))

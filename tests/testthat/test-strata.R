@@ -213,6 +213,7 @@ test_that("what strata can't be, and what isn't there for them, is told", {
       interval = "prediction"
     )))
   })
+  expect_error(cAIC(fit), class = "rlmm_error_not_available")
   expect_message(confint(fit), class = "rlmm_message_wald")
   expect_output(print(fit), "Residual standard deviations by stratum: Male")
   one <- rlmm(formula, d[d$Sex == "Male", ], dispersion = ~Sex)
