@@ -106,7 +106,7 @@ run_bootstrap <- function(fit, replicates, seed, use_u, progress = NULL) {
   control$progress <- progress %||% control$progress
   found <- core_bootstrap(spec, plan, bootstrap_start(fit), control)
   found$replicate <- replicates
-  is_whole <- found$done & !found$status %in% "INTERRUPTED"
+  is_whole <- whole_fits(found)
   if (!all(is_whole)) {
     warn_interrupted(sum(is_whole), length(replicates))
   }
@@ -118,6 +118,16 @@ run_bootstrap <- function(fit, replicates, seed, use_u, progress = NULL) {
     }
   }
   lapply(found, rows)
+}
+
+# Fits that came to their end. A search that was interrupted says so, or has no verdict.
+whole_fits <- function(found) {
+  was_stopped <- found$status %in% "INTERRUPTED"
+  if (all(found$done) && !any(was_stopped)) {
+    return(found$done)
+  }
+  has_outcome <- !is.na(found$verdict) | !is.na(found$error)
+  found$done & !was_stopped & has_outcome
 }
 
 bootstrap_plan <- function(fit, replicates, seed, use_u) {

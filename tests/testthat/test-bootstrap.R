@@ -241,6 +241,16 @@ test_that("failures are counted, with the reason", {
   expect_true(all(is.finite(confint(b))))
 })
 
+test_that("replicates that didn't come to their end are left out", {
+  found <- list(
+    done = c(TRUE, TRUE, TRUE, FALSE, TRUE),
+    status = c("FTOL_REACHED", "INTERRUPTED", "FTOL_REACHED", NA, NA),
+    verdict = c("optimal", NA, NA, NA, NA),
+    error = c(NA, NA, NA, NA, "no luck")
+  )
+  expect_identical(whole_fits(found), c(TRUE, FALSE, FALSE, FALSE, TRUE))
+})
+
 test_that("what can't be bootstrapped is said", {
   fit <- sleep_fit()
   slim <- sleep_fit(control = rlmm_control(slim = TRUE))
