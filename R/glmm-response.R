@@ -120,6 +120,8 @@ not_whole <- function(n, name) {
   sprintf("%s of %s %s not.", plural(n, "value"), tick(name), verb)
 }
 
+#' Warn of counts that aren't whole numbers
+#' @noRd
 check_whole_counts <- function(y, name) {
   # Counts may be as far from whole numbers as dpois() lets them be.
   off <- abs(y - round(y)) > 1e-7 * pmax(1, y)

@@ -176,6 +176,9 @@ response_matrix <- function(y, n, arg) {
       )
     )
   }
+  if (ncol(y) == 0L) {
+    abort_responses(arg, "It has no columns.")
+  }
   storage.mode(y) <- "double"
   infinite <- which(colSums(is.infinite(y)) > 0)
   if (length(infinite) > 0L) {

@@ -14,16 +14,19 @@ format.rlmm_many <- function(x, ...) {
   }
   title <- if (is.null(x$design$spec$glmm)) {
     criterion <- if (x$design$spec$reml) "REML" else "maximum likelihood"
-    paste("linear mixed models fit by", criterion)
+    paste(plural(n, "linear mixed model"), "fit by", criterion)
   } else {
-    "generalized linear mixed models fit by maximum likelihood"
+    paste(
+      plural(n, "generalized linear mixed model"),
+      "fit by maximum likelihood"
+    )
   }
   counts <- c(
     if (any(failed)) paste(format_count(sum(failed)), "failed"),
     if (any(doubtful)) paste(format_count(sum(doubtful)), "not converged")
   )
   c(
-    paste(format_count(n), title),
+    title,
     if (!is.null(x$design$family)) {
       sprintf(
         " Family: %s (%s)",

@@ -161,7 +161,8 @@ placeholder <- ".responses"
 # row.
 with_placeholder <- function(formula, data, responses) {
   # An error about the formula should quote it as it is.
-  parse_formula(formula, data)
+  parsed <- parse_formula(formula, data)
+  check_sides(frame_terms(parsed, environment(formula), data))
   n <- if (is.data.frame(data)) {
     nrow(data)
   } else if (is.function(responses)) {
@@ -248,6 +249,9 @@ check_family_responses <- function(y, design) {
   range <- response_ranges[[row$range]]
   wrong <- colSums(!is.na(y) & !range$holds(y)) > 0
   if (!any(wrong)) {
+    if (identical(row$whole, "counts")) {
+      check_whole_counts(y[!is.na(y)], "responses")
+    }
     return(invisible())
   }
   abort_rlmm(
@@ -319,8 +323,8 @@ rename_responses <- function(found, names) {
 
 #' Tables of fits to many responses
 #'
-#' `as.data.frame()` has a row for each response and fixed effect, or for each response;
-#' `x[["name"]]` is the whole fit of one response, as [rlmm()] or [rglmm()] returns it.
+#' `as.data.frame()`, or `summary()`, has a row for each response and fixed effect, or for each
+#' response; `x[["name"]]` is the whole fit of one response, as [rlmm()] or [rglmm()] returns it.
 #' `residuals()` and `fitted()` are computed for the responses that are asked for.
 #'
 #' @param x,object What [rlmm_many()] or [rglmm_many()] returned.
@@ -333,9 +337,9 @@ rename_responses <- function(found, names) {
 #' @param which Names or numbers of responses.
 #' @param i Name or number of a response.
 #' @param row.names,optional Not used.
-#' @param ... Not used.
-#' @return `as.data.frame()`: a data frame. `residuals()` and `fitted()`: a matrix with a column for
-#'   each response; `NA` in rows that its fit doesn't have.
+#' @param ... Of `summary()`: passed to `as.data.frame()`. Otherwise not used.
+#' @return `as.data.frame()` and `summary()`: a data frame. `residuals()` and `fitted()`: a matrix
+#'   with a column for each response; `NA` in rows that its fit doesn't have.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
 #' many <- rlmm_many(simulate(fit, 5, seed = 1) ~ Days + (1 | Subject), sleepstudy)
@@ -430,6 +434,10 @@ many_variances <- function(x) {
   rownames(both) <- NULL
   both
 }
+
+#' @rdname as.data.frame.rlmm_many
+#' @export
+summary.rlmm_many <- function(object, ...) as.data.frame(object, ...)
 
 #' @export
 length.rlmm_many <- function(x) length(unclass(x)$sigma)

@@ -185,6 +185,7 @@ test_that("wrong responses are refused", {
   Y <- sleep_responses()
   infinite <- replace(Y, 5, Inf)
   text <- data.frame(a = Y[, 1], b = "x")
+  half <- cbind(grouseticks$TICKS, 0.5)
   counts <- matrix(-1, 403, 2, dimnames = list(NULL, c("a", "b")))
   expect_snapshot({
     writeLines(error_lines(rlmm_many(
@@ -199,6 +200,13 @@ test_that("wrong responses are refused", {
     writeLines(error_lines(rlmm_many(Z ~ Days + (1 | Subject), sleepstudy)))
     writeLines(error_lines(rlmm_many(~ Days + (1 | Subject), sleepstudy)))
     writeLines(error_lines(rlmm_many(Y ~ Days, sleepstudy)))
+    writeLines(error_lines(rlmm_many(Y ~ Y + (1 | Subject), sleepstudy)))
+    writeLines(error_lines(
+      rlmm_many(Y[, 0] ~ Days + (1 | Subject), sleepstudy)
+    ))
+    writeLines(condition_lines(
+      rglmm_many(half ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+    ))
     writeLines(error_lines(rlmm_many(Y ~ days + (1 | Subject), sleepstudy)))
     writeLines(error_lines(
       rglmm_many(counts ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
