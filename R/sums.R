@@ -43,9 +43,9 @@
 #' # Chunks of 50 rows, as a file or a connection would give them.
 #' at <- new.env()
 #' chunks <- function(reset) {
-#'   at$first <- if (reset) 1 else at$first + 50
+#'   at$last <- if (reset) 0 else at$last + 50
 #'   rows <- seq_len(nrow(sleepstudy))
-#'   rows <- rows[rows > at$first - 50 & rows <= at$first]
+#'   rows <- rows[rows > at$last - 50 & rows <= at$last]
 #'   if (length(rows) > 0) sleepstudy[rows, ]
 #' }
 #' rlmm_sums(Reaction ~ Days + (Days | Subject), chunks)
