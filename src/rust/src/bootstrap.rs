@@ -28,7 +28,10 @@ struct Plan {
 
 impl Plan {
     fn new(plan: &List) -> Result<Self> {
-        let value = |name| number(plan, name).ok_or_else(|| missing(name));
+        let value = |name| match number(plan, name) {
+            Some(value) => Ok(value),
+            None => Err(missing(name)),
+        };
         let replicates = element(plan, "replicates");
         let replicates = replicates
             .as_integer_slice()

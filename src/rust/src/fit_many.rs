@@ -4,6 +4,7 @@
 use extendr_api::prelude::*;
 use rlmm_core::glmm::bootstrap::OneOfMany as GlmmOneOfMany;
 use rlmm_core::glmm::GeneralizedLinearMixedModel;
+use rlmm_core::judge::Verdict;
 use rlmm_core::kernels::small::inverse_row_lengths;
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
 use rlmm_core::{Basis, LinearMixedModel, Result};
@@ -43,7 +44,8 @@ fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, thread
         pairs.push(("std_error", lmm_errors(design.p(), &fits)));
         if many.df {
             let p = design.p();
-            let df = |fit: &OneOfMany| fit.df.clone().unwrap_or_else(|| vec![f64::NAN; p]);
+            let unknown = vec![f64::NAN; p];
+            let df = |fit: &OneOfMany| fit.df.clone().unwrap_or(unknown.clone());
             pairs.push(("df", matrix(p, &fits, &df)));
         }
         Ok(list(pairs))
@@ -124,9 +126,9 @@ pub fn lmm_columns(
 pub fn lmm_errors(p: usize, fits: &Fits<OneOfMany>) -> Robj {
     matrix(p, fits, &|fit| {
         let mut errors = inverse_row_lengths(p, &fit.estimates.rx);
-        errors
-            .iter_mut()
-            .for_each(|error| *error *= fit.estimates.sigma);
+        for error in errors.iter_mut() {
+            *error *= fit.estimates.sigma;
+        }
         errors
     })
 }
@@ -159,10 +161,7 @@ pub fn glmm_columns(
         ),
         ("evaluations", numbers(fits, |fit| fit.evaluations as f64)),
         ("status", texts(fits, |fit| Some(fit.status.name()))),
-        (
-            "verdict",
-            texts(fits, |fit| fit.verdict.map(|verdict| verdict.name())),
-        ),
+        ("verdict", texts(fits, |fit| fit.verdict.map(Verdict::name))),
     ];
     pairs.extend(outcomes(fits));
     pairs

@@ -60,7 +60,9 @@ fn errors_at_theta(estimates: &GlmmEstimates) -> Vec<f64> {
         false => 1.0,
     };
     let mut errors = inverse_row_lengths(estimates.beta.len(), &estimates.rx);
-    errors.iter_mut().for_each(|error| *error *= scale);
+    for error in errors.iter_mut() {
+        *error *= scale;
+    }
     errors
 }
 

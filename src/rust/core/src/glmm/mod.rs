@@ -193,8 +193,9 @@ impl GeneralizedLinearMixedModel {
         let n_theta = design.n_theta();
         let mut lower = vec![f64::NEG_INFINITY; n_theta];
         let covs = design.covs();
-        covs.iter()
-            .for_each(|cov| cov.fill_lower_bounds(&mut lower));
+        for cov in &covs {
+            cov.fill_lower_bounds(&mut lower);
+        }
         let mut model = Self {
             covs,
             sum_weights: pirls.response.w.iter().sum(),

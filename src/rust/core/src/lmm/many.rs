@@ -139,7 +139,9 @@ impl LinearMixedModel {
             let size = group.min(count - first);
             let y = &mut y[..size * n];
             let columns = y.chunks_exact_mut(n).enumerate();
-            columns.for_each(|(c, out)| fill(first + c, out));
+            for (c, out) in columns {
+                fill(first + c, out);
+            }
             model.fit_group(design, y, settings, stop)
         };
         let found = in_threads(

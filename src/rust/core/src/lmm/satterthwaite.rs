@@ -72,9 +72,9 @@ impl LinearMixedModel {
 
 fn unit_matrix(k: usize) -> Vec<f64> {
     let mut unit = vec![0.0; k * k];
-    unit.iter_mut()
-        .step_by(k + 1)
-        .for_each(|value| *value = 1.0);
+    for value in unit.iter_mut().step_by(k + 1) {
+        *value = 1.0;
+    }
     unit
 }
 
@@ -87,7 +87,8 @@ struct Curvature {
 
 impl Curvature {
     fn new(hessian: &[f64], free: &[usize]) -> Self {
-        let (n, k) = (hessian.len().isqrt(), free.len());
+        let n = hessian.len().isqrt();
+        let k = free.len();
         let unit: Vec<f64> = free
             .iter()
             .map(|&j| hessian[j * n + j].abs().max(NO_CURVATURE).sqrt().recip())

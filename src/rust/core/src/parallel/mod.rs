@@ -20,11 +20,9 @@ pub fn in_threads<Worker, T: Send>(
     job: impl Fn(&mut Worker, usize, &AtomicBool) -> T + Sync,
     watch: &mut Watch,
 ) -> Vec<Option<T>> {
-    let (next, ended, stop) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicBool::new(false),
-    );
+    let next = AtomicUsize::new(0);
+    let ended = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
     let found: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
     let work = || {
         let mut worker = hire();
@@ -54,9 +52,9 @@ pub fn in_threads<Worker, T: Send>(
     let found = found
         .into_inner()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    found
-        .into_iter()
-        .for_each(|(at, result)| results[at] = Some(result));
+    for (at, result) in found {
+        results[at] = Some(result);
+    }
     results
 }
 

@@ -58,7 +58,9 @@ impl Stream {
     }
 
     fn small_poisson(&mut self, mean: f64) -> f64 {
-        let (mut left, mut probability, mut k) = (self.uniform(), (-mean).exp(), 0.0);
+        let mut left = self.uniform();
+        let mut probability = (-mean).exp();
+        let mut k = 0.0;
         // The probabilities add up to one but for rounding errors.
         while left > probability && probability > 0.0 {
             left -= probability;
@@ -77,7 +79,8 @@ impl Stream {
         let log_inverse_alpha = (1.1239 + 1.1328 / (b - 3.4)).ln();
         let squeeze = 0.9277 - 3.6224 / (b - 2.0);
         loop {
-            let (u, v) = (self.uniform() - 0.5, self.uniform());
+            let u = self.uniform() - 0.5;
+            let v = self.uniform();
             let side = 0.5 - u.abs();
             let k = ((2.0 * a / side + b) * u + mean + 0.43).floor();
             if side >= 0.07 && v <= squeeze {
@@ -117,7 +120,8 @@ impl Stream {
 
     fn few_successes(&mut self, trials: f64, probability: f64) -> f64 {
         let odds = probability / (1.0 - probability);
-        let (mut left, mut k) = (self.uniform(), 0.0);
+        let mut left = self.uniform();
+        let mut k = 0.0;
         let mut now = (trials * (-probability).ln_1p()).exp();
         while left > now && k < trials {
             left -= now;
@@ -141,7 +145,8 @@ impl Stream {
         let mode = ((n + 1.0) * p).floor();
         let at_mode = lgamma(mode + 1.0) + lgamma(n - mode + 1.0);
         loop {
-            let (u, v) = (self.uniform() - 0.5, self.uniform());
+            let u = self.uniform() - 0.5;
+            let v = self.uniform();
             let side = 0.5 - u.abs();
             let k = ((2.0 * a / side + b) * u + n * p + 0.5).floor();
             if side >= 0.07 && v <= squeeze {

@@ -61,7 +61,8 @@ impl Stream {
             return spare;
         }
         loop {
-            let (a, b) = (2.0 * self.uniform() - 1.0, 2.0 * self.uniform() - 1.0);
+            let a = 2.0 * self.uniform() - 1.0;
+            let b = 2.0 * self.uniform() - 1.0;
             let square = a * a + b * b;
             if square < 1.0 && square > 0.0 {
                 let length = (-2.0 * square.ln() / square).sqrt();

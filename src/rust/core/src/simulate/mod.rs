@@ -47,7 +47,9 @@ impl<'a> Simulation<'a> {
                 term.cov.validate(truth.theta)?;
                 let mut factor = vec![0.0; term.vsize().pow(2)];
                 term.cov.fill_lambda(truth.theta, &mut factor);
-                factor.iter_mut().for_each(|value| *value *= truth.scale);
+                for value in factor.iter_mut() {
+                    *value *= truth.scale;
+                }
                 factors.push(factor);
             }
         }

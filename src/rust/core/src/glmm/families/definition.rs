@@ -79,7 +79,8 @@ pub(crate) trait Distribution: Sync {
     /// The variance function `V(mu)`: the variance over the dispersion.
     fn variance(&self, mu: f64, shape: f64) -> f64;
 
-    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight one.
+    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight
+    /// one.
     fn draw(&self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64;
 
     /// Deviance of one observation of weight one: twice the log-likelihood ratio to the saturated

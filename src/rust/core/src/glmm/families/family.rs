@@ -103,7 +103,8 @@ impl Family {
         self.definition().variance(mu, shape)
     }
 
-    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight one.
+    /// A response with mean `mu`; a proportion for the binomial. A dispersion is that of weight
+    /// one.
     pub fn draw(self, stream: &mut Stream, mu: f64, w: f64, shape: f64) -> f64 {
         self.definition().draw(stream, mu, w, shape)
     }
