@@ -17,7 +17,8 @@
 #' @importFrom stats formula
 #' @export
 formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
-  warn_of_dots(...)
+  # stats::as.formula() hands on an environment, for what has none.
+  warn_of_dots(..., also = "env")
   check_one_part(fixed.only, random.only)
   if (fixed.only) {
     return(stats::formula(x$fixed$terms))

@@ -167,10 +167,10 @@ test_that("new data without the grouping factor", {
 test_that("tables that aren't in R's memory", {
   local_plain()
   arrow <- structure(list(), class = c("ArrowTabular", "R6"))
-  base <- structure(list(src = 1), class = c("tbl_SQLite", "tbl_lazy", "tbl"))
+  polars <- structure(list(src = 1), class = "RPolarsDataFrame")
   expect_snapshot({
-    show_conditions(rlmm(y ~ x + (1 | g), arrow))
-    show_conditions(rlmm(y ~ x + (1 | g), base))
+    show_conditions(rglmm(y ~ x + (1 | g), arrow, family = poisson))
+    show_conditions(rlmm(y ~ x + (1 | g), polars))
   })
 })
 
