@@ -13,9 +13,9 @@
 #' Standard errors are those of the error of x' beta + z' b, from the joint covariance of the fixed
 #' and random effects, at the estimated theta; `theta_uncertainty = TRUE` adds, by the delta method,
 #' what it costs that theta is estimated (for a generalized model theta, beta and an estimated shape
-#' together), which gives the standard errors of `predict()` for a fit of glmmTMB; with 20 groups that is
-#' worth taking for means of known groups. A level that the
-#' fit didn't see, with `allow.new.levels = TRUE`, adds the variance of its random effects (lme4
+#' together), which gives the standard errors of `predict()` for a fit of glmmTMB; with 20 groups
+#' that is worth taking for means of known groups. A level that the fit didn't see, with
+#' `allow.new.levels = TRUE`, adds the variance of its random effects (lme4
 #' leaves it out). Effects that `re.form` leaves out count as zero.
 #'
 #' @section Intervals:
