@@ -8,8 +8,8 @@
 #'
 #' @param object A fit.
 #' @param scaled Multiply by the residual variance?
-#' @param joint Join the terms of a grouping factor? `(1 | g) + (0 + x | g)` then has one array, with
-#'   the covariances of the effects of both terms.
+#' @param joint Join the terms of a grouping factor? `(1 | g) + (0 + x | g)` then has one array,
+#'   with the covariances of the effects of both terms.
 #' @param x What `condVar()` returned.
 #' @param ... Not used.
 #' @return `condVar()`: a list with one k x k x l array for each random-effects term (k effects for

@@ -1,8 +1,8 @@
 # The tests whose power is simulated.
 
 #' Read what is to be tested
-#' @return A list: `p_values`, a function of the fit, of the simulated responses (a data frame) and of
-#'   this list, that returns a matrix with a row per response and a column per test; and what it
+#' @return A list: `p_values`, a function of the fit, of the simulated responses (a data frame) and
+#'   of this list, that returns a matrix with a row per response and a column per test; and what it
 #'   needs.
 #' @noRd
 read_test <- function(test, fit, ddf) {

@@ -139,11 +139,11 @@ parameter_variance <- function(fit, rows) {
   quadratic(slopes$eta, slopes$covariance)
 }
 
-#' Derivatives of the predictions in the parameters, with which the modes move, and the covariance of
-#' these
+#' Derivatives of the predictions in the parameters, with which the modes move, and the covariance
+#' of these
 #'
-#' The parameters of a linear model are theta and sigma: beta follows. Those of a generalized one are
-#' theta, beta and the shape.
+#' The parameters of a linear model are theta and sigma: beta follows. Those of a generalized one
+#' are theta, beta and the shape.
 #' @return A list: `eta` (a column per parameter), `covariance`.
 #' @noRd
 parameter_slopes <- function(fit, rows) UseMethod("parameter_slopes")

@@ -3,8 +3,8 @@
 # Given beta, the random effects b have the conditional covariance C, and move by D = d b / d beta
 # with beta. The variance of the error is therefore s' V s + z' C z, with s = x + D' z and V the
 # covariance of beta: a sum of squares, which keeps its digits where x' beta and z' b are large and
-# cancel. A level that the fit didn't see has D = 0 and for C the covariance of its term. All is over
-# sigma^2, and no matrix with a row and a column per prediction is made.
+# cancel. A level that the fit didn't see has D = 0 and for C the covariance of its term. All is
+# over sigma^2, and no matrix with a row and a column per prediction is made.
 
 #' What the variances of predictions are made of
 #' @param effects The terms in use. Without any, the data of the fit aren't needed.

@@ -1,13 +1,15 @@
 # Residual variances that differ between strata: rlmm(dispersion = ~ group).
 #
-# The residual standard deviation of stratum k is sigma exp(gamma_k), with gamma_1 = 0. At given gamma
-# the model is one with weights w = exp(-2 gamma), which the core fits; gamma is found outside, by a
-# quasi-Newton method. With e the conditional residuals, theta and beta at their best and h_i the
-# leverage of row i (of the random effects alone by maximum likelihood, of both by REML), the
-# derivative of the objective in gamma_k is 2 sum over the stratum of (1 - h_i - w_i e_i^2 / sigma^2).
+# The residual standard deviation of stratum k is sigma exp(gamma_k), with gamma_1 = 0. At given
+# gamma the model is one with weights w = exp(-2 gamma), which the core fits; gamma is found
+# outside, by a quasi-Newton method. With e the conditional residuals, theta and beta at their best
+# and h_i the leverage of row i (of the random effects alone by maximum likelihood, of both by
+# REML), the derivative of the objective in gamma_k is 2 sum over the stratum of (1 - h_i - w_i
+# e_i^2 / sigma^2).
 #
 # The frame of such a fit has the strata as `(dispersion)`, prior weights as `(prior)`, and as
-# `(weights)` the product of prior weights and w, so that all else is that of a fit with these weights.
+# `(weights)` the product of prior weights and w, so that all else is that of a fit with these
+# weights.
 
 #' A design with the weights of its strata, at the best gamma
 #' @param start Theta to start from, or `NULL`.
