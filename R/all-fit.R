@@ -53,9 +53,11 @@ allFit.rlmm <- function(
   design <- fit_design(object)
   controls <- lapply(names, control_with, fit = object, design = design)
   start <- all_fit_start(object, start_from_mle)
-  found <- run_all(design$spec, start, controls, verbose, ncpus)
-  fits <- Map(fit_or_error, found, controls, list(object), list(design))
-  structure(fits, names = names, fit = object, class = "rlmm_allFit")
+  make <- \(found) {
+    fits <- Map(fit_or_error, found, controls, list(object), list(design))
+    structure(fits, names = names, fit = object, class = "rlmm_allFit")
+  }
+  make(run_all(design$spec, start, controls, verbose, ncpus, make))
 }
 
 control_with <- function(optimizer, fit, design) {
@@ -122,9 +124,9 @@ distinct_optimizers <- function() {
 
 # The estimates that each optimizer found, or the error it ended with. `verbose` asks to see them at
 # work one by one.
-run_all <- function(spec, start, controls, verbose, ncpus) {
+run_all <- function(spec, start, controls, verbose, ncpus, keep) {
   if (!verbose) {
-    return(core_fit_all(spec, start, controls, ncpus %||% 0L))
+    return(core_fit_all(spec, start, controls, ncpus %||% 0L, keep))
   }
   lapply(controls, \(control) {
     inform_rlmm(paste0(control$optimizer, "..."), "rlmm_message_all_fit")

@@ -1,12 +1,13 @@
 # The one file that calls Rust. Arguments and results are those of SPEC.md; errors come back as data
 # and become conditions here.
 
-core_fit <- function(spec, start = NULL, control = list()) {
+# `keep` makes of the estimates what is kept if the user interrupts the search.
+core_fit <- function(spec, start = NULL, control = list(), keep = NULL) {
   control$progress <- isTRUE(control$progress %||% interactive())
-  with_tolerances(
-    unwrap(rust_lmm_fit(spec, as.double(start), control), spec),
-    control
-  )
+  est <- unwrap(rust_lmm_fit(spec, as.double(start), control), spec)
+  est <- with_tolerances(est, control)
+  end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
+  est
 }
 
 with_tolerances <- function(est, control) {
@@ -65,7 +66,7 @@ core_smallest_pivot <- function(columns, weights, n) {
 
 # Fit once for each control, in parallel threads; an element of the result is an error (a condition)
 # where a fit failed.
-core_fit_all <- function(spec, start, controls, threads) {
+core_fit_all <- function(spec, start, controls, threads, keep = NULL) {
   threads <- as.integer(threads)
   found <- unwrap(
     if (is.null(spec$glmm)) {
@@ -74,13 +75,16 @@ core_fit_all <- function(spec, start, controls, threads) {
       rust_glmm_fit_all(spec, lapply(start, as.double), controls, threads)
     }
   )
-  Map(
+  ests <- Map(
     function(est, control) {
       tryCatch(with_tolerances(unwrap(est), control), rlmm_error = identity)
     },
     found,
     controls
   )
+  statuses <- lapply(ests, \(est) est$optsum$status)
+  end_if_interrupted(statuses, if (!is.null(keep)) \() keep(ests))
+  ests
 }
 
 # One fit for each column of the matrix `y`, in parallel threads: each as `core_fit()` fits it
@@ -96,6 +100,7 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
     control,
     n_threads(control)
   ))
+  end_if_interrupted(many$status, NULL)
   names <- colnames(y)
   if (!is.null(names)) {
     many <- lapply(many, name_columns, names)
@@ -241,12 +246,17 @@ core_with_sigma <- function(
 
 # Generalized models: `spec$glmm` says which. Parameters are theta, then beta (unless
 # `spec$glmm$fast`), then the logarithm of an estimated shape.
-core_glmm_fit <- function(spec, start = list(), control = list()) {
+core_glmm_fit <- function(
+  spec,
+  start = list(),
+  control = list(),
+  keep = NULL
+) {
   control$progress <- isTRUE(control$progress %||% interactive())
-  with_tolerances(
-    unwrap(rust_glmm_fit(spec, lapply(start, as.double), control), spec),
-    control
-  )
+  est <- unwrap(rust_glmm_fit(spec, lapply(start, as.double), control), spec)
+  est <- with_tolerances(est, control)
+  end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
+  est
 }
 
 core_glmm_estimates <- function(spec, parameters) {

@@ -28,20 +28,21 @@ fit_leverage.rlmm_glmm <- function(fit) {
 #' Optimize the criterion of a fit again
 #' @param theta Where to start, or `NULL` for the default.
 #' @param control What [core_control()] returns.
+#' @param keep Of the estimates, what `last_rlmm()` returns if the search is interrupted.
 #' @return The estimates, as the core returns them.
 #' @noRd
-search_again <- function(fit, spec, theta, control) {
+search_again <- function(fit, spec, theta, control, keep = NULL) {
   UseMethod("search_again")
 }
 
 #' @export
-search_again.rlmm_lmm <- function(fit, spec, theta, control) {
-  core_fit(spec, theta, control)
+search_again.rlmm_lmm <- function(fit, spec, theta, control, keep = NULL) {
+  core_fit(spec, theta, control, keep)
 }
 
 #' @export
-search_again.rlmm_glmm <- function(fit, spec, theta, control) {
+search_again.rlmm_glmm <- function(fit, spec, theta, control, keep = NULL) {
   start <- if (is.null(theta)) list() else list(beta = fit$beta)
   start$theta <- theta
-  core_glmm_fit(spec, start, control)
+  core_glmm_fit(spec, start, control, keep)
 }

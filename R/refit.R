@@ -147,8 +147,8 @@ fit_again <- function(fit, start = NULL, verbose = 0L) {
     design <- with_strata(design, start, control)
     start <- design$theta
   }
-  est <- search_again(fit, design$spec, start, control)
-  fit <- fit_like(fit, design, est)
+  make <- \(est) fit_like(fit, design, est)
+  fit <- make(search_again(fit, design$spec, start, control, make))
   report_fit(fit, design$spec)
   fit
 }

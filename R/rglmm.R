@@ -144,12 +144,10 @@ rglmm <- function(
 fit_generalized <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random)
-  est <- core_glmm_fit(
-    design$spec,
-    start,
-    core_control(control, verbose, design, held)
-  )
-  fit <- new_glmm_fit(with_own_environment(design, call), est, call, control)
+  own <- with_own_environment(design, call)
+  make <- \(est) new_glmm_fit(own, est, call, control)
+  control_of_core <- core_control(control, verbose, design, held)
+  fit <- make(core_glmm_fit(design$spec, start, control_of_core, make))
   report_fit(fit, design$spec)
   report_poisson(fit)
   fit

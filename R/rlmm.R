@@ -173,10 +173,11 @@ default_control <- rlmm_control()
 fit_linear <- function(design, start, call, verbose) {
   control <- design$control
   held <- held_theta(control, design$random, design$spec$sigma)
-  core_control <- core_control(control, verbose, design, held)
-  design <- with_strata(design, start, core_control)
-  est <- core_fit(design$spec, design$theta, core_control)
-  fit <- new_fit(with_own_environment(design, call), est, call, control)
+  control_of_core <- core_control(control, verbose, design, held)
+  design <- with_strata(design, start, control_of_core)
+  own <- with_own_environment(design, call)
+  make <- \(est) new_fit(own, est, call, control)
+  fit <- make(core_fit(design$spec, design$theta, control_of_core, make))
   report_fit(fit, design$spec)
   fit
 }

@@ -169,7 +169,8 @@ test_that("a cycle of files is found and named", {
 test_that("no state outlives a call", {
   expect_identical(files_naming("<<-", "R", "R"), character())
   objects <- as.list(asNamespace("rlmm"))
-  expect_length(Filter(is.environment, objects), 0)
+  # But for the fit that last_rlmm() returns.
+  expect_identical(names(Filter(is.environment, objects)), "interrupted")
 })
 
 test_that("the wrappers are those of the built library", {

@@ -246,11 +246,16 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
         let given = spec.design()?;
         let basis = spec.basis(&given, &job.held.indices())?;
         let design = basis.design(&given);
-        let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
+        let mut watch = Watch::new(
+            is_set(&control, "verbose"),
+            is_set(&control, "progress"),
+            settings(&control).max_time,
+        );
         let mut see = |count: usize, value: f64, x: &[f64]| watch.see(count, value, x);
         let result = job.run(&design, &basis, &mut see);
         watch.finish();
-        let (fit, model) = result?;
+        let (mut fit, model) = result?;
+        watch.mark(&mut fit.summary);
         Ok(list(job.list(fit, model, &design, &basis)?))
     })
 }

@@ -41,16 +41,21 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         let mut model = spec.model_of(&data)?;
         let mut from = start_of(&model, &basis, start);
         model.hold(&held, &mut from)?;
-        let mut watch = Watch::new(is_set(&control, "verbose"), is_set(&control, "progress"));
         let settings = settings(&control);
+        let mut watch = Watch::new(
+            is_set(&control, "verbose"),
+            is_set(&control, "progress"),
+            settings.max_time,
+        );
         let summary = model.fit(&from, &settings, &mut |count, value, theta| {
             watch.see(count, value, &basis.to_given(theta))
         });
         watch.finish();
-        let fit = Fitted {
+        let mut fit = Fitted {
             summary: summary?,
             settings: &settings,
         };
+        watch.mark(&mut fit.summary);
         Ok(list(fit.pairs(&mut model, &data, &basis)?))
     })
 }

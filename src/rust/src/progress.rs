@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
 use rlmm_core::glmm::pirls::Vary;
-use rlmm_core::optimize::Flow;
+use rlmm_core::optimize::{Flow, OptSummary, Status};
 
 extern "C" {
     fn rlmm_check_interrupt() -> i32;
@@ -20,49 +20,78 @@ pub fn is_interrupted() -> bool {
 const POLL: Duration = Duration::from_millis(50);
 const FIRST_PROGRESS: Duration = Duration::from_secs(1);
 
-/// Watches a fit from R's main thread.
+/// Watches a fit from R's main thread: all of its searches, one after the other.
 pub struct Watch {
     verbose: bool,
     progress: bool,
+    // Seconds; zero is no limit.
+    max_time: f64,
     started: Instant,
     polled: Instant,
     shown: bool,
+    // Why the fit has to end, once it has to.
+    ended: Option<Status>,
 }
 
 impl Watch {
-    /// Prints each evaluation if `verbose`; shows the state of a long fit if `progress`.
-    pub fn new(verbose: bool, progress: bool) -> Self {
+    /// A watch that prints each evaluation if `verbose`, shows the state of a long fit if
+    /// `progress`, and ends the fit after `max_time` seconds (zero: never).
+    pub fn new(verbose: bool, progress: bool, max_time: f64) -> Self {
         let now = Instant::now();
         Self {
             verbose,
             progress,
+            max_time,
             started: now,
             polled: now,
             shown: false,
+            ended: None,
         }
     }
 
-    /// After an evaluation.
+    /// Tells a search, after an evaluation, whether to go on. Once one search was stopped, those
+    /// that follow are, too.
     pub fn see(&mut self, count: usize, value: f64, theta: &[f64]) -> Flow {
+        self.show(count, value, theta);
+        if self.ended.is_none() {
+            self.ended = self.end();
+        }
+        match self.ended {
+            Some(_) => Flow::Stop,
+            None => Flow::Continue,
+        }
+    }
+
+    /// Says in the record of a fit that it was stopped: its last search may have been another one.
+    pub fn mark(&self, summary: &mut OptSummary) {
+        if let Some(status) = self.ended {
+            summary.status = status;
+        }
+    }
+
+    fn end(&mut self) -> Option<Status> {
+        if self.max_time > 0.0 && self.started.elapsed().as_secs_f64() >= self.max_time {
+            return Some(Status::MaxTime);
+        }
+        if self.polled.elapsed() < POLL {
+            return None;
+        }
+        self.polled = Instant::now();
+        is_interrupted().then_some(Status::Interrupted)
+    }
+
+    fn show(&mut self, count: usize, value: f64, theta: &[f64]) {
         if self.verbose {
             let theta: Vec<String> = theta.iter().map(|&v| significant(v)).collect();
             rprintln!("f_{count}: {} [{}]", decimals(value), theta.join(", "));
         }
-        if self.polled.elapsed() < POLL {
-            return Flow::Continue;
-        }
-        self.polled = Instant::now();
-        if self.progress && !self.verbose && self.started.elapsed() > FIRST_PROGRESS {
+        let is_due = self.polled.elapsed() >= POLL && self.started.elapsed() > FIRST_PROGRESS;
+        if self.progress && !self.verbose && is_due {
             self.shown = true;
             reprint!(
                 "\rFitting: evaluation {count}, objective {}  ",
                 decimals(value)
             );
-        }
-        if is_interrupted() {
-            Flow::Stop
-        } else {
-            Flow::Continue
         }
     }
 

@@ -1,0 +1,58 @@
+# Fits that the user interrupts: the search ends, and so does all that waits for it.
+
+#' The fit that was interrupted
+#'
+#' Ctrl-C (or Esc, or the stop button) during a fit ends everything that was running, as it does
+#' anywhere in R: also the loop or the function that called for the fit. The estimates found until
+#' then are kept, and `last_rlmm()` returns them.
+#'
+#' The optimum wasn't reached: the fit's [opt_summary()] and its print say so, and `update(fit, start
+#' = )` goes on from there (see the examples). To bound the time of a fit beforehand, use
+#' [rlmm_control(max_time = )][rlmm_control].
+#'
+#' @return The last fit of this session that was interrupted; of [allFit()] all that its optimizers
+#'   had found. An error if there is none.
+#' @examples
+#' # After an interrupt:
+#' \dontrun{
+#' fit <- last_rlmm()
+#' update(fit, start = getME(fit, "theta"))
+#' }
+#'
+#' # A bound on the time has the same effect, but that the fit is returned, with a warning
+#' fit <- suppressWarnings(
+#'   rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(max_time = 1e-9))
+#' )
+#' opt_summary(fit)$status
+#' @export
+last_rlmm <- function() {
+  if (is.null(interrupted$fit)) {
+    abort_rlmm(
+      "No fit has been interrupted in this session.",
+      "rlmm_error_no_fit"
+    )
+  }
+  interrupted$fit
+}
+
+# What was found by the last fit that was interrupted.
+interrupted <- new.env(parent = emptyenv())
+
+#' End what is running, if the user interrupted the search
+#' @param statuses How the searches ended, in the core's words.
+#' @param keep A function that makes what `last_rlmm()` shall return, or `NULL` where the search is a
+#'   step of something else.
+#' @noRd
+end_if_interrupted <- function(statuses, keep) {
+  if (!"FORCED_STOP" %in% statuses) {
+    return(invisible())
+  }
+  if (!is.null(keep)) {
+    interrupted$fit <- keep()
+    inform_rlmm(
+      "Interrupted. `last_rlmm()` returns what was found so far.",
+      "rlmm_message_interrupted"
+    )
+  }
+  rlang::interrupt()
+}
