@@ -2,8 +2,9 @@
 # optimizers of rlmm: who finds the best point, do estimates and standard errors agree, is the
 # verdict true? Needs lme4 2.1 and glmmTMB.
 #
-#   Rscript bench/validation.R run 1 10    the first tenth of the models, to bench/validation-1.csv
-#   Rscript bench/validation.R table 10    the parts together: bench/validation.csv, and the two
+#   Rscript bench/validation.R run 1 10    a tenth of the models, to bench/validation-1.csv
+#   Rscript bench/validation.R errors      where standard errors differ, checks those of rlmm
+#   Rscript bench/validation.R table       the parts together: bench/validation.csv, and the two
 #                                          files that vignette("validation") shows
 #
 # Points are compared by one ruler: rlmm's objective (the REML criterion, or -2 log-likelihood) at
@@ -13,11 +14,13 @@
 # | column | what |
 # |---|---|
 # | objective | rlmm's, at its estimates |
-# | lme4, glmmTMB, others | by how much it is higher at the estimates of lme4, glmmTMB, the best of rlmm's other optimizers |
-# | ruler | largest difference between a peer's own value and rlmm's objective at the same estimates |
+# | lme4, glmmTMB | by how much it is higher at their estimates |
+# | others | likewise at the best of three other optimizers of rlmm |
+# | ruler | largest difference of a peer's own value from rlmm's objective at the peer's estimates |
 # | beta | largest difference of a fixed effect from the best peer's, in standard errors |
 # | std_error | largest relative difference of their standard errors |
 # | verdict | rlmm's certificate |
+# | checked | where `std_error` is above 0.02: the same beside dense algebra, or differences |
 # | note | what differs, and why |
 
 suppressPackageStartupMessages(library(rlmm))
@@ -432,54 +435,173 @@ rounded <- function(table) {
   table
 }
 
-command <- commandArgs(trailingOnly = TRUE)
-if (identical(command[1], "run")) {
-  run_part(as.integer(command[2]), as.integer(command[3]))
-}
-if (identical(command[1], "count")) {
-  models <- all_models()
-  print(table(vapply(models, `[[`, "", "source")))
-  packages <- sub(
-    "::.*",
-    "",
-    grep("::", vapply(models, `[[`, "", "id"), value = TRUE)
-  )
-  print(table(packages))
-}
-if (identical(command[1], "time")) {
-  models <- all_models()
-  print(length(models))
-  for (i in round(seq(1, length(models), length.out = 24))) {
-    t <- system.time(
-      row <- tryCatch(validate(models[[i]]), error = \(cnd) {
-        conditionMessage(cnd)
-      })
-    )
-    cat(
-      i,
-      models[[i]]$id,
-      t[["elapsed"]],
-      t[["user.self"]],
-      if (is.data.frame(row)) {
-        paste(
-          signif(
-            unlist(row[c(
-              "lme4",
-              "glmmTMB",
-              "others",
-              "ruler",
-              "beta",
-              "std_error"
-            )]),
-            2
-          ),
-          collapse = " "
-        )
-      } else {
-        row
-      },
-      if (is.data.frame(row)) row$note,
-      "\n"
-    )
+# Standard errors ------------------------------------------------------------
+
+# Where standard errors differ from a peer's: rlmm's beside those of dense algebra (linear models),
+# or of the Hessian of the objective by differences (generalized ones).
+check_errors <- function(model) {
+  fit <- quietly(fit_ours(model, model$data(), arguments_of(model)$ours))
+  found <- tried(if (isGLMM(fit)) difference_errors(fit) else dense_errors(fit))
+  if (!is.numeric(found)) {
+    return(NA_real_)
   }
+  max(abs(found / own_errors(fit) - 1))
 }
+
+dense_errors <- function(fit) {
+  x <- getME(fit, "X")
+  weights <- weights(fit)
+  root <- as.matrix(getME(fit, "Z") %*% getME(fit, "Lambda"))
+  v <- tcrossprod(root) + diag(1 / weights, nrow(x))
+  sigma(fit) * sqrt(diag(solve(crossprod(x, solve(v, x)))))
+}
+
+difference_errors <- function(fit) {
+  objective <- as.function(fit)
+  at <- fit$parameters
+  # A zero variance is on the boundary.
+  free <- which(at != 0)
+  part <- \(values) objective(replace(at, free, values))
+  step <- rep(3e-4, length(free))
+  hessian <- stats::optimHess(at[free], part, control = list(ndeps = step))
+  errors <- sqrt(diag(solve(hessian / 2)))
+  beta <- length(fit$theta) + seq_along(fixef(fit))
+  errors[match(beta, free)]
+}
+
+run_errors <- function() {
+  rows <- read_parts()
+  ids <- rows$id[which(rows$std_error > 0.02)]
+  models <- all_models()
+  models <- models[vapply(models, `[[`, "", "id") %in% ids]
+  checked <- data.frame(
+    id = vapply(models, `[[`, "", "id"),
+    checked = signif(vapply(models, check_errors, 0), 2)
+  )
+  utils::write.csv(checked, "bench/validation-errors.csv", row.names = FALSE)
+}
+
+read_parts <- function() {
+  files <- Sys.glob("bench/validation-[0-9]*.csv")
+  rows <- do.call(rbind, lapply(files, utils::read.csv))
+  rows[order(rows$source, rows$id), ]
+}
+
+# Tables ----------------------------------------------------------------------
+
+# The kinds of differences: a pattern of the notes, and why.
+kinds <- list(
+  c(
+    "rlmm is .* above",
+    "A point that is better by more than 1e-4 was found by a peer, or by another optimizer of rlmm."
+  ),
+  c(
+    "rlmm refuses",
+    "The model isn't one, or the data can't be used: a classed error says why."
+  ),
+  c("verdict", "The certificate of the fit says that it isn't an optimum."),
+  c(
+    "lme4 stops",
+    "lme4's optimizers go without derivatives and stop where they make little progress."
+  ),
+  c(
+    "glmmTMB stops",
+    "glmmTMB takes logarithms of standard deviations: one of zero is never reached."
+  ),
+  c(
+    "lme4 differs at",
+    "lme4 2.1 ends its iteration for the dispersion early (see ?rglmm), or that for the modes."
+  ),
+  c(
+    "glmmTMB differs at",
+    "glmmTMB's value isn't the likelihood at its estimates as rlmm and lme4 compute it."
+  ),
+  c(
+    "reports no optimum",
+    "The Hessian isn't positive definite: no log-likelihood is reported."
+  ),
+  c("lme4 fails", "lme4 ends in an error."),
+  c("glmmTMB fails", "glmmTMB ends in an error, or doesn't have the model."),
+  c(
+    "estimates differ",
+    "The objective is flat: several estimates are as good."
+  ),
+  c(
+    "standard errors differ",
+    paste(
+      "Near zero variances a Hessian by differences fails; lme4 then leaves out the uncertainty",
+      "of the variances. Those of rlmm were held to dense algebra, or to differences."
+    )
+  )
+)
+
+table_of_kinds <- function(rows) {
+  counted <- lapply(kinds, \(kind) {
+    of_kind <- rows[grepl(kind[1], rows$note), ]
+    data.frame(
+      difference = gsub(".*", "...", kind[1], fixed = TRUE),
+      models = nrow(of_kind),
+      why = kind[2],
+      example = if (nrow(of_kind) > 0) example_of(of_kind, kind[1]) else ""
+    )
+  })
+  do.call(rbind, counted)
+}
+
+example_of <- function(rows, pattern) {
+  row <- rows[1, ]
+  notes <- strsplit(row$note, "; ", fixed = TRUE)[[1]]
+  paste0(row$id, ": ", grep(pattern, notes, value = TRUE)[1])
+}
+
+# A row for each family: how often each program is more than 1e-4 above the best.
+summary_table <- function(rows) {
+  rows$best <- pmin(0, rows$lme4, rows$glmmTMB, rows$others, na.rm = TRUE)
+  by_family <- split(rows, rows$family)
+  out <- do.call(rbind, lapply(by_family, family_row))
+  out[order(-out$models), ]
+}
+
+family_row <- function(rows) {
+  above <- \(x) sum(x - rows$best > much, na.rm = TRUE)
+  compared <- \(x) sum(!is.na(x))
+  agree <- abs(rows$std_error) < 0.02 | rows$checked < 0.02
+  data.frame(
+    family = rows$family[1],
+    models = nrow(rows),
+    rlmm_above = above(0 * rows$objective),
+    lme4 = compared(rows$lme4),
+    lme4_above = above(rows$lme4),
+    glmmTMB = compared(rows$glmmTMB),
+    glmmTMB_above = above(rows$glmmTMB),
+    others_above = above(rows$others),
+    optimal = sum(rows$verdict == "optimal"),
+    errors_right = sum(agree, na.rm = TRUE),
+    errors_compared = sum(!is.na(agree))
+  )
+}
+
+write_tables <- function() {
+  rows <- read_parts()
+  errors <- "bench/validation-errors.csv"
+  rows$checked <- NA_real_
+  if (file.exists(errors)) {
+    known <- utils::read.csv(errors)
+    rows$checked <- known$checked[match(rows$id, known$id)]
+  }
+  write_csv(rows, "bench/validation.csv")
+  write_csv(summary_table(rows), "vignettes/validation-summary.csv")
+  write_csv(table_of_kinds(rows), "vignettes/validation-kinds.csv")
+}
+
+write_csv <- function(table, file) {
+  utils::write.csv(table, file, row.names = FALSE, na = "")
+}
+
+command <- commandArgs(trailingOnly = TRUE)
+switch(
+  command[1],
+  run = run_part(as.integer(command[2]), as.integer(command[3])),
+  errors = run_errors(),
+  table = write_tables()
+)
