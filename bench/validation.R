@@ -514,7 +514,7 @@ kinds <- list(
   ),
   c(
     "glmmTMB differs at",
-    "glmmTMB's value isn't the likelihood at its estimates as rlmm and lme4 compute it."
+    "A diagonal covariance, whose estimates this script doesn't carry over: not a fault of glmmTMB."
   ),
   c(
     "reports no optimum",
