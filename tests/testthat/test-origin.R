@@ -70,3 +70,72 @@ test_that("a covariate without a digit beside its mean is an error", {
     class = "rlmm_error_origin"
   )
 })
+
+test_that("an interaction of a covariate that is far from zero", {
+  data <- growth_data(5)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  data$w <- rep(c(1, 2, 0.5), each = 40)
+  for (reml in c(TRUE, FALSE)) {
+    fit <- \(data) {
+      rlmm(y ~ x * f + (x | id), data, REML = reml, weights = w)
+    }
+    data$x <- data$c
+    centred <- fit(data)
+    for (origin in c(2020, 19000, 2.46e6)) {
+      data$x <- origin + data$c
+      moved <- fit(data)
+      expect_equal(
+        as.numeric(logLik(moved)),
+        as.numeric(logLik(centred)),
+        tolerance = 1e-9
+      )
+      own <- c("x", "x:fb", "x:fc")
+      expect_equal(fixef(moved)[own], fixef(centred)[own], tolerance = 1e-6)
+      expect_equal(
+        vcov(moved)[own, own],
+        vcov(centred)[own, own],
+        tolerance = 1e-5,
+        ignore_attr = TRUE
+      )
+      expect_equal(fitted(moved), fitted(centred), tolerance = 1e-8)
+      # The intercept is that at x = 0.
+      expect_equal(
+        fixef(moved)[["(Intercept)"]],
+        fixef(centred)[["(Intercept)"]] - origin * fixef(centred)[["x"]],
+        tolerance = 1e-6
+      )
+      df <- \(fit) summary(fit, ddf = "Satterthwaite")$coefficients[own, "df"]
+      expect_equal(df(moved), df(centred), tolerance = 1e-3)
+    }
+  }
+})
+
+test_that("the same interaction of a generalized model", {
+  data <- growth_data(6)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  for (nodes in 0:1) {
+    fit <- \(data) {
+      suppressMessages(
+        rglmm(k ~ x * f + (1 | id), data, family = poisson, nAGQ = nodes)
+      )
+    }
+    data$x <- data$c
+    centred <- fit(data)
+    for (origin in c(2020, 19000, 2.46e6)) {
+      data$x <- origin + data$c
+      moved <- fit(data)
+      expect_equal(
+        as.numeric(logLik(moved)),
+        as.numeric(logLik(centred)),
+        tolerance = 1e-8
+      )
+      own <- c("x", "x:fb", "x:fc")
+      expect_equal(fixef(moved)[own], fixef(centred)[own], tolerance = 1e-4)
+      expect_equal(
+        sqrt(diag(vcov(moved)))[own],
+        sqrt(diag(vcov(centred)))[own],
+        tolerance = 1e-4
+      )
+    }
+  }
+})

@@ -88,7 +88,7 @@ fn with_plan(
 #[extendr]
 fn rust_lmm_bootstrap(spec: List, plan: List, start: &[f64], control: List, threads: i32) -> Robj {
     with_plan(&spec, &plan, |spec, design, plan| {
-        let basis = spec.basis(design, &held(&control).indices())?;
+        let basis = spec.random_basis(design, &held(&control).indices())?;
         let draws = Draws::new(design, &plan.truth()?)?;
         let design = &basis.design(design);
         let model = spec.model(design)?;
@@ -115,7 +115,7 @@ fn rust_glmm_bootstrap(spec: List, plan: List, start: List, control: List, threa
         let job = job?;
         let (family, link) = job.family();
         let draws = GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
-        let basis = spec.basis(design, &job.held.indices())?;
+        let basis = spec.random_basis(design, &job.held.indices())?;
         let design = &basis.design(design);
         let model = job.model(design)?;
         let mut count = Count::new(plan.replicates.len(), is_set(&control, "progress"));

@@ -225,6 +225,12 @@ impl Spec {
         Basis::of(design, |j| held.contains(&j))
     }
 
+    /// The random effects in which many responses are computed, with the fixed ones as they are
+    /// given: standard errors and degrees of freedom are theirs.
+    pub fn random_basis(&self, design: &Design, held: &[usize]) -> Result<Basis> {
+        Ok(self.basis(design, held)?.with_fixed_as_given())
+    }
+
     /// The rows of the spec, or their sums.
     pub fn data(&self) -> Result<Data<'_>> {
         let given = self.sums.as_list().filter(|list| !list.is_empty());
@@ -251,6 +257,17 @@ impl Spec {
                 let covs = self.terms.iter().map(|term| term.cov.clone()).collect();
                 LinearMixedModel::from_sums(sums, covs, self.criterion, self.sigma)
             }
+        }
+    }
+
+    /// The fixed effects in which data are computed, with the random ones as they are given.
+    pub fn fixed_basis_of(&self, data: &Data) -> Result<Basis> {
+        match data {
+            Data::Rows(design) => {
+                design.validate()?;
+                Basis::of(design, |_| true)
+            }
+            Data::Sums(_) => Ok(Basis::default()),
         }
     }
 

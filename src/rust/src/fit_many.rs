@@ -25,7 +25,7 @@ fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, thread
     guard(|| {
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
-        let basis = spec.basis(&given, &held(&control).indices())?;
+        let basis = spec.random_basis(&given, &held(&control).indices())?;
         let design = basis.design(&given);
         let model = spec.model(&design)?;
         let many = many_settings(
@@ -60,7 +60,7 @@ fn rust_glmm_fit_many(spec: List, y: &[f64], start: List, control: List, threads
         let job = GlmmJob::new(&spec, &start, &control)?;
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
-        let basis = spec.basis(&given, &job.held.indices())?;
+        let basis = spec.random_basis(&given, &job.held.indices())?;
         let design = basis.design(&given);
         let model = job.model(&design)?;
         let mut count = Count::new(y.len() / design.n(), is_set(&control, "progress"));

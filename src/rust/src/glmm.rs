@@ -168,6 +168,9 @@ impl GlmmJob {
         if !settings.theta.is_empty() {
             settings.theta = basis.from_given(&settings.theta);
         }
+        if !settings.beta.is_empty() {
+            basis.fixed_from_given(&mut settings.beta);
+        }
         settings
     }
 
@@ -446,10 +449,10 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
     let GlmmEstimates {
         parts,
         theta,
-        beta,
+        mut beta,
         mut u,
         mut b,
-        rx,
+        mut rx,
         log_det_fe,
         eta,
         mu,
@@ -467,6 +470,8 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         basis.effects_to_given(at, term.vsize(), &mut b[at]);
         basis.spherical_to_given(&theta, at, term.vsize(), &mut u[at]);
     }
+    basis.fixed_to_given(&mut beta);
+    basis.rx_to_given(&mut rx);
     Ok(vec![
         ("parameters", Robj::from(parameters)),
         ("theta", Robj::from(theta)),

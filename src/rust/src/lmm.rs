@@ -6,7 +6,7 @@ use rlmm_core::factor::cross_products::smallest_pivot;
 use rlmm_core::factor::{cond_var, leverage, Solution};
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::{fitted, Estimates};
-use rlmm_core::optimize::{start_or_default, OptSummary, Settings};
+use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
 use crate::convert::{
@@ -60,14 +60,14 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
     })
 }
 
-/// The start in the basis: `given`, in that of the given effects, or that of the model.
+/// The start in the basis: `given`, in that of the given effects, or that of the model; where the
+/// former is the latter it is exactly that one, which optimizers may go on from elsewhere.
 pub fn start_of(model: &LinearMixedModel, basis: &Basis, given: &[f64]) -> Vec<f64> {
-    let given = if given.is_empty() {
-        Vec::new()
-    } else {
-        basis.from_given(given)
-    };
-    start_or_default(&given, model.start())
+    let own = model.start();
+    if given.is_empty() || given == basis.to_given(own) {
+        return own.to_vec();
+    }
+    basis.from_given(given)
 }
 
 /// What an optimizer found.
@@ -201,7 +201,9 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
             Ok(certificate_list(&found))
         })?;
         let spec = Spec::new(&spec)?;
-        let data = spec.data()?;
+        let given = spec.data()?;
+        let basis = spec.fixed_basis_of(&given)?;
+        let data = given.in_basis(&basis);
         let mut model = spec.model_of(&data)?;
         let kind = if exact {
             model.exact_hessian()?
@@ -237,7 +239,7 @@ fn rust_lmm_with_sigma(
         let given = spec.data()?;
         let basis = match independent {
             true => spec.basis_of(&given, &[])?,
-            false => Basis::default(),
+            false => spec.fixed_basis_of(&given)?,
         };
         let (data, theta) = (given.in_basis(&basis), basis.from_given(theta));
         let mut model = spec.model_of(&data)?;
@@ -248,7 +250,9 @@ fn rust_lmm_with_sigma(
         };
         let at = model.at(&theta)?.with_sigma(sigma, kind);
         let mut pairs = derivatives(&data.shapes(), at.gradient, &at.hessian, kind, &at.g);
-        let slopes = model.at(&theta)?.contrast_slopes(contrasts);
+        let mut contrasts = contrasts.to_vec();
+        basis.contrasts_from_given(&mut contrasts);
+        let slopes = model.at(&theta)?.contrast_slopes(&contrasts);
         let dim = [theta.len(), contrasts.len() / data.p().max(1)];
         pairs.push(("slopes", array(&slopes, &dim)));
         pairs.push(("theta", Robj::from(theta)));
@@ -297,7 +301,7 @@ pub fn estimates(
         objective,
         sigma,
         mut solution,
-        rx,
+        mut rx,
         log_det_re,
         log_det_fe,
         pwrss,
@@ -315,6 +319,8 @@ pub fn estimates(
         basis.spherical_to_given(&given, at, vsize, &mut solution.u[at]);
         basis.scales_to_given(at, &mut scales[at]);
     }
+    basis.fixed_to_given(&mut solution.beta);
+    basis.rx_to_given(&mut rx);
     Ok(vec![
         ("theta", Robj::from(&given)),
         ("objective", Robj::from(objective)),

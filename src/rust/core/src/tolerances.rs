@@ -91,8 +91,9 @@
 //! | [`PERFECT_FIT`] | 1e-12 | is there a dispersion | the same for a deviance |
 //! | [`DIVISIBLE`] | 1e6 | may one divide by Lambda | traces keep nine digits |
 //! | [`DEPENDENT`] | 1e-2 | are columns of Z dependent | Hessians lose its square |
+//! | [`FAR`] | 1e-4 | is a covariate far from zero | X'X loses four digits |
 //! | [`REMAINDER`] | 1e-26 | is a column of Z redundant | the square of rounding errors |
-//! | [`LOST_ORIGIN`] | 1e-18 | is a covariate too far from zero | a mean of 1e9 deviations |
+//! | [`LOST_ORIGIN`] | 5e-19 | is a covariate too far from zero | a mean of 1.4e9 deviations |
 //! | [`CONTAINED`] | 1e-9 | does X contain columns of Z | rounding of X'X, if that is fair |
 //!
 //! Steps, and what ends an iteration:
@@ -354,13 +355,16 @@ pub(crate) const NO_CURVATURE: f64 = 1e-150;
 /// An objective below this one ends NLopt's algorithms early, which nothing else does.
 pub(crate) const STOP_VALUE: f64 = -1e300;
 
+/// A covariate whose variance is a smaller share of its mean square is far from zero.
+pub(crate) const FAR: f64 = 1e-4;
+
 /// Columns of Z of which those before them leave no larger share of the square, once that is taken
 /// off the columns themselves, are combinations of them.
 pub(crate) const REMAINDER: f64 = 1e-26;
 
 /// A covariate of which no larger share of the square is left beside a constant has lost its
 /// digits.
-pub(crate) const LOST_ORIGIN: f64 = 1e-18;
+pub(crate) const LOST_ORIGIN: f64 = 5e-19;
 
 /// X contains the columns of Z of one effect if it leaves no larger share of the square of a
 /// combination of them.

@@ -13,25 +13,38 @@
 //! | effects `b` | `C'b` |
 //! | `Lambda` | the triangular factor of `C'Lambda Lambda'C` |
 //! | gradient `2 G Lambda` | `2 C G Lambda`, G and Lambda of what is computed with |
+//! | fixed effects `beta`, with `X = Q C'` | `C'beta` |
 
 use std::ops::Range;
 
 use super::tangent::lower_factor;
 use crate::covariance::unstructured::place;
 use crate::covariance::WayOut;
-use crate::design::{Column, Columns, Design, ReTerm};
+use crate::design::{Column, Columns, Design};
 use crate::error::{Error, Result};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
-use crate::tolerances::{DEPENDENT, LOST_ORIGIN, REMAINDER, THETA_STEP};
+use crate::tolerances::{DEPENDENT, FAR, LOST_ORIGIN, REMAINDER, THETA_STEP};
 
 /// Rows of Z that are looked at at a time, a multiple of four.
 const CHUNK: usize = 256;
 
-/// The terms with other effects than those given.
+/// The terms and the fixed effects, with other effects than those given.
 #[derive(Debug, Clone, Default)]
 pub struct Basis {
     parts: Vec<Part>,
+    fixed: Option<Fixed>,
+    n_theta: usize,
+}
+
+/// The fixed effects, with `X = Q C'`: effects `beta` are computed with as `C'beta`.
+#[derive(Debug, Clone)]
+struct Fixed {
+    p: usize,
+    /// C, of ones on the diagonal, so that `log |X'X|` is that of Q; column by column.
+    c: Vec<f64>,
+    /// Q, column by column.
+    q: Vec<f64>,
 }
 
 /// An unstructured part of a term, with `Z = Q C'`.
@@ -61,7 +74,8 @@ pub struct Root {
 
 impl Basis {
     /// The basis of a design: other effects where columns of an unstructured part depend on each
-    /// other, and none of its parameters is held.
+    /// other, and none of its parameters is held; other fixed effects where one of a covariate far
+    /// from zero depends on others.
     ///
     /// # Errors
     /// `Origin` if a covariate's mean is so large beside its standard deviation that nothing is
@@ -75,11 +89,16 @@ impl Basis {
                 if !is_candidate || part.range().any(&is_held) {
                     continue;
                 }
-                if !depend(k, products(design, term, first, k)) {
+                let columns: Vec<Column> = term.z.iter().copied().skip(first).take(k).collect();
+                if !depend(k, products(design, &columns, &vec![0.0; k]), DEPENDENT) {
                     continue;
                 }
-                let columns: Vec<usize> = (first..first + k).collect();
-                let (q, c) = orthogonal(design, term, at, &columns)?;
+                if let Some(column) = lost_digits(design, &columns) {
+                    let column = first + column;
+                    return Err(Error::Origin { term: at, column });
+                }
+                let (mut q, mut c) = orthogonal(design, &columns);
+                standardize(design, k, &mut q, &mut c);
                 parts.push(Part {
                     term: at,
                     first,
@@ -90,10 +109,22 @@ impl Basis {
                 });
             }
         }
-        Ok(Self { parts })
+        Ok(Self {
+            parts,
+            fixed: Fixed::of(design),
+            n_theta: design.n_theta(),
+        })
     }
 
-    /// Whether all effects are those given.
+    /// The same random effects, with the fixed ones as they are given.
+    pub fn with_fixed_as_given(self) -> Self {
+        Self {
+            fixed: None,
+            ..self
+        }
+    }
+
+    /// Whether all random effects are those given.
     pub fn is_given(&self) -> bool {
         self.parts.is_empty()
     }
@@ -108,22 +139,68 @@ impl Basis {
             columns.splice(part.first..part.first + part.k, own);
             *z = Columns::new(columns);
         }
+        if let Some(fixed) = &self.fixed {
+            let own = fixed.q.chunks_exact(given.n()).map(Column::Doubles);
+            design.x = Columns::new(own.collect());
+        }
         design
     }
 
-    /// Parameters that begin with theta of the given effects, with theta of this basis.
+    /// Parameters of the given effects (theta, and beta if it comes next) in this basis.
     pub fn from_given(&self, parameters: &[f64]) -> Vec<f64> {
-        self.mapped(parameters, |part, column| {
+        let mut found = self.mapped(parameters, |part, column| {
             let given = column.to_vec();
             small::lambda_transposed_times(part.k, &part.c, &given, column);
-        })
+        });
+        if let Some((_, beta)) = self.fixed_among(&mut found) {
+            self.fixed_from_given(beta);
+        }
+        found
     }
 
-    /// Parameters that begin with theta of this basis, with theta of the given effects.
+    /// Parameters of this basis (theta, and beta if it comes next) for the given effects.
     pub fn to_given(&self, parameters: &[f64]) -> Vec<f64> {
-        self.mapped(parameters, |part, column| {
+        let mut found = self.mapped(parameters, |part, column| {
             small::backward_solve(part.k, &part.c, column);
-        })
+        });
+        if let Some((_, beta)) = self.fixed_among(&mut found) {
+            self.fixed_to_given(beta);
+        }
+        found
+    }
+
+    /// Fixed effects in this basis.
+    pub fn fixed_from_given(&self, beta: &mut [f64]) {
+        if let Some(Fixed { p, c, .. }) = &self.fixed {
+            small::lambda_transposed_in_place(*p, c, beta);
+        }
+    }
+
+    /// Fixed effects of the columns of X as they are given.
+    pub fn fixed_to_given(&self, beta: &mut [f64]) {
+        if let Some(Fixed { p, c, .. }) = &self.fixed {
+            small::backward_solve(*p, c, beta);
+        }
+    }
+
+    /// The upper triangle `R_X` (`p x p`) for the given columns of X.
+    pub fn rx_to_given(&self, rx: &mut [f64]) {
+        if let Some(Fixed { p, c, .. }) = &self.fixed {
+            for j in (0..*p).rev() {
+                for i in 0..=j {
+                    let products = (i..=j).map(|l| rx[l * p + i] * c[l * p + j]);
+                    rx[j * p + i] = products.sum();
+                }
+            }
+        }
+    }
+
+    /// Linear combinations of the given fixed effects, one after the other, in this basis.
+    pub fn contrasts_from_given(&self, contrasts: &mut [f64]) {
+        if let Some(Fixed { p, c, .. }) = &self.fixed {
+            let each = contrasts.chunks_exact_mut(*p);
+            each.for_each(|contrast| small::forward_solve(*p, c, contrast));
+        }
     }
 
     /// The ways from the effects of this basis back to those of the given columns.
@@ -224,6 +301,10 @@ impl Basis {
                 slopes[j] = small::dot(&change, &there);
             }
         }
+        if let Some((fixed, slopes)) = self.fixed_among(slopes) {
+            let there = slopes.to_vec();
+            small::lambda_times(fixed.p, &fixed.c, &there, slopes);
+        }
     }
 
     /// A covariance matrix (`n x n`) of parameters that begin with `theta` of this basis, in the
@@ -247,6 +328,21 @@ impl Basis {
                 transpose(n, covariance);
             }
         }
+        for _ in 0..2 {
+            for column in covariance.chunks_exact_mut(n) {
+                if let Some((fixed, beta)) = self.fixed_among(column) {
+                    small::backward_solve(fixed.p, &fixed.c, beta);
+                }
+            }
+            transpose(n, covariance);
+        }
+    }
+
+    // The fixed effects among parameters, where there are any and they are other ones.
+    fn fixed_among<'a>(&self, parameters: &'a mut [f64]) -> Option<(&Fixed, &'a mut [f64])> {
+        let fixed = self.fixed.as_ref()?;
+        let own = parameters.get_mut(self.n_theta..self.n_theta + fixed.p)?;
+        Some((fixed, own))
     }
 
     fn of_term(&self, term: usize) -> impl Iterator<Item = &Part> {
@@ -357,16 +453,20 @@ fn transpose(size: usize, matrix: &mut [f64]) {
     }
 }
 
-// The products of some columns of Z, `k x k`, weights included: their upper triangle.
-fn products(design: &Design, term: &ReTerm, first: usize, k: usize) -> Vec<f64> {
+// The products of columns less a shift of each, `k x k`, weights included: their upper triangle.
+fn products(design: &Design, columns: &[Column], shifts: &[f64]) -> Vec<f64> {
+    let k = columns.len();
     let mut products = vec![0.0; k * k];
     let mut rows = vec![0.0; k * CHUNK];
     let mut weighted = vec![0.0; CHUNK];
     for range in chunks(design.n(), CHUNK) {
         let count = range.len();
-        let columns = term.z.iter().skip(first).take(k);
-        for (column, values) in columns.zip(rows.chunks_exact_mut(CHUNK)) {
+        let shifted = columns.iter().zip(shifts);
+        for ((column, shift), values) in shifted.zip(rows.chunks_exact_mut(CHUNK)) {
             column.copy(range.start, &mut values[..count]);
+            for value in &mut values[..count] {
+                *value -= shift;
+            }
             values[count..].fill(0.0);
         }
         for (j, values) in rows.chunks_exact(CHUNK).enumerate() {
@@ -396,12 +496,13 @@ fn inner(a: &[f64], b: &[f64], count: usize) -> f64 {
     sums.iter().sum()
 }
 
-// Whether the columns before it explain nearly all of one, as far as cross-products can tell.
-fn depend(k: usize, mut products: Vec<f64>) -> bool {
+// Whether the columns before it leave a share below `limit` of one, as far as cross-products can
+// tell.
+fn depend(k: usize, mut products: Vec<f64>, limit: f64) -> bool {
     let squares: Vec<f64> = (0..k).map(|j| products[j * (k + 1)]).collect();
     for j in 0..k {
         let pivot = products[j * (k + 1)];
-        if squares[j] > 0.0 && pivot < DEPENDENT * squares[j] {
+        if squares[j] > 0.0 && pivot < limit * squares[j] {
             return true;
         }
         for c in j + 1..k {
@@ -418,47 +519,42 @@ fn depend(k: usize, mut products: Vec<f64>) -> bool {
     false
 }
 
-// Q and C with `Z = Q C'`: each column less what those before it explain, twice, which is exact to
-// rounding. The columns of Q have a mean square of one.
-fn orthogonal(
-    design: &Design,
-    term: &ReTerm,
-    at: usize,
-    columns: &[usize],
-) -> Result<(Vec<f64>, Vec<f64>)> {
+// Q and C, of ones on the diagonal, with `Z = Q C'`: each column less what those before it explain,
+// twice, which is exact to rounding.
+fn orthogonal(design: &Design, columns: &[Column]) -> (Vec<f64>, Vec<f64>) {
     let n = design.n();
     let k = columns.len();
     let mut q = vec![0.0; n * k];
     let mut c = vec![0.0; k * k];
-    for (j, &column) in columns.iter().enumerate() {
+    for (j, column) in columns.iter().enumerate() {
         let (before, own) = q.split_at_mut(j * n);
         let own = &mut own[..n];
-        fill_column(term, column, own);
+        column.copy(0, own);
+        c[j * (k + 1)] = 1.0;
         let whole = square(design, own);
-        let is_beside_constant = j > 0 && is_constant(term, columns[0], n);
-        for pass in 0..2 {
+        for _ in 0..2 {
             for (l, other) in before.chunks_exact(n).enumerate() {
                 c[l * k + j] += take_off(design, other, own);
-                let is_first = pass == 0 && l == 0;
-                if is_first && is_beside_constant && is_lost(own, square(design, own), whole) {
-                    return Err(Error::Origin { term: at, column });
-                }
             }
         }
         if square(design, own) <= REMAINDER * whole {
-            fill_column(term, column, own);
+            column.copy(0, own);
             for l in 0..j {
                 c[l * k + j] = 0.0;
             }
         }
-        c[j * k + j] = normalize(design, own);
     }
-    Ok((q, c))
+    (q, c)
 }
 
-fn fill_column(term: &ReTerm, column: usize, values: &mut [f64]) {
-    for (i, value) in values.iter_mut().enumerate() {
-        *value = term.value(i, column);
+// Gives the columns of Q a mean square of one.
+fn standardize(design: &Design, k: usize, q: &mut [f64], c: &mut [f64]) {
+    let columns = q.chunks_exact_mut(design.n()).zip(c.chunks_exact_mut(k));
+    for (own, multiples) in columns {
+        let size = normalize(design, own);
+        for multiple in multiples {
+            *multiple *= size;
+        }
     }
 }
 
@@ -494,11 +590,55 @@ fn normalize(design: &Design, column: &mut [f64]) -> f64 {
     size
 }
 
-// Whether a column that varies has hardly any square left beside a constant.
-fn is_lost(column: &[f64], left: f64, whole: f64) -> bool {
-    left < LOST_ORIGIN * whole && column.iter().any(|v| *v != column[0])
+// A column of which, beside a constant one, no digit is left.
+fn lost_digits(design: &Design, columns: &[Column]) -> Option<usize> {
+    if !columns[0].is_constant() {
+        return None;
+    }
+    (1..columns.len()).find(|&j| {
+        let mut own = vec![0.0; design.n()];
+        columns[j].copy(0, &mut own);
+        let whole = square(design, &own);
+        take_off(design, &vec![1.0; design.n()], &mut own);
+        square(design, &own) < LOST_ORIGIN * whole && !columns[j].is_constant()
+    })
 }
 
-fn is_constant(term: &ReTerm, column: usize, n: usize) -> bool {
-    (1..n).all(|i| term.value(i, column) == term.value(0, column))
+impl Fixed {
+    // Other columns of X, where one is far from zero and depends on others than a constant: an
+    // interaction of a day number and a factor nearly is a multiple of the factor's column.
+    fn of(design: &Design) -> Option<Self> {
+        let columns: Vec<Column> = design.x.iter().copied().collect();
+        let (n, p) = (design.n(), columns.len());
+        if p < 2 || n == 0 || !columns.iter().any(|column| is_far(column, n)) {
+            return None;
+        }
+        let shifts: Vec<f64> = if columns[0].is_constant() {
+            let others = columns[1..].iter().map(|column| column.value(0));
+            [0.0].into_iter().chain(others).collect()
+        } else {
+            vec![0.0; p]
+        };
+        if !depend(p, products(design, &columns, &shifts), FAR) {
+            return None;
+        }
+        let (q, c) = orthogonal(design, &columns);
+        Some(Self { p, c, q })
+    }
+}
+
+// Whether the values of a column that aren't zero vary little beside their size.
+fn is_far(column: &Column, n: usize) -> bool {
+    let values = || (0..n).map(|i| column.value(i)).filter(|v| *v != 0.0);
+    let Some(first) = values().next() else {
+        return false;
+    };
+    let (mut count, mut sum, mut sum_squares) = (0.0, 0.0, 0.0);
+    for deviation in values().map(|value| value - first) {
+        count += 1.0;
+        sum += deviation;
+        sum_squares += deviation * deviation;
+    }
+    let variance = (sum_squares - sum * sum / count) / count;
+    variance > 0.0 && variance < FAR * (first + sum / count).powi(2)
 }

@@ -9,7 +9,8 @@ use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{start_or_default, Flow, Observer, OptSummary, Settings, Status, NEWTON};
 use crate::tolerances::{
-    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, SMALL_TERM, ZERO_COST, ZERO_SD,
+    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, PROMISING_LOSS, SMALL_TERM,
+    ZERO_COST, ZERO_SD,
 };
 
 /// Other starts are tried with so many observations at most: they cost about as much as the call
@@ -123,10 +124,12 @@ impl GeneralizedLinearMixedModel {
             let Ok(BfgsSummary { summary, .. }) = stage else {
                 continue;
             };
-            if summary.best_value > reached - BETTER_START {
+            // The order of optima may change from the fast criterion to the likelihood.
+            let loss = summary.best_value - reached;
+            if loss.abs() < BETTER_START || loss > PROMISING_LOSS {
                 continue;
             }
-            reached = summary.best_value;
+            reached = reached.min(summary.best_value);
             if let Ok(found) = self.fit_from(fit, summary.best, observe) {
                 if found.summary.best_value < best.summary.best_value {
                     best = found;
