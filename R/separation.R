@@ -11,9 +11,15 @@ separated_effects <- function(fit, spec) {
     return(character())
   }
   x <- column_matrix(spec$x, length(spec$y))
-  shift <- intercept_shift(x, names(fit$beta))
+  is_interacting <- ncol(x) > 2L && any(apply(x, 2L, is_far_from_zero))
+  centred <- if (is_interacting) {
+    orthogonal_columns(x)
+  } else {
+    centred_columns(x, names(fit$beta))
+  }
+  shift <- centred$shift
   beta <- drop(shift %*% fit$beta)
-  size <- abs(beta) * largest_centred(x, shift)
+  size <- abs(beta) * centred$largest
   # The first limit is beyond any data, where even the standard error has no digits left.
   is_uncertain <- abs(beta) < 0.05 * shifted_errors(fit, shift)
   names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
@@ -30,18 +36,40 @@ can_separate <- function(fit) {
     !has_dispersion(fit$family)
 }
 
-# The largest absolute value of each column of X, centred: the inverse of `shift`, whose one row
-# differs from those of the unit matrix, is its mirror image.
-largest_centred <- function(x, shift) {
-  centred <- x %*% (2 * diag(ncol(x)) - shift)
-  apply(abs(centred), 2L, max)
+# Whether the values of a column that aren't zero vary, but little beside their size.
+is_far_from_zero <- function(column) {
+  values <- column[column != 0]
+  spread <- stats::var(values - values[1L])
+  isTRUE(spread > 0 && spread < 1e-4 * mean(values)^2)
 }
 
-# Standard errors of the shifted coefficients at fixed theta; infinite where even the factor is
-# singular.
+# Columns that are orthogonal, as those of an interaction with a covariate far from zero: the
+# largest absolute value of each, and the matrix that takes the coefficients to theirs.
+orthogonal_columns <- function(x) {
+  parts <- qr(x, tol = 0)
+  r <- qr.R(parts)
+  sizes <- diag(r)
+  largest <- apply(abs(qr.Q(parts)), 2L, max)
+  list(shift = r / sizes, largest = largest * abs(sizes))
+}
+
+# The same of centred columns. The inverse of `shift`, whose one row differs from those of the unit
+# matrix, is its mirror image.
+centred_columns <- function(x, names) {
+  shift <- intercept_shift(x, names)
+  centred <- x %*% (2 * diag(ncol(x)) - shift)
+  list(shift = shift, largest = apply(abs(centred), 2L, max))
+}
+
+# Standard errors of the shifted coefficients at fixed theta: the factor of their precision is that
+# of the coefficients times the inverse of `shift`. Infinite where even the factor is singular.
 shifted_errors <- function(fit, shift) {
+  unit <- diag(ncol(shift))
   tryCatch(
-    sqrt(rowSums((shift %*% chol2inv(fit$rx)) * shift)),
+    {
+      factor <- fit$rx %*% backsolve(shift, unit)
+      sqrt(rowSums(backsolve(factor, unit)^2))
+    },
     error = \(cnd) Inf
   )
 }
