@@ -252,6 +252,11 @@ impl Geometry for Search<'_> {
         point
     }
 
+    fn extent(&self, x: &[f64]) -> f64 {
+        let step_sizes = self.step_sizes(x.len());
+        self.at.extent(x, &step_sizes).max(1.0)
+    }
+
     fn step_sizes(&self, _n: usize) -> Vec<f64> {
         let mut step_sizes = self.model.step_sizes();
         step_sizes.resize(self.gradient.len(), 1.0);

@@ -80,8 +80,12 @@ impl<'a> Search<'a> {
         }
     }
 
+    // The rounding error of the objective; where covariances are large beside the residual
+    // variance it comes from differences of large numbers.
     fn noise(&self) -> f64 {
-        STEP_NOISE * (1.0 + self.value.abs())
+        let extent = self.recorder.objective.extent(&self.x);
+        let of_differences = f64::EPSILON * extent * extent * self.value.abs();
+        of_differences.max(STEP_NOISE * (1.0 + self.value.abs()))
     }
 
     fn tolerance(&self) -> f64 {

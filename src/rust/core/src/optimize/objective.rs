@@ -43,6 +43,12 @@ pub trait Geometry: Objective {
         vec![1.0; n]
     }
 
+    /// The largest covariance at `x` beside its unit: rounding errors of the objective grow with the
+    /// square.
+    fn extent(&self, _x: &[f64]) -> f64 {
+        1.0
+    }
+
     /// Gradient and Hessian in the coordinates of [`Geometry::displaced`]: those of a step from the
     /// last point.
     ///
