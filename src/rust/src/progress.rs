@@ -1,6 +1,7 @@
 //! What R sees of a running fit: the lines of `verbose`, a progress line, and the user's wish to
 //! stop.
 
+use std::ffi::{c_char, CString};
 use std::time::{Duration, Instant};
 
 use extendr_api::prelude::*;
@@ -9,6 +10,16 @@ use rlmm_core::optimize::{Flow, OptSummary, Status};
 
 extern "C" {
     fn rlmm_check_interrupt() -> i32;
+    fn rlmm_print_line(line: *const c_char);
+}
+
+// Prints a line on R's console. A request to stop that R meets while it prints is kept for
+// `is_interrupted()`: R's own printing would jump over Rust's frames.
+fn print_line(line: &str) {
+    let line = CString::new(line).unwrap_or_default();
+    // SAFETY: a C function that returns normally, called on R's main thread with a string that
+    // ends with a zero and outlives the call.
+    unsafe { rlmm_print_line(line.as_ptr()) }
 }
 
 /// Whether the user wants to stop. To be asked on R's main thread only.
@@ -83,7 +94,11 @@ impl Watch {
     fn show(&mut self, count: usize, value: f64, theta: &[f64]) {
         if self.verbose {
             let theta: Vec<String> = theta.iter().map(|&v| significant(v)).collect();
-            rprintln!("f_{count}: {} [{}]", decimals(value), theta.join(", "));
+            print_line(&format!(
+                "f_{count}: {} [{}]",
+                decimals(value),
+                theta.join(", ")
+            ));
         }
         let is_due = self.polled.elapsed() >= POLL && self.started.elapsed() > FIRST_PROGRESS;
         if self.progress && !self.verbose && is_due {
@@ -149,12 +164,13 @@ impl Count {
 /// Prints the course of one search for the modes.
 pub fn print_course(vary: Vary, beta: &[f64], objective: &[f64]) {
     let beta: Vec<String> = beta.iter().map(|&v| significant(v)).collect();
-    rprintln!("vary\u{3b2} = {}", vary == Vary::Jointly);
+    print_line(&format!("vary\u{3b2} = {}", vary == Vary::Jointly));
     for (i, value) in objective.iter().enumerate() {
         if i == 0 {
-            rprintln!("obj\u{2080} = {value}\n\u{3b2} = [{}]", beta.join(", "));
+            let beta = beta.join(", ");
+            print_line(&format!("obj\u{2080} = {value}\n\u{3b2} = [{beta}]"));
         } else {
-            rprintln!("iter = {i}\nobj = {value}");
+            print_line(&format!("iter = {i}\nobj = {value}"));
         }
     }
 }
