@@ -35,13 +35,39 @@ interrupted_child <- function(fit) {
   withr::local_envvar(
     R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)
   )
-  rscript <- file.path(R.home("bin"), "Rscript")
   file.create(files[4])
-  system2(rscript, files[1], files[4], files[4], wait = FALSE)
+  start_child(files[1], files[4])
   wait_until(\() length(readLines(files[4], warn = FALSE)) > 5)
-  tools::pskill(as.integer(readLines(files[2])), tools::SIGINT)
+  pid <- as.integer(readLines(files[2]))
+  skip_if(ignores_interrupts(pid), "the child process ignores interrupts")
+  tools::pskill(pid, tools::SIGINT)
   wait_until(\() file.exists(files[3]))
   if (file.exists(files[3])) readRDS(files[3]) else readLines(files[4])
+}
+
+# A shell's background process ignores interrupts, and so does an R that it starts; perl can undo
+# that.
+start_child <- function(script, log) {
+  command <- file.path(R.home("bin"), "Rscript")
+  arguments <- script
+  perl <- Sys.which("perl")
+  if (nzchar(perl)) {
+    listening <- shQuote("$SIG{INT} = 'DEFAULT'; exec @ARGV")
+    arguments <- c("-e", listening, command, script)
+    command <- perl
+  }
+  system2(command, arguments, log, log, wait = FALSE)
+}
+
+# Whether a process ignores SIGINT, the second bit of a mask, as far as the system tells.
+ignores_interrupts <- function(pid) {
+  status <- file.path("/proc", pid, "status")
+  if (!file.exists(status)) {
+    return(FALSE)
+  }
+  mask <- grep("^SigIgn:", readLines(status), value = TRUE)
+  last <- strtoi(substring(mask, nchar(mask)), 16L)
+  bitwAnd(last, 2L) > 0L
 }
 
 wait_until <- function(condition, seconds = 60) {
