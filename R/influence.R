@@ -27,7 +27,7 @@
 #' matrix, over their number p, and, as in lme4, times (m - p) / m for m deletions; `which =
 #' "var.cov"` are changes of variances and covariances.
 #'
-#' @param model,object A fit; for the methods of the result also that.
+#' @param model A fit; for the methods of the result also that.
 #' @param groups `NULL` for observations; otherwise the names of one grouping factor of the model or
 #'   variable of the data, or of several whose combinations are deleted; or a factor with a value
 #'   for each row of the model frame.

@@ -28,7 +28,7 @@
 #' @param max_eval The largest number of evaluations of the objective in each stage.
 #' @param verbose With 1 the course of the optimization is printed.
 #' @param subset,weights,na.action As in [lm()].
-#' @param object,x,formula. A fit.
+#' @param object,x A fit.
 #' @param newdata Data to predict for.
 #' @param re.form `NULL` to include the random effects, `NA` to leave them out; new levels have
 #'   effects of zero.
