@@ -110,7 +110,7 @@ coding_matrix <- function(levels, contrasts) {
     return(contrasts[levels, , drop = FALSE])
   }
   f <- factor(levels, levels)
-  stats::contrasts(`contrasts<-`(f, value = contrasts))
+  stats::contrasts(stats::`contrasts<-`(f, value = contrasts))
 }
 
 level_values <- function(levels, type) {
