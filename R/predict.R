@@ -185,11 +185,7 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
   errors <- if (needs_errors) asked_errors(fit, rows, asked)
   limits <- switch(
     asked$interval,
-    confidence = limits_on_scale(
-      normal_limits(eta, errors, asked$level),
-      fit,
-      asked$type
-    ),
+    confidence = mean_limits(eta, errors, fit, asked),
     prediction = observation_limits(fit, eta, rows, new, asked)
   )
   out$fit <- bind_limits(out$fit, limits)
@@ -205,6 +201,11 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
     dimnames(out$cov.fit) <- list(names(eta), names(eta))
   }
   out
+}
+
+# Confidence limits of means on the scale that is asked for, from those of the linear predictor.
+mean_limits <- function(link, errors, fit, asked) {
+  limits_on_scale(normal_limits(link, errors, asked$level), fit, asked$type)
 }
 
 bind_limits <- function(fit, limits) {
@@ -226,11 +227,7 @@ predict_marginal <- function(fit, eta, rows, new, asked) {
   errors <- list(variance = (found$std_error * to_link)^2, df = Inf)
   limits <- switch(
     asked$interval,
-    confidence = limits_on_scale(
-      normal_limits(link, errors, asked$level),
-      fit,
-      asked$type
-    ),
+    confidence = mean_limits(link, errors, fit, asked),
     prediction = observation_limits(fit, eta, rows, new, asked)
   )
   out$fit <- bind_limits(out$fit, limits)
