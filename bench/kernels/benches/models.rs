@@ -6,7 +6,10 @@ use rlmm_kernels::{crossed, insteval, sleepstudy, slopes, Model};
 
 fn bench_model(c: &mut Criterion, name: &str, data: &Model) {
     let design = data.design();
-    let model = || LinearMixedModel::new(&design, Objective::Reml, None).expect("the design is valid");
+    let model = || {
+        LinearMixedModel::new(&design, Objective::Reml, None)
+            .expect("the design is valid")
+    };
     let mut group = c.benchmark_group(name);
     group.sample_size(10);
     group.bench_function("cross-products", |b| b.iter(model));
@@ -17,9 +20,13 @@ fn bench_model(c: &mut Criterion, name: &str, data: &Model) {
     let mut shift = 0.0;
     let mut elsewhere = |theta: &mut Vec<f64>| {
         shift = 1e-3 - shift;
-        theta.iter_mut().zip(&start).for_each(|(t, s)| *t = s + shift);
+        theta
+            .iter_mut()
+            .zip(&start)
+            .for_each(|(t, s)| *t = s + shift);
     };
-    let (mut theta, mut gradient, mut hessian) = (start.clone(), vec![0.0; n], vec![0.0; n * n]);
+    let (mut theta, mut gradient, mut hessian) =
+        (start.clone(), vec![0.0; n], vec![0.0; n * n]);
     group.bench_function("objective", |b| {
         b.iter(|| {
             elsewhere(&mut theta);
@@ -34,20 +41,27 @@ fn bench_model(c: &mut Criterion, name: &str, data: &Model) {
         });
     });
     let curvature = model.affordable_hessian();
-    group.bench_function(format!("objective, gradient, {} Hessian", curvature.name()), |b| {
-        b.iter(|| {
-            elsewhere(&mut theta);
-            let point = model.at(&theta).expect("theta is valid");
-            let mut second = point.slopes().hessian(curvature);
-            second.gradient(&mut gradient);
-            second.fill(&mut hessian);
-        });
-    });
+    group.bench_function(
+        format!("objective, gradient, {} Hessian", curvature.name()),
+        |b| {
+            b.iter(|| {
+                elsewhere(&mut theta);
+                let point = model.at(&theta).expect("theta is valid");
+                let mut second = point.slopes().hessian(curvature);
+                second.gradient(&mut gradient);
+                second.fill(&mut hessian);
+            });
+        },
+    );
     group.bench_function("fit", |b| {
         let settings = Default::default();
         b.iter(|| {
             let start = model.start().to_vec();
-            model.fit(&start, &settings, &mut |_, _, _| rlmm_core::optimize::Flow::Continue).expect("it converges")
+            model
+                .fit(&start, &settings, &mut |_, _, _| {
+                    rlmm_core::optimize::Flow::Continue
+                })
+                .expect("it converges")
         });
     });
     group.finish();

@@ -22,25 +22,52 @@ impl Model {
     /// What the core takes.
     pub fn design(&self) -> Design<'_> {
         fn term(t: &Term) -> ReTerm<'_> {
-            let z = t.z.as_deref().map_or_else(Columns::ones, |z| Columns::dense(z, t.refs.len()));
-            ReTerm { refs: &t.refs, n_levels: t.n_levels, z, cov: t.cov.clone() }
+            let z = t.z.as_deref().map_or_else(Columns::ones, |z| {
+                Columns::dense(z, t.refs.len())
+            });
+            ReTerm {
+                refs: &t.refs,
+                n_levels: t.n_levels,
+                z,
+                cov: t.cov.clone(),
+            }
         }
-        let (x, terms) = (Columns::dense(&self.x, self.y.len()), self.terms.iter().map(term).collect());
-        Design { x, y: &self.y, weights: None, offset: None, terms }
+        let (x, terms) = (
+            Columns::dense(&self.x, self.y.len()),
+            self.terms.iter().map(term).collect(),
+        );
+        Design {
+            x,
+            y: &self.y,
+            weights: None,
+            offset: None,
+            terms,
+        }
     }
 
     // Rows of X, and for each term the level of every row and how many columns of X vary with it.
-    fn new(random: &mut Random, rows: &[Vec<f64>], terms: &[(Vec<usize>, usize)]) -> Self {
+    fn new(
+        random: &mut Random,
+        rows: &[Vec<f64>],
+        terms: &[(Vec<usize>, usize)],
+    ) -> Self {
         let n = rows.len();
-        let columns = |k: usize| (0..k).flat_map(|j| rows.iter().map(move |row| row[j])).collect::<Vec<f64>>();
+        let columns = |k: usize| {
+            (0..k)
+                .flat_map(|j| rows.iter().map(move |row| row[j]))
+                .collect::<Vec<f64>>()
+        };
         let mut y: Vec<f64> = (0..n).map(|_| 100.0 + random.normal()).collect();
         let mut theta_start = 0;
         let mut built = Vec::new();
         for (levels, k) in terms {
             let n_levels = levels.iter().max().map_or(0, |last| last + 1);
-            let effects: Vec<f64> = (0..n_levels * k).map(|_| 0.7 * random.normal()).collect();
+            let effects: Vec<f64> =
+                (0..n_levels * k).map(|_| 0.7 * random.normal()).collect();
             for ((y, row), level) in y.iter_mut().zip(rows).zip(levels) {
-                *y += (0..*k).map(|j| row[j] * effects[level * k + j]).sum::<f64>();
+                *y += (0..*k)
+                    .map(|j| row[j] * effects[level * k + j])
+                    .sum::<f64>();
             }
             built.push(Term {
                 refs: levels.iter().map(|&level| level as i32 + 1).collect(),
@@ -50,13 +77,18 @@ impl Model {
             });
             theta_start += k * (k + 1) / 2;
         }
-        Self { x: columns(rows[0].len()), y, terms: built }
+        Self {
+            x: columns(rows[0].len()),
+            y,
+            terms: built,
+        }
     }
 }
 
 /// `Reaction ~ Days + (Days | Subject)`: 18 subjects on 10 days.
 pub fn sleepstudy() -> Model {
-    let rows: Vec<Vec<f64>> = (0..180).map(|i| vec![1.0, (i % 10) as f64]).collect();
+    let rows: Vec<Vec<f64>> =
+        (0..180).map(|i| vec![1.0, (i % 10) as f64]).collect();
     let subjects = (0..180).map(|i| i / 10).collect();
     Model::new(&mut Random(1), &rows, &[(subjects, 2)])
 }
@@ -74,15 +106,24 @@ pub fn insteval() -> Model {
         row[14] = service as f64;
         row[14 + dept] = service as f64;
         rows.push(row);
-        s.push(if i < students { i } else { random.below(students) });
-        d.push(if i < teachers { i } else { random.below(teachers) });
+        s.push(if i < students {
+            i
+        } else {
+            random.below(students)
+        });
+        d.push(if i < teachers {
+            i
+        } else {
+            random.below(teachers)
+        });
     }
     Model::new(&mut random, &rows, &[(s, 1), (d, 1)])
 }
 
 /// `rt ~ a * b * c + (a * b * c | subject) + (a * b * c | item)`: 56 x 32, 72 parameters.
 pub fn crossed() -> Model {
-    let (mut rows, mut subjects, mut items) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut subjects, mut items) =
+        (Vec::new(), Vec::new(), Vec::new());
     for i in 0..56 * 32 {
         let (subject, item) = (i % 56, i / 56);
         let cell = subject + item;
@@ -98,7 +139,8 @@ pub fn crossed() -> Model {
 /// `y ~ x + (x | group)`: 200,000 rows in 10,000 groups.
 pub fn slopes() -> Model {
     let mut random = Random(4);
-    let rows: Vec<Vec<f64>> = (0..200_000).map(|_| vec![1.0, random.normal()]).collect();
+    let rows: Vec<Vec<f64>> =
+        (0..200_000).map(|_| vec![1.0, random.normal()]).collect();
     let groups = (0..200_000).map(|i| i % 10_000).collect();
     Model::new(&mut random, &rows, &[(groups, 2)])
 }

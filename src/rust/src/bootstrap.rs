@@ -2,14 +2,20 @@
 //! core. R is spoken to by the main thread only.
 
 use extendr_api::prelude::*;
-use rlmm_core::glmm::bootstrap::{Draws as GlmmDraws, OneOfMany as GlmmOneOfMany};
+use rlmm_core::glmm::bootstrap::{
+    Draws as GlmmDraws, OneOfMany as GlmmOneOfMany,
+};
 use rlmm_core::lmm::bootstrap::Draws;
 use rlmm_core::simulate::Truth;
 use rlmm_core::{Design, Result};
 
-use crate::convert::{array, element, held, is_set, list, missing, number, Spec};
+use crate::convert::{
+    array, element, held, is_set, list, missing, number, Spec,
+};
 use crate::error::guard;
-use crate::fit_many::{glmm_columns, lmm_columns, lmm_errors, many_settings, matrix};
+use crate::fit_many::{
+    glmm_columns, lmm_columns, lmm_errors, many_settings, matrix,
+};
 use crate::glmm::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
@@ -61,7 +67,9 @@ impl Plan {
     // The responses, side by side.
     fn drawn(&self, n: usize, draw: impl Fn(u64, &mut [f64])) -> Robj {
         let mut y = vec![0.0; n * self.replicates.len()];
-        for (&replicate, y) in self.replicates.iter().zip(y.chunks_exact_mut(n.max(1))) {
+        for (&replicate, y) in
+            self.replicates.iter().zip(y.chunks_exact_mut(n.max(1)))
+        {
             draw(replicate, y);
         }
         array(&y, &[n, self.replicates.len()])
@@ -86,7 +94,13 @@ fn with_plan(
 /// it be fitted.
 /// @noRd
 #[extendr]
-fn rust_lmm_bootstrap(spec: List, plan: List, start: &[f64], control: List, threads: i32) -> Robj {
+fn rust_lmm_bootstrap(
+    spec: List,
+    plan: List,
+    start: &[f64],
+    control: List,
+    threads: i32,
+) -> Robj {
     with_plan(&spec, &plan, |spec, design, plan| {
         let basis = spec.random_basis(design, &held(&control).indices())?;
         let draws = Draws::new(design, &plan.truth()?)?;
@@ -94,10 +108,15 @@ fn rust_lmm_bootstrap(spec: List, plan: List, start: &[f64], control: List, thre
         let model = spec.model(design)?;
         let start = start_of(&model, &basis, start);
         let many = many_settings(start, &control, threads, false);
-        let mut count = Count::new(plan.replicates.len(), is_set(&control, "progress"));
-        let fits = model.bootstrap(design, &draws, &plan.replicates, &many, &mut |ended| {
-            count.see(ended)
-        });
+        let mut count =
+            Count::new(plan.replicates.len(), is_set(&control, "progress"));
+        let fits = model.bootstrap(
+            design,
+            &draws,
+            &plan.replicates,
+            &many,
+            &mut |ended| count.see(ended),
+        );
         count.finish();
         let p = design.p();
         let mut pairs = lmm_columns(&basis, &model, p, &fits);
@@ -109,16 +128,24 @@ fn rust_lmm_bootstrap(spec: List, plan: List, start: &[f64], control: List, thre
 /// The same of a generalized spec; `start` may hold `theta` and `beta`.
 /// @noRd
 #[extendr]
-fn rust_glmm_bootstrap(spec: List, plan: List, start: List, control: List, threads: i32) -> Robj {
+fn rust_glmm_bootstrap(
+    spec: List,
+    plan: List,
+    start: List,
+    control: List,
+    threads: i32,
+) -> Robj {
     let job = GlmmJob::new(&spec, &start, &control);
     with_plan(&spec, &plan, |spec, design, plan| {
         let job = job?;
         let (family, link) = job.family();
-        let draws = GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
+        let draws =
+            GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
         let basis = spec.random_basis(design, &job.held.indices())?;
         let design = &basis.design(design);
         let model = job.model(design)?;
-        let mut count = Count::new(plan.replicates.len(), is_set(&control, "progress"));
+        let mut count =
+            Count::new(plan.replicates.len(), is_set(&control, "progress"));
         let fits = model.bootstrap(
             &draws,
             &plan.replicates,
@@ -151,7 +178,8 @@ fn rust_glmm_draws(spec: List, plan: List) -> Robj {
     let job = GlmmJob::new(&spec, &List::new(0), &List::new(0));
     with_plan(&spec, &plan, |_, design, plan| {
         let (family, link) = job?.family();
-        let draws = GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
+        let draws =
+            GlmmDraws::new(design, family, link, plan.shape, &plan.truth()?)?;
         Ok(plan.drawn(design.n(), |replicate, y| draws.draw(replicate, y)))
     })
 }

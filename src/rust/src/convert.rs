@@ -8,7 +8,9 @@ use rlmm_core::design::ReTerm;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::lmm::Held;
 use rlmm_core::optimize::Settings;
-use rlmm_core::{Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result};
+use rlmm_core::{
+    Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result,
+};
 
 use crate::sums::sums;
 
@@ -138,7 +140,9 @@ pub fn columns(values: &[Robj], n: usize) -> Result<Columns<'_>> {
     for value in values {
         match (value.as_real_slice(), value.as_integer_slice()) {
             (Some(&[constant]), _) => columns.push(Column::Constant(constant)),
-            (Some(matrix), _) => columns.extend(Columns::dense(matrix, n).iter()),
+            (Some(matrix), _) => {
+                columns.extend(Columns::dense(matrix, n).iter())
+            }
             (_, Some(column)) => columns.push(Column::Integers(column)),
             _ => return Err(missing("columns")),
         }
@@ -158,11 +162,14 @@ impl TermSpec {
             .ok_or_else(|| missing("part_kind"))?;
         let parts = kinds.iter().zip(sizes).zip(starts);
         let parts = parts.map(|((kind, size), theta_start)| {
-            Structure::from_name(kind).map(|structure| Part::new(structure, size, theta_start))
+            Structure::from_name(kind)
+                .map(|structure| Part::new(structure, size, theta_start))
         });
         Ok(Self {
             refs: element(&term, "refs"),
-            n_levels: number(&term, "n_levels").ok_or_else(|| missing("n_levels"))? as usize,
+            n_levels: number(&term, "n_levels")
+                .ok_or_else(|| missing("n_levels"))?
+                as usize,
             z: columns_of(&element(&term, "z")),
             cov: RelCov::new(parts.collect::<Result<_>>()?),
         })
@@ -227,7 +234,11 @@ impl Spec {
 
     /// The random effects in which many responses are computed, with the fixed ones as they are
     /// given: standard errors and degrees of freedom are theirs.
-    pub fn random_basis(&self, design: &Design, held: &[usize]) -> Result<Basis> {
+    pub fn random_basis(
+        &self,
+        design: &Design,
+        held: &[usize],
+    ) -> Result<Basis> {
         Ok(self.basis(design, held)?.with_fixed_as_given())
     }
 
@@ -254,8 +265,14 @@ impl Spec {
         match data {
             Data::Rows(design) => self.model(design),
             Data::Sums(sums) => {
-                let covs = self.terms.iter().map(|term| term.cov.clone()).collect();
-                LinearMixedModel::from_sums(sums, covs, self.criterion, self.sigma)
+                let covs =
+                    self.terms.iter().map(|term| term.cov.clone()).collect();
+                LinearMixedModel::from_sums(
+                    sums,
+                    covs,
+                    self.criterion,
+                    self.sigma,
+                )
             }
         }
     }
@@ -322,7 +339,8 @@ pub fn held(control: &List) -> Held {
 /// Whether an element of the control list is `TRUE` or a positive number.
 pub fn is_set(control: &List, name: &'static str) -> bool {
     let value = element(control, name);
-    value.as_bool().unwrap_or(false) || value.as_integer().is_some_and(|i| i > 0)
+    value.as_bool().unwrap_or(false)
+        || value.as_integer().is_some_and(|i| i > 0)
 }
 
 /// Names and values of a list.
@@ -336,13 +354,17 @@ pub fn list(pairs: Pairs) -> Robj {
 /// Effects of each term: a `k x n_levels` matrix per term.
 pub fn effects(shapes: &Shapes, effects: &[Vec<f64>]) -> Robj {
     let terms = shapes.iter().zip(effects);
-    List::from_values(terms.map(|(&(k, n_levels), u)| array(u, &[k, n_levels]))).into_robj()
+    List::from_values(terms.map(|(&(k, n_levels), u)| array(u, &[k, n_levels])))
+        .into_robj()
 }
 
 /// Their covariances: a `k x k x n_levels` array per term.
 pub fn covariances(shapes: &Shapes, values: &[Vec<f64>]) -> Robj {
     let terms = shapes.iter().zip(values);
-    List::from_values(terms.map(|(&(k, n_levels), v)| array(v, &[k, k, n_levels]))).into_robj()
+    List::from_values(
+        terms.map(|(&(k, n_levels), v)| array(v, &[k, k, n_levels])),
+    )
+    .into_robj()
 }
 
 /// An R array of the given dimensions.

@@ -131,15 +131,21 @@ fn error_list(error: &Error) -> Robj {
                 ("vsize", int(*vsize)),
             ],
         ),
-        Error::NotPositiveDefinite { pivot } => {
-            condition("not_positive_definite", &message, &[("pivot", int(*pivot))])
-        }
+        Error::NotPositiveDefinite { pivot } => condition(
+            "not_positive_definite",
+            &message,
+            &[("pivot", int(*pivot))],
+        ),
         Error::ZeroResidual => condition("zero_residual", &message, &[]),
         Error::Interrupted => condition("interrupted", &message, &[]),
-        Error::TooLarge { gib } => condition("too_large", &message, &[("gib", Robj::from(*gib))]),
-        Error::HessianTooLarge { gib } => {
-            condition("hessian_too_large", &message, &[("gib", Robj::from(*gib))])
+        Error::TooLarge { gib } => {
+            condition("too_large", &message, &[("gib", Robj::from(*gib))])
         }
+        Error::HessianTooLarge { gib } => condition(
+            "hessian_too_large",
+            &message,
+            &[("gib", Robj::from(*gib))],
+        ),
         Error::Optimizer { status } => condition(
             "optimizer",
             &message,

@@ -22,7 +22,12 @@ const POLL: Duration = Duration::from_millis(2);
 /// `seconds`, or an error.
 /// @noRd
 #[extendr]
-fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> Robj {
+fn rust_lmm_fit_all(
+    spec: List,
+    start: &[f64],
+    controls: List,
+    threads: i32,
+) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
         let controls: Vec<List> = controls
@@ -62,9 +67,15 @@ fn rust_lmm_fit_all(spec: List, start: &[f64], controls: List, threads: i32) -> 
 /// The same for a generalized model; `start` may hold `theta` and `beta`.
 /// @noRd
 #[extendr]
-fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> Robj {
+fn rust_glmm_fit_all(
+    spec: List,
+    start: List,
+    controls: List,
+    threads: i32,
+) -> Robj {
     guard(|| {
-        let controls = controls.values().filter_map(|control| control.as_list());
+        let controls =
+            controls.values().filter_map(|control| control.as_list());
         let jobs = controls
             .map(|control| GlmmJob::new(&spec, &start, &control))
             .collect::<Result<Vec<_>>>()?;
@@ -74,7 +85,9 @@ fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> R
         let held = jobs.first().map(|job| job.held.clone()).unwrap_or_default();
         let basis = spec.basis(&given, &held.indices())?;
         let design = basis.design(&given);
-        let fit = |job: &GlmmJob, watch: &mut Observer| job.run(&design, &basis, watch);
+        let fit = |job: &GlmmJob, watch: &mut Observer| {
+            job.run(&design, &basis, watch)
+        };
         let outcomes = run(&jobs, n_threads(threads), fit);
         let mut fits = Vec::with_capacity(jobs.len());
         for (outcome, job) in outcomes.into_iter().zip(&jobs) {
@@ -86,7 +99,10 @@ fn rust_glmm_fit_all(spec: List, start: List, controls: List, threads: i32) -> R
     })
 }
 
-fn fit_list<T>(outcome: Timed<T>, estimates: impl FnOnce(T) -> Result<Pairs>) -> Robj {
+fn fit_list<T>(
+    outcome: Timed<T>,
+    estimates: impl FnOnce(T) -> Result<Pairs>,
+) -> Robj {
     guard(|| {
         let (fit, seconds) = outcome?;
         let mut pairs = estimates(fit)?;
@@ -142,7 +158,10 @@ fn run<Job: Sync, T: Send>(
 }
 
 // A fit that ends once `stop` says so, with the seconds it took.
-fn timed<T>(stop: &AtomicBool, fit: impl FnOnce(&mut Observer) -> Result<T>) -> Timed<T> {
+fn timed<T>(
+    stop: &AtomicBool,
+    fit: impl FnOnce(&mut Observer) -> Result<T>,
+) -> Timed<T> {
     let started = Instant::now();
     let mut watch = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
         true => Flow::Stop,

@@ -21,7 +21,13 @@ use crate::progress::Count;
 /// and `error` says why.
 /// @noRd
 #[extendr]
-fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, threads: i32) -> Robj {
+fn rust_lmm_fit_many(
+    spec: List,
+    y: &[f64],
+    start: &[f64],
+    control: List,
+    threads: i32,
+) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;
@@ -34,8 +40,10 @@ fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, thread
             threads,
             is_set(&control, "df"),
         );
-        let mut count = Count::new(y.len() / design.n(), is_set(&control, "progress"));
-        let fits = model.fit_many(&design, y, &many, &mut |ended| count.see(ended));
+        let mut count =
+            Count::new(y.len() / design.n(), is_set(&control, "progress"));
+        let fits =
+            model.fit_many(&design, y, &many, &mut |ended| count.see(ended));
         count.finish();
         let fits: Vec<_> = fits?.into_iter().map(Some).collect();
         let mut pairs = lmm_columns(&basis, &model, design.p(), &fits);
@@ -45,7 +53,8 @@ fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, thread
         if many.df {
             let p = design.p();
             let unknown = vec![f64::NAN; p];
-            let df = |fit: &OneOfMany| fit.df.clone().unwrap_or(unknown.clone());
+            let df =
+                |fit: &OneOfMany| fit.df.clone().unwrap_or(unknown.clone());
             pairs.push(("df", matrix(p, &fits, &df)));
         }
         Ok(list(pairs))
@@ -55,7 +64,13 @@ fn rust_lmm_fit_many(spec: List, y: &[f64], start: &[f64], control: List, thread
 /// The same of a generalized spec; `start` may hold `theta` and `beta`.
 /// @noRd
 #[extendr]
-fn rust_glmm_fit_many(spec: List, y: &[f64], start: List, control: List, threads: i32) -> Robj {
+fn rust_glmm_fit_many(
+    spec: List,
+    y: &[f64],
+    start: List,
+    control: List,
+    threads: i32,
+) -> Robj {
     guard(|| {
         let job = GlmmJob::new(&spec, &start, &control)?;
         let spec = Spec::new(&spec)?;
@@ -63,10 +78,12 @@ fn rust_glmm_fit_many(spec: List, y: &[f64], start: List, control: List, threads
         let basis = spec.random_basis(&given, &job.held.indices())?;
         let design = basis.design(&given);
         let model = job.model(&design)?;
-        let mut count = Count::new(y.len() / design.n(), is_set(&control, "progress"));
-        let fits = model.fit_many(y, &job.many(&basis, threads, true), &mut |ended| {
-            count.see(ended)
-        });
+        let mut count =
+            Count::new(y.len() / design.n(), is_set(&control, "progress"));
+        let fits =
+            model.fit_many(y, &job.many(&basis, threads, true), &mut |ended| {
+                count.see(ended)
+            });
         count.finish();
         let fits: Vec<_> = fits?.into_iter().map(Some).collect();
         let mut pairs = glmm_columns(&basis, &model, design.p(), &fits);
@@ -80,7 +97,12 @@ fn rust_glmm_fit_many(spec: List, y: &[f64], start: List, control: List, threads
 }
 
 /// How each of many linear fits is done.
-pub fn many_settings(start: Vec<f64>, control: &List, threads: i32, df: bool) -> ManySettings {
+pub fn many_settings(
+    start: Vec<f64>,
+    control: &List,
+    threads: i32,
+    df: bool,
+) -> ManySettings {
     ManySettings {
         start,
         held: held(control),
@@ -182,7 +204,11 @@ fn fitted<T>(fit: &Option<Result<T>>) -> Option<&T> {
     fit.as_ref().and_then(|fit| fit.as_ref().ok())
 }
 
-fn side_by_side<T>(rows: usize, fits: &Fits<T>, of: &dyn Fn(&T) -> Vec<f64>) -> Vec<f64> {
+fn side_by_side<T>(
+    rows: usize,
+    fits: &Fits<T>,
+    of: &dyn Fn(&T) -> Vec<f64>,
+) -> Vec<f64> {
     let mut values = Vec::with_capacity(rows * fits.len());
     for fit in fits {
         match fitted(fit) {
@@ -194,7 +220,11 @@ fn side_by_side<T>(rows: usize, fits: &Fits<T>, of: &dyn Fn(&T) -> Vec<f64>) -> 
 }
 
 /// Numbers of each fit, a column each.
-pub fn matrix<T>(rows: usize, fits: &Fits<T>, of: &dyn Fn(&T) -> Vec<f64>) -> Robj {
+pub fn matrix<T>(
+    rows: usize,
+    fits: &Fits<T>,
+    of: &dyn Fn(&T) -> Vec<f64>,
+) -> Robj {
     array(&side_by_side(rows, fits, of), &[rows, fits.len()])
 }
 

@@ -7,7 +7,8 @@ use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::{Tolerance, Vary};
 use rlmm_core::glmm::{
-    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options, Shape,
+    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options,
+    Shape,
 };
 use rlmm_core::judge::Certificate;
 use rlmm_core::lmm::Held;
@@ -15,8 +16,8 @@ use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    array, covariances, effects, element, held, is_set, list, missing, number, numbers, settings,
-    shapes, Pairs, Spec,
+    array, covariances, effects, element, held, is_set, list, missing, number,
+    numbers, settings, shapes, Pairs, Spec,
 };
 use crate::error::guard;
 use crate::fit_all::n_threads;
@@ -74,7 +75,12 @@ impl GlmmSpec {
     }
 
     fn model(&self, design: &Design) -> Result<GeneralizedLinearMixedModel> {
-        GeneralizedLinearMixedModel::new(design, self.family, self.link, self.options)
+        GeneralizedLinearMixedModel::new(
+            design,
+            self.family,
+            self.link,
+            self.options,
+        )
     }
 }
 
@@ -139,7 +145,8 @@ impl GlmmJob {
             theta,
             beta,
         };
-        let is_traced = number(control, "verbose").is_some_and(|level| level > 2.0);
+        let is_traced =
+            number(control, "verbose").is_some_and(|level| level > 2.0);
         Ok(Self {
             glmm,
             fit,
@@ -150,7 +157,10 @@ impl GlmmJob {
     }
 
     /// The model of a design, before it is fitted.
-    pub fn model(&self, design: &Design) -> Result<GeneralizedLinearMixedModel> {
+    pub fn model(
+        &self,
+        design: &Design,
+    ) -> Result<GeneralizedLinearMixedModel> {
         let mut model = self.glmm.model(design)?;
         model.hold_at(&self.held.relative);
         model.pirls_mut().tolerance = self.tolerance;
@@ -175,7 +185,12 @@ impl GlmmJob {
     }
 
     /// How each of many responses is fitted.
-    pub fn many(&self, basis: &Basis, threads: i32, exact_errors: bool) -> ManySettings {
+    pub fn many(
+        &self,
+        basis: &Basis,
+        threads: i32,
+        exact_errors: bool,
+    ) -> ManySettings {
         ManySettings {
             fit: self.settings(basis),
             held: self.held.relative.clone(),
@@ -193,9 +208,10 @@ impl GlmmJob {
     ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
         let mut model = self.model(design)?;
         model.pirls_mut().report = self.is_traced.then_some(print_course);
-        let fit = model.fit(&self.settings(basis), &mut |count, value, x| {
-            observe(count, value, &basis.to_given(x))
-        })?;
+        let fit = model
+            .fit(&self.settings(basis), &mut |count, value, x| {
+                observe(count, value, &basis.to_given(x))
+            })?;
         Ok((fit, model))
     }
 
@@ -222,7 +238,8 @@ impl GlmmJob {
         if let Some(certificate) = &mut fit.certificate {
             to_given(basis, &parameters, certificate);
         }
-        pairs.push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
+        pairs
+            .push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
         Ok(pairs)
     }
 }
@@ -231,7 +248,8 @@ impl GlmmJob {
 /// @noRd
 #[extendr]
 fn rust_families() -> Robj {
-    let families: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
+    let families: Vec<&str> =
+        Family::ALL.iter().map(|family| family.name()).collect();
     let links: Vec<&str> = Link::ALL.iter().map(|(_, name)| *name).collect();
     list(vec![
         ("families", Robj::from(families)),
@@ -254,7 +272,8 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
             is_set(&control, "progress"),
             settings(&control).max_time,
         );
-        let mut see = |count: usize, value: f64, x: &[f64]| watch.see(count, value, x);
+        let mut see =
+            |count: usize, value: f64, x: &[f64]| watch.see(count, value, x);
         let result = job.run(&design, &basis, &mut see);
         watch.finish();
         let (mut fit, model) = result?;
@@ -286,7 +305,8 @@ fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
                 let x = prepared.parameters(given)?;
                 prepared.model.objective(vary, &x)
             };
-            let values: Result<Vec<f64>> = parameters.chunks(n).map(&mut value).collect();
+            let values: Result<Vec<f64>> =
+                parameters.chunks(n).map(&mut value).collect();
             Ok(Robj::from(values?))
         })
     })
@@ -333,7 +353,8 @@ fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
             let model = &mut prepared.model;
             let (mut certificate, hessian) = model.certificate(vary, &x)?;
-            certificate.gradient = model.natural_gradient(vary, &certificate.gradient);
+            certificate.gradient =
+                model.natural_gradient(vary, &certificate.gradient);
             to_given(prepared.basis, parameters, &mut certificate);
             let mut pairs = verdict(&certificate);
             let covariance = if vary == Vary::Modes {
@@ -341,7 +362,12 @@ fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
             } else {
                 None
             };
-            let covariance = covariance_or_null(prepared.basis, parameters, held, covariance);
+            let covariance = covariance_or_null(
+                prepared.basis,
+                parameters,
+                held,
+                covariance,
+            );
             pairs.push(("covariance", covariance));
             Ok(list(pairs))
         })
@@ -365,7 +391,8 @@ fn covariance_or_null(
 ) -> Robj {
     square_or_null(found.map(|covariance| {
         let (there, held) = (basis.from_given(parameters), indices(held));
-        let free: Vec<usize> = (0..there.len()).filter(|j| !held.contains(j)).collect();
+        let free: Vec<usize> =
+            (0..there.len()).filter(|j| !held.contains(j)).collect();
         let (n, k) = (there.len(), free.len());
         let mut whole = vec![0.0; n * n];
         let places: Vec<(usize, usize)> = (0..k * k)
@@ -403,7 +430,8 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
         with_model(&spec, &[], |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
             prepared.model.objective(vary, &x)?;
-            let mut found = cond_var::cond_var(prepared.model.pirls().factor(vary));
+            let mut found =
+                cond_var::cond_var(prepared.model.pirls().factor(vary));
             for (at, values) in found.iter_mut().enumerate() {
                 let vsize = prepared.design.terms[at].vsize();
                 prepared.basis.covariances_to_given(at, vsize, values);
@@ -464,7 +492,8 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         let x = prepared.parameters(parameters)?;
         prepared.model.estimates(prepared.vary, &x)?
     };
-    let (design, basis, p) = (prepared.design, prepared.basis, prepared.design.p());
+    let (design, basis, p) =
+        (prepared.design, prepared.basis, prepared.design.p());
     let theta = basis.to_given(&theta);
     for (at, term) in design.terms.iter().enumerate() {
         basis.effects_to_given(at, term.vsize(), &mut b[at]);

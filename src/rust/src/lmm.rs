@@ -10,8 +10,8 @@ use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
 use crate::convert::{
-    array, columns, columns_of, covariances, effects, held, is_set, list, settings, Data, Pairs,
-    Shapes, Spec,
+    array, columns, columns_of, covariances, effects, held, is_set, list,
+    settings, Data, Pairs, Shapes, Spec,
 };
 use crate::error::guard;
 use crate::optsum::{certificate_list, course, verdict};
@@ -47,9 +47,10 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
             is_set(&control, "progress"),
             settings.max_time,
         );
-        let summary = model.fit(&from, &settings, &mut |count, value, theta| {
-            watch.see(count, value, &basis.to_given(theta))
-        });
+        let summary =
+            model.fit(&from, &settings, &mut |count, value, theta| {
+                watch.see(count, value, &basis.to_given(theta))
+            });
         watch.finish();
         let mut fit = Fitted {
             summary: summary?,
@@ -62,7 +63,11 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
 
 /// The start in the basis: `given`, in that of the given effects, or that of the model; where the
 /// former is the latter it is exactly that one, which optimizers may go on from elsewhere.
-pub fn start_of(model: &LinearMixedModel, basis: &Basis, given: &[f64]) -> Vec<f64> {
+pub fn start_of(
+    model: &LinearMixedModel,
+    basis: &Basis,
+    given: &[f64],
+) -> Vec<f64> {
     let own = model.start();
     if given.is_empty() || given == basis.to_given(own) {
         return own.to_vec();
@@ -78,7 +83,12 @@ pub struct Fitted<'a> {
 
 impl Fitted<'_> {
     /// What R gets of it.
-    pub fn pairs(self, model: &mut LinearMixedModel, data: &Data, basis: &Basis) -> Result<Pairs> {
+    pub fn pairs(
+        self,
+        model: &mut LinearMixedModel,
+        data: &Data,
+        basis: &Basis,
+    ) -> Result<Pairs> {
         let best = self.summary.best.clone();
         let mut pairs = estimates(model, data, basis, &best)?;
         let certificate = judged(model, basis, &best)?;
@@ -100,7 +110,11 @@ impl Fitted<'_> {
 }
 
 // The verdict on theta of the basis, in terms of the given effects.
-fn judged(model: &mut LinearMixedModel, basis: &Basis, theta: &[f64]) -> Result<Certificate> {
+fn judged(
+    model: &mut LinearMixedModel,
+    basis: &Basis,
+    theta: &[f64],
+) -> Result<Certificate> {
     let mut certificate = model.certificate(theta)?;
     if !basis.is_given() {
         let at = model.at(theta)?.slopes();
@@ -215,7 +229,8 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
         let mut at = model.at(theta)?.slopes().hessian(kind);
         at.gradient(&mut gradient);
         at.fill(&mut hessian);
-        let mut pairs = derivatives(&data.shapes(), gradient, &hessian, kind, at.g());
+        let mut pairs =
+            derivatives(&data.shapes(), gradient, &hessian, kind, at.g());
         pairs.push(("certificate", certificate));
         Ok(list(pairs))
     })
@@ -249,7 +264,8 @@ fn rust_lmm_with_sigma(
             model.inferential_hessian()
         };
         let at = model.at(&theta)?.with_sigma(sigma, kind);
-        let mut pairs = derivatives(&data.shapes(), at.gradient, &at.hessian, kind, &at.g);
+        let mut pairs =
+            derivatives(&data.shapes(), at.gradient, &at.hessian, kind, &at.g);
         let mut contrasts = contrasts.to_vec();
         basis.contrasts_from_given(&mut contrasts);
         let slopes = model.at(&theta)?.contrast_slopes(&contrasts);
@@ -348,7 +364,8 @@ fn fitted_values(design: &Design, solution: &Solution) -> (Robj, f64) {
     let mut mu = Robj::from(Doubles::new(design.n()));
     let values = mu.as_real_slice_mut().unwrap_or_default();
     fitted(design, solution, values);
-    let residual = |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
+    let residual =
+        |(i, f): (usize, &f64)| design.weight(i) * (design.y[i] - f).powi(2);
     let wrss = values.iter().enumerate().map(residual).sum();
     (mu, wrss)
 }

@@ -81,7 +81,9 @@ impl Watch {
     }
 
     fn end(&mut self) -> Option<Status> {
-        if self.max_time > 0.0 && self.started.elapsed().as_secs_f64() >= self.max_time {
+        if self.max_time > 0.0
+            && self.started.elapsed().as_secs_f64() >= self.max_time
+        {
             return Some(Status::MaxTime);
         }
         if self.polled.elapsed() < POLL {
@@ -93,14 +95,16 @@ impl Watch {
 
     fn show(&mut self, count: usize, value: f64, theta: &[f64]) {
         if self.verbose {
-            let theta: Vec<String> = theta.iter().map(|&v| significant(v)).collect();
+            let theta: Vec<String> =
+                theta.iter().map(|&v| significant(v)).collect();
             print_line(&format!(
                 "f_{count}: {} [{}]",
                 decimals(value),
                 theta.join(", ")
             ));
         }
-        let is_due = self.polled.elapsed() >= POLL && self.started.elapsed() > FIRST_PROGRESS;
+        let is_due = self.polled.elapsed() >= POLL
+            && self.started.elapsed() > FIRST_PROGRESS;
         if self.progress && !self.verbose && is_due {
             self.shown = true;
             reprint!(

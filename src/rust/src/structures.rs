@@ -20,7 +20,10 @@ fn part(term: &List) -> Result<Part> {
 }
 
 // One element for each term.
-fn by_term(random: &List, mut of: impl FnMut(&List, &Part) -> Result<Robj>) -> Robj {
+fn by_term(
+    random: &List,
+    mut of: impl FnMut(&List, &Part) -> Result<Robj>,
+) -> Robj {
     guard(|| {
         let mut found = Vec::with_capacity(random.len());
         for term in random.values() {
@@ -110,7 +113,10 @@ fn rust_covariances(random: List, theta: &[f64]) -> Robj {
         if !part.correlations().is_empty() {
             let unit = part.with_unit_scales(theta);
             pairs.push(("correlation", array(&part.omega(&unit), &dim)));
-            pairs.push(("correlation_jacobian", array(&part.jacobian(&unit), &rows)));
+            pairs.push((
+                "correlation_jacobian",
+                array(&part.jacobian(&unit), &rows),
+            ));
             let mut shares = theta.to_vec();
             part.from_correlations(&mut shares, &vec![false; theta.len()]);
             pairs.push(("shares", Robj::from(&shares[part.correlations()])));
@@ -150,7 +156,8 @@ fn rust_covariance_bends(random: List, theta: &[f64], slopes: List) -> Robj {
 fn rust_nearest_theta(random: List, covariances: List) -> Robj {
     let mut covariances = covariances.values();
     by_term(&random, |_, part| {
-        let covariance = covariances.next().ok_or_else(|| missing("covariances"))?;
+        let covariance =
+            covariances.next().ok_or_else(|| missing("covariances"))?;
         let covariance = covariance
             .as_real_slice()
             .ok_or_else(|| missing("covariances"))?;

@@ -6,7 +6,9 @@ use rlmm_core::factor::sums::{PairSums, Sums, TermSums};
 use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::{Error, Result};
 
-use crate::convert::{array, element, integers, list, missing, number, numbers, Pairs, Spec};
+use crate::convert::{
+    array, element, integers, list, missing, number, numbers, Pairs, Spec,
+};
 use crate::error::guard;
 
 /// The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
@@ -131,7 +133,8 @@ fn pair_sums(terms: &[TermSums], pair: &Robj) -> Result<PairSums> {
         return Err(missing("terms"));
     };
     let levels = indices("a")?.into_iter().zip(indices("b")?);
-    let levels: Vec<(u32, u32)> = levels.map(|(a, b)| (a as u32, b as u32)).collect();
+    let levels: Vec<(u32, u32)> =
+        levels.map(|(a, b)| (a as u32, b as u32)).collect();
     let zz = blocks(ta.k, tb.k, levels.len(), numbers(&pair, "zz"))?;
     Ok(PairSums {
         terms: (*a, *b),
@@ -147,7 +150,12 @@ fn dimension(of: &List, name: &'static str) -> usize {
     dim.and_then(|dim| dim.first().copied()).unwrap_or(0).max(0) as usize
 }
 
-fn blocks(rows: usize, k: usize, count: usize, values: Vec<f64>) -> Result<Blocks> {
+fn blocks(
+    rows: usize,
+    k: usize,
+    count: usize,
+    values: Vec<f64>,
+) -> Result<Blocks> {
     let mut blocks = Blocks::zeros(rows, k, count);
     let expected = blocks.values().len();
     let found = values.len();

@@ -22,7 +22,9 @@ pub enum Error {
         index: usize,
     },
     /// A level index is out of range.
-    #[error("term {term}: level {level} at row {row} is not within 1..={n_levels}")]
+    #[error(
+        "term {term}: level {level} at row {row} is not within 1..={n_levels}"
+    )]
     Level {
         /// Core term (0-based).
         term: usize,
@@ -92,7 +94,9 @@ pub enum Error {
         name: String,
     },
     /// A response that the family can't have.
-    #[error("the response at index {index} is outside the range of the family: {value}")]
+    #[error(
+        "the response at index {index} is outside the range of the family: {value}"
+    )]
     Response {
         /// Index (0-based) of the first culprit.
         index: usize,
@@ -100,7 +104,9 @@ pub enum Error {
         value: f64,
     },
     /// The conditional modes can't be found.
-    #[error("PIRLS failed at iteration {iteration} after {halvings} step halvings")]
+    #[error(
+        "PIRLS failed at iteration {iteration} after {halvings} step halvings"
+    )]
     PirlsDiverged {
         /// Iteration (1-based); 0: the log-likelihood is not finite at the start.
         iteration: usize,
@@ -112,7 +118,9 @@ pub enum Error {
         beta: Vec<f64>,
     },
     /// Adaptive quadrature of a model that has more than one term, or of too many nodes.
-    #[error("no quadrature with {nodes} nodes for {n_terms} terms of {vsize} effects")]
+    #[error(
+        "no quadrature with {nodes} nodes for {n_terms} terms of {vsize} effects"
+    )]
     Quadrature {
         /// Nodes per dimension.
         nodes: usize,
@@ -160,7 +168,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///
 /// # Errors
 /// `Dimension` if it isn't the `expected` one.
-pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+pub(crate) fn check_length(
+    what: &'static str,
+    expected: usize,
+    found: usize,
+) -> Result<()> {
     if expected == found {
         return Ok(());
     }

@@ -39,7 +39,8 @@ fn allocations(work: impl FnOnce()) -> usize {
 }
 
 fn assert_free_of_allocations(name: &str, data: &Data) {
-    let mut model = LinearMixedModel::new(&data.design(), Criterion::Reml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&data.design(), Criterion::Reml, None).unwrap();
     let n = model.n_theta();
     let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
     let mut theta = model.start().to_vec();
@@ -50,7 +51,8 @@ fn assert_free_of_allocations(name: &str, data: &Data) {
             .iter_mut()
             .for_each(|t| *t *= if is_singular { 0.0 } else { 1.1 });
         theta[0] += f64::from(evaluation);
-        let objective = allocations(|| assert!(model.objective(&theta).is_ok()));
+        let objective =
+            allocations(|| assert!(model.objective(&theta).is_ok()));
         let mut slopes = |gradient: &mut [f64]| {
             let slopes = model.at(&theta).unwrap().slopes();
             slopes.gradient(gradient);
@@ -59,7 +61,8 @@ fn assert_free_of_allocations(name: &str, data: &Data) {
         let slope = allocations(|| slopes(&mut gradient));
         let curvature = allocations(|| {
             for kind in [HessianKind::Average, HessianKind::Exact] {
-                let mut found = model.at(&theta).unwrap().slopes().hessian(kind);
+                let mut found =
+                    model.at(&theta).unwrap().slopes().hessian(kind);
                 found.fill(&mut hessian);
                 assert!(!found.h().is_empty());
             }
@@ -86,7 +89,11 @@ fn evaluations_allocate_nothing() {
     let us = |k| vec![(Structure::Unstructured, k)];
     let levels = |random: &mut Random, n, q| random_levels(random, n, q);
     let refs = levels(&mut random, 300, 20);
-    let one = Data::new(&mut random, 300, 3).with_term(&mut random, refs.clone(), &us(2));
+    let one = Data::new(&mut random, 300, 3).with_term(
+        &mut random,
+        refs.clone(),
+        &us(2),
+    );
     assert_free_of_allocations("one factor", &one);
     let other = levels(&mut random, 300, 12);
     let crossed = one.with_term(&mut random, other, &us(1));
@@ -99,8 +106,10 @@ fn evaluations_allocate_nothing() {
     assert_free_of_allocations("crossed, full", &full);
     // A chain: sparse trailing system.
     let classes = levels(&mut random, 4000, 1500);
-    let schools: Vec<i32> = classes.iter().map(|class| 1 + (class - 1) / 3).collect();
-    let chain = Data::new(&mut random, 4000, 2).with_term(&mut random, classes, &us(1));
+    let schools: Vec<i32> =
+        classes.iter().map(|class| 1 + (class - 1) / 3).collect();
+    let chain =
+        Data::new(&mut random, 4000, 2).with_term(&mut random, classes, &us(1));
     let chain = chain.with_term(&mut random, schools, &us(1));
     assert!(
         LinearMixedModel::new(&chain.design(), Criterion::Reml, None)
@@ -119,14 +128,22 @@ fn evaluations_allocate_nothing() {
         Structure::HomogeneousToeplitz,
     ];
     for structure in structures {
-        let (a, b) = (levels(&mut random, 300, 20), levels(&mut random, 300, 12));
-        let one = Data::new(&mut random, 300, 3).with_term(&mut random, a, &[(structure, 3)]);
+        let (a, b) =
+            (levels(&mut random, 300, 20), levels(&mut random, 300, 12));
+        let one = Data::new(&mut random, 300, 3).with_term(
+            &mut random,
+            a,
+            &[(structure, 3)],
+        );
         assert_free_of_allocations(&format!("{structure:?}"), &one);
         let crossed = one.with_term(
             &mut random,
             b,
             &[(structure, 2), (Structure::Unstructured, 1)],
         );
-        assert_free_of_allocations(&format!("{structure:?}, crossed"), &crossed);
+        assert_free_of_allocations(
+            &format!("{structure:?}, crossed"),
+            &crossed,
+        );
     }
 }

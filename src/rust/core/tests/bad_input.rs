@@ -9,13 +9,18 @@ use rlmm_core::{Criterion, Error, LinearMixedModel};
 fn valid() -> Data {
     let mut random = Random::new(11);
     let refs = random_levels(&mut random, 40, 5);
-    Data::new(&mut random, 40, 2).with_term(&mut random, refs, &[(Unstructured, 2)])
+    Data::new(&mut random, 40, 2).with_term(
+        &mut random,
+        refs,
+        &[(Unstructured, 2)],
+    )
 }
 
 fn error_of(break_it: impl FnOnce(&mut Data)) -> Error {
     let mut data = valid();
     break_it(&mut data);
-    LinearMixedModel::new(&data.design(), Criterion::Ml, None).expect_err("the design is broken")
+    LinearMixedModel::new(&data.design(), Criterion::Ml, None)
+        .expect_err("the design is broken")
 }
 
 #[test]
@@ -80,9 +85,11 @@ fn degenerate_models_are_errors() {
     ));
     let mut data = valid();
     data.y.fill(0.0);
-    let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
     assert_eq!(model.objective(&[1.0, 0.0, 1.0]), Err(Error::ZeroResidual));
-    let mut model = LinearMixedModel::new(&valid().design(), Criterion::Ml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&valid().design(), Criterion::Ml, None).unwrap();
     assert!(matches!(
         model.objective(&[1.0]),
         Err(Error::Dimension { what: "theta", .. })
@@ -95,7 +102,8 @@ fn degenerate_models_are_errors() {
     let mut data = valid();
     let n = data.n();
     (0..n).for_each(|i| data.x[n + i] = 2.0);
-    let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
     assert!(matches!(
         model.objective(&[1.0, 0.0, 1.0]),
         Err(Error::NotPositiveDefinite { .. })

@@ -6,10 +6,14 @@ mod common;
 use common::glmm::{cbpp, grouseticks};
 use common::{dense_z_lambda, random_levels, Data, Random};
 use rlmm_core::covariance::Structure::Unstructured;
-use rlmm_core::glmm::bootstrap::{Draws as GlmmDraws, ManySettings as GlmmSettings};
+use rlmm_core::glmm::bootstrap::{
+    Draws as GlmmDraws, ManySettings as GlmmSettings,
+};
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::Vary;
-use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel, Options, Shape};
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, Options, Shape,
+};
 use rlmm_core::lmm::bootstrap::Draws;
 use rlmm_core::lmm::many::ManySettings;
 use rlmm_core::lmm::Held;
@@ -51,12 +55,15 @@ fn linear_responses_have_their_mean_and_covariance() {
     let half = &z * &lambda;
     let covariance = &half * half.transpose();
     let count = 40_000;
-    let (mut y, mut sums, mut products) = (vec![0.0; 30], vec![0.0; 30], vec![0.0; 900]);
+    let (mut y, mut sums, mut products) =
+        (vec![0.0; 30], vec![0.0; 30], vec![0.0; 900]);
     for replicate in 0..count {
         draws.draw(replicate, &mut y);
         for i in 0..30 {
             sums[i] += y[i] - mean[i];
-            (0..30).for_each(|j| products[i * 30 + j] += (y[i] - mean[i]) * (y[j] - mean[j]));
+            (0..30).for_each(|j| {
+                products[i * 30 + j] += (y[i] - mean[i]) * (y[j] - mean[j])
+            });
         }
     }
     let n = count as f64;
@@ -68,7 +75,8 @@ fn linear_responses_have_their_mean_and_covariance() {
         // Five standard errors of a mean, and of a covariance of normal numbers.
         assert!((sums[i] / n).abs() < 5.0 * (expected(i, i) / n).sqrt());
         for j in 0..30 {
-            let spread = expected(i, j).powi(2) + expected(i, i) * expected(j, j);
+            let spread =
+                expected(i, j).powi(2) + expected(i, i) * expected(j, j);
             let found = products[i * 30 + j] / n;
             assert!(
                 (found - expected(i, j)).abs() < 5.0 * (spread / n).sqrt(),
@@ -138,8 +146,9 @@ fn fits_are_those_of_drawn_responses(
         Family::Binomial => Link::Logit,
         _ => Link::Log,
     };
-    let new =
-        |design: &Design| GeneralizedLinearMixedModel::new(design, family, link, options).unwrap();
+    let new = |design: &Design| {
+        GeneralizedLinearMixedModel::new(design, family, link, options).unwrap()
+    };
     let fit = FitSettings {
         settings: Settings {
             optimizer: bfgs::NAME.into(),
@@ -159,10 +168,13 @@ fn fits_are_those_of_drawn_responses(
         Shape::Known(value) | Shape::Estimated(value) => value,
         _ => 1.0,
     };
-    let draws = GlmmDraws::new(&design, family, link, drawn_shape, truth).unwrap();
+    let draws =
+        GlmmDraws::new(&design, family, link, drawn_shape, truth).unwrap();
     let model = new(&design);
     let replicates: Vec<u64> = (1..=9).collect();
-    let fits = |threads| model.bootstrap(&draws, &replicates, &settings(threads), &mut |_| false);
+    let fits = |threads| {
+        model.bootstrap(&draws, &replicates, &settings(threads), &mut |_| false)
+    };
     let one = fits(1);
     assert_eq!(fits(3), one, "{name}");
     let mut y = vec![0.0; design.n()];
@@ -184,7 +196,8 @@ fn fits_are_those_of_drawn_responses(
 #[test]
 fn generalized_fits_are_those_of_the_drawn_responses() {
     let data = cbpp();
-    let mean: Vec<f64> = (0..data.n()).map(|i| -1.0 - 0.02 * i as f64).collect();
+    let mean: Vec<f64> =
+        (0..data.n()).map(|i| -1.0 - 0.02 * i as f64).collect();
     let truth = Truth {
         mean: &mean,
         theta: &[0.6],
@@ -194,7 +207,14 @@ fn generalized_fits_are_those_of_the_drawn_responses() {
     };
     let beta = [-1.4, -1.0, -1.1, -1.6];
     let known = Shape::Known(1.0);
-    fits_are_those_of_drawn_responses("cbpp", &data, Family::Binomial, known, &truth, &beta);
+    fits_are_those_of_drawn_responses(
+        "cbpp",
+        &data,
+        Family::Binomial,
+        known,
+        &truth,
+        &beta,
+    );
     let data = grouseticks();
     let mean = vec![0.5; data.n()];
     let truth = Truth {
@@ -204,17 +224,28 @@ fn generalized_fits_are_those_of_the_drawn_responses() {
     };
     let beta = [0.5, 0.0, 0.0, 0.0];
     let poisson = Family::Poisson;
-    fits_are_those_of_drawn_responses("ticks", &data, poisson, known, &truth, &beta);
+    fits_are_those_of_drawn_responses(
+        "ticks", &data, poisson, known, &truth, &beta,
+    );
     let family = Family::NegativeBinomial;
     let shape = Shape::Estimated(2.0);
-    fits_are_those_of_drawn_responses("negative binomial", &data, family, shape, &truth, &beta);
+    fits_are_those_of_drawn_responses(
+        "negative binomial",
+        &data,
+        family,
+        shape,
+        &truth,
+        &beta,
+    );
     let data = Data {
         y: data.y.iter().map(|y| y + 1.0).collect(),
         ..data
     };
     let family = Family::Gamma;
     let shape = Shape::Estimated(0.5);
-    fits_are_those_of_drawn_responses("gamma", &data, family, shape, &truth, &beta);
+    fits_are_those_of_drawn_responses(
+        "gamma", &data, family, shape, &truth, &beta,
+    );
 }
 
 #[test]
@@ -222,8 +253,13 @@ fn generalized_fits_of_given_responses() {
     let data = cbpp();
     let design = data.design();
     let options = Options::default();
-    let model =
-        GeneralizedLinearMixedModel::new(&design, Family::Binomial, Link::Logit, options).unwrap();
+    let model = GeneralizedLinearMixedModel::new(
+        &design,
+        Family::Binomial,
+        Link::Logit,
+        options,
+    )
+    .unwrap();
     let settings = GlmmSettings {
         fit: FitSettings {
             settings: Settings {

@@ -4,9 +4,13 @@
 
 use rlmm_core::glmm::families::{Family, Link};
 use Family::{
-    Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, NegativeBinomialLinear, Poisson,
+    Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial,
+    NegativeBinomialLinear, Poisson,
 };
-use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
+use Link::{
+    Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit,
+    Sqrt,
+};
 
 /// Prior weight; the number of trials.
 const W: f64 = 6.0;
@@ -486,7 +490,13 @@ fn shape(family: Family) -> f64 {
     }
 }
 
-fn close(what: &str, at: (Family, Link, f64), found: f64, expected: f64, tolerance: f64) {
+fn close(
+    what: &str,
+    at: (Family, Link, f64),
+    found: f64,
+    expected: f64,
+    tolerance: f64,
+) {
     assert!(
         (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
         "{what} {at:?}: {found} {expected}"
@@ -495,8 +505,11 @@ fn close(what: &str, at: (Family, Link, f64), found: f64, expected: f64, toleran
 
 #[test]
 fn agrees_with_r() {
-    for (family, link, eta, mu, slope, variance, deviance, log_density) in REFERENCE {
-        let (at, y, shape) = ((family, link, eta), response(family), shape(family));
+    for (family, link, eta, mu, slope, variance, deviance, log_density) in
+        REFERENCE
+    {
+        let (at, y, shape) =
+            ((family, link, eta), response(family), shape(family));
         close("mu", at, link.mean(eta), mu, 1e-14);
         close("slope", at, link.mean_slope(eta), slope, 1e-14);
         close("eta", at, link.eta(mu), eta, 1e-12);
@@ -591,7 +604,13 @@ fn derivatives_match_differences() {
             let d = family.shape_derivatives(link, y, W, eta, shape);
             if family.has_shape() {
                 let log = shape.ln();
-                close("shape", at, d.log_lik, slope(|x| by_shape(x).0, log), 1e-8);
+                close(
+                    "shape",
+                    at,
+                    d.log_lik,
+                    slope(|x| by_shape(x).0, log),
+                    1e-8,
+                );
                 close(
                     "shape score",
                     at,
@@ -715,7 +734,11 @@ fn linear_variance_at_extreme_linear_predictors() {
         let at = family.contribution(Log, y, 1.0, eta, phi);
         let found = at.log_lik + family.constant(y, 1.0, phi);
         close("density", (family, Log, eta), found, log_density, 1e-10);
-        assert!(at.score.is_finite() && at.observed.is_finite() && at.observed_slope.is_finite());
+        assert!(
+            at.score.is_finite()
+                && at.observed.is_finite()
+                && at.observed_slope.is_finite()
+        );
     }
 }
 
@@ -756,7 +779,9 @@ fn binomial_tails() {
             for y in [0.0, 0.5, 1.0] {
                 let c = Binomial.contribution(link, y, 1.0, eta, 1.0);
                 assert!(
-                    c.score.is_finite() && c.observed.is_finite() && c.expected.is_finite(),
+                    c.score.is_finite()
+                        && c.observed.is_finite()
+                        && c.expected.is_finite(),
                     "{link:?} {eta} {c:?}"
                 );
                 assert!(
@@ -765,7 +790,8 @@ fn binomial_tails() {
                         && c.observed_slope.is_finite()
                 );
                 assert!(
-                    c.log_lik <= 0.0 && (c.log_lik.is_finite() || link == Cloglog),
+                    c.log_lik <= 0.0
+                        && (c.log_lik.is_finite() || link == Cloglog),
                     "{link:?} {eta} {c:?}"
                 );
             }
@@ -783,7 +809,9 @@ fn names_of_r_are_known() {
     );
     assert!(Family::from_name("quasi").is_err());
     assert_eq!(Link::from_name("1/mu^2").unwrap(), InverseSquare);
-    assert!(!Poisson.accepts(-1.0) && !Gamma.accepts(0.0) && !Binomial.accepts(1.1));
+    assert!(
+        !Poisson.accepts(-1.0) && !Gamma.accepts(0.0) && !Binomial.accepts(1.1)
+    );
 }
 
 #[test]
@@ -795,7 +823,8 @@ fn canonical_links_have_one_information() {
         (InverseGaussian, InverseSquare),
     ] {
         assert!(family.is_canonical(link));
-        let c = family.contribution(link, response(family), W, 0.8, shape(family));
+        let c =
+            family.contribution(link, response(family), W, 0.8, shape(family));
         close(
             "information",
             (family, link, 0.8),

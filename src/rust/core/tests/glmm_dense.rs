@@ -12,7 +12,13 @@ use rlmm_core::glmm::pirls::Vary;
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options};
 
 // -2 log p(y | u) + |u|^2 + log |H| at the modes, for a canonical link.
-fn dense_laplace(data: &Data, family: Family, link: Link, theta: &[f64], beta: &[f64]) -> f64 {
+fn dense_laplace(
+    data: &Data,
+    family: Family,
+    link: Link,
+    theta: &[f64],
+    beta: &[f64],
+) -> f64 {
     let design = data.design();
     let (n, p) = (data.n(), beta.len());
     let (z, lambda) = dense_z_lambda(&design, theta);
@@ -43,7 +49,10 @@ fn dense_laplace(data: &Data, family: Family, link: Link, theta: &[f64], beta: &
         let downhill = zl.transpose() * &score - &u;
         if step == 30 || downhill.norm_max() < 1e-10 {
             let log_lik: f64 = (0..n)
-                .map(|i| at[i].log_lik + family.constant(data.y[i], design.weight(i), 1.0))
+                .map(|i| {
+                    at[i].log_lik
+                        + family.constant(data.y[i], design.weight(i), 1.0)
+                })
                 .sum();
             let log_det: f64 = (0..q).map(|j| 2.0 * llt.L()[(j, j)].ln()).sum();
             return -2.0 * log_lik + u.squared_norm_l2() + log_det;
@@ -67,26 +76,40 @@ fn nested(random: &mut Random, n: usize, sizes: &[(usize, usize)]) -> Data {
     data
 }
 
-fn check(mut data: Data, random: &mut Random, family: Family, link: Link, is_sparse: bool) {
+fn check(
+    mut data: Data,
+    random: &mut Random,
+    family: Family,
+    link: Link,
+    is_sparse: bool,
+) {
     let n = data.n();
     data.weights = Some((0..n).map(|_| 1.0 + random.below(3) as f64).collect());
     for i in 0..n {
         let eta = 0.3 + 0.5 * data.x[n + i];
         data.y[i] = match family {
-            Family::Poisson => (eta.exp() * (0.3 + 1.4 * random.uniform())).round(),
+            Family::Poisson => {
+                (eta.exp() * (0.3 + 1.4 * random.uniform())).round()
+            }
             _ => f64::from(u8::from(random.uniform() < link.mean(eta))),
         };
     }
     let design = data.design();
-    let mut model =
-        GeneralizedLinearMixedModel::new(&design, family, link, Options::default()).unwrap();
+    let mut model = GeneralizedLinearMixedModel::new(
+        &design,
+        family,
+        link,
+        Options::default(),
+    )
+    .unwrap();
     assert_eq!(model.pirls().factor(Vary::Modes).is_sparse(), is_sparse);
     let mut at: Vec<f64> = (0..model.n_theta())
         .map(|j| [0.7, -0.2, 0.5][j % 3])
         .collect();
     at.extend([0.25, 0.4]);
     let n_theta = model.n_theta();
-    let expected = dense_laplace(&data, family, link, &at[..n_theta], &at[n_theta..]);
+    let expected =
+        dense_laplace(&data, family, link, &at[..n_theta], &at[n_theta..]);
     let at = model.centred(Vary::Modes, &at).unwrap();
     let found = model.objective(Vary::Modes, &at).unwrap();
     assert!(
@@ -104,8 +127,9 @@ fn check(mut data: Data, random: &mut Random, family: Family, link: Link, is_spa
             model.objective(Vary::Modes, &x).unwrap()
         };
         let h = 1e-3;
-        let difference =
-            (8.0 * (moved(h) - moved(-h)) - moved(2.0 * h) + moved(-2.0 * h)) / (12.0 * h);
+        let difference = (8.0 * (moved(h) - moved(-h)) - moved(2.0 * h)
+            + moved(-2.0 * h))
+            / (12.0 * h);
         assert!(
             (difference - gradient[j]).abs() < 1e-6 * size,
             "[{j}]: {difference} {gradient:?}"

@@ -4,17 +4,21 @@ mod common;
 
 use common::{random_levels, Data, Random};
 use rlmm_core::covariance::Structure::{
-    Autoregressive, CompoundSymmetry, HomogeneousAutoregressive, HomogeneousCompoundSymmetry,
-    Unstructured,
+    Autoregressive, CompoundSymmetry, HomogeneousAutoregressive,
+    HomogeneousCompoundSymmetry, Unstructured,
 };
 use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::{Tolerance, Vary};
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
 use Family::{
-    Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, NegativeBinomialLinear, Poisson,
+    Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial,
+    NegativeBinomialLinear, Poisson,
 };
-use Link::{Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit, Sqrt};
+use Link::{
+    Cauchit, Cloglog, Identity, Inverse, InverseSquare, Log, Logit, Probit,
+    Sqrt,
+};
 
 // All that R's families allow, and links that a user may give them.
 const ALL: [(Family, Link); 34] = [
@@ -76,16 +80,22 @@ fn response(random: &mut Random, family: Family, mu: f64, trials: f64) -> f64 {
                 .count() as f64
                 / trials
         }
-        Poisson | NegativeBinomial | NegativeBinomialLinear => (mu * (0.5 + random.uniform())
-            + 0.3 * random.normal())
-        .round()
-        .max(0.0),
+        Poisson | NegativeBinomial | NegativeBinomialLinear => {
+            (mu * (0.5 + random.uniform()) + 0.3 * random.normal())
+                .round()
+                .max(0.0)
+        }
         Gamma | InverseGaussian => mu * (0.4 * random.normal()).exp(),
         Gaussian => mu + 0.3 * random.normal(),
     }
 }
 
-fn simulate(random: &mut Random, family: Family, link: Link, sizes: &[(usize, usize)]) -> Data {
+fn simulate(
+    random: &mut Random,
+    family: Family,
+    link: Link,
+    sizes: &[(usize, usize)],
+) -> Data {
     let n = 80;
     let mut data = Data::new(random, n, 2);
     for &(n_levels, k) in sizes {
@@ -99,8 +109,10 @@ fn simulate(random: &mut Random, family: Family, link: Link, sizes: &[(usize, us
 fn respond(random: &mut Random, data: &mut Data, family: Family, link: Link) {
     let n = data.y.len();
     let (centre, spread) = region(family, link);
-    let weights: Vec<f64> = (0..n).map(|_| 1.0 + random.below(4) as f64).collect();
-    data.offset = Some((0..n).map(|_| 0.1 * spread * random.normal()).collect());
+    let weights: Vec<f64> =
+        (0..n).map(|_| 1.0 + random.below(4) as f64).collect();
+    data.offset =
+        Some((0..n).map(|_| 0.1 * spread * random.normal()).collect());
     for i in 0..n {
         // Covariates are bounded so that no link leaves its domain.
         data.x[n + i] = data.x[n + i].clamp(-1.5, 1.5);
@@ -134,9 +146,18 @@ fn parameters(
     at
 }
 
-fn check(data: &Data, family: Family, link: Link, options: Options, vary: Vary, scale: f64) {
+fn check(
+    data: &Data,
+    family: Family,
+    link: Link,
+    options: Options,
+    vary: Vary,
+    scale: f64,
+) {
     let design = data.design();
-    let mut model = GeneralizedLinearMixedModel::new(&design, family, link, options).unwrap();
+    let mut model =
+        GeneralizedLinearMixedModel::new(&design, family, link, options)
+            .unwrap();
     model.pirls_mut().tolerance = Tolerance {
         decrement: 1e-16,
         ..Default::default()
@@ -160,7 +181,9 @@ fn check(data: &Data, family: Family, link: Link, options: Options, vary: Vary, 
                 .objective(vary, &x)
                 .unwrap_or_else(|e| panic!("{what}: {e}"))
         };
-        let difference = (8.0 * (value(1.0) - value(-1.0)) - value(2.0) + value(-2.0)) / (12.0 * h);
+        let difference = (8.0 * (value(1.0) - value(-1.0)) - value(2.0)
+            + value(-2.0))
+            / (12.0 * h);
         assert!(
             (difference - gradient[j]).abs() < 1e-6 * size,
             "{what} [{j}]: {difference} {gradient:?}"
@@ -216,7 +239,9 @@ fn vector_valued_and_crossed_terms() {
         (Poisson, Log),
         (NegativeBinomial, Log),
     ] {
-        for sizes in [&[(10, 2)][..], &[(9, 2), (6, 2), (4, 1)], &[(9, 3), (8, 1)]] {
+        for sizes in
+            [&[(10, 2)][..], &[(9, 2), (6, 2), (4, 1)], &[(9, 3), (8, 1)]]
+        {
             let data = simulate(&mut random, family, link, sizes);
             let shape = if family.has_shape() {
                 Shape::Estimated(2.0)
@@ -443,8 +468,13 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
             ..Default::default()
         };
         for vary in [Vary::Modes, Vary::Jointly] {
-            let mut model =
-                GeneralizedLinearMixedModel::new(&data.design(), family, link, options).unwrap();
+            let mut model = GeneralizedLinearMixedModel::new(
+                &data.design(),
+                family,
+                link,
+                options,
+            )
+            .unwrap();
             model.pirls_mut().tolerance = Tolerance {
                 decrement: 1e-16,
                 ..Default::default()
@@ -466,8 +496,10 @@ fn the_derivative_in_omega_at_a_singular_lambda() {
                     model.objective(vary, &x).unwrap()
                 };
                 // One-sided, of fourth order in a small step: Omega has no other side.
-                let value: Vec<f64> = (0..5).map(|k| along(f64::from(k) * h)).collect();
-                let slope = (-25.0 * value[0] + 48.0 * value[1] - 36.0 * value[2]
+                let value: Vec<f64> =
+                    (0..5).map(|k| along(f64::from(k) * h)).collect();
+                let slope = (-25.0 * value[0] + 48.0 * value[1]
+                    - 36.0 * value[2]
                     + 16.0 * value[3]
                     - 3.0 * value[4])
                     / (12.0 * h);

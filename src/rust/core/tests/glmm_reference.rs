@@ -8,15 +8,23 @@ use common::glmm::{cbpp, contraception, grouseticks, verb_agg};
 use common::Data;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::Vary;
-use rlmm_core::glmm::{FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options};
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options,
+};
 use rlmm_core::optimize::{bfgs, Flow, Settings, Status};
 
-fn model(data: &Data, family: Family, link: Link, nodes: usize) -> GeneralizedLinearMixedModel {
+fn model(
+    data: &Data,
+    family: Family,
+    link: Link,
+    nodes: usize,
+) -> GeneralizedLinearMixedModel {
     let options = Options {
         nodes,
         ..Default::default()
     };
-    GeneralizedLinearMixedModel::new(&data.design(), family, link, options).unwrap()
+    GeneralizedLinearMixedModel::new(&data.design(), family, link, options)
+        .unwrap()
 }
 
 fn settings(optimizer: &str, vary: Vary) -> FitSettings {
@@ -58,7 +66,13 @@ fn fit_with(
     fit
 }
 
-fn fit(data: &Data, family: Family, link: Link, nodes: usize, vary: Vary) -> f64 {
+fn fit(
+    data: &Data,
+    family: Family,
+    link: Link,
+    nodes: usize,
+    vary: Vary,
+) -> f64 {
     let fit = fit_with(bfgs::NAME, data, family, link, nodes, vary);
     assert_eq!(fit.summary.status, Status::FtolReached);
     fit.summary.best_value
@@ -132,7 +146,8 @@ fn verb_agg_fast_and_full() {
         6,
     );
     close(
-        fit(&data, Family::Binomial, Link::Logit, 1, Vary::Jointly) - 8135.832855751,
+        fit(&data, Family::Binomial, Link::Logit, 1, Vary::Jointly)
+            - 8135.832855751,
         0.338,
         3,
     );
@@ -187,7 +202,14 @@ fn nlopt_reaches_the_same_optimum() {
             fit(&data, Family::Binomial, Link::Logit, 1, Vary::Jointly),
         ),
     ] {
-        let fit = fit_with("LN_BOBYQA", &data, Family::Binomial, Link::Logit, 1, vary);
+        let fit = fit_with(
+            "LN_BOBYQA",
+            &data,
+            Family::Binomial,
+            Link::Logit,
+            1,
+            vary,
+        );
         close(fit.summary.best_value, value, 6);
     }
 }
@@ -195,7 +217,9 @@ fn nlopt_reaches_the_same_optimum() {
 #[test]
 fn quadrature_converges_to_the_integral() {
     let data = cbpp();
-    let value = |nodes: usize| fit(&data, Family::Binomial, Link::Logit, nodes, Vary::Modes);
+    let value = |nodes: usize| {
+        fit(&data, Family::Binomial, Link::Logit, nodes, Vary::Modes)
+    };
     close(value(25), value(60), 9);
 }
 
@@ -223,11 +247,13 @@ fn hessian_and_estimates_at_the_optimum() {
                 model.objective(Vary::Modes, &x).unwrap()
             };
             let cross = |f: &mut dyn FnMut(f64, f64) -> f64, h: f64| {
-                (f(1.0, 1.0) - f(1.0, -1.0) - f(-1.0, 1.0) + f(-1.0, -1.0)) / (4.0 * h * h)
+                (f(1.0, 1.0) - f(1.0, -1.0) - f(-1.0, 1.0) + f(-1.0, -1.0))
+                    / (4.0 * h * h)
             };
             let difference = cross(&mut value, h);
             assert!(
-                (difference - hessian[j * n + i]).abs() < 2e-3 * (1.0 + difference.abs()),
+                (difference - hessian[j * n + i]).abs()
+                    < 2e-3 * (1.0 + difference.abs()),
                 "{i} {j} {difference}"
             );
         }
@@ -235,7 +261,11 @@ fn hessian_and_estimates_at_the_optimum() {
     let estimates = model.estimates(Vary::Modes, at).unwrap();
     assert!((estimates.parts.objective - fit.summary.best_value).abs() < 1e-8);
     let parts = estimates.parts;
-    assert!((parts.conditional + parts.ussq + parts.log_det_re - parts.objective).abs() < 1e-10);
+    assert!(
+        (parts.conditional + parts.ussq + parts.log_det_re - parts.objective)
+            .abs()
+            < 1e-10
+    );
     assert!(estimates
         .mu
         .iter()
@@ -320,8 +350,12 @@ fn hopeless_models_are_errors() {
         nodes: 5,
         ..laplace
     };
-    let model =
-        GeneralizedLinearMixedModel::new(&crossed.design(), Family::Poisson, Link::Log, options);
+    let model = GeneralizedLinearMixedModel::new(
+        &crossed.design(),
+        Family::Poisson,
+        Link::Log,
+        options,
+    );
     assert!(matches!(model, Err(Error::Quadrature { n_terms: 3, .. })));
     let mut model = new(Family::Binomial, Link::Logit, laplace).unwrap();
     assert!(matches!(

@@ -121,7 +121,8 @@ fn folders_name_only_those_below_them() {
         let mut parts = inside
             .iter()
             .map(|part| part.to_string_lossy().into_owned());
-        let (folder, is_nested) = (parts.next().unwrap_or_default(), parts.next().is_some());
+        let (folder, is_nested) =
+            (parts.next().unwrap_or_default(), parts.next().is_some());
         if !is_nested {
             continue;
         }
@@ -143,7 +144,8 @@ fn folders_name_only_those_below_them() {
 #[test]
 fn the_order_has_no_circle() {
     for (place, (folder, may)) in MAY_NAME.iter().enumerate() {
-        let before: Vec<&str> = MAY_NAME[..place].iter().map(|(name, _)| *name).collect();
+        let before: Vec<&str> =
+            MAY_NAME[..place].iter().map(|(name, _)| *name).collect();
         assert!(may.iter().all(|name| before.contains(name)), "{folder}");
     }
 }
@@ -157,6 +159,7 @@ fn every_folder_has_its_place() {
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    let known: BTreeSet<String> = MAY_NAME.iter().map(|(name, _)| name.to_string()).collect();
+    let known: BTreeSet<String> =
+        MAY_NAME.iter().map(|(name, _)| name.to_string()).collect();
     assert_eq!(found, known);
 }

@@ -7,7 +7,9 @@ mod common;
 use faer::Mat;
 
 use common::{dense, random_levels, Data, Random};
-use rlmm_core::covariance::Structure::{self, Diagonal, HomogeneousDiagonal, Unstructured};
+use rlmm_core::covariance::Structure::{
+    self, Diagonal, HomogeneousDiagonal, Unstructured,
+};
 use rlmm_core::factor::{cond_var::cond_var, leverage::leverage};
 use rlmm_core::lmm::fitted;
 use rlmm_core::optimize::{Flow, Settings};
@@ -32,7 +34,8 @@ fn check(data: &Data, theta: &[f64]) {
         (Criterion::Reml, Some(1.3)),
     ] {
         let reference = dense(&design, theta, criterion, sigma);
-        let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, criterion, sigma).unwrap();
         let point = model.at(theta).unwrap();
         let estimates = point.estimates();
         close(
@@ -55,9 +58,9 @@ fn check(data: &Data, theta: &[f64]) {
         for term in &design.terms {
             let k = term.vsize();
             for _ in 0..term.n_levels {
-                expected.extend(
-                    (0..k * k).map(|at| reference.cond_cov[(first + at % k, first + at / k)]),
-                );
+                expected.extend((0..k * k).map(|at| {
+                    reference.cond_cov[(first + at % k, first + at / k)]
+                }));
                 first += k;
             }
         }
@@ -74,7 +77,8 @@ fn check(data: &Data, theta: &[f64]) {
             .enumerate()
             .map(|(i, f)| design.weight(i) * (design.y[i] - f).powi(2));
         let residual: f64 = squares.sum();
-        let penalty: f64 = estimates.solution.u.iter().flatten().map(|u| u * u).sum();
+        let penalty: f64 =
+            estimates.solution.u.iter().flatten().map(|u| u * u).sum();
         close("pwrss", &[residual + penalty], &[estimates.pwrss], 1e-9);
     }
 }
@@ -91,8 +95,11 @@ fn one_term_of_each_size() {
     for k in 1..=5 {
         for structure in [Unstructured, Diagonal, HomogeneousDiagonal] {
             let refs = random_levels(&mut random, 90, 8);
-            let data =
-                Data::new(&mut random, 90, 3).with_term(&mut random, refs, &[(structure, k)]);
+            let data = Data::new(&mut random, 90, 3).with_term(
+                &mut random,
+                refs,
+                &[(structure, k)],
+            );
             let theta = random_theta(&mut random, &data);
             check(&data, &theta);
             check(&data, &vec![0.0; theta.len()]);
@@ -105,7 +112,8 @@ fn amalgamated_parts_weights_and_offset() {
     let mut random = Random::new(2);
     let refs = random_levels(&mut random, 80, 7);
     let parts = [(Unstructured, 2), (HomogeneousDiagonal, 2), (Diagonal, 1)];
-    let data = Data::new(&mut random, 80, 2).with_term(&mut random, refs, &parts);
+    let data =
+        Data::new(&mut random, 80, 2).with_term(&mut random, refs, &parts);
     let data = data.with_weights(&mut random).with_offset(&mut random);
     let theta = random_theta(&mut random, &data);
     check(&data, &theta);
@@ -155,7 +163,8 @@ fn fully_crossed_terms() {
 fn chain(random: &mut Random, structure: Structure, k: usize) -> Data {
     let n = 560;
     let inner: Vec<i32> = random_levels(random, n, 500);
-    let middle: Vec<i32> = inner.iter().map(|i| (i - 1) * 21 / 25 + 1).collect();
+    let middle: Vec<i32> =
+        inner.iter().map(|i| (i - 1) * 21 / 25 + 1).collect();
     let outer = middle.iter().map(|i| (i - 1) / 15 + 1).collect();
     Data::new(random, n, 2)
         .with_term(random, inner, &[(Unstructured, 1)])
@@ -166,9 +175,11 @@ fn chain(random: &mut Random, structure: Structure, k: usize) -> Data {
 #[test]
 fn nested_chains_in_sparse_storage() {
     let mut random = Random::new(4);
-    for (structure, k) in [(Unstructured, 1), (Unstructured, 2), (Diagonal, 2)] {
+    for (structure, k) in [(Unstructured, 1), (Unstructured, 2), (Diagonal, 2)]
+    {
         let data = chain(&mut random, structure, k);
-        let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+        let model =
+            LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
         assert!(model.is_sparse());
         let theta = random_theta(&mut random, &data);
         check(&data, &theta);
@@ -193,7 +204,8 @@ fn weakly_crossed_terms_in_sparse_storage() {
     let data = Data::new(&mut random, n as usize, 2)
         .with_term(&mut random, unit, &[(Unstructured, 1)])
         .with_term(&mut random, level, &[(Unstructured, 1)]);
-    let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    let model =
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
     assert!(model.is_sparse());
     let theta = random_theta(&mut random, &data);
     check(&data, &theta);
@@ -203,10 +215,15 @@ fn weakly_crossed_terms_in_sparse_storage() {
 fn no_fixed_effects() {
     let mut random = Random::new(6);
     let refs = random_levels(&mut random, 60, 6);
-    let mut data = Data::new(&mut random, 60, 1).with_term(&mut random, refs, &[(Unstructured, 2)]);
+    let mut data = Data::new(&mut random, 60, 1).with_term(
+        &mut random,
+        refs,
+        &[(Unstructured, 2)],
+    );
     data.x.clear();
     let design = data.design();
-    let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
     let estimates = model.estimates(&[0.5, 0.1, 0.7]).unwrap();
     assert!(estimates.solution.beta.is_empty());
     assert_eq!(estimates.log_det_fe, 0.0);
@@ -225,13 +242,18 @@ fn no_fixed_effects() {
 fn units_of_covariates_and_weights_do_not_matter() {
     let mut random = Random::new(9);
     let refs = random_levels(&mut random, 200, 20);
-    let mut data =
-        Data::new(&mut random, 200, 2).with_term(&mut random, refs.clone(), &[(Unstructured, 2)]);
+    let mut data = Data::new(&mut random, 200, 2).with_term(
+        &mut random,
+        refs.clone(),
+        &[(Unstructured, 2)],
+    );
     let slopes: Vec<f64> = (0..20).map(|_| random.normal()).collect();
     let z = data.terms[0].z.clone().unwrap();
-    (0..200).for_each(|i| data.y[i] += slopes[refs[i] as usize - 1] * z[200 + i]);
+    (0..200)
+        .for_each(|i| data.y[i] += slopes[refs[i] as usize - 1] * z[200 + i]);
     let fit = |data: &Data| {
-        let mut model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
         let start = model.start().to_vec();
         model
             .fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue)
@@ -240,7 +262,9 @@ fn units_of_covariates_and_weights_do_not_matter() {
     };
     let ordinary = fit(&data);
     for scale in [1e-12, 1e-6, 1e6, 1e12] {
-        (0..200).for_each(|i| data.terms[0].z.as_mut().unwrap()[200 + i] = scale * z[200 + i]);
+        (0..200).for_each(|i| {
+            data.terms[0].z.as_mut().unwrap()[200 + i] = scale * z[200 + i]
+        });
         close("objective", &[fit(&data)], &[ordinary], 1e-9);
     }
     data.terms[0].z = Some(z);
@@ -268,7 +292,8 @@ fn covariates_far_from_zero_lose_no_digits() {
     for unit in [1.0f64, -2.0] {
         data.x[..n].fill(unit);
         let design = data.design();
-        let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
         let point = model.at(&theta).unwrap();
         let estimates = point.estimates();
         let objective = reference.objective + 2.0 * unit.abs().ln();
@@ -298,7 +323,9 @@ fn covariates_far_from_zero_lose_no_digits() {
 
 fn column_major(m: &Mat<f64>) -> Vec<f64> {
     (0..m.ncols())
-        .flat_map(|j| (0..m.nrows()).map(move |i| if i <= j { m[(i, j)] } else { 0.0 }))
+        .flat_map(|j| {
+            (0..m.nrows()).map(move |i| if i <= j { m[(i, j)] } else { 0.0 })
+        })
         .collect()
 }
 
@@ -307,9 +334,11 @@ fn column_major(m: &Mat<f64>) -> Vec<f64> {
 fn balanced_one_way_has_its_closed_form() {
     let mut random = Random::new(7);
     let (groups, per) = (12usize, 5usize);
-    let refs: Vec<i32> = (0..groups * per).map(|i| (i / per) as i32 + 1).collect();
+    let refs: Vec<i32> =
+        (0..groups * per).map(|i| (i / per) as i32 + 1).collect();
     let mut data = Data::new(&mut random, groups * per, 1);
-    let effects: Vec<f64> = (0..groups).map(|_| 2.0 * random.normal()).collect();
+    let effects: Vec<f64> =
+        (0..groups).map(|_| 2.0 * random.normal()).collect();
     for (y, r) in data.y.iter_mut().zip(&refs) {
         *y += effects[*r as usize - 1];
     }
@@ -326,7 +355,8 @@ fn balanced_one_way_has_its_closed_form() {
         .zip(&refs)
         .map(|(y, r)| (y - means[*r as usize - 1]).powi(2))
         .sum();
-    let between: f64 = means.iter().map(|m| per as f64 * (m - mean).powi(2)).sum();
+    let between: f64 =
+        means.iter().map(|m| per as f64 * (m - mean).powi(2)).sum();
     let sigma2 = within / (groups * (per - 1)) as f64;
     for (criterion, df) in [
         (Criterion::Ml, groups as f64),
@@ -334,7 +364,8 @@ fn balanced_one_way_has_its_closed_form() {
     ] {
         let variance = (between / df - sigma2) / per as f64;
         let theta = (variance / sigma2).sqrt();
-        let mut model = LinearMixedModel::new(&data.design(), criterion, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&data.design(), criterion, None).unwrap();
         let point = model.at(&[theta]).unwrap();
         let at = point.objective();
         close("sigma", &[point.sigma()], &[sigma2.sqrt()], 1e-12);

@@ -19,7 +19,12 @@ fn settings(threads: usize) -> ManySettings {
     }
 }
 
-fn fit_many(design: &Design, criterion: Criterion, y: &[f64], threads: usize) -> Vec<OneOfMany> {
+fn fit_many(
+    design: &Design,
+    criterion: Criterion,
+    y: &[f64],
+    threads: usize,
+) -> Vec<OneOfMany> {
     let model = LinearMixedModel::new(design, criterion, None).unwrap();
     let fits = model.fit_many(design, y, &settings(threads), &mut |_| false);
     fits.unwrap().into_iter().collect::<Result<_, _>>().unwrap()
@@ -34,7 +39,8 @@ fn responses(random: &mut Random, data: &Data, count: usize) -> Vec<f64> {
     let mut y = Vec::new();
     for c in 0..count {
         let size = [0.0, 1.0, 3.0][c % 3];
-        let effects: Vec<f64> = (0..40).map(|_| size * random.normal()).collect();
+        let effects: Vec<f64> =
+            (0..40).map(|_| size * random.normal()).collect();
         let refs = &data.terms[0].refs;
         y.extend(
             refs.iter()
@@ -46,16 +52,25 @@ fn responses(random: &mut Random, data: &Data, count: usize) -> Vec<f64> {
 
 fn models(random: &mut Random) -> Vec<(&'static str, Data)> {
     let refs = random_levels(random, 200, 20);
-    let slopes = Data::new(random, 200, 2).with_term(random, refs.clone(), &[(Unstructured, 2)]);
+    let slopes = Data::new(random, 200, 2).with_term(
+        random,
+        refs.clone(),
+        &[(Unstructured, 2)],
+    );
     let other = random_levels(random, 200, 12);
     let crossed = Data::new(random, 200, 3)
         .with_weights(random)
         .with_offset(random)
         .with_term(random, refs.clone(), &[(Unstructured, 1)])
         .with_term(random, other, &[(Unstructured, 2)]);
-    let cs = Data::new(random, 200, 1).with_term(random, refs.clone(), &[(CompoundSymmetry, 3)]);
+    let cs = Data::new(random, 200, 1).with_term(
+        random,
+        refs.clone(),
+        &[(CompoundSymmetry, 3)],
+    );
     // A year: its effects are fitted in other columns of Z.
-    let mut years = Data::new(random, 200, 2).with_term(random, refs, &[(Unstructured, 2)]);
+    let mut years =
+        Data::new(random, 200, 2).with_term(random, refs, &[(Unstructured, 2)]);
     let z = years.terms[0].z.as_mut().unwrap();
     z[200..].iter_mut().for_each(|z| *z += 2000.0);
     vec![
@@ -81,17 +96,27 @@ fn each_is_fitted_as_it_is_alone() {
                     y,
                     ..of_model.clone()
                 };
-                let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+                let mut model =
+                    LinearMixedModel::new(&design, criterion, None).unwrap();
                 let start = model.start().to_vec();
                 let alone = model
-                    .fit(&start, &Settings::default(), &mut |_, _, _| Flow::Continue)
+                    .fit(&start, &Settings::default(), &mut |_, _, _| {
+                        Flow::Continue
+                    })
                     .unwrap();
                 let expected = model.estimates(&alone.best).unwrap();
                 let close = |what: &str, a: f64, b: f64| {
                     let scale = 1.0 + b.abs();
-                    assert!((a - b).abs() < 1e-8 * scale, "{name}, {what}: {a} {b}");
+                    assert!(
+                        (a - b).abs() < 1e-8 * scale,
+                        "{name}, {what}: {a} {b}"
+                    );
                 };
-                close("objective", found.estimates.objective, expected.objective);
+                close(
+                    "objective",
+                    found.estimates.objective,
+                    expected.objective,
+                );
                 close("sigma", found.estimates.sigma, expected.sigma);
                 let pairs = found
                     .estimates
@@ -125,7 +150,8 @@ fn results_are_the_same_for_any_number_of_threads_and_any_order() {
             let several = fit_many(&design, Criterion::Reml, &y, threads);
             assert_eq!(one, several, "{name}, {threads} threads");
         }
-        let backwards: Vec<f64> = y.chunks(200).rev().flatten().copied().collect();
+        let backwards: Vec<f64> =
+            y.chunks(200).rev().flatten().copied().collect();
         let mut again = fit_many(&design, Criterion::Reml, &backwards, 2);
         again.reverse();
         assert_eq!(one, again, "{name}");
@@ -186,7 +212,8 @@ fn a_model_takes_another_response() {
     for (name, data) in models(&mut random) {
         let y = responses(&mut random, &data, 2);
         let design = data.design();
-        let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
         let theta: Vec<f64> = model.start().iter().map(|t| 0.8 * t).collect();
         let responses = model.responses(&design, &y).unwrap();
         for c in [1, 0] {
@@ -195,10 +222,15 @@ fn a_model_takes_another_response() {
                 y: &y[c * 200..(c + 1) * 200],
                 ..data.design()
             };
-            let mut fresh = LinearMixedModel::new(&other, Criterion::Reml, None).unwrap();
-            let (found, expected) = (model.objective(&theta), fresh.objective(&theta));
+            let mut fresh =
+                LinearMixedModel::new(&other, Criterion::Reml, None).unwrap();
+            let (found, expected) =
+                (model.objective(&theta), fresh.objective(&theta));
             let (found, expected) = (found.unwrap(), expected.unwrap());
-            assert!((found - expected).abs() < 1e-10 * expected.abs(), "{name}");
+            assert!(
+                (found - expected).abs() < 1e-10 * expected.abs(),
+                "{name}"
+            );
         }
     }
 }

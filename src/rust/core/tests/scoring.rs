@@ -38,7 +38,8 @@ fn balanced(effects: usize) -> Data {
 }
 
 fn scored(data: &Data, start: &[f64]) -> Vec<f64> {
-    let mut model = LinearMixedModel::new(&data.design(), Criterion::Reml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&data.design(), Criterion::Reml, None).unwrap();
     let slopes = model.at(start).unwrap().slopes();
     slopes.hessian(HessianKind::Exact).scored().unwrap()
 }
@@ -52,11 +53,12 @@ fn one_step_gives_the_analysis_of_variance() {
         .map(|y| y.iter().sum::<f64>() / EACH as f64)
         .collect();
     let mean = means.iter().sum::<f64>() / GROUPS as f64;
-    let between =
-        EACH as f64 * means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (GROUPS - 1) as f64;
+    let between = EACH as f64
+        * means.iter().map(|m| (m - mean).powi(2)).sum::<f64>()
+        / (GROUPS - 1) as f64;
     let residual = |(i, y): (usize, &f64)| (y - means[i / EACH]).powi(2);
-    let within =
-        data.y.iter().enumerate().map(residual).sum::<f64>() / (GROUPS * (EACH - 1)) as f64;
+    let within = data.y.iter().enumerate().map(residual).sum::<f64>()
+        / (GROUPS * (EACH - 1)) as f64;
     let theta = ((between - within) / (EACH as f64 * within)).sqrt();
     for start in [0.3, 1.0, 15.0] {
         let found = scored(&data, &[start])[0];
@@ -73,7 +75,8 @@ fn one_step_gives_the_analysis_of_variance() {
 fn one_step_gives_the_moments_of_random_coefficients() {
     let data = balanced(2);
     let t: Vec<f64> = (0..EACH).map(|i| i as f64).collect();
-    let (sum, squares) = (t.iter().sum::<f64>(), t.iter().map(|t| t * t).sum::<f64>());
+    let (sum, squares) =
+        (t.iter().sum::<f64>(), t.iter().map(|t| t * t).sum::<f64>());
     let det = EACH as f64 * squares - sum * sum;
     let inverse = [squares / det, -sum / det, EACH as f64 / det];
     let (mut lines, mut rss) = (Vec::new(), 0.0);
@@ -94,7 +97,8 @@ fn one_step_gives_the_moments_of_random_coefficients() {
         lines.push(line);
     }
     let s2 = rss / (GROUPS * (EACH - 2)) as f64;
-    let mean = [0, 1].map(|j| lines.iter().map(|l| l[j]).sum::<f64>() / GROUPS as f64);
+    let mean =
+        [0, 1].map(|j| lines.iter().map(|l| l[j]).sum::<f64>() / GROUPS as f64);
     let omega = |i: usize, j: usize| {
         let sum: f64 = lines
             .iter()

@@ -41,7 +41,9 @@ fn thresholds(line: &str) -> Vec<&str> {
     let words = code.split(|c: char| !is_of_number(c));
     let is_small = |word: &&str| {
         let starts = word.starts_with(|c: char| c.is_ascii_digit());
-        starts && word.contains("e-") && word.trim_end_matches("f64").parse::<f64>().is_ok()
+        starts
+            && word.contains("e-")
+            && word.trim_end_matches("f64").parse::<f64>().is_ok()
     };
     words.filter(is_small).collect()
 }
@@ -64,14 +66,17 @@ fn thresholds_stand_in_one_file() {
         let text = fs::read_to_string(&path).expect("a readable source");
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
         let found = code.lines().flat_map(thresholds);
-        wrong.extend(found.map(|number| format!("{}: {number}", path.display())));
+        wrong.extend(
+            found.map(|number| format!("{}: {number}", path.display())),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn the_tables_say_what_the_constants_are() {
-    let text = fs::read_to_string(root().join("tolerances.rs")).expect("a readable source");
+    let text = fs::read_to_string(root().join("tolerances.rs"))
+        .expect("a readable source");
     let row = |line: &str| {
         let line = line.strip_prefix("//! | [`")?;
         let (name, rest) = line.split_once("`] | ")?;
@@ -83,7 +88,8 @@ fn the_tables_say_what_the_constants_are() {
         Some((name.to_string(), value.trim_end_matches(';').to_string()))
     };
     let rows: BTreeMap<String, String> = text.lines().filter_map(row).collect();
-    let mut constants: BTreeMap<String, String> = text.lines().filter_map(constant).collect();
+    let mut constants: BTreeMap<String, String> =
+        text.lines().filter_map(constant).collect();
     let square = constants.insert("SINGULAR_VARIANCE".into(), "1e-6".into());
     assert_eq!(square.as_deref(), Some("ZERO_SD * ZERO_SD"));
     assert_eq!(rows, constants);

@@ -80,7 +80,10 @@ impl Basis {
     /// # Errors
     /// `Origin` if a covariate's mean is so large beside its standard deviation that nothing is
     /// left of its digits.
-    pub fn of(design: &Design, is_held: impl Fn(usize) -> bool) -> Result<Self> {
+    pub fn of(
+        design: &Design,
+        is_held: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
         let mut parts = Vec::new();
         for (at, term) in design.terms.iter().enumerate() {
             for (first, part) in term.cov.placed() {
@@ -89,8 +92,13 @@ impl Basis {
                 if !is_candidate || part.range().any(&is_held) {
                     continue;
                 }
-                let columns: Vec<Column> = term.z.iter().copied().skip(first).take(k).collect();
-                if !depend(k, products(design, &columns, &vec![0.0; k]), DEPENDENT) {
+                let columns: Vec<Column> =
+                    term.z.iter().copied().skip(first).take(k).collect();
+                if !depend(
+                    k,
+                    products(design, &columns, &vec![0.0; k]),
+                    DEPENDENT,
+                ) {
                     continue;
                 }
                 if let Some(column) = lost_digits(design, &columns) {
@@ -188,7 +196,8 @@ impl Basis {
         if let Some(Fixed { p, c, .. }) = &self.fixed {
             for j in (0..*p).rev() {
                 for i in 0..=j {
-                    let products = (i..=j).map(|l| rx[l * p + i] * c[l * p + j]);
+                    let products =
+                        (i..=j).map(|l| rx[l * p + i] * c[l * p + j]);
                     rx[j * p + i] = products.sum();
                 }
             }
@@ -220,14 +229,21 @@ impl Basis {
 
     /// Spherical effects `u` of all levels of a term, for which `b = Lambda u`; `given` is theta of
     /// the given effects.
-    pub fn spherical_to_given(&self, given: &[f64], term: usize, vsize: usize, u: &mut [f64]) {
+    pub fn spherical_to_given(
+        &self,
+        given: &[f64],
+        term: usize,
+        vsize: usize,
+        u: &mut [f64],
+    ) {
         for part in self.of_term(term) {
             let k = part.k;
             let own = part.first..part.first + k;
             let rotation = part.rotation(&given[part.theta.clone()]);
             for u in u.chunks_exact_mut(vsize) {
                 let rows = rotation.chunks_exact(k);
-                let turned: Vec<f64> = rows.map(|row| small::dot(row, &u[own.clone()])).collect();
+                let turned: Vec<f64> =
+                    rows.map(|row| small::dot(row, &u[own.clone()])).collect();
                 u[own.clone()].copy_from_slice(&turned);
             }
         }
@@ -244,13 +260,22 @@ impl Basis {
     }
 
     /// Covariances of the effects of each level of a term, `vsize x vsize` one after the other.
-    pub fn covariances_to_given(&self, term: usize, vsize: usize, covariances: &mut [f64]) {
+    pub fn covariances_to_given(
+        &self,
+        term: usize,
+        vsize: usize,
+        covariances: &mut [f64],
+    ) {
         for part in self.of_term(term) {
             let own = part.first..part.first + part.k;
             let mut row = vec![0.0; part.k];
             for v in covariances.chunks_exact_mut(vsize * vsize) {
                 for column in v.chunks_exact_mut(vsize) {
-                    small::backward_solve(part.k, &part.c, &mut column[own.clone()]);
+                    small::backward_solve(
+                        part.k,
+                        &part.c,
+                        &mut column[own.clone()],
+                    );
                 }
                 for i in 0..vsize {
                     for (j, value) in row.iter_mut().enumerate() {
@@ -273,7 +298,12 @@ impl Basis {
 
     /// The gradient in theta of the given effects, for the parts with other ones; `given` is the
     /// given theta and `g` holds `G` of each term of this basis.
-    pub fn gradient_to_given(&self, given: &[f64], g: &[Vec<f64>], gradient: &mut [f64]) {
+    pub fn gradient_to_given(
+        &self,
+        given: &[f64],
+        g: &[Vec<f64>],
+        gradient: &mut [f64],
+    ) {
         for part in &self.parts {
             let k = part.k;
             let own = &given[part.theta.clone()];
@@ -309,7 +339,11 @@ impl Basis {
 
     /// A covariance matrix (`n x n`) of parameters that begin with `theta` of this basis, in the
     /// given ones.
-    pub fn parameter_covariance_to_given(&self, theta: &[f64], covariance: &mut [f64]) {
+    pub fn parameter_covariance_to_given(
+        &self,
+        theta: &[f64],
+        covariance: &mut [f64],
+    ) {
         let n = covariance.len().isqrt();
         for part in &self.parts {
             let own = part.theta.clone();
@@ -322,7 +356,8 @@ impl Basis {
                     let there = column[own.clone()].to_vec();
                     for i in own.clone() {
                         let changes = jacobian.iter().zip(&there);
-                        column[i] = changes.map(|(change, v)| change[i] * v).sum();
+                        column[i] =
+                            changes.map(|(change, v)| change[i] * v).sum();
                     }
                 }
                 transpose(n, covariance);
@@ -339,7 +374,10 @@ impl Basis {
     }
 
     // The fixed effects among parameters, where there are any and they are other ones.
-    fn fixed_among<'a>(&self, parameters: &'a mut [f64]) -> Option<(&Fixed, &'a mut [f64])> {
+    fn fixed_among<'a>(
+        &self,
+        parameters: &'a mut [f64],
+    ) -> Option<(&Fixed, &'a mut [f64])> {
         let fixed = self.fixed.as_ref()?;
         let own = parameters.get_mut(self.n_theta..self.n_theta + fixed.p)?;
         Some((fixed, own))
@@ -350,7 +388,11 @@ impl Basis {
     }
 
     // Applies `map` to each column of Lambda.
-    fn mapped(&self, parameters: &[f64], map: impl Fn(&Part, &mut [f64])) -> Vec<f64> {
+    fn mapped(
+        &self,
+        parameters: &[f64],
+        map: impl Fn(&Part, &mut [f64]),
+    ) -> Vec<f64> {
         let mut mapped = parameters.to_vec();
         for part in &self.parts {
             let k = part.k;
@@ -432,7 +474,11 @@ impl Part {
 }
 
 // Derivative of `map` in element `j` at `x`.
-fn difference(x: &[f64], j: usize, map: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+fn difference(
+    x: &[f64],
+    j: usize,
+    map: impl Fn(&[f64]) -> Vec<f64>,
+) -> Vec<f64> {
     let step = THETA_STEP * x[j].abs().max(THETA_STEP);
     let at = |by: f64| {
         let mut point = x.to_vec();
@@ -462,7 +508,9 @@ fn products(design: &Design, columns: &[Column], shifts: &[f64]) -> Vec<f64> {
     for range in chunks(design.n(), CHUNK) {
         let count = range.len();
         let shifted = columns.iter().zip(shifts);
-        for ((column, shift), values) in shifted.zip(rows.chunks_exact_mut(CHUNK)) {
+        for ((column, shift), values) in
+            shifted.zip(rows.chunks_exact_mut(CHUNK))
+        {
             column.copy(range.start, &mut values[..count]);
             for value in &mut values[..count] {
                 *value -= shift;
@@ -472,7 +520,9 @@ fn products(design: &Design, columns: &[Column], shifts: &[f64]) -> Vec<f64> {
         for (j, values) in rows.chunks_exact(CHUNK).enumerate() {
             weighted.copy_from_slice(values);
             if let Some(weights) = design.weights {
-                for (value, weight) in weighted.iter_mut().zip(&weights[range.clone()]) {
+                for (value, weight) in
+                    weighted.iter_mut().zip(&weights[range.clone()])
+                {
                     *value *= weight;
                 }
             }

@@ -15,13 +15,16 @@ pub(super) fn make_canonical(part: &Part, x: &mut [f64], held: &[bool]) {
     }
     for (j, role) in part.roles().iter().enumerate() {
         match *role {
-            Role::Factor { row, column } if row == column && x[j] < 0.0 && !held[j] => {
+            Role::Factor { row, column }
+                if row == column && x[j] < 0.0 && !held[j] =>
+            {
                 turn_column(part, column, x, held);
             }
             _ => {}
         }
     }
-    let is_negative = |j: usize| part.roles()[j].is_scale() && x[j] < 0.0 && !held[j];
+    let is_negative =
+        |j: usize| part.roles()[j].is_scale() && x[j] < 0.0 && !held[j];
     if (0..x.len()).any(is_negative) {
         turn_scales(part, x, held);
     }
@@ -33,7 +36,9 @@ pub(super) fn kinks(part: &Part, held: &[bool]) -> Vec<usize> {
     let is_correlated = !part.correlations().is_empty();
     let is_kink = |(_, role): &(usize, &Role)| match **role {
         Role::Scale { .. } => is_correlated,
-        Role::Factor { row, column } => row == column && is_anchored(part, column, held),
+        Role::Factor { row, column } => {
+            row == column && is_anchored(part, column, held)
+        }
         _ => false,
     };
     let kinks = part.roles().iter().enumerate().filter(is_kink);
@@ -96,7 +101,12 @@ fn turn_scales(part: &Part, x: &mut [f64], held: &[bool]) {
 }
 
 // The standard deviations without signs, and the correlations with those of their effects.
-fn turned(part: &Part, x: &[f64], held: &[bool], signs: &[f64]) -> Option<Vec<f64>> {
+fn turned(
+    part: &Part,
+    x: &[f64],
+    held: &[bool],
+    signs: &[f64],
+) -> Option<Vec<f64>> {
     let mut turned = x.to_vec();
     for ((value, role), held) in turned.iter_mut().zip(part.roles()).zip(held) {
         let wanted = match *role {

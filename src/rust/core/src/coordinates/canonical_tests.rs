@@ -13,7 +13,12 @@ const CORRELATED: [Structure; 6] = [
 ];
 
 // The canonical form with some elements held.
-fn project(structure: Structure, size: usize, mut x: Vec<f64>, held: &[usize]) -> Vec<f64> {
+fn project(
+    structure: Structure,
+    size: usize,
+    mut x: Vec<f64>,
+    held: &[usize],
+) -> Vec<f64> {
     let is_held: Vec<bool> = (0..x.len()).map(|j| held.contains(&j)).collect();
     make_canonical(&Part::new(structure, size, 0), &mut x, &is_held);
     x
@@ -21,7 +26,8 @@ fn project(structure: Structure, size: usize, mut x: Vec<f64>, held: &[usize]) -
 
 #[test]
 fn canonical_theta_has_the_same_omega() {
-    let project = |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
+    let project =
+        |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
     assert_eq!(
         project(Structure::Unstructured, 2, vec![-1.0, 2.0, 3.0]),
         [1.0, -2.0, 3.0]
@@ -50,7 +56,8 @@ fn angles_lead_back() {
 
 #[test]
 fn signs_that_another_correlation_stands_for() {
-    let project = |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
+    let project =
+        |structure, size, x: Vec<f64>| project(structure, size, x, &[]);
     assert_eq!(
         project(Structure::CompoundSymmetry, 2, vec![1.0, -2.0, 0.3]),
         [1.0, 2.0, -0.3]
@@ -94,7 +101,8 @@ fn held_elements_leave_no_other_signs() {
     );
     assert_eq!(project(us, 2, vec![-1.0, 0.5, -3.0], &[1]), [0.0, 0.5, 3.0]);
     assert_eq!(project(us, 2, vec![-1.0, 0.5, 3.0], &[2]), [1.0, -0.5, 3.0]);
-    let kinks = |structure, held: [bool; 3]| kinks(&Part::new(structure, 2, 0), &held);
+    let kinks =
+        |structure, held: [bool; 3]| kinks(&Part::new(structure, 2, 0), &held);
     assert_eq!(kinks(us, [false; 3]), []);
     assert_eq!(kinks(us, [false, true, false]), [0]);
     assert_eq!(kinks(cs, [false; 3]), [0, 1]);

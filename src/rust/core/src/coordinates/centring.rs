@@ -48,10 +48,16 @@ impl Centring {
     }
 
     /// A covariance matrix of parameters (`n x n`), the fixed effects from `first` on, likewise.
-    pub(crate) fn restore_covariance(&self, first: usize, n: usize, covariance: &mut [f64]) {
+    pub(crate) fn restore_covariance(
+        &self,
+        first: usize,
+        n: usize,
+        covariance: &mut [f64],
+    ) {
         for (j, s) in self.shift.iter().enumerate() {
             for i in 0..n {
-                covariance[first * n + i] -= s * covariance[(first + j) * n + i];
+                covariance[first * n + i] -=
+                    s * covariance[(first + j) * n + i];
             }
         }
         for (j, s) in self.shift.iter().enumerate() {

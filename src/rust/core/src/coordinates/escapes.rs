@@ -79,7 +79,12 @@ impl Coordinates {
             for share in STEPS {
                 let mut point = here.clone();
                 let step = share * way.step;
-                self.covs[way.term].displace(way.part, step, &way.change, &mut point);
+                self.covs[way.term].displace(
+                    way.part,
+                    step,
+                    &way.change,
+                    &mut point,
+                );
                 points.push(self.from_theta(&point));
             }
         }
@@ -91,8 +96,10 @@ impl Coordinates {
     fn exchanges(&self, parameters: &[f64], gradient: &[f64]) -> Vec<Vec<f64>> {
         let mut points = Vec::new();
         for part in self.covs.iter().flat_map(RelCov::parts) {
-            let sds: Vec<usize> = part.range().filter(|&j| self.is_bounded[j]).collect();
-            let largest = sds.iter().map(|&j| parameters[j]).fold(0.0, f64::max);
+            let sds: Vec<usize> =
+                part.range().filter(|&j| self.is_bounded[j]).collect();
+            let largest =
+                sds.iter().map(|&j| parameters[j]).fold(0.0, f64::max);
             if largest == 0.0 {
                 continue;
             }

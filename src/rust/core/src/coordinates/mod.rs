@@ -132,7 +132,11 @@ impl Coordinates {
         let mut x = parameters.to_vec();
         for part in &self.correlated {
             let range = part.range();
-            angles::from_theta(part, &mut x[range.clone()], &self.is_held[range]);
+            angles::from_theta(
+                part,
+                &mut x[range.clone()],
+                &self.is_held[range],
+            );
         }
         x
     }
@@ -149,7 +153,8 @@ impl Coordinates {
             angles::to_theta(part, theta, &self.is_held[range]);
         }
         for &(j, value) in &self.absolute {
-            self.parameters[j] = value / self.parameters[self.start.len() - 1].exp();
+            self.parameters[j] =
+                value / self.parameters[self.start.len() - 1].exp();
         }
     }
 
@@ -180,7 +185,11 @@ impl Coordinates {
         }
         for part in self.covs.iter().flat_map(RelCov::parts) {
             let range = part.range();
-            canonical::make_canonical(part, &mut all[range.clone()], &self.is_held[range]);
+            canonical::make_canonical(
+                part,
+                &mut all[range.clone()],
+                &self.is_held[range],
+            );
         }
         for (&j, x) in self.free.iter().zip(x) {
             *x = all[j];
@@ -219,7 +228,8 @@ impl Coordinates {
     fn add_angles(&self, part: &Part, jacobian: &mut Jacobian) {
         let range = part.range();
         let first = range.start + part.correlations().start;
-        let jets = angles::jets(part, &self.x[range.clone()], &self.is_held[range]);
+        let jets =
+            angles::jets(part, &self.x[range.clone()], &self.is_held[range]);
         let n = jets.len();
         for (c, jet) in jets.iter().enumerate() {
             let j = first + c;
@@ -280,7 +290,12 @@ impl Coordinates {
     }
 
     /// The Hessian in the coordinates from gradient and Hessian in the parameters.
-    pub fn hessian(&self, gradient: &[f64], in_parameters: &[f64], hessian: &mut [f64]) {
+    pub fn hessian(
+        &self,
+        gradient: &[f64],
+        in_parameters: &[f64],
+        hessian: &mut [f64],
+    ) {
         let n = self.parameters.len();
         let size = self.free.len();
         let jacobian = self.jacobian();
@@ -313,7 +328,9 @@ impl Coordinates {
 
     // On the bound of zero, or as good as there, with the objective rising: the parameter stays.
     fn is_blocked(&self, j: usize, gradient: &[f64]) -> bool {
-        self.is_bounded[j] && gradient[j] > 0.0 && self.parameters[j] * gradient[j] < NO_GAIN
+        self.is_bounded[j]
+            && gradient[j] > 0.0
+            && self.parameters[j] * gradient[j] < NO_GAIN
     }
 
     /// The coordinates around another start.
@@ -343,7 +360,11 @@ impl Coordinates {
 
     /// Whether a small step along `direction` changes a covariance: along redundant elements of a
     /// factor it doesn't.
-    pub(crate) fn changes_covariances(&self, x: &[f64], direction: &[f64]) -> bool {
+    pub(crate) fn changes_covariances(
+        &self,
+        x: &[f64],
+        direction: &[f64],
+    ) -> bool {
         let at = |by: f64| {
             let mut point = x.to_vec();
             small::axpy(by, direction, &mut point);
@@ -355,8 +376,11 @@ impl Coordinates {
             let mut change = up.clone();
             small::axpy(-1.0, down, &mut change);
             // From zero there is no slope.
-            let is_new = largest(here) == 0.0 && largest(up) > OMEGA_STEP.powi(3);
-            if is_new || largest(&change) > OMEGA_CHANGE * OMEGA_STEP * largest(here) {
+            let is_new =
+                largest(here) == 0.0 && largest(up) > OMEGA_STEP.powi(3);
+            if is_new
+                || largest(&change) > OMEGA_CHANGE * OMEGA_STEP * largest(here)
+            {
                 return true;
             }
         }
@@ -394,7 +418,13 @@ impl Coordinates {
         let summary = if x.is_empty() {
             OptSummary::of_constant(objective.value(&x)?)
         } else {
-            optimize::minimize(&settings, &x, &self.lower(), objective, &mut see)?
+            optimize::minimize(
+                &settings,
+                &x,
+                &self.lower(),
+                objective,
+                &mut see,
+            )?
         };
         Ok(OptSummary {
             initial: self.start.clone(),

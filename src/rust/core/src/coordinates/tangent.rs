@@ -82,7 +82,8 @@ impl Tangent {
         // |Lambda'q| is exact where the root of an eigenvalue is not.
         let norm = |i: usize| {
             let columns = lambda.chunks_exact(k);
-            let squares = columns.map(|column| small::dot(column, eigen.vector(i)).powi(2));
+            let squares = columns
+                .map(|column| small::dot(column, eigen.vector(i)).powi(2));
             squares.sum::<f64>().sqrt()
         };
         let s = (0..k).map(norm).collect();
@@ -117,12 +118,15 @@ impl Tangent {
         let mut rows = vec![0.0; k * k];
         for (i, row) in rows.chunks_exact_mut(k).enumerate() {
             for (j, value) in row.iter_mut().enumerate() {
-                let products = (0..k).map(|l| self.q[l * k + i] * root[j * k + l]);
+                let products =
+                    (0..k).map(|l| self.q[l * k + i] * root[j * k + l]);
                 *value = products.sum::<f64>() / self.rms[i];
             }
         }
         lower_factor(k, &mut rows);
-        for_each_place(k, |i, j, at| theta[self.range.start + at] = rows[i * k + j]);
+        for_each_place(k, |i, j, at| {
+            theta[self.range.start + at] = rows[i * k + j]
+        });
     }
 
     // `S + E` at `w`.
@@ -159,9 +163,15 @@ impl Tangent {
             };
             for c in 0..k {
                 for r in c..k {
-                    let both = q[i * k + r] * q[j * k + c] + q[j * k + r] * q[i * k + c];
+                    let both = q[i * k + r] * q[j * k + c]
+                        + q[j * k + r] * q[i * k + c];
                     let value = size * both / (self.rms[r] * self.rms[c]);
-                    visit(self.range.start + at, self.first + r, self.first + c, value);
+                    visit(
+                        self.range.start + at,
+                        self.first + r,
+                        self.first + c,
+                        value,
+                    );
                 }
             }
         });
@@ -169,7 +179,13 @@ impl Tangent {
 
     // Adds `<G, d2 Omega>`: with `R G R` in the basis Q, `tr(E'G E)` is a sum over the columns of
     // E.
-    fn add_second_derivative(&self, g: &[f64], k_term: usize, n_theta: usize, hessian: &mut [f64]) {
+    fn add_second_derivative(
+        &self,
+        g: &[f64],
+        k_term: usize,
+        n_theta: usize,
+        hessian: &mut [f64],
+    ) {
         let k = self.k;
         let in_basis = self.in_basis(g, k_term);
         for j in 0..k {
@@ -240,16 +256,27 @@ impl OmegaDerivatives {
             let k = cov.vsize();
             let mut first = |j: usize, r: usize, s: usize, value: f64| {
                 gradient[j] += value * self.slope(term, r, s);
-                jacobian.push((j, self.directions().index(term, k, r, s), value));
+                jacobian.push((
+                    j,
+                    self.directions().index(term, k, r, s),
+                    value,
+                ));
             };
             cov.for_each_first_derivative(theta, |j, r, s, value| {
                 if is_theta[j] {
                     first(j, r, s, value);
                 }
             });
-            for tangent in tangents.iter().filter(|tangent| tangent.term == term) {
+            for tangent in
+                tangents.iter().filter(|tangent| tangent.term == term)
+            {
                 tangent.for_each_first_derivative(&mut first);
-                tangent.add_second_derivative(&self.g()[term], k, n_theta, hessian);
+                tangent.add_second_derivative(
+                    &self.g()[term],
+                    k,
+                    n_theta,
+                    hessian,
+                );
             }
             cov.for_each_second_derivative(theta, |i, j, r, s, value| {
                 if is_theta[i] {
@@ -271,7 +298,12 @@ fn for_each_place(k: usize, mut visit: impl FnMut(usize, usize, usize)) {
 }
 
 // Adds to element `(i, j)` of a symmetric `n x n` matrix.
-fn add_symmetric(n: usize, matrix: &mut [f64], (i, j): (usize, usize), value: f64) {
+fn add_symmetric(
+    n: usize,
+    matrix: &mut [f64],
+    (i, j): (usize, usize),
+    value: f64,
+) {
     matrix[j * n + i] += value;
     if i != j {
         matrix[i * n + j] += value;

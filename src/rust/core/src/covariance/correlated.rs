@@ -4,7 +4,9 @@
 //! Theta is `(s_1, ..., s_k)`, or `s` with one common standard deviation, and then the
 //! correlations.
 
-use super::definition::{Covariance, Shares, VisitElement, VisitFirst, VisitSecond};
+use super::definition::{
+    Covariance, Shares, VisitElement, VisitFirst, VisitSecond,
+};
 use super::role::Role;
 
 /// A correlation matrix of `k` effects whose element `(i, j)` depends on `|i - j|` and on one

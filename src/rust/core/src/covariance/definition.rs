@@ -8,7 +8,8 @@ pub(crate) type VisitElement<'a> = &'a mut dyn FnMut(usize, usize, f64);
 /// Receives `(parameter, row, column, value)`.
 pub(crate) type VisitFirst<'a> = &'a mut dyn FnMut(usize, usize, usize, f64);
 /// Receives `(parameter, parameter, row, column, value)`.
-pub(crate) type VisitSecond<'a> = &'a mut dyn FnMut(usize, usize, usize, usize, f64);
+pub(crate) type VisitSecond<'a> =
+    &'a mut dyn FnMut(usize, usize, usize, usize, f64);
 
 /// One structure. `theta` holds the parameters of one part of `k` effects; rows, columns and
 /// parameters count from zero within the part; of symmetric matrices the lower triangle is visited.

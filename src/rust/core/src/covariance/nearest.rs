@@ -18,7 +18,13 @@ type Pair = (usize, usize, f64);
 impl RelCov {
     /// Adds `step` times `change` (`vsize x vsize`) to Omega of one part, as far as the part's
     /// structure can follow.
-    pub fn displace(&self, part: usize, step: f64, change: &[f64], theta: &mut [f64]) {
+    pub fn displace(
+        &self,
+        part: usize,
+        step: f64,
+        change: &[f64],
+        theta: &mut [f64],
+    ) {
         let Some((first, part)) = self.placed().nth(part) else {
             return;
         };
@@ -48,7 +54,12 @@ impl RelCov {
 }
 
 // The rows and columns of one part.
-fn part_block(vsize: usize, first: usize, k: usize, matrix: &[f64]) -> Vec<f64> {
+fn part_block(
+    vsize: usize,
+    first: usize,
+    k: usize,
+    matrix: &[f64],
+) -> Vec<f64> {
     let element = |at: usize| matrix[(first + at / k) * vsize + first + at % k];
     (0..k * k).map(element).collect()
 }
@@ -111,7 +122,8 @@ impl Part {
         if !self.correlations().is_empty() {
             return;
         }
-        let mean = (0..k).map(|effect| omega[effect * (k + 1)]).sum::<f64>() / k as f64;
+        let mean = (0..k).map(|effect| omega[effect * (k + 1)]).sum::<f64>()
+            / k as f64;
         for (role, value) in self.roles().iter().zip(theta) {
             let wanted = match *role {
                 Role::Scale { effect } => omega[effect * (k + 1)],
@@ -124,7 +136,10 @@ impl Part {
 
 // Where a function is least on a range, and the value there: on a grid first, of equals the largest
 // point, then by halving the steps.
-fn least_on_range((low, high): (f64, f64), mut function: impl FnMut(f64) -> f64) -> (f64, f64) {
+fn least_on_range(
+    (low, high): (f64, f64),
+    mut function: impl FnMut(f64) -> f64,
+) -> (f64, f64) {
     let mut step = (high - low) / VALUES as f64;
     let mut best = high;
     let mut least = function(high);
@@ -157,7 +172,8 @@ fn distance_to(k: usize, pairs: &[Pair], r: &[f64]) -> f64 {
 
 // The pairs that have variances.
 fn correlations(k: usize, omega: &[f64]) -> Vec<Pair> {
-    let size = |i: usize, j: usize| (omega[i * (k + 1)] * omega[j * (k + 1)]).sqrt();
+    let size =
+        |i: usize, j: usize| (omega[i * (k + 1)] * omega[j * (k + 1)]).sqrt();
     let mut pairs = Vec::new();
     for j in 0..k {
         for i in (j + 1..k).filter(|&i| size(i, j) > 0.0) {
@@ -189,7 +205,8 @@ fn approach_factor(k: usize, omega: &[f64], theta: &mut [f64]) {
 fn fill_row(k: usize, i: usize, omega: &[f64], theta: &mut [f64]) -> f64 {
     let mut explained = 0.0;
     for j in 0..i {
-        let products = (0..j).map(|c| theta[place(k, i, c)] * theta[place(k, j, c)]);
+        let products =
+            (0..j).map(|c| theta[place(k, i, c)] * theta[place(k, j, c)]);
         let inner: f64 = products.sum();
         let pivot = theta[place(k, j, j)];
         let value = if pivot > 0.0 {

@@ -77,7 +77,8 @@ impl Part {
 
     /// Whether Lambda is diagonal for every theta.
     pub(crate) fn is_diagonal(&self) -> bool {
-        let couples = |role: &Role| role.is_below_diagonal() || role.is_correlation();
+        let couples =
+            |role: &Role| role.is_below_diagonal() || role.is_correlation();
         self.size == 1 || !self.roles.iter().any(couples)
     }
 
@@ -89,17 +90,23 @@ impl Part {
             Role::Factor { row, column } => place(k, row, column) == at,
             _ => false,
         };
-        self.roles.len() == k * (k + 1) / 2 && self.roles.iter().enumerate().all(fits)
+        self.roles.len() == k * (k + 1) / 2
+            && self.roles.iter().enumerate().all(fits)
     }
 
     /// Calls `visit(row, column, parameter)` for each element of Lambda that is a parameter, in a
     /// part without correlations.
-    pub(crate) fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    pub(crate) fn for_each_parameter(
+        &self,
+        mut visit: impl FnMut(usize, usize, usize),
+    ) {
         for (j, role) in self.roles.iter().enumerate() {
             match *role {
                 Role::Factor { row, column } => visit(row, column, j),
                 Role::Scale { effect } => visit(effect, effect, j),
-                Role::CommonScale => (0..self.size).for_each(|effect| visit(effect, effect, j)),
+                Role::CommonScale => {
+                    (0..self.size).for_each(|effect| visit(effect, effect, j))
+                }
                 Role::Correlation { .. } => {}
             }
         }
@@ -146,10 +153,11 @@ impl Part {
     /// Lambda of the part's parameters `theta`, `size x size`.
     pub fn lambda(&self, theta: &[f64]) -> Vec<f64> {
         let mut lambda = vec![0.0; self.size * self.size];
-        self.covariance()
-            .lambda(self.size, theta, &mut |row, column, value| {
-                lambda[column * self.size + row] = value
-            });
+        self.covariance().lambda(
+            self.size,
+            theta,
+            &mut |row, column, value| lambda[column * self.size + row] = value,
+        );
         lambda
     }
 
@@ -158,7 +166,8 @@ impl Part {
         let k = self.size;
         let lambda = self.lambda(theta);
         let element = |at: usize| {
-            let products = (0..k).map(|c| lambda[c * k + at % k] * lambda[c * k + at / k]);
+            let products =
+                (0..k).map(|c| lambda[c * k + at % k] * lambda[c * k + at / k]);
             products.sum()
         };
         (0..k * k).map(element).collect()
@@ -168,7 +177,8 @@ impl Part {
     /// correlation matrix.
     pub fn with_unit_scales(&self, theta: &[f64]) -> Vec<f64> {
         let roles = self.roles.iter().zip(theta);
-        let unit = roles.map(|(role, value)| if role.is_scale() { 1.0 } else { *value });
+        let unit = roles
+            .map(|(role, value)| if role.is_scale() { 1.0 } else { *value });
         unit.collect()
     }
 
@@ -190,7 +200,9 @@ impl Part {
         }
         let correlations = self.correlations();
         let shares = self.covariance().shares();
-        match shares.and_then(|shares| shares.unsuitable(&theta[correlations.clone()])) {
+        match shares
+            .and_then(|shares| shares.unsuitable(&theta[correlations.clone()]))
+        {
             None => Ok(()),
             Some((c, low, high)) => {
                 let j = correlations.start + c;
@@ -199,7 +211,13 @@ impl Part {
         }
     }
 
-    fn check(&self, j: usize, value: f64, lower: f64, upper: f64) -> Result<()> {
+    fn check(
+        &self,
+        j: usize,
+        value: f64,
+        lower: f64,
+        upper: f64,
+    ) -> Result<()> {
         if (lower..=upper).contains(&value) {
             return Ok(());
         }
@@ -223,12 +241,14 @@ impl Part {
     pub(crate) fn to_correlations(&self, values: &mut [f64], held: &[bool]) {
         let own = self.correlations();
         if let Some(shares) = self.shares() {
-            return shares.to_correlations(&mut values[own.clone()], &held[own]);
+            return shares
+                .to_correlations(&mut values[own.clone()], &held[own]);
         }
         for j in own.filter(|&j| !held[j]) {
             let (low, high) = self.roles[j].bounds();
             let middle = 0.5 * (low + high);
-            values[j] = (middle + 0.5 * (high - low) * values[j]).clamp(low, high);
+            values[j] =
+                (middle + 0.5 * (high - low) * values[j]).clamp(low, high);
         }
     }
 
@@ -240,9 +260,11 @@ impl Part {
         if let Some(map) = self.shares() {
             map.from_correlations(&mut shares);
         } else {
-            for (share, role) in shares.iter_mut().zip(&self.roles[own.clone()]) {
+            for (share, role) in shares.iter_mut().zip(&self.roles[own.clone()])
+            {
                 let (low, high) = role.bounds();
-                *share = ((2.0 * *share - low - high) / (high - low)).clamp(-1.0, 1.0);
+                *share = ((2.0 * *share - low - high) / (high - low))
+                    .clamp(-1.0, 1.0);
             }
         }
         let free = own.clone().zip(shares).filter(|(j, _)| !held[*j]);

@@ -64,10 +64,15 @@ impl RelCov {
     }
 
     /// Calls `visit(row, column, theta index)` for each element of Lambda that is a parameter.
-    pub(crate) fn for_each_parameter(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    pub(crate) fn for_each_parameter(
+        &self,
+        mut visit: impl FnMut(usize, usize, usize),
+    ) {
         for (first, part) in self.placed() {
             let start = part.theta_start;
-            part.for_each_parameter(|row, column, j| visit(first + row, first + column, start + j));
+            part.for_each_parameter(|row, column, j| {
+                visit(first + row, first + column, start + j)
+            });
         }
     }
 
@@ -93,10 +98,14 @@ impl RelCov {
         mut visit: impl FnMut(usize, usize, usize, f64),
     ) {
         for (first, part) in self.placed() {
-            let mut shifted =
-                |j, r, s, value| visit(part.theta_start + j, first + r, first + s, value);
-            part.covariance()
-                .first_derivative(part.size, &theta[part.range()], &mut shifted);
+            let mut shifted = |j, r, s, value| {
+                visit(part.theta_start + j, first + r, first + s, value)
+            };
+            part.covariance().first_derivative(
+                part.size,
+                &theta[part.range()],
+                &mut shifted,
+            );
         }
     }
 
@@ -110,10 +119,14 @@ impl RelCov {
     ) {
         for (first, part) in self.placed() {
             let start = part.theta_start;
-            let mut shifted =
-                |i, j, r, s, value| visit(start + i, start + j, first + r, first + s, value);
-            part.covariance()
-                .second_derivative(part.size, &theta[part.range()], &mut shifted);
+            let mut shifted = |i, j, r, s, value| {
+                visit(start + i, start + j, first + r, first + s, value)
+            };
+            part.covariance().second_derivative(
+                part.size,
+                &theta[part.range()],
+                &mut shifted,
+            );
         }
     }
 
@@ -122,9 +135,14 @@ impl RelCov {
         lambda.fill(0.0);
         let k = self.vsize;
         for (first, part) in self.placed() {
-            let mut fill = |row, column, value| lambda[(first + column) * k + first + row] = value;
-            part.covariance()
-                .lambda(part.size, &theta[part.range()], &mut fill);
+            let mut fill = |row, column, value| {
+                lambda[(first + column) * k + first + row] = value
+            };
+            part.covariance().lambda(
+                part.size,
+                &theta[part.range()],
+                &mut fill,
+            );
         }
     }
 

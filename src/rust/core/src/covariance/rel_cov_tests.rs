@@ -37,7 +37,10 @@ fn displaced_theta_has_the_wanted_omega() {
     let mut theta = [2.0, 1.0, 0.0, 9.0];
     let change = [0.0, 0.0, 0.0, 0.0, 1.0, -1.0, 0.0, -1.0, 1.0];
     cov.displace(1, 2.0, &change, &mut theta);
-    assert!((theta[0] * theta[0] - 6.0).abs() < 1e-14 && (theta[0] * theta[1]).abs() < 1e-14);
+    assert!(
+        (theta[0] * theta[0] - 6.0).abs() < 1e-14
+            && (theta[0] * theta[1]).abs() < 1e-14
+    );
     assert!((theta[1] * theta[1] + theta[2] * theta[2] - 3.0).abs() < 1e-14);
     cov.displace(
         0,
@@ -67,15 +70,18 @@ fn omega(cov: &RelCov, theta: &[f64]) -> Vec<f64> {
     let k = cov.vsize();
     let mut lambda = vec![0.0; k * k];
     cov.fill_lambda(theta, &mut lambda);
-    let element = |i: usize, j: usize| (0..k).map(|c| lambda[c * k + i] * lambda[c * k + j]).sum();
+    let element = |i: usize, j: usize| {
+        (0..k).map(|c| lambda[c * k + i] * lambda[c * k + j]).sum()
+    };
     (0..k * k).map(|at| element(at % k, at / k)).collect()
 }
 
 #[test]
 fn lambda_is_the_factor_of_the_correlation_up_to_its_ends() {
-    for (structure, low) in CORRELATED
-        .into_iter()
-        .zip([-1.0 / 3.0, -1.0 / 3.0, -1.0, -1.0])
+    for (structure, low) in
+        CORRELATED
+            .into_iter()
+            .zip([-1.0 / 3.0, -1.0 / 3.0, -1.0, -1.0])
     {
         let n = structure.n_theta(4);
         let cov = RelCov::new(vec![Part::new(structure, 4, 0)]);
@@ -84,7 +90,8 @@ fn lambda_is_the_factor_of_the_correlation_up_to_its_ends() {
             theta[n - 1] = rho;
             let is_power = matches!(
                 structure,
-                Structure::Autoregressive | Structure::HomogeneousAutoregressive
+                Structure::Autoregressive
+                    | Structure::HomogeneousAutoregressive
             );
             let sd = |i: usize| if n == 2 { 1.0 } else { theta[i] };
             for (at, value) in omega(&cov, &theta).iter().enumerate() {
@@ -120,11 +127,13 @@ fn new_variance_has_the_correlation_that_is_asked_for() {
     let homogeneous = |structure| RelCov::new(vec![Part::new(structure, 3, 0)]);
     let mut theta = [0.0, 1.0];
     let equal = [1.0, -0.5, -0.5, -0.5, 1.0, -0.5, -0.5, -0.5, 1.0];
-    homogeneous(Structure::HomogeneousCompoundSymmetry).displace(0, 4.0, &equal, &mut theta);
+    homogeneous(Structure::HomogeneousCompoundSymmetry)
+        .displace(0, 4.0, &equal, &mut theta);
     assert_eq!(theta, [2.0, -0.5]);
     let powers = [1.0, 0.7, 0.49, 0.7, 1.0, 0.7, 0.49, 0.7, 1.0];
     theta[0] = 0.0;
-    homogeneous(Structure::HomogeneousAutoregressive).displace(0, 9.0, &powers, &mut theta);
+    homogeneous(Structure::HomogeneousAutoregressive)
+        .displace(0, 9.0, &powers, &mut theta);
     assert!((theta[0] - 3.0).abs() < 1e-14 && (theta[1] - 0.7).abs() < 1e-14);
 }
 
@@ -141,7 +150,8 @@ fn correlations_stand_side_by_side() {
         let part = Part::new(structure, 4, 0);
         let is_correlation = |j: usize| part.roles()[j].is_correlation();
         let own = part.correlations();
-        assert!((0..part.roles().len()).all(|j| is_correlation(j) == own.contains(&j)));
+        assert!((0..part.roles().len())
+            .all(|j| is_correlation(j) == own.contains(&j)));
     }
 }
 
@@ -154,7 +164,8 @@ fn nearest_theta_is_the_theta_of_omega() {
             Role::Correlation { .. } => 0.4 - 0.1 * j as f64,
             _ => 1.0 + 0.3 * j as f64,
         };
-        let theta: Vec<f64> = part.roles().iter().enumerate().map(value).collect();
+        let theta: Vec<f64> =
+            part.roles().iter().enumerate().map(value).collect();
         let mut found = vec![0.0; theta.len()];
         part.nearest(&part.omega(&theta), &mut found);
         for (found, theta) in found.iter().zip(&theta) {

@@ -44,7 +44,9 @@ impl Role {
     pub fn bounds(self) -> (f64, f64) {
         match self {
             Self::Scale { .. } | Self::CommonScale => (0.0, f64::INFINITY),
-            Self::Factor { row, column } if row == column => (0.0, f64::INFINITY),
+            Self::Factor { row, column } if row == column => {
+                (0.0, f64::INFINITY)
+            }
             Self::Factor { .. } => (f64::NEG_INFINITY, f64::INFINITY),
             Self::Correlation { low, high, .. } => (low, high),
         }
@@ -57,7 +59,8 @@ impl Role {
             Self::Scale { effect } => 1.0 / rms[effect],
             Self::Factor { row, .. } => 1.0 / rms[row],
             Self::CommonScale => {
-                let mean_square = rms.iter().map(|rms| rms * rms).sum::<f64>() / rms.len() as f64;
+                let mean_square = rms.iter().map(|rms| rms * rms).sum::<f64>()
+                    / rms.len() as f64;
                 1.0 / mean_square.sqrt()
             }
             Self::Correlation { .. } => 1.0,
@@ -69,7 +72,8 @@ impl Role {
         match self {
             Self::Scale { effect } => (effect, effect),
             Self::CommonScale => (0, 0),
-            Self::Factor { row, column } | Self::Correlation { row, column, .. } => (row, column),
+            Self::Factor { row, column }
+            | Self::Correlation { row, column, .. } => (row, column),
         }
     }
 

@@ -94,11 +94,11 @@ impl Structure {
     /// The structure of R's name for it.
     pub fn from_name(name: &str) -> Result<Self> {
         let found = STRUCTURES.iter().find(|(known, _, _)| *known == name);
-        found
-            .map(|(_, structure, _)| *structure)
-            .ok_or_else(|| Error::UnknownStructure {
+        found.map(|(_, structure, _)| *structure).ok_or_else(|| {
+            Error::UnknownStructure {
                 name: name.to_string(),
-            })
+            }
+        })
     }
 
     /// The roles of the parameters for `size` effects, in theta's order.

@@ -154,7 +154,8 @@ impl Shares for Toeplitz {
         let mut shares = vec![0.0; values.len()];
         with_memory(values.len(), |phi| {
             durbin_levinson(values, phi, |m, value, prediction, left| {
-                shares[m] = partial_of(value, prediction, left).clamp(-1.0, 1.0);
+                shares[m] =
+                    partial_of(value, prediction, left).clamp(-1.0, 1.0);
                 *value = prediction + left * shares[m];
                 shares[m]
             });
@@ -191,7 +192,11 @@ mod tests {
 
     fn correlations(shares: &[f64]) -> Vec<f64> {
         let mut values = shares.to_vec();
-        Shares::to_correlations(&Toeplitz, &mut values, &vec![false; shares.len()]);
+        Shares::to_correlations(
+            &Toeplitz,
+            &mut values,
+            &vec![false; shares.len()],
+        );
         values
     }
 
@@ -243,7 +248,8 @@ mod tests {
     #[test]
     fn singular_matrices_have_a_factor() {
         // Alternating, and a cosine: rank one and two.
-        let cosine: Vec<f64> = (1..5).map(|d| (0.7 * f64::from(d)).cos()).collect();
+        let cosine: Vec<f64> =
+            (1..5).map(|d| (0.7 * f64::from(d)).cos()).collect();
         for rho in [vec![-1.0, 1.0, -1.0, 1.0], cosine] {
             checked_factor(5, &rho, 1e-7);
             assert_eq!(Toeplitz.unsuitable(&rho), None);
@@ -297,13 +303,15 @@ mod tests {
                 for (c, jet) in jets.iter().enumerate() {
                     let first = (up[c] - down[c]) / (0.1 * h);
                     assert!(
-                        (first - jet.first[i]).abs() < 1e-8 * (1.0 + first.abs()),
+                        (first - jet.first[i]).abs()
+                            < 1e-8 * (1.0 + first.abs()),
                         "{c}: {i}"
                     );
                     let [a, b, c_, d] = corners.map(|corner| corner[c]);
                     let second = (a - b - c_ + d) / (4.0 * h * h);
                     assert!(
-                        (second - jet.second[j * n + i]).abs() < 1e-6 * (1.0 + second.abs()),
+                        (second - jet.second[j * n + i]).abs()
+                            < 1e-6 * (1.0 + second.abs()),
                         "{c}: {i}, {j}"
                     );
                 }

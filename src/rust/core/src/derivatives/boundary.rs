@@ -72,7 +72,11 @@ impl OmegaDerivatives {
     }
 
     // The way out of one part, with its best step where nothing is held.
-    fn way_out(&self, edge: &Edge, curvature: &impl Fn(usize, &[f64]) -> f64) -> WayOut {
+    fn way_out(
+        &self,
+        edge: &Edge,
+        curvature: &impl Fn(usize, &[f64]) -> f64,
+    ) -> WayOut {
         let k = self.g[edge.term].len().isqrt();
         let found = edge.steepest();
         let mut way = WayOut {
@@ -84,7 +88,8 @@ impl OmegaDerivatives {
             gain: 0.0,
         };
         if edge.is_free() {
-            let effect = found.effect.map(|effect| (edge.first + effect) * (k + 1));
+            let effect =
+                found.effect.map(|effect| (edge.first + effect) * (k + 1));
             self.measure(&mut way, effect, curvature);
         }
         way
@@ -118,7 +123,8 @@ impl OmegaDerivatives {
         let mut curvature = 0.0;
         for (j, (x, y)) in self.directions.elements(term) {
             for (i, (r, s)) in self.directions.elements(term) {
-                curvature += change[s * k + r] * change[y * k + x] * self.h[j * n + i];
+                curvature +=
+                    change[s * k + r] * change[y * k + x] * self.h[j * n + i];
             }
         }
         curvature
@@ -157,7 +163,8 @@ impl Edge<'_> {
     // Whether nothing is held that would have to follow.
     fn is_free(&self) -> bool {
         for (role, held) in self.part.roles().iter().zip(self.held) {
-            let may_stay = matches!(role, Role::Scale { .. } | Role::Correlation { .. });
+            let may_stay =
+                matches!(role, Role::Scale { .. } | Role::Correlation { .. });
             if *held && !may_stay {
                 return false;
             }
@@ -213,14 +220,16 @@ impl Edge<'_> {
     fn common_variance(&self, scale: usize) -> Steepest {
         let mean_square = self.rms.iter().map(|rms| rms * rms).sum::<f64>();
         let is_correlated = !self.part.correlations().is_empty();
-        let is_zero = self.is_zero(scale, (mean_square / self.size() as f64).sqrt());
+        let is_zero =
+            self.is_zero(scale, (mean_square / self.size() as f64).sqrt());
         if is_correlated && !is_zero {
             // Where the variance is positive the derivatives in theta see every way out.
             return self.none();
         }
         let free = self.part.correlations().filter(|&j| !self.held[j]);
         let slope = |r: &[f64]| along(&self.g, r);
-        let change = self.best_correlations(&free.collect::<Vec<usize>>(), slope);
+        let change =
+            self.best_correlations(&free.collect::<Vec<usize>>(), slope);
         Steepest {
             slope: slope(&change) / mean_square,
             change,
@@ -235,7 +244,9 @@ impl Edge<'_> {
         let k = self.size();
         let scales = self.part.scales();
         let zero: Vec<(usize, usize)> = scales
-            .filter(|&(j, effect)| !is_correlated || self.is_zero(j, self.rms[effect]))
+            .filter(|&(j, effect)| {
+                !is_correlated || self.is_zero(j, self.rms[effect])
+            })
             .collect();
         let varies = is_correlated && zero.len() < k;
         let steepest_of = |effect: usize| {
@@ -261,7 +272,11 @@ impl Edge<'_> {
 
     // To first order the covariances with the effects that vary already grow with the standard
     // deviation.
-    fn beside_others(&self, effect: usize, zero: &[(usize, usize)]) -> Steepest {
+    fn beside_others(
+        &self,
+        effect: usize,
+        zero: &[(usize, usize)],
+    ) -> Steepest {
         let mut sds = vec![0.0; self.size()];
         for (j, effect) in self.part.scales() {
             sds[effect] = self.theta[j];
@@ -269,7 +284,8 @@ impl Edge<'_> {
         for &(_, effect) in zero {
             sds[effect] = 0.0;
         }
-        let slope = |r: &[f64]| along(&self.g, &covariances_with(effect, &sds, r));
+        let slope =
+            |r: &[f64]| along(&self.g, &covariances_with(effect, &sds, r));
         let r = self.best_correlations(&self.indifferent(&sds), slope);
         Steepest {
             slope: (slope(&r) / self.rms[effect]).min(0.0),
@@ -286,16 +302,24 @@ impl Edge<'_> {
         }
         let mut matters = self.held.to_vec();
         self.part
-            .for_each_first_derivative(&theta, |j, _, _, value| matters[j] |= value != 0.0);
+            .for_each_first_derivative(&theta, |j, _, _, value| {
+                matters[j] |= value != 0.0
+            });
         self.part.correlations().filter(|&j| !matters[j]).collect()
     }
 
     // The correlation matrix with the least slope as these correlations vary, one after the other.
-    fn best_correlations(&self, free: &[usize], slope: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-        let held: Vec<bool> = (0..self.theta.len()).map(|j| !free.contains(&j)).collect();
+    fn best_correlations(
+        &self,
+        free: &[usize],
+        slope: impl Fn(&[f64]) -> f64,
+    ) -> Vec<f64> {
+        let held: Vec<bool> =
+            (0..self.theta.len()).map(|j| !free.contains(&j)).collect();
         let mut shares = self.theta.to_vec();
         self.part.from_correlations(&mut shares, &held);
-        let slope_at = |shares: &[f64]| slope(&self.matrix_of_shares(shares, &held));
+        let slope_at =
+            |shares: &[f64]| slope(&self.matrix_of_shares(shares, &held));
         let rounds = if free.len() > 1 { ROUNDS } else { 1 };
         for _ in 0..rounds {
             for &j in free {

@@ -28,7 +28,12 @@ impl Jacobian {
 
 impl OmegaDerivatives {
     /// Gradient in theta.
-    pub fn gradient(&self, covs: &[RelCov], theta: &[f64], gradient: &mut [f64]) {
+    pub fn gradient(
+        &self,
+        covs: &[RelCov],
+        theta: &[f64],
+        gradient: &mut [f64],
+    ) {
         gradient.fill(0.0);
         for (term, cov) in covs.iter().enumerate() {
             cov.for_each_first_derivative(theta, |j, r, s, value| {
@@ -38,19 +43,30 @@ impl OmegaDerivatives {
     }
 
     /// Derivatives in theta from `slopes` along the directions of Omega.
-    pub(crate) fn chain(&self, covs: &[RelCov], theta: &[f64], slopes: &[f64]) -> Vec<f64> {
+    pub(crate) fn chain(
+        &self,
+        covs: &[RelCov],
+        theta: &[f64],
+        slopes: &[f64],
+    ) -> Vec<f64> {
         let mut gradient = vec![0.0; theta.len()];
         for (term, cov) in covs.iter().enumerate() {
             let k = cov.vsize();
             cov.for_each_first_derivative(theta, |j, r, s, value| {
-                gradient[j] += value * slopes[self.directions.index(term, k, r, s)];
+                gradient[j] +=
+                    value * slopes[self.directions.index(term, k, r, s)];
             });
         }
         gradient
     }
 
     /// Hessian in theta, symmetric, column by column.
-    pub fn hessian(&mut self, covs: &[RelCov], theta: &[f64], hessian: &mut [f64]) {
+    pub fn hessian(
+        &mut self,
+        covs: &[RelCov],
+        theta: &[f64],
+        hessian: &mut [f64],
+    ) {
         let n_theta = theta.len();
         hessian.fill(0.0);
         let mut jacobian = self.jacobian.start();

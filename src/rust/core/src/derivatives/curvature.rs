@@ -166,7 +166,8 @@ impl Workspace {
         }
         self.t.clear();
         let trailing = scores.trailing.chunks_exact(scores.columns);
-        let effects = scores.leading.chunks_exact(scores.columns).chain(trailing);
+        let effects =
+            scores.leading.chunks_exact(scores.columns).chain(trailing);
         for effect in effects {
             self.t.extend_from_slice(&effect[..p]);
         }
@@ -200,7 +201,12 @@ impl Workspace {
     }
 
     // Adds Tr of the directions of term t with those of term u, from the moments of their blocks.
-    fn add_pair_of_terms(&self, t: usize, u: usize, omega: &mut OmegaDerivatives) {
+    fn add_pair_of_terms(
+        &self,
+        t: usize,
+        u: usize,
+        omega: &mut OmegaDerivatives,
+    ) {
         let OmegaDerivatives {
             directions,
             expected,
@@ -246,7 +252,12 @@ fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
 }
 
 // The lower triangle of `out -= a b`, `q x q`.
-fn subtract_lower(q: usize, a: MatRef<'_, f64>, b: MatRef<'_, f64>, out: &mut [f64]) {
+fn subtract_lower(
+    q: usize,
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+    out: &mut [f64],
+) {
     let out = MatMut::from_column_major_slice_mut(out, q, q);
     add_lower_product(out, a, b, -1.0);
 }
@@ -259,7 +270,8 @@ fn levels_in_w(factor: &Factor) -> Vec<LevelsInW> {
         rows: Vec::new(),
     };
     let mut terms: Vec<LevelsInW> = factor.covs().iter().map(of_cov).collect();
-    terms[factor.layout.leading_term].rows = (0..n_levels).map(|level| level * k).collect();
+    terms[factor.layout.leading_term].rows =
+        (0..n_levels).map(|level| level * k).collect();
     for block in &factor.layout.blocks {
         let rows = block
             .first
@@ -271,7 +283,11 @@ fn levels_in_w(factor: &Factor) -> Vec<LevelsInW> {
 }
 
 // `b = T_l'T_l` of one level, `k x k`; `None` where no fixed effects are restricted.
-fn fill_gram<'b>(k: usize, t: LevelScores, b: &'b mut [f64]) -> Option<&'b [f64]> {
+fn fill_gram<'b>(
+    k: usize,
+    t: LevelScores,
+    b: &'b mut [f64],
+) -> Option<&'b [f64]> {
     if t.n_fixed() == 0 {
         return None;
     }
@@ -307,7 +323,8 @@ fn add_level_forms(
 fn trace_form(k: usize, e: Element, f: Element, w: &[f64], b: &[f64]) -> f64 {
     let (r, s) = e;
     let (x, y) = f;
-    let product = |i: usize, j: usize, u: usize, v: usize| w[j * k + i] * b[v * k + u];
+    let product =
+        |i: usize, j: usize, u: usize, v: usize| w[j * k + i] * b[v * k + u];
     let sum = product(s, x, r, y) + product(s, y, r, x);
     let swapped = product(r, x, s, y) + product(r, y, s, x);
     weight(e) * weight(f) * (sum + swapped)

@@ -8,7 +8,9 @@
 use faer::{MatMut, MatRef};
 
 use crate::derivatives::scores::LevelScores;
-use crate::derivatives::{Directions, FactorDerivatives, OmegaDerivatives, Profile};
+use crate::derivatives::{
+    Directions, FactorDerivatives, OmegaDerivatives, Profile,
+};
 use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_product;
@@ -82,13 +84,22 @@ impl FactorDerivatives {
         self.start_trailing(factor, omega, &mut w);
         for_size!(factor.leading.k, k => self.add_leading(factor, k, &mut w, omega));
         subtract_eliminated(factor, &mut w, omega);
-        self.fill_quadratic_scores(factor, &omega.directions, &mut omega.squares);
+        self.fill_quadratic_scores(
+            factor,
+            &omega.directions,
+            &mut omega.squares,
+        );
         self.information = w;
         scale_information(profile, omega);
     }
 
     // c and its border as far as the trailing directions alone make them: `a A_RR` and `a A_RX`.
-    fn start_trailing(&self, factor: &Factor, omega: &OmegaDerivatives, w: &mut Workspace) {
+    fn start_trailing(
+        &self,
+        factor: &Factor,
+        omega: &OmegaDerivatives,
+        w: &mut Workspace,
+    ) {
         let n = omega.directions.len();
         let m = factor.layout.m;
         if m == 0 {
@@ -101,11 +112,18 @@ impl FactorDerivatives {
     }
 
     // a: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
-    fn fill_trailing_directions(&self, factor: &Factor, directions: &Directions, a: &mut [f64]) {
+    fn fill_trailing_directions(
+        &self,
+        factor: &Factor,
+        directions: &Directions,
+        a: &mut [f64],
+    ) {
         let n = directions.len();
         for block in &factor.layout.blocks {
             let places = block.places(n);
-            for (place, scores) in places.zip(self.scores.trailing_levels(block)) {
+            for (place, scores) in
+                places.zip(self.scores.trailing_levels(block))
+            {
                 let a = &mut a[place];
                 for (d, (r, s)) in directions.elements(block.term) {
                     a[r * n + d] = scores.v(s);
@@ -169,11 +187,14 @@ impl FactorDerivatives {
         }
         let s = &mut memory.block[..k * k];
         small::multiply(k, p, factor.leading.a00.square(k, level), s);
-        for (e, (&pair, z)) in pairs.iter().zip(memory.z.chunks_exact_mut(k)).enumerate() {
+        for (e, (&pair, z)) in
+            pairs.iter().zip(memory.z.chunks_exact_mut(k)).enumerate()
+        {
             let a = Turned::new(pair, scores);
             let d = own.start + e;
             for l in 0..k {
-                t[l * n + d] = p[l * k + a.r] * a.at_r + p[l * k + a.q] * a.at_q;
+                t[l * n + d] =
+                    p[l * k + a.r] * a.at_r + p[l * k + a.q] * a.at_q;
                 z[l] = s[a.r * k + l] * a.at_r + s[a.q * k + l] * a.at_q;
             }
         }
@@ -194,7 +215,12 @@ impl FactorDerivatives {
         sums: &mut [f64],
     ) {
         let last = self.scores.columns - 1;
-        self.fill_quadratic_sums(factor, directions, |effect| effect[last], sums);
+        self.fill_quadratic_sums(
+            factor,
+            directions,
+            |effect| effect[last],
+            sums,
+        );
     }
 
     // Sums s_d with any number made of the scores of each effect in the place of v.
@@ -209,7 +235,8 @@ impl FactorDerivatives {
         self.scores.for_each_level(factor, |term, level| {
             for (d, (r, q)) in directions.elements(term) {
                 let counts = if r == q { 1.0 } else { 2.0 };
-                sums[d] += counts * value(level.effect(r)) * value(level.effect(q));
+                sums[d] +=
+                    counts * value(level.effect(r)) * value(level.effect(q));
             }
         });
     }
@@ -247,7 +274,11 @@ impl LevelMemory {
 }
 
 // Q += c a', less what the elimination of the trailing effects and of X takes off.
-fn subtract_eliminated(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDerivatives) {
+fn subtract_eliminated(
+    factor: &Factor,
+    w: &mut Workspace,
+    omega: &mut OmegaDerivatives,
+) {
     let n = omega.directions.len();
     let m = factor.layout.m;
     let p = factor.p();
@@ -263,7 +294,11 @@ fn subtract_eliminated(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDeri
 }
 
 // Q += c a' where a direction of a trailing term is involved; only the upper triangle is filled in.
-fn add_trailing_forms(factor: &Factor, w: &mut Workspace, omega: &mut OmegaDerivatives) {
+fn add_trailing_forms(
+    factor: &Factor,
+    w: &mut Workspace,
+    omega: &mut OmegaDerivatives,
+) {
     let n = omega.directions.len();
     let leading = omega.directions.of_term(factor.layout.leading_term);
     multiply_add(n, factor.layout.m, n, 1.0, &w.c, &w.a, &mut w.forms);
@@ -289,7 +324,8 @@ fn scale_information(profile: Profile, omega: &mut OmegaDerivatives) {
     };
     for j in 0..n {
         for i in 0..=j {
-            let value = profile.precision * (h[j * n + i] - rank_one * s[i] * s[j]);
+            let value =
+                profile.precision * (h[j * n + i] - rank_one * s[i] * s[j]);
             h[j * n + i] = value;
             h[i * n + j] = value;
         }
@@ -308,6 +344,7 @@ pub(super) fn multiply_add(
 ) {
     let x = MatRef::from_column_major_slice(&x[..n * inner], n, inner);
     let y = MatRef::from_column_major_slice(&y[..rows * inner], rows, inner);
-    let out = MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
+    let out =
+        MatMut::from_column_major_slice_mut(&mut out[..n * rows], n, rows);
     add_product(out, x, y.transpose(), alpha);
 }

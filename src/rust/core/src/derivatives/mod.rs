@@ -199,7 +199,11 @@ impl FactorDerivatives {
 
     /// `sum_l W_t,ll` of the likelihood in the place of `G_t`: what generalized models need of the
     /// factor.
-    pub(crate) fn update_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+    pub(crate) fn update_traces(
+        &mut self,
+        factor: &Factor,
+        omega: &mut OmegaDerivatives,
+    ) {
         self.invert_lambdas(factor);
         self.update_leading(factor);
         self.fill_traces(factor, omega);
@@ -228,7 +232,12 @@ impl FactorDerivatives {
     }
 
     /// `Z'V^-1 [X, y - X beta]`, with the rows of X if `reml`, and what it is computed from.
-    pub(crate) fn update_effects(&mut self, factor: &Factor, response: &Response, reml: bool) {
+    pub(crate) fn update_effects(
+        &mut self,
+        factor: &Factor,
+        response: &Response,
+        reml: bool,
+    ) {
         self.invert_lambdas(factor);
         self.update_leading(factor);
         self.update_scores(factor, response, reml);
@@ -275,7 +284,12 @@ impl FactorDerivatives {
 }
 
 // Lambda^-1; false where rounding would spoil what is divided by Lambda.
-fn invert_lower(k: usize, lambda: &[f64], scale: &[f64], inverse: &mut [f64]) -> bool {
+fn invert_lower(
+    k: usize,
+    lambda: &[f64],
+    scale: &[f64],
+    inverse: &mut [f64],
+) -> bool {
     inverse.fill(0.0);
     for j in 0..k {
         inverse[j * k + j] = 1.0;

@@ -7,7 +7,11 @@ use crate::kernels::small;
 
 impl FactorDerivatives {
     /// Gradient of `r^2` in theta.
-    pub(crate) fn r2_slopes(&self, factor: &Factor, omega: &OmegaDerivatives) -> Vec<f64> {
+    pub(crate) fn r2_slopes(
+        &self,
+        factor: &Factor,
+        omega: &OmegaDerivatives,
+    ) -> Vec<f64> {
         let mut sums = vec![0.0; omega.directions.len()];
         self.fill_quadratic_scores(factor, &omega.directions, &mut sums);
         let mut slopes = omega.chain(factor.covs(), &factor.theta, &sums);

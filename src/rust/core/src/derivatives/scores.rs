@@ -71,7 +71,9 @@ impl Residual<'_> {
     fn border_rows(&self, x: &[f64], y: &[f64], to: &mut [f64]) {
         let p = self.delta.len();
         let n_fixed = self.columns - 1;
-        for (i, (y, to)) in y.iter().zip(to.chunks_exact_mut(self.columns)).enumerate() {
+        for (i, (y, to)) in
+            y.iter().zip(to.chunks_exact_mut(self.columns)).enumerate()
+        {
             let x = &x[i * p..(i + 1) * p];
             to[..n_fixed].copy_from_slice(&x[..n_fixed]);
             to[n_fixed] = y - small::dot(self.delta, x);
@@ -84,7 +86,12 @@ impl FactorDerivatives {
     /// - Z b)` level by level; for the trailing terms `v = Lambda^-T u`, or again from the
     /// residuals if Lambda is singular. With the restricted likelihood the rows of X are turned
     /// into `T = L_XX^-1 X'V^-1Z`.
-    pub(super) fn update_scores(&mut self, factor: &Factor, response: &Response, reml: bool) {
+    pub(super) fn update_scores(
+        &mut self,
+        factor: &Factor,
+        response: &Response,
+        reml: bool,
+    ) {
         let mut delta = std::mem::take(&mut self.scores.delta);
         response.fixed_of_residual(factor, &mut delta);
         let residual = Residual {
@@ -121,14 +128,21 @@ impl FactorDerivatives {
 
 impl Scores {
     /// The scores of each level of the leading term, of `k` effects.
-    pub(crate) fn leading_levels(&self, k: usize) -> impl Iterator<Item = LevelScores<'_>> {
+    pub(crate) fn leading_levels(
+        &self,
+        k: usize,
+    ) -> impl Iterator<Item = LevelScores<'_>> {
         let levels = self.leading.chunks_exact(k * self.columns);
         levels.map(|values| self.level(values))
     }
 
     /// The scores of one level of the leading term, of `k` effects.
     #[inline(always)]
-    pub(crate) fn leading_level(&self, k: usize, level: usize) -> LevelScores<'_> {
+    pub(crate) fn leading_level(
+        &self,
+        k: usize,
+        level: usize,
+    ) -> LevelScores<'_> {
         let size = k * self.columns;
         self.level(&self.leading[level * size..(level + 1) * size])
     }
@@ -190,10 +204,16 @@ impl Scores {
 
     // Turns the spherical effects u of the trailing terms into `b = Lambda u`, and sets
     // `v = Lambda^-T u` where Lambda has an inverse.
-    fn predict_trailing(&mut self, factor: &Factor, inverses: &[LambdaInverse]) {
+    fn predict_trailing(
+        &mut self,
+        factor: &Factor,
+        inverses: &[LambdaInverse],
+    ) {
         let columns = self.columns;
         let lambdas = factor.trailing_lambdas.iter().zip(inverses);
-        for (block, (lambda, inverse)) in factor.layout.blocks.iter().zip(lambdas) {
+        for (block, (lambda, inverse)) in
+            factor.layout.blocks.iter().zip(lambdas)
+        {
             for place in block.places(columns) {
                 let u = &mut self.effects[place.clone()];
                 if let Some(inverse) = inverse.get() {
@@ -218,16 +238,23 @@ impl Scores {
         for value in &mut self.residuals {
             *value = -*value;
         }
-        trailing.times_cross_products(columns, &self.effects, &mut self.residuals);
+        trailing.times_cross_products(
+            columns,
+            &self.effects,
+            &mut self.residuals,
+        );
     }
 
     // Takes `v` from the residuals for the terms whose Lambda has no inverse.
     fn take_residuals(&mut self, factor: &Factor, inverses: &[LambdaInverse]) {
         let blocks = factor.layout.blocks.iter().zip(inverses);
-        for (block, _) in blocks.filter(|(_, inverse)| inverse.get().is_none()) {
+        for (block, _) in blocks.filter(|(_, inverse)| inverse.get().is_none())
+        {
             for place in block.places(self.columns) {
                 let residuals = &self.residuals[place.clone()];
-                for (v, residual) in self.trailing[place].iter_mut().zip(residuals) {
+                for (v, residual) in
+                    self.trailing[place].iter_mut().zip(residuals)
+                {
                     *v = -residual;
                 }
             }
@@ -253,14 +280,25 @@ impl Scores {
             let (b0, rest) = self.work.split_at_mut(size);
             let rest = &mut rest[..range.len() * size];
             let x = factor.leading.ax0.span(range.clone());
-            let y = &residual.response.products().leading[k * range.start..k * range.end];
+            let y = &residual.response.products().leading
+                [k * range.start..k * range.end];
             residual.border_rows(x, y, rest);
-            factor
-                .trailing
-                .times_leading(&levels, columns, -1.0, &self.effects, rest);
+            factor.trailing.times_leading(
+                &levels,
+                columns,
+                -1.0,
+                &self.effects,
+                rest,
+            );
             for (level, rest) in range.zip(rest.chunks_exact_mut(size)) {
                 let score = &mut self.leading[level * size..(level + 1) * size];
-                times_transposed(k, columns, rest, p_leading.square(k, level), score);
+                times_transposed(
+                    k,
+                    columns,
+                    rest,
+                    p_leading.square(k, level),
+                    score,
+                );
                 if singular {
                     let m = factor.m.square(k, level);
                     small::multiply_rows(k, columns, rest, m, b0);
@@ -269,9 +307,9 @@ impl Scores {
             }
             if singular {
                 let residuals = &mut self.residuals;
-                factor
-                    .trailing
-                    .times_leading_transposed(&levels, columns, rest, residuals);
+                factor.trailing.times_leading_transposed(
+                    &levels, columns, rest, residuals,
+                );
             }
         }
     }
@@ -288,7 +326,13 @@ impl Scores {
 
 // out = x a' for `rows x k` matrices x and out.
 #[inline(always)]
-fn times_transposed(k: usize, rows: usize, x: &[f64], a: &[f64], out: &mut [f64]) {
+fn times_transposed(
+    k: usize,
+    rows: usize,
+    x: &[f64],
+    a: &[f64],
+    out: &mut [f64],
+) {
     for (j, out) in out.chunks_exact_mut(rows).enumerate() {
         out.fill(0.0);
         for (l, x) in x.chunks_exact(rows).enumerate() {

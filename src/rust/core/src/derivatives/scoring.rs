@@ -17,11 +17,17 @@ impl OmegaDerivatives {
     /// `t_d = tr(E_d W)`, where the derivative in sigma is zero. Its step in `log sigma^2` is
     /// `d = -t's / df`, with s the solution of `(Tr - t t' / df) s = -g`; in Omega, the ratio, the
     /// step is `s / (1 + d)`.
-    pub fn scored(&self, lambdas: &[Vec<f64>], profile: Profile, df: f64) -> Option<Vec<Vec<f64>>> {
+    pub fn scored(
+        &self,
+        lambdas: &[Vec<f64>],
+        profile: Profile,
+        df: f64,
+    ) -> Option<Vec<Vec<f64>>> {
         let n = self.directions.len();
         let g = self.slopes();
         let traces = g.iter().zip(&self.squares);
-        let t: Vec<f64> = traces.map(|(g, s)| g + profile.precision * s).collect();
+        let t: Vec<f64> =
+            traces.map(|(g, s)| g + profile.precision * s).collect();
         let unknown = if profile.sigma_profiled {
             1.0 / df
         } else {
@@ -38,12 +44,19 @@ impl OmegaDerivatives {
         let change = unknown * small::dot(&t, &step);
         let scale = -1.0 / (1.0 + change.max(-0.9));
         let lambdas = lambdas.iter().enumerate();
-        let moved = lambdas.map(|(term, lambda)| self.moved(term, lambda, scale, &step));
+        let moved = lambdas
+            .map(|(term, lambda)| self.moved(term, lambda, scale, &step));
         Some(moved.collect())
     }
 
     // Omega of a term, `scale` times the step on.
-    fn moved(&self, term: usize, lambda: &[f64], scale: f64, step: &[f64]) -> Vec<f64> {
+    fn moved(
+        &self,
+        term: usize,
+        lambda: &[f64],
+        scale: f64,
+        step: &[f64],
+    ) -> Vec<f64> {
         let k = self.directions.size(term);
         let mut omega = vec![0.0; k * k];
         small::multiply_transposed(k, lambda, lambda, &mut omega);

@@ -57,13 +57,21 @@ pub(crate) fn us(size: usize, theta_start: usize) -> Part {
     Part::new(Structure::Unstructured, size, theta_start)
 }
 
-pub(crate) fn part(structure: Structure, size: usize, theta_start: usize) -> Part {
+pub(crate) fn part(
+    structure: Structure,
+    size: usize,
+    theta_start: usize,
+) -> Part {
     Part::new(structure, size, theta_start)
 }
 
 impl Data {
     // Terms: level of row i, parts. Columns of z: the first is one, the others are random.
-    pub(crate) fn new(n: usize, p: usize, terms: Vec<(Levels, Vec<Part>)>) -> Self {
+    pub(crate) fn new(
+        n: usize,
+        p: usize,
+        terms: Vec<(Levels, Vec<Part>)>,
+    ) -> Self {
         let mut random = Random(7);
         let x = (0..n * p)
             .map(|i| if i < n { 1.0 } else { random.normal() })
@@ -78,10 +86,13 @@ impl Data {
             let z: Vec<f64> = (0..n * k)
                 .map(|i| if i < n { 1.0 } else { random.normal() })
                 .collect();
-            let effects: Vec<f64> = (0..k * n_levels).map(|_| random.normal()).collect();
+            let effects: Vec<f64> =
+                (0..k * n_levels).map(|_| random.normal()).collect();
             for i in 0..n {
                 y[i] += (0..k)
-                    .map(|j| z[j * n + i] * effects[(refs[i] as usize - 1) * k + j])
+                    .map(|j| {
+                        z[j * n + i] * effects[(refs[i] as usize - 1) * k + j]
+                    })
                     .sum::<f64>();
             }
             built.push(TermData {
@@ -119,8 +130,9 @@ impl Data {
              }| ReTerm {
                 refs,
                 n_levels: *n_levels,
-                z: z.as_deref()
-                    .map_or_else(Columns::ones, |z| Columns::dense(z, refs.len())),
+                z: z.as_deref().map_or_else(Columns::ones, |z| {
+                    Columns::dense(z, refs.len())
+                }),
                 cov: cov.clone(),
             },
         );
@@ -169,7 +181,8 @@ fn check(name: &str, data: &Data, exact_hessian: bool) {
         (Criterion::Reml, Some(0.9)),
     ] {
         let design = data.design();
-        let mut model = LinearMixedModel::new(&design, criterion, sigma).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, criterion, sigma).unwrap();
         let n = model.n_theta();
         let mut random = Random(3);
         let general: Vec<f64> = model
@@ -208,7 +221,11 @@ fn check(name: &str, data: &Data, exact_hessian: bool) {
             let slopes = model.at(&theta).unwrap().slopes();
             slopes.hessian(HessianKind::Exact).fill(&mut hessian);
             let differences: Vec<f64> = (0..n)
-                .flat_map(|j| fourth_order(STEP, |h| gradient(&mut model, &shifted(&theta, j, h))))
+                .flat_map(|j| {
+                    fourth_order(STEP, |h| {
+                        gradient(&mut model, &shifted(&theta, j, h))
+                    })
+                })
                 .collect();
             let error = largest_error(&hessian, &differences);
             assert!(
@@ -298,7 +315,8 @@ fn sparse_trailing_storage() {
             (Box::new(|i| i / 48), vec![us(2, 4)]),
         ],
     );
-    let model = LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    let model =
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
     assert!(model.is_sparse());
     check("sparse", &data, true);
 }
@@ -355,7 +373,8 @@ fn ends_of_the_correlation() {
             (Criterion::Reml, 1.0),
             (Criterion::Reml, -1.0),
         ] {
-            let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+            let mut model =
+                LinearMixedModel::new(&design, criterion, None).unwrap();
             let mut theta = model.start().to_vec();
             theta
                 .iter_mut()
@@ -363,7 +382,8 @@ fn ends_of_the_correlation() {
                 .for_each(|(j, t)| *t *= 0.6 + 0.1 * j as f64);
             let mut search = Search::new(&mut model, &theta).unwrap();
             let mut x = search.at.from_theta(&theta);
-            (x[n - 1], x[n + structure.n_theta(2) - 1]) = (angle * FRAC_PI_2, 0.3);
+            (x[n - 1], x[n + structure.n_theta(2) - 1]) =
+                (angle * FRAC_PI_2, 0.3);
             let size = x.len();
             let mut gradient_at = |x: &[f64]| {
                 let mut g = vec![0.0; size];
@@ -372,10 +392,16 @@ fn ends_of_the_correlation() {
                 (value, g)
             };
             let differences: Vec<f64> = (0..size)
-                .map(|j| fourth_order(STEP, |h| vec![gradient_at(&shifted(&x, j, h)).0])[0])
+                .map(|j| {
+                    fourth_order(STEP, |h| {
+                        vec![gradient_at(&shifted(&x, j, h)).0]
+                    })[0]
+                })
                 .collect();
             let second: Vec<f64> = (0..size)
-                .flat_map(|j| fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)).1))
+                .flat_map(|j| {
+                    fourth_order(STEP, |h| gradient_at(&shifted(&x, j, h)).1)
+                })
                 .collect();
             let g = gradient_at(&x).1;
             let mut hessian = vec![0.0; size * size];
@@ -413,7 +439,8 @@ fn sigma_and_contrasts() {
     let design = data.design();
     let contrast = [0.3, -1.0, 2.0];
     for criterion in [Criterion::Ml, Criterion::Reml] {
-        let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, criterion, None).unwrap();
         let n = model.n_theta();
         let general: Vec<f64> = (0..n).map(|j| 0.4 + 0.05 * j as f64).collect();
         let singular: Vec<f64> = general
@@ -429,7 +456,9 @@ fn sigma_and_contrasts() {
                     .unwrap()
             };
             let differences: Vec<f64> = (0..=n)
-                .map(|j| fourth_order(STEP, |h| vec![value(&shifted(&x, j, h))])[0])
+                .map(|j| {
+                    fourth_order(STEP, |h| vec![value(&shifted(&x, j, h))])[0]
+                })
                 .collect();
             let mut derivatives = |x: &[f64], kind: HessianKind| {
                 let point = model.at(&x[..n]).unwrap();
@@ -438,7 +467,8 @@ fn sigma_and_contrasts() {
             let second: Vec<f64> = (0..=n)
                 .flat_map(|j| {
                     fourth_order(STEP, |h| {
-                        derivatives(&shifted(&x, j, h), HessianKind::Average).gradient
+                        derivatives(&shifted(&x, j, h), HessianKind::Average)
+                            .gradient
                     })
                 })
                 .collect();
@@ -456,13 +486,16 @@ fn sigma_and_contrasts() {
                 let rx = model.estimates(theta).unwrap().rx;
                 let mut w = contrast;
                 for j in 0..3 {
-                    w[j] =
-                        (w[j] - (0..j).map(|i| rx[j * 3 + i] * w[i]).sum::<f64>()) / rx[j * 3 + j];
+                    w[j] = (w[j]
+                        - (0..j).map(|i| rx[j * 3 + i] * w[i]).sum::<f64>())
+                        / rx[j * 3 + j];
                 }
                 vec![w.iter().map(|w| w * w).sum()]
             };
             let differences: Vec<f64> = (0..n)
-                .map(|j| fourth_order(STEP, |h| variance(&shifted(&x[..n], j, h)))[0])
+                .map(|j| {
+                    fourth_order(STEP, |h| variance(&shifted(&x[..n], j, h)))[0]
+                })
                 .collect();
             assert!(
                 largest_error(&slopes, &differences) < 1e-7,
@@ -489,7 +522,8 @@ fn sigma_as_a_coordinate() {
         absolute: vec![(3, 0.9)],
     };
     for criterion in [Criterion::Ml, Criterion::Reml] {
-        let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, criterion, None).unwrap();
         let mut start = vec![0.7, -0.2, 0.5, 0.0, 0.3, 0.6, 0.1, 0.4];
         model.hold(&held, &mut start).unwrap();
         let mut search = Search::new(&mut model, &start).unwrap();
@@ -560,7 +594,8 @@ fn steps_in_tangents() {
         .iter()
         .flat_map(|c| [&general, &pivot, &singular].map(|t| (*c, t)))
     {
-        let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+        let mut model =
+            LinearMixedModel::new(&design, criterion, None).unwrap();
         let mut search = Search::new(&mut model, theta).unwrap();
         let x = search.at.start();
         let n = x.len();
@@ -571,14 +606,21 @@ fn steps_in_tangents() {
             .unwrap();
         for _ in 0..10 {
             let p: Vec<f64> = (0..n).map(|_| random.normal()).collect();
-            let along =
-                |h: f64| search.displaced(&x, &p.iter().map(|p| h * p).collect::<Vec<f64>>());
-            let points = [-2.0, -1.0, 1.0, 2.0].map(|h| along(h * STEP_OF_SECOND));
-            let [a, b, c, d] = points.map(|point| search.value(&point).unwrap());
+            let along = |h: f64| {
+                search.displaced(
+                    &x,
+                    &p.iter().map(|p| h * p).collect::<Vec<f64>>(),
+                )
+            };
+            let points =
+                [-2.0, -1.0, 1.0, 2.0].map(|h| along(h * STEP_OF_SECOND));
+            let [a, b, c, d] =
+                points.map(|point| search.value(&point).unwrap());
             let slope = (a - d + 8.0 * (c - b)) / (12.0 * STEP_OF_SECOND);
-            let curvature =
-                (16.0 * (b + c) - a - d - 30.0 * here) / (12.0 * STEP_OF_SECOND.powi(2));
-            let expected: f64 = gradient.iter().zip(&p).map(|(g, p)| g * p).sum();
+            let curvature = (16.0 * (b + c) - a - d - 30.0 * here)
+                / (12.0 * STEP_OF_SECOND.powi(2));
+            let expected: f64 =
+                gradient.iter().zip(&p).map(|(g, p)| g * p).sum();
             let form: f64 = (0..n * n)
                 .map(|at| hessian[at] * p[at / n] * p[at % n])
                 .sum();
@@ -621,7 +663,8 @@ fn answers_do_not_depend_on_earlier_questions() {
             let _average = slopes.hessian(HessianKind::Average);
         },
         |model, at| {
-            let _known = model.at(at).unwrap().with_sigma(0.3, HessianKind::Exact);
+            let _known =
+                model.at(at).unwrap().with_sigma(0.3, HessianKind::Exact);
         },
         |model, at| {
             let _slopes = model.at(at).unwrap().contrast_slopes(&[1.0, -1.0]);
@@ -642,7 +685,9 @@ fn answers_do_not_depend_on_earlier_questions() {
                 question(&mut model, at);
                 model.set_sigma(0.3);
                 let known = ask(&mut model);
-                let mut other_model = LinearMixedModel::new(&design, criterion, Some(0.3)).unwrap();
+                let mut other_model =
+                    LinearMixedModel::new(&design, criterion, Some(0.3))
+                        .unwrap();
                 assert_eq!(known, ask(&mut other_model));
             }
         }

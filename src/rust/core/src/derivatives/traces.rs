@@ -1,6 +1,8 @@
 //! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
 
-use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile, Scratch};
+use crate::derivatives::{
+    FactorDerivatives, OmegaDerivatives, Profile, Scratch,
+};
 use crate::factor::coupling::scale_rows;
 use crate::factor::leading::Touched;
 use crate::factor::Factor;
@@ -13,7 +15,11 @@ const CHUNK: usize = 512;
 
 impl FactorDerivatives {
     /// Adds the leading term's traces, `W_ii = P_i A00_i - P_i A_R0' D C D' A_R0 P_i'`.
-    pub(super) fn add_leading_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+    pub(super) fn add_leading_traces(
+        &mut self,
+        factor: &Factor,
+        omega: &mut OmegaDerivatives,
+    ) {
         let g = &mut omega.g[factor.layout.leading_term];
         factor.trailing.invert(&mut self.c);
         if factor.trailing.has_full() {
@@ -23,7 +29,12 @@ impl FactorDerivatives {
     }
 
     #[inline(always)]
-    fn add_leading_traces_of_size(&mut self, factor: &Factor, k: usize, g: &mut [f64]) {
+    fn add_leading_traces_of_size(
+        &mut self,
+        factor: &Factor,
+        k: usize,
+        g: &mut [f64],
+    ) {
         let Scratch {
             a: y,
             b: work,
@@ -79,7 +90,11 @@ impl FactorDerivatives {
     }
 
     /// Adds the trailing terms' traces, `sum_l W_ll = Lambda^-T (q I - sum_l C_ll) Lambda^-1`.
-    pub(super) fn add_trailing_traces(&mut self, factor: &Factor, omega: &mut OmegaDerivatives) {
+    pub(super) fn add_trailing_traces(
+        &mut self,
+        factor: &Factor,
+        omega: &mut OmegaDerivatives,
+    ) {
         let mut is_reduced = false;
         for (b, block) in factor.layout.blocks.iter().enumerate() {
             let k = block.vsize;
@@ -97,11 +112,18 @@ impl FactorDerivatives {
             // One K serves all singular blocks: the first of them computes it.
             if !is_reduced {
                 is_reduced = true;
-                self.reduced
-                    .update(&factor.trailing, &factor.leading, &factor.m);
+                self.reduced.update(
+                    &factor.trailing,
+                    &factor.leading,
+                    &factor.m,
+                );
             }
-            self.reduced
-                .add_traces(&factor.trailing, factor.scaling(), block, g);
+            self.reduced.add_traces(
+                &factor.trailing,
+                factor.scaling(),
+                block,
+                g,
+            );
         }
     }
 
@@ -126,14 +148,26 @@ impl FactorDerivatives {
 
 // g += P_i A00_i; `work` is scratch memory.
 #[inline(always)]
-fn add_level_trace(k: usize, p: &[f64], a00: &[f64], work: &mut [f64], g: &mut [f64]) {
+fn add_level_trace(
+    k: usize,
+    p: &[f64],
+    a00: &[f64],
+    work: &mut [f64],
+    g: &mut [f64],
+) {
     small::multiply(k, p, a00, work);
     small::axpy(1.0, work, g);
 }
 
 // g -= P_i Y P_i'; overwrites y, `work` is scratch memory.
 #[inline(always)]
-fn subtract_explained(k: usize, p: &[f64], y: &mut [f64], work: &mut [f64], g: &mut [f64]) {
+fn subtract_explained(
+    k: usize,
+    p: &[f64],
+    y: &mut [f64],
+    work: &mut [f64],
+    g: &mut [f64],
+) {
     small::multiply(k, p, y, work);
     small::multiply_transposed(k, work, p, y);
     small::axpy(-1.0, y, g);
@@ -145,7 +179,8 @@ fn add_congruence(k: usize, inverse: &[f64], s: &[f64], g: &mut [f64]) {
         for i in 0..k {
             for b in j..k {
                 for a in i..k {
-                    g[j * k + i] += inverse[i * k + a] * s[b * k + a] * inverse[j * k + b];
+                    g[j * k + i] +=
+                        inverse[i * k + a] * s[b * k + a] * inverse[j * k + b];
                 }
             }
         }

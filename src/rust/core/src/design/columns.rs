@@ -32,7 +32,9 @@ impl Column<'_> {
     pub(crate) fn copy(&self, first: usize, out: &mut [f64]) {
         match *self {
             Self::Constant(value) => out.fill(value),
-            Self::Doubles(values) => out.copy_from_slice(&values[first..first + out.len()]),
+            Self::Doubles(values) => {
+                out.copy_from_slice(&values[first..first + out.len()])
+            }
             Self::Integers(values) => {
                 let both = out.iter_mut().zip(&values[first..]);
                 both.for_each(|(out, value)| *out = f64::from(*value));
@@ -51,7 +53,11 @@ impl Column<'_> {
 
     // Copies the rows from `first` on, as many as there are places.
     #[inline]
-    fn copy_rows<'b>(&self, first: usize, places: impl Iterator<Item = &'b mut f64>) {
+    fn copy_rows<'b>(
+        &self,
+        first: usize,
+        places: impl Iterator<Item = &'b mut f64>,
+    ) {
         match *self {
             // Iterators with steps are faster from within.
             Self::Constant(value) => places.for_each(|place| *place = value),
@@ -188,7 +194,10 @@ mod tests {
 
     #[test]
     fn lengths_and_missing_values() {
-        let columns = Columns::new(vec![Column::Constant(1.0), Column::Integers(&[1, MISSING])]);
+        let columns = Columns::new(vec![
+            Column::Constant(1.0),
+            Column::Integers(&[1, MISSING]),
+        ]);
         assert_eq!(
             columns.validate("x", 2),
             Err(Error::NonFinite {

@@ -106,7 +106,9 @@ impl Design<'_> {
         check_length("y", n.max(1), n)?;
         check_finite("y", self.y)?;
         self.x.validate("x", n)?;
-        for (what, values) in [("weights", self.weights), ("offset", self.offset)] {
+        for (what, values) in
+            [("weights", self.weights), ("offset", self.offset)]
+        {
             if let Some(values) = values {
                 check_length(what, n, values.len())?;
                 check_finite(what, values)?;

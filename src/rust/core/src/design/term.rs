@@ -56,7 +56,8 @@ impl ReTerm<'_> {
         check_length("refs", n, self.refs.len())?;
         check_length("z", self.vsize(), self.z.len())?;
         self.z.validate("z", n)?;
-        let valid = |&level: &i32| level >= 1 && level as usize <= self.n_levels;
+        let valid =
+            |&level: &i32| level >= 1 && level as usize <= self.n_levels;
         match self.refs.iter().position(|level| !valid(level)) {
             None => Ok(()),
             Some(row) => Err(Error::Level {

@@ -91,7 +91,9 @@ impl Border {
             }
             if pivot <= self.least_pivot(j) {
                 if self.anchor.is_empty() {
-                    return Err(Error::NotPositiveDefinite { pivot: before + j });
+                    return Err(Error::NotPositiveDefinite {
+                        pivot: before + j,
+                    });
                 }
                 self.hold(j);
             }
@@ -127,7 +129,8 @@ impl Border {
     // Replaces equation `j`, of which only rounding error is left, by another of small weight.
     fn hold(&mut self, j: usize) {
         let p = self.p;
-        let weight = (KEPT_PIVOT * self.a[j * p + j]).max(f64::MIN_POSITIVE.sqrt());
+        let weight =
+            (KEPT_PIVOT * self.a[j * p + j]).max(f64::MIN_POSITIVE.sqrt());
         self.l[j * p + j..(j + 1) * p].fill(0.0);
         self.l[j * p + j] = weight;
         self.held.push(j);
@@ -157,7 +160,8 @@ impl Border {
         let columns = self.l.chunks_exact(self.p.max(1)).enumerate();
         for (j, column) in columns.rev() {
             let (left, done) = x.split_at_mut(j + 1);
-            left[j] = (left[j] - small::dot(&column[j + 1..], done)) / column[j];
+            left[j] =
+                (left[j] - small::dot(&column[j + 1..], done)) / column[j];
         }
     }
 

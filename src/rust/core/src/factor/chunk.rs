@@ -109,7 +109,12 @@ impl<'a> Gathered<'a> {
 }
 
 // Rows from `first` on of X, centred, row by row.
-fn gather_fixed(design: &Design, shift: &[f64], first: usize, rows: &mut [f64]) {
+fn gather_fixed(
+    design: &Design,
+    shift: &[f64],
+    first: usize,
+    rows: &mut [f64],
+) {
     let p = shift.len();
     design.x.gather(first, p, rows);
     for row in rows.chunks_exact_mut(p.max(1)) {

@@ -4,7 +4,11 @@ use crate::factor::Factor;
 
 /// The size of a step of one in each element of theta, given the root mean square of each column of
 /// Z.
-pub(crate) fn step_sizes_of(factor: &Factor, rms: &[Vec<f64>], n_theta: usize) -> Vec<f64> {
+pub(crate) fn step_sizes_of(
+    factor: &Factor,
+    rms: &[Vec<f64>],
+    n_theta: usize,
+) -> Vec<f64> {
     let mut step_sizes = vec![1.0; n_theta];
     for (cov, rms) in factor.covs().iter().zip(rms) {
         cov.fill_step_sizes(rms, &mut step_sizes);
@@ -13,7 +17,10 @@ pub(crate) fn step_sizes_of(factor: &Factor, rms: &[Vec<f64>], n_theta: usize) -
 }
 
 /// Root mean square of each column of Z, weights included; 1 for a column of zeros.
-pub(crate) fn root_mean_squares(factor: &Factor, n_eff: usize) -> Vec<Vec<f64>> {
+pub(crate) fn root_mean_squares(
+    factor: &Factor,
+    n_eff: usize,
+) -> Vec<Vec<f64>> {
     let root = |mean: f64| if mean > 0.0 { mean.sqrt() } else { 1.0 };
     let diagonal = |k: usize, means: &[f64]| {
         let diagonal = means.iter().step_by(k + 1);

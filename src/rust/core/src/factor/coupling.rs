@@ -43,7 +43,12 @@ impl LeadingCoupling {
     }
 
     // C E and E' C E.
-    fn multiply_inverse(&mut self, k: usize, inverse: &SelectedInverse, rows: &[u32]) {
+    fn multiply_inverse(
+        &mut self,
+        k: usize,
+        inverse: &SelectedInverse,
+        rows: &[u32],
+    ) {
         set_zeros(&mut self.ce, self.e.len());
         for (ce, &row) in self.ce.chunks_exact_mut(k).zip(rows) {
             for (e, &col) in self.e.chunks_exact(k).zip(rows) {
@@ -72,7 +77,12 @@ pub(crate) fn scale_rows(
         let block = block_of_row[rows[at] as usize] as usize;
         let kt = factor.layout.blocks[block].vsize;
         let lambda = &factor.trailing_lambdas[block];
-        small::lambda_transposed_rows(kt, k, lambda, &mut e[at * k..(at + kt) * k]);
+        small::lambda_transposed_rows(
+            kt,
+            k,
+            lambda,
+            &mut e[at * k..(at + kt) * k],
+        );
         at += kt;
     }
 }

@@ -79,7 +79,12 @@ impl CrossProducts {
 
     // Everything that involves the random effects or the residual response.
     #[inline(always)]
-    fn add_residual(&mut self, k: usize, design: &Design, sums: &mut ResponseSums) {
+    fn add_residual(
+        &mut self,
+        k: usize,
+        design: &Design,
+        sums: &mut ResponseSums,
+    ) {
         let shift = self.border.shift.clone();
         let leading_term = self.layout.leading_term;
         let mut rows = Gathered::new(design, &shift);
@@ -136,8 +141,11 @@ impl CrossProducts {
             self.trailing.add_level(first, row.w, z);
             for other in &self.layout.blocks[..b] {
                 let z_other = row.z(other.term, other.vsize);
-                self.trailing
-                    .add_pair((first, z), (first_row(other), z_other), row.w);
+                self.trailing.add_pair(
+                    (first, z),
+                    (first_row(other), z_other),
+                    row.w,
+                );
             }
         }
     }
@@ -230,7 +238,12 @@ fn mean(design: &Design, column: &Column) -> f64 {
 }
 
 // Rows from `first` on of [X y - offset], X centred, row by row.
-pub(super) fn gather(design: &Design, shift: &[f64], first: usize, rows: &mut [f64]) {
+pub(super) fn gather(
+    design: &Design,
+    shift: &[f64],
+    first: usize,
+    rows: &mut [f64],
+) {
     let p = shift.len();
     let width = shift.len() + 1;
     design.x.gather(first, width, rows);

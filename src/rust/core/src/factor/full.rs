@@ -24,7 +24,8 @@ impl FullLeading {
     pub fn new(leading: &Leading, m: usize) -> Option<Self> {
         let touched = leading.rows.len() as f64;
         let density = touched / (leading.n_levels as f64 * m as f64);
-        let pays = density > DENSITY && touched * leading.k as f64 * m as f64 > WORK;
+        let pays =
+            density > DENSITY && touched * leading.k as f64 * m as f64 > WORK;
         let length = m * leading.k * leading.n_levels;
         pays.then(|| Self {
             m,
@@ -35,7 +36,14 @@ impl FullLeading {
 
     /// Copies the `k` values of each row that a level touches and multiplies by its `M`.
     #[inline(always)]
-    pub fn set(&mut self, k: usize, level: usize, rows: &[u32], vals: &[f64], m_level: &[f64]) {
+    pub fn set(
+        &mut self,
+        k: usize,
+        level: usize,
+        rows: &[u32],
+        vals: &[f64],
+        m_level: &[f64],
+    ) {
         let columns = level * k * self.m..(level + 1) * k * self.m;
         let a = &mut self.a[columns.clone()];
         let b = &mut self.b[columns];

@@ -23,9 +23,13 @@ impl TrailingTerm {
     }
 
     /// Where each level lies in a vector with `width` values per row.
-    pub fn places(&self, width: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+    pub fn places(
+        &self,
+        width: usize,
+    ) -> impl Iterator<Item = Range<usize>> + '_ {
         let length = self.vsize * width;
-        let starts = self.first.iter().map(move |&first| first as usize * width);
+        let starts =
+            self.first.iter().map(move |&first| first as usize * width);
         starts.map(move |start| start..start + length)
     }
 }
@@ -47,7 +51,8 @@ impl Layout {
     /// The places of the effects of a design: trailing terms in its order, level after level.
     pub fn new(design: &Design) -> Self {
         let shape = |term: &ReTerm| (term.vsize(), term.n_levels);
-        let shapes: Vec<(usize, usize)> = design.terms.iter().map(shape).collect();
+        let shapes: Vec<(usize, usize)> =
+            design.terms.iter().map(shape).collect();
         Self::of_shapes(&shapes, design.p())
     }
 
@@ -124,6 +129,12 @@ impl Layout {
 // The first one of those with most random effects.
 fn leading_term(shapes: &[(usize, usize)]) -> usize {
     let effects = |t: usize| shapes[t].0 * shapes[t].1;
-    let larger = |best: usize, t: usize| if effects(t) > effects(best) { t } else { best };
+    let larger = |best: usize, t: usize| {
+        if effects(t) > effects(best) {
+            t
+        } else {
+            best
+        }
+    };
     (1..shapes.len()).fold(0, larger)
 }

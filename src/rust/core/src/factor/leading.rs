@@ -168,7 +168,8 @@ impl<'a> Summing<'a> {
         let first = rows.len();
         for &i in members {
             for block in &self.layout.blocks {
-                let row = block.first_row(self.design.terms[block.term].level(i as usize));
+                let row = block
+                    .first_row(self.design.terms[block.term].level(i as usize));
                 if self.slot[row as usize] == NONE {
                     self.slot[row as usize] = 0;
                     rows.extend(row..row + block.vsize as u32);
@@ -191,7 +192,8 @@ impl<'a> Summing<'a> {
                 let term = &self.design.terms[block.term];
                 let zt = &mut self.zt[..block.vsize];
                 term.row(i, zt);
-                let at = self.slot[block.first_row(term.level(i)) as usize] as usize;
+                let at =
+                    self.slot[block.first_row(term.level(i)) as usize] as usize;
                 let vals = vals[at * k..].chunks_exact_mut(k);
                 for (v, z) in vals.zip(zt) {
                     small::axpy(self.design.weight(i) * *z, &self.z0, v);
@@ -209,7 +211,10 @@ impl<'a> Summing<'a> {
 }
 
 /// Row numbers grouped by level (a counting sort): where each level starts, and the rows in order.
-pub(crate) fn sort_by_level(refs: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
+pub(crate) fn sort_by_level(
+    refs: &[i32],
+    n_levels: usize,
+) -> (Vec<usize>, Vec<u32>) {
     let mut start = vec![0usize; n_levels + 1];
     for &level in refs {
         start[level as usize] += 1;

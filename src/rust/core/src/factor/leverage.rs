@@ -16,7 +16,8 @@ pub fn leverage(design: &Design, factor: &Factor) -> Vec<f64> {
     let inverse = SelectedInverse::new(factor);
     let block_of_row = factor.layout.block_of_row();
     let leading_term = &design.terms[factor.layout.leading_term];
-    let (start, order) = sort_by_level(leading_term.refs, leading_term.n_levels);
+    let (start, order) =
+        sort_by_level(leading_term.refs, leading_term.n_levels);
     let mut coupling = LeadingCoupling::default();
     let mut row = Row::new(design, factor, &inverse);
     let mut leverage = vec![0.0; design.n()];
@@ -48,7 +49,11 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(design: &'a Design, factor: &'a Factor, inverse: &'a SelectedInverse) -> Self {
+    fn new(
+        design: &'a Design,
+        factor: &'a Factor,
+        inverse: &'a SelectedInverse,
+    ) -> Self {
         let k = factor.leading.k;
         let p = factor.p();
         Self {
@@ -107,7 +112,8 @@ impl<'a> Row<'a> {
         }
         for &(row, value) in &self.scaled {
             let at = self.slot[row as usize] as usize * k;
-            variance -= 2.0 * value * small::dot(&coupling.ce[at..at + k], &self.z0);
+            variance -=
+                2.0 * value * small::dot(&coupling.ce[at..at + k], &self.z0);
             for &(other, other_value) in &self.scaled {
                 let c = self.inverse.rr(row as usize, other as usize);
                 variance += value * other_value * c;

@@ -113,7 +113,9 @@ impl Factor {
         let touched = leading.ptr.windows(2).map(|w| w[1] - w[0]);
         let n_theta = covs.iter().map(RelCov::theta_end);
         Self {
-            trailing_lambdas: blocks.map(|block| lambdas[block.term].clone()).collect(),
+            trailing_lambdas: blocks
+                .map(|block| lambdas[block.term].clone())
+                .collect(),
             m: squares.clone(),
             l00: squares,
             bx: Blocks::zeros(border.p(), k, leading.n_levels),
@@ -175,7 +177,9 @@ impl Factor {
         for (cov, lambda) in self.covs.iter().zip(&mut self.lambdas) {
             cov.fill_lambda(theta, lambda);
         }
-        for (block, lambda) in self.layout.blocks.iter().zip(&mut self.trailing_lambdas) {
+        for (block, lambda) in
+            self.layout.blocks.iter().zip(&mut self.trailing_lambdas)
+        {
             lambda.copy_from_slice(&self.lambdas[block.term]);
         }
     }
@@ -186,7 +190,8 @@ impl Factor {
     /// `NotPositiveDefinite`.
     pub(crate) fn refactor(&mut self) -> Result<()> {
         self.trailing.reset();
-        let log_det_leading = for_size!(self.leading.k, k => self.eliminate_leading(k))?;
+        let log_det_leading =
+            for_size!(self.leading.k, k => self.eliminate_leading(k))?;
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
             self.trailing.full_rank_update(self.bx.values());
@@ -215,7 +220,8 @@ impl Factor {
             let a00 = leading.a00.square(k, level);
             small::scale_inflate(k, a00, lambda, &mut self.work, t);
             let root = small::cholesky(k, t);
-            log_det.push(root.ok_or(Error::NotPositiveDefinite { pivot: level })?);
+            log_det
+                .push(root.ok_or(Error::NotPositiveDefinite { pivot: level })?);
             let m = self.m.square_mut(k, level);
             small::right_solve_transposed(k, lambda, t, m);
             let bx = self.bx.block_mut(level);
@@ -223,7 +229,9 @@ impl Factor {
                 small::multiply_rows(k, p, leading.ax0.block(level), m, bx);
             }
             let (rows, vals) = leading.touched(level);
-            if !rows.is_empty() && !self.trailing.set_full(k, level, rows, vals, m) {
+            if !rows.is_empty()
+                && !self.trailing.set_full(k, level, rows, vals, m)
+            {
                 let b = &mut self.b[..vals.len()];
                 multiply_touched(k, vals, m, b);
                 self.trailing.rank_update(k, level, rows, b, bx);
@@ -287,8 +295,14 @@ impl Factor {
     }
 
     /// Element of X, its column centred as in the cross-products.
-    pub(crate) fn centred(&self, design: &Design, row: usize, column: usize) -> f64 {
-        design.x.value(row, column) - self.border.shift[column] * design.x.value(row, 0)
+    pub(crate) fn centred(
+        &self,
+        design: &Design,
+        row: usize,
+        column: usize,
+    ) -> f64 {
+        design.x.value(row, column)
+            - self.border.shift[column] * design.x.value(row, 0)
     }
 
     /// The combination of the coefficients of centred columns that is `c'beta`.

@@ -81,7 +81,11 @@ impl Response {
     }
 
     /// Fixed effects, in the centred columns, of the first residual response.
-    pub(crate) fn fixed_of_residual(&self, factor: &Factor, delta: &mut Vec<f64>) {
+    pub(crate) fn fixed_of_residual(
+        &self,
+        factor: &Factor,
+        delta: &mut Vec<f64>,
+    ) {
         delta.clear();
         delta.extend_from_slice(&self.l.fixed[..factor.p()]);
         factor.border.backward_solve(delta);

@@ -112,7 +112,13 @@ impl RowsOfTerm {
 
     // Z'WZ and Z'r of some rows of one level.
     #[inline(always)]
-    fn sum_level(&self, rows: Range<usize>, given: Given, zz: &mut [f64], zr: &mut [f64]) {
+    fn sum_level(
+        &self,
+        rows: Range<usize>,
+        given: Given,
+        zz: &mut [f64],
+        zr: &mut [f64],
+    ) {
         let k = self.k;
         zz.fill(0.0);
         zr.fill(0.0);
@@ -189,8 +195,10 @@ impl Rows {
     pub fn new(design: &Design, factor: &Factor, shift: &[f64]) -> Self {
         let layout = &factor.layout;
         let leading_term = &design.terms[layout.leading_term];
-        let (level_ptr, order) = sort_by_level(leading_term.refs, leading_term.n_levels);
-        let mut terms = vec![RowsOfTerm::new(design, layout.leading_term, &order)];
+        let (level_ptr, order) =
+            sort_by_level(leading_term.refs, leading_term.n_levels);
+        let mut terms =
+            vec![RowsOfTerm::new(design, layout.leading_term, &order)];
         for block in &layout.blocks {
             let mut rows = RowsOfTerm::new(design, block.term, &order);
             rows.first.clone_from(&block.first);
@@ -276,7 +284,13 @@ impl Rows {
 
     /// Fills the cross-products of `factor` with `[Z X]'W[Z X]`, and `rhs` with `[Z X]' r`.
     /// `factor` may have been made without fixed effects: then X is left out.
-    pub(crate) fn refill(&mut self, factor: &mut Factor, rhs: &mut Vectors, w: &[f64], r: &[f64]) {
+    pub(crate) fn refill(
+        &mut self,
+        factor: &mut Factor,
+        rhs: &mut Vectors,
+        w: &[f64],
+        r: &[f64],
+    ) {
         let given = Given { w, r };
         self.fill_leading(factor, rhs, given);
         rhs.trailing.fill(0.0);
@@ -292,7 +306,12 @@ impl Rows {
     }
 
     // Z0'WZ0 and Z0'r.
-    fn fill_leading(&self, factor: &mut Factor, rhs: &mut Vectors, given: Given) {
+    fn fill_leading(
+        &self,
+        factor: &mut Factor,
+        rhs: &mut Vectors,
+        given: Given,
+    ) {
         let k = factor.leading.k;
         let term = &self.terms[0];
         for (level, zr) in rhs.leading.chunks_exact_mut(k).enumerate() {
@@ -308,7 +327,13 @@ impl Rows {
     }
 
     // Z_t'WZ0 and Z_t'r.
-    fn fill_coupling(&self, t: usize, factor: &mut Factor, rhs: &mut Vectors, given: Given) {
+    fn fill_coupling(
+        &self,
+        t: usize,
+        factor: &mut Factor,
+        rhs: &mut Vectors,
+        given: Given,
+    ) {
         let is_plain = self.terms[t].z.is_empty() && self.terms[0].z.is_empty();
         for level in 0..factor.leading.n_levels {
             let vals = factor.leading.touched_mut(level);
@@ -358,7 +383,11 @@ impl Rows {
             let row = term.first_row(i);
             for (j, &z) in term.z(i).iter().enumerate() {
                 let at = (slot + j) * leading.k;
-                small::axpy(given.w[i] * z, leading.z(i), &mut vals[at..at + leading.k]);
+                small::axpy(
+                    given.w[i] * z,
+                    leading.z(i),
+                    &mut vals[at..at + leading.k],
+                );
                 zr[row + j] += given.r[i] * z;
             }
         }
@@ -375,9 +404,11 @@ impl Rows {
             for (l, column) in block.chunks_exact(a.k).enumerate() {
                 let from = if cells.a == cells.b { l } else { 0 };
                 for j in from..a.k {
-                    factor
-                        .trailing
-                        .set(row as usize + j, col as usize + l, column[j]);
+                    factor.trailing.set(
+                        row as usize + j,
+                        col as usize + l,
+                        column[j],
+                    );
                 }
             }
         }
@@ -399,7 +430,8 @@ impl Rows {
                 small::axpy(given.r[i], x, &mut rhs.fixed);
                 self.add_fixed_row(i, row, factor);
             }
-            let left = MatRef::from_column_major_slice(weighted, p, range.len());
+            let left =
+                MatRef::from_column_major_slice(weighted, p, range.len());
             let right = MatRef::from_column_major_slice(x, p, range.len());
             let a = factor.border.cross_products_mut();
             let out = MatMut::from_column_major_slice_mut(a, p, p);
@@ -433,7 +465,9 @@ fn centred_rows(design: &Design, order: &[u32], shift: &[f64]) -> Vec<f64> {
             design.x.value(i, 0)
         };
         let centred = shift.iter().enumerate();
-        rows.extend(centred.map(|(j, shift)| design.x.value(i, j) - shift * x0));
+        rows.extend(
+            centred.map(|(j, shift)| design.x.value(i, j) - shift * x0),
+        );
     }
     rows
 }
@@ -474,7 +508,13 @@ impl Cells {
     }
 
     // `Z_a'WZ_b` of each cell, `k_a x k_b`.
-    fn sum(&self, a: &RowsOfTerm, b: &RowsOfTerm, w: &[f64], out: &mut Vec<f64>) {
+    fn sum(
+        &self,
+        a: &RowsOfTerm,
+        b: &RowsOfTerm,
+        w: &[f64],
+        out: &mut Vec<f64>,
+    ) {
         let size = a.k * b.k;
         let of_row = if self.cell.is_empty() {
             &a.level
@@ -489,7 +529,8 @@ impl Cells {
             return;
         }
         for (i, &cell) in of_row.iter().enumerate() {
-            let block = &mut out[cell as usize * size..(cell as usize + 1) * size];
+            let block =
+                &mut out[cell as usize * size..(cell as usize + 1) * size];
             for (column, &z) in block.chunks_exact_mut(a.k).zip(b.z(i)) {
                 small::axpy(w[i] * z, a.z(i), column);
             }

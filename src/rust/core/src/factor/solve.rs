@@ -40,7 +40,11 @@ impl Vectors {
     }
 
     /// Makes `columns` zero vectors of a system with this layout.
-    pub(super) fn of_layout(layout: &Layout, leading: &Leading, columns: usize) -> Self {
+    pub(super) fn of_layout(
+        layout: &Layout,
+        leading: &Leading,
+        columns: usize,
+    ) -> Self {
         Self {
             leading: vec![0.0; columns * leading.k * leading.n_levels],
             trailing: vec![0.0; columns * layout.m],
@@ -50,7 +54,11 @@ impl Vectors {
 
     /// Puts the vectors of the terms of the design, `vsize x n_levels`, and that of the fixed
     /// effects in the order of elimination.
-    pub(crate) fn gather(factor: &Factor, terms: &[Vec<f64>], fixed: &[f64]) -> Self {
+    pub(crate) fn gather(
+        factor: &Factor,
+        terms: &[Vec<f64>],
+        fixed: &[f64],
+    ) -> Self {
         let mut trailing = vec![0.0; factor.layout.m];
         for block in &factor.layout.blocks {
             let levels = terms[block.term].chunks_exact(block.vsize);
@@ -80,7 +88,12 @@ impl Vectors {
     /// What is left of `whole` when the squares of column `c` of `columns` are taken off, one after
     /// the other in the order of elimination: where they leave next to nothing, a sum of them would
     /// end on either side of `whole`.
-    pub(crate) fn take_squares_off(&self, whole: f64, c: usize, columns: usize) -> f64 {
+    pub(crate) fn take_squares_off(
+        &self,
+        whole: f64,
+        c: usize,
+        columns: usize,
+    ) -> f64 {
         let column = |part: &[f64]| {
             let length = part.len() / columns;
             c * length..(c + 1) * length
@@ -107,7 +120,11 @@ impl Vectors {
 
     /// Column `c` of `columns`, to be changed.
     #[inline(always)]
-    pub(super) fn column_mut(&mut self, c: usize, columns: usize) -> VectorMut<'_> {
+    pub(super) fn column_mut(
+        &mut self,
+        c: usize,
+        columns: usize,
+    ) -> VectorMut<'_> {
         #[inline(always)]
         fn of(part: &mut [f64], c: usize, columns: usize) -> &mut [f64] {
             let length = part.len() / columns;
@@ -131,7 +148,13 @@ pub(super) struct VectorMut<'a> {
 impl VectorMut<'_> {
     /// Adds `[Z X]'Wr` of one row; `k`: effects of the leading term.
     #[inline(always)]
-    pub(super) fn add_row(&mut self, k: usize, layout: &Layout, design: &Design, row: Row) {
+    pub(super) fn add_row(
+        &mut self,
+        k: usize,
+        layout: &Layout,
+        design: &Design,
+        row: Row,
+    ) {
         let term = layout.leading_term;
         let level = design.terms[term].level(row.i);
         self.add_leading(level, row.z(term, k), row);
@@ -150,7 +173,12 @@ impl VectorMut<'_> {
 
     /// Adds `Z_R'Wr` of one row.
     #[inline(always)]
-    pub(super) fn add_trailing(&mut self, layout: &Layout, design: &Design, row: Row) {
+    pub(super) fn add_trailing(
+        &mut self,
+        layout: &Layout,
+        design: &Design,
+        row: Row,
+    ) {
         let wr = row.w * row.r;
         for block in &layout.blocks {
             let level = design.terms[block.term].level(row.i);
@@ -165,7 +193,12 @@ impl Factor {
     /// Solves the system for one right-hand side `[Lambda' r_Z; r_X]`: `rz` holds
     /// `vsize x n_levels` values per term of the design, `rx` one per fixed effect; `spherical` is
     /// added to the leading term's part of it, unless empty.
-    pub(crate) fn solve(&self, rz: &[Vec<f64>], rx: &[f64], spherical: &[f64]) -> Solution {
+    pub(crate) fn solve(
+        &self,
+        rz: &[Vec<f64>],
+        rx: &[f64],
+        spherical: &[f64],
+    ) -> Solution {
         let r = Vectors::gather(self, rz, rx);
         let mut y = Vectors::zeros(self, 1);
         self.forward_solve_with(1, &r, spherical, &mut y);
@@ -174,11 +207,22 @@ impl Factor {
 
     /// `y = L^-1 [Lambda' r_Z; r_X]` for `columns` right-hand sides r.
     #[inline]
-    pub(crate) fn forward_solve(&self, columns: usize, r: &Vectors, y: &mut Vectors) {
+    pub(crate) fn forward_solve(
+        &self,
+        columns: usize,
+        r: &Vectors,
+        y: &mut Vectors,
+    ) {
         self.forward_solve_with(columns, r, &[], y);
     }
 
-    fn forward_solve_with(&self, columns: usize, r: &Vectors, spherical: &[f64], y: &mut Vectors) {
+    fn forward_solve_with(
+        &self,
+        columns: usize,
+        r: &Vectors,
+        spherical: &[f64],
+        y: &mut Vectors,
+    ) {
         y.trailing.copy_from_slice(&r.trailing);
         y.fixed.copy_from_slice(&r.fixed);
         let q = self.leading.k * self.leading.n_levels;
@@ -198,7 +242,13 @@ impl Factor {
 
     // The trailing rows are scaled when all levels have been taken off.
     #[inline(always)]
-    fn forward_leading(&self, k: usize, r: &[f64], spherical: &[f64], y: VectorMut) {
+    fn forward_leading(
+        &self,
+        k: usize,
+        r: &[f64],
+        spherical: &[f64],
+        y: VectorMut,
+    ) {
         let levels = y.leading.chunks_exact_mut(k).zip(r.chunks_exact(k));
         for (level, (y_level, r)) in levels.enumerate() {
             let columns = self.m.square(k, level).chunks_exact(k);
@@ -206,7 +256,11 @@ impl Factor {
                 *y = small::dot(m, r);
             }
             if !spherical.is_empty() {
-                self.add_spherical(&spherical[level * k..(level + 1) * k], level, y_level);
+                self.add_spherical(
+                    &spherical[level * k..(level + 1) * k],
+                    level,
+                    y_level,
+                );
             }
             self.subtract_touched(k, level, y_level, y.trailing);
             subtract_product(self.bx.block(level), y_level, y.fixed);
@@ -232,7 +286,13 @@ impl Factor {
 
     // y_R -= A_R0 M y, unless that is done for all levels at once.
     #[inline(always)]
-    fn subtract_touched(&self, k: usize, level: usize, y: &[f64], trailing: &mut [f64]) {
+    fn subtract_touched(
+        &self,
+        k: usize,
+        level: usize,
+        y: &[f64],
+        trailing: &mut [f64],
+    ) {
         if self.leading.rows.is_empty() || self.trailing.has_full() {
             return;
         }
@@ -298,7 +358,11 @@ impl Factor {
 
     // Multiplies every trailing level by its Lambda or the transpose, in place.
     #[inline(always)]
-    fn scale_trailing(&self, rows: &mut [f64], multiply: impl Fn(usize, &[f64], &mut [f64])) {
+    fn scale_trailing(
+        &self,
+        rows: &mut [f64],
+        multiply: impl Fn(usize, &[f64], &mut [f64]),
+    ) {
         for (block, lambda) in self.scaling().terms() {
             for place in block.places(1) {
                 multiply(block.vsize, lambda, &mut rows[place]);

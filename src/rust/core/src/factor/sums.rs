@@ -143,7 +143,8 @@ impl Sums {
                 continue;
             };
             for (i, &(a, b)) in pair.levels.iter().enumerate() {
-                let (level, other) = if is_transposed { (a, b) } else { (b, a) };
+                let (level, other) =
+                    if is_transposed { (a, b) } else { (b, a) };
                 found.push(Coupling {
                     level,
                     row: term.first_row(other as usize),
@@ -245,7 +246,11 @@ impl Coupling<'_> {
 }
 
 // Z_a'WZ_b of two trailing terms.
-fn fill_pair(pair: &PairSums, (a, b): (&TrailingTerm, &TrailingTerm), trailing: &mut Trailing) {
+fn fill_pair(
+    pair: &PairSums,
+    (a, b): (&TrailingTerm, &TrailingTerm),
+    trailing: &mut Trailing,
+) {
     for (block, &(la, lb)) in pair.zz.iter().zip(&pair.levels) {
         let row = a.first_row(la as usize) as usize;
         let col = b.first_row(lb as usize) as usize;

@@ -35,7 +35,8 @@ impl Centre {
             xx.extend_from_slice(&column[..p]);
             beta0.push(column[p]);
         }
-        Border::new(xx, shift.clone()).least_squares(&mut Vec::new(), &mut beta0);
+        Border::new(xx, shift.clone())
+            .least_squares(&mut Vec::new(), &mut beta0);
         Self { shift, beta0 }
     }
 }
@@ -134,7 +135,8 @@ impl PairSums {
         let ta = &design.terms[a];
         let tb = &design.terms[b];
         let key = |i: usize| ((tb.level(i) as u64) << 32) | ta.level(i) as u64;
-        let mut rows: Vec<(u64, u32)> = (0..design.n()).map(|i| (key(i), i as u32)).collect();
+        let mut rows: Vec<(u64, u32)> =
+            (0..design.n()).map(|i| (key(i), i as u32)).collect();
         rows.sort_unstable();
         let ka = ta.vsize();
         let kb = tb.vsize();

@@ -12,7 +12,8 @@ use crate::kernels::small;
 fn sums(design: &Design, shift: &[f64], beta0: &[f64]) -> Sums {
     let (n, p) = (design.n(), design.p());
     let row = |i: usize| -> Vec<f64> {
-        let centred = |j: usize| design.x.value(i, j) - shift[j] * design.x.value(i, 0);
+        let centred =
+            |j: usize| design.x.value(i, j) - shift[j] * design.x.value(i, 0);
         (0..p).map(centred).collect()
     };
     let rows: Vec<Vec<f64>> = (0..n).map(row).collect();
@@ -36,7 +37,9 @@ fn sums(design: &Design, shift: &[f64], beta0: &[f64]) -> Sums {
     };
     for (i, x) in rows.iter().enumerate() {
         small::axpy(w(i) * r[i], x, &mut all.xr);
-        (0..p).for_each(|j| small::axpy(w(i) * x[j], x, &mut all.xx[j * p..(j + 1) * p]));
+        (0..p).for_each(|j| {
+            small::axpy(w(i) * x[j], x, &mut all.xx[j * p..(j + 1) * p])
+        });
     }
     // Some pairs with the later term first.
     for b in 0..design.terms.len() {
@@ -48,7 +51,12 @@ fn sums(design: &Design, shift: &[f64], beta0: &[f64]) -> Sums {
     all
 }
 
-fn term_sums(design: &Design, t: usize, rows: &[Vec<f64>], r: &[f64]) -> TermSums {
+fn term_sums(
+    design: &Design,
+    t: usize,
+    rows: &[Vec<f64>],
+    r: &[f64],
+) -> TermSums {
     let (term, p) = (&design.terms[t], design.p());
     let (k, n_levels) = (term.vsize(), term.n_levels);
     let mut sums = TermSums {
@@ -85,7 +93,8 @@ fn pair_sums(design: &Design, a: usize, b: usize) -> PairSums {
         let block = zz.block_mut(cell);
         for j in 0..tb.vsize() {
             for l in 0..ta.vsize() {
-                block[j * ta.vsize() + l] += design.weight(i) * ta.value(i, l) * tb.value(i, j);
+                block[j * ta.vsize() + l] +=
+                    design.weight(i) * ta.value(i, l) * tb.value(i, j);
             }
         }
     }
@@ -163,7 +172,8 @@ fn check(name: &str, data: &Data) {
         .zip(of(&rows, &response));
     parts.for_each(|(found, expected)| assert_close(name, &found, &expected));
     // Zero but for rounding, in both.
-    let size = given.yy.sqrt() * given.xx.iter().fold(0.0f64, |a, v| a.max(v.abs())).sqrt();
+    let size = given.yy.sqrt()
+        * given.xx.iter().fold(0.0f64, |a, v| a.max(v.abs())).sqrt();
     for (f, e) in of_response
         .products
         .fixed
@@ -203,8 +213,9 @@ fn sums_and_rows_agree() {
         &one(vec![us(2, 0), part(Structure::Diagonal, 2, 3)]),
     );
     check("weights", &one(vec![us(2, 0)]).weighted());
-    let crossed =
-        |p, a: Vec<Part>, b: Vec<Part>| data(400, p, vec![(levels(20, 3), a), (levels(31, 5), b)]);
+    let crossed = |p, a: Vec<Part>, b: Vec<Part>| {
+        data(400, p, vec![(levels(20, 3), a), (levels(31, 5), b)])
+    };
     check("crossed", &crossed(3, vec![us(1, 0)], vec![us(1, 1)]));
     check(
         "crossed, slopes",
@@ -228,7 +239,8 @@ fn sums_and_rows_agree() {
 
 #[test]
 fn sparse_chains_agree() {
-    let nested = |divisor: usize| -> Levels { Box::new(move |i| i % 900 / divisor) };
+    let nested =
+        |divisor: usize| -> Levels { Box::new(move |i| i % 900 / divisor) };
     let terms = vec![
         (nested(9), vec![us(1, 0)]),
         (nested(1), vec![us(1, 1)]),

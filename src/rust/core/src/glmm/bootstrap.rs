@@ -132,7 +132,9 @@ impl GeneralizedLinearMixedModel {
                 found: y.len(),
             });
         }
-        let fill = |c: usize, out: &mut [f64]| out.copy_from_slice(&y[c * n..(c + 1) * n]);
+        let fill = |c: usize, out: &mut [f64]| {
+            out.copy_from_slice(&y[c * n..(c + 1) * n])
+        };
         let found = self.fit_each(y.len() / n, &fill, settings, watch);
         let fits = found.into_iter();
         Ok(fits
@@ -148,10 +150,11 @@ impl GeneralizedLinearMixedModel {
         watch: &mut Watch,
     ) -> Vec<Option<Result<OneOfMany>>> {
         let n = self.pirls.rows.n();
-        let job = |(model, y): &mut (Self, Vec<f64>), c: usize, stop: &AtomicBool| {
-            fill(c, y);
-            model.fit_one(y, settings, stop)
-        };
+        let job =
+            |(model, y): &mut (Self, Vec<f64>), c: usize, stop: &AtomicBool| {
+                fill(c, y);
+                model.fit_one(y, settings, stop)
+            };
         let hire = || (self.clone(), vec![0.0; n]);
         in_threads(count, settings.threads, hire, job, watch)
     }
@@ -164,7 +167,8 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<OneOfMany> {
         self.set_response(y)?;
         self.hold_at(&settings.held);
-        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
+        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed)
+        {
             true => Flow::Stop,
             false => Flow::Continue,
         };

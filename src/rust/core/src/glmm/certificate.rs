@@ -43,9 +43,13 @@ impl GeneralizedLinearMixedModel {
         at.go_to(&at.start());
         at.gradient(&gradient, &mut slopes);
         let free = at.free();
-        let predicted_decrease = 0.5 * quadratic_form(gradient.len(), inverse, free, &slopes);
-        let is_clear = (0.0..=CLEARLY_NEGLIGIBLE_GAIN).contains(&predicted_decrease);
-        let is_doubtful = |way: &WayOut| way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way);
+        let predicted_decrease =
+            0.5 * quadratic_form(gradient.len(), inverse, free, &slopes);
+        let is_clear =
+            (0.0..=CLEARLY_NEGLIGIBLE_GAIN).contains(&predicted_decrease);
+        let is_doubtful = |way: &WayOut| {
+            way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way)
+        };
         if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
@@ -139,7 +143,8 @@ impl GeneralizedLinearMixedModel {
             along(&traces[term], change).powi(2) / n_levels as f64
         };
         let theta = &self.pirls.factor(vary).theta;
-        let mut ways = omega.ways_out(&self.covs, theta, (&rms, &self.held), curvature);
+        let mut ways =
+            omega.ways_out(&self.covs, theta, (&rms, &self.held), curvature);
         for way in &mut ways {
             let step = std::mem::take(&mut way.step);
             let promised = std::mem::take(&mut way.gain);
@@ -151,7 +156,11 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Differentiates the Laplace approximation at `parameters` in Omega.
-    fn laplace_in_omega(&mut self, vary: Vary, parameters: &[f64]) -> Result<InOmega> {
+    fn laplace_in_omega(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<InOmega> {
         self.objective(vary, parameters)?;
         let factor = self.pirls.factor(vary);
         let rms = root_mean_squares(factor, self.n_eff);
@@ -167,10 +176,22 @@ impl GeneralizedLinearMixedModel {
     }
 
     // The best of some steps along a way out.
-    fn measure(&mut self, vary: Vary, parameters: &[f64], value: f64, step: f64, way: &mut WayOut) {
+    fn measure(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+        value: f64,
+        step: f64,
+        way: &mut WayOut,
+    ) {
         for share in [1.0, 0.3, 0.1, 0.01] {
             let mut point = parameters.to_vec();
-            self.covs[way.term].displace(way.part, share * step, &way.change, &mut point);
+            self.covs[way.term].displace(
+                way.part,
+                share * step,
+                &way.change,
+                &mut point,
+            );
             let reached = self.objective(vary, &point);
             let gain = reached.map_or(0.0, |reached| value - reached);
             if gain > way.gain {

@@ -14,13 +14,20 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::hessian`] does.
-    pub fn covariance(&mut self, parameters: &[f64]) -> Result<Option<Vec<f64>>> {
+    pub fn covariance(
+        &mut self,
+        parameters: &[f64],
+    ) -> Result<Option<Vec<f64>>> {
         let hessian = self.hessian(parameters)?;
         Ok(self.covariance_of(parameters, &hessian))
     }
 
     /// Covariance of the estimates from a Hessian that is known; see [`Self::covariance`].
-    pub fn covariance_of(&mut self, parameters: &[f64], hessian: &[f64]) -> Option<Vec<f64>> {
+    pub fn covariance_of(
+        &mut self,
+        parameters: &[f64],
+        hessian: &[f64],
+    ) -> Option<Vec<f64>> {
         let n = hessian.len().isqrt();
         let mut covariance = twice_inverse(n, hessian)?;
         let mut at = Search::new(self, Vary::Modes, parameters).at;

@@ -15,7 +15,8 @@ impl GeneralizedLinearMixedModel {
         match error {
             Error::PirlsDiverged { .. }
                 if response.family.has_dispersion()
-                    && response.deviance() <= PERFECT_FIT * self.null_deviance =>
+                    && response.deviance()
+                        <= PERFECT_FIT * self.null_deviance =>
             {
                 Error::ZeroResidual
             }
@@ -76,9 +77,12 @@ impl GeneralizedLinearMixedModel {
 
     /// The dispersion to start from, at the fixed effects to start from: not that of an exact fit.
     pub(super) fn start_dispersion(&mut self) {
-        let value = self.moment().max(LEAST_DISPERSION * self.null_dispersion());
+        let value =
+            self.moment().max(LEAST_DISPERSION * self.null_dispersion());
         self.set_dispersion(value);
-        if self.options.shape == Shape::Moment && self.pirls.response.family.has_dispersion() {
+        if self.options.shape == Shape::Moment
+            && self.pirls.response.family.has_dispersion()
+        {
             // The modes minimise a deviance in the units of the response.
             self.pirls.unit = self.pirls.response.shape;
             self.pirls.response.shape = 1.0;
@@ -87,7 +91,8 @@ impl GeneralizedLinearMixedModel {
     }
 
     pub(super) fn dispersion_follows(&self) -> bool {
-        let follows = matches!(self.options.shape, Shape::Moment | Shape::Profiled(_));
+        let follows =
+            matches!(self.options.shape, Shape::Moment | Shape::Profiled(_));
         follows && self.pirls.response.family.has_dispersion()
     }
 
@@ -100,7 +105,8 @@ impl GeneralizedLinearMixedModel {
         }
         let phi = self.moment();
         let constant = response.constant_at(phi);
-        let deviance = (self.pirls.penalized - self.pirls.ussq()) * response.shape / phi;
+        let deviance =
+            (self.pirls.penalized - self.pirls.ussq()) * response.shape / phi;
         (deviance - 2.0 * constant, phi)
     }
 
@@ -121,11 +127,16 @@ impl GeneralizedLinearMixedModel {
 
     pub(super) fn sigma(&self, parts: &Parts) -> Sigma {
         let response = &self.pirls.response;
-        let is_relative = self.options.shape == Shape::Moment && response.family.has_dispersion();
+        let is_relative = self.options.shape == Shape::Moment
+            && response.family.has_dispersion();
         let value = match response.family.has_dispersion() {
             // phi of the modes
-            true if self.dispersion_follows() && !is_relative => response.shape.sqrt(),
-            true if is_relative => ((response.pearson() + parts.ussq) / self.n_eff as f64).sqrt(),
+            true if self.dispersion_follows() && !is_relative => {
+                response.shape.sqrt()
+            }
+            true if is_relative => {
+                ((response.pearson() + parts.ussq) / self.n_eff as f64).sqrt()
+            }
             true => parts.shape.sqrt(),
             false => 1.0,
         };

@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::glmm::pirls::Vary;
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
-use crate::optimize::{start_or_default, Flow, Observer, OptSummary, Settings, Status, NEWTON};
+use crate::optimize::{
+    start_or_default, Flow, Observer, OptSummary, Settings, Status, NEWTON,
+};
 use crate::tolerances::{
-    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, PROMISING_LOSS, SMALL_TERM,
-    ZERO_COST, ZERO_SD,
+    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, PROMISING_LOSS,
+    SMALL_TERM, ZERO_COST, ZERO_SD,
 };
 
 /// Other starts are tried with so many observations at most: they cost about as much as the call
@@ -57,8 +59,13 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does at the start; `UnknownOptimizer`, `Optimizer`.
-    pub fn fit(&mut self, fit: &FitSettings, observe: &mut Observer) -> Result<GlmmFit> {
-        let mut start = self.with_held(start_or_default(&fit.theta, &self.start_theta));
+    pub fn fit(
+        &mut self,
+        fit: &FitSettings,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        let mut start =
+            self.with_held(start_or_default(&fit.theta, &self.start_theta));
         if self.shape_is_estimated() {
             start.push(self.start_shape.ln());
         }
@@ -114,13 +121,18 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
         let is_stopped = !best.summary.status.has_converged();
-        if self.pirls.rows.n() > MOST_ROWS || !fit.beta.is_empty() || is_stopped {
+        if self.pirls.rows.n() > MOST_ROWS || !fit.beta.is_empty() || is_stopped
+        {
             return Ok(best);
         }
-        let mut reached = best.fast.as_ref().unwrap_or(&best.summary).best_value;
+        let mut reached =
+            best.fast.as_ref().unwrap_or(&best.summary).best_value;
         for other in self.other_starts(start) {
             self.start_anew(beta);
-            let stage = self.fast_stage(&other, &fit.settings, &mut |_, _, _| Flow::Continue);
+            let stage =
+                self.fast_stage(&other, &fit.settings, &mut |_, _, _| {
+                    Flow::Continue
+                });
             let Ok(BfgsSummary { summary, .. }) = stage else {
                 continue;
             };
@@ -215,7 +227,8 @@ impl GeneralizedLinearMixedModel {
             fast = Some(stage.summary);
             learnt = Some(stage.inverse);
         }
-        let (found, optimizer) = self.last_stage(fit, &start, learnt.as_deref(), observe)?;
+        let (found, optimizer) =
+            self.last_stage(fit, &start, learnt.as_deref(), observe)?;
         self.pirls.report = None;
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
@@ -245,7 +258,8 @@ impl GeneralizedLinearMixedModel {
             initial_step: Vec::new(),
             ..fit.settings.clone()
         };
-        let next = self.minimize(&settings, fit.vary, &found.parameters, observe)?;
+        let next =
+            self.minimize(&settings, fit.vary, &found.parameters, observe)?;
         self.judged(fit.vary, continued(found.summary, next), inverse)
     }
 
@@ -257,7 +271,8 @@ impl GeneralizedLinearMixedModel {
     fn natural_fit(&self, vary: Vary, mut found: GlmmFit) -> GlmmFit {
         let natural = self.to_natural(vary);
         if let Some(certificate) = &mut found.certificate {
-            certificate.gradient = self.natural_gradient(vary, &certificate.gradient);
+            certificate.gradient =
+                self.natural_gradient(vary, &certificate.gradient);
         }
         GlmmFit {
             parameters: natural(&found.parameters),
@@ -277,7 +292,14 @@ impl GeneralizedLinearMixedModel {
         let rule = self.rule.take();
         self.pirls.set_theta(&start[..self.n_theta()]);
         let inverse = self.inverse_guess(Vary::Jointly);
-        let stage = self.bfgs(settings, FAST_GAIN, Vary::Jointly, start, inverse, observe);
+        let stage = self.bfgs(
+            settings,
+            FAST_GAIN,
+            Vary::Jointly,
+            start,
+            inverse,
+            observe,
+        );
         self.rule = rule;
         stage
     }
@@ -298,12 +320,21 @@ impl GeneralizedLinearMixedModel {
         let parameters = self.parameters(fit.vary);
         let inverse = self.inverse_with(fit.vary, start.len(), learnt);
         let mut settings = fit.settings.clone();
-        if settings.optimizer == bfgs::NAME && self.is_bounded(fit.vary, &parameters) {
+        if settings.optimizer == bfgs::NAME
+            && self.is_bounded(fit.vary, &parameters)
+        {
             settings.optimizer = NEWTON.into();
         }
         if settings.optimizer == bfgs::NAME {
             let gain = 0.1 * settings.ftol_abs;
-            let found = self.bfgs(&settings, gain, fit.vary, &parameters, inverse, observe)?;
+            let found = self.bfgs(
+                &settings,
+                gain,
+                fit.vary,
+                &parameters,
+                inverse,
+                observe,
+            )?;
             return Ok((found, settings.optimizer));
         }
         let n = parameters.len();
@@ -311,7 +342,12 @@ impl GeneralizedLinearMixedModel {
             settings.initial_step = first_steps(n, &inverse);
         }
         let found = BfgsSummary {
-            summary: self.minimize(&settings, fit.vary, &parameters, observe)?,
+            summary: self.minimize(
+                &settings,
+                fit.vary,
+                &parameters,
+                observe,
+            )?,
             gradient: Vec::new(),
             inverse,
         };
@@ -345,7 +381,14 @@ impl GeneralizedLinearMixedModel {
             observe(count, value, &parameters)
         };
         let x = at.start();
-        let mut found = bfgs::minimize(settings, tolerance, &x, guess, &mut search, &mut see)?;
+        let mut found = bfgs::minimize(
+            settings,
+            tolerance,
+            &x,
+            guess,
+            &mut search,
+            &mut see,
+        )?;
         at.make_canonical(&mut found.summary.best);
         set_block_of(n, &mut inverse, at.free(), &found.inverse);
         Ok(BfgsSummary {
@@ -373,13 +416,19 @@ impl GeneralizedLinearMixedModel {
 
     // The best point, at zero where it is close to it, and what to make of it; `inverse` is of the
     // Hessian, roughly.
-    fn judged(&mut self, vary: Vary, summary: OptSummary, inverse: &[f64]) -> Result<GlmmFit> {
+    fn judged(
+        &mut self,
+        vary: Vary,
+        summary: OptSummary,
+        inverse: &[f64],
+    ) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
         self.pirls.reset();
         let reached = self.objective(vary, &parameters)?;
         self.snap_to_zero(vary, reached, &mut parameters);
         // Who stopped the fit doesn't want to wait for a verdict.
-        let is_stopped = matches!(summary.status, Status::Interrupted | Status::MaxTime);
+        let is_stopped =
+            matches!(summary.status, Status::Interrupted | Status::MaxTime);
         let certificate = if is_stopped {
             None
         } else {
@@ -396,11 +445,17 @@ impl GeneralizedLinearMixedModel {
     }
 
     // A minimum at zero is flat: the search ends near it. Zero itself is taken if it is as good.
-    fn snap_to_zero(&mut self, vary: Vary, reached: f64, parameters: &mut [f64]) {
+    fn snap_to_zero(
+        &mut self,
+        vary: Vary,
+        reached: f64,
+        parameters: &mut [f64],
+    ) {
         let step_sizes = self.step_sizes(vary);
         for j in 0..self.n_theta() {
             let is_free = !self.held[j] && self.lower[j] == 0.0;
-            let is_near = parameters[j] != 0.0 && parameters[j] <= ZERO_SD * step_sizes[j];
+            let is_near = parameters[j] != 0.0
+                && parameters[j] <= ZERO_SD * step_sizes[j];
             if !(is_free && is_near) {
                 continue;
             }
@@ -415,11 +470,17 @@ impl GeneralizedLinearMixedModel {
     }
 
     // The guess at the inverse Hessian, with what the fast stage has learnt of theta and the shape.
-    fn inverse_with(&mut self, vary: Vary, n_fast: usize, learnt: Option<&[f64]>) -> Vec<f64> {
+    fn inverse_with(
+        &mut self,
+        vary: Vary,
+        n_fast: usize,
+        learnt: Option<&[f64]>,
+    ) -> Vec<f64> {
         let mut inverse = self.inverse_guess(vary);
         let n = self.n_parameters(vary);
         for (at, value) in learnt.unwrap_or(&[]).iter().enumerate() {
-            inverse[self.place(vary, at / n_fast) * n + self.place(vary, at % n_fast)] = *value;
+            inverse[self.place(vary, at / n_fast) * n
+                + self.place(vary, at % n_fast)] = *value;
         }
         inverse
     }
@@ -440,7 +501,8 @@ impl GlmmFit {
 // First step of a derivative-free optimizer in each parameter: about a standard error.
 fn first_steps(n: usize, inverse: &[f64]) -> Vec<f64> {
     let diagonal = inverse.iter().step_by(n + 1);
-    let step = |h: &f64| (2.0 * h).sqrt().clamp(FIRST_STEP_LOW, FIRST_STEP_HIGH);
+    let step =
+        |h: &f64| (2.0 * h).sqrt().clamp(FIRST_STEP_LOW, FIRST_STEP_HIGH);
     diagonal.map(step).collect()
 }
 
@@ -466,7 +528,12 @@ fn block_of(n: usize, matrix: &[f64], elements: &[usize]) -> Vec<f64> {
 }
 
 // Overwrites rows and columns of the `n x n` matrix.
-fn set_block_of(n: usize, matrix: &mut [f64], elements: &[usize], block: &[f64]) {
+fn set_block_of(
+    n: usize,
+    matrix: &mut [f64],
+    elements: &[usize],
+    block: &[f64],
+) {
     for (&j, column) in elements
         .iter()
         .zip(block.chunks_exact(elements.len().max(1)))

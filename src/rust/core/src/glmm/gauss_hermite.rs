@@ -51,7 +51,8 @@ impl Rule {
         let mut nodes = Vec::with_capacity(count * dimension);
         let mut log_weights = Vec::with_capacity(count);
         for index in 0..count {
-            let digits = (0..dimension).map(|d| index / size.pow(d as u32) % size);
+            let digits =
+                (0..dimension).map(|d| index / size.pow(d as u32) % size);
             nodes.extend(digits.clone().map(|i| self.nodes[i]));
             log_weights.push(digits.map(|i| self.weights[i].ln()).sum());
         }
@@ -64,7 +65,8 @@ fn hermite(size: usize, x: f64) -> (f64, f64) {
     let mut last = 1.0;
     let mut before = 0.0;
     for j in 0..size {
-        let next = (x * last - (j as f64).sqrt() * before) / ((j + 1) as f64).sqrt();
+        let next =
+            (x * last - (j as f64).sqrt() * before) / ((j + 1) as f64).sqrt();
         (last, before) = (next, last);
     }
     (last, before)
@@ -101,6 +103,8 @@ mod tests {
     fn product_rule_is_ordered_like_digits() {
         let (nodes, log_weights) = Rule::new(2).product(2);
         assert_eq!(log_weights.len(), 4);
-        assert!((nodes[2] - 1.0).abs() < 1e-14 && (nodes[3] + 1.0).abs() < 1e-14);
+        assert!(
+            (nodes[2] - 1.0).abs() < 1e-14 && (nodes[3] + 1.0).abs() < 1e-14
+        );
     }
 }

@@ -42,12 +42,19 @@ impl AtModes {
         let pirls = &model.pirls;
         let with_shape = model.shape_is_estimated();
         let rule = model.rule.as_ref();
-        let nodes = rule.map(|rule| quadrature::expectations(pirls, rule, vary, with_shape));
+        let nodes = rule.map(|rule| {
+            quadrature::expectations(pirls, rule, vary, with_shape)
+        });
         let own = nodes.as_ref().map(|nodes| nodes.t.as_slice());
         let weight = &pirls.response.weight;
         Self {
             derivatives: pirls.response.derivatives(model.options.information),
-            leverage: Leverage::new(&pirls.rows, pirls.factor(vary), weight, own),
+            leverage: Leverage::new(
+                &pirls.rows,
+                pirls.factor(vary),
+                weight,
+                own,
+            ),
             nodes,
         }
     }
@@ -115,7 +122,9 @@ impl GeneralizedLinearMixedModel {
             small::axpy(t, &at.derivatives.score, &mut rho);
         }
         let xi = self.linear_predictor_of(vary, &s);
-        for ((rho, observed), xi) in rho.iter_mut().zip(&at.derivatives.observed).zip(&xi) {
+        for ((rho, observed), xi) in
+            rho.iter_mut().zip(&at.derivatives.observed).zip(&xi)
+        {
             *rho -= observed * xi;
         }
         if let Some(omega) = omega {
@@ -184,7 +193,12 @@ impl GeneralizedLinearMixedModel {
 
     // H_obs s = [Lambda'Z' r; X' r]; factors H_obs if the factor is not yet that of the observed
     // information.
-    fn solve_observed(&mut self, vary: Vary, r: &[f64], spherical: &[f64]) -> Result<Solution> {
+    fn solve_observed(
+        &mut self,
+        vary: Vary,
+        r: &[f64],
+        spherical: &[f64],
+    ) -> Result<Solution> {
         let response = &self.pirls.response;
         if self.options.information == Information::Expected
             && !response.family.is_canonical(response.link)
@@ -195,7 +209,12 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Solves with the present factor, whatever information it is of.
-    fn solve_factored(&self, vary: Vary, r: &[f64], spherical: &[f64]) -> Solution {
+    fn solve_factored(
+        &self,
+        vary: Vary,
+        r: &[f64],
+        spherical: &[f64],
+    ) -> Solution {
         let rows = &self.pirls.rows;
         let mut rz = vec![Vec::new(); rows.terms.len()];
         for term in &rows.terms {
@@ -212,14 +231,20 @@ impl GeneralizedLinearMixedModel {
     // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with
     // the multiplier t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df
     // in eta_i; the modes' in log phi, -u.
-    fn profile_multiplier(&self, vary: Vary, at: &AtModes, s: &mut Solution) -> Option<f64> {
+    fn profile_multiplier(
+        &self,
+        vary: Vary,
+        at: &AtModes,
+        s: &mut Solution,
+    ) -> Option<f64> {
         let Shape::Profiled(df) = self.options.shape else {
             return None;
         };
         if !self.pirls.response.family.has_dispersion() {
             return None;
         }
-        let by_log_shape = -small::dot(&at.derivatives.weight, &at.leverage.rows);
+        let by_log_shape =
+            -small::dot(&at.derivatives.weight, &at.leverage.rows);
         let by_u = self.solve_factored(vary, &at.derivatives.score, &[]);
         let share = 2.0 / df;
         let change = share * (self.along_modes(s) - by_log_shape);
@@ -241,7 +266,13 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Writes `d F / d theta`, by way of Lambda, to the first elements of `gradient`.
-    fn theta_gradient(&self, at: &AtModes, rho: &[f64], s: &Solution, gradient: &mut [f64]) {
+    fn theta_gradient(
+        &self,
+        at: &AtModes,
+        rho: &[f64],
+        s: &Solution,
+        gradient: &mut [f64],
+    ) {
         gradient[..self.n_theta()].fill(0.0);
         let score = &self.pirls.response.score;
         for term in &self.pirls.rows.terms {
@@ -254,7 +285,8 @@ impl GeneralizedLinearMixedModel {
             self.covs[t].for_each_parameter(|row, column, index| {
                 let place = column * k + row;
                 let mut sum = 2.0 * at.leverage.terms[t][place];
-                sum += at.nodes.as_ref().map_or(0.0, |nodes| nodes.lambda[place]);
+                sum +=
+                    at.nodes.as_ref().map_or(0.0, |nodes| nodes.lambda[place]);
                 for level in (0..u.len()).step_by(k) {
                     sum += z_rho[level + row] * u[level + column];
                     sum += z_score[level + row] * s[level + column];
@@ -270,7 +302,8 @@ impl GeneralizedLinearMixedModel {
         let observed = self.options.information == Information::Observed;
         let mut slope = at.nodes.as_ref().map_or(0.0, |nodes| nodes.shape);
         for i in 0..response.n() {
-            let d = response.shape_derivatives(i, response.eta[i], response.shape);
+            let d =
+                response.shape_derivatives(i, response.eta[i], response.shape);
             let weight = if observed { d.observed } else { d.expected };
             if at.nodes.is_none() {
                 slope -= 2.0 * d.log_lik;

@@ -43,12 +43,23 @@ struct Row<'a> {
 impl Leverage {
     /// One pass over the rows; `w` are the weights of the factor. `own` stands in for the diagonal
     /// blocks of `H^-1` in models without trailing terms.
-    pub fn new(rows: &Rows, factor: &Factor, w: &[f64], own: Option<&[f64]>) -> Self {
+    pub fn new(
+        rows: &Rows,
+        factor: &Factor,
+        w: &[f64],
+        own: Option<&[f64]>,
+    ) -> Self {
         for_size!(factor.leading.k, k => Self::of_size(k, rows, factor, w, own))
     }
 
     #[inline(always)]
-    fn of_size(k: usize, rows: &Rows, factor: &Factor, w: &[f64], own: Option<&[f64]>) -> Self {
+    fn of_size(
+        k: usize,
+        rows: &Rows,
+        factor: &Factor,
+        w: &[f64],
+        own: Option<&[f64]>,
+    ) -> Self {
         let inverse = SelectedInverse::new(factor);
         let block_of_row = factor.layout.block_of_row();
         let mut level = LevelInverse::default();
@@ -115,7 +126,12 @@ impl<'a> Row<'a> {
 
     // a = H^-1 q.
     #[inline(always)]
-    fn solve(&mut self, k: usize, level: &LevelInverse, inverse: &SelectedInverse) {
+    fn solve(
+        &mut self,
+        k: usize,
+        level: &LevelInverse,
+        inverse: &SelectedInverse,
+    ) {
         let (q0, q_rest) = self.q.split_at(k);
         let (a0, a_rest) = self.a.split_at_mut(k);
         for (a, column) in a0.iter_mut().zip(level.own.chunks_exact(k)) {
@@ -174,7 +190,12 @@ impl LevelInverse {
 
     // C E. Rows ascend, so that (row, col) is in the lower triangle.
     #[inline(always)]
-    fn multiply_inverse(&mut self, k: usize, inverse: &SelectedInverse, rows: &[u32]) {
+    fn multiply_inverse(
+        &mut self,
+        k: usize,
+        inverse: &SelectedInverse,
+        rows: &[u32],
+    ) {
         set_zeros(&mut self.ce, self.e.len());
         for (i, &row) in rows.iter().enumerate() {
             let (done, rest) = self.ce.split_at_mut(i * k);

@@ -182,7 +182,12 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Fails as [`Pirls::new`] does; `UnknownLink` for a Gaussian model with identity link (it is
     /// linear); `Quadrature`.
-    pub fn new(design: &Design, family: Family, link: Link, options: Options) -> Result<Self> {
+    pub fn new(
+        design: &Design,
+        family: Family,
+        link: Link,
+        options: Options,
+    ) -> Result<Self> {
         let shape = options.shape.initial();
         check_family(family, link, shape)?;
         if options.nodes > 1 {
@@ -271,12 +276,15 @@ impl GeneralizedLinearMixedModel {
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub(crate) fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
         self.find_modes(vary)?;
-        let log_det_re = self.pirls.factor_at_modes(vary, self.options.information)?;
+        let log_det_re =
+            self.pirls.factor_at_modes(vary, self.options.information)?;
         let (conditional, shape) = self.conditional();
         let ussq = self.pirls.ussq();
         let laplace = conditional + ussq + log_det_re;
         let objective = match &self.rule {
-            Some(rule) => laplace + quadrature::correction(&self.pirls, rule, vary),
+            Some(rule) => {
+                laplace + quadrature::correction(&self.pirls, rule, vary)
+            }
             None => laplace,
         };
         Ok(Parts {
@@ -290,7 +298,9 @@ impl GeneralizedLinearMixedModel {
 
     fn find_modes(&mut self, vary: Vary) -> Result<()> {
         match self.options.shape {
-            Shape::Profiled(df) if self.pirls.response.family.has_dispersion() => {
+            Shape::Profiled(df)
+                if self.pirls.response.family.has_dispersion() =>
+            {
                 self.profile_shape(vary, df)
             }
             _ => self.modes_at_shape(vary),
@@ -315,7 +325,11 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does.
-    pub fn estimates(&mut self, vary: Vary, parameters: &[f64]) -> Result<GlmmEstimates> {
+    pub fn estimates(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<GlmmEstimates> {
         self.set_parameters(vary, parameters)?;
         let parts = self.evaluate(vary)?;
         // R_X comes from the factor with fixed effects, at the same weights.
@@ -346,7 +360,11 @@ impl GeneralizedLinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Self::objective`] does.
-    pub fn trace(&mut self, vary: Vary, parameters: &[f64]) -> Result<Vec<f64>> {
+    pub fn trace(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<Vec<f64>> {
         self.set_parameters(Vary::Modes, parameters)?;
         self.pirls.reset();
         self.pirls.record();
@@ -371,10 +389,15 @@ fn check_family(family: Family, link: Link, shape: f64) -> Result<()> {
 }
 
 // Quadrature needs a density with one dispersion throughout, and its gradient goes through Lambda.
-fn check_quadrature(design: &Design, family: Family, options: Options) -> Result<()> {
+fn check_quadrature(
+    design: &Design,
+    family: Family,
+    options: Options,
+) -> Result<()> {
     if !design.terms.iter().all(|term| term.cov.is_filled()) {
         return Err(Error::UnknownStructure {
-            name: "with a correlation parameter in a model by quadrature".into(),
+            name: "with a correlation parameter in a model by quadrature"
+                .into(),
         });
     }
     let follows = matches!(options.shape, Shape::Moment | Shape::Profiled(_));

@@ -43,7 +43,8 @@ impl GeneralizedLinearMixedModel {
     // The start with the held elements of theta at their values.
     pub(super) fn with_held(&self, mut theta: Vec<f64>) -> Vec<f64> {
         let held = (0..theta.len()).filter(|&j| self.held[j]);
-        let values: Vec<(usize, f64)> = held.map(|j| (j, self.start_theta[j])).collect();
+        let values: Vec<(usize, f64)> =
+            held.map(|j| (j, self.start_theta[j])).collect();
         for cov in self.covs.iter() {
             cov.hold(&values, &mut theta);
         }
@@ -65,10 +66,15 @@ impl GeneralizedLinearMixedModel {
     }
 
     pub(super) fn shape_is_estimated(&self) -> bool {
-        matches!(self.options.shape, Shape::Estimated(_)) && self.pirls.response.family.has_shape()
+        matches!(self.options.shape, Shape::Estimated(_))
+            && self.pirls.response.family.has_shape()
     }
 
-    pub(super) fn set_parameters(&mut self, vary: Vary, parameters: &[f64]) -> Result<()> {
+    pub(super) fn set_parameters(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Result<()> {
         check_length("parameters", self.n_parameters(vary), parameters.len())?;
         check_finite("parameters", parameters)?;
         let (theta, rest) = parameters.split_at(self.n_theta());

@@ -106,7 +106,12 @@ impl Pirls {
     ///
     /// # Errors
     /// Fails as [`Design::validate`] does; `Response`; `TooLarge`.
-    pub fn new(design: &Design, family: Family, link: Link, shape: f64) -> Result<Self> {
+    pub fn new(
+        design: &Design,
+        family: Family,
+        link: Link,
+        shape: f64,
+    ) -> Result<Self> {
         design.validate()?;
         Response::check(family, design.y)?;
         let joint = System::new(design)?;
@@ -254,7 +259,8 @@ impl Pirls {
                 1.0
             };
             before = decrement;
-            let accurate = canonical || decrement * rate <= RATE_SHARE * tolerance;
+            let accurate =
+                canonical || decrement * rate <= RATE_SHARE * tolerance;
             if decrement <= tolerance && accurate {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
@@ -285,18 +291,22 @@ impl Pirls {
     // modes beyond zero are mirror images of better ones.
     fn may_reflect(&self, i: usize) -> bool {
         let response = &self.response;
-        response.link == Link::Sqrt && response.y[i] > 0.0 && response.w[i] > 0.0
+        response.link == Link::Sqrt
+            && response.y[i] > 0.0
+            && response.w[i] > 0.0
     }
 
     // Whether a linear predictor has the wrong sign.
     fn is_reflected(&self) -> bool {
-        let is_wrong = |i: usize| self.response.eta[i] < 0.0 && self.may_reflect(i);
+        let is_wrong =
+            |i: usize| self.response.eta[i] < 0.0 && self.may_reflect(i);
         self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
     }
 
     // Whether the step would give a linear predictor the wrong sign.
     fn reflects(&self) -> bool {
-        let crosses = |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
+        let crosses =
+            |i: usize| self.eta[i] > 0.0 && self.response.eta[i] <= 0.0;
         let is_wrong = |i: usize| crosses(i) && self.may_reflect(i);
         self.response.link == Link::Sqrt && (0..self.eta.len()).any(is_wrong)
     }
@@ -354,7 +364,8 @@ impl Pirls {
         }
         let response = &self.response;
         for (i, r) in self.working.iter_mut().enumerate() {
-            *r = response.weight[i] * (response.eta[i] - *r) + response.score[i];
+            *r =
+                response.weight[i] * (response.eta[i] - *r) + response.score[i];
         }
         self.refactor(vary)?;
         self.push_trace(vary);
@@ -381,7 +392,12 @@ impl Pirls {
     // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
     // what the step would have gained according to the quadratic approximation; infinity if it was
     // shortened.
-    fn step(&mut self, vary: Vary, point: Solution, iteration: usize) -> Result<f64> {
+    fn step(
+        &mut self,
+        vary: Vary,
+        point: Solution,
+        iteration: usize,
+    ) -> Result<f64> {
         let mut decrement = self.aim_at(vary, &point);
         let mut towards: Vec<Vec<f64>> = point.u;
         for (to, from) in towards.iter_mut().zip(&self.u) {
@@ -406,12 +422,19 @@ impl Pirls {
 
     // Goes as far as the penalized deviance doesn't rise, the whole step or a half, a quarter, ...
     // of it; returns that length.
-    fn halve_towards(&mut self, vary: Vary, towards: &[Vec<f64>], beta: &[f64]) -> Option<f64> {
+    fn halve_towards(
+        &mut self,
+        vary: Vary,
+        towards: &[Vec<f64>],
+        beta: &[f64],
+    ) -> Option<f64> {
         let slack = PIRLS_NOISE * self.penalized.abs();
         let mut length = 1.0;
         for _ in 0..=self.tolerance.max_halvings {
             let reached = self.penalized_along(towards, length);
-            if let Some(penalized) = reached.filter(|&reached| reached <= self.penalized + slack) {
+            if let Some(penalized) =
+                reached.filter(|&reached| reached <= self.penalized + slack)
+            {
                 self.penalized = penalized;
                 self.accept(vary, towards, beta, length);
                 return Some(length);
@@ -443,7 +466,11 @@ impl Pirls {
 
     // The penalized deviance after a step of this length, to which the response is moved; none if a
     // linear predictor would get the wrong sign.
-    fn penalized_along(&mut self, towards: &[Vec<f64>], length: f64) -> Option<f64> {
+    fn penalized_along(
+        &mut self,
+        towards: &[Vec<f64>],
+        length: f64,
+    ) -> Option<f64> {
         for (i, eta) in self.response.eta.iter_mut().enumerate() {
             *eta = self.eta[i] + length * self.delta[i];
         }
@@ -455,7 +482,13 @@ impl Pirls {
         Some(ussq - 2.0 * self.response.update())
     }
 
-    fn accept(&mut self, vary: Vary, towards: &[Vec<f64>], beta: &[f64], length: f64) {
+    fn accept(
+        &mut self,
+        vary: Vary,
+        towards: &[Vec<f64>],
+        beta: &[f64],
+        length: f64,
+    ) {
         for (u, d) in self.u.iter_mut().zip(towards) {
             small::axpy(length, d, u);
         }
@@ -471,7 +504,11 @@ impl Pirls {
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub(crate) fn factor_at_modes(&mut self, vary: Vary, information: Information) -> Result<f64> {
+    pub(crate) fn factor_at_modes(
+        &mut self,
+        vary: Vary,
+        information: Information,
+    ) -> Result<f64> {
         self.response.set_weights(information);
         self.refactor(vary)?;
         Ok(self.factor(vary).log_det_re())

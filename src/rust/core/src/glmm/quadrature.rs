@@ -142,7 +142,11 @@ impl<'a> Nodes<'a> {
         let k = self.k;
         let x = &self.x[node * k..(node + 1) * k];
         self.du.copy_from_slice(x);
-        small::backward_solve(k, self.factor.l00.square(k, level), &mut self.du);
+        small::backward_solve(
+            k,
+            self.factor.l00.square(k, level),
+            &mut self.du,
+        );
         self.db.fill(0.0);
         let m = self.factor.m.square(k, level);
         for (column, &x) in m.chunks_exact(k).zip(x) {
@@ -171,11 +175,14 @@ impl<'a> Nodes<'a> {
     fn visit(&mut self, level: usize) -> f64 {
         let rows = self.rows(level);
         let response = &self.pirls.response;
-        let at_mode = response.log_lik_at(rows.clone(), &response.eta[rows.clone()]);
+        let at_mode =
+            response.log_lik_at(rows.clone(), &response.eta[rows.clone()]);
         for node in 0..self.log_weights.len() {
             self.place(level, node);
-            let log_lik = response.log_lik_at(rows.clone(), &self.eta) - at_mode;
-            let exponent = log_lik - 0.5 * self.penalty(level, node) + self.log_weights[node];
+            let log_lik =
+                response.log_lik_at(rows.clone(), &self.eta) - at_mode;
+            let exponent = log_lik - 0.5 * self.penalty(level, node)
+                + self.log_weights[node];
             // Outside the domain of the link the density is zero.
             self.share[node] = if exponent.is_nan() {
                 f64::NEG_INFINITY
@@ -195,7 +202,12 @@ impl<'a> Nodes<'a> {
     }
 
     // Adds the expectations of a level.
-    fn average(&mut self, level: usize, with_shape: bool, out: &mut Expectations) {
+    fn average(
+        &mut self,
+        level: usize,
+        with_shape: bool,
+        out: &mut Expectations,
+    ) {
         let k = self.k;
         // sum_k share D'(v) x'
         let mut n = vec![0.0; k * k];
@@ -233,8 +245,9 @@ impl<'a> Nodes<'a> {
     fn shape_slope(&self, level: usize) -> f64 {
         let response = &self.pirls.response;
         let rows = self.rows(level).zip(&self.eta);
-        let slopes =
-            rows.map(|(i, &eta)| response.shape_derivatives(i, eta, response.shape).log_lik);
+        let slopes = rows.map(|(i, &eta)| {
+            response.shape_derivatives(i, eta, response.shape).log_lik
+        });
         -2.0 * slopes.sum::<f64>()
     }
 
@@ -242,7 +255,12 @@ impl<'a> Nodes<'a> {
     fn add_modes(&mut self, level: usize, share: f64, out: &mut Expectations) {
         let k = self.k;
         let lambda = &self.factor.lambdas[0];
-        small::lambda_transposed_times(k, lambda, &self.z_score, &mut self.slope);
+        small::lambda_transposed_times(
+            k,
+            lambda,
+            &self.z_score,
+            &mut self.slope,
+        );
         let u = self.modes(level);
         for j in 0..k {
             let v = u[j] + self.du[j];

@@ -27,7 +27,11 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// The search from `parameters`, which hold the values of those that aren't free.
-    pub fn new(model: &'a mut GeneralizedLinearMixedModel, vary: Vary, parameters: &[f64]) -> Self {
+    pub fn new(
+        model: &'a mut GeneralizedLinearMixedModel,
+        vary: Vary,
+        parameters: &[f64],
+    ) -> Self {
         let at = Coordinates::new(&model.covs, &model.held, &[], parameters);
         let gradient = vec![0.0; parameters.len()];
         Self {
@@ -118,7 +122,8 @@ impl Objective for Search<'_> {
             .map(|j| DIFFERENCE_STEP * (2.0 * guess[j * n + j]).sqrt())
             .collect();
         let tolerance = self.model.pirls.tolerance;
-        self.model.pirls.tolerance.decrement = tolerance.decrement.min(FINE_DECREMENT);
+        self.model.pirls.tolerance.decrement =
+            tolerance.decrement.min(FINE_DECREMENT);
         self.differences(&self.at.free_of(&steps), hessian);
         self.model.pirls.tolerance = tolerance;
         self.at.part_blocked(&self.gradient, hessian);
@@ -175,11 +180,17 @@ impl GeneralizedLinearMixedModel {
         let factor = self.pirls.factor(vary);
         let n_theta = self.n_theta();
         let mut step_sizes = vec![1.0; self.n_parameters(vary)];
-        let of_theta = step_sizes_of(factor, &root_mean_squares(factor, self.n_eff), n_theta);
+        let of_theta = step_sizes_of(
+            factor,
+            &root_mean_squares(factor, self.n_eff),
+            n_theta,
+        );
         step_sizes[..n_theta].copy_from_slice(&of_theta);
         if vary == Vary::Modes {
             let squares = self.fixed_squares();
-            for (step_size, square) in step_sizes[n_theta..].iter_mut().zip(squares) {
+            for (step_size, square) in
+                step_sizes[n_theta..].iter_mut().zip(squares)
+            {
                 if square > 0.0 {
                     *step_size = (self.n_eff as f64 / square).sqrt();
                 }
@@ -205,7 +216,8 @@ impl GeneralizedLinearMixedModel {
     // known up to a share of 1 / (2 levels).
     fn guess_of_shapes(&self, theta: &[f64]) -> Vec<f64> {
         // The shape: its logarithm has a variance of about 2 / n.
-        let mut guess = vec![1.0 / self.n_eff as f64; theta.len() + self.shape_count()];
+        let mut guess =
+            vec![1.0 / self.n_eff as f64; theta.len() + self.shape_count()];
         for (cov, u) in self.covs.iter().zip(&self.pirls.u) {
             let levels = (u.len() / cov.vsize()) as f64;
             for index in cov.parts().iter().flat_map(|part| part.range()) {
@@ -236,7 +248,8 @@ impl GeneralizedLinearMixedModel {
             let c_xx = self.fixed_covariance();
             for (j, column) in c_xx.chunks_exact(p).enumerate() {
                 let first = (n_theta + j) * n + n_theta;
-                for (out, c) in inverse[first..first + p].iter_mut().zip(column) {
+                for (out, c) in inverse[first..first + p].iter_mut().zip(column)
+                {
                     *out = 0.5 * c;
                 }
             }
@@ -259,7 +272,8 @@ impl GeneralizedLinearMixedModel {
             .pirls
             .factor_at_modes(Vary::Jointly, Information::Expected);
         if factored.is_ok() {
-            let c_xx = SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx;
+            let c_xx =
+                SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx;
             if c_xx.iter().all(|c| c.is_finite()) {
                 return c_xx;
             }

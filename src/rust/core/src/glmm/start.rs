@@ -24,7 +24,8 @@ impl GeneralizedLinearMixedModel {
         start_eta(&mut self.pirls.response);
         let near = self.iterate_fixed(false);
         let beta = self.pirls.beta.clone();
-        let is_better = self.start_constant(near) && self.iterate_fixed(true) > near;
+        let is_better =
+            self.start_constant(near) && self.iterate_fixed(true) > near;
         if !is_better {
             self.pirls.beta = beta;
         }
@@ -45,7 +46,9 @@ impl GeneralizedLinearMixedModel {
             };
             let from = self.pirls.response.eta.clone();
             let to = self.fixed_eta(&target);
-            let Some((reached, length)) = self.halve_towards(&from, &to, log_lik) else {
+            let Some((reached, length)) =
+                self.halve_towards(&from, &to, log_lik)
+            else {
                 break;
             };
             is_linear |= length == 1.0;
@@ -96,7 +99,9 @@ impl GeneralizedLinearMixedModel {
         } else {
             1.0
         };
-        if self.options.shape == Shape::Moment && response.family.has_dispersion() {
+        if self.options.shape == Shape::Moment
+            && response.family.has_dispersion()
+        {
             // Lambda is relative to the residual standard deviation.
             scale /= self.pirls.unit.sqrt();
         }
@@ -135,15 +140,23 @@ impl GeneralizedLinearMixedModel {
     }
 
     // The log-likelihood and the length of the first step that does not lower it.
-    fn halve_towards(&mut self, from: &[f64], to: &[f64], floor: f64) -> Option<(f64, f64)> {
+    fn halve_towards(
+        &mut self,
+        from: &[f64],
+        to: &[f64],
+        floor: f64,
+    ) -> Option<(f64, f64)> {
         let mut length = 1.0;
         for _ in 0..20 {
             let response = &mut self.pirls.response;
-            for (e, (a, b)) in response.eta.iter_mut().zip(from.iter().zip(to)) {
+            for (e, (a, b)) in response.eta.iter_mut().zip(from.iter().zip(to))
+            {
                 *e = a + length * (b - a);
             }
             let log_lik = response.update();
-            if log_lik.is_finite() && log_lik >= floor - START_NOISE * floor.abs() {
+            if log_lik.is_finite()
+                && log_lik >= floor - START_NOISE * floor.abs()
+            {
                 return Some((log_lik, length));
             }
             length *= 0.5;
@@ -192,7 +205,9 @@ fn start_eta(response: &mut Response) {
 fn constant_eta(response: &Response) -> f64 {
     let n = response.n() as f64;
     let mean_of = |size: &dyn Fn(f64) -> f64| {
-        let one = |i: usize| size(response.family.start_mean(response.y[i], response.w[i]));
+        let one = |i: usize| {
+            size(response.family.start_mean(response.y[i], response.w[i]))
+        };
         (0..response.n()).map(one).sum::<f64>() / n
     };
     let eta = response.link.eta(mean_of(&|y| y));

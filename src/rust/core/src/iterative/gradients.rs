@@ -26,7 +26,10 @@ pub struct Solved {
 
 impl<'a> Solver<'a> {
     /// Products with the system, and its preconditioner.
-    pub fn new(reduced: &'a Reduced<'a>, preconditioner: &'a Preconditioner) -> Self {
+    pub fn new(
+        reduced: &'a Reduced<'a>,
+        preconditioner: &'a Preconditioner,
+    ) -> Self {
         Self {
             reduced,
             preconditioner,

@@ -74,8 +74,11 @@ fn along(solver: &Solver, z: &[Row], tolerance: f64) -> Vec<(f64, Moments)> {
     let mut rhs = z.to_vec();
     solver.preconditioner.times(&mut rhs);
     let solved = solver.solve(&rhs, tolerance, MOST_ITERATIONS);
-    let column = |rows: &[Row], c: usize| rows.iter().map(|row| row[c]).collect::<Vec<f64>>();
-    let of = |c: usize| moments(&column(&solved.alpha, c), &column(&solved.beta, c));
+    let column = |rows: &[Row], c: usize| {
+        rows.iter().map(|row| row[c]).collect::<Vec<f64>>()
+    };
+    let of =
+        |c: usize| moments(&column(&solved.alpha, c), &column(&solved.beta, c));
     (0..WIDTH).map(|c| (squares[c], of(c))).collect()
 }
 

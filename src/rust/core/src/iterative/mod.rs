@@ -90,7 +90,11 @@ impl Iterative {
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn parts(&self, lambdas: &[Vec<f64>], probes: &Probes) -> Result<Parts> {
+    pub fn parts(
+        &self,
+        lambdas: &[Vec<f64>],
+        probes: &Probes,
+    ) -> Result<Parts> {
         let reduced = self.system.reduce(lambdas)?;
         let preconditioner = Preconditioner::new(&reduced)?;
         let solver = Solver::new(&reduced, &preconditioner);
@@ -122,9 +126,15 @@ impl Iterative {
             iterations = iterations.max(solved.alpha.len());
             for (other, left) in rhs.iter().enumerate() {
                 for (row, x) in left.iter().zip(&solved.x) {
-                    for (i, l) in row.iter().enumerate().take(width - WIDTH * other) {
-                        for (j, x) in x.iter().enumerate().take(width - WIDTH * block) {
-                            gram[(block * WIDTH + j) * width + other * WIDTH + i] -= l * x;
+                    for (i, l) in
+                        row.iter().enumerate().take(width - WIDTH * other)
+                    {
+                        for (j, x) in
+                            x.iter().enumerate().take(width - WIDTH * block)
+                        {
+                            gram[(block * WIDTH + j) * width
+                                + other * WIDTH
+                                + i] -= l * x;
                         }
                     }
                 }
@@ -137,7 +147,8 @@ impl Iterative {
 // `log|R_X|^2`, the fixed effects and `r^2`, from `[X r]'V^-1[X r]`.
 fn solve_border(p: usize, gram: &mut [f64]) -> Result<(f64, Vec<f64>, f64)> {
     let width = p + 1;
-    let mut xx: Vec<f64> = (0..p * p).map(|at| gram[at / p * width + at % p]).collect();
+    let mut xx: Vec<f64> =
+        (0..p * p).map(|at| gram[at / p * width + at % p]).collect();
     let mut delta: Vec<f64> = (0..p).map(|i| gram[p * width + i]).collect();
     let right = delta.clone();
     if p > 0 && small::cholesky(p, &mut xx).is_none() {

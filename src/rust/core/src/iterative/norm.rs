@@ -73,7 +73,11 @@ impl RowsOfK {
         let (reduced, system) = (solver.reduced, solver.reduced.system);
         let k0 = system.k0;
         for at in system.cross_ptr[r]..system.cross_ptr[r + 1] {
-            self.add_to(system.cross_rows[at] as usize, j, system.cross_vals[at]);
+            self.add_to(
+                system.cross_rows[at] as usize,
+                j,
+                system.cross_vals[at],
+            );
         }
         let mut factor = vec![0.0; k0];
         for &(i, at) in &leading.places[leading.ptr[r]..leading.ptr[r + 1]] {
@@ -114,11 +118,14 @@ impl RowsOfK {
         let mut at = 0;
         while at < self.touched.len() {
             let row = self.touched[at] as usize;
-            let t = system.trailing.partition_point(|block| block.first <= row) - 1;
+            let t =
+                system.trailing.partition_point(|block| block.first <= row) - 1;
             let block = &system.trailing[t];
             let level = (row - block.first) / block.k;
             let first = block.first + level * block.k;
-            while at < self.touched.len() && (self.touched[at] as usize) < first + block.k {
+            while at < self.touched.len()
+                && (self.touched[at] as usize) < first + block.k
+            {
                 at += 1;
             }
             if (t, level) != own {
@@ -139,17 +146,31 @@ impl RowsOfK {
         let (k, l) = (system.trailing[own].k, system.trailing[other].k);
         // Columns of the other level, each with the rows of the own one.
         let mut block: Vec<f64> = (0..l)
-            .flat_map(|c| self.values[(first + c) * self.widest..][..k].to_vec())
+            .flat_map(|c| {
+                self.values[(first + c) * self.widest..][..k].to_vec()
+            })
             .collect();
         for column in block.chunks_exact_mut(k) {
             small::lambda_transposed_in_place(k, &reduced.lambdas[own], column);
-            small::forward_solve(k, solver.preconditioner.factor(own, own_level), column);
+            small::forward_solve(
+                k,
+                solver.preconditioner.factor(own, own_level),
+                column,
+            );
         }
         let mut total = 0.0;
         for j in 0..k {
             let mut row: Vec<f64> = (0..l).map(|c| block[c * k + j]).collect();
-            small::lambda_transposed_in_place(l, &reduced.lambdas[other], &mut row);
-            small::forward_solve(l, solver.preconditioner.factor(other, level), &mut row);
+            small::lambda_transposed_in_place(
+                l,
+                &reduced.lambdas[other],
+                &mut row,
+            );
+            small::forward_solve(
+                l,
+                solver.preconditioner.factor(other, level),
+                &mut row,
+            );
             total += small::dot(&row, &row);
         }
         total

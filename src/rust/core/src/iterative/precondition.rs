@@ -31,7 +31,8 @@ impl Preconditioner {
     pub fn new(reduced: &Reduced) -> Result<Self> {
         let mut factors = diagonal_of_k(reduced);
         let system = reduced.system;
-        let blocks: Vec<(usize, usize)> = system.trailing.iter().map(|b| (b.first, b.k)).collect();
+        let blocks: Vec<(usize, usize)> =
+            system.trailing.iter().map(|b| (b.first, b.k)).collect();
         for ((&(first, k), lambda), factors) in
             blocks.iter().zip(&reduced.lambdas).zip(&mut factors)
         {
@@ -51,8 +52,9 @@ impl Preconditioner {
     /// `log |P|`.
     pub fn log_det(&self) -> f64 {
         let diagonal = |(blocks, &(_, k)): (&Blocks, &(usize, usize))| -> f64 {
-            let of_block =
-                |block: &[f64]| -> f64 { block.iter().step_by(k + 1).map(|d| d.ln()).sum() };
+            let of_block = |block: &[f64]| -> f64 {
+                block.iter().step_by(k + 1).map(|d| d.ln()).sum()
+            };
             blocks.iter().map(of_block).sum()
         };
         2.0 * self

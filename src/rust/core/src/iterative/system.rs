@@ -78,7 +78,13 @@ impl System {
     /// The term with most effects leads.
     pub fn new(sums: &Sums) -> Self {
         let effects = |t: usize| sums.terms[t].k * sums.terms[t].n_levels;
-        let larger = |best: usize, t: usize| if effects(t) > effects(best) { t } else { best };
+        let larger = |best: usize, t: usize| {
+            if effects(t) > effects(best) {
+                t
+            } else {
+                best
+            }
+        };
         let leading = (1..sums.terms.len()).fold(0, larger);
         let mut m = 0;
         let mut trailing = Vec::new();
@@ -154,7 +160,9 @@ impl System {
         };
         for &(pair, k, _, is_first) in &of_leading {
             let levels = pair.levels.iter();
-            levels.for_each(|levels| ptr[level(levels, is_first).0 as usize + 1] += k);
+            levels.for_each(|levels| {
+                ptr[level(levels, is_first).0 as usize + 1] += k
+            });
         }
         (0..n_levels).for_each(|i| ptr[i + 1] += ptr[i]);
         let (mut next, k0) = (ptr.clone(), self.k0);
@@ -168,7 +176,8 @@ impl System {
                 for j in 0..k {
                     rows[at + j] = (first + other as usize * k + j) as u32;
                     for c in 0..k0 {
-                        let from = if is_first { j * k0 + c } else { c * k + j };
+                        let from =
+                            if is_first { j * k0 + c } else { c * k + j };
                         vals[(at + j) * k0 + c] = block[from];
                     }
                 }
@@ -181,14 +190,17 @@ impl System {
     fn fill_cross(&mut self, sums: &Sums) {
         let mut elements: Vec<(u32, u32, f64)> = Vec::new();
         for pair in &sums.pairs {
-            let of_pair = (self.block_of(pair.terms.0), self.block_of(pair.terms.1));
+            let of_pair =
+                (self.block_of(pair.terms.0), self.block_of(pair.terms.1));
             let (Some(a), Some(b)) = of_pair else {
                 continue;
             };
             for (i, &(la, lb)) in pair.levels.iter().enumerate() {
-                let (row, col) = (a.first + la as usize * a.k, b.first + lb as usize * b.k);
+                let (row, col) =
+                    (a.first + la as usize * a.k, b.first + lb as usize * b.k);
                 for (at, &value) in pair.zz.block(i).iter().enumerate() {
-                    let (row, col) = ((row + at % a.k) as u32, (col + at / a.k) as u32);
+                    let (row, col) =
+                        ((row + at % a.k) as u32, (col + at / a.k) as u32);
                     elements.push((row, col, value));
                     elements.push((col, row, value));
                 }
@@ -214,7 +226,13 @@ impl System {
         let (mut t, mut work) = (vec![0.0; k * k], vec![0.0; k * k]);
         let mut log_det = 0.0;
         for i in 0..n_levels {
-            small::scale_inflate(k, self.a00.block(i), lambda, &mut work, &mut t);
+            small::scale_inflate(
+                k,
+                self.a00.block(i),
+                lambda,
+                &mut work,
+                &mut t,
+            );
             if small::cholesky(k, &mut t).is_none() {
                 return Err(Error::NotPositiveDefinite { pivot: i * k });
             }
@@ -323,7 +341,9 @@ impl Reduced<'_> {
                 let first = block.first + level * k;
                 for j in 0..k {
                     let x = &x[first + j];
-                    (0..k).for_each(|i| add_multiple(zz[j * k + i], x, &mut out[first + i]));
+                    (0..k).for_each(|i| {
+                        add_multiple(zz[j * k + i], x, &mut out[first + i])
+                    });
                 }
             }
         }
@@ -368,9 +388,16 @@ impl Reduced<'_> {
     }
 
     // V_i A_0b of one leading level, some columns of [X r].
-    fn explained(&self, level: usize, first: usize, count: usize, out: &mut [Row]) {
+    fn explained(
+        &self,
+        level: usize,
+        first: usize,
+        count: usize,
+        out: &mut [Row],
+    ) {
         let (k, width) = (self.system.k0, self.system.p + 1);
-        let rows = &self.system.border_leading[level * k * width..(level + 1) * k * width];
+        let rows = &self.system.border_leading
+            [level * k * width..(level + 1) * k * width];
         let v = self.v.block(level);
         for (c, out) in out.iter_mut().enumerate() {
             *out = [0.0; WIDTH];
@@ -395,8 +422,10 @@ impl Reduced<'_> {
             let v = self.v.block(i);
             for c in 0..k {
                 for d in 0..k {
-                    let (left, right) = (&rows[c * width..(c + 1) * width], &rows[d * width..]);
-                    for (j, column) in gram.chunks_exact_mut(width).enumerate() {
+                    let (left, right) =
+                        (&rows[c * width..(c + 1) * width], &rows[d * width..]);
+                    for (j, column) in gram.chunks_exact_mut(width).enumerate()
+                    {
                         small::axpy(-v[d * k + c] * right[j], left, column);
                     }
                 }

@@ -52,7 +52,9 @@ fn dense(n: usize, shapes: &[(usize, usize)]) -> Dense {
     for (t, &(k, q)) in shapes.iter().enumerate() {
         let mut of_term = vec![0.0; n * k * q];
         for i in 0..n {
-            (0..k).for_each(|j| of_term[(levels[t][i] * k + j) * n + i] = rows[t][i][j]);
+            (0..k).for_each(|j| {
+                of_term[(levels[t][i] * k + j) * n + i] = rows[t][i][j]
+            });
         }
         z.push(of_term);
     }
@@ -154,7 +156,9 @@ impl Dense {
         let n = self.n;
         let mut v = vec![0.0; n * n];
         (0..n).for_each(|i| v[i * n + i] = 1.0);
-        for ((z, &(k, q)), lambda) in self.z.iter().zip(&self.shapes).zip(lambdas) {
+        for ((z, &(k, q)), lambda) in
+            self.z.iter().zip(&self.shapes).zip(lambdas)
+        {
             for level in 0..q {
                 for c in 0..k {
                     let mut column = vec![0.0; n];
@@ -407,18 +411,22 @@ fn unit_vectors_give_the_traces_exactly() {
             let m = model.m();
             let units = |first: usize| {
                 let mut z = vec![[0.0; WIDTH]; m];
-                (first..m.min(first + WIDTH)).for_each(|i| z[i][i - first] = 1.0);
+                (first..m.min(first + WIDTH))
+                    .for_each(|i| z[i][i - first] = 1.0);
                 z
             };
             let z: Vec<Vec<Row>> = (0..m).step_by(WIDTH).map(units).collect();
             let found = traces::of_vectors(&solver, &z, 1.0, 1e-13);
             let expected = dense_traces(data, &lambdas);
             let mut of_terms = vec![(model.system.leading, &found.leading)];
-            for (block, trace) in model.system.trailing.iter().zip(&found.trailing) {
+            for (block, trace) in
+                model.system.trailing.iter().zip(&found.trailing)
+            {
                 of_terms.push((block.term, trace));
             }
             for (term, trace) in of_terms {
-                let largest = expected[term].iter().fold(0.0f64, |a, b| a.max(b.abs()));
+                let largest =
+                    expected[term].iter().fold(0.0f64, |a, b| a.max(b.abs()));
                 for (found, expected) in trace.iter().zip(&expected[term]) {
                     assert!(
                         (found - expected).abs() < 1e-9 * largest,
@@ -437,7 +445,9 @@ fn logarithms_of_tridiagonal_matrices() {
     assert!((one.log - 2f64.ln()).abs() < 1e-15);
     // T = [2 1; 1 3] has eigenvalues (5 -+ sqrt 5) / 2.
     let found = tridiagonal::moments(&[0.5, 0.4], &[0.25, 0.0]);
-    assert!((found.first - 1.0).abs() < 1e-15 && (found.second - 2.0).abs() < 1e-15);
+    assert!(
+        (found.first - 1.0).abs() < 1e-15 && (found.second - 2.0).abs() < 1e-15
+    );
     let root = 5f64.sqrt();
     let (low, high) = ((5.0 - root) / 2.0, (5.0 + root) / 2.0);
     // The first components of the eigenvectors: (T11 - other) / (value - other).

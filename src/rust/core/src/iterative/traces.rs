@@ -35,7 +35,12 @@ pub fn traces(solver: &Solver, z: &[Vec<Row>], weight: f64) -> Traces {
 }
 
 /// The same from solves to this residual.
-pub(super) fn of_vectors(solver: &Solver, z: &[Vec<Row>], weight: f64, residual: f64) -> Traces {
+pub(super) fn of_vectors(
+    solver: &Solver,
+    z: &[Vec<Row>],
+    weight: f64,
+    residual: f64,
+) -> Traces {
     let mut sums = Sums::new(solver);
     for z in z {
         sums.add(z, weight, residual);
@@ -91,18 +96,26 @@ impl<'a> Sums<'a> {
 
     // `P_i A00_i - P_i Y_i P_i'` with `P_i = I - A00_i V_i` and the diagonal blocks' share of Y_i.
     fn add_leading_blocks(&mut self) {
-        let (reduced, system) = (self.solver.reduced, self.solver.reduced.system);
+        let (reduced, system) =
+            (self.solver.reduced, self.solver.reduced.system);
         let k0 = system.k0;
         for level in 0..system.ptr.len() - 1 {
             let projection = self.projection(level);
             let mut whole = vec![0.0; k0 * k0];
-            small::multiply(k0, &projection, system.a00.block(level), &mut whole);
+            small::multiply(
+                k0,
+                &projection,
+                system.a00.block(level),
+                &mut whole,
+            );
             small::axpy(1.0, &whole, &mut self.traces.leading);
             let mut y = vec![0.0; k0 * k0];
             let mut at = system.ptr[level];
             while at < system.ptr[level + 1] {
                 let row = system.rows[at] as usize;
-                let t = system.trailing.partition_point(|block| block.first <= row) - 1;
+                let t =
+                    system.trailing.partition_point(|block| block.first <= row)
+                        - 1;
                 let block = &system.trailing[t];
                 let l = self
                     .solver
@@ -114,8 +127,14 @@ impl<'a> Sums<'a> {
                     let (left, right) = columns.split_at_mut(block.k);
                     let of = |c: usize, out: &mut [f64]| {
                         let rows = out.iter_mut().enumerate();
-                        rows.for_each(|(j, out)| *out = system.vals[(at + j) * k0 + c]);
-                        small::lambda_transposed_in_place(block.k, &reduced.lambdas[t], out);
+                        rows.for_each(|(j, out)| {
+                            *out = system.vals[(at + j) * k0 + c]
+                        });
+                        small::lambda_transposed_in_place(
+                            block.k,
+                            &reduced.lambdas[t],
+                            out,
+                        );
                         small::forward_solve(block.k, l, out);
                     };
                     of(c, left);
@@ -135,7 +154,8 @@ impl<'a> Sums<'a> {
         let system = self.solver.reduced.system;
         let k0 = system.k0;
         let mut projection = vec![0.0; k0 * k0];
-        let (a00, v) = (system.a00.block(level), self.solver.reduced.v.block(level));
+        let (a00, v) =
+            (system.a00.block(level), self.solver.reduced.v.block(level));
         small::multiply(k0, a00, v, &mut projection);
         projection.iter_mut().for_each(|value| *value = -*value);
         (0..k0).for_each(|j| projection[j * k0 + j] += 1.0);
@@ -152,7 +172,8 @@ impl<'a> Sums<'a> {
     }
 
     fn add(&mut self, z: &[Row], weight: f64, residual: f64) {
-        let (reduced, system) = (self.solver.reduced, self.solver.reduced.system);
+        let (reduced, system) =
+            (self.solver.reduced, self.solver.reduced.system);
         let (mut x0, mut rhs) = (z.to_vec(), z.to_vec());
         self.solver.preconditioner.solve_transposed(&mut x0);
         self.solver.preconditioner.times(&mut rhs);
@@ -183,7 +204,13 @@ impl<'a> Sums<'a> {
     }
 
     // Symmetric products of the levels of the terms that are singular, or of those that aren't.
-    fn add_products(&mut self, singular: bool, weight: f64, x: &[Row], x0: &[Row]) {
+    fn add_products(
+        &mut self,
+        singular: bool,
+        weight: f64,
+        x: &[Row],
+        x0: &[Row],
+    ) {
         let system = self.solver.reduced.system;
         for (t, block) in system.trailing.iter().enumerate() {
             if self.is_singular[t] != singular {
@@ -207,7 +234,8 @@ impl<'a> Sums<'a> {
         let mut t = vec![[0.0; WIDTH]; k0];
         for at in system.ptr[level]..system.ptr[level + 1] {
             let x = &x[system.rows[at] as usize];
-            for (t, a) in t.iter_mut().zip(&system.vals[at * k0..(at + 1) * k0]) {
+            for (t, a) in t.iter_mut().zip(&system.vals[at * k0..(at + 1) * k0])
+            {
                 add_multiple(*a, x, t);
             }
         }
@@ -226,7 +254,9 @@ impl<'a> Sums<'a> {
             (0..k).for_each(|j| sum[j * k + j] += block.n_levels as f64);
             for _ in 0..2 {
                 let columns = sum.chunks_exact_mut(k);
-                columns.for_each(|column| small::backward_solve(k, &reduced.lambdas[t], column));
+                columns.for_each(|column| {
+                    small::backward_solve(k, &reduced.lambdas[t], column)
+                });
                 transpose(k, sum);
             }
         }
@@ -237,9 +267,10 @@ impl<'a> Sums<'a> {
 fn is_singular(lambda: &[f64]) -> bool {
     let k = lambda.len().isqrt();
     let diagonal = lambda.iter().step_by(k + 1).map(|value| value.abs());
-    let (least, most) = diagonal.fold((f64::INFINITY, 0.0f64), |(least, most), value| {
-        (least.min(value), most.max(value))
-    });
+    let (least, most) = diagonal
+        .fold((f64::INFINITY, 0.0f64), |(least, most), value| {
+            (least.min(value), most.max(value))
+        });
     least <= SINGULAR_SOLVE * most.max(1.0)
 }
 
@@ -249,7 +280,8 @@ fn symmetric_product(weight: f64, x: &[Row], y: &[Row]) -> Vec<f64> {
     let mut product = vec![0.0; k * k];
     for j in 0..k {
         for i in 0..k {
-            let both = (0..WIDTH).map(|c| x[i][c] * y[j][c] + x[j][c] * y[i][c]);
+            let both =
+                (0..WIDTH).map(|c| x[i][c] * y[j][c] + x[j][c] * y[i][c]);
             product[j * k + i] = 0.5 * weight * both.sum::<f64>();
         }
     }

@@ -30,8 +30,10 @@ pub fn moments(alpha: &[f64], beta: &[f64]) -> Moments {
             0.0
         }
     };
-    let diagonal: Vec<f64> = (0..n).map(|j| 1.0 / alpha[j] + before(j)).collect();
-    let beside: Vec<f64> = (0..n).map(|j| beta[j].max(0.0).sqrt() / alpha[j]).collect();
+    let diagonal: Vec<f64> =
+        (0..n).map(|j| 1.0 / alpha[j] + before(j)).collect();
+    let beside: Vec<f64> =
+        (0..n).map(|j| beta[j].max(0.0).sqrt() / alpha[j]).collect();
     let first = diagonal[0] - 1.0;
     Moments {
         first,
@@ -48,7 +50,9 @@ fn log_at_first(mut d: Vec<f64>, mut e: Vec<f64>) -> f64 {
     z[0] = 1.0;
     for l in 0..n {
         loop {
-            let is_small = |i: usize| e[i].abs() <= f64::EPSILON * (d[i].abs() + d[i + 1].abs());
+            let is_small = |i: usize| {
+                e[i].abs() <= f64::EPSILON * (d[i].abs() + d[i + 1].abs())
+            };
             let end = (l..n - 1).find(|&i| is_small(i)).unwrap_or(n - 1);
             if end == l {
                 break;

@@ -4,7 +4,9 @@
 use crate::coordinates::Coordinates;
 use crate::kernels::small;
 use crate::optimize::trust_region::Model;
-use crate::tolerances::{FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, ZERO_SD};
+use crate::tolerances::{
+    FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, ZERO_SD,
+};
 
 /// The large coordinates of covariances, if nothing changes as they grow together.
 pub(super) fn unbounded(
@@ -62,7 +64,8 @@ pub(super) fn unidentified(
         let step: Vec<f64> = scaled.map(|(d, size)| d * size).collect();
         if at.changes_covariances(&x, &step) {
             for (b, element) in direction.iter().enumerate() {
-                is_involved[b] |= at.is_covariance(b) && element.abs() > INVOLVED_SHARE;
+                is_involved[b] |=
+                    at.is_covariance(b) && element.abs() > INVOLVED_SHARE;
             }
         }
     }

@@ -23,7 +23,9 @@ use crate::error::Result;
 use crate::judge::flat::{unbounded, unidentified};
 use crate::optimize::trust_region::Model;
 use crate::optimize::{scale, Flow, Geometry, Objective, Settings};
-use crate::tolerances::{FLAT_CURVATURE, NEGLIGIBLE_GAIN, NO_GAIN, VALUE_NOISE};
+use crate::tolerances::{
+    FLAT_CURVATURE, NEGLIGIBLE_GAIN, NO_GAIN, VALUE_NOISE,
+};
 
 pub use certificate::{Certificate, Verdict};
 
@@ -64,7 +66,9 @@ struct Facts {
 }
 
 /// Judges the start of `search`, and leaves it there; the Hessian in its coordinates comes along.
-pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)> {
+pub(crate) fn judge<S: Judged>(
+    search: &mut S,
+) -> Result<(Certificate, Vec<f64>)> {
     let x = search.coordinates().start();
     let value = search.value(&x)?;
     let (slopes, hessian) = derivatives(search, x.len())?;
@@ -72,7 +76,8 @@ pub(crate) fn judge<S: Judged>(search: &mut S) -> Result<(Certificate, Vec<f64>)
     let ways_out = search.ways_out()?;
     let facts = Facts::new(search, (x, value), slopes, &hessian, ways_out);
     let (verdict, predicted_decrease) = facts.verdict(search);
-    let (verdict, suspects) = facts.with_suspects(verdict, search.coordinates());
+    let (verdict, suspects) =
+        facts.with_suspects(verdict, search.coordinates());
     search.value(&facts.x)?;
     let slopes = facts.slopes.iter().map(|slope| slope.abs());
     let found = Certificate {
@@ -138,7 +143,8 @@ impl Facts {
         if self.promises(self.negligible) {
             return (Verdict::FalseBoundary, predicted);
         }
-        let is_doubtful = self.curves_down() || predicted > NO_GAIN || self.promises(NO_GAIN);
+        let is_doubtful =
+            self.curves_down() || predicted > NO_GAIN || self.promises(NO_GAIN);
         if is_doubtful {
             let fall = fall_from(search, self.value);
             if fall > self.negligible && self.curves_down() {
@@ -151,7 +157,11 @@ impl Facts {
     }
 
     // What kind of optimum it is, and the parameters that make it no single point.
-    fn with_suspects(&self, verdict: Verdict, at: &Coordinates) -> (Verdict, Vec<usize>) {
+    fn with_suspects(
+        &self,
+        verdict: Verdict,
+        at: &Coordinates,
+    ) -> (Verdict, Vec<usize>) {
         if verdict != Verdict::Optimal {
             return (verdict, Vec::new());
         }
@@ -175,7 +185,10 @@ fn parameters(at: &Coordinates, which: &[usize]) -> Vec<usize> {
 }
 
 /// Gradient and Hessian at the last of the points, which have `n` coordinates.
-pub(crate) fn derivatives(search: &mut impl Objective, n: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+pub(crate) fn derivatives(
+    search: &mut impl Objective,
+    n: usize,
+) -> Result<(Vec<f64>, Vec<f64>)> {
     let mut gradient = vec![0.0; n];
     let mut hessian = vec![0.0; n * n];
     search.gradient(&mut gradient)?;
@@ -199,7 +212,8 @@ fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
         ..Settings::default()
     };
     let start = search.coordinates().clone();
-    let found = start.minimize(&settings, search, &mut |_, _, _| Flow::Continue);
+    let found =
+        start.minimize(&settings, search, &mut |_, _, _| Flow::Continue);
     let Ok(found) = found else {
         return 0.0;
     };

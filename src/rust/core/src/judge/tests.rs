@@ -7,7 +7,11 @@ use crate::lmm::Held;
 use crate::optimize::{Flow, OptSummary, Settings};
 use crate::{Criterion, LinearMixedModel};
 
-fn fit(model: &mut LinearMixedModel, start: &[f64], settings: &Settings) -> OptSummary {
+fn fit(
+    model: &mut LinearMixedModel,
+    start: &[f64],
+    settings: &Settings,
+) -> OptSummary {
     model
         .fit(start, settings, &mut |_, _, _| Flow::Continue)
         .unwrap()
@@ -70,7 +74,8 @@ fn newton_on_hard_models() {
     for (name, data) in models {
         let design = data.design();
         for criterion in [Criterion::Ml, Criterion::Reml] {
-            let mut model = LinearMixedModel::new(&design, criterion, None).unwrap();
+            let mut model =
+                LinearMixedModel::new(&design, criterion, None).unwrap();
             let lower = model.lower_bounds().to_vec();
             let mut random = Random(5);
             let mut starts = vec![model.start().to_vec()];
@@ -96,7 +101,10 @@ fn newton_on_hard_models() {
                 values.push(summary.best_value);
             }
             let best = values.iter().copied().fold(f64::INFINITY, f64::min);
-            assert!(values[0] < best + 1e-6, "{name}, {criterion:?}: {values:?}");
+            assert!(
+                values[0] < best + 1e-6,
+                "{name}, {criterion:?}: {values:?}"
+            );
         }
     }
 }
@@ -106,7 +114,8 @@ fn newton_on_hard_models() {
 fn verdicts() {
     let data = Data::new(90, 2, vec![(Box::new(|i| i % 9), vec![us(2, 0)])]);
     let design = data.design();
-    let mut model = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+    let mut model =
+        LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
     let start = model.start().to_vec();
     let best = fit(&mut model, &start, &Settings::default()).best;
     let early = fit(
@@ -119,7 +128,8 @@ fn verdicts() {
     )
     .best;
     // The best covariance of rank one: a stationary point of theta.
-    let mut constrained = LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+    let mut constrained =
+        LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
     let mut line = vec![1.0, 0.0, 0.0];
     constrained
         .hold(

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 /// The numbers `0..n` in ranges of `size`, of which the last one may be shorter.
 #[inline]
-pub(crate) fn chunks(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn chunks(
+    n: usize,
+    size: usize,
+) -> impl Iterator<Item = Range<usize>> {
     let starts = (0..n).step_by(size);
     starts.map(move |start| start..(start + size).min(n))
 }

@@ -2,7 +2,9 @@
 
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{self_adjoint_evd, self_adjoint_evd_scratch, ComputeEigenvectors};
+use faer::linalg::evd::{
+    self_adjoint_evd, self_adjoint_evd_scratch, ComputeEigenvectors,
+};
 use faer::{MatMut, MatRef, Par};
 
 use crate::kernels::simd::leave_wide_registers;
@@ -50,7 +52,8 @@ impl Eigen {
             (self.values[0], self.vectors[0]) = (h[0], 1.0);
             return h[0].is_finite();
         }
-        let vectors = MatMut::from_column_major_slice_mut(&mut self.vectors, n, n);
+        let vectors =
+            MatMut::from_column_major_slice_mut(&mut self.vectors, n, n);
         let values = DiagMut::from_slice_mut(&mut self.values);
         let h = MatRef::from_column_major_slice(h, n, n);
         let stack = MemStack::new(&mut self.memory);

@@ -26,7 +26,17 @@ pub(crate) fn add_lower_product(
 ) {
     let lower = BlockStructure::TriangularLower;
     let full = BlockStructure::Rectangular;
-    triangular::matmul(out, lower, Accum::Add, a, full, b, full, alpha, Par::Seq);
+    triangular::matmul(
+        out,
+        lower,
+        Accum::Add,
+        a,
+        full,
+        b,
+        full,
+        alpha,
+        Par::Seq,
+    );
     leave_wide_registers();
 }
 

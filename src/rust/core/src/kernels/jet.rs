@@ -68,7 +68,11 @@ impl Jet {
     }
 
     /// A function of variable `at` alone, by its value and its two derivatives.
-    pub fn function(n: usize, at: usize, [value, first, second]: [f64; 3]) -> Self {
+    pub fn function(
+        n: usize,
+        at: usize,
+        [value, first, second]: [f64; 3],
+    ) -> Self {
         let mut jet = Self::constant(n, value);
         jet.first[at] = first;
         jet.second[at * n + at] = second;
@@ -85,8 +89,10 @@ impl Jet {
     // f(self), from the value of f and its derivatives there.
     fn through(&self, [value, first, second]: [f64; 3]) -> Self {
         let n = self.first.len();
-        let bend =
-            |at: usize| first * self.second[at] + second * self.first[at % n] * self.first[at / n];
+        let bend = |at: usize| {
+            first * self.second[at]
+                + second * self.first[at % n] * self.first[at / n]
+        };
         Self {
             value,
             first: self.first.iter().map(|d| first * d).collect(),
@@ -118,12 +124,16 @@ impl Number for Jet {
 
     fn times(&self, other: &Self) -> Self {
         let n = self.first.len();
-        let slope = |i: usize| self.value * other.first[i] + other.value * self.first[i];
+        let slope = |i: usize| {
+            self.value * other.first[i] + other.value * self.first[i]
+        };
         let bend = |at: usize| {
             let i = at % n;
             let j = at / n;
-            let own = self.value * other.second[at] + other.value * self.second[at];
-            own + self.first[i] * other.first[j] + self.first[j] * other.first[i]
+            let own =
+                self.value * other.second[at] + other.value * self.second[at];
+            own + self.first[i] * other.first[j]
+                + self.first[j] * other.first[i]
         };
         Self {
             value: self.value * other.value,

@@ -33,7 +33,13 @@ pub(crate) use for_size;
 /// `T = Lambda' A Lambda + I`; reads the lower triangle of `lambda`, fills the lower triangle of
 /// `t`.
 #[inline(always)]
-pub fn scale_inflate(k: usize, a: &[f64], lambda: &[f64], work: &mut [f64], t: &mut [f64]) {
+pub fn scale_inflate(
+    k: usize,
+    a: &[f64],
+    lambda: &[f64],
+    work: &mut [f64],
+    t: &mut [f64],
+) {
     // work = A Lambda
     for j in 0..k {
         for i in 0..k {
@@ -83,7 +89,12 @@ pub fn cholesky(k: usize, t: &mut [f64]) -> Option<f64> {
 
 /// `M = Lambda L^-T`: solves `M L' = Lambda`.
 #[inline(always)]
-pub fn right_solve_transposed(k: usize, lambda: &[f64], l: &[f64], m: &mut [f64]) {
+pub fn right_solve_transposed(
+    k: usize,
+    lambda: &[f64],
+    l: &[f64],
+    m: &mut [f64],
+) {
     for j in 0..k {
         for i in 0..k {
             let mut sum = if i >= j { lambda[j * k + i] } else { 0.0 };
@@ -127,7 +138,12 @@ pub fn lambda_times(k: usize, lambda: &[f64], x: &[f64], out: &mut [f64]) {
 
 /// `out = Lambda' x` for lower triangular `lambda`.
 #[inline(always)]
-pub fn lambda_transposed_times(k: usize, lambda: &[f64], x: &[f64], out: &mut [f64]) {
+pub fn lambda_transposed_times(
+    k: usize,
+    lambda: &[f64],
+    x: &[f64],
+    out: &mut [f64],
+) {
     for j in 0..k {
         out[j] = (j..k).map(|i| lambda[j * k + i] * x[i]).sum();
     }
@@ -151,7 +167,13 @@ pub fn lambda_transposed_in_place(k: usize, lambda: &[f64], x: &mut [f64]) {
 
 /// `x := x L` for a `rows x k` matrix x and lower triangular `l`, in the rows from `from` on.
 #[inline(always)]
-pub(crate) fn times_lower(k: usize, rows: usize, from: usize, l: &[f64], x: &mut [f64]) {
+pub(crate) fn times_lower(
+    k: usize,
+    rows: usize,
+    from: usize,
+    l: &[f64],
+    x: &mut [f64],
+) {
     for j in 0..k {
         let (left, right) = x.split_at_mut((j + 1) * rows);
         let target = &mut left[j * rows + from..];
@@ -170,10 +192,16 @@ pub(crate) fn times_lower(k: usize, rows: usize, from: usize, l: &[f64], x: &mut
 /// `x := Lambda' x` for lower triangular `lambda` and a matrix x that is held row by row, `columns`
 /// values each.
 #[inline(always)]
-pub(crate) fn lambda_transposed_rows(k: usize, columns: usize, lambda: &[f64], x: &mut [f64]) {
+pub(crate) fn lambda_transposed_rows(
+    k: usize,
+    columns: usize,
+    lambda: &[f64],
+    x: &mut [f64],
+) {
     for c in 0..columns {
         for j in 0..k {
-            let products = (j..k).map(|i| lambda[j * k + i] * x[i * columns + c]);
+            let products =
+                (j..k).map(|i| lambda[j * k + i] * x[i * columns + c]);
             x[j * columns + c] = products.sum();
         }
     }
@@ -225,7 +253,13 @@ pub fn multiply_transposed(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
 
 /// `out = a b` for `rows x k` matrices `a` and `out`.
 #[inline(always)]
-pub fn multiply_rows(k: usize, rows: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+pub fn multiply_rows(
+    k: usize,
+    rows: usize,
+    a: &[f64],
+    b: &[f64],
+    out: &mut [f64],
+) {
     for (j, out) in out.chunks_exact_mut(rows).enumerate() {
         out.fill(0.0);
         for (l, a) in a.chunks_exact(rows).enumerate().take(k) {

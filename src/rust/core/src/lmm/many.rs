@@ -113,7 +113,9 @@ impl LinearMixedModel {
     ) -> Result<Vec<Result<OneOfMany>>> {
         check(design, y)?;
         let n = design.n();
-        let fill = |c: usize, out: &mut [f64]| out.copy_from_slice(&y[c * n..(c + 1) * n]);
+        let fill = |c: usize, out: &mut [f64]| {
+            out.copy_from_slice(&y[c * n..(c + 1) * n])
+        };
         let found = self.fit_each(design, y.len() / n, &fill, settings, watch);
         let fits = found.into_iter();
         Ok(fits
@@ -134,7 +136,9 @@ impl LinearMixedModel {
         let group = count
             .div_ceil(GROUPS_PER_THREAD * settings.threads.max(1))
             .clamp(1, GROUP);
-        let job = |(model, y): &mut (Self, Vec<f64>), at: usize, stop: &AtomicBool| {
+        let job = |(model, y): &mut (Self, Vec<f64>),
+                   at: usize,
+                   stop: &AtomicBool| {
             let first = at * group;
             let size = group.min(count - first);
             let y = &mut y[..size * n];
@@ -193,13 +197,18 @@ impl LinearMixedModel {
         y.chunks_exact(design.n()).map(one).collect()
     }
 
-    fn fit_one(&mut self, settings: &ManySettings, stop: &AtomicBool) -> Result<OneOfMany> {
+    fn fit_one(
+        &mut self,
+        settings: &ManySettings,
+        stop: &AtomicBool,
+    ) -> Result<OneOfMany> {
         let mut start = settings.start.clone();
         if start.is_empty() {
             start.extend_from_slice(self.start());
         }
         self.hold(&settings.held, &mut start)?;
-        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed) {
+        let mut observe = |_: usize, _: f64, _: &[f64]| match stop.load(Relaxed)
+        {
             true => Flow::Stop,
             false => Flow::Continue,
         };

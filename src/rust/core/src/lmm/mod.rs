@@ -31,7 +31,9 @@ pub mod with_sigma;
 use std::f64::consts::PI;
 
 use crate::covariance::RelCov;
-use crate::derivatives::{FactorDerivatives, HessianKind, OmegaDerivatives, Profile};
+use crate::derivatives::{
+    FactorDerivatives, HessianKind, OmegaDerivatives, Profile,
+};
 use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
@@ -137,8 +139,13 @@ impl Held {
 }
 
 impl Likelihood {
-    fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
-        let positive = design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0);
+    fn new(
+        design: &Design,
+        criterion: Criterion,
+        sigma: Option<f64>,
+    ) -> Result<Self> {
+        let positive =
+            design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0);
         Self {
             criterion,
             sigma,
@@ -149,7 +156,11 @@ impl Likelihood {
         .checked()
     }
 
-    fn of_sums(sums: &Sums, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+    fn of_sums(
+        sums: &Sums,
+        criterion: Criterion,
+        sigma: Option<f64>,
+    ) -> Result<Self> {
         Self {
             criterion,
             sigma,
@@ -187,7 +198,10 @@ impl Likelihood {
             Criterion::Ml => 0.0,
             Criterion::Reml => factor.log_det_fe(),
         };
-        self.df() * (2.0 * PI * sigma2).ln() + scaled + factor.log_det_re() + log_det_fe
+        self.df() * (2.0 * PI * sigma2).ln()
+            + scaled
+            + factor.log_det_re()
+            + log_det_fe
             - self.sum_log_weights
     }
 
@@ -232,7 +246,11 @@ impl LinearMixedModel {
     ///
     /// # Errors
     /// Fails as [`Design::validate`] does; `TooFewObservations`; `TooLarge`.
-    pub fn new(design: &Design, criterion: Criterion, sigma: Option<f64>) -> Result<Self> {
+    pub fn new(
+        design: &Design,
+        criterion: Criterion,
+        sigma: Option<f64>,
+    ) -> Result<Self> {
         design.validate()?;
         let likelihood = Likelihood::new(design, criterion, sigma)?;
         let products = CrossProducts::from_rows(design)?;
@@ -383,7 +401,9 @@ pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
     for (chunk, out) in fitted.chunks_mut(CHUNK).enumerate() {
         let first = chunk * CHUNK;
         match design.offset {
-            Some(offset) => out.copy_from_slice(&offset[first..first + out.len()]),
+            Some(offset) => {
+                out.copy_from_slice(&offset[first..first + out.len()])
+            }
             None => out.fill(0.0),
         }
         add_fixed(design, &solution.beta, first, &mut rows, out);
@@ -394,7 +414,13 @@ pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
 }
 
 // Adds `X beta` of some rows; `rows` is scratch memory.
-fn add_fixed(design: &Design, beta: &[f64], first: usize, rows: &mut Vec<f64>, out: &mut [f64]) {
+fn add_fixed(
+    design: &Design,
+    beta: &[f64],
+    first: usize,
+    rows: &mut Vec<f64>,
+    out: &mut [f64],
+) {
     let p = design.p();
     rows.resize(out.len() * p, 0.0);
     design.x.gather(first, p, rows);
@@ -404,12 +430,20 @@ fn add_fixed(design: &Design, beta: &[f64], first: usize, rows: &mut Vec<f64>, o
 }
 
 // Adds `Z b` of some rows in one term; `rows` is scratch memory.
-fn add_random(term: &ReTerm, b: &[f64], first: usize, rows: &mut Vec<f64>, out: &mut [f64]) {
+fn add_random(
+    term: &ReTerm,
+    b: &[f64],
+    first: usize,
+    rows: &mut Vec<f64>,
+    out: &mut [f64],
+) {
     let k = term.vsize();
     rows.resize(out.len() * k, 0.0);
     term.z.gather(first, k, rows);
     let levels = term.refs[first..].iter().map(|&level| level as usize - 1);
-    for ((value, z), level) in out.iter_mut().zip(rows.chunks_exact(k)).zip(levels) {
+    for ((value, z), level) in
+        out.iter_mut().zip(rows.chunks_exact(k)).zip(levels)
+    {
         *value += small::dot(z, &b[level * k..(level + 1) * k]);
     }
 }

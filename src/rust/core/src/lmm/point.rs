@@ -60,7 +60,8 @@ impl LinearMixedModel {
     /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
     pub fn at(&mut self, theta: &[f64]) -> Result<Point<'_>> {
         self.check(theta)?;
-        if self.memory.reached == Reached::Nothing || self.factor.theta != theta {
+        if self.memory.reached == Reached::Nothing || self.factor.theta != theta
+        {
             let covs = self.factor.covs();
             covs.iter().try_for_each(|cov| cov.validate(theta))?;
             self.memory.reached = Reached::Nothing;
@@ -174,7 +175,9 @@ impl<'a> Point<'a> {
         } = &mut *self.model;
         let is_known = match memory.reached {
             Reached::Nothing | Reached::Factor => false,
-            Reached::Slopes(known) | Reached::Hessian(known, _) => known == profile,
+            Reached::Slopes(known) | Reached::Hessian(known, _) => {
+                known == profile
+            }
         };
         if !is_known {
             let computer = &mut memory.computer;
@@ -189,7 +192,9 @@ impl<'a> Point<'a> {
     }
 
     // The memory for what spoils the derivatives in it.
-    pub(super) fn memory_to_spoil(&mut self) -> (&Factor, &Response, &mut Memory) {
+    pub(super) fn memory_to_spoil(
+        &mut self,
+    ) -> (&Factor, &Response, &mut Memory) {
         let model = &mut *self.model;
         model.memory.reached = Reached::Factor;
         (&model.factor, &model.response, &mut model.memory)
@@ -239,7 +244,8 @@ impl Hessian<'_> {
 
     /// Writes the Hessian in theta, symmetric, column by column.
     pub fn fill(&mut self, hessian: &mut [f64]) {
-        let LinearMixedModel { factor, memory, .. } = &mut *self.slopes.point.model;
+        let LinearMixedModel { factor, memory, .. } =
+            &mut *self.slopes.point.model;
         memory.omega.hessian(factor.covs(), &factor.theta, hessian);
     }
 
@@ -255,9 +261,16 @@ impl Hessian<'_> {
         gradient: &mut [f64],
         hessian: &mut [f64],
     ) {
-        let LinearMixedModel { factor, memory, .. } = &mut *self.slopes.point.model;
+        let LinearMixedModel { factor, memory, .. } =
+            &mut *self.slopes.point.model;
         let omega = &mut memory.omega;
-        omega.in_tangents(factor.covs(), &factor.theta, tangents, gradient, hessian);
+        omega.in_tangents(
+            factor.covs(),
+            &factor.theta,
+            tangents,
+            gradient,
+            hessian,
+        );
     }
 
     /// Theta after a step of Fisher scoring, for which the Hessian must be the exact one.
@@ -268,7 +281,8 @@ impl Hessian<'_> {
             return None;
         }
         let omega = &self.model.memory.omega;
-        let omegas = omega.scored(&factor.lambdas, self.slopes.profile, self.df())?;
+        let omegas =
+            omega.scored(&factor.lambdas, self.slopes.profile, self.df())?;
         let mut theta = factor.theta.clone();
         for (cov, omega) in factor.covs().iter().zip(&omegas) {
             cov.approach(omega, &mut theta, |part| {
@@ -283,7 +297,8 @@ impl Hessian<'_> {
         let factor = self.factor();
         let model = &self.model;
         let omega = &model.memory.omega;
-        let curvature = |term: usize, change: &[f64]| omega.curvature_along(term, change);
+        let curvature =
+            |term: usize, change: &[f64]| omega.curvature_along(term, change);
         let beside = (model.scales.as_slice(), model.domain.held.as_slice());
         omega.ways_out(factor.covs(), &factor.theta, beside, curvature)
     }

@@ -30,7 +30,8 @@ impl LinearMixedModel {
         if self.redundant.is_none() {
             self.redundant = Some(self.find_redundant());
         }
-        let parameters = self.redundant.iter().flat_map(|found| &found.parameters);
+        let parameters =
+            self.redundant.iter().flat_map(|found| &found.parameters);
         for &index in parameters {
             self.domain.held[index] = true;
             start[index] = 0.0;
@@ -64,7 +65,8 @@ impl LinearMixedModel {
                 if own.is_empty() {
                     continue;
                 }
-                let effects = within.iter().map(|effect| (term, first + effect));
+                let effects =
+                    within.iter().map(|effect| (term, first + effect));
                 found.effects.extend(effects);
                 let parameters = own.iter().map(|j| part.theta_start + j);
                 found.parameters.extend(parameters);
@@ -92,7 +94,8 @@ fn without(part: &Part, within: &[usize], criterion: Criterion) -> Vec<usize> {
     if within.len() == part.size {
         return (0..roles.len()).collect();
     }
-    let is_separate = roles.iter().all(|role| matches!(role, Role::Scale { .. }));
+    let is_separate =
+        roles.iter().all(|role| matches!(role, Role::Scale { .. }));
     let is_known = criterion == Criterion::Reml || is_separate;
     if within.is_empty() || !is_known || roles.contains(&Role::CommonScale) {
         return Vec::new();
@@ -100,7 +103,9 @@ fn without(part: &Part, within: &[usize], criterion: Criterion) -> Vec<usize> {
     let is_idle = part.size - within.len() < 2;
     let is_without = |role: &Role| match role {
         Role::Scale { effect } => within.contains(effect),
-        Role::Factor { row, column } => within.contains(row) || within.contains(column),
+        Role::Factor { row, column } => {
+            within.contains(row) || within.contains(column)
+        }
         Role::Correlation { .. } => is_idle,
         Role::CommonScale => false,
     };
@@ -123,11 +128,18 @@ fn fits_in(factor: &Factor, term: usize, column: usize) -> bool {
 fn is_contained(factor: &Factor, term: usize, column: usize) -> bool {
     let mut probes = 0..PROBES;
     fits_in(factor, term, column)
-        && probes.all(|probe| left_of_combination(factor, term, column, probe) < CONTAINED)
+        && probes.all(|probe| {
+            left_of_combination(factor, term, column, probe) < CONTAINED
+        })
 }
 
 // The share that X leaves of the combination, in squares.
-fn left_of_combination(factor: &Factor, term: usize, column: usize, probe: usize) -> f64 {
+fn left_of_combination(
+    factor: &Factor,
+    term: usize,
+    column: usize,
+    probe: usize,
+) -> f64 {
     let mut fixed = vec![0.0; factor.p()];
     let mut whole = 0.0;
     for_each_level(factor, term, column, |level, square, products| {

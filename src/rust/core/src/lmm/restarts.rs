@@ -37,7 +37,11 @@ impl LinearMixedModel {
         let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
         let touched = self.factor.leading.rows.len() as f64 * k * (k + width);
         let trailing = (self.factor.layout.m as f64).powi(3) / 3.0;
-        100.0 + self.factor.leading.n_levels as f64 * per_level + touched + trailing + width.powi(3)
+        100.0
+            + self.factor.leading.n_levels as f64 * per_level
+            + touched
+            + trailing
+            + width.powi(3)
     }
 }
 
@@ -81,7 +85,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             found = self.from(&self.scaled(&start, scale), found);
         }
         for j in self.deviations() {
-            let here = found.best[j].abs() / self.search.model().step_sizes()[j];
+            let here =
+                found.best[j].abs() / self.search.model().step_sizes()[j];
             let mut ray = Vec::new();
             for scale in [0.0].into_iter().chain(ALONE) {
                 ray.push((scale, self.with_deviation(&found.best, j, scale)));
@@ -99,7 +104,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         }
         let nothing = self.scaled(&found.best, 0.0);
         let value = self.search.value(&self.search.at.from_theta(&nothing));
-        match value.is_ok_and(|value| value < found.best_value - NEGLIGIBLE_GAIN) {
+        match value
+            .is_ok_and(|value| value < found.best_value - NEGLIGIBLE_GAIN)
+        {
             true => self.from(&nothing, found),
             false => found,
         }
@@ -116,7 +123,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Elements of theta that are a standard deviation or on the diagonal of Lambda, and free.
     fn deviations(&self) -> Vec<usize> {
         let model = self.search.model();
-        let is_free = |&j: &usize| model.lower_bounds()[j] == 0.0 && !model.domain.held[j];
+        let is_free = |&j: &usize| {
+            model.lower_bounds()[j] == 0.0 && !model.domain.held[j]
+        };
         (0..model.n_theta()).filter(is_free).collect()
     }
 
@@ -158,7 +167,12 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     // Searches from the points of a ray where the objective is lower than beside them: `ray` holds
     // places on it with their points; what was found is at `here`.
-    fn along(&mut self, found: OptSummary, here: f64, ray: Vec<(f64, Vec<f64>)>) -> OptSummary {
+    fn along(
+        &mut self,
+        found: OptSummary,
+        here: f64,
+        ray: Vec<(f64, Vec<f64>)>,
+    ) -> OptSummary {
         if self.budget < ray.len() as f64 {
             return found;
         }
@@ -172,7 +186,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let values: Vec<f64> = places.iter().map(|place| place.1).collect();
         let mut found = found;
         for (i, (_, _, point)) in places.iter().enumerate() {
-            if let Some(point) = point.as_ref().filter(|_| is_valley(&values, i)) {
+            if let Some(point) =
+                point.as_ref().filter(|_| is_valley(&values, i))
+            {
                 found = self.from(point, found);
             }
         }
@@ -189,9 +205,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let best = found.best.clone();
         let value = found.best_value;
         let status = found.status;
-        let mut next = self
-            .search
-            .or_from(point, found, self.settings, self.observe);
+        let mut next =
+            self.search
+                .or_from(point, found, self.settings, self.observe);
         let rounding = self.noise(next.best_value, &next.best);
         if value - next.best_value < OTHER_MINIMUM.max(rounding) {
             (next.best, next.best_value) = (best, value);

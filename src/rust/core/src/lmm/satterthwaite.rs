@@ -18,7 +18,8 @@ impl LinearMixedModel {
     /// Fails as [`Self::at`] does.
     pub fn satterthwaite(&mut self, theta: &[f64]) -> Result<Option<Vec<f64>>> {
         let is_usual = self.factor.covs().iter().all(|cov| cov.is_filled());
-        let is_held = self.domain.held.contains(&true) || !self.domain.absolute.is_empty();
+        let is_held = self.domain.held.contains(&true)
+            || !self.domain.absolute.is_empty();
         if !is_usual || is_held {
             return Ok(None);
         }
@@ -40,7 +41,8 @@ impl LinearMixedModel {
                     false => 2.0 * sigma * variance,
                 })
                 .collect();
-            2.0 * (sigma.powi(2) * variance).powi(2) / curvature.spread(&gradient)
+            2.0 * (sigma.powi(2) * variance).powi(2)
+                / curvature.spread(&gradient)
         };
         Ok(Some((0..p).map(df).collect()))
     }
@@ -106,7 +108,8 @@ impl Curvature {
             .values
             .iter()
             .fold(0.0f64, |most, v| most.max(v.abs()));
-        let is_convex = parts.values.iter().all(|&v| v >= -FLAT_CURVATURE * largest);
+        let is_convex =
+            parts.values.iter().all(|&v| v >= -FLAT_CURVATURE * largest);
         Self {
             unit,
             is_defined: is_decomposed && is_convex,

@@ -10,7 +10,9 @@ use crate::judge::{judge, Certificate, Judged};
 use crate::lmm::restarts::Restarts;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
-use crate::optimize::{self, Geometry, Objective, Observer, OptSummary, Settings, NEWTON};
+use crate::optimize::{
+    self, Geometry, Objective, Observer, OptSummary, Settings, NEWTON,
+};
 use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 
 /// A model with the coordinates of its free parameters.
@@ -45,7 +47,8 @@ impl LinearMixedModel {
         self.at(start)?;
         let n = start.len();
         let mut settings = settings.clone();
-        if settings.initial_step.len() == n && !self.domain.absolute.is_empty() {
+        if settings.initial_step.len() == n && !self.domain.absolute.is_empty()
+        {
             settings.initial_step.push(SIGMA_STEP);
         }
         // A start that somebody gives is meant: no other one is tried then.
@@ -59,7 +62,8 @@ impl LinearMixedModel {
         let mut summary = at.minimize(&settings, &mut search, &mut see)?;
         if is_default && settings.optimizer == NEWTON {
             summary = search.or_from_elsewhere(summary, &settings, observe);
-            summary = Restarts::new(&mut search, &settings, observe).run(summary);
+            summary =
+                Restarts::new(&mut search, &settings, observe).run(summary);
         }
         if let Some(log_sigma) = summary.best.get(n) {
             self.set_sigma(log_sigma.exp());
@@ -96,7 +100,8 @@ impl<'a> Search<'a> {
             parameters.push(model.at(theta)?.sigma().ln());
         }
         let Domain { held, absolute, .. } = &model.domain;
-        let at = Coordinates::new(model.factor.covs(), held, absolute, &parameters);
+        let at =
+            Coordinates::new(model.factor.covs(), held, absolute, &parameters);
         Ok(Self {
             model,
             at,
@@ -122,7 +127,9 @@ impl Search<'_> {
         }
         for other in at.smaller(&found.best) {
             let value = self.value(&at.from_theta(&other));
-            if value.is_ok_and(|value| value < found.best_value + PROMISING_LOSS) {
+            if value
+                .is_ok_and(|value| value < found.best_value + PROMISING_LOSS)
+            {
                 found = self.or_from(&other, found, settings, observe);
             }
         }
@@ -142,7 +149,9 @@ impl Search<'_> {
         observe: &mut Observer,
     ) -> OptSummary {
         let spent = found.log.len();
-        if !found.status.has_converged() || (settings.max_eval > 0 && spent >= settings.max_eval) {
+        if !found.status.has_converged()
+            || (settings.max_eval > 0 && spent >= settings.max_eval)
+        {
             return found;
         }
         let left = Settings {
@@ -150,7 +159,9 @@ impl Search<'_> {
             ..settings.clone()
         };
         let n = self.model.n_theta();
-        let mut see = |count: usize, value: f64, p: &[f64]| observe(spent + count, value, &p[..n]);
+        let mut see = |count: usize, value: f64, p: &[f64]| {
+            observe(spent + count, value, &p[..n])
+        };
         let at = self.at.starting_at(other);
         match at.minimize(&left, self, &mut see) {
             Ok(next) => found.or_better(next),
@@ -182,7 +193,8 @@ impl Search<'_> {
 impl Objective for Search<'_> {
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.at.go_to(x);
-        let (theta, log_sigma) = self.at.parameters.split_at(self.model.n_theta());
+        let (theta, log_sigma) =
+            self.at.parameters.split_at(self.model.n_theta());
         for log_sigma in log_sigma.iter() {
             self.model.set_sigma(log_sigma.exp());
         }
@@ -213,7 +225,8 @@ impl Objective for Search<'_> {
             for slope in cross.iter_mut() {
                 *slope *= scale;
             }
-            let natural = bordered(&self.hessian, &cross, 4.0 * second.r2_over_sigma2());
+            let natural =
+                bordered(&self.hessian, &cross, 4.0 * second.r2_over_sigma2());
             self.at.hessian(&self.gradient, &natural, hessian);
         }
         Ok(())
@@ -221,14 +234,22 @@ impl Objective for Search<'_> {
 }
 
 impl Geometry for Search<'_> {
-    fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+    fn local_derivatives(
+        &mut self,
+        gradient: &mut [f64],
+        hessian: &mut [f64],
+    ) -> Result<()> {
         let n = self.model.n_theta();
         if self.gradient.len() == n {
             let kind = self.model.affordable_hessian();
             let here = self.model.at(&self.at.parameters[..n])?;
             self.tangents = here.tangents();
             let mut second = here.slopes().hessian(kind);
-            second.in_tangents(&self.tangents, &mut self.gradient, &mut self.hessian);
+            second.in_tangents(
+                &self.tangents,
+                &mut self.gradient,
+                &mut self.hessian,
+            );
             self.at.gradient(&self.gradient, gradient);
             self.at.hessian(&self.gradient, &self.hessian, hessian);
         } else {
@@ -241,10 +262,12 @@ impl Geometry for Search<'_> {
 
     fn displaced(&self, x: &[f64], p: &[f64]) -> Vec<f64> {
         let moved = x.iter().zip(p).zip(self.step_sizes_here());
-        let mut point: Vec<f64> = moved.map(|((x, p), step_size)| x + p * step_size).collect();
+        let mut point: Vec<f64> =
+            moved.map(|((x, p), step_size)| x + p * step_size).collect();
         let mut theta = vec![0.0; self.model.n_theta()];
         for tangent in &self.tangents {
-            let first = self.at.free().partition_point(|&j| j < tangent.range.start);
+            let first =
+                self.at.free().partition_point(|&j| j < tangent.range.start);
             let range = first..first + tangent.range.len();
             tangent.displace(&p[range.clone()], &mut theta);
             point[range].copy_from_slice(&theta[tangent.range.clone()]);

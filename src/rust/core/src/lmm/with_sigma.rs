@@ -62,7 +62,8 @@ impl Point<'_> {
         let (factor, response, memory) = self.memory_to_spoil();
         memory.computer.update_effects(factor, response, true);
         let columns = contrasts.chunks_exact(factor.p().max(1));
-        let slopes = |c| memory.computer.contrast_slopes(factor, &memory.omega, c);
+        let slopes =
+            |c| memory.computer.contrast_slopes(factor, &memory.omega, c);
         columns.flat_map(slopes).collect()
     }
 }
@@ -72,7 +73,8 @@ impl LinearMixedModel {
     pub fn inferential_hessian(&self) -> HessianKind {
         let (m, effects) = self.crossed_effects();
         let work = m as f64 * (effects as f64).powi(2);
-        if m == 0 || (work <= EXACT_WORK && effects * effects <= EXACT_ELEMENTS) {
+        if m == 0 || (work <= EXACT_WORK && effects * effects <= EXACT_ELEMENTS)
+        {
             HessianKind::Exact
         } else {
             HessianKind::Average

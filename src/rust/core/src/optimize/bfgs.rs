@@ -162,7 +162,8 @@ impl Search<'_, '_> {
                 return None;
             }
             // Minimum of the parabola through what is known.
-            let parabola = -0.5 * slope * length * length / (reached - value - slope * length);
+            let parabola = -0.5 * slope * length * length
+                / (reached - value - slope * length);
             length = if reached.is_finite() {
                 parabola.clamp(0.1 * length, 0.5 * length)
             } else {
@@ -227,7 +228,10 @@ mod tests {
     use super::*;
     use crate::optimize::rosenbrock::Rosenbrock;
 
-    fn fit(settings: &Settings, flow: &mut dyn FnMut(usize) -> Flow) -> BfgsSummary {
+    fn fit(
+        settings: &Settings,
+        flow: &mut dyn FnMut(usize) -> Flow,
+    ) -> BfgsSummary {
         let identity = vec![1.0, 0.0, 0.0, 1.0];
         let mut objective = Rosenbrock::default();
         minimize(
@@ -245,9 +249,14 @@ mod tests {
     fn finds_the_minimum_of_rosenbrock() {
         let found = fit(&Settings::default(), &mut |_| Flow::Continue);
         assert_eq!(found.summary.status, Status::FtolReached);
-        assert!(found.summary.best_value < 1e-12 && found.summary.log.len() < 80);
+        assert!(
+            found.summary.best_value < 1e-12 && found.summary.log.len() < 80
+        );
         // Inverse of [802 -400; -400 200]
-        assert!((found.inverse[0] - 0.5).abs() < 0.02 && (found.inverse[3] - 2.005).abs() < 0.1);
+        assert!(
+            (found.inverse[0] - 0.5).abs() < 0.02
+                && (found.inverse[3] - 2.005).abs() < 0.1
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use super::trust_region::Model;
 use crate::error::Result;
 use crate::tolerances::{
-    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, STALLED, STEP_NOISE, SUFFICIENT,
+    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, STALLED,
+    STEP_NOISE, SUFFICIENT,
 };
 
 use super::{OptSummary, Recorder, Settings, Status};
@@ -63,7 +64,9 @@ impl<'a> Search<'a> {
         let scaled = x.iter().zip(&step_sizes);
         let start: f64 = scaled.map(|(x, unit)| (x / unit).powi(2)).sum();
         let mut radius = (n as f64).sqrt().max(start.sqrt());
-        if let Some(step) = settings.initial_step.iter().copied().reduce(f64::max) {
+        if let Some(step) =
+            settings.initial_step.iter().copied().reduce(f64::max)
+        {
             radius = step;
         }
         Self {
@@ -113,7 +116,8 @@ impl<'a> Search<'a> {
                 .step(self.radius.max(self.first_radius))
                 .predicted;
             let is_first = self.recorder.count() == 1;
-            let is_down = predicted >= self.tolerance() && self.idle_steps < MOST_IDLE_STEPS;
+            let is_down = predicted >= self.tolerance()
+                && self.idle_steps < MOST_IDLE_STEPS;
             let progress = if is_first && is_down && self.follows_proposal() {
                 Progress::Moved
             } else if is_down {
@@ -126,7 +130,9 @@ impl<'a> Search<'a> {
             };
             match progress {
                 Progress::Moved => {}
-                Progress::Blocked if !is_down => return Ok(Status::FtolReached),
+                Progress::Blocked if !is_down => {
+                    return Ok(Status::FtolReached)
+                }
                 Progress::Blocked => return Ok(Status::RoundoffLimited),
             }
             if self.recorder.is_stopped() {
@@ -155,14 +161,18 @@ impl<'a> Search<'a> {
             let point = self.recorder.objective.displaced(&self.x, &step.p);
             let value = self.recorder.evaluate_at(point);
             let noise = self.noise();
-            let fall = value.map_or(f64::NEG_INFINITY, |value| self.value - value);
+            let fall =
+                value.map_or(f64::NEG_INFINITY, |value| self.value - value);
             // Below the rounding error the prediction is the better judge.
             let margin = NOISE_MARGIN * noise;
             let is_idle = step.predicted < margin && fall > -margin;
             let ratio = if is_idle { 1.0 } else { fall / step.predicted };
             if ratio < 0.25 {
                 self.radius = 0.3 * step.length.min(self.radius);
-            } else if ratio > 0.75 && step.length > 0.9 * self.radius && !is_idle {
+            } else if ratio > 0.75
+                && step.length > 0.9 * self.radius
+                && !is_idle
+            {
                 self.radius *= 2.5;
             }
             if ratio > SUFFICIENT {
@@ -183,8 +193,10 @@ impl<'a> Search<'a> {
                 let mut length = self.first_radius;
                 while -0.5 * curvature * length * length > self.tolerance() {
                     for sign in [length, -length] {
-                        let step: Vec<f64> = direction.iter().map(|p| sign * p).collect();
-                        let point = self.recorder.objective.displaced(&self.x, &step);
+                        let step: Vec<f64> =
+                            direction.iter().map(|p| sign * p).collect();
+                        let point =
+                            self.recorder.objective.displaced(&self.x, &step);
                         if self.lowers(point) {
                             return Progress::Moved;
                         }
@@ -230,8 +242,11 @@ impl<'a> Search<'a> {
     fn zero_negligible(&mut self, lower: &[f64]) -> Result<()> {
         let n = self.x.len();
         let mut point = self.x.clone();
-        self.recorder
-            .derivatives_at(&self.x, &mut self.gradient, &mut self.hessian)?;
+        self.recorder.derivatives_at(
+            &self.x,
+            &mut self.gradient,
+            &mut self.hessian,
+        )?;
         for j in (0..n).filter(|&j| lower[j] == 0.0) {
             if 0.5 * self.hessian[j * n + j].abs() * self.x[j].powi(2)
                 < NOISE_MARGIN * self.tolerance()
@@ -241,7 +256,9 @@ impl<'a> Search<'a> {
         }
         if point != self.x && !self.recorder.is_stopped() {
             let value = self.recorder.evaluate_at(point);
-            if value.is_some_and(|value| value <= self.value + NOISE_MARGIN * self.tolerance()) {
+            if value.is_some_and(|value| {
+                value <= self.value + NOISE_MARGIN * self.tolerance()
+            }) {
                 self.accept();
             }
         }

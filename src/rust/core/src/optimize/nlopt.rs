@@ -52,7 +52,9 @@ pub(super) fn minimize(
     let n = start.len();
     let must_keep = recorder.objective.is_bounded(n);
     let algorithm = match algorithm(&settings.optimizer, n)? {
-        Algorithm::Newuoa if must_keep.contains(&true) => Algorithm::NewuoaBound,
+        Algorithm::Newuoa if must_keep.contains(&true) => {
+            Algorithm::NewuoaBound
+        }
         other => other,
     };
     let keeps = keeps_bounds(&settings.optimizer);
@@ -64,12 +66,16 @@ pub(super) fn minimize(
         }
     };
     let bounds: Vec<f64> = lower.iter().zip(&must_keep).map(bound).collect();
-    let mut opt = Nlopt::new(algorithm, n, evaluate, Target::Minimize, recorder);
-    configure(&mut opt, settings, &bounds).map_err(|state| Error::Optimizer {
-        status: format!("{state:?}"),
+    let mut opt =
+        Nlopt::new(algorithm, n, evaluate, Target::Minimize, recorder);
+    configure(&mut opt, settings, &bounds).map_err(|state| {
+        Error::Optimizer {
+            status: format!("{state:?}"),
+        }
     })?;
     let step = opt.get_initial_step(start);
-    let mut x: Vec<f64> = start.iter().zip(&bounds).map(|(x, l)| x.max(*l)).collect();
+    let mut x: Vec<f64> =
+        start.iter().zip(&bounds).map(|(x, l)| x.max(*l)).collect();
     let status = status(opt.optimize(&mut x));
     let mut recorder = opt.recover_user_data();
     snap_to_zero(&mut recorder, lower);
@@ -79,7 +85,11 @@ pub(super) fn minimize(
 
 // A panic must not unwind through C, and only returning -inf below `stopval` ends an algorithm
 // early.
-fn evaluate(x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>) -> f64 {
+fn evaluate(
+    x: &[f64],
+    gradient: Option<&mut [f64]>,
+    recorder: &mut Recorder<'_>,
+) -> f64 {
     let evaluate = || {
         let value = recorder.evaluate(x);
         if let Some(gradient) = gradient {
@@ -87,7 +97,8 @@ fn evaluate(x: &[f64], gradient: Option<&mut [f64]>, recorder: &mut Recorder<'_>
         }
         value
     };
-    let value = catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(f64::NEG_INFINITY);
+    let value =
+        catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or(f64::NEG_INFINITY);
     if recorder.is_stopped() {
         f64::NEG_INFINITY
     } else {
@@ -112,13 +123,17 @@ fn configure<F: nlopt::ObjFn<T>, T>(
     Ok(())
 }
 
-fn status(outcome: std::result::Result<(SuccessState, f64), (FailState, f64)>) -> Status {
+fn status(
+    outcome: std::result::Result<(SuccessState, f64), (FailState, f64)>,
+) -> Status {
     match outcome {
         Ok((SuccessState::FtolReached, _)) => Status::FtolReached,
         Ok((SuccessState::XtolReached, _)) => Status::XtolReached,
         Ok((SuccessState::MaxEvalReached, _)) => Status::MaxEval,
         Ok((SuccessState::MaxTimeReached, _)) => Status::MaxTime,
-        Ok((SuccessState::Success | SuccessState::StopValReached, _)) => Status::Success,
+        Ok((SuccessState::Success | SuccessState::StopValReached, _)) => {
+            Status::Success
+        }
         Err((FailState::RoundoffLimited, _)) => Status::RoundoffLimited,
         Err(_) => Status::Failure,
     }
@@ -129,7 +144,9 @@ fn status(outcome: std::result::Result<(SuccessState, f64), (FailState, f64)>) -
 fn snap_to_zero(recorder: &mut Recorder<'_>, lower: &[f64]) {
     let mut best = recorder.canonical_best();
     let step_sizes = recorder.objective.step_sizes(best.len());
-    let is_near = |j: usize, x: f64| lower[j] == 0.0 && x != 0.0 && x < ZERO_SD * step_sizes[j];
+    let is_near = |j: usize, x: f64| {
+        lower[j] == 0.0 && x != 0.0 && x < ZERO_SD * step_sizes[j]
+    };
     let mut is_any = false;
     for (j, x) in best.iter_mut().enumerate() {
         if is_near(j, *x) {
@@ -148,7 +165,10 @@ mod tests {
     use crate::optimize::rosenbrock::Rosenbrock;
     use crate::optimize::{minimize, Flow};
 
-    fn fit(settings: &Settings, observe: &mut dyn FnMut(usize) -> Flow) -> OptSummary {
+    fn fit(
+        settings: &Settings,
+        observe: &mut dyn FnMut(usize) -> Flow,
+    ) -> OptSummary {
         let lower = [f64::NEG_INFINITY; 2];
         minimize(
             settings,

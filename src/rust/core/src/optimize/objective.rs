@@ -54,7 +54,11 @@ pub trait Geometry: Objective {
     ///
     /// # Errors
     /// Fails as [`Objective::gradient`] and [`Objective::hessian`] do.
-    fn local_derivatives(&mut self, gradient: &mut [f64], hessian: &mut [f64]) -> Result<()> {
+    fn local_derivatives(
+        &mut self,
+        gradient: &mut [f64],
+        hessian: &mut [f64],
+    ) -> Result<()> {
         self.gradient(gradient)?;
         self.hessian(hessian)?;
         scale(&self.step_sizes(gradient.len()), gradient, hessian);
@@ -92,7 +96,11 @@ pub trait Geometry: Objective {
 }
 
 /// Turns derivatives in some coordinates into those in multiples of `step_sizes`.
-pub(crate) fn scale(step_sizes: &[f64], gradient: &mut [f64], hessian: &mut [f64]) {
+pub(crate) fn scale(
+    step_sizes: &[f64],
+    gradient: &mut [f64],
+    hessian: &mut [f64],
+) {
     for (g, step_size) in gradient.iter_mut().zip(step_sizes) {
         *g *= step_size;
     }

@@ -136,7 +136,9 @@ impl<'a> Recorder<'a> {
             self.stopped = Some(Status::Interrupted);
         } else if self.max_eval > 0 && count >= self.max_eval {
             self.stopped = Some(Status::MaxEval);
-        } else if self.max_time > 0.0 && self.started.elapsed().as_secs_f64() >= self.max_time {
+        } else if self.max_time > 0.0
+            && self.started.elapsed().as_secs_f64() >= self.max_time
+        {
             self.stopped = Some(Status::MaxTime);
         }
     }
@@ -151,7 +153,11 @@ impl<'a> Recorder<'a> {
         (self.log[self.best].0, &self.log[self.best].1)
     }
 
-    pub(crate) fn finish(self, status: Status, initial_step: Vec<f64>) -> OptSummary {
+    pub(crate) fn finish(
+        self,
+        status: Status,
+        initial_step: Vec<f64>,
+    ) -> OptSummary {
         let (initial_value, initial) = self.log[0].clone();
         let best_value = self.best().0;
         let best = self.canonical_best();

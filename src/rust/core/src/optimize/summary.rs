@@ -28,7 +28,10 @@ impl Status {
     pub(crate) fn has_converged(self) -> bool {
         matches!(
             self,
-            Self::Success | Self::FtolReached | Self::XtolReached | Self::RoundoffLimited
+            Self::Success
+                | Self::FtolReached
+                | Self::XtolReached
+                | Self::RoundoffLimited
         )
     }
 
@@ -90,7 +93,8 @@ impl OptSummary {
     pub(crate) fn or_better(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         if next.best_value < self.best_value - NO_GAIN {
-            (self.best, self.best_value, self.status) = (next.best, next.best_value, next.status);
+            (self.best, self.best_value, self.status) =
+                (next.best, next.best_value, next.status);
         } else if next.status.is_limit() {
             self.status = next.status;
         }

@@ -40,7 +40,9 @@ impl Model {
 
     /// Takes a new gradient and Hessian; `false` if they aren't finite.
     pub(crate) fn update(&mut self, gradient: &[f64], hessian: &[f64]) -> bool {
-        if !self.eigen.decompose(hessian) || !gradient.iter().all(|g| g.is_finite()) {
+        if !self.eigen.decompose(hessian)
+            || !gradient.iter().all(|g| g.is_finite())
+        {
             return false;
         }
         let largest = self
@@ -61,7 +63,9 @@ impl Model {
         let mut p = vec![0.0; self.slopes.len()];
         let mut predicted = 0.0;
         let mut square = 0.0;
-        for (i, (slope, curvature)) in self.slopes.iter().zip(&self.curvatures).enumerate() {
+        for (i, (slope, curvature)) in
+            self.slopes.iter().zip(&self.curvatures).enumerate()
+        {
             let t = -slope / (curvature + shift);
             predicted -= t * (slope + 0.5 * curvature * t);
             square += t * t;
@@ -132,7 +136,10 @@ mod tests {
         // |H| = sqrt(5) I here.
         let step = model().step(10.0);
         let root = 5f64.sqrt();
-        assert!((step.p[0] + 1.0 / root).abs() < 1e-14 && (step.p[1] + 3.0 / root).abs() < 1e-14);
+        assert!(
+            (step.p[0] + 1.0 / root).abs() < 1e-14
+                && (step.p[1] + 3.0 / root).abs() < 1e-14
+        );
         assert!((step.predicted - 10.0 / (2.0 * root)).abs() < 1e-13);
     }
 

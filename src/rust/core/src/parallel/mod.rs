@@ -40,7 +40,8 @@ pub fn in_threads<Worker, T: Send>(
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> =
+            (0..threads.min(count)).map(|_| scope.spawn(work)).collect();
         while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::sleep(POLL);
             if watch(ended.load(Relaxed)) {

@@ -18,14 +18,17 @@ impl Stream {
         }
         if shape < 1.0 {
             let boost = self.uniform().powf(1.0 / shape);
-            return boost * self.gamma(shape + 1.0, mean * (shape + 1.0) / shape);
+            return boost
+                * self.gamma(shape + 1.0, mean * (shape + 1.0) / shape);
         }
         let d = shape - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
         loop {
             let x = self.normal();
             let v = (1.0 + c * x).powi(3);
-            if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d * (1.0 - v + v.ln()) {
+            if v > 0.0
+                && self.uniform().ln() < 0.5 * x * x + d * (1.0 - v + v.ln())
+            {
                 return d * v * mean / shape;
             }
         }
@@ -89,7 +92,8 @@ impl Stream {
             if k < 0.0 || (side < 0.013 && v > side) {
                 continue;
             }
-            let height = v.ln() + log_inverse_alpha - (a / (side * side) + b).ln();
+            let height =
+                v.ln() + log_inverse_alpha - (a / (side * side) + b).ln();
             if height <= k * log_mean - mean - lgamma(k + 1.0) {
                 return k;
             }
@@ -98,7 +102,10 @@ impl Stream {
 
     /// The number of successes in `trials`, a whole number.
     pub fn binomial(&mut self, trials: f64, probability: f64) -> f64 {
-        if !(trials >= 0.0 && trials.is_finite() && (0.0..=1.0).contains(&probability)) {
+        if !(trials >= 0.0
+            && trials.is_finite()
+            && (0.0..=1.0).contains(&probability))
+        {
             f64::NAN
         } else if trials == 1.0 {
             f64::from(u8::from(self.uniform() < probability))
@@ -184,7 +191,11 @@ mod tests {
     const N: usize = 400_000;
 
     // Compares counts with their probabilities: no share is off by more than five standard errors.
-    fn has_probabilities(name: &str, mut draw: impl FnMut() -> f64, log_p: impl Fn(f64) -> f64) {
+    fn has_probabilities(
+        name: &str,
+        mut draw: impl FnMut() -> f64,
+        log_p: impl Fn(f64) -> f64,
+    ) {
         let mut counts = std::collections::BTreeMap::new();
         for _ in 0..N {
             let k = draw();
@@ -197,13 +208,21 @@ mod tests {
             covered += p;
             let share = count as f64 / N as f64;
             let error = (p * (1.0 - p) / N as f64).sqrt() + 1.0 / N as f64;
-            assert!((share - p).abs() < 5.0 * error, "{name}, {k}: {share} {p}");
+            assert!(
+                (share - p).abs() < 5.0 * error,
+                "{name}, {k}: {share} {p}"
+            );
         }
         assert!(covered > 0.999, "{name}: {covered}");
     }
 
     // Compares the first two moments: five standard errors, for a kurtosis of up to 30.
-    fn has_moments(name: &str, mut draw: impl FnMut() -> f64, mean: f64, variance: f64) {
+    fn has_moments(
+        name: &str,
+        mut draw: impl FnMut() -> f64,
+        mean: f64,
+        variance: f64,
+    ) {
         let values: Vec<f64> = (0..N).map(|_| draw()).collect();
         let n = N as f64;
         let found = values.iter().sum::<f64>() / n;
@@ -222,12 +241,19 @@ mod tests {
         for mean in [1e-3f64, 0.7, 9.9, 10.1, 35.0, 200.0] {
             let mut stream = Stream::new(5, 1);
             let log_p = |k: f64| k * mean.ln() - mean - lgamma(k + 1.0);
-            has_probabilities(&format!("poisson {mean}"), || stream.poisson(mean), log_p);
+            has_probabilities(
+                &format!("poisson {mean}"),
+                || stream.poisson(mean),
+                log_p,
+            );
         }
         let mut stream = Stream::new(5, 2);
         has_moments("large mean", || stream.poisson(1e9), 1e9, 1e9);
         assert_eq!(stream.poisson(0.0), 0.0);
-        assert!(stream.poisson(f64::INFINITY).is_nan() && stream.poisson(-1.0).is_nan());
+        assert!(
+            stream.poisson(f64::INFINITY).is_nan()
+                && stream.poisson(-1.0).is_nan()
+        );
     }
 
     #[test]
@@ -241,8 +267,11 @@ mod tests {
         ];
         for (n, p) in cases {
             let mut stream = Stream::new(6, 1);
-            let ways = |k: f64| lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0);
-            let log_p = |k: f64| ways(k) + k * f64::ln(p) + (n - k) * f64::ln(1.0 - p);
+            let ways = |k: f64| {
+                lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0)
+            };
+            let log_p =
+                |k: f64| ways(k) + k * f64::ln(p) + (n - k) * f64::ln(1.0 - p);
             let name = format!("binomial {n} {p}");
             has_probabilities(&name, || stream.binomial(n, p), log_p);
         }
@@ -264,7 +293,11 @@ mod tests {
                     + k * f64::ln(mean / (size + mean))
             };
             let name = format!("negative binomial {size} {mean}");
-            has_probabilities(&name, || stream.negative_binomial(size, mean), log_p);
+            has_probabilities(
+                &name,
+                || stream.negative_binomial(size, mean),
+                log_p,
+            );
         }
     }
 

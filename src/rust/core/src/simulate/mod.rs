@@ -87,7 +87,8 @@ fn check(what: &'static str, expected: usize, values: &[f64]) -> Result<()> {
 
 // Effects of all levels, one level after the other.
 fn effects(term: &ReTerm, factor: &[f64], stream: &mut Stream) -> Vec<f64> {
-    let mut b: Vec<f64> = (0..term.n_effects()).map(|_| stream.normal()).collect();
+    let mut b: Vec<f64> =
+        (0..term.n_effects()).map(|_| stream.normal()).collect();
     let k = term.vsize();
     for level in b.chunks_exact_mut(k.max(1)) {
         small::lambda_in_place(k, factor, level);
@@ -102,7 +103,9 @@ fn add_effects(term: &ReTerm, b: &[f64], eta: &mut [f64]) {
         let first = chunk * CHUNK;
         let rows = &mut rows[..eta.len() * k];
         term.z.gather(first, k, rows);
-        for (i, (eta, z)) in eta.iter_mut().zip(rows.chunks_exact(k)).enumerate() {
+        for (i, (eta, z)) in
+            eta.iter_mut().zip(rows.chunks_exact(k)).enumerate()
+        {
             let at = term.level(first + i) * k;
             *eta += small::dot(z, &b[at..at + k]);
         }

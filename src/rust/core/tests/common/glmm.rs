@@ -4,10 +4,14 @@ use super::{Data, TermData};
 use rlmm_core::covariance::RelCov;
 
 const CBPP: &str = include_str!("../../../../../tests/reference/glmm_cbpp.txt");
-const CONTRACEPTION: &str = include_str!("../../../../../tests/reference/glmm_contraception.txt");
-const GROUSETICKS: &str = include_str!("../../../../../tests/reference/glmm_grouseticks.txt");
-const PERSONS: &str = include_str!("../../../../../tests/reference/glmm_verbagg_persons.txt");
-const ITEMS: &str = include_str!("../../../../../tests/reference/glmm_verbagg_items.txt");
+const CONTRACEPTION: &str =
+    include_str!("../../../../../tests/reference/glmm_contraception.txt");
+const GROUSETICKS: &str =
+    include_str!("../../../../../tests/reference/glmm_grouseticks.txt");
+const PERSONS: &str =
+    include_str!("../../../../../tests/reference/glmm_verbagg_persons.txt");
+const ITEMS: &str =
+    include_str!("../../../../../tests/reference/glmm_verbagg_items.txt");
 
 fn lines(table: &str) -> impl Iterator<Item = Vec<&str>> {
     table.lines().skip(1).map(|line| line.split(' ').collect())
@@ -104,7 +108,8 @@ pub fn verb_agg(with_mode: bool) -> Data {
     for (person, line) in lines(PERSONS).enumerate() {
         for (item, answer) in line[2].chars().enumerate() {
             y.push(f64::from(u8::from(answer == '1')));
-            let [anger, gender] = [line[0], line[1]].map(|text| text.parse().unwrap());
+            let [anger, gender] =
+                [line[0], line[1]].map(|text| text.parse().unwrap());
             let id = [person as f64 + 1.0, item as f64 + 1.0];
             let row = [
                 id[0],
@@ -120,8 +125,8 @@ pub fn verb_agg(with_mode: bool) -> Data {
                 .for_each(|(column, value)| column.push(value));
         }
     }
-    let [gender, btype, situ, mode] =
-        [(3, 2), (4, 3), (5, 2), (6, 2)].map(|(j, levels)| dummies(&rows[j], levels));
+    let [gender, btype, situ, mode] = [(3, 2), (4, 3), (5, 2), (6, 2)]
+        .map(|(j, levels)| dummies(&rows[j], levels));
     let mut x: Vec<&[f64]> = vec![&rows[2], &gender, &btype, &situ];
     if with_mode {
         x.push(&mode);

@@ -55,9 +55,9 @@ pub struct TermData {
 impl Data {
     pub fn design(&self) -> Design<'_> {
         fn term(t: &TermData) -> ReTerm<'_> {
-            let z =
-                t.z.as_deref()
-                    .map_or_else(Columns::ones, |z| Columns::dense(z, t.refs.len()));
+            let z = t.z.as_deref().map_or_else(Columns::ones, |z| {
+                Columns::dense(z, t.refs.len())
+            });
             ReTerm {
                 refs: &t.refs,
                 n_levels: t.n_levels,
@@ -127,7 +127,8 @@ impl Data {
     }
 
     pub fn with_weights(mut self, random: &mut Random) -> Self {
-        self.weights = Some((0..self.n()).map(|_| 0.2 + random.uniform()).collect());
+        self.weights =
+            Some((0..self.n()).map(|_| 0.2 + random.uniform()).collect());
         self
     }
 
@@ -138,7 +139,11 @@ impl Data {
 }
 
 /// Every level occurs.
-pub fn random_levels(random: &mut Random, n: usize, n_levels: usize) -> Vec<i32> {
+pub fn random_levels(
+    random: &mut Random,
+    n: usize,
+    n_levels: usize,
+) -> Vec<i32> {
     (0..n)
         .map(|i| {
             if i < n_levels {
@@ -172,11 +177,16 @@ pub fn dense_z_lambda(design: &Design, theta: &[f64]) -> (Mat<f64>, Mat<f64>) {
         let mut block = vec![0.0; k * k];
         term.cov.fill_lambda(theta, &mut block);
         for i in 0..design.n() {
-            (0..k).for_each(|j| z[(i, first + term.level(i) * k + j)] = term.value(i, j));
+            (0..k).for_each(|j| {
+                z[(i, first + term.level(i) * k + j)] = term.value(i, j)
+            });
         }
         for level in 0..term.n_levels {
             for (at, value) in block.iter().enumerate() {
-                lambda[(first + level * k + at % k, first + level * k + at / k)] = *value;
+                lambda[(
+                    first + level * k + at % k,
+                    first + level * k + at / k,
+                )] = *value;
             }
         }
         first += term.n_effects();
@@ -184,7 +194,12 @@ pub fn dense_z_lambda(design: &Design, theta: &[f64]) -> (Mat<f64>, Mat<f64>) {
     (z, lambda)
 }
 
-pub fn dense(design: &Design, theta: &[f64], criterion: Criterion, sigma: Option<f64>) -> Dense {
+pub fn dense(
+    design: &Design,
+    theta: &[f64],
+    criterion: Criterion,
+    sigma: Option<f64>,
+) -> Dense {
     let (n, p) = (design.n(), design.p());
     let (z, lambda) = dense_z_lambda(design, theta);
     let zl = &z * &lambda;
@@ -201,7 +216,9 @@ pub fn dense(design: &Design, theta: &[f64], criterion: Criterion, sigma: Option
     let residual = &y - &x * &beta;
     let vr = llt.solve(&residual);
     let pwrss = (residual.transpose() * &vr)[(0, 0)];
-    let log_det = |l: faer::MatRef<f64>| (0..l.nrows()).map(|i| 2.0 * l[(i, i)].ln()).sum::<f64>();
+    let log_det = |l: faer::MatRef<f64>| {
+        (0..l.nrows()).map(|i| 2.0 * l[(i, i)].ln()).sum::<f64>()
+    };
     let (df, log_det_fe) = match criterion {
         Criterion::Ml => (n as f64, 0.0),
         Criterion::Reml => ((n - p) as f64, log_det(xllt.L())),

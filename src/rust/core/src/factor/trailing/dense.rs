@@ -50,8 +50,11 @@ impl std::fmt::Debug for Dense {
 impl Dense {
     /// A zero block of order `m`.
     pub fn new(m: usize) -> Self {
-        let scratch =
-            llt::factor::cholesky_in_place_scratch::<f64>(m, Par::Seq, Default::default());
+        let scratch = llt::factor::cholesky_in_place_scratch::<f64>(
+            m,
+            Par::Seq,
+            Default::default(),
+        );
         Self {
             m,
             a: vec![0.0; m * m],
@@ -77,7 +80,8 @@ impl Dense {
     pub(crate) fn reset(&mut self) {
         let m = self.m;
         for j in 0..m {
-            self.s[j * m + j..(j + 1) * m].copy_from_slice(&self.a[j * m + j..(j + 1) * m]);
+            self.s[j * m + j..(j + 1) * m]
+                .copy_from_slice(&self.a[j * m + j..(j + 1) * m]);
         }
     }
 
@@ -85,7 +89,8 @@ impl Dense {
     #[inline(always)]
     pub(crate) fn rank_update(&mut self, k: usize, rows: &[u32], b: &[f64]) {
         for (j, &col) in rows.iter().enumerate() {
-            let column = &mut self.s[col as usize * self.m..(col as usize + 1) * self.m];
+            let column =
+                &mut self.s[col as usize * self.m..(col as usize + 1) * self.m];
             let bj = &b[j * k..(j + 1) * k];
             for (&row, bi) in rows[j..].iter().zip(b[j * k..].chunks_exact(k)) {
                 column[row as usize] -= small::dot(bi, bj);
@@ -95,7 +100,8 @@ impl Dense {
 
     /// `S -= B B'` for a dense `B`, `m x columns`.
     pub(crate) fn subtract_gram(&mut self, b: MatRef<'_, f64>) {
-        let s = MatMut::from_column_major_slice_mut(&mut self.s, self.m, self.m);
+        let s =
+            MatMut::from_column_major_slice_mut(&mut self.s, self.m, self.m);
         add_lower_product(s, b, b.transpose(), -1.0);
     }
 
@@ -108,7 +114,12 @@ impl Dense {
         buffer.resize(self.m.max(3 * d.layout.max_vsize().pow(2)), 0.0);
         for (block, lambda) in d.terms() {
             for rows in block.places(1) {
-                self.scale_diagonal_block(rows.start, block.vsize, lambda, &mut buffer);
+                self.scale_diagonal_block(
+                    rows.start,
+                    block.vsize,
+                    lambda,
+                    &mut buffer,
+                );
                 self.scale_columns_below(rows.clone(), lambda);
                 for col in rows.clone() {
                     self.scale_rows_below(col, rows.end, d);
@@ -137,7 +148,13 @@ impl Dense {
         }
     }
 
-    fn scale_diagonal_block(&mut self, first: usize, k: usize, lambda: &[f64], buffer: &mut [f64]) {
+    fn scale_diagonal_block(
+        &mut self,
+        first: usize,
+        k: usize,
+        lambda: &[f64],
+        buffer: &mut [f64],
+    ) {
         let m = self.m;
         let (full, rest) = buffer.split_at_mut(k * k);
         let (work, scaled) = rest.split_at_mut(k * k);
@@ -151,7 +168,8 @@ impl Dense {
         small::scale_inflate(k, full, lambda, work, scaled);
         for j in 0..k {
             let at = (first + j) * m + first;
-            self.s[at + j..at + k].copy_from_slice(&scaled[j * k + j..(j + 1) * k]);
+            self.s[at + j..at + k]
+                .copy_from_slice(&scaled[j * k + j..(j + 1) * k]);
         }
     }
 
@@ -168,7 +186,8 @@ impl Dense {
         for (block, lambda) in d.terms() {
             let k = block.vsize;
             // Levels are in the order of their rows here.
-            let from = block.first.partition_point(|&row| (row as usize) < below);
+            let from =
+                block.first.partition_point(|&row| (row as usize) < below);
             for &row in &block.first[from..] {
                 let x = &mut column[row as usize..row as usize + k];
                 small::lambda_transposed_in_place(k, lambda, x);
@@ -235,12 +254,22 @@ impl Dense {
     pub(crate) fn invert(&self, inverse: &mut Inverse) {
         inverse.values.resize(self.m * self.m, 0.0);
         if self.m > 0 {
-            let out = MatMut::from_column_major_slice_mut(&mut inverse.values, self.m, self.m);
+            let out = MatMut::from_column_major_slice_mut(
+                &mut inverse.values,
+                self.m,
+                self.m,
+            );
             let memory = inverse.memory.get_or_insert_with(|| {
-                let scratch = llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq);
+                let scratch =
+                    llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq);
                 MemBuffer::new(scratch)
             });
-            llt::inverse::inverse(out, self.l(), Par::Seq, MemStack::new(memory));
+            llt::inverse::inverse(
+                out,
+                self.l(),
+                Par::Seq,
+                MemStack::new(memory),
+            );
             leave_wide_registers();
         }
     }

@@ -59,11 +59,18 @@ impl Trailing {
 
     /// Element of a symmetric matrix that is held like an [`Inverse`]; zero off the pattern.
     #[inline]
-    pub(super) fn element(&self, values: &[f64], row: usize, col: usize) -> f64 {
+    pub(super) fn element(
+        &self,
+        values: &[f64],
+        row: usize,
+        col: usize,
+    ) -> f64 {
         let (row, col) = (row.max(col), row.min(col));
         match &self.rr {
             Storage::Dense(dense) => values[col * dense.m + row],
-            Storage::Sparse(sparse) => sparse.position(row, col).map_or(0.0, |at| values[at]),
+            Storage::Sparse(sparse) => {
+                sparse.position(row, col).map_or(0.0, |at| values[at])
+            }
         }
     }
 

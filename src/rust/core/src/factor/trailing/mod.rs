@@ -98,7 +98,9 @@ impl Trailing {
         let m = layout.m;
         let p = layout.p;
         let rr = match sparse_pattern(leading, layout)? {
-            Some(pattern) => Storage::Sparse(Sparse::new(&pattern, leading, layout)),
+            Some(pattern) => {
+                Storage::Sparse(Sparse::new(&pattern, leading, layout))
+            }
             None => Storage::Dense(Dense::new(m)),
         };
         let full = match rr {
@@ -130,8 +132,12 @@ impl Trailing {
     pub(crate) fn add_level(&mut self, first: usize, w: f64, z: &[f64]) {
         for j in 0..z.len() {
             let below = match &mut self.rr {
-                Storage::Dense(dense) => &mut dense.a[(first + j) * (dense.m + 1)..],
-                Storage::Sparse(sparse) => &mut sparse.a[sparse.ptr[first + j]..],
+                Storage::Dense(dense) => {
+                    &mut dense.a[(first + j) * (dense.m + 1)..]
+                }
+                Storage::Sparse(sparse) => {
+                    &mut sparse.a[sparse.ptr[first + j]..]
+                }
             };
             small::axpy(w * z[j], &z[j..], below);
         }
@@ -214,7 +220,12 @@ impl Trailing {
     }
 
     /// `x -= B y` for dense leading blocks: `y` is `k n_levels x columns`, `x` is `m x columns`.
-    pub(crate) fn subtract_full(&self, columns: usize, y: &[f64], x: &mut [f64]) {
+    pub(crate) fn subtract_full(
+        &self,
+        columns: usize,
+        y: &[f64],
+        x: &mut [f64],
+    ) {
         let Some(full) = &self.full else { return };
         let y = MatRef::from_column_major_slice(y, y.len() / columns, columns);
         let x = MatMut::from_column_major_slice_mut(x, self.m, columns);
@@ -250,7 +261,8 @@ impl Trailing {
             return;
         }
         for (&row, b) in rows.iter().zip(b.chunks_exact(k)) {
-            let column = &mut self.s_xr[row as usize * p..(row as usize + 1) * p];
+            let column =
+                &mut self.s_xr[row as usize * p..(row as usize + 1) * p];
             for (&b, bx) in b.iter().zip(bx.chunks_exact(p)) {
                 small::axpy(-b, bx, column);
             }
@@ -259,13 +271,15 @@ impl Trailing {
 
     /// `S -= [B; B_X] B'` for full leading levels; `bx` is `p x (k n_levels)`.
     pub(crate) fn full_rank_update(&mut self, bx: &[f64]) {
-        let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr) else {
+        let (Some(full), Storage::Dense(dense)) = (&self.full, &mut self.rr)
+        else {
             return;
         };
         let b = full.b();
         let bx = MatRef::from_column_major_slice(bx, self.p, b.ncols());
         dense.subtract_gram(b);
-        let s_xr = MatMut::from_column_major_slice_mut(&mut self.s_xr, self.p, self.m);
+        let s_xr =
+            MatMut::from_column_major_slice_mut(&mut self.s_xr, self.p, self.m);
         add_product(s_xr, bx, b.transpose(), -1.0);
     }
 
@@ -278,7 +292,13 @@ impl Trailing {
         let p = self.p;
         for (block, lambda) in d.terms() {
             for place in block.places(p) {
-                small::times_lower(block.vsize, p, 0, lambda, &mut self.s_xr[place]);
+                small::times_lower(
+                    block.vsize,
+                    p,
+                    0,
+                    lambda,
+                    &mut self.s_xr[place],
+                );
             }
         }
     }
@@ -327,7 +347,10 @@ impl Trailing {
 }
 
 // `None`: dense is cheaper.
-fn sparse_pattern(leading: &Leading, layout: &Layout) -> Result<Option<Pattern>> {
+fn sparse_pattern(
+    leading: &Leading,
+    layout: &Layout,
+) -> Result<Option<Pattern>> {
     let m = layout.m;
     let dense_fits = m.saturating_mul(m) <= MAX_ELEMENTS;
     let squares = leading
@@ -341,7 +364,9 @@ fn sparse_pattern(leading: &Leading, layout: &Layout) -> Result<Option<Pattern>>
         return Ok(None);
     }
     let dense_flops = order.powi(3) / 3.0;
-    let pays = |pattern: &Pattern| !dense_fits || SPARSE_COST * pattern.flops() < dense_flops;
+    let pays = |pattern: &Pattern| {
+        !dense_fits || SPARSE_COST * pattern.flops() < dense_flops
+    };
     match Pattern::new(leading, layout, MAX_ELEMENTS / 2).filter(pays) {
         Some(pattern) => Ok(Some(pattern)),
         None if dense_fits => Ok(None),

@@ -24,7 +24,11 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Orders the levels and finds the fill-in; `None` once the factor has more than `limit`
     /// elements.
-    pub fn new(leading: &Leading, layout: &Layout, limit: usize) -> Option<Self> {
+    pub fn new(
+        leading: &Leading,
+        layout: &Layout,
+        limit: usize,
+    ) -> Option<Self> {
         let levels = layout.levels_by_row();
         let graph = level_graph(leading, &levels, layout.m, limit)?;
         let order = minimum_degree(&graph);
@@ -71,7 +75,9 @@ fn level_graph(
     let mut seen = vec![NONE; levels.len()];
     let mut size = 0;
     let mut graph = Vec::with_capacity(levels.len());
-    for (i, touching) in touching_levels(&touched, levels.len()).iter().enumerate() {
+    for (i, touching) in
+        touching_levels(&touched, levels.len()).iter().enumerate()
+    {
         let mut neighbours = Vec::new();
         seen[i] = i as u32;
         for &level in touching {
@@ -119,13 +125,22 @@ fn minimum_degree(graph: &[Vec<u32>]) -> Vec<u32> {
     for list in graph {
         ptr.push(ptr[ptr.len() - 1] + list.len());
     }
-    let index: Vec<usize> = graph.iter().flatten().map(|&i| i as usize).collect();
-    let pattern = SymbolicSparseColMatRef::new_checked(n, n, &ptr, None, &index);
-    let mut memory = MemBuffer::new(amd::order_scratch::<usize>(n, index.len()));
+    let index: Vec<usize> =
+        graph.iter().flatten().map(|&i| i as usize).collect();
+    let pattern =
+        SymbolicSparseColMatRef::new_checked(n, n, &ptr, None, &index);
+    let mut memory =
+        MemBuffer::new(amd::order_scratch::<usize>(n, index.len()));
     let stack = MemStack::new(&mut memory);
     let mut order = vec![0usize; n];
     let mut inverse = vec![0usize; n];
-    let ordered = amd::order(&mut order, &mut inverse, pattern, Default::default(), stack);
+    let ordered = amd::order(
+        &mut order,
+        &mut inverse,
+        pattern,
+        Default::default(),
+        stack,
+    );
     match ordered {
         Ok(_) => order.iter().map(|&i| i as u32).collect(),
         // Only an index overflow can fail; the natural order is always valid.
@@ -186,7 +201,8 @@ impl<'a> FillIn<'a> {
         let neighbours = self.graph[self.order[i] as usize].iter();
         let own = neighbours.map(|&level| self.rank[level as usize]);
         let children = self.children[i].iter();
-        let passed_on = children.flat_map(|&child| below[child as usize].iter().copied());
+        let passed_on =
+            children.flat_map(|&child| below[child as usize].iter().copied());
         let mut column = Vec::new();
         for j in own.chain(passed_on) {
             if j as usize > i && self.seen[j as usize] != i as u32 {
@@ -206,7 +222,10 @@ pub(super) fn position(rows: &[u32], row: u32) -> usize {
 
 /// From levels to rows: column `j` of a level has the level's own rows from `j` on, then all rows
 /// of the levels below.
-pub(super) fn expand(pattern: &Pattern, first: &[u32]) -> (Vec<usize>, Vec<u32>) {
+pub(super) fn expand(
+    pattern: &Pattern,
+    first: &[u32],
+) -> (Vec<usize>, Vec<u32>) {
     let mut ptr = vec![0];
     let mut rows = Vec::new();
     for (i, below) in pattern.below.iter().enumerate() {

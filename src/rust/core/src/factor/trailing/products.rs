@@ -15,10 +15,19 @@ use crate::kernels::small;
 
 impl Trailing {
     /// `out += x A_RR` for the `rows x m` matrices `x` and `out`.
-    pub(crate) fn times_cross_products(&self, rows: usize, x: &[f64], out: &mut [f64]) {
+    pub(crate) fn times_cross_products(
+        &self,
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
         match &self.rr {
-            Storage::Dense(dense) => dense.times_symmetric(&dense.a, rows, x, out),
-            Storage::Sparse(sparse) => sparse.times_symmetric(&sparse.a, rows, x, out),
+            Storage::Dense(dense) => {
+                dense.times_symmetric(&dense.a, rows, x, out)
+            }
+            Storage::Sparse(sparse) => {
+                sparse.times_symmetric(&sparse.a, rows, x, out)
+            }
         }
     }
 
@@ -45,7 +54,9 @@ impl Trailing {
             let out = MatMut::from_column_major_slice_mut(out, rows, a.ncols());
             return add_product(out, x, a, alpha);
         }
-        for (level, out) in levels.range.clone().zip(out.chunks_exact_mut(rows * k)) {
+        for (level, out) in
+            levels.range.clone().zip(out.chunks_exact_mut(rows * k))
+        {
             let (touched, vals) = levels.leading.touched(level);
             for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
                 let x = &x[row as usize * rows..(row as usize + 1) * rows];
@@ -76,7 +87,8 @@ impl Trailing {
         for (level, x) in levels.range.clone().zip(x.chunks_exact(rows * k)) {
             let (touched, vals) = levels.leading.touched(level);
             for (&row, v) in touched.iter().zip(vals.chunks_exact(k)) {
-                let out = &mut out[row as usize * rows..(row as usize + 1) * rows];
+                let out =
+                    &mut out[row as usize * rows..(row as usize + 1) * rows];
                 for (x, v) in x.chunks_exact(rows).zip(v) {
                     small::axpy(*v, x, out);
                 }
@@ -86,14 +98,22 @@ impl Trailing {
 
     /// `out += sum_l A_ll`, lower triangle `k x k`, over the levels of a term: the products of its
     /// columns of Z.
-    pub(crate) fn add_level_products(&self, term: &TrailingTerm, out: &mut [f64]) {
+    pub(crate) fn add_level_products(
+        &self,
+        term: &TrailingTerm,
+        out: &mut [f64],
+    ) {
         let k = term.vsize;
         for j in 0..k {
             for i in j..k {
                 let rows = term.first.iter().map(|&first| first as usize + j);
                 let product = |row: usize| match &self.rr {
-                    Storage::Dense(dense) => dense.a[row * (dense.m + 1) + i - j],
-                    Storage::Sparse(sparse) => sparse.a[sparse.ptr[row] + i - j],
+                    Storage::Dense(dense) => {
+                        dense.a[row * (dense.m + 1) + i - j]
+                    }
+                    Storage::Sparse(sparse) => {
+                        sparse.a[sparse.ptr[row] + i - j]
+                    }
                 };
                 out[j * k + i] += rows.map(product).sum::<f64>();
             }
@@ -121,7 +141,11 @@ impl Trailing {
         match &self.rr {
             Storage::Dense(dense) => {
                 let y = MatMut::from_column_major_slice_mut(y, rows, dense.m);
-                solve_upper_triangular_in_place(dense.l().transpose(), y.transpose_mut(), Par::Seq);
+                solve_upper_triangular_in_place(
+                    dense.l().transpose(),
+                    y.transpose_mut(),
+                    Par::Seq,
+                );
                 leave_wide_registers();
             }
             Storage::Sparse(sparse) => sparse.right_solve_transposed(rows, y),
@@ -159,7 +183,13 @@ impl Trailing {
 }
 
 impl Dense {
-    fn times_symmetric(&self, values: &[f64], rows: usize, x: &[f64], out: &mut [f64]) {
+    fn times_symmetric(
+        &self,
+        values: &[f64],
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
         let x = MatRef::from_column_major_slice(x, rows, self.m);
         let out = MatMut::from_column_major_slice_mut(out, rows, self.m);
         let a = MatRef::from_column_major_slice(values, self.m, self.m);
@@ -168,7 +198,13 @@ impl Dense {
 }
 
 impl Sparse {
-    fn times_symmetric(&self, values: &[f64], rows: usize, x: &[f64], out: &mut [f64]) {
+    fn times_symmetric(
+        &self,
+        values: &[f64],
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
         let column = |j: usize| j * rows..(j + 1) * rows;
         for j in 0..self.m {
             for at in self.ptr[j]..self.ptr[j + 1] {

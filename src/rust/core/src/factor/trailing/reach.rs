@@ -118,8 +118,10 @@ impl Reach {
                 self.x[row * k + c] = self.values[at];
                 let first = self.first_of_row[row];
                 if !self.is_reached[first as usize] {
-                    let rows = first..first + d.layout.blocks[block].vsize as u32;
-                    self.is_reached[first as usize..rows.end as usize].fill(true);
+                    let rows =
+                        first..first + d.layout.blocks[block].vsize as u32;
+                    self.is_reached[first as usize..rows.end as usize]
+                        .fill(true);
                     self.reached.extend(rows);
                 }
             }

@@ -31,7 +31,12 @@ pub(crate) struct Reduced {
 
 impl Reduced {
     /// Computes `K`; `m` holds the `M_i` of the factor.
-    pub(crate) fn update(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
+    pub(crate) fn update(
+        &mut self,
+        trailing: &Trailing,
+        leading: &Leading,
+        m: &Blocks,
+    ) {
         self.values.clear();
         match &trailing.rr {
             Storage::Dense(dense) => self.values.extend_from_slice(&dense.a),
@@ -39,7 +44,9 @@ impl Reduced {
         }
         if let Some(full) = &trailing.full {
             let values = &mut self.values;
-            let k = MatMut::from_column_major_slice_mut(values, trailing.m, trailing.m);
+            let k = MatMut::from_column_major_slice_mut(
+                values, trailing.m, trailing.m,
+            );
             add_lower_product(k, full.b(), full.b().transpose(), -1.0);
         } else {
             self.subtract_grams(trailing, leading, m);
@@ -49,7 +56,12 @@ impl Reduced {
         }
     }
 
-    fn subtract_grams(&mut self, trailing: &Trailing, leading: &Leading, m: &Blocks) {
+    fn subtract_grams(
+        &mut self,
+        trailing: &Trailing,
+        leading: &Leading,
+        m: &Blocks,
+    ) {
         let k = leading.k;
         let b = &mut self.b;
         let values = &mut self.values;
@@ -61,7 +73,8 @@ impl Reduced {
                 b.extend(m.chunks_exact(k).map(|column| small::dot(v, column)));
             }
             trailing.for_each_pair(level, rows, |i, j, at| {
-                values[at] -= small::dot(&b[i * k..(i + 1) * k], &b[j * k..(j + 1) * k]);
+                values[at] -=
+                    small::dot(&b[i * k..(i + 1) * k], &b[j * k..(j + 1) * k]);
             });
         }
     }
@@ -74,14 +87,18 @@ impl Reduced {
     ) {
         match &trailing.rr {
             Storage::Dense(dense) => {
-                for (col, column) in self.values.chunks_exact(dense.m).enumerate() {
+                for (col, column) in
+                    self.values.chunks_exact(dense.m).enumerate()
+                {
                     let below = column.iter().enumerate().skip(col);
                     for (row, &value) in below {
                         visit(row, col, value);
                     }
                 }
             }
-            Storage::Sparse(sparse) => sparse.for_each_element(&self.values, visit),
+            Storage::Sparse(sparse) => {
+                sparse.for_each_element(&self.values, visit)
+            }
         }
     }
 
@@ -160,8 +177,16 @@ impl Trailing {
                 let first = block.first[0] as usize;
                 let rows = first..first + k * n_levels;
                 let lambda = MatRef::from_column_major_slice(lambda, k, k);
-                let x = MatRef::from_column_major_slice(&x[rows.clone()], k, n_levels);
-                let out = MatMut::from_column_major_slice_mut(&mut out[rows], k, n_levels);
+                let x = MatRef::from_column_major_slice(
+                    &x[rows.clone()],
+                    k,
+                    n_levels,
+                );
+                let out = MatMut::from_column_major_slice_mut(
+                    &mut out[rows],
+                    k,
+                    n_levels,
+                );
                 add_product(out, lambda.transpose(), x, 1.0);
             }
         }
@@ -170,7 +195,12 @@ impl Trailing {
 
     /// `E = L^-1 D' A_R0` of some leading levels, `m x k` each, where these are held as dense
     /// matrices.
-    pub(crate) fn whiten_full(&self, d: Scaling, levels: &Levels, out: &mut Vec<f64>) {
+    pub(crate) fn whiten_full(
+        &self,
+        d: Scaling,
+        levels: &Levels,
+        out: &mut Vec<f64>,
+    ) {
         if let Some(full) = &self.full {
             self.whiten(d, full.a_slice(levels), out);
         }

@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::trailing::inverse::Inverse;
-use crate::factor::trailing::pattern::{expand, pair_positions, position, Pattern, NONE};
+use crate::factor::trailing::pattern::{
+    expand, pair_positions, position, Pattern, NONE,
+};
 use crate::factor::trailing::Scaling;
 use crate::kernels::small;
 
@@ -69,7 +71,11 @@ impl Memory {
 impl Sparse {
     /// A zero block on `pattern`; renumbers the rows of `layout` and `leading` to the elimination
     /// order.
-    pub fn new(pattern: &Pattern, leading: &mut Leading, layout: &mut Layout) -> Self {
+    pub fn new(
+        pattern: &Pattern,
+        leading: &mut Leading,
+        layout: &mut Layout,
+    ) -> Self {
         let (first, new_row) = elimination_rows(pattern, layout);
         layout.renumber(|row| new_row[row as usize]);
         leading.renumber(&new_row);
@@ -110,7 +116,8 @@ impl Sparse {
     /// `S -= B B'` on the rows that a leading level touches; `b` holds `k` values per row.
     #[inline(always)]
     pub(crate) fn rank_update(&mut self, k: usize, level: usize, b: &[f64]) {
-        let mut pairs = self.pairs[self.pair_ptr[level]..self.pair_ptr[level + 1]].iter();
+        let mut pairs =
+            self.pairs[self.pair_ptr[level]..self.pair_ptr[level + 1]].iter();
         for (j, bj) in b.chunks_exact(k).enumerate() {
             for (bi, &at) in b[j * k..].chunks_exact(k).zip(&mut pairs) {
                 self.s[at as usize] -= small::dot(bi, bj);
@@ -136,7 +143,13 @@ impl Sparse {
         self.memory.buffer = buffer;
     }
 
-    fn scale_diagonal_block(&mut self, first: usize, k: usize, lambda: &[f64], buffer: &mut [f64]) {
+    fn scale_diagonal_block(
+        &mut self,
+        first: usize,
+        k: usize,
+        lambda: &[f64],
+        buffer: &mut [f64],
+    ) {
         let (full, rest) = buffer.split_at_mut(k * k);
         let (work, scaled) = rest.split_at_mut(k * k);
         for j in 0..k {
@@ -149,7 +162,8 @@ impl Sparse {
         small::scale_inflate(k, full, lambda, work, scaled);
         for j in 0..k {
             let at = self.ptr[first + j];
-            self.s[at..at + k - j].copy_from_slice(&scaled[j * k + j..(j + 1) * k]);
+            self.s[at..at + k - j]
+                .copy_from_slice(&scaled[j * k + j..(j + 1) * k]);
         }
     }
 
@@ -160,7 +174,8 @@ impl Sparse {
         let height = self.ptr[first + 1] - below(0);
         for e in 0..height {
             for j in 0..k {
-                let products = (j..k).map(|i| lambda[j * k + i] * self.s[below(i) + e]);
+                let products =
+                    (j..k).map(|i| lambda[j * k + i] * self.s[below(i) + e]);
                 self.s[below(j) + e] = products.sum();
             }
         }
@@ -240,7 +255,11 @@ impl Sparse {
             }
             for at in self.ptr[j] + 1..self.ptr[j + 1] {
                 let i = self.rows[at] as usize - j - 1;
-                small::axpy(-self.s[at], yj, &mut rest[i * width..(i + 1) * width]);
+                small::axpy(
+                    -self.s[at],
+                    yj,
+                    &mut rest[i * width..(i + 1) * width],
+                );
             }
         }
     }
@@ -269,7 +288,12 @@ impl Sparse {
             for at in below.clone() {
                 factor[self.rows[at] as usize] = self.s[at] / pivot;
             }
-            self.multiply_later(&self.rows[below.clone()], &inverse.values, factor, sum);
+            self.multiply_later(
+                &self.rows[below.clone()],
+                &inverse.values,
+                factor,
+                sum,
+            );
             let mut diagonal = 1.0 / (pivot * pivot);
             for at in below.clone() {
                 let i = self.rows[at] as usize;
@@ -283,7 +307,13 @@ impl Sparse {
 
     // sum = C f for the factor's elements f in these rows of one column, and the inverse C of the
     // later rows.
-    fn multiply_later(&self, rows: &[u32], inverse: &[f64], f: &[f64], sum: &mut [f64]) {
+    fn multiply_later(
+        &self,
+        rows: &[u32],
+        inverse: &[f64],
+        f: &[f64],
+        sum: &mut [f64],
+    ) {
         for k in rows.iter().map(|&k| k as usize) {
             for at in self.ptr[k]..self.ptr[k + 1] {
                 let i = self.rows[at] as usize;
@@ -314,7 +344,8 @@ impl Sparse {
     ) {
         for col in 0..self.m {
             let column = self.ptr[col]..self.ptr[col + 1];
-            let elements = self.rows[column.clone()].iter().zip(&values[column]);
+            let elements =
+                self.rows[column.clone()].iter().zip(&values[column]);
             for (&row, &value) in elements {
                 if value != 0.0 {
                     visit(row as usize, col, value);
@@ -341,7 +372,10 @@ impl Sparse {
 }
 
 // First row of each level in the order of elimination, and the new number of each row.
-fn elimination_rows(pattern: &Pattern, layout: &Layout) -> (Vec<u32>, Vec<u32>) {
+fn elimination_rows(
+    pattern: &Pattern,
+    layout: &Layout,
+) -> (Vec<u32>, Vec<u32>) {
     let natural = layout.levels_by_row();
     let mut new_row = vec![0; layout.m];
     let mut first = Vec::with_capacity(natural.len());

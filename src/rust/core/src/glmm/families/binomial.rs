@@ -43,11 +43,20 @@ impl Distribution for Binomial {
         if y == 0.0 || y == 1.0 {
             return 0.0;
         }
-        ln_gamma(w + 1.0) - ln_gamma(w * y + 1.0) - ln_gamma(w * (1.0 - y) + 1.0)
+        ln_gamma(w + 1.0)
+            - ln_gamma(w * y + 1.0)
+            - ln_gamma(w * (1.0 - y) + 1.0)
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, _shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        _shape: f64,
+    ) -> Contribution {
         if link == Link::Logit {
             return with_logit(y, w, eta);
         }
@@ -84,7 +93,12 @@ fn with_logit(y: f64, w: f64, eta: f64) -> Contribution {
 }
 
 // a: log mu, b: log(1 - mu). The expected weight mu'^2 / (mu (1 - mu)) is -a' b'.
-fn by_sides(y: f64, w: f64, a: LogDerivatives, b: LogDerivatives) -> Contribution {
+fn by_sides(
+    y: f64,
+    w: f64,
+    a: LogDerivatives,
+    b: LogDerivatives,
+) -> Contribution {
     let mix = |a: f64, b: f64| {
         let successes = if y > 0.0 { y * a } else { 0.0 };
         let failures = if y < 1.0 { (1.0 - y) * b } else { 0.0 };
@@ -120,7 +134,11 @@ const LOGIT: Kernel = Kernel {
     },
 };
 
-fn update_with_logit(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64 {
+fn update_with_logit(
+    data: Data<'_>,
+    score: &mut [f64],
+    weight: &mut [f64],
+) -> f64 {
     vectorized(
         #[inline(always)]
         || {
@@ -130,7 +148,9 @@ fn update_with_logit(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f
             for (data, (score, weight)) in data.blocks().zip(out) {
                 let small = lanes::exp_of_minus_abs(data.eta, &mut buffer[0]);
                 let out = score.iter_mut().zip(weight.iter_mut());
-                for (((eta, y, w), s), (score, weight)) in data.rows().zip(small.iter()).zip(out) {
+                for (((eta, y, w), s), (score, weight)) in
+                    data.rows().zip(small.iter()).zip(out)
+                {
                     let large = 1.0 / (1.0 + s);
                     let mu = if eta < 0.0 { s * large } else { large };
                     *weight = w * s * large * large;

@@ -92,7 +92,14 @@ pub(crate) trait Distribution: Sync {
 
     /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity
     /// outside the domain.
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution;
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution;
 
     /// Derivatives in `log(shape)`.
     fn shape_derivatives(
@@ -140,7 +147,9 @@ pub(crate) trait Distribution: Sync {
     /// Log-likelihood, its part in eta.
     fn log_lik(&self, link: Link, data: Data<'_>, shape: f64) -> f64 {
         data.rows()
-            .map(|(eta, y, w)| self.contribution(link, y, w, eta, shape).log_lik)
+            .map(|(eta, y, w)| {
+                self.contribution(link, y, w, eta, shape).log_lik
+            })
             .sum()
     }
 }
@@ -186,7 +195,10 @@ pub(super) fn dispersion(w: f64, shape: f64) -> f64 {
 }
 
 /// Derivatives in the logarithm of a dispersion: `constant` is that of the part free of eta.
-pub(super) fn by_dispersion(at: Contribution, constant: f64) -> ShapeDerivatives {
+pub(super) fn by_dispersion(
+    at: Contribution,
+    constant: f64,
+) -> ShapeDerivatives {
     ShapeDerivatives {
         log_lik: constant - at.log_lik,
         score: -at.score,

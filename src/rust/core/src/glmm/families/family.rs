@@ -1,7 +1,9 @@
 //! The families by name: one row each.
 
 use super::binomial;
-use super::definition::{Contribution, Distribution, ShapeDerivatives, ShapeRole};
+use super::definition::{
+    Contribution, Distribution, ShapeDerivatives, ShapeRole,
+};
 use super::gamma;
 use super::gaussian;
 use super::inverse_gaussian;
@@ -126,7 +128,14 @@ impl Family {
     /// Everything about one observation at `eta`; the log-likelihood is `NaN` or minus infinity
     /// outside the domain.
     #[inline]
-    pub fn contribution(self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
+    pub fn contribution(
+        self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution {
         self.definition().contribution(link, y, w, eta, shape)
     }
 

@@ -1,8 +1,8 @@
 //! The gamma distribution with mean mu and variance `phi mu^2`.
 
 use super::definition::{
-    by_dispersion, by_variance_function, dispersion, Contribution, Distribution, ShapeDerivatives,
-    ShapeRole,
+    by_dispersion, by_variance_function, dispersion, Contribution,
+    Distribution, ShapeDerivatives, ShapeRole,
 };
 use super::link::Link;
 use super::special::{digamma, ln_gamma};
@@ -46,7 +46,14 @@ impl Distribution for Gamma {
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution {
         let m = link.log_mean(eta);
         let mu = m.log.exp();
         let precision = [1.0 / mu, -1.0 / mu, 1.0 / mu];
@@ -61,7 +68,8 @@ impl Distribution for Gamma {
         eta: f64,
         shape: f64,
     ) -> ShapeDerivatives {
-        let constant = w / shape * (shape.ln() - y.ln() - 1.0 + digamma(1.0 / shape));
+        let constant =
+            w / shape * (shape.ln() - y.ln() - 1.0 + digamma(1.0 / shape));
         by_dispersion(self.contribution(link, y, w, eta, shape), constant)
     }
 }

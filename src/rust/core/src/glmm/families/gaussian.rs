@@ -3,8 +3,8 @@
 use std::f64::consts::PI;
 
 use super::definition::{
-    by_dispersion, by_variance_function, dispersion, Contribution, Distribution, ShapeDerivatives,
-    ShapeRole,
+    by_dispersion, by_variance_function, dispersion, Contribution,
+    Distribution, ShapeDerivatives, ShapeRole,
 };
 use super::link::Link;
 use crate::random::Stream;
@@ -54,7 +54,14 @@ impl Distribution for Gaussian {
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution {
         let precision = w / shape;
         if link == Link::Identity {
             let e = y - eta;

@@ -3,8 +3,8 @@
 use std::f64::consts::PI;
 
 use super::definition::{
-    by_dispersion, by_variance_function, dispersion, Contribution, Distribution, ShapeDerivatives,
-    ShapeRole,
+    by_dispersion, by_variance_function, dispersion, Contribution,
+    Distribution, ShapeDerivatives, ShapeRole,
 };
 use super::link::Link;
 use crate::random::Stream;
@@ -46,7 +46,14 @@ impl Distribution for InverseGaussian {
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution {
         let m = link.log_mean(eta);
         let mu = m.log.exp();
         let c = 1.0 / (mu * mu);

@@ -68,7 +68,10 @@ impl std::fmt::Debug for Kernel {
 
 /// `exp(-|eta|)`
 #[inline(always)]
-pub(crate) fn exp_of_minus_abs<'a>(eta: &[f64], out: &'a mut [f64; BLOCK]) -> &'a [f64] {
+pub(crate) fn exp_of_minus_abs<'a>(
+    eta: &[f64],
+    out: &'a mut [f64; BLOCK],
+) -> &'a [f64] {
     let out = &mut out[..eta.len()];
     for (s, eta) in out.iter_mut().zip(eta) {
         *s = exp(-eta.abs());
@@ -135,7 +138,8 @@ fn exp_polynomial(r: f64) -> f64 {
     let r4 = r2 * r2;
     let low = (1.0 + r) + r2 * (c(2) + r * c(3));
     let middle = (c(4) + r * c(5)) + r2 * (c(6) + r * c(7));
-    let high = (c(8) + r * c(9)) + r2 * (c(10) + r * c(11)) + r4 * (c(12) + r * c(13));
+    let high =
+        (c(8) + r * c(9)) + r2 * (c(10) + r * c(11)) + r4 * (c(12) + r * c(13));
     low + r4 * (middle + r4 * high)
 }
 
@@ -181,11 +185,13 @@ mod tests {
     #[test]
     fn kernels_are_sums_over_rows() {
         for n in [0, 1, 7, 8, 513, 2000] {
-            let eta: Vec<f64> = (0..n).map(|i| 40.0 * (i as f64 * 0.7).sin()).collect();
+            let eta: Vec<f64> =
+                (0..n).map(|i| 40.0 * (i as f64 * 0.7).sin()).collect();
             let (ones, counts): (Vec<f64>, Vec<f64>) =
                 (0..n).map(|i| (1.0, (i % 5) as f64)).unzip();
             for w in [&ones, &counts] {
-                let y: Vec<f64> = (0..n).map(|i| (i % 3) as f64 / 2.0).collect();
+                let y: Vec<f64> =
+                    (0..n).map(|i| (i % 3) as f64 / 2.0).collect();
                 let data = Data {
                     eta: &eta,
                     y: &y,
@@ -201,14 +207,17 @@ mod tests {
                     let found = (kernel.update)(data, &mut score, &mut weight);
                     let mut expected = 0.0;
                     for i in 0..n {
-                        let at = family.contribution(link, y[i], w[i], eta[i], 1.0);
+                        let at =
+                            family.contribution(link, y[i], w[i], eta[i], 1.0);
                         expected += at.log_lik;
                         assert!(
-                            (score[i] - at.score).abs() <= 1e-15 * (w[i] + at.score.abs()),
+                            (score[i] - at.score).abs()
+                                <= 1e-15 * (w[i] + at.score.abs()),
                             "{n} {i}"
                         );
                         assert!(
-                            (weight[i] - at.expected).abs() <= 1e-15 * at.expected,
+                            (weight[i] - at.expected).abs()
+                                <= 1e-15 * at.expected,
                             "{n} {i}"
                         );
                     }

@@ -123,7 +123,9 @@ impl Link {
     pub fn mean(self, eta: f64) -> f64 {
         match self {
             Self::Logit => logistic(eta),
-            Self::Probit => 0.5 * libm::erfc(-eta * std::f64::consts::FRAC_1_SQRT_2),
+            Self::Probit => {
+                0.5 * libm::erfc(-eta * std::f64::consts::FRAC_1_SQRT_2)
+            }
             Self::Cloglog => -(-eta.exp()).exp_m1(),
             Self::Cauchit => f64::atan2(1.0, -eta) / PI,
             Self::Log => eta.exp(),
@@ -175,7 +177,10 @@ impl Link {
                 d2: 0.0,
                 d3: 0.0,
             },
-            Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
+            Self::Sqrt
+            | Self::Identity
+            | Self::Inverse
+            | Self::InverseSquare => {
                 let power = self.exponent();
                 let r = 1.0 / eta;
                 let size = if self == Self::Sqrt { eta.abs() } else { eta };
@@ -216,13 +221,21 @@ impl Link {
                     d3: d2 * (1.0 + 2.0 * odds),
                 }
             }
-            Self::Sqrt | Self::Identity | Self::Inverse | Self::InverseSquare => {
+            Self::Sqrt
+            | Self::Identity
+            | Self::Inverse
+            | Self::InverseSquare => {
                 let m = self.log_mean(eta);
                 let mu = self.mean(eta);
                 let over = -mu / (1.0 - mu);
                 let f2 = m.d2 + m.d1 * m.d1;
                 let f3 = m.d3 + 3.0 * m.d1 * m.d2 + m.d1.powi(3);
-                LogDerivatives::from_relative((1.0 - mu).ln(), over * m.d1, over * f2, over * f3)
+                LogDerivatives::from_relative(
+                    (1.0 - mu).ln(),
+                    over * m.d1,
+                    over * f2,
+                    over * f3,
+                )
             }
         }
     }
@@ -299,7 +312,8 @@ mod tests {
     // Fourth-order difference.
     fn slope(f: impl Fn(f64) -> f64, x: f64) -> f64 {
         let h = 2e-4 * (x.abs() + 0.1);
-        (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h)) / (12.0 * h)
+        (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h))
+            / (12.0 * h)
     }
 
     fn close(what: &str, link: Link, eta: f64, a: f64, b: f64) {
@@ -326,9 +340,27 @@ mod tests {
                 let sides: [&dyn Fn(f64) -> LogDerivatives; 2] =
                     [&|x| link.log_mean(x), &|x| link.log_complement(x)];
                 for at in sides {
-                    close("d1", link, eta, at(eta).d1, slope(|x| at(x).log, eta));
-                    close("d2", link, eta, at(eta).d2, slope(|x| at(x).d1, eta));
-                    close("d3", link, eta, at(eta).d3, slope(|x| at(x).d2, eta));
+                    close(
+                        "d1",
+                        link,
+                        eta,
+                        at(eta).d1,
+                        slope(|x| at(x).log, eta),
+                    );
+                    close(
+                        "d2",
+                        link,
+                        eta,
+                        at(eta).d2,
+                        slope(|x| at(x).d1, eta),
+                    );
+                    close(
+                        "d3",
+                        link,
+                        eta,
+                        at(eta).d3,
+                        slope(|x| at(x).d2, eta),
+                    );
                 }
                 close(
                     "mean",
@@ -344,7 +376,8 @@ mod tests {
                     link.mean_slope(eta),
                     slope(|x| link.mean(x), eta),
                 );
-                if eta > -5.0 && eta < 3.0 && !(link == Link::Sqrt && eta < 0.0) {
+                if eta > -5.0 && eta < 3.0 && !(link == Link::Sqrt && eta < 0.0)
+                {
                     close("link", link, eta, link.eta(link.mean(eta)), eta);
                 }
             }
@@ -360,7 +393,10 @@ mod tests {
                         d.log.is_finite() && d.log <= 0.0 && d.d1.is_finite(),
                         "{link:?} {eta} {d:?}"
                     );
-                    assert!(d.d2.is_finite() && d.d3.is_finite(), "{link:?} {eta} {d:?}");
+                    assert!(
+                        d.d2.is_finite() && d.d3.is_finite(),
+                        "{link:?} {eta} {d:?}"
+                    );
                 }
             }
         }

@@ -2,8 +2,8 @@
 //! theta.
 
 use super::definition::{
-    by_variance_function, y_log_mean, y_log_ratio, Contribution, Distribution, ShapeDerivatives,
-    ShapeRole,
+    by_variance_function, y_log_mean, y_log_ratio, Contribution, Distribution,
+    ShapeDerivatives, ShapeRole,
 };
 use super::link::Link;
 use super::special::{digamma_difference, ln_gamma, ln_gamma_ratio};
@@ -49,7 +49,14 @@ impl Distribution for NegativeBinomial {
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution {
         let m = link.log_mean(eta);
         let mu = m.log.exp();
         let c = shape / (shape + mu);
@@ -74,7 +81,9 @@ impl Distribution for NegativeBinomial {
         // d c / d log(shape)
         let c_dot = c * (1.0 - c);
         let e = y - mu;
-        let log_lik = digamma_difference(shape, y) - (mu / shape).ln_1p() - e / (mu + shape);
+        let log_lik = digamma_difference(shape, y)
+            - (mu / shape).ln_1p()
+            - e / (mu + shape);
         let curvature = m.d2 - m.d1 * m.d1 * (1.0 - 2.0 * c);
         ShapeDerivatives {
             log_lik: w * shape * log_lik,

@@ -4,11 +4,14 @@
 //! With `a = mu / phi` the log-likelihood is `log Gamma(a + y) / Gamma(a) - a log(1 + phi)` and a
 //! part free of mu. No closed form is known for its expected information.
 
-use super::definition::{Contribution, Distribution, ShapeDerivatives, ShapeRole};
+use super::definition::{
+    Contribution, Distribution, ShapeDerivatives, ShapeRole,
+};
 use super::link::{Link, LogDerivatives};
 use super::negative_binomial::NegativeBinomial;
 use super::special::{
-    digamma_difference, ln_gamma, ln_gamma_ratio, tetragamma_difference, trigamma_difference,
+    digamma_difference, ln_gamma, ln_gamma_ratio, tetragamma_difference,
+    trigamma_difference,
 };
 use crate::random::Stream;
 
@@ -51,10 +54,17 @@ impl InLogMean {
         }
     }
 
-    fn contribution(&self, w: f64, m: LogDerivatives, phi: f64) -> Contribution {
+    fn contribution(
+        &self,
+        w: f64,
+        m: LogDerivatives,
+        phi: f64,
+    ) -> Contribution {
         let LogDerivatives { log, d1, d2, d3 } = m;
         let working = w * log.exp() / (1.0 + phi);
-        let third = d3 * self.first + 3.0 * d1 * d2 * self.second + d1.powi(3) * self.third;
+        let third = d3 * self.first
+            + 3.0 * d1 * d2 * self.second
+            + d1.powi(3) * self.third;
         Contribution {
             log_lik: w * self.log_lik,
             score: w * d1 * self.first,
@@ -97,7 +107,14 @@ impl Distribution for NegativeBinomialLinear {
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        shape: f64,
+    ) -> Contribution {
         let m = link.log_mean(eta);
         InLogMean::new(y, m.log, shape).contribution(w, m, shape)
     }

@@ -42,7 +42,14 @@ impl Distribution for Poisson {
     }
 
     #[inline]
-    fn contribution(&self, link: Link, y: f64, w: f64, eta: f64, _shape: f64) -> Contribution {
+    fn contribution(
+        &self,
+        link: Link,
+        y: f64,
+        w: f64,
+        eta: f64,
+        _shape: f64,
+    ) -> Contribution {
         if link == Link::Log {
             return with_log(y, w, eta);
         }
@@ -77,7 +84,11 @@ const LOG: Kernel = Kernel {
     slope: |_, _, _, weight| weight,
 };
 
-fn update_with_log(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64 {
+fn update_with_log(
+    data: Data<'_>,
+    score: &mut [f64],
+    weight: &mut [f64],
+) -> f64 {
     vectorized(
         #[inline(always)]
         || {
@@ -90,7 +101,9 @@ fn update_with_log(data: Data<'_>, score: &mut [f64], weight: &mut [f64]) -> f64
                     .iter_mut()
                     .zip(weight.iter_mut())
                     .zip(terms.iter_mut());
-                for ((eta, y, w), ((score, weight), term)) in data.rows().zip(out) {
+                for ((eta, y, w), ((score, weight), term)) in
+                    data.rows().zip(out)
+                {
                     let mu = lanes::exp(eta);
                     *weight = w * mu;
                     *score = w * (y - mu);

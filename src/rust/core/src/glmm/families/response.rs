@@ -115,8 +115,13 @@ impl Response {
     /// Everything about observation `i` at its linear predictor.
     #[inline]
     pub fn contribution(&self, i: usize) -> Contribution {
-        self.family
-            .contribution(self.link, self.y[i], self.w[i], self.eta[i], self.shape)
+        self.family.contribution(
+            self.link,
+            self.y[i],
+            self.w[i],
+            self.eta[i],
+            self.shape,
+        )
     }
 
     /// Fills score and weight at `eta`; returns the log-likelihood's part in eta. The weight is the
@@ -130,7 +135,9 @@ impl Response {
             single: self.single,
         };
         match self.kernel {
-            Some(kernel) => (kernel.update)(data, &mut self.score, &mut self.weight),
+            Some(kernel) => {
+                (kernel.update)(data, &mut self.score, &mut self.weight)
+            }
             None => self.family.definition().update(
                 self.link,
                 data,
@@ -142,7 +149,11 @@ impl Response {
     }
 
     /// Log-likelihood, its part in eta, of some rows at other linear predictors.
-    pub(crate) fn log_lik_at(&self, rows: std::ops::Range<usize>, eta: &[f64]) -> f64 {
+    pub(crate) fn log_lik_at(
+        &self,
+        rows: std::ops::Range<usize>,
+        eta: &[f64],
+    ) -> f64 {
         let data = Data {
             eta,
             y: &self.y[rows.clone()],
@@ -174,7 +185,12 @@ impl Response {
     }
 
     /// Derivatives of row `i` in `log(shape)`, at any linear predictor and shape.
-    pub fn shape_derivatives(&self, i: usize, eta: f64, shape: f64) -> ShapeDerivatives {
+    pub fn shape_derivatives(
+        &self,
+        i: usize,
+        eta: f64,
+        shape: f64,
+    ) -> ShapeDerivatives {
         self.family
             .shape_derivatives(self.link, self.y[i], self.w[i], eta, shape)
     }
@@ -218,7 +234,9 @@ impl Response {
 
     // The two kinds of information are the same where there are fast loops.
     fn fast_derivatives(&self, kernel: &Kernel) -> Derivatives {
-        let slope = |i: usize| (kernel.slope)(self.y[i], self.w[i], self.score[i], self.weight[i]);
+        let slope = |i: usize| {
+            (kernel.slope)(self.y[i], self.w[i], self.score[i], self.weight[i])
+        };
         Derivatives {
             score: self.score.clone(),
             observed: self.weight.clone(),
@@ -280,7 +298,8 @@ impl Response {
     /// Deviance of the model with one mean for all, that of the responses.
     pub(crate) fn null_deviance(&self) -> f64 {
         let total: f64 = self.w.iter().sum();
-        let mean = self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
+        let mean =
+            self.y.iter().zip(&self.w).map(|(y, w)| w * y).sum::<f64>() / total;
         self.y
             .iter()
             .zip(&self.w)
@@ -292,7 +311,8 @@ impl Response {
     pub fn pearson(&self) -> f64 {
         let one = |i: usize| {
             let mu = self.link.mean(self.eta[i]);
-            self.w[i] * (self.y[i] - mu).powi(2) / self.family.variance(mu, self.shape)
+            self.w[i] * (self.y[i] - mu).powi(2)
+                / self.family.variance(mu, self.shape)
         };
         (0..self.n()).map(one).sum()
     }

@@ -15,8 +15,10 @@ pub(crate) fn digamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let s = 1.0 / (x * x);
-    let series =
-        s * (1.0 / 12.0 - s * (1.0 / 120.0 - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
+    let series = s
+        * (1.0 / 12.0
+            - s * (1.0 / 120.0
+                - s * (1.0 / 252.0 - s * (1.0 / 240.0 - s / 132.0))));
     sum + x.ln() - 0.5 / x - series
 }
 
@@ -31,7 +33,8 @@ pub(crate) fn ln_gamma_ratio(a: f64, h: f64) -> f64 {
     } else {
         // Stirling's series for both, with the large terms taken together.
         let correction = |x: f64| (1.0 / 12.0 - 1.0 / (360.0 * x * x)) / x;
-        h * (a + h).ln() + (a - 0.5) * (h / a).ln_1p() - h + correction(a + h) - correction(a)
+        h * (a + h).ln() + (a - 0.5) * (h / a).ln_1p() - h + correction(a + h)
+            - correction(a)
     }
 }
 
@@ -87,8 +90,9 @@ fn trigamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let s = 1.0 / (x * x);
-    let series =
-        1.0 / 6.0 - s * (1.0 / 30.0 - s * (1.0 / 42.0 - s * (1.0 / 30.0 - s * 5.0 / 66.0)));
+    let series = 1.0 / 6.0
+        - s * (1.0 / 30.0
+            - s * (1.0 / 42.0 - s * (1.0 / 30.0 - s * 5.0 / 66.0)));
     sum + 1.0 / x + 0.5 * s + s / x * series
 }
 
@@ -100,7 +104,8 @@ fn tetragamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let s = 1.0 / (x * x);
-    let series = 0.5 - s * (1.0 / 6.0 - s * (1.0 / 6.0 - s * (0.3 - s * 5.0 / 6.0)));
+    let series =
+        0.5 - s * (1.0 / 6.0 - s * (1.0 / 6.0 - s * (0.3 - s * 5.0 / 6.0)));
     sum - s - s / x - s * s * series
 }
 
@@ -142,7 +147,9 @@ pub(crate) fn mills(x: f64) -> [f64; 3] {
     let ratio = if x < -1.0 {
         (2.0 / PI).sqrt() / erfcx(-x * FRAC_1_SQRT_2)
     } else {
-        (-0.5 * x * x).exp() / (2.0 * PI).sqrt() / (0.5 * libm::erfc(-x * FRAC_1_SQRT_2))
+        (-0.5 * x * x).exp()
+            / (2.0 * PI).sqrt()
+            / (0.5 * libm::erfc(-x * FRAC_1_SQRT_2))
     };
     let second = -ratio * (x + ratio);
     [
@@ -175,7 +182,9 @@ fn erfcx(x: f64) -> f64 {
         return (x * x).exp() * libm::erfc(x);
     }
     let s = 0.5 / (x * x);
-    let series = 1.0 - s * (1.0 - 3.0 * s * (1.0 - 5.0 * s * (1.0 - 7.0 * s * (1.0 - 9.0 * s))));
+    let series = 1.0
+        - s * (1.0
+            - 3.0 * s * (1.0 - 5.0 * s * (1.0 - 7.0 * s * (1.0 - 9.0 * s))));
     series / (x * PI.sqrt())
 }
 
@@ -254,7 +263,8 @@ mod tests {
             let h = 1e-4 * (1.0 + f64::abs(x));
             let [first, second, third] = mills(x);
             let fd = |f: &dyn Fn(f64) -> f64| {
-                (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h)) / (12.0 * h)
+                (8.0 * (f(x + h) - f(x - h)) - f(x + 2.0 * h) + f(x - 2.0 * h))
+                    / (12.0 * h)
             };
             close(first, fd(&log_normal_cdf), 1e-8);
             close(second, fd(&|x| mills(x)[0]), 1e-8);
