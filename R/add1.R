@@ -12,7 +12,8 @@
 #' @param test `"Chisq"`: likelihood-ratio tests. Of `drop1()` only: `"F"`, the F test of each term
 #'   in the fit itself, which is lmerTest's table, without fitting again; `"user"`, what `sumFun`
 #'   computes.
-#' @param ddf For `test = "F"`: how degrees of freedom are found, see [summary()][summary.rlmm].
+#' @param ddf For `test = "F"`, which it implies: how degrees of freedom are found, see
+#'   [summary()][summary.rlmm].
 #' @param k Weight of a parameter in the AIC.
 #' @param trace Print each model?
 #' @param sumFun For `test = "user"`: a function of the fit, `object`, and the smaller one,
@@ -53,6 +54,8 @@ drop1.rlmm <- function(
   ddf = NULL,
   ...
 ) {
+  # Degrees of freedom are those of F tests.
+  test <- if (missing(test) && !is.null(ddf)) "F" else test
   test <- one_of(test, c("none", "Chisq", "F", "user"), "test")
   scope <- dropped_labels(object, scope)
   if (test == "F") {

@@ -94,8 +94,16 @@ marginal_contrasts <- function(fit, x, term, tested) {
   coded_term <- attr(coded, "assign")
   lapply(tested, \(i) {
     rows <- intersect(which(coded_term == i), kept)
-    change[rows, , drop = FALSE]
+    without_rounding(change[rows, , drop = FALSE])
   })
+}
+
+# Zero where rounding made a small number of it: a coefficient that is held has
+# no part in the tests of others then.
+without_rounding <- function(rows) {
+  size <- apply(abs(rows), 1L, max)
+  rows[abs(rows) < 1e-10 * size] <- 0
+  rows
 }
 
 #' The fixed model matrix with all factors coded to sum to zero
@@ -166,37 +174,50 @@ term_tests <- function(fit, type, tests) UseMethod("term_tests")
 term_tests.rlmm_lmm <- function(fit, type, tests) {
   contrasts <- term_contrasts(fit, type)
   rows <- lapply(contrasts, \(L) f_test(fit, L, numeric(nrow(L)), tests))
-  anova_table(
-    rows,
-    f_table(numeric(), integer(), numeric(), numeric()),
-    c(
-      paste0(
-        "Type ",
-        type,
-        " analysis of variance with ",
-        ddf_label(tests$ddf)
-      ),
-      tests$note
-    )
-  )
+  method <- ddf_label(tests$ddf)
+  heading <- paste0("Type ", type, " analysis of variance with ", method)
+  empty <- f_table(numeric(), integer(), numeric(), numeric())
+  table <- anova_table(rows, empty, c(heading, tests$note))
+  with_hypotheses(table, contrasts, fit, type)
 }
 
 #' @export
 term_tests.rlmm_glmm <- function(fit, type, tests) {
   contrasts <- term_contrasts(fit, type)
   rows <- lapply(contrasts, \(L) wald_test(fit, L, tests))
-  anova_table(
-    rows,
-    chisq_table(numeric(), integer()),
-    c(
-      paste0(
-        "Type ",
-        type,
-        " analysis of deviance with Wald chi-squared tests"
-      ),
-      tests$note
-    )
-  )
+  method <- " analysis of deviance with Wald chi-squared tests"
+  heading <- paste0("Type ", type, method)
+  empty <- chisq_table(numeric(), integer())
+  table <- anova_table(rows, empty, c(heading, tests$note))
+  with_hypotheses(table, contrasts, fit, type)
+}
+
+#' A table with what it tests, for `lmerTest::show_tests()`
+#'
+#' Of all matrices with the same row space the one is shown that has ones for the
+#' term's own coefficients, where there is one; of type I the triangular one.
+#' @noRd
+with_hypotheses <- function(table, contrasts, fit, type) {
+  labels <- names(fit$beta)
+  term <- fit$fixed$assign %||% attr(stats::model.matrix(fit), "assign")
+  terms <- attr(fit$fixed$terms, "term.labels")
+  tested <- names(contrasts) %||% character()
+  shown <- lapply(rlang::set_names(tested), \(name) {
+    own <- term == match(name, terms)
+    L <- contrasts[[name]]
+    L <- if (type == "I") without_rounding(L) else reduced_rows(L, own)
+    dimnames(L) <- list(if (nrow(L) == sum(own)) labels[own], labels)
+    L
+  })
+  structure(table, hypotheses = shown)
+}
+
+reduced_rows <- function(L, own) {
+  pivots <- L[, own, drop = FALSE]
+  if (nrow(L) == 0L || nrow(L) != sum(own) || rcond(pivots) < 1e-8) {
+    return(L)
+  }
+  without_rounding(solve(pivots, L))
 }
 
 wald_test <- function(fit, L, tests) {
@@ -226,8 +247,8 @@ anova_table <- function(tests, empty, heading) {
 
 read_type <- function(type) {
   roman <- c("I", "II", "III")
-  if (is.numeric(type) && length(type) == 1L && type %in% 1:3) {
-    return(roman[type])
+  if (length(type) == 1L && as.character(type) %in% c("1", "2", "3")) {
+    return(roman[as.integer(type)])
   }
   one_of(type, roman, "type")
 }

@@ -113,37 +113,13 @@ boot_responses <- function(fit, nsim, seed, re_form, type) {
   if (type == "parametric") {
     return(simulate.rlmm(fit, nsim, seed, re.form = re_form))
   }
-  if (!isLMM.rlmm(fit) || !is.null(re_form)) {
-    abort_rlmm(
-      c(
-        "The semiparametric bootstrap is that of a linear model, given its random effects.",
-        i = if (isLMM.rlmm(fit)) {
-          "Use `use.u = TRUE`?"
-        } else {
-          "Use `type = \"parametric\"`?"
-        }
-      ),
-      "rlmm_error_not_available"
-    )
-  }
+  check_semiparametric(fit, is.null(re_form))
   state <- start_generator(seed)
   if (!is.null(seed)) {
     on.exit(restore_generator(state$before))
   }
-  resampled_responses(fit, nsim, state$start)
-}
-
-resampled_responses <- function(fit, nsim, state) {
-  response <- fit_response(fit)
-  root <- sqrt(response$weights %||% rep(1, length(response$y)))
-  scaled <- (root * (response$y - fit$fitted))[root > 0]
-  one <- \(i) {
-    drawn <- sample(scaled, length(root), replace = TRUE)
-    fit$fitted + ifelse(root > 0, drawn / root, drawn)
-  }
-  y <- lapply(seq_len(nsim), one)
-  names(y) <- paste0("sim_", seq_len(nsim))
-  structure(as.data.frame(y), seed = state)
+  y <- resampled_responses(fit, nsim)
+  structure(as.data.frame(y), seed = state$start)
 }
 
 #' The function that makes one replicate: its statistics, or the condition that there are none

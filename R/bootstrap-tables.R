@@ -21,6 +21,8 @@
 #' @param parm,level,signames See [confint.rlmm()].
 #' @param type `"percentile"`, `"basic"`, `"normal"` or `"shortest"`; lme4's `"perc"` and `"norm"`
 #'   are understood.
+#' @param scale `"sdcor"`: standard deviations and correlations, or `"vcov"`: variances and
+#'   covariances.
 #' @param digits Significant digits.
 #' @param what Which values: `"all"` parameters; `"coef"`: the fixed effects with their standard
 #'   errors, z values and p-values, a row each; or any of `"beta"`, `"sd"`, `"cor"`, `"sigma"`,
@@ -134,7 +136,8 @@ bootstrap_header <- function(object) {
   seeds <- unique(object$seed)
   c(
     paste(
-      "Parametric bootstrap of a",
+      if (isTRUE(object$resampled)) "Semiparametric" else "Parametric",
+      "bootstrap of a",
       sub("^G", "g", sub("^L", "l", model_title(fit)))
     ),
     formula_lines(fit$formula),
@@ -219,13 +222,16 @@ scale_columns <- function(x) {
 
 #' The estimates of the fit that the replicates are compared with
 #' @noRd
-bootstrap_estimates <- function(x) {
+bootstrap_estimates <- function(x) as.matrix(estimates_as_replicate(x))[1L, ]
+
+# The estimates of the fit in the form of one replicate.
+estimates_as_replicate <- function(x) {
   fit <- x$fit
   x$theta <- matrix(fit$theta, 1L)
   x$beta <- matrix(fit$beta, 1L, dimnames = list(NULL, names(fit$beta)))
   x$sigma <- fit$sigma
   x$shape <- drawn_shape(fit)
-  as.matrix(x)[1L, ]
+  x
 }
 
 #' Which replicates are singular, by the rule of isSingular()
@@ -287,12 +293,18 @@ confint.rlmm_bootstrap <- function(
   level = 0.95,
   type = c("percentile", "basic", "normal", "shortest"),
   signames = TRUE,
+  scale = c("sdcor", "vcov"),
   ...
 ) {
   refuse_dots(...)
   check_confidence(level)
   type <- one_of(type, interval_types, "type")
+  scale <- one_of(scale, c("sdcor", "vcov"), "scale")
+  if (scale == "vcov") {
+    return(boot_covariances(object, parm, level, type))
+  }
   values <- as.matrix(object, signames = signames)
+  parm <- called_here(parm, object$fit, signames)
   estimate <- stats::setNames(bootstrap_estimates(object), colnames(values))
   n_variance <- ncol(values) - ncol(object$beta)
   wanted <- select_parameters(parm, colnames(values), n_variance)
@@ -304,6 +316,50 @@ confint.rlmm_bootstrap <- function(
   )
   dimnames(limits) <- list(wanted, limit_names(level))
   limits
+}
+
+#' Limits of variances and covariances, named as they are in
+#' `as.data.frame(VarCorr(fit))`, and of the fixed effects
+#' @noRd
+boot_covariances <- function(object, parm, level, type) {
+  values <- cbind(bootstrap_covariances(object), object$beta)
+  at <- estimates_as_replicate(object)
+  estimate <- cbind(bootstrap_covariances(at), at$beta)[1L, ]
+  n_variance <- ncol(values) - ncol(object$beta)
+  wanted <- select_parameters(parm, colnames(values), n_variance)
+  own <- values[, wanted, drop = FALSE]
+  limits <- bootstrap_limits(own, estimate[wanted], level, type)
+  dimnames(limits) <- list(wanted, limit_names(level))
+  limits
+}
+
+# Standard deviations and correlations as variances and covariances.
+bootstrap_covariances <- function(x) {
+  values <- bootstrap_variances(x)
+  labels <- colnames(values)
+  is_sd <- startsWith(labels, "sd_") | labels == "sigma"
+  out <- values
+  out[, is_sd] <- values[, is_sd]^2
+  for (j in which(startsWith(labels, "cor_"))) {
+    out[, j] <- values[, j] * sds_of_correlation(labels[j], values)
+  }
+  colnames(out)[is_sd] <- sub("^sd_", "var_", labels[is_sd])
+  colnames(out) <- sub("^cor_", "cov_", colnames(out))
+  out[is.nan(out)] <- 0
+  out
+}
+
+# The product of the two standard deviations that belong to a correlation, named
+# "cor_b.a|g".
+sds_of_correlation <- function(label, values) {
+  group <- sub("^.*[|]", "", label)
+  pair <- sub("^cor_(.*)[|][^|]*$", "\\1", label)
+  sds <- grep("^sd_", colnames(values), value = TRUE)
+  sds <- sds[sub("^.*[|]", "", sds) == group]
+  effects <- sub("^sd_(.*)[|][^|]*$", "\\1", sds)
+  pairs <- outer(effects, effects, paste, sep = ".")
+  at <- which(pairs == pair, arr.ind = TRUE)[1L, ]
+  values[, sds[at[[1L]]]] * values[, sds[at[[2L]]]]
 }
 
 #' Limits from replicates, a row for each column of `values`

@@ -23,7 +23,9 @@
 #' @param n Number of replicates, in all.
 #' @param seed A whole number, or `NULL`: one is drawn from R's random number generator.
 #' @param use.u Hold the random effects at their conditional modes?
-#' @param type `"parametric"`. ([bootMer()][bootMer.rlmm] has the semiparametric bootstrap.)
+#' @param type `"parametric"`, or `"semiparametric"`, with `use.u = TRUE`: the residuals of a linear
+#'   model are drawn with replacement from those of the fit (over the roots of the weights, if there
+#'   are any) and added to the fitted values.
 #' @param progress Show how many replicates have been done? By default only in an interactive
 #'   session, and after a second.
 #' @param ... Passed to methods; for fits of rlmm, not used.
@@ -62,15 +64,20 @@ bootstrap.rlmm <- function(
   n <- check_replicates(n, "n")
   check_seed(seed)
   check_flag(use.u, "use.u")
-  check_bootstrap_type(type)
+  type <- one_of(type, bootstrap_types, "type")
+  resampled <- type == "semiparametric"
+  if (resampled) {
+    check_semiparametric(object, use.u)
+  }
   check_repeatable(
     object,
     "`bootstrap()`",
     "`bootMer(fit, FUN)` fits each replicate as `rlmm()` does."
   )
   seed <- seed %||% draw_seed()
-  drawn <- run_bootstrap(object, seq_len(n), seed, use.u, progress)
-  new_bootstrap(drawn, object, seed, use.u)
+  how <- list(use.u = use.u, resampled = resampled)
+  drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
+  new_bootstrap(drawn, object, seed, how)
 }
 
 #' @rdname bootstrap
@@ -93,18 +100,34 @@ update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
   if (length(wanted) == 0L) {
     return(object)
   }
-  drawn <- run_bootstrap(object$fit, wanted, seed, object$use.u, progress)
-  c(object, new_bootstrap(drawn, object$fit, seed, object$use.u))
+  how <- drawing(object)
+  drawn <- run_bootstrap(object$fit, wanted, seed, how, progress)
+  c(object, new_bootstrap(drawn, object$fit, seed, how))
+}
+
+bootstrap_types <- c("parametric", "semiparametric")
+
+# How the replicates of a bootstrap were drawn.
+drawing <- function(x) {
+  list(use.u = x$use.u, resampled = isTRUE(x$resampled))
 }
 
 #' Fits some replicates; those that the user didn't wait for are left out
+#' @param how A list: `use.u`, are the random effects held; `resampled`, are
+#'   residuals drawn from those of the fit?
 #' @noRd
-run_bootstrap <- function(fit, replicates, seed, use_u, progress = NULL) {
+run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
   spec <- fit_spec(fit)
-  plan <- bootstrap_plan(fit, replicates, seed, use_u)
   control <- core_control(fit$control, 0L, list(spec = spec), fit_held(fit))
   control$progress <- progress %||% control$progress
-  found <- core_bootstrap(spec, plan, bootstrap_start(fit), control)
+  start <- bootstrap_start(fit)
+  found <- if (how$resampled) {
+    y <- resampled_replicates(fit, replicates, seed)
+    core_fit_columns(spec, y, start, control)
+  } else {
+    plan <- bootstrap_plan(fit, replicates, seed, how$use.u)
+    core_bootstrap(spec, plan, start, control)
+  }
   found$replicate <- replicates
   is_whole <- whole_fits(found)
   if (!all(is_whole)) {
@@ -160,7 +183,7 @@ bootstrap_start <- function(fit) {
   if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
 }
 
-new_bootstrap <- function(drawn, fit, seed, use_u) {
+new_bootstrap <- function(drawn, fit, seed, how) {
   free <- free_beta(fit)
   structure(
     list(
@@ -174,7 +197,8 @@ new_bootstrap <- function(drawn, fit, seed, use_u) {
       error = drawn$error,
       replicate = drawn$replicate,
       seed = rep(as.double(seed), length(drawn$replicate)),
-      use.u = use_u,
+      use.u = how$use.u,
+      resampled = how$resampled,
       fit = fit
     ),
     class = "rlmm_bootstrap"
@@ -230,7 +254,7 @@ check_same_bootstraps <- function(all) {
   is_one <- vapply(all, inherits, NA, "rlmm_bootstrap")
   parts <- c("formula", "theta", "beta", "sigma")
   is_same <- \(b) {
-    identical(b$use.u, all[[1L]]$use.u) &&
+    identical(drawing(b), drawing(all[[1L]])) &&
       identical(b$fit[parts], all[[1L]]$fit[parts])
   }
   if (all(is_one) && all(vapply(all, is_same, NA))) {
@@ -240,7 +264,7 @@ check_same_bootstraps <- function(all) {
     c(
       "Only bootstraps of one fit can be put together.",
       x = if (all(is_one)) {
-        "They belong to different fits, or differ in `use.u`."
+        "They belong to different fits, or differ in `use.u` or `type`."
       } else {
         it_is(all[[which(!is_one)[1L]]])
       }
@@ -305,13 +329,13 @@ simulate.rlmm_bootstrap <- function(
   refuse_dots(...)
   which <- check_places(which, length(object$replicate))
   spec <- fit_spec(object$fit)
+  fit <- object$fit
   one <- \(i) {
-    plan <- bootstrap_plan(
-      object$fit,
-      object$replicate[[i]],
-      object$seed[[i]],
-      object$use.u
-    )
+    replicate <- object$replicate[[i]]
+    if (isTRUE(object$resampled)) {
+      return(resampled_replicates(fit, replicate, object$seed[[i]])[, 1L])
+    }
+    plan <- bootstrap_plan(fit, replicate, object$seed[[i]], object$use.u)
     core_draws(spec, plan)[, 1L]
   }
   columns <- lapply(which, one)
@@ -320,17 +344,6 @@ simulate.rlmm_bootstrap <- function(
 }
 
 # Arguments ------------------------------------------------------------------
-
-check_bootstrap_type <- function(type) {
-  if (identical(type, "semiparametric")) {
-    abort_argument(
-      "`type` must be \"parametric\".",
-      i = "`bootMer(fit, FUN, use.u = TRUE, type = \"semiparametric\")` resamples residuals.",
-      arg = "type"
-    )
-  }
-  one_of(type, "parametric", "type")
-}
 
 #' Whether one fit can be repeated by the core alone: it holds its data, and estimates no residual
 #' variances by stratum

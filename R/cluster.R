@@ -67,13 +67,19 @@ formula_clusters <- function(fit, formula) {
 #' @param labels Variables, or several joined by ":".
 #' @noRd
 named_clusters <- function(fit, labels, env = environment(fit$formula)) {
-  lapply(rlang::set_names(labels), \(label) {
-    variables <- lapply(strsplit(label, ":", fixed = TRUE)[[1L]], \(name) {
-      fitted_cluster(cluster_variable(fit, str2lang(name), env), fit, name)
+  known <- c(names(fit$frame), names(original_data(fit)))
+  lapply(rlang::set_names(labels, plain_name), \(label) {
+    names <- if (label %in% known) label else strsplit(label, ":", TRUE)[[1L]]
+    variables <- lapply(names, \(name) {
+      expr <- variable_call(name, known)
+      fitted_cluster(cluster_variable(fit, expr, env), fit, plain_name(name))
     })
     interaction(variables, drop = TRUE)
   })
 }
+
+# The name without the backticks that a formula needs for blanks.
+plain_name <- function(name) gsub("`", "", name, fixed = TRUE)
 
 #' A variable, from the frame of the fit, its grouping factors, or the data it was made from
 #' @noRd
@@ -171,5 +177,16 @@ abort_no_cluster <- function(name, known) {
     hint = did_you_mean(name, known),
     arg = "cluster",
     class = "rlmm_error_cluster"
+  )
+}
+
+#' Refuse clusters without a type of robust standard errors
+#' @param arg The argument that would have the type.
+#' @noRd
+abort_cluster_alone <- function(arg) {
+  abort_argument(
+    "`cluster` is for robust standard errors.",
+    i = sprintf("Give their type as well: `%s = \"CR2\"`.", arg),
+    arg = "cluster"
   )
 }

@@ -32,6 +32,8 @@
 #' @param nsim,seed Number of replicates of the bootstrap, and its seed (see [bootstrap()]).
 #' @param boot.type The type of a bootstrap's interval: lme4's `"perc"`, `"basic"` or `"norm"`, or
 #'   `"shortest"`; see [summary.rlmm_bootstrap()].
+#' @param boot.scale Of a bootstrap: `"sdcor"`, standard deviations and correlations, or `"vcov"`,
+#'   variances and covariances.
 #' @param FUN A function of a fit that returns numbers: the bootstrap is then one of these, by
 #'   [bootMer()][bootMer.rlmm].
 #' @param quiet Leave out the message that there are no profiles?
@@ -67,6 +69,7 @@ confint.rlmm <- function(
   vcov = NULL,
   cluster = NULL,
   ddf = NULL,
+  boot.scale = c("sdcor", "vcov"),
   ...
 ) {
   refuse_dots(...)
@@ -75,6 +78,7 @@ confint.rlmm <- function(
     return(t_confint(object, parm, level, vcov, cluster, ddf))
   }
   check_flag(signames, "signames")
+  parm <- called_here(parm, object, signames)
   method <- interval_method(
     object,
     if (missing(method)) NULL else method,
@@ -87,21 +91,22 @@ confint.rlmm <- function(
     boot = {
       types <- c("perc", "basic", "norm", "shortest")
       type <- one_of(boot.type, types, "boot.type")
+      scale <- one_of(boot.scale, c("sdcor", "vcov"), "boot.scale")
       drawn <- if (is.null(FUN)) {
         bootstrap.rlmm(object, nsim, seed)
       } else {
         bootMer.rlmm(object, FUN, nsim, seed)
       }
-      boot_confint(drawn, parm, level, type, signames)
+      boot_confint(drawn, parm, level, type, signames, scale)
     }
   )
 }
 
-boot_confint <- function(drawn, parm, level, type, signames) {
+boot_confint <- function(drawn, parm, level, type, signames, scale) {
   if (inherits(drawn, "rlmm_boot")) {
     return(confint.rlmm_boot(drawn, parm, level, type))
   }
-  confint.rlmm_bootstrap(drawn, parm, level, type, signames)
+  confint.rlmm_bootstrap(drawn, parm, level, type, signames, scale)
 }
 
 #' The method that was asked for; by default the profile, where there is one

@@ -30,6 +30,10 @@
 #'   one.
 #' @param confint Return confidence limits too?
 #' @param level Their level.
+#' @param collect Bind the tables of a list of hypotheses, or of the rows of `L`, into one? If
+#'   `FALSE`: a list of tables.
+#' @param check_estimability Has `L` a column for each column of the model matrix, also for those
+#'   that were dropped? Combinations that the data say nothing about then have `NA`.
 #' @param ... Not used.
 #' @return A data frame. `contestMD()`: `Sum Sq`, `Mean Sq`, `NumDF`, `DenDF`, `F value`, `Pr(>F)`;
 #'   `contest1D()`: `Estimate`, `Std. Error`, `df`, `t value`, `lower`, `upper`, `Pr(>|t|)`.
@@ -91,24 +95,44 @@ contest.rlmm <- function(
   level = 0.95,
   vcov = NULL,
   cluster = NULL,
+  collect = TRUE,
+  check_estimability = FALSE,
   ...
 ) {
   refuse_dots(...)
   check_flag(joint, "joint")
-  if (is.list(L) && !is.data.frame(L)) {
-    tests <- lapply(L, \(one) {
-      contest.rlmm(model, one, joint, rhs, ddf, confint, level, vcov, cluster)
-    })
-    return(do.call(rbind, tests))
-  }
-  L <- contrast_matrix(L, model)
-  rhs <- check_rhs(rhs, nrow(L))
+  check_flag(collect, "collect")
+  check_flag(check_estimability, "check_estimability")
   tests <- fixed_tests(model, contest_ddf(model, ddf, vcov), vcov, cluster)
-  if (joint) {
-    f_test(model, L, rhs, tests)
-  } else {
-    t_table(model, L, rhs, tests, confint, level)
+  one <- \(L) {
+    L <- if (check_estimability) {
+      estimable_contrasts(L, model)
+    } else {
+      contrast_matrix(L, model)
+    }
+    rhs <- check_rhs(rhs, nrow(L))
+    if (joint) {
+      f_test(model, L, rhs, tests)
+    } else {
+      t_table(model, L, rhs, tests, confint, level)
+    }
   }
+  found <- if (is.list(L) && !is.data.frame(L)) lapply(L, one) else one(L)
+  collected(found, collect, joint)
+}
+
+#' Tables as one, or as a list: of hypotheses, or of the rows of a table of t
+#' tests
+#' @noRd
+collected <- function(found, collect, joint) {
+  is_table <- is.data.frame(found)
+  if (collect) {
+    return(if (is_table) found else do.call(rbind, found))
+  }
+  if (!is_table) {
+    return(found)
+  }
+  if (joint) list(found) else unname(split(found, seq_len(nrow(found))))
 }
 
 #' @rdname contest
@@ -185,8 +209,8 @@ contest_ddf <- function(fit, ddf, vcov) {
 
 #' Combinations of the fixed effects as a matrix, a row each
 #' @noRd
-contrast_matrix <- function(L, fit) {
-  p <- length(fit$beta)
+contrast_matrix <- function(L, fit, labels = names(fit$beta)) {
+  p <- length(labels)
   if (is.data.frame(L)) {
     L <- as.matrix(L)
   }
@@ -199,7 +223,7 @@ contrast_matrix <- function(L, fit) {
       paste0("It is ", describe_type(L), ".")
     )
   }
-  L <- in_order_of(L, names(fit$beta))
+  L <- in_order_of(L, labels)
   if (ncol(L) != p) {
     abort_contrast(
       paste0(
@@ -210,7 +234,7 @@ contrast_matrix <- function(L, fit) {
       paste0("It has ", plural(ncol(L), "column"), "."),
       paste0(
         "In order: ",
-        enumerate(dQuote(names(fit$beta), FALSE), max = 10L),
+        enumerate(dQuote(labels, FALSE), max = 10L),
         "."
       )
     )
@@ -224,13 +248,30 @@ contrast_matrix <- function(L, fit) {
   L
 }
 
+#' Combinations of all columns of the model matrix as those of the kept ones;
+#' missing where a dropped column isn't the combination of these that it is in
+#' the data
+#' @noRd
+estimable_contrasts <- function(L, fit) {
+  labels <- full_column_names(fit)
+  L <- contrast_matrix(L, fit, labels)
+  is_kept <- labels %in% fit$fixed$names
+  kept <- L[, is_kept, drop = FALSE]
+  if (!all(is_kept)) {
+    columns <- column_matrix(full_fixed_columns(fit), nrow(fit_frame(fit)))
+    weights <- combinations(columns, is_kept)
+    kept[is_off(kept, L[, !is_kept, drop = FALSE], weights), ] <- NA
+  }
+  kept
+}
+
 #' Columns with the names of coefficients in the order of these, those that are missing zero
 #'
 #' Where no name is that of a coefficient, as of a data frame made of numbers, names mean nothing.
 #' @noRd
 in_order_of <- function(L, names) {
   given <- colnames(L)
-  if (is.null(given) || !any(given %in% names)) {
+  if (is.null(given) || has_other_names(given, names)) {
     return(L)
   }
   wrong <- given[!given %in% names | duplicated(given)]
@@ -244,6 +285,13 @@ in_order_of <- function(L, names) {
   out <- matrix(0, nrow(L), length(names), dimnames = list(rownames(L), names))
   out[, given] <- L
   out
+}
+
+# Names of as many columns as there are coefficients, or names made of numbers,
+# as `as.data.frame()` makes them, aren't meant as names of coefficients.
+has_other_names <- function(given, names) {
+  is_numbered <- all(grepl("^[VX]?[0-9]*$", given))
+  !any(given %in% names) && (length(given) == length(names) || is_numbered)
 }
 
 check_rhs <- function(rhs, n) {
@@ -273,6 +321,12 @@ abort_contrast <- function(problem, found, hint = NULL) {
 #' @noRd
 t_table <- function(fit, L, rhs, tests, confint, level) {
   check_confidence(level)
+  is_known <- !is.na(rowSums(L))
+  if (!all(is_known)) {
+    table <- t_table(fit, replace(L, is.na(L), 0), rhs, tests, confint, level)
+    table[!is_known, ] <- NA
+    return(table)
+  }
   estimate <- drop(L %*% fit$beta)
   std_error <- sqrt(rowSums((L %*% tests$covariance) * L))
   df <- as.vector(tests$row_df(L))
@@ -301,7 +355,8 @@ t_table <- function(fit, L, rhs, tests, confint, level) {
 f_test <- function(fit, L, rhs, tests) {
   # A robust matrix of few clusters has a smaller rank than the hypothesis.
   known <- tests$model_covariance %||% tests$covariance
-  independent <- if (nrow(L) > 0L) uncorrelated_rows(L, rhs, known)
+  can_test <- nrow(L) > 0L && !anyNA(L)
+  independent <- if (can_test) uncorrelated_rows(L, rhs, known)
   q <- NROW(independent$L)
   if (q == 0L) {
     return(f_table(NA_real_, 0L, NA_real_, fit$sigma))

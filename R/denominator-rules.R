@@ -10,7 +10,8 @@ rule_df <- function(fit, rule) {
     `between-within` = between_within_df(fit),
     containment = containment_df(fit)
   )
-  df[!free_beta(fit)] <- NA
+  # None are left where effects of rows account for all observations.
+  df[!free_beta(fit) | df <= 0] <- NA
   df
 }
 

@@ -125,7 +125,7 @@ check_dots <- function(..., fitter, known) {
     return(invisible())
   }
   names <- dots_names(...)
-  if ("family" %in% names && fitter == "rlmm") {
+  if ("family" %in% names && startsWith(fitter, "rlmm")) {
     check_family(list(...)[[match("family", names)]])
     names <- setdiff(names, "family")
     if (length(names) == 0L) return(invisible())
@@ -155,7 +155,7 @@ foreign_hint <- function(name, expr, fitter) {
     groups = group_hint(expr),
     re_formula = ,
     vc_formula = "Random effects stand in `formula`: `y ~ x + (x | group)`.",
-    method = method_hint(expr, fitter),
+    method = method_hint(expr, sub("_many", "", fitter)),
     REML = paste0(always_ml, "leave `REML` out."),
     optCtrl = "Limits of the optimizer: `control = rlmm_control(max_eval = , ftol_abs = )`.",
     maxfun = ,

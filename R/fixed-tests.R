@@ -77,11 +77,7 @@ fixed_tests <- function(fit, ddf, vcov = NULL, cluster = NULL) {
     return(given_tests(fit, ddf, vcov, cluster))
   }
   if (!is.null(cluster)) {
-    abort_argument(
-      "`cluster` is for robust standard errors.",
-      i = "Give their type as well: `vcov = \"CR2\"`.",
-      arg = "cluster"
-    )
+    abort_cluster_alone("vcov")
   }
   covariance <- fixed_covariance(fit)
   switch(

@@ -28,7 +28,7 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   }
   if (inherits(x$formula, "terms")) {
     # stats::step() puts the terms of the fixed part in its place.
-    bars <- lapply(term_texts(x), str2lang)
+    bars <- lapply(x$random, term_call, fit = x)
     rhs <- stats::formula(x$formula)[[3L]]
     return(rebuild_formula(x, sum_of(c(rhs, bars))))
   }
@@ -168,4 +168,40 @@ random_summands <- function(fit, atoms) {
 
 interaction_of <- function(atoms) {
   Reduce(\(left, right) call(":", left, right), atoms)
+}
+
+# Terms of a fit, written again ----------------------------------------------
+
+#' A term of a fit as an expression that a formula may hold
+#' @noRd
+term_call <- function(term, fit) {
+  bar <- call("|", effects_expression(term), written_group(fit, term))
+  structured_call(term$structure, bar)
+}
+
+effects_expression <- function(term) {
+  labels <- attr(term$effects, "term.labels")
+  sum_of_labels(labels, attr(term$effects, "intercept") == 1L)
+}
+
+sum_of_labels <- function(labels, has_intercept) {
+  parts <- c(if (!has_intercept) "0", labels)
+  if (length(parts) == 0L) 1 else str2lang(paste(parts, collapse = " + "))
+}
+
+
+# The grouping of a term, as its formula has it.
+written_group <- function(fit, term) {
+  atoms <- lapply(term$group_vars, variable_call, known = names(fit$frame))
+  Reduce(\(a, b) call(":", a, b), atoms)
+}
+
+#' The expression that a text stands for: that of a variable whose name holds
+#' blanks or operators is its name
+#' @param known Names of variables.
+#' @noRd
+variable_call <- function(text, known) {
+  parsed <- tryCatch(str2lang(text), error = \(cnd) as.name(text))
+  is_name <- text %in% known && !all(all.vars(parsed) %in% known)
+  if (is_name) as.name(text) else parsed
 }

@@ -203,7 +203,15 @@ pairwise_traces <- function(matrices) {
 quadratic_form <- function(matrix, x) sum(x * (matrix %*% x))
 
 check_by_reml <- function(fit) {
-  check_linear(fit)
+  if (!isLMM.rlmm(fit)) {
+    abort_rlmm(
+      c(
+        "Kenward and Roger's method is for linear mixed models.",
+        i = "Tests of a generalized model have infinite degrees of freedom."
+      ),
+      "rlmm_error_not_available"
+    )
+  }
   if (isREML.rlmm(fit) || n_free_beta(fit) == 0L) {
     return(invisible())
   }

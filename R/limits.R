@@ -24,7 +24,7 @@ limit_names <- function(level) {
   )
 }
 
-select_parameters <- function(parm, labels, n_variance) {
+select_parameters <- function(parm, labels, n_variance, arg = "parm") {
   is_variance <- seq_along(labels) <= n_variance
   if (is.null(parm)) {
     return(labels)
@@ -36,23 +36,43 @@ select_parameters <- function(parm, labels, n_variance) {
     return(labels[is_variance])
   }
   if (is.numeric(parm)) {
-    parm <- labels[parm]
+    found <- labels[parm]
+    # A number that is too large is named as it is.
+    found[is.na(found)] <- as.character(parm[is.na(found)])
+    parm <- found
   }
   unknown <- setdiff(parm, labels)
   if (length(unknown) > 0) {
-    abort_unknown_parameter(unknown, labels)
+    abort_unknown_parameter(unknown, labels, arg)
   }
   parm
 }
 
-abort_unknown_parameter <- function(unknown, known) {
+#' Names of variance parameters as they are called here: `"sd_Days|Subject"` may
+#' be `".sig03"`, and the other way round
+#' @noRd
+called_here <- function(parm, fit, signames) {
+  if (!is.character(parm)) {
+    return(parm)
+  }
+  estimate <- variance_map(fit, "sd")$value
+  own <- names(estimate)
+  old <- lme4_names(estimate)
+  at <- match(parm, if (signames) own else old)
+  is_known <- !is.na(at) & !parm %in% names(fit$beta)
+  parm[is_known] <- (if (signames) old else own)[at[is_known]]
+  parm
+}
+
+abort_unknown_parameter <- function(unknown, known, arg) {
   abort_rlmm(
     c(
-      "`parm` must name parameters of the model.",
+      sprintf("`%s` must name parameters of the model.", arg),
       x = sprintf("Can't find %s.", enumerate(in_quotes(unknown))),
       i = sprintf("They are %s.", enumerate(in_quotes(known), max = 10L))
     ),
-    "rlmm_error_unknown_parameter"
+    "rlmm_error_unknown_parameter",
+    arg = arg
   )
 }
 

@@ -14,10 +14,17 @@
 #' @noRd
 fit_responses <- function(design, y, control, start = list()) {
   is_missing <- is.na(y)
-  patterns <- missing_patterns(is_missing)
+  weights <- design$weights
+  patterns <- if (is.null(weights)) {
+    missing_patterns(is_missing)
+  } else {
+    list(groups = as.list(seq_len(ncol(y))))
+  }
+  spec <- design$spec
   parts <- lapply(patterns$groups, \(columns) {
     keep <- !is_missing[, columns[1L]]
-    fit_pattern(design$spec, y[, columns, drop = FALSE], keep, control, start)
+    spec$weights <- if (is.null(weights)) spec$weights else weights[, columns]
+    fit_pattern(spec, y[, columns, drop = FALSE], keep, control, start)
   })
   found <- bind_parts(parts)
   order <- order(unlist(patterns$groups))

@@ -5,7 +5,7 @@
 #' @noRd
 inform_not_nested <- function(fits, npar, labels) {
   for (i in seq_along(fits)[-1L]) {
-    why <- if (npar[i] > npar[i - 1L]) not_nested(fits[[i - 1L]], fits[[i]])
+    why <- not_nested(fits[[i - 1L]], fits[[i]])
     if (!is.null(why)) {
       inform_not_nested_pair(labels[i - 1L], labels[i], why)
     }

@@ -215,7 +215,7 @@ triangular <- function(factor) {
 
 cor_refitter <- function(problem, piece) {
   if (!is.null(piece$theta)) {
-    return(element_refitter(problem, piece$theta))
+    return(element_refitter(problem, piece))
   }
   own <- problem$fit$random[[piece$term]]
   # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2).
@@ -226,11 +226,29 @@ cor_refitter <- function(problem, piece) {
 }
 
 # A correlation that is an element of theta is held as one.
-element_refitter <- function(problem, index) {
+element_refitter <- function(problem, piece) {
+  term <- problem$fit$random[[piece$term]]
+  rhos <- term$theta[!is_scale(term)]
+  lag <- match(piece$theta, rhos)
   function(value, state) {
-    found <- fit_spec_again(problem, problem$spec, state, index, value)
+    state$theta[rhos] <- with_correlation_at(state$theta[rhos], lag, value)
+    found <- fit_spec_again(problem, problem$spec, state, piece$theta, value)
     with_all_beta(problem, found)
   }
+}
+
+#' Correlations by lag with that of one lag set to a value, so that they stay
+#' those of a covariance matrix
+#'
+#' The matrix of the correlations is mixed with that of cos(omega j) at lag j,
+#' which is positive semi-definite, and has 1 (omega = 0) or -1 at the lag.
+#' @noRd
+with_correlation_at <- function(rho, lag, value) {
+  omega <- if (value < rho[lag]) pi / lag else 0
+  extreme <- cos(omega * seq_along(rho))
+  room <- extreme[lag] - rho[lag]
+  share <- if (room == 0) 0 else (value - rho[lag]) / room
+  rho + share * (extreme - rho)
 }
 
 #' Minimizes the criterion with two elements of theta in a fixed ratio

@@ -52,12 +52,45 @@ profile.rlmm <- function(
   refuse_dots(..., lme4_only = lme4_profile_arguments)
   check_flag(signames, "signames")
   prof.scale <- one_of(prof.scale, c("sdcor", "varcov"), "prof.scale")
+  check_pace(alphamax, delta.cutoff, maxpts)
   problem <- profile_problem(fitted, signames)
   labels <- names(problem$values)
-  wanted <- select_parameters(which, labels, problem$n_variance)
-  wanted <- setdiff(wanted, problem$held)
+  which <- called_here(which, problem$fit, signames)
+  wanted <- select_parameters(which, labels, problem$n_variance, "which")
+  wanted <- without_held(wanted, problem$held)
   made <- profile_of(problem, wanted, alphamax, delta.cutoff, maxpts)
   if (prof.scale == "varcov") varianceProf(made) else made
+}
+
+check_pace <- function(alphamax, delta.cutoff, maxpts) {
+  is_share <- \(x) is_number(x) && x > 0 && x < 1
+  problem <- if (!is_share(alphamax)) {
+    list("alphamax", "a number between 0 and 1", alphamax)
+  } else if (!is_number(delta.cutoff) || delta.cutoff <= 0) {
+    list("delta.cutoff", "a positive number", delta.cutoff)
+  } else if (!is_number(maxpts) || maxpts < 1) {
+    list("maxpts", "a number of points, at least 1", maxpts)
+  }
+  if (!is.null(problem)) {
+    text <- sprintf("`%s` must be %s.", problem[[1L]], problem[[2L]])
+    abort_argument(text, x = it_is(problem[[3L]]), arg = problem[[1L]])
+  }
+}
+
+# The parameters that aren't held; an error if all of them are.
+without_held <- function(wanted, held) {
+  free <- setdiff(wanted, held)
+  if (length(free) > 0L || length(wanted) == 0L) {
+    return(free)
+  }
+  abort_rlmm(
+    c(
+      "A parameter that is held has no profile.",
+      x = sprintf("Held is %s.", enumerate(in_quotes(wanted)))
+    ),
+    c("rlmm_error_profile", "rlmm_error_argument"),
+    arg = "which"
+  )
 }
 
 lme4_profile_arguments <- c(
@@ -109,7 +142,8 @@ new_profile <- function(table, wanted, problem) {
 profile_problem <- function(fit, signames) {
   check_fit(fit, "fitted")
   check_profiled(fit)
-  fit <- refitML(fit)
+  # Whether the fit is singular has been told.
+  fit <- suppressMessages(refitML(fit), classes = "rlmm_message")
   variances <- profiled_variances(fit, signames)
   labels <- names(variances)
   pieces <- profile_pieces(fit, length(variances))
@@ -255,8 +289,7 @@ walk <- function(problem, name, refit, centre, side, pace) {
   last <- centre
   stride <- first_step(problem, name) * pace$step
   while (length(points) < pace$maxpts && side * (bound - last$value) > 0) {
-    value <- within_bound(last$value + side * stride, bound, side, stride)
-    point <- profile_point(problem, refit, value, last$state, side)
+    point <- next_point(problem, refit, last, stride, side, bound, pace$step)
     points <- c(points, if (!is.null(point)) list(point))
     if (is.null(point) || abs(point$zeta) > pace$limit) {
       break
@@ -265,6 +298,26 @@ walk <- function(problem, name, refit, centre, side, pace) {
     last <- point
   }
   points
+}
+
+#' The point after the last one; nearer, if zeta would rise by much more than a
+#' step
+#' @noRd
+next_point <- function(problem, refit, last, stride, side, bound, step) {
+  for (attempt in seq_len(8L)) {
+    value <- within_bound(last$value + side * stride, bound, side, stride)
+    point <- profile_point(problem, refit, value, last$state, side)
+    if (is.null(point) && value == bound) {
+      # What the fits tend to there, as those with a residual variance of zero.
+      return(list(value = bound, zeta = last$zeta, state = last$state))
+    }
+    rise <- if (is.null(point)) Inf else abs(point$zeta) - abs(last$zeta)
+    if (rise <= 2 * step || attempt == 8L) {
+      break
+    }
+    stride <- abs(value - last$value) * max(step / rise, 0.1)
+  }
+  point
 }
 
 # The bound itself, for a value beyond it or hardly before it.

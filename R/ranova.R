@@ -146,7 +146,8 @@ random_reductions <- function(fit, reduce) {
       return(rlang::set_names(all, term_text(term)))
     }
     each <- lapply(labels, \(label) {
-      list(term = i, with = reduced_bar(term, label), n_effects = NA_integer_)
+      with <- reduced_bar(fit, term, label)
+      list(term = i, with = with, n_effects = NA_integer_)
     })
     rlang::set_names(each, paste(labels, "in", term_text(term)))
   })
@@ -161,22 +162,13 @@ reducible_labels <- function(term) {
   stats::drop.scope(rlang::new_formula(NULL, effects_expression(term)))
 }
 
-effects_expression <- function(term) {
-  labels <- attr(term$effects, "term.labels")
-  sum_of_labels(labels, attr(term$effects, "intercept") == 1L)
-}
-
-sum_of_labels <- function(labels, has_intercept) {
-  parts <- c(if (!has_intercept) "0", labels)
-  if (length(parts) == 0L) 1 else str2lang(paste(parts, collapse = " + "))
-}
-
 #' The term without one of its effects; without the last one it is an intercept
 #' @noRd
-reduced_bar <- function(term, label) {
+reduced_bar <- function(fit, term, label) {
   left <- setdiff(attr(term$effects, "term.labels"), label)
   has_intercept <- length(left) == 0L || attr(term$effects, "intercept") == 1L
-  bar <- call("|", sum_of_labels(left, has_intercept), term$group_expr)
+  effects <- sum_of_labels(left, has_intercept)
+  bar <- call("|", effects, written_group(fit, term))
   if (length(left) == 0L) {
     call("(", bar)
   } else {
@@ -187,7 +179,7 @@ reduced_bar <- function(term, label) {
 #' The formula with a reduction; `NULL` where no random effect is left
 #' @noRd
 reduced_formula <- function(fit, reduction) {
-  bars <- lapply(fit$random, \(term) str2lang(term_text(term)))
+  bars <- lapply(fit$random, term_call, fit = fit)
   bars[reduction$term] <- list(reduction$with)
   bars <- Filter(Negate(is.null), bars)
   # `(0 + x | g)` reduced to `(1 | g)` may stand there already.

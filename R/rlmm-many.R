@@ -19,8 +19,10 @@
 #' @param formula As for [rlmm()], with a matrix, a data frame or list of columns, or a function on
 #'   the left: `Y ~ x + (1 | g)`. Responses are columns: for a matrix with samples in columns write
 #'   `t(Y)`.
-#' @param data,REML,control,contrasts,weights,offset,na.action See [rlmm()]. Weights and offset are
-#'   those of all responses.
+#' @param data,REML,control,contrasts,offset,na.action See [rlmm()]. An offset is that of all
+#'   responses.
+#' @param weights Weights of the rows, or a matrix with weights of its own for each response, as
+#'   `limma::voom()` makes them.
 #' @param family,nAGQ,dispersion,information See [rglmm()]; `"nbinom2"` is the negative binomial of
 #'   [rglmm_nb()], with a theta for each response. Of a binomial model the responses are
 #'   proportions, with the numbers of trials as `weights`.
@@ -56,10 +58,11 @@ rlmm_many <- function(
   ...
 ) {
   call <- match.call()
-  check_dots(..., fitter = "rlmm", known = names(formals(rlmm_many)))
+  check_dots(..., fitter = "rlmm_many", known = names(formals(rlmm_many)))
   ddf <- one_of(ddf, c("satterthwaite", "asymptotic"), "ddf")
+  each <- own_weights(if (!missing(weights)) rlang::enquo(weights), data)
   extras <- c(
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
+    if (!missing(weights)) list(weights = each$typical),
     if (!missing(offset)) list(offset = rlang::enquo(offset))
   )
   formula <- read_formula(formula, parent.frame())
@@ -73,6 +76,7 @@ rlmm_many <- function(
     if (missing(na.action)) default_na_action(data) else na.action,
     contrasts
   )
+  design <- with_own_weights(design, each$weights)
   df <- ddf == "satterthwaite"
   new_many(responses, design, formula, call, progress, df = df)
 }
@@ -95,13 +99,14 @@ rglmm_many <- function(
   ...
 ) {
   call <- match.call()
-  check_dots(..., fitter = "rglmm", known = names(formals(rglmm_many)))
+  check_dots(..., fitter = "rglmm_many", known = names(formals(rglmm_many)))
   env <- parent.frame()
   formula <- read_formula(formula, env)
   family <- many_family(if (missing(family)) NULL else family, env, call)
   likelihood <- glmm_approximation(family, nAGQ, FALSE, dispersion, information)
+  each <- own_weights(if (!missing(weights)) rlang::enquo(weights), data)
   extras <- c(
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
+    if (!missing(weights)) list(weights = each$typical),
     if (!missing(offset)) list(offset = rlang::enquo(offset))
   )
   responses <- left_side(formula, data)
@@ -115,6 +120,7 @@ rglmm_many <- function(
     contrasts = contrasts,
     approximation = likelihood
   )
+  design <- with_own_weights(design, each$weights)
   new_many(responses, design, formula, call, progress)
 }
 
@@ -153,6 +159,56 @@ left_side <- function(formula, data) {
       )
     }
   )
+}
+
+#' Weights of each response
+#' @param weights An expression of the user's; `NULL` without weights.
+#' @return A list: `weights`, a matrix with a column for each response, or `NULL`; `typical`, an
+#'   expression of weights for the rows.
+#' @noRd
+own_weights <- function(weights, data) {
+  columns <- if (is.data.frame(data)) data
+  value <- tryCatch(rlang::eval_tidy(weights, columns), error = \(cnd) NULL)
+  if (!is.matrix(value) || !is.numeric(value) || ncol(value) < 2L) {
+    return(list(typical = weights))
+  }
+  if (!all(is.finite(value) & value >= 0)) {
+    abort_argument(
+      "`weights` must be finite, and not negative.",
+      x = "An element of the matrix isn't.",
+      arg = "weights"
+    )
+  }
+  list(weights = value, typical = rlang::new_quosure(rowMeans(value)))
+}
+
+# The design with weights of each response, in the rows that the model has.
+with_own_weights <- function(design, weights) {
+  omitted <- attr(design$frame, "na.action")
+  if (!is.null(weights) && length(omitted) > 0L) {
+    weights <- weights[-omitted, , drop = FALSE]
+  }
+  design$weights <- weights
+  design
+}
+
+check_own_weights <- function(weights, responses, n) {
+  found <- if (is.function(responses)) {
+    "There is a function on the left of `formula`."
+  } else if (!is.null(weights) && ncol(weights) != n) {
+    sprintf(
+      "It has %s, for %s.",
+      plural(ncol(weights), "column"),
+      plural(n, "response")
+    )
+  }
+  if (!is.null(weights) && !is.null(found)) {
+    abort_argument(
+      "A matrix of `weights` must have a column for each response.",
+      x = found,
+      arg = "weights"
+    )
+  }
 }
 
 placeholder <- ".responses"
@@ -197,6 +253,7 @@ new_many <- function(
   control$progress <- progress %||% control$progress
   control$df <- df
   found <- if (is.function(responses)) {
+    check_own_weights(design$weights, responses)
     fit_chunks(responses, design, control, start)
   } else {
     fit_matrix(responses, design, control, start)
@@ -227,6 +284,7 @@ with_all_df <- function(x) {
 
 fit_matrix <- function(responses, design, control, start) {
   y <- fitted_responses(responses, design)
+  check_own_weights(design$weights, NULL, ncol(y))
   design$spec <- with_typical_shape(design$spec, y)
   found <- fit_responses(design, y, control, start)
   named_responses(found, design, colnames(y))
@@ -365,7 +423,7 @@ as.data.frame.rlmm_many <- function(
   if (!is.null(term)) {
     unknown <- setdiff(term, colnames(x$beta))
     if (length(unknown) > 0L) {
-      abort_unknown_parameter(unknown, colnames(x$beta))
+      abort_unknown_parameter(unknown, colnames(x$beta), "term")
     }
     table <- table[table$term %in% term, , drop = FALSE]
   }
@@ -503,6 +561,10 @@ response_design <- function(x, at) {
   design <- x$design
   y <- fitted_responses(one_response(x, at), design)[, 1L]
   keep <- !is.na(y)
+  if (!is.null(design$weights)) {
+    design$spec$weights <- design$weights[, at]
+    design$frame[["(weights)"]] <- design$weights[, at]
+  }
   design$frame[[1L]] <- y
   attributes <- attributes(design$frame)
   frame <- design$frame[keep, , drop = FALSE]

@@ -51,6 +51,9 @@ vcov.rlmm <- function(
   refuse_dots(...)
   types <- c("model", "kenward-roger", robust_types)
   type <- one_of_words(type, types, "type")
+  if (!is.null(cluster) && !type %in% robust_types) {
+    abort_cluster_alone("type")
+  }
   check_flag(correlation, "correlation")
   check_flag(full, "full")
   check_flag(complete, "complete")

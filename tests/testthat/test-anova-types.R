@@ -50,9 +50,11 @@ test_that("type III doesn't depend on how factors are coded", {
       contrasts = list(week = coding, odd = coding)
     )
   }
-  reference <- anova(fit_by("contr.treatment"))
-  expect_equal(anova(fit_by("contr.sum")), reference, tolerance = 1e-6)
-  expect_equal(anova(fit_by("contr.helmert")), reference, tolerance = 1e-6)
+  # What is tested is the same, but not in terms of the coefficients.
+  table_by <- \(coding) structure(anova(fit_by(coding)), hypotheses = NULL)
+  reference <- table_by("contr.treatment")
+  expect_equal(table_by("contr.sum"), reference, tolerance = 1e-6)
+  expect_equal(table_by("contr.helmert"), reference, tolerance = 1e-6)
 })
 
 test_that("a generalized model has Wald's tests", {
@@ -82,4 +84,28 @@ test_that("lme4's table is there by ddf = \"none\", and empty models have none",
   expect_snapshot(anova(fit))
   expect_error(anova(fit, type = "IV"), class = "rlmm_error_argument")
   expect_error(anova(fit, ddf = "kr"), class = "rlmm_error_argument")
+})
+
+test_that("types are also written as text, and held coefficients have no test", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_identical(anova(fit, type = "2"), anova(fit, type = "II"))
+  control <- rlmm_control(fixed = list(beta = c(Days = 10)))
+  held <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    control = control
+  )
+  expect_identical(anova(held)[["F value"]], NA_real_)
+})
+
+test_that("hypotheses are shown by lmerTest", {
+  fit <- rlmm(angle ~ recipe * temp + (1 | recipe:replicate), lme4::cake)
+  skip_if_not_installed("lmerTest")
+  theirs <- getExportedValue("lmerTest", "as_lmerModLmerTest")(as_merMod(fit))
+  show <- getExportedValue("lmerTest", "show_tests")
+  for (type in c("I", "II", "III")) {
+    ours <- show(anova(fit, type = type))
+    reference <- show(anova(theirs, type = type))
+    expect_equal(ours, reference, tolerance = 1e-6, info = type)
+  }
 })

@@ -279,3 +279,41 @@ test_that("what can't be bootstrapped is said", {
     writeLines(condition_lines(warn_interrupted(3, 1000)))
   })
 })
+
+test_that("residuals are resampled", {
+  fit <- sleep_fit()
+  b <- bootstrap(fit, 30, seed = 1, use.u = TRUE, type = "semiparametric")
+  # R refits the responses that bootMer() draws with the same seed.
+  by_r <- bootMer(
+    fit,
+    fixef,
+    30,
+    seed = 1,
+    use.u = TRUE,
+    type = "semiparametric"
+  )
+  expect_equal(b$beta, by_r$t, tolerance = 1e-7, ignore_attr = TRUE)
+  half <- bootstrap(fit, 10, seed = 1, use.u = TRUE, type = "semiparametric")
+  expect_equal(update(half, n = 30)$beta, b$beta)
+  y <- simulate(b, which = 7)
+  expect_equal(fixef(refit(fit, y)), b$beta[7, ], tolerance = 1e-7)
+  expect_match(format(summary(b))[1], "Semiparametric")
+})
+
+test_that("limits are also those of variances and covariances", {
+  fit <- sleep_fit()
+  b <- bootstrap(fit, 50, seed = 1)
+  limits <- confint(b, scale = "vcov")
+  sd <- confint(b)
+  expect_equal(limits[1, ], sd[1, ]^2, tolerance = 1e-2)
+  values <- as.matrix(b)
+  covariance <- values[, 1] * values[, 2] * values[, 3]
+  expect_equal(
+    unname(limits[2, ]),
+    unname(quantile(covariance, c(0.025, 0.975), type = 6))
+  )
+  expect_identical(
+    confint(fit, method = "boot", nsim = 50, seed = 1, boot.scale = "vcov"),
+    limits
+  )
+})

@@ -119,3 +119,42 @@ test_that("degrees of freedom that differ are combined", {
   expect_equal(joint_df(c(10, 20)), 2 * e / (e - 2))
   expect_identical(joint_df(c(NA, 3)), NA_real_)
 })
+
+test_that("tests may stay in a list, and rows that can't be estimated are missing", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  L <- list(first = c(0, 1), both = diag(2))
+  apart <- contest(fit, L, collect = FALSE)
+  expect_named(apart, c("first", "both"))
+  expect_equal(apart$both, contest(fit, diag(2)))
+  rows <- contest(fit, diag(2), joint = FALSE, collect = FALSE)
+  expect_identical(lengths(rows), c(7L, 7L))
+
+  cakes <- lme4::cake
+  cakes$temperature <- factor(cakes$temperature, ordered = FALSE)
+  is_kept <- cakes$temperature %in% c("175", "185")
+  is_empty <- cakes$recipe == "C" & cakes$temperature == "185"
+  cakes <- droplevels(cakes[is_kept & !is_empty, ])
+  fit <- suppressMessages(rlmm(
+    angle ~ recipe * temperature + (1 | recipe:replicate),
+    cakes
+  ))
+  found <- contest(fit, diag(6), joint = FALSE, check_estimability = TRUE)
+  # lmerTest 3.2-1, with lme4 2.1.
+  expect_equal(
+    found$df,
+    c(rep(52.51829, 3), 26.57668, 26.57668, NA),
+    tolerance = 1e-6
+  )
+  expect_equal(
+    found[["t value"]],
+    c(15.71989449, -0.86483271, -0.45785261, 1.51769553, 0.05962071, NA),
+    tolerance = 1e-6
+  )
+  joint <- contest(fit, diag(6)[5:6, ], check_estimability = TRUE)
+  expect_identical(joint[["F value"]], NA_real_)
+})
+
+test_that("unknown names are told", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  expect_snapshot(writeLines(error_lines(contest(fit, c(days = 1)))))
+})

@@ -40,3 +40,15 @@ test_that("a slim fit, or a fit of lme4, is looked at as far as it goes", {
   theirs <- lme4::lmer(Reaction ~ odd + (1 | Subject), sleepstudy, REML = FALSE)
   expect_match(not_nested(theirs, slopes), "odd")
 })
+
+test_that("models of equal size are told too", {
+  a <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, REML = FALSE)
+  b <- rlmm(Reaction ~ I(Days^2) + (1 | Subject), sleepstudy, REML = FALSE)
+  expect_message(anova(a, b), class = "rlmm_message_not_nested")
+  again <- rlmm(
+    Reaction ~ I(2 * Days) + (1 | Subject),
+    sleepstudy,
+    REML = FALSE
+  )
+  expect_no_message(anova(a, again))
+})

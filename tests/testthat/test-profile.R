@@ -205,3 +205,96 @@ test_that("limits of a model with a dispersion are where the likelihood says", {
   centre <- made[made$.zeta == 0, ".sig01"]
   expect_equal(centre, attr(VarCorr(fit)$LOCATION, "stddev")[[1]])
 })
+
+test_that("limits of a variance that is well known are where they should be", {
+  set.seed(2)
+  data <- data.frame(g = rep(1:400, each = 5))
+  data$y <- rnorm(400)[data$g] + rnorm(2000)
+  fit <- rlmm(y ~ 1 + (1 | g), data, REML = FALSE)
+  for (limit in confint(fit, ".sig01")) {
+    control <- rlmm_control(fixed = list(cov = list("1 | g" = limit^2)))
+    held <- rlmm(y ~ 1 + (1 | g), data, REML = FALSE, control = control)
+    rise <- deviance(held) - deviance(fit)
+    expect_equal(rise, qchisq(0.95, 1), tolerance = 1e-4)
+  }
+})
+
+test_that("correlations by distance are profiled, near the edge of their range too", {
+  data <- sleepstudy[sleepstudy$Days %in% 0:4, ]
+  data$day <- factor(data$Days)
+  formula <- Reaction ~ Days + toep(0 + day | Subject, hom = TRUE)
+  fit <- suppressMessages(rlmm(formula, data, REML = FALSE))
+  limits <- confint(fit, "theta_", signames = FALSE)
+  expect_false(anyNA(limits))
+  # The restricted model by dense algebra: all other parameters are looked for anew.
+  name <- rownames(limits)[3L]
+  days <- data$Days
+  subject <- as.integer(data$Subject)
+  same <- outer(subject, subject, `==`)
+  lag <- abs(outer(days, days, `-`))
+  x <- cbind(1, days)
+  deviance_at <- \(par, rho2) {
+    correlation <- c(1, tanh(par[1]), rho2, tanh(par[2:3]))
+    own <- eigen(toeplitz(correlation), TRUE, only.values = TRUE)$values
+    if (min(own) < -1e-6) {
+      return(1e6)
+    }
+    v <- exp(2 * par[4]) * same * matrix(correlation[lag + 1], nrow(lag))
+    root <- chol(v + exp(2 * par[5]) * diag(nrow(v)))
+    whole <- backsolve(root, cbind(x, data$Reaction), transpose = TRUE)
+    rest <- qr.resid(qr(whole[, 1:2]), whole[, 3])
+    2 * sum(log(diag(root))) + sum(rest^2) + nrow(v) * log(2 * pi)
+  }
+  rows <- profile(fit, which = rownames(limits)[3L], signames = FALSE)
+  rows <- rows[rows[[4L]] > 0.8, ]
+  for (i in 2:4) {
+    at <- as.numeric(rows[i, 2:7])
+    par <- c(atanh(at[c(2, 4, 5)]), log(at[c(1, 6)]))
+    search <- \(par) {
+      optim(par, deviance_at, rho2 = at[3], control = list(maxit = 600))
+    }
+    found <- search(search(par)$par)
+    rise <- found$value - deviance(fit)
+    expect_equal(rise, rows$.zeta[i]^2, tolerance = 1e-3)
+  }
+})
+
+test_that("a residual variance that tends to zero has a lower limit of zero", {
+  data <- sleepstudy[sleepstudy$Days %in% 0:2, ]
+  data$day <- factor(data$Days)
+  fit <- suppressMessages(rlmm(Reaction ~ Days + ar1(0 + day | Subject), data))
+  limits <- suppressMessages(confint(fit, ".sigma"))
+  expect_identical(limits[[1]], 0)
+  expect_gt(limits[[2]], 0)
+})
+
+test_that("either name of a parameter will do, and wrong arguments are told", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_identical(
+    unname(confint(fit, "sd_Days|Subject")),
+    unname(confint(fit, ".sig03"))
+  )
+  expect_identical(
+    unname(confint(fit, ".sig03", method = "Wald", signames = FALSE)),
+    unname(confint(fit, "sd_Days|Subject", method = "Wald"))
+  )
+  control <- rlmm_control(fixed = list(beta = c(Days = 10)))
+  held <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    control = control
+  )
+  expect_snapshot({
+    writeLines(error_lines(profile(fit, which = "Dais")))
+    writeLines(error_lines(profile(held, which = "Days")))
+    writeLines(error_lines(profile(fit, alphamax = 2)))
+    writeLines(error_lines(profile(fit, delta.cutoff = -1)))
+    writeLines(error_lines(profile(fit, maxpts = 0)))
+    writeLines(error_lines(confint(fit, 99)))
+  })
+})
+
+test_that("that a fit is singular is told once", {
+  fit <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
+  expect_no_message(confint(fit))
+})

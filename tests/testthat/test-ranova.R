@@ -161,3 +161,29 @@ test_that("other arguments and fits are refused", {
     writeLines(condition_lines(told_failures(c(1, NA, 2))))
   })
 })
+
+test_that("names of variables may have blanks", {
+  data <- sleepstudy
+  names(data)[2:3] <- c("my days", "the subject")
+  blank <- rlmm(Reaction ~ `my days` + (`my days` | `the subject`), data)
+  plain <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  expect_equal(ranova(blank)$LRT, ranova(plain)$LRT)
+  expect_equal(
+    ranova(blank, reduce.terms = FALSE)$LRT,
+    ranova(plain, reduce.terms = FALSE)$LRT
+  )
+  found <- backward(blank)
+  expect_identical(formula(found$model), formula(blank))
+  expect_equal(
+    vcov(blank, type = "CR2", cluster = "the subject"),
+    vcov(plain, type = "CR2"),
+    ignore_attr = TRUE
+  )
+  expect_equal(
+    vcov(blank, type = "CR2", cluster = ~`the subject`),
+    vcov(plain, type = "CR2"),
+    ignore_attr = TRUE
+  )
+  heading <- summary(blank, vcov = "CR2", cluster = ~`the subject`)
+  expect_match(tail(format(heading), 1), "of `the subject`.", fixed = TRUE)
+})

@@ -325,3 +325,36 @@ test_that("refit() takes several responses", {
   y[[2]] <- y[[2]] + 1
   expect_error(refit(cbpp_fit, y), class = "rlmm_error_argument")
 })
+
+test_that("weights of each response are those of a loop", {
+  set.seed(9)
+  Y <- as.matrix(simulate(rlmm(Reaction ~ Days + (1 | Subject), sleepstudy), 4))
+  Y[5, 2] <- NA
+  W <- matrix(runif(720, 0.5, 2), 180)
+  many <- rlmm_many(Y ~ Days + (1 | Subject), sleepstudy, weights = W)
+  for (i in 1:4) {
+    data <- data.frame(sleepstudy, y = Y[, i], w = W[, i])
+    fit <- rlmm(y ~ Days + (1 | Subject), data, weights = w)
+    expect_equal(many$beta[i, ], fixef(fit), tolerance = 1e-7)
+    expect_equal(many$sigma[[i]], sigma(fit), tolerance = 1e-6)
+    expect_equal(many$df[i, ], coef(summary(fit))[, "df"], tolerance = 1e-4)
+    expect_equal(weights(many[[i]]), weights(fit), ignore_attr = TRUE)
+    expect_equal(
+      residuals(many, i)[!is.na(Y[, i]), 1],
+      residuals(fit),
+      tolerance = 1e-6,
+      ignore_attr = TRUE
+    )
+  }
+  expect_snapshot({
+    writeLines(error_lines(
+      rlmm_many(Y ~ Days + (1 | Subject), sleepstudy, weights = W[, 1:3])
+    ))
+    writeLines(error_lines(
+      rlmm_many(Y ~ Days + (1 | Subject), sleepstudy, weights = -W)
+    ))
+    writeLines(error_lines(
+      rlmm_many(Y ~ Days + (1 | Subject), sleepstudy, ddff = 1)
+    ))
+  })
+})

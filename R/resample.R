@@ -1,0 +1,49 @@
+# The semiparametric bootstrap: residuals drawn with replacement.
+
+#' Refuse a model whose residuals can't be drawn
+#' @param holds_effects Are the random effects held at their modes?
+#' @noRd
+check_semiparametric <- function(fit, holds_effects) {
+  if (isLMM.rlmm(fit) && holds_effects) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "The semiparametric bootstrap is that of a linear model, given its random effects.",
+      i = if (isLMM.rlmm(fit)) {
+        "Use `use.u = TRUE`?"
+      } else {
+        "Use `type = \"parametric\"`?"
+      }
+    ),
+    "rlmm_error_not_available"
+  )
+}
+
+#' Fitted values with residuals that are drawn, a column for each of n replicates
+#'
+#' The residuals are divided by the roots of their variances before they are
+#' drawn; those of rows of weight zero aren't.
+#' @noRd
+resampled_responses <- function(fit, n) {
+  response <- fit_response(fit)
+  root <- sqrt(response$weights %||% rep(1, length(response$y)))
+  scaled <- (root * (response$y - fit$fitted))[root > 0]
+  one <- \(i) {
+    drawn <- sample(scaled, length(root), replace = TRUE)
+    fit$fitted + ifelse(root > 0, drawn / root, drawn)
+  }
+  y <- vapply(seq_len(n), one, double(length(root)))
+  dim(y) <- c(length(root), n)
+  colnames(y) <- paste0("sim_", seq_len(n))
+  y
+}
+
+#' The responses of some replicates of a bootstrap with a seed
+#' @noRd
+resampled_replicates <- function(fit, replicates, seed) {
+  state <- start_generator(seed)
+  on.exit(restore_generator(state$before))
+  y <- resampled_responses(fit, max(replicates))
+  unname(y[, replicates, drop = FALSE])
+}
