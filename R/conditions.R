@@ -200,11 +200,8 @@ core_error_texts <- list(
   too_large = \(err) {
     c(
       "The model is too large for the memory.",
-      x = sprintf(
-        "The factor of the crossed random effects needs %s GiB.",
-        format(err$gib, digits = 2L)
-      ),
-      i = "Leave out an interaction of grouping factors with many levels?"
+      x = memory_text(err$gib, err$free),
+      i = "Is there a machine with more memory, or can a term be left out?"
     )
   },
   hessian_too_large = \(err) {
@@ -268,6 +265,20 @@ core_error_texts <- list(
     )
   }
 )
+
+#' How much memory a model needs, and how much there is
+#' @noRd
+memory_text <- function(gib, free) {
+  gib_text <- \(gib) paste(format(gib, digits = 2L), "GiB")
+  needs <- sprintf(
+    "The factor of the crossed random effects needs %s.",
+    gib_text(gib)
+  )
+  if (is.null(free) || is.na(free)) {
+    return(needs)
+  }
+  paste(needs, sprintf("%s are left.", gib_text(free)))
+}
 
 four_digits <- function(x) format(x, digits = 4L)
 

@@ -147,7 +147,11 @@ fit_generalized <- function(design, start, call, verbose) {
   own <- with_own_environment(design, call)
   make <- \(est) new_glmm_fit(own, est, call, control)
   control_of_core <- core_control(control, verbose, design, held)
-  fit <- make(core_glmm_fit(design$spec, start, control_of_core, make))
+  est <- with_terms_named(
+    core_glmm_fit(design$spec, start, control_of_core, make),
+    design$random
+  )
+  fit <- make(est)
   report_fit(fit, design$spec)
   report_poisson(fit)
   fit

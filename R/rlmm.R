@@ -177,7 +177,11 @@ fit_linear <- function(design, start, call, verbose) {
   design <- with_strata(design, start, control_of_core)
   own <- with_own_environment(design, call)
   make <- \(est) new_fit(own, est, call, control)
-  fit <- make(core_fit(design$spec, design$theta, control_of_core, make))
+  est <- with_terms_named(
+    core_fit(design$spec, design$theta, control_of_core, make),
+    design$random
+  )
+  fit <- make(est)
   report_fit(fit, design$spec)
   fit
 }

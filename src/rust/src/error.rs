@@ -138,9 +138,11 @@ fn error_list(error: &Error) -> Robj {
         ),
         Error::ZeroResidual => condition("zero_residual", &message, &[]),
         Error::Interrupted => condition("interrupted", &message, &[]),
-        Error::TooLarge { gib } => {
-            condition("too_large", &message, &[("gib", Robj::from(*gib))])
-        }
+        Error::TooLarge { gib, free } => condition(
+            "too_large",
+            &message,
+            &[("gib", Robj::from(*gib)), ("free", Robj::from(*free))],
+        ),
         Error::HessianTooLarge { gib } => condition(
             "hessian_too_large",
             &message,

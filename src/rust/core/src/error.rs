@@ -141,8 +141,10 @@ pub enum Error {
     /// The factor of the crossed terms would not fit in memory.
     #[error("the factor needs {gib:.1} GiB")]
     TooLarge {
-        /// Size of the factor in GiB.
+        /// Size of the factor and what comes with it, in GiB.
         gib: f64,
+        /// What is left of the memory, in GiB; `None` where the system doesn't tell.
+        free: Option<f64>,
     },
     /// `Z'V^-1Z`, which the exact Hessian needs, would not fit in memory.
     #[error("the exact Hessian needs {gib:.1} GiB")]

@@ -33,6 +33,7 @@
 //! | forward and backward solves with L, `[u; beta]` | [`solve`] |
 //! | the inverse of the system where inference needs it | [`inverse`], [`coupling`] |
 //! | conditional variances of b; leverages | [`cond_var`], [`leverage`] |
+//! | memory that is left, arrays that may not fit | `memory` |
 //! | sizes of the columns of Z | [`column_scales`] |
 //! | small matrices of one size, side by side | [`blocks`] |
 
@@ -48,6 +49,7 @@ pub mod inverse;
 pub mod layout;
 pub mod leading;
 pub mod leverage;
+pub(crate) mod memory;
 pub mod response;
 pub mod response_sums;
 pub mod rows;

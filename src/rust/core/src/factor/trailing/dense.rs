@@ -13,6 +13,7 @@ use crate::kernels::gemm::add_lower_product;
 use crate::kernels::simd::leave_wide_registers;
 
 use crate::error::{Error, Result};
+use crate::factor::memory::zeros;
 use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::Scaling;
 use crate::kernels::small;
@@ -29,12 +30,20 @@ pub struct Dense {
     memory: MemBuffer,
 }
 
+// What the blocked factorisation works in.
+fn scratch(m: usize) -> MemBuffer {
+    let of_order = llt::factor::cholesky_in_place_scratch::<f64>;
+    MemBuffer::new(of_order(m, Par::Seq, Default::default()))
+}
+
 impl Clone for Dense {
     fn clone(&self) -> Self {
         Self {
+            m: self.m,
             a: self.a.clone(),
             s: self.s.clone(),
-            ..Self::new(self.m)
+            buffer: self.buffer.clone(),
+            memory: scratch(self.m),
         }
     }
 }
@@ -49,19 +58,17 @@ impl std::fmt::Debug for Dense {
 
 impl Dense {
     /// A zero block of order `m`.
-    pub fn new(m: usize) -> Self {
-        let scratch = llt::factor::cholesky_in_place_scratch::<f64>(
+    ///
+    /// # Errors
+    /// `TooLarge` if there is no memory for it.
+    pub fn new(m: usize) -> Result<Self> {
+        Ok(Self {
             m,
-            Par::Seq,
-            Default::default(),
-        );
-        Self {
-            m,
-            a: vec![0.0; m * m],
-            s: vec![0.0; m * m],
+            a: zeros(m * m)?,
+            s: zeros(m * m)?,
             buffer: vec![0.0; m],
-            memory: MemBuffer::new(scratch),
-        }
+            memory: scratch(m),
+        })
     }
 
     /// Adds to an element of the lower triangle of the cross-products.

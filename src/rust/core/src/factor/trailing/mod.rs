@@ -7,12 +7,14 @@
 //!
 //! | quantity | file |
 //! |---|---|
+//! | which storage, from costs and the memory that is left | [`choice`] |
 //! | `S`, `L_RR` and `L_XR`: filling, factoring, solving | here; [`dense`], [`sparse`] |
 //! | the pattern of a sparse `L_RR` and its order | [`pattern`] |
 //! | products with `A_RR` and `A_R0` | [`products`] |
 //! | the inverse of `S`, and what is made of it | [`inverse`] |
 //! | `K`, the system before Lambda comes in: where a Lambda is singular | [`reduced`], [`reach`] |
 
+mod choice;
 mod dense;
 mod inverse;
 mod pattern;
@@ -28,22 +30,14 @@ use faer::{MatMut, MatRef};
 
 use crate::kernels::gemm::add_product;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::factor::full::FullLeading;
 use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Leading;
+use crate::factor::trailing::choice::sparse_pattern;
 use crate::factor::trailing::dense::Dense;
-use crate::factor::trailing::pattern::Pattern;
 use crate::factor::trailing::sparse::Sparse;
 use crate::kernels::small::{self, LogProduct};
-
-/// Up to this order the dense storage always wins.
-const ALWAYS_DENSE: usize = 400;
-/// How many times more a multiplication costs in the sparse factorisation.
-const SPARSE_COST: f64 = 16.0;
-/// The largest factor we try to hold: 2^28 elements, 2 GiB (and as much again for the
-/// cross-products).
-const MAX_ELEMENTS: usize = 1 << 28;
 
 /// `D`: the Lambdas of the trailing terms, in the order of the layout, and where their levels are.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +93,9 @@ impl Trailing {
         let p = layout.p;
         let rr = match sparse_pattern(leading, layout)? {
             Some(pattern) => {
-                Storage::Sparse(Sparse::new(&pattern, leading, layout))
+                Storage::Sparse(Sparse::new(&pattern, leading, layout)?)
             }
-            None => Storage::Dense(Dense::new(m)),
+            None => Storage::Dense(Dense::new(m)?),
         };
         let full = match rr {
             Storage::Dense(_) => FullLeading::new(leading, m),
@@ -343,35 +337,5 @@ impl Trailing {
             Storage::Dense(dense) => dense.backward_solve(width, x),
             Storage::Sparse(sparse) => sparse.backward_solve(width, x),
         }
-    }
-}
-
-// `None`: dense is cheaper.
-fn sparse_pattern(
-    leading: &Leading,
-    layout: &Layout,
-) -> Result<Option<Pattern>> {
-    let m = layout.m;
-    let dense_fits = m.saturating_mul(m) <= MAX_ELEMENTS;
-    let squares = leading
-        .ptr
-        .windows(2)
-        .map(|w| ((w[1] - w[0]) as f64).powi(2));
-    let pairs: f64 = squares.sum();
-    let order = m as f64;
-    // With that many pairs the factor fills in: spare the symbolic analysis.
-    if m <= ALWAYS_DENSE || (dense_fits && pairs > order.powi(2) / 4.0) {
-        return Ok(None);
-    }
-    let dense_flops = order.powi(3) / 3.0;
-    let pays = |pattern: &Pattern| {
-        !dense_fits || SPARSE_COST * pattern.flops() < dense_flops
-    };
-    match Pattern::new(leading, layout, MAX_ELEMENTS / 2).filter(pays) {
-        Some(pattern) => Ok(Some(pattern)),
-        None if dense_fits => Ok(None),
-        None => Err(Error::TooLarge {
-            gib: order.powi(2) * 8.0 / 2f64.powi(30),
-        }),
     }
 }

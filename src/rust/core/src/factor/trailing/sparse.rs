@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
+use crate::factor::memory::zeros;
 use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::pattern::{
     expand, pair_positions, position, Pattern, NONE,
@@ -71,29 +72,31 @@ impl Memory {
 impl Sparse {
     /// A zero block on `pattern`; renumbers the rows of `layout` and `leading` to the elimination
     /// order.
+    ///
+    /// # Errors
+    /// `TooLarge` if there is no memory for it.
     pub fn new(
         pattern: &Pattern,
         leading: &mut Leading,
         layout: &mut Layout,
-    ) -> Self {
+    ) -> Result<Self> {
         let (first, new_row) = elimination_rows(pattern, layout);
         layout.renumber(|row| new_row[row as usize]);
         leading.renumber(&new_row);
         let (ptr, rows) = expand(pattern, &first);
         let (pair_ptr, pairs) = pair_positions(leading, &ptr, &rows);
-        let zeros = vec![0.0; rows.len()];
-        Self {
+        Ok(Self {
+            a: zeros(rows.len())?,
+            s: zeros(rows.len())?,
             m: layout.m,
             ptr,
             rows,
-            a: zeros.clone(),
-            s: zeros,
             levels: layout.levels_by_row(),
             block_of_row: layout.block_of_row(),
             pairs,
             pair_ptr,
             memory: Box::new(Memory::new(layout.m)),
-        }
+        })
     }
 
     /// Adds to an element of the lower triangle of the cross-products.

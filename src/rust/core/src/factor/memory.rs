@@ -1,0 +1,85 @@
+//! What the machine has left, and arrays that may not fit: a failed allocation would end R.
+
+use std::fs;
+
+use crate::error::{Error, Result};
+
+const GIB: f64 = (1u64 << 30) as f64;
+
+/// Bytes that this process may still take; `None` where the system doesn't tell (other systems
+/// than Linux).
+pub fn free_bytes() -> Option<u64> {
+    let limits = [of_machine(), of_container(), of_process()];
+    limits.into_iter().flatten().min()
+}
+
+/// The error for arrays of so many bytes.
+pub fn too_large(bytes: f64, free: Option<u64>) -> Error {
+    Error::TooLarge {
+        gib: bytes / GIB,
+        free: free.map(|free| free as f64 / GIB),
+    }
+}
+
+/// An array of zeros.
+///
+/// # Errors
+/// `TooLarge` if there is no memory for it.
+pub fn zeros(length: usize) -> Result<Vec<f64>> {
+    let mut values = Vec::new();
+    let reserved = values.try_reserve_exact(length);
+    reserved.map_err(|_| too_large(8.0 * length as f64, free_bytes()))?;
+    values.resize(length, 0.0);
+    Ok(values)
+}
+
+// What Linux thinks can be had without swapping.
+fn of_machine() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    kilobytes(&text, "MemAvailable:")
+}
+
+// What a container's limit leaves.
+fn of_container() -> Option<u64> {
+    let read = |name: &str| -> Option<u64> {
+        let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
+        text.trim().parse().ok()
+    };
+    Some(read("memory.max")?.saturating_sub(read("memory.current")?))
+}
+
+// What the limit of the address space (`ulimit -v`) leaves.
+fn of_process() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max address space"))?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    Some(limit.saturating_sub(kilobytes(&status, "VmSize:")?))
+}
+
+// Bytes on the line of a name, which has kilobytes.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(1024 * number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read() {
+        let text = "MemTotal:       24115 kB\nMemAvailable:   23000 kB\n";
+        assert_eq!(kilobytes(text, "MemAvailable:"), Some(23000 * 1024));
+        assert_eq!(kilobytes(text, "SwapFree:"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_an_error() {
+        assert!(matches!(zeros(1 << 58), Err(Error::TooLarge { .. })));
+        assert_eq!(zeros(3).unwrap(), [0.0; 3]);
+    }
+}

@@ -1,0 +1,46 @@
+test_that("a model that doesn't fit in memory names its crossed terms", {
+  fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+  refuse <- function(free) {
+    fields <- list(kind = "too_large", message = "", gib = 3.21, free = free)
+    error <- structure(fields, class = "rlmm_core_error")
+    with_terms_named(abort_core(error), fit$random)
+  }
+  expect_snapshot({
+    writeLines(error_lines(refuse(1.5)))
+    writeLines(error_lines(refuse(NULL)))
+  })
+})
+
+test_that("what doesn't fit in memory is refused by name, and R lives", {
+  skip_on_os(c("windows", "mac", "solaris"))
+  skip_if(!nzchar(Sys.which("bash")))
+  script <- withr::local_tempfile(fileext = ".R")
+  writeLines(
+    c(
+      "library(rlmm)",
+      "set.seed(3)",
+      "n <- 60000",
+      "d <- data.frame(x = rnorm(n), g = c(1:8000, sample(8000, n - 8000, TRUE)))",
+      "d$h <- rev(c(1:7000, sample(7000, n - 7000, TRUE)))",
+      "d$y <- rnorm(n)",
+      "fit <- function(f) f(y ~ x + (1 | g) + (1 | h), d)",
+      "cnd <- tryCatch(fit(rlmm), error = identity)",
+      "cat(class(cnd)[1], conditionMessage(cnd), sep = '\\n')",
+      "fit <- rlmm(y ~ x + (1 | g), d)",
+      "cat('alive', nobs(fit), '\\n')"
+    ),
+    script
+  )
+  run <- sprintf(
+    "ulimit -v 1200000; %s --vanilla %s 2>&1",
+    shQuote(file.path(R.home("bin"), "Rscript")),
+    shQuote(script)
+  )
+  withr::local_envvar(R_LIBS = paste(.libPaths(), collapse = ":"))
+  lines <- system2("bash", c("-c", shQuote(run)), stdout = TRUE)
+  expect_match(lines, "rlmm_error_too_large", all = FALSE)
+  expect_match(lines, "`(1 | h)` with 7,000 levels", fixed = TRUE, all = FALSE)
+  # Three arrays of 7000 x 7000 doubles.
+  expect_match(lines, "needs 1.1 GiB", fixed = TRUE, all = FALSE)
+  expect_match(lines, "alive 60000", all = FALSE)
+})
