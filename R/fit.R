@@ -23,7 +23,7 @@ new_fit <- function(design, est, call, control) {
     rx = est$rx,
     dev = est[linear_summaries],
     fitted = if (!slim) est$fitted,
-    optsum = new_optsum(est$optsum, design$random),
+    optsum = est$optsum,
     redundant = redundant_columns(est$redundant, design$random),
     na_action = attr(design$frame, "na.action"),
     control = control,

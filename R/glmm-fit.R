@@ -25,9 +25,7 @@ new_glmm_fit <- function(design, est, call, control) {
   } else {
     fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   }
-  fit <- structure(fit, class = c("rlmm_glmm", "rlmm"))
-  fit$optsum <- opt_summary(fit)
-  fit
+  structure(fit, class = c("rlmm_glmm", "rlmm"))
 }
 
 # Root mean square of each column of Z, in units of the linear predictor's scale.

@@ -33,8 +33,12 @@ NULL
 isSingular.rlmm <- function(x, tol = 1e-4, ...) {
   refuse_dots(...)
   check_nonnegative(tol, "tol")
-  smallest <- vapply(x$random, smallest_singular_value, 0, theta = x$theta)
-  any(smallest < tol & !held_terms(x))
+  has_singular_term(x, tol)
+}
+
+has_singular_term <- function(fit, tol = 1e-4) {
+  smallest <- vapply(fit$random, smallest_singular_value, 0, theta = fit$theta)
+  any(smallest < tol & !held_terms(fit))
 }
 
 #' @rdname is_singular

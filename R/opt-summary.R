@@ -17,13 +17,9 @@
 #' @export
 opt_summary <- function(object) {
   check_fit(object, "object")
-  new_optsum(object$optsum, object$random, parameter_names(object))
-}
-
-#' The record that the core returns, under the names of the model: it prints as `opt_summary()`
-#' @noRd
-new_optsum <- function(optsum, random, names = theta_names(random)) {
-  lower <- optsum$lower %||% theta_lower(random)
+  optsum <- object$optsum
+  names <- parameter_names(object)
+  lower <- optsum$lower %||% theta_lower(object$random)
   optsum$lower <- c(lower, rep(-Inf, length(names) - length(lower)))
   optsum$theta_names <- names
   class(optsum) <- "rlmm_optsum"

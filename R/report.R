@@ -419,7 +419,7 @@ report_singular <- function(fit) {
   policy <- fit$control$checks$conv_singular
   # Where the data can't tell variances from each other, none of them is estimated as zero.
   is_open <- identical(fit$optsum$certificate$verdict, "unidentified")
-  if (policy == "ignore" || is_open || !isSingular.rlmm(fit)) {
+  if (policy == "ignore" || is_open || !has_singular_term(fit)) {
     return(invisible())
   }
   details <- is_singular(fit)

@@ -91,7 +91,7 @@ summary.rlmm <- function(
       summary_head(object),
       summary_tables(object, fixed_tests(object, ddf, vcov, cluster)),
       list(
-        optinfo = object$optsum,
+        optinfo = opt_summary(object),
         na.action = object$na_action,
         correlation = correlation %||% shown_correlation(object),
         ddf = ddf,

@@ -70,10 +70,10 @@ test_that("reaching a limit at the optimum is no cause for a warning", {
   ))
 })
 
-test_that("the record prints the same from the fit and from opt_summary()", {
+test_that("the record of the search tells the certificate", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
-  expect_identical(format(fit$optsum), format(opt_summary(fit)))
-  expect_match(format(fit$optsum), "Certificate: +optimal", all = FALSE)
+  lines <- format(opt_summary(fit))
+  expect_match(lines, "Certificate: +optimal", all = FALSE)
 })
 
 test_that("what has no certificate is refused", {
