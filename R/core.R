@@ -5,21 +5,7 @@
 core_fit <- function(spec, start = NULL, control = list(), keep = NULL) {
   control$progress <- isTRUE(control$progress %||% interactive())
   est <- unwrap(rust_lmm_fit(spec, as.double(start), control), spec)
-  est <- with_tolerances(est, control)
   end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
-  est
-}
-
-with_tolerances <- function(est, control) {
-  tolerances <- c(
-    "ftol_rel",
-    "ftol_abs",
-    "xtol_rel",
-    "xtol_abs",
-    "max_eval",
-    "max_time"
-  )
-  est$optsum[tolerances] <- control[tolerances]
   est
 }
 
@@ -75,13 +61,7 @@ core_fit_all <- function(spec, start, controls, threads, keep = NULL) {
       rust_glmm_fit_all(spec, lapply(start, as.double), controls, threads)
     }
   )
-  ests <- Map(
-    function(est, control) {
-      tryCatch(with_tolerances(unwrap(est), control), rlmm_error = identity)
-    },
-    found,
-    controls
-  )
+  ests <- lapply(found, \(est) tryCatch(unwrap(est), rlmm_error = identity))
   statuses <- lapply(ests, \(est) est$optsum$status)
   end_if_interrupted(statuses, if (!is.null(keep)) \() keep(ests))
   ests
@@ -254,7 +234,6 @@ core_glmm_fit <- function(
 ) {
   control$progress <- isTRUE(control$progress %||% interactive())
   est <- unwrap(rust_glmm_fit(spec, lapply(start, as.double), control), spec)
-  est <- with_tolerances(est, control)
   end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
   est
 }

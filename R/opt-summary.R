@@ -22,9 +22,20 @@ opt_summary <- function(object) {
   lower <- optsum$lower %||% theta_lower(object$random)
   optsum$lower <- c(lower, rep(-Inf, length(names) - length(lower)))
   optsum$theta_names <- names
+  optsum[search_limits] <- object$control[search_limits]
   class(optsum) <- "rlmm_optsum"
   optsum
 }
+
+# The settings of `rlmm_control()` that end a search.
+search_limits <- c(
+  "ftol_rel",
+  "ftol_abs",
+  "xtol_rel",
+  "xtol_abs",
+  "max_eval",
+  "max_time"
+)
 
 #' @rdname opt_summary
 #' @param x What `opt_summary()` returned.

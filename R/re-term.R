@@ -196,7 +196,7 @@ combine_codes <- function(a, b) {
 # The order of terms, which is lme4's: untouched if the numbers of levels never increase, else by
 # them, and in reverse among equals.
 term_order <- function(n_levels) {
-  if (any(diff(n_levels) > 0L)) rev(order(n_levels)) else seq_along(n_levels)
+  if (is.unsorted(-n_levels)) rev(order(n_levels)) else seq_along(n_levels)
 }
 
 #' Give each term its indices into theta and its columns of a core term

@@ -48,7 +48,7 @@ test_that("as.function() gives the objective of theta", {
 
 test_that("the summary of the optimization of sleepstudy", {
   fit <- sleep_fit()
-  optsum <- fit$optsum
+  optsum <- opt_summary(fit)
   expect_equal(unname(optsum$initial), c(1, 0, 1))
   expect_equal(optsum$finitial, 1784.6422961924707, tolerance = 1e-13)
   expect_identical(optsum$optimizer, "LN_BOBYQA")
