@@ -3,14 +3,16 @@
 
 #' Conditional covariances of the random effects, not scaled: per core term an array k x k x levels
 #' @noRd
-fit_cond_var <- function(fit) UseMethod("fit_cond_var")
+fit_cond_var <- function(fit, spec = fit_spec(fit)) UseMethod("fit_cond_var")
 
 #' @export
-fit_cond_var.rlmm_lmm <- function(fit) core_cond_var(fit_spec(fit), fit$theta)
+fit_cond_var.rlmm_lmm <- function(fit, spec = fit_spec(fit)) {
+  core_cond_var(spec, fit$theta)
+}
 
 #' @export
-fit_cond_var.rlmm_glmm <- function(fit) {
-  core_glmm_cond_var(fit_spec(fit), fit$parameters)
+fit_cond_var.rlmm_glmm <- function(fit, spec = fit_spec(fit)) {
+  core_glmm_cond_var(spec, fit$parameters)
 }
 
 #' Diagonal of the hat matrix

@@ -127,7 +127,11 @@ as_table <- function(columns, row_names) {
 
 #' @export
 print.coef.rlmm <- function(x, ...) {
-  print(structure(unclass(x), names = names(x)), ...)
+  has_errors <- !is.null(attr(x, "std.error"))
+  print(structure(unclass(x), names = names(x), std.error = NULL), ...)
+  if (has_errors) {
+    cat("with standard errors: see `as.data.frame()`\n")
+  }
   invisible(x)
 }
 

@@ -10,6 +10,7 @@ marginal_means <- function(fit, eta, rows, errors) {
   unit <- effects_sigma(fit)
   sd <- unit * sqrt(drawn_variance(rows$left_out, lambda))
   rule <- gauss_hermite(31L)
+  eta[is_without_mean(fit, eta, sd)] <- NA
   out <- list(mean = expected(fit$family$linkinv, eta, sd, rule))
   if (!errors) {
     return(out)
@@ -20,6 +21,30 @@ marginal_means <- function(fit, eta, rows, errors) {
   slopes <- cbind(in_sd * sd_slopes(fit, rows, sd), in_eta * rows$x)
   out$std_error <- sqrt(quadratic(slopes, theta_beta_covariance(fit)))
   out
+}
+
+#' Whether the mean doesn't exist: 1 / eta has none where eta reaches zero
+#' @noRd
+is_without_mean <- function(fit, eta, sd) {
+  if (!fit$family$link %in% reciprocal_links) {
+    return(FALSE)
+  }
+  none <- which(abs(eta) < 5 * sd)
+  if (length(none) > 0L) {
+    warn_rlmm(
+      c(
+        "Some means over the random effects don't exist: `NA`.",
+        x = sprintf(
+          "With the link %s the linear predictor comes near zero at %s.",
+          in_quotes(fit$family$link),
+          describe_rows(none)
+        ),
+        i = "`re.form = NA` predicts for an average group."
+      ),
+      "rlmm_warning_marginal"
+    )
+  }
+  none
 }
 
 #' The expectation of t f(eta + sd t) for a standard normal t, or that of f without `times`

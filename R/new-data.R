@@ -28,7 +28,12 @@ part_frame <- function(terms, xlevels, new) {
   if (new$stored) {
     return(new$data)
   }
-  values <- eval_variables(attr(terms, "predvars"), new, environment(terms))
+  values <- eval_variables(
+    attr(terms, "predvars"),
+    new,
+    environment(terms),
+    shown = attr(terms, "variables")
+  )
   names(values) <- variable_names(terms)
   classes <- attr(terms, "dataClasses")
   times <- attr(terms, "times")
@@ -42,9 +47,10 @@ part_frame <- function(terms, xlevels, new) {
 
 #' The variables in a call to `list()`, evaluated in new data
 #' @param expr The call.
+#' @param shown The call as messages show it: as the formula has it.
 #' @noRd
-eval_variables <- function(expr, new, env, hint = NULL) {
-  check_columns(expr, new, env, hint)
+eval_variables <- function(expr, new, env, hint = NULL, shown = expr) {
+  check_columns(expr, new, env, hint, shown)
   # data.table's own `[` and the like must not see the columns: a bare list is all that is needed.
   columns <- lapply(as.list(new$data), drop_matrix)
   values <- tryCatch(
@@ -66,13 +72,13 @@ drop_matrix <- function(x) if (is.matrix(x) && ncol(x) == 1L) x[, 1L] else x
 #' for a constant, such as the degree of a polynomial or a function, unless it is as long as the
 #' data of the fit.
 #' @noRd
-check_columns <- function(expr, new, env, hint) {
+check_columns <- function(expr, new, env, hint, shown) {
   missing <- setdiff(all.vars(expr), names(new$data))
   bare <- vapply(Filter(is.symbol, as.list(expr)[-1]), as.character, "")
   for (name in missing) {
     value <- get0(name, envir = env)
     if (name %in% bare || is.null(value) || NROW(value) %in% new$frame_n) {
-      abort_missing_column(name, expr, new, hint)
+      abort_missing_column(name, shown, new, hint)
     }
   }
 }

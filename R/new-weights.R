@@ -48,13 +48,24 @@ new_strata_weights <- function(fit, new) {
   env <- environment(fit$formula)
   given <- rlang::new_quosure(fit$call$dispersion, env)
   expr <- rlang::quo_get_expr(strata_quosure(given))
-  values <- eval_variables(call("list", expr), new, env)[[1L]]
+  shown <- named_strata(fit)
+  values <- eval_variables(
+    call("list", expr),
+    new,
+    env,
+    shown = call("list", shown)
+  )[[1L]]
   labels <- as.character(values)
   at <- match(labels, fit$strata$levels)
   unseen <- unique(labels[is.na(at) & !is.na(labels)])
   if (length(unseen) > 0L) {
-    name <- deparse_one(fit$call$dispersion)
-    abort_unknown_level(name, unseen, fit$strata$levels)
+    abort_unknown_level(deparse_one(shown), unseen, fit$strata$levels)
   }
   exp(-2 * fit$strata$log_ratio)[at]
+}
+
+# What the argument `dispersion` names, without its tilde.
+named_strata <- function(fit) {
+  given <- fit$call$dispersion
+  if (call_name(given) == "~") given[[length(given)]] else given
 }

@@ -12,16 +12,33 @@ normal_limits <- function(eta, errors, level) {
 }
 
 #' Limits on another scale, whose order a decreasing link turns round
+#' @param eta The linear predictors between the limits.
 #' @noRd
-limits_on_scale <- function(limits, fit, type) {
+limits_on_scale <- function(limits, eta, fit, type) {
   if (type == "link") {
     return(limits)
   }
-  ends <- family.rlmm(fit)$linkinv(limits)
+  family <- family.rlmm(fit)
+  if (family$link %in% one_sided_links) {
+    limits <- on_side_of(limits, eta)
+  }
+  ends <- family$linkinv(limits)
   cbind(
     lwr = pmin(ends[, 1L], ends[, 2L]),
     upr = pmax(ends[, 1L], ends[, 2L])
   )
+}
+
+# Links whose mean doesn't run on one way where the linear predictor passes zero.
+one_sided_links <- c("inverse", "1/mu^2", "sqrt")
+
+# Limits that don't pass zero: 1 / -0 is -Inf.
+on_side_of <- function(limits, eta) {
+  below <- which(eta < 0)
+  limits[below, ] <- pmin(limits[below, ], -0)
+  above <- which(eta >= 0)
+  limits[above, ] <- pmax(limits[above, ], 0)
+  limits
 }
 
 #' Limits for a new observation

@@ -26,23 +26,44 @@ prediction_errors.rlmm_lmm <- function(
   ddf = "asymptotic",
   theta_uncertainty = FALSE
 ) {
-  variance <- fit$sigma^2 *
-    (prediction_variance(rows, prediction_parts(fit, rows$effects)) + residual)
   wants_df <- ddf == "satterthwaite"
+  shared <- shared_parts(fit, rows, wants_df || theta_uncertainty)
+  parts <- parts_at(fit, rows, shared)
+  variance <- fit$sigma^2 * (prediction_variance(rows, parts) + residual)
   if (!wants_df && !theta_uncertainty) {
     return(list(variance = variance, df = Inf))
   }
   covariance <- known_covariance(variance_vcov.rlmm_lmm(fit, "theta"))
-  slopes <- theta_slopes(fit, rows, residual, variance, covariance, wants_df)
-  list(
-    variance = variance +
-      if (theta_uncertainty) quadratic(slopes$eta, covariance) else 0,
-    df = if (wants_df) {
-      2 * variance^2 / quadratic(slopes$variance, covariance)
-    } else {
-      Inf
-    }
+  slopes <- theta_slopes(
+    fit,
+    rows,
+    residual,
+    variance,
+    covariance,
+    wants_df,
+    shared
   )
+  added <- if (theta_uncertainty) quadratic(slopes$eta, covariance) else 0
+  spread <- if (wants_df) quadratic(slopes$variance, covariance)
+  list(
+    variance = variance + added,
+    df = if (wants_df) 2 * variance^2 / spread else Inf
+  )
+}
+
+#' What predictions need of the data of the fit, at whatever theta
+#' @param spec Is the specification needed, whatever the terms in use?
+#' @noRd
+shared_parts <- function(fit, rows, spec) {
+  has_effects <- length(rows$effects) > 0L
+  list(
+    spec = if (spec || has_effects) fit_spec(fit),
+    design = if (has_effects) sparse_design(fit)
+  )
+}
+
+parts_at <- function(fit, rows, shared) {
+  prediction_parts(fit, rows$effects, shared$spec, shared$design)
 }
 
 # Parameters without a variance, held or at a boundary, count as known.
@@ -57,7 +78,15 @@ quadratic <- function(rows, covariance) {
 
 #' Derivatives of the predictions and of their variances in (theta, sigma), a column each
 #' @noRd
-theta_slopes <- function(fit, rows, residual, variance, covariance, wants_df) {
+theta_slopes <- function(
+  fit,
+  rows,
+  residual,
+  variance,
+  covariance,
+  wants_df,
+  shared
+) {
   free <- diag(covariance) > 0
   n <- length(fit$theta)
   eta <- matrix(0, rows$n, length(free))
@@ -67,14 +96,12 @@ theta_slopes <- function(fit, rows, residual, variance, covariance, wants_df) {
   }
   steps <- theta_steps(fit)
   for (j in which(free[seq_len(n)])) {
-    shifted <- fit_at_theta(fit, replace(fit$theta, j, fit$theta[j] + steps[j]))
+    moved <- replace(fit$theta, j, fit$theta[j] + steps[j])
+    shifted <- fit_at_theta(fit, moved, shared$spec)
     eta[, j] <- moved_predictor(rows, fit, shifted) / steps[j]
     if (wants_df) {
-      there <- prediction_variance(
-        rows,
-        prediction_parts(shifted, rows$effects)
-      ) +
-        residual
+      parts <- parts_at(shifted, rows, shared)
+      there <- prediction_variance(rows, parts) + residual
       slopes[, j] <- (fit$sigma^2 * there - variance) / steps[j]
     }
   }
@@ -99,8 +126,8 @@ theta_steps <- function(fit) {
 
 #' The fit at another theta, without what else depends on it
 #' @noRd
-fit_at_theta <- function(fit, theta) {
-  est <- core_estimates(fit_spec(fit), theta)
+fit_at_theta <- function(fit, theta, spec = fit_spec(fit)) {
+  est <- core_estimates(spec, theta)
   fit$theta <- theta
   fit$rx <- est$rx
   fit$beta <- with_held(est$beta, fit$fixed$names, fit$held)
@@ -151,7 +178,8 @@ parameter_slopes <- function(fit, rows) UseMethod("parameter_slopes")
 #' @export
 parameter_slopes.rlmm_lmm <- function(fit, rows) {
   covariance <- known_covariance(variance_vcov.rlmm_lmm(fit, "theta"))
-  slopes <- theta_slopes(fit, rows, 0, 0, covariance, FALSE)
+  shared <- shared_parts(fit, rows, TRUE)
+  slopes <- theta_slopes(fit, rows, 0, 0, covariance, FALSE, shared)
   list(eta = slopes$eta, covariance = covariance)
 }
 
@@ -205,6 +233,21 @@ parameter_steps <- function(fit) {
   n <- length(fit$theta)
   steps[seq_len(n)] <- 10 * theta_steps(fit)
   steps
+}
+
+#' Whether intervals say that theta is estimated, unless they are told to or not
+#' @param use The effects in use: those of a linear model err by far more for it than beta does.
+#' @noRd
+adds_theta <- function(fit, use) UseMethod("adds_theta")
+
+#' @export
+adds_theta.rlmm_lmm <- function(fit, use) {
+  any(lengths(use) > 0L) && !is.null(fit$frame)
+}
+
+#' @export
+adds_theta.rlmm_glmm <- function(fit, use) {
+  is.null(no_variance_errors(fit)) && !is.null(hessian_covariance(fit))
 }
 
 check_theta_uncertainty <- function(fit) {

@@ -8,13 +8,19 @@
 
 #' What the variances of predictions are made of
 #' @param effects The terms in use. Without any, the data of the fit aren't needed.
+#' @param spec,design The fit's specification, and Z' and its like, which its data make.
 #' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; and of a
 #'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
 #'   vectors over levels, and `shift`, D as a k x p matrix of such vectors, both with the unknown
 #'   level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each term has
 #'   its first row.
 #' @noRd
-prediction_parts <- function(fit, effects) {
+prediction_parts <- function(
+  fit,
+  effects,
+  spec = fit_spec(fit),
+  design = sparse_design(fit)
+) {
   lambda <- lambda_blocks(fit$random, fit$theta)
   parts <- list(rx = fit$rx, free = free_beta(fit), lambda = lambda)
   if (length(effects) == 0L) {
@@ -24,9 +30,9 @@ prediction_parts <- function(fit, effects) {
     level_covariances,
     fit$random,
     lambda,
-    list(fit_cond_var(fit))
+    list(fit_cond_var(fit, spec))
   )
-  parts$factor <- sparse_factor(fit)
+  parts$factor <- sparse_factor(fit, design)
   parts$lambdat <- sparse_lambdat(fit)
   parts$shift <- effect_shifts(fit, parts)
   parts$first <- first_rows(fit)

@@ -2,31 +2,47 @@
 # the normal distribution of its linear predictor.
 
 #' Quantiles of observations whose linear predictors are normal
+#'
+#' Each distinct observation is looked for once.
 #' @param p A probability.
 #' @param eta,sd Means and standard deviations of the linear predictors.
 #' @param weights Prior weights; of a binomial the numbers of trials.
 #' @return A number per observation; `NA` where the mean or standard deviation is.
 #' @noRd
 predictive_quantiles <- function(fit, p, eta, sd, weights) {
-  row <- family_row(fit$glmm$family)
   weights <- ifelse(weights == 0, 1, weights)
   out <- rep(NA_real_, length(eta))
   known <- which(is.finite(eta) & is.finite(sd) & !is.na(weights))
   if (length(known) == 0L) {
     return(out)
   }
-  cumulative <- mixture(fit, row, eta[known], sd[known], weights[known])
-  out[known] <- if (is.null(row$whole)) {
-    start <- fit$family$linkinv(eta[known])
+  id <- distinct_id(eta[known], sd[known], weights[known])
+  first <- known[!duplicated(id)]
+  found <- distinct_quantiles(fit, p, eta[first], sd[first], weights[first])
+  out[known] <- found[match(id, unique(id))]
+  out
+}
+
+# A number for each distinct triple of numbers.
+distinct_id <- function(a, b, c) {
+  pairs <- complex(real = a, imaginary = b)
+  first <- match(pairs, pairs)
+  if (length(unique(c)) == 1L) first else first + match(c, c) * length(a)
+}
+
+distinct_quantiles <- function(fit, p, eta, sd, weights) {
+  row <- family_row(fit$glmm$family)
+  cumulative <- mixture(fit, row, eta, sd, weights)
+  if (is.null(row$whole)) {
+    start <- fit$family$linkinv(eta)
     continuous_quantile(cumulative, p, start, row$range == "positive")
   } else if (has_trials(fit$glmm$family)) {
-    trials <- round(weights[known])
+    trials <- round(weights)
     counts <- \(q, i) cumulative(q / trials[i], i)
-    whole_quantile(counts, p, length(known)) / trials
+    whole_quantile(counts, p, length(eta)) / trials
   } else {
-    whole_quantile(cumulative, p, length(known))
+    whole_quantile(cumulative, p, length(eta))
   }
-  out
 }
 
 #' The distribution function of a response, averaged over its linear predictor
@@ -43,7 +59,7 @@ mixture <- function(fit, row, eta, sd, weights) {
   function(q, i) {
     total <- numeric(length(q))
     for (k in seq_along(nodes)) {
-      mu <- fit$family$linkinv(eta[i] + sd[i] * nodes[k])
+      mu <- means_in_range(fit$family, row, eta[i] + sd[i] * nodes[k])
       total <- total +
         density[k] *
           row$probability(q, mu, weights[i], dispersion[i], shape, TRUE)
@@ -51,6 +67,24 @@ mixture <- function(fit, row, eta, sd, weights) {
     total
   }
 }
+
+#' Means at linear predictors, some of which may have left what the link can reach: the mean is then
+#' at that end of its range
+#' @noRd
+means_in_range <- function(family, row, eta) {
+  if (row$range == "real") {
+    return(family$linkinv(eta))
+  }
+  tiny <- 1e-100
+  if (family$link %in% reciprocal_links) {
+    eta <- pmax(eta, tiny)
+  }
+  mu <- pmax(family$linkinv(eta), tiny)
+  if (row$range == "proportion") pmin(mu, 1) else mu
+}
+
+# Links whose mean runs to infinity where the linear predictor reaches zero.
+reciprocal_links <- c("inverse", "1/mu^2")
 
 mixture_nodes <- function(fit, eta, sd, weights) {
   if (all(sd == 0)) {
@@ -99,7 +133,16 @@ continuous_quantile <- function(cumulative, p, start, positive) {
   up <- \(i, k) start[i] + size[i] * 2^(k - 1)
   low <- bracket_end(start, down, \(q, i) cumulative(q, i) > p)
   high <- bracket_end(start, up, \(q, i) cumulative(q, i) < p)
-  bisect(cumulative, p, low, high)
+  # Means at infinity, with a probability above 1 - p.
+  endless <- high > 1e60 * size
+  out <- rep(Inf, length(start))
+  out[!endless] <- bisect(
+    \(q, i) cumulative(q, which(!endless)[i]),
+    p,
+    low[!endless],
+    high[!endless]
+  )
+  out
 }
 
 # Moves each value on as long as it is inside.

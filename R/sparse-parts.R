@@ -97,13 +97,20 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 
 #' The sparse factor: `l`, with L L' = P (Lambda'Z'WZ Lambda + I) P', and `rzx` = L^-1 P Lambda'Z'W
 #' X.
+#' @param design What [sparse_design()] returns, which is the same at every theta.
 #' @noRd
-sparse_factor <- function(fit) {
-  weights <- working_weights(fit)
-  at <- lambdat_zt(fit)
-  product <- weighted_product(at, weights)
+sparse_factor <- function(fit, design = sparse_design(fit)) {
+  at <- sparse_lambdat(fit) %*% design$zt
+  product <- weighted_product(at, design$weights)
   l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
-  list(l = l, rzx = solve_lower(l, at %*% (weights * free_matrix(fit))))
+  list(l = l, rzx = solve_lower(l, at %*% design$wx))
+}
+
+#' Z', the weights W, and W X
+#' @noRd
+sparse_design <- function(fit) {
+  weights <- working_weights(fit)
+  list(zt = sparse_zt(fit), weights = weights, wx = weights * free_matrix(fit))
 }
 
 # A W A' of a sparse A; the observed information of a single observation may be negative, that of

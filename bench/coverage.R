@@ -79,9 +79,9 @@ n <- if (length(arguments) > 0) as.integer(arguments[1]) else 4000L
 rows <- list(
   "linear" = coverage(linear, n),
   "linear, ddf = \"asymptotic\"" = coverage(linear, n, ddf = "asymptotic"),
-  "linear, theta_uncertainty" = coverage(linear, n, theta_uncertainty = TRUE),
+  "linear, theta known" = coverage(linear, n, theta_uncertainty = FALSE),
   "Poisson" = coverage(counts, n),
-  "Poisson, theta_uncertainty" = coverage(counts, n, theta_uncertainty = TRUE)
+  "Poisson, theta known" = coverage(counts, n, theta_uncertainty = FALSE)
 )
 cat(sprintf("%s data sets of 20 groups of 6; nominal 0.95\n", n))
 print(do.call(rbind, rows))

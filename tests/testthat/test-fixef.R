@@ -122,7 +122,8 @@ test_that("coefficients by group make one table, with limits", {
     new,
     interval = "confidence",
     level = 0.9,
-    ddf = "asymptotic"
+    ddf = "asymptotic",
+    theta_uncertainty = FALSE
   )
   own <- table[table$term == "(Intercept)", ]
   expect_equal(cbind(own$lwr, own$upr), unname(limits[, -1]))

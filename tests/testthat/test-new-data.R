@@ -303,3 +303,18 @@ test_that("durations, dates and times are read as in the fit", {
     class = "rlmm_error_newdata"
   )
 })
+
+test_that("messages show variables as the formula has them", {
+  fit <- rlmm(Reaction ~ poly(Days, 2) + (1 | Subject), sleepstudy)
+  strata <- rlmm(
+    distance ~ age + (1 | Subject),
+    nlme::Orthodont,
+    dispersion = ~Sex
+  )
+  new <- data.frame(age = 8, Subject = "M01")
+  expect_snapshot({
+    writeLines(error_lines(predict(fit, data.frame(Subject = "308"))))
+    writeLines(error_lines(predict(strata, new, interval = "prediction")))
+    writeLines(error_lines(predict(strata, data.frame(g = 1))))
+  })
+})

@@ -255,3 +255,119 @@ test_that("a fit without its data predicts what needs none, with its weights and
   )
   expect_error(predict(slim, new, se.fit = TRUE), class = "rlmm_error_slim")
 })
+
+test_that("intervals say that theta is estimated, standard errors alone don't", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  new <- sleepstudy[c(1, 15), ]
+  same <- \(a, b, ...) {
+    of <- \(theta) predict(fit, new, ..., theta_uncertainty = theta)
+    expect_equal(of(a), of(b))
+  }
+  same(NULL, TRUE, interval = "confidence", se.fit = TRUE)
+  same(NULL, TRUE, interval = "prediction", ddf = "asymptotic")
+  same(NULL, FALSE, se.fit = TRUE)
+  same(NULL, FALSE, interval = "confidence", re.form = NA)
+  # The mean of an average group has the covariance of the fixed effects' estimates.
+  fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+  new <- data.frame(YEAR = factor(95:97))
+  found <- predict(fit, new, re.form = NA, interval = "confidence")
+  x <- model.matrix(~YEAR, new)
+  se <- sqrt(diag(x %*% vcov(fit) %*% t(x)))
+  expect_equal(found[, "upr"], found[, "fit"] + qnorm(0.975) * se)
+})
+
+# Gamma and Poisson models whose linear predictors may pass zero.
+near_zero <- function() {
+  set.seed(5)
+  d <- data.frame(x = runif(200), g = factor(sample(25, 200, TRUE)))
+  u <- rnorm(25, 0, 0.15)[d$g]
+  d$time <- rgamma(200, 6, 6 * pmax(0.6 + 0.4 * d$x + u, 0.05))
+  d$count <- rpois(200, pmax(1 + d$x + 3 * u, 0))
+  d
+}
+
+test_that("limits of means stay on their side of zero", {
+  d <- near_zero()
+  times <- rglmm(time ~ x + (1 | g), d, family = Gamma("inverse"))
+  new <- data.frame(x = c(-1.3, 0.5))
+  link <- predict(times, new, re.form = NA, interval = "confidence")
+  found <- predict(
+    times,
+    new,
+    re.form = NA,
+    interval = "confidence",
+    type = "response"
+  )
+  expect_lt(link[1, "lwr"], 0)
+  expect_equal(
+    unname(found[1, ]),
+    unname(c(1 / link[1, c("fit", "upr")], Inf))
+  )
+  expect_equal(unname(found[2, ]), unname(1 / link[2, c("fit", "upr", "lwr")]))
+  roots <- rglmm(count ~ x + (1 | g), d, family = poisson("sqrt"))
+  new <- data.frame(x = -1.6)
+  link <- predict(
+    roots,
+    new,
+    re.form = NA,
+    interval = "confidence",
+    level = 0.99
+  )
+  found <- predict(
+    roots,
+    new,
+    re.form = NA,
+    interval = "confidence",
+    type = "response",
+    level = 0.99
+  )
+  expect_lt(link[1, "lwr"] * link[1, "upr"], 0)
+  expect_equal(min(found), 0)
+})
+
+test_that("quantiles of observations count means at the end of their range", {
+  d <- near_zero()
+  fit <- rglmm(count ~ x + (1 | g), d, family = poisson("identity"))
+  new <- data.frame(x = c(0, 0.9))
+  eta <- predict(fit, new, re.form = NA)
+  link <- predict(
+    fit,
+    new,
+    re.form = NA,
+    interval = "prediction",
+    theta_uncertainty = FALSE
+  )
+  sd <- (link[, "upr"] - link[, "fit"]) / qnorm(0.975)
+  found <- predict(
+    fit,
+    new,
+    re.form = NA,
+    interval = "prediction",
+    type = "response",
+    theta_uncertainty = FALSE
+  )
+  probability <- \(q, i) {
+    of_mean <- \(t) ppois(q, pmax(eta[i] + sd[i] * t, 0)) * dnorm(t)
+    integrate(of_mean, -9, 9, rel.tol = 1e-9)$value
+  }
+  for (i in 1:2) {
+    expect_gte(probability(found[i, "upr"], i), 0.975)
+    expect_lt(probability(found[i, "upr"] - 1, i), 0.975)
+    expect_gte(probability(found[i, "lwr"], i), 0.025)
+  }
+})
+
+test_that("a reciprocal has no mean over groups near zero", {
+  d <- near_zero()
+  fit <- rglmm(time ~ x + (1 | g), d, family = Gamma("inverse"))
+  new <- data.frame(x = c(0, 3))
+  expect_warning(
+    found <- predict(fit, new, marginal = TRUE, type = "response"),
+    class = "rlmm_warning_marginal"
+  )
+  expect_equal(unname(is.na(found)), c(TRUE, FALSE))
+  eta <- predict(fit, new[2, , drop = FALSE], re.form = NA)
+  sd <- sqrt(VarCorr(fit)$g[1, 1])
+  mean_of <- \(t) dnorm(t) / (eta + sd * t)
+  expect_equal(found[[2]], integrate(mean_of, -8, 8)$value, tolerance = 1e-6)
+})
