@@ -2,17 +2,19 @@
 
 #' The fit, as a model to simulate from, with another number of levels or rows
 #'
-#' The levels of a grouping factor are copied, with their rows, one after the other, or the first of
-#' them are kept; factors that are nested in it are copied too, those crossed with it are not.
+#' The levels of a grouping factor are copied, with their rows, one after the other, or some of them
+#' are kept; factors that are nested in it are copied too, those crossed with it are not. Either way
+#' the factors that are constant within levels, such as treatments, keep their proportions. Fewer
+#' rows are the first of each level of the first grouping factor.
 #' @param along The name of a grouping variable, or `"rows"`: all rows of the data are repeated.
 #' @param n Its number of levels, or of rows.
 #' @noRd
 extended_fit <- function(fit, along, n) {
   frame <- fit_frame(fit)
   copies <- if (along == "rows") {
-    list(rows = rep_len(seq_len(nrow(frame)), n), copy = NULL)
+    list(rows = repeated_rows(fit, frame, n), copy = NULL)
   } else {
-    copied_levels(frame[[along]], n)
+    copied_levels(frame[[along]], n, balanced_order(fit, frame, along))
   }
   extended <- frame[copies$rows, , drop = FALSE]
   attr(extended, "terms") <- attr(frame, "terms")
@@ -25,12 +27,47 @@ extended_fit <- function(fit, along, n) {
   with_frame(fit, extended)
 }
 
-# The rows of the first n levels, counted on through copies of all levels, and the copy that each
-# row belongs to.
-copied_levels <- function(group, n) {
+# All rows again and again, or the first rows of each level.
+repeated_rows <- function(fit, frame, n) {
+  all <- seq_len(nrow(frame))
+  if (n >= nrow(frame)) {
+    return(rep_len(all, n))
+  }
+  group <- frame[[extendable(fit)[1L]]] %||% rep(1L, nrow(frame))
+  rank <- stats::ave(all, group, FUN = seq_along)
+  sort(order(rank)[seq_len(n)])
+}
+
+#' The levels of a factor in an order whose beginnings have the proportions of the whole
+#'
+#' Levels are alike if the factors of the fixed part are constant in both, and equal.
+#' @noRd
+balanced_order <- function(fit, frame, along) {
+  group <- factor(frame[[along]])
+  names <- all.vars(stats::delete.response(fit$fixed$terms))
+  factors <- setdiff(intersect(names, names(frame)), along)
+  is_kind <- vapply(
+    factors,
+    \(name) is_constant_kind(frame[[name]], group),
+    NA
+  )
+  first <- frame[match(levels(group), group), factors[is_kind], drop = FALSE]
+  kind <- do.call(paste, c(list(rep("", nrow(first))), first, sep = "\r"))
+  rank <- stats::ave(seq_along(kind), kind, FUN = seq_along)
+  order((rank - 0.5) / stats::ave(rank, kind, FUN = length))
+}
+
+is_constant_kind <- function(x, group) {
+  is_discrete <- is.factor(x) || is.character(x) || is.logical(x)
+  is_discrete && nrow(unique(data.frame(x, group))) == nlevels(group)
+}
+
+# The rows of the first n levels in this order, counted on through copies of all levels, and the
+# copy that each row belongs to.
+copied_levels <- function(group, n, order) {
   group <- factor(group)
   rows_of <- split(seq_along(group), group)
-  level <- rep_len(seq_along(rows_of), n)
+  level <- rep_len(order, n)
   copy <- (seq_len(n) - 1L) %/% length(rows_of)
   found <- rows_of[level]
   list(

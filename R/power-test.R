@@ -60,24 +60,63 @@ abort_unknown_test <- function(name, known) {
 # Wald's tests ----------------------------------------------------------------
 
 wald_p_values <- function(fit, y, test) {
-  fits <- refits(fit, y)
+  columns <- lapply(test$contrasts, single_coefficient)
+  p_values <- if (isGLMM.rlmm(fit) && all(lengths(columns) == 1L)) {
+    coefficient_p_values(fit, y, unlist(columns))
+  } else {
+    contrasts_of_refits(fit, y, test)
+  }
+  dimnames(p_values) <- list(NULL, names(test$contrasts))
+  p_values
+}
+
+# The number of the coefficient that a contrast tests alone.
+single_coefficient <- function(contrast) {
+  if (nrow(contrast) == 1L && sum(contrast != 0) == 1L) which(contrast != 0)
+}
+
+# Normal tests of coefficients of a generalized model, a row per response.
+coefficient_p_values <- function(fit, y, columns) {
+  found <- generalized_columns(fit, y)
+  ratio <- found$beta / found$std_error
+  2 * stats::pnorm(-abs(ratio[, columns, drop = FALSE]))
+}
+
+contrasts_of_refits <- function(fit, y, test) {
+  size <- length(test$contrasts)
   p_values <- vapply(
-    fits,
+    refits(fit, y),
     \(one) {
       if (is.null(one)) {
-        rep(NA_real_, length(test$contrasts))
+        rep(NA_real_, size)
       } else {
         contrast_p_values(one, test$contrasts, test$ddf)
       }
     },
-    double(length(test$contrasts))
+    double(size)
   )
-  matrix(
-    p_values,
-    ncol = length(test$contrasts),
-    byrow = TRUE,
-    dimnames = list(NULL, names(test$contrasts))
+  matrix(p_values, ncol = size, byrow = TRUE)
+}
+
+#' Fits a generalized model to each response in parallel threads
+#' @return What [named_responses()] returns.
+#' @noRd
+generalized_columns <- function(fit, y) {
+  names(y) <- paste0("y", seq_along(y))
+  n <- nrow(fit_frame(fit))
+  responses <- response_matrix(several_responses(y, fit), n, "newresp")
+  design <- list(
+    spec = fit_spec(fit),
+    fixed = fit$fixed,
+    random = fit$random,
+    held = fit$held
   )
+  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control$progress <- FALSE
+  theta <- inner_start(fit)
+  start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
+  found <- fit_responses(design, responses, control, start)
+  named_responses(found, design, colnames(responses))
 }
 
 #' P-values of several contrasts of one fit
@@ -224,7 +263,9 @@ objectives.rlmm_lmm <- function(fit, y) {
 }
 
 #' @export
-objectives.rlmm_glmm <- function(fit, y) refit_objectives(fit, y)
+objectives.rlmm_glmm <- function(fit, y) {
+  unname(generalized_columns(fit, y)$objective)
+}
 
 refit_objectives <- function(fit, y) {
   vapply(

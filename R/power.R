@@ -5,8 +5,10 @@
 #' the parameters are what they are assumed to be.
 #'
 #' Responses are drawn from the model at its estimates, or at those of `newparams`, with new random
-#' effects. A linear model is fitted to all of them in parallel threads; its tests have
-#' Satterthwaite's degrees of freedom, each from its own fit. A fit that fails is counted as none.
+#' effects. The model is fitted to all of them in parallel threads, and tested with Satterthwaite's
+#' degrees of freedom (linear models) or normal (generalized ones). Only tests of several
+#' coefficients, or combinations of them, of a generalized model, and functions of a fit take fits
+#' one after the other. A fit that fails is counted as none.
 #'
 #' The power at the estimates of a fit ("observed power") says nothing that its p-value doesn't: set
 #' the effect that matters by `newparams`.
@@ -24,7 +26,9 @@
 #' @param nsim Number of simulated responses.
 #' @param extend The design to simulate: `list(g = c(10, 20, 40))` for these numbers of levels of
 #'   the grouping factor `g`, or `list(rows = c(100, 200))` for these numbers of rows, one after the
-#'   other (a power curve). Levels are copied with their rows, and levels nested in them too.
+#'   other (a power curve). Levels are copied with their rows, and levels nested in them too; fewer
+#'   levels are some of them. The factors of the fixed part that are constant within levels, such as
+#'   treatments, keep their proportions. Fewer rows are the first of each group.
 #' @param newparams Parameters to simulate with, as of [simulate()][simulate.rlmm]; `beta` may be
 #'   named, and then the fixed effects that it doesn't name keep their estimates.
 #' @param alpha The significance level.
@@ -161,13 +165,14 @@ power_at <- function(fit, test, nsim, along, n, alpha, level) {
   y <- simulate.rlmm(fit, nsim)
   p_values <- test$p_values(fit, y, test)
   done <- colSums(!is.na(p_values))
+  warn_untested(colnames(p_values)[done == 0], fit, along, n)
   rejected <- colSums(p_values < alpha, na.rm = TRUE)
   table <- data.frame(
     test = colnames(p_values),
     nobs = nrow(fit$frame),
     nsim = done,
     rejected = rejected,
-    power = rejected / done,
+    power = ifelse(done == 0, NA, rejected / done),
     exact_limits(rejected, done, level)
   )
   if (!is.na(n)) {
@@ -182,13 +187,38 @@ power_at <- function(fit, test, nsim, along, n, alpha, level) {
   list(table = table, p_values = p_values)
 }
 
+# Tests that no fit has.
+warn_untested <- function(tests, fit, along, n) {
+  if (length(tests) == 0L) {
+    return(invisible())
+  }
+  x <- fixed_matrix(fit)
+  warn_rlmm(
+    c(
+      paste0("There is no power of ", enumerate(in_quotes(tests)), ": `NA`."),
+      x = if (qr(x)$rank < ncol(x)) {
+        "The fixed effects can't all be estimated in this design."
+      } else {
+        "No fit came to its end."
+      },
+      i = if (!is.na(n)) paste0("It has ", n, " ", describe_along(along), ".")
+    ),
+    "rlmm_warning_power"
+  )
+}
+
+describe_along <- function(along) {
+  if (along == "rows") "rows" else paste("levels of", tick(along))
+}
+
 #' Clopper and Pearson's limits of a proportion
 #' @noRd
 exact_limits <- function(x, n, level) {
   tail <- (1 - level) / 2
+  none <- ifelse(n == 0, NA, 1)
   data.frame(
-    lwr = ifelse(x == 0, 0, stats::qbeta(tail, x, n - x + 1)),
-    upr = ifelse(x == n, 1, stats::qbeta(1 - tail, x + 1, n - x))
+    lwr = none * ifelse(x == 0, 0, stats::qbeta(tail, x, n - x + 1)),
+    upr = none * ifelse(x == n, 1, stats::qbeta(1 - tail, x + 1, n - x))
   )
 }
 

@@ -173,3 +173,61 @@ test_that("power is printed, drawn, and bad input refused", {
     writeLines(error_lines(plot(simulate_power(fit, nsim = 1))))
   })
 })
+
+test_that("generalized models are fitted together, as they are one by one", {
+  set.seed(1)
+  d <- data.frame(x = rnorm(200), g = gl(20, 10))
+  u <- rnorm(20, 0, 0.6)[d$g]
+  d$time <- rgamma(200, 3, 3 / exp(1 + 0.3 * d$x + u))
+  d$answer <- factor(ifelse(rbinom(200, 1, plogis(u)) == 1, "yes", "no"))
+  fits <- list(
+    rglmm(
+      cbind(incidence, size - incidence) ~ period + (1 | herd),
+      cbpp,
+      binomial
+    ),
+    rglmm(time ~ x + (1 | g), d, Gamma("log")),
+    rglmm(answer ~ x + (1 | g), d, binomial),
+    rglmm_nb(TICKS ~ YEAR + (1 | BROOD), grouseticks)
+  )
+  for (fit in fits) {
+    found <- simulate_power(fit, nsim = 2, seed = 1)
+    draws <- simulate(fit, 2, seed = 1)
+    one <- refit(fit, draws[[2]])
+    table <- coef(summary(one))
+    p <- 2 * pnorm(-abs(table[found$test, 3]))
+    expect_equal(
+      attr(found, "p_values")[2, ],
+      p,
+      tolerance = 1e-5,
+      ignore_attr = TRUE
+    )
+    smaller <- paste(". ~ . -", attr(terms(fit), "term.labels")[1])
+    ratio <- simulate_power(fit, as.formula(smaller), nsim = 2, seed = 1)
+    without <- update(one, as.formula(smaller))
+    expect_equal(
+      attr(ratio, "p_values")[[2]],
+      anova(without, one)[2, "Pr(>Chisq)"],
+      tolerance = 1e-5
+    )
+  }
+})
+
+test_that("designs of other sizes keep the proportions of treatments", {
+  fit <- rlmm(distance ~ age * Sex + (1 | Subject), nlme::Orthodont)
+  boys <- \(fit, along, n) {
+    frame <- model.frame(extended_fit(fit, along, n))
+    of_subject <- unique(frame[c("Subject", "Sex")])
+    mean(of_subject$Sex == "Male")
+  }
+  # 16 of 27 subjects are boys, in one block.
+  expect_equal(boys(fit, "Subject", 10), 0.6)
+  expect_equal(boys(fit, "Subject", 40), 24 / 40)
+  shorter <- model.frame(extended_fit(fit, "rows", 54))
+  expect_equal(as.vector(table(shorter$Subject)), rep(2L, 27))
+  expect_warning(
+    found <- simulate_power(fit, "Sex", 3, extend = list(rows = 27), seed = 1),
+    class = "rlmm_warning_power"
+  )
+  expect_identical(found$power, NA_real_)
+})
