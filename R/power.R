@@ -172,7 +172,7 @@ power_at <- function(fit, test, nsim, along, n, alpha, level) {
     nobs = nrow(fit$frame),
     nsim = done,
     rejected = rejected,
-    power = ifelse(done == 0, NA, rejected / done),
+    power = ifelse(done == 0, NA_real_, rejected / done),
     exact_limits(rejected, done, level)
   )
   if (!is.na(n)) {
