@@ -101,17 +101,10 @@ structures <- list(
 )
 
 # The structure that each function around a bar stands for, unless `hom` is given.
-structure_calls <- c(
-  us = "us",
-  zerocorr = "diag",
-  diag = "diag",
-  homdiag = "homdiag",
-  cs = "cs",
-  homcs = "homcs",
-  ar1 = "ar1",
-  hetar1 = "hetar1",
-  toep = "toep",
-  homtoep = "homtoep"
+structure_calls <- append(
+  stats::setNames(nm = names(structures)),
+  c(zerocorr = "diag"),
+  after = 1L
 )
 unsupported_calls <- c("ou", "gau", "mat", "rr", "propto", "equalto")
 # Functions that may stand around a bar.
@@ -333,7 +326,7 @@ abort_structure <- function(name) {
     ),
     i = paste0(
       "These are: ",
-      enumerate(tick(paste0(names(structure_calls), "()")), max = 10L),
+      enumerate(tick(paste0(names(structure_calls), "()")), max = Inf),
       "."
     ),
     class = c("rlmm_error_unknown_structure", "rlmm_error_structure")
@@ -341,11 +334,13 @@ abort_structure <- function(name) {
 }
 
 abort_structure_arguments <- function(expr) {
+  has_hom <- Filter(\(structure) !is.null(structure$hom), structures)
+  calls <- unique(vapply(has_hom, `[[`, "", "call"))
   abort_formula(
     paste0("Can't understand ", tick(deparse_one(expr)), "."),
-    i = paste(
-      "The one argument beside the term is `hom = TRUE` or `FALSE`,",
-      "in `diag()`, `cs()` and `ar1()`."
+    i = sprintf(
+      "The one argument beside the term is `hom = TRUE` or `FALSE`, in %s.",
+      enumerate(tick(paste0(calls, "()")))
     ),
     class = "rlmm_error_structure"
   )

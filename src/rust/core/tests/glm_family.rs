@@ -802,6 +802,14 @@ fn binomial_tails() {
 }
 
 #[test]
+fn every_family_is_here() {
+    let is_here =
+        |family: &Family| REFERENCE.iter().any(|row| row.0 == *family);
+    let absent: Vec<_> = Family::ALL.iter().filter(|f| !is_here(f)).collect();
+    assert!(absent.is_empty(), "{absent:?} need rows in `REFERENCE`");
+}
+
+#[test]
 fn names_of_r_are_known() {
     assert_eq!(
         Family::from_name("inverse.gaussian").unwrap(),

@@ -58,6 +58,13 @@ const ALL: [(Family, Link); 34] = [
     (NegativeBinomialLinear, Identity),
 ];
 
+#[test]
+fn every_family_is_here() {
+    let is_here = |family: &Family| ALL.iter().any(|(own, _)| own == family);
+    let absent: Vec<_> = Family::ALL.iter().filter(|f| !is_here(f)).collect();
+    assert!(absent.is_empty(), "{absent:?} need rows in `ALL`");
+}
+
 // Where eta should be: centre and spread of the fixed effects.
 fn region(family: Family, link: Link) -> (f64, f64) {
     match (family, link) {

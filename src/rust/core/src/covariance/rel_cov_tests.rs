@@ -138,7 +138,7 @@ fn new_variance_has_the_correlation_that_is_asked_for() {
 }
 
 #[test]
-fn the_table_of_structures_is_in_their_order() {
+fn names_lead_to_structures() {
     for structure in Structure::all() {
         assert_eq!(Structure::from_name(structure.name()).unwrap(), structure);
     }

@@ -1,68 +1,66 @@
-//! The covariance structures by name, each with its definition.
+//! The covariance structures by name: one row each.
 
-use super::autoregressive::Autoregressive;
-use super::compound_symmetry::CompoundSymmetry;
+use super::autoregressive;
+use super::compound_symmetry;
 use super::correlated::Correlated;
 use super::definition::Covariance;
-use super::diagonal::{Diagonal, HomogeneousDiagonal};
+use super::diagonal;
 use super::role::Role;
-use super::toeplitz::Toeplitz;
-use super::unstructured::Unstructured;
+use super::toeplitz;
+use super::unstructured;
 
 use crate::error::{Error, Result};
 
-/// How the effects of one part of a term vary together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Structure {
-    /// Unstructured: theta is the lower triangle of Lambda, column by column.
-    Unstructured,
-    /// Uncorrelated: theta is the diagonal of Lambda.
-    Diagonal,
-    /// Uncorrelated with one common standard deviation.
-    HomogeneousDiagonal,
-    /// All correlations equal: theta is a standard deviation (over sigma) for each effect, then the
-    /// correlation.
-    CompoundSymmetry,
-    /// Compound symmetry with one common standard deviation.
-    HomogeneousCompoundSymmetry,
-    /// Correlation `rho^|i - j|`: theta is a standard deviation (over sigma) for each effect, then
-    /// `rho`.
-    Autoregressive,
-    /// Autoregression with one common standard deviation.
-    HomogeneousAutoregressive,
-    /// A correlation for each distance: theta is a standard deviation (over sigma) for each effect,
-    /// then those.
-    Toeplitz,
-    /// Toeplitz with one common standard deviation.
-    HomogeneousToeplitz,
+macro_rules! structures {
+    ($($(#[$doc:meta])* $structure:ident = $name:literal => $definition:expr;)*) => {
+        /// How the effects of one part of a term vary together.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Structure {
+            $($(#[$doc])* $structure,)*
+        }
+
+        impl Structure {
+            const ALL: &'static [Self] = &[$(Self::$structure,)*];
+
+            /// R's name of the structure.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$structure => $name,)*
+                }
+            }
+
+            pub(super) fn covariance(self) -> &'static dyn Covariance {
+                match self {
+                    $(Self::$structure => const { &$definition },)*
+                }
+            }
+        }
+    };
 }
 
-type Row = (&'static str, Structure, &'static dyn Covariance);
-
-/// R's name of each structure, and its definition.
-const STRUCTURES: [Row; 9] = [
-    ("us", Structure::Unstructured, &Unstructured),
-    ("diag", Structure::Diagonal, &Diagonal),
-    (
-        "homdiag",
-        Structure::HomogeneousDiagonal,
-        &HomogeneousDiagonal,
-    ),
-    ("cs", Structure::CompoundSymmetry, &each(CompoundSymmetry)),
-    (
-        "homcs",
-        Structure::HomogeneousCompoundSymmetry,
-        &common(CompoundSymmetry),
-    ),
-    ("hetar1", Structure::Autoregressive, &each(Autoregressive)),
-    (
-        "ar1",
-        Structure::HomogeneousAutoregressive,
-        &common(Autoregressive),
-    ),
-    ("toep", Structure::Toeplitz, &each(Toeplitz)),
-    ("homtoep", Structure::HomogeneousToeplitz, &common(Toeplitz)),
-];
+structures! {
+    /// Unstructured: theta is the lower triangle of Lambda, column by column.
+    Unstructured = "us" => unstructured::Unstructured;
+    /// Uncorrelated: theta is the diagonal of Lambda.
+    Diagonal = "diag" => diagonal::Diagonal;
+    /// Uncorrelated with one common standard deviation.
+    HomogeneousDiagonal = "homdiag" => diagonal::HomogeneousDiagonal;
+    /// All correlations equal: theta is a standard deviation (over sigma) for each effect, then the
+    /// correlation.
+    CompoundSymmetry = "cs" => each(compound_symmetry::CompoundSymmetry);
+    /// Compound symmetry with one common standard deviation.
+    HomogeneousCompoundSymmetry = "homcs" => common(compound_symmetry::CompoundSymmetry);
+    /// Correlation `rho^|i - j|`: theta is a standard deviation (over sigma) for each effect, then
+    /// `rho`.
+    Autoregressive = "hetar1" => each(autoregressive::Autoregressive);
+    /// Autoregression with one common standard deviation.
+    HomogeneousAutoregressive = "ar1" => common(autoregressive::Autoregressive);
+    /// A correlation for each distance: theta is a standard deviation (over sigma) for each effect,
+    /// then those.
+    Toeplitz = "toep" => each(toeplitz::Toeplitz);
+    /// Toeplitz with one common standard deviation.
+    HomogeneousToeplitz = "homtoep" => common(toeplitz::Toeplitz);
+}
 
 // Each effect has a standard deviation of its own.
 const fn each<C>(correlation: C) -> Correlated<C> {
@@ -83,21 +81,25 @@ const fn common<C>(correlation: C) -> Correlated<C> {
 impl Structure {
     /// All structures.
     pub fn all() -> impl Iterator<Item = Self> {
-        STRUCTURES.iter().map(|(_, structure, _)| *structure)
+        Self::ALL.iter().copied()
     }
 
-    /// R's name of the structure.
-    pub fn name(self) -> &'static str {
-        STRUCTURES[self as usize].0
+    /// All structures that have correlations among their parameters.
+    #[cfg(test)]
+    pub(crate) fn correlated() -> impl Iterator<Item = Self> {
+        Self::all().filter(|structure| {
+            structure
+                .parameters(2)
+                .iter()
+                .any(|role| role.is_correlation())
+        })
     }
 
     /// The structure of R's name for it.
     pub fn from_name(name: &str) -> Result<Self> {
-        let found = STRUCTURES.iter().find(|(known, _, _)| *known == name);
-        found.map(|(_, structure, _)| *structure).ok_or_else(|| {
-            Error::UnknownStructure {
-                name: name.to_string(),
-            }
+        let found = Self::all().find(|structure| structure.name() == name);
+        found.ok_or_else(|| Error::UnknownStructure {
+            name: name.to_string(),
         })
     }
 
@@ -109,10 +111,5 @@ impl Structure {
     /// Number of parameters for `size` effects.
     pub fn n_theta(self, size: usize) -> usize {
         self.parameters(size).len()
-    }
-
-    // The table stands in the order of the variants.
-    pub(super) fn covariance(self) -> &'static dyn Covariance {
-        STRUCTURES[self as usize].2
     }
 }

@@ -321,18 +321,9 @@ fn sparse_trailing_storage() {
     check("sparse", &data, true);
 }
 
-const CORRELATED: [Structure; 6] = [
-    Structure::CompoundSymmetry,
-    Structure::HomogeneousCompoundSymmetry,
-    Structure::Autoregressive,
-    Structure::HomogeneousAutoregressive,
-    Structure::Toeplitz,
-    Structure::HomogeneousToeplitz,
-];
-
 #[test]
 fn structures_with_a_correlation() {
-    for structure in CORRELATED {
+    for structure in Structure::correlated() {
         for k in [2, 3, 4] {
             check(
                 &format!("{structure:?}, k = {k}"),
@@ -360,7 +351,7 @@ fn structures_with_a_correlation() {
 // In working coordinates, where the ends of the range of rho are inner points.
 #[test]
 fn ends_of_the_correlation() {
-    for structure in CORRELATED {
+    for structure in Structure::correlated() {
         let n = structure.n_theta(3);
         let terms: Vec<(Levels, Vec<Part>)> = vec![
             (Box::new(|i| i % 12), vec![part(structure, 3, 0)]),
