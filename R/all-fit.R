@@ -15,11 +15,12 @@
 #' @param ncpus Number of threads; by default as many as there are processors.
 #' @param ... Passed to methods; for fits of rlmm, not used.
 #' @return A list of class `"rlmm_allFit"`: a fit for each optimizer, or the error it ended with.
-#'   `as.data.frame()` has one row per optimizer, in which `optimum` numbers the distinct optima from
-#'   the lowest on: fits that end at an optimum, within 1e-4 of each other. More than one is a sign
-#'   of several local optima, each of which its certificate calls an optimum. `summary()` of it has lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't
-#'   an optimum), `fixef`, `llik`, `sdcor`, `theta`, `times` (seconds) and `feval`, further `status`
-#'   and `verdict`.
+#'   `as.data.frame()` has one row per optimizer, in which `optimum` numbers the distinct optima
+#'   from the lowest on: fits that end at an optimum, within 1e-4 of each other. More than one is a
+#'   sign of several local optima, each of which its certificate calls an optimum. `summary()` of it
+#'   has lme4's components: `which.OK`, `msgs` (the verdict on each fit that isn't an optimum),
+#'   `fixef`, `llik`, `sdcor`, `theta`, `times` (seconds) and `feval`, further `status` and
+#'   `verdict`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' all <- allFit(fit, optimizers = c("newton", "LN_BOBYQA", "LD_LBFGS"))

@@ -109,8 +109,8 @@ core_fit_columns <- function(spec, y, start = list(), control = list()) {
 # same for any number of threads. `plan` is a list of `mean` (the linear predictor without the
 # effects that are drawn), `theta` (empty: no effects are drawn), `scale` (by which Lambda is
 # multiplied), `sigma`, `shape`, `seed` and `replicates` (their numbers). Like core_fit_many(), with
-# `std_error` (of the fixed effects, given theta) in the place of `rx`, and `done` (`FALSE`: the user
-# stopped before it was begun). `start` may hold `theta` and, of a generalized model, `beta`.
+# `std_error` (of the fixed effects, given theta) in the place of `rx`, and `done` (`FALSE`: the
+# user stopped before it was begun). `start` may hold `theta` and, of a generalized model, `beta`.
 core_bootstrap <- function(spec, plan, start = list(), control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
   threads <- n_threads(control)

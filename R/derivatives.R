@@ -28,8 +28,8 @@ joint_derivatives <- function(
 #' Where columns of Z nearly depend on each other, rounding errors of second derivatives grow with
 #' the fourth power of a covariate's mean over its standard deviation: for a year hardly a digit is
 #' left. The core takes them in other columns then (coordinates/basis.rs).
-#' @return The fit with another `theta`; `given`, the fit it was made of; and, in the terms concerned,
-#'   `scale`, and `root`, by which Lambda is to be multiplied.
+#' @return The fit with another `theta`; `given`, the fit it was made of; and, in the terms
+#'   concerned, `scale`, and `root`, by which Lambda is to be multiplied.
 #' @noRd
 in_independent_effects <- function(fit, found) {
   if (length(found$roots) == 0L) {

@@ -11,7 +11,8 @@
 # * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
 # * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
 #   first; `dispersion` is that of each observation.
-# * `slope`: the derivative of the log-density in the mean, where it isn't (y - mu) over the variance.
+# * `slope`: the derivative of the log-density in the mean, where it isn't (y - mu) over the
+#   variance.
 # * `probability`: that of a response up to y (`lower`), or above.
 # * `density`: the logarithm of the density of a response.
 

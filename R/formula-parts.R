@@ -5,8 +5,8 @@
 #' @param ... Ignored.
 #' @return `formula()`: the formula as it was written, with a `.` spelled out; with `random.only`,
 #'   one term for each grouping factor. `terms()`: a terms object. That of the random effects or of
-#'   the whole model adds up their effects and grouping factors, without bars. As lme4's, that of the
-#'   whole model has the attributes `predvars.fixed`, `predvars.random` and `varnames.fixed`.
+#'   the whole model adds up their effects and grouping factors, without bars. As lme4's, that of
+#'   the whole model has the attributes `predvars.fixed`, `predvars.random` and `varnames.fixed`.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' formula(fit)
@@ -61,7 +61,8 @@ random_terms <- function(fit) {
   stats::terms(rebuild_formula(fit, sum_of(summands)))
 }
 
-#' The terms object of fixed part and random effects, and what the model frame knows of its variables
+#' The terms object of fixed part and random effects, and what the model frame knows of its
+#' variables
 #' @noRd
 all_terms <- function(fit) {
   fixed <- fit$fixed$terms
@@ -80,7 +81,8 @@ all_terms <- function(fit) {
   )
 }
 
-#' Variables as the model frame makes them from new data: `poly()`, for example, with its coefficients
+#' Variables as the model frame makes them from new data: `poly()`, for example, with its
+#' coefficients
 #' @noRd
 frame_variables <- function(frame, variables) {
   terms <- attr(frame, "terms")

@@ -21,10 +21,10 @@
 #' From MixedModels.jl: `formula`, `reterms`, `feterm`, `sqrtwts`, `wt` (prior weights; like
 #' `sqrtwts` of no length if there are none), `parmap` (where each theta stands in Lambda),
 #' `optsum`, `betas`, `lambda` (by term; `joint_lambda` by grouping factor, whose
-#' terms MixedModels.jl amalgamates), `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`, `PCA`,
-#' `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A` and `L` mean the
-#' blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4 uses these
-#' names for something else, they are `A_blocks` and `L_blocks` here.
+#' terms MixedModels.jl amalgamates), `stderror`, `sigmas`, `sigmarhos`, `lowerbd`, `corr`, `vcov`,
+#' `PCA`, `rePCA` (cumulative proportions of variance), `objective`, `pvalues`. There `A` and `L`
+#' mean the blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4
+#' uses these names for something else, they are `A_blocks` and `L_blocks` here.
 #'
 #' Its functions of a model: `cond` (condition number of each block of Lambda, infinite where it is
 #' singular), `logdet` (log determinant of `Lambda' Z' W Z Lambda + I`, plus that of `RX' RX` for a

@@ -6,8 +6,8 @@
 #' anywhere in R: also the loop or the function that called for the fit. The estimates found until
 #' then are kept, and `last_rlmm()` returns them.
 #'
-#' The optimum wasn't reached: the fit's [opt_summary()] and its print say so, and `update(fit, start
-#' = )` goes on from there (see the examples). To bound the time of a fit beforehand, use
+#' The optimum wasn't reached: the fit's [opt_summary()] and its print say so, and `update(fit,
+#' start = )` goes on from there (see the examples). To bound the time of a fit beforehand, use
 #' [rlmm_control(max_time = )][rlmm_control].
 #'
 #' @return The last fit of this session that was interrupted; of [allFit()] all that its optimizers
@@ -40,8 +40,8 @@ interrupted <- new.env(parent = emptyenv())
 
 #' End what is running, if the user interrupted the search
 #' @param statuses How the searches ended, in the core's words.
-#' @param keep A function that makes what `last_rlmm()` shall return, or `NULL` where the search is a
-#'   step of something else.
+#' @param keep A function that makes what `last_rlmm()` shall return, or `NULL` where the search is
+#'   a step of something else.
 #' @noRd
 end_if_interrupted <- function(statuses, keep) {
   if (!"FORCED_STOP" %in% statuses) {

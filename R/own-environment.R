@@ -33,8 +33,9 @@ with_own_environment <- function(design, call) {
   design
 }
 
-#' The environment to evaluate a changed formula of a fit in: where the fit was made, if the change is
-#' asked for there, as objects may have come or changed since; otherwise the one that the fit keeps
+#' The environment to evaluate a changed formula of a fit in: where the fit was made, if the change
+#' is asked for there, as objects may have come or changed since; otherwise the one that the fit
+#' keeps
 #' @noRd
 living_environment <- function(fit, caller) {
   kept <- environment(fit$formula)

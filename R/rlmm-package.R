@@ -5,9 +5,9 @@
 #' functions by what they are for.
 #'
 #' **Fit.** [rlmm()] linear, [rglmm()] generalized, [rglmm_nb()] negative binomial, [rnlmm()]
-#' nonlinear models; [lmList()] a regression in each group. [preview()] tells of a model before it is
-#' fitted; [rlmm_control()] steers the fit; [covariance_structures] other than the unstructured one;
-#' [rlmm_sums()] fits where the data stay where they are.
+#' nonlinear models; [lmList()] a regression in each group. [preview()] tells of a model before it
+#' is fitted; [rlmm_control()] steers the fit; [covariance_structures] other than the unstructured
+#' one; [rlmm_sums()] fits where the data stay where they are.
 #'
 #' **Read.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [ranef()][ranef.rlmm],
 #' `coef()`, [condVar()][condVar.rlmm], [raneftables()], [getME()][getME.rlmm],

@@ -21,13 +21,14 @@
 #' @param sigma The residual standard deviation, if it is known.
 #' @param dispersion Residual variances that differ: a one-sided formula of a factor, `~ g`, or of
 #'   factors that are crossed, `~ a:b`, with a residual variance for each level or combination
-#'   (nlme's `varIdent()`). `sigma()` is the standard deviation of the first; [residual_strata()] has
-#'   all of them.
-#' @param weights_type What `weights` mean. `"precision"`: the residual variance of a row with weight
-#'   w is sigma^2 / w, and there are as many observations as rows. `"frequency"`: a row with weight
-#'   w stands for w equal rows, so that `nobs()`, `logLik()`, degrees of freedom and standard errors
-#'   follow; that is also how it is carried out: fitted values and residuals have a row for each.
-#'   (Bases that depend on the data, such as `poly()`, are those of the rows as they are given.)
+#'   (nlme's `varIdent()`). `sigma()` is the standard deviation of the first; [residual_strata()]
+#'   has all of them.
+#' @param weights_type What `weights` mean. `"precision"`: the residual variance of a row with
+#'   weight w is sigma^2 / w, and there are as many observations as rows. `"frequency"`: a row with
+#'   weight w stands for w equal rows, so that `nobs()`, `logLik()`, degrees of freedom and standard
+#'   errors follow; that is also how it is carried out: fitted values and residuals have a row for
+#'   each. (Bases that depend on the data, such as `poly()`, are those of the rows as they are
+#'   given.)
 #' @param ... Not used; anything here is an error.
 #'
 #' @details A random-effects term is `(effects | group)`, correlated within a level, or `(effects ||
@@ -35,10 +36,10 @@
 #' columns uncorrelated, `diag(effects | group, hom = TRUE)` with one variance, `us()` is the
 #' unstructured default. As in lme4 the columns of one factor stay correlated in `(f || group)`;
 #' `options(lme4.doublevert.default = "diag_special")`, which is lme4's option, or
-#' `options(rlmm.double_bar = "diag")` makes it `diag(f | group)`. For `cs()` and `ar1()` see [covariance_structures]. Among the effects
-#' `fulldummy(f)` stands for an indicator of each level of `f`, `dummy(f, "a")` for the one of "a".
-#' The group may be `a/b` (for `a` and `b:a`), `a:b`, `a * b`, `a + b`, or an expression such as
-#' `cut(x, 4)`. `&` is read as `:`.
+#' `options(rlmm.double_bar = "diag")` makes it `diag(f | group)`. For `cs()` and `ar1()` see
+#' [covariance_structures]. Among the effects `fulldummy(f)` stands for an indicator of each level
+#' of `f`, `dummy(f, "a")` for the one of "a". The group may be `a/b` (for `a` and `b:a`), `a:b`,
+#' `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @examples

@@ -1,0 +1,72 @@
+# Influence: which rows are deleted together.
+
+#' Which rows are deleted together
+#' @return A list: `name` of the groups, `deleted` (labels), `rows` (a list of numbers).
+#' @noRd
+deletion_sets <- function(fit, groups) {
+  frame <- fit_frame(fit)
+  if (is.null(groups)) {
+    labels <- row.names(frame)
+    rows <- as.list(seq_along(labels))
+    return(list(name = "case", deleted = labels, rows = rows))
+  }
+  if (is.character(groups) && length(groups) < nrow(frame)) {
+    factor <- combined_factor(lapply(groups, deletion_factor, fit = fit))
+    name <- paste(groups, collapse = ".")
+  } else {
+    factor <- droplevels(given_groups(groups, nrow(frame)))
+    name <- "group"
+  }
+  levels <- levels(factor)
+  list(
+    name = name,
+    deleted = factor(levels, levels),
+    rows = unname(split(seq_along(factor), factor))
+  )
+}
+
+combined_factor <- function(factors) {
+  if (length(factors) == 1L) {
+    return(droplevels(factors[[1L]]))
+  }
+  interaction(factors, drop = TRUE, lex.order = TRUE)
+}
+given_groups <- function(groups, n) {
+  if (is.atomic(groups) && length(groups) == n && !anyNA(groups)) {
+    return(as.factor(groups))
+  }
+  abort_argument(
+    "`groups` must be names of grouping factors or variables, or a value for each row.",
+    x = it_is(groups),
+    arg = "groups"
+  )
+}
+
+#' A grouping factor of the fit, or a variable of its frame or data
+#' @noRd
+deletion_factor <- function(name, fit) {
+  factors <- grouping_factors(fit)
+  frame <- fit_frame(fit)
+  values <- factors[[name]] %||% frame[[name]]
+  if (is.null(values)) {
+    data <- nlme::getData(fit)
+    values <- data[[name]][match(row.names(frame), row.names(data))]
+  }
+  if (is.null(values)) {
+    abort_deletion_factor(name, "is neither", factors)
+  }
+  if (anyNA(values)) {
+    abort_deletion_factor(name, "has missing values", factors)
+  }
+  as.factor(values)
+}
+
+abort_deletion_factor <- function(name, found, factors) {
+  known <- enumerate(tick(names(factors)))
+  abort_argument(
+    "`groups` must name grouping factors of the model, or variables of its data.",
+    x = sprintf("%s %s.", in_quotes(name), found),
+    i = paste0("The grouping factors are ", known, "."),
+    arg = "groups"
+  )
+}

@@ -1,0 +1,107 @@
+# The result of influence(): estimates without each case beside those of all cases.
+
+# A list of more numbers than this isn't kept.
+max_vcov_numbers <- 1e7
+
+new_influence <- function(fit, sets, found, way) {
+  labels <- as.character(sets$deleted)
+  by_case <- \(values) stats::setNames(unlist(values), labels)
+  take <- \(field) by_case(lapply(found, `[[`, field))
+  vcov <- vcov.rlmm(fit)
+  vcovs <- lapply(found, \(case) padded_vcov(case$vcov, free_beta(fit), vcov))
+  without <- estimates_without(fit, found, labels, vcovs)
+  names(without) <- paste0(names(without), "[-", sets$name, "]")
+  all_components <- components_at(fit, fit, influence_labels(fit))
+  out <- c(
+    list(fixed.effects = fit$beta),
+    without[1L],
+    list(var.cov.comps = all_components),
+    without[2L],
+    list(vcov = vcov),
+    without[3L],
+    list(groups = sets$name, deleted = sets$deleted),
+    list(converged = take("converged"), function.evals = take("evaluations")),
+    without[4L],
+    list(theta = fit$theta),
+    without[5L],
+    list(
+      covratio = by_case(covariance_ratios(vcovs, vcov)),
+      hat = take("leverage"),
+      size = by_case(lengths(sets$rows)),
+      method = way
+    )
+  )
+  structure(out, class = c("influence.rlmm", "influence.merMod"))
+}
+
+#' The estimates without each case, a row for each; of `vcov` a list
+#' @noRd
+estimates_without <- function(fit, found, labels, vcovs) {
+  rows <- \(values, names) {
+    dimnames <- list(labels, names)
+    matrix(unlist(values), length(labels), byrow = TRUE, dimnames = dimnames)
+  }
+  coefficients <- names(fit$beta)
+  components <- influence_labels(fit)
+  beta_of <- \(case) with_held(case$beta, coefficients, fit$held)
+  is_kept <- sum(lengths(vcovs)) <= max_vcov_numbers
+  list(
+    fixed.effects = rows(lapply(found, beta_of), coefficients),
+    var.cov.comps = rows(
+      lapply(found, components_at, fit = fit, names = components),
+      components
+    ),
+    vcov = if (is_kept) vcovs,
+    std.error = rows(lapply(vcovs, \(v) sqrt(diag(v))), coefficients),
+    theta = rows(lapply(found, `[[`, "theta"), theta_names(fit$random))
+  )
+}
+#' The covariance matrix with rows and columns of zeros for coefficients that are held
+#' @noRd
+padded_vcov <- function(vcov, free, full) {
+  out <- 0 * full
+  out[free, free] <- vcov
+  out
+}
+
+covariance_ratios <- function(vcovs, full) {
+  free <- diag(full) > 0
+  log_det <- \(v) {
+    if (anyNA(v)) {
+      return(NA_real_)
+    }
+    as.double(determinant(v[free, free, drop = FALSE])$modulus)
+  }
+  whole <- log_det(full)
+  exp(vapply(vcovs, log_det, 0) - whole)
+}
+
+#' The residual variance, then variances and covariances by term, under lme4's names
+#' @param at A list with `theta` and `sigma`: the fit, or its estimates without a case.
+#' @noRd
+components_at <- function(fit, at, names) {
+  if (anyNA(at$theta) || is.na(at$sigma)) {
+    return(stats::setNames(rep(NA_real_, length(names)), names))
+  }
+  omegas <- lapply(lambda_blocks(fit$random, at$theta), tcrossprod)
+  lower <- lapply(omegas, \(omega) omega[lower.tri(omega, diag = TRUE)])
+  values <- c(at$sigma^2, effects_sigma(fit, at$sigma)^2 * unlist(lower))
+  stats::setNames(values, names)
+}
+
+#' lme4's names of a term's variances and covariances
+#' @noRd
+term_component_labels <- function(term) {
+  columns <- term$columns
+  lower <- lower.tri(diag(length(columns)), diag = TRUE)
+  cells <- which(lower, arr.ind = TRUE)
+  row <- columns[cells[, 1]]
+  column <- columns[cells[, 2]]
+  covariances <- paste0("C[", row, ",", column, "]")
+  ifelse(row == column, paste0("v[", row, "]"), covariances)
+}
+influence_labels <- function(fit) {
+  own <- lapply(fit$random, term_component_labels)
+  prefix <- if (length(own) > 1L) paste0(component_names(fit), ":") else ""
+  c("sigma^2", unlist(Map(paste0, prefix, own), use.names = FALSE))
+}
