@@ -65,6 +65,7 @@ self_start <- function(parts, data) {
 #' @noRd
 nonlinear_design <- function(parts, start, data, extras) {
   parameters <- intersect(names(start), all.vars(parts$mean))
+  check_start_complete(parts, parameters, data)
   linear <- linear_part(parts, parameters)
   frame <- nonlinear_frame(parts, parameters, data, extras)
   rows <- stacked_rows(frame, parameters)
@@ -81,6 +82,24 @@ nonlinear_design <- function(parts, start, data, extras) {
     y = as.double(frame[[1L]]),
     weights = as.double(frame[["(weights)"]] %||% rep(1, nrow(frame))),
     design = design
+  )
+}
+
+# What is neither a column nor a constant is a parameter that has no start value.
+check_start_complete <- function(parts, parameters, data) {
+  names <- setdiff(all.vars(parts$mean), c(parameters, names(data)))
+  is_known <- vapply(names, exists, NA, envir = parts$env)
+  if (all(is_known)) {
+    return(invisible())
+  }
+  unknown <- names[!is_known]
+  abort_rlmm(
+    c(
+      paste0("Can't find ", enumerate(tick(unknown), last = "or"), "."),
+      x = "The mean uses it, and neither `data` nor `start` has it.",
+      i = sprintf("The mean is `%s`.", short_deparse(parts$mean))
+    ),
+    "rlmm_error_start"
   )
 }
 

@@ -266,7 +266,7 @@ cell_pieces <- function(term, index) {
 #'   on a side (`maxpts`), at most.
 #' @noRd
 profile_one <- function(problem, name, pace) {
-  refit <- refitter(problem, name)
+  refit <- (problem$refitter %||% refitter)(problem, name)
   state <- problem$fit
   state$sigma <- effects_sigma(state)
   centre <- list(value = problem$values[[name]], zeta = 0, state = state)

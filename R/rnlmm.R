@@ -17,7 +17,10 @@
 #' The likelihood is that of the Laplace approximation, as lme4's: the modes of the random effects
 #' are those of the penalized sum of squares, by Gauss-Newton steps, and sigma is profiled out. With
 #' `nAGQ = 0` the fixed effects are found together with the modes, which is faster and less exact.
-#' Standard errors are those of the linearized model at the estimates.
+#' Standard errors, those of predictions too, are those of the linearized model at the estimates.
+#' Profiles are of the Laplace approximation, so that limits by profile
+#' (`confint(method = "profile")`) say what it does of standard deviations and correlations too;
+#' nlmer's fits have none.
 #'
 #' @param formula The three-part formula.
 #' @param data A data frame.
@@ -29,18 +32,26 @@
 #' @param verbose With 1 the course of the optimization is printed.
 #' @param subset,weights,na.action As in [lm()].
 #' @param object,x A fit.
-#' @param newdata Data to predict for.
-#' @param re.form `NULL` to include the random effects, `NA` to leave them out; new levels have
-#'   effects of zero.
+#' @param newdata Data to predict or to simulate for.
+#' @param re.form `NULL` to include the random effects, `NA` to leave them out (in `simulate()`: to
+#'   draw them); new levels have effects of zero.
+#' @param se.fit Return standard errors too?
+#' @param interval Limits of the mean (`"confidence"`), or of a new observation (`"prediction"`).
+#' @param nsim,seed Number of simulated responses, and `NULL` or a seed for [set.seed()].
+#' @param use.u Hold the random effects at their modes, as `re.form = NULL` does?
 #' @param type The type of residuals.
-#' @param parm,level Coefficients and confidence level.
+#' @param parm,level Parameters (numbers, names, `"theta_"`, `"beta_"`) and confidence level.
+#' @param method Limits from standard errors, of the fixed effects alone, or by profile.
+#' @param fitted A fit.
+#' @param which,alphamax,maxpts,delta.cutoff,signames As of [profile()][profile.rlmm].
 #' @param condVar Attach conditional variances?
 #' @param digits Significant digits.
 #' @param ... Not used.
 #' @return A list of class `"rlmm_nlmm"`. It answers `fixef()`, `ranef()`, `coef()`, `VarCorr()`,
-#'   `sigma()`, `vcov()`, `confint()` (Wald's), `logLik()` (and so `AIC()` and `BIC()`),
-#'   `deviance()`, `fitted()`, `residuals()`, `predict()`, `nobs()`, `formula()`, `model.frame()`,
-#'   `update()`, `ngrps()`, `isNLMM()`, `summary()` and `plot()`.
+#'   `sigma()`, `vcov()`, `confint()`, `profile()`, `logLik()` (and so `AIC()` and `BIC()`),
+#'   `deviance()`, `fitted()`, `residuals()`, `predict()`, `simulate()`, `nobs()`, `formula()`,
+#'   `model.frame()`, `update()`, `ngrps()`, `isNLMM()`, `summary()` and `plot()`. `predict()` has a
+#'   vector, with `interval` a matrix, with `se.fit` a list, as [predict.lm()].
 #' @references Lindstrom, M. J. and Bates, D. M. (1990). Nonlinear mixed effects models for repeated
 #'   measures data. *Biometrics*, 46, 673-687.
 #' @examples
@@ -49,7 +60,9 @@
 #'   Orange
 #' )
 #' fit
-#' predict(fit, data.frame(age = c(500, 1000), Tree = "3"))
+#' predict(fit, data.frame(age = c(500, 1000), Tree = "3"), interval = "prediction")
+#' head(simulate(fit, 2, seed = 1))
+#' confint(fit, "xmid", method = "profile")
 #' # A mean of one's own
 #' rnlmm(
 #'   circumference ~ Asym / (1 + exp((xmid - age) / scal)) ~ Asym | Tree,
@@ -329,22 +342,6 @@ vcov.rlmm_nlmm <- function(object, ...) {
 
 #' @rdname rnlmm
 #' @export
-confint.rlmm_nlmm <- function(object, parm = NULL, level = 0.95, ...) {
-  refuse_dots(...)
-  check_confidence(level)
-  beta <- object$beta
-  errors <- stats::setNames(sqrt(diag(vcov.rlmm_nlmm(object))), names(beta))
-  parm <- parm %||% names(beta)
-  if (is.numeric(parm)) {
-    parm <- names(beta)[parm]
-  }
-  limits <- wald_limits(beta[parm], errors[parm], level, Inf)
-  colnames(limits) <- limit_names(level)
-  limits
-}
-
-#' @rdname rnlmm
-#' @export
 logLik.rlmm_nlmm <- function(object, ...) {
   refuse_dots(...)
   structure(
@@ -440,44 +437,6 @@ residuals.rlmm_nlmm <- function(
     object$na_action,
     stats::setNames(r, row.names(object$frame))
   )
-}
-
-#' @rdname rnlmm
-#' @export
-predict.rlmm_nlmm <- function(object, newdata = NULL, re.form = NULL, ...) {
-  refuse_dots(...)
-  with_effects <- is.null(re.form)
-  if (is.null(newdata) && with_effects) {
-    return(fitted.rlmm_nlmm(object))
-  }
-  data <- newdata %||% object$frame
-  rows <- stacked_new_rows(object, data)
-  shell <- linear_shell(object)
-  shell$frame <- object$stacked
-  phi <- stats::predict(
-    shell,
-    rows,
-    re.form = if (with_effects) NULL else NA,
-    allow.new.levels = TRUE
-  )
-  phi <- matrix(phi, nrow(data), length(object$parameters))
-  mean <- mean_function(object$parts, object$parameters, data)
-  values <- stats::setNames(mean(phi)$value, row.names(data))
-  if (is.null(newdata)) stats::napredict(object$na_action, values) else values
-}
-
-#' New data once for each parameter, with its indicators
-#' @noRd
-stacked_new_rows <- function(object, data) {
-  n <- nrow(data)
-  s <- length(object$parameters)
-  rows <- as.data.frame(data)[rep(seq_len(n), s), , drop = FALSE]
-  row.names(rows) <- NULL
-  for (k in seq_len(s)) {
-    indicator <- as.double(rep(seq_len(s) == k, each = n))
-    rows[[object$parameters[k]]] <- indicator
-  }
-  rows
 }
 
 # Printing ------------------------------------------------------------------

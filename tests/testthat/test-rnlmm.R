@@ -272,3 +272,110 @@ test_that("wrong formulas and starts are told", {
     writeLines(error_lines(orange(nAGQ = 5)))
   })
 })
+
+test_that("predictions, limits and profiles of a linear mean are the linear model's", {
+  nonlinear <- rnlmm(
+    Reaction ~ a + b * Days ~ (a + b | Subject),
+    sleepstudy,
+    start = c(a = 250, b = 10)
+  )
+  linear <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  new <- data.frame(Days = c(2, 12, 5), Subject = c("308", "350", "new"))
+  errors <- \(fit, ...) predict(fit, new, se.fit = TRUE, ...)$se.fit
+  expect_equal(
+    errors(nonlinear),
+    errors(linear, allow.new.levels = TRUE),
+    tolerance = 1e-4
+  )
+  expect_equal(
+    errors(nonlinear, re.form = NA),
+    errors(linear, re.form = NA),
+    tolerance = 1e-4
+  )
+  for (form in list(NULL, NA)) {
+    expect_equal(
+      predict(nonlinear, new, form, interval = "prediction"),
+      predict(
+        linear,
+        new,
+        re.form = form,
+        interval = "prediction",
+        allow.new.levels = TRUE,
+        ddf = "asymptotic",
+        theta_uncertainty = FALSE
+      ),
+      tolerance = 1e-4
+    )
+  }
+  names <- c(".sig01", ".sig02", "a")
+  found <- confint(nonlinear, names, method = "profile")
+  theirs <- confint(linear, c(".sig01", ".sig02", "(Intercept)"))
+  expect_equal(unname(found), unname(theirs), tolerance = 1e-3)
+  expect_equal(
+    simulate(nonlinear, 2, seed = 1),
+    simulate(linear, 2, seed = 1),
+    tolerance = 1e-3,
+    ignore_attr = TRUE
+  )
+})
+
+test_that("a profile is the likelihood of fits with the parameter at its value", {
+  fit <- orange()
+  limits <- confint(fit, "xmid", method = "profile")
+  for (limit in limits) {
+    # The same model with this value in its formula.
+    held <- rnlmm(
+      circumference ~ SSlogis(age, Asym, limit, scal) ~ Asym | Tree,
+      Orange,
+      start = c(Asym = 192, scal = 348)
+    )
+    expect_equal(
+      2 * as.numeric(logLik(fit) - logLik(held)),
+      qchisq(0.95, 1),
+      tolerance = 2e-3
+    )
+  }
+  expect_s3_class(profile(fit, ".sigma"), "profile.rlmm")
+  expect_error(
+    profile(orange(nAGQ = 0)),
+    class = "rlmm_error_profile"
+  )
+})
+
+test_that("errors of nonlinear predictions are those of the linearized model", {
+  fit <- orange()
+  Asym <- coef(fit)$Tree[as.character(Orange$Tree), "Asym"]
+  xmid <- rep(fixef(fit)[["xmid"]], 35)
+  scal <- rep(fixef(fit)[["scal"]], 35)
+  mean <- SSlogis(Orange$age, Asym, xmid, scal)
+  slopes <- attr(mean, "gradient")
+  z <- slopes[, "Asym"] *
+    outer(as.character(Orange$Tree), levels(Orange$Tree), `==`)
+  v <- sigma(fit)^2 * diag(35) + VarCorr(fit)$Tree[1, 1] * tcrossprod(z)
+  precision <- solve(t(slopes) %*% solve(v, slopes))
+  cross <- VarCorr(fit)$Tree[1, 1] * t(z) %*% solve(v)
+  # Errors of x' beta + z' b in the linear model with these columns.
+  prior <- VarCorr(fit)$Tree[1, 1] * diag(5)
+  given <- prior - cross %*% z * VarCorr(fit)$Tree[1, 1]
+  s <- slopes - z %*% cross %*% slopes
+  variance <- rowSums((s %*% precision) * s) + rowSums((z %*% given) * z)
+  found <- predict(fit, se.fit = TRUE)
+  expect_equal(unname(found$se.fit), sqrt(variance), tolerance = 1e-5)
+  expect_equal(unname(found$fit), as.double(mean), tolerance = 1e-6)
+})
+
+test_that("what predictions and starts lack is named", {
+  fit <- orange()
+  expect_snapshot({
+    writeLines(error_lines(predict(fit, data.frame(Tree = "3"))))
+    writeLines(error_lines(predict(fit, data.frame(age = 100))))
+    writeLines(error_lines(predict(fit, 1:3)))
+    writeLines(error_lines(simulate(fit, 0)))
+    writeLines(error_lines(confint(fit, "xmd")))
+    writeLines(error_lines(rnlmm(
+      circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+      Orange,
+      start = c(Asym = 200, xmid = 725)
+    )))
+  })
+})

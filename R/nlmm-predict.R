@@ -1,0 +1,268 @@
+# Predictions of nonlinear mixed models, their standard errors, and simulated responses.
+
+#' @rdname rnlmm
+#' @export
+predict.rlmm_nlmm <- function(
+  object,
+  newdata = NULL,
+  re.form = NULL,
+  se.fit = FALSE,
+  interval = c("none", "confidence", "prediction"),
+  level = 0.95,
+  ...
+) {
+  refuse_dots(...)
+  check_flag(se.fit, "se.fit")
+  interval <- one_of(interval, interval_kinds, "interval")
+  check_confidence(level)
+  plain <- interval == "none" && !se.fit
+  if (is.null(newdata) && is.null(re.form) && plain) {
+    return(fitted.rlmm_nlmm(object))
+  }
+  finish <- if (is.null(newdata)) {
+    \(x) stats::napredict(object$na_action, x)
+  } else {
+    identity
+  }
+  found <- nonlinear_predictions(object, newdata, re.form)
+  out <- list(fit = finish(found$value))
+  if (plain) {
+    return(out$fit)
+  }
+  variance <- nonlinear_error_variance(object, found)
+  if (interval != "none") {
+    added <- if (interval == "prediction") {
+      outside_variance(object, found, newdata)
+    } else {
+      0
+    }
+    errors <- list(variance = variance + added, df = Inf)
+    limits <- normal_limits(found$value, errors, level)
+    out$fit <- finish(cbind(fit = found$value, limits))
+  }
+  if (!se.fit) {
+    return(out$fit)
+  }
+  out$se.fit <- finish(with_names(sqrt(variance), names(found$value)))
+  out
+}
+
+#' Means, and what their errors are made of
+#' @return A list: `value`; `gradient` of the mean in the parameters (n x s); `rows`, what
+#'   [prediction_rows()] returns for the rows of all parameters, one after the other.
+#' @noRd
+nonlinear_predictions <- function(object, newdata, re_form) {
+  data <- newdata %||% object$frame
+  check_newdata_frame(data)
+  shell <- stacked_shell(object)
+  use <- selected_effects(shell, re_form)
+  new <- new_data(shell, stacked_new_rows(object, data))
+  rows <- prediction_rows(shell, use, new, TRUE, left_out = TRUE)
+  eta <- drop(rows$x %*% object$beta) + random_part(rows, object$b)
+  phi <- matrix(eta, nrow(data), length(object$parameters))
+  check_mean_variables(object, data)
+  mean <- mean_function(object$parts, object$parameters, data)(phi)
+  list(
+    value = with_names(mean$value, row.names(data)),
+    gradient = mean$gradient,
+    rows = rows
+  )
+}
+
+check_newdata_frame <- function(newdata) {
+  if (!is.data.frame(newdata)) {
+    abort_argument(
+      "`newdata` must be a data frame.",
+      x = it_is(newdata),
+      arg = "newdata"
+    )
+  }
+}
+
+# The variables of the mean are columns of the frame of the fit, and must be there in new data.
+check_mean_variables <- function(object, data) {
+  used <- intersect(all.vars(object$parts$mean), names(object$frame))
+  missing <- setdiff(used, names(data))
+  if (length(missing) > 0L) {
+    mean <- call("list", object$parts$mean)
+    abort_missing_column(missing[1L], mean, list(data = data))
+  }
+}
+
+#' The fit as a linear model of its parameters, on the rows of all of them
+#' @noRd
+stacked_shell <- function(object) {
+  shell <- linear_shell(object)
+  shell$frame <- object$stacked
+  shell
+}
+
+#' New data once for each parameter, with its indicators
+#' @noRd
+stacked_new_rows <- function(object, data) {
+  n <- nrow(data)
+  s <- length(object$parameters)
+  rows <- as.data.frame(data)[rep(seq_len(n), s), , drop = FALSE]
+  row.names(rows) <- NULL
+  for (k in seq_len(s)) {
+    indicator <- as.double(rep(seq_len(s) == k, each = n))
+    rows[[object$parameters[k]]] <- indicator
+  }
+  rows
+}
+
+# Standard errors -------------------------------------------------------------
+
+#' Variances of the errors of means, in the linearized model
+#' @noRd
+nonlinear_error_variance <- function(object, found) {
+  rows <- linearized_rows(found)
+  parts <- linearized_parts(object, length(rows$effects) > 0L)
+  object$sigma^2 * prediction_variance(rows, parts)
+}
+
+#' Rows of the parameters, summed up with the gradient of the mean as weights
+#' @noRd
+linearized_rows <- function(found) {
+  n <- nrow(found$gradient)
+  summed <- \(x) times_gradient(x, found$gradient, n)
+  of_effect <- \(effect) {
+    effect$z <- summed(effect$z)
+    effect$refs <- effect$refs[seq_len(n)]
+    effect$labels <- effect$labels[seq_len(n)]
+    effect
+  }
+  list(
+    n = n,
+    x = summed(found$rows$x),
+    effects = lapply(found$rows$effects, of_effect),
+    left_out = lapply(found$rows$left_out, of_effect)
+  )
+}
+
+#' What [prediction_parts()] returns, of the linearized model at the estimates
+#' @noRd
+linearized_parts <- function(object, effects) {
+  shell <- stacked_shell(object)
+  lambda <- lambda_blocks(object$random, object$theta)
+  parts <- list(
+    rx = object$rx,
+    free = rep(TRUE, length(object$beta)),
+    lambda = lambda
+  )
+  if (!effects) {
+    return(parts)
+  }
+  parts$within <- Map(with_unknown_cell, object$cond_var, lambda)
+  parts$lambdat <- sparse_lambdat(shell)
+  parts$factor <- linearized_factor(object, shell, parts$lambdat)
+  parts$shift <- effect_shifts(shell, parts)
+  parts$first <- first_rows(shell)
+  parts
+}
+
+# The conditional covariances of the levels of one term, cell by cell, the unknown level last.
+with_unknown_cell <- function(known, lambda) {
+  unknown <- tcrossprod(lambda)
+  k <- nrow(unknown)
+  cells <- lapply(seq_len(k^2), \(cell) {
+    row <- (cell - 1L) %% k + 1L
+    column <- (cell - 1L) %/% k + 1L
+    c(known[row, column, ], unknown[cell])
+  })
+  matrix(cells, k, k)
+}
+
+#' The sparse factor of M'M + I, and L^-1 P M' times the linearized X
+#' @noRd
+linearized_factor <- function(object, shell, lambdat) {
+  gradient <- nonlinear_predictions(object, NULL, NULL)$gradient
+  gradient <- sqrt(object$weights %||% 1) * gradient
+  n <- nrow(gradient)
+  m <- times_gradient(
+    Matrix::t(lambdat %*% sparse_zt(shell)),
+    gradient,
+    n
+  )
+  x <- times_gradient(fixed_matrix(shell), gradient, n)
+  product <- Matrix::forceSymmetric(Matrix::crossprod(m))
+  l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
+  list(l = l, rzx = solve_lower(l, Matrix::crossprod(m, x)))
+}
+
+#' The variance that an observation has beside the error of its mean: of the residual, and of the
+#' effects that the prediction leaves out
+#' @noRd
+outside_variance <- function(object, found, newdata) {
+  lambda <- list(lambda = lambda_blocks(object$random, object$theta))
+  drawn <- drawn_variance(linearized_rows(found)$left_out, lambda)
+  weights <- nonlinear_weights(object, newdata) %||% 1
+  object$sigma^2 * drawn + residual_sd(object$sigma, weights)^2
+}
+
+nonlinear_weights <- function(object, newdata) {
+  if (is.null(newdata)) {
+    return(object$weights)
+  }
+  new_argument(object, "weights", new_data(object, newdata))
+}
+
+# Simulation ------------------------------------------------------------------
+
+#' @rdname rnlmm
+#' @export
+simulate.rlmm_nlmm <- function(
+  object,
+  nsim = 1,
+  seed = NULL,
+  use.u = FALSE,
+  re.form = NA,
+  newdata = NULL,
+  ...
+) {
+  refuse_dots(...)
+  nsim <- check_nsim(nsim)
+  check_seed(seed)
+  check_flag(use.u, "use.u")
+  data <- newdata %||% object$frame
+  check_newdata_frame(data)
+  check_mean_variables(object, data)
+  draw <- nonlinear_drawer(object, data, if (use.u) NULL else re.form)
+  weights <- nonlinear_weights(object, newdata) %||% 1
+  state <- start_generator(seed)
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
+  mean <- draw(nsim)
+  noise <- residual_sd(object$sigma, weights) * stats::rnorm(length(mean))
+  columns <- as.data.frame(mean + noise)
+  names(columns) <- paste0("sim_", seq_len(nsim))
+  row.names(columns) <- row.names(data)
+  structure(
+    if (is.null(newdata)) padded_rows(columns, object) else columns,
+    seed = state$start
+  )
+}
+
+# Rows that the fit left out, where its `na.action` wants them.
+padded_rows <- function(columns, object) {
+  out <- stats::napredict(object$na_action, as.matrix(columns))
+  as.data.frame(out)
+}
+
+#' A function of nsim that draws the random effects, and returns the means, a column for each draw
+#' @noRd
+nonlinear_drawer <- function(object, data, re_form) {
+  shell <- stacked_shell(object)
+  rows <- stacked_new_rows(object, data)
+  hold <- selected_effects(shell, re_form)
+  par <- model_parameters(shell, NULL)
+  plan <- simulation_plan(shell, par, hold, rows, TRUE)
+  mean <- mean_function(object$parts, object$parameters, data)
+  s <- length(object$parameters)
+  function(nsim) {
+    eta <- plan$mean + draw_effects(plan$drawn, nrow(rows), nsim)
+    values <- lapply(seq_len(nsim), \(j) mean(matrix(eta[, j], ncol = s))$value)
+    matrix(unlist(values), nrow(data), nsim)
+  }
+}

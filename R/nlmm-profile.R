@@ -1,0 +1,209 @@
+# Profiles of nonlinear mixed models: with one parameter at a value, the others are searched again.
+
+#' @rdname rnlmm
+#' @export
+profile.rlmm_nlmm <- function(
+  fitted,
+  which = NULL,
+  alphamax = 0.01,
+  maxpts = 100L,
+  delta.cutoff = 1 / 8,
+  signames = TRUE,
+  ...
+) {
+  refuse_dots(...)
+  check_flag(signames, "signames")
+  check_pace(alphamax, delta.cutoff, maxpts)
+  problem <- nonlinear_profile_problem(fitted, signames)
+  labels <- names(problem$values)
+  wanted <- select_parameters(which, labels, problem$n_variance, "which")
+  profile_of(problem, wanted, alphamax, delta.cutoff, maxpts)
+}
+
+#' @rdname rnlmm
+#' @export
+confint.rlmm_nlmm <- function(
+  object,
+  parm = NULL,
+  level = 0.95,
+  method = c("Wald", "profile"),
+  ...
+) {
+  refuse_dots(...)
+  check_confidence(level)
+  method <- one_of(method, c("Wald", "profile"), "method")
+  if (method == "profile") {
+    made <- profile.rlmm_nlmm(object, parm, alphamax = (1 - level) / 2)
+    return(confint.profile.rlmm(made, level = level))
+  }
+  beta <- object$beta
+  errors <- stats::setNames(sqrt(diag(vcov.rlmm_nlmm(object))), names(beta))
+  parm <- select_parameters(parm, names(beta), 0L)
+  limits <- wald_limits(beta[parm], errors[parm], level, Inf)
+  colnames(limits) <- limit_names(level)
+  limits
+}
+
+#' What [profile_of()] needs of a nonlinear fit
+#' @noRd
+nonlinear_profile_problem <- function(fit, signames) {
+  if (fit$nAGQ == 0) {
+    abort_rlmm(
+      c(
+        "Can't profile this fit.",
+        x = "With `nAGQ = 0` there is no likelihood to profile."
+      ),
+      "rlmm_error_profile"
+    )
+  }
+  shell <- stacked_shell(fit)
+  variances <- profiled_variances(shell, signames)
+  pieces <- profile_pieces(shell, length(variances))
+  kinds <- c(vapply(pieces, `[[`, "", "kind"), rep("beta", length(fit$beta)))
+  values <- c(variances, fit$beta)
+  named <- \(x) stats::setNames(x, names(values))
+  problem <- list(
+    fit = shell,
+    values = values,
+    kinds = named(kinds),
+    pieces = stats::setNames(pieces, names(variances)),
+    n_variance = length(variances),
+    lower = named(kind_lower[kinds]),
+    upper = named(kind_upper[kinds]),
+    deviance = fit$dev$objective,
+    nonlinear = fitted_problem(fit)
+  )
+  problem$scale <- named(vapply(
+    names(values),
+    \(name) first_step(problem, name),
+    0
+  ))
+  problem$refitter <- nonlinear_refitter
+  problem
+}
+
+#' What [nonlinear_problem()] returns, of a fit
+#' @noRd
+fitted_problem <- function(fit) {
+  weights <- fit$weights %||% rep(1, length(fit$fitted))
+  shell <- stacked_shell(fit)
+  list(
+    y = as.double(fit$frame[[1L]]),
+    root = sqrt(weights),
+    log_weights = sum(log(weights[weights > 0])),
+    n = fit$dev$n_eff,
+    n_rows = length(weights),
+    s = length(fit$parameters),
+    x = fixed_matrix(shell),
+    zt = sparse_zt(shell),
+    random = fit$random,
+    shell = shell,
+    mean = mean_function(fit$parts, fit$parameters, fit$frame),
+    u = stacked_modes(fit)
+  )
+}
+
+# The spherical effects as the long vector of the search.
+stacked_modes <- function(fit) {
+  unlist(lapply(fit$u, \(u) as.vector(t(u))), use.names = FALSE)
+}
+
+#' A function (value, state) that searches the other parameters, from where the last two points lead
+#' to
+#' @noRd
+nonlinear_refitter <- function(problem, name) {
+  free <- names(problem$values) != name
+  memory <- rlang::new_environment(list(u = problem$nonlinear$u))
+  scale <- problem$scale[free]
+  function(value, state) {
+    at <- state$natural %||% problem$values
+    place <- \(x) replace(replace(at, name, value), free, x * scale)
+    objective <- \(x) natural_deviance(problem, place(x), memory)
+    ahead <- at + (value - at[[name]]) * (state$slope %||% 0)
+    is_inside <- ahead > problem$lower & ahead < problem$upper
+    start <- ifelse(is_inside, ahead, at)[free] / scale
+    found <- stats::nlminb(
+      if (is.finite(objective(start))) start else at[free] / scale,
+      objective,
+      lower = problem$lower[free] / scale,
+      upper = problem$upper[free] / scale,
+      control = profile_tolerances
+    )
+    reached <- place(found$par)
+    slope <- (reached - at) / (value - at[[name]])
+    nonlinear_state(problem, reached, slope, found$objective)
+  }
+}
+
+# Far finer than what limits read off a profile need.
+profile_tolerances <- list(rel.tol = 1e-9, x.tol = 1e-7, iter.max = 200L)
+
+nonlinear_state <- function(problem, natural, slope, objective) {
+  point <- from_natural(problem, natural)
+  if (is.null(point) || !is.finite(objective)) {
+    return(NULL)
+  }
+  c(point, list(objective = objective, natural = natural, slope = slope))
+}
+
+#' -2 log-likelihood, by the Laplace approximation, as a function of standard deviations,
+#' correlations and fixed effects
+#'
+#' Modes are searched from those of the last evaluation.
+#' @noRd
+natural_deviance <- function(problem, natural, memory) {
+  point <- from_natural(problem, natural)
+  if (is.null(point) || point$sigma <= 0) {
+    return(Inf)
+  }
+  inner <- problem$nonlinear
+  at <- nonlinear_modes(inner, point$theta, point$beta, memory$u)
+  if (is.null(at)) {
+    return(Inf)
+  }
+  memory$u <- at$u
+  at$linear$k$log_det +
+    inner$n * log(2 * pi * point$sigma^2) +
+    at$pwrss / point$sigma^2 -
+    inner$log_weights
+}
+
+#' Theta, sigma and beta of standard deviations, correlations and fixed effects
+#' @return `NULL` where the correlations are those of no covariance matrix.
+#' @noRd
+from_natural <- function(problem, natural) {
+  kinds <- problem$kinds
+  sigma <- natural[kinds == "sigma"][[1L]]
+  theta <- problem$fit$theta
+  for (i in seq_along(problem$fit$random)) {
+    own <- vapply(problem$pieces, \(piece) identical(piece$term, i), NA)
+    values <- natural[names(problem$pieces)[own]]
+    of_term <- term_theta(problem$pieces[own], values, sigma)
+    if (is.null(of_term)) {
+      return(NULL)
+    }
+    theta[problem$fit$random[[i]]$theta] <- of_term
+  }
+  list(theta = theta, sigma = sigma, beta = natural[kinds == "beta"])
+}
+
+# The elements of theta of one term.
+term_theta <- function(pieces, values, sigma) {
+  kinds <- vapply(pieces, `[[`, "", "kind")
+  if (is.null(pieces[[1L]]$effects)) {
+    return(ifelse(kinds == "sd", values / sigma, values))
+  }
+  sd <- values[kinds == "sd"] / sigma
+  correlation <- diag(length(sd))
+  for (j in which(kinds == "cor")) {
+    effects <- pieces[[j]]$effects
+    correlation[effects[1L], effects[2L]] <- values[[j]]
+    correlation[effects[2L], effects[1L]] <- values[[j]]
+  }
+  root <- safe_chol(correlation)
+  if (is.null(root)) {
+    return(NULL)
+  }
+  lambda <- sd * t(root)
+  lambda[lower.tri(lambda, TRUE)]
+}
