@@ -16,12 +16,8 @@ kenward_roger <- function(fit) {
   check_by_reml(fit)
   free <- free_beta(fit)
   names <- names(fit$beta)
-  covariance <- matrix(
-    0,
-    length(free),
-    length(free),
-    dimnames = list(names, names)
-  )
+  p <- length(names)
+  covariance <- matrix(0, p, p, dimnames = list(names, names))
   if (!any(free)) {
     return(list(covariance = covariance, free = free, slopes = list()))
   }
@@ -30,9 +26,7 @@ kenward_roger <- function(fit) {
   terms <- marginal_terms(fit, directions, weights)
   found <- marginal_products(terms, free_matrix(fit), weights)
   w <- parameter_covariance(fit, found, directions)
-  bend <- weighted_sum(w, found$bends, 0 * found$phi)
-  adjusted <- found$phi + 2 * found$phi %*% bend %*% found$phi
-  covariance[free, free] <- fit$sigma^2 * (adjusted + t(adjusted)) / 2
+  covariance[free, free] <- fit$sigma^2 * adjusted_covariance(found, w)
   list(
     covariance = covariance,
     free = free,
@@ -42,6 +36,12 @@ kenward_roger <- function(fit) {
   )
 }
 
+# Phi + 2 Phi (sum W_rs M_rs) Phi, for sigma = 1; symmetric, but for rounding.
+adjusted_covariance <- function(found, w) {
+  bend <- weighted_sum(w, found$bends, 0 * found$phi)
+  adjusted <- found$phi + 2 * found$phi %*% bend %*% found$phi
+  (adjusted + t(adjusted)) / 2
+}
 #' W, in the directions of the terms and that of V
 #' @param found What `marginal_products()` returns.
 #' @noRd
@@ -174,20 +174,25 @@ kenward_roger_scale <- function(found, L) {
   if (q == 1L) {
     return(list(scale = 1, df = 2 / a2))
   }
+  shrink <- 1 - a2 / q
+  rho <- relative_variance(q, a1, a2)
+  df <- 4 + (q + 2) / (q * rho - 1)
+  list(scale = if (abs(df - 2) < 0.01) 1 else df * shrink / (df - 2), df = df)
+}
+
+# The variance of F over twice its squared mean. The mean is 1 / (1 - A2 / q), the variance
+# (2 / q) v0 / (v1^2 v2).
+relative_variance <- function(q, a1, a2) {
   b <- (a1 + 6 * a2) / (2 * q)
   g <- ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
   d <- 3 * q + 2 * (1 - g)
   v0 <- 1 + g * b / d
   v1 <- 1 - (q - g) * b / d
   v2 <- 1 - (q + 2 - g) * b / d
-  # The mean of F is 1 / (1 - A2 / q), its variance (2 / q) v0 / (v1^2 v2).
   shrink <- 1 - a2 / q
   ratio <- if (abs(shrink) < 1e-10 && abs(v1) < 1e-10) 1 else shrink / v1
-  rho <- ratio^2 * v0 / v2 / q
-  df <- 4 + (q + 2) / (q * rho - 1)
-  list(scale = if (abs(df - 2) < 0.01) 1 else df * shrink / (df - 2), df = df)
+  ratio^2 * v0 / v2 / q
 }
-
 # For each parameter the change of the covariance matrix of L beta, over that matrix.
 relative_changes <- function(found, L) {
   root <- chol(L %*% found$phi %*% t(L))

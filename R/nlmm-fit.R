@@ -84,20 +84,22 @@ linearized <- function(problem, z, at, whole) {
 #' determinant
 #' @noRd
 mode_factor <- function(m) {
-  if (is.matrix(m)) {
-    k <- crossprod(m)
-    diag(k) <- diag(k) + 1
-    root <- chol(k)
-    return(list(
-      solve = \(b) backsolve(root, backsolve(root, b, transpose = TRUE)),
-      log_det = 2 * sum(log(diag(root)))
-    ))
-  }
-  l <- Matrix::Cholesky(
-    Matrix::tcrossprod(Matrix::t(m)),
-    Imult = 1,
-    LDL = FALSE
+  if (is.matrix(m)) dense_mode_factor(m) else sparse_mode_factor(m)
+}
+
+dense_mode_factor <- function(m) {
+  k <- crossprod(m)
+  diag(k) <- diag(k) + 1
+  root <- chol(k)
+  list(
+    solve = \(b) solve_by_root(root, b),
+    log_det = 2 * sum(log(diag(root)))
   )
+}
+
+sparse_mode_factor <- function(m) {
+  cross <- Matrix::tcrossprod(Matrix::t(m))
+  l <- Matrix::Cholesky(cross, Imult = 1, LDL = FALSE)
   half <- Matrix::determinant(l, sqrt = TRUE)$modulus
   list(
     solve = \(b) as.matrix(Matrix::solve(l, b)),
@@ -105,6 +107,10 @@ mode_factor <- function(m) {
   )
 }
 
+# The solution of R'R x = b.
+solve_by_root <- function(root, b) {
+  backsolve(root, backsolve(root, b, transpose = TRUE))
+}
 # What a step may still gain of the sum of squares where modes count as found. The determinant is of
 # first order in the modes, so that its error is the root of this: an optimizer that takes
 # differences wants the objective to nearly all its digits.
@@ -160,6 +166,11 @@ gauss_newton_step <- function(linear, at, with_beta) {
   if (!with_beta || ncol(linear$x) == 0L) {
     return(list(u = u, beta = 0, gain = sum(u * right)))
   }
+  joint_step(linear, at, right, u)
+}
+
+# The step of modes and fixed effects together, from the step `u` of the modes alone.
+joint_step <- function(linear, at, right, u) {
   cross <- as.matrix(Matrix::crossprod(linear$m, linear$x))
   solved <- linear$k$solve(cross)
   root <- safe_chol(crossprod(linear$x) - crossprod(cross, solved))
@@ -167,14 +178,10 @@ gauss_newton_step <- function(linear, at, with_beta) {
     return(NULL)
   }
   of_beta <- drop(crossprod(linear$x, at$residual))
-  beta <- drop(backsolve(
-    root,
-    backsolve(root, of_beta - drop(crossprod(cross, u)), transpose = TRUE)
-  ))
+  beta <- drop(solve_by_root(root, of_beta - drop(crossprod(cross, u))))
   u <- u - as.vector(solved %*% beta)
   list(u = u, beta = beta, gain = sum(u * right) + sum(beta * of_beta))
 }
-
 lower_squares <- function(problem, z, at, step) {
   for (halving in 0:max_step_halvings) {
     share <- 2^-halving
@@ -232,20 +239,13 @@ laplace_function <- function(problem, memory, fast, scale) {
 #' of all
 #' @noRd
 search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
-  lower <- theta_lower(problem$random)
   theta <- unlist(lapply(core_structures(problem$random), `[[`, "start"))
-  memory <- rlang::new_environment(list(
-    theta = theta,
-    beta = start,
-    u = numeric(nrow(problem$zt)),
-    value = 0,
-    count = 0L
-  ))
   check_nonlinear_start(problem, theta, start)
+  memory <- search_memory(problem, theta, start)
   first <- minimize(
     laplace_function(problem, memory, TRUE, 1),
     theta,
-    lower,
+    theta_lower(problem$random),
     max_eval,
     verbose
   )
@@ -254,25 +254,43 @@ search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
   if (fast || is.null(at)) {
     return(finished_search(problem, theta, at, first, memory))
   }
+  memory$theta <- theta
   memory$beta <- at$beta
   memory$u <- at$u
-  errors <- sqrt(diag(chol2inv(fixed_root(problem, at))) * at$pwrss / problem$n)
-  scale <- c(rep(1, length(theta)), errors)
-  memory$theta <- theta
-  objective <- laplace_function(problem, memory, FALSE, scale)
-  start <- c(theta, at$beta) / scale
-  lower <- c(lower, rep(-Inf, length(errors)))
-  second <- minimize(objective, start, lower, max_eval, verbose)
-  found <- second$par * scale
-  at <- nonlinear_modes(
-    problem,
-    found[seq_along(theta)],
-    found[-seq_along(theta)],
-    memory$u
-  )
-  finished_search(problem, found[seq_along(theta)], at, second, memory)
+  search_with_beta(problem, at, memory, max_eval, verbose)
 }
 
+# What one evaluation of the objective leaves to the next: where the modes were, and how many there
+# were.
+search_memory <- function(problem, theta, beta) {
+  rlang::new_environment(list(
+    theta = theta,
+    beta = beta,
+    u = numeric(nrow(problem$zt)),
+    value = 0,
+    count = 0L
+  ))
+}
+
+# The search of theta and beta together, from where the search of theta ended; beta in units of its
+# standard errors.
+search_with_beta <- function(problem, at, memory, max_eval, verbose) {
+  of_theta <- seq_along(memory$theta)
+  inverse <- chol2inv(fixed_root(problem, at))
+  errors <- sqrt(diag(inverse) * at$pwrss / problem$n)
+  scale <- c(rep(1, length(of_theta)), errors)
+  found <- minimize(
+    laplace_function(problem, memory, FALSE, scale),
+    c(memory$theta, at$beta) / scale,
+    c(theta_lower(problem$random), rep(-Inf, length(errors))),
+    max_eval,
+    verbose
+  )
+  theta <- (found$par * scale)[of_theta]
+  beta <- (found$par * scale)[-of_theta]
+  at <- nonlinear_modes(problem, theta, beta, memory$u)
+  finished_search(problem, theta, at, found, memory)
+}
 check_nonlinear_start <- function(problem, theta, start) {
   z <- scaled_z(problem, theta)
   at <- squares_at(problem, z, start, numeric(ncol(z)))

@@ -3,52 +3,51 @@
 #' @export
 format.rlmm_many <- function(x, ...) {
   warn_of_dots(...)
-  n <- length(x$sigma)
   failed <- !is.na(x$error)
-  doubtful <- !failed & !x$verdict %in% final_verdicts
-  nobs <- range(x$nobs)
-  rows <- if (nobs[1L] == nobs[2L]) {
-    format_count(nobs[1L])
-  } else {
-    paste(format_count(nobs[1L]), "to", format_count(nobs[2L]))
-  }
-  title <- if (is.null(x$design$spec$glmm)) {
-    criterion <- if (x$design$spec$reml) "REML" else "maximum likelihood"
-    paste(plural(n, "linear mixed model"), "fit by", criterion)
-  } else {
-    paste(
-      plural(n, "generalized linear mixed model"),
-      "fit by maximum likelihood"
-    )
-  }
-  counts <- c(
-    if (any(failed)) paste(format_count(sum(failed)), "failed"),
-    if (any(doubtful)) paste(format_count(sum(doubtful)), "not converged")
-  )
   c(
-    title,
-    if (!is.null(x$design$family)) {
-      sprintf(
-        " Family: %s (%s)",
-        sub("(?)", "", x$design$family$family, fixed = TRUE),
-        x$design$family$link
-      )
-    },
+    many_title(x),
+    many_family_line(x$design$family),
     formula_lines(x$formula),
-    paste0(
-      rows,
-      " observations each",
-      if (length(counts) > 0L) {
-        paste0("; ", paste(counts, collapse = ", "))
-      },
-      "."
-    ),
+    many_counts(x, failed),
     if (any(failed)) reason_line(x$error[failed]),
     "",
     median_lines(x)
   )
 }
 
+many_title <- function(x) {
+  n <- length(x$sigma)
+  spec <- x$design$spec
+  if (!is.null(spec$glmm)) {
+    models <- plural(n, "generalized linear mixed model")
+    return(paste(models, "fit by maximum likelihood"))
+  }
+  criterion <- if (spec$reml) "REML" else "maximum likelihood"
+  paste(plural(n, "linear mixed model"), "fit by", criterion)
+}
+
+many_family_line <- function(family) {
+  if (!is.null(family)) {
+    name <- sub("(?)", "", family$family, fixed = TRUE)
+    sprintf(" Family: %s (%s)", name, family$link)
+  }
+}
+
+# How many observations the fits have, and how many fits didn't succeed.
+many_counts <- function(x, failed) {
+  doubtful <- !failed & !x$verdict %in% final_verdicts
+  nobs <- unique(range(x$nobs))
+  rows <- paste(vapply(nobs, format_count, ""), collapse = " to ")
+  unsuccessful <- c(
+    if (any(failed)) paste(format_count(sum(failed)), "failed"),
+    if (any(doubtful)) paste(format_count(sum(doubtful)), "not converged")
+  )
+  counts <- c(
+    paste(rows, "observations each"),
+    if (length(unsuccessful) > 0L) paste(unsuccessful, collapse = ", ")
+  )
+  paste0(paste(counts, collapse = "; "), ".")
+}
 reason_line <- function(reasons) {
   most <- sort(table(reasons), decreasing = TRUE)
   paste0("The most frequent reason: ", names(most)[1L])

@@ -86,13 +86,7 @@ rnlmm <- function(
   call <- match.call()
   check_nonlinear_nagq(nAGQ)
   check_verbose(verbose)
-  if (missing(data) || !is.data.frame(data)) {
-    abort_argument(
-      "`data` must be a data frame.",
-      x = if (missing(data)) "It is missing." else it_is(data),
-      arg = "data"
-    )
-  }
+  check_nonlinear_data(data)
   parts <- nonlinear_parts(if (missing(formula)) NULL else formula)
   start <- nonlinear_start(parts, start, data)
   asked <- match(c("subset", "weights", "na.action"), names(call), 0L)
@@ -103,6 +97,16 @@ rnlmm <- function(
   fit <- new_nonlinear_fit(formula, parts, model, problem, est, call, nAGQ)
   report_nonlinear(fit)
   fit
+}
+
+check_nonlinear_data <- function(data) {
+  if (missing(data) || !is.data.frame(data)) {
+    abort_argument(
+      "`data` must be a data frame.",
+      x = if (missing(data)) "It is missing." else it_is(data),
+      arg = "data"
+    )
+  }
 }
 
 check_nonlinear_nagq <- function(nAGQ) {
@@ -126,61 +130,62 @@ start_of_columns <- function(start, names) {
 new_nonlinear_fit <- function(formula, parts, model, problem, est, call, nAGQ) {
   design <- model$design
   random <- with_scales(design$random, NULL)
-  names <- design$fixed$names
-  beta <- stats::setNames(est$beta, names)
-  lambda <- lambda_blocks(random, est$theta)
-  u <- split_modes(est$u, random)
-  b <- Map(
-    \(u, factor, term) named_modes(u %*% t(factor), term),
-    u,
-    lambda,
-    random
-  )
   structure(
-    list(
-      call = call,
-      formula = formula,
-      parts = parts,
-      parameters = model$parameters,
-      frame = model$frame,
-      stacked = design$frame,
-      fixed = design$fixed,
-      random = random,
-      theta = est$theta,
-      beta = beta,
-      sigma = est$sigma,
-      u = Map(named_modes, u, random),
-      b = b,
-      rx = est$rx,
-      cond_var = nonlinear_cond_var(est, lambda, random),
-      weights = if (!is.null(model$frame[["(weights)"]])) model$weights,
-      fitted = est$fitted,
-      dev = list(
-        objective = est$objective,
-        log_det_re = est$log_det,
-        pwrss = est$pwrss,
-        n_eff = problem$n
+    c(
+      list(
+        call = call,
+        formula = formula,
+        parts = parts,
+        parameters = model$parameters,
+        frame = model$frame,
+        stacked = design$frame,
+        fixed = design$fixed,
+        random = random
       ),
-      optimum = est[c("converged", "message", "evaluations")],
-      na_action = attr(model$frame, "na.action"),
-      nAGQ = nAGQ,
-      relative = TRUE,
-      known_sigma = FALSE,
-      control = default_control
+      nonlinear_estimates(est, design$fixed$names, random),
+      list(
+        weights = if (!is.null(model$frame[["(weights)"]])) model$weights,
+        fitted = est$fitted,
+        dev = nonlinear_criterion(est, problem),
+        optimum = est[c("converged", "message", "evaluations")],
+        na_action = attr(model$frame, "na.action"),
+        nAGQ = nAGQ,
+        relative = TRUE,
+        known_sigma = FALSE,
+        control = default_control
+      )
     ),
     class = "rlmm_nlmm"
   )
 }
 
+nonlinear_estimates <- function(est, names, random) {
+  lambda <- lambda_blocks(random, est$theta)
+  u <- split_modes(est$u, random)
+  b <- Map(\(u, factor) u %*% t(factor), u, lambda)
+  list(
+    theta = est$theta,
+    beta = stats::setNames(est$beta, names),
+    sigma = est$sigma,
+    u = Map(named_modes, u, random),
+    b = Map(named_modes, b, random),
+    rx = est$rx,
+    cond_var = nonlinear_cond_var(est, lambda, random)
+  )
+}
+
+nonlinear_criterion <- function(est, problem) {
+  list(
+    objective = est$objective,
+    log_det_re = est$log_det,
+    pwrss = est$pwrss,
+    n_eff = problem$n
+  )
+}
 #' The long vector of spherical effects as a matrix (levels, columns) for each term
 #' @noRd
 split_modes <- function(u, random) {
-  sizes <- vapply(
-    random,
-    \(term) length(term$levels) * length(term$columns),
-    1L
-  )
-  parts <- split(u, rep(seq_along(random), sizes))
+  parts <- split(u, rep(seq_along(random), numbers_of_effects(random)))
   Map(
     \(part, term) matrix(part, ncol = length(term$columns), byrow = TRUE),
     unname(parts),
@@ -188,6 +193,9 @@ split_modes <- function(u, random) {
   )
 }
 
+numbers_of_effects <- function(random) {
+  vapply(random, \(term) length(term$levels) * length(term$columns), 1L)
+}
 named_modes <- function(values, term) {
   dimnames(values) <- list(term$levels, term$columns)
   values
@@ -196,61 +204,49 @@ named_modes <- function(values, term) {
 #' The conditional covariances Lambda K^-1 Lambda' of the levels, not scaled
 #' @noRd
 nonlinear_cond_var <- function(est, lambda, random) {
-  sizes <- vapply(
-    random,
-    \(term) length(term$levels) * length(term$columns),
-    1L
-  )
+  sizes <- numbers_of_effects(random)
   starts <- cumsum(sizes) - sizes
-  Map(
-    function(start, factor, term) {
-      k <- length(term$columns)
-      one <- \(level) {
-        at <- start + (level - 1L) * k + seq_len(k)
-        unit <- matrix(0, length(est$u), k)
-        unit[cbind(at, seq_len(k))] <- 1
-        inverse <- est$solve(unit)[at, , drop = FALSE]
-        factor %*% inverse %*% t(factor)
-      }
-      blocks <- vapply(seq_along(term$levels), one, matrix(0, k, k))
-      array(
-        blocks,
-        c(k, k, length(term$levels)),
-        list(term$columns, term$columns, term$levels)
-      )
-    },
-    starts,
-    lambda,
-    random
-  )
+  Map(term_cond_var, starts, lambda, random, MoreArgs = list(est = est))
 }
 
+# The conditional variances of a term's effects, over sigma^2: a block for each level. The spherical
+# effects of the term come after `start` others.
+term_cond_var <- function(start, factor, term, est) {
+  k <- length(term$columns)
+  n_levels <- length(term$levels)
+  block <- \(level) {
+    at <- start + (level - 1L) * k + seq_len(k)
+    unit <- matrix(0, length(est$u), k)
+    unit[cbind(at, seq_len(k))] <- 1
+    inverse <- est$solve(unit)[at, , drop = FALSE]
+    factor %*% inverse %*% t(factor)
+  }
+  blocks <- vapply(seq_len(n_levels), block, matrix(0, k, k))
+  names <- list(term$columns, term$columns, term$levels)
+  array(blocks, c(k, k, n_levels), names)
+}
 report_nonlinear <- function(fit) {
   if (!fit$optimum$converged) {
-    warn_rlmm(
-      c(
-        "The optimizer stopped before converging.",
-        x = paste0("It says: ", fit$optimum$message, "."),
-        i = "Try another `start`, or a larger `max_eval`."
-      ),
-      "rlmm_warning_convergence"
-    )
+    warn_nonlinear(fit$optimum$message)
   }
-  singular <- is_singular(linear_shell(fit))
-  if (any(singular$singular)) {
-    inform_rlmm(
-      c(
-        singular_header(sum(singular$singular)),
-        stats::setNames(
-          singular_lines(singular),
-          rep("i", sum(singular$singular))
-        )
-      ),
-      "rlmm_message_singular"
-    )
+  found <- is_singular(linear_shell(fit))
+  n <- sum(found$singular)
+  if (n > 0L) {
+    lines <- stats::setNames(singular_lines(found), rep("i", n))
+    inform_rlmm(c(singular_header(n), lines), "rlmm_message_singular")
   }
 }
 
+warn_nonlinear <- function(message) {
+  warn_rlmm(
+    c(
+      "The optimizer stopped before converging.",
+      x = paste0("It says: ", message, "."),
+      i = "Try another `start`, or a larger `max_eval`."
+    ),
+    "rlmm_warning_convergence"
+  )
+}
 #' The fit as one of a linear model with its variances, for methods that look at these alone
 #' @noRd
 linear_shell <- function(fit) {
@@ -258,285 +254,3 @@ linear_shell <- function(fit) {
   fit$reml <- FALSE
   fit
 }
-
-# Estimates -----------------------------------------------------------------
-
-#' @rdname rnlmm
-#' @export
-fixef.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  object$beta
-}
-
-#' @rdname rnlmm
-#' @export
-ranef.rlmm_nlmm <- function(object, condVar = TRUE, ...) {
-  refuse_dots(...)
-  check_flag(condVar, "condVar")
-  shell <- linear_shell(object)
-  groups <- unique(term_groups(shell))
-  tables <- mode_tables(shell, groups, object$b)
-  if (condVar) {
-    variances <- lapply(object$cond_var, \(array) object$sigma^2 * array)
-    for (group in groups) {
-      own <- term_groups(shell) == group
-      table <- tables[[group]]
-      tables[[group]] <- attach_variances(
-        table,
-        variances[own],
-        object$random[own]
-      )
-    }
-  }
-  structure(tables, class = c("ranef.rlmm", "ranef.mer"))
-}
-
-#' @rdname rnlmm
-#' @export
-coef.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  modes <- unclass(ranef.rlmm_nlmm(object, condVar = FALSE))
-  tables <- lapply(modes, \(table) {
-    out <- as.data.frame(
-      matrix(
-        object$beta,
-        nrow(table),
-        length(object$beta),
-        byrow = TRUE,
-        dimnames = list(rownames(table), names(object$beta))
-      ),
-      optional = TRUE
-    )
-    shared <- intersect(names(table), names(out))
-    out[shared] <- out[shared] + table[shared]
-    other <- setdiff(names(table), names(out))
-    out[other] <- table[other]
-    out
-  })
-  structure(tables, class = c("coef.rlmm", "coef.mer"))
-}
-
-#' @rdname rnlmm
-#' @export
-VarCorr.rlmm_nlmm <- function(x, ...) {
-  refuse_dots(...)
-  VarCorr.rlmm(linear_shell(x))
-}
-
-#' @rdname rnlmm
-#' @export
-sigma.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  object$sigma
-}
-
-#' @rdname rnlmm
-#' @export
-vcov.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  names <- names(object$beta)
-  out <- object$sigma^2 * chol2inv(object$rx)
-  dimnames(out) <- list(names, names)
-  out
-}
-
-#' @rdname rnlmm
-#' @export
-logLik.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  structure(
-    -object$dev$objective / 2,
-    df = length(object$theta) + length(object$beta) + 1L,
-    nobs = object$dev$n_eff,
-    class = "logLik"
-  )
-}
-
-#' @rdname rnlmm
-#' @export
-deviance.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  object$dev$objective
-}
-
-#' @export
-nobs.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  as.integer(object$dev$n_eff)
-}
-
-#' @export
-df.residual.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  nobs.rlmm_nlmm(object) - attr(logLik.rlmm_nlmm(object), "df")
-}
-
-#' @export
-family.rlmm_nlmm <- function(object, ...) stats::gaussian()
-
-#' @export
-#' @rawNamespace S3method(lme4::ngrps, rlmm_nlmm)
-ngrps.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  ngrps.rlmm(linear_shell(object))
-}
-
-#' @export
-#' @rawNamespace S3method(lme4::isNLMM, rlmm_nlmm)
-isNLMM.rlmm_nlmm <- function(x, ...) TRUE
-
-#' @export
-#' @rawNamespace S3method(lme4::isLMM, rlmm_nlmm)
-isLMM.rlmm_nlmm <- function(x, ...) FALSE
-
-#' @export
-#' @rawNamespace S3method(lme4::isGLMM, rlmm_nlmm)
-isGLMM.rlmm_nlmm <- function(x, ...) FALSE
-
-#' @export
-#' @rawNamespace S3method(lme4::isREML, rlmm_nlmm)
-isREML.rlmm_nlmm <- function(x, ...) FALSE
-
-# Data ----------------------------------------------------------------------
-
-#' @rdname rnlmm
-#' @export
-formula.rlmm_nlmm <- function(x, ...) {
-  refuse_dots(...)
-  x$formula
-}
-
-#' @export
-model.frame.rlmm_nlmm <- function(formula, ...) formula$frame
-
-#' @rdname rnlmm
-#' @export
-fitted.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  values <- stats::setNames(object$fitted, row.names(object$frame))
-  stats::napredict(object$na_action, values)
-}
-
-#' @rdname rnlmm
-#' @export
-residuals.rlmm_nlmm <- function(
-  object,
-  type = c("response", "pearson", "scaled"),
-  ...
-) {
-  refuse_dots(...)
-  type <- one_of(type, c("response", "pearson", "scaled"), "type")
-  r <- as.double(object$frame[[1L]]) - object$fitted
-  if (type != "response") {
-    r <- sqrt(object$weights %||% 1) * r
-  }
-  if (type == "scaled") {
-    r <- r / object$sigma
-  }
-  stats::naresid(
-    object$na_action,
-    stats::setNames(r, row.names(object$frame))
-  )
-}
-
-# Printing ------------------------------------------------------------------
-
-#' @rdname rnlmm
-#' @export
-format.rlmm_nlmm <- function(
-  x,
-  digits = max(3, getOption("digits") - 3),
-  ...
-) {
-  warn_of_dots(...)
-  loglik <- logLik.rlmm_nlmm(x)
-  estimates <- c(
-    AIC = stats::AIC(loglik),
-    BIC = stats::BIC(loglik),
-    logLik = as.double(loglik)
-  )
-  c(
-    nonlinear_title(x),
-    formula_lines(x$formula),
-    argument_lines(x$call),
-    paste(
-      names(estimates),
-      format(estimates, digits = digits + 3),
-      collapse = "  "
-    ),
-    "",
-    format_random_effects(
-      VarCorr.rlmm_nlmm(x),
-      nobs.rlmm_nlmm(x),
-      ngrps.rlmm_nlmm(x),
-      digits,
-      c("Variance", "Std.Dev."),
-      TRUE
-    ),
-    "",
-    "Fixed effects:",
-    utils::capture.output(print(nonlinear_table(x), digits = digits))
-  )
-}
-
-nonlinear_title <- function(x) {
-  kind <- if (x$nAGQ == 0) "nAGQ = 0" else "Laplace approximation"
-  sprintf("Nonlinear mixed model fit by maximum likelihood (%s)", kind)
-}
-
-nonlinear_table <- function(x) {
-  errors <- sqrt(diag(vcov.rlmm_nlmm(x)))
-  cbind(
-    Estimate = x$beta,
-    `Std. Error` = errors,
-    `z value` = x$beta / errors
-  )
-}
-
-#' @rdname rnlmm
-#' @export
-print.rlmm_nlmm <- function(x, ...) {
-  writeLines(format(x, ...))
-  invisible(x)
-}
-
-#' @rdname rnlmm
-#' @export
-summary.rlmm_nlmm <- function(object, ...) {
-  refuse_dots(...)
-  structure(
-    list(
-      fit = object,
-      coefficients = nonlinear_table(object),
-      residuals = residuals.rlmm_nlmm(object, "scaled"),
-      sigma = object$sigma,
-      vcov = vcov.rlmm_nlmm(object),
-      varcor = VarCorr.rlmm_nlmm(object)
-    ),
-    class = "summary.rlmm_nlmm"
-  )
-}
-
-#' @export
-print.summary.rlmm_nlmm <- function(x, ...) {
-  lines <- format.rlmm_nlmm(x$fit, ...)
-  random <- match("Random effects:", lines)
-  quantiles <- stats::quantile(x$residuals, na.rm = TRUE, names = FALSE)
-  names(quantiles) <- c("Min", "1Q", "Median", "3Q", "Max")
-  shown <- utils::capture.output(print(quantiles, digits = 4))
-  writeLines(append(lines, c("Scaled residuals:", shown, ""), random - 1L))
-  invisible(x)
-}
-
-#' @rdname rnlmm
-#' @export
-plot.rlmm_nlmm <- function(x, ...) {
-  refuse_dots(...)
-  need_package("lattice", "plot()")
-  r <- residuals.rlmm_nlmm(x, "scaled")
-  fitted <- fitted.rlmm_nlmm(x)
-  cloud(fitted, r, "Fitted values", "Scaled residuals", line = 0)
-}
-
-#' @export
-coef.summary.rlmm_nlmm <- function(object, ...) object$coefficients

@@ -45,37 +45,44 @@ variance_vcov.rlmm_lmm <- function(
   found <- fit_joint(object)
   there <- in_independent_effects(object, found)
   joint <- joint_vcov(there, found)
-  flat <- attr(joint, "flat")
-  told <- \(matrix) {
-    structure(
-      matrix,
-      singular = attr(joint, "singular"),
-      hessian = if (found$curvature == "average") "average"
-    )
+  out <- if (scale != "theta") {
+    elements_vcov(object, there, joint, scale)
+  } else if (is.null(there$given)) {
+    known_theta_vcov(object, joint)
+  } else {
+    theta_vcov(there, joint)
   }
-  if (scale == "theta" && !is.null(there$given)) {
-    return(told(theta_vcov(there, joint)))
-  }
-  if (scale == "theta") {
-    joint[fit_held(object)$index, ] <- 0
-    joint[, fit_held(object)$index] <- 0
-    return(told(without_rows(joint, is_touched(diag(ncol(joint)), flat))))
-  }
+  structure(
+    out,
+    singular = attr(joint, "singular"),
+    hessian = if (found$curvature == "average") "average"
+  )
+}
+
+# The covariance of the elements of the covariance matrices, from that of theta and sigma.
+elements_vcov <- function(object, there, joint, scale) {
   map <- variance_map(there, scale)
   n <- length(map$value)
   kept <- if (object$known_sigma) -n else seq_len(n)
-  free <- seq_len(ncol(joint))
-  jacobian <- map$jacobian[kept, free, drop = FALSE]
+  jacobian <- map$jacobian[kept, seq_len(ncol(joint)), drop = FALSE]
   constant <- held_rows(object, scale)
   lost <- setdiff(singular_rows(object), constant)
-  # Nothing of a singular term's parameters is used: 0 for `NA`, `NaN` and what is undefined.
-  joint[is.na(joint)] <- 0
   # A parameter that is held doesn't vary with sigma; computed, that would be a rounding error.
   jacobian[c(lost, constant), ] <- 0
-  out <- jacobian %*% joint %*% t(jacobian)
-  told(without_rows(out, c(lost, which(is_touched(jacobian, flat)))))
+  touched <- which(is_touched(jacobian, attr(joint, "flat")))
+  # Nothing of a singular term's parameters is used: 0 for `NA`, `NaN` and what is undefined.
+  joint[is.na(joint)] <- 0
+  without_rows(jacobian %*% joint %*% t(jacobian), c(lost, touched))
 }
 
+# The covariance of theta and sigma; zero for what is held.
+known_theta_vcov <- function(object, joint) {
+  held <- fit_held(object)$index
+  flat <- attr(joint, "flat")
+  joint[held, ] <- 0
+  joint[, held] <- 0
+  without_rows(joint, is_touched(diag(ncol(joint)), flat))
+}
 # The covariance of the user's theta and sigma, from that of the theta of independent effects.
 theta_vcov <- function(there, joint) {
   n <- length(there$theta)
@@ -111,35 +118,18 @@ is_touched <- function(rows, directions) {
 #' @noRd
 joint_vcov <- function(object, found) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
-  singular <- is_singular(object$given %||% object)
-  held <- fit_held(object)
-  follows <- seq_along(labels) %in% held$absolute
-  is_known <- seq_along(labels) %in%
-    c(held$index, setdiff(boundary_theta(object), held$absolute))
-  out <- matrix(
-    NA_real_,
-    length(labels),
-    length(labels),
-    dimnames = list(labels, labels)
-  )
-  flat <- matrix(0, length(labels), 0)
+  n <- length(labels)
+  is_known <- known_elements(object, n)
+  out <- matrix(NA_real_, n, n, dimnames = list(labels, labels))
+  flat <- matrix(0, n, 0)
   if (!all(is_known)) {
-    map <- diag(length(labels))[!is_known, !(is_known | follows), drop = FALSE]
-    hessian <- found$hessian[!is_known, !is_known, drop = FALSE]
-    if (any(follows)) {
-      ratio <- object$theta[held$absolute] / object$sigma
-      map[which(follows[!is_known]), ncol(map)] <- -ratio
-      bend <- 2 * sum(found$gradient[held$absolute] * ratio) / object$sigma
-    }
-    hessian <- crossprod(map, hessian %*% map)
-    if (any(follows)) {
-      hessian[length(hessian)] <- hessian[length(hessian)] + bend
-    }
-    inverse <- inverse_curvature(hessian)
+    map <- free_directions(object, is_known)
+    inverse <- inverse_curvature(free_hessian(object, found, map, is_known))
     out[!is_known, !is_known] <- 2 * map %*% tcrossprod(inverse$matrix, map)
-    flat <- matrix(0, length(labels), ncol(inverse$flat))
+    flat <- matrix(0, n, ncol(inverse$flat))
     flat[!is_known, ] <- map %*% inverse$flat
   }
+  singular <- is_singular(object$given %||% object)
   structure(
     out,
     singular = if (any(singular$singular)) singular$term[singular$singular],
@@ -148,6 +138,36 @@ joint_vcov <- function(object, found) {
   )
 }
 
+# Which of the n elements of (theta, sigma) are held, by the user or at the boundary.
+known_elements <- function(object, n) {
+  held <- fit_held(object)
+  at_edge <- setdiff(boundary_theta(object), held$absolute)
+  seq_len(n) %in% c(held$index, at_edge)
+}
+
+# How the elements that aren't known, a row each, change with those that are free, a column each:
+# an element that is held at a value over sigma changes with sigma, the last.
+free_directions <- function(object, is_known) {
+  absolute <- fit_held(object)$absolute
+  follows <- seq_along(is_known) %in% absolute
+  map <- diag(length(is_known))[!is_known, !(is_known | follows), drop = FALSE]
+  slopes <- -object$theta[absolute] / object$sigma
+  map[which(follows[!is_known]), ncol(map)] <- slopes
+  map
+}
+
+# The Hessian in the free elements, of which the others are functions: theta = value / sigma bends.
+free_hessian <- function(object, found, map, is_known) {
+  given <- found$hessian[!is_known, !is_known, drop = FALSE]
+  hessian <- crossprod(map, given %*% map)
+  absolute <- fit_held(object)$absolute
+  if (length(absolute) > 0L) {
+    bends <- 2 * object$theta[absolute] / object$sigma^2
+    bend <- sum(found$gradient[absolute] * bends)
+    hessian[length(hessian)] <- hessian[length(hessian)] + bend
+  }
+  hessian
+}
 #' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation
 #' at an end
 #' @noRd
