@@ -90,3 +90,17 @@ sorted_factors <- function(names) {
     ""
   )
 }
+
+#' The expressions of those of a function's arguments that are given, to be evaluated in the data
+#' @return A named list of quosures.
+#' @noRd
+given_expressions <- function(names, frame = parent.frame()) {
+  given <- list()
+  for (name in names) {
+    argument <- as.name(name)
+    if (!eval(call("missing", argument), frame)) {
+      given[[name]] <- eval(as.call(list(rlang::enquo, argument)), frame)
+    }
+  }
+  given
+}

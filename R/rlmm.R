@@ -75,15 +75,36 @@ rlmm <- function(
   control <- if (missing(control)) default_control else as_control(control)
   if (!missing(formula) && inherits(formula, "rlmm_sums")) {
     check_sums_call(call)
-    return(fit_sums(formula, REML, control, start, sigma, call, verbose))
+    fit <- fit_sums(
+      formula,
+      REML,
+      control,
+      start,
+      sigma,
+      call,
+      verbose,
+      devFunOnly
+    )
+    return(fit)
   }
   formula <- read_formula(if (!missing(formula)) formula, parent.frame())
   check_verbose(verbose)
-  if (is_summed_up(data)) {
-    sums <- sums_for(call, formula, data, parent.frame())
-    return(fit_sums(sums, REML, control, start, sigma, call, verbose))
-  }
   extras <- given_expressions(c("subset", "weights", "offset", "dispersion"))
+  if (is_summed_up(data)) {
+    check_summed_call(call)
+    options <- summing_options(contrasts, weights_type, extras)
+    sums <- sum_up(formula, data, extras, options)
+    return(fit_sums(
+      sums,
+      REML,
+      control,
+      start,
+      sigma,
+      call,
+      verbose,
+      devFunOnly
+    ))
+  }
   extras <- with_strata_expression(extras)
   design <- model_design(
     formula,
@@ -103,25 +124,23 @@ rlmm <- function(
   fit_linear(design, start, call, verbose)
 }
 
-#' The expressions of those of a function's arguments that are given, to be evaluated in the data
-#' @return A named list of quosures.
-#' @noRd
-given_expressions <- function(names, frame = parent.frame()) {
-  given <- list()
-  for (name in names) {
-    argument <- as.name(name)
-    if (!eval(call("missing", argument), frame)) {
-      given[[name]] <- eval(as.call(list(rlang::enquo, argument)), frame)
-    }
-  }
-  given
-}
-
 #' Fit a linear model to sums
 #' @noRd
-fit_sums <- function(sums, REML, control, start, sigma, call, verbose) {
+fit_sums <- function(
+  sums,
+  REML,
+  control,
+  start,
+  sigma,
+  call,
+  verbose,
+  devFunOnly
+) {
   check_verbose(verbose)
   design <- sums_design(sums, REML, control, sigma)
+  if (check_flag(devFunOnly, "devFunOnly")) {
+    return(linear_objective(design))
+  }
   fit_linear(design, check_start(start, design$random), call, verbose)
 }
 
@@ -133,28 +152,33 @@ linear_objective <- function(design) {
   theta_function(design$spec, n_arguments(design$spec))
 }
 
-# The sums of data that aren't in R's memory; their arguments are those of the call.
-sums_for <- function(call, formula, data, env) {
-  refused <- intersect(c("subset", "na.action"), names(call))
-  if (length(refused) > 0L) {
-    abort_argument(
-      sprintf(
-        "`%s` can't be given for data outside of R's memory.",
-        refused[1L]
-      ),
-      i = "Filter them first, for example by `dplyr::filter()`.",
-      arg = refused[1L]
-    )
+# Arguments that need all rows at once.
+check_summed_call <- function(call) {
+  given <- intersect(c("subset", "na.action", "dispersion"), names(call))
+  if (length(given) == 0L) {
+    return(invisible())
   }
-  given <- \(arg) if (arg %in% names(call)) rlang::new_quosure(call[[arg]], env)
-  extras <- list(weights = given("weights"), offset = given("offset"))
-  extras <- extras[!vapply(extras, is.null, NA)]
-  sum_up(formula, data, extras, eval(call$contrasts, env))
+  abort_argument(
+    sprintf("`%s` can't be given for data outside of R's memory.", given[1L]),
+    i = if (given[1L] != "dispersion") {
+      "Filter them first, for example by `dplyr::filter()`."
+    },
+    arg = given[1L]
+  )
 }
 
 # Arguments that belong to rows.
 check_sums_call <- function(call) {
-  of_rows <- c("data", "subset", "weights", "na.action", "offset", "contrasts")
+  of_rows <- c(
+    "data",
+    "subset",
+    "weights",
+    "na.action",
+    "offset",
+    "contrasts",
+    "weights_type",
+    "dispersion"
+  )
   given <- intersect(of_rows, names(call))
   if (length(given) == 0L) {
     return(invisible())

@@ -21,6 +21,16 @@ recentre <- function(sums, shift, beta0) {
   sums
 }
 
+#' Sums with another shift of X, the same fit taken off
+#' @noRd
+reshift <- function(sums, shift) {
+  beta0 <- sums$beta0
+  if (length(shift) > 1L) {
+    beta0[1L] <- beta0[1L] + sum((shift - sums$shift)[-1L] * beta0[-1L])
+  }
+  recentre(sums, shift, beta0)
+}
+
 recentre_term <- function(term, change, e) {
   dim <- dim(term$xz)
   xz <- matrix(term$xz, nrow(change))
@@ -94,18 +104,91 @@ move_columns <- function(term, columns) {
   term
 }
 
-#' Sums of the rows of two parts of the data; `levels` are those of each grouping factor
+#' Sums of the rows of two parts of the data
 #' @noRd
 add_sums <- function(a, b) {
   check_same_sums(a, b)
   other <- recentre(b$sums, a$sums$shift, a$sums$beta0)
-  levels <- Map(\(a, b) unique(c(a, b)), a$levels, b$levels)
+  levels <- Map(union, a$levels, b$levels)
   places <- list(Map(match, a$levels, levels), Map(match, b$levels, levels))
   a$sums <- add_numbers(a$sums, other, places, lengths(levels))
+  a$keys <- Map(append_keys, a$keys, b$keys, a$levels, b$levels)
   a$levels <- levels
   a$n <- a$n + b$n
   a
 }
+
+# Keys ------------------------------------------------------------------------
+
+#' The labels of levels, of the values of their variables
+#' @param keys A list: for each variable of a grouping factor its values at the levels.
+#' @noRd
+key_labels <- function(keys) {
+  do.call(paste, c(unname(lapply(keys, as.character)), sep = ":"))
+}
+
+append_keys <- function(a, b, levels_a, levels_b) {
+  new <- which(!levels_b %in% levels_a)
+  Map(append_values, a, lapply(b, `[`, new))
+}
+
+# A factor in one part may be text in another.
+append_values <- function(x, y) {
+  if (is.factor(x) || is.factor(y)) {
+    levels <- union(levels(x) %||% unique(x), levels(y) %||% unique(y))
+    return(factor(c(as.character(x), as.character(y)), levels))
+  }
+  is_same <- identical(class(x), class(y)) || (is.numeric(x) && is.numeric(y))
+  if (is_same) c(x, y) else c(as.character(x), as.character(y))
+}
+
+#' Sums whose levels stand in the order that they have in a fit of rows
+#'
+#' Numbers by size, factors as their levels; values that are written alike are one level.
+#' @noRd
+levels_in_order <- function(sums) {
+  groups <- names(sums$keys)
+  codes <- Map(
+    \(keys, group) group_codes(names(keys), keys, group),
+    sums$keys,
+    groups
+  )
+  refs <- lapply(codes, `[[`, "refs")
+  sums$levels <- lapply(codes, `[[`, "levels")
+  n_levels <- lengths(sums$levels)
+  sums$keys <- NULL
+  sums$sums$terms <- Map(
+    \(term, refs, n) lapply(term, place_levels, refs, n),
+    sums$sums$terms,
+    refs,
+    n_levels
+  )
+  ordered <- \(pair) order_pair(pair, refs[pair$terms], n_levels[pair$terms])
+  sums$sums$pairs <- lapply(sums$sums$pairs, ordered)
+  sums
+}
+
+# Arrays whose last dimension are the levels.
+place_levels <- function(x, refs, n_levels) {
+  if (identical(refs, seq_len(n_levels))) {
+    return(x)
+  }
+  dim <- dim(x)
+  dim[length(dim)] <- n_levels
+  x <- matrix(x, ncol = length(refs))
+  array(t(rowsum(t(x), refs)), dim)
+}
+
+order_pair <- function(pair, refs, n_levels) {
+  key <- (refs[[2L]][pair$b] - 1) * n_levels[[1L]] + refs[[1L]][pair$a]
+  keys <- sort(unique(key))
+  pair$zz <- place_levels(pair$zz, match(key, keys), length(keys))
+  pair$a <- as.integer((keys - 1) %% n_levels[[1L]] + 1)
+  pair$b <- as.integer((keys - 1) %/% n_levels[[1L]] + 1)
+  pair
+}
+
+# Numbers ---------------------------------------------------------------------
 
 add_numbers <- function(a, b, places, n_levels) {
   for (name in c("n_eff", "sum_log_weights", "xx", "xr", "rr", "yy")) {
@@ -183,6 +266,8 @@ check_same_sums <- function(a, b) {
     "Their columns differ: are contrasts or types of variables the same?"
   } else if (!same("predvars")) {
     "A variable depends on all rows of its data, such as `poly(x, 2)`."
+  } else if (!same("frequency")) {
+    "The weights of one part count rows, those of another don't."
   }
   if (is.null(reason)) {
     return(invisible())

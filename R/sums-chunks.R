@@ -19,6 +19,12 @@ as_reader <- function(data) {
   }
 }
 
+# Arrow's tables, data sets, and queries of them.
+is_arrow <- function(data) {
+  classes <- c("ArrowObject", "ArrowTabular", "arrow_dplyr_query")
+  inherits(data, classes) && !is_batch_reader(data)
+}
+
 is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
 
 # A stream of record batches can't be read twice.
@@ -50,7 +56,7 @@ next_chunk <- function(reader) {
 
 #' Sums of all chunks; the reader is read twice only where levels must be known first
 #' @noRd
-sums_of_chunks <- function(formula, reader, extras, contrasts) {
+sums_of_chunks <- function(formula, reader, extras, options) {
   reader(TRUE)
   chunk <- next_chunk(reader)
   if (is.null(chunk)) {
@@ -66,7 +72,7 @@ sums_of_chunks <- function(formula, reader, extras, contrasts) {
     chunk <- next_chunk(reader)
     second <- next_chunk(reader)
   }
-  plan <- sums_plan(formula, chunk, extras, contrasts, known)
+  plan <- sums_plan(formula, chunk, extras, options, known)
   if (!is.null(second)) {
     check_row_wise(plan, chunk, extras)
   }
@@ -126,7 +132,10 @@ categories <- function(formula, parsed, chunk, extras) {
     stats::na.omit
   )
   is_category <- vapply(frame, \(x) is.factor(x) || is.character(x), NA)
-  names <- intersect(summed_variables(parsed), names(frame)[is_category])
+  names <- intersect(
+    summed_variables(parsed, chunk),
+    names(frame)[is_category]
+  )
   lapply(rlang::set_names(names), \(name) {
     x <- frame[[name]]
     if (is.factor(x)) levels(x) else unique(x)
@@ -140,14 +149,48 @@ categories <- function(formula, parsed, chunk, extras) {
 chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   env <- formula_env(plan$formula)
   frame <- build_frame(plan$parsed, env, chunk, extras, stats::na.omit)
+  if (plan$frequency) {
+    frame <- counted_frame(frame)
+  }
   groups <- term_codes(plan$random, frame)
   spec <- chunk_spec(plan, with_known_levels(frame, plan$xlevels), groups)
-  new_sums(
-    plan,
-    core_sums(spec, centre$shift, centre$beta0),
-    lapply(groups, `[[`, "levels"),
-    nrow(frame)
-  )
+  sums <- core_sums(spec, centre$shift, centre$beta0)
+  n <- nrow(frame)
+  if (plan$frequency) {
+    n <- sums$n_eff <- sum(frame[["(weights)"]])
+    sums$sum_log_weights <- 0
+  }
+  new_sums(plan, sums, group_keys(plan$random, groups, frame, chunk), n)
+}
+
+# The rows of a frame that count, whose weights are whole numbers.
+counted_frame <- function(frame) {
+  weights <- frame[["(weights)"]]
+  check_frequencies(weights)
+  counted <- drop_unused(frame[weights > 0, , drop = FALSE])
+  attr(counted, "terms") <- attr(frame, "terms")
+  counted
+}
+
+#' The values of the variables of each grouping factor at its levels
+#' @return A named list of lists.
+#' @noRd
+group_keys <- function(random, groups, frame, chunk) {
+  terms <- random[match(names(groups), vapply(random, `[[`, "", "group"))]
+  keys <- Map(groups, terms, f = \(group, term) {
+    first <- match(seq_along(group$levels), group$refs)
+    vars <- rlang::set_names(term$group_vars)
+    lapply(vars, \(var) as_declared(frame[[var]][first], chunk[[var]]))
+  })
+  rlang::set_names(keys, names(groups))
+}
+
+# Values of a factor with all levels that its column declares, whose order holds for all chunks.
+as_declared <- function(values, column) {
+  if (!is.factor(values) || !is.factor(column)) {
+    return(values)
+  }
+  factor(as.character(values), levels(column))
 }
 
 chunk_spec <- function(plan, frame, groups) {
@@ -162,11 +205,13 @@ chunk_spec <- function(plan, frame, groups) {
   design_spec(frame, x, response(frame), terms, reml = FALSE, sigma = NULL)
 }
 
-#' @param sums What [core_sums()] returns: the terms are the grouping factors of `levels`.
+#' @param sums What [core_sums()] returns: the terms are the grouping factors of `keys`.
+#' @param keys The values of the variables of each grouping factor at its levels.
 #' @noRd
-new_sums <- function(plan, sums, levels, n) {
+new_sums <- function(plan, sums, keys, n) {
+  levels <- lapply(keys, key_labels)
   structure(
-    list(plan = plan, sums = sums, levels = levels, n = n),
+    list(plan = plan, sums = sums, levels = levels, keys = keys, n = n),
     class = "rlmm_sums"
   )
 }

@@ -11,6 +11,7 @@ sums_design <- function(sums, REML, control, sigma) {
       "Give `rlmm_sums()` their part of the response as `offset`."
     )
   }
+  sums <- levels_in_order(sums)
   plan <- sums$plan
   keep <- independent_sums(sums$sums, plan$fixed$names, control$checks$rankx)
   fixed <- plan$fixed
@@ -110,23 +111,45 @@ centred_products <- function(sums) {
 #' Sums of the kept columns, their means and the least-squares fit taken off
 #' @noRd
 sums_of_fixed <- function(sums, keep, names) {
-  p <- length(names)
-  sums <- recentre(sums, sums$shift, numeric(p))
-  sums$xx <- sums$xx[keep, keep, drop = FALSE]
-  sums$xr <- sums$xr[keep]
-  sums$terms <- lapply(sums$terms, \(term) {
-    term$xz <- term$xz[keep, , , drop = FALSE]
-    term
-  })
-  shift <- sums$shift <- sums$shift[keep]
-  sums$beta0 <- numeric(length(keep))
-  if (identical(names[keep][1L], "(Intercept)") && length(keep) > 1L) {
-    means <- sums$xx[1L, -1L] / sums$xx[1L, 1L]
-    shift[-1L] <- shift[-1L] + means
+  sums <- without_dependent(sums, keep)
+  shift <- sums$shift
+  if (identical(names[keep][1L], "(Intercept)")) {
+    shift <- shift + column_means(sums$xx)
   }
-  sums <- recentre(sums, shift, sums$beta0)
-  beta0 <- solve_scaled(sums$xx, sums$xr)
-  recentre(sums, shift, beta0)
+  sums <- reshift(sums, shift)
+  recentre(sums, shift, sums$beta0 + solve_scaled(sums$xx, sums$xr))
+}
+
+# The means of columns of which the first is constant, and of that column none.
+column_means <- function(xx) c(0, xx[1L, -1L] / xx[1L, 1L])
+
+#' Sums without the columns that are combinations of the kept ones, which take over their part of
+#' the fit that was taken off: the residual response stays as it is, with all its digits
+#' @noRd
+without_dependent <- function(sums, keep) {
+  left <- setdiff(seq_along(sums$shift), keep)
+  shares <- sums$beta0[left]
+  if (any(shares != 0)) {
+    part <- drop(sums$xx[keep, left, drop = FALSE] %*% shares)
+    own <- sums$xx[keep, keep, drop = FALSE]
+    sums$beta0[keep] <- sums$beta0[keep] + solve_scaled(own, part)
+  }
+  Reduce(drop_column, rev(left), sums)
+}
+
+#' The least-squares fit of sums, and the means of the columns
+#' @return A list, as a centre: `shift` and `beta0`, which is zero for columns that are combinations
+#'   of others.
+#' @noRd
+least_squares <- function(sums, names) {
+  keep <- independent_sums(sums, names, "ignore")
+  beta0 <- numeric(length(names))
+  beta0[keep] <- sums_of_fixed(sums, keep, names)$beta0
+  shift <- sums$shift
+  if (identical(names[1L], "(Intercept)")) {
+    shift <- shift + column_means(sums$xx)
+  }
+  list(shift = shift, beta0 = beta0)
 }
 
 # Random effects ------------------------------------------------------------

@@ -3,17 +3,25 @@
 
 #' The plan of sums, from the first rows
 #' @param rows A data frame.
+#' @param options A list: `contrasts`, and `frequency`, whether weights count rows.
 #' @param known Levels of categorical variables, by name; those of `rows` without it.
 #' @return A list: `formula`, `parsed`, `fixed` and `random` (as a fit has them, with all columns of
 #'   X, terms in the order of the formula and without levels), `xlevels`, `classes`.
 #' @noRd
-sums_plan <- function(formula, rows, extras, contrasts, known = NULL) {
+sums_plan <- function(formula, rows, extras, options, known = NULL) {
   parsed <- parse_formula(formula, rows)
   env <- formula_env(formula)
   frame <- build_frame(parsed, env, rows, extras, stats::na.omit)
   frame <- with_known_levels(frame, known)
   control <- rlmm_control(check_rankx = "ignore")
-  fixed <- fixed_design(parsed, frame, env, rows, contrasts, control)$fixed
+  fixed <- fixed_design(
+    parsed,
+    frame,
+    env,
+    rows,
+    options$contrasts,
+    control
+  )$fixed
   fixed$assign <- column_terms(fixed, frame)
   random <- lapply(parsed$bars, bar_terms, frame, env, rows)
   random <- lapply(unlist(random, recursive = FALSE), `[[`, "term")
@@ -25,16 +33,27 @@ sums_plan <- function(formula, rows, extras, contrasts, known = NULL) {
     random = place_terms(random),
     xlevels = all_xlevels(fixed, random),
     predvars = attr(attr(frame, "terms"), "predvars"),
-    variables = attr(attr(frame, "terms"), "variables")
+    variables = attr(attr(frame, "terms"), "variables"),
+    frequency = isTRUE(options$frequency)
   )
+}
+
+#' The options of a plan, from the arguments of a call
+#' @noRd
+summing_options <- function(contrasts, weights_type, extras) {
+  type <- read_weights_type(weights_type)
+  is_frequency <- type == "frequency" && !is.null(extras$weights)
+  list(contrasts = contrasts, frequency = is_frequency)
 }
 
 #' Names of the variables that the effects are made of, fixed and random
 #' @noRd
-summed_variables <- function(parsed) {
+summed_variables <- function(parsed, rows) {
   effects <- lapply(parsed$bars, \(bar) unwrap_fulldummy(bar$effects)$expr)
   variables <- \(effects) {
-    variable_names(stats::terms(rlang::new_formula(NULL, effects)))
+    formula <- rlang::new_formula(parsed$response, effects)
+    terms <- stats::terms.formula(formula, data = dot_data(rows))
+    variable_names(stats::delete.response(terms))
   }
   unique(unlist(lapply(c(list(parsed$fixed), effects), variables)))
 }
@@ -75,9 +94,9 @@ with_known_levels <- function(frame, known) {
 #' Refuse variables whose rows depend on other rows: a chunk doesn't have these
 #' @noRd
 check_row_wise <- function(plan, rows, extras) {
-  odd <- bases(plan)
+  odd <- setdiff(bases(plan), plan$bases)
   if (length(odd) == 0L) {
-    odd <- unlike_their_half(plan, rows, extras)
+    odd <- setdiff(unlike_their_half(plan, rows, extras), plan$bases)
   }
   if (length(odd) == 0L) {
     return(invisible())
@@ -91,14 +110,6 @@ check_row_wise <- function(plan, rows, extras) {
     "rlmm_error_sums",
     variable = odd[1L]
   )
-}
-
-# Variables such as `poly(x, 2)`, for which R keeps what they took from the data.
-bases <- function(plan) {
-  written <- as.list(plan$variables)[-1L]
-  evaluated <- as.list(plan$predvars)[-1L]
-  changed <- !mapply(identical, written, evaluated)
-  vapply(written[changed], deparse_one, "")
 }
 
 # Variables such as `x - mean(x)`, which half of the rows make different.

@@ -5,94 +5,108 @@
 rows_looked_at <- 1000L
 
 #' @noRd
-sums_of_table <- function(formula, table, extras, contrasts) {
+sums_of_table <- function(formula, table, extras, options) {
   rlang::check_installed(
     c("dplyr", if (inherits(table, "tbl_lazy")) "dbplyr"),
     "to sum up a table that isn't in R's memory."
   )
-  rows <- as.data.frame(dplyr::collect(utils::head(table, rows_looked_at)))
-  if (nrow(rows) == 0L) {
-    abort_rlmm("`data` must have at least one row.", "rlmm_error_no_rows")
-  }
-  known <- table_levels(formula, table, rows, extras)
-  made <- table_plan(formula, rows, extras, contrasts, known)
-  statements <- sums_statements(table, made$expressions, made$centre)
-  results <- lapply(statements, collect_statement)
-  sums_from_results(made$plan, made$expressions, made$centre, results)
+  complete <- complete_table(table, formula, extras)
+  rows <- first_rows_of(complete, table)
+  known <- table_levels(formula, complete, rows, extras)
+  made <- table_plan(formula, rows, extras, options, known, table)
+  made$centre <- centre_of_table(table, made)
+  statements <- told(
+    sums_statements(table, made$expressions, made$centre),
+    table,
+    made
+  )
+  collect_one <- \(statement) collect_sums(statement, table, made)
+  results <- lapply(statements, collect_one)
+  sums_from_statements(results, attr(statements, "of"), made)
 }
 
-# An engine's error in the user's words.
-collect_statement <- function(statement) {
-  tryCatch(
-    as.data.frame(dplyr::collect(statement)),
-    error = function(cnd) {
-      abort_rlmm(
-        c(
-          "The table's engine can't compute the sums.",
-          x = deepest_message(cnd),
-          i = "Can it compute each variable of `formula`?"
-        ),
-        "rlmm_error_sums"
-      )
-    }
+#' The table without rows in which a variable of the model is missing
+#' @noRd
+complete_table <- function(table, formula, extras) {
+  exprs <- c(list(formula), lapply(extras, rlang::quo_get_expr))
+  rows_with(table, unlist(lapply(exprs, all.vars)))
+}
+
+first_rows_of <- function(complete, table) {
+  rows <- look_at(complete, rows_looked_at)
+  if (nrow(rows) > 0L) {
+    return(rows)
+  }
+  is_empty <- nrow(look_at(table, 1L)) == 0L
+  abort_rlmm(
+    if (is_empty) {
+      "`data` must have at least one row."
+    } else {
+      "The table must have a row without missing values."
+    },
+    "rlmm_error_no_rows"
   )
 }
 
-# What the engine itself said, below what others said of it.
-deepest_message <- function(cnd) {
-  while (!is.null(cnd$parent)) {
-    cnd <- cnd$parent
-  }
-  conditionMessage(cnd)
-}
-
 #' What is to be summed up, with its expressions and the centre
+#' @param table The table that bases such as `poly()` are made for; `NULL` where there is none.
 #' @noRd
-table_plan <- function(formula, rows, extras, contrasts, known = NULL) {
-  plan <- sums_plan(formula, rows, extras, contrasts, known)
+table_plan <- function(formula, rows, extras, options, known, table = NULL) {
+  plan <- sums_plan(formula, rows, extras, options, known)
+  if (!is.null(table)) {
+    plan <- with_table_bases(plan, table, rows)
+  }
   check_row_wise(plan, rows, extras)
-  plan <- with_types(plan, rows)
   list(
     plan = plan,
-    expressions = sums_expressions(plan, rows, extras),
+    expressions = sums_expressions(plan, rows, extras, is_arrow(table)),
     centre = rough_centre(plan, rows, extras)
   )
 }
 
-# How the levels of categorical variables are written in the table.
-with_types <- function(plan, rows) {
-  type <- function(name) {
-    column <- all.vars(str2lang(name))[1L]
-    if (is.numeric(rows[[column]])) "numeric" else "text"
-  }
-  add <- function(part, terms) {
-    part$level_types <- lapply(
-      rlang::set_names(names(part$xlevels) %||% character()),
-      type
-    )
-    part$terms_classes <- as.list(attr(terms, "dataClasses"))
-    part
-  }
-  plan$fixed <- add(plan$fixed, plan$fixed$terms)
-  plan$random <- lapply(plan$random, \(term) add(term, term$effects))
-  plan
-}
-
 # Levels of the categorical variables, from the whole table.
 table_levels <- function(formula, table, rows, extras) {
+  scope <- list(rows = rows, env = formula_env(formula))
   parsed <- parse_formula(formula, rows)
   names <- names(categories(formula, parsed, rows, extras))
-  found <- lapply(names, \(name) {
-    expr <- plain_expression(str2lang(name))
-    if (!is.symbol(expr)) {
-      abort_no_expression(name, "A factor must be a column.")
+  lapply(rlang::set_names(names), \(name) {
+    expr <- plain_expression(str2lang(name), scope)
+    check_table_columns(all.vars(expr), names(rows))
+    found <- dplyr::distinct(dplyr::transmute(table, level = !!expr))
+    levels <- tryCatch(
+      as.data.frame(dplyr::collect(utils::head(found, most_levels + 1L)))$level,
+      error = \(cnd) abort_variable(name, deepest_message(cnd))
+    )
+    check_number_of_levels(length(levels), name)
+    if (is.logical(value_in_rows(expr, scope))) {
+      levels <- as.logical(levels)
     }
-    values <- dplyr::distinct(dplyr::transmute(table, level = !!expr))
-    levels <- as.data.frame(dplyr::collect(values))$level
     levels(droplevels(factor(levels)))
   })
-  rlang::set_names(found, names)
 }
+
+# A level of a factor among the effects is a column.
+most_levels <- 1000L
+
+check_number_of_levels <- function(n, name) {
+  if (n <= most_levels) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      sprintf("%s has too many levels to be an effect.", tick(name)),
+      x = sprintf(
+        "It has more than %s, a column each.",
+        format_count(most_levels)
+      ),
+      i = sprintf("Is it a grouping factor, `(1 | %s)`?", name)
+    ),
+    "rlmm_error_sums",
+    variable = name
+  )
+}
+
+# Centre ----------------------------------------------------------------------
 
 #' About where the columns and the response are, from some rows, as numbers that a database reads
 #' as they are
@@ -101,10 +115,32 @@ rough_centre <- function(plan, rows, extras) {
   sums <- chunk_sums(plan, rows, extras)$sums
   p <- length(sums$shift)
   beta0 <- sums$beta0
-  if (nrow(rows) < 10L * p) {
+  if (nrow(rows) < 10L * p || length(plan$bases) > 0L) {
     beta0 <- if (p > 0L) c(beta0[1L], numeric(p - 1L))
   }
   list(shift = signif(sums$shift, 10L), beta0 = signif(beta0, 10L))
+}
+
+#' The means of the columns and the least-squares fit, from sums over the whole table
+#'
+#' The first rows may lie elsewhere than the others, for example those of the first day.
+#' @noRd
+centre_of_table <- function(table, made) {
+  rough <- made$centre
+  is_intercept <- identical(made$plan$fixed$names[1L], "(Intercept)")
+  rough$beta0 <- replace(rough$beta0, -1L, 0)
+  parts <- row_names_of(made$expressions)
+  rows <- told(centred_rows(table, made$expressions, rough), table, made)
+  sums <- total_sums(parts)
+  at <- (seq_along(sums) - 1L) %/% most_columns
+  all <- lapply(split(sums, at), \(sums) {
+    collect_sums(summarise_by(rows, character(), sums), table, made)
+  })
+  all <- join_parts(all, character())
+  check_totals(all, parts, made$plan)
+  sums <- read_totals(all, parts, rough)
+  centre <- least_squares(sums, made$plan$fixed$names)
+  lapply(centre, signif, 10L)
 }
 
 # Statements to take along ----------------------------------------------------
@@ -152,18 +188,17 @@ rlmm_sums_sql <- function(
   )
   formula <- read_formula(formula, parent.frame())
   check_chunk(columns)
-  extras <- c(
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
-    if (!missing(offset)) list(offset = rlang::enquo(offset))
-  )
+  extras <- given_expressions(c("weights", "offset"))
   levels <- lapply(Filter(is.factor, columns), levels)
-  made <- table_plan(formula, columns, extras, contrasts, levels)
+  options <- summing_options(contrasts, "precision", extras)
+  made <- table_plan(formula, columns, extras, options, levels)
   lazy <- dbplyr::lazy_frame(
     columns,
     con = simulated_engine(dialect),
     .name = table_name(table)
   )
   statements <- sums_statements(lazy, made$expressions, made$centre)
+  made$of <- attr(statements, "of")
   text <- vapply(statements, \(one) as.character(dbplyr::sql_render(one)), "")
   structure(text, class = "rlmm_sums_sql", made = made)
 }
@@ -211,14 +246,13 @@ sums_of_results <- function(queries, results) {
       arg = "data"
     )
   }
-  results <- lapply(results, as_result)
-  sums_from_results(made$plan, made$expressions, made$centre, results)
+  sums_from_statements(lapply(results, as_result), made$of, made)
 }
 
 # Engines write names as they like.
 as_result <- function(result) {
   names(result) <- tolower(names(result))
-  result
+  as.data.frame(result)
 }
 
 #' @export

@@ -19,12 +19,14 @@
 #'     Arrow table, data set or reader of record batches;
 #'   * the results of the statements of [rlmm_sums_sql()]: a list of data frames.
 #' @param weights,offset Expressions in the columns of `data`, as in [rlmm()].
-#' @param contrasts As in [rlmm()].
+#' @param contrasts,weights_type As in [rlmm()].
 #' @param ... Sums to add up.
 #'
 #' @details Rows with missing values are left out. Variables are computed row by row, so that
-#' `log(x)` or `I(x^2)` may stand in the formula, but not `poly(x, 2)`; in a database those that
-#' dbplyr translates.
+#' `log(x)` or `I(x^2)` may stand in the formula, in a database those that dbplyr translates. Bases
+#' that depend on all rows can't be computed from chunks; of a table, `poly(x, 2)` and `scale(x)`
+#' can, which read it once more for each degree. Single values of the formula's environment are put
+#' in.
 #'
 #' A factor of the fixed part must have the same levels in all parts that are added up; grouping
 #' factors may have any.
@@ -50,25 +52,34 @@
 #' }
 #' rlmm_sums(Reaction ~ Days + (Days | Subject), chunks)
 #' @export
-rlmm_sums <- function(formula, data, weights, offset, contrasts = NULL) {
+rlmm_sums <- function(
+  formula,
+  data,
+  weights,
+  offset,
+  contrasts = NULL,
+  weights_type = c("precision", "frequency")
+) {
   if (inherits(formula, "rlmm_sums_sql")) {
     return(sums_of_results(formula, data))
   }
   formula <- read_formula(formula, parent.frame())
-  extras <- c(
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
-    if (!missing(offset)) list(offset = rlang::enquo(offset))
+  extras <- given_expressions(c("weights", "offset"))
+  sum_up(
+    formula,
+    data,
+    extras,
+    summing_options(contrasts, weights_type, extras)
   )
-  sum_up(formula, data, extras, contrasts)
 }
 
 #' The sums of data of any kind
 #' @noRd
-sum_up <- function(formula, data, extras = NULL, contrasts = NULL) {
+sum_up <- function(formula, data, extras = NULL, options = list()) {
   if (is_lazy_table(data)) {
-    sums_of_table(formula, data, extras, contrasts)
+    sums_of_table(formula, data, extras, options)
   } else {
-    sums_of_chunks(formula, as_reader(data), extras, contrasts)
+    sums_of_chunks(formula, as_reader(data), extras, options)
   }
 }
 
@@ -80,15 +91,8 @@ is_summed_up <- function(data) {
 
 # Tables for which dplyr's verbs are carried out where the rows are.
 is_lazy_table <- function(data) {
-  classes <- c(
-    "ArrowObject",
-    "ArrowTabular",
-    "arrow_dplyr_query",
-    "tbl_lazy",
-    "tbl_sql",
-    "tbl_spark"
-  )
-  inherits(data, classes) && !is_batch_reader(data)
+  is_database <- inherits(data, c("tbl_lazy", "tbl_sql", "tbl_spark"))
+  is_database || is_arrow(data)
 }
 
 #' @rdname rlmm_sums

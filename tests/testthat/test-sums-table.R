@@ -92,7 +92,7 @@ test_that("what a database can't do is told", {
   table <- dplyr::tbl(con, "rows")
   none <- dplyr::filter(table, code == 7L)
   expect_snapshot({
-    writeLines(error_lines(rlmm(y ~ poly(w, 2) + (1 | g), table)))
+    writeLines(error_lines(rlmm(y ~ splines::ns(w, 2) + (1 | g), table)))
     writeLines(error_lines(rlmm(y ~ wx + (1 | g), table)))
     writeLines(error_lines(rlmm(y ~ w + (1 | cut(w, 3)), table)))
     writeLines(error_lines(rlmm(y ~ 1 + (1 | g), none)))
@@ -149,4 +149,193 @@ test_that("arrow's data sets are fitted in their partitions", {
     deviance(rlmm(y ~ 1 + (1 | s), rows)),
     tolerance = 1e-9
   )
+})
+
+# Rows whose numbers of levels and codings leave nothing to chance.
+plain_rows <- function() {
+  rows <- odd_rows()
+  names(rows)[1:2] <- c("x", "kind")
+  rows$id <- rows$from * 7L
+  rows$count <- rows$code - 1L
+  rows$z <- as.integer(round(rows$x)) - 100L
+  stats::na.omit(rows)
+}
+
+expect_fit_of_rows <- function(formula, table, rows, ...) {
+  found <- rlmm(formula, table, ...)
+  fit <- rlmm(formula, rows, ...)
+  expect_equal(deviance(found), deviance(fit), tolerance = 1e-11)
+  expect_equal(fixef(found), fixef(fit), tolerance = 1e-8)
+  expect_equal(vcov(found), vcov(fit), tolerance = 1e-8)
+  expect_equal(
+    ranef(found, condVar = FALSE),
+    ranef(fit, condVar = FALSE),
+    tolerance = 1e-6
+  )
+}
+
+test_that("columns of X and Z are those that R makes of rows", {
+  skip_without_database()
+  rows <- plain_rows()
+  con <- local_database(rows, "rows")
+  table <- dplyr::tbl(con, "rows")
+  k <- 99.5
+  formulas <- list(
+    y ~ 0 + kind + x + (1 | id),
+    y ~ kind + (0 + kind | g),
+    y ~ kind * factor(code) + (1 | id / g),
+    y ~ poly(x, 3) + (1 | id),
+    y ~ poly(x - 100, 2, raw = TRUE):kind + scale(w) + (1 | id),
+    y ~ I(x > k) + I(w / code^2) + (1 | id),
+    y ~ I(z / 2L) + I(z %% 3L) + I(z %/% 2L) + (1 | id),
+    y ~ factor(x > 100) + (1 | paste(g, code)),
+    y ~ w + (1 | x > 100),
+    y ~ log(w) + sqrt(w) + exp(w) + I(w^3) + (w || g),
+    log(y) ~ x + offset(w / 100) + (1 | factor(id))
+  )
+  suppressMessages({
+    for (formula in formulas) {
+      expect_fit_of_rows(formula, table, rows)
+    }
+    expect_fit_of_rows(y ~ . - y + (1 | g), dplyr::select(table, y, w, g), {
+      rows[c("y", "w", "g")]
+    })
+  })
+})
+
+test_that("arguments reach a table through functions of the user's", {
+  skip_without_database()
+  rows <- plain_rows()
+  con <- local_database(rows, "rows")
+  table <- dplyr::tbl(con, "rows")
+  half <- 2
+  wrapped <- function(data, ...) rlmm(y ~ x + (1 | g), data, ...)
+  expect_equal(
+    deviance(wrapped(table, weights = w / half, offset = z)),
+    deviance(wrapped(rows, weights = w / half, offset = z)),
+    tolerance = 1e-10
+  )
+  counts <- wrapped(table, weights = count, weights_type = "frequency")
+  repeated <- rows[rep(seq_len(nrow(rows)), rows$count), ]
+  expect_equal(deviance(counts), deviance(wrapped(repeated)), tolerance = 1e-10)
+  expect_equal(nobs(counts), nrow(repeated))
+  criterion <- wrapped(table, devFunOnly = TRUE)
+  expect_equal(criterion(0.7), wrapped(rows, devFunOnly = TRUE)(0.7))
+})
+
+test_that("the first rows may be unlike the others", {
+  skip_without_database()
+  rows <- plain_rows()
+  first <- rows[rep(1L, 2000L), ]
+  # A slope of 1e6 among the first rows.
+  first$x <- first$x + 1e-7 * seq_len(2000) / 2000
+  first$y <- first$y + 0.1 * seq_len(2000) / 2000
+  rows <- rbind(first, rows)
+  con <- local_database(rows, "rows")
+  formula <- y ~ x + kind + (1 | g)
+  expect_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
+})
+
+test_that("more sums than an engine returns at once come in parts", {
+  skip_without_database()
+  set.seed(2)
+  rows <- data.frame(f = sample(60L, 3000, TRUE), g = sample(9L, 3000, TRUE))
+  rows$y <- rnorm(9)[rows$g] + rows$f / 10 + rnorm(3000)
+  con <- local_database(rows, "rows")
+  formula <- y ~ factor(f) + (1 | g)
+  expect_fit_of_rows(formula, dplyr::tbl(con, "rows"), rows)
+})
+
+test_that("what a table holds or does is told in the user's words", {
+  skip_without_database()
+  rows <- plain_rows()
+  # Behind those that are looked at first.
+  rows <- rows[rep(seq_len(nrow(rows)), 2), ]
+  last <- nrow(rows)
+  rows$huge <- replace(rows$w, last, Inf)
+  rows$slope <- replace(rows$w, last, Inf)
+  rows$times <- replace(rows$code, last, 0.5)
+  rows$minus <- replace(rows$w, last, -1)
+  many <- data.frame(y = rnorm(1500), level = as.character(1:1500), g = 1:2)
+  con <- local_database(rows, "rows")
+  DBI::dbWriteTable(con, "many", many)
+  table <- dplyr::tbl(con, "rows")
+  fit <- \(formula, ...) writeLines(error_lines(rlmm(formula, table, ...)))
+  expect_snapshot({
+    fit(y ~ huge + (1 | g))
+    fit(huge ~ x + (1 | g))
+    fit(y ~ x + (slope | g))
+    fit(y ~ no_function(x) + (1 | g))
+    fit(y ~ relevel(factor(g), "b") + (1 | code))
+    fit(y ~ x + (1 | g), weights = huge)
+    fit(y ~ x + (1 | g), weights = minus)
+    fit(y ~ x + (1 | g), weights = times, weights_type = "frequency")
+    fit(y ~ x + (1 | g), dispersion = ~kind)
+    fit(y ~ x + g_ + (1 | g))
+    table <- dplyr::tbl(con, "many")
+    fit(y ~ level + (1 | g))
+  })
+})
+
+test_that("a value outside of a function's domain is told or left out, as engines do", {
+  skip_without_database()
+  rows <- plain_rows()
+  # Behind those that are looked at first.
+  rows <- rows[rep(seq_len(nrow(rows)), 2), ]
+  rows$minus <- replace(rows$w, nrow(rows), -1)
+  con <- local_database(rows, "rows")
+  # SQLite has an error or a missing value, depending on how it was built.
+  expect_error(
+    rlmm(y ~ sqrt(minus) + (1 | g), dplyr::tbl(con, "rows")),
+    "sqrt\\(minus\\)|missing"
+  )
+})
+
+test_that("groups that don't fit into the memory are refused before they are read", {
+  skip_without_database()
+  con <- local_database(plain_rows(), "rows")
+  table <- dplyr::tbl(con, "rows")
+  skip_if_not_installed("testthat", "3.1.7")
+  mocked <- getExportedValue("testthat", "local_mocked_bindings")
+  mocked(free_memory = \(...) 1024, .package = "rlmm")
+  error <- expect_error(
+    rlmm(y ~ x + (1 | id), table),
+    class = "rlmm_error_too_large"
+  )
+  expect_equal(error$levels, 20)
+  expect_match(conditionMessage(error), "20 levels, or pairs of levels")
+})
+
+test_that("a connection that has ended is told", {
+  skip_without_database()
+  con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
+  DBI::dbWriteTable(con, "rows", plain_rows())
+  table <- dplyr::tbl(con, "rows")
+  DBI::dbDisconnect(con)
+  expect_error(rlmm(y ~ x + (1 | g), table), class = "rlmm_error_connection")
+})
+
+test_that("a table is only read", {
+  skip_without_database()
+  file <- withr::local_tempfile(fileext = ".sqlite")
+  con <- DBI::dbConnect(RSQLite::SQLite(), file)
+  DBI::dbWriteTable(con, "rows", plain_rows())
+  DBI::dbDisconnect(con)
+  read_only <- getExportedValue("RSQLite", "SQLITE_RO")
+  con <- DBI::dbConnect(RSQLite::SQLite(), file, flags = read_only)
+  withr::defer(DBI::dbDisconnect(con))
+  sent <- character()
+  send <- getExportedValue("DBI", "dbSendQuery")
+  skip_if_not_installed("testthat", "3.1.7")
+  mocked <- getExportedValue("testthat", "local_mocked_bindings")
+  mocked(
+    dbSendQuery = \(conn, statement, ...) {
+      sent <<- c(sent, as.character(statement))
+      send(conn, statement, ...)
+    },
+    .package = "DBI"
+  )
+  table <- dplyr::tbl(con, "rows")
+  expect_no_error(rlmm(y ~ poly(x, 2) * kind + (1 | g) + (1 | id), table))
+  expect_match(sent, "^SELECT")
 })

@@ -74,6 +74,59 @@ test_that("chunks that a function reads are one data frame", {
   expect_same_fit(rlmm(formula, reader_of(text, 700)), rlmm(formula, text))
 })
 
+test_that("levels stand in the order that they have in data", {
+  set.seed(3)
+  d <- sleepstudy[sample(180), ]
+  d$number <- as.integer(as.character(d$Subject))
+  d$text <- paste0("s", d$number)
+  parts <- split(d, rep(1:3, 60))
+  for (name in c("number", "text", "Subject", "Subject:number")) {
+    formula <- as.formula(paste0("Reaction ~ Days + (Days | ", name, ")"))
+    fit <- rlmm(formula, d)
+    of_parts <- lapply(parts, \(rows) rlmm_sums(formula, rows))
+    expect_equal(
+      ranef(rlmm(do.call(c, of_parts))),
+      ranef(fit),
+      tolerance = 1e-6
+    )
+    expect_equal(
+      ranef(rlmm(formula, reader_of(d, 7))),
+      ranef(fit),
+      tolerance = 1e-6
+    )
+  }
+  # A factor at one site is text at another.
+  parts[[2L]]$Subject <- as.character(parts[[2L]]$Subject)
+  formula <- Reaction ~ Days + (Days | Subject)
+  of_parts <- lapply(parts, \(rows) rlmm_sums(formula, rows))
+  expect_equal(
+    ranef(rlmm(do.call(c, of_parts))),
+    ranef(rlmm(formula, d)),
+    tolerance = 1e-6
+  )
+})
+
+test_that("weights of sums may count rows", {
+  d <- transform(sleepstudy, times = rep(0:2, 60))
+  repeated <- d[rep(seq_len(180), d$times), ]
+  formula <- Reaction ~ Days + (1 | Subject)
+  of <- \(rows) rlmm_sums(formula, rows, times, weights_type = "frequency")
+  found <- rlmm(c(of(d[1:70, ]), of(d[71:180, ])))
+  expect_same_fit(found, rlmm(formula, repeated))
+  expect_equal(nobs(found), 180)
+})
+
+test_that("a fit with a response far from zero keeps its digits", {
+  d <- transform(sleepstudy, far = Reaction + 1e7, late = Days + 1e6)
+  formula <- far ~ late + (Days | Subject)
+  sums <- rlmm_sums(formula, d)
+  expect_equal(
+    deviance(rlmm(sums)),
+    deviance(rlmm(Reaction ~ Days + (Days | Subject), d)),
+    tolerance = 1e-9
+  )
+})
+
 test_that("missing values, an offset, and terms that share a factor", {
   d <- sleepstudy
   d$Reaction[c(3, 50)] <- NA

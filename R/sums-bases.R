@@ -1,0 +1,104 @@
+# Bases that depend on all rows: what `poly()` and `scale()` take from their data, for tables from
+# the table itself.
+
+#' A plan with what its bases take from the whole table
+#' @return The plan, with their names as `bases`.
+#' @noRd
+with_table_bases <- function(plan, table, rows) {
+  scope <- list(rows = rows, env = formula_env(plan$formula))
+  names <- bases(plan)
+  made <- lapply(names, \(name) {
+    expr <- str2lang(name)
+    table_basis(expr, rows_with(table, all.vars(expr)), scope)
+  })
+  names(made) <- names
+  made <- made[!vapply(made, is.null, NA)]
+  set <- \(terms) set_predvars(terms, made)
+  plan$fixed$terms <- set(plan$fixed$terms)
+  plan$random <- lapply(plan$random, \(term) {
+    term$effects <- set(term$effects)
+    term
+  })
+  plan$bases <- names(made)
+  plan
+}
+
+# Variables such as `poly(x, 2)`, for which R keeps what they took from the data.
+bases <- function(plan) {
+  written <- as.list(plan$variables)[-1L]
+  evaluated <- as.list(plan$predvars)[-1L]
+  changed <- !mapply(identical, written, evaluated)
+  vapply(written[changed], deparse_one, "")
+}
+
+set_predvars <- function(terms, made) {
+  at <- match(names(made), variable_names(terms))
+  for (i in which(!is.na(at))) {
+    attr(terms, "predvars")[[at[i] + 1L]] <- made[[i]]
+  }
+  terms
+}
+
+#' The call of a basis with what it takes from a table; `NULL` for a basis that a table can't make
+#' @noRd
+table_basis <- function(expr, table, scope) {
+  switch(
+    call_name(expr),
+    poly = table_poly(expr, table, scope),
+    scale = table_scale(expr, table, scope)
+  )
+}
+
+#' Coefficients of orthogonal polynomials, degree by degree: alpha_j is the mean of x weighted by
+#' p_j^2, and the norm of p_j is the sum of that
+#' @noRd
+table_poly <- function(expr, table, scope) {
+  asked <- poly_arguments(expr, scope$env)
+  if (is.null(asked) || asked$raw) {
+    return(NULL)
+  }
+  x <- plain_expression(asked$x, scope)
+  coefs <- list(alpha = numeric(), norm2 = 1)
+  for (j in 0:asked$degree) {
+    p <- orthogonal(x, coefs, j)[[j + 1L]]
+    sums <- basis_sums(table, x, p)
+    coefs$norm2[j + 2L] <- sums$norm2
+    coefs$alpha[j + 1L] <- sums$alpha / sums$norm2
+  }
+  coefs$alpha <- coefs$alpha[seq_len(asked$degree)]
+  expr$coefs <- coefs
+  expr
+}
+
+# sum(p^2), and sum(x p^2) as it is from the mean of x on, which keeps the digits of a far origin.
+basis_sums <- function(table, x, p) {
+  columns <- list(
+    x = call("*", 1, in_parentheses(x)),
+    p = call("*", 1, in_parentheses(p))
+  )
+  rows <- dplyr::transmute(table, !!!columns)
+  squares <- list(
+    norm2 = quote(sum(p * p, na.rm = TRUE)),
+    alpha = quote(sum(x * p * p, na.rm = TRUE))
+  )
+  found <- look_at(dplyr::summarise(rows, !!!squares), 1L)
+  lapply(found, as.numeric)
+}
+
+table_scale <- function(expr, table, scope) {
+  matched <- match.call(scale.default, expr)
+  x <- plain_expression(matched$x, scope)
+  wants <- \(argument) {
+    is.null(argument) || isTRUE(eval_or_null(argument, NULL, scope$env))
+  }
+  mean <- basis_sums(table, x, 1)
+  center <- if (wants(matched$center)) mean$alpha / mean$norm2 else 0
+  if (wants(matched$center)) {
+    expr$center <- center
+  }
+  if (wants(matched$scale)) {
+    spread <- basis_sums(table, x, call("-", x, center))$norm2
+    expr$scale <- sqrt(spread / (mean$norm2 - 1))
+  }
+  expr
+}

@@ -1,0 +1,174 @@
+# Results of a table's engine: what can't be computed, or doesn't fit into R's memory, is told.
+
+#' Collect the results of a statement of sums
+#' @noRd
+collect_sums <- function(statement, table, made) {
+  columns <- length(names_of_table(statement))
+  limit <- most_rows(columns)
+  first <- utils::head(statement, limit + 1)
+  found <- told(as.data.frame(dplyr::collect(first)), table, made)
+  if (nrow(found) > limit) {
+    abort_too_many_levels(statement, columns)
+  }
+  found
+}
+
+look_at <- function(table, n) {
+  tryCatch(
+    as.data.frame(dplyr::collect(utils::head(table, n))),
+    error = abort_unreadable
+  )
+}
+
+names_of_table <- function(table) {
+  colnames(table) %||% as.character(dplyr::tbl_vars(table))
+}
+
+#' The rows of a table in which none of its columns among the given ones is missing
+#' @noRd
+rows_with <- function(table, columns) {
+  columns <- intersect(columns, names_of_table(table))
+  present <- lapply(columns, \(name) call("!", call("is.na", as.name(name))))
+  dplyr::filter(table, !!!present)
+}
+
+# How many rows of a result R's memory holds, and what becomes of them: three copies.
+most_rows <- function(columns) floor(free_memory() / (3 * 8 * columns))
+
+#' The memory that is left, in bytes: what Linux says, elsewhere 8 GiB
+#' @noRd
+free_memory <- function(file = "/proc/meminfo") {
+  lines <- if (file.exists(file)) readLines(file) else character()
+  line <- grep("^MemAvailable:", lines, value = TRUE)
+  if (length(line) == 1L) {
+    as.numeric(gsub("[^0-9]", "", line)) * 1024
+  } else {
+    8 * 2^30
+  }
+}
+
+abort_too_many_levels <- function(statement, columns) {
+  n <- as.numeric(dplyr::collect(dplyr::count(statement))$n)
+  abort_rlmm(
+    c(
+      "The sums of the grouping factors don't fit into R's memory.",
+      x = sprintf(
+        "%s, or pairs of levels, need %s GiB, and %s are free.",
+        plural(n, "level"),
+        format(3 * 8 * columns * n / 2^30, digits = 2L),
+        format(free_memory() / 2^30, digits = 2L)
+      )
+    ),
+    c("rlmm_error_too_large", "rlmm_error_sums"),
+    levels = n
+  )
+}
+
+# Errors of engines -----------------------------------------------------------
+
+#' What an engine computes, or its error in the user's words
+#' @noRd
+told <- function(expr, table, made) {
+  tryCatch(expr, error = \(cnd) abort_engine(cnd, table, made))
+}
+
+abort_engine <- function(cnd, table, made) {
+  if (!can_be_read(table)) {
+    abort_unreadable(cnd)
+  }
+  culprit <- first_culprit(table, made)
+  if (!is.null(culprit)) {
+    abort_variable(culprit$name, culprit$message)
+  }
+  abort_rlmm(
+    c("The table's engine can't compute the sums.", x = deepest_message(cnd)),
+    "rlmm_error_sums"
+  )
+}
+
+abort_unreadable <- function(cnd) {
+  abort_rlmm(
+    c(
+      "The table can't be read.",
+      x = deepest_message(cnd),
+      i = "Is the connection to the database still there?"
+    ),
+    c("rlmm_error_connection", "rlmm_error_sums")
+  )
+}
+
+abort_variable <- function(name, message) {
+  abort_rlmm(
+    c(
+      sprintf("The table's engine can't compute %s.", tick(name)),
+      x = message,
+      i = "Compute it as a column of the table first?"
+    ),
+    "rlmm_error_sums",
+    variable = name
+  )
+}
+
+can_be_read <- function(table) {
+  tryCatch(
+    {
+      dplyr::collect(utils::head(table, 1L))
+      TRUE
+    },
+    error = \(cnd) FALSE
+  )
+}
+
+#' The first of the formula's variables that the engine can't compute, in the first row or in any
+#' @return A list: `name` and `message`; `NULL` if it can compute each of them.
+#' @noRd
+first_culprit <- function(table, made) {
+  groups <- made$expressions$groups
+  numbers <- number_variables(made)
+  of_one <- \(rows) utils::head(rows, 1L)
+  of_all <- \(rows) dplyr::summarise(rows, total = sum(value, na.rm = TRUE))
+  culprit_among(c(numbers, groups), table, of_one) %||%
+    culprit_among(numbers, table, of_all)
+}
+
+culprit_among <- function(variables, table, wanted) {
+  for (name in names(variables)) {
+    message <- tryCatch(
+      {
+        rows <- dplyr::transmute(table, value = !!variables[[name]])
+        dplyr::collect(wanted(rows))
+        NULL
+      },
+      error = deepest_message
+    )
+    if (!is.null(message)) {
+      return(list(name = name, message = message))
+    }
+  }
+}
+
+# The expressions of numbers by the names that users know.
+number_variables <- function(made) {
+  x <- made$expressions$x
+  names(x) <- made$plan$fixed$names
+  z <- unlist(unname(made$expressions$z), recursive = FALSE)
+  names(z) <- unlist(lapply(made$plan$random, `[[`, "columns"))
+  y <- list(made$expressions$y)
+  names(y) <- deparse_one(made$plan$parsed$response)
+  w <- made$expressions$w
+  c(
+    y,
+    x[names(x) != "(Intercept)"],
+    z[!names(z) %in% c("(Intercept)", names(x))],
+    if (!is.null(w)) list(weights = w)
+  )
+}
+
+# What the engine itself said, below what others said of it: the first line, as drivers go on with
+# the statement.
+deepest_message <- function(cnd) {
+  while (!is.null(cnd$parent)) {
+    cnd <- cnd$parent
+  }
+  sub("[[:space:]]*\n.*$", "", conditionMessage(cnd))
+}

@@ -1,0 +1,371 @@
+# The columns of X and Z as expressions in the columns of a table, for engines that R's functions
+# don't reach.
+
+#' The expressions of a plan
+#' @param rows Some rows of the table, whose columns tell the types.
+#' @param is_arrow Are the expressions for Arrow, or for a database?
+#' @return A list: `x`, `z` (per grouping factor a list), `y`, `w` (`NULL` for one), `atoms` (per
+#'   grouping factor its variables), `groups` (the expressions of all these, by name) and
+#'   `variables` (the columns of the table that are used).
+#' @noRd
+sums_expressions <- function(plan, rows, extras, is_arrow = FALSE) {
+  env <- formula_env(plan$formula)
+  scope <- list(rows = rows, env = env, is_arrow = is_arrow)
+  groups <- unique(vapply(plan$random, `[[`, "", "group"))
+  own <- lapply(groups, \(group) {
+    Filter(\(term) term$group == group, plan$random)
+  })
+  atoms <- lapply(own, \(terms) terms[[1L]]$group_vars)
+  names(own) <- names(atoms) <- groups
+  terms <- stats::delete.response(plan$fixed$terms)
+  found <- list(
+    x = column_expressions(terms, plan$fixed, scope),
+    z = lapply(own, \(terms) unlist(lapply(terms, term_expressions, scope))),
+    y = response_expression(plan, extras, scope),
+    w = extra_expression(extras$weights, scope),
+    atoms = atoms,
+    groups = group_expressions(unique(unlist(atoms)), scope),
+    frequency = plan$frequency
+  )
+  used <- lapply(unlist(found[c("x", "z", "y", "w", "groups")]), all.vars)
+  found$variables <- unique(unlist(used))
+  check_table_columns(found$variables, names(rows))
+  found
+}
+
+# The response less all offsets.
+response_expression <- function(plan, extras, scope) {
+  y <- number_expression(plan$parsed$response, scope)
+  for (offset in formula_offsets(plan)) {
+    y <- call("-", y, in_parentheses(number_expression(offset, scope)))
+  }
+  offset <- extra_expression(extras$offset, scope)
+  if (is.null(offset)) y else call("-", y, in_parentheses(offset))
+}
+
+extra_expression <- function(extra, scope) {
+  if (is.null(extra)) {
+    return(NULL)
+  }
+  scope$env <- rlang::quo_get_env(extra)
+  number_expression(rlang::quo_get_expr(extra), scope)
+}
+
+# An expression that is true or false counts as a number.
+number_expression <- function(expr, scope) {
+  plain <- plain_expression(expr, scope)
+  value <- value_in_rows(expr, scope)
+  if (is.logical(value)) {
+    indicator(plain, TRUE)
+  } else if (inherits(value, "Date")) {
+    days(plain, scope)
+  } else {
+    plain
+  }
+}
+
+# Days since 1970, which are what R takes dates for.
+days <- function(date, scope) {
+  if (scope$is_arrow) {
+    call("cast", call("cast", date, quote(int32())), quote(float64()))
+  } else {
+    call("-", date, quote(as.Date("1970-01-01")))
+  }
+}
+
+formula_offsets <- function(plan) {
+  terms <- plan$fixed$terms
+  as.list(attr(terms, "variables"))[-1L][attr(terms, "offset")] |>
+    lapply(\(offset) offset[[2L]])
+}
+
+term_expressions <- function(term, scope) {
+  if (identical(term$columns, "(Intercept)")) {
+    return(list(1))
+  }
+  column_expressions(term$effects, term, scope)
+}
+
+# Grouping factors by an expression: engines write truth values in their own ways.
+group_expressions <- function(atoms, scope) {
+  lapply(rlang::set_names(atoms), \(atom) {
+    expr <- plain_expression(str2lang(atom), scope)
+    if (is.call(expr) && is.logical(value_in_rows(expr, scope))) {
+      call("if_else", expr, "TRUE", "FALSE")
+    } else {
+      expr
+    }
+  })
+}
+
+check_table_columns <- function(variables, known) {
+  unknown <- setdiff(variables, known)
+  if (length(unknown) == 0L) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      sprintf("Can't find %s in the table.", tick(unknown[1L])),
+      did_you_mean(unknown[1L], known)
+    ),
+    "rlmm_error_variable",
+    variable = unknown[1L]
+  )
+}
+
+# Expressions -----------------------------------------------------------------
+
+#' An expression in the columns of a table, without what only R's formulas know
+#'
+#' Single values that the formula's environment has are put in.
+#' @param scope `rows`, a data frame with the columns; `env`, where the formula was written; and
+#'   `is_arrow`.
+#' @noRd
+plain_expression <- function(expr, scope) {
+  if (is.symbol(expr)) {
+    return(column_or_value(expr, scope))
+  }
+  if (!is.call(expr)) {
+    return(expr)
+  }
+  wrappers <- c("I", "factor", "as.factor", "(")
+  if (deparse_one(expr[[1L]]) %in% wrappers && length(expr) == 2L) {
+    return(in_parentheses(plain_expression(expr[[2L]], scope)))
+  }
+  expr[-1L] <- lapply(as.list(expr)[-1L], plain_expression, scope)
+  as_division(expr)
+}
+
+# Engines divide whole numbers as such, and their remainders have the sign of the dividend.
+as_division <- function(expr) {
+  name <- call_name(expr)
+  if (length(expr) != 3L || !name %in% c("/", "%/%", "%%")) {
+    return(expr)
+  }
+  a <- in_parentheses(expr[[2L]])
+  b <- in_parentheses(expr[[3L]])
+  ratio <- call("/", call("*", 1, a), b)
+  switch(
+    name,
+    `/` = ratio,
+    `%/%` = call("floor", ratio),
+    `%%` = call("(", call("-", a, call("*", b, call("floor", ratio))))
+  )
+}
+
+column_or_value <- function(symbol, scope) {
+  name <- as.character(symbol)
+  if (!nzchar(name) || name %in% names(scope$rows)) {
+    return(symbol)
+  }
+  value <- get0(name, envir = scope$env)
+  is_value <- is.atomic(value) && length(value) == 1L && !is.object(value)
+  if (is_value) value else symbol
+}
+
+value_in_rows <- function(expr, scope) {
+  eval_or_null(expr, scope$rows, scope$env)
+}
+
+in_parentheses <- function(expr) {
+  is_open <- is.call(expr) && !identical(expr[[1L]], quote(`(`))
+  if (is_open) call("(", expr) else expr
+}
+
+indicator <- function(variable, value, weight = 1) {
+  call("if_else", call("==", variable, value), weight, 0)
+}
+
+# Columns of a model matrix ---------------------------------------------------
+
+#' The columns of a model matrix, as model.matrix() orders them
+#' @param part `contrasts` and `xlevels` of its variables.
+#' @noRd
+column_expressions <- function(terms, part, scope) {
+  factors <- full_first_factor(terms)
+  columns <- if (attr(terms, "intercept") == 1L) list(1)
+  for (label in attr(terms, "term.labels")) {
+    codes <- rlang::set_names(factors[, label], rownames(factors))
+    codes <- codes[codes > 0L]
+    coded <- \(written, code) {
+      coded_variable(written, code, terms, part, scope)
+    }
+    parts <- Map(coded, names(codes), codes)
+    columns <- c(columns, Reduce(products_of, parts))
+  }
+  columns
+}
+
+products_of <- function(a, b) {
+  pairs <- expand.grid(seq_along(a), seq_along(b))
+  Map(\(i, j) call("*", a[[i]], b[[j]]), pairs[[1L]], pairs[[2L]])
+}
+
+#' The attribute "factors" of terms: without an intercept model.matrix() codes the first factor of
+#' the first term that has one by an indicator of each level
+#' @noRd
+full_first_factor <- function(terms) {
+  factors <- attr(terms, "factors")
+  if (attr(terms, "intercept") == 1L || length(factors) == 0L) {
+    return(factors)
+  }
+  classes <- attr(terms, "dataClasses")[variable_names(terms)]
+  is_factor <- classes %in% c("factor", "ordered", "character", "logical")
+  first <- which(factors > 0L & is_factor, arr.ind = TRUE)
+  factors[first[seq_len(min(1L, nrow(first))), , drop = FALSE]] <- 2L
+  factors
+}
+
+# The columns of one variable of a term: `code` is 1 for contrasts and 2 for an indicator of each
+# level, as in the attribute "factors" of terms, whose names of rows are written as code.
+coded_variable <- function(written, code, terms, part, scope) {
+  at <- match(written, rownames(attr(terms, "factors")))
+  name <- variable_names(terms)[at]
+  variable <- plain_expression(str2lang(written), scope)
+  class <- attr(terms, "dataClasses")[[name]]
+  if (startsWith(class, "nmatrix")) {
+    return(basis_columns(variable_as_used(name, terms), scope))
+  }
+  is_logical <- class == "logical"
+  levels <- if (is_logical) c("FALSE", "TRUE") else part$xlevels[[name]]
+  if (is.null(levels)) {
+    return(list(number_expression(str2lang(written), scope)))
+  }
+  coding <- if (code == 1L) {
+    coding_matrix(levels, part$contrasts[[name]] %||% "contr.treatment")
+  } else {
+    diag(length(levels))
+  }
+  values <- level_values(levels, value_in_rows(variable, scope))
+  apply(coding, 2L, \(weights) level_sum(variable, values, weights))
+}
+
+coding_matrix <- function(levels, contrasts) {
+  if (is.matrix(contrasts)) {
+    return(contrasts[levels, , drop = FALSE])
+  }
+  f <- factor(levels, levels)
+  stats::contrasts(stats::`contrasts<-`(f, value = contrasts))
+}
+
+# The levels as the table has them, from the column's values in some rows.
+level_values <- function(levels, values) {
+  if (is.logical(values)) {
+    as.logical(levels)
+  } else if (is.numeric(values)) {
+    as.numeric(levels)
+  } else {
+    levels
+  }
+}
+
+# sum_l weights[l] (variable == values[l])
+level_sum <- function(variable, values, weights) {
+  used <- which(weights != 0)
+  parts <- lapply(used, \(l) {
+    indicator(variable, values[[l]], weights[[l]])
+  })
+  if (length(parts) > 0L) balanced_sum(parts) else 0
+}
+
+# The sum of expressions, in halves of halves: dbplyr can't translate fifty that are nested in each
+# other.
+balanced_sum <- function(parts) {
+  n <- length(parts)
+  if (n == 1L) {
+    return(parts[[1L]])
+  }
+  half <- seq_len(n %/% 2L)
+  left <- in_parentheses(balanced_sum(parts[half]))
+  call("+", left, in_parentheses(balanced_sum(parts[-half])))
+}
+
+# Bases -----------------------------------------------------------------------
+
+# A variable as terms say that it is evaluated in new data: with what it took from the data.
+variable_as_used <- function(name, terms) {
+  at <- match(name, variable_names(terms))
+  attr(terms, "predvars")[[at + 1L]]
+}
+
+#' The columns of a matrix that is a variable: `poly()`, with raw powers or with coefficients, and
+#' `scale()` with values
+#' @noRd
+basis_columns <- function(expr, scope) {
+  name <- call_name(expr)
+  if (name == "scale") {
+    return(scaled_column(expr, scope))
+  }
+  found <- if (name == "poly") polynomial(expr, scope)
+  found %||% abort_no_expression(deparse_one(expr), "It is a matrix.")
+}
+
+# The arguments of a call of `poly()` in one variable; `NULL` if it is in several.
+poly_arguments <- function(expr, env) {
+  matched <- match.call(stats::poly, expr, expand.dots = FALSE)
+  others <- matched$...
+  degree <- matched$degree %||% if (length(others) > 0L) others[[1L]] else 1
+  degree <- eval_or_null(degree, NULL, env)
+  if (length(others) > 1L || !is_number(degree)) {
+    return(NULL)
+  }
+  raw <- isTRUE(eval_or_null(matched$raw, NULL, env))
+  list(x = matched$x, degree = degree, raw = raw, coefs = matched$coefs)
+}
+
+polynomial <- function(expr, scope) {
+  asked <- poly_arguments(expr, scope$env)
+  x <- plain_expression(asked$x, scope)
+  if (isTRUE(asked$raw)) {
+    lapply(seq_len(asked$degree), \(power) call("^", x, power))
+  } else if (!is.null(asked$coefs)) {
+    polynomials(x, eval(asked$coefs), asked$degree)
+  }
+}
+
+scaled_column <- function(expr, scope) {
+  matched <- match.call(scale.default, expr)
+  column <- plain_expression(matched$x, scope)
+  if (is.numeric(matched$center)) {
+    column <- call("(", call("-", column, matched$center))
+  }
+  if (is.numeric(matched$scale)) {
+    column <- call("/", column, matched$scale)
+  }
+  list(column)
+}
+
+#' Orthogonal polynomials of degrees 1, 2, .., by their recurrence
+#' @param coefs The attribute "coefs" of `poly()`.
+#' @noRd
+polynomials <- function(x, coefs, degree) {
+  found <- orthogonal(x, coefs, degree)
+  norms <- sqrt(coefs$norm2[-(1:2)])
+  Map(\(p, norm) call("/", in_parentheses(p), norm), found[-1L], norms)
+}
+
+# p_0 = 1, p_(j+1) = (x - alpha_j) p_j - norm2_j / norm2_(j-1) p_(j-1).
+orthogonal <- function(x, coefs, degree) {
+  p <- list(1)
+  for (j in seq_len(degree)) {
+    step <- call("*", call("(", call("-", x, coefs$alpha[j])), p[[j]])
+    if (j > 1L) {
+      ratio <- coefs$norm2[j + 1L] / coefs$norm2[j]
+      step <- call("-", step, call("*", ratio, p[[j - 1L]]))
+    }
+    p[[j + 1L]] <- call("(", step)
+  }
+  p
+}
+
+abort_no_expression <- function(variable, why) {
+  abort_rlmm(
+    c(
+      sprintf("Can't write %s for a database.", tick(variable)),
+      x = why,
+      i = "Compute it as a column of the table first?"
+    ),
+    "rlmm_error_sums",
+    variable = variable
+  )
+}
