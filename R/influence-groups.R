@@ -31,6 +31,7 @@ combined_factor <- function(factors) {
   }
   interaction(factors, drop = TRUE, lex.order = TRUE)
 }
+
 given_groups <- function(groups, n) {
   if (is.atomic(groups) && length(groups) == n && !anyNA(groups)) {
     return(as.factor(groups))

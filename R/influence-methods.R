@@ -119,6 +119,7 @@ influence_columns <- function(table, groups, digits) {
   names(shown)[1:5] <- c(groups, "rows", "leverage", "Cook's D", "covratio")
   shown
 }
+
 #' @rdname influence.rlmm
 #' @export
 print.influence.rlmm <- function(x, ...) {

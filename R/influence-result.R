@@ -56,6 +56,7 @@ estimates_without <- function(fit, found, labels, vcovs) {
     theta = rows(lapply(found, `[[`, "theta"), theta_names(fit$random))
   )
 }
+
 #' The covariance matrix with rows and columns of zeros for coefficients that are held
 #' @noRd
 padded_vcov <- function(vcov, free, full) {
@@ -100,6 +101,7 @@ term_component_labels <- function(term) {
   covariances <- paste0("C[", row, ",", column, "]")
   ifelse(row == column, paste0("v[", row, "]"), covariances)
 }
+
 influence_labels <- function(fit) {
   own <- lapply(fit$random, term_component_labels)
   prefix <- if (length(own) > 1L) paste0(component_names(fit), ":") else ""

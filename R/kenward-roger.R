@@ -42,6 +42,7 @@ adjusted_covariance <- function(found, w) {
   adjusted <- found$phi + 2 * found$phi %*% bend %*% found$phi
   (adjusted + t(adjusted)) / 2
 }
+
 #' W, in the directions of the terms and that of V
 #' @param found What `marginal_products()` returns.
 #' @noRd
@@ -193,6 +194,7 @@ relative_variance <- function(q, a1, a2) {
   ratio <- if (abs(shrink) < 1e-10 && abs(v1) < 1e-10) 1 else shrink / v1
   ratio^2 * v0 / v2 / q
 }
+
 # For each parameter the change of the covariance matrix of L beta, over that matrix.
 relative_changes <- function(found, L) {
   root <- chol(L %*% found$phi %*% t(L))

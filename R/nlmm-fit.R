@@ -111,6 +111,7 @@ sparse_mode_factor <- function(m) {
 solve_by_root <- function(root, b) {
   backsolve(root, backsolve(root, b, transpose = TRUE))
 }
+
 # What a step may still gain of the sum of squares where modes count as found. The determinant is of
 # first order in the modes, so that its error is the root of this: an optimizer that takes
 # differences wants the objective to nearly all its digits.
@@ -182,6 +183,7 @@ joint_step <- function(linear, at, right, u) {
   u <- u - as.vector(solved %*% beta)
   list(u = u, beta = beta, gain = sum(u * right) + sum(beta * of_beta))
 }
+
 lower_squares <- function(problem, z, at, step) {
   for (halving in 0:max_step_halvings) {
     share <- 2^-halving
@@ -291,6 +293,7 @@ search_with_beta <- function(problem, at, memory, max_eval, verbose) {
   at <- nonlinear_modes(problem, theta, beta, memory$u)
   finished_search(problem, theta, at, found, memory)
 }
+
 check_nonlinear_start <- function(problem, theta, start) {
   z <- scaled_z(problem, theta)
   at <- squares_at(problem, z, start, numeric(ncol(z)))

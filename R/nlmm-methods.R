@@ -51,6 +51,7 @@ added_to_beta <- function(modes, beta) {
   out[other] <- modes[other]
   out
 }
+
 #' @rdname rnlmm
 #' @export
 VarCorr.rlmm_nlmm <- function(x, ...) {

@@ -48,6 +48,7 @@ many_counts <- function(x, failed) {
   )
   paste0(paste(counts, collapse = "; "), ".")
 }
+
 reason_line <- function(reasons) {
   most <- sort(table(reasons), decreasing = TRUE)
   paste0("The most frequent reason: ", names(most)[1L])

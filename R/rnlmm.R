@@ -182,6 +182,7 @@ nonlinear_criterion <- function(est, problem) {
     n_eff = problem$n
   )
 }
+
 #' The long vector of spherical effects as a matrix (levels, columns) for each term
 #' @noRd
 split_modes <- function(u, random) {
@@ -196,6 +197,7 @@ split_modes <- function(u, random) {
 numbers_of_effects <- function(random) {
   vapply(random, \(term) length(term$levels) * length(term$columns), 1L)
 }
+
 named_modes <- function(values, term) {
   dimnames(values) <- list(term$levels, term$columns)
   values
@@ -225,6 +227,7 @@ term_cond_var <- function(start, factor, term, est) {
   names <- list(term$columns, term$columns, term$levels)
   array(blocks, c(k, k, n_levels), names)
 }
+
 report_nonlinear <- function(fit) {
   if (!fit$optimum$converged) {
     warn_nonlinear(fit$optimum$message)
@@ -247,6 +250,7 @@ warn_nonlinear <- function(message) {
     "rlmm_warning_convergence"
   )
 }
+
 #' The fit as one of a linear model with its variances, for methods that look at these alone
 #' @noRd
 linear_shell <- function(fit) {

@@ -83,6 +83,7 @@ known_theta_vcov <- function(object, joint) {
   joint[, held] <- 0
   without_rows(joint, is_touched(diag(ncol(joint)), flat))
 }
+
 # The covariance of the user's theta and sigma, from that of the theta of independent effects.
 theta_vcov <- function(there, joint) {
   n <- length(there$theta)
@@ -168,6 +169,7 @@ free_hessian <- function(object, found, map, is_known) {
   }
   hessian
 }
+
 #' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation
 #' at an end
 #' @noRd

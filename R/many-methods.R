@@ -1,0 +1,212 @@
+# What is read off the fits to many responses.
+
+#' Tables of fits to many responses
+#'
+#' `as.data.frame()`, or `summary()`, has a row for each response and fixed effect, or for each
+#' response; `x[["name"]]` is the whole fit of one response, as [rlmm()] or [rglmm()] returns it.
+#' `residuals()` and `fitted()` are computed for the responses that are asked for.
+#'
+#' @param x,object What [rlmm_many()] or [rglmm_many()] returned.
+#' @param what `"coef"`: fixed effects with standard errors and tests, t tests with Satterthwaite's
+#'   degrees of freedom for linear models, z tests for others; `"fit"`: a row for each response,
+#'   with the variances, the log-likelihood and the verdict.
+#' @param term Only the rows of these fixed effects.
+#' @param adjust A method of [p.adjust()]: adds the column `p.adjusted`, adjusted within each fixed
+#'   effect.
+#' @param which Names or numbers of responses.
+#' @param i Name or number of a response.
+#' @param row.names,optional Not used.
+#' @param ... Of `summary()`: passed to `as.data.frame()`. Otherwise not used.
+#' @return `as.data.frame()` and `summary()`: a data frame. `residuals()` and `fitted()`: a matrix
+#'   with a column for each response; `NA` in rows that its fit doesn't have.
+#' @examples
+#' fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+#' many <- rlmm_many(simulate(fit, 5, seed = 1) ~ Days + (1 | Subject), sleepstudy)
+#' as.data.frame(many, term = "Days", adjust = "BH")
+#' as.data.frame(many, what = "fit")
+#' dim(residuals(many, which = 1:2))
+#' @export
+as.data.frame.rlmm_many <- function(
+  x,
+  row.names = NULL,
+  optional = FALSE,
+  what = c("coef", "fit"),
+  term = NULL,
+  adjust = NULL,
+  ...
+) {
+  refuse_dots(...)
+  what <- one_of(what, c("coef", "fit"), "what")
+  if (what == "fit") {
+    return(many_fit_table(x))
+  }
+  table <- many_coefficients(x)
+  if (!is.null(term)) {
+    table <- rows_of_terms(table, term, colnames(x$beta))
+  }
+  if (!is.null(adjust)) {
+    table$p.adjusted <- adjusted_by_term(table, adjust)
+  }
+  row.names(table) <- NULL
+  table
+}
+
+rows_of_terms <- function(table, term, known) {
+  unknown <- setdiff(term, known)
+  if (length(unknown) > 0L) {
+    abort_unknown_parameter(unknown, known, "term")
+  }
+  table[table$term %in% term, , drop = FALSE]
+}
+
+# The p-values of each coefficient, adjusted for the number of responses.
+adjusted_by_term <- function(table, adjust) {
+  adjust <- one_of(adjust, stats::p.adjust.methods, "adjust")
+  adjusted <- \(p) stats::p.adjust(p, adjust)
+  stats::ave(table$p.value, table$term, FUN = adjusted)
+}
+
+many_coefficients <- function(x) {
+  t <- x$beta / x$std_error
+  df <- x$df %||% (Inf + 0 * x$beta)
+  by_response <- \(values) as.vector(t(values))
+  table <- data.frame(
+    response = rep(rownames(x$beta), each = ncol(x$beta)),
+    term = rep(colnames(x$beta), nrow(x$beta)),
+    estimate = by_response(x$beta),
+    std.error = by_response(x$std_error),
+    df = by_response(df),
+    statistic = by_response(t),
+    p.value = by_response(2 * stats::pt(-abs(t), df))
+  )
+  if (is.null(x$df)) table[names(table) != "df"] else table
+}
+
+many_fit_table <- function(x) {
+  variances <- many_variances(x)
+  data.frame(
+    response = names(x$sigma),
+    nobs = unname(x$nobs),
+    variances,
+    logLik = unname(-x$objective / 2),
+    verdict = unname(x$verdict),
+    error = unname(x$error),
+    check.names = FALSE
+  )
+}
+
+# Standard deviations and correlations of each response, and sigma or the shape.
+many_variances <- function(x) {
+  glmm <- x$design$spec$glmm
+  is_relative <- is.null(glmm) || identical(glmm$shape_kind, "moment")
+  random <- x$design$random
+  terms <- Map(
+    many_term_sds,
+    random,
+    core_structures(random),
+    MoreArgs = list(theta = x$theta, scale = if (is_relative) x$sigma else 1)
+  )
+  both <- do.call(cbind, terms)
+  if (is.null(glmm) || has_dispersion(x$design$family)) {
+    both <- cbind(both, sigma = x$sigma)
+  } else if (estimates_parameter(glmm)) {
+    both <- cbind(both, shape = x$shape)
+  }
+  rownames(both) <- NULL
+  both
+}
+
+many_term_sds <- function(term, roles, theta, scale) {
+  found <- term_sdcor(theta[, term$theta, drop = FALSE], term, roles)
+  found$value[, found$is_sd] <- found$value[, found$is_sd] * scale
+  found$value
+}
+
+#' @rdname as.data.frame.rlmm_many
+#' @export
+summary.rlmm_many <- function(object, ...) as.data.frame(object, ...)
+
+#' @export
+length.rlmm_many <- function(x) length(unclass(x)$sigma)
+
+#' @export
+names.rlmm_many <- function(x) names(unclass(x)$sigma)
+
+#' @export
+`$.rlmm_many` <- function(x, name) unclass(x)[[name]]
+
+#' @rdname as.data.frame.rlmm_many
+#' @export
+`[[.rlmm_many` <- function(x, i) {
+  at <- many_places(i, x)
+  if (length(at) != 1L) {
+    abort_argument("`i` must name one response.", x = it_is(i), arg = "i")
+  }
+  one_fit(x, at)
+}
+
+many_places <- function(which, x) {
+  names <- names(x$sigma)
+  if (is.character(which)) {
+    return(named_places(which, names))
+  }
+  if (is.numeric(which) && all(which %in% seq_along(names))) {
+    return(as.integer(which))
+  }
+  n <- format_count(length(names))
+  abort_argument(
+    sprintf("`which` must be names, or numbers from 1 to %s.", n),
+    x = it_is(which),
+    arg = "which"
+  )
+}
+
+named_places <- function(which, names) {
+  at <- match(which, names)
+  unknown <- which[is.na(at)]
+  if (length(unknown) > 0L) {
+    abort_argument(
+      "`which` must name responses.",
+      x = sprintf("Can't find %s.", enumerate(in_quotes(unknown))),
+      did_you_mean(unknown[1L], names),
+      arg = "which"
+    )
+  }
+  at
+}
+
+#' @rdname as.data.frame.rlmm_many
+#' @export
+fitted.rlmm_many <- function(object, which = seq_along(object$sigma), ...) {
+  refuse_dots(...)
+  many_columns(object, which, \(fit) fit$fitted)
+}
+
+#' @rdname as.data.frame.rlmm_many
+#' @export
+residuals.rlmm_many <- function(object, which = seq_along(object$sigma), ...) {
+  refuse_dots(...)
+  many_columns(object, which, \(fit) unname(stats::residuals(fit)))
+}
+
+# What each fit has for its rows, a column for each.
+many_columns <- function(x, which, of) {
+  at <- many_places(which, x)
+  n <- nrow(x$design$frame)
+  columns <- vapply(at, many_column, double(n), x = x, of = of)
+  structure(columns, dimnames = list(NULL, names(x$sigma)[at]))
+}
+
+# What a fit has for each of its rows, in the rows of the design.
+many_column <- function(at, x, of) {
+  n <- nrow(x$design$frame)
+  out <- rep(NA_real_, n)
+  if (!is.na(x$error[[at]])) {
+    return(out)
+  }
+  y <- fitted_responses(one_response(x, at), x$design)[, 1L]
+  fit <- one_fit(x, at)
+  fit["na_action"] <- list(NULL)
+  out[!is.na(y)] <- of(fit)
+  out
+}

@@ -1,0 +1,92 @@
+# The whole fit of one response out of many, at the estimates that are there.
+
+one_fit <- function(x, at) {
+  reason <- x$error[[at]]
+  if (!is.na(reason)) {
+    abort_rlmm(
+      c("The response couldn't be fitted.", x = reason),
+      "rlmm_error_failed_response"
+    )
+  }
+  design <- response_design(x, at)
+  est <- search_of(design, x, at)
+  control <- x$design$control
+  fit <- if (is.null(design$spec$glmm)) {
+    new_fit(design, est, one_call(x$call, design), control)
+  } else {
+    new_glmm_fit(design, est, one_call(x$call, design), control)
+  }
+  rename_response(fit, as.name(names(x$sigma)[at]))
+}
+
+# The call that fits one response.
+one_call <- function(call, design) {
+  call[[1L]] <- as.name(if (is.null(design$spec$glmm)) "rlmm" else "rglmm")
+  call$progress <- NULL
+  call
+}
+
+# Another search that starts at the estimates, which are those that it ends with.
+search_of <- function(design, x, at) {
+  control <- x$design$control
+  held <- held_theta(control, design$random, design$spec$sigma)
+  control <- core_control(control, 0L, design, held)
+  theta <- unname(x$theta[at, ])
+  if (is.null(design$spec$glmm)) {
+    return(core_fit(design$spec, theta, control))
+  }
+  beta <- unname(x$beta[at, ])
+  core_glmm_fit(design$spec, list(theta = theta, beta = beta), control)
+}
+
+# The design with one response, and without the rows in which it is missing.
+response_design <- function(x, at) {
+  design <- x$design
+  y <- fitted_responses(one_response(x, at), design)[, 1L]
+  keep <- !is.na(y)
+  if (!is.null(design$weights)) {
+    design$spec$weights <- design$weights[, at]
+    design$frame[["(weights)"]] <- design$weights[, at]
+  }
+  design$frame[[1L]] <- y
+  design$frame <- kept_rows(design$frame, keep)
+  design$spec$y <- y
+  if (estimates_parameter(design$spec$glmm)) {
+    design$spec$glmm$shape <- x$shape[[at]]
+  }
+  if (!all(keep)) {
+    design$spec <- spec_rows(design$spec, keep)
+  }
+  design
+}
+
+# Some rows of a model frame, with its attributes.
+kept_rows <- function(frame, keep) {
+  out <- frame[keep, , drop = FALSE]
+  attr(out, "terms") <- attr(frame, "terms")
+  attr(out, "na.action") <- attr(frame, "na.action")
+  out
+}
+
+one_response <- function(x, at) {
+  responses <- x$responses
+  if (is.function(responses)) {
+    return(chunk_column(responses, at))
+  }
+  if (is.matrix(responses)) {
+    return(responses[, at, drop = FALSE])
+  }
+  if (is.list(responses)) responses[at] else responses
+}
+
+chunk_column <- function(reader, at) {
+  chunk <- 0L
+  repeat {
+    chunk <- chunk + 1L
+    y <- as.matrix(as.data.frame(reader(chunk)))
+    if (at <= ncol(y)) {
+      return(y[, at, drop = FALSE])
+    }
+    at <- at - ncol(y)
+  }
+}

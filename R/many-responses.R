@@ -1,0 +1,153 @@
+# Many responses: what stands on the left of the formula, and weights of each response.
+
+# The value of the left-hand side, among the columns of the data and where the formula was written.
+left_side <- function(formula, data) {
+  if (length(formula) < 3L) {
+    abort_formula(
+      "`formula` must have the responses on its left.",
+      x = paste(tick(deparse_one(formula)), "has only one side.")
+    )
+  }
+  env <- environment(formula)
+  columns <- if (is.environment(data)) as.list(data) else data
+  written <- formula[[2L]]
+  tryCatch(
+    eval(written, columns, env),
+    error = \(cnd) abort_no_responses(cnd, written)
+  )
+}
+
+abort_no_responses <- function(cnd, written) {
+  left <- tick(deparse_one(written))
+  abort_rlmm(
+    c(
+      sprintf("Can't evaluate %s, the responses.", left),
+      x = conditionMessage(cnd)
+    ),
+    "rlmm_error_variable"
+  )
+}
+
+#' Weights of each response
+#' @param weights An expression of the user's; `NULL` without weights.
+#' @return A list: `weights`, a matrix with a column for each response, or `NULL`; `typical`, an
+#'   expression of weights for the rows.
+#' @noRd
+own_weights <- function(weights, data) {
+  columns <- if (is.data.frame(data)) data
+  value <- tryCatch(rlang::eval_tidy(weights, columns), error = \(cnd) NULL)
+  if (!is.matrix(value) || !is.numeric(value) || ncol(value) < 2L) {
+    return(list(typical = weights))
+  }
+  if (!all(is.finite(value) & value >= 0)) {
+    abort_argument(
+      "`weights` must be finite, and not negative.",
+      x = "An element of the matrix isn't.",
+      arg = "weights"
+    )
+  }
+  list(weights = value, typical = rlang::new_quosure(rowMeans(value)))
+}
+
+# The design with weights of each response, in the rows that the model has.
+with_own_weights <- function(design, weights) {
+  omitted <- attr(design$frame, "na.action")
+  if (!is.null(weights) && length(omitted) > 0L) {
+    weights <- weights[-omitted, , drop = FALSE]
+  }
+  design$weights <- weights
+  design
+}
+
+check_own_weights <- function(weights, responses, n) {
+  found <- if (is.function(responses)) {
+    "There is a function on the left of `formula`."
+  } else if (!is.null(weights) && ncol(weights) != n) {
+    sprintf(
+      "It has %s, for %s.",
+      plural(ncol(weights), "column"),
+      plural(n, "response")
+    )
+  }
+  if (!is.null(weights) && !is.null(found)) {
+    abort_argument(
+      "A matrix of `weights` must have a column for each response.",
+      x = found,
+      arg = "weights"
+    )
+  }
+}
+
+placeholder <- ".responses"
+
+# The formula with a variable on its left that can occur in any family, and has a value for each
+# row.
+with_placeholder <- function(formula, data, responses) {
+  # An error about the formula should quote it as it is.
+  parsed <- parse_formula(formula, data)
+  check_sides(frame_terms(parsed, environment(formula), data))
+  n <- if (is.data.frame(data)) nrow(data) else n_response_rows(responses)
+  env <- new.env(parent = environment(formula))
+  assign(placeholder, as.double(seq_len(n) %% 2), envir = env)
+  formula[[2L]] <- as.name(placeholder)
+  environment(formula) <- env
+  formula
+}
+
+n_response_rows <- function(responses) {
+  if (is.function(responses)) {
+    return(NROW(responses(1L)))
+  }
+  NROW(if (is.list(responses)) responses[[1L]] else responses)
+}
+
+# The rows of the responses that the model has.
+fitted_responses <- function(responses, design) {
+  omitted <- attr(design$frame, "na.action")
+  n <- nrow(design$frame) + length(omitted)
+  y <- response_matrix(responses, n, "formula")
+  check_family_responses(y, design)
+  if (length(omitted) > 0L) y[-omitted, , drop = FALSE] else y
+}
+
+check_family_responses <- function(y, design) {
+  if (is.null(design$family)) {
+    return(invisible())
+  }
+  row <- family_row(core_family(design$family))
+  range <- response_ranges[[row$range]]
+  wrong <- colSums(!is.na(y) & !range$holds(y)) > 0
+  if (any(wrong)) {
+    abort_family_range(colnames(y)[wrong], range)
+  }
+  if (identical(row$whole, "counts")) {
+    check_whole_counts(y[!is.na(y)], "responses")
+  }
+}
+
+abort_family_range <- function(names, range) {
+  n <- plural(length(names), "response")
+  abort_rlmm(
+    c(
+      sprintf("The responses must %s.", range$must),
+      x = sprintf(
+        "%s with values that are %s: %s.",
+        n,
+        range$wrong,
+        enumerate(names)
+      )
+    ),
+    "rlmm_error_response"
+  )
+}
+
+# A shape that is estimated starts at that of a typical response.
+with_typical_shape <- function(spec, y) {
+  if (!estimates_parameter(spec$glmm)) {
+    return(spec)
+  }
+  start <- family_row(spec$glmm$family)$shape$start
+  each <- apply(y, 2L, \(values) start(values[!is.na(values)]))
+  spec$glmm$shape <- stats::median(each, na.rm = TRUE)
+  spec
+}
