@@ -1,0 +1,37 @@
+# Intervals of the coefficients of each group, drawn.
+
+#' @rdname lmList
+#' @export
+plot.rlmm_lmList <- function(x, level = 0.95, order = 1, ...) {
+  need_package("lattice", "plot(lmList())")
+  plot.rlmm_lmList_confint(confint.rlmm_lmList(x, level = level), order, ...)
+}
+
+#' @rdname lmList
+#' @export
+plot.rlmm_lmList_confint <- function(x, order = 1, ...) {
+  need_package("lattice", "plot(confint())")
+  defaults <- list(
+    x = level ~ value | term,
+    data = interval_middles(x, order),
+    low = as.vector(x[, 1L, ]),
+    high = as.vector(x[, 2L, ]),
+    panel = interval_panel,
+    prepanel = interval_prepanel
+  )
+  layout <- level_layout(dim(x)[1L], NULL)
+  do.call(lattice::dotplot, replace_named(c(defaults, layout), list(...)))
+}
+
+# The middles of the intervals of groups and coefficients; groups sorted by coefficient `order`.
+interval_middles <- function(x, order) {
+  names <- dimnames(x)
+  groups <- names[[1L]]
+  middle <- matrix((x[, 1L, ] + x[, 2L, ]) / 2, length(groups))
+  sorted <- if (order > 0) groups[order(middle[, order])] else groups
+  data.frame(
+    level = factor(rep(groups, ncol(middle)), sorted),
+    value = as.vector(middle),
+    term = factor(rep(names[[3L]], each = length(groups)), names[[3L]])
+  )
+}

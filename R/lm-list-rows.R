@@ -1,0 +1,121 @@
+# What the fits of groups say of rows, their likelihood and their formula.
+
+#' Values of the rows of all groups, in the order of the data
+#' @noRd
+in_data_order <- function(object, values) {
+  group <- attr(object, "group")
+  out <- rep(NA_real_, length(group))
+  found <- split(seq_along(group), group)
+  for (name in names(object)[is_there(object)]) {
+    out[found[[name]]] <- values(object[[name]])
+  }
+  names(out) <- attr(object, "rows")
+  stats::naresid(attr(object, "na_action"), out)
+}
+
+#' @rdname lmList
+#' @export
+fitted.rlmm_lmList <- function(object, ...) {
+  refuse_dots(...)
+  in_data_order(object, \(fit) fit$fitted.values)
+}
+
+#' @rdname lmList
+#' @param type The type of residuals, as for [residuals.lm()] and [residuals.glm()], or of
+#'   predictions.
+#' @export
+residuals.rlmm_lmList <- function(object, type = NULL, ...) {
+  refuse_dots(...)
+  in_data_order(object, \(fit) {
+    if (is.null(type)) {
+      stats::residuals(fit)
+    } else {
+      stats::residuals(fit, type = type)
+    }
+  })
+}
+
+#' @rdname lmList
+#' @export
+predict.rlmm_lmList <- function(object, newdata = NULL, type = NULL, ...) {
+  refuse_dots(...)
+  of_fit <- \(fit, ...) {
+    if (is.null(type)) {
+      stats::predict(fit, ...)
+    } else {
+      stats::predict(fit, ..., type = type)
+    }
+  }
+  if (is.null(newdata)) {
+    return(in_data_order(object, of_fit))
+  }
+  parts <- group_formula(attr(object, "formula"))
+  labels <- eval(parts$group, newdata, environment(parts$formula))
+  out <- stats::setNames(rep(NA_real_, nrow(newdata)), row.names(newdata))
+  for (name in intersect(names(object)[is_there(object)], labels)) {
+    rows <- which(labels == name)
+    out[rows] <- of_fit(object[[name]], newdata[rows, , drop = FALSE])
+  }
+  out
+}
+
+#' @rdname lmList
+#' @export
+logLik.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
+  refuse_dots(...)
+  fits <- unclass(object)[is_there(object)]
+  n <- length(attr(object, "group"))
+  ranks <- sum(vapply(fits, \(fit) fit$rank, 1L))
+  if (!pool || inherits(fits[[1L]], "glm")) {
+    values <- lapply(fits, stats::logLik)
+    return(structure(
+      sum(unlist(values)),
+      df = sum(vapply(values, attr, 0, "df")),
+      nobs = n,
+      class = "logLik"
+    ))
+  }
+  logs <- lapply(fits, \(fit) log(fit$weights %||% 1))
+  squares <- sum(residual_parts(object)$squares, na.rm = TRUE)
+  value <- (sum(unlist(logs)) - n * (log(2 * pi * squares / n) + 1)) / 2
+  structure(value, df = ranks + 1L, nobs = n, class = "logLik")
+}
+
+#' @rdname lmList
+#' @export
+formula.rlmm_lmList <- function(x, ...) {
+  refuse_dots(...)
+  attr(x, "formula")
+}
+
+#' @export
+nobs.rlmm_lmList <- function(object, ...) {
+  refuse_dots(...)
+  length(attr(object, "group"))
+}
+
+#' @export
+update.rlmm_lmList <- function(object, formula., ..., evaluate = TRUE) {
+  call <- attr(object, "call")
+  if (!missing(formula.)) {
+    call$formula <- changed_group_formula(attr(object, "formula"), formula.)
+  }
+  given <- as.list(substitute(list(...)))[-1L]
+  for (name in names(given)) {
+    call[[name]] <- given[[name]]
+  }
+  if (evaluate) eval(call, parent.frame()) else call
+}
+
+changed_group_formula <- function(old, change) {
+  parts <- group_formula(old)
+  right <- change[[length(change)]]
+  is_grouped <- call_name(right) == "|"
+  group <- if (is_grouped) right[[3L]] else parts$group
+  if (is_grouped) {
+    change[[length(change)]] <- right[[2L]]
+  }
+  new <- stats::update.formula(parts$model, change)
+  new[[3L]] <- call("|", new[[3L]], group)
+  new
+}
