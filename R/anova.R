@@ -137,7 +137,10 @@ likelihood_ratio_tests <- function(fits, labels) {
   inform_not_nested(fits[order], npar[order], labels[order])
   table <- test_table(fits[order], npar[order])
   row.names(table) <- labels[order]
-  heading <- test_heading(fits[order], labels[order], fits[[1]])
+  heading <- c(
+    test_heading(fits[order], labels[order], fits[[1]]),
+    noise_heading(fits[order])
+  )
   structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
@@ -163,6 +166,38 @@ chisq_tests <- function(log_lik, npar) {
   p <- stats::pchisq(chisq, df, lower.tail = FALSE)
   p[which(df == 0)] <- NA
   data.frame(Chisq = chisq, Df = df, `Pr(>Chisq)` = p, check.names = FALSE)
+}
+
+# The standard errors of the log-likelihoods, where they are estimates; a warning where they matter.
+noise_heading <- function(fits) {
+  se <- vapply(fits, \(fit) attr(stats::logLik(fit), "se") %||% 0, 0)
+  if (all(se == 0)) {
+    return(NULL)
+  }
+  of_differences <- 2 * sqrt(se[-1L]^2 + se[-length(se)]^2)
+  largest <- max(of_differences)
+  if (largest > 0.1) {
+    warn_noisy(largest)
+  }
+  sprintf(
+    "Standard error of Chisq, by the iterative engine: at most %s",
+    format(largest, digits = 2)
+  )
+}
+
+warn_noisy <- function(se) {
+  warn_rlmm(
+    c(
+      "The log-likelihoods are too noisy to be compared.",
+      x = sprintf(
+        "The standard error of a difference of -2 log-likelihoods is %s.",
+        format(se, digits = 2)
+      ),
+      i = "Fit with `rlmm_control(engine = \"exact\")`, if there is the time and the memory."
+    ),
+    "rlmm_warning_noise",
+    se = se
+  )
 }
 
 test_heading <- function(fits, labels, first) {

@@ -22,6 +22,10 @@
 #' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the
 #'   terms named from each other, or from that of the residuals.
 #'
+#' * **imprecise**: of a fit by the iterative engine (see [rlmm_control()]), whose slopes are
+#'   estimates: they are zero as far as these tell, but the objective may be above its minimum by
+#'   1e-4 or more.
+#'
 #' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only
 #' those with a correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`)
 #' are known to have several often. For these [rlmm()] goes on from its default start with other
@@ -46,7 +50,8 @@
 #'   (largest element of the gradient in theta, each in units of its column of Z), `curvatures`
 #'   (eigenvalues of the Hessian in theta, likewise), `hessian` (`"exact"`; `"average"` where the
 #'   exact one would cost too much; `"differences"`), `suspects` (the terms without a bound, or
-#'   those that can't be identified), `status` of the optimizer, `linear` (is it a linear model?),
+#'   those that can't be identified), `noise` (only of the iterative engine: see [rlmm_control()]),
+#'   `status` of the optimizer, `linear` (is it a linear model?),
 #'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each
 #'   term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
@@ -154,7 +159,8 @@ format.rlmm_certificate <- function(x, digits = 3, ...) {
   facts <- c(
     `Predicted decrease` = paste(decrease, "(by a Newton step)"),
     `Largest gradient` = format(x$gradient_norm, digits = digits),
-    `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits)
+    `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
+    `Noise` = if (!is.null(x$noise)) noise_phrase(x$noise)
   )
   c(
     verdict_lines(x),
@@ -162,6 +168,15 @@ format.rlmm_certificate <- function(x, digits = 3, ...) {
     optsum_line(names(facts), unname(facts)),
     "",
     certificate_rows(x$terms, digits)
+  )
+}
+
+noise_phrase <- function(noise) {
+  sprintf(
+    "%s random vectors: %s above the minimum; s.e. of log-likelihood %s",
+    noise$probes,
+    format(noise$excess, digits = 2),
+    format(noise$loglik_se, digits = 2)
   )
 }
 
@@ -220,6 +235,10 @@ verdict_lines <- function(x) {
       "The gradient is zero, but the objective falls to both sides of theta."
     ),
     unbounded = unbounded_lines(x),
+    imprecise = sprintf(
+      "Optimal as far as random vectors tell: -2 log-likelihood may be %s above its minimum.",
+      format(x$noise$excess, digits = 2)
+    ),
     unidentified = sprintf(
       "Optimal, but not identified: the data can't tell %s from %sthat of the residuals.",
       suspects_phrase(x),
@@ -281,7 +300,7 @@ is_one_variance <- function(x) {
 
 # Whether a verdict says that nothing is gained by another step.
 is_final <- function(verdict) {
-  !is.null(verdict) && verdict %in% c("optimal", "unbounded", "unidentified")
+  !is.null(verdict) && verdict %in% final_verdicts
 }
 
 optimum_lines <- function(singular) {
@@ -334,6 +353,7 @@ verdict_phrase <- function(certificate) {
     false_boundary = "not an optimum: singular, but shouldn't be",
     saddle = "not an optimum: a saddle point",
     unbounded = "optimal in the limit: some variances have no bound",
+    imprecise = "optimal as far as random vectors tell",
     unidentified = "optimal, but not identified"
   )
 }

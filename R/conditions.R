@@ -204,6 +204,12 @@ core_error_texts <- list(
       i = "Is there a machine with more memory, or can a term be left out?"
     )
   },
+  needs_factor = \(err) {
+    c(
+      "This takes a factor, which the iterative engine doesn't have.",
+      i = "Fit with `rlmm_control(engine = \"exact\")`, if there is the time and the memory."
+    )
+  },
   hessian_too_large = \(err) {
     c(
       "The exact Hessian is too large for the memory.",

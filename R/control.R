@@ -26,6 +26,11 @@
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
 #'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
+#' @param engine What linear models are computed with: `"exact"`, a factor; `"iterative"`, conjugate
+#'   gradients, for crossed factors with so many levels that a factor takes too long or doesn't fit
+#'   in memory (see the section below); or `"auto"`, which takes the iterative engine where the
+#'   exact one is predicted to take more than about two seconds, or more memory than there is.
+#' @param memory_limit Most memory that a factor may take, in GiB, beside what the machine has left.
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;
@@ -48,6 +53,25 @@
 #'   different scales), `check_conv_singular` (tell of singular fits), `check_formula_lhs` (without
 #'   effect: a response is always needed), and `check_rankx` (`"message+drop.cols"`,
 #'   `"silent.drop.cols"`, `"warn+drop.cols"`, `"stop.deficient"` or `"ignore"`).
+#' @section Engines:
+#' Models with one grouping factor, or with nested ones, are computed exactly whatever their size.
+#' Where factors are crossed, the exact engine factors a system of all levels but those of the
+#' largest factor: beyond a few thousand of these it takes long, and then too much memory. The
+#' iterative engine never forms that system. Fixed effects, predicted random effects, their scores
+#' and the standard errors are solved for, as exactly as by a factor; only one quantity, a
+#' log-determinant and its derivatives in theta, is an unbiased estimate from random vectors. These
+#' are the same in each call, whatever `set.seed()` says, so that results can be reproduced, and
+#' more of them are taken until estimates are within about a thousandth of their standard errors.
+#'
+#' What is left of doubt is told: `certificate(fit)$noise` has `excess` (by how much -2
+#' log-likelihood is expected to be above its minimum), `loglik_se` (the standard error of the
+#' log-likelihood, also the attribute `"se"` of `logLik()`), the number of random vectors
+#' (`probes`), and `iterations` (the most that a solve took). [anova()][anova.rlmm] of such fits
+#' tells the standard error of the differences.
+#'
+#' Leverages, refits of many responses (`rlmm_many()`, the bootstrap) and the exact Hessian take a
+#' factor, and refuse; so do conditional variances of very large models, which `ranef()` has on
+#' request only. `update(fit, control = rlmm_control(engine = "exact"))` has all of them.
 #' @return A list of class `rlmm_control`.
 #' @examples
 #' rlmm_control(optimizer = "LN_NELDERMEAD", max_eval = 1000)
@@ -56,6 +80,12 @@
 #' # The effect of Days, and the variances between subjects, known from another study
 #' known <- list(beta = c(Days = 10), cov = list("Days | Subject" = diag(c(600, 35))))
 #' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, control = rlmm_control(fixed = known))
+#'
+#' # Crossed factors without a factorisation
+#' by_iterations <- rlmm_control(engine = "iterative")
+#' fit <- rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, control = by_iterations)
+#' logLik(fit)
+#' certificate(fit)$noise
 #' @export
 rlmm_control <- function(
   optimizer = NULL,
@@ -69,6 +99,8 @@ rlmm_control <- function(
   progress = NULL,
   threads = NULL,
   slim = FALSE,
+  engine = c("auto", "exact", "iterative"),
+  memory_limit = Inf,
   fixed = NULL,
   pirls_tol = 1e-9,
   pirls_max_iter = 100,
@@ -88,6 +120,8 @@ rlmm_control <- function(
       progress = if (!is.null(progress)) check_flag(progress, "progress"),
       threads = if (!is.null(threads)) check_limit(threads),
       slim = check_flag(slim, "slim"),
+      engine = check_engine(engine),
+      memory_limit = check_limit(memory_limit),
       fixed = check_held(fixed),
       pirls_tol = check_limit(pirls_tol),
       pirls_max_iter = check_count(pirls_max_iter),
@@ -229,6 +263,25 @@ check_step <- function(x) {
   }
   problem <- "`initial_step` must be `NULL` or positive numbers."
   abort_control(problem, it_is(x), arg = "initial_step")
+}
+
+engines <- c("auto", "exact", "iterative")
+
+check_engine <- function(x) {
+  if (identical(x, engines)) {
+    return("auto")
+  }
+  if (is.character(x) && length(x) == 1L && x %in% engines) {
+    return(x)
+  }
+  abort_control(
+    "`engine` must be \"auto\", \"exact\" or \"iterative\".",
+    it_is(x),
+    if (is.character(x) && length(x) == 1L) {
+      did_you_mean(x, engines, in_quotes)
+    },
+    arg = "engine"
+  )
 }
 
 # Optimizers ----------------------------------------------------------------

@@ -82,6 +82,10 @@ rust_glmm_leverage <- function(spec, parameters) .Call(wrap__rust_glmm_leverage,
 #' @noRd
 rust_lmm_fit <- function(spec, start, control) .Call(wrap__rust_lmm_fit, spec, start, control)
 
+#' The engine that a spec would be fitted with, and how its system would be stored.
+#' @noRd
+rust_lmm_engine <- function(spec, control) .Call(wrap__rust_lmm_engine, spec, control)
+
 #' Estimates of a spec at a given theta.
 #' @noRd
 rust_lmm_estimates <- function(spec, theta) .Call(wrap__rust_lmm_estimates, spec, theta)

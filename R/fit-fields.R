@@ -39,6 +39,10 @@ redundant_columns <- function(found, random) {
   })
 }
 
+#' Whether a fit was computed by conjugate gradients, without a factor
+#' @noRd
+is_iterative <- function(fit) identical(fit$engine, "iterative")
+
 own_version <- function() {
   if (isNamespaceLoaded("rlmm")) getNamespaceInfo("rlmm", "spec")[["version"]]
 }

@@ -10,18 +10,21 @@ fit_spec <- function(fit, y = NULL) UseMethod("fit_spec")
 fit_spec.rlmm_lmm <- function(fit, y = NULL) {
   sigma <- if (fit$known_sigma) fit$sigma
   if (!is.null(fit$sums) && is.null(y)) {
-    return(sums_spec(fit$sums, fit$random, fit$reml, sigma))
+    spec <- sums_spec(fit$sums, fit$random, fit$reml, sigma)
+  } else {
+    frame <- fit_frame(fit)
+    spec <- design_spec(
+      frame,
+      fixed_columns(fit),
+      y %||% response(frame),
+      fit_terms(fit),
+      fit$reml,
+      sigma,
+      fit$held
+    )
   }
-  frame <- fit_frame(fit)
-  design_spec(
-    frame,
-    fixed_columns(fit),
-    y %||% response(frame),
-    fit_terms(fit),
-    fit$reml,
-    sigma,
-    fit$held
-  )
+  spec$engine <- fit$engine
+  spec
 }
 
 #' @export
@@ -115,6 +118,7 @@ core_control <- function(control, verbose, design, held) {
   control$absolute <- held$absolute - 1L
   control$absolute_values <- held$absolute_value
   control$verbose <- as.integer(verbose)
+  control$memory_limit <- control$memory_limit * 2^30
   if (!is.null(control$initial_step)) {
     n <- n_arguments(design$spec)
     control$initial_step <- initial_steps(control$initial_step, n)

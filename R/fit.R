@@ -30,6 +30,8 @@ new_fit <- function(design, est, call, control) {
     schema = 2L,
     version = own_version()
   )
+  fit$engine <- est$engine
+  fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$spec$sums
   fit$strata <- design$strata
   class(fit) <- c("rlmm_lmm", "rlmm")

@@ -27,7 +27,8 @@
 #' @param scale,use.fallback Not used; arguments of R's own methods.
 #' @param k Weight of each parameter; 2 gives the AIC.
 #' @param ... Not used.
-#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`.
+#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`; of a fit by the
+#'   iterative engine (see [rlmm_control()]) also `se`, the standard error of its estimate.
 #'   `extractAIC()`: the number of parameters and the AIC. The others: a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
@@ -43,14 +44,20 @@ NULL
 logLik.rlmm <- function(object, REML = NULL, ...) {
   refuse_dots(...)
   n <- nobs.rlmm(object)
-  structure(
+  found <- structure(
     -criterion(object, REML) / 2,
     nobs = n,
     nall = n,
     df = n_parameters(object),
     class = "logLik"
   )
+  attr(found, "se") <- loglik_se(object)
+  found
 }
+
+#' The standard error of the log-likelihood of the iterative engine; `NULL` if it is exact
+#' @noRd
+loglik_se <- function(fit) fit$optsum$certificate$noise$loglik_se
 
 #' @rdname logLik.rlmm
 #' @importFrom stats deviance

@@ -21,8 +21,8 @@
 #' @param x,... For printing.
 #' @return A list of class `"rlmm_preview"`: `rows`, `missing`, `fixed` (a list of `columns` and
 #'   `aliased` ones), `terms` (a data frame), `factors` (a data frame, a row per pair), `size`
-#'   (`levels` eliminated one by one, `system`, its number of rows, and `megabytes`), `seconds`, and
-#'   `notes`.
+#'   (`levels` eliminated one by one, `system`, its number of rows, and `megabytes`), `engine` and
+#'   `storage` (see [rlmm_control()]), `seconds`, and `notes`.
 #' @seealso [diagnose()] after fitting.
 #' @examples
 #' preview(y ~ service + (1 | s) + (1 | d), InstEval)
@@ -101,6 +101,7 @@ first_line <- function(cnd) {
 
 new_preview <- function(design, notes) {
   terms <- design$spec$terms
+  engine <- preview_engine(design)
   structure(
     list(
       generalized = !is.null(design$family),
@@ -113,7 +114,9 @@ new_preview <- function(design, notes) {
       terms = preview_terms(design),
       factors = factor_pairs(design),
       size = system_size(terms, count_columns(design$spec$x)),
-      seconds = expected_seconds(design),
+      engine = engine$engine,
+      storage = engine$storage,
+      seconds = expected_seconds(design, engine),
       notes = notes
     ),
     class = "rlmm_preview"
@@ -231,11 +234,28 @@ system_size <- function(terms, p) {
 # A system of more rows than this isn't factored to time it: that took seconds.
 max_timed_system <- 3000
 
+#' The engine of a linear model; the other ones have a factor
+#' @return A list: `engine`, `storage`, `elements`; the first is `NA` where no factor fits in memory.
+#' @noRd
+preview_engine <- function(design) {
+  if (!is.null(design$spec$glmm)) {
+    return(list(engine = "exact", storage = NA_character_))
+  }
+  tryCatch(
+    core_engine(design$spec, list()),
+    rlmm_error_too_large = \(cnd) list(engine = NA_character_)
+  )
+}
+
 #' Seconds for a fit: usual numbers of evaluations, as many seconds each as the first one takes
 #' @noRd
-expected_seconds <- function(design) {
+expected_seconds <- function(design, engine) {
   spec <- design$spec
   size <- system_size(spec$terms, count_columns(spec$x))
+  if (identical(engine$engine, "iterative")) {
+    # Six evaluations with forty products each, of eight vectors.
+    return(6 * 40 * 8 * 2 * engine$elements / 1e9)
+  }
   theta <- unlist(lapply(core_structures(design$random), `[[`, "start"))
   if (size$system > max_timed_system) {
     # A processor's core does about 4e9 multiplications and additions a second, and derivatives take
@@ -375,6 +395,9 @@ size_lines <- function(x) {
       plural(size$system, "row"),
       format_megabytes(size$megabytes)
     ),
+    if (identical(x$engine, "iterative")) {
+      "Engine: iterative, which doesn't form that system (see `rlmm_control()`)."
+    },
     sprintf("Time of a fit: %s.", format_seconds(x$seconds))
   )
 }

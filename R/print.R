@@ -188,7 +188,8 @@ fit_notes <- function(fit) {
     shape_note(fit),
     stopped_note(fit),
     separation_note(fit),
-    singular_note(fit)
+    singular_note(fit),
+    engine_note(fit)
   )
 }
 
@@ -259,6 +260,16 @@ stopped_text <- function(fit) {
     return(paste0(early, " its return code is ", fit$optsum$status, "."))
   }
   paste(verdict_lines(certificate(fit)), collapse = " ")
+}
+
+engine_note <- function(fit) {
+  se <- loglik_se(fit)
+  if (!is.null(se)) {
+    sprintf(
+      "Computed by the iterative engine: the log-likelihood is known to %s.",
+      format(se, digits = 2)
+    )
+  }
 }
 
 singular_note <- function(fit) {

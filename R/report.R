@@ -69,6 +69,9 @@ report_certificate <- function(fit, spec) {
   if (is.null(verdict) || verdict == "optimal") {
     return(invisible())
   }
+  if (verdict == "imprecise") {
+    return(warn_imprecise(fit))
+  }
   if (is_final(verdict)) {
     return(report_ambiguous(fit, verdict))
   }
@@ -80,6 +83,19 @@ report_certificate <- function(fit, spec) {
     return(warn_unknown(fit))
   }
   warn_not_optimal(fit, spec)
+}
+
+warn_imprecise <- function(fit) {
+  warn_rlmm(
+    c(
+      "The estimates are an optimum only as far as the iterative engine tells.",
+      x = paste(verdict_lines(certificate(fit)), collapse = " "),
+      i = "Fit with `rlmm_control(engine = \"exact\")`, if there is the time and the memory."
+    ),
+    "rlmm_warning_convergence",
+    status = fit$optsum$status,
+    verdict = "imprecise"
+  )
 }
 
 warn_not_optimal <- function(fit, spec) {

@@ -204,9 +204,13 @@ fit_linear <- function(design, start, call, verbose) {
   make <- \(est) new_fit(own, est, call, control)
   est <- with_terms_named(
     core_fit(design$spec, design$theta, control_of_core, make),
-    design$random
+    design$random,
+    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
   )
   fit <- make(est)
+  if (control_of_core$verbose > 0L) {
+    cat("Engine:", fit$engine, "\n")
+  }
   report_fit(fit, design$spec)
   fit
 }

@@ -45,4 +45,4 @@ factor_variances <- function(theta, roles, k) {
 }
 
 # What certificate() says of estimates that no search would improve.
-final_verdicts <- c("optimal", "unbounded", "unidentified")
+final_verdicts <- c("optimal", "imprecise", "unbounded", "unidentified")

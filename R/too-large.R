@@ -2,12 +2,18 @@
 
 #' Calls the core, and names the terms where there is no memory for their factor
 #' @param random The terms of the design.
+#' @param hint What to do about it.
 #' @noRd
-with_terms_named <- function(fit, random) {
-  tryCatch(fit, rlmm_error_too_large = \(cnd) abort_too_large(cnd, random))
+with_terms_named <- function(fit, random, hint = more_memory) {
+  tryCatch(
+    fit,
+    rlmm_error_too_large = \(cnd) abort_too_large(cnd, random, hint)
+  )
 }
 
-abort_too_large <- function(cnd, random) {
+more_memory <- "Is there a machine with more memory, or can a term be left out?"
+
+abort_too_large <- function(cnd, random, hint) {
   trailing <- crossed_terms(random)
   levels <- vapply(trailing, \(term) format_count(length(term$levels)), "")
   labels <- vapply(trailing, \(term) tick(term_text(term)), "")
@@ -20,7 +26,7 @@ abort_too_large <- function(cnd, random) {
         enumerate(paste0(labels, " with ", levels, " levels")),
         "."
       ),
-      i = "Is there a machine with more memory, or can a term be left out?"
+      i = hint
     ),
     "rlmm_error_too_large",
     gib = cnd$gib,

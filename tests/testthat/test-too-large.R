@@ -23,11 +23,14 @@ test_that("what doesn't fit in memory is refused by name, and R lives", {
       "d <- data.frame(x = rnorm(n), g = c(1:8000, sample(8000, n - 8000, TRUE)))",
       "d$h <- rev(c(1:7000, sample(7000, n - 7000, TRUE)))",
       "d$y <- rnorm(n)",
-      "fit <- function(f) f(y ~ x + (1 | g) + (1 | h), d)",
-      "cnd <- tryCatch(fit(rlmm), error = identity)",
+      "fit_by <- function(e) {",
+      "  rlmm(y ~ x + (1 | g) + (1 | h), d, control = rlmm_control(engine = e))",
+      "}",
+      "cnd <- tryCatch(fit_by('exact'), error = identity)",
       "cat(class(cnd)[1], conditionMessage(cnd), sep = '\\n')",
       "fit <- rlmm(y ~ x + (1 | g), d)",
-      "cat('alive', nobs(fit), '\\n')"
+      "cat('alive', nobs(fit), '\\n')",
+      "cat('auto:', fit_by('auto')$engine, '\\n')"
     ),
     script
   )
@@ -42,5 +45,7 @@ test_that("what doesn't fit in memory is refused by name, and R lives", {
   expect_match(lines, "`(1 | h)` with 7,000 levels", fixed = TRUE, all = FALSE)
   # Three arrays of 7000 x 7000 doubles.
   expect_match(lines, "needs 1.1 GiB", fixed = TRUE, all = FALSE)
+  expect_match(lines, "without `engine = \"exact\"`", fixed = TRUE, all = FALSE)
   expect_match(lines, "alive 60000", all = FALSE)
+  expect_match(lines, "auto: iterative", all = FALSE)
 })

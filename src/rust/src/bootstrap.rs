@@ -105,7 +105,7 @@ fn rust_lmm_bootstrap(
         let basis = spec.random_basis(design, &held(&control).indices())?;
         let draws = Draws::new(design, &plan.truth()?)?;
         let design = &basis.design(design);
-        let model = spec.model(design)?;
+        let model = spec.factored(design)?;
         let start = start_of(&model, &basis, start);
         let many = many_settings(start, &control, threads, false);
         let mut count =

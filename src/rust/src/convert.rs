@@ -5,8 +5,9 @@ use std::sync::Arc;
 use extendr_api::prelude::*;
 use rlmm_core::covariance::{Part, RelCov, Structure};
 use rlmm_core::design::ReTerm;
+use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
-use rlmm_core::lmm::Held;
+use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
 use rlmm_core::{
     Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result,
@@ -25,6 +26,8 @@ pub struct Spec {
     sums: Robj,
     criterion: Criterion,
     sigma: Option<f64>,
+    engine: EngineKind,
+    room: Room,
 }
 
 /// What a model is made of: rows, or their sums.
@@ -207,7 +210,20 @@ impl Spec {
             sums: element(spec, "sums"),
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: number(spec, "sigma"),
+            engine: engine(spec),
+            room: Room::default(),
         })
+    }
+
+    /// The same with the engine and the memory that a control asks for; what the spec says itself
+    /// is older.
+    pub fn controlled(mut self, control: &List) -> Self {
+        if self.engine == EngineKind::Auto {
+            self.engine = engine(control);
+        }
+        let limit = number(control, "memory_limit").filter(|v| v.is_finite());
+        self.room.limit = limit.map(|bytes| bytes as u64);
+        self
     }
 
     /// The core's view of it.
@@ -268,12 +284,23 @@ impl Spec {
                 let covs =
                     self.terms.iter().map(|term| term.cov.clone()).collect();
                 LinearMixedModel::from_sums(
+                    (self.engine, &self.room),
                     sums,
                     covs,
                     self.criterion,
                     self.sigma,
                 )
             }
+        }
+    }
+
+    /// How its rows, or their sums, would be computed.
+    pub fn plan_of(&self, data: &Data) -> Result<EnginePlan> {
+        match data {
+            Data::Rows(design) => {
+                EnginePlan::of(self.engine, &self.room, design)
+            }
+            Data::Sums(_) => Err(missing("y")),
         }
     }
 
@@ -290,7 +317,33 @@ impl Spec {
 
     /// The model of its design.
     pub fn model(&self, design: &Design) -> Result<LinearMixedModel> {
+        LinearMixedModel::by(
+            self.engine,
+            &self.room,
+            design,
+            self.criterion,
+            self.sigma,
+        )
+    }
+
+    /// The model of its design with a factor.
+    ///
+    /// # Errors
+    /// `NeedsFactor` if the iterative engine is asked for.
+    pub fn factored(&self, design: &Design) -> Result<LinearMixedModel> {
+        if self.engine == EngineKind::Iterative && self.terms.len() > 1 {
+            return Err(Error::NeedsFactor);
+        }
         LinearMixedModel::new(design, self.criterion, self.sigma)
+    }
+}
+
+// The engine that a list names.
+fn engine(list: &List) -> EngineKind {
+    match element(list, "engine").as_str() {
+        Some("exact") => EngineKind::Exact,
+        Some("iterative") => EngineKind::Iterative,
+        _ => EngineKind::Auto,
     }
 }
 

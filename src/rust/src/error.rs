@@ -143,6 +143,7 @@ fn error_list(error: &Error) -> Robj {
             &message,
             &[("gib", Robj::from(*gib)), ("free", Robj::from(*free))],
         ),
+        Error::NeedsFactor => condition("needs_factor", &message, &[]),
         Error::HessianTooLarge { gib } => condition(
             "hessian_too_large",
             &message,

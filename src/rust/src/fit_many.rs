@@ -33,7 +33,7 @@ fn rust_lmm_fit_many(
         let given = spec.design()?;
         let basis = spec.random_basis(&given, &held(&control).indices())?;
         let design = basis.design(&given);
-        let model = spec.model(&design)?;
+        let model = spec.factored(&design)?;
         let many = many_settings(
             start_of(&model, &basis, start),
             &control,

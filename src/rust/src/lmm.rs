@@ -3,8 +3,9 @@
 use extendr_api::prelude::*;
 use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
-use rlmm_core::factor::{cond_var, leverage, Solution};
+use rlmm_core::factor::{leverage, Solution};
 use rlmm_core::judge::Certificate;
+use rlmm_core::lmm::noise::Noise;
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
@@ -34,7 +35,8 @@ fn with_model(
 #[extendr]
 fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
     guard(|| {
-        let (spec, held) = (Spec::new(&spec)?, held(&control));
+        let spec = Spec::new(&spec)?.controlled(&control);
+        let held = held(&control);
         let given = spec.data()?;
         let basis = spec.basis_of(&given, &held.indices())?;
         let data = given.in_basis(&basis);
@@ -58,6 +60,22 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         };
         watch.mark(&mut fit.summary);
         Ok(list(fit.pairs(&mut model, &data, &basis)?))
+    })
+}
+
+/// The engine that a spec would be fitted with, and how its system would be stored.
+/// @noRd
+#[extendr]
+fn rust_lmm_engine(spec: List, control: List) -> Robj {
+    guard(|| {
+        let spec = Spec::new(&spec)?.controlled(&control);
+        let given = spec.data()?;
+        let plan = spec.plan_of(&given)?;
+        Ok(list(vec![
+            ("engine", Robj::from(plan.engine)),
+            ("storage", Robj::from(plan.storage)),
+            ("elements", Robj::from(plan.elements)),
+        ]))
     })
 }
 
@@ -102,11 +120,24 @@ impl Fitted<'_> {
                 &certificate,
             ),
         ));
+        if let Some(noise) = model.noise() {
+            pairs.push(("noise", noise_list(noise)));
+        }
         if !model.redundant().is_empty() {
             pairs.push(("redundant", redundant(model, data.shapes().len())));
         }
         Ok(pairs)
     }
+}
+
+// What random vectors leave of doubt.
+fn noise_list(noise: Noise) -> Robj {
+    list(vec![
+        ("excess", Robj::from(noise.excess)),
+        ("loglik_se", Robj::from(noise.loglik_se)),
+        ("probes", Robj::from(noise.probes as i32)),
+        ("iterations", Robj::from(noise.iterations as i32)),
+    ])
 }
 
 // The verdict on theta of the basis, in terms of the given effects.
@@ -183,7 +214,7 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, data, basis| {
             let (theta, shapes) = (basis.from_given(theta), data.shapes());
-            let mut found = cond_var::cond_var(model.at(&theta)?.factor());
+            let mut found = model.at(&theta)?.cond_var()?;
             for (term, values) in found.iter_mut().enumerate() {
                 basis.covariances_to_given(term, shapes[term].0, values);
             }
@@ -200,7 +231,10 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
         with_model(&spec, |model, data, basis| {
             let theta = basis.from_given(theta);
             let point = model.at(&theta)?;
-            Ok(Robj::from(leverage::leverage(data.rows()?, point.factor())))
+            Ok(Robj::from(leverage::leverage(
+                data.rows()?,
+                point.factor()?,
+            )))
         })
     })
 }
@@ -352,6 +386,7 @@ pub fn estimates(
         ("ussq", Robj::from(ussq)),
         ("fitted", mu),
         ("n_eff", Robj::from(model.n_eff() as i32)),
+        ("engine", Robj::from(model.engine_name())),
         (
             "scales",
             List::from_values(scales.iter().map(Robj::from)).into_robj(),
@@ -385,6 +420,7 @@ pub fn opt_summary(
 extendr_module! {
     mod lmm;
     fn rust_lmm_fit;
+    fn rust_lmm_engine;
     fn rust_lmm_estimates;
     fn rust_lmm_objective;
     fn rust_lmm_cond_var;

@@ -146,6 +146,9 @@ pub enum Error {
         /// What is left of the memory, in GiB; `None` where the system doesn't tell.
         free: Option<f64>,
     },
+    /// What is asked for takes a factor, which the iterative engine doesn't have.
+    #[error("this needs the exact engine")]
+    NeedsFactor,
     /// `Z'V^-1Z`, which the exact Hessian needs, would not fit in memory.
     #[error("the exact Hessian needs {gib:.1} GiB")]
     HessianTooLarge {

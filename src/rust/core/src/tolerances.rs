@@ -55,6 +55,12 @@
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
 //! | [`EXACT_SOLVE`] | 1e-11 | is the border solved | its errors are those of r^2, squared |
+//! | [`SEARCH_SOLVE`] | 1e-8 | the same during a search | slopes keep six digits |
+//! | [`SEARCH_NOISE`] | 1e-4 | does a step that promises little fall | random vectors disagree |
+//! | [`NEGLIGIBLE_EXCESS`] | 1e-6 | are there enough random vectors | as [`NEGLIGIBLE_GAIN`] |
+//! | [`PRECISE`] | 1e-4 | is a point an optimum as far as known | a hundredth of a standard error |
+//! | [`HESSIAN_SOLVE`] | 1e-6 | is the Hessian known | a step needs no more |
+//! | [`VARIANCE_SOLVE`] | 1e-7 | are conditional variances known | they are printed |
 //! | [`CONSTANT_SOLVE`] | 1e-7 | is log(I + E) known along a constant | it is counted as exact |
 //! | [`RANDOM_SOLVE`] | 1e-3 | the same along random signs | squared, below the noise |
 //! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
@@ -378,6 +384,24 @@ pub(crate) const OTHER_MINIMUM: f64 = 1e-4;
 
 /// A solve for the border ends at this residual.
 pub(crate) const EXACT_SOLVE: f64 = 1e-11;
+
+/// The residual of solves for the fixed effects during a search, beside that at the start.
+pub(crate) const SEARCH_SOLVE: f64 = 1e-8;
+
+/// Values of a search with random vectors may differ from what slopes predict by this much.
+pub(crate) const SEARCH_NOISE: f64 = 1e-4;
+
+/// Random vectors enough: the objective is expected to be above its minimum by less.
+pub(crate) const NEGLIGIBLE_EXCESS: f64 = 1e-6;
+
+/// The objective is known to be a minimum up to this much: a hundredth of a standard error.
+pub(crate) const PRECISE: f64 = 1e-4;
+
+/// The residual of solves for the average information, beside that at the start.
+pub(crate) const HESSIAN_SOLVE: f64 = 1e-6;
+
+/// The residual of solves for conditional variances, beside that at the start.
+pub(crate) const VARIANCE_SOLVE: f64 = 1e-7;
 
 /// A solve along the constants of an effect ends at this residual.
 pub(crate) const CONSTANT_SOLVE: f64 = 1e-7;

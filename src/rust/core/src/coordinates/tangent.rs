@@ -18,7 +18,6 @@ use std::ops::Range;
 use crate::covariance::unstructured::place;
 use crate::covariance::RelCov;
 use crate::derivatives::OmegaDerivatives;
-use crate::factor::Factor;
 use crate::kernels::eigen::Eigen;
 use crate::kernels::small;
 
@@ -38,15 +37,16 @@ pub(crate) struct Tangent {
 }
 
 impl Tangent {
-    /// Around the last theta of `factor`: one for each part that has such coordinates and for which
+    /// Around `theta`: one for each part that has such coordinates and for which
     /// `wanted` says so.
     pub fn of(
-        factor: &Factor,
+        covs: &[RelCov],
+        theta: &[f64],
         rms: &[Vec<f64>],
         wanted: impl Fn(Range<usize>) -> bool,
     ) -> Vec<Self> {
         let mut tangents = Vec::new();
-        for (term, cov) in factor.covs().iter().enumerate() {
+        for (term, cov) in covs.iter().enumerate() {
             for (first, part) in cov.placed() {
                 if part.is_triangle() && part.size > 1 && wanted(part.range()) {
                     let rms = &rms[term][first..first + part.size];
@@ -55,7 +55,7 @@ impl Tangent {
                         first,
                         part.range(),
                         rms,
-                        &factor.theta[part.range()],
+                        &theta[part.range()],
                     ));
                 }
             }

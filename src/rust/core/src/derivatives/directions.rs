@@ -42,6 +42,11 @@ impl Directions {
         }
     }
 
+    /// Number of terms.
+    pub fn n_terms(&self) -> usize {
+        self.sizes.len()
+    }
+
     /// Number of effects of a term.
     pub fn size(&self, term: usize) -> usize {
         self.sizes[term]

@@ -50,6 +50,11 @@ impl OmegaDerivatives {
         &mut self.g
     }
 
+    /// The Hessian and `s_d`, to be filled.
+    pub(crate) fn second_mut(&mut self) -> (&mut [f64], &mut [f64]) {
+        (&mut self.h, &mut self.squares)
+    }
+
     /// The directions of Omega that the Hessian of [`Self::h`] refers to.
     pub(crate) fn directions(&self) -> &Directions {
         &self.directions

@@ -1,16 +1,17 @@
 //! The sizes of the columns of Z, from the cross-products.
 
+use crate::covariance::RelCov;
 use crate::factor::Factor;
 
 /// The size of a step of one in each element of theta, given the root mean square of each column of
 /// Z.
 pub(crate) fn step_sizes_of(
-    factor: &Factor,
+    covs: &[RelCov],
     rms: &[Vec<f64>],
     n_theta: usize,
 ) -> Vec<f64> {
     let mut step_sizes = vec![1.0; n_theta];
-    for (cov, rms) in factor.covs().iter().zip(rms) {
+    for (cov, rms) in covs.iter().zip(rms) {
         cov.fill_step_sizes(rms, &mut step_sizes);
     }
     step_sizes
@@ -21,24 +22,26 @@ pub(crate) fn root_mean_squares(
     factor: &Factor,
     n_eff: usize,
 ) -> Vec<Vec<f64>> {
+    scales_of(factor.covs(), factor.level_products(), n_eff)
+}
+
+/// The same from the sums over the levels of each term of `Z'WZ`, lower triangle `k x k`.
+pub(crate) fn scales_of(
+    covs: &[RelCov],
+    mut products: Vec<Vec<f64>>,
+    n_eff: usize,
+) -> Vec<Vec<f64>> {
+    products
+        .iter_mut()
+        .flatten()
+        .for_each(|sum| *sum /= n_eff as f64);
     let root = |mean: f64| if mean > 0.0 { mean.sqrt() } else { 1.0 };
     let diagonal = |k: usize, means: &[f64]| {
         let diagonal = means.iter().step_by(k + 1);
         diagonal.map(|&mean| root(mean)).collect()
     };
-    factor
-        .covs()
-        .iter()
-        .zip(mean_products(factor, n_eff))
+    covs.iter()
+        .zip(products)
         .map(|(cov, means)| diagonal(cov.vsize(), &means))
         .collect()
-}
-
-/// Mean products of the columns of Z, weights included; lower triangle `k x k` per term.
-pub(crate) fn mean_products(factor: &Factor, n_eff: usize) -> Vec<Vec<f64>> {
-    let mut means = factor.level_products();
-    for sum in means.iter_mut().flatten() {
-        *sum /= n_eff as f64;
-    }
-    means
 }

@@ -13,6 +13,7 @@ use crate::factor::border::Border;
 use crate::factor::chunk::{centre, Gathered, Row, CHUNK};
 use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Leading;
+use crate::factor::memory::{too_large, Room};
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
 use crate::factor::trailing::Trailing;
@@ -40,7 +41,23 @@ impl CrossProducts {
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
     pub fn from_rows(design: &Design) -> Result<(Self, ResponseSums)> {
-        let mut a = Self::empty(design)?;
+        Ok(Self::empty(design)?.with_sums(design))
+    }
+
+    /// The same if there is room for a factor; `None` if there is none, and no patience.
+    ///
+    /// # Errors
+    /// `TooLarge` if the crossed terms don't fit in memory.
+    pub fn planned(
+        design: &Design,
+        room: &Room,
+    ) -> Result<Option<(Self, ResponseSums)>> {
+        let found = Self::places(design, room)?;
+        Ok(found.map(|found| found.with_sums(design)))
+    }
+
+    fn with_sums(self, design: &Design) -> (Self, ResponseSums) {
+        let mut a = self;
         let p = design.p();
         let width = p + 1;
         let mut gram = vec![0.0; width * width];
@@ -57,7 +74,7 @@ impl CrossProducts {
         };
         a.border.least_squares(&mut gram, &mut sums.beta0);
         for_size!(a.leading.k, k => a.add_residual(k, design, &mut sums));
-        Ok((a, sums))
+        (a, sums)
     }
 
     /// Finds the place of everything that a design has; all is zero.
@@ -65,16 +82,21 @@ impl CrossProducts {
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
     pub fn empty(design: &Design) -> Result<Self> {
+        let found = Self::places(design, &Room::default())?;
+        found.ok_or_else(|| too_large(f64::NAN, None))
+    }
+
+    fn places(design: &Design, room: &Room) -> Result<Option<Self>> {
         let mut layout = Layout::new(design);
         let mut leading = Leading::new(design, &layout);
-        let trailing = Trailing::new(&mut leading, &mut layout)?;
+        let trailing = Trailing::new(&mut leading, &mut layout, room)?;
         let p = design.p();
-        Ok(Self {
+        Ok(trailing.map(|trailing| Self {
             layout,
             leading,
             trailing,
             border: Border::new(vec![0.0; p * p], shifts(design)),
-        })
+        }))
     }
 
     // Everything that involves the random effects or the residual response.

@@ -6,6 +6,32 @@ use crate::error::{Error, Result};
 
 const GIB: f64 = (1u64 << 30) as f64;
 
+/// What a factor may take: memory, and time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Room {
+    /// A limit of the user's, in bytes.
+    pub limit: Option<u64>,
+    /// Whether it is computed however long it takes; otherwise there is another way.
+    pub is_patient: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            limit: None,
+            is_patient: true,
+        }
+    }
+}
+
+impl Room {
+    /// Bytes that may be taken; `None` where nobody knows.
+    pub fn bytes(&self) -> Option<u64> {
+        let limits = [self.limit, free_bytes()];
+        limits.into_iter().flatten().min()
+    }
+}
+
 /// Bytes that this process may still take; `None` where the system doesn't tell (other systems
 /// than Linux).
 pub fn free_bytes() -> Option<u64> {

@@ -26,6 +26,7 @@
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
 //! | the same as dense matrices, where they are nearly full | [`full`] |
+//! | how that would be stored, before it is | [`storage`] |
 //! | `S` and `L_RR`, dense or sparse, and products with them | [`trailing`] |
 //! | `X'WX`, `L_XX` | [`border`] |
 //! | `L`, `log\|L\|^2` | [`Factor::update`], here |
@@ -49,11 +50,12 @@ pub mod inverse;
 pub mod layout;
 pub mod leading;
 pub mod leverage;
-pub(crate) mod memory;
+pub mod memory;
 pub mod response;
 pub mod response_sums;
 pub mod rows;
 pub mod solve;
+pub mod storage;
 pub mod sums;
 pub mod sums_of_rows;
 pub mod trailing;

@@ -11,6 +11,7 @@ use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Leading;
+use crate::factor::memory::Room;
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
 use crate::factor::trailing::Trailing;
@@ -264,16 +265,22 @@ fn fill_pair(
 
 impl CrossProducts {
     /// Puts sums in their places: the blocks that [`CrossProducts::from_rows`] sums up of the same
-    /// rows.
+    /// rows. `None` where there is no room for a factor, and no patience.
     ///
     /// # Errors
     /// `Dimension` and `Level` if parts of the sums don't fit each other; `TooLarge` if the crossed
     /// terms don't fit in memory.
-    pub fn from_sums(sums: &Sums) -> Result<(Self, ResponseSums)> {
+    pub fn from_sums(
+        sums: &Sums,
+        room: &Room,
+    ) -> Result<Option<(Self, ResponseSums)>> {
         sums.validate()?;
         let mut layout = Layout::of_shapes(&sums.shapes(), sums.p());
         let mut leading = sums.leading(&layout);
-        let mut trailing = Trailing::new(&mut leading, &mut layout)?;
+        let found = Trailing::new(&mut leading, &mut layout, room)?;
+        let Some(mut trailing) = found else {
+            return Ok(None);
+        };
         sums.fill_trailing(&layout, &mut trailing);
         let response = sums.response(&layout);
         let products = Self {
@@ -282,7 +289,7 @@ impl CrossProducts {
             trailing,
             border: Border::new(sums.xx.clone(), sums.shift.clone()),
         };
-        Ok((products, response))
+        Ok(Some((products, response)))
     }
 }
 

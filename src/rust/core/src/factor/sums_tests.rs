@@ -142,7 +142,10 @@ fn check(name: &str, data: &Data) {
     let (rows, response) = CrossProducts::from_rows(&design).unwrap();
     let given = sums(&design, &rows.border.shift, &response.beta0);
     check_rows(name, &design, &given);
-    let (found, of_response) = CrossProducts::from_sums(&given).unwrap();
+    let (found, of_response) =
+        CrossProducts::from_sums(&given, &Room::default())
+            .unwrap()
+            .unwrap();
     assert_eq!(found.leading.ptr, rows.leading.ptr, "{name}");
     assert_eq!(found.leading.rows, rows.leading.rows, "{name}");
     let firsts = |layout: &Layout| -> Vec<u32> {
@@ -264,17 +267,17 @@ fn sums_that_do_not_fit_are_refused() {
     );
     let design = data.design();
     let given = sums(&design, &[0.0, 0.0], &[0.0, 0.0]);
-    assert!(CrossProducts::from_sums(&given).is_ok());
+    assert!(CrossProducts::from_sums(&given, &Room::default()).is_ok());
     let mut short = given.clone();
     short.terms[1].zr.pop();
-    assert!(CrossProducts::from_sums(&short).is_err());
+    assert!(CrossProducts::from_sums(&short, &Room::default()).is_err());
     let mut unknown = given.clone();
     unknown.pairs[0].levels[3].0 = 77;
     assert!(matches!(
-        CrossProducts::from_sums(&unknown),
+        CrossProducts::from_sums(&unknown, &Room::default()),
         Err(Error::Level { .. })
     ));
     let mut elsewhere = given;
     elsewhere.pairs[0].terms.1 = 2;
-    assert!(CrossProducts::from_sums(&elsewhere).is_err());
+    assert!(CrossProducts::from_sums(&elsewhere, &Room::default()).is_err());
 }

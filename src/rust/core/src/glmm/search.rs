@@ -181,7 +181,7 @@ impl GeneralizedLinearMixedModel {
         let n_theta = self.n_theta();
         let mut step_sizes = vec![1.0; self.n_parameters(vary)];
         let of_theta = step_sizes_of(
-            factor,
+            factor.covs(),
             &root_mean_squares(factor, self.n_eff),
             n_theta,
         );

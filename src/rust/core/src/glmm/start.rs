@@ -110,7 +110,7 @@ impl GeneralizedLinearMixedModel {
         }
         let sizes = self.pirls.rows.root_mean_squares();
         let steps = step_sizes_of(
-            self.pirls.factor(Vary::Jointly),
+            self.pirls.factor(Vary::Jointly).covs(),
             &sizes,
             self.start_theta.len(),
         );

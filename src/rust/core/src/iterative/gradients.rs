@@ -1,16 +1,23 @@
 //! Conjugate gradients with the diagonal blocks as preconditioner, [`WIDTH`] right-hand sides at
 //! once.
 
+use std::sync::Arc;
+
+use crate::error::Result;
 use crate::iterative::precondition::Preconditioner;
-use crate::iterative::system::{Reduced, Row, WIDTH};
+use crate::iterative::system::{Reduced, Row, System, WIDTH};
+use crate::kernels::simd::vectorized;
+
+/// The most iterations of one solve.
+const MOST_ITERATIONS: usize = 3000;
 
 /// Products and preconditioner of one theta.
 #[derive(Debug, Clone)]
-pub struct Solver<'a> {
+pub struct Solver {
     /// The system.
-    pub reduced: &'a Reduced<'a>,
-    /// Its diagonal blocks.
-    pub preconditioner: &'a Preconditioner,
+    pub reduced: Reduced,
+    /// The diagonal blocks of S.
+    pub preconditioner: Preconditioner,
 }
 
 /// Solutions, with the coefficients of the iterations: those of Lanczos's tridiagonal matrix.
@@ -24,21 +31,27 @@ pub struct Solved {
     pub beta: Vec<Row>,
 }
 
-impl<'a> Solver<'a> {
-    /// Products with the system, and its preconditioner.
-    pub fn new(
-        reduced: &'a Reduced<'a>,
-        preconditioner: &'a Preconditioner,
-    ) -> Self {
-        Self {
+impl Solver {
+    /// The system where each term has this Lambda, lower triangle `k x k`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn new(system: &Arc<System>, lambdas: &[Vec<f64>]) -> Result<Self> {
+        let reduced = system.reduce(lambdas)?;
+        Ok(Self {
+            preconditioner: Preconditioner::new(&reduced)?,
             reduced,
-            preconditioner,
-        }
+        })
+    }
+
+    /// The cross-products.
+    pub fn system(&self) -> &System {
+        &self.reduced.system
     }
 
     /// Solves `S x = rhs` until all residuals, in the norm of `P^-1`, are below `tolerance` times
     /// those at the start.
-    pub fn solve(&self, rhs: &[Row], tolerance: f64, most: usize) -> Solved {
+    pub fn solve(&self, rhs: &[Row], tolerance: f64) -> Solved {
         let m = rhs.len();
         let (mut x, mut r) = (vec![[0.0; WIDTH]; m], rhs.to_vec());
         let mut z = r.clone();
@@ -48,25 +61,20 @@ impl<'a> Solver<'a> {
         let (mut alpha, mut beta) = (Vec::new(), Vec::new());
         let mut rz = products(&r, &z);
         let goal = rz.map(|rz| rz * tolerance * tolerance);
-        for _ in 0..most {
+        for _ in 0..MOST_ITERATIONS {
             if rz.iter().zip(&goal).all(|(rz, goal)| rz <= goal) {
                 break;
             }
             self.reduced.times_s(&p, &mut work, &mut q);
             let step = ratios(&rz, &products(&p, &q));
-            for i in 0..m {
-                for c in 0..WIDTH {
-                    x[i][c] += step[c] * p[i][c];
-                    r[i][c] -= step[c] * q[i][c];
-                }
-            }
+            vectorized(|| add_columns(&step, &p, &mut x));
+            let back = step.map(|step| -step);
+            vectorized(|| add_columns(&back, &q, &mut r));
             z.copy_from_slice(&r);
             self.preconditioner.solve(&mut z);
             let next = products(&r, &z);
             let ratio = ratios(&next, &rz);
-            for (p, z) in p.iter_mut().zip(&z) {
-                (0..WIDTH).for_each(|c| p[c] = z[c] + ratio[c] * p[c]);
-            }
+            vectorized(|| turn(&ratio, &z, &mut p));
             alpha.push(step);
             beta.push(ratio);
             rz = next;
@@ -77,11 +85,29 @@ impl<'a> Solver<'a> {
 
 /// Products of vectors, column by column.
 pub fn products(a: &[Row], b: &[Row]) -> Row {
-    let mut sums = [0.0; WIDTH];
-    for (a, b) in a.iter().zip(b) {
-        (0..WIDTH).for_each(|c| sums[c] += a[c] * b[c]);
+    vectorized(|| {
+        let mut sums = [0.0; WIDTH];
+        for (a, b) in a.iter().zip(b) {
+            (0..WIDTH).for_each(|c| sums[c] += a[c] * b[c]);
+        }
+        sums
+    })
+}
+
+// Adds a multiple of each column of x to that of `out`.
+#[inline(always)]
+fn add_columns(by: &Row, x: &[Row], out: &mut [Row]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        (0..WIDTH).for_each(|c| out[c] += by[c] * x[c]);
     }
-    sums
+}
+
+// The next directions: what is left, and a share of the last ones.
+#[inline(always)]
+fn turn(ratio: &Row, z: &[Row], p: &mut [Row]) {
+    for (p, z) in p.iter_mut().zip(z) {
+        (0..WIDTH).for_each(|c| p[c] = z[c] + ratio[c] * p[c]);
+    }
 }
 
 // Zero where there is nothing left to divide by.

@@ -3,12 +3,13 @@
 use crate::iterative::gradients::{products, Solver};
 use crate::iterative::norm::squared_norm;
 use crate::iterative::system::{Row, WIDTH};
+use crate::iterative::traces::{Estimate, Tally};
 use crate::iterative::tridiagonal::{moments, Moments};
 use crate::random::Stream;
 use crate::tolerances::{CONSTANT_SOLVE, NEW_DIRECTION, RANDOM_SOLVE};
 
-/// The most iterations of one solve.
-const MOST_ITERATIONS: usize = 3000;
+/// A term with no more effects is taken exactly: random vectors would tell little of it.
+const FEW_EFFECTS: usize = 32;
 
 /// A log-determinant with the standard error of its estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +27,29 @@ pub struct Probes {
     pub count: usize,
     /// Where they start.
     pub seed: u64,
+    /// Whether the norm of E is computed, too: less noise in the log-determinant, for a pass over
+    /// the rows of K.
+    pub with_norm: bool,
+}
+
+/// What random vectors tell of one theta.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// `log |I + E|`.
+    pub log_det: LogDet,
+    /// `sum_l (Z'V^-1Z)_ll` of each term.
+    pub traces: Estimate,
+    /// The most iterations that a solve took.
+    pub iterations: usize,
+}
+
+/// Vectors `z` with `x = S^-1 F z`.
+struct Solutions {
+    z: Vec<Row>,
+    x: Vec<Row>,
+    /// The squared norm of each column of z, and the moments of I + E along it.
+    moments: Vec<(f64, Moments)>,
+    iterations: usize,
 }
 
 /// Orthonormal vectors that span the constants, in the preconditioned space.
@@ -40,54 +64,81 @@ struct Constants {
 }
 
 impl Probes {
-    /// `log |I + E|`.
-    pub fn log_det(&self, solver: &Solver) -> LogDet {
-        let constants = Constants::new(solver);
-        let norm = squared_norm(solver);
+    /// The log-determinant, and the traces that the gradient takes.
+    pub fn probe(&self, solver: &Solver) -> Probed {
+        let mut tally = Tally::new(solver);
+        let mut iterations = 0;
+        let constants = Constants::new(solver, &mut |found, count| {
+            iterations = iterations.max(found.iterations);
+            tally.add_exact(&found.z, found.x, count);
+        });
+        let norm = self.with_norm.then(|| squared_norm(solver));
         let mut stream = Stream::new(self.seed, 0);
         let mut values = Vec::new();
         for _ in 0..self.count.div_ceil(WIDTH) {
-            let mut z: Vec<Row> = (0..solver.reduced.system.m)
-                .map(|_| signs(&mut stream))
-                .collect();
+            let m = solver.system().m;
+            let mut z: Vec<Row> = (0..m).map(|_| signs(&mut stream)).collect();
             constants.project_out(&mut z);
-            for (square, found) in along(solver, &z, RANDOM_SOLVE) {
-                // The means of the first two terms of log(I + E) = E - E^2 / 2 + .. are known.
-                let first = square * found.first + constants.first;
-                let second = square * found.second - (norm - constants.second);
-                values.push(square * found.log - first + second / 2.0);
-            }
+            let found = solutions(solver, z, RANDOM_SOLVE);
+            iterations = iterations.max(found.iterations);
+            let columns = found.moments.iter();
+            values.extend(columns.map(|of| constants.adjusted(of, norm)));
+            tally.add_random(&found.z, found.x);
         }
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let spread: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        LogDet {
-            value: constants.log + mean,
-            std_error: (spread / (n * (n - 1.0))).sqrt(),
+        let mut log_det = mean(&values);
+        log_det.value += constants.log;
+        Probed {
+            log_det,
+            traces: tally.finish(),
+            iterations,
         }
     }
 }
 
-// The squared norm of each column of z, and the moments of I + E along it.
-fn along(solver: &Solver, z: &[Row], tolerance: f64) -> Vec<(f64, Moments)> {
-    let squares = products(z, z);
-    let mut rhs = z.to_vec();
+/// The mean of some values, with its standard error.
+fn mean(values: &[f64]) -> LogDet {
+    let n = values.len() as f64;
+    let value = values.iter().sum::<f64>() / n;
+    let spread: f64 = values.iter().map(|v| (v - value).powi(2)).sum();
+    LogDet {
+        value,
+        std_error: (spread / (n * (n - 1.0))).sqrt(),
+    }
+}
+
+fn solutions(solver: &Solver, z: Vec<Row>, tolerance: f64) -> Solutions {
+    let squares = products(&z, &z);
+    let mut rhs = z.clone();
     solver.preconditioner.times(&mut rhs);
-    let solved = solver.solve(&rhs, tolerance, MOST_ITERATIONS);
-    let column = |rows: &[Row], c: usize| {
-        rows.iter().map(|row| row[c]).collect::<Vec<f64>>()
+    let solved = solver.solve(&rhs, tolerance);
+    let column = |rows: &[Row], c: usize| -> Vec<f64> {
+        rows.iter().map(|row| row[c]).collect()
     };
     let of =
         |c: usize| moments(&column(&solved.alpha, c), &column(&solved.beta, c));
-    (0..WIDTH).map(|c| (squares[c], of(c))).collect()
+    Solutions {
+        z,
+        moments: (0..WIDTH).map(|c| (squares[c], of(c))).collect(),
+        iterations: solved.alpha.len(),
+        x: solved.x,
+    }
 }
 
 impl Constants {
-    // `F'(1_levels x e_j)` for each effect of each term, made orthonormal.
-    fn new(solver: &Solver) -> Self {
-        let system = solver.reduced.system;
+    // `F'(1_levels x e_j)` for each effect of each term, made orthonormal; of a term with few effects
+    // all of them.
+    fn new(solver: &Solver, see: &mut impl FnMut(Solutions, usize)) -> Self {
+        let system = solver.system();
         let mut vectors: Vec<Vec<f64>> = Vec::new();
         for block in &system.trailing {
+            if block.rows().len() <= FEW_EFFECTS {
+                for row in block.rows() {
+                    let mut vector = vec![0.0; system.m];
+                    vector[row] = 1.0;
+                    vectors.extend(orthonormal(vector, &vectors));
+                }
+                continue;
+            }
             for j in 0..block.k {
                 let mut rows = vec![[0.0; WIDTH]; system.m];
                 for level in 0..block.n_levels {
@@ -104,25 +155,42 @@ impl Constants {
             first: 0.0,
             second: 0.0,
         };
-        constants.take_moments(solver);
+        constants.take_moments(solver, see);
         constants
     }
 
-    fn take_moments(&mut self, solver: &Solver) {
+    fn take_moments(
+        &mut self,
+        solver: &Solver,
+        see: &mut impl FnMut(Solutions, usize),
+    ) {
         for chunk in self.vectors.chunks(WIDTH) {
-            let mut z = vec![[0.0; WIDTH]; solver.reduced.system.m];
+            let mut z = vec![[0.0; WIDTH]; solver.system().m];
             for (c, vector) in chunk.iter().enumerate() {
                 z.iter_mut().zip(vector).for_each(|(z, v)| z[c] = *v);
             }
-            for (_, found) in along(solver, &z, CONSTANT_SOLVE)
-                .into_iter()
-                .take(chunk.len())
-            {
-                self.log += found.log;
-                self.first += found.first;
-                self.second += found.second;
+            let found = solutions(solver, z, CONSTANT_SOLVE);
+            for (_, moments) in &found.moments[..chunk.len()] {
+                self.log += moments.log;
+                self.first += moments.first;
+                self.second += moments.second;
             }
+            see(found, chunk.len());
         }
+    }
+
+    // One random vector's `z' log(I + E) z`, less what it differs from the mean in the first terms
+    // of log(I + E) = E - E^2 / 2 + ..: that of the first is known, that of the second if the norm
+    // of E is.
+    fn adjusted(
+        &self,
+        (square, found): &(f64, Moments),
+        norm: Option<f64>,
+    ) -> f64 {
+        let first = square * found.first + self.first;
+        let second = norm
+            .map_or(0.0, |norm| square * found.second - (norm - self.second));
+        square * found.log - first + second / 2.0
     }
 
     fn project_out(&self, z: &mut [Row]) {
@@ -145,10 +213,8 @@ fn orthonormal(mut vector: Vec<f64>, others: &[Vec<f64>]) -> Option<Vec<f64>> {
     // Twice, as rounding errors are left by once.
     for other in others.iter().chain(others) {
         let share: f64 = vector.iter().zip(other).map(|(v, o)| v * o).sum();
-        vector
-            .iter_mut()
-            .zip(other)
-            .for_each(|(v, o)| *v -= share * o);
+        let both = vector.iter_mut().zip(other);
+        both.for_each(|(v, o)| *v -= share * o);
     }
     let left = length(&vector);
     vector.iter_mut().for_each(|v| *v /= left);

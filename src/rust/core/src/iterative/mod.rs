@@ -8,7 +8,8 @@
 //!
 //! `log|S| = log|P| + log|I + E|` with `E = F^-1 S F^-T - I`. The trace of `log(I + E)` is taken
 //! exactly along the constants of each effect of each term, which are confounded with each other
-//! and outliers of the spectrum, and as a mean over random signs elsewhere. The means of the first
+//! and outliers of the spectrum, and along all effects of terms that have few; and as a mean over
+//! random signs elsewhere. The means of the first
 //! two terms of its series, tr E = 0 and the square of E's norm, are known: they take most of the
 //! noise away.
 //!
@@ -21,47 +22,51 @@
 //! | the norm of E | [`norm`] |
 //! | `log\|S\|` and its standard error | [`log_det`] |
 //! | what the gradient takes of the inverse | [`traces`] |
-//! | the parts of the objective at a theta | [`Iterative`], here |
+//! | the fixed effects and `r^2` | [`border`] |
+//! | `Z'V^-1[X r]`; the random effects | [`scores`] |
+//! | average information | [`information`] |
+//! | conditional variances | [`cond_var`] |
+//! | all of it at one theta after the other | [`Iterative`], here |
 
+pub mod border;
+pub mod cond_var;
 pub mod gradients;
+pub mod information;
 pub mod log_det;
 pub mod norm;
 pub mod precondition;
+pub mod scores;
 pub mod system;
 pub mod traces;
 pub mod tridiagonal;
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::factor::sums::Sums;
+use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
-use crate::iterative::log_det::{LogDet, Probes};
-use crate::iterative::precondition::Preconditioner;
-use crate::iterative::system::{Row, System, WIDTH};
-use crate::kernels::small;
-use crate::tolerances::EXACT_SOLVE;
-
-/// The most iterations of one solve.
-const MOST_ITERATIONS: usize = 3000;
+use crate::iterative::log_det::{LogDet, Probed, Probes};
+use crate::iterative::scores::Scores;
+use crate::iterative::system::System;
 
 /// A linear mixed model of any number of random effects, at one theta after the other.
 #[derive(Debug, Clone)]
 pub struct Iterative {
-    system: System,
+    system: Arc<System>,
 }
 
-/// The parts of the objective at one theta.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parts {
-    /// `log |L|^2` of the random effects, and the standard error of its estimate.
-    pub log_det_re: LogDet,
-    /// `log |R_X|^2`.
-    pub log_det_fe: f64,
-    /// `r^2`.
-    pub pwrss: f64,
-    /// Fixed effects of the centred columns of X and of the residual response.
-    pub delta: Vec<f64>,
-    /// Iterations of the solves.
-    pub iterations: usize,
+/// What is known at one theta.
+#[derive(Debug, Clone)]
+pub struct At {
+    /// Products and solves.
+    pub solver: Solver,
+    /// The fixed effects.
+    pub border: Border,
+    /// What the random vectors say.
+    pub probed: Probed,
+    /// `Z'P y`, the first column.
+    pub scores: Scores,
 }
 
 impl Iterative {
@@ -77,88 +82,54 @@ impl Iterative {
                 found: sums.terms.len(),
             });
         }
-        let system = System::new(sums);
+        let system = Arc::new(System::new(sums));
         Ok(Self { system })
     }
 
-    /// Random effects that are left when the leading term's are eliminated.
-    pub fn m(&self) -> usize {
-        self.system.m
+    /// The cross-products.
+    pub fn system(&self) -> &System {
+        &self.system
     }
 
-    /// The parts of the objective where each term has this Lambda, lower triangle `k x k`.
+    /// Computes what there is to know where each term has this Lambda, lower triangle `k x k`; the
+    /// fixed effects until residuals are below `tolerance`.
     ///
     /// # Errors
-    /// `NotPositiveDefinite`.
-    pub fn parts(
+    /// `NotPositiveDefinite`, `ZeroResidual`.
+    pub fn at(
         &self,
         lambdas: &[Vec<f64>],
         probes: &Probes,
-    ) -> Result<Parts> {
-        let reduced = self.system.reduce(lambdas)?;
-        let preconditioner = Preconditioner::new(&reduced)?;
-        let solver = Solver::new(&reduced, &preconditioner);
-        let p = self.system.p;
-        let (mut gram, iterations) = self.gram(&solver);
-        let (log_det_fe, delta, pwrss) = solve_border(p, &mut gram)?;
-        let mut log_det_re = probes.log_det(&solver);
-        log_det_re.value += reduced.log_det + preconditioner.log_det();
-        Ok(Parts {
-            log_det_re,
-            log_det_fe,
-            pwrss,
-            delta,
-            iterations,
+        tolerance: f64,
+    ) -> Result<At> {
+        let solver = Solver::new(&self.system, lambdas)?;
+        let border = Border::new(&solver, tolerance)?;
+        let probed = probes.probe(&solver);
+        let scores = Scores::new(&solver, &border, border.residual());
+        Ok(At {
+            solver,
+            border,
+            probed,
+            scores,
         })
-    }
-
-    // `[X r]'V^-1[X r]`, and the most iterations that a column took.
-    fn gram(&self, solver: &Solver) -> (Vec<f64>, usize) {
-        let width = self.system.p + 1;
-        let mut gram = solver.reduced.leading_gram();
-        let mut iterations = 0;
-        let rhs: Vec<Vec<Row>> = (0..width)
-            .step_by(WIDTH)
-            .map(|first| solver.reduced.border_columns(first))
-            .collect();
-        for (block, columns) in rhs.iter().enumerate() {
-            let solved = solver.solve(columns, EXACT_SOLVE, MOST_ITERATIONS);
-            iterations = iterations.max(solved.alpha.len());
-            for (other, left) in rhs.iter().enumerate() {
-                for (row, x) in left.iter().zip(&solved.x) {
-                    for (i, l) in
-                        row.iter().enumerate().take(width - WIDTH * other)
-                    {
-                        for (j, x) in
-                            x.iter().enumerate().take(width - WIDTH * block)
-                        {
-                            gram[(block * WIDTH + j) * width
-                                + other * WIDTH
-                                + i] -= l * x;
-                        }
-                    }
-                }
-            }
-        }
-        (gram, iterations)
     }
 }
 
-// `log|R_X|^2`, the fixed effects and `r^2`, from `[X r]'V^-1[X r]`.
-fn solve_border(p: usize, gram: &mut [f64]) -> Result<(f64, Vec<f64>, f64)> {
-    let width = p + 1;
-    let mut xx: Vec<f64> =
-        (0..p * p).map(|at| gram[at / p * width + at % p]).collect();
-    let mut delta: Vec<f64> = (0..p).map(|i| gram[p * width + i]).collect();
-    let right = delta.clone();
-    if p > 0 && small::cholesky(p, &mut xx).is_none() {
-        return Err(Error::NotPositiveDefinite { pivot: 0 });
+impl At {
+    /// `log |L|^2` of the random effects, with the standard error of its estimate.
+    pub fn log_det_re(&self) -> LogDet {
+        let exact =
+            self.solver.reduced.log_det + self.solver.preconditioner.log_det();
+        LogDet {
+            value: self.probed.log_det.value + exact,
+            ..self.probed.log_det
+        }
     }
-    small::forward_solve(p, &xx, &mut delta);
-    small::backward_solve(p, &xx, &mut delta);
-    let log_det = (0..p).map(|j| 2.0 * xx[j * p + j].ln()).sum();
-    let pwrss = gram[p * width + p] - small::dot(&right, &delta);
-    Ok((log_det, delta, pwrss))
+
+    /// The most iterations that a solve took.
+    pub fn iterations(&self) -> usize {
+        self.border.iterations.max(self.probed.iterations)
+    }
 }
 
 #[cfg(test)]

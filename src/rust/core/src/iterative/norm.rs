@@ -5,7 +5,7 @@ use crate::kernels::small;
 
 /// `||E||_F^2 = sum over l != l' of ||F_l^-1 S_ll' F_l'^-T||^2`.
 pub fn squared_norm(solver: &Solver) -> f64 {
-    let system = solver.reduced.system;
+    let system = solver.system();
     let leading = leading_of_rows(solver);
     let widest = system
         .trailing
@@ -40,7 +40,7 @@ struct Places {
 }
 
 fn leading_of_rows(solver: &Solver) -> Places {
-    let system = solver.reduced.system;
+    let system = solver.system();
     let mut ptr = vec![0; system.m + 1];
     system
         .rows
@@ -70,7 +70,7 @@ struct RowsOfK {
 impl RowsOfK {
     // Row r of K off the diagonal blocks, as row j of the level.
     fn add(&mut self, solver: &Solver, leading: &Places, r: usize, j: usize) {
-        let (reduced, system) = (solver.reduced, solver.reduced.system);
+        let (reduced, system) = (&solver.reduced, solver.system());
         let k0 = system.k0;
         for at in system.cross_ptr[r]..system.cross_ptr[r + 1] {
             self.add_to(
@@ -112,14 +112,16 @@ impl RowsOfK {
 
     // The sum over the other levels of the squares of `F_l^-1 D_l' K_ll' D_l' F_l'^-T`.
     fn scaled_norm(&mut self, solver: &Solver, own: (usize, usize)) -> f64 {
-        let system = solver.reduced.system;
+        let system = solver.system();
+        if system.trailing.iter().all(|block| block.k == 1) {
+            return self.scaled_norm_of_intercepts(solver, own);
+        }
         let mut total = 0.0;
         self.touched.sort_unstable();
         let mut at = 0;
         while at < self.touched.len() {
             let row = self.touched[at] as usize;
-            let t =
-                system.trailing.partition_point(|block| block.first <= row) - 1;
+            let t = system.block_of_row(row);
             let block = &system.trailing[t];
             let level = (row - block.first) / block.k;
             let first = block.first + level * block.k;
@@ -135,6 +137,30 @@ impl RowsOfK {
         total
     }
 
+    // The same where all levels have one effect: there is nothing to put together.
+    fn scaled_norm_of_intercepts(
+        &self,
+        solver: &Solver,
+        (own, own_level): (usize, usize),
+    ) -> f64 {
+        let system = solver.system();
+        let scale = |t: usize, level: usize| {
+            let l = solver.preconditioner.factor(t, level)[0];
+            (solver.reduced.lambdas[t][0] / l).powi(2)
+        };
+        let own_row = system.trailing[own].first + own_level;
+        let mut total = 0.0;
+        for &row in &self.touched {
+            let row = row as usize;
+            if row != own_row {
+                let t = system.block_of_row(row);
+                let level = row - system.trailing[t].first;
+                total += self.values[row].powi(2) * scale(t, level);
+            }
+        }
+        total * scale(own, own_level)
+    }
+
     fn block_norm(
         &self,
         solver: &Solver,
@@ -142,7 +168,7 @@ impl RowsOfK {
         (other, level): (usize, usize),
         first: usize,
     ) -> f64 {
-        let (reduced, system) = (solver.reduced, solver.reduced.system);
+        let (reduced, system) = (&solver.reduced, solver.system());
         let (k, l) = (system.trailing[own].k, system.trailing[other].k);
         // Columns of the other level, each with the rows of the own one.
         let mut block: Vec<f64> = (0..l)

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::iterative::system::{add_multiple, Reduced, Row};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
 /// `P = FF'`.
@@ -30,7 +31,7 @@ impl Preconditioner {
     /// `NotPositiveDefinite`.
     pub fn new(reduced: &Reduced) -> Result<Self> {
         let mut factors = diagonal_of_k(reduced);
-        let system = reduced.system;
+        let system = &*reduced.system;
         let blocks: Vec<(usize, usize)> =
             system.trailing.iter().map(|b| (b.first, b.k)).collect();
         for ((&(first, k), lambda), factors) in
@@ -92,8 +93,19 @@ impl Preconditioner {
 
     /// `x := P^-1 x`.
     pub fn solve(&self, x: &mut [Row]) {
-        self.solve_factor(x);
-        self.solve_transposed(x);
+        for (&(first, k), factors) in self.blocks.iter().zip(&self.factors) {
+            let l = factors.values();
+            let rows = &mut x[first..first + l.len() / k];
+            if k == 1 {
+                vectorized(|| divide_by_squares(l, rows));
+                continue;
+            }
+            let levels = rows.chunks_exact_mut(k).zip(factors.iter());
+            for (rows, l) in levels {
+                act_on_level(Action::Solve, k, l, rows);
+                act_on_level(Action::SolveTransposed, k, l, rows);
+            }
+        }
     }
 
     fn act(&self, action: Action, x: &mut [Row]) {
@@ -104,6 +116,14 @@ impl Preconditioner {
                 act_on_level(action, k, l, rows);
             }
         }
+    }
+}
+
+#[inline(always)]
+fn divide_by_squares(l: &[f64], x: &mut [Row]) {
+    for (x, l) in x.iter_mut().zip(l) {
+        let inverse = 1.0 / (l * l);
+        x.iter_mut().for_each(|x| *x *= inverse);
     }
 }
 
@@ -139,7 +159,7 @@ fn act_on_level(action: Action, k: usize, l: &[f64], x: &mut [Row]) {
 
 /// Diagonal blocks of K, per trailing term.
 pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
-    let system = reduced.system;
+    let system = &*reduced.system;
     let mut blocks: Vec<Blocks> = system
         .trailing
         .iter()

@@ -1,8 +1,11 @@
 //! Cross-products by level, and what is left of them at a theta.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, Sums};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
 /// Right-hand sides that are worked on at once.
@@ -54,18 +57,26 @@ pub struct System {
     /// Values of these elements.
     pub cross_vals: Vec<f64>,
     /// `[X r]'WZ_0`, `p + 1` values per leading effect.
-    border_leading: Vec<f64>,
+    pub border_leading: Vec<f64>,
     /// `[X r]'WZ_t`, `p + 1` values per row.
-    border_trailing: Vec<f64>,
+    pub border_trailing: Vec<f64>,
     /// `[X r]'W[X r]`.
-    gram: Vec<f64>,
+    pub gram: Vec<f64>,
+    /// `y'Wy` of the response itself.
+    pub total_ss: f64,
+    /// Coefficients that were taken off the response.
+    pub beta0: Vec<f64>,
+    /// Multiples of the first column of X that were taken off its columns.
+    pub shift: Vec<f64>,
 }
 
 /// The system at one theta, the leading term eliminated.
 #[derive(Debug, Clone)]
-pub struct Reduced<'a> {
+pub struct Reduced {
     /// The cross-products.
-    pub system: &'a System,
+    pub system: Arc<System>,
+    /// Lambda of the leading term.
+    pub leading_lambda: Vec<f64>,
     /// Lambda of each trailing term.
     pub lambdas: Vec<Vec<f64>>,
     /// `V_i`, `k0 x k0` per leading level.
@@ -117,6 +128,9 @@ impl System {
             border_leading: border_rows(sums, leading),
             border_trailing: Vec::new(),
             gram: gram(sums),
+            total_ss: sums.yy,
+            beta0: sums.beta0.clone(),
+            shift: sums.shift.clone(),
         };
         let rows = system
             .trailing
@@ -219,7 +233,7 @@ impl System {
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn reduce(&self, lambdas: &[Vec<f64>]) -> Result<Reduced<'_>> {
+    pub fn reduce(self: &Arc<Self>, lambdas: &[Vec<f64>]) -> Result<Reduced> {
         let (k, lambda) = (self.k0, &lambdas[self.leading]);
         let n_levels = self.ptr.len() - 1;
         let mut v = Blocks::squares(k, n_levels);
@@ -243,7 +257,8 @@ impl System {
         }
         let own = |block: &Trailing| lambdas[block.term].clone();
         Ok(Reduced {
-            system: self,
+            system: Arc::clone(self),
+            leading_lambda: lambda.clone(),
             lambdas: self.trailing.iter().map(own).collect(),
             v,
             log_det,
@@ -276,7 +291,7 @@ fn gram(sums: &Sums) -> Vec<f64> {
     gram
 }
 
-impl Reduced<'_> {
+impl Reduced {
     /// `x := D x`, or with `transposed` `x := D' x`.
     pub fn scale(&self, x: &mut [Row], transposed: bool) {
         for (block, lambda) in self.system.trailing.iter().zip(&self.lambdas) {
@@ -295,56 +310,96 @@ impl Reduced<'_> {
     /// `out := K x`.
     pub fn times_k(&self, x: &[Row], out: &mut [Row]) {
         self.times_a(x, out);
-        let system = self.system;
-        let (k, mut t, mut u) = (
-            system.k0,
-            vec![[0.0; WIDTH]; system.k0],
-            vec![[0.0; WIDTH]; system.k0],
-        );
-        for (i, range) in system.ptr.windows(2).enumerate() {
-            let rows = &system.rows[range[0]..range[1]];
-            let vals = &system.vals[range[0] * k..range[1] * k];
-            t.fill([0.0; WIDTH]);
-            for (&row, vals) in rows.iter().zip(vals.chunks_exact(k)) {
-                let x = &x[row as usize];
-                for (t, a) in t.iter_mut().zip(vals) {
-                    add_multiple(*a, x, t);
+        if self.system.k0 == 1 {
+            self.take_off_intercepts(x, out);
+        } else {
+            self.take_off_leading(x, out);
+        }
+    }
+
+    // `out -= A_t0 V A_0t x` where the leading term has one effect.
+    fn take_off_intercepts(&self, x: &[Row], out: &mut [Row]) {
+        let system = &*self.system;
+        let v = self.v.values();
+        vectorized(|| {
+            for (range, v) in system.ptr.windows(2).zip(v) {
+                let rows = &system.rows[range[0]..range[1]];
+                let vals = &system.vals[range[0]..range[1]];
+                let mut t = [0.0; WIDTH];
+                for (&row, a) in rows.iter().zip(vals) {
+                    add_multiple(*a, &x[row as usize], &mut t);
+                }
+                t.iter_mut().for_each(|t| *t *= -v);
+                for (&row, a) in rows.iter().zip(vals) {
+                    add_multiple(*a, &t, &mut out[row as usize]);
                 }
             }
-            let v = self.v.block(i);
-            for (c, u) in u.iter_mut().enumerate() {
-                *u = [0.0; WIDTH];
-                (0..k).for_each(|d| add_multiple(-v[d * k + c], &t[d], u));
-            }
-            for (&row, vals) in rows.iter().zip(vals.chunks_exact(k)) {
-                let out = &mut out[row as usize];
-                for (u, a) in u.iter().zip(vals) {
-                    add_multiple(*a, u, out);
-                }
+        });
+    }
+
+    fn take_off_leading(&self, x: &[Row], out: &mut [Row]) {
+        let k = self.system.k0;
+        let mut t = vec![[0.0; WIDTH]; k];
+        let mut u = vec![[0.0; WIDTH]; k];
+        for level in 0..self.system.n_leading() {
+            self.gather(level, x, &mut t);
+            self.times_v(level, &t, &mut u);
+            self.scatter(level, -1.0, &u, out);
+        }
+    }
+
+    /// `t := A_0t x` of one leading level.
+    pub fn gather(&self, level: usize, x: &[Row], t: &mut [Row]) {
+        let (rows, vals) = self.system.touched(level);
+        t.fill([0.0; WIDTH]);
+        for (&row, vals) in rows.iter().zip(vals.chunks_exact(t.len())) {
+            let x = &x[row as usize];
+            for (t, a) in t.iter_mut().zip(vals) {
+                add_multiple(*a, x, t);
             }
         }
     }
 
-    // `out := A_tt x`.
-    fn times_a(&self, x: &[Row], out: &mut [Row]) {
-        let system = self.system;
-        for (r, out) in out.iter_mut().enumerate() {
-            *out = [0.0; WIDTH];
-            for at in system.cross_ptr[r]..system.cross_ptr[r + 1] {
-                let other = &x[system.cross_rows[at] as usize];
-                add_multiple(system.cross_vals[at], other, out);
+    /// `out += sign A_t0 u` of one leading level.
+    pub fn scatter(&self, level: usize, sign: f64, u: &[Row], out: &mut [Row]) {
+        let (rows, vals) = self.system.touched(level);
+        for (&row, vals) in rows.iter().zip(vals.chunks_exact(u.len())) {
+            let out = &mut out[row as usize];
+            for (u, a) in u.iter().zip(vals) {
+                add_multiple(sign * a, u, out);
             }
         }
+    }
+
+    /// `u := V_i t`.
+    pub fn times_v(&self, level: usize, t: &[Row], u: &mut [Row]) {
+        times_square(self.v.block(level), t, u);
+    }
+
+    /// `P_i = I - A00_i V_i`, `k0 x k0`.
+    pub fn projection(&self, level: usize) -> Vec<f64> {
+        let k = self.system.k0;
+        let mut projection = vec![0.0; k * k];
+        let a00 = self.system.a00.block(level);
+        small::multiply(k, a00, self.v.block(level), &mut projection);
+        projection.iter_mut().for_each(|value| *value = -*value);
+        (0..k).for_each(|j| projection[j * k + j] += 1.0);
+        projection
+    }
+
+    /// `out := A_tt x`.
+    pub fn times_a(&self, x: &[Row], out: &mut [Row]) {
+        let system = &*self.system;
+        out.fill([0.0; WIDTH]);
+        if !system.cross_vals.is_empty() {
+            vectorized(|| add_cross(system, x, out));
+        }
         for block in &system.trailing {
-            let k = block.k;
-            for (level, zz) in block.zz.iter().enumerate() {
-                let first = block.first + level * k;
-                for j in 0..k {
-                    let x = &x[first + j];
-                    (0..k).for_each(|i| {
-                        add_multiple(zz[j * k + i], x, &mut out[first + i])
-                    });
-                }
+            let rows = block.rows();
+            let levels = out[rows.clone()].chunks_exact_mut(block.k);
+            let levels = levels.zip(x[rows].chunks_exact(block.k));
+            for ((out, x), zz) in levels.zip(block.zz.iter()) {
+                add_square(zz, x, out);
             }
         }
     }
@@ -363,49 +418,33 @@ impl Reduced<'_> {
     /// `D'(A_tb - A_t0 V A_0b)` for up to [`WIDTH`] columns b of `[X r]` from `first` on; zero
     /// beyond the last.
     pub fn border_columns(&self, first: usize) -> Vec<Row> {
-        let (system, width) = (self.system, self.system.p + 1);
-        let count = WIDTH.min(width - first);
-        let mut columns = vec![[0.0; WIDTH]; system.m];
-        for (column, row) in columns
-            .iter_mut()
-            .zip(system.border_trailing.chunks_exact(width))
-        {
-            column[..count].copy_from_slice(&row[first..first + count]);
-        }
-        let k = system.k0;
-        let mut u = vec![[0.0; WIDTH]; k];
-        for (i, range) in system.ptr.windows(2).enumerate() {
-            self.explained(i, first, count, &mut u);
-            for at in range[0]..range[1] {
-                let out = &mut columns[system.rows[at] as usize];
-                for (u, a) in u.iter().zip(&system.vals[at * k..(at + 1) * k]) {
-                    add_multiple(-a, u, out);
-                }
-            }
-        }
+        let mut columns = self.unscaled_border(&Picked::from(first));
         self.scale(&mut columns, true);
         columns
     }
 
-    // V_i A_0b of one leading level, some columns of [X r].
-    fn explained(
-        &self,
-        level: usize,
-        first: usize,
-        count: usize,
-        out: &mut [Row],
-    ) {
+    /// `A_tb - A_t0 V A_0b` for combinations b of the columns of `[X r]`.
+    pub fn unscaled_border(&self, picked: &Picked) -> Vec<Row> {
+        let system = &*self.system;
+        let (k, width) = (system.k0, system.p + 1);
+        let rows = system.border_trailing.chunks_exact(width);
+        let mut columns: Vec<Row> = rows.map(|row| picked.of(row)).collect();
+        let mut b = vec![[0.0; WIDTH]; k];
+        let mut u = b.clone();
+        for level in 0..system.n_leading() {
+            self.leading_border(level, picked, &mut b);
+            self.times_v(level, &b, &mut u);
+            self.scatter(level, -1.0, &u, &mut columns);
+        }
+        columns
+    }
+
+    /// `A_0b` of one leading level.
+    pub fn leading_border(&self, level: usize, picked: &Picked, b: &mut [Row]) {
         let (k, width) = (self.system.k0, self.system.p + 1);
-        let rows = &self.system.border_leading
-            [level * k * width..(level + 1) * k * width];
-        let v = self.v.block(level);
-        for (c, out) in out.iter_mut().enumerate() {
-            *out = [0.0; WIDTH];
-            for (d, row) in rows.chunks_exact(width).enumerate() {
-                let row = &row[first..first + count];
-                let values = out.iter_mut().zip(row);
-                values.for_each(|(out, b)| *out += v[d * k + c] * b);
-            }
+        let rows = &self.system.border_leading[level * k * width..];
+        for (b, row) in b.iter_mut().zip(rows.chunks_exact(width)) {
+            *b = picked.of(row);
         }
     }
 
@@ -432,6 +471,100 @@ impl Reduced<'_> {
             }
         }
         gram
+    }
+}
+
+/// Columns of `[X r]`, or combinations of them.
+#[derive(Debug, Clone)]
+pub enum Picked {
+    /// [`WIDTH`] columns from one on, as far as there are any.
+    From(usize),
+    /// Combinations: a row of coefficients per column of `[X r]`.
+    Combined(Vec<Row>),
+}
+
+impl From<usize> for Picked {
+    fn from(first: usize) -> Self {
+        Self::From(first)
+    }
+}
+
+impl Picked {
+    // The picked elements of a row of `[X r]`.
+    #[inline(always)]
+    fn of(&self, row: &[f64]) -> Row {
+        let mut picked = [0.0; WIDTH];
+        match self {
+            Self::From(first) => {
+                let values = picked.iter_mut().zip(&row[*first..]);
+                values.for_each(|(picked, value)| *picked = *value);
+            }
+            Self::Combined(coefficients) => {
+                let values = row.iter().zip(coefficients);
+                values.for_each(|(a, c)| add_multiple(*a, c, &mut picked));
+            }
+        }
+        picked
+    }
+}
+
+impl Trailing {
+    /// The rows of all its effects.
+    pub fn rows(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.k * self.n_levels
+    }
+}
+
+impl System {
+    /// The trailing term of a row.
+    #[inline(always)]
+    pub fn block_of_row(&self, row: usize) -> usize {
+        if self.trailing.len() == 1 {
+            return 0;
+        }
+        self.trailing.partition_point(|block| block.first <= row) - 1
+    }
+
+    /// Levels of the leading term.
+    pub fn n_leading(&self) -> usize {
+        self.ptr.len() - 1
+    }
+
+    /// Rows that a leading level touches, and `k0` values each.
+    #[inline(always)]
+    pub fn touched(&self, level: usize) -> (&[u32], &[f64]) {
+        let range = self.ptr[level]..self.ptr[level + 1];
+        let vals = &self.vals[range.start * self.k0..range.end * self.k0];
+        (&self.rows[range], vals)
+    }
+}
+
+// `out += A_ts x` for the pairs of different trailing terms.
+#[inline(always)]
+fn add_cross(system: &System, x: &[Row], out: &mut [Row]) {
+    for (range, out) in system.cross_ptr.windows(2).zip(out) {
+        let rows = &system.cross_rows[range[0]..range[1]];
+        let vals = &system.cross_vals[range[0]..range[1]];
+        for (&row, a) in rows.iter().zip(vals) {
+            add_multiple(*a, &x[row as usize], out);
+        }
+    }
+}
+
+/// `out := A x` for a small square matrix A.
+#[inline(always)]
+pub fn times_square(a: &[f64], x: &[Row], out: &mut [Row]) {
+    out.fill([0.0; WIDTH]);
+    add_square(a, x, out);
+}
+
+/// `out += A x` for a small square matrix A.
+#[inline(always)]
+pub fn add_square(a: &[f64], x: &[Row], out: &mut [Row]) {
+    for (column, x) in a.chunks_exact(x.len()).zip(x) {
+        for (a, out) in column.iter().zip(out.iter_mut()) {
+            add_multiple(*a, x, out);
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 use super::*;
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, TermSums};
+use crate::iterative::precondition::Preconditioner;
+use crate::iterative::system::{Row, WIDTH};
+use crate::kernels::small;
 
 /// A small design, dense: `z` of each term is `n x q`.
 struct Dense {
@@ -185,9 +188,22 @@ impl Dense {
         columns
             .chunks_exact_mut(n)
             .for_each(|column| small::forward_solve(n, &l, column));
-        let mut gram = cross(n, &columns, &columns);
-        let (log_det_fe, _, pwrss) = solve_border(2, &mut gram).unwrap();
-        (log_det, log_det_fe, pwrss)
+        let gram = cross(n, &columns, &columns);
+        let mut l: Vec<f64> =
+            (0..4).map(|at| gram[at / 2 * 3 + at % 2]).collect();
+        small::cholesky(2, &mut l).unwrap();
+        let mut half = vec![gram[6], gram[7]];
+        small::forward_solve(2, &l, &mut half);
+        let log_det_fe = 2.0 * (l[0] * l[3]).ln();
+        (log_det, log_det_fe, gram[8] - small::dot(&half, &half))
+    }
+}
+
+fn some(count: usize, seed: u64) -> Probes {
+    Probes {
+        count,
+        seed,
+        with_norm: true,
     }
 }
 
@@ -240,7 +256,7 @@ fn products_are_those_of_the_system() {
         let model = Iterative::new(&data.sums).unwrap();
         let reduced = model.system.reduce(&lambdas).unwrap();
         let mut s = s_of(&reduced);
-        let m = model.m();
+        let m = model.system.m;
         for (i, j) in (0..m * m).map(|at| (at % m, at / m)) {
             assert!((s[j * m + i] - s[i * m + j]).abs() < 1e-12);
         }
@@ -257,11 +273,11 @@ fn border_and_residual_are_exact() {
     for data in designs() {
         let lambdas = lambdas(&data.shapes, 1.3);
         let model = Iterative::new(&data.sums).unwrap();
-        let probes = Probes { count: 8, seed: 1 };
-        let found = model.parts(&lambdas, &probes).unwrap();
+        let probes = some(8, 1);
+        let found = model.at(&lambdas, &probes, 1e-11).unwrap();
         let (_, log_det_fe, pwrss) = data.parts(&lambdas);
-        assert!((found.log_det_fe - log_det_fe).abs() < 1e-9);
-        assert!((found.pwrss - pwrss).abs() < 1e-9 * pwrss);
+        assert!((found.border.log_det - log_det_fe).abs() < 1e-9);
+        assert!((found.border.pwrss - pwrss).abs() < 1e-9 * pwrss);
     }
 }
 
@@ -272,7 +288,7 @@ fn the_factor_of_the_blocks_is_one() {
         let model = Iterative::new(&data.sums).unwrap();
         let reduced = model.system.reduce(&lambdas).unwrap();
         let preconditioner = Preconditioner::new(&reduced).unwrap();
-        let (s, m) = (s_of(&reduced), model.m());
+        let (s, m) = (s_of(&reduced), model.system.m);
         // FF' has the diagonal blocks of S, and nothing else.
         let p = formed(m, |x| {
             let mut out = x.to_vec();
@@ -307,7 +323,7 @@ fn the_factor_of_the_blocks_is_one() {
 
 // E, formed by products.
 fn e_of(solver: &Solver) -> Vec<f64> {
-    let m = solver.reduced.system.m;
+    let m = solver.system().m;
     let mut e = formed(m, |x| {
         let (mut x, mut work) = (x.to_vec(), x.to_vec());
         let mut out = x.clone();
@@ -325,10 +341,8 @@ fn the_norm_is_exact_and_the_trace_zero() {
     for data in designs() {
         let lambdas = lambdas(&data.shapes, 0.8);
         let model = Iterative::new(&data.sums).unwrap();
-        let reduced = model.system.reduce(&lambdas).unwrap();
-        let preconditioner = Preconditioner::new(&reduced).unwrap();
-        let solver = Solver::new(&reduced, &preconditioner);
-        let (e, m) = (e_of(&solver), model.m());
+        let solver = Solver::new(&model.system, &lambdas).unwrap();
+        let (e, m) = (e_of(&solver), model.system.m);
         let trace: f64 = (0..m).map(|i| e[i * m + i]).sum();
         assert!(trace.abs() < 1e-10);
         let expected = small::dot(&e, &e);
@@ -346,8 +360,9 @@ fn the_log_determinant_is_within_its_errors() {
             let (expected, ..) = data.parts(&lambdas);
             let mut outside = 0;
             for seed in 0..20 {
-                let probes = Probes { count: 16, seed };
-                let found = model.parts(&lambdas, &probes).unwrap().log_det_re;
+                let probes = some(16, seed);
+                let found =
+                    model.at(&lambdas, &probes, 1e-11).unwrap().log_det_re();
                 let error = (found.value - expected).abs();
                 // Solves that end at 1e-3 leave a bias far below the noise.
                 outside += usize::from(error > 3.0 * found.std_error + 1e-6);
@@ -365,12 +380,12 @@ fn terms_without_variance_are_nothing() {
         let mut lambdas = lambdas(&data.shapes, 0.8);
         lambdas[1].fill(0.0);
         let model = Iterative::new(&data.sums).unwrap();
-        let probes = Probes { count: 16, seed: 3 };
-        let found = model.parts(&lambdas, &probes).unwrap();
+        let probes = some(16, 3);
+        let found = model.at(&lambdas, &probes, 1e-11).unwrap();
         let (log_det, _, pwrss) = data.parts(&lambdas);
-        assert!((found.pwrss - pwrss).abs() < 1e-9 * pwrss);
-        let error = (found.log_det_re.value - log_det).abs();
-        assert!(error <= 4.0 * found.log_det_re.std_error + 1e-6);
+        assert!((found.border.pwrss - pwrss).abs() < 1e-9 * pwrss);
+        let error = (found.log_det_re().value - log_det).abs();
+        assert!(error <= 4.0 * found.log_det_re().std_error + 1e-6);
     }
 }
 
@@ -405,10 +420,8 @@ fn unit_vectors_give_the_traces_exactly() {
                 lambdas[1][last] = 0.0;
             }
             let model = Iterative::new(&data.sums).unwrap();
-            let reduced = model.system.reduce(&lambdas).unwrap();
-            let preconditioner = Preconditioner::new(&reduced).unwrap();
-            let solver = Solver::new(&reduced, &preconditioner);
-            let m = model.m();
+            let solver = Solver::new(&model.system, &lambdas).unwrap();
+            let m = model.system.m;
             let units = |first: usize| {
                 let mut z = vec![[0.0; WIDTH]; m];
                 (first..m.min(first + WIDTH))
@@ -416,15 +429,15 @@ fn unit_vectors_give_the_traces_exactly() {
                 z
             };
             let z: Vec<Vec<Row>> = (0..m).step_by(WIDTH).map(units).collect();
-            let found = traces::of_vectors(&solver, &z, 1.0, 1e-13);
-            let expected = dense_traces(data, &lambdas);
-            let mut of_terms = vec![(model.system.leading, &found.leading)];
-            for (block, trace) in
-                model.system.trailing.iter().zip(&found.trailing)
-            {
-                of_terms.push((block.term, trace));
+            let mut tally = traces::Tally::new(&solver);
+            for z in &z {
+                let mut rhs = z.clone();
+                solver.preconditioner.times(&mut rhs);
+                tally.add_exact(z, solver.solve(&rhs, 1e-13).x, WIDTH);
             }
-            for (term, trace) in of_terms {
+            let found = tally.finish().mean;
+            let expected = dense_traces(data, &lambdas);
+            for (term, trace) in found.iter().enumerate() {
                 let largest =
                     expected[term].iter().fold(0.0f64, |a, b| a.max(b.abs()));
                 for (found, expected) in trace.iter().zip(&expected[term]) {

@@ -7,197 +7,189 @@
 
 use crate::iterative::gradients::Solver;
 use crate::iterative::precondition::diagonal_of_k;
-use crate::iterative::system::{add_multiple, Row, WIDTH};
+use crate::iterative::system::{add_multiple, times_square, Row, WIDTH};
 use crate::kernels::small;
-use crate::tolerances::{RANDOM_SOLVE, SINGULAR_SOLVE};
+use crate::tolerances::SINGULAR_SOLVE;
 
-const MOST_ITERATIONS: usize = 3000;
+/// A sum of `k x k` matrices for each term, in the order of the model.
+pub type OfTerms = Vec<Vec<f64>>;
 
-/// `sum_l (Z'V^-1Z)_ll`, symmetric, of the leading term and of the trailing ones.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Traces {
-    /// `k0 x k0`.
-    pub leading: Vec<f64>,
-    /// `k x k` per trailing term.
-    pub trailing: Vec<Vec<f64>>,
+/// `sum_l (Z'V^-1Z)_ll` of each term, with what each random vector says otherwise.
+#[derive(Debug, Clone)]
+pub struct Estimate {
+    /// The mean over the random vectors.
+    pub mean: OfTerms,
+    /// What each of them deviates from it.
+    pub deviations: Vec<OfTerms>,
 }
 
-/// The sums at work: of the inverse for terms that are divided by Lambda, of W for the others.
-struct Sums<'a> {
-    solver: &'a Solver<'a>,
-    traces: Traces,
+/// The same eight times, side by side.
+type Sides = Vec<Vec<Row>>;
+
+/// The sums at work.
+pub struct Tally<'a> {
+    solver: &'a Solver,
     is_singular: Vec<bool>,
+    exact: OfTerms,
+    random: Vec<OfTerms>,
 }
 
-/// The traces, from random vectors `z`, eight side by side, which count `weight` each.
-pub fn traces(solver: &Solver, z: &[Vec<Row>], weight: f64) -> Traces {
-    of_vectors(solver, z, weight, RANDOM_SOLVE)
-}
-
-/// The same from solves to this residual.
-pub(super) fn of_vectors(
-    solver: &Solver,
-    z: &[Vec<Row>],
-    weight: f64,
-    residual: f64,
-) -> Traces {
-    let mut sums = Sums::new(solver);
-    for z in z {
-        sums.add(z, weight, residual);
-    }
-    sums.finish()
-}
-
-impl<'a> Sums<'a> {
-    fn new(solver: &'a Solver<'a>) -> Self {
-        let reduced = solver.reduced;
-        let is_singular = reduced
-            .lambdas
-            .iter()
-            .map(|lambda| is_singular(lambda))
-            .collect();
-        let system = reduced.system;
-        let mut sums = Self {
+impl<'a> Tally<'a> {
+    /// Starts with what the diagonal blocks say.
+    pub fn new(solver: &'a Solver) -> Self {
+        let system = solver.system();
+        let mut exact = vec![Vec::new(); system.trailing.len() + 1];
+        exact[system.leading] = vec![0.0; system.k0 * system.k0];
+        for block in &system.trailing {
+            exact[block.term] = vec![0.0; block.k * block.k];
+        }
+        let lambdas = solver.reduced.lambdas.iter();
+        let mut tally = Self {
             solver,
-            traces: Traces {
-                leading: vec![0.0; system.k0 * system.k0],
-                trailing: system
-                    .trailing
-                    .iter()
-                    .map(|block| vec![0.0; block.k * block.k])
-                    .collect(),
-            },
-            is_singular,
+            is_singular: lambdas.map(|lambda| is_singular(lambda)).collect(),
+            exact,
+            random: Vec::new(),
         };
-        sums.add_diagonal_blocks();
-        sums.add_leading_blocks();
-        sums
+        tally.add_diagonal_blocks();
+        tally.add_leading_blocks();
+        tally
     }
 
-    // `P_ll^-1`, or `K_ll` where Lambda is singular.
+    /// Adds what the first `count` columns of z say, each a direction that is taken exactly, with
+    /// `x = S^-1 F z`.
+    pub fn add_exact(&mut self, z: &[Row], x: Vec<Row>, count: usize) {
+        let found = self.columns(z, x);
+        for column in &found[..count] {
+            for (sum, value) in self.exact.iter_mut().zip(column) {
+                small::axpy(1.0, value, sum);
+            }
+        }
+    }
+
+    /// Adds what eight random vectors say, with `x = S^-1 F z`.
+    pub fn add_random(&mut self, z: &[Row], x: Vec<Row>) {
+        let found = self.columns(z, x);
+        self.random.extend(found);
+    }
+
+    /// The sum, and what the random vectors deviate.
+    pub fn finish(self) -> Estimate {
+        let share = 1.0 / self.random.len().max(1) as f64;
+        let mut random = self.exact.clone();
+        random.iter_mut().for_each(|sum| sum.fill(0.0));
+        for column in &self.random {
+            for (mean, value) in random.iter_mut().zip(column) {
+                small::axpy(share, value, mean);
+            }
+        }
+        let mut deviations = self.random;
+        for column in &mut deviations {
+            for (value, mean) in column.iter_mut().zip(&random) {
+                small::axpy(-1.0, mean, value);
+            }
+        }
+        let mut mean = self.exact;
+        for (sum, random) in mean.iter_mut().zip(&random) {
+            small::axpy(1.0, random, sum);
+        }
+        Estimate { mean, deviations }
+    }
+
+    // `Lambda^-T (q I - sum_l P_ll^-1) Lambda^-1`, or `sum_l K_ll` where Lambda is singular.
     fn add_diagonal_blocks(&mut self) {
-        let system = self.solver.reduced.system;
+        let solver = self.solver;
         let of_k = match self.is_singular.contains(&true) {
-            true => diagonal_of_k(self.solver.reduced),
+            true => diagonal_of_k(&solver.reduced),
             false => Vec::new(),
         };
-        for (t, block) in system.trailing.iter().enumerate() {
-            let sum = &mut self.traces.trailing[t];
+        for (t, block) in solver.system().trailing.iter().enumerate() {
+            let sum = &mut self.exact[block.term];
+            if self.is_singular[t] {
+                of_k[t].iter().for_each(|k_ll| small::axpy(1.0, k_ll, sum));
+                continue;
+            }
             for level in 0..block.n_levels {
-                if self.is_singular[t] {
-                    small::axpy(1.0, of_k[t].block(level), sum);
-                } else {
-                    let l = self.solver.preconditioner.factor(t, level);
-                    small::axpy(1.0, &inverse(block.k, l), sum);
-                }
+                let l = solver.preconditioner.factor(t, level);
+                small::axpy(-1.0, &inverse(block.k, l), sum);
             }
+            (0..block.k)
+                .for_each(|j| sum[j * (block.k + 1)] += block.n_levels as f64);
+            divide(block.k, &solver.reduced.lambdas[t], sum);
         }
     }
 
-    // `P_i A00_i - P_i Y_i P_i'` with `P_i = I - A00_i V_i` and the diagonal blocks' share of Y_i.
+    // `P_i A00_i - P_i Y_i P_i'` with the diagonal blocks' share of `Y_i = A_0t D S^-1 D'A_t0`.
     fn add_leading_blocks(&mut self) {
-        let (reduced, system) =
-            (self.solver.reduced, self.solver.reduced.system);
+        let system = self.solver.system();
         let k0 = system.k0;
-        for level in 0..system.ptr.len() - 1 {
-            let projection = self.projection(level);
-            let mut whole = vec![0.0; k0 * k0];
-            small::multiply(
-                k0,
-                &projection,
-                system.a00.block(level),
-                &mut whole,
-            );
-            small::axpy(1.0, &whole, &mut self.traces.leading);
-            let mut y = vec![0.0; k0 * k0];
-            let mut at = system.ptr[level];
-            while at < system.ptr[level + 1] {
-                let row = system.rows[at] as usize;
-                let t =
-                    system.trailing.partition_point(|block| block.first <= row)
-                        - 1;
-                let block = &system.trailing[t];
-                let l = self
-                    .solver
-                    .preconditioner
-                    .factor(t, (row - block.first) / block.k);
-                // F^-1 D'a of each leading effect.
-                for c in 0..k0 {
-                    let mut columns = vec![0.0; 2 * block.k];
-                    let (left, right) = columns.split_at_mut(block.k);
-                    let of = |c: usize, out: &mut [f64]| {
-                        let rows = out.iter_mut().enumerate();
-                        rows.for_each(|(j, out)| {
-                            *out = system.vals[(at + j) * k0 + c]
-                        });
-                        small::lambda_transposed_in_place(
-                            block.k,
-                            &reduced.lambdas[t],
-                            out,
-                        );
-                        small::forward_solve(block.k, l, out);
-                    };
-                    of(c, left);
-                    for d in 0..k0 {
-                        of(d, right);
-                        y[d * k0 + c] += small::dot(left, right);
-                    }
-                }
-                at += block.k;
-            }
-            self.take_off_leading(&projection, &y);
+        let mut whole = vec![0.0; k0 * k0];
+        let mut y = vec![0.0; k0 * k0];
+        let mut half = vec![0.0; k0 * k0];
+        for level in 0..system.n_leading() {
+            let projection = self.solver.reduced.projection(level);
+            let sum = &mut self.exact[system.leading];
+            let a00 = system.a00.block(level);
+            small::multiply(k0, &projection, a00, &mut whole);
+            small::axpy(1.0, &whole, sum);
+            y.fill(0.0);
+            add_touched_blocks(self.solver, level, &mut y);
+            small::multiply(k0, &projection, &y, &mut half);
+            small::multiply_transposed(k0, &half, &projection, &mut whole);
+            small::axpy(-1.0, &whole, sum);
         }
     }
 
-    // `P_i`, column by column.
-    fn projection(&self, level: usize) -> Vec<f64> {
-        let system = self.solver.reduced.system;
-        let k0 = system.k0;
-        let mut projection = vec![0.0; k0 * k0];
-        let (a00, v) =
-            (system.a00.block(level), self.solver.reduced.v.block(level));
-        small::multiply(k0, a00, v, &mut projection);
-        projection.iter_mut().for_each(|value| *value = -*value);
-        (0..k0).for_each(|j| projection[j * k0 + j] += 1.0);
-        projection
+    // What each of eight columns adds to the sum of each term.
+    fn columns(&self, z: &[Row], x: Vec<Row>) -> Vec<OfTerms> {
+        let sides = self.sides(z, x);
+        let column = |c: usize| -> OfTerms {
+            let of_term =
+                |sum: &Vec<Row>| sum.iter().map(|row| row[c]).collect();
+            let mut sums: OfTerms = sides.iter().map(of_term).collect();
+            self.divide_regular(&mut sums);
+            sums
+        };
+        (0..WIDTH).map(column).collect()
     }
 
-    // `P Y P'` less.
-    fn take_off_leading(&mut self, projection: &[f64], y: &[f64]) {
-        let k0 = self.solver.reduced.system.k0;
-        let (mut half, mut whole) = (vec![0.0; k0 * k0], vec![0.0; k0 * k0]);
-        small::multiply(k0, projection, y, &mut half);
-        small::multiply_transposed(k0, &half, projection, &mut whole);
-        small::axpy(-1.0, &whole, &mut self.traces.leading);
+    // Turns sums of the inverse into those of W.
+    fn divide_regular(&self, sums: &mut OfTerms) {
+        let blocks = self.solver.system().trailing.iter();
+        for (t, block) in blocks.enumerate() {
+            if !self.is_singular[t] {
+                let sum = &mut sums[block.term];
+                sum.iter_mut().for_each(|value| *value = -*value);
+                divide(block.k, &self.solver.reduced.lambdas[t], sum);
+            }
+        }
     }
 
-    fn add(&mut self, z: &[Row], weight: f64, residual: f64) {
-        let (reduced, system) =
-            (self.solver.reduced, self.solver.reduced.system);
-        let (mut x0, mut rhs) = (z.to_vec(), z.to_vec());
+    fn sides(&self, z: &[Row], mut x: Vec<Row>) -> Sides {
+        let reduced = &self.solver.reduced;
+        let system = self.solver.system();
+        let zeros = |sum: &Vec<f64>| vec![[0.0; WIDTH]; sum.len()];
+        let mut sides: Sides = self.exact.iter().map(zeros).collect();
+        let mut x0 = z.to_vec();
         self.solver.preconditioner.solve_transposed(&mut x0);
-        self.solver.preconditioner.times(&mut rhs);
-        let mut x = self.solver.solve(&rhs, residual, MOST_ITERATIONS).x;
         if self.is_singular.contains(&true) {
-            let (k_x, k_x0) = (self.times_kd(&x), self.times_kd(&x0));
-            self.add_products(true, -weight, &k_x, &k_x0);
+            let k_x = self.times_kd(&x);
+            let k_x0 = self.times_kd(&x0);
+            self.add_products(true, -1.0, &k_x, &k_x0, &mut sides);
         }
         for (x, x0) in x.iter_mut().zip(&x0) {
             add_multiple(-1.0, x0, x);
         }
-        self.add_products(false, weight, &x, &x0);
+        self.add_products(false, 1.0, &x, &x0, &mut sides);
         reduced.scale(&mut x, false);
         reduced.scale(&mut x0, false);
-        for level in 0..system.ptr.len() - 1 {
-            let (t, t0) = (self.gathered(level, &x), self.gathered(level, &x0));
-            let y = symmetric_product(weight, &t, &t0);
-            self.take_off_leading(&self.projection(level), &y);
-        }
+        self.take_off_leading(&x, &x0, &mut sides[system.leading]);
+        sides
     }
 
     // `K D x`.
     fn times_kd(&self, x: &[Row]) -> Vec<Row> {
-        let (mut scaled, mut out) = (x.to_vec(), x.to_vec());
+        let mut scaled = x.to_vec();
+        let mut out = x.to_vec();
         self.solver.reduced.scale(&mut scaled, false);
         self.solver.reduced.times_k(&scaled, &mut out);
         out
@@ -205,87 +197,116 @@ impl<'a> Sums<'a> {
 
     // Symmetric products of the levels of the terms that are singular, or of those that aren't.
     fn add_products(
-        &mut self,
+        &self,
         singular: bool,
-        weight: f64,
+        sign: f64,
         x: &[Row],
         x0: &[Row],
+        sides: &mut Sides,
     ) {
-        let system = self.solver.reduced.system;
-        for (t, block) in system.trailing.iter().enumerate() {
-            if self.is_singular[t] != singular {
-                continue;
-            }
-            let rows = block.first..block.first + block.k * block.n_levels;
-            let levels = x[rows.clone()]
-                .chunks_exact(block.k)
-                .zip(x0[rows].chunks_exact(block.k));
-            for (x, x0) in levels {
-                let product = symmetric_product(weight, x, x0);
-                small::axpy(1.0, &product, &mut self.traces.trailing[t]);
+        let blocks = self.solver.system().trailing.iter();
+        for (t, block) in blocks.enumerate() {
+            if self.is_singular[t] == singular {
+                let x = x[block.rows()].chunks_exact(block.k);
+                let levels = x.zip(x0[block.rows()].chunks_exact(block.k));
+                let sum = &mut sides[block.term];
+                levels.for_each(|(x, x0)| add_symmetric(sign, x, x0, sum));
             }
         }
     }
 
-    // `A_0t x` of one leading level.
-    fn gathered(&self, level: usize, x: &[Row]) -> Vec<Row> {
-        let system = self.solver.reduced.system;
+    // `sum_i P_i Y_i P_i'` less, with `Y_i` of the difference of x and x0.
+    fn take_off_leading(&self, x: &[Row], x0: &[Row], sum: &mut [Row]) {
+        let reduced = &self.solver.reduced;
+        let system = self.solver.system();
         let k0 = system.k0;
         let mut t = vec![[0.0; WIDTH]; k0];
-        for at in system.ptr[level]..system.ptr[level + 1] {
-            let x = &x[system.rows[at] as usize];
-            for (t, a) in t.iter_mut().zip(&system.vals[at * k0..(at + 1) * k0])
-            {
-                add_multiple(*a, x, t);
-            }
+        let mut t0 = t.clone();
+        let mut p = t.clone();
+        let mut p0 = t.clone();
+        for level in 0..system.n_leading() {
+            reduced.gather(level, x, &mut t);
+            reduced.gather(level, x0, &mut t0);
+            let projection = reduced.projection(level);
+            times_square(&projection, &t, &mut p);
+            times_square(&projection, &t0, &mut p0);
+            add_symmetric(-1.0, &p, &p0, sum);
         }
-        t
-    }
-
-    // `Lambda^-T (q I - sum C_ll) Lambda^-1` where the sum is that of the inverse.
-    fn finish(mut self) -> Traces {
-        let reduced = self.solver.reduced;
-        for (t, block) in reduced.system.trailing.iter().enumerate() {
-            if self.is_singular[t] {
-                continue;
-            }
-            let (k, sum) = (block.k, &mut self.traces.trailing[t]);
-            sum.iter_mut().for_each(|value| *value = -*value);
-            (0..k).for_each(|j| sum[j * k + j] += block.n_levels as f64);
-            for _ in 0..2 {
-                let columns = sum.chunks_exact_mut(k);
-                columns.for_each(|column| {
-                    small::backward_solve(k, &reduced.lambdas[t], column)
-                });
-                transpose(k, sum);
-            }
-        }
-        self.traces
     }
 }
 
-fn is_singular(lambda: &[f64]) -> bool {
+// `Y_i` as far as the diagonal blocks of S make it.
+fn add_touched_blocks(solver: &Solver, level: usize, y: &mut [f64]) {
+    let system = solver.system();
+    let k0 = system.k0;
+    let (rows, vals) = system.touched(level);
+    let mut at = 0;
+    while at < rows.len() {
+        let row = rows[at] as usize;
+        let t = system.block_of_row(row);
+        let block = &system.trailing[t];
+        let l = solver
+            .preconditioner
+            .factor(t, (row - block.first) / block.k);
+        // F^-1 D'a of each leading effect.
+        let column = |c: usize| -> Vec<f64> {
+            let mut column: Vec<f64> =
+                (0..block.k).map(|j| vals[(at + j) * k0 + c]).collect();
+            let lambda = &solver.reduced.lambdas[t];
+            small::lambda_transposed_in_place(block.k, lambda, &mut column);
+            small::forward_solve(block.k, l, &mut column);
+            column
+        };
+        if k0 == 1 && block.k == 1 {
+            let scaled = solver.reduced.lambdas[t][0] * vals[at] / l[0];
+            y[0] += scaled * scaled;
+        } else {
+            let columns: Vec<Vec<f64>> = (0..k0).map(column).collect();
+            for (c, left) in columns.iter().enumerate() {
+                for (d, right) in columns.iter().enumerate() {
+                    y[d * k0 + c] += small::dot(left, right);
+                }
+            }
+        }
+        at += block.k;
+    }
+}
+
+/// Whether Lambda is too small, in a direction, to divide by.
+pub fn is_singular(lambda: &[f64]) -> bool {
     let k = lambda.len().isqrt();
-    let diagonal = lambda.iter().step_by(k + 1).map(|value| value.abs());
-    let (least, most) = diagonal
-        .fold((f64::INFINITY, 0.0f64), |(least, most), value| {
-            (least.min(value), most.max(value))
-        });
-    least <= SINGULAR_SOLVE * most.max(1.0)
+    let mut least = f64::INFINITY;
+    let mut most = 1.0f64;
+    for value in lambda.iter().step_by(k + 1) {
+        least = least.min(value.abs());
+        most = most.max(value.abs());
+    }
+    least <= SINGULAR_SOLVE * most
 }
 
-// `weight sum_c (x_c y_c' + y_c x_c') / 2`.
-fn symmetric_product(weight: f64, x: &[Row], y: &[Row]) -> Vec<f64> {
+// `out += sign (x y' + y x') / 2`, column by column.
+#[inline(always)]
+fn add_symmetric(sign: f64, x: &[Row], y: &[Row], out: &mut [Row]) {
     let k = x.len();
-    let mut product = vec![0.0; k * k];
     for j in 0..k {
         for i in 0..k {
-            let both =
-                (0..WIDTH).map(|c| x[i][c] * y[j][c] + x[j][c] * y[i][c]);
-            product[j * k + i] = 0.5 * weight * both.sum::<f64>();
+            let out = &mut out[j * k + i];
+            for c in 0..WIDTH {
+                let both = x[i][c] * y[j][c] + x[j][c] * y[i][c];
+                out[c] += 0.5 * sign * both;
+            }
         }
     }
-    product
+}
+
+// `Lambda^-T A Lambda^-1`, in place.
+fn divide(k: usize, lambda: &[f64], a: &mut [f64]) {
+    for _ in 0..2 {
+        for column in a.chunks_exact_mut(k) {
+            small::backward_solve(k, lambda, column);
+        }
+        transpose(k, a);
+    }
 }
 
 // `(LL')^-1`.

@@ -2,6 +2,7 @@
 
 use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
+use crate::tolerances::PRECISE;
 
 /// What was found at a theta.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,18 @@ pub struct Certificate {
     pub suspects: Vec<usize>,
 }
 
+impl Certificate {
+    /// Takes into account that slopes are estimates, which leave the objective this much above its
+    /// minimum.
+    pub(crate) fn weigh(&mut self, excess: f64) {
+        let above = self.predicted_decrease + 2.0 * excess;
+        let is_precise = above < PRECISE;
+        if self.verdict == Verdict::Optimal && !is_precise {
+            self.verdict = Verdict::Imprecise;
+        }
+    }
+}
+
 /// What to make of a theta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -38,6 +51,8 @@ pub enum Verdict {
     /// No step of interest is left, but the objective falls as covariances tend to infinity beside
     /// the residual variance.
     Unbounded,
+    /// The slopes are known too roughly to say.
+    Imprecise,
     /// No step of interest is left, but other covariances are as good.
     Unidentified,
 }
@@ -51,6 +66,7 @@ impl Verdict {
             Self::FalseBoundary => "false_boundary",
             Self::Saddle => "saddle",
             Self::Unbounded => "unbounded",
+            Self::Imprecise => "imprecise",
             Self::Unidentified => "unidentified",
         }
     }

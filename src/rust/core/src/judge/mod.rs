@@ -63,6 +63,8 @@ struct Facts {
     ways_out: Vec<WayOut>,
     /// Gains up to here don't matter, or can't be told from rounding errors.
     negligible: f64,
+    /// Gains up to here leave no doubt.
+    no_gain: f64,
 }
 
 /// Judges the start of `search`, and leaves it there; the Hessian in its coordinates comes along.
@@ -111,7 +113,10 @@ impl Facts {
             f64::NAN
         };
         Self {
-            negligible: NEGLIGIBLE_GAIN.max(rounding(search, &x, value)),
+            negligible: NEGLIGIBLE_GAIN
+                .max(rounding(search, &x, value))
+                .max(search.noise()),
+            no_gain: NO_GAIN.max(search.noise()),
             x,
             value,
             step_sizes,
@@ -143,8 +148,9 @@ impl Facts {
         if self.promises(self.negligible) {
             return (Verdict::FalseBoundary, predicted);
         }
-        let is_doubtful =
-            self.curves_down() || predicted > NO_GAIN || self.promises(NO_GAIN);
+        let is_doubtful = self.curves_down()
+            || predicted > self.no_gain
+            || self.promises(self.no_gain);
         if is_doubtful {
             let fall = fall_from(search, self.value);
             if fall > self.negligible && self.curves_down() {

@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
+use crate::derivatives::OmegaDerivatives;
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
@@ -66,26 +66,28 @@ impl LinearMixedModel {
     /// made from. Nothing is summed that doesn't involve a response.
     ///
     /// # Errors
-    /// `Dimension`, `NonFinite`.
+    /// `Dimension`, `NonFinite`, `NeedsFactor`.
     pub fn responses(&self, design: &Design, y: &[f64]) -> Result<Responses> {
         check(design, y)?;
         Ok(Responses {
-            sums: ResponseSums::of(design, &self.factor, y),
+            sums: ResponseSums::of(design, &self.engine.as_exact()?.factor, y),
         })
     }
 
     /// Replaces the response by number `c` of `responses`.
     pub fn set_response(&mut self, responses: &Responses, c: usize) {
-        self.response.replace(responses.sums.column(c));
+        if let Ok(exact) = self.engine.as_exact_mut() {
+            exact.response.replace(responses.sums.column(c));
+        }
         self.memory.reached = Reached::Nothing;
     }
 
     /// Copies the model, with working memory of its own; nothing is summed up.
     pub fn fork(&self) -> Self {
-        let covs = self.factor.covs();
+        let covs = self.engine.covs();
         Self {
-            factor: self.factor.clone(),
-            response: self.response.clone(),
+            engine: self.engine.clone(),
+            noise: None,
             likelihood: self.likelihood,
             scales: self.scales.clone(),
             domain: self.domain.clone(),
@@ -93,7 +95,6 @@ impl LinearMixedModel {
             memory: Memory {
                 reached: Reached::Nothing,
                 omega: OmegaDerivatives::new(covs),
-                computer: FactorDerivatives::new(&self.factor),
             },
         }
     }

@@ -13,6 +13,8 @@
 //! | d(theta), sigma, estimates; gradient and Hessian in theta | [`point`] |
 //! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
 //! | the minimum, and the verdict on a theta | [`search`] |
+//! | what computes all that: a factor, or conjugate gradients | [`engine`], [`matrix_free`] |
+//! | searches whose values are noisy | [`noise`] |
 //! | effects that the fixed ones contain | [`redundant`] |
 //! | other places where a lower minimum may be | [`restarts`] |
 //! | degrees of freedom of the fixed effects | [`satterthwaite`] |
@@ -20,7 +22,10 @@
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
 
 pub mod bootstrap;
+mod engine;
 pub mod many;
+mod matrix_free;
+pub mod noise;
 pub mod point;
 mod redundant;
 mod restarts;
@@ -31,18 +36,21 @@ pub mod with_sigma;
 use std::f64::consts::PI;
 
 use crate::covariance::RelCov;
-use crate::derivatives::{
-    FactorDerivatives, HessianKind, OmegaDerivatives, Profile,
-};
+use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
-use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
+use crate::factor::column_scales::{scales_of, step_sizes_of};
 use crate::factor::cross_products::CrossProducts;
-use crate::factor::response_sums::ResponseSums;
+use crate::factor::memory::Room;
+use crate::factor::storage::{Storage, StorageKind};
 use crate::factor::sums::Sums;
-use crate::factor::{Factor, Response, Solution};
+use crate::factor::sums_of_rows::Centre;
+use crate::factor::Solution;
 use crate::kernels::small;
+use crate::lmm::engine::Engine;
+use crate::lmm::matrix_free::Parts;
+use crate::lmm::noise::Noise;
 use crate::lmm::redundant::Redundant;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
@@ -67,8 +75,7 @@ const CHUNK: usize = 256;
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
 pub struct LinearMixedModel {
-    factor: Factor,
-    response: Response,
+    engine: Engine,
     likelihood: Likelihood,
     /// Root mean square of each column of Z, per term, weights included.
     scales: Vec<Vec<f64>>,
@@ -76,6 +83,20 @@ pub struct LinearMixedModel {
     /// Effects (term, column) that the fixed ones contain, once they have been looked for.
     redundant: Option<Redundant>,
     memory: Memory,
+    /// What random vectors left of doubt at the minimum.
+    noise: Option<Noise>,
+}
+
+/// What a model is computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// A factor where that is fast and there is the memory for it, otherwise conjugate gradients.
+    #[default]
+    Auto,
+    /// A factor.
+    Exact,
+    /// Conjugate gradients where factors cross; one term has nothing to solve.
+    Iterative,
 }
 
 /// The criterion, and what it needs beside the factor.
@@ -108,7 +129,6 @@ struct Domain {
 struct Memory {
     reached: Reached,
     omega: OmegaDerivatives,
-    computer: FactorDerivatives,
 }
 
 /// How far the computations at one theta have come.
@@ -135,6 +155,54 @@ impl Held {
     pub fn indices(&self) -> Vec<usize> {
         let all = self.relative.iter().chain(&self.absolute);
         all.map(|&(index, _)| index).collect()
+    }
+}
+
+impl EngineKind {
+    // Whether no factor is tried for a model of so many terms.
+    fn is_iterative(self, n_terms: usize) -> bool {
+        self == Self::Iterative && n_terms > 1
+    }
+
+    // A factor that somebody asks for may take its time.
+    fn in_room(self, room: &Room) -> Room {
+        Room {
+            is_patient: self != Self::Auto,
+            ..*room
+        }
+    }
+}
+
+/// How a model would be computed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnginePlan {
+    /// The engine's name.
+    pub engine: &'static str,
+    /// How it stores its system.
+    pub storage: &'static str,
+    /// How many numbers that takes.
+    pub elements: f64,
+}
+
+impl EnginePlan {
+    /// The plan for a design, without summing it up.
+    ///
+    /// # Errors
+    /// Fails as [`LinearMixedModel::by`] does.
+    pub fn of(kind: EngineKind, room: &Room, design: &Design) -> Result<Self> {
+        design.validate()?;
+        let is_iterative = kind.is_iterative(design.terms.len());
+        let plan = Storage::plan(design, &kind.in_room(room), is_iterative)?;
+        let (engine, storage) = match plan.kind {
+            StorageKind::Dense => ("exact", "dense"),
+            StorageKind::Sparse => ("exact", "sparse"),
+            StorageKind::Pairs => ("iterative", "pairs"),
+        };
+        Ok(Self {
+            engine,
+            storage,
+            elements: plan.elements,
+        })
     }
 }
 
@@ -186,30 +254,30 @@ impl Likelihood {
         }
     }
 
-    fn sigma(&self, response: &Response) -> f64 {
+    fn sigma(&self, parts: Parts) -> f64 {
         self.sigma
-            .unwrap_or_else(|| (response.pwrss() / self.df()).sqrt())
+            .unwrap_or_else(|| (parts.pwrss / self.df()).sqrt())
     }
 
-    fn objective(&self, factor: &Factor, response: &Response) -> f64 {
-        let sigma2 = self.sigma(response).powi(2);
-        let scaled = response.pwrss() / sigma2;
+    fn objective(&self, parts: Parts) -> f64 {
+        let sigma2 = self.sigma(parts).powi(2);
+        let scaled = parts.pwrss / sigma2;
         let log_det_fe = match self.criterion {
             Criterion::Ml => 0.0,
-            Criterion::Reml => factor.log_det_fe(),
+            Criterion::Reml => parts.log_det_fe,
         };
         self.df() * (2.0 * PI * sigma2).ln()
             + scaled
-            + factor.log_det_re()
+            + parts.log_det_re
             + log_det_fe
             - self.sum_log_weights
     }
 
-    fn profile(&self, response: &Response) -> Profile {
+    fn profile(&self, parts: Parts) -> Profile {
         Profile {
             reml: self.criterion == Criterion::Reml,
-            precision: self.sigma(response).powi(-2),
-            r2: response.pwrss(),
+            precision: self.sigma(parts).powi(-2),
+            r2: parts.pwrss,
             sigma_profiled: self.sigma.is_none(),
         }
     }
@@ -251,10 +319,41 @@ impl LinearMixedModel {
         criterion: Criterion,
         sigma: Option<f64>,
     ) -> Result<Self> {
+        Self::by(
+            EngineKind::Exact,
+            &Room::default(),
+            design,
+            criterion,
+            sigma,
+        )
+    }
+
+    /// The same with an engine, in the memory that there is room for.
+    ///
+    /// # Errors
+    /// Fails as [`Self::new`] does.
+    pub fn by(
+        kind: EngineKind,
+        room: &Room,
+        design: &Design,
+        criterion: Criterion,
+        sigma: Option<f64>,
+    ) -> Result<Self> {
         design.validate()?;
         let likelihood = Likelihood::new(design, criterion, sigma)?;
-        let products = CrossProducts::from_rows(design)?;
-        Ok(Self::of_products(products, design.covs(), likelihood))
+        let covs = design.covs();
+        let found = match kind.is_iterative(covs.len()) {
+            true => None,
+            false => CrossProducts::planned(design, &kind.in_room(room))?,
+        };
+        let engine = match found {
+            Some(products) => Engine::exact(products, covs),
+            None => {
+                let sums = Sums::from_rows(design, &Centre::of(design))?;
+                Engine::iterative(&sums, covs)?
+            }
+        };
+        Ok(Self::of_engine(engine, likelihood))
     }
 
     /// Builds the model from sums that come from elsewhere; `covs`: the covariance of each term.
@@ -263,6 +362,7 @@ impl LinearMixedModel {
     /// # Errors
     /// Fails as [`CrossProducts::from_sums`] does; `Dimension`, `TooFewObservations`.
     pub fn from_sums(
+        (kind, room): (EngineKind, &Room),
         sums: &Sums,
         covs: Vec<RelCov>,
         criterion: Criterion,
@@ -278,34 +378,33 @@ impl LinearMixedModel {
             });
         }
         let likelihood = Likelihood::of_sums(sums, criterion, sigma)?;
-        Ok(Self::of_products(
-            CrossProducts::from_sums(sums)?,
-            covs,
-            likelihood,
-        ))
+        let found = match kind.is_iterative(covs.len()) {
+            true => None,
+            false => CrossProducts::from_sums(sums, &kind.in_room(room))?,
+        };
+        let engine = match found {
+            Some(products) => Engine::exact(products, covs),
+            None => Engine::iterative(sums, covs)?,
+        };
+        Ok(Self::of_engine(engine, likelihood))
     }
 
-    fn of_products(
-        (products, sums): (CrossProducts, ResponseSums),
-        covs: Vec<RelCov>,
-        likelihood: Likelihood,
-    ) -> Self {
+    fn of_engine(engine: Engine, likelihood: Likelihood) -> Self {
+        let covs = engine.covs();
         let n_theta = covs.iter().map(RelCov::theta_end).max().unwrap_or(0);
-        let factor = Factor::new(products, covs);
-        let scales = root_mean_squares(&factor, likelihood.n_eff);
-        let step_sizes = step_sizes_of(&factor, &scales, n_theta);
+        let scales = scales_of(covs, engine.level_products(), likelihood.n_eff);
+        let step_sizes = step_sizes_of(covs, &scales, n_theta);
         Self {
-            domain: Domain::new(factor.covs(), &step_sizes),
+            domain: Domain::new(covs, &step_sizes),
             memory: Memory {
                 reached: Reached::Nothing,
-                omega: OmegaDerivatives::new(factor.covs()),
-                computer: FactorDerivatives::new(&factor),
+                omega: OmegaDerivatives::new(covs),
             },
-            factor,
-            response: Response::new(sums),
+            engine,
             likelihood,
             scales,
             redundant: None,
+            noise: None,
         }
     }
 
@@ -335,7 +434,7 @@ impl LinearMixedModel {
         for index in held.indices() {
             self.domain.held[index] = true;
         }
-        for cov in self.factor.covs() {
+        for cov in self.engine.covs() {
             cov.hold(&held.relative, start);
         }
         self.domain.absolute.clone_from(&held.absolute);
@@ -371,13 +470,29 @@ impl LinearMixedModel {
 
     /// Whether the factor's trailing random effects are stored sparse.
     pub fn is_sparse(&self) -> bool {
-        self.factor.is_sparse()
+        let exact = self.engine.as_exact();
+        exact.is_ok_and(|exact| exact.factor.is_sparse())
+    }
+
+    /// The name of the engine that computes it.
+    pub fn engine_name(&self) -> &'static str {
+        match self.is_iterative() {
+            true => "iterative",
+            false => "exact",
+        }
+    }
+
+    /// Whether it is computed without a factor.
+    pub fn is_iterative(&self) -> bool {
+        self.engine.as_iterative().is_some()
     }
 
     /// The Hessian that the optimizer and the certificate use.
     pub fn affordable_hessian(&self) -> HessianKind {
         let (m, effects) = self.crossed_effects();
-        if m == 0 || effects <= EXACT_EFFECTS {
+        if self.is_iterative() {
+            HessianKind::Average
+        } else if m == 0 || effects <= EXACT_EFFECTS {
             HessianKind::Exact
         } else {
             HessianKind::Average
@@ -386,12 +501,13 @@ impl LinearMixedModel {
 
     // Random effects of the trailing terms, and of all.
     fn crossed_effects(&self) -> (usize, usize) {
-        (self.factor.layout.m, self.factor.q())
+        let size = self.engine.size();
+        (size.m, size.q)
     }
 
     /// The size of a step of one in each element of theta.
     pub(crate) fn step_sizes(&self) -> Vec<f64> {
-        step_sizes_of(&self.factor, &self.scales, self.n_theta())
+        step_sizes_of(self.engine.covs(), &self.scales, self.n_theta())
     }
 }
 

@@ -11,7 +11,10 @@ use crate::covariance::WayOut;
 use crate::derivatives::{HessianKind, Profile};
 use crate::design::check_finite;
 use crate::error::{check_length, Result};
-use crate::factor::{Factor, Response, Solution};
+use crate::factor::cond_var::cond_var;
+use crate::factor::{Factor, Solution};
+use crate::lmm::engine::Engine;
+use crate::lmm::matrix_free::Parts;
 use crate::lmm::{LinearMixedModel, Memory, Reached};
 
 /// A model whose factor is that of one theta: the values there.
@@ -60,13 +63,13 @@ impl LinearMixedModel {
     /// `Dimension`, `NonFinite`, `NotPositiveDefinite`, `ZeroResidual`.
     pub fn at(&mut self, theta: &[f64]) -> Result<Point<'_>> {
         self.check(theta)?;
-        if self.memory.reached == Reached::Nothing || self.factor.theta != theta
+        if self.memory.reached == Reached::Nothing
+            || self.engine.theta() != theta
         {
-            let covs = self.factor.covs();
+            let covs = self.engine.covs();
             covs.iter().try_for_each(|cov| cov.validate(theta))?;
             self.memory.reached = Reached::Nothing;
-            self.factor.update(theta)?;
-            self.response.update(&self.factor)?;
+            self.engine.update(theta)?;
             self.memory.reached = Reached::Factor;
         }
         Ok(Point { model: self })
@@ -97,30 +100,50 @@ impl LinearMixedModel {
 impl<'a> Point<'a> {
     /// The criterion.
     pub fn objective(&self) -> f64 {
-        let LinearMixedModel {
-            factor, response, ..
-        } = &*self.model;
-        self.model.likelihood.objective(factor, response)
+        self.model.likelihood.objective(self.parts())
     }
 
     /// Residual standard deviation.
     pub fn sigma(&self) -> f64 {
-        self.model.likelihood.sigma(&self.model.response)
+        self.model.likelihood.sigma(self.parts())
+    }
+
+    fn parts(&self) -> Parts {
+        self.model.engine.parts()
     }
 
     /// The factor.
-    pub fn factor(&self) -> &Factor {
-        &self.model.factor
+    ///
+    /// # Errors
+    /// `NeedsFactor` where there is none.
+    pub fn factor(&self) -> Result<&Factor> {
+        Ok(&self.model.engine.as_exact()?.factor)
+    }
+
+    /// Conditional variances of the random effects over sigma^2: per term `k x k` for each level.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine where they would take too long.
+    pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
+        match self.model.engine.as_iterative() {
+            Some(iterative) => iterative.cond_var(),
+            None => Ok(cond_var(self.factor()?)),
+        }
+    }
+
+    /// `R_X`, upper triangular `p x p`.
+    pub fn rx(&self) -> Vec<f64> {
+        self.model.engine.rx()
     }
 
     /// Penalized weighted residual sum of squares.
     pub(crate) fn r2(&self) -> f64 {
-        self.model.response.pwrss()
+        self.parts().pwrss
     }
 
     /// Theta itself.
     pub fn theta(&self) -> &[f64] {
-        &self.model.factor.theta
+        self.model.engine.theta()
     }
 
     /// Observations, less the fixed effects for the restricted likelihood.
@@ -133,20 +156,20 @@ impl<'a> Point<'a> {
     }
 
     pub(super) fn profile(&self) -> Profile {
-        self.model.likelihood.profile(&self.model.response)
+        self.model.likelihood.profile(self.parts())
     }
 
     /// Everything that follows from theta.
     pub fn estimates(&self) -> Estimates {
-        let factor = self.factor();
+        let parts = self.parts();
         Estimates {
             objective: self.objective(),
             sigma: self.sigma(),
-            solution: self.model.response.solution(factor, 0),
-            rx: factor.rx(),
-            log_det_re: factor.log_det_re(),
-            log_det_fe: factor.log_det_fe(),
-            pwrss: self.r2(),
+            solution: self.model.engine.solution(),
+            rx: self.rx(),
+            log_det_re: parts.log_det_re,
+            log_det_fe: parts.log_det_fe,
+            pwrss: parts.pwrss,
         }
     }
 
@@ -154,7 +177,8 @@ impl<'a> Point<'a> {
     pub(crate) fn tangents(&self) -> Vec<Tangent> {
         let model = &self.model;
         let held = &self.model.domain.held;
-        Tangent::of(&model.factor, &model.scales, |mut range| {
+        let covs = model.engine.covs();
+        Tangent::of(covs, self.theta(), &model.scales, |mut range| {
             range.all(|j| !held[j])
         })
     }
@@ -167,12 +191,7 @@ impl<'a> Point<'a> {
 
     // First derivatives with beta and sigma in the roles of `profile`.
     pub(super) fn slopes_of(self, profile: Profile) -> Slopes<'a> {
-        let LinearMixedModel {
-            factor,
-            response,
-            memory,
-            ..
-        } = &mut *self.model;
+        let LinearMixedModel { engine, memory, .. } = &mut *self.model;
         let is_known = match memory.reached {
             Reached::Nothing | Reached::Factor => false,
             Reached::Slopes(known) | Reached::Hessian(known, _) => {
@@ -180,9 +199,7 @@ impl<'a> Point<'a> {
             }
         };
         if !is_known {
-            let computer = &mut memory.computer;
-            let omega = &mut memory.omega;
-            computer.update(factor, response, profile, omega);
+            engine.slopes(profile, &mut memory.omega);
             memory.reached = Reached::Slopes(profile);
         }
         Slopes {
@@ -192,21 +209,18 @@ impl<'a> Point<'a> {
     }
 
     // The memory for what spoils the derivatives in it.
-    pub(super) fn memory_to_spoil(
-        &mut self,
-    ) -> (&Factor, &Response, &mut Memory) {
+    pub(super) fn memory_to_spoil(&mut self) -> (&mut Engine, &mut Memory) {
         let model = &mut *self.model;
         model.memory.reached = Reached::Factor;
-        (&model.factor, &model.response, &mut model.memory)
+        (&mut model.engine, &mut model.memory)
     }
 }
 
 impl<'a> Slopes<'a> {
     /// Writes the gradient in theta.
     pub fn gradient(&self, gradient: &mut [f64]) {
-        let factor = self.factor();
         let omega = &self.model.memory.omega;
-        omega.gradient(factor.covs(), &factor.theta, gradient);
+        omega.gradient(self.model.engine.covs(), self.theta(), gradient);
     }
 
     /// `d objective / d Omega` of each term, `k x k`.
@@ -216,20 +230,15 @@ impl<'a> Slopes<'a> {
 
     /// Gradient of `r^2` in theta.
     pub(crate) fn r2_slopes(&self) -> Vec<f64> {
-        let Memory {
-            computer, omega, ..
-        } = &self.model.memory;
-        computer.r2_slopes(self.factor(), omega)
+        self.model.engine.r2_slopes(&self.model.memory.omega)
     }
 
     /// Second derivatives of the criterion.
     pub fn hessian(self, kind: HessianKind) -> Hessian<'a> {
-        let LinearMixedModel { factor, memory, .. } = &mut *self.point.model;
+        let LinearMixedModel { engine, memory, .. } = &mut *self.point.model;
         let reached = Reached::Hessian(self.profile, kind);
         if memory.reached != reached {
-            let computer = &mut memory.computer;
-            let omega = &mut memory.omega;
-            computer.update_hessian(factor, self.profile, kind, omega);
+            engine.hessian(self.profile, kind, &mut memory.omega);
             memory.reached = reached;
         }
         Hessian { slopes: self, kind }
@@ -244,9 +253,10 @@ impl Hessian<'_> {
 
     /// Writes the Hessian in theta, symmetric, column by column.
     pub fn fill(&mut self, hessian: &mut [f64]) {
-        let LinearMixedModel { factor, memory, .. } =
+        let LinearMixedModel { engine, memory, .. } =
             &mut *self.slopes.point.model;
-        memory.omega.hessian(factor.covs(), &factor.theta, hessian);
+        let omega = &mut memory.omega;
+        omega.hessian(engine.covs(), engine.theta(), hessian);
     }
 
     /// The Hessian in the directions of Omega.
@@ -261,12 +271,12 @@ impl Hessian<'_> {
         gradient: &mut [f64],
         hessian: &mut [f64],
     ) {
-        let LinearMixedModel { factor, memory, .. } =
+        let LinearMixedModel { engine, memory, .. } =
             &mut *self.slopes.point.model;
         let omega = &mut memory.omega;
         omega.in_tangents(
-            factor.covs(),
-            &factor.theta,
+            engine.covs(),
+            engine.theta(),
             tangents,
             gradient,
             hessian,
@@ -275,16 +285,16 @@ impl Hessian<'_> {
 
     /// Theta after a step of Fisher scoring, for which the Hessian must be the exact one.
     pub fn scored(&self) -> Option<Vec<f64>> {
-        let factor = self.factor();
+        let engine = &self.model.engine;
         let held = &self.model.domain.held;
         if self.kind != HessianKind::Exact {
             return None;
         }
         let omega = &self.model.memory.omega;
         let omegas =
-            omega.scored(&factor.lambdas, self.slopes.profile, self.df())?;
-        let mut theta = factor.theta.clone();
-        for (cov, omega) in factor.covs().iter().zip(&omegas) {
+            omega.scored(engine.lambdas(), self.slopes.profile, self.df())?;
+        let mut theta = self.theta().to_vec();
+        for (cov, omega) in engine.covs().iter().zip(&omegas) {
             cov.approach(omega, &mut theta, |part| {
                 !held[part.range()].contains(&true)
             });
@@ -294,13 +304,13 @@ impl Hessian<'_> {
 
     /// For each part of each term, whether a larger covariance is better.
     pub fn ways_out(&self) -> Vec<WayOut> {
-        let factor = self.factor();
         let model = &self.model;
+        let covs = model.engine.covs();
         let omega = &model.memory.omega;
         let curvature =
             |term: usize, change: &[f64]| omega.curvature_along(term, change);
         let beside = (model.scales.as_slice(), model.domain.held.as_slice());
-        omega.ways_out(factor.covs(), &factor.theta, beside, curvature)
+        omega.ways_out(covs, self.theta(), beside, curvature)
     }
 }
 

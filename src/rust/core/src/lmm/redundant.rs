@@ -5,9 +5,9 @@
 //! variance of theirs. Newton's method would follow rounding errors. The likelihood itself falls as
 //! that variance grows. Both are as well off without the effect, and that is where it is held.
 
+use super::engine::Engine;
 use super::{Criterion, LinearMixedModel};
 use crate::covariance::{Part, Role};
-use crate::factor::Factor;
 use crate::kernels::small;
 use crate::tolerances::CONTAINED;
 
@@ -50,14 +50,14 @@ impl LinearMixedModel {
         if !self.has_candidate() || self.at(&zero).is_err() {
             return found;
         }
-        for (term, cov) in self.factor.covs().iter().enumerate() {
+        for (term, cov) in self.engine.covs().iter().enumerate() {
             for (first, part) in cov.placed() {
                 if part.range().any(|j| self.domain.held[j]) {
                     continue;
                 }
                 let mut within = Vec::new();
                 for effect in 0..part.size {
-                    if is_contained(&self.factor, term, first + effect) {
+                    if is_contained(&self.engine, term, first + effect) {
                         within.push(effect);
                     }
                 }
@@ -77,8 +77,8 @@ impl LinearMixedModel {
 
     // Whether X is wide enough for one of the effects.
     fn has_candidate(&self) -> bool {
-        for (term, cov) in self.factor.covs().iter().enumerate() {
-            if (0..cov.vsize()).any(|j| fits_in(&self.factor, term, j)) {
+        for (term, cov) in self.engine.covs().iter().enumerate() {
+            if (0..cov.vsize()).any(|j| fits_in(&self.engine, term, j)) {
                 return true;
             }
         }
@@ -115,70 +115,46 @@ fn without(part: &Part, within: &[usize], criterion: Criterion) -> Vec<usize> {
 }
 
 // Whether X has a column for each level that has one, without which it can't contain them.
-fn fits_in(factor: &Factor, term: usize, column: usize) -> bool {
+fn fits_in(engine: &Engine, term: usize, column: usize) -> bool {
     let mut n_levels = 0;
-    for_each_level(factor, term, column, |_, square, _| {
+    engine.for_each_level(term, column, |_, square, _| {
         n_levels += usize::from(square > 0.0);
     });
-    n_levels <= factor.p()
+    n_levels <= engine.p()
 }
 
 // Whether X contains the column of every level: a combination of them all with irregular weights
 // then leaves nothing. The factor is that of Lambda = 0, so that its border is that of X'WX.
-fn is_contained(factor: &Factor, term: usize, column: usize) -> bool {
+fn is_contained(engine: &Engine, term: usize, column: usize) -> bool {
     let mut probes = 0..PROBES;
-    fits_in(factor, term, column)
+    fits_in(engine, term, column)
         && probes.all(|probe| {
-            left_of_combination(factor, term, column, probe) < CONTAINED
+            left_of_combination(engine, term, column, probe) < CONTAINED
         })
 }
 
 // The share that X leaves of the combination, in squares.
 fn left_of_combination(
-    factor: &Factor,
+    engine: &Engine,
     term: usize,
     column: usize,
     probe: usize,
 ) -> f64 {
-    let mut fixed = vec![0.0; factor.p()];
+    let mut fixed = vec![0.0; engine.p()];
     let mut whole = 0.0;
-    for_each_level(factor, term, column, |level, square, products| {
+    engine.for_each_level(term, column, |level, square, products| {
         if square > 0.0 {
             let weight = irregular(level, probe);
             small::axpy(weight / square.sqrt(), products, &mut fixed);
             whole += weight * weight;
         }
     });
-    factor.border.forward_solve(&mut fixed);
+    engine.forward_solve_fixed(&mut fixed);
     let explained: f64 = fixed.iter().map(|v| v * v).sum();
     if whole > 0.0 {
         1.0 - explained / whole
     } else {
         1.0
-    }
-}
-
-// Visits the levels with the square of the column and its products with X.
-fn for_each_level(
-    factor: &Factor,
-    term: usize,
-    column: usize,
-    mut visit: impl FnMut(usize, f64, &[f64]),
-) {
-    let k = factor.covs()[term].vsize();
-    let p = factor.p();
-    let Some(block) = factor.layout.block_of_term(term) else {
-        for (level, ax0) in factor.leading.ax0.iter().enumerate() {
-            let square = factor.leading.a00.block(level)[column * (k + 1)];
-            visit(level, square, &ax0[column * p..(column + 1) * p]);
-        }
-        return;
-    };
-    let with_x = factor.trailing.border_cross_products();
-    for (level, rows) in block.places(1).enumerate() {
-        let row = rows.start + column;
-        let square = factor.trailing.square(row);
-        visit(level, square, &with_x[row * p..(row + 1) * p]);
     }
 }
 

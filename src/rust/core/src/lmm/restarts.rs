@@ -8,7 +8,6 @@
 //! of the start. How far all that goes depends on what an evaluation costs.
 
 use super::search::Search;
-use super::LinearMixedModel;
 use crate::optimize::{Objective, Observer, OptSummary, Settings};
 use crate::tolerances::{NEGLIGIBLE_GAIN, OTHER_MINIMUM, VALUE_NOISE};
 
@@ -29,22 +28,6 @@ const AFFORDABLE: f64 = 2e6;
 /// Evaluations of one more search, derivatives included.
 const PER_SEARCH: f64 = 30.0;
 
-impl LinearMixedModel {
-    // Operations of one evaluation, roughly.
-    fn evaluation_cost(&self) -> f64 {
-        let k = self.factor.leading.k as f64;
-        let width = (self.factor.p() + 1) as f64;
-        let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
-        let touched = self.factor.leading.rows.len() as f64 * k * (k + width);
-        let trailing = (self.factor.layout.m as f64).powi(3) / 3.0;
-        100.0
-            + self.factor.leading.n_levels as f64 * per_level
-            + touched
-            + trailing
-            + width.powi(3)
-    }
-}
-
 /// Goes on from the points that promise a lower optimum than what was found.
 pub(super) struct Restarts<'a, 'b, 'c> {
     pub search: &'a mut Search<'b>,
@@ -60,7 +43,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         settings: &'a Settings,
         observe: &'a mut Observer<'c>,
     ) -> Self {
-        let budget = AFFORDABLE / search.model().evaluation_cost();
+        let budget = AFFORDABLE / search.model().engine.cost();
         Self {
             search,
             settings,
@@ -133,7 +116,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn scaled(&self, theta: &[f64], scale: f64) -> Vec<f64> {
         let mut scaled = theta.to_vec();
         let model = self.search.model();
-        for part in model.factor.covs().iter().flat_map(|cov| cov.parts()) {
+        for part in model.engine.covs().iter().flat_map(|cov| cov.parts()) {
             for (j, role) in part.range().zip(part.roles()) {
                 if !role.is_correlation() && !model.domain.held[j] {
                     scaled[j] *= scale;
@@ -148,7 +131,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn with_deviation(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
         let mut changed = theta.to_vec();
         let model = self.search.model();
-        for cov in model.factor.covs() {
+        for cov in model.engine.covs() {
             let mut own = None;
             cov.for_each_parameter(|row, column, index| {
                 if index == j && row == column {

@@ -17,7 +17,7 @@ impl LinearMixedModel {
     /// # Errors
     /// Fails as [`Self::at`] does.
     pub fn satterthwaite(&mut self, theta: &[f64]) -> Result<Option<Vec<f64>>> {
-        let is_usual = self.factor.covs().iter().all(|cov| cov.is_filled());
+        let is_usual = self.engine.covs().iter().all(|cov| cov.is_filled());
         let is_held = self.domain.held.contains(&true)
             || !self.domain.absolute.is_empty();
         if !is_usual || is_held {
@@ -27,7 +27,7 @@ impl LinearMixedModel {
         let sigma = self.at(theta)?.sigma();
         let kind = self.inferential_hessian();
         let hessian = self.hessian_with_sigma(theta, sigma, kind)?;
-        let unscaled = inverse_row_lengths(p, &self.at(theta)?.factor().rx());
+        let unscaled = inverse_row_lengths(p, &self.at(theta)?.rx());
         let slopes = self.at(theta)?.contrast_slopes(&unit_matrix(p));
         let free = self.free_parameters(theta);
         let curvature = Curvature::new(&hessian, &free);

@@ -7,6 +7,7 @@ use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::{judge, Certificate, Judged};
+use crate::lmm::matrix_free::FEWEST;
 use crate::lmm::restarts::Restarts;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
@@ -41,6 +42,7 @@ impl LinearMixedModel {
         settings: &Settings,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
+        self.search_by(FEWEST);
         let mut start = start.to_vec();
         self.hold_redundant(&mut start);
         let start = start.as_slice();
@@ -59,8 +61,15 @@ impl LinearMixedModel {
             let theta = &parameters[..n];
             observe(count, value, theta)
         };
-        let mut summary = at.minimize(&settings, &mut search, &mut see)?;
-        if is_default && settings.optimizer == NEWTON {
+        let mut summary = if search.model.is_iterative() {
+            search.with_more_probes(&settings, &mut see)?
+        } else {
+            at.minimize(&settings, &mut search, &mut see)?
+        };
+        if is_default
+            && !search.model.is_iterative()
+            && settings.optimizer == NEWTON
+        {
             summary = search.or_from_elsewhere(summary, &settings, observe);
             summary =
                 Restarts::new(&mut search, &settings, observe).run(summary);
@@ -84,7 +93,14 @@ impl LinearMixedModel {
     pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
         self.hold_redundant(&mut theta.to_vec());
         self.at(theta)?;
-        Ok(judge(&mut Search::new(self, theta)?)?.0)
+        let mut search = Search::new(self, theta)?;
+        let (mut certificate, hessian) = judge(&mut search)?;
+        let at = search.at.clone();
+        self.noise = self.measure_noise(&at, &hessian);
+        if let Some(noise) = self.noise {
+            certificate.weigh(noise.excess);
+        }
+        Ok(certificate)
     }
 }
 
@@ -101,7 +117,7 @@ impl<'a> Search<'a> {
         }
         let Domain { held, absolute, .. } = &model.domain;
         let at =
-            Coordinates::new(model.factor.covs(), held, absolute, &parameters);
+            Coordinates::new(model.engine.covs(), held, absolute, &parameters);
         Ok(Self {
             model,
             at,
@@ -137,6 +153,10 @@ impl Search<'_> {
     }
 
     pub(super) fn model(&self) -> &LinearMixedModel {
+        self.model
+    }
+
+    pub(super) fn model_mut(&mut self) -> &mut LinearMixedModel {
         self.model
     }
 
@@ -278,6 +298,10 @@ impl Geometry for Search<'_> {
     fn extent(&self, x: &[f64]) -> f64 {
         let step_sizes = self.step_sizes(x.len());
         self.at.extent(x, &step_sizes).max(1.0)
+    }
+
+    fn noise(&self) -> f64 {
+        self.model.search_noise()
     }
 
     fn step_sizes(&self, _n: usize) -> Vec<f64> {

@@ -59,12 +59,8 @@ impl Point<'_> {
     /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column `c` of `contrasts` (`p x` any
     /// number), one after the other.
     pub fn contrast_slopes(mut self, contrasts: &[f64]) -> Vec<f64> {
-        let (factor, response, memory) = self.memory_to_spoil();
-        memory.computer.update_effects(factor, response, true);
-        let columns = contrasts.chunks_exact(factor.p().max(1));
-        let slopes =
-            |c| memory.computer.contrast_slopes(factor, &memory.omega, c);
-        columns.flat_map(slopes).collect()
+        let (engine, memory) = self.memory_to_spoil();
+        engine.contrast_slopes(&memory.omega, contrasts)
     }
 }
 
@@ -73,7 +69,10 @@ impl LinearMixedModel {
     pub fn inferential_hessian(&self) -> HessianKind {
         let (m, effects) = self.crossed_effects();
         let work = m as f64 * (effects as f64).powi(2);
-        if m == 0 || (work <= EXACT_WORK && effects * effects <= EXACT_ELEMENTS)
+        if self.is_iterative() {
+            HessianKind::Average
+        } else if m == 0
+            || (work <= EXACT_WORK && effects * effects <= EXACT_ELEMENTS)
         {
             HessianKind::Exact
         } else {
@@ -84,8 +83,9 @@ impl LinearMixedModel {
     /// The exact Hessian, if there is the memory for it.
     ///
     /// # Errors
-    /// `HessianTooLarge`.
+    /// `HessianTooLarge`, `NeedsFactor`.
     pub fn exact_hessian(&self) -> Result<HessianKind> {
+        self.engine.as_exact()?;
         let (m, effects) = self.crossed_effects();
         if m == 0 || effects * effects <= EXACT_ELEMENTS {
             return Ok(HessianKind::Exact);

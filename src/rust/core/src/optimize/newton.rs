@@ -160,7 +160,7 @@ impl<'a> Search<'a> {
             let step = self.model.step(self.radius);
             let point = self.recorder.objective.displaced(&self.x, &step.p);
             let value = self.recorder.evaluate_at(point);
-            let noise = self.noise();
+            let noise = self.noise().max(self.recorder.objective.noise());
             let fall =
                 value.map_or(f64::NEG_INFINITY, |value| self.value - value);
             // Below the rounding error the prediction is the better judge.
@@ -206,7 +206,8 @@ impl<'a> Search<'a> {
             }
         }
         let x = self.x.clone();
-        let tolerance = self.tolerance();
+        let noise = self.recorder.objective.noise();
+        let tolerance = self.tolerance().max(noise);
         for point in self.recorder.objective.escapes(&x, tolerance) {
             if self.lowers(point) {
                 return Progress::Moved;
@@ -216,11 +217,13 @@ impl<'a> Search<'a> {
     }
 
     fn lowers(&mut self, point: Vec<f64>) -> bool {
+        let noise = self.recorder.objective.noise();
+        let tolerance = self.tolerance().max(noise);
         let lower = !self.recorder.is_stopped()
             && self
                 .recorder
                 .evaluate_at(point)
-                .is_some_and(|value| value < self.value - self.tolerance());
+                .is_some_and(|value| value < self.value - tolerance);
         if lower {
             self.radius = self.first_radius;
             self.idle_steps = 0;

@@ -49,6 +49,12 @@ pub trait Geometry: Objective {
         1.0
     }
 
+    /// By how much values may disagree with what derivatives predict, beyond rounding errors: a
+    /// step that promises less is taken on trust.
+    fn noise(&self) -> f64 {
+        0.0
+    }
+
     /// Gradient and Hessian in the coordinates of [`Geometry::displaced`]: those of a step from the
     /// last point.
     ///

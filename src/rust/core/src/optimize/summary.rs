@@ -101,6 +101,17 @@ impl OptSummary {
         self
     }
 
+    /// This search and then another one, which is the better judge of where it ends.
+    pub(crate) fn followed_by(mut self, mut next: Self) -> Self {
+        self.log.append(&mut next.log);
+        Self {
+            best: next.best,
+            best_value: next.best_value,
+            status: next.status,
+            ..self
+        }
+    }
+
     /// The summary with every point in other coordinates.
     pub fn mapped(self, map: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         let log = self

@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
-use crate::factor::memory::{free_bytes, too_large};
+use crate::factor::memory::{too_large, Room};
 use crate::factor::trailing::pattern::Pattern;
 
 /// Up to this order the dense storage always wins.
@@ -24,55 +24,123 @@ const SPARSE_SHARE: f64 = 0.125;
 /// The most elements of a sparse factor, whose places are found in seconds.
 const MAX_ELEMENTS: f64 = (1u64 << 27) as f64;
 
-/// The pattern of the sparse storage, or `None` where the dense one is cheaper.
-///
-/// # Errors
-/// `TooLarge` if neither fits in memory.
-pub fn sparse_pattern(
-    leading: &Leading,
-    layout: &Layout,
-) -> Result<Option<Pattern>> {
-    if layout.m <= ALWAYS_DENSE {
-        return Ok(None);
-    }
-    within(leading, layout, free_bytes())
+/// Evaluations of the objective with its derivatives that a fit takes.
+const EVALUATIONS: f64 = 6.0;
+/// Multiplications of one of them beside those of the factorisation, as a multiple.
+const WITH_DERIVATIVES: f64 = 4.0;
+/// Multiplications in a second.
+const PER_SECOND: f64 = 2e10;
+/// Scattered multiplications in a second.
+const SCATTERED_PER_SECOND: f64 = 1e9;
+/// A fit that is predicted to take longer, in seconds, is left to conjugate gradients.
+const PATIENCE: f64 = 2.0;
+/// A sparse factor that is sought without patience has at most so many times the elements of the
+/// cross-products,
+const FILL: usize = 4;
+/// or so many.
+const ALWAYS_SOUGHT: usize = 1 << 20;
+
+/// How the trailing system is stored.
+#[derive(Debug)]
+pub enum Plan {
+    /// As one dense triangle.
+    Dense,
+    /// On this pattern.
+    Sparse(Pattern),
+    /// Not at all: a factor would take too long, or too much memory.
+    Nothing,
 }
 
-// The same, with so many bytes left.
-fn within(
-    leading: &Leading,
-    layout: &Layout,
-    free: Option<u64>,
-) -> Result<Option<Pattern>> {
-    let m = layout.m as f64;
-    let memory = free.unwrap_or(UNKNOWN) as f64;
-    let dense_bytes = 8.0 * m * (DENSE_ARRAYS * m + 2.0 * layout.p as f64);
-    let dense_fits = dense_bytes <= memory;
-    let touched = leading.ptr.windows(2).map(|w| (w[1] - w[0]) as f64);
-    let pairs: f64 = touched.map(|touched| touched * touched).sum();
-    // With that many pairs the factor fills in: spare the symbolic analysis.
-    let is_filled = pairs > m * m / 4.0;
-    if is_filled && dense_fits {
-        return Ok(None);
-    }
-    let most = MAX_ELEMENTS.min(memory / SPARSE_BYTES);
-    let limit = if dense_fits {
-        most
-    } else {
-        most.min(SPARSE_SHARE * m * m)
-    };
-    let pattern = match is_filled {
-        true => None,
-        false => Pattern::new(leading, layout, limit as usize),
-    };
-    let is_cheaper =
-        |pattern: &Pattern| SPARSE_COST * pattern.flops() < m.powi(3) / 3.0;
-    match pattern {
-        Some(pattern) if !dense_fits || is_cheaper(&pattern) => {
-            Ok(Some(pattern))
+impl Plan {
+    /// The cheaper storage; nothing only without patience.
+    ///
+    /// # Errors
+    /// `TooLarge` if no storage fits in memory, and there has to be one.
+    pub fn new(
+        leading: &Leading,
+        layout: &Layout,
+        room: &Room,
+    ) -> Result<Self> {
+        if layout.m <= ALWAYS_DENSE {
+            return Ok(Self::Dense);
         }
-        _ if dense_fits => Ok(None),
-        _ => Err(too_large(dense_bytes, free)),
+        let sizes = Sizes::new(leading, layout);
+        sizes.plan(leading, layout, room.bytes(), room.is_patient)
+    }
+}
+
+/// What the storages cost.
+struct Sizes {
+    m: f64,
+    dense_bytes: f64,
+    /// Products that the leading levels take off the trailing system.
+    pairs: f64,
+    /// Elements of the cross-products.
+    elements: usize,
+}
+
+impl Sizes {
+    fn new(leading: &Leading, layout: &Layout) -> Self {
+        let m = layout.m as f64;
+        let touched = leading.ptr.windows(2).map(|w| (w[1] - w[0]) as f64);
+        Self {
+            m,
+            dense_bytes: 8.0 * m * (DENSE_ARRAYS * m + 2.0 * layout.p as f64),
+            pairs: touched.map(|touched| touched * touched).sum(),
+            elements: layout.m + leading.rows.len(),
+        }
+    }
+
+    // Seconds of a fit whose factorisation takes so many multiplications.
+    fn seconds(&self, flops: f64) -> f64 {
+        let dense = WITH_DERIVATIVES * flops / PER_SECOND;
+        EVALUATIONS * (dense + self.pairs / SCATTERED_PER_SECOND)
+    }
+
+    fn plan(
+        &self,
+        leading: &Leading,
+        layout: &Layout,
+        free: Option<u64>,
+        is_patient: bool,
+    ) -> Result<Plan> {
+        let dense_flops = self.m.powi(3) / 3.0;
+        let memory = free.unwrap_or(UNKNOWN) as f64;
+        let fits = self.dense_bytes <= memory;
+        let is_quick = is_patient || self.seconds(dense_flops) <= PATIENCE;
+        // With that many pairs the factor fills in: spare the symbolic analysis.
+        let is_filled = self.pairs > self.m * self.m / 4.0;
+        let limit = self.limit(memory, fits, is_quick);
+        let pattern = match is_filled {
+            true => None,
+            false => Pattern::new(leading, layout, limit),
+        };
+        if let Some(pattern) = pattern {
+            let flops = SPARSE_COST * pattern.flops();
+            let is_cheaper = flops < dense_flops;
+            let is_quick = is_patient || self.seconds(flops) <= PATIENCE;
+            if (!fits || is_cheaper) && is_quick {
+                return Ok(Plan::Sparse(pattern));
+            }
+        }
+        match (fits && is_quick, is_patient) {
+            (true, _) => Ok(Plan::Dense),
+            (false, false) => Ok(Plan::Nothing),
+            (false, true) => Err(too_large(self.dense_bytes, free)),
+        }
+    }
+
+    // The most elements of a sparse factor that is sought.
+    fn limit(&self, memory: f64, fits: bool, is_quick: bool) -> usize {
+        let mut most = MAX_ELEMENTS.min(memory / SPARSE_BYTES);
+        if !fits {
+            most = most.min(SPARSE_SHARE * self.m * self.m);
+        }
+        if !is_quick {
+            let few = (FILL * self.elements).max(ALWAYS_SOUGHT);
+            most = most.min(few as f64);
+        }
+        most as usize
     }
 }
 
@@ -80,6 +148,19 @@ fn within(
 mod tests {
     use super::*;
     use crate::error::Error;
+
+    fn within(
+        (leading, layout): &(Leading, Layout),
+        free: u64,
+        is_patient: bool,
+    ) -> Result<Plan> {
+        let sizes = Sizes::new(leading, layout);
+        sizes.plan(leading, layout, Some(free), is_patient)
+    }
+
+    fn is_sparse(plan: &Plan) -> bool {
+        matches!(plan, Plan::Sparse(_))
+    }
 
     // `q0` leading levels, each of which touches the trailing effects that `touches` says.
     fn system(
@@ -107,13 +188,15 @@ mod tests {
 
     #[test]
     fn nested_levels_are_sparse_and_crossed_ones_dense() {
-        let (nested, layout) = system(5000, 1000, |i| vec![(i / 5) as u32]);
-        assert!(within(&nested, &layout, Some(1 << 33)).unwrap().is_some());
-        let crossed = |i: usize| {
-            (0..40).map(|j| ((i * 7 + j * 25) % 1000) as u32).collect()
+        let nested = system(5000, 1000, |i| vec![(i / 5) as u32]);
+        assert!(is_sparse(&within(&nested, 1 << 33, true).unwrap()));
+        let touches = |i: usize| {
+            let row = |j: usize| ((i * 7 + j * 25) % 1000) as u32;
+            (0..40).map(row).collect()
         };
-        let (crossed, layout) = system(5000, 1000, crossed);
-        assert!(within(&crossed, &layout, Some(1 << 33)).unwrap().is_none());
+        let crossed = system(5000, 1000, touches);
+        let plan = within(&crossed, 1 << 33, true).unwrap();
+        assert!(matches!(plan, Plan::Dense));
     }
 
     #[test]
@@ -122,12 +205,12 @@ mod tests {
             let row = |j: usize| ((i * 7919 + j * j * 31) % 2000) as u32;
             (0..60).map(row).collect()
         };
-        let (crossed, layout) = system(6000, 2000, touches);
-        assert!(within(&crossed, &layout, Some(1 << 33)).is_ok());
+        let crossed = system(6000, 2000, touches);
+        assert!(within(&crossed, 1 << 33, true).is_ok());
         // Three arrays of 2000 x 2000.
         let bytes = 8.0 * 2000.0 * (3.0 * 2000.0 + 2.0);
         let Err(Error::TooLarge { gib, free }) =
-            within(&crossed, &layout, Some(1 << 20))
+            within(&crossed, 1 << 20, true)
         else {
             panic!("a megabyte isn't enough");
         };
@@ -136,9 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn without_patience_large_crossed_models_have_no_factor() {
+        let touches = |i: usize| {
+            let row = |j: usize| ((i * 7919 + j * j * 31) % 5000) as u32;
+            (0..60).map(row).collect()
+        };
+        let crossed = system(9000, 5000, touches);
+        let plan = within(&crossed, 1 << 33, false).unwrap();
+        assert!(matches!(plan, Plan::Nothing));
+        let plan = within(&crossed, 1 << 33, true).unwrap();
+        assert!(matches!(plan, Plan::Dense));
+        let nested = system(50_000, 20_000, |i| vec![(i * 2 / 5) as u32]);
+        assert!(is_sparse(&within(&nested, 1 << 33, false).unwrap()));
+    }
+
+    #[test]
     fn little_memory_is_enough_for_nested_levels() {
-        let (nested, layout) =
-            system(50_000, 20_000, |i| vec![(i * 2 / 5) as u32]);
-        assert!(within(&nested, &layout, Some(1 << 24)).unwrap().is_some());
+        let nested = system(50_000, 20_000, |i| vec![(i * 2 / 5) as u32]);
+        assert!(is_sparse(&within(&nested, 1 << 24, true).unwrap()));
     }
 }

@@ -23,6 +23,7 @@ mod reach;
 mod reduced;
 mod sparse;
 
+pub(crate) use choice::Plan;
 pub use inverse::Inverse;
 pub(crate) use reduced::Reduced;
 
@@ -34,7 +35,7 @@ use crate::error::Result;
 use crate::factor::full::FullLeading;
 use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Leading;
-use crate::factor::trailing::choice::sparse_pattern;
+use crate::factor::memory::Room;
 use crate::factor::trailing::dense::Dense;
 use crate::factor::trailing::sparse::Sparse;
 use crate::kernels::small::{self, LogProduct};
@@ -84,31 +85,37 @@ pub(crate) struct Trailing {
 }
 
 impl Trailing {
-    /// Chooses the storage and sums up `Z_R'WZ_R`'s place; the values are added by the caller.
+    /// Chooses the storage and sums up `Z_R'WZ_R`'s place; the values are added by the caller. `None`
+    /// where there is no room for it, and no patience.
     ///
     /// # Errors
     /// `TooLarge` if neither storage fits in memory.
-    pub fn new(leading: &mut Leading, layout: &mut Layout) -> Result<Self> {
+    pub fn new(
+        leading: &mut Leading,
+        layout: &mut Layout,
+        room: &Room,
+    ) -> Result<Option<Self>> {
         let m = layout.m;
         let p = layout.p;
-        let rr = match sparse_pattern(leading, layout)? {
-            Some(pattern) => {
+        let rr = match Plan::new(leading, layout, room)? {
+            Plan::Nothing => return Ok(None),
+            Plan::Dense => Storage::Dense(Dense::new(m)?),
+            Plan::Sparse(pattern) => {
                 Storage::Sparse(Sparse::new(&pattern, leading, layout)?)
             }
-            None => Storage::Dense(Dense::new(m)?),
         };
         let full = match rr {
             Storage::Dense(_) => FullLeading::new(leading, m),
             Storage::Sparse(_) => None,
         };
-        Ok(Self {
+        Ok(Some(Self {
             m,
             p,
             rr,
             a_xr: vec![0.0; m * p],
             s_xr: vec![0.0; m * p],
             full,
-        })
+        }))
     }
 
     /// Adds to an element of the lower triangle of `Z_R'WZ_R`.

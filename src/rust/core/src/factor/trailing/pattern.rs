@@ -44,6 +44,16 @@ impl Pattern {
         })
     }
 
+    /// Elements of the factor.
+    pub(crate) fn elements(&self) -> f64 {
+        let mut elements = 0.0;
+        for (below, &own) in self.below.iter().zip(&self.vsize) {
+            let height = own + size_of(below, &self.vsize);
+            elements += f64::from(own) * f64::from(height);
+        }
+        elements
+    }
+
     /// Multiplications of one factorisation.
     pub(crate) fn flops(&self) -> f64 {
         let mut flops = 0.0;

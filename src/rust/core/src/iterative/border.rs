@@ -1,0 +1,171 @@
+//! The fixed effects at one theta: `[X r]'V^-1[X r]`, by one solve for each column of X and r.
+
+use crate::error::{Error, Result};
+use crate::iterative::gradients::Solver;
+use crate::iterative::system::{add_multiple, Picked, Row, WIDTH};
+use crate::kernels::small;
+use crate::tolerances::ZERO_RESIDUAL;
+
+/// The fixed effects, and what is left of the response.
+#[derive(Debug, Clone)]
+pub struct Border {
+    /// `D'Z_t'V_0^-1[X r]`, eight columns side by side (`V_0`: the leading term's part of V).
+    pub right: Vec<Vec<Row>>,
+    /// `S^-1` times that.
+    pub solved: Vec<Vec<Row>>,
+    /// `L_XX`, lower triangle, `p x p`.
+    pub l: Vec<f64>,
+    /// Fixed effects of the centred columns of X and of the residual response.
+    pub delta: Vec<f64>,
+    /// `r^2`.
+    pub pwrss: f64,
+    /// `log |R_X|^2`.
+    pub log_det: f64,
+    /// The most iterations that a solve took.
+    pub iterations: usize,
+}
+
+impl Border {
+    /// Solves until residuals are below `tolerance`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite` where columns of X depend on each other; `ZeroResidual`.
+    pub fn new(solver: &Solver, tolerance: f64) -> Result<Self> {
+        let system = solver.system();
+        let width = system.p + 1;
+        let columns = (0..width).step_by(WIDTH);
+        let right: Vec<Vec<Row>> = columns
+            .map(|first| solver.reduced.border_columns(first))
+            .collect();
+        let mut solved = Vec::new();
+        let mut iterations = 0;
+        for columns in &right {
+            let found = solver.solve(columns, tolerance);
+            iterations = iterations.max(found.alpha.len());
+            solved.push(found.x);
+        }
+        let mut gram = solver.reduced.leading_gram();
+        take_products_off(width, &right, &solved, &mut gram);
+        let mut border = Self {
+            right,
+            solved,
+            l: Vec::new(),
+            delta: Vec::new(),
+            pwrss: f64::NAN,
+            log_det: 0.0,
+            iterations,
+        };
+        border.eliminate(system.p, &gram)?;
+        border.check(system.gram[width * width - 1], system.total_ss)?;
+        Ok(border)
+    }
+
+    // `L_XX`, the fixed effects and `r^2`, from `[X r]'V^-1[X r]`.
+    fn eliminate(&mut self, p: usize, gram: &[f64]) -> Result<()> {
+        let width = p + 1;
+        let element = |at: usize| gram[at / p * width + at % p];
+        self.l = (0..p * p).map(element).collect();
+        let xr: Vec<f64> = (0..p).map(|i| gram[p * width + i]).collect();
+        if p > 0 && small::cholesky(p, &mut self.l).is_none() {
+            return Err(Error::NotPositiveDefinite { pivot: 0 });
+        }
+        self.delta.clone_from(&xr);
+        small::forward_solve(p, &self.l, &mut self.delta);
+        small::backward_solve(p, &self.l, &mut self.delta);
+        let diagonal = self.l.iter().step_by(width);
+        self.log_det = diagonal.map(|l| 2.0 * l.ln()).sum();
+        self.pwrss = gram[p * width + p] - small::dot(&xr, &self.delta);
+        Ok(())
+    }
+
+    fn check(&self, whole: f64, total: f64) -> Result<()> {
+        let is_explained = whole <= ZERO_RESIDUAL.powi(2) * total;
+        if is_explained || self.pwrss <= ZERO_RESIDUAL * whole {
+            return Err(Error::ZeroResidual);
+        }
+        Ok(())
+    }
+
+    /// The combination of `[X r]` that is `r - X delta`.
+    pub fn residual(&self) -> Vec<Row> {
+        let of_x = self.delta.iter().map(|delta| first_of(-delta));
+        of_x.chain([first_of(1.0)]).collect()
+    }
+
+    /// Columns of `X L_XX^-T` from `first` on, as combinations of `[X r]`.
+    pub fn whitened(&self, first: usize) -> Vec<Row> {
+        let p = self.delta.len();
+        let mut rows = vec![[0.0; WIDTH]; p + 1];
+        for c in 0..WIDTH.min(p - first) {
+            let mut column = vec![0.0; p];
+            column[first + c] = 1.0;
+            small::backward_solve(p, &self.l, &mut column);
+            rows.iter_mut()
+                .zip(&column)
+                .for_each(|(row, x)| row[c] = *x);
+        }
+        rows
+    }
+
+    /// Combinations of what was solved.
+    pub fn combined(&self, coefficients: &[Row]) -> Vec<Row> {
+        let m = self.solved[0].len();
+        let mut combined = vec![[0.0; WIDTH]; m];
+        for (block, columns) in self.solved.iter().enumerate() {
+            let first = block * WIDTH;
+            let last = coefficients.len().min(first + WIDTH);
+            for (j, by) in coefficients[first..last].iter().enumerate() {
+                for (out, row) in combined.iter_mut().zip(columns) {
+                    add_multiple(row[j], by, out);
+                }
+            }
+        }
+        combined
+    }
+}
+
+impl From<Vec<Row>> for Picked {
+    fn from(coefficients: Vec<Row>) -> Self {
+        Self::Combined(coefficients)
+    }
+}
+
+fn first_of(value: f64) -> Row {
+    let mut row = [0.0; WIDTH];
+    row[0] = value;
+    row
+}
+
+// `gram -= right'solved`.
+fn take_products_off(
+    width: usize,
+    right: &[Vec<Row>],
+    solved: &[Vec<Row>],
+    gram: &mut [f64],
+) {
+    for (b, solved) in solved.iter().enumerate() {
+        for (a, right) in right.iter().enumerate() {
+            let products = all_products(right, solved);
+            for (j, column) in products.iter().enumerate() {
+                for (i, value) in column.iter().enumerate() {
+                    let row = a * WIDTH + i;
+                    let col = b * WIDTH + j;
+                    if row < width && col < width {
+                        gram[col * width + row] -= value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `A'B` of eight columns each: a row of it per column of B.
+pub fn all_products(a: &[Row], b: &[Row]) -> [Row; WIDTH] {
+    let mut products = [[0.0; WIDTH]; WIDTH];
+    for (a, b) in a.iter().zip(b) {
+        for (product, b) in products.iter_mut().zip(b) {
+            add_multiple(*b, a, product);
+        }
+    }
+    products
+}

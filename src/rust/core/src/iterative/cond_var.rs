@@ -1,0 +1,106 @@
+//! Conditional variances of the random effects, by solves for all trailing effects.
+
+use crate::iterative::gradients::Solver;
+use crate::iterative::system::{Row, WIDTH};
+use crate::iterative::traces::OfTerms;
+use crate::kernels::small;
+use crate::tolerances::VARIANCE_SOLVE;
+
+/// `Var(b | y) / sigma^2` of each level, `k x k`, per term in the order of the model.
+///
+/// With `C = D S^-1 D'` that is `C_ll` of a trailing level, and `V_i + V_i A_0t C A_t0 V_i` of a
+/// leading one, which eight columns of C at a time add to.
+pub fn cond_var(solver: &Solver) -> OfTerms {
+    let system = solver.system();
+    let k0 = system.k0;
+    let mut found = vec![Vec::new(); system.trailing.len() + 1];
+    found[system.leading] = vec![0.0; system.n_leading() * k0 * k0];
+    for block in &system.trailing {
+        found[block.term] = vec![0.0; block.n_levels * block.k * block.k];
+    }
+    for first in (0..system.m).step_by(WIDTH) {
+        let columns = columns_of_c(solver, first);
+        for (c, row) in (first..system.m.min(first + WIDTH)).enumerate() {
+            add_trailing(solver, &columns, (c, row), &mut found);
+        }
+        let own = &mut found[system.leading];
+        add_leading(solver, &columns, first, own);
+    }
+    finish_leading(solver, &mut found[system.leading]);
+    found
+}
+
+// Columns of `D S^-1 D'` from one on.
+fn columns_of_c(solver: &Solver, first: usize) -> Vec<Row> {
+    let m = solver.system().m;
+    let mut columns = vec![[0.0; WIDTH]; m];
+    for (c, row) in columns[first..].iter_mut().take(WIDTH).enumerate() {
+        row[c] = 1.0;
+    }
+    solver.reduced.scale(&mut columns, true);
+    let mut x = solver.solve(&columns, VARIANCE_SOLVE).x;
+    solver.reduced.scale(&mut x, false);
+    x
+}
+
+fn add_trailing(
+    solver: &Solver,
+    columns: &[Row],
+    (c, row): (usize, usize),
+    found: &mut OfTerms,
+) {
+    let system = solver.system();
+    let block = &system.trailing[system.block_of_row(row)];
+    let k = block.k;
+    let level = (row - block.first) / k;
+    let effect = (row - block.first) % k;
+    let rows = &columns[block.first + level * k..];
+    let out = &mut found[block.term][level * k * k + effect * k..];
+    for (out, row) in out.iter_mut().zip(&rows[..k]) {
+        *out = row[c];
+    }
+}
+
+// `A_0t C A_t0` of each leading level, as far as the columns of C go.
+fn add_leading(solver: &Solver, columns: &[Row], first: usize, y: &mut [f64]) {
+    let system = solver.system();
+    let k0 = system.k0;
+    let mut gathered = vec![[0.0; WIDTH]; k0];
+    for (level, y) in y.chunks_exact_mut(k0 * k0).enumerate() {
+        let (rows, vals) = system.touched(level);
+        let own = first as u32..(first + WIDTH) as u32;
+        if !rows.iter().any(|row| own.contains(row)) {
+            continue;
+        }
+        solver.reduced.gather(level, columns, &mut gathered);
+        for (&row, vals) in rows.iter().zip(vals.chunks_exact(k0)) {
+            if own.contains(&row) {
+                let c = row as usize - first;
+                for (d, a) in vals.iter().enumerate() {
+                    for (e, t) in gathered.iter().enumerate() {
+                        y[d * k0 + e] += t[c] * a;
+                    }
+                }
+            }
+        }
+    }
+}
+
+// `V + V Y V`.
+fn finish_leading(solver: &Solver, y: &mut [f64]) {
+    let k = solver.system().k0;
+    let mut half = vec![0.0; k * k];
+    for (level, y) in y.chunks_exact_mut(k * k).enumerate() {
+        let v = solver.reduced.v.block(level);
+        small::multiply(k, v, y, &mut half);
+        small::multiply(k, &half, v, y);
+        small::axpy(1.0, v, y);
+    }
+}
+
+/// Multiplications that [`cond_var`] takes, roughly.
+pub fn cond_var_cost(solver: &Solver) -> f64 {
+    let system = solver.system();
+    let per_product = system.vals.len() + system.cross_vals.len() + system.m;
+    20.0 * system.m as f64 * per_product as f64
+}

@@ -1,0 +1,194 @@
+//! Average information: `Q = [f_d'P f_e]` with `f_d = Z (I kron E_d) v`, for the unit directions
+//! `E_d` of the covariances. Each `f_d` is one more column beside those of X and r; no random
+//! vectors are needed.
+
+use crate::iterative::border::{all_products, Border};
+use crate::iterative::gradients::{Solved, Solver};
+use crate::iterative::scores::Scores;
+use crate::iterative::system::{add_multiple, times_square, Row, WIDTH};
+use crate::kernels::small;
+use crate::tolerances::HESSIAN_SOLVE;
+
+/// Term, row and column of an element of Omega that may vary; the row is the larger index.
+pub type Direction = (usize, usize, usize);
+
+/// Up to eight directions.
+struct Turned {
+    /// `(I kron E_d) v` of the leading and of the trailing effects.
+    leading: Vec<Row>,
+    trailing: Vec<Row>,
+    /// `Z_0'f`, and `V Z_0'f`.
+    products: Vec<Row>,
+    explained: Vec<Row>,
+    /// `Z_t'f`.
+    trailing_products: Vec<Row>,
+    /// `D'Z_t'V_0^-1 f`, and `S^-1` times that.
+    right: Vec<Row>,
+    solved: Vec<Row>,
+    /// `L_XX^-1 X'V^-1 f`, `p` rows.
+    border: Vec<Row>,
+}
+
+/// `Q`, symmetric, in the order of the directions; v is the first column of `scores`.
+pub fn information(
+    solver: &Solver,
+    border: &Border,
+    scores: &Scores,
+    directions: &[Direction],
+) -> Vec<f64> {
+    let n = directions.len();
+    let blocks: Vec<Turned> = directions
+        .chunks(WIDTH)
+        .map(|some| Turned::new(solver, border, scores, some))
+        .collect();
+    let mut q = vec![0.0; n * n];
+    for (b, right) in blocks.iter().enumerate() {
+        for (a, left) in blocks.iter().enumerate().take(b + 1) {
+            let forms = left.forms(right);
+            for (j, column) in forms.iter().enumerate() {
+                for (i, value) in column.iter().enumerate() {
+                    let row = a * WIDTH + i;
+                    let col = b * WIDTH + j;
+                    if row < n && col < n {
+                        q[col * n + row] = *value;
+                        q[row * n + col] = *value;
+                    }
+                }
+            }
+        }
+    }
+    q
+}
+
+impl Turned {
+    fn new(
+        solver: &Solver,
+        border: &Border,
+        scores: &Scores,
+        directions: &[Direction],
+    ) -> Self {
+        let system = solver.system();
+        let mut turned = Self {
+            leading: vec![[0.0; WIDTH]; scores.leading.len()],
+            trailing: vec![[0.0; WIDTH]; system.m],
+            products: vec![[0.0; WIDTH]; scores.leading.len()],
+            explained: vec![[0.0; WIDTH]; scores.leading.len()],
+            trailing_products: vec![[0.0; WIDTH]; system.m],
+            right: Vec::new(),
+            solved: Vec::new(),
+            border: vec![[0.0; WIDTH]; system.p],
+        };
+        for (c, direction) in directions.iter().enumerate() {
+            turned.turn(solver, scores, c, *direction);
+        }
+        turned.multiply(solver);
+        let Solved { x, .. } = solver.solve(&turned.right, HESSIAN_SOLVE);
+        turned.solved = x;
+        turned.eliminate_fixed(solver, border);
+        turned
+    }
+
+    // Column c: element (r, s) of Omega puts v_s into effect r and v_r into effect s.
+    fn turn(
+        &mut self,
+        solver: &Solver,
+        scores: &Scores,
+        c: usize,
+        (term, r, s): Direction,
+    ) {
+        let system = solver.system();
+        let block = system.trailing.iter().find(|block| block.term == term);
+        let (k, from, to) = match block {
+            Some(block) => (
+                block.k,
+                &scores.trailing[block.rows()],
+                &mut self.trailing[block.rows()],
+            ),
+            None => (system.k0, &scores.leading[..], &mut self.leading[..]),
+        };
+        for (v, a) in from.chunks_exact(k).zip(to.chunks_exact_mut(k)) {
+            a[r][c] = v[s][0];
+            a[s][c] = v[r][0];
+        }
+    }
+
+    // `Z'f`, and what is left of it when the leading term is eliminated.
+    fn multiply(&mut self, solver: &Solver) {
+        let reduced = &solver.reduced;
+        let system = solver.system();
+        let k = system.k0;
+        reduced.times_a(&self.trailing, &mut self.trailing_products);
+        self.right.clone_from(&self.trailing_products);
+        let mut own = vec![[0.0; WIDTH]; k];
+        for level in 0..system.n_leading() {
+            let at = level * k..(level + 1) * k;
+            let a = &self.leading[at.clone()];
+            let products = &mut self.products[at.clone()];
+            reduced.gather(level, &self.trailing, products);
+            times_square(system.a00.block(level), a, &mut own);
+            for (product, own) in products.iter_mut().zip(&own) {
+                add_multiple(1.0, own, product);
+            }
+            let explained = &mut self.explained[at];
+            reduced.times_v(level, products, explained);
+            reduced.scatter(level, 1.0, a, &mut self.trailing_products);
+            reduced.scatter(level, 1.0, a, &mut self.right);
+            reduced.scatter(level, -1.0, explained, &mut self.right);
+        }
+        reduced.scale(&mut self.right, true);
+    }
+
+    // `L_XX^-1 X'V^-1 f`.
+    fn eliminate_fixed(&mut self, solver: &Solver, border: &Border) {
+        let system = solver.system();
+        let p = system.p;
+        let width = p + 1;
+        let leading = system.border_leading.chunks_exact(width);
+        let effects = self.leading.iter().zip(&self.explained);
+        for (row, (a, explained)) in leading.zip(effects) {
+            for (out, x) in self.border.iter_mut().zip(row) {
+                add_multiple(*x, a, out);
+                add_multiple(-x, explained, out);
+            }
+        }
+        let trailing = system.border_trailing.chunks_exact(width);
+        for (row, a) in trailing.zip(&self.trailing) {
+            for (out, x) in self.border.iter_mut().zip(row) {
+                add_multiple(*x, a, out);
+            }
+        }
+        for (block, solved) in border.solved.iter().enumerate() {
+            let products = all_products(solved, &self.right);
+            for (c, product) in products.iter().enumerate() {
+                let first = block * WIDTH;
+                let rows = self.border.iter_mut().skip(first);
+                rows.zip(product).for_each(|(out, x)| out[c] -= x);
+            }
+        }
+        for c in 0..WIDTH {
+            let mut column: Vec<f64> =
+                self.border.iter().map(|row| row[c]).collect();
+            small::forward_solve(p, &border.l, &mut column);
+            let rows = self.border.iter_mut().zip(&column);
+            rows.for_each(|(row, x)| row[c] = *x);
+        }
+    }
+
+    // `f_d'P f_e`.
+    fn forms(&self, other: &Self) -> [Row; WIDTH] {
+        let mut forms = all_products(&self.leading, &other.products);
+        let more = [
+            (1.0, &self.trailing, &other.trailing_products),
+            (-1.0, &self.products, &other.explained),
+            (-1.0, &self.right, &other.solved),
+            (-1.0, &self.border, &other.border),
+        ];
+        for (sign, left, right) in more {
+            let products = all_products(left, right);
+            for (form, product) in forms.iter_mut().zip(&products) {
+                add_multiple(sign, product, form);
+            }
+        }
+        forms
+    }
+}

@@ -1,0 +1,203 @@
+//! `Z'V^-1 c` for combinations c of the columns of X and r: what the gradient takes of the
+//! response, and, for the restricted likelihood and for standard errors, of X.
+
+use crate::iterative::border::Border;
+use crate::iterative::gradients::Solver;
+use crate::iterative::system::{
+    add_multiple, add_square, times_square, Picked, Row, WIDTH,
+};
+use crate::iterative::traces::{is_singular, OfTerms};
+use crate::kernels::small;
+
+/// Eight such vectors, side by side.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    /// Those of the leading term's effects, level after level.
+    pub leading: Vec<Row>,
+    /// Those of the trailing terms' effects.
+    pub trailing: Vec<Row>,
+}
+
+/// Random effects of each term, in the order of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effects {
+    /// The spherical ones, `k x n_levels` per term.
+    pub u: OfTerms,
+    /// `b = Lambda u`.
+    pub b: OfTerms,
+}
+
+impl Scores {
+    /// The scores of these combinations.
+    pub fn new(solver: &Solver, border: &Border, by: Vec<Row>) -> Self {
+        let mut spherical = border.combined(&by);
+        let picked = Picked::from(by);
+        let mut effects = spherical.clone();
+        solver.reduced.scale(&mut effects, false);
+        let leading = leading_scores(solver, &picked, &effects);
+        let is_regular = divide_by_lambda(solver, &mut spherical);
+        if is_regular.contains(&false) {
+            let from_residuals = residual_scores(solver, &picked, &effects);
+            let blocks = solver.system().trailing.iter();
+            for (block, _) in blocks.zip(is_regular).filter(|(_, is)| !is) {
+                let rows = block.rows();
+                spherical[rows.clone()].copy_from_slice(&from_residuals[rows]);
+            }
+        }
+        Self {
+            leading,
+            trailing: spherical,
+        }
+    }
+
+    /// `sum_l v_l v_l'` of each term, column by column.
+    pub fn squares(&self, solver: &Solver) -> Vec<Vec<Row>> {
+        let system = solver.system();
+        let mut squares = vec![Vec::new(); system.trailing.len() + 1];
+        squares[system.leading] = level_squares(system.k0, &self.leading);
+        for block in &system.trailing {
+            let own = &self.trailing[block.rows()];
+            squares[block.term] = level_squares(block.k, own);
+        }
+        squares
+    }
+}
+
+impl Effects {
+    /// The effects given the response.
+    pub fn new(solver: &Solver, border: &Border) -> Self {
+        let system = solver.system();
+        let by = border.residual();
+        let u = border.combined(&by);
+        let mut b = u.clone();
+        solver.reduced.scale(&mut b, false);
+        let (u0, b0) = leading_effects(solver, &Picked::from(by), &b);
+        let mut found = Self {
+            u: vec![Vec::new(); system.trailing.len() + 1],
+            b: vec![Vec::new(); system.trailing.len() + 1],
+        };
+        let first =
+            |rows: &[Row]| -> Vec<f64> { rows.iter().map(|r| r[0]).collect() };
+        for block in &system.trailing {
+            found.u[block.term] = first(&u[block.rows()]);
+            found.b[block.term] = first(&b[block.rows()]);
+        }
+        found.u[system.leading] = u0;
+        found.b[system.leading] = b0;
+        found
+    }
+}
+
+// `P_i (A_0c - A_0t b)` of each leading level.
+fn leading_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
+    let k = solver.system().k0;
+    let mut scores = vec![[0.0; WIDTH]; solver.system().n_leading() * k];
+    let mut left = vec![[0.0; WIDTH]; k];
+    for (level, v) in scores.chunks_exact_mut(k).enumerate() {
+        unexplained(solver, picked, b, level, &mut left);
+        times_square(&solver.reduced.projection(level), &left, v);
+    }
+    scores
+}
+
+// `A_0c - A_0t b` of one leading level.
+fn unexplained(
+    solver: &Solver,
+    picked: &Picked,
+    b: &[Row],
+    level: usize,
+    left: &mut [Row],
+) {
+    let mut explained = vec![[0.0; WIDTH]; left.len()];
+    solver.reduced.gather(level, b, &mut explained);
+    solver.reduced.leading_border(level, picked, left);
+    for (left, explained) in left.iter_mut().zip(&explained) {
+        add_multiple(-1.0, explained, left);
+    }
+}
+
+// The leading term's effects, spherical ones first.
+fn leading_effects(
+    solver: &Solver,
+    picked: &Picked,
+    b: &[Row],
+) -> (Vec<f64>, Vec<f64>) {
+    let system = solver.system();
+    let k = system.k0;
+    let lambda = &solver.reduced.leading_lambda;
+    let mut left = vec![[0.0; WIDTH]; k];
+    let mut work = vec![0.0; k * k];
+    let mut t = vec![0.0; k * k];
+    let mut spherical = Vec::with_capacity(k * system.n_leading());
+    let mut effects = Vec::with_capacity(k * system.n_leading());
+    for level in 0..system.n_leading() {
+        unexplained(solver, picked, b, level, &mut left);
+        let mut u: Vec<f64> = left.iter().map(|row| row[0]).collect();
+        small::scale_inflate(
+            k,
+            system.a00.block(level),
+            lambda,
+            &mut work,
+            &mut t,
+        );
+        let _ = small::cholesky(k, &mut t);
+        small::lambda_transposed_in_place(k, lambda, &mut u);
+        small::forward_solve(k, &t, &mut u);
+        small::backward_solve(k, &t, &mut u);
+        spherical.extend_from_slice(&u);
+        small::lambda_in_place(k, lambda, &mut u);
+        effects.extend_from_slice(&u);
+    }
+    (spherical, effects)
+}
+
+// `v := Lambda^-T u` for the terms that can be divided by Lambda; which ones these are.
+fn divide_by_lambda(solver: &Solver, u: &mut [Row]) -> Vec<bool> {
+    let blocks = solver.system().trailing.iter();
+    let mut is_regular = Vec::new();
+    for (block, lambda) in blocks.zip(&solver.reduced.lambdas) {
+        let k = block.k;
+        let mut inverse = vec![0.0; k * k];
+        let is_small = is_singular(lambda);
+        is_regular.push(!is_small);
+        if is_small {
+            continue;
+        }
+        // Column j of Lambda^-T.
+        for (j, column) in inverse.chunks_exact_mut(k).enumerate() {
+            column[j] = 1.0;
+            small::backward_solve(k, lambda, column);
+        }
+        let mut v = vec![[0.0; WIDTH]; k];
+        for level in u[block.rows()].chunks_exact_mut(k) {
+            v.fill([0.0; WIDTH]);
+            add_square(&inverse, level, &mut v);
+            level.copy_from_slice(&v);
+        }
+    }
+    is_regular
+}
+
+// `Z_t'V_0^-1 c - K b`, without a division.
+fn residual_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
+    let mut left = solver.reduced.unscaled_border(picked);
+    let mut explained = b.to_vec();
+    solver.reduced.times_k(b, &mut explained);
+    for (left, explained) in left.iter_mut().zip(&explained) {
+        add_multiple(-1.0, explained, left);
+    }
+    left
+}
+
+fn level_squares(k: usize, v: &[Row]) -> Vec<Row> {
+    let mut squares = vec![[0.0; WIDTH]; k * k];
+    for level in v.chunks_exact(k) {
+        for j in 0..k {
+            for i in 0..k {
+                let square = &mut squares[j * k + i];
+                (0..WIDTH).for_each(|c| square[c] += level[i][c] * level[j][c]);
+            }
+        }
+    }
+    squares
+}

@@ -1,0 +1,330 @@
+//! What computes the parts of the objective and its derivatives at a theta: a factor, exactly, or
+//! conjugate gradients with random vectors, for crossed terms of any size.
+
+use crate::covariance::RelCov;
+use crate::derivatives::{
+    FactorDerivatives, HessianKind, OmegaDerivatives, Profile,
+};
+use crate::error::{Error, Result};
+use crate::factor::cross_products::CrossProducts;
+use crate::factor::response_sums::ResponseSums;
+use crate::factor::sums::Sums;
+use crate::factor::{Factor, Response, Solution};
+use crate::kernels::small;
+use crate::lmm::matrix_free::{MatrixFree, Parts, Size};
+
+/// An engine at one theta.
+#[derive(Debug, Clone)]
+pub(super) enum Engine {
+    Exact(Box<Exact>),
+    Iterative(Box<MatrixFree>),
+}
+
+/// The factor, with the memory for its derivatives.
+#[derive(Debug)]
+pub(super) struct Exact {
+    pub factor: Factor,
+    pub response: Response,
+    computer: FactorDerivatives,
+}
+
+impl Exact {
+    pub fn new(factor: Factor, response: Response) -> Self {
+        Self {
+            computer: FactorDerivatives::new(&factor),
+            factor,
+            response,
+        }
+    }
+
+    fn contrast_slopes(
+        &mut self,
+        omega: &OmegaDerivatives,
+        contrasts: &[f64],
+    ) -> Vec<f64> {
+        let factor = &self.factor;
+        let computer = &mut self.computer;
+        computer.update_effects(factor, &self.response, true);
+        let columns = contrasts.chunks_exact(factor.p().max(1));
+        let slopes = |c| computer.contrast_slopes(factor, omega, c);
+        columns.flat_map(slopes).collect()
+    }
+
+    // Operations of one evaluation, roughly.
+    fn cost(&self) -> f64 {
+        let factor = &self.factor;
+        let k = factor.leading.k as f64;
+        let width = (factor.p() + 1) as f64;
+        let per_level = k * k * (k + width) + 10.0 * k + width * width * k;
+        let touched = factor.leading.rows.len() as f64 * k * (k + width);
+        let trailing = (factor.layout.m as f64).powi(3) / 3.0;
+        100.0
+            + factor.leading.n_levels as f64 * per_level
+            + touched
+            + trailing
+            + width.powi(3)
+    }
+}
+
+impl Engine {
+    /// The exact engine.
+    pub fn exact(
+        (products, sums): (CrossProducts, ResponseSums),
+        covs: Vec<RelCov>,
+    ) -> Self {
+        let factor = Factor::new(products, covs);
+        Self::Exact(Box::new(Exact::new(factor, Response::new(sums))))
+    }
+
+    /// The iterative engine.
+    ///
+    /// # Errors
+    /// `Dimension` if there is one term only.
+    pub fn iterative(sums: &Sums, covs: Vec<RelCov>) -> Result<Self> {
+        let model = MatrixFree::new(sums, covs)?;
+        Ok(Self::Iterative(Box::new(model)))
+    }
+
+    /// Covariances of the terms.
+    pub fn covs(&self) -> &[RelCov] {
+        match self {
+            Self::Exact(exact) => exact.factor.covs(),
+            Self::Iterative(iterative) => &iterative.covs,
+        }
+    }
+
+    /// Number of fixed effects.
+    pub fn p(&self) -> usize {
+        match self {
+            Self::Exact(exact) => exact.factor.p(),
+            Self::Iterative(iterative) => iterative.p(),
+        }
+    }
+
+    /// The last theta.
+    pub fn theta(&self) -> &[f64] {
+        match self {
+            Self::Exact(exact) => &exact.factor.theta,
+            Self::Iterative(iterative) => &iterative.theta,
+        }
+    }
+
+    /// Lambda of each term at the last theta.
+    pub fn lambdas(&self) -> &[Vec<f64>] {
+        match self {
+            Self::Exact(exact) => &exact.factor.lambdas,
+            Self::Iterative(iterative) => &iterative.lambdas,
+        }
+    }
+
+    /// The exact engine's parts.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine.
+    pub fn as_exact(&self) -> Result<&Exact> {
+        match self {
+            Self::Exact(exact) => Ok(exact),
+            Self::Iterative(_) => Err(Error::NeedsFactor),
+        }
+    }
+
+    /// The exact engine's parts, to be changed.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine.
+    pub fn as_exact_mut(&mut self) -> Result<&mut Exact> {
+        match self {
+            Self::Exact(exact) => Ok(exact),
+            Self::Iterative(_) => Err(Error::NeedsFactor),
+        }
+    }
+
+    /// The iterative engine's parts.
+    pub fn as_iterative(&self) -> Option<&MatrixFree> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Iterative(iterative) => Some(iterative),
+        }
+    }
+
+    /// The iterative engine's parts, to be changed.
+    pub fn as_iterative_mut(&mut self) -> Option<&mut MatrixFree> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Iterative(iterative) => Some(iterative),
+        }
+    }
+
+    /// Goes to a theta.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`, `ZeroResidual`.
+    pub fn update(&mut self, theta: &[f64]) -> Result<()> {
+        match self {
+            Self::Exact(exact) => {
+                exact.factor.update(theta)?;
+                exact.response.update(&exact.factor)
+            }
+            Self::Iterative(iterative) => iterative.update(theta),
+        }
+    }
+
+    /// The parts of the objective at the last theta.
+    pub fn parts(&self) -> Parts {
+        match self {
+            Self::Exact(exact) => Parts {
+                pwrss: exact.response.pwrss(),
+                log_det_re: exact.factor.log_det_re(),
+                log_det_fe: exact.factor.log_det_fe(),
+            },
+            Self::Iterative(iterative) => iterative.parts(),
+        }
+    }
+
+    /// First derivatives in the covariances.
+    pub fn slopes(&mut self, profile: Profile, omega: &mut OmegaDerivatives) {
+        match self {
+            Self::Exact(exact) => {
+                let Exact {
+                    factor,
+                    response,
+                    computer,
+                } = &mut **exact;
+                computer.update(factor, response, profile, omega);
+            }
+            Self::Iterative(iterative) => iterative.slopes(profile, omega),
+        }
+    }
+
+    /// Second derivatives in the covariances, after [`Self::slopes`].
+    pub fn hessian(
+        &mut self,
+        profile: Profile,
+        kind: HessianKind,
+        omega: &mut OmegaDerivatives,
+    ) {
+        match self {
+            Self::Exact(exact) => {
+                let computer = &mut exact.computer;
+                computer.update_hessian(&exact.factor, profile, kind, omega);
+            }
+            Self::Iterative(iterative) => iterative.hessian(profile, omega),
+        }
+    }
+
+    /// Gradient of `r^2` in theta, after [`Self::slopes`].
+    pub fn r2_slopes(&self, omega: &OmegaDerivatives) -> Vec<f64> {
+        match self {
+            Self::Exact(exact) => {
+                exact.computer.r2_slopes(&exact.factor, omega)
+            }
+            Self::Iterative(iterative) => iterative.r2_slopes(omega),
+        }
+    }
+
+    /// Gradient in theta of `c'(X'V^-1X)^-1 c` for each column c of `contrasts`; what
+    /// [`Self::slopes`] left behind is spoilt.
+    pub fn contrast_slopes(
+        &mut self,
+        omega: &OmegaDerivatives,
+        contrasts: &[f64],
+    ) -> Vec<f64> {
+        match self {
+            Self::Exact(exact) => exact.contrast_slopes(omega, contrasts),
+            Self::Iterative(iterative) => {
+                iterative.contrast_slopes(omega, contrasts)
+            }
+        }
+    }
+
+    /// Fixed and random effects.
+    pub fn solution(&self) -> Solution {
+        match self {
+            Self::Exact(exact) => exact.response.solution(&exact.factor, 0),
+            Self::Iterative(iterative) => iterative.solution(),
+        }
+    }
+
+    /// `R_X`, upper triangular `p x p`.
+    pub fn rx(&self) -> Vec<f64> {
+        match self {
+            Self::Exact(exact) => exact.factor.rx(),
+            Self::Iterative(iterative) => iterative.rx(),
+        }
+    }
+
+    /// Sums over the levels of each term of `Z'WZ`, lower triangle `k x k`.
+    pub fn level_products(&self) -> Vec<Vec<f64>> {
+        match self {
+            Self::Exact(exact) => exact.factor.level_products(),
+            Self::Iterative(iterative) => iterative.level_products(),
+        }
+    }
+
+    /// The size of the system.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Exact(exact) => Size {
+                m: exact.factor.layout.m,
+                q: exact.factor.q(),
+            },
+            Self::Iterative(iterative) => iterative.size(),
+        }
+    }
+
+    /// Operations of one evaluation, roughly; infinite where searches should be few.
+    pub fn cost(&self) -> f64 {
+        match self {
+            Self::Exact(exact) => exact.cost(),
+            Self::Iterative(_) => f64::INFINITY,
+        }
+    }
+
+    /// Solves `L_XX x = x` in place.
+    pub fn forward_solve_fixed(&self, x: &mut [f64]) {
+        match self {
+            Self::Exact(exact) => exact.factor.border.forward_solve(x),
+            Self::Iterative(iterative) => {
+                let l = &iterative.here().border.l;
+                small::forward_solve(x.len(), l, x);
+            }
+        }
+    }
+
+    /// Visits the levels of a term with the square of a column of Z and its products with X.
+    pub fn for_each_level(
+        &self,
+        term: usize,
+        column: usize,
+        mut visit: impl FnMut(usize, f64, &[f64]),
+    ) {
+        let factor = match self {
+            Self::Exact(exact) => &exact.factor,
+            Self::Iterative(iterative) => {
+                return iterative.for_each_level(term, column, visit)
+            }
+        };
+        let k = factor.covs()[term].vsize();
+        let p = factor.p();
+        let Some(block) = factor.layout.block_of_term(term) else {
+            for (level, ax0) in factor.leading.ax0.iter().enumerate() {
+                let square = factor.leading.a00.block(level)[column * (k + 1)];
+                visit(level, square, &ax0[column * p..(column + 1) * p]);
+            }
+            return;
+        };
+        let with_x = factor.trailing.border_cross_products();
+        for (level, rows) in block.places(1).enumerate() {
+            let row = rows.start + column;
+            let square = factor.trailing.square(row);
+            visit(level, square, &with_x[row * p..(row + 1) * p]);
+        }
+    }
+}
+
+impl Clone for Exact {
+    /// Copies what was summed up, with memory of its own.
+    fn clone(&self) -> Self {
+        Self::new(self.factor.clone(), self.response.clone())
+    }
+}

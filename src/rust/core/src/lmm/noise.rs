@@ -1,0 +1,154 @@
+//! Searches of the iterative engine: the same random vectors at every theta make the objective
+//! smooth, and more of them are taken until what is left of their noise doesn't matter.
+
+use crate::coordinates::Coordinates;
+use crate::error::Result;
+use crate::kernels::small;
+use crate::lmm::matrix_free::{FEWEST, MOST};
+use crate::lmm::search::Search;
+use crate::lmm::{LinearMixedModel, Reached};
+use crate::optimize::{Objective, Observer, OptSummary, Settings};
+use crate::tolerances::{LEAST_CURVATURE, NEGLIGIBLE_EXCESS, SEARCH_NOISE};
+
+/// What random vectors leave of doubt at a theta.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    /// By how much the objective is expected to be above its minimum, as the slopes are estimates:
+    /// half the trace of their covariance times the inverse of the Hessian.
+    pub excess: f64,
+    /// Standard error of the log-likelihood.
+    pub loglik_se: f64,
+    /// Random vectors.
+    pub probes: usize,
+    /// The most iterations that a solve took.
+    pub iterations: usize,
+}
+
+impl LinearMixedModel {
+    /// What random vectors leave of doubt at the last theta that was judged or fitted; `None` of
+    /// the exact engine.
+    pub fn noise(&self) -> Option<Noise> {
+        self.noise
+    }
+
+    /// By how much values and derivatives of a search may disagree.
+    pub(super) fn search_noise(&self) -> f64 {
+        if self.is_iterative() {
+            SEARCH_NOISE
+        } else {
+            0.0
+        }
+    }
+
+    // Takes so many random vectors for a search.
+    pub(super) fn search_by(&mut self, probes: usize) {
+        if let Some(iterative) = self.engine.as_iterative_mut() {
+            iterative.search(probes);
+            self.memory.reached = Reached::Nothing;
+        }
+    }
+
+    // Takes as many random vectors as the last search, or more, for values to be reported.
+    fn report(&mut self) {
+        if let Some(iterative) = self.engine.as_iterative_mut() {
+            iterative.report(iterative.count());
+            self.memory.reached = Reached::Nothing;
+        }
+    }
+
+    // The noise at the last point of the coordinates, whose Hessian this is.
+    pub(super) fn measure_noise(
+        &mut self,
+        at: &Coordinates,
+        hessian: &[f64],
+    ) -> Option<Noise> {
+        let iterative = self.engine.as_iterative()?;
+        let n = hessian.len().isqrt();
+        let mut deviations = Vec::new();
+        for mut of_theta in
+            iterative.gradient_deviations(&mut self.memory.omega)
+        {
+            // Log sigma, if it is a parameter, is known without random vectors.
+            of_theta.resize(at.parameters.len(), 0.0);
+            let mut of_coordinates = vec![0.0; n];
+            at.gradient(&of_theta, &mut of_coordinates);
+            deviations.push(of_coordinates);
+        }
+        let here = iterative.here();
+        Some(Noise {
+            excess: excess(n, hessian, &deviations),
+            loglik_se: here.log_det_re().std_error / 2.0,
+            probes: iterative.count(),
+            iterations: here.iterations(),
+        })
+    }
+}
+
+// Half the trace of `H^-1 C`, C the covariance of the mean of some gradients; directions in which H
+// is flat count as hardly curved ones.
+fn excess(n: usize, hessian: &[f64], deviations: &[Vec<f64>]) -> f64 {
+    let mut h = hessian.to_vec();
+    let largest = h.iter().step_by(n + 1).fold(0.0f64, |a, b| a.max(b.abs()));
+    for value in h.iter_mut().step_by(n + 1) {
+        *value += LEAST_CURVATURE.sqrt() * largest;
+    }
+    if small::cholesky(n, &mut h).is_none() {
+        return f64::NAN;
+    }
+    let count = deviations.len() as f64;
+    let square = |deviation: &Vec<f64>| {
+        let mut x = deviation.clone();
+        small::forward_solve(n, &h, &mut x);
+        small::dot(&x, &x)
+    };
+    let sum: f64 = deviations.iter().map(square).sum();
+    0.5 * sum / (count * (count - 1.0))
+}
+
+impl Search<'_> {
+    /// Searches from the start with few random vectors, then with more from where that ended.
+    ///
+    /// # Errors
+    /// Fails as [`LinearMixedModel::fit`] does.
+    pub(super) fn with_more_probes(
+        &mut self,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
+        let mut probes = FEWEST;
+        let at = self.at.clone();
+        let mut found = at.minimize(settings, self, observe)?;
+        while probes < MOST && found.status.has_converged() {
+            let excess = self.excess_at(&found.best)?;
+            if excess <= NEGLIGIBLE_EXCESS {
+                break;
+            }
+            probes = MOST.min(4 * probes);
+            self.model_mut().search_by(probes);
+            let spent = found.log.len();
+            let mut left = settings.clone();
+            if left.max_eval > 0 {
+                left.max_eval = left.max_eval.saturating_sub(spent).max(1);
+            }
+            let mut see = |count: usize, value: f64, p: &[f64]| {
+                observe(spent + count, value, p)
+            };
+            let at = self.at.starting_at(&found.best);
+            let next = at.minimize(&left, self, &mut see)?;
+            found = found.followed_by(next);
+        }
+        self.model_mut().report();
+        let best = self.at.from_theta(&found.best);
+        found.best_value = self.value(&best)?;
+        Ok(found)
+    }
+
+    fn excess_at(&mut self, parameters: &[f64]) -> Result<f64> {
+        let x = self.at.from_theta(parameters);
+        self.value(&x)?;
+        let (_, hessian) = crate::judge::derivatives(self, x.len())?;
+        let at = self.at.clone();
+        let noise = self.model_mut().measure_noise(&at, &hessian);
+        Ok(noise.map_or(0.0, |noise| noise.excess))
+    }
+}

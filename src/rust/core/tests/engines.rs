@@ -1,0 +1,258 @@
+//! The iterative engine against the exact one: what needs no random vectors to rounding, the rest
+//! within its own errors.
+
+mod common;
+
+use common::{random_levels, Data, Random};
+use rlmm_core::covariance::Structure::{
+    self, Autoregressive, CompoundSymmetry, Diagonal, Unstructured,
+};
+use rlmm_core::derivatives::HessianKind;
+use rlmm_core::factor::memory::Room;
+use rlmm_core::judge::Verdict;
+use rlmm_core::lmm::{EngineKind, Held};
+use rlmm_core::optimize::{Flow, OptSummary, Settings};
+use rlmm_core::{Criterion, LinearMixedModel};
+
+fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (a - b).abs() <= tolerance * (1e-3 + largest),
+            "{what}[{i}]: {a} against {b}"
+        );
+    }
+}
+
+type Part = (Structure, usize);
+
+// Crossed terms of these levels and parts, with effects of size `sd`.
+fn data(n: usize, terms: &[(usize, &[Part])], sd: f64) -> Data {
+    let mut random = Random::new(3);
+    let mut data = Data::new(&mut random, n, 3);
+    for &(levels, parts) in terms {
+        let refs = random_levels(&mut random, n, levels);
+        data = data.with_term(&mut random, refs, parts);
+        let k: usize = parts.iter().map(|part| part.1).sum();
+        let effects: Vec<f64> =
+            (0..levels * k).map(|_| sd * random.normal()).collect();
+        let term = &data.terms[data.terms.len() - 1];
+        for i in 0..n {
+            let level = term.refs[i] as usize - 1;
+            for j in 0..k {
+                let z = term.z.as_ref().map_or(1.0, |z| z[j * n + i]);
+                data.y[i] += z * effects[level * k + j];
+            }
+        }
+    }
+    data
+}
+
+fn designs() -> Vec<(&'static str, Data)> {
+    let intercept: &[Part] = &[(Unstructured, 1)];
+    let slope: &[Part] = &[(Unstructured, 2)];
+    let mut random = Random::new(9);
+    vec![
+        (
+            "two",
+            data(3000, &[(300, intercept), (120, intercept)], 0.6),
+        ),
+        (
+            "three",
+            data(
+                3000,
+                &[(40, intercept), (250, intercept), (90, intercept)],
+                0.5,
+            ),
+        ),
+        ("slopes", data(4000, &[(200, slope), (80, slope)], 0.5)),
+        (
+            "structures",
+            data(
+                4000,
+                &[
+                    (150, &[(CompoundSymmetry, 3)]),
+                    (60, &[(Diagonal, 2)]),
+                    (30, &[(Autoregressive, 3)]),
+                ],
+                0.5,
+            ),
+        ),
+        (
+            "weights and offset",
+            data(3000, &[(200, slope), (100, intercept)], 0.7)
+                .with_weights(&mut random)
+                .with_offset(&mut random),
+        ),
+    ]
+}
+
+fn model(data: &Data, kind: EngineKind, reml: bool) -> LinearMixedModel {
+    let criterion = match reml {
+        true => Criterion::Reml,
+        false => Criterion::Ml,
+    };
+    let room = Room::default();
+    LinearMixedModel::by(kind, &room, &data.design(), criterion, None).unwrap()
+}
+
+fn both(data: &Data, reml: bool) -> [LinearMixedModel; 2] {
+    let of = |kind| model(data, kind, reml);
+    [of(EngineKind::Exact), of(EngineKind::Iterative)]
+}
+
+fn fit(model: &mut LinearMixedModel) -> OptSummary {
+    let start = model.start().to_vec();
+    let settings = Settings::default();
+    model
+        .fit(&start, &settings, &mut |_, _, _| Flow::Continue)
+        .unwrap()
+}
+
+// Everything that conjugate gradients alone tell, at one theta.
+fn compare_solved(what: &str, data: &Data, theta: &[f64], reml: bool) {
+    let [mut exact, mut iterative] = both(data, reml);
+    let expected = exact.estimates(theta).unwrap();
+    let found = iterative.estimates(theta).unwrap();
+    close(what, &[found.sigma], &[expected.sigma], 1e-9);
+    close(what, &found.solution.beta, &expected.solution.beta, 1e-8);
+    for (found, expected) in found.solution.b.iter().zip(&expected.solution.b) {
+        close(what, found, expected, 1e-7);
+    }
+    for (found, expected) in found.solution.u.iter().zip(&expected.solution.u) {
+        close(what, found, expected, 1e-7);
+    }
+    close(what, &found.rx, &expected.rx, 1e-8);
+    close(what, &[found.log_det_fe], &[expected.log_det_fe], 1e-8);
+    let average = |model: &mut LinearMixedModel| {
+        let point = model.at(theta).unwrap().slopes();
+        point.hessian(HessianKind::Average).h().to_vec()
+    };
+    close(what, &average(&mut iterative), &average(&mut exact), 1e-5);
+    let contrasts = [1.0, 0.5, 0.0, 0.0, -1.0, 2.0];
+    let slopes = |model: &mut LinearMixedModel| {
+        model.at(theta).unwrap().contrast_slopes(&contrasts)
+    };
+    close(what, &slopes(&mut iterative), &slopes(&mut exact), 1e-7);
+    let value = iterative.objective(theta).unwrap();
+    let expected = exact.objective(theta).unwrap();
+    assert!((value - expected).abs() < 0.3, "{what}: {value} {expected}");
+}
+
+#[test]
+fn solves_are_those_of_the_factor() {
+    for (what, data) in designs() {
+        let mut theta = model(&data, EngineKind::Exact, true).start().to_vec();
+        theta
+            .iter_mut()
+            .for_each(|theta| *theta = 0.7 * *theta + 0.1);
+        for reml in [true, false] {
+            compare_solved(what, &data, &theta, reml);
+        }
+        // Without the variance of the first term.
+        let parts = data.terms[0].cov.parts().iter();
+        let first: usize = parts.map(|part| part.range().len()).sum();
+        theta[..first].fill(0.0);
+        compare_solved(what, &data, &theta, true);
+    }
+}
+
+#[test]
+fn gradients_are_those_of_the_factor_on_average() {
+    for (what, data) in designs() {
+        let [mut exact, mut iterative] = both(&data, true);
+        let theta: Vec<f64> = exact
+            .start()
+            .iter()
+            .map(|start| 0.6 * start + 0.1)
+            .collect();
+        let gradient = |model: &mut LinearMixedModel| {
+            let mut gradient = vec![0.0; theta.len()];
+            model.at(&theta).unwrap().slopes().gradient(&mut gradient);
+            gradient
+        };
+        let expected = gradient(&mut exact);
+        close(what, &gradient(&mut iterative), &expected, 2e-2);
+    }
+}
+
+#[test]
+fn fits_agree() {
+    for (what, data) in designs() {
+        for reml in [true, false] {
+            let [mut exact, mut iterative] = both(&data, reml);
+            let expected = fit(&mut exact);
+            let found = fit(&mut iterative);
+            let certificate = iterative.certificate(&found.best).unwrap();
+            assert_eq!(certificate.verdict, Verdict::Optimal, "{what}");
+            let noise = iterative.noise().unwrap();
+            // A hundredth of a standard error of theta is 1e-4 of the deviance.
+            let loss =
+                exact.objective(&found.best).unwrap() - expected.best_value;
+            assert!((-1e-7..1e-4).contains(&loss), "{what}: {loss}");
+            assert!(loss < 20.0 * noise.excess.max(1e-7), "{what}: {noise:?}");
+            let error = found.best_value - expected.best_value;
+            assert!(
+                error.abs() < 8.0 * noise.loglik_se + 1e-4,
+                "{what}: {error} {noise:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn terms_without_variance_are_found() {
+    let intercept: &[Part] = &[(Unstructured, 1)];
+    let slope: &[Part] = &[(Unstructured, 2)];
+    let mut data = data(2000, &[(150, intercept), (60, slope)], 0.0);
+    let mut random = Random::new(5);
+    data.y.iter_mut().for_each(|y| *y = random.normal());
+    let [mut exact, mut iterative] = both(&data, true);
+    let expected = fit(&mut exact);
+    let found = fit(&mut iterative);
+    let loss = exact.objective(&found.best).unwrap() - expected.best_value;
+    assert!(loss < 1e-4, "{loss} {:?} {:?}", found.best, expected.best);
+    let certificate = iterative.certificate(&found.best).unwrap();
+    assert_eq!(certificate.verdict, Verdict::Optimal);
+}
+
+#[test]
+fn held_parameters_stay() {
+    let (_, data) = designs().remove(2);
+    for held in [
+        Held {
+            relative: vec![(0, 0.3)],
+            absolute: Vec::new(),
+        },
+        Held {
+            relative: Vec::new(),
+            absolute: vec![(3, 0.4)],
+        },
+    ] {
+        let values = both(&data, true).map(|mut model| {
+            let mut start = model.start().to_vec();
+            model.hold(&held, &mut start).unwrap();
+            let settings = Settings::default();
+            let found = model
+                .fit(&start, &settings, &mut |_, _, _| Flow::Continue)
+                .unwrap();
+            let sigma = model.at(&found.best).unwrap().sigma();
+            (found.best, sigma)
+        });
+        let [(expected, sigma), (found, other)] = values;
+        close("held", &found, &expected, 2e-2);
+        close("sigma", &[other], &[sigma], 1e-4);
+    }
+}
+
+#[test]
+fn the_same_call_gives_the_same_fit() {
+    let (_, data) = designs().remove(0);
+    let values = [(); 2].map(|()| {
+        let mut iterative = model(&data, EngineKind::Iterative, true);
+        let found = fit(&mut iterative);
+        (found.best, found.best_value)
+    });
+    assert_eq!(values[0], values[1]);
+}

@@ -1,0 +1,182 @@
+by_iterations <- function(...) rlmm_control(engine = "iterative", ...)
+
+# The same model by both engines.
+by_both <- function(...) {
+  list(
+    exact = rlmm(..., control = rlmm_control(engine = "exact")),
+    iterative = rlmm(..., control = by_iterations())
+  )
+}
+
+# Theta within .01 standard errors, -2 log-likelihood within three of its standard errors, and what
+# is solved for as by a factor.
+expect_agreement <- function(fits) {
+  exact <- fits$exact
+  found <- fits$iterative
+  noise <- certificate(found)$noise
+  expect_identical(found$engine, "iterative")
+  expect_identical(certificate(found)$verdict, "optimal")
+  loss <- devfun(exact)(found$theta) - exact$dev$objective
+  expect_lt(loss, 1e-4)
+  error <- 2 * abs(logLik(found) - logLik(exact))
+  expect_lt(error, 3 * 2 * attr(logLik(found), "se") + 1e-4)
+  expect_equal(fixef(found), fixef(exact), tolerance = 1e-4)
+  expect_equal(vcov(found), vcov(exact), tolerance = 1e-3)
+  expect_equal(sigma(found), sigma(exact), tolerance = 1e-4)
+}
+
+# -2 log-likelihood, or the REML criterion, of an exact fit as a function of theta.
+devfun <- function(fit) {
+  function(theta) core_objective(fit_spec(fit), theta)
+}
+
+test_that("crossed factors of InstEval, by REML and by maximum likelihood", {
+  f <- y ~ service + (1 | s) + (1 | d)
+  for (REML in c(TRUE, FALSE)) {
+    fits <- by_both(f, InstEval, REML = REML)
+    expect_agreement(fits)
+  }
+})
+
+test_that("three crossed factors, one with 14 levels, reach the optimum of lme4", {
+  f <- y ~ service + (1 | s) + (1 | d) + (1 | dept)
+  fit <- rlmm(f, InstEval, REML = FALSE, control = by_iterations())
+  # -2 logLik of lme4 2.1's lmer(f, InstEval, REML = FALSE).
+  error <- abs(-2 * as.numeric(logLik(fit)) - 237721.7688)
+  expect_lt(error, 6 * attr(logLik(fit), "se") + 1e-3)
+})
+
+crossed <- function(n = 6000L, g = 400L, h = 150L) {
+  withr::with_seed(11, {
+    d <- data.frame(
+      x = stats::rnorm(n),
+      g = factor(c(seq_len(g), sample(g, n - g, TRUE))),
+      h = factor(sample(c(seq_len(h), sample(h, n - h, TRUE)))),
+      w = stats::runif(n, 0.5, 2)
+    )
+    b <- stats::rnorm(g)
+    d$y <- 3 +
+      d$x * (1 + 0.5 * stats::rnorm(g)[d$g] + 0.3 * stats::rnorm(h)[d$h])
+    d$y <- d$y + 0.7 * b[d$g] + 0.5 * stats::rnorm(h)[d$h] + stats::rnorm(n)
+    d
+  })
+}
+
+test_that("slopes on both factors, weights, an offset, structures", {
+  d <- crossed()
+  expect_agreement(by_both(y ~ x + (x | g) + (x | h), d))
+  expect_agreement(by_both(y ~ x + (x || g) + (1 | h), d, weights = w))
+  expect_agreement(by_both(y ~ x + (1 | g) + cs(1 + x | h), d, REML = FALSE))
+  expect_agreement(by_both(y ~ 1 + offset(x) + (1 | g) + (x | h), d))
+})
+
+test_that("a singular fit is found and named", {
+  d <- crossed()
+  d$y <- withr::with_seed(4, stats::rnorm(nrow(d)))
+  fits <- suppressMessages(by_both(y ~ x + (x | g) + (1 | h), d))
+  loss <- devfun(fits$exact)(fits$iterative$theta) - fits$exact$dev$objective
+  expect_lt(loss, 1e-4)
+  expect_equal(isSingular(fits$iterative), isSingular(fits$exact))
+})
+
+test_that("accessors of an iterative fit are those of an exact one", {
+  d <- crossed(3000L, 100L, 60L)
+  fits <- by_both(y ~ x + (x | g) + (1 | h), d)
+  exact <- fits$exact
+  # At the same theta.
+  found <- rlmm(
+    y ~ x + (x | g) + (1 | h),
+    d,
+    control = by_iterations(fixed = list(theta = getME(exact, "theta")))
+  )
+  expect_equal(fixef(found), fixef(exact), tolerance = 1e-8)
+  expect_equal(vcov(found), vcov(exact), tolerance = 1e-7)
+  expect_equal(sigma(found), sigma(exact), tolerance = 1e-8)
+  expect_equal(fitted(found), fitted(exact), tolerance = 1e-6)
+  expect_equal(residuals(found), residuals(exact), tolerance = 1e-5)
+  expect_equal(
+    predict(found, d[1:5, ]),
+    predict(exact, d[1:5, ]),
+    tolerance = 1e-6
+  )
+  expect_equal(
+    ranef(found, condVar = FALSE)$h,
+    ranef(exact, condVar = FALSE)$h,
+    tolerance = 1e-6
+  )
+  expect_equal(condVar(found), condVar(exact), tolerance = 1e-5)
+  expect_equal(
+    as.data.frame(VarCorr(fits$iterative))$vcov,
+    as.data.frame(VarCorr(exact))$vcov,
+    tolerance = 1e-3
+  )
+  expect_equal(
+    coef(summary(fits$iterative))[, "df"],
+    coef(summary(exact))[, "df"],
+    tolerance = 0.02
+  )
+})
+
+test_that("what takes a factor refuses", {
+  d <- crossed(2000L, 60L, 40L)
+  fit <- rlmm(y ~ x + (1 | g) + (1 | h), d, control = by_iterations())
+  expect_error(hatvalues(fit), class = "rlmm_error_needs_factor")
+  expect_null(attr(ranef(fit)$g, "postVar"))
+  expect_snapshot(writeLines(error_lines(hatvalues(fit))))
+  exact <- update(fit, control = rlmm_control(engine = "exact"))
+  expect_length(hatvalues(exact), 2000L)
+})
+
+test_that("log-likelihoods have standard errors, and their tests say so", {
+  d <- crossed(2000L, 60L, 40L)
+  large <- rlmm(
+    y ~ x + (1 | g) + (1 | h),
+    d,
+    REML = FALSE,
+    control = by_iterations()
+  )
+  small <- update(large, . ~ . - x)
+  se <- attr(logLik(large), "se")
+  expect_gt(se, 0)
+  expect_lt(se, 0.05)
+  expect_match(
+    attr(anova(small, large), "heading"),
+    "Standard error of Chisq",
+    all = FALSE
+  )
+  expect_null(attr(logLik(rlmm(y ~ x + (1 | g), d)), "se"))
+  expect_match(format(certificate(large)), "random vectors", all = FALSE)
+  expect_output(print(large), "iterative engine")
+  expect_equal(logLik(update(large)), logLik(large))
+})
+
+test_that("the engine is chosen by what it costs", {
+  d <- crossed(30000L, 9000L, 4000L)
+  fit <- rlmm(y ~ x + (1 | g) + (1 | h), d)
+  expect_identical(fit$engine, "iterative")
+  expect_identical(preview(y ~ x + (1 | g) + (1 | h), d)$engine, "iterative")
+  d$nested <- factor(as.integer(d$g) %/% 3L)
+  fit <- rlmm(y ~ x + (1 | g) + (1 | nested), d)
+  expect_identical(fit$engine, "exact")
+  fit <- rlmm(y ~ x + (1 | g), d, control = by_iterations())
+  expect_identical(fit$engine, "exact")
+})
+
+test_that("too little memory for a factor is told, or left to the iterative engine", {
+  d <- crossed(20000L, 5000L, 2500L)
+  f <- y ~ x + (1 | g) + (1 | h)
+  fit <- rlmm(f, d, control = rlmm_control(memory_limit = 0.01))
+  expect_identical(fit$engine, "iterative")
+  expect_error(
+    rlmm(f, d, control = rlmm_control(engine = "exact", memory_limit = 0.01)),
+    class = "rlmm_error_too_large"
+  )
+})
+
+test_that("engines that don't exist are refused", {
+  expect_snapshot({
+    writeLines(error_lines(rlmm_control(engine = "iterativ")))
+    writeLines(error_lines(rlmm_control(engine = 1)))
+    writeLines(error_lines(rlmm_control(memory_limit = -1)))
+  })
+})
