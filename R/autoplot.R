@@ -12,12 +12,17 @@
 #' | fit, `type = "qq"` | normal quantiles of these residuals |
 #' | fit, `type = "spread"` | their size against fitted values |
 #' | fit, `type = "groups"` | predictions over the data, group by group: see [plot_by_group()] |
+#' | fit, `type = "shrinkage"` | how far groups are drawn in: see [plot_shrinkage()] |
 #' | `ranef(fit)` | random effects with intervals |
+#' | `coef(fit)` | coefficients by group; with intervals those of `coef(fit, se = TRUE)` |
+#' | `lmList()` | coefficients of each group alone, with limits |
+#' | `bootstrap(fit)`, `type = "density"` or `"ridges"` | densities of the replicates |
 #' | `profile(fit)`, `type = "zeta"` or `"density"` | profiles, with the limits of several levels,
 #' or densities |
 #' | `influence(fit, groups)` | Cook's distances |
 #' | `allFit(fit)` | estimates of each optimizer |
 #' | `opt_summary(fit)` | the objective at each evaluation |
+#' | `simulate_power(fit, extend = )` | a power curve |
 #'
 #' @param object What is drawn.
 #' @param type Which picture; see the table.
@@ -25,6 +30,7 @@
 #' @param group,x Names of a grouping factor, and of the covariate on the x axis.
 #' @param max_groups The largest number of groups drawn.
 #' @param n The number of cases that are labelled.
+#' @param parm Names or numbers of parameters.
 #' @param ... Not used.
 #' @return An object of class `"ggplot"`.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -39,16 +45,20 @@ NULL
 #' @rawNamespace S3method(ggplot2::autoplot, rlmm)
 autoplot.rlmm <- function(
   object,
-  type = c("residuals", "qq", "spread", "groups"),
+  type = c("residuals", "qq", "spread", "groups", "shrinkage"),
   x = NULL,
   group = NULL,
   max_groups = 24,
   ...
 ) {
   refuse_dots(...)
-  type <- one_of(type, c("residuals", "qq", "spread", "groups"), "type")
+  kinds <- c("residuals", "qq", "spread", "groups", "shrinkage")
+  type <- one_of(type, kinds, "type")
   if (type == "groups") {
     return(group_ggplot(object, x, group, max_groups))
+  }
+  if (type == "shrinkage") {
+    return(shrinkage_ggplot(shrinkage_table(object, group, NULL)))
   }
   r <- diagnostic_residuals(object)
   name <- if (isGLMM.rlmm(object)) "Quantile residuals" else "Scaled residuals"
@@ -68,19 +78,6 @@ autoplot.rlmm <- function(
 }
 
 # Fits --------------------------------------------------------------------
-
-# Points are small and pale where there are many.
-point_style <- function(n) {
-  list(
-    colour = plot_blue,
-    size = if (n > 2000L) 0.4 else 1.5,
-    alpha = if (n > 2000L) 0.3 else 0.8
-  )
-}
-
-points_layer <- function(n, ...) {
-  do.call(ggplot2::geom_point, c(list(...), point_style(n)))
-}
 
 cloud_ggplot <- function(x, y, xlab, ylab, zero) {
   data <- data.frame(x = as.vector(x), y = as.vector(y))
@@ -145,7 +142,7 @@ group_ggplot <- function(fit, x, group, max_groups) {
     ggplot2::scale_linetype_manual(
       values = stats::setNames(c("solid", "dashed"), group_lines)
     ) +
-    ggplot2::facet_wrap(ggplot2::vars(.data$group)) +
+    ggplot2::facet_wrap(ggplot2::vars(.data$group), labeller = wrapped) +
     ggplot2::labs(x = curves$x, y = curves$y, colour = NULL, linetype = NULL) +
     ggplot2::theme(legend.position = "top")
 }
@@ -290,7 +287,12 @@ autoplot.rlmm_allFit <- function(object, ...) {
       values = c(`TRUE` = 16, `FALSE` = 4),
       guide = "none"
     ) +
-    ggplot2::facet_wrap(ggplot2::vars(.data$parameter), scales = "free_x") +
+    ggplot2::facet_wrap(
+      ggplot2::vars(.data$parameter),
+      scales = "free_x",
+      labeller = wrapped
+    ) +
+    ggplot2::scale_x_continuous(n.breaks = 3) +
     ggplot2::labs(x = "Estimate", y = NULL)
 }
 
@@ -316,6 +318,7 @@ autoplot.rlmm_optsum <- function(object, ...) {
   ggplot2::ggplot(data, ggplot2::aes(.data$eval, .data$above)) +
     ggplot2::geom_line(colour = plot_blue) +
     points_layer(nrow(data)) +
+    ggplot2::scale_x_continuous(breaks = \(x) unique(floor(pretty(x)))) +
     ggplot2::scale_y_log10() +
     ggplot2::labs(x = "Evaluation", y = "Objective above the lowest")
 }

@@ -20,7 +20,8 @@
 #' @param object,x What [bootstrap()] returned.
 #' @param parm,level,signames See [confint.rlmm()].
 #' @param type `"percentile"`, `"basic"`, `"normal"` or `"shortest"`; lme4's `"perc"` and `"norm"`
-#'   are understood.
+#'   are understood. Of `plot()`: `"density"`, a panel for each parameter, or `"ridges"`, all of them
+#'   above each other, on the scale of their standard deviations.
 #' @param scale `"sdcor"`: standard deviations and correlations, or `"vcov"`: variances and
 #'   covariances.
 #' @param digits Significant digits.
@@ -41,6 +42,7 @@
 #' summary(b)
 #' confint(b, "theta_", type = "shortest")
 #' head(as.data.frame(b, what = "coef"))
+#' if (requireNamespace("lattice", quietly = TRUE)) plot(b, type = "ridges")
 #' @export
 summary.rlmm_bootstrap <- function(object, level = 0.95, ...) {
   refuse_dots(...)
@@ -527,39 +529,108 @@ variance_block <- function(x) {
 
 #' @rdname summary.rlmm_bootstrap
 #' @export
-plot.rlmm_bootstrap <- function(x, parm = NULL, ...) {
+plot.rlmm_bootstrap <- function(
+  x,
+  parm = NULL,
+  type = c("density", "ridges"),
+  ...
+) {
   need_package("lattice", "plot() of a bootstrap")
+  type <- one_of(type, c("density", "ridges"), "type")
+  drawn <- drawn_parameters(x, parm)
+  if (type == "density") density_plot(drawn, ...) else ridge_plot(drawn, ...)
+}
+
+#' The replicates of the parameters that are drawn
+#' @return A list: `values` (a matrix with a column for each parameter), and `estimate`.
+#' @noRd
+drawn_parameters <- function(x, parm) {
   values <- as.matrix(x, signames = FALSE)
   n_variance <- ncol(values) - ncol(x$beta)
   wanted <- select_parameters(parm, colnames(values), n_variance)
-  estimate <- stats::setNames(bootstrap_estimates(x), colnames(values))[wanted]
-  data <- data.frame(
-    value = as.vector(values[, wanted]),
-    parameter = factor(rep(wanted, each = nrow(values)), levels = wanted)
+  estimates <- stats::setNames(bootstrap_estimates(x), colnames(values))
+  list(
+    values = values[, wanted, drop = FALSE],
+    estimate = estimates[wanted]
   )
+}
+
+density_plot <- function(drawn, ...) {
+  data <- replicate_table(drawn)
   panel <- function(x, ..., subscripts) {
     lattice::panel.grid(h = 0, v = -1)
-    lattice::panel.abline(
-      v = estimate[[lattice::packet.number()]],
-      col = plot_red
-    )
+    estimate <- drawn$estimate[[lattice::packet.number()]]
+    lattice::panel.abline(v = estimate, col = plot_red)
     lattice::panel.densityplot(x, ...)
   }
   defaults <- list(
     x = ~ value | parameter,
-    data = data[!is.na(data$value), ],
+    data = data,
     panel = panel,
-    plot.points = FALSE,
-    col = plot_blue,
-    xlab = NULL,
-    ylab = "Density",
-    strip = lattice::strip.custom(bg = "grey92"),
-    scales = list(relation = "free", y = list(rot = 0)),
-    as.table = TRUE
+    plot.points = FALSE
   )
-  do.call(lattice::densityplot, replace_named(defaults, list(...)))
+  settings <- density_settings(levels(data$parameter))
+  all <- replace_named(c(defaults, settings), list(...))
+  do.call(lattice::densityplot, all)
+}
+
+# A row for each replicate of each parameter.
+replicate_table <- function(drawn) {
+  names <- colnames(drawn$values)
+  data <- data.frame(
+    value = as.vector(drawn$values),
+    parameter = factor(rep(names, each = nrow(drawn$values)), names)
+  )
+  data[!is.na(data$value), ]
+}
+
+#' Densities of all parameters above each other, of their distances from the estimates in standard
+#' deviations
+#' @noRd
+bootstrap_ridges <- function(drawn) {
+  centred <- sweep(drawn$values, 2L, drawn$estimate)
+  spread <- apply(centred, 2L, stats::sd, na.rm = TRUE)
+  ridge_curves(sweep(centred, 2L, ifelse(spread > 0, spread, 1), `/`))
+}
+
+ridge_label <- "Standard deviations from the estimate"
+
+ridge_plot <- function(drawn, ...) {
+  curves <- bootstrap_ridges(drawn)
+  curves$top <- curves$base + curves$height
+  names <- colnames(drawn$values)
+  defaults <- list(
+    x = top ~ value,
+    data = curves,
+    base = curves$base,
+    panel = ridge_panel,
+    ylim = c(0.8, length(names) + 1.1),
+    xlab = ridge_label,
+    ylab = NULL,
+    scales = list(y = list(at = rev(seq_along(names)), labels = names))
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+# From the top down, so that each curve stands before the one above it.
+ridge_panel <- function(x, y, base, subscripts, ...) {
+  lattice::panel.grid(h = 0, v = -1)
+  lattice::panel.abline(v = 0, col = plot_red)
+  for (level in sort(unique(base), decreasing = TRUE)) {
+    own <- base == level
+    lattice::panel.polygon(
+      c(x[own], rev(x[own])),
+      c(y[own], rep(level, sum(own))),
+      col = plot_blue,
+      alpha = 0.3,
+      border = NA
+    )
+    lattice::panel.lines(x[own], y[own], col = plot_blue)
+  }
 }
 
 #' @rdname summary.rlmm_bootstrap
 #' @rawNamespace S3method(lattice::densityplot, rlmm_bootstrap)
-densityplot.rlmm_bootstrap <- function(x, data = NULL, ...) plot(x, ...)
+densityplot.rlmm_bootstrap <- function(x, data = NULL, ...) {
+  plot.rlmm_bootstrap(x, ...)
+}

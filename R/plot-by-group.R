@@ -41,10 +41,7 @@ plot_by_group <- function(
     prepanel = group_prepanel,
     xlab = curves$x,
     ylab = curves$y,
-    strip = lattice::strip.custom(
-      bg = "grey92",
-      par.strip.text = list(cex = 0.8)
-    ),
+    strip = fitting_strip(levels(curves$data$group), 0.8),
     as.table = TRUE,
     key = list(
       text = list(group_lines),

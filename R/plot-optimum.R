@@ -99,10 +99,7 @@ parameter_traces <- function(log, ...) {
     type = c("l", "g"),
     col = plot_blue,
     layout = c(min(length(names), 4L), ceiling(length(names) / 4)),
-    strip = lattice::strip.custom(
-      bg = "grey92",
-      par.strip.text = list(cex = 0.8)
-    ),
+    strip = fitting_strip(names, 0.8),
     as.table = TRUE
   )
   do.call(lattice::xyplot, replace_named(defaults, list(...)))
@@ -121,10 +118,7 @@ plot.rlmm_allFit <- function(x, ...) {
     xlab = "Estimate",
     panel = all_fit_panel,
     prepanel = all_fit_prepanel,
-    strip = lattice::strip.custom(
-      bg = "grey92",
-      par.strip.text = list(cex = 0.8)
-    ),
+    strip = fitting_strip(levels(factor(data$parameter)), 0.8),
     as.table = TRUE,
     key = list(
       text = list(c("as low as the lowest", "more than 0.01 above")),

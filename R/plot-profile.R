@@ -36,7 +36,7 @@ plot.profile.rlmm <- function(
     panel = zeta_panel(quantiles, absVal),
     xlab = NULL,
     ylab = if (absVal) "|zeta|" else "zeta",
-    strip = lattice::strip.custom(bg = "grey92"),
+    strip = fitting_strip(levels(curves$parameter)),
     scales = list(x = list(relation = "free")),
     as.table = TRUE
   )
@@ -54,15 +54,11 @@ densityplot.profile.rlmm <- function(x, data = NULL, ...) {
   defaults <- list(
     x = density ~ value | parameter,
     data = densities,
-    type = c("l", "g"),
-    col = plot_blue,
-    xlab = NULL,
-    ylab = "Density",
-    strip = lattice::strip.custom(bg = "grey92"),
-    scales = list(relation = "free", y = list(rot = 0)),
-    as.table = TRUE
+    type = c("l", "g")
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  settings <- density_settings(levels(densities$parameter))
+  all <- replace_named(c(defaults, settings), list(...))
+  do.call(lattice::xyplot, all)
 }
 
 #' Smooth curves of zeta, a hundred points for each parameter

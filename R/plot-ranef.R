@@ -173,7 +173,9 @@ plot.coef.rlmm <- function(x, main = TRUE, whichel = NULL, ...) {
   need_package("lattice", "plot(coef(fit))")
   check_flag(main, "main")
   new_plots(lapply(wanted_groups(x, whichel), \(group) {
-    coefficient_plot(group, x[[group]], main, ...)
+    table <- x[[group]]
+    attr(table, "errors") <- attr(x, "std.error")[[group]]
+    coefficient_plot(group, table, main, ...)
   }))
 }
 
@@ -187,11 +189,25 @@ coefficient_plot <- function(group, table, main, ...) {
     term = factor(rep(shown, each = length(levels)), levels = shown),
     value = unlist(table[shown], use.names = FALSE)
   )
-  defaults <- c(
-    list(x = level ~ value | term, data = data, pch = 16),
-    level_layout(length(levels), if (main) group)
+  errors <- unlist(attr(table, "errors")[shown], use.names = FALSE)
+  half <- stats::qnorm(0.975) * (errors %||% 0)
+  defaults <- list(
+    x = level ~ value | term,
+    data = data,
+    low = data$value - half,
+    high = data$value + half,
+    panel = if (is.null(errors)) points_panel else interval_panel,
+    prepanel = interval_prepanel
   )
-  do.call(lattice::dotplot, replace_named(defaults, list(...)))
+  layout <- level_layout(length(levels), if (main) group)
+  do.call(lattice::dotplot, replace_named(c(defaults, layout), list(...)))
+}
+
+# Points in rows, small where there are many.
+points_panel <- function(x, y, low, high, subscripts, ...) {
+  lattice::panel.grid(h = if (length(x) > 60L) 0 else -1, v = -1)
+  size <- if (length(x) > 500L) 0.3 else 0.8
+  lattice::panel.points(x, y, pch = 16L, cex = size, col = plot_blue)
 }
 
 # How plots with a row for each level look; of very many the labels are left out.
@@ -232,6 +248,27 @@ print.rlmm_plots <- function(x, ...) {
 #' @export
 plot_shrinkage <- function(x, group = NULL, effects = NULL, ...) {
   need_package("lattice", "plot_shrinkage()")
+  shrinkage <- shrinkage_table(x, group, effects)
+  data <- data.frame(
+    x = c(shrinkage$mixed[, 1L], shrinkage$alone[, 1L]),
+    y = c(shrinkage$mixed[, 2L], shrinkage$alone[, 2L])
+  )
+  defaults <- list(
+    x = y ~ x,
+    data = data,
+    xlab = shrinkage$effects[[1L]],
+    ylab = shrinkage$effects[[2L]],
+    main = paste0("Shrinkage by ", shrinkage$group),
+    panel = shrinkage_panel(nrow(shrinkage$mixed), shrinkage$centre),
+    key = shrinkage_key
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+#' Coefficients of two effects by group: of the mixed model, and of the group alone
+#' @return A list: `group`, `effects`, `mixed` and `alone` (two columns each), and `centre`.
+#' @noRd
+shrinkage_table <- function(x, group, effects) {
   check_fit(x, "x")
   if (isGLMM.rlmm(x)) {
     abort_rlmm(
@@ -245,22 +282,13 @@ plot_shrinkage <- function(x, group = NULL, effects = NULL, ...) {
   tables <- coef(x)
   group <- check_groups(group, names(tables))[[1L]]
   effects <- shrunken_effects(x, group, effects)
-  shrunken <- tables[[group]][effects]
-  alone <- within_group_coefficients(x, group, effects)
-  data <- data.frame(
-    x = c(shrunken[[1L]], alone[, 1L]),
-    y = c(shrunken[[2L]], alone[, 2L])
+  list(
+    group = group,
+    effects = effects,
+    mixed = as.matrix(tables[[group]][effects]),
+    alone = within_group_coefficients(x, group, effects),
+    centre = x$beta[effects]
   )
-  defaults <- list(
-    x = y ~ x,
-    data = data,
-    xlab = effects[[1L]],
-    ylab = effects[[2L]],
-    main = paste0("Shrinkage by ", group),
-    panel = shrinkage_panel(nrow(shrunken), x$beta[effects]),
-    key = shrinkage_key
-  )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
 }
 
 shrinkage_key <- list(

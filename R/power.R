@@ -285,6 +285,26 @@ unclass_power <- function(x) as_table(as.list(x), seq_len(nrow(x)))
 #' @export
 plot.rlmm_power <- function(x, ...) {
   need_package("lattice", "plot(simulate_power(fit))")
+  data <- power_curve(x)
+  defaults <- list(
+    x = power ~ size | test,
+    data = data,
+    lower = data$lwr,
+    upper = data$upr,
+    target = c(attr(x, "alpha"), 0.8),
+    panel = power_panel,
+    ylim = c(-0.04, 1.04),
+    xlab = power_axis(x),
+    ylab = "Power",
+    strip = lattice::strip.custom(bg = "grey92"),
+    as.table = TRUE
+  )
+  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+#' The points of a power curve, and its x axis
+#' @noRd
+power_curve <- function(x) {
   along <- attr(x, "along")
   if (is.null(along)) {
     abort_rlmm(
@@ -295,25 +315,18 @@ plot.rlmm_power <- function(x, ...) {
       "rlmm_error_argument"
     )
   }
-  data <- data.frame(
+  data.frame(
     size = x[[along]],
     power = x$power,
+    lwr = x$lwr,
+    upr = x$upr,
     test = factor(x$test, unique(x$test))
   )
-  defaults <- list(
-    x = power ~ size | test,
-    data = data,
-    lower = x$lwr,
-    upper = x$upr,
-    target = c(attr(x, "alpha"), 0.8),
-    panel = power_panel,
-    ylim = c(-0.04, 1.04),
-    xlab = if (along == "rows") "Rows" else paste("Levels of", along),
-    ylab = "Power",
-    strip = lattice::strip.custom(bg = "grey92"),
-    as.table = TRUE
-  )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+power_axis <- function(x) {
+  along <- attr(x, "along")
+  if (along == "rows") "Rows" else paste("Levels of", along)
 }
 
 # Power with its limits, and lines at alpha and at a power of 0.8.

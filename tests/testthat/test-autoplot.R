@@ -49,3 +49,44 @@ test_that("two groups are as good as many", {
   draw(autoplot(ranef(fit)))
   draw(autoplot(fit, type = "groups"))
 })
+
+test_that("coefficients, replicates, groups alone and power have pictures too", {
+  skip_if_not_installed("ggplot2")
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  is_drawn <- \(picture) {
+    expect_s3_class(picture, "ggplot")
+    expect_silent(ggplot2::ggplot_build(picture))
+  }
+  with_errors <- ggplot2::autoplot(coef(fit, se = TRUE), level = 0.9)
+  is_drawn(with_errors)
+  table <- as.data.frame(coef(fit, se = TRUE), level = 0.9)
+  expect_equal(with_errors$data$upr, table$upr)
+  is_drawn(ggplot2::autoplot(coef(fit)))
+  is_drawn(ggplot2::autoplot(fit, type = "shrinkage"))
+  alone <- lmList(Reaction ~ Days | Subject, sleepstudy)
+  is_drawn(ggplot2::autoplot(alone))
+  power <- simulate_power(
+    fit,
+    nsim = 10,
+    extend = list(Subject = c(9, 18)),
+    seed = 1
+  )
+  is_drawn(ggplot2::autoplot(power))
+  b <- bootstrap(fit, 50, seed = 1)
+  is_drawn(ggplot2::autoplot(b))
+  ridges <- ggplot2::autoplot(b, type = "ridges", parm = "beta_")
+  is_drawn(ridges)
+  expect_equal(levels(ridges$data$parameter), names(fixef(fit)))
+  expect_error(
+    ggplot2::autoplot(simulate_power(fit, nsim = 2)),
+    class = "rlmm_error_argument"
+  )
+})
+
+test_that("labels of panels are broken where they are long", {
+  label <- "cor_Days.(Intercept)|Subject"
+  expect_equal(
+    unname(wrapped(list(label))[[1]]),
+    "cor_Days.(Intercept)|\nSubject"
+  )
+})

@@ -137,3 +137,18 @@ test_that("a plot is drawn", {
   grDevices::dev.off()
   expect_gt(file.size(path), 1000)
 })
+
+test_that("ridges are densities of standardized replicates", {
+  skip_if_not_installed("lattice")
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  b <- bootstrap(fit, 100, seed = 1)
+  picture <- plot(b, "beta_", type = "ridges")
+  expect_s3_class(picture, "trellis")
+  curves <- bootstrap_ridges(drawn_parameters(b, "beta_"))
+  days <- curves[curves$parameter == "Days", ]
+  values <- as.matrix(b)[, "Days"]
+  shape <- density((values - fixef(fit)[["Days"]]) / sd(values), n = 201)
+  expect_equal(days$value, shape$x)
+  expect_equal(days$height, 0.9 * shape$y / max(shape$y))
+  expect_error(plot(b, type = "violin"), class = "rlmm_error_argument")
+})

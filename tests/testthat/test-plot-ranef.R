@@ -86,3 +86,13 @@ test_that("plots of random effects say what they can't draw", {
     writeLines(error_lines(plot_shrinkage(glmm)))
   })
 })
+
+test_that("coefficients with standard errors are drawn with intervals", {
+  skip_if_not_installed("lattice")
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  found <- plot(coef(fit, se = TRUE))[[1]]
+  table <- as.data.frame(coef(fit, se = TRUE))
+  expect_equal(found$panel.args.common$high, table$upr)
+  plain <- plot(coef(fit))[[1]]
+  expect_equal(plain$panel.args.common$high, table$estimate)
+})
