@@ -77,10 +77,10 @@ coefficient_ggplot <- function(data) {
       labeller = wrapped
     ) +
     ggplot2::labs(x = "Coefficient", y = NULL) +
-    named_places(levels)
+    level_places(levels)
 }
 
-named_places <- function(levels) {
+level_places <- function(levels) {
   is_named <- length(levels) <= 60L
   ggplot2::scale_y_continuous(
     breaks = if (is_named) seq_along(levels) else NULL,
