@@ -57,7 +57,7 @@ lmList <- function(
   parts <- group_formula(if (missing(formula)) NULL else formula)
   frame <- group_frame(parts, if (missing(data)) env else data, call, env)
   family <- if (!is.null(family)) read_glm_family(family)
-  group <- as.factor(frame[[deparse_one(parts$group)]])
+  group <- frame_group(frame, parts$group)
   has_sigma <- is.null(family) || !family$family %in% c("binomial", "poisson")
   structure(
     group_fits(frame, group, parts, family),
@@ -87,7 +87,34 @@ group_frame <- function(parts, data, call, env) {
     as.list(call)[asked],
     list(drop.unused.levels = TRUE)
   ))
+  check_list_variables(parts, data)
   eval(frame_call, rlang::new_environment(list(data = data), env))
+}
+
+# The grouping factor of a frame; `a:b` groups by the levels of both.
+frame_group <- function(frame, expr) {
+  if (call_name(expr) != ":") {
+    return(as.factor(frame[[deparse_one(expr)]]))
+  }
+  atoms <- lapply(all.vars(expr), \(name) as.factor(frame[[name]]))
+  interaction(atoms, drop = TRUE, sep = ":", lex.order = TRUE)
+}
+
+# Variables that are neither columns nor objects.
+check_list_variables <- function(parts, data) {
+  names <- setdiff(all.vars(parts$variables), c(names(data), "."))
+  is_known <- vapply(names, exists, NA, envir = environment(parts$variables))
+  if (all(is_known)) {
+    return(invisible())
+  }
+  name <- names[!is_known][1L]
+  abort_rlmm(
+    c(
+      paste0("Can't find the variable ", tick(name), " in `data`."),
+      did_you_mean(name, names(data))
+    ),
+    "rlmm_error_variable"
+  )
 }
 
 #' The parts of `y ~ x | g`
@@ -100,6 +127,14 @@ group_formula <- function(formula) {
     abort_argument(
       "`formula` must be of the form `y ~ x | g`.",
       x = if (is_formula) paste0("It is ", written, ".") else it_is(formula),
+      arg = "formula"
+    )
+  }
+  if (call_name(right[[3L]]) == "/") {
+    abort_argument(
+      "`formula` must have one grouping factor.",
+      x = sprintf("It has `%s`.", deparse_one(right[[3L]])),
+      i = "`a:b` groups by the levels of both.",
       arg = "formula"
     )
   }

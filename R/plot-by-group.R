@@ -97,8 +97,9 @@ group_curves <- function(fit, x, group, max_groups, type) {
 #' The data of the fit, for its rows: those given, or the variables of the frame
 #' @noRd
 frame_data_for_plot <- function(fit) {
+  frame <- fit_frame(fit)
   data <- nlme::getData(fit)
-  data[match(row.names(fit_frame(fit)), row.names(data)), , drop = FALSE]
+  data[match(row.names(frame), row.names(data)), , drop = FALSE]
 }
 
 plotted_covariate <- function(fit, x, data) {

@@ -117,10 +117,44 @@ new_preview <- function(design, notes) {
       engine = engine$engine,
       storage = engine$storage,
       seconds = expected_seconds(design, engine),
-      notes = notes
+      notes = c(notes, contained_notes(design))
     ),
     class = "rlmm_preview"
   )
+}
+
+#' Words on random effects that the fixed effects contain: restricted likelihood says nothing of
+#' their variances
+#' @noRd
+contained_notes <- function(design) {
+  n <- nrow(design$frame)
+  p <- count_columns(design$spec$x)
+  if (!is.null(design$family) || p == 0L || n * p^2 > 1e9) {
+    return(NULL)
+  }
+  x <- qr(column_matrix(design$spec$x, n))
+  contained <- Filter(\(term) is_contained(term, design, x), design$random)
+  vapply(
+    contained,
+    \(term) {
+      sprintf(
+        "The random effects of %s are contained in the fixed effects: leave them out.",
+        tick(term_text(term))
+      )
+    },
+    ""
+  )
+}
+
+# Whether a combination of the levels, of numbers that no design knows, lies in the space of X for
+# each effect of the term.
+is_contained <- function(term, design, x) {
+  core <- design$spec$terms[[term$core_term]]
+  combination <- cos(1.7 * seq_along(term$levels))[core$refs]
+  z <- column_matrix(core$z, length(core$refs))[, term$core_cols, drop = FALSE]
+  wanted <- z * combination
+  left <- qr.resid(x, wanted)
+  all(colSums(left^2) <= 1e-16 * colSums(wanted^2))
 }
 
 # Terms and factors -------------------------------------------------------

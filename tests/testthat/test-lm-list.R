@@ -128,3 +128,17 @@ test_that("nlme's data and wrong formulas are understood", {
     ))
   })
 })
+
+test_that("groups by several factors, and variables that aren't there", {
+  both <- lmList(distance ~ age | Sex:Subject, nlme::Orthodont)
+  one <- lmList(distance ~ age | Subject, nlme::Orthodont)
+  expect_length(both, 27)
+  expect_equal(unlist(coef(both)["Male:M01", ]), unlist(coef(one)["M01", ]))
+  expect_snapshot({
+    writeLines(error_lines(lmList(distance ~ age | subject, nlme::Orthodont)))
+    writeLines(error_lines(lmList(
+      distance ~ age | Subject / Sex,
+      nlme::Orthodont
+    )))
+  })
+})

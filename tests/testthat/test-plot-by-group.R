@@ -45,3 +45,12 @@ test_that("what can't be drawn is told", {
     writeLines(error_lines(plot_by_group(fit, "Batch")))
   })
 })
+
+test_that("a fit without its data has no picture", {
+  slim <- rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    control = rlmm_control(slim = TRUE)
+  )
+  expect_error(plot_by_group(slim), class = "rlmm_error_slim")
+})

@@ -98,3 +98,10 @@ test_that("times are in units that one reads", {
   expect_equal(format_seconds(9000), "about 2.5 hours")
   expect_equal(format_seconds(NA), "unknown")
 })
+
+test_that("random effects that the fixed effects contain are told", {
+  contained <- preview(score ~ Machine * Worker + (1 | Worker), nlme::Machines)
+  expect_match(contained$notes, "`(1 | Worker)`", fixed = TRUE, all = FALSE)
+  crossed <- preview(score ~ Machine + (Machine | Worker), nlme::Machines)
+  expect_length(crossed$notes, 0)
+})
