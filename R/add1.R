@@ -143,7 +143,7 @@ deletion_contrasts <- function(fit, label) {
     contrasts.arg = fit$fixed$contrasts[intersect(factors, kept)]
   )
   rest <- if (ncol(without) > 0L) qr.resid(qr(without), x) else x
-  # Of columns on their own scales, so that the rank doesn't depend on units.
+  # Columns are taken on their own scales, so that the rank doesn't depend on units.
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
   parts <- svd(rest / rep(unit, each = nrow(x)), nu = 0L)
   rank <- sum(parts$d > 1e-7)

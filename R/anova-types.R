@@ -194,8 +194,8 @@ term_tests.rlmm_glmm <- function(fit, type, tests) {
 
 #' A table with what it tests, for `lmerTest::show_tests()`
 #'
-#' Of all matrices with the same row space the one is shown that has ones for the
-#' term's own coefficients, where there is one; of type I the triangular one.
+#' All matrices with the same row space are the same hypothesis. The one that is shown has ones for
+#' the term's own coefficients, where there is such a one; that of type I is triangular.
 #' @noRd
 with_hypotheses <- function(table, contrasts, fit, type) {
   labels <- names(fit$beta)

@@ -1,4 +1,4 @@
-# The same pictures by ggplot2, where it is there.
+# The pictures of plot() by ggplot2, where it is installed.
 
 #' Plots by ggplot2
 #'

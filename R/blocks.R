@@ -77,7 +77,7 @@ core_lambdas <- function(fit) {
 
 #' W^1/2 Z of each core term, then W^1/2 [X y] (the offset taken off y)
 #'
-#' Of a generalized model y and W are the working response and weights of the last iteration.
+#' In a generalized model y and W are the working response and weights of the last iteration.
 #' @noRd
 weighted_columns <- function(fit) {
   check_root_weights(fit)

@@ -247,7 +247,7 @@ is_singular_replicate <- function(x, tol = 1e-4) {
     fit$random,
     held_terms(fit)
   )
-  found <- Reduce(\(a, b) a | b, lapply(smallest, \(value) value < tol))
+  found <- Reduce(`|`, lapply(smallest, `<`, tol))
   !is.na(found) & found
 }
 

@@ -11,7 +11,7 @@
 #' account (Greven and Kneib 2010): with the trace alone a model with a random effect that isn't
 #' there would always win. Variances of zero, and what is held, count as known.
 #'
-#' Of a generalized model there is the trace at fixed theta, that of the working linear model, and
+#' For a generalized model there is the trace at fixed theta, that of the working linear model, and
 #' one for a dispersion or another shape that is estimated.
 #'
 #' @param object A fit.

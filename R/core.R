@@ -88,9 +88,9 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
   many
 }
 
-# The same for a linear or a generalized model, from the `theta` and `beta` of `start`, with
-# `std_error` and, of a linear model and if `control$df`, Satterthwaite's `df` (`NaN` where the core
-# has none).
+# Fits of the columns of y by a linear or a generalized model, from the `theta` and `beta` of
+# `start`: what core_fit_many() returns, with `std_error` and, of a linear model and if
+# `control$df`, Satterthwaite's `df` (`NaN` where the core has none).
 core_fit_columns <- function(spec, y, start = list(), control = list()) {
   control$progress <- isTRUE(control$progress %||% interactive())
   threads <- n_threads(control)

@@ -179,7 +179,7 @@ random_block <- function(fit) {
   }
 }
 
-#' The same of single rows: what the fixed part leaves of their leverage
+#' The blocks of single rows: what the fixed part leaves of their leverage
 #' @noRd
 block_of_single_rows <- function(fit, model) {
   w <- model$weights

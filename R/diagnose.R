@@ -109,7 +109,7 @@ standardized_modes <- function(fit) {
   lapply(modes, \(mode) mode / stats::sd(mode))
 }
 
-# Of more levels than this the influence isn't looked at.
+# Grouping factors with more levels than this aren't asked for influential ones.
 max_diagnosed_levels <- 3000L
 
 influence_by_factor <- function(fit) {

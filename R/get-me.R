@@ -26,16 +26,16 @@
 #' mean the blocks of the cross-products of `Z`, `X`, `y` and of their Cholesky factor; since lme4
 #' uses these names for something else, they are `A_blocks` and `L_blocks` here.
 #'
-#' Its functions of a model: `cond` (condition number of each block of Lambda, infinite where it is
-#' singular), `logdet` (log determinant of `Lambda' Z' W Z Lambda + I`, plus that of `RX' RX` for a
-#' REML fit), `feL` (the lower triangular factor of the fixed effects, `RX` transposed), `sparseL`
+#' Functions of MixedModels.jl: `cond` (condition number of each block of Lambda, infinite where it
+#' is singular), `logdet` (log determinant of `Lambda' Z' W Z Lambda + I`, plus that of `RX' RX` for
+#' a REML fit), `feL` (the lower triangular factor of the fixed effects, `RX` transposed), `sparseL`
 #' (the factor of the random effects, sparse, in the order of `L_blocks`).
 #'
-#' Its properties of a generalized model, which linear ones have here too: `resp` (a list with a
-#' value for each observation: `y`, `mu`, `eta`, `offset`, prior weights `wts`, squared deviance
-#' residuals `devresid`, and the working weights `wrkwt` and residuals `wrkresid` of the last
-#' iteration) and `LMM` (parts of the linear mixed model of the last iteration, its `y` the working
-#' response; of a linear fit the fit itself).
+#' Properties that MixedModels.jl gives generalized models, and linear ones have here too: `resp` (a
+#' list with a value for each observation: `y`, `mu`, `eta`, `offset`, prior weights `wts`, squared
+#' deviance residuals `devresid`, and the working weights `wrkwt` and residuals `wrkresid` of the
+#' last iteration) and `LMM` (parts of the linear mixed model of the last iteration, its `y` the
+#' working response; of a linear fit the fit itself).
 #'
 #' @param object A fit.
 #' @param name One name, several (a list is returned), or `"ALL"`.

@@ -43,7 +43,8 @@ on_side_of <- function(limits, eta) {
 
 #' Limits for a new observation
 #'
-#' Its random effects of terms that the prediction leaves out are those of a level that isn't known.
+#' The observation's random effects in terms that the prediction leaves out are those of a level
+#' that isn't known.
 #' @param rows The rows of the predictions, with such terms as `left_out`.
 #' @param asked The arguments of predict().
 #' @noRd

@@ -289,10 +289,10 @@ simulated_tests <- function(fit, smaller, nsim) {
 
 #' The likelihood ratio of one variance, from its spectral representation
 #'
-#' Of REML: the maximum over lambda of (n - p) log(1 + N / D) - sum log(1 + lambda mu_s), where N =
-#' sum lambda mu_s w_s^2 / (1 + lambda mu_s), D = sum w_s^2 / (1 + lambda mu_s) + a chi-squared with
-#' the degrees of freedom left, and mu are the eigenvalues of Z'PZ (P projects off X). Of ML n
-#' stands for n - p, and in the last sum the eigenvalues of Z'Z.
+#' The statistic of REML is the maximum over lambda of (n - p) log(1 + N / D) - sum log(1 + lambda
+#' mu_s), where N = sum lambda mu_s w_s^2 / (1 + lambda mu_s), D = sum w_s^2 / (1 + lambda mu_s) + a
+#' chi-squared with the degrees of freedom left, and mu are the eigenvalues of Z'PZ (P projects off
+#' X). In that of ML n stands for n - p, and in the last sum the eigenvalues of Z'Z.
 #' @noRd
 exact_tests <- function(fit, nsim) {
   found <- effect_eigenvalues(fit)

@@ -1,6 +1,6 @@
 #' Residual standard deviations by stratum
 #'
-#' Of a fit with `rlmm(dispersion = ~ g)`: the residual standard deviation of each stratum, and its
+#' For a fit with `rlmm(dispersion = ~ g)`: the residual standard deviation of each stratum, and its
 #' ratio to that of the first.
 #'
 #' Standard errors are those of the logarithm of the ratio, from the Hessian of the criterion in all

@@ -340,7 +340,10 @@ score_moments <- function(parts, way, L) {
 
 # A list of lists of the values for pairs of numbers up to n.
 for_pairs <- function(n, f) {
-  lapply(seq_len(n), \(i) lapply(seq_len(n), \(j) f(i, j)))
+  row <- function(i) {
+    lapply(seq_len(n), \(j) f(i, j))
+  }
+  lapply(seq_len(n), row)
 }
 
 #' For each cluster (a row) the sum of Lambda'Z' t

@@ -21,7 +21,7 @@
 #' the cone of the covariance matrices. The Hessian in these two does not exist as a function of
 #' theta, and is refused; in theta it always exists.
 #'
-#' Of a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
+#' In a generalized model the parameters are those of `as.function(fit)`: theta, the fixed effects
 #' (unless PIRLS finds them: `nAGQ = 0`), and the logarithm of an estimated shape; the only
 #' parameterization is `"sqrt"`. The Hessian comes from central differences of the exact score.
 #'

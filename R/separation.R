@@ -53,8 +53,8 @@ orthogonal_columns <- function(x) {
   list(shift = r / sizes, largest = largest * abs(sizes))
 }
 
-# The same of centred columns. The inverse of `shift`, whose one row differs from those of the unit
-# matrix, is its mirror image.
+# Shift and largest elements of centred columns. The inverse of `shift`, whose one row differs from
+# those of the unit matrix, is its mirror image.
 centred_columns <- function(x, names) {
   shift <- intercept_shift(x, names)
   centred <- x %*% (2 * diag(ncol(x)) - shift)

@@ -170,7 +170,8 @@ sums_of_random <- function(sums, from, to) {
 
 # The places that the columns of a grouping factor had.
 moved_columns <- function(group, from, to) {
-  own <- \(terms) Filter(\(term) term$group == group, terms)
+  is_own <- \(term) term$group == group
+  own <- \(terms) Filter(is_own, terms)
   labels <- vapply(own(from), `[[`, "", "label")
   moved <- \(term) own(from)[[match(term$label, labels)]]$core_cols
   unlist(lapply(own(to), moved))

@@ -75,7 +75,7 @@ block_of <- function(result, prefix, size) {
   matrix(unlist(found), size, byrow = TRUE)
 }
 
-# Likewise for symmetric k x k blocks, of which the upper triangles are given.
+# Symmetric k x k blocks of a result, a column each, of which it has the upper triangles.
 symmetric_block <- function(result, prefix, k) {
   triangle <- block_of(result, prefix, k * (k + 1L) / 2L)
   triangle[symmetric_places(k), , drop = FALSE]

@@ -50,7 +50,10 @@ sums_wanted <- function(parts) {
 
 # Pairs of grouping factors by number, in the order in which the core gives them.
 group_pairs <- function(n) {
-  pairs <- lapply(seq_len(n)[-1L], \(b) lapply(seq_len(b - 1L), \(a) c(a, b)))
+  pairs_below <- function(b) {
+    lapply(seq_len(b - 1L), c, b)
+  }
+  pairs <- lapply(seq_len(n)[-1L], pairs_below)
   unlist(pairs, recursive = FALSE)
 }
 

@@ -264,10 +264,11 @@ find_data <- function(fit, expr, change) {
 
 data_candidates <- function(expr, change) {
   places <- list(environment(change$formula), change$caller)
-  Filter(
-    is.list,
-    lapply(places, \(env) tryCatch(eval(expr, env), error = \(e) NULL))
-  )
+  Filter(is.list, lapply(places, evaluated_or_null, expr = expr))
+}
+
+evaluated_or_null <- function(env, expr) {
+  tryCatch(eval(expr, env), error = \(cnd) NULL)
 }
 
 has_variables <- function(data, formula) {

@@ -12,7 +12,7 @@
 #' conditional on its zero variances. `NA` are also the rows of parameters that the data can't tell
 #' apart, such as the residual variance where a term has an effect for each observation.
 #'
-#' Of a generalized model the Hessian is that of its (approximate) log-likelihood in theta, the
+#' For a generalized model the Hessian is that of its (approximate) log-likelihood in theta, the
 #' fixed effects and an estimated shape together, as for the standard errors of the fixed effects. A
 #' dispersion that isn't estimated by maximum likelihood has none; nor have fits with `nAGQ = 0` or
 #' `dispersion = "moment"`, whose criterion is no likelihood of all parameters.

@@ -51,7 +51,7 @@ impl Data<'_> {
         }
     }
 
-    /// The same data with the columns of Z of a basis; that of sums is the one of their columns.
+    /// The data with the columns of Z of a basis; sums have the basis of their own columns already.
     pub fn in_basis<'a>(&'a self, basis: &'a Basis) -> Data<'a> {
         match self {
             Self::Rows(design) => Data::Rows(basis.design(design)),

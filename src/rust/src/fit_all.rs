@@ -35,7 +35,7 @@ fn rust_lmm_fit_all(
             .filter_map(|control| control.as_list())
             .collect();
         let all: Vec<Settings> = controls.iter().map(settings).collect();
-        // They are the same in each of them.
+        // All controls hold the same parameters.
         let held = controls.first().map(held).unwrap_or_default();
         let given = spec.data()?;
         let basis = spec.basis_of(&given, &held.indices())?;

@@ -124,7 +124,7 @@ impl Basis {
         })
     }
 
-    /// The same random effects, with the fixed ones as they are given.
+    /// The basis with the random effects of this one, and the fixed ones as they are given.
     pub fn with_fixed_as_given(self) -> Self {
         Self {
             fixed: None,
@@ -679,7 +679,9 @@ impl Fixed {
 
 // Whether the values of a column that aren't zero vary little beside their size.
 fn is_far(column: &Column, n: usize) -> bool {
-    let values = || (0..n).map(|i| column.value(i)).filter(|v| *v != 0.0);
+    let value = |row| column.value(row);
+    let is_nonzero = |value: &f64| *value != 0.0;
+    let values = || (0..n).map(value).filter(is_nonzero);
     let Some(first) = values().next() else {
         return false;
     };

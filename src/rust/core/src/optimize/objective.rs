@@ -43,8 +43,8 @@ pub trait Geometry: Objective {
         vec![1.0; n]
     }
 
-    /// The largest covariance at `x` beside its unit: rounding errors of the objective grow with the
-    /// square.
+    /// The largest covariance at `x` beside its unit: rounding errors of the objective grow with
+    /// the square.
     fn extent(&self, _x: &[f64]) -> f64 {
         1.0
     }

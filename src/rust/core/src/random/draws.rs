@@ -325,7 +325,7 @@ mod tests {
             );
         }
         let mut stream = Stream::new(8, 2);
-        // Of an exponential number with mean two the share below 2 log(2) is one half.
+        // The median of an exponential number with mean two is 2 log(2).
         let below = (0..N).filter(|_| stream.gamma(1.0, 2.0) < 2.0 * 2f64.ln());
         let share = below.count() as f64 / N as f64;
         assert!((share - 0.5).abs() < 0.004);

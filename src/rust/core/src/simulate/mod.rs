@@ -13,7 +13,7 @@ const CHUNK: usize = 256;
 pub struct Simulation<'a> {
     design: &'a Design<'a>,
     mean: &'a [f64],
-    /// Of each term the covariance factor, `k x k`; none where no effects are drawn.
+    /// The covariance factor of each term, `k x k`; none where no effects are drawn.
     factors: Vec<Vec<f64>>,
     seed: u64,
 }
