@@ -11,7 +11,7 @@
 #'
 #' **Read.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [ranef()][ranef.rlmm],
 #' `coef()`, [condVar()][condVar.rlmm], [raneftables()], [getME()][getME.rlmm],
-#' [vcov()][vcov.rlmm], [logLik()][logLik.rlmm].
+#' [vcov()][vcov.rlmm], [logLik()][logLik.rlmm]; tables for documents by [markup()].
 #'
 #' **Infer.** [confint()][confint.rlmm] and [profile()][profile.rlmm]; [anova()][anova.rlmm] of one
 #' fit or several; [contest()] of contrasts; [ranova()] of random effects; [backward()] elimination;

@@ -160,7 +160,9 @@ registered_methods <- function() {
     "xyplot",
     # sandwich hands them what its own functions are given.
     "bread",
-    "estfun"
+    "estfun",
+    # knitr hands it the options of the chunk.
+    "knit_print"
   )
   kept <- (own | foreign) & !generics %in% c(passing, "[", "[[", "$", "@")
   names <- paste(generics, methods[, 2], sep = ".")[kept]
