@@ -22,7 +22,10 @@
 #'   or halvings of one step.
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions
 #'   only.
-#' @param threads Most threads; `NULL` takes the option `rlmm.threads`.
+#' @param threads Most threads of what fits many models: [bootstrap()], [rlmm_many()],
+#'   [rglmm_many()], [refit()] of several responses, and [simulate_power()]. `NULL` takes the option
+#'   `rlmm.threads`, and without it as many as there are processors. Results are the same for any
+#'   number. A single fit runs in one thread.
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
 #'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
