@@ -31,7 +31,8 @@
 #'   future.apply.
 #' @param ncpus Number of processes.
 #' @param cl A cluster made by package parallel; by default one of `ncpus` processes, for this call.
-#' @param ... Passed to methods; for fits of rlmm, not used.
+#' @param ... Passed to methods. Of fits of rlmm, lme4's `call.env` has no effect: a fit holds what
+#'   its replicates need.
 #' @return A list of class `"boot"`, for `boot::boot.ci()` and the like: `t0` (the statistics of the
 #'   fit), `t` (a row for each replicate), `R`, `data`, `seed`, `statistic`, `sim`, `call`.
 #'   Attributes `bootFail` and `boot.fail.msgs` tell of failures. `confint()` and `as.data.frame()`
@@ -74,7 +75,7 @@ bootMer.rlmm <- function(
   cl = NULL,
   ...
 ) {
-  refuse_dots(...)
+  refuse_dots(..., lme4_only = "call.env")
   FUN <- match.fun(FUN)
   nsim <- check_replicates(nsim, "nsim")
   check_seed(seed)

@@ -21,7 +21,7 @@ cell_weights <- function(fit) {
 }
 
 #' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for
-#'   lme4's fits.
+#'   lme4's fits, also in `emm_options()`.
 #' @noRd
 #' @rawNamespace S3method(emmeans::emm_basis, rlmm)
 emm_basis.rlmm <- function(
@@ -30,7 +30,7 @@ emm_basis.rlmm <- function(
   xlev,
   grid,
   mode = lmer.df,
-  lmer.df = NULL,
+  lmer.df = emm_ddf(object),
   ...
 ) {
   frame <- stats::model.frame(
@@ -43,6 +43,8 @@ emm_basis.rlmm <- function(
   is_kept <- colnames(x) %in% names(object$beta)
   coefficients <- rep(NA_real_, ncol(x))
   coefficients[is_kept] <- object$beta[colnames(x)[is_kept]]
+  # ggeffects asks all models that it doesn't know for "link": normal limits.
+  mode <- if (identical(mode, "link")) "asymptotic" else mode
   tests <- fixed_tests(object, choose_ddf(object, mode))
   df <- function(k) {
     # `k` is for all coefficients, or without those that were dropped.
@@ -60,6 +62,16 @@ emm_basis.rlmm <- function(
     misc = emm_notes(object, tests$ddf)
   )
 }
+
+#' The degrees of freedom that the user has chosen by `emmeans::emm_options()`, if any
+#' @noRd
+emm_ddf <- function(fit) UseMethod("emm_ddf")
+
+#' @export
+emm_ddf.rlmm_lmm <- function(fit) getOption("emmeans")$lmer.df
+
+#' @export
+emm_ddf.rlmm_glmm <- function(fit) NULL
 
 #' A basis of the combinations of the coefficients that the data say nothing of
 #' @noRd

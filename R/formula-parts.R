@@ -76,9 +76,20 @@ all_terms <- function(fit) {
     predvars = frame_variables(frame, attr(terms, "variables")),
     dataClasses = attr(attr(frame, "terms"), "dataClasses"),
     predvars.fixed = attr(fixed, "predvars"),
-    varnames.fixed = names(model.frame.rlmm(fit, fixed.only = TRUE)),
+    varnames.fixed = names(fixed_frame(fit)),
     predvars.random = frame_variables(frame, random)
   )
+}
+
+#' The variables of the fixed effects as they were used, weights and offset
+#' @noRd
+fixed_frame <- function(fit) {
+  frame <- fit_frame(fit)
+  fixed <- fit$fixed$terms
+  kept <- c(variable_names(fixed), "(weights)", "(offset)")
+  frame <- frame[names(frame) %in% kept]
+  attr(frame, "terms") <- fixed
+  frame
 }
 
 #' Variables as the model frame makes them from new data: `poly()`, for example, with its

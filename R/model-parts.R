@@ -36,14 +36,11 @@ NULL
 model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
   warn_of_dots(...)
   check_flag(fixed.only, "fixed.only")
-  frame <- fit_frame(formula)
-  if (!fixed.only) {
-    return(frame)
+  if (fixed.only) {
+    return(fixed_frame(formula))
   }
-  fixed <- formula$fixed$terms
-  kept <- c(variable_names(fixed), "(weights)", "(offset)")
-  frame <- frame[names(frame) %in% kept]
-  attr(frame, "terms") <- fixed
+  frame <- fit_frame(formula)
+  attr(frame, "terms") <- all_terms(formula)
   frame
 }
 

@@ -51,7 +51,7 @@ residuals.rlmm <- function(
   seed = NULL,
   ...
 ) {
-  refuse_dots(...)
+  refuse_dots(..., lme4_only = "verbose")
   known <- eval(formals()$type)
   type <- if (missing(type)) {
     default_residuals(object)

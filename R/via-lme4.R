@@ -10,10 +10,14 @@
 #' `DHARMa::simulateResiduals(fit)` is carried out on [as_merMod()] of the fit, which takes a few
 #' milliseconds. This needs lme4 to be installed, and a fit that lme4 has a counterpart of.
 #'
+#' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
+#' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
+#' `DHARMa::simulateResiduals(fit)` returns. Functions that take any model for one of `lm()`, such
+#' as `lmtest::bptest()` and `lmtest::dwtest()`, don't see the random effects of any mixed model.
+#'
 #' emmeans and lmtest (`coeftest()`, `coefci()`) are served by methods of our own, which need no
 #' lme4. A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`:
-#' `merTools::predictInterval(as_merMod(fit))`, `performance::compare_performance(as_merMod(fit1),
-#' as_merMod(fit2))`, `lmerTest::as_lmerModLmerTest(as_merMod(fit))`.
+#' `merTools::predictInterval(as_merMod(fit))`, `lmerTest::as_lmerModLmerTest(as_merMod(fit))`.
 #'
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -26,6 +30,7 @@ NULL
 # that a version of its package doesn't have is passed over.
 via_lme4_generics <- list(
   insight = c(
+    "ellipsis_info",
     "find_algorithm",
     "find_formula",
     "find_parameters",
@@ -42,6 +47,7 @@ via_lme4_generics <- list(
     "get_parameters",
     "get_predicted",
     "get_random",
+    "get_residuals",
     "get_sigma",
     "get_simulated",
     "get_statistic",
@@ -71,7 +77,9 @@ via_lme4_generics <- list(
     "model_performance",
     "performance_aic",
     "performance_aicc",
+    "performance_dvour",
     "performance_mae",
+    "performance_reliability",
     "performance_rmse",
     "performance_score",
     "r2",
@@ -92,6 +100,7 @@ via_lme4_generics <- list(
     "dof",
     "equivalence_test",
     "model_parameters",
+    "p_calibrate",
     "p_direction",
     "p_significance",
     "p_value",
@@ -103,6 +112,8 @@ via_lme4_generics <- list(
     "standard_error"
   ),
   bayestestR = c(
+    "bayesfactor_models",
+    "bf_models",
     "ci",
     "equivalence_test",
     "p_direction",
@@ -111,14 +122,13 @@ via_lme4_generics <- list(
   ),
   datawizard = c("standardize", "unstandardize"),
   effectsize = c("effectsize", "eta_squared", "standardize_parameters"),
-  generics = c("augment", "glance", "tidy"),
   marginaleffects = c(
     "get_coef",
     "get_predict",
     "sanitize_model_specific",
     "set_coef"
   ),
-  ggeffects = "get_predictions",
+  ggeffects = c("hypothesis_test", "test_predictions"),
   effects = "Effect",
   car = c(
     "Anova",
@@ -197,8 +207,12 @@ via_lme4_generics <- list(
     "model_get_xlevels"
   ),
   merTools = c("draw", "fastdisp", "plotREsim"),
-  prediction = "prediction"
+  afex = "afex_plot",
+  prediction = c("find_data", "prediction")
 )
+
+# Generics whose methods for lme4's object are those of broom.mixed, which isn't loaded with them.
+via_broom_mixed_generics <- list(generics = c("augment", "glance", "tidy"))
 
 # The generics of lmerTest for its own class of fits.
 via_lmertest_generics <- list(
@@ -213,7 +227,12 @@ utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 #' The generic and the package that it belongs to are known from the dispatch.
 #' @noRd
 via_lme4 <- function(...) {
-  call_again(.Generic, .GenericDefEnv, list(...), as_merMod)
+  call_again(.Generic, .GenericDefEnv, as_merMod, ...)
+}
+
+via_broom_mixed <- function(...) {
+  need_package("broom.mixed", paste0(.Generic, "()"))
+  call_again(.Generic, .GenericDefEnv, as_merMod, ...)
 }
 
 via_lmertest <- function(...) {
@@ -221,26 +240,41 @@ via_lmertest <- function(...) {
   convert <- function(fit) {
     getExportedValue("lmerTest", "as_lmerModLmerTest")(as_merMod(fit))
   }
-  call_again(.Generic, .GenericDefEnv, list(...), convert)
+  call_again(.Generic, .GenericDefEnv, convert, ...)
 }
 
 #' Calls a generic with our fits among its arguments converted
 #'
-#' Arguments stand in the call by short names: some packages print the call.
+#' Arguments are evaluated when the method asks for them, as without the detour: marginaleffects
+#' has some that can't be evaluated where they stand.
 #' @noRd
-call_again <- function(generic, env, arguments, convert) {
-  is_ours <- vapply(arguments, inherits, NA, what = "rlmm")
-  arguments[is_ours] <- lapply(arguments[is_ours], convert)
-  names <- short_names(is_ours)
-  symbols <- stats::setNames(lapply(names, as.name), names(arguments))
-  call <- as.call(c(as.name(generic), symbols))
-  eval(call, stats::setNames(arguments, names), env)
+call_again <- function(generic, env, convert, ...) {
+  written <- as.list(substitute(list(...)))[-1L]
+  names <- names_in_call(written)
+  arguments <- new.env(parent = env)
+  for (place in seq_along(names)) {
+    hold_argument(names[place], place, arguments, convert, ...)
+  }
+  symbols <- stats::setNames(lapply(names, as.name), names(written))
+  eval(as.call(c(as.name(generic), symbols)), arguments)
 }
 
-# "model", "model2" and so on for our fits, "argument1" and so on by place for others.
-short_names <- function(is_ours) {
-  names <- paste0("argument", seq_along(is_ours))
-  names[is_ours] <- paste0("model", c("", seq_len(sum(is_ours))[-1L]))
+hold_argument <- function(name, place, arguments, convert, ...) {
+  # The loop that holds the arguments goes on to the next.
+  force(place)
+  convert_fit <- \(x) if (inherits(x, "rlmm")) convert(x) else x
+  delayedAssign(name, convert_fit(...elt(place)), assign.env = arguments)
+}
+
+# Arguments stand in the call by the user's names for them, or short ones: some packages print the
+# call, or label their results by it.
+names_in_call <- function(written) {
+  names <- paste0("argument", seq_along(written))
+  names[1L] <- "model"
+  texts <- vapply(written, \(x) if (is.name(x)) as.character(x) else "", "")
+  is_single <- !texts %in% c(texts[duplicated(texts)], names, "")
+  is_users <- is_single & !startsWith(texts, "..")
+  names[is_users] <- texts[is_users]
   names
 }
 
@@ -313,6 +347,7 @@ wald_table <- function(estimate, covariance, df) {
 
 .onLoad <- function(libname, pkgname) {
   when_loaded(via_lme4_generics, via_lme4)
+  when_loaded(via_broom_mixed_generics, via_broom_mixed)
   when_loaded(via_lmertest_generics, via_lmertest)
   offer_to_marginaleffects()
   offer_to_simulate()

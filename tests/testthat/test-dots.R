@@ -149,6 +149,7 @@ registered_methods <- function() {
   passing <- c(
     "c",
     "emm_basis",
+    "get_predictions",
     "recover_data",
     "densityplot",
     "dotplot",

@@ -236,3 +236,132 @@ for (package in names(calls)) {
     }
   })
 }
+
+# Calls with arguments, on models that aren't lme4's examples ----------------------------------
+
+trial <- local({
+  set.seed(42)
+  n <- 480
+  data <- data.frame(
+    g = factor(rep(sprintf("g%02d", 1:24), each = 20)),
+    x = rnorm(n, 3, 2),
+    f = factor(sample(c("lo", "mid", "hi"), n, TRUE), c("lo", "mid", "hi")),
+    size = sample(3:9, n, TRUE)
+  )
+  slope <- rnorm(24, 0, 0.4)[data$g]
+  of_group <- rnorm(24)[data$g] + slope * data$x
+  mean <- 0.5 * data$x + c(0, 0.5, -1)[data$f] + of_group
+  data$y <- 10 + 2 * mean + rnorm(n)
+  data$successes <- rbinom(n, data$size, plogis(mean / 2 - 1))
+  data$failures <- data$size - data$successes
+  data
+})
+
+pairs_of_fits <- function() {
+  list(
+    linear = list(
+      fit = rlmm(y ~ x * f + (x | g), trial),
+      smaller = rlmm(y ~ x + f + (x | g), trial)
+    ),
+    binomial = list(
+      fit = rglmm(
+        cbind(successes, failures) ~ x + f + (1 | g),
+        trial,
+        family = binomial
+      ),
+      smaller = rglmm(
+        cbind(successes, failures) ~ x + (1 | g),
+        trial,
+        family = binomial
+      )
+    )
+  )
+}
+
+# The numbers and texts of an answer, whatever its class.
+contents <- function(x) {
+  if (isS4(x) || is.function(x) || is.environment(x) || is.language(x)) {
+    return(NULL)
+  }
+  if (!is.list(x)) {
+    return(if (is.factor(x)) as.character(x) else as.vector(x))
+  }
+  numbers <- lapply(unname(unclass(x)), contents)
+  numbers[lengths(numbers) > 0L]
+}
+
+expect_same_call <- function(package, call) {
+  test_that(paste(package, "answers", call), {
+    skip_if_not_installed(package)
+    text <- sub("^([[:alnum:].]+)", paste0(package, "::\\1"), call)
+    for (pair in pairs_of_fits()) {
+      f <- function(fit, smaller) {
+        f_of_package <- getExportedValue(package, sub("[(].*", "", call))
+        call <- str2lang(call)
+        call[[1L]] <- f_of_package
+        set.seed(1)
+        suppressWarnings(suppressMessages(eval(call)))
+      }
+      expect_equal(
+        contents(f(pair$fit, pair$smaller)),
+        contents(f(as_merMod(pair$fit), as_merMod(pair$smaller))),
+        tolerance = 1e-5,
+        info = text
+      )
+    }
+  })
+}
+
+calls_with_arguments <- c(
+  "compare_performance(fit, smaller)" = "performance",
+  "compare_performance(fit, smaller, rank = TRUE)" = "performance",
+  "test_likelihoodratio(smaller, fit)" = "performance",
+  "performance_reliability(fit)" = "performance",
+  "p_calibrate(fit)" = "parameters",
+  "bayesfactor_models(fit, smaller)" = "bayestestR",
+  "hypotheses(fit)" = "marginaleffects",
+  "hypotheses(fit, hypothesis = \"b2 = 0\")" = "marginaleffects",
+  "predictions(fit, newdata = \"mean\", re.form = NA)" = "marginaleffects",
+  "avg_slopes(fit, variables = \"x\", by = \"f\", re.form = NA)" = "marginaleffects",
+  "ggpredict(fit, \"x\")" = "ggeffects",
+  "ggpredict(fit, \"x [1,2]\", type = \"random\")" = "ggeffects",
+  "ggpredict(fit, c(\"x [1,2]\", \"g [g01]\"), type = \"random\")" = "ggeffects",
+  "test_predictions(fit, \"x [1,2]\")" = "ggeffects"
+)
+for (call in names(calls_with_arguments)) {
+  expect_same_call(calls_with_arguments[[call]], call)
+}
+
+test_that("a grid within a call of marginaleffects knows the fit", {
+  skip_if_not_installed("marginaleffects")
+  predictions <- getExportedValue("marginaleffects", "predictions")
+  datagrid <- getExportedValue("marginaleffects", "datagrid")
+  fit <- pairs_of_fits()$linear$fit
+  found <- predictions(fit, newdata = datagrid(x = 1:3), re.form = NA)
+  new <- data.frame(x = 1:3, f = found$f, g = "g01")
+  expect_equal(found$estimate, unname(predict(fit, new, re.form = NA)))
+})
+
+test_that("ggeffects says that its predictions are those of the population", {
+  skip_if_not_installed("ggeffects")
+  ggpredict <- getExportedValue("ggeffects", "ggpredict")
+  found <- ggpredict(pairs_of_fits()$linear$fit, "x [1,2]")
+  constant <- attr(found, "constant.values")
+  expect_equal(constant$g, "0 (population-level)")
+})
+
+test_that("mice pools fits, with broom.mixed loaded or not", {
+  skip_if_not_installed("mice")
+  skip_if_not_installed("broom.mixed")
+  fit <- pairs_of_fits()$linear$fit
+  pooled <- getExportedValue("mice", "pool")(list(fit, fit, fit))
+  expect_equal(pooled$pooled$estimate, unname(fixef(fit)), tolerance = 1e-6)
+})
+
+test_that("emm_options(lmer.df) chooses emmeans' degrees of freedom", {
+  skip_if_not_installed("emmeans")
+  fit <- pairs_of_fits()$linear$fit
+  withr::local_options(emmeans = list(lmer.df = "asymptotic"))
+  means <- summary(suppressMessages(emmeans::emmeans(fit, "f")))
+  expect_equal(means$df, c(Inf, Inf, Inf))
+})
