@@ -93,25 +93,26 @@ theta_freedom.rlmm_lmm <- function(fit) {
     return(0)
   }
   weights <- working_weights(fit)
-  used <- weights > 0
   e <- scores_by_row(fit)
   moved <- projector_slopes(fit, e)[, free, drop = FALSE]
-  quadratic <- -colSums(e * theta_directions(fit, e)[, free, drop = FALSE])
-  n <- length(free)
-  if (fit$known_sigma) {
-    slopes <- 2 * moved / fit$sigma^2
-  } else {
-    df <- nobs.rlmm(fit) - if (isREML.rlmm(fit)) n_free_beta(fit) else 0
-    r2 <- fit$dev$pwrss
-    slopes <- 2 * df * (moved / r2 - e %*% t(quadratic) / r2^2)
-  }
+  slopes <- criterion_slopes(fit, e, moved, free)
   hessian <- core_derivatives(fit_spec(fit), fit$theta, exact = TRUE)$hessian
   inverse <- inverse_curvature(hessian[free, free, drop = FALSE])$matrix
-  products <- crossprod(
-    moved[used, , drop = FALSE] / weights[used],
-    slopes[used, , drop = FALSE]
-  )
-  sum(inverse * products)
+  used <- weights > 0
+  by_weight <- moved[used, , drop = FALSE] / weights[used]
+  sum(inverse * crossprod(by_weight, slopes[used, , drop = FALSE]))
+}
+
+# The derivatives of the criterion's gradient in the free elements of theta, in each response.
+criterion_slopes <- function(fit, e, moved, free) {
+  if (fit$known_sigma) {
+    return(2 * moved / fit$sigma^2)
+  }
+  directions <- theta_directions(fit, e)[, free, drop = FALSE]
+  quadratic <- -colSums(e * directions)
+  df <- nobs.rlmm(fit) - if (isREML.rlmm(fit)) n_free_beta(fit) else 0
+  r2 <- fit$dev$pwrss
+  2 * df * (moved / r2 - e %*% t(quadratic) / r2^2)
 }
 
 #' V_k e for each element of theta: columns

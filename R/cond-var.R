@@ -68,15 +68,9 @@ covariance_table <- function(name, covariances) {
   k <- dim(covariances)[1L]
   effects <- dimnames(covariances)[[1L]]
   levels <- dimnames(covariances)[[3L]]
-  cells <- rbind(
-    cbind(seq_len(k), seq_len(k)),
-    which(lower.tri(diag(k)), arr.ind = TRUE)[, 2:1, drop = FALSE]
-  )
-  values <- vapply(
-    seq_len(nrow(cells)),
-    \(i) covariances[cells[i, 1L], cells[i, 2L], ],
-    double(length(levels))
-  )
+  cells <- variances_then_covariances(k)
+  one <- \(row, column) covariances[row, column, ]
+  values <- mapply(one, cells[, 1L], cells[, 2L])
   values <- matrix(values, length(levels))
   sd <- sqrt(values[, seq_len(k), drop = FALSE])
   is_variance <- cells[, 1L] == cells[, 2L]
@@ -91,6 +85,12 @@ covariance_table <- function(name, covariances) {
     vcov = as.vector(values),
     sdcor = as.vector(values / size)
   )
+}
+
+# Rows and columns of the variances of k effects, then of their covariances.
+variances_then_covariances <- function(k) {
+  lower <- which(lower.tri(diag(k)), arr.ind = TRUE)
+  rbind(cbind(seq_len(k), seq_len(k)), lower[, 2:1, drop = FALSE])
 }
 
 #' @export

@@ -92,31 +92,33 @@ cell_names <- function(term, roles, prefix) {
 #' @return A list: `value` (named), `jacobian` (a row per value; columns theta, sigma).
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
-  maps <- Map(
-    \(term, roles, found) {
-      term_map(term, roles, found, scale, theta[term$theta], sigma)
-    },
-    fit$random,
-    core_structures(fit$random),
-    term_covariances(fit$random, theta)
-  )
-  value <- unlist(lapply(maps, `[[`, "value"))
-  jacobian <- matrix(0, length(value), length(theta) + 1L)
-  at <- 0L
-  for (i in seq_along(maps)) {
-    rows <- at + seq_along(maps[[i]]$value)
-    columns <- c(fit$random[[i]]$theta, ncol(jacobian))
-    jacobian[rows, columns] <- maps[[i]]$jacobian
-    at <- max(rows)
+  map_of <- \(term, roles, found) {
+    term_map(term, roles, found, scale, theta[term$theta], sigma)
   }
+  roles <- core_structures(fit$random)
+  maps <- Map(map_of, fit$random, roles, term_covariances(fit$random, theta))
+  value <- unlist(lapply(maps, `[[`, "value"))
+  jacobian <- joined_jacobians(maps, fit$random, length(theta))
   if (scale != "profile") {
     of_sigma <- if (scale == "sd") c(sigma = sigma) else c(sigma2 = sigma^2)
-    value <- c(value, of_sigma)
     slope <- if (scale == "sd") 1 else 2 * sigma
+    value <- c(value, of_sigma)
     jacobian <- rbind(jacobian, c(rep(0, length(theta)), slope))
   }
   rownames(jacobian) <- names(value)
   list(value = value, jacobian = jacobian)
+}
+
+# The Jacobians of all terms, each in its part of theta and in sigma, below each other.
+joined_jacobians <- function(maps, random, n_theta) {
+  rows <- lapply(maps, `[[`, "jacobian")
+  place <- \(jacobian, term) {
+    out <- matrix(0, nrow(jacobian), n_theta + 1L)
+    out[, c(term$theta, n_theta + 1L)] <- jacobian
+    out
+  }
+  none <- matrix(0, 0L, n_theta + 1L)
+  do.call(rbind, c(list(none), unname(Map(place, rows, random))))
 }
 
 #' The part of one term in `variance_map()`: columns of the Jacobian are the term's theta and sigma

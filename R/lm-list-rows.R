@@ -64,21 +64,24 @@ predict.rlmm_lmList <- function(object, newdata = NULL, type = NULL, ...) {
 logLik.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
   refuse_dots(...)
   fits <- unclass(object)[is_there(object)]
-  n <- length(attr(object, "group"))
-  ranks <- sum(vapply(fits, \(fit) fit$rank, 1L))
   if (!pool || inherits(fits[[1L]], "glm")) {
     values <- lapply(fits, stats::logLik)
-    return(structure(
-      sum(unlist(values)),
-      df = sum(vapply(values, attr, 0, "df")),
-      nobs = n,
-      class = "logLik"
-    ))
+    value <- sum(unlist(values))
+    df <- sum(vapply(values, attr, 0, "df"))
+  } else {
+    value <- pooled_loglik(object, fits)
+    df <- sum(vapply(fits, \(fit) fit$rank, 1L)) + 1L
   }
+  n <- length(attr(object, "group"))
+  structure(value, df = df, nobs = n, class = "logLik")
+}
+
+# The log-likelihood of all groups with one residual standard deviation.
+pooled_loglik <- function(object, fits) {
+  n <- length(attr(object, "group"))
   logs <- lapply(fits, \(fit) log(fit$weights %||% 1))
   squares <- sum(residual_parts(object)$squares, na.rm = TRUE)
-  value <- (sum(unlist(logs)) - n * (log(2 * pi * squares / n) + 1)) / 2
-  structure(value, df = ranks + 1L, nobs = n, class = "logLik")
+  (sum(unlist(logs)) - n * (log(2 * pi * squares / n) + 1)) / 2
 }
 
 #' @rdname lmList

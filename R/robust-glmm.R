@@ -8,6 +8,13 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
   for (name in names(clusters)) {
     check_holds_groups(clusters[[name]], groups, name)
   }
+  covariance <- clustered_covariance(fit, type, clusters, groups)
+  warn_if_negative(covariance)
+  list(covariance = covariance, type = type, clusters = clusters)
+}
+
+# The sandwich for the fixed effects, with the scores of independent groups summed up by cluster.
+clustered_covariance <- function(fit, type, clusters, groups) {
   kept <- estimated_parameters(fit)
   bread <- solve(-hessian.rlmm_glmm(fit)[kept, kept, drop = FALSE])
   scores <- group_scores(fit, groups)[, kept, drop = FALSE] %*% bread
@@ -23,8 +30,7 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
   at <- match(length(fit$theta) + seq_along(fit$beta), kept)
   covariance <- covariance[at, at, drop = FALSE]
   dimnames(covariance) <- list(names(fit$beta), names(fit$beta))
-  warn_if_negative(covariance)
-  list(covariance = covariance, type = type, clusters = clusters)
+  covariance
 }
 
 #' The derivatives of each group's log-likelihood, a row each

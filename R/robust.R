@@ -448,15 +448,7 @@ robust_scale <- function(found, L) {
   expected <- expected_covariance(score_moments(found$parts, way, L), q)
   parts <- positive_eigen(expected)
   unit <- t(parts$vectors) %*% L / sqrt(parts$values)
-  moments <- score_moments(found$parts, way, unit)
-  total <- 0
-  for (i in seq_len(nrow(unit))) {
-    for (j in seq_len(nrow(unit))) {
-      total <- total +
-        moment(moments, i, i, j, j) +
-        moment(moments, i, j, j, i)
-    }
-  }
+  total <- summed_moments(score_moments(found$parts, way, unit), nrow(unit))
   eta <- q * (q + 1) / total
   df <- eta - q + 1
   # Too few clusters for a test of so many rows.
@@ -465,6 +457,19 @@ robust_scale <- function(found, L) {
   } else {
     list(scale = 1, df = NA_real_)
   }
+}
+
+# The variances of all elements of the covariance matrix of n combinations, summed up.
+summed_moments <- function(moments, n) {
+  total <- 0
+  for (i in seq_len(n)) {
+    for (j in seq_len(n)) {
+      total <- total +
+        moment(moments, i, i, j, j) +
+        moment(moments, i, j, j, i)
+    }
+  }
+  total
 }
 
 #' Which standard errors a table has

@@ -20,28 +20,29 @@ term_sdcor <- function(theta, term, roles) {
 
 # From the lower triangle of Lambda, of which row r has the length sd_r.
 factor_variances <- function(theta, roles, k) {
-  element <- \(r, s) which(roles$row == r & roles$col == s)
-  row <- lapply(seq_len(k), \(r) {
-    vapply(seq_len(r), \(s) element(r, s), 1L)
+  element <- \(r, s) theta[, roles$row == r & roles$col == s]
+  rows <- lapply(seq_len(k), \(r) {
+    vapply(seq_len(r), element, theta[, 1L], r = r)
   })
-  sd <- vapply(
-    row,
-    \(at) sqrt(rowSums(theta[, at, drop = FALSE]^2)),
-    theta[, 1L]
-  )
-  sd <- matrix(sd, nrow(theta), k)
+  rows <- lapply(rows, matrix, nrow = nrow(theta))
+  sd <- vapply(rows, \(row) sqrt(rowSums(row^2)), theta[, 1L])
+  sd <- matrix(sd, nrow(theta))
   one <- \(r, s) {
     if (r == s) {
-      return(sd[, r])
+      sd[, r]
+    } else {
+      row_cosines(rows[[r]], rows[[s]], sd[, r] * sd[, s])
     }
-    common <- seq_len(min(r, s))
-    products <- theta[, row[[r]][common], drop = FALSE] *
-      theta[, row[[s]][common], drop = FALSE]
-    correlation <- rowSums(products) / (sd[, r] * sd[, s])
-    pmin(pmax(correlation, -1), 1)
   }
   columns <- mapply(one, roles$row, roles$col, SIMPLIFY = FALSE)
   matrix(unlist(columns), nrow(theta))
+}
+
+# The correlations of two rows of Lambda; `size` is the product of their lengths.
+row_cosines <- function(a, b, size) {
+  common <- seq_len(min(ncol(a), ncol(b)))
+  products <- a[, common, drop = FALSE] * b[, common, drop = FALSE]
+  pmin(pmax(rowSums(products) / size, -1), 1)
 }
 
 # What certificate() says of estimates that no search would improve.
