@@ -28,7 +28,8 @@
 #' **Draw.** [plot()][plot.rlmm], [plot_by_group()], [plot_shrinkage()][plot.ranef.rlmm], plots of
 #' [random effects][plot.ranef.rlmm] and [profiles][plot.profile.rlmm]; `autoplot()` of ggplot2.
 #'
-#' **Change.** [update()][update.rlmm], [refit()][refit.rlmm].
+#' **Change and keep.** [update()][update.rlmm], [refit()][refit.rlmm]; [save_optimum()] and
+#' [restore_optimum()].
 #'
 #' **Other packages.** [other_packages] that take these fits; [as_merMod()] for those that need
 #' lme4's class.

@@ -1,0 +1,313 @@
+# The optimum of a fit in a file of JSON, and the fit made from it without a search.
+
+#' Save the optimum of a fit, and restore the fit from it
+#'
+#' `save_optimum()` writes the estimates of a fit and the record of its search ([opt_summary()]) to
+#' a small text file, without the data. `restore_optimum()` makes the fit again from that file and
+#' the data: what took the optimizer long is there at once. (MixedModels.jl has `saveoptsum()` and
+#' `restoreoptsum!()`.)
+#'
+#' The file is JSON, its numbers with 17 digits, from which they are read exactly. `saveRDS()` keeps
+#' a whole fit, with its data.
+#'
+#' The objective is computed anew at the estimates: where it isn't that of the file, the data or the
+#' model are others, which is an error.
+#'
+#' @param fit A fit.
+#' @param file The file's name.
+#' @param object The formula of the model, or a fit of it, for example one that was stopped early.
+#' @param data The data, where `object` is a formula.
+#' @param ... Other arguments of the call that fitted the model, such as `family` or `weights`.
+#'   `REML` is that of the file, unless it is given. The search starts where the other one ended, and
+#'   ends soon.
+#' @param tolerance How far the objective may be from that of the file, relative to it.
+#' @return `save_optimum()`: the file's name, invisibly. `restore_optimum()`: a fit, with the
+#'   estimates and the record of the file.
+#' @examplesIf requireNamespace("jsonlite", quietly = TRUE)
+#' file <- tempfile(fileext = ".json")
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' save_optimum(fit, file)
+#' again <- restore_optimum(Reaction ~ Days + (Days | Subject), file, sleepstudy)
+#' identical(fixef(again), fixef(fit))
+#' opt_summary(again)
+#' @export
+save_optimum <- function(fit, file) {
+  check_fit(fit, "fit")
+  check_restorable(fit)
+  check_file(file)
+  writeLines(json_text(optimum_content(fit)), file)
+  invisible(file)
+}
+
+#' @rdname save_optimum
+#' @export
+restore_optimum <- function(
+  object,
+  file,
+  data = NULL,
+  ...,
+  tolerance = 1e-8
+) {
+  need_package("jsonlite", "restore_optimum()")
+  check_file(file)
+  saved <- read_optimum(file)
+  if (!inherits(object, "rlmm")) {
+    call <- restoring_call(match.call(expand.dots = FALSE), saved)
+    object <- eval(call, parent.frame())
+    object$call[c("start", if (!"REML" %in% ...names()) "REML")] <- NULL
+    if (identical(saved$fitter, "rlmm") && !saved$REML) {
+      object$call$REML <- FALSE
+    }
+  }
+  check_restorable(object)
+  check_same_model(object, saved)
+  fit <- fit_at_optimum(object, saved)
+  check_same_objective(fit, saved, tolerance)
+  fit$optsum <- saved$optsum
+  fit
+}
+
+# What the file has: a fit's kind, names and estimates, and the record of the search.
+optimum_content <- function(fit) {
+  list(
+    program = "rlmm",
+    version = as.character(fit$version),
+    schema = 1L,
+    fitter = fitter_name(fit),
+    formula = deparse_one(fit$formula),
+    REML = isREML.rlmm(fit),
+    nobs = nobs.rlmm(fit),
+    names = parameter_names(fit),
+    fixed_names = names(fit$beta),
+    theta = fit$theta,
+    beta = unname(fit$beta),
+    sigma = fit$sigma,
+    parameters = fit$parameters,
+    objective = fit$dev$objective,
+    optsum = fit$optsum
+  )
+}
+
+fitter_name <- function(fit) {
+  name <- if (is.call(fit$call)) deparse_one(fit$call[[1L]]) else ""
+  name <- sub("^.*::+", "", name)
+  if (name %in% c("rlmm", "rglmm", "rglmm_nb")) {
+    return(name)
+  }
+  if (isGLMM.rlmm(fit)) "rglmm" else "rlmm"
+}
+
+read_optimum <- function(file) {
+  if (!file.exists(file)) {
+    abort_optimum(
+      sprintf("There is no file %s.", dQuote(file, FALSE)),
+      i = "`save_optimum(fit, file)` writes one."
+    )
+  }
+  saved <- tryCatch(
+    jsonlite::fromJSON(file, simplifyVector = FALSE),
+    error = \(cnd) NULL
+  )
+  if (!identical(saved$program[[1L]], "rlmm")) {
+    abort_optimum(
+      sprintf("%s isn't the optimum of a fit.", dQuote(file, FALSE)),
+      i = "`save_optimum(fit, file)` writes one."
+    )
+  }
+  saved <- lapply(saved, json_values)
+  saved$optsum <- with_log_rows(saved$optsum)
+  if (!is.null(saved$optsum$fast)) {
+    saved$optsum$fast <- with_log_rows(saved$optsum$fast)
+  }
+  saved
+}
+
+# The record of a search with its log as a matrix.
+with_log_rows <- function(optsum) {
+  if (is.list(optsum$fitlog)) {
+    optsum$fitlog <- do.call(rbind, optsum$fitlog)
+  }
+  optsum
+}
+
+# Arrays of JSON as vectors, its objects as lists.
+json_values <- function(value) {
+  if (!is.list(value)) {
+    return(value)
+  }
+  is_scalar <- \(part) is.atomic(part) && length(part) == 1L
+  if (!is.null(names(value)) || !all(vapply(value, is_scalar, NA))) {
+    return(lapply(value, json_values))
+  }
+  read_numbers(unlist(value))
+}
+
+# Numbers, the infinite ones of which are text.
+read_numbers <- function(values) {
+  odd <- c("Inf", "-Inf", "NaN", "NA")
+  if (is.character(values) && any(values %in% odd)) {
+    return(as.double(values))
+  }
+  values %||% double()
+}
+
+# A value as JSON. Packages write 15 digits of a number; 17 give it back exactly.
+json_text <- function(value) {
+  if (is.null(value)) {
+    return("null")
+  }
+  if (is.matrix(value)) {
+    value <- asplit(unname(value), 1L)
+  }
+  parts <- if (is.list(value)) {
+    vapply(value, json_text, "")
+  } else {
+    json_scalars(as.vector(value))
+  }
+  if (is.list(value) && !is.null(names(value))) {
+    fields <- paste0(json_string(names(value)), ": ", parts)
+    return(paste0("{", paste(fields, collapse = ",\n"), "}"))
+  }
+  paste0("[", paste(parts, collapse = ", "), "]")
+}
+
+json_scalars <- function(values) {
+  if (is.logical(values)) {
+    return(ifelse(values, "true", "false"))
+  }
+  if (is.character(values)) {
+    return(json_string(values))
+  }
+  # As JSON has no infinite numbers, they are text.
+  ifelse(
+    is.finite(values),
+    sprintf("%.17g", values),
+    json_string(format(values, trim = TRUE))
+  )
+}
+
+json_string <- function(text) {
+  escaped <- gsub("([\\\\\"])", "\\\\\\1", enc2utf8(text))
+  escaped <- gsub("\n", "\\\\n", escaped)
+  escaped <- gsub("\t", "\\\\t", escaped)
+  paste0("\"", escaped, "\"", recycle0 = TRUE)
+}
+
+# The call that fits the model from the optimum on.
+restoring_call <- function(call, saved) {
+  given <- as.list(call[["..."]])
+  start <- list(theta = saved$theta)
+  if (saved$fitter == "rglmm") {
+    start$fixef <- saved$beta
+  }
+  more <- list(start = start, REML = if (saved$fitter == "rlmm") saved$REML)
+  more <- drop_null(more)
+  arguments <- c(
+    list(formula = call$object, data = call$data),
+    given,
+    more[setdiff(names(more), names(given))]
+  )
+  as.call(c(as.name(saved$fitter), drop_null(arguments)))
+}
+
+# The fit with the estimates of the file, and all that follows from them.
+fit_at_optimum <- function(fit, saved) {
+  design <- fit_design(fit)
+  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control[c("absolute", "absolute_values")] <- list(integer(), double())
+  control$held <- seq_along(saved$theta) - 1L
+  control$held_values <- as.double(saved$theta)
+  spec <- design$spec
+  if (isLMM.rlmm(fit)) {
+    est <- core_fit(spec, as.double(saved$theta), control)
+    est <- at_theta(est, spec, as.double(saved$theta))
+  } else {
+    start <- list(theta = as.double(saved$theta))
+    est <- core_glmm_fit(spec, start, control)
+    exact <- core_glmm_estimates(spec, as.double(saved$parameters))
+    est[names(exact)] <- exact
+  }
+  fit_like(fit, design, est)
+}
+
+# Checks ------------------------------------------------------------------
+
+check_file <- function(file) {
+  if (is.character(file) && length(file) == 1L && !is.na(file)) {
+    return(invisible())
+  }
+  abort_argument(
+    "`file` must be the name of a file.",
+    x = it_is(file),
+    arg = "file"
+  )
+}
+
+check_restorable <- function(fit) {
+  problem <- if (inherits(fit, "rlmm_nlmm")) {
+    "The optimum of a nonlinear model can't be saved."
+  } else if (!is.null(fit$strata)) {
+    "The optimum of a model with residual variances by stratum can't be saved."
+  }
+  if (!is.null(problem)) {
+    abort_optimum(problem, i = "`saveRDS(fit, file)` keeps the whole fit.")
+  }
+}
+
+check_same_model <- function(fit, saved) {
+  here <- optimum_content(fit)
+  differ <- \(name) !identical(here[[name]], saved[[name]])
+  found <- if (isGLMM.rlmm(fit) != (saved$fitter != "rlmm")) {
+    "One is linear, the other generalized."
+  } else if (differ("names") || differ("fixed_names")) {
+    differing_parameters(here, saved)
+  } else if (differ("nobs")) {
+    sprintf(
+      "The fit has %s, the file's %s.",
+      plural(here$nobs, "row"),
+      format_count(saved$nobs)
+    )
+  } else if (differ("REML")) {
+    "One is fitted by REML, the other by maximum likelihood."
+  }
+  if (!is.null(found)) {
+    abort_other_model(found, saved)
+  }
+}
+
+differing_parameters <- function(here, saved) {
+  own <- c(here$names, here$fixed_names)
+  other <- c(saved$names, saved$fixed_names)
+  odd <- unique(c(setdiff(own, other), setdiff(other, own)))
+  if (length(odd) == 0L) {
+    return("Their parameters are in another order.")
+  }
+  paste0("Only one of them has ", enumerate(tick(odd)), ".")
+}
+
+check_same_objective <- function(fit, saved, tolerance) {
+  gap <- abs(fit$dev$objective - saved$objective)
+  if (is.finite(gap) && gap <= tolerance * (1 + abs(saved$objective))) {
+    return(invisible())
+  }
+  abort_other_model(
+    sprintf(
+      "The objective at the estimates is %s; in the file it is %s.",
+      format(fit$dev$objective, digits = 10L),
+      format(saved$objective, digits = 10L)
+    ),
+    saved
+  )
+}
+
+abort_other_model <- function(found, saved) {
+  abort_optimum(
+    "The file is of another model, or of other data.",
+    x = found,
+    i = sprintf("The file's model: %s.", tick(saved$formula))
+  )
+}
+
+abort_optimum <- function(problem, ...) {
+  abort_rlmm(c(problem, ...), "rlmm_error_optimum")
+}
