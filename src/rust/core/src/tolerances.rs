@@ -57,6 +57,7 @@
 //! | [`EXACT_SOLVE`] | 1e-11 | is the border solved | its errors are those of r^2, squared |
 //! | [`SEARCH_SOLVE`] | 1e-8 | the same during a search | slopes keep six digits |
 //! | [`SEARCH_NOISE`] | 1e-4 | does a step that promises little fall | random vectors disagree |
+//! | [`NOISE_SHARE`] | 1e-2 | has a noisy search converged | below [`NEGLIGIBLE_GAIN`] |
 //! | [`NEGLIGIBLE_EXCESS`] | 1e-6 | are there enough random vectors | as [`NEGLIGIBLE_GAIN`] |
 //! | [`PRECISE`] | 1e-4 | is a point an optimum as far as known | a hundredth of a standard error |
 //! | [`HESSIAN_SOLVE`] | 1e-6 | is the Hessian known | a step needs no more |
@@ -390,6 +391,9 @@ pub(crate) const SEARCH_SOLVE: f64 = 1e-8;
 
 /// Values of a search with random vectors may differ from what slopes predict by this much.
 pub(crate) const SEARCH_NOISE: f64 = 1e-4;
+
+/// A search has converged when it predicts a decrease below this share of the noise of its values.
+pub(crate) const NOISE_SHARE: f64 = 1e-2;
 
 /// Random vectors enough: the objective is expected to be above its minimum by less.
 pub(crate) const NEGLIGIBLE_EXCESS: f64 = 1e-6;

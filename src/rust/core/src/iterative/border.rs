@@ -23,27 +23,53 @@ pub struct Border {
     pub log_det: f64,
     /// The most iterations that a solve took.
     pub iterations: usize,
+    /// What was solved for beside the last columns.
+    pub beside: Beside,
+}
+
+/// Further vectors, in the columns that X and r leave free.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Their first column.
+    pub first: usize,
+    /// Their number.
+    pub count: usize,
+    /// Coefficients of the iterations.
+    pub alpha: Vec<Row>,
+    /// Coefficients of the iterations.
+    pub beta: Vec<Row>,
 }
 
 impl Border {
-    /// Solves until residuals are below `tolerance`.
+    /// Solves until residuals are below `tolerance`; as many vectors z of `beside` as there is room
+    /// for are solved for, too, with `F z` on the right.
     ///
     /// # Errors
     /// `NotPositiveDefinite` where columns of X depend on each other; `ZeroResidual`.
-    pub fn new(solver: &Solver, tolerance: f64) -> Result<Self> {
+    pub fn new(
+        solver: &Solver,
+        tolerance: f64,
+        beside: &[Vec<f64>],
+    ) -> Result<Self> {
         let system = solver.system();
         let width = system.p + 1;
         let columns = (0..width).step_by(WIDTH);
         let right: Vec<Vec<Row>> = columns
             .map(|first| solver.reduced.border_columns(first))
             .collect();
+        let first = width - (right.len() - 1) * WIDTH;
+        let count = beside.len().min(WIDTH - first);
+        let mut shared = right[right.len() - 1].clone();
+        put_beside(solver, first, &beside[..count], &mut shared);
+        let last = solver.solve(&shared, tolerance);
+        let mut iterations = last.alpha.len();
         let mut solved = Vec::new();
-        let mut iterations = 0;
-        for columns in &right {
+        for columns in &right[..right.len() - 1] {
             let found = solver.solve(columns, tolerance);
             iterations = iterations.max(found.alpha.len());
             solved.push(found.x);
         }
+        solved.push(last.x);
         let mut gram = solver.reduced.leading_gram();
         take_products_off(width, &right, &solved, &mut gram);
         let mut border = Self {
@@ -54,6 +80,12 @@ impl Border {
             pwrss: f64::NAN,
             log_det: 0.0,
             iterations,
+            beside: Beside {
+                first,
+                count,
+                alpha: last.alpha,
+                beta: last.beta,
+            },
         };
         border.eliminate(system.p, &gram)?;
         border.check(system.gram[width * width - 1], system.total_ss)?;
@@ -121,6 +153,24 @@ impl Border {
             }
         }
         combined
+    }
+}
+
+// `F z` for some vectors z, in the columns from `first` on.
+fn put_beside(
+    solver: &Solver,
+    first: usize,
+    vectors: &[Vec<f64>],
+    columns: &mut [Row],
+) {
+    let mut scaled = vec![[0.0; WIDTH]; columns.len()];
+    for (c, vector) in vectors.iter().enumerate() {
+        let rows = scaled.iter_mut().zip(vector);
+        rows.for_each(|(row, z)| row[first + c] = *z);
+    }
+    solver.preconditioner.times(&mut scaled);
+    for (column, scaled) in columns.iter_mut().zip(&scaled) {
+        add_multiple(1.0, scaled, column);
     }
 }
 

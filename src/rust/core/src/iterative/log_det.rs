@@ -1,5 +1,6 @@
 //! `log|I + E|`: exact along the constants of each effect, a mean over random signs elsewhere.
 
+use crate::iterative::border::Border;
 use crate::iterative::gradients::{products, Solver};
 use crate::iterative::norm::squared_norm;
 use crate::iterative::system::{Row, WIDTH};
@@ -65,13 +66,20 @@ struct Constants {
 
 impl Probes {
     /// The log-determinant, and the traces that the gradient takes.
-    pub fn probe(&self, solver: &Solver) -> Probed {
+    /// The border has solved for the first of the constants.
+    pub fn probe(
+        &self,
+        solver: &Solver,
+        vectors: Vec<Vec<f64>>,
+        border: &Border,
+    ) -> Probed {
         let mut tally = Tally::new(solver);
-        let mut iterations = 0;
-        let constants = Constants::new(solver, &mut |found, count| {
-            iterations = iterations.max(found.iterations);
-            tally.add_exact(&found.z, found.x, count);
-        });
+        let mut iterations = border.iterations;
+        let constants =
+            Constants::new(solver, vectors, border, &mut |found, count| {
+                iterations = iterations.max(found.iterations);
+                tally.add_exact(&found.z, found.x, count);
+            });
         let norm = self.with_norm.then(|| squared_norm(solver));
         let mut stream = Stream::new(self.seed, 0);
         let mut values = Vec::new();
@@ -111,11 +119,7 @@ fn solutions(solver: &Solver, z: Vec<Row>, tolerance: f64) -> Solutions {
     let mut rhs = z.clone();
     solver.preconditioner.times(&mut rhs);
     let solved = solver.solve(&rhs, tolerance);
-    let column = |rows: &[Row], c: usize| -> Vec<f64> {
-        rows.iter().map(|row| row[c]).collect()
-    };
-    let of =
-        |c: usize| moments(&column(&solved.alpha, c), &column(&solved.beta, c));
+    let of = |c: usize| moments_of(&solved.alpha, &solved.beta, c);
     Solutions {
         z,
         moments: (0..WIDTH).map(|c| (squares[c], of(c))).collect(),
@@ -124,58 +128,117 @@ fn solutions(solver: &Solver, z: Vec<Row>, tolerance: f64) -> Solutions {
     }
 }
 
-impl Constants {
-    // `F'(1_levels x e_j)` for each effect of each term, made orthonormal; of a term with few effects
-    // all of them.
-    fn new(solver: &Solver, see: &mut impl FnMut(Solutions, usize)) -> Self {
-        let system = solver.system();
-        let mut vectors: Vec<Vec<f64>> = Vec::new();
-        for block in &system.trailing {
-            if block.rows().len() <= FEW_EFFECTS {
-                for row in block.rows() {
-                    let mut vector = vec![0.0; system.m];
-                    vector[row] = 1.0;
-                    vectors.extend(orthonormal(vector, &vectors));
-                }
-                continue;
-            }
-            for j in 0..block.k {
-                let mut rows = vec![[0.0; WIDTH]; system.m];
-                for level in 0..block.n_levels {
-                    rows[block.first + level * block.k + j][0] = 1.0;
-                }
-                solver.preconditioner.times_transposed(&mut rows);
-                let vector: Vec<f64> = rows.iter().map(|row| row[0]).collect();
+// The moments of one column of a solve.
+fn moments_of(alpha: &[Row], beta: &[Row], c: usize) -> Moments {
+    let column =
+        |rows: &[Row]| -> Vec<f64> { rows.iter().map(|row| row[c]).collect() };
+    moments(&column(alpha), &column(beta))
+}
+
+// Vectors as the first columns of a block.
+fn side_by_side(m: usize, vectors: &[Vec<f64>]) -> Vec<Row> {
+    let mut z = vec![[0.0; WIDTH]; m];
+    for (c, vector) in vectors.iter().enumerate() {
+        z.iter_mut().zip(vector).for_each(|(z, v)| z[c] = *v);
+    }
+    z
+}
+
+/// Orthonormal vectors in the preconditioned space: `F'(1_levels x e_j)` for each effect of each
+/// term, and of a term with few effects all of them.
+pub fn constants(solver: &Solver) -> Vec<Vec<f64>> {
+    let system = solver.system();
+    let mut vectors: Vec<Vec<f64>> = Vec::new();
+    for block in &system.trailing {
+        if block.rows().len() <= FEW_EFFECTS {
+            for row in block.rows() {
+                let mut vector = vec![0.0; system.m];
+                vector[row] = 1.0;
                 vectors.extend(orthonormal(vector, &vectors));
             }
+            continue;
         }
+        for j in 0..block.k {
+            let mut rows = vec![[0.0; WIDTH]; system.m];
+            for level in 0..block.n_levels {
+                rows[block.first + level * block.k + j][0] = 1.0;
+            }
+            solver.preconditioner.times_transposed(&mut rows);
+            let vector: Vec<f64> = rows.iter().map(|row| row[0]).collect();
+            vectors.extend(orthonormal(vector, &vectors));
+        }
+    }
+    vectors
+}
+
+impl Constants {
+    fn new(
+        solver: &Solver,
+        vectors: Vec<Vec<f64>>,
+        border: &Border,
+        see: &mut impl FnMut(Solutions, usize),
+    ) -> Self {
         let mut constants = Self {
             vectors,
             log: 0.0,
             first: 0.0,
             second: 0.0,
         };
-        constants.take_moments(solver, see);
+        constants.take_from(border, see);
+        constants.solve_rest(solver, border.beside.count, see);
         constants
     }
 
-    fn take_moments(
+    // What the border has solved for.
+    fn take_from(
         &mut self,
-        solver: &Solver,
+        border: &Border,
         see: &mut impl FnMut(Solutions, usize),
     ) {
-        for chunk in self.vectors.chunks(WIDTH) {
-            let mut z = vec![[0.0; WIDTH]; solver.system().m];
-            for (c, vector) in chunk.iter().enumerate() {
-                z.iter_mut().zip(vector).for_each(|(z, v)| z[c] = *v);
-            }
+        let beside = &border.beside;
+        if beside.count == 0 {
+            return;
+        }
+        let solved = &border.solved[border.solved.len() - 1];
+        let mut x = vec![[0.0; WIDTH]; solved.len()];
+        for (x, row) in x.iter_mut().zip(solved) {
+            let own = &row[beside.first..beside.first + beside.count];
+            x[..beside.count].copy_from_slice(own);
+        }
+        let of = |c: usize| {
+            let c = beside.first + c;
+            (1.0, moments_of(&beside.alpha, &beside.beta, c))
+        };
+        let found = Solutions {
+            z: side_by_side(x.len(), &self.vectors[..beside.count]),
+            x,
+            moments: (0..beside.count).map(of).collect(),
+            iterations: beside.alpha.len(),
+        };
+        self.add(&found.moments);
+        see(found, beside.count);
+    }
+
+    fn solve_rest(
+        &mut self,
+        solver: &Solver,
+        done: usize,
+        see: &mut impl FnMut(Solutions, usize),
+    ) {
+        let rest = self.vectors[done..].to_vec();
+        for chunk in rest.chunks(WIDTH) {
+            let z = side_by_side(solver.system().m, chunk);
             let found = solutions(solver, z, CONSTANT_SOLVE);
-            for (_, moments) in &found.moments[..chunk.len()] {
-                self.log += moments.log;
-                self.first += moments.first;
-                self.second += moments.second;
-            }
+            self.add(&found.moments[..chunk.len()]);
             see(found, chunk.len());
+        }
+    }
+
+    fn add(&mut self, moments: &[(f64, Moments)]) {
+        for (_, moments) in moments {
+            self.log += moments.log;
+            self.first += moments.first;
+            self.second += moments.second;
         }
     }
 

@@ -46,7 +46,7 @@ use crate::error::{Error, Result};
 use crate::factor::sums::Sums;
 use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
-use crate::iterative::log_det::{LogDet, Probed, Probes};
+use crate::iterative::log_det::{constants, LogDet, Probed, Probes};
 use crate::iterative::scores::Scores;
 use crate::iterative::system::System;
 
@@ -103,8 +103,9 @@ impl Iterative {
         tolerance: f64,
     ) -> Result<At> {
         let solver = Solver::new(&self.system, lambdas)?;
-        let border = Border::new(&solver, tolerance)?;
-        let probed = probes.probe(&solver);
+        let vectors = constants(&solver);
+        let border = Border::new(&solver, tolerance, &vectors)?;
+        let probed = probes.probe(&solver, vectors, &border);
         let scores = Scores::new(&solver, &border, border.residual());
         Ok(At {
             solver,

@@ -8,6 +8,7 @@
 use crate::iterative::gradients::Solver;
 use crate::iterative::precondition::diagonal_of_k;
 use crate::iterative::system::{add_multiple, times_square, Row, WIDTH};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::tolerances::SINGULAR_SOLVE;
 
@@ -215,11 +216,35 @@ impl<'a> Tally<'a> {
         }
     }
 
+    // The same as [`Self::take_off_leading`] where the leading term has one effect.
+    #[inline(always)]
+    fn take_off_intercepts(&self, x: &[Row], x0: &[Row], sum: &mut Row) {
+        let system = self.solver.system();
+        let v = self.solver.reduced.v.values();
+        let levels = v.iter().zip(system.a00.values());
+        for (range, (v, a00)) in system.ptr.windows(2).zip(levels) {
+            let rows = &system.rows[range[0]..range[1]];
+            let vals = &system.vals[range[0]..range[1]];
+            let mut t = [0.0; WIDTH];
+            let mut t0 = [0.0; WIDTH];
+            for (&row, a) in rows.iter().zip(vals) {
+                add_multiple(*a, &x[row as usize], &mut t);
+                add_multiple(*a, &x0[row as usize], &mut t0);
+            }
+            let square = (1.0 - a00 * v).powi(2);
+            (0..WIDTH).for_each(|c| sum[c] -= square * t[c] * t0[c]);
+        }
+    }
+
     // `sum_i P_i Y_i P_i'` less, with `Y_i` of the difference of x and x0.
     fn take_off_leading(&self, x: &[Row], x0: &[Row], sum: &mut [Row]) {
         let reduced = &self.solver.reduced;
         let system = self.solver.system();
         let k0 = system.k0;
+        if k0 == 1 {
+            vectorized(|| self.take_off_intercepts(x, x0, &mut sum[0]));
+            return;
+        }
         let mut t = vec![[0.0; WIDTH]; k0];
         let mut t0 = t.clone();
         let mut p = t.clone();

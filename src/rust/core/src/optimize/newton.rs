@@ -4,8 +4,8 @@
 use super::trust_region::Model;
 use crate::error::Result;
 use crate::tolerances::{
-    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, STALLED,
-    STEP_NOISE, SUFFICIENT,
+    FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, NOISE_SHARE,
+    STALLED, STEP_NOISE, SUFFICIENT,
 };
 
 use super::{OptSummary, Recorder, Settings, Status};
@@ -92,7 +92,8 @@ impl<'a> Search<'a> {
     }
 
     fn tolerance(&self) -> f64 {
-        self.ftol.max(self.noise())
+        let of_objective = NOISE_SHARE * self.recorder.objective.noise();
+        self.ftol.max(self.noise()).max(of_objective)
     }
 
     fn run(&mut self) -> Result<Status> {

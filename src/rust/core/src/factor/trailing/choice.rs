@@ -34,11 +34,11 @@ const PER_SECOND: f64 = 2e10;
 const SCATTERED_PER_SECOND: f64 = 1e9;
 /// A fit that is predicted to take longer, in seconds, is left to conjugate gradients.
 const PATIENCE: f64 = 2.0;
-/// A sparse factor that is sought without patience has at most so many times the elements of the
-/// cross-products,
+/// Where a dense factor would take too long, or doesn't fit, a sparse one is sought that has at most
+/// so many times the elements of the cross-products,
 const FILL: usize = 4;
 /// or so many.
-const ALWAYS_SOUGHT: usize = 1 << 20;
+const ALWAYS_SOUGHT: usize = 1 << 22;
 
 /// How the trailing system is stored.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl Sizes {
         if !fits {
             most = most.min(SPARSE_SHARE * self.m * self.m);
         }
-        if !is_quick {
+        if !is_quick || !fits {
             let few = (FILL * self.elements).max(ALWAYS_SOUGHT);
             most = most.min(few as f64);
         }
