@@ -201,6 +201,17 @@ check_simulation_data <- function(formula, data) {
       arg = "object"
     )
   }
+  if (length(split_bars(formula[[length(formula)]])$bars) == 0L) {
+    abort_formula(
+      "`object` must have at least one random-effects term.",
+      x = sprintf(
+        "%s has no term of the form `(expr | group)`.",
+        tick(deparse_one(formula))
+      ),
+      i = "Is a term such as `(1 | group)` missing?",
+      class = "rlmm_error_no_bars"
+    )
+  }
   if (!is.data.frame(data)) {
     abort_argument(
       "`newdata` must be a data frame with the covariates and grouping factors.",
