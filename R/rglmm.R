@@ -13,6 +13,12 @@
 #'   [nbinom1()], or `MASS::negative.binomial(theta)`. Links are logit, probit, cloglog, cauchit,
 #'   log, sqrt, identity, inverse and 1/mu^2. For a negative binomial whose theta is to be estimated
 #'   use [rglmm_nb()].
+#' @param weights Prior weights, as in [glm()]. For `binomial` with proportions the numbers of
+#'   trials. Otherwise a row with weight w has w times the log-likelihood, as w equal rows have, and
+#'   with a dispersion phi (`gaussian`, `Gamma`, `inverse.gaussian`) the dispersion phi / w.
+#' @param offset A known part of the linear predictor, with a coefficient of 1, on the scale of the
+#'   link: the logarithm of the exposure for rates with a log link. It is added to the `offset()`
+#'   terms of the formula. `predict(newdata = )` needs its variables in the new data.
 #' @param start Where to start: theta, or a list with any of the elements `theta` and `fixef` (or
 #'   `beta`).
 #' @param verbose 1 or 2: print each evaluation of the objective. 3: print also the course of each
@@ -76,12 +82,29 @@
 #' grouping factor whose responses are alike do no harm.
 #'
 #' @return A list of class `rlmm_glmm`; a function with `devFunOnly`.
+#' @seealso [rlmm()] for linear models, and for formulas; [rglmm_nb()] for negative binomial models,
+#'   [nbinom1()]. Of a fit: [summary()][summary.rlmm], [anova()][anova.rlmm],
+#'   [confint()][confint.rlmm], [ranef()][ranef.rlmm], [predict()][predict.rlmm] (`marginal = TRUE`
+#'   for means over the groups), [residuals()][residuals.rlmm], [bootstrap()], [certificate()].
+#'   `vignette("generalized-models", "rlmm")`.
 #' @examples
 #' fit <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
 #' summary(fit)
 #' ranef(fit)
 #' predict(fit, data.frame(period = "2", herd = "1"), type = "response")
+#'
+#' # The same from proportions, with the numbers of trials as weights
+#' rglmm(incidence / size ~ period + (1 | herd), cbpp, family = binomial, weights = size)
+#'
+#' # Counts, by quadrature; and overdispersed: an effect of each row, or a negative binomial
 #' rglmm(TICKS ~ YEAR + (1 | LOCATION), grouseticks, family = "poisson", nAGQ = 9)
+#' rglmm(TICKS ~ YEAR + (1 | LOCATION) + (1 | INDEX), grouseticks, family = poisson)
+#' rglmm_nb(TICKS ~ YEAR + (1 | LOCATION), grouseticks)
+#'
+#' # Rates: the logarithm of the exposure (invented here) is an offset
+#' cbpp$weeks <- rep(c(2, 4), 28)
+#' rglmm(incidence ~ period + (1 | herd), cbpp, family = poisson, offset = log(size * weeks))
+#'
 #' # A dispersion, estimated by maximum likelihood with the Laplace approximation that glmmTMB uses:
 #' grouseticks$share <- (grouseticks$TICKS + 1) / 10
 #' rglmm(

@@ -37,7 +37,8 @@
 #' @seealso The vignettes: `vignette("getting-started", "rlmm")` to begin,
 #'   `vignette("dictionary", "rlmm")` for users of other programs, `vignette("inference", "rlmm")`,
 #'   `vignette("prediction", "rlmm")`, `vignette("generalized-models", "rlmm")`,
-#'   `vignette("convergence", "rlmm")`, and `vignette("theory", "rlmm")`.
+#'   `vignette("convergence", "rlmm")`, `vignette("theory", "rlmm")`, and
+#'   `vignette("limitations", "rlmm")` for what isn't offered.
 #' @keywords internal
 #' @importFrom methods as
 "_PACKAGE"

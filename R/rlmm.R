@@ -10,9 +10,16 @@
 #' @param control Made by [rlmm_control()]; an `lme4::lmerControl()` is understood.
 #' @param start Theta to start from: a numeric vector, or a list with the element `theta`.
 #' @param verbose With 1 every evaluation of the objective is printed.
-#' @param subset,weights,na.action,offset As in [lm()]; looked up among the columns of `data`, where
-#'   the argument was written, and where the formula was written. `NaN` counts as missing; rows left
-#'   out because of it are told, as it often comes from a mistake. Infinite values are errors.
+#' @param subset,na.action As in [lm()]. `NaN` counts as missing; rows left out because of it are
+#'   told, as it often comes from a mistake. Infinite values are errors. `na.action = na.exclude`
+#'   gives residuals and fitted values a place for every row of `data`.
+#' @param weights Prior weights, one positive number for each row: how precise it is, see
+#'   `weights_type`. The mean of five measurements has weight 5. They aren't sampling weights of a
+#'   survey, for which no likelihood is defined. As `subset` and `offset`, they are looked up among
+#'   the columns of `data`, where the argument was written, and where the formula was written.
+#' @param offset A known part of the linear predictor, with a coefficient of 1: for a linear model
+#'   it is subtracted from the response. It is added to the `offset()` terms of the formula.
+#'   `predict(newdata = )` needs its variables in the new data.
 #' @param contrasts Named list of contrasts for the factors of the fixed part. Random-effects terms
 #'   take those of the factors, or of the option `contrasts`, as in lme4.
 #' @param devFunOnly Return the objective, and fit nothing? It is the function of theta that
@@ -42,8 +49,33 @@
 #' `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
+#' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
+#'   nonlinear models, [lmList()] for a regression in each group. Of a fit: [summary()][summary.rlmm]
+#'   and [anova()][anova.rlmm] for tests, [confint()][confint.rlmm], [VarCorr()][VarCorr.rlmm],
+#'   [ranef()][ranef.rlmm], [predict()][predict.rlmm], [simulate()][simulate.rlmm],
+#'   [plot()][plot.rlmm], [diagnose()] and [certificate()]. [rlmm_control()], [preview()] of a model
+#'   before it is fitted, [covariance_structures]; [rlmm-package] has all by task.
 #' @examples
-#' rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' # A line for each subject: intercepts and slopes that are correlated
+#' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+#' fit
+#' summary(fit)
+#' anova(fit)
+#' head(ranef(fit)$Subject)
+#'
+#' # ... and independent; the models compared
+#' independent <- rlmm(Reaction ~ Days + (Days || Subject), sleepstudy)
+#' anova(fit, independent, refit = FALSE)
+#'
+#' # Crossed factors, and nested ones
+#' rlmm(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+#' rlmm(strength ~ 1 + (1 | batch / cask), Pastes)
+#'
+#' # Means of several measurements, weighted by their numbers
+#' means <- aggregate(Yield ~ Batch, Dyestuff, mean)
+#' means$n <- c(5, 5, 4, 5, 3, 5)
+#' twice <- rbind(means, transform(means, Yield = Yield + c(-20, 20, 10, -10, 5, 0)))
+#' rlmm(Yield ~ 1 + (1 | Batch), twice, weights = n)
 #'
 #' # Residual variances of boys and of girls
 #' rlmm(distance ~ age * Sex + (1 | Subject), nlme::Orthodont, dispersion = ~ Sex)
