@@ -128,26 +128,28 @@ deletion_tests <- function(fit, labels, ddf) {
 #' @noRd
 deletion_contrasts <- function(fit, label) {
   x <- fixed_matrix(fit)
-  terms <- stats::delete.response(fit$fixed$terms)
-  at <- match(label, attr(terms, "term.labels"))
-  factors <- names(fit$fixed$contrasts)
-  smaller <- if (length(attr(terms, "term.labels")) > 1L) {
-    stats::drop.terms(terms, at)
-  } else {
-    stats::terms(if (attr(terms, "intercept") == 1L) ~1 else ~0)
-  }
-  kept <- variable_names(smaller)
-  without <- stats::model.matrix(
-    smaller,
-    fit_frame(fit),
-    contrasts.arg = fit$fixed$contrasts[intersect(factors, kept)]
-  )
+  without <- matrix_without_term(fit, label)
   rest <- if (ncol(without) > 0L) qr.resid(qr(without), x) else x
   # Columns are taken on their own scales, so that the rank doesn't depend on units.
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
   parts <- svd(rest / rep(unit, each = nrow(x)), nu = 0L)
   rank <- sum(parts$d > 1e-7)
   t(parts$v[, seq_len(rank), drop = FALSE]) * rep(unit, each = rank)
+}
+
+# The matrix of the fixed effects of the model without a term.
+matrix_without_term <- function(fit, label) {
+  terms <- stats::delete.response(fit$fixed$terms)
+  labels <- attr(terms, "term.labels")
+  smaller <- if (length(labels) > 1L) {
+    stats::drop.terms(terms, match(label, labels))
+  } else {
+    stats::terms(if (attr(terms, "intercept") == 1L) ~1 else ~0)
+  }
+  contrasts <- fit$fixed$contrasts
+  kept <- intersect(names(contrasts), variable_names(smaller))
+  frame <- fit_frame(fit)
+  stats::model.matrix(smaller, frame, contrasts.arg = contrasts[kept])
 }
 
 ml_fit <- function(fit) if (isREML.rlmm(fit)) refitML.rlmm(fit) else fit

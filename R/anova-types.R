@@ -74,13 +74,7 @@ contains_term <- function(fit, larger, smaller) {
 marginal_contrasts <- function(fit, x, term, tested) {
   frame <- if (is.null(x)) invented_frame(fit) else fit_frame(fit)
   coded <- sum_coded(fit, frame)
-  if (is.null(x)) {
-    x <- stats::model.matrix(
-      stats::delete.response(fit$fixed$terms),
-      frame,
-      contrasts.arg = fit$fixed$contrasts
-    )
-  }
+  x <- x %||% coded_as_fitted(fit, frame)
   decomposition <- qr(coded)
   kept <- decomposition$pivot[seq_len(decomposition$rank)]
   same_space <- decomposition$rank == ncol(x) &&
@@ -96,6 +90,12 @@ marginal_contrasts <- function(fit, x, term, tested) {
     rows <- intersect(which(coded_term == i), kept)
     without_rounding(change[rows, , drop = FALSE])
   })
+}
+
+# The model matrix of a frame with the contrasts of the fit.
+coded_as_fitted <- function(fit, frame) {
+  terms <- stats::delete.response(fit$fixed$terms)
+  stats::model.matrix(terms, frame, contrasts.arg = fit$fixed$contrasts)
 }
 
 # Zero where rounding made a small number of it: a coefficient that is held has
@@ -135,25 +135,27 @@ invented_frame <- function(fit) {
   terms <- stats::delete.response(fit$fixed$terms)
   names <- variable_names(terms)
   classes <- attr(terms, "dataClasses")[names]
-  levels <- lapply(rlang::set_names(names), \(name) {
-    if (classes[name] == "logical") {
-      c(FALSE, TRUE)
-    } else {
-      fit$fixed$xlevels[[name]]
-    }
-  })
-  grid <- expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
-  n <- max(nrow(grid), 1L)
+  grid <- all_combinations(fit, classes)
   copies <- 10L + length(fit$fixed$names)
+  n <- max(nrow(grid), 1L) * copies
   frame <- lapply(rlang::set_names(names), \(name) {
     values <- grid[[name]]
     if (is.null(values)) {
-      invented_numbers(n * copies, match(name, names), classes[[name]])
+      invented_numbers(n, match(name, names), classes[[name]])
     } else {
       rep(values, copies)
     }
   })
-  structure(frame, class = "data.frame", row.names = seq_len(n * copies))
+  structure(frame, class = "data.frame", row.names = seq_len(n))
+}
+
+# All combinations of levels of the factors, and of truth values; `classes` are those of variables.
+all_combinations <- function(fit, classes) {
+  levels <- lapply(rlang::set_names(names(classes)), \(name) {
+    is_logical <- classes[name] == "logical"
+    if (is_logical) c(FALSE, TRUE) else fit$fixed$xlevels[[name]]
+  })
+  expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
 }
 
 invented_numbers <- function(n, seed, class) {

@@ -198,12 +198,8 @@ apply_by_futures <- function(y, one) {
 
 new_boot <- function(found, fit, FUN, t0, y, seed, type, call) {
   failed <- !vapply(found, is.numeric, NA)
-  missing <- rep(NA_real_, length(t0))
-  found[failed & !vapply(found, inherits, NA, "condition")] <- list(simpleError(
-    "no result"
-  ))
-  messages <- vapply(found[failed], conditionMessage, "")
-  found[failed] <- list(missing)
+  messages <- vapply(found[failed], failure_message, "")
+  found[failed] <- list(rep(NA_real_, length(t0)))
   t <- matrix(unlist(found), ncol = length(t0), byrow = TRUE)
   colnames(t) <- names(t0)
   if (any(failed)) {
@@ -227,6 +223,10 @@ new_boot <- function(found, fit, FUN, t0, y, seed, type, call) {
     boot.fail.msgs = if (any(failed)) table(unname(messages)),
     boot_type = type
   )
+}
+
+failure_message <- function(found) {
+  if (inherits(found, "condition")) conditionMessage(found) else "no result"
 }
 
 warn_failed_replicates <- function(messages, n) {

@@ -20,8 +20,8 @@
 #' @param object,x What [bootstrap()] returned.
 #' @param parm,level,signames See [confint.rlmm()].
 #' @param type `"percentile"`, `"basic"`, `"normal"` or `"shortest"`; lme4's `"perc"` and `"norm"`
-#'   are understood. Of `plot()`: `"density"`, a panel for each parameter, or `"ridges"`, all of them
-#'   above each other, on the scale of their standard deviations.
+#'   are understood. Of `plot()`: `"density"`, a panel for each parameter, or `"ridges"`, all of
+#'   them above each other, on the scale of their standard deviations.
 #' @param scale `"sdcor"`: standard deviations and correlations, or `"vcov"`: variances and
 #'   covariances.
 #' @param digits Significant digits.

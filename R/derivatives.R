@@ -52,25 +52,26 @@ in_independent_effects <- function(fit, found) {
 #' Derivative of theta in the theta of independent effects
 #' @noRd
 theta_jacobian <- function(there) {
-  given <- there$given$random
-  of <- \(theta) {
-    omegas <- lapply(lambda_blocks(there$random, theta), tcrossprod)
-    is_same <- vapply(there$random, \(term) is.null(term$root), NA)
-    found <- core_nearest_theta(given, omegas)
-    for (i in which(!is_same)) {
-      theta[given[[i]]$theta] <- found[[i]]
-    }
-    theta
-  }
   step <- 2^-17
-  vapply(
-    seq_along(there$theta),
-    \(j) {
-      shift <- replace(0 * there$theta, j, step)
-      (of(there$theta + shift) - of(there$theta - shift)) / (2 * step)
-    },
-    there$theta
-  )
+  slope <- \(j) {
+    shift <- replace(0 * there$theta, j, step)
+    up <- given_theta(there, there$theta + shift)
+    down <- given_theta(there, there$theta - shift)
+    (up - down) / (2 * step)
+  }
+  vapply(seq_along(there$theta), slope, there$theta)
+}
+
+# Theta of the given effects, from that of independent ones.
+given_theta <- function(there, theta) {
+  given <- there$given$random
+  omegas <- lapply(lambda_blocks(there$random, theta), tcrossprod)
+  is_other <- !vapply(there$random, \(term) is.null(term$root), NA)
+  found <- core_nearest_theta(given, omegas)
+  for (i in which(is_other)) {
+    theta[given[[i]]$theta] <- found[[i]]
+  }
+  theta
 }
 
 cell_names <- function(term, roles, prefix) {

@@ -5,22 +5,20 @@ max_vcov_numbers <- 1e7
 
 new_influence <- function(fit, sets, found, way) {
   labels <- as.character(sets$deleted)
-  by_case <- \(values) stats::setNames(unlist(values), labels)
-  take <- \(field) by_case(lapply(found, `[[`, field))
   vcov <- vcov.rlmm(fit)
   vcovs <- lapply(found, \(case) padded_vcov(case$vcov, free_beta(fit), vcov))
   without <- estimates_without(fit, found, labels, vcovs)
   names(without) <- paste0(names(without), "[-", sets$name, "]")
-  all_components <- components_at(fit, fit, influence_labels(fit))
+  by_case <- \(values) stats::setNames(unlist(values), labels)
+  take <- \(field) by_case(lapply(found, `[[`, field))
   out <- c(
-    list(fixed.effects = fit$beta),
-    without[1L],
-    list(var.cov.comps = all_components),
-    without[2L],
-    list(vcov = vcov),
-    without[3L],
-    list(groups = sets$name, deleted = sets$deleted),
-    list(converged = take("converged"), function.evals = take("evaluations")),
+    beside(estimates_with(fit, vcov), without[1:3]),
+    list(
+      groups = sets$name,
+      deleted = sets$deleted,
+      converged = take("converged"),
+      function.evals = take("evaluations")
+    ),
     without[4L],
     list(theta = fit$theta),
     without[5L],
@@ -32,6 +30,19 @@ new_influence <- function(fit, sets, found, way) {
     )
   )
   structure(out, class = c("influence.rlmm", "influence.merMod"))
+}
+
+estimates_with <- function(fit, vcov) {
+  list(
+    fixed.effects = fit$beta,
+    var.cov.comps = components_at(fit, fit, influence_labels(fit)),
+    vcov = vcov
+  )
+}
+
+# The elements of two lists of the same length in turn.
+beside <- function(a, b) {
+  c(a, b)[order(c(seq_along(a), seq_along(b)))]
 }
 
 #' The estimates without each case, a row for each; of `vcov` a list

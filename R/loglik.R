@@ -27,8 +27,8 @@
 #' @param scale,use.fallback Not used; arguments of R's own methods.
 #' @param k Weight of each parameter; 2 gives the AIC.
 #' @param ... Not used.
-#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`; of a fit by the
-#'   iterative engine (see [rlmm_control()]) also `se`, the standard error of its estimate.
+#' @return `logLik()`: an object of class `"logLik"` with attributes `df` and `nobs`; of a fit by
+#'   the iterative engine (see [rlmm_control()]) also `se`, the standard error of its estimate.
 #'   `extractAIC()`: the number of parameters and the AIC. The others: a number.
 #' @examples
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)

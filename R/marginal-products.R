@@ -125,13 +125,13 @@ level_products <- function(terms, leads, x, weights) {
   products <- products_by_level(z, refs, n_levels, weights)
   # V_L^-1 = W - W Z_L Omega M Z_L'W with M = (I + Z_L'W Z_L Omega)^-1, and Z_L'V_L^-1 = M Z_L'W.
   m <- shrinkage_by_level(products, omega)
-  zl <- incidence(z, refs, n_levels)
   others <- cbind(trailing_incidence(terms[!leads], nrow(x)), x)
-  cross <- Matrix::crossprod(zl, weights * others)
+  weighted <- weights * others
+  cross <- Matrix::crossprod(incidence(z, refs, n_levels), weighted)
   solved <- level_matrix(m) %*% cross
   spread <- Matrix::kronecker(Matrix::Diagonal(n_levels), omega)
-  rest <- Matrix::crossprod(others, weights * others) -
-    Matrix::crossprod(cross, spread %*% solved)
+  explained <- Matrix::crossprod(cross, spread %*% solved)
+  rest <- Matrix::crossprod(others, weighted) - explained
   is_x <- seq_len(ncol(others)) > ncol(others) - ncol(x)
   list(
     ll = level_matrix(multiply_levels(m, products)),

@@ -269,7 +269,8 @@ system_size <- function(terms, p) {
 max_timed_system <- 3000
 
 #' The engine of a linear model; the other ones have a factor
-#' @return A list: `engine`, `storage`, `elements`; the first is `NA` where no factor fits in memory.
+#' @return A list: `engine`, `storage`, `elements`; the first is `NA` where no factor fits in
+#'   memory.
 #' @noRd
 preview_engine <- function(design) {
   if (!is.null(design$spec$glmm)) {

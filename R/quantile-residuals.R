@@ -12,26 +12,28 @@ quantile_residuals <- function(fit, seed = NULL) {
   dispersion <- fit$sigma^2 / ifelse(weights == 0, 1, weights)
   row <- family_row(fit$glmm$family %||% "gaussian")
   shape <- fit$glmm$shape
-  below <- row$probability(y, fit$fitted, weights, dispersion, shape, TRUE)
-  above <- row$probability(y, fit$fitted, weights, dispersion, shape, FALSE)
+  tail <- \(y, lower) {
+    row$probability(y, fit$fitted, weights, dispersion, shape, lower)
+  }
+  below <- tail(y, TRUE)
+  above <- tail(y, FALSE)
   if (!is.null(row$whole)) {
     before <- y - if (row$whole == "successes") 1 / weights else 1
-    previous <- \(lower) {
-      row$probability(before, fit$fitted, weights, dispersion, shape, lower)
-    }
     share <- uniform_shares(length(y), seed)
-    first <- previous(TRUE)
+    first <- tail(before, TRUE)
     below <- first + share * (below - first)
-    last <- previous(FALSE)
-    above <- above + (1 - share) * (last - above)
+    above <- above + (1 - share) * (tail(before, FALSE) - above)
   }
-  r <- ifelse(
-    below < above,
-    stats::qnorm(below),
-    stats::qnorm(above, lower.tail = FALSE)
-  )
+  r <- normal_quantiles(below, above)
   r[weights == 0] <- NA
   r
+}
+
+# Normal quantiles from the smaller of both tails, which has the more digits.
+normal_quantiles <- function(below, above) {
+  lower <- stats::qnorm(below)
+  upper <- stats::qnorm(above, lower.tail = FALSE)
+  ifelse(below < above, lower, upper)
 }
 
 #' Random numbers between 0 and 1; with a seed, the state of the generator is restored

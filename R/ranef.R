@@ -8,8 +8,8 @@
 #'
 #' @param object A fit.
 #' @param condVar Attach the conditional covariance matrices as attribute `"postVar"`? A fit that
-#'   doesn't hold its data (`slim = TRUE` in [rlmm_control()]) can't; by the iterative engine they take
-#'   a solve per level, and come on request only.
+#'   doesn't hold its data (`slim = TRUE` in [rlmm_control()]) can't; by the iterative engine they
+#'   take a solve per level, and come on request only.
 #' @param drop Return vectors instead of data frames for factors with one random effect per level?
 #' @param whichel Names of the grouping factors to return.
 #' @param postVar lme4's old name of `condVar`.

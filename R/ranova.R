@@ -297,21 +297,20 @@ simulated_tests <- function(fit, smaller, nsim) {
 exact_tests <- function(fit, nsim) {
   found <- effect_eigenvalues(fit)
   n <- nobs.rlmm(fit)
-  left <- n - n_free_beta(fit) - length(found$projected)
-  squares <- matrix(stats::rchisq(nsim * length(found$projected), 1), nsim)
-  rest <- stats::rchisq(nsim, left)
+  p <- n_free_beta(fit)
+  n_projected <- length(found$projected)
+  squares <- matrix(stats::rchisq(nsim * n_projected, 1), nsim)
+  rest <- stats::rchisq(nsim, n - p - n_projected)
   reml <- isREML.rlmm(fit)
-  factor <- if (reml) n - n_free_beta(fit) else n
+  factor <- if (reml) n - p else n
   penalty <- if (reml) found$projected else found$plain
   best <- numeric(nsim)
   for (lambda in lambda_grid(max(found$plain))) {
     shrink <- 1 / (1 + lambda * found$projected)
     explained <- drop(squares %*% (1 - shrink))
     unexplained <- drop(squares %*% shrink) + rest
-    value <- factor *
-      log1p(explained / unexplained) -
-      sum(log1p(lambda * penalty))
-    best <- pmax(best, value)
+    gain <- factor * log1p(explained / unexplained)
+    best <- pmax(best, gain - sum(log1p(lambda * penalty)))
   }
   best
 }
