@@ -14,7 +14,7 @@
 #' The tables have the estimates and what must be known of them, but not the quantiles of the
 #' residuals and the correlations of the fixed effects, which the text of a summary has.
 #'
-#' @param x,object A fit, or what `summary()`, `VarCorr()`, `anova()`, `ranova()` or `drop1()` of it
+#' @param x,object A fit of [rlmm()] or [rglmm()], or what `summary()`, `VarCorr()`, `anova()`, `ranova()` or `drop1()` of it
 #'   returned.
 #' @param type `"markdown"` (a pipe table), `"html"` or `"latex"` (a `tabular`, which needs no
 #'   package).
@@ -64,7 +64,11 @@ markup.summary.rlmm <- function(
   warn_of_dots(...)
   check_digits(digits)
   writer <- markup_writer(type)
-  paragraphs <- c(criterion_sentence(x$AICtab), groups_sentence(x))
+  paragraphs <- c(
+    if (nrow(x$coefficients) == 0L) "No fixed effects.",
+    criterion_sentence(x$AICtab),
+    groups_sentence(x)
+  )
   as_markup(c(
     model_paragraph(x, writer),
     list(
@@ -223,6 +227,9 @@ number_cells <- function(values, name, digits) {
 }
 
 coefficient_cells <- function(table, digits) {
+  if (nrow(table) == 0L) {
+    return(matrix("", 0L, 1L, dimnames = list(NULL, "Fixed effect")))
+  }
   columns <- Map(
     number_cells,
     asplit(table, 2L),

@@ -32,10 +32,17 @@
 #' opt_summary(again)
 #' @export
 save_optimum <- function(fit, file) {
-  check_fit(fit, "fit")
-  check_restorable(fit)
+  check_restorable(fit, "fit")
   check_file(file)
-  writeLines(json_text(optimum_content(fit)), file)
+  text <- json_text(optimum_content(fit))
+  is_written <- tryCatch(
+    is.null(writeLines(text, file)),
+    error = \(cnd) FALSE,
+    warning = \(cnd) FALSE
+  )
+  if (!is_written) {
+    abort_optimum(sprintf("Can't write to %s.", dQuote(file, FALSE)))
+  }
   invisible(file)
 }
 
@@ -51,7 +58,7 @@ restore_optimum <- function(
   need_package("jsonlite", "restore_optimum()")
   check_file(file)
   saved <- read_optimum(file)
-  if (!inherits(object, "rlmm")) {
+  if (!inherits(object, c("rlmm", "rlmm_nlmm"))) {
     call <- restoring_call(match.call(expand.dots = FALSE), saved)
     object <- eval(call, parent.frame())
     object$call[c("start", if (!"REML" %in% ...names()) "REML")] <- NULL
@@ -59,7 +66,7 @@ restore_optimum <- function(
       object$call$REML <- FALSE
     }
   }
-  check_restorable(object)
+  check_restorable(object, "object")
   check_same_model(object, saved)
   fit <- fit_at_optimum(object, saved)
   check_same_objective(fit, saved, tolerance)
@@ -243,15 +250,21 @@ check_file <- function(file) {
   )
 }
 
-check_restorable <- function(fit) {
-  problem <- if (inherits(fit, "rlmm_nlmm")) {
-    "The optimum of a nonlinear model can't be saved."
-  } else if (!is.null(fit$strata)) {
-    "The optimum of a model with residual variances by stratum can't be saved."
+check_restorable <- function(fit, arg) {
+  if (inherits(fit, "rlmm_nlmm")) {
+    abort_not_restorable("a nonlinear model")
   }
-  if (!is.null(problem)) {
-    abort_optimum(problem, i = "`saveRDS(fit, file)` keeps the whole fit.")
+  check_fit(fit, arg)
+  if (!is.null(fit$strata)) {
+    abort_not_restorable("a model with residual variances by stratum")
   }
+}
+
+abort_not_restorable <- function(what) {
+  abort_optimum(
+    sprintf("The optimum of %s can't be saved.", what),
+    i = "`saveRDS(fit, file)` keeps the whole fit."
+  )
 }
 
 check_same_model <- function(fit, saved) {

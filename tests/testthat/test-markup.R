@@ -82,6 +82,12 @@ test_that("notes of a singular fit are told", {
   expect_match(markup(zero), "The fit is singular", all = FALSE)
 })
 
+test_that("a model without fixed effects says so", {
+  fit <- rlmm(Reaction ~ 0 + (1 | Subject), sleepstudy)
+  expect_length(pipe_tables(markup(fit)), 1L)
+  expect_match(markup(fit), "No fixed effects", all = FALSE)
+})
+
 test_that("documents show tables, or text where it is asked for", {
   skip_if_not_installed("knitr")
   document <- c(

@@ -103,6 +103,11 @@ test_that("other data, other models and other files are refused", {
   shown <- \(expr) cat(error_lines(expr), sep = "\n")
   squares <- rlmm(Reaction^2 ~ Days + (Days | Subject), sleepstudy)
   other <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  strata <- rlmm(
+    distance ~ age + (1 | Subject),
+    nlme::Orthodont,
+    dispersion = ~Sex
+  )
   expect_snapshot({
     shown(restore_optimum(squares, file))
     shown(restore_optimum(other, file))
@@ -110,5 +115,7 @@ test_that("other data, other models and other files are refused", {
     shown(restore_optimum(fit, "no-such-file.json"))
     shown(save_optimum(fit, 3))
     shown(save_optimum(1, file))
+    shown(save_optimum(strata, file))
+    shown(save_optimum(fit, "no-such-folder/file.json"))
   })
 })
