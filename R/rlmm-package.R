@@ -37,6 +37,7 @@
 #' @seealso The vignettes: `vignette("getting-started", "rlmm")` to begin,
 #'   `vignette("dictionary", "rlmm")` for users of other programs, `vignette("inference", "rlmm")`,
 #'   `vignette("prediction", "rlmm")`, `vignette("generalized-models", "rlmm")`,
+#'   `vignette("large-data", "rlmm")`,
 #'   `vignette("convergence", "rlmm")`, `vignette("theory", "rlmm")`, and
 #'   `vignette("limitations", "rlmm")` for what isn't offered.
 #' @keywords internal

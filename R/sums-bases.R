@@ -5,7 +5,8 @@
 #' @return The plan, with their names as `bases`.
 #' @noRd
 with_table_bases <- function(plan, table, rows) {
-  scope <- list(rows = rows, env = formula_env(plan$formula))
+  env <- formula_env(plan$formula)
+  scope <- list(rows = rows, env = env, engine = engine_of(table))
   names <- bases(plan)
   made <- lapply(names, \(name) {
     expr <- str2lang(name)
@@ -72,10 +73,8 @@ table_poly <- function(expr, table, scope) {
 
 # sum(p^2), and sum(x p^2) as it is from the mean of x on, which keeps the digits of a far origin.
 basis_sums <- function(table, x, p) {
-  columns <- list(
-    x = call("*", 1, in_parentheses(x)),
-    p = call("*", 1, in_parentheses(p))
-  )
+  as_double <- engine_of(table)$double
+  columns <- list(x = as_double(x), p = as_double(p))
   rows <- dplyr::transmute(table, !!!columns)
   squares <- list(
     norm2 = quote(sum(p * p, na.rm = TRUE)),

@@ -19,14 +19,6 @@ as_reader <- function(data) {
   }
 }
 
-# Arrow's tables, data sets, and queries of them.
-is_arrow <- function(data) {
-  classes <- c("ArrowObject", "ArrowTabular", "arrow_dplyr_query")
-  inherits(data, classes) && !is_batch_reader(data)
-}
-
-is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
-
 # A stream of record batches can't be read twice.
 batch_reader <- function(batches) {
   function(reset) {

@@ -3,14 +3,14 @@
 
 #' The expressions of a plan
 #' @param rows Some rows of the table, whose columns tell the types.
-#' @param is_arrow Are the expressions for Arrow, or for a database?
+#' @param engine What [engine_of()] returns.
 #' @return A list: `x`, `z` (per grouping factor a list), `y`, `w` (`NULL` for one), `atoms` (per
 #'   grouping factor its variables), `groups` (the expressions of all these, by name) and
 #'   `variables` (the columns of the table that are used).
 #' @noRd
-sums_expressions <- function(plan, rows, extras, is_arrow = FALSE) {
+sums_expressions <- function(plan, rows, extras, engine) {
   env <- formula_env(plan$formula)
-  scope <- list(rows = rows, env = env, is_arrow = is_arrow)
+  scope <- list(rows = rows, env = env, engine = engine)
   groups <- unique(vapply(plan$random, `[[`, "", "group"))
   own <- lapply(groups, \(group) {
     Filter(\(term) term$group == group, plan$random)
@@ -66,7 +66,7 @@ number_expression <- function(expr, scope) {
 
 # Days since 1970, which are what R takes dates for.
 days <- function(date, scope) {
-  if (scope$is_arrow) {
+  if (scope$engine$is_arrow) {
     call("cast", call("cast", date, quote(int32())), quote(float64()))
   } else {
     call("-", date, quote(as.Date("1970-01-01")))
@@ -113,13 +113,43 @@ check_table_columns <- function(variables, known) {
   )
 }
 
+# Engines ---------------------------------------------------------------------
+
+#' What expressions depend on: is the table Arrow's, and how do whole numbers become double ones?
+#'
+#' Multiplied by 1.0 they become decimal ones in most databases, which are slow in PostgreSQL and
+#' have few digits in Spark. What dbplyr writes for `as.double()` is such a number too where it
+#' doesn't know better.
+#' @return A list: `is_arrow` and `double`, a function of an expression.
+#' @noRd
+engine_of <- function(table) {
+  by_product <- \(expr) call("*", 1, in_parentheses(expr))
+  by_name <- \(name) {
+    force(name)
+    \(expr) call(name, expr)
+  }
+  if (is_arrow(table)) {
+    return(list(is_arrow = TRUE, double = by_product))
+  }
+  con <- dbplyr::remote_con(table)
+  cast <- as.character(dbplyr::translate_sql(as.double(x), con = con))
+  double <- if (inherits(con, c("PqConnection", "PostgreSQLConnection"))) {
+    by_name("float8")
+  } else if (grepl("NUMERIC", cast)) {
+    by_product
+  } else {
+    by_name("as.double")
+  }
+  list(is_arrow = FALSE, double = double)
+}
+
 # Expressions -----------------------------------------------------------------
 
 #' An expression in the columns of a table, without what only R's formulas know
 #'
 #' Single values that the formula's environment has are put in.
 #' @param scope `rows`, a data frame with the columns; `env`, where the formula was written; and
-#'   `is_arrow`.
+#'   `engine`, see [engine_of()].
 #' @noRd
 plain_expression <- function(expr, scope) {
   if (is.symbol(expr)) {
@@ -133,18 +163,18 @@ plain_expression <- function(expr, scope) {
     return(in_parentheses(plain_expression(expr[[2L]], scope)))
   }
   expr[-1L] <- lapply(as.list(expr)[-1L], plain_expression, scope)
-  as_division(expr)
+  as_division(expr, scope$engine$double)
 }
 
 # Engines divide whole numbers as such, and their remainders have the sign of the dividend.
-as_division <- function(expr) {
+as_division <- function(expr, as_double) {
   name <- call_name(expr)
   if (length(expr) != 3L || !name %in% c("/", "%/%", "%%")) {
     return(expr)
   }
   a <- in_parentheses(expr[[2L]])
   b <- in_parentheses(expr[[3L]])
-  ratio <- call("/", call("*", 1, a), b)
+  ratio <- call("/", as_double(a), b)
   switch(
     name,
     `/` = ratio,

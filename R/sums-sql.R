@@ -80,7 +80,7 @@ row_names_of <- function(expressions) {
 #' @noRd
 centred_rows <- function(table, expressions, centre) {
   names <- row_names_of(expressions)
-  as_double <- double_of(table)
+  as_double <- engine_of(table)$double
   groups <- expressions$groups
   x <- Map(centred_column, expressions$x, centre$shift)
   z <- unlist(expressions$z, recursive = FALSE)
@@ -103,25 +103,6 @@ complete_rows <- function(table, expressions) {
     rows <- dplyr::filter(rows, !!is_counted)
   }
   rows
-}
-
-#' How whole numbers become double ones: for PostgreSQL a number with a point is a decimal one,
-#' which is slow to add
-#' @noRd
-double_of <- function(table) {
-  postgres <- c(
-    "PqConnection",
-    "PostgreSQLConnection",
-    "TestConnection.postgres",
-    "simulate_postgres"
-  )
-  is_postgres <- inherits(table, "tbl_lazy") &&
-    inherits(dbplyr::remote_con(table), postgres)
-  if (is_postgres) {
-    \(expr) call("float8", expr)
-  } else {
-    \(expr) call("*", 1, in_parentheses(expr))
-  }
 }
 
 centred_column <- function(column, shift) {

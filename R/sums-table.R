@@ -49,24 +49,36 @@ first_rows_of <- function(complete, table) {
 }
 
 #' What is to be summed up, with its expressions and the centre
-#' @param table The table that bases such as `poly()` are made for; `NULL` where there is none.
+#' @param is_there Can the table be asked for what bases such as `poly()` take from it?
 #' @noRd
-table_plan <- function(formula, rows, extras, options, known, table = NULL) {
+table_plan <- function(
+  formula,
+  rows,
+  extras,
+  options,
+  known,
+  table,
+  is_there = TRUE
+) {
   plan <- sums_plan(formula, rows, extras, options, known)
-  if (!is.null(table)) {
+  if (is_there) {
     plan <- with_table_bases(plan, table, rows)
   }
   check_row_wise(plan, rows, extras)
   list(
     plan = plan,
-    expressions = sums_expressions(plan, rows, extras, is_arrow(table)),
+    expressions = sums_expressions(plan, rows, extras, engine_of(table)),
     centre = rough_centre(plan, rows, extras)
   )
 }
 
 # Levels of the categorical variables, from the whole table.
 table_levels <- function(formula, table, rows, extras) {
-  scope <- list(rows = rows, env = formula_env(formula))
+  scope <- list(
+    rows = rows,
+    env = formula_env(formula),
+    engine = engine_of(table)
+  )
   parsed <- parse_formula(formula, rows)
   names <- names(categories(formula, parsed, rows, extras))
   lapply(rlang::set_names(names), \(name) {
@@ -114,7 +126,7 @@ check_number_of_levels <- function(n, name) {
 rough_centre <- function(plan, rows, extras) {
   sums <- chunk_sums(plan, rows, extras)$sums
   p <- length(sums$shift)
-  beta0 <- sums$beta0
+  beta0 <- least_squares(sums, plan$fixed$names)$beta0
   if (nrow(rows) < 10L * p || length(plan$bases) > 0L) {
     beta0 <- if (p > 0L) c(beta0[1L], numeric(p - 1L))
   }
@@ -156,7 +168,7 @@ centre_of_table <- function(table, made) {
 #'   the column, and about where the values lie, which saves digits.
 #' @param table The table's name, or `c(schema, name)`.
 #' @param dialect `"ansi"`, or the name of an engine that dbplyr knows: `"sqlite"`, `"postgres"`,
-#'   `"spark_sql"`, `"mysql"`, `"mssql"`, `"oracle"`, `"snowflake"`, `"redshift"`, `"hive"`.
+#'   `"spark"`, `"mysql"`, `"mssql"`, `"oracle"`, `"snowflake"`, `"redshift"`, `"hive"`.
 #' @param weights,offset,contrasts As in [rlmm_sums()].
 #'
 #' @details Names of columns and tables are quoted by dbplyr; nothing but `SELECT` is written.
@@ -191,12 +203,12 @@ rlmm_sums_sql <- function(
   extras <- given_expressions(c("weights", "offset"))
   levels <- lapply(Filter(is.factor, columns), levels)
   options <- summing_options(contrasts, "precision", extras)
-  made <- table_plan(formula, columns, extras, options, levels)
   lazy <- dbplyr::lazy_frame(
     columns,
     con = simulated_engine(dialect),
     .name = table_name(table)
   )
+  made <- table_plan(formula, columns, extras, options, levels, lazy, FALSE)
   statements <- sums_statements(lazy, made$expressions, made$centre)
   made$of <- attr(statements, "of")
   text <- vapply(statements, \(one) as.character(dbplyr::sql_render(one)), "")
@@ -216,6 +228,7 @@ simulated_engine <- function(dialect) {
     ansi = "simulate_dbi",
     sqlite = "simulate_sqlite",
     postgres = "simulate_postgres",
+    spark = "simulate_spark_sql",
     spark_sql = "simulate_spark_sql",
     mysql = "simulate_mysql",
     mssql = "simulate_mssql",
