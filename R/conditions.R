@@ -405,10 +405,17 @@ nearest <- function(x, candidates) {
     return(NULL)
   }
   distance <- utils::adist(x, candidates, ignore.case = TRUE)[1, ]
+  # Letters in another order are one mistake.
+  distance[sorted_letters(candidates) == sorted_letters(x)] <- 1
   if (min(distance) > max(1, nchar(x) / 3)) {
     return(NULL)
   }
   candidates[which.min(distance)]
+}
+
+sorted_letters <- function(x) {
+  letters <- lapply(strsplit(tolower(x), ""), sort)
+  vapply(letters, paste, "", collapse = "")
 }
 
 did_you_mean <- function(x, candidates, quote = tick) {

@@ -71,7 +71,11 @@ abort_unknown <- function(name, data, bars = NULL) {
         tick(name),
         " doesn't exist."
       ),
-      did_you_mean(name, known)
+      if (in_data) {
+        did_you_mean(name, known)
+      } else {
+        c(i = "Is the argument `data` missing?")
+      }
     ),
     "rlmm_error_variable",
     variable = name

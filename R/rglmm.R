@@ -131,8 +131,8 @@ rglmm <- function(
   dispersion = c("profiled", "moment", "estimated"),
   information = c("expected", "observed"),
   fast = FALSE,
-  weights_type = c("precision", "frequency"),
-  ...
+  ...,
+  weights_type = c("precision", "frequency")
 ) {
   call <- match.call()
   check_dots(..., fitter = "rglmm", known = names(formals(rglmm)))

@@ -98,9 +98,10 @@ rlmm <- function(
   contrasts = NULL,
   devFunOnly = FALSE,
   sigma = NULL,
+  # After the dots, so that R takes `weight =` for `weights`.
+  ...,
   weights_type = c("precision", "frequency"),
-  dispersion,
-  ...
+  dispersion
 ) {
   call <- match.call()
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))

@@ -268,3 +268,25 @@ test_that("a link without quotes, and numbers with a decimal comma", {
     show_conditions(rlmm(Reaction ~ dose + (1 | Subject), data))
   })
 })
+
+test_that("a forgotten `data` and letters in another order are pointed to", {
+  expect_error(
+    rlmm(Reaction ~ Dyas + (1 | Subject), sleepstudy),
+    "Did you mean `Days`?",
+    fixed = TRUE
+  )
+  expect_error(
+    rlmm(Reaction ~ Days + (Days | Subject)),
+    "Is the argument `data` missing?",
+    fixed = TRUE
+  )
+})
+
+test_that("`weight` is short for `weights`, as for lme4", {
+  w <- rep(1:2, 90)
+  short <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, weight = w)
+  expect_equal(
+    logLik(short),
+    logLik(rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, weights = w))
+  )
+})
