@@ -50,8 +50,8 @@
 #'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
-#'   nonlinear models, [lmList()] for a regression in each group. Of a fit: [summary()][summary.rlmm]
-#'   and [anova()][anova.rlmm] for tests, [confint()][confint.rlmm], [VarCorr()][VarCorr.rlmm],
+#'   nonlinear models, [lmList()] for a regression in each group. Of a fit:
+#'   [summary()][summary.rlmm] and [anova()][anova.rlmm] for tests, [confint()][confint.rlmm], [VarCorr()][VarCorr.rlmm],
 #'   [ranef()][ranef.rlmm], [predict()][predict.rlmm], [simulate()][simulate.rlmm],
 #'   [plot()][plot.rlmm], [diagnose()] and [certificate()]. [rlmm_control()], [preview()] of a model
 #'   before it is fitted, [covariance_structures]; [rlmm-package] has all by task.
