@@ -145,7 +145,7 @@ run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
 
 # Fits that came to their end. A search that was interrupted says so, or has no verdict.
 whole_fits <- function(found) {
-  was_stopped <- found$status %in% "INTERRUPTED"
+  was_stopped <- found$status %in% "FORCED_STOP"
   if (all(found$done) && !any(was_stopped)) {
     return(found$done)
   }

@@ -150,8 +150,9 @@ profile_confint <- function(fit, parm, level, signames) {
   )
   free <- setdiff(wanted, problem$held)
   if (length(free) > 0L) {
-    far <- min(0.01, (1 - level) / 2)
-    made <- profile_of(problem, free, far)
+    # Further than the limits, in steps that a spline bridges to 1e-4.
+    far <- 1.4 * stats::qnorm((1 + level) / 2)
+    made <- profile_of(problem, free, far, 1 / 6)
     limits[free, ] <- confint.profile.rlmm(made, level = level)[free, ]
   }
   limits

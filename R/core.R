@@ -105,6 +105,25 @@ core_fit_columns <- function(spec, y, start = list(), control = list()) {
   )
 }
 
+# Fits of several specs: `jobs` is a list of lists of `spec`, `start` and `control`. An element of
+# the result has at least `objective`, `theta`, `sigma`, `beta` and `status`, or is an error (a
+# condition) where a fit failed.
+core_fit_each <- function(jobs, is_linear) {
+  lapply(jobs, \(job) {
+    tryCatch(
+      {
+        fit <- if (is_linear) core_fit else core_glmm_fit
+        point <- fit(job$spec, job$start, job$control)
+        if (!is_linear) {
+          point$sigma <- 1
+        }
+        c(point, list(status = point$optsum$status))
+      },
+      rlmm_error = identity
+    )
+  })
+}
+
 # Draws the responses of some replicates from a fit, and fits each of them, in parallel threads: the
 # same for any number of threads. `plan` is a list of `mean` (the linear predictor without the
 # effects that are drawn), `theta` (empty: no effects are drawn), `scale` (by which Lambda is

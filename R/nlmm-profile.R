@@ -17,7 +17,8 @@ profile.rlmm_nlmm <- function(
   problem <- nonlinear_profile_problem(fitted, signames)
   labels <- names(problem$values)
   wanted <- select_parameters(which, labels, problem$n_variance, "which")
-  profile_of(problem, wanted, alphamax, delta.cutoff, maxpts)
+  limit <- sqrt(stats::qchisq(1 - alphamax, length(labels)))
+  profile_of(problem, wanted, limit, delta.cutoff, maxpts)
 }
 
 #' @rdname rnlmm
@@ -78,7 +79,9 @@ nonlinear_profile_problem <- function(fit, signames) {
     \(name) first_step(problem, name),
     0
   ))
-  problem$refitter <- nonlinear_refitter
+  problem$plan <- \(problem, name) {
+    list(search = nonlinear_refitter(problem, name))
+  }
   problem
 }
 
@@ -116,6 +119,7 @@ nonlinear_refitter <- function(problem, name) {
   memory <- rlang::new_environment(list(u = problem$nonlinear$u))
   scale <- problem$scale[free]
   function(value, state) {
+    memory$u <- state$modes %||% problem$nonlinear$u
     at <- state$natural %||% problem$values
     place <- \(x) replace(replace(at, name, value), free, x * scale)
     objective <- \(x) natural_deviance(problem, place(x), memory)
@@ -131,7 +135,8 @@ nonlinear_refitter <- function(problem, name) {
     )
     reached <- place(found$par)
     slope <- (reached - at) / (value - at[[name]])
-    nonlinear_state(problem, reached, slope, found$objective)
+    point <- nonlinear_state(problem, reached, slope, found$objective)
+    if (!is.null(point)) c(point, list(modes = memory$u))
   }
 }
 

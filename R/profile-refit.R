@@ -2,22 +2,27 @@
 
 estimates_sigma <- function(fit) isLMM.rlmm(fit) && !fit$known_sigma
 
-#' A function (value, state) that fits the other parameters, from the state of a point nearby
+#' How the other parameters are fitted with one at a value
+#' @return A list: `job`, a function of the value and of the `state` of a point
+#'   nearby, what the core is to fit, and `finish`, a function of what it found
+#'   and of the value; or `search`, a function of value and state that fits.
 #' @noRd
-refitter <- function(problem, name) {
+refit_plan <- function(problem, name) {
   switch(
     problem$kinds[[name]],
-    beta = beta_refitter(problem, name),
-    sigma = sigma_refitter(problem),
-    sd = sd_refitter(problem, problem$pieces[[name]]),
-    cor = cor_refitter(problem, problem$pieces[[name]])
+    beta = beta_plan(problem, name),
+    sigma = sigma_plan(problem),
+    sd = sd_plan(problem, problem$pieces[[name]]),
+    cor = cor_plan(problem, problem$pieces[[name]])
   )
 }
 
-#' Fits a spec from a theta, with elements of theta held at values
+#' A fit of a spec from the theta of a state, with elements of theta held at
+#' values
 #' @param absolute Are these standard deviations of a linear model, that is, theta times sigma?
+#' @return A list: `spec`, `start`, `control`.
 #' @noRd
-fit_spec_again <- function(
+point_job <- function(
   problem,
   spec,
   state,
@@ -27,13 +32,14 @@ fit_spec_again <- function(
 ) {
   fit <- problem$fit
   held <- held_also(fit_held(fit), index, value, absolute)
-  control <- utils::modifyList(
-    fit$control,
-    list(optimizer = NULL, initial_step = NULL, progress = FALSE)
-  )
-  control <- core_control(control, 0L, list(spec = spec), held)
+  own <- list(optimizer = NULL, initial_step = NULL, progress = FALSE)
+  control <- utils::modifyList(fit$control, own)
   theta <- replace(state$theta, held$index, held$value)
-  search_from(fit, spec, theta, state, control)
+  list(
+    spec = spec,
+    start = job_start(fit, spec, theta, state),
+    control = core_control(control, 0L, list(spec = spec), held)
+  )
 }
 
 # What a fit holds, and the elements of theta that a point of the profile holds.
@@ -50,51 +56,40 @@ held_also <- function(held, index, value, absolute) {
   )
 }
 
-search_from <- function(fit, spec, theta, state, control) {
-  UseMethod("search_from")
-}
+#' Where a search starts
+#' @noRd
+job_start <- function(fit, spec, theta, state) UseMethod("job_start")
 
 #' @export
-search_from.rlmm_lmm <- function(fit, spec, theta, state, control) {
-  est <- core_fit(spec, theta, control)
-  list(
-    objective = est$objective,
-    theta = est$theta,
-    sigma = est$sigma,
-    beta = est$beta
-  )
-}
+job_start.rlmm_lmm <- function(fit, spec, theta, state) theta
 
 #' @export
-search_from.rlmm_glmm <- function(fit, spec, theta, state, control) {
+job_start.rlmm_glmm <- function(fit, spec, theta, state) {
   start <- list(theta = theta)
   beta <- state$start_beta %||% state$beta
   if (length(beta) == length(spec$x)) {
     start$beta <- as.double(beta)
   }
-  est <- core_glmm_fit(spec, start, control)
-  list(
-    objective = est$objective,
-    theta = est$theta,
-    sigma = 1,
-    beta = est$beta
-  )
+  start
 }
 
-beta_refitter <- function(problem, name) {
+beta_plan <- function(problem, name) {
   spec <- problem$spec
   beta <- problem$fit$beta
   free <- names(beta)[free_beta(problem$fit)]
   at <- match(name, free)
   with_value <- column_holder(spec, at, length(free))
-  function(value, state) {
-    spec <- with_value(value)
-    state$start_beta <- state$beta[free][-at]
-    found <- fit_spec_again(problem, spec, state)
-    beta[free[-at]] <- found$beta
-    beta[[name]] <- value
-    replace(found, "beta", list(beta))
-  }
+  list(
+    job = \(value, state) {
+      state$start_beta <- state$beta[free][-at]
+      point_job(problem, with_value(value), state)
+    },
+    finish = \(found, value) {
+      beta[free[-at]] <- found$beta
+      beta[[name]] <- value
+      replace(found, "beta", list(beta))
+    }
+  )
 }
 
 # A function that returns the spec without column `at` of X, whose coefficient has the value.
@@ -114,20 +109,25 @@ column_holder <- function(spec, at, p) {
   }
 }
 
-sigma_refitter <- function(problem) {
+sigma_plan <- function(problem) {
   spec <- problem$spec
-  function(value, state) {
-    spec$sigma <- value
-    with_all_beta(problem, fit_spec_again(problem, spec, state))
-  }
+  list(
+    job = \(value, state) {
+      spec$sigma <- value
+      point_job(problem, spec, state)
+    },
+    finish = \(found, value) with_all_beta(problem, found)
+  )
 }
 
-sd_refitter <- function(problem, piece) {
+sd_plan <- function(problem, piece) {
   absolute <- estimates_sigma(problem$fit)
   unit <- if (absolute) 1 else effects_sigma(problem$fit)
   index <- piece$theta %||% problem$fit$random[[piece$term]]$theta[[1L]]
-  in_order(problem, piece, function(spec, value, state) {
-    fit_spec_again(problem, spec, state, index, value / unit, absolute)
+  in_order(problem, piece, \(spec) {
+    list(job = \(value, state) {
+      point_job(problem, spec, state, index, value / unit, absolute)
+    })
   })
 }
 
@@ -144,19 +144,28 @@ with_all_beta <- function(problem, found) {
 # sigma, and the correlation of the first two depends on two elements. So the effects of the term
 # are put in an order in which those that are profiled come first.
 
-#' A function (value, state) that searches, as `search(spec, value, state)`, with the effects of a
-#' term in the order that its parameter wants
+#' A plan with the effects of a term in the order that its parameter wants
+#' @param plan A function of the spec in this order: its `job` or `search`.
 #' @noRd
-in_order <- function(problem, piece, search) {
+in_order <- function(problem, piece, plan) {
   order <- effect_order(problem, piece)
-  spec <- permuted_spec(problem, piece$term, order)
   reorder <- \(theta, order) permuted_theta(problem, piece$term, order, theta)
-  function(value, state) {
-    state$theta <- reorder(state$theta, order)
-    found <- search(spec, value, state)
+  inner <- plan(permuted_spec(problem, piece$term, order))
+  ordered <- \(f) {
+    \(value, state) {
+      state$theta <- reorder(state$theta, order)
+      f(value, state)
+    }
+  }
+  finish <- \(found, value) {
     found$theta <- reorder(found$theta, order(order))
     with_all_beta(problem, found)
   }
+  if (!is.null(inner$job)) {
+    return(list(job = ordered(inner$job), finish = finish))
+  }
+  search <- ordered(inner$search)
+  list(search = \(value, state) finish(search(value, state), value))
 }
 
 effect_order <- function(problem, piece) {
@@ -213,28 +222,32 @@ triangular <- function(factor) {
 
 # Correlations ----------------------------------------------------------------
 
-cor_refitter <- function(problem, piece) {
+cor_plan <- function(problem, piece) {
   if (!is.null(piece$theta)) {
-    return(element_refitter(problem, piece))
+    return(element_plan(problem, piece))
   }
   own <- problem$fit$random[[piece$term]]
   # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2).
   tied <- own$theta[c(2L, length(own$columns) + 1L)]
-  in_order(problem, piece, function(spec, value, state) {
-    search_tied(problem, spec, state, tied, value)
+  in_order(problem, piece, \(spec) {
+    list(search = \(value, state) {
+      search_tied(problem, spec, state, tied, value)
+    })
   })
 }
 
 # A correlation that is an element of theta is held as one.
-element_refitter <- function(problem, piece) {
+element_plan <- function(problem, piece) {
   term <- problem$fit$random[[piece$term]]
   rhos <- term$theta[!is_scale(term)]
   lag <- match(piece$theta, rhos)
-  function(value, state) {
-    state$theta[rhos] <- with_correlation_at(state$theta[rhos], lag, value)
-    found <- fit_spec_again(problem, problem$spec, state, piece$theta, value)
-    with_all_beta(problem, found)
-  }
+  list(
+    job = \(value, state) {
+      state$theta[rhos] <- with_correlation_at(state$theta[rhos], lag, value)
+      point_job(problem, problem$spec, state, piece$theta, value)
+    },
+    finish = \(found, value) with_all_beta(problem, found)
+  )
 }
 
 #' Correlations by lag with that of one lag set to a value, so that they stay

@@ -14,6 +14,9 @@
 #' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
 #' the ends of its range.
 #'
+#' Each point is fitted from the one before it. statsmodels' `profile_re()` is
+#' `profile(fit, which = "theta_", prof.scale = "varcov")`.
+#'
 #' @param fitted A fit.
 #' @param which Which parameters: their names or numbers, `"theta_"` (the variance parameters) or
 #'   `"beta_"` (the fixed effects); default: all.
@@ -58,7 +61,9 @@ profile.rlmm <- function(
   which <- called_here(which, problem$fit, signames)
   wanted <- select_parameters(which, labels, problem$n_variance, "which")
   wanted <- without_held(wanted, problem$held)
-  made <- profile_of(problem, wanted, alphamax, delta.cutoff, maxpts)
+  n <- max(1L, length(problem$values))
+  limit <- sqrt(stats::qchisq(1 - alphamax, n))
+  made <- profile_of(problem, wanted, limit, delta.cutoff, maxpts)
   if (prof.scale == "varcov") varianceProf(made) else made
 }
 
@@ -107,19 +112,14 @@ lme4_profile_arguments <- c(
 )
 
 #' The profile of some parameters of a problem
+#' @param limit How far zeta goes.
+#' @param cutoff The length of a step, as a share of the limit.
 #' @noRd
-profile_of <- function(
-  problem,
-  wanted,
-  alphamax,
-  delta.cutoff = 1 / 8,
-  maxpts = 100L
-) {
-  n <- max(1L, length(problem$values))
-  limit <- sqrt(stats::qchisq(1 - alphamax, n))
-  pace <- list(limit = limit, step = delta.cutoff * limit, maxpts = maxpts)
-  walks <- lapply(wanted, \(name) profile_one(problem, name, pace))
-  new_profile(do.call(rbind, walks), wanted, problem)
+profile_of <- function(problem, wanted, limit, cutoff, maxpts = 100L) {
+  pace <- list(limit = limit, step = cutoff * limit, maxpts = maxpts)
+  walks <- walk_all(problem, wanted, pace)
+  rows <- lapply(wanted, \(name) profile_rows(problem, name, walks))
+  new_profile(do.call(rbind, rows), wanted, problem)
 }
 
 new_profile <- function(table, wanted, problem) {
@@ -259,116 +259,18 @@ cell_pieces <- function(term, index) {
   })
 }
 
-# One parameter -------------------------------------------------------------
+# Rows ------------------------------------------------------------------------
 
-#' The points of one parameter's profile
-#' @param pace Of zeta: its `limit`, the `step` from one point to the next, and the number of points
-#'   on a side (`maxpts`), at most.
+#' The points of one parameter, from below its estimate to above it, a row each
 #' @noRd
-profile_one <- function(problem, name, pace) {
-  refit <- (problem$refitter %||% refitter)(problem, name)
-  state <- problem$fit
-  state$sigma <- effects_sigma(state)
-  centre <- list(value = problem$values[[name]], zeta = 0, state = state)
-  below <- walk(problem, name, refit, centre, -1, pace)
-  above <- walk(problem, name, refit, centre, 1, pace)
-  points <- c(rev(below), list(centre), above)
+profile_rows <- function(problem, name, walks) {
+  own <- Filter(\(walk) walk$name == name, walks)
+  centre <- list(profile_centre(problem, name))
+  points <- c(rev(own[[1L]]$points), centre, own[[2L]]$points)
   rows <- lapply(points, \(point) profile_row(problem, name, point))
   table <- as.data.frame(do.call(rbind, rows), optional = TRUE)
   table$.par <- name
   table
-}
-
-#' The points on one side of the estimate
-#'
-#' A step is as long as the last one promises it to be: the profile is nearly straight.
-#' @noRd
-walk <- function(problem, name, refit, centre, side, pace) {
-  bound <- if (side < 0) problem$lower[[name]] else problem$upper[[name]]
-  points <- list()
-  last <- centre
-  stride <- first_step(problem, name) * pace$step
-  while (length(points) < pace$maxpts && side * (bound - last$value) > 0) {
-    point <- next_point(problem, refit, last, stride, side, bound, pace$step)
-    points <- c(points, if (!is.null(point)) list(point))
-    if (is.null(point) || abs(point$zeta) > pace$limit) {
-      break
-    }
-    stride <- next_stride(last, point, pace$step)
-    last <- point
-  }
-  points
-}
-
-#' The point after the last one; nearer, if zeta would rise by much more than a
-#' step
-#' @noRd
-next_point <- function(problem, refit, last, stride, side, bound, step) {
-  for (attempt in seq_len(8L)) {
-    value <- within_bound(last$value + side * stride, bound, side, stride)
-    point <- profile_point(problem, refit, value, last$state, side)
-    if (is.null(point) && value == bound) {
-      # What the fits tend to there, as those with a residual variance of zero.
-      return(list(value = bound, zeta = last$zeta, state = last$state))
-    }
-    rise <- if (is.null(point)) Inf else abs(point$zeta) - abs(last$zeta)
-    if (rise <= 2 * step || attempt == 8L) {
-      break
-    }
-    stride <- abs(value - last$value) * max(step / rise, 0.1)
-  }
-  point
-}
-
-# The bound itself, for a value beyond it or hardly before it.
-within_bound <- function(value, bound, side, stride) {
-  if (side * (bound - value) < 1e-3 * stride) bound else value
-}
-
-# How far to go so that zeta grows by a step, as it did from the last point to this one.
-next_stride <- function(last, point, step) {
-  rise <- abs(point$zeta) - abs(last$zeta)
-  ratio <- if (rise > 0) step / rise else 2
-  abs(point$value - last$value) * min(max(ratio, 0.2), 3)
-}
-
-#' The fit with the parameter at a value; `NULL` where there is none
-#' @noRd
-profile_point <- function(problem, refit, value, state, side) {
-  found <- tryCatch(refit(value, state), rlmm_error = function(cnd) NULL)
-  if (is.null(found)) {
-    return(NULL)
-  }
-  excess <- found$objective - problem$deviance
-  if (excess < -1e-4) {
-    warn_rlmm(
-      c(
-        "The profile found a better fit than the one that is profiled.",
-        x = paste0(
-          "Its deviance is lower by ",
-          format(-excess, digits = 3),
-          "."
-        ),
-        i = "Fit again, from other starts?"
-      ),
-      "rlmm_warning_profile"
-    )
-  }
-  list(value = value, zeta = side * sqrt(max(excess, 0)), state = found)
-}
-
-# A first guess of the distance that changes zeta by one: the standard error, or a share of the
-# estimate.
-first_step <- function(problem, name) {
-  fit <- problem$fit
-  guess <- switch(
-    problem$kinds[[name]],
-    beta = standard_errors(fit)[[name]],
-    sigma = fit$sigma / sqrt(2 * fit$dev$n_eff),
-    sd = max(0.25 * problem$values[[name]], 0.02 * effects_sigma(fit)),
-    cor = 0.3 * max(1 - problem$values[[name]]^2, 0.05)
-  )
-  if (is.finite(guess) && guess > 0) guess else 1
 }
 
 #' All parameters at one point, as a row of the profile

@@ -46,7 +46,8 @@
 #'
 #' @section Generalized models: `"CR0"`, `"CR1"` and `"CR1S"`, from the derivatives of each
 #' independent group's log-likelihood in all parameters, so that clusters can't be smaller than the
-#' groups that share random effects.
+#' groups that share random effects. The bias that `"CR2"` takes off is that of a linear estimator:
+#' there is none of these models (nor in clubSandwich).
 #'
 #' @section Package sandwich: `estfun()` and `bread()` have methods, with which
 #' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits.

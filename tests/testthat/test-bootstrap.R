@@ -244,7 +244,7 @@ test_that("failures are counted, with the reason", {
 test_that("replicates that didn't come to their end are left out", {
   found <- list(
     done = c(TRUE, TRUE, TRUE, FALSE, TRUE),
-    status = c("FTOL_REACHED", "INTERRUPTED", "FTOL_REACHED", NA, NA),
+    status = c("FTOL_REACHED", "FORCED_STOP", "FTOL_REACHED", NA, NA),
     verdict = c("optimal", NA, NA, NA, NA),
     error = c(NA, NA, NA, NA, "no luck")
   )

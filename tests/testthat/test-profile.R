@@ -298,3 +298,40 @@ test_that("that a fit is singular is told once", {
   fit <- suppressMessages(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff2))
   expect_no_message(confint(fit))
 })
+
+test_that("the number of threads makes no difference", {
+  fits <- list(
+    rlmm(Reaction ~ Days + (Days | Subject), sleepstudy),
+    rglmm(
+      cbind(incidence, size - incidence) ~ period + (1 | herd),
+      cbpp,
+      binomial
+    )
+  )
+  for (fit in fits) {
+    alone <- withr::with_options(list(rlmm.threads = 1), confint(fit))
+    expect_identical(
+      withr::with_options(list(rlmm.threads = 3), confint(fit)),
+      alone
+    )
+  }
+})
+
+test_that("fits side by side are those of one after the other, and failures are told", {
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, REML = FALSE)
+  spec <- fit_spec(fit)
+  control <- core_control(fit$control, 0L, list(spec = spec), fit_held(fit))
+  wrong <- replace(spec, "y", list(c(NA, spec$y[-1])))
+  job <- \(spec, start) list(spec = spec, start = start, control = control)
+  found <- core_fit_each(
+    list(job(spec, 0.5), job(wrong, 1), job(spec, 3)),
+    TRUE
+  )
+  alone <- core_fit(spec, 0.5, control)
+  for (name in c("objective", "theta", "sigma", "beta")) {
+    expect_identical(found[[1]][[name]], alone[[name]], info = name)
+  }
+  expect_s3_class(found[[2]], "rlmm_error_non_finite")
+  expect_equal(found[[3]]$theta, alone$theta, tolerance = 1e-6)
+  expect_identical(core_fit_each(list(), TRUE), list())
+})

@@ -187,3 +187,27 @@ test_that("names of variables may have blanks", {
   heading <- summary(blank, vcov = "CR2", cluster = ~`the subject`)
   expect_match(tail(format(heading), 1), "of `the subject`.", fixed = TRUE)
 })
+
+test_that("p-values are RLRsim's", {
+  skip_if_not_installed("lme4")
+  skip_if_not_installed("RLRsim")
+  set.seed(3)
+  data <- data.frame(g = factor(sample(8, 60, TRUE)), x = rnorm(60))
+  data$y <- data$x + rnorm(8, 0, 0.3)[data$g] + rnorm(60)
+  fit <- rlmm(y ~ x + (1 | g), data)
+  found <- ranova(fit, method = "RLRT", nsim = 20000, seed = 1)
+  theirs <- lme4::lmer(y ~ x + (1 | g), data)
+  exact <- suppressMessages(getExportedValue("RLRsim", "exactRLRT")(
+    theirs,
+    nsim = 20000,
+    seed = 1
+  ))
+  expect_equal(found$LRT[2], exact$statistic[[1]], tolerance = 1e-5)
+  p <- exact$p.value[[1]]
+  # Two simulated shares: five standard errors of their difference.
+  expect_equal(
+    found[["Pr(>RLRT)"]][2],
+    p,
+    tolerance = 5 * sqrt(2 * p * (1 - p) / 20000) / p
+  )
+})

@@ -320,3 +320,19 @@ test_that("what can't be is told", {
     writeLines(error_lines(check_cluster_size(4000, c(1, 2))))
   })
 })
+
+test_that("clusters may cut through the levels of a term with slopes", {
+  data <- sleepstudy[-c(2, 15, 16, 40, 77:80), ]
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), data)
+  for (cluster in list(data$Days, data$Days > 4, seq_len(nrow(data)) %% 7)) {
+    expected <- dense_cr2(fit, cluster, c(0, 1))
+    expect_equal(
+      vcov(fit, type = "CR2", cluster = cluster),
+      expected$covariance,
+      tolerance = 1e-7,
+      ignore_attr = TRUE
+    )
+    table <- contest1D(fit, c(0, 1), vcov = "CR2", cluster = cluster)
+    expect_equal(table$df, expected$df, tolerance = 1e-6)
+  }
+})

@@ -1,0 +1,198 @@
+# The way of a profile: from the estimate to both sides, in steps as long as the
+# last ones promise. All parameters go together, a point on each side at a time.
+
+#' The points of all profiles
+#' @param names The parameters.
+#' @param pace Of zeta: its `limit`, the `step` from one point to the next, and the number of points
+#'   on a side (`maxpts`), at most.
+#' @return A list of walks, with the fields of `start_walk()`: two for each
+#'   parameter, below and above the estimate.
+#' @noRd
+walk_all <- function(problem, names, pace) {
+  plan_of <- problem$plan %||% refit_plan
+  plans <- lapply(rlang::set_names(names), \(name) plan_of(problem, name))
+  sides <- expand.grid(side = c(-1, 1), name = names, stringsAsFactors = FALSE)
+  walks <- Map(
+    \(name, side) start_walk(problem, name, side, pace),
+    sides$name,
+    sides$side
+  )
+  progress <- profile_progress()
+  on.exit(progress$end())
+  repeat {
+    going <- which(!vapply(walks, `[[`, NA, "is_over"))
+    if (length(going) == 0L) {
+      return(unname(walks))
+    }
+    walks[going] <- lapply(walks[going], with_next_value)
+    found <- fit_points(problem, plans, walks[going])
+    walks[going] <- Map(
+      \(walk, found) after_fit(problem, walk, found, pace),
+      walks[going],
+      found
+    )
+    progress$tell(sum(lengths(lapply(walks, `[[`, "points"))))
+  }
+}
+
+#' A walk that begins: where it stands (`last`), how far it goes next
+#' (`stride`), what it found (`points`)
+#' @noRd
+start_walk <- function(problem, name, side, pace) {
+  range <- if (side < 0) problem$lower else problem$upper
+  bound <- range[[name]]
+  last <- profile_centre(problem, name)
+  list(
+    name = name,
+    side = side,
+    bound = bound,
+    last = last,
+    stride = first_step(problem, name) * pace$step,
+    attempt = 0L,
+    points = list(),
+    is_over = side * (bound - last$value) <= 0
+  )
+}
+
+profile_centre <- function(problem, name) {
+  state <- problem$fit
+  state$sigma <- effects_sigma(state)
+  list(value = problem$values[[name]], zeta = 0, state = state)
+}
+
+# A first guess of the distance that changes zeta by one: the standard error, or a share of the
+# estimate.
+first_step <- function(problem, name) {
+  fit <- problem$fit
+  guess <- switch(
+    problem$kinds[[name]],
+    beta = standard_errors(fit)[[name]],
+    sigma = fit$sigma / sqrt(2 * fit$dev$n_eff),
+    sd = max(0.25 * problem$values[[name]], 0.02 * effects_sigma(fit)),
+    cor = 0.3 * max(1 - problem$values[[name]]^2, 0.05)
+  )
+  if (is.finite(guess) && guess > 0) guess else 1
+}
+
+# The next value: the bound itself, if it is beyond it or hardly before it.
+with_next_value <- function(walk) {
+  value <- walk$last$value + walk$side * walk$stride
+  left <- walk$side * (walk$bound - value)
+  walk$value <- if (left < 1e-3 * walk$stride) walk$bound else value
+  walk
+}
+
+# Fits ------------------------------------------------------------------------
+
+#' The fits at the values of some walks; `NULL` where there is none
+#' @noRd
+fit_points <- function(problem, plans, walks) {
+  plans <- lapply(walks, \(walk) plans[[walk$name]])
+  has_job <- !vapply(plans, \(plan) is.null(plan$job), NA)
+  found <- vector("list", length(walks))
+  found[!has_job] <- Map(
+    \(plan, walk) {
+      state <- walk$last$state
+      or_nothing(plan$search(walk$value, state))
+    },
+    plans[!has_job],
+    walks[!has_job]
+  )
+  jobs <- Map(
+    \(plan, walk) plan$job(walk$value, walk$last$state),
+    plans[has_job],
+    walks[has_job]
+  )
+  fits <- core_fit_each(jobs, isLMM.rlmm(problem$fit))
+  end_if_interrupted(lapply(fits, `[[`, "status"), NULL)
+  found[has_job] <- Map(
+    \(fit, plan, walk) {
+      if (!inherits(fit, "condition")) plan$finish(fit, walk$value)
+    },
+    fits,
+    plans[has_job],
+    walks[has_job]
+  )
+  found
+}
+
+or_nothing <- function(expr) tryCatch(expr, rlmm_error = \(cnd) NULL)
+
+#' A walk after the fit at its next value: a point further, or about to try a
+#' nearer one, if zeta rose by much more than a step
+#' @noRd
+after_fit <- function(problem, walk, found, pace) {
+  point <- profile_point(problem, walk, found)
+  last <- walk$last
+  rise <- if (is.null(point)) Inf else abs(point$zeta) - abs(last$zeta)
+  walk$attempt <- walk$attempt + 1L
+  if (rise > 2 * pace$step && walk$attempt < 8L) {
+    walk$stride <- abs(walk$value - last$value) * max(pace$step / rise, 0.1)
+    return(walk)
+  }
+  if (is.null(point)) {
+    walk$is_over <- TRUE
+    return(walk)
+  }
+  walk$attempt <- 0L
+  walk$points <- c(walk$points, list(point))
+  walk$stride <- next_stride(last, point, pace$step)
+  walk$last <- point
+  walk$is_over <- abs(point$zeta) > pace$limit ||
+    length(walk$points) >= pace$maxpts ||
+    walk$side * (walk$bound - point$value) <= 0
+  walk
+}
+
+#' The point of a fit
+#' @noRd
+profile_point <- function(problem, walk, found) {
+  if (is.null(found)) {
+    # What the fits tend to there, as those with a residual variance of zero.
+    is_limit <- walk$value == walk$bound
+    return(if (is_limit) replace(walk$last, "value", list(walk$bound)))
+  }
+  excess <- found$objective - problem$deviance
+  if (excess < -1e-4) {
+    warn_better_fit(-excess)
+  }
+  zeta <- walk$side * sqrt(max(excess, 0))
+  list(value = walk$value, zeta = zeta, state = found)
+}
+
+warn_better_fit <- function(gain) {
+  warn_rlmm(
+    c(
+      "The profile found a better fit than the one that is profiled.",
+      x = paste0("Its deviance is lower by ", format(gain, digits = 3), "."),
+      i = "Fit again, from other starts?"
+    ),
+    "rlmm_warning_profile"
+  )
+}
+
+# How far to go so that zeta grows by a step, as it did from the last point to this one.
+next_stride <- function(last, point, step) {
+  rise <- abs(point$zeta) - abs(last$zeta)
+  ratio <- if (rise > 0) step / rise else 2
+  abs(point$value - last$value) * min(max(ratio, 0.2), 3)
+}
+
+# A line that counts points in an interactive session, after a second.
+profile_progress <- function(show = interactive()) {
+  started <- proc.time()[[3L]]
+  state <- new.env(parent = emptyenv())
+  list(
+    tell = \(n) {
+      if (show && proc.time()[[3L]] - started > 1) {
+        state$shown <- TRUE
+        cat(sprintf("\rProfiling: %s  ", plural(n, "point")), file = stderr())
+      }
+    },
+    end = \() {
+      if (!is.null(state$shown)) {
+        cat("\r", strrep(" ", 60L), "\r", file = stderr())
+      }
+    }
+  )
+}
