@@ -42,9 +42,22 @@ is_remote_table <- function(data) {
 abort_remote_table <- function(data) {
   abort_argument(
     "`data` must be in R's memory.",
-    x = it_is(data),
+    x = paste(c(it_is(data), memory_of_copy(data)), collapse = " "),
     i = "Fetch it with `dplyr::collect()`, or `as.data.frame()`?",
     arg = "data"
+  )
+}
+
+# What a copy of a table in R's memory needs; `NULL` where its rows can't be counted.
+memory_of_copy <- function(table) {
+  tryCatch(
+    {
+      n <- as.numeric(as.data.frame(dplyr::collect(dplyr::count(table)))$n)
+      gib <- n * length(dplyr::tbl_vars(table)) * 8 / 2^30
+      size <- format(gib, digits = 2L)
+      sprintf("A copy of its %s needs about %s GiB.", plural(n, "row"), size)
+    },
+    error = \(cnd) NULL
   )
 }
 

@@ -339,3 +339,14 @@ test_that("a table is only read", {
   expect_no_error(rlmm(y ~ poly(x, 2) * kind + (1 | g) + (1 | id), table))
   expect_match(sent, "^SELECT")
 })
+
+test_that("a generalized model of a table names the memory that a copy needs", {
+  skip_without_database()
+  con <- local_database(plain_rows(), "rows")
+  error <- expect_error(
+    rglmm(count ~ x + (1 | g), dplyr::tbl(con, "rows"), poisson),
+    class = "rlmm_error_argument"
+  )
+  # 599 rows of 10 columns.
+  expect_match(conditionMessage(error), "599 rows needs about 4.5e-05 GiB")
+})
