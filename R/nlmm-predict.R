@@ -19,32 +19,34 @@ predict.rlmm_nlmm <- function(
   if (is.null(newdata) && is.null(re.form) && plain) {
     return(fitted.rlmm_nlmm(object))
   }
-  finish <- if (is.null(newdata)) {
+  finish <- nonlinear_finisher(object, newdata)
+  found <- nonlinear_predictions(object, newdata, re.form)
+  if (plain) {
+    return(finish(found$value))
+  }
+  variance <- nonlinear_error_variance(object, found)
+  added <- if (interval == "prediction") {
+    outside_variance(object, found, newdata)
+  }
+  fit <- found$value
+  if (interval != "none") {
+    errors <- list(variance = variance + (added %||% 0), df = Inf)
+    fit <- cbind(fit = fit, normal_limits(fit, errors, level))
+  }
+  if (!se.fit) {
+    return(finish(fit))
+  }
+  std_error <- with_names(sqrt(variance), names(found$value))
+  list(fit = finish(fit), se.fit = finish(std_error))
+}
+
+# Predictions of the data of the fit have its missing rows.
+nonlinear_finisher <- function(object, newdata) {
+  if (is.null(newdata)) {
     \(x) stats::napredict(object$na_action, x)
   } else {
     identity
   }
-  found <- nonlinear_predictions(object, newdata, re.form)
-  out <- list(fit = finish(found$value))
-  if (plain) {
-    return(out$fit)
-  }
-  variance <- nonlinear_error_variance(object, found)
-  if (interval != "none") {
-    added <- if (interval == "prediction") {
-      outside_variance(object, found, newdata)
-    } else {
-      0
-    }
-    errors <- list(variance = variance + added, df = Inf)
-    limits <- normal_limits(found$value, errors, level)
-    out$fit <- finish(cbind(fit = found$value, limits))
-  }
-  if (!se.fit) {
-    return(out$fit)
-  }
-  out$se.fit <- finish(with_names(sqrt(variance), names(found$value)))
-  out
 }
 
 #' Means, and what their errors are made of
