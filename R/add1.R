@@ -290,9 +290,13 @@ added_labels <- function(fit, scope) {
     abort_scope()
   }
   bars <- grep("|", scope, fixed = TRUE, value = TRUE)
-  if (length(bars) > 0L) {
-    abort_scope_bar(bars[1L])
+  # The terms that the model has: stats::step() makes a `.` of them.
+  own <- gsub("^\\(|\\)$", "", term_texts(fit))
+  new <- setdiff(bars, own)
+  if (length(new) > 0L) {
+    abort_scope_bar(new[1L])
   }
+  scope <- setdiff(scope, bars)
   if (length(scope) == 0L) {
     abort_empty_scope()
   }

@@ -73,15 +73,42 @@ shape_settings <- function(approximation, spec) {
 #' Observations less the rank of `[X Z]`
 #' @noRd
 residual_df <- function(spec) {
-  used <- (spec$weights %||% rep(1, length(spec$y))) > 0
-  z <- do.call(cbind, lapply(spec$terms, sparse_z))
-  both <- cbind(
-    Matrix::Matrix(column_matrix(spec$x, length(spec$y)), sparse = TRUE),
-    z
-  )[used, , drop = FALSE]
-  df <- sum(used) -
-    as.integer(Matrix::rankMatrix(both, method = "qr", warn.t = FALSE))
+  n <- length(spec$y)
+  used <- (spec$weights %||% rep(1, n)) > 0
+  x <- Matrix::Matrix(unit_columns(column_matrix(spec$x, n)), sparse = TRUE)
+  z <- do.call(cbind, lapply(spec$terms, unit_z))
+  df <- sum(used) - rank_of(cbind(x, z)[used, , drop = FALSE])
   if (df > 0) df else abort_no_df()
+}
+
+# Z of a term, with covariates in the unit of their own spread.
+unit_z <- function(core_term) {
+  z <- unit_columns(column_matrix(core_term$z, length(core_term$refs)))
+  core_term$z <- lapply(seq_len(ncol(z)), \(j) z[, j])
+  sparse_z(core_term)
+}
+
+# Columns that span the same space, whatever the units and origins of covariates.
+unit_columns <- function(x) {
+  x <- centred(x)
+  sizes <- apply(abs(x), 2L, max, 0)
+  sweep(x, 2L, ifelse(sizes > 0, sizes, 1), "/")
+}
+
+#' The rank of a sparse matrix
+#'
+#' Pivots of the cross-product tell it, the largest first, as long as that is small: those of a
+#' sparse QR decomposition depend on the order of the rows.
+#' @noRd
+rank_of <- function(m) {
+  lengths <- sqrt(Matrix::colSums(m^2))
+  m <- m[, lengths > 0, drop = FALSE]
+  m <- m %*% Matrix::Diagonal(x = 1 / lengths[lengths > 0])
+  if (ncol(m) > 1000L) {
+    return(as.integer(Matrix::rankMatrix(m, method = "qr", warn.t = FALSE)))
+  }
+  products <- as.matrix(Matrix::crossprod(m))
+  attr(suppressWarnings(chol(products, pivot = TRUE, tol = 1e-11)), "rank")
 }
 
 # The number of arguments of the objective behind theta: beta, unless PIRLS finds it, and the

@@ -21,7 +21,11 @@
 #'   have no bound. (Of a generalized model: variances tend to infinity.)
 #' * **unidentified**: an optimum, but not the only one. The data can't tell the variances of the
 #'   terms named from each other, or from that of the residuals.
-#'
+#' * **rounded**: an optimum as far as can be told. The variances of the terms named are so large
+#'   beside the residual variance that rounding errors of the objective exceed 1e-4: points around
+#'   it can't be told from it, and the order of the rows may change the estimates. This is so where
+#'   the residual variance nearly vanishes, or where the effects of a covariate that is far from
+#'   zero must be independent of the intercept's, as in `(0 + x | g)` and `(x || g)`: centre it.
 #' * **imprecise**: of a fit by the iterative engine (see [rlmm_control()]), whose slopes are
 #'   estimates: they are zero as far as these tell, but the objective may be above its minimum by
 #'   1e-4 or more.
@@ -49,9 +53,10 @@
 #' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm`
 #'   (largest element of the gradient in theta, each in units of its column of Z), `curvatures`
 #'   (eigenvalues of the Hessian in theta, likewise), `hessian` (`"exact"`; `"average"` where the
-#'   exact one would cost too much; `"differences"`), `suspects` (the terms without a bound, or
-#'   those that can't be identified), `noise` (only of the iterative engine: see [rlmm_control()]),
-#'   `status` of the optimizer, `linear` (is it a linear model?),
+#'   exact one would cost too much; `"differences"`), `suspects` (the terms without a bound,
+#'   those that can't be identified, or those that make rounding errors large), `noise` (only of the
+#'   iterative engine: see [rlmm_control()]), `status` of the optimizer, `linear` (is it a linear
+#'   model?),
 #'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each
 #'   term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
@@ -243,7 +248,8 @@ verdict_lines <- function(x) {
       "Optimal, but not identified: the data can't tell %s from %sthat of the residuals.",
       suspects_phrase(x),
       if (is_one_variance(x)) "" else "each other or from "
-    )
+    ),
+    rounded = rounded_lines(x)
   )
 }
 
@@ -284,6 +290,21 @@ unbounded_lines <- function(x) {
       "On the scale of the response the estimates are as good as reached;",
       "relative to the residuals' they have no bound."
     )
+  )
+}
+
+rounded_lines <- function(x) {
+  c(
+    sprintf(
+      "Optimal as far as rounding errors let tell: %s %s very large beside the residual variance.",
+      suspects_phrase(x),
+      if (is_one_variance(x)) "is" else "are"
+    ),
+    paste(
+      "The objective is known to few digits there;",
+      "the order of the rows may change the estimates."
+    ),
+    "Is a covariate far from zero, or in an unsuitable unit? Centre and rescale it."
   )
 }
 
@@ -354,6 +375,7 @@ verdict_phrase <- function(certificate) {
     saddle = "not an optimum: a saddle point",
     unbounded = "optimal in the limit: some variances have no bound",
     imprecise = "optimal as far as random vectors tell",
-    unidentified = "optimal, but not identified"
+    unidentified = "optimal, but not identified",
+    rounded = "optimal as far as rounding errors let tell"
   )
 }

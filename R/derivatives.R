@@ -49,6 +49,29 @@ in_independent_effects <- function(fit, found) {
   out
 }
 
+#' The theta of the fit's own effects, from that of independent ones
+#' @param there What [in_independent_effects()] returns.
+#' @noRd
+given_theta <- function(there, theta) {
+  lambdas <- lambda_blocks(there$random, theta)
+  is_other <- !vapply(there$random, \(term) is.null(term$root), NA)
+  for (i in which(is_other)) {
+    lambda <- triangular(lambdas[[i]])
+    own <- there$given$random[[i]]$theta
+    theta[own] <- lambda[lower.tri(lambda, diag = TRUE)]
+  }
+  theta
+}
+
+# The lower triangular factor, its diagonal not negative, of the same covariance as a square factor:
+# that is turned from the right. No product is made, which would lose digits where a covariate is
+# far from zero.
+triangular <- function(factor) {
+  turned <- t(qr.R(qr(t(factor), tol = 0)))
+  signs <- ifelse(diag(turned) < 0, -1, 1)
+  t(t(turned) * signs)
+}
+
 #' Derivative of theta in the theta of independent effects
 #' @noRd
 theta_jacobian <- function(there) {
@@ -60,18 +83,6 @@ theta_jacobian <- function(there) {
     (up - down) / (2 * step)
   }
   vapply(seq_along(there$theta), slope, there$theta)
-}
-
-# Theta of the given effects, from that of independent ones.
-given_theta <- function(there, theta) {
-  given <- there$given$random
-  omegas <- lapply(lambda_blocks(there$random, theta), tcrossprod)
-  is_other <- !vapply(there$random, \(term) is.null(term$root), NA)
-  found <- core_nearest_theta(given, omegas)
-  for (i in which(is_other)) {
-    theta[given[[i]]$theta] <- found[[i]]
-  }
-  theta
 }
 
 cell_names <- function(term, roles, prefix) {

@@ -150,7 +150,7 @@ convergence_finding <- function(fit) {
     return(finding("look", "The fit has no certificate."))
   }
   mark <- if (is_final(found$verdict)) "ok" else "bad"
-  if (found$verdict %in% c("unbounded", "unidentified")) {
+  if (found$verdict %in% setdiff(final_verdicts, "optimal")) {
     mark <- "look"
   }
   text <- if (found$verdict == "optimal") {

@@ -96,9 +96,22 @@ suggestion <- function(name, known) {
   if (!nzchar(name) || length(known) == 0L) {
     return(NULL)
   }
+  hint <- method_arguments_elsewhere[name]
+  if (!is.na(hint) && hint %in% known) {
+    return(c(i = sprintf("Did you mean %s?", tick(hint))))
+  }
   did_you_mean(name, known) %||%
     c(i = paste0("It knows ", enumerate(tick(known), max = 10L), "."))
 }
+
+# What arguments of methods of other packages are called here.
+method_arguments_elsewhere <- c(
+  re_formula = "re.form",
+  ReForm = "re.form",
+  REform = "re.form",
+  allow_new_levels = "allow.new.levels",
+  ndraws = "nsim"
+)
 
 abort_unknown_argument <- function(fun, name, hint = NULL) {
   found <- if (nzchar(name)) tick(name) else "an unnamed argument"
@@ -152,10 +165,24 @@ foreign_hint <- function(name, expr, fitter) {
       "`glmmTMB::glmmTMB()` has them."
     ),
     random = random_hint(expr),
+    group = ,
     groups = group_hint(expr),
     re_formula = ,
     vc_formula = "Random effects stand in `formula`: `y ~ x + (x | group)`.",
     method = method_hint(expr, sub("_many", "", fitter)),
+    link = if (fitter == "rglmm") {
+      paste0(
+        "A link stands in the family: `family = binomial(link = ",
+        short_deparse(expr),
+        ")`, for one."
+      )
+    },
+    correlation = paste(
+      "Correlations stand in `formula`, in a random-effects term:",
+      "`ar1(0 + time | group)`, for one."
+    ),
+    varStruct = "Write `dispersion = ~x`, of factors.",
+    nAGQ = "Quadrature is for generalized models, of `rglmm()`.",
     REML = paste0(always_ml, "leave `REML` out."),
     optCtrl = "Limits of the optimizer: `control = rlmm_control(max_eval = , ftol_abs = )`.",
     maxfun = ,

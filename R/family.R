@@ -196,7 +196,12 @@ family_hint <- function(name) {
   if (plain %in% families_elsewhere) {
     return(c(i = "`glmmTMB::glmmTMB()` has such a family."))
   }
-  did_you_mean(name, named_families())
+  if (plain %in% ordinal_families) {
+    return(c(
+      i = "For an ordered response see the package ordinal, with its `clmm()`."
+    ))
+  }
+  did_you_mean(name, c(named_families(), "bernoulli"))
 }
 
 # A link that only the binomial has in common use tells the family that was meant.
@@ -241,8 +246,16 @@ families_elsewhere <- c(
   "truncatedpoisson",
   "truncatednbinom1",
   "truncatednbinom2",
-  "zigamma"
+  "zigamma",
+  "zip",
+  "zinb",
+  "zeroinflatedpoisson",
+  "zeroinflatednegbinomial",
+  "hurdlepoisson",
+  "hurdlenegbinomial"
 )
+
+ordinal_families <- c("cumulative", "ordinal", "sratio", "cratio", "acat")
 
 abort_quasi <- function(name) {
   abort_rlmm(

@@ -33,18 +33,10 @@ prediction_errors.rlmm_lmm <- function(
   if (!wants_df && !theta_uncertainty) {
     return(list(variance = variance, df = Inf))
   }
-  covariance <- known_covariance(variance_vcov.rlmm_lmm(fit, "theta"))
-  slopes <- theta_slopes(
-    fit,
-    rows,
-    residual,
-    variance,
-    covariance,
-    wants_df,
-    shared
-  )
-  added <- if (theta_uncertainty) quadratic(slopes$eta, covariance) else 0
-  spread <- if (wants_df) quadratic(slopes$variance, covariance)
+  at <- slope_coordinates(fit)
+  slopes <- theta_slopes(fit, rows, residual, variance, at, wants_df, shared)
+  added <- if (theta_uncertainty) quadratic(slopes$eta, at$covariance) else 0
+  spread <- if (wants_df) quadratic(slopes$variance, at$covariance)
   list(
     variance = variance + added,
     df = if (wants_df) 2 * variance^2 / spread else Inf
@@ -66,6 +58,30 @@ parts_at <- function(fit, rows, shared) {
   prediction_parts(fit, rows$effects, shared$spec, shared$design)
 }
 
+#' The theta by which predictions are differenced
+#'
+#' It is that of independent effects: where a covariate is far from zero steps in the given theta
+#' would change too much at once.
+#' @return A list: `theta`, its `steps`, the `covariance` of (theta, sigma), and the function
+#'   `to_given`, to the given theta.
+#' @noRd
+slope_coordinates <- function(fit) {
+  found <- fit_joint(fit)
+  there <- in_independent_effects(fit, found)
+  is_given <- is.null(there$given)
+  covariance <- if (is_given) {
+    variance_vcov.rlmm_lmm(fit, "theta")
+  } else {
+    joint_vcov(there, found)
+  }
+  list(
+    theta = there$theta,
+    steps = theta_steps(there),
+    covariance = known_covariance(covariance),
+    to_given = if (is_given) identity else \(theta) given_theta(there, theta)
+  )
+}
+
 # Parameters without a variance, held or at a boundary, count as known.
 known_covariance <- function(covariance) {
   replace(covariance, is.na(covariance), 0)
@@ -77,27 +93,28 @@ quadratic <- function(rows, covariance) {
 }
 
 #' Derivatives of the predictions and of their variances in (theta, sigma), a column each
+#' @param at What [slope_coordinates()] returns.
 #' @noRd
 theta_slopes <- function(
   fit,
   rows,
   residual,
   variance,
-  covariance,
+  at,
   wants_df,
   shared
 ) {
-  free <- diag(covariance) > 0
-  n <- length(fit$theta)
+  free <- diag(at$covariance) > 0
+  n <- length(at$theta)
   eta <- matrix(0, rows$n, length(free))
   slopes <- eta
   if (length(free) > n) {
     slopes[, n + 1L] <- 2 * variance / fit$sigma
   }
-  steps <- theta_steps(fit)
+  steps <- at$steps
   for (j in which(free[seq_len(n)])) {
-    moved <- replace(fit$theta, j, fit$theta[j] + steps[j])
-    shifted <- fit_at_theta(fit, moved, shared$spec)
+    moved <- replace(at$theta, j, at$theta[j] + steps[j])
+    shifted <- fit_at_theta(fit, at$to_given(moved), shared$spec)
     eta[, j] <- moved_predictor(rows, fit, shifted) / steps[j]
     if (wants_df) {
       parts <- parts_at(shifted, rows, shared)
@@ -177,10 +194,10 @@ parameter_slopes <- function(fit, rows) UseMethod("parameter_slopes")
 
 #' @export
 parameter_slopes.rlmm_lmm <- function(fit, rows) {
-  covariance <- known_covariance(variance_vcov.rlmm_lmm(fit, "theta"))
+  at <- slope_coordinates(fit)
   shared <- shared_parts(fit, rows, TRUE)
-  slopes <- theta_slopes(fit, rows, 0, 0, covariance, FALSE, shared)
-  list(eta = slopes$eta, covariance = covariance)
+  slopes <- theta_slopes(fit, rows, 0, 0, at, FALSE, shared)
+  list(eta = slopes$eta, covariance = at$covariance)
 }
 
 #' @export

@@ -11,9 +11,9 @@
 #' @param spec,design The fit's specification, and Z' and its like, which its data make.
 #' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; and of a
 #'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
-#'   vectors over levels, and `shift`, D as a k x p matrix of such vectors, both with the unknown
-#'   level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each term has
-#'   its first row.
+#'   vectors over levels, and `shift`, d u / d beta as a k x p matrix of such vectors, both with the
+#'   unknown level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each
+#'   term has its first row.
 #' @noRd
 prediction_parts <- function(
   fit,
@@ -60,13 +60,12 @@ level_covariances <- function(term, lambda, by_core_term) {
   matrix(cells, k, k)
 }
 
-#' d b / d beta = -Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'Z'W X, by term
+#' d u / d beta = -(Lambda'Z'WZ Lambda + I)^-1 Lambda'Z'W X, by term
 #' @noRd
 effect_shifts <- function(fit, parts) {
   factor <- parts$factor
   solved <- Matrix::solve(factor$l, factor$rzx, system = "Lt")
-  u <- Matrix::solve(factor$l, solved, system = "Pt")
-  all <- -as.matrix(Matrix::crossprod(parts$lambdat, u))
+  all <- -as.matrix(Matrix::solve(factor$l, solved, system = "Pt"))
   Map(
     \(term, first) {
       k <- length(term$columns)
@@ -93,8 +92,12 @@ prediction_variance <- function(rows, parts, fixed = TRUE) {
     total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)
   }
   effects <- lapply(rows$effects, with_unknown_level)
+  within <- lapply(effects, within_variance, parts = parts)
+  if (any(vapply(within, is.null, NA))) {
+    return(total + spherical_variance(effects, parts))
+  }
   for (i in seq_along(effects)) {
-    total <- total + within_variance(effects[[i]], parts)
+    total <- total + within[[i]]
     for (other in effects[seq_len(i - 1L)]) {
       total <- total + 2 * between_covariance(effects[[i]], other, parts)
     }
@@ -120,16 +123,23 @@ fixed_variance <- function(x, rx) {
   }
 }
 
-# The rows s = x + D' z, of the coefficients that aren't held.
+# The rows s = x + D' z, of the coefficients that aren't held. With D = Lambda d u / d beta the
+# products z' Lambda come first: those with D would lose digits where a covariate is far from zero.
 shifted_rows <- function(rows, parts) {
   s <- rows$x[, parts$free, drop = FALSE]
   for (effect in lapply(rows$effects, with_unknown_level)) {
-    shift <- parts$shift[[effect$i]][effect$columns, , drop = FALSE]
+    effect$z <- spherical_rows(effect, parts)
+    shift <- parts$shift[[effect$i]]
     for (j in seq_len(ncol(s))) {
       s[, j] <- s[, j] + weighted_cells(effect, shift[, j])
     }
   }
   s
+}
+
+# The rows z' Lambda of one term.
+spherical_rows <- function(effect, parts) {
+  effect$z %*% parts$lambda[[effect$i]][effect$columns, , drop = FALSE]
 }
 
 # The sum over the columns of z times their values at each row's level.
@@ -148,18 +158,60 @@ with_unknown_level <- function(effect) {
   effect
 }
 
-# z' C z of one term.
+# z' C z of one term; `NULL` if digits are lost, as where a covariate is far from zero.
 within_variance <- function(effect, parts) {
   cells <- parts$within[[effect$i]][
     effect$columns,
     effect$columns,
     drop = FALSE
   ]
+  total <- cell_sum(effect, cells)
+  sizes <- effect
+  sizes$z <- abs(effect$z)
+  whole <- cell_sum(sizes, array(lapply(cells, abs), dim(cells)))
+  is_lost <- whole * .Machine$double.eps > 1e-9 * total
+  if (!any(is_lost, na.rm = TRUE)) total
+}
+
+cell_sum <- function(effect, cells) {
   total <- 0
   for (a in seq_len(ncol(cells))) {
     total <- total + effect$z[, a] * weighted_cells(effect, cells[, a])
   }
   total
+}
+
+#' z' C z of all terms as a sum of squares, |L^-1 P Lambda' z|^2
+#'
+#' It takes a solve for each row, and keeps the digits.
+#' @noRd
+spherical_variance <- function(effects, parts) {
+  n <- length(effects[[1L]]$refs)
+  total <- numeric(n)
+  for (block in row_blocks(n)) {
+    right <- Reduce(`+`, lapply(effects, spherical_zt, block, parts))
+    total[block] <- Matrix::colSums(solve_lower(parts$factor$l, right)^2)
+  }
+  for (effect in effects) {
+    unknown <- !effect$known
+    squares <- rowSums(spherical_rows(effect, parts)^2)
+    total[unknown] <- total[unknown] + squares[unknown]
+  }
+  total
+}
+
+# Lambda'Z' of one term for some rows, without the levels that the fit didn't see.
+spherical_zt <- function(effect, rows, parts) {
+  w <- spherical_rows(effect, parts)[rows, , drop = FALSE]
+  known <- which(effect$known[rows])
+  k <- ncol(w)
+  first <- parts$first[effect$i] + (effect$refs[rows][known] - 1L) * k
+  Matrix::sparseMatrix(
+    i = as.vector(outer(first, seq_len(k), `+`)),
+    j = rep(known, k),
+    x = as.vector(w[known, ]),
+    dims = c(nrow(parts$lambdat), length(rows))
+  )
 }
 
 # z1' C z2 of two terms, for each pair of levels that occurs.

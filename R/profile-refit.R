@@ -212,14 +212,6 @@ permuted_theta <- function(problem, term, order, theta) {
   theta
 }
 
-# The lower triangular factor, its diagonal not negative, of the same covariance as a square factor:
-# that is turned from the right.
-triangular <- function(factor) {
-  turned <- t(qr.R(qr(t(factor), tol = 0)))
-  signs <- ifelse(diag(turned) < 0, -1, 1)
-  t(t(turned) * signs)
-}
-
 # Correlations ----------------------------------------------------------------
 
 cor_plan <- function(problem, piece) {

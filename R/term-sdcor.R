@@ -46,4 +46,10 @@ row_cosines <- function(a, b, size) {
 }
 
 # What certificate() says of estimates that no search would improve.
-final_verdicts <- c("optimal", "imprecise", "unbounded", "unidentified")
+final_verdicts <- c(
+  "optimal",
+  "imprecise",
+  "unbounded",
+  "unidentified",
+  "rounded"
+)

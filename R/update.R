@@ -516,15 +516,22 @@ fitting_function.rlmm_glmm <- function(fit, arguments) {
 
 #' The changed call, fit to be evaluated by the caller
 #'
-#' If the data that the call names aren't there what was fitted, the stored frame stands in their
-#' place.
+#' If the data that the call names aren't there what was fitted, those where the model was made stand
+#' in their place, or else the stored frame.
 #' @noRd
 portable_call <- function(fit, call, change) {
   args <- as.list(call)[-1]
-  data <- tryCatch(eval(args$data, change$caller), error = \(e) NULL)
-  is_there <- is.null(args$data) ||
-    (is.list(data) && length(changed_variables(data, fit)) == 0)
-  if (is_there || !frame_suffices(fit, args, change)) {
+  data <- value_or_null(args$data, change$caller)
+  is_there <- is.null(args$data) || is_as_fitted(data, fit)
+  if (is_there) {
+    return(call)
+  }
+  made_with <- value_or_null(args$data, environment(change$formula))
+  if (is_as_fitted(made_with, fit)) {
+    call$data <- made_with
+    return(call)
+  }
+  if (!frame_suffices(fit, args, change)) {
     return(call)
   }
   call$data <- frame_as_data(fit, plain = FALSE)
@@ -535,4 +542,18 @@ portable_call <- function(fit, call, change) {
     call["weights"] <- list(if (!is.null(args$weights)) fit$frame[["(prior)"]])
   }
   as.call(Filter(Negate(is.null), as.list(call)))
+}
+
+value_or_null <- function(expr, env) {
+  tryCatch(eval(expr, env), error = \(e) NULL)
+}
+
+# Whether data are those of the fit: with the same rows, and no others.
+is_as_fitted <- function(data, fit) {
+  if (!is.list(data)) {
+    return(FALSE)
+  }
+  n <- nrow(fit$frame) + length(fit$na_action)
+  has_its_rows <- !is.null(fit$call$subset) || identical(nrow(data), n)
+  has_its_rows && length(changed_variables(data, fit)) == 0
 }

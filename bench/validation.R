@@ -158,12 +158,10 @@ glmmtmb_shape <- function(peer, fit) {
 # Theta from covariance matrices: each term of rlmm finds its effects in one of them.
 theta_of <- function(components, fit, sigma) {
   unit <- if (isGLMM(fit)) 1 else sigma
+  omegas <- lapply(fit$random, \(term) component_of(term, components) / unit^2)
   theta <- numeric(length(fit$theta))
-  for (term in fit$random) {
-    covariance <- component_of(term, components)
-    factor <- lower_root(covariance) / unit
-    theta[term$theta] <- factor[lower.tri(factor, diag = TRUE)]
-  }
+  own <- unlist(lapply(fit$random, `[[`, "theta"))
+  theta[own] <- unlist(rlmm:::core_nearest_theta(fit$random, omegas))
   theta
 }
 
@@ -184,14 +182,6 @@ same_group <- function(groups, group) {
     vapply(strsplit(x, ":"), \(p) paste(sort(p), collapse = ":"), "")
   }
   sorted(groups) == sorted(group)
-}
-
-# A lower triangular root, also of a singular matrix.
-lower_root <- function(covariance) {
-  found <- eigen(covariance, symmetric = TRUE)
-  root <- found$vectors %*% (sqrt(pmax(found$values, 0)) * t(found$vectors))
-  factor <- t(qr.R(qr(t(root))))
-  factor %*% diag(ifelse(diag(factor) < 0, -1, 1), nrow(factor))
 }
 
 # Comparison ------------------------------------------------------------------

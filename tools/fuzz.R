@@ -1,9 +1,9 @@
 # Fits random models and checks each of them: `Rscript tools/fuzz.R 300 [seed]`, with rlmm installed and the package's
 # root as working directory. The seed is that of the first model, the next ones follow; without one it is that of the
-# week. Prints a table of what was checked and every defect with its seed. Ends with status 1 if a fit fails without a
-# reason, isn't finite, differs from dense algebra or depends on the units of the response; or if more than 5 % of the
-# models end above another optimizer, or depend on the order of rows or levels or on the origin of a covariate: what is
-# known of these stands in bench/README.md.
+# week. Prints a table of what was checked and every defect with its seed. Ends with status 1 at any defect of a linear
+# model; or if a generalized one fails without a reason, isn't finite or depends on the units of the response; or if more
+# than 1 % of these end above another optimizer, or depend on the order of rows or levels or on the origin of a covariate:
+# what is known of these stands in bench/README.md.
 # `Rscript tools/fuzz.R 1 SEED` repeats one model.
 #
 # A model is linear or generalized, with factors that are crossed, nested, chained or fixed effects too, unbalanced, with
@@ -223,7 +223,7 @@ verdict_of <- function(fit) {
 # Whether a fit says itself that its criterion has no single minimum, or is a rounding error.
 is_ambiguous <- function(found) {
   verdict_of(found$fit) %in%
-    c("unbounded", "unidentified") ||
+    c("unbounded", "unidentified", "rounded") ||
     length(found$fit$separated) > 0L ||
     "rlmm_warning_exact_fit" %in% found$told
 }
@@ -231,7 +231,8 @@ is_ambiguous <- function(found) {
 # Whether a fit says itself that it isn't at an optimum.
 has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
 
-# Rounding error of the criterion: relative to it, and more where covariances are large beside the residual variance.
+# Rounding error of the criterion: relative to it, and more where covariances are large beside the residual variance. Ten
+# times what the core takes it for (`Geometry::rounding`), as two searches end in different places of a flat valley.
 noise_of <- function(fit) {
   value <- abs(criterion(fit))
   scales <- vapply(
@@ -239,7 +240,9 @@ noise_of <- function(fit) {
     \(term) max(abs(rlmm:::lambda_block(term, fit$theta)) * term$scale, 1),
     0
   )
-  negligible + rounding * value + 1e-15 * value * max(scales)^2
+  negligible +
+    rounding * value +
+    10 * .Machine$double.eps * (1 + value) * max(scales)^2
 }
 
 # Checks: each returns a text if something is wrong ---------------------------
@@ -427,44 +430,61 @@ describe <- function(model) {
   )
 }
 
-# Whether a check failed that never may, or another one too often.
-is_too_bad <- function(run, failed) {
-  never <- c("outcome", "finite", "dense", "units")
-  others <- setdiff(names(run), never)
-  sum(failed[never]) > 0L || any(failed[others] > 0.05 * run[others])
+# Whether a check failed that never may, or another one too often: what holds of every linear model, and of every
+# generalized one but where its optimum is. Of few observations Laplace's approximation has maxima without number, of
+# which no search finds the highest in every case.
+is_too_bad <- function(defects, models) {
+  never <- defects$kind == "linear" |
+    defects$check %in% c("outcome", "finite", "dense", "units")
+  others <- length(unique(defects$seed[!never]))
+  any(never) || others > max(1, 0.01 * models[["generalized"]])
 }
+
+print_defect <- function(seed, name, found) {
+  cat(
+    "seed ",
+    seed,
+    " ",
+    name,
+    ": ",
+    found$defects[[name]],
+    "\n    ",
+    describe(found$model),
+    "\n",
+    sep = ""
+  )
+}
+
+count_by <- function(kinds, names) {
+  table(factor(names, names(checks)), factor(kinds, model_kinds))
+}
+
+model_kinds <- c("linear", "generalized")
 
 main <- function(n, first) {
   cat("rlmm", format(utils::packageVersion("rlmm")), "seeds from", first, "\n")
-  run <- failed <- stats::setNames(integer(length(checks)), names(checks))
-  kinds <- character()
+  run <- defects <- data.frame()
+  outcomes <- kinds <- character()
   for (seed in seq(first, length.out = n)) {
     found <- try_model(seed)
-    run[found$run] <- run[found$run] + 1L
-    kinds <- c(kinds, found$kind)
-    bad <- names(found$defects)
-    failed[bad] <- failed[bad] + 1L
-    for (name in bad) {
-      cat(
-        "seed ",
-        seed,
-        " ",
-        name,
-        ": ",
-        found$defects[[name]],
-        "\n    ",
-        describe(found$model),
-        "\n",
-        sep = ""
-      )
+    kind <- found$model$kind
+    run <- rbind(run, data.frame(kind, check = found$run))
+    outcomes <- c(outcomes, found$kind)
+    kinds <- c(kinds, kind)
+    for (name in names(found$defects)) {
+      defects <- rbind(defects, data.frame(kind, check = name, seed))
+      print_defect(seed, name, found)
     }
   }
-  print(
-    data.frame(check = names(run), models = run, defects = failed),
-    row.names = FALSE
+  counts <- cbind(
+    count_by(run$kind, run$check),
+    count_by(defects$kind, defects$check)
   )
-  print(as.data.frame(table(outcome = kinds), responseName = "models"))
-  quit(status = as.integer(is_too_bad(run, failed)))
+  colnames(counts) <- paste(rep(c("models", "defects"), each = 2), model_kinds)
+  print(counts)
+  print(as.data.frame(table(outcome = outcomes), responseName = "models"))
+  models <- table(factor(kinds, model_kinds))
+  quit(status = as.integer(nrow(defects) > 0L && is_too_bad(defects, models)))
 }
 
 helper <- "tests/testthat/helper-dense.R"

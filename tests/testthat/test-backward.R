@@ -106,3 +106,21 @@ test_that("other arguments are refused", {
     writeLines(error_lines(backward(lm(dist ~ speed, cars))))
   })
 })
+
+test_that("stats::step() stays with the rows of the fit, and with its random effects", {
+  set.seed(4)
+  all <- data.frame(g = gl(10, 20), x = rnorm(200), z = rnorm(200))
+  all$y <- rnorm(10)[all$g] + 0.1 * all$x + rnorm(200)
+  some <- all[all$x > -1, ]
+  fit <- rlmm(y ~ x + z + (1 | g), some, REML = FALSE)
+  expected <- stats::step(fit, trace = 0)
+  # Rows have come, and the fit's are among them.
+  some <- all
+  found <- stats::step(fit, trace = 0)
+  expect_equal(nobs(found), nobs(fit))
+  expect_equal(logLik(found), logLik(expected))
+
+  small <- rlmm(y ~ x + (1 | g), all, REML = FALSE)
+  up <- stats::step(small, scope = ~ . + z, trace = 0)
+  expect_equal(up$formula, stats::step(small, ~ z + x, trace = 0)$formula)
+})

@@ -139,3 +139,47 @@ test_that("the same interaction of a generalized model", {
     }
   }
 })
+
+test_that("predictions, their standard errors and limits don't depend on the origin", {
+  data <- growth_data(6)
+  data$h <- factor(rep_len(1:6, 120))
+  fits <- list(
+    \(x) rlmm(reformulate(c(x, sprintf("(%s | id)", x), "(1 | h)"), "y"), data),
+    \(x) {
+      random <- sprintf("(%s | %s)", x, c("id", "h"))
+      rlmm(reformulate(c(x, random), "y"), data)
+    },
+    \(x) {
+      random <- c(sprintf("(%s | id)", x), "(1 | h)")
+      rglmm(reformulate(c(x, random), "z"), data, binomial)
+    }
+  )
+  new <- data.frame(id = c(1:3, 99), h = c("1", "6", "1", "1"), c = -3:0)
+  for (fit in fits) {
+    centred <- suppressMessages(fit("c"))
+    expected <- \(...) predict(centred, new, ..., allow.new.levels = TRUE)
+    for (origin in c(2020, 2.46e6, 1e8)) {
+      data$x <- origin + data$c
+      new$x <- origin + new$c
+      moved <- suppressMessages(fit("x"))
+      found <- \(...) predict(moved, new, ..., allow.new.levels = TRUE)
+      expect_equal(
+        found(se.fit = TRUE),
+        expected(se.fit = TRUE),
+        tolerance = 1e-4
+      )
+      expect_equal(
+        found(re.form = NA, se.fit = TRUE),
+        expected(re.form = NA, se.fit = TRUE),
+        tolerance = 1e-4
+      )
+      if (isLMM(moved)) {
+        expect_equal(
+          found(interval = "prediction"),
+          expected(interval = "prediction"),
+          tolerance = 1e-4
+        )
+      }
+    }
+  }
+})

@@ -124,3 +124,39 @@ test_that("none of many simulated models runs away", {
   }
   expect_lt(worst, 1e-6)
 })
+
+test_that("a grouping factor that is a fixed effect of a generalized model", {
+  set.seed(12)
+  data <- data.frame(g = gl(6, 20), id = gl(30, 4), x = rnorm(120))
+  eta <- rnorm(30)[data$id] + rnorm(6)[data$g]
+  data$k <- rpois(120, exp(eta / 2))
+  data$b <- rbinom(120, 1, plogis(eta))
+  data$u <- rgamma(120, 4, 4 / exp(eta / 2))
+  cases <- list(
+    list(k ~ g + x, poisson),
+    list(b ~ g + x, binomial("probit")),
+    list(u ~ g + x, Gamma("log"))
+  )
+  for (case in cases) {
+    random <- \(term) update(case[[1L]], paste(". ~ . +", term))
+    found <- told(rglmm(random("(1 | g / id)"), data, case[[2L]]))
+    reduced <- suppressMessages(rglmm(
+      random("(1 | g:id)"),
+      data,
+      case[[2L]]
+    ))
+    expect_equal(logLik(found$fit)[1L], logLik(reduced)[1L], tolerance = 1e-7)
+    expect_equal(fixef(found$fit), fixef(reduced), tolerance = 1e-4)
+    expect_match(
+      found$text,
+      "`g` is a fixed effect already: leave `(1 | g)` out.",
+      fixed = TRUE
+    )
+  }
+  # Without other random effects it is the generalized linear model.
+  alone <- told(rglmm(k ~ g * x + (x | g), data, poisson))
+  reduced <- glm(k ~ g * x, poisson, data)
+  expect_equal(logLik(alone$fit)[1L], logLik(reduced)[1L], tolerance = 1e-8)
+  expect_equal(fixef(alone$fit), coef(reduced), tolerance = 1e-5)
+  expect_match(alone$text, "leave `(x | g)` out", fixed = TRUE)
+})

@@ -20,3 +20,45 @@ test_that("lower minima at other scales are found", {
   expect_lt(optimum("lmm-2844.csv", y ~ 1 + (z + x | g)), -851.9114 + 1e-4)
   expect_lt(optimum("lmm-3633.csv", y ~ f + (x || g)), -14.2974 + 1e-4)
 })
+
+# A slope of a covariate far from zero that is independent of the intercept: one minimum has slopes
+# of the size that levels need, another one of the size of the covariate's spread.
+far_data <- function(seed) {
+  set.seed(seed)
+  data <- data.frame(g = gl(6, 20), f = gl(3, 1, 120), x = 1e5 + rnorm(120))
+  slope <- rnorm(6, sd = 2)[data$g]
+  data$y <- slope * (data$x - 1e5) + rnorm(3)[data$f] + rnorm(120, sd = 0.1)
+  data
+}
+
+test_that("slopes of the size of a covariate's spread are tried", {
+  for (seed in 1:3) {
+    data <- far_data(seed)
+    for (formula in list(y ~ f + (0 + x | g), y ~ f + (x || g))) {
+      fit <- suppressMessages(rlmm(formula, data))
+      criterion <- suppressMessages(rlmm(formula, data, devFunOnly = TRUE))
+      # With `||` the intercepts have to make up for the slopes times the mean.
+      grid <- 10^seq(-7, 3, by = 0.5)
+      values <- vapply(
+        grid,
+        \(size) criterion(c(1e5, 1)[3 - seq_along(fit$theta)] * size),
+        0
+      )
+      expect_lt(-2 * as.numeric(logLik(fit)), min(values) + 1e-4)
+    }
+  }
+})
+
+test_that("a criterion of few digits is told of", {
+  data <- far_data(1)
+  expect_message(
+    fit <- rlmm(y ~ f + (x || g), data),
+    class = "rlmm_message_rounded"
+  )
+  found <- certificate(fit)
+  expect_identical(found$verdict, "rounded")
+  expect_match(format(found)[1L], "as far as rounding errors let tell")
+  data$x <- data$x - 1e5
+  centred <- rlmm(y ~ f + (x || g), data)
+  expect_identical(certificate(centred)$verdict, "optimal")
+})

@@ -21,6 +21,7 @@ use crate::convert::{
 };
 use crate::error::guard;
 use crate::fit_all::n_threads;
+use crate::lmm::redundant;
 use crate::optsum::{course, verdict};
 use crate::progress::{print_course, Watch};
 
@@ -240,6 +241,10 @@ impl GlmmJob {
         }
         pairs
             .push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
+        let effects = prepared.model.redundant();
+        if !effects.is_empty() {
+            pairs.push(("redundant", redundant(effects, design.terms.len())));
+        }
         Ok(pairs)
     }
 }

@@ -124,7 +124,8 @@ impl Fitted<'_> {
             pairs.push(("noise", noise_list(noise)));
         }
         if !model.redundant().is_empty() {
-            pairs.push(("redundant", redundant(model, data.shapes().len())));
+            let n_terms = data.shapes().len();
+            pairs.push(("redundant", redundant(model.redundant(), n_terms)));
         }
         Ok(pairs)
     }
@@ -158,10 +159,10 @@ fn judged(
     Ok(certificate)
 }
 
-// The columns of each term of which the fixed effects contain the effects.
-fn redundant(model: &LinearMixedModel, n_terms: usize) -> Robj {
+/// The columns of each term of which the fixed effects contain the effects.
+pub fn redundant(effects: &[(usize, usize)], n_terms: usize) -> Robj {
     let of_term = |term: usize| -> Vec<i32> {
-        let found = model.redundant().iter().filter(|(t, _)| *t == term);
+        let found = effects.iter().filter(|(t, _)| *t == term);
         found.map(|(_, column)| *column as i32 + 1).collect()
     };
     List::from_values((0..n_terms).map(of_term)).into_robj()

@@ -22,7 +22,8 @@
 //! | [`FTOL_SHARE`] | 1e-3 | the same for Newton's method | six printed digits hold |
 //! | [`FAST_GAIN`] | 1e-3 | may the fast stage end | another stage follows |
 //! | [`OTHER_MINIMUM`] | 1e-4 | does a restart count | more than an error of the search |
-//! | [`BETTER_START`] | 0.01 | is another start better | ten times the fast stage's error |
+//! | [`BETTER_START`] | 3e-3 | is another start better | three times the fast stage's error |
+//! | [`IMPRECISE`] | 1e-4 | can rounding hide an optimum | what makes another minimum |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same below differences | these divide by their step squared |
@@ -74,6 +75,7 @@
 //! | [`ZERO_SD`] | 1e-3 | is a standard deviation zero | printed as zero; searches end nearer |
 //! | [`KNOWN_SD`] | 1e-4 | does one count as known | its likelihood has no curvature there |
 //! | [`LARGE_SD`] | 100.0 | may one be infinite | the residuals hardly matter any more |
+//! | [`LARGE_SHARE`] | 0.1 | is one among the largest | a hundredth of the rounding errors |
 //! | [`ORDINARY_LOW`] | 1e-4 | is Lambda = I a fair start | beyond, Z'Z swamps the identity |
 //! | [`ORDINARY_HIGH`] | 1e4 | the same | beyond, Z'Z vanishes beside it |
 //! | [`SINGULAR_VARIANCE`] | 1e-6 | is a covariance singular | the square of `ZERO_SD` |
@@ -99,6 +101,8 @@
 //! | [`DIVISIBLE`] | 1e6 | may one divide by Lambda | traces keep nine digits |
 //! | [`DEPENDENT`] | 1e-2 | are columns of Z dependent | Hessians lose its square |
 //! | [`FAR`] | 1e-4 | is a covariate far from zero | X'X loses four digits |
+//! | [`SMALL_SPREAD`] | 0.1 | are slopes like intercepts | a mean of three deviations |
+//! | [`LOST_SPREAD`] | 1e-13 | has that a spread at all | rounding of one less a share |
 //! | [`REMAINDER`] | 1e-26 | is a column of Z redundant | the square of rounding errors |
 //! | [`LOST_ORIGIN`] | 5e-19 | is a covariate too far from zero | a mean of 1.4e9 deviations |
 //! | [`CONTAINED`] | 1e-9 | does X contain columns of Z | rounding of X'X, if that is fair |
@@ -165,7 +169,10 @@ pub(crate) const FAST_GAIN: f64 = 1e-3;
 
 /// Another start of a generalized fit leads to another optimum if its fast stage ends lower by
 /// more.
-pub(crate) const BETTER_START: f64 = 0.01;
+pub(crate) const BETTER_START: f64 = 3e-3;
+
+/// An objective with a larger rounding error can't tell its minimum from the points around it.
+pub(crate) const IMPRECISE: f64 = 1e-4;
 
 /// A search by Newton's method ends when many steps together have gained less: where the optimum
 /// lies at infinity, each step has a little to gain, and so has the next.
@@ -179,12 +186,12 @@ pub(crate) const DECREMENT: f64 = 1e-9;
 /// The decrement of the modes below differences of the gradient.
 pub(crate) const FINE_DECREMENT: f64 = 1e-10;
 
-/// The rounding error of a linear model's objective, relative to it, as Newton's method sees it
-/// from step to step.
-pub(crate) const STEP_NOISE: f64 = 1e-14;
-
 /// The rounding error of an objective, relative to it, where its covariances are near the residual
 /// variance; it grows with their ratio.
+pub(crate) const STEP_NOISE: f64 = 1e-14;
+
+/// The rounding error of a generalized model's objective, relative to it, by which a step of a line
+/// search may rise.
 pub(crate) const VALUE_NOISE: f64 = 1e-13;
 
 /// The rounding error of a penalized deviance, relative to it, by which a step to the modes may
@@ -236,6 +243,16 @@ pub(crate) const KNOWN_SD: f64 = 1e-4;
 /// A standard deviation over sigma that is larger, for a column with a mean square of one, has no
 /// bound if the objective is flat.
 pub(crate) const LARGE_SD: f64 = 100.0;
+
+/// A standard deviation is among the largest ones if it is at least this share of the largest.
+pub(crate) const LARGE_SHARE: f64 = 0.1;
+
+/// A covariate whose mean square is that of its mean up to a smaller share is far from zero beside
+/// its spread.
+pub(crate) const SMALL_SPREAD: f64 = 0.1;
+
+/// The spread of a covariate is rounding error if it is a smaller share of the mean square.
+pub(crate) const LOST_SPREAD: f64 = 1e-13;
 
 /// The smallest inverse of the root mean square of a column of Z for which Lambda = I is a fair
 /// start.

@@ -39,6 +39,29 @@ impl Coordinates {
         points
     }
 
+    /// `parameters` with the first free correlation of each part at a share of its range; none,
+    /// where there is no such part.
+    pub(crate) fn with_correlation(
+        &self,
+        parameters: &[f64],
+        share: f64,
+    ) -> Option<Vec<f64>> {
+        let parts = self.correlated.iter();
+        let turned: Vec<usize> = parts
+            .filter_map(|part| self.first_correlation(part))
+            .collect();
+        if turned.is_empty() {
+            return None;
+        }
+        let mut x = self.from_theta(parameters);
+        for (j, x) in self.free.iter().zip(&mut x) {
+            if turned.contains(j) {
+                *x = (2.0 * share - 1.0).asin();
+            }
+        }
+        Some(self.to_theta(&x))
+    }
+
     fn first_correlation(&self, part: &Part) -> Option<usize> {
         let indices = part.correlations().map(|j| part.theta_start + j);
         indices.into_iter().find(|&j| !self.is_held[j])

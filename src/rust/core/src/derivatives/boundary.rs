@@ -9,7 +9,7 @@
 use crate::covariance::{Part, RelCov, Role, WayOut};
 use crate::derivatives::OmegaDerivatives;
 use crate::kernels::eigen::Eigen;
-use crate::tolerances::ZERO_SD;
+use crate::tolerances::{ROUNDED_CORRELATION, ZERO_SD};
 
 /// Steps over the range of a correlation.
 const CORRELATIONS: usize = 40;
@@ -287,11 +287,23 @@ impl Edge<'_> {
         let slope =
             |r: &[f64]| along(&self.g, &covariances_with(effect, &sds, r));
         let r = self.best_correlations(&self.indifferent(&sds), slope);
+        let now = slope(&self.part.correlation_matrix(self.theta));
+        let is_as_good = slope(&r) >= now - ROUNDED_CORRELATION * now.abs();
+        if self.varies_a_little(effect) && is_as_good {
+            // What there is to gain at these correlations the derivatives in theta see.
+            return self.none();
+        }
         Steepest {
             slope: (slope(&r) / self.rms[effect]).min(0.0),
             change: covariances_with(effect, &sds, &r),
             effect: Some(effect),
         }
+    }
+
+    // Whether the standard deviation of an effect is positive, be it ever so small.
+    fn varies_a_little(&self, effect: usize) -> bool {
+        let mut scales = self.part.scales();
+        scales.any(|(j, own)| own == effect && self.theta[j] > 0.0)
     }
 
     // The free correlations that make no difference beside these standard deviations.

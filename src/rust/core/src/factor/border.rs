@@ -49,6 +49,11 @@ impl Border {
         self.p
     }
 
+    /// The sum of squares of the first column of X; zero without one.
+    pub(crate) fn first_square(&self) -> f64 {
+        self.a.first().copied().unwrap_or(0.0)
+    }
+
     /// `X'WX`, lower triangle, to be filled anew.
     pub(crate) fn cross_products_mut(&mut self) -> &mut [f64] {
         &mut self.a

@@ -36,6 +36,7 @@
 //! | conditional variances of b; leverages | [`cond_var`], [`leverage`] |
 //! | memory that is left, arrays that may not fit | `memory` |
 //! | sizes of the columns of Z | [`column_scales`] |
+//! | effects that the fixed ones contain | [`contained`] |
 //! | small matrices of one size, side by side | [`blocks`] |
 
 pub mod blocks;
@@ -43,6 +44,7 @@ pub mod border;
 mod chunk;
 pub(crate) mod column_scales;
 pub mod cond_var;
+pub(crate) mod contained;
 pub(crate) mod coupling;
 pub mod cross_products;
 pub mod full;

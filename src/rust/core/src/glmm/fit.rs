@@ -8,18 +8,12 @@ use crate::glmm::pirls::Vary;
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{
-    start_or_default, Flow, Observer, OptSummary, Settings, Status, NEWTON,
+    start_or_default, Observer, OptSummary, Settings, Status, NEWTON,
 };
 use crate::tolerances::{
-    BETTER_START, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, PROMISING_LOSS,
-    SMALL_TERM, ZERO_COST, ZERO_SD,
+    FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, ZERO_COST, ZERO_SD,
 };
 
-/// Other starts are tried with so many observations at most: they cost about as much as the call
-/// itself.
-const MOST_ROWS: usize = 300;
-/// Sizes of the random effects at the other starts, as multiples of the first.
-const OTHER_SIZES: [f64; 2] = [0.1, 4.0];
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
 const MAX_SHRINKINGS: usize = 3;
 
@@ -64,6 +58,7 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
+        self.hold_redundant();
         let mut start =
             self.with_held(start_or_default(&fit.theta, &self.start_theta));
         if self.shape_is_estimated() {
@@ -74,7 +69,11 @@ impl GeneralizedLinearMixedModel {
         if !fit.theta.is_empty() {
             return first;
         }
-        if matches!(first, Err(Error::PirlsDiverged { .. })) {
+        let is_beyond = matches!(
+            first,
+            Err(Error::PirlsDiverged { .. } | Error::NotPositiveDefinite { .. })
+        );
+        if is_beyond {
             let shrunken = self.fit_shrunken(fit, start, &beta, observe);
             return shrunken.map_or(first, Ok);
         }
@@ -105,111 +104,12 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Forgets the modes and takes these fixed effects.
-    fn start_anew(&mut self, beta: &[f64]) {
+    pub(super) fn start_anew(&mut self, beta: &[f64]) {
         self.pirls.reset();
         self.pirls.beta.copy_from_slice(beta);
     }
 
-    // The fit, or a better one from another size of the random effects, where these are cheap to
-    // try: likelihoods may have several maxima.
-    fn or_from_elsewhere(
-        &mut self,
-        fit: &FitSettings,
-        start: &[f64],
-        beta: &[f64],
-        mut best: GlmmFit,
-        observe: &mut Observer,
-    ) -> Result<GlmmFit> {
-        let is_stopped = !best.summary.status.has_converged();
-        if self.pirls.rows.n() > MOST_ROWS || !fit.beta.is_empty() || is_stopped
-        {
-            return Ok(best);
-        }
-        let mut reached =
-            best.fast.as_ref().unwrap_or(&best.summary).best_value;
-        for other in self.other_starts(start) {
-            self.start_anew(beta);
-            let stage =
-                self.fast_stage(&other, &fit.settings, &mut |_, _, _| {
-                    Flow::Continue
-                });
-            let Ok(BfgsSummary { summary, .. }) = stage else {
-                continue;
-            };
-            // The order of optima may change from the fast criterion to the likelihood.
-            let loss = summary.best_value - reached;
-            if loss.abs() < BETTER_START || loss > PROMISING_LOSS {
-                continue;
-            }
-            reached = reached.min(summary.best_value);
-            if let Ok(found) = self.fit_from(fit, summary.best, observe) {
-                if found.summary.best_value < best.summary.best_value {
-                    best = found;
-                }
-            }
-        }
-        self.pirls.reset();
-        let parameters = self.centred(fit.vary, &best.parameters)?;
-        self.objective(fit.vary, &parameters)?;
-        Ok(best)
-    }
-
-    // Smaller and larger random effects, all of them; small ones of each term; correlated ones.
-    fn other_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
-        let everything = 0..self.n_theta();
-        let mut starts = Vec::new();
-        for size in OTHER_SIZES {
-            starts.push(self.scaled_start(start, everything.clone(), size));
-        }
-        if self.covs.len() > 1 {
-            for cov in &self.covs {
-                let own = cov.parts().iter().flat_map(|part| part.range());
-                starts.push(self.scaled_start(start, own, SMALL_TERM));
-            }
-        }
-        for sign in [-1.0, 1.0] {
-            let correlated = self.correlated_start(start, sign);
-            if correlated != start {
-                starts.push(correlated);
-            }
-        }
-        starts
-    }
-
-    // The start with some elements of theta, unless they are held, times `size`.
-    fn scaled_start(
-        &self,
-        start: &[f64],
-        elements: impl Iterator<Item = usize>,
-        size: f64,
-    ) -> Vec<f64> {
-        let mut other = start.to_vec();
-        for j in elements.filter(|&j| !self.held[j]) {
-            other[j] *= size;
-        }
-        other
-    }
-
-    // The start with each effect of a term correlated with those before it.
-    fn correlated_start(&self, start: &[f64], sign: f64) -> Vec<f64> {
-        let mut other = start.to_vec();
-        for cov in &self.covs {
-            let mut diagonal = vec![0.0; cov.vsize()];
-            cov.for_each_parameter(|row, column, index| {
-                if row == column {
-                    diagonal[row] = start[index];
-                }
-            });
-            cov.for_each_parameter(|row, column, index| {
-                if row != column && !self.held[index] {
-                    other[index] = sign * diagonal[row];
-                }
-            });
-        }
-        other
-    }
-
-    fn fit_from(
+    pub(super) fn fit_from(
         &mut self,
         fit: &FitSettings,
         mut start: Vec<f64>,
@@ -227,8 +127,21 @@ impl GeneralizedLinearMixedModel {
             fast = Some(stage.summary);
             learnt = Some(stage.inverse);
         }
+        let found =
+            self.fit_directly(fit, &start, learnt.as_deref(), observe)?;
+        Ok(GlmmFit { fast, ..found })
+    }
+
+    /// The fit without a fast stage; `learnt` is the inverse Hessian that such a one has learnt.
+    pub(super) fn fit_directly(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        learnt: Option<&[f64]>,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
         let (found, optimizer) =
-            self.last_stage(fit, &start, learnt.as_deref(), observe)?;
+            self.last_stage(fit, start, learnt, observe)?;
         self.pirls.report = None;
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
@@ -238,7 +151,6 @@ impl GeneralizedLinearMixedModel {
         self.pirls.reset();
         self.objective(fit.vary, &found.parameters)?;
         Ok(GlmmFit {
-            fast,
             optimizer,
             iterations: self.pirls.iterations,
             ..self.natural_fit(fit.vary, found)
@@ -283,7 +195,7 @@ impl GeneralizedLinearMixedModel {
 
     // The search over theta and the shape, where PIRLS finds the fixed effects; quadrature would
     // only make it slower.
-    fn fast_stage(
+    pub(super) fn fast_stage(
         &mut self,
         start: &[f64],
         settings: &Settings,

@@ -18,6 +18,7 @@
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
+//! | other starts; effects that the fixed ones contain | `elsewhere`, `redundant` |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
 //! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
 
@@ -25,6 +26,7 @@ pub mod bootstrap;
 mod certificate;
 mod covariance;
 mod dispersion;
+mod elsewhere;
 pub mod families;
 mod fit;
 mod gauss_hermite;
@@ -33,6 +35,7 @@ mod leverage;
 mod parameters;
 pub mod pirls;
 mod quadrature;
+mod redundant;
 mod search;
 mod start;
 
@@ -113,6 +116,8 @@ pub struct GeneralizedLinearMixedModel {
     covs: Vec<crate::covariance::RelCov>,
     // Elements of theta that no optimizer may change.
     held: Vec<bool>,
+    // Effects (term, column) that the fixed ones contain.
+    redundant: Vec<(usize, usize)>,
     sum_weights: f64,
     n_eff: usize,
     // Deviance of the model with one mean for all.
@@ -210,6 +215,7 @@ impl GeneralizedLinearMixedModel {
             options,
             rule,
             held: vec![false; n_theta],
+            redundant: Vec::new(),
             start_theta: vec![1.0; n_theta],
             start_shape: shape,
             theta_scale: 1.0,

@@ -250,17 +250,21 @@ impl Pirls {
         for iteration in 1..=self.tolerance.max_iterations {
             self.iterations += 1;
             let solution = self.newton_point(vary)?;
-            let decrement = self.step(vary, solution, iteration)?;
-            // Newton's method squares the error of the modes. Where expected weights take part
-            // convergence is linear, at a rate that the last two steps show.
+            let (decrement, length) = self.step(vary, solution, iteration)?;
+            // Newton's method squares the error of the modes, if the step was a whole one. Where
+            // expected weights take part convergence is linear, at a rate that the last two steps
+            // show, be they whole or not.
             let rate = if before.is_finite() {
                 (decrement / before).min(1.0)
             } else {
                 1.0
             };
             before = decrement;
-            let accurate =
-                canonical || decrement * rate <= RATE_SHARE * tolerance;
+            let accurate = if canonical {
+                length == 1.0
+            } else {
+                decrement * rate <= RATE_SHARE * tolerance
+            };
             if decrement <= tolerance && accurate {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
@@ -390,14 +394,14 @@ impl Pirls {
     }
 
     // Goes to the point, or part of the way if that doesn't lower the penalized deviance. Returns
-    // what the step would have gained according to the quadratic approximation; infinity if it was
-    // shortened.
+    // what the whole step would have gained according to the quadratic approximation, and the share
+    // of it that was taken.
     fn step(
         &mut self,
         vary: Vary,
         point: Solution,
         iteration: usize,
-    ) -> Result<f64> {
+    ) -> Result<(f64, f64)> {
         let mut decrement = self.aim_at(vary, &point);
         let mut towards: Vec<Vec<f64>> = point.u;
         for (to, from) in towards.iter_mut().zip(&self.u) {
@@ -408,13 +412,12 @@ impl Pirls {
             return Err(self.diverged(iteration, 0));
         }
         match self.halve_towards(vary, &towards, &point.beta) {
-            Some(1.0) => Ok(decrement),
-            Some(_) => Ok(f64::INFINITY),
+            Some(length) => Ok((decrement, length)),
             // What is left to gain is rounding error.
             None if decrement <= self.tolerance.decrement * self.unit => {
                 self.response.eta.copy_from_slice(&self.eta);
                 self.response.update();
-                Ok(0.0)
+                Ok((0.0, 1.0))
             }
             None => Err(self.diverged(iteration, self.tolerance.max_halvings)),
         }

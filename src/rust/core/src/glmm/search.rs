@@ -136,6 +136,11 @@ impl Geometry for Search<'_> {
         self.at.free_of(&self.model.step_sizes(self.vary))
     }
 
+    fn extent(&self, x: &[f64]) -> f64 {
+        let step_sizes = self.step_sizes(x.len());
+        self.at.extent(x, &step_sizes).max(1.0)
+    }
+
     fn is_bounded(&self, _n: usize) -> Vec<bool> {
         self.at.is_bounded()
     }

@@ -21,7 +21,8 @@ pub struct Certificate {
     pub ways_out: Vec<WayOut>,
     /// The verdict.
     pub verdict: Verdict,
-    /// The elements of theta without a bound, or those that can't be identified.
+    /// The elements of theta without a bound, those that can't be identified, or those that make
+    /// rounding errors large.
     pub suspects: Vec<usize>,
 }
 
@@ -55,6 +56,8 @@ pub enum Verdict {
     Imprecise,
     /// No step of interest is left, but other covariances are as good.
     Unidentified,
+    /// No step is left that could be told from rounding errors of the objective, which are large.
+    Rounded,
 }
 
 impl Verdict {
@@ -68,11 +71,18 @@ impl Verdict {
             Self::Unbounded => "unbounded",
             Self::Imprecise => "imprecise",
             Self::Unidentified => "unidentified",
+            Self::Rounded => "rounded",
         }
     }
 
     /// Whether nothing is gained by going on.
     pub(crate) fn is_final(self) -> bool {
-        matches!(self, Self::Optimal | Self::Unbounded | Self::Unidentified)
+        matches!(
+            self,
+            Self::Optimal
+                | Self::Unbounded
+                | Self::Unidentified
+                | Self::Rounded
+        )
     }
 }

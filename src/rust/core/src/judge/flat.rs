@@ -5,7 +5,7 @@ use crate::coordinates::Coordinates;
 use crate::kernels::small;
 use crate::optimize::trust_region::Model;
 use crate::tolerances::{
-    FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, ZERO_SD,
+    FLAT_CURVATURE, FLAT_SLOPE, INVOLVED_SHARE, LARGE_SD, LARGE_SHARE, ZERO_SD,
 };
 
 /// The large coordinates of covariances, if nothing changes as they grow together.
@@ -35,6 +35,18 @@ pub(super) fn unbounded(
         return Vec::new();
     }
     (0..n).filter(|&b| sizes[b] != 0.0).collect()
+}
+
+/// The coordinates of covariances that are about as large as the largest, in their units.
+pub(super) fn largest(
+    at: &Coordinates,
+    x: &[f64],
+    step_sizes: &[f64],
+) -> Vec<usize> {
+    let limit = LARGE_SHARE * at.extent(x, step_sizes);
+    let is_large = |&b: &usize| (x[b] / step_sizes[b]).abs() >= limit;
+    let covariances = (0..x.len()).filter(|&b| at.is_covariance(b));
+    covariances.filter(is_large).collect()
 }
 
 /// The coordinates of covariances that change along a direction in which the objective doesn't.

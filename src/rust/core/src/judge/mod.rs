@@ -4,7 +4,9 @@
 //! larger, which slopes in theta don't show where Lambda is singular (`G Omega = 0` and `G >= 0`),
 //! and (3) the objective doesn't curve down. Where these leave a doubt, Newton's method itself is
 //! asked for a second opinion. An optimum may still be no single point: if covariances can grow
-//! without bound, or can't be told apart.
+//! without bound, or can't be told apart. And where covariances are so large beside the residual
+//! variance that little is left of the digits of the objective, an optimum can't be told from the
+//! points around it.
 //!
 //! | quantity | file |
 //! |---|---|
@@ -20,11 +22,11 @@ use crate::coordinates::Coordinates;
 use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
-use crate::judge::flat::{unbounded, unidentified};
+use crate::judge::flat::{largest, unbounded, unidentified};
 use crate::optimize::trust_region::Model;
 use crate::optimize::{scale, Flow, Geometry, Objective, Settings};
 use crate::tolerances::{
-    FLAT_CURVATURE, NEGLIGIBLE_GAIN, NO_GAIN, VALUE_NOISE,
+    FLAT_CURVATURE, IMPRECISE, NEGLIGIBLE_GAIN, NOISE_MARGIN, NO_GAIN,
 };
 
 pub use certificate::{Certificate, Verdict};
@@ -61,6 +63,8 @@ struct Facts {
     /// By how much a Newton step should lower the objective; `NaN` where derivatives aren't finite.
     predicted_decrease: f64,
     ways_out: Vec<WayOut>,
+    /// The rounding error of the value.
+    rounding: f64,
     /// Gains up to here don't matter, or can't be told from rounding errors.
     negligible: f64,
     /// Gains up to here leave no doubt.
@@ -112,11 +116,13 @@ impl Facts {
         } else {
             f64::NAN
         };
+        let rounding = search.rounding(&x, value);
         Self {
             negligible: NEGLIGIBLE_GAIN
-                .max(rounding(search, &x, value))
+                .max(NOISE_MARGIN * rounding)
                 .max(search.noise()),
             no_gain: NO_GAIN.max(search.noise()),
+            rounding,
             x,
             value,
             step_sizes,
@@ -142,6 +148,9 @@ impl Facts {
     // The verdict on a point, and by how much the objective should still fall.
     fn verdict<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
         let predicted = self.predicted_decrease;
+        if self.rounding > IMPRECISE {
+            return self.verdict_by_search(search);
+        }
         if predicted.is_nan() || predicted > self.negligible {
             return (Verdict::NotConverged, predicted);
         }
@@ -162,6 +171,16 @@ impl Facts {
         (Verdict::Optimal, predicted)
     }
 
+    // Where the objective has large rounding errors its derivatives have larger ones: only a search
+    // can tell.
+    fn verdict_by_search<S: Judged>(&self, search: &mut S) -> (Verdict, f64) {
+        let fall = fall_from(search, self.value);
+        match fall > self.negligible {
+            true => (Verdict::NotConverged, fall),
+            false => (Verdict::Optimal, self.predicted_decrease),
+        }
+    }
+
     // What kind of optimum it is, and the parameters that make it no single point.
     fn with_suspects(
         &self,
@@ -180,6 +199,10 @@ impl Facts {
         let which = unidentified(at, x, step_sizes, &self.model);
         if !which.is_empty() {
             return (Verdict::Unidentified, parameters(at, &which));
+        }
+        if self.rounding > IMPRECISE {
+            let which = largest(at, x, step_sizes);
+            return (Verdict::Rounded, parameters(at, &which));
         }
         (verdict, Vec::new())
     }
@@ -202,13 +225,6 @@ pub(crate) fn derivatives(
     Ok((gradient, hessian))
 }
 
-// Rounding error of a value: it grows with the covariances beside the residual variance.
-fn rounding<S: Judged>(search: &S, x: &[f64], value: f64) -> f64 {
-    let step_sizes = search.step_sizes(x.len());
-    let extent = search.coordinates().extent(x, &step_sizes);
-    VALUE_NOISE * value.abs() * extent * extent
-}
-
 // By how much Newton's method gets below the start. A small predicted decrease proves little where
 // the objective is flat and its curvature changes along the way; nor does a negative curvature,
 // which may be rounding along the flat directions of a redundant covariance.
@@ -225,7 +241,7 @@ fn fall_from<S: Judged>(search: &mut S, here: f64) -> f64 {
     };
     let x = start.from_theta(&found.best);
     let fall = here - found.best_value;
-    if fall > rounding(search, &x, found.best_value) {
+    if fall > NOISE_MARGIN * search.rounding(&x, found.best_value) {
         fall
     } else {
         0.0

@@ -290,36 +290,6 @@ impl Engine {
             }
         }
     }
-
-    /// Visits the levels of a term with the square of a column of Z and its products with X.
-    pub fn for_each_level(
-        &self,
-        term: usize,
-        column: usize,
-        mut visit: impl FnMut(usize, f64, &[f64]),
-    ) {
-        let factor = match self {
-            Self::Exact(exact) => &exact.factor,
-            Self::Iterative(iterative) => {
-                return iterative.for_each_level(term, column, visit)
-            }
-        };
-        let k = factor.covs()[term].vsize();
-        let p = factor.p();
-        let Some(block) = factor.layout.block_of_term(term) else {
-            for (level, ax0) in factor.leading.ax0.iter().enumerate() {
-                let square = factor.leading.a00.block(level)[column * (k + 1)];
-                visit(level, square, &ax0[column * p..(column + 1) * p]);
-            }
-            return;
-        };
-        let with_x = factor.trailing.border_cross_products();
-        for (level, rows) in block.places(1).enumerate() {
-            let row = rows.start + column;
-            let square = factor.trailing.square(row);
-            visit(level, square, &with_x[row * p..(row + 1) * p]);
-        }
-    }
 }
 
 impl Clone for Exact {

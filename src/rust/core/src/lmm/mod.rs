@@ -41,6 +41,7 @@ use crate::design::Design;
 use crate::design::ReTerm;
 use crate::error::{Error, Result};
 use crate::factor::column_scales::{scales_of, step_sizes_of};
+use crate::factor::contained::Redundant;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::memory::Room;
 use crate::factor::storage::{Storage, StorageKind};
@@ -51,7 +52,6 @@ use crate::kernels::small;
 use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::Parts;
 use crate::lmm::noise::Noise;
-use crate::lmm::redundant::Redundant;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
 pub use point::{Estimates, Hessian, Point, Slopes};

@@ -8,13 +8,23 @@
 //! of the start. How far all that goes depends on what an evaluation costs.
 
 use super::search::Search;
-use crate::optimize::{Objective, Observer, OptSummary, Settings};
-use crate::tolerances::{NEGLIGIBLE_GAIN, OTHER_MINIMUM, VALUE_NOISE};
+use super::LinearMixedModel;
+use crate::factor::contained::Levels;
+use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
+use crate::tolerances::{
+    LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SMALL_SPREAD,
+};
 
 /// Scales of the whole covariance, beside zero and one.
 const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Scales of one standard deviation, in units of its column of Z.
 const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
+/// Scales of slopes, in units of the spread of their covariate.
+const SPREADS: [f64; 3] = [0.03, 1.0, 30.0];
+/// Shares of the range of a correlation, near its limits.
+const LIMITS: [f64; 2] = [0.02, 0.98];
+/// Scales of the start with such correlations.
+const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
 /// Scales of the start.
 const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
 /// Beyond so many evaluations a search was a hard one.
@@ -27,6 +37,42 @@ const ORDINARY: f64 = 30.0;
 const AFFORDABLE: f64 = 2e6;
 /// Evaluations of one more search, derivatives included.
 const PER_SEARCH: f64 = 30.0;
+
+impl LinearMixedModel {
+    // The standard deviations of slopes of covariates that are far from zero beside their spread:
+    // the elements of theta, with the spread as a share of the root mean square. X tells only if it
+    // begins with a constant.
+    fn far_slopes(&self) -> Vec<(usize, f64)> {
+        let mut found = Vec::new();
+        for (term, cov) in self.engine.covs().iter().enumerate() {
+            cov.for_each_parameter(|row, column, index| {
+                if row == column && !self.domain.held[index] {
+                    let spread = self.spread(term, row);
+                    found.extend(spread.map(|spread| (index, spread)));
+                }
+            });
+        }
+        found
+    }
+
+    // What is left of a column of Z, all levels together, without its mean.
+    fn spread(&self, term: usize, column: usize) -> Option<f64> {
+        let factor = &self.engine.as_exact().ok()?.factor;
+        let whole = factor.border.first_square();
+        let (mut sum, mut square_sum) = (0.0, 0.0);
+        if whole <= 0.0 {
+            return None;
+        }
+        factor.for_each_level(term, column, &mut |_, square, products| {
+            sum += products[0];
+            square_sum += square;
+        });
+        let left = 1.0 - sum * sum / (whole * square_sum);
+        (LOST_SPREAD..SMALL_SPREAD)
+            .contains(&left)
+            .then(|| left.sqrt())
+    }
+}
 
 /// Goes on from the points that promise a lower optimum than what was found.
 pub(super) struct Restarts<'a, 'b, 'c> {
@@ -54,6 +100,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
 
     /// The best of what was found and of what is found from elsewhere.
     pub fn run(mut self, found: OptSummary) -> OptSummary {
+        let found = self.at_spreads(found);
+        let found = self.at_limits(found);
         let is_hard = found.log.len() > EASY || self.is_unusual(&found.best);
         if !is_hard {
             return self.or_without_effects(found);
@@ -66,6 +114,11 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let start = found.initial.clone();
         for scale in STARTS {
             found = self.from(&self.scaled(&start, scale), found);
+            for share in [-1.0, 1.0] {
+                if let Some(point) = self.dependent(&start, scale, share) {
+                    found = self.from(&point, found);
+                }
+            }
         }
         for j in self.deviations() {
             let here =
@@ -75,6 +128,52 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
                 ray.push((scale, self.with_deviation(&found.best, j, scale)));
             }
             found = self.along(found, here, ray);
+            found = self.from(&self.with_deviation(&found.best, j, 0.0), found);
+        }
+        found
+    }
+
+    // What was found, or what is found from slopes of the size of the covariate's spread: where it
+    // is far from zero they are little but intercepts in the unit of the covariate itself.
+    fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
+        let mut found = found;
+        for (j, spread) in self.search.model().far_slopes() {
+            let mut lowest = (f64::INFINITY, Vec::new());
+            for scale in SPREADS {
+                let slope = self.with_deviation(&found.best, j, scale / spread);
+                let all = self.with_term(&slope, j, scale / spread);
+                for point in [slope, all] {
+                    let x = self.search.at.from_theta(&point);
+                    let value = self.search.value(&x).unwrap_or(f64::INFINITY);
+                    if value < lowest.0 {
+                        lowest = (value, point);
+                    }
+                }
+            }
+            if lowest.0.is_finite() {
+                found = self.from(&lowest.1, found);
+            }
+        }
+        found
+    }
+
+    // What was found, or what is found from correlations near their limits: at several scales of the
+    // start, and with the standard deviations that were found.
+    fn at_limits(&mut self, found: OptSummary) -> OptSummary {
+        let at = self.search.at.clone();
+        let start = found.initial.clone();
+        let mut found = found;
+        for share in LIMITS {
+            for scale in AT_LIMITS {
+                let scaled = self.scaled(&start, scale);
+                let Some(point) = at.with_correlation(&scaled, share) else {
+                    return found;
+                };
+                found = self.from(&point, found);
+            }
+            if let Some(point) = at.with_correlation(&found.best, share) {
+                found = self.from(&point, found);
+            }
         }
         found
     }
@@ -126,6 +225,29 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         scaled
     }
 
+    // The start times a scale, with the effects of each unstructured part depending on those before
+    // them; none where there is no such part.
+    fn dependent(
+        &self,
+        start: &[f64],
+        scale: f64,
+        share: f64,
+    ) -> Option<Vec<f64>> {
+        let model = self.search.model();
+        let units = model.step_sizes();
+        let mut changed = self.scaled(start, scale);
+        let mut has_any = false;
+        for cov in model.engine.covs() {
+            cov.for_each_parameter(|row, column, index| {
+                if row != column && !model.domain.held[index] {
+                    changed[index] = share * scale * units[index];
+                    has_any = true;
+                }
+            });
+        }
+        has_any.then_some(changed)
+    }
+
     // Theta with one standard deviation at `scale` units, and what is below the diagonal of its row
     // zero.
     fn with_deviation(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
@@ -145,6 +267,25 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             });
         }
         changed[j] = scale * model.step_sizes()[j];
+        changed
+    }
+
+    // Theta with the other standard deviations of the term of element `j` at `scale` units too.
+    fn with_term(&self, theta: &[f64], j: usize, scale: f64) -> Vec<f64> {
+        let mut changed = theta.to_vec();
+        let model = self.search.model();
+        let units = model.step_sizes();
+        let covs = model.engine.covs().iter();
+        let own = covs.filter(|cov| {
+            cov.parts().iter().any(|part| part.range().contains(&j))
+        });
+        for cov in own {
+            cov.for_each_parameter(|row, column, i| {
+                if row == column && i != j && !model.domain.held[i] {
+                    changed[i] = scale * units[i];
+                }
+            });
+        }
         changed
     }
 
@@ -191,7 +332,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let mut next =
             self.search
                 .or_from(point, found, self.settings, self.observe);
-        let rounding = self.noise(next.best_value, &next.best);
+        let x = self.search.at.from_theta(&next.best);
+        let rounding = NOISE_MARGIN * self.search.rounding(&x, next.best_value);
         if value - next.best_value < OTHER_MINIMUM.max(rounding) {
             (next.best, next.best_value) = (best, value);
             if next.status.has_converged() {
@@ -199,17 +341,6 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             }
         }
         next
-    }
-
-    // Rounding error of a value: it grows with the variances beside that of the residuals.
-    fn noise(&self, value: f64, theta: &[f64]) -> f64 {
-        let units = self.search.model().step_sizes();
-        let sizes = theta
-            .iter()
-            .zip(units)
-            .map(|(theta, unit)| theta.abs() / unit);
-        let extent = sizes.fold(1.0, f64::max);
-        VALUE_NOISE * value.abs() * extent * extent
     }
 }
 

@@ -21,6 +21,8 @@ use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 pub(crate) struct Search<'a> {
     model: &'a mut LinearMixedModel,
     pub at: Coordinates,
+    // The size of a step of one in each coordinate.
+    units: Vec<f64>,
     // The gradient in all parameters.
     gradient: Vec<f64>,
     // The Hessian in theta.
@@ -118,7 +120,10 @@ impl<'a> Search<'a> {
         let Domain { held, absolute, .. } = &model.domain;
         let at =
             Coordinates::new(model.engine.covs(), held, absolute, &parameters);
+        let mut units = model.step_sizes();
+        units.resize(parameters.len(), 1.0);
         Ok(Self {
+            units: at.free_of(&units),
             model,
             at,
             gradient: vec![0.0; parameters.len()],
@@ -199,7 +204,7 @@ impl Search<'_> {
 
     // The tangents' coordinates have their own units.
     fn step_sizes_here(&self) -> Vec<f64> {
-        let mut step_sizes = self.step_sizes(self.at.free().len());
+        let mut step_sizes = self.units.clone();
         for (step_size, j) in step_sizes.iter_mut().zip(self.at.free()) {
             let mut tangents = self.tangents.iter();
             if tangents.any(|tangent| tangent.range.contains(j)) {
@@ -296,8 +301,7 @@ impl Geometry for Search<'_> {
     }
 
     fn extent(&self, x: &[f64]) -> f64 {
-        let step_sizes = self.step_sizes(x.len());
-        self.at.extent(x, &step_sizes).max(1.0)
+        self.at.extent(x, &self.units).max(1.0)
     }
 
     fn noise(&self) -> f64 {
@@ -305,9 +309,7 @@ impl Geometry for Search<'_> {
     }
 
     fn step_sizes(&self, _n: usize) -> Vec<f64> {
-        let mut step_sizes = self.model.step_sizes();
-        step_sizes.resize(self.gradient.len(), 1.0);
-        self.at.free_of(&step_sizes)
+        self.units.clone()
     }
 
     fn proposal(&mut self) -> Option<Vec<f64>> {

@@ -5,7 +5,7 @@ use super::trust_region::Model;
 use crate::error::Result;
 use crate::tolerances::{
     FLAT_CURVATURE, FTOL_SHARE, LEAST_RADIUS, NOISE_MARGIN, NOISE_SHARE,
-    STALLED, STEP_NOISE, SUFFICIENT,
+    STALLED, SUFFICIENT,
 };
 
 use super::{OptSummary, Recorder, Settings, Status};
@@ -83,12 +83,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    // The rounding error of the objective; where covariances are large beside the residual
-    // variance it comes from differences of large numbers.
     fn noise(&self) -> f64 {
-        let extent = self.recorder.objective.extent(&self.x);
-        let of_differences = f64::EPSILON * extent * extent * self.value.abs();
-        of_differences.max(STEP_NOISE * (1.0 + self.value.abs()))
+        self.recorder.objective.rounding(&self.x, self.value)
     }
 
     fn tolerance(&self) -> f64 {

@@ -2,6 +2,7 @@
 //! coordinates.
 
 use crate::error::{Error, Result};
+use crate::tolerances::STEP_NOISE;
 
 /// A function to be minimised. Derivatives are those at the point of the last successful
 /// [`Objective::value`].
@@ -53,6 +54,13 @@ pub trait Geometry: Objective {
     /// step that promises less is taken on trust.
     fn noise(&self) -> f64 {
         0.0
+    }
+
+    /// The rounding error of `value`, the objective at `x`: where covariances are large beside the
+    /// residual variance it comes from differences of large numbers.
+    fn rounding(&self, x: &[f64], value: f64) -> f64 {
+        let of_differences = f64::EPSILON * self.extent(x).powi(2);
+        of_differences.max(STEP_NOISE) * (1.0 + value.abs())
     }
 
     /// Gradient and Hessian in the coordinates of [`Geometry::displaced`]: those of a step from the

@@ -1,0 +1,211 @@
+//! Effects that the fixed ones contain: `Z_j` of every level lies in the column space of X.
+//!
+//! A grouping factor that is a fixed effect already, or coarser than one, has random effects that
+//! the restricted likelihood says nothing of: `P Z_j = 0`, so that it is the same for every
+//! variance of theirs. Newton's method would follow rounding errors. The likelihood itself, of a
+//! generalized model by Laplace's approximation too, falls as that variance grows: what such effects
+//! explain, fixed ones explain without a penalty. All are as well off without the effect, and that
+//! is where it is held.
+
+use super::Factor;
+use crate::covariance::{Part, RelCov, Role};
+use crate::kernels::small;
+use crate::tolerances::CONTAINED;
+
+/// What the sums of a model tell of the levels of its terms.
+pub(crate) trait Levels {
+    /// The covariance of each term.
+    fn covs(&self) -> &[RelCov];
+
+    /// Number of fixed effects.
+    fn p(&self) -> usize;
+
+    /// `L_XX^-1 x`, with the factor of `X'V^-1X`.
+    fn forward_solve_fixed(&self, x: &mut [f64]);
+
+    /// Visits the levels of a column of Z with its square and its products with X.
+    fn for_each_level(
+        &self,
+        term: usize,
+        column: usize,
+        visit: &mut dyn FnMut(usize, f64, &[f64]),
+    );
+}
+
+impl Levels for Factor {
+    fn covs(&self) -> &[RelCov] {
+        Factor::covs(self)
+    }
+
+    fn p(&self) -> usize {
+        Factor::p(self)
+    }
+
+    fn forward_solve_fixed(&self, x: &mut [f64]) {
+        self.border.forward_solve(x);
+    }
+
+    fn for_each_level(
+        &self,
+        term: usize,
+        column: usize,
+        visit: &mut dyn FnMut(usize, f64, &[f64]),
+    ) {
+        let k = Factor::covs(self)[term].vsize();
+        let p = Factor::p(self);
+        let Some(block) = self.layout.block_of_term(term) else {
+            for (level, ax0) in self.leading.ax0.iter().enumerate() {
+                let square = self.leading.a00.block(level)[column * (k + 1)];
+                visit(level, square, &ax0[column * p..(column + 1) * p]);
+            }
+            return;
+        };
+        let with_x = self.trailing.border_cross_products();
+        for (level, rows) in block.places(1).enumerate() {
+            let row = rows.start + column;
+            let square = self.trailing.square(row);
+            visit(level, square, &with_x[row * p..(row + 1) * p]);
+        }
+    }
+}
+
+/// Combinations that are looked at.
+const PROBES: usize = 2;
+
+/// Effects that the fixed ones contain.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Redundant {
+    /// Term and column of each effect.
+    pub effects: Vec<(usize, usize)>,
+    /// Elements of theta that are zero without these effects.
+    pub parameters: Vec<usize>,
+}
+
+impl Redundant {
+    /// Whether X is wide enough for one of the effects.
+    pub fn is_possible(factor: &impl Levels) -> bool {
+        for (term, cov) in factor.covs().iter().enumerate() {
+            if (0..cov.vsize()).any(|j| fits_in(factor, term, j)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The effects, at the factor of Lambda = 0: its border is that of X'WX. Parts of which a
+    /// parameter is held stay as they are.
+    pub fn of(
+        factor: &impl Levels,
+        is_held: &[bool],
+        is_restricted: bool,
+    ) -> Self {
+        let mut found = Self::default();
+        for (term, cov) in factor.covs().iter().enumerate() {
+            for (first, part) in cov.placed() {
+                if part.range().any(|j| is_held[j]) {
+                    continue;
+                }
+                let mut within = Vec::new();
+                for effect in 0..part.size {
+                    if is_contained(factor, term, first + effect) {
+                        within.push(effect);
+                    }
+                }
+                let own = without(part, &within, is_restricted);
+                if own.is_empty() {
+                    continue;
+                }
+                let effects =
+                    within.iter().map(|effect| (term, first + effect));
+                found.effects.extend(effects);
+                let parameters = own.iter().map(|j| part.theta_start + j);
+                found.parameters.extend(parameters);
+            }
+        }
+        found
+    }
+}
+
+// The parameters of a part that are held at zero without the effects `within`. Where effects are
+// correlated the likelihood itself, unlike the restricted one, depends on the covariance of those
+// that X contains with the others.
+fn without(part: &Part, within: &[usize], is_restricted: bool) -> Vec<usize> {
+    let roles = part.roles();
+    if within.len() == part.size {
+        return (0..roles.len()).collect();
+    }
+    let is_separate =
+        roles.iter().all(|role| matches!(role, Role::Scale { .. }));
+    let is_known = is_restricted || is_separate;
+    if within.is_empty() || !is_known || roles.contains(&Role::CommonScale) {
+        return Vec::new();
+    }
+    let is_idle = part.size - within.len() < 2;
+    let is_without = |role: &Role| match role {
+        Role::Scale { effect } => within.contains(effect),
+        Role::Factor { row, column } => {
+            within.contains(row) || within.contains(column)
+        }
+        Role::Correlation { .. } => is_idle,
+        Role::CommonScale => false,
+    };
+    (0..roles.len())
+        .filter(|&j| is_without(&roles[j]))
+        .collect()
+}
+
+// Whether X has a column for each level that has one, without which it can't contain them.
+fn fits_in(factor: &impl Levels, term: usize, column: usize) -> bool {
+    let mut n_levels = 0;
+    factor.for_each_level(term, column, &mut |_, square, _| {
+        n_levels += usize::from(square > 0.0);
+    });
+    n_levels <= factor.p()
+}
+
+// Whether X contains the column of every level: a combination of them all with irregular weights
+// then leaves nothing. The factor is that of Lambda = 0, so that its border is that of X'WX.
+fn is_contained(factor: &impl Levels, term: usize, column: usize) -> bool {
+    let mut probes = 0..PROBES;
+    fits_in(factor, term, column)
+        && probes.all(|probe| {
+            left_of_combination(factor, term, column, probe) < CONTAINED
+        })
+}
+
+// The share that X leaves of the combination, in squares.
+fn left_of_combination(
+    factor: &impl Levels,
+    term: usize,
+    column: usize,
+    probe: usize,
+) -> f64 {
+    let mut fixed = vec![0.0; factor.p()];
+    let mut whole = 0.0;
+    factor.for_each_level(term, column, &mut |level, square, products| {
+        if square > 0.0 {
+            let weight = irregular(level, probe);
+            small::axpy(weight / square.sqrt(), products, &mut fixed);
+            whole += weight * weight;
+        }
+    });
+    factor.forward_solve_fixed(&mut fixed);
+    let explained: f64 = fixed.iter().map(|v| v * v).sum();
+    if whole > 0.0 {
+        1.0 - explained / whole
+    } else {
+        1.0
+    }
+}
+
+// Between 1/2 and 3/2, with either sign: multiples of the golden ratio.
+fn irregular(level: usize, probe: usize) -> f64 {
+    let by_level = (level as f64 + 1.0) * 0.618_033_988_749_894_9;
+    let by_probe = probe as f64 * 0.414_213_562_373_095;
+    let share = (by_level + by_probe).fract();
+    if share < 0.5 {
+        0.5 + 2.0 * share
+    } else {
+        0.5 - 2.0 * share
+    }
+}

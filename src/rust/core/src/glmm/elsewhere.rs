@@ -1,0 +1,341 @@
+//! Where else a generalized fit may start: likelihoods may have several maxima.
+//!
+//! The optima of few observations lie in the corners: all random effects small or large, one of
+//! several standard deviations without the others, correlations at a limit. From each corner the
+//! fast stage leads somewhere, for a fraction of what a fit costs; where that is another place than
+//! before, and promises as much, the fit goes on from there.
+
+use super::fit::{FitSettings, GlmmFit};
+use super::GeneralizedLinearMixedModel;
+use crate::covariance::{Part, Role};
+use crate::error::Result;
+use crate::glmm::pirls::Vary;
+use crate::optimize::{Flow, Observer, Settings};
+use crate::tolerances::{
+    BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,
+};
+
+/// Other starts are tried with so many observations at most.
+const MOST_ROWS: usize = 300;
+/// Operations that all of them may cost, in steps to the modes: about what the call costs.
+const AFFORDABLE: f64 = 3e7;
+/// Evaluations from another start.
+const MOST_EVALUATIONS: usize = 60;
+/// Evaluations of each stage of a fit that goes on from there.
+const MOST_OF_A_FIT: usize = 300;
+/// Steps to the modes of one evaluation: where more are needed a start is a bad one.
+const MOST_STEPS: usize = 25;
+/// With so few observations the fast criterion says little of the likelihood.
+const FEW_ROWS: usize = 60;
+/// Sizes from which the likelihood itself is followed then.
+const DIRECT_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
+/// How much more another place may lose by it then.
+const FEW_PROMISING: f64 = 5.0;
+/// Sizes of the random effects at the other starts, as multiples of the first.
+const OTHER_SIZES: [f64; 3] = [0.1, 4.0, 30.0];
+/// Sizes at other correlations, and without some effects.
+const CORNER_SIZES: [f64; 2] = [1.0, 8.0];
+/// Where in their range correlations start again.
+const SHARES: [f64; 2] = [0.05, 0.95];
+
+impl GeneralizedLinearMixedModel {
+    /// The fit, or a better one from elsewhere, where that is cheap to try.
+    ///
+    /// # Errors
+    /// Fails as [`Self::objective`] does at the best point.
+    pub(super) fn or_from_elsewhere(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        beta: &[f64],
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> Result<GlmmFit> {
+        let is_stopped = !best.summary.status.has_converged();
+        if !fit.beta.is_empty() || is_stopped {
+            return Ok(best);
+        }
+        best = self.or_without_effects(fit, best, observe);
+        let n = self.pirls.rows.n();
+        if n > MOST_ROWS {
+            return self.left_at(fit, best);
+        }
+        let first = best.fast.as_ref().unwrap_or(&best.summary).best_value;
+        let mut reached = vec![first];
+        let promising = match n > FEW_ROWS {
+            true => PROMISING_LOSS,
+            false => FEW_PROMISING * PROMISING_LOSS,
+        };
+        let most = self.pirls.iterations + self.affordable_steps();
+        for other in self.other_starts(start) {
+            if self.pirls.iterations > most {
+                break;
+            }
+            let Some(place) = self.fast_from(&other, beta, fit) else {
+                continue;
+            };
+            // The order of optima may change from the fast criterion to the likelihood.
+            let value = place.1;
+            let lowest = reached.iter().copied().fold(first, f64::min);
+            let is_known =
+                reached.iter().any(|at| (value - at).abs() < BETTER_START);
+            if is_known || value > lowest + promising {
+                continue;
+            }
+            reached.push(value);
+            best = self.better(fit, place.0, best, observe);
+        }
+        if n <= FEW_ROWS && fit.vary == Vary::Modes {
+            best = self.or_directly(fit, start, beta, best, most, observe);
+        }
+        self.left_at(fit, best)
+    }
+
+    // The fit, or a better one from large random effects without a fast stage, which would make
+    // them smaller: of few binary responses the likelihood may be largest where they are separated.
+    fn or_directly(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        beta: &[f64],
+        mut best: GlmmFit,
+        most: usize,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let everything = 0..self.n_theta();
+        for size in DIRECT_SIZES {
+            if self.pirls.iterations > most {
+                break;
+            }
+            let point = self.scaled_start(start, everything.clone(), size);
+            self.start_anew(beta);
+            let found = self.briefly(|model| {
+                model.fit_directly(fit, &point, None, observe)
+            });
+            best = lower_of(best, found);
+        }
+        best
+    }
+
+    // Leaves the model where a fit ended.
+    fn left_at(&mut self, fit: &FitSettings, best: GlmmFit) -> Result<GlmmFit> {
+        self.pirls.reset();
+        let parameters = self.centred(fit.vary, &best.parameters)?;
+        self.objective(fit.vary, &parameters)?;
+        Ok(best)
+    }
+
+    // The fit, or a better one from no random effects of one term or of all, if the objective is
+    // lower there at once: that takes an evaluation each.
+    fn or_without_effects(
+        &mut self,
+        fit: &FitSettings,
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let mut start = best.parameters[..self.n_theta()].to_vec();
+        if self.shape_is_estimated() {
+            start.extend(best.parameters.last());
+        }
+        for elements in self.droppable() {
+            let point = self.scaled_start(&start, elements.into_iter(), 0.0);
+            if point == start {
+                continue;
+            }
+            self.pirls.reset();
+            let value = self.objective(Vary::Jointly, &point);
+            let limit = best.summary.best_value - OTHER_MINIMUM;
+            if value.is_ok_and(|value| value < limit) {
+                best = self.better(fit, point, best, observe);
+            }
+        }
+        best
+    }
+
+    // The elements of theta of all terms, and of each if there are several.
+    fn droppable(&self) -> Vec<Vec<usize>> {
+        let mut found = vec![(0..self.n_theta()).collect()];
+        if self.covs.len() > 1 {
+            for cov in &self.covs {
+                let own = cov.parts().iter().flat_map(|part| part.range());
+                found.push(own.collect());
+            }
+        }
+        found
+    }
+
+    // The fit, or that from `start` if it ends lower.
+    fn better(
+        &mut self,
+        fit: &FitSettings,
+        start: Vec<f64>,
+        best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let limited = FitSettings {
+            settings: limited(&fit.settings, MOST_OF_A_FIT),
+            ..fit.clone()
+        };
+        let found =
+            self.briefly(|model| model.fit_from(&limited, start, observe));
+        lower_of(best, found)
+    }
+
+    // Runs a search in which an evaluation may not take many steps to the modes.
+    fn briefly<T>(&mut self, search: impl FnOnce(&mut Self) -> T) -> T {
+        let tolerance = self.pirls.tolerance;
+        self.pirls.tolerance.max_iterations =
+            tolerance.max_iterations.min(MOST_STEPS);
+        let found = search(self);
+        self.pirls.tolerance = tolerance;
+        found
+    }
+
+    // Steps to the modes that cost about as much as the call.
+    fn affordable_steps(&self) -> usize {
+        let k: usize = self.covs.iter().map(|cov| cov.vsize()).sum();
+        let width = (k + self.pirls.beta.len()) as f64;
+        let of_rows = self.pirls.rows.n() as f64 * width * width;
+        (AFFORDABLE / of_rows) as usize
+    }
+
+    // Where the fast stage leads from a start, and the criterion there.
+    fn fast_from(
+        &mut self,
+        start: &[f64],
+        beta: &[f64],
+        fit: &FitSettings,
+    ) -> Option<(Vec<f64>, f64)> {
+        self.start_anew(beta);
+        let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        let settings = limited(&fit.settings, MOST_EVALUATIONS);
+        let stage = self.briefly(|model| {
+            model.fast_stage(start, &settings, &mut go_on).ok()
+        })?;
+        Some((stage.summary.best, stage.summary.best_value))
+    }
+
+    // The most promising ones first.
+    fn other_starts(&self, start: &[f64]) -> Vec<Vec<f64>> {
+        let everything = 0..self.n_theta();
+        let mut starts = Vec::new();
+        for size in OTHER_SIZES {
+            starts.push(self.scaled_start(start, everything.clone(), size));
+        }
+        if self.covs.len() > 1 {
+            for cov in &self.covs {
+                let own = cov.parts().iter().flat_map(|part| part.range());
+                starts.push(self.scaled_start(start, own, SMALL_TERM));
+            }
+        }
+        for size in CORNER_SIZES {
+            let sized = self.scaled_start(start, everything.clone(), size);
+            for share in SHARES {
+                let correlated = self.correlated_start(&sized, share);
+                if correlated != sized {
+                    starts.push(correlated);
+                }
+            }
+            for part in self.covs.iter().flat_map(|cov| cov.parts()) {
+                starts.extend(self.without_some(&sized, part));
+            }
+        }
+        starts
+    }
+
+    // The start with some elements of theta times `size`; correlations and what is held stay.
+    fn scaled_start(
+        &self,
+        start: &[f64],
+        elements: impl Iterator<Item = usize>,
+        size: f64,
+    ) -> Vec<f64> {
+        let mut other = start.to_vec();
+        let wanted: Vec<usize> = elements.collect();
+        for part in self.covs.iter().flat_map(|cov| cov.parts()) {
+            for (j, role) in part.range().zip(part.roles()) {
+                let is_free = !self.held[j] && !role.is_correlation();
+                if is_free && wanted.contains(&j) {
+                    other[j] *= size;
+                }
+            }
+        }
+        other
+    }
+
+    // The start of each effect of a part without the others, and of all but one.
+    fn without_some(&self, start: &[f64], part: &Part) -> Vec<Vec<f64>> {
+        let sds = part.scales().map(|(j, _)| part.theta_start + j);
+        let sds: Vec<usize> = sds.filter(|&j| !self.held[j]).collect();
+        let mut starts = Vec::new();
+        if sds.len() < 2 {
+            return starts;
+        }
+        for &own in &sds {
+            let others = sds.iter().copied().filter(|&j| j != own);
+            if sds.len() > 2 {
+                starts.push(self.scaled_start(
+                    start,
+                    [own].into_iter(),
+                    SMALL_TERM,
+                ));
+            }
+            starts.push(self.scaled_start(start, others, SMALL_TERM));
+        }
+        starts
+    }
+
+    // The start with correlations at a share of their range; in an unstructured part each effect
+    // depends on those before it.
+    fn correlated_start(&self, start: &[f64], share: f64) -> Vec<f64> {
+        let mut other = start.to_vec();
+        for cov in &self.covs {
+            let mut diagonal = vec![0.0; cov.vsize()];
+            cov.for_each_parameter(|row, column, index| {
+                if row == column {
+                    diagonal[row] = start[index];
+                }
+            });
+            cov.for_each_parameter(|row, column, index| {
+                if row != column && !self.held[index] {
+                    other[index] = (2.0 * share - 1.0) * diagonal[row];
+                }
+            });
+            for part in cov.parts() {
+                for (j, role) in part.range().zip(part.roles()) {
+                    if let (Role::Correlation { low, high, .. }, false) =
+                        (role, self.held[j])
+                    {
+                        other[j] = low + share * (high - low);
+                    }
+                }
+            }
+        }
+        other
+    }
+}
+
+// Settings with so many evaluations at most; zero stands for any number.
+fn limited(settings: &Settings, most: usize) -> Settings {
+    let max_eval = match settings.max_eval {
+        0 => most,
+        given => given.min(most),
+    };
+    Settings {
+        max_eval,
+        ..settings.clone()
+    }
+}
+
+// The better one of a fit and another one that may have failed, or have been stopped.
+fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
+    match found {
+        Ok(found)
+            if found.summary.status.has_converged()
+                && found.summary.best_value < best.summary.best_value =>
+        {
+            found
+        }
+        _ => best,
+    }
+}

@@ -1,0 +1,50 @@
+//! Effects that the fixed ones contain, held at zero: Laplace's approximation is best there, as what
+//! they explain fixed effects explain without a penalty.
+
+use super::GeneralizedLinearMixedModel;
+use crate::factor::contained::Redundant;
+use crate::glmm::families::response::Information;
+use crate::glmm::pirls::Vary;
+
+impl GeneralizedLinearMixedModel {
+    /// Holds the variances of effects that the fixed ones contain at zero. Nothing changes in parts
+    /// of which a parameter is held already.
+    pub(super) fn hold_redundant(&mut self) {
+        self.redundant.clear();
+        let p = self.pirls.beta.len();
+        let mut terms = self.covs.iter().zip(&self.pirls.u);
+        if !terms.any(|(cov, u)| u.len() / cov.vsize() <= p) {
+            return;
+        }
+        let found = self.find_redundant();
+        for index in found.parameters {
+            self.held[index] = true;
+            self.start_theta[index] = 0.0;
+        }
+        self.redundant = found.effects;
+    }
+
+    /// The effects (term, column) whose variances [`Self::fit`] held at zero, as the fixed effects
+    /// contain them.
+    pub fn redundant(&self) -> &[(usize, usize)] {
+        &self.redundant
+    }
+
+    // Asked of the working model without random effects.
+    fn find_redundant(&mut self) -> Redundant {
+        let theta = self.pirls.theta().to_vec();
+        self.pirls.set_theta(&vec![0.0; theta.len()]);
+        let factored = self
+            .pirls
+            .factor_at_modes(Vary::Jointly, Information::Expected);
+        let found = match factored {
+            Ok(_) => {
+                let factor = self.pirls.factor(Vary::Jointly);
+                Redundant::of(factor, &self.held, false)
+            }
+            Err(_) => Redundant::default(),
+        };
+        self.pirls.set_theta(&theta);
+        found
+    }
+}
