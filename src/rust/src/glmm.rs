@@ -479,6 +479,7 @@ fn pirls_tolerance(control: &List) -> Tolerance {
 
 // Everything that follows from given parameters.
 fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
+    let x = prepared.parameters(parameters)?;
     let GlmmEstimates {
         parts,
         theta,
@@ -493,10 +494,7 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         deviance,
         pearson,
         sigma,
-    } = {
-        let x = prepared.parameters(parameters)?;
-        prepared.model.estimates(prepared.vary, &x)?
-    };
+    } = prepared.model.estimates(prepared.vary, &x)?;
     let (design, basis, p) =
         (prepared.design, prepared.basis, prepared.design.p());
     let theta = basis.to_given(&theta);

@@ -372,6 +372,7 @@ pub fn estimates(
     }
     basis.fixed_to_given(&mut solution.beta);
     basis.rx_to_given(&mut rx);
+    let scales = List::from_values(scales.iter().map(Robj::from));
     Ok(vec![
         ("theta", Robj::from(&given)),
         ("objective", Robj::from(objective)),
@@ -388,10 +389,7 @@ pub fn estimates(
         ("fitted", mu),
         ("n_eff", Robj::from(model.n_eff() as i32)),
         ("engine", Robj::from(model.engine_name())),
-        (
-            "scales",
-            List::from_values(scales.iter().map(Robj::from)).into_robj(),
-        ),
+        ("scales", scales.into_robj()),
     ])
 }
 

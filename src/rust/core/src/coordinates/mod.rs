@@ -13,12 +13,15 @@
 //! | other starts; points beyond a stationary one | `escapes` |
 //! | an unstructured covariance around one theta, its effects in no order | [`tangent`] |
 //! | fixed effects of centred columns | [`centring`] |
+//! | effects of orthogonal columns, where the given ones nearly depend on each other | [`basis`] |
+//! | such columns | `orthogonal` |
 
 mod angles;
 pub mod basis;
 mod canonical;
 pub mod centring;
 mod escapes;
+mod orthogonal;
 pub mod tangent;
 
 use crate::covariance::{Part, RelCov};

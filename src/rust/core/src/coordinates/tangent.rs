@@ -267,16 +267,11 @@ impl OmegaDerivatives {
                     first(j, r, s, value);
                 }
             });
-            for tangent in
-                tangents.iter().filter(|tangent| tangent.term == term)
-            {
+            let own = tangents.iter().filter(|tangent| tangent.term == term);
+            for tangent in own {
+                let g = &self.g()[term];
                 tangent.for_each_first_derivative(&mut first);
-                tangent.add_second_derivative(
-                    &self.g()[term],
-                    k,
-                    n_theta,
-                    hessian,
-                );
+                tangent.add_second_derivative(g, k, n_theta, hessian);
             }
             cov.for_each_second_derivative(theta, |i, j, r, s, value| {
                 if is_theta[i] {

@@ -1,0 +1,198 @@
+//! Orthogonal columns of a design, `Z = Q C'`, and whether they are needed: how far the columns
+//! depend on each other, and how far from zero they are.
+
+use crate::design::{Column, Design};
+use crate::kernels::chunks::chunks;
+use crate::kernels::small;
+use crate::tolerances::{FAR, LOST_ORIGIN, REMAINDER};
+
+/// Rows of Z that are looked at at a time, a multiple of four.
+const CHUNK: usize = 256;
+
+/// The products of columns less a shift of each, `k x k`, weights included: their upper triangle.
+pub(super) fn products(
+    design: &Design,
+    columns: &[Column],
+    shifts: &[f64],
+) -> Vec<f64> {
+    let k = columns.len();
+    let mut products = vec![0.0; k * k];
+    let mut rows = vec![0.0; k * CHUNK];
+    let mut weighted = vec![0.0; CHUNK];
+    for range in chunks(design.n(), CHUNK) {
+        let count = range.len();
+        let shifted = columns.iter().zip(shifts);
+        for ((column, shift), values) in
+            shifted.zip(rows.chunks_exact_mut(CHUNK))
+        {
+            column.copy(range.start, &mut values[..count]);
+            for value in &mut values[..count] {
+                *value -= shift;
+            }
+            values[count..].fill(0.0);
+        }
+        for (j, values) in rows.chunks_exact(CHUNK).enumerate() {
+            weighted.copy_from_slice(values);
+            if let Some(weights) = design.weights {
+                for (value, weight) in
+                    weighted.iter_mut().zip(&weights[range.clone()])
+                {
+                    *value *= weight;
+                }
+            }
+            for (i, other) in rows.chunks_exact(CHUNK).enumerate().skip(j) {
+                products[j * k + i] += inner(&weighted, other, count);
+            }
+        }
+    }
+    products
+}
+
+// The inner product of `count` values, in four sums side by side; what follows them is zero.
+fn inner(a: &[f64], b: &[f64], count: usize) -> f64 {
+    let mut sums = [0.0; 4];
+    let fours = a.chunks_exact(4).zip(b.chunks_exact(4));
+    for (a, b) in fours.take(count.div_ceil(4)) {
+        for l in 0..4 {
+            sums[l] += a[l] * b[l];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Whether the columns before one of them leave a share below `limit` of it, as far as
+/// cross-products can tell.
+pub(super) fn depend(k: usize, mut products: Vec<f64>, limit: f64) -> bool {
+    let squares: Vec<f64> = (0..k).map(|j| products[j * (k + 1)]).collect();
+    for j in 0..k {
+        let pivot = products[j * (k + 1)];
+        if squares[j] > 0.0 && pivot < limit * squares[j] {
+            return true;
+        }
+        for c in j + 1..k {
+            let factor = if pivot > 0.0 {
+                products[j * k + c] / pivot
+            } else {
+                0.0
+            };
+            for i in c..k {
+                products[c * k + i] -= factor * products[j * k + i];
+            }
+        }
+    }
+    false
+}
+
+/// Q and C, of ones on the diagonal, with `Z = Q C'`: each column less what those before it
+/// explain, twice, which is exact to rounding.
+pub(super) fn orthogonal(
+    design: &Design,
+    columns: &[Column],
+) -> (Vec<f64>, Vec<f64>) {
+    let n = design.n();
+    let k = columns.len();
+    let mut q = vec![0.0; n * k];
+    let mut c = vec![0.0; k * k];
+    for (j, column) in columns.iter().enumerate() {
+        let (before, own) = q.split_at_mut(j * n);
+        let own = &mut own[..n];
+        column.copy(0, own);
+        c[j * (k + 1)] = 1.0;
+        let whole = square(design, own);
+        for _ in 0..2 {
+            for (l, other) in before.chunks_exact(n).enumerate() {
+                c[l * k + j] += take_off(design, other, own);
+            }
+        }
+        if square(design, own) <= REMAINDER * whole {
+            column.copy(0, own);
+            for l in 0..j {
+                c[l * k + j] = 0.0;
+            }
+        }
+    }
+    (q, c)
+}
+
+/// Gives the columns of Q a mean square of one.
+pub(super) fn standardize(
+    design: &Design,
+    k: usize,
+    q: &mut [f64],
+    c: &mut [f64],
+) {
+    let columns = q.chunks_exact_mut(design.n()).zip(c.chunks_exact_mut(k));
+    for (own, multiples) in columns {
+        let size = normalize(design, own);
+        for multiple in multiples {
+            *multiple *= size;
+        }
+    }
+}
+
+// The inner product of two columns, weights included.
+fn weighted_product(design: &Design, a: &[f64], b: &[f64]) -> f64 {
+    let rows = a.iter().zip(b).enumerate();
+    let products = rows.map(|(i, (a, b))| design.weight(i) * a * b);
+    products.sum()
+}
+
+fn square(design: &Design, column: &[f64]) -> f64 {
+    weighted_product(design, column, column)
+}
+
+// Takes off a column what another one explains of it; returns the multiple.
+fn take_off(design: &Design, other: &[f64], own: &mut [f64]) -> f64 {
+    let whole = square(design, other);
+    if whole <= 0.0 {
+        return 0.0;
+    }
+    let factor = weighted_product(design, own, other) / whole;
+    small::axpy(-factor, other, own);
+    factor
+}
+
+// Gives a column, unless it is zero, a mean square of one; returns what it is divided by.
+fn normalize(design: &Design, column: &mut [f64]) -> f64 {
+    let size = (square(design, column) / design.n_eff() as f64).sqrt();
+    let size = if size > 0.0 { size } else { 1.0 };
+    for value in column.iter_mut() {
+        *value /= size;
+    }
+    size
+}
+
+/// A column of which, beside a constant one, no digit is left.
+pub(super) fn lost_digits(
+    design: &Design,
+    columns: &[Column],
+) -> Option<usize> {
+    if !columns[0].is_constant() {
+        return None;
+    }
+    (1..columns.len()).find(|&j| {
+        let mut own = vec![0.0; design.n()];
+        columns[j].copy(0, &mut own);
+        let whole = square(design, &own);
+        take_off(design, &vec![1.0; design.n()], &mut own);
+        square(design, &own) < LOST_ORIGIN * whole && !columns[j].is_constant()
+    })
+}
+
+/// Whether the values of a column that aren't zero vary little beside their size.
+pub(super) fn is_far(column: &Column, n: usize) -> bool {
+    let value = |row| column.value(row);
+    let is_nonzero = |value: &f64| *value != 0.0;
+    let values = || (0..n).map(value).filter(is_nonzero);
+    let Some(first) = values().next() else {
+        return false;
+    };
+    let (mut count, mut sum, mut sum_squares) = (0.0, 0.0, 0.0);
+    for deviation in values().map(|value| value - first) {
+        count += 1.0;
+        sum += deviation;
+        sum_squares += deviation * deviation;
+    }
+    let variance = (sum_squares - sum * sum / count) / count;
+    variance > 0.0 && variance < FAR * (first + sum / count).powi(2)
+}
