@@ -106,19 +106,12 @@ rlmm <- function(
   call <- match.call()
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
   control <- if (missing(control)) default_control else as_control(control)
+  fit_given_sums <- \(sums) {
+    fit_sums(sums, REML, control, start, sigma, call, verbose, devFunOnly)
+  }
   if (!missing(formula) && inherits(formula, "rlmm_sums")) {
     check_sums_call(call)
-    fit <- fit_sums(
-      formula,
-      REML,
-      control,
-      start,
-      sigma,
-      call,
-      verbose,
-      devFunOnly
-    )
-    return(fit)
+    return(fit_given_sums(formula))
   }
   formula <- read_formula(if (!missing(formula)) formula, parent.frame())
   check_verbose(verbose)
@@ -126,17 +119,7 @@ rlmm <- function(
   if (is_summed_up(data)) {
     check_summed_call(call)
     options <- summing_options(contrasts, weights_type, extras)
-    sums <- sum_up(formula, data, extras, options)
-    return(fit_sums(
-      sums,
-      REML,
-      control,
-      start,
-      sigma,
-      call,
-      verbose,
-      devFunOnly
-    ))
+    return(fit_given_sums(sum_up(formula, data, extras, options)))
   }
   extras <- with_strata_expression(extras)
   design <- model_design(
