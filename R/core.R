@@ -105,22 +105,28 @@ core_fit_columns <- function(spec, y, start = list(), control = list()) {
   )
 }
 
-# Fits of several specs: `jobs` is a list of lists of `spec`, `start` and `control`. An element of
-# the result has at least `objective`, `theta`, `sigma`, `beta` and `status`, or is an error (a
-# condition) where a fit failed.
+# Fits of several specs, in parallel threads: `jobs` is a list of lists of `spec`, `start` and
+# `control`. An element of the result has `objective`, `theta`, `sigma`, `beta` and `status`, or is
+# an error (a condition) where a fit failed.
 core_fit_each <- function(jobs, is_linear) {
-  lapply(jobs, \(job) {
-    tryCatch(
-      {
-        fit <- if (is_linear) core_fit else core_glmm_fit
-        point <- fit(job$spec, job$start, job$control)
-        if (!is_linear) {
-          point$sigma <- 1
-        }
-        c(point, list(status = point$optsum$status))
-      },
-      rlmm_error = identity
-    )
+  if (length(jobs) == 0L) {
+    return(list())
+  }
+  specs <- lapply(jobs, `[[`, "spec")
+  starts <- lapply(jobs, `[[`, "start")
+  controls <- lapply(jobs, `[[`, "control")
+  threads <- n_threads(controls[[1L]])
+  found <- unwrap(
+    if (is_linear) {
+      rust_lmm_fit_each(specs, lapply(starts, as.double), controls, threads)
+    } else {
+      starts <- lapply(starts, \(start) lapply(start, as.double))
+      rust_glmm_fit_each(specs, starts, controls, threads)
+    }
+  )
+  lapply(found, \(one) {
+    one <- one %||% list(status = "FORCED_STOP")
+    tryCatch(unwrap(one), rlmm_error = identity)
   })
 }
 

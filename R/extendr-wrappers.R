@@ -32,6 +32,16 @@ rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lm
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
+#' Fits each of the `specs` from its element of `starts`, as its element of `controls` says. An
+#' element of the result holds `objective`, `theta`, `sigma`, `beta` and `status`, or is an error;
+#' `NULL` where the user stopped before it was begun.
+#' @noRd
+rust_lmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rust_lmm_fit_each, specs, starts, controls, threads)
+
+#' The same of generalized specs; an element of `starts` may hold `theta` and `beta`.
+#' @noRd
+rust_glmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rust_glmm_fit_each, specs, starts, controls, threads)
+
 #' Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
 #' What comes back has one element, column or slice per response; where a fit failed it is missing,
 #' and `error` says why.

@@ -14,7 +14,8 @@
 #' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
 #' the ends of its range.
 #'
-#' Each point is fitted from the one before it. statsmodels' `profile_re()` is
+#' The points of all parameters are fitted in parallel threads, each from the one before it
+#' (`rlmm_control(threads = )`). statsmodels' `profile_re()` is
 #' `profile(fit, which = "theta_", prof.scale = "varcov")`.
 #'
 #' @param fitted A fit.

@@ -242,6 +242,17 @@ impl Spec {
         })
     }
 
+    /// What makes a model of its data, without anything of R's.
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            engine: self.engine,
+            room: self.room,
+            criterion: self.criterion,
+            sigma: self.sigma,
+            covs: self.terms.iter().map(|term| term.cov.clone()).collect(),
+        }
+    }
+
     /// The effects in which it is computed, with these elements of theta held.
     pub fn basis(&self, design: &Design, held: &[usize]) -> Result<Basis> {
         design.validate()?;
@@ -278,20 +289,7 @@ impl Spec {
 
     /// The model of its rows, or of their sums.
     pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
-        match data {
-            Data::Rows(design) => self.model(design),
-            Data::Sums(sums) => {
-                let covs =
-                    self.terms.iter().map(|term| term.cov.clone()).collect();
-                LinearMixedModel::from_sums(
-                    (self.engine, &self.room),
-                    sums,
-                    covs,
-                    self.criterion,
-                    self.sigma,
-                )
-            }
-        }
+        self.recipe().model_of(data)
     }
 
     /// How its rows, or their sums, would be computed.
@@ -315,17 +313,6 @@ impl Spec {
         }
     }
 
-    /// The model of its design.
-    pub fn model(&self, design: &Design) -> Result<LinearMixedModel> {
-        LinearMixedModel::by(
-            self.engine,
-            &self.room,
-            design,
-            self.criterion,
-            self.sigma,
-        )
-    }
-
     /// The model of its design with a factor.
     ///
     /// # Errors
@@ -335,6 +322,35 @@ impl Spec {
             return Err(Error::NeedsFactor);
         }
         LinearMixedModel::new(design, self.criterion, self.sigma)
+    }
+}
+
+/// What makes a model of data: threads may have it.
+pub struct Recipe {
+    engine: EngineKind,
+    room: Room,
+    criterion: Criterion,
+    sigma: Option<f64>,
+    covs: Vec<RelCov>,
+}
+
+impl Recipe {
+    /// The model of rows, or of their sums.
+    pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
+        let how = (self.engine, &self.room);
+        let (criterion, sigma) = (self.criterion, self.sigma);
+        match data {
+            Data::Rows(design) => {
+                LinearMixedModel::by(how.0, how.1, design, criterion, sigma)
+            }
+            Data::Sums(sums) => LinearMixedModel::from_sums(
+                how,
+                sums,
+                self.covs.clone(),
+                criterion,
+                sigma,
+            ),
+        }
     }
 }
 

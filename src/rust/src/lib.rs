@@ -5,6 +5,7 @@ mod bootstrap;
 mod convert;
 mod error;
 mod fit_all;
+mod fit_each;
 mod fit_many;
 mod glmm;
 mod lmm;
@@ -19,6 +20,7 @@ extendr_module! {
     mod rlmm;
     use bootstrap;
     use fit_all;
+    use fit_each;
     use fit_many;
     use glmm;
     use lmm;
