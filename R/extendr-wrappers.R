@@ -11,7 +11,7 @@ NULL
 #' @noRd
 rust_lmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap__rust_lmm_bootstrap, spec, plan, start, control, threads)
 
-#' The same of a generalized spec; `start` may hold `theta` and `beta`.
+#' A bootstrap of a generalized model; `start` may hold `theta` and `beta`.
 #' @noRd
 rust_glmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap__rust_glmm_bootstrap, spec, plan, start, control, threads)
 
@@ -19,7 +19,7 @@ rust_glmm_bootstrap <- function(spec, plan, start, control, threads) .Call(wrap_
 #' @noRd
 rust_lmm_draws <- function(spec, plan) .Call(wrap__rust_lmm_draws, spec, plan)
 
-#' The same of a generalized spec.
+#' Responses drawn from a generalized model.
 #' @noRd
 rust_glmm_draws <- function(spec, plan) .Call(wrap__rust_glmm_draws, spec, plan)
 
@@ -28,7 +28,7 @@ rust_glmm_draws <- function(spec, plan) .Call(wrap__rust_glmm_draws, spec, plan)
 #' @noRd
 rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lmm_fit_all, spec, start, controls, threads)
 
-#' The same for a generalized model; `start` may hold `theta` and `beta`.
+#' A generalized model fitted once for each control; `start` may hold `theta` and `beta`.
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
@@ -38,7 +38,8 @@ rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_g
 #' @noRd
 rust_lmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rust_lmm_fit_each, specs, starts, controls, threads)
 
-#' The same of generalized specs; an element of `starts` may hold `theta` and `beta`.
+#' Generalized models fitted each from a start of its own, an element of `starts`, which may hold
+#' `theta` and `beta`.
 #' @noRd
 rust_glmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rust_glmm_fit_each, specs, starts, controls, threads)
 
@@ -48,7 +49,7 @@ rust_glmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rus
 #' @noRd
 rust_lmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_lmm_fit_many, spec, y, start, control, threads)
 
-#' The same of a generalized spec; `start` may hold `theta` and `beta`.
+#' A generalized model fitted to each response; `start` may hold `theta` and `beta`.
 #' @noRd
 rust_glmm_fit_many <- function(spec, y, start, control, threads) .Call(wrap__rust_glmm_fit_many, spec, y, start, control, threads)
 

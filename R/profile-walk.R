@@ -116,7 +116,9 @@ fit_points <- function(problem, plans, walks) {
   found
 }
 
-or_nothing <- function(expr) tryCatch(expr, rlmm_error = \(cnd) NULL)
+or_nothing <- function(expr) {
+  tryCatch(expr, rlmm_error = \(cnd) NULL)
+}
 
 #' A walk after the fit at its next value: a point further, or about to try a
 #' nearer one, if zeta rose by much more than a step

@@ -51,7 +51,8 @@
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
 #'   nonlinear models, [lmList()] for a regression in each group. Of a fit:
-#'   [summary()][summary.rlmm] and [anova()][anova.rlmm] for tests, [confint()][confint.rlmm], [VarCorr()][VarCorr.rlmm],
+#'   [summary()][summary.rlmm] and [anova()][anova.rlmm] for tests, [confint()][confint.rlmm],
+#'   [VarCorr()][VarCorr.rlmm],
 #'   [ranef()][ranef.rlmm], [predict()][predict.rlmm], [simulate()][simulate.rlmm],
 #'   [plot()][plot.rlmm], [diagnose()] and [certificate()]. [rlmm_control()], [preview()] of a model
 #'   before it is fitted, [covariance_structures]; [rlmm-package] has all by task.
@@ -106,23 +107,22 @@ rlmm <- function(
   call <- match.call()
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
   control <- if (missing(control)) default_control else as_control(control)
-  fit_given_sums <- \(sums) {
-    fit_sums(sums, REML, control, start, sigma, call, verbose, devFunOnly)
-  }
+  check_verbose(verbose)
+  fit_to <- \(design) objective_or_fit(design, devFunOnly, start, call, verbose)
   if (!missing(formula) && inherits(formula, "rlmm_sums")) {
     check_sums_call(call)
-    return(fit_given_sums(formula))
+    return(fit_to(sums_design(formula, REML, control, sigma)))
   }
   formula <- read_formula(if (!missing(formula)) formula, parent.frame())
-  check_verbose(verbose)
   extras <- given_expressions(c("subset", "weights", "offset", "dispersion"))
   if (is_summed_up(data)) {
     check_summed_call(call)
     options <- summing_options(contrasts, weights_type, extras)
-    return(fit_given_sums(sum_up(formula, data, extras, options)))
+    sums <- sum_up(formula, data, extras, options)
+    return(fit_to(sums_design(sums, REML, control, sigma)))
   }
   extras <- with_strata_expression(extras)
-  design <- model_design(
+  fit_to(model_design(
     formula,
     data,
     REML,
@@ -132,28 +132,12 @@ rlmm <- function(
     contrasts,
     sigma,
     weights_type = read_weights_type(weights_type)
-  )
-  if (check_flag(devFunOnly, "devFunOnly")) {
-    return(linear_objective(design))
-  }
-  start <- check_start(start, design$random)
-  fit_linear(design, start, call, verbose)
+  ))
 }
 
-#' Fit a linear model to sums
+#' What a call asks of a design: its objective as a function of theta, or the fit
 #' @noRd
-fit_sums <- function(
-  sums,
-  REML,
-  control,
-  start,
-  sigma,
-  call,
-  verbose,
-  devFunOnly
-) {
-  check_verbose(verbose)
-  design <- sums_design(sums, REML, control, sigma)
+objective_or_fit <- function(design, devFunOnly, start, call, verbose) {
   if (check_flag(devFunOnly, "devFunOnly")) {
     return(linear_objective(design))
   }

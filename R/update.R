@@ -516,8 +516,8 @@ fitting_function.rlmm_glmm <- function(fit, arguments) {
 
 #' The changed call, fit to be evaluated by the caller
 #'
-#' If the data that the call names aren't there what was fitted, those where the model was made stand
-#' in their place, or else the stored frame.
+#' If the data that the call names aren't there what was fitted, those where the model was made
+#' stand in their place, or else the stored frame.
 #' @noRd
 portable_call <- function(fit, call, change) {
   args <- as.list(call)[-1]

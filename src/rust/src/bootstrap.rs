@@ -125,7 +125,7 @@ fn rust_lmm_bootstrap(
     })
 }
 
-/// The same of a generalized spec; `start` may hold `theta` and `beta`.
+/// A bootstrap of a generalized model; `start` may hold `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_bootstrap(
@@ -171,7 +171,7 @@ fn rust_lmm_draws(spec: List, plan: List) -> Robj {
     })
 }
 
-/// The same of a generalized spec.
+/// Responses drawn from a generalized model.
 /// @noRd
 #[extendr]
 fn rust_glmm_draws(spec: List, plan: List) -> Robj {

@@ -64,7 +64,7 @@ fn rust_lmm_fit_all(
     })
 }
 
-/// The same for a generalized model; `start` may hold `theta` and `beta`.
+/// A generalized model fitted once for each control; `start` may hold `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_all(

@@ -1,5 +1,5 @@
-//! Several specs, each fitted from a start of its own, in parallel threads: the points that profiles
-//! go to next. R is spoken to by the main thread only.
+//! Several specs, each fitted from a start of its own, in parallel threads: the points that
+//! profiles go to next. R is spoken to by the main thread only.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -150,7 +150,8 @@ fn rust_lmm_fit_each(
     })
 }
 
-/// The same of generalized specs; an element of `starts` may hold `theta` and `beta`.
+/// Generalized models fitted each from a start of its own, an element of `starts`, which may hold
+/// `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_each(

@@ -61,7 +61,7 @@ fn rust_lmm_fit_many(
     })
 }
 
-/// The same of a generalized spec; `start` may hold `theta` and `beta`.
+/// A generalized model fitted to each response; `start` may hold `theta` and `beta`.
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_many(

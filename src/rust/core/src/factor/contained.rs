@@ -3,9 +3,9 @@
 //! A grouping factor that is a fixed effect already, or coarser than one, has random effects that
 //! the restricted likelihood says nothing of: `P Z_j = 0`, so that it is the same for every
 //! variance of theirs. Newton's method would follow rounding errors. The likelihood itself, of a
-//! generalized model by Laplace's approximation too, falls as that variance grows: what such effects
-//! explain, fixed ones explain without a penalty. All are as well off without the effect, and that
-//! is where it is held.
+//! generalized model by Laplace's approximation too, falls as that variance grows: what such
+//! effects explain, fixed ones explain without a penalty. All are as well off without the effect,
+//! and that is where it is held.
 
 use super::Factor;
 use crate::covariance::{Part, RelCov, Role};

@@ -1,5 +1,5 @@
-//! Effects that the fixed ones contain, held at zero: Laplace's approximation is best there, as what
-//! they explain fixed effects explain without a penalty.
+//! Effects that the fixed ones contain, held at zero: Laplace's approximation is best there, as
+//! what they explain fixed effects explain without a penalty.
 
 use super::GeneralizedLinearMixedModel;
 use crate::factor::contained::Redundant;

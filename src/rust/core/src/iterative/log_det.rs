@@ -130,9 +130,12 @@ fn solutions(solver: &Solver, z: Vec<Row>, tolerance: f64) -> Solutions {
 
 // The moments of one column of a solve.
 fn moments_of(alpha: &[Row], beta: &[Row], c: usize) -> Moments {
-    let column =
-        |rows: &[Row]| -> Vec<f64> { rows.iter().map(|row| row[c]).collect() };
-    moments(&column(alpha), &column(beta))
+    moments(&column(alpha, c), &column(beta, c))
+}
+
+/// One of eight vectors that stand side by side.
+pub(super) fn column(rows: &[Row], c: usize) -> Vec<f64> {
+    rows.iter().map(|row| row[c]).collect()
 }
 
 // Vectors as the first columns of a block.
@@ -269,9 +272,12 @@ impl Constants {
     }
 }
 
+fn length(vector: &[f64]) -> f64 {
+    vector.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
 // The vector without its part along others, of length one; none if nothing is left.
 fn orthonormal(mut vector: Vec<f64>, others: &[Vec<f64>]) -> Option<Vec<f64>> {
-    let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let whole = length(&vector);
     // Twice, as rounding errors are left by once.
     for other in others.iter().chain(others) {

@@ -3,6 +3,7 @@
 
 use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
+use crate::iterative::log_det::column;
 use crate::iterative::system::{
     add_multiple, add_square, times_square, Picked, Row, WIDTH,
 };
@@ -76,11 +77,9 @@ impl Effects {
             u: vec![Vec::new(); system.trailing.len() + 1],
             b: vec![Vec::new(); system.trailing.len() + 1],
         };
-        let first =
-            |rows: &[Row]| -> Vec<f64> { rows.iter().map(|r| r[0]).collect() };
         for block in &system.trailing {
-            found.u[block.term] = first(&u[block.rows()]);
-            found.b[block.term] = first(&b[block.rows()]);
+            found.u[block.term] = column(&u[block.rows()], 0);
+            found.b[block.term] = column(&b[block.rows()], 0);
         }
         found.u[system.leading] = u0;
         found.b[system.leading] = b0;

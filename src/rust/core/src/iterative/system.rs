@@ -88,29 +88,9 @@ pub struct Reduced {
 impl System {
     /// The term with most effects leads.
     pub fn new(sums: &Sums) -> Self {
-        let effects = |t: usize| sums.terms[t].k * sums.terms[t].n_levels;
-        let larger = |best: usize, t: usize| {
-            if effects(t) > effects(best) {
-                t
-            } else {
-                best
-            }
-        };
-        let leading = (1..sums.terms.len()).fold(0, larger);
-        let mut m = 0;
-        let mut trailing = Vec::new();
-        for (term, of_term) in sums.terms.iter().enumerate() {
-            if term != leading {
-                trailing.push(Trailing {
-                    term,
-                    k: of_term.k,
-                    n_levels: of_term.n_levels,
-                    first: m,
-                    zz: of_term.zz.clone(),
-                });
-                m += of_term.k * of_term.n_levels;
-            }
-        }
+        let leading = largest_term(sums);
+        let trailing = trailing_terms(sums, leading);
+        let m = trailing.last().map_or(0, |block| block.rows().end);
         let of_leading = &sums.terms[leading];
         let mut system = Self {
             leading,
@@ -148,56 +128,53 @@ impl System {
 
     // Z_t'WZ_0, leading level after leading level.
     fn fill_coupling(&mut self, sums: &Sums, n_levels: usize) {
+        let k0 = self.k0;
+        let coupled: Vec<Coupled> = sums
+            .pairs
+            .iter()
+            .filter_map(|pair| self.coupled(pair))
+            .collect();
         let mut ptr = vec![0; n_levels + 1];
-        let pairs: Vec<&PairSums> = sums.pairs.iter().collect();
-        let mut of_leading = Vec::new();
-        for pair in pairs {
-            let (a, b) = pair.terms;
-            let (other, is_first) = if a == self.leading {
-                (b, true)
-            } else {
-                (a, false)
-            };
-            if let Some(block) = self
-                .block_of(other)
-                .filter(|_| is_first || b == self.leading)
-            {
-                of_leading.push((pair, block.k, block.first, is_first));
+        for coupled in &coupled {
+            for i in 0..coupled.pair.levels.len() {
+                ptr[coupled.levels(i).0 + 1] += coupled.k;
             }
-        }
-        let level = |levels: &(u32, u32), is_first| {
-            if is_first {
-                *levels
-            } else {
-                (levels.1, levels.0)
-            }
-        };
-        for &(pair, k, _, is_first) in &of_leading {
-            let levels = pair.levels.iter();
-            levels.for_each(|levels| {
-                ptr[level(levels, is_first).0 as usize + 1] += k
-            });
         }
         (0..n_levels).for_each(|i| ptr[i + 1] += ptr[i]);
-        let (mut next, k0) = (ptr.clone(), self.k0);
+        let mut next = ptr.clone();
         let mut rows = vec![0u32; ptr[n_levels]];
         let mut vals = vec![0.0; ptr[n_levels] * k0];
-        for (pair, k, first, is_first) in of_leading {
-            for (i, levels) in pair.levels.iter().enumerate() {
-                let (l, other) = level(levels, is_first);
-                let (block, at) = (pair.zz.block(i), next[l as usize]);
-                next[l as usize] += k;
+        for coupled in &coupled {
+            let k = coupled.k;
+            for i in 0..coupled.pair.levels.len() {
+                let (level, other) = coupled.levels(i);
+                let at = next[level];
+                next[level] += k;
                 for j in 0..k {
-                    rows[at + j] = (first + other as usize * k + j) as u32;
-                    for c in 0..k0 {
-                        let from =
-                            if is_first { j * k0 + c } else { c * k + j };
-                        vals[(at + j) * k0 + c] = block[from];
-                    }
+                    rows[at + j] = (coupled.first + other * k + j) as u32;
                 }
+                let place = &mut vals[at * k0..(at + k) * k0];
+                coupled.copy_block(i, k0, place);
             }
         }
         (self.ptr, self.rows, self.vals) = (ptr, rows, vals);
+    }
+
+    // What a pair of terms says of the leading one; `None` if it isn't among them.
+    fn coupled<'a>(&self, pair: &'a PairSums) -> Option<Coupled<'a>> {
+        let (a, b) = pair.terms;
+        let other = match self.leading {
+            leading if leading == a => b,
+            leading if leading == b => a,
+            _ => return None,
+        };
+        let block = self.block_of(other)?;
+        Some(Coupled {
+            pair,
+            k: block.k,
+            first: block.first,
+            leads: a == self.leading,
+        })
     }
 
     // Z_a'WZ_b of two trailing terms, both triangles, row after row.
@@ -596,4 +573,68 @@ fn times_triangle(k: usize, l: &[f64], x: &mut [Row], transposed: bool) {
         }
         x[i] = sum;
     }
+}
+
+// The sums of a pair of terms, one of which is the leading one.
+struct Coupled<'a> {
+    pair: &'a PairSums,
+    // The other term's number of effects, and its first row.
+    k: usize,
+    first: usize,
+    // Whether the leading term is the pair's first.
+    leads: bool,
+}
+
+impl Coupled<'_> {
+    // The levels of the pair's `i`-th block: that of the leading term, and the other's.
+    fn levels(&self, i: usize) -> (usize, usize) {
+        let (a, b) = self.pair.levels[i];
+        let (leading, other) = if self.leads { (a, b) } else { (b, a) };
+        (leading as usize, other as usize)
+    }
+
+    // The `i`-th block, `k0` numbers for each of the other term's effects.
+    fn copy_block(&self, i: usize, k0: usize, place: &mut [f64]) {
+        let block = self.pair.zz.block(i);
+        if self.leads {
+            place.copy_from_slice(block);
+            return;
+        }
+        for j in 0..self.k {
+            for c in 0..k0 {
+                place[j * k0 + c] = block[c * self.k + j];
+            }
+        }
+    }
+}
+
+// The term with the most effects, which is eliminated exactly.
+fn largest_term(sums: &Sums) -> usize {
+    let effects = |t: usize| sums.terms[t].k * sums.terms[t].n_levels;
+    let mut largest = 0;
+    for t in 1..sums.terms.len() {
+        if effects(t) > effects(largest) {
+            largest = t;
+        }
+    }
+    largest
+}
+
+// The other terms, each with its rows behind those before it.
+fn trailing_terms(sums: &Sums, leading: usize) -> Vec<Trailing> {
+    let mut first = 0;
+    let mut trailing = Vec::new();
+    for (term, of_term) in sums.terms.iter().enumerate() {
+        if term != leading {
+            trailing.push(Trailing {
+                term,
+                k: of_term.k,
+                n_levels: of_term.n_levels,
+                first,
+                zz: of_term.zz.clone(),
+            });
+            first += of_term.k * of_term.n_levels;
+        }
+    }
+    trailing
 }

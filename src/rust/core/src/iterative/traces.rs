@@ -6,6 +6,7 @@
 //! taken from `K - K D S^-1 D'K`, without a division.
 
 use crate::iterative::gradients::Solver;
+use crate::iterative::log_det::column;
 use crate::iterative::precondition::diagonal_of_k;
 use crate::iterative::system::{add_multiple, times_square, Row, WIDTH};
 use crate::kernels::simd::vectorized;
@@ -144,9 +145,7 @@ impl<'a> Tally<'a> {
     fn columns(&self, z: &[Row], x: Vec<Row>) -> Vec<OfTerms> {
         let sides = self.sides(z, x);
         let column = |c: usize| -> OfTerms {
-            let of_term =
-                |sum: &Vec<Row>| sum.iter().map(|row| row[c]).collect();
-            let mut sums: OfTerms = sides.iter().map(of_term).collect();
+            let mut sums = column_of_terms(&sides, c);
             self.divide_regular(&mut sums);
             sums
         };
@@ -349,4 +348,9 @@ fn transpose(k: usize, matrix: &mut [f64]) {
     for j in 0..k {
         (0..j).for_each(|i| matrix.swap(j * k + i, i * k + j));
     }
+}
+
+// One of eight columns of each term's sums.
+fn column_of_terms(sums: &[Vec<Row>], c: usize) -> OfTerms {
+    sums.iter().map(|sum| column(sum, c)).collect()
 }

@@ -157,8 +157,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         found
     }
 
-    // What was found, or what is found from correlations near their limits: at several scales of the
-    // start, and with the standard deviations that were found.
+    // What was found, or what is found from correlations near their limits: at several scales of
+    // the start, and with the standard deviations that were found.
     fn at_limits(&mut self, found: OptSummary) -> OptSummary {
         let at = self.search.at.clone();
         let start = found.initial.clone();

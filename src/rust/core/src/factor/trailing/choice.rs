@@ -34,8 +34,8 @@ const PER_SECOND: f64 = 2e10;
 const SCATTERED_PER_SECOND: f64 = 1e9;
 /// A fit that is predicted to take longer, in seconds, is left to conjugate gradients.
 const PATIENCE: f64 = 2.0;
-/// Where a dense factor would take too long, or doesn't fit, a sparse one is sought that has at most
-/// so many times the elements of the cross-products,
+/// Where a dense factor would take too long, or doesn't fit, a sparse one is sought that has at
+/// most so many times the elements of the cross-products,
 const FILL: usize = 4;
 /// or so many.
 const ALWAYS_SOUGHT: usize = 1 << 22;

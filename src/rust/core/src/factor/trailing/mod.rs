@@ -85,8 +85,8 @@ pub(crate) struct Trailing {
 }
 
 impl Trailing {
-    /// Chooses the storage and sums up `Z_R'WZ_R`'s place; the values are added by the caller. `None`
-    /// where there is no room for it, and no patience.
+    /// Chooses the storage and sums up `Z_R'WZ_R`'s place; the values are added by the caller.
+    /// `None` where there is no room for it, and no patience.
     ///
     /// # Errors
     /// `TooLarge` if neither storage fits in memory.
