@@ -11,10 +11,11 @@ check_flag <- function(x, arg) {
 }
 
 #' One of the allowed values, which may be abbreviated
+#' @param most How many of them a message lists.
 #' @param value What the user gave; the default of an argument is all of `allowed`, which means the
 #'   first.
 #' @noRd
-one_of <- function(value, allowed, arg) {
+one_of <- function(value, allowed, arg, most = 10L) {
   if (identical(value, allowed)) {
     return(allowed[1])
   }
@@ -23,7 +24,7 @@ one_of <- function(value, allowed, arg) {
   if (!is.na(found)) {
     return(allowed[found])
   }
-  choices <- enumerate(dQuote(allowed, FALSE), max = 10L, last = "or")
+  choices <- enumerate(dQuote(allowed, FALSE), max = most, last = "or")
   problem <- sprintf("`%s` must be %s.", arg, choices)
   abort_argument(problem, x = it_is(value), arg = arg)
 }

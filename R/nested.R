@@ -7,12 +7,13 @@ inform_not_nested <- function(fits, npar, labels) {
   for (i in seq_along(fits)[-1L]) {
     why <- not_nested(fits[[i - 1L]], fits[[i]])
     if (!is.null(why)) {
-      inform_not_nested_pair(labels[i - 1L], labels[i], why)
+      is_tested <- npar[i] > npar[i - 1L]
+      inform_not_nested_pair(labels[i - 1L], labels[i], why, is_tested)
     }
   }
 }
 
-inform_not_nested_pair <- function(smaller, larger, why) {
+inform_not_nested_pair <- function(smaller, larger, why, is_tested) {
   inform_rlmm(
     c(
       sprintf("%s isn't nested in %s.", tick(smaller), tick(larger)),
@@ -22,7 +23,11 @@ inform_not_nested_pair <- function(smaller, larger, why) {
         why,
         tick(larger)
       ),
-      i = "The p-value of their comparison means nothing. Compare their AIC."
+      i = if (is_tested) {
+        "The p-value of their comparison means nothing. Compare their AIC."
+      } else {
+        "With as many parameters there is no test. Compare their AIC."
+      }
     ),
     "rlmm_message_not_nested",
     models = c(smaller, larger)

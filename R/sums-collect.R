@@ -134,7 +134,8 @@ first_culprit <- function(table, made) {
   groups <- made$expressions$groups
   numbers <- number_variables(made)
   of_one <- \(rows) utils::head(rows, 1L)
-  of_all <- \(rows) dplyr::summarise(rows, total = sum(value, na.rm = TRUE))
+  total <- quote(sum(value, na.rm = TRUE))
+  of_all <- \(rows) dplyr::summarise(rows, total = !!total)
   culprit_among(c(numbers, groups), table, of_one) %||%
     culprit_among(numbers, table, of_all)
 }

@@ -132,7 +132,8 @@ engine_of <- function(table) {
     return(list(is_arrow = TRUE, double = by_product))
   }
   con <- dbplyr::remote_con(table)
-  cast <- as.character(dbplyr::translate_sql(as.double(x), con = con))
+  to_double <- quote(as.double(x))
+  cast <- as.character(dbplyr::translate_sql(!!to_double, con = con))
   double <- if (inherits(con, c("PqConnection", "PostgreSQLConnection"))) {
     by_name("float8")
   } else if (grepl("NUMERIC", cast)) {

@@ -237,7 +237,7 @@ simulated_engine <- function(dialect) {
     redshift = "simulate_redshift",
     hive = "simulate_hive"
   )
-  dialect <- one_of(dialect, names(engines), "dialect")
+  dialect <- one_of(dialect, names(engines), "dialect", most = length(engines))
   getExportedValue("dbplyr", engines[[dialect]])()
 }
 

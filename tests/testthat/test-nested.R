@@ -13,8 +13,16 @@ test_that("models that aren't nested are told", {
   })
   expect_no_message(anova(slopes, both))
   expect_no_message(anova(slopes, lm(Reaction ~ Days, sleepstudy)))
-  # As many parameters: there is no test.
-  expect_no_message(anova(ml(Reaction ~ odd + (Days | Subject)), slopes))
+})
+
+test_that("of models with as many parameters it is told that there is no test", {
+  slopes <- ml(Reaction ~ Days + (Days | Subject))
+  other <- ml(Reaction ~ odd + (Days | Subject))
+  expect_message(
+    anova(other, slopes),
+    "there is no test",
+    class = "rlmm_message_not_nested"
+  )
 })
 
 test_that("other columns of the same space, and other names of the same groups, are nested", {
