@@ -60,8 +60,8 @@ parts_at <- function(fit, rows, shared) {
 
 #' The theta by which predictions are differenced
 #'
-#' It is that of independent effects: where a covariate is far from zero steps in the given theta
-#' would change too much at once.
+#' The effects are made independent first: where a covariate is far from zero, steps in the given
+#' theta would change too much at once.
 #' @return A list: `theta`, its `steps`, the `covariance` of (theta, sigma), and the function
 #'   `to_given`, to the given theta.
 #' @noRd

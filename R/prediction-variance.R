@@ -183,7 +183,7 @@ cell_sum <- function(effect, cells) {
 
 #' z' C z of all terms as a sum of squares, |L^-1 P Lambda' z|^2
 #'
-#' It takes a solve for each row, and keeps the digits.
+#' This sum takes a solve for each row, and keeps the digits.
 #' @noRd
 spherical_variance <- function(effects, parts) {
   n <- length(effects[[1L]]$refs)

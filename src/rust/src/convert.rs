@@ -215,8 +215,8 @@ impl Spec {
         })
     }
 
-    /// The same with the engine and the memory that a control asks for; what the spec says itself
-    /// is older.
+    /// The spec with the engine and the memory that a control asks for; an engine that the spec
+    /// names itself stays.
     pub fn controlled(mut self, control: &List) -> Self {
         if self.engine == EngineKind::Auto {
             self.engine = engine(control);

@@ -25,7 +25,7 @@ pub(crate) fn root_mean_squares(
     scales_of(factor.covs(), factor.level_products(), n_eff)
 }
 
-/// The same from the sums over the levels of each term of `Z'WZ`, lower triangle `k x k`.
+/// Root mean squares from the sums over the levels of each term of `Z'WZ`, lower triangle `k x k`.
 pub(crate) fn scales_of(
     covs: &[RelCov],
     mut products: Vec<Vec<f64>>,

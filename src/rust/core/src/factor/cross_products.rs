@@ -44,7 +44,7 @@ impl CrossProducts {
         Ok(Self::empty(design)?.with_sums(design))
     }
 
-    /// The same if there is room for a factor; `None` if there is none, and no patience.
+    /// Sums up the blocks if a factor fits in memory and is quick enough; `None` if not.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.

@@ -137,7 +137,7 @@ impl RowsOfK {
         total
     }
 
-    // The same where all levels have one effect: there is nothing to put together.
+    // The norm where all levels have one effect: no blocks are put together.
     fn scaled_norm_of_intercepts(
         &self,
         solver: &Solver,

@@ -13,9 +13,9 @@ use crate::kernels::small;
 /// Eight such vectors, side by side.
 #[derive(Debug, Clone)]
 pub struct Scores {
-    /// Those of the leading term's effects, level after level.
+    /// Elements of the leading term's effects, level after level.
     pub leading: Vec<Row>,
-    /// Those of the trailing terms' effects.
+    /// Elements of the trailing terms' effects.
     pub trailing: Vec<Row>,
 }
 

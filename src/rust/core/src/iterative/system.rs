@@ -44,7 +44,7 @@ pub struct System {
     pub rows: Vec<u32>,
     /// `Z_t'WZ_0`: `k0` values per touched row.
     pub vals: Vec<f64>,
-    /// The other terms.
+    /// All terms but the leading one.
     pub trailing: Vec<Trailing>,
     /// Random effects of the other terms.
     pub m: usize,
@@ -578,7 +578,7 @@ fn times_triangle(k: usize, l: &[f64], x: &mut [Row], transposed: bool) {
 // The sums of a pair of terms, one of which is the leading one.
 struct Coupled<'a> {
     pair: &'a PairSums,
-    // The other term's number of effects, and its first row.
+    // The trailing term's number of effects, and its first row.
     k: usize,
     first: usize,
     // Whether the leading term is the pair's first.
@@ -620,7 +620,7 @@ fn largest_term(sums: &Sums) -> usize {
     largest
 }
 
-// The other terms, each with its rows behind those before it.
+// All terms but the leading one, each with its rows behind those before it.
 fn trailing_terms(sums: &Sums, leading: usize) -> Vec<Trailing> {
     let mut first = 0;
     let mut trailing = Vec::new();

@@ -25,7 +25,7 @@ pub struct Estimate {
     pub deviations: Vec<OfTerms>,
 }
 
-/// The same eight times, side by side.
+/// Sums of each term for eight random vectors, side by side.
 type Sides = Vec<Vec<Row>>;
 
 /// The sums at work.
@@ -215,7 +215,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    // The same as [`Self::take_off_leading`] where the leading term has one effect.
+    // What [`Self::take_off_leading`] takes off, where the leading term has one effect.
     #[inline(always)]
     fn take_off_intercepts(&self, x: &[Row], x0: &[Row], sum: &mut Row) {
         let system = self.solver.system();

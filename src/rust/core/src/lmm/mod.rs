@@ -328,7 +328,7 @@ impl LinearMixedModel {
         )
     }
 
-    /// The same with an engine, in the memory that there is room for.
+    /// Sets up the model with an engine, in the memory that there is room for.
     ///
     /// # Errors
     /// Fails as [`Self::new`] does.
