@@ -13,7 +13,7 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
   check_nodes(nodes)
   check_flag(fast, "fast")
   dispersion <- one_of(dispersion, dispersion_kinds, "dispersion")
-  information <- read_information(information, core_family(family))
+  information <- read_information(information, family)
   if (has_dispersion(family) && nodes > 1 && dispersion != "estimated") {
     abort_quadrature_dispersion(family, nodes)
   }
@@ -26,10 +26,12 @@ glmm_approximation <- function(family, nodes, fast, dispersion, information) {
   )
 }
 
-read_information <- function(information, name) {
+# A family object may say which information it takes by default.
+read_information <- function(information, family) {
+  name <- core_family(family)
   known <- family_row(name)$information %||% information_kinds
   if (identical(information, information_kinds)) {
-    return(known[1L])
+    return(family$information %||% known[1L])
   }
   information <- one_of(information, information_kinds, "information")
   if (!information %in% known) {

@@ -174,7 +174,9 @@ family_row <- function(name) families[[name]]
 
 #' The families that a user names, without `MASS::negative.binomial()`
 #' @noRd
-named_families <- function() setdiff(names(families), "negative.binomial")
+named_families <- function() {
+  c(setdiff(names(families), "negative.binomial"), "nbinom2")
+}
 
 family_label <- function(name) {
   family_row(name)$label %||% paste0("`", name, "()`")
@@ -244,7 +246,7 @@ inverse_gaussian_probability <- function(y, mu, dispersion, lower) {
 #'
 #' For [rglmm()]: the variance of a response with mean mu is `mu (1 + phi)`, as in glmmTMB's family
 #' of this name. Phi is estimated by maximum likelihood, together with the other parameters. For the
-#' variance `mu + mu^2 / theta` see [rglmm_nb()].
+#' variance `mu + mu^2 / theta` see [nbinom2()].
 #'
 #' The Laplace approximation takes the observed information, as glmmTMB does, so that the
 #' log-likelihoods of both agree: `information = "observed"` is the default and the only choice, as
@@ -268,6 +270,31 @@ inverse_gaussian_probability <- function(y, mu, dispersion, lower) {
 nbinom1 <- function(link = "log") {
   check_nb_link(link)
   nbinom1_family(NA_real_, link)
+}
+
+#' Negative binomial family with a variance that is quadratic in the mean
+#'
+#' For [rglmm()]: the variance of a response with mean mu is `mu + mu^2 / theta`, and theta is
+#' estimated by maximum likelihood, together with the other parameters. It is the model of
+#' [rglmm_nb()] with glmmTMB's likelihood: the Laplace approximation takes the observed information
+#' by default, where [rglmm_nb()], as `lme4::glmer.nb()`, takes the expected one. `sigma()` is 1
+#' (glmmTMB's is theta); `family(fit)$theta` is theta.
+#'
+#' @inheritParams nbinom1
+#' @return A family object, with the element `theta`: `NA`, or the estimate where it comes from a
+#'   fit.
+#' @seealso [nbinom1()] for a variance that is linear in the mean; `MASS::negative.binomial()` for a
+#'   known theta.
+#' @examples
+#' fit <- rglmm(TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD), grouseticks, family = nbinom2())
+#' fit
+#' family(fit)$theta
+#' @export
+nbinom2 <- function(link = "log") {
+  check_nb_link(link)
+  family <- nb_family(link = link)
+  family$information <- "observed"
+  family
 }
 
 nbinom1_family <- function(phi, link) {

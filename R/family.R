@@ -19,8 +19,14 @@ read_family <- function(family, env, call = NULL) {
   if (!inherits(family, "family")) {
     abort_no_family_object(family, call$family)
   }
+  family <- own_family(family)
   check_known_family(family)
   family
+}
+
+# glmmTMB's object of this name has no functions of a known theta.
+own_family <- function(family) {
+  if (family$family == "nbinom2") nbinom2(family$link) else family
 }
 
 check_known_family <- function(family) {
@@ -145,10 +151,12 @@ abort_no_family <- function() {
   )
 }
 
-#' @param written The expression; a symbol that isn't found may be a name without its quotes.
+#' @param written The expression; a symbol that isn't found may be a name without its quotes, or a
+#'   family function of a package that isn't attached.
 #' @noRd
 abort_family_value <- function(cnd, written, env) {
-  name <- if (is.symbol(written)) as.character(written) else "family"
+  named <- if (is.call(written)) written[[1L]] else written
+  name <- if (is.symbol(named)) as.character(named) else "family"
   if (!exists(name, envir = env) && !is.null(family_hint(name))) {
     abort_family(tick(name), name)
   }
@@ -173,8 +181,7 @@ abort_family <- function(found, name = NULL) {
         "They are ",
         enumerate(tick(named_families()), max = 10L),
         ", or `MASS::negative.binomial(theta)`."
-      ),
-      i = "For a negative binomial whose theta is estimated use `rglmm_nb()`."
+      )
     ),
     "rlmm_error_family",
     arg = "family"
@@ -222,7 +229,6 @@ family_aliases <- c(
   logistic = "binomial",
   normal = "rlmm()",
   nbinom = "rglmm_nb()",
-  nbinom2 = "rglmm_nb()",
   negbin = "rglmm_nb()",
   negbinomial = "rglmm_nb()",
   negativebinomial = "rglmm_nb()",

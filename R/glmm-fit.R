@@ -55,13 +55,15 @@ fitted_family <- function(glmm, family) {
   family_row(glmm$family)$shape$make(glmm$shape, glmm$link)
 }
 
-#' The family as it was given: without the shape that the fit has estimated
+#' The family as it was given: without the shape that the fit has estimated, with its information
 #' @noRd
 unfitted_family <- function(fit) {
   if (!estimates_parameter(fit$glmm)) {
     return(fit$family)
   }
-  family_row(fit$glmm$family)$shape$make(NA_real_, fit$glmm$link)
+  family <- family_row(fit$glmm$family)$shape$make(NA_real_, fit$glmm$link)
+  family$information <- fit$glmm$information
+  family
 }
 
 # Add to a fit what takes second derivatives, while there are data.

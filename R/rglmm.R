@@ -10,9 +10,9 @@
 #'   it they are looked up where the formula was written.
 #' @param family A family object of R, a function that makes one, or its name: `binomial`,
 #'   `poisson`, `Gamma`, `inverse.gaussian`, `gaussian` with another link than the identity,
-#'   [nbinom1()], or `MASS::negative.binomial(theta)`. Links are logit, probit, cloglog, cauchit,
-#'   log, sqrt, identity, inverse and 1/mu^2. For a negative binomial whose theta is to be estimated
-#'   use [rglmm_nb()].
+#'   [nbinom1()], [nbinom2()], or `MASS::negative.binomial(theta)`. Links are logit, probit, cloglog,
+#'   cauchit, log, sqrt, identity, inverse and 1/mu^2. [rglmm_nb()] is `lme4::glmer.nb()`'s form of
+#'   [nbinom2()].
 #' @param weights Prior weights, as in [glm()]. For `binomial` with proportions the numbers of
 #'   trials. Otherwise a row with weight w has w times the log-likelihood, as w equal rows have, and
 #'   with a dispersion phi (`gaussian`, `Gamma`, `inverse.gaussian`) the dispersion phi / w.
@@ -83,7 +83,7 @@
 #'
 #' @return A list of class `rlmm_glmm`; a function with `devFunOnly`.
 #' @seealso [rlmm()] for linear models, and for formulas; [rglmm_nb()] for negative binomial models,
-#'   [nbinom1()]. Of a fit: [summary()][summary.rlmm], [anova()][anova.rlmm],
+#'   [nbinom1()], [nbinom2()]. Of a fit: [summary()][summary.rlmm], [anova()][anova.rlmm],
 #'   [confint()][confint.rlmm], [ranef()][ranef.rlmm], [predict()][predict.rlmm] (`marginal = TRUE`
 #'   for means over the groups), [residuals()][residuals.rlmm], [bootstrap()], [certificate()].
 #'   `vignette("generalized-models", "rlmm")`.

@@ -23,9 +23,9 @@
 #'   responses.
 #' @param weights Weights of the rows, or a matrix with weights of its own for each response, as
 #'   `limma::voom()` makes them.
-#' @param family,nAGQ,dispersion,information See [rglmm()]; `"nbinom2"` is the negative binomial of
-#'   [rglmm_nb()], with a theta for each response. Of a binomial model the responses are
-#'   proportions, with the numbers of trials as `weights`.
+#' @param family,nAGQ,dispersion,information See [rglmm()]; of [nbinom2()] each response has a theta
+#'   of its own. Of a binomial model the responses are proportions, with the numbers of trials as
+#'   `weights`.
 #' @param ddf `"satterthwaite"`, or `"asymptotic"`: z tests, where second derivatives take long.
 #' @param progress Show how many have been done? By default only in an interactive session, and
 #'   after a second.
@@ -102,7 +102,7 @@ rglmm_many <- function(
   check_dots(..., fitter = "rglmm_many", known = names(formals(rglmm_many)))
   env <- parent.frame()
   formula <- read_formula(formula, env)
-  family <- many_family(if (missing(family)) NULL else family, env, call)
+  family <- read_family(if (missing(family)) NULL else family, env, call)
   likelihood <- glmm_approximation(family, nAGQ, FALSE, dispersion, information)
   each <- own_weights(if (!missing(weights)) rlang::enquo(weights), data)
   extras <- c(
@@ -122,14 +122,6 @@ rglmm_many <- function(
   )
   design <- with_own_weights(design, each$weights)
   new_many(responses, design, formula, call, progress)
-}
-
-many_family <- function(family, env, call) {
-  if (identical(family, "nbinom2")) {
-    nb_family()
-  } else {
-    read_family(family, env, call)
-  }
 }
 
 # The fits --------------------------------------------------------------------

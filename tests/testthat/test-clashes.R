@@ -45,6 +45,7 @@ shared_names <- list(
     "fixef",
     "getME",
     "nbinom1",
+    "nbinom2",
     "ranef",
     "refit"
   )

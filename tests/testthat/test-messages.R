@@ -34,7 +34,7 @@ test_that("families by the names of links, of other programs, of other packages"
     show_conditions(fit("sqrt"))
     show_conditions(fit("beta"))
     show_conditions(fit("bernoulli"))
-    show_conditions(fit("nbinom2"))
+    show_conditions(fit("negbin"))
     show_conditions(fit("poison"))
     show_conditions(fit(5))
     show_conditions(rglmm(

@@ -41,6 +41,37 @@ test_that("with the observed information it is glmmTMB's, standard errors and al
   )
 })
 
+test_that("nbinom2() is glmmTMB's negative binomial", {
+  observed <- rglmm_nb(nb ~ x + (1 | g), nb_data(), information = "observed")
+  # The object of glmmTMB's function, as far as its elements matter here.
+  theirs <- structure(list(family = "nbinom2", link = "log"), class = "family")
+  for (given in list(nbinom2(), nbinom2, "nbinom2", theirs)) {
+    fit <- rglmm(nb ~ x + (1 | g), nb_data(), family = given)
+    # glmmTMB 1.1.14, nbinom2
+    expect_equal(as.numeric(logLik(fit)), -399.9250029, tolerance = 1e-9)
+    expect_equal(family(fit)$theta, 1.253589, tolerance = 1e-5)
+    expect_equal(vcov(fit), vcov(observed), tolerance = 1e-9)
+  }
+  expected <- rglmm(
+    nb ~ x + (1 | g),
+    nb_data(),
+    family = nbinom2(),
+    information = "expected"
+  )
+  nb <- rglmm_nb(nb ~ x + (1 | g), nb_data())
+  expect_equal(logLik(expected), logLik(nb), tolerance = 1e-12)
+  expect_equal(
+    logLik(refit(fit)),
+    logLik(fit),
+    tolerance = 1e-12
+  )
+  expect_equal(
+    logLik(update(fit, . ~ . - x)),
+    logLik(rglmm(nb ~ 1 + (1 | g), nb_data(), family = nbinom2())),
+    tolerance = 1e-10
+  )
+})
+
 test_that("a fit at the estimated theta has the same estimates", {
   fit <- rglmm_nb(nb ~ x + (1 | g), nb_data())
   known <- rglmm(nb ~ x + (1 | g), nb_data(), family(fit))

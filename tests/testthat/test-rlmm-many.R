@@ -267,7 +267,8 @@ test_that("each response has a theta of its own", {
   )
   many <- rglmm_many(Y ~ 1 + (1 | BROOD), grouseticks, family = "nbinom2")
   for (i in 1:2) {
-    one <- rglmm_nb(y ~ 1 + (1 | BROOD), transform(grouseticks, y = Y[, i]))
+    d <- transform(grouseticks, y = Y[, i])
+    one <- rglmm(y ~ 1 + (1 | BROOD), d, family = nbinom2())
     expect_equal(many$shape[[i]], family(one)$theta, tolerance = 1e-3)
     expect_equal(many$objective[[i]], one$optsum$fmin, tolerance = 1e-7)
   }
