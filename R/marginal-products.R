@@ -33,12 +33,21 @@ marginal_products <- function(terms, x, weights) {
   }
   by_level <- level_products(terms, leads, x, weights)
   parts <- kernel_parts(by_level, terms[!leads])
+  products_of_moves(all_moves(terms, leads, parts), parts)
+}
+
+#' What the traces need of all shapes, in the order of their terms
+#' @noRd
+all_moves <- function(terms, leads, parts) {
   moves <- c(
     leading_moves(terms[leads], parts),
     trailing_moves(terms[!leads], parts)
   )
   owners <- c(shape_owners(terms, leads), shape_owners(terms, !leads))
-  moves <- moves[order(owners)]
+  moves[order(owners)]
+}
+
+products_of_moves <- function(moves, parts) {
   list(
     phi = parts$phi,
     traces = pairwise(moves, \(r, s) trace_of_pair(r, s, parts)),
@@ -79,11 +88,11 @@ marginal_term <- function(design, lambda, shapes, n_levels, group, weights) {
 column_root <- function(z, weights) {
   root <- qr.R(qr(sqrt(weights) * z, LAPACK = FALSE)) / sqrt(nrow(z))
   size <- sqrt(colSums(root^2))
-  if (nrow(root) < ncol(root) || any(size == 0)) {
-    return(diag(pmax(size, as.double(size == 0)), ncol(z)))
+  is_square <- nrow(root) == ncol(root) && all(size > 0)
+  if (is_square && all(abs(diag(root)) > 1e-7 * size)) {
+    return(root)
   }
-  is_sound <- all(abs(diag(root)) > 1e-7 * size)
-  if (is_sound) root else diag(size, ncol(z))
+  diag(ifelse(size == 0, 1, size), ncol(z))
 }
 
 unit_shapes <- function(k) {
@@ -117,29 +126,41 @@ shape_owners <- function(terms, chosen) {
 #'   leading and the trailing columns of Z, and for X.
 #' @noRd
 level_products <- function(terms, leads, x, weights) {
-  led <- terms[leads]
-  z <- do.call(cbind, lapply(led, `[[`, "z"))
-  refs <- led[[1L]]$refs
-  n_levels <- led[[1L]]$n_levels
-  omega <- block_diagonal(lapply(led, \(term) tcrossprod(term$lambda)))
-  products <- products_by_level(z, refs, n_levels, weights)
-  # V_L^-1 = W - W Z_L Omega M Z_L'W with M = (I + Z_L'W Z_L Omega)^-1, and Z_L'V_L^-1 = M Z_L'W.
-  m <- shrinkage_by_level(products, omega)
   others <- cbind(trailing_incidence(terms[!leads], nrow(x)), x)
   weighted <- weights * others
-  cross <- Matrix::crossprod(incidence(z, refs, n_levels), weighted)
-  solved <- level_matrix(m) %*% cross
-  spread <- Matrix::kronecker(Matrix::Diagonal(n_levels), omega)
-  explained <- Matrix::crossprod(cross, spread %*% solved)
-  rest <- Matrix::crossprod(others, weighted) - explained
+  by_level <- leading_products(terms[leads], weighted, weights)
+  solved <- by_level$solved
+  rest <- Matrix::crossprod(others, weighted) - by_level$explained
   is_x <- seq_len(ncol(others)) > ncol(others) - ncol(x)
   list(
-    ll = level_matrix(multiply_levels(m, products)),
+    ll = by_level$ll,
     lt = solved[, !is_x, drop = FALSE],
     lx = as.matrix(solved[, is_x, drop = FALSE]),
     tt = rest[!is_x, !is_x, drop = FALSE],
     tx = as.matrix(rest[!is_x, is_x, drop = FALSE]),
     xx = as.matrix(rest[is_x, is_x, drop = FALSE])
+  )
+}
+
+#' Products with V_L^-1 = W - W Z_L Omega M Z_L'W, where M = (I + Z_L'W Z_L Omega)^-1, level by level
+#' @param weighted WO, the other columns O times their weights.
+#' @return A list: `ll`, Z_L'V_L^-1 Z_L; `solved`, Z_L'V_L^-1 O = M Z_L'WO; and `explained`, what
+#'   the leading terms take off O'WO.
+#' @noRd
+leading_products <- function(led, weighted, weights) {
+  z <- do.call(cbind, lapply(led, `[[`, "z"))
+  refs <- led[[1L]]$refs
+  n_levels <- led[[1L]]$n_levels
+  omega <- block_diagonal(lapply(led, \(term) tcrossprod(term$lambda)))
+  products <- products_by_level(z, refs, n_levels, weights)
+  m <- shrinkage_by_level(products, omega)
+  cross <- Matrix::crossprod(incidence(z, refs, n_levels), weighted)
+  solved <- level_matrix(m) %*% cross
+  spread <- repeated_by_level(omega, n_levels)
+  list(
+    ll = level_matrix(multiply_levels(m, products)),
+    solved = solved,
+    explained = Matrix::crossprod(cross, spread %*% solved)
   )
 }
 
@@ -223,19 +244,20 @@ level_matrix <- function(blocks) {
 #'   `b_t`, the parts of B.
 #' @noRd
 kernel_parts <- function(by_level, trailing) {
+  tx <- by_level$tx
   g <- trailing_inverse(by_level$tt, trailing)
   shrink <- diag(nrow(g)) - as.matrix(g %*% by_level$tt)
-  gx <- as.matrix(g %*% by_level$tx)
-  phi <- chol2inv(chol(by_level$xx - crossprod(by_level$tx, gx)))
+  gx <- as.matrix(g %*% tx)
+  phi <- chol2inv(chol(by_level$xx - crossprod(tx, gx)))
   b_l <- by_level$lx - as.matrix(by_level$lt %*% gx)
-  b_t <- crossprod(shrink, by_level$tx)
-  k_tt <- as.matrix(by_level$tt %*% shrink) - b_t %*% tcrossprod(phi, b_t)
+  b_t <- crossprod(shrink, tx)
+  spread <- tcrossprod(phi, b_t)
   list(
     u = by_level$ll,
     y = cbind(by_level$lt, b_l),
-    h = rbind(shrink, -tcrossprod(phi, b_t)),
+    h = rbind(shrink, -spread),
     core = block_diagonal(list(g, phi)),
-    k_tt = k_tt,
+    k_tt = as.matrix(by_level$tt %*% shrink) - b_t %*% spread,
     phi = phi,
     b_l = b_l,
     b_t = b_t
@@ -250,9 +272,7 @@ trailing_inverse <- function(u, trailing) {
     return(matrix(0, 0L, 0L))
   }
   check_trailing_size(q, trailing)
-  lambda <- Matrix::bdiag(lapply(trailing, \(term) {
-    Matrix::kronecker(Matrix::Diagonal(term$n_levels), term$lambda)
-  }))
+  lambda <- repeated(trailing, lapply(trailing, `[[`, "lambda"))
   system <- as.matrix(Matrix::crossprod(lambda, u %*% lambda))
   inverse <- chol2inv(chol(diag(q) + system))
   as.matrix(lambda %*% Matrix::tcrossprod(inverse, lambda))
@@ -267,23 +287,25 @@ trailing_inverse <- function(u, trailing) {
 leading_moves <- function(terms, parts) {
   sizes <- vapply(terms, \(term) ncol(term$z), 1L)
   first <- cumsum(sizes) - sizes
-  moves <- Map(
-    \(term, first) {
-      lapply(term$shapes, \(shape) {
-        at <- first + seq_len(ncol(shape))
-        whole <- matrix(0, sum(sizes), sum(sizes))
-        whole[at, at] <- shape
-        leading_move(whole, term$n_levels, parts)
-      })
-    },
-    terms,
-    first
-  )
-  do.call(c, unname(moves))
+  of_term <- \(term, first) {
+    lapply(term$shapes, \(shape) {
+      whole <- embedded(shape, first, sum(sizes))
+      leading_move(whole, term$n_levels, parts)
+    })
+  }
+  do.call(c, unname(Map(of_term, terms, first)))
+}
+
+# A square matrix after `first` rows and columns of a larger one of zeros.
+embedded <- function(matrix, first, size) {
+  at <- first + seq_len(ncol(matrix))
+  whole <- matrix(0, size, size)
+  whole[at, at] <- matrix
+  whole
 }
 
 leading_move <- function(shape, n_levels, parts) {
-  e <- Matrix::kronecker(Matrix::Diagonal(n_levels), shape)
+  e <- repeated_by_level(shape, n_levels)
   ue <- parts$u %*% e
   product <- as.matrix(Matrix::crossprod(parts$y, e %*% parts$y))
   core_product <- parts$core %*% product
@@ -298,6 +320,10 @@ leading_move <- function(shape, n_levels, parts) {
     eb = eb,
     slope = crossprod(parts$b_l, eb)
   )
+}
+
+repeated_by_level <- function(matrix, n_levels) {
+  Matrix::kronecker(Matrix::Diagonal(n_levels), matrix)
 }
 
 trailing_moves <- function(terms, parts) {
@@ -315,9 +341,10 @@ trailing_moves <- function(terms, parts) {
 }
 
 trailing_move <- function(shape, n_levels, at, parts) {
-  e <- Matrix::kronecker(Matrix::Diagonal(n_levels), shape)
+  e <- repeated_by_level(shape, n_levels)
   ke <- as.matrix(parts$k_tt[, at, drop = FALSE] %*% e)
-  eb <- as.matrix(e %*% parts$b_t[at, , drop = FALSE])
+  b <- parts$b_t[at, , drop = FALSE]
+  eb <- as.matrix(e %*% b)
   list(
     leads = FALSE,
     at = at,
@@ -325,7 +352,7 @@ trailing_move <- function(shape, n_levels, at, parts) {
     ke = ke,
     trace = sum(diag(ke[at, , drop = FALSE])),
     eb = eb,
-    slope = crossprod(parts$b_t[at, , drop = FALSE], eb)
+    slope = crossprod(b, eb)
   )
 }
 
@@ -336,13 +363,19 @@ trace_of_pair <- function(r, s, parts) {
     return(trace_of_leading(r, s, parts))
   }
   if (!r$leads && !s$leads) {
-    return(sum(r$ke[s$at, , drop = FALSE] * t(s$ke[r$at, , drop = FALSE])))
+    return(trace_of_trailing(r, s))
   }
   if (s$leads) {
     return(trace_of_pair(s, r, parts))
   }
   h <- parts$h[, s$at, drop = FALSE]
   sum((r$product %*% h) * as.matrix(h %*% s$e))
+}
+
+trace_of_trailing <- function(r, s) {
+  r_to_s <- r$ke[s$at, , drop = FALSE]
+  s_to_r <- s$ke[r$at, , drop = FALSE]
+  sum(r_to_s * t(s_to_r))
 }
 
 # K_LL = U - Y C Y' with C = diag(G, Phi).
@@ -385,17 +418,20 @@ bends_of <- function(moves, parts) {
 #' K E B of one shape: the rows of the leading terms, `l`, and of the trailing ones, `t`
 #' @noRd
 through_kernel <- function(move, parts) {
+  eb <- move$eb
   if (!move$leads) {
-    inner <- parts$h[, move$at, drop = FALSE] %*% move$eb
-    return(list(
-      l = as.matrix(parts$y %*% inner),
-      t = parts$k_tt[, move$at, drop = FALSE] %*% move$eb
-    ))
+    return(trailing_through_kernel(eb, move$at, parts))
   }
-  inner <- as.matrix(Matrix::crossprod(parts$y, move$eb))
+  inner <- as.matrix(Matrix::crossprod(parts$y, eb))
+  l <- as.matrix(parts$u %*% eb - parts$y %*% (parts$core %*% inner))
+  list(l = l, t = crossprod(parts$h, inner))
+}
+
+trailing_through_kernel <- function(eb, at, parts) {
+  inner <- parts$h[, at, drop = FALSE] %*% eb
   list(
-    l = as.matrix(parts$u %*% move$eb - parts$y %*% (parts$core %*% inner)),
-    t = crossprod(parts$h, inner)
+    l = as.matrix(parts$y %*% inner),
+    t = parts$k_tt[, at, drop = FALSE] %*% eb
   )
 }
 
@@ -444,28 +480,23 @@ column_owners <- function(term, groups) {
 #' @noRd
 products_by_group <- function(terms, groups, x, weights) {
   z <- trailing_incidence(terms, nrow(x))
+  weighted <- weights * x
   lambda <- repeated(terms, lapply(terms, `[[`, "lambda"))
   owner <- unlist(lapply(terms, column_owners, groups))
   a <- inverse_by_group(Matrix::crossprod(z, weights * z), lambda, owner)
-  zx <- as.matrix(Matrix::crossprod(z, weights * x))
+  zx <- as.matrix(Matrix::crossprod(z, weighted))
   spread <- lambda %*% Matrix::crossprod(lambda, zx)
   b <- zx - as.matrix(a %*% spread)
-  phi <- chol2inv(chol(
-    crossprod(x, weights * x) - crossprod(as.matrix(spread), b)
-  ))
+  precision <- crossprod(x, weighted) - crossprod(as.matrix(spread), b)
+  phi <- chol2inv(chol(precision))
   products_by_shape(group_moves(terms, a, b), phi)
 }
 
 #' A matrix for each term, repeated for its levels, along the diagonal
 #' @noRd
 repeated <- function(terms, matrices) {
-  Matrix::bdiag(Map(
-    \(term, matrix) {
-      Matrix::kronecker(Matrix::Diagonal(term$n_levels), matrix)
-    },
-    terms,
-    matrices
-  ))
+  n_levels <- lapply(terms, `[[`, "n_levels")
+  Matrix::bdiag(Map(repeated_by_level, matrices, n_levels))
 }
 
 #' A = (N^-1 + Omega)^-1 of each group
@@ -473,21 +504,23 @@ repeated <- function(terms, matrices) {
 inverse_by_group <- function(n, lambda, owner) {
   columns <- split(seq_along(owner), owner)
   blocks <- Map(
-    \(n, lambda) {
-      scaled <- n %*% lambda
-      inner <- chol2inv(chol(diag(nrow(n)) + crossprod(lambda, scaled)))
-      n - scaled %*% tcrossprod(inner, scaled)
-    },
+    inverse_of_group,
     group_blocks(n, owner),
     group_blocks(lambda, owner)
   )
-  sizes <- lengths(columns)
   Matrix::sparseMatrix(
-    i = unlist(Map(rep, columns, sizes)),
-    j = unlist(Map(\(columns, size) rep(columns, each = size), columns, sizes)),
+    i = unlist(lapply(columns, \(at) rep(at, length(at)))),
+    j = unlist(lapply(columns, \(at) rep(at, each = length(at)))),
     x = unlist(blocks),
     dims = dim(n)
   )
+}
+
+# (N^-1 + Lambda Lambda')^-1
+inverse_of_group <- function(n, lambda) {
+  scaled <- n %*% lambda
+  inner <- chol2inv(chol(diag(nrow(n)) + crossprod(lambda, scaled)))
+  n - scaled %*% tcrossprod(inner, scaled)
 }
 
 #' The dense blocks of a sparse matrix that is block diagonal by groups of columns
@@ -495,17 +528,14 @@ inverse_by_group <- function(n, lambda, owner) {
 group_blocks <- function(matrix, owner) {
   cells <- Matrix::summary(methods::as(matrix, "generalMatrix"))
   place <- stats::ave(seq_along(owner), owner, FUN = seq_along)
+  places <- cbind(place[cells$i], place[cells$j])
   sizes <- tabulate(owner)
-  found <- split(seq_along(cells$i), factor(owner[cells$i], seq_along(sizes)))
-  Map(
-    \(at, size) {
-      out <- matrix(0, size, size)
-      out[cbind(place[cells$i[at]], place[cells$j[at]])] <- cells$x[at]
-      out
-    },
-    found,
-    sizes
-  )
+  group <- factor(owner[cells$i], seq_along(sizes))
+  block <- \(at, size) {
+    zeros <- matrix(0, size, size)
+    replace(zeros, places[at, , drop = FALSE], cells$x[at])
+  }
+  Map(block, split(seq_along(group), group), sizes)
 }
 
 #' For each shape A E, E B, A E B and B'E B
@@ -514,38 +544,42 @@ group_moves <- function(terms, a, b) {
   zeros <- lapply(terms, \(term) matrix(0, ncol(term$z), ncol(term$z)))
   moves <- lapply(seq_along(terms), \(i) {
     lapply(terms[[i]]$shapes, \(shape) {
-      e <- Matrix::drop0(repeated(terms, replace(zeros, i, list(shape))))
-      eb <- as.matrix(e %*% b)
-      list(
-        ae = a %*% e,
-        eb = eb,
-        aeb = as.matrix(a %*% eb),
-        slope = crossprod(b, eb)
-      )
+      e <- repeated(terms, replace(zeros, i, list(shape)))
+      group_move(Matrix::drop0(e), a, b)
     })
   })
   do.call(c, moves)
 }
 
+group_move <- function(e, a, b) {
+  eb <- as.matrix(e %*% b)
+  list(
+    ae = a %*% e,
+    eb = eb,
+    aeb = as.matrix(a %*% eb),
+    slope = crossprod(b, eb)
+  )
+}
+
 #' Traces and products from K = A - B Phi B'
 #' @noRd
 products_by_shape <- function(moves, phi) {
-  of_pair <- \(r, s) {
-    sum(r$ae * Matrix::t(s$ae)) -
-      2 * sum(phi * crossprod(r$eb, s$aeb)) +
-      sum((phi %*% r$slope) * t(phi %*% s$slope))
-  }
+  trace <- \(r) sum(Matrix::diag(r$ae)) - sum(phi * r$slope)
   list(
     phi = phi,
-    traces = pairwise(moves, of_pair),
-    trace = vapply(
-      moves,
-      \(r) sum(Matrix::diag(r$ae)) - sum(phi * r$slope),
-      0
-    ),
+    traces = pairwise(moves, \(r, s) trace_of_shapes(r, s, phi)),
+    trace = vapply(moves, trace, 0),
     slopes = lapply(moves, `[[`, "slope"),
-    bends = lapply(moves, \(r) {
-      lapply(moves, \(s) crossprod(r$eb, s$aeb) - r$slope %*% phi %*% s$slope)
-    })
+    bends = lapply(moves, \(r) lapply(moves, bend_of_shapes, r = r, phi = phi))
   )
+}
+
+bend_of_shapes <- function(r, s, phi) {
+  crossprod(r$eb, s$aeb) - r$slope %*% phi %*% s$slope
+}
+
+trace_of_shapes <- function(r, s, phi) {
+  sum(r$ae * Matrix::t(s$ae)) -
+    2 * sum(phi * crossprod(r$eb, s$aeb)) +
+    sum((phi %*% r$slope) * t(phi %*% s$slope))
 }

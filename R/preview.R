@@ -40,27 +40,11 @@ preview <- function(
   ...
 ) {
   refuse_dots(...)
-  formula <- read_formula(
-    if (missing(formula)) NULL else formula,
-    parent.frame()
-  )
-  extras <- c(
-    if (!missing(subset)) list(subset = rlang::enquo(subset)),
-    if (!missing(weights)) list(weights = rlang::enquo(weights)),
-    if (!missing(offset)) list(offset = rlang::enquo(offset))
-  )
-  approximation <- if (!is.null(family)) {
-    family <- read_family(family, parent.frame(), match.call())
-    glmm_approximation(
-      family,
-      1L,
-      FALSE,
-      c("profiled", "moment", "estimated"),
-      information_kinds
-    )
-  }
+  caller <- parent.frame()
+  formula <- read_formula(if (!missing(formula)) formula, caller)
+  extras <- given_expressions(c("subset", "weights", "offset"))
   notes <- new.env()
-  design <- withCallingHandlers(
+  design <- noting(notes, {
     model_design(
       formula,
       data,
@@ -69,12 +53,33 @@ preview <- function(
       extras,
       if (missing(na.action)) default_na_action(data) else na.action,
       contrasts,
-      approximation = approximation
-    ),
+      approximation = preview_likelihood(family, caller, match.call())
+    )
+  })
+  new_preview(design, notes$lines)
+}
+
+# The likelihood of a generalized model as rglmm() has it by default.
+preview_likelihood <- function(family, caller, call) {
+  if (is.null(family)) {
+    return(NULL)
+  }
+  glmm_approximation(
+    read_family(family, caller, call),
+    1L,
+    FALSE,
+    c("profiled", "moment", "estimated"),
+    information_kinds
+  )
+}
+
+# The value of an expression, whose messages and warnings become notes.
+noting <- function(notes, expr) {
+  withCallingHandlers(
+    expr,
     rlmm_message = \(cnd) take_note(cnd, notes),
     rlmm_warning = \(cnd) take_note(cnd, notes)
   )
-  new_preview(design, notes$lines)
 }
 
 #' Keep the words of a message or warning, and go on
@@ -100,26 +105,29 @@ first_line <- function(cnd) {
 }
 
 new_preview <- function(design, notes) {
-  terms <- design$spec$terms
+  fixed <- design$fixed
+  found <- list(
+    generalized = !is.null(design$family),
+    rows = nrow(design$frame),
+    missing = length(attr(design$frame, "na.action")),
+    fixed = list(columns = fixed$names, aliased = fixed$dropped),
+    terms = preview_terms(design),
+    factors = factor_pairs(design)
+  )
+  notes <- list(notes = c(notes, contained_notes(design)))
+  structure(c(found, preview_cost(design), notes), class = "rlmm_preview")
+}
+
+# What a fit takes: the size of the system, the engine that solves it, and the seconds.
+preview_cost <- function(design) {
+  spec <- design$spec
+  size <- system_size(spec$terms, count_columns(spec$x))
   engine <- preview_engine(design)
-  structure(
-    list(
-      generalized = !is.null(design$family),
-      rows = nrow(design$frame),
-      missing = length(attr(design$frame, "na.action")),
-      fixed = list(
-        columns = design$fixed$names,
-        aliased = design$fixed$dropped
-      ),
-      terms = preview_terms(design),
-      factors = factor_pairs(design),
-      size = system_size(terms, count_columns(design$spec$x)),
-      engine = engine$engine,
-      storage = engine$storage,
-      seconds = expected_seconds(design, engine),
-      notes = c(notes, contained_notes(design))
-    ),
-    class = "rlmm_preview"
+  list(
+    size = size,
+    engine = engine$engine,
+    storage = engine$storage,
+    seconds = expected_seconds(design, engine, size)
   )
 }
 
@@ -160,42 +168,43 @@ is_contained <- function(term, design, x) {
 # Terms and factors -------------------------------------------------------
 
 preview_terms <- function(design) {
-  row <- \(term) {
-    refs <- design$spec$terms[[term$core_term]]$refs
-    counts <- tabulate(refs, length(term$levels))
-    data.frame(
-      term = term_text(term),
-      levels = length(counts),
-      effects = length(term$columns),
-      parameters = length(term$theta),
-      least = min(counts),
-      median = stats::median(counts),
-      most = max(counts),
-      singletons = sum(counts == 1L)
-    )
-  }
-  do.call(rbind, lapply(design$random, row))
+  do.call(rbind, lapply(design$random, preview_term, design$spec))
+}
+
+preview_term <- function(term, spec) {
+  refs <- spec$terms[[term$core_term]]$refs
+  counts <- tabulate(refs, length(term$levels))
+  data.frame(
+    term = term_text(term),
+    levels = length(counts),
+    effects = length(term$columns),
+    parameters = length(term$theta),
+    least = min(counts),
+    median = stats::median(counts),
+    most = max(counts),
+    singletons = sum(counts == 1L)
+  )
 }
 
 #' How each two grouping factors stand to each other
 #' @noRd
 factor_pairs <- function(design) {
   groups <- vapply(design$random, `[[`, "", "group")
-  first <- design$random[!duplicated(groups)]
-  if (length(first) < 2L) {
+  terms <- design$random[!duplicated(groups)]
+  if (length(terms) < 2L) {
     return(NULL)
   }
-  refs <- lapply(first, \(term) design$spec$terms[[term$core_term]]$refs)
-  pairs <- utils::combn(length(first), 2L)
-  rows <- lapply(seq_len(ncol(pairs)), \(k) {
-    pair <- pairs[, k]
-    data.frame(
-      first = first[[pair[1L]]]$group,
-      second = first[[pair[2L]]]$group,
-      pair_relation(refs[[pair[1L]]], refs[[pair[2L]]])
-    )
-  })
-  do.call(rbind, rows)
+  pairs <- utils::combn(terms, 2L, factor_pair, FALSE, design$spec)
+  do.call(rbind, pairs)
+}
+
+factor_pair <- function(terms, spec) {
+  refs <- lapply(terms, \(term) spec$terms[[term$core_term]]$refs)
+  data.frame(
+    first = terms[[1L]]$group,
+    second = terms[[2L]]$group,
+    pair_relation(refs[[1L]], refs[[2L]])
+  )
 }
 
 #' The relation of two factors, the number of their unconnected parts, and the share of combinations
@@ -284,32 +293,33 @@ preview_engine <- function(design) {
 
 #' Seconds for a fit: usual numbers of evaluations, as many seconds each as the first one takes
 #' @noRd
-expected_seconds <- function(design, engine) {
-  spec <- design$spec
-  size <- system_size(spec$terms, count_columns(spec$x))
+expected_seconds <- function(design, engine, size) {
   if (identical(engine$engine, "iterative")) {
     # Six evaluations with forty products each, of eight vectors.
     return(6 * 40 * 8 * 2 * engine$elements / 1e9)
   }
-  theta <- unlist(lapply(core_structures(design$random), `[[`, "start"))
   if (size$system > max_timed_system) {
     # A processor's core does about 4e9 multiplications and additions a second, and derivatives take
     # four times what the factor takes.
     return(6 * 4 * size$system^3 / 3 / 4e9)
   }
-  is_linear <- is.null(spec$glmm)
-  evaluate <- if (is_linear) {
-    \() core_derivatives(spec, theta)
-  } else {
-    beta <- numeric(count_columns(spec$x))
-    shape <- if (estimates_shape(spec$glmm)) 0
-    \() core_glmm_objective(spec, c(theta, beta, shape))
-  }
   time <- tryCatch(
-    system.time(evaluate())[["elapsed"]],
+    system.time(evaluate_once(design))[["elapsed"]],
     rlmm_error = \(cnd) NA_real_
   )
-  time * if (is_linear) 6 else 8
+  time * if (is.null(design$spec$glmm)) 6 else 8
+}
+
+# An evaluation of the objective, as the optimizer makes it.
+evaluate_once <- function(design) {
+  spec <- design$spec
+  theta <- unlist(lapply(core_structures(design$random), `[[`, "start"))
+  if (is.null(spec$glmm)) {
+    return(core_derivatives(spec, theta))
+  }
+  beta <- numeric(count_columns(spec$x))
+  shape <- if (estimates_shape(spec$glmm)) 0
+  core_glmm_objective(spec, c(theta, beta, shape))
 }
 
 # Printing ----------------------------------------------------------------
@@ -319,18 +329,7 @@ expected_seconds <- function(design, engine) {
 format.rlmm_preview <- function(x, ...) {
   warn_of_dots(...)
   c(
-    sprintf(
-      "Preview of a %s of %s",
-      if (x$generalized) {
-        "generalized linear mixed model"
-      } else {
-        "linear mixed model"
-      },
-      plural(x$rows, "row")
-    ),
-    if (x$missing > 0L) {
-      sprintf("%s left out for missing values.", plural(x$missing, "row"))
-    },
+    preview_title(x),
     "",
     fixed_lines(x$fixed),
     "",
@@ -339,6 +338,16 @@ format.rlmm_preview <- function(x, ...) {
     "",
     size_lines(x),
     if (length(x$notes) > 0L) c("", "The fit would say:", note_lines(x$notes))
+  )
+}
+
+preview_title <- function(x) {
+  kind <- if (x$generalized) "generalized linear" else "linear"
+  rows <- plural(x$rows, "row")
+  missing <- plural(x$missing, "row")
+  c(
+    sprintf("Preview of a %s mixed model of %s", kind, rows),
+    if (x$missing > 0L) sprintf("%s left out for missing values.", missing)
   )
 }
 
@@ -390,21 +399,7 @@ rows_per_level <- function(terms) {
 
 factor_lines <- function(factors) {
   phrases <- Map(
-    function(a, b, relation, parts, filled) {
-      switch(
-        relation,
-        "the same" = sprintf("%s and %s have the same levels.", a, b),
-        nested = sprintf("%s is nested in %s.", a, b),
-        nests = sprintf("%s is nested in %s.", b, a),
-        crossed = sprintf(
-          "%s and %s are crossed: %s of the combinations, %s.",
-          a,
-          b,
-          paste0(format(100 * filled, digits = 2), " %"),
-          parts_phrase(parts)
-        )
-      )
-    },
+    factor_phrase,
     tick(factors$first),
     tick(factors$second),
     factors$relation,
@@ -412,6 +407,18 @@ factor_lines <- function(factors) {
     factors$filled
   )
   unlist(phrases, use.names = FALSE)
+}
+
+factor_phrase <- function(a, b, relation, parts, filled) {
+  crossed <- "%s and %s are crossed: %s of the combinations, %s."
+  share <- paste0(format(100 * filled, digits = 2), " %")
+  switch(
+    relation,
+    "the same" = sprintf("%s and %s have the same levels.", a, b),
+    nested = sprintf("%s is nested in %s.", a, b),
+    nests = sprintf("%s is nested in %s.", b, a),
+    crossed = sprintf(crossed, a, b, share, parts_phrase(parts))
+  )
 }
 
 parts_phrase <- function(parts) {

@@ -181,7 +181,7 @@ reduced_bar <- function(fit, term, label) {
 reduced_formula <- function(fit, reduction) {
   bars <- lapply(fit$random, term_call, fit = fit)
   bars[reduction$term] <- list(reduction$with)
-  bars <- Filter(Negate(is.null), bars)
+  bars <- drop_null(bars)
   # `(0 + x | g)` reduced to `(1 | g)` may stand there already.
   meaning <- vapply(bars, \(bar) names(bar_parts(bar_of(bar)))[1L], "")
   bars <- bars[!duplicated(meaning)]

@@ -87,7 +87,7 @@ unfitted_model <- function(
 ) {
   check_simulation_data(formula, data)
   family <- simulation_family(family, newparams, env)
-  given <- Filter(Negate(is.null), given)
+  given <- drop_null(given)
   design <- model_design(
     with_dummy_response(formula),
     with_dummy_column(data, family),

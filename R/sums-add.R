@@ -6,19 +6,36 @@
 #' was taken off less the new one, X becomes XM and the residual response r + Xe.
 #' @noRd
 recentre <- function(sums, shift, beta0) {
-  p <- length(shift)
-  change <- diag(p)
-  if (p > 1L) {
-    change[1L, -1L] <- sums$shift[-1L] - shift[-1L]
-  }
-  e <- drop(sums$beta0 - change %*% beta0)
+  change <- change_of_shift(sums$shift, shift)
+  sums <- take_off(sums, drop(sums$beta0 - change %*% beta0))
+  sums$xr <- drop(crossprod(change, sums$xr))
+  sums$xx <- crossprod(change, sums$xx %*% change)
+  sums$terms <- lapply(sums$terms, shift_term, change)
+  sums$shift <- shift
+  sums$beta0 <- beta0
+  sums
+}
+
+# The residual response becomes r + Xe.
+take_off <- function(sums, e) {
   xr <- sums$xr + drop(sums$xx %*% e)
   sums$rr <- sums$rr + sum(e * (sums$xr + xr))
-  sums$xr <- drop(crossprod(change, xr))
-  sums$xx <- crossprod(change, sums$xx %*% change)
-  sums$terms <- lapply(sums$terms, recentre_term, change, e)
-  sums[c("shift", "beta0")] <- list(shift, beta0)
+  sums$xr <- xr
+  sums$terms <- lapply(sums$terms, \(term) {
+    xz <- matrix(term$xz, length(e))
+    term$zr <- term$zr + as.vector(crossprod(xz, e))
+    term
+  })
   sums
+}
+
+# The matrix that takes columns centred by one shift to those of another.
+change_of_shift <- function(old, new) {
+  change <- diag(length(new))
+  if (length(new) > 1L) {
+    change[1L, -1L] <- old[-1L] - new[-1L]
+  }
+  change
 }
 
 #' Sums with another shift of X, the same fit taken off
@@ -31,11 +48,9 @@ reshift <- function(sums, shift) {
   recentre(sums, shift, beta0)
 }
 
-recentre_term <- function(term, change, e) {
-  dim <- dim(term$xz)
+shift_term <- function(term, change) {
   xz <- matrix(term$xz, nrow(change))
-  term$zr <- term$zr + as.vector(crossprod(xz, e))
-  term$xz <- array(crossprod(change, xz), dim)
+  term$xz <- array(crossprod(change, xz), dim(term$xz))
   term
 }
 
@@ -47,15 +62,20 @@ hold_column <- function(sums, at, value) {
   }
   held <- replace(sums$beta0, at, value)
   sums <- recentre(sums, sums$shift, held)
-  # The coefficient of the first column is that of the columns as they are.
-  own_shift <- if (at > 1L) sums$shift[at] * value else 0
-  sums <- drop_column(sums, at)
-  beta0 <- sums$beta0 + solve_scaled(sums$xx, sums$xr)
-  sums <- recentre(sums, sums$shift, beta0)
+  shift <- sums$shift[at]
+  sums <- take_off_fit(drop_column(sums, at))
   if (at > 1L) {
-    sums$beta0[1L] <- sums$beta0[1L] - own_shift
+    # The coefficient of the first column is that of the columns as they are.
+    sums$beta0[1L] <- sums$beta0[1L] - shift * value
   }
   sums
+}
+
+#' Sums with the fit of least squares taken off
+#' @noRd
+take_off_fit <- function(sums) {
+  beta0 <- sums$beta0 + solve_scaled(sums$xx, sums$xr)
+  recentre(sums, sums$shift, beta0)
 }
 
 drop_column <- function(sums, at) {
@@ -108,10 +128,9 @@ move_columns <- function(term, columns) {
 #' @noRd
 add_sums <- function(a, b) {
   check_same_sums(a, b)
-  other <- recentre(b$sums, a$sums$shift, a$sums$beta0)
   levels <- Map(union, a$levels, b$levels)
-  places <- list(Map(match, a$levels, levels), Map(match, b$levels, levels))
-  a$sums <- add_numbers(a$sums, other, places, lengths(levels))
+  places <- lapply(list(a, b), \(part) Map(match, part$levels, levels))
+  a$sums <- add_numbers(a$sums, b$sums, places, lengths(levels))
   a$keys <- Map(append_keys, a$keys, b$keys, a$levels, b$levels)
   a$levels <- levels
   a$n <- a$n + b$n
@@ -147,25 +166,22 @@ append_values <- function(x, y) {
 #' Numbers by size, factors as their levels; values that are written alike are one level.
 #' @noRd
 levels_in_order <- function(sums) {
-  groups <- names(sums$keys)
-  codes <- Map(
-    \(keys, group) group_codes(names(keys), keys, group),
-    sums$keys,
-    groups
-  )
+  code <- \(keys, group) group_codes(names(keys), keys, group)
+  codes <- Map(code, sums$keys, names(sums$keys))
   refs <- lapply(codes, `[[`, "refs")
   sums$levels <- lapply(codes, `[[`, "levels")
-  n_levels <- lengths(sums$levels)
   sums$keys <- NULL
-  sums$sums$terms <- Map(
-    \(term, refs, n) lapply(term, place_levels, refs, n),
-    sums$sums$terms,
-    refs,
-    n_levels
-  )
-  ordered <- \(pair) order_pair(pair, refs[pair$terms], n_levels[pair$terms])
-  sums$sums$pairs <- lapply(sums$sums$pairs, ordered)
+  sums$sums <- order_numbers(sums$sums, refs, lengths(sums$levels))
   sums
+}
+
+order_numbers <- function(numbers, refs, n_levels) {
+  order_term <- \(term, refs, n) lapply(term, place_levels, refs, n)
+  numbers$terms <- Map(order_term, numbers$terms, refs, n_levels)
+  numbers$pairs <- lapply(numbers$pairs, \(pair) {
+    order_pair(pair, refs[pair$terms], n_levels[pair$terms])
+  })
+  numbers
 }
 
 # Arrays whose last dimension are the levels.
@@ -180,24 +196,38 @@ place_levels <- function(x, refs, n_levels) {
 }
 
 order_pair <- function(pair, refs, n_levels) {
-  key <- (refs[[2L]][pair$b] - 1) * n_levels[[1L]] + refs[[1L]][pair$a]
+  n <- n_levels[[1L]]
+  key <- cell_key(refs[[1L]][pair$a], refs[[2L]][pair$b], n)
   keys <- sort(unique(key))
-  pair$zz <- place_levels(pair$zz, match(key, keys), length(keys))
-  pair$a <- as.integer((keys - 1) %% n_levels[[1L]] + 1)
-  pair$b <- as.integer((keys - 1) %/% n_levels[[1L]] + 1)
+  zz <- place_levels(pair$zz, match(key, keys), length(keys))
+  pair[c("a", "b")] <- cells_of_keys(keys, n)
+  pair$zz <- zz
   pair
+}
+
+# One number for each combination of a level of a factor of n levels and one of another factor.
+cell_key <- function(a, b, n) {
+  (b - 1) * n + a
+}
+
+cells_of_keys <- function(keys, n) {
+  list(
+    a = as.integer((keys - 1) %% n + 1),
+    b = as.integer((keys - 1) %/% n + 1)
+  )
 }
 
 # Numbers ---------------------------------------------------------------------
 
+#' @param places For both parts, by factor, where its levels stand among those of the sum.
+#' @noRd
 add_numbers <- function(a, b, places, n_levels) {
+  b <- recentre(b, a$shift, a$beta0)
   for (name in c("n_eff", "sum_log_weights", "xx", "xr", "rr", "yy")) {
     a[[name]] <- a[[name]] + b[[name]]
   }
-  for (i in seq_along(a$terms)) {
-    at <- list(places[[1L]][[i]], places[[2L]][[i]])
-    a$terms[[i]] <- add_terms(a$terms[[i]], b$terms[[i]], at, n_levels[[i]])
-  }
+  at <- Map(list, places[[1L]], places[[2L]])
+  a$terms[] <- Map(add_terms, a$terms, b$terms, at, n_levels)
   a$pairs <- Map(add_pairs, a$pairs, b$pairs, list(places), list(n_levels))
   a
 }
@@ -219,63 +249,62 @@ add_terms <- function(a, b, at, n_levels) {
 }
 
 add_pairs <- function(a, b, places, n_levels) {
-  first <- a$terms[1L]
-  second <- a$terms[2L]
-  place <- function(pair, part) {
-    pair$a <- places[[part]][[first]][pair$a]
-    pair$b <- places[[part]][[second]][pair$b]
-    pair
-  }
-  a <- place(a, 1L)
-  b <- place(b, 2L)
-  key <- \(pair) (pair$b - 1) * n_levels[[first]] + pair$a
-  keys <- sort(unique(c(key(a), key(b))))
+  n <- n_levels[[a$terms[1L]]]
+  key_a <- placed_key(a, places[[1L]], n)
+  key_b <- placed_key(b, places[[2L]], n)
+  keys <- sort(unique(c(key_a, key_b)))
   dim <- c(dim(a$zz)[1:2], length(keys))
   zz <- matrix(0, prod(dim[1:2]), length(keys))
-  zz[, match(key(a), keys)] <- a$zz
-  at <- match(key(b), keys)
+  zz[, match(key_a, keys)] <- a$zz
+  at <- match(key_b, keys)
   zz[, at] <- zz[, at] + as.vector(b$zz)
-  list(
-    terms = a$terms,
-    a = as.integer((keys - 1) %% n_levels[[first]] + 1),
-    b = as.integer((keys - 1) %/% n_levels[[first]] + 1),
-    zz = array(zz, dim)
-  )
+  cells <- cells_of_keys(keys, n)
+  list(terms = a$terms, a = cells$a, b = cells$b, zz = array(zz, dim))
+}
+
+# The keys of a pair's cells, their levels numbered as in the sum of two parts of the data.
+placed_key <- function(pair, places, n) {
+  a <- places[[pair$terms[1L]]][pair$a]
+  b <- places[[pair$terms[2L]]][pair$b]
+  cell_key(a, b, n)
 }
 
 # Whether two objects are sums of the same columns.
 check_same_sums <- function(a, b) {
-  same <- \(name) identical(a$plan[[name]], b$plan[[name]])
-  columns <- \(sums) lapply(sums$plan$random, `[[`, "columns")
-  formulas <- list(a$plan$formula, b$plan$formula)
-  texts <- vapply(formulas, deparse_one, "")
-  reason <- if (texts[1L] != texts[2L]) {
-    paste0(
-      "Their formulas are ",
-      tick(texts[1L]),
-      " and ",
-      tick(texts[2L]),
-      "."
+  reason <- difference_of_plans(a$plan, b$plan)
+  if (!is.null(reason)) {
+    abort_rlmm(
+      c("The sums must be those of one model.", x = reason),
+      "rlmm_error_sums"
     )
+  }
+}
+
+#' The first difference of two plans, a sentence; `NULL` without any
+#' @noRd
+difference_of_plans <- function(a, b) {
+  same <- \(name) identical(a[[name]], b[[name]])
+  if (deparse_one(a$formula) != deparse_one(b$formula)) {
+    other_formulas(a$formula, b$formula)
   } else if (!same("xlevels")) {
-    other_levels(a$plan$xlevels, b$plan$xlevels)
-  } else if (
-    !identical(a$plan$fixed$names, b$plan$fixed$names) ||
-      !identical(columns(a), columns(b))
-  ) {
+    other_levels(a$xlevels, b$xlevels)
+  } else if (!have_same_columns(a, b)) {
     "Their columns differ: are contrasts or types of variables the same?"
   } else if (!same("predvars")) {
     "A variable depends on all rows of its data, such as `poly(x, 2)`."
   } else if (!same("frequency")) {
     "The weights of one part count rows, those of another don't."
   }
-  if (is.null(reason)) {
-    return(invisible())
-  }
-  abort_rlmm(
-    c("The sums must be those of one model.", x = reason),
-    "rlmm_error_sums"
-  )
+}
+
+other_formulas <- function(a, b) {
+  texts <- tick(c(deparse_one(a), deparse_one(b)))
+  sprintf("Their formulas are %s and %s.", texts[1L], texts[2L])
+}
+
+have_same_columns <- function(a, b) {
+  random <- \(plan) lapply(plan$random, `[[`, "columns")
+  identical(a$fixed$names, b$fixed$names) && identical(random(a), random(b))
 }
 
 other_levels <- function(a, b) {

@@ -33,19 +33,24 @@ update.rlmm <- function(object, formula., ..., evaluate = TRUE) {
   changes <- as.list(substitute(list(...)))[-1]
   check_change_names(changes)
   caller <- parent.frame()
-  changed <- if (!missing(formula.)) changed_formula(object, formula.)
-  formula <- changed %||% stats::formula(object)
-  environment(formula) <- living_environment(object, caller)
-  change <- list(
-    formula = formula,
-    changed = c(names(changes), if (!is.null(changed)) "formula"),
-    caller = caller
-  )
+  formula <- if (!missing(formula.)) changed_formula(object, formula.)
+  change <- wanted_change(object, formula, names(changes), caller)
   call <- changed_call(object, change, changes)
   if (!evaluate) {
     return(portable_call(object, call, change))
   }
   fit_changed(object, call, change)
+}
+
+#' What `changed_call()` calls a change
+#' @param formula The new formula; `NULL` if it stays.
+#' @param arguments Names of the arguments that change.
+#' @noRd
+wanted_change <- function(fit, formula, arguments, caller) {
+  changed <- c(arguments, if (!is.null(formula)) "formula")
+  formula <- formula %||% stats::formula(fit)
+  environment(formula) <- living_environment(fit, caller)
+  list(formula = formula, changed = changed, caller = caller)
 }
 
 check_change_names <- function(changes) {
@@ -69,8 +74,12 @@ changed_call <- function(fit, change, changes = list()) {
     if (!is.null(fit$control$fixed)) call$control <- lenient_control(fit)
   }
   call[names(changes)] <- changes
-  # An argument changed to NULL is one that the call doesn't have.
-  as.call(Filter(Negate(is.null), as.list(call)))
+  without_nulls(call)
+}
+
+# An argument changed to NULL is one that the call doesn't have.
+without_nulls <- function(call) {
+  as.call(drop_null(as.list(call)))
 }
 
 #' Contrasts of the variables that the formula has
@@ -91,6 +100,10 @@ known_contrasts <- function(contrasts, formula) {
 #' @noRd
 formula_variables <- function(formula) {
   terms <- frame_terms(parse_formula(formula), environment(formula), NULL)
+  terms_variables(terms)
+}
+
+terms_variables <- function(terms) {
   as.list(attr(terms, "variables"))[-1]
 }
 
@@ -118,22 +131,38 @@ fit_changed <- function(fit, call, change) {
 # To the stored frame ---------------------------------------------------------
 
 fit_to_frame <- function(fit, args, change) {
-  frame <- fit$frame
   data <- frame_as_data(fit, "subset" %in% change$changed)
-  kept <- setdiff(names(args), c(change$changed, evaluated_in_data(fit)))
-  values <- kept_arguments(fit, args[kept], data, change)
-  for (name in setdiff(evaluated_in_data(fit), change$changed)) {
-    values[[name]] <- frame[[paste0("(", name, ")")]]
-  }
-  if (has_strata(frame)) {
-    values$weights <- if (!is.null(args$weights)) frame[["(prior)"]]
-  }
+  values <- frame_arguments(fit, args, data, change)
   new <- call_fitter(fit, args, values, data, change)
   if (is.function(new)) {
     return(new)
   }
-  new$na_action <- joined_na_action(fit$na_action, new$na_action, nrow(frame))
+  n <- nrow(fit$frame)
+  new$na_action <- joined_na_action(fit$na_action, new$na_action, n)
   new
+}
+
+#' The values of arguments that aren't changed, of those evaluated in the data the stored ones
+#' @noRd
+frame_arguments <- function(fit, args, data, change) {
+  elsewhere <- setdiff(names(args), c(change$changed, evaluated_in_data(fit)))
+  kept <- kept_arguments(fit, args[elsewhere], data, change)
+  stored <- stored_arguments(fit, args, change)
+  c(kept, drop_null(stored))
+}
+
+#' Values in the stored frame of the arguments that are evaluated in the data and aren't changed;
+#' `NULL` for those that aren't given
+#' @noRd
+stored_arguments <- function(fit, args, change) {
+  kept <- setdiff(evaluated_in_data(fit), change$changed)
+  columns <- rlang::set_names(paste0("(", kept, ")"), kept)
+  stored <- lapply(columns, \(column) fit$frame[[column]])
+  if (has_strata(fit$frame)) {
+    given <- if (!is.null(args$weights)) fit$frame[["(prior)"]]
+    stored["weights"] <- list(given)
+  }
+  stored
 }
 
 #' The frame of a fit as data
@@ -165,20 +194,28 @@ frame_suffices <- function(fit, args, change) {
   if (is_selected_anew && !has_all_rows) {
     return(FALSE)
   }
+  has_argument_variables(fit, args, change, has_all_rows) &&
+    has_formula_variables(fit, change)
+}
+
+#' Whether the variables of changed arguments are columns of the frame, or have a value for the
+#' caller, which belongs to all rows of the data
+#' @noRd
+has_argument_variables <- function(fit, args, change, has_all_rows) {
   changed <- args[intersect(evaluated_in_data(fit), change$changed)]
   variables <- unlist(lapply(changed, all.vars))
   in_frame <- variables %in% names(fit$frame)
+  if (!has_all_rows) {
+    return(all(in_frame))
+  }
   is_value <- vapply(variables, exists, NA, envir = change$caller)
   # A formula's variables are columns of the data, wherever else there may be one of that name.
   is_value[variables %in% all.vars(changed$dispersion)] <- FALSE
-  if (!all(in_frame | is_value)) {
-    return(FALSE)
-  }
-  (has_all_rows || all(variables %in% names(fit$frame))) &&
-    has_formula_variables(fit, names(frame_data(fit)), change)
+  all(in_frame | is_value)
 }
 
-has_formula_variables <- function(fit, known, change) {
+has_formula_variables <- function(fit, change) {
+  known <- names(frame_data(fit))
   # With another subset a basis such as `poly(x, 2)` is another one.
   columns <- if (!"subset" %in% change$changed) known
   env <- environment(change$formula)
@@ -243,32 +280,38 @@ fit_to_data <- function(fit, args, change) {
 #' @noRd
 find_data <- function(fit, expr, change) {
   formula <- change$formula
-  found <- Filter(
-    \(data) has_variables(data, formula),
-    data_candidates(expr, change)
-  )
-  if (length(found) == 0) {
-    if (is.null(expr) && has_variables(NULL, formula)) {
-      return(NULL)
-    }
+  candidates <- data_candidates(expr, change)
+  found <- Filter(\(data) has_variables(data, formula), candidates)
+  if (length(found) > 0) {
+    return(fitted_data_of(found, fit, expr))
+  }
+  if (!is.null(expr) || !has_variables(NULL, formula)) {
     abort_no_data(expr, fit, change)
   }
+  NULL
+}
+
+# Of several data frames the smallest one that holds what was fitted.
+fitted_data_of <- function(found, fit, expr) {
   changed <- lapply(found, changed_variables, fit = fit)
-  same <- which(lengths(changed) == 0)
+  same <- found[lengths(changed) == 0]
   if (length(same) == 0) {
     warn_changed_data(expr, changed[[1]])
     return(found[[1]])
   }
-  found[[same[which.min(vapply(found[same], NROW, 1L))]]]
+  n_rows <- vapply(same, NROW, 1L)
+  same[[which.min(n_rows)]]
 }
 
 data_candidates <- function(expr, change) {
   places <- list(environment(change$formula), change$caller)
-  Filter(is.list, lapply(places, evaluated_or_null, expr = expr))
+  Filter(is.list, lapply(places, value_or_null, expr = expr))
 }
 
-evaluated_or_null <- function(env, expr) {
-  tryCatch(eval(expr, env), error = \(cnd) NULL)
+#' The value of an expression in an environment, or in data and what encloses them
+#' @noRd
+value_or_null <- function(expr, place, enclosure = baseenv()) {
+  tryCatch(eval(expr, place, enclosure), error = \(cnd) NULL)
 }
 
 has_variables <- function(data, formula) {
@@ -287,18 +330,15 @@ changed_variables <- function(data, fit) {
   if (anyNA(rows)) {
     return("rows")
   }
-  terms <- attr(fit$frame, "terms")
-  env <- environment(fit$formula)
-  variables <- as.list(attr(terms, "variables"))[-1]
-  is_same <- vapply(
-    variables,
-    \(variable) {
-      value <- tryCatch(eval(variable, data, env), error = \(e) NULL)
-      same_values(value, rows, nrow(data), fit$frame[[deparse_one(variable)]])
-    },
-    NA
-  )
-  vapply(variables[!is_same], deparse_one, "")
+  is_other <- \(variable) has_changed(variable, data, rows, fit)
+  changed <- Filter(is_other, terms_variables(attr(fit$frame, "terms")))
+  vapply(changed, deparse_one, "")
+}
+
+has_changed <- function(variable, data, rows, fit) {
+  value <- value_or_null(variable, data, environment(fit$formula))
+  fitted <- fit$frame[[deparse_one(variable)]]
+  !same_values(value, rows, nrow(data), fitted)
 }
 
 same_values <- function(value, rows, n, fitted) {
@@ -319,27 +359,17 @@ tell_changed_data <- function(fit, args, change) {
     return(invisible())
   }
   found <- data_candidates(args$data, change)
-  is_same <- vapply(
-    found,
-    \(data) length(changed_variables(data, fit)) == 0,
-    NA
-  )
-  if (length(found) == 0 || any(is_same)) {
-    return(invisible())
+  is_same <- \(data) length(changed_variables(data, fit)) == 0
+  if (length(found) > 0 && !any(vapply(found, is_same, NA))) {
+    inform_changed_data(short_deparse(args$data))
   }
-  name <- tick(short_deparse(args$data))
+}
+
+inform_changed_data <- function(name) {
+  text <- "The model is fitted again to its own data; %s has changed."
+  hint <- "Use `update(fit, data = %s)` to fit it to what that is now."
   inform_rlmm(
-    c(
-      paste0(
-        "The model is fitted again to its own data; ",
-        name,
-        " has changed."
-      ),
-      i = sprintf(
-        "Use `update(fit, data = %s)` to fit it to what that is now.",
-        short_deparse(args$data)
-      )
-    ),
+    c(sprintf(text, tick(name)), i = sprintf(hint, name)),
     "rlmm_message_changed_data"
   )
 }
@@ -378,18 +408,17 @@ abort_no_data <- function(expr, fit, change) {
   if (length(unheld) > 0) {
     abort_unheld(expr, unheld)
   }
-  lacking <- paste0(
-    "The frame stored in the fit doesn't hold ",
-    enumerate(tick(missing)),
-    "."
-  )
+  abort_lost_data(expr, missing)
+}
+
+abort_lost_data <- function(expr, missing) {
+  gone <- "%s doesn't exist any more."
+  lacking <- "The frame stored in the fit doesn't hold %s."
   abort_rlmm(
     c(
       "Can't find the data of the model.",
-      x = if (!is.null(expr)) {
-        paste0(tick(deparse_one(expr)), " doesn't exist any more.")
-      },
-      i = if (length(missing) > 0) lacking,
+      x = if (!is.null(expr)) sprintf(gone, tick(deparse_one(expr))),
+      i = if (length(missing) > 0) sprintf(lacking, enumerate(tick(missing))),
       i = "Give the data: `update(fit, ..., data = )`."
     ),
     "rlmm_error_variable"
@@ -427,23 +456,22 @@ evaluated_in_data <- function(fit) {
 #' What the fit knows of its own arguments needn't be evaluated; a start belongs to the old model.
 #' @noRd
 kept_arguments <- function(fit, args, data, change) {
-  places <- list(environment(fit$formula), change$caller)
   args <- args[!names(args) %in% c("formula", "data", "start")]
-  lapply(rlang::set_names(names(args)), function(name) {
-    switch(
-      name,
-      REML = fit$reml,
-      control = kept_control(fit, args$control),
-      sigma = fit$sigma,
-      family = unfitted_family(fit),
-      contrasts = kept_contrasts(fit, args$contrasts, places, change),
-      eval_first(
-        args[[name]],
-        if (name %in% evaluated_in_data(fit)) data,
-        places
-      )
-    )
-  })
+  names <- rlang::set_names(names(args))
+  lapply(names, \(name) kept_argument(fit, name, args[[name]], data, change))
+}
+
+kept_argument <- function(fit, name, expr, data, change) {
+  places <- list(environment(fit$formula), change$caller)
+  switch(
+    name,
+    REML = fit$reml,
+    control = kept_control(fit, expr),
+    sigma = fit$sigma,
+    family = unfitted_family(fit),
+    contrasts = kept_contrasts(fit, expr, places, change),
+    eval_first(expr, if (name %in% evaluated_in_data(fit)) data, places)
+  )
 }
 
 kept_control <- function(fit, control) {
@@ -481,22 +509,24 @@ eval_first <- function(expr, data, envs) {
   eval(expr, data, envs[[length(envs)]])
 }
 
-#' Calls the fitting function of a fit with values bound to the names of its arguments, so that a
-#' traceback shows those and not the data
+#' Calls the fitting function of a fit
 #' @param values The arguments that aren't changed.
 #' @noRd
 call_fitter <- function(fit, args, values, data, change) {
   changed <- setdiff(intersect(change$changed, names(args)), "data")
   values[changed] <- changed_arguments(fit, args[changed], data, change$caller)
   values[c("formula", "data")] <- list(change$formula, data)
-  env <- rlang::env(
-    environment(change$formula),
-    fitter = fitting_function(fit, names(values))
-  )
+  fitter <- fitting_function(fit, names(values))
+  call_by_names(fitter, values, environment(change$formula))
+}
+
+#' Calls a fitting function with values bound to the names of its arguments, so that a traceback
+#' shows those and not the data
+#' @noRd
+call_by_names <- function(fitter, values, env) {
   names <- paste0("new_", names(values))
-  for (i in seq_along(values)) {
-    assign(names[i], values[[i]], envir = env)
-  }
+  bound <- rlang::set_names(values, names)
+  env <- rlang::new_environment(c(bound, fitter = fitter), env)
   symbols <- rlang::set_names(lapply(names, as.symbol), names(values))
   eval(as.call(c(quote(fitter), symbols)), env)
 }
@@ -520,32 +550,27 @@ fitting_function.rlmm_glmm <- function(fit, arguments) {
 #' stand in their place, or else the stored frame.
 #' @noRd
 portable_call <- function(fit, call, change) {
-  args <- as.list(call)[-1]
-  data <- value_or_null(args$data, change$caller)
-  is_there <- is.null(args$data) || is_as_fitted(data, fit)
-  if (is_there) {
+  data <- value_or_null(call$data, change$caller)
+  if (is.null(call$data) || is_as_fitted(data, fit)) {
     return(call)
   }
-  made_with <- value_or_null(args$data, environment(change$formula))
+  made_with <- value_or_null(call$data, environment(change$formula))
   if (is_as_fitted(made_with, fit)) {
     call$data <- made_with
     return(call)
   }
-  if (!frame_suffices(fit, args, change)) {
-    return(call)
+  args <- as.list(call)[-1]
+  if (frame_suffices(fit, args, change)) {
+    call <- with_stored_data(call, fit, args, change)
   }
-  call$data <- frame_as_data(fit, plain = FALSE)
-  for (name in setdiff(evaluated_in_data(fit), change$changed)) {
-    call[name] <- list(fit$frame[[paste0("(", name, ")")]])
-  }
-  if (has_strata(fit$frame)) {
-    call["weights"] <- list(if (!is.null(args$weights)) fit$frame[["(prior)"]])
-  }
-  as.call(Filter(Negate(is.null), as.list(call)))
+  call
 }
 
-value_or_null <- function(expr, env) {
-  tryCatch(eval(expr, env), error = \(e) NULL)
+with_stored_data <- function(call, fit, args, change) {
+  call$data <- frame_as_data(fit, plain = FALSE)
+  stored <- stored_arguments(fit, args, change)
+  call[names(stored)] <- stored
+  without_nulls(call)
 }
 
 # Whether data are those of the fit: with the same rows, and no others.
