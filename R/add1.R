@@ -58,23 +58,24 @@ drop1.rlmm <- function(
   test <- if (missing(test) && !is.null(ddf)) "F" else test
   test <- one_of(test, c("none", "Chisq", "F", "user"), "test")
   scope <- dropped_labels(object, scope)
-  if (test == "F") {
-    refuse_dots(...)
-    return(deletion_tests(object, scope, ddf))
-  }
   if (test == "user") {
     check_sum_function(sumFun)
     fits <- compared_fits(object, scope, "-", trace)
     return(user_table(object, fits, sumFun, scale, k, ...))
   }
   refuse_dots(...)
-  by_ml <- ml_fit(object)
-  fits <- compared_fits(by_ml, scope, "-", trace)
-  table <- comparison_table(by_ml, fits, k, test == "Chisq")
-  # lme4 calls it `npar`; stats::step() asks for `Df`.
-  df_name <- if (is_called_by(stats::step)) "Df" else "npar"
-  names(table) <- c(df_name, "AIC", "LRT", "Pr(Chi)")[seq_along(table)]
+  if (test == "F") {
+    return(deletion_tests(object, scope, ddf))
+  }
+  table <- compare_by_ml(object, scope, "-", k, trace, test == "Chisq")
+  names(table) <- deletion_names()[seq_along(table)]
   structure(table, heading = table_heading("deletions", object))
+}
+
+# The columns of drop1(): lme4 calls the first `npar`; stats::step() asks for `Df`.
+deletion_names <- function() {
+  df_name <- if (is_called_by(stats::step)) "Df" else "npar"
+  c(df_name, "AIC", "LRT", "Pr(Chi)")
 }
 
 #' @rdname add1.rlmm
@@ -92,10 +93,15 @@ add1.rlmm <- function(
   refuse_dots(...)
   test <- one_of(test, c("none", "Chisq"), "test")
   scope <- added_labels(object, if (!missing(scope)) scope)
-  by_ml <- ml_fit(object)
-  fits <- compared_fits(by_ml, scope, "+", trace)
-  table <- comparison_table(by_ml, fits, k, test == "Chisq")
+  table <- compare_by_ml(object, scope, "+", k, trace, test == "Chisq")
   structure(table, heading = table_heading("additions", object))
+}
+
+# The models with each term dropped or added beside that of the fit, by maximum likelihood.
+compare_by_ml <- function(fit, labels, sign, k, trace, is_tested) {
+  by_ml <- ml_fit(fit)
+  fits <- compared_fits(by_ml, labels, sign, trace)
+  comparison_table(by_ml, fits, k, is_tested)
 }
 
 is_called_by <- function(f) {
@@ -113,15 +119,8 @@ deletion_tests <- function(fit, labels, ddf) {
     f_test(fit, L, numeric(nrow(L)), tests)
   })
   empty <- f_table(numeric(), integer(), numeric(), numeric())
-  structure(
-    if (length(rows) > 0L) do.call(rbind, rows) else empty,
-    heading = c(
-      paste0("Single term deletions with ", ddf_label(ddf)),
-      "\nModel:",
-      deparse1(stats::formula(fit))
-    ),
-    class = c("anova", "data.frame")
-  )
+  what <- paste("deletions with", ddf_label(ddf))
+  anova_table(rows, empty, table_heading(what, fit))
 }
 
 #' The combinations of coefficients that are zero in the model without a term
@@ -134,22 +133,25 @@ deletion_contrasts <- function(fit, label) {
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
   parts <- svd(rest / rep(unit, each = nrow(x)), nu = 0L)
   rank <- sum(parts$d > 1e-7)
-  t(parts$v[, seq_len(rank), drop = FALSE]) * rep(unit, each = rank)
+  directions <- parts$v[, seq_len(rank), drop = FALSE]
+  t(directions * unit)
 }
 
 # The matrix of the fixed effects of the model without a term.
 matrix_without_term <- function(fit, label) {
-  terms <- stats::delete.response(fit$fixed$terms)
-  labels <- attr(terms, "term.labels")
-  smaller <- if (length(labels) > 1L) {
-    stats::drop.terms(terms, match(label, labels))
-  } else {
-    stats::terms(if (attr(terms, "intercept") == 1L) ~1 else ~0)
-  }
+  smaller <- terms_without(stats::delete.response(fit$fixed$terms), label)
   contrasts <- fit$fixed$contrasts
   kept <- intersect(names(contrasts), variable_names(smaller))
   frame <- fit_frame(fit)
   stats::model.matrix(smaller, frame, contrasts.arg = contrasts[kept])
+}
+
+terms_without <- function(terms, label) {
+  labels <- attr(terms, "term.labels")
+  if (length(labels) > 1L) {
+    return(stats::drop.terms(terms, match(label, labels)))
+  }
+  stats::terms(if (attr(terms, "intercept") == 1L) ~1 else ~0)
 }
 
 ml_fit <- function(fit) if (isREML.rlmm(fit)) refitML.rlmm(fit) else fit
@@ -162,19 +164,18 @@ compared_fits <- function(fit, labels, sign, trace) {
     if (isTRUE(trace > 0)) {
       inform_rlmm(paste("trying", sign, label), "rlmm_message_trace")
     }
-    formula <- stats::update.formula(
-      stats::formula(fit),
-      stats::as.formula(paste("~ .", sign, label))
-    )
-    change <- list(
-      formula = formula,
-      changed = "formula",
-      caller = environment(formula)
-    )
-    new <- fit_changed(fit, changed_call(fit, change), change)
+    new <- fit_with_change(fit, paste("~ .", sign, label))
     check_same_rows(fit, new, label)
     new
   })
+}
+
+fit_with_change <- function(fit, formula_change) {
+  formula <- stats::update.formula(
+    stats::formula(fit),
+    stats::as.formula(formula_change)
+  )
+  fit_with_formula(fit, formula)
 }
 
 check_same_rows <- function(fit, new, label) {
@@ -199,18 +200,18 @@ check_same_rows <- function(fit, new, label) {
 #' A row for the fit and for each of the others: `Df`, `AIC` and, with a test, `LRT` and `Pr(>Chi)`
 #' @noRd
 comparison_table <- function(fit, others, k, is_tested) {
-  log_liks <- lapply(c(list(fit), unname(others)), logLik.rlmm)
-  log_lik <- vapply(log_liks, as.double, 0)
-  npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
-  df <- c(NA, abs(npar[-1] - npar[1]))
+  found <- log_likelihoods(c(list(fit), others))
+  npar <- found$npar
   table <- data.frame(
-    Df = df,
-    AIC = -2 * log_lik + k * npar,
+    Df = c(NA, abs(npar[-1] - npar[1])),
+    AIC = -2 * found$value + k * npar,
     row.names = c("<none>", names(others))
   )
   if (is_tested) {
-    table$LRT <- c(NA, pmax(0, 2 * abs(log_lik[-1] - log_lik[1])))
-    table[["Pr(>Chi)"]] <- stats::pchisq(table$LRT, df, lower.tail = FALSE)
+    change <- found$value[-1] - found$value[1]
+    table$LRT <- c(NA, 2 * abs(change))
+    p <- stats::pchisq(table$LRT, table$Df, lower.tail = FALSE)
+    table[["Pr(>Chi)"]] <- p
   }
   structure(table, class = c("anova", "data.frame"))
 }
@@ -234,11 +235,9 @@ user_table <- function(fit, others, sum_function, scale, k, ...) {
   values <- do.call(rbind, c(list(none * NA), unname(found)))
   columns <- names(none) %||% paste0("V", seq_along(none))
   dimnames(values) <- list(c("<none>", names(others)), columns)
-  structure(
-    as.data.frame(values),
-    heading = table_heading("deletions", fit, attr(none, "method")),
-    class = c("anova", "data.frame")
-  )
+  heading <- table_heading("deletions", fit, attr(none, "method"))
+  table <- as.data.frame(values)
+  structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 check_sum_function <- function(sum_function) {
@@ -259,25 +258,28 @@ dropped_labels <- function(fit, scope) {
   if (missing(scope)) {
     return(stats::drop.scope(terms))
   }
-  known <- attr(terms, "term.labels")
   if (rlang::is_formula(scope)) {
     changed <- stats::update.formula(stats::formula(terms), scope)
     scope <- attr(stats::terms(changed), "term.labels")
   }
-  unknown <- if (is.character(scope)) setdiff(scope, known)
-  if (is.character(scope) && length(unknown) == 0L) {
-    return(scope)
-  }
-  found <- if (is.character(scope)) {
-    paste0("It names ", enumerate(tick(unknown)), ".")
-  } else {
-    it_is(scope)
+  check_fixed_labels(scope, attr(terms, "term.labels"), "scope")
+  scope
+}
+
+check_fixed_labels <- function(labels, known, arg) {
+  unknown <- if (is.character(labels)) setdiff(labels, known)
+  if (is.character(labels) && length(unknown) == 0L) {
+    return(invisible())
   }
   abort_argument(
-    "`scope` must name fixed effects of the model.",
-    x = found,
+    sprintf("`%s` must name fixed effects of the model.", arg),
+    x = if (is.character(labels)) {
+      paste0("It names ", enumerate(tick(unknown)), ".")
+    } else {
+      it_is(labels)
+    },
     i = paste0("They are ", enumerate(tick(known), max = 10L), "."),
-    arg = "scope"
+    arg = arg
   )
 }
 
@@ -290,17 +292,22 @@ added_labels <- function(fit, scope) {
     abort_scope()
   }
   bars <- grep("|", scope, fixed = TRUE, value = TRUE)
-  # The terms that the model has: stats::step() makes a `.` of them.
-  own <- gsub("^\\(|\\)$", "", term_texts(fit))
-  new <- setdiff(bars, own)
-  if (length(new) > 0L) {
-    abort_scope_bar(new[1L])
-  }
+  check_bars(bars, fit)
   scope <- setdiff(scope, bars)
   if (length(scope) == 0L) {
     abort_empty_scope()
   }
   scope
+}
+
+# Random-effects terms may stand in a scope where the model has them: stats::step() makes a `.` of
+# them.
+check_bars <- function(bars, fit) {
+  own <- gsub("^\\(|\\)$", "", term_texts(fit))
+  new <- setdiff(bars, own)
+  if (length(new) > 0L) {
+    abort_scope_bar(new[1L])
+  }
 }
 
 added_terms <- function(formula, scope) {

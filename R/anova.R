@@ -132,30 +132,29 @@ by_maximum_likelihood <- function(fits, labels) {
 }
 
 likelihood_ratio_tests <- function(fits, labels) {
-  npar <- vapply(fits, \(fit) as.double(attr(stats::logLik(fit), "df")), 0)
-  order <- order(npar)
-  inform_not_nested(fits[order], npar[order], labels[order])
-  table <- test_table(fits[order], npar[order])
-  row.names(table) <- labels[order]
-  heading <- c(
-    test_heading(fits[order], labels[order], fits[[1]]),
-    noise_heading(fits[order])
-  )
+  order <- order(log_likelihoods(fits)$npar)
+  first <- fits[[1]]
+  fits <- fits[order]
+  labels <- labels[order]
+  table <- test_table(fits)
+  inform_not_nested(fits, table$npar, labels)
+  row.names(table) <- labels
+  heading <- c(test_heading(fits, labels, first), noise_heading(fits))
   structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 # Each model is tested against the one before it, which is smaller or as large.
-test_table <- function(fits, npar) {
-  log_lik <- vapply(fits, \(fit) as.double(stats::logLik(fit)), 0)
-  deviance <- -2 * log_lik
-  tests <- chisq_tests(log_lik, npar)
+test_table <- function(fits) {
+  found <- log_likelihoods(fits)
+  deviance <- -2 * found$value
+  npar <- found$npar
   data.frame(
     npar = npar,
     AIC = deviance + 2 * npar,
     BIC = deviance + log(stats::nobs(fits[[1]])) * npar,
-    logLik = log_lik,
+    logLik = found$value,
     `-2*log(L)` = deviance,
-    tests,
+    chisq_tests(found$value, npar),
     check.names = FALSE
   )
 }

@@ -1,26 +1,12 @@
 # Pictures by ggplot2 of coefficients, replicates and power.
 
 shrinkage_ggplot <- function(shrinkage) {
-  ends <- data.frame(
-    x = shrinkage$alone[, 1L],
-    y = shrinkage$alone[, 2L],
-    xend = shrinkage$mixed[, 1L],
-    yend = shrinkage$mixed[, 2L]
-  )
-  kinds <- shrinkage_key$text[[1L]]
-  points <- data.frame(
-    x = c(ends$xend, ends$x, shrinkage$centre[[1L]]),
-    y = c(ends$yend, ends$y, shrinkage$centre[[2L]]),
-    kind = factor(rep(kinds, c(nrow(ends), nrow(ends), 1L)), kinds)
-  )
+  ends <- shrinkage_ends(shrinkage)
+  points <- shrinkage_points(ends, shrinkage$centre)
+  kinds <- levels(points$kind)
   look <- shrinkage_key$points
   ggplot2::ggplot(points, ggplot2::aes(.data$x, .data$y)) +
-    ggplot2::geom_segment(
-      ggplot2::aes(xend = .data$xend, yend = .data$yend),
-      ends,
-      colour = plot_grey,
-      na.rm = TRUE
-    ) +
+    segment_layer(ends) +
     ggplot2::geom_point(
       ggplot2::aes(colour = .data$kind, shape = .data$kind),
       na.rm = TRUE
@@ -34,6 +20,35 @@ shrinkage_ggplot <- function(shrinkage) {
       shape = NULL
     ) +
     ggplot2::theme(legend.position = "top")
+}
+
+# Where the arrows of a shrinkage plot begin, without the model, and end.
+shrinkage_ends <- function(shrinkage) {
+  data.frame(
+    x = shrinkage$alone[, 1L],
+    y = shrinkage$alone[, 2L],
+    xend = shrinkage$mixed[, 1L],
+    yend = shrinkage$mixed[, 2L]
+  )
+}
+
+shrinkage_points <- function(ends, centre) {
+  kinds <- shrinkage_key$text[[1L]]
+  n <- nrow(ends)
+  data.frame(
+    x = c(ends$xend, ends$x, centre[[1L]]),
+    y = c(ends$yend, ends$y, centre[[2L]]),
+    kind = factor(rep(kinds, c(n, n, 1L)), kinds)
+  )
+}
+
+segment_layer <- function(ends) {
+  ggplot2::geom_segment(
+    ggplot2::aes(xend = .data$xend, yend = .data$yend),
+    ends,
+    colour = plot_grey,
+    na.rm = TRUE
+  )
 }
 
 # Coefficients ------------------------------------------------------------
@@ -60,16 +75,8 @@ coefficient_ggplot <- function(data) {
   first <- data[data$term == levels(data$term)[1L], ]
   levels <- as.character(first$grp)[order(first$estimate)]
   data$place <- match(as.character(data$grp), levels)
-  picture <- ggplot2::ggplot(data, ggplot2::aes(.data$estimate, .data$place))
-  if (!is.null(data$lwr)) {
-    picture <- picture +
-      ggplot2::geom_segment(
-        ggplot2::aes(x = .data$lwr, xend = .data$upr, yend = .data$place),
-        colour = if (length(levels) > 200L) "grey80" else plot_grey,
-        na.rm = TRUE
-      )
-  }
-  picture +
+  ggplot2::ggplot(data, ggplot2::aes(.data$estimate, .data$place)) +
+    (if (!is.null(data$lwr)) interval_layer(length(levels))) +
     points_layer(nrow(data), na.rm = TRUE) +
     ggplot2::facet_wrap(
       ggplot2::vars(.data$term),
@@ -78,6 +85,15 @@ coefficient_ggplot <- function(data) {
     ) +
     ggplot2::labs(x = "Coefficient", y = NULL) +
     level_places(levels)
+}
+
+# Intervals of so many levels that they touch are paler.
+interval_layer <- function(n_levels) {
+  ggplot2::geom_segment(
+    ggplot2::aes(x = .data$lwr, xend = .data$upr, yend = .data$place),
+    colour = if (n_levels > 200L) "grey80" else plot_grey,
+    na.rm = TRUE
+  )
 }
 
 level_places <- function(levels) {
@@ -95,11 +111,10 @@ autoplot.rlmm_lmList <- function(object, level = 0.95, ...) {
   refuse_dots(...)
   limits <- unclass(confint.rlmm_lmList(object, level = level))
   names <- dimnames(limits)
-  n <- length(names[[1L]])
   low <- as.vector(limits[, 1L, ])
   high <- as.vector(limits[, 2L, ])
   coefficient_ggplot(data.frame(
-    term = rep(names[[3L]], each = n),
+    term = rep(names[[3L]], each = nrow(limits)),
     grp = rep(names[[1L]], length(names[[3L]])),
     estimate = (low + high) / 2,
     lwr = low,
@@ -125,17 +140,9 @@ autoplot.rlmm_bootstrap <- function(
 
 density_ggplot <- function(drawn) {
   data <- replicate_table(drawn)
-  estimates <- data.frame(
-    estimate = unname(drawn$estimate),
-    parameter = factor(names(drawn$estimate), levels(data$parameter))
-  )
   ggplot2::ggplot(data, ggplot2::aes(.data$value)) +
     ggplot2::geom_density(fill = plot_blue, colour = plot_blue, alpha = 0.15) +
-    ggplot2::geom_vline(
-      ggplot2::aes(xintercept = .data$estimate),
-      estimates,
-      colour = plot_red
-    ) +
+    estimate_lines(drawn$estimate, levels(data$parameter)) +
     ggplot2::facet_wrap(
       ggplot2::vars(.data$parameter),
       scales = "free",
@@ -144,22 +151,25 @@ density_ggplot <- function(drawn) {
     ggplot2::labs(x = NULL, y = "Density")
 }
 
+estimate_lines <- function(estimate, parameters) {
+  data <- data.frame(
+    estimate = unname(estimate),
+    parameter = factor(names(estimate), parameters)
+  )
+  ggplot2::geom_vline(
+    ggplot2::aes(xintercept = .data$estimate),
+    data,
+    colour = plot_red
+  )
+}
+
 ridge_ggplot <- function(drawn) {
   curves <- bootstrap_ridges(drawn)
   names <- colnames(drawn$values)
   curves$parameter <- factor(curves$parameter, names)
   ggplot2::ggplot(curves, ggplot2::aes(.data$value)) +
     ggplot2::geom_vline(xintercept = 0, colour = plot_red) +
-    ggplot2::geom_ribbon(
-      ggplot2::aes(
-        ymin = .data$base,
-        ymax = .data$base + .data$height,
-        group = .data$parameter
-      ),
-      fill = plot_blue,
-      colour = plot_blue,
-      alpha = 0.3
-    ) +
+    ridge_layer() +
     ggplot2::scale_y_continuous(
       breaks = rev(seq_along(names)),
       labels = names,
@@ -168,24 +178,45 @@ ridge_ggplot <- function(drawn) {
     ggplot2::labs(x = ridge_label, y = NULL)
 }
 
+ridge_layer <- function() {
+  ggplot2::geom_ribbon(
+    ggplot2::aes(
+      ymin = .data$base,
+      ymax = .data$top,
+      group = .data$parameter
+    ),
+    fill = plot_blue,
+    colour = plot_blue,
+    alpha = 0.3
+  )
+}
+
 #' @rdname autoplot.rlmm
 #' @rawNamespace S3method(ggplot2::autoplot, rlmm_power)
 autoplot.rlmm_power <- function(object, ...) {
   refuse_dots(...)
   data <- power_curve(object)
+  marks <- c(attr(object, "alpha"), 0.8)
   ggplot2::ggplot(data, ggplot2::aes(.data$size, .data$power)) +
     ggplot2::geom_hline(
-      yintercept = c(attr(object, "alpha"), 0.8),
+      yintercept = marks,
       colour = plot_grey,
       linetype = "dashed"
     ) +
-    ggplot2::geom_segment(
-      ggplot2::aes(xend = .data$size, y = .data$lwr, yend = .data$upr),
-      colour = plot_blue
-    ) +
-    ggplot2::geom_line(colour = plot_blue) +
-    ggplot2::geom_point(colour = plot_blue) +
+    power_layers() +
     ggplot2::facet_wrap(ggplot2::vars(.data$test), labeller = wrapped) +
     ggplot2::ylim(0, 1) +
     ggplot2::labs(x = power_axis(object), y = "Power")
+}
+
+# The power at each size, with its interval.
+power_layers <- function() {
+  list(
+    ggplot2::geom_segment(
+      ggplot2::aes(xend = .data$size, y = .data$lwr, yend = .data$upr),
+      colour = plot_blue
+    ),
+    ggplot2::geom_line(colour = plot_blue),
+    ggplot2::geom_point(colour = plot_blue)
+  )
 }

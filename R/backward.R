@@ -46,22 +46,23 @@ backward.rlmm <- function(
   ...
 ) {
   refuse_dots(...)
-  check_level_of_test(alpha.random, "alpha.random")
-  check_level_of_test(alpha.fixed, "alpha.fixed")
-  check_flag(reduce.fixed, "reduce.fixed")
-  check_flag(reduce.random, "reduce.random")
+  alpha_random <- elimination_limit(alpha.random, reduce.random, "random")
+  alpha_fixed <- elimination_limit(alpha.fixed, reduce.fixed, "fixed")
   check_kept(keep, object)
   ddf <- contest_ddf(object, ddf, NULL)
-  alpha <- c(
-    if (reduce.random) alpha.random else 1,
-    if (reduce.fixed) alpha.fixed else 1
-  )
-  random <- eliminate_random(object, alpha[1L])
-  fixed <- eliminate_fixed(random$model, alpha[2L], keep, ddf)
+  random <- eliminate_random(object, alpha_random)
+  fixed <- eliminate_fixed(random$model, alpha_fixed, keep, ddf)
   structure(
     list(random = random$table, fixed = fixed$table, model = fixed$model),
     class = "rlmm_backward"
   )
+}
+
+# The p-value above which effects are left out: none is above one.
+elimination_limit <- function(alpha, reduce, part) {
+  check_level_of_test(alpha, paste0("alpha.", part))
+  check_flag(reduce, paste0("reduce.", part))
+  if (reduce) alpha else 1
 }
 
 check_level_of_test <- function(x, arg) {
@@ -76,21 +77,9 @@ check_level_of_test <- function(x, arg) {
 }
 
 check_kept <- function(keep, fit) {
-  known <- attr(fit$fixed$terms, "term.labels")
-  unknown <- setdiff(keep, known)
-  if ((is.null(keep) || is.character(keep)) && length(unknown) == 0L) {
-    return(invisible())
+  if (!is.null(keep)) {
+    check_fixed_labels(keep, attr(fit$fixed$terms, "term.labels"), "keep")
   }
-  abort_argument(
-    "`keep` must name fixed effects of the model.",
-    x = if (is.character(keep)) {
-      paste0("It names ", enumerate(tick(unknown)), ".")
-    } else {
-      it_is(keep)
-    },
-    i = paste0("They are ", enumerate(tick(known), max = 10L), "."),
-    arg = "keep"
-  )
 }
 
 # Random effects ------------------------------------------------------------------------
@@ -102,65 +91,63 @@ eliminate_random <- function(fit, alpha) {
     fits <- lapply(reductions, \(reduction) reduced_fit(fit, reduction))
     table <- reduction_table(fit, fits, reductions)
     table[["Pr(>mixture)"]] <- NULL
-    first <- gone$table %||% table[1L, , drop = FALSE]
-    p <- table[["Pr(>Chisq)"]][-1L]
-    is_last <- vapply(fits, \(smaller) all(held_terms(smaller)), NA)
-    p[is_last] <- NA
-    worst <- which.max(p)
-    if (length(worst) == 0L || p[worst] <= alpha) {
-      return(list(
-        model = fit,
-        table = path_table(first, table[-1L, , drop = FALSE], gone$n, TRUE)
-      ))
+    gone <- gone %||% table[1L, , drop = FALSE]
+    left <- table[-1L, , drop = FALSE]
+    weakest <- weakest_effect(reduction_p(left, fits), alpha)
+    if (is.null(weakest)) {
+      return(list(model = fit, table = path_table(gone, left, TRUE)))
     }
-    row <- table[worst + 1L, , drop = FALSE]
-    gone <- list(table = rbind(first, row), n = (gone$n %||% 0L) + 1L)
-    fit <- fits[[worst]]
+    gone <- rbind(gone, left[weakest, , drop = FALSE])
+    fit <- fits[[weakest]]
   }
+}
+
+# The p-values of reductions, missing for the last term, which stays.
+reduction_p <- function(table, fits) {
+  is_last <- vapply(fits, \(smaller) all(held_terms(smaller)), NA)
+  ifelse(is_last, NA, table[["Pr(>Chisq)"]])
+}
+
+# The place of the largest p-value, if it is above the limit.
+weakest_effect <- function(p, alpha) {
+  worst <- which.max(p)
+  if (length(worst) > 0L && p[worst] > alpha) worst
 }
 
 #' The table of the path: what was left out, by steps, and what stays
 #' @param gone The rows of what was left out; of random effects after that of the first model.
 #' @noRd
-path_table <- function(gone, left, n, is_random, note = NULL) {
-  n <- n %||% 0L
+path_table <- function(gone, left, is_random, note = NULL) {
   first <- if (is_random) NA
+  n_gone <- NROW(gone) - length(first)
   part <- if (is_random) "random" else "fixed"
   table <- rbind(gone, left)
   table <- data.frame(
-    Eliminated = c(first, seq_len(n), rep(0L, nrow(left))),
+    Eliminated = c(first, seq_len(n_gone), rep(0L, nrow(left))),
     table,
     row.names = row.names(table),
     check.names = FALSE
   )
-  structure(
-    table,
-    heading = c(paste0("Backward reduced ", part, "-effect table"), note, ""),
-    class = c("anova", "data.frame")
-  )
+  heading <- c(paste0("Backward reduced ", part, "-effect table"), note, "")
+  structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 # Fixed effects -------------------------------------------------------------------------
 
 eliminate_fixed <- function(fit, alpha, keep, ddf) {
   gone <- NULL
-  n <- 0L
   repeat {
     labels <- stats::drop.scope(fit$fixed$terms)
     table <- as.data.frame(fixed_deletions(fit, labels, ddf))
     p <- table[[length(table)]]
     p[row.names(table) %in% keep] <- NA
-    worst <- which.max(p)
-    if (length(worst) == 0L || p[worst] <= alpha) {
+    weakest <- weakest_effect(p, alpha)
+    if (is.null(weakest)) {
       note <- if (isLMM.rlmm(fit)) paste("F tests with", ddf_label(ddf))
-      return(list(
-        model = fit,
-        table = path_table(gone, table, n, FALSE, note)
-      ))
+      return(list(model = fit, table = path_table(gone, table, FALSE, note)))
     }
-    gone <- rbind(gone, table[worst, , drop = FALSE])
-    n <- n + 1L
-    fit <- without_fixed(fit, row.names(table)[worst])
+    gone <- rbind(gone, table[weakest, , drop = FALSE])
+    fit <- without_fixed(fit, row.names(table)[weakest])
   }
 }
 

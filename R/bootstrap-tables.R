@@ -48,22 +48,26 @@ summary.rlmm_bootstrap <- function(object, level = 0.95, ...) {
   refuse_dots(...)
   check_confidence(level)
   values <- as.matrix(object)
-  estimate <- bootstrap_estimates(object)
-  mean <- colMeans(values, na.rm = TRUE)
-  limits <- bootstrap_limits(values, estimate, level, "percentile")
   structure(
-    data.frame(
-      estimate = estimate,
-      bias = mean - estimate,
-      std.error = apply(values, 2L, stats::sd, na.rm = TRUE),
-      lower = limits[, 1L],
-      upper = limits[, 2L],
-      n = colSums(!is.na(values)),
-      row.names = colnames(values)
-    ),
+    replicate_statistics(values, bootstrap_estimates(object), level),
     header = bootstrap_header(object),
     level = level,
     class = c("summary.rlmm_bootstrap", "data.frame")
+  )
+}
+
+# The replicates compared with the estimates: a row for each parameter.
+replicate_statistics <- function(values, estimate, level) {
+  mean <- colMeans(values, na.rm = TRUE)
+  limits <- bootstrap_limits(values, estimate, level, "percentile")
+  data.frame(
+    estimate = estimate,
+    bias = mean - estimate,
+    std.error = apply(values, 2L, stats::sd, na.rm = TRUE),
+    lower = limits[, 1L],
+    upper = limits[, 2L],
+    n = colSums(!is.na(values)),
+    row.names = colnames(values)
   )
 }
 
@@ -75,29 +79,20 @@ format.summary.rlmm_bootstrap <- function(
 ) {
   warn_of_dots(...)
   check_digits(digits)
-  limits <- limit_names(attr(x, "level"))
-  columns <- lapply(
-    x[c("estimate", "bias", "std.error", "lower", "upper")],
-    \(column) {
-      format(column, digits = digits)
-    }
-  )
-  columns <- lapply(columns, \(text) formatC(text, width = max(nchar(text))))
-  names(columns)[4:5] <- limits
+  columns <- format_statistics(x, digits)
+  table <- cbind(rownames(x), do.call(cbind, columns))
+  c(attr(x, "header"), "", format_table(table))
+}
+
+# The columns as texts; that of the counts only where replicates are missing.
+format_statistics <- function(x, digits) {
+  statistics <- x[c("estimate", "bias", "std.error", "lower", "upper")]
+  columns <- lapply(statistics, format, digits = digits)
+  names(columns)[4:5] <- limit_names(attr(x, "level"))
   if (any(x$n < max(x$n, 0))) {
     columns$n <- format_count(x$n)
   }
-  table <- c(list(format(rownames(x))), columns)
-  heads <- c("", names(columns))
-  width <- vapply(table, \(column) max(nchar(column)), 0L)
-  width <- pmax(width, nchar(heads))
-  lines <- Map(
-    \(head, column, width) formatC(c(head, column), width = width),
-    heads,
-    table,
-    width
-  )
-  c(attr(x, "header"), "", do.call(paste, unname(lines)))
+  columns
 }
 
 #' @export
@@ -121,40 +116,43 @@ print.rlmm_bootstrap <- function(
 #' What stands above the numbers of a bootstrap
 #' @noRd
 bootstrap_header <- function(object) {
-  fit <- object$fit
-  n <- length(object$replicate)
+  problems <- replicate_problems(object)
+  seeds <- enumerate(format_seed(unique(object$seed)))
+  size <- plural(length(object$replicate), "replicate")
+  c(
+    bootstrap_title(object),
+    formula_lines(object$fit$formula),
+    paste0(size, counts_phrase(problems), "; seed ", seeds, "."),
+    if (object$use.u) "The random effects are held at their conditional modes.",
+    if ("separated" %in% names(problems)) {
+      "Where the data are separated, fixed effects tend to infinity: look at quantiles only."
+    }
+  )
+}
+
+bootstrap_title <- function(object) {
+  model <- sub("^G", "g", sub("^L", "l", model_title(object$fit)))
+  kind <- if (isTRUE(object$resampled)) "Semiparametric" else "Parametric"
+  paste(kind, "bootstrap of a", model)
+}
+
+# How many replicates have which problem, where any have it.
+replicate_problems <- function(object) {
   is_failed <- !is.na(object$error)
   is_doubtful <- !is_failed & !object$verdict %in% final_verdicts
   counts <- c(
     failed = sum(is_failed),
-    singular = sum(is_singular_replicate(object))
+    singular = sum(is_singular_replicate(object)),
+    separated = sum(is_separated_replicate(object)),
+    `not converged` = sum(is_doubtful)
   )
-  counts[["separated"]] <- sum(is_separated_replicate(object))
-  counts[["not converged"]] <- sum(is_doubtful)
-  counts <- counts[counts > 0]
-  notes <- if (length(counts) > 0L) {
+  counts[counts > 0]
+}
+
+counts_phrase <- function(counts) {
+  if (length(counts) > 0L) {
     paste0(": ", paste(format_count(counts), names(counts), collapse = ", "))
   }
-  seeds <- unique(object$seed)
-  c(
-    paste(
-      if (isTRUE(object$resampled)) "Semiparametric" else "Parametric",
-      "bootstrap of a",
-      sub("^G", "g", sub("^L", "l", model_title(fit)))
-    ),
-    formula_lines(fit$formula),
-    paste0(
-      plural(n, "replicate"),
-      notes,
-      "; seed ",
-      enumerate(format_seed(seeds)),
-      "."
-    ),
-    if (object$use.u) "The random effects are held at their conditional modes.",
-    if (any(counts[names(counts) == "separated"] > 0)) {
-      "Where the data are separated, fixed effects tend to infinity: look at quantiles only."
-    }
-  )
 }
 
 format_seed <- function(seed) format(seed, scientific = FALSE, trim = TRUE)
@@ -270,17 +268,22 @@ smallest_values <- function(term, theta) {
 #' for covariates that aren't far from zero
 #' @noRd
 is_separated_replicate <- function(x) {
-  fit <- x$fit
-  if (!can_separate(fit) || ncol(x$beta) == 0L) {
+  if (!can_separate(x$fit) || ncol(x$beta) == 0L) {
     return(logical(nrow(x$beta)))
   }
-  columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))
-  size <- sweep(abs(x$beta), 2L, apply(columns, 2L, max), "*")
+  size <- largest_contributions(x)
   is_uncertain <- abs(x$beta) < 0.05 * x$std_error
   # Beside a covariate far from zero the intercept is large and uncertain anyway.
   is_uncertain[, colnames(x$beta) == "(Intercept)"] <- FALSE
   found <- rowSums((size > 3 & is_uncertain) | size > 1e3) > 0
   !is.na(found) & found
+}
+
+# By how much each fixed effect of each replicate moves the linear predictor at most.
+largest_contributions <- function(x) {
+  fit <- x$fit
+  columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))
+  sweep(abs(x$beta), 2L, apply(columns, 2L, max), "*")
 }
 
 # Intervals ------------------------------------------------------------------
@@ -302,37 +305,25 @@ confint.rlmm_bootstrap <- function(
   check_confidence(level)
   type <- one_of(type, interval_types, "type")
   scale <- one_of(scale, c("sdcor", "vcov"), "scale")
-  if (scale == "vcov") {
-    return(boot_covariances(object, parm, level, type))
+  drawn <- if (scale == "vcov") {
+    drawn_covariances(object, parm)
+  } else {
+    parm <- called_here(parm, object$fit, signames)
+    drawn_parameters(object, parm, signames)
   }
-  values <- as.matrix(object, signames = signames)
-  parm <- called_here(parm, object$fit, signames)
-  estimate <- stats::setNames(bootstrap_estimates(object), colnames(values))
-  n_variance <- ncol(values) - ncol(object$beta)
-  wanted <- select_parameters(parm, colnames(values), n_variance)
-  limits <- bootstrap_limits(
-    values[, wanted, drop = FALSE],
-    estimate[wanted],
-    level,
-    type
-  )
-  dimnames(limits) <- list(wanted, limit_names(level))
+  limits <- bootstrap_limits(drawn$values, drawn$estimate, level, type)
+  dimnames(limits) <- list(names(drawn$estimate), limit_names(level))
   limits
 }
 
-#' Limits of variances and covariances, named as they are in
+#' The replicates of variances and covariances, named as they are in
 #' `as.data.frame(VarCorr(fit))`, and of the fixed effects
 #' @noRd
-boot_covariances <- function(object, parm, level, type) {
+drawn_covariances <- function(object, parm) {
   values <- cbind(bootstrap_covariances(object), object$beta)
   at <- estimates_as_replicate(object)
   estimate <- cbind(bootstrap_covariances(at), at$beta)[1L, ]
-  n_variance <- ncol(values) - ncol(object$beta)
-  wanted <- select_parameters(parm, colnames(values), n_variance)
-  own <- values[, wanted, drop = FALSE]
-  limits <- bootstrap_limits(own, estimate[wanted], level, type)
-  dimnames(limits) <- list(wanted, limit_names(level))
-  limits
+  select_drawn(values, estimate, parm, ncol(object$beta))
 }
 
 # Standard deviations and correlations as variances and covariances.
@@ -345,23 +336,32 @@ bootstrap_covariances <- function(x) {
   for (j in which(startsWith(labels, "cor_"))) {
     out[, j] <- values[, j] * sds_of_correlation(labels[j], values)
   }
-  colnames(out)[is_sd] <- sub("^sd_", "var_", labels[is_sd])
-  colnames(out) <- sub("^cor_", "cov_", colnames(out))
+  colnames(out) <- covariance_labels(labels)
   out[is.nan(out)] <- 0
   out
+}
+
+covariance_labels <- function(labels) {
+  sub("^cor_", "cov_", sub("^sd_", "var_", labels))
 }
 
 # The product of the two standard deviations that belong to a correlation, named
 # "cor_b.a|g".
 sds_of_correlation <- function(label, values) {
-  group <- sub("^.*[|]", "", label)
-  pair <- sub("^cor_(.*)[|][^|]*$", "\\1", label)
   sds <- grep("^sd_", colnames(values), value = TRUE)
-  sds <- sds[sub("^.*[|]", "", sds) == group]
-  effects <- sub("^sd_(.*)[|][^|]*$", "\\1", sds)
+  sds <- sds[label_group(sds) == label_group(label)]
+  effects <- label_effect(sds)
   pairs <- outer(effects, effects, paste, sep = ".")
-  at <- which(pairs == pair, arr.ind = TRUE)[1L, ]
+  at <- which(pairs == label_effect(label), arr.ind = TRUE)[1L, ]
   values[, sds[at[[1L]]]] * values[, sds[at[[2L]]]]
+}
+
+# The parts of labels such as "sd_a|g" and "cor_b.a|g": the grouping factor, and the effect or the
+# pair of effects.
+label_group <- function(label) sub("^.*[|]", "", label)
+
+label_effect <- function(label) {
+  sub("^(sd|cor)_(.*)[|][^|]*$", "\\2", label)
 }
 
 #' Limits from replicates, a row for each column of `values`
@@ -382,18 +382,20 @@ interval_of <- function(values, estimate, level, type) {
     return(c(NA_real_, NA_real_))
   }
   tails <- c((1 - level) / 2, (1 + level) / 2)
+  quantiles <- stats::quantile(values, tails, names = FALSE, type = 6L)
   switch(
     type,
-    percentile = stats::quantile(values, tails, names = FALSE, type = 6L),
-    basic = 2 *
-      estimate -
-      stats::quantile(values, rev(tails), names = FALSE, type = 6L),
-    normal = 2 *
-      estimate -
-      mean(values) +
-      stats::qnorm(tails) * stats::sd(values),
+    percentile = quantiles,
+    basic = 2 * estimate - rev(quantiles),
+    normal = normal_interval(values, estimate, tails),
     shortest = shortest_interval(sort(values), level)
   )
+}
+
+# Symmetric around the estimate less the bias.
+normal_interval <- function(values, estimate, tails) {
+  bias <- mean(values) - estimate
+  estimate - bias + stats::qnorm(tails) * stats::sd(values)
 }
 
 # The shortest of the intervals between two values that contain the share `level` of them.
@@ -450,12 +452,10 @@ check_what <- function(what) {
   if (identical(what, "all")) {
     return(setdiff(parameter_types, c("theta", "objective")))
   }
-  if (identical(what, "coef")) {
-    return(what)
-  }
-  if (
-    is.character(what) && length(what) > 0L && all(what %in% parameter_types)
-  ) {
+  is_known <- is.character(what) &&
+    length(what) > 0L &&
+    all(what %in% parameter_types)
+  if (identical(what, "coef") || is_known) {
     return(what)
   }
   known <- enumerate(in_quotes(c("all", "coef", parameter_types)), max = 20L)
@@ -481,23 +481,25 @@ replicate_coefficients <- function(x) {
 }
 
 parameter_rows <- function(x, what) {
-  blocks <- list(
+  blocks <- parameter_blocks(x)
+  labels <- do.call(rbind, lapply(blocks, `[[`, "labels"))
+  values <- do.call(cbind, lapply(blocks, `[[`, "values"))
+  chosen <- which(labels$type %in% what)
+  n <- length(x$replicate)
+  data.frame(
+    replicate = rep(x$replicate, length(chosen)),
+    labels[rep(chosen, each = n), , drop = FALSE],
+    value = as.vector(values[, chosen]),
+    row.names = NULL
+  )
+}
+
+parameter_blocks <- function(x) {
+  list(
     labelled(x$beta, "beta", NA_character_, colnames(x$beta)),
     variance_block(x),
     labelled(x$theta, "theta", NA_character_, colnames(x$theta)),
     labelled(cbind(x$objective), "objective", NA_character_, "objective")
-  )
-  labels <- do.call(rbind, lapply(blocks, `[[`, "labels"))
-  values <- do.call(cbind, lapply(blocks, `[[`, "values"))
-  chosen <- labels$type %in% what
-  labels <- labels[chosen, , drop = FALSE]
-  n <- length(x$replicate)
-  repeated <- labels[rep(seq_len(nrow(labels)), each = n), , drop = FALSE]
-  data.frame(
-    replicate = rep(x$replicate, nrow(labels)),
-    repeated,
-    value = as.vector(values[, chosen]),
-    row.names = NULL
   )
 }
 
@@ -515,13 +517,10 @@ variance_block <- function(x) {
   values <- bootstrap_variances(x)
   label <- colnames(values)
   is_scale <- label %in% c("sigma", "shape")
-  type <- ifelse(is_scale, label, ifelse(startsWith(label, "sd_"), "sd", "cor"))
-  group <- ifelse(
-    is_scale,
-    ifelse(label == "sigma", "Residual", NA),
-    sub("^.*[|]", "", label)
-  )
-  name <- ifelse(is_scale, label, sub("^(sd|cor)_(.*)[|][^|]*$", "\\2", label))
+  of_scale <- ifelse(label == "sigma", "Residual", NA)
+  type <- ifelse(is_scale, label, sub("_.*", "", label))
+  group <- ifelse(is_scale, of_scale, label_group(label))
+  name <- ifelse(is_scale, label, label_effect(label))
   labelled(values, type, group, name)
 }
 
@@ -544,34 +543,43 @@ plot.rlmm_bootstrap <- function(
 #' The replicates of the parameters that are drawn
 #' @return A list: `values` (a matrix with a column for each parameter), and `estimate`.
 #' @noRd
-drawn_parameters <- function(x, parm) {
-  values <- as.matrix(x, signames = FALSE)
-  n_variance <- ncol(values) - ncol(x$beta)
+drawn_parameters <- function(x, parm, signames = FALSE) {
+  values <- as.matrix(x, signames = signames)
+  estimate <- stats::setNames(bootstrap_estimates(x), colnames(values))
+  select_drawn(values, estimate, parm, ncol(x$beta))
+}
+
+# Variance parameters stand before the fixed effects.
+select_drawn <- function(values, estimate, parm, n_fixed) {
+  n_variance <- ncol(values) - n_fixed
   wanted <- select_parameters(parm, colnames(values), n_variance)
-  estimates <- stats::setNames(bootstrap_estimates(x), colnames(values))
   list(
     values = values[, wanted, drop = FALSE],
-    estimate = estimates[wanted]
+    estimate = estimate[wanted]
   )
 }
 
 density_plot <- function(drawn, ...) {
   data <- replicate_table(drawn)
-  panel <- function(x, ..., subscripts) {
-    lattice::panel.grid(h = 0, v = -1)
-    estimate <- drawn$estimate[[lattice::packet.number()]]
-    lattice::panel.abline(v = estimate, col = plot_red)
-    lattice::panel.densityplot(x, ...)
-  }
   defaults <- list(
     x = ~ value | parameter,
     data = data,
-    panel = panel,
+    panel = density_panel(drawn$estimate),
     plot.points = FALSE
   )
   settings <- density_settings(levels(data$parameter))
   all <- replace_named(c(defaults, settings), list(...))
   do.call(lattice::densityplot, all)
+}
+
+# The function that draws a panel: the density, and a line at the estimate.
+density_panel <- function(estimates) {
+  function(x, ..., subscripts) {
+    lattice::panel.grid(h = 0, v = -1)
+    estimate <- estimates[[lattice::packet.number()]]
+    lattice::panel.abline(v = estimate, col = plot_red)
+    lattice::panel.densityplot(x, ...)
+  }
 }
 
 # A row for each replicate of each parameter.
@@ -590,15 +598,18 @@ replicate_table <- function(drawn) {
 bootstrap_ridges <- function(drawn) {
   centred <- sweep(drawn$values, 2L, drawn$estimate)
   spread <- apply(centred, 2L, stats::sd, na.rm = TRUE)
-  ridge_curves(sweep(centred, 2L, ifelse(spread > 0, spread, 1), `/`))
+  unit <- ifelse(spread > 0, spread, 1)
+  curves <- ridge_curves(sweep(centred, 2L, unit, `/`))
+  curves$top <- curves$base + curves$height
+  curves
 }
 
 ridge_label <- "Standard deviations from the estimate"
 
 ridge_plot <- function(drawn, ...) {
   curves <- bootstrap_ridges(drawn)
-  curves$top <- curves$base + curves$height
   names <- colnames(drawn$values)
+  places <- list(at = rev(seq_along(names)), labels = names)
   defaults <- list(
     x = top ~ value,
     data = curves,
@@ -607,7 +618,7 @@ ridge_plot <- function(drawn, ...) {
     ylim = c(0.8, length(names) + 1.1),
     xlab = ridge_label,
     ylab = NULL,
-    scales = list(y = list(at = rev(seq_along(names)), labels = names))
+    scales = list(y = places)
   )
   do.call(lattice::xyplot, replace_named(defaults, list(...)))
 }
@@ -618,15 +629,19 @@ ridge_panel <- function(x, y, base, subscripts, ...) {
   lattice::panel.abline(v = 0, col = plot_red)
   for (level in sort(unique(base), decreasing = TRUE)) {
     own <- base == level
-    lattice::panel.polygon(
-      c(x[own], rev(x[own])),
-      c(y[own], rep(level, sum(own))),
-      col = plot_blue,
-      alpha = 0.3,
-      border = NA
-    )
-    lattice::panel.lines(x[own], y[own], col = plot_blue)
+    draw_ridge(x[own], y[own], level)
   }
+}
+
+draw_ridge <- function(x, y, base) {
+  lattice::panel.polygon(
+    c(x, rev(x)),
+    c(y, rep(base, length(x))),
+    col = plot_blue,
+    alpha = 0.3,
+    border = NA
+  )
+  lattice::panel.lines(x, y, col = plot_blue)
 }
 
 #' @rdname summary.rlmm_bootstrap

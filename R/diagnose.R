@@ -62,14 +62,19 @@ diagnose.rlmm <- function(object, ...) {
     modes = standardized_modes(object),
     influence = influence_by_factor(object)
   )
+  table <- finding_table(facts)
+  facts$leverage <- NULL
+  structure(c(list(checks = table), facts), class = "rlmm_diagnosis")
+}
+
+# What each check found, in rows; a check may find several things, or none.
+finding_table <- function(facts) {
   checks <- lapply(diagnostic_checks, \(check) check(facts))
   checks <- checks[lengths(checks) > 0L]
-  table <- data.frame(
+  data.frame(
     check = rep(names(checks), vapply(checks, nrow, 1L)),
     do.call(rbind, unname(checks))
   )
-  facts$leverage <- NULL
-  structure(c(list(checks = table), facts), class = "rlmm_diagnosis")
 }
 
 #' A line of the page, or several
@@ -92,21 +97,17 @@ diagnostic_residuals <- function(fit) {
 #' Conditional modes of each effect that varies, over their standard deviation
 #' @noRd
 standardized_modes <- function(fit) {
-  by_term <- Map(
-    function(b, name) {
-      columns <- lapply(stats::setNames(nm = colnames(b)), \(column) {
-        b[, column]
-      })
-      names(columns) <- paste0(name, ": ", names(columns))
-      columns
-    },
-    fit$b,
-    component_names(fit)
-  )
+  by_term <- Map(modes_by_effect, fit$b, component_names(fit))
   modes <- unlist(unname(by_term), recursive = FALSE)
   spread <- vapply(modes, stats::sd, 0)
   modes <- modes[is.finite(spread) & spread > 0]
   lapply(modes, \(mode) mode / stats::sd(mode))
+}
+
+# The conditional modes of each effect of a term, named "<term>: <effect>".
+modes_by_effect <- function(b, name) {
+  columns <- lapply(colnames(b), \(column) b[, column])
+  stats::setNames(columns, paste0(name, ": ", colnames(b)))
 }
 
 # Grouping factors with more levels than this aren't asked for influential ones.
@@ -231,20 +232,16 @@ modes_finding <- function(modes) {
   tests <- lapply(judged, stats::shapiro.test)
   p <- vapply(tests, `[[`, 0, "p.value")
   w <- vapply(tests, `[[`, 0, "statistic")
-  extreme <- vapply(judged, \(x) names(x)[which.max(abs(x))], "")
-  size <- vapply(judged, \(x) x[[which.max(abs(x))]], 0)
-  text <- "%s: W = %.3f (p %s); the largest is %.1f, of %s."
-  finding(
-    look_if(p < 0.01),
-    sprintf(
-      text,
-      tick(names(judged)),
-      w,
-      format_p(p),
-      size,
-      in_quotes(extreme)
-    )
+  largest <- lapply(judged, \(x) x[which.max(abs(x))])
+  text <- sprintf(
+    "%s: W = %.3f (p %s); the largest is %.1f, of %s.",
+    tick(names(judged)),
+    w,
+    format_p(p),
+    vapply(largest, `[[`, 0, 1L),
+    in_quotes(vapply(largest, names, ""))
   )
+  finding(look_if(p < 0.01), text)
 }
 
 format_p <- function(p) {
@@ -270,27 +267,26 @@ influence_finding <- function(influence) {
   if (length(influence) == 0L) {
     return(NULL)
   }
-  lines <- Map(
-    function(infl, group) {
-      distance <- cooks.distance.influence.rlmm(infl)
-      lost <- sum(is.na(distance))
-      if (lost == length(distance)) {
-        return(NULL)
-      }
-      at <- which.max(distance)
-      text <- sprintf(
-        "Without %s of %s: Cook's distance %.2f%s.",
-        in_quotes(names(distance)[at]),
-        tick(group),
-        distance[at],
-        lost_phrase(lost)
-      )
-      finding(look_if(distance[at] > 0.5), text)
-    },
-    influence,
-    names(influence)
+  findings <- Map(group_finding, influence, names(influence))
+  do.call(rbind, unname(findings))
+}
+
+# The level of a grouping factor that counts most.
+group_finding <- function(infl, group) {
+  distance <- cooks.distance.influence.rlmm(infl)
+  lost <- sum(is.na(distance))
+  if (lost == length(distance)) {
+    return(NULL)
+  }
+  at <- which.max(distance)
+  text <- sprintf(
+    "Without %s of %s: Cook's distance %.2f%s.",
+    in_quotes(names(distance)[at]),
+    tick(group),
+    distance[at],
+    lost_phrase(lost)
   )
-  do.call(rbind, unname(lines))
+  finding(look_if(distance[at] > 0.5), text)
 }
 
 lost_phrase <- function(n) {
@@ -389,32 +385,32 @@ count_probability <- function(fit, count) {
 #' @export
 format.rlmm_diagnosis <- function(x, ...) {
   warn_of_dots(...)
-  table <- x$checks
+  rows <- plural(n_rows(x$fit), "observation")
+  kind <- model_kind(isGLMM.rlmm(x$fit))
+  c(
+    sprintf("Diagnosis of a %s of %s", kind, rows),
+    "",
+    finding_lines(x$checks)
+  )
+}
+
+# Marks and checks stand in a margin of 22 columns, the findings are wrapped beside them.
+finding_lines <- function(table) {
   label <- ifelse(duplicated(table$check), "", table$check)
-  label <- formatC(label, width = -16)
-  head <- paste0(formatC(table$mark, width = -6), label)
-  width <- max(getOption("width"), 60L)
+  mark <- formatC(table$mark, width = -6)
+  margin <- paste0(mark, formatC(label, width = -16))
+  width <- max(getOption("width"), 60L) - 24L
   lines <- Map(
-    function(head, text) {
-      wrapped <- strwrap(text, width - 24L)
-      paste0(c(head, rep(strrep(" ", 22L), length(wrapped) - 1L)), wrapped)
-    },
-    head,
+    \(margin, text) beside_margin(margin, strwrap(text, width)),
+    margin,
     table$finding
   )
-  c(
-    sprintf(
-      "Diagnosis of a %s of %s",
-      if (isGLMM.rlmm(x$fit)) {
-        "generalized linear mixed model"
-      } else {
-        "linear mixed model"
-      },
-      plural(n_rows(x$fit), "observation")
-    ),
-    "",
-    unlist(lines, use.names = FALSE)
-  )
+  unlist(lines, use.names = FALSE)
+}
+
+beside_margin <- function(margin, lines) {
+  blank <- strrep(" ", nchar(margin))
+  paste0(c(margin, rep(blank, length(lines) - 1L)), lines)
 }
 
 #' @rdname diagnose

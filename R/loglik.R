@@ -59,6 +59,16 @@ logLik.rlmm <- function(object, REML = NULL, ...) {
 #' @noRd
 loglik_se <- function(fit) fit$optsum$certificate$noise$loglik_se
 
+#' The log-likelihoods of some fits, and their numbers of parameters
+#' @noRd
+log_likelihoods <- function(fits) {
+  found <- lapply(unname(fits), stats::logLik)
+  list(
+    value = vapply(found, as.double, 0),
+    npar = vapply(found, \(x) as.double(attr(x, "df")), 0)
+  )
+}
+
 #' @rdname logLik.rlmm
 #' @importFrom stats deviance
 #' @export

@@ -342,11 +342,11 @@ format.rlmm_preview <- function(x, ...) {
 }
 
 preview_title <- function(x) {
-  kind <- if (x$generalized) "generalized linear" else "linear"
+  kind <- model_kind(x$generalized)
   rows <- plural(x$rows, "row")
   missing <- plural(x$missing, "row")
   c(
-    sprintf("Preview of a %s mixed model of %s", kind, rows),
+    sprintf("Preview of a %s of %s", kind, rows),
     if (x$missing > 0L) sprintf("%s left out for missing values.", missing)
   )
 }

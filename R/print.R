@@ -101,6 +101,10 @@ approximation <- function(fit) {
   paste0("adaptive quadrature, nAGQ = ", nodes, if (fit$glmm$fast) ", fast")
 }
 
+model_kind <- function(is_generalized) {
+  paste0(if (is_generalized) "generalized ", "linear mixed model")
+}
+
 format_header <- function(x) {
   c(
     x$methTitle,

@@ -205,12 +205,7 @@ reduced_fit <- function(fit, reduction) {
     if (is.null(formula)) {
       without_effects(fit)
     } else {
-      change <- list(
-        formula = formula,
-        changed = "formula",
-        caller = environment(formula)
-      )
-      fit_changed(fit, changed_call(fit, change), change)
+      fit_with_formula(fit, formula)
     }
   })
 }
@@ -226,18 +221,17 @@ without_effects <- function(fit) {
 # Table -----------------------------------------------------------------------------
 
 reduction_table <- function(fit, fits, reductions) {
-  log_liks <- lapply(c(list(fit), unname(fits)), logLik.rlmm)
-  npar <- vapply(log_liks, \(x) as.double(attr(x, "df")), 0)
-  log_lik <- vapply(log_liks, as.double, 0)
-  lrt <- c(NA, pmax(0, 2 * (log_lik[1L] - log_lik[-1L])))
+  found <- log_likelihoods(c(list(fit), fits))
+  npar <- found$npar
+  lrt <- c(NA, pmax(0, 2 * (found$value[1L] - found$value[-1L])))
   df <- c(NA, npar[1L] - npar[-1L])
   p <- stats::pchisq(lrt, df, lower.tail = FALSE)
   p[which(df <= 0)] <- NA
   is_one <- vapply(fits, \(smaller) is_one_effect_less(fit, smaller), NA)
   data.frame(
     npar = npar,
-    logLik = log_lik,
-    AIC = -2 * log_lik + 2 * npar,
+    logLik = found$value,
+    AIC = -2 * found$value + 2 * npar,
     LRT = lrt,
     Df = df,
     `Pr(>Chisq)` = p,

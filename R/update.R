@@ -82,6 +82,17 @@ without_nulls <- function(call) {
   as.call(drop_null(as.list(call)))
 }
 
+#' The model of another formula, fitted with all else as it was
+#' @noRd
+fit_with_formula <- function(fit, formula) {
+  change <- list(
+    formula = formula,
+    changed = "formula",
+    caller = environment(formula)
+  )
+  fit_changed(fit, changed_call(fit, change), change)
+}
+
 #' Contrasts of the variables that the formula has
 #' @param contrasts The list, or a call to `list()`.
 #' @noRd
