@@ -16,7 +16,8 @@
 #' Here only those of singular terms are `NA`, and those of generalized fits without a likelihood of
 #' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but
 #' approximate when a variance is near zero or there are few levels. A parameter that is held (see
-#' [rlmm_control()]) has its value as both limits; a known `sigma` has no row.
+#' [rlmm_control()]) has its value as both limits; a known `sigma` has no row. Where a term is held in part
+#' its other parameters have Wald limits, with a message.
 #'
 #' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too
 #' narrow; those of `coef(summary(fit), conf.int = TRUE)` take the t distribution with the degrees
@@ -154,6 +155,31 @@ profile_confint <- function(fit, parm, level, signames) {
     far <- 1.4 * stats::qnorm((1 + level) / 2)
     made <- profile_of(problem, free, far, 1 / 6)
     limits[free, ] <- confint.profile.rlmm(made, level = level)[free, ]
+  }
+  tied <- setdiff(intersect(problem$held, wanted), names(problem$fit$held))
+  if (length(tied) > 0L) {
+    limits[tied, ] <- tied_limits(problem, tied, level, signames)
+  }
+  limits
+}
+
+# Limits of the variance parameters of terms in which something is held: one that doesn't depend on
+# held values only has no profile, but standard errors.
+tied_limits <- function(problem, tied, level, signames) {
+  limits <- variance_limits(problem$fit, level, signames)[tied, , drop = FALSE]
+  varies <- limits[, 2L] > limits[, 1L]
+  if (any(varies, na.rm = TRUE)) {
+    inform_rlmm(
+      c(
+        paste0(
+          "Wald limits for ",
+          enumerate(in_quotes(tied[varies %in% TRUE]), max = 10L),
+          "."
+        ),
+        i = "Other parameters of the term are held, so there are no profiles."
+      ),
+      "rlmm_message_wald"
+    )
   }
   limits
 }

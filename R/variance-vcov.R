@@ -237,26 +237,36 @@ singular_rows <- function(object) {
   )
 }
 
-# Rows of terms held on the scale of the response, and of correlations that are held by theta.
+# Rows of parameters that don't vary: those of terms held on the scale of the response, and those
+# that depend on held elements of theta only; of the latter standard deviations vary with sigma.
 held_rows <- function(object, scale) {
   held <- fit_held(object)
   absolute <- term_rows(
     object,
     vapply(object$random, \(term) any(term$theta %in% held$absolute), NA)
   )
-  all <- term_rows(object, held_terms(object))
+  relative <- which(unlist(lapply(object$random, held_cells, held$index)))
   if (object$known_sigma) {
-    return(all)
+    return(union(relative, absolute))
   }
   if (scale != "sd") {
     return(absolute)
   }
   cells <- lapply(object$random, covariance_cells)
   is_cor <- unlist(lapply(cells, \(cells) cells[, 1] != cells[, 2]))
-  rho <- unlist(lapply(object$random, \(term) {
-    !is_scale(term) & term$theta %in% held$index
-  }))
-  which(is_cor & (seq_along(is_cor) %in% all | rho)) |> union(absolute)
+  union(intersect(which(is_cor), relative), absolute)
+}
+
+# Whether each variance parameter of a term depends on held elements of theta only: in an
+# unstructured term these are the rows of Lambda of its effects.
+held_cells <- function(term, held) {
+  is_held <- term$theta %in% held
+  if (!is_unstructured(term$structure)) {
+    return(is_held)
+  }
+  cells <- covariance_cells(term)
+  row_is_held <- vapply(split(is_held, cells[, "row"]), all, NA)
+  unname(row_is_held[cells[, "row"]] & row_is_held[cells[, "col"]])
 }
 
 term_rows <- function(object, chosen) {

@@ -86,3 +86,35 @@ test_that("limits of the fixed effects take a t distribution where `ddf` asks fo
     expect_identical(colnames(limits), c("5 %", "95 %"))
   }
 })
+
+partly_held <- function(...) {
+  hold <- list(theta = c("Subject.(Intercept)" = 0.9))
+  rlmm(
+    Reaction ~ Days + (Days | Subject),
+    sleepstudy,
+    REML = FALSE,
+    control = rlmm_control(fixed = hold),
+    ...
+  )
+}
+
+test_that("the free parameters of a term in which another is held have Wald limits", {
+  fit <- partly_held()
+  limits <- NULL
+  expect_message(limits <- confint(fit), class = "rlmm_message_wald")
+  wald <- confint(fit, method = "Wald")
+  variances <- paste0(".sig0", 1:3)
+  expect_equal(limits[variances, ], wald[variances, ], tolerance = 1e-12)
+  expect_true(all(limits[, 1] < limits[, 2]))
+  # The standard deviation of the intercepts is 0.9 sigma.
+  errors <- sqrt(diag(variance_vcov(fit)))
+  expect_equal(errors[[1]], 0.9 * errors[["sigma"]], tolerance = 1e-8)
+})
+
+test_that("with a known sigma what is held of a term doesn't vary", {
+  fit <- partly_held(sigma = 25)
+  limits <- suppressMessages(confint(fit))
+  expect_equal(unname(limits[".sig01", ]), c(22.5, 22.5), tolerance = 1e-12)
+  expect_true(all(limits[-1, 1] < limits[-1, 2]))
+  expect_equal(unname(sqrt(diag(variance_vcov(fit)))[1]), 0)
+})
