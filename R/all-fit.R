@@ -247,7 +247,7 @@ sdcor_values <- function(fit) {
 format.rlmm_allFit <- function(x, digits = 3, ...) {
   warn_of_dots(...)
   table <- as.data.frame(x)
-  formula <- deparse_one(attr(x, "fit")$formula)
+  formula <- deparse_one(written_formula(attr(x, "fit")))
   best <- if (any(is_fit(x))) {
     format(min(table$objective, na.rm = TRUE), digits = 12)
   }

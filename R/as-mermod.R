@@ -99,7 +99,7 @@ mermod_call <- function(fit) {
   call <- fit$call
   call[[1L]] <- if (isGLMM.rlmm(fit)) quote(lme4::glmer) else quote(lme4::lmer)
   call[c("control", "verbose", "information", "dispersion")] <- NULL
-  call$formula <- fit$formula
+  call$formula <- written_formula(fit)
   call
 }
 
@@ -184,7 +184,7 @@ not_convertible <- function(fit) {
 #' The formula as lme4 reads it: without functions around bars, `diag()` terms as `||`
 #' @noRd
 lme4_formula <- function(fit) {
-  rewritten <- fit$formula
+  rewritten <- written_formula(fit)
   right <- length(rewritten)
   rewritten[[right]] <- plain_bars(rewritten[[right]])
   rewritten

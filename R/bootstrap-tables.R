@@ -121,7 +121,7 @@ bootstrap_header <- function(object) {
   size <- plural(length(object$replicate), "replicate")
   c(
     bootstrap_title(object),
-    formula_lines(object$fit$formula),
+    formula_lines(written_formula(object$fit)),
     paste0(size, counts_phrase(problems), "; seed ", seeds, "."),
     if (object$use.u) "The random effects are held at their conditional modes.",
     if ("separated" %in% names(problems)) {

@@ -26,14 +26,9 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   if (random.only) {
     return(rebuild_formula(x, sum_of(random_bars(x))))
   }
-  if (inherits(x$formula, "terms")) {
-    # stats::step() puts the terms of the fixed part in its place.
-    bars <- lapply(x$random, term_call, fit = x)
-    rhs <- stats::formula(x$formula)[[3L]]
-    return(rebuild_formula(x, sum_of(c(rhs, bars))))
-  }
-  if (!"." %in% all.vars(x$formula)) {
-    return(x$formula)
+  written <- written_formula(x)
+  if (!"." %in% all.vars(written)) {
+    return(written)
   }
   rebuild_formula(
     x,
@@ -142,10 +137,24 @@ sum_of <- function(summands) {
   Reduce(\(left, right) call("+", left, right), summands)
 }
 
+#' The formula as the user wrote it, with its dots
+#'
+#' stats::step() puts the terms of the fixed part in the place of the formula: the random part is
+#' that of the fit then.
+#' @noRd
+written_formula <- function(fit) {
+  if (!inherits(fit$formula, "terms")) {
+    return(fit$formula)
+  }
+  bars <- lapply(fit$random, term_call, fit = fit)
+  fixed <- stats::formula(fit$formula)[[3L]]
+  rebuild_formula(fit, sum_of(c(fixed, bars)))
+}
+
 #' One bar in parentheses for each of the user's terms and grouping factors, in the formula's order
 #' @noRd
 random_bars <- function(fit) {
-  bars <- parse_formula(fit$formula, fit$frame)$bars
+  bars <- parse_formula(written_formula(fit), fit$frame)$bars
   unlist(lapply(bars, function(bar) lapply(bar$groups, written_bar, bar = bar)))
 }
 
@@ -171,7 +180,7 @@ group_text <- function(group) {
 #' @param atoms The variables of a grouping, in the order wanted, as a function of it.
 #' @noRd
 random_summands <- function(fit, atoms) {
-  bars <- parse_formula(fit$formula, fit$frame)$bars
+  bars <- parse_formula(written_formula(fit), fit$frame)$bars
   parts <- lapply(bars, \(bar) {
     groups <- lapply(bar$groups, \(group) interaction_of(atoms(group)))
     c(unwrap_fulldummy(bar$effects)$expr, groups)

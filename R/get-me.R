@@ -190,7 +190,7 @@ fit_parts <- list(
     }
   },
   # MixedModels.jl
-  formula = \(fit) fit$formula,
+  formula = \(fit) written_formula(fit),
   reterms = \(fit) stats::setNames(fit$random, re_labels(fit)),
   feterm = \(fit) {
     c(

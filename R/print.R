@@ -68,7 +68,7 @@ model_header <- function(fit) {
   list(
     methTitle = model_title(fit),
     call = fit$call,
-    formula = fit$formula,
+    formula = written_formula(fit),
     family = fit$family$family,
     link = fit$family$link
   )

@@ -81,7 +81,7 @@ optimum_content <- function(fit) {
     version = as.character(fit$version),
     schema = 1L,
     fitter = fitter_name(fit),
-    formula = deparse_one(fit$formula),
+    formula = deparse_one(written_formula(fit)),
     REML = isREML.rlmm(fit),
     nobs = nobs.rlmm(fit),
     names = parameter_names(fit),

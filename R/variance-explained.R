@@ -160,7 +160,7 @@ null_fit <- function(fit) {
     c(fixed, change[[length(change)]]),
     1
   )
-  formula <- fit$formula
+  formula <- written_formula(fit)
   formula[[3L]] <- change
   suppressWarnings(suppressMessages(stats::update(fit, formula)))
 }

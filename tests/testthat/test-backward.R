@@ -124,3 +124,11 @@ test_that("stats::step() stays with the rows of the fit, and with its random eff
   up <- stats::step(small, scope = ~ . + z, trace = 0)
   expect_equal(up$formula, stats::step(small, ~ z + x, trace = 0)$formula)
 })
+
+test_that("a model that stats::step() leaves as it is shows its random effects", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  found <- stats::step(fit, trace = 0)
+  expect_equal(formula(found), formula(fit), ignore_attr = TRUE)
+  expect_identical(format(found)[1:3], format(fit)[1:3])
+  expect_equal(logLik(update(found, . ~ .)), logLik(fit))
+})
