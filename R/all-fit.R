@@ -43,14 +43,8 @@ allFit.rlmm <- function(
   ...
 ) {
   refuse_dots(...)
-  check_flag(start_from_mle, "start_from_mle")
-  check_flag(verbose, "verbose")
-  check_ncpus(ncpus)
-  if (!is.null(object$strata)) {
-    abort_with_strata("`allFit()`")
-  }
-  names <- optimizers %||% default_optimizers(object)
-  names <- unique(vapply(names, check_optimizer, "", USE.NAMES = FALSE))
+  check_all_fit(object, start_from_mle, verbose, ncpus)
+  names <- chosen_optimizers(object, optimizers)
   design <- fit_design(object)
   controls <- lapply(names, control_with, fit = object, design = design)
   start <- all_fit_start(object, start_from_mle)
@@ -59,6 +53,20 @@ allFit.rlmm <- function(
     structure(fits, names = names, fit = object, class = "rlmm_allFit")
   }
   make(run_all(design$spec, start, controls, verbose, ncpus, make))
+}
+
+check_all_fit <- function(fit, start_from_mle, verbose, ncpus) {
+  check_flag(start_from_mle, "start_from_mle")
+  check_flag(verbose, "verbose")
+  check_ncpus(ncpus)
+  if (!is.null(fit$strata)) {
+    abort_with_strata("`allFit()`")
+  }
+}
+
+chosen_optimizers <- function(fit, optimizers) {
+  names <- optimizers %||% default_optimizers(fit)
+  unique(vapply(names, check_optimizer, "", USE.NAMES = FALSE))
 }
 
 control_with <- function(optimizer, fit, design) {
@@ -148,20 +156,25 @@ as.data.frame.rlmm_allFit <- function(
 ) {
   warn_of_dots(..., also = data_frame_arguments)
   objective <- fit_field(x, \(fit) fit$optsum$fmin, NA_real_)
-  verdict <- fit_field(
-    x,
-    \(fit) fit$optsum$certificate$verdict %||% NA_character_,
-    NA_character_
-  )
+  best <- suppressWarnings(min(objective, na.rm = TRUE))
+  searches <- search_fields(x)
   data.frame(
     optimizer = names(x),
     objective = objective,
-    above_best = objective - suppressWarnings(min(objective, na.rm = TRUE)),
-    optimum = distinct_optima(objective, verdict),
+    above_best = objective - best,
+    optimum = distinct_optima(objective, searches$verdict),
+    searches
+  )
+}
+
+# How each search went.
+search_fields <- function(x) {
+  verdict <- \(fit) fit$optsum$certificate$verdict %||% NA_character_
+  data.frame(
     feval = fit_field(x, \(fit) as.integer(fit$optsum$feval), NA_integer_),
     time = fit_field(x, \(fit) attr(fit, "time") %||% NA_real_, NA_real_),
     status = fit_field(x, \(fit) fit$optsum$status, NA_character_),
-    verdict = verdict
+    verdict = fit_field(x, verdict, NA_character_)
   )
 }
 
@@ -190,21 +203,26 @@ summary.rlmm_allFit <- function(object, ...) {
   ok <- is_fit(object)
   fits <- unclass(object)[ok]
   table <- as.data.frame(object)[ok, ]
-  by_optimizer <- \(values) stats::setNames(values, table$optimizer)
+  searches <- lapply(table, stats::setNames, table$optimizer)
   structure(
-    list(
-      which.OK = stats::setNames(ok, names(object)),
-      msgs = lapply(fits, all_fit_message),
-      fixef = row_per_fit(fits, nlme::fixef),
-      llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
-      sdcor = as.data.frame(row_per_fit(fits, sdcor_values)),
-      theta = row_per_fit(fits, \(fit) getME.rlmm(fit, "theta")),
-      times = cbind(elapsed = by_optimizer(table$time)),
-      feval = by_optimizer(table$feval),
-      status = by_optimizer(table$status),
-      verdict = by_optimizer(table$verdict)
+    c(
+      list(which.OK = stats::setNames(ok, names(object))),
+      list(msgs = lapply(fits, all_fit_message)),
+      fit_estimates(fits),
+      list(times = cbind(elapsed = searches$time)),
+      searches[c("feval", "status", "verdict")]
     ),
     class = "summary.rlmm_allFit"
+  )
+}
+
+# The estimates by each optimizer, in rows.
+fit_estimates <- function(fits) {
+  list(
+    fixef = row_per_fit(fits, nlme::fixef),
+    llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
+    sdcor = as.data.frame(row_per_fit(fits, sdcor_values)),
+    theta = row_per_fit(fits, \(fit) getME.rlmm(fit, "theta"))
   )
 }
 
@@ -248,20 +266,26 @@ format.rlmm_allFit <- function(x, digits = 3, ...) {
   warn_of_dots(...)
   table <- as.data.frame(x)
   formula <- deparse_one(written_formula(attr(x, "fit")))
-  best <- if (any(is_fit(x))) {
-    format(min(table$objective, na.rm = TRUE), digits = 12)
-  }
-  failed <- names(x)[!is_fit(x)]
+  sorted <- table[order(table$above_best, table$feval), ]
   c(
     paste("Fits by", plural(length(x), "optimizer"), "of", formula),
-    if (!is.null(best)) paste("Lowest objective:", best),
+    if (any(is_fit(x))) lowest_line(table$objective),
     distinct_line(table),
     "",
-    all_fit_rows(table[order(table$above_best, table$feval), ], digits),
-    if (length(failed) > 0) {
-      c("", paste("Failed:", enumerate(failed, max = 20L)))
-    }
+    all_fit_rows(sorted, digits),
+    failed_lines(names(x)[!is_fit(x)])
   )
+}
+
+failed_lines <- function(failed) {
+  if (length(failed) > 0) {
+    c("", paste("Failed:", enumerate(failed, max = 20L)))
+  }
+}
+
+lowest_line <- function(objectives) {
+  lowest <- min(objectives, na.rm = TRUE)
+  paste("Lowest objective:", format(lowest, digits = 12))
 }
 
 # How far the optima are apart, if there are several.
@@ -279,19 +303,23 @@ distinct_line <- function(table) {
 }
 
 all_fit_rows <- function(table, digits) {
-  is_several <- max(table$optimum, 0L, na.rm = TRUE) > 1L
   columns <- list(
     Optimizer = table$optimizer,
     `Above best` = format(zapsmall(table$above_best, 8), digits = digits),
-    Optimum = if (is_several) {
-      ifelse(is.na(table$optimum), "", table$optimum)
-    },
+    Optimum = optimum_column(table$optimum),
     Evaluations = format(table$feval),
     Seconds = format(round(table$time, 4), digits = digits),
     Status = table$status,
     Verdict = table$verdict
   )
   columns_under_names(Filter(Negate(is.null), columns))
+}
+
+# Which optimum each search found, where there are several.
+optimum_column <- function(optimum) {
+  if (max(optimum, 0L, na.rm = TRUE) > 1L) {
+    ifelse(is.na(optimum), "", optimum)
+  }
 }
 
 #' @rdname allFit

@@ -5,20 +5,19 @@
 #' @param type "I", "II" or "III": see `term_contrasts()`.
 #' @noRd
 term_lrt <- function(fit, type) {
-  x <- free_matrix(fit)
-  term <- attr(stats::model.matrix(fit), "assign")[free_beta(fit)]
   labels <- attr(fit$fixed$terms, "term.labels")
-  tested <- sort(unique(term[term > 0L]))
+  x <- free_matrix(fit)
+  term <- column_terms_of(fit)[free_beta(fit)]
+  tested <- tested_terms(term)
   contrasts <- if (type == "III") term_contrasts(fit, type)
   rows <- lapply(tested, \(i) {
     spaces <- compared_spaces(fit, x, term, i, type, contrasts[[labels[i]]])
     lrt_row(fit, spaces$larger, spaces$smaller)
   })
-  anova_table(
-    rlang::set_names(rows, labels[tested]),
-    chisq_table(numeric(), integer()),
-    paste0("Type ", type, " analysis of deviance with likelihood-ratio tests")
-  )
+  names(rows) <- labels[tested]
+  method <- " analysis of deviance with likelihood-ratio tests"
+  empty <- chisq_table(numeric(), integer())
+  anova_table(rows, empty, paste0("Type ", type, method))
 }
 
 #' The columns of X in the two models that the test of a term compares
@@ -31,8 +30,7 @@ compared_spaces <- function(fit, x, term, tested, type, L) {
   kept <- if (type == "I") {
     term <= tested
   } else {
-    !term %in%
-      which(vapply(seq_len(max(term)), \(i) contains_term(fit, i, tested), NA))
+    !term %in% containing_terms(fit, term, tested)
   }
   list(
     larger = x[, kept, drop = FALSE],

@@ -11,37 +11,54 @@
 term_contrasts <- function(fit, type) {
   x <- if (is.null(fit$sums)) stats::model.matrix(fit)
   term <- fit$fixed$assign %||% attr(x, "assign")
-  products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
-  labels <- attr(fit$fixed$terms, "term.labels")
-  tested <- sort(unique(term[term > 0L]))
+  tested <- tested_terms(term)
   if (length(tested) == 0L) {
     return(list())
   }
   made <- switch(
     type,
-    I = sequential_contrasts(products, term, tested),
-    II = lapply(tested, \(i) partial_contrasts(fit, products, term, i)),
+    I = sequential_contrasts(column_products(fit, x), term, tested),
+    II = partial_contrasts(fit, column_products(fit, x), term, tested),
     III = marginal_contrasts(fit, x, term, tested)
   )
-  stats::setNames(made, labels[tested])
+  stats::setNames(made, attr(fit$fixed$terms, "term.labels")[tested])
 }
 
+# X'X, of the matrix or of the sums.
+column_products <- function(fit, x) {
+  if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
+}
+
+# The term that each column of X belongs to: 0 for the intercept.
+column_terms_of <- function(fit) {
+  fit$fixed$assign %||% attr(stats::model.matrix(fit), "assign")
+}
+
+tested_terms <- function(term) sort(unique(term[term > 0L]))
+
 sequential_contrasts <- function(products, term, tested) {
-  rows <- unit_triangle(products)
-  lapply(tested, \(i) rows[term == i, , drop = FALSE])
+  rows_by_term(unit_triangle(products), term, tested)
+}
+
+rows_by_term <- function(rows, term, tested) {
+  lapply(tested, \(i) rows[which(term == i), , drop = FALSE])
 }
 
 partial_contrasts <- function(fit, products, term, tested) {
-  containing <- which(vapply(
-    seq_len(max(term)),
-    \(other) contains_term(fit, other, tested),
-    NA
-  ))
-  rank <- ifelse(term == tested, 1L, ifelse(term %in% containing, 2L, 0L))
-  by_rank <- order(rank)
-  rows <- unit_triangle(products[by_rank, by_rank, drop = FALSE])
-  rows[, by_rank] <- rows
-  rows[rank[by_rank] == 1L, , drop = FALSE]
+  lapply(tested, \(i) {
+    containing <- containing_terms(fit, term, i)
+    rank <- ifelse(term == i, 1L, ifelse(term %in% containing, 2L, 0L))
+    by_rank <- order(rank)
+    rows <- unit_triangle(products[by_rank, by_rank, drop = FALSE])
+    rows[, by_rank] <- rows
+    rows[rank[by_rank] == 1L, , drop = FALSE]
+  })
+}
+
+# The terms that contain the tested one.
+containing_terms <- function(fit, term, tested) {
+  contains <- \(other) contains_term(fit, other, tested)
+  which(vapply(seq_len(max(term)), contains, NA))
 }
 
 #' T of X'X = T'DT
@@ -76,20 +93,19 @@ marginal_contrasts <- function(fit, x, term, tested) {
   coded <- sum_coded(fit, frame)
   x <- x %||% coded_as_fitted(fit, frame)
   decomposition <- qr(coded)
-  kept <- decomposition$pivot[seq_len(decomposition$rank)]
-  same_space <- decomposition$rank == ncol(x) &&
-    max(abs(qr.resid(decomposition, x))) < 1e-8 * max(abs(x))
-  if (!same_space) {
-    own <- diag(ncol(x))
-    return(lapply(tested, \(i) own[term == i, , drop = FALSE]))
+  if (!spans_same_space(decomposition, x)) {
+    return(rows_by_term(diag(ncol(x)), term, tested))
   }
   change <- qr.coef(decomposition, x)
-  change[is.na(change)] <- 0
-  coded_term <- attr(coded, "assign")
-  lapply(tested, \(i) {
-    rows <- intersect(which(coded_term == i), kept)
-    without_rounding(change[rows, , drop = FALSE])
-  })
+  kept <- decomposition$pivot[seq_len(decomposition$rank)]
+  coded_term <- attr(coded, "assign")[kept]
+  rows <- rows_by_term(change[kept, , drop = FALSE], coded_term, tested)
+  lapply(rows, without_rounding)
+}
+
+spans_same_space <- function(decomposition, x) {
+  decomposition$rank == ncol(x) &&
+    max(abs(qr.resid(decomposition, x))) < 1e-8 * max(abs(x))
 }
 
 # The model matrix of a frame with the contrasts of the fit.
@@ -138,14 +154,9 @@ invented_frame <- function(fit) {
   grid <- all_combinations(fit, classes)
   copies <- 10L + length(fit$fixed$names)
   n <- max(nrow(grid), 1L) * copies
-  frame <- lapply(rlang::set_names(names), \(name) {
-    values <- grid[[name]]
-    if (is.null(values)) {
-      invented_numbers(n, match(name, names), classes[[name]])
-    } else {
-      rep(values, copies)
-    }
-  })
+  frame <- Map(invented_numbers, n, seq_along(names), classes)
+  names(frame) <- names
+  frame[names(grid)] <- lapply(grid, rep, copies)
   structure(frame, class = "data.frame", row.names = seq_len(n))
 }
 
@@ -200,18 +211,20 @@ term_tests.rlmm_glmm <- function(fit, type, tests) {
 #' the term's own coefficients, where there is such a one; that of type I is triangular.
 #' @noRd
 with_hypotheses <- function(table, contrasts, fit, type) {
-  labels <- names(fit$beta)
-  term <- fit$fixed$assign %||% attr(stats::model.matrix(fit), "assign")
+  term <- column_terms_of(fit)
   terms <- attr(fit$fixed$terms, "term.labels")
   tested <- names(contrasts) %||% character()
   shown <- lapply(rlang::set_names(tested), \(name) {
     own <- term == match(name, terms)
-    L <- contrasts[[name]]
-    L <- if (type == "I") without_rounding(L) else reduced_rows(L, own)
-    dimnames(L) <- list(if (nrow(L) == sum(own)) labels[own], labels)
-    L
+    shown_hypothesis(contrasts[[name]], own, names(fit$beta), type)
   })
   structure(table, hypotheses = shown)
+}
+
+shown_hypothesis <- function(L, own, labels, type) {
+  L <- if (type == "I") without_rounding(L) else reduced_rows(L, own)
+  dimnames(L) <- list(if (nrow(L) == sum(own)) labels[own], labels)
+  L
 }
 
 reduced_rows <- function(L, own) {

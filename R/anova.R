@@ -66,13 +66,9 @@ anova.rlmm <- function(
   check_flag(refit, "refit")
   type <- if (missing(type)) "III" else read_type(type)
   fits <- list(object, ...)
-  named <- names(fits) %||% character(length(fits))
-  labels <- model.names %||%
-    expression_names(as.list(substitute(list(object, ...)))[-1])
-  is_model <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod", "lm")), NA)
-  if (!all(is_model)) {
-    abort_no_model(fits[[which(!is_model)[1]]], named[!is_model][1])
-  }
+  expressions <- as.list(substitute(list(object, ...)))[-1]
+  labels <- model.names %||% expression_names(expressions)
+  check_models(fits)
   if (length(fits) == 1) {
     if (one_of(test, c("Wald", "LRT"), "test") == "LRT") {
       return(term_lrt(object, type))
@@ -81,10 +77,17 @@ anova.rlmm <- function(
   }
   check_model_names(labels, length(fits))
   check_same_data(fits, labels)
-  likelihood_ratio_tests(
-    if (refit) by_maximum_likelihood(fits, labels) else fits,
-    labels
-  )
+  fits <- if (refit) by_maximum_likelihood(fits, labels) else fits
+  likelihood_ratio_tests(fits, labels)
+}
+
+check_models <- function(fits) {
+  is_model <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod", "lm")), NA)
+  if (!all(is_model)) {
+    first <- which(!is_model)[1]
+    named <- names(fits) %||% character(length(fits))
+    abort_no_model(fits[[first]], named[first])
+  }
 }
 
 anova_of_one <- function(fit, type, ddf, vcov, cluster) {
@@ -213,29 +216,35 @@ test_heading <- function(fits, labels, first) {
 #' @noRd
 sums_of_squares <- function(fit) {
   free <- free_beta(fit)
-  term <- (fit$fixed$assign %||% attr(stats::model.matrix(fit), "assign"))[free]
-  effects <- drop(fit$rx %*% fit$beta[free])^2
-  tested <- sort(unique(term[term > 0]))
-  npar <- vapply(tested, \(i) sum(term == i), 1L)
-  sum_sq <- vapply(tested, \(i) sum(effects[term == i]), 0)
+  term <- column_terms_of(fit)[free]
+  squares <- drop(fit$rx %*% fit$beta[free])^2
+  tested <- tested_terms(term)
+  by_term <- lapply(tested, \(i) squares[term == i])
+  table <- squares_table(by_term, fit$sigma)
+  row.names(table) <- attr(fit$fixed$terms, "term.labels")[tested]
+  heading <- "Analysis of Variance Table"
+  structure(table, heading = heading, class = c("anova", "data.frame"))
+}
+
+squares_table <- function(squares, sigma) {
+  npar <- lengths(squares)
+  sum_sq <- vapply(squares, sum, 0)
   mean_sq <- sum_sq / npar
-  table <- data.frame(
+  data.frame(
     npar = npar,
     `Sum Sq` = sum_sq,
     `Mean Sq` = mean_sq,
-    `F value` = mean_sq / fit$sigma^2,
-    row.names = attr(fit$fixed$terms, "term.labels")[tested],
+    `F value` = mean_sq / sigma^2,
     check.names = FALSE
   )
-  heading <- "Analysis of Variance Table"
-  structure(table, heading = heading, class = c("anova", "data.frame"))
 }
 
 check_same_data <- function(fits, labels) {
   n <- vapply(fits, stats::nobs, 1)
   odd <- which(n != n[1])
   if (length(odd) > 0) {
-    abort_other_size(labels[c(1, odd[1])], n[c(1, odd[1])])
+    pair <- c(1, odd[1])
+    abort_other_size(labels[pair], n[pair])
   }
   responses <- lapply(fits, known_response)
   differs <- vapply(responses, is_other_response, NA, of = responses[[1]])

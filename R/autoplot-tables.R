@@ -3,16 +3,13 @@
 shrinkage_ggplot <- function(shrinkage) {
   ends <- shrinkage_ends(shrinkage)
   points <- shrinkage_points(ends, shrinkage$centre)
-  kinds <- levels(points$kind)
-  look <- shrinkage_key$points
   ggplot2::ggplot(points, ggplot2::aes(.data$x, .data$y)) +
     segment_layer(ends) +
     ggplot2::geom_point(
       ggplot2::aes(colour = .data$kind, shape = .data$kind),
       na.rm = TRUE
     ) +
-    ggplot2::scale_colour_manual(values = stats::setNames(look$col, kinds)) +
-    ggplot2::scale_shape_manual(values = stats::setNames(look$pch, kinds)) +
+    shrinkage_scales() +
     ggplot2::labs(
       x = shrinkage$effects[[1L]],
       y = shrinkage$effects[[2L]],
@@ -20,6 +17,17 @@ shrinkage_ggplot <- function(shrinkage) {
       shape = NULL
     ) +
     ggplot2::theme(legend.position = "top")
+}
+
+shrinkage_scales <- function() {
+  kinds <- shrinkage_key$text[[1L]]
+  look <- shrinkage_key$points
+  colours <- stats::setNames(look$col, kinds)
+  shapes <- stats::setNames(look$pch, kinds)
+  list(
+    ggplot2::scale_colour_manual(values = colours),
+    ggplot2::scale_shape_manual(values = shapes)
+  )
 }
 
 # Where the arrows of a shrinkage plot begin, without the model, and end.
@@ -75,14 +83,14 @@ coefficient_ggplot <- function(data) {
   first <- data[data$term == levels(data$term)[1L], ]
   levels <- as.character(first$grp)[order(first$estimate)]
   data$place <- match(as.character(data$grp), levels)
+  coefficient_panels(data, levels)
+}
+
+coefficient_panels <- function(data, levels) {
   ggplot2::ggplot(data, ggplot2::aes(.data$estimate, .data$place)) +
     (if (!is.null(data$lwr)) interval_layer(length(levels))) +
     points_layer(nrow(data), na.rm = TRUE) +
-    ggplot2::facet_wrap(
-      ggplot2::vars(.data$term),
-      scales = "free_x",
-      labeller = wrapped
-    ) +
+    ggplot2::facet_wrap("term", scales = "free_x", labeller = wrapped) +
     ggplot2::labs(x = "Coefficient", y = NULL) +
     level_places(levels)
 }
@@ -143,11 +151,7 @@ density_ggplot <- function(drawn) {
   ggplot2::ggplot(data, ggplot2::aes(.data$value)) +
     ggplot2::geom_density(fill = plot_blue, colour = plot_blue, alpha = 0.15) +
     estimate_lines(drawn$estimate, levels(data$parameter)) +
-    ggplot2::facet_wrap(
-      ggplot2::vars(.data$parameter),
-      scales = "free",
-      labeller = wrapped
-    ) +
+    ggplot2::facet_wrap("parameter", scales = "free", labeller = wrapped) +
     ggplot2::labs(x = NULL, y = "Density")
 }
 

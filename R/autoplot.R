@@ -54,27 +54,26 @@ autoplot.rlmm <- function(
   refuse_dots(...)
   kinds <- c("residuals", "qq", "spread", "groups", "shrinkage")
   type <- one_of(type, kinds, "type")
-  if (type == "groups") {
-    return(group_ggplot(object, x, group, max_groups))
-  }
-  if (type == "shrinkage") {
-    return(shrinkage_ggplot(shrinkage_table(object, group, NULL)))
-  }
-  r <- diagnostic_residuals(object)
-  name <- if (isGLMM.rlmm(object)) "Quantile residuals" else "Scaled residuals"
-  at <- predictor_values(object)
   switch(
     type,
-    residuals = cloud_ggplot(at$value, r, at$label, name, zero = TRUE),
-    spread = cloud_ggplot(
-      at$value,
-      sqrt(abs(r)),
-      at$label,
-      paste("Root of the size of", tolower(name)),
-      zero = FALSE
-    ),
-    qq = quantile_ggplot(r, name)
+    groups = group_ggplot(object, x, group, max_groups),
+    shrinkage = shrinkage_ggplot(shrinkage_table(object, group, NULL)),
+    residual_ggplot(object, type)
   )
+}
+
+residual_ggplot <- function(fit, type) {
+  r <- diagnostic_residuals(fit)
+  name <- if (isGLMM.rlmm(fit)) "Quantile residuals" else "Scaled residuals"
+  if (type == "qq") {
+    return(quantile_ggplot(r, name))
+  }
+  at <- predictor_values(fit)
+  if (type == "residuals") {
+    return(cloud_ggplot(at$value, r, at$label, name, zero = TRUE))
+  }
+  name <- paste("Root of the size of", tolower(name))
+  cloud_ggplot(at$value, sqrt(abs(r)), at$label, name, zero = FALSE)
 }
 
 # Fits --------------------------------------------------------------------
@@ -82,18 +81,17 @@ autoplot.rlmm <- function(
 cloud_ggplot <- function(x, y, xlab, ylab, zero) {
   data <- data.frame(x = as.vector(x), y = as.vector(y))
   data <- data[is.finite(data$y), ]
-  picture <- ggplot2::ggplot(data, ggplot2::aes(.data$x, .data$y)) +
+  ggplot2::ggplot(data, ggplot2::aes(.data$x, .data$y)) +
     points_layer(nrow(data)) +
-    ggplot2::labs(x = xlab, y = ylab)
-  if (zero) {
-    picture <- picture +
-      ggplot2::geom_hline(yintercept = 0, colour = plot_grey)
+    ggplot2::labs(x = xlab, y = ylab) +
+    (if (zero) ggplot2::geom_hline(yintercept = 0, colour = plot_grey)) +
+    smooth_layer(smooth_line(data))
+}
+
+smooth_layer <- function(smooth) {
+  if (!is.null(smooth)) {
+    ggplot2::geom_line(data = smooth, colour = plot_red)
   }
-  smooth <- smooth_line(data)
-  if (is.null(smooth)) {
-    return(picture)
-  }
-  picture + ggplot2::geom_line(data = smooth, colour = plot_red)
 }
 
 #' The smooth line of a scatter plot, where there are enough distinct values
@@ -106,11 +104,7 @@ smooth_line <- function(data) {
 }
 
 quantile_ggplot <- function(values, ylab) {
-  values <- sort(values[is.finite(values)])
-  data <- data.frame(
-    quantile = stats::qnorm(stats::ppoints(length(values))),
-    value = unname(values)
-  )
+  data <- quantile_pairs(values)
   line <- quartile_line(data)
   ggplot2::ggplot(data, ggplot2::aes(.data$quantile, .data$value)) +
     ggplot2::geom_abline(
@@ -122,29 +116,46 @@ quantile_ggplot <- function(values, ylab) {
     ggplot2::labs(x = "Standard normal quantiles", y = ylab)
 }
 
+# The values in order, beside the quantiles that normal ones would have.
+quantile_pairs <- function(values) {
+  values <- sort(values[is.finite(values)])
+  data.frame(
+    quantile = stats::qnorm(stats::ppoints(length(values))),
+    value = unname(values)
+  )
+}
+
 group_ggplot <- function(fit, x, group, max_groups) {
   curves <- group_curves(fit, x, group, max_groups, "response")
-  lines <- data.frame(
-    x = rep(curves$lines$x, 2L),
-    y = c(curves$lines$conditional, curves$lines$population),
-    group = rep(curves$lines$group, 2L),
-    effects = rep(group_lines, each = nrow(curves$lines))
-  )
   ggplot2::ggplot(curves$data, ggplot2::aes(.data$x, .data$y)) +
     ggplot2::geom_point(colour = "grey50", size = 1) +
+    effects_layers(curves_by_effects(curves$lines)) +
+    ggplot2::facet_wrap("group", labeller = wrapped) +
+    ggplot2::labs(x = curves$x, y = curves$y, colour = NULL, linetype = NULL) +
+    ggplot2::theme(legend.position = "top")
+}
+
+# The curves with and without the random effects, below each other.
+curves_by_effects <- function(lines) {
+  data.frame(
+    x = rep(lines$x, 2L),
+    y = c(lines$conditional, lines$population),
+    group = rep(lines$group, 2L),
+    effects = rep(group_lines, each = nrow(lines))
+  )
+}
+
+effects_layers <- function(lines) {
+  colours <- stats::setNames(c(plot_blue, plot_red), group_lines)
+  types <- stats::setNames(c("solid", "dashed"), group_lines)
+  list(
     ggplot2::geom_line(
       ggplot2::aes(colour = .data$effects, linetype = .data$effects),
       lines
-    ) +
-    ggplot2::scale_colour_manual(
-      values = stats::setNames(c(plot_blue, plot_red), group_lines)
-    ) +
-    ggplot2::scale_linetype_manual(
-      values = stats::setNames(c("solid", "dashed"), group_lines)
-    ) +
-    ggplot2::facet_wrap(ggplot2::vars(.data$group), labeller = wrapped) +
-    ggplot2::labs(x = curves$x, y = curves$y, colour = NULL, linetype = NULL) +
-    ggplot2::theme(legend.position = "top")
+    ),
+    ggplot2::scale_colour_manual(values = colours),
+    ggplot2::scale_linetype_manual(values = types)
+  )
 }
 
 # Random effects ----------------------------------------------------------
@@ -156,29 +167,31 @@ autoplot.ranef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   check_confidence(level)
   groups <- check_groups(group, names(object))
   tables <- lapply(groups, \(group) effects_table(object, group))
-  data <- do.call(rbind, lapply(tables, ranked_effects))
-  half <- stats::qnorm((1 + level) / 2) * (data$condsd %||% 0)
-  data$low <- data$condval - half
-  data$high <- data$condval + half
   most <- max(vapply(tables, \(table) nlevels(table$grp), 1L))
-  picture <- ggplot2::ggplot(data, ggplot2::aes(.data$condval, .data$place)) +
+  effects_ggplot(effect_intervals(tables, level), most)
+}
+
+# Effects with intervals, a panel for each factor and effect; `most` is the largest number of levels.
+effects_ggplot <- function(data, most) {
+  ggplot2::ggplot(data, ggplot2::aes(.data$condval, .data$place)) +
     ggplot2::geom_vline(xintercept = 0, colour = plot_grey) +
-    ggplot2::geom_segment(
-      ggplot2::aes(
-        x = .data$low,
-        xend = .data$high,
-        yend = .data$place
-      ),
-      colour = if (most > 200L) "grey80" else plot_grey
-    ) +
+    interval_layer(most) +
     points_layer(nrow(data)) +
     ggplot2::facet_wrap(
-      ggplot2::vars(.data$grpvar, .data$term),
+      c("grpvar", "term"),
       scales = "free",
       labeller = ggplot2::label_wrap_gen(multi_line = FALSE)
     ) +
-    ggplot2::labs(x = "Random effect", y = NULL)
-  picture + level_scale(data, most)
+    ggplot2::labs(x = "Random effect", y = NULL) +
+    level_scale(data, most)
+}
+
+effect_intervals <- function(tables, level) {
+  data <- do.call(rbind, lapply(tables, ranked_effects))
+  half <- stats::qnorm((1 + level) / 2) * (data$condsd %||% 0)
+  data$lwr <- data$condval - half
+  data$upr <- data$condval + half
+  data
 }
 
 #' The effects with the place of each level, in the order of the first effect
@@ -215,28 +228,33 @@ level_scale <- function(data, most) {
 autoplot.profile.rlmm <- function(object, type = c("zeta", "density"), ...) {
   refuse_dots(...)
   type <- one_of(type, c("zeta", "density"), "type")
-  if (type == "density") {
-    data <- profile_densities(object)
-    picture <- ggplot2::ggplot(data, ggplot2::aes(.data$value, .data$density)) +
-      ggplot2::geom_area(fill = plot_blue, alpha = 0.15) +
-      ggplot2::labs(y = "Density")
-    scales <- "free"
-  } else {
-    data <- profile_curves(object)
-    limits <- stats::qnorm(c(0.25, 0.1, 0.05, 0.025, 0.005))
-    picture <- ggplot2::ggplot(data, ggplot2::aes(.data$value, .data$zeta)) +
-      ggplot2::geom_hline(yintercept = 0, colour = "grey70") +
-      ggplot2::geom_hline(
-        yintercept = c(limits, -limits),
-        colour = "grey70",
-        linetype = "dashed"
-      )
-    scales <- "free_x"
-  }
+  is_density <- type == "density"
+  picture <- if (is_density) density_areas(object) else zeta_levels(object)
+  scales <- if (is_density) "free" else "free_x"
   picture +
     ggplot2::geom_line(colour = plot_blue, na.rm = TRUE) +
-    ggplot2::facet_wrap(ggplot2::vars(.data$parameter), scales = scales) +
+    ggplot2::facet_wrap("parameter", scales = scales) +
     ggplot2::labs(x = NULL)
+}
+
+density_areas <- function(profile) {
+  data <- profile_densities(profile)
+  ggplot2::ggplot(data, ggplot2::aes(.data$value, .data$density)) +
+    ggplot2::geom_area(fill = plot_blue, alpha = 0.15) +
+    ggplot2::labs(y = "Density")
+}
+
+# The limits of intervals of 50, 80, 90, 95 and 99 percent.
+zeta_levels <- function(profile) {
+  data <- profile_curves(profile)
+  limits <- stats::qnorm(c(0.25, 0.1, 0.05, 0.025, 0.005))
+  ggplot2::ggplot(data, ggplot2::aes(.data$value, .data$zeta)) +
+    ggplot2::geom_hline(yintercept = 0, colour = "grey70") +
+    ggplot2::geom_hline(
+      yintercept = c(limits, -limits),
+      colour = "grey70",
+      linetype = "dashed"
+    )
 }
 
 # Influence and optima ----------------------------------------------------
@@ -246,27 +264,34 @@ autoplot.profile.rlmm <- function(object, type = c("zeta", "density"), ...) {
 autoplot.influence.rlmm <- function(object, n = 5, ...) {
   refuse_dots(...)
   distance <- cooks.distance.influence.rlmm(object)
-  shown <- rank(-distance, ties.method = "first") <= n
-  data <- data.frame(
-    case = seq_along(distance),
-    distance = unname(distance),
-    label = ifelse(shown, names(distance), NA)
-  )
+  data <- labelled_distances(distance, n)
+  what <- if (object$groups == "case") "Observation" else object$groups
   ggplot2::ggplot(data, ggplot2::aes(.data$case, .data$distance)) +
     ggplot2::geom_segment(
       ggplot2::aes(xend = .data$case, yend = 0),
       colour = plot_blue
     ) +
-    ggplot2::geom_text(
-      ggplot2::aes(label = .data$label),
-      vjust = -0.4,
-      size = 3,
-      na.rm = TRUE
-    ) +
-    ggplot2::labs(
-      x = if (object$groups == "case") "Observation" else object$groups,
-      y = "Cook's distance"
-    )
+    label_layer() +
+    ggplot2::labs(x = what, y = "Cook's distance")
+}
+
+label_layer <- function() {
+  ggplot2::geom_text(
+    ggplot2::aes(label = .data$label),
+    vjust = -0.4,
+    size = 3,
+    na.rm = TRUE
+  )
+}
+
+# Only the `n` largest distances have labels.
+labelled_distances <- function(distance, n) {
+  shown <- rank(-distance, ties.method = "first") <= n
+  data.frame(
+    case = seq_along(distance),
+    distance = unname(distance),
+    label = ifelse(shown, names(distance), NA)
+  )
 }
 
 #' @rdname autoplot.rlmm
@@ -279,21 +304,20 @@ autoplot.rlmm_allFit <- function(object, ...) {
       ggplot2::aes(colour = .data$best, shape = .data$best)
     ) +
     ggplot2::geom_blank(data = all_fit_ranges(data)) +
-    ggplot2::scale_colour_manual(
-      values = c(`TRUE` = plot_blue, `FALSE` = plot_red),
-      guide = "none"
-    ) +
-    ggplot2::scale_shape_manual(
-      values = c(`TRUE` = 16, `FALSE` = 4),
-      guide = "none"
-    ) +
-    ggplot2::facet_wrap(
-      ggplot2::vars(.data$parameter),
-      scales = "free_x",
-      labeller = wrapped
-    ) +
+    best_scales() +
+    ggplot2::facet_wrap("parameter", scales = "free_x", labeller = wrapped) +
     ggplot2::scale_x_continuous(n.breaks = 3) +
     ggplot2::labs(x = "Estimate", y = NULL)
+}
+
+# Red crosses for the fits that aren't the best.
+best_scales <- function() {
+  colours <- c(`TRUE` = plot_blue, `FALSE` = plot_red)
+  shapes <- c(`TRUE` = 16, `FALSE` = 4)
+  list(
+    ggplot2::scale_colour_manual(values = colours, guide = "none"),
+    ggplot2::scale_shape_manual(values = shapes, guide = "none")
+  )
 }
 
 #' Points that are not drawn, but hold the least range of each panel open

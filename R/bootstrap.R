@@ -63,21 +63,26 @@ bootstrap.rlmm <- function(
   refuse_dots(...)
   n <- check_replicates(n, "n")
   check_seed(seed)
-  check_flag(use.u, "use.u")
-  type <- one_of(type, bootstrap_types, "type")
-  resampled <- type == "semiparametric"
-  if (resampled) {
-    check_semiparametric(object, use.u)
-  }
+  how <- check_drawing(object, use.u, type)
   check_repeatable(
     object,
     "`bootstrap()`",
     "`bootMer(fit, FUN)` fits each replicate as `rlmm()` does."
   )
   seed <- seed %||% draw_seed()
-  how <- list(use.u = use.u, resampled = resampled)
   drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
   new_bootstrap(drawn, object, seed, how)
+}
+
+# How replicates are to be drawn, in the form of `drawing()`.
+check_drawing <- function(fit, use_u, type) {
+  check_flag(use_u, "use.u")
+  type <- one_of(type, bootstrap_types, "type")
+  resampled <- type == "semiparametric"
+  if (resampled) {
+    check_semiparametric(fit, use_u)
+  }
+  list(use.u = use_u, resampled = resampled)
 }
 
 #' @rdname bootstrap
@@ -85,6 +90,19 @@ bootstrap.rlmm <- function(
 #' @export
 update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
   refuse_dots(...)
+  n <- check_total(object, n)
+  seed <- object$seed[[length(object$seed)]]
+  wanted <- replicates_to_come(object, n, seed)
+  if (length(wanted) == 0L) {
+    return(object)
+  }
+  how <- drawing(object)
+  drawn <- run_bootstrap(object$fit, wanted, seed, how, progress)
+  c(object, new_bootstrap(drawn, object$fit, seed, how))
+}
+
+# The number of replicates that there are to be in all.
+check_total <- function(object, n) {
   if (missing(n)) {
     abort_argument(
       "`n` must be given: the number of replicates, in all.",
@@ -92,17 +110,15 @@ update.rlmm_bootstrap <- function(object, n, progress = NULL, ...) {
       arg = "n"
     )
   }
-  n <- check_replicates(n, "n")
-  seed <- object$seed[[length(object$seed)]]
+  check_replicates(n, "n")
+}
+
+
+# The numbers of the replicates of a seed that are left to draw for `n` in all.
+replicates_to_come <- function(object, n, seed) {
   own <- object$replicate[object$seed == seed]
-  left <- n - (length(object$replicate) - length(own))
-  wanted <- setdiff(seq_len(max(left, 0L)), own)
-  if (length(wanted) == 0L) {
-    return(object)
-  }
-  how <- drawing(object)
-  drawn <- run_bootstrap(object$fit, wanted, seed, how, progress)
-  c(object, new_bootstrap(drawn, object$fit, seed, how))
+  n_others <- length(object$replicate) - length(own)
+  setdiff(seq_len(max(n - n_others, 0L)), own)
 }
 
 bootstrap_types <- c("parametric", "semiparametric")
@@ -121,14 +137,18 @@ run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
   control <- core_control(fit$control, 0L, list(spec = spec), fit_held(fit))
   control$progress <- progress %||% control$progress
   start <- bootstrap_start(fit)
-  found <- if (how$resampled) {
+  if (how$resampled) {
     y <- resampled_replicates(fit, replicates, seed)
-    core_fit_columns(spec, y, start, control)
+    found <- core_fit_columns(spec, y, start, control)
   } else {
     plan <- bootstrap_plan(fit, replicates, seed, how$use.u)
-    core_bootstrap(spec, plan, start, control)
+    found <- core_bootstrap(spec, plan, start, control)
   }
-  found$replicate <- replicates
+  finished_replicates(found, replicates)
+}
+
+# What was found of the replicates whose fits came to their end, in rows.
+finished_replicates <- function(found, replicates) {
   is_whole <- whole_fits(found)
   if (!all(is_whole)) {
     warn_interrupted(sum(is_whole), length(replicates))
@@ -140,7 +160,7 @@ run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
       values[is_whole]
     }
   }
-  lapply(found, rows)
+  lapply(c(found, list(replicate = replicates)), rows)
 }
 
 # Fits that came to their end. A search that was interrupted says so, or has no verdict.
@@ -227,48 +247,53 @@ with_colnames <- function(values, names) {
 c.rlmm_bootstrap <- function(...) {
   all <- list(...)
   check_same_bootstraps(all)
-  first <- all[[1L]]
+  joined <- all[[1L]]
   for (name in c("beta", "std_error", "theta")) {
-    first[[name]] <- do.call(rbind, lapply(all, `[[`, name))
+    joined[[name]] <- do.call(rbind, lapply(all, `[[`, name))
   }
-  vectors <- c(
-    "sigma",
-    "shape",
-    "objective",
-    "verdict",
-    "error",
-    "replicate",
-    "seed"
-  )
-  for (name in vectors) {
-    first[name] <- list(unlist(lapply(all, `[[`, name)))
+  for (name in replicate_vectors) {
+    joined[name] <- list(unlist(lapply(all, `[[`, name)))
   }
-  drawn_twice <- duplicated(data.frame(first$seed, first$replicate))
+  drawn_twice <- duplicated(data.frame(joined$seed, joined$replicate))
   if (any(drawn_twice)) {
     abort_drawn_twice(sum(drawn_twice))
   }
-  first
+  joined
 }
+
+# The fields of a bootstrap that have one value for each replicate.
+replicate_vectors <- c(
+  "sigma",
+  "shape",
+  "objective",
+  "verdict",
+  "error",
+  "replicate",
+  "seed"
+)
 
 check_same_bootstraps <- function(all) {
   is_one <- vapply(all, inherits, NA, "rlmm_bootstrap")
+  if (!all(is_one)) {
+    abort_other_bootstraps(it_is(all[[which(!is_one)[1L]]]))
+  }
+  is_same <- vapply(all, is_of_same_fit, NA, all[[1L]])
+  if (!all(is_same)) {
+    abort_other_bootstraps(
+      "They belong to different fits, or differ in `use.u` or `type`."
+    )
+  }
+}
+
+is_of_same_fit <- function(b, other) {
   parts <- c("formula", "theta", "beta", "sigma")
-  is_same <- \(b) {
-    identical(drawing(b), drawing(all[[1L]])) &&
-      identical(b$fit[parts], all[[1L]]$fit[parts])
-  }
-  if (all(is_one) && all(vapply(all, is_same, NA))) {
-    return(invisible())
-  }
+  identical(drawing(b), drawing(other)) &&
+    identical(b$fit[parts], other$fit[parts])
+}
+
+abort_other_bootstraps <- function(found) {
   abort_rlmm(
-    c(
-      "Only bootstraps of one fit can be put together.",
-      x = if (all(is_one)) {
-        "They belong to different fits, or differ in `use.u` or `type`."
-      } else {
-        it_is(all[[which(!is_one)[1L]]])
-      }
-    ),
+    c("Only bootstraps of one fit can be put together.", x = found),
     "rlmm_error_bootstrap"
   )
 }
@@ -329,18 +354,20 @@ simulate.rlmm_bootstrap <- function(
   refuse_dots(...)
   which <- check_places(which, length(object$replicate))
   spec <- fit_spec(object$fit)
-  fit <- object$fit
-  one <- \(i) {
-    replicate <- object$replicate[[i]]
-    if (isTRUE(object$resampled)) {
-      return(resampled_replicates(fit, replicate, object$seed[[i]])[, 1L])
-    }
-    plan <- bootstrap_plan(fit, replicate, object$seed[[i]], object$use.u)
-    core_draws(spec, plan)[, 1L]
-  }
-  columns <- lapply(which, one)
+  columns <- lapply(which, \(i) drawn_response(object, i, spec))
   names(columns) <- paste0("sim_", which)
   as.data.frame(columns, optional = TRUE)
+}
+
+drawn_response <- function(object, i, spec) {
+  fit <- object$fit
+  seed <- object$seed[[i]]
+  replicate <- object$replicate[[i]]
+  if (isTRUE(object$resampled)) {
+    return(resampled_replicates(fit, replicate, seed)[, 1L])
+  }
+  plan <- bootstrap_plan(fit, replicate, seed, object$use.u)
+  core_draws(spec, plan)[, 1L]
 }
 
 # Arguments ------------------------------------------------------------------

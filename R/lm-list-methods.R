@@ -38,36 +38,32 @@ fit_unscaled_errors <- function(fit) {
 #' The sum of squares and the degrees of freedom of each fit
 #' @noRd
 residual_parts <- function(object) {
-  one <- \(fit) {
-    if (is.null(fit)) {
-      return(c(NA, NA))
-    }
-    squares <- if (inherits(fit, "glm")) {
-      sum(fit$weights * fit$residuals^2)
-    } else {
-      sum((fit$weights %||% 1) * fit$residuals^2)
-    }
-    c(squares, fit$df.residual)
-  }
-  parts <- vapply(unclass(object), one, c(0, 0))
+  parts <- vapply(unclass(object), fit_residual_parts, c(0, 0))
   list(squares = parts[1L, ], df = parts[2L, ])
+}
+
+fit_residual_parts <- function(fit) {
+  if (is.null(fit)) {
+    return(c(NA, NA))
+  }
+  # Only lm() without weights has none.
+  weights <- fit$weights %||% 1
+  c(sum(weights * fit$residuals^2), fit$df.residual)
 }
 
 #' The residual standard deviation and its degrees of freedom for each group, pooled or not
 #' @noRd
 group_scale <- function(object, pool) {
-  parts <- residual_parts(object)
   n <- length(object)
   if (has_known_scale(object)) {
     return(list(sigma = rep(1, n), df = rep(Inf, n)))
   }
-  if (!pool) {
-    df <- parts$df
-    return(list(sigma = sqrt(parts$squares / ifelse(df > 0, df, NA)), df = df))
+  parts <- residual_parts(object)
+  if (pool) {
+    parts <- lapply(parts, \(part) rep(sum(part, na.rm = TRUE), n))
   }
-  df <- sum(parts$df, na.rm = TRUE)
-  sigma <- sqrt(sum(parts$squares, na.rm = TRUE) / df)
-  list(sigma = rep(sigma, n), df = rep(df, n))
+  df <- parts$df
+  list(sigma = sqrt(parts$squares / ifelse(df > 0, df, NA)), df = df)
 }
 
 has_known_scale <- function(object) {
@@ -123,16 +119,31 @@ confint.rlmm_lmList <- function(
   refuse_dots(...)
   check_confidence(level)
   check_flag(pool, "pool")
+  names <- colnames(group_coefficients(object))
+  chosen <- chosen_coefficients(parm, names)
+  limits <- group_limits(object, group_scale(object, pool), level)
+  structure(limits[,, chosen, drop = FALSE], class = "rlmm_lmList_confint")
+}
+
+# Limits of each coefficient: an array of groups, limits and coefficients.
+group_limits <- function(object, scale, level) {
   estimates <- group_coefficients(object)
-  chosen <- chosen_coefficients(parm, colnames(estimates))
-  scale <- group_scale(object, pool)
   quantile <- suppressWarnings(stats::qt((1 + level) / 2, scale$df))
   errors <- scale$sigma * unscaled_errors(object, colnames(estimates))
-  both <- c(estimates - quantile * errors, estimates + quantile * errors)
-  dimnames <- c(dimnames(estimates), list(limit_names(level)))
-  limits <- array(both, c(dim(estimates), 2L), dimnames)
-  limits <- aperm(limits, c(1L, 3L, 2L))[,, chosen, drop = FALSE]
-  structure(limits, class = "rlmm_lmList_confint")
+  half <- quantile * errors
+  limits <- list(estimates - half, estimates + half)
+  array_of_groups(stats::setNames(limits, limit_names(level)))
+}
+
+# Tables of groups and coefficients as an array of groups, tables and coefficients.
+array_of_groups <- function(tables) {
+  first <- tables[[1L]]
+  values <- array(
+    unlist(tables, use.names = FALSE),
+    c(dim(first), length(tables)),
+    c(dimnames(first), list(names(tables)))
+  )
+  aperm(values, c(1L, 3L, 2L))
 }
 
 chosen_coefficients <- function(parm, names) {
@@ -166,19 +177,22 @@ summary.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
   refuse_dots(...)
   check_flag(pool, "pool")
   scale <- group_scale(object, pool)
+  sigma <- group_scale(object, FALSE)$sigma
   structure(
     list(
       call = attr(object, "call"),
       coefficients = group_tests(object, scale),
-      sigma = stats::setNames(group_scale(object, FALSE)$sigma, names(object)),
+      sigma = stats::setNames(sigma, names(object)),
       pool = pool,
       RSE = if (pool) scale$sigma[[1L]],
-      df.residual = sum(residual_parts(object)$df, na.rm = TRUE),
+      df.residual = pooled_df(object),
       known = has_known_scale(object)
     ),
     class = "summary.rlmm_lmList"
   )
 }
+
+pooled_df <- function(object) sum(residual_parts(object)$df, na.rm = TRUE)
 
 # Estimates and tests of each coefficient: an array of groups, columns and coefficients.
 group_tests <- function(object, scale) {
@@ -189,32 +203,32 @@ group_tests <- function(object, scale) {
   letter <- if (has_known_scale(object)) "z" else "t"
   tests <- sprintf(c("%s value", "Pr(>|%s|)"), letter)
   columns <- c("Estimate", "Std. Error", tests)
-  table <- array(
-    c(estimates, errors, ratio, p),
-    c(dim(estimates), 4L),
-    c(dimnames(estimates), list(columns))
-  )
-  aperm(table, c(1L, 3L, 2L))
+  tables <- list(estimates, errors, ratio, p)
+  array_of_groups(stats::setNames(tables, columns))
 }
 
 #' @export
 print.summary.rlmm_lmList <- function(x, digits = 4, ...) {
   cat("Call:", deparse_one(x$call), "", sep = "\n")
-  table <- x$coefficients
-  for (name in dimnames(table)[[3L]]) {
+  for (name in dimnames(x$coefficients)[[3L]]) {
     cat(name, "\n", sep = "")
-    stats::printCoefmat(
-      matrix(table[,, name], nrow(table), dimnames = dimnames(table)[1:2]),
-      digits = digits,
-      signif.stars = FALSE,
-      na.print = "NA"
-    )
+    print_group_tests(x$coefficients[,, name, drop = FALSE], digits)
     cat("\n")
   }
   if (x$pool && !x$known) {
     cat(pooled_line(x$RSE, x$df.residual), "\n", sep = "")
   }
   invisible(x)
+}
+
+# The tests of one coefficient, a row for each group.
+print_group_tests <- function(table, digits) {
+  stats::printCoefmat(
+    matrix(table, nrow(table), dimnames = dimnames(table)[1:2]),
+    digits = digits,
+    signif.stars = FALSE,
+    na.print = "NA"
+  )
 }
 
 pooled_line <- function(sigma, df) {
@@ -230,9 +244,8 @@ pooled_line <- function(sigma, df) {
 print.rlmm_lmList <- function(x, digits = 5, ...) {
   cat("Call:", deparse_one(attr(x, "call")), "", "Coefficients:", sep = "\n")
   print(coef.rlmm_lmList(x), digits = digits, ...)
-  df <- residual_parts(x)$df
   if (attr(x, "pool") && !has_known_scale(x)) {
-    line <- pooled_line(sigma.rlmm_lmList(x), sum(df, na.rm = TRUE))
+    line <- pooled_line(sigma.rlmm_lmList(x), pooled_df(x))
     cat("\n", line, "\n", sep = "")
   }
   invisible(x)

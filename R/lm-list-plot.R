@@ -25,13 +25,13 @@ plot.rlmm_lmList_confint <- function(x, order = 1, ...) {
 
 # The middles of the intervals of groups and coefficients; groups sorted by coefficient `order`.
 interval_middles <- function(x, order) {
-  names <- dimnames(x)
-  groups <- names[[1L]]
+  groups <- dimnames(x)[[1L]]
+  terms <- dimnames(x)[[3L]]
   middle <- matrix((x[, 1L, ] + x[, 2L, ]) / 2, length(groups))
   sorted <- if (order > 0) groups[order(middle[, order])] else groups
   data.frame(
-    level = factor(rep(groups, ncol(middle)), sorted),
+    level = factor(groups[row(middle)], sorted),
     value = as.vector(middle),
-    term = factor(rep(names[[3L]], each = length(groups)), names[[3L]])
+    term = factor(terms[col(middle)], terms)
   )
 }

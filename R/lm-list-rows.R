@@ -49,12 +49,17 @@ predict.rlmm_lmList <- function(object, newdata = NULL, type = NULL, ...) {
   if (is.null(newdata)) {
     return(in_data_order(object, of_fit))
   }
+  in_new_data(object, newdata, of_fit)
+}
+
+# Values that the fit of each row's group gives; missing where there is none.
+in_new_data <- function(object, newdata, get) {
   parts <- group_formula(attr(object, "formula"))
   labels <- eval(parts$group, newdata, environment(parts$formula))
   out <- stats::setNames(rep(NA_real_, nrow(newdata)), row.names(newdata))
   for (name in intersect(names(object)[is_there(object)], labels)) {
     rows <- which(labels == name)
-    out[rows] <- of_fit(object[[name]], newdata[rows, , drop = FALSE])
+    out[rows] <- get(object[[name]], newdata[rows, , drop = FALSE])
   }
   out
 }
@@ -65,12 +70,12 @@ logLik.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
   refuse_dots(...)
   fits <- unclass(object)[is_there(object)]
   if (!pool || inherits(fits[[1L]], "glm")) {
-    values <- lapply(fits, stats::logLik)
-    value <- sum(unlist(values))
-    df <- sum(vapply(values, attr, 0, "df"))
+    found <- log_likelihoods(fits)
+    value <- sum(found$value)
+    df <- sum(found$npar)
   } else {
     value <- pooled_loglik(object, fits)
-    df <- sum(vapply(fits, \(fit) fit$rank, 1L)) + 1L
+    df <- sum(vapply(fits, `[[`, 1L, "rank")) + 1L
   }
   n <- length(attr(object, "group"))
   structure(value, df = df, nobs = n, class = "logLik")

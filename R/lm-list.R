@@ -120,6 +120,22 @@ check_list_variables <- function(parts, data) {
 #' The parts of `y ~ x | g`
 #' @noRd
 group_formula <- function(formula) {
+  check_group_formula(formula)
+  right <- formula[[3L]]
+  env <- environment(formula)
+  model <- formula
+  model[[3L]] <- right[[2L]]
+  variables <- formula
+  variables[[3L]] <- call("+", right[[2L]], right[[3L]])
+  list(
+    formula = formula,
+    model = stats::as.formula(model, env),
+    variables = stats::as.formula(variables, env),
+    group = right[[3L]]
+  )
+}
+
+check_group_formula <- function(formula) {
   is_formula <- inherits(formula, "formula")
   right <- if (is_formula && length(formula) == 3L) formula[[3L]]
   if (call_name(right) != "|") {
@@ -131,23 +147,16 @@ group_formula <- function(formula) {
     )
   }
   if (call_name(right[[3L]]) == "/") {
-    abort_argument(
-      "`formula` must have one grouping factor.",
-      x = sprintf("It has `%s`.", deparse_one(right[[3L]])),
-      i = "`a:b` groups by the levels of both.",
-      arg = "formula"
-    )
+    abort_nested_groups(right[[3L]])
   }
-  env <- environment(formula)
-  model <- formula
-  model[[3L]] <- right[[2L]]
-  variables <- formula
-  variables[[3L]] <- call("+", right[[2L]], right[[3L]])
-  list(
-    formula = formula,
-    model = stats::as.formula(model, env),
-    variables = stats::as.formula(variables, env),
-    group = right[[3L]]
+}
+
+abort_nested_groups <- function(groups) {
+  abort_argument(
+    "`formula` must have one grouping factor.",
+    x = sprintf("It has `%s`.", deparse_one(groups)),
+    i = "`a:b` groups by the levels of both.",
+    arg = "formula"
   )
 }
 
@@ -168,13 +177,18 @@ group_fits <- function(frame, group, parts, family) {
     attr(part, "terms") <- terms
     tryCatch(fit_group(part, terms, family), error = identity)
   }
-  found <- lapply(split(seq_len(nrow(frame)), group), one)
-  failed <- vapply(found, inherits, NA, what = "error")
+  rows_of_groups <- split(seq_len(nrow(frame)), group)
+  without_failed(lapply(rows_of_groups, one))
+}
+
+# Nothing stands for a group whose model couldn't be fitted.
+without_failed <- function(fits) {
+  failed <- vapply(fits, inherits, NA, what = "error")
   if (any(failed)) {
-    warn_failed_groups(found[failed])
-    found[failed] <- list(NULL)
+    warn_failed_groups(fits[failed])
+    fits[failed] <- list(NULL)
   }
-  found
+  fits
 }
 
 # The expressions of the variables with the knots and coefficients of all groups' data.
