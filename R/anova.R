@@ -280,6 +280,9 @@ known_response <- function(fit) {
   if (inherits(fit, "rlmm") && is.null(fit$frame)) {
     return(NULL)
   }
+  if (inherits(fit, "rlmm_nlmm")) {
+    return(as.double(fit$frame[[1L]]))
+  }
   as.double(stats::model.response(stats::model.frame(fit)))
 }
 

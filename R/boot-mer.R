@@ -112,7 +112,7 @@ statistics_of <- function(FUN, fit) {
 
 boot_responses <- function(fit, nsim, seed, re_form, type) {
   if (type == "parametric") {
-    return(simulate.rlmm(fit, nsim, seed, re.form = re_form))
+    return(stats::simulate(fit, nsim, seed, re.form = re_form))
   }
   check_semiparametric(fit, is.null(re_form))
   state <- start_generator(seed)
@@ -130,7 +130,7 @@ replicate_of <- function(fit, FUN, n, verbose) {
   force(FUN)
   function(y) {
     value <- tryCatch(
-      suppressMessages(as.double(FUN(refit.rlmm(fit, y)))),
+      suppressMessages(as.double(FUN(refit(fit, y)))),
       error = identity
     )
     if (verbose) {

@@ -131,7 +131,7 @@ bootstrap_header <- function(object) {
 }
 
 bootstrap_title <- function(object) {
-  model <- sub("^G", "g", sub("^L", "l", model_title(object$fit)))
+  model <- uncapitalized(model_title(object$fit))
   kind <- if (isTRUE(object$resampled)) "Semiparametric" else "Parametric"
   paste(kind, "bootstrap of a", model)
 }
@@ -153,6 +153,10 @@ counts_phrase <- function(counts) {
   if (length(counts) > 0L) {
     paste0(": ", paste(format_count(counts), names(counts), collapse = ", "))
   }
+}
+
+uncapitalized <- function(text) {
+  paste0(tolower(substring(text, 1L, 1L)), substring(text, 2L))
 }
 
 format_seed <- function(seed) format(seed, scientific = FALSE, trim = TRUE)

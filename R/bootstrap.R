@@ -133,6 +133,11 @@ drawing <- function(x) {
 #'   residuals drawn from those of the fit?
 #' @noRd
 run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
+  UseMethod("run_bootstrap")
+}
+
+#' @export
+run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
   spec <- fit_spec(fit)
   control <- core_control(fit$control, 0L, list(spec = spec), fit_held(fit))
   control$progress <- progress %||% control$progress
@@ -353,21 +358,32 @@ simulate.rlmm_bootstrap <- function(
 ) {
   refuse_dots(...)
   which <- check_places(which, length(object$replicate))
-  spec <- fit_spec(object$fit)
-  columns <- lapply(which, \(i) drawn_response(object, i, spec))
+  one <- \(i) {
+    replicate_response(
+      object$fit,
+      object$replicate[[i]],
+      object$seed[[i]],
+      object
+    )
+  }
+  columns <- lapply(which, one)
   names(columns) <- paste0("sim_", which)
   as.data.frame(columns, optional = TRUE)
 }
 
-drawn_response <- function(object, i, spec) {
-  fit <- object$fit
-  seed <- object$seed[[i]]
-  replicate <- object$replicate[[i]]
+#' The response of one replicate
+#' @noRd
+replicate_response <- function(fit, replicate, seed, object) {
+  UseMethod("replicate_response")
+}
+
+#' @export
+replicate_response.rlmm <- function(fit, replicate, seed, object) {
   if (isTRUE(object$resampled)) {
     return(resampled_replicates(fit, replicate, seed)[, 1L])
   }
   plan <- bootstrap_plan(fit, replicate, seed, object$use.u)
-  core_draws(spec, plan)[, 1L]
+  core_draws(fit_spec(fit), plan)[, 1L]
 }
 
 # Arguments ------------------------------------------------------------------

@@ -36,8 +36,19 @@ inform_not_nested_pair <- function(smaller, larger, why, is_tested) {
 
 #' What a model has that a larger one doesn't, or `NULL`
 #' @noRd
-not_nested <- function(smaller, larger) {
+not_nested <- function(smaller, larger) UseMethod("not_nested")
+
+#' @export
+not_nested.default <- function(smaller, larger) {
   not_nested_fixed(smaller, larger) %||% not_nested_random(smaller, larger)
+}
+
+#' @export
+not_nested.rlmm_nlmm <- function(smaller, larger) {
+  if (!identical(smaller$parts$mean, larger$parts$mean)) {
+    return(paste("the mean", tick(short_deparse(smaller$parts$mean))))
+  }
+  not_nested.default(stacked_shell(smaller), stacked_shell(larger))
 }
 
 not_nested_fixed <- function(smaller, larger) {

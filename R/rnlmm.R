@@ -43,6 +43,12 @@
 #' @param parm,level Parameters (numbers, names, `"theta_"`, `"beta_"`) and confidence level.
 #' @param method Limits from standard errors, of the fixed effects alone, or by profile.
 #' @param fitted A fit.
+#' @param newresp,newweights Of `refit()`: another response, other weights; see
+#'   [refit()][refit.rlmm].
+#' @param model.names Names of the models, instead of the expressions in the call.
+#' @param n,progress Number of replicates, and whether to count them in the terminal; see
+#'   [bootstrap()]. Replicates are fitted one after the other; `update(b, n = )` goes on.
+#' @param FUN Of `bootMer()`: a function of a fit; see [bootMer()][bootMer.rlmm].
 #' @param which,alphamax,maxpts,delta.cutoff,signames As of [profile()][profile.rlmm].
 #' @param condVar Attach conditional variances?
 #' @param digits Significant digits.
@@ -50,7 +56,8 @@
 #' @return A list of class `"rlmm_nlmm"`. It answers `fixef()`, `ranef()`, `coef()`, `VarCorr()`,
 #'   `sigma()`, `vcov()`, `confint()`, `profile()`, `logLik()` (and so `AIC()` and `BIC()`),
 #'   `deviance()`, `fitted()`, `residuals()`, `predict()`, `simulate()`, `nobs()`, `formula()`,
-#'   `model.frame()`, `update()`, `ngrps()`, `isNLMM()`, `summary()` and `plot()`. `predict()` has a
+#'   `model.frame()`, `update()`, `refit()`, `anova()` (likelihood-ratio tests of several fits),
+#'   `bootstrap()`, `bootMer()`, `ngrps()`, `isNLMM()`, `summary()` and `plot()`. `predict()` has a
 #'   vector, with `interval` a matrix, with `se.fit` a list, as [predict.lm()].
 #' @references Lindstrom, M. J. and Bates, D. M. (1990). Nonlinear mixed effects models for repeated
 #'   measures data. *Biometrics*, 46, 673-687.
@@ -63,6 +70,12 @@
 #' predict(fit, data.frame(age = c(500, 1000), Tree = "3"), interval = "prediction")
 #' head(simulate(fit, 2, seed = 1))
 #' confint(fit, "xmid", method = "profile")
+#' confint(bootstrap(fit, n = 5, seed = 1))
+#' two <- rnlmm(
+#'   circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym + xmid | Tree),
+#'   Orange
+#' )
+#' anova(fit, two)
 #' # A mean of one's own
 #' rnlmm(
 #'   circumference ~ Asym / (1 + exp((xmid - age) / scal)) ~ Asym | Tree,

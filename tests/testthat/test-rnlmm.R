@@ -379,3 +379,85 @@ test_that("what predictions and starts lack is named", {
     )))
   })
 })
+
+test_that("another response is fitted as by rnlmm()", {
+  fit <- orange()
+  again <- refit(fit)
+  expect_equal(fixef(again), fixef(fit), tolerance = 1e-6)
+  data <- Orange
+  data$circumference <- simulate(fit, seed = 2)$sim_1
+  data$w <- seq(0.5, 2, length.out = nrow(data))
+  new <- update(fit, data = data, weights = w)
+  found <- refit(fit, data$circumference, newweights = data$w)
+  expect_equal(logLik(found), logLik(new), tolerance = 1e-8)
+  expect_equal(fixef(found), fixef(new), tolerance = 1e-5)
+  expect_equal(sigma(found), sigma(new), tolerance = 1e-5)
+  expect_identical(refitML(fit), fit)
+})
+
+test_that("nonlinear fits are compared by likelihood-ratio tests", {
+  fit <- orange()
+  two <- rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ (Asym + xmid | Tree),
+    Orange
+  )
+  table <- anova(two, fit)
+  expect_identical(row.names(table), c("fit", "two"))
+  chisq <- 2 * as.numeric(logLik(two) - logLik(fit))
+  expect_equal(table$Chisq[2L], chisq)
+  expect_equal(table[["Pr(>Chisq)"]][2L], pchisq(chisq, 2, lower.tail = FALSE))
+  other <- rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ (scal | Tree),
+    Orange
+  )
+  expect_message(anova(other, two), class = "rlmm_message_not_nested")
+  expect_snapshot({
+    error_lines(anova(fit))
+    error_lines(anova(fit, 3))
+  })
+  expect_error(
+    anova(fit, update(fit, data = Orange[-1L, ])),
+    class = "rlmm_error_not_comparable"
+  )
+})
+
+test_that("replicates of a nonlinear fit are fits of simulated responses", {
+  fit <- orange()
+  b <- bootstrap(fit, n = 3, seed = 1)
+  y <- simulate(b, which = 2)
+  expect_equal(fixef(refit(fit, y)), b$beta[2L, ])
+  expect_equal(update(bootstrap(fit, n = 2, seed = 1), n = 3), b)
+  expect_identical(
+    rownames(confint(b)),
+    c(".sig01", ".sigma", "Asym", "xmid", "scal")
+  )
+  held <- bootstrap(fit, n = 1, seed = 1, use.u = TRUE)
+  expect_gt(cor(simulate(held)[[1L]], fitted(fit)), 0.95)
+  set.seed(1)
+  statistics <- bootMer(fit, fixef, nsim = 2, seed = 3)
+  y <- simulate(fit, 2, seed = 3)
+  expect_equal(statistics$t[1L, ], fixef(refit(fit, y[1L])))
+  expect_s3_class(statistics, "boot")
+})
+
+test_that("replicates that can't be fitted are counted", {
+  calls_left <- Inf
+  logistic <- function(x, Asym, xmid, scal) {
+    calls_left <<- calls_left - 1
+    if (calls_left < 0) {
+      stop("no mean")
+    }
+    Asym / (1 + exp((xmid - x) / scal))
+  }
+  fit <- rnlmm(
+    circumference ~ logistic(age, Asym, xmid, scal) ~ Asym | Tree,
+    Orange,
+    start = c(Asym = 200, xmid = 725, scal = 350)
+  )
+  # Enough for the draws, each of one mean and its differences, but not for a fit.
+  calls_left <- 30
+  b <- bootstrap(fit, n = 2, seed = 1)
+  expect_identical(b$error, rep("no mean", 2L))
+  expect_true(all(is.na(b$beta)))
+  expect_output(print(b), "2 failed")
+})
