@@ -236,10 +236,8 @@ reduced_rows <- function(L, own) {
 }
 
 wald_test <- function(fit, L, tests) {
-  # A robust matrix of few clusters has a smaller rank than the hypothesis.
-  known <- tests$model_covariance %||% tests$covariance
-  rows <- uncorrelated_rows(L, numeric(nrow(L)), known)$L
-  q <- nrow(rows)
+  rows <- independent_rows(L, numeric(nrow(L)), tests)$L
+  q <- NROW(rows)
   if (q == 0L) {
     return(chisq_table(0, 0L))
   }

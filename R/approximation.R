@@ -53,23 +53,27 @@ glmm_settings <- function(approximation, spec) {
 
 shape_settings <- function(approximation, spec) {
   family <- approximation$family
-  row <- family_row(core_family(family))
-  if (is.null(row$shape)) {
+  shape <- family_row(core_family(family))$shape
+  if (is.null(shape)) {
     return(list(shape = 1, shape_kind = "known"))
   }
-  if (!row$shape$dispersion) {
-    known <- family_shape(family)
-    start <- row$shape$start
-    return(list(
-      shape = if (is.na(known)) start(spec$y) else known,
-      shape_kind = if (is.na(known)) "estimated" else "known"
-    ))
+  if (!shape$dispersion) {
+    return(parameter_settings(family_shape(family), shape$start, spec$y))
   }
   kind <- approximation$dispersion
   list(
     shape = if (kind == "profiled") residual_df(spec) else 1,
     shape_kind = kind
   )
+}
+
+# The family's parameter is known, or is estimated from where the response lets it start.
+parameter_settings <- function(known, start, y) {
+  if (is.na(known)) {
+    list(shape = start(y), shape_kind = "estimated")
+  } else {
+    list(shape = known, shape_kind = "known")
+  }
 }
 
 #' Observations less the rank of `[X Z]`

@@ -55,15 +55,11 @@ mermod_of.rlmm_lmm <- function(fit) {
 
 #' @export
 mermod_of.rlmm_glmm <- function(fit) {
-  control <- lme4::glmerControl(check.conv.singular = "ignore")
-  arguments <- list(family = fit$family, control = control)
-  parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
-  colnames(parts$X) <- names(fit$beta)
+  parts <- glmer_parts(fit)
   # lme4's deviance function finds lme4's own functions from the frame that it is made in.
-  parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
   deviance <- do.call(lme4::mkGlmerDevfun, parts, envir = asNamespace("lme4"))
-  value <- deviance(fit$theta)
   at <- fit$theta
+  value <- deviance(at)
   if (!fit$glmm$fast) {
     deviance <- lme4::updateGlmerDevfun(
       deviance,
@@ -74,6 +70,15 @@ mermod_of.rlmm_glmm <- function(fit) {
     value <- deviance(at)
   }
   with_hessian(new_mermod(fit, deviance, parts, at, value), fit)
+}
+
+glmer_parts <- function(fit) {
+  control <- lme4::glmerControl(check.conv.singular = "ignore")
+  arguments <- list(family = fit$family, control = control)
+  parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
+  colnames(parts$X) <- names(fit$beta)
+  parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
+  parts
 }
 
 new_mermod <- function(fit, deviance, parts, at, value) {
@@ -253,14 +258,7 @@ lmm_at <- function(x, arguments) {
 }
 
 glmm_at <- function(x, arguments) {
-  is_old <- utils::packageVersion("lme4") < "2.0"
-  likelihood <- glmm_approximation(
-    read_family(stats::family(x), baseenv()),
-    x@devcomp$dims[["nAGQ"]],
-    fast = FALSE,
-    if (is_old) "moment" else "profiled",
-    "expected"
-  )
+  likelihood <- glmer_likelihood(x)
   extras <- lapply(arguments$extras, rlang::new_quosure, env = baseenv())
   design <- model_design(
     arguments$formula,
@@ -272,6 +270,18 @@ glmm_at <- function(x, arguments) {
   )
   est <- estimates_of(x, design, likelihood$fast)
   new_glmm_fit(design, est, NULL, design$control)
+}
+
+# How lme4 approximates the likelihood of a generalized fit.
+glmer_likelihood <- function(x) {
+  is_old <- utils::packageVersion("lme4") < "2.0"
+  glmm_approximation(
+    read_family(stats::family(x), baseenv()),
+    x@devcomp$dims[["nAGQ"]],
+    fast = FALSE,
+    if (is_old) "moment" else "profiled",
+    "expected"
+  )
 }
 
 # What the core says of the estimates of another program.

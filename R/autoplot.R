@@ -171,7 +171,8 @@ autoplot.ranef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   effects_ggplot(effect_intervals(tables, level), most)
 }
 
-# Effects with intervals, a panel for each factor and effect; `most` is the largest number of levels.
+# Effects with intervals, a panel for each factor and effect.
+# `most` is the largest number of levels.
 effects_ggplot <- function(data, most) {
   ggplot2::ggplot(data, ggplot2::aes(.data$condval, .data$place)) +
     ggplot2::geom_vline(xintercept = 0, colour = plot_grey) +

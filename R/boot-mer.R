@@ -134,22 +134,24 @@ replicate_of <- function(fit, FUN, n, verbose) {
       error = identity
     )
     if (verbose) {
-      text <- if (is.numeric(value)) {
-        format(value, digits = 5L)
-      } else {
-        conditionMessage(value)
-      }
-      cat(paste(text, collapse = " "), "\n")
+      show_value(value)
     }
     if (is.numeric(value) && length(value) != n) {
-      value <- simpleError(sprintf(
-        "FUN returned %s values, not %s",
-        length(value),
-        n
-      ))
+      text <- "FUN returned %s values, not %s"
+      value <- simpleError(sprintf(text, length(value), n))
     }
     value
   }
+}
+
+# Prints the statistics of a replicate, or why there are none.
+show_value <- function(value) {
+  text <- if (is.numeric(value)) {
+    format(value, digits = 5L)
+  } else {
+    conditionMessage(value)
+  }
+  cat(paste(text, collapse = " "), "\n")
 }
 
 #' Applies a function to each response, here or in other processes
@@ -248,33 +250,33 @@ warn_failed_replicates <- function(messages, n) {
 format.rlmm_boot <- function(x, digits = max(3, getOption("digits") - 3), ...) {
   warn_of_dots(...)
   check_digits(digits)
-  mean <- colMeans(x$t, na.rm = TRUE)
-  table <- data.frame(
-    original = as.vector(x$t0),
-    bias = mean - as.vector(x$t0),
-    std.error = apply(x$t, 2L, stats::sd, na.rm = TRUE),
-    row.names = names(x$t0) %||% paste0("t", seq_along(x$t0))
-  )
-  failed <- attr(x, "bootFail")
-  type <- attr(x, "boot_type")
-  title <- paste(
-    toupper(substring(type, 1L, 1L)),
-    substring(type, 2L),
-    sep = ""
-  )
-  notes <- if (failed > 0) paste0(": ", format_count(failed), " failed")
+  table <- statistic_table(x)
   c(
-    paste0(
-      title,
-      " bootstrap by bootMer(), ",
-      plural(x$R, "replicate"),
-      notes,
-      "."
-    ),
+    boot_header(x),
     "",
     utils::capture.output(print(table, digits = digits))
   )
 }
+
+boot_header <- function(x) {
+  failed <- attr(x, "bootFail")
+  type <- sub("^(.)", "\\U\\1", attr(x, "boot_type"), perl = TRUE)
+  size <- plural(x$R, "replicate")
+  notes <- if (failed > 0) paste0(": ", format_count(failed), " failed")
+  paste0(type, " bootstrap by bootMer(), ", size, notes, ".")
+}
+
+statistic_table <- function(x) {
+  mean <- colMeans(x$t, na.rm = TRUE)
+  data.frame(
+    original = as.vector(x$t0),
+    bias = mean - as.vector(x$t0),
+    std.error = apply(x$t, 2L, stats::sd, na.rm = TRUE),
+    row.names = statistic_labels(x$t0)
+  )
+}
+
+statistic_labels <- function(t0) names(t0) %||% paste0("t", seq_along(t0))
 
 #' @export
 print.rlmm_boot <- function(x, ...) {
@@ -303,14 +305,10 @@ confint.rlmm_boot <- function(
   refuse_dots(...)
   check_confidence(level)
   type <- one_of(type, interval_types, "type")
-  labels <- names(object$t0) %||% paste0("t", seq_along(object$t0))
+  labels <- statistic_labels(object$t0)
   wanted <- match(select_parameters(parm, labels, 0L), labels)
-  limits <- bootstrap_limits(
-    object$t[, wanted, drop = FALSE],
-    object$t0[wanted],
-    level,
-    type
-  )
+  values <- object$t[, wanted, drop = FALSE]
+  limits <- bootstrap_limits(values, object$t0[wanted], level, type)
   dimnames(limits) <- list(labels[wanted], limit_names(level))
   limits
 }

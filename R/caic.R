@@ -44,18 +44,20 @@ cAIC.rlmm <- function(object, theta = c("estimated", "known"), ...) {
   if (!is.null(object$strata)) {
     abort_with_strata("`cAIC()`")
   }
-  is_known <- !missing(theta) &&
-    one_of(theta, c("estimated", "known"), "theta") == "known"
+  theta <- one_of(theta, c("estimated", "known"), "theta")
   loglik <- sum(row_loglik(object))
-  trace <- sum(fit_leverage(object))
-  more <- if (is_known) 0 else theta_freedom(object)
-  n_scale <- (has_scale(object) && !object$known_sigma) ||
-    estimates_parameter(object$glmm)
-  df <- trace + more + n_scale
+  of_theta <- if (theta == "known") 0 else theta_freedom(object)
+  df <- sum(fit_leverage(object)) + of_theta + n_scale_parameters(object)
   structure(
-    list(loglikelihood = loglik, df = df, caic = -2 * loglik + 2 * df),
+    list(loglikelihood = loglik, df = df, caic = 2 * (df - loglik)),
     class = "rlmm_caic"
   )
+}
+
+# One, if sigma or the family's other parameter is estimated.
+n_scale_parameters <- function(fit) {
+  has_sigma <- has_scale(fit) && !fit$known_sigma
+  as.integer(has_sigma || estimates_parameter(fit$glmm))
 }
 
 #' @rdname cAIC
@@ -92,15 +94,24 @@ theta_freedom.rlmm_lmm <- function(fit) {
   if (length(free) == 0L) {
     return(0)
   }
-  weights <- working_weights(fit)
   e <- scores_by_row(fit)
   moved <- projector_slopes(fit, e)[, free, drop = FALSE]
   slopes <- criterion_slopes(fit, e, moved, free)
+  products <- weighted_cross(moved, slopes, working_weights(fit))
+  sum(inverse_hessian(fit, free) * products)
+}
+
+# The inverse of the criterion's second derivatives by the free elements of theta.
+inverse_hessian <- function(fit, free) {
   hessian <- core_derivatives(fit_spec(fit), fit$theta, exact = TRUE)$hessian
-  inverse <- inverse_curvature(hessian[free, free, drop = FALSE])$matrix
+  inverse_curvature(hessian[free, free, drop = FALSE])$matrix
+}
+
+# M'W^-1 S; rows of weight zero have no part in it.
+weighted_cross <- function(moved, slopes, weights) {
   used <- weights > 0
   by_weight <- moved[used, , drop = FALSE] / weights[used]
-  sum(inverse * crossprod(by_weight, slopes[used, , drop = FALSE]))
+  crossprod(by_weight, slopes[used, , drop = FALSE])
 }
 
 # The derivatives of the criterion's gradient in the free elements of theta, in each response.
@@ -119,20 +130,19 @@ criterion_slopes <- function(fit, e, moved, free) {
 #' @noRd
 theta_directions <- function(fit, e) {
   found <- core_covariances(fit$random, fit$theta)
-  columns <- Map(
-    \(design, term, found) {
-      z <- zt_block(design, term, seq_along(term$columns))
-      modes <- matrix(as.double(z %*% e), length(term$columns))
-      apply(found$jacobian, 2L, \(slope) {
-        slope <- matrix(slope, nrow(modes))
-        as.double(Matrix::crossprod(z, as.double(slope %*% modes)))
-      })
-    },
-    term_designs(fit),
-    fit$random,
-    found
-  )
+  jacobians <- lapply(found, `[[`, "jacobian")
+  designs <- term_designs(fit)
+  columns <- Map(term_directions, designs, fit$random, jacobians, list(e))
   do.call(cbind, columns)
+}
+
+term_directions <- function(design, term, jacobian, e) {
+  z <- zt_block(design, term, seq_along(term$columns))
+  modes <- matrix(as.double(z %*% e), length(term$columns))
+  apply(jacobian, 2L, \(slope) {
+    slope <- matrix(slope, nrow(modes))
+    as.double(Matrix::crossprod(z, as.double(slope %*% modes)))
+  })
 }
 
 #' P_k y for each element of theta, from e = P y

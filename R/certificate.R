@@ -70,19 +70,26 @@ certificate <- function(object) {
   if (is.null(found)) {
     abort_no_certificate()
   }
-  singular <- is_singular(object)
-  random <- object$random
+  found$status <- object$optsum$status
+  found$linear <- isLMM.rlmm(object)
+  found$singularity <- is_singular(object)
+  structure(
+    with_terms(found, object$random),
+    class = "rlmm_certificate"
+  )
+}
+
+# What the certificate says of each term, by its name.
+with_terms <- function(found, random) {
+  singular <- found$singularity
   parts <- lapply(random, certificate_part, random, found$parts)
   is_suspect <- vapply(random, is_among, NA, found$suspects)
   directions <- lapply(parts, `[[`, "direction")
   found$suspects <- singular$term[is_suspect]
   found$parts <- NULL
-  found$status <- object$optsum$status
-  found$linear <- isLMM.rlmm(object)
   found$terms <- certificate_table(singular, parts)
   found$directions <- stats::setNames(directions, singular$term)
-  found$singularity <- singular
-  structure(found, class = "rlmm_certificate")
+  found
 }
 
 # Whether any parameter of a term is among these elements of theta.
@@ -160,19 +167,23 @@ abort_no_certificate <- function() {
 #' @export
 format.rlmm_certificate <- function(x, digits = 3, ...) {
   warn_of_dots(...)
-  decrease <- format(x$predicted_decrease, digits = digits)
-  facts <- c(
-    `Predicted decrease` = paste(decrease, "(by a Newton step)"),
-    `Largest gradient` = format(x$gradient_norm, digits = digits),
-    `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
-    `Noise` = if (!is.null(x$noise)) noise_phrase(x$noise)
-  )
+  facts <- certificate_facts(x, digits)
   c(
     verdict_lines(x),
     "",
     optsum_line(names(facts), unname(facts)),
     "",
     certificate_rows(x$terms, digits)
+  )
+}
+
+certificate_facts <- function(x, digits) {
+  decrease <- format(x$predicted_decrease, digits = digits)
+  c(
+    `Predicted decrease` = paste(decrease, "(by a Newton step)"),
+    `Largest gradient` = format(x$gradient_norm, digits = digits),
+    `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
+    `Noise` = if (!is.null(x$noise)) noise_phrase(x$noise)
   )
 }
 

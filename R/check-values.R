@@ -21,9 +21,13 @@ one_of <- function(value, allowed, arg, most = 10L) {
   }
   is_text <- is.character(value) && length(value) == 1L
   found <- if (is_text) pmatch(value, allowed) else NA
-  if (!is.na(found)) {
-    return(allowed[found])
+  if (is.na(found)) {
+    abort_choice(value, allowed, arg, most)
   }
+  allowed[found]
+}
+
+abort_choice <- function(value, allowed, arg, most) {
   choices <- enumerate(dQuote(allowed, FALSE), max = most, last = "or")
   problem <- sprintf("`%s` must be %s.", arg, choices)
   abort_argument(problem, x = it_is(value), arg = arg)

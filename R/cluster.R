@@ -70,12 +70,14 @@ named_clusters <- function(fit, labels, env = environment(fit$formula)) {
   known <- c(names(fit$frame), names(original_data(fit)))
   lapply(rlang::set_names(labels, plain_name), \(label) {
     names <- if (label %in% known) label else strsplit(label, ":", TRUE)[[1L]]
-    variables <- lapply(names, \(name) {
-      expr <- variable_call(name, known)
-      fitted_cluster(cluster_variable(fit, expr, env), fit, plain_name(name))
-    })
+    variables <- lapply(names, \(name) named_cluster(fit, name, known, env))
     interaction(variables, drop = TRUE)
   })
+}
+
+named_cluster <- function(fit, name, known, env) {
+  values <- cluster_variable(fit, variable_call(name, known), env)
+  fitted_cluster(values, fit, plain_name(name))
 }
 
 # The name without the backticks that a formula needs for blanks.
@@ -109,6 +111,17 @@ name_clusters <- function(cluster) {
 #' A vector as a factor for the rows of the fit
 #' @noRd
 fitted_cluster <- function(x, fit, name = "cluster") {
+  check_cluster_values(x, fit, name)
+  x <- fitted_rows(x, fit, "cluster")
+  if (anyNA(x)) {
+    abort_cluster_missing(name, which(is.na(x)))
+  }
+  labels <- as.character(x)
+  factor(labels, unique(labels))
+}
+
+# A value for each row of the fit, or of its data.
+check_cluster_values <- function(x, fit, name) {
   if (!is.atomic(x) || !is.null(dim(x))) {
     abort_cluster("%s", it_is(x))
   }
@@ -117,18 +130,11 @@ fitted_cluster <- function(x, fit, name = "cluster") {
   if (!length(x) %in% c(n, n + omitted)) {
     abort_cluster_length(name, length(x), n, omitted)
   }
-  x <- fitted_rows(x, fit, "cluster")
-  if (anyNA(x)) {
-    abort_cluster(
-      "%s",
-      sprintf(
-        "Values of %s are missing at %s.",
-        tick(name),
-        describe_rows(which(is.na(x)))
-      )
-    )
-  }
-  factor(as.character(x), unique(as.character(x)))
+}
+
+abort_cluster_missing <- function(name, rows) {
+  text <- "Values of %s are missing at %s."
+  abort_cluster("%s", sprintf(text, tick(name), describe_rows(rows)))
 }
 
 check_cluster <- function(x, name) {

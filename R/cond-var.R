@@ -27,17 +27,20 @@ condVar.rlmm <- function(object, scaled = TRUE, joint = FALSE, ...) {
   refuse_dots(...)
   check_flag(scaled, "scaled")
   check_flag(joint, "joint")
-  by_core_term <- fit_cond_var(object)
   scale <- if (scaled) effects_sigma(object)^2 else 1
+  variances <- lapply(fit_cond_var(object), `*`, scale)
   terms <- if (joint) joined_terms(object) else object$random
-  arrays <- lapply(terms, \(term) {
-    own <- term$core_cols
-    out <- scale * by_core_term[[term$core_term]][own, own, , drop = FALSE]
-    dimnames(out) <- list(term$columns, term$columns, term$levels)
-    out
-  })
+  arrays <- lapply(terms, conditional_covariances, variances)
   names <- if (joint) unique(term_groups(object)) else component_names(object)
   structure(stats::setNames(arrays, names), class = "condVar.rlmm")
+}
+
+# The covariance matrices of a term's conditional modes, a matrix for each level.
+conditional_covariances <- function(term, variances) {
+  own <- term$core_cols
+  out <- variances[[term$core_term]][own, own, , drop = FALSE]
+  dimnames(out) <- list(term$columns, term$columns, term$levels)
+  out
 }
 
 # The terms of each grouping factor as one, which the core has as one.
@@ -65,26 +68,31 @@ as.data.frame.condVar.rlmm <- function(x, ...) {
 
 # The variances, then the covariances, of each level of one term.
 covariance_table <- function(name, covariances) {
-  k <- dim(covariances)[1L]
   effects <- dimnames(covariances)[[1L]]
   levels <- dimnames(covariances)[[3L]]
-  cells <- variances_then_covariances(k)
-  one <- \(row, column) covariances[row, column, ]
-  values <- mapply(one, cells[, 1L], cells[, 2L])
+  cells <- variances_then_covariances(length(effects))
+  first <- cells[, 1L]
+  second <- cells[, 2L]
+  values <- mapply(\(row, column) covariances[row, column, ], first, second)
   values <- matrix(values, length(levels))
-  sd <- sqrt(values[, seq_len(k), drop = FALSE])
-  is_variance <- cells[, 1L] == cells[, 2L]
-  size <- sd[, cells[, 1L], drop = FALSE] * sd[, cells[, 2L], drop = FALSE]
-  size[, is_variance] <- sd
   by_cell <- \(labels) rep(labels, each = length(levels))
   data.frame(
     grpvar = name,
     grp = rep(levels, nrow(cells)),
-    var1 = by_cell(effects[cells[, 1L]]),
-    var2 = by_cell(ifelse(is_variance, NA, effects[cells[, 2L]])),
+    var1 = by_cell(effects[first]),
+    var2 = by_cell(ifelse(first == second, NA, effects[second])),
     vcov = as.vector(values),
-    sdcor = as.vector(values / size)
+    sdcor = as.vector(as_sds_and_correlations(values, first, second))
   )
+}
+
+# Columns of variances, then of covariances of the effects `first` and `second`.
+as_sds_and_correlations <- function(values, first, second) {
+  is_variance <- first == second
+  sd <- sqrt(values[, is_variance, drop = FALSE])
+  size <- sd[, first, drop = FALSE] * sd[, second, drop = FALSE]
+  size[, is_variance] <- sd
+  values / size
 }
 
 # Rows and columns of the variances of k effects, then of their covariances.

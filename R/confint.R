@@ -143,24 +143,25 @@ t_confint <- function(fit, parm, level, vcov, cluster, ddf) {
 profile_confint <- function(fit, parm, level, signames) {
   problem <- profile_problem(fit, signames)
   wanted <- select_parameters(parm, names(problem$values), problem$n_variance)
-  limits <- matrix(
-    problem$values[wanted],
-    length(wanted),
-    2L,
-    dimnames = list(wanted, limit_names(level))
-  )
+  # The limits of what is held are its value.
+  limits <- cbind(problem$values[wanted], problem$values[wanted])
+  dimnames(limits) <- list(wanted, limit_names(level))
   free <- setdiff(wanted, problem$held)
   if (length(free) > 0L) {
-    # Further than the limits, in steps that a spline bridges to 1e-4.
-    far <- 1.4 * stats::qnorm((1 + level) / 2)
-    made <- profile_of(problem, free, far, 1 / 6)
-    limits[free, ] <- confint.profile.rlmm(made, level = level)[free, ]
+    limits[free, ] <- limits_by_profile(problem, free, level)
   }
   tied <- setdiff(intersect(problem$held, wanted), names(problem$fit$held))
   if (length(tied) > 0L) {
     limits[tied, ] <- tied_limits(problem, tied, level, signames)
   }
   limits
+}
+
+limits_by_profile <- function(problem, free, level) {
+  # Further than the limits, in steps that a spline bridges to 1e-4.
+  far <- 1.4 * stats::qnorm((1 + level) / 2)
+  made <- profile_of(problem, free, far, 1 / 6)
+  confint.profile.rlmm(made, level = level)[free, ]
 }
 
 # Limits of the variance parameters of terms in which something is held: one that doesn't depend on

@@ -210,34 +210,9 @@ contest_ddf <- function(fit, ddf, vcov) {
 #' Combinations of the fixed effects as a matrix, a row each
 #' @noRd
 contrast_matrix <- function(L, fit, labels = names(fit$beta)) {
-  p <- length(labels)
-  if (is.data.frame(L)) {
-    L <- as.matrix(L)
-  }
-  if (is.numeric(L) && is.null(dim(L))) {
-    L <- matrix(L, 1L, dimnames = list(NULL, names(L)))
-  }
-  if (!is.numeric(L) || length(dim(L)) != 2L) {
-    abort_contrast(
-      "`L` must be a numeric vector or matrix.",
-      paste0("It is ", describe_type(L), ".")
-    )
-  }
-  L <- in_order_of(L, labels)
-  if (ncol(L) != p) {
-    abort_contrast(
-      paste0(
-        "`L` must have a column for each of the ",
-        plural(p, "fixed effect"),
-        "."
-      ),
-      paste0("It has ", plural(ncol(L), "column"), "."),
-      paste0(
-        "In order: ",
-        enumerate(dQuote(labels, FALSE), max = 10L),
-        "."
-      )
-    )
+  L <- in_order_of(as_contrasts(L), labels)
+  if (ncol(L) != length(labels)) {
+    abort_contrast_length(ncol(L), labels)
   }
   if (anyNA(L) || any(is.infinite(L))) {
     abort_contrast(
@@ -246,6 +221,30 @@ contrast_matrix <- function(L, fit, labels = names(fit$beta)) {
     )
   }
   L
+}
+
+# A vector is one row.
+as_contrasts <- function(L) {
+  if (is.data.frame(L)) {
+    L <- as.matrix(L)
+  }
+  if (is.numeric(L) && is.null(dim(L))) {
+    L <- matrix(L, 1L, dimnames = list(NULL, names(L)))
+  }
+  if (!is.numeric(L) || length(dim(L)) != 2L) {
+    abort_contrast("`L` must be a numeric vector or matrix.", it_is(L))
+  }
+  L
+}
+
+abort_contrast_length <- function(n, labels) {
+  effects <- plural(length(labels), "fixed effect")
+  order <- enumerate(dQuote(labels, FALSE), max = 10L)
+  abort_contrast(
+    paste0("`L` must have a column for each of the ", effects, "."),
+    paste0("It has ", plural(n, "column"), "."),
+    paste0("In order: ", order, ".")
+  )
 }
 
 #' Combinations of all columns of the model matrix as those of the kept ones;
@@ -276,15 +275,19 @@ in_order_of <- function(L, names) {
   }
   wrong <- given[!given %in% names | duplicated(given)]
   if (length(wrong) > 0L) {
-    abort_contrast(
-      "The names of the columns of `L` must be those of fixed effects, each once.",
-      sprintf("%s isn't.", in_quotes(wrong[1L])),
-      paste0("They are ", enumerate(in_quotes(names), max = 10L), ".")
-    )
+    abort_contrast_names(wrong[1L], names)
   }
   out <- matrix(0, nrow(L), length(names), dimnames = list(rownames(L), names))
   out[, given] <- L
   out
+}
+
+abort_contrast_names <- function(wrong, names) {
+  abort_contrast(
+    "The names of the columns of `L` must be those of fixed effects, each once.",
+    sprintf("%s isn't.", in_quotes(wrong)),
+    paste0("They are ", enumerate(in_quotes(names), max = 10L), ".")
+  )
 }
 
 # Names of as many columns as there are coefficients, or names made of numbers,
@@ -321,49 +324,55 @@ abort_contrast <- function(problem, found, hint = NULL) {
 #' @noRd
 t_table <- function(fit, L, rhs, tests, confint, level) {
   check_confidence(level)
-  is_known <- !is.na(rowSums(L))
-  if (!all(is_known)) {
-    table <- t_table(fit, replace(L, is.na(L), 0), rhs, tests, confint, level)
-    table[!is_known, ] <- NA
-    return(table)
+  table <- row_t_tests(fit, replace(L, is.na(L), 0), rhs, tests)
+  if (confint) {
+    table <- with_t_limits(table, level)
   }
+  row.names(table) <- rownames(L)
+  table[is.na(rowSums(L)), ] <- NA
+  table
+}
+
+with_t_limits <- function(table, level) {
+  half <- stats::qt((1 + level) / 2, table$df) * table[["Std. Error"]]
+  limits <- list(lower = table$Estimate - half, upper = table$Estimate + half)
+  cbind(table[1:4], limits, table[5L])
+}
+
+row_t_tests <- function(fit, L, rhs, tests) {
   estimate <- drop(L %*% fit$beta)
   std_error <- sqrt(rowSums((L %*% tests$covariance) * L))
   df <- as.vector(tests$row_df(L))
   ratio <- (estimate - rhs) / std_error
-  limits <- if (confint) {
-    half <- stats::qt((1 + level) / 2, df) * std_error
-    data.frame(lower = estimate - half, upper = estimate + half)
-  }
-  table <- data.frame(
+  data.frame(
     Estimate = estimate,
     `Std. Error` = std_error,
     df = df,
     `t value` = ratio,
+    `Pr(>|t|)` = 2 * stats::pt(-abs(ratio), df),
     check.names = FALSE
   )
-  if (confint) {
-    table <- cbind(table, limits)
-  }
-  table[["Pr(>|t|)"]] <- 2 * stats::pt(-abs(ratio), df)
-  row.names(table) <- rownames(L)
-  table
 }
+
 
 #' The joint F test of the rows of `L`, as a table of one row
 #' @noRd
 f_test <- function(fit, L, rhs, tests) {
-  # A robust matrix of few clusters has a smaller rank than the hypothesis.
-  known <- tests$model_covariance %||% tests$covariance
-  can_test <- nrow(L) > 0L && !anyNA(L)
-  independent <- if (can_test) uncorrelated_rows(L, rhs, known)
-  q <- NROW(independent$L)
+  rows <- independent_rows(L, rhs, tests)
+  q <- NROW(rows$L)
   if (q == 0L) {
     return(f_table(NA_real_, 0L, NA_real_, fit$sigma))
   }
-  difference <- drop(independent$L %*% fit$beta) - independent$rhs
-  found <- tests$joint(independent$L, difference)
+  difference <- drop(rows$L %*% fit$beta) - rows$rhs
+  found <- tests$joint(rows$L, difference)
   f_table(found$f, q, found$df, fit$sigma, found$scale)
+}
+
+# The rows of a hypothesis whose estimates aren't correlated, by the model. A robust matrix of few
+# clusters has a smaller rank than the hypothesis.
+independent_rows <- function(L, rhs, tests) {
+  known <- tests$model_covariance %||% tests$covariance
+  if (nrow(L) > 0L && !anyNA(L)) uncorrelated_rows(L, rhs, known)
 }
 
 #' @param scale By which the F statistic is to be multiplied, but not the sums of squares, as in

@@ -171,9 +171,7 @@ read_checks <- function(given) {
   if (!all(is_known)) {
     abort_unknown_control(names[!is_known][1L])
   }
-  for (i in seq_along(given)) {
-    check_policy(given[[i]], short[i], names[i])
-  }
+  Map(check_policy, given, short, names)
   utils::modifyList(default_checks, stats::setNames(given, short))
 }
 
@@ -484,8 +482,7 @@ translate_tuning <- function(control) {
   opts <- control$optCtrl
   name <- opts$algorithm %||% control$optimizer
   opts <- opts[names(opts) != "algorithm"]
-  understood <- opts[names(opts) %in% names(tuning_aliases)]
-  names(understood) <- tuning_aliases[names(understood)]
+  understood <- understood_tuning(opts)
   if (!is.null(control$tolPwrss) && control$tolPwrss != 1e-7) {
     understood$pirls_tol <- control$tolPwrss
   }
@@ -496,6 +493,13 @@ translate_tuning <- function(control) {
     arguments = understood[!duplicated(names(understood))],
     ignored = c(if (is_unknown) "optimizer", ignored)
   )
+}
+
+# The settings of lme4's optimizers that ours have, by our names.
+understood_tuning <- function(opts) {
+  understood <- opts[names(opts) %in% names(tuning_aliases)]
+  names(understood) <- tuning_aliases[names(understood)]
+  understood
 }
 
 # Whether an optimizer is asked for: lme4's default (lmer()'s, or glmer()'s pair) is no wish for it,

@@ -61,10 +61,14 @@ core_fit_all <- function(spec, start, controls, threads, keep = NULL) {
       rust_glmm_fit_all(spec, lapply(start, as.double), controls, threads)
     }
   )
-  ests <- lapply(found, \(est) tryCatch(unwrap(est), rlmm_error = identity))
+  ests <- lapply(found, unwrap_or_error)
   statuses <- lapply(ests, \(est) est$optsum$status)
   end_if_interrupted(statuses, if (!is.null(keep)) \() keep(ests))
   ests
+}
+
+unwrap_or_error <- function(found) {
+  tryCatch(unwrap(found), rlmm_error = identity)
 }
 
 # One fit for each column of the matrix `y`, in parallel threads: each as `core_fit()` fits it
@@ -112,22 +116,23 @@ core_fit_each <- function(jobs, is_linear) {
   if (length(jobs) == 0L) {
     return(list())
   }
+  stopped <- list(status = "FORCED_STOP")
+  lapply(fit_jobs(jobs, is_linear), \(one) unwrap_or_error(one %||% stopped))
+}
+
+fit_jobs <- function(jobs, is_linear) {
   specs <- lapply(jobs, `[[`, "spec")
   starts <- lapply(jobs, `[[`, "start")
   controls <- lapply(jobs, `[[`, "control")
   threads <- n_threads(controls[[1L]])
-  found <- unwrap(
+  unwrap(
     if (is_linear) {
       rust_lmm_fit_each(specs, lapply(starts, as.double), controls, threads)
     } else {
-      starts <- lapply(starts, \(start) lapply(start, as.double))
+      starts <- lapply(starts, lapply, as.double)
       rust_glmm_fit_each(specs, starts, controls, threads)
     }
   )
-  lapply(found, \(one) {
-    one <- one %||% list(status = "FORCED_STOP")
-    tryCatch(unwrap(one), rlmm_error = identity)
-  })
 }
 
 # Draws the responses of some replicates from a fit, and fits each of them, in parallel threads: the

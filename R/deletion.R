@@ -81,23 +81,31 @@ without_rows_of <- function(model, block, rows) {
   rows <- rows[model$weights[rows] != 0]
   fixed <- model$fixed[rows, , drop = FALSE]
   w <- model$weights[rows]
+  # The inverse of the covariance of the rows, given all others.
   inverse <- diag(w, length(w)) - w * t(w * block(rows))
   cross <- weighted_products(inverse, cbind(fixed, model$score[rows]))
-  if (is.null(cross)) {
+  left <- if (!is.null(cross)) less_products(model, cross)
+  if (is.null(left)) {
     return(undetermined(model))
   }
-  p <- ncol(fixed)
+  trace <- full_trace(inverse, fixed, model$information, w)
+  c(left, list(leverage = length(rows) - trace))
+}
+
+# The estimates without the products of some rows, or nothing if these determine a coefficient.
+less_products <- function(model, cross) {
+  p <- ncol(model$fixed)
   own <- seq_len(p)
   left <- model$information - cross[own, own, drop = FALSE]
   moved <- change_of_beta(left, model$information, cross[own, p + 1L])
   if (is.null(moved)) {
-    return(undetermined(model))
+    return(NULL)
   }
+  change <- cross[p + 1L, p + 1L] + sum(moved * (left %*% moved))
   list(
     beta = model$beta - moved,
     information = left,
-    pwrss = model$pwrss - cross[p + 1L, p + 1L] - sum(moved * (left %*% moved)),
-    leverage = length(rows) - full_trace(inverse, fixed, model$information, w)
+    pwrss = model$pwrss - change
   )
 }
 
@@ -195,10 +203,11 @@ block_of_single_rows <- function(fit, model) {
 block_by_level <- function(term, arrays) {
   z <- column_matrix(term$z, length(term$refs))
   \(rows) {
-    out <- matrix(0, length(rows), length(rows))
-    for (own in split(seq_along(rows), term$refs[rows])) {
+    out <- diag(0, length(rows))
+    refs <- term$refs[rows]
+    for (own in split(seq_along(rows), refs)) {
       mine <- z[rows[own], , drop = FALSE]
-      covariance <- matrix(arrays[,, term$refs[rows[own[1L]]]], ncol(z))
+      covariance <- matrix(arrays[,, refs[own[1L]]], ncol(z))
       out[own, own] <- mine %*% tcrossprod(covariance, mine)
     }
     out
@@ -251,10 +260,14 @@ newton_estimates <- function(fit, rows) {
   if (is.null(at)) {
     return(NULL)
   }
+  theta <- newton_theta(fit, at)
+  core_estimates(spec, lower_of(spec, fit$theta, theta))
+}
+
+newton_theta <- function(fit, at) {
   free <- setdiff(seq_along(fit$theta), held_index(fit))
   step <- newton_step(at$gradient[free], at$hessian[free, free, drop = FALSE])
-  theta <- replace(fit$theta, free, fit$theta[free] - step)
-  core_estimates(spec, lower_of(spec, fit$theta, theta))
+  replace(fit$theta, free, fit$theta[free] - step)
 }
 
 #' A Newton step, without the directions in which the objective is flat, and downhill where it is

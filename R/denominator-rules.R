@@ -133,24 +133,26 @@ involved_variables <- function(terms, label) {
 #' @noRd
 random_effects <- function(fit) {
   new <- new_data(fit, NULL)
-  found <- lapply(fit$random, \(term) {
-    z <- effects_matrix(term, new)
-    owner <- effect_owners(term, new)
-    lapply(unique(owner), \(one) {
-      own <- effect_variables(term, one)
-      design <- list(
-        z = z[, owner == one, drop = FALSE],
-        refs = term_refs(term, new)
-      )
-      list(
-        variables = c(own$variables, term$group_vars),
-        factors = c(own$factors, term$group_vars),
-        zt = zt_block(design, term, seq_len(sum(owner == one)))
-      )
-    })
-  })
+  found <- lapply(fit$random, effects_of_term, new)
   found <- do.call(c, found)
   found[order(vapply(found, \(effect) nrow(effect$zt), 1L))]
+}
+
+# The effects of a term, with the variables and factors that each varies with and its rows of Z'.
+effects_of_term <- function(term, new) {
+  z <- effects_matrix(term, new)
+  owner <- effect_owners(term, new)
+  refs <- term_refs(term, new)
+  lapply(unique(owner), \(one) {
+    own <- effect_variables(term, one)
+    columns <- z[, owner == one, drop = FALSE]
+    design <- list(z = columns, refs = refs)
+    list(
+      variables = c(own$variables, term$group_vars),
+      factors = c(own$factors, term$group_vars),
+      zt = zt_block(design, term, seq_len(ncol(columns)))
+    )
+  })
 }
 
 #' Which effect each column of a term belongs to: the number of its label, 0 for the intercept
@@ -189,16 +191,21 @@ added_ranks <- function(fit, effects, limit = 5000) {
     abort_containment_size(sum(sizes), limit)
   }
   all <- cbind(methods::as(x, "CsparseMatrix"), Matrix::t(do.call(rbind, zt)))
-  all <- all[working_weights(fit) > 0, , drop = FALSE]
-  products <- as.matrix(Matrix::crossprod(all))
+  used <- working_weights(fit) > 0
+  ranks <- leading_ranks(all[used, , drop = FALSE], cumsum(sizes))
+  list(added = diff(ranks), left = nobs.rlmm(fit) - ranks[length(ranks)])
+}
+
+# The ranks of the first columns, as many as `numbers` say. Each column is taken to have length one.
+leading_ranks <- function(columns, numbers) {
+  products <- as.matrix(Matrix::crossprod(columns))
   unit <- 1 / sqrt(pmax(diag(products), .Machine$double.xmin))
   products <- products * outer(unit, unit)
-  ranks <- vapply(
-    cumsum(sizes),
-    \(n) covariance_rank(products[seq_len(n), seq_len(n), drop = FALSE]),
-    1
-  )
-  list(added = diff(ranks), left = nobs.rlmm(fit) - ranks[length(ranks)])
+  rank_of <- \(n) {
+    own <- seq_len(n)
+    covariance_rank(products[own, own, drop = FALSE])
+  }
+  vapply(numbers, rank_of, 1)
 }
 
 abort_containment_size <- function(n, limit) {
