@@ -17,8 +17,10 @@
 #' | `coef(fit)` | coefficients by group; with intervals those of `coef(fit, se = TRUE)` |
 #' | `lmList()` | coefficients of each group alone, with limits |
 #' | `bootstrap(fit)`, `type = "density"` or `"ridges"` | densities of the replicates |
-#' | `profile(fit)`, `type = "zeta"` or `"density"` | profiles, with the limits of several levels,
-#' or densities |
+#' | `profile(fit)`, `type = "zeta"`, `"density"` or `"pairs"` | profiles, with the limits of several
+#' levels, densities, or contours of the likelihood of two parameters at a time (see
+#' [splom()][splom.profile.rlmm]) |
+#' | `diagnose(fit)` | the page of pictures of [plot()][plot.rlmm_diagnosis], a panel each |
 #' | `influence(fit, groups)` | Cook's distances |
 #' | `allFit(fit)` | estimates of each optimizer |
 #' | `opt_summary(fit)` | the objective at each evaluation |
@@ -30,7 +32,8 @@
 #' @param group,x Names of a grouping factor, and of the covariate on the x axis.
 #' @param max_groups The largest number of groups drawn.
 #' @param n The number of cases that are labelled.
-#' @param parm Names or numbers of parameters.
+#' @param levels Levels of the contours.
+#' @param parm Names or numbers of parameters; of pairs the first six by default.
 #' @param ... Not used.
 #' @return An object of class `"ggplot"`.
 #' @examplesIf requireNamespace("ggplot2", quietly = TRUE)
@@ -130,9 +133,21 @@ group_ggplot <- function(fit, x, group, max_groups) {
   ggplot2::ggplot(curves$data, ggplot2::aes(.data$x, .data$y)) +
     ggplot2::geom_point(colour = "grey50", size = 1) +
     effects_layers(curves_by_effects(curves$lines)) +
+    level_axis(curves$levels) +
     ggplot2::facet_wrap("group", labeller = wrapped) +
     ggplot2::labs(x = curves$x, y = curves$y, colour = NULL, linetype = NULL) +
     ggplot2::theme(legend.position = "top")
+}
+
+# The levels of a factor on the x axis.
+level_axis <- function(levels) {
+  if (!is.null(levels)) {
+    ggplot2::scale_x_continuous(
+      breaks = seq_along(levels),
+      labels = levels,
+      minor_breaks = NULL
+    )
+  }
 }
 
 # The curves with and without the random effects, below each other.
@@ -226,9 +241,18 @@ level_scale <- function(data, most) {
 
 #' @rdname autoplot.rlmm
 #' @rawNamespace S3method(ggplot2::autoplot, profile.rlmm)
-autoplot.profile.rlmm <- function(object, type = c("zeta", "density"), ...) {
+autoplot.profile.rlmm <- function(
+  object,
+  type = c("zeta", "density", "pairs"),
+  levels = c(0.5, 0.8, 0.95),
+  parm = NULL,
+  ...
+) {
   refuse_dots(...)
-  type <- one_of(type, c("zeta", "density"), "type")
+  type <- one_of(type, c("zeta", "density", "pairs"), "type")
+  if (type == "pairs") {
+    return(pairs_ggplot(object, levels, parm))
+  }
   is_density <- type == "density"
   picture <- if (is_density) density_areas(object) else zeta_levels(object)
   scales <- if (is_density) "free" else "free_x"

@@ -10,8 +10,9 @@
 #' evenly spaced ranks, from the lowest to the highest.
 #'
 #' @param object A fit.
-#' @param x The name of the covariate on the x axis; by default the first numeric variable of the
-#'   fixed part.
+#' @param x The name of the variable on the x axis: a numeric one, or a factor of the fixed part, whose
+#'   levels stand side by side. By default the first numeric variable of the fixed part, or, where
+#'   there is none, its first factor.
 #' @param group The name of the grouping factor; by default the first one.
 #' @param max_groups The largest number of groups drawn.
 #' @param type For generalized models, the scale: `"response"` or `"link"` (without data).
@@ -41,6 +42,7 @@ plot_by_group <- function(
     prepanel = group_prepanel,
     xlab = curves$x,
     ylab = curves$y,
+    scales = level_ticks(curves$levels),
     strip = fitting_strip(levels(curves$data$group), 0.8),
     as.table = TRUE,
     key = list(
@@ -56,7 +58,8 @@ plot_by_group <- function(
 group_lines <- c("with the group's effects", "without")
 
 #' Data and predictions of the groups that are drawn
-#' @return A list: `data` and `lines` (data frames), `x` and `y`, names.
+#' @return A list: `data` and `lines` (data frames), `x` and `y`, names, and `levels` of `x`, if it is
+#'   a factor, which has their numbers then.
 #' @noRd
 group_curves <- function(fit, x, group, max_groups, type) {
   check_fit(fit, "object")
@@ -76,10 +79,11 @@ group_curves <- function(fit, x, group, max_groups, type) {
   } else {
     fit$eta %||% fit$fitted
   }
+  of_x <- known_levels(fit, x, data)
   list(
     data = data.frame(
       y = as.vector(y)[shown],
-      x = data[[x]][shown],
+      x = numbered(data[[x]][shown], of_x),
       group = of_group
     ),
     lines = predicted_lines(
@@ -90,7 +94,36 @@ group_curves <- function(fit, x, group, max_groups, type) {
       type
     ),
     x = x,
-    y = if (type == "link") "Linear predictor" else names(fit_frame(fit))[1L]
+    y = if (type == "link") "Linear predictor" else names(fit_frame(fit))[1L],
+    levels = of_x
+  )
+}
+
+# The levels of a factor, or of what is treated as one; `NULL` of numbers.
+known_levels <- function(fit, x, data) {
+  if (!is.numeric(data[[x]])) {
+    fit$fixed$xlevels[[x]] %||% as.character(sort(unique(data[[x]])))
+  }
+}
+
+# The place of each value of a factor on the x axis.
+numbered <- function(values, levels) {
+  if (is.null(levels)) values else match(as.character(values), levels)
+}
+
+#' The levels of a factor as lattice's ticks of the x axis
+#' @noRd
+level_ticks <- function(levels) {
+  if (is.null(levels)) {
+    return(list())
+  }
+  is_long <- sum(nchar(levels)) > 12L
+  list(
+    x = list(
+      at = seq_along(levels),
+      labels = levels,
+      rot = if (is_long) 90 else 0
+    )
   )
 }
 
@@ -105,12 +138,15 @@ frame_data_for_plot <- function(fit) {
 plotted_covariate <- function(fit, x, data) {
   variables <- all.vars(stats::delete.response(fit$fixed$terms))
   is_number <- vapply(variables, \(name) is.numeric(data[[name]]), NA)
-  x <- x %||% variables[is_number][1L]
-  if (is.character(x) && length(x) == 1L && is.numeric(data[[x]])) {
+  is_level <- vapply(variables, \(name) is_levelled(data[[name]]), NA)
+  known <- variables[is_number | is_level]
+  x <- x %||% c(variables[is_number], variables[is_level])[1L]
+  is_name <- is.character(x) && length(x) == 1L
+  if (is_name && (is.numeric(data[[x]]) || x %in% known)) {
     return(x)
   }
   abort_argument(
-    "`x` must name a numeric variable of the model.",
+    "`x` must name a numeric variable of the model, or a factor of its fixed part.",
     x = if (length(x) == 1L && is.na(x)) {
       "The fixed part has none."
     } else {
@@ -119,6 +155,8 @@ plotted_covariate <- function(fit, x, data) {
     arg = "x"
   )
 }
+
+is_levelled <- function(x) is.factor(x) || is.character(x) || is.logical(x)
 
 #' Levels at evenly spaced ranks of their first random effect
 #' @noRd
@@ -133,22 +171,24 @@ spread_levels <- function(fit, group, n) {
 }
 
 predicted_lines <- function(fit, data, x, group, type) {
-  ends <- range(data[[x]], na.rm = TRUE)
+  is_factor <- !is.numeric(data[[x]])
+  all <- \(values) if (is_factor) sort(unique(values)) else range(values)
+  ends <- all(data[[x]][!is.na(data[[x]])])
   grids <- lapply(split(data, group), grid_of_group, x = x, ends = ends)
   new <- do.call(rbind, unname(grids))
   predicted <- \(...) {
     unname(stats::predict(fit, new, type = type, ...))
   }
   data.frame(
-    x = new[[x]],
+    x = numbered(new[[x]], known_levels(fit, x, data)),
     group = factor(rep(levels(group), vapply(grids, nrow, 1L)), levels(group)),
     conditional = predicted(allow.new.levels = TRUE),
     population = predicted(re.form = NA)
   )
 }
 
-#' Forty values of x over the range of a group, or of all (`ends`) where it has but one value; the
-#' rest at its mean or commonest value
+#' Forty values of x over the range of a group, or of all (`ends`) where it has but one value, or
+#' the levels that occur; the rest at its mean or commonest value
 #' @noRd
 grid_of_group <- function(data, x, ends = NULL) {
   typical <- lapply(data, \(column) {
@@ -158,17 +198,26 @@ grid_of_group <- function(data, x, ends = NULL) {
       commonest(column)
     }
   })
-  range <- range(data[[x]], na.rm = TRUE)
-  if (range[1L] == range[2L] && !is.null(ends)) {
-    range <- ends
-  }
-  at <- unique(seq(range[1L], range[2L], length.out = 40L))
+  at <- values_over(data[[x]], ends)
   rows <- data[rep(1L, length(at)), , drop = FALSE]
   for (name in setdiff(names(data), x)) {
     rows[[name]] <- rep(typical[[name]], length(at))
   }
   rows[[x]] <- at
   rows
+}
+
+# Forty values over the range of numbers; the distinct values of a factor.
+values_over <- function(values, ends) {
+  if (!is.numeric(values)) {
+    levels <- sort(unique(values))
+    return(if (length(levels) < 2L) ends %||% levels else levels)
+  }
+  range <- range(values, na.rm = TRUE)
+  if (range[1L] == range[2L] && !is.null(ends)) {
+    range <- ends
+  }
+  unique(seq(range[1L], range[2L], length.out = 40L))
 }
 
 commonest <- function(column) {
@@ -188,6 +237,10 @@ group_panel <- function(x, y, lines, ...) {
   group <- levels(lines$group)[lattice::packet.number()]
   own <- lines[lines$group == group, ]
   lattice::panel.points(x, y, col = "grey50", pch = 1, cex = 0.7)
-  lattice::panel.lines(own$x, own$population, col = plot_red, lty = 2)
-  lattice::panel.lines(own$x, own$conditional, col = plot_blue, lwd = 1.5)
+  own <- own[order(own$x), ]
+  # Predictions for the levels of a factor are marked.
+  type <- if (nrow(own) < 40L) "b" else "l"
+  curve <- \(y, ...) lattice::panel.lines(own$x, y, type = type, pch = 4, ...)
+  curve(own$population, col = plot_red, lty = 2)
+  curve(own$conditional, col = plot_blue, lwd = 1.5)
 }

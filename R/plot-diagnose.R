@@ -154,21 +154,36 @@ distance_picture <- function(influence) {
 
 last_picture <- function(x) {
   fit <- x$fit
-  is_count <- isGLMM.rlmm(fit) &&
-    identical(family_row(fit$glmm$family)$whole, "counts")
-  if (is_count) {
-    return(counts_picture(fit))
+  counts <- count_table(fit)
+  if (!is.null(counts)) {
+    return(counts_picture(fit, counts))
   }
   cloud(fit_leverage(fit), x$residuals, "Leverage", "Residuals", line = 0)
 }
 
-#' The numbers of each count, observed (bars) and expected (points), on a scale of roots
+#' The numbers of each count, observed and expected; `NULL` where the response isn't one of counts
 #' @noRd
-counts_picture <- function(fit) {
+count_table <- function(fit) {
+  is_count <- isGLMM.rlmm(fit) &&
+    identical(family_row(fit$glmm$family)$whole, "counts")
+  if (!is_count) {
+    return(NULL)
+  }
   y <- fit_response(fit)$y
   counts <- 0:min(max(y), 40)
-  expected <- vapply(counts, \(k) sum(count_probability(fit, k)), 0)
-  observed <- vapply(counts, \(k) sum(y == k), 0)
+  data.frame(
+    count = counts,
+    observed = vapply(counts, \(k) sum(y == k), 0),
+    expected = vapply(counts, \(k) sum(count_probability(fit, k)), 0)
+  )
+}
+
+#' The numbers of each count, observed (bars) and expected (points), on a scale of roots
+#' @noRd
+counts_picture <- function(fit, table) {
+  counts <- table$count
+  expected <- table$expected
+  observed <- table$observed
   lattice::xyplot(
     sqrt(observed) ~ counts,
     xlab = names(fit$frame)[1L],

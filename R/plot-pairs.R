@@ -163,7 +163,13 @@ place_in_zeta <- function(right, up, cuts) {
 }
 
 draw_trace <- function(trace, other, place) {
-  zeta <- seq(trace$ends[1L], trace$ends[2L], length.out = 61L)
-  at <- place(cbind(zeta, along_trace(trace, other)(zeta)))
+  at <- place(trace_points(trace, other))
   lattice::panel.lines(at[, 1L], at[, 2L], col = plot_grey)
+}
+
+#' Zeta along the profile of a parameter: of itself, and of another
+#' @noRd
+trace_points <- function(trace, other) {
+  zeta <- seq(trace$ends[1L], trace$ends[2L], length.out = 61L)
+  cbind(zeta, along_trace(trace, other)(zeta))
 }

@@ -21,6 +21,7 @@
 #' @param newdata A data frame to simulate for. If the fit has weights, their variables must be in
 #'   it.
 #' @param family Of a generalized model, another family to draw from, at the same linear predictors.
+#'   (lme4 takes a family for formulas only, as [simulate_formula()] does.)
 #' @param cluster.rand A function of n that draws n spherical random effects, of mean 0 and variance
 #'   1: another distribution than the normal one.
 #' @param allow.new.levels Accept levels that the model hasn't seen? They are drawn like others, or,
@@ -219,16 +220,62 @@ check_generator <- function(cluster_rand) {
 #' @noRd
 with_family <- function(fit, family, env) {
   if (isLMM.rlmm(fit)) {
-    check_family(family)
+    check_drawn_family(family)
     return(fit)
   }
-  fit$family <- read_family(family, env)
-  fit$glmm[c("family", "link")] <- list(
-    core_family(fit$family),
-    fit$family$link
-  )
-  if (has_parameter(fit$family)) {
-    fit$glmm$shape <- known_shape(fit$family)
+  family <- read_family(family, env)
+  fit$family <- family
+  fit$glmm[c("family", "link")] <- list(core_family(family), family$link)
+  if (has_parameter(family)) {
+    fit$glmm$shape <- known_shape(family)
   }
+  check_drawn_kind(fit)
   fit
+}
+
+# The linear predictor of a linear model is its mean, so that no other family can have it.
+check_drawn_family <- function(family) {
+  if (is.function(family)) {
+    family <- family()
+  }
+  if (is.character(family)) {
+    family <- list(family = family[[1L]], link = "identity")
+  }
+  if (identical(family$family, "gaussian") && family$link == "identity") {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "The responses of a linear model are drawn from normal distributions.",
+      x = sprintf("`family` is %s(%s).", family$family, family$link),
+      i = paste(
+        "`simulate(~ x + (1 | g), newdata =, newparams =, family =)`",
+        "draws those of a generalized model without a fit."
+      )
+    ),
+    c("rlmm_error_family", "rlmm_error_argument"),
+    arg = "family"
+  )
+}
+
+# Draws have the form of the response of the fit, such as two columns of counts, which the other
+# family must be able to have.
+check_drawn_kind <- function(fit) {
+  kind <- fit_frame(fit)[[1L]]
+  is_binomial <- fit$family$family == "binomial"
+  if (is_binomial || !(is.matrix(kind) || is.factor(kind))) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      "Draws have the form of the response of the fit.",
+      x = sprintf(
+        "It is %s, which a %s response can't be.",
+        describe_type(kind),
+        fit$family$family
+      )
+    ),
+    c("rlmm_error_family", "rlmm_error_argument"),
+    arg = "family"
+  )
 }

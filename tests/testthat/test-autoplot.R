@@ -90,3 +90,39 @@ test_that("labels of panels are broken where they are long", {
     "cor_Days.(Intercept)|\nSubject"
   )
 })
+
+test_that("a diagnosis is one plot with a panel for each of its pictures", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  shown <- draw(autoplot(diagnose(fit)))
+  expect_equal(nlevels(shown$data$panel), 7L)
+  distance <- cooks.distance(influence(fit, "Subject", one_step = FALSE))
+  of_subject <- shown$data$panel == "Cook's distance by Subject"
+  expect_equal(shown$data$y[of_subject], unname(distance))
+  ticks <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
+  shown <- draw(autoplot(diagnose(ticks)))
+  counts <- tail(levels(shown$data$panel), 1L)
+  zeros <- shown$data$y[shown$data$panel == counts][1L]
+  expect_equal(zeros^2, sum(grouseticks$TICKS == 0))
+})
+
+test_that("pairs of profiles have contours in the parameters' units", {
+  pr <- profile(rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE))
+  shown <- draw(autoplot(pr, type = "pairs", levels = 0.8))
+  expect_equal(nlevels(shown$data$up), 3L)
+  contours <- shown$data[!is.na(shown$data$level), ]
+  expect_setequal(unique(contours$level), 0.8)
+  # Where a contour is furthest to the right is a limit of the parameter by its profile.
+  own <- contours[contours$right == ".sigma" & contours$up == "(Intercept)", ]
+  cut <- sqrt(qchisq(0.8, 2))
+  limits <- confint(pr, ".sigma", level = 1 - 2 * pnorm(-cut))
+  expect_equal(range(own$x), as.vector(limits), tolerance = 1e-3)
+  expect_error(
+    autoplot(pr, type = "pairs", parm = ".sigma"),
+    class = "rlmm_error_argument"
+  )
+})
+
+test_that("groups over a factor draw", {
+  fit <- rlmm(strength ~ cask + (1 | batch), Pastes)
+  draw(autoplot(fit, type = "groups"))
+})

@@ -54,3 +54,29 @@ test_that("a fit without its data has no picture", {
   )
   expect_error(plot_by_group(slim), class = "rlmm_error_slim")
 })
+
+test_that("a factor has its levels on the x axis", {
+  fit <- rlmm(strength ~ cask + (1 | batch), Pastes)
+  curves <- group_curves(fit, NULL, NULL, 24, "response")
+  expect_equal(curves$x, "cask")
+  expect_equal(curves$levels, levels(Pastes$cask))
+  expect_equal(curves$data$x, as.integer(Pastes$cask))
+  own <- curves$lines[curves$lines$group == "C", ]
+  new <- data.frame(cask = levels(Pastes$cask), batch = "C")
+  expect_equal(own$conditional, unname(predict(fit, new)))
+  expect_equal(own$x, 1:3)
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  expect_no_error(print(plot_by_group(fit)))
+})
+
+test_that("a group with one level has the predictions of all levels", {
+  data <- sleepstudy
+  data$arm <- as.numeric(as.character(data$Subject)) > 340
+  fit <- rlmm(Reaction ~ arm + (1 | Subject), data)
+  curves <- group_curves(fit, "arm", NULL, 24, "response")
+  own <- curves$lines[curves$lines$group == "308", ]
+  new <- data.frame(arm = c(FALSE, TRUE), Subject = "308")
+  expect_equal(own$conditional, unname(predict(fit, new)))
+  expect_equal(unique(curves$data$x[data$Subject == "308"]), 1)
+})

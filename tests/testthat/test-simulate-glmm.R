@@ -51,3 +51,41 @@ test_that("new rows have as many trials as they say", {
   drawn <- simulate(fit, seed = 1, newdata = new)$sim_1
   expect_equal(rowSums(drawn), c(10, 1000), ignore_attr = TRUE)
 })
+
+test_that("another family draws at the same linear predictors", {
+  skip_if_not_installed("MASS")
+  d <- data.frame(x = rep(1:5, 20) / 5, g = rep(1:20, each = 5))
+  d$y <- withr::with_seed(1, rpois(100, exp(0.5 + d$x)))
+  fit <- suppressMessages(rglmm(y ~ x + (1 | g), d, poisson))
+  draws <- simulate(
+    fit,
+    2000,
+    seed = 1,
+    family = MASS::negative.binomial(2),
+    use.u = TRUE
+  )
+  expect_equal(rowMeans(draws), fitted(fit), tolerance = 0.05)
+  expect_equal(
+    unname(apply(draws, 1L, var)),
+    unname(fitted(fit) + fitted(fit)^2 / 2),
+    tolerance = 0.1
+  )
+})
+
+test_that("families that can't be drawn are told", {
+  linear <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)
+  herds <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
+  expect_identical(
+    simulate(linear, seed = 1, family = gaussian),
+    simulate(linear, seed = 1)
+  )
+  expect_snapshot({
+    error_lines(simulate(linear, family = poisson))
+    error_lines(simulate(linear, family = gaussian("log")))
+    error_lines(simulate(herds, family = poisson))
+  })
+})
