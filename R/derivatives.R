@@ -39,14 +39,15 @@ in_independent_effects <- function(fit, found) {
   out$given <- fit
   out$theta <- found$theta
   for (root in found$roots) {
-    is_own <- \(term) {
-      term$core_term == root$term && term$core_cols[1L] == root$first
-    }
-    own <- which(vapply(fit$random, is_own, NA))
+    own <- which(vapply(fit$random, is_term_of_root, NA, root))
     out$random[[own]]$root <- root$root
     out$random[[own]]$scale <- rep(1, nrow(root$root))
   }
   out
+}
+
+is_term_of_root <- function(term, root) {
+  term$core_term == root$term && term$core_cols[1L] == root$first
 }
 
 #' The theta of the fit's own effects, from that of independent ones
@@ -104,21 +105,33 @@ cell_names <- function(term, roles, prefix) {
 #' @return A list: `value` (named), `jacobian` (a row per value; columns theta, sigma).
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
+  maps <- term_maps(fit, scale, theta, sigma)
+  value <- unlist(lapply(maps, `[[`, "value"))
+  jacobian <- joined_jacobians(maps, fit$random, length(theta))
+  if (scale != "profile") {
+    of_sigma <- sigma_map(scale, sigma)
+    value <- c(value, of_sigma$value)
+    jacobian <- rbind(jacobian, c(0 * theta, of_sigma$slope))
+  }
+  rownames(jacobian) <- names(value)
+  list(value = value, jacobian = jacobian)
+}
+
+term_maps <- function(fit, scale, theta, sigma) {
   map_of <- \(term, roles, found) {
     term_map(term, roles, found, scale, theta[term$theta], sigma)
   }
   roles <- core_structures(fit$random)
-  maps <- Map(map_of, fit$random, roles, term_covariances(fit$random, theta))
-  value <- unlist(lapply(maps, `[[`, "value"))
-  jacobian <- joined_jacobians(maps, fit$random, length(theta))
-  if (scale != "profile") {
-    of_sigma <- if (scale == "sd") c(sigma = sigma) else c(sigma2 = sigma^2)
-    slope <- if (scale == "sd") 1 else 2 * sigma
-    value <- c(value, of_sigma)
-    jacobian <- rbind(jacobian, c(rep(0, length(theta)), slope))
+  Map(map_of, fit$random, roles, term_covariances(fit$random, theta))
+}
+
+# Sigma or its square, with the derivative by sigma.
+sigma_map <- function(scale, sigma) {
+  if (scale == "sd") {
+    list(value = c(sigma = sigma), slope = 1)
+  } else {
+    list(value = c(sigma2 = sigma^2), slope = 2 * sigma)
   }
-  rownames(jacobian) <- names(value)
-  list(value = value, jacobian = jacobian)
 }
 
 # The Jacobians of all terms, each in its part of theta and in sigma, below each other.
@@ -175,26 +188,34 @@ scale_map <- function(roles, theta, sigma) {
 # From covariances v to standard deviations and correlations: d sd_r = d v_rr / (2 sd_r); d cor_rs =
 # d v_rs / (sd_r sd_s) - cor_rs (d v_rr / (2 v_rr) + d v_ss / (2 v_ss)).
 sd_map <- function(roles, found, sigma) {
-  k <- ncol(found$omega)
-  variance <- diag(found$omega)
-  sd <- sqrt(variance)
-  cells <- cell_index(roles, k)
-  size <- sd[roles$row] * sd[roles$col]
+  sd <- sqrt(diag(found$omega))
+  relative <- relative_slopes(found$jacobian, sd^2)
+  map <- correlation_map(roles, found, sd, relative)
   is_sd <- roles$row == roles$col
+  own <- roles$row[is_sd]
+  map$value[is_sd] <- sigma * sd[own]
+  map$jacobian[is_sd, ] <- sigma * sd[own] * relative[own, , drop = FALSE]
+  in_sigma <- ifelse(is_sd, sd[roles$row], 0)
+  map$jacobian <- cbind(map$jacobian, in_sigma, deparse.level = 0)
+  map
+}
+
+# d sd / sd of each standard deviation: d v / (2 v).
+relative_slopes <- function(jacobian, variance) {
+  k <- length(variance)
+  diagonal <- seq(1L, k^2, k + 1L)
+  jacobian[diagonal, , drop = FALSE] / (2 * variance)
+}
+
+# The correlation of each pair of roles, with its derivatives by theta.
+correlation_map <- function(roles, found, sd, relative) {
+  cells <- cell_index(roles, length(sd))
+  size <- sd[roles$row] * sd[roles$col]
   correlation <- found$omega[cells] / size
-  relative <- found$jacobian[seq(1L, k^2, k + 1L), , drop = FALSE] /
-    (2 * variance)
   both <- relative[roles$row, , drop = FALSE] +
     relative[roles$col, , drop = FALSE]
-  in_theta <- found$jacobian[cells, , drop = FALSE] / size - correlation * both
-  own <- roles$row[is_sd]
-  in_theta[is_sd, ] <- sigma * sd[own] * relative[own, , drop = FALSE]
   list(
-    value = ifelse(is_sd, sigma * sd[roles$row], correlation),
-    jacobian = cbind(
-      in_theta,
-      ifelse(is_sd, sd[roles$row], 0),
-      deparse.level = 0
-    )
+    value = correlation,
+    jacobian = found$jacobian[cells, , drop = FALSE] / size - correlation * both
   )
 }

@@ -38,20 +38,17 @@ inform_without_effect <- function(names) {
 #' @param also Names that the method understands besides its arguments.
 #' @noRd
 warn_of_dots <- function(..., also = character()) {
-  if (...length() == 0L) {
-    return(invisible())
-  }
-  names <- dots_names(...)
+  names <- if (...length() > 0L) dots_names(...)
   unknown <- names[!names %in% also]
   if (length(unknown) == 0L) {
     return(invisible())
   }
   known <- known_arguments(sys.function(sys.parent()))
   labels <- ifelse(nzchar(unknown), tick(unknown), "an unnamed one")
-  problem <- "Arguments that are not used: %s."
+  named <- enumerate(unique(labels))
   warn_rlmm(
     c(
-      sprintf(problem, enumerate(unique(labels))),
+      sprintf("Arguments that are not used: %s.", named),
       suggestion(unknown[1L], known)
     ),
     "rlmm_warning_unused_argument",

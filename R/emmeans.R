@@ -33,34 +33,40 @@ emm_basis.rlmm <- function(
   lmer.df = emm_ddf(object),
   ...
 ) {
-  frame <- stats::model.frame(
-    trms,
-    grid,
-    na.action = stats::na.pass,
-    xlev = xlev
-  )
-  x <- stats::model.matrix(trms, frame, contrasts.arg = object$fixed$contrasts)
+  x <- grid_matrix(object, trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
-  coefficients <- rep(NA_real_, ncol(x))
-  coefficients[is_kept] <- object$beta[colnames(x)[is_kept]]
   # ggeffects asks all models that it doesn't know for "link": normal limits.
   mode <- if (identical(mode, "link")) "asymptotic" else mode
   tests <- fixed_tests(object, choose_ddf(object, mode))
-  df <- function(k) {
-    # `k` is for all coefficients, or without those that were dropped.
-    kept <- if (length(k) == length(is_kept)) k[is_kept] else k
-    as.vector(tests$row_df(matrix(kept, nrow = 1L)))
-  }
   list(
     X = x,
-    bhat = coefficients,
+    bhat = unname(object$beta[colnames(x)]),
     nbasis = inestimable(object, is_kept, colnames(x)),
     V = tests$covariance,
     # emmeans takes the function out of its environment.
     dffun = \(k, dfargs) dfargs$df(k),
-    dfargs = list(df = df),
+    dfargs = list(df = df_of_kept(tests, is_kept)),
     misc = emm_notes(object, tests$ddf)
   )
+}
+
+grid_matrix <- function(fit, terms, levels, grid) {
+  frame <- stats::model.frame(
+    terms,
+    grid,
+    na.action = stats::na.pass,
+    xlev = levels
+  )
+  stats::model.matrix(terms, frame, contrasts.arg = fit$fixed$contrasts)
+}
+
+# The function for degrees of freedom of a combination of all coefficients, or of those that were
+# kept.
+df_of_kept <- function(tests, is_kept) {
+  function(k) {
+    kept <- if (length(k) == length(is_kept)) k[is_kept] else k
+    as.vector(tests$row_df(matrix(kept, nrow = 1L)))
+  }
 }
 
 #' The degrees of freedom that the user has chosen by `emmeans::emm_options()`, if any

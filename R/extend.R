@@ -11,20 +11,22 @@
 #' @noRd
 extended_fit <- function(fit, along, n) {
   frame <- fit_frame(fit)
-  copies <- if (along == "rows") {
-    list(rows = repeated_rows(fit, frame, n), copy = NULL)
-  } else {
-    copied_levels(frame[[along]], n, balanced_order(fit, frame, along))
+  if (along == "rows") {
+    return(with_frame(fit, rows_again(frame, repeated_rows(fit, frame, n))))
   }
-  extended <- frame[copies$rows, , drop = FALSE]
-  attr(extended, "terms") <- attr(frame, "terms")
-  row.names(extended) <- NULL
-  if (along != "rows") {
-    for (name in nested_variables(fit, along)) {
-      extended[[name]] <- copied_factor(frame[[name]], copies)
-    }
+  copies <- copied_levels(frame[[along]], n, balanced_order(fit, frame, along))
+  extended <- rows_again(frame, copies$rows)
+  for (name in nested_variables(fit, along)) {
+    extended[[name]] <- copied_factor(frame[[name]], copies)
   }
   with_frame(fit, extended)
+}
+
+rows_again <- function(frame, rows) {
+  extended <- frame[rows, , drop = FALSE]
+  attr(extended, "terms") <- attr(frame, "terms")
+  row.names(extended) <- NULL
+  extended
 }
 
 # All rows again and again, or the first rows of each level.
@@ -44,17 +46,19 @@ repeated_rows <- function(fit, frame, n) {
 #' @noRd
 balanced_order <- function(fit, frame, along) {
   group <- factor(frame[[along]])
-  names <- all.vars(stats::delete.response(fit$fixed$terms))
-  factors <- setdiff(intersect(names, names(frame)), along)
-  is_kind <- vapply(
-    factors,
-    \(name) is_constant_kind(frame[[name]], group),
-    NA
-  )
-  first <- frame[match(levels(group), group), factors[is_kind], drop = FALSE]
+  kinds <- level_kinds(fit, frame, along, group)
+  first <- frame[match(levels(group), group), kinds, drop = FALSE]
   kind <- do.call(paste, c(list(rep("", nrow(first))), first, sep = "\r"))
   rank <- stats::ave(seq_along(kind), kind, FUN = seq_along)
   order((rank - 0.5) / stats::ave(rank, kind, FUN = length))
+}
+
+# The fixed factors that have one level in each level of the group.
+level_kinds <- function(fit, frame, along, group) {
+  names <- all.vars(stats::delete.response(fit$fixed$terms))
+  factors <- setdiff(intersect(names, names(frame)), along)
+  is_kind <- \(name) is_constant_kind(frame[[name]], group)
+  factors[vapply(factors, is_kind, NA)]
 }
 
 is_constant_kind <- function(x, group) {
@@ -111,18 +115,21 @@ with_frame <- function(fit, frame) {
   fit$fitted <- numeric(nrow(frame))
   for (i in seq_along(fit$random)) {
     term <- fit$random[[i]]
-    levels <- group_codes(term$group_vars, frame, term$group)$levels
-    fit$random[[i]]$levels <- levels
-    zero <- matrix(
-      0,
-      length(levels),
-      length(term$columns),
-      dimnames = list(levels, term$columns)
-    )
-    fit$u[[i]] <- zero
-    fit$b[[i]] <- zero
+    term$levels <- group_codes(term$group_vars, frame, term$group)$levels
+    fit$random[[i]] <- term
+    fit$u[[i]] <- zero_effects(term)
+    fit$b[[i]] <- zero_effects(term)
   }
   fit
+}
+
+zero_effects <- function(term) {
+  matrix(
+    0,
+    length(term$levels),
+    length(term$columns),
+    dimnames = list(term$levels, term$columns)
+  )
 }
 
 # Arguments -----------------------------------------------------------------
@@ -136,18 +143,21 @@ check_extend <- function(extend, fit) {
   }
   known <- c(extendable(fit), "rows")
   sizes <- unlist(extend, use.names = FALSE)
-  is_one <- length(unique(names(extend))) == 1L && all(nzchar(names(extend)))
-  if (!is_one || !is.numeric(sizes)) {
+  along <- unique(names(extend))
+  if (length(along) != 1L || !nzchar(along) || !is.numeric(sizes)) {
     abort_extend("It must have one name, and numbers.", known)
   }
-  along <- names(extend)[1L]
   if (!along %in% known) {
     abort_extend(paste0("Can't find ", in_quotes(along), "."), known)
   }
-  if (!all(is.finite(sizes) & sizes >= 2 & sizes == floor(sizes))) {
+  if (!all(are_multiples(sizes))) {
     abort_extend("Its numbers must be whole, and at least 2.", known)
   }
   list(along = along, n = sizes)
+}
+
+are_multiples <- function(sizes) {
+  is.finite(sizes) & sizes >= 2 & sizes == floor(sizes)
 }
 
 # The grouping variables that are columns.

@@ -335,23 +335,25 @@ count_family <- function(name, link, functions, shape) {
 # The elements of a family object for which the shape must be known; `theta` is the size of
 # rnbinom() at a mean.
 count_functions <- function(variance, theta) {
+  density <- \(y, mu) stats::dnbinom(y, theta(mu), mu = mu, log = TRUE)
   list(
     variance = variance,
     dev.resids = \(y, mu, wt) nb_deviance(y, mu, wt, theta(mu)),
-    aic = \(y, n, mu, wt, dev) {
-      -2 * sum(wt * stats::dnbinom(y, theta(mu), mu = mu, log = TRUE))
-    },
+    aic = \(y, n, mu, wt, dev) -2 * sum(wt * density(y, mu)),
     validmu = \(mu) all(mu > 0),
-    initialize = expression({
-      n <- rep(1, nobs)
-      mustart <- y + (y == 0) / 6
-    }),
+    initialize = count_start,
     simulate = \(object, nsim) {
       mu <- stats::fitted(object)
       stats::rnbinom(nsim * length(mu), theta(mu), mu = mu)
     }
   )
 }
+
+# Where glm() starts from counts.
+count_start <- expression({
+  n <- rep(1, nobs)
+  mustart <- y + (y == 0) / 6
+})
 
 nb_deviance <- function(y, mu, weights, theta) {
   saturated <- y * log(pmax(1, y) / mu)

@@ -10,18 +10,24 @@ read_family <- function(family, env, call = NULL) {
   if (is.null(family)) {
     abort_no_family()
   }
-  if (is.character(family) && length(family) == 1L && !is.na(family)) {
-    family <- find_family(family, env)
-  }
-  if (is.function(family)) {
-    family <- tryCatch(family(), error = \(cnd) NULL) %||% family
-  }
+  family <- family_object(family, env)
   if (!inherits(family, "family")) {
     abort_no_family_object(family, call$family)
   }
   family <- own_family(family)
   check_known_family(family)
   family
+}
+
+# A name stands for a function, a function for what it returns.
+family_object <- function(family, env) {
+  if (is.character(family) && length(family) == 1L && !is.na(family)) {
+    family <- find_family(family, env)
+  }
+  if (!is.function(family)) {
+    return(family)
+  }
+  tryCatch(family(), error = \(cnd) NULL) %||% family
 }
 
 # glmmTMB's object of this name has no functions of a known theta.

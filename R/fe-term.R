@@ -13,10 +13,9 @@ part_terms <- function(formula, frame, data = NULL) {
   attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
   # Numbers whose meaning is in their class are kept without their values, for new data.
-  variables <- unclass(frame)[names]
-  is_time <- vapply(variables, is_time, NA)
-  if (any(is_time)) {
-    attr(terms, "times") <- lapply(variables[is_time], `[`, 0L)
+  times <- Filter(is_time, unclass(frame)[names])
+  if (length(times) > 0L) {
+    attr(terms, "times") <- lapply(times, `[`, 0L)
   }
   terms
 }
@@ -44,16 +43,17 @@ fixed_design <- function(parsed, frame, env, data, contrasts, control) {
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
   x <- without_contrasts(x)
-  names <- column_names(x)
   check_columns_finite(x)
-  keep <- independent_columns(x, frame, control$checks$rankx)
-  fixed <- list(
-    terms = terms,
-    contrasts = used,
-    xlevels = used_levels(terms, frame, used),
-    names = if (length(keep) > 0L) names[keep],
-    dropped = names[!seq_along(names) %in% keep] %||% character()
-  )
+  levels <- used_levels(terms, frame, used)
+  fixed <- list(terms = terms, contrasts = used, xlevels = levels)
+  kept_columns(x, independent_columns(x, frame, control$checks$rankx), fixed)
+}
+
+# The columns that are kept, and what is known of the fixed effects with the names of the others.
+kept_columns <- function(x, keep, fixed) {
+  names <- column_names(x)
+  fixed["names"] <- list(if (length(keep) > 0L) names[keep])
+  fixed$dropped <- names[!seq_along(names) %in% keep] %||% character()
   if (length(keep) < length(names)) {
     x <- select_columns(x, keep)
   }
@@ -80,23 +80,29 @@ without_contrasts <- function(columns) {
 #' @noRd
 independent_columns <- function(x, frame, policy) {
   p <- count_columns(x)
-  if (policy == "ignore" || p == 0L) {
+  if (policy == "ignore" || p == 0L || has_full_rank(x, frame)) {
     return(seq_len(p))
   }
-  counts <- counted_rows(frame)
-  n <- if (is.null(counts)) nrow(frame) else sum(counts)
-  if (n >= p && core_smallest_pivot(x, counts, nrow(frame)) > 1e-4) {
-    return(seq_len(p))
-  }
-  x <- column_matrix(x, nrow(frame))
-  if (!is.null(counts)) {
-    x <- x[counts > 0, , drop = FALSE]
-  }
+  x <- counted_matrix(x, frame)
   keep <- pivot_columns(centred(x))
   if (length(keep) < p) {
     report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
   }
   keep
+}
+
+# The columns as a matrix of the rows that count.
+counted_matrix <- function(x, frame) {
+  counts <- counted_rows(frame)
+  x <- column_matrix(x, nrow(frame))
+  if (is.null(counts)) x else x[counts > 0, , drop = FALSE]
+}
+
+# Whether the columns are far from dependent: most models are told so at little cost.
+has_full_rank <- function(x, frame) {
+  counts <- counted_rows(frame)
+  n <- if (is.null(counts)) nrow(frame) else sum(counts)
+  n >= count_columns(x) && core_smallest_pivot(x, counts, nrow(frame)) > 1e-4
 }
 
 # The weights of rows for the rank of X: one for a row that counts, zero for one without prior
@@ -117,9 +123,7 @@ pivot_columns <- function(x) {
 #' of the year. What is left of a constant column is rounding error.
 #' @noRd
 centred <- function(x) {
-  if (
-    ncol(x) < 2L || nrow(x) == 0L || any(x[, 1L] != x[1L, 1L]) || x[1L] == 0
-  ) {
+  if (ncol(x) < 2L || !is_constant_column(x[, 1L])) {
     return(x)
   }
   for (j in 2:ncol(x)) {
@@ -129,6 +133,11 @@ centred <- function(x) {
     x[, j] <- if (is_rounding) x[1L, 1L] else column
   }
   x
+}
+
+# An intercept, on any scale.
+is_constant_column <- function(column) {
+  length(column) > 0L && all(column == column[1L]) && column[1L] != 0
 }
 
 report_dropped <- function(dropped, p, policy) {
@@ -224,25 +233,32 @@ check_contrasts <- function(contrasts, frame) {
     return(invisible())
   }
   if (!is.list(contrasts) || is.null(names(contrasts))) {
-    abort_argument(
-      "`contrasts` must be a named list.",
-      x = it_is(contrasts),
-      i = "For example `list(f = contr.sum)`.",
-      arg = "contrasts"
-    )
+    abort_unnamed_contrasts(contrasts)
   }
   unknown <- setdiff(names(contrasts), names(frame))
   if (length(unknown) > 0L) {
-    problem <- sprintf(
-      "`contrasts` names %s, which isn't a variable of `formula`.",
-      enumerate(tick(unknown))
-    )
-    hint <- did_you_mean(unknown[1], names(frame))
-    abort_argument(problem, hint, arg = "contrasts")
+    abort_unknown_contrasts(unknown, names(frame))
   }
   for (name in names(contrasts)) {
     check_contrast_rows(contrasts[[name]], name, frame[[name]])
   }
+}
+
+abort_unnamed_contrasts <- function(contrasts) {
+  abort_argument(
+    "`contrasts` must be a named list.",
+    x = it_is(contrasts),
+    i = "For example `list(f = contr.sum)`.",
+    arg = "contrasts"
+  )
+}
+
+abort_unknown_contrasts <- function(unknown, known) {
+  problem <- sprintf(
+    "`contrasts` names %s, which isn't a variable of `formula`.",
+    enumerate(tick(unknown))
+  )
+  abort_argument(problem, did_you_mean(unknown[1], known), arg = "contrasts")
 }
 
 check_contrast_rows <- function(contrast, name, x) {

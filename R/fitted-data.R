@@ -22,30 +22,36 @@ frame_from_fit <- function(terms, data, extras) {
   names(variables) <- variable_names(terms)
   made <- lapply(variables, fitted_variable, data, environment(terms))
   columns <- lapply(made, `[[`, "value")
-  attr(terms, "predvars") <- as.call(c(
-    quote(list),
-    unname(lapply(made, `[[`, "expr"))
-  ))
-  attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
-  if (length(extras) > 0L) {
-    names(extras) <- paste0("(", names(extras), ")")
-  }
+  expressions <- lapply(made, `[[`, "expr")
   structure(
-    c(columns, extras),
-    terms = terms,
+    c(columns, as_frame_extras(extras)),
+    terms = terms_of_columns(terms, columns, expressions),
     row.names = .row_names_info(data, 0L),
     class = "data.frame"
   )
+}
+
+# The terms with what predict() and others ask of the variables.
+terms_of_columns <- function(terms, columns, expressions) {
+  attr(terms, "predvars") <- as.call(c(quote(list), unname(expressions)))
+  attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
+  terms
+}
+
+# Weights and such, named as in a model frame.
+as_frame_extras <- function(extras) {
+  if (length(extras) > 0L) {
+    names(extras) <- paste0("(", names(extras), ")")
+  }
+  extras
 }
 
 #' One variable: its values, and its expression for new data
 #' @noRd
 fitted_variable <- function(variable, data, env) {
   name <- deparse_one(variable)
-  known <- attr(data, "fitted_terms")
   if (name %in% names(data)) {
-    at <- match(name, variable_names(known))
-    expr <- if (is.na(at)) variable else attr(known, "predvars")[[at + 1L]]
+    expr <- known_predvar(name, attr(data, "fitted_terms")) %||% variable
     return(list(value = data[[name]], expr = expr))
   }
   value <- eval(variable, data, env)
@@ -53,6 +59,12 @@ fitted_variable <- function(variable, data, env) {
     abort_fitted_length(name, NROW(value), nrow(data))
   }
   list(value = value, expr = stats::makepredictcall(value, variable))
+}
+
+# How the terms of a fit make a variable, if they have it.
+known_predvar <- function(name, terms) {
+  at <- match(name, variable_names(terms))
+  if (!is.na(at)) attr(terms, "predvars")[[at + 1L]]
 }
 
 abort_fitted_length <- function(name, found, n) {

@@ -43,13 +43,15 @@ fixed_effects_table <- function(
     return(table)
   }
   ratio <- ifelse(std_error > 0, fit$beta / std_error, NA)
-  columns <- switch(
-    tests$ddf,
-    none = matrix(ratio, dimnames = list(NULL, ratio_name(fit))),
-    asymptotic = z_tests(ratio),
-    t_tests(ratio, as.vector(df))
+  cbind(
+    table,
+    switch(
+      tests$ddf,
+      none = matrix(ratio, dimnames = list(NULL, ratio_name(fit))),
+      asymptotic = z_tests(ratio),
+      t_tests(ratio, as.vector(df))
+    )
   )
-  cbind(table, columns)
 }
 
 t_tests <- function(ratio, df) {

@@ -123,23 +123,25 @@ given_tests <- function(fit, ddf, vcov, cluster) {
 robust_tests <- function(fit, ddf, type, cluster) {
   type <- one_of_words(type, robust_types, "vcov")
   found <- robust_covariance(fit, type, read_clusters(fit, cluster))
-  covariance <- found$covariance
   tests <- if (ddf == "satterthwaite") {
-    list(
-      ddf = ddf,
-      covariance = covariance,
-      row_df = \(L) robust_df(found, L),
-      joint = \(L, difference) {
-        f <- wald_f(L, difference, covariance)
-        c(list(f = f), robust_scale(found, L))
-      }
-    )
+    sandwich_tests(found)
   } else {
-    rule_tests(ddf, covariance, design_df(fit, ddf))
+    rule_tests(ddf, found$covariance, design_df(fit, ddf))
   }
-  c(
-    tests,
-    list(model_covariance = fixed_covariance(fit), note = robust_note(found))
+  tests$model_covariance <- fixed_covariance(fit)
+  c(tests, list(note = robust_note(found)))
+}
+
+# Tests by a robust covariance, with degrees of freedom that are its own.
+sandwich_tests <- function(found) {
+  list(
+    ddf = "satterthwaite",
+    covariance = found$covariance,
+    row_df = \(L) robust_df(found, L),
+    joint = \(L, difference) {
+      f <- wald_f(L, difference, found$covariance)
+      c(list(f = f), robust_scale(found, L))
+    }
   )
 }
 
@@ -147,29 +149,27 @@ robust_tests <- function(fit, ddf, type, cluster) {
 #' @noRd
 given_covariance <- function(fit, vcov) {
   covariance <- if (is.function(vcov)) vcov(fit) else vcov
-  p <- length(fit$beta)
-  is_matrix <- inherits(covariance, c("matrix", "Matrix"))
-  if (!is_matrix || !all(dim(covariance) == p)) {
-    abort_argument(
-      sprintf(
-        "`vcov` must be a type such as \"CR2\", a %s x %s matrix, or a function that returns one.",
-        p,
-        p
-      ),
-      x = if (is_matrix) {
-        sprintf("It is a %s x %s matrix.", nrow(covariance), ncol(covariance))
-      } else {
-        it_is(covariance)
-      },
-      arg = "vcov"
-    )
-  }
+  names <- names(fit$beta)
+  check_covariance(covariance, length(names))
   # A class such as clubSandwich's would follow the matrix about.
-  matrix(
-    as.double(as.matrix(covariance)),
-    p,
-    p,
-    dimnames = list(names(fit$beta), names(fit$beta))
+  values <- as.double(as.matrix(covariance))
+  matrix(values, length(names), dimnames = list(names, names))
+}
+
+check_covariance <- function(covariance, p) {
+  is_matrix <- inherits(covariance, c("matrix", "Matrix"))
+  if (is_matrix && all(dim(covariance) == p)) {
+    return(invisible())
+  }
+  size <- "`vcov` must be a type such as \"CR2\", a %s x %s matrix, or a function that returns one."
+  abort_argument(
+    sprintf(size, p, p),
+    x = if (is_matrix) {
+      sprintf("It is a %s x %s matrix.", nrow(covariance), ncol(covariance))
+    } else {
+      it_is(covariance)
+    },
+    arg = "vcov"
   )
 }
 

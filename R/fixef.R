@@ -55,7 +55,7 @@ coef.rlmm <- function(object, se = FALSE, ...) {
   effects <- lapply(ranef(object, condVar = FALSE), name_as, names(beta))
   # As in lme4, effects of any factor that have no fixed counterpart come first.
   only_random <- setdiff(unlist(lapply(effects, names)), names(beta))
-  centre <- c(stats::setNames(numeric(length(only_random)), only_random), beta)
+  centre <- c(zeros_named(only_random), beta)
   structure(
     lapply(effects, add_centre, centre = centre),
     class = c("coef.rlmm", "coef.mer"),
@@ -63,40 +63,46 @@ coef.rlmm <- function(object, se = FALSE, ...) {
   )
 }
 
+zeros_named <- function(names) {
+  stats::setNames(numeric(length(names)), names)
+}
+
 #' Standard errors of coefficients by group, in the form of `coef()`
 #' @noRd
 coefficient_errors <- function(fit, names) {
   parts <- prediction_parts(fit, fit$random)
   groups <- unique(term_groups(fit))
-  tables <- lapply(groups, \(group) {
+  lapply(rlang::set_names(groups), \(group) {
     levels <- Find(\(term) term$group == group, fit$random)$levels
-    columns <- lapply(names, \(name) {
+    errors <- lapply(rlang::set_names(names), \(name) {
       rows <- coefficient_rows(fit, group, name, length(levels))
       effects_sigma(fit) * sqrt(prediction_variance(rows, parts))
     })
-    as_table(stats::setNames(columns, names), levels)
+    as_table(errors, levels)
   })
-  stats::setNames(tables, groups)
 }
+
 
 # One coefficient at each level of a factor, as rows of predictions.
 coefficient_rows <- function(fit, group, name, n) {
   x <- matrix(0, n, length(fit$beta))
   x[, names(fit$beta) == name] <- 1
   own <- which(term_groups(fit) == group)
-  effects <- lapply(own, \(i) {
-    term <- fit$random[[i]]
-    named <- sorted_factors(term$columns) == sorted_factors(name)
-    list(
-      i = i,
-      term = term,
-      columns = which(named),
-      refs = seq_len(n),
-      z = matrix(1, n, sum(named))
-    )
-  })
+  effects <- lapply(own, \(i) level_effects(i, fit$random[[i]], name, n))
   has_name <- vapply(effects, \(effect) length(effect$columns) > 0L, NA)
   list(n = n, x = x, effects = effects[has_name])
+}
+
+# The effects of a term that have a coefficient's name, once for each level.
+level_effects <- function(i, term, name, n) {
+  named <- which(sorted_factors(term$columns) == sorted_factors(name))
+  list(
+    i = i,
+    term = term,
+    columns = named,
+    refs = seq_len(n),
+    z = matrix(1, n, length(named))
+  )
 }
 
 #' The columns under the names of the fixed effects that they vary: `b:a` is the same product as
@@ -154,20 +160,18 @@ as.data.frame.coef.rlmm <- function(x, ..., level = 0.95) {
 
 # Tables of groups as one, with a row per level and column.
 stack_tables <- function(tables) {
-  parts <- Map(
-    \(group, table) {
-      data.frame(
-        grpvar = group,
-        term = rep(names(table), each = nrow(table)),
-        grp = rep(rownames(table), length(table)),
-        estimate = unlist(table, use.names = FALSE)
-      )
-    },
-    names(tables),
-    tables
-  )
+  parts <- Map(table_rows, names(tables), tables)
   out <- do.call(rbind, unname(parts))
   out$term <- factor(out$term, unique(out$term))
   out$grp <- factor(out$grp, unique(out$grp))
   out
+}
+
+table_rows <- function(group, table) {
+  data.frame(
+    grpvar = group,
+    term = rep(names(table), each = nrow(table)),
+    grp = rep(rownames(table), length(table)),
+    estimate = unlist(table, use.names = FALSE)
+  )
 }

@@ -7,28 +7,31 @@
 #'   [expand_group()]).
 #' @noRd
 parse_formula <- function(formula, data = NULL) {
-  response <- formula[[2L]]
   rhs <- formula[[3L]]
   names <- all.names(rhs)
   if ("&" %in% names) {
     rhs <- read_ampersand(rhs)
   }
   parts <- split_bars(rhs)
+  check_parts(parts, formula)
+  bars <- parts$bars
+  if ("." %in% names) {
+    bars <- lapply(bars, expand_dot, response = formula[[2L]], data = data)
+  }
+  list(
+    response = formula[[2L]],
+    fixed = parts$fixed %||% 1,
+    bars = unlist(lapply(bars, read_bar), recursive = FALSE)
+  )
+}
+
+check_parts <- function(parts, formula) {
   if (length(parts$bars) == 0L) {
     abort_no_bars(formula)
   }
   if (mentions(parts$fixed, "fulldummy")) {
     abort_fixed_fulldummy()
   }
-  bars <- parts$bars
-  if ("." %in% names) {
-    bars <- lapply(bars, expand_dot, response = response, data = data)
-  }
-  list(
-    response = response,
-    fixed = parts$fixed %||% 1,
-    bars = unlist(lapply(bars, read_bar), recursive = FALSE)
-  )
 }
 
 # `.` among the effects of a bar stands for all columns but the response and the bar's own group.
@@ -81,19 +84,18 @@ split_bars <- function(expr) {
 # What is found in a sum, a difference, a sign or parentheses; as it stands, if it holds no bar.
 split_sum <- function(expr, op) {
   sides <- lapply(as.list(expr)[-1L], split_bars)
-  last <- sides[[length(sides)]]
-  if (op == "-" && length(last$bars) > 0L) {
+  if (op == "-" && length(sides[[length(sides)]]$bars) > 0L) {
     abort_bar_inside(expr, op)
   }
-  bars <- if (length(sides) == 2L) c(sides[[1L]]$bars, last$bars) else last$bars
+  bars <- unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)
   if (length(bars) == 0L) {
     return(list(fixed = expr))
   }
-  fixed <- last$fixed
-  if (length(sides) == 2L) {
-    fixed <- join(op, sides[[1L]]$fixed, fixed)
-  }
-  list(fixed = fixed, bars = bars)
+  join_sides <- \(left, right) join(op, left, right)
+  list(
+    fixed = Reduce(join_sides, lapply(sides, `[[`, "fixed")),
+    bars = bars
+  )
 }
 
 join <- function(op, left, right) {
@@ -162,15 +164,8 @@ formula_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "&")
 #' Read one bar, with what may stand around it, as one term or, for `||`, several
 #' @noRd
 read_bar <- function(bar) {
-  structure <- "us"
-  if (!is_bar(bar)) {
-    structure <- read_structure(bar)
-    inner <- strip_parens(bar[[2L]])
-    if (!is_bar(inner)) {
-      abort_two_structures(bar)
-    }
-    bar <- inner
-  }
+  structure <- if (is_bar(bar)) "us" else read_structure(bar)
+  bar <- bar_of_term(bar)
   if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
     abort_nested_bar(bar)
   }
@@ -183,6 +178,19 @@ read_bar <- function(bar) {
   }
   list(list(effects = bar[[2L]], structure = structure, groups = groups))
 }
+
+# The bar itself, or that in the parentheses of a structure.
+bar_of_term <- function(expr) {
+  if (is_bar(expr)) {
+    return(expr)
+  }
+  inner <- strip_parens(expr[[2L]])
+  if (!is_bar(inner)) {
+    abort_two_structures(expr)
+  }
+  inner
+}
+
 
 # `(x || g)` is a term for each effect, or one in `diag()` where an option asks for it.
 read_double_bar <- function(bar, structure, groups) {
@@ -266,10 +274,7 @@ split_effects <- function(effects) {
 #' `name`. `a/b` gives `a` and `b:a`, `a * b` gives `a`, `b` and `a:b`, `a + b` gives `a` and `b`.
 #' @noRd
 expand_group <- function(expr) {
-  if (is.symbol(expr)) {
-    return(list(new_group(list(expr))))
-  }
-  if (!is.call(expr)) {
+  if (!is.symbol(expr) && !is.call(expr)) {
     return(list())
   }
   op <- call_name(expr)

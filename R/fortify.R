@@ -15,26 +15,30 @@
 #' @rawNamespace S3method(ggplot2::fortify, rlmm)
 fortify.rlmm <- function(model, data = model.frame.rlmm(model), ...) {
   refuse_dots(...)
+  data <- rows_in_fit(model, data)
   # Rows that were left out have no place in the model frame.
-  omitted <- model$na_action
   model["na_action"] <- list(NULL)
-  n <- nrow(fit_frame(model))
+  new <- list(
+    .fitted = fitted.rlmm(model),
+    .resid = residuals.rlmm(model),
+    .scresid = residuals.rlmm(model, type = "pearson", scaled = TRUE),
+    .fixed = predict.rlmm(model, re.form = NA, type = "response"),
+    .hat = hatvalues.rlmm(model),
+    .cooksd = cooks.distance.rlmm(model)
+  )
+  data[names(new)] <- lapply(new, unname)
+  data
+}
+
+rows_in_fit <- function(fit, data) {
+  omitted <- fit$na_action
+  n <- nrow(fit_frame(fit))
   if (length(omitted) > 0L && nrow(data) == n + length(omitted)) {
     data <- data[-omitted, , drop = FALSE]
   }
   if (nrow(data) != n) {
     abort_fortify_rows(nrow(data), n)
   }
-  data$.fitted <- unname(fitted.rlmm(model))
-  data$.resid <- unname(residuals.rlmm(model))
-  data$.scresid <- unname(residuals.rlmm(
-    model,
-    type = "pearson",
-    scaled = TRUE
-  ))
-  data$.fixed <- unname(predict.rlmm(model, re.form = NA, type = "response"))
-  data$.hat <- unname(hatvalues.rlmm(model))
-  data$.cooksd <- unname(cooks.distance.rlmm(model))
   data
 }
 

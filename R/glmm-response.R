@@ -82,18 +82,20 @@ tell_levels <- function(values, name) {
 #' glm().
 #' @noRd
 check_glmm_response <- function(response, values, family, name, rows) {
-  y <- response$y
   kind <- core_family(family)
   is_counts <- is.matrix(values) && has_trials(kind)
-  range <- response_range(kind, is_counts)
-  bad <- if (is_counts) rowSums(values < 0) > 0 else !range$holds(y)
+  bad <- if (is_counts) {
+    rowSums(values < 0) > 0
+  } else {
+    !response_range(kind, FALSE)$holds(response$y)
+  }
   if (any(bad)) {
     abort_response_range(name, rows[bad], family, is_counts)
   }
   switch(
     family_row(kind)$whole %||% "none",
     successes = check_whole_successes(response, values, name, is_counts),
-    counts = check_whole_counts(y, name)
+    counts = check_whole_counts(response$y, name)
   )
 }
 
@@ -141,23 +143,26 @@ check_whole_counts <- function(y, name) {
 abort_response_range <- function(name, rows, family, is_counts) {
   kind <- core_family(family)
   range <- response_range(kind, is_counts)
-  n <- length(rows)
-  found <- if (n == 1L) paste("is", range$wrong) else paste("are", range$wrong)
   hint <- "Counts are given as `cbind(successes, failures)`."
   abort_rlmm(
     c(
       sprintf("The response must %s for %s.", range$must, family_label(kind)),
-      x = sprintf(
-        "%s of %s %s, at %s.",
-        plural(n, "value"),
-        tick(name),
-        found,
-        describe_rows(rows)
-      ),
+      x = wrong_values_phrase(name, rows, range$wrong),
       i = if (has_trials(kind) && !is_counts) hint
     ),
     c("rlmm_error_response_range", "rlmm_error_response"),
     rows = rows
+  )
+}
+
+wrong_values_phrase <- function(name, rows, wrong) {
+  sprintf(
+    "%s of %s %s %s, at %s.",
+    plural(length(rows), "value"),
+    tick(name),
+    if (length(rows) == 1L) "is" else "are",
+    wrong,
+    describe_rows(rows)
   )
 }
 

@@ -55,16 +55,15 @@ glmm_variance_covariance <- function(fit) {
   out <- matrix(0, n + 1L, n + 1L)
   covariance <- hessian_covariance(fit)
   if (is.null(covariance)) {
-    return(replace(out, TRUE, NA_real_))
+    return(out * NA_real_)
   }
   free <- setdiff(seq_len(n), held_index(fit))
   from <- seq_along(free)
-  to <- free
   if (estimates_shape(fit$glmm)) {
     from <- c(from, nrow(covariance))
-    to <- c(to, n + 1L)
+    free <- c(free, n + 1L)
   }
-  out[to, to] <- covariance[from, from]
+  out[free, free] <- covariance[from, from]
   out
 }
 
@@ -78,28 +77,38 @@ glmm_variance_map <- function(fit, scale) {
   if (!estimates_shape(fit$glmm)) {
     map$lost <- c(map$lost, nrow(map$jacobian) + 1L)
   }
-  slope <- if (scale == "variance") fit$sigma^2 else fit$sigma / 2
-  last <- rbind(c(rep(0, length(fit$theta)), slope))
-  rownames(last) <- if (scale == "variance") "sigma2" else "sigma"
-  map$jacobian <- rbind(map$jacobian, last)
+  map$jacobian <- rbind(map$jacobian, sigma_row(fit, scale))
   map
+}
+
+# The row of sigma or its square: their derivative by the logarithm of the shape.
+sigma_row <- function(fit, scale) {
+  is_variance <- scale == "variance"
+  slope <- if (is_variance) fit$sigma^2 else fit$sigma / 2
+  row <- rbind(c(0 * fit$theta, slope))
+  dimnames(row) <- list(if (is_variance) "sigma2" else "sigma", NULL)
+  row
 }
 
 # The part of `glmm_variance_map()` that the random effects have.
 effects_variance_map <- function(fit, scale) {
-  free <- seq_along(fit$theta)
   if (scale == "theta") {
-    jacobian <- cbind(diag(length(free)), 0)
-    rownames(jacobian) <- theta_names(fit$random)
-    lost <- setdiff(boundary_theta(fit), held_index(fit))
-    return(list(jacobian = jacobian, lost = lost))
+    return(theta_map(fit))
   }
+  free <- seq_along(fit$theta)
   in_theta <- variance_map(fit, scale, sigma = effects_sigma(fit))$jacobian
   rows <- seq_len(nrow(in_theta) - 1L)
   jacobian <- cbind(in_theta[rows, free, drop = FALSE], 0)
   lost <- singular_rows(fit)
   # The derivative of a singular term may not exist.
   jacobian[lost, ] <- 0
+  list(jacobian = jacobian, lost = lost)
+}
+
+theta_map <- function(fit) {
+  jacobian <- cbind(diag(length(fit$theta)), 0)
+  rownames(jacobian) <- theta_names(fit$random)
+  lost <- setdiff(boundary_theta(fit), held_index(fit))
   list(jacobian = jacobian, lost = lost)
 }
 
@@ -136,20 +145,22 @@ score.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
 #' @export
 hessian.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
   parameters <- glmm_point(object, at, parameterization)
-  spec <- fit_spec(object)
   steps <- difference_steps(object, parameters)
-  columns <- vapply(
-    seq_along(parameters),
-    \(j) {
-      shift <- replace(0 * parameters, j, steps[j])
-      up <- core_glmm_gradient(spec, parameters + shift)
-      (up - core_glmm_gradient(spec, parameters - shift)) / (2 * steps[j])
-    },
-    as.double(parameters)
-  )
+  spec <- fit_spec(object)
+  gradient_at <- \(point) core_glmm_gradient(spec, point)
+  columns <- central_differences(gradient_at, parameters, steps)
   names <- parameter_names(object)
-  columns <- matrix(columns, length(names), dimnames = list(names, names))
+  dimnames(columns) <- list(names, names)
   -(columns + t(columns)) / 4
+}
+
+# The derivatives of a function's values by each element of `at`, a column each.
+central_differences <- function(f, at, steps) {
+  columns <- lapply(seq_along(at), \(j) {
+    shift <- replace(0 * at, j, steps[j])
+    (f(at + shift) - f(at - shift)) / (2 * steps[j])
+  })
+  unname(do.call(cbind, columns))
 }
 
 # Steps of central differences: of fixed effects a hundredth of a standard error.
