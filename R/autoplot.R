@@ -290,7 +290,7 @@ autoplot.influence.rlmm <- function(object, n = 5, ...) {
   refuse_dots(...)
   distance <- cooks.distance.influence.rlmm(object)
   data <- labelled_distances(distance, n)
-  what <- if (object$groups == "case") "Observation" else object$groups
+  what <- deletion_label(object$groups)
   ggplot2::ggplot(data, ggplot2::aes(.data$case, .data$distance)) +
     ggplot2::geom_segment(
       ggplot2::aes(xend = .data$case, yend = 0),

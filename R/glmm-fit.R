@@ -5,17 +5,11 @@
 #' @param design,est See [new_fit()]; `est` is what [core_glmm_fit()] returns.
 #' @noRd
 new_glmm_fit <- function(design, est, call, control) {
-  est$scales <- lapply(
-    design$spec$terms,
-    column_sizes,
-    effects_unit(design, est)
-  )
+  unit <- effects_unit(design, est)
+  est$scales <- lapply(design$spec$terms, column_sizes, unit)
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)
-  fit$glmm <- design$spec$glmm
-  if (estimates_shape(fit$glmm)) {
-    fit$glmm$shape <- est$shape
-  }
+  fit$glmm <- fitted_glmm(design$spec$glmm, est)
   fit$family <- fitted_family(fit$glmm, design$family)
   fit[c("parameters", "relative")] <- est[c("parameters", "relative")]
   fit$separated <- separated_effects(fit, design$spec)
@@ -26,6 +20,14 @@ new_glmm_fit <- function(design, est, call, control) {
     fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   }
   structure(fit, class = c("rlmm_glmm", "rlmm"))
+}
+
+# The settings of the approximation, with the shape that was found.
+fitted_glmm <- function(glmm, est) {
+  if (estimates_shape(glmm)) {
+    glmm$shape <- est$shape
+  }
+  glmm
 }
 
 # Root mean square of each column of Z, in units of the linear predictor's scale.

@@ -42,7 +42,8 @@ freeze <- function(expr, n, data, env) {
     return(expr)
   }
   for (i in seq_along(expr)[-1L]) {
-    if (!identical(expr[[i]], quote(expr = )) && is.language(expr[[i]])) {
+    # An argument may be empty.
+    if (is.language(expr[[i]]) && !rlang::is_missing(expr[[i]])) {
       expr[[i]] <- freeze_argument(expr[[i]], n, data, env)
     }
   }
@@ -87,12 +88,13 @@ is_row_wise <- function(expr, value, data, env) {
   }
   names <- lapply(rlang::set_names(all.vars(expr)), as.name)
   variables <- lapply(names, eval_or_null, data = data, env = env)
-  for (row in unique(round(seq(1, n, length.out = 10)))) {
+  rows <- unique(round(seq(1, n, length.out = 10)))
+  has_same_level <- \(row) {
     alone <- lapply(variables, row_of, row = row, n = n)
     level <- eval_or_null(expr, alone, env)
-    if (!identical(as.character(level), as.character(value[row]))) return(FALSE)
+    identical(as.character(level), as.character(value[row]))
   }
-  TRUE
+  all(vapply(rows, has_same_level, NA))
 }
 
 # One row of a variable; a constant stays as it is.

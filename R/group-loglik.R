@@ -64,13 +64,19 @@ leave_group_out <- function(object, groups = NULL, refit = FALSE, ...) {
   check_separable(object)
   sets <- left_out_sets(object, groups)
   own <- own_parameters(object)
-  without <- if (refit) refitted_parameters else stepped_parameters
-  spec <- fit_spec(object)
-  of_rows <- \(rows, at) marginal_loglik(object, spec, rows, at)
-  loglik <- vapply(sets$rows, of_rows, 0, own)
-  elpd <- vapply(sets$rows, \(rows) of_rows(rows, without(object, rows)), 0)
+  parameters_without <- if (refit) refitted_parameters else stepped_parameters
+  without <- lapply(sets$rows, \(rows) parameters_without(object, rows))
+  loglik <- group_logliks(object, sets$rows, list(own))
+  elpd <- group_logliks(object, sets$rows, without)
   warn_of_lost_groups(sets$labels[is.na(elpd)])
   new_left_out(sets, loglik, elpd, refit)
+}
+
+# The log-likelihood of each group at its parameters.
+group_logliks <- function(fit, rows, at) {
+  spec <- fit_spec(fit)
+  of_group <- \(rows, at) marginal_loglik(fit, spec, rows, at)
+  as.double(mapply(of_group, rows, at))
 }
 
 new_left_out <- function(sets, loglik, elpd, refit) {
@@ -151,20 +157,22 @@ named_groups <- function(fit) {
 }
 
 left_out_sets <- function(fit, groups) {
-  if (is.null(groups)) {
-    factor <- named_groups(fit)
-  } else {
-    sets <- deletion_sets(fit, groups)
-    factor <- factor(rep(seq_along(sets$rows), lengths(sets$rows)))
-    factor[unlist(sets$rows)] <- factor
-    levels(factor) <- as.character(sets$deleted)
-    check_whole_groups(independent_groups(fit), factor, sets$name)
-  }
+  factor <- if (is.null(groups)) named_groups(fit) else set_factor(fit, groups)
   rows <- split(seq_along(factor), factor)
   if (length(rows) < 2L) {
     abort_one_group()
   }
   list(labels = names(rows), rows = unname(rows))
+}
+
+# The sets of rows that `groups` says, as a factor; each holds whole independent groups.
+set_factor <- function(fit, groups) {
+  sets <- deletion_sets(fit, groups)
+  factor <- factor(rep(seq_along(sets$rows), lengths(sets$rows)))
+  factor[unlist(sets$rows)] <- factor
+  levels(factor) <- as.character(sets$deleted)
+  check_whole_groups(independent_groups(fit), factor, sets$name)
+  factor
 }
 
 check_whole_groups <- function(groups, factor, name) {
@@ -295,20 +303,14 @@ stepped_parameters.rlmm_glmm <- function(fit, rows) {
   spec <- spec_of_rows(fit_spec(fit), -rows)
   at <- fit$parameters
   free <- setdiff(seq_along(at), held_index(fit))
-  gradient <- core_glmm_gradient(spec, at)[free]
-  steps <- difference_steps(fit, at)
-  hessian <- vapply(
-    free,
-    \(j) {
-      shift <- replace(0 * at, j, steps[j])
-      up <- core_glmm_gradient(spec, at + shift)
-      ((up - core_glmm_gradient(spec, at - shift)) / (2 * steps[j]))[free]
-    },
-    numeric(length(free))
-  )
-  hessian <- matrix(hessian, length(free))
-  step <- newton_step(gradient, (hessian + t(hessian)) / 2)
-  replace(at, free, at[free] - step)
+  gradient_at <- \(values) {
+    core_glmm_gradient(spec, replace(at, free, values))[free]
+  }
+  start <- at[free]
+  steps <- difference_steps(fit, at)[free]
+  hessian <- central_differences(gradient_at, start, steps)
+  step <- newton_step(gradient_at(start), (hessian + t(hessian)) / 2)
+  replace(at, free, start - step)
 }
 
 #' The parameters of a new fit without some rows

@@ -32,15 +32,18 @@ spec_of_rows <- function(spec, rows) {
     spec[[part]] <- spec[[part]][rows]
   }
   spec$x <- rows_of_columns(spec$x, rows, n)
-  spec$terms <- lapply(spec$terms, \(term) {
-    refs <- term$refs[rows]
-    known <- unique(refs)
-    term$refs <- match(refs, known)
-    term$n_levels <- length(known)
-    term$z <- rows_of_columns(term$z, rows, n)
-    term
-  })
+  spec$terms <- lapply(spec$terms, term_of_rows, rows, n)
   spec
+}
+
+# A term with the levels that the rows have.
+term_of_rows <- function(term, rows, n) {
+  refs <- term$refs[rows]
+  known <- unique(refs)
+  term$refs <- match(refs, known)
+  term$n_levels <- length(known)
+  term$z <- rows_of_columns(term$z, rows, n)
+  term
 }
 
 rows_of_columns <- function(columns, rows, n) {

@@ -8,6 +8,13 @@ check_held <- function(held) {
   if (!is.list(held) && !is.null(held)) {
     abort_held(it_is(held))
   }
+  check_held_names(held)
+  held <- held[lengths(held) > 0L]
+  Map(check_held_element, names(held), held)
+  if (length(held) > 0L) held
+}
+
+check_held_names <- function(held) {
   if (length(held) > 0L && !is_named_once(held)) {
     abort_held("Its elements don't have a name each.")
   }
@@ -15,11 +22,6 @@ check_held <- function(held) {
   if (length(unknown) > 0L) {
     abort_held(paste0("It has an element ", tick(unknown[1L]), "."))
   }
-  held <- Filter(\(x) length(x) > 0L, held)
-  for (name in names(held)) {
-    check_held_element(name, held[[name]])
-  }
-  if (length(held) > 0L) held
 }
 
 check_held_element <- function(name, x) {
@@ -118,17 +120,19 @@ let_go <- function(control, fixed, random) {
     cov = vapply(random, `[[`, "", "label")
   )
   held <- control$fixed
-  lost <- character()
-  for (part in intersect(names(held), names(known))) {
-    is_known <- names(held[[part]]) %in% known[[part]]
-    lost <- c(lost, names(held[[part]])[!is_known])
-    held[[part]] <- held[[part]][is_known]
-  }
-  inform_lost(lost)
+  parts <- intersect(names(held), names(known))
+  kept <- Map(elements_named, held[parts], known[parts])
+  lost <- Map(lost_names, held[parts], kept)
+  inform_lost(unlist(lost, use.names = FALSE))
+  held[parts] <- kept
   control["fixed"] <- list(check_held(held))
   control$lenient <- NULL
   control
 }
+
+elements_named <- function(x, names) x[names(x) %in% names]
+
+lost_names <- function(x, kept) setdiff(names(x), names(kept))
 
 inform_lost <- function(lost) {
   if (length(lost) == 0L) {

@@ -69,23 +69,29 @@ n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 #' @noRd
 held_theta <- function(control, random, sigma = NULL) {
   given <- control$fixed
-  held <- list(
-    index = integer(),
-    value = double(),
-    absolute = integer(),
-    absolute_value = double()
-  )
-  if (length(given$theta) > 0L) {
-    held$index <- theta_index(names(given$theta), random)
-    held$value <- as.double(given$theta)
-    check_range(given$theta, held$index, random)
-  }
+  held <- held_elements(given$theta, random)
   for (name in names(given$cov)) {
     term <- random[[find_term(name, random)]]
     if (any(term$theta %in% c(held$index, held$absolute))) {
       abort_held_twice(term)
     }
     held <- with_held_term(held, term, given$cov[[name]], sigma)
+  }
+  held
+}
+
+# The elements of theta that are given by name; none is held as a covariance yet.
+held_elements <- function(theta, random) {
+  held <- list(
+    index = integer(),
+    value = double(),
+    absolute = integer(),
+    absolute_value = double()
+  )
+  if (length(theta) > 0L) {
+    held$index <- theta_index(names(theta), random)
+    held$value <- as.double(theta)
+    check_range(theta, held$index, random)
   }
   held
 }
@@ -130,10 +136,14 @@ find_term <- function(name, random) {
   if (length(at) == 0L) {
     at <- which(vapply(random, `[[`, "", "group") == name)
   }
-  if (length(at) == 1L) {
-    return(at)
+  if (length(at) != 1L) {
+    abort_no_term(name, length(at), labels)
   }
-  found <- if (length(at) == 0L) "is none." else "stands for several."
+  at
+}
+
+abort_no_term <- function(name, n, labels) {
+  found <- if (n == 0L) "is none." else "stands for several."
   known <- enumerate(dQuote(labels, FALSE), max = 10L)
   abort_argument(
     "`fixed$cov` must name terms of the model.",
@@ -215,9 +225,12 @@ abort_indefinite <- function(term, values) {
 check_same_structure <- function(term, covariance, theta) {
   all <- replace(numeric(max(term$theta)), term$theta, theta)
   nearest <- tcrossprod(lambda_block(term, all))
-  if (max(abs(nearest - covariance)) <= 1e-7 * max(abs(covariance))) {
-    return(invisible())
+  if (max(abs(nearest - covariance)) > 1e-7 * max(abs(covariance))) {
+    abort_other_structure(term, covariance, nearest)
   }
+}
+
+abort_other_structure <- function(term, covariance, nearest) {
   call <- structured_call(term$structure, quote(effects | group))
   written <- tick(deparse_one(call))
   difference <- describe_difference(covariance, nearest)

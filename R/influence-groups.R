@@ -5,18 +5,20 @@
 #' @noRd
 deletion_sets <- function(fit, groups) {
   frame <- fit_frame(fit)
+  n <- nrow(frame)
   if (is.null(groups)) {
     labels <- row.names(frame)
-    rows <- as.list(seq_along(labels))
-    return(list(name = "case", deleted = labels, rows = rows))
+    return(list(name = "case", deleted = labels, rows = as.list(seq_len(n))))
   }
-  if (is.character(groups) && length(groups) < nrow(frame)) {
+  if (is.character(groups) && length(groups) < n) {
     factor <- combined_factor(lapply(groups, deletion_factor, fit = fit))
-    name <- paste(groups, collapse = ".")
+    sets_of_levels(factor, paste(groups, collapse = "."))
   } else {
-    factor <- droplevels(given_groups(groups, nrow(frame)))
-    name <- "group"
+    sets_of_levels(droplevels(given_groups(groups, n)), "group")
   }
+}
+
+sets_of_levels <- function(factor, name) {
   levels <- levels(factor)
   list(
     name = name,

@@ -26,16 +26,16 @@ cooks.distance.influence.rlmm <- function(model, ...) {
   refuse_dots(...)
   free <- diag(model$vcov) > 0
   change <- dfbeta.influence.rlmm(model)[, free, drop = FALSE]
-  if (!any(free)) {
-    return(stats::setNames(numeric(nrow(change)), rownames(change)))
-  }
-  root <- chol(model$vcov[free, free, drop = FALSE])
   m <- nrow(change)
   p <- sum(free)
+  if (p == 0L) {
+    return(stats::setNames(numeric(m), rownames(change)))
+  }
   # lme4 counts the deletions as if they were observations.
   share <- (m - p) / (m * p)
-  distance <- share * colSums(backsolve(root, t(change), transpose = TRUE)^2)
-  stats::setNames(distance, rownames(change))
+  root <- chol(model$vcov[free, free, drop = FALSE])
+  scaled <- backsolve(root, t(change), transpose = TRUE)
+  stats::setNames(share * colSums(scaled^2), rownames(change))
 }
 
 #' @rdname influence.rlmm
@@ -134,15 +134,20 @@ plot.influence.rlmm <- function(x, n = 5, ...) {
   distance <- cooks.distance.influence.rlmm(x)
   labelled <- rank(-distance, ties.method = "first") <= n
   labels <- ifelse(labelled, as.character(x$deleted), NA)
+  highest <- max(distance, 1e-10, na.rm = TRUE)
   defaults <- list(
     x = distance ~ case,
     data = data.frame(distance = distance, case = seq_along(distance)),
-    xlab = if (x$groups == "case") "Observation" else x$groups,
+    xlab = deletion_label(x$groups),
     ylab = "Cook's distance",
-    ylim = c(-0.04, 1.12) * max(distance, 1e-10, na.rm = TRUE),
+    ylim = c(-0.04, 1.12) * highest,
     panel = index_panel(labels)
   )
   do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+deletion_label <- function(groups) {
+  if (groups == "case") "Observation" else groups
 }
 
 index_panel <- function(labels) {

@@ -13,12 +13,8 @@ new_influence <- function(fit, sets, found, way) {
   take <- \(field) by_case(lapply(found, `[[`, field))
   out <- c(
     beside(estimates_with(fit, vcov), without[1:3]),
-    list(
-      groups = sets$name,
-      deleted = sets$deleted,
-      converged = take("converged"),
-      function.evals = take("evaluations")
-    ),
+    list(groups = sets$name, deleted = sets$deleted),
+    list(converged = take("converged"), function.evals = take("evaluations")),
     without[4L],
     list(theta = fit$theta),
     without[5L],
@@ -48,23 +44,27 @@ beside <- function(a, b) {
 #' The estimates without each case, a row for each; of `vcov` a list
 #' @noRd
 estimates_without <- function(fit, found, labels, vcovs) {
-  rows <- \(values, names) {
-    dimnames <- list(labels, names)
-    matrix(unlist(values), length(labels), byrow = TRUE, dimnames = dimnames)
-  }
+  rows <- \(values, names) case_rows(values, labels, names)
   coefficients <- names(fit$beta)
   components <- influence_labels(fit)
   beta_of <- \(case) with_held(case$beta, coefficients, fit$held)
+  components_of <- \(case) components_at(fit, case, components)
   is_kept <- sum(lengths(vcovs)) <= max_vcov_numbers
   list(
     fixed.effects = rows(lapply(found, beta_of), coefficients),
-    var.cov.comps = rows(
-      lapply(found, components_at, fit = fit, names = components),
-      components
-    ),
+    var.cov.comps = rows(lapply(found, components_of), components),
     vcov = if (is_kept) vcovs,
     std.error = rows(lapply(vcovs, \(v) sqrt(diag(v))), coefficients),
     theta = rows(lapply(found, `[[`, "theta"), theta_names(fit$random))
+  )
+}
+
+case_rows <- function(values, labels, names) {
+  matrix(
+    unlist(values),
+    length(labels),
+    byrow = TRUE,
+    dimnames = list(labels, names)
   )
 }
 
@@ -93,12 +93,12 @@ covariance_ratios <- function(vcovs, full) {
 #' @noRd
 components_at <- function(fit, at, names) {
   if (anyNA(at$theta) || is.na(at$sigma)) {
-    return(stats::setNames(rep(NA_real_, length(names)), names))
+    return(rlang::rep_named(names, NA_real_))
   }
   omegas <- lapply(lambda_blocks(fit$random, at$theta), tcrossprod)
   lower <- lapply(omegas, \(omega) omega[lower.tri(omega, diag = TRUE)])
-  values <- c(at$sigma^2, effects_sigma(fit, at$sigma)^2 * unlist(lower))
-  stats::setNames(values, names)
+  scale <- effects_sigma(fit, at$sigma)^2
+  stats::setNames(c(at$sigma^2, scale * unlist(lower)), names)
 }
 
 #' lme4's names of a term's variances and covariances

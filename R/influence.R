@@ -75,15 +75,23 @@ influence.rlmm <- function(
   }
   sets <- deletion_sets(model, groups)
   way <- deletion_way(model, length(sets$rows), refit, one_step)
-  found <- switch(
-    way,
-    refit = lapply(sets$rows, refitted_case, fit = model),
-    one_step = lapply(sets$rows, stepped_case, fit = model),
-    fixed = fixed_cases(model, sets$rows)
+  found <- with_leverages(
+    estimates_of_cases(model, sets$rows, way),
+    model,
+    sets$rows
   )
-  found <- with_leverages(found, model, sets$rows)
   warn_of_undetermined(found, sets)
   new_influence(model, sets, found, way)
+}
+
+# The estimates without each set of rows.
+estimates_of_cases <- function(fit, rows, way) {
+  switch(
+    way,
+    refit = lapply(rows, refitted_case, fit = fit),
+    one_step = lapply(rows, stepped_case, fit = fit),
+    fixed = fixed_cases(fit, rows)
+  )
 }
 
 # What lme4's method can be told of its refits, and of the processes that they run in.

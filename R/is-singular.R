@@ -49,14 +49,15 @@ is_singular <- function(x, tol = 1e-4) {
   found <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
   labels <- term_texts(x)
   directions <- lapply(found, `[[`, "directions")
+  table <- list(
+    term = labels,
+    singular = vapply(found, `[[`, NA, "singular"),
+    rank = vapply(found, `[[`, 1L, "rank"),
+    size = n_columns(x),
+    reason = vapply(found, `[[`, "", "reason")
+  )
   structure(
-    list(
-      term = labels,
-      singular = vapply(found, `[[`, NA, "singular"),
-      rank = vapply(found, `[[`, 1L, "rank"),
-      size = n_columns(x),
-      reason = vapply(found, `[[`, "", "reason")
-    ),
+    table,
     directions = stats::setNames(directions, labels),
     row.names = .set_row_names(length(labels)),
     class = c("rlmm_singularity", "data.frame")
@@ -130,9 +131,8 @@ singular_reason <- function(template, directions, tol) {
   if (nrow(extreme) > 0) {
     return(extreme_phrase(extreme))
   }
-  weights <- directions[, ncol(directions)] * scale
-  combination <- format_combination(weights, labels)
-  paste("a combination has no variance:", combination)
+  last <- directions[, ncol(directions)] * scale
+  paste("a combination has no variance:", format_combination(last, labels))
 }
 
 zero_phrase <- function(effects) {
@@ -177,11 +177,10 @@ format_combination <- function(weights, labels) {
   # The largest part is positive.
   weights <- (weights * sign(weights[order[1L]]))[order]
   is_shown <- abs(weights) >= 0.05
-  size <- sprintf("%.2f", abs(weights))
   sign <- ifelse(weights < 0, "- ", "+ ")
   sign[1] <- ""
-  parts <- paste0(sign, size, " ", tick(labels[order]))
-  paste(parts[is_shown], collapse = " ")
+  text <- sprintf("%s%.2f %s", sign, abs(weights), tick(labels[order]))
+  paste(text[is_shown], collapse = " ")
 }
 
 #' One line for each singular term: "`(1 + Days | Subject)`: rank 1 of 2; the correlation is at -1."

@@ -21,19 +21,27 @@ kenward_roger <- function(fit) {
   if (!any(free)) {
     return(list(covariance = covariance, free = free, slopes = list()))
   }
-  weights <- working_weights(fit)
-  directions <- covariance_directions(fit)
-  terms <- marginal_terms(fit, directions, weights)
-  found <- marginal_products(terms, free_matrix(fit), weights)
-  w <- parameter_covariance(fit, found, directions)
-  covariance[free, free] <- fit$sigma^2 * adjusted_covariance(found, w)
+  found <- marginal_derivatives(fit)
+  covariance[free, free] <- fit$sigma^2 * adjusted_covariance(found, found$w)
+  slopes <- lapply(c(found$slopes, list(solve(found$phi))), `-`)
   list(
     covariance = covariance,
     free = free,
     phi = found$phi,
-    slopes = lapply(c(found$slopes, list(solve(found$phi))), `-`),
-    w = w
+    slopes = slopes,
+    w = found$w
   )
+}
+
+# How the covariance of the fixed effects depends on the variance parameters, with the covariance of
+# these, `w`.
+marginal_derivatives <- function(fit) {
+  weights <- working_weights(fit)
+  directions <- covariance_directions(fit)
+  terms <- marginal_terms(fit, directions, weights)
+  found <- marginal_products(terms, free_matrix(fit), weights)
+  found$w <- parameter_covariance(fit, found, directions)
+  found
 }
 
 # Phi + 2 Phi (sum W_rs M_rs) Phi, for sigma = 1; symmetric, but for rounding.
@@ -149,12 +157,8 @@ kenward_roger_df <- function(found, L) {
   L <- L[, found$free, drop = FALSE]
   reached <- L %*% found$phi
   variance <- rowSums(reached * L)
-  changes <- vapply(
-    found$slopes,
-    \(slope) rowSums((reached %*% slope) * reached) / variance,
-    variance
-  )
-  changes <- matrix(changes, nrow(L))
+  change <- \(slope) rowSums((reached %*% slope) * reached) / variance
+  changes <- matrix(vapply(found$slopes, change, variance), nrow(L))
   df <- 2 / rowSums((changes %*% found$w) * changes)
   # No parameter has a part in the variance, but for rounding.
   df[df > 1e10] <- Inf
@@ -170,15 +174,21 @@ kenward_roger_scale <- function(found, L) {
   a1 <- quadratic_form(found$w, vapply(changes, \(x) sum(diag(x)), 0))
   a2 <- sum(found$w * pairwise_traces(changes))
   if (a2 < 1e-12) {
-    return(list(scale = 1, df = Inf))
+    list(scale = 1, df = Inf)
+  } else if (q == 1L) {
+    list(scale = 1, df = 2 / a2)
+  } else {
+    matched_moments(q, a1, a2)
   }
-  if (q == 1L) {
-    return(list(scale = 1, df = 2 / a2))
-  }
+}
+
+# The F distribution with the mean and the variance that the scaled statistic has.
+matched_moments <- function(q, a1, a2) {
   shrink <- 1 - a2 / q
   rho <- relative_variance(q, a1, a2)
   df <- 4 + (q + 2) / (q * rho - 1)
-  list(scale = if (abs(df - 2) < 0.01) 1 else df * shrink / (df - 2), df = df)
+  is_near_two <- abs(df - 2) < 0.01
+  list(scale = if (is_near_two) 1 else df * shrink / (df - 2), df = df)
 }
 
 # The variance of F over twice its squared mean. The mean is 1 / (1 - A2 / q), the variance

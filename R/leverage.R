@@ -79,11 +79,11 @@ rstudent.rlmm_glmm <- function(model, ...) {
 hat_matrix <- function(fit) {
   x <- free_matrix(fit)
   z_lambda <- as.matrix(random_matrix(fit) %*% lambda_matrix(fit))
-  q <- ncol(z_lambda)
   top <- root_weights(fit) * cbind(z_lambda, x)
-  bottom <- diag(1, q, ncol(top))
+  bottom <- diag(1, ncol(z_lambda), ncol(top))
   basis <- qr.Q(qr(rbind(top, bottom)))
   h <- tcrossprod(basis[seq_len(nrow(x)), , drop = FALSE])
-  dimnames(h) <- rep(list(row.names(fit$frame)), 2)
+  names <- row.names(fit$frame)
+  dimnames(h) <- list(names, names)
   Matrix::forceSymmetric(Matrix::Matrix(h, sparse = FALSE))
 }

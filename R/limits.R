@@ -35,17 +35,19 @@ select_parameters <- function(parm, labels, n_variance, arg = "parm") {
   if (identical(parm, "theta_")) {
     return(labels[is_variance])
   }
-  if (is.numeric(parm)) {
-    found <- labels[parm]
-    # A number that is too large is named as it is.
-    found[is.na(found)] <- as.character(parm[is.na(found)])
-    parm <- found
-  }
+  parm <- if (is.numeric(parm)) labels_at(parm, labels) else parm
   unknown <- setdiff(parm, labels)
   if (length(unknown) > 0) {
     abort_unknown_parameter(unknown, labels, arg)
   }
   parm
+}
+
+# The labels by their numbers; a number that is too large is named as it is.
+labels_at <- function(numbers, labels) {
+  found <- labels[numbers]
+  found[is.na(found)] <- as.character(numbers[is.na(found)])
+  found
 }
 
 #' Names of variance parameters as they are called here: `"sd_Days|Subject"` may
