@@ -126,8 +126,12 @@ deletion_tests <- function(fit, labels, ddf) {
 #' The combinations of coefficients that are zero in the model without a term
 #' @noRd
 deletion_contrasts <- function(fit, label) {
-  x <- fixed_matrix(fit)
-  without <- matrix_without_term(fit, label)
+  x <- if (is.null(fit$sums)) fixed_matrix(fit) else root_of_products(fit)
+  without <- if (is.null(fit$sums)) {
+    matrix_without_term(fit, label)
+  } else {
+    x[, columns_without_term(fit, label), drop = FALSE]
+  }
   rest <- if (ncol(without) > 0L) qr.resid(qr(without), x) else x
   # Columns are taken on their own scales, so that the rank doesn't depend on units.
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)

@@ -169,6 +169,12 @@ check_convertible <- function(fit) {
 }
 
 not_convertible <- function(fit) {
+  if (!is.null(fit$sums)) {
+    abort_no_rows(
+      "lme4's object, and what other packages make of it,",
+      "`summary()`, `anova()`, `confint()` and `ranef()` need no rows."
+    )
+  }
   fit_frame(fit)
   odd <- Filter(\(term) !has_lme4_counterpart(term$structure), fit$random)
   if (length(odd) > 0L) {

@@ -2,6 +2,9 @@
 
 #' @rawNamespace S3method(emmeans::recover_data, rlmm)
 recover_data.rlmm <- function(object, ...) {
+  if (!is.null(object$sums) && is.null(list(...)$data)) {
+    return("A fit of sums has no rows to make a grid of: give some, `data = `.")
+  }
   terms <- stats::delete.response(stats::terms(object))
   emmeans::recover_data(
     object$call,
@@ -16,6 +19,9 @@ recover_data.rlmm <- function(object, ...) {
 # The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
 # `NULL` if all are one.
 cell_weights <- function(fit) {
+  if (!is.null(fit$sums)) {
+    return(NULL)
+  }
   weights <- weights.rlmm(fit)
   if (any(weights != 1)) weights
 }

@@ -13,6 +13,12 @@
 #'   (X'V^-1 X)^-1; `slopes`, a list of P_r (for sigma = 1); `w`, W.
 #' @noRd
 kenward_roger <- function(fit) {
+  if (!is.null(fit$sums)) {
+    abort_no_rows(
+      "Kenward and Roger's method",
+      "Satterthwaite's method needs none: `ddf = \"Satterthwaite\"`."
+    )
+  }
   check_by_reml(fit)
   free <- free_beta(fit)
   names <- names(fit$beta)

@@ -8,7 +8,8 @@ abort_newdata_type <- function(newdata) {
   abort_newdata(
     "`newdata` must be a data frame or a list.",
     x = paste0("It is ", describe_type(newdata), "."),
-    i = if (is.matrix(newdata)) "Use `as.data.frame()`?"
+    i = if (is.matrix(newdata)) "Use `as.data.frame()`?",
+    i = if (is_lazy_table(newdata)) "Read its rows by `dplyr::collect()`?"
   )
 }
 

@@ -8,7 +8,7 @@
 #' @noRd
 new_data <- function(fit, newdata) {
   data <- newdata %||% fit_frame(fit)
-  if (!is.list(data)) {
+  if (!is.list(data) || is_summed_up(data)) {
     abort_newdata_type(newdata)
   }
   is_frame <- is.data.frame(data)
@@ -245,7 +245,7 @@ new_offset <- function(fit, new) {
 #' The value for new data of an argument that was evaluated in the data of the fit
 #' @noRd
 new_argument <- function(fit, name, new) {
-  expr <- fit$call[[name]]
+  expr <- fit$call[[name]] %||% fit$sums$arguments[[name]]
   # A fit without its data can't tell whether a call that names one had any.
   is_absent <- !is.null(fit$frame) &&
     is.null(fit$frame[[paste0("(", name, ")")]])

@@ -100,15 +100,26 @@ lambdat_zt <- function(fit) sparse_lambdat(fit) %*% sparse_zt(fit)
 #' @param design What [sparse_design()] returns, which is the same at every theta.
 #' @noRd
 sparse_factor <- function(fit, design = sparse_design(fit)) {
-  at <- sparse_lambdat(fit) %*% design$zt
-  product <- weighted_product(at, design$weights)
+  lambdat <- sparse_lambdat(fit)
+  if (is.null(design$zt)) {
+    whole <- lambdat %*% Matrix::tcrossprod(design$ztwz, lambdat)
+    product <- Matrix::forceSymmetric(whole)
+    right <- lambdat %*% design$ztwx
+  } else {
+    at <- lambdat %*% design$zt
+    product <- weighted_product(at, design$weights)
+    right <- at %*% design$wx
+  }
   l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
-  list(l = l, rzx = solve_lower(l, at %*% design$wx))
+  list(l = l, rzx = solve_lower(l, right))
 }
 
-#' Z', the weights W, and W X
+#' Z', the weights W, and W X; of sums their products Z'WZ and Z'W X
 #' @noRd
 sparse_design <- function(fit) {
+  if (!is.null(fit$sums)) {
+    return(sparse_products(fit))
+  }
   weights <- working_weights(fit)
   list(zt = sparse_zt(fit), weights = weights, wx = weights * free_matrix(fit))
 }

@@ -166,6 +166,9 @@ append_values <- function(x, y) {
 #' Numbers by size, factors as their levels; values that are written alike are one level.
 #' @noRd
 levels_in_order <- function(sums) {
+  if (is.null(sums$keys)) {
+    return(sums)
+  }
   code <- \(keys, group) group_codes(names(keys), keys, group)
   codes <- Map(code, sums$keys, names(sums$keys))
   refs <- lapply(codes, `[[`, "refs")

@@ -28,6 +28,9 @@ sums_design <- function(sums, REML, control, sigma) {
   numbers <- sums_of_fixed(sums$sums, keep, plan$fixed$names)
   numbers <- sums_of_random(numbers, plan$random, random)
   numbers$n <- sums$n
+  for (name in c("template", "arguments")) {
+    numbers[[name]] <- plan[[name]] %||% numbers[[name]]
+  }
   design <- list(
     formula = plan$formula,
     frame = NULL,

@@ -26,16 +26,25 @@ sums_plan <- function(formula, rows, extras, options, known = NULL) {
   random <- lapply(parsed$bars, bar_terms, frame, env, rows)
   random <- lapply(unlist(random, recursive = FALSE), `[[`, "term")
   check_duplicates(random)
+  xlevels <- all_xlevels(fixed, random)
   list(
     formula = formula,
     parsed = parsed,
     fixed = fixed,
     random = place_terms(random),
-    xlevels = all_xlevels(fixed, random),
+    xlevels = xlevels,
     predvars = attr(attr(frame, "terms"), "predvars"),
     variables = attr(attr(frame, "terms"), "variables"),
-    frequency = isTRUE(options$frequency)
+    frequency = isTRUE(options$frequency),
+    arguments = lapply(extras, rlang::quo_get_expr),
+    template = frame_without_rows(with_known_levels(frame, xlevels))
   )
+}
+
+#' A frame that knows its variables and their levels, and holds none of their values
+#' @noRd
+frame_without_rows <- function(frame) {
+  structure(frame[integer(), , drop = FALSE], terms = attr(frame, "terms"))
 }
 
 #' The options of a plan, from the arguments of a call

@@ -122,7 +122,9 @@ terms_variables <- function(terms) {
 #' @noRd
 fit_changed <- function(fit, call, change) {
   args <- as.list(call)[-1]
-  new <- if (frame_suffices(fit, args, change)) {
+  new <- if (!is.null(fit$sums)) {
+    fit_from_sums(fit, args, change)
+  } else if (frame_suffices(fit, args, change)) {
     tell_changed_data(fit, args, change)
     fit_to_frame(fit, args, change)
   } else {
@@ -270,9 +272,6 @@ joined_na_action <- function(old, new, n) {
 # To the data that the call names --------------------------------------------
 
 fit_to_data <- function(fit, args, change) {
-  if (!is.null(fit$sums)) {
-    abort_no_rows("A changed model", "Give `rlmm_sums()` the other formula.")
-  }
   is_given <- "data" %in% change$changed
   data <- if (is_given) {
     eval(args$data, change$caller)

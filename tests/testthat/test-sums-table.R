@@ -350,3 +350,27 @@ test_that("a generalized model of a table names the memory that a copy needs", {
   # 599 rows of 10 columns.
   expect_match(conditionMessage(error), "599 rows needs about 4.5e-05 GiB")
 })
+
+test_that("a model with other columns goes back to the table", {
+  skip_without_database()
+  rows <- odd_rows()
+  con <- local_database(rows, "t")
+  table <- dplyr::tbl(con, "t")
+  formula <- y ~ w + (1 | g)
+  found <- rlmm(formula, table)
+  fit <- rlmm(formula, rows)
+  change <- . ~ . + I(w^2) + `a b`
+  expect_equal(fixef(update(found, change)), fixef(update(fit, change)))
+  expect_equal(
+    fixef(update(found, weights = w)),
+    fixef(update(fit, weights = w))
+  )
+  expect_equal(
+    add1(found, ~ . + `a b`)$AIC,
+    add1(fit, ~ . + `a b`)$AIC
+  )
+  expect_snapshot({
+    writeLines(error_lines(update(found, . ~ . + nothing)))
+    writeLines(error_lines(predict(found, table)))
+  })
+})

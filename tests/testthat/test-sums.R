@@ -191,6 +191,113 @@ test_that("tests of type III with interactions need no rows", {
   )
 })
 
+# Crossed and nested factors, two terms of one factor, weights and a character factor.
+weighted_rows <- function() {
+  set.seed(5)
+  n <- 600
+  d <- data.frame(
+    s = sprintf("s%02d", rep(1:30, 20)),
+    i = rep(1:20, each = 30),
+    x = rnorm(n, 5),
+    f = sample(c("a", "b", "c"), n, TRUE),
+    w = runif(n, 0.5, 2)
+  )
+  slopes <- rnorm(30, 1, 0.5)[factor(d$s)]
+  d$y <- 300 + slopes * d$x + rnorm(20)[d$i] * d$w + rnorm(30)[factor(d$s)]
+  d$y <- d$y + rnorm(20)[d$i] + rnorm(n)
+  d
+}
+
+weighted_formula <- y ~ x * f + w + (x | s) + (1 | i) + (0 + w | i)
+
+test_that("models of fewer terms are fitted from the sums of a fit", {
+  d <- weighted_rows()
+  found <- rlmm(rlmm_sums(weighted_formula, d, weights = w))
+  fit <- rlmm(weighted_formula, d, weights = w)
+  expect_same_fit(update(found, REML = FALSE), update(fit, REML = FALSE))
+  smaller <- list(
+    . ~ . - x:f,
+    . ~ . - w - (0 + w | i),
+    . ~ . - (1 | i),
+    . ~ f + (1 | i),
+    . ~ . - (x | s) + (1 | s) + (0 + x | s),
+    . ~ 0 + w + x + (0 + x | s)
+  )
+  for (change in smaller) {
+    expect_same_fit(
+      suppressMessages(update(found, change)),
+      suppressMessages(update(fit, change)),
+      1e-5
+    )
+  }
+  # A fit from the sums of a fit has them, too.
+  expect_same_fit(
+    update(update(found, . ~ . - x:f), . ~ . - f),
+    update(fit, . ~ . - f - x:f),
+    1e-5
+  )
+})
+
+test_that("tables of changed models from sums are those from data", {
+  d <- weighted_rows()
+  found <- rlmm(rlmm_sums(weighted_formula, d))
+  fit <- rlmm(weighted_formula, d)
+  as_lists <- \(table) lapply(as.list(table), as.vector)
+  expect_same_table <- \(f) {
+    expect_equal(as_lists(f(found)), as_lists(f(fit)), tolerance = 1e-4)
+  }
+  expect_same_table(\(fit) drop1(fit, test = "Chisq"))
+  expect_same_table(\(fit) drop1(fit, test = "F"))
+  expect_same_table(\(fit) ranova(fit))
+  expect_same_table(\(fit) anova(fit, update(fit, . ~ . - x:f), refit = FALSE))
+  expect_equal(
+    formula(update(found, . ~ . - x:f)),
+    formula(update(fit, . ~ . - x:f)),
+    ignore_formula_env = TRUE
+  )
+})
+
+test_that("errors and intervals of predictions from sums are those from data", {
+  d <- weighted_rows()
+  found <- rlmm(rlmm_sums(weighted_formula, d, weights = w))
+  fit <- rlmm(weighted_formula, d, weights = w)
+  new <- rbind(d[c(1, 50, 333), ], transform(d[7, ], s = "new"))
+  expect_same <- function(...) {
+    expect_equal(
+      predict(found, new, allow.new.levels = TRUE, ...),
+      predict(fit, new, allow.new.levels = TRUE, ...),
+      tolerance = 1e-4
+    )
+  }
+  expect_same(se.fit = TRUE, cov.fit = TRUE)
+  expect_same(interval = "confidence")
+  expect_same(interval = "prediction")
+  expect_same(interval = "prediction", re.form = ~ (1 | i))
+  expect_equal(getME(found, "RZX"), getME(fit, "RZX"), tolerance = 1e-5)
+})
+
+test_that("an offset of sums is part of predictions", {
+  formula <- Reaction ~ Days + (1 | Subject)
+  found <- rlmm(rlmm_sums(formula, sleepstudy, offset = 3 * Days))
+  fit <- rlmm(formula, sleepstudy, offset = 3 * Days)
+  new <- sleepstudy[c(5, 100), ]
+  expect_equal(predict(found, new), predict(fit, new))
+})
+
+test_that("means of emmeans need some rows beside the sums", {
+  skip_if_not_installed("emmeans")
+  d <- weighted_rows()
+  found <- rlmm(rlmm_sums(y ~ x + f + (1 | s), d))
+  fit <- rlmm(y ~ x + f + (1 | s), d)
+  means <- \(fit, ...) as.data.frame(emmeans::emmeans(fit, "f", ...))
+  expect_error(means(found), "give some")
+  expect_equal(
+    as.list(means(found, data = d)),
+    as.list(means(fit)),
+    tolerance = 1e-5
+  )
+})
+
 test_that("sums survive being saved", {
   file <- withr::local_tempfile()
   sums <- rlmm_sums(Yield ~ 1 + (1 | Batch), Dyestuff)
@@ -216,7 +323,9 @@ test_that("what needs rows, or isn't a sum, is refused in the user's words", {
   expect_snapshot({
     writeLines(error_lines(residuals(fit)))
     writeLines(error_lines(predict(fit)))
-    writeLines(error_lines(update(fit, . ~ . - Days)))
+    writeLines(error_lines(update(fit, . ~ . + log(Days))))
+    writeLines(error_lines(summary(fit, ddf = "Kenward-Roger")))
+    writeLines(error_lines(as_merMod(fit)))
     writeLines(error_lines(rlmm(sums, weights = Days)))
     writeLines(error_lines(c(sums, other)))
     writeLines(error_lines(c(ab, ac)))

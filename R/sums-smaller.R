@@ -1,0 +1,183 @@
+# Models of fewer terms, from the sums of a fit: their columns are among those that were summed up.
+
+#' Sums of a model whose columns are among those of a fit of sums
+#' @return What [rlmm_sums()] makes, with the levels in the order of the fit and without their keys;
+#'   `NULL` if the formula asks for something that wasn't summed up.
+#' @noRd
+smaller_sums <- function(fit, formula) {
+  frame <- fit$sums$template
+  if (!is_summed_formula(formula, frame)) {
+    return(NULL)
+  }
+  parsed <- parse_formula(formula, frame)
+  fixed <- fixed_of_template(parsed, frame, fit)
+  random <- random_of_template(parsed, frame, formula_env(formula))
+  keep <- match(fixed$names, fit$fixed$names)
+  columns <- columns_of_groups(random, fit$random)
+  if (anyNA(keep) || anyNA(unlist(columns))) {
+    return(NULL)
+  }
+  sums <- keep_columns(fit$sums, keep)
+  new_smaller_sums(
+    list(formula = formula, parsed = parsed, fixed = fixed, random = random),
+    keep_groups(sums, columns, groups_of(fit$random)),
+    fit
+  )
+}
+
+# A matrix whose cross-product is that of X, in the place of X.
+root_of_products <- function(fit) {
+  products <- uncentred_products(fit$sums)
+  unit <- sqrt(diag(products))
+  chol(products / tcrossprod(unit)) * rep(unit, each = length(unit))
+}
+
+#' The columns of X that a model without one term has
+#' @noRd
+columns_without_term <- function(fit, label) {
+  change <- rlang::new_formula(NULL, call("-", quote(.), str2lang(label)))
+  fixed_only <- stats::formula(fit, fixed.only = TRUE)
+  smaller <- stats::update.formula(fixed_only, change)
+  parsed <- list(response = smaller[[2L]], fixed = smaller[[3L]])
+  names <- fixed_of_template(parsed, fit$sums$template, fit)$names
+  keep <- match(names, fit$fixed$names)
+  if (anyNA(keep)) {
+    abort_no_rows(
+      sprintf("A test of %s beside its interactions", tick(label)),
+      NULL
+    )
+  }
+  keep
+}
+
+new_smaller_sums <- function(plan, sums, fit) {
+  levels <- lapply(fit$random, `[[`, "levels")
+  names(levels) <- vapply(fit$random, `[[`, "", "group")
+  structure(
+    list(plan = plan, sums = sums, levels = levels, n = fit$sums$n),
+    class = "rlmm_sums"
+  )
+}
+
+# Whether the variables of a formula are those of a frame, with the same response.
+is_summed_formula <- function(formula, frame) {
+  if (is.null(frame)) {
+    return(FALSE)
+  }
+  is_same <- deparse_one(formula[[2L]]) == names(frame)[1L]
+  variables <- vapply(formula_variables(formula), deparse_one, "")
+  is_same && all(variables %in% names(frame))
+}
+
+fixed_of_template <- function(parsed, frame, fit) {
+  contrasts <- fit$fixed$contrasts
+  contrasts <- contrasts[names(contrasts) %in% all.vars(parsed$fixed)]
+  env <- environment(fit$formula)
+  control <- rlmm_control(check_rankx = "ignore")
+  fixed <- fixed_design(parsed, frame, env, frame, contrasts, control)$fixed
+  fixed$assign <- column_terms(fixed, frame)
+  fixed
+}
+
+random_of_template <- function(parsed, frame, env) {
+  terms <- lapply(parsed$bars, bar_terms, frame, env, frame)
+  place_terms(lapply(unlist(terms, recursive = FALSE), `[[`, "term"))
+}
+
+groups_of <- function(random) unique(vapply(random, `[[`, "", "group"))
+
+#' Where the columns of each grouping factor stand among those of a fit
+#' @return A list of whole numbers, named by the grouping factors; `NA`: the fit has no such column.
+#' @noRd
+columns_of_groups <- function(random, of_fit) {
+  place <- function(group) {
+    is_own <- \(term) term$group == group
+    own <- Filter(is_own, of_fit)
+    known <- unlist(lapply(own, `[[`, "columns"))
+    places <- unlist(lapply(own, `[[`, "core_cols"))
+    wanted <- unlist(lapply(Filter(is_own, random), `[[`, "columns"))
+    if (is.null(known)) NA else places[match(wanted, known)]
+  }
+  lapply(rlang::set_names(groups_of(random)), place)
+}
+
+#' Sums with some of the columns of X; the fit of the others is no longer taken off
+#' @noRd
+keep_columns <- function(sums, keep) {
+  shift <- sums$shift
+  # Means are taken off as multiples of the first column.
+  if (!identical(keep[1L], 1L)) {
+    shift <- numeric(length(shift))
+  }
+  is_left <- !seq_along(shift) %in% keep
+  sums <- reshift(sums, shift)
+  sums <- recentre(sums, shift, replace(sums$beta0, is_left, 0))
+  for (name in c("shift", "beta0", "xr")) {
+    sums[[name]] <- sums[[name]][keep]
+  }
+  sums$xx <- sums$xx[keep, keep, drop = FALSE]
+  sums$terms <- lapply(sums$terms, \(term) {
+    term$xz <- term$xz[keep, , , drop = FALSE]
+    term
+  })
+  sums
+}
+
+#' Sums with some of the grouping factors and of their columns
+#' @param columns What [columns_of_groups()] returns.
+#' @param groups The grouping factors of the sums, in their order.
+#' @noRd
+keep_groups <- function(sums, columns, groups) {
+  order <- match(names(columns), groups)
+  is_kept <- \(pair) all(pair$terms %in% order)
+  move <- \(pair) move_pair(pair, order, columns)
+  sums$pairs <- lapply(Filter(is_kept, sums$pairs), move)
+  sums$terms <- Map(move_columns, unname(sums$terms)[order], unname(columns))
+  sums
+}
+
+# update() ----------------------------------------------------------------------
+
+#' Fits a changed call of a fit of sums: from its sums, or to the table that its call names
+#' @noRd
+fit_from_sums <- function(fit, args, change) {
+  of_rows <- c("data", "weights", "offset", "contrasts", "weights_type")
+  sums <- if (!any(of_rows %in% change$changed)) {
+    smaller_sums(fit, change$formula)
+  }
+  if (is.null(sums)) {
+    return(fit_to_table(fit, args, change))
+  }
+  kept <- intersect(names(args), c("REML", "control", "sigma", "verbose"))
+  kept <- setdiff(kept, change$changed)
+  values <- kept_arguments(fit, args[kept], NULL, change)
+  changed <- setdiff(intersect(change$changed, names(args)), "formula")
+  given <- changed_arguments(fit, args[changed], NULL, change$caller)
+  values <- c(list(formula = sums), values, given)
+  call_by_names(rlmm, values, environment(change$formula))
+}
+
+#' Fits a changed call to a table: arguments are expressions in its columns
+#' @noRd
+fit_to_table <- function(fit, args, change) {
+  data <- table_of_call(args$data, change)
+  if (is.null(data)) {
+    abort_no_rows(
+      "A model with other columns",
+      "Give `rlmm_sums()` the other formula."
+    )
+  }
+  env <- rlang::env(change$caller, fitter = rlmm, new_data = data)
+  args <- args[setdiff(names(args), setdiff("start", change$changed))]
+  args$formula <- change$formula
+  args$data <- quote(new_data)
+  eval(as.call(c(quote(fitter), args)), env)
+}
+
+table_of_call <- function(expr, change) {
+  places <- list(change$caller, environment(change$formula))
+  found <- lapply(places, evaluated_or_null, expr = expr)
+  is_table <- \(data) is.data.frame(data) || is_summed_up(data)
+  found <- Filter(is_table, found)
+  if (length(found) > 0L) found[[1L]]
+}

@@ -1,0 +1,74 @@
+# Sparse matrices of a fit of sums, in the layout of sparse-parts.R: the products that a fit of rows
+# makes of Z, the weights and X.
+
+#' Z'WZ and Z'W X of a fit of sums
+#' @noRd
+sparse_products <- function(fit) {
+  none <- numeric(length(fit$sums$shift))
+  sums <- recentre(fit$sums, none, fit$sums$beta0)
+  terms <- seq_along(fit$random)
+  pairs <- expand.grid(i = terms, j = terms)
+  pairs <- pairs[pairs$i <= pairs$j, ]
+  cells <- Map(\(i, j) product_cells(fit, sums, i, j), pairs$i, pairs$j)
+  ztwx <- lapply(fit$random, zx_products, sums = sums)
+  list(
+    ztwz = symmetric_of_cells(do.call(rbind, cells), fit),
+    ztwx = do.call(rbind, ztwx)
+  )
+}
+
+symmetric_of_cells <- function(cells, fit) {
+  q <- sum(n_columns(fit) * n_levels(fit))
+  cells <- cells[cells[, "row"] <= cells[, "col"], , drop = FALSE]
+  Matrix::sparseMatrix(
+    i = cells[, "row"],
+    j = cells[, "col"],
+    x = cells[, "value"],
+    dims = c(q, q),
+    symmetric = TRUE
+  )
+}
+
+#' The elements of Z'WZ of two terms: a matrix with the columns `row`, `col` and `value`
+#' @noRd
+product_cells <- function(fit, sums, i, j) {
+  one <- fit$random[[i]]
+  other <- fit$random[[j]]
+  blocks <- level_products(one, other, sums)
+  size <- dim(blocks$zz)
+  first <- first_rows(fit)[c(i, j)]
+  row <- first[1L] + (blocks$a - 1) * size[1L]
+  col <- first[2L] + (blocks$b - 1) * size[2L]
+  inner <- size[1L] * size[2L]
+  cbind(
+    row = rep(row, each = inner) + rep(seq_len(size[1L]), size[2L]),
+    col = rep(col, each = inner) + rep(seq_len(size[2L]), each = size[1L]),
+    value = as.vector(blocks$zz)
+  )
+}
+
+#' The products of two terms' columns, by pair of levels
+#' @return A list: `a` and `b`, the levels, and `zz`, a matrix for each pair.
+#' @noRd
+level_products <- function(one, other, sums) {
+  cores <- c(one$core_term, other$core_term)
+  if (cores[1L] == cores[2L]) {
+    zz <- sums$terms[[cores[1L]]]$zz
+    levels <- seq_len(dim(zz)[3L])
+    zz <- zz[one$core_cols, other$core_cols, , drop = FALSE]
+    return(list(a = levels, b = levels, zz = zz))
+  }
+  pair <- Find(\(pair) setequal(pair$terms, cores), sums$pairs)
+  if (pair$terms[1L] != cores[1L]) {
+    pair <- list(a = pair$b, b = pair$a, zz = aperm(pair$zz, c(2L, 1L, 3L)))
+  }
+  zz <- pair$zz[one$core_cols, other$core_cols, , drop = FALSE]
+  list(a = pair$a, b = pair$b, zz = zz)
+}
+
+# Z'W X of one term: rows by level, then by effect.
+zx_products <- function(term, sums) {
+  xz <- sums$terms[[term$core_term]]$xz[, term$core_cols, , drop = FALSE]
+  size <- dim(xz)
+  t(matrix(xz, size[1L], size[2L] * size[3L]))
+}
