@@ -32,15 +32,21 @@
 #' factors may have any.
 #'
 #' Fits of sums hold no rows: [fitted()], [residuals()], [simulate()] and the like refuse, and
-#' [predict()] wants `newdata`. Estimates, tests, profiles and the random effects are those of the
-#' data.
+#' [predict()] wants `newdata`. Estimates, tests, profiles, random effects and the errors of
+#' predictions are those of the data. Models of fewer terms are made of the same sums: [update()],
+#' `drop1()`, [ranova()], [backward()] and [anova()] need no rows. What has other columns is summed
+#' up anew if the fit's call names the table, and refused of sums. `emmeans::emmeans(data = )` takes
+#' rows for its grid.
 #'
 #' @return A list of class `rlmm_sums`, which may be saved.
 #' @examples
 #' # Two halves of the data, each summed up where it is.
 #' first <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy[1:90, ])
 #' second <- rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy[91:180, ])
-#' rlmm(c(first, second))
+#' fit <- rlmm(c(first, second))
+#' fit
+#' ranova(fit)
+#' predict(fit, data.frame(Days = 10, Subject = "308"), se.fit = TRUE)
 #'
 #' # Chunks of 50 rows, as a file or a connection would give them.
 #' at <- new.env()
