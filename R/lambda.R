@@ -47,3 +47,9 @@ n_columns <- function(fit) {
 n_levels <- function(fit) {
   vapply(fit$random, \(term) length(term$levels), 1L)
 }
+
+# The row of Lambda before the first of each term.
+first_rows <- function(fit) {
+  sizes <- n_columns(fit) * n_levels(fit)
+  cumsum(sizes) - sizes
+}

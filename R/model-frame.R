@@ -41,6 +41,17 @@ check_sides <- function(terms) {
   )
 }
 
+#' Every variable of a formula, an expression each
+#' @noRd
+formula_variables <- function(formula) {
+  terms <- frame_terms(parse_formula(formula), environment(formula), NULL)
+  terms_variables(terms)
+}
+
+terms_variables <- function(terms) {
+  as.list(attr(terms, "variables"))[-1]
+}
+
 # Terms of one formula with all variables: the fixed part, the effects and the grouping factors.
 frame_terms <- function(parsed, env, data) {
   rhs <- parsed$fixed

@@ -39,12 +39,6 @@ prediction_parts <- function(
   parts
 }
 
-# The row of Lambda before the first of each term.
-first_rows <- function(fit) {
-  sizes <- n_columns(fit) * n_levels(fit)
-  cumsum(sizes) - sizes
-}
-
 # The conditional covariances of one term: k x k lists of vectors over levels, the unknown level
 # last.
 level_covariances <- function(term, lambda, by_core_term) {

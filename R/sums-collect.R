@@ -1,13 +1,5 @@
 # Results of a table's engine: what can't be computed, or doesn't fit into R's memory, is told.
 
-# Arrow's tables, data sets, and queries of them.
-is_arrow <- function(data) {
-  classes <- c("ArrowObject", "ArrowTabular", "arrow_dplyr_query")
-  inherits(data, classes) && !is_batch_reader(data)
-}
-
-is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
-
 #' Collect the results of a statement of sums
 #' @noRd
 collect_sums <- function(statement, table, made) {

@@ -34,7 +34,7 @@ symmetric_of_cells <- function(cells, fit) {
 product_cells <- function(fit, sums, i, j) {
   one <- fit$random[[i]]
   other <- fit$random[[j]]
-  blocks <- level_products(one, other, sums)
+  blocks <- pair_products(one, other, sums)
   size <- dim(blocks$zz)
   first <- first_rows(fit)[c(i, j)]
   row <- first[1L] + (blocks$a - 1) * size[1L]
@@ -50,7 +50,7 @@ product_cells <- function(fit, sums, i, j) {
 #' The products of two terms' columns, by pair of levels
 #' @return A list: `a` and `b`, the levels, and `zz`, a matrix for each pair.
 #' @noRd
-level_products <- function(one, other, sums) {
+pair_products <- function(one, other, sums) {
   cores <- c(one$core_term, other$core_term)
   if (cores[1L] == cores[2L]) {
     zz <- sums$terms[[cores[1L]]]$zz

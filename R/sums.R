@@ -89,18 +89,6 @@ sum_up <- function(formula, data, extras = NULL, options = list()) {
   }
 }
 
-#' Whether data are of a kind that is summed up and not held
-#' @noRd
-is_summed_up <- function(data) {
-  is_lazy_table(data) || is.function(data) || is_batch_reader(data)
-}
-
-# Tables for which dplyr's verbs are carried out where the rows are.
-is_lazy_table <- function(data) {
-  is_database <- inherits(data, c("tbl_lazy", "tbl_sql", "tbl_spark"))
-  is_database || is_arrow(data)
-}
-
 #' @rdname rlmm_sums
 #' @export
 c.rlmm_sums <- function(...) {

@@ -107,17 +107,6 @@ known_contrasts <- function(contrasts, formula) {
   if (length(contrasts) > is_list_call) contrasts
 }
 
-#' Every variable of a formula, an expression each
-#' @noRd
-formula_variables <- function(formula) {
-  terms <- frame_terms(parse_formula(formula), environment(formula), NULL)
-  terms_variables(terms)
-}
-
-terms_variables <- function(terms) {
-  as.list(attr(terms, "variables"))[-1]
-}
-
 #' Fits the changed call, to the data of the fit where they suffice
 #' @noRd
 fit_changed <- function(fit, call, change) {
@@ -267,6 +256,51 @@ joined_na_action <- function(old, new, n) {
   rows <- setdiff(seq_len(n + length(old)), old)[new]
   joined <- sort(c(old, rlang::set_names(rows, names(new))))
   structure(joined, class = class(old %||% new))
+}
+
+# To sums -----------------------------------------------------------------------
+
+#' Fits a changed call of a fit of sums: from its sums, or to the table that its call names
+#' @noRd
+fit_from_sums <- function(fit, args, change) {
+  of_rows <- c("data", "weights", "offset", "contrasts", "weights_type")
+  sums <- if (!any(of_rows %in% change$changed)) {
+    smaller_sums(fit, change$formula)
+  }
+  if (is.null(sums)) {
+    return(fit_to_table(fit, args, change))
+  }
+  kept <- intersect(names(args), c("REML", "control", "sigma", "verbose"))
+  kept <- setdiff(kept, change$changed)
+  values <- kept_arguments(fit, args[kept], NULL, change)
+  changed <- setdiff(intersect(change$changed, names(args)), "formula")
+  given <- changed_arguments(fit, args[changed], NULL, change$caller)
+  values <- c(list(formula = sums), values, given)
+  call_by_names(rlmm, values, environment(change$formula))
+}
+
+#' Fits a changed call to a table: arguments are expressions in its columns
+#' @noRd
+fit_to_table <- function(fit, args, change) {
+  data <- table_of_call(args$data, change)
+  if (is.null(data)) {
+    abort_no_rows(
+      "A model with other columns",
+      "Give `rlmm_sums()` the other formula."
+    )
+  }
+  env <- rlang::env(change$caller, fitter = rlmm, new_data = data)
+  args <- args[setdiff(names(args), setdiff("start", change$changed))]
+  args$formula <- change$formula
+  args$data <- quote(new_data)
+  eval(as.call(c(quote(fitter), args)), env)
+}
+
+table_of_call <- function(expr, change) {
+  is_table <- \(data) is.data.frame(data) || is_summed_up(data)
+  places <- list(change$caller, environment(change$formula))
+  found <- Filter(is_table, lapply(places, value_or_null, expr = expr))
+  if (length(found) > 0L) found[[1L]]
 }
 
 # To the data that the call names --------------------------------------------
