@@ -96,12 +96,13 @@ eval_frame <- function(terms, data, extras, bars) {
     data = data %||% environment(terms),
     na.action = stats::na.pass
   )
-  call_frame_step(
+  frame <- call_frame_step(
     do.call(stats::model.frame.default, c(arguments, extras)),
     terms,
     data,
     bars
   )
+  with_frozen_variables(frame, data)
 }
 
 #' The model frame of plain variables

@@ -1,0 +1,70 @@
+# Variables in new data: what an expression takes from the data as a whole is that of the fit.
+
+#' A model frame whose variables are made of new data with what the fit's data gave
+#'
+#' R's own model frames keep the coefficients of a basis, as those of `poly(x, 2)`, but not what
+#' stands inside a call: the mean in `I(x - mean(x))`, or the centre in `ns(scale(x), 3)`.
+#' @noRd
+with_frozen_variables <- function(frame, data) {
+  terms <- attr(frame, "terms")
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  is_nested <- vapply(variables, has_inner_call, NA)
+  for (i in which(is_nested)) {
+    attr(attr(frame, "terms"), "predvars")[[i + 1L]] <- frozen_variable(
+      variables[[i]],
+      frame[[i]],
+      data,
+      environment(terms)
+    )
+  }
+  frame
+}
+
+has_inner_call <- function(expr) {
+  is.call(expr) && any(vapply(as.list(expr)[-1L], is_evaluated_call, NA))
+}
+
+# Calls whose arguments aren't values of the data.
+is_evaluated_call <- function(expr) {
+  quoted <- c("$", "[[", "@", "::", ":::", "~", "function")
+  is.call(expr) && !call_name(expr) %in% quoted
+}
+
+frozen_variable <- function(expr, value, data, env) {
+  n <- if (is.data.frame(data)) nrow(data) else NROW(value)
+  frozen <- with_frozen_bases(expr, n, data, env)
+  predict_call(value, frozen)
+}
+
+# scale() of a basis still has the class of the basis, whose method isn't meant.
+predict_call <- function(value, call) {
+  if (structure_name(call) == "scale") {
+    value <- unclass(value)
+  }
+  stats::makepredictcall(value, call)
+}
+
+#' An expression with the bases, and the summaries of the data, that stand inside as they are in
+#' the fit
+#' @param n The number of rows.
+#' @noRd
+with_frozen_bases <- function(expr, n, data, env) {
+  for (i in seq_along(expr)[-1L]) {
+    if (is_evaluated_call(expr[[i]])) {
+      expr[[i]] <- frozen_argument(expr[[i]], n, data, env, expr)
+    }
+  }
+  expr
+}
+
+frozen_argument <- function(argument, n, data, env, outer) {
+  value <- eval_or_null(argument, data, env)
+  if (is.numeric(value) && NROW(value) != n) {
+    return(value)
+  }
+  frozen <- with_frozen_bases(argument, n, data, env)
+  made <- predict_call(value, frozen)
+  # With coefficients of its own poly() doesn't take a matrix of one column.
+  is_column <- is.matrix(value) && ncol(value) == 1L
+  if (is_column && structure_name(outer) == "poly") call("c", made) else made
+}
