@@ -168,13 +168,17 @@ impl TermSpec {
             Structure::from_name(kind)
                 .map(|structure| Part::new(structure, size, theta_start))
         });
+        let is_fixed = kinds == ["fixed"];
         Ok(Self {
             refs: element(&term, "refs"),
             n_levels: number(&term, "n_levels")
                 .ok_or_else(|| missing("n_levels"))?
                 as usize,
             z: columns_of(&element(&term, "z")),
-            cov: RelCov::new(parts.collect::<Result<_>>()?),
+            cov: match is_fixed {
+                true => RelCov::fixed(),
+                false => RelCov::new(parts.collect::<Result<_>>()?),
+            },
         })
     }
 

@@ -37,6 +37,7 @@ mod way_out;
 
 pub use part::Part;
 pub use rel_cov::RelCov;
+pub(crate) use rel_cov::UNPENALIZED;
 pub use role::Role;
 pub use structure::Structure;
 pub use way_out::WayOut;

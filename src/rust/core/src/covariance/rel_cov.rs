@@ -10,13 +10,36 @@ use crate::error::Result;
 pub struct RelCov {
     parts: Vec<Part>,
     vsize: usize,
+    is_fixed: bool,
 }
+
+/// Lambda of the levels of a fixed factor: beside it the one that is added to their cross-products
+/// is far below rounding, so that they aren't penalized.
+pub(crate) const UNPENALIZED: f64 = (1u64 << 40) as f64;
 
 impl RelCov {
     /// Parts in the order of the term's columns.
     pub fn new(parts: Vec<Part>) -> Self {
         let vsize = parts.iter().map(|part| part.size).sum();
-        Self { parts, vsize }
+        Self {
+            parts,
+            vsize,
+            is_fixed: false,
+        }
+    }
+
+    /// The levels of a fixed factor, a column each: without parameters, and without a penalty.
+    pub fn fixed() -> Self {
+        Self {
+            parts: Vec::new(),
+            vsize: 1,
+            is_fixed: true,
+        }
+    }
+
+    /// Whether the effects are those of a fixed factor.
+    pub fn is_fixed(&self) -> bool {
+        self.is_fixed
     }
 
     /// One unstructured part whose parameters start at `theta_start`.
@@ -132,7 +155,7 @@ impl RelCov {
 
     /// Fills `lambda` (`vsize x vsize`, column by column) from `theta`.
     pub fn fill_lambda(&self, theta: &[f64], lambda: &mut [f64]) {
-        lambda.fill(0.0);
+        lambda.fill(if self.is_fixed { UNPENALIZED } else { 0.0 });
         let k = self.vsize;
         for (first, part) in self.placed() {
             let mut fill = |row, column, value| {

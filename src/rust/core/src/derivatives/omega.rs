@@ -55,6 +55,16 @@ impl OmegaDerivatives {
         (&mut self.h, &mut self.squares)
     }
 
+    /// Puts the expected information of another model of the same covariances in the place of this
+    /// one's, in the exact Hessian too.
+    pub(crate) fn replace_expected(&mut self, other: &Self) {
+        let own = self.expected.iter_mut().zip(&other.expected);
+        for (h, (own, other)) in self.h.iter_mut().zip(own) {
+            *h += *own - other;
+            *own = *other;
+        }
+    }
+
     /// The directions of Omega that the Hessian of [`Self::h`] refers to.
     pub(crate) fn directions(&self) -> &Directions {
         &self.directions

@@ -6,6 +6,7 @@ use crate::derivatives::{
     FactorDerivatives, HessianKind, OmegaDerivatives, Profile,
 };
 use crate::error::{Error, Result};
+use crate::factor::contained::Levels;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::sums::Sums;
@@ -277,6 +278,23 @@ impl Engine {
         match self {
             Self::Exact(exact) => exact.cost(),
             Self::Iterative(_) => f64::INFINITY,
+        }
+    }
+
+    /// Visits the levels of a column of Z with its square and its products with X.
+    pub fn visit_levels(
+        &self,
+        term: usize,
+        column: usize,
+        visit: &mut dyn FnMut(usize, f64, &[f64]),
+    ) {
+        match self {
+            Self::Exact(exact) => {
+                exact.factor.for_each_level(term, column, visit)
+            }
+            Self::Iterative(iterative) => {
+                iterative.for_each_level(term, column, visit)
+            }
         }
     }
 

@@ -87,6 +87,7 @@ impl LinearMixedModel {
         let covs = self.engine.covs();
         Self {
             engine: self.engine.clone(),
+            alone: self.alone.as_ref().map(|alone| Box::new(alone.fork(covs))),
             noise: None,
             likelihood: self.likelihood,
             scales: self.scales.clone(),

@@ -14,6 +14,7 @@
 //! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
 //! | the minimum, and the verdict on a theta | [`search`] |
 //! | what computes all that: a factor, or conjugate gradients | [`engine`], [`matrix_free`] |
+//! | fixed factors with many levels | [`fixed_levels`] |
 //! | searches whose values are noisy | [`noise`] |
 //! | effects that the fixed ones contain | [`redundant`] |
 //! | other places where a lower minimum may be | [`restarts`] |
@@ -23,6 +24,7 @@
 
 pub mod bootstrap;
 mod engine;
+mod fixed_levels;
 pub mod many;
 mod matrix_free;
 pub mod noise;
@@ -50,6 +52,9 @@ use crate::factor::sums_of_rows::Centre;
 use crate::factor::Solution;
 use crate::kernels::small;
 use crate::lmm::engine::Engine;
+use crate::lmm::fixed_levels::{
+    count_coefficients, log_det_of_scale, without_fixed, Alone,
+};
 use crate::lmm::matrix_free::Parts;
 use crate::lmm::noise::Noise;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
@@ -76,6 +81,9 @@ const CHUNK: usize = 256;
 #[derive(Debug)]
 pub struct LinearMixedModel {
     engine: Engine,
+    /// The random effects alone, if fixed factors are among the terms of `engine` and the
+    /// criterion is the likelihood.
+    alone: Option<Box<Alone>>,
     likelihood: Likelihood,
     /// Root mean square of each column of Z, per term, weights included.
     scales: Vec<Vec<f64>>,
@@ -107,8 +115,10 @@ struct Likelihood {
     sigma: Option<f64>,
     /// Observations of positive weight.
     n_eff: usize,
-    /// Number of fixed effects.
+    /// Number of fixed effects, those of fixed factors among the terms left out.
     p: usize,
+    /// Coefficients of the fixed factors among the terms.
+    coefficients: usize,
     sum_log_weights: f64,
 }
 
@@ -219,6 +229,7 @@ impl Likelihood {
             sigma,
             n_eff: design.n_eff(),
             p: design.p(),
+            coefficients: 0,
             sum_log_weights: positive.map(|w| w.ln()).sum(),
         }
         .checked()
@@ -234,13 +245,15 @@ impl Likelihood {
             sigma,
             n_eff: sums.n_eff,
             p: sums.p(),
+            coefficients: 0,
             sum_log_weights: sums.sum_log_weights,
         }
         .checked()
     }
 
     fn checked(self) -> Result<Self> {
-        let Self { n_eff: n, p, .. } = self;
+        let n = self.n_eff;
+        let p = self.p + self.coefficients;
         if n <= p {
             return Err(Error::TooFewObservations { n, p });
         }
@@ -250,7 +263,7 @@ impl Likelihood {
     fn df(&self) -> f64 {
         match self.criterion {
             Criterion::Ml => self.n_eff as f64,
-            Criterion::Reml => (self.n_eff - self.p) as f64,
+            Criterion::Reml => (self.n_eff - self.p - self.coefficients) as f64,
         }
     }
 
@@ -353,7 +366,18 @@ impl LinearMixedModel {
                 Engine::iterative(&sums, covs)?
             }
         };
-        Ok(Self::of_engine(engine, likelihood))
+        let mut model = Self::of_engine(engine, likelihood)?;
+        let others = match criterion {
+            Criterion::Ml => without_fixed(design),
+            Criterion::Reml => None,
+        };
+        if let Some((others, terms)) = others {
+            let engine =
+                Self::by(kind, room, &others, criterion, sigma)?.engine;
+            let alone = Alone::new(engine, terms, model.engine.covs());
+            model.alone = Some(Box::new(alone));
+        }
+        Ok(model)
     }
 
     /// Builds the model from sums that come from elsewhere; `covs`: the covariance of each term.
@@ -386,15 +410,20 @@ impl LinearMixedModel {
             Some(products) => Engine::exact(products, covs),
             None => Engine::iterative(sums, covs)?,
         };
-        Ok(Self::of_engine(engine, likelihood))
+        Self::of_engine(engine, likelihood)
     }
 
-    fn of_engine(engine: Engine, likelihood: Likelihood) -> Self {
+    fn of_engine(engine: Engine, likelihood: Likelihood) -> Result<Self> {
+        let likelihood = Likelihood {
+            coefficients: count_coefficients(&engine),
+            ..likelihood
+        }
+        .checked()?;
         let covs = engine.covs();
         let n_theta = covs.iter().map(RelCov::theta_end).max().unwrap_or(0);
         let scales = scales_of(covs, engine.level_products(), likelihood.n_eff);
         let step_sizes = step_sizes_of(covs, &scales, n_theta);
-        Self {
+        Ok(Self {
             domain: Domain::new(covs, &step_sizes),
             memory: Memory {
                 reached: Reached::Nothing,
@@ -402,9 +431,23 @@ impl LinearMixedModel {
             },
             engine,
             likelihood,
+            alone: None,
             scales,
             redundant: None,
             noise: None,
+        })
+    }
+
+    // The parts of the criterion at the last theta.
+    fn parts(&self) -> Parts {
+        let whole = self.engine.parts();
+        match &self.alone {
+            Some(alone) => alone.parts(whole),
+            None => Parts {
+                log_det_re: whole.log_det_re
+                    - log_det_of_scale(self.likelihood.coefficients),
+                ..whole
+            },
         }
     }
 

@@ -4,7 +4,8 @@
 use crate::coordinates::Coordinates;
 use crate::error::Result;
 use crate::kernels::small;
-use crate::lmm::matrix_free::{FEWEST, MOST};
+use crate::lmm::engine::Engine;
+use crate::lmm::matrix_free::{MatrixFree, FEWEST, MOST};
 use crate::lmm::search::Search;
 use crate::lmm::{LinearMixedModel, Reached};
 use crate::optimize::{Objective, Observer, OptSummary, Settings};
@@ -42,18 +43,29 @@ impl LinearMixedModel {
 
     // Takes so many random vectors for a search.
     pub(super) fn search_by(&mut self, probes: usize) {
-        if let Some(iterative) = self.engine.as_iterative_mut() {
+        for iterative in self.iterative_mut() {
             iterative.search(probes);
-            self.memory.reached = Reached::Nothing;
         }
     }
 
     // Takes as many random vectors as the last search, or more, for values to be reported.
     fn report(&mut self) {
-        if let Some(iterative) = self.engine.as_iterative_mut() {
+        for iterative in self.iterative_mut() {
             iterative.report(iterative.count());
+        }
+    }
+
+    // The engines without a factor, which are about to forget what they know.
+    fn iterative_mut(&mut self) -> impl Iterator<Item = &mut MatrixFree> {
+        let alone = self.alone.as_mut();
+        let engines = [Some(&mut self.engine), alone.map(|a| &mut a.engine)];
+        let engines = engines.into_iter().flatten();
+        let found: Vec<_> =
+            engines.filter_map(Engine::as_iterative_mut).collect();
+        if !found.is_empty() {
             self.memory.reached = Reached::Nothing;
         }
+        found.into_iter()
     }
 
     // The noise at the last point of the coordinates, whose Hessian this is.
@@ -62,12 +74,14 @@ impl LinearMixedModel {
         at: &Coordinates,
         hessian: &[f64],
     ) -> Option<Noise> {
-        let iterative = self.engine.as_iterative()?;
+        let (engine, omega) = match &mut self.alone {
+            Some(alone) => (&alone.engine, &mut alone.own),
+            None => (&self.engine, &mut self.memory.omega),
+        };
+        let iterative = engine.as_iterative()?;
         let n = hessian.len().isqrt();
         let mut deviations = Vec::new();
-        for mut of_theta in
-            iterative.gradient_deviations(&mut self.memory.omega)
-        {
+        for mut of_theta in iterative.gradient_deviations(omega) {
             // Log sigma, if it is a parameter, is known without random vectors.
             of_theta.resize(at.parameters.len(), 0.0);
             let mut of_coordinates = vec![0.0; n];

@@ -70,6 +70,9 @@ impl LinearMixedModel {
             covs.iter().try_for_each(|cov| cov.validate(theta))?;
             self.memory.reached = Reached::Nothing;
             self.engine.update(theta)?;
+            if let Some(alone) = &mut self.alone {
+                alone.engine.update(theta)?;
+            }
             self.memory.reached = Reached::Factor;
         }
         Ok(Point { model: self })
@@ -109,7 +112,7 @@ impl<'a> Point<'a> {
     }
 
     fn parts(&self) -> Parts {
-        self.model.engine.parts()
+        self.model.parts()
     }
 
     /// The factor.
@@ -191,7 +194,12 @@ impl<'a> Point<'a> {
 
     // First derivatives with beta and sigma in the roles of `profile`.
     pub(super) fn slopes_of(self, profile: Profile) -> Slopes<'a> {
-        let LinearMixedModel { engine, memory, .. } = &mut *self.model;
+        let LinearMixedModel {
+            engine,
+            alone,
+            memory,
+            ..
+        } = &mut *self.model;
         let is_known = match memory.reached {
             Reached::Nothing | Reached::Factor => false,
             Reached::Slopes(known) | Reached::Hessian(known, _) => {
@@ -199,7 +207,10 @@ impl<'a> Point<'a> {
             }
         };
         if !is_known {
-            engine.slopes(profile, &mut memory.omega);
+            match alone {
+                Some(alone) => alone.slopes(engine, profile, &mut memory.omega),
+                None => engine.slopes(profile, &mut memory.omega),
+            }
             memory.reached = Reached::Slopes(profile);
         }
         Slopes {
@@ -235,10 +246,19 @@ impl<'a> Slopes<'a> {
 
     /// Second derivatives of the criterion.
     pub fn hessian(self, kind: HessianKind) -> Hessian<'a> {
-        let LinearMixedModel { engine, memory, .. } = &mut *self.point.model;
+        let LinearMixedModel {
+            engine,
+            alone,
+            memory,
+            ..
+        } = &mut *self.point.model;
         let reached = Reached::Hessian(self.profile, kind);
         if memory.reached != reached {
-            engine.hessian(self.profile, kind, &mut memory.omega);
+            let omega = &mut memory.omega;
+            match alone {
+                Some(alone) => alone.hessian(engine, self.profile, kind, omega),
+                None => engine.hessian(self.profile, kind, omega),
+            }
             memory.reached = reached;
         }
         Hessian { slopes: self, kind }

@@ -24,14 +24,7 @@ impl Levels for Engine {
         column: usize,
         visit: &mut dyn FnMut(usize, f64, &[f64]),
     ) {
-        match self {
-            Self::Exact(exact) => {
-                exact.factor.for_each_level(term, column, visit)
-            }
-            Self::Iterative(iterative) => {
-                iterative.for_each_level(term, column, visit)
-            }
-        }
+        self.visit_levels(term, column, visit);
     }
 }
 
@@ -58,6 +51,10 @@ impl LinearMixedModel {
 
     fn find_redundant(&mut self) -> Redundant {
         let zero = vec![0.0; self.n_theta()];
+        // Beside the levels of a fixed factor the border isn't that of all fixed effects.
+        if self.likelihood.coefficients > 0 {
+            return Redundant::default();
+        }
         if !Redundant::is_possible(&self.engine) || self.at(&zero).is_err() {
             return Redundant::default();
         }

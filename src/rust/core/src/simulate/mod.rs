@@ -21,7 +21,8 @@ pub struct Simulation<'a> {
 /// What a [`Simulation`] is made of, beside a design.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth<'a> {
-    /// Linear predictor of each observation, without the effects that are drawn.
+    /// Linear predictor of each observation, without the effects that are drawn; the levels of a
+    /// fixed factor belong to it.
     pub mean: &'a [f64],
     /// Covariance parameters of the random effects; empty: none are drawn.
     pub theta: &'a [f64],
@@ -47,8 +48,12 @@ impl<'a> Simulation<'a> {
                 term.cov.validate(truth.theta)?;
                 let mut factor = vec![0.0; term.vsize().pow(2)];
                 term.cov.fill_lambda(truth.theta, &mut factor);
+                let scale = match term.cov.is_fixed() {
+                    true => 0.0,
+                    false => truth.scale,
+                };
                 for value in factor.iter_mut() {
-                    *value *= truth.scale;
+                    *value *= scale;
                 }
                 factors.push(factor);
             }

@@ -1,0 +1,130 @@
+//! Fixed factors with many levels, whose dummy columns are no columns of X but a term of their own,
+//! with [`RelCov::fixed`].
+//!
+//! Their levels are eliminated like random effects that have no penalty, so that `r^2`, beta and the
+//! restricted likelihood are those of `[X F]`: `log |L|^2 + log |R_X|^2` of the whole system is the
+//! log-determinant that REML wants, once the scale of Lambda is taken off. The likelihood itself
+//! wants that of the random effects alone, whatever order the terms are eliminated in: a second
+//! engine, without the fixed factors, computes it and its derivatives.
+
+use crate::covariance::{RelCov, UNPENALIZED};
+use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
+use crate::design::Design;
+use crate::lmm::engine::Engine;
+use crate::lmm::matrix_free::Parts;
+
+/// The random effects without the fixed factors.
+#[derive(Debug)]
+pub(super) struct Alone {
+    pub engine: Engine,
+    /// The random terms, by their place in the model.
+    terms: Vec<usize>,
+    /// Traces of the random effects alone.
+    pub own: OmegaDerivatives,
+    /// Traces of all effects.
+    all: OmegaDerivatives,
+}
+
+/// The design without its fixed factors, and the terms that are left; `None` if there are no such
+/// factors.
+pub(super) fn without_fixed<'a>(
+    design: &Design<'a>,
+) -> Option<(Design<'a>, Vec<usize>)> {
+    let kept = random_terms(&design.covs());
+    if kept.len() == design.terms.len() {
+        return None;
+    }
+    let terms = kept.iter().map(|&term| design.terms[term].clone());
+    let alone = Design {
+        terms: terms.collect(),
+        ..design.clone()
+    };
+    Some((alone, kept))
+}
+
+// The terms that aren't fixed factors.
+fn random_terms(covs: &[RelCov]) -> Vec<usize> {
+    let terms = 0..covs.len();
+    terms.filter(|&term| !covs[term].is_fixed()).collect()
+}
+
+/// Coefficients of the fixed factors: levels that occur, with a column that isn't zero.
+pub(super) fn count_coefficients(engine: &Engine) -> usize {
+    let mut count = 0;
+    for (term, cov) in engine.covs().iter().enumerate() {
+        if cov.is_fixed() {
+            engine.visit_levels(term, 0, &mut |_, square, _| {
+                count += usize::from(square > 0.0);
+            });
+        }
+    }
+    count
+}
+
+/// What Lambda of so many unpenalized coefficients adds to the log-determinant.
+pub(super) fn log_det_of_scale(coefficients: usize) -> f64 {
+    2.0 * coefficients as f64 * UNPENALIZED.ln()
+}
+
+impl Alone {
+    /// The engine of these terms of a model whose covariances are `covs`.
+    pub fn new(engine: Engine, terms: Vec<usize>, covs: &[RelCov]) -> Self {
+        Self {
+            own: OmegaDerivatives::new(engine.covs()),
+            all: OmegaDerivatives::new(covs),
+            engine,
+            terms,
+        }
+    }
+
+    /// A copy with working memory of its own, beside a model whose covariances are `covs`.
+    pub fn fork(&self, covs: &[RelCov]) -> Self {
+        Self::new(self.engine.clone(), self.terms.clone(), covs)
+    }
+
+    /// The parts of the likelihood: `r^2` is that of the whole system.
+    pub fn parts(&self, whole: Parts) -> Parts {
+        Parts {
+            log_det_re: self.engine.parts().log_det_re,
+            ..whole
+        }
+    }
+
+    /// First derivatives: the traces of `whole` are replaced by those of the random effects alone.
+    pub fn slopes(
+        &mut self,
+        whole: &mut Engine,
+        profile: Profile,
+        omega: &mut OmegaDerivatives,
+    ) {
+        let traces_only = Profile {
+            precision: 0.0,
+            ..profile
+        };
+        self.engine.slopes(traces_only, &mut self.own);
+        whole.slopes(traces_only, &mut self.all);
+        whole.slopes(profile, omega);
+        for (own, &term) in self.own.g().iter().zip(&self.terms) {
+            let all = &self.all.g()[term];
+            let g = omega.g_mut()[term].iter_mut();
+            for ((g, own), all) in g.zip(own).zip(all) {
+                *g += own - all;
+            }
+        }
+    }
+
+    /// Second derivatives, after [`Self::slopes`]: the same with the traces of the exact Hessian.
+    pub fn hessian(
+        &mut self,
+        whole: &mut Engine,
+        profile: Profile,
+        kind: HessianKind,
+        omega: &mut OmegaDerivatives,
+    ) {
+        whole.hessian(profile, kind, omega);
+        if kind == HessianKind::Exact {
+            self.engine.hessian(profile, kind, &mut self.own);
+            omega.replace_expected(&self.own);
+        }
+    }
+}

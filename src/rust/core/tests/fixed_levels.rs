@@ -1,0 +1,240 @@
+//! A fixed factor as a term of its own against its dummy columns in X.
+
+mod common;
+
+use common::{random_levels, Data, Random, TermData};
+use rlmm_core::covariance::RelCov;
+use rlmm_core::covariance::Structure::{Diagonal, Unstructured};
+use rlmm_core::derivatives::HessianKind;
+use rlmm_core::factor::leverage::leverage;
+use rlmm_core::factor::memory::Room;
+use rlmm_core::lmm::{fitted, EngineKind};
+use rlmm_core::optimize::{Flow, OptSummary, Settings};
+use rlmm_core::{Criterion, LinearMixedModel};
+
+const CRITERIA: [Criterion; 2] = [Criterion::Ml, Criterion::Reml];
+
+fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (a - b).abs() <= tolerance * (1e-3 + largest),
+            "{what}[{i}]: {a} against {b}"
+        );
+    }
+}
+
+/// A model with a fixed factor, both ways.
+struct Pair {
+    name: String,
+    /// Dummy columns in X.
+    dummies: Data,
+    /// The factor as the last term.
+    levels: Data,
+}
+
+// Treatment contrasts of a factor.
+fn add_factor(data: impl Fn() -> Data, refs: &[i32], name: String) -> Pair {
+    let n_levels = *refs.iter().max().unwrap();
+    let (mut dummies, mut levels) = (data(), data());
+    for level in 2..=n_levels {
+        let column = refs.iter().map(|&r| f64::from(u8::from(r == level)));
+        dummies.x.extend(column);
+    }
+    for own in [&mut dummies, &mut levels] {
+        for (y, level) in own.y.iter_mut().zip(refs) {
+            *y += 0.3 * f64::from(*level % 7);
+        }
+    }
+    let z = refs.iter().map(|&r| f64::from(u8::from(r > 1)));
+    levels.terms.push(TermData {
+        refs: refs.to_vec(),
+        n_levels: n_levels as usize,
+        z: Some(z.collect()),
+        cov: RelCov::fixed(),
+    });
+    Pair {
+        name,
+        dummies,
+        levels,
+    }
+}
+
+fn pair(n: usize, terms: &[(usize, usize)], levels: usize, odd: bool) -> Pair {
+    let data = || {
+        let mut random = Random::new(5);
+        let mut data = Data::new(&mut random, n, 3);
+        for &(n_levels, k) in terms {
+            let refs = random_levels(&mut random, n, n_levels);
+            for (y, level) in data.y.iter_mut().zip(&refs) {
+                *y += 0.4 * f64::from(*level % 5);
+            }
+            let structure = if k == 3 { Diagonal } else { Unstructured };
+            data = data.with_term(&mut random, refs, &[(structure, k)]);
+        }
+        if odd {
+            data = data.with_weights(&mut random).with_offset(&mut random);
+        }
+        data
+    };
+    let mut random = Random::new(17);
+    let refs = random_levels(&mut random, n, levels);
+    add_factor(data, &refs, format!("{terms:?} {levels} {odd}"))
+}
+
+fn pairs() -> Vec<Pair> {
+    vec![
+        pair(600, &[(80, 1)], 30, false),
+        pair(600, &[(20, 1)], 90, true),
+        pair(900, &[(50, 2)], 40, true),
+        pair(900, &[(40, 1), (25, 1)], 60, false),
+        pair(900, &[(15, 3), (12, 1)], 45, true),
+    ]
+}
+
+fn model(data: &Data, kind: EngineKind, by: Criterion) -> LinearMixedModel {
+    let room = Room::default();
+    LinearMixedModel::by(kind, &room, &data.design(), by, None).unwrap()
+}
+
+fn exact(data: &Data, by: Criterion) -> LinearMixedModel {
+    model(data, EngineKind::Exact, by)
+}
+
+fn fit(model: &mut LinearMixedModel) -> OptSummary {
+    let start = model.start().to_vec();
+    let settings = Settings::default();
+    model
+        .fit(&start, &settings, &mut |_, _, _| Flow::Continue)
+        .unwrap()
+}
+
+fn derivatives(model: &mut LinearMixedModel, theta: &[f64]) -> Vec<f64> {
+    let n = theta.len();
+    let mut out = vec![0.0; n + n * n];
+    let (gradient, hessian) = out.split_at_mut(n);
+    let slopes = model.at(theta).unwrap().slopes();
+    slopes.gradient(gradient);
+    slopes.hessian(HessianKind::Exact).fill(hessian);
+    let point = model.at(theta).unwrap();
+    let with_sigma = point.with_sigma(0.9, HessianKind::Exact);
+    out.extend(with_sigma.gradient);
+    out.extend(with_sigma.hessian);
+    out
+}
+
+#[test]
+fn both_ways_agree_at_a_theta() {
+    for pair in pairs() {
+        for by in CRITERIA {
+            let name = format!("{} {by:?}", pair.name);
+            let mut dummies = exact(&pair.dummies, by);
+            let mut levels = exact(&pair.levels, by);
+            let theta: Vec<f64> =
+                dummies.start().iter().map(|t| 0.3 + 0.4 * t).collect();
+            for theta in [theta.clone(), vec![0.0; theta.len()]] {
+                let expected = dummies.estimates(&theta).unwrap();
+                let found = levels.estimates(&theta).unwrap();
+                let values = |e: &rlmm_core::lmm::Estimates| {
+                    vec![e.objective, e.sigma, e.pwrss]
+                };
+                close(&name, &values(&found), &values(&expected), 1e-11);
+                let beta = &expected.solution.beta;
+                close(&name, &found.solution.beta, &beta[..3], 1e-9);
+                let of_levels = found.solution.b.last().unwrap();
+                assert_eq!(of_levels[0], 0.0);
+                close(&name, &of_levels[1..], &beta[3..], 1e-9);
+                let slopes = derivatives(&mut levels, &theta);
+                close(&name, &slopes, &derivatives(&mut dummies, &theta), 1e-8);
+            }
+            fitted_values_agree(&name, &pair, [&mut dummies, &mut levels]);
+            let mut contrast = vec![0.0; beta_len(&pair.dummies)];
+            contrast[1] = 1.0;
+            let wide = dummies.at(&theta).unwrap().contrast_slopes(&contrast);
+            let narrow =
+                levels.at(&theta).unwrap().contrast_slopes(&contrast[..3]);
+            close(&name, &narrow, &wide, 1e-8);
+        }
+    }
+}
+
+fn beta_len(data: &Data) -> usize {
+    data.design().p()
+}
+
+fn fitted_values_agree(
+    name: &str,
+    pair: &Pair,
+    models: [&mut LinearMixedModel; 2],
+) {
+    let mut found = Vec::new();
+    for (model, data) in models.into_iter().zip([&pair.dummies, &pair.levels]) {
+        let theta = model.start().to_vec();
+        let design = data.design();
+        let mut mu = vec![0.0; data.n()];
+        let estimates = model.estimates(&theta).unwrap();
+        fitted(&design, &estimates.solution, &mut mu);
+        let point = model.at(&theta).unwrap();
+        mu.extend(leverage(&design, point.factor().unwrap()));
+        found.push(mu);
+    }
+    close(name, &found[1], &found[0], 1e-10);
+}
+
+#[test]
+fn both_ways_find_the_same_optimum() {
+    for pair in pairs() {
+        for by in CRITERIA {
+            let mut dummies = exact(&pair.dummies, by);
+            let mut levels = exact(&pair.levels, by);
+            let (expected, found) = (fit(&mut dummies), fit(&mut levels));
+            let objectives = [expected.best_value, found.best_value];
+            close(&pair.name, &objectives[1..], &objectives[..1], 1e-10);
+            let verdicts = [&mut dummies, &mut levels]
+                .map(|m| m.certificate(&found.best).unwrap().verdict);
+            assert_eq!(verdicts[0], verdicts[1], "{}", pair.name);
+            let df = |m: &mut LinearMixedModel| {
+                m.satterthwaite(&found.best).unwrap().unwrap()[1]
+            };
+            close(&pair.name, &[df(&mut levels)], &[df(&mut dummies)], 1e-6);
+        }
+    }
+}
+
+#[test]
+fn conjugate_gradients_agree_with_the_factor() {
+    for pair in [
+        pair(4000, &[(500, 1)], 150, false),
+        pair(4000, &[(120, 1), (80, 1)], 300, true),
+    ] {
+        for by in CRITERIA {
+            let mut factor = exact(&pair.levels, by);
+            let mut iterative = model(&pair.levels, EngineKind::Iterative, by);
+            let expected = fit(&mut factor);
+            let found = fit(&mut iterative);
+            close(&pair.name, &found.best, &expected.best, 1e-3);
+            let theta = &expected.best;
+            let expected = factor.estimates(theta).unwrap();
+            let found = iterative.estimates(theta).unwrap();
+            close(&pair.name, &[found.sigma], &[expected.sigma], 1e-9);
+            let beta = &expected.solution.beta;
+            close(&pair.name, &found.solution.beta, beta, 1e-7);
+            let last = expected.solution.b.len() - 1;
+            let b = &expected.solution.b[last];
+            close(&pair.name, &found.solution.b[last], b, 1e-7);
+            let off = (found.objective - expected.objective).abs();
+            iterative.certificate(theta).unwrap();
+            let se = iterative.noise().map_or(0.0, |noise| noise.loglik_se);
+            assert!(off <= 1e-6 + 10.0 * se, "{}: {off}, {se}", pair.name);
+        }
+    }
+}
+
+#[test]
+fn too_many_levels_for_the_rows_are_an_error() {
+    let pair = pair(60, &[(10, 1)], 60, false);
+    let design = pair.levels.design();
+    let found = LinearMixedModel::new(&design, Criterion::Reml, None);
+    assert!(found.is_err());
+}
