@@ -92,6 +92,9 @@ check_models <- function(fits) {
 
 anova_of_one <- function(fit, type, ddf, vcov, cluster) {
   ddf <- choose_ddf(fit, ddf, vcov)
+  if (has_large(fit)) {
+    return(large_tests(fit, type, fixed_tests(fit, ddf, vcov, cluster)))
+  }
   if (ddf == "none") {
     return(sums_of_squares(fit))
   }

@@ -80,6 +80,7 @@ core_lambdas <- function(fit) {
 #' In a generalized model y and W are the working response and weights of the last iteration.
 #' @noRd
 weighted_columns <- function(fit) {
+  abort_if_large(fit, "The blocks of the cross-products", "aren't")
   check_root_weights(fit)
   spec <- fit_spec(fit)
   root <- root_weights(fit)

@@ -3,7 +3,8 @@
 check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
   n <- length(spec$y)
-  check_counts(n, count_columns(spec$x), spec$sigma)
+  p <- count_columns(spec$x) + sum(fixed$large$is_column)
+  check_counts(n, p, spec$sigma)
   known_sigma <- !has_residual(spec)
   for (term in random) {
     check_term(term, n, checks, known_sigma)

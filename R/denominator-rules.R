@@ -15,7 +15,7 @@ rule_df <- function(fit, rule) {
   df
 }
 
-rows_left <- function(fit) nobs.rlmm(fit) - n_free_beta(fit)
+rows_left <- function(fit) nobs.rlmm(fit) - n_coefficients(fit)
 
 # The term of each coefficient; 0 is the intercept.
 coefficient_terms <- function(fit) attr(stats::model.matrix(fit), "assign")

@@ -3,6 +3,13 @@
 #' X as fitted: n x p, without aliased columns
 #' @noRd
 fixed_matrix <- function(fit, new = new_data(fit, NULL)) {
+  abort_if_large(fit)
+  ordinary_matrix(fit, new)
+}
+
+#' The columns of X but those of a large factor's levels
+#' @noRd
+ordinary_matrix <- function(fit, new = new_data(fit, NULL)) {
   column_matrix(fixed_columns(fit, new), new$n)
 }
 
@@ -16,6 +23,7 @@ free_matrix <- function(fit, new = new_data(fit, NULL)) {
 #' @noRd
 fixed_columns <- function(fit, new = new_data(fit, NULL)) {
   columns <- full_fixed_columns(fit, new)
+  # The dummy columns of a large factor are no columns of X, nor are they dropped from it.
   if (length(fit$fixed$dropped) == 0) {
     return(columns)
   }
@@ -25,12 +33,38 @@ fixed_columns <- function(fit, new = new_data(fit, NULL)) {
 #' X with all columns of the formula, aliased ones too
 #' @noRd
 full_fixed_columns <- function(fit, new = new_data(fit, NULL)) {
-  part_columns(
-    stats::delete.response(fit$fixed$terms),
+  columns <- part_columns(
+    stats::delete.response(fit$fixed$ordinary %||% fit$fixed$terms),
     fit$fixed$contrasts,
     fit$fixed$xlevels,
     new
   )
+  ordinary_columns(columns, fit$fixed$large)
+}
+
+#' What the levels of a large factor add to the linear predictor: nothing without such a factor
+#' @param effects Their coefficients, one for each level.
+#' @noRd
+large_part <- function(fit, new, effects = fit$levels) {
+  large <- fit$fixed$large
+  if (is.null(large)) {
+    return(0)
+  }
+  effects[is.na(effects)] <- 0
+  effects[large_refs(fit, new)]
+}
+
+#' The level of each row, of the data of the fit or of new data
+#' @noRd
+large_refs <- function(fit, new) {
+  large <- fit$fixed$large
+  terms <- large$terms
+  x <- part_frame(
+    terms,
+    stats::setNames(list(large$levels), large$variable),
+    new
+  )
+  match(as.character(.subset2(x, large$variable)), large$levels)
 }
 
 #' Columns of one random-effects term: n x k

@@ -116,7 +116,7 @@ max_diagnosed_levels <- 3000L
 influence_by_factor <- function(fit) {
   levels <- ngrps.rlmm(fit)
   is_cheap <- levels > 1L & levels <= max_diagnosed_levels
-  has_fixed <- n_free_beta(fit) > 0L
+  has_fixed <- n_free_beta(fit) > 0L && !has_large(fit)
   factors <- if (n_rows(fit) <= 2e5 && has_fixed) names(levels)[is_cheap]
   found <- lapply(stats::setNames(nm = factors), \(group) {
     suppressWarnings(influence.rlmm(fit, group, one_step = FALSE))

@@ -39,6 +39,7 @@ emm_basis.rlmm <- function(
   lmer.df = emm_ddf(object),
   ...
 ) {
+  abort_if_large(object, "A reference grid")
   x <- grid_matrix(object, trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
   # ggeffects asks all models that it doesn't know for "link": normal limits.

@@ -8,6 +8,7 @@ rank_policies <- c("warnif", "simple", "NA", "NAwarn")
 judge_estimable <- function(eta, fit, new, rankdeficient) {
   if (
     length(fit$fixed$dropped) == 0L ||
+      has_large(fit) ||
       rankdeficient == "simple" ||
       is.null(fit$frame)
   ) {

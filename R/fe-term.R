@@ -35,14 +35,33 @@ is_time <- function(x) inherits(x, c("difftime", "Date", "POSIXct"))
 #' The fixed part of the model
 #' @return A list: `x` (columns of full rank) and `fixed`, the field of the fit.
 #' @noRd
-fixed_design <- function(parsed, frame, env, data, contrasts, control) {
+fixed_design <- function(
+  parsed,
+  frame,
+  env,
+  data,
+  contrasts,
+  control,
+  may_be_large = FALSE
+) {
   formula <- rlang::new_formula(parsed$response, parsed$fixed, env = env)
   terms <- part_terms(formula, frame, data)
   check_contrasts(contrasts, frame)
   tell_text(terms, frame)
+  large <- if (may_be_large) find_large_factor(terms, frame, contrasts)
+  if (is.null(large)) {
+    return(ordinary_design(terms, frame, contrasts, control))
+  }
+  ordinary <- part_terms(ordinary_formula(formula, large, terms), frame)
+  found <- ordinary_design(ordinary, frame, contrasts, control, large)
+  with_large(found, terms, large, frame, control)
+}
+
+# The fixed part but for the levels of a large factor.
+ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
-  x <- without_contrasts(x)
+  x <- ordinary_columns(without_contrasts(x), large)
   check_columns_finite(x)
   levels <- used_levels(terms, frame, used)
   fixed <- list(terms = terms, contrasts = used, xlevels = levels)
@@ -58,6 +77,76 @@ kept_columns <- function(x, keep, fixed) {
     x <- select_columns(x, keep)
   }
   list(x = x, fixed = fixed)
+}
+
+#' The fixed part with its large factor, without what depends on other columns beside it
+#' @param found What [ordinary_design()] returns.
+#' @param terms The terms of the whole fixed part.
+#' @noRd
+with_large <- function(found, terms, large, frame, control) {
+  found$fixed <- with_places(found$fixed, terms, large, frame)
+  x <- column_matrix(found$x, nrow(frame))
+  colnames(x) <- found$fixed$names
+  is_after <- found$fixed$assign > large$position
+  beside <- beside_large(x, is_after, large, counted_rows(frame))
+  report_lost(found$fixed, beside, control$checks$rankx)
+  without_dependent(found, beside)
+}
+
+# The field of the fit with its factor, and with the term of each ordinary column; 0 is the
+# intercept.
+with_places <- function(fixed, terms, large, frame) {
+  known <- c(fixed$names, fixed$dropped)
+  places <- term_places(known, fixed, terms, frame)
+  label <- str2lang(large$label)
+  alone <- rlang::new_formula(NULL, label, environment(terms))
+  large$terms <- part_terms(alone, frame)
+  large$variable <- variable_names(large$terms)
+  large$before <- known[places < large$position]
+  large$had_column <- large$is_column
+  fixed$assign <- places[seq_along(fixed$names)]
+  fixed$ordinary <- fixed$terms
+  fixed$terms <- terms
+  fixed$large <- large
+  fixed
+}
+
+# The number in the whole fixed part of the term of each of some ordinary columns.
+term_places <- function(names, fixed, terms, frame) {
+  ordinary <- fixed$terms
+  attr(frame, "terms") <- ordinary
+  made <- stats::model.matrix.default(
+    ordinary,
+    frame,
+    contrasts.arg = fixed$contrasts
+  )
+  assign <- attr(made, "assign")[match(names, colnames(made))]
+  labels <- attr(ordinary, "term.labels")
+  c(0L, match(labels, attr(terms, "term.labels")))[assign + 1L]
+}
+
+# The columns and levels that depend on others.
+lost_beside <- function(fixed, beside) {
+  large <- fixed$large
+  columns <- fixed$names[!seq_along(fixed$names) %in% beside$keep]
+  c(columns, large$names[large$had_column & !beside$is_column])
+}
+
+report_lost <- function(fixed, beside, policy) {
+  lost <- lost_beside(fixed, beside)
+  if (length(lost) > 0L && policy != "ignore") {
+    p <- length(fixed$names) + sum(fixed$large$had_column)
+    report_dropped(lost, p, policy)
+  }
+}
+
+without_dependent <- function(found, beside) {
+  fixed <- found$fixed
+  fixed$dropped <- c(fixed$dropped, lost_beside(fixed, beside))
+  fixed$names <- fixed$names[beside$keep]
+  fixed$assign <- fixed$assign[beside$keep]
+  fixed$large$is_column <- beside$is_column
+  list(x = select_columns(found$x, beside$keep), fixed = fixed)
 }
 
 # The levels of the factors among the variables, if any has contrasts.
@@ -110,11 +199,6 @@ has_full_rank <- function(x, frame) {
 counted_rows <- function(frame) {
   weights <- .subset2(frame, "(weights)")
   if (!is.null(weights) && any(weights == 0)) as.double(weights > 0)
-}
-
-pivot_columns <- function(x) {
-  qr <- qr(x, tol = 1e-7)
-  sort(qr$pivot[seq_len(qr$rank)])
 }
 
 #' Columns less their means, where the first one is constant

@@ -7,6 +7,8 @@ fit_cond_var <- function(fit, spec = fit_spec(fit)) UseMethod("fit_cond_var")
 
 #' @export
 fit_cond_var.rlmm_lmm <- function(fit, spec = fit_spec(fit)) {
+  # Given all fixed effects, the levels of a large factor among them.
+  spec$terms <- Filter(\(term) !is_fixed_term(term), spec$terms)
   core_cond_var(spec, fit$theta)
 }
 

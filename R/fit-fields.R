@@ -14,6 +14,19 @@ with_held <- function(beta, names, held) {
   beta
 }
 
+# The coefficients of a large factor's levels: `NA` without a column, but zero for the base.
+level_effects <- function(b, large) {
+  if (is.null(large)) {
+    return(NULL)
+  }
+  effects <- as.vector(b[[length(b)]])
+  effects[!large$is_column] <- NA
+  if (large$has_base) {
+    effects[1L] <- 0
+  }
+  effects
+}
+
 # Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are
 # those of the core terms.
 with_scales <- function(random, scales) {
@@ -119,6 +132,10 @@ abort_offset <- function(name, x) {
     "rlmm_error_offset"
   )
 }
+
+#' Number of coefficients that are estimated, those of a large factor's levels among them
+#' @noRd
+n_coefficients <- function(fit) n_free_beta(fit) + n_levels_fixed(fit$fixed)
 
 # The number of rows; of a fit without its data only the number of observations of positive weight
 # is known.

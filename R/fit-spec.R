@@ -24,6 +24,16 @@ fit_spec.rlmm_lmm <- function(fit, y = NULL) {
     )
   }
   spec$engine <- fit$engine
+  with_large_levels(spec, fit)
+}
+
+with_large_levels <- function(spec, fit) {
+  large <- fit$fixed$large
+  if (is.null(large)) {
+    return(spec)
+  }
+  large$refs <- large_refs(fit, new_data(fit, NULL))
+  spec$terms <- c(spec$terms, list(large_core_term(large)))
   spec
 }
 

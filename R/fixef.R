@@ -29,11 +29,25 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
   refuse_dots(...)
   check_flag(add.dropped, "add.dropped")
   dropped <- object$fixed$dropped
+  if (has_large(object)) {
+    return(all_coefficients_of(object, add.dropped))
+  }
   if (!add.dropped || length(dropped) == 0) {
     return(object$beta)
   }
   all_names <- full_column_names(object)
   stats::setNames(object$beta[all_names], all_names)
+}
+
+# With those of a large factor's levels, in the order of the formula.
+all_coefficients_of <- function(fit, add.dropped) {
+  large <- fit$fixed$large
+  names <- column_names(full_fixed_columns(fit))
+  ordinary <- stats::setNames(fit$beta[names], names)
+  levels <- stats::setNames(fit$levels, large$names)[large$had_column]
+  is_before <- names %in% large$before
+  all <- c(ordinary[is_before], levels, ordinary[!is_before])
+  if (add.dropped) all else all[!is.na(all)]
 }
 
 #' Names of all columns of the model matrix, kept and dropped, in the formula's order.

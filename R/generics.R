@@ -158,7 +158,7 @@ abort_no_method <- function(generic, object) {
 #' @rawNamespace S3method(lme4::isREML, rlmm)
 isREML.rlmm <- function(x, ...) {
   refuse_dots(...)
-  isTRUE(x$reml) && n_free_beta(x) > 0
+  isTRUE(x$reml) && n_coefficients(x) > 0
 }
 
 #' @export

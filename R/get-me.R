@@ -173,7 +173,7 @@ fit_parts <- list(
       c("beg__", term_groups(fit))
     )
   },
-  REML = \(fit) if (isREML.rlmm(fit)) n_free_beta(fit) else 0L,
+  REML = \(fit) if (isREML.rlmm(fit)) n_coefficients(fit) else 0L,
   is_REML = \(fit) isREML.rlmm(fit),
   # lme4: others
   flist = \(fit) factor_list(fit),
@@ -347,7 +347,7 @@ factor_list <- function(fit) {
 
 deviance_components <- function(fit) {
   dev <- fit$dev
-  p <- n_free_beta(fit)
+  p <- n_coefficients(fit)
   reml <- isREML.rlmm(fit)
   c(
     ldL2 = dev$log_det_re,
@@ -365,7 +365,7 @@ deviance_components <- function(fit) {
 
 dimensions <- function(fit) {
   n <- n_rows(fit)
-  p <- n_free_beta(fit)
+  p <- n_coefficients(fit)
   c(
     N = n,
     n = n,

@@ -69,6 +69,7 @@ influence.rlmm <- function(
   ...
 ) {
   refuse_dots(..., lme4_only = lme4_influence_arguments)
+  abort_if_large(model, "Influence")
   check_flag(refit, "refit")
   if (!is.null(one_step)) {
     check_flag(one_step, "one_step")

@@ -40,7 +40,7 @@ hatvalues.rlmm <- function(model, fullHatMatrix = FALSE, ...) {
 cooks.distance.rlmm <- function(model, ...) {
   refuse_dots(...)
   h <- hatvalues.rlmm(model)
-  stats::rstandard(model)^2 * h / ((1 - h) * n_free_beta(model))
+  stats::rstandard(model)^2 * h / ((1 - h) * n_coefficients(model))
 }
 
 #' @rdname hatvalues.rlmm

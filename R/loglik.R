@@ -147,7 +147,7 @@ small_sample_term <- function(k, n) {
 n_parameters <- function(fit) {
   has_shape <- !fit$known_sigma || estimates_parameter(fit$glmm)
   n_ratios <- max(length(fit$strata$levels) - 1L, 0L)
-  n_free_beta(fit) + length(fit$theta) - n_held(fit) + has_shape + n_ratios
+  n_coefficients(fit) + length(fit$theta) - n_held(fit) + has_shape + n_ratios
 }
 
 #' The criterion d(theta, sigma) at the fit's theta, with sigma profiled out unless it was given
@@ -167,6 +167,10 @@ own_criterion.rlmm_lmm <- function(fit, reml) {
   if (is.null(reml) || reml == own) {
     return(fit$dev$objective)
   }
+  if (has_large(fit)) {
+    spec <- replace(fit_spec(fit), "reml", reml)
+    return(core_objective(spec, fit$theta))
+  }
   fit$dev$objective + criterion_part(fit, reml) - criterion_part(fit, own)
 }
 
@@ -182,7 +186,7 @@ own_criterion.rlmm_glmm <- function(fit, reml) {
 # weights.
 criterion_part <- function(fit, reml) {
   dev <- fit$dev
-  df <- dev$n_eff - if (reml) n_free_beta(fit) else 0
+  df <- dev$n_eff - if (reml) n_coefficients(fit) else 0
   sigma2 <- if (fit$known_sigma || has_free_scale(fit)) {
     fit$sigma^2
   } else {

@@ -5,6 +5,7 @@
 #' @param approximation Of a generalized model: what [glmm_approximation()] returns, its family
 #'   among it.
 #' @param weights_type What [read_weights_type()] returns.
+#' @param may_be_large May the levels of a factor be no columns of X?
 #' @return A list: `formula`, `frame`, `fixed`, `held`, `random`, the `spec` of SPEC.md, and
 #'   `control`, without held parameters that the model lacks if it comes from another model (see
 #'   [let_go()]).
@@ -19,7 +20,8 @@ model_design <- function(
   contrasts = NULL,
   sigma = NULL,
   approximation = NULL,
-  weights_type = "precision"
+  weights_type = "precision",
+  may_be_large = FALSE
 ) {
   check_design_arguments(data, REML, sigma, control, approximation)
   parsed <- parse_formula(formula, data)
@@ -28,8 +30,14 @@ model_design <- function(
   if (weights_type == "frequency") {
     frame <- repeat_rows(frame)
   }
-  fixed <- fixed_design(parsed, frame, env, data, contrasts, control)
   random <- random_design(parsed, frame, env, data)
+  make_fixed <- \(may_be_large) {
+    fixed_design(parsed, frame, env, data, contrasts, control, may_be_large)
+  }
+  fixed <- make_fixed(may_be_large)
+  if (contains_random(fixed, random$terms, nrow(frame))) {
+    fixed <- make_fixed(FALSE)
+  }
   design <- list(
     formula = formula,
     frame = frame,
@@ -48,9 +56,41 @@ model_design <- function(
     sigma,
     approximation
   )
+  design <- with_large_term(design)
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
+}
+
+# The spec with the levels of a large factor as one more term; their numbers aren't kept elsewhere.
+with_large_term <- function(design) {
+  large <- design$fixed$large
+  if (!is.null(large)) {
+    design$spec$terms <- c(design$spec$terms, list(large_core_term(large)))
+    design$fixed$large <- kept_large(large)
+  }
+  design
+}
+
+#' Whether a large factor, beside X, contains the effects of a random term: these need X as it is
+#' @noRd
+contains_random <- function(fixed, terms, n) {
+  large <- fixed$fixed$large
+  if (is.null(large)) {
+    return(FALSE)
+  }
+  x <- column_matrix(fixed$x, n)
+  possible <- length(large$levels) + ncol(x)
+  for (term in terms) {
+    is_possible <- term$n_levels <= possible
+    z <- if (is_possible) column_matrix(term$z, n)
+    if (
+      is_possible && contains_effects(x, large, z, term$refs, term$n_levels)
+    ) {
+      return(TRUE)
+    }
+  }
+  FALSE
 }
 
 check_design_arguments <- function(data, REML, sigma, control, approximation) {

@@ -23,7 +23,10 @@ model.matrix.rlmm <- function(
   warn_of_dots(...)
   switch(
     one_of(type, c("fixed", "random", "randomListRaw"), "type"),
-    fixed = user_fixed_matrix(object),
+    fixed = {
+      abort_if_large(object, "The model matrix")
+      user_fixed_matrix(object)
+    },
     random = random_matrix(object),
     randomListRaw = {
       labels <- vapply(object$random, `[[`, "", "label")

@@ -63,9 +63,10 @@ not_nested_fixed <- function(smaller, larger) {
   }
 }
 
-# X, where the fit holds its data.
+# X, where the fit holds its data, and X has all columns of the formula.
 known_matrix <- function(fit) {
-  if (inherits(fit, "rlmm") && is.null(fit$frame)) {
+  is_unknown <- inherits(fit, "rlmm") && (is.null(fit$frame) || has_large(fit))
+  if (is_unknown) {
     return(NULL)
   }
   x <- stats::model.matrix(fit)

@@ -39,8 +39,9 @@ theta_names <- function(random) {
 
 # The number of arguments of the objective.
 n_arguments <- function(spec) {
+  random <- Filter(\(term) !is_fixed_term(term), spec$terms)
   theta <- vapply(
-    spec$terms,
+    random,
     \(core_term) sum(mapply(n_theta, core_term$part_kind, core_term$part_size)),
     1
   )

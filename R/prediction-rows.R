@@ -20,7 +20,7 @@ prediction_rows <- function(
   left_out = FALSE
 ) {
   x <- if (fixed) {
-    fixed_matrix(fit, new)
+    ordinary_matrix(fit, new)
   } else {
     matrix(0, new$n, length(fit$beta))
   }
@@ -90,7 +90,7 @@ effect_part <- function(effect, b) {
 #' The fixed part of the linear predictor, X beta + offset
 #' @noRd
 fixed_part <- function(fit, x, beta, new, rankdeficient = "warnif") {
-  eta <- drop(x %*% beta) + new_offset(fit, new)
+  eta <- drop(x %*% beta) + large_part(fit, new) + new_offset(fit, new)
   judge_estimable(eta, fit, new, rankdeficient)
 }
 

@@ -21,6 +21,7 @@ prediction_parts <- function(
   spec = fit_spec(fit),
   design = sparse_design(fit)
 ) {
+  abort_if_large(fit, "The standard error of a prediction")
   lambda <- lambda_blocks(fit$random, fit$theta)
   parts <- list(rx = fit$rx, free = free_beta(fit), lambda = lambda)
   if (length(effects) == 0L) {

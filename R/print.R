@@ -185,6 +185,7 @@ format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
 #' @noRd
 fit_notes <- function(fit) {
   c(
+    large_note(fit),
     dropped_note(fit),
     held_note(fit),
     known_sigma_note(fit),
@@ -195,6 +196,28 @@ fit_notes <- function(fit) {
     singular_note(fit),
     engine_note(fit)
   )
+}
+
+# A fixed factor with many levels has no rows in the table of the fixed effects.
+large_note <- function(fit) {
+  if (!has_large(fit)) {
+    return(NULL)
+  }
+  large <- fit$fixed$large
+  range <- format(range(fit$levels[large$is_column]), digits = 3L, trim = TRUE)
+  note <- sprintf(
+    "Fixed factor %s: %s from %s to %s%s; see `?fixed_levels`.",
+    tick(large$label),
+    plural(sum(large$is_column), "coefficient"),
+    range[1L],
+    range[2L],
+    if (large$has_base) {
+      sprintf(" (%s is the base)", dQuote(large$levels[1L], FALSE))
+    } else {
+      ""
+    }
+  )
+  strwrap(note, exdent = 2)
 }
 
 strata_note <- function(fit) {

@@ -131,7 +131,8 @@ rlmm <- function(
     if (missing(na.action)) default_na_action(data) else na.action,
     contrasts,
     sigma,
-    weights_type = read_weights_type(weights_type)
+    weights_type = read_weights_type(weights_type),
+    may_be_large = missing(dispersion)
   ))
 }
 

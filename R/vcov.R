@@ -9,6 +9,9 @@
 #' estimated. `use.hessian = FALSE` gives the one at fixed theta, from the working linear model; so
 #' does a fit with `nAGQ = 0`, and `full = TRUE`.
 #'
+#' Of a fixed factor with many levels (see [rlmm()]) it has no rows: it is the matrix of the other
+#' coefficients, beside the factor; [fixed_levels()] has the standard errors of the levels.
+#'
 #' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear fits by REML: see
 #' [summary()][summary.rlmm].
 #'
@@ -72,6 +75,7 @@ vcov.rlmm <- function(
     )
   }
   if (complete && !full) {
+    abort_if_large(object, "The covariance matrix of all coefficients")
     covariance <- pad_with_na(covariance, full_column_names(object))
   }
   if (correlation) with_correlation(covariance) else covariance
@@ -93,6 +97,7 @@ sigma.rlmm <- function(object, use.fallback = FALSE, ...) {
 #' b = Lambda u
 #' @noRd
 unscaled_joint_covariance <- function(fit) {
+  abort_if_large(fit, "The joint covariance matrix")
   check_joint_size(sum(n_columns(fit) * n_levels(fit)) + length(fit$beta))
   free <- free_beta(fit)
   blocks <- joint_blocks(fit)

@@ -1,0 +1,149 @@
+# What there is to tell of a fixed factor whose levels are no columns of X.
+
+#' Coefficients of a fixed factor with many levels
+#'
+#' A factor of the fixed part with so many levels that its dummy columns would cost more than they
+#' are worth (see [rlmm()]) has no rows in the tables of [summary()][summary.rlmm] and no columns in
+#' `vcov()`. `fixef()` has its coefficients among the others; `fixed_levels()` has them with their
+#' standard errors, one row for each level.
+#'
+#' The standard errors are those that `vcov()` would have: of the differences from the base, at the
+#' estimated theta. They take a solve for each of the other coefficients, and the diagonal of the
+#' inverse of the system.
+#'
+#' @param object A fit of [rlmm()] with such a factor.
+#' @return A data frame with the columns `level`, `estimate`, `std.error`, and `statistic`, the
+#'   ratio of the two. The base has an estimate of zero; a level that was dropped, as it depends on
+#'   columns before it, has `NA`.
+#' @seealso `fixef()`, and [anova()][anova.rlmm] for a test of the factor as a whole.
+#' @examples
+#' # By default 24 levels are columns of X, which summary() shows
+#' old <- options(rlmm.large_factor = 20)
+#' fit <- rlmm(diameter ~ plate + (1 | sample), Penicillin)
+#' fit
+#' head(fixed_levels(fit))
+#' anova(fit)
+#' options(old)
+#' @export
+fixed_levels <- function(object) {
+  large <- object$fixed$large
+  if (is.null(large)) {
+    abort_no_levels(object)
+  }
+  std_error <- level_errors(object)
+  data.frame(
+    level = large$levels,
+    estimate = object$levels,
+    std.error = std_error,
+    statistic = object$levels / std_error
+  )
+}
+
+abort_no_levels <- function(object) {
+  if (!inherits(object, "rlmm")) {
+    abort_argument(
+      "`object` must be a fit of `rlmm()`.",
+      x = it_is(object),
+      arg = "object"
+    )
+  }
+  abort_rlmm(
+    c(
+      "The fit has no fixed factor with so many levels that they stand apart.",
+      i = "`summary()` and `fixef()` have all coefficients."
+    ),
+    "rlmm_error_not_available"
+  )
+}
+
+# Given the other coefficients beta the levels have the conditional covariance C, and they move with
+# beta by D = d levels / d beta: the variance is C + D V D', with V the covariance of beta.
+level_errors <- function(fit) {
+  spec <- fit_spec(fit)
+  variances <- core_cond_var(spec, fit$theta)
+  own <- as.vector(variances[[length(variances)]])
+  moved <- level_shifts(fit, spec)
+  if (ncol(moved) > 0L) {
+    own <- own + colSums(backsolve(fit$rx, t(moved), transpose = TRUE)^2)
+  }
+  own[!fit$fixed$large$is_column] <- NA
+  fit$sigma * sqrt(own)
+}
+
+# D: minus the levels' coefficients of the columns of X, taken for responses.
+level_shifts <- function(fit, spec) {
+  x <- column_matrix(spec$x, length(spec$y))
+  spec$x <- list()
+  spec["offset"] <- list(NULL)
+  spec$sigma <- 1
+  shifts <- lapply(seq_len(ncol(x)), \(j) {
+    b <- core_estimates(replace(spec, "y", list(x[, j])), fit$theta)$b
+    -as.vector(b[[length(b)]])
+  })
+  matrix(unlist(shifts), ncol = ncol(x))
+}
+
+#' F tests of the terms of a fit with a large factor: those of the other terms beside it, and its
+#' own
+#' @noRd
+large_tests <- function(fit, type, tests) {
+  check_large_type(fit, type, tests$ddf)
+  large <- fit$fixed$large
+  table <- as.data.frame(term_tests(without_large(fit), "III", tests))
+  own <- level_test(fit)
+  own <- f_table(own$f, own$num_df, own$den_df, fit$sigma)
+  rownames(own) <- large$label
+  table <- rbind(table, own)
+  labels <- attr(fit$fixed$terms, "term.labels")
+  table <- table[intersect(labels, rownames(table)), , drop = FALSE]
+  heading <- c(
+    paste0(
+      "Type ",
+      type,
+      " analysis of variance with ",
+      ddf_label(tests$ddf)
+    ),
+    sprintf(
+      "(%s: as many as all other effects leave of the rows)",
+      tick(large$label)
+    )
+  )
+  structure(table, heading = heading, class = c("anova", "data.frame"))
+}
+
+# The fit as if the other terms were all that its formula has.
+without_large <- function(fit) {
+  fit$fixed$terms <- fit$fixed$ordinary
+  fit$fixed$assign <- NULL
+  if (!fit$fixed$large$has_base) {
+    fit$fixed$dropped <- c(fit$fixed$dropped, "(Intercept)")
+  }
+  fit$fixed$large <- NULL
+  fit
+}
+
+# What the levels explain beside all other effects, at the same theta.
+level_test <- function(fit) {
+  spec <- fit_spec(fit)
+  with <- core_estimates(spec, fit$theta)$pwrss
+  spec$terms <- spec$terms[-length(spec$terms)]
+  without <- core_estimates(spec, fit$theta)$pwrss
+  num_df <- sum(fit$fixed$large$is_column)
+  effects <- sum(n_columns(fit) * n_levels(fit))
+  den_df <- nobs.rlmm(fit) - n_coefficients(fit) - effects
+  list(
+    f = (without - with) / (num_df * fit$sigma^2),
+    num_df = num_df,
+    den_df = if (den_df > 0) den_df else NA_real_
+  )
+}
+
+check_large_type <- function(fit, type, ddf) {
+  crossed <- any(attr(fit$fixed$ordinary, "order") > 1L)
+  if (ddf == "none" || type == "I") {
+    abort_if_large(fit, "A sequential table")
+  }
+  if (type == "II" && crossed) {
+    abort_if_large(fit, "Type II beside interactions")
+  }
+}

@@ -1,0 +1,286 @@
+# A fixed factor with so many levels that its dummy columns would fill the memory: it is no part of X.
+# Its levels are a term of the spec with a part of kind "fixed", which the core eliminates like random
+# effects, without a penalty. Everything else of the fixed part is "ordinary".
+
+#' The factor of the fixed part whose levels are no columns of X
+#'
+#' It stands on its own, has treatment contrasts (or, without an intercept, a column for each level),
+#' and so many levels that its dummy columns cost more than a second, or the number that the option
+#' `rlmm.large_factor` says.
+#' @param terms The terms of the fixed part.
+#' @return `NULL`, or a list: `label` (of its term), `position` (the number of its term), `levels`,
+#'   `refs` (of each row), `has_base` (is the first level without a column?), `is_column` (has each
+#'   level a column?), `names` (of the levels' columns).
+#' @noRd
+find_large_factor <- function(terms, frame, contrasts) {
+  labels <- attr(terms, "term.labels")
+  alone <- labels[
+    colSums(attr(terms, "factors")[, labels, drop = FALSE] > 0) == 1L
+  ]
+  for (label in alone[order(-n_categories(alone, frame))]) {
+    found <- large_factor(label, terms, frame, contrasts)
+    if (!is.null(found)) {
+      return(found)
+    }
+  }
+  NULL
+}
+
+n_categories <- function(labels, frame) {
+  vapply(
+    labels,
+    \(label) length(category_levels(frame_variable(label, frame))),
+    1L
+  )
+}
+
+# A variable of the frame by its term's label, which quotes names that aren't syntactic.
+frame_variable <- function(label, frame) {
+  .subset2(frame, label) %||% .subset2(frame, gsub("^`|`$", "", label))
+}
+
+# The levels that have a row; none of what isn't an unordered factor or text.
+category_levels <- function(x) {
+  if (is.character(x)) {
+    return(sort(unique(x)))
+  }
+  is_usual <- is.factor(x) &&
+    !is.ordered(x) &&
+    is.null(attr(x, "contrasts"))
+  if (is_usual) levels(x)
+}
+
+large_factor <- function(label, terms, frame, contrasts) {
+  x <- frame_variable(label, frame)
+  levels <- category_levels(x)
+  if (!is_large(length(levels), nrow(frame))) {
+    return(NULL)
+  }
+  has_intercept <- attr(terms, "intercept") == 1L
+  if (!stands_alone(label, terms) || !has_usual_contrasts(label, contrasts)) {
+    return(NULL)
+  }
+  if (!has_intercept && !is_first_category(label, terms)) {
+    return(NULL)
+  }
+  refs <- match(as.character(x), levels)
+  is_column <- seq_along(levels) > has_intercept
+  list(
+    label = label,
+    position = match(label, attr(terms, "term.labels")),
+    levels = levels,
+    refs = refs,
+    has_base = has_intercept,
+    is_column = is_column,
+    names = paste0(label, levels)
+  )
+}
+
+# Whether the dummy columns cost too much: 5e9 multiplications take about a second.
+is_large <- function(n_levels, n) {
+  limit <- getOption("rlmm.large_factor")
+  if (is.null(limit)) {
+    n_levels >= 100L && as.double(n) * n_levels^2 > 5e9
+  } else {
+    n_levels >= max(limit, 2)
+  }
+}
+
+# Whether the factor is in no interaction.
+stands_alone <- function(label, terms) {
+  factors <- attr(terms, "factors")
+  row <- which(factors[, label] > 0)
+  sum(factors[row, ] > 0) == 1L
+}
+
+has_usual_contrasts <- function(label, contrasts) {
+  usual <- getOption("contrasts")[[1L]]
+  identical(usual, "contr.treatment") &&
+    !gsub("^`|`$", "", label) %in% names(contrasts)
+}
+
+# Without an intercept the first factor, text or logical has a column for each level.
+is_first_category <- function(label, terms) {
+  classes <- attr(terms, "dataClasses")
+  factors <- attr(terms, "factors")
+  labels <- attr(terms, "term.labels")
+  is_category <- classes[rownames(factors)] %in%
+    c("factor", "ordered", "character", "logical")
+  has_category <- colSums(factors[is_category, , drop = FALSE] > 0) > 0
+  match(label, labels) == which(has_category)[1L]
+}
+
+#' The formula of the fixed part without the factor
+#'
+#' Without an intercept the others have the contrasts that they have beside it: they are made with
+#' one, which [ordinary_columns()] takes away.
+#' @noRd
+ordinary_formula <- function(formula, large, terms) {
+  labels <- setdiff(attr(terms, "term.labels"), large$label)
+  right <- Reduce(
+    \(left, label) call("+", left, str2lang(label)),
+    labels,
+    1
+  )
+  rlang::new_formula(formula[[2L]], right, env = environment(formula))
+}
+
+ordinary_columns <- function(columns, large) {
+  if (is.null(large) || large$has_base) {
+    return(columns)
+  }
+  select_columns(columns, which(column_names(columns) != "(Intercept)"))
+}
+
+#' The factor as a term of the spec
+#' @noRd
+large_core_term <- function(large) {
+  has_column <- as.double(large$is_column)
+  list(
+    refs = large$refs,
+    n_levels = length(large$levels),
+    z = list(if (all(has_column == 1)) 1 else has_column[large$refs]),
+    columns = large$label,
+    part_kind = "fixed",
+    part_size = 1L,
+    part_theta = 0L
+  )
+}
+
+#' Whether a term of a spec stands for the levels of a fixed factor
+#' @noRd
+is_fixed_term <- function(core_term) identical(core_term$part_kind, "fixed")
+
+# What a fit keeps of it: nothing of the length of the data.
+kept_large <- function(large) large[names(large) != "refs"]
+
+#' Whether the fixed part has a factor whose levels are no columns of X
+#' @noRd
+has_large <- function(fit) !is.null(fit$fixed$large)
+
+#' Number of coefficients that its levels have
+#' @noRd
+n_levels_fixed <- function(fixed) sum(fixed$large$is_column)
+
+# Rank --------------------------------------------------------------------------
+
+#' Which columns to keep beside the factor, and which levels have a column
+#'
+#' As in `lm()`, what is dropped depends on what stands before it in the formula: of columns before
+#' the factor that don't change within its levels all are kept, and as many of the last levels have
+#' no coefficient.
+#' @param x The ordinary columns, of full rank.
+#' @param after For each of them, whether it stands after the factor.
+#' @return A list: `keep` (columns) and `is_column` (levels).
+#' @noRd
+beside_large <- function(x, after, large, counts) {
+  intercept <- colnames(x) == "(Intercept)"
+  used <- if (is.null(counts)) rep(TRUE, nrow(x)) else counts > 0
+  refs <- large$refs[used]
+  x <- x[used, , drop = FALSE]
+  within <- within_levels(x, refs, length(large$levels))
+  dependent <- !intercept & depends_on_earlier(within, x)
+  is_column <- large$is_column & tabulate(refs, length(large$levels)) > 0L
+  before <- which(dependent & !after)
+  if (length(before) > 0L) {
+    others <- which(!dependent & !intercept)
+    means <- level_combinations(x, within, before, others, refs, large)
+    is_column <- without_last(is_column, means)
+  }
+  list(keep = which(!(dependent & after)), is_column = is_column)
+}
+
+within_levels <- function(x, refs, n_levels) {
+  x - level_means(x, refs, n_levels)[refs, , drop = FALSE]
+}
+
+level_means <- function(x, refs, n_levels) {
+  sums <- rowsum(x, factor(refs, seq_len(n_levels)), reorder = TRUE)
+  means <- matrix(0, n_levels, ncol(x))
+  counts <- tabulate(refs, n_levels)
+  seen <- which(counts > 0L)
+  means[seen, ] <- sums[as.character(seen), , drop = FALSE] / counts[seen]
+  means
+}
+
+# Whether what varies of each column within levels is a combination of those before it.
+depends_on_earlier <- function(within, x) {
+  whole <- sqrt(colSums(sweep(x, 2L, colMeans(x))^2))
+  left <- sqrt(colSums(within^2))
+  constant <- left <= 1e-7 * whole
+  varying <- which(!constant)
+  kept <- if (length(varying) > 0L) {
+    varying[pivot_columns(within[, varying, drop = FALSE])]
+  }
+  !seq_len(ncol(x)) %in% kept
+}
+
+# For each dependent column the combination of levels that it is beside the others.
+level_combinations <- function(x, within, which, others, refs, large) {
+  slopes <- if (length(others) > 0L) {
+    qr.coef(qr(within[, others, drop = FALSE]), within[, which, drop = FALSE])
+  }
+  rest <- x[, which, drop = FALSE]
+  if (length(others) > 0L) {
+    rest <- rest - x[, others, drop = FALSE] %*% slopes
+  }
+  means <- level_means(rest, refs, length(large$levels))
+  if (large$has_base) sweep(means, 2L, means[1L, ]) else means
+}
+
+# The last levels that have to go so that no combination is left.
+without_last <- function(is_column, means) {
+  for (i in seq_len(ncol(means))) {
+    size <- sqrt(rowSums(means^2))
+    last <- max(which(is_column & size > 1e-9 * max(size)))
+    is_column[last] <- FALSE
+    pivot <- which.max(abs(means[last, ]))
+    factor <- means[last, ] / means[last, pivot]
+    means <- means - outer(means[, pivot], factor)
+    means <- means[, -pivot, drop = FALSE]
+  }
+  is_column
+}
+
+#' Whether the levels of the factor, beside X, contain the random effects of a term
+#'
+#' A combination of all of its levels with irregular weights then leaves nothing.
+#' @param z The columns of the term, a matrix; `refs` its levels.
+#' @noRd
+contains_effects <- function(x, large, z, refs, n_levels) {
+  weights <- 0.5 + (seq_len(n_levels) * 0.6180339887498949) %% 1
+  combined <- weights[refs] * z
+  n <- length(large$levels)
+  left <- within_levels(combined, large$refs, n)
+  if (ncol(x) > 0L) {
+    basis <- qr(within_levels(x, large$refs, n))
+    left <- qr.resid(basis, left)
+  }
+  any(colSums(left^2) <= 1e-14 * colSums(combined^2))
+}
+
+# Refusals ----------------------------------------------------------------------
+
+#' Refuse what would need the dummy columns of the factor
+#' @noRd
+abort_if_large <- function(fit, what = "This", verb = "isn't") {
+  if (!has_large(fit)) {
+    return(invisible())
+  }
+  large <- fit$fixed$large
+  bytes <- 8 * as.double(n_rows(fit)) * length(large$levels)
+  abort_rlmm(
+    c(
+      paste(what, verb, "available for a fixed factor with many levels."),
+      x = sprintf(
+        "%s has %s; its dummy columns, which this needs, take %s GB.",
+        tick(large$label),
+        plural(length(large$levels), "level"),
+        format(bytes / 2^30, digits = 2L)
+      ),
+      i = "`options(rlmm.large_factor = Inf)` before fitting makes them columns of X."
+    ),
+    "rlmm_error_large_factor",
+    levels = length(large$levels)
+  )
+}

@@ -1,0 +1,339 @@
+# A fixed factor whose levels are no columns of X, against the model with its dummy columns, and
+# against lm() where closed forms are known.
+
+made_data <- function(n = 900, firms = 60, workers = 100) {
+  set.seed(20)
+  d <- data.frame(
+    firm = factor(sample(firms, n, TRUE)),
+    worker = factor(sample(workers, n, TRUE)),
+    year = factor(sample(8, n, TRUE)),
+    x = rnorm(n, 50, 3),
+    sex = sample(c("f", "m"), n, TRUE),
+    w = runif(n, 0.5, 2)
+  )
+  d$size <- rnorm(firms)[d$firm]
+  d$town <- factor(as.integer(d$firm) %% 7)
+  d$y <- 20 +
+    0.3 * d$x +
+    rnorm(firms)[d$firm] +
+    rnorm(workers, sd = 0.7)[d$worker] +
+    rnorm(8, sd = 0.4)[d$year] +
+    rnorm(n)
+  d
+}
+
+# The same call with dummy columns and without.
+both <- function(call, data) {
+  call <- substitute(call)
+  with_limit <- function(limit) {
+    rlang::local_options(rlmm.large_factor = limit)
+    suppressMessages(eval(call, list(d = data), parent.frame(2L)))
+  }
+  fits <- list(dummies = with_limit(Inf), levels = with_limit(20))
+  expect_null(fits$dummies$fixed$large)
+  expect_false(is.null(fits$levels$fixed$large))
+  fits
+}
+
+expect_same_fit <- function(fits, tolerance = 1e-6) {
+  a <- fits$dummies
+  b <- fits$levels
+  expect_equal(
+    as.numeric(logLik(b)),
+    as.numeric(logLik(a)),
+    tolerance = 1e-10
+  )
+  expect_equal(attributes(logLik(b)), attributes(logLik(a)))
+  expect_equal(fixef(b), fixef(a), tolerance = tolerance)
+  expect_identical(names(fixef(b, TRUE)), names(fixef(a, TRUE)))
+  expect_equal(fixef(b, TRUE), fixef(a, TRUE), tolerance = tolerance)
+  expect_equal(fitted(b), fitted(a), tolerance = tolerance)
+  expect_equal(sigma(b), sigma(a), tolerance = tolerance)
+  expect_equal(
+    ranef(b, condVar = FALSE),
+    ranef(a, condVar = FALSE),
+    tolerance = 1e-5,
+    ignore_attr = TRUE
+  )
+  expect_equal(df.residual(b), df.residual(a))
+  of_ordinary <- coef(summary(b))
+  of_all <- coef(summary(a))
+  expect_equal(
+    of_ordinary,
+    of_all[rownames(of_ordinary), , drop = FALSE],
+    tolerance = 1e-4
+  )
+  large <- b$fixed$large
+  errors <- stats::setNames(fixed_levels(b)$std.error, large$names)
+  errors <- errors[large$is_column]
+  expect_equal(
+    errors,
+    of_all[names(errors), "Std. Error"],
+    tolerance = tolerance
+  )
+}
+
+test_that("a fit with levels is that with dummy columns", {
+  d <- made_data()
+  expect_same_fit(both(rlmm(y ~ x + firm + (1 | worker), d), d))
+  expect_same_fit(both(
+    rlmm(y ~ x + firm + sex + (1 | worker), d, REML = FALSE),
+    d
+  ))
+  expect_same_fit(both(
+    rlmm(y ~ firm + sex * x + (1 | worker) + (1 | year), d, weights = w),
+    d
+  ))
+  expect_same_fit(both(
+    rlmm(y ~ 0 + firm + x + sex + (1 | worker), d, offset = w),
+    d
+  ))
+  expect_same_fit(both(
+    rlmm(y ~ poly(x, 2) + factor(firm) + (1 | year), d),
+    d
+  ))
+  d$firm <- paste("no.", d$firm)
+  expect_same_fit(both(
+    rlmm(log(y) ~ firm + (1 + w || worker), d, REML = FALSE),
+    d
+  ))
+  d <- made_data(2000, 300, 30)
+  expect_same_fit(both(rlmm(y ~ x + firm + (1 | worker), d), d))
+  expect_same_fit(both(rlmm(y ~ x + firm + (1 | worker), d, REML = FALSE), d))
+})
+
+test_that("held parameters and a known sigma stay where they are", {
+  d <- made_data()
+  hold <- \(...) rlmm_control(fixed = list(...))
+  fits <- both(
+    rlmm(
+      y ~ x + firm + (1 | worker),
+      d,
+      control = hold(theta = c("worker.(Intercept)" = 0.5))
+    ),
+    d
+  )
+  expect_same_fit(fits)
+  expect_equal(getME(fits$levels, "theta"), getME(fits$dummies, "theta"))
+  fits <- both(
+    rlmm(y ~ x + firm + (1 | worker), d, control = hold(beta = c(x = 0.2))),
+    d
+  )
+  expect_equal(fixef(fits$levels), fixef(fits$dummies), tolerance = 1e-6)
+  fits <- both(
+    rlmm(y ~ x + firm + (1 | worker), d, sigma = 1, REML = FALSE),
+    d
+  )
+  expect_equal(logLik(fits$levels), logLik(fits$dummies), tolerance = 1e-10)
+})
+
+test_that("what depends on columns before it is dropped, as lm() does it", {
+  d <- made_data()
+  d$size2 <- d$size^2
+  for (formula in c(
+    y ~ size + x + firm,
+    y ~ firm + size + x,
+    y ~ size + firm + size2 + x,
+    y ~ size + size2 + x + firm,
+    y ~ town + firm + x
+  )) {
+    mixed <- as.formula(paste(deparse1(formula), "+ (1 | worker)"))
+    fits <- both(rlmm(mixed, d), d)
+    dropped <- names(which(is.na(coef(lm(formula, d)))))
+    expect_setequal(fits$levels$fixed$dropped, dropped)
+    expect_identical(
+      is.na(fixef(fits$levels, add.dropped = TRUE)),
+      is.na(coef(lm(formula, d)))
+    )
+    expect_same_fit(fits)
+  }
+  rlang::local_options(rlmm.large_factor = 20)
+  expect_message(
+    rlmm(y ~ size + firm + (1 | worker), d),
+    "dropped: `firm60`",
+    class = "rlmm_message"
+  )
+  expect_error(
+    rlmm(
+      y ~ size + firm + (1 | worker),
+      d,
+      control = rlmm_control(check_rankx = "stop.deficient")
+    ),
+    class = "rlmm_error_rankx"
+  )
+})
+
+test_that("rows without weight say nothing of a level", {
+  d <- made_data()
+  d$w[d$firm == "7"] <- 0
+  d$firm <- factor(d$firm, c(levels(d$firm), "nobody's"))
+  fits <- both(rlmm(y ~ x + firm + (1 | worker), d, weights = w), d)
+  expect_same_fit(fits)
+  expect_true(is.na(fixef(fits$levels, TRUE)[["firm7"]]))
+})
+
+test_that("without variance between workers it is the within transformation", {
+  d <- made_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  held <- rlmm_control(fixed = list(theta = c("worker.(Intercept)" = 0)))
+  fit <- rlmm(y ~ x + sex + firm + (1 | worker), d, control = held)
+  ols <- lm(y ~ x + sex + firm, d)
+  expect_equal(fixef(fit), coef(ols), tolerance = 1e-8)
+  expect_equal(sigma(fit), sigma(ols), tolerance = 1e-10)
+  expect_equal(
+    fixed_levels(fit)$std.error[-1L],
+    coef(summary(ols))[-(1:3), 2L],
+    tolerance = 1e-8,
+    ignore_attr = TRUE
+  )
+  table <- anova(fit)
+  expect_equal(table["firm", "F value"], drop1(ols, test = "F")["firm", 5L])
+})
+
+test_that("lme4 finds the same", {
+  skip_if_not_installed("lme4")
+  d <- made_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  theirs <- lme4::lmer(y ~ x + firm + (1 | worker), d)
+  ours <- rlmm(y ~ x + firm + (1 | worker), d)
+  expect_equal(as.numeric(logLik(ours)), as.numeric(logLik(theirs)))
+  expect_equal(fixef(ours), lme4::fixef(theirs), tolerance = 1e-5)
+})
+
+test_that("methods agree with those of dummy columns", {
+  d <- made_data()
+  fits <- both(rlmm(y ~ x + firm + sex + (1 | worker), d), d)
+  expect_same <- function(f, tolerance = 1e-5) {
+    expect_equal(
+      f(fits$levels),
+      f(fits$dummies),
+      tolerance = tolerance,
+      ignore_attr = TRUE
+    )
+  }
+  expect_same(\(fit) predict(fit, d[1:9, ]))
+  expect_same(\(fit) predict(fit, d[1:9, ], re.form = NA))
+  expect_same(residuals)
+  expect_same(hatvalues)
+  expect_same(cooks.distance)
+  expect_same(rstandard)
+  expect_same(\(fit) simulate(fit, 2, seed = 1))
+  expect_same(\(fit) as.data.frame(ranef(fit, condVar = TRUE)))
+  expect_same(\(fit) logLik(fit, REML = FALSE))
+  expect_same(REMLcrit)
+  expect_same(\(fit) logLik(refitML(fit)))
+  expect_same(\(fit) fixef(refit(fit, d$y + d$x)))
+  expect_same(\(fit) fixef(update(fit, . ~ . - sex)))
+  expect_same(\(fit) as.data.frame(VarCorr(fit)))
+  expect_same(\(fit) ranova(fit)$LRT)
+  expect_same(\(fit) confint(fit, c(".sig01", "x"), quiet = TRUE))
+  expect_same(\(fit) confint(fit, c("x", "sexm"), method = "Wald"))
+  expect_same(\(fit) bootMer(fit, fixef, 2, seed = 3)$t)
+  expect_same(\(fit) coef(fit)$worker[, c("x", "sexm")])
+  expect_same(\(fit) anova(fit)$`F value`)
+  expect_same(\(fit) drop1(fit)$AIC)
+  expect_same(\(fit) as.function(fit)(0.4))
+  tables <- lapply(fits, anova)
+  expect_identical(rownames(tables$levels), rownames(tables$dummies))
+  expect_equal(tables$levels$NumDF, tables$dummies$NumDF)
+})
+
+test_that("new data are read as the fit's were", {
+  d <- made_data()
+  fits <- both(rlmm(y ~ x + factor(firm) + (1 | worker), d), d)
+  new <- data.frame(firm = c("3", NA, "12"), x = 1:3, worker = "5")
+  expect_equal(
+    predict(fits$levels, new),
+    predict(fits$dummies, new),
+    tolerance = 1e-6
+  )
+  expect_error(
+    predict(fits$levels, data.frame(firm = "x", x = 1, worker = "5")),
+    class = "rlmm_error_unknown_level"
+  )
+  slim <- rlang::with_options(
+    rlmm.large_factor = 20,
+    rlmm(y ~ x + firm + (1 | worker), d, control = rlmm_control(slim = TRUE))
+  )
+  expect_equal(
+    predict(slim, d[1:5, ]),
+    predict(fits$dummies, d[1:5, ]),
+    tolerance = 1e-6
+  )
+})
+
+test_that("the iterative engine has the factor too", {
+  d <- made_data(4000, 150, 400)
+  rlang::local_options(rlmm.large_factor = 20)
+  exact <- rlmm(y ~ x + firm + (1 | worker), d)
+  by_gradients <- rlmm_control(engine = "iterative")
+  fit <- rlmm(y ~ x + firm + (1 | worker), d, control = by_gradients)
+  expect_identical(fit$engine, "iterative")
+  expect_equal(fixef(fit), fixef(exact), tolerance = 1e-3)
+  expect_equal(
+    as.numeric(logLik(fit)),
+    as.numeric(logLik(exact)),
+    tolerance = 1e-5
+  )
+  expect_equal(
+    fixed_levels(fit)$std.error,
+    fixed_levels(exact)$std.error,
+    tolerance = 1e-2
+  )
+})
+
+test_that("a factor stays in X where its levels can't stand apart", {
+  d <- made_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  is_apart <- function(formula, ...) {
+    fit <- suppressWarnings(suppressMessages(rlmm(formula, d, ...)))
+    !is.null(fit$fixed$large)
+  }
+  expect_true(is_apart(y ~ firm + (1 | worker)))
+  expect_false(is_apart(y ~ firm * x + (1 | worker)))
+  expect_false(is_apart(y ~ 0 + sex + firm + (1 | worker)))
+  sums <- list(firm = "contr.sum")
+  expect_false(is_apart(y ~ firm + (1 | worker), contrasts = sums))
+  expect_false(is_apart(y ~ ordered(firm) + (1 | worker)))
+  # Effects that the levels contain.
+  expect_false(is_apart(y ~ firm + (1 | town) + (1 | worker)))
+  expect_false(is_apart(y ~ firm + (1 | firm) + (1 | worker)))
+  expect_true(is_apart(y ~ firm + (0 + x | town) + (1 | worker)))
+  expect_false(is_apart(y ~ year + (1 | worker)))
+})
+
+test_that("few levels, or few rows, are columns of X", {
+  expect_false(is_large(99L, 1e7))
+  expect_false(is_large(200L, 1e4))
+  expect_true(is_large(2000L, 2e5))
+})
+
+test_that("what needs the dummy columns says so", {
+  d <- made_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  fit <- rlmm(y ~ x + firm + (1 | worker), d)
+  for (refused in list(
+    model.matrix,
+    influence,
+    \(fit) getME(fit, "X"),
+    \(fit) predict(fit, se.fit = TRUE),
+    \(fit) predict(fit, interval = "confidence"),
+    \(fit) vcov(fit, full = TRUE),
+    \(fit) vcov(fit, complete = TRUE),
+    \(fit) vcov(fit, type = "CR2"),
+    \(fit) anova(fit, type = "I"),
+    \(fit) anova(fit, ddf = "none"),
+    \(fit) summary(fit, ddf = "Kenward-Roger")
+  )) {
+    expect_error(refused(fit), class = "rlmm_error_large_factor")
+  }
+  expect_snapshot({
+    writeLines(error_lines(model.matrix(fit)))
+    writeLines(error_lines(fixed_levels(rlmm(y ~ x + (1 | worker), d))))
+    writeLines(error_lines(fixed_levels(d)))
+    print(fit, digits = 3)
+    print(anova(fit), digits = 3)
+  })
+  expect_s3_class(diagnose(fit), "rlmm_diagnosis")
+  expect_equal(dim(vcov(fit)), c(2L, 2L))
+})
