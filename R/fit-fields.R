@@ -133,10 +133,6 @@ abort_offset <- function(name, x) {
   )
 }
 
-#' Number of coefficients that are estimated, those of a large factor's levels among them
-#' @noRd
-n_coefficients <- function(fit) n_free_beta(fit) + n_levels_fixed(fit$fixed)
-
 # The number of rows; of a fit without its data only the number of observations of positive weight
 # is known.
 n_rows <- function(fit) {

@@ -60,6 +60,10 @@ free_beta <- function(fit) !names(fit$beta) %in% names(fit$held)
 
 n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 
+#' Number of coefficients that are estimated, those of a large factor's levels among them
+#' @noRd
+n_coefficients <- function(fit) n_free_beta(fit) + n_levels_fixed(fit$fixed)
+
 # Theta and covariances -------------------------------------------------------
 
 #' What is held of theta

@@ -14,6 +14,10 @@
 #' @noRd
 find_large_factor <- function(terms, frame, contrasts) {
   labels <- attr(terms, "term.labels")
+  n <- nrow(frame)
+  if (length(labels) == 0L || !is_large(n, n)) {
+    return(NULL)
+  }
   alone <- labels[
     colSums(attr(terms, "factors")[, labels, drop = FALSE] > 0) == 1L
   ]
@@ -154,10 +158,6 @@ is_fixed_term <- function(core_term) identical(core_term$part_kind, "fixed")
 # What a fit keeps of it: nothing of the length of the data.
 kept_large <- function(large) large[names(large) != "refs"]
 
-#' Whether the fixed part has a factor whose levels are no columns of X
-#' @noRd
-has_large <- function(fit) !is.null(fit$fixed$large)
-
 #' Number of coefficients that its levels have
 #' @noRd
 n_levels_fixed <- function(fixed) sum(fixed$large$is_column)
@@ -257,30 +257,4 @@ contains_effects <- function(x, large, z, refs, n_levels) {
     left <- qr.resid(basis, left)
   }
   any(colSums(left^2) <= 1e-14 * colSums(combined^2))
-}
-
-# Refusals ----------------------------------------------------------------------
-
-#' Refuse what would need the dummy columns of the factor
-#' @noRd
-abort_if_large <- function(fit, what = "This", verb = "isn't") {
-  if (!has_large(fit)) {
-    return(invisible())
-  }
-  large <- fit$fixed$large
-  bytes <- 8 * as.double(n_rows(fit)) * length(large$levels)
-  abort_rlmm(
-    c(
-      paste(what, verb, "available for a fixed factor with many levels."),
-      x = sprintf(
-        "%s has %s; its dummy columns, which this needs, take %s GB.",
-        tick(large$label),
-        plural(length(large$levels), "level"),
-        format(bytes / 2^30, digits = 2L)
-      ),
-      i = "`options(rlmm.large_factor = Inf)` before fitting makes them columns of X."
-    ),
-    "rlmm_error_large_factor",
-    levels = length(large$levels)
-  )
 }

@@ -48,6 +48,21 @@
 #' of `f`, `dummy(f, "a")` for the one of "a". The group may be `a/b` (for `a` and `b:a`), `a:b`,
 #' `a * b`, `a + b`, or an expression such as `cut(x, 4)`. `&` is read as `:`.
 #'
+#' @section Fixed factors with many levels:
+#' A factor of the fixed part with hundreds or thousands of levels, as in `y ~ x + firm + (1 |
+#' worker)`, would make as many dummy columns. Where these cost more than a second (100 levels or
+#' more, and as many rows that their product with the squared number of levels exceeds 5e9) they
+#' aren't made: the levels are eliminated like random effects that have no penalty. The fit is the
+#' same. [summary()][summary.rlmm] and `vcov()` are those of the other coefficients, beside the
+#' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors, and
+#' [anova()][anova.rlmm] tests the factor as a whole. What needs the model matrix itself (standard
+#' errors of predictions, Kenward and Roger's method, robust standard errors, `influence()`,
+#' emmeans) says that it isn't available.
+#'
+#' That is so for one factor that stands alone, in no interaction, with treatment contrasts, and for
+#' linear models. `options(rlmm.large_factor = )` is the number of levels from which on it is done,
+#' however many rows there are; with `Inf` all factors are columns.
+#'
 #' @return A list of class `rlmm_lmm`; a function with `devFunOnly`.
 #' @seealso [rglmm()] for counts, proportions and other responses that aren't normal, [rnlmm()] for
 #'   nonlinear models, [lmList()] for a regression in each group. Of a fit:
