@@ -90,7 +90,7 @@ with_large <- function(found, terms, large, frame, control) {
   is_after <- found$fixed$assign > large$position
   beside <- beside_large(x, is_after, large, counted_rows(frame))
   report_lost(found$fixed, beside, control$checks$rankx)
-  without_dependent(found, beside)
+  without_lost(found, beside)
 }
 
 # The field of the fit with its factor, and with the term of each ordinary column; 0 is the
@@ -140,7 +140,7 @@ report_lost <- function(fixed, beside, policy) {
   }
 }
 
-without_dependent <- function(found, beside) {
+without_lost <- function(found, beside) {
   fixed <- found$fixed
   fixed$dropped <- c(fixed$dropped, lost_beside(fixed, beside))
   fixed$names <- fixed$names[beside$keep]

@@ -15,7 +15,7 @@ with_held <- function(beta, names, held) {
 }
 
 # The coefficients of a large factor's levels: `NA` without a column, but zero for the base.
-level_effects <- function(b, large) {
+large_coefficients <- function(b, large) {
   if (is.null(large)) {
     return(NULL)
   }

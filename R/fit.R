@@ -30,7 +30,7 @@ new_fit <- function(design, est, call, control) {
     schema = 2L,
     version = own_version()
   )
-  fit$levels <- level_effects(est$b, design$fixed$large)
+  fit$levels <- large_coefficients(est$b, design$fixed$large)
   fit$engine <- est$engine
   fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$spec$sums
