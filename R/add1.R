@@ -241,7 +241,11 @@ user_table <- function(fit, others, sum_function, scale, k, ...) {
   dimnames(values) <- list(c("<none>", names(others)), columns)
   heading <- table_heading("deletions", fit, attr(none, "method"))
   table <- as.data.frame(values)
-  structure(table, heading = heading, class = c("anova", "data.frame"))
+  structure(
+    table,
+    heading = heading,
+    class = c("anova", "data.frame")
+  )
 }
 
 check_sum_function <- function(sum_function) {

@@ -11,7 +11,14 @@ term_lrt <- function(fit, type) {
   tested <- tested_terms(term)
   contrasts <- if (type == "III") term_contrasts(fit, type)
   rows <- lapply(tested, \(i) {
-    spaces <- compared_spaces(fit, x, term, i, type, contrasts[[labels[i]]])
+    spaces <- compared_spaces(
+      fit,
+      x,
+      term,
+      i,
+      type,
+      contrasts[[labels[i]]]
+    )
     lrt_row(fit, spaces$larger, spaces$smaller)
   })
   names(rows) <- labels[tested]
@@ -25,7 +32,10 @@ term_lrt <- function(fit, type) {
 compared_spaces <- function(fit, x, term, tested, type, L) {
   if (type == "III") {
     L <- L[, free_beta(fit), drop = FALSE]
-    return(list(larger = x, smaller = x %*% orthogonal_to(L)))
+    return(list(
+      larger = x,
+      smaller = x %*% orthogonal_to(L)
+    ))
   }
   kept <- if (type == "I") {
     term <= tested

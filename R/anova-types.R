@@ -255,7 +255,11 @@ chisq_table <- function(chisq, df) {
 
 anova_table <- function(tests, empty, heading) {
   table <- if (length(tests)) do.call(rbind, tests) else empty
-  structure(table, heading = heading, class = c("anova", "data.frame"))
+  structure(
+    table,
+    heading = heading,
+    class = c("anova", "data.frame")
+  )
 }
 
 read_type <- function(type) {

@@ -146,7 +146,11 @@ likelihood_ratio_tests <- function(fits, labels) {
   inform_not_nested(fits, table$npar, labels)
   row.names(table) <- labels
   heading <- c(test_heading(fits, labels, first), noise_heading(fits))
-  structure(table, heading = heading, class = c("anova", "data.frame"))
+  structure(
+    table,
+    heading = heading,
+    class = c("anova", "data.frame")
+  )
 }
 
 # Each model is tested against the one before it, which is smaller or as large.
@@ -170,7 +174,12 @@ chisq_tests <- function(log_lik, npar) {
   df <- c(NA, diff(npar))
   p <- stats::pchisq(chisq, df, lower.tail = FALSE)
   p[which(df == 0)] <- NA
-  data.frame(Chisq = chisq, Df = df, `Pr(>Chisq)` = p, check.names = FALSE)
+  data.frame(
+    Chisq = chisq,
+    Df = df,
+    `Pr(>Chisq)` = p,
+    check.names = FALSE
+  )
 }
 
 # The standard errors of the log-likelihoods, where they are estimates; a warning where they matter.
@@ -226,7 +235,11 @@ sums_of_squares <- function(fit) {
   table <- squares_table(by_term, fit$sigma)
   row.names(table) <- attr(fit$fixed$terms, "term.labels")[tested]
   heading <- "Analysis of Variance Table"
-  structure(table, heading = heading, class = c("anova", "data.frame"))
+  structure(
+    table,
+    heading = heading,
+    class = c("anova", "data.frame")
+  )
 }
 
 squares_table <- function(squares, sigma) {

@@ -231,7 +231,10 @@ as_rlmm <- function(x, ...) {
 
 rlmm_arguments <- function(x) {
   frame <- stats::model.frame(x)
-  extras <- list(weights = frame[["(weights)"]], offset = frame[["(offset)"]])
+  extras <- list(
+    weights = frame[["(weights)"]],
+    offset = frame[["(offset)"]]
+  )
   list(
     formula = stats::formula(x),
     data = fitted_data(x, frame),

@@ -55,7 +55,10 @@ with_reference <- function(panel, intercept, slope) {
 }
 
 cloud_panel <- function(x, y, name) {
-  points <- data.frame(x = as.vector(x), y = as.vector(y))
+  points <- data.frame(
+    x = as.vector(x),
+    y = as.vector(y)
+  )
   points <- points[is.finite(points$y), ]
   new_panel(name, points, smooth_line(points))
 }
@@ -73,7 +76,11 @@ distance_panel <- function(influence, group) {
     return(NULL)
   }
   found <- labelled_distances(distance, 3)
-  points <- data.frame(x = found$case, y = found$distance, label = found$label)
+  points <- data.frame(
+    x = found$case,
+    y = found$distance,
+    label = found$label
+  )
   new_panel(paste("Cook's distance by", group), points)
 }
 
@@ -87,8 +94,14 @@ last_panel <- function(x) {
     )
     return(with_reference(panel, 0, 0))
   }
-  points <- data.frame(x = counts$count, y = sqrt(counts$observed))
-  expected <- data.frame(x = counts$count, y = sqrt(counts$expected))
+  points <- data.frame(
+    x = counts$count,
+    y = sqrt(counts$observed)
+  )
+  expected <- data.frame(
+    x = counts$count,
+    y = sqrt(counts$expected)
+  )
   new_panel("Root of frequencies, expected as a line", points, expected)
 }
 

@@ -19,7 +19,10 @@ pairs_ggplot <- function(profile, levels, which) {
       colour = plot_grey,
       na.rm = TRUE
     ) +
-    ggplot2::geom_path(data = data[!is_trace, ], colour = plot_blue) +
+    ggplot2::geom_path(
+      data = data[!is_trace, ],
+      colour = plot_blue
+    ) +
     ggplot2::facet_grid(
       ggplot2::vars(.data$up),
       ggplot2::vars(.data$right),
@@ -48,5 +51,10 @@ pair_curves <- function(right, up, levels) {
 }
 
 curve_rows <- function(points, curve, level) {
-  data.frame(x = points[, 1L], y = points[, 2L], curve = curve, level = level)
+  data.frame(
+    x = points[, 1L],
+    y = points[, 2L],
+    curve = curve,
+    level = level
+  )
 }

@@ -149,7 +149,11 @@ autoplot.rlmm_bootstrap <- function(
 density_ggplot <- function(drawn) {
   data <- replicate_table(drawn)
   ggplot2::ggplot(data, ggplot2::aes(.data$value)) +
-    ggplot2::geom_density(fill = plot_blue, colour = plot_blue, alpha = 0.15) +
+    ggplot2::geom_density(
+      fill = plot_blue,
+      colour = plot_blue,
+      alpha = 0.15
+    ) +
     estimate_lines(drawn$estimate, levels(data$parameter)) +
     ggplot2::facet_wrap("parameter", scales = "free", labeller = wrapped) +
     ggplot2::labs(x = NULL, y = "Density")

@@ -76,13 +76,22 @@ residual_ggplot <- function(fit, type) {
     return(cloud_ggplot(at$value, r, at$label, name, zero = TRUE))
   }
   name <- paste("Root of the size of", tolower(name))
-  cloud_ggplot(at$value, sqrt(abs(r)), at$label, name, zero = FALSE)
+  cloud_ggplot(
+    at$value,
+    sqrt(abs(r)),
+    at$label,
+    name,
+    zero = FALSE
+  )
 }
 
 # Fits --------------------------------------------------------------------
 
 cloud_ggplot <- function(x, y, xlab, ylab, zero) {
-  data <- data.frame(x = as.vector(x), y = as.vector(y))
+  data <- data.frame(
+    x = as.vector(x),
+    y = as.vector(y)
+  )
   data <- data[is.finite(data$y), ]
   ggplot2::ggplot(data, ggplot2::aes(.data$x, .data$y)) +
     points_layer(nrow(data)) +
@@ -135,7 +144,12 @@ group_ggplot <- function(fit, x, group, max_groups) {
     effects_layers(curves_by_effects(curves$lines)) +
     level_axis(curves$levels) +
     ggplot2::facet_wrap("group", labeller = wrapped) +
-    ggplot2::labs(x = curves$x, y = curves$y, colour = NULL, linetype = NULL) +
+    ggplot2::labs(
+      x = curves$x,
+      y = curves$y,
+      colour = NULL,
+      linetype = NULL
+    ) +
     ggplot2::theme(legend.position = "top")
 }
 

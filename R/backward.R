@@ -53,7 +53,11 @@ backward.rlmm <- function(
   random <- eliminate_random(object, alpha_random)
   fixed <- eliminate_fixed(random$model, alpha_fixed, keep, ddf)
   structure(
-    list(random = random$table, fixed = fixed$table, model = fixed$model),
+    list(
+      random = random$table,
+      fixed = fixed$table,
+      model = fixed$model
+    ),
     class = "rlmm_backward"
   )
 }
@@ -95,7 +99,10 @@ eliminate_random <- function(fit, alpha) {
     left <- table[-1L, , drop = FALSE]
     weakest <- weakest_effect(reduction_p(left, fits), alpha)
     if (is.null(weakest)) {
-      return(list(model = fit, table = path_table(gone, left, TRUE)))
+      return(list(
+        model = fit,
+        table = path_table(gone, left, TRUE)
+      ))
     }
     gone <- rbind(gone, left[weakest, , drop = FALSE])
     fit <- fits[[weakest]]
@@ -129,7 +136,11 @@ path_table <- function(gone, left, is_random, note = NULL) {
     check.names = FALSE
   )
   heading <- c(paste0("Backward reduced ", part, "-effect table"), note, "")
-  structure(table, heading = heading, class = c("anova", "data.frame"))
+  structure(
+    table,
+    heading = heading,
+    class = c("anova", "data.frame")
+  )
 }
 
 # Fixed effects -------------------------------------------------------------------------
@@ -144,7 +155,10 @@ eliminate_fixed <- function(fit, alpha, keep, ddf) {
     weakest <- weakest_effect(p, alpha)
     if (is.null(weakest)) {
       note <- if (isLMM.rlmm(fit)) paste("F tests with", ddf_label(ddf))
-      return(list(model = fit, table = path_table(gone, table, FALSE, note)))
+      return(list(
+        model = fit,
+        table = path_table(gone, table, FALSE, note)
+      ))
     }
     gone <- rbind(gone, table[weakest, , drop = FALSE])
     fit <- without_fixed(fit, row.names(table)[weakest])

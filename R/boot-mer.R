@@ -94,7 +94,16 @@ bootMer.rlmm <- function(
   y <- boot_responses(x, nsim, seed, hold, type)
   one <- replicate_of(x, FUN, length(t0), verbose)
   found <- apply_to_all(y, one, parallel, ncpus, cl, .progress, PBargs)
-  new_boot(found, x, FUN, t0, y, seed, type, match.call())
+  new_boot(
+    found,
+    x,
+    FUN,
+    t0,
+    y,
+    seed,
+    type,
+    match.call()
+  )
 }
 
 # The statistics of the fit, which must be numbers.
@@ -202,7 +211,11 @@ new_boot <- function(found, fit, FUN, t0, y, seed, type, call) {
   failed <- !vapply(found, is.numeric, NA)
   messages <- vapply(found[failed], failure_message, "")
   found[failed] <- list(rep(NA_real_, length(t0)))
-  t <- matrix(unlist(found), ncol = length(t0), byrow = TRUE)
+  t <- matrix(
+    unlist(found),
+    ncol = length(t0),
+    byrow = TRUE
+  )
   colnames(t) <- names(t0)
   if (any(failed)) {
     warn_failed_replicates(messages, length(found))

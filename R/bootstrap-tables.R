@@ -386,7 +386,12 @@ interval_of <- function(values, estimate, level, type) {
     return(c(NA_real_, NA_real_))
   }
   tails <- c((1 - level) / 2, (1 + level) / 2)
-  quantiles <- stats::quantile(values, tails, names = FALSE, type = 6L)
+  quantiles <- stats::quantile(
+    values,
+    tails,
+    names = FALSE,
+    type = 6L
+  )
   switch(
     type,
     percentile = quantiles,
@@ -613,7 +618,10 @@ ridge_label <- "Standard deviations from the estimate"
 ridge_plot <- function(drawn, ...) {
   curves <- bootstrap_ridges(drawn)
   names <- colnames(drawn$values)
-  places <- list(at = rev(seq_along(names)), labels = names)
+  places <- list(
+    at = rev(seq_along(names)),
+    labels = names
+  )
   defaults <- list(
     x = top ~ value,
     data = curves,

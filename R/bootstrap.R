@@ -125,7 +125,10 @@ bootstrap_types <- c("parametric", "semiparametric")
 
 # How the replicates of a bootstrap were drawn.
 drawing <- function(x) {
-  list(use.u = x$use.u, resampled = isTRUE(x$resampled))
+  list(
+    use.u = x$use.u,
+    resampled = isTRUE(x$resampled)
+  )
 }
 
 #' Fits some replicates; those that the user didn't wait for are left out

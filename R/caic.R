@@ -49,7 +49,11 @@ cAIC.rlmm <- function(object, theta = c("estimated", "known"), ...) {
   of_theta <- if (theta == "known") 0 else theta_freedom(object)
   df <- sum(fit_leverage(object)) + of_theta + n_scale_parameters(object)
   structure(
-    list(loglikelihood = loglik, df = df, caic = 2 * (df - loglik)),
+    list(
+      loglikelihood = loglik,
+      df = df,
+      caic = 2 * (df - loglik)
+    ),
     class = "rlmm_caic"
   )
 }

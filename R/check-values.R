@@ -137,7 +137,12 @@ abort_still_missing <- function(name, rows) {
 }
 
 variable_label <- function(name) {
-  switch(name, `(weights)` = "`weights`", `(offset)` = "`offset`", tick(name))
+  switch(
+    name,
+    `(weights)` = "`weights`",
+    `(offset)` = "`offset`",
+    tick(name)
+  )
 }
 
 variable_labels <- function(names) vapply(names, variable_label, "")

@@ -19,7 +19,10 @@ coded_columns <- function(terms, frame, contrasts) {
   attr(frame, "row.names") <- character(nrow(frame))
   x <- stats::model.matrix.default(terms, frame, contrasts.arg = contrasts)
   used <- attr(x, "contrasts")
-  attributes(x) <- list(dim = dim(x), dimnames = list(NULL, colnames(x)))
+  attributes(x) <- list(
+    dim = dim(x),
+    dimnames = list(NULL, colnames(x))
+  )
   structure(list(x), contrasts = used)
 }
 

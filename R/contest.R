@@ -335,7 +335,10 @@ t_table <- function(fit, L, rhs, tests, confint, level) {
 
 with_t_limits <- function(table, level) {
   half <- stats::qt((1 + level) / 2, table$df) * table[["Std. Error"]]
-  limits <- list(lower = table$Estimate - half, upper = table$Estimate + half)
+  limits <- list(
+    lower = table$Estimate - half,
+    upper = table$Estimate + half
+  )
   cbind(table[1:4], limits, table[5L])
 }
 
@@ -365,7 +368,13 @@ f_test <- function(fit, L, rhs, tests) {
   }
   difference <- drop(rows$L %*% fit$beta) - rows$rhs
   found <- tests$joint(rows$L, difference)
-  f_table(found$f, q, found$df, fit$sigma, found$scale)
+  f_table(
+    found$f,
+    q,
+    found$df,
+    fit$sigma,
+    found$scale
+  )
 }
 
 # The rows of a hypothesis whose estimates aren't correlated, by the model. A robust matrix of few

@@ -193,7 +193,10 @@ added_ranks <- function(fit, effects, limit = 5000) {
   all <- cbind(methods::as(x, "CsparseMatrix"), Matrix::t(do.call(rbind, zt)))
   used <- working_weights(fit) > 0
   ranks <- leading_ranks(all[used, , drop = FALSE], cumsum(sizes))
-  list(added = diff(ranks), left = nobs.rlmm(fit) - ranks[length(ranks)])
+  list(
+    added = diff(ranks),
+    left = nobs.rlmm(fit) - ranks[length(ranks)]
+  )
 }
 
 # The ranks of the first columns, as many as `numbers` say. Each column is taken to have length one.

@@ -119,7 +119,14 @@ variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
 
 term_maps <- function(fit, scale, theta, sigma) {
   map_of <- \(term, roles, found) {
-    term_map(term, roles, found, scale, theta[term$theta], sigma)
+    term_map(
+      term,
+      roles,
+      found,
+      scale,
+      theta[term$theta],
+      sigma
+    )
   }
   roles <- core_structures(fit$random)
   Map(map_of, fit$random, roles, term_covariances(fit$random, theta))
@@ -130,7 +137,10 @@ sigma_map <- function(scale, sigma) {
   if (scale == "sd") {
     list(value = c(sigma = sigma), slope = 1)
   } else {
-    list(value = c(sigma2 = sigma^2), slope = 2 * sigma)
+    list(
+      value = c(sigma2 = sigma^2),
+      slope = 2 * sigma
+    )
   }
 }
 
@@ -171,7 +181,10 @@ cell_map <- function(roles, found, unit, scale) {
   value <- unit^2 * found$omega[cells]
   in_theta <- unit^2 * found$jacobian[cells, , drop = FALSE]
   in_sigma <- if (scale == "profile") 0 else 2 * value / unit
-  list(value = value, jacobian = cbind(in_theta, in_sigma, deparse.level = 0))
+  list(
+    value = value,
+    jacobian = cbind(in_theta, in_sigma, deparse.level = 0)
+  )
 }
 
 # Standard deviations over sigma, and correlations, are parameters.

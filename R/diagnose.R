@@ -373,7 +373,14 @@ count_probability <- function(fit, count) {
   row <- family_row(fit$glmm$family)
   up_to <- \(y) {
     ones <- rep(1, length(fit$fitted))
-    row$probability(y * ones, fit$fitted, ones, ones, fit$glmm$shape, TRUE)
+    row$probability(
+      y * ones,
+      fit$fitted,
+      ones,
+      ones,
+      fit$glmm$shape,
+      TRUE
+    )
   }
   up_to(count) - up_to(count - 1)
 }

@@ -28,7 +28,11 @@ dummy <- function(
   keep <- as.character(levelsToKeep)
   out <- outer(as.character(f), keep, `==`) + 0
   dimnames(out) <- list(NULL, keep)
-  structure(out, class = c("rlmm_dummy", "matrix"), levels_of_fit = levels)
+  structure(
+    out,
+    class = c("rlmm_dummy", "matrix"),
+    levels_of_fit = levels
+  )
 }
 
 #' @importFrom stats makepredictcall

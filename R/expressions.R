@@ -75,11 +75,17 @@ unwrap_fulldummy <- function(expr) {
     return(list(expr = expr))
   }
   if (call_name(expr) == "fulldummy" && length(expr) == 2L) {
-    return(list(expr = expr[[2L]], variables = deparse_one(expr[[2L]])))
+    return(list(
+      expr = expr[[2L]],
+      variables = deparse_one(expr[[2L]])
+    ))
   }
   inner <- lapply(as.list(expr)[-1L], unwrap_fulldummy)
   expr[-1L] <- lapply(inner, `[[`, "expr")
-  list(expr = expr, variables = unlist(lapply(inner, `[[`, "variables")))
+  list(
+    expr = expr,
+    variables = unlist(lapply(inner, `[[`, "variables"))
+  )
 }
 
 # One text for a product, whatever the order of its factors.

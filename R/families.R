@@ -80,7 +80,12 @@ families <- list(
       )
     },
     density = \(y, mu, weights, dispersion, shape) {
-      stats::dgamma(y, 1 / dispersion, scale = mu * dispersion, log = TRUE)
+      stats::dgamma(
+        y,
+        1 / dispersion,
+        scale = mu * dispersion,
+        log = TRUE
+      )
     },
     draw = \(mu, weights, dispersion, shape) {
       stats::rgamma(length(mu), 1 / dispersion, scale = mu * dispersion)
@@ -132,13 +137,28 @@ families <- list(
       (digamma(y + mu / shape) - digamma(mu / shape) - log1p(shape)) / shape
     },
     probability = \(y, mu, weights, dispersion, shape, lower) {
-      stats::pnbinom(y, size = mu / shape, mu = mu, lower.tail = lower)
+      stats::pnbinom(
+        y,
+        size = mu / shape,
+        mu = mu,
+        lower.tail = lower
+      )
     },
     density = \(y, mu, weights, dispersion, shape) {
-      weights * stats::dnbinom(y, size = mu / shape, mu = mu, log = TRUE)
+      weights *
+        stats::dnbinom(
+          y,
+          size = mu / shape,
+          mu = mu,
+          log = TRUE
+        )
     },
     draw = \(mu, weights, dispersion, shape) {
-      stats::rnbinom(length(mu), size = mu / shape, mu = mu)
+      stats::rnbinom(
+        length(mu),
+        size = mu / shape,
+        mu = mu
+      )
     }
   ),
   negative.binomial = list(
@@ -157,13 +177,28 @@ families <- list(
       )
     ),
     probability = \(y, mu, weights, dispersion, shape, lower) {
-      stats::pnbinom(y, size = shape, mu = mu, lower.tail = lower)
+      stats::pnbinom(
+        y,
+        size = shape,
+        mu = mu,
+        lower.tail = lower
+      )
     },
     density = \(y, mu, weights, dispersion, shape) {
-      weights * stats::dnbinom(y, size = shape, mu = mu, log = TRUE)
+      weights *
+        stats::dnbinom(
+          y,
+          size = shape,
+          mu = mu,
+          log = TRUE
+        )
     },
     draw = \(mu, weights, dispersion, shape) {
-      stats::rnbinom(length(mu), size = shape, mu = mu)
+      stats::rnbinom(
+        length(mu),
+        size = shape,
+        mu = mu
+      )
     }
   )
 )
@@ -335,7 +370,14 @@ count_family <- function(name, link, functions, shape) {
 # The elements of a family object for which the shape must be known; `theta` is the size of
 # rnbinom() at a mean.
 count_functions <- function(variance, theta) {
-  density <- \(y, mu) stats::dnbinom(y, theta(mu), mu = mu, log = TRUE)
+  density <- \(y, mu) {
+    stats::dnbinom(
+      y,
+      theta(mu),
+      mu = mu,
+      log = TRUE
+    )
+  }
   list(
     variance = variance,
     dev.resids = \(y, mu, wt) nb_deviance(y, mu, wt, theta(mu)),

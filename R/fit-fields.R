@@ -170,7 +170,10 @@ fit_response <- function(fit) UseMethod("fit_response")
 #' @export
 fit_response.rlmm_lmm <- function(fit) {
   frame <- fit_frame(fit)
-  list(y = response(frame), weights = frame[["(weights)"]])
+  list(
+    y = response(frame),
+    weights = frame[["(weights)"]]
+  )
 }
 
 #' @export

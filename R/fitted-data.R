@@ -58,7 +58,10 @@ fitted_variable <- function(variable, data, env) {
   if (NROW(value) != nrow(data)) {
     abort_fitted_length(name, NROW(value), nrow(data))
   }
-  list(value = value, expr = stats::makepredictcall(value, variable))
+  list(
+    value = value,
+    expr = stats::makepredictcall(value, variable)
+  )
 }
 
 # How the terms of a fit make a variable, if they have it.

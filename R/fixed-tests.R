@@ -181,7 +181,11 @@ satterthwaite_tests <- function(fit, covariance) {
     row_df = row_df,
     joint = \(L, difference) {
       f <- wald_f(L, difference, covariance)
-      list(f = f, scale = 1, df = joint_df(as.vector(row_df(L))))
+      list(
+        f = f,
+        scale = 1,
+        df = joint_df(as.vector(row_df(L)))
+      )
     }
   )
 }
@@ -208,7 +212,11 @@ rule_tests <- function(ddf, covariance, df) {
     row_df = row_df,
     joint = \(L, difference) {
       f <- wald_f(L, difference, covariance)
-      list(f = f, scale = 1, df = min(row_df(L)))
+      list(
+        f = f,
+        scale = 1,
+        df = min(row_df(L))
+      )
     }
   )
 }

@@ -104,7 +104,11 @@ coefficient_rows <- function(fit, group, name, n) {
   own <- which(term_groups(fit) == group)
   effects <- lapply(own, \(i) level_effects(i, fit$random[[i]], name, n))
   has_name <- vapply(effects, \(effect) length(effect$columns) > 0L, NA)
-  list(n = n, x = x, effects = effects[has_name])
+  list(
+    n = n,
+    x = x,
+    effects = effects[has_name]
+  )
 }
 
 # The effects of a term that have a coefficient's name, once for each level.
@@ -148,7 +152,14 @@ as_table <- function(columns, row_names) {
 #' @export
 print.coef.rlmm <- function(x, ...) {
   has_errors <- !is.null(attr(x, "std.error"))
-  print(structure(unclass(x), names = names(x), std.error = NULL), ...)
+  print(
+    structure(
+      unclass(x),
+      names = names(x),
+      std.error = NULL
+    ),
+    ...
+  )
   if (has_errors) {
     cat("with standard errors: see `as.data.frame()`\n")
   }

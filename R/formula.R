@@ -157,7 +157,17 @@ has_bar <- function(expr) {
   FALSE
 }
 
-formula_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "&")
+formula_operators <- c(
+  "(",
+  "+",
+  "-",
+  "*",
+  "/",
+  ":",
+  "^",
+  "%in%",
+  "&"
+)
 
 # Bars ----------------------------------------------------------------------
 
@@ -176,7 +186,11 @@ read_bar <- function(bar) {
   if (call_name(bar) == "||") {
     return(read_double_bar(bar, structure, groups))
   }
-  list(list(effects = bar[[2L]], structure = structure, groups = groups))
+  list(list(
+    effects = bar[[2L]],
+    structure = structure,
+    groups = groups
+  ))
 }
 
 # The bar itself, or that in the parentheses of a structure.
@@ -204,7 +218,11 @@ read_double_bar <- function(bar, structure, groups) {
   if (structure == "us") {
     structure <- "diag"
   }
-  list(list(effects = bar[[2L]], structure = structure, groups = groups))
+  list(list(
+    effects = bar[[2L]],
+    structure = structure,
+    groups = groups
+  ))
 }
 
 # lme4's option decides where ours isn't set.
@@ -366,7 +384,18 @@ read_ampersand <- function(expr) {
 }
 
 # The functions through which `&` is looked for; within others it is R's "and".
-ampersand_operators <- c("(", "+", "-", "*", "/", ":", "^", "%in%", "|", "||")
+ampersand_operators <- c(
+  "(",
+  "+",
+  "-",
+  "*",
+  "/",
+  ":",
+  "^",
+  "%in%",
+  "|",
+  "||"
+)
 
 interact <- function(left, right) {
   if (call_name(right) %in% c("+", "-") && length(right) == 3L) {

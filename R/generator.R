@@ -11,7 +11,10 @@ start_generator <- function(seed) {
   if (!is.null(seed)) {
     set.seed(seed)
   }
-  list(before = before, start = get(".Random.seed", envir = globalenv()))
+  list(
+    before = before,
+    start = get(".Random.seed", envir = globalenv())
+  )
 }
 
 restore_generator <- function(state) {

@@ -194,7 +194,10 @@ fit_parts <- list(
   reterms = \(fit) stats::setNames(fit$random, re_labels(fit)),
   feterm = \(fit) {
     c(
-      list(x = stats::model.matrix(fit), rank = length(fit$beta)),
+      list(
+        x = stats::model.matrix(fit),
+        rank = length(fit$beta)
+      ),
       fit$fixed[c("names", "dropped")]
     )
   },

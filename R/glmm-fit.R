@@ -147,7 +147,10 @@ shape_estimate.rlmm_glmm <- function(fit) {
     covariance[nrow(covariance), nrow(covariance)]
   }
   # The parameter is the logarithm of the shape.
-  c(estimate = fit$glmm$shape, std_error = fit$glmm$shape * sqrt(variance))
+  c(
+    estimate = fit$glmm$shape,
+    std_error = fit$glmm$shape * sqrt(variance)
+  )
 }
 
 #' @export

@@ -12,13 +12,19 @@ glmm_response <- function(values, weights, family, name) {
     if (is.factor(values) || NCOL(values) != 1L) {
       abort_glmm_response(name, values, family)
     }
-    list(y = glmm_numbers(values, family, name), weights = weights)
+    list(
+      y = glmm_numbers(values, family, name),
+      weights = weights
+    )
   }
 }
 
 binomial_response <- function(values, weights, name) {
   if (is.factor(values)) {
-    return(list(y = as.double(as.integer(values) != 1L), weights = weights))
+    return(list(
+      y = as.double(as.integer(values) != 1L),
+      weights = weights
+    ))
   }
   if (is.matrix(values) && ncol(values) == 2L && is.numeric(values)) {
     return(counted_response(values, weights))
@@ -26,7 +32,10 @@ binomial_response <- function(values, weights, name) {
   if (NCOL(values) != 1L) {
     abort_glmm_response(name, values, stats::binomial())
   }
-  list(y = glmm_numbers(values, stats::binomial(), name), weights = weights)
+  list(
+    y = glmm_numbers(values, stats::binomial(), name),
+    weights = weights
+  )
 }
 
 # Proportions, and numbers of trials, from columns of successes and failures.

@@ -29,7 +29,10 @@ freeze_atom <- function(atom, data, env) {
   }
   value <- eval(atom, data, env)
   expr <- stats::makepredictcall(value, freeze(atom, NROW(value), data, env))
-  list(expr = expr, row_wise = is_row_wise(expr, value, data, env))
+  list(
+    expr = expr,
+    row_wise = is_row_wise(expr, value, data, env)
+  )
 }
 
 #' Put in as values what an expression takes from the data as a whole

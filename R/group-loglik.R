@@ -274,7 +274,13 @@ row_loglik.rlmm_glmm <- function(fit) {
   response <- fit_response(fit)
   weights <- response$weights %||% rep(1, length(response$y))
   dispersion <- fit$sigma^2 / weights
-  density(response$y, fit$fitted, weights, dispersion, fit$glmm$shape)
+  density(
+    response$y,
+    fit$fitted,
+    weights,
+    dispersion,
+    fit$glmm$shape
+  )
 }
 
 # Parameters ------------------------------------------------------------------------------
@@ -283,7 +289,11 @@ own_parameters <- function(fit) UseMethod("own_parameters")
 
 #' @export
 own_parameters.rlmm_lmm <- function(fit) {
-  list(theta = fit$theta, beta = fit$beta[free_beta(fit)], sigma = fit$sigma)
+  list(
+    theta = fit$theta,
+    beta = fit$beta[free_beta(fit)],
+    sigma = fit$sigma
+  )
 }
 
 #' @export

@@ -8,7 +8,11 @@ deletion_sets <- function(fit, groups) {
   n <- nrow(frame)
   if (is.null(groups)) {
     labels <- row.names(frame)
-    return(list(name = "case", deleted = labels, rows = as.list(seq_len(n))))
+    return(list(
+      name = "case",
+      deleted = labels,
+      rows = as.list(seq_len(n))
+    ))
   }
   if (is.character(groups) && length(groups) < n) {
     factor <- combined_factor(lapply(groups, deletion_factor, fit = fit))

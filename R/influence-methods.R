@@ -156,9 +156,22 @@ index_panel <- function(labels) {
     lattice::panel.abline(h = 0, col = plot_grey)
     many <- length(x) > 500L
     alpha <- if (many) 0.4 else 1
-    lattice::panel.segments(x, 0, x, y, col = plot_blue, alpha = alpha)
+    lattice::panel.segments(
+      x,
+      0,
+      x,
+      y,
+      col = plot_blue,
+      alpha = alpha
+    )
     if (!many) {
-      lattice::panel.points(x, y, pch = 16, cex = 0.6, col = plot_blue)
+      lattice::panel.points(
+        x,
+        y,
+        pch = 16,
+        cex = 0.6,
+        col = plot_blue
+      )
     }
     draw_labels(x, y, labels)
   }

@@ -14,7 +14,10 @@ new_influence <- function(fit, sets, found, way) {
   out <- c(
     beside(estimates_with(fit, vcov), without[1:3]),
     list(groups = sets$name, deleted = sets$deleted),
-    list(converged = take("converged"), function.evals = take("evaluations")),
+    list(
+      converged = take("converged"),
+      function.evals = take("evaluations")
+    ),
     without[4L],
     list(theta = fit$theta),
     without[5L],

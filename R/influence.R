@@ -146,7 +146,10 @@ fixed_cases <- function(fit, sets) {
 #' @noRd
 left_sigma <- function(fit, pwrss, n) {
   if (isGLMM.rlmm(fit)) {
-    return(list(residual = fit$sigma, effects = effects_sigma(fit)))
+    return(list(
+      residual = fit$sigma,
+      effects = effects_sigma(fit)
+    ))
   }
   df <- n - if (fit$reml) n_free_beta(fit) else 0L
   sigma <- if (fit$known_sigma) fit$sigma else sqrt(pwrss / df)

@@ -25,7 +25,11 @@ kenward_roger <- function(fit) {
   p <- length(names)
   covariance <- matrix(0, p, p, dimnames = list(names, names))
   if (!any(free)) {
-    return(list(covariance = covariance, free = free, slopes = list()))
+    return(list(
+      covariance = covariance,
+      free = free,
+      slopes = list()
+    ))
   }
   found <- marginal_derivatives(fit)
   covariance[free, free] <- fit$sigma^2 * adjusted_covariance(found, found$w)
@@ -110,7 +114,10 @@ covariance_directions <- function(fit) {
   Map(
     \(term, found, roles) {
       if (any(term$theta %in% held$absolute)) {
-        return(list(shapes = list(found$omega), absolute = TRUE))
+        return(list(
+          shapes = list(found$omega),
+          absolute = TRUE
+        ))
       }
       is_held <- term$theta %in% held$index
       shapes <- free_shapes(term, found, roles, is_held)
@@ -194,7 +201,10 @@ matched_moments <- function(q, a1, a2) {
   rho <- relative_variance(q, a1, a2)
   df <- 4 + (q + 2) / (q * rho - 1)
   is_near_two <- abs(df - 2) < 0.01
-  list(scale = if (is_near_two) 1 else df * shrink / (df - 2), df = df)
+  list(
+    scale = if (is_near_two) 1 else df * shrink / (df - 2),
+    df = df
+  )
 }
 
 # The variance of F over twice its squared mean. The mean is 1 / (1 - A2 / q), the variance

@@ -39,7 +39,10 @@ fit_unscaled_errors <- function(fit) {
 #' @noRd
 residual_parts <- function(object) {
   parts <- vapply(unclass(object), fit_residual_parts, c(0, 0))
-  list(squares = parts[1L, ], df = parts[2L, ])
+  list(
+    squares = parts[1L, ],
+    df = parts[2L, ]
+  )
 }
 
 fit_residual_parts <- function(fit) {
@@ -56,14 +59,20 @@ fit_residual_parts <- function(fit) {
 group_scale <- function(object, pool) {
   n <- length(object)
   if (has_known_scale(object)) {
-    return(list(sigma = rep(1, n), df = rep(Inf, n)))
+    return(list(
+      sigma = rep(1, n),
+      df = rep(Inf, n)
+    ))
   }
   parts <- residual_parts(object)
   if (pool) {
     parts <- lapply(parts, \(part) rep(sum(part, na.rm = TRUE), n))
   }
   df <- parts$df
-  list(sigma = sqrt(parts$squares / ifelse(df > 0, df, NA)), df = df)
+  list(
+    sigma = sqrt(parts$squares / ifelse(df > 0, df, NA)),
+    df = df
+  )
 }
 
 has_known_scale <- function(object) {

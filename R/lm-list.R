@@ -227,7 +227,13 @@ group_glm <- function(x, frame, family) {
   y <- frame[[1L]]
   offset <- stats::model.offset(frame)
   weights <- frame[["(weights)"]] %||% rep(1, nrow(x))
-  stats::glm.fit(x, y, weights, offset = offset, family = family)
+  stats::glm.fit(
+    x,
+    y,
+    weights,
+    offset = offset,
+    family = family
+  )
 }
 
 terms_formula <- function(terms) stats::formula(terms)
