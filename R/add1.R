@@ -126,19 +126,32 @@ deletion_tests <- function(fit, labels, ddf) {
 #' The combinations of coefficients that are zero in the model without a term
 #' @noRd
 deletion_contrasts <- function(fit, label) {
-  x <- if (is.null(fit$sums)) fixed_matrix(fit) else root_of_products(fit)
-  without <- if (is.null(fit$sums)) {
-    matrix_without_term(fit, label)
-  } else {
-    x[, columns_without_term(fit, label), drop = FALSE]
-  }
-  rest <- if (ncol(without) > 0L) qr.resid(qr(without), x) else x
+  columns <- columns_and_rest(fit, label)
+  x <- columns$all
   # Columns are taken on their own scales, so that the rank doesn't depend on units.
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
-  parts <- svd(rest / rep(unit, each = nrow(x)), nu = 0L)
+  scaled <- without_columns(x, columns$without) / rep(unit, each = nrow(x))
+  parts <- svd(scaled, nu = 0L)
   rank <- sum(parts$d > 1e-7)
   directions <- parts$v[, seq_len(rank), drop = FALSE]
   t(directions * unit)
+}
+
+# The columns of the fixed effects, or a root of their products, with and without those of a term.
+columns_and_rest <- function(fit, label) {
+  if (is.null(fit$sums)) {
+    all <- fixed_matrix(fit)
+    without <- matrix_without_term(fit, label)
+  } else {
+    all <- root_of_products(fit)
+    without <- all[, columns_without_term(fit, label), drop = FALSE]
+  }
+  list(all = all, without = without)
+}
+
+# What is left of columns beside others.
+without_columns <- function(x, others) {
+  if (ncol(others) > 0L) qr.resid(qr(others), x) else x
 }
 
 # The matrix of the fixed effects of the model without a term.
@@ -212,12 +225,20 @@ comparison_table <- function(fit, others, k, is_tested) {
     row.names = c("<none>", names(others))
   )
   if (is_tested) {
-    change <- found$value[-1] - found$value[1]
-    table$LRT <- c(NA, 2 * abs(change))
-    p <- stats::pchisq(table$LRT, table$Df, lower.tail = FALSE)
-    table[["Pr(>Chi)"]] <- p
+    table <- cbind(table, deletion_chisq(found$value, table$Df))
   }
-  structure(table, class = c("anova", "data.frame"))
+  as_anova(table)
+}
+
+# Likelihood-ratio tests of the first model against each other one.
+deletion_chisq <- function(log_lik, df) {
+  change <- log_lik[-1] - log_lik[1]
+  lrt <- c(NA, 2 * abs(change))
+  data.frame(
+    LRT = lrt,
+    `Pr(>Chi)` = stats::pchisq(lrt, df, lower.tail = FALSE),
+    check.names = FALSE
+  )
 }
 
 table_heading <- function(what, fit, method = NULL) {
@@ -240,12 +261,7 @@ user_table <- function(fit, others, sum_function, scale, k, ...) {
   columns <- names(none) %||% paste0("V", seq_along(none))
   dimnames(values) <- list(c("<none>", names(others)), columns)
   heading <- table_heading("deletions", fit, attr(none, "method"))
-  table <- as.data.frame(values)
-  structure(
-    table,
-    heading = heading,
-    class = c("anova", "data.frame")
-  )
+  as_anova(as.data.frame(values), heading)
 }
 
 check_sum_function <- function(sum_function) {

@@ -5,31 +5,31 @@
 #' @param type "I", "II" or "III": see `term_contrasts()`.
 #' @noRd
 term_lrt <- function(fit, type) {
-  labels <- attr(fit$fixed$terms, "term.labels")
-  x <- free_matrix(fit)
   term <- column_terms_of(fit)[free_beta(fit)]
   tested <- tested_terms(term)
+  labels <- fixed_labels(fit)[tested]
   contrasts <- if (type == "III") term_contrasts(fit, type)
-  rows <- lapply(tested, \(i) {
-    spaces <- compared_spaces(
-      fit,
-      x,
-      term,
-      i,
-      type,
-      contrasts[[labels[i]]]
-    )
-    lrt_row(fit, spaces$larger, spaces$smaller)
-  })
-  names(rows) <- labels[tested]
+  rows <- Map(
+    \(i, label) {
+      spaces <- compared_spaces(fit, term, i, type, contrasts[[label]])
+      lrt_row(fit, spaces$larger, spaces$smaller)
+    },
+    tested,
+    labels
+  )
   method <- " analysis of deviance with likelihood-ratio tests"
   empty <- chisq_table(numeric(), integer())
-  anova_table(rows, empty, paste0("Type ", type, method))
+  anova_table(
+    rlang::set_names(rows, labels),
+    empty,
+    paste0("Type ", type, method)
+  )
 }
 
 #' The columns of X in the two models that the test of a term compares
 #' @noRd
-compared_spaces <- function(fit, x, term, tested, type, L) {
+compared_spaces <- function(fit, term, tested, type, L) {
+  x <- free_matrix(fit)
   if (type == "III") {
     L <- L[, free_beta(fit), drop = FALSE]
     return(list(
@@ -68,7 +68,7 @@ ml_objective <- function(fit, x) UseMethod("ml_objective")
 ml_objective.rlmm_lmm <- function(fit, x) {
   fit$reml <- FALSE
   design <- fit_design(fit)
-  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control <- refit_control(fit, design)
   design$spec$x <- list(x)
   design <- with_strata(design, inner_start(fit), control)
   core_fit(design$spec, design$theta, control)$objective
@@ -77,7 +77,7 @@ ml_objective.rlmm_lmm <- function(fit, x) {
 #' @export
 ml_objective.rlmm_glmm <- function(fit, x) {
   design <- fit_design(fit)
-  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control <- refit_control(fit, design)
   design$spec$x <- list(x)
   start <- if (!is.null(inner_start(fit))) list(theta = fit$theta) else list()
   core_glmm_fit(design$spec, start, control)$objective

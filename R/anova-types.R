@@ -21,7 +21,7 @@ term_contrasts <- function(fit, type) {
     II = partial_contrasts(fit, column_products(fit, x), term, tested),
     III = marginal_contrasts(fit, x, term, tested)
   )
-  stats::setNames(made, attr(fit$fixed$terms, "term.labels")[tested])
+  stats::setNames(made, fixed_labels(fit)[tested])
 }
 
 # X'X, of the matrix or of the sums.
@@ -96,11 +96,10 @@ marginal_contrasts <- function(fit, x, term, tested) {
   if (!spans_same_space(decomposition, x)) {
     return(rows_by_term(diag(ncol(x)), term, tested))
   }
-  change <- qr.coef(decomposition, x)
   kept <- decomposition$pivot[seq_len(decomposition$rank)]
+  change <- qr.coef(decomposition, x)[kept, , drop = FALSE]
   coded_term <- attr(coded, "assign")[kept]
-  rows <- rows_by_term(change[kept, , drop = FALSE], coded_term, tested)
-  lapply(rows, without_rounding)
+  lapply(rows_by_term(change, coded_term, tested), without_rounding)
 }
 
 spans_same_space <- function(decomposition, x) {
@@ -149,13 +148,12 @@ invented_frame <- function(fit) {
     abort_no_rows("A test of type III with dropped columns", NULL)
   }
   terms <- stats::delete.response(fit$fixed$terms)
-  names <- variable_names(terms)
-  classes <- attr(terms, "dataClasses")[names]
+  classes <- attr(terms, "dataClasses")[variable_names(terms)]
   grid <- all_combinations(fit, classes)
   copies <- 10L + length(fit$fixed$names)
   n <- max(nrow(grid), 1L) * copies
-  frame <- Map(invented_numbers, n, seq_along(names), classes)
-  names(frame) <- names
+  frame <- Map(invented_numbers, n, seq_along(classes), classes)
+  names(frame) <- names(classes)
   frame[names(grid)] <- lapply(grid, rep, copies)
   structure(frame, class = "data.frame", row.names = seq_len(n))
 }
@@ -212,7 +210,7 @@ term_tests.rlmm_glmm <- function(fit, type, tests) {
 #' @noRd
 with_hypotheses <- function(table, contrasts, fit, type) {
   term <- column_terms_of(fit)
-  terms <- attr(fit$fixed$terms, "term.labels")
+  terms <- fixed_labels(fit)
   tested <- names(contrasts) %||% character()
   shown <- lapply(rlang::set_names(tested), \(name) {
     own <- term == match(name, terms)
@@ -254,7 +252,10 @@ chisq_table <- function(chisq, df) {
 }
 
 anova_table <- function(tests, empty, heading) {
-  table <- if (length(tests)) do.call(rbind, tests) else empty
+  as_anova(if (length(tests)) do.call(rbind, tests) else empty, heading)
+}
+
+as_anova <- function(table, heading = NULL) {
   structure(
     table,
     heading = heading,

@@ -146,11 +146,7 @@ likelihood_ratio_tests <- function(fits, labels) {
   inform_not_nested(fits, table$npar, labels)
   row.names(table) <- labels
   heading <- c(test_heading(fits, labels, first), noise_heading(fits))
-  structure(
-    table,
-    heading = heading,
-    class = c("anova", "data.frame")
-  )
+  as_anova(table, heading)
 }
 
 # Each model is tested against the one before it, which is smaller or as large.
@@ -233,13 +229,9 @@ sums_of_squares <- function(fit) {
   tested <- tested_terms(term)
   by_term <- lapply(tested, \(i) squares[term == i])
   table <- squares_table(by_term, fit$sigma)
-  row.names(table) <- attr(fit$fixed$terms, "term.labels")[tested]
+  row.names(table) <- fixed_labels(fit)[tested]
   heading <- "Analysis of Variance Table"
-  structure(
-    table,
-    heading = heading,
-    class = c("anova", "data.frame")
-  )
+  as_anova(table, heading)
 }
 
 squares_table <- function(squares, sigma) {

@@ -4,14 +4,7 @@
 #' @noRd
 pairs_ggplot <- function(profile, levels, which) {
   shown <- pair_parameters(profile, which)
-  traces <- lapply(stats::setNames(nm = shown), parameter_trace, x = profile)
-  pairs <- utils::combn(shown, 2L, simplify = FALSE)
-  curves <- lapply(pairs, \(pair) {
-    pair_curves(traces[[pair[1L]]], traces[[pair[2L]]], levels)
-  })
-  data <- do.call(rbind, curves)
-  data$right <- factor(data$right, shown)
-  data$up <- factor(data$up, shown)
+  data <- pairs_of_curves(profile, levels, shown)
   is_trace <- is.na(data$level)
   ggplot2::ggplot(data, ggplot2::aes(.data$x, .data$y, group = .data$curve)) +
     ggplot2::geom_path(
@@ -29,6 +22,19 @@ pairs_ggplot <- function(profile, levels, which) {
       scales = "free"
     ) +
     ggplot2::labs(x = NULL, y = NULL)
+}
+
+# The traces and contours of each pair of parameters.
+pairs_of_curves <- function(profile, levels, shown) {
+  traces <- lapply(stats::setNames(nm = shown), parameter_trace, x = profile)
+  pairs <- utils::combn(shown, 2L, simplify = FALSE)
+  curves <- lapply(pairs, \(pair) {
+    pair_curves(traces[[pair[1L]]], traces[[pair[2L]]], levels)
+  })
+  data <- do.call(rbind, curves)
+  data$right <- factor(data$right, shown)
+  data$up <- factor(data$up, shown)
+  data
 }
 
 #' The contours of two parameters, and their profiles, as rows of a table

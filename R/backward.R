@@ -82,7 +82,7 @@ check_level_of_test <- function(x, arg) {
 
 check_kept <- function(keep, fit) {
   if (!is.null(keep)) {
-    check_fixed_labels(keep, attr(fit$fixed$terms, "term.labels"), "keep")
+    check_fixed_labels(keep, fixed_labels(fit), "keep")
   }
 }
 
@@ -91,13 +91,10 @@ check_kept <- function(keep, fit) {
 eliminate_random <- function(fit, alpha) {
   gone <- NULL
   repeat {
-    reductions <- random_reductions(fit, TRUE)
-    fits <- lapply(reductions, \(reduction) reduced_fit(fit, reduction))
-    table <- reduction_table(fit, fits, reductions)
-    table[["Pr(>mixture)"]] <- NULL
-    gone <- gone %||% table[1L, , drop = FALSE]
-    left <- table[-1L, , drop = FALSE]
-    weakest <- weakest_effect(reduction_p(left, fits), alpha)
+    step <- random_step(fit)
+    gone <- gone %||% step$table[1L, , drop = FALSE]
+    left <- step$table[-1L, , drop = FALSE]
+    weakest <- weakest_effect(reduction_p(left, step$fits), alpha)
     if (is.null(weakest)) {
       return(list(
         model = fit,
@@ -105,8 +102,17 @@ eliminate_random <- function(fit, alpha) {
       ))
     }
     gone <- rbind(gone, left[weakest, , drop = FALSE])
-    fit <- fits[[weakest]]
+    fit <- step$fits[[weakest]]
   }
+}
+
+# The fits with one random effect less, and their table, with the fit in the first row.
+random_step <- function(fit) {
+  reductions <- random_reductions(fit, TRUE)
+  fits <- lapply(reductions, \(reduction) reduced_fit(fit, reduction))
+  table <- reduction_table(fit, fits, reductions)
+  table[["Pr(>mixture)"]] <- NULL
+  list(fits = fits, table = table)
 }
 
 # The p-values of reductions, missing for the last term, which stays.
@@ -135,12 +141,8 @@ path_table <- function(gone, left, is_random, note = NULL) {
     row.names = row.names(table),
     check.names = FALSE
   )
-  heading <- c(paste0("Backward reduced ", part, "-effect table"), note, "")
-  structure(
-    table,
-    heading = heading,
-    class = c("anova", "data.frame")
-  )
+  title <- paste0("Backward reduced ", part, "-effect table")
+  as_anova(table, c(title, note, ""))
 }
 
 # Fixed effects -------------------------------------------------------------------------
@@ -155,10 +157,8 @@ eliminate_fixed <- function(fit, alpha, keep, ddf) {
     weakest <- weakest_effect(p, alpha)
     if (is.null(weakest)) {
       note <- if (isLMM.rlmm(fit)) paste("F tests with", ddf_label(ddf))
-      return(list(
-        model = fit,
-        table = path_table(gone, table, FALSE, note)
-      ))
+      path <- path_table(gone, table, FALSE, note)
+      return(list(model = fit, table = path))
     }
     gone <- rbind(gone, table[weakest, , drop = FALSE])
     fit <- without_fixed(fit, row.names(table)[weakest])

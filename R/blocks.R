@@ -84,15 +84,13 @@ weighted_columns <- function(fit) {
   check_root_weights(fit)
   spec <- fit_spec(fit)
   root <- root_weights(fit)
-  groups <- unique(term_groups(fit))
   random <- lapply(spec$terms, \(core) root * core_z(core))
+  names(random) <- unique(term_groups(fit))
   y <- working_response(fit)
   xy <- root * cbind(column_matrix(spec$x, length(y)), y)
   dimnames(xy) <- NULL
-  c(
-    stats::setNames(random, groups),
-    list(Xy = Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE))
-  )
+  xy <- Matrix::Matrix(xy, sparse = FALSE, doDiag = FALSE)
+  c(random, list(Xy = xy))
 }
 
 # The observed information of a single observation may be negative.

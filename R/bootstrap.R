@@ -142,7 +142,7 @@ run_bootstrap <- function(fit, replicates, seed, how, progress = NULL) {
 #' @export
 run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
   spec <- fit_spec(fit)
-  control <- core_control(fit$control, 0L, list(spec = spec), fit_held(fit))
+  control <- refit_control(fit, list(spec = spec))
   control$progress <- progress %||% control$progress
   start <- bootstrap_start(fit)
   if (how$resampled) {

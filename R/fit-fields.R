@@ -74,6 +74,9 @@ by_term <- function(effects, random) {
   })
 }
 
+# The labels of the terms of the fixed effects.
+fixed_labels <- function(fit) attr(fit$fixed$terms, "term.labels")
+
 fit_frame <- function(fit) {
   if (!is.null(fit$frame)) {
     return(fit$frame)

@@ -136,6 +136,12 @@ core_control <- function(control, verbose, design, held) {
   control
 }
 
+#' The control for fitting a model again, with what it holds, in silence
+#' @noRd
+refit_control <- function(fit, design) {
+  core_control(fit$control, 0L, design, fit_held(fit))
+}
+
 initial_steps <- function(step, n) {
   if (length(step) %in% c(1L, n)) {
     return(rep_len(step, n))

@@ -94,7 +94,7 @@ large_tests <- function(fit, type, tests) {
   own <- f_table(own$f, own$num_df, own$den_df, fit$sigma)
   rownames(own) <- large$label
   table <- rbind(table, own)
-  labels <- attr(fit$fixed$terms, "term.labels")
+  labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
   heading <- c(
     paste0(
@@ -108,7 +108,7 @@ large_tests <- function(fit, type, tests) {
       tick(large$label)
     )
   )
-  structure(table, heading = heading, class = c("anova", "data.frame"))
+  as_anova(table, heading)
 }
 
 # The fit as if the other terms were all that its formula has.

@@ -49,18 +49,21 @@ is_singular <- function(x, tol = 1e-4) {
   found <- Map(describe_template, scaled_templates(x), held_terms(x), tol = tol)
   labels <- term_texts(x)
   directions <- lapply(found, `[[`, "directions")
-  table <- list(
-    term = labels,
-    singular = vapply(found, `[[`, NA, "singular"),
-    rank = vapply(found, `[[`, 1L, "rank"),
-    size = n_columns(x),
-    reason = vapply(found, `[[`, "", "reason")
-  )
   structure(
-    table,
+    singularity_columns(labels, found, n_columns(x)),
     directions = stats::setNames(directions, labels),
     row.names = .set_row_names(length(labels)),
     class = c("rlmm_singularity", "data.frame")
+  )
+}
+
+singularity_columns <- function(labels, found, size) {
+  list(
+    term = labels,
+    singular = vapply(found, `[[`, NA, "singular"),
+    rank = vapply(found, `[[`, 1L, "rank"),
+    size = size,
+    reason = vapply(found, `[[`, "", "reason")
   )
 }
 
@@ -120,9 +123,9 @@ singular_reason <- function(template, directions, tol) {
   if (length(scale) == 1) {
     return("the variance is estimated as zero")
   }
-  labels <- rownames(template)
-  if (any(scale < tol)) {
-    return(zero_phrase(labels[scale < tol]))
+  is_zero <- scale < tol
+  if (any(is_zero)) {
+    return(zero_phrase(rownames(template)[is_zero]))
   }
   extreme <- extreme_correlations(tcrossprod(template / scale))
   if (length(scale) == 2) {
@@ -131,8 +134,11 @@ singular_reason <- function(template, directions, tol) {
   if (nrow(extreme) > 0) {
     return(extreme_phrase(extreme))
   }
-  last <- directions[, ncol(directions)] * scale
-  paste("a combination has no variance:", format_combination(last, labels))
+  combination_phrase(directions[, ncol(directions)] * scale, rownames(template))
+}
+
+combination_phrase <- function(weights, labels) {
+  paste("a combination has no variance:", format_combination(weights, labels))
 }
 
 zero_phrase <- function(effects) {

@@ -13,12 +13,7 @@
 #'   (X'V^-1 X)^-1; `slopes`, a list of P_r (for sigma = 1); `w`, W.
 #' @noRd
 kenward_roger <- function(fit) {
-  if (!is.null(fit$sums)) {
-    abort_no_rows(
-      "Kenward and Roger's method",
-      "Satterthwaite's method needs none: `ddf = \"Satterthwaite\"`."
-    )
-  }
+  check_has_rows(fit)
   check_by_reml(fit)
   free <- free_beta(fit)
   names <- names(fit$beta)
@@ -41,6 +36,15 @@ kenward_roger <- function(fit) {
     slopes = slopes,
     w = found$w
   )
+}
+
+check_has_rows <- function(fit) {
+  if (!is.null(fit$sums)) {
+    abort_no_rows(
+      "Kenward and Roger's method",
+      "Satterthwaite's method needs none: `ddf = \"Satterthwaite\"`."
+    )
+  }
 }
 
 # How the covariance of the fixed effects depends on the variance parameters, with the covariance of
@@ -172,19 +176,23 @@ kenward_roger_df <- function(found, L) {
   variance <- rowSums(reached * L)
   change <- \(slope) rowSums((reached %*% slope) * reached) / variance
   changes <- matrix(vapply(found$slopes, change, variance), nrow(L))
-  df <- 2 / rowSums((changes %*% found$w) * changes)
+  df <- 2 / quadratic_rows(found$w, changes)
   # No parameter has a part in the variance, but for rounding.
   df[df > 1e10] <- Inf
   df[variance == 0] <- NA
   df
 }
 
+# x'Wx of each row x.
+quadratic_rows <- function(w, rows) rowSums((rows %*% w) * rows)
+
 #' Degrees of freedom and scale of the joint test, from the first two moments of F
 #' @noRd
 kenward_roger_scale <- function(found, L) {
   q <- nrow(L)
   changes <- relative_changes(found, L[, found$free, drop = FALSE])
-  a1 <- quadratic_form(found$w, vapply(changes, \(x) sum(diag(x)), 0))
+  traces <- vapply(changes, \(change) sum(diag(change)), 0)
+  a1 <- quadratic_form(found$w, traces)
   a2 <- sum(found$w * pairwise_traces(changes))
   if (a2 < 1e-12) {
     list(scale = 1, df = Inf)

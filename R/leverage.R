@@ -81,9 +81,8 @@ hat_matrix <- function(fit) {
   z_lambda <- as.matrix(random_matrix(fit) %*% lambda_matrix(fit))
   top <- root_weights(fit) * cbind(z_lambda, x)
   bottom <- diag(1, ncol(z_lambda), ncol(top))
-  basis <- qr.Q(qr(rbind(top, bottom)))
-  h <- tcrossprod(basis[seq_len(nrow(x)), , drop = FALSE])
-  names <- row.names(fit$frame)
-  dimnames(h) <- list(names, names)
+  basis <- qr.Q(qr(rbind(top, bottom)))[seq_len(nrow(x)), , drop = FALSE]
+  rownames(basis) <- row.names(fit$frame)
+  h <- tcrossprod(basis)
   Matrix::forceSymmetric(Matrix::Matrix(h, sparse = FALSE))
 }

@@ -29,7 +29,7 @@ tested_names <- function(fit) {
 #' @noRd
 named_contrasts <- function(names, fit) {
   assign <- attr(stats::model.matrix(fit), "assign")
-  terms <- attr(fit$fixed$terms, "term.labels")
+  terms <- fixed_labels(fit)
   identity <- diag(length(fit$beta))
   contrasts <- lapply(names, \(name) {
     rows <- which(names(fit$beta) == name)
@@ -111,7 +111,7 @@ generalized_columns <- function(fit, y) {
     random = fit$random,
     held = fit$held
   )
-  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control <- refit_control(fit, design)
   control$progress <- FALSE
   theta <- inner_start(fit)
   start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)

@@ -343,7 +343,7 @@ bootstrap_tests.rlmm_lmm <- function(fit, smaller, nsim) {
   smaller$na_action <- NULL
   y <- as.matrix(stats::simulate(smaller, nsim))
   objectives <- \(fit) {
-    control <- core_control(fit$control, 0L, fit_design(fit), fit_held(fit))
+    control <- refit_control(fit, fit_design(fit))
     core_fit_many(fit_spec(fit), y, control = control)$objective
   }
   told_failures(pmax(objectives(smaller) - objectives(fit), 0))

@@ -425,7 +425,7 @@ redundant_line <- function(i, fit) {
 # Whether a grouping factor is a term of the fixed effects, its variables in any order.
 is_fixed_factor <- function(group, fit) {
   parts <- function(label) sort(strsplit(label, ":", fixed = TRUE)[[1L]])
-  labels <- attr(fit$fixed$terms, "term.labels")
+  labels <- fixed_labels(fit)
   any(vapply(labels, \(label) identical(parts(label), parts(group)), NA))
 }
 

@@ -47,7 +47,7 @@ residual_strata <- function(object, level = 0.95) {
 # The covariance of gamma from differences of the gradient.
 strata_covariance <- function(fit) {
   design <- fit_design(fit)
-  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control <- refit_control(fit, design)
   gamma <- fit$strata$log_ratio[-1L]
   step <- 1e-3
   columns <- lapply(seq_along(gamma), \(k) {

@@ -220,7 +220,7 @@ restoring_call <- function(call, saved) {
 # The fit with the estimates of the file, and all that follows from them.
 fit_at_optimum <- function(fit, saved) {
   design <- fit_design(fit)
-  control <- core_control(fit$control, 0L, design, fit_held(fit))
+  control <- refit_control(fit, design)
   control[c("absolute", "absolute_values")] <- list(integer(), double())
   control$held <- seq_along(saved$theta) - 1L
   control$held_values <- as.double(saved$theta)

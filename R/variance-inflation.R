@@ -49,7 +49,7 @@ generalized_inflation <- function(term, correlation, assign) {
 #' @noRd
 inflated_terms <- function(fit) {
   list(
-    labels = attr(fit$fixed$terms, "term.labels"),
+    labels = fixed_labels(fit),
     assign = attr(model.matrix.rlmm(fit), "assign")
   )
 }
