@@ -219,11 +219,13 @@ cor_plan <- function(problem, piece) {
     return(element_plan(problem, piece))
   }
   own <- problem$fit$random[[piece$term]]
-  # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2).
+  # Elements (2, 1) and (2, 2) of Lambda are r rho and r sqrt(1 - rho^2), beside element (1, 1),
+  # whose sign is that of the covariance.
   tied <- own$theta[c(2L, length(own$columns) + 1L)]
+  first <- own$theta[[1L]]
   in_order(problem, piece, \(spec) {
     list(search = \(value, state) {
-      search_tied(problem, spec, state, tied, value)
+      search_tied(problem, spec, state, tied, first, value)
     })
   })
 }
@@ -257,8 +259,10 @@ with_correlation_at <- function(rho, lag, value) {
 }
 
 #' Minimizes the criterion with two elements of theta in a fixed ratio
+#' @param first The element of theta that must be positive, as their common length must be: with
+#'   the other sign of either the correlation would have it, too.
 #' @noRd
-search_tied <- function(problem, spec, state, tied, rho) {
+search_tied <- function(problem, spec, state, tied, first, rho) {
   theta <- state$theta
   shares <- c(rho, sqrt(max(0, 1 - rho^2)))
   arguments <- c(theta, free_arguments(problem$fit, state))
@@ -274,7 +278,14 @@ search_tied <- function(problem, spec, state, tied, rho) {
     c(sum(gradient[tied] * shares), gradient[free])
   }
   start <- c(sqrt(sum(theta[tied]^2)), arguments[free])
-  found <- stats::nlminb(start, value, slope, control = tied_tolerances)
+  lower <- c(0, ifelse(free == first, 0, -Inf))
+  found <- stats::nlminb(
+    start,
+    value,
+    slope,
+    lower = lower,
+    control = tied_tolerances
+  )
   finish_tied(problem$fit, spec, place(found$par))
 }
 
@@ -288,7 +299,10 @@ free_arguments <- function(fit, state) UseMethod("free_arguments")
 free_arguments.rlmm_lmm <- function(fit, state) NULL
 
 #' @export
-free_arguments.rlmm_glmm <- function(fit, state) unname(state$beta)
+free_arguments.rlmm_glmm <- function(fit, state) {
+  shape <- if (estimates_shape(fit$glmm)) log(state$shape %||% fit$glmm$shape)
+  c(unname(state$beta), shape)
+}
 
 criterion_at <- function(fit, spec, arguments) UseMethod("criterion_at")
 
@@ -327,5 +341,5 @@ finish_tied.rlmm_lmm <- function(fit, spec, arguments) {
 finish_tied.rlmm_glmm <- function(fit, spec, arguments) {
   found <- core_glmm_estimates(spec, arguments)
   found$sigma <- 1
-  found[c("objective", "theta", "sigma", "beta")]
+  found[c("objective", "theta", "sigma", "beta", "shape")]
 }

@@ -107,12 +107,25 @@ fit_points <- function(problem, plans, walks) {
   end_if_interrupted(lapply(fits, `[[`, "status"), NULL)
   found[has_job] <- Map(
     \(fit, plan, walk) {
-      if (!inherits(fit, "condition")) plan$finish(fit, walk$value)
+      if (!inherits(fit, "condition")) {
+        plan$finish(with_shape_apart(fit, problem$fit), walk$value)
+      }
     },
     fits,
     plans[has_job],
     walks[has_job]
   )
+  found
+}
+
+# The core's coefficients of a fit that estimates a shape end with its logarithm.
+with_shape_apart <- function(found, fit) {
+  if (!estimates_shape(fit$glmm)) {
+    return(found)
+  }
+  last <- length(found$beta)
+  found$shape <- exp(found$beta[[last]])
+  found$beta <- found$beta[-last]
   found
 }
 

@@ -10,7 +10,9 @@
 #'
 #' Profiled are the standard deviations and correlations of the random effects, the residual
 #' standard deviation and the fixed effects, as lme4 does; also with covariance structures, and for
-#' generalized models without a dispersion. A fit by REML is fitted by maximum likelihood first.
+#' generalized models, whose dispersion or other parameter of the family, if it is estimated, is
+#' fitted again at each point (lme4 holds the theta of `glmer.nb()`), but has no profile of its own.
+#' A fit by REML is fitted by maximum likelihood first.
 #' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
 #' the ends of its range.
 #'
@@ -204,8 +206,6 @@ not_profiled <- function(fit) {
     "With `nAGQ = 0` there is no likelihood to profile."
   } else if (isTRUE(fit$relative)) {
     "Its covariances are relative to a dispersion."
-  } else if (isTRUE(fit$glmm$shape_kind == "estimated")) {
-    "Its dispersion is estimated with the other parameters."
   } else if (!is.null(fit$strata)) {
     "Its residual variances differ."
   } else if (length(fit$control$fixed$cov) > 0L) {

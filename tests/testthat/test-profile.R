@@ -335,3 +335,48 @@ test_that("fits side by side are those of one after the other, and failures are 
   expect_equal(found[[3]]$theta, alone$theta, tolerance = 1e-6)
   expect_identical(core_fit_each(list(), TRUE), list())
 })
+
+test_that("negative binomial profiles fit theta again, as glmmTMB's do", {
+  # confint(method = "profile") of glmmTMB 1.1.14, which interpolates between few points.
+  quadratic <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, nbinom2())
+  expected <- rbind(
+    c(1.031083887, 1.475485708),
+    c(-0.06627895419, 0.8749052237),
+    c(0.72486928699, 1.9639385852),
+    c(-1.58805593034, -0.2485973598)
+  )
+  expect_equal(unname(confint(quadratic)), expected, tolerance = 1e-3)
+  linear <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, nbinom1())
+  expected <- c(0.6249153769, 1.7211443916)
+  found <- confint(linear, "YEAR96")
+  expect_equal(as.vector(found), expected, tolerance = 1e-3)
+})
+
+test_that("a correlation keeps its sign along its profile", {
+  d <- withr::with_seed(3, {
+    d <- data.frame(g = gl(20, 12), x = rnorm(240))
+    root <- chol(matrix(c(0.4, 0.2, 0.2, 0.3), 2))
+    b <- matrix(rnorm(40), 20) %*% root
+    at <- d$g
+    d$y <- 0.5 + 0.3 * d$x + b[at, 1] + b[at, 2] * d$x + rnorm(240)
+    d
+  })
+  fit <- rlmm(y ~ x + (x | g), d, REML = FALSE)
+  found <- as.data.frame(profile(fit, which = ".sig02"))
+  # At -1 the best model has no slopes.
+  smaller <- rlmm(y ~ x + (1 | g), d, REML = FALSE)
+  lowest <- found[which.min(found$.sig02), ]
+  expect_equal(lowest$.sig02, -1)
+  expect_equal(
+    lowest$.zeta^2,
+    deviance(smaller) - deviance(fit),
+    tolerance = 1e-6
+  )
+  # Compound symmetry of two effects is no restriction, and has the correlation as a parameter.
+  other <- rlmm(y ~ x + cs(x | g), d, REML = FALSE)
+  expect_equal(
+    unname(confint(profile(fit, ".sig02"))),
+    unname(confint(profile(other, ".sig03"))),
+    tolerance = 1e-5
+  )
+})
