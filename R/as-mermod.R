@@ -158,6 +158,7 @@ of_columns <- function(formula, columns) {
 # Which fits lme4 has a counterpart of ------------------------------------
 
 check_convertible <- function(fit) {
+  abort_if_large(fit, "An object of lme4")
   reason <- not_convertible(fit)
   if (is.null(reason)) {
     return(invisible())

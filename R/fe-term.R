@@ -59,6 +59,7 @@ fixed_design <- function(
 
 # The fixed part but for the levels of a large factor.
 ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
+  check_columns_fit(terms, frame)
   x <- call_design_step(design_columns(terms, frame, contrasts), frame)
   used <- attr(x, "contrasts")
   x <- ordinary_columns(without_contrasts(x), large)

@@ -105,7 +105,7 @@ large_tests <- function(fit, type, tests) {
     ),
     sprintf(
       "(%s: as many as all other effects leave of the rows)",
-      tick(large$label)
+      tick(large$variable)
     )
   )
   as_anova(table, heading)

@@ -205,7 +205,10 @@ abort_one_group <- function() {
 check_separable <- function(fit) UseMethod("check_separable")
 
 #' @export
-check_separable.rlmm_lmm <- function(fit) invisible(fit_frame(fit))
+check_separable.rlmm_lmm <- function(fit) {
+  abort_if_large(fit, "The log-likelihood by groups")
+  invisible(fit_frame(fit))
+}
 
 #' @export
 check_separable.rlmm_glmm <- function(fit) {

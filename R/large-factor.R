@@ -245,11 +245,11 @@ without_last <- function(is_column, means) {
 #' Whether the levels of the factor, beside X, contain the random effects of a term
 #'
 #' A combination of all of its levels with irregular weights then leaves nothing.
-#' @param z The columns of the term, a matrix; `refs` its levels.
+#' @param z The columns of the core term, a matrix.
 #' @noRd
-contains_effects <- function(x, large, z, refs, n_levels) {
-  weights <- 0.5 + (seq_len(n_levels) * 0.6180339887498949) %% 1
-  combined <- weights[refs] * z
+contains_effects <- function(x, large, z, core_term) {
+  weights <- 0.5 + (seq_len(core_term$n_levels) * 0.6180339887498949) %% 1
+  combined <- weights[core_term$refs] * z
   n <- length(large$levels)
   left <- within_levels(combined, large$refs, n)
   if (ncol(x) > 0L) {

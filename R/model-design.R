@@ -35,7 +35,9 @@ model_design <- function(
     fixed_design(parsed, frame, env, data, contrasts, control, may_be_large)
   }
   fixed <- make_fixed(may_be_large)
-  if (contains_random(fixed, random$terms, nrow(frame))) {
+  contained <- contained_term(fixed, random$terms, nrow(frame))
+  if (!is.na(contained)) {
+    check_affordable(fixed$fixed$large, random$random, contained, nrow(frame))
     fixed <- make_fixed(FALSE)
   }
   design <- list(
@@ -72,25 +74,34 @@ with_large_term <- function(design) {
   design
 }
 
-#' Whether a large factor, beside X, contains the effects of a random term: these need X as it is
+#' The number of a random term whose effects a large factor, beside X, contains: these need X as it
+#' is
 #' @noRd
-contains_random <- function(fixed, terms, n) {
+contained_term <- function(fixed, terms, n) {
   large <- fixed$fixed$large
   if (is.null(large)) {
-    return(FALSE)
+    return(NA)
   }
   x <- column_matrix(fixed$x, n)
   possible <- length(large$levels) + ncol(x)
-  for (term in terms) {
-    is_possible <- term$n_levels <= possible
-    z <- if (is_possible) column_matrix(term$z, n)
-    if (
-      is_possible && contains_effects(x, large, z, term$refs, term$n_levels)
-    ) {
-      return(TRUE)
-    }
+  is_contained <- vapply(
+    terms,
+    \(term) {
+      term$n_levels <= possible &&
+        contains_effects(x, large, column_matrix(term$z, n), term)
+    },
+    NA
+  )
+  match(TRUE, is_contained)
+}
+
+# The dummy columns of a factor are made if they take less than 2 GiB.
+check_affordable <- function(large, random, core_term, n) {
+  if (8 * as.double(n) * length(large$levels) < 2^31) {
+    return(invisible())
   }
-  FALSE
+  owners <- vapply(random, `[[`, 1L, "core_term")
+  abort_contained(large, random[[match(core_term, owners)]]$label, n)
 }
 
 check_design_arguments <- function(data, REML, sigma, control, approximation) {

@@ -207,7 +207,7 @@ large_note <- function(fit) {
   range <- format(range(fit$levels[large$is_column]), digits = 3L, trim = TRUE)
   note <- sprintf(
     "Fixed factor %s: %s from %s to %s%s; see `?fixed_levels`.",
-    tick(large$label),
+    tick(large$variable),
     plural(sum(large$is_column), "coefficient"),
     range[1L],
     range[2L],
