@@ -20,7 +20,7 @@
 #' @param family For a generalized model, as in [rglmm()].
 #' @param x,... For printing.
 #' @return A list of class `"rlmm_preview"`: `rows`, `missing`, `fixed` (a list of `columns` and
-#'   `aliased` ones), `terms` (a data frame), `factors` (a data frame, a row per pair), `size`
+#'   `aliased` ones; `apart`, the levels of a factor that has none), `terms` (a data frame), `factors` (a data frame, a row per pair), `size`
 #'   (`levels` eliminated one by one, `system`, its number of rows, and `megabytes`), `engine` and
 #'   `storage` (see [rlmm_control()]), `seconds`, and `notes`.
 #' @seealso [diagnose()] after fitting.
@@ -53,7 +53,8 @@ preview <- function(
       extras,
       if (missing(na.action)) default_na_action(data) else na.action,
       contrasts,
-      approximation = preview_likelihood(family, caller, match.call())
+      approximation = preview_likelihood(family, caller, match.call()),
+      may_be_large = is.null(family)
     )
   })
   new_preview(design, notes$lines)
@@ -110,12 +111,23 @@ new_preview <- function(design, notes) {
     generalized = !is.null(design$family),
     rows = nrow(design$frame),
     missing = length(attr(design$frame, "na.action")),
-    fixed = list(columns = fixed$names, aliased = fixed$dropped),
+    fixed = list(
+      columns = fixed$names,
+      aliased = fixed$dropped,
+      apart = levels_apart(fixed$large)
+    ),
     terms = preview_terms(design),
     factors = factor_pairs(design)
   )
   notes <- list(notes = c(notes, contained_notes(design)))
   structure(c(found, preview_cost(design), notes), class = "rlmm_preview")
+}
+
+# The number of levels of a large factor, named by it.
+levels_apart <- function(large) {
+  if (!is.null(large)) {
+    stats::setNames(length(large$levels), large$variable)
+  }
 }
 
 # What a fit takes: the size of the system, the engine that solves it, and the seconds.
@@ -137,7 +149,8 @@ preview_cost <- function(design) {
 contained_notes <- function(design) {
   n <- nrow(design$frame)
   p <- count_columns(design$spec$x)
-  if (!is.null(design$family) || p == 0L || n * p^2 > 1e9) {
+  is_other <- !is.null(design$family) || has_large(design)
+  if (is_other || p == 0L || n * p^2 > 1e9) {
     return(NULL)
   }
   x <- qr(column_matrix(design$spec$x, n))
@@ -266,9 +279,11 @@ system_size <- function(terms, p) {
     \(term) as.double(term$n_levels) * count_columns(term$z),
     0
   )
-  system <- sum(effects[-1L]) + p + 1
+  has_levels <- is_fixed_term(terms[[length(terms)]])
+  leading <- if (has_levels) which.max(effects) else 1L
+  system <- sum(effects[-leading]) + p + 1
   list(
-    levels = terms[[1L]]$n_levels,
+    levels = terms[[leading]]$n_levels,
     system = system,
     megabytes = 8 * system^2 / 2 / 2^20
   )
@@ -372,6 +387,13 @@ fixed_lines <- function(fixed) {
       plural(n, "column"),
       if (n > 0L) paste0(" (", names, ")") else ""
     ),
+    if (!is.null(fixed$apart)) {
+      sprintf(
+        "%s of %s, which are no columns (see `?rlmm`)",
+        plural(fixed$apart[[1L]], "level"),
+        tick(names(fixed$apart))
+      )
+    },
     if (n_aliased > 0L) {
       sprintf(
         "Aliased, and dropped: %s",

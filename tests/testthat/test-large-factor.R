@@ -308,6 +308,48 @@ test_that("few levels, or few rows, are columns of X", {
   expect_true(is_large(2000L, 2e5))
 })
 
+test_that("a preview tells of it", {
+  d <- made_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  found <- preview(y ~ x + firm + (1 | worker), d)
+  expect_identical(found$fixed$apart, c(firm = 60L))
+  expect_identical(found$fixed$columns, c("(Intercept)", "x"))
+  shown <- grep("^(60|Fixed)", format(found), value = TRUE)
+  expect_identical(
+    shown,
+    c(
+      "Fixed part: 2 columns (`(Intercept)` and `x`)",
+      "60 levels of `firm`, which are no columns (see `?rlmm`)"
+    )
+  )
+})
+
+test_that("columns that can't be held are refused before they are made", {
+  n <- 4e5
+  d <- data.frame(y = numeric(n), x = rep(1:2, n / 2), worker = gl(100, 1, n))
+  d$firm <- gl(n / 2, 2)
+  d$town <- gl(50, n / 50)
+  expect_error(
+    rlmm(y ~ firm:x + (1 | worker), d),
+    "columns, most of them of `firm:x`, which take",
+    class = "rlmm_error_too_large"
+  )
+  expect_error(
+    rlmm(y ~ firm + (1 | town), d),
+    "The random effects of `(1 | town)` can't be told",
+    fixed = TRUE,
+    class = "rlmm_error_large_factor"
+  )
+})
+
+test_that("names with blanks are as they are elsewhere", {
+  d <- made_data()
+  names(d)[1L] <- "the firm"
+  fits <- both(rlmm(y ~ x + `the firm` + (1 | worker), d), d)
+  expect_same_fit(fits)
+  expect_match(format(fits$levels), "Fixed factor `the firm`", all = FALSE)
+})
+
 test_that("what needs the dummy columns says so", {
   d <- made_data()
   rlang::local_options(rlmm.large_factor = 20)
