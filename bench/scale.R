@@ -1,4 +1,4 @@
-# How large models can be: seconds of one processor and memory of whole calls, on simulated data,
+# How large models can be, and fixed factors in them: seconds of one processor and memory of whole calls, on simulated data,
 # beside lme4 where that can.
 #
 #   Rscript bench/scale.R           # all rows
@@ -11,7 +11,16 @@ rows <- list(
   `ML-1M` = list(n = 1e6, g = 6040, h = 3706, peers = FALSE),
   `1e6` = list(n = 1e6, g = 1e5, h = 2e4, peers = FALSE),
   `5e6` = list(n = 5e6, g = 5e5, h = 1e5, peers = FALSE),
-  `5e6, slopes` = list(n = 5e6, g = 5e5, h = 1e5, slopes = TRUE, peers = FALSE)
+  `5e6, slopes` = list(n = 5e6, g = 5e5, h = 1e5, slopes = TRUE, peers = FALSE),
+  `fixed 2e3` = list(n = 2e5, g = 2e4, h = 2e3, fixed = TRUE, peers = FALSE),
+  `fixed 5e4` = list(n = 1e6, g = 2e5, h = 5e4, fixed = TRUE, peers = FALSE),
+  `fixed 5e4, 1e3` = list(
+    n = 1e6,
+    g = 1e3,
+    h = 5e4,
+    fixed = TRUE,
+    peers = FALSE
+  )
 )
 
 # Two crossed factors, every level of which occurs.
@@ -27,7 +36,9 @@ simulated <- function(n, g, h, slopes = FALSE, ...) {
 }
 
 model <- function(row) {
-  if (isTRUE(row$slopes)) {
+  if (isTRUE(row$fixed)) {
+    y ~ x + factor(h) + (1 | g)
+  } else if (isTRUE(row$slopes)) {
     y ~ x + (x | g) + (x | h)
   } else {
     y ~ x + (1 | g) + (1 | h)
@@ -50,7 +61,7 @@ run <- function(name, engine) {
   fit_by <- if (engine == "lme4") {
     \() lme4::lmer(model(row), data, REML = FALSE)
   } else {
-    \() rlmm::rlmm(model(row), data, REML = FALSE)
+    \() rlmm::rlmm(model(row), data, REML = isTRUE(row$fixed))
   }
   time <- system.time(fit <- fit_by())
   log_lik <- stats::logLik(fit)
