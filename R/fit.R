@@ -35,9 +35,13 @@ new_fit <- function(design, est, call, control) {
   fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$spec$sums
   fit$strata <- design$strata
-  class(fit) <- c("rlmm_lmm", "rlmm")
-  fit
+  structure(without_empty(fit), class = c("rlmm_lmm", "rlmm"))
 }
+
+#' A list without the elements that are `NULL`, for which insight and what uses it would take the
+#' whole fit for one
+#' @noRd
+without_empty <- function(fit) fit[!vapply(fit, is.null, NA)]
 
 # What is kept of the objective's pieces at the optimum, in the field `dev`.
 linear_summaries <- c(

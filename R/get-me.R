@@ -58,6 +58,7 @@ getME.rlmm <- function(object, name, ...) {
   if (identical(name, "ALL")) {
     return(all_parts(object))
   }
+  name <- whole_names(name, known)
   unknown <- setdiff(name, known)
   if (length(unknown) > 0) {
     abort_unknown_part(unknown[1], known)
@@ -82,6 +83,12 @@ getME.rlmm <- function(object, name, ...) {
     "rlmm_error_unknown_part",
     name = name
   )
+}
+
+# lme4's names may be shortened; other packages do.
+whole_names <- function(name, known) {
+  at <- pmatch(name, known, duplicates.ok = TRUE)
+  ifelse(is.na(at), name, known[at])
 }
 
 # All parts that a fit of this kind has.

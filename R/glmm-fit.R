@@ -19,7 +19,7 @@ new_glmm_fit <- function(design, est, call, control) {
   } else {
     fit[c("eta", "working_weights")] <- est[c("eta", "working_weights")]
   }
-  structure(fit, class = c("rlmm_glmm", "rlmm"))
+  structure(without_empty(fit), class = c("rlmm_glmm", "rlmm"))
 }
 
 # The settings of the approximation, with the shape that was found.

@@ -35,6 +35,7 @@ NULL
 #' @export
 model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
   warn_of_dots(...)
+  refuse_test_of_lm(parent.frame())
   check_flag(fixed.only, "fixed.only")
   if (fixed.only) {
     return(fixed_frame(formula))
@@ -42,6 +43,49 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
   frame <- fit_frame(formula)
   attr(frame, "terms") <- all_terms(formula)
   frame
+}
+
+# Tests of lmtest that take the rows of any model for those of one of lm(), without random effects.
+tests_of_lm <- c(
+  "bgtest",
+  "bptest",
+  "coxtest",
+  "dwtest",
+  "encomptest",
+  "gqtest",
+  "harvtest",
+  "hmctest",
+  "jtest",
+  "raintest",
+  "resettest"
+)
+
+#' Refuses the rows of a fit to a test that would take it for one of lm()
+#' @param caller The frame that asks for the rows.
+#' @noRd
+refuse_test_of_lm <- function(caller) {
+  asking <- topenv(caller)
+  if (!isNamespace(asking) || getNamespaceName(asking) != "lmtest") {
+    return(invisible())
+  }
+  is_caller <- vapply(sys.frames(), identical, NA, caller)
+  called <- sys.function(which(is_caller)[1L])
+  is_called <- \(name) identical(get0(name, asking), called)
+  name <- Find(is_called, tests_of_lm)
+  if (!is.null(name)) {
+    abort_test_of_lm(name)
+  }
+}
+
+abort_test_of_lm <- function(name) {
+  abort_rlmm(
+    c(
+      sprintf("`%s()` of lmtest is for models without random effects.", name),
+      x = "It would take the fit for one of `lm()`.",
+      i = "`diagnose()` checks the residuals of mixed models."
+    ),
+    "rlmm_error_test_of_lm"
+  )
 }
 
 #' @rdname model-parts

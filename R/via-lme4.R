@@ -12,12 +12,32 @@
 #'
 #' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
 #' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
-#' `DHARMa::simulateResiduals(fit)` returns. Functions that take any model for one of `lm()`, such
-#' as `lmtest::bptest()` and `lmtest::dwtest()`, don't see the random effects of any mixed model.
+#' `DHARMa::simulateResiduals(fit)` returns. Tests of lmtest that would take a fit for one of `lm()`
+#' (`bptest()`, `dwtest()`, `resettest()` and others) are refused.
 #'
-#' emmeans and lmtest (`coeftest()`, `coefci()`) are served by methods of our own, which need no
-#' lme4. A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`:
-#' `merTools::predictInterval(as_merMod(fit))`, `lmerTest::as_lmerModLmerTest(as_merMod(fit))`.
+#' emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`) are served by methods of our own, which
+#' need no lme4.
+#'
+#' # Functions that need `as_merMod()`
+#'
+#' A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`. Those
+#' that are known:
+#'
+#' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`; parameters
+#'   `compare_parameters()`; performance `performance_hosmer()`, `check_heterogeneity_bias()`;
+#' * lmerTest: `lmerTest::as_lmerModLmerTest(as_merMod(fit))`;
+#' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
+#'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;
+#' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
+#'   (ours is [cAIC()]); rockchalk `outreg()`; sjstats `cv()`.
+#'
+#' # Packages attached together
+#'
+#' With lme4, lmerTest, nlme and glmmTMB attached in any order, generics of either package answer
+#' for either package's fits. Some functions of theirs are no generics, and know their own fits
+#' alone. If such a package was attached after rlmm, write `rlmm::` before: `ranova()` of lmerTest,
+#' `logProf()` and `varianceProf()` of lme4 (and `REMLcrit()` before R 4.3), `diagnose()` of glmmTMB.
+#' Ours hand the fits of other packages on to them.
 #'
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
@@ -208,6 +228,7 @@ via_lme4_generics <- list(
   ),
   merTools = c("draw", "fastdisp", "plotREsim"),
   afex = "afex_plot",
+  cAIC4 = "getcondLL",
   prediction = c("find_data", "prediction")
 )
 

@@ -156,3 +156,56 @@ test_that("functions of lme4 take our fits, ours lme4's", {
     nlme::fixef(lmList(Reaction ~ Days | Subject, sleepstudy))
   )
 })
+
+# Answers of every order of attaching, with namespaces loaded in the given order.
+answers_of_orders <- function(loaded) {
+  result <- withr::local_tempfile()
+  script <- test_path("fixtures", "attach-orders.R")
+  paths <- paste(.libPaths(), collapse = .Platform$path.sep)
+  withr::local_envvar(R_LIBS = paths, R_TESTS = "")
+  run <- c("--vanilla", shQuote(script), shQuote(result), loaded)
+  status <- system2(file.path(R.home("bin"), "Rscript"), run)
+  expect_identical(status, 0L)
+  readRDS(result)
+}
+
+expect_same_answers <- function(found, reference) {
+  for (order in names(found)) {
+    for (call in names(reference)) {
+      expect_equal(
+        found[[order]][[call]],
+        reference[[call]],
+        tolerance = 1e-6,
+        info = paste0(call, ", attached: ", order)
+      )
+    }
+  }
+}
+
+test_that("fits of four packages answer in every order of attaching", {
+  skip_on_cran()
+  skip_if_not_installed("lme4")
+  skip_if_not_installed("lmerTest")
+  loaded <- c("rlmm", "nlme", "lmerTest", "lme4")
+  found <- answers_of_orders(loaded)
+  expect_length(found, 24L)
+  reference <- found[["rlmm, lme4, lmerTest, nlme"]]
+  # No call ends with an error.
+  is_error <- vapply(reference, is.character, NA)
+  expect_identical(names(reference)[is_error], character())
+  expect_same_answers(found, reference)
+  expect_same_answers(answers_of_orders(rev(loaded)), reference)
+  # Our answers are those of lme4 of its own fit, but for what the tables have more.
+  same <- grep(
+    "^rlmm (fixef|ranef|coef|vcov|sigma|logLik|getME|is)",
+    names(reference)
+  )
+  for (call in names(reference)[same]) {
+    expect_equal(
+      reference[[call]],
+      reference[[sub("^rlmm", "lme4", call)]],
+      tolerance = 1e-3,
+      info = call
+    )
+  }
+})

@@ -143,6 +143,8 @@ test_that("several names, all, and unknown names", {
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
   expect_identical(getME(fit, c("n", "p")), list(n = 30L, p = 1L))
   expect_setequal(names(getME(fit, "ALL")), names(fit_parts))
+  # As in lme4 a name may be shortened.
+  expect_identical(getME(fit, "n_rfac"), getME(fit, "n_rfacs"))
   expect_error(getME(fit, "thata"), class = "rlmm_error_unknown_part")
   expect_snapshot({
     writeLines(error_lines(getME(fit, "thata")))

@@ -186,7 +186,8 @@ calls <- list(
       "check_normality",
       "icc",
       "performance_logloss",
-      "r2_efron"
+      "r2_efron",
+      "r2_xu"
     )
   )
 )
@@ -326,7 +327,11 @@ calls_with_arguments <- c(
   "ggpredict(fit, \"x\")" = "ggeffects",
   "ggpredict(fit, \"x [1,2]\", type = \"random\")" = "ggeffects",
   "ggpredict(fit, c(\"x [1,2]\", \"g [g01]\"), type = \"random\")" = "ggeffects",
-  "test_predictions(fit, \"x [1,2]\")" = "ggeffects"
+  "test_predictions(fit, \"x [1,2]\")" = "ggeffects",
+  "ggaverage(fit, \"x [1,2]\")" = "ggeffects",
+  "ggemmeans(fit, \"x [1,2]\")" = "ggeffects",
+  "predict_response(fit, \"x [1,2]\", margin = \"empirical\")" = "ggeffects",
+  "getcondLL(fit)" = "cAIC4"
 )
 for (call in names(calls_with_arguments)) {
   expect_same_call(calls_with_arguments[[call]], call)
@@ -364,4 +369,27 @@ test_that("emm_options(lmer.df) chooses emmeans' degrees of freedom", {
   withr::local_options(emmeans = list(lmer.df = "asymptotic"))
   means <- summary(suppressMessages(emmeans::emmeans(fit, "f")))
   expect_equal(means$df, c(Inf, Inf, Inf))
+})
+
+test_that("a fit has no empty elements, which insight takes for an empty fit", {
+  for (fit in fits) {
+    expect_false(any(vapply(unclass(fit), is.null, NA)))
+  }
+})
+
+test_that("tests of lmtest that don't see random effects are refused", {
+  skip_if_not_installed("lmtest")
+  fit <- fits$linear
+  for (name in c("bptest", "dwtest", "resettest", "raintest", "harvtest")) {
+    test <- getExportedValue("lmtest", name)
+    expect_error(test(fit), class = "rlmm_error_test_of_lm")
+  }
+  bptest <- getExportedValue("lmtest", "bptest")
+  expect_snapshot(writeLines(error_lines(bptest(fit))))
+  compared <- getExportedValue("lmtest", "lrtest")(
+    update(fit, . ~ . - Days, REML = FALSE),
+    update(fit, REML = FALSE)
+  )
+  # The value of lme4.
+  expect_equal(compared$Chisq[2L], 23.5365, tolerance = 1e-5)
 })
