@@ -48,11 +48,18 @@ allFit.rlmm <- function(
   design <- fit_design(object)
   controls <- lapply(names, control_with, fit = object, design = design)
   start <- all_fit_start(object, start_from_mle)
-  make <- \(found) {
-    fits <- Map(fit_or_error, found, controls, list(object), list(design))
-    structure(fits, names = names, fit = object, class = "rlmm_allFit")
-  }
+  make <- \(found) new_all_fit(found, names, controls, object, design)
   make(run_all(design$spec, start, controls, verbose, ncpus, make))
+}
+
+new_all_fit <- function(found, names, controls, fit, design) {
+  fits <- Map(fit_or_error, found, controls, list(fit), list(design))
+  structure(
+    fits,
+    names = names,
+    fit = fit,
+    class = "rlmm_allFit"
+  )
 }
 
 check_all_fit <- function(fit, start_from_mle, verbose, ncpus) {
@@ -204,16 +211,14 @@ summary.rlmm_allFit <- function(object, ...) {
   fits <- unclass(object)[ok]
   table <- as.data.frame(object)[ok, ]
   searches <- lapply(table, stats::setNames, table$optimizer)
-  structure(
-    c(
-      list(which.OK = stats::setNames(ok, names(object))),
-      list(msgs = lapply(fits, all_fit_message)),
-      fit_estimates(fits),
-      list(times = cbind(elapsed = searches$time)),
-      searches[c("feval", "status", "verdict")]
-    ),
-    class = "summary.rlmm_allFit"
+  parts <- c(
+    list(which.OK = stats::setNames(ok, names(object))),
+    list(msgs = lapply(fits, all_fit_message)),
+    fit_estimates(fits),
+    list(times = cbind(elapsed = searches$time)),
+    searches[c("feval", "status", "verdict")]
   )
+  structure(parts, class = "summary.rlmm_allFit")
 }
 
 # The estimates by each optimizer, in rows.
@@ -265,16 +270,21 @@ sdcor_values <- function(fit) {
 format.rlmm_allFit <- function(x, digits = 3, ...) {
   warn_of_dots(...)
   table <- as.data.frame(x)
-  formula <- deparse_one(written_formula(attr(x, "fit")))
   sorted <- table[order(table$above_best, table$feval), ]
+  ok <- is_fit(x)
   c(
-    paste("Fits by", plural(length(x), "optimizer"), "of", formula),
-    if (any(is_fit(x))) lowest_line(table$objective),
+    all_fit_title(x),
+    if (any(ok)) lowest_line(table$objective),
     distinct_line(table),
     "",
     all_fit_rows(sorted, digits),
-    failed_lines(names(x)[!is_fit(x)])
+    failed_lines(names(x)[!ok])
   )
+}
+
+all_fit_title <- function(x) {
+  formula <- deparse_one(written_formula(attr(x, "fit")))
+  paste("Fits by", plural(length(x), "optimizer"), "of", formula)
 }
 
 failed_lines <- function(failed) {

@@ -18,12 +18,9 @@ term_lrt <- function(fit, type) {
     labels
   )
   method <- " analysis of deviance with likelihood-ratio tests"
+  names(rows) <- labels
   empty <- chisq_table(numeric(), integer())
-  anova_table(
-    rlang::set_names(rows, labels),
-    empty,
-    paste0("Type ", type, method)
-  )
+  anova_table(rows, empty, paste0("Type ", type, method))
 }
 
 #' The columns of X in the two models that the test of a term compares

@@ -182,6 +182,11 @@ not_convertible <- function(fit) {
     term <- odd[[1L]]
     return(sprintf("`%s` has the structure %s.", term$label, term$structure))
   }
+  unlike_lme4(fit)
+}
+
+# What is held, known or estimated otherwise than lme4 can.
+unlike_lme4 <- function(fit) {
   if (isLMM.rlmm(fit) && fit$known_sigma) {
     return("Its residual standard deviation is known.")
   }

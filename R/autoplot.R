@@ -144,12 +144,7 @@ group_ggplot <- function(fit, x, group, max_groups) {
     effects_layers(curves_by_effects(curves$lines)) +
     level_axis(curves$levels) +
     ggplot2::facet_wrap("group", labeller = wrapped) +
-    ggplot2::labs(
-      x = curves$x,
-      y = curves$y,
-      colour = NULL,
-      linetype = NULL
-    ) +
+    ggplot2::labs(x = curves$x, y = curves$y) +
     ggplot2::theme(legend.position = "top")
 }
 
@@ -183,7 +178,8 @@ effects_layers <- function(lines) {
       lines
     ),
     ggplot2::scale_colour_manual(values = colours),
-    ggplot2::scale_linetype_manual(values = types)
+    ggplot2::scale_linetype_manual(values = types),
+    ggplot2::labs(colour = NULL, linetype = NULL)
   )
 }
 
@@ -264,12 +260,16 @@ autoplot.profile.rlmm <- function(
 ) {
   refuse_dots(...)
   type <- one_of(type, c("zeta", "density", "pairs"), "type")
-  if (type == "pairs") {
-    return(pairs_ggplot(object, levels, parm))
-  }
-  is_density <- type == "density"
-  picture <- if (is_density) density_areas(object) else zeta_levels(object)
-  scales <- if (is_density) "free" else "free_x"
+  switch(
+    type,
+    pairs = pairs_ggplot(object, levels, parm),
+    density = with_curves(density_areas(object), "free"),
+    zeta = with_curves(zeta_levels(object), "free_x")
+  )
+}
+
+# A panel for each parameter, with its curve.
+with_curves <- function(picture, scales) {
   picture +
     ggplot2::geom_line(colour = plot_blue, na.rm = TRUE) +
     ggplot2::facet_wrap("parameter", scales = scales) +

@@ -52,14 +52,12 @@ backward.rlmm <- function(
   ddf <- contest_ddf(object, ddf, NULL)
   random <- eliminate_random(object, alpha_random)
   fixed <- eliminate_fixed(random$model, alpha_fixed, keep, ddf)
-  structure(
-    list(
-      random = random$table,
-      fixed = fixed$table,
-      model = fixed$model
-    ),
-    class = "rlmm_backward"
+  found <- list(
+    random = random$table,
+    fixed = fixed$table,
+    model = fixed$model
   )
+  structure(found, class = "rlmm_backward")
 }
 
 # The p-value above which effects are left out: none is above one.
@@ -156,13 +154,18 @@ eliminate_fixed <- function(fit, alpha, keep, ddf) {
     p[row.names(table) %in% keep] <- NA
     weakest <- weakest_effect(p, alpha)
     if (is.null(weakest)) {
-      note <- if (isLMM.rlmm(fit)) paste("F tests with", ddf_label(ddf))
-      path <- path_table(gone, table, FALSE, note)
-      return(list(model = fit, table = path))
+      return(list(
+        model = fit,
+        table = path_table(gone, table, FALSE, method_note(fit, ddf))
+      ))
     }
     gone <- rbind(gone, table[weakest, , drop = FALSE])
     fit <- without_fixed(fit, row.names(table)[weakest])
   }
+}
+
+method_note <- function(fit, ddf) {
+  if (isLMM.rlmm(fit)) paste("F tests with", ddf_label(ddf))
 }
 
 without_fixed <- function(fit, label) {

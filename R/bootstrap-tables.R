@@ -315,6 +315,10 @@ confint.rlmm_bootstrap <- function(
     parm <- called_here(parm, object$fit, signames)
     drawn_parameters(object, parm, signames)
   }
+  limits_of_drawn(drawn, level, type)
+}
+
+limits_of_drawn <- function(drawn, level, type) {
   limits <- bootstrap_limits(drawn$values, drawn$estimate, level, type)
   dimnames(limits) <- list(names(drawn$estimate), limit_names(level))
   limits

@@ -5,15 +5,19 @@ check_model <- function(spec, random, fixed, checks) {
   n <- length(spec$y)
   p <- count_columns(spec$x) + sum(fixed$large$is_column)
   check_counts(n, p, spec$sigma)
+  check_terms(random, n, checks, spec)
+  if (checks$scalex != "ignore") {
+    check_scale(column_matrix(spec$x, n), checks$scalex)
+  }
+}
+
+check_terms <- function(random, n, checks, spec) {
   known_sigma <- !has_residual(spec)
   for (term in random) {
     check_term(term, n, checks, known_sigma)
   }
   if (!known_sigma && checks$nobs_vs_rankz != "ignore") {
     check_rank_z(spec, checks$nobs_vs_rankz)
-  }
-  if (checks$scalex != "ignore") {
-    check_scale(column_matrix(spec$x, n), checks$scalex)
   }
 }
 

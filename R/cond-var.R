@@ -73,8 +73,8 @@ covariance_table <- function(name, covariances) {
   cells <- variances_then_covariances(length(effects))
   first <- cells[, 1L]
   second <- cells[, 2L]
-  values <- mapply(\(row, column) covariances[row, column, ], first, second)
-  values <- matrix(values, length(levels))
+  values <- cell_values(covariances, first, second)
+  standard <- as_sds_and_correlations(values, first, second)
   by_cell <- \(labels) rep(labels, each = length(levels))
   data.frame(
     grpvar = name,
@@ -82,8 +82,15 @@ covariance_table <- function(name, covariances) {
     var1 = by_cell(effects[first]),
     var2 = by_cell(ifelse(first == second, NA, effects[second])),
     vcov = as.vector(values),
-    sdcor = as.vector(as_sds_and_correlations(values, first, second))
+    sdcor = as.vector(standard)
   )
+}
+
+# Elements of each level's covariance matrix, a column for each pair of effects.
+cell_values <- function(covariances, first, second) {
+  cell <- \(row, column) covariances[row, column, ]
+  values <- mapply(cell, first, second)
+  matrix(values, dim(covariances)[3L])
 }
 
 # Columns of variances, then of covariances of the effects `first` and `second`.

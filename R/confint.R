@@ -143,9 +143,7 @@ t_confint <- function(fit, parm, level, vcov, cluster, ddf) {
 profile_confint <- function(fit, parm, level, signames) {
   problem <- profile_problem(fit, signames)
   wanted <- select_parameters(parm, names(problem$values), problem$n_variance)
-  # The limits of what is held are its value.
-  limits <- cbind(problem$values[wanted], problem$values[wanted])
-  dimnames(limits) <- list(wanted, limit_names(level))
+  limits <- held_limits(problem$values[wanted], level)
   free <- setdiff(wanted, problem$held)
   if (length(free) > 0L) {
     limits[free, ] <- limits_by_profile(problem, free, level)
@@ -154,6 +152,13 @@ profile_confint <- function(fit, parm, level, signames) {
   if (length(tied) > 0L) {
     limits[tied, ] <- tied_limits(problem, tied, level, signames)
   }
+  limits
+}
+
+# The limits of what is held are its value.
+held_limits <- function(values, level) {
+  limits <- cbind(values, values)
+  dimnames(limits) <- list(names(values), limit_names(level))
   limits
 }
 

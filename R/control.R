@@ -489,8 +489,9 @@ translate_tuning <- function(control) {
   understood$optimizer <- known_wish(name)
   is_unknown <- is_optimizer_wish(name) && is.null(understood$optimizer)
   ignored <- setdiff(names(opts), names(tuning_aliases))
+  is_repeated <- duplicated(names(understood))
   list(
-    arguments = understood[!duplicated(names(understood))],
+    arguments = understood[!is_repeated],
     ignored = c(if (is_unknown) "optimizer", ignored)
   )
 }

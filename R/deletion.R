@@ -81,15 +81,20 @@ without_rows_of <- function(model, block, rows) {
   rows <- rows[model$weights[rows] != 0]
   fixed <- model$fixed[rows, , drop = FALSE]
   w <- model$weights[rows]
-  # The inverse of the covariance of the rows, given all others.
-  inverse <- diag(w, length(w)) - w * t(w * block(rows))
+  inverse <- inverse_of_rows(w, block(rows))
   cross <- weighted_products(inverse, cbind(fixed, model$score[rows]))
   left <- if (!is.null(cross)) less_products(model, cross)
   if (is.null(left)) {
     return(undetermined(model))
   }
   trace <- full_trace(inverse, fixed, model$information, w)
-  c(left, list(leverage = length(rows) - trace))
+  left$leverage <- length(rows) - trace
+  left
+}
+
+# W - W B W, for the block B of some rows.
+inverse_of_rows <- function(w, block) {
+  diag(w, length(w)) - w * t(w * block)
 }
 
 # The estimates without the products of some rows, or nothing if these determine a coefficient.

@@ -184,19 +184,21 @@ effect_variables <- function(term, label) {
 #' @return A list: `added`, and what is `left` of the observations.
 #' @noRd
 added_ranks <- function(fit, effects, limit = 5000) {
-  x <- free_matrix(fit)
   zt <- lapply(effects, `[[`, "zt")
-  sizes <- c(ncol(x), vapply(zt, nrow, 1L))
+  sizes <- c(sum(free_beta(fit)), vapply(zt, nrow, 1L))
   if (sum(sizes) > limit) {
     abort_containment_size(sum(sizes), limit)
   }
-  all <- cbind(methods::as(x, "CsparseMatrix"), Matrix::t(do.call(rbind, zt)))
-  used <- working_weights(fit) > 0
-  ranks <- leading_ranks(all[used, , drop = FALSE], cumsum(sizes))
-  list(
-    added = diff(ranks),
-    left = nobs.rlmm(fit) - ranks[length(ranks)]
-  )
+  ranks <- leading_ranks(used_columns(fit, zt), cumsum(sizes))
+  left <- nobs.rlmm(fit) - ranks[length(ranks)]
+  list(added = diff(ranks), left = left)
+}
+
+# The columns of X and Z in the rows of positive weight.
+used_columns <- function(fit, zt) {
+  x <- methods::as(free_matrix(fit), "CsparseMatrix")
+  all <- cbind(x, Matrix::t(do.call(rbind, zt)))
+  all[working_weights(fit) > 0, , drop = FALSE]
 }
 
 # The ranks of the first columns, as many as `numbers` say. Each column is taken to have length one.

@@ -109,11 +109,11 @@ variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
   value <- unlist(lapply(maps, `[[`, "value"))
   jacobian <- joined_jacobians(maps, fit$random, length(theta))
   if (scale != "profile") {
-    of_sigma <- sigma_map(scale, sigma)
-    value <- c(value, of_sigma$value)
-    jacobian <- rbind(jacobian, c(0 * theta, of_sigma$slope))
+    last <- sigma_map(scale, sigma)
+    value <- c(value, last$value)
+    jacobian <- rbind(jacobian, c(0 * theta, last$slope))
   }
-  rownames(jacobian) <- names(value)
+  dimnames(jacobian) <- list(names(value), NULL)
   list(value = value, jacobian = jacobian)
 }
 
@@ -208,7 +208,7 @@ sd_map <- function(roles, found, sigma) {
   own <- roles$row[is_sd]
   map$value[is_sd] <- sigma * sd[own]
   map$jacobian[is_sd, ] <- sigma * sd[own] * relative[own, , drop = FALSE]
-  in_sigma <- ifelse(is_sd, sd[roles$row], 0)
+  in_sigma <- replace(numeric(length(is_sd)), is_sd, sd[own])
   map$jacobian <- cbind(map$jacobian, in_sigma, deparse.level = 0)
   map
 }

@@ -232,16 +232,20 @@ modes_finding <- function(modes) {
   tests <- lapply(judged, stats::shapiro.test)
   p <- vapply(tests, `[[`, 0, "p.value")
   w <- vapply(tests, `[[`, 0, "statistic")
-  largest <- lapply(judged, \(x) x[which.max(abs(x))])
   text <- sprintf(
-    "%s: W = %.3f (p %s); the largest is %.1f, of %s.",
+    "%s: W = %.3f (p %s); %s.",
     tick(names(judged)),
     w,
     format_p(p),
-    vapply(largest, `[[`, 0, 1L),
-    in_quotes(vapply(largest, names, ""))
+    vapply(judged, largest_phrase, "")
   )
   finding(look_if(p < 0.01), text)
+}
+
+largest_phrase <- function(mode) {
+  largest <- mode[which.max(abs(mode))]
+  text <- "the largest is %.1f, of %s"
+  sprintf(text, largest, in_quotes(names(largest)))
 }
 
 format_p <- function(p) {

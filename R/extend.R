@@ -141,19 +141,23 @@ check_extend <- function(extend, fit) {
   if (is.null(extend)) {
     return(NULL)
   }
-  known <- c(extendable(fit), "rows")
   sizes <- unlist(extend, use.names = FALSE)
   along <- unique(names(extend))
+  known <- c(extendable(fit), "rows")
   if (length(along) != 1L || !nzchar(along) || !is.numeric(sizes)) {
     abort_extend("It must have one name, and numbers.", known)
   }
+  check_extension(along, sizes, known)
+  list(along = along, n = sizes)
+}
+
+check_extension <- function(along, sizes, known) {
   if (!along %in% known) {
     abort_extend(paste0("Can't find ", in_quotes(along), "."), known)
   }
   if (!all(are_multiples(sizes))) {
     abort_extend("Its numbers must be whole, and at least 2.", known)
   }
-  list(along = along, n = sizes)
 }
 
 are_multiples <- function(sizes) {

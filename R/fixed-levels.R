@@ -129,13 +129,18 @@ level_test <- function(fit) {
   spec$terms <- spec$terms[-length(spec$terms)]
   without <- core_estimates(spec, fit$theta)$pwrss
   num_df <- sum(fit$fixed$large$is_column)
-  effects <- sum(n_columns(fit) * n_levels(fit))
-  den_df <- nobs.rlmm(fit) - n_coefficients(fit) - effects
   list(
     f = (without - with) / (num_df * fit$sigma^2),
     num_df = num_df,
-    den_df = if (den_df > 0) den_df else NA_real_
+    den_df = df_left(fit)
   )
+}
+
+# The rows that all effects leave, or `NA` where they leave none.
+df_left <- function(fit) {
+  effects <- sum(n_columns(fit) * n_levels(fit))
+  left <- nobs.rlmm(fit) - n_coefficients(fit) - effects
+  if (left > 0) left else NA_real_
 }
 
 check_large_type <- function(fit, type, ddf) {

@@ -43,14 +43,16 @@ fixed_effects_table <- function(
     return(table)
   }
   ratio <- ifelse(std_error > 0, fit$beta / std_error, NA)
-  cbind(
-    table,
-    switch(
-      tests$ddf,
-      none = matrix(ratio, dimnames = list(NULL, ratio_name(fit))),
-      asymptotic = z_tests(ratio),
-      t_tests(ratio, as.vector(df))
-    )
+  cbind(table, test_columns(fit, ratio, tests$ddf, df))
+}
+
+# The ratio to the standard error, with its p-value where there is a distribution.
+test_columns <- function(fit, ratio, ddf, df) {
+  switch(
+    ddf,
+    none = matrix(ratio, dimnames = list(NULL, ratio_name(fit))),
+    asymptotic = z_tests(ratio),
+    t_tests(ratio, as.vector(df))
   )
 }
 

@@ -27,13 +27,13 @@ formula.rlmm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
     return(rebuild_formula(x, sum_of(random_bars(x))))
   }
   written <- written_formula(x)
-  if (!"." %in% all.vars(written)) {
-    return(written)
-  }
-  rebuild_formula(
-    x,
-    sum_of(c(stats::formula(x$fixed$terms)[[3]], random_bars(x)))
-  )
+  if ("." %in% all.vars(written)) expanded_formula(x) else written
+}
+
+# The formula with what `.` stood for.
+expanded_formula <- function(fit) {
+  fixed <- stats::formula(fit$fixed$terms)[[3]]
+  rebuild_formula(fit, sum_of(c(fixed, random_bars(fit))))
 }
 
 #' @rdname formula.rlmm
@@ -61,9 +61,7 @@ random_terms <- function(fit) {
 #' @noRd
 all_terms <- function(fit) {
   fixed <- fit$fixed$terms
-  summands <- c(stats::formula(fixed)[[3]], random_summands(fit, as_written))
-  terms <- stats::terms(rebuild_formula(fit, sum_of(summands)))
-  attr(terms, "intercept") <- attr(fixed, "intercept")
+  terms <- terms_as_written(fit)
   frame <- fit_frame(fit)
   random <- attr(random_terms(fit), "variables")
   structure(
@@ -74,6 +72,14 @@ all_terms <- function(fit) {
     varnames.fixed = names(fixed_frame(fit)),
     predvars.random = frame_variables(frame, random)
   )
+}
+
+terms_as_written <- function(fit) {
+  fixed <- fit$fixed$terms
+  summands <- c(stats::formula(fixed)[[3]], random_summands(fit, as_written))
+  terms <- stats::terms(rebuild_formula(fit, sum_of(summands)))
+  attr(terms, "intercept") <- attr(fixed, "intercept")
+  terms
 }
 
 #' The variables of the fixed effects as they were used, weights and offset

@@ -84,18 +84,17 @@ split_bars <- function(expr) {
 # What is found in a sum, a difference, a sign or parentheses; as it stands, if it holds no bar.
 split_sum <- function(expr, op) {
   sides <- lapply(as.list(expr)[-1L], split_bars)
-  if (op == "-" && length(sides[[length(sides)]]$bars) > 0L) {
+  bars <- lapply(sides, `[[`, "bars")
+  if (op == "-" && length(bars[[length(bars)]]) > 0L) {
     abort_bar_inside(expr, op)
   }
-  bars <- unlist(lapply(sides, `[[`, "bars"), recursive = FALSE)
+  bars <- unlist(bars, recursive = FALSE)
   if (length(bars) == 0L) {
     return(list(fixed = expr))
   }
+  fixed <- lapply(sides, `[[`, "fixed")
   join_sides <- \(left, right) join(op, left, right)
-  list(
-    fixed = Reduce(join_sides, lapply(sides, `[[`, "fixed")),
-    bars = bars
-  )
+  list(fixed = Reduce(join_sides, fixed), bars = bars)
 }
 
 join <- function(op, left, right) {
@@ -176,9 +175,6 @@ formula_operators <- c(
 read_bar <- function(bar) {
   structure <- if (is_bar(bar)) "us" else read_structure(bar)
   bar <- bar_of_term(bar)
-  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
-    abort_nested_bar(bar)
-  }
   groups <- expand_group(bar[[3L]])
   if (length(groups) == 0L) {
     abort_constant_group(bar)
@@ -195,14 +191,14 @@ read_bar <- function(bar) {
 
 # The bar itself, or that in the parentheses of a structure.
 bar_of_term <- function(expr) {
-  if (is_bar(expr)) {
-    return(expr)
-  }
-  inner <- strip_parens(expr[[2L]])
-  if (!is_bar(inner)) {
+  bar <- if (is_bar(expr)) expr else strip_parens(expr[[2L]])
+  if (!is_bar(bar)) {
     abort_two_structures(expr)
   }
-  inner
+  if (has_bar(bar[[2L]]) || has_bar(bar[[3L]])) {
+    abort_nested_bar(bar)
+  }
+  bar
 }
 
 

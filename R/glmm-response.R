@@ -93,10 +93,11 @@ tell_levels <- function(values, name) {
 check_glmm_response <- function(response, values, family, name, rows) {
   kind <- core_family(family)
   is_counts <- is.matrix(values) && has_trials(kind)
+  y <- response$y
   bad <- if (is_counts) {
     rowSums(values < 0) > 0
   } else {
-    !response_range(kind, FALSE)$holds(response$y)
+    !response_range(kind, FALSE)$holds(y)
   }
   if (any(bad)) {
     abort_response_range(name, rows[bad], family, is_counts)
@@ -104,7 +105,7 @@ check_glmm_response <- function(response, values, family, name, rows) {
   switch(
     family_row(kind)$whole %||% "none",
     successes = check_whole_successes(response, values, name, is_counts),
-    counts = check_whole_counts(response$y, name)
+    counts = check_whole_counts(y, name)
   )
 }
 

@@ -92,12 +92,14 @@ is_row_wise <- function(expr, value, data, env) {
   names <- lapply(rlang::set_names(all.vars(expr)), as.name)
   variables <- lapply(names, eval_or_null, data = data, env = env)
   rows <- unique(round(seq(1, n, length.out = 10)))
-  has_same_level <- \(row) {
-    alone <- lapply(variables, row_of, row = row, n = n)
-    level <- eval_or_null(expr, alone, env)
-    identical(as.character(level), as.character(value[row]))
-  }
-  all(vapply(rows, has_same_level, NA))
+  alone <- \(row) level_of_row(expr, variables, row, n, env)
+  levels <- lapply(rows, alone)
+  identical(levels, lapply(rows, \(row) as.character(value[row])))
+}
+
+level_of_row <- function(expr, variables, row, n, env) {
+  alone <- lapply(variables, row_of, row = row, n = n)
+  as.character(eval_or_null(expr, alone, env))
 }
 
 # One row of a variable; a constant stays as it is.

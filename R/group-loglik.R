@@ -63,11 +63,11 @@ leave_group_out <- function(object, groups = NULL, refit = FALSE, ...) {
   check_flag(refit, "refit")
   check_separable(object)
   sets <- left_out_sets(object, groups)
-  own <- own_parameters(object)
-  parameters_without <- if (refit) refitted_parameters else stepped_parameters
-  without <- lapply(sets$rows, \(rows) parameters_without(object, rows))
-  loglik <- group_logliks(object, sets$rows, list(own))
-  elpd <- group_logliks(object, sets$rows, without)
+  rows <- sets$rows
+  of_others <- if (refit) refitted_parameters else stepped_parameters
+  without <- lapply(rows, \(rows) of_others(object, rows))
+  loglik <- group_logliks(object, rows, list(own_parameters(object)))
+  elpd <- group_logliks(object, rows, without)
   warn_of_lost_groups(sets$labels[is.na(elpd)])
   new_left_out(sets, loglik, elpd, refit)
 }

@@ -119,15 +119,20 @@ let_go <- function(control, fixed, random) {
     theta = theta_names(random),
     cov = vapply(random, `[[`, "", "label")
   )
-  held <- control$fixed
+  held <- held_of_model(control$fixed, known)
+  control["fixed"] <- list(check_held(held))
+  control$lenient <- NULL
+  control
+}
+
+# What is held of what the model has; the user is told what it no longer has.
+held_of_model <- function(held, known) {
   parts <- intersect(names(held), names(known))
   kept <- Map(elements_named, held[parts], known[parts])
   lost <- Map(lost_names, held[parts], kept)
   inform_lost(unlist(lost, use.names = FALSE))
   held[parts] <- kept
-  control["fixed"] <- list(check_held(held))
-  control$lenient <- NULL
-  control
+  held
 }
 
 elements_named <- function(x, names) x[names(x) %in% names]

@@ -7,10 +7,9 @@ deletion_sets <- function(fit, groups) {
   frame <- fit_frame(fit)
   n <- nrow(frame)
   if (is.null(groups)) {
-    labels <- row.names(frame)
     return(list(
       name = "case",
-      deleted = labels,
+      deleted = row.names(frame),
       rows = as.list(seq_len(n))
     ))
   }

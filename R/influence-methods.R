@@ -28,14 +28,19 @@ cooks.distance.influence.rlmm <- function(model, ...) {
   change <- dfbeta.influence.rlmm(model)[, free, drop = FALSE]
   m <- nrow(change)
   p <- sum(free)
-  if (p == 0L) {
-    return(stats::setNames(numeric(m), rownames(change)))
-  }
   # lme4 counts the deletions as if they were observations.
-  share <- (m - p) / (m * p)
-  root <- chol(model$vcov[free, free, drop = FALSE])
-  scaled <- backsolve(root, t(change), transpose = TRUE)
-  stats::setNames(share * colSums(scaled^2), rownames(change))
+  share <- if (p > 0L) (m - p) / (m * p) else 0
+  size <- squared_sizes(change, model$vcov[free, free, drop = FALSE])
+  stats::setNames(share * size, rownames(change))
+}
+
+# x'V^-1 x of each row x.
+squared_sizes <- function(rows, v) {
+  if (ncol(rows) == 0L) {
+    return(numeric(nrow(rows)))
+  }
+  root <- chol(v)
+  colSums(backsolve(root, t(rows), transpose = TRUE)^2)
 }
 
 #' @rdname influence.rlmm
@@ -132,8 +137,6 @@ print.influence.rlmm <- function(x, ...) {
 plot.influence.rlmm <- function(x, n = 5, ...) {
   need_package("lattice", "plot(influence(fit))")
   distance <- cooks.distance.influence.rlmm(x)
-  labelled <- rank(-distance, ties.method = "first") <= n
-  labels <- ifelse(labelled, as.character(x$deleted), NA)
   highest <- max(distance, 1e-10, na.rm = TRUE)
   defaults <- list(
     x = distance ~ case,
@@ -141,9 +144,15 @@ plot.influence.rlmm <- function(x, n = 5, ...) {
     xlab = deletion_label(x$groups),
     ylab = "Cook's distance",
     ylim = c(-0.04, 1.12) * highest,
-    panel = index_panel(labels)
+    panel = index_panel(largest_labels(distance, x$deleted, n))
   )
   do.call(lattice::xyplot, replace_named(defaults, list(...)))
+}
+
+# Labels of the `n` largest distances only.
+largest_labels <- function(distance, labels, n) {
+  is_shown <- rank(-distance, ties.method = "first") <= n
+  ifelse(is_shown, as.character(labels), NA)
 }
 
 deletion_label <- function(groups) {

@@ -129,12 +129,13 @@ singular_reason <- function(template, directions, tol) {
   }
   extreme <- extreme_correlations(tcrossprod(template / scale))
   if (length(scale) == 2) {
-    return(paste("the correlation is at", extreme$sign[1]))
+    paste("the correlation is at", extreme$sign[1])
+  } else if (nrow(extreme) > 0) {
+    extreme_phrase(extreme)
+  } else {
+    weights <- directions[, ncol(directions)] * scale
+    combination_phrase(weights, rownames(template))
   }
-  if (nrow(extreme) > 0) {
-    return(extreme_phrase(extreme))
-  }
-  combination_phrase(directions[, ncol(directions)] * scale, rownames(template))
 }
 
 combination_phrase <- function(weights, labels) {

@@ -69,16 +69,19 @@ in_new_data <- function(object, newdata, get) {
 logLik.rlmm_lmList <- function(object, pool = attr(object, "pool"), ...) {
   refuse_dots(...)
   fits <- unclass(object)[is_there(object)]
-  if (!pool || inherits(fits[[1L]], "glm")) {
-    found <- log_likelihoods(fits)
-    value <- sum(found$value)
-    df <- sum(found$npar)
+  found <- if (!pool || inherits(fits[[1L]], "glm")) {
+    lapply(log_likelihoods(fits), sum)
   } else {
-    value <- pooled_loglik(object, fits)
-    df <- sum(vapply(fits, `[[`, 1L, "rank")) + 1L
+    n_coefficients <- sum(vapply(fits, `[[`, 1L, "rank"))
+    list(value = pooled_loglik(object, fits), npar = n_coefficients + 1L)
   }
   n <- length(attr(object, "group"))
-  structure(value, df = df, nobs = n, class = "logLik")
+  structure(
+    found$value,
+    df = found$npar,
+    nobs = n,
+    class = "logLik"
+  )
 }
 
 # The log-likelihood of all groups with one residual standard deviation.
