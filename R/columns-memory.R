@@ -41,7 +41,7 @@ abort_too_wide <- function(label, columns, bytes, free) {
         format_bytes(bytes),
         format_bytes(free)
       ),
-      i = "A factor needs no columns if it stands alone, with treatment contrasts: see `?rlmm`."
+      i = "A factor needs no columns if it is in no interaction: see `?rlmm`."
     ),
     "rlmm_error_too_large"
   )

@@ -58,13 +58,8 @@ large_part <- function(fit, new, effects = fit$levels) {
 #' @noRd
 large_refs <- function(fit, new) {
   large <- fit$fixed$large
-  terms <- large$terms
-  x <- part_frame(
-    terms,
-    stats::setNames(list(large$levels), large$variable),
-    new
-  )
-  match(as.character(.subset2(x, large$variable)), large$levels)
+  x <- part_frame(large$terms, large$xlevels, new)
+  combined_refs(unclass(x)[names(large$xlevels)], large$xlevels)
 }
 
 #' Columns of one random-effects term: n x k

@@ -102,7 +102,8 @@ with_places <- function(fixed, terms, large, frame) {
   label <- str2lang(large$label)
   alone <- rlang::new_formula(NULL, label, environment(terms))
   large$terms <- part_terms(alone, frame)
-  large$variable <- variable_names(large$terms)
+  names(large$xlevels) <- variable_names(large$terms)
+  large$variable <- paste(names(large$xlevels), collapse = ":")
   large$before <- known[places < large$position]
   large$had_column <- large$is_column
   fixed$assign <- places[seq_along(fixed$names)]

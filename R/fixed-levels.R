@@ -115,7 +115,7 @@ large_tests <- function(fit, type, tests) {
 without_large <- function(fit) {
   fit$fixed$terms <- fit$fixed$ordinary
   fit$fixed$assign <- NULL
-  if (!fit$fixed$large$has_base) {
+  if (fit$fixed$large$drops_intercept) {
     fit$fixed$dropped <- c(fit$fixed$dropped, "(Intercept)")
   }
   fit$fixed$large <- NULL

@@ -1,16 +1,17 @@
-# A fixed factor with so many levels that its dummy columns would fill the memory: it is no part of X.
-# Its levels are a term of the spec with a part of kind "fixed", which the core eliminates like random
-# effects, without a penalty. Everything else of the fixed part is "ordinary".
+# A fixed factor with so many levels that its dummy columns would fill the memory: it is no part of
+# X. Its levels are a term of the spec with a part of kind "fixed", which the core eliminates like
+# random effects, without a penalty. Everything else of the fixed part is "ordinary".
 
 #' The factor of the fixed part whose levels are no columns of X
 #'
-#' It stands on its own, has treatment contrasts (or, without an intercept, a column for each level),
-#' and so many levels that its dummy columns cost more than a second, or the number that the option
-#' `rlmm.large_factor` says.
+#' It stands on its own, a factor with treatment contrasts, or the combinations of several whose
+#' other terms aren't in the formula, and has so many levels that its dummy columns cost more than a
+#' second, or the number that the option `rlmm.large_factor` says.
 #' @param terms The terms of the fixed part.
-#' @return `NULL`, or a list: `label` (of its term), `position` (the number of its term), `levels`,
-#'   `refs` (of each row), `has_base` (is the first level without a column?), `is_column` (has each
-#'   level a column?), `names` (of the levels' columns).
+#' @return `NULL`, or a list: `label` (of its term), `position` (the number of its term), `xlevels`
+#'   (of its variables), `levels`, `refs` (of each row), `drops_intercept` (has the formula none?),
+#'   `has_base` (is the first level without a column?), `is_column` (has each level a column?),
+#'   `names` (of the levels' columns).
 #' @noRd
 find_large_factor <- function(terms, frame, contrasts) {
   labels <- attr(terms, "term.labels")
@@ -18,66 +19,93 @@ find_large_factor <- function(terms, frame, contrasts) {
   if (length(labels) == 0L || !is_large(n, n)) {
     return(NULL)
   }
-  alone <- labels[
-    colSums(attr(terms, "factors")[, labels, drop = FALSE] > 0) == 1L
-  ]
-  for (label in alone[order(-n_categories(alone, frame))]) {
-    found <- large_factor(label, terms, frame, contrasts)
-    if (!is.null(found)) {
-      return(found)
+  alone <- labels[vapply(labels, stands_alone, NA, terms = terms)]
+  xlevels <- lapply(alone, term_levels, terms = terms, frame = frame)
+  sizes <- vapply(xlevels, \(levels) prod(lengths(levels)), 1)
+  for (i in order(-sizes)) {
+    is_coded <- has_indicators(alone[i], terms, contrasts)
+    if (is_coded && sizes[i] < 1e8 && is_large(sizes[i], n)) {
+      return(large_factor(alone[i], xlevels[[i]], terms, frame))
     }
   }
   NULL
 }
 
-n_categories <- function(labels, frame) {
-  vapply(
-    labels,
-    \(label) length(category_levels(frame_variable(label, frame))),
-    1L
-  )
+# The variables of a term, as the terms object names them.
+term_variables <- function(label, terms) {
+  factors <- attr(terms, "factors")
+  rownames(factors)[factors[, label] > 0]
 }
 
-# A variable of the frame by its term's label, which quotes names that aren't syntactic.
-frame_variable <- function(label, frame) {
-  .subset2(frame, label) %||% .subset2(frame, gsub("^`|`$", "", label))
+# The levels of each variable of a term. Alone it must be an unordered factor or text, with no
+# contrasts of its own.
+term_levels <- function(label, terms, frame) {
+  variables <- term_variables(label, terms)
+  is_alone <- length(variables) == 1L
+  lapply(rlang::set_names(variables), \(name) {
+    x <- frame_variable(name, frame)
+    is_special <- is.ordered(x) || !is.null(attr(x, "contrasts"))
+    if (!(is_alone && is_special)) category_levels(x)
+  })
 }
 
-# The levels that have a row; none of what isn't an unordered factor or text.
+# A variable of the frame; the terms object quotes names that aren't syntactic.
+frame_variable <- function(name, frame) {
+  .subset2(frame, name) %||% .subset2(frame, unquoted(name))
+}
+
+unquoted <- function(name) gsub("^`|`$", "", name)
+
+# The levels of a factor or of text.
 category_levels <- function(x) {
   if (is.character(x)) {
-    return(sort(unique(x)))
+    sort(unique(x))
+  } else if (is.factor(x)) {
+    levels(x)
   }
-  is_usual <- is.factor(x) &&
-    !is.ordered(x) &&
-    is.null(attr(x, "contrasts"))
-  if (is_usual) levels(x)
 }
 
-large_factor <- function(label, terms, frame, contrasts) {
-  x <- frame_variable(label, frame)
-  levels <- category_levels(x)
-  if (!is_large(length(levels), nrow(frame))) {
-    return(NULL)
-  }
+large_factor <- function(label, xlevels, terms, frame) {
   has_intercept <- attr(terms, "intercept") == 1L
-  if (!stands_alone(label, terms) || !has_usual_contrasts(label, contrasts)) {
-    return(NULL)
-  }
-  if (!has_intercept && !is_first_category(label, terms)) {
-    return(NULL)
-  }
-  refs <- match(as.character(x), levels)
-  is_column <- seq_along(levels) > has_intercept
+  has_base <- has_intercept && length(xlevels) == 1L
+  named <- Map(paste0, names(xlevels), xlevels)
+  levels <- combined_labels(xlevels)
   list(
     label = label,
     position = match(label, attr(terms, "term.labels")),
+    xlevels = xlevels,
     levels = levels,
-    refs = refs,
-    has_base = has_intercept,
-    is_column = is_column,
-    names = paste0(label, levels)
+    refs = combined_refs(
+      lapply(names(xlevels), frame_variable, frame),
+      xlevels
+    ),
+    drops_intercept = !has_intercept,
+    has_base = has_base,
+    is_column = seq_along(levels) > has_base,
+    names = combined_labels(named)
   )
+}
+
+# The combinations of labels, the first varying fastest.
+combined_labels <- function(labels) {
+  Reduce(
+    \(left, right) {
+      paste(left, rep(right, each = length(left)), sep = ":")
+    },
+    labels
+  )
+}
+
+# The number of each row's combination of levels; `NA` where one is missing.
+combined_refs <- function(columns, xlevels) {
+  refs <- 1L
+  step <- 1L
+  for (i in seq_along(columns)) {
+    own <- match(as.character(columns[[i]]), xlevels[[i]])
+    refs <- refs + step * (own - 1L)
+    step <- step * length(xlevels[[i]])
+  }
+  as.integer(refs)
 }
 
 # Whether the dummy columns cost too much: 5e9 multiplications take about a second.
@@ -90,17 +118,26 @@ is_large <- function(n_levels, n) {
   }
 }
 
-# Whether the factor is in no interaction.
+# Whether the variables of a term are in no other.
 stands_alone <- function(label, terms) {
   factors <- attr(terms, "factors")
-  row <- which(factors[, label] > 0)
-  sum(factors[row, ] > 0) == 1L
+  rows <- factors[factors[, label] > 0, , drop = FALSE]
+  all(rowSums(rows > 0) == 1L)
 }
 
-has_usual_contrasts <- function(label, contrasts) {
+# Whether the columns of a term are the indicators of its levels, but perhaps for the first.
+has_indicators <- function(label, terms, contrasts) {
+  variables <- term_variables(label, terms)
+  has_intercept <- attr(terms, "intercept") == 1L
+  if (!has_intercept && !is_first_category(label, terms)) {
+    return(FALSE)
+  }
+  if (length(variables) > 1L) {
+    return(all(attr(terms, "factors")[variables, label] == 2L))
+  }
   usual <- getOption("contrasts")[[1L]]
-  identical(usual, "contr.treatment") &&
-    !gsub("^`|`$", "", label) %in% names(contrasts)
+  is_given <- unquoted(variables) %in% names(contrasts)
+  identical(usual, "contr.treatment") && !is_given
 }
 
 # Without an intercept the first factor, text or logical has a column for each level.
@@ -130,7 +167,7 @@ ordinary_formula <- function(formula, large, terms) {
 }
 
 ordinary_columns <- function(columns, large) {
-  if (is.null(large) || large$has_base) {
+  if (is.null(large) || !large$drops_intercept) {
     return(columns)
   }
   select_columns(columns, which(column_names(columns) != "(Intercept)"))
@@ -174,17 +211,30 @@ n_levels_fixed <- function(fixed) sum(fixed$large$is_column)
 #' @return A list: `keep` (columns) and `is_column` (levels).
 #' @noRd
 beside_large <- function(x, after, large, counts) {
-  intercept <- colnames(x) == "(Intercept)"
   used <- if (is.null(counts)) rep(TRUE, nrow(x)) else counts > 0
   refs <- large$refs[used]
   x <- x[used, , drop = FALSE]
   within <- within_levels(x, refs, length(large$levels))
+  occurs <- tabulate(refs, length(large$levels)) > 0L
+  is_column <- large$is_column & occurs
+  # The intercept depends on the indicators of all levels that occur.
+  has_base <- large$has_base && occurs[1L]
+  intercept <- has_base & colnames(x) == "(Intercept)"
   dependent <- !intercept & depends_on_earlier(within, x)
-  is_column <- large$is_column & tabulate(refs, length(large$levels)) > 0L
   before <- which(dependent & !after)
   if (length(before) > 0L) {
     others <- which(!dependent & !intercept)
-    means <- level_combinations(x, within, before, others, refs, large)
+    means <- level_combinations(
+      x,
+      within,
+      before,
+      others,
+      refs,
+      length(occurs)
+    )
+    if (has_base) {
+      means <- sweep(means, 2L, means[1L, ])
+    }
     is_column <- without_last(is_column, means)
   }
   list(keep = which(!(dependent & after)), is_column = is_column)
@@ -216,7 +266,7 @@ depends_on_earlier <- function(within, x) {
 }
 
 # For each dependent column the combination of levels that it is beside the others.
-level_combinations <- function(x, within, which, others, refs, large) {
+level_combinations <- function(x, within, which, others, refs, n_levels) {
   slopes <- if (length(others) > 0L) {
     qr.coef(qr(within[, others, drop = FALSE]), within[, which, drop = FALSE])
   }
@@ -224,8 +274,7 @@ level_combinations <- function(x, within, which, others, refs, large) {
   if (length(others) > 0L) {
     rest <- rest - x[, others, drop = FALSE] %*% slopes
   }
-  means <- level_means(rest, refs, length(large$levels))
-  if (large$has_base) sweep(means, 2L, means[1L, ]) else means
+  level_means(rest, refs, n_levels)
 }
 
 # The last levels that have to go so that no combination is left.

@@ -163,6 +163,46 @@ test_that("what depends on columns before it is dropped, as lm() does it", {
   )
 })
 
+test_that("combinations of factors are levels too", {
+  d <- made_data(1500, 12, 40)
+  d <- d[!(d$firm == "3" & d$year == "2"), ]
+  d$quarter <- ordered(d$year)
+  for (formula in c(
+    y ~ x + firm:year,
+    y ~ 0 + firm:year + x,
+    y ~ firm:year + size + x,
+    y ~ size + sex + firm:year,
+    y ~ x + firm:quarter
+  )) {
+    mixed <- as.formula(paste(deparse1(formula), "+ (1 | worker)"))
+    fits <- both(rlmm(mixed, d), d)
+    expect_same_fit(fits)
+    expect_identical(
+      is.na(fixef(fits$levels, add.dropped = TRUE)),
+      is.na(coef(lm(formula, d)))
+    )
+    expect_equal(
+      predict(fits$levels, d[1:9, ]),
+      predict(fits$dummies, d[1:9, ]),
+      tolerance = 1e-6
+    )
+  }
+})
+
+test_that("a base without rows is no base", {
+  d <- made_data()
+  d$w[d$firm == "1"] <- 0
+  for (formula in c(y ~ x + firm, y ~ size + firm)) {
+    mixed <- as.formula(paste(deparse1(formula), "+ (1 | worker)"))
+    fits <- both(rlmm(mixed, d, weights = w), d)
+    expect_same_fit(fits)
+    expect_identical(
+      is.na(fixef(fits$levels, add.dropped = TRUE)),
+      is.na(coef(lm(formula, d, weights = w)))
+    )
+  }
+})
+
 test_that("rows without weight say nothing of a level", {
   d <- made_data()
   d$w[d$firm == "7"] <- 0
@@ -300,6 +340,10 @@ test_that("a factor stays in X where its levels can't stand apart", {
   expect_false(is_apart(y ~ firm + (1 | firm) + (1 | worker)))
   expect_true(is_apart(y ~ firm + (0 + x | town) + (1 | worker)))
   expect_false(is_apart(y ~ year + (1 | worker)))
+  expect_true(is_apart(y ~ firm:sex + (1 | worker)))
+  expect_false(is_apart(y ~ sex + firm:sex + (1 | worker)))
+  expect_false(is_apart(y ~ sex * firm + (1 | worker)))
+  expect_false(is_apart(y ~ firm:x + (1 | worker)))
 })
 
 test_that("few levels, or few rows, are columns of X", {
