@@ -14,7 +14,7 @@
 #' The tables have the estimates and what must be known of them, but not the quantiles of the
 #' residuals and the correlations of the fixed effects, which the text of a summary has.
 #'
-#' @param x,object A fit of [rlmm()] or [rglmm()], or what `summary()`, `VarCorr()`, `anova()`,
+#' @param x,object A fit of [rlmm()], [rglmm()], [rnlmm()] or [lmList()], or what `summary()`, `VarCorr()`, `anova()`,
 #'   `ranova()` or `drop1()` of it returned.
 #' @param type `"markdown"` (a pipe table), `"html"` or `"latex"` (a `tabular`, which needs no
 #'   package).

@@ -1,4 +1,6 @@
-library(testthat)
-library(rlmm)
+if (requireNamespace("testthat", quietly = TRUE)) {
+  library(testthat)
+  library(rlmm)
 
-test_check("rlmm")
+  test_check("rlmm")
+}

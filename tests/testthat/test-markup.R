@@ -109,3 +109,27 @@ test_that("other things are refused", {
   expect_snapshot(cat(error_lines(markup(1)), sep = "\n"))
   expect_snapshot(cat(error_lines(markup(fit, "docx")), sep = "\n"))
 })
+
+test_that("tables of a nonlinear fit hold its numbers", {
+  start <- c(Asym = 200, xmid = 725, scal = 350)
+  fit <- rnlmm(
+    circumference ~ SSlogis(age, Asym, xmid, scal) ~ Asym | Tree,
+    Orange,
+    start = start
+  )
+  tables <- pipe_tables(markup(fit))
+  found <- as.numeric(tables[[1L]][-1L, 2:4])
+  expect_equal(found, c(coef(summary(fit))), tolerance = 1e-3)
+  stddev <- as.data.frame(VarCorr(fit))$sdcor
+  expect_equal(as.numeric(tables[[2L]][-1L, 4L]), stddev, tolerance = 1e-3)
+  expect_identical(markup(summary(fit), "html"), markup(fit, "html"))
+  expect_s3_class(toLatex(fit), "Latex")
+})
+
+test_that("the table of regressions by group has a row for each", {
+  fits <- lmList(Reaction ~ Days | Subject, sleepstudy)
+  table <- pipe_tables(markup(fits))[[1L]]
+  expect_identical(table[-1L, 1L], names(fits))
+  found <- as.numeric(table[-1L, 2:3])
+  expect_equal(found, unlist(coef(fits), use.names = FALSE), tolerance = 1e-3)
+})
