@@ -193,9 +193,17 @@ foreign_hint <- function(name, expr, fitter) {
       "Write `control = rlmm_control(optimizer = ",
       short_deparse(expr),
       ")`."
-    )
+    ),
+    sides_hint(name, expr)
   )
   if (!is.null(hint)) c(i = hint)
+}
+
+# A formula written with an equals sign.
+sides_hint <- function(name, expr) {
+  if (nzchar(name) && is.call(expr) && "|" %in% all.names(expr)) {
+    sprintf("A formula has a tilde: `%s ~ %s`.", name, short_deparse(expr))
+  }
 }
 
 dispersion_hint <- function(expr, fitter) {

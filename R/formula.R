@@ -423,11 +423,28 @@ read_formula <- function(formula, env) {
     )
   }
   if (length(formula) == 3L && !is.null(formula[[2L]])) {
+    inform_of_bare_bar(formula[[3L]])
     return(formula)
   }
   abort_formula(
     "`formula` must have a response on its left side.",
     x = paste0("It is ", tick(deparse_one(formula)), ".")
+  )
+}
+
+# Without parentheses a bar takes the whole right side, which is meant where that is one variable.
+inform_of_bare_bar <- function(effects) {
+  if (!is_bar(effects) || !identical(call_name(effects[[2L]]), "+")) {
+    return(invisible())
+  }
+  bar <- deparse_one(effects)
+  inform_rlmm(
+    c(
+      paste0("All of ", tick(bar), " is a random-effects term."),
+      i = "The only fixed effect is the intercept.",
+      i = "For fixed effects put the term in parentheses: `y ~ x + (1 | group)`."
+    ),
+    "rlmm_message_bare_bar"
   )
 }
 

@@ -11,8 +11,8 @@
 #' [residual_strata()] of different variances; [dummy()] indicators; [rlmm_sums()] and
 #' [rlmm_sums_sql()] fit where the data stay where they are.
 #'
-#' **Read.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [ranef()][ranef.rlmm],
-#' `coef()`, [condVar()][condVar.rlmm], [raneftables()] and [condVartables()],
+#' **Read.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [fixed_levels()],
+#' [ranef()][ranef.rlmm], `coef()`, [condVar()][condVar.rlmm], [raneftables()] and [condVartables()],
 #' [getME()][getME.rlmm], [vcov()][vcov.rlmm], [logLik()][logLik.rlmm], [AICc()] and [REMLcrit()],
 #' [ngrps()]; what kind of fit it is by [isLMM()], [isGLMM()], [isNLMM()] and [isREML()]; tables for
 #' documents by [markup()].
