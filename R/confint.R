@@ -35,6 +35,8 @@
 #'   `"shortest"`; see [summary.rlmm_bootstrap()].
 #' @param boot.scale Of a bootstrap: `"sdcor"`, standard deviations and correlations, or `"vcov"`,
 #'   variances and covariances.
+#' @param prof.scale Of profiles: `"sdcor"`, standard deviations and correlations, or `"varcov"`,
+#'   variances and covariances, as of [profile()][profile.rlmm].
 #' @param FUN A function of a fit that returns numbers: the bootstrap is then one of these, by
 #'   [bootMer()][bootMer.rlmm].
 #' @param quiet Leave out the message that there are no profiles?
@@ -71,6 +73,7 @@ confint.rlmm <- function(
   cluster = NULL,
   ddf = NULL,
   boot.scale = c("sdcor", "vcov"),
+  prof.scale = c("sdcor", "varcov"),
   ...
 ) {
   refuse_dots(...)
@@ -87,7 +90,11 @@ confint.rlmm <- function(
   )
   switch(
     method,
-    profile = profile_confint(object, parm, level, signames),
+    profile = if (missing(prof.scale)) {
+      profile_confint(object, parm, level, signames)
+    } else {
+      scaled_confint(object, parm, level, signames, prof.scale)
+    },
     Wald = wald_confint(object, parm, level, signames),
     boot = {
       types <- c("perc", "basic", "norm", "shortest")
@@ -160,6 +167,22 @@ held_limits <- function(values, level) {
   limits <- cbind(values, values)
   dimnames(limits) <- list(names(values), limit_names(level))
   limits
+}
+
+# Limits of variances and covariances, if these are asked for.
+scaled_confint <- function(fit, parm, level, signames, prof.scale) {
+  prof.scale <- one_of(prof.scale, c("sdcor", "varcov"), "prof.scale")
+  if (prof.scale == "sdcor") {
+    return(profile_confint(fit, parm, level, signames))
+  }
+  made <- profile.rlmm(
+    fit,
+    parm,
+    alphamax = min(0.01, (1 - level) / 2),
+    signames = signames,
+    prof.scale = prof.scale
+  )
+  confint.profile.rlmm(made, level = level)
 }
 
 limits_by_profile <- function(problem, free, level) {

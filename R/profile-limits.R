@@ -38,7 +38,13 @@ profile_limits <- function(profile, name, level) {
   wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
   value <- rows[[name]]
   zeta <- rows$.zeta
-  limits <- monotone_inverse(zeta, value)(wanted)
+  # A standard deviation is nearer to a straight line in zeta than its square.
+  is_square <- attr(profile, "kinds")[[name]] %in% c("variance", "residual")
+  limits <- if (is_square) {
+    monotone_inverse(zeta, sqrt(value))(wanted)^2
+  } else {
+    monotone_inverse(zeta, value)(wanted)
+  }
   bounds <- c(attr(profile, "lower")[[name]], attr(profile, "upper")[[name]])
   beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
   reached <- c(min(value) <= bounds[1L], max(value) >= bounds[2L])

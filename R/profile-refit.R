@@ -2,21 +2,6 @@
 
 estimates_sigma <- function(fit) isLMM.rlmm(fit) && !fit$known_sigma
 
-#' How the other parameters are fitted with one at a value
-#' @return A list: `job`, a function of the value and of the `state` of a point
-#'   nearby, what the core is to fit, and `finish`, a function of what it found
-#'   and of the value; or `search`, a function of value and state that fits.
-#' @noRd
-refit_plan <- function(problem, name) {
-  switch(
-    problem$kinds[[name]],
-    beta = beta_plan(problem, name),
-    sigma = sigma_plan(problem),
-    sd = sd_plan(problem, problem$pieces[[name]]),
-    cor = cor_plan(problem, problem$pieces[[name]])
-  )
-}
-
 #' A fit of a spec from the theta of a state, with elements of theta held at
 #' values
 #' @param absolute Are these standard deviations of a linear model, that is, theta times sigma?

@@ -68,10 +68,27 @@ first_step <- function(problem, name) {
     problem$kinds[[name]],
     beta = standard_errors(fit)[[name]],
     sigma = fit$sigma / sqrt(2 * fit$dev$n_eff),
+    variance = max(0.5 * problem$values[[name]], (0.1 * effects_sigma(fit))^2),
+    covariance = covariance_step(problem, name),
+    residual = fit$sigma^2 * sqrt(2 / fit$dev$n_eff),
     sd = max(0.25 * problem$values[[name]], 0.02 * effects_sigma(fit)),
     cor = 0.3 * max(1 - problem$values[[name]]^2, 0.05)
   )
   if (is.finite(guess) && guess > 0) guess else 1
+}
+
+# A share of what the covariance is at a correlation of one.
+covariance_step <- function(problem, name) {
+  piece <- problem$pieces[[name]]
+  is_own <- vapply(
+    problem$pieces,
+    \(other) {
+      identical(other$term, piece$term) && other$kind == "variance"
+    },
+    NA
+  )
+  variances <- problem$values[names(problem$pieces)[is_own]][piece$effects]
+  0.3 * max(sqrt(prod(variances)), 0.01 * effects_sigma(problem$fit)^2)
 }
 
 # The next value: the bound itself, if it is beyond it or hardly before it.

@@ -30,8 +30,8 @@
 #'   ends.
 #' @param signames Name the variance parameters `.sig01` and so on? Otherwise `"sd_Days|Subject"`.
 #' @param prof.scale `"sdcor"`: standard deviations and correlations; `"varcov"`: variances, also of
-#' the
-#'   residuals, beside correlations.
+#'   the residuals, and covariances, the variances of a term first, as lme4 has them. Structures such
+#'   as `cs()` have correlations as parameters, which stay correlations.
 #' @param ... Arguments of lme4's method that steer its optimizer, such as `optimizer`, `devtol` or
 #'   `parallel`: they have no effect, and a message says so.
 #' @return A data frame of class `"profile.rlmm"`: a row per point, with `.zeta`, the values of all
@@ -59,15 +59,15 @@ profile.rlmm <- function(
   check_flag(signames, "signames")
   prof.scale <- one_of(prof.scale, c("sdcor", "varcov"), "prof.scale")
   check_pace(alphamax, delta.cutoff, maxpts)
-  problem <- profile_problem(fitted, signames)
+  scale <- if (prof.scale == "varcov") "variance" else "sd"
+  problem <- profile_problem(fitted, signames, scale)
   labels <- names(problem$values)
   which <- called_here(which, problem$fit, signames)
   wanted <- select_parameters(which, labels, problem$n_variance, "which")
   wanted <- without_held(wanted, problem$held)
   n <- max(1L, length(problem$values))
   limit <- sqrt(stats::qchisq(1 - alphamax, n))
-  made <- profile_of(problem, wanted, limit, delta.cutoff, maxpts)
-  if (prof.scale == "varcov") varianceProf(made) else made
+  profile_of(problem, wanted, limit, delta.cutoff, maxpts)
 }
 
 check_pace <- function(alphamax, delta.cutoff, maxpts) {
@@ -142,34 +142,59 @@ new_profile <- function(table, wanted, problem) {
 
 #' All that a profile needs of a fit: the fit by maximum likelihood, its spec, its parameters
 #' @noRd
-profile_problem <- function(fit, signames) {
+profile_problem <- function(fit, signames, scale = "sd") {
   check_fit(fit, "fitted")
   check_profiled(fit)
   # Whether the fit is singular has been told.
   fit <- suppressMessages(refitML(fit), classes = "rlmm_message")
-  variances <- profiled_variances(fit, signames)
-  labels <- names(variances)
-  pieces <- profile_pieces(fit, length(variances))
-  kinds <- c(vapply(pieces, `[[`, "", "kind"), rep("beta", length(fit$beta)))
-  values <- c(variances, fit$beta)
+  places <- profiled_places(fit, signames, scale)
+  labels <- names(places$variances)
+  kinds <- vapply(places$pieces, `[[`, "", "kind")
+  kinds <- c(kinds, rep("beta", length(fit$beta)))
+  values <- c(places$variances, fit$beta)
   named <- \(x) stats::setNames(x, names(values))
   list(
     fit = fit,
     spec = fit_spec(fit),
     values = values,
     kinds = named(kinds),
-    pieces = stats::setNames(pieces, labels),
-    n_variance = length(variances),
+    pieces = stats::setNames(places$pieces, labels),
+    order = places$order,
+    n_variance = length(labels),
     lower = named(kind_lower[kinds]),
     upper = named(kind_upper[kinds]),
     deviance = fit$optsum$fmin,
-    held = held_names(fit, labels, pieces)
+    held = held_names(fit, labels, places$pieces)
   )
 }
 
+#' The variance parameters that are profiled, and where they stand
+#' @return A list: `variances`, their values by name; `pieces` and `order` of them.
+#' @noRd
+profiled_places <- function(fit, signames, scale) {
+  n <- length(profiled_variances(fit, FALSE))
+  places <- list(fit = fit, n_variance = n, pieces = profile_pieces(fit, n))
+  if (scale == "variance") {
+    places[c("pieces", "order")] <- covariance_pieces(places$pieces)
+  }
+  variances <- profiled_values(places, fit$theta, effects_sigma(fit))
+  if (signames) {
+    names(variances) <- lme4_names(variances)
+  }
+  list(variances = variances, pieces = places$pieces, order = places$order)
+}
+
 # The range of each kind of parameter.
-kind_lower <- c(sd = 0, cor = -1, sigma = 0, beta = -Inf)
-kind_upper <- c(sd = Inf, cor = 1, sigma = Inf, beta = Inf)
+kind_lower <- c(
+  sd = 0,
+  cor = -1,
+  sigma = 0,
+  beta = -Inf,
+  variance = 0,
+  covariance = -Inf,
+  residual = 0
+)
+kind_upper <- replace(-kind_lower, kind_lower == 0, Inf)
 
 # Standard deviations and correlations, sigma among them if it is estimated, by name.
 profiled_variances <- function(fit, signames) {
@@ -277,10 +302,8 @@ profile_rows <- function(problem, name, walks) {
 #' All parameters at one point, as a row of the profile
 #' @noRd
 profile_row <- function(problem, name, point) {
-  fit <- problem$fit
   state <- point$state
-  variances <- variance_map(fit, "sd", state$theta, state$sigma)$value
-  variances <- variances[seq_len(problem$n_variance)]
+  variances <- profiled_values(problem, state$theta, state$sigma)
   row <- c(point$zeta, variances, state$beta)
   names(row) <- c(".zeta", names(problem$values))
   # As it was set, without the rounding errors of the way there.

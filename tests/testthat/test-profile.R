@@ -116,10 +116,14 @@ test_that("a profile has lme4's columns, and transforms", {
     profile(fit, signames = FALSE, which = 1),
     c(".zeta", "sd_(Intercept)|Batch", "sigma", "(Intercept)", ".par")
   )
+  variances <- confint(profile(fit, prof.scale = "varcov"))
   expect_equal(
-    confint(profile(fit, prof.scale = "varcov")),
-    confint(varianceProf(pr))
+    unname(variances),
+    unname(confint(varianceProf(pr))),
+    tolerance = 1e-3
   )
+  # lme4's names are those of standard deviations.
+  expect_identical(rownames(variances), rownames(confint(pr)))
 })
 
 test_that("what is held has its value as both limits", {
@@ -378,5 +382,68 @@ test_that("a correlation keeps its sign along its profile", {
     unname(confint(profile(fit, ".sig02"))),
     unname(confint(profile(other, ".sig03"))),
     tolerance = 1e-5
+  )
+})
+
+test_that("variances and covariances are profiled on their own scale", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy, REML = FALSE)
+  found <- profile(fit, which = "theta_", prof.scale = "varcov")
+  limits <- confint(found)
+  expect_identical(rownames(limits), c(".sig01", ".sig02", ".sig03", ".sigma"))
+  squares <- confint(profile(fit, which = c(".sig01", ".sig03", ".sigma")))^2
+  expect_equal(unname(limits[c(1, 2, 4), ]), unname(squares), tolerance = 1e-4)
+  # The deviance where the covariance is held at a limit, by a dense likelihood.
+  y <- matrix(sleepstudy$Reaction, 10)
+  z <- cbind(1, 0:9)
+  deviance_at <- function(par, covariance) {
+    s <- matrix(c(exp(par[1]), covariance, covariance, exp(par[2])), 2)
+    if (det(s) <= 0) {
+      return(1e6)
+    }
+    v <- z %*% s %*% t(z) + exp(par[3]) * diag(10)
+    r <- y -
+      drop(
+        z %*%
+          solve(crossprod(z, solve(v, z)), crossprod(z, solve(v, rowMeans(y))))
+      )
+    log_det <- as.numeric(determinant(v)$modulus)
+    18 * (10 * log(2 * pi) + log_det) + sum(r * solve(v, r))
+  }
+  for (limit in limits[3, ]) {
+    start <- log(c(900, 50, 650))
+    best <- optim(start, deviance_at, covariance = limit, method = "BFGS")
+    expect_equal(best$value - deviance(fit), qchisq(0.95, 1), tolerance = 2e-3)
+  }
+  own_names <- confint(fit, prof.scale = "varcov", signames = FALSE)
+  expect_identical(
+    rownames(own_names)[1:4],
+    c(
+      "var_(Intercept)|Subject",
+      "var_Days|Subject",
+      "cov_Days.(Intercept)|Subject",
+      "sigma"
+    )
+  )
+  expect_equal(unname(own_names[1:4, ]), unname(limits), tolerance = 1e-3)
+})
+
+test_that("variances of generalized models, and of structures, are profiled, too", {
+  herds <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
+  found <- confint(profile(herds, ".sig01", prof.scale = "varcov"))
+  expect_equal(found, confint(herds, ".sig01")^2, tolerance = 1e-3)
+  fit <- rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy, REML = FALSE)
+  found <- profile(fit, "theta_", prof.scale = "varcov", signames = FALSE)
+  expect_identical(
+    levels(found$.par),
+    c(
+      "var_(Intercept)|Subject",
+      "var_Days|Subject",
+      "cor_Days.(Intercept)|Subject",
+      "sigma"
+    )
   )
 })
