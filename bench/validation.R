@@ -166,13 +166,19 @@ theta_of <- function(components, fit, sigma) {
 }
 
 component_of <- function(term, components) {
-  groups <- sub("[.][0-9]+$", "", names(components))
+  # Further terms of one group get a number; a group's own name may end in one.
+  own <- names(components)
+  is_own <- same_group(own, term$group)
+  is_further <- same_group(sub("[.][0-9]+$", "", own), term$group)
   has_effects <- vapply(
     components,
     \(component) all(term$columns %in% colnames(component)),
     NA
   )
-  at <- which(same_group(groups, term$group) & has_effects)[1]
+  at <- which((is_own | is_further) & has_effects)[1]
+  if (is.na(at)) {
+    stop("its effects have other names: not carried over")
+  }
   components[[at]][term$columns, term$columns, drop = FALSE]
 }
 
