@@ -53,7 +53,7 @@ memory_of_copy <- function(table) {
   tryCatch(
     {
       n <- as.numeric(as.data.frame(dplyr::collect(dplyr::count(table)))$n)
-      gib <- n * length(dplyr::tbl_vars(table)) * 8 / 2^30
+      gib <- n * length(names_of_table(table)) * 8 / 2^30
       size <- format(gib, digits = 2L)
       sprintf("A copy of its %s needs about %s GiB.", plural(n, "row"), size)
     },

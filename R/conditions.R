@@ -361,7 +361,7 @@ describe_type <- function(x) {
   if (is.function(x)) {
     return("a function")
   }
-  if (is.environment(x)) {
+  if (is.environment(x) && !is.object(x)) {
     return("an environment")
   }
   if (is.factor(x)) {

@@ -19,3 +19,7 @@ is_arrow <- function(data) {
 }
 
 is_batch_reader <- function(data) inherits(data, "RecordBatchReader")
+
+names_of_table <- function(table) {
+  colnames(table) %||% as.character(dplyr::tbl_vars(table))
+}

@@ -20,10 +20,6 @@ look_at <- function(table, n) {
   )
 }
 
-names_of_table <- function(table) {
-  colnames(table) %||% as.character(dplyr::tbl_vars(table))
-}
-
 #' The rows of a table in which none of its columns among the given ones is missing
 #' @noRd
 rows_with <- function(table, columns) {

@@ -58,7 +58,7 @@ test_that("families that can't be fitted are refused with the reason", {
   )
   expect_error(
     count(family = list("poisson")),
-    "rglmm_nb",
+    "nbinom2",
     class = "rlmm_error_family"
   )
   expect_error(
