@@ -130,7 +130,8 @@ deletion_contrasts <- function(fit, label) {
   x <- columns$all
   # Columns are taken on their own scales, so that the rank doesn't depend on units.
   unit <- pmax(sqrt(colSums(x^2)), .Machine$double.xmin)
-  scaled <- without_columns(x, columns$without) / rep(unit, each = nrow(x))
+  rest <- without_columns(x, columns$without)
+  scaled <- rest / rep(unit, each = nrow(x))
   parts <- svd(scaled, nu = 0L)
   rank <- sum(parts$d > 1e-7)
   directions <- parts$v[, seq_len(rank), drop = FALSE]
@@ -151,7 +152,11 @@ columns_and_rest <- function(fit, label) {
 
 # What is left of columns beside others.
 without_columns <- function(x, others) {
-  if (ncol(others) > 0L) qr.resid(qr(others), x) else x
+  if (ncol(others) > 0L) {
+    qr.resid(qr(others), x)
+  } else {
+    x
+  }
 }
 
 # The matrix of the fixed effects of the model without a term.
@@ -219,8 +224,9 @@ check_same_rows <- function(fit, new, label) {
 comparison_table <- function(fit, others, k, is_tested) {
   found <- log_likelihoods(c(list(fit), others))
   npar <- found$npar
+  change <- npar[-1] - npar[1]
   table <- data.frame(
-    Df = c(NA, abs(npar[-1] - npar[1])),
+    Df = c(NA, abs(change)),
     AIC = -2 * found$value + k * npar,
     row.names = c("<none>", names(others))
   )
@@ -257,7 +263,8 @@ user_table <- function(fit, others, sum_function, scale, k, ...) {
   found <- lapply(others, \(other) {
     sum_function(fit, other, scale = scale, k = k, ...)
   })
-  values <- do.call(rbind, c(list(none * NA), unname(found)))
+  rows <- c(list(none * NA), unname(found))
+  values <- do.call(rbind, rows)
   columns <- names(none) %||% paste0("V", seq_along(none))
   dimnames(values) <- list(c("<none>", names(others)), columns)
   heading <- table_heading("deletions", fit, attr(none, "method"))

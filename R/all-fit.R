@@ -225,7 +225,7 @@ summary.rlmm_allFit <- function(object, ...) {
 fit_estimates <- function(fits) {
   list(
     fixef = row_per_fit(fits, nlme::fixef),
-    llik = vapply(fits, \(fit) as.numeric(stats::logLik(fit)), 0),
+    llik = stats::setNames(log_likelihoods(fits)$value, names(fits)),
     sdcor = as.data.frame(row_per_fit(fits, sdcor_values)),
     theta = row_per_fit(fits, \(fit) getME.rlmm(fit, "theta"))
   )

@@ -76,6 +76,10 @@ ml_objective.rlmm_glmm <- function(fit, x) {
   design <- fit_design(fit)
   control <- refit_control(fit, design)
   design$spec$x <- list(x)
-  start <- if (!is.null(inner_start(fit))) list(theta = fit$theta) else list()
+  start <- if (!is.null(inner_start(fit))) {
+    list(theta = fit$theta)
+  } else {
+    list()
+  }
   core_glmm_fit(design$spec, start, control)$objective
 }

@@ -125,7 +125,8 @@ without_rounding <- function(rows) {
 #' @noRd
 sum_coded <- function(fit, frame) {
   factors <- names(fit$fixed$contrasts)
-  coding <- stats::setNames(rep(list("contr.sum"), length(factors)), factors)
+  coding <- rep(list("contr.sum"), length(factors))
+  names(coding) <- factors
   stats::model.matrix(
     stats::delete.response(fit$fixed$terms),
     frame,
@@ -162,7 +163,11 @@ invented_frame <- function(fit) {
 all_combinations <- function(fit, classes) {
   levels <- lapply(rlang::set_names(names(classes)), \(name) {
     is_logical <- classes[name] == "logical"
-    if (is_logical) c(FALSE, TRUE) else fit$fixed$xlevels[[name]]
+    if (is_logical) {
+      c(FALSE, TRUE)
+    } else {
+      fit$fixed$xlevels[[name]]
+    }
   })
   expand.grid(levels[lengths(levels) > 0L], stringsAsFactors = TRUE)
 }
@@ -170,7 +175,8 @@ all_combinations <- function(fit, classes) {
 invented_numbers <- function(n, seed, class) {
   columns <- as.integer(sub("^[a-z]*[.]?", "", class))
   columns <- if (is.na(columns)) 1L else columns
-  steps <- seq_len(n) * sqrt(seed + 1) + rep(seq_len(columns), each = n) * pi
+  column <- rep(seq_len(columns), each = n)
+  steps <- seq_len(n) * sqrt(seed + 1) + column * pi
   values <- sin(steps^2)
   if (columns > 1L) matrix(values, n) else values
 }
@@ -239,7 +245,8 @@ wald_test <- function(fit, L, tests) {
   if (q == 0L) {
     return(chisq_table(0, 0L))
   }
-  chisq_table(q * wald_f(rows, drop(rows %*% fit$beta), tests$covariance), q)
+  f <- wald_f(rows, drop(rows %*% fit$beta), tests$covariance)
+  chisq_table(q * f, q)
 }
 
 chisq_table <- function(chisq, df) {

@@ -82,7 +82,8 @@ anova.rlmm <- function(
 }
 
 check_models <- function(fits) {
-  is_model <- vapply(fits, \(fit) inherits(fit, c("rlmm", "merMod", "lm")), NA)
+  known <- c("rlmm", "merMod", "lm")
+  is_model <- vapply(fits, \(fit) inherits(fit, known), NA)
   if (!all(is_model)) {
     first <- which(!is_model)[1]
     named <- names(fits) %||% character(length(fits))
@@ -180,11 +181,14 @@ chisq_tests <- function(log_lik, npar) {
 
 # The standard errors of the log-likelihoods, where they are estimates; a warning where they matter.
 noise_heading <- function(fits) {
-  se <- vapply(fits, \(fit) attr(stats::logLik(fit), "se") %||% 0, 0)
+  error_of <- \(fit) attr(stats::logLik(fit), "se") %||% 0
+  se <- vapply(fits, error_of, 0)
   if (all(se == 0)) {
     return(NULL)
   }
-  of_differences <- 2 * sqrt(se[-1L]^2 + se[-length(se)]^2)
+  larger <- se[-1L]
+  smaller <- se[-length(se)]
+  of_differences <- 2 * sqrt(larger^2 + smaller^2)
   largest <- max(of_differences)
   if (largest > 0.1) {
     warn_noisy(largest)
@@ -211,7 +215,8 @@ warn_noisy <- function(se) {
 }
 
 test_heading <- function(fits, labels, first) {
-  formulas <- vapply(fits, \(fit) deparse1(stats::formula(fit)), "")
+  formulas <- lapply(fits, stats::formula)
+  formulas <- vapply(formulas, deparse1, "")
   data <- stats::getCall(first)$data
   c(
     if (!is.null(data)) paste("Data:", short_deparse(data)),

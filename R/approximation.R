@@ -90,7 +90,8 @@ residual_df <- function(spec) {
 # Z of a term, with covariates in the unit of their own spread.
 unit_z <- function(core_term) {
   z <- unit_columns(column_matrix(core_term$z, length(core_term$refs)))
-  core_term$z <- lapply(seq_len(ncol(z)), \(j) z[, j])
+  columns <- seq_len(ncol(z))
+  core_term$z <- lapply(columns, \(j) z[, j])
   sparse_z(core_term)
 }
 

@@ -251,7 +251,8 @@ rlmm_arguments <- function(x) {
 # The rows of the data that were fitted, or the model frame where they can't be found.
 fitted_data <- function(x, frame) {
   env <- environment(stats::formula(x))
-  data <- tryCatch(eval(stats::getCall(x)$data, env), error = \(cnd) NULL)
+  expr <- stats::getCall(x)$data
+  data <- tryCatch(eval(expr, env), error = \(cnd) NULL)
   rows <- if (is.data.frame(data)) match(row.names(frame), row.names(data))
   if (length(rows) == 0L || anyNA(rows)) {
     return(frame)

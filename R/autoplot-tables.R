@@ -68,7 +68,8 @@ autoplot.coef.rlmm <- function(object, level = 0.95, group = NULL, ...) {
   group <- check_groups(group, names(object))[[1L]]
   data <- as.data.frame.coef.rlmm(object, level = level)
   data <- data[data$grpvar == group, ]
-  varies <- tapply(data$estimate, data$term, \(x) length(unique(x)) > 1L)
+  has_several <- \(x) length(unique(x)) > 1L
+  varies <- tapply(data$estimate, data$term, has_several)
   if (any(varies, na.rm = TRUE)) {
     data <- data[varies[as.character(data$term)], ]
   }

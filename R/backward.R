@@ -186,7 +186,8 @@ fixed_deletions.rlmm_lmm <- function(fit, labels, ddf) {
 
 #' @export
 fixed_deletions.rlmm_glmm <- function(fit, labels, ddf) {
-  fits <- lapply(rlang::set_names(labels), \(label) without_fixed(fit, label))
+  labels <- rlang::set_names(labels)
+  fits <- lapply(labels, \(label) without_fixed(fit, label))
   table <- as.data.frame(comparison_table(fit, fits, 2, TRUE))
   table[-1L, , drop = FALSE]
 }

@@ -18,7 +18,8 @@ factor_blocks <- function(fit) {
   scaled <- c(scaled_columns(columns, fit), columns[last])
   sizes <- vapply(columns, ncol, 1L)
   factor <- penalized_factor(do.call(cbind, scaled), sum(sizes[-last]))
-  rows <- split(seq_len(sum(sizes)), rep(seq_along(sizes), sizes))
+  owner <- rep(seq_along(sizes), sizes)
+  rows <- split(seq_along(owner), owner)
   block_list(names(columns), \(i, j) factor[rows[[i]], rows[[j]], drop = FALSE])
 }
 
@@ -45,8 +46,10 @@ penalized_factor <- function(columns, q) {
 }
 
 block_list <- function(labels, block) {
-  cells <- which(lower.tri(diag(length(labels)), diag = TRUE), arr.ind = TRUE)
-  cells <- cells[order(cells[, 1], cells[, 2]), , drop = FALSE]
+  is_lower <- lower.tri(diag(length(labels)), diag = TRUE)
+  cells <- which(is_lower, arr.ind = TRUE)
+  by_row <- order(cells[, 1], cells[, 2])
+  cells <- cells[by_row, , drop = FALSE]
   blocks <- Map(block, cells[, 1], cells[, 2])
   stats::setNames(
     blocks,

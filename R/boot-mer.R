@@ -289,7 +289,9 @@ statistic_table <- function(x) {
   )
 }
 
-statistic_labels <- function(t0) names(t0) %||% paste0("t", seq_along(t0))
+statistic_labels <- function(t0) {
+  names(t0) %||% paste0("t", seq_along(t0))
+}
 
 #' @export
 print.rlmm_boot <- function(x, ...) {

@@ -212,7 +212,9 @@ bootstrap_variances <- function(x) {
 }
 
 # By which Lambda is multiplied in each replicate.
-effects_scale <- function(x) if (isFALSE(x$fit$relative)) 1 else x$sigma
+effects_scale <- function(x) {
+  if (isFALSE(x$fit$relative)) 1 else x$sigma
+}
 
 # Sigma of a linear model; the dispersion's root, or the other parameter, of a generalized one.
 scale_columns <- function(x) {
@@ -244,7 +246,11 @@ is_singular_replicate <- function(x, tol = 1e-4) {
   fit <- x$fit
   smallest <- Map(
     \(term, held) {
-      if (held) rep(Inf, nrow(x$theta)) else smallest_values(term, x$theta)
+      if (held) {
+        rep(Inf, nrow(x$theta))
+      } else {
+        smallest_values(term, x$theta)
+      }
     },
     fit$random,
     held_terms(fit)
@@ -361,7 +367,9 @@ sds_of_correlation <- function(label, values) {
   effects <- label_effect(sds)
   pairs <- outer(effects, effects, paste, sep = ".")
   at <- which(pairs == label_effect(label), arr.ind = TRUE)[1L, ]
-  values[, sds[at[[1L]]]] * values[, sds[at[[2L]]]]
+  first <- values[, sds[at[[1L]]]]
+  second <- values[, sds[at[[2L]]]]
+  first * second
 }
 
 # The parts of labels such as "sd_a|g" and "cor_b.a|g": the grouping factor, and the effect or the

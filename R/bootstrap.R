@@ -208,7 +208,11 @@ drawn_shape <- function(fit) {
 # Where the searches start: at the estimates, unless these are singular.
 bootstrap_start <- function(fit) {
   theta <- inner_start(fit)
-  if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
+  if (is.null(theta)) {
+    list()
+  } else {
+    list(theta = theta, beta = fit$beta)
+  }
 }
 
 new_bootstrap <- function(drawn, fit, seed, how) {

@@ -208,7 +208,8 @@ check_scale <- function(x, policy) {
   if (length(sd) == 0L || max(sd, 1) / min(sd, 1) <= 1e3) {
     return(invisible())
   }
-  signal_scale(sd[sd == max(sd) | sd == min(sd)], scale_policy(policy))
+  is_extreme <- sd == max(sd) | sd == min(sd)
+  signal_scale(sd[is_extreme], scale_policy(policy))
 }
 
 # lme4 can rescale the columns, too; here only the message of such a policy is meant.

@@ -1,6 +1,8 @@
 # Checks of single values: arguments of the user's functions, and the columns of the model frame.
 
-is_number <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+is_number <- function(x) {
+  is.numeric(x) && length(x) == 1L && !is.na(x)
+}
 
 check_flag <- function(x, arg) {
   if (is.logical(x) && length(x) == 1L && !is.na(x)) {
@@ -38,8 +40,16 @@ abort_choice <- function(value, allowed, arg, most) {
 #' @noRd
 one_of_words <- function(value, allowed, arg) {
   is_word <- is.character(value) && length(value) == 1L
-  found <- if (is_word) pmatch(tolower(value), tolower(allowed)) else NA
-  if (is.na(found)) one_of(value, allowed, arg) else allowed[found]
+  found <- if (is_word) {
+    pmatch(tolower(value), tolower(allowed))
+  } else {
+    NA
+  }
+  if (is.na(found)) {
+    one_of(value, allowed, arg)
+  } else {
+    allowed[found]
+  }
 }
 
 check_sigma <- function(sigma) {
@@ -80,7 +90,9 @@ check_verbose <- function(verbose) {
   abort_argument(problem, x = it_is(verbose), arg = "verbose")
 }
 
-is_plain_number <- function(x) is.numeric(x) && !is.object(x) && is.null(dim(x))
+is_plain_number <- function(x) {
+  is.numeric(x) && !is.object(x) && is.null(dim(x))
+}
 
 abort_control <- function(problem, found, hint = NULL, arg) {
   abort_rlmm(

@@ -69,7 +69,11 @@ formula_clusters <- function(fit, formula) {
 named_clusters <- function(fit, labels, env = environment(fit$formula)) {
   known <- c(names(fit$frame), names(original_data(fit)))
   lapply(rlang::set_names(labels, plain_name), \(label) {
-    names <- if (label %in% known) label else strsplit(label, ":", TRUE)[[1L]]
+    names <- if (label %in% known) {
+      label
+    } else {
+      strsplit(label, ":", TRUE)[[1L]]
+    }
     variables <- lapply(names, \(name) named_cluster(fit, name, known, env))
     interaction(variables, drop = TRUE)
   })

@@ -51,7 +51,11 @@ intercept_column <- list("(Intercept)" = 1)
 count_columns <- function(columns) sum(vapply(columns, NCOL, 1L))
 
 column_names <- function(columns) {
-  if (is_matrix_only(columns)) colnames(columns[[1L]]) else names(columns)
+  if (is_matrix_only(columns)) {
+    colnames(columns[[1L]])
+  } else {
+    names(columns)
+  }
 }
 
 is_matrix_only <- function(columns) {

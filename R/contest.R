@@ -117,7 +117,11 @@ contest.rlmm <- function(
       t_table(model, L, rhs, tests, confint, level)
     }
   }
-  found <- if (is.list(L) && !is.data.frame(L)) lapply(L, one) else one(L)
+  found <- if (is.list(L) && !is.data.frame(L)) {
+    lapply(L, one)
+  } else {
+    one(L)
+  }
   collected(found, collect, joint)
 }
 
@@ -132,7 +136,11 @@ collected <- function(found, collect, joint) {
   if (!is_table) {
     return(found)
   }
-  if (joint) list(found) else unname(split(found, seq_len(nrow(found))))
+  if (joint) {
+    list(found)
+  } else {
+    unname(split(found, seq_len(nrow(found))))
+  }
 }
 
 #' @rdname contest
@@ -277,7 +285,8 @@ in_order_of <- function(L, names) {
   if (length(wrong) > 0L) {
     abort_contrast_names(wrong[1L], names)
   }
-  out <- matrix(0, nrow(L), length(names), dimnames = list(rownames(L), names))
+  out <- matrix(0, nrow(L), length(names))
+  dimnames(out) <- list(rownames(L), names)
   out[, given] <- L
   out
 }
@@ -334,7 +343,8 @@ t_table <- function(fit, L, rhs, tests, confint, level) {
 }
 
 with_t_limits <- function(table, level) {
-  half <- stats::qt((1 + level) / 2, table$df) * table[["Std. Error"]]
+  quantile <- stats::qt((1 + level) / 2, table$df)
+  half <- quantile * table[["Std. Error"]]
   limits <- list(
     lower = table$Estimate - half,
     upper = table$Estimate + half

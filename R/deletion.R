@@ -106,7 +106,8 @@ less_products <- function(model, cross) {
   if (is.null(moved)) {
     return(NULL)
   }
-  change <- cross[p + 1L, p + 1L] + sum(moved * (left %*% moved))
+  last <- p + 1L
+  change <- cross[last, last] + sum(moved * (left %*% moved))
   list(
     beta = model$beta - moved,
     information = left,
@@ -271,7 +272,8 @@ newton_estimates <- function(fit, rows) {
 
 newton_theta <- function(fit, at) {
   free <- setdiff(seq_along(fit$theta), held_index(fit))
-  step <- newton_step(at$gradient[free], at$hessian[free, free, drop = FALSE])
+  hessian <- at$hessian[free, free, drop = FALSE]
+  step <- newton_step(at$gradient[free], hessian)
   replace(fit$theta, free, fit$theta[free] - step)
 }
 
@@ -299,5 +301,9 @@ lower_of <- function(spec, from, to) {
     rlmm_error = \(cnd) NULL
   )
   lower <- which(values[-1L] < values[1L])
-  if (length(lower) == 0L) from else matrix(points, length(from))[, lower[1L]]
+  if (length(lower) == 0L) {
+    from
+  } else {
+    matrix(points, length(from))[, lower[1L]]
+  }
 }

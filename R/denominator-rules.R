@@ -114,7 +114,11 @@ contained_df <- function(variables, effects, ranks) {
     },
     NA
   )
-  if (any(contains)) min(ranks$added[contains]) else ranks$left
+  if (any(contains)) {
+    min(ranks$added[contains])
+  } else {
+    ranks$left
+  }
 }
 
 fixed_variables <- function(fit, term) {
@@ -135,7 +139,8 @@ random_effects <- function(fit) {
   new <- new_data(fit, NULL)
   found <- lapply(fit$random, effects_of_term, new)
   found <- do.call(c, found)
-  found[order(vapply(found, \(effect) nrow(effect$zt), 1L))]
+  size <- vapply(found, \(effect) nrow(effect$zt), 1L)
+  found[order(size)]
 }
 
 # The effects of a term, with the variables and factors that each varies with and its rows of Z'.

@@ -168,13 +168,19 @@ term_map <- function(term, roles, found, scale, theta, sigma) {
   } else {
     scale_map(roles, theta, sigma)
   }
-  prefix <- if (scale == "sd") c("sd_", "cor_") else c("var_", "cov_")
+  prefix <- if (scale == "sd") {
+    c("sd_", "cor_")
+  } else {
+    c("var_", "cov_")
+  }
   names(map$value) <- cell_names(term, roles, prefix)
   map
 }
 
 # The place of elements in a covariance matrix that is taken as a vector.
-cell_index <- function(roles, k) (roles$col - 1L) * k + roles$row
+cell_index <- function(roles, k) {
+  (roles$col - 1L) * k + roles$row
+}
 
 cell_map <- function(roles, found, unit, scale) {
   cells <- cell_index(roles, ncol(found$omega))
@@ -207,7 +213,8 @@ sd_map <- function(roles, found, sigma) {
   is_sd <- roles$row == roles$col
   own <- roles$row[is_sd]
   map$value[is_sd] <- sigma * sd[own]
-  map$jacobian[is_sd, ] <- sigma * sd[own] * relative[own, , drop = FALSE]
+  slopes <- sd[own] * relative[own, , drop = FALSE]
+  map$jacobian[is_sd, ] <- sigma * slopes
   in_sigma <- replace(numeric(length(is_sd)), is_sd, sd[own])
   map$jacobian <- cbind(map$jacobian, in_sigma, deparse.level = 0)
   map

@@ -217,7 +217,8 @@ spread_finding <- function(r, fit) {
   if (length(unique(fit$fitted[ok])) < 3L) {
     return(NULL)
   }
-  rho <- stats::cor(abs(r[ok]), fit$fitted[ok], method = "spearman")
+  size <- abs(r[ok])
+  rho <- stats::cor(size, fit$fitted[ok], method = "spearman")
   # Beyond four standard errors of a correlation of zero, and not negligible.
   is_odd <- abs(rho) > max(0.1, 4 / sqrt(sum(ok)))
   text <- "Size of the residuals and fitted values: rank correlation %.2f."

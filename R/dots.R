@@ -73,7 +73,9 @@ dots_names <- function(...) {
 
 # The arguments of a method that a user may mean, without the first, which nobody means by another
 # name.
-known_arguments <- function(method) setdiff(names(formals(method))[-1L], "...")
+known_arguments <- function(method) {
+  setdiff(names(formals(method))[-1L], "...")
+}
 
 #' The name of the generic that a method's frame belongs to, or of the method that was called by its
 #' own name

@@ -71,7 +71,11 @@ grid_matrix <- function(fit, terms, levels, grid) {
 # kept.
 df_of_kept <- function(tests, is_kept) {
   function(k) {
-    kept <- if (length(k) == length(is_kept)) k[is_kept] else k
+    kept <- if (length(k) == length(is_kept)) {
+      k[is_kept]
+    } else {
+      k
+    }
     as.vector(tests$row_df(matrix(kept, nrow = 1L)))
   }
 }

@@ -3,13 +3,21 @@
 mentions <- function(expr, name) name %in% all.names(expr)
 
 call_name <- function(expr) {
-  if (is.call(expr) && is.symbol(expr[[1L]])) as.character(expr[[1L]]) else ""
+  if (is.call(expr) && is.symbol(expr[[1L]])) {
+    as.character(expr[[1L]])
+  } else {
+    ""
+  }
 }
 
 # The name of the function in a call, also of `lme4::cs(x | g)`.
 structure_name <- function(expr) {
   is_qualified <- is.call(expr) && call_name(expr[[1L]]) %in% c("::", ":::")
-  if (is_qualified) as.character(expr[[1L]][[3L]]) else call_name(expr)
+  if (is_qualified) {
+    as.character(expr[[1L]][[3L]])
+  } else {
+    call_name(expr)
+  }
 }
 
 strip_parens <- function(expr) {
@@ -23,7 +31,11 @@ deparse_one <- function(expr) {
   if (is.symbol(expr)) {
     return(as.character(expr))
   }
-  if (identical(expr, 1)) "1" else paste(deparse(expr, 500L), collapse = " ")
+  if (identical(expr, 1)) {
+    "1"
+  } else {
+    paste(deparse(expr, 500L), collapse = " ")
+  }
 }
 
 # Deparse in one line; data given in place, or put into the call by do.call(), would fill the

@@ -48,7 +48,8 @@ balanced_order <- function(fit, frame, along) {
   group <- factor(frame[[along]])
   kinds <- level_kinds(fit, frame, along, group)
   first <- frame[match(levels(group), group), kinds, drop = FALSE]
-  kind <- do.call(paste, c(list(rep("", nrow(first))), first, sep = "\r"))
+  start <- rep("", nrow(first))
+  kind <- do.call(paste, c(list(start), first, sep = "\r"))
   rank <- stats::ave(seq_along(kind), kind, FUN = seq_along)
   order((rank - 0.5) / stats::ave(rank, kind, FUN = length))
 }

@@ -242,7 +242,11 @@ start_theta <- function(y) {
 #' @noRd
 start_phi <- function(y) {
   phi <- stats::var(y) / mean(y) - 1
-  if (is.na(phi)) 1 else min(max(phi, 0.1), 100)
+  if (is.na(phi)) {
+    1
+  } else {
+    min(max(phi, 0.1), 100)
+  }
 }
 
 # Draws ---------------------------------------------------------------------
@@ -344,7 +348,11 @@ nbinom1_family <- function(phi, link) {
 #' @param theta `NA`: to be estimated.
 #' @noRd
 nb_family <- function(theta = NA_real_, link = "log") {
-  shown <- if (is.na(theta)) "?" else format(round(theta, 4))
+  shown <- if (is.na(theta)) {
+    "?"
+  } else {
+    format(round(theta, 4))
+  }
   functions <- count_functions(
     variance = \(mu) mu + mu^2 / theta,
     theta = \(mu) theta

@@ -186,7 +186,11 @@ independent_columns <- function(x, frame, policy) {
 counted_matrix <- function(x, frame) {
   counts <- counted_rows(frame)
   x <- column_matrix(x, nrow(frame))
-  if (is.null(counts)) x else x[counts > 0, , drop = FALSE]
+  if (is.null(counts)) {
+    x
+  } else {
+    x[counts > 0, , drop = FALSE]
+  }
 }
 
 # Whether the columns are far from dependent: most models are told so at little cost.
@@ -348,7 +352,11 @@ abort_unknown_contrasts <- function(unknown, known) {
 }
 
 check_contrast_rows <- function(contrast, name, x) {
-  n_levels <- if (is.factor(x)) nlevels(x) else length(unique(x))
+  n_levels <- if (is.factor(x)) {
+    nlevels(x)
+  } else {
+    length(unique(x))
+  }
   if (!is.matrix(contrast) || nrow(contrast) == n_levels) {
     return(invisible())
   }

@@ -46,7 +46,11 @@ search_again.rlmm_lmm <- function(fit, spec, theta, control, keep = NULL) {
 
 #' @export
 search_again.rlmm_glmm <- function(fit, spec, theta, control, keep = NULL) {
-  start <- if (is.null(theta)) list() else list(beta = fit$beta)
+  start <- if (is.null(theta)) {
+    list()
+  } else {
+    list(beta = fit$beta)
+  }
   start$theta <- theta
   core_glmm_fit(spec, start, control, keep)
 }

@@ -111,7 +111,9 @@ abort_no_rows <- function(
 
 #' Whether the core can be asked about a fit: it holds its data, or their sums
 #' @noRd
-has_spec <- function(fit) !is.null(fit$frame) || !is.null(fit$sums)
+has_spec <- function(fit) {
+  !is.null(fit$frame) || !is.null(fit$sums)
+}
 
 # The offset of a model frame: terms `offset()` in the formula and the argument add up.
 total_offset <- function(frame) {
@@ -139,7 +141,11 @@ abort_offset <- function(name, x) {
 # The number of rows; of a fit without its data only the number of observations of positive weight
 # is known.
 n_rows <- function(fit) {
-  if (is.null(fit$frame)) fit$dev$n_eff else nrow(fit$frame)
+  if (is.null(fit$frame)) {
+    fit$dev$n_eff
+  } else {
+    nrow(fit$frame)
+  }
 }
 
 #' Whether a shape is among the parameters of the objective

@@ -104,7 +104,11 @@ design_spec <- function(frame, x, y, terms, reml, sigma, held = NULL) {
     reml = reml,
     sigma = sigma
   )
-  if (length(held) > 0L) hold_columns(spec, held, nrow(frame)) else spec
+  if (length(held) > 0L) {
+    hold_columns(spec, held, nrow(frame))
+  } else {
+    spec
+  }
 }
 
 hold_columns <- function(spec, held, n) {

@@ -33,7 +33,8 @@ frame_from_fit <- function(terms, data, extras) {
 
 # The terms with what predict() and others ask of the variables.
 terms_of_columns <- function(terms, columns, expressions) {
-  attr(terms, "predvars") <- as.call(c(quote(list), unname(expressions)))
+  call <- c(quote(list), unname(expressions))
+  attr(terms, "predvars") <- as.call(call)
   attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
   terms
 }

@@ -224,7 +224,11 @@ rule_tests <- function(ddf, covariance, df) {
 least_involved <- function(combination, df) {
   size <- abs(combination)
   own <- df[size > 1e-10 * max(size)]
-  if (all(is.na(own))) NA_real_ else min(own, na.rm = TRUE)
+  if (all(is.na(own))) {
+    NA_real_
+  } else {
+    min(own, na.rm = TRUE)
+  }
 }
 
 # `NA` where the covariance matrix has too small a rank for a test of all rows.

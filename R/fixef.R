@@ -102,8 +102,10 @@ coefficient_rows <- function(fit, group, name, n) {
   x <- matrix(0, n, length(fit$beta))
   x[, names(fit$beta) == name] <- 1
   own <- which(term_groups(fit) == group)
-  effects <- lapply(own, \(i) level_effects(i, fit$random[[i]], name, n))
-  has_name <- vapply(effects, \(effect) length(effect$columns) > 0L, NA)
+  effects_of <- \(i) level_effects(i, fit$random[[i]], name, n)
+  effects <- lapply(own, effects_of)
+  columns <- lapply(effects, `[[`, "columns")
+  has_name <- lengths(columns) > 0L
   list(
     n = n,
     x = x,

@@ -99,8 +99,10 @@ fixed_frame <- function(fit) {
 frame_variables <- function(frame, variables) {
   terms <- attr(frame, "terms")
   known <- as.list(attr(terms, "predvars") %||% attr(terms, "variables"))[-1]
-  at <- match(as.list(variables)[-1], as.list(attr(terms, "variables"))[-1])
-  variables[-1][!is.na(at)] <- known[at[!is.na(at)]]
+  all <- as.list(attr(terms, "variables"))[-1]
+  at <- match(as.list(variables)[-1], all)
+  is_known <- !is.na(at)
+  variables[-1][is_known] <- known[at[is_known]]
   variables
 }
 
@@ -214,7 +216,11 @@ effects_expression <- function(term) {
 
 sum_of_labels <- function(labels, has_intercept) {
   parts <- c(if (!has_intercept) "0", labels)
-  if (length(parts) == 0L) 1 else str2lang(paste(parts, collapse = " + "))
+  if (length(parts) == 0L) {
+    1
+  } else {
+    str2lang(paste(parts, collapse = " + "))
+  }
 }
 
 

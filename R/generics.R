@@ -73,7 +73,9 @@ refitML <- function(x, ...) UseMethod("refitML")
 condVar <- function(object, ...) UseMethod("condVar")
 
 #' @export
-getME.default <- function(object, name, ...) hand_on("getME", object, name, ...)
+getME.default <- function(object, name, ...) {
+  hand_on("getME", object, name, ...)
+}
 
 #' @export
 isREML.default <- function(x, ...) hand_on("isREML", x, ...)
@@ -135,7 +137,8 @@ has_lme4_method <- function(generic, object) {
       envir = asNamespace("lme4")
     )
   }
-  !all(vapply(class(object), \(class) is.null(find_method(class)), NA))
+  methods <- lapply(class(object), find_method)
+  !all(vapply(methods, is.null, NA))
 }
 
 abort_no_method <- function(generic, object) {

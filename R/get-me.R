@@ -309,7 +309,8 @@ stack_modes <- function(modes) unlist(lapply(modes, t), use.names = FALSE)
 zt_by_effect <- function(fit) {
   blocks <- Map(
     function(design, term) {
-      rows <- lapply(seq_along(term$columns), \(j) zt_block(design, term, j))
+      columns <- seq_along(term$columns)
+      rows <- lapply(columns, \(j) zt_block(design, term, j))
       stats::setNames(rows, paste0(term$group, ".", term$columns))
     },
     term_designs(fit),
@@ -330,7 +331,8 @@ template_st <- function(template) {
 }
 
 named_rx <- function(fit) {
-  structure(fit$rx, dimnames = rep(list(names(fit$beta)[free_beta(fit)]), 2))
+  names <- names(fit$beta)[free_beta(fit)]
+  structure(fit$rx, dimnames = list(names, names))
 }
 
 named_rzx <- function(fit) {

@@ -63,7 +63,8 @@ unfitted_family <- function(fit) {
   if (!estimates_parameter(fit$glmm)) {
     return(fit$family)
   }
-  family <- family_row(fit$glmm$family)$shape$make(NA_real_, fit$glmm$link)
+  make <- family_row(fit$glmm$family)$shape$make
+  family <- make(NA_real_, fit$glmm$link)
   family$information <- fit$glmm$information
   family
 }

@@ -158,7 +158,8 @@ hessian.rlmm_glmm <- function(object, at = NULL, parameterization = "sqrt") {
 central_differences <- function(f, at, steps) {
   columns <- lapply(seq_along(at), \(j) {
     shift <- replace(0 * at, j, steps[j])
-    (f(at + shift) - f(at - shift)) / (2 * steps[j])
+    change <- f(at + shift) - f(at - shift)
+    change / (2 * steps[j])
   })
   unname(do.call(cbind, columns))
 }

@@ -157,7 +157,11 @@ named_groups <- function(fit) {
 }
 
 left_out_sets <- function(fit, groups) {
-  factor <- if (is.null(groups)) named_groups(fit) else set_factor(fit, groups)
+  factor <- if (is.null(groups)) {
+    named_groups(fit)
+  } else {
+    set_factor(fit, groups)
+  }
   rows <- split(seq_along(factor), factor)
   if (length(rows) < 2L) {
     abort_one_group()
@@ -263,7 +267,8 @@ row_loglik <- function(fit) UseMethod("row_loglik")
 row_loglik.rlmm_lmm <- function(fit) {
   weights <- working_weights(fit)
   sd <- fit$sigma / sqrt(weights)
-  density <- stats::dnorm(fit_response(fit)$y, fit$fitted, sd, log = TRUE)
+  y <- fit_response(fit)$y
+  density <- stats::dnorm(y, fit$fitted, sd, log = TRUE)
   # A row of weight zero has no part in the likelihood.
   ifelse(weights > 0, density, 0)
 }

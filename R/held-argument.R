@@ -101,7 +101,8 @@ lenient_control <- function(fit) {
   control <- fit$control
   label <- \(name) fit$random[[find_term(name, fit$random)]]$label
   if (!is.null(control$fixed$cov)) {
-    names(control$fixed$cov) <- vapply(names(control$fixed$cov), label, "")
+    given <- names(control$fixed$cov)
+    names(control$fixed$cov) <- vapply(given, label, "")
   }
   control$lenient <- TRUE
   control
@@ -137,7 +138,9 @@ held_of_model <- function(held, known) {
 
 elements_named <- function(x, names) x[names(x) %in% names]
 
-lost_names <- function(x, kept) setdiff(names(x), names(kept))
+lost_names <- function(x, kept) {
+  setdiff(names(x), names(kept))
+}
 
 inform_lost <- function(lost) {
   if (length(lost) == 0L) {

@@ -56,7 +56,9 @@ abort_held_beta <- function(name, fixed) {
 
 #' Which coefficients are estimated
 #' @noRd
-free_beta <- function(fit) !names(fit$beta) %in% names(fit$held)
+free_beta <- function(fit) {
+  !names(fit$beta) %in% names(fit$held)
+}
 
 n_free_beta <- function(fit) length(fit$beta) - length(fit$held)
 
@@ -124,7 +126,8 @@ with_held_term <- function(held, term, covariance, sigma) {
 }
 
 check_range <- function(theta, index, random) {
-  range <- do.call(rbind, lapply(random, theta_range))[index, , drop = FALSE]
+  ranges <- do.call(rbind, lapply(random, theta_range))
+  range <- ranges[index, , drop = FALSE]
   outside <- which(theta < range[, "lower"] | theta > range[, "upper"])
   if (length(outside) > 0L) {
     abort_held_value(theta[outside[1L]], range[outside[1L], ])
@@ -200,7 +203,11 @@ check_covariance_shape <- function(term, covariance, k) {
 }
 
 describe_shape <- function(x) {
-  if (is.matrix(x)) paste(dim(x), collapse = " x ") else describe_type(x)
+  if (is.matrix(x)) {
+    paste(dim(x), collapse = " x ")
+  } else {
+    describe_type(x)
+  }
 }
 
 # Check that a covariance is symmetric and positive semi-definite; negative eigenvalues of the size

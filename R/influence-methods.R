@@ -1,6 +1,8 @@
 # What influence() has found, as Cook's distances, tables and a picture.
 
-without_case <- function(x, part) x[[paste0(part, "[-", x$groups, "]")]]
+without_case <- function(x, part) {
+  x[[paste0(part, "[-", x$groups, "]")]]
+}
 
 #' @rdname influence.rlmm
 #' @importFrom stats dfbeta
@@ -29,7 +31,11 @@ cooks.distance.influence.rlmm <- function(model, ...) {
   m <- nrow(change)
   p <- sum(free)
   # lme4 counts the deletions as if they were observations.
-  share <- if (p > 0L) (m - p) / (m * p) else 0
+  share <- if (p > 0L) {
+    (m - p) / (m * p)
+  } else {
+    0
+  }
   size <- squared_sizes(change, model$vcov[free, free, drop = FALSE])
   stats::setNames(share * size, rownames(change))
 }

@@ -6,7 +6,8 @@ max_vcov_numbers <- 1e7
 new_influence <- function(fit, sets, found, way) {
   labels <- as.character(sets$deleted)
   vcov <- vcov.rlmm(fit)
-  vcovs <- lapply(found, \(case) padded_vcov(case$vcov, free_beta(fit), vcov))
+  free <- free_beta(fit)
+  vcovs <- lapply(found, \(case) padded_vcov(case$vcov, free, vcov))
   without <- estimates_without(fit, found, labels, vcovs)
   names(without) <- paste0(names(without), "[-", sets$name, "]")
   by_case <- \(values) stats::setNames(unlist(values), labels)
@@ -99,7 +100,8 @@ components_at <- function(fit, at, names) {
     return(rlang::rep_named(names, NA_real_))
   }
   omegas <- lapply(lambda_blocks(fit$random, at$theta), tcrossprod)
-  lower <- lapply(omegas, \(omega) omega[lower.tri(omega, diag = TRUE)])
+  lower_of <- \(omega) omega[lower.tri(omega, diag = TRUE)]
+  lower <- lapply(omegas, lower_of)
   scale <- effects_sigma(fit, at$sigma)^2
   stats::setNames(c(at$sigma^2, scale * unlist(lower)), names)
 }
@@ -118,6 +120,10 @@ term_component_labels <- function(term) {
 
 influence_labels <- function(fit) {
   own <- lapply(fit$random, term_component_labels)
-  prefix <- if (length(own) > 1L) paste0(component_names(fit), ":") else ""
+  prefix <- if (length(own) > 1L) {
+    paste0(component_names(fit), ":")
+  } else {
+    ""
+  }
   c("sigma^2", unlist(Map(paste0, prefix, own), use.names = FALSE))
 }

@@ -157,7 +157,11 @@ left_sigma <- function(fit, pwrss, n) {
 }
 
 inverse_or_na <- function(x) {
-  if (length(x) == 0L || anyNA(x)) x else chol2inv(chol(x))
+  if (length(x) == 0L || anyNA(x)) {
+    x
+  } else {
+    chol2inv(chol(x))
+  }
 }
 
 #' At a theta one Newton step away

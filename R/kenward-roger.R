@@ -28,12 +28,12 @@ kenward_roger <- function(fit) {
   }
   found <- marginal_derivatives(fit)
   covariance[free, free] <- fit$sigma^2 * adjusted_covariance(found, found$w)
-  slopes <- lapply(c(found$slopes, list(solve(found$phi))), `-`)
+  slopes <- c(found$slopes, list(solve(found$phi)))
   list(
     covariance = covariance,
     free = free,
     phi = found$phi,
-    slopes = slopes,
+    slopes = lapply(slopes, `-`),
     w = found$w
   )
 }
@@ -91,7 +91,11 @@ direction_map <- function(fit, directions) {
   n <- length(is_absolute)
   map <- diag(n + 1L)[c(!is_absolute, TRUE), , drop = FALSE]
   map[nrow(map), which(is_absolute)] <- -1
-  if (fit$known_sigma) map[-nrow(map), , drop = FALSE] else map
+  if (fit$known_sigma) {
+    map[-nrow(map), , drop = FALSE]
+  } else {
+    map
+  }
 }
 
 weighted_sum <- function(w, matrices, zero) {
@@ -219,13 +223,18 @@ matched_moments <- function(q, a1, a2) {
 # (2 / q) v0 / (v1^2 v2).
 relative_variance <- function(q, a1, a2) {
   b <- (a1 + 6 * a2) / (2 * q)
-  g <- ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+  above <- (q + 1) * a1 - (q + 4) * a2
+  g <- above / ((q + 2) * a2)
   d <- 3 * q + 2 * (1 - g)
   v0 <- 1 + g * b / d
   v1 <- 1 - (q - g) * b / d
   v2 <- 1 - (q + 2 - g) * b / d
   shrink <- 1 - a2 / q
-  ratio <- if (abs(shrink) < 1e-10 && abs(v1) < 1e-10) 1 else shrink / v1
+  ratio <- if (abs(shrink) < 1e-10 && abs(v1) < 1e-10) {
+    1
+  } else {
+    shrink / v1
+  }
   ratio^2 * v0 / v2 / q
 }
 

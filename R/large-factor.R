@@ -211,7 +211,11 @@ n_levels_fixed <- function(fixed) sum(fixed$large$is_column)
 #' @return A list: `keep` (columns) and `is_column` (levels).
 #' @noRd
 beside_large <- function(x, after, large, counts) {
-  used <- if (is.null(counts)) rep(TRUE, nrow(x)) else counts > 0
+  used <- if (is.null(counts)) {
+    rep(TRUE, nrow(x))
+  } else {
+    counts > 0
+  }
   refs <- large$refs[used]
   x <- x[used, , drop = FALSE]
   within <- within_levels(x, refs, length(large$levels))

@@ -68,7 +68,8 @@ rstudent.rlmm_glmm <- function(model, ...) {
   h <- hatvalues.rlmm(model)
   d <- residuals.rlmm(model, type = "deviance")
   p <- residuals.rlmm(model, type = "pearson")
-  r <- sign(d) * sqrt(d^2 + h * p^2 / (1 - h)) / model$sigma
+  size <- sqrt(d^2 + h * p^2 / (1 - h))
+  r <- sign(d) * size / model$sigma
   r[is.infinite(r)] <- NaN
   r
 }

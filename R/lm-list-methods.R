@@ -6,7 +6,11 @@ is_there <- function(fits) lengths(unclass(fits)) > 0L
 #' @noRd
 row_per_group <- function(object, get, names) {
   rows <- lapply(unclass(object), \(fit) {
-    if (is.null(fit)) rep(NA_real_, length(names)) else unname(get(fit)[names])
+    if (is.null(fit)) {
+      rep(NA_real_, length(names))
+    } else {
+      unname(get(fit)[names])
+    }
   })
   matrix(
     unlist(rows, use.names = FALSE),
@@ -18,7 +22,8 @@ row_per_group <- function(object, get, names) {
 
 group_coefficients <- function(object) {
   fits <- unclass(object)[is_there(object)]
-  names <- unique(unlist(lapply(fits, \(fit) names(fit$coefficients))))
+  names <- lapply(fits, \(fit) names(fit$coefficients))
+  names <- unique(unlist(names))
   row_per_group(object, \(fit) fit$coefficients, names)
 }
 
@@ -66,7 +71,8 @@ group_scale <- function(object, pool) {
   }
   parts <- residual_parts(object)
   if (pool) {
-    parts <- lapply(parts, \(part) rep(sum(part, na.rm = TRUE), n))
+    pooled <- \(part) rep(sum(part, na.rm = TRUE), n)
+    parts <- lapply(parts, pooled)
   }
   df <- parts$df
   list(

@@ -27,8 +27,13 @@ plot.rlmm_lmList_confint <- function(x, order = 1, ...) {
 interval_middles <- function(x, order) {
   groups <- dimnames(x)[[1L]]
   terms <- dimnames(x)[[3L]]
-  middle <- matrix((x[, 1L, ] + x[, 2L, ]) / 2, length(groups))
-  sorted <- if (order > 0) groups[order(middle[, order])] else groups
+  sums <- x[, 1L, ] + x[, 2L, ]
+  middle <- matrix(sums / 2, length(groups))
+  sorted <- if (order > 0) {
+    groups[order(middle[, order])]
+  } else {
+    groups
+  }
   data.frame(
     level = factor(groups[row(middle)], sorted),
     value = as.vector(middle),

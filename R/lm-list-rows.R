@@ -56,8 +56,9 @@ predict.rlmm_lmList <- function(object, newdata = NULL, type = NULL, ...) {
 in_new_data <- function(object, newdata, get) {
   parts <- group_formula(attr(object, "formula"))
   labels <- eval(parts$group, newdata, environment(parts$formula))
-  out <- stats::setNames(rep(NA_real_, nrow(newdata)), row.names(newdata))
-  for (name in intersect(names(object)[is_there(object)], labels)) {
+  out <- rlang::rep_named(row.names(newdata), NA_real_)
+  fitted <- names(object)[is_there(object)]
+  for (name in intersect(fitted, labels)) {
     rows <- which(labels == name)
     out[rows] <- get(object[[name]], newdata[rows, , drop = FALSE])
   }

@@ -203,7 +203,11 @@ kept_predvars <- function(frame, terms) {
 fit_group <- function(frame, terms, family) {
   x <- stats::model.matrix(terms, frame)
   is_glm <- !is.null(family)
-  fit <- if (is_glm) group_glm(x, frame, family) else group_lm(x, frame)
+  fit <- if (is_glm) {
+    group_glm(x, frame, family)
+  } else {
+    group_lm(x, frame)
+  }
   fit$call <- call(if (is_glm) "glm" else "lm", terms_formula(terms))
   fit$terms <- terms
   fit$model <- frame

@@ -141,7 +141,11 @@ AICc.default <- function(object, ...) {
 # The correction of AICc. Without enough observations it isn't defined, and the criterion must not
 # then prefer the model.
 small_sample_term <- function(k, n) {
-  if (n > k + 1) 2 * k * (k + 1) / (n - k - 1) else Inf
+  if (n > k + 1) {
+    2 * k * (k + 1) / (n - k - 1)
+  } else {
+    Inf
+  }
 }
 
 n_parameters <- function(fit) {
