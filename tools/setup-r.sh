@@ -17,7 +17,8 @@ used="cli rlang matrix nlme lattice mass testthat withr knitr rmarkdown roxygen2
 newest_only="pbkrtest marginaleffects insight performance parameters dharma broom.mixed
       broom car multcomp sandwich clubsandwich ggeffects effects generics arrow glmmtmb devtools
       lmtest mumin doby sjplot afex mertools mice effectsize broom.helpers mitml flextable gridextra
-      rsqlite dbplyr rlrsim"
+      rsqlite dbplyr rlrsim bayestestr datawizard bayesplot memisc bbmle prediction rockchalk arm lsmeans
+      kableextra pander xtable optimx patchwork caic4 sjstats future future.apply"
 
 oldest() {
   apt_update
