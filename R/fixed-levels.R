@@ -56,31 +56,15 @@ abort_no_levels <- function(object) {
   )
 }
 
-# Given the other coefficients beta the levels have the conditional covariance C, and they move with
-# beta by D = d levels / d beta: the variance is C + D V D', with V the covariance of beta.
 level_errors <- function(fit) {
-  spec <- fit_spec(fit)
-  variances <- core_cond_var(spec, fit$theta)
-  own <- as.vector(variances[[length(variances)]])
-  moved <- level_shifts(fit, spec)
-  if (ncol(moved) > 0L) {
-    own <- own + colSums(backsolve(fit$rx, t(moved), transpose = TRUE)^2)
+  spread <- level_spread(fit, fit_spec(fit))
+  variances <- spread$variance
+  if (ncol(spread$shift) > 0L) {
+    variances <- variances +
+      colSums(backsolve(fit$rx, t(spread$shift), transpose = TRUE)^2)
   }
-  own[!fit$fixed$large$is_column] <- NA
-  fit$sigma * sqrt(own)
-}
-
-# D: minus the levels' coefficients of the columns of X, taken for responses.
-level_shifts <- function(fit, spec) {
-  x <- column_matrix(spec$x, length(spec$y))
-  spec$x <- list()
-  spec["offset"] <- list(NULL)
-  spec$sigma <- 1
-  shifts <- lapply(seq_len(ncol(x)), \(j) {
-    b <- core_estimates(replace(spec, "y", list(x[, j])), fit$theta)$b
-    -as.vector(b[[length(b)]])
-  })
-  matrix(unlist(shifts), ncol = ncol(x))
+  variances[!fit$fixed$large$is_column] <- NA
+  fit$sigma * sqrt(variances)
 }
 
 #' F tests of the terms of a fit with a large factor: those of the other terms beside it, and its

@@ -189,7 +189,6 @@ wants_errors <- function(asked) {
 }
 
 with_errors <- function(out, fit, eta, rows, new, asked) {
-  abort_if_large(fit, "The standard error of a prediction")
   needs_errors <- asked$se.fit || asked$interval == "confidence"
   errors <- if (needs_errors) asked_errors(fit, rows, asked)
   limits <- switch(

@@ -8,7 +8,7 @@
 #' @return A list: `n`; `x` (n x p; without the fixed part zeros); `effects`, for each term in use a
 #'   list: `i` (its number), `term`, `columns`, `refs` (n levels; `NA` for those that the fit didn't
 #'   see), `z` (n x columns), and where some are
-#'   `NA`, `labels`; `left_out`, likewise for
+#'   `NA`, `labels`; `level`, of a large factor, for each row; `left_out`, likewise for
 #'   terms that aren't in use: `i`, `z`.
 #' @noRd
 prediction_rows <- function(
@@ -32,6 +32,7 @@ prediction_rows <- function(
     n = new$n,
     x = x,
     effects = effects,
+    level = if (fixed && has_large(fit)) large_refs(fit, new),
     left_out = if (left_out) left_out_effects(fit, use, new)
   )
 }

@@ -49,7 +49,7 @@ prediction_errors.rlmm_lmm <- function(
 shared_parts <- function(fit, rows, spec) {
   has_effects <- length(rows$effects) > 0L
   list(
-    spec = if (spec || has_effects) fit_spec(fit),
+    spec = if (spec || has_effects || has_large(fit)) fit_spec(fit),
     design = if (has_effects) sparse_design(fit)
   )
 }
@@ -128,7 +128,14 @@ theta_slopes <- function(
 # By how much predictions differ between two sets of parameters.
 moved_predictor <- function(rows, from, to) {
   difference <- Map(`-`, to$b, from$b)
-  drop(rows$x %*% (to$beta - from$beta)) + random_part(rows, difference)
+  moved <- drop(rows$x %*% (to$beta - from$beta)) +
+    random_part(rows, difference)
+  if (is.null(rows$level)) {
+    return(moved)
+  }
+  levels <- to$levels - from$levels
+  levels[is.na(levels)] <- 0
+  moved + levels[rows$level]
 }
 
 # Steps of forward differences, into the range of each parameter.
@@ -149,6 +156,7 @@ fit_at_theta <- function(fit, theta, spec = fit_spec(fit)) {
   fit$rx <- est$rx
   fit$beta <- with_held(est$beta, fit$fixed$names, fit$held)
   fit$b <- by_term(est$b, fit$random)
+  fit$levels <- large_coefficients(est$b, fit$fixed$large)
   fit
 }
 
@@ -225,6 +233,7 @@ parameter_slope <- function(fit, spec, rows, j, step) {
 #' The covariance matrix of predictions, on the scale of the linear predictor
 #' @noRd
 error_covariance <- function(fit, rows, theta_uncertainty) {
+  abort_if_large(fit, "The covariance matrix of predictions")
   check_joint_size(rows$n)
   parts <- prediction_parts(fit, rows$effects)
   given_beta <- theta_uncertainty && isGLMM.rlmm(fit)

@@ -9,7 +9,8 @@
 #' What the variances of predictions are made of
 #' @param effects The terms in use. Without any, the data of the fit aren't needed.
 #' @param spec,design The fit's specification, and Z' and its like, which its data make.
-#' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; and of a
+#' @return A list: `rx` (R_X) and `free` (which coefficients it is of); `lambda`, by term; `levels`,
+#'   of a large factor what [level_spread()] returns; and of a
 #'   prediction with random effects for each term `within`, the blocks of C as a k x k matrix of
 #'   vectors over levels, and `shift`, d u / d beta as a k x p matrix of such vectors, both with the
 #'   unknown level last; `factor`, `lambdat` and `first`, the sparse factor, Lambda' and where each
@@ -21,9 +22,17 @@ prediction_parts <- function(
   spec = fit_spec(fit),
   design = sparse_design(fit)
 ) {
-  abort_if_large(fit, "The standard error of a prediction")
+  if (length(effects) > 0L) {
+    abort_if_large(
+      fit,
+      "The standard error of a prediction with random effects"
+    )
+  }
   lambda <- lambda_blocks(fit$random, fit$theta)
   parts <- list(rx = fit$rx, free = free_beta(fit), lambda = lambda)
+  if (has_large(fit)) {
+    parts$levels <- level_spread(fit, spec)
+  }
   if (length(effects) == 0L) {
     return(parts)
   }
@@ -86,6 +95,9 @@ prediction_variance <- function(rows, parts, fixed = TRUE) {
   if (fixed) {
     total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)
   }
+  if (!is.null(rows$level)) {
+    total <- total + parts$levels$variance[rows$level]
+  }
   effects <- lapply(rows$effects, with_unknown_level)
   within <- lapply(effects, within_variance, parts = parts)
   if (any(vapply(within, is.null, NA))) {
@@ -122,6 +134,9 @@ fixed_variance <- function(x, rx) {
 # products z' Lambda come first: those with D would lose digits where a covariate is far from zero.
 shifted_rows <- function(rows, parts) {
   s <- rows$x[, parts$free, drop = FALSE]
+  if (!is.null(rows$level)) {
+    s <- s + parts$levels$shift[rows$level, , drop = FALSE]
+  }
   for (effect in lapply(rows$effects, with_unknown_level)) {
     effect$z <- spherical_rows(effect, parts)
     shift <- parts$shift[[effect$i]]

@@ -56,7 +56,7 @@
 #' same. [summary()][summary.rlmm] and `vcov()` are those of the other coefficients, beside the
 #' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors, and
 #' [anova()][anova.rlmm] tests the factor as a whole. What needs the model matrix itself (standard
-#' errors of predictions, Kenward and Roger's method, robust standard errors, `influence()`,
+#' errors of predictions with random effects, Kenward and Roger's method, robust standard errors, `influence()`,
 #' emmeans) says that it isn't available.
 #'
 #' That is so, in linear models, for one factor with treatment contrasts that is in no interaction, or

@@ -302,6 +302,25 @@ test_that("new data are read as the fit's were", {
   )
 })
 
+test_that("predictions without random effects have errors and limits", {
+  d <- made_data()
+  new <- d[c(1:8, which(d$firm == "1")[1:3], which(d$firm == "60")[1:2]), ]
+  for (reml in c(TRUE, FALSE)) {
+    fits <- both(
+      rlmm(y ~ size + x + firm + (1 | worker), d, REML = reml),
+      d
+    )
+    expect_same <- function(..., tolerance = 1e-5) {
+      found <- lapply(fits, predict, new, re.form = NA, ...)
+      expect_equal(found$levels, found$dummies, tolerance = tolerance)
+    }
+    expect_same(se.fit = TRUE)
+    expect_same(interval = "confidence", tolerance = 1e-4)
+    expect_same(interval = "prediction", tolerance = 1e-4)
+    expect_same(interval = "confidence", ddf = "asymptotic")
+  }
+})
+
 test_that("the iterative engine has the factor too", {
   d <- made_data(4000, 150, 400)
   rlang::local_options(rlmm.large_factor = 20)
@@ -404,6 +423,8 @@ test_that("what needs the dummy columns says so", {
     \(fit) getME(fit, "X"),
     \(fit) predict(fit, se.fit = TRUE),
     \(fit) predict(fit, interval = "confidence"),
+    \(fit) predict(fit, d[1:3, ], re.form = NA, cov.fit = TRUE),
+    \(fit) coef(fit, se = TRUE),
     \(fit) vcov(fit, full = TRUE),
     \(fit) vcov(fit, complete = TRUE),
     \(fit) vcov(fit, type = "CR2"),

@@ -1,0 +1,31 @@
+# How uncertain the coefficients of a large factor's levels are.
+
+#' Variances of the levels' coefficients, and how they move with the others
+#'
+#' Given the other coefficients beta the levels have the conditional covariance C, and they move with
+#' beta by D = d levels / d beta: their covariance is C + D V D', with V that of beta.
+#' @return A list: `variance`, the diagonal of C over sigma^2, and `shift`, D with a column for each
+#'   coefficient that isn't held; both zero for levels without a column.
+#' @noRd
+level_spread <- function(fit, spec) {
+  variances <- core_cond_var(spec, fit$theta)
+  variance <- as.vector(variances[[length(variances)]])
+  shift <- level_shifts(fit, spec)
+  without <- !fit$fixed$large$is_column
+  variance[without] <- 0
+  shift[without, ] <- 0
+  list(variance = variance, shift = shift)
+}
+
+# D: minus the levels' coefficients of the columns of X, taken for responses.
+level_shifts <- function(fit, spec) {
+  x <- column_matrix(spec$x, length(spec$y))
+  spec$x <- list()
+  spec["offset"] <- list(NULL)
+  spec$sigma <- 1
+  shifts <- lapply(seq_len(ncol(x)), \(j) {
+    b <- core_estimates(replace(spec, "y", list(x[, j])), fit$theta)$b
+    -as.vector(b[[length(b)]])
+  })
+  matrix(unlist(shifts), length(fit$levels), ncol(x))
+}
