@@ -7,8 +7,7 @@
 #'
 #' | object | picture |
 #' |---|---|
-#' | fit, `type = "residuals"` | scaled residuals (quantile residuals of a generalized model)
-#' against fitted values |
+#' | fit, `type = "residuals"` | scaled residuals against fitted values |
 #' | fit, `type = "qq"` | normal quantiles of these residuals |
 #' | fit, `type = "spread"` | their size against fitted values |
 #' | fit, `type = "groups"` | predictions over the data, group by group: see [plot_by_group()] |
@@ -17,14 +16,16 @@
 #' | `coef(fit)` | coefficients by group; with intervals those of `coef(fit, se = TRUE)` |
 #' | `lmList()` | coefficients of each group alone, with limits |
 #' | `bootstrap(fit)`, `type = "density"` or `"ridges"` | densities of the replicates |
-#' | `profile(fit)`, `type = "zeta"`, `"density"` or `"pairs"` | profiles, with the limits of several
-#' levels, densities, or contours of the likelihood of two parameters at a time (see
-#' [splom()][splom.profile.rlmm]) |
+#' | `profile(fit)`, `type = "zeta"` | profiles, with the limits of several levels |
+#' | `profile(fit)`, `type = "density"` | densities |
+#' | `profile(fit)`, `type = "pairs"` | contours of the likelihood: [splom()][splom.profile.rlmm] |
 #' | `diagnose(fit)` | the page of pictures of [plot()][plot.rlmm_diagnosis], a panel each |
 #' | `influence(fit, groups)` | Cook's distances |
 #' | `allFit(fit)` | estimates of each optimizer |
 #' | `opt_summary(fit)` | the objective at each evaluation |
 #' | `simulate_power(fit, extend = )` | a power curve |
+#'
+#' The residuals of a generalized model are quantile residuals.
 #'
 #' @param object What is drawn.
 #' @param type Which picture; see the table.

@@ -124,12 +124,10 @@ boot_responses <- function(fit, nsim, seed, re_form, type) {
     return(stats::simulate(fit, nsim, seed, re.form = re_form))
   }
   check_semiparametric(fit, is.null(re_form))
-  state <- start_generator(seed)
-  if (!is.null(seed)) {
-    on.exit(restore_generator(state$before))
-  }
-  y <- resampled_responses(fit, nsim)
-  structure(as.data.frame(y), seed = state$start)
+  with_seed(seed, \(start) {
+    y <- resampled_responses(fit, nsim)
+    structure(as.data.frame(y), seed = start)
+  })
 }
 
 #' The function that makes one replicate: its statistics, or the condition that there are none

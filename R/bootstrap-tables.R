@@ -644,7 +644,7 @@ ridge_plot <- function(drawn, ...) {
     ylab = NULL,
     scales = list(y = places)
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 # From the top down, so that each curve stands before the one above it.

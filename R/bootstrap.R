@@ -144,7 +144,7 @@ run_bootstrap.rlmm <- function(fit, replicates, seed, how, progress = NULL) {
   spec <- fit_spec(fit)
   control <- refit_control(fit, list(spec = spec))
   control$progress <- progress %||% control$progress
-  start <- bootstrap_start(fit)
+  start <- many_start(fit)
   if (how$resampled) {
     y <- resampled_replicates(fit, replicates, seed)
     found <- core_fit_columns(spec, y, start, control)
@@ -203,16 +203,6 @@ drawn_shape <- function(fit) {
     return(as.double(fit$sigma^2))
   }
   as.double(glmm$shape %||% 1)
-}
-
-# Where the searches start: at the estimates, unless these are singular.
-bootstrap_start <- function(fit) {
-  theta <- inner_start(fit)
-  if (is.null(theta)) {
-    list()
-  } else {
-    list(theta = theta, beta = fit$beta)
-  }
 }
 
 new_bootstrap <- function(drawn, fit, seed, how) {

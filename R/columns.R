@@ -50,6 +50,9 @@ intercept_column <- list("(Intercept)" = 1)
 
 count_columns <- function(columns) sum(vapply(columns, NCOL, 1L))
 
+# The number of random effects of a term.
+count_effects <- function(term) ncol(term$z) * term$n_levels
+
 column_names <- function(columns) {
   if (is_matrix_only(columns)) {
     colnames(columns[[1L]])

@@ -16,8 +16,8 @@
 #' Here only those of singular terms are `NA`, and those of generalized fits without a likelihood of
 #' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but
 #' approximate when a variance is near zero or there are few levels. A parameter that is held (see
-#' [rlmm_control()]) has its value as both limits; a known `sigma` has no row. Where a term is held in part
-#' its other parameters have Wald limits, with a message.
+#' [rlmm_control()]) has its value as both limits; a known `sigma` has no row. Where a term is held
+#' in part its other parameters have Wald limits, with a message.
 #'
 #' The limits of the fixed effects are lme4's: by a normal quantile. With few levels they are too
 #' narrow; those of `coef(summary(fit), conf.int = TRUE)` take the t distribution with the degrees

@@ -1,5 +1,17 @@
 # The state of R's random number generator around draws with a seed.
 
+#' Draws with a seed, after which the generator is as it was before; without a seed, with the
+#' generator as it is
+#' @param draw A function of the generator's state at the start.
+#' @noRd
+with_seed <- function(seed, draw) {
+  state <- start_generator(seed)
+  if (!is.null(seed)) {
+    on.exit(restore_generator(state$before))
+  }
+  draw(state$start)
+}
+
 #' Sets the seed, if one is given.
 #' @return The state `before` the seed was set, and at the `start` of the draws.
 #' @noRd

@@ -152,7 +152,7 @@ plot.influence.rlmm <- function(x, n = 5, ...) {
     ylim = c(-0.04, 1.12) * highest,
     panel = index_panel(largest_labels(distance, x$deleted, n))
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 # Labels of the `n` largest distances only.

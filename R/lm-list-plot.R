@@ -20,7 +20,7 @@ plot.rlmm_lmList_confint <- function(x, order = 1, ...) {
     prepanel = interval_prepanel
   )
   layout <- level_layout(dim(x)[1L], NULL)
-  do.call(lattice::dotplot, replace_named(c(defaults, layout), list(...)))
+  draw_with(lattice::dotplot, c(defaults, layout), ...)
 }
 
 # The middles of the intervals of groups and coefficients; groups sorted by coefficient `order`.

@@ -15,20 +15,16 @@
 fit_responses <- function(design, y, control, start = list()) {
   is_missing <- is.na(y)
   weights <- design$weights
-  patterns <- if (is.null(weights)) {
-    missing_patterns(is_missing)
-  } else {
-    list(groups = as.list(seq_len(ncol(y))))
-  }
+  each <- as.list(seq_len(ncol(y)))
+  groups <- if (is.null(weights)) missing_patterns(is_missing) else each
   spec <- design$spec
-  parts <- lapply(patterns$groups, \(columns) {
+  parts <- lapply(groups, \(columns) {
     keep <- !is_missing[, columns[1L]]
     spec$weights <- if (is.null(weights)) spec$weights else weights[, columns]
     fit_pattern(spec, y[, columns, drop = FALSE], keep, control, start)
   })
-  found <- bind_parts(parts)
-  order <- order(unlist(patterns$groups))
-  lapply(found, \(value) {
+  order <- order(unlist(groups))
+  lapply(bind_parts(parts), \(value) {
     if (is.matrix(value)) value[order, , drop = FALSE] else value[order]
   })
 }
@@ -43,7 +39,7 @@ missing_patterns <- function(is_missing) {
     \(column) paste(which(column), collapse = " ")
   )
   groups <- split(seq_along(key), factor(key, unique(key)))
-  list(groups = unname(groups))
+  unname(groups)
 }
 
 fit_pattern <- function(spec, y, keep, control, start) {
@@ -55,13 +51,17 @@ fit_pattern <- function(spec, y, keep, control, start) {
     core_fit_columns(spec, y, start, control),
     rlmm_error = \(cnd) no_fits(spec, ncol(y), core_reason(cnd))
   )
-  has_df <- is.null(spec$glmm) && control$df
+  found <- in_rows(found, has_df = is.null(spec$glmm) && control$df)
+  found$nobs <- rep(spec_nobs(spec), ncol(y))
+  found
+}
+
+# What is wanted of the core's answer, a row for each response instead of a column.
+in_rows <- function(found, has_df) {
   rows <- c("beta", "std_error", "theta", if (has_df) "df")
   found[rows] <- lapply(found[rows], t)
   kept <- c(rows, "sigma", "shape", "objective", "verdict", "error")
-  found <- found[intersect(kept, names(found))]
-  found$nobs <- rep(spec_nobs(spec), ncol(y))
-  found
+  found[intersect(kept, names(found))]
 }
 
 # The reason of a failure, in a line.
@@ -75,13 +75,13 @@ spec_nobs <- function(spec) {
 
 # What fit_pattern() makes of responses that can't be fitted at all.
 no_fits <- function(spec, n, reason) {
-  p <- count_columns(spec$x)
   n_theta <- n_arguments(replace(spec, "glmm", list(NULL)))
   missing <- rep(NA_real_, n)
+  of_beta <- matrix(NA_real_, count_columns(spec$x), n)
   list(
-    beta = matrix(NA_real_, p, n),
-    std_error = matrix(NA_real_, p, n),
-    df = matrix(NA_real_, p, n),
+    beta = of_beta,
+    std_error = of_beta,
+    df = of_beta,
     theta = matrix(NA_real_, n_theta, n),
     sigma = missing,
     shape = if (!is.null(spec$glmm)) missing,
@@ -139,90 +139,103 @@ named_responses <- function(found, design, names) {
   all_names <- design$fixed$names
   held <- design$held
   free <- !all_names %in% names(held)
-  whole <- \(values, constant) {
-    all <- matrix(
-      constant,
-      nrow(values),
-      length(all_names),
-      byrow = TRUE,
-      dimnames = list(names, all_names)
-    )
-    all[, free] <- values
-    all
-  }
+  whole <- \(values, rest) with_held_columns(values, free, rest, all_names)
   constants <- replace(rep(NA_real_, length(all_names)), !free, as.double(held))
   found$beta <- whole(found$beta, constants)
   found$std_error <- whole(found$std_error, ifelse(free, NA_real_, 0))
   if (!is.null(found$df)) {
     found$df <- whole(found$df, NA_real_)
   }
-  dimnames(found$theta) <- list(names, theta_names(design$random))
-  vectors <- setdiff(names(found), c("beta", "std_error", "df", "theta"))
-  found[vectors] <- lapply(found[vectors], stats::setNames, names)
-  found
+  colnames(found$theta) <- theta_names(design$random)
+  rename_responses(found, names)
+}
+
+# A column for each coefficient: the free ones, and the values that the held ones have in all rows.
+with_held_columns <- function(values, free, rest, names) {
+  n <- nrow(values)
+  all <- matrix(rest, n, length(names), byrow = TRUE)
+  all[, free] <- values
+  colnames(all) <- names
+  all
+}
+
+rename_responses <- function(found, names) {
+  lapply(found, \(value) {
+    if (is.matrix(value)) {
+      rownames(value) <- names
+      value
+    } else {
+      stats::setNames(value, names)
+    }
+  })
 }
 
 #' Checks responses, and makes a double matrix of them
 #' @param y A matrix, or a data frame or list of columns.
 #' @noRd
 response_matrix <- function(y, n, arg) {
-  if (is.data.frame(y) || is.list(y)) {
+  if (is.list(y)) {
     y <- response_columns(y, n, arg)
   }
   if (!is.numeric(y) && !is.logical(y)) {
     abort_responses(arg, it_is(y))
   }
   y <- as.matrix(y)
-  if (nrow(y) != n) {
-    abort_responses(
-      arg,
-      sprintf(
-        "It has %s, the model %s.",
-        plural(nrow(y), "row"),
-        format_count(n)
-      )
-    )
-  }
-  if (ncol(y) == 0L) {
-    abort_responses(arg, "It has no columns.")
-  }
+  check_response_size(y, n, arg)
   storage.mode(y) <- "double"
-  infinite <- which(colSums(is.infinite(y)) > 0)
-  if (length(infinite) > 0L) {
-    labels <- colnames(y)[infinite] %||% as.character(infinite)
-    abort_responses(
-      arg,
-      sprintf("Infinite values stand in %s.", enumerate(labels))
-    )
-  }
+  check_no_infinite(y, arg)
   colnames(y) <- colnames(y) %||% paste0("y", seq_len(ncol(y)))
   y
 }
 
+check_response_size <- function(y, n, arg) {
+  if (nrow(y) != n) {
+    rows <- plural(nrow(y), "row")
+    found <- sprintf("It has %s, the model %s.", rows, format_count(n))
+    abort_responses(arg, found)
+  }
+  if (ncol(y) == 0L) {
+    abort_responses(arg, "It has no columns.")
+  }
+}
+
+check_no_infinite <- function(y, arg) {
+  infinite <- which(colSums(is.infinite(y)) > 0)
+  if (length(infinite) > 0L) {
+    labels <- colnames(y)[infinite] %||% as.character(infinite)
+    found <- sprintf("Infinite values stand in %s.", enumerate(labels))
+    abort_responses(arg, found)
+  }
+}
+
 response_columns <- function(y, n, arg) {
-  is_fine <- vapply(
-    y,
-    \(column) (is.numeric(column) || is.logical(column)) && NCOL(column) == 1L,
-    NA
-  )
-  lengths <- vapply(y, NROW, 1L)
-  if (!all(is_fine)) {
-    bad <- names(y)[!is_fine] %||% as.character(which(!is_fine))
-    abort_responses(arg, sprintf("Not numeric: %s.", enumerate(bad)))
-  }
-  if (any(lengths != n)) {
-    bad <- which(lengths != n)[1L]
-    found <- "Response %s has %s, the model %s."
-    abort_responses(
-      arg,
-      sprintf(found, bad, plural(lengths[[bad]], "value"), format_count(n))
-    )
-  }
+  check_columns_numeric(y, arg)
+  check_column_lengths(y, n, arg)
   names <- names(y)
   y <- vapply(y, as.double, double(n))
   y <- matrix(y, n)
   colnames(y) <- names
   y
+}
+
+check_columns_numeric <- function(y, arg) {
+  is_fine <- \(x) (is.numeric(x) || is.logical(x)) && NCOL(x) == 1L
+  fine <- vapply(y, is_fine, NA)
+  if (!all(fine)) {
+    bad <- names(y)[!fine] %||% as.character(which(!fine))
+    abort_responses(arg, sprintf("Not numeric: %s.", enumerate(bad)))
+  }
+}
+
+check_column_lengths <- function(y, n, arg) {
+  lengths <- vapply(y, NROW, 1L)
+  bad <- which(lengths != n)
+  if (length(bad) > 0L) {
+    found <- "Response %s has %s, the model %s."
+    values <- plural(lengths[[bad[1L]]], "value")
+    found <- sprintf(found, bad[1L], values, format_count(n))
+    abort_responses(arg, found)
+  }
 }
 
 abort_responses <- function(arg, found) {

@@ -97,23 +97,32 @@ many_fit_table <- function(x) {
 
 # Standard deviations and correlations of each response, and sigma or the shape.
 many_variances <- function(x) {
-  glmm <- x$design$spec$glmm
-  is_relative <- is.null(glmm) || identical(glmm$shape_kind, "moment")
   random <- x$design$random
   terms <- Map(
     many_term_sds,
     random,
     core_structures(random),
-    MoreArgs = list(theta = x$theta, scale = if (is_relative) x$sigma else 1)
+    MoreArgs = list(theta = x$theta, scale = many_effects_scale(x))
   )
-  both <- do.call(cbind, terms)
-  if (is.null(glmm) || has_dispersion(x$design$family)) {
-    both <- cbind(both, sigma = x$sigma)
-  } else if (estimates_parameter(glmm)) {
-    both <- cbind(both, shape = x$shape)
-  }
+  both <- do.call(cbind, c(terms, list(many_scale_column(x))))
   rownames(both) <- NULL
   both
+}
+
+# What the random effects' standard deviations are relative to.
+many_effects_scale <- function(x) {
+  glmm <- x$design$spec$glmm
+  is_relative <- is.null(glmm) || identical(glmm$shape_kind, "moment")
+  if (is_relative) x$sigma else 1
+}
+
+many_scale_column <- function(x) {
+  glmm <- x$design$spec$glmm
+  if (is.null(glmm) || has_dispersion(x$design$family)) {
+    cbind(sigma = x$sigma)
+  } else if (estimates_parameter(glmm)) {
+    cbind(shape = x$shape)
+  }
 }
 
 many_term_sds <- function(term, roles, theta, scale) {

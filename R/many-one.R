@@ -1,22 +1,21 @@
 # The whole fit of one response out of many, at the estimates that are there.
 
 one_fit <- function(x, at) {
-  reason <- x$error[[at]]
+  check_fitted(x$error[[at]])
+  design <- response_design(x, at)
+  est <- search_of(design, x, at)
+  new <- if (is.null(design$spec$glmm)) new_fit else new_glmm_fit
+  fit <- new(design, est, one_call(x$call, design), x$design$control)
+  rename_response(fit, as.name(names(x$sigma)[at]))
+}
+
+check_fitted <- function(reason) {
   if (!is.na(reason)) {
     abort_rlmm(
       c("The response couldn't be fitted.", x = reason),
       "rlmm_error_failed_response"
     )
   }
-  design <- response_design(x, at)
-  est <- search_of(design, x, at)
-  control <- x$design$control
-  fit <- if (is.null(design$spec$glmm)) {
-    new_fit(design, est, one_call(x$call, design), control)
-  } else {
-    new_glmm_fit(design, est, one_call(x$call, design), control)
-  }
-  rename_response(fit, as.name(names(x$sigma)[at]))
 }
 
 # The call that fits one response.
@@ -41,13 +40,9 @@ search_of <- function(design, x, at) {
 
 # The design with one response, and without the rows in which it is missing.
 response_design <- function(x, at) {
-  design <- x$design
+  design <- with_response_weights(x$design, at)
   y <- fitted_responses(one_response(x, at), design)[, 1L]
   keep <- !is.na(y)
-  if (!is.null(design$weights)) {
-    design$spec$weights <- design$weights[, at]
-    design$frame[["(weights)"]] <- design$weights[, at]
-  }
   design$frame[[1L]] <- y
   design$frame <- kept_rows(design$frame, keep)
   design$spec$y <- y
@@ -56,6 +51,14 @@ response_design <- function(x, at) {
   }
   if (!all(keep)) {
     design$spec <- spec_rows(design$spec, keep)
+  }
+  design
+}
+
+with_response_weights <- function(design, at) {
+  if (!is.null(design$weights)) {
+    design$spec$weights <- design$weights[, at]
+    design$frame[["(weights)"]] <- design$weights[, at]
   }
   design
 }

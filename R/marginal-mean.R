@@ -7,20 +7,23 @@
 #' @noRd
 marginal_means <- function(fit, eta, rows, errors) {
   lambda <- list(lambda = lambda_blocks(fit$random, fit$theta))
-  unit <- effects_sigma(fit)
-  sd <- unit * sqrt(drawn_variance(rows$left_out, lambda))
+  sd <- effects_sigma(fit) * sqrt(drawn_variance(rows$left_out, lambda))
   rule <- gauss_hermite(31L)
   eta[is_without_mean(fit, eta, sd)] <- NA
   out <- list(mean = expected(fit$family$linkinv, eta, sd, rule))
-  if (!errors) {
-    return(out)
+  if (errors) {
+    slopes <- marginal_slopes(fit, eta, sd, rows, rule)
+    out$std_error <- sqrt(quadratic(slopes, theta_beta_covariance(fit)))
   }
+  out
+}
+
+# How the marginal means change with theta and beta.
+marginal_slopes <- function(fit, eta, sd, rows, rule) {
   slope <- fit$family$mu.eta
   in_eta <- expected(slope, eta, sd, rule)
   in_sd <- expected(slope, eta, sd, rule, rule$nodes)
-  slopes <- cbind(in_sd * sd_slopes(fit, rows, sd), in_eta * rows$x)
-  out$std_error <- sqrt(quadratic(slopes, theta_beta_covariance(fit)))
-  out
+  cbind(in_sd * sd_slopes(fit, rows, sd), in_eta * rows$x)
 }
 
 #' Whether the mean doesn't exist: 1 / eta has none where eta reaches zero
@@ -86,16 +89,16 @@ sd_slopes <- function(fit, rows, sd) {
 #' @noRd
 theta_beta_covariance <- function(fit) {
   n <- length(fit$theta)
-  size <- n + length(fit$beta)
+  beta <- n + seq_along(fit$beta)
+  size <- n + length(beta)
   out <- matrix(0, size, size)
   if (!is.null(no_variance_errors(fit))) {
-    beta <- n + seq_along(fit$beta)
     out[beta, beta] <- fixed_covariance(fit)
     return(out)
   }
   found <- hessian_covariance(fit) %||% abort_no_curvature()
   free <- setdiff(seq_len(n), held_index(fit))
-  to <- c(free, n + which(free_beta(fit)))
+  to <- c(free, beta[free_beta(fit)])
   from <- seq_along(to)
   out[to, to] <- found[from, from]
   out

@@ -109,7 +109,7 @@ unit_shapes <- function(k) {
 #' @noRd
 leading_terms <- function(terms) {
   group <- vapply(terms, `[[`, "", "group")
-  size <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 0)
+  size <- vapply(terms, count_effects, 0)
   group == names(which.max(tapply(size, group, sum)))
 }
 
@@ -142,7 +142,7 @@ level_products <- function(terms, leads, x, weights) {
   )
 }
 
-#' Products with V_L^-1 = W - W Z_L Omega M Z_L'W, where M = (I + Z_L'W Z_L Omega)^-1, level by level
+#' Products with V_L^-1 = W - W Z_L Omega M Z_L'W, where M = (I + Z_L'W Z_L Omega)^-1, by level
 #' @param weighted WO, the other columns O times their weights.
 #' @return A list: `ll`, Z_L'V_L^-1 Z_L; `solved`, Z_L'V_L^-1 O = M Z_L'WO; and `explained`, what
 #'   the leading terms take off O'WO.
@@ -327,11 +327,11 @@ repeated_by_level <- function(matrix, n_levels) {
 }
 
 trailing_moves <- function(terms, parts) {
-  sizes <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 1)
+  sizes <- vapply(terms, count_effects, 0)
   first <- cumsum(sizes) - sizes
   moves <- Map(
     \(term, first) {
-      at <- first + seq_len(ncol(term$z) * term$n_levels)
+      at <- first + seq_len(count_effects(term))
       lapply(term$shapes, trailing_move, n_levels = term$n_levels, at, parts)
     },
     terms,

@@ -64,18 +64,18 @@ markup.summary.rlmm <- function(
   warn_of_dots(...)
   check_digits(digits)
   writer <- markup_writer(type)
+  cells <- coefficient_cells(coef.summary.rlmm(x), digits)
+  tables <- list(cells, format(x$varcor, digits = digits))
   paragraphs <- c(
     if (nrow(x$coefficients) == 0L) "No fixed effects.",
     criterion_sentence(x$AICtab),
-    groups_sentence(x)
+    groups_sentence(x),
+    joined_notes(x$notes)
   )
   as_markup(c(
     model_paragraph(x, writer),
-    list(
-      markup_table(coefficient_cells(coef.summary.rlmm(x), digits), writer),
-      markup_table(format(x$varcor, digits = digits), writer)
-    ),
-    lapply(c(paragraphs, joined_notes(x$notes)), markup_paragraph, writer)
+    lapply(tables, markup_table, writer),
+    lapply(paragraphs, markup_paragraph, writer)
   ))
 }
 

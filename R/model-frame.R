@@ -183,7 +183,7 @@ eval_extras <- function(extras, data, env) {
     extras,
     names(extras)
   )
-  values <- values[!vapply(values, is.null, NA)]
+  values <- drop_null(values)
   for (arg in names(values)) {
     check_extra(values[[arg]], arg, data)
   }

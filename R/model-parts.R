@@ -187,8 +187,7 @@ original_data <- function(fit) {
 
 holds_fit <- function(data, fit) {
   rows <- match(row.names(fit$frame), row.names(data))
-  env <- environment(fit$formula)
-  response <- tryCatch(eval(fit$formula[[2]], data, env), error = \(e) NULL)
+  response <- eval_or_null(fit$formula[[2]], data, environment(fit$formula))
   if (anyNA(rows) || NROW(response) != nrow(data)) {
     return(FALSE)
   }

@@ -91,19 +91,17 @@ not_nested_random <- function(smaller, larger) {
     return(NULL)
   }
   theirs <- term_designs(larger)
-  for (i in seq_along(smaller$random)) {
-    design <- term_design(smaller, i)
-    same <- vapply(
-      theirs,
-      \(their) is_same_grouping(design$refs, their$refs),
-      NA
-    )
-    wider <- do.call(cbind, lapply(theirs[same], `[[`, "z"))
-    if (is.null(wider) || !all(columns_in_span(design$z, wider))) {
-      return(paste("the term", tick(term_text(smaller$random[[i]]))))
-    }
+  is_within <- \(i) is_term_within(term_design(smaller, i), theirs)
+  other <- Position(Negate(is_within), seq_along(smaller$random))
+  if (!is.na(other)) {
+    paste("the term", tick(term_text(smaller$random[[other]])))
   }
-  NULL
+}
+
+is_term_within <- function(design, theirs) {
+  same <- Filter(\(their) is_same_grouping(design$refs, their$refs), theirs)
+  wider <- do.call(cbind, lapply(same, `[[`, "z"))
+  !is.null(wider) && all(columns_in_span(design$z, wider))
 }
 
 is_same_grouping <- function(a, b) {

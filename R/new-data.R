@@ -35,14 +35,21 @@ part_frame <- function(terms, xlevels, new) {
     shown = attr(terms, "variables")
   )
   names(values) <- variable_names(terms)
-  classes <- attr(terms, "dataClasses")
-  times <- attr(terms, "times")
-  for (name in names(values)) {
-    x <- as_fitted(values[[name]], name, xlevels[[name]], classes[name])
-    seen <- times[[name]]
-    values[[name]] <- if (is.null(seen)) x else as_time(x, seen, name)
-  }
+  values[] <- Map(
+    new_variable,
+    values,
+    names(values),
+    MoreArgs = list(terms = terms, xlevels = xlevels)
+  )
   structure(values, class = "data.frame", row.names = .set_row_names(new$n))
+}
+
+# A variable of new data as the fit knows it, with its levels, its class and its times.
+new_variable <- function(value, name, terms, xlevels) {
+  class <- attr(terms, "dataClasses")[name]
+  x <- as_fitted(value, name, xlevels[[name]], class)
+  seen <- attr(terms, "times")[[name]]
+  if (is.null(seen)) x else as_time(x, seen, name)
 }
 
 #' The variables in a call to `list()`, evaluated in new data
@@ -57,12 +64,15 @@ eval_variables <- function(expr, new, env, hint = NULL, shown = expr) {
     eval(expr, columns, env),
     error = \(cnd) abort_newdata_variable(cnd, expr, new)
   )
-  sizes <- vapply(values, NROW, 1L)
-  wrong <- match(TRUE, sizes != new$n)
-  if (!is.na(wrong)) {
-    abort_newdata_length(expr[[wrong + 1]], sizes[[wrong]], new$n)
-  }
+  check_new_lengths(vapply(values, NROW, 1L), expr, new$n)
   values
+}
+
+check_new_lengths <- function(sizes, expr, n) {
+  wrong <- match(TRUE, sizes != n)
+  if (!is.na(wrong)) {
+    abort_newdata_length(expr[[wrong + 1]], sizes[[wrong]], n)
+  }
 }
 
 # A matrix of one column is a vector: `poly()` takes it for several variables when it predicts.

@@ -47,21 +47,23 @@ new_weights <- function(fit, new) {
 new_strata_weights <- function(fit, new) {
   env <- environment(fit$formula)
   given <- rlang::new_quosure(fit$call$dispersion, env)
-  expr <- rlang::quo_get_expr(strata_quosure(given))
   shown <- named_strata(fit)
-  values <- eval_variables(
-    call("list", expr),
-    new,
-    env,
-    shown = call("list", shown)
-  )[[1L]]
-  labels <- as.character(values)
-  at <- match(labels, fit$strata$levels)
+  labels <- new_strata(strata_quosure(given), new, env, shown)
+  levels <- fit$strata$levels
+  at <- match(labels, levels)
   unseen <- unique(labels[is.na(at) & !is.na(labels)])
   if (length(unseen) > 0L) {
-    abort_unknown_level(deparse_one(shown), unseen, fit$strata$levels)
+    abort_unknown_level(deparse_one(shown), unseen, levels)
   }
   exp(-2 * fit$strata$log_ratio)[at]
+}
+
+# The strata of new data, as text.
+new_strata <- function(quosure, new, env, shown) {
+  expr <- rlang::quo_get_expr(quosure)
+  as_list <- \(expr) call("list", expr)
+  values <- eval_variables(as_list(expr), new, env, shown = as_list(shown))
+  as.character(values[[1L]])
 }
 
 # What the argument `dispersion` names, without its tilde.

@@ -9,19 +9,31 @@
 #' @noRd
 nonlinear_problem <- function(parts, model) {
   design <- model$design
-  shell <- design_shell(design)
-  list(
+  new_problem(
     y = model$y,
-    root = sqrt(model$weights),
-    log_weights = sum(log(model$weights[model$weights > 0])),
-    n = sum(model$weights > 0),
-    n_rows = length(model$y),
-    s = length(model$parameters),
+    weights = model$weights,
     x = column_matrix(design$spec$x, nrow(design$frame)),
-    zt = sparse_zt(shell),
     random = design$random,
+    shell = design_shell(design),
+    mean = mean_function(parts, model$parameters, model$frame),
+    s = length(model$parameters)
+  )
+}
+
+new_problem <- function(y, weights, x, random, shell, mean, s) {
+  positive <- weights[weights > 0]
+  list(
+    y = y,
+    root = sqrt(weights),
+    log_weights = sum(log(positive)),
+    n = length(positive),
+    n_rows = length(weights),
+    s = s,
+    x = x,
+    zt = sparse_zt(shell),
+    random = random,
     shell = shell,
-    mean = mean_function(parts, model$parameters, model$frame)
+    mean = mean
   )
 }
 
@@ -218,10 +230,9 @@ laplace_objective <- function(problem, at) {
 #'
 #' Each evaluation starts from the modes of the last one, kept in `memory`.
 #' @noRd
-laplace_function <- function(problem, memory, fast, scale) {
+laplace_function <- function(problem, memory, fast) {
   n_theta <- length(memory$theta)
   function(parameters) {
-    parameters <- parameters * scale
     theta <- parameters[seq_len(n_theta)]
     beta <- if (fast) memory$beta else parameters[-seq_len(n_theta)]
     at <- nonlinear_modes(problem, theta, beta, memory$u, with_beta = fast)
@@ -244,21 +255,20 @@ search_nonlinear <- function(problem, start, fast, max_eval, verbose) {
   theta <- unlist(lapply(core_structures(problem$random), `[[`, "start"))
   check_nonlinear_start(problem, theta, start)
   memory <- search_memory(problem, theta, start)
-  first <- minimize(
-    laplace_function(problem, memory, TRUE, 1),
-    theta,
-    theta_lower(problem$random),
-    max_eval,
-    verbose
+  objective <- laplace_function(problem, memory, TRUE)
+  lower <- theta_lower(problem$random)
+  first <- minimize(objective, theta, lower, max_eval, verbose)
+  memory$theta <- first$par
+  at <- nonlinear_modes(
+    problem,
+    memory$theta,
+    memory$beta,
+    memory$u,
+    with_beta = TRUE
   )
-  theta <- first$par
-  at <- nonlinear_modes(problem, theta, memory$beta, memory$u, with_beta = TRUE)
   if (fast || is.null(at)) {
-    return(finished_search(problem, theta, at, first, memory))
+    return(finished_search(problem, memory$theta, at, first, memory))
   }
-  memory$theta <- theta
-  memory$beta <- at$beta
-  memory$u <- at$u
   search_with_beta(problem, at, memory, max_eval, verbose)
 }
 
@@ -277,20 +287,32 @@ search_memory <- function(problem, theta, beta) {
 # The search of theta and beta together, from where the search of theta ended; beta in units of its
 # standard errors.
 search_with_beta <- function(problem, at, memory, max_eval, verbose) {
-  of_theta <- seq_along(memory$theta)
-  inverse <- chol2inv(fixed_root(problem, at))
-  errors <- sqrt(diag(inverse) * at$pwrss / problem$n)
-  scale <- c(rep(1, length(of_theta)), errors)
+  memory$beta <- at$beta
+  memory$u <- at$u
+  theta <- memory$theta
+  errors <- beta_errors(problem, at)
+  scale <- c(rep(1, length(theta)), errors)
+  objective <- laplace_function(problem, memory, FALSE)
   found <- minimize(
-    laplace_function(problem, memory, FALSE, scale),
-    c(memory$theta, at$beta) / scale,
+    \(scaled) objective(scaled * scale),
+    c(theta, at$beta) / scale,
     c(theta_lower(problem$random), rep(-Inf, length(errors))),
     max_eval,
     verbose
   )
-  theta <- (found$par * scale)[of_theta]
-  beta <- (found$par * scale)[-of_theta]
-  at <- nonlinear_modes(problem, theta, beta, memory$u)
+  finish_with_beta(problem, found, found$par * scale, memory)
+}
+
+# The standard errors of the fixed effects at given modes.
+beta_errors <- function(problem, at) {
+  inverse <- chol2inv(fixed_root(problem, at))
+  sqrt(diag(inverse) * at$pwrss / problem$n)
+}
+
+finish_with_beta <- function(problem, found, parameters, memory) {
+  of_theta <- seq_along(memory$theta)
+  theta <- parameters[of_theta]
+  at <- nonlinear_modes(problem, theta, parameters[-of_theta], memory$u)
   finished_search(problem, theta, at, found, memory)
 }
 
@@ -319,18 +341,22 @@ minimize <- function(objective, start, lower, max_eval, verbose) {
   if (length(start) == 0L) {
     return(list(par = start, objective = objective(start), convergence = 0L))
   }
-  control <- list(
+  control <- nlminb_control(max_eval, verbose)
+  found <- stats::nlminb(start, objective, lower = lower, control = control)
+  if (grepl("relative convergence", found$message, fixed = TRUE)) {
+    return(found)
+  }
+  stats::nlminb(found$par, objective, lower = lower, control = control)
+}
+
+nlminb_control <- function(max_eval, verbose) {
+  list(
     eval.max = max_eval,
     iter.max = max_eval,
     rel.tol = 1e-12,
     x.tol = 1e-10,
     trace = as.integer(verbose > 0)
   )
-  found <- stats::nlminb(start, objective, lower = lower, control = control)
-  if (grepl("relative convergence", found$message, fixed = TRUE)) {
-    return(found)
-  }
-  stats::nlminb(found$par, objective, lower = lower, control = control)
 }
 
 #' R_X, with R_X'R_X = X'J'V^-1 J X
@@ -346,6 +372,26 @@ fixed_root <- function(problem, at) {
 }
 
 finished_search <- function(problem, theta, at, found, memory) {
+  check_modes_found(at)
+  linear <- at$linear$k
+  list(
+    theta = theta,
+    beta = at$beta,
+    u = at$u,
+    sigma = sqrt(at$pwrss / problem$n),
+    fitted = at$mean$value,
+    objective = laplace_objective(problem, at),
+    pwrss = at$pwrss,
+    log_det = linear$log_det,
+    solve = linear$solve,
+    rx = fixed_root(problem, at),
+    converged = found$convergence == 0L || is_noise_limited(found),
+    message = found$message,
+    evaluations = memory$count
+  )
+}
+
+check_modes_found <- function(at) {
   if (is.null(at)) {
     abort_rlmm(
       c(
@@ -355,21 +401,6 @@ finished_search <- function(problem, theta, at, found, memory) {
       "rlmm_error_pirls"
     )
   }
-  list(
-    theta = theta,
-    beta = at$beta,
-    u = at$u,
-    sigma = sqrt(at$pwrss / problem$n),
-    fitted = at$mean$value,
-    objective = laplace_objective(problem, at),
-    pwrss = at$pwrss,
-    log_det = at$linear$k$log_det,
-    solve = at$linear$k$solve,
-    rx = fixed_root(problem, at),
-    converged = found$convergence == 0L || is_noise_limited(found),
-    message = found$message,
-    evaluations = memory$count
-  )
 }
 
 # Whether nlminb() stopped as no step lowers the objective any more by more than rounding errors.

@@ -13,19 +13,15 @@ ranef.rlmm_nlmm <- function(object, condVar = TRUE, ...) {
   refuse_dots(...)
   check_flag(condVar, "condVar")
   shell <- linear_shell(object)
-  groups <- unique(term_groups(shell))
+  owner <- term_groups(shell)
+  groups <- unique(owner)
   tables <- mode_tables(shell, groups, object$b)
   if (condVar) {
     variances <- lapply(object$cond_var, \(array) object$sigma^2 * array)
-    for (group in groups) {
-      own <- term_groups(shell) == group
-      table <- tables[[group]]
-      tables[[group]] <- attach_variances(
-        table,
-        variances[own],
-        object$random[own]
-      )
-    }
+    tables[] <- lapply(groups, \(group) {
+      own <- owner == group
+      attach_variances(tables[[group]], variances[own], object$random[own])
+    })
   }
   structure(tables, class = c("ranef.rlmm", "ranef.mer"))
 }

@@ -4,26 +4,29 @@
 #' @return A list: `response`, `mean` (the expression), `linear` (the third part), `env`.
 #' @noRd
 nonlinear_parts <- function(formula) {
-  is_three <- inherits(formula, "formula") &&
+  check_three_parts(formula)
+  left <- formula[[2L]]
+  list(
+    response = left[[2L]],
+    mean = left[[3L]],
+    linear = formula[[3L]],
+    env = environment(formula) %||% globalenv()
+  )
+}
+
+check_three_parts <- function(formula) {
+  is_formula <- inherits(formula, "formula")
+  is_three <- is_formula &&
     length(formula) == 3L &&
     call_name(formula[[2L]]) == "~" &&
     length(formula[[2L]]) == 3L
   if (!is_three) {
+    it <- if (is_formula) tick(short_deparse(formula))
     abort_formula(
       "`formula` must have three parts, `y ~ f(x, a, b) ~ a | group`.",
-      x = if (inherits(formula, "formula")) {
-        paste0("It is `", short_deparse(formula), "`.")
-      } else {
-        it_is(formula)
-      }
+      x = if (is_formula) sprintf("It is %s.", it) else it_is(formula)
     )
   }
-  list(
-    response = formula[[2L]][[2L]],
-    mean = formula[[2L]][[3L]],
-    linear = formula[[3L]],
-    env = environment(formula) %||% globalenv()
-  )
 }
 
 #' The names and start values of the parameters, from the self-starting function where none are
@@ -36,9 +39,7 @@ nonlinear_start <- function(parts, start, data) {
   if (is.null(start)) {
     start <- self_start(parts, data)
   }
-  known <- all.vars(parts$mean)
-  is_named <- is.numeric(start) && length(start) > 0L && !is.null(names(start))
-  if (is_named && all(is.finite(start)) && any(names(start) %in% known)) {
+  if (has_named_numbers(start) && any(names(start) %in% all.vars(parts$mean))) {
     return(start)
   }
   abort_rlmm(
@@ -49,6 +50,10 @@ nonlinear_start <- function(parts, start, data) {
     ),
     "rlmm_error_start"
   )
+}
+
+has_named_numbers <- function(x) {
+  is.numeric(x) && length(x) > 0L && !is.null(names(x)) && all(is.finite(x))
 }
 
 self_start <- function(parts, data) {
@@ -118,13 +123,10 @@ linear_part <- function(parts, parameters) {
   }
   fixed <- split$fixed %||% sum_of(lapply(parameters, as.name))
   bars <- lapply(split$bars, without_intercept, parameters = parameters)
-  terms <- c(list(0, fixed), lapply(bars, \(bar) call("(", bar)))
-  stats::as.formula(
-    call("~", quote(.response), sum_of(terms)),
-    parts$env
-  )
+  bars <- lapply(bars, \(bar) call("(", bar))
+  right <- sum_of(c(list(0, fixed), bars))
+  stats::as.formula(call("~", quote(.response), right), parts$env)
 }
-
 
 # Effects of parameters, without the intercept that a formula adds.
 without_intercept <- function(bar, parameters) {
@@ -144,16 +146,7 @@ without_intercept <- function(bar, parameters) {
 }
 
 nonlinear_frame <- function(parts, parameters, data, extras) {
-  names <- setdiff(
-    union(all.vars(parts$mean), all.vars(parts$linear)),
-    c(parameters, "pi")
-  )
-  known <- vapply(names, \(name) is_variable(name, data, parts$env), NA)
-  variables <- sum_of(c(1, lapply(names[known], as.name)))
-  formula <- stats::as.formula(
-    call("~", parts$response, variables),
-    parts$env
-  )
+  formula <- frame_formula(parts, parameters, data)
   call <- as.call(c(
     list(quote(stats::model.frame), formula, quote(data)),
     extras,
@@ -168,6 +161,15 @@ nonlinear_frame <- function(parts, parameters, data, extras) {
     )
   }
   frame
+}
+
+# The response and the variables of all parts.
+frame_formula <- function(parts, parameters, data) {
+  names <- union(all.vars(parts$mean), all.vars(parts$linear))
+  names <- setdiff(names, c(parameters, "pi"))
+  known <- vapply(names, \(name) is_variable(name, data, parts$env), NA)
+  variables <- sum_of(c(1, lapply(names[known], as.name)))
+  stats::as.formula(call("~", parts$response, variables), parts$env)
 }
 
 # A column of the data, or something with a value for each row elsewhere: constants are left to the
@@ -185,10 +187,10 @@ is_variable <- function(name, data, env) {
 stacked_rows <- function(frame, parameters) {
   n <- nrow(frame)
   s <- length(parameters)
-  rows <- as.data.frame(frame)[rep(seq_len(n), s), , drop = FALSE]
+  rows <- frame[rep(seq_len(n), s), , drop = FALSE]
   attr(rows, "terms") <- NULL
   names(rows)[1L] <- ".of_response"
-  rows[["(weights)"]] <- NULL
+  rows$`(weights)` <- NULL
   row.names(rows) <- NULL
   for (k in seq_len(s)) {
     rows[[parameters[k]]] <- as.double(rep(seq_len(s) == k, each = n))
@@ -256,10 +258,11 @@ with_gradient <- function(evaluate, phi, parameters) {
 difference_gradient <- function(evaluate, phi) {
   columns <- lapply(seq_len(ncol(phi)), \(k) {
     step <- 6e-6 * pmax(abs(phi[, k]), 1e-2)
-    up <- replace(phi, cbind(seq_len(nrow(phi)), k), phi[, k] + step)
-    down <- replace(phi, cbind(seq_len(nrow(phi)), k), phi[, k] - step)
-    (as.double(evaluate(up)) - as.double(evaluate(down))) /
-      (up[, k] - down[, k])
+    up <- down <- phi
+    up[, k] <- phi[, k] + step
+    down[, k] <- phi[, k] - step
+    change <- as.double(evaluate(up)) - as.double(evaluate(down))
+    change / (up[, k] - down[, k])
   })
   do.call(cbind, columns)
 }

@@ -56,19 +56,28 @@ nonlinear_finisher <- function(object, newdata) {
 nonlinear_predictions <- function(object, newdata, re_form) {
   data <- newdata %||% object$frame
   check_newdata_frame(data)
-  shell <- stacked_shell(object)
-  use <- selected_effects(shell, re_form)
-  new <- new_data(shell, stacked_new_rows(object, data))
-  rows <- prediction_rows(shell, use, new, TRUE, left_out = TRUE)
+  rows <- stacked_prediction_rows(object, data, re_form)
   eta <- drop(rows$x %*% object$beta) + random_part(rows, object$b)
   phi <- matrix(eta, nrow(data), length(object$parameters))
   check_mean_variables(object, data)
-  mean <- mean_function(object$parts, object$parameters, data)(phi)
+  mean <- fitted_mean_function(object, data)(phi)
   list(
     value = with_names(mean$value, row.names(data)),
     gradient = mean$gradient,
     rows = rows
   )
+}
+
+# The mean of a fit's model, as a function of its parameters at the rows of the data.
+fitted_mean_function <- function(object, data) {
+  mean_function(object$parts, object$parameters, data)
+}
+
+stacked_prediction_rows <- function(object, data, re_form) {
+  shell <- stacked_shell(object)
+  use <- selected_effects(shell, re_form)
+  new <- new_data(shell, stacked_new_rows(object, data))
+  prediction_rows(shell, use, new, TRUE, left_out = TRUE)
 }
 
 check_newdata_frame <- function(newdata) {
@@ -146,16 +155,15 @@ linearized_rows <- function(found) {
 #' @noRd
 linearized_parts <- function(object, effects) {
   shell <- stacked_shell(object)
-  lambda <- lambda_blocks(object$random, object$theta)
   parts <- list(
     rx = object$rx,
     free = rep(TRUE, length(object$beta)),
-    lambda = lambda
+    lambda = lambda_blocks(object$random, object$theta)
   )
   if (!effects) {
     return(parts)
   }
-  parts$within <- Map(with_unknown_cell, object$cond_var, lambda)
+  parts$within <- Map(with_unknown_cell, object$cond_var, parts$lambda)
   parts$lambdat <- sparse_lambdat(shell)
   parts$factor <- linearized_factor(object, shell, parts$lambdat)
   parts$shift <- effect_shifts(shell, parts)
@@ -178,18 +186,19 @@ with_unknown_cell <- function(known, lambda) {
 #' The sparse factor of M'M + I, and L^-1 P M' times the linearized X
 #' @noRd
 linearized_factor <- function(object, shell, lambdat) {
-  gradient <- nonlinear_predictions(object, NULL, NULL)$gradient
-  gradient <- sqrt(object$weights %||% 1) * gradient
+  gradient <- weighted_gradient(object)
   n <- nrow(gradient)
-  m <- times_gradient(
-    Matrix::t(lambdat %*% sparse_zt(shell)),
-    gradient,
-    n
-  )
+  zl <- Matrix::t(lambdat %*% sparse_zt(shell))
+  m <- times_gradient(zl, gradient, n)
   x <- times_gradient(fixed_matrix(shell), gradient, n)
   product <- Matrix::forceSymmetric(Matrix::crossprod(m))
   l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
   list(l = l, rzx = solve_lower(l, Matrix::crossprod(m, x)))
+}
+
+weighted_gradient <- function(object) {
+  gradient <- nonlinear_predictions(object, NULL, NULL)$gradient
+  sqrt(object$weights %||% 1) * gradient
 }
 
 #' The variance that an observation has beside the error of its mean: of the residual, and of the
@@ -230,20 +239,24 @@ simulate.rlmm_nlmm <- function(
   check_newdata_frame(data)
   check_mean_variables(object, data)
   draw <- nonlinear_drawer(object, data, if (use.u) NULL else re.form)
-  weights <- nonlinear_weights(object, newdata) %||% 1
-  state <- start_generator(seed)
-  if (!is.null(seed)) {
-    on.exit(restore_generator(state$before))
-  }
-  mean <- draw(nsim)
-  noise <- residual_sd(object$sigma, weights) * stats::rnorm(length(mean))
-  columns <- as.data.frame(mean + noise)
-  names(columns) <- paste0("sim_", seq_len(nsim))
-  row.names(columns) <- row.names(data)
-  structure(
-    if (is.null(newdata)) padded_rows(columns, object) else columns,
-    seed = state$start
-  )
+  sd <- residual_sd(object$sigma, nonlinear_weights(object, newdata) %||% 1)
+  with_seed(seed, \(start) {
+    mean <- draw(nsim)
+    y <- mean + sd * stats::rnorm(length(mean))
+    columns <- named_simulations(y, row.names(data))
+    stored <- is.null(newdata)
+    structure(
+      if (stored) padded_rows(columns, object) else columns,
+      seed = start
+    )
+  })
+}
+
+named_simulations <- function(y, rows) {
+  columns <- as.data.frame(y)
+  names(columns) <- paste0("sim_", seq_len(ncol(y)))
+  row.names(columns) <- rows
+  columns
 }
 
 # Rows that the fit left out, where its `na.action` wants them.
@@ -255,16 +268,20 @@ padded_rows <- function(columns, object) {
 #' A function of nsim that draws the random effects, and returns the means, a column for each draw
 #' @noRd
 nonlinear_drawer <- function(object, data, re_form) {
-  shell <- stacked_shell(object)
-  rows <- stacked_new_rows(object, data)
-  hold <- selected_effects(shell, re_form)
-  par <- model_parameters(shell, NULL)
-  plan <- simulation_plan(shell, par, hold, rows, TRUE)
-  mean <- mean_function(object$parts, object$parameters, data)
+  plan <- stacked_plan(object, data, re_form)
+  mean <- fitted_mean_function(object, data)
   s <- length(object$parameters)
   function(nsim) {
-    eta <- plan$mean + draw_effects(plan$drawn, nrow(rows), nsim)
+    eta <- plan$mean + draw_effects(plan$drawn, s * nrow(data), nsim)
     values <- lapply(seq_len(nsim), \(j) mean(matrix(eta[, j], ncol = s))$value)
     matrix(unlist(values), nrow(data), nsim)
   }
+}
+
+stacked_plan <- function(object, data, re_form) {
+  shell <- stacked_shell(object)
+  hold <- selected_effects(shell, re_form)
+  par <- model_parameters(shell, NULL)
+  rows <- stacked_new_rows(object, data)
+  simulation_plan(shell, par, hold, rows, TRUE)
 }

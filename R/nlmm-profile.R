@@ -37,6 +37,10 @@ confint.rlmm_nlmm <- function(
     made <- profile.rlmm_nlmm(object, parm, alphamax = (1 - level) / 2)
     return(confint.profile.rlmm(made, level = level))
   }
+  nonlinear_wald(object, parm, level)
+}
+
+nonlinear_wald <- function(object, parm, level) {
   beta <- object$beta
   errors <- stats::setNames(sqrt(diag(vcov.rlmm_nlmm(object))), names(beta))
   parm <- select_parameters(parm, names(beta), 0L)
@@ -48,6 +52,22 @@ confint.rlmm_nlmm <- function(
 #' What [profile_of()] needs of a nonlinear fit
 #' @noRd
 nonlinear_profile_problem <- function(fit, signames) {
+  check_likelihood(fit)
+  shell <- stacked_shell(fit)
+  variances <- profiled_variances(shell, signames)
+  pieces <- profile_pieces(shell, length(variances))
+  problem <- profiled_parameters(shell, variances, pieces, fit$beta)
+  problem$deviance <- fit$dev$objective
+  problem$nonlinear <- fitted_problem(fit)
+  names <- names(problem$values)
+  problem$scale <- vapply(names, \(name) first_step(problem, name), 0)
+  problem$plan <- \(problem, name) {
+    list(search = nonlinear_refitter(problem, name))
+  }
+  problem
+}
+
+check_likelihood <- function(fit) {
   if (fit$nAGQ == 0) {
     abort_rlmm(
       c(
@@ -57,53 +77,23 @@ nonlinear_profile_problem <- function(fit, signames) {
       "rlmm_error_profile"
     )
   }
-  shell <- stacked_shell(fit)
-  variances <- profiled_variances(shell, signames)
-  pieces <- profile_pieces(shell, length(variances))
-  kinds <- c(vapply(pieces, `[[`, "", "kind"), rep("beta", length(fit$beta)))
-  values <- c(variances, fit$beta)
-  named <- \(x) stats::setNames(x, names(values))
-  problem <- list(
-    fit = shell,
-    values = values,
-    kinds = named(kinds),
-    pieces = stats::setNames(pieces, names(variances)),
-    n_variance = length(variances),
-    lower = named(kind_lower[kinds]),
-    upper = named(kind_upper[kinds]),
-    deviance = fit$dev$objective,
-    nonlinear = fitted_problem(fit)
-  )
-  problem$scale <- named(vapply(
-    names(values),
-    \(name) first_step(problem, name),
-    0
-  ))
-  problem$plan <- \(problem, name) {
-    list(search = nonlinear_refitter(problem, name))
-  }
-  problem
 }
 
 #' What [nonlinear_problem()] returns, of a fit
 #' @noRd
 fitted_problem <- function(fit) {
-  weights <- fit$weights %||% rep(1, length(fit$fitted))
   shell <- stacked_shell(fit)
-  list(
+  problem <- new_problem(
     y = as.double(fit$frame[[1L]]),
-    root = sqrt(weights),
-    log_weights = sum(log(weights[weights > 0])),
-    n = fit$dev$n_eff,
-    n_rows = length(weights),
-    s = length(fit$parameters),
+    weights = fit$weights %||% rep(1, length(fit$fitted)),
     x = fixed_matrix(shell),
-    zt = sparse_zt(shell),
     random = fit$random,
     shell = shell,
-    mean = mean_function(fit$parts, fit$parameters, fit$frame),
-    u = stacked_modes(fit)
+    mean = fitted_mean_function(fit, fit$frame),
+    s = length(fit$parameters)
   )
+  problem$u <- stacked_modes(fit)
+  problem
 }
 
 # The spherical effects as the long vector of the search.
@@ -182,8 +172,7 @@ from_natural <- function(problem, natural) {
   theta <- problem$fit$theta
   for (i in seq_along(problem$fit$random)) {
     own <- vapply(problem$pieces, \(piece) identical(piece$term, i), NA)
-    values <- natural[names(problem$pieces)[own]]
-    of_term <- term_theta(problem$pieces[own], values, sigma)
+    of_term <- term_theta(problem$pieces[own], natural, sigma)
     if (is.null(of_term)) {
       return(NULL)
     }
@@ -193,22 +182,30 @@ from_natural <- function(problem, natural) {
 }
 
 # The elements of theta of one term.
-term_theta <- function(pieces, values, sigma) {
+term_theta <- function(pieces, natural, sigma) {
+  values <- natural[names(pieces)]
   kinds <- vapply(pieces, `[[`, "", "kind")
   if (is.null(pieces[[1L]]$effects)) {
     return(ifelse(kinds == "sd", values / sigma, values))
   }
+  is_cor <- kinds == "cor"
   sd <- values[kinds == "sd"] / sigma
-  correlation <- diag(length(sd))
-  for (j in which(kinds == "cor")) {
-    effects <- pieces[[j]]$effects
-    correlation[effects[1L], effects[2L]] <- values[[j]]
-    correlation[effects[2L], effects[1L]] <- values[[j]]
-  }
-  root <- safe_chol(correlation)
+  root <- safe_chol(
+    piece_correlations(pieces[is_cor], values[is_cor], length(sd))
+  )
   if (is.null(root)) {
     return(NULL)
   }
   lambda <- sd * t(root)
   lambda[lower.tri(lambda, TRUE)]
+}
+
+piece_correlations <- function(pieces, values, k) {
+  correlation <- diag(k)
+  for (j in seq_along(pieces)) {
+    effects <- pieces[[j]]$effects
+    correlation[effects[1L], effects[2L]] <- values[[j]]
+    correlation[effects[2L], effects[1L]] <- values[[j]]
+  }
+  correlation
 }

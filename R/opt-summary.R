@@ -44,21 +44,22 @@ search_limits <- c(
 #' @export
 format.rlmm_optsum <- function(x, digits = 6, ...) {
   warn_of_dots(...)
+  parameters <- \(name, value) optsum_line(name, format_vector(value, digits))
+  objective <- \(name, value) optsum_line(name, format(value, digits = 15))
+  verdict <- if (!is.null(x$certificate)) verdict_phrase(x$certificate)
   c(
-    optsum_line("Initial parameter vector", format_vector(x$initial, digits)),
-    optsum_line("Initial objective value", format(x$finitial, digits = 15)),
+    parameters("Initial parameter vector", x$initial),
+    objective("Initial objective value", x$finitial),
     "",
     optsum_line(paste0("Optimizer (from ", x$backend, ")"), x$optimizer),
-    optsum_line("Lower bounds", format_vector(x$lower, digits)),
+    parameters("Lower bounds", x$lower),
     setting_lines(x),
     "",
     optsum_line("Function evaluations", x$feval),
-    optsum_line("Final parameter vector", format_vector(x$final, digits)),
-    optsum_line("Final objective value", format(x$fmin, digits = 15)),
+    parameters("Final parameter vector", x$final),
+    objective("Final objective value", x$fmin),
     optsum_line("Return code", x$status),
-    if (!is.null(x$certificate)) {
-      optsum_line("Certificate", verdict_phrase(x$certificate))
-    }
+    if (!is.null(verdict)) optsum_line("Certificate", verdict)
   )
 }
 

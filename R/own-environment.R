@@ -17,11 +17,16 @@ with_own_environment <- function(design, call) {
     call$data <- NULL
   }
   named <- unique(c(all.names(design$formula), all.names(call)))
-  env <- reduced_environment(
+  own <- reduced_environment(
     formula_env(design$formula),
     setdiff(named, names(design$frame))
   )
-  attr(env, "made_in") <- rlang::obj_address(environment(design$formula))
+  attr(own, "made_in") <- rlang::obj_address(env)
+  with_environment(design, own)
+}
+
+# The design, all of whose formulas and terms have the environment.
+with_environment <- function(design, env) {
   environment(design$formula) <- env
   if (!is.null(design$frame)) {
     attr(attr(design$frame, "terms"), ".Environment") <- env
@@ -59,11 +64,8 @@ reduced_environment <- function(env, names) {
     names <- names[-1L]
     value <- passing_object(name, frames)
     if (is_made_in(value, frames)) {
-      inner <- c(
-        all.names(body(value)),
-        unlist(lapply(formals(value), all.names))
-      )
-      names <- union(names, setdiff(inner, ls(reduced, all.names = TRUE)))
+      known <- ls(reduced, all.names = TRUE)
+      names <- union(names, setdiff(names_in_function(value), known))
       value <- utils::removeSource(value)
       environment(value) <- reduced
     }
@@ -72,6 +74,10 @@ reduced_environment <- function(env, names) {
     }
   }
   reduced
+}
+
+names_in_function <- function(f) {
+  c(all.names(body(f)), unlist(lapply(formals(f), all.names)))
 }
 
 passing_frames <- function(env) {

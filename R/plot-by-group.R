@@ -10,9 +10,9 @@
 #' evenly spaced ranks, from the lowest to the highest.
 #'
 #' @param object A fit.
-#' @param x The name of the variable on the x axis: a numeric one, or a factor of the fixed part, whose
-#'   levels stand side by side. By default the first numeric variable of the fixed part, or, where
-#'   there is none, its first factor.
+#' @param x The name of the variable on the x axis: a numeric one, or a factor of the fixed part,
+#'   whose levels stand side by side. By default the first numeric variable of the fixed part, or,
+#'   where there is none, its first factor.
 #' @param group The name of the grouping factor; by default the first one.
 #' @param max_groups The largest number of groups drawn.
 #' @param type For generalized models, the scale: `"response"` or `"link"` (without data).
@@ -45,58 +45,55 @@ plot_by_group <- function(
     scales = level_ticks(curves$levels),
     strip = fitting_strip(levels(curves$data$group), 0.8),
     as.table = TRUE,
-    key = list(
-      text = list(group_lines),
-      lines = list(col = c(plot_blue, plot_red), lty = c(1, 2)),
-      columns = 2
-    )
+    key = group_key()
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
+}
+
+group_key <- function() {
+  list(
+    text = list(group_lines),
+    lines = list(col = c(plot_blue, plot_red), lty = c(1, 2)),
+    columns = 2
+  )
 }
 
 # What the two lines of a panel are.
 group_lines <- c("with the group's effects", "without")
 
 #' Data and predictions of the groups that are drawn
-#' @return A list: `data` and `lines` (data frames), `x` and `y`, names, and `levels` of `x`, if it is
-#'   a factor, which has their numbers then.
+#' @return A list: `data` and `lines` (data frames), `x` and `y`, names, and `levels` of `x`, if it
+#'   is a factor, which has their numbers then.
 #' @noRd
 group_curves <- function(fit, x, group, max_groups, type) {
   check_fit(fit, "object")
   data <- frame_data_for_plot(fit)
   x <- plotted_covariate(fit, x, data)
   factors <- grouping_factors(fit)
-  group <- if (is.null(group)) {
-    names(factors)[1L]
-  } else {
-    check_groups(group, names(factors))[1L]
-  }
+  group <- check_groups(group, names(factors))[1L]
   levels <- spread_levels(fit, group, max_groups)
   shown <- factors[[group]] %in% levels
   of_group <- factor(as.character(factors[[group]])[shown], levels)
-  y <- if (type == "response") {
-    unname(fit_response(fit)$y)
-  } else {
-    fit$eta %||% fit$fitted
-  }
+  rows <- data[shown, , drop = FALSE]
   of_x <- known_levels(fit, x, data)
   list(
     data = data.frame(
-      y = as.vector(y)[shown],
-      x = numbered(data[[x]][shown], of_x),
+      y = plotted_response(fit, type)[shown],
+      x = numbered(rows[[x]], of_x),
       group = of_group
     ),
-    lines = predicted_lines(
-      fit,
-      data[shown, , drop = FALSE],
-      x,
-      of_group,
-      type
-    ),
+    lines = predicted_lines(fit, rows, x, of_group, type),
     x = x,
     y = if (type == "link") "Linear predictor" else names(fit_frame(fit))[1L],
     levels = of_x
   )
+}
+
+plotted_response <- function(fit, type) {
+  if (type == "link") {
+    return(as.vector(fit$eta %||% fit$fitted))
+  }
+  as.vector(unname(model_response(fit)))
 }
 
 # The levels of a factor, or of what is treated as one; `NULL` of numbers.
@@ -191,13 +188,7 @@ predicted_lines <- function(fit, data, x, group, type) {
 #' the levels that occur; the rest at its mean or commonest value
 #' @noRd
 grid_of_group <- function(data, x, ends = NULL) {
-  typical <- lapply(data, \(column) {
-    if (is.numeric(column) && is.null(dim(column))) {
-      mean(column, na.rm = TRUE)
-    } else {
-      commonest(column)
-    }
-  })
+  typical <- lapply(data, typical_value)
   at <- values_over(data[[x]], ends)
   rows <- data[rep(1L, length(at)), , drop = FALSE]
   for (name in setdiff(names(data), x)) {
@@ -205,6 +196,14 @@ grid_of_group <- function(data, x, ends = NULL) {
   }
   rows[[x]] <- at
   rows
+}
+
+typical_value <- function(column) {
+  if (is.numeric(column) && is.null(dim(column))) {
+    mean(column, na.rm = TRUE)
+  } else {
+    commonest(column)
+  }
 }
 
 # Forty values over the range of numbers; the distinct values of a factor.

@@ -36,7 +36,7 @@ page_text <- list(fontsize = list(text = 9, points = 6))
 print.rlmm_page <- function(x, ...) {
   n <- length(x)
   columns <- min(n, if (n > 4L) 3L else 2L)
-  rows <- ceiling(n / max(columns, 1L))
+  rows <- ceiling(n / columns)
   for (i in seq_len(n)) {
     at <- c((i - 1L) %% columns + 1L, (i - 1L) %/% columns + 1L, columns, rows)
     picture <- stats::update(unclass(x)[[i]], par.settings = page_text)
@@ -85,6 +85,27 @@ modes_picture <- function(modes) {
   if (length(modes) == 0L) {
     return(NULL)
   }
+  data <- normal_table(modes)
+  are_many <- nrow(data) > 500L
+  lattice::xyplot(
+    value ~ quantile | effect,
+    data,
+    xlab = "Standard normal quantiles",
+    ylab = "Random effects, scaled",
+    col = plot_blue,
+    pch = if (are_many) 16 else 1,
+    cex = if (are_many) 0.4 else 0.7,
+    strip = lattice::strip.custom(
+      bg = "grey92",
+      par.strip.text = list(cex = 0.7)
+    ),
+    as.table = TRUE,
+    panel = qq_panel(c(0, 1))
+  )
+}
+
+# The modes of each effect, sorted, and the normal quantiles that belong to them.
+normal_table <- function(modes) {
   parts <- Map(
     function(mode, name) {
       data.frame(
@@ -98,40 +119,13 @@ modes_picture <- function(modes) {
   )
   data <- do.call(rbind, unname(parts))
   data$effect <- factor(data$effect, names(modes))
-  lattice::xyplot(
-    value ~ quantile | effect,
-    data,
-    xlab = "Standard normal quantiles",
-    ylab = "Random effects, scaled",
-    col = plot_blue,
-    pch = if (nrow(data) > 500L) 16 else 1,
-    cex = if (nrow(data) > 500L) 0.4 else 0.7,
-    strip = lattice::strip.custom(
-      bg = "grey92",
-      par.strip.text = list(cex = 0.7)
-    ),
-    as.table = TRUE,
-    panel = qq_panel(c(0, 1))
-  )
+  data
 }
 
 #' Cook's distances of the levels of each factor
 #' @noRd
 distance_picture <- function(influence) {
-  parts <- Map(
-    function(infl, group) {
-      distance <- cooks.distance.influence.rlmm(infl)
-      shown <- rank(-distance, ties.method = "first") <= 3
-      data.frame(
-        level = seq_along(distance),
-        distance = distance,
-        label = ifelse(shown, names(distance), NA),
-        group = group
-      )
-    },
-    influence,
-    names(influence)
-  )
+  parts <- Map(distance_table, influence, names(influence))
   data <- do.call(rbind, unname(parts))
   if (is.null(data) || all(is.na(data$distance))) {
     return(NULL)
@@ -144,11 +138,23 @@ distance_picture <- function(influence) {
     ylab = "Cook's distance",
     ylim = c(-0.04, 1.15) * max(data$distance, 1e-10, na.rm = TRUE),
     scales = list(x = list(relation = "free", tick.number = 3)),
-    strip = lattice::strip.custom(bg = "grey92"),
+    strip = grey_strip(),
     labels = data$label,
     panel = function(x, y, labels, subscripts, ...) {
       index_panel(labels[subscripts])(x, y, ...)
     }
+  )
+}
+
+# The levels of one factor, the three with the largest distances with a label.
+distance_table <- function(influence, group) {
+  distance <- cooks.distance.influence.rlmm(influence)
+  shown <- rank(-distance, ties.method = "first") <= 3
+  data.frame(
+    level = seq_along(distance),
+    distance = distance,
+    label = ifelse(shown, names(distance), NA),
+    group = group
   )
 }
 
@@ -189,27 +195,29 @@ counts_picture <- function(fit, table) {
     xlab = names(fit$frame)[1L],
     ylab = "Root of the number of rows",
     ylim = c(0, 1.05 * sqrt(max(observed, expected))),
-    key = list(
-      text = list(c("observed", "expected")),
-      lines = list(
-        col = c("grey70", plot_red),
-        lwd = c(6, 1.5),
-        pch = c(NA, 16),
-        type = c("l", "o")
-      ),
-      corner = c(0.95, 0.95),
-      cex = 0.9
-    ),
-    panel = function(x, y, ...) {
-      lattice::panel.segments(x, 0, x, y, col = "grey70", lwd = 6, lend = 1)
-      lattice::panel.lines(x, sqrt(expected), col = plot_red)
-      lattice::panel.points(
-        x,
-        sqrt(expected),
-        col = plot_red,
-        pch = 16,
-        cex = 0.7
-      )
-    }
+    key = counts_key(),
+    panel = counts_panel(sqrt(expected))
   )
+}
+
+counts_key <- function() {
+  list(
+    text = list(c("observed", "expected")),
+    lines = list(
+      col = c("grey70", plot_red),
+      lwd = c(6, 1.5),
+      pch = c(NA, 16),
+      type = c("l", "o")
+    ),
+    corner = c(0.95, 0.95),
+    cex = 0.9
+  )
+}
+
+counts_panel <- function(expected) {
+  function(x, y, ...) {
+    lattice::panel.segments(x, 0, x, y, col = "grey70", lwd = 6, lend = 1)
+    lattice::panel.lines(x, expected, col = plot_red)
+    lattice::panel.points(x, expected, col = plot_red, pch = 16, cex = 0.7)
+  }
 }

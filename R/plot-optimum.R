@@ -62,12 +62,10 @@ print.rlmm_stack <- function(x, ...) {
 
 objective_trace <- function(log, ...) {
   log$above <- log10(log$above)
-  powers <- pretty(log$above, 6)
-  powers <- powers[powers == round(powers)]
   defaults <- list(
     x = above ~ eval,
     data = log,
-    scales = list(y = list(at = powers, labels = power_labels(powers))),
+    scales = list(y = power_scale(log$above)),
     xlab = "Evaluation",
     ylab = "Objective above the lowest",
     type = c("o", "g"),
@@ -75,7 +73,13 @@ objective_trace <- function(log, ...) {
     cex = if (nrow(log) > 60L) 0.3 else 0.6,
     col = plot_blue
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
+}
+
+power_scale <- function(exponents) {
+  powers <- pretty(exponents, 6)
+  powers <- powers[powers == round(powers)]
+  list(at = powers, labels = power_labels(powers))
 }
 
 # The labels of an axis of powers of ten.
@@ -88,8 +92,9 @@ parameter_traces <- function(log, ...) {
   data <- data.frame(
     eval = rep(log$eval, length(names)),
     value = unlist(log[names], use.names = FALSE),
-    parameter = factor(rep(names, each = nrow(log)), names)
+    parameter = column_factor(names, nrow(log))
   )
+  columns <- min(length(names), 4L)
   defaults <- list(
     x = value ~ eval | parameter,
     data = data,
@@ -98,11 +103,11 @@ parameter_traces <- function(log, ...) {
     ylab = NULL,
     type = c("l", "g"),
     col = plot_blue,
-    layout = c(min(length(names), 4L), ceiling(length(names) / 4)),
+    layout = c(columns, ceiling(length(names) / 4)),
     strip = fitting_strip(names, 0.8),
     as.table = TRUE
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 #' @rdname plot-optimum
@@ -120,13 +125,17 @@ plot.rlmm_allFit <- function(x, ...) {
     prepanel = all_fit_prepanel,
     strip = fitting_strip(levels(factor(data$parameter)), 0.8),
     as.table = TRUE,
-    key = list(
-      text = list(c("as low as the lowest", "more than 0.01 above")),
-      points = list(pch = c(16, 4), col = c(plot_blue, plot_red)),
-      columns = 2
-    )
+    key = all_fit_key()
   )
-  do.call(lattice::dotplot, replace_named(defaults, list(...)))
+  draw_with(lattice::dotplot, defaults, ...)
+}
+
+all_fit_key <- function() {
+  list(
+    text = list(c("as low as the lowest", "more than 0.01 above")),
+    points = list(pch = c(16, 4), col = c(plot_blue, plot_red)),
+    columns = 2
+  )
 }
 
 #' Estimates by optimizer and parameter, the lowest objective last
@@ -135,15 +144,15 @@ all_fit_estimates <- function(x) {
   table <- as.data.frame.rlmm_allFit(x)
   found <- summary.rlmm_allFit(x)
   values <- cbind(found$fixef, as.matrix(found$sdcor))
-  above <- table$above_best[match(rownames(values), table$optimizer)]
-  sorted <- rownames(values)[order(-above)]
+  optimizers <- rownames(values)
+  above <- table$above_best[match(optimizers, table$optimizer)]
   data.frame(
-    optimizer = factor(rep(rownames(values), ncol(values)), sorted),
-    value = as.vector(values),
-    parameter = factor(
-      rep(colnames(values), each = nrow(values)),
-      colnames(values)
+    optimizer = factor(
+      rep(optimizers, ncol(values)),
+      optimizers[order(-above)]
     ),
+    value = as.vector(values),
+    parameter = column_factor(colnames(values), nrow(values)),
     best = rep(above < 0.01, ncol(values))
   )
 }

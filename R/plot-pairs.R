@@ -46,7 +46,7 @@ splom.profile.rlmm <- function(
     varname.cex = 0.9,
     axis.text.cex = 0.6
   )
-  do.call(lattice::splom, replace_named(defaults, list(...)))
+  draw_with(lattice::splom, defaults, ...)
 }
 
 pair_parameters <- function(x, which) {
@@ -108,19 +108,19 @@ zeta_contour <- function(first, second, limit) {
   if (anyNA(cosines) || any(abs(cosines) > 1)) {
     return(NULL)
   }
-  angle <- acos(cosines)
-  a <- c(
-    (pi + angle[1L]) / 2,
-    -angle[2L] / 2,
-    -(pi + angle[3L]) / 2,
-    angle[4L] / 2
-  )
+  width <- contour_width(acos(cosines))
+  t <- seq(-pi, pi, length.out = 101L)
+  limit * cbind(cos(t + width(t) / 2), cos(t - width(t) / 2))
+}
+
+# d as a function of a, from the angles at the four points.
+contour_width <- function(angle) {
+  half <- angle / 2
+  a <- c(pi / 2 + half[1L], -half[2L], -pi / 2 - half[3L], half[4L])
   d <- c(pi - angle[1L], angle[2L], pi - angle[3L], angle[4L])
   order <- order(a)
   at <- c(a[order], a[order][1L] + 2 * pi)
-  smooth <- stats::splinefun(at, c(d[order], d[order][1L]), "periodic")
-  t <- seq(-pi, pi, length.out = 101L)
-  limit * cbind(cos(t + smooth(t) / 2), cos(t - smooth(t) / 2))
+  stats::splinefun(at, c(d[order], d[order][1L]), "periodic")
 }
 
 pair_panel <- function(traces, cuts, in_zeta) {
@@ -136,12 +136,15 @@ pair_panel <- function(traces, cuts, in_zeta) {
     draw_trace(right, up, place)
     draw_trace(up, right, \(zeta) place(zeta[, 2:1, drop = FALSE]))
     for (limit in cuts) {
-      contour <- zeta_contour(right, up, limit)
-      if (!is.null(contour)) {
-        at <- place(contour)
-        lattice::panel.lines(at[, 1L], at[, 2L], col = plot_blue)
-      }
+      draw_contour(zeta_contour(right, up, limit), place)
     }
+  }
+}
+
+draw_contour <- function(contour, place) {
+  if (!is.null(contour)) {
+    at <- place(contour)
+    lattice::panel.lines(at[, 1L], at[, 2L], col = plot_blue)
   }
 }
 

@@ -40,7 +40,7 @@ plot.profile.rlmm <- function(
     scales = list(x = list(relation = "free")),
     as.table = TRUE
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 #' @rdname plot.profile.rlmm

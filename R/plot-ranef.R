@@ -76,26 +76,31 @@ effects_table <- function(x, group) {
 }
 
 caterpillar <- function(group, table, main, level, ...) {
-  half <- stats::qnorm(1 - (1 - level) / 2)
-  spread <- (table$condsd %||% 0) * half
   data <- data.frame(
     level = table$grp,
     term = table$term,
-    value = table$condval,
-    low = table$condval - spread,
-    high = table$condval + spread
+    value = table$condval
   )
-  defaults <- list(
-    x = level ~ value | term,
+  half <- half_width(table$condsd, level)
+  defaults <- interval_defaults(level ~ value | term, data, half)
+  layout <- level_layout(nlevels(data$level), if (main) group)
+  draw_with(lattice::dotplot, c(defaults, layout), ...)
+}
+
+# The half widths of normal intervals; zero without standard errors.
+half_width <- function(errors, level) {
+  stats::qnorm(1 - (1 - level) / 2) * (errors %||% 0)
+}
+
+interval_defaults <- function(formula, data, half) {
+  list(
+    x = formula,
     data = data,
-    low = data$low,
-    high = data$high,
+    low = data$value - half,
+    high = data$value + half,
     panel = interval_panel,
     prepanel = interval_prepanel
   )
-  layout <- level_layout(nlevels(data$level), if (main) group)
-  settings <- replace_named(c(defaults, layout), list(...))
-  do.call(lattice::dotplot, settings)
 }
 
 # The size of the names of levels, which shrink where there are many.
@@ -138,33 +143,26 @@ qqmath.ranef.rlmm <- function(
 }
 
 quantile_plot <- function(group, table, main, level, ...) {
-  half <- stats::qnorm(1 - (1 - level) / 2)
-  spread <- (table$condsd %||% 0) * half
-  normal <- function(values) {
-    stats::qnorm(stats::ppoints(length(values)))[rank(
-      values,
-      ties.method = "first"
-    )]
-  }
   data <- data.frame(
     term = table$term,
     value = table$condval,
-    quantile = stats::ave(table$condval, table$term, FUN = normal)
+    quantile = stats::ave(table$condval, table$term, FUN = normal_scores)
   )
-  defaults <- list(
-    x = quantile ~ value | term,
-    data = data,
-    low = data$value - spread,
-    high = data$value + spread,
-    panel = interval_panel,
-    prepanel = interval_prepanel,
+  half <- half_width(table$condsd, level)
+  defaults <- interval_defaults(quantile ~ value | term, data, half)
+  look <- list(
     xlab = NULL,
     ylab = "Standard normal quantiles",
     main = if (main) group,
-    strip = lattice::strip.custom(bg = "grey92"),
+    strip = grey_strip(),
     scales = list(x = list(relation = "free"))
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, c(defaults, look), ...)
+}
+
+normal_scores <- function(values) {
+  order <- rank(values, ties.method = "first")
+  stats::qnorm(stats::ppoints(length(values)))[order]
 }
 
 #' @rdname plot.ranef.rlmm
@@ -180,27 +178,37 @@ plot.coef.rlmm <- function(x, main = TRUE, whichel = NULL, ...) {
 }
 
 coefficient_plot <- function(group, table, main, ...) {
-  levels <- rownames(table)
+  shown <- varying_columns(table)
+  errors <- unlist(attr(table, "errors")[shown], use.names = FALSE)
+  data <- coefficient_data(table, shown)
+  half <- half_width(errors, 0.95)
+  defaults <- interval_defaults(level ~ value | term, data, half)
+  if (is.null(errors)) {
+    defaults$panel <- points_panel
+  }
+  layout <- level_layout(nrow(table), if (main) group)
+  draw_with(lattice::dotplot, c(defaults, layout), ...)
+}
+
+# The columns that differ from level to level; all, if none does.
+varying_columns <- function(table) {
   varies <- vapply(table, \(column) length(unique(column)) > 1L, NA)
-  shown <- if (any(varies)) names(table)[varies] else names(table)
+  if (any(varies)) names(table)[varies] else names(table)
+}
+
+coefficient_data <- function(table, shown) {
+  levels <- rownames(table)
   sorted <- levels[order(table[[shown[[1L]]]])]
-  data <- data.frame(
+  data.frame(
     level = factor(rep(levels, length(shown)), levels = sorted),
-    term = factor(rep(shown, each = length(levels)), levels = shown),
+    term = column_factor(shown, length(levels)),
     value = unlist(table[shown], use.names = FALSE)
   )
-  errors <- unlist(attr(table, "errors")[shown], use.names = FALSE)
-  half <- stats::qnorm(0.975) * (errors %||% 0)
-  defaults <- list(
-    x = level ~ value | term,
-    data = data,
-    low = data$value - half,
-    high = data$value + half,
-    panel = if (is.null(errors)) points_panel else interval_panel,
-    prepanel = interval_prepanel
-  )
-  layout <- level_layout(length(levels), if (main) group)
-  do.call(lattice::dotplot, replace_named(c(defaults, layout), list(...)))
+}
+
+# The column that each of the values of a table in long form comes from.
+column_factor <- function(columns, n_rows) {
+  factor(rep(columns, each = n_rows), columns)
 }
 
 # Points in rows, small where there are many.
@@ -222,7 +230,7 @@ level_layout <- function(n_levels, main) {
     ylab = NULL,
     main = main,
     col = plot_blue,
-    strip = lattice::strip.custom(bg = "grey92"),
+    strip = grey_strip(),
     scales = list(x = list(relation = "free"), y = labels)
   )
 }
@@ -249,20 +257,17 @@ print.rlmm_plots <- function(x, ...) {
 plot_shrinkage <- function(x, group = NULL, effects = NULL, ...) {
   need_package("lattice", "plot_shrinkage()")
   shrinkage <- shrinkage_table(x, group, effects)
-  data <- data.frame(
-    x = c(shrinkage$mixed[, 1L], shrinkage$alone[, 1L]),
-    y = c(shrinkage$mixed[, 2L], shrinkage$alone[, 2L])
-  )
+  points <- rbind(shrinkage$mixed, shrinkage$alone)
   defaults <- list(
     x = y ~ x,
-    data = data,
+    data = data.frame(x = points[, 1L], y = points[, 2L]),
     xlab = shrinkage$effects[[1L]],
     ylab = shrinkage$effects[[2L]],
     main = paste0("Shrinkage by ", shrinkage$group),
     panel = shrinkage_panel(nrow(shrinkage$mixed), shrinkage$centre),
     key = shrinkage_key
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 #' Coefficients of two effects by group: of the mixed model, and of the group alone
@@ -319,16 +324,20 @@ shrunken_effects <- function(fit, group, effects) {
 #' @noRd
 within_group_coefficients <- function(fit, group, effects) {
   levels <- nlme::getGroups(fit, level = group)
-  design <- model.matrix.rlmm(fit)[, effects, drop = FALSE]
-  others <- drop(model.matrix.rlmm(fit) %*% fit$beta) -
-    drop(design %*% fit$beta[effects])
+  x <- model.matrix.rlmm(fit)
+  design <- x[, effects, drop = FALSE]
+  others <- drop(x %*% replace(fit$beta, effects, 0))
   y <- model_response(fit) - others - (total_offset(fit_frame(fit)) %||% 0)
-  alone <- function(rows) {
-    found <- stats::lm.fit(design[rows, , drop = FALSE], y[rows])$coefficients
-    if (length(rows) <= length(effects)) NA * found else found
-  }
-  found <- lapply(split(seq_along(y), levels), alone)
+  found <- lapply(split(seq_along(y), levels), \(rows) {
+    coefficients_alone(design[rows, , drop = FALSE], y[rows])
+  })
   do.call(rbind, found)
+}
+
+# Coefficients of least squares; `NA` where no row is left over.
+coefficients_alone <- function(x, y) {
+  found <- stats::lm.fit(x, y)$coefficients
+  if (nrow(x) <= ncol(x)) NA * found else found
 }
 
 shrinkage_panel <- function(n, centre) {

@@ -52,38 +52,37 @@ plot.rlmm <- function(
   need_package("lattice", "plot()")
   check_flag(grid, "grid")
   read <- read_plot_formula(form)
-  values <- lapply(read, plot_values, fit = x)
-  data <- plot_data(values)
+  data <- plot_data(lapply(read, plot_values, fit = x))
   labels <- plotted_labels(x, id, idLabels, nrow(data))
-  defaults <- list(
+  lines <- abline %||% zero_line(read$y)
+  kind <- plot_kind(data)
+  own <- switch(
+    kind,
+    scatter = scatter_defaults(lines, labels, grid, nrow(data)),
+    boxes = list(panel = box_panel(grid), par.settings = box_colours),
+    histogram = list(col = plot_blue, border = "white", nint = bins(data$x))
+  )
+  defaults <- c(common_defaults(read, data), own)
+  draw_with(drawing_function(kind), defaults, ...)
+}
+
+common_defaults <- function(read, data) {
+  list(
     x = plot_layout(data),
     data = data,
     xlab = plot_label(read$x),
-    strip = lattice::strip.custom(bg = "grey92"),
+    strip = grey_strip(),
     ylab = if (is.null(read$y)) "Per cent" else plot_label(read$y)
   )
-  drawn <- plot_kind(data)
-  defaults <- c(
-    defaults,
-    switch(
-      drawn,
-      scatter = scatter_defaults(
-        abline %||% zero_line(read$y),
-        labels,
-        grid,
-        nrow(data)
-      ),
-      boxes = list(panel = box_panel(grid), par.settings = box_colours),
-      histogram = list(col = plot_blue, border = "white", nint = bins(data$x))
-    )
-  )
-  draw <- switch(
-    drawn,
+}
+
+drawing_function <- function(kind) {
+  switch(
+    kind,
     scatter = lattice::xyplot,
     boxes = lattice::bwplot,
     histogram = lattice::histogram
   )
-  do.call(draw, replace_named(defaults, list(...)))
 }
 
 # From the formula to values ----------------------------------------------
@@ -333,25 +332,28 @@ plotted_labels <- function(fit, id, idLabels, n) {
 
 is_labelled <- function(fit, id, n) {
   if (inherits(id, "formula")) {
-    id <- plot_values(
-      list(expression = id[[2L]], env = environment(id)),
-      fit
-    )
+    side <- list(expression = id[[2L]], env = environment(id))
+    id <- plot_values(side, fit)
   }
   if (is.logical(id) && length(id) == n) {
     return(id & !is.na(id))
   }
   if (is_number(id) && id > 0 && id < 1) {
-    scaled <- unpad(residuals.rlmm(fit, type = "pearson", scaled = TRUE), fit)
-    return(abs(scaled) > stats::qnorm(1 - id / 2))
+    return(has_large_residual(fit, id))
   }
   abort_rlmm(
     c(
       "`id` must be a share between 0 and 1, a formula or a logical value for each observation.",
-      x = paste0("It is ", describe_type(id), ".")
+      x = it_is(id)
     ),
     "rlmm_error_plot_id"
   )
+}
+
+# Whether a residual is one of the share of the largest, were they normal.
+has_large_residual <- function(fit, share) {
+  scaled <- unpad(residuals.rlmm(fit, type = "pearson", scaled = TRUE), fit)
+  abs(scaled) > stats::qnorm(1 - share / 2)
 }
 
 label_text <- function(fit, labels, n) {
@@ -419,8 +421,10 @@ lattice_types <- c("p", "l", "h", "b", "o", "s", "S", "r", "a", "g", "smooth")
 
 qq_plot <- function(values, ...) {
   values <- sort(values[is.finite(values)])
-  quantiles <- stats::qnorm(stats::ppoints(length(values)))
-  data <- data.frame(quantile = quantiles, value = unname(values))
+  data <- data.frame(
+    quantile = stats::qnorm(stats::ppoints(length(values))),
+    value = unname(values)
+  )
   is_many <- length(values) > 2000
   defaults <- list(
     x = value ~ quantile,
@@ -431,7 +435,7 @@ qq_plot <- function(values, ...) {
     cex = if (is_many) 0.4 else 0.8,
     panel = qq_panel(quartile_line(data))
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 quartile_line <- function(data) {
@@ -469,6 +473,13 @@ need_package <- function(package, what) {
 
 #' A list of arguments with those replaced that the user gave
 #' @noRd
+grey_strip <- function() lattice::strip.custom(bg = "grey92")
+
+# A plot with the defaults, which settings that the user gives replace.
+draw_with <- function(draw, defaults, ...) {
+  do.call(draw, replace_named(defaults, list(...)))
+}
+
 replace_named <- function(defaults, given) {
   defaults[names(given)[nzchar(names(given))]] <- NULL
   c(defaults, given)

@@ -28,20 +28,26 @@ tested_names <- function(fit) {
 #' A matrix of contrasts for each coefficient or term
 #' @noRd
 named_contrasts <- function(names, fit) {
-  assign <- attr(stats::model.matrix(fit), "assign")
-  terms <- fixed_labels(fit)
   identity <- diag(length(fit$beta))
   contrasts <- lapply(names, \(name) {
-    rows <- which(names(fit$beta) == name)
-    if (length(rows) == 0L) {
-      rows <- which(assign == match(name, terms))
-    }
-    if (length(rows) == 0L) {
-      abort_unknown_test(name, union(names(fit$beta), terms))
-    }
-    identity[rows, , drop = FALSE]
+    identity[tested_columns(name, fit), , drop = FALSE]
   })
   stats::setNames(contrasts, names)
+}
+
+# The columns of a coefficient, or else of a term.
+tested_columns <- function(name, fit) {
+  columns <- names(fit$beta)
+  terms <- fixed_labels(fit)
+  assign <- attr(stats::model.matrix(fit), "assign")
+  found <- which(columns == name)
+  if (length(found) == 0L) {
+    found <- which(assign == match(name, terms))
+  }
+  if (length(found) == 0L) {
+    abort_unknown_test(name, union(columns, terms))
+  }
+  found
 }
 
 abort_unknown_test <- function(name, known) {
@@ -113,9 +119,7 @@ generalized_columns <- function(fit, y) {
   )
   control <- refit_control(fit, design)
   control$progress <- FALSE
-  theta <- inner_start(fit)
-  start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
-  found <- fit_responses(design, responses, control, start)
+  found <- fit_responses(design, responses, control, many_start(fit))
   named_responses(found, design, colnames(responses))
 }
 
@@ -156,27 +160,25 @@ refits.rlmm_lmm <- function(fit, y) {
     return(lapply(y, refit_quietly, fit = fit))
   }
   responses <- as.matrix(y)
-  many <- core_fit_many(
-    fit_spec(fit),
-    responses,
-    inner_start(fit),
-    many_control(fit)
-  )
+  many <- fit_columns(fit, responses)
   lapply(seq_len(ncol(responses)), \(i) {
-    if (!is.na(many$error[i])) {
-      return(NULL)
-    }
-    fit$theta <- many$theta[, i]
-    fit$beta <- with_held(many$beta[, i], fit$fixed$names, fit$held)
-    fit$sigma <- many$sigma[[i]]
-    fit$rx <- matrix(many$rx[,, i], nrow(many$rx))
-    fit$frame[[1L]] <- responses[, i]
-    fit
+    if (is.na(many$error[i])) with_response(fit, responses[, i], many, i)
   })
 }
 
-many_control <- function(fit) {
-  list(threads = fit$control$threads)
+# The fit to one of the responses that `core_fit_many()` fitted.
+with_response <- function(fit, y, many, i) {
+  fit$theta <- many$theta[, i]
+  fit$beta <- with_held(many$beta[, i], fit$fixed$names, fit$held)
+  fit$sigma <- many$sigma[[i]]
+  fit$rx <- matrix(many$rx[,, i], nrow(many$rx))
+  fit$frame[[1L]] <- y
+  fit
+}
+
+fit_columns <- function(fit, responses) {
+  control <- list(threads = fit$control$threads)
+  core_fit_many(fit_spec(fit), responses, inner_start(fit), control)
 }
 
 #' @export
@@ -199,14 +201,11 @@ function_p_values <- function(fit, y, test) {
     if (is.null(one)) NULL else as.double(test$test(one))
   })
   size <- max(lengths(found))
-  complete <- lapply(found, \(p) if (length(p) == size) p else rep(NA, size))
   names <- if (size == 1L) "test" else paste0("test", seq_len(size))
-  matrix(
-    unlist(complete),
-    ncol = size,
-    byrow = TRUE,
-    dimnames = list(NULL, names)
-  )
+  complete <- lapply(found, \(p) if (length(p) == size) p else rep(NA, size))
+  p_values <- matrix(unlist(complete), ncol = size, byrow = TRUE)
+  colnames(p_values) <- names
+  p_values
 }
 
 #' The likelihood-ratio test against a smaller model
@@ -253,13 +252,7 @@ objectives.rlmm_lmm <- function(fit, y) {
   if (!is.null(fit$strata)) {
     return(refit_objectives(fit, y))
   }
-  many <- core_fit_many(
-    fit_spec(fit),
-    as.matrix(y),
-    inner_start(fit),
-    many_control(fit)
-  )
-  unname(many$objective)
+  unname(fit_columns(fit, as.matrix(y))$objective)
 }
 
 #' @export

@@ -93,13 +93,8 @@ simulate_power.rlmm <- function(
   extend <- check_extend(extend, object)
   object <- with_parameters(object, newparams)
   test <- read_test(test, object, choose_ddf(object, ddf))
-  state <- start_generator(seed)
-  if (!is.null(seed)) {
-    on.exit(restore_generator(state$before))
-  }
-  tables <- lapply(extend$n %||% NA, \(n) {
-    power_at(object, test, nsim, extend$along, n, alpha, level)
-  })
+  one <- \(n) power_at(object, test, nsim, extend$along, n, alpha, level)
+  tables <- with_seed(seed, \(start) lapply(extend$n %||% NA, one))
   structure(
     do.call(rbind, lapply(tables, `[[`, "table")),
     class = c("rlmm_power", "data.frame"),
@@ -162,29 +157,34 @@ power_at <- function(fit, test, nsim, along, n, alpha, level) {
       extended_fit(test$reduced, along, n)
     }
   }
-  y <- simulate.rlmm(fit, nsim)
-  p_values <- test$p_values(fit, y, test)
+  p_values <- test$p_values(fit, simulate.rlmm(fit, nsim), test)
   done <- colSums(!is.na(p_values))
   warn_untested(colnames(p_values)[done == 0], fit, along, n)
+  table <- power_table(p_values, nrow(fit$frame), alpha, level)
+  if (!is.na(n)) {
+    table <- with_size(table, along, n)
+  }
+  row.names(table) <- NULL
+  list(table = table, p_values = p_values)
+}
+
+power_table <- function(p_values, nobs, alpha, level) {
+  done <- colSums(!is.na(p_values))
   rejected <- colSums(p_values < alpha, na.rm = TRUE)
-  table <- data.frame(
+  data.frame(
     test = colnames(p_values),
-    nobs = nrow(fit$frame),
+    nobs = nobs,
     nsim = done,
     rejected = rejected,
     power = ifelse(done == 0, NA_real_, rejected / done),
     exact_limits(rejected, done, level)
   )
-  if (!is.na(n)) {
-    table <- append(
-      table,
-      stats::setNames(list(rep(n, nrow(table))), along),
-      1L
-    )
-    table <- as_table(table, seq_along(table$test))
-  }
-  row.names(table) <- NULL
-  list(table = table, p_values = p_values)
+}
+
+# The size of the design as the second column.
+with_size <- function(table, along, n) {
+  size <- stats::setNames(list(rep(n, nrow(table))), along)
+  as_table(append(table, size, 1L), seq_along(table$test))
 }
 
 # Tests that no fit has.
@@ -296,10 +296,10 @@ plot.rlmm_power <- function(x, ...) {
     ylim = c(-0.04, 1.04),
     xlab = power_axis(x),
     ylab = "Power",
-    strip = lattice::strip.custom(bg = "grey92"),
+    strip = grey_strip(),
     as.table = TRUE
   )
-  do.call(lattice::xyplot, replace_named(defaults, list(...)))
+  draw_with(lattice::xyplot, defaults, ...)
 }
 
 #' The points of a power curve, and its x axis

@@ -171,17 +171,21 @@ predict_rows <- function(fit, par, use, new, asked) {
     fixed = !asked$random.only,
     left_out = asked$marginal || asked$interval == "prediction"
   )
-  eta <- random_part(rows, par$b)
-  if (!asked$random.only) {
-    eta <- eta +
-      fixed_part(fit, rows$x, par$beta, new, asked$rankdeficient)
-  }
-  names(eta) <- new$row_names
+  eta <- linear_predictor(fit, rows, par, new, asked)
   if (asked$marginal && isGLMM.rlmm(fit)) {
     return(predict_marginal(fit, eta, rows, new, asked))
   }
   out <- list(fit = on_scale(fit, eta, asked$type))
   if (wants_errors(asked)) with_errors(out, fit, eta, rows, new, asked) else out
+}
+
+linear_predictor <- function(fit, rows, par, new, asked) {
+  eta <- random_part(rows, par$b)
+  if (!asked$random.only) {
+    policy <- asked$rankdeficient
+    eta <- eta + fixed_part(fit, rows$x, par$beta, new, policy)
+  }
+  with_names(eta, new$row_names)
 }
 
 wants_errors <- function(asked) {
@@ -191,14 +195,10 @@ wants_errors <- function(asked) {
 with_errors <- function(out, fit, eta, rows, new, asked) {
   needs_errors <- asked$se.fit || asked$interval == "confidence"
   errors <- if (needs_errors) asked_errors(fit, rows, asked)
-  limits <- switch(
-    asked$interval,
-    confidence = mean_limits(eta, errors, fit, asked),
-    prediction = observation_limits(fit, eta, rows, new, asked)
-  )
+  limits <- asked_limits(fit, eta, eta, errors, rows, new, asked)
   out$fit <- bind_limits(out$fit, limits)
-  if (asked$se.fit || asked$cov.fit) {
-    slope <- scale_slopes(fit, eta, asked$type)
+  slope <- if (asked$se.fit || asked$cov.fit) scale_slopes(fit, eta, asked$type)
+  if (!is.null(slope)) {
     variance <- errors$variance %||% asked_errors(fit, rows, asked)$variance
     out$se.fit <- with_names(sqrt(variance) * slope, names(eta))
     out$se.fit[is.na(eta)] <- NA
@@ -209,6 +209,15 @@ with_errors <- function(out, fit, eta, rows, new, asked) {
     dimnames(out$cov.fit) <- list(names(eta), names(eta))
   }
   out
+}
+
+# The limits of the interval that is asked for; `NULL` without any.
+asked_limits <- function(fit, mean, eta, errors, rows, new, asked) {
+  switch(
+    asked$interval,
+    confidence = mean_limits(mean, errors, fit, asked),
+    prediction = observation_limits(fit, eta, rows, new, asked)
+  )
 }
 
 # Confidence limits of means on the scale that is asked for, from those of the linear predictor.
@@ -230,16 +239,10 @@ predict_marginal <- function(fit, eta, rows, new, asked) {
   link <- fit$family$linkfun(found$mean)
   to_link <- 1 / abs(fit$family$mu.eta(link))
   is_link <- asked$type == "link"
-  out <- list(
-    fit = with_names(if (is_link) link else found$mean, names(eta))
-  )
+  mean <- if (is_link) link else found$mean
   errors <- list(variance = (found$std_error * to_link)^2, df = Inf)
-  limits <- switch(
-    asked$interval,
-    confidence = mean_limits(link, errors, fit, asked),
-    prediction = observation_limits(fit, eta, rows, new, asked)
-  )
-  out$fit <- bind_limits(out$fit, limits)
+  limits <- asked_limits(fit, link, eta, errors, rows, new, asked)
+  out <- list(fit = bind_limits(with_names(mean, names(eta)), limits))
   if (asked$se.fit) {
     std_error <- found$std_error * if (is_link) to_link else 1
     out$se.fit <- with_names(std_error, names(eta))
@@ -322,13 +325,19 @@ check_asked <- function(asked, re_form, newparams, terms) {
       "An observation can't be predicted with `random.only = TRUE`."
     )
   }
-  if (asked$marginal && (asked$random.only || asked$cov.fit)) {
+  if (asked$marginal) {
+    check_asked_marginal(asked, re_form)
+  }
+}
+
+check_asked_marginal <- function(asked, re_form) {
+  if (asked$random.only || asked$cov.fit) {
     abort_unsuited_arguments(
       "marginal",
       "`marginal = TRUE` can't be combined with `random.only` or `cov.fit`."
     )
   }
-  if (asked$marginal && !is.null(re_form) && !is_none(re_form)) {
+  if (!is.null(re_form) && !is_none(re_form)) {
     abort_unsuited_arguments(
       "re.form",
       "`marginal = TRUE` averages over all random effects: leave `re.form` out."

@@ -67,11 +67,11 @@ observation_limits.rlmm_glmm <- function(fit, eta, rows, new, asked) {
   if (asked$type == "link") {
     return(normal_limits(eta, errors, asked$level))
   }
+  sd <- sqrt(errors$variance)
   weights <- simulation_weights(fit, new) %||% rep(1, new$n)
-  ends <- lapply(c(lwr = 1 - asked$level, upr = 1 + asked$level) / 2, \(p) {
-    predictive_quantiles(fit, p, eta, sqrt(errors$variance), weights)
-  })
-  do.call(cbind, ends)
+  tails <- c(lwr = 1 - asked$level, upr = 1 + asked$level) / 2
+  quantiles <- \(p) predictive_quantiles(fit, p, eta, sd, weights)
+  do.call(cbind, lapply(tails, quantiles))
 }
 
 asked_errors <- function(fit, rows, asked, residual = 0) {

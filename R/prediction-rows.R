@@ -19,18 +19,14 @@ prediction_rows <- function(
   fixed = TRUE,
   left_out = FALSE
 ) {
-  x <- if (fixed) {
-    ordinary_matrix(fit, new)
-  } else {
-    matrix(0, new$n, length(fit$beta))
-  }
+  x <- if (fixed) ordinary_matrix(fit, new)
   used <- which(lengths(use) > 0L)
   effects <- lapply(used, \(i) {
     effect_rows(fit$random[[i]], i, use[[i]], new, allow_new_levels)
   })
   list(
     n = new$n,
-    x = x,
+    x = x %||% matrix(0, new$n, length(fit$beta)),
     effects = effects,
     level = if (fixed && has_large(fit)) large_refs(fit, new),
     left_out = if (left_out) left_out_effects(fit, use, new)

@@ -70,19 +70,17 @@ effect_shifts <- function(fit, parts) {
   factor <- parts$factor
   solved <- Matrix::solve(factor$l, factor$rzx, system = "Lt")
   all <- -as.matrix(Matrix::solve(factor$l, solved, system = "Pt"))
-  Map(
-    \(term, first) {
-      k <- length(term$columns)
-      cells <- lapply(seq_len(k * ncol(all)), \(cell) {
-        column <- (cell - 1L) %% k + 1L
-        levels <- seq_along(term$levels) - 1L
-        c(all[first + levels * k + column, (cell - 1L) %/% k + 1L], 0)
-      })
-      matrix(cells, k, ncol(all))
-    },
-    fit$random,
-    first_rows(fit)
-  )
+  Map(term_shifts, fit$random, first_rows(fit), list(all))
+}
+
+term_shifts <- function(term, first, all) {
+  k <- length(term$columns)
+  levels <- seq_along(term$levels) - 1L
+  cells <- lapply(seq_len(k * ncol(all)), \(cell) {
+    column <- (cell - 1L) %% k + 1L
+    c(all[first + levels * k + column, (cell - 1L) %/% k + 1L], 0)
+  })
+  matrix(cells, k, ncol(all))
 }
 
 #' Variances of the errors of x' beta + z' b, over sigma^2
@@ -103,8 +101,13 @@ prediction_variance <- function(rows, parts, fixed = TRUE) {
   if (any(vapply(within, is.null, NA))) {
     return(total + spherical_variance(effects, parts))
   }
+  Reduce(`+`, within, total) + between_variance(effects, parts)
+}
+
+# Twice the covariances of the effects of each two terms.
+between_variance <- function(effects, parts) {
+  total <- 0
   for (i in seq_along(effects)) {
-    total <- total + within[[i]]
     for (other in effects[seq_len(i - 1L)]) {
       total <- total + 2 * between_covariance(effects[[i]], other, parts)
     }
@@ -227,23 +230,18 @@ spherical_zt <- function(effect, rows, parts) {
 # z1' C z2 of two terms, for each pair of levels that occurs.
 between_covariance <- function(one, other, parts) {
   both <- which(one$known & other$known)
-  key <- one$refs[both] + other$refs[both] * (length(one$term$levels) + 1)
-  first <- both[!duplicated(key)]
+  key <- one$refs + other$refs * (length(one$term$levels) + 1)
+  first <- both[!duplicated(key[both])]
   first <- first[order(one$refs[first])]
-  pair <- match(
-    key,
-    one$refs[first] + other$refs[first] * (length(one$term$levels) + 1)
-  )
+  pair <- match(key[both], key[first])
   total <- numeric(length(one$refs))
   for (a in seq_along(one$columns)) {
+    at <- effect_positions(one, a, first, parts)
     for (b in seq_along(other$columns)) {
-      covariance <- cross_covariances(
-        effect_positions(one, a, first, parts),
-        effect_positions(other, b, first, parts),
-        parts
-      )
-      total[both] <- total[both] +
-        one$z[both, a] * other$z[both, b] * covariance[pair]
+      to <- effect_positions(other, b, first, parts)
+      covariance <- cross_covariances(at, to, parts)
+      z <- one$z[both, a] * other$z[both, b]
+      total[both] <- total[both] + z * covariance[pair]
     }
   }
   total
@@ -259,14 +257,7 @@ effect_positions <- function(effect, a, rows, parts) {
 #' @param i,j Rows and columns of the elements.
 #' @noRd
 cross_covariances <- function(i, j, parts) {
-  needed <- unique(c(i, j))
-  # The columns of all are kept, unless they might fill the memory where factors are crossed.
-  if (length(needed) * nrow(parts$lambdat) <= 1e8) {
-    half <- half_columns(needed, parts)
-    columns <- \(rows) half[, match(rows, needed), drop = FALSE]
-  } else {
-    columns <- \(rows) half_columns(rows, parts)
-  }
+  columns <- half_column_finder(unique(c(i, j)), parts)
   out <- numeric(length(i))
   for (block in row_blocks(length(i))) {
     left <- unique(i[block])
@@ -275,6 +266,16 @@ cross_covariances <- function(i, j, parts) {
     out[block] <- products[cbind(match(i[block], left), match(j[block], right))]
   }
   out
+}
+
+# A function of some of the columns that are needed.
+half_column_finder <- function(needed, parts) {
+  # The columns of all are kept, unless they might fill the memory where factors are crossed.
+  if (length(needed) * nrow(parts$lambdat) > 1e8) {
+    return(\(rows) half_columns(rows, parts))
+  }
+  half <- half_columns(needed, parts)
+  \(rows) half[, match(rows, needed), drop = FALSE]
 }
 
 # Columns of L^-1 P Lambda', whose cross-products are the elements of C.
@@ -291,13 +292,7 @@ row_blocks <- function(n, size = 500) {
 #' Covariances of the errors of all predictions, over sigma^2: for few rows
 #' @noRd
 prediction_covariance <- function(rows, parts, fixed = TRUE) {
-  z <- do.call(rbind, lapply(rows$effects, effect_zt, parts = parts))
-  total <- matrix(0, rows$n, rows$n)
-  if (!is.null(z)) {
-    at <- unlist(lapply(rows$effects, all_positions, parts = parts))
-    a <- solve_lower(parts$factor$l, parts$lambdat[, at, drop = FALSE] %*% z)
-    total <- as.matrix(Matrix::crossprod(a))
-  }
+  total <- levels_covariance(rows, parts)
   for (effect in rows$effects) {
     total <- total + unknown_covariance(effect, parts)
   }
@@ -306,6 +301,17 @@ prediction_covariance <- function(rows, parts, fixed = TRUE) {
     total <- total + crossprod(s)
   }
   total
+}
+
+# From the effects of levels that the fit has seen.
+levels_covariance <- function(rows, parts) {
+  z <- do.call(rbind, lapply(rows$effects, effect_zt, parts = parts))
+  if (is.null(z)) {
+    return(matrix(0, rows$n, rows$n))
+  }
+  at <- unlist(lapply(rows$effects, all_positions, parts = parts))
+  a <- solve_lower(parts$factor$l, parts$lambdat[, at, drop = FALSE] %*% z)
+  as.matrix(Matrix::crossprod(a))
 }
 
 # The rows of Lambda of the columns in use of a term.

@@ -31,18 +31,16 @@ distinct_id <- function(a, b, c) {
 }
 
 distinct_quantiles <- function(fit, p, eta, sd, weights) {
-  row <- family_row(fit$glmm$family)
+  family <- fit$glmm$family
+  row <- family_row(family)
   cumulative <- mixture(fit, row, eta, sd, weights)
   if (is.null(row$whole)) {
     start <- fit$family$linkinv(eta)
-    continuous_quantile(cumulative, p, start, row$range == "positive")
-  } else if (has_trials(fit$glmm$family)) {
-    trials <- round(weights)
-    counts <- \(q, i) cumulative(q / trials[i], i)
-    whole_quantile(counts, p, length(eta)) / trials
-  } else {
-    whole_quantile(cumulative, p, length(eta))
+    return(continuous_quantile(cumulative, p, start, row$range == "positive"))
   }
+  trials <- if (has_trials(family)) round(weights) else rep(1, length(eta))
+  counts <- \(q, i) cumulative(q / trials[i], i)
+  whole_quantile(counts, p, length(eta)) / trials
 }
 
 #' The distribution function of a response, averaged over its linear predictor
@@ -53,7 +51,7 @@ distinct_quantiles <- function(fit, p, eta, sd, weights) {
 #' @noRd
 mixture <- function(fit, row, eta, sd, weights) {
   nodes <- mixture_nodes(fit, eta, sd, weights)
-  density <- stats::dnorm(nodes) / sum(stats::dnorm(nodes))
+  density <- normal_weights(nodes)
   dispersion <- fit$sigma^2 / weights
   shape <- fit$glmm$shape
   function(q, i) {
@@ -86,14 +84,21 @@ means_in_range <- function(family, row, eta) {
 # Links whose mean runs to infinity where the linear predictor reaches zero.
 reciprocal_links <- c("inverse", "1/mu^2")
 
+# The weights of the trapezoidal rule for a standard normal variable.
+normal_weights <- function(nodes) {
+  density <- stats::dnorm(nodes)
+  density / sum(density)
+}
+
 mixture_nodes <- function(fit, eta, sd, weights) {
   if (all(sd == 0)) {
     return(0)
   }
-  mu <- fit$family$linkinv(eta)
-  dispersion <- if (has_dispersion(fit$family)) fit$sigma^2 else 1
-  family_sd <- sqrt(dispersion * fit$family$variance(mu) / weights)
-  width <- family_sd / abs(fit$family$mu.eta(eta)) / sd
+  family <- fit$family
+  dispersion <- if (has_dispersion(family)) fit$sigma^2 else 1
+  variance <- family$variance(family$linkinv(eta))
+  family_sd <- sqrt(dispersion * variance / weights)
+  width <- family_sd / abs(family$mu.eta(eta)) / sd
   spacing <- min(0.5, max(min(width, na.rm = TRUE), 0.015))
   seq(-6, 6, length.out = 2 * ceiling(6 / spacing) + 1)
 }
@@ -109,13 +114,20 @@ whole_quantile <- function(cumulative, p, n) {
     low[open] <- high[open]
     high[open] <- 2 * high[open] + 1
   }
-  while (length(open <- which(high - low > 1)) > 0L) {
-    middle <- floor((low[open] + high[open]) / 2)
+  halve(cumulative, p, low, high, \(low, high) high - low > 1, floor)$high
+}
+
+#' Halves intervals of responses as long as they are wide
+#' @param round What makes a response of the middle of an interval.
+#' @noRd
+halve <- function(cumulative, p, low, high, is_wide, round = identity) {
+  while (length(open <- which(is_wide(low, high))) > 0L) {
+    middle <- round((low[open] + high[open]) / 2)
     reached <- cumulative(middle, open) >= p
     high[open[reached]] <- middle[reached]
     low[open[!reached]] <- middle[!reached]
   }
-  high
+  list(low = low, high = high)
 }
 
 #' Where distribution functions of continuous responses reach `p`, to nine digits
@@ -123,6 +135,21 @@ whole_quantile <- function(cumulative, p, n) {
 #' @param positive Is the range that of positive numbers?
 #' @noRd
 continuous_quantile <- function(cumulative, p, start, positive) {
+  ends <- quantile_bracket(cumulative, p, start, positive)
+  # Means at infinity, with a probability above 1 - p.
+  endless <- ends$high > 1e60 * pmax(abs(start), 1e-8)
+  inside <- which(!endless)
+  out <- rep(Inf, length(start))
+  out[inside] <- bisect(
+    \(q, i) cumulative(q, inside[i]),
+    p,
+    ends$low[inside],
+    ends$high[inside]
+  )
+  out
+}
+
+quantile_bracket <- function(cumulative, p, start, positive) {
   size <- pmax(abs(start), 1e-8)
   # Below a positive response values are halved; a response of any sign moves by growing steps.
   down <- if (positive) {
@@ -131,18 +158,10 @@ continuous_quantile <- function(cumulative, p, start, positive) {
     \(i, k) start[i] - size[i] * 2^(k - 1)
   }
   up <- \(i, k) start[i] + size[i] * 2^(k - 1)
-  low <- bracket_end(start, down, \(q, i) cumulative(q, i) > p)
-  high <- bracket_end(start, up, \(q, i) cumulative(q, i) < p)
-  # Means at infinity, with a probability above 1 - p.
-  endless <- high > 1e60 * size
-  out <- rep(Inf, length(start))
-  out[!endless] <- bisect(
-    \(q, i) cumulative(q, which(!endless)[i]),
-    p,
-    low[!endless],
-    high[!endless]
+  list(
+    low = bracket_end(start, down, \(q, i) cumulative(q, i) > p),
+    high = bracket_end(start, up, \(q, i) cumulative(q, i) < p)
   )
-  out
 }
 
 # Moves each value on as long as it is inside.
@@ -160,11 +179,7 @@ bracket_end <- function(start, move, is_inside) {
 
 bisect <- function(cumulative, p, low, high) {
   size <- high - low + abs(low) + abs(high)
-  while (length(open <- which(high - low > 1e-9 * size)) > 0L) {
-    middle <- (low[open] + high[open]) / 2
-    reached <- cumulative(middle, open) >= p
-    high[open[reached]] <- middle[reached]
-    low[open[!reached]] <- middle[!reached]
-  }
-  (low + high) / 2
+  is_wide <- \(low, high) high - low > 1e-9 * size
+  found <- halve(cumulative, p, low, high, is_wide)
+  (found$low + found$high) / 2
 }

@@ -20,9 +20,10 @@
 #' @param family For a generalized model, as in [rglmm()].
 #' @param x,... For printing.
 #' @return A list of class `"rlmm_preview"`: `rows`, `missing`, `fixed` (a list of `columns` and
-#'   `aliased` ones; `apart`, the levels of a factor that has none), `terms` (a data frame), `factors` (a data frame, a row per pair), `size`
-#'   (`levels` eliminated one by one, `system`, its number of rows, and `megabytes`), `engine` and
-#'   `storage` (see [rlmm_control()]), `seconds`, and `notes`.
+#'   `aliased` ones; `apart`, the levels of a factor that has none), `terms` (a data frame),
+#'   `factors` (a data frame, a row per pair), `size` (`levels` eliminated one by one, `system`, the
+#'   number of rows of what is left, and `megabytes`), `engine` and `storage` (see
+#'   [rlmm_control()]), `seconds`, and `notes`.
 #' @seealso [diagnose()] after fitting.
 #' @examples
 #' preview(y ~ service + (1 | s) + (1 | d), InstEval)

@@ -35,18 +35,21 @@ many_family_line <- function(family) {
 
 # How many observations the fits have, and how many fits didn't succeed.
 many_counts <- function(x, failed) {
-  doubtful <- !failed & !x$verdict %in% final_verdicts
   nobs <- unique(range(x$nobs))
   rows <- paste(vapply(nobs, format_count, ""), collapse = " to ")
-  unsuccessful <- c(
+  counts <- c(
+    paste(rows, "observations each"),
+    unsuccessful_counts(failed, !failed & !x$verdict %in% final_verdicts)
+  )
+  paste0(paste(counts, collapse = "; "), ".")
+}
+
+unsuccessful_counts <- function(failed, doubtful) {
+  counts <- c(
     if (any(failed)) paste(format_count(sum(failed)), "failed"),
     if (any(doubtful)) paste(format_count(sum(doubtful)), "not converged")
   )
-  counts <- c(
-    paste(rows, "observations each"),
-    if (length(unsuccessful) > 0L) paste(unsuccessful, collapse = ", ")
-  )
-  paste0(paste(counts, collapse = "; "), ".")
+  if (length(counts) > 0L) paste(counts, collapse = ", ")
 }
 
 reason_line <- function(reasons) {

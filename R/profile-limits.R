@@ -35,9 +35,9 @@ select_profiled <- function(parm, labels, is_variance) {
 #' @noRd
 profile_limits <- function(profile, name, level) {
   rows <- profile[profile$.par == name, ]
-  wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
   value <- rows[[name]]
   zeta <- rows$.zeta
+  wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
   # A standard deviation is nearer to a straight line in zeta than its square.
   is_square <- attr(profile, "kinds")[[name]] %in% c("variance", "residual")
   limits <- if (is_square) {
@@ -45,11 +45,16 @@ profile_limits <- function(profile, name, level) {
   } else {
     monotone_inverse(zeta, value)(wanted)
   }
-  bounds <- c(attr(profile, "lower")[[name]], attr(profile, "upper")[[name]])
   beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
-  reached <- c(min(value) <= bounds[1L], max(value) >= bounds[2L])
-  limits[beyond] <- ifelse(reached, bounds, NA)[beyond]
+  limits[beyond] <- reached_bounds(profile, name, value)[beyond]
   limits
+}
+
+# The bounds of a parameter, `NA` for one that no value of the profile reaches.
+reached_bounds <- function(profile, name, value) {
+  bounds <- c(attr(profile, "lower")[[name]], attr(profile, "upper")[[name]])
+  reached <- c(min(value) <= bounds[1L], max(value) >= bounds[2L])
+  ifelse(reached, bounds, NA)
 }
 
 #' The parameter as a function of zeta, over the points where zeta rises

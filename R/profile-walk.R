@@ -11,12 +11,7 @@
 walk_all <- function(problem, names, pace) {
   plan_of <- problem$plan %||% refit_plan
   plans <- lapply(rlang::set_names(names), \(name) plan_of(problem, name))
-  sides <- expand.grid(side = c(-1, 1), name = names, stringsAsFactors = FALSE)
-  walks <- Map(
-    \(name, side) start_walk(problem, name, side, pace),
-    sides$name,
-    sides$side
-  )
+  walks <- start_walks(problem, names, pace)
   progress <- profile_progress()
   on.exit(progress$end())
   repeat {
@@ -24,15 +19,21 @@ walk_all <- function(problem, names, pace) {
     if (length(going) == 0L) {
       return(unname(walks))
     }
-    walks[going] <- lapply(walks[going], with_next_value)
-    found <- fit_points(problem, plans, walks[going])
-    walks[going] <- Map(
-      \(walk, found) after_fit(problem, walk, found, pace),
-      walks[going],
-      found
-    )
+    walks[going] <- walk_on(problem, plans, walks[going], pace)
     progress$tell(sum(lengths(lapply(walks, `[[`, "points"))))
   }
+}
+
+start_walks <- function(problem, names, pace) {
+  sides <- expand.grid(side = c(-1, 1), name = names, stringsAsFactors = FALSE)
+  start <- \(name, side) start_walk(problem, name, side, pace)
+  Map(start, sides$name, sides$side)
+}
+
+walk_on <- function(problem, plans, walks, pace) {
+  walks <- lapply(walks, with_next_value)
+  found <- fit_points(problem, plans, walks)
+  Map(\(walk, found) after_fit(problem, walk, found, pace), walks, found)
 }
 
 #' A walk that begins: where it stands (`last`), how far it goes next
@@ -107,32 +108,27 @@ fit_points <- function(problem, plans, walks) {
   plans <- lapply(walks, \(walk) plans[[walk$name]])
   has_job <- !vapply(plans, \(plan) is.null(plan$job), NA)
   found <- vector("list", length(walks))
-  found[!has_job] <- Map(
-    \(plan, walk) {
-      state <- walk$last$state
-      or_nothing(plan$search(walk$value, state))
-    },
-    plans[!has_job],
-    walks[!has_job]
-  )
-  jobs <- Map(
-    \(plan, walk) plan$job(walk$value, walk$last$state),
-    plans[has_job],
-    walks[has_job]
-  )
-  fits <- core_fit_each(jobs, isLMM.rlmm(problem$fit))
-  end_if_interrupted(lapply(fits, `[[`, "status"), NULL)
-  found[has_job] <- Map(
-    \(fit, plan, walk) {
-      if (!inherits(fit, "condition")) {
-        plan$finish(with_shape_apart(fit, problem$fit), walk$value)
-      }
-    },
-    fits,
-    plans[has_job],
-    walks[has_job]
-  )
+  found[!has_job] <- Map(searched_point, plans[!has_job], walks[!has_job])
+  found[has_job] <- fitted_points(problem, plans[has_job], walks[has_job])
   found
+}
+
+searched_point <- function(plan, walk) {
+  state <- walk$last$state
+  or_nothing(plan$search(walk$value, state))
+}
+
+# The points of plans with a job for the core, which works at them in parallel.
+fitted_points <- function(problem, plans, walks) {
+  job <- \(plan, walk) plan$job(walk$value, walk$last$state)
+  fits <- core_fit_each(Map(job, plans, walks), isLMM.rlmm(problem$fit))
+  end_if_interrupted(lapply(fits, `[[`, "status"), NULL)
+  finish <- \(fit, plan, walk) {
+    if (!inherits(fit, "condition")) {
+      plan$finish(with_shape_apart(fit, problem$fit), walk$value)
+    }
+  }
+  Map(finish, fits, plans, walks)
 }
 
 # The core's coefficients of a fit that estimates a shape end with its logarithm.
@@ -160,15 +156,18 @@ after_fit <- function(problem, walk, found, pace) {
   walk$attempt <- walk$attempt + 1L
   if (rise > 2 * pace$step && walk$attempt < 8L) {
     walk$stride <- abs(walk$value - last$value) * max(pace$step / rise, 0.1)
-    return(walk)
-  }
-  if (is.null(point)) {
+  } else if (is.null(point)) {
     walk$is_over <- TRUE
-    return(walk)
+  } else {
+    walk <- with_point(walk, point, pace)
   }
+  walk
+}
+
+with_point <- function(walk, point, pace) {
   walk$attempt <- 0L
   walk$points <- c(walk$points, list(point))
-  walk$stride <- next_stride(last, point, pace$step)
+  walk$stride <- next_stride(walk$last, point, pace$step)
   walk$last <- point
   walk$is_over <- abs(point$zeta) > pace$limit ||
     length(walk$points) >= pace$maxpts ||
@@ -213,7 +212,7 @@ next_stride <- function(last, point, step) {
 # A line that counts points in an interactive session, after a second.
 profile_progress <- function(show = interactive()) {
   started <- proc.time()[[3L]]
-  state <- new.env(parent = emptyenv())
+  state <- new.env()
   list(
     tell = \(n) {
       if (show && proc.time()[[3L]] - started > 1) {

@@ -71,18 +71,21 @@ profile.rlmm <- function(
 }
 
 check_pace <- function(alphamax, delta.cutoff, maxpts) {
-  is_share <- \(x) is_number(x) && x > 0 && x < 1
-  problem <- if (!is_share(alphamax)) {
-    list("alphamax", "a number between 0 and 1", alphamax)
-  } else if (!is_number(delta.cutoff) || delta.cutoff <= 0) {
-    list("delta.cutoff", "a positive number", delta.cutoff)
-  } else if (!is_number(maxpts) || maxpts < 1) {
-    list("maxpts", "a number of points, at least 1", maxpts)
+  is_share <- is_number(alphamax) && alphamax > 0 && alphamax < 1
+  if (!is_share) {
+    abort_pace("alphamax", "a number between 0 and 1", alphamax)
   }
-  if (!is.null(problem)) {
-    text <- sprintf("`%s` must be %s.", problem[[1L]], problem[[2L]])
-    abort_argument(text, x = it_is(problem[[3L]]), arg = problem[[1L]])
+  if (!is_number(delta.cutoff) || delta.cutoff <= 0) {
+    abort_pace("delta.cutoff", "a positive number", delta.cutoff)
   }
+  if (!is_number(maxpts) || maxpts < 1) {
+    abort_pace("maxpts", "a number of points, at least 1", maxpts)
+  }
+}
+
+abort_pace <- function(arg, wanted, found) {
+  text <- sprintf("`%s` must be %s.", arg, wanted)
+  abort_argument(text, x = it_is(found), arg = arg)
 }
 
 # The parameters that aren't held; an error if all of them are.
@@ -149,22 +152,28 @@ profile_problem <- function(fit, signames, scale = "sd") {
   fit <- suppressMessages(refitML(fit), classes = "rlmm_message")
   places <- profiled_places(fit, signames, scale)
   labels <- names(places$variances)
-  kinds <- vapply(places$pieces, `[[`, "", "kind")
-  kinds <- c(kinds, rep("beta", length(fit$beta)))
-  values <- c(places$variances, fit$beta)
+  problem <- profiled_parameters(fit, places$variances, places$pieces, fit$beta)
+  problem$order <- places$order
+  problem$spec <- fit_spec(fit)
+  problem$deviance <- fit$optsum$fmin
+  problem$held <- held_names(fit, labels, places$pieces)
+  problem
+}
+
+#' The estimates of parameters to profile, and what is known of each
+#' @noRd
+profiled_parameters <- function(fit, variances, pieces, beta) {
+  kinds <- c(vapply(pieces, `[[`, "", "kind"), rep("beta", length(beta)))
+  values <- c(variances, beta)
   named <- \(x) stats::setNames(x, names(values))
   list(
     fit = fit,
-    spec = fit_spec(fit),
     values = values,
     kinds = named(kinds),
-    pieces = stats::setNames(places$pieces, labels),
-    order = places$order,
-    n_variance = length(labels),
+    pieces = stats::setNames(pieces, names(variances)),
+    n_variance = length(variances),
     lower = named(kind_lower[kinds]),
-    upper = named(kind_upper[kinds]),
-    deviance = fit$optsum$fmin,
-    held = held_names(fit, labels, places$pieces)
+    upper = named(kind_upper[kinds])
   )
 }
 

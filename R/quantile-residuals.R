@@ -9,12 +9,8 @@ quantile_residuals <- function(fit, seed = NULL) {
   observed <- fit_response(fit)
   y <- observed$y
   weights <- observed$weights %||% rep(1, length(y))
-  dispersion <- fit$sigma^2 / ifelse(weights == 0, 1, weights)
   row <- family_row(fit$glmm$family %||% "gaussian")
-  shape <- fit$glmm$shape
-  tail <- \(y, lower) {
-    row$probability(y, fit$fitted, weights, dispersion, shape, lower)
-  }
+  tail <- tail_probability(fit, row, weights)
   below <- tail(y, TRUE)
   above <- tail(y, FALSE)
   if (!is.null(row$whole)) {
@@ -29,6 +25,15 @@ quantile_residuals <- function(fit, seed = NULL) {
   r
 }
 
+# A function of responses, and of whether their lower tail is meant.
+tail_probability <- function(fit, row, weights) {
+  dispersion <- fit$sigma^2 / ifelse(weights == 0, 1, weights)
+  shape <- fit$glmm$shape
+  \(y, lower) {
+    row$probability(y, fit$fitted, weights, dispersion, shape, lower)
+  }
+}
+
 # Normal quantiles from the smaller of both tails, which has the more digits.
 normal_quantiles <- function(below, above) {
   lower <- stats::qnorm(below)
@@ -40,9 +45,5 @@ normal_quantiles <- function(below, above) {
 #' @noRd
 uniform_shares <- function(n, seed) {
   check_seed(seed)
-  state <- start_generator(seed)
-  if (!is.null(seed)) {
-    on.exit(restore_generator(state$before))
-  }
-  stats::runif(n)
+  with_seed(seed, \(start) stats::runif(n))
 }

@@ -66,13 +66,10 @@ ranova.rlmm <- function(
   fits <- lapply(reductions, \(reduction) reduced_fit(model, reduction))
   table <- reduction_table(model, fits, reductions)
   if (method == "RLRT") {
-    simulated <- with_seed(seed, \() {
-      lapply(fits, \(smaller) simulated_tests(model, smaller, nsim))
-    })
-    table[["Pr(>RLRT)"]] <- c(
-      NA,
-      mapply(simulated_p, simulated, table$LRT[-1L])
-    )
+    simulate <- \(start) lapply(fits, simulated_tests, fit = model, nsim = nsim)
+    simulated <- with_seed(seed, simulate)
+    p <- mapply(simulated_p, simulated, table$LRT[-1L])
+    table[["Pr(>RLRT)"]] <- c(NA, p)
   }
   structure(
     table,
@@ -96,19 +93,19 @@ print.rlmm_ranova <- function(
   digits = max(3, getOption("digits") - 3),
   ...
 ) {
-  columns <- lapply(rlang::set_names(names(x)), \(name) {
-    values <- x[[name]]
-    is_p <- startsWith(name, "Pr(")
-    text <- if (is_p) {
-      format.pval(values, digits = max(1, digits - 3), na.form = "")
-    } else {
-      format(values, digits = digits)
-    }
-    ifelse(is.na(values), "", text)
-  })
+  columns <- Map(format_test_column, x, names(x), digits)
   writeLines(attr(x, "heading"))
   print(as_table(columns, row.names(x)), quote = FALSE, right = TRUE)
   invisible(x)
+}
+
+format_test_column <- function(values, name, digits) {
+  text <- if (startsWith(name, "Pr(")) {
+    format.pval(values, digits = max(1, digits - 3), na.form = "")
+  } else {
+    format(values, digits = digits)
+  }
+  ifelse(is.na(values), "", text)
 }
 
 check_simulations <- function(nsim) {
@@ -122,15 +119,6 @@ check_simulations <- function(nsim) {
   )
 }
 
-# Evaluate with a seed, and leave the generator as it was; without one, with the generator as it is.
-with_seed <- function(seed, f) {
-  state <- start_generator(seed)
-  if (!is.null(seed)) {
-    on.exit(restore_generator(state$before))
-  }
-  f()
-}
-
 # Reductions ---------------------------------------------------------------------
 
 #' What may be left out of the random effects
@@ -139,19 +127,28 @@ with_seed <- function(seed, f) {
 #' @noRd
 random_reductions <- function(fit, reduce) {
   found <- lapply(seq_along(fit$random), \(i) {
-    term <- fit$random[[i]]
-    labels <- if (reduce) reducible_labels(term)
+    labels <- if (reduce) reducible_labels(fit$random[[i]])
     if (length(labels) == 0L) {
-      all <- list(list(term = i, with = NULL, n_effects = length(term$columns)))
-      return(rlang::set_names(all, term_text(term)))
+      return(whole_reduction(fit, i))
     }
-    each <- lapply(labels, \(label) {
-      with <- reduced_bar(fit, term, label)
-      list(term = i, with = with, n_effects = NA_integer_)
-    })
-    rlang::set_names(each, paste(labels, "in", term_text(term)))
+    label_reductions(fit, i, labels)
   })
   do.call(c, found)
+}
+
+whole_reduction <- function(fit, i) {
+  term <- fit$random[[i]]
+  all <- list(term = i, with = NULL, n_effects = length(term$columns))
+  rlang::set_names(list(all), term_text(term))
+}
+
+label_reductions <- function(fit, i, labels) {
+  term <- fit$random[[i]]
+  each <- lapply(labels, \(label) {
+    with <- reduced_bar(fit, term, label)
+    list(term = i, with = with, n_effects = NA_integer_)
+  })
+  rlang::set_names(each, paste(labels, "in", term_text(term)))
 }
 
 # The effects that are part of no interaction of the same term.
@@ -179,18 +176,22 @@ reduced_bar <- function(fit, term, label) {
 #' The formula with a reduction; `NULL` where no random effect is left
 #' @noRd
 reduced_formula <- function(fit, reduction) {
-  bars <- lapply(fit$random, term_call, fit = fit)
-  bars[reduction$term] <- list(reduction$with)
-  bars <- drop_null(bars)
-  # `(0 + x | g)` reduced to `(1 | g)` may stand there already.
-  meaning <- vapply(bars, \(bar) names(bar_parts(bar_of(bar)))[1L], "")
-  bars <- bars[!duplicated(meaning)]
+  bars <- reduced_bars(fit, reduction)
   if (length(bars) == 0L) {
     return(NULL)
   }
   out <- stats::formula(fit, fixed.only = TRUE)
   out[[3L]] <- Reduce(\(a, b) call("+", a, b), bars, out[[3L]])
   out
+}
+
+reduced_bars <- function(fit, reduction) {
+  bars <- lapply(fit$random, term_call, fit = fit)
+  bars[reduction$term] <- list(reduction$with)
+  bars <- drop_null(bars)
+  # `(0 + x | g)` reduced to `(1 | g)` may stand there already.
+  meaning <- vapply(bars, \(bar) names(bar_parts(bar_of(bar)))[1L], "")
+  bars[!duplicated(meaning)]
 }
 
 bar_of <- function(bar) {
@@ -225,8 +226,6 @@ reduction_table <- function(fit, fits, reductions) {
   npar <- found$npar
   lrt <- c(NA, pmax(0, 2 * (found$value[1L] - found$value[-1L])))
   df <- c(NA, npar[1L] - npar[-1L])
-  p <- stats::pchisq(lrt, df, lower.tail = FALSE)
-  p[which(df <= 0)] <- NA
   is_one <- vapply(fits, \(smaller) is_one_effect_less(fit, smaller), NA)
   data.frame(
     npar = npar,
@@ -234,11 +233,16 @@ reduction_table <- function(fit, fits, reductions) {
     AIC = -2 * found$value + 2 * npar,
     LRT = lrt,
     Df = df,
-    `Pr(>Chisq)` = p,
+    `Pr(>Chisq)` = positive_df_p(lrt, df),
     `Pr(>mixture)` = ifelse(c(NA, is_one), mixture_p(lrt, df), NA),
     row.names = c("<none>", names(reductions)),
     check.names = FALSE
   )
+}
+
+positive_df_p <- function(lrt, df) {
+  p <- stats::pchisq(lrt, df, lower.tail = FALSE)
+  replace(p, which(df <= 0), NA)
 }
 
 #' Whether the only difference is one effect, with a variance and its covariances
@@ -290,23 +294,29 @@ simulated_tests <- function(fit, smaller, nsim) {
 #' @noRd
 exact_tests <- function(fit, nsim) {
   found <- effect_eigenvalues(fit)
-  n <- nobs.rlmm(fit)
-  p <- n_free_beta(fit)
-  n_projected <- length(found$projected)
-  squares <- matrix(stats::rchisq(nsim * n_projected, 1), nsim)
-  rest <- stats::rchisq(nsim, n - p - n_projected)
+  n_left <- nobs.rlmm(fit) - n_free_beta(fit)
   reml <- isREML.rlmm(fit)
-  factor <- if (reml) n - p else n
+  n_projected <- length(found$projected)
+  draws <- list(
+    squares = matrix(stats::rchisq(nsim * n_projected, 1), nsim),
+    rest = stats::rchisq(nsim, n_left - n_projected)
+  )
+  factor <- if (reml) n_left else nobs.rlmm(fit)
   penalty <- if (reml) found$projected else found$plain
   best <- numeric(nsim)
   for (lambda in lambda_grid(max(found$plain))) {
-    shrink <- 1 / (1 + lambda * found$projected)
-    explained <- drop(squares %*% (1 - shrink))
-    unexplained <- drop(squares %*% shrink) + rest
-    gain <- factor * log1p(explained / unexplained)
+    gain <- factor * spectral_gain(draws, lambda * found$projected)
     best <- pmax(best, gain - sum(log1p(lambda * penalty)))
   }
   best
+}
+
+# log(1 + N / D) of each draw.
+spectral_gain <- function(draws, eigenvalues) {
+  shrink <- 1 / (1 + eigenvalues)
+  explained <- drop(draws$squares %*% (1 - shrink))
+  unexplained <- drop(draws$squares %*% shrink) + draws$rest
+  log1p(explained / unexplained)
 }
 
 # From where the largest eigenvalue begins to matter to where it is all that matters.

@@ -12,6 +12,11 @@ selected_effects <- function(fit, re_form) {
   if (is_none(re_form)) {
     return(none)
   }
+  bars <- re_form_bars(re_form, fit)
+  Reduce(\(use, bar) add_bar(use, bar, fit), bars, none)
+}
+
+re_form_bars <- function(re_form, fit) {
   if (!inherits(re_form, "formula")) {
     abort_re_form(re_form)
   }
@@ -20,7 +25,7 @@ selected_effects <- function(fit, re_form) {
   if (length(parts$bars) == 0 || is.language(parts$fixed)) {
     abort_re_form_term(parts$fixed, fit)
   }
-  Reduce(\(use, bar) add_bar(use, bar, fit), parts$bars, none)
+  parts$bars
 }
 
 # In `~ (1 | a) + (~1 | b)` the second tilde means no more than the first.
@@ -59,7 +64,7 @@ add_columns <- function(use, effects, group, bar, fit) {
   if (length(wanted) == 0 || !all(wanted %in% unlist(columns))) {
     abort_re_form_term(bar, fit)
   }
-  chosen <- lapply(columns, positions, of = wanted)
+  chosen <- lapply(columns, positions, wanted)
   use[mine] <- Map(union, use[mine], chosen)
   use
 }
@@ -86,6 +91,10 @@ wanted_columns <- function(effects, group, terms, fit) {
   if (identical(effects, 0)) {
     return(character())
   }
+  columns_in_frame(effects, fit)
+}
+
+columns_in_frame <- function(effects, fit) {
   frame <- fit_frame(fit)
   variables <- variable_names(stats::terms(rlang::new_formula(NULL, effects)))
   if (!all(variables %in% names(frame))) {

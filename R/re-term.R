@@ -11,13 +11,22 @@ random_design <- function(parsed, frame, env, data) {
   terms <- lapply(found, `[[`, "term")
   check_duplicates(terms)
   groups <- term_codes(terms, frame)
-  for (i in seq_along(terms)) {
-    terms[[i]]$levels <- groups[[terms[[i]]$group]]$levels
-  }
-  order <- term_order(lengths(lapply(terms, `[[`, "levels")))
+  terms <- with_levels(terms, lapply(groups, `[[`, "levels"))
+  order <- term_order(n_levels_of(terms))
   random <- place_terms(terms[order])
   z <- lapply(found[order], `[[`, "z")
   list(random = random, terms = core_terms(random, z, groups))
+}
+
+with_levels <- function(terms, levels) {
+  lapply(terms, \(term) {
+    term$levels <- levels[[term$group]]
+    term
+  })
+}
+
+n_levels_of <- function(random) {
+  vapply(random, \(term) length(term$levels), 1L)
 }
 
 # Levels of each grouping factor, by name.
@@ -89,11 +98,7 @@ bar_effects <- function(bar, frame, env, data) {
   }
   tell_text(terms, frame)
   contrasts <- full_contrasts(unwrapped$variables, frame)
-  z <- call_design_step(design_columns(terms, frame, contrasts), frame)
-  if (count_columns(z) == 0L) {
-    abort_effects(bar, "must have a column")
-  }
-  check_columns_finite(z)
+  z <- bar_columns(bar, terms, frame, contrasts)
   used <- attr(z, "contrasts")
   used[names(contrasts)] <- contrasts
   list(
@@ -103,6 +108,15 @@ bar_effects <- function(bar, frame, env, data) {
     z = without_contrasts(z),
     columns = column_names(z)
   )
+}
+
+bar_columns <- function(bar, terms, frame, contrasts) {
+  z <- call_design_step(design_columns(terms, frame, contrasts), frame)
+  if (count_columns(z) == 0L) {
+    abort_effects(bar, "must have a column")
+  }
+  check_columns_finite(z)
+  z
 }
 
 check_no_offset <- function(terms, bar) {
@@ -152,13 +166,10 @@ atom_codes <- function(x, name) {
     return(used_codes(as.integer(x), unname(levels(x))))
   }
   values <- sort(unique(x))
-  refs <- match(x, values)
   labels <- as.character(values)
-  if (anyDuplicated(labels)) {
-    # Numbers that are written alike are one level.
-    refs <- match(labels, unique(labels))[refs]
-  }
-  list(refs = refs, levels = unique(labels))
+  # Numbers that are written alike are one level.
+  levels <- unique(labels)
+  list(refs = match(labels, levels)[match(x, values)], levels = levels)
 }
 
 abort_no_vector <- function(x, name) {
@@ -202,18 +213,19 @@ term_order <- function(n_levels) {
 #' Give each term its indices into theta and its columns of a core term
 #' @noRd
 place_terms <- function(random) {
-  groups <- unique(vapply(random, `[[`, "", "group"))
+  groups <- vapply(random, `[[`, "", "group")
+  core <- match(groups, unique(groups))
   taken <- integer(length(groups))
   at <- 0L
   for (i in seq_along(random)) {
     term <- random[[i]]
     size <- length(term$columns)
-    core <- match(term$group, groups)
-    term$theta <- at + seq_len(as.integer(n_theta(term$structure, size)))
-    term$core_term <- core
-    term$core_cols <- taken[core] + seq_len(size)
-    taken[core] <- taken[core] + size
-    at <- at + length(term$theta)
+    n <- as.integer(n_theta(term$structure, size))
+    term$theta <- at + seq_len(n)
+    term$core_term <- core[i]
+    term$core_cols <- taken[core[i]] + seq_len(size)
+    taken[core[i]] <- taken[core[i]] + size
+    at <- at + n
     random[[i]] <- term
   }
   random

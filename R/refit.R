@@ -69,6 +69,19 @@ is_several <- function(newresp, fit) {
 
 # Fits each of several responses with the design of the fit.
 refit_each <- function(fit, newresp, newweights, call) {
+  check_one_stratum(fit)
+  fit$frame <- new_frame(fit, NULL, newweights)
+  design <- c(fit_design(fit), list(control = fit$control))
+  omitted <- length(fit$na_action)
+  y <- several_responses(newresp, fit)
+  has_all_rows <- identical(nrow(y), nrow(fit$frame) + omitted)
+  if (omitted == 0L || !has_all_rows) {
+    attr(design$frame, "na.action") <- NULL
+  }
+  new_many(y, design, fit$formula, call, start = many_start(fit))
+}
+
+check_one_stratum <- function(fit) {
   if (has_strata(fit_frame(fit))) {
     abort_new_values(
       "newresp",
@@ -76,17 +89,6 @@ refit_each <- function(fit, newresp, newweights, call) {
       "Use `lapply(newresp, refit, object = fit)`."
     )
   }
-  fit$frame <- new_frame(fit, NULL, newweights)
-  design <- c(fit_design(fit), list(control = fit$control))
-  omitted <- length(fit$na_action)
-  n <- nrow(fit$frame)
-  y <- several_responses(newresp, fit)
-  if (is.null(dim(y)) || nrow(y) != n + omitted || omitted == 0L) {
-    attr(design$frame, "na.action") <- NULL
-  }
-  theta <- inner_start(fit)
-  start <- if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
-  new_many(y, design, fit$formula, call, start = start)
 }
 
 # Responses as numbers: those of a generalized model may be factors or counts.
@@ -219,6 +221,13 @@ check_new_response.rlmm_glmm <- function(fit) {
 inner_start <- function(fit) {
   diagonal <- theta_lower(fit$random) == 0
   if (all(fit$theta[diagonal] > 1e-3)) fit$theta
+}
+
+#' The argument `start` of many fits to other responses: the estimates, unless they are singular
+#' @noRd
+many_start <- function(fit) {
+  theta <- inner_start(fit)
+  if (is.null(theta)) list() else list(theta = theta, beta = fit$beta)
 }
 
 #' One value for each row of the model frame

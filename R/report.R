@@ -26,23 +26,23 @@ report_convergence <- function(fit) {
   if (is_final(optsum$certificate$verdict)) {
     return(report_limit(optsum, reason))
   }
-  gain <- optsum$certificate$predicted_decrease %||% NA
   warn_rlmm(
     c(
       paste0("The optimizer stopped before converging: ", reason, "."),
       i = recent_progress(optsum$fitlog),
-      i = if (!is.na(gain)) {
-        paste0(
-          "A Newton step should still lower the objective by ",
-          format(gain, digits = 2L),
-          "."
-        )
-      },
+      i = promised_gain(optsum$certificate$predicted_decrease),
       i = stopped_hint(fit)
     ),
     "rlmm_warning_convergence",
     status = optsum$status
   )
+}
+
+promised_gain <- function(gain) {
+  if (!is.null(gain) && !is.na(gain)) {
+    text <- "A Newton step should still lower the objective by %s."
+    sprintf(text, format(gain, digits = 2L))
+  }
 }
 
 #' Tell of a limit that was reached where no more is to be gained
@@ -146,22 +146,25 @@ report_ambiguous <- function(fit, verdict) {
 }
 
 shared_effect_hint <- function(fit) {
-  has_intercept <- vapply(fit$random, \(t) "(Intercept)" %in% t$columns, NA)
-  terms <- fit$random[has_intercept]
-  groups <- vapply(terms, `[[`, "", "group")
-  sharing <- terms[groups %in% groups[duplicated(groups)]]
+  sharing <- terms_sharing_intercept(fit)
   if (length(sharing) < 2L) {
     return(NULL)
   }
-  larger <- sharing[[which.max(lengths(lapply(sharing, `[[`, "columns")))]]
+  sizes <- lengths(lapply(sharing, `[[`, "columns"))
+  larger <- sharing[[which.max(sizes)]]
   if (length(larger$columns) == 1L) {
     return(NULL)
   }
-  start <- sprintf(
-    "More than one term of %s has an intercept.",
-    tick(larger$group)
-  )
-  paste(start, shared_effect_remedy(larger))
+  start <- "More than one term of %s has an intercept."
+  paste(sprintf(start, tick(larger$group)), shared_effect_remedy(larger))
+}
+
+# The terms with an intercept whose grouping factor another one has too.
+terms_sharing_intercept <- function(fit) {
+  has_intercept <- vapply(fit$random, \(t) "(Intercept)" %in% t$columns, NA)
+  terms <- fit$random[has_intercept]
+  groups <- vapply(terms, `[[`, "", "group")
+  terms[groups %in% groups[duplicated(groups)]]
 }
 
 # What to do about a second intercept. Without one a factor still has an indicator for each level,
@@ -400,26 +403,16 @@ redundant_line <- function(i, fit) {
   group <- tick(term$group)
   text <- tick(term_text(term))
   if (length(columns) < length(term$columns)) {
-    return(paste0(
-      "The fixed effects contain ",
-      enumerate(tick(columns)),
-      " of each level of ",
-      group,
-      " already: leave that out of ",
-      text,
-      "."
-    ))
+    contained <- "The fixed effects contain %s of each level of %s already: "
+    contained <- sprintf(contained, enumerate(tick(columns)), group)
+    return(paste0(contained, "leave that out of ", text, "."))
   }
   known <- if (is_fixed_factor(term$group, fit)) {
-    paste(group, "is a fixed effect already")
+    "%s is a fixed effect already"
   } else {
-    paste(
-      "The fixed effects tell the levels of",
-      group,
-      "apart already"
-    )
+    "The fixed effects tell the levels of %s apart already"
   }
-  paste0(known, ": leave ", text, " out.")
+  paste0(sprintf(known, group), ": leave ", text, " out.")
 }
 
 # Whether a grouping factor is a term of the fixed effects, its variables in any order.
@@ -438,13 +431,7 @@ report_singular <- function(fit) {
   if (policy == "ignore" || is_open || !has_singular_term(fit)) {
     return(invisible())
   }
-  details <- is_singular(fit)
-  # What is told as redundant isn't told again.
-  if (!is.null(fit$redundant)) {
-    told <- details$size - details$rank == lengths(fit$redundant)
-    details$singular <- details$singular & !told
-  }
-  details <- details[details$singular, ]
+  details <- singular_details(fit)
   if (nrow(details) == 0L) {
     return(invisible())
   }
@@ -456,4 +443,14 @@ report_singular <- function(fit) {
     "singular",
     details = details
   )
+}
+
+# The singular terms, without those whose rank is what is told as redundant.
+singular_details <- function(fit) {
+  details <- is_singular(fit)
+  if (!is.null(fit$redundant)) {
+    told <- details$size - details$rank == lengths(fit$redundant)
+    details$singular <- details$singular & !told
+  }
+  details[details$singular, ]
 }

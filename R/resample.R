@@ -33,8 +33,8 @@ resampled_responses <- function(fit, n) {
     drawn <- sample(scaled, length(root), replace = TRUE)
     fit$fitted + ifelse(root > 0, drawn / root, drawn)
   }
-  y <- vapply(seq_len(n), one, double(length(root)))
-  dim(y) <- c(length(root), n)
+  drawn <- vapply(seq_len(n), one, double(length(root)))
+  y <- matrix(drawn, length(root), n)
   colnames(y) <- paste0("sim_", seq_len(n))
   y
 }

@@ -21,15 +21,7 @@
 residual_strata <- function(object, level = 0.95) {
   check_fit(object, "object")
   check_confidence(level)
-  if (is.null(object$strata)) {
-    abort_rlmm(
-      c(
-        "The fit has one residual variance.",
-        i = "`rlmm(dispersion = ~ g)` has one for each level of `g`."
-      ),
-      "rlmm_error_not_available"
-    )
-  }
+  check_has_strata(object)
   log_ratio <- object$strata$log_ratio
   std_error <- c(0, sqrt(diag(strata_covariance(object))))
   limits <- exp(wald_limits(log_ratio, std_error, level))
@@ -44,17 +36,28 @@ residual_strata <- function(object, level = 0.95) {
   )
 }
 
+check_has_strata <- function(fit) {
+  if (is.null(fit$strata)) {
+    abort_rlmm(
+      c(
+        "The fit has one residual variance.",
+        i = "`rlmm(dispersion = ~ g)` has one for each level of `g`."
+      ),
+      "rlmm_error_not_available"
+    )
+  }
+}
+
 # The covariance of gamma from differences of the gradient.
 strata_covariance <- function(fit) {
   design <- fit_design(fit)
   control <- refit_control(fit, design)
+  gradient <- \(gamma) strata_point(design, gamma, fit$theta, control)$gradient
   gamma <- fit$strata$log_ratio[-1L]
   step <- 1e-3
   columns <- lapply(seq_along(gamma), \(k) {
     shift <- replace(0 * gamma, k, step)
-    up <- strata_point(design, gamma + shift, fit$theta, control)
-    down <- strata_point(design, gamma - shift, fit$theta, control)
-    (up$gradient - down$gradient) / (2 * step)
+    (gradient(gamma + shift) - gradient(gamma - shift)) / (2 * step)
   })
   hessian <- do.call(cbind, columns)
   2 * solve((hessian + t(hessian)) / 2)

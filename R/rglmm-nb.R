@@ -6,8 +6,8 @@
 #' others: all are estimated together, with the exact gradient, where `lme4::glmer.nb()` searches
 #' for theta around repeated fits.
 #'
-#' By default the Laplace approximation is lme4's. With `information = "observed"` it is the model of
-#' `glmmTMB(family = nbinom2)`, and of `rglmm(family = nbinom2())`, see [nbinom2()].
+#' By default the Laplace approximation is lme4's. With `information = "observed"` it is the model
+#' of `glmmTMB(family = nbinom2)`, and of `rglmm(family = nbinom2())`, see [nbinom2()].
 #'
 #' Without overdispersion theta tends to infinity, and the model to the Poisson model; the fit says
 #' so.

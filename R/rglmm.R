@@ -10,9 +10,9 @@
 #'   it they are looked up where the formula was written.
 #' @param family A family object of R, a function that makes one, or its name: `binomial`,
 #'   `poisson`, `Gamma`, `inverse.gaussian`, `gaussian` with another link than the identity,
-#'   [nbinom1()], [nbinom2()], or `MASS::negative.binomial(theta)`. Links are logit, probit, cloglog,
-#'   cauchit, log, sqrt, identity, inverse and 1/mu^2. [rglmm_nb()] is `lme4::glmer.nb()`'s form of
-#'   [nbinom2()].
+#'   [nbinom1()], [nbinom2()], or `MASS::negative.binomial(theta)`. Links are logit, probit,
+#'   cloglog, cauchit, log, sqrt, identity, inverse and 1/mu^2. [rglmm_nb()] is
+#'   `lme4::glmer.nb()`'s form of [nbinom2()].
 #' @param weights Prior weights, as in [glm()]. For `binomial` with proportions the numbers of
 #'   trials. Otherwise a row with weight w has w times the log-likelihood, as w equal rows have, and
 #'   with a dispersion phi (`gaussian`, `Gamma`, `inverse.gaussian`) the dispersion phi / w.
@@ -225,14 +225,10 @@ glmm_start <- function(start, design) {
     check_start_beta(beta, design$fixed$names)
   }
   beta <- beta %||% projected_start(design)
-  found <- list()
-  if (length(start) > 0L) {
-    found$theta <- check_start(start, design$random)
-  }
-  if (!is.null(beta)) {
-    found$beta <- as.double(beta)
-  }
-  found
+  drop_null(list(
+    theta = if (length(start) > 0L) check_start(start, design$random),
+    beta = if (!is.null(beta)) as.double(beta)
+  ))
 }
 
 check_start_beta <- function(beta, names) {

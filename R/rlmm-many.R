@@ -209,14 +209,3 @@ fit_chunks <- function(reader, design, control, start) {
 unnamed_vectors <- function(part) {
   lapply(part, \(value) if (is.matrix(value)) value else unname(value))
 }
-
-rename_responses <- function(found, names) {
-  lapply(found, \(value) {
-    if (is.matrix(value)) {
-      rownames(value) <- names
-      value
-    } else {
-      stats::setNames(value, names)
-    }
-  })
-}

@@ -7,9 +7,9 @@
 #' **Fit.** [rlmm()] linear, [rglmm()] generalized, [rglmm_nb()] negative binomial, [rnlmm()]
 #' nonlinear models; [lmList()] a regression in each group; [rlmm_many()] and [rglmm_many()] one
 #' model of many responses. [preview()] tells of a model before it is fitted; [rlmm_control()]
-#' steers the fit; [covariance_structures] other than the unstructured one; [nbinom1()] and [nbinom2()], families;
-#' [residual_strata()] of different variances; [dummy()] indicators; [rlmm_sums()] and
-#' [rlmm_sums_sql()] fit where the data stay where they are.
+#' steers the fit; [covariance_structures] other than the unstructured one; [nbinom1()] and
+#' [nbinom2()], families; [residual_strata()] of different variances; [dummy()] indicators;
+#' [rlmm_sums()] and [rlmm_sums_sql()] fit where the data stay where they are.
 #'
 #' **Read.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [fixed_levels()],
 #' [ranef()][ranef.rlmm], `coef()`, [condVar()][condVar.rlmm], [raneftables()] and [condVartables()],

@@ -59,8 +59,8 @@
 #' errors of predictions with random effects, Kenward and Roger's method, robust standard errors, `influence()`,
 #' emmeans) says that it isn't available.
 #'
-#' That is so, in linear models, for one factor with treatment contrasts that is in no interaction, or
-#' for the combinations of several that are in the formula as nothing else (`y ~ x + firm:year + (1 |
+#' That is so, in linear models, for one factor with treatment contrasts that is in no interaction,
+#' or for the combinations of several that are in the formula as nothing else (`y ~ x + firm:year + (1 |
 #' worker)`). `options(rlmm.large_factor = )` is the number of levels from which on it is done,
 #' however many rows there are; with `Inf` all factors are columns.
 #'

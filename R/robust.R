@@ -97,11 +97,8 @@ robust_covariance.rlmm_lmm <- function(fit, type, clusters) {
   }
   parts <- marginal_scores(fit)
   ways <- lapply(clusters, \(cluster) one_way(parts, cluster, type))
-  covariance[parts$free, parts$free] <- sum_over_clusterings(
-    lapply(ways, `[[`, "covariance"),
-    clusters,
-    \(shared) one_way(parts, shared, type)$covariance
-  )
+  free <- parts$free
+  covariance[free, free] <- ways_covariance(ways, parts, clusters, type)
   warn_if_negative(covariance)
   list(
     covariance = covariance,
@@ -109,6 +106,14 @@ robust_covariance.rlmm_lmm <- function(fit, type, clusters) {
     clusters = clusters,
     ways = ways,
     parts = parts
+  )
+}
+
+ways_covariance <- function(ways, parts, clusters, type) {
+  sum_over_clusterings(
+    lapply(ways, `[[`, "covariance"),
+    clusters,
+    \(shared) one_way(parts, shared, type)$covariance
   )
 }
 
@@ -151,18 +156,14 @@ warn_if_negative <- function(covariance) {
 #' The rows of positive weight: X, C = V^-1 X, residuals, and Z Lambda
 #' @noRd
 marginal_scores <- function(fit) {
-  free <- free_beta(fit)
   weights <- working_weights(fit)
-  x <- fixed_matrix(fit)
-  residual <- fit_response(fit)$y - drop(x %*% fit$beta)
-  offset <- fit_offset(fit)
-  if (!is.null(offset)) {
-    residual <- residual - offset
-  }
-  x <- x[, free, drop = FALSE]
+  kept <- weights > 0
+  free <- free_beta(fit)
+  all_x <- fixed_matrix(fit)
+  residual <- marginal_residuals(fit, all_x)
+  x <- all_x[, free, drop = FALSE]
   at <- lambdat_zt(fit)
   solved <- marginal_solve(fit, at, x)
-  kept <- weights > 0
   list(
     free = free,
     kept = kept,
@@ -173,6 +174,12 @@ marginal_scores <- function(fit) {
     zlt = at[, kept, drop = FALSE],
     phi = chol2inv(fit$rx)
   )
+}
+
+# What X beta and the offset leave of the response.
+marginal_residuals <- function(fit, x) {
+  residual <- fit_response(fit)$y - drop(x %*% fit$beta)
+  residual - (fit_offset(fit) %||% 0)
 }
 
 #' V^-1 of a matrix, W - W Z Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda'Z'W times it
@@ -251,20 +258,14 @@ cluster_effects <- function(zlt, rows) {
 #' the identity.
 #' @noRd
 adjust_cluster <- function(z, x, weights, phi, c) {
-  basis <- if (is_constant(weights) && nrow(x) > ncol(x) + ncol(z)) {
-    qr.Q(qr(cbind(z, x)))
-  }
-  if (is.null(basis)) {
+  if (!is_constant(weights) || nrow(x) <= ncol(x) + ncol(z)) {
     return(adjusted(tcrossprod(z), x, 1 / weights, phi, c))
   }
+  basis <- qr.Q(qr(cbind(z, x)))
   inside <- crossprod(basis, c)
-  moved <- adjusted(
-    tcrossprod(crossprod(basis, z)),
-    crossprod(basis, x),
-    rep(1 / weights[1L], ncol(basis)),
-    phi,
-    inside
-  )
+  zz <- tcrossprod(crossprod(basis, z))
+  residual <- rep(1 / weights[1L], ncol(basis))
+  moved <- adjusted(zz, crossprod(basis, x), residual, phi, inside)
   c + basis %*% (moved - inside)
 }
 
@@ -321,22 +322,41 @@ check_cluster_size <- function(sizes, weights, limit = 3000) {
 #'   diagonal, or the whole P in its place; `b`, a list of B for each row; `phi`.
 #' @noRd
 score_moments <- function(parts, way, L) {
-  rows <- lapply(seq_len(nrow(L)), \(i) drop(way$h %*% L[i, ]))
-  by_cluster <- \(x) rowsum(x, as.integer(way$cluster))
+  n <- nrow(L)
+  rows <- lapply(seq_len(n), \(i) score_parts(parts, way, L[i, ]))
   blocks <- is_block_diagonal(parts$zlt, way$cluster)
-  effects <- lapply(rows, \(t) cluster_sums(parts$zlt, t, way$cluster))
-  fixed <- lapply(rows, \(t) by_cluster(t * parts$x))
-  d <- for_pairs(nrow(L), \(i, j) {
-    own <- drop(by_cluster(rows[[i]] * rows[[j]] / parts$weights))
-    if (blocks) {
-      own + Matrix::rowSums(effects[[i]] * effects[[j]])
-    } else {
-      diag(own) +
-        as.matrix(Matrix::tcrossprod(effects[[i]], effects[[j]])) -
-        tcrossprod(fixed[[i]] %*% parts$phi, fixed[[j]])
-    }
+  covariance <- if (blocks) block_covariance else whole_covariance
+  own <- \(one, other) by_cluster(one$t * other$t / parts$weights, way)
+  d <- for_pairs(n, \(i, j) {
+    own_ij <- drop(own(rows[[i]], rows[[j]]))
+    covariance(own_ij, rows[[i]], rows[[j]], parts$phi)
   })
+  fixed <- lapply(rows, `[[`, "fixed")
   list(blocks = blocks, d = d, b = fixed, phi = parts$phi)
+}
+
+# What the scores of a row l of `L` are made of: `t`, A C Phi l, and by cluster the sums of
+# Lambda'Z't (`effects`) and of X't (`fixed`).
+score_parts <- function(parts, way, l) {
+  t <- drop(way$h %*% l)
+  list(
+    t = t,
+    effects = cluster_sums(parts$zlt, t, way$cluster),
+    fixed = by_cluster(t * parts$x, way)
+  )
+}
+
+by_cluster <- function(x, way) {
+  rowsum(x, as.integer(way$cluster))
+}
+
+block_covariance <- function(own, one, other, phi) {
+  own + Matrix::rowSums(one$effects * other$effects)
+}
+
+whole_covariance <- function(own, one, other, phi) {
+  random <- as.matrix(Matrix::tcrossprod(one$effects, other$effects))
+  diag(own) + random - tcrossprod(one$fixed %*% phi, other$fixed)
 }
 
 # A list of lists of the values for pairs of numbers up to n.
@@ -375,13 +395,21 @@ moment <- function(found, a, b, c, d) {
   if (!found$blocks) {
     return(sum(left * right))
   }
-  less <- \(i, j) rowSums((found$b[[i]] %*% found$phi) * found$b[[j]])
-  first <- found$phi %*% crossprod(found$b[[a]], found$b[[c]])
-  second <- found$phi %*% crossprod(found$b[[d]], found$b[[b]])
   sum(left * right) -
-    sum(left * less(c, d)) -
-    sum(right * less(a, b)) +
-    sum(first * t(second))
+    sum(left * fixed_diagonal(found, c, d)) -
+    sum(right * fixed_diagonal(found, a, b)) +
+    fixed_moment(found$b, found$phi, a, b, c, d)
+}
+
+# The diagonal of B_i Phi B_j'.
+fixed_diagonal <- function(found, i, j) {
+  rowSums((found$b[[i]] %*% found$phi) * found$b[[j]])
+}
+
+fixed_moment <- function(fixed, phi, a, b, c, d) {
+  first <- phi %*% crossprod(fixed[[a]], fixed[[c]])
+  second <- phi %*% crossprod(fixed[[d]], fixed[[b]])
+  sum(first * t(second))
 }
 
 #' The expected value of the estimator if the model is true, for `q` rows
@@ -392,7 +420,7 @@ expected_covariance <- function(found, q) {
     for (j in seq_len(q)) {
       p <- found$d[[i]][[j]]
       out[i, j] <- if (found$blocks) {
-        sum(p) - sum((found$b[[i]] %*% found$phi) * found$b[[j]])
+        sum(p) - sum(fixed_diagonal(found, i, j))
       } else {
         sum(diag(p))
       }
@@ -404,18 +432,27 @@ expected_covariance <- function(found, q) {
 #' Satterthwaite's degrees of freedom of each row of `L`
 #' @noRd
 robust_df <- function(found, L) {
-  if (found$type == "HC0") {
-    return(rep(Inf, nrow(L)))
-  }
-  if (has_plain_df(found)) {
-    return(rep(fewest_clusters(found) - 1, nrow(L)))
+  df <- plain_df(found)
+  if (!is.null(df)) {
+    return(rep(df, nrow(L)))
   }
   L <- L[, found$parts$free, drop = FALSE]
-  df <- apply(L, 1L, \(l) {
-    one <- score_moments(found$parts, found$ways[[1L]], t(l))
-    drop(expected_covariance(one, 1L))^2 / moment(one, 1L, 1L, 1L, 1L)
-  })
+  df <- apply(L, 1L, robust_row_df, found$parts, found$ways[[1L]])
   replace(df, is.nan(df), NA)
+}
+
+robust_row_df <- function(l, parts, way) {
+  one <- score_moments(parts, way, t(l))
+  drop(expected_covariance(one, 1L))^2 / moment(one, 1L, 1L, 1L, 1L)
+}
+
+#' Degrees of freedom that are the same for all coefficients; `NULL` where they are Satterthwaite's
+#' @noRd
+plain_df <- function(found) {
+  if (found$type == "HC0") {
+    return(Inf)
+  }
+  if (has_plain_df(found)) fewest_clusters(found) - 1
 }
 
 # With several clusterings, and with very many clusters that share random effects, the degrees of
@@ -434,30 +471,33 @@ fewest_clusters <- function(found) {
 #' estimated covariance matrix (Pustejovsky and Tipton's "HTZ")
 #' @noRd
 robust_scale <- function(found, L) {
+  df <- plain_df(found)
+  if (!is.null(df)) {
+    return(list(scale = 1, df = df))
+  }
   q <- nrow(L)
-  if (found$type == "HC0") {
-    return(list(scale = 1, df = Inf))
-  }
-  if (has_plain_df(found)) {
-    return(list(scale = 1, df = fewest_clusters(found) - 1))
-  }
-  L <- L[, found$parts$free, drop = FALSE]
-  way <- found$ways[[1L]]
-  if (q >= way$n_clusters) {
+  eta <- hotelling_eta(found, L[, found$parts$free, drop = FALSE])
+  df <- eta - q + 1
+  if (is.na(df) || df <= 0) {
     return(list(scale = 1, df = NA_real_))
+  }
+  list(scale = df / eta, df = df)
+}
+
+#' The degrees of freedom of the Wishart distribution with the estimator's total variance; `NA` with
+#' too few clusters for a test of so many rows
+#' @noRd
+hotelling_eta <- function(found, L) {
+  way <- found$ways[[1L]]
+  q <- nrow(L)
+  if (q >= way$n_clusters) {
+    return(NA_real_)
   }
   expected <- expected_covariance(score_moments(found$parts, way, L), q)
   parts <- positive_eigen(expected)
   unit <- t(parts$vectors) %*% L / sqrt(parts$values)
   total <- summed_moments(score_moments(found$parts, way, unit), nrow(unit))
-  eta <- q * (q + 1) / total
-  df <- eta - q + 1
-  # Too few clusters for a test of so many rows.
-  if (df > 0) {
-    list(scale = df / eta, df = df)
-  } else {
-    list(scale = 1, df = NA_real_)
-  }
+  q * (q + 1) / total
 }
 
 # The variances of all elements of the covariance matrix of n combinations, summed up.

@@ -11,11 +11,17 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   if (ncol(contrasts) == 0) {
     return(numeric())
   }
-  if (!any(free_beta(object))) {
+  free <- free_beta(object)
+  if (!any(free)) {
     return(rep(NA_real_, ncol(contrasts)))
   }
-  found <- fit_joint(object, contrasts[free_beta(object), , drop = FALSE])
+  found <- fit_joint(object, contrasts[free, , drop = FALSE])
   object <- in_independent_effects(object, found)
+  df <- df_of_contrasts(object, found, contrasts)
+  structure(df, hessian = if (found$curvature == "average") "average")
+}
+
+df_of_contrasts <- function(object, found, contrasts) {
   variance <- colSums(contrasts * (unscaled_covariance(object) %*% contrasts))
   spread <- variance_spread(object, found, variance)
   df <- 2 * (object$sigma^2 * variance)^2 / spread
@@ -23,7 +29,7 @@ satterthwaite_df <- function(object, contrasts = diag(length(object$beta))) {
   df[which(spread == 0)] <- Inf
   # A combination of held coefficients has no variance.
   df[variance == 0] <- NA
-  structure(df, hessian = if (found$curvature == "average") "average")
+  df
 }
 
 #' The variances g' A g of the estimated variances of combinations of the fixed effects
@@ -44,5 +50,5 @@ variance_spread <- function(object, found, variance) {
   sigma <- object$sigma
   in_sigma <- if (!object$known_sigma) 2 * sigma * variance
   gradient <- rbind(sigma^2 * found$slopes, in_sigma)[free, , drop = FALSE]
-  colSums(gradient * (covariance[free, free, drop = FALSE] %*% gradient))
+  colSums(gradient * (covariance[free, free] %*% gradient))
 }

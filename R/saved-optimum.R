@@ -61,10 +61,7 @@ restore_optimum <- function(
   if (!inherits(object, c("rlmm", "rlmm_nlmm"))) {
     call <- restoring_call(match.call(expand.dots = FALSE), saved)
     object <- eval(call, parent.frame())
-    object$call[c("start", if (!"REML" %in% ...names()) "REML")] <- NULL
-    if (identical(saved$fitter, "rlmm") && !saved$REML) {
-      object$call$REML <- FALSE
-    }
+    object$call <- user_call(object$call, saved, "REML" %in% ...names())
   }
   check_restorable(object, "object")
   check_same_model(object, saved)
@@ -72,6 +69,15 @@ restore_optimum <- function(
   check_same_objective(fit, saved, tolerance)
   fit$optsum <- saved$optsum
   fit
+}
+
+# The call as the user would have written it.
+user_call <- function(call, saved, gives_reml) {
+  call[c("start", if (!gives_reml) "REML")] <- NULL
+  if (identical(saved$fitter, "rlmm") && !saved$REML) {
+    call$REML <- FALSE
+  }
+  call
 }
 
 # What the file has: a fit's kind, names and estimates, and the record of the search.
@@ -106,20 +112,14 @@ fitter_name <- function(fit) {
 
 read_optimum <- function(file) {
   if (!file.exists(file)) {
-    abort_optimum(
-      sprintf("There is no file %s.", dQuote(file, FALSE)),
-      i = "`save_optimum(fit, file)` writes one."
-    )
+    abort_no_optimum("There is no file %s.", file)
   }
   saved <- tryCatch(
     jsonlite::fromJSON(file, simplifyVector = FALSE),
     error = \(cnd) NULL
   )
   if (!identical(saved$program[[1L]], "rlmm")) {
-    abort_optimum(
-      sprintf("%s isn't the optimum of a fit.", dQuote(file, FALSE)),
-      i = "`save_optimum(fit, file)` writes one."
-    )
+    abort_no_optimum("%s isn't the optimum of a fit.", file)
   }
   saved <- lapply(saved, json_values)
   saved$optsum <- with_log_rows(saved$optsum)
@@ -127,6 +127,13 @@ read_optimum <- function(file) {
     saved$optsum$fast <- with_log_rows(saved$optsum$fast)
   }
   saved
+}
+
+abort_no_optimum <- function(problem, file) {
+  abort_optimum(
+    sprintf(problem, dQuote(file, FALSE)),
+    i = "`save_optimum(fit, file)` writes one."
+  )
 }
 
 # The record of a search with its log as a matrix.
@@ -166,15 +173,18 @@ json_text <- function(value) {
   if (is.matrix(value)) {
     value <- asplit(unname(value), 1L)
   }
-  parts <- if (is.list(value)) {
-    vapply(value, json_text, "")
-  } else {
-    json_scalars(as.vector(value))
+  if (!is.list(value)) {
+    return(json_array(json_scalars(as.vector(value))))
   }
-  if (is.list(value) && !is.null(names(value))) {
-    fields <- paste0(json_string(names(value)), ": ", parts)
-    return(paste0("{", paste(fields, collapse = ",\n"), "}"))
+  parts <- vapply(value, json_text, "")
+  if (is.null(names(value))) {
+    return(json_array(parts))
   }
+  fields <- paste0(json_string(names(value)), ": ", parts)
+  paste0("{", paste(fields, collapse = ",\n"), "}")
+}
+
+json_array <- function(parts) {
   paste0("[", paste(parts, collapse = ", "), "]")
 }
 
@@ -203,12 +213,11 @@ json_string <- function(text) {
 # The call that fits the model from the optimum on.
 restoring_call <- function(call, saved) {
   given <- as.list(call[["..."]])
-  start <- list(theta = saved$theta)
-  if (saved$fitter == "rglmm") {
-    start$fixef <- saved$beta
-  }
-  more <- list(start = start, REML = if (saved$fitter == "rlmm") saved$REML)
-  more <- drop_null(more)
+  is_linear <- saved$fitter == "rlmm"
+  more <- list(
+    start = starting_optimum(saved),
+    REML = if (is_linear) saved$REML
+  )
   arguments <- c(
     list(formula = call$object, data = call$data),
     given,
@@ -217,24 +226,41 @@ restoring_call <- function(call, saved) {
   as.call(c(as.name(saved$fitter), drop_null(arguments)))
 }
 
+starting_optimum <- function(saved) {
+  start <- list(theta = saved$theta)
+  if (saved$fitter == "rglmm") {
+    start$fixef <- saved$beta
+  }
+  start
+}
+
 # The fit with the estimates of the file, and all that follows from them.
 fit_at_optimum <- function(fit, saved) {
   design <- fit_design(fit)
-  control <- refit_control(fit, design)
-  control[c("absolute", "absolute_values")] <- list(integer(), double())
-  control$held <- seq_along(saved$theta) - 1L
-  control$held_values <- as.double(saved$theta)
+  theta <- as.double(saved$theta)
+  control <- holding_theta(refit_control(fit, design), theta)
   spec <- design$spec
-  if (isLMM.rlmm(fit)) {
-    est <- core_fit(spec, as.double(saved$theta), control)
-    est <- at_theta(est, spec, as.double(saved$theta))
+  est <- if (isLMM.rlmm(fit)) {
+    at_theta(core_fit(spec, theta, control), spec, theta)
   } else {
-    start <- list(theta = as.double(saved$theta))
-    est <- core_glmm_fit(spec, start, control)
-    exact <- core_glmm_estimates(spec, as.double(saved$parameters))
-    est[names(exact)] <- exact
+    generalized_optimum(spec, saved, control)
   }
   fit_like(fit, design, est)
+}
+
+# The control of the core with all of theta held.
+holding_theta <- function(control, theta) {
+  control[c("absolute", "absolute_values")] <- list(integer(), double())
+  control$held <- seq_along(theta) - 1L
+  control$held_values <- theta
+  control
+}
+
+generalized_optimum <- function(spec, saved, control) {
+  est <- core_glmm_fit(spec, list(theta = as.double(saved$theta)), control)
+  exact <- core_glmm_estimates(spec, as.double(saved$parameters))
+  est[names(exact)] <- exact
+  est
 }
 
 # Checks ------------------------------------------------------------------
@@ -275,17 +301,18 @@ check_same_model <- function(fit, saved) {
   } else if (differ("names") || differ("fixed_names")) {
     differing_parameters(here, saved)
   } else if (differ("nobs")) {
-    sprintf(
-      "The fit has %s, the file's %s.",
-      plural(here$nobs, "row"),
-      format_count(saved$nobs)
-    )
+    differing_rows(here, saved)
   } else if (differ("REML")) {
     "One is fitted by REML, the other by maximum likelihood."
   }
   if (!is.null(found)) {
     abort_other_model(found, saved)
   }
+}
+
+differing_rows <- function(here, saved) {
+  rows <- plural(here$nobs, "row")
+  sprintf("The fit has %s, the file's %s.", rows, format_count(saved$nobs))
 }
 
 differing_parameters <- function(here, saved) {

@@ -11,18 +11,18 @@ separated_effects <- function(fit, spec) {
     return(character())
   }
   x <- column_matrix(spec$x, length(spec$y))
-  is_interacting <- ncol(x) > 2L && any(apply(x, 2L, is_far_from_zero))
-  centred <- if (is_interacting) {
-    orthogonal_columns(x)
-  } else {
-    centred_columns(x, names(fit$beta))
-  }
+  centred <- centred_effects(x, names(fit$beta))
   shift <- centred$shift
-  beta <- drop(shift %*% fit$beta)
-  size <- abs(beta) * centred$largest
+  beta <- abs(drop(shift %*% fit$beta))
+  size <- beta * centred$largest
   # The first limit is beyond any data, where even the standard error has no digits left.
-  is_uncertain <- abs(beta) < 0.05 * shifted_errors(fit, shift)
+  is_uncertain <- beta < 0.05 * shifted_errors(fit, shift)
   names(fit$beta)[size > 1e5 | (size > 3 & is_uncertain)]
+}
+
+centred_effects <- function(x, names) {
+  is_interacting <- ncol(x) > 2L && any(apply(x, 2L, is_far_from_zero))
+  if (is_interacting) orthogonal_columns(x) else centred_columns(x, names)
 }
 
 #' Whether the likelihood may rise towards infinite coefficients: the range of the mean has an end

@@ -87,51 +87,46 @@ unfitted_model <- function(
 ) {
   check_simulation_data(formula, data)
   family <- simulation_family(family, newparams, env)
-  given <- drop_null(given)
   design <- model_design(
     with_dummy_response(formula),
     with_dummy_column(data, family),
     REML = FALSE,
     control = unchecked_control(),
-    extras = lapply(given, rlang::as_quosure, env = baseenv()),
+    extras = lapply(drop_null(given), rlang::as_quosure, env = baseenv()),
     na_action = stats::na.exclude,
     contrasts = contrasts,
-    approximation = if (!is.null(family)) {
-      list(
-        family = family,
-        nodes = 1,
-        fast = FALSE,
-        dispersion = "moment",
-        information = "observed"
-      )
-    }
+    approximation = if (!is.null(family)) unfitted_likelihood(family)
   )
   new_unfitted(design, check_simulation_parameters(newparams, design))
 }
 
+unfitted_likelihood <- function(family) {
+  list(
+    family = family,
+    nodes = 1,
+    fast = FALSE,
+    dispersion = "moment",
+    information = "observed"
+  )
+}
+
 new_unfitted <- function(design, parameters) {
-  effects <- lapply(design$random, \(term) {
-    matrix(
-      0,
-      length(term$levels),
-      length(term$columns),
-      dimnames = list(term$levels, term$columns)
-    )
-  })
+  effects <- lapply(design$random, zero_effects)
   is_linear <- is.null(design$family)
+  fields <- c(
+    design[c("formula", "frame", "fixed", "random", "family")],
+    parameters,
+    list(
+      u = effects,
+      b = effects,
+      fitted = numeric(nrow(design$frame)),
+      na_action = attr(design$frame, "na.action"),
+      glmm = design$spec$glmm,
+      relative = if (!is_linear) FALSE
+    )
+  )
   structure(
-    c(
-      design[c("formula", "frame", "fixed", "random", "family")],
-      parameters,
-      list(
-        u = effects,
-        b = effects,
-        fitted = numeric(nrow(design$frame)),
-        na_action = attr(design$frame, "na.action"),
-        glmm = design$spec$glmm,
-        relative = if (!is_linear) FALSE
-      )
-    ),
+    fields,
     class = c(if (is_linear) "rlmm_lmm" else "rlmm_glmm", "rlmm")
   )
 }
@@ -175,11 +170,7 @@ simulation_family <- function(family, newparams, env) {
   if (is.function(family)) {
     family <- tryCatch(family(), error = \(cnd) family)
   }
-  is_linear <- identical(family, "gaussian") ||
-    (inherits(family, "family") &&
-      family$family == "gaussian" &&
-      family$link == "identity")
-  if (is.null(family) || is_linear) {
+  if (is.null(family) || stands_for_linear(family)) {
     return(NULL)
   }
   family <- read_family(family, env)
@@ -189,6 +180,13 @@ simulation_family <- function(family, newparams, env) {
   }
   shape <- newparams$shape %||% known_shape(family)
   row$shape$make(shape, family$link)
+}
+
+stands_for_linear <- function(family) {
+  if (!inherits(family, "family")) {
+    return(identical(family, "gaussian"))
+  }
+  family$family == "gaussian" && family$link == "identity"
 }
 
 # Arguments -------------------------------------------------------------------

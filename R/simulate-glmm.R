@@ -10,6 +10,11 @@ simulated_responses.rlmm_glmm <- function(fit, eta, sigma, plan) {
     shaped <- shape_response(y[, j], observed, weights)
     simulated_rows(shaped, fit, plan)
   })
+  simulation_table(columns)
+}
+
+# A data frame whose columns may be matrices.
+simulation_table <- function(columns) {
   names(columns) <- paste0("sim_", seq_along(columns))
   first <- columns[[1]]
   rows <- if (is.matrix(first)) rownames(first) else names(first)

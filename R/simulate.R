@@ -73,18 +73,15 @@ simulate.rlmm <- function(
   # Everything that can fail is evaluated before the generator is touched.
   plan <- simulation_plan(object, par, hold, newdata, allow.new.levels)
   plan$na_action <- na.action
-  state <- start_generator(seed)
-  if (!is.null(seed)) {
-    on.exit(restore_generator(state$before))
-  }
-  eta <- plan$mean +
-    draw_effects(plan$drawn, plan$new$n, nsim, cluster.rand)
-  out <- simulated_responses(object, eta, par$sigma, plan)
-  structure(
-    out,
-    na.action = if (plan$new$stored) object$na_action,
-    seed = state$start
-  )
+  with_seed(seed, \(start) {
+    random <- draw_effects(plan$drawn, plan$new$n, nsim, cluster.rand)
+    eta <- plan$mean + random
+    structure(
+      simulated_responses(object, eta, par$sigma, plan),
+      na.action = if (plan$new$stored) object$na_action,
+      seed = start
+    )
+  })
 }
 
 #' What the draws are made of
@@ -155,12 +152,12 @@ add_new_levels <- function(refs, term, new) {
 #' @noRd
 draw_effects <- function(terms, n, nsim, cluster_rand = stats::rnorm) {
   total <- matrix(0, n, nsim)
-  size <- vapply(terms, \(term) ncol(term$z) * term$n_levels, 1)
+  size <- vapply(terms, count_effects, 1)
   u <- matrix(cluster_rand(sum(size) * nsim), ncol = nsim)
   start <- cumsum(size) - size
   for (i in seq_along(terms)) {
-    total <- total +
-      term_effects(terms[[i]], u[start[i] + seq_len(size[i]), , drop = FALSE])
+    rows <- start[i] + seq_len(size[i])
+    total <- total + term_effects(terms[[i]], u[rows, , drop = FALSE])
   }
   total
 }

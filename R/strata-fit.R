@@ -23,13 +23,9 @@ with_strata <- function(design, start, control) {
     return(design)
   }
   strata <- strata_of(design$frame)
-  if (!"(prior)" %in% names(design$frame)) {
-    design$frame[["(prior)"]] <- design$frame[["(weights)"]] %||%
-      rep(1, nrow(design$frame))
-  }
+  design <- with_prior_weights(design)
   if (nlevels(strata) == 1L) {
-    design$frame[["(weights)"]] <- design$frame[["(prior)"]]
-    design$spec$weights <- design$frame[["(prior)"]]
+    design <- with_weights(design, design$frame[["(prior)"]])
     design["strata"] <- list(NULL)
     return(design)
   }
@@ -38,10 +34,24 @@ with_strata <- function(design, start, control) {
   point <- minimize_strata(design, point, control)
   design <- point$design
   design$theta <- point$theta
-  design$strata <- list(
-    levels = levels(strata),
-    log_ratio = c(0, point$gamma)
-  )
+  log_ratio <- c(0, point$gamma)
+  design$strata <- list(levels = levels(strata), log_ratio = log_ratio)
+  design
+}
+
+# The weights that the user gave, to which those of the strata are factors.
+with_prior_weights <- function(design) {
+  frame <- design$frame
+  if (!"(prior)" %in% names(frame)) {
+    ones <- rep(1, nrow(frame))
+    design$frame[["(prior)"]] <- frame[["(weights)"]] %||% ones
+  }
+  design
+}
+
+with_weights <- function(design, weights) {
+  design$frame[["(weights)"]] <- weights
+  design$spec$weights <- weights
   design
 }
 
@@ -60,8 +70,7 @@ strata_point <- function(design, gamma, theta, control) {
   strata <- as.integer(strata_of(design$frame))
   prior <- design$frame[["(prior)"]]
   weights <- prior * exp(-2 * c(0, gamma))[strata]
-  design$frame[["(weights)"]] <- weights
-  design$spec$weights <- weights
+  design <- with_weights(design, weights)
   est <- core_fit(design$spec, theta, control)
   squares <- weights * (design$spec$y - est$fitted)^2 / est$sigma^2
   free <- as.double(prior > 0) - strata_leverage(design$spec, est$theta)
@@ -91,11 +100,8 @@ minimize_strata <- function(design, point, control) {
   for (iteration in seq_len(100L)) {
     step <- -drop(inverse %*% point$gradient)
     gain <- -sum(step * point$gradient) / 2
-    if (gain < 1e-10) {
-      return(point)
-    }
     step <- step * min(1, 2 / max(abs(step)))
-    nxt <- lower_point(design, point, step, control)
+    nxt <- if (gain >= 1e-10) lower_point(design, point, step, control)
     if (is.null(nxt)) {
       return(point)
     }
@@ -106,6 +112,11 @@ minimize_strata <- function(design, point, control) {
     )
     point <- nxt
   }
+  warn_strata_search()
+  point
+}
+
+warn_strata_search <- function() {
   warn_rlmm(
     c(
       "The residual variances of the strata may not be at their optimum.",
@@ -113,7 +124,6 @@ minimize_strata <- function(design, point, control) {
     ),
     "rlmm_warning_convergence"
   )
-  point
 }
 
 # The Hessian in gamma, with sigma at its best, where the random effects are left out of account.

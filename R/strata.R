@@ -48,16 +48,8 @@ crossed_strata <- function(...) {
   factors <- list(...)
   is_number <- vapply(factors, is.numeric, NA)
   if (any(is_number)) {
-    name <- short_deparse(substitute(list(...))[[which(is_number)[1L] + 1L]])
-    abort_rlmm(
-      c(
-        "`dispersion` must name factors.",
-        x = sprintf("%s is numeric.", tick(name)),
-        i = sprintf("`factor(%s)` has a variance for each value.", name)
-      ),
-      c("rlmm_error_dispersion", "rlmm_error_argument"),
-      arg = "dispersion"
-    )
+    written <- as.list(substitute(list(...)))[-1L]
+    abort_numeric_stratum(short_deparse(written[[which(is_number)[1L]]]))
   }
   factors <- lapply(factors, factor)
   if (length(factors) == 1L) {
@@ -65,6 +57,18 @@ crossed_strata <- function(...) {
   } else {
     interaction(factors, drop = TRUE, sep = ":")
   }
+}
+
+abort_numeric_stratum <- function(name) {
+  abort_rlmm(
+    c(
+      "`dispersion` must name factors.",
+      x = sprintf("%s is numeric.", tick(name)),
+      i = sprintf("`factor(%s)` has a variance for each value.", name)
+    ),
+    c("rlmm_error_dispersion", "rlmm_error_argument"),
+    arg = "dispersion"
+  )
 }
 
 # The factors that are crossed; `NULL` where an expression is something else.

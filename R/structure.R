@@ -267,15 +267,7 @@ check_series <- function(bar, written, effects, frame) {
 check_order <- function(bar, written, name, frame) {
   variable <- frame[[name]]
   if (is.character(variable)) {
-    abort_unsuited(
-      bar,
-      sprintf(
-        "The factor of a term in `%s` must have its levels in order.",
-        written
-      ),
-      x = paste0(tick(name), " is text."),
-      i = "Make it a factor: `factor(x, levels = )`."
-    )
+    abort_text_order(bar, written, name)
   }
   found <- levels(droplevels(as.factor(variable)))
   if (!is_unequal(suppressWarnings(as.numeric(found)))) {
@@ -284,6 +276,16 @@ check_order <- function(bar, written, name, frame) {
   text <- "`%s` takes the levels of %s as equally spaced, in this order: %s."
   order <- enumerate(found, max = 10L)
   inform_rlmm(sprintf(text, written, tick(name), order), "rlmm_message_order")
+}
+
+abort_text_order <- function(bar, written, name) {
+  problem <- "The factor of a term in `%s` must have its levels in order."
+  abort_unsuited(
+    bar,
+    sprintf(problem, written),
+    x = paste0(tick(name), " is text."),
+    i = "Make it a factor: `factor(x, levels = )`."
+  )
 }
 
 # Whether these are numbers at unequal distances.
@@ -360,10 +362,8 @@ plain_bars <- function(expression) {
     return(expression)
   }
   bar <- if (length(expression) > 1L) strip_parens(expression[[2L]])
-  is_structured <- name %in%
-    c("us", "diag", "zerocorr") &&
-    call_name(bar) %in% c("|", "||")
-  if (!is_structured) {
+  is_bar <- call_name(bar) %in% c("|", "||")
+  if (!is_bar || !name %in% c("us", "diag", "zerocorr")) {
     expression[-1L] <- lapply(as.list(expression)[-1L], plain_bars)
     return(expression)
   }

@@ -5,23 +5,24 @@
 #' @return The plan, with their names as `bases`.
 #' @noRd
 with_table_bases <- function(plan, table, rows) {
-  env <- formula_env(plan$formula)
-  scope <- list(rows = rows, env = env, engine = engine_of(table))
-  names <- bases(plan)
-  made <- lapply(names, \(name) {
-    expr <- str2lang(name)
-    table_basis(expr, rows_with(table, all.vars(expr)), scope)
-  })
-  names(made) <- names
-  made <- made[!vapply(made, is.null, NA)]
-  set <- \(terms) set_predvars(terms, made)
-  plan$fixed$terms <- set(plan$fixed$terms)
+  made <- table_bases(plan, table, rows)
+  plan$fixed$terms <- set_predvars(plan$fixed$terms, made)
   plan$random <- lapply(plan$random, \(term) {
-    term$effects <- set(term$effects)
+    term$effects <- set_predvars(term$effects, made)
     term
   })
   plan$bases <- names(made)
   plan
+}
+
+table_bases <- function(plan, table, rows) {
+  env <- formula_env(plan$formula)
+  scope <- list(rows = rows, env = env, engine = engine_of(table))
+  made <- lapply(rlang::set_names(bases(plan)), \(name) {
+    expr <- str2lang(name)
+    table_basis(expr, rows_with(table, all.vars(expr)), scope)
+  })
+  drop_null(made)
 }
 
 # Variables such as `poly(x, 2)`, for which R keeps what they took from the data.
@@ -59,16 +60,20 @@ table_poly <- function(expr, table, scope) {
     return(NULL)
   }
   x <- plain_expression(asked$x, scope)
+  expr$coefs <- poly_coefficients(x, asked$degree, table)
+  expr
+}
+
+poly_coefficients <- function(x, degree, table) {
   coefs <- list(alpha = numeric(), norm2 = 1)
-  for (j in 0:asked$degree) {
+  for (j in 0:degree) {
     p <- orthogonal(x, coefs, j)[[j + 1L]]
     sums <- basis_sums(table, x, p)
     coefs$norm2[j + 2L] <- sums$norm2
     coefs$alpha[j + 1L] <- sums$alpha / sums$norm2
   }
-  coefs$alpha <- coefs$alpha[seq_len(asked$degree)]
-  expr$coefs <- coefs
-  expr
+  coefs$alpha <- coefs$alpha[seq_len(degree)]
+  coefs
 }
 
 # sum(p^2), and sum(x p^2) as it is from the mean of x on, which keeps the digits of a far origin.
@@ -87,17 +92,19 @@ basis_sums <- function(table, x, p) {
 table_scale <- function(expr, table, scope) {
   matched <- match.call(scale.default, expr)
   x <- plain_expression(matched$x, scope)
-  wants <- \(argument) {
-    is.null(argument) || isTRUE(eval_or_null(argument, NULL, scope$env))
-  }
   mean <- basis_sums(table, x, 1)
-  center <- if (wants(matched$center)) mean$alpha / mean$norm2 else 0
-  if (wants(matched$center)) {
-    expr$center <- center
+  center <- 0
+  if (is_wanted(matched$center, scope)) {
+    center <- expr$center <- mean$alpha / mean$norm2
   }
-  if (wants(matched$scale)) {
+  if (is_wanted(matched$scale, scope)) {
     spread <- basis_sums(table, x, call("-", x, center))$norm2
     expr$scale <- sqrt(spread / (mean$norm2 - 1))
   }
   expr
+}
+
+# Whether an argument of scale() is `TRUE`, as by default.
+is_wanted <- function(argument, scope) {
+  is.null(argument) || isTRUE(eval_or_null(argument, NULL, scope$env))
 }

@@ -49,27 +49,32 @@ next_chunk <- function(reader) {
 #' Sums of all chunks; the reader is read twice only where levels must be known first
 #' @noRd
 sums_of_chunks <- function(formula, reader, extras, options) {
-  reader(TRUE)
-  chunk <- next_chunk(reader)
-  if (is.null(chunk)) {
+  chunks <- first_chunks(reader)
+  if (is.null(chunks$first)) {
     abort_rlmm("`data` must have at least one row.", "rlmm_error_no_rows")
   }
-  second <- next_chunk(reader)
-  known <- NULL
-  if (!is.null(second)) {
-    known <- collect_levels(formula, extras, list(chunk, second), reader)
+  known <- if (!is.null(chunks$second)) {
+    collect_levels(formula, extras, chunks, reader)
   }
   if (length(known) > 0L) {
-    reader(TRUE)
-    chunk <- next_chunk(reader)
-    second <- next_chunk(reader)
+    chunks <- first_chunks(reader)
   }
-  plan <- sums_plan(formula, chunk, extras, options, known)
-  if (!is.null(second)) {
-    check_row_wise(plan, chunk, extras)
+  plan <- sums_plan(formula, chunks$first, extras, options, known)
+  if (!is.null(chunks$second)) {
+    check_row_wise(plan, chunks$first, extras)
   }
-  total <- chunk_sums(plan, chunk, extras)
-  chunk <- second
+  total <- chunk_sums(plan, chunks$first, extras)
+  add_chunks(total, chunks$second, extras, reader)
+}
+
+# The first two chunks, from the beginning.
+first_chunks <- function(reader) {
+  reader(TRUE)
+  first <- next_chunk(reader)
+  list(first = first, second = if (!is.null(first)) next_chunk(reader))
+}
+
+add_chunks <- function(total, chunk, extras, reader) {
   while (!is.null(chunk)) {
     total <- add_chunk(total, chunk, extras)
     chunk <- next_chunk(reader)
@@ -92,7 +97,7 @@ collect_levels <- function(formula, extras, chunks, reader) {
   first <- chunks[[1L]]
   parsed <- parse_formula(formula, first)
   of <- \(chunk) categories(formula, parsed, chunk, extras)
-  found <- lapply(chunks, of)
+  found <- lapply(unname(chunks), of)
   if (length(found[[1L]]) == 0L) {
     return(NULL)
   }
@@ -100,12 +105,8 @@ collect_levels <- function(formula, extras, chunks, reader) {
     found <- list(do.call(Map, c(c, found)), of(chunk))
   }
   levels <- lapply(do.call(Map, c(c, found)), unique)
-  rlang::set_names(
-    lapply(names(levels), \(name) {
-      ordered_levels(levels[[name]], first[[name]])
-    }),
-    names(levels)
-  )
+  names <- rlang::set_names(names(levels))
+  lapply(names, \(name) ordered_levels(levels[[name]], first[[name]]))
 }
 
 # Levels in the order of the factor, or of the alphabet.
@@ -147,12 +148,13 @@ chunk_sums <- function(plan, chunk, extras, centre = NULL) {
   groups <- term_codes(plan$random, frame)
   spec <- chunk_spec(plan, with_known_levels(frame, plan$xlevels), groups)
   sums <- core_sums(spec, centre$shift, centre$beta0)
-  n <- nrow(frame)
-  if (plan$frequency) {
-    n <- sums$n_eff <- sum(frame[["(weights)"]])
-    sums$sum_log_weights <- 0
+  keys <- group_keys(plan$random, groups, frame, chunk)
+  if (!plan$frequency) {
+    return(new_sums(plan, sums, keys, nrow(frame)))
   }
-  new_sums(plan, sums, group_keys(plan$random, groups, frame, chunk), n)
+  sums$n_eff <- sum(frame[["(weights)"]])
+  sums$sum_log_weights <- 0
+  new_sums(plan, sums, keys, sums$n_eff)
 }
 
 # The rows of a frame that count, whose weights are whole numbers.
@@ -187,11 +189,9 @@ as_declared <- function(values, column) {
 
 chunk_spec <- function(plan, frame, groups) {
   new <- list(data = frame, stored = TRUE, n = nrow(frame))
-  terms <- stats::delete.response(plan$fixed$terms)
-  columns <- \(terms, part) {
-    part_columns(terms, part$contrasts, part$xlevels, new)
-  }
-  x <- columns(terms, plan$fixed)
+  fixed <- plan$fixed
+  terms <- stats::delete.response(fixed$terms)
+  x <- part_columns(terms, fixed$contrasts, fixed$xlevels, new)
   z <- lapply(plan$random, effects_columns, new = new)
   terms <- core_terms(plan$random, z, groups)
   design_spec(frame, x, response(frame), terms, reml = FALSE, sigma = NULL)

@@ -11,12 +11,8 @@
 sums_expressions <- function(plan, rows, extras, engine) {
   env <- formula_env(plan$formula)
   scope <- list(rows = rows, env = env, engine = engine)
-  groups <- unique(vapply(plan$random, `[[`, "", "group"))
-  own <- lapply(groups, \(group) {
-    Filter(\(term) term$group == group, plan$random)
-  })
+  own <- terms_by_group(plan$random)
   atoms <- lapply(own, \(terms) terms[[1L]]$group_vars)
-  names(own) <- names(atoms) <- groups
   terms <- stats::delete.response(plan$fixed$terms)
   found <- list(
     x = column_expressions(terms, plan$fixed, scope),
@@ -27,10 +23,20 @@ sums_expressions <- function(plan, rows, extras, engine) {
     groups = group_expressions(unique(unlist(atoms)), scope),
     frequency = plan$frequency
   )
-  used <- lapply(unlist(found[c("x", "z", "y", "w", "groups")]), all.vars)
-  found$variables <- unique(unlist(used))
+  found$variables <- used_variables(found)
   check_table_columns(found$variables, names(rows))
   found
+}
+
+# The terms of each grouping factor, by name.
+terms_by_group <- function(random) {
+  groups <- vapply(random, `[[`, "", "group")
+  split(random, factor(groups, unique(groups)))
+}
+
+used_variables <- function(found) {
+  expressions <- unlist(found[c("x", "z", "y", "w", "groups")])
+  unique(unlist(lapply(expressions, all.vars)))
 }
 
 # The response less all offsets.
@@ -123,25 +129,27 @@ check_table_columns <- function(variables, known) {
 #' @return A list: `is_arrow` and `double`, a function of an expression.
 #' @noRd
 engine_of <- function(table) {
-  by_product <- \(expr) call("*", 1, in_parentheses(expr))
-  by_name <- \(name) {
-    force(name)
-    \(expr) call(name, expr)
-  }
   if (is_arrow(table)) {
-    return(list(is_arrow = TRUE, double = by_product))
+    return(list(is_arrow = TRUE, double = times_one))
   }
-  con <- dbplyr::remote_con(table)
+  double <- database_double(dbplyr::remote_con(table))
+  list(is_arrow = FALSE, double = double)
+}
+
+times_one <- function(expr) {
+  call("*", 1, in_parentheses(expr))
+}
+
+database_double <- function(con) {
+  if (inherits(con, c("PqConnection", "PostgreSQLConnection"))) {
+    return(\(expr) call("float8", expr))
+  }
   to_double <- quote(as.double(x))
   cast <- as.character(dbplyr::translate_sql(!!to_double, con = con))
-  double <- if (inherits(con, c("PqConnection", "PostgreSQLConnection"))) {
-    by_name("float8")
-  } else if (grepl("NUMERIC", cast)) {
-    by_product
-  } else {
-    by_name("as.double")
+  if (grepl("NUMERIC", cast)) {
+    return(times_one)
   }
-  list(is_arrow = FALSE, double = double)
+  \(expr) call("as.double", expr)
 }
 
 # Expressions -----------------------------------------------------------------
@@ -176,11 +184,12 @@ as_division <- function(expr, as_double) {
   a <- in_parentheses(expr[[2L]])
   b <- in_parentheses(expr[[3L]])
   ratio <- call("/", as_double(a), b)
+  whole <- call("floor", ratio)
   switch(
     name,
     `/` = ratio,
-    `%/%` = call("floor", ratio),
-    `%%` = call("(", call("-", a, call("*", b, call("floor", ratio))))
+    `%/%` = whole,
+    `%%` = call("(", call("-", a, call("*", b, whole)))
   )
 }
 
@@ -217,14 +226,15 @@ column_expressions <- function(terms, part, scope) {
   columns <- if (attr(terms, "intercept") == 1L) list(1)
   for (label in attr(terms, "term.labels")) {
     codes <- rlang::set_names(factors[, label], rownames(factors))
-    codes <- codes[codes > 0L]
-    coded <- \(written, code) {
-      coded_variable(written, code, terms, part, scope)
-    }
-    parts <- Map(coded, names(codes), codes)
-    columns <- c(columns, Reduce(products_of, parts))
+    own <- interaction_columns(codes[codes > 0L], terms, part, scope)
+    columns <- c(columns, own)
   }
   columns
+}
+
+interaction_columns <- function(codes, terms, part, scope) {
+  coded <- \(written, code) coded_variable(written, code, terms, part, scope)
+  Reduce(products_of, Map(coded, names(codes), codes))
 }
 
 products_of <- function(a, b) {
@@ -252,21 +262,29 @@ full_first_factor <- function(terms) {
 coded_variable <- function(written, code, terms, part, scope) {
   at <- match(written, rownames(attr(terms, "factors")))
   name <- variable_names(terms)[at]
-  variable <- plain_expression(str2lang(written), scope)
   class <- attr(terms, "dataClasses")[[name]]
   if (startsWith(class, "nmatrix")) {
     return(basis_columns(variable_as_used(name, terms), scope))
   }
+  expr <- str2lang(written)
   is_logical <- class == "logical"
   levels <- if (is_logical) c("FALSE", "TRUE") else part$xlevels[[name]]
   if (is.null(levels)) {
-    return(list(number_expression(str2lang(written), scope)))
+    return(list(number_expression(expr, scope)))
   }
-  coding <- if (code == 1L) {
-    coding_matrix(levels, part$contrasts[[name]] %||% "contr.treatment")
+  coding <- level_coding(levels, code, part$contrasts[[name]])
+  level_columns(plain_expression(expr, scope), levels, coding, scope)
+}
+
+level_coding <- function(levels, code, contrasts) {
+  if (code == 1L) {
+    coding_matrix(levels, contrasts %||% "contr.treatment")
   } else {
     diag(length(levels))
   }
+}
+
+level_columns <- function(variable, levels, coding, scope) {
   values <- level_values(levels, value_in_rows(variable, scope))
   apply(coding, 2L, \(weights) level_sum(variable, values, weights))
 }
@@ -379,12 +397,12 @@ polynomials <- function(x, coefs, degree) {
 orthogonal <- function(x, coefs, degree) {
   p <- list(1)
   for (j in seq_len(degree)) {
-    step <- call("*", call("(", call("-", x, coefs$alpha[j])), p[[j]])
+    step <- call("*", in_parentheses(call("-", x, coefs$alpha[j])), p[[j]])
     if (j > 1L) {
       ratio <- coefs$norm2[j + 1L] / coefs$norm2[j]
       step <- call("-", step, call("*", ratio, p[[j - 1L]]))
     }
-    p[[j + 1L]] <- call("(", step)
+    p[[j + 1L]] <- in_parentheses(step)
   }
   p
 }

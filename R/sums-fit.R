@@ -5,27 +5,15 @@
 sums_design <- function(sums, REML, control, sigma) {
   check_flag(REML, "REML")
   check_sigma(sigma)
-  if (length(control$fixed$beta) > 0L) {
-    abort_no_rows(
-      "Holding coefficients by `fixed`",
-      "Give `rlmm_sums()` their part of the response as `offset`."
-    )
-  }
+  check_none_held(control)
   sums <- levels_in_order(sums)
   plan <- sums$plan
-  keep <- independent_sums(sums$sums, plan$fixed$names, control$checks$rankx)
-  fixed <- plan$fixed
-  fixed$names <- plan$fixed$names[keep]
-  fixed$dropped <- plan$fixed$names[-keep][seq_len(
-    length(plan$fixed$names) - length(keep)
-  )]
-  fixed$assign <- plan$fixed$assign[keep]
-  random <- Map(
-    \(term) c(term, list(levels = sums$levels[[term$group]])),
-    plan$random
-  )
+  names <- plan$fixed$names
+  keep <- independent_sums(sums$sums, names, control$checks$rankx)
+  fixed <- columns_left(plan$fixed, keep)
+  random <- with_levels(plan$random, sums$levels)
   random <- place_terms(random[term_order(n_levels_of(random))])
-  numbers <- sums_of_fixed(sums$sums, keep, plan$fixed$names)
+  numbers <- sums_of_fixed(sums$sums, keep, names)
   numbers <- sums_of_random(numbers, plan$random, random)
   numbers$n <- sums$n
   for (name in c("template", "arguments")) {
@@ -45,8 +33,21 @@ sums_design <- function(sums, REML, control, sigma) {
   design
 }
 
-n_levels_of <- function(random) {
-  vapply(random, \(term) length(term$levels), 1L)
+check_none_held <- function(control) {
+  if (length(control$fixed$beta) > 0L) {
+    abort_no_rows(
+      "Holding coefficients by `fixed`",
+      "Give `rlmm_sums()` their part of the response as `offset`."
+    )
+  }
+}
+
+columns_left <- function(fixed, keep) {
+  dropped <- setdiff(seq_along(fixed$names), keep)
+  fixed$dropped <- fixed$names[dropped]
+  fixed$names <- fixed$names[keep]
+  fixed$assign <- fixed$assign[keep]
+  fixed
 }
 
 check_sums <- function(n, random, fixed, checks, sigma) {
@@ -87,12 +88,9 @@ independent_sums <- function(sums, names, policy) {
       left <- left - tcrossprod(left[, j]) / left[j, j]
     }
   }
-  if (length(kept) < length(names)) {
-    report_dropped(
-      names[setdiff(seq_along(names), kept)],
-      length(names),
-      policy
-    )
+  dropped <- names[setdiff(seq_along(names), kept)]
+  if (length(dropped) > 0L) {
+    report_dropped(dropped, length(names), policy)
   }
   kept
 }

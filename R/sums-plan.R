@@ -13,32 +13,37 @@ sums_plan <- function(formula, rows, extras, options, known = NULL) {
   env <- formula_env(formula)
   frame <- build_frame(parsed, env, rows, extras, stats::na.omit)
   frame <- with_known_levels(frame, known)
-  control <- rlmm_control(check_rankx = "ignore")
-  fixed <- fixed_design(
-    parsed,
-    frame,
-    env,
-    rows,
-    options$contrasts,
-    control
-  )$fixed
-  fixed$assign <- column_terms(fixed, frame)
-  random <- lapply(parsed$bars, bar_terms, frame, env, rows)
-  random <- lapply(unlist(random, recursive = FALSE), `[[`, "term")
-  check_duplicates(random)
+  fixed <- planned_fixed(parsed, frame, env, rows, options$contrasts)
+  random <- planned_terms(parsed, frame, env, rows)
   xlevels <- all_xlevels(fixed, random)
+  variables <- attr(frame, "terms")
   list(
     formula = formula,
     parsed = parsed,
     fixed = fixed,
-    random = place_terms(random),
+    random = random,
     xlevels = xlevels,
-    predvars = attr(attr(frame, "terms"), "predvars"),
-    variables = attr(attr(frame, "terms"), "variables"),
+    predvars = attr(variables, "predvars"),
+    variables = attr(variables, "variables"),
     frequency = isTRUE(options$frequency),
     arguments = lapply(extras, rlang::quo_get_expr),
     template = frame_without_rows(with_known_levels(frame, xlevels))
   )
+}
+
+# The fixed part with all columns, of which some may turn out to depend on others.
+planned_fixed <- function(parsed, frame, env, rows, contrasts) {
+  control <- rlmm_control(check_rankx = "ignore")
+  fixed <- fixed_design(parsed, frame, env, rows, contrasts, control)$fixed
+  fixed$assign <- column_terms(fixed, frame)
+  fixed
+}
+
+planned_terms <- function(parsed, frame, env, rows) {
+  found <- lapply(parsed$bars, bar_terms, frame, env, rows)
+  terms <- lapply(unlist(found, recursive = FALSE), `[[`, "term")
+  check_duplicates(terms)
+  place_terms(terms)
 }
 
 #' A frame that knows its variables and their levels, and holds none of their values
@@ -131,12 +136,13 @@ unlike_their_half <- function(plan, rows, extras) {
   of <- \(rows) eval_frame(terms, rows, NULL, plan$parsed$bars)
   all <- of(rows)
   part <- of(rows[half, , drop = FALSE])
-  is_same <- function(name) {
-    whole <- all[[name]]
-    whole <- if (is.matrix(whole)) whole[half, ] else whole[half]
-    identical(bare_values(whole), bare_values(part[[name]]))
-  }
-  Filter(\(name) !is_same(name), names(all))
+  is_other <- \(name) !is_same_half(all[[name]], part[[name]], half)
+  Filter(is_other, names(all))
+}
+
+is_same_half <- function(whole, part, half) {
+  first <- if (is.matrix(whole)) whole[half, ] else whole[half]
+  identical(bare_values(first), bare_values(part))
 }
 
 bare_values <- function(x) {

@@ -84,23 +84,26 @@ symmetric_block <- function(result, prefix, k) {
 labels_of <- function(result, atoms) key_labels(as.list(result)[atoms])
 
 read_group <- function(result, parts, g, expressions) {
-  p <- length(parts$x)
-  k <- length(parts$z[[g]])
   result <- as.data.frame(result)
-  n_levels <- nrow(result)
   keys <- result[parts$atoms[[g]]]
   names(keys) <- expressions$atoms[[g]]
-  of <- \(prefix, dim) {
-    array(block_of(result, prefix, prod(dim)), c(dim, n_levels))
-  }
-  zz <- array(symmetric_block(result, "zz", k), c(k, k, n_levels))
-  sums <- list(zz = zz, xz = of("xz", c(p, k)), zr = of("zr", k))
+  k <- length(parts$z[[g]])
+  sums <- read_group_sums(result, length(parts$x), k)
   check_group_finite(sums, names(parts$z)[g])
   list(
     keys = keys,
     labels = labels_of(result, parts$atoms[[g]]),
     sums = sums
   )
+}
+
+read_group_sums <- function(result, p, k) {
+  n_levels <- nrow(result)
+  of <- \(prefix, dim) {
+    array(block_of(result, prefix, prod(dim)), c(dim, n_levels))
+  }
+  zz <- array(symmetric_block(result, "zz", k), c(k, k, n_levels))
+  list(zz = zz, xz = of("xz", c(p, k)), zr = of("zr", k))
 }
 
 read_pair <- function(result, parts, pair, labels) {
@@ -170,14 +173,10 @@ check_total_weights <- function(all, parts) {
 check_totals_finite <- function(all, parts, plan) {
   p <- length(parts$x)
   squares <- diag(matrix(symmetric_block(all, "xx", p), p))
-  infinite <- plan$fixed$names[!is.finite(squares)]
-  response <- deparse_one(plan$parsed$response)
-  if (!is.finite(all$yy1)) {
-    infinite <- c(response, infinite)
-  }
-  if (length(infinite) == 0L && !is.finite(all$rr1)) {
-    infinite <- response
-  }
+  columns <- plan$fixed$names[!is.finite(squares)]
+  is_bad <- !is.finite(all$yy1) || length(columns) == 0L && !is.finite(all$rr1)
+  response <- if (is_bad) deparse_one(plan$parsed$response)
+  infinite <- c(response, columns)
   if (length(infinite) > 0L) {
     abort_infinite_in_table(enumerate(tick(infinite)), length(infinite))
   }

@@ -15,17 +15,24 @@ sums_statements <- function(table, expressions, centre) {
   rows <- centred_rows(table, expressions, centre)
   wanted <- sums_wanted(row_names_of(expressions))
   made <- lapply(wanted, \(one) {
-    at <- (seq_along(one$sums) - 1L) %/% most_columns
-    lapply(split(one$sums, at), \(sums) summarise_by(rows, one$atoms, sums))
+    lapply(
+      by_most_columns(one$sums),
+      summarise_by,
+      rows = rows,
+      atoms = one$atoms
+    )
   })
   of <- rep(seq_along(wanted), lengths(made))
   part <- sequence(lengths(made))
-  names <- paste0(
-    names(wanted)[of],
-    ifelse(part > 1L, paste(", part", part), "")
-  )
+  suffix <- ifelse(part > 1L, paste(", part", part), "")
+  names <- paste0(names(wanted)[of], suffix)
   made <- unlist(made, recursive = FALSE, use.names = FALSE)
   structure(rlang::set_names(made, names), of = of)
+}
+
+# Sums in parts, each of no more columns than an engine returns at once.
+by_most_columns <- function(sums) {
+  split(sums, (seq_along(sums) - 1L) %/% most_columns)
 }
 
 #' What is summed up: over all rows, by each grouping factor, by each pair of them
@@ -33,19 +40,23 @@ sums_statements <- function(table, expressions, centre) {
 #' @noRd
 sums_wanted <- function(parts) {
   groups <- names(parts$z)
+  all <- list(atoms = character(), sums = total_sums(parts))
   by_group <- lapply(seq_along(groups), \(g) {
     list(atoms = parts$atoms[[g]], sums = group_sums(parts, g))
   })
+  names(by_group) <- groups
+  c(list(all = all), by_group, pairs_wanted(parts))
+}
+
+pairs_wanted <- function(parts) {
+  groups <- names(parts$z)
   pairs <- group_pairs(length(groups))
-  by_pair <- lapply(pairs, \(pair) {
+  together <- \(pair) paste(groups[pair], collapse = " and ")
+  wanted <- lapply(pairs, \(pair) {
     atoms <- unique(unlist(parts$atoms[pair]))
     list(atoms = atoms, sums = pair_sums(parts, pair))
   })
-  names(by_group) <- groups
-  together <- \(pair) paste(groups[pair], collapse = " and ")
-  names(by_pair) <- vapply(pairs, together, "")
-  all <- list(atoms = character(), sums = total_sums(parts))
-  c(list(all = all), by_group, by_pair)
+  rlang::set_names(wanted, vapply(pairs, together, ""))
 }
 
 # Pairs of grouping factors by number, in the order in which the core gives them.
@@ -60,14 +71,12 @@ group_pairs <- function(n) {
 #' The names of the columns of the inner table: x1.., z1_1.., r, y, w, and g1.. of groups
 #' @noRd
 row_names_of <- function(expressions) {
-  p <- length(expressions$x)
   all <- names(expressions$groups)
-  z <- lapply(seq_along(expressions$z), \(g) {
-    sprintf("z%d_%d", g, seq_along(expressions$z[[g]]))
-  })
+  z <- expressions$z
+  names_of_z <- \(own, g) sprintf("z%d_%d", g, seq_along(own))
   list(
-    x = sprintf("x%d", seq_len(p)),
-    z = rlang::set_names(z, names(expressions$z)),
+    x = sprintf("x%d", seq_along(expressions$x)),
+    z = Map(names_of_z, z, seq_along(z)),
     atoms = lapply(expressions$atoms, \(own) sprintf("g%d", match(own, all))),
     weighted = !is.null(expressions$w),
     frequency = expressions$frequency

@@ -6,10 +6,7 @@ rows_looked_at <- 1000L
 
 #' @noRd
 sums_of_table <- function(formula, table, extras, options) {
-  rlang::check_installed(
-    c("dplyr", if (inherits(table, "tbl_lazy")) "dbplyr"),
-    "to sum up a table that isn't in R's memory."
-  )
+  check_table_packages(table)
   complete <- complete_table(table, formula, extras)
   rows <- first_rows_of(complete, table)
   known <- table_levels(formula, complete, rows, extras)
@@ -23,6 +20,13 @@ sums_of_table <- function(formula, table, extras, options) {
   collect_one <- \(statement) collect_sums(statement, table, made)
   results <- lapply(statements, collect_one)
   sums_from_statements(results, attr(statements, "of"), made)
+}
+
+check_table_packages <- function(table) {
+  rlang::check_installed(
+    c("dplyr", if (inherits(table, "tbl_lazy")) "dbplyr"),
+    "to sum up a table that isn't in R's memory."
+  )
 }
 
 #' The table without rows in which a variable of the model is missing
@@ -74,27 +78,26 @@ table_plan <- function(
 
 # Levels of the categorical variables, from the whole table.
 table_levels <- function(formula, table, rows, extras) {
-  scope <- list(
-    rows = rows,
-    env = formula_env(formula),
-    engine = engine_of(table)
-  )
+  env <- formula_env(formula)
+  scope <- list(rows = rows, env = env, engine = engine_of(table))
   parsed <- parse_formula(formula, rows)
   names <- names(categories(formula, parsed, rows, extras))
-  lapply(rlang::set_names(names), \(name) {
-    expr <- plain_expression(str2lang(name), scope)
-    check_table_columns(all.vars(expr), names(rows))
-    found <- dplyr::distinct(dplyr::transmute(table, level = !!expr))
-    levels <- tryCatch(
-      as.data.frame(dplyr::collect(utils::head(found, most_levels + 1L)))$level,
-      error = \(cnd) abort_variable(name, deepest_message(cnd))
-    )
-    check_number_of_levels(length(levels), name)
-    if (is.logical(value_in_rows(expr, scope))) {
-      levels <- as.logical(levels)
-    }
-    levels(droplevels(factor(levels)))
-  })
+  lapply(rlang::set_names(names), \(name) levels_in_table(name, table, scope))
+}
+
+levels_in_table <- function(name, table, scope) {
+  expr <- plain_expression(str2lang(name), scope)
+  check_table_columns(all.vars(expr), names(scope$rows))
+  found <- dplyr::distinct(dplyr::transmute(table, level = !!expr))
+  levels <- tryCatch(
+    as.data.frame(dplyr::collect(utils::head(found, most_levels + 1L)))$level,
+    error = \(cnd) abort_variable(name, deepest_message(cnd))
+  )
+  check_number_of_levels(length(levels), name)
+  if (is.logical(value_in_rows(expr, scope))) {
+    levels <- as.logical(levels)
+  }
+  levels(droplevels(factor(levels)))
 }
 
 # A level of a factor among the effects is a column.
@@ -139,20 +142,21 @@ rough_centre <- function(plan, rows, extras) {
 #' @noRd
 centre_of_table <- function(table, made) {
   rough <- made$centre
-  is_intercept <- identical(made$plan$fixed$names[1L], "(Intercept)")
   rough$beta0 <- replace(rough$beta0, -1L, 0)
   parts <- row_names_of(made$expressions)
   rows <- told(centred_rows(table, made$expressions, rough), table, made)
-  sums <- total_sums(parts)
-  at <- (seq_along(sums) - 1L) %/% most_columns
-  all <- lapply(split(sums, at), \(sums) {
-    collect_sums(summarise_by(rows, character(), sums), table, made)
-  })
-  all <- join_parts(all, character())
+  all <- collect_totals(rows, parts, table, made)
   check_totals(all, parts, made$plan)
   sums <- read_totals(all, parts, rough)
   centre <- least_squares(sums, made$plan$fixed$names)
   lapply(centre, signif, 10L)
+}
+
+collect_totals <- function(rows, parts, table, made) {
+  totals <- lapply(by_most_columns(total_sums(parts)), \(sums) {
+    collect_sums(summarise_by(rows, character(), sums), table, made)
+  })
+  join_parts(totals, character())
 }
 
 # Statements to take along ----------------------------------------------------

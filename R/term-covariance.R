@@ -17,12 +17,17 @@ theta_labels <- function(term, roles = term_roles(term)) {
     labels[below] <- paste(labels[below], columns, sep = ".")
   }
   if (has_rho(term$structure)) {
-    is_rho <- roles$role == "correlation"
-    n <- sum(is_rho)
-    labels[is_rho] <- if (n == 1L) "rho" else sprintf("rho%s", seq_len(n))
+    labels <- with_rho_labels(labels, roles$role, term$structure)
   }
-  if (is_homogeneous(term$structure) && has_rho(term$structure)) {
-    labels[roles$role == "common_scale"] <- "*"
+  labels
+}
+
+with_rho_labels <- function(labels, role, structure) {
+  is_rho <- role == "correlation"
+  n <- sum(is_rho)
+  labels[is_rho] <- if (n == 1L) "rho" else sprintf("rho%s", seq_len(n))
+  if (is_homogeneous(structure)) {
+    labels[role == "common_scale"] <- "*"
   }
   labels
 }

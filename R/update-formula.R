@@ -10,17 +10,21 @@ changed_formula <- function(fit, change) {
   old <- stats::formula(fit)
   change <- stats::as.formula(change)
   rhs <- change[[length(change)]]
-  if (mentions(rhs, ".")) {
-    bars <- do.call(c, lapply(removed_parts(rhs), \(x) split_bars(x)$bars))
-    for (bar in bars) {
-      found <- find_bar(bar, old)
-      old[[3L]] <- found$rhs
-      rhs <- replace_bars(rhs, list(list(from = bar, to = found$written)))
-    }
-    change[[length(change)]] <- rhs
-    tell_nothing_removed(removed_parts(rhs), fit)
+  if (!mentions(rhs, ".")) {
+    return(stats::update.formula(old, change))
   }
+  for (bar in removed_bars(rhs)) {
+    found <- find_bar(bar, old)
+    old[[3L]] <- found$rhs
+    rhs <- replace_bars(rhs, list(list(from = bar, to = found$written)))
+  }
+  change[[length(change)]] <- rhs
+  tell_nothing_removed(removed_parts(rhs), fit)
   stats::update.formula(old, change)
+}
+
+removed_bars <- function(rhs) {
+  do.call(c, lapply(removed_parts(rhs), \(part) split_bars(part)$bars))
 }
 
 #' What stands behind a minus

@@ -299,7 +299,8 @@ fit_to_table <- function(fit, args, change) {
 table_of_call <- function(expr, change) {
   is_table <- \(data) is.data.frame(data) || is_summed_up(data)
   places <- list(change$caller, environment(change$formula))
-  found <- Filter(is_table, lapply(places, value_or_null, expr = expr))
+  values <- lapply(places, eval_or_null, expr = expr, data = NULL)
+  found <- Filter(is_table, values)
   if (length(found) > 0L) found[[1L]]
 }
 
@@ -349,13 +350,8 @@ fitted_data_of <- function(found, fit, expr) {
 
 data_candidates <- function(expr, change) {
   places <- list(environment(change$formula), change$caller)
-  Filter(is.list, lapply(places, value_or_null, expr = expr))
-}
-
-#' The value of an expression in an environment, or in data and what encloses them
-#' @noRd
-value_or_null <- function(expr, place, enclosure = baseenv()) {
-  tryCatch(eval(expr, place, enclosure), error = \(cnd) NULL)
+  values <- lapply(places, eval_or_null, expr = expr, data = NULL)
+  Filter(is.list, values)
 }
 
 has_variables <- function(data, formula) {
@@ -380,7 +376,7 @@ changed_variables <- function(data, fit) {
 }
 
 has_changed <- function(variable, data, rows, fit) {
-  value <- value_or_null(variable, data, environment(fit$formula))
+  value <- eval_or_null(variable, data, environment(fit$formula))
   fitted <- fit$frame[[deparse_one(variable)]]
   !same_values(value, rows, nrow(data), fitted)
 }
@@ -594,11 +590,11 @@ fitting_function.rlmm_glmm <- function(fit, arguments) {
 #' stand in their place, or else the stored frame.
 #' @noRd
 portable_call <- function(fit, call, change) {
-  data <- value_or_null(call$data, change$caller)
+  data <- eval_or_null(call$data, NULL, change$caller)
   if (is.null(call$data) || is_as_fitted(data, fit)) {
     return(call)
   }
-  made_with <- value_or_null(call$data, environment(change$formula))
+  made_with <- eval_or_null(call$data, NULL, environment(change$formula))
   if (is_as_fitted(made_with, fit)) {
     call$data <- made_with
     return(call)

@@ -356,16 +356,15 @@ block_labels <- function(blocks) {
 correlation_columns <- function(blocks, n_rows, digits) {
   triangles <- lapply(blocks, block_correlations, digits = digits)
   width <- max(vapply(triangles, ncol, 1L))
-  out <- matrix("", n_rows, width)
   if (width == 0L) {
-    return(out)
+    return(matrix("", n_rows, 0L))
   }
-  sizes <- vapply(triangles, nrow, 1L)
-  at <- cumsum(sizes) - sizes
-  for (i in seq_along(triangles)) {
-    columns <- seq_len(ncol(triangles[[i]]))
-    out[at[i] + seq_len(sizes[i]), columns] <- triangles[[i]]
-  }
+  padded <- lapply(triangles, \(triangle) {
+    cbind(triangle, matrix("", nrow(triangle), width - ncol(triangle)))
+  })
+  out <- do.call(rbind, padded)
+  rest <- matrix("", n_rows - nrow(out), width)
+  out <- rbind(unname(out), rest)
   colnames(out) <- c("Corr", rep("", width - 1L))
   out
 }

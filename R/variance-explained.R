@@ -58,14 +58,18 @@ variance_explained <- function(
 ) {
   check_fit(object, "object")
   method <- one_of(method, c("theory", "delta", "trigamma"), "method")
-  random <- term_variances(object)
+  all <- term_variances(object)
   is_observation <- n_levels(object) == n_rows(object)
   fixed <- fixed_part_variance(object)
-  observations <- c(
-    random[is_observation],
-    observation_variance(object, method)
+  own <- observation_variance(object, method)
+  new_variance_explained(
+    fixed,
+    all[!is_observation],
+    c(all[is_observation], own)
   )
-  random <- random[!is_observation]
+}
+
+new_variance_explained <- function(fixed, random, observations) {
   total <- fixed + sum(random, observations)
   structure(
     list(
@@ -108,22 +112,29 @@ observation_variance.rlmm_lmm <- function(fit, method) {
 #' @export
 observation_variance.rlmm_glmm <- function(fit, method) {
   link <- fit$family$link
-  latent <- c(logit = pi^2 / 3, probit = 1, cloglog = pi^2 / 6)
-  if (
-    method == "theory" && has_trials(fit$glmm$family) && link %in% names(latent)
-  ) {
-    return(c(distribution = latent[[link]] / mean_trials(fit)))
-  }
-  mu <- null_mean(fit)
-  variance <- fit$family$variance(mu) * if (has_scale(fit)) fit$sigma^2 else 1
-  variance <- variance / mean_trials(fit)
-  relative <- variance / mu^2
-  value <- if (link == "log" && method != "delta") {
-    if (method == "theory") log1p(relative) else trigamma(1 / relative)
+  is_latent <- has_trials(fit$glmm$family) && link %in% names(latent_variances)
+  value <- if (method == "theory" && is_latent) {
+    latent_variances[[link]] / mean_trials(fit)
   } else {
-    variance / fit$family$mu.eta(fit$family$linkfun(mu))^2
+    link_scale_variance(fit, method)
   }
   c(distribution = value)
+}
+
+# Of the distributions whose distribution functions are the inverse links.
+latent_variances <- c(logit = pi^2 / 3, probit = 1, cloglog = pi^2 / 6)
+
+# The variance at the mean of the null model, on the scale of the linear predictor.
+link_scale_variance <- function(fit, method) {
+  mu <- null_mean(fit)
+  family <- fit$family
+  scale <- if (has_scale(fit)) fit$sigma^2 else 1
+  variance <- family$variance(mu) * scale / mean_trials(fit)
+  if (family$link != "log" || method == "delta") {
+    return(variance / family$mu.eta(family$linkfun(mu))^2)
+  }
+  relative <- variance / mu^2
+  if (method == "theory") log1p(relative) else trigamma(1 / relative)
 }
 
 #' The mean number of trials of an observation; one, if its family has none
@@ -142,7 +153,7 @@ null_mean <- function(fit) {
   eta <- unpad(stats::predict(null, re.form = NA), null)
   # Eight standard deviations and steps of a fiftieth: the trapezoidal rule is exact to rounding.
   at <- seq(-8, 8, by = 0.02)
-  weights <- stats::dnorm(at) / sum(stats::dnorm(at))
+  weights <- normal_weights(at)
   mean_at <- \(eta) sum(weights * fit$family$linkinv(eta + sd * at))
   distinct <- unique(eta)
   means <- vapply(distinct, mean_at, 0)
@@ -197,17 +208,12 @@ format.rlmm_variance_explained <- function(x, digits = 3, ...) {
   warn_of_dots(...)
   table <- as.data.frame.rlmm_variance_explained(x)
   shown <- \(value) formatC(value, digits = digits, format = "f")
+  line <- \(name, value, of = "") optsum_line(name, paste0(shown(value), of))
   c(
-    optsum_line("R2 marginal", paste0(shown(x$r2_marginal), "  (fixed part)")),
-    optsum_line(
-      "R2 conditional",
-      paste0(shown(x$r2_conditional), "  (fixed and random effects)")
-    ),
-    optsum_line(
-      "ICC adjusted",
-      paste0(shown(x$icc_adjusted), "  (given the fixed part)")
-    ),
-    optsum_line("ICC unadjusted", shown(x$icc_unadjusted)),
+    line("R2 marginal", x$r2_marginal, "  (fixed part)"),
+    line("R2 conditional", x$r2_conditional, "  (fixed and random effects)"),
+    line("ICC adjusted", x$icc_adjusted, "  (given the fixed part)"),
+    line("ICC unadjusted", x$icc_unadjusted),
     "",
     columns_under_names(list(
       Part = table$part,

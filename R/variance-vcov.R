@@ -69,8 +69,14 @@ elements_vcov <- function(object, there, joint, scale) {
   lost <- setdiff(singular_rows(object), constant)
   # A parameter that is held doesn't vary with sigma; computed, that would be a rounding error.
   jacobian[c(lost, constant), ] <- 0
+  mapped_covariance(jacobian, joint, lost)
+}
+
+# The covariance of linear functions of (theta, sigma), without the `lost` rows and those that
+# change where the likelihood doesn't. Nothing of a singular term's parameters is used: 0 for what
+# is undefined.
+mapped_covariance <- function(jacobian, joint, lost) {
   touched <- which(is_touched(jacobian, attr(joint, "flat")))
-  # Nothing of a singular term's parameters is used: 0 for `NA`, `NaN` and what is undefined.
   joint[is.na(joint)] <- 0
   without_rows(jacobian %*% joint %*% t(jacobian), c(lost, touched))
 }
@@ -89,11 +95,9 @@ theta_vcov <- function(there, joint) {
   n <- length(there$theta)
   map <- diag(ncol(joint))
   map[seq_len(n), seq_len(n)] <- theta_jacobian(there)
-  flat <- attr(joint, "flat")
-  lost <- c(boundary_theta(there$given), which(is_touched(map, flat)))
-  out <- map %*% replace(joint, is.na(joint), 0) %*% t(map)
+  out <- mapped_covariance(map, joint, boundary_theta(there$given))
   dimnames(out) <- dimnames(joint)
-  without_rows(out, lost)
+  out
 }
 
 without_rows <- function(matrix, rows) {
@@ -119,24 +123,31 @@ is_touched <- function(rows, directions) {
 #' @noRd
 joint_vcov <- function(object, found) {
   labels <- c(theta_names(object$random), if (!object$known_sigma) "sigma")
-  n <- length(labels)
-  is_known <- known_elements(object, n)
-  out <- matrix(NA_real_, n, n, dimnames = list(labels, labels))
-  flat <- matrix(0, n, 0)
-  if (!all(is_known)) {
-    map <- free_directions(object, is_known)
-    inverse <- inverse_curvature(free_hessian(object, found, map, is_known))
-    out[!is_known, !is_known] <- 2 * map %*% tcrossprod(inverse$matrix, map)
-    flat <- matrix(0, n, ncol(inverse$flat))
-    flat[!is_known, ] <- map %*% inverse$flat
-  }
+  is_known <- known_elements(object, length(labels))
+  free <- free_covariance(object, found, is_known)
+  out <- free$covariance
+  dimnames(out) <- list(labels, labels)
   singular <- is_singular(object$given %||% object)
   structure(
     out,
     singular = if (any(singular$singular)) singular$term[singular$singular],
     known = all(is_known),
-    flat = flat
+    flat = free$flat
   )
+}
+
+free_covariance <- function(object, found, is_known) {
+  n <- length(is_known)
+  out <- matrix(NA_real_, n, n)
+  if (all(is_known)) {
+    return(list(covariance = out, flat = matrix(0, n, 0)))
+  }
+  map <- free_directions(object, is_known)
+  inverse <- inverse_curvature(free_hessian(object, found, map, is_known))
+  out[!is_known, !is_known] <- 2 * map %*% tcrossprod(inverse$matrix, map)
+  flat <- matrix(0, n, ncol(inverse$flat))
+  flat[!is_known, ] <- map %*% inverse$flat
+  list(covariance = out, flat = flat)
 }
 
 # Which of the n elements of (theta, sigma) are held, by the user or at the boundary.
@@ -209,15 +220,16 @@ inverse_curvature <- function(hessian) {
     return(list(matrix = hessian, flat = hessian))
   }
   unit <- 1 / sqrt(pmax(abs(diag(hessian)), .Machine$double.xmin))
-  parts <- eigen(
-    (hessian + t(hessian)) / 2 * outer(unit, unit),
-    symmetric = TRUE
-  )
+  scaled <- (hessian + t(hessian)) / 2 * outer(unit, unit)
+  parts <- eigen(scaled, symmetric = TRUE)
   limit <- 1e-7 * max(abs(parts$values))
   if (any(parts$values < -limit)) {
     return(list(matrix = NA_real_ * hessian, flat = diag(nrow(hessian))))
   }
-  steep <- parts$values > limit
+  inverse_of_steep(parts, unit, parts$values > limit)
+}
+
+inverse_of_steep <- function(parts, unit, steep) {
   half <- unit * parts$vectors[, steep, drop = FALSE]
   flat <- parts$vectors[, !steep, drop = FALSE]
   # Rounding errors of a vector of length one would touch everything.
@@ -241,10 +253,8 @@ singular_rows <- function(object) {
 # that depend on held elements of theta only; of the latter standard deviations vary with sigma.
 held_rows <- function(object, scale) {
   held <- fit_held(object)
-  absolute <- term_rows(
-    object,
-    vapply(object$random, \(term) any(term$theta %in% held$absolute), NA)
-  )
+  has_absolute <- \(term) any(term$theta %in% held$absolute)
+  absolute <- term_rows(object, vapply(object$random, has_absolute, NA))
   relative <- which(unlist(lapply(object$random, held_cells, held$index)))
   if (object$known_sigma) {
     return(union(relative, absolute))
@@ -270,8 +280,13 @@ held_cells <- function(term, held) {
 }
 
 term_rows <- function(object, chosen) {
+  as.integer(unlist(covariance_rows(object)[chosen]))
+}
+
+# The rows of each term among the elements of all covariance matrices.
+covariance_rows <- function(object) {
   n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
-  which(rep(chosen, n_cells))
+  Map(\(n, last) last - n + seq_len(n), n_cells, cumsum(n_cells))
 }
 
 #' Standard errors of standard deviations and correlations, by name; `NA` where there are none, and
@@ -294,37 +309,27 @@ component_errors <- function(object) {
   none <- is.na(variance_errors(object, covariance))
   covariance <- without_rows(covariance, which(none))
   value <- variance_map(object, "sd", sigma = effects_sigma(object))$value
-  n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
-  last <- cumsum(n_cells)
   terms <- Map(
-    \(term, n, last) {
-      rows <- last - n + seq_len(n)
+    \(term, rows) {
       element_errors(term, value[rows], covariance[rows, rows, drop = FALSE])
     },
     object$random,
-    n_cells,
-    last
+    covariance_rows(object)
   )
   sigma <- if (object$known_sigma) 0 else sqrt(covariance[["sigma", "sigma"]])
-  list(
-    terms = terms,
-    residual = c(vcov = 2 * object$sigma * sigma, sdcor = sigma)
-  )
+  residual <- c(vcov = 2 * object$sigma * sigma, sdcor = sigma)
+  list(terms = terms, residual = residual)
 }
 
 # Standard errors of one term's elements by the delta method, from the standard deviations and
 # correlations that stand for its parameters.
 element_errors <- function(term, value, covariance) {
-  k <- length(term$columns)
   maps <- element_maps(term, value)
-  error <- \(row, used) {
-    change <- row[used]
-    sqrt(max(0, change %*% covariance[used, used] %*% change))
-  }
   known <- which(rowSums(maps$involved) > 0)
   errors <- \(jacobian, used) {
-    out <- matrix(NA_real_, k, k)
-    out[known] <- vapply(known, \(i) error(jacobian[i, ], used[i, ]), 0)
+    error <- \(i) mapped_error(jacobian[i, ], used[i, ], covariance)
+    out <- matrix(NA_real_, length(term$columns), length(term$columns))
+    out[known] <- vapply(known, error, 0)
     out[upper.tri(out)] <- t(out)[upper.tri(out)]
     out
   }
@@ -332,6 +337,11 @@ element_errors <- function(term, value, covariance) {
     vcov = errors(maps$vcov, maps$involved),
     sdcor = errors(maps$sdcor, maps$sdcor != 0)
   )
+}
+
+mapped_error <- function(change, used, covariance) {
+  change <- change[used]
+  sqrt(max(0, change %*% covariance[used, used] %*% change))
 }
 
 #' The Jacobians of a term's elements (a row for each) in its standard deviations and correlations
@@ -343,8 +353,6 @@ element_maps <- function(term, value) {
   if (all(roles$role == "factor")) {
     return(free_element_maps(roles, value))
   }
-  k <- length(term$columns)
-  on_diagonal <- seq(1L, k^2, k + 1L)
   is_rho <- roles$role == "correlation"
   own <- list(structure = term$structure, columns = term$columns)
   found <- core_covariances(list(own), value)[[1L]]
@@ -354,26 +362,25 @@ element_maps <- function(term, value) {
   if (any(is_rho)) {
     sdcor[, is_rho] <- found$correlation_jacobian[, is_rho]
   }
+  on_diagonal <- which(diag(length(term$columns)) == 1)
   sdcor[on_diagonal, ] <- involved[on_diagonal, ] + 0
   list(vcov = found$jacobian, sdcor = sdcor, involved = involved)
 }
 
 # Each element is a parameter: v_rs = sd_r sd_s cor_rs.
 free_element_maps <- function(roles, value) {
-  k <- max(roles$row)
   sd <- which(roles$row == roles$col)
   cor <- setdiff(seq_along(value), sd)
-  cells <- cell_index(roles, k)
-  vcov <- sdcor <- matrix(0, k^2, length(value))
+  cells <- cell_index(roles, max(roles$row))
+  vcov <- sdcor <- matrix(0, max(roles$row)^2, length(value))
   sdcor[cbind(cells, seq_along(value))] <- 1
-  involved <- sdcor != 0
-  vcov[cbind(cells[sd], sd)] <- 2 * value[sd]
   row <- sd[roles$row[cor]]
   col <- sd[roles$col[cor]]
+  vcov[cbind(cells[sd], sd)] <- 2 * value[sd]
   vcov[cbind(cells[cor], cor)] <- value[row] * value[col]
   vcov[cbind(cells[cor], row)] <- value[col] * value[cor]
   vcov[cbind(cells[cor], col)] <- value[row] * value[cor]
-  involved[cbind(cells[cor], row)] <- TRUE
-  involved[cbind(cells[cor], col)] <- TRUE
+  involved <- sdcor != 0
+  involved[cbind(rep(cells[cor], 2L), c(row, col))] <- TRUE
   list(vcov = vcov, sdcor = sdcor, involved = involved)
 }

@@ -99,18 +99,23 @@ sigma.rlmm <- function(object, use.fallback = FALSE, ...) {
 unscaled_joint_covariance <- function(fit) {
   abort_if_large(fit, "The joint covariance matrix")
   check_joint_size(sum(n_columns(fit) * n_levels(fit)) + length(fit$beta))
+  out <- joint_covariance_by_term(fit)
+  labels <- c(mode_names(fit), names(fit$beta))
+  dimnames(out) <- list(labels, labels)
+  modes <- level_order(fit)
+  by_level <- c(modes, length(modes) + seq_along(fit$beta))
+  out[by_level, by_level]
+}
+
+joint_covariance_by_term <- function(fit) {
   free <- free_beta(fit)
   blocks <- joint_blocks(fit)
   cross <- matrix(0, nrow(blocks$effects), length(free))
   cross[, free] <- blocks$cross
-  out <- rbind(
+  rbind(
     cbind(blocks$effects, cross),
     cbind(t(cross), unscaled_covariance(fit))
   )
-  labels <- c(mode_names(fit), names(fit$beta))
-  dimnames(out) <- list(labels, labels)
-  by_level <- c(level_order(fit), nrow(cross) + seq_along(free))
-  out[by_level, by_level]
 }
 
 #' Blocks of the joint covariance: that of the random effects, and theirs with the coefficients that
