@@ -83,11 +83,7 @@ confint.rlmm <- function(
   }
   check_flag(signames, "signames")
   parm <- called_here(parm, object, signames)
-  method <- interval_method(
-    object,
-    if (missing(method)) NULL else method,
-    quiet
-  )
+  method <- interval_method(object, if (!missing(method)) method, quiet)
   switch(
     method,
     profile = if (missing(prof.scale)) {

@@ -21,7 +21,13 @@ fit_responses <- function(design, y, control, start = list()) {
   parts <- lapply(groups, \(columns) {
     keep <- !is_missing[, columns[1L]]
     spec$weights <- if (is.null(weights)) spec$weights else weights[, columns]
-    fit_pattern(spec, y[, columns, drop = FALSE], keep, control, start)
+    fit_pattern(
+      spec,
+      y[, columns, drop = FALSE],
+      keep,
+      control,
+      start
+    )
   })
   order <- order(unlist(groups))
   lapply(bind_parts(parts), \(value) {
@@ -140,7 +146,11 @@ named_responses <- function(found, design, names) {
   held <- design$held
   free <- !all_names %in% names(held)
   whole <- \(values, rest) with_held_columns(values, free, rest, all_names)
-  constants <- replace(rep(NA_real_, length(all_names)), !free, as.double(held))
+  constants <- replace(
+    rep(NA_real_, length(all_names)),
+    !free,
+    as.double(held)
+  )
   found$beta <- whole(found$beta, constants)
   found$std_error <- whole(found$std_error, ifelse(free, NA_real_, 0))
   if (!is.null(found$df)) {
@@ -153,7 +163,12 @@ named_responses <- function(found, design, names) {
 # A column for each coefficient: the free ones, and the values that the held ones have in all rows.
 with_held_columns <- function(values, free, rest, names) {
   n <- nrow(values)
-  all <- matrix(rest, n, length(names), byrow = TRUE)
+  all <- matrix(
+    rest,
+    n,
+    length(names),
+    byrow = TRUE
+  )
   all[, free] <- values
   colnames(all) <- names
   all

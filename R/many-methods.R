@@ -63,7 +63,11 @@ rows_of_terms <- function(table, term, known) {
 adjusted_by_term <- function(table, adjust) {
   adjust <- one_of(adjust, stats::p.adjust.methods, "adjust")
   adjusted <- \(p) stats::p.adjust(p, adjust)
-  stats::ave(table$p.value, table$term, FUN = adjusted)
+  stats::ave(
+    table$p.value,
+    table$term,
+    FUN = adjusted
+  )
 }
 
 many_coefficients <- function(x) {
@@ -126,7 +130,11 @@ many_scale_column <- function(x) {
 }
 
 many_term_sds <- function(term, roles, theta, scale) {
-  found <- term_sdcor(theta[, term$theta, drop = FALSE], term, roles)
+  found <- term_sdcor(
+    theta[, term$theta, drop = FALSE],
+    term,
+    roles
+  )
   found$value[, found$is_sd] <- found$value[, found$is_sd] * scale
   found$value
 }
@@ -149,7 +157,11 @@ names.rlmm_many <- function(x) names(unclass(x)$sigma)
 `[[.rlmm_many` <- function(x, i) {
   at <- many_places(i, x)
   if (length(at) != 1L) {
-    abort_argument("`i` must name one response.", x = it_is(i), arg = "i")
+    abort_argument(
+      "`i` must name one response.",
+      x = it_is(i),
+      arg = "i"
+    )
   }
   one_fit(x, at)
 }
@@ -195,7 +207,11 @@ fitted.rlmm_many <- function(object, which = seq_along(object$sigma), ...) {
 #' @export
 residuals.rlmm_many <- function(object, which = seq_along(object$sigma), ...) {
   refuse_dots(...)
-  many_columns(object, which, \(fit) unname(stats::residuals(fit)))
+  many_columns(
+    object,
+    which,
+    \(fit) unname(stats::residuals(fit))
+  )
 }
 
 # What each fit has for its rows, a column for each.

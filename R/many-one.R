@@ -5,7 +5,12 @@ one_fit <- function(x, at) {
   design <- response_design(x, at)
   est <- search_of(design, x, at)
   new <- if (is.null(design$spec$glmm)) new_fit else new_glmm_fit
-  fit <- new(design, est, one_call(x$call, design), x$design$control)
+  fit <- new(
+    design,
+    est,
+    one_call(x$call, design),
+    x$design$control
+  )
   rename_response(fit, as.name(names(x$sigma)[at]))
 }
 
@@ -35,7 +40,11 @@ search_of <- function(design, x, at) {
     return(core_fit(design$spec, theta, control))
   }
   beta <- unname(x$beta[at, ])
-  core_glmm_fit(design$spec, list(theta = theta, beta = beta), control)
+  core_glmm_fit(
+    design$spec,
+    list(theta = theta, beta = beta),
+    control
+  )
 }
 
 # The design with one response, and without the rows in which it is missing.

@@ -88,7 +88,11 @@ with_placeholder <- function(formula, data, responses) {
   check_sides(frame_terms(parsed, environment(formula), data))
   n <- if (is.data.frame(data)) nrow(data) else n_response_rows(responses)
   env <- new.env(parent = environment(formula))
-  assign(placeholder, as.double(seq_len(n) %% 2), envir = env)
+  assign(
+    placeholder,
+    as.double(seq_len(n) %% 2),
+    envir = env
+  )
   formula[[2L]] <- as.name(placeholder)
   environment(formula) <- env
   formula
@@ -147,7 +151,11 @@ with_typical_shape <- function(spec, y) {
     return(spec)
   }
   start <- family_row(spec$glmm$family)$shape$start
-  each <- apply(y, 2L, \(values) start(values[!is.na(values)]))
+  each <- apply(
+    y,
+    2L,
+    \(values) start(values[!is.na(values)])
+  )
   spec$glmm$shape <- stats::median(each, na.rm = TRUE)
   spec
 }

@@ -76,7 +76,11 @@ gauss_hermite <- function(n) {
 sd_slopes <- function(fit, rows, sd) {
   steps <- theta_steps(fit)
   columns <- lapply(seq_along(fit$theta), \(j) {
-    theta <- replace(fit$theta, j, fit$theta[j] + steps[j])
+    theta <- replace(
+      fit$theta,
+      j,
+      fit$theta[j] + steps[j]
+    )
     lambda <- list(lambda = lambda_blocks(fit$random, theta))
     moved <- effects_sigma(fit) * sqrt(drawn_variance(rows$left_out, lambda))
     (moved - sd) / steps[j]

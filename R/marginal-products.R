@@ -168,7 +168,11 @@ leading_products <- function(led, weighted, weights) {
 #' @noRd
 incidence <- function(z, refs, n_levels) {
   design <- list(z = z, refs = refs)
-  zt <- zt_block(design, list(levels = seq_len(n_levels)), seq_len(ncol(z)))
+  zt <- zt_block(
+    design,
+    list(levels = seq_len(n_levels)),
+    seq_len(ncol(z))
+  )
   dimnames(zt) <- list(NULL, NULL)
   Matrix::t(zt)
 }
@@ -191,7 +195,11 @@ products_by_level <- function(z, refs, n_levels, weights) {
   out <- array(0, c(k, k, n_levels))
   for (i in seq_len(k)) {
     for (j in seq_len(i)) {
-      sums <- sum_by(weights * z[, i] * z[, j], refs, n_levels)
+      sums <- sum_by(
+        weights * z[, i] * z[, j],
+        refs,
+        n_levels
+      )
       out[i, j, ] <- out[j, i, ] <- sums
     }
   }
@@ -527,13 +535,21 @@ inverse_of_group <- function(n, lambda) {
 #' @noRd
 group_blocks <- function(matrix, owner) {
   cells <- Matrix::summary(methods::as(matrix, "generalMatrix"))
-  place <- stats::ave(seq_along(owner), owner, FUN = seq_along)
+  place <- stats::ave(
+    seq_along(owner),
+    owner,
+    FUN = seq_along
+  )
   places <- cbind(place[cells$i], place[cells$j])
   sizes <- tabulate(owner)
   group <- factor(owner[cells$i], seq_along(sizes))
   block <- \(at, size) {
     zeros <- matrix(0, size, size)
-    replace(zeros, places[at, , drop = FALSE], cells$x[at])
+    replace(
+      zeros,
+      places[at, , drop = FALSE],
+      cells$x[at]
+    )
   }
   Map(block, split(seq_along(group), group), sizes)
 }

@@ -207,7 +207,12 @@ joined_notes <- function(lines) {
     return(NULL)
   }
   first <- cumsum(!startsWith(lines, " "))
-  notes <- tapply(trimws(lines), first, paste, collapse = " ")
+  notes <- tapply(
+    trimws(lines),
+    first,
+    paste,
+    collapse = " "
+  )
   as.vector(notes)
 }
 
@@ -244,7 +249,11 @@ coefficient_cells <- function(table, digits) {
 
 comparison_cells <- function(x, digits) {
   # Criteria are compared by their differences, and have more digits.
-  digits <- ifelse(grepl(ratio_columns, names(x)), digits, max(digits, 6L))
+  digits <- ifelse(
+    grepl(ratio_columns, names(x)),
+    digits,
+    max(digits, 6L)
+  )
   columns <- Map(number_cells, x, names(x), digits)
   cells <- matrix(unlist(columns), nrow(x))
   cells <- cbind(rownames(x), cells)
@@ -282,7 +291,11 @@ markup_table <- function(cells, writer) {
   align <- ifelse(colnames(cells) %in% is_label, "left", "right")
   rows <- rbind(colnames(cells), cells)
   rows[] <- writer$escape(trimws(rows))
-  writer$table(rows[1L, ], unname(rows[-1L, , drop = FALSE]), align)
+  writer$table(
+    rows[1L, ],
+    unname(rows[-1L, , drop = FALSE]),
+    align
+  )
 }
 
 # Puts backslashes before, or other text in the place of, the characters that mean something.
@@ -344,7 +357,13 @@ html_table <- function(header, rows, align) {
     "<table>",
     paste0("<thead>", html_row(header, "th", align), "</thead>"),
     "<tbody>",
-    apply(rows, 1L, html_row, tag = "td", align = align),
+    apply(
+      rows,
+      1L,
+      html_row,
+      tag = "td",
+      align = align
+    ),
     "</tbody>",
     "</table>"
   )

@@ -34,12 +34,7 @@ model_design <- function(
   make_fixed <- \(may_be_large) {
     fixed_design(parsed, frame, env, data, contrasts, control, may_be_large)
   }
-  fixed <- make_fixed(may_be_large)
-  contained <- contained_term(fixed, random$terms, nrow(frame))
-  if (!is.na(contained)) {
-    check_affordable(fixed$fixed$large, random$random, contained, nrow(frame))
-    fixed <- make_fixed(FALSE)
-  }
+  fixed <- uncontained_fixed(make_fixed, random, nrow(frame), may_be_large)
   design <- list(
     formula = formula,
     frame = frame,
@@ -62,6 +57,17 @@ model_design <- function(
   checks <- design$control$checks
   check_model(design$spec, design$random, design$fixed, checks)
   design
+}
+
+# The fixed part, whose large factor is none where it contains a random term.
+uncontained_fixed <- function(make_fixed, random, n, may_be_large) {
+  fixed <- make_fixed(may_be_large)
+  contained <- contained_term(fixed, random$terms, n)
+  if (is.na(contained)) {
+    return(fixed)
+  }
+  check_affordable(fixed$fixed$large, random$random, contained, n)
+  make_fixed(FALSE)
 }
 
 # The spec with the levels of a large factor as one more term; their numbers aren't kept elsewhere.

@@ -65,7 +65,11 @@ frame_terms <- function(parsed, env, data) {
       }
     }
   }
-  formula <- rlang::new_formula(parsed$response, rhs, env = env)
+  formula <- rlang::new_formula(
+    parsed$response,
+    rhs,
+    env = env
+  )
   call_frame_step(stats::terms.formula(formula, data = dot_data(data)))
 }
 
@@ -384,7 +388,11 @@ find_na_action <- function(x) {
     return(found)
   }
   problem <- "`na.action` must be a function such as `na.omit`, or its name."
-  abort_argument(problem, x = it_is(x), arg = "na.action")
+  abort_argument(
+    problem,
+    x = it_is(x),
+    arg = "na.action"
+  )
 }
 
 named_na_action <- function(name) {
@@ -398,7 +406,11 @@ named_na_action <- function(name) {
     na.pass = stats::na.pass,
     fail = ,
     na.fail = stats::na.fail,
-    get0(name, mode = "function", envir = globalenv())
+    get0(
+      name,
+      mode = "function",
+      envir = globalenv()
+    )
   )
 }
 

@@ -137,7 +137,11 @@ getGroups.rlmm <- function(object, form, level, data, sep) {
   if (length(groups) == 1) {
     return(structure(groups[[1]], label = names(groups)))
   }
-  structure(groups, class = "data.frame", row.names = row.names(object$frame))
+  structure(
+    groups,
+    class = "data.frame",
+    row.names = row.names(object$frame)
+  )
 }
 
 #' The distinct grouping factors, by name
@@ -146,7 +150,11 @@ grouping_factors <- function(fit) {
   first <- fit$random[!duplicated(term_groups(fit))]
   stored <- new_data(fit, NULL)
   factors <- lapply(first, function(term) {
-    structure(term_refs(term, stored), levels = term$levels, class = "factor")
+    structure(
+      term_refs(term, stored),
+      levels = term$levels,
+      class = "factor"
+    )
   })
   stats::setNames(factors, vapply(first, `[[`, "", "group"))
 }
@@ -187,7 +195,11 @@ original_data <- function(fit) {
 
 holds_fit <- function(data, fit) {
   rows <- match(row.names(fit$frame), row.names(data))
-  response <- eval_or_null(fit$formula[[2]], data, environment(fit$formula))
+  response <- eval_or_null(
+    fit$formula[[2]],
+    data,
+    environment(fit$formula)
+  )
   if (anyNA(rows) || NROW(response) != nrow(data)) {
     return(FALSE)
   }

@@ -8,7 +8,12 @@ inform_not_nested <- function(fits, npar, labels) {
     why <- not_nested(fits[[i - 1L]], fits[[i]])
     if (!is.null(why)) {
       is_tested <- npar[i] > npar[i - 1L]
-      inform_not_nested_pair(labels[i - 1L], labels[i], why, is_tested)
+      inform_not_nested_pair(
+        labels[i - 1L],
+        labels[i],
+        why,
+        is_tested
+      )
     }
   }
 }

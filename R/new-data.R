@@ -41,7 +41,11 @@ part_frame <- function(terms, xlevels, new) {
     names(values),
     MoreArgs = list(terms = terms, xlevels = xlevels)
   )
-  structure(values, class = "data.frame", row.names = .set_row_names(new$n))
+  structure(
+    values,
+    class = "data.frame",
+    row.names = .set_row_names(new$n)
+  )
 }
 
 # A variable of new data as the fit knows it, with its levels, its class and its times.
@@ -71,7 +75,11 @@ eval_variables <- function(expr, new, env, hint = NULL, shown = expr) {
 check_new_lengths <- function(sizes, expr, n) {
   wrong <- match(TRUE, sizes != n)
   if (!is.na(wrong)) {
-    abort_newdata_length(expr[[wrong + 1]], sizes[[wrong]], n)
+    abort_newdata_length(
+      expr[[wrong + 1]],
+      sizes[[wrong]],
+      n
+    )
   }
 }
 

@@ -62,7 +62,12 @@ new_strata_weights <- function(fit, new) {
 new_strata <- function(quosure, new, env, shown) {
   expr <- rlang::quo_get_expr(quosure)
   as_list <- \(expr) call("list", expr)
-  values <- eval_variables(as_list(expr), new, env, shown = as_list(shown))
+  values <- eval_variables(
+    as_list(expr),
+    new,
+    env,
+    shown = as_list(shown)
+  )
   as.character(values[[1L]])
 }
 

@@ -89,7 +89,11 @@ linearized <- function(problem, z, at, whole) {
   gradient <- problem$root * at$mean$gradient
   m <- times_gradient(z, gradient, problem$n_rows)
   x <- if (whole) times_gradient(problem$x, gradient, problem$n_rows)
-  list(m = m, x = x, k = mode_factor(m))
+  list(
+    m = m,
+    x = x,
+    k = mode_factor(m)
+  )
 }
 
 #' The factor of M'M + I: a list of a function that solves with it, and the logarithm of its
@@ -111,7 +115,11 @@ dense_mode_factor <- function(m) {
 
 sparse_mode_factor <- function(m) {
   cross <- Matrix::tcrossprod(Matrix::t(m))
-  l <- Matrix::Cholesky(cross, Imult = 1, LDL = FALSE)
+  l <- Matrix::Cholesky(
+    cross,
+    Imult = 1,
+    LDL = FALSE
+  )
   half <- Matrix::determinant(l, sqrt = TRUE)$modulus
   list(
     solve = \(b) as.matrix(Matrix::solve(l, b)),
@@ -193,7 +201,11 @@ joint_step <- function(linear, at, right, u) {
   of_beta <- drop(crossprod(linear$x, at$residual))
   beta <- drop(solve_by_root(root, of_beta - drop(crossprod(cross, u))))
   u <- u - as.vector(solved %*% beta)
-  list(u = u, beta = beta, gain = sum(u * right) + sum(beta * of_beta))
+  list(
+    u = u,
+    beta = beta,
+    gain = sum(u * right) + sum(beta * of_beta)
+  )
 }
 
 lower_squares <- function(problem, z, at, step) {
@@ -235,7 +247,13 @@ laplace_function <- function(problem, memory, fast) {
   function(parameters) {
     theta <- parameters[seq_len(n_theta)]
     beta <- if (fast) memory$beta else parameters[-seq_len(n_theta)]
-    at <- nonlinear_modes(problem, theta, beta, memory$u, with_beta = fast)
+    at <- nonlinear_modes(
+      problem,
+      theta,
+      beta,
+      memory$u,
+      with_beta = fast
+    )
     value <- laplace_objective(problem, at)
     memory$count <- memory$count + 1L
     if (is.na(value)) {
@@ -342,11 +360,21 @@ minimize <- function(objective, start, lower, max_eval, verbose) {
     return(list(par = start, objective = objective(start), convergence = 0L))
   }
   control <- nlminb_control(max_eval, verbose)
-  found <- stats::nlminb(start, objective, lower = lower, control = control)
+  found <- stats::nlminb(
+    start,
+    objective,
+    lower = lower,
+    control = control
+  )
   if (grepl("relative convergence", found$message, fixed = TRUE)) {
     return(found)
   }
-  stats::nlminb(found$par, objective, lower = lower, control = control)
+  stats::nlminb(
+    found$par,
+    objective,
+    lower = lower,
+    control = control
+  )
 }
 
 nlminb_control <- function(max_eval, verbose) {

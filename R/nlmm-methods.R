@@ -20,7 +20,11 @@ ranef.rlmm_nlmm <- function(object, condVar = TRUE, ...) {
     variances <- lapply(object$cond_var, \(array) object$sigma^2 * array)
     tables[] <- lapply(groups, \(group) {
       own <- owner == group
-      attach_variances(tables[[group]], variances[own], object$random[own])
+      attach_variances(
+        tables[[group]],
+        variances[own],
+        object$random[own]
+      )
     })
   }
   structure(tables, class = c("ranef.rlmm", "ranef.mer"))
@@ -39,7 +43,13 @@ coef.rlmm_nlmm <- function(object, ...) {
 added_to_beta <- function(modes, beta) {
   n <- nrow(modes)
   names <- list(rownames(modes), names(beta))
-  fixed <- matrix(beta, n, length(beta), byrow = TRUE, dimnames = names)
+  fixed <- matrix(
+    beta,
+    n,
+    length(beta),
+    byrow = TRUE,
+    dimnames = names
+  )
   out <- as.data.frame(fixed, optional = TRUE)
   shared <- intersect(names(modes), names(out))
   out[shared] <- out[shared] + modes[shared]

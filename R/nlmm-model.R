@@ -234,7 +234,11 @@ mean_function <- function(parts, parameters, frame) {
   evaluate <- \(phi) {
     values <- lapply(seq_along(parameters), \(k) phi[, k])
     names(values) <- parameters
-    eval(parts$mean, c(values, as.list(frame)), parts$env)
+    eval(
+      parts$mean,
+      c(values, as.list(frame)),
+      parts$env
+    )
   }
   \(phi) with_gradient(evaluate, phi, parameters)
 }

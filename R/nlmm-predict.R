@@ -77,7 +77,13 @@ stacked_prediction_rows <- function(object, data, re_form) {
   shell <- stacked_shell(object)
   use <- selected_effects(shell, re_form)
   new <- new_data(shell, stacked_new_rows(object, data))
-  prediction_rows(shell, use, new, TRUE, left_out = TRUE)
+  prediction_rows(
+    shell,
+    use,
+    new,
+    TRUE,
+    left_out = TRUE
+  )
 }
 
 check_newdata_frame <- function(newdata) {
@@ -192,7 +198,12 @@ linearized_factor <- function(object, shell, lambdat) {
   m <- times_gradient(zl, gradient, n)
   x <- times_gradient(fixed_matrix(shell), gradient, n)
   product <- Matrix::forceSymmetric(Matrix::crossprod(m))
-  l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
+  l <- Matrix::Cholesky(
+    product,
+    perm = TRUE,
+    LDL = FALSE,
+    Imult = 1
+  )
   list(l = l, rzx = solve_lower(l, Matrix::crossprod(m, x)))
 }
 

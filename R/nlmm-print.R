@@ -80,7 +80,11 @@ summary.rlmm_nlmm <- function(object, ...) {
 print.summary.rlmm_nlmm <- function(x, ...) {
   lines <- format.rlmm_nlmm(x$fit, ...)
   random <- match("Random effects:", lines)
-  quantiles <- stats::quantile(x$residuals, na.rm = TRUE, names = FALSE)
+  quantiles <- stats::quantile(
+    x$residuals,
+    na.rm = TRUE,
+    names = FALSE
+  )
   names(quantiles) <- c("Min", "1Q", "Median", "3Q", "Max")
   shown <- utils::capture.output(print(quantiles, digits = 4))
   writeLines(append(lines, c("Scaled residuals:", shown, ""), random - 1L))
@@ -94,7 +98,13 @@ plot.rlmm_nlmm <- function(x, ...) {
   need_package("lattice", "plot()")
   r <- residuals.rlmm_nlmm(x, "scaled")
   fitted <- fitted.rlmm_nlmm(x)
-  cloud(fitted, r, "Fitted values", "Scaled residuals", line = 0)
+  cloud(
+    fitted,
+    r,
+    "Fitted values",
+    "Scaled residuals",
+    line = 0
+  )
 }
 
 #' @export

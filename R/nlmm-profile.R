@@ -34,7 +34,11 @@ confint.rlmm_nlmm <- function(
   check_confidence(level)
   method <- one_of(method, c("Wald", "profile"), "method")
   if (method == "profile") {
-    made <- profile.rlmm_nlmm(object, parm, alphamax = (1 - level) / 2)
+    made <- profile.rlmm_nlmm(
+      object,
+      parm,
+      alphamax = (1 - level) / 2
+    )
     return(confint.profile.rlmm(made, level = level))
   }
   nonlinear_wald(object, parm, level)
@@ -131,7 +135,11 @@ nonlinear_refitter <- function(problem, name) {
 }
 
 # Far finer than what limits read off a profile need.
-profile_tolerances <- list(rel.tol = 1e-9, x.tol = 1e-7, iter.max = 200L)
+profile_tolerances <- list(
+  rel.tol = 1e-9,
+  x.tol = 1e-7,
+  iter.max = 200L
+)
 
 nonlinear_state <- function(problem, natural, slope, objective) {
   point <- from_natural(problem, natural)
@@ -178,7 +186,11 @@ from_natural <- function(problem, natural) {
     }
     theta[problem$fit$random[[i]]$theta] <- of_term
   }
-  list(theta = theta, sigma = sigma, beta = natural[kinds == "beta"])
+  list(
+    theta = theta,
+    sigma = sigma,
+    beta = natural[kinds == "beta"]
+  )
 }
 
 # The elements of theta of one term.

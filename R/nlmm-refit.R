@@ -25,7 +25,13 @@ refit.rlmm_nlmm <- function(object, newresp = NULL, newweights = NULL, ...) {
 nonlinear_fit_again <- function(fit, max_eval = 2000L) {
   fit$dev$n_eff <- sum(fit$weights %||% rep(1, nrow(fit$frame)) > 0)
   problem <- fitted_problem(fit)
-  est <- search_nonlinear(problem, fit$beta, fit$nAGQ == 0, max_eval, 0L)
+  est <- search_nonlinear(
+    problem,
+    fit$beta,
+    fit$nAGQ == 0,
+    max_eval,
+    0L
+  )
   new_nonlinear_fit(
     fit$formula,
     fit$parts,

@@ -235,11 +235,25 @@ group_panel <- function(x, y, lines, ...) {
   lattice::panel.grid(h = -1, v = -1)
   group <- levels(lines$group)[lattice::packet.number()]
   own <- lines[lines$group == group, ]
-  lattice::panel.points(x, y, col = "grey50", pch = 1, cex = 0.7)
+  lattice::panel.points(
+    x,
+    y,
+    col = "grey50",
+    pch = 1,
+    cex = 0.7
+  )
   own <- own[order(own$x), ]
   # Predictions for the levels of a factor are marked.
   type <- if (nrow(own) < 40L) "b" else "l"
   curve <- \(y, ...) lattice::panel.lines(own$x, y, type = type, pch = 4, ...)
-  curve(own$population, col = plot_red, lty = 2)
-  curve(own$conditional, col = plot_blue, lwd = 1.5)
+  curve(
+    own$population,
+    col = plot_red,
+    lty = 2
+  )
+  curve(
+    own$conditional,
+    col = plot_blue,
+    lwd = 1.5
+  )
 }

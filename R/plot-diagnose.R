@@ -40,14 +40,24 @@ print.rlmm_page <- function(x, ...) {
   for (i in seq_len(n)) {
     at <- c((i - 1L) %% columns + 1L, (i - 1L) %/% columns + 1L, columns, rows)
     picture <- stats::update(unclass(x)[[i]], par.settings = page_text)
-    print(picture, split = at, more = i < n)
+    print(
+      picture,
+      split = at,
+      more = i < n
+    )
   }
   invisible(x)
 }
 
 residual_picture <- function(x) {
   at <- predictor_values(x$fit)
-  cloud(at$value, x$residuals, at$label, "Residuals", line = 0)
+  cloud(
+    at$value,
+    x$residuals,
+    at$label,
+    "Residuals",
+    line = 0
+  )
 }
 
 #' The fitted values, of a generalized model the linear predictor
@@ -61,7 +71,12 @@ predictor_values <- function(fit) {
 
 spread_picture <- function(x) {
   at <- predictor_values(x$fit)
-  cloud(at$value, sqrt(abs(x$residuals)), at$label, "Root of |residuals|")
+  cloud(
+    at$value,
+    sqrt(abs(x$residuals)),
+    at$label,
+    "Root of |residuals|"
+  )
 }
 
 #' A scatter plot with a smooth line
@@ -70,7 +85,12 @@ cloud <- function(x, y, xlab, ylab, line = NULL) {
   data <- data.frame(x = as.vector(x), y = as.vector(y))
   labels <- rep(NA_character_, nrow(data))
   settings <- c(
-    list(x = y ~ x, data = data, xlab = xlab, ylab = ylab),
+    list(
+      x = y ~ x,
+      data = data,
+      xlab = xlab,
+      ylab = ylab
+    ),
     scatter_defaults(line, labels, TRUE, nrow(data))
   )
   do.call(lattice::xyplot, settings)
@@ -164,7 +184,13 @@ last_picture <- function(x) {
   if (!is.null(counts)) {
     return(counts_picture(fit, counts))
   }
-  cloud(fit_leverage(fit), x$residuals, "Leverage", "Residuals", line = 0)
+  cloud(
+    fit_leverage(fit),
+    x$residuals,
+    "Leverage",
+    "Residuals",
+    line = 0
+  )
 }
 
 #' The numbers of each count, observed and expected; `NULL` where the response isn't one of counts
@@ -216,8 +242,22 @@ counts_key <- function() {
 
 counts_panel <- function(expected) {
   function(x, y, ...) {
-    lattice::panel.segments(x, 0, x, y, col = "grey70", lwd = 6, lend = 1)
+    lattice::panel.segments(
+      x,
+      0,
+      x,
+      y,
+      col = "grey70",
+      lwd = 6,
+      lend = 1
+    )
     lattice::panel.lines(x, expected, col = plot_red)
-    lattice::panel.points(x, expected, col = plot_red, pch = 16, cex = 0.7)
+    lattice::panel.points(
+      x,
+      expected,
+      col = plot_red,
+      pch = 16,
+      cex = 0.7
+    )
   }
 }

@@ -55,7 +55,11 @@ objective_log <- function(x) {
 print.rlmm_stack <- function(x, ...) {
   n <- length(x)
   for (i in seq_len(n)) {
-    print(unclass(x)[[i]], split = c(1L, i, 1L, n), more = i < n)
+    print(
+      unclass(x)[[i]],
+      split = c(1L, i, 1L, n),
+      more = i < n
+    )
   }
   invisible(x)
 }
@@ -159,7 +163,11 @@ all_fit_estimates <- function(x) {
 
 # The smallest range that is drawn, so that rounding errors don't fill the panel.
 all_fit_prepanel <- function(x, y, ...) {
-  half <- max(1e-3 * max(abs(x)), 0.6 * diff(range(x)), 1e-8)
+  half <- max(
+    1e-3 * max(abs(x)),
+    0.6 * diff(range(x)),
+    1e-8
+  )
   list(xlim = mean(range(x)) + c(-half, half))
 }
 

@@ -91,7 +91,11 @@ along_trace <- function(trace, other) {
   if (sum(inside) < 4L) {
     return(\(z) rep(NA_real_, length(z)))
   }
-  smooth <- stats::splinefun(zeta, other$zeta(at[inside]), "natural")
+  smooth <- stats::splinefun(
+    zeta,
+    other$zeta(at[inside]),
+    "natural"
+  )
   \(z) ifelse(z < min(zeta) | z > max(zeta), NA, smooth(z))
 }
 
@@ -120,7 +124,11 @@ contour_width <- function(angle) {
   d <- c(pi - angle[1L], angle[2L], pi - angle[3L], angle[4L])
   order <- order(a)
   at <- c(a[order], a[order][1L] + 2 * pi)
-  stats::splinefun(at, c(d[order], d[order][1L]), "periodic")
+  stats::splinefun(
+    at,
+    c(d[order], d[order][1L]),
+    "periodic"
+  )
 }
 
 pair_panel <- function(traces, cuts, in_zeta) {
@@ -134,7 +142,11 @@ pair_panel <- function(traces, cuts, in_zeta) {
       place_in_units(right, up)
     }
     draw_trace(right, up, place)
-    draw_trace(up, right, \(zeta) place(zeta[, 2:1, drop = FALSE]))
+    draw_trace(
+      up,
+      right,
+      \(zeta) place(zeta[, 2:1, drop = FALSE])
+    )
     for (limit in cuts) {
       draw_contour(zeta_contour(right, up, limit), place)
     }
@@ -144,7 +156,11 @@ pair_panel <- function(traces, cuts, in_zeta) {
 draw_contour <- function(contour, place) {
   if (!is.null(contour)) {
     at <- place(contour)
-    lattice::panel.lines(at[, 1L], at[, 2L], col = plot_blue)
+    lattice::panel.lines(
+      at[, 1L],
+      at[, 2L],
+      col = plot_blue
+    )
   }
 }
 
@@ -167,12 +183,20 @@ place_in_zeta <- function(right, up, cuts) {
 
 draw_trace <- function(trace, other, place) {
   at <- place(trace_points(trace, other))
-  lattice::panel.lines(at[, 1L], at[, 2L], col = plot_grey)
+  lattice::panel.lines(
+    at[, 1L],
+    at[, 2L],
+    col = plot_grey
+  )
 }
 
 #' Zeta along the profile of a parameter: of itself, and of another
 #' @noRd
 trace_points <- function(trace, other) {
-  zeta <- seq(trace$ends[1L], trace$ends[2L], length.out = 61L)
+  zeta <- seq(
+    trace$ends[1L],
+    trace$ends[2L],
+    length.out = 61L
+  )
   cbind(zeta, along_trace(trace, other)(zeta))
 }

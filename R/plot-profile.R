@@ -65,7 +65,11 @@ densityplot.profile.rlmm <- function(x, data = NULL, ...) {
 #' @noRd
 profile_curves <- function(x) {
   per_parameter(x, \(zeta, value) {
-    at <- seq(min(zeta), max(zeta), length.out = 101L)
+    at <- seq(
+      min(zeta),
+      max(zeta),
+      length.out = 101L
+    )
     data.frame(zeta = at, value = monotone_inverse(zeta, value)(at))
   })
 }
@@ -74,7 +78,11 @@ profile_curves <- function(x) {
 #' @noRd
 profile_densities <- function(x) {
   per_parameter(x, \(zeta, value) {
-    at <- seq(min(zeta), max(zeta), length.out = 201L)
+    at <- seq(
+      min(zeta),
+      max(zeta),
+      length.out = 201L
+    )
     inverse <- monotone_inverse(zeta, value)
     data.frame(
       value = inverse(at),
@@ -110,7 +118,13 @@ zeta_panel <- function(quantiles, absolute) {
     }
     at <- stats::approx(signed, x, c(-inside, inside))$y
     height <- if (absolute) c(inside, inside) else c(-inside, inside)
-    lattice::panel.segments(at, 0, at, height, col = plot_red)
+    lattice::panel.segments(
+      at,
+      0,
+      at,
+      height,
+      col = plot_red
+    )
     if (absolute) {
       n <- length(inside)
       lattice::panel.segments(

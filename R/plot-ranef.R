@@ -122,7 +122,13 @@ interval_panel <- function(x, y, low, high, subscripts, ...) {
     col = plot_grey
   )
   size <- if (length(x) > 200L) 0.3 else 0.7
-  lattice::panel.points(x, at, pch = 16, cex = size, col = plot_blue)
+  lattice::panel.points(
+    x,
+    at,
+    pch = 16,
+    cex = size,
+    col = plot_blue
+  )
 }
 
 #' @rdname plot.ranef.rlmm
@@ -146,7 +152,11 @@ quantile_plot <- function(group, table, main, level, ...) {
   data <- data.frame(
     term = table$term,
     value = table$condval,
-    quantile = stats::ave(table$condval, table$term, FUN = normal_scores)
+    quantile = stats::ave(
+      table$condval,
+      table$term,
+      FUN = normal_scores
+    )
   )
   half <- half_width(table$condsd, level)
   defaults <- interval_defaults(quantile ~ value | term, data, half)
@@ -215,7 +225,13 @@ column_factor <- function(columns, n_rows) {
 points_panel <- function(x, y, low, high, subscripts, ...) {
   lattice::panel.grid(h = if (length(x) > 60L) 0 else -1, v = -1)
   size <- if (length(x) > 500L) 0.3 else 0.8
-  lattice::panel.points(x, y, pch = 16L, cex = size, col = plot_blue)
+  lattice::panel.points(
+    x,
+    y,
+    pch = 16L,
+    cex = size,
+    col = plot_blue
+  )
 }
 
 # How plots with a row for each level look; of very many the labels are left out.
@@ -353,8 +369,18 @@ shrinkage_panel <- function(n, centre) {
       length = 0.05,
       col = plot_grey
     )
-    lattice::panel.points(x[alone], y[alone], pch = 1, col = plot_red)
-    lattice::panel.points(x[mixed], y[mixed], pch = 16, col = plot_blue)
+    lattice::panel.points(
+      x[alone],
+      y[alone],
+      pch = 1,
+      col = plot_red
+    )
+    lattice::panel.points(
+      x[mixed],
+      y[mixed],
+      pch = 16,
+      col = plot_blue
+    )
     lattice::panel.points(
       centre[[1L]],
       centre[[2L]],

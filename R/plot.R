@@ -60,7 +60,11 @@ plot.rlmm <- function(
     kind,
     scatter = scatter_defaults(lines, labels, grid, nrow(data)),
     boxes = list(panel = box_panel(grid), par.settings = box_colours),
-    histogram = list(col = plot_blue, border = "white", nint = bins(data$x))
+    histogram = list(
+      col = plot_blue,
+      border = "white",
+      nint = bins(data$x)
+    )
   )
   defaults <- c(common_defaults(read, data), own)
   draw_with(drawing_function(kind), defaults, ...)
@@ -152,7 +156,11 @@ values_in_data <- function(expression, fit, env) {
   data <- nlme::getData(fit)
   rows <- match(row.names(fit_frame(fit)), row.names(data))
   data <- data[rows, , drop = FALSE]
-  eval(expression, c(list(. = fit), as.list(data)), env)
+  eval(
+    expression,
+    c(list(. = fit), as.list(data)),
+    env
+  )
 }
 
 #' Values without the `NA` that `na.exclude` puts in place of omitted rows
@@ -264,7 +272,12 @@ scatter_panel <- function(line, labels, grid) {
       lattice::panel.grid(h = -1, v = -1)
     }
     draw_line(line)
-    lattice::panel.xyplot(x, y, subscripts = subscripts, ...)
+    lattice::panel.xyplot(
+      x,
+      y,
+      subscripts = subscripts,
+      ...
+    )
     draw_smooth(x, y)
     draw_labels(x, y, labels[subscripts])
   }
@@ -274,7 +287,11 @@ draw_line <- function(line) {
   if (length(line) == 1L) {
     lattice::panel.abline(h = line, col = plot_grey)
   } else if (length(line) == 2L) {
-    lattice::panel.abline(a = line[[1L]], b = line[[2L]], col = plot_grey)
+    lattice::panel.abline(
+      a = line[[1L]],
+      b = line[[2L]],
+      col = plot_grey
+    )
   }
 }
 
@@ -285,8 +302,16 @@ draw_smooth <- function(x, y) {
   if (sum(ok) < 20L || length(unique(x[ok])) < 6L) {
     return(invisible())
   }
-  smooth <- stats::lowess(x[ok], y[ok], f = 2 / 3)
-  lattice::panel.lines(smooth$x, smooth$y, col = plot_red)
+  smooth <- stats::lowess(
+    x[ok],
+    y[ok],
+    f = 2 / 3
+  )
+  lattice::panel.lines(
+    smooth$x,
+    smooth$y,
+    col = plot_red
+  )
 }
 
 draw_labels <- function(x, y, labels) {
@@ -313,7 +338,11 @@ box_panel <- function(grid) {
     if (grid) {
       lattice::panel.grid(h = -1, v = -1)
     }
-    lattice::panel.bwplot(..., pch = "|", do.out = TRUE)
+    lattice::panel.bwplot(
+      ...,
+      pch = "|",
+      do.out = TRUE
+    )
   }
 }
 
@@ -413,7 +442,12 @@ qqmath.rlmm <- function(x, data = NULL, type = "pearson", ...) {
   }
   need_package("lattice", "qqmath()")
   values <- residuals.rlmm(x, type = "pearson")
-  qq_plot(values, ylab = "Pearson residuals", type = type, ...)
+  qq_plot(
+    values,
+    ylab = "Pearson residuals",
+    type = type,
+    ...
+  )
 }
 
 # What lattice calls a `type`: points, lines, a regression line and so on.
@@ -440,7 +474,11 @@ qq_plot <- function(values, ...) {
 
 quartile_line <- function(data) {
   quarters <- c(0.25, 0.75)
-  y <- stats::quantile(data$value, quarters, names = FALSE)
+  y <- stats::quantile(
+    data$value,
+    quarters,
+    names = FALSE
+  )
   x <- stats::qnorm(quarters)
   slope <- diff(y) / diff(x)
   c(y[[1L]] - slope * x[[1L]], slope)

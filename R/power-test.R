@@ -17,7 +17,11 @@ read_test <- function(test, fit, ddf) {
   } else {
     list(contrast = contrast_matrix(test, fit))
   }
-  list(p_values = wald_p_values, contrasts = contrasts, ddf = ddf)
+  list(
+    p_values = wald_p_values,
+    contrasts = contrasts,
+    ddf = ddf
+  )
 }
 
 tested_names <- function(fit) {
@@ -169,7 +173,11 @@ refits.rlmm_lmm <- function(fit, y) {
 # The fit to one of the responses that `core_fit_many()` fitted.
 with_response <- function(fit, y, many, i) {
   fit$theta <- many$theta[, i]
-  fit$beta <- with_held(many$beta[, i], fit$fixed$names, fit$held)
+  fit$beta <- with_held(
+    many$beta[, i],
+    fit$fixed$names,
+    fit$held
+  )
   fit$sigma <- many$sigma[[i]]
   fit$rx <- matrix(many$rx[,, i], nrow(many$rx))
   fit$frame[[1L]] <- y
@@ -203,7 +211,11 @@ function_p_values <- function(fit, y, test) {
   size <- max(lengths(found))
   names <- if (size == 1L) "test" else paste0("test", seq_len(size))
   complete <- lapply(found, \(p) if (length(p) == size) p else rep(NA, size))
-  p_values <- matrix(unlist(complete), ncol = size, byrow = TRUE)
+  p_values <- matrix(
+    unlist(complete),
+    ncol = size,
+    byrow = TRUE
+  )
   colnames(p_values) <- names
   p_values
 }
@@ -238,8 +250,16 @@ ratio_test <- function(formula, fit) {
 
 ratio_p_values <- function(fit, y, test) {
   difference <- objectives(test$reduced, y) - objectives(fit, y)
-  p <- stats::pchisq(pmax(difference, 0), test$df, lower.tail = FALSE)
-  matrix(p, ncol = 1L, dimnames = list(NULL, test$label))
+  p <- stats::pchisq(
+    pmax(difference, 0),
+    test$df,
+    lower.tail = FALSE
+  )
+  matrix(
+    p,
+    ncol = 1L,
+    dimnames = list(NULL, test$label)
+  )
 }
 
 #' -2 log L, by maximum likelihood, of the fit of each response

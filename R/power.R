@@ -125,7 +125,13 @@ simulate_power.formula <- function(
   parameters$beta <- unname(model$beta)
   parameters$theta <- model$theta
   parameters$sigma <- model$sigma
-  simulate_power.rlmm(fit, test, nsim, newparams = parameters, ...)
+  simulate_power.rlmm(
+    fit,
+    test,
+    nsim,
+    newparams = parameters,
+    ...
+  )
 }
 
 #' A fit of a model that is given by its parameters, to responses drawn from it
@@ -159,7 +165,12 @@ power_at <- function(fit, test, nsim, along, n, alpha, level) {
   }
   p_values <- test$p_values(fit, simulate.rlmm(fit, nsim), test)
   done <- colSums(!is.na(p_values))
-  warn_untested(colnames(p_values)[done == 0], fit, along, n)
+  warn_untested(
+    colnames(p_values)[done == 0],
+    fit,
+    along,
+    n
+  )
   table <- power_table(p_values, nrow(fit$frame), alpha, level)
   if (!is.na(n)) {
     table <- with_size(table, along, n)
@@ -274,7 +285,11 @@ print.rlmm_power <- function(x, digits = 3L, ...) {
     format(attr(x, "alpha") %||% 0.05),
     format(100 * (attr(x, "level") %||% 0.95))
   ))
-  print(unclass_power(x), digits = digits, row.names = FALSE)
+  print(
+    unclass_power(x),
+    digits = digits,
+    row.names = FALSE
+  )
   invisible(x)
 }
 
@@ -332,7 +347,11 @@ power_axis <- function(x) {
 # Power with its limits, and lines at alpha and at a power of 0.8.
 power_panel <- function(x, y, lower, upper, target, subscripts, ...) {
   lattice::panel.grid(h = -1, v = -1)
-  lattice::panel.abline(h = target, col = plot_grey, lty = 2L)
+  lattice::panel.abline(
+    h = target,
+    col = plot_grey,
+    lty = 2L
+  )
   lattice::panel.segments(
     x,
     lower[subscripts],
@@ -341,6 +360,15 @@ power_panel <- function(x, y, lower, upper, target, subscripts, ...) {
     col = plot_blue
   )
   order <- order(x)
-  lattice::panel.lines(x[order], y[order], col = plot_blue)
-  lattice::panel.points(x, y, pch = 16L, col = plot_blue)
+  lattice::panel.lines(
+    x[order],
+    y[order],
+    col = plot_blue
+  )
+  lattice::panel.points(
+    x,
+    y,
+    pch = 16L,
+    col = plot_blue
+  )
 }

@@ -22,7 +22,13 @@ prediction_rows <- function(
   x <- if (fixed) ordinary_matrix(fit, new)
   used <- which(lengths(use) > 0L)
   effects <- lapply(used, \(i) {
-    effect_rows(fit$random[[i]], i, use[[i]], new, allow_new_levels)
+    effect_rows(
+      fit$random[[i]],
+      i,
+      use[[i]],
+      new,
+      allow_new_levels
+    )
   })
   list(
     n = new$n,

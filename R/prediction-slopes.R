@@ -113,7 +113,11 @@ theta_slopes <- function(
   }
   steps <- at$steps
   for (j in which(free[seq_len(n)])) {
-    moved <- replace(at$theta, j, at$theta[j] + steps[j])
+    moved <- replace(
+      at$theta,
+      j,
+      at$theta[j] + steps[j]
+    )
     shifted <- fit_at_theta(fit, at$to_given(moved), shared$spec)
     eta[, j] <- moved_predictor(rows, fit, shifted) / steps[j]
     if (wants_df) {
@@ -225,8 +229,16 @@ parameter_slopes.rlmm_glmm <- function(fit, rows) {
 
 parameter_slope <- function(fit, spec, rows, j, step) {
   at <- fit$parameters
-  up <- glmm_modes_at(fit, spec, replace(at, j, at[j] + step))
-  down <- glmm_modes_at(fit, spec, replace(at, j, at[j] - step))
+  up <- glmm_modes_at(
+    fit,
+    spec,
+    replace(at, j, at[j] + step)
+  )
+  down <- glmm_modes_at(
+    fit,
+    spec,
+    replace(at, j, at[j] - step)
+  )
   moved_predictor(rows, down, up) / (2 * step)
 }
 

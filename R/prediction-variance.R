@@ -29,7 +29,11 @@ prediction_parts <- function(
     )
   }
   lambda <- lambda_blocks(fit$random, fit$theta)
-  parts <- list(rx = fit$rx, free = free_beta(fit), lambda = lambda)
+  parts <- list(
+    rx = fit$rx,
+    free = free_beta(fit),
+    lambda = lambda
+  )
   if (has_large(fit)) {
     parts$levels <- level_spread(fit, spec)
   }
@@ -68,9 +72,18 @@ level_covariances <- function(term, lambda, by_core_term) {
 #' @noRd
 effect_shifts <- function(fit, parts) {
   factor <- parts$factor
-  solved <- Matrix::solve(factor$l, factor$rzx, system = "Lt")
+  solved <- Matrix::solve(
+    factor$l,
+    factor$rzx,
+    system = "Lt"
+  )
   all <- -as.matrix(Matrix::solve(factor$l, solved, system = "Pt"))
-  Map(term_shifts, fit$random, first_rows(fit), list(all))
+  Map(
+    term_shifts,
+    fit$random,
+    first_rows(fit),
+    list(all)
+  )
 }
 
 term_shifts <- function(term, first, all) {
@@ -297,7 +310,11 @@ prediction_covariance <- function(rows, parts, fixed = TRUE) {
     total <- total + unknown_covariance(effect, parts)
   }
   if (fixed && any(parts$free)) {
-    s <- backsolve(parts$rx, t(shifted_rows(rows, parts)), transpose = TRUE)
+    s <- backsolve(
+      parts$rx,
+      t(shifted_rows(rows, parts)),
+      transpose = TRUE
+    )
     total <- total + crossprod(s)
   }
   total

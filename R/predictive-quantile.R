@@ -18,7 +18,13 @@ predictive_quantiles <- function(fit, p, eta, sd, weights) {
   }
   id <- distinct_id(eta[known], sd[known], weights[known])
   first <- known[!duplicated(id)]
-  found <- distinct_quantiles(fit, p, eta[first], sd[first], weights[first])
+  found <- distinct_quantiles(
+    fit,
+    p,
+    eta[first],
+    sd[first],
+    weights[first]
+  )
   out[known] <- found[match(id, unique(id))]
   out
 }
@@ -57,10 +63,21 @@ mixture <- function(fit, row, eta, sd, weights) {
   function(q, i) {
     total <- numeric(length(q))
     for (k in seq_along(nodes)) {
-      mu <- means_in_range(fit$family, row, eta[i] + sd[i] * nodes[k])
+      mu <- means_in_range(
+        fit$family,
+        row,
+        eta[i] + sd[i] * nodes[k]
+      )
       total <- total +
         density[k] *
-          row$probability(q, mu, weights[i], dispersion[i], shape, TRUE)
+          row$probability(
+            q,
+            mu,
+            weights[i],
+            dispersion[i],
+            shape,
+            TRUE
+          )
     }
     total
   }
@@ -100,7 +117,11 @@ mixture_nodes <- function(fit, eta, sd, weights) {
   family_sd <- sqrt(dispersion * variance / weights)
   width <- family_sd / abs(family$mu.eta(eta)) / sd
   spacing <- min(0.5, max(min(width, na.rm = TRUE), 0.015))
-  seq(-6, 6, length.out = 2 * ceiling(6 / spacing) + 1)
+  seq(
+    -6,
+    6,
+    length.out = 2 * ceiling(6 / spacing) + 1
+  )
 }
 
 #' The smallest whole numbers at which distribution functions reach `p`
@@ -159,8 +180,16 @@ quantile_bracket <- function(cumulative, p, start, positive) {
   }
   up <- \(i, k) start[i] + size[i] * 2^(k - 1)
   list(
-    low = bracket_end(start, down, \(q, i) cumulative(q, i) > p),
-    high = bracket_end(start, up, \(q, i) cumulative(q, i) < p)
+    low = bracket_end(
+      start,
+      down,
+      \(q, i) cumulative(q, i) > p
+    ),
+    high = bracket_end(
+      start,
+      up,
+      \(q, i) cumulative(q, i) < p
+    )
   )
 }
 

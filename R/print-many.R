@@ -28,7 +28,12 @@ many_title <- function(x) {
 
 many_family_line <- function(family) {
   if (!is.null(family)) {
-    name <- sub("(?)", "", family$family, fixed = TRUE)
+    name <- sub(
+      "(?)",
+      "",
+      family$family,
+      fixed = TRUE
+    )
     sprintf(" Family: %s (%s)", name, family$link)
   }
 }
@@ -62,8 +67,18 @@ median_lines <- function(x) {
   t <- x$beta / x$std_error
   p <- 2 * stats::pt(-abs(t), x$df %||% Inf)
   table <- data.frame(
-    `median estimate` = apply(x$beta, 2L, stats::median, na.rm = TRUE),
-    `median std.error` = apply(x$std_error, 2L, stats::median, na.rm = TRUE),
+    `median estimate` = apply(
+      x$beta,
+      2L,
+      stats::median,
+      na.rm = TRUE
+    ),
+    `median std.error` = apply(
+      x$std_error,
+      2L,
+      stats::median,
+      na.rm = TRUE
+    ),
     `p < 0.05` = colSums(p < 0.05, na.rm = TRUE),
     check.names = FALSE
   )

@@ -117,7 +117,11 @@ format_header <- function(x) {
 formula_lines <- function(formula) {
   text <- trimws(deparse(formula, width.cutoff = 500L))
   text <- paste(c("Formula:", text), collapse = " ")
-  strwrap(text, width = 0.95 * getOption("width"), exdent = 9)
+  strwrap(
+    text,
+    width = 0.95 * getOption("width"),
+    exdent = 9
+  )
 }
 
 # The arguments that say which data were fitted.
@@ -172,7 +176,12 @@ format_criterion <- function(table) {
 format_decimals <- function(x) formatC(x, digits = 4, format = "f")
 
 format_random_effects <- function(varcor, nobs, ngrps, digits, comp, corr) {
-  table <- format(varcor, digits = digits, comp = comp, corr = corr)
+  table <- format(
+    varcor,
+    digits = digits,
+    comp = comp,
+    corr = corr
+  )
   groups <- paste(names(ngrps), ngrps, sep = ", ", collapse = "; ")
   c(
     "Random effects:",
@@ -204,7 +213,11 @@ large_note <- function(fit) {
     return(NULL)
   }
   large <- fit$fixed$large
-  range <- format(range(fit$levels[large$is_column]), digits = 3L, trim = TRUE)
+  range <- format(
+    range(fit$levels[large$is_column]),
+    digits = 3L,
+    trim = TRUE
+  )
   note <- sprintf(
     "Fixed factor %s: %s from %s to %s%s; see `?fixed_levels`.",
     tick(large$variable),

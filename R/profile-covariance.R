@@ -98,11 +98,20 @@ covariance_tie <- function(fit, spec, state, cell, covariance) {
     tied <- c(x[[1L]], covariance / (sigma^2 * x[[1L]]))
     arguments[cell] <- tied
     arguments[free] <- x[seq_along(free) + 1L + with_sigma]
-    list(arguments = arguments, spec = spec, tied = tied)
+    list(
+      arguments = arguments,
+      spec = spec,
+      tied = tied
+    )
   }
   size <- max(abs(state$theta[cell[1L]]), 0.1)
   start <- c(size, if (with_sigma) log(state$sigma), arguments[free])
-  list(start = start, place = place, free = free, cell = cell)
+  list(
+    start = start,
+    place = place,
+    free = free,
+    cell = cell
+  )
 }
 
 #' The gradient of the criterion in what is searched

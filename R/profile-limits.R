@@ -72,7 +72,11 @@ monotone_inverse <- function(zeta, value) {
 # Cubic splines of order four are the more accurate; next to a bound they may turn back.
 rising_spline <- function(zeta, value) {
   smooth <- stats::splinefun(zeta, value, method = "fmm")
-  between <- seq(zeta[1L], zeta[length(zeta)], length.out = 200L)
+  between <- seq(
+    zeta[1L],
+    zeta[length(zeta)],
+    length.out = 200L
+  )
   if (all(diff(smooth(between)) > 0)) {
     smooth
   } else {

@@ -17,7 +17,11 @@ point_job <- function(
 ) {
   fit <- problem$fit
   held <- held_also(fit_held(fit), index, value, absolute)
-  own <- list(optimizer = NULL, initial_step = NULL, progress = FALSE)
+  own <- list(
+    optimizer = NULL,
+    initial_step = NULL,
+    progress = FALSE
+  )
   control <- utils::modifyList(fit$control, own)
   theta <- replace(state$theta, held$index, held$value)
   list(
@@ -274,7 +278,11 @@ search_tied <- function(problem, spec, state, tied, first, rho) {
   finish_tied(problem$fit, spec, place(found$par))
 }
 
-tied_tolerances <- list(rel.tol = 1e-12, x.tol = 1e-10, iter.max = 200L)
+tied_tolerances <- list(
+  rel.tol = 1e-12,
+  x.tol = 1e-10,
+  iter.max = 200L
+)
 
 #' What the criterion is a function of beside theta
 #' @noRd

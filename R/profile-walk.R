@@ -25,7 +25,11 @@ walk_all <- function(problem, names, pace) {
 }
 
 start_walks <- function(problem, names, pace) {
-  sides <- expand.grid(side = c(-1, 1), name = names, stringsAsFactors = FALSE)
+  sides <- expand.grid(
+    side = c(-1, 1),
+    name = names,
+    stringsAsFactors = FALSE
+  )
   start <- \(name, side) start_walk(problem, name, side, pace)
   Map(start, sides$name, sides$side)
 }
@@ -33,7 +37,11 @@ start_walks <- function(problem, names, pace) {
 walk_on <- function(problem, plans, walks, pace) {
   walks <- lapply(walks, with_next_value)
   found <- fit_points(problem, plans, walks)
-  Map(\(walk, found) after_fit(problem, walk, found, pace), walks, found)
+  Map(
+    \(walk, found) after_fit(problem, walk, found, pace),
+    walks,
+    found
+  )
 }
 
 #' A walk that begins: where it stands (`last`), how far it goes next
@@ -58,7 +66,11 @@ start_walk <- function(problem, name, side, pace) {
 profile_centre <- function(problem, name) {
   state <- problem$fit
   state$sigma <- effects_sigma(state)
-  list(value = problem$values[[name]], zeta = 0, state = state)
+  list(
+    value = problem$values[[name]],
+    zeta = 0,
+    state = state
+  )
 }
 
 # A first guess of the distance that changes zeta by one: the standard error, or a share of the
@@ -188,7 +200,11 @@ profile_point <- function(problem, walk, found) {
     warn_better_fit(-excess)
   }
   zeta <- walk$side * sqrt(max(excess, 0))
-  list(value = walk$value, zeta = zeta, state = found)
+  list(
+    value = walk$value,
+    zeta = zeta,
+    state = found
+  )
 }
 
 warn_better_fit <- function(gain) {
@@ -222,7 +238,12 @@ profile_progress <- function(show = interactive()) {
     },
     end = \() {
       if (!is.null(state$shown)) {
-        cat("\r", strrep(" ", 60L), "\r", file = stderr())
+        cat(
+          "\r",
+          strrep(" ", 60L),
+          "\r",
+          file = stderr()
+        )
       }
     }
   )

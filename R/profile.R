@@ -85,7 +85,11 @@ check_pace <- function(alphamax, delta.cutoff, maxpts) {
 
 abort_pace <- function(arg, wanted, found) {
   text <- sprintf("`%s` must be %s.", arg, wanted)
-  abort_argument(text, x = it_is(found), arg = arg)
+  abort_argument(
+    text,
+    x = it_is(found),
+    arg = arg
+  )
 }
 
 # The parameters that aren't held; an error if all of them are.
@@ -122,7 +126,11 @@ lme4_profile_arguments <- c(
 #' @param cutoff The length of a step, as a share of the limit.
 #' @noRd
 profile_of <- function(problem, wanted, limit, cutoff, maxpts = 100L) {
-  pace <- list(limit = limit, step = cutoff * limit, maxpts = maxpts)
+  pace <- list(
+    limit = limit,
+    step = cutoff * limit,
+    maxpts = maxpts
+  )
   walks <- walk_all(problem, wanted, pace)
   rows <- lapply(wanted, \(name) profile_rows(problem, name, walks))
   new_profile(do.call(rbind, rows), wanted, problem)
@@ -182,7 +190,11 @@ profiled_parameters <- function(fit, variances, pieces, beta) {
 #' @noRd
 profiled_places <- function(fit, signames, scale) {
   n <- length(profiled_variances(fit, FALSE))
-  places <- list(fit = fit, n_variance = n, pieces = profile_pieces(fit, n))
+  places <- list(
+    fit = fit,
+    n_variance = n,
+    pieces = profile_pieces(fit, n)
+  )
   if (scale == "variance") {
     places[c("pieces", "order")] <- covariance_pieces(places$pieces)
   }
@@ -190,7 +202,11 @@ profiled_places <- function(fit, signames, scale) {
   if (signames) {
     names(variances) <- lme4_names(variances)
   }
-  list(variances = variances, pieces = places$pieces, order = places$order)
+  list(
+    variances = variances,
+    pieces = places$pieces,
+    order = places$order
+  )
 }
 
 # The range of each kind of parameter.
@@ -290,7 +306,11 @@ cell_pieces <- function(term, index) {
   lapply(seq_len(nrow(cells)), \(i) {
     effects <- unique(as.vector(cells[i, ]))
     kind <- if (length(effects) == 1L) "sd" else "cor"
-    list(kind = kind, term = index, effects = effects)
+    list(
+      kind = kind,
+      term = index,
+      effects = effects
+    )
   })
 }
 

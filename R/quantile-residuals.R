@@ -30,7 +30,14 @@ tail_probability <- function(fit, row, weights) {
   dispersion <- fit$sigma^2 / ifelse(weights == 0, 1, weights)
   shape <- fit$glmm$shape
   \(y, lower) {
-    row$probability(y, fit$fitted, weights, dispersion, shape, lower)
+    row$probability(
+      y,
+      fit$fitted,
+      weights,
+      dispersion,
+      shape,
+      lower
+    )
   }
 }
 

@@ -95,13 +95,21 @@ print.rlmm_ranova <- function(
 ) {
   columns <- Map(format_test_column, x, names(x), digits)
   writeLines(attr(x, "heading"))
-  print(as_table(columns, row.names(x)), quote = FALSE, right = TRUE)
+  print(
+    as_table(columns, row.names(x)),
+    quote = FALSE,
+    right = TRUE
+  )
   invisible(x)
 }
 
 format_test_column <- function(values, name, digits) {
   text <- if (startsWith(name, "Pr(")) {
-    format.pval(values, digits = max(1, digits - 3), na.form = "")
+    format.pval(
+      values,
+      digits = max(1, digits - 3),
+      na.form = ""
+    )
   } else {
     format(values, digits = digits)
   }
@@ -138,7 +146,11 @@ random_reductions <- function(fit, reduce) {
 
 whole_reduction <- function(fit, i) {
   term <- fit$random[[i]]
-  all <- list(term = i, with = NULL, n_effects = length(term$columns))
+  all <- list(
+    term = i,
+    with = NULL,
+    n_effects = length(term$columns)
+  )
   rlang::set_names(list(all), term_text(term))
 }
 
@@ -146,7 +158,11 @@ label_reductions <- function(fit, i, labels) {
   term <- fit$random[[i]]
   each <- lapply(labels, \(label) {
     with <- reduced_bar(fit, term, label)
-    list(term = i, with = with, n_effects = NA_integer_)
+    list(
+      term = i,
+      with = with,
+      n_effects = NA_integer_
+    )
   })
   rlang::set_names(each, paste(labels, "in", term_text(term)))
 }
@@ -181,7 +197,11 @@ reduced_formula <- function(fit, reduction) {
     return(NULL)
   }
   out <- stats::formula(fit, fixed.only = TRUE)
-  out[[3L]] <- Reduce(\(a, b) call("+", a, b), bars, out[[3L]])
+  out[[3L]] <- Reduce(
+    \(a, b) call("+", a, b),
+    bars,
+    out[[3L]]
+  )
   out
 }
 
@@ -234,7 +254,11 @@ reduction_table <- function(fit, fits, reductions) {
     LRT = lrt,
     Df = df,
     `Pr(>Chisq)` = positive_df_p(lrt, df),
-    `Pr(>mixture)` = ifelse(c(NA, is_one), mixture_p(lrt, df), NA),
+    `Pr(>mixture)` = ifelse(
+      c(NA, is_one),
+      mixture_p(lrt, df),
+      NA
+    ),
     row.names = c("<none>", names(reductions)),
     check.names = FALSE
   )
@@ -263,7 +287,11 @@ is_one_effect_less <- function(fit, smaller) {
 # none is zero.
 mixture_p <- function(x, df) {
   upper <- \(df) {
-    p <- stats::pchisq(x, pmax(df, 0.5), lower.tail = FALSE)
+    p <- stats::pchisq(
+      x,
+      pmax(df, 0.5),
+      lower.tail = FALSE
+    )
     ifelse(df == 0, as.double(x <= 0), p)
   }
   (upper(df - 1) + upper(df)) / 2

@@ -13,7 +13,11 @@ selected_effects <- function(fit, re_form) {
     return(none)
   }
   bars <- re_form_bars(re_form, fit)
-  Reduce(\(use, bar) add_bar(use, bar, fit), bars, none)
+  Reduce(
+    \(use, bar) add_bar(use, bar, fit),
+    bars,
+    none
+  )
 }
 
 re_form_bars <- function(re_form, fit) {

@@ -90,7 +90,11 @@ check_group_vars <- function(vars, frame) {
 #' @noRd
 bar_effects <- function(bar, frame, env, data) {
   unwrapped <- unwrap_fulldummy(bar$effects)
-  formula <- rlang::new_formula(NULL, unwrapped$expr, env = env)
+  formula <- rlang::new_formula(
+    NULL,
+    unwrapped$expr,
+    env = env
+  )
   terms <- part_terms(formula, frame, data)
   check_no_offset(terms, bar)
   if (identical(bar$effects, 1)) {

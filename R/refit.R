@@ -78,7 +78,13 @@ refit_each <- function(fit, newresp, newweights, call) {
   if (omitted == 0L || !has_all_rows) {
     attr(design$frame, "na.action") <- NULL
   }
-  new_many(y, design, fit$formula, call, start = many_start(fit))
+  new_many(
+    y,
+    design,
+    fit$formula,
+    call,
+    start = many_start(fit)
+  )
 }
 
 check_one_stratum <- function(fit) {

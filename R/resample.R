@@ -30,7 +30,11 @@ resampled_responses <- function(fit, n) {
   root <- sqrt(response$weights %||% rep(1, length(response$y)))
   scaled <- (root * (response$y - fit$fitted))[root > 0]
   one <- \(i) {
-    drawn <- sample(scaled, length(root), replace = TRUE)
+    drawn <- sample(
+      scaled,
+      length(root),
+      replace = TRUE
+    )
     fit$fitted + ifelse(root > 0, drawn / root, drawn)
   }
   drawn <- vapply(seq_len(n), one, double(length(root)))

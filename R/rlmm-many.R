@@ -58,7 +58,11 @@ rlmm_many <- function(
   ...
 ) {
   call <- match.call()
-  check_dots(..., fitter = "rlmm_many", known = names(formals(rlmm_many)))
+  check_dots(
+    ...,
+    fitter = "rlmm_many",
+    known = names(formals(rlmm_many))
+  )
   ddf <- one_of(ddf, c("satterthwaite", "asymptotic"), "ddf")
   each <- own_weights(if (!missing(weights)) rlang::enquo(weights), data)
   extras <- c(
@@ -78,7 +82,14 @@ rlmm_many <- function(
   )
   design <- with_own_weights(design, each$weights)
   df <- ddf == "satterthwaite"
-  new_many(responses, design, formula, call, progress, df = df)
+  new_many(
+    responses,
+    design,
+    formula,
+    call,
+    progress,
+    df = df
+  )
 }
 
 #' @rdname rlmm_many
@@ -99,7 +110,11 @@ rglmm_many <- function(
   ...
 ) {
   call <- match.call()
-  check_dots(..., fitter = "rglmm_many", known = names(formals(rglmm_many)))
+  check_dots(
+    ...,
+    fitter = "rglmm_many",
+    known = names(formals(rglmm_many))
+  )
   env <- parent.frame()
   formula <- read_formula(formula, env)
   family <- read_family(if (missing(family)) NULL else family, env, call)
@@ -151,7 +166,12 @@ new_many <- function(
   }
   made <- c(
     found,
-    list(responses = responses, design = design, formula = formula, call = call)
+    list(
+      responses = responses,
+      design = design,
+      formula = formula,
+      call = call
+    )
   )
   made <- structure(made, class = "rlmm_many")
   if (df) with_all_df(made) else made

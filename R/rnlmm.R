@@ -102,7 +102,11 @@ rnlmm <- function(
   check_nonlinear_data(data)
   parts <- nonlinear_parts(if (missing(formula)) NULL else formula)
   start <- nonlinear_start(parts, start, data)
-  asked <- match(c("subset", "weights", "na.action"), names(call), 0L)
+  asked <- match(
+    c("subset", "weights", "na.action"),
+    names(call),
+    0L
+  )
   model <- nonlinear_design(parts, start, data, as.list(call)[asked])
   problem <- nonlinear_problem(parts, model)
   begin <- start_of_columns(start, model$design$fixed$names)
@@ -175,7 +179,11 @@ new_nonlinear_fit <- function(formula, parts, model, problem, est, call, nAGQ) {
 nonlinear_estimates <- function(est, names, random) {
   lambda <- lambda_blocks(random, est$theta)
   u <- split_modes(est$u, random)
-  b <- Map(\(u, factor) u %*% t(factor), u, lambda)
+  b <- Map(
+    \(u, factor) u %*% t(factor),
+    u,
+    lambda
+  )
   list(
     theta = est$theta,
     beta = stats::setNames(est$beta, names),
@@ -221,7 +229,13 @@ named_modes <- function(values, term) {
 nonlinear_cond_var <- function(est, lambda, random) {
   sizes <- numbers_of_effects(random)
   starts <- cumsum(sizes) - sizes
-  Map(term_cond_var, starts, lambda, random, MoreArgs = list(est = est))
+  Map(
+    term_cond_var,
+    starts,
+    lambda,
+    random,
+    MoreArgs = list(est = est)
+  )
 }
 
 # The conditional variances of a term's effects, over sigma^2: a block for each level. The spherical

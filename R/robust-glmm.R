@@ -10,7 +10,11 @@ robust_covariance.rlmm_glmm <- function(fit, type, clusters) {
   }
   covariance <- clustered_covariance(fit, type, clusters, groups)
   warn_if_negative(covariance)
-  list(covariance = covariance, type = type, clusters = clusters)
+  list(
+    covariance = covariance,
+    type = type,
+    clusters = clusters
+  )
 }
 
 # The sandwich for the fixed effects, with the scores of independent groups summed up by cluster.

@@ -329,10 +329,20 @@ score_moments <- function(parts, way, L) {
   own <- \(one, other) by_cluster(one$t * other$t / parts$weights, way)
   d <- for_pairs(n, \(i, j) {
     own_ij <- drop(own(rows[[i]], rows[[j]]))
-    covariance(own_ij, rows[[i]], rows[[j]], parts$phi)
+    covariance(
+      own_ij,
+      rows[[i]],
+      rows[[j]],
+      parts$phi
+    )
   })
   fixed <- lapply(rows, `[[`, "fixed")
-  list(blocks = blocks, d = d, b = fixed, phi = parts$phi)
+  list(
+    blocks = blocks,
+    d = d,
+    b = fixed,
+    phi = parts$phi
+  )
 }
 
 # What the scores of a row l of `L` are made of: `t`, A C Phi l, and by cluster the sums of
@@ -398,7 +408,14 @@ moment <- function(found, a, b, c, d) {
   sum(left * right) -
     sum(left * fixed_diagonal(found, c, d)) -
     sum(right * fixed_diagonal(found, a, b)) +
-    fixed_moment(found$b, found$phi, a, b, c, d)
+    fixed_moment(
+      found$b,
+      found$phi,
+      a,
+      b,
+      c,
+      d
+    )
 }
 
 # The diagonal of B_i Phi B_j'.
@@ -437,7 +454,13 @@ robust_df <- function(found, L) {
     return(rep(df, nrow(L)))
   }
   L <- L[, found$parts$free, drop = FALSE]
-  df <- apply(L, 1L, robust_row_df, found$parts, found$ways[[1L]])
+  df <- apply(
+    L,
+    1L,
+    robust_row_df,
+    found$parts,
+    found$ways[[1L]]
+  )
   replace(df, is.nan(df), NA)
 }
 
@@ -540,7 +563,11 @@ format_count_each <- function(n) vapply(n, format_count, "")
 estfun.rlmm <- function(x, ...) {
   check_linear(x)
   parts <- marginal_scores(x)
-  out <- matrix(0, length(x$fitted), sum(parts$free))
+  out <- matrix(
+    0,
+    length(x$fitted),
+    sum(parts$free)
+  )
   out[parts$kept, ] <- parts$c * parts$residual / x$sigma^2
   dimnames(out) <- list(row.names(x$frame), names(x$beta)[parts$free])
   out

@@ -257,7 +257,11 @@ holding_theta <- function(control, theta) {
 }
 
 generalized_optimum <- function(spec, saved, control) {
-  est <- core_glmm_fit(spec, list(theta = as.double(saved$theta)), control)
+  est <- core_glmm_fit(
+    spec,
+    list(theta = as.double(saved$theta)),
+    control
+  )
   exact <- core_glmm_estimates(spec, as.double(saved$parameters))
   est[names(exact)] <- exact
   est

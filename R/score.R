@@ -107,7 +107,13 @@ hessian.rlmm_lmm <- function(
   spec <- fitted_spec(object)
   found <- if (point$kind == "user") {
     known <- object$known_sigma
-    joint_derivatives(spec, point$theta, point$sigma, known, exact = TRUE)
+    joint_derivatives(
+      spec,
+      point$theta,
+      point$sigma,
+      known,
+      exact = TRUE
+    )
   } else {
     core_derivatives(spec, point$theta, exact = TRUE)
   }

@@ -83,7 +83,11 @@ intercept_shift <- function(x, names) {
     return(shift)
   }
   mean <- colMeans(x)
-  spread <- apply(abs(sweep(x, 2L, mean)), 2L, max)
+  spread <- apply(
+    abs(sweep(x, 2L, mean)),
+    2L,
+    max
+  )
   is_far <- abs(mean) > 3 * spread & spread > 0
   shift[constant, is_far] <- mean[is_far]
   shift

@@ -148,7 +148,11 @@ dummy_response <- ".response"
 
 with_dummy_response <- function(formula) {
   env <- environment(formula)
-  formula <- call("~", as.name(dummy_response), formula[[length(formula)]])
+  formula <- call(
+    "~",
+    as.name(dummy_response),
+    formula[[length(formula)]]
+  )
   stats::as.formula(formula, env)
 }
 

@@ -31,7 +31,12 @@ simulation_table <- function(columns) {
 draw_family <- function(mu, weights, sigma, glmm) {
   # What is drawn for an observation of weight 0 doesn't count, but must be a number.
   dispersion <- sigma^2 / ifelse(weights == 0, 1, weights)
-  family_row(glmm$family)$draw(mu, weights, dispersion, glmm$shape)
+  family_row(glmm$family)$draw(
+    mu,
+    weights,
+    dispersion,
+    glmm$shape
+  )
 }
 
 shape_response <- function(y, observed, weights) {
@@ -73,5 +78,9 @@ without_row_names <- function(x) {
 
 padded_factor <- function(fit, x) {
   codes <- stats::napredict(fit$na_action, with_names(as.integer(x), names(x)))
-  structure(codes, levels = levels(x), class = "factor")
+  structure(
+    codes,
+    levels = levels(x),
+    class = "factor"
+  )
 }

@@ -129,7 +129,11 @@ drawn_terms <- function(fit, par, hold, new, allow_new_levels) {
     refs <- add_new_levels(checked_refs(term, new, allow_new_levels), term, new)
     list(
       refs = refs,
-      n_levels = max(length(term$levels), refs, na.rm = TRUE),
+      n_levels = max(
+        length(term$levels),
+        refs,
+        na.rm = TRUE
+      ),
       z = effects_matrix(term, new),
       factor = effects_sigma(fit, par$sigma) * lambda_block(term, par$theta)
     )
@@ -142,7 +146,11 @@ add_new_levels <- function(refs, term, new) {
   if (any(unknown)) {
     labels <- row_labels(term, new)[unknown]
     refs[unknown] <- length(term$levels) +
-      match(labels, unique(labels), incomparables = NA)
+      match(
+        labels,
+        unique(labels),
+        incomparables = NA
+      )
   }
   refs
 }

@@ -33,7 +33,11 @@ zt_block <- function(design, term, columns) {
   n <- length(design$refs)
   k <- length(columns)
   values <- t(design$z[, columns, drop = FALSE])
-  rows <- outer(seq_len(k), (design$refs - 1L) * k, `+`)
+  rows <- outer(
+    seq_len(k),
+    (design$refs - 1L) * k,
+    `+`
+  )
   keep <- which(values != 0)
   Matrix::sparseMatrix(
     i = rows[keep],
@@ -110,7 +114,12 @@ sparse_factor <- function(fit, design = sparse_design(fit)) {
     product <- weighted_product(at, design$weights)
     right <- at %*% design$wx
   }
-  l <- Matrix::Cholesky(product, perm = TRUE, LDL = FALSE, Imult = 1)
+  l <- Matrix::Cholesky(
+    product,
+    perm = TRUE,
+    LDL = FALSE,
+    Imult = 1
+  )
   list(l = l, rzx = solve_lower(l, right))
 }
 
@@ -121,7 +130,11 @@ sparse_design <- function(fit) {
     return(sparse_products(fit))
   }
   weights <- working_weights(fit)
-  list(zt = sparse_zt(fit), weights = weights, wx = weights * free_matrix(fit))
+  list(
+    zt = sparse_zt(fit),
+    weights = weights,
+    wx = weights * free_matrix(fit)
+  )
 }
 
 # A W A' of a sparse A; the observed information of a single observation may be negative, that of
@@ -135,5 +148,9 @@ weighted_product <- function(a, weights) {
 }
 
 solve_lower <- function(l, right) {
-  Matrix::solve(l, Matrix::solve(l, right, system = "P"), system = "L")
+  Matrix::solve(
+    l,
+    Matrix::solve(l, right, system = "P"),
+    system = "L"
+  )
 }

@@ -66,9 +66,22 @@ one_correlation <- function(k) 1L
 #' @noRd
 structures <- list(
   us = list(call = "us", linear = TRUE),
-  diag = list(call = "diag", hom = FALSE, linear = TRUE),
-  homdiag = list(call = "diag", hom = TRUE, linear = TRUE),
-  cs = list(call = "cs", hom = FALSE, n_rho = one_correlation, tag = "cs"),
+  diag = list(
+    call = "diag",
+    hom = FALSE,
+    linear = TRUE
+  ),
+  homdiag = list(
+    call = "diag",
+    hom = TRUE,
+    linear = TRUE
+  ),
+  cs = list(
+    call = "cs",
+    hom = FALSE,
+    n_rho = one_correlation,
+    tag = "cs"
+  ),
   homcs = list(
     call = "cs",
     hom = TRUE,
@@ -90,7 +103,12 @@ structures <- list(
     tag = "ar1",
     series = TRUE
   ),
-  toep = list(call = "toep", hom = FALSE, n_rho = \(k) k - 1L, series = TRUE),
+  toep = list(
+    call = "toep",
+    hom = FALSE,
+    n_rho = \(k) k - 1L,
+    series = TRUE
+  ),
   homtoep = list(
     call = "toep",
     hom = TRUE,
@@ -176,7 +194,11 @@ structured_call <- function(structure, term) {
   if (default) {
     call(written$call, term)
   } else {
-    call(written$call, term, hom = written$hom)
+    call(
+      written$call,
+      term,
+      hom = written$hom
+    )
   }
 }
 
@@ -312,10 +334,18 @@ is_one_factor <- function(terms, frame) {
 abort_unsuited <- function(bar, ...) {
   label <- tick(deparse_one(structured_call(
     bar$structure,
-    call("|", bar$effects, as.name(bar$groups[[1L]]$name))
+    call(
+      "|",
+      bar$effects,
+      as.name(bar$groups[[1L]]$name)
+    )
   )))
   bullets <- c(...)
-  bullets[["x"]] <- sub("\\.$", paste0(" in ", label, "."), bullets[["x"]])
+  bullets[["x"]] <- sub(
+    "\\.$",
+    paste0(" in ", label, "."),
+    bullets[["x"]]
+  )
   abort_formula(bullets, class = "rlmm_error_structure")
 }
 

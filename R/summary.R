@@ -171,7 +171,12 @@ coef.summary.rlmm <- function(
 # last.
 with_limits <- function(table, level) {
   df <- if ("df" %in% colnames(table)) table[, "df"] else Inf
-  limits <- wald_limits(table[, "Estimate"], table[, "Std. Error"], level, df)
+  limits <- wald_limits(
+    table[, "Estimate"],
+    table[, "Std. Error"],
+    level,
+    df
+  )
   colnames(limits) <- limit_names(level)
   cbind(table[, 1:2, drop = FALSE], limits, table[, -(1:2), drop = FALSE])
 }
@@ -247,7 +252,11 @@ format_residuals <- function(residuals, digits) {
   if (sum(!is.na(residuals)) <= 5) {
     return(c("Scaled residuals:", format_named(residuals, digits)))
   }
-  quantiles <- stats::quantile(residuals, na.rm = TRUE, names = FALSE)
+  quantiles <- stats::quantile(
+    residuals,
+    na.rm = TRUE,
+    names = FALSE
+  )
   names(quantiles) <- c("Min", "1Q", "Median", "3Q", "Max")
   c("Scaled residuals:", format_named(zapsmall(quantiles, digits + 1L), digits))
 }

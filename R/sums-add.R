@@ -58,7 +58,11 @@ shift_term <- function(term, change) {
 #' @noRd
 hold_column <- function(sums, at, value) {
   if (at == 1L) {
-    sums <- recentre(sums, numeric(length(sums$shift)), sums$beta0)
+    sums <- recentre(
+      sums,
+      numeric(length(sums$shift)),
+      sums$beta0
+    )
   }
   held <- replace(sums$beta0, at, value)
   sums <- recentre(sums, sums$shift, held)
@@ -131,7 +135,13 @@ add_sums <- function(a, b) {
   levels <- Map(union, a$levels, b$levels)
   places <- lapply(list(a, b), \(part) Map(match, part$levels, levels))
   a$sums <- add_numbers(a$sums, b$sums, places, lengths(levels))
-  a$keys <- Map(append_keys, a$keys, b$keys, a$levels, b$levels)
+  a$keys <- Map(
+    append_keys,
+    a$keys,
+    b$keys,
+    a$levels,
+    b$levels
+  )
   a$levels <- levels
   a$n <- a$n + b$n
   a
@@ -182,7 +192,11 @@ order_numbers <- function(numbers, refs, n_levels) {
   order_term <- \(term, refs, n) lapply(term, place_levels, refs, n)
   numbers$terms <- Map(order_term, numbers$terms, refs, n_levels)
   numbers$pairs <- lapply(numbers$pairs, \(pair) {
-    order_pair(pair, refs[pair$terms], n_levels[pair$terms])
+    order_pair(
+      pair,
+      refs[pair$terms],
+      n_levels[pair$terms]
+    )
   })
   numbers
 }
@@ -200,9 +214,17 @@ place_levels <- function(x, refs, n_levels) {
 
 order_pair <- function(pair, refs, n_levels) {
   n <- n_levels[[1L]]
-  key <- cell_key(refs[[1L]][pair$a], refs[[2L]][pair$b], n)
+  key <- cell_key(
+    refs[[1L]][pair$a],
+    refs[[2L]][pair$b],
+    n
+  )
   keys <- sort(unique(key))
-  zz <- place_levels(pair$zz, match(key, keys), length(keys))
+  zz <- place_levels(
+    pair$zz,
+    match(key, keys),
+    length(keys)
+  )
   pair[c("a", "b")] <- cells_of_keys(keys, n)
   pair$zz <- zz
   pair
@@ -231,7 +253,13 @@ add_numbers <- function(a, b, places, n_levels) {
   }
   at <- Map(list, places[[1L]], places[[2L]])
   a$terms[] <- Map(add_terms, a$terms, b$terms, at, n_levels)
-  a$pairs <- Map(add_pairs, a$pairs, b$pairs, list(places), list(n_levels))
+  a$pairs <- Map(
+    add_pairs,
+    a$pairs,
+    b$pairs,
+    list(places),
+    list(n_levels)
+  )
   a
 }
 
@@ -241,7 +269,11 @@ add_terms <- function(a, b, at, n_levels) {
     function(a, b) {
       dim <- dim(a)
       dim[length(dim)] <- n_levels
-      sum <- matrix(0, prod(dim[-length(dim)]), n_levels)
+      sum <- matrix(
+        0,
+        prod(dim[-length(dim)]),
+        n_levels
+      )
       sum[, at[[1L]]] <- a
       sum[, at[[2L]]] <- sum[, at[[2L]]] + as.vector(b)
       array(sum, dim)
@@ -257,12 +289,21 @@ add_pairs <- function(a, b, places, n_levels) {
   key_b <- placed_key(b, places[[2L]], n)
   keys <- sort(unique(c(key_a, key_b)))
   dim <- c(dim(a$zz)[1:2], length(keys))
-  zz <- matrix(0, prod(dim[1:2]), length(keys))
+  zz <- matrix(
+    0,
+    prod(dim[1:2]),
+    length(keys)
+  )
   zz[, match(key_a, keys)] <- a$zz
   at <- match(key_b, keys)
   zz[, at] <- zz[, at] + as.vector(b$zz)
   cells <- cells_of_keys(keys, n)
-  list(terms = a$terms, a = cells$a, b = cells$b, zz = array(zz, dim))
+  list(
+    terms = a$terms,
+    a = cells$a,
+    b = cells$b,
+    zz = array(zz, dim)
+  )
 }
 
 # The keys of a pair's cells, their levels numbered as in the sum of two parts of the data.

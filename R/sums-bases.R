@@ -17,7 +17,11 @@ with_table_bases <- function(plan, table, rows) {
 
 table_bases <- function(plan, table, rows) {
   env <- formula_env(plan$formula)
-  scope <- list(rows = rows, env = env, engine = engine_of(table))
+  scope <- list(
+    rows = rows,
+    env = env,
+    engine = engine_of(table)
+  )
   made <- lapply(rlang::set_names(bases(plan)), \(name) {
     expr <- str2lang(name)
     table_basis(expr, rows_with(table, all.vars(expr)), scope)

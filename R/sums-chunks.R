@@ -188,13 +188,24 @@ as_declared <- function(values, column) {
 }
 
 chunk_spec <- function(plan, frame, groups) {
-  new <- list(data = frame, stored = TRUE, n = nrow(frame))
+  new <- list(
+    data = frame,
+    stored = TRUE,
+    n = nrow(frame)
+  )
   fixed <- plan$fixed
   terms <- stats::delete.response(fixed$terms)
   x <- part_columns(terms, fixed$contrasts, fixed$xlevels, new)
   z <- lapply(plan$random, effects_columns, new = new)
   terms <- core_terms(plan$random, z, groups)
-  design_spec(frame, x, response(frame), terms, reml = FALSE, sigma = NULL)
+  design_spec(
+    frame,
+    x,
+    response(frame),
+    terms,
+    reml = FALSE,
+    sigma = NULL
+  )
 }
 
 #' @param sums What [core_sums()] returns: the terms are the grouping factors of `keys`.
@@ -203,7 +214,13 @@ chunk_spec <- function(plan, frame, groups) {
 new_sums <- function(plan, sums, keys, n) {
   levels <- lapply(keys, key_labels)
   structure(
-    list(plan = plan, sums = sums, levels = levels, keys = keys, n = n),
+    list(
+      plan = plan,
+      sums = sums,
+      levels = levels,
+      keys = keys,
+      n = n
+    ),
     class = "rlmm_sums"
   )
 }

@@ -10,7 +10,11 @@
 #' @noRd
 sums_expressions <- function(plan, rows, extras, engine) {
   env <- formula_env(plan$formula)
-  scope <- list(rows = rows, env = env, engine = engine)
+  scope <- list(
+    rows = rows,
+    env = env,
+    engine = engine
+  )
   own <- terms_by_group(plan$random)
   atoms <- lapply(own, \(terms) terms[[1L]]$group_vars)
   terms <- stats::delete.response(plan$fixed$terms)
@@ -73,7 +77,11 @@ number_expression <- function(expr, scope) {
 # Days since 1970, which are what R takes dates for.
 days <- function(date, scope) {
   if (scope$engine$is_arrow) {
-    call("cast", call("cast", date, quote(int32())), quote(float64()))
+    call(
+      "cast",
+      call("cast", date, quote(int32())),
+      quote(float64())
+    )
   } else {
     call("-", date, quote(as.Date("1970-01-01")))
   }
@@ -239,7 +247,11 @@ interaction_columns <- function(codes, terms, part, scope) {
 
 products_of <- function(a, b) {
   pairs <- expand.grid(seq_along(a), seq_along(b))
-  Map(\(i, j) call("*", a[[i]], b[[j]]), pairs[[1L]], pairs[[2L]])
+  Map(
+    \(i, j) call("*", a[[i]], b[[j]]),
+    pairs[[1L]],
+    pairs[[2L]]
+  )
 }
 
 #' The attribute "factors" of terms: without an intercept model.matrix() codes the first factor of
@@ -286,7 +298,11 @@ level_coding <- function(levels, code, contrasts) {
 
 level_columns <- function(variable, levels, coding, scope) {
   values <- level_values(levels, value_in_rows(variable, scope))
-  apply(coding, 2L, \(weights) level_sum(variable, values, weights))
+  apply(
+    coding,
+    2L,
+    \(weights) level_sum(variable, values, weights)
+  )
 }
 
 coding_matrix <- function(levels, contrasts) {
@@ -326,7 +342,11 @@ balanced_sum <- function(parts) {
   }
   half <- seq_len(n %/% 2L)
   left <- in_parentheses(balanced_sum(parts[half]))
-  call("+", left, in_parentheses(balanced_sum(parts[-half])))
+  call(
+    "+",
+    left,
+    in_parentheses(balanced_sum(parts[-half]))
+  )
 }
 
 # Bases -----------------------------------------------------------------------
@@ -359,7 +379,12 @@ poly_arguments <- function(expr, env) {
     return(NULL)
   }
   raw <- isTRUE(eval_or_null(matched$raw, NULL, env))
-  list(x = matched$x, degree = degree, raw = raw, coefs = matched$coefs)
+  list(
+    x = matched$x,
+    degree = degree,
+    raw = raw,
+    coefs = matched$coefs
+  )
 }
 
 polynomial <- function(expr, scope) {
@@ -390,17 +415,29 @@ scaled_column <- function(expr, scope) {
 polynomials <- function(x, coefs, degree) {
   found <- orthogonal(x, coefs, degree)
   norms <- sqrt(coefs$norm2[-(1:2)])
-  Map(\(p, norm) call("/", in_parentheses(p), norm), found[-1L], norms)
+  Map(
+    \(p, norm) call("/", in_parentheses(p), norm),
+    found[-1L],
+    norms
+  )
 }
 
 # p_0 = 1, p_(j+1) = (x - alpha_j) p_j - norm2_j / norm2_(j-1) p_(j-1).
 orthogonal <- function(x, coefs, degree) {
   p <- list(1)
   for (j in seq_len(degree)) {
-    step <- call("*", in_parentheses(call("-", x, coefs$alpha[j])), p[[j]])
+    step <- call(
+      "*",
+      in_parentheses(call("-", x, coefs$alpha[j])),
+      p[[j]]
+    )
     if (j > 1L) {
       ratio <- coefs$norm2[j + 1L] / coefs$norm2[j]
-      step <- call("-", step, call("*", ratio, p[[j - 1L]]))
+      step <- call(
+        "-",
+        step,
+        call("*", ratio, p[[j - 1L]])
+      )
     }
     p[[j + 1L]] <- in_parentheses(step)
   }

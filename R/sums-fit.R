@@ -29,7 +29,13 @@ sums_design <- function(sums, REML, control, sigma) {
   design["held"] <- list(NULL)
   sigma <- known_sigma(sigma, design$control)
   design$spec <- sums_spec(numbers, random, REML, sigma)
-  check_sums(sums$n, random, fixed, design$control$checks, sigma)
+  check_sums(
+    sums$n,
+    random,
+    fixed,
+    design$control$checks,
+    sigma
+  )
   design
 }
 
@@ -53,7 +59,12 @@ columns_left <- function(fixed, keep) {
 check_sums <- function(n, random, fixed, checks, sigma) {
   check_counts(n, length(fixed$names), sigma)
   for (term in random) {
-    check_term(term, n, checks, known_sigma = !is.null(sigma))
+    check_term(
+      term,
+      n,
+      checks,
+      known_sigma = !is.null(sigma)
+    )
   }
 }
 
@@ -118,7 +129,11 @@ sums_of_fixed <- function(sums, keep, names) {
     shift <- shift + column_means(sums$xx)
   }
   sums <- reshift(sums, shift)
-  recentre(sums, shift, sums$beta0 + solve_scaled(sums$xx, sums$xr))
+  recentre(
+    sums,
+    shift,
+    sums$beta0 + solve_scaled(sums$xx, sums$xr)
+  )
 }
 
 # The means of columns of which the first is constant, and of that column none.

@@ -72,7 +72,11 @@ join_parts <- function(parts, atoms) {
 block_of <- function(result, prefix, size) {
   names <- sprintf("%s%d", prefix, seq_len(size))
   found <- lapply(as.data.frame(result)[names], as.numeric)
-  matrix(unlist(found), size, byrow = TRUE)
+  matrix(
+    unlist(found),
+    size,
+    byrow = TRUE
+  )
 }
 
 # Symmetric k x k blocks of a result, a column each, of which it has the upper triangles.
@@ -103,7 +107,11 @@ read_group_sums <- function(result, p, k) {
     array(block_of(result, prefix, prod(dim)), c(dim, n_levels))
   }
   zz <- array(symmetric_block(result, "zz", k), c(k, k, n_levels))
-  list(zz = zz, xz = of("xz", c(p, k)), zr = of("zr", k))
+  list(
+    zz = zz,
+    xz = of("xz", c(p, k)),
+    zr = of("zr", k)
+  )
 }
 
 read_pair <- function(result, parts, pair, labels) {

@@ -19,7 +19,12 @@ smaller_sums <- function(fit, formula) {
   }
   sums <- keep_columns(fit$sums, keep)
   new_smaller_sums(
-    list(formula = formula, parsed = parsed, fixed = fixed, random = random),
+    list(
+      formula = formula,
+      parsed = parsed,
+      fixed = fixed,
+      random = random
+    ),
     keep_groups(sums, columns, groups_of(fit$random)),
     fit
   )
@@ -54,7 +59,12 @@ new_smaller_sums <- function(plan, sums, fit) {
   levels <- lapply(fit$random, `[[`, "levels")
   names(levels) <- vapply(fit$random, `[[`, "", "group")
   structure(
-    list(plan = plan, sums = sums, levels = levels, n = fit$sums$n),
+    list(
+      plan = plan,
+      sums = sums,
+      levels = levels,
+      n = fit$sums$n
+    ),
     class = "rlmm_sums"
   )
 }
@@ -132,6 +142,10 @@ keep_groups <- function(sums, columns, groups) {
   is_kept <- \(pair) all(pair$terms %in% order)
   move <- \(pair) move_pair(pair, order, columns)
   sums$pairs <- lapply(Filter(is_kept, sums$pairs), move)
-  sums$terms <- Map(move_columns, unname(sums$terms)[order], unname(columns))
+  sums$terms <- Map(
+    move_columns,
+    unname(sums$terms)[order],
+    unname(columns)
+  )
   sums
 }

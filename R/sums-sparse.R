@@ -9,7 +9,11 @@ sparse_products <- function(fit) {
   terms <- seq_along(fit$random)
   pairs <- expand.grid(i = terms, j = terms)
   pairs <- pairs[pairs$i <= pairs$j, ]
-  cells <- Map(\(i, j) product_cells(fit, sums, i, j), pairs$i, pairs$j)
+  cells <- Map(
+    \(i, j) product_cells(fit, sums, i, j),
+    pairs$i,
+    pairs$j
+  )
   ztwx <- lapply(fit$random, zx_products, sums = sums)
   list(
     ztwz = symmetric_of_cells(do.call(rbind, cells), fit),
@@ -60,10 +64,18 @@ pair_products <- function(one, other, sums) {
   }
   pair <- Find(\(pair) setequal(pair$terms, cores), sums$pairs)
   if (pair$terms[1L] != cores[1L]) {
-    pair <- list(a = pair$b, b = pair$a, zz = aperm(pair$zz, c(2L, 1L, 3L)))
+    pair <- list(
+      a = pair$b,
+      b = pair$a,
+      zz = aperm(pair$zz, c(2L, 1L, 3L))
+    )
   }
   zz <- pair$zz[one$core_cols, other$core_cols, , drop = FALSE]
-  list(a = pair$a, b = pair$b, zz = zz)
+  list(
+    a = pair$a,
+    b = pair$b,
+    zz = zz
+  )
 }
 
 # Z'W X of one term: rows by level, then by effect.

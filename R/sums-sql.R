@@ -123,7 +123,11 @@ residual <- function(x, beta0) {
   if (!any(used)) {
     return(as.name("y"))
   }
-  taken <- Map(\(x, b) call("*", b, as.name(x)), x[used], beta0[used])
+  taken <- Map(
+    \(x, b) call("*", b, as.name(x)),
+    x[used],
+    beta0[used]
+  )
   call("-", as.name("y"), in_parentheses(balanced_sum(taken)))
 }
 
@@ -148,8 +152,16 @@ product_sum <- function(a, b, weighted) {
 
 # Sums of the products of columns, by names that tell which.
 products <- function(a, b, prefix, weighted) {
-  grid <- expand.grid(a = a, b = b, stringsAsFactors = FALSE)
-  sums <- Map(\(a, b) product_sum(a, b, weighted), grid$a, grid$b)
+  grid <- expand.grid(
+    a = a,
+    b = b,
+    stringsAsFactors = FALSE
+  )
+  sums <- Map(
+    \(a, b) product_sum(a, b, weighted),
+    grid$a,
+    grid$b
+  )
   rlang::set_names(unname(sums), sprintf("%s%d", prefix, seq_along(sums)))
 }
 

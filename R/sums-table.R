@@ -79,7 +79,11 @@ table_plan <- function(
 # Levels of the categorical variables, from the whole table.
 table_levels <- function(formula, table, rows, extras) {
   env <- formula_env(formula)
-  scope <- list(rows = rows, env = env, engine = engine_of(table))
+  scope <- list(
+    rows = rows,
+    env = env,
+    engine = engine_of(table)
+  )
   parsed <- parse_formula(formula, rows)
   names <- names(categories(formula, parsed, rows, extras))
   lapply(rlang::set_names(names), \(name) levels_in_table(name, table, scope))
@@ -241,7 +245,12 @@ simulated_engine <- function(dialect) {
     redshift = "simulate_redshift",
     hive = "simulate_hive"
   )
-  dialect <- one_of(dialect, names(engines), "dialect", most = length(engines))
+  dialect <- one_of(
+    dialect,
+    names(engines),
+    "dialect",
+    most = length(engines)
+  )
   getExportedValue("dbplyr", engines[[dialect]])()
 }
 

@@ -31,10 +31,19 @@ factor_variances <- function(theta, roles, k) {
     if (r == s) {
       sd[, r]
     } else {
-      row_cosines(rows[[r]], rows[[s]], sd[, r] * sd[, s])
+      row_cosines(
+        rows[[r]],
+        rows[[s]],
+        sd[, r] * sd[, s]
+      )
     }
   }
-  columns <- mapply(one, roles$row, roles$col, SIMPLIFY = FALSE)
+  columns <- mapply(
+    one,
+    roles$row,
+    roles$col,
+    SIMPLIFY = FALSE
+  )
   matrix(unlist(columns), nrow(theta))
 }
 

@@ -50,7 +50,11 @@ wanted_change <- function(fit, formula, arguments, caller) {
   changed <- c(arguments, if (!is.null(formula)) "formula")
   formula <- formula %||% stats::formula(fit)
   environment(formula) <- living_environment(fit, caller)
-  list(formula = formula, changed = changed, caller = caller)
+  list(
+    formula = formula,
+    changed = changed,
+    caller = caller
+  )
 }
 
 check_change_names <- function(changes) {
@@ -181,7 +185,11 @@ frame_as_data <- function(fit, plain) {
     })
     rlang::set_names(exprs, term$group_vars)
   })
-  as_fitted_data(data, attr(fit$frame, "terms"), do.call(c, atoms))
+  as_fitted_data(
+    data,
+    attr(fit$frame, "terms"),
+    do.call(c, atoms)
+  )
 }
 
 #' Whether the formula and the arguments need nothing but the stored frame
@@ -289,7 +297,11 @@ fit_to_table <- function(fit, args, change) {
       "Give `rlmm_sums()` the other formula."
     )
   }
-  env <- rlang::env(change$caller, fitter = rlmm, new_data = data)
+  env <- rlang::env(
+    change$caller,
+    fitter = rlmm,
+    new_data = data
+  )
   args <- args[setdiff(names(args), setdiff("start", change$changed))]
   args$formula <- change$formula
   args$data <- quote(new_data)

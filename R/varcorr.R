@@ -191,7 +191,13 @@ as.data.frame.VarCorr.rlmm <- function(
   if ("std.error" %in% ...names() && is.null(errors)) {
     abort_no_errors()
   }
-  rows <- Map(component_rows, names(x), x, order, errors$terms %||% list(NULL))
+  rows <- Map(
+    component_rows,
+    names(x),
+    x,
+    order,
+    errors$terms %||% list(NULL)
+  )
   if (attr(x, "useSc")) {
     rows <- c(rows, list(residual_row(attr(x, "sc"), errors$residual)))
   }
@@ -384,7 +390,12 @@ block_correlations <- function(block, digits) {
 }
 
 format_correlation <- function(value, digits) {
-  text <- formatC(value, digits = digits, format = "f", flag = " ")
+  text <- formatC(
+    value,
+    digits = digits,
+    format = "f",
+    flag = " "
+  )
   text[is.na(value)] <- " ."
   text[is.nan(value)] <- " NaN"
   text

@@ -286,7 +286,11 @@ term_rows <- function(object, chosen) {
 # The rows of each term among the elements of all covariance matrices.
 covariance_rows <- function(object) {
   n_cells <- vapply(object$random, \(term) nrow(covariance_cells(term)), 1L)
-  Map(\(n, last) last - n + seq_len(n), n_cells, cumsum(n_cells))
+  Map(
+    \(n, last) last - n + seq_len(n),
+    n_cells,
+    cumsum(n_cells)
+  )
 }
 
 #' Standard errors of standard deviations and correlations, by name; `NA` where there are none, and
@@ -311,7 +315,11 @@ component_errors <- function(object) {
   value <- variance_map(object, "sd", sigma = effects_sigma(object))$value
   terms <- Map(
     \(term, rows) {
-      element_errors(term, value[rows], covariance[rows, rows, drop = FALSE])
+      element_errors(
+        term,
+        value[rows],
+        covariance[rows, rows, drop = FALSE]
+      )
     },
     object$random,
     covariance_rows(object)
@@ -328,7 +336,11 @@ element_errors <- function(term, value, covariance) {
   known <- which(rowSums(maps$involved) > 0)
   errors <- \(jacobian, used) {
     error <- \(i) mapped_error(jacobian[i, ], used[i, ], covariance)
-    out <- matrix(NA_real_, length(term$columns), length(term$columns))
+    out <- matrix(
+      NA_real_,
+      length(term$columns),
+      length(term$columns)
+    )
     out[known] <- vapply(known, error, 0)
     out[upper.tri(out)] <- t(out)[upper.tri(out)]
     out
@@ -364,7 +376,11 @@ element_maps <- function(term, value) {
   }
   on_diagonal <- which(diag(length(term$columns)) == 1)
   sdcor[on_diagonal, ] <- involved[on_diagonal, ] + 0
-  list(vcov = found$jacobian, sdcor = sdcor, involved = involved)
+  list(
+    vcov = found$jacobian,
+    sdcor = sdcor,
+    involved = involved
+  )
 }
 
 # Each element is a parameter: v_rs = sd_r sd_s cor_rs.
@@ -372,7 +388,11 @@ free_element_maps <- function(roles, value) {
   sd <- which(roles$row == roles$col)
   cor <- setdiff(seq_along(value), sd)
   cells <- cell_index(roles, max(roles$row))
-  vcov <- sdcor <- matrix(0, max(roles$row)^2, length(value))
+  vcov <- sdcor <- matrix(
+    0,
+    max(roles$row)^2,
+    length(value)
+  )
   sdcor[cbind(cells, seq_along(value))] <- 1
   row <- sd[roles$row[cor]]
   col <- sd[roles$col[cor]]
@@ -382,5 +402,9 @@ free_element_maps <- function(roles, value) {
   vcov[cbind(cells[cor], col)] <- value[row] * value[cor]
   involved <- sdcor != 0
   involved[cbind(rep(cells[cor], 2L), c(row, col))] <- TRUE
-  list(vcov = vcov, sdcor = sdcor, involved = involved)
+  list(
+    vcov = vcov,
+    sdcor = sdcor,
+    involved = involved
+  )
 }

@@ -162,7 +162,11 @@ level_order <- function(fit) {
   group <- match(term_groups(fit), unique(term_groups(fit)))
   times <- k * n_levels(fit)
   level <- unlist(Map(\(k, l) rep(seq_len(l), each = k), k, n_levels(fit)))
-  order(rep(group, times), level, rep(seq_along(k), times))
+  order(
+    rep(group, times),
+    level,
+    rep(seq_along(k), times)
+  )
 }
 
 #' Names of the random effects, "Subject.308.(Intercept)" for one, in the order of Z's columns

@@ -284,7 +284,11 @@ hold_argument <- function(name, place, arguments, convert, ...) {
   # The loop that holds the arguments goes on to the next.
   force(place)
   convert_fit <- \(x) if (inherits(x, "rlmm")) convert(x) else x
-  delayedAssign(name, convert_fit(...elt(place)), assign.env = arguments)
+  delayedAssign(
+    name,
+    convert_fit(...elt(place)),
+    assign.env = arguments
+  )
 }
 
 # Arguments stand in the call by the user's names for them, or short ones: some packages print the
@@ -335,7 +339,12 @@ coefci.rlmm <- function(
   parm <- parm %||% names(beta)
   std_error <- sqrt(diag(as.matrix(asked_covariance(x, vcov., ...))))
   names(std_error) <- names(beta)
-  limits <- wald_limits(beta[parm], std_error[parm], level, df %||% Inf)
+  limits <- wald_limits(
+    beta[parm],
+    std_error[parm],
+    level,
+    df %||% Inf
+  )
   colnames(limits) <- limit_names(level)
   limits
 }
