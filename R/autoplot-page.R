@@ -7,11 +7,10 @@ autoplot.rlmm_diagnosis <- function(object, ...) {
   panels <- diagnosis_panels(object)
   names <- vapply(panels, `[[`, "", "name")
   points <- panel_rows(panels, "points", names)
-  lines <- panel_rows(panels, "lines", names)
   ggplot2::ggplot(points, ggplot2::aes(.data$x, .data$y)) +
     reference_layer(panel_rows(panels, "reference", names)) +
     points_layer(nrow(points)) +
-    ggplot2::geom_line(data = lines, colour = plot_red) +
+    smooth_layer(panel_rows(panels, "lines", names)) +
     page_labels(points) +
     # Room for labels above the points.
     ggplot2::scale_y_continuous(expand = ggplot2::expansion(c(0.05, 0.12))) +
@@ -20,21 +19,26 @@ autoplot.rlmm_diagnosis <- function(object, ...) {
 }
 
 diagnosis_panels <- function(x) {
-  at <- predictor_values(x$fit)
-  by_fitted <- \(y, what) {
-    cloud_panel(at$value, y, paste(what, "by", tolower(at$label)))
-  }
   panels <- c(
-    list(
-      with_reference(by_fitted(x$residuals, "Residuals"), 0, 0),
-      by_fitted(sqrt(abs(x$residuals)), "Root of the size of residuals"),
-      quantile_panel(x$residuals, "Normal quantiles: residuals")
-    ),
+    residual_panels(x),
     Map(quantile_panel, x$modes, paste("Normal quantiles:", names(x$modes))),
     Map(distance_panel, x$influence, names(x$influence)),
     list(last_panel(x))
   )
   unname(panels[!vapply(panels, is.null, NA)])
+}
+
+residual_panels <- function(x) {
+  at <- predictor_values(x$fit)
+  by_fitted <- \(y, what) {
+    cloud_panel(at$value, y, paste(what, "by", tolower(at$label)))
+  }
+  r <- x$residuals
+  list(
+    with_reference(by_fitted(r, "Residuals"), 0, 0),
+    by_fitted(sqrt(abs(r)), "Root of the size of residuals"),
+    quantile_panel(r, "Normal quantiles: residuals")
+  )
 }
 
 #' A panel: its `name`, and data frames of `points`, `lines` and `reference` lines

@@ -5,23 +5,30 @@
 pairs_ggplot <- function(profile, levels, which) {
   shown <- pair_parameters(profile, which)
   data <- pairs_of_curves(profile, levels, shown)
-  is_trace <- is.na(data$level)
   ggplot2::ggplot(data, ggplot2::aes(.data$x, .data$y, group = .data$curve)) +
-    ggplot2::geom_path(
-      data = data[is_trace, ],
-      colour = plot_grey,
-      na.rm = TRUE
-    ) +
-    ggplot2::geom_path(
-      data = data[!is_trace, ],
-      colour = plot_blue
-    ) +
+    pair_layers(data) +
     ggplot2::facet_grid(
       ggplot2::vars(.data$up),
       ggplot2::vars(.data$right),
       scales = "free"
     ) +
     ggplot2::labs(x = NULL, y = NULL)
+}
+
+# Traces are grey, contours blue.
+pair_layers <- function(data) {
+  is_trace <- is.na(data$level)
+  list(
+    ggplot2::geom_path(
+      data = data[is_trace, ],
+      colour = plot_grey,
+      na.rm = TRUE
+    ),
+    ggplot2::geom_path(
+      data = data[!is_trace, ],
+      colour = plot_blue
+    )
+  )
 }
 
 # The traces and contours of each pair of parameters.
@@ -41,12 +48,7 @@ pairs_of_curves <- function(profile, levels, shown) {
 #' @noRd
 pair_curves <- function(right, up, levels) {
   place <- place_in_units(right, up)
-  contours <- lapply(levels, \(level) {
-    found <- zeta_contour(right, up, sqrt(stats::qchisq(level, 2)))
-    if (!is.null(found)) {
-      curve_rows(place(found), paste("contour", level), level)
-    }
-  })
+  contours <- lapply(levels, \(level) contour_rows(right, up, level, place))
   of_up <- trace_points(up, right)[, 2:1, drop = FALSE]
   rows <- rbind(
     do.call(rbind, contours),
@@ -54,6 +56,14 @@ pair_curves <- function(right, up, levels) {
     curve_rows(place(of_up), up$name, NA_real_)
   )
   cbind(rows, right = right$name, up = up$name)
+}
+
+# Nothing where the contour isn't closed within the profiles.
+contour_rows <- function(right, up, level, place) {
+  found <- zeta_contour(right, up, sqrt(stats::qchisq(level, 2)))
+  if (!is.null(found)) {
+    curve_rows(place(found), paste("contour", level), level)
+  }
 }
 
 curve_rows <- function(points, curve, level) {

@@ -82,8 +82,8 @@ without_rows_of <- function(model, block, rows) {
   fixed <- model$fixed[rows, , drop = FALSE]
   w <- model$weights[rows]
   inverse <- inverse_of_rows(w, block(rows))
-  cross <- weighted_products(inverse, cbind(fixed, model$score[rows]))
-  left <- if (!is.null(cross)) less_products(model, cross)
+  columns <- cbind(fixed, model$score[rows])
+  left <- less_products(model, weighted_products(inverse, columns))
   if (is.null(left)) {
     return(undetermined(model))
   }
@@ -99,14 +99,16 @@ inverse_of_rows <- function(w, block) {
 
 # The estimates without the products of some rows, or nothing if these determine a coefficient.
 less_products <- function(model, cross) {
-  p <- ncol(model$fixed)
-  own <- seq_len(p)
+  if (is.null(cross)) {
+    return(NULL)
+  }
+  last <- ncol(cross)
+  own <- seq_len(last - 1L)
   left <- model$information - cross[own, own, drop = FALSE]
-  moved <- change_of_beta(left, model$information, cross[own, p + 1L])
+  moved <- change_of_beta(left, model$information, cross[own, last])
   if (is.null(moved)) {
     return(NULL)
   }
-  last <- p + 1L
   change <- cross[last, last] + sum(moved * (left %*% moved))
   list(
     beta = model$beta - moved,
@@ -295,15 +297,16 @@ newton_step <- function(gradient, hessian) {
 #' @noRd
 lower_of <- function(spec, from, to) {
   shares <- 2^-(0:5)
-  points <- vapply(shares, \(share) from + share * (to - from), from)
+  steps <- outer(to - from, shares)
+  points <- from + steps
   values <- tryCatch(
-    core_objective(spec, cbind(from, matrix(points, length(from)))),
+    core_objective(spec, cbind(from, points)),
     rlmm_error = \(cnd) NULL
   )
   lower <- which(values[-1L] < values[1L])
   if (length(lower) == 0L) {
     from
   } else {
-    matrix(points, length(from))[, lower[1L]]
+    points[, lower[1L]]
   }
 }

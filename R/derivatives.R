@@ -106,15 +106,25 @@ cell_names <- function(term, roles, prefix) {
 #' @noRd
 variance_map <- function(fit, scale, theta = fit$theta, sigma = fit$sigma) {
   maps <- term_maps(fit, scale, theta, sigma)
-  value <- unlist(lapply(maps, `[[`, "value"))
-  jacobian <- joined_jacobians(maps, fit$random, length(theta))
+  map <- list(
+    value = unlist(lapply(maps, `[[`, "value")),
+    jacobian = joined_jacobians(maps, fit$random, length(theta))
+  )
   if (scale != "profile") {
-    last <- sigma_map(scale, sigma)
-    value <- c(value, last$value)
-    jacobian <- rbind(jacobian, c(0 * theta, last$slope))
+    map <- with_sigma_row(map, sigma_map(scale, sigma))
   }
-  dimnames(jacobian) <- list(names(value), NULL)
-  list(value = value, jacobian = jacobian)
+  rownames(map$jacobian) <- names(map$value)
+  map
+}
+
+# Sigma depends on no element of theta.
+with_sigma_row <- function(map, of_sigma) {
+  n_theta <- ncol(map$jacobian) - 1L
+  row <- c(numeric(n_theta), of_sigma$slope)
+  list(
+    value = c(map$value, of_sigma$value),
+    jacobian = rbind(map$jacobian, row, deparse.level = 0)
+  )
 }
 
 term_maps <- function(fit, scale, theta, sigma) {
@@ -168,13 +178,17 @@ term_map <- function(term, roles, found, scale, theta, sigma) {
   } else {
     scale_map(roles, theta, sigma)
   }
-  prefix <- if (scale == "sd") {
+  names(map$value) <- cell_names(term, roles, scale_prefixes(scale))
+  map
+}
+
+# How the names of variances and covariances on a scale begin.
+scale_prefixes <- function(scale) {
+  if (scale == "sd") {
     c("sd_", "cor_")
   } else {
     c("var_", "cov_")
   }
-  names(map$value) <- cell_names(term, roles, prefix)
-  map
 }
 
 # The place of elements in a covariance matrix that is taken as a vector.
@@ -212,10 +226,11 @@ sd_map <- function(roles, found, sigma) {
   map <- correlation_map(roles, found, sd, relative)
   is_sd <- roles$row == roles$col
   own <- roles$row[is_sd]
-  map$value[is_sd] <- sigma * sd[own]
+  in_sigma <- numeric(length(is_sd))
+  in_sigma[is_sd] <- sd[own]
   slopes <- sd[own] * relative[own, , drop = FALSE]
+  map$value[is_sd] <- sigma * sd[own]
   map$jacobian[is_sd, ] <- sigma * slopes
-  in_sigma <- replace(numeric(length(is_sd)), is_sd, sd[own])
   map$jacobian <- cbind(map$jacobian, in_sigma, deparse.level = 0)
   map
 }

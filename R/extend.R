@@ -48,10 +48,11 @@ balanced_order <- function(fit, frame, along) {
   group <- factor(frame[[along]])
   kinds <- level_kinds(fit, frame, along, group)
   first <- frame[match(levels(group), group), kinds, drop = FALSE]
-  start <- rep("", nrow(first))
-  kind <- do.call(paste, c(list(start), first, sep = "\r"))
+  blank <- list(rep("", nrow(first)))
+  kind <- do.call(paste, c(blank, first, sep = "\r"))
   rank <- stats::ave(seq_along(kind), kind, FUN = seq_along)
-  order((rank - 0.5) / stats::ave(rank, kind, FUN = length))
+  size <- stats::ave(rank, kind, FUN = length)
+  order((rank - 0.5) / size)
 }
 
 # The fixed factors that have one level in each level of the group.

@@ -378,7 +378,7 @@ count_family <- function(name, link, functions, shape) {
 # The elements of a family object for which the shape must be known; `theta` is the size of
 # rnbinom() at a mean.
 count_functions <- function(variance, theta) {
-  density <- \(y, mu) {
+  log_density <- \(y, mu) {
     stats::dnbinom(
       y,
       theta(mu),
@@ -389,7 +389,7 @@ count_functions <- function(variance, theta) {
   list(
     variance = variance,
     dev.resids = \(y, mu, wt) nb_deviance(y, mu, wt, theta(mu)),
-    aic = \(y, n, mu, wt, dev) -2 * sum(wt * density(y, mu)),
+    aic = \(y, n, mu, wt, dev) -2 * sum(wt * log_density(y, mu)),
     validmu = \(mu) all(mu > 0),
     initialize = count_start,
     simulate = \(object, nsim) {

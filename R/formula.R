@@ -92,9 +92,13 @@ split_sum <- function(expr, op) {
   if (length(bars) == 0L) {
     return(list(fixed = expr))
   }
+  list(fixed = join_fixed(sides, op), bars = bars)
+}
+
+# What the sides have beside bars, joined again.
+join_fixed <- function(sides, op) {
   fixed <- lapply(sides, `[[`, "fixed")
-  join_sides <- \(left, right) join(op, left, right)
-  list(fixed = Reduce(join_sides, fixed), bars = bars)
+  Reduce(\(left, right) join(op, left, right), fixed)
 }
 
 join <- function(op, left, right) {
@@ -415,12 +419,7 @@ read_formula <- function(formula, env) {
     )
   }
   if (!inherits(formula, "formula")) {
-    abort_argument(
-      "`formula` must be a formula.",
-      x = it_is(formula),
-      i = "For example `y ~ x + (1 | group)`.",
-      arg = "formula"
-    )
+    abort_no_formula(formula)
   }
   if (length(formula) == 3L && !is.null(formula[[2L]])) {
     inform_of_bare_bar(formula[[3L]])
@@ -429,6 +428,15 @@ read_formula <- function(formula, env) {
   abort_formula(
     "`formula` must have a response on its left side.",
     x = paste0("It is ", tick(deparse_one(formula)), ".")
+  )
+}
+
+abort_no_formula <- function(formula) {
+  abort_argument(
+    "`formula` must be a formula.",
+    x = it_is(formula),
+    i = "For example `y ~ x + (1 | group)`.",
+    arg = "formula"
   )
 }
 

@@ -51,20 +51,26 @@
 #' @rawNamespace S3method(lme4::getME, rlmm)
 getME.rlmm <- function(object, name, ...) {
   refuse_dots(...)
-  known <- names(fit_parts)
   if (missing(name) || !is.character(name)) {
     name <- ""
   }
   if (identical(name, "ALL")) {
     return(all_parts(object))
   }
+  name <- known_parts(name)
+  parts <- lapply(fit_parts[name], \(part) part(object))
+  if (length(name) == 1) parts[[1]] else parts
+}
+
+# The whole names of parts, which may be given in short.
+known_parts <- function(name) {
+  known <- names(fit_parts)
   name <- whole_names(name, known)
   unknown <- setdiff(name, known)
   if (length(unknown) > 0) {
     abort_unknown_part(unknown[1], known)
   }
-  parts <- lapply(fit_parts[name], \(part) part(object))
-  if (length(name) == 1) parts[[1]] else parts
+  name
 }
 
 #' lme4's REMLcrit() is no generic: it reads the slot `devcomp` of whatever it is given. From R 4.3

@@ -53,12 +53,13 @@ estimates_without <- function(fit, found, labels, vcovs) {
   components <- influence_labels(fit)
   beta_of <- \(case) with_held(case$beta, coefficients, fit$held)
   components_of <- \(case) components_at(fit, case, components)
+  error_of <- \(vcov) sqrt(diag(vcov))
   is_kept <- sum(lengths(vcovs)) <= max_vcov_numbers
   list(
     fixed.effects = rows(lapply(found, beta_of), coefficients),
     var.cov.comps = rows(lapply(found, components_of), components),
     vcov = if (is_kept) vcovs,
-    std.error = rows(lapply(vcovs, \(v) sqrt(diag(v))), coefficients),
+    std.error = rows(lapply(vcovs, error_of), coefficients),
     theta = rows(lapply(found, `[[`, "theta"), theta_names(fit$random))
   )
 }

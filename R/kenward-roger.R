@@ -16,9 +16,7 @@ kenward_roger <- function(fit) {
   check_has_rows(fit)
   check_by_reml(fit)
   free <- free_beta(fit)
-  names <- names(fit$beta)
-  p <- length(names)
-  covariance <- matrix(0, p, p, dimnames = list(names, names))
+  covariance <- zero_covariance(fit)
   if (!any(free)) {
     return(list(
       covariance = covariance,
@@ -36,6 +34,13 @@ kenward_roger <- function(fit) {
     slopes = lapply(slopes, `-`),
     w = found$w
   )
+}
+
+# The covariance of coefficients that are all held.
+zero_covariance <- function(fit) {
+  names <- names(fit$beta)
+  p <- length(names)
+  matrix(0, p, p, dimnames = list(names, names))
 }
 
 check_has_rows <- function(fit) {
@@ -199,12 +204,9 @@ kenward_roger_scale <- function(found, L) {
   a1 <- quadratic_form(found$w, traces)
   a2 <- sum(found$w * pairwise_traces(changes))
   if (a2 < 1e-12) {
-    list(scale = 1, df = Inf)
-  } else if (q == 1L) {
-    list(scale = 1, df = 2 / a2)
-  } else {
-    matched_moments(q, a1, a2)
+    return(list(scale = 1, df = Inf))
   }
+  if (q > 1L) matched_moments(q, a1, a2) else list(scale = 1, df = 2 / a2)
 }
 
 # The F distribution with the mean and the variance that the scaled statistic has.

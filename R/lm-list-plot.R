@@ -29,13 +29,9 @@ interval_middles <- function(x, order) {
   terms <- dimnames(x)[[3L]]
   sums <- x[, 1L, ] + x[, 2L, ]
   middle <- matrix(sums / 2, length(groups))
-  sorted <- if (order > 0) {
-    groups[order(middle[, order])]
-  } else {
-    groups
-  }
+  places <- if (order > 0) order(middle[, order]) else seq_along(groups)
   data.frame(
-    level = factor(groups[row(middle)], sorted),
+    level = factor(groups[row(middle)], groups[places]),
     value = as.vector(middle),
     term = factor(terms[col(middle)], terms)
   )

@@ -208,13 +208,13 @@ fit_group <- function(frame, terms, family) {
   } else {
     group_lm(x, frame)
   }
-  fit$call <- call(if (is_glm) "glm" else "lm", terms_formula(terms))
+  class <- c(if (is_glm) "glm", "lm")
+  fit$call <- call(class[1L], terms_formula(terms))
   fit$terms <- terms
   fit$model <- frame
   fit$xlevels <- stats::.getXlevels(terms, frame)
   fit$contrasts <- attr(x, "contrasts")
-  class(fit) <- c(if (is_glm) "glm", "lm")
-  fit
+  structure(fit, class = class)
 }
 
 group_lm <- function(x, frame) {
