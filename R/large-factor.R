@@ -4,9 +4,9 @@
 
 #' The factor of the fixed part whose levels are no columns of X
 #'
-#' It stands on its own, a factor with treatment contrasts, or the combinations of several whose
-#' other terms aren't in the formula, and has so many levels that its dummy columns cost more than a
-#' second, or the number that the option `rlmm.large_factor` says.
+#' A large factor stands on its own, with treatment contrasts, or is the combinations of several
+#' whose other terms aren't in the formula, and has so many levels that its dummy columns cost more
+#' than a second, or the number that the option `rlmm.large_factor` says.
 #' @param terms The terms of the fixed part.
 #' @return `NULL`, or a list: `label` (of its term), `position` (the number of its term), `xlevels`
 #'   (of its variables), `levels`, `refs` (of each row), `drops_intercept` (has the formula none?),

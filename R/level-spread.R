@@ -2,8 +2,8 @@
 
 #' Variances of the levels' coefficients, and how they move with the others
 #'
-#' Given the other coefficients beta the levels have the conditional covariance C, and they move with
-#' beta by D = d levels / d beta: their covariance is C + D V D', with V that of beta.
+#' Given the other coefficients beta the levels have the conditional covariance C, and they move
+#' with beta by D = d levels / d beta: their covariance is C + D V D', with V that of beta.
 #' @return A list: `variance`, the diagonal of C over sigma^2, and `shift`, D with a column for each
 #'   coefficient that isn't held; both zero for levels without a column.
 #' @noRd
