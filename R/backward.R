@@ -20,7 +20,7 @@
 #' @param ... Not used.
 #' @return A list of class `"rlmm_backward"`: `random` and `fixed`, tables with a column
 #'   `Eliminated`, the step at which an effect was left out (0: it stays), and `model`, the last
-#'   fit.
+#'   fit, which lmerTest's `get_model()` returns, too.
 #' @examples
 #' sleepstudy$odd <- sleepstudy$Days %% 2
 #' fit <- rlmm(Reaction ~ Days + odd + (Days + odd | Subject), sleepstudy)
@@ -191,6 +191,9 @@ fixed_deletions.rlmm_glmm <- function(fit, labels, ddf) {
   table <- as.data.frame(comparison_table(fit, fits, 2, TRUE))
   table[-1L, , drop = FALSE]
 }
+
+#' @rawNamespace S3method(lmerTest::get_model, rlmm_backward)
+get_model.rlmm_backward <- function(x, ...) x$model
 
 # Print ---------------------------------------------------------------------------------
 

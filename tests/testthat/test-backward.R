@@ -39,6 +39,10 @@ test_that("the path is lmerTest's", {
     backward(fit, reduce.random = FALSE),
     quietly(their_step(theirs, reduce.random = FALSE))
   )
+  expect_identical(
+    getExportedValue("lmerTest", "get_model")(found),
+    found$model
+  )
   kept <- backward(fit, keep = "Gender")
   expect_identical(kept$fixed["Gender", "Eliminated"], 0L)
   expect_identical(

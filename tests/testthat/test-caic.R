@@ -81,3 +81,19 @@ test_that("it is printed, and other objects are refused", {
     writeLines(error_lines(cAIC(lm(dist ~ speed, cars))))
   })
 })
+
+test_that("conditional log-likelihoods and degrees of freedom are near cAIC4's", {
+  # cAIC() of cAIC4 1.1 and lme4 2.1-0, whose formula for the derivatives isn't that of the fitted
+  # values to all digits: the difference of its degrees of freedom is .2 %.
+  formulas <- list(
+    Reaction ~ Days + (Days | Subject),
+    Reaction ~ Days + (1 | Subject),
+    Reaction ~ Days + (Days || Subject)
+  )
+  found <- lapply(formulas, \(formula) cAIC(rlmm(formula, sleepstudy)))
+  field <- \(name) vapply(found, `[[`, 0, name)
+  logliks <- c(-824.5069, -864.5295, -824.1531)
+  expect_equal(field("loglikelihood"), logliks, tolerance = 1e-6)
+  df <- c(31.30198, 19.02963, 31.05992)
+  expect_equal(field("df"), df, tolerance = 2e-3)
+})
