@@ -57,6 +57,7 @@
 //! |---|---|---|---|
 //! | [`EXACT_SOLVE`] | 1e-11 | is the border solved | its errors are those of r^2, squared |
 //! | [`SEARCH_SOLVE`] | 1e-8 | the same during a search | slopes keep six digits |
+//! | [`STEP_SOLVE`] | 1e-5 | is a step to the modes known | the next one makes up for it |
 //! | [`SEARCH_NOISE`] | 1e-4 | does a step that promises little fall | random vectors disagree |
 //! | [`NOISE_SHARE`] | 1e-2 | has a noisy search converged | below [`NEGLIGIBLE_GAIN`] |
 //! | [`NEGLIGIBLE_EXCESS`] | 1e-6 | are there enough random vectors | as [`NEGLIGIBLE_GAIN`] |
@@ -405,6 +406,9 @@ pub(crate) const EXACT_SOLVE: f64 = 1e-11;
 
 /// The residual of solves for the fixed effects during a search, beside that at the start.
 pub(crate) const SEARCH_SOLVE: f64 = 1e-8;
+
+/// The residual of a step to the conditional modes, beside that at its start.
+pub(crate) const STEP_SOLVE: f64 = 1e-5;
 
 /// Values of a search with random vectors may differ from what slopes predict by this much.
 pub(crate) const SEARCH_NOISE: f64 = 1e-4;

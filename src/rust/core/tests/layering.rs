@@ -65,6 +65,7 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
             "covariance",
             "design",
             "factor",
+            "iterative",
             "derivatives",
             "optimize",
             "coordinates",

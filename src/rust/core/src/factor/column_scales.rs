@@ -1,7 +1,6 @@
 //! The sizes of the columns of Z, from the cross-products.
 
 use crate::covariance::RelCov;
-use crate::factor::Factor;
 
 /// The size of a step of one in each element of theta, given the root mean square of each column of
 /// Z.
@@ -17,15 +16,8 @@ pub(crate) fn step_sizes_of(
     step_sizes
 }
 
-/// Root mean square of each column of Z, weights included; 1 for a column of zeros.
-pub(crate) fn root_mean_squares(
-    factor: &Factor,
-    n_eff: usize,
-) -> Vec<Vec<f64>> {
-    scales_of(factor.covs(), factor.level_products(), n_eff)
-}
-
-/// Root mean squares from the sums over the levels of each term of `Z'WZ`, lower triangle `k x k`.
+/// Root mean square of each column of Z, weights included, from the sums over the levels of each
+/// term of `Z'WZ`, lower triangle `k x k`; 1 for a column of zeros.
 pub(crate) fn scales_of(
     covs: &[RelCov],
     mut products: Vec<Vec<f64>>,

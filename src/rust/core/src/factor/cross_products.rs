@@ -41,7 +41,9 @@ impl CrossProducts {
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
     pub fn from_rows(design: &Design) -> Result<(Self, ResponseSums)> {
-        Ok(Self::empty(design)?.with_sums(design))
+        let found = Self::places(design, &Room::default())?;
+        let found = found.ok_or_else(|| too_large(f64::NAN, None))?;
+        Ok(found.with_sums(design))
     }
 
     /// Sums up the blocks if a factor fits in memory and is quick enough; `None` if not.
@@ -77,16 +79,12 @@ impl CrossProducts {
         (a, sums)
     }
 
-    /// Finds the place of everything that a design has; all is zero.
+    /// Finds the place of everything that a design has, all of it zero, if a factor fits in memory
+    /// and is quick enough; `None` if not.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
-    pub fn empty(design: &Design) -> Result<Self> {
-        let found = Self::places(design, &Room::default())?;
-        found.ok_or_else(|| too_large(f64::NAN, None))
-    }
-
-    fn places(design: &Design, room: &Room) -> Result<Option<Self>> {
+    pub(crate) fn places(design: &Design, room: &Room) -> Result<Option<Self>> {
         let mut layout = Layout::new(design);
         let mut leading = Leading::new(design, &layout);
         let trailing = Trailing::new(&mut leading, &mut layout, room)?;
@@ -230,7 +228,7 @@ fn add_gram(
 
 // Multiples of the first column to take off the columns of X: their means, if that column is
 // constant.
-pub(super) fn shifts(design: &Design) -> Vec<f64> {
+pub(crate) fn shifts(design: &Design) -> Vec<f64> {
     let mut columns = design.x.iter();
     let unit = columns
         .next()

@@ -15,6 +15,33 @@ pub struct Room {
     pub is_patient: bool,
 }
 
+/// What a model is computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// A factor where that is fast and there is the memory for it, otherwise conjugate gradients.
+    #[default]
+    Auto,
+    /// A factor.
+    Exact,
+    /// Conjugate gradients where factors cross; one term has nothing to solve.
+    Iterative,
+}
+
+impl EngineKind {
+    /// Whether no factor is tried for a model of so many terms.
+    pub(crate) fn is_iterative(self, n_terms: usize) -> bool {
+        self == Self::Iterative && n_terms > 1
+    }
+
+    /// The room for a factor: one that somebody asks for may take its time.
+    pub(crate) fn in_room(self, room: &Room) -> Room {
+        Room {
+            is_patient: self != Self::Auto,
+            ..*room
+        }
+    }
+}
+
 impl Default for Room {
     fn default() -> Self {
         Self {

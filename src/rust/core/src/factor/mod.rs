@@ -70,6 +70,7 @@ use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
+use crate::factor::memory::Room;
 use crate::factor::trailing::{Scaling, Trailing};
 use crate::kernels::small::{self, for_size, LogProduct};
 
@@ -138,13 +139,14 @@ impl Factor {
         }
     }
 
-    /// Makes room for the cross-products of a design, to be filled by [`rows::Rows::refill`].
+    /// Makes room for the cross-products of a design, to be filled by [`rows::Rows::refill`]; `None`
+    /// where a factor would take too long.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.
-    pub fn empty(design: &Design) -> Result<Self> {
-        let products = CrossProducts::empty(design)?;
-        Ok(Self::new(products, design.covs()))
+    pub fn empty(design: &Design, room: &Room) -> Result<Option<Self>> {
+        let found = CrossProducts::places(design, room)?;
+        Ok(found.map(|products| Self::new(products, design.covs())))
     }
 
     /// Covariances of the terms.

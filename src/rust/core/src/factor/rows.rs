@@ -8,7 +8,8 @@ use std::ops::Range;
 use faer::{MatMut, MatRef};
 
 use crate::design::Design;
-use crate::factor::leading::sort_by_level;
+use crate::factor::layout::Layout;
+use crate::factor::leading::{sort_by_level, Leading};
 use crate::factor::solve::Vectors;
 use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
@@ -31,7 +32,8 @@ pub struct Rows {
     pub x: Vec<f64>,
     /// Fixed effects.
     pub p: usize,
-    pairs: Vec<Cells>,
+    /// Pairs of trailing terms, of each with itself too.
+    pub(crate) pairs: Vec<Cells>,
     scratch: Vec<f64>,
 }
 
@@ -54,15 +56,17 @@ pub struct RowsOfTerm {
     n_levels: usize,
 }
 
-// Observed pairs of levels of two trailing terms (or of one with itself).
+/// Observed pairs of levels of two trailing terms (or of one with itself).
 #[derive(Debug, Clone)]
-struct Cells {
-    a: usize,
-    b: usize,
-    // Cell of each row; empty for the pairs of one term, whose cell is the level.
+pub(crate) struct Cells {
+    /// The terms, by their place among the sorted ones.
+    pub a: usize,
+    /// The second of them.
+    pub b: usize,
+    /// Cell of each row; empty for the pairs of one term, whose cell is the level.
     cell: Vec<u32>,
-    // First rows of the levels of each cell.
-    first: Vec<(u32, u32)>,
+    /// First rows of the levels of each cell.
+    pub first: Vec<(u32, u32)>,
 }
 
 /// Weights of the rows, and what is multiplied by Z and X on the right-hand side.
@@ -190,10 +194,13 @@ impl RowsOfTerm {
 }
 
 impl Rows {
-    /// Sorts the rows of a design; `factor` has been made from it. `shift`: multiples of the first
-    /// column of X to take off the columns.
-    pub fn new(design: &Design, factor: &Factor, shift: &[f64]) -> Self {
-        let layout = &factor.layout;
+    /// Sorts the rows of a design; layout and leading term have been made from it. `shift`:
+    /// multiples of the first column of X to take off the columns.
+    pub fn new(
+        design: &Design,
+        (layout, leading): (&Layout, &Leading),
+        shift: &[f64],
+    ) -> Self {
         let leading_term = &design.terms[layout.leading_term];
         let (level_ptr, order) =
             sort_by_level(leading_term.refs, leading_term.n_levels);
@@ -217,7 +224,7 @@ impl Rows {
             pairs,
             scratch: Vec::new(),
         };
-        rows.find_slots(factor);
+        rows.find_slots(layout.m, leading);
         rows
     }
 
@@ -246,12 +253,12 @@ impl Rows {
         self.level_ptr[level]..self.level_ptr[level + 1]
     }
 
-    fn find_slots(&mut self, factor: &Factor) {
-        let mut slot = vec![0u32; factor.layout.m];
+    fn find_slots(&mut self, m: usize, leading: &Leading) {
+        let mut slot = vec![0u32; m];
         for term in &mut self.terms[1..] {
             term.slot = vec![0; term.level.len()];
-            for level in 0..factor.leading.n_levels {
-                let touched = factor.leading.touched(level).0;
+            for level in 0..leading.n_levels {
+                let touched = leading.touched(level).0;
                 for (s, &row) in touched.iter().enumerate() {
                     slot[row as usize] = s as u32;
                 }
@@ -280,6 +287,23 @@ impl Rows {
             }
         }
         out
+    }
+
+    /// `Z'r` of each term of the design, and `X'r` if fixed effects are wanted.
+    pub(crate) fn transposed(
+        &self,
+        r: &[f64],
+        with_fixed: bool,
+    ) -> (Vec<Vec<f64>>, Vec<f64>) {
+        let mut rz = vec![Vec::new(); self.terms.len()];
+        for term in &self.terms {
+            rz[term.term] = term.transposed_product(r);
+        }
+        let rx = match with_fixed {
+            true => self.transposed_fixed(r),
+            false => Vec::new(),
+        };
+        (rz, rx)
     }
 
     /// Fills the cross-products of `factor` with `[Z X]'W[Z X]`, and `rhs` with `[Z X]' r`.
@@ -507,8 +531,8 @@ impl Cells {
         }
     }
 
-    // `Z_a'WZ_b` of each cell, `k_a x k_b`.
-    fn sum(
+    /// Sums up `Z_a'WZ_b` of each cell, `k_a x k_b`.
+    pub(crate) fn sum(
         &self,
         a: &RowsOfTerm,
         b: &RowsOfTerm,

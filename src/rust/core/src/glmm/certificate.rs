@@ -6,7 +6,6 @@ use crate::covariance::WayOut;
 use crate::derivatives::boundary::along;
 use crate::derivatives::{HessianKind, OmegaDerivatives};
 use crate::error::Result;
-use crate::factor::column_scales::root_mean_squares;
 use crate::glmm::pirls::Vary;
 use crate::judge::{derivatives, judge, Certificate, Verdict};
 use crate::optimize::Objective;
@@ -71,10 +70,9 @@ impl GeneralizedLinearMixedModel {
     // At a singular covariance of several effects it may pay to turn its directions together with a
     // way out that by itself gains nothing.
     fn may_turn(&self, vary: Vary, way: &WayOut) -> bool {
-        let factor = self.pirls.factor(vary);
         let k = way.change.len().isqrt();
-        let rms = &root_mean_squares(factor, self.n_eff)[way.term];
-        let lambda = &factor.lambdas[way.term];
+        let rms = &self.pirls.root_mean_squares(vary, self.n_eff)[way.term];
+        let lambda = &self.pirls.engine.lambdas()[way.term];
         let mut largest: f64 = 0.0;
         let mut least_pivot = f64::INFINITY;
         for j in 0..k {
@@ -142,7 +140,7 @@ impl GeneralizedLinearMixedModel {
             let n_levels = self.pirls.u[term].len() / self.covs[term].vsize();
             along(&traces[term], change).powi(2) / n_levels as f64
         };
-        let theta = &self.pirls.factor(vary).theta;
+        let theta = self.pirls.theta();
         let mut ways =
             omega.ways_out(&self.covs, theta, (&rms, &self.held), curvature);
         for way in &mut ways {
@@ -162,8 +160,7 @@ impl GeneralizedLinearMixedModel {
         parameters: &[f64],
     ) -> Result<InOmega> {
         self.objective(vary, parameters)?;
-        let factor = self.pirls.factor(vary);
-        let rms = root_mean_squares(factor, self.n_eff);
+        let rms = self.pirls.root_mean_squares(vary, self.n_eff);
         let mut omega = OmegaDerivatives::new(&self.covs);
         let mut gradient = vec![0.0; parameters.len()];
         let traces = self.gradient_in_omega(vary, &mut gradient, &mut omega)?;

@@ -21,11 +21,11 @@ use super::leverage::Leverage;
 use super::quadrature::{self, Expectations};
 use super::{GeneralizedLinearMixedModel, Shape};
 use crate::covariance::RelCov;
-use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
+use crate::derivatives::OmegaDerivatives;
 use crate::error::Result;
 use crate::factor::Solution;
 use crate::glmm::families::response::{Derivatives, Information};
-use crate::glmm::pirls::Vary;
+use crate::glmm::pirls::{Pirls, Vary};
 use crate::kernels::small;
 
 /// What F is differentiated with at fixed modes.
@@ -38,25 +38,30 @@ struct AtModes {
 }
 
 impl AtModes {
-    fn new(model: &GeneralizedLinearMixedModel, vary: Vary) -> Self {
-        let pirls = &model.pirls;
+    fn new(
+        model: &mut GeneralizedLinearMixedModel,
+        vary: Vary,
+    ) -> Result<Self> {
         let with_shape = model.shape_is_estimated();
-        let rule = model.rule.as_ref();
-        let nodes = rule.map(|rule| {
-            quadrature::expectations(pirls, rule, vary, with_shape)
-        });
+        let pirls = &mut model.pirls;
+        let nodes = match &model.rule {
+            Some(rule) => {
+                Some(quadrature::expectations(pirls, rule, vary, with_shape)?)
+            }
+            None => None,
+        };
         let own = nodes.as_ref().map(|nodes| nodes.t.as_slice());
-        let weight = &pirls.response.weight;
-        Self {
-            derivatives: pirls.response.derivatives(model.options.information),
-            leverage: Leverage::new(
-                &pirls.rows,
-                pirls.factor(vary),
-                weight,
-                own,
-            ),
+        let Pirls {
+            engine,
+            rows,
+            response,
+            ..
+        } = pirls;
+        Ok(Self {
+            derivatives: response.derivatives(model.options.information),
+            leverage: engine.leverage(vary, rows, &response.weight, own)?,
             nodes,
-        }
+        })
     }
 
     // `2 E v`, of quadrature.
@@ -95,7 +100,7 @@ impl GeneralizedLinearMixedModel {
         let traces = self.gradient_with(vary, gradient, Some(omega))?;
         if !self.is_filled() {
             let n_theta = self.n_theta();
-            let theta = &self.pirls.factor(vary).theta;
+            let theta = self.pirls.theta();
             omega.gradient(&self.covs, theta, &mut gradient[..n_theta]);
         }
         Ok(traces)
@@ -111,14 +116,13 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<Vec<Vec<f64>>> {
         let mut traces = Vec::new();
         if let Some(omega) = omega.as_mut() {
-            let factor = self.pirls.factor(vary);
-            FactorDerivatives::new(factor).update_traces(factor, omega);
+            self.pirls.engine.traces(vary, omega)?;
             traces = omega.g().to_vec();
         }
-        let at = AtModes::new(self, vary);
+        let at = AtModes::new(self, vary)?;
         let (mut rho, rhs) = self.at_fixed_modes(&at);
         let mut s = self.solve_observed(vary, &rhs, at.expected_modes())?;
-        if let Some(t) = self.profile_multiplier(vary, &at, &mut s) {
+        if let Some(t) = self.profile_multiplier(vary, &at, &mut s)? {
             small::axpy(t, &at.derivatives.score, &mut rho);
         }
         let xi = self.linear_predictor_of(vary, &s);
@@ -205,47 +209,38 @@ impl GeneralizedLinearMixedModel {
         {
             self.pirls.factor_at_modes(vary, Information::Observed)?;
         }
-        Ok(self.solve_factored(vary, r, spherical))
+        self.solve_factored(vary, r, spherical)
     }
 
     // Solves with the present factor, whatever information it is of.
     fn solve_factored(
-        &self,
+        &mut self,
         vary: Vary,
         r: &[f64],
         spherical: &[f64],
-    ) -> Solution {
-        let rows = &self.pirls.rows;
-        let mut rz = vec![Vec::new(); rows.terms.len()];
-        for term in &rows.terms {
-            rz[term.term] = term.transposed_product(r);
-        }
-        let rx = if vary == Vary::Jointly {
-            rows.transposed_fixed(r)
-        } else {
-            Vec::new()
-        };
-        self.pirls.factor(vary).solve(&rz, &rx, spherical)
+    ) -> Result<Solution> {
+        let (rz, rx) = self.pirls.rows.transposed(r, vary.fixed());
+        self.pirls.engine.solve(vary, (&rz, &rx), spherical)
     }
 
     // Where phi solves `log phi = log(deviance / df)` at the modes, that is one more equation, with
     // the multiplier t df / 2: s becomes s + t H_obs^-1 u. Its partial derivatives are 2 g_i / df
     // in eta_i; the modes' in log phi, -u.
     fn profile_multiplier(
-        &self,
+        &mut self,
         vary: Vary,
         at: &AtModes,
         s: &mut Solution,
-    ) -> Option<f64> {
+    ) -> Result<Option<f64>> {
         let Shape::Profiled(df) = self.options.shape else {
-            return None;
+            return Ok(None);
         };
         if !self.pirls.response.family.has_dispersion() {
-            return None;
+            return Ok(None);
         }
         let by_log_shape =
             -small::dot(&at.derivatives.weight, &at.leverage.rows);
-        let by_u = self.solve_factored(vary, &at.derivatives.score, &[]);
+        let by_u = self.solve_factored(vary, &at.derivatives.score, &[])?;
         let share = 2.0 / df;
         let change = share * (self.along_modes(s) - by_log_shape);
         let t = change / (1.0 - share * self.along_modes(&by_u));
@@ -256,7 +251,7 @@ impl GeneralizedLinearMixedModel {
             small::axpy(t, from, to);
         }
         small::axpy(t, &by_u.beta, &mut s.beta);
-        Some(t)
+        Ok(Some(t))
     }
 
     // s'u

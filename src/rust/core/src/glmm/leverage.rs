@@ -7,8 +7,8 @@ use crate::factor::Factor;
 use crate::kernels::small::{self, for_size, set_zeros};
 
 /// Traces of `H^-1`, with `H = Lambda'Z'WZ Lambda + I` as last factored.
-#[derive(Debug)]
-pub(super) struct Leverage {
+#[derive(Debug, Default)]
+pub(crate) struct Leverage {
     /// `z_i' Lambda H^-1 Lambda' z_i` of each row: the derivative of `log |H|` in its weight.
     pub rows: Vec<f64>,
     /// Per term of the design the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`: half

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `log p(y \| mu)`, its derivatives in eta; links | [`families`] |
 //! | `u~` (and beta) by penalized iteratively reweighted least squares | [`pirls`] |
+//! | what solves for them: a factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
 //! | dispersion: known, estimated, by moment, profiled | `dispersion` |
 //! | parameters of the objective: order, centring | `parameters` |
@@ -27,11 +28,13 @@ mod certificate;
 mod covariance;
 mod dispersion;
 mod elsewhere;
+mod engine;
 pub mod families;
 mod fit;
 mod gauss_hermite;
 mod gradient;
 mod leverage;
+mod matrix_free;
 mod parameters;
 pub mod pirls;
 mod quadrature;
@@ -43,6 +46,7 @@ pub use fit::{FitSettings, GlmmFit};
 
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
+use crate::factor::memory::{EngineKind, Room};
 use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
@@ -193,12 +197,27 @@ impl GeneralizedLinearMixedModel {
         link: Link,
         options: Options,
     ) -> Result<Self> {
+        let how = (EngineKind::Exact, &Room::default());
+        Self::by(how, design, family, link, options)
+    }
+
+    /// Sets up the model with an engine, in the memory that there is room for.
+    ///
+    /// # Errors
+    /// Fails as [`Self::new`] does.
+    pub fn by(
+        how: (EngineKind, &Room),
+        design: &Design,
+        family: Family,
+        link: Link,
+        options: Options,
+    ) -> Result<Self> {
         let shape = options.shape.initial();
         check_family(family, link, shape)?;
         if options.nodes > 1 {
             check_quadrature(design, family, options)?;
         }
-        let pirls = Pirls::new(design, family, link, shape)?;
+        let pirls = Pirls::new(design, family, link, shape, how)?;
         let rule = quadrature::rule_for(design, options.nodes)?;
         let n_theta = design.n_theta();
         let mut lower = vec![f64::NEG_INFINITY; n_theta];
@@ -282,14 +301,14 @@ impl GeneralizedLinearMixedModel {
     /// `PirlsDiverged`, `NotPositiveDefinite`.
     pub(crate) fn evaluate(&mut self, vary: Vary) -> Result<Parts> {
         self.find_modes(vary)?;
-        let log_det_re =
-            self.pirls.factor_at_modes(vary, self.options.information)?;
+        self.pirls.factor_at_modes(vary, self.options.information)?;
+        let log_det_re = self.pirls.engine.log_det_re(vary)?;
         let (conditional, shape) = self.conditional();
         let ussq = self.pirls.ussq();
         let laplace = conditional + ussq + log_det_re;
         let objective = match &self.rule {
             Some(rule) => {
-                laplace + quadrature::correction(&self.pirls, rule, vary)
+                laplace + quadrature::correction(&self.pirls, rule, vary)?
             }
             None => laplace,
         };
@@ -341,17 +360,19 @@ impl GeneralizedLinearMixedModel {
         // R_X comes from the factor with fixed effects, at the same weights.
         self.pirls.refactor(Vary::Jointly)?;
         let sigma = self.sigma(&parts);
+        let rx = self.pirls.engine.rx()?;
+        let log_det_fe = self.pirls.engine.log_det_fe()?;
         let pirls = &self.pirls;
-        let joint = self.pirls.factor(Vary::Jointly);
+        let engine = &pirls.engine;
         let terms = pirls.u.iter().enumerate();
         Ok(GlmmEstimates {
             parts,
             theta: pirls.theta().to_vec(),
             beta: pirls.natural_beta(),
             u: pirls.u.clone(),
-            b: terms.map(|(t, u)| joint.times_lambda(t, u)).collect(),
-            rx: joint.rx(),
-            log_det_fe: joint.log_det_fe(),
+            b: terms.map(|(t, u)| engine.times_lambda(t, u)).collect(),
+            rx,
+            log_det_fe,
             eta: pirls.unsorted(&pirls.response.eta),
             mu: pirls.unsorted(&pirls.response.mean()),
             weights: pirls.unsorted(&pirls.response.weight),

@@ -6,12 +6,15 @@
 //! predictor before it.
 
 use crate::coordinates::centring::Centring;
-use crate::design::columns::Columns;
 use crate::design::Design;
 use crate::error::{Error, Result};
+use crate::factor::column_scales::scales_of;
+use crate::factor::cond_var::cond_var;
+use crate::factor::cross_products::shifts;
+use crate::factor::memory::{EngineKind, Room};
 use crate::factor::rows::Rows;
-use crate::factor::solve::Vectors;
 use crate::factor::{Factor, Solution};
+use crate::glmm::engine::{Engine, Problem};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
 use crate::kernels::small;
@@ -47,18 +50,10 @@ pub enum Vary {
     Jointly,
 }
 
-/// The factor of a penalized problem, with its right-hand side.
-#[derive(Debug, Clone)]
-struct System {
-    factor: Factor,
-    rhs: Vectors,
-}
-
-impl System {
-    fn new(design: &Design) -> Result<Self> {
-        let factor = Factor::empty(design)?;
-        let rhs = Vectors::zeros(&factor, 1);
-        Ok(Self { factor, rhs })
+impl Vary {
+    /// Whether the fixed effects are among what is varied.
+    pub(crate) fn fixed(self) -> bool {
+        self == Self::Jointly
     }
 }
 
@@ -69,10 +64,7 @@ pub struct Pirls {
     /// The rows, sorted by leading level; the response is in the same order.
     pub(crate) rows: Rows,
     pub(crate) response: Response,
-    /// The system without fixed effects.
-    alone: System,
-    /// The system with fixed effects.
-    joint: System,
+    pub(crate) engine: Engine,
     /// Limits.
     pub tolerance: Tolerance,
     /// Unit of the penalized deviance: the dispersion that its limits are multiples of.
@@ -111,16 +103,12 @@ impl Pirls {
         family: Family,
         link: Link,
         shape: f64,
+        (kind, room): (EngineKind, &Room),
     ) -> Result<Self> {
         design.validate()?;
         Response::check(family, design.y)?;
-        let joint = System::new(design)?;
-        let alone = System::new(&Design {
-            x: Columns::default(),
-            ..design.clone()
-        })?;
-        let shift = &joint.factor.border.shift;
-        let rows = Rows::new(design, &alone.factor, shift);
+        let (engine, rows) = Engine::new(kind, room, design)?;
+        let shift = &shifts(design);
         let y = rows.sorted(design.y);
         let weights = design.weights.map(|w| rows.sorted(w));
         let offset = design.offset.map(|o| rows.sorted(o));
@@ -142,8 +130,7 @@ impl Pirls {
             tolerance: Tolerance::default(),
             response: Response::new(family, link, shape, y, weights, offset),
             rows,
-            alone,
-            joint,
+            engine,
         })
     }
 
@@ -160,15 +147,32 @@ impl Pirls {
     }
 
     /// The factor that belongs to what is varied.
-    pub fn factor(&self, vary: Vary) -> &Factor {
-        &self.system(vary).factor
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine.
+    pub fn factor(&self, vary: Vary) -> Result<&Factor> {
+        self.engine.factor(vary)
     }
 
-    fn system(&self, vary: Vary) -> &System {
-        match vary {
-            Vary::Modes => &self.alone,
-            Vary::Jointly => &self.joint,
+    /// Conditional variances of the random effects given the fixed ones.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine where they would take too long.
+    pub fn cond_var(&self, vary: Vary) -> Result<Vec<Vec<f64>>> {
+        match self.engine.as_iterative() {
+            Some(iterative) => iterative.cond_var(),
+            None => Ok(cond_var(self.factor(vary)?)),
         }
+    }
+
+    /// Root mean square of each column of Z, weights included; 1 for a column of zeros.
+    pub(crate) fn root_mean_squares(
+        &self,
+        vary: Vary,
+        n_eff: usize,
+    ) -> Vec<Vec<f64>> {
+        let products = self.engine.level_products(vary);
+        scales_of(self.engine.covs(), products, n_eff)
     }
 
     /// Forgets the modes: the next search starts from zero.
@@ -191,8 +195,7 @@ impl Pirls {
     /// Sets the covariance parameters.
     pub(crate) fn set_theta(&mut self, theta: &[f64]) {
         self.theta.copy_from_slice(theta);
-        self.alone.factor.set_theta(theta);
-        self.joint.factor.set_theta(theta);
+        self.engine.set_theta(theta);
     }
 
     /// The covariance parameters.
@@ -212,10 +215,7 @@ impl Pirls {
         self.response.eta.copy_from_slice(&self.response.offset);
         self.rows.add_fixed(&self.beta, &mut self.response.eta);
         for term in &self.rows.terms {
-            let b = self
-                .alone
-                .factor
-                .times_lambda(term.term, &self.u[term.term]);
+            let b = self.engine.times_lambda(term.term, &self.u[term.term]);
             term.add_product(&b, &mut self.response.eta);
         }
         self.response.update()
@@ -345,17 +345,14 @@ impl Pirls {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub(crate) fn refactor(&mut self, vary: Vary) -> Result<()> {
-        let System { factor, rhs } = match vary {
-            Vary::Modes => &mut self.alone,
-            Vary::Jointly => &mut self.joint,
+        let problem = Problem {
+            vary,
+            weights: &self.response.weight,
+            working: &self.working,
+            u: &self.u,
+            beta: &self.beta,
         };
-        self.rows
-            .refill(factor, rhs, &self.response.weight, &self.working);
-        if vary == Vary::Jointly {
-            // Where data are separated the weights vanish in a direction of the fixed effects.
-            factor.border.anchor.clone_from(&self.beta);
-        }
-        factor.refactor()
+        self.engine.refactor(&mut self.rows, problem)
     }
 
     // The minimum of the quadratic approximation at eta: H u = Lambda'Z' r with r = W Z Lambda u +
@@ -363,7 +360,9 @@ impl Pirls {
     fn newton_point(&mut self, vary: Vary) -> Result<Solution> {
         self.eta.copy_from_slice(&self.response.eta);
         self.working.copy_from_slice(&self.response.offset);
-        if vary == Vary::Modes {
+        // Conjugate gradients look for the change of the fixed effects.
+        let is_change = self.engine.as_iterative().is_some();
+        if vary == Vary::Modes || is_change {
             self.rows.add_fixed(&self.beta, &mut self.working);
         }
         let response = &self.response;
@@ -372,18 +371,31 @@ impl Pirls {
                 response.weight[i] * (response.eta[i] - *r) + response.score[i];
         }
         self.refactor(vary)?;
-        self.push_trace(vary);
-        let System { factor, rhs } = self.system(vary);
-        Ok(factor.solve_anchored(rhs))
+        self.push_trace(vary)?;
+        let mut point = self.engine.solution(
+            &self.rows,
+            Problem {
+                vary,
+                weights: &self.response.weight,
+                working: &self.working,
+                u: &self.u,
+                beta: &self.beta,
+            },
+        )?;
+        if is_change && vary == Vary::Jointly {
+            small::axpy(1.0, &self.beta, &mut point.beta);
+        }
+        Ok(point)
     }
 
     // Keeps the Laplace deviance at the present modes.
-    fn push_trace(&mut self, vary: Vary) {
+    fn push_trace(&mut self, vary: Vary) -> Result<()> {
         if let Some(mut trace) = self.trace.take() {
             let conditional = self.penalized - 2.0 * self.response.constant();
-            trace.push(conditional + self.factor(vary).log_det_re());
+            trace.push(conditional + self.engine.log_det_re(vary)?);
             self.trace = Some(trace);
         }
+        Ok(())
     }
 
     fn finish_trace(&mut self, vary: Vary) -> Result<()> {
@@ -502,8 +514,8 @@ impl Pirls {
         }
     }
 
-    /// The factor at the modes with the weights of an information, whose log-determinant the
-    /// Laplace approximation needs.
+    /// Takes the weights of an information at the modes: the Laplace approximation needs the
+    /// log-determinant with them.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
@@ -511,10 +523,9 @@ impl Pirls {
         &mut self,
         vary: Vary,
         information: Information,
-    ) -> Result<f64> {
+    ) -> Result<()> {
         self.response.set_weights(information);
-        self.refactor(vary)?;
-        Ok(self.factor(vary).log_det_re())
+        self.refactor(vary)
     }
 
     /// `-2 log p(y | u)` at the present linear predictor.

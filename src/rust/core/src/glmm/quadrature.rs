@@ -42,10 +42,17 @@ pub(super) fn rule_for(design: &Design, nodes: usize) -> Result<Option<Rule>> {
 }
 
 /// Quadrature less Laplace approximation, at the modes that have just been found.
-pub(super) fn correction(pirls: &Pirls, rule: &Rule, vary: Vary) -> f64 {
-    let mut nodes = Nodes::new(pirls, rule, vary);
+///
+/// # Errors
+/// `NeedsFactor` without one.
+pub(super) fn correction(
+    pirls: &Pirls,
+    rule: &Rule,
+    vary: Vary,
+) -> Result<f64> {
+    let mut nodes = Nodes::new(pirls, rule, vary)?;
     let levels = 0..nodes.factor.leading.n_levels;
-    levels.map(|level| nodes.visit(level)).sum()
+    Ok(levels.map(|level| nodes.visit(level)).sum())
 }
 
 /// Expectations over the nodes, weighted by what they contribute: what the gradient needs.
@@ -63,13 +70,16 @@ pub(super) struct Expectations {
 }
 
 /// Visits all levels; `with_shape`: whether the shape is a parameter.
+///
+/// # Errors
+/// `NeedsFactor` without one.
 pub(super) fn expectations(
     pirls: &Pirls,
     rule: &Rule,
     vary: Vary,
     with_shape: bool,
-) -> Expectations {
-    let mut nodes = Nodes::new(pirls, rule, vary);
+) -> Result<Expectations> {
+    let mut nodes = Nodes::new(pirls, rule, vary)?;
     let k = nodes.k;
     let n_levels = nodes.factor.leading.n_levels;
     let mut out = Expectations {
@@ -83,7 +93,7 @@ pub(super) fn expectations(
         nodes.visit(level);
         nodes.average(level, with_shape, &mut out);
     }
-    out
+    Ok(out)
 }
 
 struct Nodes<'a> {
@@ -105,11 +115,11 @@ struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    fn new(pirls: &'a Pirls, rule: &Rule, vary: Vary) -> Self {
-        let factor = pirls.factor(vary);
+    fn new(pirls: &'a Pirls, rule: &Rule, vary: Vary) -> Result<Self> {
+        let factor = pirls.factor(vary)?;
         let k = factor.leading.k;
         let (x, log_weights) = rule.product(k);
-        Self {
+        Ok(Self {
             pirls,
             factor,
             k,
@@ -121,7 +131,7 @@ impl<'a> Nodes<'a> {
             db: vec![0.0; k],
             z_score: vec![0.0; k],
             slope: vec![0.0; k],
-        }
+        })
     }
 
     fn x(&self, node: usize) -> &[f64] {

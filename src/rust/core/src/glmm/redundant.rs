@@ -37,11 +37,9 @@ impl GeneralizedLinearMixedModel {
         let factored = self
             .pirls
             .factor_at_modes(Vary::Jointly, Information::Expected);
-        let found = match factored {
-            Ok(_) => {
-                let factor = self.pirls.factor(Vary::Jointly);
-                Redundant::of(factor, &self.held, false)
-            }
+        let factor = factored.and_then(|()| self.pirls.factor(Vary::Jointly));
+        let found = match factor {
+            Ok(factor) => Redundant::of(factor, &self.held, false),
             Err(_) => Redundant::default(),
         };
         self.pirls.set_theta(&theta);

@@ -5,8 +5,7 @@ use crate::coordinates::Coordinates;
 use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
-use crate::factor::column_scales::{root_mean_squares, step_sizes_of};
-use crate::factor::inverse::SelectedInverse;
+use crate::factor::column_scales::step_sizes_of;
 use crate::glmm::families::response::Information;
 use crate::glmm::pirls::Vary;
 use crate::judge::Judged;
@@ -182,12 +181,11 @@ impl GeneralizedLinearMixedModel {
     /// The size of a step of one in each parameter: its column of Z or X, weighted, has a mean
     /// square of one.
     pub(super) fn step_sizes(&self, vary: Vary) -> Vec<f64> {
-        let factor = self.pirls.factor(vary);
         let n_theta = self.n_theta();
         let mut step_sizes = vec![1.0; self.n_parameters(vary)];
         let of_theta = step_sizes_of(
-            factor.covs(),
-            &root_mean_squares(factor, self.n_eff),
+            &self.covs,
+            &self.pirls.root_mean_squares(vary, self.n_eff),
             n_theta,
         );
         step_sizes[..n_theta].copy_from_slice(&of_theta);
@@ -277,9 +275,8 @@ impl GeneralizedLinearMixedModel {
             .pirls
             .factor_at_modes(Vary::Jointly, Information::Expected);
         if factored.is_ok() {
-            let c_xx =
-                SelectedInverse::new(self.pirls.factor(Vary::Jointly)).c_xx;
-            if c_xx.iter().all(|c| c.is_finite()) {
+            let c_xx = self.pirls.engine.fixed_inverse().unwrap_or_default();
+            if c_xx.len() == p * p && c_xx.iter().all(|c| c.is_finite()) {
                 return c_xx;
             }
         }

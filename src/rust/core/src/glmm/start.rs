@@ -4,7 +4,6 @@ use super::{GeneralizedLinearMixedModel, Shape};
 use crate::error::Result;
 use crate::factor::column_scales::step_sizes_of;
 use crate::glmm::families::Response;
-use crate::glmm::pirls::Vary;
 use crate::kernels::small;
 use crate::tolerances::{SMALL_MEAN, START_GAIN, START_NOISE};
 
@@ -110,7 +109,7 @@ impl GeneralizedLinearMixedModel {
         }
         let sizes = self.pirls.rows.root_mean_squares();
         let steps = step_sizes_of(
-            self.pirls.factor(Vary::Jointly).covs(),
+            &self.covs,
             &sizes,
             self.start_theta.len(),
         );

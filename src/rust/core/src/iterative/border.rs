@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::iterative::gradients::Solver;
-use crate::iterative::system::{add_multiple, Picked, Row, WIDTH};
+use crate::iterative::system::{add_multiple, Picked, Row, System, WIDTH};
 use crate::kernels::small;
 use crate::tolerances::ZERO_RESIDUAL;
 
@@ -45,7 +45,7 @@ impl Border {
     /// for are solved for, too, with `F z` on the right.
     ///
     /// # Errors
-    /// `NotPositiveDefinite` where columns of X depend on each other; `ZeroResidual`.
+    /// `NotPositiveDefinite` where columns of X depend on each other.
     pub fn new(
         solver: &Solver,
         tolerance: f64,
@@ -88,8 +88,22 @@ impl Border {
             },
         };
         border.eliminate(system.p, &gram)?;
-        border.check(system.gram[width * width - 1], system.total_ss)?;
         Ok(border)
+    }
+
+    /// Upper triangular `R_X` of columns of which multiples of the first have been taken off.
+    pub fn upper(&self, shift: &[f64]) -> Vec<f64> {
+        let p = self.delta.len();
+        let mut upper = vec![0.0; p * p];
+        for j in 0..p {
+            for i in j..p {
+                upper[i * p + j] = self.l[j * p + i];
+            }
+        }
+        for i in 1..p {
+            upper[i * p] += shift[i] * upper[0];
+        }
+        upper
     }
 
     // `L_XX`, the fixed effects and `r^2`, from `[X r]'V^-1[X r]`.
@@ -110,7 +124,14 @@ impl Border {
         Ok(())
     }
 
-    fn check(&self, whole: f64, total: f64) -> Result<()> {
+    /// Whether anything is left of the response.
+    ///
+    /// # Errors
+    /// `ZeroResidual`.
+    pub fn check(&self, system: &System) -> Result<()> {
+        let width = system.p + 1;
+        let whole = system.gram[width * width - 1];
+        let total = system.total_ss;
         let is_explained = whole <= ZERO_RESIDUAL.powi(2) * total;
         if is_explained || self.pwrss <= ZERO_RESIDUAL * whole {
             return Err(Error::ZeroResidual);

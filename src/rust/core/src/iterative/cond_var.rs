@@ -1,10 +1,14 @@
 //! Conditional variances of the random effects, by solves for all trailing effects.
 
+use crate::error::{Error, Result};
 use crate::iterative::gradients::Solver;
 use crate::iterative::system::{Row, WIDTH};
 use crate::iterative::traces::OfTerms;
 use crate::kernels::small;
 use crate::tolerances::VARIANCE_SOLVE;
+
+/// Multiplications that conditional variances may take: a minute.
+const MOST_MULTIPLICATIONS: f64 = 1e11;
 
 /// `Var(b | y) / sigma^2` of each level, `k x k`, per term in the order of the model.
 ///
@@ -98,8 +102,19 @@ fn finish_leading(solver: &Solver, y: &mut [f64]) {
     }
 }
 
-/// Multiplications that [`cond_var`] takes, roughly.
-pub fn cond_var_cost(solver: &Solver) -> f64 {
+/// Conditional variances, where their solves take a minute at most.
+///
+/// # Errors
+/// `NeedsFactor` where they would take longer.
+pub fn affordable(solver: &Solver) -> Result<OfTerms> {
+    match cost(solver) > MOST_MULTIPLICATIONS {
+        true => Err(Error::NeedsFactor),
+        false => Ok(cond_var(solver)),
+    }
+}
+
+// Multiplications that the solves take, roughly.
+fn cost(solver: &Solver) -> f64 {
     let system = solver.system();
     let per_product = system.vals.len() + system.cross_vals.len() + system.m;
     20.0 * system.m as f64 * per_product as f64

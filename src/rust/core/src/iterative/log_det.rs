@@ -31,6 +31,8 @@ pub struct Probes {
     /// Whether the norm of E is computed, too: less noise in the log-determinant, for a pass over
     /// the rows of K.
     pub with_norm: bool,
+    /// Whether the vectors and their solutions are kept.
+    pub keep: bool,
 }
 
 /// What random vectors tell of one theta.
@@ -42,6 +44,30 @@ pub struct Probed {
     pub traces: Estimate,
     /// The most iterations that a solve took.
     pub iterations: usize,
+    /// The vectors with their solutions, if they are kept.
+    pub kept: Vec<Kept>,
+}
+
+/// Eight vectors that tell of `S^-1`: the sum of `x x0'`, with `x0 = F^-T z`, is `S^-1` over all
+/// exact directions and on average over random ones.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The vectors z; zero where there are fewer.
+    pub z: Vec<Row>,
+    /// `S^-1 F z`.
+    pub x: Vec<Row>,
+    /// Whether they are random: then their mean counts, otherwise their sum.
+    pub is_random: bool,
+}
+
+impl Kept {
+    fn new(found: &Solutions, is_random: bool) -> Self {
+        Self {
+            z: found.z.clone(),
+            x: found.x.clone(),
+            is_random,
+        }
+    }
 }
 
 /// Vectors `z` with `x = S^-1 F z`.
@@ -75,9 +101,13 @@ impl Probes {
     ) -> Probed {
         let mut tally = Tally::new(solver);
         let mut iterations = border.iterations;
+        let mut kept = Vec::new();
         let constants =
             Constants::new(solver, vectors, border, &mut |found, count| {
                 iterations = iterations.max(found.iterations);
+                if self.keep {
+                    kept.push(Kept::new(&found, false));
+                }
                 tally.add_exact(&found.z, found.x, count);
             });
         let norm = self.with_norm.then(|| squared_norm(solver));
@@ -91,6 +121,9 @@ impl Probes {
             iterations = iterations.max(found.iterations);
             let columns = found.moments.iter();
             values.extend(columns.map(|of| constants.adjusted(of, norm)));
+            if self.keep {
+                kept.push(Kept::new(&found, true));
+            }
             tally.add_random(&found.z, found.x);
         }
         let mut log_det = mean(&values);
@@ -99,6 +132,7 @@ impl Probes {
             log_det,
             traces: tally.finish(),
             iterations,
+            kept,
         }
     }
 }

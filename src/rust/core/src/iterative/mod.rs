@@ -32,10 +32,13 @@ pub mod border;
 pub mod cond_var;
 pub mod gradients;
 pub mod information;
+pub(crate) mod leverage;
 pub mod log_det;
 pub mod norm;
 pub mod precondition;
+pub(crate) mod reweigh;
 pub mod scores;
+pub mod solve;
 pub mod system;
 pub mod traces;
 pub mod tridiagonal;
@@ -105,6 +108,7 @@ impl Iterative {
         let solver = Solver::new(&self.system, lambdas)?;
         let vectors = constants(&solver);
         let border = Border::new(&solver, tolerance, &vectors)?;
+        border.check(&self.system)?;
         let probed = probes.probe(&solver, vectors, &border);
         let scores = Scores::new(&solver, &border, border.residual());
         Ok(At {

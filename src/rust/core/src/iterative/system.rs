@@ -326,6 +326,7 @@ impl Reduced {
     }
 
     /// `t := A_0t x` of one leading level.
+    #[inline(always)]
     pub fn gather(&self, level: usize, x: &[Row], t: &mut [Row]) {
         let (rows, vals) = self.system.touched(level);
         t.fill([0.0; WIDTH]);
@@ -338,6 +339,7 @@ impl Reduced {
     }
 
     /// `out += sign A_t0 u` of one leading level.
+    #[inline(always)]
     pub fn scatter(&self, level: usize, sign: f64, u: &[Row], out: &mut [Row]) {
         let (rows, vals) = self.system.touched(level);
         for (&row, vals) in rows.iter().zip(vals.chunks_exact(u.len())) {
@@ -349,8 +351,34 @@ impl Reduced {
     }
 
     /// `u := V_i t`.
+    #[inline(always)]
     pub fn times_v(&self, level: usize, t: &[Row], u: &mut [Row]) {
         times_square(self.v.block(level), t, u);
+    }
+
+    /// `x := T_i^-1 Lambda_0' x` of one leading level.
+    pub fn solve_leading(&self, level: usize, x: &mut [Row]) {
+        let k = self.system.k0;
+        let lambda = &self.leading_lambda;
+        let a00 = self.system.a00.block(level);
+        if k == 1 {
+            let by = lambda[0] / (1.0 + a00[0] * lambda[0] * lambda[0]);
+            x[0].iter_mut().for_each(|value| *value *= by);
+            return;
+        }
+        let mut work = vec![0.0; k * k];
+        let mut t = vec![0.0; k * k];
+        small::scale_inflate(k, a00, lambda, &mut work, &mut t);
+        // The elimination of this level has succeeded with the same numbers.
+        let _ = small::cholesky(k, &mut t);
+        let mut column = vec![0.0; k];
+        for c in 0..WIDTH {
+            column.iter_mut().zip(&*x).for_each(|(v, x)| *v = x[c]);
+            small::lambda_transposed_in_place(k, lambda, &mut column);
+            small::forward_solve(k, &t, &mut column);
+            small::backward_solve(k, &t, &mut column);
+            x.iter_mut().zip(&column).for_each(|(x, v)| x[c] = *v);
+        }
     }
 
     /// `P_i = I - A00_i V_i`, `k0 x k0`.
@@ -500,6 +528,22 @@ impl System {
             return 0;
         }
         self.trailing.partition_point(|block| block.first <= row) - 1
+    }
+
+    /// Sums over the levels of each term of `Z'WZ`, `k x k`: the products of its columns of Z.
+    pub fn level_products(&self) -> Vec<Vec<f64>> {
+        let mut products = vec![Vec::new(); self.trailing.len() + 1];
+        products[self.leading] = vec![0.0; self.k0 * self.k0];
+        for a00 in self.a00.iter() {
+            small::axpy(1.0, a00, &mut products[self.leading]);
+        }
+        for block in &self.trailing {
+            products[block.term] = vec![0.0; block.k * block.k];
+            for zz in block.zz.iter() {
+                small::axpy(1.0, zz, &mut products[block.term]);
+            }
+        }
+        products
     }
 
     /// Levels of the leading term.

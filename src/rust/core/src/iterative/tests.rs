@@ -204,6 +204,7 @@ fn some(count: usize, seed: u64) -> Probes {
         count,
         seed,
         with_norm: true,
+        keep: false,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::covariance::RelCov;
 use crate::derivatives::{Directions, OmegaDerivatives, Profile};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::factor::sums::Sums;
 use crate::factor::Solution;
 use crate::iterative::cond_var;
@@ -21,8 +21,6 @@ pub(super) const FEWEST: usize = 8;
 pub(super) const MOST: usize = 256;
 /// Random vectors of the log-likelihood that is reported.
 const REPORTED: usize = 32;
-/// Multiplications that conditional variances may take: a minute.
-const AFFORDABLE_VARIANCES: f64 = 1e11;
 /// The start of the random numbers.
 const SEED: u64 = 20_261_128;
 
@@ -73,6 +71,7 @@ impl MatrixFree {
                 count: 0,
                 seed: SEED,
                 with_norm: false,
+                keep: false,
             },
             tolerance: EXACT_SOLVE,
             at: None,
@@ -108,11 +107,7 @@ impl MatrixFree {
     /// # Errors
     /// `NeedsFactor` where the solves would take too long.
     pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
-        let solver = &self.here().solver;
-        if cond_var::cond_var_cost(solver) > AFFORDABLE_VARIANCES {
-            return Err(Error::NeedsFactor);
-        }
-        Ok(cond_var::cond_var(solver))
+        cond_var::affordable(&self.here().solver)
     }
 
     /// Number of fixed effects.
@@ -257,34 +252,11 @@ impl MatrixFree {
     }
 
     pub fn rx(&self) -> Vec<f64> {
-        let border = &self.here().border;
-        let p = border.delta.len();
-        let mut upper = vec![0.0; p * p];
-        for j in 0..p {
-            for i in j..p {
-                upper[i * p + j] = border.l[j * p + i];
-            }
-        }
-        let shift = &self.iterative.system().shift;
-        for i in 1..p {
-            upper[i * p] += shift[i] * upper[0];
-        }
-        upper
+        self.here().border.upper(&self.iterative.system().shift)
     }
 
     pub fn level_products(&self) -> Vec<Vec<f64>> {
-        let system = self.iterative.system();
-        let mut products: Vec<Vec<f64>> =
-            self.lambdas.iter().map(|l| vec![0.0; l.len()]).collect();
-        for a00 in system.a00.iter() {
-            small::axpy(1.0, a00, &mut products[system.leading]);
-        }
-        for block in &system.trailing {
-            for zz in block.zz.iter() {
-                small::axpy(1.0, zz, &mut products[block.term]);
-            }
-        }
-        products
+        self.iterative.system().level_products()
     }
 
     pub fn size(&self) -> Size {

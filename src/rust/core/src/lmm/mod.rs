@@ -59,6 +59,7 @@ use crate::lmm::matrix_free::Parts;
 use crate::lmm::noise::Noise;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
+pub use crate::factor::memory::EngineKind;
 pub use point::{Estimates, Hessian, Point, Slopes};
 
 /// The criterion that is minimised.
@@ -93,18 +94,6 @@ pub struct LinearMixedModel {
     memory: Memory,
     /// What random vectors left of doubt at the minimum.
     noise: Option<Noise>,
-}
-
-/// What a model is computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EngineKind {
-    /// A factor where that is fast and there is the memory for it, otherwise conjugate gradients.
-    #[default]
-    Auto,
-    /// A factor.
-    Exact,
-    /// Conjugate gradients where factors cross; one term has nothing to solve.
-    Iterative,
 }
 
 /// The criterion, and what it needs beside the factor.
@@ -165,21 +154,6 @@ impl Held {
     pub fn indices(&self) -> Vec<usize> {
         let all = self.relative.iter().chain(&self.absolute);
         all.map(|&(index, _)| index).collect()
-    }
-}
-
-impl EngineKind {
-    // Whether no factor is tried for a model of so many terms.
-    fn is_iterative(self, n_terms: usize) -> bool {
-        self == Self::Iterative && n_terms > 1
-    }
-
-    // A factor that somebody asks for may take its time.
-    fn in_room(self, room: &Room) -> Room {
-        Room {
-            is_patient: self != Self::Auto,
-            ..*room
-        }
     }
 }
 

@@ -1,0 +1,353 @@
+//! What solves the penalized problem with the present weights: a factor, exactly, or conjugate
+//! gradients with random vectors, for crossed terms of any size.
+
+use super::leverage::Leverage;
+use super::matrix_free::MatrixFree;
+use crate::covariance::RelCov;
+use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
+use crate::design::columns::Columns;
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::factor::cross_products::shifts;
+use crate::factor::layout::Layout;
+use crate::factor::leading::Leading;
+use crate::factor::memory::{too_large, EngineKind, Room};
+use crate::factor::rows::Rows;
+use crate::factor::solve::Vectors;
+use crate::factor::{Factor, Solution};
+use crate::glmm::pirls::Vary;
+use crate::iterative::reweigh::Reweigh;
+
+/// An engine at one theta.
+#[derive(Debug, Clone)]
+pub(crate) enum Engine {
+    Exact(Box<Exact>),
+    Iterative(Box<MatrixFree>),
+}
+
+/// The factors of the penalized problem.
+#[derive(Debug, Clone)]
+pub(crate) struct Exact {
+    /// The system without fixed effects.
+    alone: System,
+    /// The system with fixed effects.
+    joint: System,
+}
+
+/// A factor, with its right-hand side.
+#[derive(Debug, Clone)]
+struct System {
+    factor: Factor,
+    rhs: Vectors,
+}
+
+/// The weights of a penalized least-squares problem, and where its solution is near.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Problem<'a> {
+    /// What is varied.
+    pub vary: Vary,
+    /// Weight of each row.
+    pub weights: &'a [f64],
+    /// What is multiplied by `[Z X]'` on the right-hand side.
+    pub working: &'a [f64],
+    /// The spherical random effects before.
+    pub u: &'a [Vec<f64>],
+    /// The fixed effects before.
+    pub beta: &'a [f64],
+}
+
+impl System {
+    fn new(factor: Factor) -> Self {
+        let rhs = Vectors::zeros(&factor, 1);
+        Self { factor, rhs }
+    }
+}
+
+impl Exact {
+    // None where a factor would take too long.
+    fn new(design: &Design, room: &Room) -> Result<Option<Self>> {
+        let Some(joint) = Factor::empty(design, room)? else {
+            return Ok(None);
+        };
+        let alone = Design {
+            x: Columns::default(),
+            ..design.clone()
+        };
+        let patient = Room {
+            is_patient: true,
+            ..*room
+        };
+        let alone = Factor::empty(&alone, &patient)?
+            .ok_or_else(|| too_large(f64::NAN, None))?;
+        Ok(Some(Self {
+            alone: System::new(alone),
+            joint: System::new(joint),
+        }))
+    }
+
+    fn system(&self, vary: Vary) -> &System {
+        match vary {
+            Vary::Modes => &self.alone,
+            Vary::Jointly => &self.joint,
+        }
+    }
+
+    fn refactor(&mut self, rows: &mut Rows, problem: Problem) -> Result<()> {
+        let System { factor, rhs } = match problem.vary {
+            Vary::Modes => &mut self.alone,
+            Vary::Jointly => &mut self.joint,
+        };
+        rows.refill(factor, rhs, problem.weights, problem.working);
+        if problem.vary == Vary::Jointly {
+            // Where data are separated the weights vanish in a direction of the fixed effects.
+            factor.border.anchor = problem.beta.to_vec();
+        }
+        factor.refactor()
+    }
+}
+
+impl Engine {
+    /// The engine of a design, and its rows in the order that belongs to it.
+    ///
+    /// # Errors
+    /// `TooLarge` if there has to be a factor, and no room for it.
+    pub fn new(
+        kind: EngineKind,
+        room: &Room,
+        design: &Design,
+    ) -> Result<(Self, Rows)> {
+        let shift = shifts(design);
+        let exact = match kind.is_iterative(design.terms.len()) {
+            true => None,
+            false => Exact::new(design, &kind.in_room(room))?,
+        };
+        if let Some(exact) = exact {
+            let factor = &exact.alone.factor;
+            let places = (&factor.layout, &factor.leading);
+            let rows = Rows::new(design, places, &shift);
+            return Ok((Self::Exact(Box::new(exact)), rows));
+        }
+        let layout = Layout::new(design);
+        let leading = Leading::new(design, &layout);
+        let rows = Rows::new(design, (&layout, &leading), &shift);
+        let pattern = Reweigh::new(&layout, leading, &rows);
+        let engine = MatrixFree::new(design.covs(), pattern, shift);
+        Ok((Self::Iterative(Box::new(engine)), rows))
+    }
+
+    /// The factor that belongs to what is varied.
+    ///
+    /// # Errors
+    /// `NeedsFactor` of the iterative engine.
+    pub fn factor(&self, vary: Vary) -> Result<&Factor> {
+        match self {
+            Self::Exact(exact) => Ok(&exact.system(vary).factor),
+            Self::Iterative(_) => Err(Error::NeedsFactor),
+        }
+    }
+
+    /// The iterative engine's parts.
+    pub fn as_iterative(&self) -> Option<&MatrixFree> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Iterative(iterative) => Some(iterative),
+        }
+    }
+
+    /// The iterative engine's parts, to be changed.
+    pub fn as_iterative_mut(&mut self) -> Option<&mut MatrixFree> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Iterative(iterative) => Some(iterative),
+        }
+    }
+
+    /// Sets the covariance parameters.
+    pub fn set_theta(&mut self, theta: &[f64]) {
+        match self {
+            Self::Exact(exact) => {
+                exact.alone.factor.set_theta(theta);
+                exact.joint.factor.set_theta(theta);
+            }
+            Self::Iterative(iterative) => iterative.set_theta(theta),
+        }
+    }
+
+    /// Takes new weights, at which everything after it is asked for.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn refactor(
+        &mut self,
+        rows: &mut Rows,
+        problem: Problem,
+    ) -> Result<()> {
+        match self {
+            Self::Exact(exact) => exact.refactor(rows, problem),
+            Self::Iterative(iterative) => {
+                iterative.reweigh(rows, problem.weights, problem.vary)
+            }
+        }
+    }
+
+    /// The solution of the problem with whose weights it was refactored last.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn solution(
+        &mut self,
+        rows: &Rows,
+        problem: Problem,
+    ) -> Result<Solution> {
+        match self {
+            Self::Exact(exact) => {
+                let System { factor, rhs } = exact.system(problem.vary);
+                Ok(factor.solve_anchored(rhs))
+            }
+            Self::Iterative(iterative) => {
+                let (rz, rx) =
+                    rows.transposed(problem.working, problem.vary.fixed());
+                iterative.step(&rz, &rx, problem.u)
+            }
+        }
+    }
+
+    /// Solves for `[Lambda'r_Z; r_X]` and, where there is a factor, spherical elements in addition.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn solve(
+        &mut self,
+        vary: Vary,
+        (rz, rx): (&[Vec<f64>], &[f64]),
+        spherical: &[f64],
+    ) -> Result<Solution> {
+        match self {
+            Self::Exact(exact) => {
+                Ok(exact.system(vary).factor.solve(rz, rx, spherical))
+            }
+            Self::Iterative(iterative) => iterative.solve(rz, rx),
+        }
+    }
+
+    /// `log |H|`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn log_det_re(&mut self, vary: Vary) -> Result<f64> {
+        match self {
+            Self::Exact(exact) => Ok(exact.system(vary).factor.log_det_re()),
+            Self::Iterative(iterative) => Ok(iterative.log_det_re()?.value),
+        }
+    }
+
+    /// Leverages of the random effects; `own` stands in for diagonal blocks of `H^-1` in models
+    /// without trailing terms.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn leverage(
+        &mut self,
+        vary: Vary,
+        rows: &Rows,
+        weights: &[f64],
+        own: Option<&[f64]>,
+    ) -> Result<Leverage> {
+        match self {
+            Self::Exact(exact) => {
+                let factor = &exact.system(vary).factor;
+                Ok(Leverage::new(rows, factor, weights, own))
+            }
+            Self::Iterative(iterative) => iterative.leverage(rows),
+        }
+    }
+
+    /// `sum_l W_ll` of each term.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn traces(
+        &mut self,
+        vary: Vary,
+        omega: &mut OmegaDerivatives,
+    ) -> Result<()> {
+        match self {
+            Self::Exact(exact) => {
+                let factor = &exact.system(vary).factor;
+                FactorDerivatives::new(factor).update_traces(factor, omega);
+            }
+            Self::Iterative(iterative) => {
+                let traces = &iterative.probed()?.traces.mean;
+                for (g, traces) in omega.g_mut().iter_mut().zip(traces) {
+                    g.copy_from_slice(traces);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lambda of each term.
+    pub fn lambdas(&self) -> &[Vec<f64>] {
+        match self {
+            Self::Exact(exact) => &exact.alone.factor.lambdas,
+            Self::Iterative(iterative) => &iterative.lambdas,
+        }
+    }
+
+    /// `Lambda u` of one term.
+    pub fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Exact(exact) => exact.alone.factor.times_lambda(term, u),
+            Self::Iterative(iterative) => iterative.times_lambda(term, u),
+        }
+    }
+
+    /// Sums over the levels of each term of `Z'WZ`, `k x k`.
+    pub fn level_products(&self, vary: Vary) -> Vec<Vec<f64>> {
+        match self {
+            Self::Exact(exact) => exact.system(vary).factor.level_products(),
+            Self::Iterative(iterative) => iterative.level_products(),
+        }
+    }
+
+    /// Upper triangular `R_X` of the columns as they are, where fixed effects are varied.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn rx(&mut self) -> Result<Vec<f64>> {
+        match self {
+            Self::Exact(exact) => Ok(exact.joint.factor.rx()),
+            Self::Iterative(iterative) => iterative.rx(),
+        }
+    }
+
+    /// `(X'V^-1X)^-1` of the centred columns, where fixed effects are varied.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn fixed_inverse(&mut self) -> Result<Vec<f64>> {
+        match self {
+            Self::Exact(exact) => Ok(exact.joint.factor.border.inverse()),
+            Self::Iterative(iterative) => iterative.fixed_inverse(),
+        }
+    }
+
+    /// `log |R_X|^2`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn log_det_fe(&mut self) -> Result<f64> {
+        match self {
+            Self::Exact(exact) => Ok(exact.joint.factor.log_det_fe()),
+            Self::Iterative(iterative) => Ok(iterative.border()?.log_det),
+        }
+    }
+
+    /// Covariances of the terms.
+    pub fn covs(&self) -> &[RelCov] {
+        match self {
+            Self::Exact(exact) => exact.alone.factor.covs(),
+            Self::Iterative(iterative) => &iterative.covs,
+        }
+    }
+}

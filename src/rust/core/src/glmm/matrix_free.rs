@@ -1,0 +1,320 @@
+//! The penalized problem by conjugate gradients: what [`crate::iterative`] knows of its Lambdas and
+//! weights.
+
+use std::sync::Arc;
+
+use super::leverage::Leverage;
+use crate::covariance::RelCov;
+use crate::error::Result;
+use crate::factor::rows::Rows;
+use crate::factor::Solution;
+use crate::glmm::pirls::Vary;
+use crate::iterative::border::Border;
+use crate::iterative::cond_var;
+use crate::iterative::gradients::Solver;
+use crate::iterative::leverage::leverages;
+use crate::iterative::log_det::{constants, LogDet, Probed, Probes};
+use crate::iterative::reweigh::Reweigh;
+use crate::iterative::solve::{solve, Sides, Solutions};
+use crate::iterative::system::System;
+use crate::kernels::small;
+use crate::tolerances::{EXACT_SOLVE, SEARCH_SOLVE, STEP_SOLVE};
+
+/// Random vectors that a search starts with.
+pub(super) const FEWEST: usize = 8;
+/// The most random vectors that are taken.
+pub(super) const MOST: usize = 128;
+/// Random vectors of the log-likelihood that is reported.
+const REPORTED: usize = 32;
+/// The start of the random numbers.
+const SEED: u64 = 20_261_128;
+
+/// The problem at one theta and with one set of weights after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct MatrixFree {
+    pub covs: Vec<RelCov>,
+    pub lambdas: Vec<Vec<f64>>,
+    pattern: Reweigh,
+    system: Arc<System>,
+    shift: Vec<f64>,
+    probes: Probes,
+    tolerance: f64,
+    here: Option<Here>,
+}
+
+/// What is known with the present weights.
+#[derive(Debug, Clone)]
+struct Here {
+    solver: Solver,
+    /// The fixed effects, if they are varied, to the accuracy of a step or of what is reported.
+    border: Option<(Border, f64)>,
+    probed: Option<Probed>,
+}
+
+impl MatrixFree {
+    /// The problem with this pattern, whose columns of X have had multiples of the first taken off.
+    pub fn new(
+        covs: Vec<RelCov>,
+        (pattern, system): (Reweigh, System),
+        shift: Vec<f64>,
+    ) -> Self {
+        let lambdas = covs.iter().map(|cov| vec![0.0; cov.vsize().pow(2)]);
+        let mut engine = Self {
+            lambdas: lambdas.collect(),
+            pattern,
+            system: Arc::new(system),
+            shift,
+            probes: Probes {
+                count: 0,
+                seed: SEED,
+                with_norm: false,
+                keep: true,
+            },
+            tolerance: EXACT_SOLVE,
+            here: None,
+            covs,
+        };
+        engine.report(FEWEST);
+        engine
+    }
+
+    /// Takes so many random vectors for a search.
+    pub fn search(&mut self, count: usize) {
+        self.probes.count = count;
+        self.probes.with_norm = false;
+        self.tolerance = SEARCH_SOLVE;
+        self.forget();
+    }
+
+    /// Takes so many random vectors, or more, for values that are reported.
+    pub fn report(&mut self, count: usize) {
+        self.probes.count = count.max(REPORTED);
+        self.probes.with_norm = true;
+        self.tolerance = EXACT_SOLVE;
+        self.forget();
+    }
+
+    /// How many random vectors are taken.
+    pub fn count(&self) -> usize {
+        self.probes.count
+    }
+
+    // Forgets what random vectors and borders of another accuracy have told.
+    fn forget(&mut self) {
+        if let Some(here) = &mut self.here {
+            here.border = None;
+            here.probed = None;
+        }
+    }
+
+    pub fn set_theta(&mut self, theta: &[f64]) {
+        self.here = None;
+        for (cov, lambda) in self.covs.iter().zip(&mut self.lambdas) {
+            cov.fill_lambda(theta, lambda);
+        }
+    }
+
+    /// Takes new weights of the rows.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn reweigh(
+        &mut self,
+        rows: &Rows,
+        weights: &[f64],
+        vary: Vary,
+    ) -> Result<()> {
+        self.here = None;
+        let system = Arc::make_mut(&mut self.system);
+        let with_fixed = vary == Vary::Jointly;
+        self.pattern.fill(rows, weights, with_fixed, system);
+        self.here = Some(Here {
+            solver: Solver::new(&self.system, &self.lambdas)?,
+            border: None,
+            probed: None,
+        });
+        Ok(())
+    }
+
+    fn here(&mut self) -> &mut Here {
+        self.here.as_mut().expect("rows have been weighed")
+    }
+
+    /// Products and solves with the present weights.
+    pub fn solver(&self) -> &Solver {
+        let here = self.here.as_ref().expect("rows have been weighed");
+        &here.solver
+    }
+
+    // The fixed effects until residuals are below `tolerance`.
+    fn border_within(&mut self, tolerance: f64) -> Result<&Here> {
+        let here = self.here();
+        let known = here.border.as_ref().map(|(_, within)| *within);
+        if !known.is_some_and(|known| known <= tolerance) {
+            let border = Border::new(&here.solver, tolerance, &[])?;
+            here.border = Some((border, tolerance));
+        }
+        Ok(here)
+    }
+
+    /// The fixed effects.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn border(&mut self) -> Result<&Border> {
+        let found = self.border_within(self.tolerance)?.border.as_ref();
+        Ok(&found.expect("it has just been found").0)
+    }
+
+    /// The next point of a search for the modes, from those before.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn step(
+        &mut self,
+        rz: &[Vec<f64>],
+        rx: &[f64],
+        u: &[Vec<f64>],
+    ) -> Result<Solution> {
+        self.solve_within(STEP_SOLVE, (rz, rx), Some(u))
+    }
+
+    /// The solution for `[Lambda'r_Z; r_X]`.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn solve(&mut self, rz: &[Vec<f64>], rx: &[f64]) -> Result<Solution> {
+        self.solve_within(SEARCH_SOLVE, (rz, rx), None)
+    }
+
+    fn solve_within(
+        &mut self,
+        tolerance: f64,
+        given: (&[Vec<f64>], &[f64]),
+        u: Option<&[Vec<f64>]>,
+    ) -> Result<Solution> {
+        let mut rhs = Sides::zeros(self.solver());
+        rhs.put(self.solver(), 0, given);
+        let start = u.map(|u| {
+            let mut start = Sides::zeros(self.solver());
+            start.put(self.solver(), 0, (u, &[]));
+            start.trailing
+        });
+        let found =
+            self.solve_sides(tolerance, &rhs, start.as_deref())?;
+        let solver = self.solver();
+        Ok(Solution {
+            beta: found.u.fixed(0),
+            u: found.u.terms(solver, 0),
+            b: found.b.terms(solver, 0),
+        })
+    }
+
+    /// Solutions for eight right-hand sides.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn solve_sides(
+        &mut self,
+        tolerance: f64,
+        rhs: &Sides,
+        start: Option<&[[f64; 8]]>,
+    ) -> Result<Solutions> {
+        let here = self.border_within(tolerance)?;
+        let border = here.border.as_ref().expect("it has just been found");
+        Ok(solve(&here.solver, &border.0, rhs, start, tolerance))
+    }
+
+    /// What random vectors tell.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn probed(&mut self) -> Result<&Probed> {
+        let (probes, tolerance) = (self.probes, self.tolerance);
+        let here = self.here();
+        if here.probed.is_none() {
+            let vectors = constants(&here.solver);
+            let border = Border::new(&here.solver, tolerance, &vectors)?;
+            here.probed = Some(probes.probe(&here.solver, vectors, &border));
+            here.border = Some((border, tolerance));
+        }
+        Ok(here.probed.as_ref().expect("it has just been found"))
+    }
+
+    /// `log |H|`, with the standard error of its estimate.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn log_det_re(&mut self) -> Result<LogDet> {
+        let found = self.probed()?.log_det;
+        let solver = self.solver();
+        let exact = solver.reduced.log_det + solver.preconditioner.log_det();
+        Ok(LogDet {
+            value: found.value + exact,
+            ..found
+        })
+    }
+
+    /// Leverages of the random effects.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub fn leverage(&mut self, rows: &Rows) -> Result<Leverage> {
+        self.probed()?;
+        let lambdas = self.lambdas.clone();
+        let here = self.here();
+        let Some(probed) = &here.probed else {
+            return Ok(Leverage::default());
+        };
+        // Z'WZ Lambda H^-1 = Z'V^-1Z Lambda.
+        let times_lambda = |(traces, lambda): (&Vec<f64>, &Vec<f64>)| {
+            let mut product = vec![0.0; lambda.len()];
+            let k = lambda.len().isqrt();
+            small::multiply(k, traces, lambda, &mut product);
+            product
+        };
+        let traces = probed.traces.mean.iter().zip(&lambdas);
+        Ok(Leverage {
+            rows: leverages(&here.solver, rows, &probed.kept),
+            terms: traces.map(times_lambda).collect(),
+        })
+    }
+
+    pub fn times_lambda(&self, term: usize, u: &[f64]) -> Vec<f64> {
+        let k = self.covs[term].vsize();
+        let mut b = vec![0.0; u.len()];
+        for (b, u) in b.chunks_exact_mut(k).zip(u.chunks_exact(k)) {
+            small::lambda_times(k, &self.lambdas[term], u, b);
+        }
+        b
+    }
+
+    pub fn level_products(&self) -> Vec<Vec<f64>> {
+        self.system.level_products()
+    }
+
+    pub fn rx(&mut self) -> Result<Vec<f64>> {
+        let shift = self.shift.clone();
+        Ok(self.border()?.upper(&shift))
+    }
+
+    pub fn fixed_inverse(&mut self) -> Result<Vec<f64>> {
+        let border = self.border()?;
+        let p = border.delta.len();
+        let mut inverse = vec![0.0; p * p];
+        for (j, column) in inverse.chunks_exact_mut(p.max(1)).enumerate() {
+            column[j] = 1.0;
+            small::forward_solve(p, &border.l, column);
+            small::backward_solve(p, &border.l, column);
+        }
+        Ok(inverse)
+    }
+
+    /// Conditional variances of the random effects given the fixed ones.
+    ///
+    /// # Errors
+    /// `NeedsFactor` where the solves would take too long.
+    pub fn cond_var(&self) -> Result<Vec<Vec<f64>>> {
+        cond_var::affordable(self.solver())
+    }
+}

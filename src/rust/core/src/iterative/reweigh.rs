@@ -1,0 +1,215 @@
+//! The cross-products of rows whose weights change from step to step, as those of generalized
+//! models do: the pattern is found once, and filled anew.
+
+use crate::factor::blocks::Blocks;
+use crate::factor::layout::Layout;
+use crate::factor::leading::Leading;
+use crate::factor::rows::Rows;
+use crate::iterative::system::{System, Trailing};
+use crate::kernels::small;
+
+/// Where the sums of the rows belong.
+#[derive(Debug, Clone)]
+pub(crate) struct Reweigh {
+    /// For each element of the products of two trailing terms its place among the sums of the
+    /// cells, one pair of terms after the other.
+    sources: Vec<u32>,
+    sums: Vec<f64>,
+    scratch: Vec<f64>,
+}
+
+/// An element of the products of two trailing terms: row, column, and where its sum stands.
+type Element = (u32, u32, u32);
+
+impl Reweigh {
+    /// Finds the pattern of the rows, and makes a system of zeros with it.
+    pub fn new(
+        layout: &Layout,
+        leading: Leading,
+        rows: &Rows,
+    ) -> (Self, System) {
+        let mut elements = cross_elements(rows);
+        elements.sort_unstable_by_key(|element| (element.0, element.1));
+        let mut cross_ptr = vec![0; layout.m + 1];
+        for element in &elements {
+            cross_ptr[element.0 as usize + 1] += 1;
+        }
+        (0..layout.m).for_each(|i| cross_ptr[i + 1] += cross_ptr[i]);
+        let system = System {
+            leading: layout.leading_term,
+            k0: leading.k,
+            a00: leading.a00,
+            ptr: leading.ptr,
+            rows: leading.rows,
+            vals: leading.vals,
+            trailing: trailing_terms(layout),
+            m: layout.m,
+            p: 0,
+            cross_ptr,
+            cross_rows: elements.iter().map(|element| element.1).collect(),
+            cross_vals: vec![0.0; elements.len()],
+            border_leading: Vec::new(),
+            border_trailing: Vec::new(),
+            gram: Vec::new(),
+            total_ss: f64::NAN,
+            beta0: Vec::new(),
+            shift: Vec::new(),
+        };
+        let reweigh = Self {
+            sources: elements.iter().map(|element| element.2).collect(),
+            sums: Vec::new(),
+            scratch: Vec::new(),
+        };
+        (reweigh, system)
+    }
+
+    /// Fills the system with `[Z X]'W[Z X]`, or without fixed effects with `Z'WZ`. The response
+    /// stays zero.
+    pub fn fill(
+        &mut self,
+        rows: &Rows,
+        w: &[f64],
+        with_fixed: bool,
+        system: &mut System,
+    ) {
+        let is_plain = rows.terms.iter().all(|term| term.z.is_empty());
+        if is_plain {
+            count_leading(rows, w, system);
+        } else {
+            sum_leading(rows, w, system);
+        }
+        self.fill_pairs(rows, w, system);
+        fill_fixed(rows, w, with_fixed, system);
+    }
+
+    // Z_t'WZ_t of the trailing terms, and Z_t'WZ_s.
+    fn fill_pairs(&mut self, rows: &Rows, w: &[f64], system: &mut System) {
+        self.sums.clear();
+        for cells in &rows.pairs {
+            let a = &rows.terms[cells.a];
+            let b = &rows.terms[cells.b];
+            cells.sum(a, b, w, &mut self.scratch);
+            if cells.a == cells.b {
+                let zz = &mut system.trailing[cells.a - 1].zz;
+                zz.values_mut().copy_from_slice(&self.scratch);
+            } else {
+                self.sums.extend_from_slice(&self.scratch);
+            }
+        }
+        let values = system.cross_vals.iter_mut().zip(&self.sources);
+        values.for_each(|(value, &at)| *value = self.sums[at as usize]);
+    }
+}
+
+// Z_0'WZ_0 and Z_t'WZ_0 where all columns are ones.
+fn count_leading(rows: &Rows, w: &[f64], system: &mut System) {
+    system.vals.fill(0.0);
+    for level in 0..system.n_leading() {
+        let own = rows.of_level(level);
+        system.a00.block_mut(level)[0] = w[own.clone()].iter().sum();
+        let vals = &mut system.vals[system.ptr[level]..system.ptr[level + 1]];
+        for term in &rows.terms[1..] {
+            let slots = &term.slot[own.clone()];
+            for (&slot, w) in slots.iter().zip(&w[own.clone()]) {
+                vals[slot as usize] += w;
+            }
+        }
+    }
+}
+
+// Z_0'WZ_0 and Z_t'WZ_0.
+fn sum_leading(rows: &Rows, w: &[f64], system: &mut System) {
+    let k = system.k0;
+    let leading = &rows.terms[0];
+    system.vals.fill(0.0);
+    system.a00.values_mut().fill(0.0);
+    for level in 0..system.n_leading() {
+        let touched = system.ptr[level] * k..system.ptr[level + 1] * k;
+        let vals = &mut system.vals[touched];
+        let a00 = system.a00.block_mut(level);
+        for i in rows.of_level(level) {
+            let z0 = leading.z(i);
+            for (column, z) in a00.chunks_exact_mut(k).zip(z0) {
+                small::axpy(w[i] * z, z0, column);
+            }
+            for term in &rows.terms[1..] {
+                let own = &mut vals[term.slot[i] as usize * k..];
+                for (value, z) in own.chunks_exact_mut(k).zip(term.z(i)) {
+                    small::axpy(w[i] * z, z0, value);
+                }
+            }
+        }
+    }
+}
+
+// X'WZ and X'WX, with room for a response behind each row.
+fn fill_fixed(rows: &Rows, w: &[f64], with_fixed: bool, system: &mut System) {
+    let p = if with_fixed { rows.p } else { 0 };
+    let width = p + 1;
+    let n_effects = system.n_leading() * system.k0;
+    system.p = p;
+    small::set_zeros(&mut system.gram, width * width);
+    small::set_zeros(&mut system.border_leading, width * n_effects);
+    small::set_zeros(&mut system.border_trailing, width * system.m);
+    if p == 0 {
+        return;
+    }
+    let mut weighted = vec![0.0; p];
+    for (i, x) in rows.x.chunks_exact(p).enumerate() {
+        let values = weighted.iter_mut().zip(x);
+        values.for_each(|(weighted, x)| *weighted = w[i] * x);
+        for (column, x) in system.gram.chunks_exact_mut(width).zip(x) {
+            small::axpy(*x, &weighted, &mut column[..p]);
+        }
+        for (t, term) in rows.terms.iter().enumerate() {
+            let (border, first) = match t {
+                0 => {
+                    let level = term.level[i] as usize;
+                    (&mut system.border_leading, level * term.k)
+                }
+                _ => (&mut system.border_trailing, term.first_row(i)),
+            };
+            let effects = border[first * width..].chunks_exact_mut(width);
+            for (row, z) in effects.zip(term.z(i)) {
+                small::axpy(*z, &weighted, &mut row[..p]);
+            }
+        }
+    }
+}
+
+fn trailing_terms(layout: &Layout) -> Vec<Trailing> {
+    let mut first = 0;
+    let mut trailing = Vec::new();
+    for block in &layout.blocks {
+        let n_levels = block.first.len();
+        trailing.push(Trailing {
+            term: block.term,
+            k: block.vsize,
+            n_levels,
+            first,
+            zz: Blocks::squares(block.vsize, n_levels),
+        });
+        first += n_levels * block.vsize;
+    }
+    trailing
+}
+
+// The elements of the products of different trailing terms, in both triangles.
+fn cross_elements(rows: &Rows) -> Vec<Element> {
+    let mut elements = Vec::new();
+    let mut at = 0;
+    for cells in rows.pairs.iter().filter(|cells| cells.a != cells.b) {
+        let ka = rows.terms[cells.a].k as u32;
+        let kb = rows.terms[cells.b].k as u32;
+        for &(row, column) in &cells.first {
+            for l in 0..kb {
+                for j in 0..ka {
+                    elements.push((row + j, column + l, at));
+                    elements.push((column + l, row + j, at));
+                    at += 1;
+                }
+            }
+        }
+    }
+    elements
+}

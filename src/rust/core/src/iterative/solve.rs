@@ -1,0 +1,266 @@
+//! Solutions of the whole system, fixed effects included, for right-hand sides of any origin.
+
+use crate::iterative::border::{all_products, Border};
+use crate::iterative::gradients::Solver;
+use crate::iterative::system::{add_multiple, add_square, Row, WIDTH};
+use crate::kernels::small;
+
+/// Eight vectors with an element per effect, side by side.
+#[derive(Debug, Clone, Default)]
+pub struct Sides {
+    /// Elements of the leading term's effects, level after level.
+    pub leading: Vec<Row>,
+    /// Elements of the trailing effects.
+    pub trailing: Vec<Row>,
+    /// Elements of the fixed effects.
+    pub fixed: Vec<Row>,
+}
+
+/// Solutions for eight right-hand sides.
+#[derive(Debug, Clone)]
+pub struct Solutions {
+    /// Spherical random effects; the fixed ones beside them.
+    pub u: Sides,
+    /// Random effects `b = Lambda u`, likewise.
+    pub b: Sides,
+}
+
+impl Sides {
+    /// Zeros.
+    pub fn zeros(solver: &Solver) -> Self {
+        let system = solver.system();
+        let n_leading = system.n_leading() * system.k0;
+        Self {
+            leading: vec![[0.0; WIDTH]; n_leading],
+            trailing: vec![[0.0; WIDTH]; system.m],
+            fixed: vec![[0.0; WIDTH]; system.p],
+        }
+    }
+
+    /// Writes the elements of each term of the model, and of the fixed effects, into column `c`.
+    pub fn put(
+        &mut self,
+        solver: &Solver,
+        c: usize,
+        (terms, fixed): (&[Vec<f64>], &[f64]),
+    ) {
+        let system = solver.system();
+        set_column(&mut self.leading, c, &terms[system.leading]);
+        for block in &system.trailing {
+            let own = &mut self.trailing[block.rows()];
+            set_column(own, c, &terms[block.term]);
+        }
+        set_column(&mut self.fixed, c, fixed);
+    }
+
+    /// The elements of each term of the model in column `c`.
+    pub fn terms(&self, solver: &Solver, c: usize) -> Vec<Vec<f64>> {
+        let system = solver.system();
+        let column = |rows: &[Row]| rows.iter().map(|row| row[c]).collect();
+        let mut terms = vec![Vec::new(); system.trailing.len() + 1];
+        terms[system.leading] = column(&self.leading);
+        for block in &system.trailing {
+            terms[block.term] = column(&self.trailing[block.rows()]);
+        }
+        terms
+    }
+
+    /// The elements of the fixed effects in column `c`.
+    pub fn fixed(&self, c: usize) -> Vec<f64> {
+        self.fixed.iter().map(|row| row[c]).collect()
+    }
+}
+
+/// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for eight right-hand sides; the border
+/// is that of the same weights. `start` is near `S^-1` times what is left of the trailing ones:
+/// residuals end below `tolerance` times those that it leaves.
+pub fn solve(
+    solver: &Solver,
+    border: &Border,
+    rhs: &Sides,
+    start: Option<&[Row]>,
+    tolerance: f64,
+) -> Solutions {
+    let explained = times_v(solver, &rhs.leading);
+    let right = reduced_right(solver, rhs, &explained);
+    let x = solve_from(solver, &right, start, tolerance);
+    let fixed = fixed_effects(solver, border, rhs, &explained, &x);
+    let mut by: Vec<Row> =
+        fixed.iter().map(|row| row.map(|value| -value)).collect();
+    by.push([0.0; WIDTH]);
+    let mut u = border.combined(&by);
+    for (u, x) in u.iter_mut().zip(&x) {
+        add_multiple(1.0, x, u);
+    }
+    let mut b = u.clone();
+    solver.reduced.scale(&mut b, false);
+    let (u0, b0) = leading_effects(solver, rhs, &by, &b);
+    let of = |leading, trailing, fixed| Sides {
+        leading,
+        trailing,
+        fixed,
+    };
+    Solutions {
+        u: of(u0, u, fixed.clone()),
+        b: of(b0, b, fixed),
+    }
+}
+
+/// Computes `[Z X]'W(Z b + X beta)`.
+pub fn weighted_products(solver: &Solver, b: &Sides) -> Sides {
+    let system = solver.system();
+    let reduced = &solver.reduced;
+    let k = system.k0;
+    let mut out = Sides::zeros(solver);
+    reduced.times_a(&b.trailing, &mut out.trailing);
+    for level in 0..system.n_leading() {
+        let at = level * k..(level + 1) * k;
+        let own = &b.leading[at.clone()];
+        let products = &mut out.leading[at];
+        reduced.gather(level, &b.trailing, products);
+        add_square(system.a00.block(level), own, products);
+        reduced.scatter(level, 1.0, own, &mut out.trailing);
+    }
+    let width = system.p + 1;
+    let mut fixed = vec![[0.0; WIDTH]; system.p];
+    for (column, beta) in system.gram.chunks_exact(width).zip(&b.fixed) {
+        add_column(column, beta, &mut fixed);
+    }
+    let leading = (&system.border_leading, &b.leading, &mut out.leading);
+    let trailing = (&system.border_trailing, &b.trailing, &mut out.trailing);
+    for (border, effects, products) in [leading, trailing] {
+        let rows = border.chunks_exact(width).zip(effects);
+        for ((row, effect), product) in rows.zip(products) {
+            add_column(row, effect, &mut fixed);
+            for (x, beta) in row.iter().zip(&b.fixed) {
+                add_multiple(*x, beta, product);
+            }
+        }
+    }
+    out.fixed = fixed;
+    out
+}
+
+// `out_j += x_j by` for as many j as there are fixed effects.
+fn add_column(x: &[f64], by: &Row, out: &mut [Row]) {
+    for (x, out) in x.iter().zip(out) {
+        add_multiple(*x, by, out);
+    }
+}
+
+// `V_i b_0` of each leading level.
+fn times_v(solver: &Solver, b: &[Row]) -> Vec<Row> {
+    let k = solver.system().k0;
+    let mut explained = vec![[0.0; WIDTH]; b.len()];
+    let levels = explained.chunks_exact_mut(k).zip(b.chunks_exact(k));
+    for (level, (explained, b)) in levels.enumerate() {
+        solver.reduced.times_v(level, b, explained);
+    }
+    explained
+}
+
+// `D'(r_t - A_t0 V r_0)`.
+fn reduced_right(solver: &Solver, rhs: &Sides, explained: &[Row]) -> Vec<Row> {
+    let k = solver.system().k0;
+    let mut right = rhs.trailing.clone();
+    for (level, explained) in explained.chunks_exact(k).enumerate() {
+        solver.reduced.scatter(level, -1.0, explained, &mut right);
+    }
+    solver.reduced.scale(&mut right, true);
+    right
+}
+
+// `S^-1` times the right-hand side.
+fn solve_from(
+    solver: &Solver,
+    right: &[Row],
+    start: Option<&[Row]>,
+    tolerance: f64,
+) -> Vec<Row> {
+    let Some(start) = start else {
+        return solver.solve(right, tolerance).x;
+    };
+    let mut work = start.to_vec();
+    let mut left = start.to_vec();
+    solver.reduced.times_s(start, &mut work, &mut left);
+    for (left, right) in left.iter_mut().zip(right) {
+        left.iter_mut().zip(right).for_each(|(l, r)| *l = r - *l);
+    }
+    let mut x = solver.solve(&left, tolerance).x;
+    for (x, start) in x.iter_mut().zip(start) {
+        add_multiple(1.0, start, x);
+    }
+    x
+}
+
+// `(X'V^-1X)^-1 (r_X - X'WZ H^-1 r_Z)`.
+fn fixed_effects(
+    solver: &Solver,
+    border: &Border,
+    rhs: &Sides,
+    explained: &[Row],
+    x: &[Row],
+) -> Vec<Row> {
+    let system = solver.system();
+    let p = system.p;
+    let mut left = rhs.fixed.clone();
+    let rows = system.border_leading.chunks_exact(p + 1);
+    for (row, explained) in rows.zip(explained) {
+        for (x, left) in row.iter().zip(left.iter_mut()) {
+            add_multiple(-x, explained, left);
+        }
+    }
+    for (block, right) in border.right.iter().enumerate() {
+        let products = all_products(x, right);
+        let own = left.iter_mut().skip(block * WIDTH);
+        for (left, product) in own.zip(&products) {
+            add_multiple(-1.0, product, left);
+        }
+    }
+    for c in 0..WIDTH {
+        let mut column: Vec<f64> = left.iter().map(|row| row[c]).collect();
+        small::forward_solve(p, &border.l, &mut column);
+        small::backward_solve(p, &border.l, &mut column);
+        set_column(&mut left, c, &column);
+    }
+    left
+}
+
+// The leading term's effects, spherical ones first: `Lambda_0 T^-1 Lambda_0' (r_0 + A_0X by - A_0t
+// b)`.
+fn leading_effects(
+    solver: &Solver,
+    rhs: &Sides,
+    by: &[Row],
+    b: &[Row],
+) -> (Vec<Row>, Vec<Row>) {
+    let system = solver.system();
+    let k = system.k0;
+    let width = system.p + 1;
+    let mut left = rhs.leading.clone();
+    let mut explained = vec![[0.0; WIDTH]; k];
+    let borders = system.border_leading.chunks_exact(k * width);
+    for (level, rows) in borders.enumerate() {
+        let left = &mut left[level * k..(level + 1) * k];
+        solver.reduced.gather(level, b, &mut explained);
+        for ((left, row), explained) in
+            left.iter_mut().zip(rows.chunks_exact(width)).zip(&explained)
+        {
+            add_multiple(-1.0, explained, left);
+            for (x, by) in row.iter().zip(by) {
+                add_multiple(*x, by, left);
+            }
+        }
+    }
+    let effects = times_v(solver, &left);
+    for (level, left) in left.chunks_exact_mut(k).enumerate() {
+        solver.reduced.solve_leading(level, left);
+    }
+    (left, effects)
+}
+
+fn set_column(rows: &mut [Row], c: usize, values: &[f64]) {
+    for (row, value) in rows.iter_mut().zip(values) {
+        row[c] = *value;
+    }
+}
