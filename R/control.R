@@ -29,7 +29,7 @@
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
 #'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
-#' @param engine What linear models are computed with: `"exact"`, a factor; `"iterative"`, conjugate
+#' @param engine What linear and generalized models are computed with: `"exact"`, a factor; `"iterative"`, conjugate
 #'   gradients, for crossed factors with so many levels that a factor takes too long or doesn't fit
 #'   in memory (see the section below); or `"auto"`, which takes the iterative engine where the
 #'   exact one is predicted to take more than about two seconds, or more memory than there is.
@@ -65,6 +65,10 @@
 #' log-determinant and its derivatives in theta, is an unbiased estimate from random vectors. These
 #' are the same in each call, whatever `set.seed()` says, so that results can be reproduced, and
 #' more of them are taken until estimates are within about a thousandth of their standard errors.
+#'
+#' Of a generalized model ([rglmm()], by Laplace's approximation, with any family and dispersion)
+#' the conditional modes are solved for, and the log-determinant of their precision is estimated
+#' likewise. Its estimates are within a hundredth of their standard errors.
 #'
 #' What is left of doubt is told: `certificate(fit)$noise` has `excess` (by how much -2
 #' log-likelihood is expected to be above its minimum), `loglik_se` (the standard error of the

@@ -49,7 +49,8 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
     terms = fit_terms(fit),
     reml = FALSE,
     sigma = NULL,
-    glmm = fit$glmm
+    glmm = fit$glmm,
+    engine = fit$engine
   )
 }
 

@@ -72,6 +72,7 @@ unfitted_family <- function(fit) {
 # Add to a fit what takes second derivatives, while there are data.
 with_judgement <- function(fit, spec) {
   judged <- core_glmm_certificate(spec, fit$parameters, held_index(fit))
+  judged$certificate$noise <- fit$optsum$certificate$noise
   from_hessian <- c("gradient", "certificate")
   fit$optsum[from_hessian] <- judged[from_hessian]
   fit["covariance"] <- judged["covariance"]

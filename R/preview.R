@@ -293,14 +293,11 @@ system_size <- function(terms, p) {
 # A system of more rows than this isn't factored to time it: that took seconds.
 max_timed_system <- 3000
 
-#' The engine of a linear model; the other ones have a factor
+#' The engine of a model
 #' @return A list: `engine`, `storage`, `elements`; the first is `NA` where no factor fits in
 #'   memory.
 #' @noRd
 preview_engine <- function(design) {
-  if (!is.null(design$spec$glmm)) {
-    return(list(engine = "exact", storage = NA_character_))
-  }
   tryCatch(
     core_engine(design$spec, list()),
     rlmm_error_too_large = \(cnd) list(engine = NA_character_)

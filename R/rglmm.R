@@ -172,9 +172,13 @@ fit_generalized <- function(design, start, call, verbose) {
   control_of_core <- core_control(control, verbose, design, held)
   est <- with_terms_named(
     core_glmm_fit(design$spec, start, control_of_core, make),
-    design$random
+    design$random,
+    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
   )
   fit <- make(est)
+  if (control_of_core$verbose > 0L) {
+    cat("Engine:", fit$engine, "\n")
+  }
   report_fit(fit, design$spec)
   report_poisson(fit)
   fit

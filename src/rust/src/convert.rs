@@ -225,8 +225,7 @@ impl Spec {
         if self.engine == EngineKind::Auto {
             self.engine = engine(control);
         }
-        let limit = number(control, "memory_limit").filter(|v| v.is_finite());
-        self.room.limit = limit.map(|bytes| bytes as u64);
+        self.room = room(control);
         self
     }
 
@@ -355,6 +354,24 @@ impl Recipe {
                 sigma,
             ),
         }
+    }
+}
+
+/// The engine that a spec names, or that a control asks for, and the room that it has.
+pub fn engine_and_room(spec: &List, control: &List) -> (EngineKind, Room) {
+    let kind = match engine(spec) {
+        EngineKind::Auto => engine(control),
+        named => named,
+    };
+    (kind, room(control))
+}
+
+// The memory that a control allows.
+fn room(control: &List) -> Room {
+    let limit = number(control, "memory_limit").filter(|v| v.is_finite());
+    Room {
+        limit: limit.map(|bytes| bytes as u64),
+        ..Room::default()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Generalized linear mixed models: one exported function per entry point of the core.
 
 use extendr_api::prelude::*;
-use rlmm_core::factor::{cond_var, leverage};
+use rlmm_core::factor::leverage;
+use rlmm_core::factor::memory::{EngineKind, Room};
 use rlmm_core::glmm::bootstrap::ManySettings;
 use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
@@ -16,12 +17,12 @@ use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    array, covariances, effects, element, held, is_set, list, missing, number,
-    numbers, settings, shapes, Pairs, Spec,
+    array, covariances, effects, element, engine_and_room, held, is_set, list,
+    missing, number, numbers, settings, shapes, Pairs, Spec,
 };
 use crate::error::guard;
 use crate::fit_all::n_threads;
-use crate::lmm::redundant;
+use crate::lmm::{noise_list, redundant};
 use crate::optsum::{course, verdict};
 use crate::progress::{print_course, Watch};
 
@@ -32,10 +33,14 @@ struct GlmmSpec {
     link: Link,
     options: Options,
     vary: Vary,
+    engine: EngineKind,
+    room: Room,
 }
 
 impl GlmmSpec {
-    fn new(spec: &List) -> Result<Self> {
+    // With the engine and the memory that a control asks for.
+    fn new(spec: &List, control: &List) -> Result<Self> {
+        let (engine, room) = engine_and_room(spec, control);
         let list = element(spec, "glmm")
             .as_list()
             .ok_or_else(|| missing("glmm"))?;
@@ -72,11 +77,14 @@ impl GlmmSpec {
             } else {
                 Vary::Modes
             },
+            engine,
+            room,
         })
     }
 
     fn model(&self, design: &Design) -> Result<GeneralizedLinearMixedModel> {
-        GeneralizedLinearMixedModel::new(
+        GeneralizedLinearMixedModel::by(
+            (self.engine, &self.room),
             design,
             self.family,
             self.link,
@@ -106,7 +114,7 @@ fn with_model(
     held: &[i32],
     body: impl FnOnce(&mut Prepared) -> Result<Robj>,
 ) -> Result<Robj> {
-    let glmm = GlmmSpec::new(spec)?;
+    let glmm = GlmmSpec::new(spec, &List::new(0))?;
     let spec = Spec::new(spec)?;
     let given = spec.design()?;
     let held = indices(held);
@@ -134,7 +142,7 @@ pub struct GlmmJob {
 impl GlmmJob {
     /// `start` may hold `theta` and `beta`.
     pub fn new(spec: &List, start: &List, control: &List) -> Result<Self> {
-        let glmm = GlmmSpec::new(spec)?;
+        let glmm = GlmmSpec::new(spec, control)?;
         let mut settings = settings(control);
         if element(control, "optimizer").as_str().is_none() {
             settings.optimizer = bfgs::NAME.into();
@@ -241,6 +249,9 @@ impl GlmmJob {
         }
         pairs
             .push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
+        if let Some(noise) = prepared.model.noise() {
+            pairs.push(("noise", noise_list(noise)));
+        }
         let effects = prepared.model.redundant();
         if !effects.is_empty() {
             pairs.push(("redundant", redundant(effects, design.terms.len())));
@@ -435,8 +446,7 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
         with_model(&spec, &[], |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
             prepared.model.objective(vary, &x)?;
-            let mut found =
-                cond_var::cond_var(prepared.model.pirls().factor(vary));
+            let mut found = prepared.model.pirls().cond_var(vary)?;
             for (at, values) in found.iter_mut().enumerate() {
                 let vsize = prepared.design.terms[at].vsize();
                 prepared.basis.covariances_to_given(at, vsize, values);
@@ -458,7 +468,7 @@ fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
                 weights: Some(&weights),
                 ..prepared.design.clone()
             };
-            let pls = prepared.model.pirls().factor(Vary::Jointly);
+            let pls = prepared.model.pirls().factor(Vary::Jointly)?;
             Ok(Robj::from(leverage::leverage(&working, pls)))
         })
     })
@@ -526,6 +536,7 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         ("fitted", Robj::from(mu)),
         ("working_weights", Robj::from(weights)),
         ("n_eff", Robj::from(prepared.model.n_eff() as i32)),
+        ("engine", Robj::from(prepared.model.engine_name())),
     ])
 }
 

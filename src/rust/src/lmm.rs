@@ -4,8 +4,8 @@ use extendr_api::prelude::*;
 use rlmm_core::derivatives::HessianKind;
 use rlmm_core::factor::cross_products::smallest_pivot;
 use rlmm_core::factor::{leverage, Solution};
+use rlmm_core::iterative::Noise;
 use rlmm_core::judge::Certificate;
-use rlmm_core::lmm::noise::Noise;
 use rlmm_core::lmm::{fitted, Estimates};
 use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
@@ -131,8 +131,8 @@ impl Fitted<'_> {
     }
 }
 
-// What random vectors leave of doubt.
-fn noise_list(noise: Noise) -> Robj {
+/// What random vectors leave of doubt.
+pub fn noise_list(noise: Noise) -> Robj {
     list(vec![
         ("excess", Robj::from(noise.excess)),
         ("loglik_se", Robj::from(noise.loglik_se)),

@@ -61,6 +61,7 @@
 //! | [`SEARCH_NOISE`] | 1e-4 | does a step that promises little fall | random vectors disagree |
 //! | [`NOISE_SHARE`] | 1e-2 | has a noisy search converged | below [`NEGLIGIBLE_GAIN`] |
 //! | [`NEGLIGIBLE_EXCESS`] | 1e-6 | are there enough random vectors | as [`NEGLIGIBLE_GAIN`] |
+//! | [`ENOUGH_PROBES`] | 1e-5 | the same of generalized models | a tenth of [`PRECISE`] |
 //! | [`PRECISE`] | 1e-4 | is a point an optimum as far as known | a hundredth of a standard error |
 //! | [`HESSIAN_SOLVE`] | 1e-6 | is the Hessian known | a step needs no more |
 //! | [`VARIANCE_SOLVE`] | 1e-7 | are conditional variances known | they are printed |
@@ -418,6 +419,9 @@ pub(crate) const NOISE_SHARE: f64 = 1e-2;
 
 /// Random vectors enough: the objective is expected to be above its minimum by less.
 pub(crate) const NEGLIGIBLE_EXCESS: f64 = 1e-6;
+
+/// The same of a generalized model, whose likelihood is an approximation by more than that.
+pub(crate) const ENOUGH_PROBES: f64 = 1e-5;
 
 /// The objective is known to be a minimum up to this much: a hundredth of a standard error.
 pub(crate) const PRECISE: f64 = 1e-4;

@@ -102,7 +102,10 @@ fn check(
         Options::default(),
     )
     .unwrap();
-    assert_eq!(model.pirls().factor(Vary::Modes).unwrap().is_sparse(), is_sparse);
+    assert_eq!(
+        model.pirls().factor(Vary::Modes).unwrap().is_sparse(),
+        is_sparse
+    );
     let mut at: Vec<f64> = (0..model.n_theta())
         .map(|j| [0.7, -0.2, 0.5][j % 3])
         .collect();

@@ -199,7 +199,13 @@ fn check(
     }
     if design.terms.len() > 1 {
         model.objective(vary, &at).unwrap();
-        check_engines(&mut model, data, (family, link, options), vary, &gradient);
+        check_engines(
+            &mut model,
+            data,
+            (family, link, options),
+            vary,
+            &gradient,
+        );
     }
 }
 
@@ -214,10 +220,9 @@ fn check_engines(
 ) {
     let how = (EngineKind::Iterative, &Room::default());
     let design = data.design();
-    let mut model = GeneralizedLinearMixedModel::by(
-        how, &design, family, link, options,
-    )
-    .unwrap();
+    let mut model =
+        GeneralizedLinearMixedModel::by(how, &design, family, link, options)
+            .unwrap();
     model.pirls_mut().tolerance = exact.pirls().tolerance;
     let what = format!("{family:?} {link:?} {options:?} {vary:?}");
     let at = exact.parameters(vary);
@@ -226,7 +231,10 @@ fn check_engines(
         .objective(vary, &at)
         .unwrap_or_else(|e| panic!("{what}: {e}"));
     let error = (found - value).abs();
-    assert!(error < 1e-8 * (1.0 + value.abs()), "{what}: {found} {value}");
+    assert!(
+        error < 1e-8 * (1.0 + value.abs()),
+        "{what}: {found} {value}"
+    );
     let mut gradient = vec![0.0; at.len()];
     model
         .gradient(vary, &mut gradient)

@@ -1,5 +1,6 @@
 //! Whether parameters are an optimum, as for linear models: see [`crate::judge`].
 
+use super::matrix_free::REPORTED;
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::WayOut;
@@ -44,11 +45,12 @@ impl GeneralizedLinearMixedModel {
         let free = at.free();
         let predicted_decrease =
             0.5 * quadratic_form(gradient.len(), inverse, free, &slopes);
-        let is_clear =
-            (0.0..=CLEARLY_NEGLIGIBLE_GAIN).contains(&predicted_decrease);
-        let is_doubtful = |way: &WayOut| {
-            way.gain > NEGLIGIBLE_GAIN || self.may_turn(vary, way)
-        };
+        let noise = self.search_noise();
+        let clearly_negligible = CLEARLY_NEGLIGIBLE_GAIN.max(noise);
+        let is_clear = (0.0..=clearly_negligible).contains(&predicted_decrease);
+        let negligible = NEGLIGIBLE_GAIN.max(noise);
+        let is_doubtful =
+            |way: &WayOut| way.gain > negligible || self.may_turn(vary, way);
         if !is_clear || ways_out.iter().any(is_doubtful) {
             return Ok(self.certificate(vary, parameters)?.0);
         }
@@ -105,6 +107,7 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// Fails as [`Self::objective`] and [`Self::gradient`] do.
     pub fn hessian(&mut self, parameters: &[f64]) -> Result<Vec<f64>> {
+        self.search_by(REPORTED);
         let mut search = Search::new(self, Vary::Modes, parameters);
         let x = search.at.start();
         search.value(&x)?;

@@ -1,6 +1,7 @@
 //! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS,
 //! then all parameters.
 
+use super::matrix_free::FEWEST;
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
@@ -11,7 +12,8 @@ use crate::optimize::{
     start_or_default, Observer, OptSummary, Settings, Status, NEWTON,
 };
 use crate::tolerances::{
-    FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, ZERO_COST, ZERO_SD,
+    ENOUGH_PROBES, FAST_GAIN, FIRST_STEP_HIGH, FIRST_STEP_LOW, NOISE_SHARE,
+    NO_GAIN, ZERO_COST, ZERO_SD,
 };
 
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
@@ -58,6 +60,8 @@ impl GeneralizedLinearMixedModel {
         fit: &FitSettings,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
+        self.search_by(FEWEST);
+        self.noise = None;
         self.hold_redundant();
         let mut start =
             self.with_held(start_or_default(&fit.theta, &self.start_theta));
@@ -67,6 +71,10 @@ impl GeneralizedLinearMixedModel {
         let beta = self.pirls.beta.clone();
         let first = self.fit_from(fit, start.clone(), observe);
         if !fit.theta.is_empty() {
+            return first;
+        }
+        if self.is_iterative() && first.is_ok() {
+            // Other places are for few observations.
             return first;
         }
         let is_beyond = matches!(
@@ -105,7 +113,7 @@ impl GeneralizedLinearMixedModel {
 
     // Forgets the modes and takes these fixed effects.
     pub(super) fn start_anew(&mut self, beta: &[f64]) {
-        self.pirls.reset();
+        self.forget_modes();
         self.pirls.beta.copy_from_slice(beta);
     }
 
@@ -142,19 +150,84 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<GlmmFit> {
         let (found, optimizer) =
             self.last_stage(fit, start, learnt, observe)?;
+        let found = self.with_more_probes(fit, found, observe)?;
         self.pirls.report = None;
+        self.report();
         let inverse = found.inverse;
         let mut found = self.judged(fit.vary, found.summary, &inverse)?;
         if fit.settings.optimizer == bfgs::NAME && found.ended_too_early() {
             found = self.go_on(fit, found, &inverse, observe)?;
         }
-        self.pirls.reset();
+        self.find_anew();
         self.objective(fit.vary, &found.parameters)?;
+        self.weigh_noise(fit.vary, &inverse, &mut found)?;
         Ok(GlmmFit {
             optimizer,
             iterations: self.pirls.iterations,
             ..self.natural_fit(fit.vary, found)
         })
+    }
+
+    // Searches with more random vectors from where that with fewer ended, until what they leave of
+    // doubt doesn't matter.
+    fn with_more_probes(
+        &mut self,
+        fit: &FitSettings,
+        mut found: BfgsSummary,
+        observe: &mut Observer,
+    ) -> Result<BfgsSummary> {
+        let vary = fit.vary;
+        while let Some(probes) = self.more_probes() {
+            if !found.summary.status.has_converged() {
+                break;
+            }
+            let best = found.summary.best.clone();
+            let noise = self.measure_noise(vary, &best, &found.inverse)?;
+            if !noise.is_some_and(|noise| noise.excess > ENOUGH_PROBES) {
+                break;
+            }
+            self.search_by(probes);
+            let inverse = found.inverse.clone();
+            let settings = &fit.settings;
+            let next =
+                self.bfgs(settings, NO_GAIN, vary, &best, inverse, observe)?;
+            found = BfgsSummary {
+                summary: continued(found.summary, next.summary),
+                ..next
+            };
+        }
+        Ok(found)
+    }
+
+    // Takes into account what random vectors leave of doubt.
+    fn weigh_noise(
+        &mut self,
+        vary: Vary,
+        inverse: &[f64],
+        found: &mut GlmmFit,
+    ) -> Result<()> {
+        self.noise = self.measure_noise(vary, &found.parameters, inverse)?;
+        let (Some(noise), Some(certificate)) =
+            (self.noise, &mut found.certificate)
+        else {
+            return Ok(());
+        };
+        certificate.weigh(noise.excess);
+        Ok(())
+    }
+
+    // Forgets the modes, so that what is found doesn't depend on the way there; conjugate gradients
+    // find them as they are, to the last digits that count.
+    fn find_anew(&mut self) {
+        if !self.is_iterative() {
+            self.pirls.reset();
+        }
+    }
+
+    /// Forgets the modes.
+    pub(super) fn forget_modes(&mut self) {
+        self.reached = None;
+        self.pirls.reset();
     }
 
     // Newton's method from where a fit ended too early.
@@ -285,6 +358,7 @@ impl GeneralizedLinearMixedModel {
     ) -> Result<BfgsSummary> {
         let n = start.len();
         let natural = self.to_natural(vary);
+        let tolerance = tolerance.max(NOISE_SHARE * self.search_noise());
         let mut search = Search::new(self, vary, start);
         let at = search.at.clone();
         let guess = block_of(n, &inverse, at.free());
@@ -335,8 +409,12 @@ impl GeneralizedLinearMixedModel {
         inverse: &[f64],
     ) -> Result<GlmmFit> {
         let mut parameters = summary.best.clone();
-        self.pirls.reset();
+        self.find_anew();
         let reached = self.objective(vary, &parameters)?;
+        let mut summary = summary;
+        if self.is_iterative() {
+            summary.best_value = reached;
+        }
         self.snap_to_zero(vary, reached, &mut parameters);
         // Who stopped the fit doesn't want to wait for a verdict.
         let is_stopped =

@@ -203,10 +203,8 @@ impl GeneralizedLinearMixedModel {
         r: &[f64],
         spherical: &[f64],
     ) -> Result<Solution> {
-        let response = &self.pirls.response;
-        if self.options.information == Information::Expected
-            && !response.family.is_canonical(response.link)
-        {
+        if !self.is_canonical() {
+            self.reached = None;
             self.pirls.factor_at_modes(vary, Information::Observed)?;
         }
         self.solve_factored(vary, r, spherical)

@@ -25,7 +25,7 @@ pub(super) const FEWEST: usize = 8;
 /// The most random vectors that are taken.
 pub(super) const MOST: usize = 128;
 /// Random vectors of the log-likelihood that is reported.
-const REPORTED: usize = 32;
+pub(super) const REPORTED: usize = 32;
 /// The start of the random numbers.
 const SEED: u64 = 20_261_128;
 
@@ -200,8 +200,7 @@ impl MatrixFree {
             start.put(self.solver(), 0, (u, &[]));
             start.trailing
         });
-        let found =
-            self.solve_sides(tolerance, &rhs, start.as_deref())?;
+        let found = self.solve_sides(tolerance, &rhs, start.as_deref())?;
         let solver = self.solver();
         Ok(Solution {
             beta: found.u.fixed(0),

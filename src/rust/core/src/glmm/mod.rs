@@ -16,6 +16,7 @@
 //! | what solves for them: a factor, or conjugate gradients | `engine`, `matrix_free` |
 //! | `d` by adaptive Gauss-Hermite quadrature; nodes and weights | `quadrature`, `gauss_hermite` |
 //! | dispersion: known, estimated, by moment, profiled | `dispersion` |
+//! | searches whose values are noisy | `noise` |
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
@@ -35,6 +36,7 @@ mod gauss_hermite;
 mod gradient;
 mod leverage;
 mod matrix_free;
+mod noise;
 mod parameters;
 pub mod pirls;
 mod quadrature;
@@ -51,6 +53,7 @@ use crate::glmm::families::response::Information;
 use crate::glmm::families::{Family, Link};
 use crate::glmm::gauss_hermite::Rule;
 use crate::glmm::pirls::{Pirls, Vary};
+use crate::iterative::Noise;
 
 /// What is known of the dispersion, or of theta of the negative binomial.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,6 +129,18 @@ pub struct GeneralizedLinearMixedModel {
     n_eff: usize,
     // Deviance of the model with one mean for all.
     null_deviance: f64,
+    // What random vectors left of doubt at the last fit.
+    noise: Option<Noise>,
+    // The last point of the iterative engine, where nothing has been computed since that spoils it.
+    reached: Option<ReachedPoint>,
+}
+
+/// A point and the deviance there.
+#[derive(Debug, Clone)]
+struct ReachedPoint {
+    vary: Vary,
+    parameters: Vec<f64>,
+    parts: Parts,
 }
 
 /// The parts of the deviance at one set of parameters.
@@ -235,6 +250,8 @@ impl GeneralizedLinearMixedModel {
             rule,
             held: vec![false; n_theta],
             redundant: Vec::new(),
+            noise: None,
+            reached: None,
             start_theta: vec![1.0; n_theta],
             start_shape: shape,
             theta_scale: 1.0,
@@ -268,6 +285,7 @@ impl GeneralizedLinearMixedModel {
         }
         check_finite("y", y)?;
         self.pirls.set_response(y)?;
+        self.reached = None;
         self.pirls.beta.fill(0.0);
         self.pirls.response.shape = self.options.shape.initial();
         self.pirls.unit = 1.0;
@@ -291,8 +309,27 @@ impl GeneralizedLinearMixedModel {
     /// # Errors
     /// `Dimension`, `NonFinite`, `PirlsDiverged`, `NotPositiveDefinite`.
     pub fn objective(&mut self, vary: Vary, parameters: &[f64]) -> Result<f64> {
+        Ok(self.parts_at(vary, parameters)?.objective)
+    }
+
+    // The parts of the deviance at `parameters`, which random vectors aren't asked for twice.
+    fn parts_at(&mut self, vary: Vary, parameters: &[f64]) -> Result<Parts> {
+        if let Some(reached) = &self.reached {
+            if reached.vary == vary && reached.parameters == parameters {
+                return Ok(reached.parts);
+            }
+        }
+        self.reached = None;
         self.set_parameters(vary, parameters)?;
-        Ok(self.evaluate(vary)?.objective)
+        let parts = self.evaluate(vary)?;
+        if self.is_iterative() {
+            self.reached = Some(ReachedPoint {
+                vary,
+                parameters: parameters.to_vec(),
+                parts,
+            });
+        }
+        Ok(parts)
     }
 
     /// Finds the modes at the present parameters and evaluates the deviance there.
@@ -355,8 +392,8 @@ impl GeneralizedLinearMixedModel {
         vary: Vary,
         parameters: &[f64],
     ) -> Result<GlmmEstimates> {
-        self.set_parameters(vary, parameters)?;
-        let parts = self.evaluate(vary)?;
+        let parts = self.parts_at(vary, parameters)?;
+        self.reached = None;
         // R_X comes from the factor with fixed effects, at the same weights.
         self.pirls.refactor(Vary::Jointly)?;
         let sigma = self.sigma(&parts);
@@ -392,6 +429,7 @@ impl GeneralizedLinearMixedModel {
         vary: Vary,
         parameters: &[f64],
     ) -> Result<Vec<f64>> {
+        self.reached = None;
         self.set_parameters(Vary::Modes, parameters)?;
         self.pirls.reset();
         self.pirls.record();

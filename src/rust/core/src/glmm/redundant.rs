@@ -32,6 +32,9 @@ impl GeneralizedLinearMixedModel {
 
     // Asked of the working model without random effects.
     fn find_redundant(&mut self) -> Redundant {
+        if self.is_iterative() {
+            return Redundant::default();
+        }
         let theta = self.pirls.theta().to_vec();
         self.pirls.set_theta(&vec![0.0; theta.len()]);
         let factored = self

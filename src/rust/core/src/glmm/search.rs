@@ -94,6 +94,10 @@ impl<'a> Search<'a> {
 }
 
 impl Objective for Search<'_> {
+    fn noise(&self) -> f64 {
+        self.model.search_noise()
+    }
+
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.x.copy_from_slice(x);
         self.at.go_to(x);
@@ -101,7 +105,7 @@ impl Objective for Search<'_> {
         let value = self.model.objective(self.vary, &self.at.parameters);
         if !value.as_ref().is_ok_and(|v| v.is_finite()) {
             // Don't let the next point start from a failed search.
-            self.model.pirls.reset();
+            self.model.forget_modes();
             self.model.pirls.beta.clone_from(&self.beta);
         }
         value
@@ -271,6 +275,7 @@ impl GeneralizedLinearMixedModel {
 
     fn fixed_covariance(&mut self) -> Vec<f64> {
         let p = self.pirls.beta.len();
+        self.reached = None;
         let factored = self
             .pirls
             .factor_at_modes(Vary::Jointly, Information::Expected);

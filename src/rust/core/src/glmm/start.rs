@@ -108,11 +108,7 @@ impl GeneralizedLinearMixedModel {
             scale = 1.0;
         }
         let sizes = self.pirls.rows.root_mean_squares();
-        let steps = step_sizes_of(
-            &self.covs,
-            &sizes,
-            self.start_theta.len(),
-        );
+        let steps = step_sizes_of(&self.covs, &sizes, self.start_theta.len());
         for (theta, step) in self.start_theta.iter_mut().zip(steps) {
             *theta *= scale * step;
         }

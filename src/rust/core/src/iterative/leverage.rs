@@ -132,9 +132,8 @@ fn of_blocks(solver: &Solver, rows: &Rows) -> Vec<f64> {
 impl<'a> OwnBlocks<'a> {
     fn new(solver: &'a Solver, rows: &Rows) -> Self {
         let trailing = &solver.system().trailing;
-        let place = |term: usize| {
-            trailing.iter().position(|block| block.term == term)
-        };
+        let place =
+            |term: usize| trailing.iter().position(|block| block.term == term);
         let terms = rows.terms[1..].iter();
         Self {
             solver,

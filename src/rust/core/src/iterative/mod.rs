@@ -26,6 +26,8 @@
 //! | `Z'V^-1[X r]`; the random effects | [`scores`] |
 //! | average information | [`information`] |
 //! | conditional variances | [`cond_var`] |
+//! | cross-products of re-weighted rows; their leverages | `reweigh`, `leverage` |
+//! | solutions for right-hand sides of any origin | [`solve`] |
 //! | all of it at one theta after the other | [`Iterative`], here |
 
 pub mod border;
@@ -70,6 +72,20 @@ pub struct At {
     pub probed: Probed,
     /// `Z'P y`, the first column.
     pub scores: Scores,
+}
+
+/// What random vectors leave of doubt at a theta.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    /// By how much the objective is expected to be above its minimum, as the slopes are estimates:
+    /// half the trace of their covariance times the inverse of the Hessian.
+    pub excess: f64,
+    /// Standard error of the log-likelihood.
+    pub loglik_se: f64,
+    /// Random vectors.
+    pub probes: usize,
+    /// The most iterations that a solve took.
+    pub iterations: usize,
 }
 
 impl Iterative {

@@ -243,8 +243,10 @@ fn leading_effects(
     for (level, rows) in borders.enumerate() {
         let left = &mut left[level * k..(level + 1) * k];
         solver.reduced.gather(level, b, &mut explained);
-        for ((left, row), explained) in
-            left.iter_mut().zip(rows.chunks_exact(width)).zip(&explained)
+        for ((left, row), explained) in left
+            .iter_mut()
+            .zip(rows.chunks_exact(width))
+            .zip(&explained)
         {
             add_multiple(-1.0, explained, left);
             for (x, by) in row.iter().zip(by) {

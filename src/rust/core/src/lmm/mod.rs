@@ -15,7 +15,7 @@
 //! | the minimum, and the verdict on a theta | [`search`] |
 //! | what computes all that: a factor, or conjugate gradients | [`engine`], [`matrix_free`] |
 //! | fixed factors with many levels | [`fixed_levels`] |
-//! | searches whose values are noisy | [`noise`] |
+//! | searches whose values are noisy | `noise` |
 //! | effects that the fixed ones contain | [`redundant`] |
 //! | other places where a lower minimum may be | [`restarts`] |
 //! | degrees of freedom of the fixed effects | [`satterthwaite`] |
@@ -27,7 +27,7 @@ mod engine;
 mod fixed_levels;
 pub mod many;
 mod matrix_free;
-pub mod noise;
+mod noise;
 pub mod point;
 mod redundant;
 mod restarts;
@@ -50,13 +50,13 @@ use crate::factor::storage::{Storage, StorageKind};
 use crate::factor::sums::Sums;
 use crate::factor::sums_of_rows::Centre;
 use crate::factor::Solution;
+use crate::iterative::Noise;
 use crate::kernels::small;
 use crate::lmm::engine::Engine;
 use crate::lmm::fixed_levels::{
     count_coefficients, log_det_of_scale, without_fixed, Alone,
 };
 use crate::lmm::matrix_free::Parts;
-use crate::lmm::noise::Noise;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
 pub use crate::factor::memory::EngineKind;

@@ -3,6 +3,7 @@
 
 use crate::coordinates::Coordinates;
 use crate::error::Result;
+use crate::iterative::Noise;
 use crate::kernels::small;
 use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::{MatrixFree, FEWEST, MOST};
@@ -10,20 +11,6 @@ use crate::lmm::search::Search;
 use crate::lmm::{LinearMixedModel, Reached};
 use crate::optimize::{Objective, Observer, OptSummary, Settings};
 use crate::tolerances::{LEAST_CURVATURE, NEGLIGIBLE_EXCESS, SEARCH_NOISE};
-
-/// What random vectors leave of doubt at a theta.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Noise {
-    /// By how much the objective is expected to be above its minimum, as the slopes are estimates:
-    /// half the trace of their covariance times the inverse of the Hessian.
-    pub excess: f64,
-    /// Standard error of the log-likelihood.
-    pub loglik_se: f64,
-    /// Random vectors.
-    pub probes: usize,
-    /// The most iterations that a solve took.
-    pub iterations: usize,
-}
 
 impl LinearMixedModel {
     /// What random vectors leave of doubt at the last theta that was judged or fitted; `None` of

@@ -216,6 +216,10 @@ impl Search<'_> {
 }
 
 impl Objective for Search<'_> {
+    fn noise(&self) -> f64 {
+        self.model.search_noise()
+    }
+
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         self.at.go_to(x);
         let (theta, log_sigma) =
@@ -302,10 +306,6 @@ impl Geometry for Search<'_> {
 
     fn extent(&self, x: &[f64]) -> f64 {
         self.at.extent(x, &self.units).max(1.0)
-    }
-
-    fn noise(&self) -> f64 {
-        self.model.search_noise()
     }
 
     fn step_sizes(&self, _n: usize) -> Vec<f64> {

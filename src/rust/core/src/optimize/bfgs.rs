@@ -148,7 +148,8 @@ impl Search<'_, '_> {
     // The first point along the step that lowers the value enough (Armijo), and its value.
     fn line_search(&mut self, step: &[f64], slope: f64) -> Option<(f64, f64)> {
         let value = self.value;
-        let noise = VALUE_NOISE * value.abs();
+        let of_objective = self.objective.noise();
+        let noise = (VALUE_NOISE * value.abs()).max(of_objective);
         let mut length = 1.0;
         for _ in 0..MAX_TRIALS {
             let moved = self.x.iter().zip(step);

@@ -23,6 +23,12 @@ pub trait Objective {
         })
     }
 
+    /// By how much values may disagree with what derivatives predict, beyond rounding errors: a
+    /// step that promises less is taken on trust.
+    fn noise(&self) -> f64 {
+        0.0
+    }
+
     /// The Hessian or an approximation, symmetric, at a point where [`Objective::gradient`] has
     /// been called.
     ///
@@ -48,12 +54,6 @@ pub trait Geometry: Objective {
     /// the square.
     fn extent(&self, _x: &[f64]) -> f64 {
         1.0
-    }
-
-    /// By how much values may disagree with what derivatives predict, beyond rounding errors: a
-    /// step that promises less is taken on trust.
-    fn noise(&self) -> f64 {
-        0.0
     }
 
     /// The rounding error of `value`, the objective at `x`: where covariances are large beside the

@@ -1,0 +1,298 @@
+//! Searches of the iterative engine: the same random vectors at every point make the objective
+//! smooth, and more of them are taken until what is left of their noise doesn't matter.
+
+use super::matrix_free::MOST;
+use super::GeneralizedLinearMixedModel;
+use crate::derivatives::OmegaDerivatives;
+use crate::error::Result;
+use crate::factor::rows::Rows;
+use crate::glmm::families::response::Information;
+use crate::glmm::pirls::Vary;
+use crate::iterative::leverage::each_row;
+use crate::iterative::solve::Sides;
+use crate::iterative::system::{add_multiple, Row, WIDTH};
+use crate::iterative::traces::OfTerms;
+use crate::iterative::Noise;
+use crate::kernels::small;
+use crate::tolerances::{RANDOM_SOLVE, SEARCH_NOISE};
+
+/// What each of eight random vectors says of the gradient.
+struct Deviations {
+    /// `Z'rho` and `X'rho`.
+    rho: Sides,
+    /// What the shape's derivative is.
+    shape: Row,
+}
+
+impl GeneralizedLinearMixedModel {
+    /// What random vectors leave of doubt at the last fit; `None` of the exact engine.
+    pub fn noise(&self) -> Option<Noise> {
+        self.noise
+    }
+
+    /// Whether the model is computed without a factor.
+    pub fn is_iterative(&self) -> bool {
+        self.pirls.engine.as_iterative().is_some()
+    }
+
+    /// The name of the engine that computes it.
+    pub fn engine_name(&self) -> &'static str {
+        match self.is_iterative() {
+            true => "iterative",
+            false => "exact",
+        }
+    }
+
+    /// By how much values and derivatives of a search may disagree.
+    pub(super) fn search_noise(&self) -> f64 {
+        match self.is_iterative() {
+            true => SEARCH_NOISE,
+            false => 0.0,
+        }
+    }
+
+    /// Takes so many random vectors for a search.
+    pub(super) fn search_by(&mut self, probes: usize) {
+        self.reached = None;
+        if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
+            iterative.search(probes);
+        }
+    }
+
+    /// Takes as many random vectors as the last search, or more, for values that are reported.
+    pub(super) fn report(&mut self) {
+        self.reached = None;
+        if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
+            iterative.report(iterative.count());
+        }
+    }
+
+    /// The number of random vectors of the next search, if there is to be one.
+    pub(super) fn more_probes(&self) -> Option<usize> {
+        let iterative = self.pirls.engine.as_iterative()?;
+        let count = iterative.count();
+        (count < MOST).then(|| MOST.min(4 * count))
+    }
+
+    /// Measures the noise at the last point; `inverse` is of the Hessian in all parameters.
+    ///
+    /// # Errors
+    /// `NotPositiveDefinite`.
+    pub(super) fn measure_noise(
+        &mut self,
+        vary: Vary,
+        parameters: &[f64],
+        inverse: &[f64],
+    ) -> Result<Option<Noise>> {
+        if !self.is_iterative() {
+            return Ok(None);
+        }
+        self.objective(vary, parameters)?;
+        let Some(engine) = self.pirls.engine.as_iterative_mut() else {
+            return Ok(None);
+        };
+        let loglik_se = engine.log_det_re()?.std_error / 2.0;
+        let iterations = engine.probed()?.iterations;
+        let probes = engine.count();
+        let deviations = self.gradient_deviations(vary, parameters.len())?;
+        let mut sum = 0.0;
+        for deviation in &deviations {
+            let rows = inverse.chunks_exact(parameters.len().max(1));
+            let step: Vec<f64> =
+                rows.map(|row| small::dot(row, deviation)).collect();
+            sum += small::dot(&step, deviation);
+        }
+        let of_one = sum / (deviations.len() as f64 - 1.0);
+        Ok(Some(Noise {
+            excess: 0.5 * of_one / probes as f64,
+            loglik_se,
+            probes,
+            iterations,
+        }))
+    }
+
+    // By how much the gradients that eight random vectors tell deviate from their mean.
+    fn gradient_deviations(
+        &mut self,
+        vary: Vary,
+        n_parameters: usize,
+    ) -> Result<Vec<Vec<f64>>> {
+        let Some((traces, found)) = self.deviations_in_rows(vary)? else {
+            return Ok(Vec::new());
+        };
+        self.reached = None;
+        let n_theta = self.n_theta();
+        let p = self.pirls.beta.len();
+        let (v, _) = self
+            .pirls
+            .rows
+            .transposed(&self.pirls.response.score, false);
+        let solver = match self.pirls.engine.as_iterative() {
+            Some(engine) => engine.solver(),
+            None => return Ok(Vec::new()),
+        };
+        let mut gradients = Vec::new();
+        for (c, traces) in traces.iter().enumerate() {
+            let mut omega = OmegaDerivatives::new(&self.covs);
+            omega.g_mut().clone_from_slice(traces);
+            let r = found.rho.terms(solver, c);
+            let terms = omega.g_mut().iter_mut().zip(r.iter().zip(&v));
+            terms.for_each(|(g, (r, v))| add_symmetric(r, v, g));
+            let mut gradient = vec![0.0; n_parameters];
+            let theta = self.pirls.theta();
+            omega.gradient(&self.covs, theta, &mut gradient[..n_theta]);
+            if vary == Vary::Modes {
+                gradient[n_theta..n_theta + p]
+                    .copy_from_slice(&found.rho.fixed(c));
+            }
+            if self.shape_is_estimated() {
+                gradient[n_parameters - 1] = found.shape[c];
+            }
+            gradients.push(gradient);
+        }
+        take_mean_off(&mut gradients);
+        Ok(gradients)
+    }
+
+    // What eight random vectors say of `rho` and of the shape, with their traces.
+    fn deviations_in_rows(
+        &mut self,
+        vary: Vary,
+    ) -> Result<Option<(Vec<OfTerms>, Deviations)>> {
+        let information = self.options.information;
+        let is_observed = information == Information::Observed;
+        let derivatives = self.pirls.response.derivatives(information);
+        let slope = derivatives.slope;
+        let observed = derivatives.observed;
+        let (weight_slopes, score_slopes) = self.shape_slopes(is_observed);
+        let rows = &self.pirls.rows;
+        let Some(engine) = self.pirls.engine.as_iterative_mut() else {
+            return Ok(None);
+        };
+        let probed = engine.probed()?;
+        let Some(kept) = probed.kept.iter().find(|kept| kept.is_random) else {
+            return Ok(None);
+        };
+        let kept = kept.clone();
+        let traces = probed.traces.deviations[..WIDTH].to_vec();
+        let mut found = Deviations {
+            rho: Sides::zeros(engine.solver()),
+            shape: [0.0; WIDTH],
+        };
+        found.rho.fixed = vec![[0.0; WIDTH]; rows.p];
+        each_row(engine.solver(), rows, &kept, |i, leverage| {
+            add_row(rows, i, slope[i], leverage, &mut found.rho);
+            if let Some(by) = weight_slopes.get(i) {
+                add_multiple(*by, leverage, &mut found.shape);
+            }
+        });
+        if !self.is_canonical() {
+            self.pirls.factor_at_modes(vary, Information::Observed)?;
+        }
+        let rows = &self.pirls.rows;
+        let Some(engine) = self.pirls.engine.as_iterative_mut() else {
+            return Ok(None);
+        };
+        let mut rhs = found.rho.clone();
+        if vary == Vary::Modes {
+            rhs.fixed.clear();
+        }
+        let s = engine.solve_sides(RANDOM_SOLVE, &rhs, None)?.b;
+        for i in 0..rows.n() {
+            let xi = predictor_of(rows, i, &s);
+            add_row(rows, i, -observed[i], &xi, &mut found.rho);
+            if let Some(by) = score_slopes.get(i) {
+                add_multiple(*by, &xi, &mut found.shape);
+            }
+        }
+        Ok(Some((traces, found)))
+    }
+
+    // Derivatives of weights and scores in the logarithm of the shape; none if it isn't estimated.
+    fn shape_slopes(&self, is_observed: bool) -> (Vec<f64>, Vec<f64>) {
+        let response = &self.pirls.response;
+        let mut of_weights = Vec::new();
+        let mut of_scores = Vec::new();
+        if self.shape_is_estimated() {
+            for (i, eta) in response.eta.iter().enumerate() {
+                let d = response.shape_derivatives(i, *eta, response.shape);
+                of_weights.push(if is_observed {
+                    d.observed
+                } else {
+                    d.expected
+                });
+                of_scores.push(d.score);
+            }
+        }
+        (of_weights, of_scores)
+    }
+
+    /// Whether expected and observed information are the same, so that the weights of a step are
+    /// those of the log-determinant.
+    pub(super) fn is_canonical(&self) -> bool {
+        let response = &self.pirls.response;
+        response.family.is_canonical(response.link)
+            || self.options.information == Information::Observed
+    }
+}
+
+// `[Z X]' by value` of one row is added.
+fn add_row(rows: &Rows, i: usize, by: f64, value: &Row, out: &mut Sides) {
+    for (t, term) in rows.terms.iter().enumerate() {
+        let effects = match t {
+            0 => &mut out.leading[term.level[i] as usize * term.k..],
+            _ => &mut out.trailing[term.first_row(i)..],
+        };
+        for (z, effect) in term.z(i).iter().zip(effects) {
+            add_multiple(by * z, value, effect);
+        }
+    }
+    let x = &rows.x[i * rows.p..(i + 1) * rows.p];
+    for (x, effect) in x.iter().zip(&mut out.fixed) {
+        add_multiple(by * x, value, effect);
+    }
+}
+
+// `z_i'b + x_i'beta` of one row.
+fn predictor_of(rows: &Rows, i: usize, b: &Sides) -> Row {
+    let mut predictor = [0.0; WIDTH];
+    for (t, term) in rows.terms.iter().enumerate() {
+        let effects = match t {
+            0 => &b.leading[term.level[i] as usize * term.k..],
+            _ => &b.trailing[term.first_row(i)..],
+        };
+        for (z, effect) in term.z(i).iter().zip(effects) {
+            add_multiple(*z, effect, &mut predictor);
+        }
+    }
+    let x = &rows.x[i * rows.p..(i + 1) * rows.p];
+    for (x, beta) in x.iter().zip(&b.fixed) {
+        add_multiple(*x, beta, &mut predictor);
+    }
+    predictor
+}
+
+// Adds `sum_l (r_l v_l' + v_l r_l') / 2`.
+fn add_symmetric(r: &[f64], v: &[f64], g: &mut [f64]) {
+    let k = g.len().isqrt();
+    for (r, v) in r.chunks_exact(k).zip(v.chunks_exact(k)) {
+        for (j, column) in g.chunks_exact_mut(k).enumerate() {
+            small::axpy(0.5 * v[j], r, column);
+            small::axpy(0.5 * r[j], v, column);
+        }
+    }
+}
+
+fn take_mean_off(vectors: &mut [Vec<f64>]) {
+    let Some(first) = vectors.first() else {
+        return;
+    };
+    let mut mean = vec![0.0; first.len()];
+    let share = 1.0 / vectors.len() as f64;
+    for vector in &*vectors {
+        small::axpy(share, vector, &mut mean);
+    }
+    for vector in vectors {
+        small::axpy(-1.0, &mean, vector);
+    }
+}

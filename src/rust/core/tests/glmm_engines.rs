@@ -1,0 +1,154 @@
+//! Generalized models by both engines: fits agree within what the iterative one says of itself.
+//! Values and gradients of every family are compared in `glmm_gradient.rs`.
+
+mod common;
+
+use common::{random_levels, Data, Random};
+use rlmm_core::covariance::Structure::Unstructured;
+use rlmm_core::factor::memory::{EngineKind, Room};
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::Vary;
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, GlmmFit, Options, Shape,
+};
+use rlmm_core::judge::Verdict;
+use rlmm_core::optimize::{bfgs, Flow, Settings};
+
+struct Case {
+    what: &'static str,
+    data: Data,
+    family: Family,
+    link: Link,
+    shape: Shape,
+}
+
+// Crossed terms of these levels and effects, of size `sd`; the response is drawn from them.
+fn case(
+    (what, seed): (&'static str, u64),
+    (family, link, shape): (Family, Link, Shape),
+    n: usize,
+    terms: &[(usize, usize)],
+    sd: f64,
+) -> Case {
+    let mut random = Random::new(seed);
+    let mut data = Data::new(&mut random, n, 2);
+    let mut eta: Vec<f64> = (0..n).map(|i| 0.4 + 0.3 * data.x[n + i]).collect();
+    for &(levels, k) in terms {
+        let refs = random_levels(&mut random, n, levels);
+        data = data.with_term(&mut random, refs, &[(Unstructured, k)]);
+        let effects: Vec<f64> =
+            (0..levels * k).map(|_| sd * random.normal()).collect();
+        let term = &data.terms[data.terms.len() - 1];
+        for (i, eta) in eta.iter_mut().enumerate() {
+            let level = term.refs[i] as usize - 1;
+            for j in 0..k {
+                let z = term.z.as_ref().map_or(1.0, |z| z[j * n + i]);
+                *eta += z * effects[level * k + j];
+            }
+        }
+    }
+    for (i, eta) in eta.iter().enumerate() {
+        let mean = link.mean(*eta);
+        data.y[i] = draw(&mut random, family, mean);
+    }
+    Case {
+        what,
+        data,
+        family,
+        link,
+        shape,
+    }
+}
+
+fn draw(random: &mut Random, family: Family, mean: f64) -> f64 {
+    match family {
+        Family::Binomial => f64::from(random.uniform() < mean),
+        Family::Gamma => mean * (0.5 * random.normal() - 0.125).exp(),
+        Family::Gaussian => mean + 0.5 * random.normal(),
+        _ => {
+            let limit = (-mean).exp();
+            let mut product = random.uniform();
+            let mut count = 0.0;
+            while product > limit {
+                product *= random.uniform();
+                count += 1.0;
+            }
+            count
+        }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let logit = (Family::Binomial, Link::Logit, Shape::Known(1.0));
+    let probit = (Family::Binomial, Link::Probit, Shape::Known(1.0));
+    let log = (Family::Poisson, Link::Log, Shape::Known(1.0));
+    let gamma = (Family::Gamma, Link::Log, Shape::Estimated(0.3));
+    let profiled = (Family::Gaussian, Link::Log, Shape::Profiled(2500.0));
+    let counts = (Family::NegativeBinomial, Link::Log, Shape::Estimated(3.0));
+    vec![
+        case(("binary", 1), logit, 4000, &[(300, 1), (120, 1)], 0.8),
+        case(("probit", 2), probit, 4000, &[(200, 1), (150, 1)], 0.6),
+        case(("slopes", 3), log, 3000, &[(150, 2), (60, 2)], 0.3),
+        case(("three", 4), log, 3000, &[(40, 1), (250, 1), (90, 1)], 0.4),
+        case(("gamma", 5), gamma, 3000, &[(200, 1), (80, 1)], 0.4),
+        case(("profiled", 6), profiled, 3000, &[(200, 1), (80, 1)], 0.3),
+        case(("counts", 7), counts, 3000, &[(200, 1), (80, 1)], 0.5),
+        case(("no variance", 8), logit, 3000, &[(150, 1), (70, 1)], 0.0),
+    ]
+}
+
+fn model(case: &Case, kind: EngineKind) -> GeneralizedLinearMixedModel {
+    let options = Options {
+        shape: case.shape,
+        ..Default::default()
+    };
+    let how = (kind, &Room::default());
+    let design = case.data.design();
+    GeneralizedLinearMixedModel::by(
+        how,
+        &design,
+        case.family,
+        case.link,
+        options,
+    )
+    .unwrap()
+}
+
+fn fit(model: &mut GeneralizedLinearMixedModel, vary: Vary) -> GlmmFit {
+    let settings = FitSettings {
+        settings: Settings {
+            optimizer: bfgs::NAME.into(),
+            ..Default::default()
+        },
+        vary,
+        theta: Vec::new(),
+        beta: Vec::new(),
+    };
+    model.fit(&settings, &mut |_, _, _| Flow::Continue).unwrap()
+}
+
+#[test]
+fn fits_agree() {
+    for case in cases() {
+        let what = case.what;
+        for vary in [Vary::Modes, Vary::Jointly] {
+            let mut exact = model(&case, EngineKind::Exact);
+            let mut iterative = model(&case, EngineKind::Iterative);
+            let expected = fit(&mut exact, vary);
+            let found = fit(&mut iterative, vary);
+            assert_eq!(iterative.engine_name(), "iterative");
+            let noise = iterative.noise().unwrap();
+            let at = exact.centred(vary, &found.parameters).unwrap();
+            let loss = exact.objective(vary, &at).unwrap()
+                - expected.summary.best_value;
+            let certificate = found.certificate.unwrap();
+            assert_eq!(certificate.verdict, Verdict::Optimal, "{what}");
+            assert!((-1e-6..1e-4).contains(&loss), "{what}: {loss}");
+            let error = found.summary.best_value - expected.summary.best_value;
+            assert!(
+                error.abs() < 8.0 * noise.loglik_se + 1e-4,
+                "{what}: {error} {noise:?}"
+            );
+        }
+    }
+}
