@@ -216,7 +216,8 @@ print.rlmm_certificate <- function(x, ...) {
 
 curvature_phrase <- function(curvatures, kind, digits) {
   if (length(curvatures) == 0) {
-    return("none: no parameters")
+    is_rough <- identical(kind, "quasi-newton")
+    return(if (is_rough) "that of the optimizer" else "none: no parameters")
   }
   range <- format(range(curvatures), digits = digits, trim = TRUE)
   sprintf(

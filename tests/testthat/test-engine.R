@@ -180,3 +180,47 @@ test_that("engines that don't exist are refused", {
     writeLines(error_lines(rlmm_control(memory_limit = -1)))
   })
 })
+
+# A crossed model of counts or of binary responses by both engines.
+generalized_by_both <- function(family, ...) {
+  d <- crossed(3000L, 200L, 80L)
+  d$y <- withr::with_seed(5, {
+    eta <- 0.3 + 0.4 * d$x + 0.6 * stats::rnorm(200L)[d$g]
+    eta <- eta + 0.4 * stats::rnorm(80L)[d$h]
+    switch(
+      family,
+      binomial = stats::rbinom(nrow(d), 1L, stats::plogis(eta)),
+      stats::rpois(nrow(d), exp(eta))
+    )
+  })
+  fit <- \(engine) {
+    control <- rlmm_control(engine = engine)
+    rglmm(y ~ x + (1 | g) + (1 | h), d, family, control = control, ...)
+  }
+  list(exact = fit("exact"), iterative = fit("iterative"), data = d)
+}
+
+test_that("generalized models are those of the exact engine", {
+  for (family in c("binomial", "poisson")) {
+    fits <- generalized_by_both(family)
+    exact <- fits$exact
+    found <- fits$iterative
+    expect_identical(found$engine, "iterative")
+    expect_identical(exact$engine, "exact")
+    expect_identical(certificate(found)$verdict, "optimal")
+    se <- attr(logLik(found), "se")
+    expect_lt(abs(logLik(found) - logLik(exact)), 3 * se + 1e-4)
+    expect_equal(fixef(found), fixef(exact), tolerance = 1e-3)
+    expect_equal(vcov(found), vcov(exact), tolerance = 5e-3)
+    expect_equal(
+      getME(found, "theta"),
+      getME(exact, "theta"),
+      tolerance = 5e-3
+    )
+    expect_equal(condVar(found), condVar(exact), tolerance = 5e-3)
+    expect_equal(fitted(found), fitted(exact), tolerance = 1e-3)
+    new <- fits$data[1:4, ]
+    expect_equal(predict(found, new), predict(exact, new), tolerance = 1e-3)
+    expect_error(hatvalues(found), class = "rlmm_error_needs_factor")
+  }
+})
