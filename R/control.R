@@ -29,8 +29,8 @@
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
 #'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
-#' @param engine What linear and generalized models are computed with: `"exact"`, a factor; `"iterative"`, conjugate
-#'   gradients, for crossed factors with so many levels that a factor takes too long or doesn't fit
+#' @param engine What linear and generalized models are computed with: `"exact"`, a factor;
+#'   `"iterative"`, conjugate gradients, for crossed factors with so many levels that a factor takes too long or doesn't fit
 #'   in memory (see the section below); or `"auto"`, which takes the iterative engine where the
 #'   exact one is predicted to take more than about two seconds, or more memory than there is.
 #' @param memory_limit Most memory that a factor may take, in GiB, beside what the machine has left.
