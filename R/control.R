@@ -33,7 +33,8 @@
 #'   `"iterative"`, conjugate gradients, for crossed factors with so many levels that a factor takes too long or doesn't fit
 #'   in memory (see the section below); or `"auto"`, which takes the iterative engine where the
 #'   exact one is predicted to take more than about two seconds, or more memory than there is.
-#' @param memory_limit Most memory that a factor may take, in GiB, beside what the machine has left.
+#' @param memory_limit Most memory that a factor, or the sums of a table ([rlmm_sums()]), may take,
+#'   in GiB, beside what the machine has left.
 #' @param fixed Parameters to hold at given values: a list with any of
 #'
 #'   * `beta`: a numeric vector named by coefficients;

@@ -134,6 +134,7 @@ rlmm <- function(
   if (is_summed_up(data)) {
     check_summed_call(call)
     options <- summing_options(contrasts, weights_type, extras)
+    options$memory <- control$memory_limit * 2^30
     sums <- sum_up(formula, data, extras, options)
     return(fit_to(sums_design(sums, REML, control, sigma)))
   }

@@ -4,11 +4,12 @@
 #' @noRd
 collect_sums <- function(statement, table, made) {
   columns <- length(names_of_table(statement))
-  limit <- most_rows(columns)
+  memory <- min(free_memory(), made$memory)
+  limit <- floor(memory / bytes_of_rows(columns))
   first <- utils::head(statement, limit + 1)
   found <- told(as.data.frame(dplyr::collect(first)), table, made)
   if (nrow(found) > limit) {
-    abort_too_many_levels(statement, columns)
+    abort_too_many_levels(statement, columns, memory)
   }
   found
 }
@@ -28,8 +29,8 @@ rows_with <- function(table, columns) {
   dplyr::filter(table, !!!present)
 }
 
-# How many rows of a result R's memory holds, and what becomes of them: three copies.
-most_rows <- function(columns) floor(free_memory() / (3 * 8 * columns))
+# The memory that a row of a result takes, and what becomes of it: three copies.
+bytes_of_rows <- function(columns) 3 * 8 * columns
 
 #' The memory that is left, in bytes: what Linux says, elsewhere 8 GiB
 #' @noRd
@@ -43,16 +44,16 @@ free_memory <- function(file = "/proc/meminfo") {
   }
 }
 
-abort_too_many_levels <- function(statement, columns) {
+abort_too_many_levels <- function(statement, columns, memory) {
   n <- as.numeric(dplyr::collect(dplyr::count(statement))$n)
   abort_rlmm(
     c(
       "The sums of the grouping factors don't fit into R's memory.",
       x = sprintf(
-        "%s, or pairs of levels, need %s GiB, and %s are free.",
+        "%s, or pairs of levels, need %s GiB, and %s may be taken.",
         plural(n, "level"),
-        format(3 * 8 * columns * n / 2^30, digits = 2L),
-        format(free_memory() / 2^30, digits = 2L)
+        format(bytes_of_rows(columns) * n / 2^30, digits = 2L),
+        format(memory / 2^30, digits = 2L)
       )
     ),
     c("rlmm_error_too_large", "rlmm_error_sums"),

@@ -72,7 +72,8 @@ table_plan <- function(
   list(
     plan = plan,
     expressions = sums_expressions(plan, rows, extras, engine_of(table)),
-    centre = rough_centre(plan, rows, extras)
+    centre = rough_centre(plan, rows, extras),
+    memory = options$memory
   )
 }
 

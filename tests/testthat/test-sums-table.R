@@ -306,6 +306,23 @@ test_that("groups that don't fit into the memory are refused before they are rea
   expect_match(conditionMessage(error), "20 levels, or pairs of levels")
 })
 
+test_that("sums of a table stay within the limit that is given", {
+  skip_without_database()
+  con <- local_database(plain_rows(), "rows")
+  table <- dplyr::tbl(con, "rows")
+  little <- rlmm_control(memory_limit = 1e-6)
+  error <- expect_error(
+    rlmm(y ~ x + (1 | id), table, control = little),
+    class = "rlmm_error_too_large"
+  )
+  expect_equal(error$levels, 20)
+  enough <- rlmm_control(memory_limit = 1)
+  expect_equal(
+    fixef(rlmm(y ~ x + (1 | id), table, control = enough)),
+    fixef(rlmm(y ~ x + (1 | id), plain_rows()))
+  )
+})
+
 test_that("a connection that has ended is told", {
   skip_without_database()
   con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
