@@ -80,19 +80,15 @@ large_tests <- function(fit, type, tests) {
   table <- rbind(table, own)
   labels <- fixed_labels(fit)
   table <- table[intersect(labels, rownames(table)), , drop = FALSE]
-  heading <- c(
-    paste0(
-      "Type ",
-      type,
-      " analysis of variance with ",
-      ddf_label(tests$ddf)
-    ),
-    sprintf(
-      "(%s: as many as all other effects leave of the rows)",
-      tick(large$variable)
-    )
+  as_anova(table, large_heading(large, type, ddf_label(tests$ddf)))
+}
+
+large_heading <- function(large, type, method) {
+  name <- tick(large$variable)
+  c(
+    paste0("Type ", type, " analysis of variance with ", method),
+    sprintf("(%s: as many as all other effects leave of the rows)", name)
   )
-  as_anova(table, heading)
 }
 
 # The fit as if the other terms were all that its formula has.

@@ -19,17 +19,24 @@ find_large_factor <- function(terms, frame, contrasts) {
   if (length(labels) == 0L || !is_large(n, n)) {
     return(NULL)
   }
-  alone <- labels[vapply(labels, stands_alone, NA, terms = terms)]
-  xlevels <- lapply(alone, term_levels, terms = terms, frame = frame)
-  sizes <- vapply(xlevels, \(levels) prod(lengths(levels)), 1)
-  for (i in order(-sizes)) {
-    is_coded <- has_indicators(alone[i], terms, contrasts)
-    if (is_coded && sizes[i] < 1e8 && is_large(sizes[i], n)) {
-      return(large_factor(alone[i], xlevels[[i]], terms, frame))
-    }
+  is_possible <- vapply(labels, can_stand_apart, NA, terms, contrasts)
+  possible <- labels[is_possible]
+  xlevels <- lapply(possible, term_levels, terms = terms, frame = frame)
+  largest <- which.max(vapply(xlevels, count_combinations, 1))
+  if (length(largest) == 0L) {
+    return(NULL)
   }
-  NULL
+  size <- count_combinations(xlevels[[largest]])
+  if (size < 1e8 && is_large(size, n)) {
+    large_factor(possible[largest], xlevels[[largest]], terms, frame)
+  }
 }
+
+can_stand_apart <- function(label, terms, contrasts) {
+  stands_alone(label, terms) && has_indicators(label, terms, contrasts)
+}
+
+count_combinations <- function(xlevels) prod(lengths(xlevels))
 
 # The variables of a term, as the terms object names them.
 term_variables <- function(label, terms) {
@@ -228,20 +235,16 @@ beside_large <- function(x, after, large, counts) {
   before <- which(dependent & !after)
   if (length(before) > 0L) {
     others <- which(!dependent & !intercept)
-    means <- level_combinations(
-      x,
-      within,
-      before,
-      others,
-      refs,
-      length(occurs)
-    )
-    if (has_base) {
-      means <- sweep(means, 2L, means[1L, ])
-    }
-    is_column <- without_last(is_column, means)
+    rest <- beside_others(x, within, before, others)
+    means <- level_means(rest, refs, length(occurs))
+    is_column <- without_last(is_column, from_base(means, has_base))
   }
   list(keep = which(!(dependent & after)), is_column = is_column)
+}
+
+# The levels' means as differences from that of the base, if there is one.
+from_base <- function(means, has_base) {
+  if (has_base) sweep(means, 2L, means[1L, ]) else means
 }
 
 within_levels <- function(x, refs, n_levels) {
@@ -269,16 +272,15 @@ depends_on_earlier <- function(within, x) {
   !seq_len(ncol(x)) %in% kept
 }
 
-# For each dependent column the combination of levels that it is beside the others.
-level_combinations <- function(x, within, which, others, refs, n_levels) {
-  slopes <- if (length(others) > 0L) {
-    qr.coef(qr(within[, others, drop = FALSE]), within[, which, drop = FALSE])
+# Dependent columns less what the others explain of them within levels: combinations of levels.
+beside_others <- function(x, within, dependent, others) {
+  rest <- x[, dependent, drop = FALSE]
+  if (length(others) == 0L) {
+    return(rest)
   }
-  rest <- x[, which, drop = FALSE]
-  if (length(others) > 0L) {
-    rest <- rest - x[, others, drop = FALSE] %*% slopes
-  }
-  level_means(rest, refs, n_levels)
+  basis <- qr(within[, others, drop = FALSE])
+  slopes <- qr.coef(basis, within[, dependent, drop = FALSE])
+  rest - x[, others, drop = FALSE] %*% slopes
 }
 
 # The last levels that have to go so that no combination is left.

@@ -1,9 +1,9 @@
 //! Fixed factors with many levels, whose dummy columns are no columns of X but a term of their own,
 //! with [`RelCov::fixed`].
 //!
-//! Their levels are eliminated like random effects that have no penalty, so that `r^2`, beta and the
-//! restricted likelihood are those of `[X F]`: `log |L|^2 + log |R_X|^2` of the whole system is the
-//! log-determinant that REML wants, once the scale of Lambda is taken off. The likelihood itself
+//! Their levels are eliminated like random effects that have no penalty, so that `r^2`, beta and
+//! the restricted likelihood are those of `[X F]`: `log |L|^2 + log |R_X|^2` of the whole system is
+//! the log-determinant that REML wants, once the scale of Lambda is taken off. The likelihood itself
 //! wants that of the random effects alone, whatever order the terms are eliminated in: a second
 //! engine, without the fixed factors, computes it and its derivatives.
 
