@@ -31,11 +31,14 @@
 #'   estimates: they are zero as far as these tell, but the objective may be above its minimum by
 #'   1e-4 or more.
 #'
-#' A certificate is local: it can't see a lower optimum elsewhere. Of the covariance structures only
-#' those with a correlation parameter and several standard deviations (`cs()`, `ar1(hom = FALSE)`)
-#' are known to have several often. For these [rlmm()] goes on from its default start with other
-#' correlations, and tries to do without each of the standard deviations; another `start`, or
-#' [allFit()], may still find a lower optimum.
+#' A certificate is local: it can't see a lower optimum elsewhere. Several optima are common where
+#' the data say little of the covariances (a term has few levels for its parameters, or there are few
+#' rows for each random effect), and for structures with a correlation parameter and several
+#' standard deviations (`cs()`, `ar1(hom = FALSE)`). There [rlmm()] and [rglmm()] go on from their
+#' default start at other scales and correlations, without some effects, and from random starts,
+#' always the same ones: until fewer than one start in 200 is expected to lead to an optimum that
+#' hasn't been found (Boender and Rinnooy Kan, 1987), or the searches would take long. Another
+#' `start`, or [allFit()], may still find a lower optimum.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an
 #' optimum has `G` without negative eigenvalues. `lambda_min` is the smallest, with each column of
@@ -50,6 +53,9 @@
 #' `certificate()` computes it when it is called; the fit itself is judged by the one that the
 #' optimizer has learnt, unless that leaves a doubt.
 #'
+#' @references Boender, C. G. E. and Rinnooy Kan, A. H. G. (1987) Bayesian stopping rules for
+#'   multistart global optimization methods. *Mathematical Programming* 37, 59-80.
+#'   \doi{10.1007/BF02591684}
 #' @param object A fit.
 #' @return A list of class `"rlmm_certificate"`: `verdict`, `predicted_decrease`, `gradient_norm`
 #'   (largest element of the gradient in theta, each in units of its column of Z), `curvatures`

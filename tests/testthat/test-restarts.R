@@ -1,16 +1,14 @@
 # Data from random models on which the search from the default start alone ends in a higher minimum. The right values are
 # those of the best of lme4 and 14 optimizers.
 
-optimum <- function(file, formula) {
+optimum <- function(file, formula, REML = FALSE) {
   data <- read.csv(test_path("optima", file))
-  data$g <- factor(data$g)
-  if (!is.null(data$f)) {
-    data$f <- factor(data$f)
-  }
+  factors <- intersect(c("f", "g", "h"), names(data))
+  data[factors] <- lapply(data[factors], factor)
   data$weight <- data$w %||% rep(1, nrow(data))
   environment(formula) <- environment()
   fit <- suppressMessages(
-    rlmm(formula, data, REML = FALSE, weights = weight)
+    rlmm(formula, data, REML = REML, weights = weight)
   )
   -2 * as.numeric(logLik(fit))
 }
@@ -19,6 +17,18 @@ test_that("lower minima at other scales are found", {
   expect_lt(optimum("lmm-3362.csv", y ~ 1 + (x || g)), 788.9008 + 1e-4)
   expect_lt(optimum("lmm-2844.csv", y ~ 1 + (z + x | g)), -851.9114 + 1e-4)
   expect_lt(optimum("lmm-3633.csv", y ~ f + (x || g)), -14.2974 + 1e-4)
+})
+
+# Searches from the default start end in a higher minimum without a sign that there is a lower
+# one. The right values are the best of lme4 1.1-31 from 40 and 60 random starts, and of
+# stats::optim() on dense algebra from 200.
+test_that("random starts find other minima where data say little", {
+  crossed <- y ~ x + z + (1 | g) + (1 | h)
+  expect_lt(optimum("lmm-2971254.csv", crossed, TRUE), -215.771171 + 1e-4)
+  independent <- y ~ x + diag(0 + f | g)
+  expect_lt(optimum("lmm-402036.csv", independent), -924.469342 + 1e-4)
+  correlated <- y ~ x + ar1(0 + f | g, hom = FALSE)
+  expect_lt(optimum("lmm-300886.csv", correlated), 35.826721 + 1e-4)
 })
 
 # A slope of a covariate far from zero that is independent of the intercept: one minimum has slopes

@@ -22,6 +22,7 @@
 //! | [`FTOL_SHARE`] | 1e-3 | the same for Newton's method | six printed digits hold |
 //! | [`FAST_GAIN`] | 1e-3 | may the fast stage end | another stage follows |
 //! | [`OTHER_MINIMUM`] | 1e-4 | does a restart count | more than an error of the search |
+//! | [`UNDISCOVERED`] | 5e-3 | have enough starts been tried | 21 searches if all ended in one |
 //! | [`BETTER_START`] | 3e-3 | is another start better | three times the fast stage's error |
 //! | [`IMPRECISE`] | 1e-4 | can rounding hide an optimum | what makes another minimum |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
@@ -401,6 +402,9 @@ pub(crate) const THETA_STEP: f64 = 1e-5;
 
 /// A restart leads to another minimum if that is lower by more, in units of the objective.
 pub(crate) const OTHER_MINIMUM: f64 = 1e-4;
+
+/// Enough random starts: minima not yet found are expected to be reached from a smaller share.
+pub(crate) const UNDISCOVERED: f64 = 5e-3;
 
 /// A solve for the border ends at this residual.
 pub(crate) const EXACT_SOLVE: f64 = 1e-11;

@@ -2,13 +2,38 @@
 
 use super::Coordinates;
 use crate::covariance::{Part, RelCov, WayOut};
+use crate::random::Stream;
 
 /// Where in their range correlations start again.
 const SHARES: [f64; 4] = [0.05, 0.25, 0.75, 0.95];
 /// Shares of the step along a way out that are tried.
 const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
+/// Decades around its unit over which the size of random covariances is spread, of all of them
+/// together and of each.
+const DECADES: [f64; 2] = [1.5, 1.5];
+
+/// With fewer levels than this for each covariance parameter a term says little about it.
+const FEW_LEVELS: usize = 6;
+/// With fewer rows for each random effect the data say little about their covariances.
+const FEW_ROWS: usize = 3;
 
 impl Coordinates {
+    /// Whether the data say so little of several covariance parameters that the objective may well
+    /// have several minima: few rows for the random effects, or few levels for the parameters of a
+    /// term.
+    pub(crate) fn has_few_data(&self, n_rows: usize, levels: &[usize]) -> bool {
+        let mut n_effects = 0;
+        let mut has_few_levels = false;
+        for (cov, n_levels) in self.covs.iter().zip(levels) {
+            let own: usize =
+                cov.parts().iter().map(|part| part.range().len()).sum();
+            n_effects += n_levels * cov.vsize();
+            has_few_levels |= *n_levels < FEW_LEVELS * own;
+        }
+        let has_few_rows = n_rows < FEW_ROWS * n_effects;
+        self.free.len() > 1 && (has_few_levels || has_few_rows)
+    }
+
     /// The start at other correlations of parts with several standard deviations, where the
     /// objective may have several minima.
     pub(crate) fn other_starts(&self) -> Vec<Vec<f64>> {
@@ -60,6 +85,57 @@ impl Coordinates {
             }
         }
         Some(self.to_theta(&x))
+    }
+
+    /// `parameters` with random covariances: standard deviations of all sizes around their `units`,
+    /// and correlations anywhere in their range.
+    pub(crate) fn at_random(
+        &self,
+        parameters: &[f64],
+        units: &[f64],
+        stream: &mut Stream,
+    ) -> Vec<f64> {
+        let mut around = |decades: f64| {
+            let place = 2.0 * stream.uniform() - 1.0;
+            10f64.powf(decades * place)
+        };
+        let [of_all, of_each] = DECADES;
+        let whole = around(of_all);
+        let sizes: Vec<f64> = units
+            .iter()
+            .map(|unit| whole * unit * around(of_each))
+            .collect();
+        let mut point = parameters.to_vec();
+        for part in self.covs.iter().flat_map(RelCov::parts) {
+            self.place_at_random(part, &sizes, stream, &mut point);
+        }
+        let mut x = self.from_theta(&point);
+        for (&j, x) in self.free.iter().zip(&mut x) {
+            if self.is_angle[j] {
+                *x = (2.0 * stream.uniform() - 1.0).asin();
+            }
+        }
+        self.to_theta(&x)
+    }
+
+    // The free standard deviations of a part, or elements of its factor, at random.
+    fn place_at_random(
+        &self,
+        part: &Part,
+        sizes: &[f64],
+        stream: &mut Stream,
+        point: &mut [f64],
+    ) {
+        for (j, role) in part.range().zip(part.roles()) {
+            if self.is_held[j] || role.is_correlation() {
+                continue;
+            }
+            let share = match role.is_below_diagonal() {
+                true => 2.0 * stream.uniform() - 1.0,
+                false => 1.0,
+            };
+            point[j] = share * sizes[j];
+        }
     }
 
     fn first_correlation(&self, part: &Part) -> Option<usize> {

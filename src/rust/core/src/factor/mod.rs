@@ -248,6 +248,12 @@ impl Factor {
         Ok(2.0 * log_det.ln())
     }
 
+    /// Number of levels of a term.
+    pub(crate) fn level_count(&self, term: usize) -> usize {
+        let block = self.layout.block_of_term(term);
+        block.map_or(self.leading.n_levels, |block| block.first.len())
+    }
+
     /// Sums over the levels of each term of `Z'WZ`, lower triangle `k x k`: the products of its
     /// columns of Z.
     pub(crate) fn level_products(&self) -> Vec<Vec<f64>> {

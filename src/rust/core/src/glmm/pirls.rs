@@ -20,6 +20,11 @@ use crate::glmm::families::{Family, Link};
 use crate::kernels::small;
 use crate::tolerances::{DECREMENT, PIRLS_NOISE, RATE_SHARE};
 
+/// Once steps are small, so many more may refine the modes.
+const MOST_REFINEMENTS: usize = 300;
+/// Small steps that may be no smaller than those before them.
+const MOST_IDLE: usize = 5;
+
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
@@ -247,7 +252,8 @@ impl Pirls {
         let tolerance = self.tolerance.decrement * self.unit;
         let canonical = self.response.family.is_canonical(self.response.link);
         let mut before = f64::INFINITY;
-        for iteration in 1..=self.tolerance.max_iterations {
+        let (mut moving, mut idle) = (0, 0);
+        for iteration in 1..=self.tolerance.max_iterations + MOST_REFINEMENTS {
             self.iterations += 1;
             let solution = self.newton_point(vary)?;
             let (decrement, length) = self.step(vary, solution, iteration)?;
@@ -265,9 +271,18 @@ impl Pirls {
             } else {
                 decrement * rate <= RATE_SHARE * tolerance
             };
-            if decrement <= tolerance && accurate {
+            if decrement > tolerance {
+                moving += 1;
+            } else if rate == 1.0 {
+                // Steps that no longer become smaller are rounding errors.
+                idle += 1;
+            }
+            if decrement <= tolerance && (accurate || idle > MOST_IDLE) {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
+            }
+            if moving == self.tolerance.max_iterations {
+                break;
             }
         }
         Err(self.diverged(self.tolerance.max_iterations, 0))

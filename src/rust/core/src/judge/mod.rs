@@ -80,8 +80,9 @@ pub(crate) fn judge<S: Judged>(
     let (slopes, hessian) = derivatives(search, x.len())?;
     let gradient = search.parameter_gradient().to_vec();
     let ways_out = search.ways_out()?;
-    let facts = Facts::new(search, (x, value), slopes, &hessian, ways_out);
+    let mut facts = Facts::new(search, (x, value), slopes, &hessian, ways_out);
     let (verdict, predicted_decrease) = facts.verdict(search);
+    facts.refute_gains(verdict);
     let (verdict, suspects) =
         facts.with_suspects(verdict, search.coordinates());
     search.value(&facts.x)?;
@@ -138,6 +139,15 @@ impl Facts {
         self.ways_out.iter().any(|way| way.gain > gain)
     }
 
+    // A search that led nowhere lower shows that the gains a way out promises are rounding errors.
+    fn refute_gains(&mut self, verdict: Verdict) {
+        if verdict == Verdict::Optimal {
+            for way in &mut self.ways_out {
+                way.gain = way.gain.min(self.negligible);
+            }
+        }
+    }
+
     fn curves_down(&self) -> bool {
         let limit = -FLAT_CURVATURE * self.model.largest();
         self.model
@@ -154,15 +164,14 @@ impl Facts {
         if predicted.is_nan() || predicted > self.negligible {
             return (Verdict::NotConverged, predicted);
         }
-        if self.promises(self.negligible) {
-            return (Verdict::FalseBoundary, predicted);
-        }
         let is_doubtful = self.curves_down()
             || predicted > self.no_gain
             || self.promises(self.no_gain);
         if is_doubtful {
             let fall = fall_from(search, self.value);
-            if fall > self.negligible && self.curves_down() {
+            if fall > self.negligible && self.promises(self.negligible) {
+                return (Verdict::FalseBoundary, predicted);
+            } else if fall > self.negligible && self.curves_down() {
                 return (Verdict::Saddle, fall);
             } else if fall > self.negligible {
                 return (Verdict::NotConverged, fall);

@@ -10,9 +10,12 @@
 use super::search::Search;
 use super::LinearMixedModel;
 use crate::factor::contained::Levels;
+use crate::optimize::optima::Optima;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
+use crate::random::Stream;
 use crate::tolerances::{
     LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SMALL_SPREAD,
+    UNDISCOVERED,
 };
 
 /// Scales of the whole covariance, beside zero and one.
@@ -37,6 +40,18 @@ const ORDINARY: f64 = 30.0;
 const AFFORDABLE: f64 = 2e6;
 /// Evaluations of one more search, derivatives included.
 const PER_SEARCH: f64 = 30.0;
+/// Evaluations that one with derivatives stands for.
+const PER_STEP: f64 = 3.0;
+/// Operations that searches from random starts may cost.
+const AFFORDABLE_AT_RANDOM: f64 = 4e6;
+/// So many searches from random starts must be affordable: fewer tell little.
+const LEAST_SEARCHES: f64 = 8.0;
+/// How far beside a point its best scale is looked for, as a share.
+const NEARBY: f64 = 0.02;
+/// How often that is repeated.
+const SCALINGS: usize = 2;
+/// By how much the scale may change then.
+const MOST_OF_SCALE: f64 = 0.2;
 
 impl LinearMixedModel {
     // The standard deviations of slopes of covariates that are far from zero beside their spread:
@@ -102,7 +117,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     pub fn run(mut self, found: OptSummary) -> OptSummary {
         let found = self.at_spreads(found);
         let found = self.at_limits(found);
-        let is_hard = found.log.len() > EASY || self.is_unusual(&found.best);
+        let is_hard = found.log.len() > EASY
+            || self.is_unusual(&found.best)
+            || self.has_few_data();
         if !is_hard {
             return self.or_without_effects(found);
         }
@@ -130,7 +147,89 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             found = self.along(found, here, ray);
             found = self.from(&self.with_deviation(&found.best, j, 0.0), found);
         }
+        let mut found = self.from_random_starts(found);
+        for _ in 0..SCALINGS {
+            found = self.at_best_scale(found);
+        }
         found
+    }
+
+    // What was found with all of Lambda at the best scale, by a parabola. Where covariances are
+    // very large beside the residual variance the objective hardly depends on it: Newton's method,
+    // which sees it beside directions of large curvature, may end short of it.
+    fn at_best_scale(&mut self, mut found: OptSummary) -> OptSummary {
+        let mut at = |scale: f64| {
+            let point = self.scaled(&found.best, scale);
+            let x = self.search.at.from_theta(&point);
+            let value = self.search.value(&x).unwrap_or(f64::INFINITY);
+            (value, point)
+        };
+        let ((below, _), (above, _)) = (at(1.0 - NEARBY), at(1.0 + NEARBY));
+        let slope = (above - below) / (2.0 * NEARBY);
+        let curvature =
+            (above + below - 2.0 * found.best_value) / (NEARBY * NEARBY);
+        let step = -slope / curvature;
+        if !(curvature > 0.0 && step.abs() < MOST_OF_SCALE) {
+            return found;
+        }
+        let (value, point) = at(1.0 + step);
+        if value < found.best_value {
+            (found.best_value, found.best) = (value, point);
+        }
+        found
+    }
+
+    // What was found, or what is found from random starts, until these are expected to lead to
+    // nothing new. Every other one is about as large as what was found.
+    fn from_random_starts(&mut self, mut found: OptSummary) -> OptSummary {
+        let model = self.search.model();
+        self.budget = AFFORDABLE_AT_RANDOM / model.engine.cost();
+        if self.budget < LEAST_SEARCHES * PER_SEARCH {
+            return found;
+        }
+        let units = model.step_sizes();
+        let at = self.search.at.clone();
+        let mut stream = Stream::new(0, 0);
+        let mut optima = Optima::default();
+        while self.budget > 0.0
+            && found.status.has_converged()
+            && optima.undiscovered() > UNDISCOVERED
+        {
+            let mut sizes = units.clone();
+            if optima.searches() % 2 == 1 {
+                let extent = self.extent(&found.best, &units);
+                sizes.iter_mut().for_each(|size| *size *= extent);
+            }
+            let start = at.at_random(&found.initial, &sizes, &mut stream);
+            let before = found.log.len();
+            let (value, next) = self.and_from(&start, found);
+            found = next;
+            let steps = found.log.len() - before;
+            self.budget -= PER_STEP * steps.max(1) as f64;
+            if let Some(value) = value {
+                optima.add(value, OTHER_MINIMUM);
+            }
+        }
+        found
+    }
+
+    // How large the covariances of theta are beside their units, but no less than a tenth.
+    fn extent(&self, theta: &[f64], units: &[f64]) -> f64 {
+        let at = &self.search.at;
+        let x = at.from_theta(theta);
+        at.extent(&x, &at.free_of(units)).max(0.1)
+    }
+
+    // Whether the objective may well have several minima, as the data say little.
+    fn has_few_data(&self) -> bool {
+        let model = self.search.model();
+        let Ok(exact) = model.engine.as_exact() else {
+            return false;
+        };
+        let terms = 0..model.engine.covs().len();
+        let levels: Vec<usize> =
+            terms.map(|term| exact.factor.level_count(term)).collect();
+        self.search.at.has_few_data(model.n_eff(), &levels)
     }
 
     // What was found, or what is found from slopes of the size of the covariate's spread: where it
@@ -326,12 +425,25 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             return found;
         }
         self.budget -= PER_SEARCH;
-        let best = found.best.clone();
-        let value = found.best_value;
-        let status = found.status;
-        let mut next =
+        self.and_from(point, found).1
+    }
+
+    // Where the search from a point ends, and the better of that and of what was found.
+    fn and_from(
+        &mut self,
+        point: &[f64],
+        found: OptSummary,
+    ) -> (Option<f64>, OptSummary) {
+        let next =
             self.search
-                .or_from(point, found, self.settings, self.observe);
+                .search_from(point, &found, self.settings, self.observe);
+        let Some(next) = next else {
+            return (None, found);
+        };
+        let ending = next.status.has_converged().then_some(next.best_value);
+        let (best, value) = (found.best.clone(), found.best_value);
+        let status = found.status;
+        let mut next = found.or_better(next);
         let x = self.search.at.from_theta(&next.best);
         let rounding = NOISE_MARGIN * self.search.rounding(&x, next.best_value);
         if value - next.best_value < OTHER_MINIMUM.max(rounding) {
@@ -340,7 +452,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
                 next.status = status;
             }
         }
-        next
+        (ending, next)
     }
 }
 

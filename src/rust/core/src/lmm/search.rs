@@ -173,11 +173,25 @@ impl Search<'_> {
         settings: &Settings,
         observe: &mut Observer,
     ) -> OptSummary {
+        match self.search_from(other, &found, settings, observe) {
+            Some(next) => found.or_better(next),
+            None => found,
+        }
+    }
+
+    /// What the search from other parameters finds, within what is left of the limits.
+    pub(super) fn search_from(
+        &mut self,
+        other: &[f64],
+        found: &OptSummary,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Option<OptSummary> {
         let spent = found.log.len();
         if !found.status.has_converged()
             || (settings.max_eval > 0 && spent >= settings.max_eval)
         {
-            return found;
+            return None;
         }
         let left = Settings {
             max_eval: settings.max_eval.saturating_sub(spent),
@@ -188,10 +202,7 @@ impl Search<'_> {
             observe(spent + count, value, &p[..n])
         };
         let at = self.at.starting_at(other);
-        match at.minimize(&left, self, &mut see) {
-            Ok(next) => found.or_better(next),
-            Err(_) => found,
-        }
+        at.minimize(&left, self, &mut see).ok()
     }
 
     // The derivatives at the last point.

@@ -12,6 +12,7 @@
 //! | the quadratic model and its steps | [`trust_region`] |
 //! | BFGS | [`bfgs`] |
 //! | NLopt's algorithms | [`nlopt`] |
+//! | how many minima there may be | [`optima`] |
 //! | tolerances and limits; the log on the way | [`settings`], [`recorder`] |
 //! | the course and the result | [`summary`] |
 
@@ -19,6 +20,7 @@ pub mod bfgs;
 mod newton;
 mod nlopt;
 mod objective;
+pub(crate) mod optima;
 mod recorder;
 #[cfg(test)]
 mod rosenbrock;

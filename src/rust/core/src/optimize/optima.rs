@@ -1,0 +1,60 @@
+//! How many minima an objective has, as far as searches from random starts tell.
+
+/// The minima in which searches ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Optima {
+    values: Vec<f64>,
+    searches: usize,
+}
+
+impl Optima {
+    /// Counts a search that ended at `value`, which is a minimum of its own if it is further than
+    /// `tolerance` from all others.
+    pub fn add(&mut self, value: f64, tolerance: f64) {
+        self.searches += 1;
+        let mut known = self.values.iter();
+        if !known.any(|other| (value - other).abs() <= tolerance) {
+            self.values.push(value);
+        }
+    }
+
+    /// Searches that were counted.
+    pub fn searches(&self) -> usize {
+        self.searches
+    }
+
+    /// The expected share of starts that lead to minima not yet found: `w (w + 1) / (N (N - 1))`
+    /// after N searches that ended in w minima, all partitions being equally likely beforehand
+    /// (Boender and Rinnooy Kan, 1987, Mathematical Programming 37, 59-80).
+    pub fn undiscovered(&self) -> f64 {
+        let n = self.searches as f64;
+        let w = self.values.len() as f64;
+        if self.searches < 2 {
+            return 1.0;
+        }
+        (w * (w + 1.0) / (n * (n - 1.0))).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_within_the_tolerance_are_one_minimum() {
+        let mut optima = Optima::default();
+        for value in [3.0, 3.0 + 1e-6, 5.0, 3.0 - 1e-6] {
+            optima.add(value, 1e-4);
+        }
+        assert_eq!(optima.searches(), 4);
+        assert_eq!(optima.undiscovered(), 2.0 * 3.0 / (4.0 * 3.0));
+    }
+
+    #[test]
+    fn one_search_tells_nothing() {
+        let mut optima = Optima::default();
+        assert_eq!(optima.undiscovered(), 1.0);
+        optima.add(1.0, 1e-4);
+        assert_eq!(optima.undiscovered(), 1.0);
+    }
+}
