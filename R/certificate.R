@@ -32,13 +32,13 @@
 #'   1e-4 or more.
 #'
 #' A certificate is local: it can't see a lower optimum elsewhere. Several optima are common where
-#' the data say little of the covariances (a term has few levels for its parameters, or there are few
-#' rows for each random effect), and for structures with a correlation parameter and several
+#' the data say little of the covariances (a term has few levels for its parameters, or there are
+#' few rows for each random effect), and for structures with a correlation parameter and several
 #' standard deviations (`cs()`, `ar1(hom = FALSE)`). There [rlmm()] and [rglmm()] go on from their
-#' default start at other scales and correlations, without some effects, and from random starts,
-#' always the same ones: until fewer than one start in 200 is expected to lead to an optimum that
-#' hasn't been found (Boender and Rinnooy Kan, 1987), or the searches would take long. Another
-#' `start`, or [allFit()], may still find a lower optimum.
+#' default start at other scales and correlations and without some effects; [rlmm()] also from
+#' random starts, always the same ones, until fewer than one start in 200 is expected to lead to an
+#' optimum that hasn't been found (Boender and Rinnooy Kan, 1987), or the searches would take long.
+#' Another `start`, or [allFit()], may still find a lower optimum.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an
 #' optimum has `G` without negative eigenvalues. `lambda_min` is the smallest, with each column of

@@ -22,17 +22,20 @@
 #'   or halvings of one step.
 #' @param progress Show progress of long fits: `TRUE`, `FALSE`, or `NULL` for interactive sessions
 #'   only.
-#' @param threads Most threads of what fits many models: [bootstrap()], [rlmm_many()],
-#'   [rglmm_many()], [refit()] of several responses, and [simulate_power()]. `NULL` takes the option
-#'   `rlmm.threads`, and without it as many as there are processors. Results are the same for any
-#'   number. A single fit runs in one thread.
+#' @param threads Most threads: of what fits many models ([bootstrap()], [rlmm_many()],
+#'   [rglmm_many()], [refit()] of several responses, [simulate_power()]), a model each, and of one
+#'   fit whose crossed factors are large, in its dense matrices. `NULL` takes the option
+#'   `rlmm.threads`, then the environment variable `RLMM_THREADS`, and without them as many as there
+#'   are processors. Results are the same, bit for bit, for any number; none of them outlives a
+#'   call, so that a process may fork (`parallel::mclapply()`).
 #' @param slim Drop the parts of the fit that grow with the number of observations: the model frame
 #'   and the fitted values. Estimates, tables, `ranef()`, `certificate()` and the like answer as
 #'   before; what needs the data, such as `residuals()` and `predict()`, refuses.
 #' @param engine What linear and generalized models are computed with: `"exact"`, a factor;
-#'   `"iterative"`, conjugate gradients, for crossed factors with so many levels that a factor takes too long or doesn't fit
-#'   in memory (see the section below); or `"auto"`, which takes the iterative engine where the
-#'   exact one is predicted to take more than about two seconds, or more memory than there is.
+#'   `"iterative"`, conjugate gradients, for crossed factors with so many levels that a factor takes
+#'   too long or doesn't fit in memory (see the section below); or `"auto"`, which takes the
+#'   iterative engine where the exact one is predicted to take more than about two seconds, or more
+#'   memory than there is.
 #' @param memory_limit Most memory that a factor, or the sums of a table ([rlmm_sums()]), may take,
 #'   in GiB, beside what the machine has left.
 #' @param fixed Parameters to hold at given values: a list with any of
@@ -61,7 +64,9 @@
 #' Models with one grouping factor, or with nested ones, are computed exactly whatever their size.
 #' Where factors are crossed, the exact engine factors a system of all levels but those of the
 #' largest factor: beyond a few thousand of these it takes long, and then too much memory. The
-#' iterative engine never forms that system. Fixed effects, predicted random effects, their scores
+#' iterative engine never forms that system. Which engine it will be is decided before anything is
+#' summed up, from the numbers of levels and a sample of which occur together, and told by
+#' [preview()] and by `verbose = 1`. Fixed effects, predicted random effects, their scores
 #' and the standard errors are solved for, as exactly as by a factor; only one quantity, a
 #' log-determinant and its derivatives in theta, is an unbiased estimate from random vectors. These
 #' are the same in each call, whatever `set.seed()` says, so that results can be reproduced, and

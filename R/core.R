@@ -4,6 +4,7 @@
 # `keep` makes of the estimates what is kept if the user interrupts the search.
 core_fit <- function(spec, start = NULL, control = list(), keep = NULL) {
   control$progress <- isTRUE(control$progress %||% interactive())
+  control$threads <- n_threads(control)
   est <- unwrap(rust_lmm_fit(spec, as.double(start), control), spec)
   end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
   est
@@ -198,8 +199,19 @@ name_columns <- function(values, names) {
 
 # Zero: as many as there are processors.
 n_threads <- function(control) {
-  threads <- control$threads %||% getOption("rlmm.threads", 0L)
+  threads <- control$threads %||%
+    getOption("rlmm.threads") %||%
+    default_threads()
   if (is.finite(threads)) as.integer(threads) else 0L
+}
+
+# The environment variable; without it no more than two where packages are checked.
+default_threads <- function() {
+  given <- Sys.getenv("RLMM_THREADS")
+  if (nzchar(given)) {
+    return(suppressWarnings(as.integer(given)))
+  }
+  if (Sys.getenv("_R_CHECK_LIMIT_CORES_", "false") != "false") 2L else 0L
 }
 
 # The sums of a spec's rows, with the shift of X and the fit of y that are taken off; `NULL`: the
@@ -269,6 +281,7 @@ core_glmm_fit <- function(
   keep = NULL
 ) {
   control$progress <- isTRUE(control$progress %||% interactive())
+  control$threads <- n_threads(control)
   est <- unwrap(rust_glmm_fit(spec, lapply(start, as.double), control), spec)
   end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
   est

@@ -24,6 +24,7 @@ fit_spec.rlmm_lmm <- function(fit, y = NULL) {
     )
   }
   spec$engine <- fit$engine
+  spec$threads <- n_threads(fit$control)
   with_large_levels(spec, fit)
 }
 
@@ -50,7 +51,8 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
     reml = FALSE,
     sigma = NULL,
     glmm = fit$glmm,
-    engine = fit$engine
+    engine = fit$engine,
+    threads = n_threads(fit$control)
   )
 }
 

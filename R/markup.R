@@ -14,8 +14,8 @@
 #' The tables have the estimates and what must be known of them, but not the quantiles of the
 #' residuals and the correlations of the fixed effects, which the text of a summary has.
 #'
-#' @param x,object A fit of [rlmm()], [rglmm()], [rnlmm()] or [lmList()], or what `summary()`, `VarCorr()`, `anova()`,
-#'   `ranova()` or `drop1()` of it returned.
+#' @param x,object A fit of [rlmm()], [rglmm()], [rnlmm()] or [lmList()], or what `summary()`,
+#'   `VarCorr()`, `anova()`, `ranova()` or `drop1()` of it returned.
 #' @param type `"markdown"` (a pipe table), `"html"` or `"latex"` (a `tabular`, which needs no
 #'   package).
 #' @param digits Significant digits.

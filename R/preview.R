@@ -457,10 +457,20 @@ size_lines <- function(x) {
       plural(size$system, "row"),
       format_megabytes(size$megabytes)
     ),
-    if (identical(x$engine, "iterative")) {
-      "Engine: iterative, which doesn't form that system (see `rlmm_control()`)."
-    },
+    engine_line(x),
     sprintf("Time of a fit: %s.", format_seconds(x$seconds))
+  )
+}
+
+engine_line <- function(x) {
+  if (is.na(x$engine)) {
+    return("Engine: none, as no factor fits in memory.")
+  }
+  switch(
+    x$storage,
+    dense = "Engine: exact, with a dense factor of that system.",
+    sparse = "Engine: exact, with a sparse factor of that system.",
+    pairs = "Engine: iterative, which doesn't form that system (see `rlmm_control()`)."
   )
 }
 

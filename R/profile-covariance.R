@@ -82,8 +82,8 @@ search_covariance <- function(problem, spec, state, cell, covariance) {
 
 #' What is searched: a, log(sigma) where sigma is estimated, and the `free` arguments of the
 #' criterion
-#' @return A list with `start`, and `place`, a function from what is searched to the `arguments`, the
-#'   `spec`, and a and b.
+#' @return A list with `start`, and `place`, a function from what is searched to the `arguments`,
+#'   the `spec`, and a and b.
 #' @noRd
 covariance_tie <- function(fit, spec, state, cell, covariance) {
   arguments <- c(state$theta, free_arguments(fit, state))

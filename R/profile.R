@@ -30,8 +30,8 @@
 #'   ends.
 #' @param signames Name the variance parameters `.sig01` and so on? Otherwise `"sd_Days|Subject"`.
 #' @param prof.scale `"sdcor"`: standard deviations and correlations; `"varcov"`: variances, also of
-#'   the residuals, and covariances, the variances of a term first, as lme4 has them. Structures such
-#'   as `cs()` have correlations as parameters, which stay correlations.
+#'   the residuals, and covariances, the variances of a term first, as lme4 has them. Structures
+#'   such as `cs()` have correlations as parameters, which stay correlations.
 #' @param ... Arguments of lme4's method that steer its optimizer, such as `optimizer`, `devtol` or
 #'   `parallel`: they have no effect, and a message says so.
 #' @return A data frame of class `"profile.rlmm"`: a row per point, with `.zeta`, the values of all

@@ -170,15 +170,15 @@ fit_generalized <- function(design, start, call, verbose) {
   own <- with_own_environment(design, call)
   make <- \(est) new_glmm_fit(own, est, call, control)
   control_of_core <- core_control(control, verbose, design, held)
+  if (control_of_core$verbose > 0L) {
+    tell_engine(design$spec, control_of_core)
+  }
   est <- with_terms_named(
     core_glmm_fit(design$spec, start, control_of_core, make),
     design$random,
     "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
   )
   fit <- make(est)
-  if (control_of_core$verbose > 0L) {
-    cat("Engine:", fit$engine, "\n")
-  }
   report_fit(fit, design$spec)
   report_poisson(fit)
   fit

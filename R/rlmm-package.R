@@ -12,10 +12,10 @@
 #' [rlmm_sums()] and [rlmm_sums_sql()] fit where the data stay where they are.
 #'
 #' **Read.** `summary()`, [VarCorr()][VarCorr.rlmm], [fixef()][fixef.rlmm], [fixed_levels()],
-#' [ranef()][ranef.rlmm], `coef()`, [condVar()][condVar.rlmm], [raneftables()] and [condVartables()],
-#' [getME()][getME.rlmm], [vcov()][vcov.rlmm], [logLik()][logLik.rlmm], [AICc()] and [REMLcrit()],
-#' [ngrps()]; what kind of fit it is by [isLMM()], [isGLMM()], [isNLMM()] and [isREML()]; tables for
-#' documents by [markup()].
+#' [ranef()][ranef.rlmm], `coef()`, [condVar()][condVar.rlmm], [raneftables()] and
+#' [condVartables()], [getME()][getME.rlmm], [vcov()][vcov.rlmm], [logLik()][logLik.rlmm],
+#' [AICc()] and [REMLcrit()], [ngrps()]; what kind of fit it is by [isLMM()], [isGLMM()], [isNLMM()]
+#' and [isREML()]; tables for documents by [markup()].
 #'
 #' **Infer.** [confint()][confint.rlmm] and [profile()][profile.rlmm], on other scales by
 #' [logProf()] and [varianceProf()]; [bootstrap()] in threads, [bootMer()] of any statistic;

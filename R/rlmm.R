@@ -133,8 +133,8 @@ rlmm <- function(
   extras <- given_expressions(c("subset", "weights", "offset", "dispersion"))
   if (is_summed_up(data)) {
     check_summed_call(call)
-    options <- summing_options(contrasts, weights_type, extras)
-    options$memory <- control$memory_limit * 2^30
+    limit <- control$memory_limit
+    options <- summing_options(contrasts, weights_type, extras, limit)
     sums <- sum_up(formula, data, extras, options)
     return(fit_to(sums_design(sums, REML, control, sigma)))
   }
@@ -220,13 +220,18 @@ fit_linear <- function(design, start, call, verbose) {
   design <- with_strata(design, start, control_of_core)
   own <- with_own_environment(design, call)
   make <- \(est) new_fit(own, est, call, control)
+  is_verbose <- control_of_core$verbose > 0L
+  has_rows <- is.null(design$spec$sums)
+  if (is_verbose && has_rows) {
+    tell_engine(design$spec, control_of_core)
+  }
   est <- with_terms_named(
     core_fit(design$spec, design$theta, control_of_core, make),
     design$random,
     "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
   )
   fit <- make(est)
-  if (control_of_core$verbose > 0L) {
+  if (is_verbose && !has_rows) {
     cat("Engine:", fit$engine, "\n")
   }
   report_fit(fit, design$spec)

@@ -54,10 +54,14 @@ frame_without_rows <- function(frame) {
 
 #' The options of a plan, from the arguments of a call
 #' @noRd
-summing_options <- function(contrasts, weights_type, extras) {
+summing_options <- function(contrasts, weights_type, extras, limit = NULL) {
   type <- read_weights_type(weights_type)
   is_frequency <- type == "frequency" && !is.null(extras$weights)
-  list(contrasts = contrasts, frequency = is_frequency)
+  list(
+    contrasts = contrasts,
+    frequency = is_frequency,
+    memory = if (!is.null(limit)) limit * 2^30
+  )
 }
 
 #' Names of the variables that the effects are made of, fixed and random

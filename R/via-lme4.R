@@ -36,8 +36,8 @@
 #' With lme4, lmerTest, nlme and glmmTMB attached in any order, generics of either package answer
 #' for either package's fits. Some functions of theirs are no generics, and know their own fits
 #' alone. If such a package was attached after rlmm, write `rlmm::` before: `ranova()` of lmerTest,
-#' `logProf()` and `varianceProf()` of lme4 (and `REMLcrit()` before R 4.3), `diagnose()` of glmmTMB.
-#' Ours hand the fits of other packages on to them.
+#' `logProf()` and `varianceProf()` of lme4 (and `REMLcrit()` before R 4.3), `diagnose()` of
+#' glmmTMB. Ours hand the fits of other packages on to them.
 #'
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)

@@ -20,6 +20,7 @@ test_that("fit_spec() is what was fitted", {
     )
     class(fit) <- c("rlmm_lmm", "rlmm")
     design$spec$sigma <- 2
+    design$spec$threads <- n_threads(fit$control)
     expect_identical(fit_spec(fit), design$spec, info = deparse1(formula))
   }
 })

@@ -333,7 +333,8 @@ test_that("verbose = 3 prints the PIRLS course of the seed", {
   fit_aloud <- function(...) {
     rglmm(formula, VerbAgg, binomial, start = list(fixef = beta), nAGQ = 0, ...)
   }
-  printed <- utils::capture.output(fit <- fit_aloud(verbose = 3))
+  # The first line names the engine.
+  printed <- utils::capture.output(fit <- fit_aloud(verbose = 3))[-1]
   number <- function(lines) as.numeric(sub("^.* = ", "", lines))
   expect_equal(printed[1], "vary\u03b2 = true")
   # There it is enlarged, so that the first step need not go downhill.
@@ -361,8 +362,9 @@ test_that("verbose = 3 prints the PIRLS course of the seed", {
   # Each evaluation has its own course; 1 and 2 print the evaluations alone.
   expect_gte(sum(startsWith(printed, "obj\u2080")), fit$optsum$feval)
   short <- utils::capture.output(fit <- fit_aloud(verbose = 1))
-  expect_true(all(startsWith(short, "f_")))
-  expect_length(short, fit$optsum$feval)
+  expect_match(short[1], "^Engine: exact")
+  expect_true(all(startsWith(short[-1], "f_")))
+  expect_length(short[-1], fit$optsum$feval)
 })
 
 test_that("a covariate far from its origin changes nothing but the intercept", {

@@ -76,7 +76,7 @@ test_that("verbose prints every evaluation", {
   data$y <- data$y + as.integer(data$b)
   expect_output(
     fit <- rlmm(y ~ x + (1 | b), data, verbose = 1),
-    "^f_1: [0-9.]+ \\[[0-9.]+\\]"
+    "^Engine: exact, level by level\nf_1: [0-9.]+ \\[[0-9.]+\\]"
   )
 })
 

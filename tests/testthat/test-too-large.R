@@ -20,8 +20,8 @@ test_that("what doesn't fit in memory is refused by name, and R lives", {
       "library(rlmm)",
       "set.seed(3)",
       "n <- 60000",
-      "d <- data.frame(x = rnorm(n), g = c(1:8000, sample(8000, n - 8000, TRUE)))",
-      "d$h <- rev(c(1:7000, sample(7000, n - 7000, TRUE)))",
+      "d <- data.frame(x = rnorm(n), g = c(1:9500, sample(9500, n - 9500, TRUE)))",
+      "d$h <- rev(c(1:9000, sample(9000, n - 9000, TRUE)))",
       "d$y <- rnorm(n)",
       "fit_by <- function(e) {",
       "  rlmm(y ~ x + (1 | g) + (1 | h), d, control = rlmm_control(engine = e))",
@@ -42,9 +42,9 @@ test_that("what doesn't fit in memory is refused by name, and R lives", {
   withr::local_envvar(R_LIBS = paste(.libPaths(), collapse = ":"))
   lines <- system2("bash", c("-c", shQuote(run)), stdout = TRUE)
   expect_match(lines, "rlmm_error_too_large", all = FALSE)
-  expect_match(lines, "`(1 | h)` with 7,000 levels", fixed = TRUE, all = FALSE)
-  # Three arrays of 7000 x 7000 doubles.
-  expect_match(lines, "needs 1.1 GiB", fixed = TRUE, all = FALSE)
+  expect_match(lines, "`(1 | h)` with 9,000 levels", fixed = TRUE, all = FALSE)
+  # Two arrays of 9000 x 9000 doubles.
+  expect_match(lines, "needs 1.2 GiB", fixed = TRUE, all = FALSE)
   expect_match(lines, "without `engine = \"exact\"`", fixed = TRUE, all = FALSE)
   expect_match(lines, "alive 60000", all = FALSE)
   expect_match(lines, "auto: iterative", all = FALSE)

@@ -9,11 +9,13 @@ use rlmm_core::factor::memory::Room;
 use rlmm_core::factor::sums::Sums;
 use rlmm_core::lmm::{EngineKind, EnginePlan, Held};
 use rlmm_core::optimize::Settings;
+use rlmm_core::parallel::team;
 use rlmm_core::{
     Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result,
 };
 
 use crate::sums::sums;
+use crate::threads::n_threads;
 
 /// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
 pub struct Spec {
@@ -198,6 +200,7 @@ impl TermSpec {
 impl Spec {
     /// Reads the list; the design is checked by the core.
     pub fn new(spec: &List) -> Result<Self> {
+        take_threads(spec);
         let terms = element(spec, "terms")
             .as_list()
             .ok_or_else(|| missing("terms"))?;
@@ -222,6 +225,7 @@ impl Spec {
     /// The spec with the engine and the memory that a control asks for; an engine that the spec
     /// names itself stays.
     pub fn controlled(mut self, control: &List) -> Self {
+        take_threads(control);
         if self.engine == EngineKind::Auto {
             self.engine = engine(control);
         }
@@ -372,6 +376,14 @@ fn room(control: &List) -> Room {
     Room {
         limit: limit.map(|bytes| bytes as u64),
         ..Room::default()
+    }
+}
+
+/// Takes as many threads from here on as a list names, where it does; 0 stands for as many as
+/// there are processors.
+pub fn take_threads(list: &List) {
+    if let Some(threads) = number(list, "threads") {
+        team::set_threads(n_threads(threads as i32));
     }
 }
 

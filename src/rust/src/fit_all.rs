@@ -15,6 +15,7 @@ use crate::error::guard;
 use crate::glmm::GlmmJob;
 use crate::lmm::{start_of, Fitted};
 use crate::progress::is_interrupted;
+use crate::threads::n_threads;
 
 const POLL: Duration = Duration::from_millis(2);
 
@@ -109,14 +110,6 @@ fn fit_list<T>(
         pairs.push(("seconds", Robj::from(seconds)));
         Ok(list(pairs))
     })
-}
-
-/// Number of threads; 0 stands for as many as there are processors.
-pub fn n_threads(wanted: i32) -> usize {
-    match wanted {
-        1.. => wanted as usize,
-        _ => thread::available_parallelism().map_or(1, |n| n.get()),
-    }
 }
 
 // A fit and the seconds it took.

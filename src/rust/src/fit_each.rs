@@ -11,10 +11,10 @@ use rlmm_core::{Basis, Design, Error, Result};
 
 use crate::convert::{held, is_set, list, settings, Data, Recipe, Spec};
 use crate::error::guard;
-use crate::fit_all::n_threads;
 use crate::glmm::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
+use crate::threads::n_threads;
 
 /// What a profile asks of a fit.
 struct Found {

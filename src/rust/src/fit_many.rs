@@ -11,10 +11,10 @@ use rlmm_core::{Basis, LinearMixedModel, Result};
 
 use crate::convert::{array, held, is_set, list, settings, Pairs, Spec};
 use crate::error::guard;
-use crate::fit_all::n_threads;
 use crate::glmm::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
+use crate::threads::n_threads;
 
 /// Fits a spec to each of the responses `y`, one after the other, from `start` (empty: Lambda = I).
 /// What comes back has one element, column or slice per response; where a fit failed it is missing,

@@ -18,13 +18,13 @@ use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
     array, covariances, effects, element, engine_and_room, held, is_set, list,
-    missing, number, numbers, settings, shapes, Pairs, Spec,
+    missing, number, numbers, settings, shapes, take_threads, Pairs, Spec,
 };
 use crate::error::guard;
-use crate::fit_all::n_threads;
 use crate::lmm::{noise_list, redundant};
 use crate::optsum::{course, verdict};
 use crate::progress::{print_course, Watch};
+use crate::threads::n_threads;
 
 /// The `glmm` element of a spec, see SPEC.md.
 #[derive(Clone, Copy)]
@@ -142,6 +142,7 @@ pub struct GlmmJob {
 impl GlmmJob {
     /// `start` may hold `theta` and `beta`.
     pub fn new(spec: &List, start: &List, control: &List) -> Result<Self> {
+        take_threads(control);
         let glmm = GlmmSpec::new(spec, control)?;
         let mut settings = settings(control);
         if element(control, "optimizer").as_str().is_none() {

@@ -13,6 +13,7 @@ mod optsum;
 mod progress;
 mod structures;
 mod sums;
+mod threads;
 
 use extendr_api::prelude::*;
 

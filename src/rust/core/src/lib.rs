@@ -20,7 +20,7 @@
 //! | folder | what |
 //! |---|---|
 //! | [`random`] | streams of random numbers, one for each replicate |
-//! | [`parallel`] | independent jobs in threads |
+//! | [`parallel`] | independent jobs in threads, and the pieces of one computation |
 //! | [`kernels`] | dense algebra of small blocks, eigenvalues, matrix products |
 //! | [`covariance`] | structures: Lambda and the derivatives of Omega |
 //! | [`design`] | X, y, and each term's columns of Z and levels |

@@ -12,6 +12,7 @@ use rlmm_core::factor::memory::Room;
 use rlmm_core::judge::Verdict;
 use rlmm_core::lmm::{EngineKind, Held};
 use rlmm_core::optimize::{Flow, OptSummary, Settings};
+use rlmm_core::parallel::team::set_threads;
 use rlmm_core::{Criterion, LinearMixedModel};
 
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
@@ -255,4 +256,84 @@ fn the_same_call_gives_the_same_fit() {
         (found.best, found.best_value)
     });
     assert_eq!(values[0], values[1]);
+}
+
+// Crossed terms whose trailing system is large enough for blocks and threads.
+fn large() -> Data {
+    let intercept: &[Part] = &[(Unstructured, 1)];
+    let slope: &[Part] = &[(Unstructured, 2)];
+    data(
+        6000,
+        &[(700, intercept), (200, slope), (60, intercept)],
+        0.5,
+    )
+}
+
+#[test]
+fn slopes_of_large_systems_are_those_of_differences() {
+    for data in [
+        large(),
+        data(
+            5000,
+            &[(400, &[(Unstructured, 2)]), (300, &[(Unstructured, 1)])],
+            0.5,
+        ),
+    ] {
+        let mut exact = model(&data, EngineKind::Exact, true);
+        assert!(!exact.is_sparse());
+        let theta: Vec<f64> =
+            (0..exact.n_theta()).map(|j| 0.4 + 0.1 * j as f64).collect();
+        let mut gradient = vec![0.0; theta.len()];
+        exact.at(&theta).unwrap().slopes().gradient(&mut gradient);
+        let differences = (0..theta.len()).map(|j| {
+            let mut value = |step: f64| {
+                let mut theta = theta.clone();
+                theta[j] += step;
+                exact.objective(&theta).unwrap()
+            };
+            let h = 1e-3;
+            let near = value(h) - value(-h);
+            let far = value(2.0 * h) - value(-2.0 * h);
+            (8.0 * near - far) / (12.0 * h)
+        });
+        close("slopes", &gradient, &differences.collect::<Vec<_>>(), 1e-7);
+    }
+}
+
+#[test]
+fn threads_make_no_difference() {
+    let data = large();
+    let of_threads = [1, 2, 3].map(|threads| {
+        set_threads(threads);
+        let mut exact = model(&data, EngineKind::Exact, true);
+        let theta = vec![0.5; exact.n_theta()];
+        let value = exact.objective(&theta).unwrap();
+        let mut gradient = vec![0.0; theta.len()];
+        let slopes = exact.at(&theta).unwrap().slopes();
+        slopes.gradient(&mut gradient);
+        let average = slopes.hessian(HessianKind::Average);
+        (value, gradient, average.h().to_vec())
+    });
+    assert_eq!(of_threads[0], of_threads[1]);
+    assert_eq!(of_threads[0], of_threads[2]);
+}
+
+#[test]
+fn a_large_search_begins_near_its_end() {
+    let data = data(
+        20_000,
+        &[(1700, &[(Unstructured, 1)]), (1500, &[(Unstructured, 1)])],
+        0.5,
+    );
+    set_threads(2);
+    let mut exact = model(&data, EngineKind::Exact, true);
+    assert!(!exact.is_sparse());
+    let near = fit(&mut exact);
+    let observe = &mut |_: usize, _: f64, _: &[f64]| Flow::Continue;
+    let far = exact.fit(&[1.01, 0.99], &Settings::default(), observe);
+    let far = far.unwrap();
+    close("theta", &near.best, &far.best, 1e-6);
+    assert!((near.best_value - far.best_value).abs() < 1e-8);
+    assert!(near.initial_value < far.best_value + 0.01);
+    assert!(near.log.len() < far.log.len());
 }

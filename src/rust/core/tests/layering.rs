@@ -9,17 +9,21 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: [(&str, &[&str]); 14] = [
     ("random", &[]),
     ("parallel", &[]),
-    ("kernels", &[]),
+    ("kernels", &["parallel"]),
     ("covariance", &["kernels"]),
     ("design", &["kernels", "covariance"]),
     ("simulate", &["random", "kernels", "covariance", "design"]),
-    ("factor", &["kernels", "covariance", "design"]),
-    ("iterative", &["random", "kernels", "factor"]),
-    ("derivatives", &["kernels", "covariance", "factor"]),
+    ("factor", &["parallel", "kernels", "covariance", "design"]),
+    ("iterative", &["random", "parallel", "kernels", "factor"]),
+    (
+        "derivatives",
+        &["parallel", "kernels", "covariance", "factor"],
+    ),
     ("optimize", &["kernels"]),
     (
         "coordinates",
         &[
+            "random",
             "kernels",
             "covariance",
             "design",

@@ -198,7 +198,7 @@ fn searches_stop_when_asked() {
     let y = responses(&mut random, &data, 2000);
     let model = LinearMixedModel::new(&design, Criterion::Ml, None).unwrap();
     let fits = model
-        .fit_many(&design, &y, &settings(1), &mut |_| true)
+        .fit_many(&design, &y, &settings(1), &mut |done| done > 0)
         .unwrap();
     let begun: Vec<_> = fits.iter().flatten().collect();
     let last = begun.last().unwrap();

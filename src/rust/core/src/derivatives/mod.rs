@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `Z'V^-1 [X, y - X beta]` | [`scores`] |
 //! | `sum_l W_t,ll` | [`traces`] |
+//! | what they take of the inverse of a large dense system | [`by_columns`] |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
 //! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
@@ -31,6 +32,7 @@
 //! | optimality where Lambda is singular | [`boundary`] |
 
 pub mod boundary;
+mod by_columns;
 mod chain;
 mod curvature;
 mod directions;
@@ -52,6 +54,7 @@ use crate::factor::trailing::{Inverse, Reduced};
 use crate::factor::{Factor, Response};
 use crate::kernels::small;
 use crate::tolerances::DIVISIBLE;
+use by_columns::ByColumns;
 use scores::Scores;
 
 /// How beta and sigma enter the objective.
@@ -106,6 +109,8 @@ pub(crate) struct FactorDerivatives {
     p_leading: Blocks,
     /// `S_RR^-1` as the trailing storage holds it.
     c: Inverse,
+    /// The same of a large dense system, of which there are some columns at a time.
+    by_columns: ByColumns,
     /// `L^-1 D'` times some columns.
     e: Vec<f64>,
     /// Blocks of one level, and the rows that a level of the leading term touches.
@@ -175,6 +180,7 @@ impl FactorDerivatives {
                 .collect(),
             p_leading: Blocks::default(),
             c: Inverse::default(),
+            by_columns: ByColumns::default(),
             e: Vec::new(),
             scratch: Scratch::new(factor),
             reduced: Reduced::default(),

@@ -1,5 +1,6 @@
 //! `G_t`: the sums over levels of `W_t,ll`, and what the outer products of the scores take off.
 
+use crate::derivatives::by_columns::ByColumns;
 use crate::derivatives::{
     FactorDerivatives, OmegaDerivatives, Profile, Scratch,
 };
@@ -21,7 +22,10 @@ impl FactorDerivatives {
         omega: &mut OmegaDerivatives,
     ) {
         let g = &mut omega.g[factor.layout.leading_term];
-        factor.trailing.invert(&mut self.c);
+        match ByColumns::suits(factor) {
+            true => self.by_columns.update(factor, &self.block_of_row),
+            false => factor.trailing.invert(&mut self.c),
+        }
         if factor.trailing.has_full() {
             return self.add_full_leading_traces(factor, g);
         }
@@ -43,12 +47,18 @@ impl FactorDerivatives {
         } = &mut self.scratch;
         let y = &mut y[..k * k];
         let work = &mut work[..k * k];
+        let by_columns = ByColumns::suits(factor);
         for level in 0..factor.leading.n_levels {
             let p = self.p_leading.square(k, level);
             let a00 = factor.leading.a00.square(k, level);
             add_level_trace(k, p, a00, work, g);
             let (rows, vals) = factor.leading.touched(level);
             if rows.is_empty() {
+                continue;
+            }
+            if by_columns {
+                let y = self.by_columns.form_mut(k, level);
+                subtract_explained(k, p, y, work, g);
                 continue;
             }
             scaled.clear();
@@ -105,7 +115,13 @@ impl FactorDerivatives {
                 for j in 0..k {
                     sum[j * k + j] = block.first.len() as f64;
                 }
-                factor.trailing.subtract_level_blocks(&self.c, block, sum);
+                match ByColumns::suits(factor) {
+                    true => self.by_columns.subtract_level_blocks(b, sum),
+                    false => {
+                        let trailing = &factor.trailing;
+                        trailing.subtract_level_blocks(&self.c, block, sum);
+                    }
+                }
                 add_congruence(k, inverse, sum, g);
                 continue;
             }

@@ -54,6 +54,11 @@ impl Border {
         self.a.first().copied().unwrap_or(0.0)
     }
 
+    /// `X'WX`, lower triangle.
+    pub(crate) fn cross_products(&self) -> &[f64] {
+        &self.a
+    }
+
     /// `X'WX`, lower triangle, to be filled anew.
     pub(crate) fn cross_products_mut(&mut self) -> &mut [f64] {
         &mut self.a

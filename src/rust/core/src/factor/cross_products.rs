@@ -16,7 +16,7 @@ use crate::factor::leading::Leading;
 use crate::factor::memory::{too_large, Room};
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
-use crate::factor::trailing::Trailing;
+use crate::factor::trailing::{Plan, Trailing};
 use crate::kernels::chunks::chunks;
 use crate::kernels::gemm::add_lower_product;
 use crate::kernels::small::{self, for_size};
@@ -86,6 +86,9 @@ impl CrossProducts {
     /// `TooLarge` if the crossed terms don't fit in memory.
     pub(crate) fn places(design: &Design, room: &Room) -> Result<Option<Self>> {
         let mut layout = Layout::new(design);
+        if Plan::without_factor(design, &layout, room)?.is_some() {
+            return Ok(None);
+        }
         let mut leading = Leading::new(design, &layout);
         let trailing = Trailing::new(&mut leading, &mut layout, room)?;
         let p = design.p();

@@ -33,7 +33,7 @@ impl<'a> SelectedInverse<'a> {
         }
         Self {
             factor,
-            full: factor.trailing.mirrored(&inverse),
+            full: factor.trailing.mirrored(&mut inverse),
             inverse,
             g,
             c_xx: factor.border.inverse(),

@@ -39,6 +39,8 @@ impl TrailingTerm {
 pub struct Layout {
     /// The term that is eliminated first.
     pub leading_term: usize,
+    /// Number of its levels.
+    pub n_leading: usize,
     /// Terms that are eliminated after the leading one.
     pub blocks: Vec<TrailingTerm>,
     /// Number of random effects of the trailing terms.
@@ -76,6 +78,7 @@ impl Layout {
         }
         Self {
             leading_term,
+            n_leading: shapes[leading_term].1,
             blocks,
             m,
             p,
@@ -85,6 +88,15 @@ impl Layout {
     /// The place of a trailing term, by its index in the design.
     pub(crate) fn block_of_term(&self, term: usize) -> Option<&TrailingTerm> {
         self.blocks.iter().find(|block| block.term == term)
+    }
+
+    /// Effects of the level whose first row this is, as long as blocks follow each other: nothing
+    /// has been renumbered.
+    pub(crate) fn vsize_at(&self, row: u32) -> usize {
+        let starts_before =
+            |block: &&TrailingTerm| block.first.first() <= Some(&row);
+        let mut blocks = self.blocks.iter().rev();
+        blocks.find(starts_before).map_or(0, |block| block.vsize)
     }
 
     /// The largest number of effects per level.

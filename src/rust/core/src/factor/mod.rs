@@ -22,6 +22,7 @@
 //! | what is summed up of responses | [`response_sums`] |
 //! | A, from sums that come from elsewhere | [`sums`] |
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
+//! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
 //! | A, of rows with other weights on the same pattern | [`rows`] |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
@@ -59,6 +60,7 @@ pub mod rows;
 pub mod solve;
 pub mod storage;
 pub mod sums;
+mod sums_of_factor;
 pub mod sums_of_rows;
 pub mod trailing;
 
@@ -98,7 +100,7 @@ pub struct Factor {
     pub(crate) l00: Blocks,
     /// `X'WZ0 M`: per level `p x k`.
     pub(crate) bx: Blocks,
-    /// `B_i` of one level.
+    /// `B_i` of one level, or of all where all are taken off at once.
     b: Vec<f64>,
     work: Vec<f64>,
     log_det_re: f64,
@@ -117,7 +119,10 @@ impl Factor {
         let squares = Blocks::squares(k, leading.n_levels);
         let lambdas = squares_of(&covs);
         let blocks = layout.blocks.iter();
-        let touched = leading.ptr.windows(2).map(|w| w[1] - w[0]);
+        let touched = match trailing.is_updated_at_once() {
+            true => leading.rows.len(),
+            false => most_touched(&leading),
+        };
         let n_theta = covs.iter().map(RelCov::theta_end);
         Self {
             trailing_lambdas: blocks
@@ -126,7 +131,7 @@ impl Factor {
             m: squares.clone(),
             l00: squares,
             bx: Blocks::zeros(border.p(), k, leading.n_levels),
-            b: vec![0.0; touched.max().unwrap_or(0) * k],
+            b: vec![0.0; touched * k],
             work: vec![0.0; k * k],
             theta: vec![0.0; n_theta.max().unwrap_or(0)],
             layout,
@@ -203,6 +208,7 @@ impl Factor {
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
             self.trailing.full_rank_update(self.bx.values());
+            self.trailing.rank_updates(&self.leading, &self.b);
             let d = Scaling {
                 layout: &self.layout,
                 lambdas: &self.trailing_lambdas,
@@ -222,6 +228,7 @@ impl Factor {
         let leading = &self.leading;
         let lambda = &self.lambdas[self.layout.leading_term];
         let p = self.border.p();
+        let at_once = self.trailing.is_updated_at_once();
         let mut log_det = LogProduct::default();
         for level in 0..leading.n_levels {
             let t = self.l00.square_mut(k, level);
@@ -240,7 +247,11 @@ impl Factor {
             if !rows.is_empty()
                 && !self.trailing.set_full(k, level, rows, vals, m)
             {
-                let b = &mut self.b[..vals.len()];
+                let first = match at_once {
+                    true => leading.ptr[level] * k,
+                    false => 0,
+                };
+                let b = &mut self.b[first..first + vals.len()];
                 multiply_touched(k, vals, m, b);
                 self.trailing.rank_update(k, level, rows, b, bx);
             }
@@ -339,6 +350,12 @@ impl Factor {
         }
         b
     }
+}
+
+// The most trailing rows that a level of the leading term touches.
+fn most_touched(leading: &Leading) -> usize {
+    let touched = leading.ptr.windows(2).map(|w| w[1] - w[0]);
+    touched.max().unwrap_or(0)
 }
 
 // Zeros, `k x k` for each term.

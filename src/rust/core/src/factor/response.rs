@@ -41,6 +41,11 @@ impl Response {
         self.pwrss.len()
     }
 
+    /// What is summed up of the responses.
+    pub(crate) fn sums(&self) -> &ResponseSums {
+        &self.sums
+    }
+
     /// `[Z X]'Wr` of the residual responses.
     pub(crate) fn products(&self) -> &Vectors {
         &self.sums.products

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
-use crate::factor::trailing::Plan;
+use crate::factor::trailing::{Plan, Touching};
 
 /// A storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +39,32 @@ impl Storage {
         is_iterative: bool,
     ) -> Result<Self> {
         let layout = Layout::new(design);
+        let k = design.terms[layout.leading_term].vsize();
+        if is_iterative {
+            return Ok(Self::pairs(k, Touching::sampled(design, &layout)));
+        }
+        if let Some(touching) = Plan::without_factor(design, &layout, room)? {
+            return Ok(Self::pairs(k, touching));
+        }
         let leading = Leading::new(design, &layout);
-        let plan = match is_iterative {
-            true => Plan::Nothing,
-            false => Plan::new(&leading, &layout, room)?,
-        };
         let m = layout.m as f64;
-        let (kind, elements) = match &plan {
-            Plan::Dense => (StorageKind::Dense, m * (m + 1.0) / 2.0),
-            Plan::Sparse(pattern) => (StorageKind::Sparse, pattern.elements()),
-            Plan::Nothing => (StorageKind::Pairs, leading.vals.len() as f64),
-        };
-        Ok(Self { kind, elements })
+        Ok(match Plan::new(&leading, &layout, room)? {
+            Plan::Dense => Self {
+                kind: StorageKind::Dense,
+                elements: m * (m + 1.0) / 2.0,
+            },
+            Plan::Sparse(pattern) => Self {
+                kind: StorageKind::Sparse,
+                elements: pattern.elements(),
+            },
+            Plan::Nothing => Self::pairs(k, Touching::of(&leading)),
+        })
+    }
+
+    fn pairs(k: usize, touching: Touching) -> Self {
+        Self {
+            kind: StorageKind::Pairs,
+            elements: k as f64 * touching.rows,
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::factor::leading::Leading;
 use crate::factor::memory::Room;
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
-use crate::factor::trailing::Trailing;
+use crate::factor::trailing::{Plan, Trailing};
 
 /// Everything that a linear mixed model needs of the rows of its data.
 #[derive(Debug, Clone, PartialEq)]
@@ -276,6 +276,9 @@ impl CrossProducts {
     ) -> Result<Option<(Self, ResponseSums)>> {
         sums.validate()?;
         let mut layout = Layout::of_shapes(&sums.shapes(), sums.p());
+        if Plan::without_factor(sums, &layout, room)?.is_some() {
+            return Ok(None);
+        }
         let mut leading = sums.leading(&layout);
         let found = Trailing::new(&mut leading, &mut layout, room)?;
         let Some(mut trailing) = found else {

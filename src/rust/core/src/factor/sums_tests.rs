@@ -161,7 +161,7 @@ fn check(name: &str, data: &Data) {
             a.leading.a00.values().to_vec(),
             a.leading.ax0.values().to_vec(),
             a.leading.vals.clone(),
-            a.trailing.cross_products().to_vec(),
+            a.trailing.cross_products(),
             a.trailing.border_cross_products().to_vec(),
             r.products.leading.clone(),
             r.products.trailing.clone(),

@@ -6,24 +6,19 @@
 //! before, and promises as much, the fit goes on from there.
 
 use super::fit::{FitSettings, GlmmFit};
-use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::covariance::{Part, Role};
 use crate::error::Result;
 use crate::glmm::pirls::Vary;
-use crate::optimize::optima::Optima;
 use crate::optimize::{Flow, Observer, Settings};
-use crate::random::Stream;
 use crate::tolerances::{
-    BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM, UNDISCOVERED,
+    BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,
 };
 
 /// Other starts are tried with so many observations at most.
 const MOST_ROWS: usize = 300;
 /// Operations that all of them may cost, in steps to the modes: about what the call costs.
 const AFFORDABLE: f64 = 3e7;
-/// Searches from random starts, of each kind, may cost one part in so many of that.
-const RANDOM_SHARE: usize = 4;
 /// Evaluations from another start.
 const MOST_EVALUATIONS: usize = 60;
 /// Evaluations of each stage of a fit that goes on from there.
@@ -67,145 +62,33 @@ impl GeneralizedLinearMixedModel {
         }
         let first = best.fast.as_ref().unwrap_or(&best.summary).best_value;
         let mut reached = vec![first];
+        let promising = match n > FEW_ROWS {
+            true => PROMISING_LOSS,
+            false => FEW_PROMISING * PROMISING_LOSS,
+        };
         let most = self.pirls.iterations + self.affordable_steps();
         for other in self.other_starts(start) {
             if self.pirls.iterations > most {
                 break;
             }
-            let Some((place, value)) = self.fast_from(&other, beta, fit) else {
+            let Some(place) = self.fast_from(&other, beta, fit) else {
                 continue;
             };
-            if self.is_new(value, &reached) {
-                reached.push(value);
-                best = self.better(fit, place, best, observe);
+            // The order of optima may change from the fast criterion to the likelihood.
+            let value = place.1;
+            let lowest = reached.iter().copied().fold(first, f64::min);
+            let is_known =
+                reached.iter().any(|at| (value - at).abs() < BETTER_START);
+            if is_known || value > lowest + promising {
+                continue;
             }
+            reached.push(value);
+            best = self.better(fit, place.0, best, observe);
         }
         if n <= FEW_ROWS && fit.vary == Vary::Modes {
             best = self.or_directly(fit, start, beta, best, most, observe);
         }
-        best = self.or_from_random_starts(
-            fit,
-            (start, beta),
-            best,
-            &mut reached,
-            observe,
-        );
         self.left_at(fit, best)
-    }
-
-    // The fit, or a better one from random starts, until these are expected to lead to nothing new:
-    // by the fast stage, and with few rows by the likelihood itself too.
-    fn or_from_random_starts(
-        &mut self,
-        fit: &FitSettings,
-        (start, beta): (&[f64], &[f64]),
-        mut best: GlmmFit,
-        reached: &mut Vec<f64>,
-        observe: &mut Observer,
-    ) -> GlmmFit {
-        let at = Search::new(self, Vary::Jointly, start).at;
-        let terms = self.covs.iter().zip(&self.pirls.u);
-        let levels: Vec<usize> =
-            terms.map(|(cov, u)| u.len() / cov.vsize()).collect();
-        if !at.has_few_data(self.n_eff, &levels) {
-            return best;
-        }
-        let units = self.start_units();
-        let mut stream = Stream::new(0, 0);
-        let mut random = || at.at_random(start, &units, &mut stream);
-        let mut optima = Optima::default();
-        let most =
-            self.pirls.iterations + self.affordable_steps() / RANDOM_SHARE;
-        while self.pirls.iterations < most
-            && optima.undiscovered() > UNDISCOVERED
-        {
-            let found = self.fast_from(&random(), beta, fit);
-            let Some((place, value)) = found else {
-                continue;
-            };
-            optima.add(value, BETTER_START);
-            if self.is_new(value, reached) {
-                reached.push(value);
-                best = self.better(fit, place, best, observe);
-            }
-        }
-        let is_direct = self.has_few_rows() && fit.vary == Vary::Modes;
-        let most =
-            self.pirls.iterations + self.affordable_steps() / RANDOM_SHARE;
-        let mut optima = Optima::default();
-        while is_direct
-            && self.pirls.iterations < most
-            && optima.undiscovered() > UNDISCOVERED
-        {
-            let (value, next) =
-                self.directly_from(fit, &random(), beta, best, observe);
-            best = next;
-            if let Some(value) = value {
-                optima.add(value, OTHER_MINIMUM);
-            }
-        }
-        best
-    }
-
-    // Whether the fast criterion says little of the likelihood.
-    fn has_few_rows(&self) -> bool {
-        self.pirls.rows.n() <= FEW_ROWS
-    }
-
-    // Whether a value of the fast criterion is that of another place than those reached, and a
-    // promising one: the order of optima may change from the fast criterion to the likelihood.
-    fn is_new(&self, value: f64, reached: &[f64]) -> bool {
-        let promising = match self.has_few_rows() {
-            true => FEW_PROMISING * PROMISING_LOSS,
-            false => PROMISING_LOSS,
-        };
-        let lowest = reached.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut known = reached.iter();
-        let is_known = known.any(|at| (value - at).abs() < BETTER_START);
-        !is_known && value <= lowest + promising
-    }
-
-    // Where a short search of the likelihood itself leads from a point, and the better fit; a
-    // longer one follows if that promises something.
-    fn directly_from(
-        &mut self,
-        fit: &FitSettings,
-        point: &[f64],
-        beta: &[f64],
-        best: GlmmFit,
-        observe: &mut Observer,
-    ) -> (Option<f64>, GlmmFit) {
-        let lowest = best.summary.best_value;
-        for most in [MOST_EVALUATIONS, MOST_OF_A_FIT] {
-            let brief = FitSettings {
-                settings: limited(&fit.settings, most),
-                ..fit.clone()
-            };
-            self.start_anew(beta);
-            let found = self.briefly(|model| {
-                model.fit_directly(&brief, point, None, observe)
-            });
-            let Ok(found) = found else {
-                break;
-            };
-            let value = found.summary.best_value;
-            if found.summary.status.has_converged() {
-                return (Some(value), lower_of(best, Ok(found)));
-            }
-            if value > lowest + PROMISING_LOSS {
-                break;
-            }
-        }
-        (None, best)
-    }
-
-    // The units of the parameters of the fast stage at the start.
-    fn start_units(&self) -> Vec<f64> {
-        let mut units = self.step_sizes(Vary::Jointly);
-        for unit in &mut units[..self.n_theta()] {
-            *unit *= self.theta_scale;
-        }
-        units
     }
 
     // The fit, or a better one from large random effects without a fast stage, which would make

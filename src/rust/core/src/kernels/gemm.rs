@@ -40,15 +40,16 @@ pub(crate) fn add_lower_product(
     leave_wide_registers();
 }
 
-/// `out += x a` for a symmetric `a` of which the lower triangle is given.
-pub(crate) fn add_symmetric_product(
+/// `out += x a` for a symmetric `a` with zeros on the diagonal, of which the triangle above it is
+/// given.
+pub(crate) fn add_off_diagonal_product(
     mut out: MatMut<'_, f64>,
     x: MatRef<'_, f64>,
     a: MatRef<'_, f64>,
 ) {
     let full = BlockStructure::Rectangular;
-    let strict_upper = BlockStructure::StrictTriangularUpper;
-    let lower = BlockStructure::TriangularLower;
+    let upper = BlockStructure::StrictTriangularUpper;
+    let lower = BlockStructure::StrictTriangularLower;
     triangular::matmul(
         out.as_mut(),
         full,
@@ -56,7 +57,7 @@ pub(crate) fn add_symmetric_product(
         x,
         full,
         a,
-        lower,
+        upper,
         1.0,
         Par::Seq,
     );
@@ -67,7 +68,7 @@ pub(crate) fn add_symmetric_product(
         x,
         full,
         a.transpose(),
-        strict_upper,
+        lower,
         1.0,
         Par::Seq,
     );

@@ -5,10 +5,12 @@
 //! | products, solves and Cholesky factors of `k x k` blocks, k known to the compiler | [`small`] |
 //! | eigenvalues and eigenvectors of a symmetric matrix | [`eigen`] |
 //! | numbers with their first and second derivatives | `jet` |
+//! | Cholesky factor and inverse of a large matrix, in threads | `cholesky` |
 //! | products of large dense matrices, by faer | `gemm` |
 //! | a long range in chunks | `chunks` |
 //! | clean vector registers after a call of faer; code compiled for wider registers | `simd` |
 
+pub(crate) mod cholesky;
 pub(crate) mod chunks;
 pub mod eigen;
 pub(crate) mod gemm;

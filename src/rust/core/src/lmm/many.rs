@@ -93,6 +93,7 @@ impl LinearMixedModel {
             scales: self.scales.clone(),
             domain: self.domain.clone(),
             redundant: self.redundant.clone(),
+            without_effects: None,
             memory: Memory {
                 reached: Reached::Nothing,
                 omega: OmegaDerivatives::new(covs),

@@ -16,6 +16,7 @@
 //! | what computes all that: a factor, or conjugate gradients | [`engine`], [`matrix_free`] |
 //! | fixed factors with many levels | [`fixed_levels`] |
 //! | searches whose values are noisy | `noise` |
+//! | a start near the optimum of a large model | [`start`] |
 //! | effects that the fixed ones contain | [`redundant`] |
 //! | other places where a lower minimum may be | [`restarts`] |
 //! | degrees of freedom of the fixed effects | [`satterthwaite`] |
@@ -33,6 +34,7 @@ mod redundant;
 mod restarts;
 pub(crate) mod satterthwaite;
 pub(crate) mod search;
+mod start;
 pub mod with_sigma;
 
 use std::f64::consts::PI;
@@ -91,6 +93,8 @@ pub struct LinearMixedModel {
     domain: Domain,
     /// Effects (term, column) that the fixed ones contain, once they have been looked for.
     redundant: Option<Redundant>,
+    /// Theta without random effects and the criterion there, during a search with a large factor.
+    without_effects: Option<(Vec<f64>, f64)>,
     memory: Memory,
     /// What random vectors left of doubt at the minimum.
     noise: Option<Noise>,
@@ -408,6 +412,7 @@ impl LinearMixedModel {
             alone: None,
             scales,
             redundant: None,
+            without_effects: None,
             noise: None,
         })
     }

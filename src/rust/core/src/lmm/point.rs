@@ -88,6 +88,13 @@ impl LinearMixedModel {
     /// # Errors
     /// Fails as [`Self::at`] does.
     pub fn objective(&mut self, theta: &[f64]) -> Result<f64> {
+        if let Some((_, value)) = self
+            .without_effects
+            .as_ref()
+            .filter(|(nothing, _)| nothing == theta)
+        {
+            return Ok(*value);
+        }
         Ok(self.at(theta)?.objective())
     }
 

@@ -14,8 +14,8 @@ use crate::optimize::optima::Optima;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
 use crate::random::Stream;
 use crate::tolerances::{
-    LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SMALL_SPREAD,
-    UNDISCOVERED,
+    LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SIGMA_STEP,
+    SMALL_SPREAD, UNDISCOVERED,
 };
 
 /// Scales of the whole covariance, beside zero and one.
@@ -187,7 +187,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         if self.budget < LEAST_SEARCHES * PER_SEARCH {
             return found;
         }
-        let units = model.step_sizes();
+        let mut units = model.step_sizes();
+        units.resize(found.initial.len(), SIGMA_STEP);
         let at = self.search.at.clone();
         let mut stream = Stream::new(0, 0);
         let mut optima = Optima::default();

@@ -44,9 +44,16 @@ impl LinearMixedModel {
         settings: &Settings,
         observe: &mut Observer,
     ) -> Result<OptSummary> {
+        self.without_effects = None;
         self.search_by(FEWEST);
         let mut start = start.to_vec();
         self.hold_redundant(&mut start);
+        // A start that somebody gives is meant: no other one is tried then.
+        let is_default = self.is_default(&start);
+        if is_default && settings.optimizer == NEWTON {
+            self.keep_without_effects();
+            start = self.rough_optimum(&start, settings).unwrap_or(start);
+        }
         let start = start.as_slice();
         self.at(start)?;
         let n = start.len();
@@ -55,8 +62,6 @@ impl LinearMixedModel {
         {
             settings.initial_step.push(SIGMA_STEP);
         }
-        // A start that somebody gives is meant: no other one is tried then.
-        let is_default = self.is_default(start);
         let mut search = Search::new(self, start)?;
         let at = search.at.clone();
         let mut see = |count: usize, value: f64, parameters: &[f64]| {
@@ -76,6 +81,7 @@ impl LinearMixedModel {
             summary =
                 Restarts::new(&mut search, &settings, observe).run(summary);
         }
+        self.without_effects = None;
         if let Some(log_sigma) = summary.best.get(n) {
             self.set_sigma(log_sigma.exp());
         }

@@ -1,4 +1,6 @@
-//! Many independent jobs in threads.
+//! Many independent jobs in threads; one computation in several threads is a [`team`]'s.
+
+pub mod team;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::Mutex;

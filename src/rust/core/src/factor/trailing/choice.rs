@@ -6,13 +6,15 @@ use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::memory::{too_large, Room};
 use crate::factor::trailing::pattern::Pattern;
+use crate::factor::trailing::sample::{filled_share, Together, Touching};
 
 /// Up to this order the dense storage always wins.
 const ALWAYS_DENSE: usize = 400;
 /// How many times more a multiplication costs in the sparse factorisation.
 const SPARSE_COST: f64 = 16.0;
-/// Arrays of `m x m` that a dense system takes: cross-products, factor and inverse.
-const DENSE_ARRAYS: f64 = 3.0;
+/// Arrays of `m x m` that a dense system takes: one for cross-products and factor, and one for the
+/// inverse where inference asks for all of it.
+const DENSE_ARRAYS: f64 = 2.0;
 /// Bytes that a sparse system takes per element of the factor: cross-products, factor, inverse and
 /// its work, and a row number.
 const SPARSE_BYTES: f64 = 36.0;
@@ -24,21 +26,24 @@ const SPARSE_SHARE: f64 = 0.125;
 /// The most elements of a sparse factor, whose places are found in seconds.
 const MAX_ELEMENTS: f64 = (1u64 << 27) as f64;
 
-/// Evaluations of the objective with its derivatives that a fit takes.
-const EVALUATIONS: f64 = 6.0;
+/// Evaluations of the objective with its derivatives that a fit with a large factor takes: it starts
+/// near the optimum.
+const EVALUATIONS: f64 = 3.0;
 /// Multiplications of one of them beside those of the factorisation, as a multiple.
 const WITH_DERIVATIVES: f64 = 4.0;
 /// Multiplications in a second.
-const PER_SECOND: f64 = 2e10;
+const PER_SECOND: f64 = 3e10;
 /// Scattered multiplications in a second.
 const SCATTERED_PER_SECOND: f64 = 1e9;
 /// A fit that is predicted to take longer, in seconds, is left to conjugate gradients.
 const PATIENCE: f64 = 2.0;
 /// Where a dense factor would take too long, or doesn't fit, a sparse one is sought that has at
 /// most so many times the elements of the cross-products,
-const FILL: usize = 4;
+const FILL: f64 = 4.0;
 /// or so many.
-const ALWAYS_SOUGHT: usize = 1 << 22;
+const ALWAYS_SOUGHT: f64 = (1u64 << 22) as f64;
+/// By so many times a sample of levels must be beyond that to be believed.
+const CLEARLY: f64 = 2.0;
 
 /// How the trailing system is stored.
 #[derive(Debug)]
@@ -52,6 +57,33 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// Whether a sample of levels shows that there will be no factor: that spares whoever can't
+    /// have one the work of summing up what it is made of.
+    ///
+    /// # Errors
+    /// `TooLarge` if no storage fits in memory, and there has to be one.
+    pub fn without_factor(
+        data: &impl Together,
+        layout: &Layout,
+        room: &Room,
+    ) -> Result<Option<Touching>> {
+        if layout.m <= ALWAYS_DENSE {
+            return Ok(None);
+        }
+        let touching = Touching::sampled(data, layout);
+        let sizes = Sizes::new(touching, layout);
+        let free = room.bytes();
+        let share = || filled_share(data, layout);
+        match (
+            sizes.rule_out(free, room.is_patient, share),
+            room.is_patient,
+        ) {
+            (false, _) => Ok(None),
+            (true, false) => Ok(Some(touching)),
+            (true, true) => Err(too_large(sizes.dense_bytes, free)),
+        }
+    }
+
     /// The cheaper storage; nothing only without patience.
     ///
     /// # Errors
@@ -64,7 +96,7 @@ impl Plan {
         if layout.m <= ALWAYS_DENSE {
             return Ok(Self::Dense);
         }
-        let sizes = Sizes::new(leading, layout);
+        let sizes = Sizes::new(Touching::of(leading), layout);
         sizes.plan(leading, layout, room.bytes(), room.is_patient)
     }
 }
@@ -76,19 +108,48 @@ struct Sizes {
     /// Products that the leading levels take off the trailing system.
     pairs: f64,
     /// Elements of the cross-products.
-    elements: usize,
+    elements: f64,
 }
 
 impl Sizes {
-    fn new(leading: &Leading, layout: &Layout) -> Self {
+    fn new(touching: Touching, layout: &Layout) -> Self {
         let m = layout.m as f64;
-        let touched = leading.ptr.windows(2).map(|w| (w[1] - w[0]) as f64);
         Self {
             m,
             dense_bytes: 8.0 * m * (DENSE_ARRAYS * m + 2.0 * layout.p as f64),
-            pairs: touched.map(|touched| touched * touched).sum(),
-            elements: layout.m + leading.rows.len(),
+            pairs: touching.pairs,
+            elements: m + touching.rows,
         }
+    }
+
+    // Whether a dense factor fits, and whether it is quick enough.
+    fn dense(&self, memory: f64, is_patient: bool) -> (bool, bool) {
+        let flops = self.m.powi(3) / 3.0;
+        let is_quick = is_patient || self.seconds(flops) <= PATIENCE;
+        (self.dense_bytes <= memory, is_quick)
+    }
+
+    // Whether the sparse factor fills in: with that many pairs it is as good as dense.
+    fn is_filled(&self) -> bool {
+        self.pairs > self.m * self.m / 4.0
+    }
+
+    // Whether there will be neither a dense factor nor a sparse one, of which `share` tells how far
+    // it fills in.
+    fn rule_out(
+        &self,
+        free: Option<u64>,
+        is_patient: bool,
+        share: impl FnOnce() -> f64,
+    ) -> bool {
+        let memory = free.unwrap_or(UNKNOWN) as f64;
+        let (fits, is_quick) = self.dense(memory, is_patient);
+        if fits && is_quick {
+            return false;
+        }
+        let limit = self.limit(memory, fits, is_quick) as f64;
+        let expected = || share() * self.m * self.m / 2.0;
+        self.is_filled() || expected() > CLEARLY * limit
     }
 
     // Seconds of a fit whose factorisation takes so many multiplications.
@@ -104,20 +165,17 @@ impl Sizes {
         free: Option<u64>,
         is_patient: bool,
     ) -> Result<Plan> {
-        let dense_flops = self.m.powi(3) / 3.0;
         let memory = free.unwrap_or(UNKNOWN) as f64;
-        let fits = self.dense_bytes <= memory;
-        let is_quick = is_patient || self.seconds(dense_flops) <= PATIENCE;
-        // With that many pairs the factor fills in: spare the symbolic analysis.
-        let is_filled = self.pairs > self.m * self.m / 4.0;
+        let (fits, is_quick) = self.dense(memory, is_patient);
         let limit = self.limit(memory, fits, is_quick);
-        let pattern = match is_filled {
+        // A factor that fills in needs no symbolic analysis.
+        let pattern = match self.is_filled() {
             true => None,
             false => Pattern::new(leading, layout, limit),
         };
         if let Some(pattern) = pattern {
             let flops = SPARSE_COST * pattern.flops();
-            let is_cheaper = flops < dense_flops;
+            let is_cheaper = flops < self.m.powi(3) / 3.0;
             let is_quick = is_patient || self.seconds(flops) <= PATIENCE;
             if (!fits || is_cheaper) && is_quick {
                 return Ok(Plan::Sparse(pattern));
@@ -137,8 +195,7 @@ impl Sizes {
             most = most.min(SPARSE_SHARE * self.m * self.m);
         }
         if !is_quick || !fits {
-            let few = (FILL * self.elements).max(ALWAYS_SOUGHT);
-            most = most.min(few as f64);
+            most = most.min((FILL * self.elements).max(ALWAYS_SOUGHT));
         }
         most as usize
     }
@@ -154,7 +211,7 @@ mod tests {
         free: u64,
         is_patient: bool,
     ) -> Result<Plan> {
-        let sizes = Sizes::new(leading, layout);
+        let sizes = Sizes::new(Touching::of(leading), layout);
         sizes.plan(leading, layout, Some(free), is_patient)
     }
 
@@ -207,8 +264,8 @@ mod tests {
         };
         let crossed = system(6000, 2000, touches);
         assert!(within(&crossed, 1 << 33, true).is_ok());
-        // Three arrays of 2000 x 2000.
-        let bytes = 8.0 * 2000.0 * (3.0 * 2000.0 + 2.0);
+        // Two arrays of 2000 x 2000.
+        let bytes = 8.0 * 2000.0 * (2.0 * 2000.0 + 2.0);
         let Err(Error::TooLarge { gib, free }) =
             within(&crossed, 1 << 20, true)
         else {
@@ -231,6 +288,33 @@ mod tests {
         assert!(matches!(plan, Plan::Dense));
         let nested = system(50_000, 20_000, |i| vec![(i * 2 / 5) as u32]);
         assert!(is_sparse(&within(&nested, 1 << 33, false).unwrap()));
+    }
+
+    #[test]
+    fn a_sample_rules_out_what_would_be_given_up_later() {
+        let sizes = |m, pairs| Sizes {
+            m,
+            dense_bytes: 24.0 * m * m,
+            pairs,
+            elements: 1e6,
+        };
+        let rules_out = |sizes: Sizes, is_patient, share| {
+            sizes.rule_out(Some(1 << 32), is_patient, || share)
+        };
+        // Small enough for a dense factor: not even the sample is looked at.
+        assert!(!sizes(1000.0, 1e5).rule_out(
+            Some(1 << 32),
+            false,
+            || unreachable!()
+        ));
+        // It takes long: ruled out as soon as the sparse one is out of the question.
+        assert!(rules_out(sizes(9000.0, 1e8), false, 0.0));
+        assert!(rules_out(sizes(9000.0, 1e6), false, 0.9));
+        assert!(!rules_out(sizes(9000.0, 1e6), false, 0.01));
+        // Whoever has the patience gets it if it fits.
+        assert!(!rules_out(sizes(9000.0, 1e8), true, 0.9));
+        assert!(rules_out(sizes(90_000.0, 1e8), true, 0.9));
+        assert!(!rules_out(sizes(90_000.0, 1e8), true, 1e-4));
     }
 
     #[test]

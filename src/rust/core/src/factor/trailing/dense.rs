@@ -1,49 +1,108 @@
-//! Dense storage of the trailing random-effects block: one lower triangle, factored by faer.
+//! Dense storage of the trailing random-effects block: cross-products above the diagonal, and below
+//! it the working copy that the factor overwrites.
 
 use std::ops::Range;
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
 use faer::{MatMut, MatRef, Par};
 
-use crate::kernels::gemm::add_lower_product;
+use crate::kernels::cholesky::{factor_lower, inverse_columns, Workspace};
+use crate::kernels::chunks::chunks;
+use crate::kernels::gemm::{add_lower_product, add_off_diagonal_product};
 use crate::kernels::simd::leave_wide_registers;
+use crate::parallel::team::{share, threads};
 
 use crate::error::{Error, Result};
+use crate::factor::layout::TrailingTerm;
+use crate::factor::leading::Leading;
 use crate::factor::memory::zeros;
 use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::Scaling;
-use crate::kernels::small;
+use crate::kernels::small::{self, for_size};
 
 /// Below this order a plain loop beats the blocked factorisation.
 const SMALL_ORDER: usize = 24;
+/// Columns of the inverse that are there at a time, in each thread: a share of them all,
+const INVERTED_SHARE: usize = 16;
+/// and no more than make good use of the cache.
+const INVERTED: usize = 128;
+/// The order from which blocks and threads pay.
+const LARGE: usize = 256;
+/// Columns that one thread updates.
+const UPDATED: usize = 128;
+/// Squares in which the cross-products are copied across the diagonal.
+const TILE: usize = 32;
 
-/// `m x m` lower triangle, column by column: the cross-products `a` and the working copy `s`.
+/// A matrix `m x m`, column by column, with two triangles.
 pub struct Dense {
     pub(super) m: usize,
-    pub(super) a: Vec<f64>,
-    pub(super) s: Vec<f64>,
+    /// Cross-products above the diagonal; `S`, then `L`, from the diagonal on.
+    values: Vec<f64>,
+    /// Cross-products on the diagonal.
+    diagonal: Vec<f64>,
     buffer: Vec<f64>,
-    memory: MemBuffer,
-}
-
-// What the blocked factorisation works in.
-fn scratch(m: usize) -> MemBuffer {
-    let of_order = llt::factor::cholesky_in_place_scratch::<f64>;
-    MemBuffer::new(of_order(m, Par::Seq, Default::default()))
+    workspace: Workspace,
 }
 
 impl Clone for Dense {
     fn clone(&self) -> Self {
         Self {
             m: self.m,
-            a: self.a.clone(),
-            s: self.s.clone(),
+            values: self.values.clone(),
+            diagonal: self.diagonal.clone(),
             buffer: self.buffer.clone(),
-            memory: scratch(self.m),
+            workspace: Workspace::new(self.m),
+        }
+    }
+}
+
+/// Some columns of the inverse from the diagonal of the first one on.
+#[derive(Debug, Default)]
+pub(crate) struct InverseColumns {
+    /// The columns.
+    pub columns: Range<usize>,
+    height: usize,
+    values: Vec<f64>,
+}
+
+impl InverseColumns {
+    fn solve(&mut self, l: MatRef<'_, f64>, columns: Range<usize>) {
+        self.height = l.nrows() - columns.start;
+        self.values.resize(self.height * columns.len(), 0.0);
+        let out = MatMut::from_column_major_slice_mut(
+            &mut self.values,
+            self.height,
+            columns.len(),
+        );
+        inverse_columns(l, columns.start, out);
+        self.columns = columns;
+    }
+
+    /// One of the columns: its elements from row `columns.start` on.
+    #[inline(always)]
+    pub fn column(&self, column: usize) -> &[f64] {
+        let first = (column - self.columns.start) * self.height;
+        &self.values[first..first + self.height]
+    }
+
+    /// Adds the diagonal blocks of the levels of a term, symmetric `k x k`, as far as these columns
+    /// have them.
+    pub fn add_level_blocks(&self, term: &TrailingTerm, out: &mut [f64]) {
+        let k = term.vsize;
+        for first in term.first.iter().map(|&first| first as usize) {
+            let columns = (first..first + k)
+                .filter(|column| self.columns.contains(column));
+            for (col, row) in columns
+                .flat_map(|col| (col..first + k).map(move |row| (col, row)))
+            {
+                let value = self.column(col)[row - self.columns.start];
+                out[(col - first) * k + row - first] += value;
+                if row > col {
+                    out[(row - first) * k + col - first] += value;
+                }
+            }
         }
     }
 }
@@ -64,40 +123,91 @@ impl Dense {
     pub fn new(m: usize) -> Result<Self> {
         Ok(Self {
             m,
-            a: zeros(m * m)?,
-            s: zeros(m * m)?,
+            values: zeros(m * m)?,
+            diagonal: vec![0.0; m],
             buffer: vec![0.0; m],
-            memory: scratch(m),
+            workspace: Workspace::new(m),
         })
+    }
+
+    // Where an element of the cross-products is.
+    #[inline]
+    fn place(&mut self, row: usize, col: usize) -> &mut f64 {
+        match row == col {
+            true => &mut self.diagonal[row],
+            false => &mut self.values[row * self.m + col],
+        }
     }
 
     /// Adds to an element of the lower triangle of the cross-products.
     #[inline]
     pub(crate) fn add(&mut self, row: usize, col: usize, value: f64) {
-        self.a[col * self.m + row] += value;
+        *self.place(row, col) += value;
     }
 
     /// Sets an element of the lower triangle of the cross-products.
     #[inline]
     pub fn set(&mut self, row: usize, col: usize, value: f64) {
-        self.a[col * self.m + row] = value;
+        *self.place(row, col) = value;
+    }
+
+    /// An element of the lower triangle of the cross-products.
+    #[inline]
+    pub(super) fn product(&self, row: usize, col: usize) -> f64 {
+        match row == col {
+            true => self.diagonal[row],
+            false => self.values[row * self.m + col],
+        }
+    }
+
+    /// Copies the lower triangle of the cross-products to a matrix `m x m`.
+    pub(super) fn copy_products(&self, to: &mut Vec<f64>) {
+        to.resize(self.m * self.m, 0.0);
+        for col in 0..self.m {
+            for row in col..self.m {
+                to[col * self.m + row] = self.product(row, col);
+            }
+        }
+    }
+
+    /// `out += x A` for the `rows x m` matrices `x` and `out`.
+    pub(super) fn times_products(
+        &self,
+        rows: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
+        let columns = out.chunks_exact_mut(rows).zip(x.chunks_exact(rows));
+        for ((out, x), a) in columns.zip(&self.diagonal) {
+            small::axpy(*a, x, out);
+        }
+        let x = MatRef::from_column_major_slice(x, rows, self.m);
+        let out = MatMut::from_column_major_slice_mut(out, rows, self.m);
+        add_off_diagonal_product(out, x, self.l());
     }
 
     /// Copies the cross-products to the working copy.
     pub(crate) fn reset(&mut self) {
         let m = self.m;
-        for j in 0..m {
-            self.s[j * m + j..(j + 1) * m]
-                .copy_from_slice(&self.a[j * m + j..(j + 1) * m]);
+        for columns in chunks(m, TILE) {
+            for rows in chunks(m, TILE).skip(columns.start / TILE) {
+                for col in columns.clone() {
+                    for row in rows.start.max(col + 1)..rows.end {
+                        self.values[col * m + row] = self.values[row * m + col];
+                    }
+                }
+            }
         }
+        let diagonal = self.values.iter_mut().step_by(m + 1);
+        diagonal.zip(&self.diagonal).for_each(|(s, a)| *s = *a);
     }
 
     /// `S -= B B'` on the touched rows; `b` holds `k` values per row.
     #[inline(always)]
     pub(crate) fn rank_update(&mut self, k: usize, rows: &[u32], b: &[f64]) {
         for (j, &col) in rows.iter().enumerate() {
-            let column =
-                &mut self.s[col as usize * self.m..(col as usize + 1) * self.m];
+            let column = &mut self.values
+                [col as usize * self.m..(col as usize + 1) * self.m];
             let bj = &b[j * k..(j + 1) * k];
             for (&row, bi) in rows[j..].iter().zip(b[j * k..].chunks_exact(k)) {
                 column[row as usize] -= small::dot(bi, bj);
@@ -105,10 +215,30 @@ impl Dense {
         }
     }
 
+    /// Whether it is large enough for blocks that threads share.
+    pub(super) fn is_large(&self) -> bool {
+        self.m >= LARGE
+    }
+
+    /// `S -= B B'` for all leading levels; `b` holds `k` values per touched row, level after level.
+    pub(super) fn rank_updates(&mut self, leading: &Leading, b: &[f64]) {
+        let m = self.m;
+        let columns = chunks(m, UPDATED);
+        let values = self.values.chunks_mut(UPDATED * m);
+        share(columns.zip(values), |(columns, values)| {
+            for_size!(leading.k, k => {
+                subtract_grams(k, m, leading, b, columns.clone(), values)
+            });
+        });
+    }
+
     /// `S -= B B'` for a dense `B`, `m x columns`.
     pub(crate) fn subtract_gram(&mut self, b: MatRef<'_, f64>) {
-        let s =
-            MatMut::from_column_major_slice_mut(&mut self.s, self.m, self.m);
+        let s = MatMut::from_column_major_slice_mut(
+            &mut self.values,
+            self.m,
+            self.m,
+        );
         add_lower_product(s, b, b.transpose(), -1.0);
     }
 
@@ -147,7 +277,7 @@ impl Dense {
         }
         let diagonal = &self.buffer[..m];
         for j in 0..m {
-            let column = &mut self.s[j * m + j..(j + 1) * m];
+            let column = &mut self.values[j * m + j..(j + 1) * m];
             for (s, value) in column.iter_mut().zip(&diagonal[j..]) {
                 *s *= value * diagonal[j];
             }
@@ -167,7 +297,7 @@ impl Dense {
         let (work, scaled) = rest.split_at_mut(k * k);
         for j in 0..k {
             for i in j..k {
-                let value = self.s[(first + j) * m + first + i];
+                let value = self.values[(first + j) * m + first + i];
                 full[j * k + i] = value;
                 full[i * k + j] = value;
             }
@@ -175,7 +305,7 @@ impl Dense {
         small::scale_inflate(k, full, lambda, work, scaled);
         for j in 0..k {
             let at = (first + j) * m + first;
-            self.s[at + j..at + k]
+            self.values[at + j..at + k]
                 .copy_from_slice(&scaled[j * k + j..(j + 1) * k]);
         }
     }
@@ -183,13 +313,13 @@ impl Dense {
     // Multiplies the columns of one level by its Lambda, below the diagonal block.
     fn scale_columns_below(&mut self, columns: Range<usize>, lambda: &[f64]) {
         let m = self.m;
-        let s = &mut self.s[columns.start * m..columns.end * m];
+        let s = &mut self.values[columns.start * m..columns.end * m];
         small::times_lower(columns.len(), m, columns.end, lambda, s);
     }
 
     // Multiplies the rows of one column from `below` on by the transposed Lambdas of their levels.
     fn scale_rows_below(&mut self, col: usize, below: usize, d: Scaling) {
-        let column = &mut self.s[col * self.m..(col + 1) * self.m];
+        let column = &mut self.values[col * self.m..(col + 1) * self.m];
         for (block, lambda) in d.terms() {
             let k = block.vsize;
             // Levels are in the order of their rows here.
@@ -209,31 +339,17 @@ impl Dense {
     pub fn factor(&mut self) -> Result<()> {
         let m = self.m;
         if m < SMALL_ORDER {
-            return small::cholesky(m, &mut self.s)
+            return small::cholesky(m, &mut self.values)
                 .map(drop)
                 .ok_or(Error::NotPositiveDefinite { pivot: 0 });
         }
-        let s = MatMut::from_column_major_slice_mut(&mut self.s, m, m);
-        let stack = MemStack::new(&mut self.memory);
-        let factored = llt::factor::cholesky_in_place(
-            s,
-            Default::default(),
-            Par::Seq,
-            stack,
-            Default::default(),
-        );
-        leave_wide_registers();
-        match factored {
-            Ok(_) => Ok(()),
-            Err(llt::factor::LltError::NonPositivePivot { index }) => {
-                Err(Error::NotPositiveDefinite { pivot: index })
-            }
-        }
+        factor_lower(m, &mut self.values, &mut self.workspace)
+            .map_err(|pivot| Error::NotPositiveDefinite { pivot })
     }
 
     /// Diagonal of the factor.
     pub(crate) fn diagonal(&self) -> impl Iterator<Item = f64> + '_ {
-        self.s.iter().step_by(self.m + 1).copied()
+        self.values.iter().step_by(self.m + 1).copied()
     }
 
     /// Solves `Y L' = Y` in place; `y` is `width x m`, column by column.
@@ -259,29 +375,72 @@ impl Dense {
 
     /// The inverse of `L L'`: lower triangle of an `m x m` matrix.
     pub(crate) fn invert(&self, inverse: &mut Inverse) {
-        inverse.values.resize(self.m * self.m, 0.0);
-        if self.m > 0 {
-            let out = MatMut::from_column_major_slice_mut(
-                &mut inverse.values,
-                self.m,
-                self.m,
-            );
-            let memory = inverse.memory.get_or_insert_with(|| {
-                let scratch =
-                    llt::inverse::inverse_scratch::<f64>(self.m, Par::Seq);
-                MemBuffer::new(scratch)
+        let m = self.m;
+        inverse.values.resize(m * m, 0.0);
+        if self.is_large() {
+            return self.invert_by_columns(&mut inverse.values);
+        }
+        if m > 0 {
+            inverse.of_small(self.l());
+        }
+    }
+
+    fn invert_by_columns(&self, inverse: &mut [f64]) {
+        let m = self.m;
+        let columns = chunks(m, INVERTED);
+        let values = inverse.chunks_mut(INVERTED * m);
+        share(columns.zip(values), |(columns, values)| {
+            let (first, width) = (columns.start, columns.len());
+            let out = MatMut::from_column_major_slice_mut(values, m, width);
+            inverse_columns(self.l(), first, out.subrows_mut(first, m - first));
+        });
+    }
+
+    /// Calls `visit` with the columns of the inverse of `L L'`, some at a time.
+    pub(crate) fn for_inverse_columns(
+        &self,
+        mut visit: impl FnMut(&InverseColumns),
+    ) {
+        let of_thread = |_| InverseColumns::default();
+        let mut there: Vec<_> = (0..threads()).map(of_thread).collect();
+        let width = (self.m / INVERTED_SHARE).clamp(1, INVERTED);
+        let columns: Vec<_> = chunks(self.m, width).collect();
+        for columns in columns.chunks(there.len()) {
+            let jobs = there.iter_mut().zip(columns.iter().cloned());
+            share(jobs, |(there, columns)| {
+                there.solve(self.l(), columns);
             });
-            llt::inverse::inverse(
-                out,
-                self.l(),
-                Par::Seq,
-                MemStack::new(memory),
-            );
-            leave_wide_registers();
+            there[..columns.len()].iter().for_each(&mut visit);
         }
     }
 
     pub(super) fn l(&self) -> MatRef<'_, f64> {
-        MatRef::from_column_major_slice(&self.s, self.m, self.m)
+        MatRef::from_column_major_slice(&self.values, self.m, self.m)
+    }
+}
+
+// Takes `B B'` of all leading levels off some columns of S, `values`.
+#[inline(always)]
+fn subtract_grams(
+    k: usize,
+    m: usize,
+    leading: &Leading,
+    b: &[f64],
+    columns: Range<usize>,
+    values: &mut [f64],
+) {
+    for range in leading.ptr.windows(2) {
+        let rows = &leading.rows[range[0]..range[1]];
+        let b = &b[range[0] * k..range[1] * k];
+        let before =
+            |bound: usize| rows.partition_point(|&row| (row as usize) < bound);
+        for j in before(columns.start)..before(columns.end) {
+            let first = (rows[j] as usize - columns.start) * m;
+            let column = &mut values[first..first + m];
+            let bj = &b[j * k..(j + 1) * k];
+            for (&row, bi) in rows[j..].iter().zip(b[j * k..].chunks_exact(k)) {
+                column[row as usize] -= small::dot(bi, bj);
+            }
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! The inverse of `S`, as much of it as the storage holds, and what derivatives and inference make
 //! of it.
 
-use faer::dyn_stack::MemBuffer;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::{MatMut, MatRef, Par};
 
 use crate::factor::layout::TrailingTerm;
 use crate::factor::leading::Touched;
-use crate::factor::trailing::{Storage, Trailing};
+use crate::factor::trailing::{InverseColumns, Storage, Trailing};
+use crate::kernels::simd::leave_wide_registers;
 use crate::kernels::small::{mirror_lower, set_zeros};
 
 /// The inverse of a trailing block in the storage's order of elements (the sparse storage: on the
@@ -15,7 +18,21 @@ pub struct Inverse {
     pub(super) values: Vec<f64>,
     /// Working values of the sparse storage.
     pub(super) work: Vec<f64>,
-    pub(super) memory: Option<MemBuffer>,
+    memory: Option<MemBuffer>,
+}
+
+impl Inverse {
+    // The lower triangle of the inverse of `L L'`, of an order for which one block is enough.
+    pub(super) fn of_small(&mut self, l: MatRef<'_, f64>) {
+        let m = l.nrows();
+        let out = MatMut::from_column_major_slice_mut(&mut self.values, m, m);
+        let memory = self.memory.get_or_insert_with(|| {
+            let scratch = llt::inverse::inverse_scratch::<f64>(m, Par::Seq);
+            MemBuffer::new(scratch)
+        });
+        llt::inverse::inverse(out, l, Par::Seq, MemStack::new(memory));
+        leave_wide_registers();
+    }
 }
 
 impl std::fmt::Debug for Inverse {
@@ -35,13 +52,27 @@ impl Trailing {
         }
     }
 
-    /// Both triangles of the inverse, `m x m`, in the dense storage; nothing in the sparse one.
-    pub(in crate::factor) fn mirrored(&self, inverse: &Inverse) -> Vec<f64> {
+    /// Calls `visit` with the columns of the inverse of a dense system, some at a time.
+    pub(crate) fn for_inverse_columns(
+        &self,
+        visit: impl FnMut(&InverseColumns),
+    ) {
+        if let Storage::Dense(dense) = &self.rr {
+            dense.for_inverse_columns(visit);
+        }
+    }
+
+    /// Both triangles of the inverse, `m x m`, in the dense storage, in the memory that the inverse
+    /// had; nothing in the sparse one.
+    pub(in crate::factor) fn mirrored(
+        &self,
+        inverse: &mut Inverse,
+    ) -> Vec<f64> {
         let m = self.m;
         if !self.is_dense() {
             return Vec::new();
         }
-        let mut full = inverse.values.clone();
+        let mut full = std::mem::take(&mut inverse.values);
         mirror_lower(m, &mut full);
         full
     }

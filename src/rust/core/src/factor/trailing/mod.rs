@@ -8,6 +8,7 @@
 //! | quantity | file |
 //! |---|---|
 //! | which storage, from costs and the memory that is left | [`choice`] |
+//! | what a sample of levels tells of that | [`sample`] |
 //! | `S`, `L_RR` and `L_XR`: filling, factoring, solving | here; [`dense`], [`sparse`] |
 //! | the pattern of a sparse `L_RR` and its order | [`pattern`] |
 //! | products with `A_RR` and `A_R0` | [`products`] |
@@ -21,11 +22,14 @@ mod pattern;
 mod products;
 mod reach;
 mod reduced;
+mod sample;
 mod sparse;
 
 pub(crate) use choice::Plan;
+pub(crate) use dense::InverseColumns;
 pub use inverse::Inverse;
 pub(crate) use reduced::Reduced;
+pub(crate) use sample::Touching;
 
 use faer::{MatMut, MatRef};
 
@@ -60,7 +64,7 @@ impl<'a> Scaling<'a> {
 /// Storage of the random-effects block.
 #[derive(Debug, Clone)]
 enum Storage {
-    /// One lower triangle.
+    /// Two triangles: cross-products, and the factor.
     Dense(Dense),
     /// The columns on the pattern of the factor.
     Sparse(Sparse),
@@ -132,15 +136,17 @@ impl Trailing {
     #[inline]
     pub(crate) fn add_level(&mut self, first: usize, w: f64, z: &[f64]) {
         for j in 0..z.len() {
-            let below = match &mut self.rr {
+            match &mut self.rr {
                 Storage::Dense(dense) => {
-                    &mut dense.a[(first + j) * (dense.m + 1)..]
+                    for i in j..z.len() {
+                        dense.add(first + i, first + j, w * z[j] * z[i]);
+                    }
                 }
                 Storage::Sparse(sparse) => {
-                    &mut sparse.a[sparse.ptr[first + j]..]
+                    let below = &mut sparse.a[sparse.ptr[first + j]..];
+                    small::axpy(w * z[j], &z[j..], below);
                 }
-            };
-            small::axpy(w * z[j], &z[j..], below);
+            }
         }
     }
 
@@ -172,11 +178,13 @@ impl Trailing {
 
     /// `Z_R'WZ_R` as it is stored.
     #[cfg(test)]
-    pub(crate) fn cross_products(&self) -> &[f64] {
+    pub(crate) fn cross_products(&self) -> Vec<f64> {
+        let mut products = Vec::new();
         match &self.rr {
-            Storage::Dense(dense) => &dense.a,
-            Storage::Sparse(sparse) => &sparse.a,
+            Storage::Dense(dense) => dense.copy_products(&mut products),
+            Storage::Sparse(sparse) => products.clone_from(&sparse.a),
         }
+        products
     }
 
     /// `X'WZ_R`, `p x m`.
@@ -254,6 +262,7 @@ impl Trailing {
         bx: &[f64],
     ) {
         match &mut self.rr {
+            Storage::Dense(dense) if dense.is_large() => (),
             Storage::Dense(dense) => dense.rank_update(k, rows, b),
             Storage::Sparse(sparse) => sparse.rank_update(k, level, b),
         }
@@ -267,6 +276,23 @@ impl Trailing {
             for (&b, bx) in b.iter().zip(bx.chunks_exact(p)) {
                 small::axpy(-b, bx, column);
             }
+        }
+    }
+
+    /// Whether what the leading levels take off `S` is taken off by [`Self::rank_updates`].
+    pub(crate) fn is_updated_at_once(&self) -> bool {
+        let is_full = self.full.is_some();
+        matches!(&self.rr, Storage::Dense(dense) if dense.is_large() && !is_full)
+    }
+
+    /// `S -= B B'` for all leading levels of a large dense system; `b` holds `k` values per touched
+    /// row, level after level.
+    pub(crate) fn rank_updates(&mut self, leading: &Leading, b: &[f64]) {
+        if !self.is_updated_at_once() {
+            return;
+        }
+        if let Storage::Dense(dense) = &mut self.rr {
+            dense.rank_updates(leading, b);
         }
     }
 

@@ -6,10 +6,9 @@ use faer::{MatMut, MatRef, Par};
 
 use crate::factor::layout::TrailingTerm;
 use crate::factor::leading::Levels;
-use crate::factor::trailing::dense::Dense;
 use crate::factor::trailing::sparse::Sparse;
 use crate::factor::trailing::{Storage, Trailing};
-use crate::kernels::gemm::{add_product, add_symmetric_product};
+use crate::kernels::gemm::add_product;
 use crate::kernels::simd::leave_wide_registers;
 use crate::kernels::small;
 
@@ -22,9 +21,7 @@ impl Trailing {
         out: &mut [f64],
     ) {
         match &self.rr {
-            Storage::Dense(dense) => {
-                dense.times_symmetric(&dense.a, rows, x, out)
-            }
+            Storage::Dense(dense) => dense.times_products(rows, x, out),
             Storage::Sparse(sparse) => {
                 sparse.times_symmetric(&sparse.a, rows, x, out)
             }
@@ -34,6 +31,11 @@ impl Trailing {
     /// Whether the random-effects block is one dense triangle.
     pub(crate) fn is_dense(&self) -> bool {
         matches!(self.rr, Storage::Dense(_))
+    }
+
+    /// Whether the random-effects block is dense and large enough for blocks that threads share.
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(&self.rr, Storage::Dense(dense) if dense.is_large())
     }
 
     /// `out += alpha x A_R0` for some levels of the leading term: `x` is `rows x m`, `out` is
@@ -108,9 +110,7 @@ impl Trailing {
             for i in j..k {
                 let rows = term.first.iter().map(|&first| first as usize + j);
                 let product = |row: usize| match &self.rr {
-                    Storage::Dense(dense) => {
-                        dense.a[row * (dense.m + 1) + i - j]
-                    }
+                    Storage::Dense(dense) => dense.product(row + i - j, row),
                     Storage::Sparse(sparse) => {
                         sparse.a[sparse.ptr[row] + i - j]
                     }
@@ -120,10 +120,21 @@ impl Trailing {
         }
     }
 
+    /// An element of the lower triangle of `Z_R'WZ_R`.
+    pub(crate) fn cross_product(&self, row: usize, col: usize) -> f64 {
+        let (row, col) = (row.max(col), row.min(col));
+        match &self.rr {
+            Storage::Dense(dense) => dense.product(row, col),
+            Storage::Sparse(sparse) => {
+                sparse.position(row, col).map_or(0.0, |at| sparse.a[at])
+            }
+        }
+    }
+
     /// The square of the column of Z of one row.
     pub fn square(&self, row: usize) -> f64 {
         match &self.rr {
-            Storage::Dense(dense) => dense.a[row * (dense.m + 1)],
+            Storage::Dense(dense) => dense.product(row, row),
             Storage::Sparse(sparse) => sparse.a[sparse.ptr[row]],
         }
     }
@@ -179,21 +190,6 @@ impl Trailing {
                 }
             }
         }
-    }
-}
-
-impl Dense {
-    fn times_symmetric(
-        &self,
-        values: &[f64],
-        rows: usize,
-        x: &[f64],
-        out: &mut [f64],
-    ) {
-        let x = MatRef::from_column_major_slice(x, rows, self.m);
-        let out = MatMut::from_column_major_slice_mut(out, rows, self.m);
-        let a = MatRef::from_column_major_slice(values, self.m, self.m);
-        add_symmetric_product(out, x, a);
     }
 }
 

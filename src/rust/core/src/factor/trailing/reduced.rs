@@ -39,7 +39,7 @@ impl Reduced {
     ) {
         self.values.clear();
         match &trailing.rr {
-            Storage::Dense(dense) => self.values.extend_from_slice(&dense.a),
+            Storage::Dense(dense) => dense.copy_products(&mut self.values),
             Storage::Sparse(sparse) => self.values.extend_from_slice(&sparse.a),
         }
         if let Some(full) = &trailing.full {

@@ -1,0 +1,22 @@
+# Words on the engine that a linear model is computed with, chosen before anything is summed up.
+
+#' Tells which engine a model will be computed with
+#' @noRd
+tell_engine <- function(spec, control) {
+  cat("Engine: ", engine_phrase(core_engine(spec, control)), "\n", sep = "")
+}
+
+#' @param engine What [core_engine()] returns.
+#' @noRd
+engine_phrase <- function(engine) {
+  if (engine$elements == 0) {
+    return("exact, level by level")
+  }
+  size <- format_count(round(engine$elements))
+  switch(
+    engine$storage,
+    dense = sprintf("exact, with a dense factor of %s numbers", size),
+    sparse = sprintf("exact, with a sparse factor of %s numbers", size),
+    pairs = sprintf("iterative, on about %s pairs of levels", size)
+  )
+}

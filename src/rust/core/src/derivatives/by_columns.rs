@@ -1,0 +1,146 @@
+//! What the traces take of the inverse of a large dense system, summed up while some of its columns
+//! are there: all of them together would take as much memory as the factor.
+
+use crate::factor::blocks::Blocks;
+use crate::factor::coupling::scale_rows;
+use crate::factor::leading::Leading;
+use crate::factor::trailing::InverseColumns;
+use crate::factor::Factor;
+use crate::kernels::chunks::chunks;
+use crate::parallel::team::share;
+
+/// Levels of the leading term that a thread takes at a time.
+const LEVELS: usize = 256;
+
+/// Sums over the elements of `C = S_RR^-1`.
+#[derive(Debug, Default)]
+pub(super) struct ByColumns {
+    /// `a' C a` of each level of the leading term, `a = D'A_R0`, `k x k`.
+    forms: Blocks,
+    /// `sum_l C_ll` of each layout block.
+    level_blocks: Vec<Vec<f64>>,
+    /// The `a` of all levels.
+    scaled: Vec<f64>,
+}
+
+impl ByColumns {
+    /// Whether the inverse of the factor's trailing system is taken by columns.
+    pub fn suits(factor: &Factor) -> bool {
+        factor.trailing.is_large()
+    }
+
+    /// Goes through the inverse.
+    pub fn update(&mut self, factor: &Factor, block_of_row: &[u32]) {
+        let blocks = &factor.layout.blocks;
+        self.level_blocks = blocks
+            .iter()
+            .map(|block| vec![0.0; block.vsize * block.vsize])
+            .collect();
+        let with_forms = !factor.trailing.has_full();
+        if with_forms {
+            self.scale(factor, block_of_row);
+        }
+        factor.trailing.for_inverse_columns(|columns| {
+            for (sum, block) in self.level_blocks.iter_mut().zip(blocks) {
+                columns.add_level_blocks(block, sum);
+            }
+            if with_forms {
+                self.add_forms(&factor.leading, columns);
+            }
+        });
+    }
+
+    /// `a' C a` of a level of the leading term, to be overwritten.
+    pub fn form_mut(&mut self, k: usize, level: usize) -> &mut [f64] {
+        self.forms.square_mut(k, level)
+    }
+
+    /// `out -= sum_l C_ll` of a layout block.
+    pub fn subtract_level_blocks(&self, block: usize, out: &mut [f64]) {
+        for (out, sum) in out.iter_mut().zip(&self.level_blocks[block]) {
+            *out -= sum;
+        }
+    }
+
+    fn scale(&mut self, factor: &Factor, block_of_row: &[u32]) {
+        let leading = &factor.leading;
+        let k = leading.k;
+        self.scaled.clone_from(&leading.vals);
+        for level in 0..leading.n_levels {
+            let range = leading.ptr[level]..leading.ptr[level + 1];
+            let a = &mut self.scaled[range.start * k..range.end * k];
+            scale_rows(k, &leading.rows[range], factor, block_of_row, a);
+        }
+        self.forms.resize_like(&factor.m);
+        self.forms.values_mut().fill(0.0);
+    }
+
+    // Adds what some columns of C make of `a' C a`.
+    fn add_forms(&mut self, leading: &Leading, columns: &InverseColumns) {
+        let k = leading.k;
+        let scaled = &self.scaled;
+        let levels = chunks(leading.n_levels, LEVELS);
+        let forms = self.forms.values_mut().chunks_mut(LEVELS * k * k);
+        share(levels.zip(forms), |(levels, forms)| {
+            let mut ca = vec![0.0; k];
+            for (level, form) in levels.zip(forms.chunks_exact_mut(k * k)) {
+                let range = leading.ptr[level]..leading.ptr[level + 1];
+                let a = &scaled[range.start * k..range.end * k];
+                let rows = &leading.rows[range];
+                match k {
+                    1 => form[0] += scalar_form(rows, a, columns),
+                    _ => add_form(rows, a, columns, &mut ca, form),
+                }
+            }
+        });
+    }
+}
+
+// The touched rows that are among the columns.
+fn touched(rows: &[u32], columns: &InverseColumns) -> std::ops::Range<usize> {
+    let before =
+        |bound: usize| rows.partition_point(|&row| (row as usize) < bound);
+    before(columns.columns.start)..before(columns.columns.end)
+}
+
+// `a' C a` of the elements of some columns of C, each pair of rows twice.
+#[inline(always)]
+fn scalar_form(rows: &[u32], a: &[f64], columns: &InverseColumns) -> f64 {
+    let first = columns.columns.start;
+    let mut sum = 0.0;
+    for j in touched(rows, columns) {
+        let column = columns.column(rows[j] as usize);
+        let below = rows[j + 1..].iter().zip(&a[j + 1..]);
+        let products = below.map(|(&row, a)| column[row as usize - first] * a);
+        let half = 0.5 * column[rows[j] as usize - first] * a[j];
+        sum += 2.0 * a[j] * (half + products.sum::<f64>());
+    }
+    sum
+}
+
+// The same for `k` values per row; `ca` is scratch memory.
+fn add_form(
+    rows: &[u32],
+    a: &[f64],
+    columns: &InverseColumns,
+    ca: &mut [f64],
+    form: &mut [f64],
+) {
+    let k = ca.len();
+    let first = columns.columns.start;
+    for j in touched(rows, columns) {
+        let column = columns.column(rows[j] as usize);
+        let own = &a[j * k..(j + 1) * k];
+        ca.fill(0.0);
+        for (i, a) in (j..rows.len()).zip(a[j * k..].chunks_exact(k)) {
+            let share = if i == j { 0.5 } else { 1.0 };
+            let value = share * column[rows[i] as usize - first];
+            ca.iter_mut().zip(a).for_each(|(ca, a)| *ca += value * a);
+        }
+        for (c, column) in form.chunks_exact_mut(k).enumerate() {
+            for (r, form) in column.iter_mut().enumerate() {
+                *form += own[r] * ca[c] + ca[r] * own[c];
+            }
+        }
+    }
+}

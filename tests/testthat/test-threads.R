@@ -1,0 +1,60 @@
+# One fit in several threads: its dense matrices, above a size.
+
+crossed_data <- function() {
+  set.seed(5)
+  n <- 3000
+  d <- data.frame(
+    x = rnorm(n),
+    g = sample(400, n, TRUE),
+    h = sample(300, n, TRUE)
+  )
+  d$y <- d$x + rnorm(400)[d$g] + rnorm(300)[d$h] + rnorm(n)
+  d
+}
+
+test_that("a fit is the same, bit for bit, for any number of threads", {
+  d <- crossed_data()
+  fit <- function(threads) {
+    control <- rlmm_control(engine = "exact", threads = threads)
+    fit <- rlmm(y ~ x + (1 | g) + (x | h), d, control = control)
+    fit[c("theta", "beta", "sigma", "b", "dev")]
+  }
+  one <- fit(1)
+  expect_identical(fit(2), one)
+  expect_identical(fit(3), one)
+})
+
+test_that("the number of threads comes from the control, the option or the environment", {
+  chosen <- function(control = list()) n_threads(control)
+  withr::local_options(rlmm.threads = NULL)
+  withr::local_envvar(RLMM_THREADS = NA, `_R_CHECK_LIMIT_CORES_` = NA)
+  expect_identical(chosen(), 0L)
+  withr::local_envvar(`_R_CHECK_LIMIT_CORES_` = "TRUE")
+  expect_identical(chosen(), 2L)
+  withr::local_envvar(RLMM_THREADS = "3")
+  expect_identical(chosen(), 3L)
+  withr::local_options(rlmm.threads = 4)
+  expect_identical(chosen(), 4L)
+  expect_identical(chosen(rlmm_control(threads = 5)), 5L)
+  expect_identical(chosen(rlmm_control(threads = Inf)), 0L)
+})
+
+test_that("a number in the environment that is none is no limit", {
+  withr::local_options(rlmm.threads = NULL)
+  withr::local_envvar(RLMM_THREADS = "many")
+  expect_identical(n_threads(list()), 0L)
+})
+
+test_that("processes that fork fit in threads, before and after", {
+  skip_on_os("windows")
+  skip_on_cran()
+  d <- crossed_data()
+  control <- rlmm_control(engine = "exact", threads = 2)
+  fit <- function(i) {
+    rlmm(y ~ x + (1 | g) + (1 | h), d, control = control)$theta
+  }
+  before <- fit(1)
+  forked <- parallel::mclapply(1:2, fit, mc.cores = 2)
+  expect_identical(forked, list(before, before))
+  expect_identical(fit(1), before)
+})
