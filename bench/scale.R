@@ -1,36 +1,46 @@
-# How large models can be, and fixed factors in them: seconds of one processor and memory of whole calls, on simulated data,
-# beside lme4 where that can.
+# How large models can be: seconds of processor time and memory of whole calls, on simulated data,
+# beside lme4, and GPBoost's iterative method, where these can.
 #
 #   Rscript bench/scale.R           # all rows
 #   Rscript bench/scale.R 1e5 ML-1M # some of them
 #
-# Each row runs in a process of its own, whose peak of memory is told (Linux).
+# Each row runs in a process of its own, whose peak of memory is told (Linux). GPBoost is that of
+# `python3`, if there is one (`pip install gpboost`).
+
+row <- function(n, g, h, ..., peers = character()) {
+  list(n = n, g = g, h = h, ..., peers = peers)
+}
 
 rows <- list(
-  `1e5` = list(n = 1e5, g = 1e4, h = 1e3, peers = TRUE),
-  `ML-1M` = list(n = 1e6, g = 6040, h = 3706, peers = FALSE),
-  `1e6` = list(n = 1e6, g = 1e5, h = 2e4, peers = FALSE),
-  `5e6` = list(n = 5e6, g = 5e5, h = 1e5, peers = FALSE),
-  `5e6, slopes` = list(n = 5e6, g = 5e5, h = 1e5, slopes = TRUE, peers = FALSE),
-  `fixed 2e3` = list(n = 2e5, g = 2e4, h = 2e3, fixed = TRUE, peers = FALSE),
-  `fixed 5e4` = list(n = 1e6, g = 2e5, h = 5e4, fixed = TRUE, peers = FALSE),
-  `fixed 5e4, 1e3` = list(
-    n = 1e6,
-    g = 1e3,
-    h = 5e4,
-    fixed = TRUE,
-    peers = FALSE
-  )
+  `1e5` = row(1e5, 1e4, 1e3, peers = c("lme4", "GPBoost")),
+  `ML-1M` = row(1e6, 6040, 3706, peers = "GPBoost"),
+  `1e6` = row(1e6, 1e5, 2e4, peers = "GPBoost"),
+  `5e6` = row(5e6, 5e5, 1e5),
+  `5e6, slopes` = row(5e6, 5e5, 1e5, slopes = TRUE),
+  `logistic 5e5` = row(5e5, 2e4, 2e3, logistic = TRUE, peers = "GPBoost"),
+  `logistic 5e6` = row(5e6, 2e5, 2e4, logistic = TRUE),
+  `fixed 2e3` = row(2e5, 2e4, 2e3, fixed = TRUE),
+  `fixed 5e4` = row(1e6, 2e5, 5e4, fixed = TRUE),
+  `fixed 5e4, 1e3` = row(1e6, 1e3, 5e4, fixed = TRUE)
 )
 
 # Two crossed factors, every level of which occurs.
-simulated <- function(n, g, h, slopes = FALSE, ...) {
+simulated <- function(row) {
   set.seed(1)
-  levels <- \(q) c(seq_len(q), sample.int(q, n - q, TRUE))
-  d <- data.frame(x = rnorm(n), g = levels(g), h = sample(levels(h)))
-  d$y <- 1 + d$x + 0.5 * rnorm(g)[d$g] + 0.4 * rnorm(h)[d$h] + rnorm(n)
-  if (slopes) {
-    d$y <- d$y + d$x * (0.3 * rnorm(g)[d$g] + 0.2 * rnorm(h)[d$h])
+  levels <- \(q) c(seq_len(q), sample.int(q, row$n - q, TRUE))
+  d <- data.frame(
+    x = rnorm(row$n),
+    g = levels(row$g),
+    h = sample(levels(row$h))
+  )
+  eta <- 1 + d$x + 0.5 * rnorm(row$g)[d$g] + 0.4 * rnorm(row$h)[d$h]
+  if (isTRUE(row$slopes)) {
+    eta <- eta + d$x * (0.3 * rnorm(row$g)[d$g] + 0.2 * rnorm(row$h)[d$h])
+  }
+  d$y <- if (isTRUE(row$logistic)) {
+    rbinom(row$n, 1, plogis(eta - 1))
+  } else {
+    eta + rnorm(row$n)
   }
   d
 }
@@ -54,33 +64,69 @@ peak_gib <- function() {
   as.numeric(gsub("[^0-9]", "", line)) / 2^20
 }
 
-run <- function(name, engine) {
-  row <- rows[[name]]
-  data <- do.call(simulated, row)
-  before <- peak_gib()
-  fit_by <- if (engine == "lme4") {
-    \() lme4::lmer(model(row), data, REML = FALSE)
-  } else {
-    \() rlmm::rlmm(model(row), data, REML = isTRUE(row$fixed))
-  }
-  time <- system.time(fit <- fit_by())
-  log_lik <- stats::logLik(fit)
-  noise <- if (engine != "lme4") rlmm::certificate(fit)$noise
-  cat(sprintf(
-    "%-12s %-18s %7.1f s %6.2f GiB (data: %.2f) %16.4f (s.e. %s)%s\n",
-    name,
-    if (engine == "lme4") "lme4" else paste("rlmm,", fit$engine),
-    time[["user.self"]] + time[["sys.self"]],
-    peak_gib(),
-    before,
-    -2 * as.numeric(log_lik),
-    format(2 * (attr(log_lik, "se") %||% 0), digits = 2),
-    if (is.null(noise)) {
-      ""
+fit_by <- list(
+  rlmm = \(row, data) {
+    if (isTRUE(row$logistic)) {
+      rlmm::rglmm(model(row), data, family = binomial)
     } else {
-      sprintf(", excess %.1e, %d probes", noise$excess, noise$probes)
+      rlmm::rlmm(model(row), data, REML = isTRUE(row$fixed))
     }
-  ))
+  },
+  lme4 = \(row, data) lme4::lmer(model(row), data, REML = FALSE)
+)
+
+run <- function(name, package) {
+  row <- rows[[name]]
+  data <- simulated(row)
+  before <- peak_gib()
+  if (package == "GPBoost") {
+    return(run_gpboost(name, row, data))
+  }
+  time <- system.time(fit <- fit_by[[package]](row, data))
+  log_lik <- stats::logLik(fit)
+  error <- 2 * (attr(log_lik, "se") %||% 0)
+  seconds <- time[["user.self"]] + time[["sys.self"]]
+  label <- if (package == "rlmm") paste("rlmm,", fit$engine) else package
+  tell(name, label, seconds, peak_gib(), -2 * as.numeric(log_lik))
+  cat(sprintf(" (s.e. %s, data: %.2f GiB)", format(error, digits = 2), before))
+  noise <- if (package == "rlmm") rlmm::certificate(fit)$noise
+  if (!is.null(noise)) {
+    cat(sprintf(", excess %.1e, %d probes", noise$excess, noise$probes))
+  }
+  cat("\n")
+}
+
+run_gpboost <- function(name, row, data) {
+  folder <- tempfile()
+  dir.create(folder)
+  for (column in names(data)) {
+    as_number <- if (column %in% c("g", "h")) as.integer else as.double
+    file <- file.path(folder, paste0(column, ".bin"))
+    writeBin(as_number(data[[column]]), file)
+  }
+  family <- if (isTRUE(row$logistic)) "binomial" else "gaussian"
+  script <- file.path(dirname(this_script()), "scale-gpboost.py")
+  printed <- system2("python3", c(script, folder, family), TRUE, FALSE)
+  found <- as.numeric(strsplit(utils::tail(printed, 1), " ")[[1]])
+  tell(name, "GPBoost", found[1], found[2], found[3])
+  cat("\n")
+}
+
+tell <- function(name, label, seconds, peak, deviance) {
+  format <- "%-14s %-16s %7.1f s %6.2f GiB %16.4f"
+  cat(sprintf(format, name, label, seconds, peak, deviance))
+}
+
+this_script <- function() {
+  sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))
+}
+
+can_run <- function(package) {
+  if (package == "GPBoost") {
+    command <- c("-c", shQuote("import gpboost"))
+    return(system2("python3", command, FALSE, FALSE) == 0)
+  }
+  requireNamespace(package, quietly = TRUE)
 }
 
 `%||%` <- function(x, y) if (is.null(x)) y else x
@@ -90,15 +136,13 @@ if (identical(arguments[1L], "--one")) {
   run(arguments[2L], arguments[3L])
 } else {
   wanted <- if (length(arguments) > 0L) arguments else names(rows)
-  script <- sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))
-  one <- function(name, engine) {
-    call <- c(shQuote(script), "--one", shQuote(name), engine)
+  one <- function(name, package) {
+    call <- c(shQuote(this_script()), "--one", shQuote(name), package)
     system2(file.path(R.home("bin"), "Rscript"), call)
   }
   for (name in wanted) {
-    one(name, "rlmm")
-    if (rows[[name]]$peers && requireNamespace("lme4", quietly = TRUE)) {
-      one(name, "lme4")
+    for (package in c("rlmm", Filter(can_run, rows[[name]]$peers))) {
+      one(name, package)
     }
   }
 }

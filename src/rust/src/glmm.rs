@@ -506,8 +506,7 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         pearson,
         sigma,
     } = prepared.model.estimates(prepared.vary, &x)?;
-    let (design, basis, p) =
-        (prepared.design, prepared.basis, prepared.design.p());
+    let (design, basis) = (prepared.design, prepared.basis);
     let theta = basis.to_given(&theta);
     for (at, term) in design.terms.iter().enumerate() {
         basis.effects_to_given(at, term.vsize(), &mut b[at]);
@@ -525,7 +524,7 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         ("shape", Robj::from(parts.shape)),
         ("u", effects(&shapes(design), &u)),
         ("b", effects(&shapes(design), &b)),
-        ("rx", array(&rx, &[p, p])),
+        ("rx", array(&rx, &[design.p(); 2])),
         ("log_det_re", Robj::from(parts.log_det_re)),
         ("log_det_fe", Robj::from(log_det_fe)),
         ("conditional", Robj::from(parts.conditional)),

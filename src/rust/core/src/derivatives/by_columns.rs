@@ -3,7 +3,7 @@
 
 use crate::factor::blocks::Blocks;
 use crate::factor::coupling::scale_rows;
-use crate::factor::leading::Leading;
+use crate::factor::leading::{rows_among, Leading};
 use crate::factor::trailing::InverseColumns;
 use crate::factor::Factor;
 use crate::kernels::chunks::chunks;
@@ -96,19 +96,12 @@ impl ByColumns {
     }
 }
 
-// The touched rows that are among the columns.
-fn touched(rows: &[u32], columns: &InverseColumns) -> std::ops::Range<usize> {
-    let before =
-        |bound: usize| rows.partition_point(|&row| (row as usize) < bound);
-    before(columns.columns.start)..before(columns.columns.end)
-}
-
 // `a' C a` of the elements of some columns of C, each pair of rows twice.
 #[inline(always)]
 fn scalar_form(rows: &[u32], a: &[f64], columns: &InverseColumns) -> f64 {
     let first = columns.columns.start;
     let mut sum = 0.0;
-    for j in touched(rows, columns) {
+    for j in rows_among(rows, &columns.columns) {
         let column = columns.column(rows[j] as usize);
         let below = rows[j + 1..].iter().zip(&a[j + 1..]);
         let products = below.map(|(&row, a)| column[row as usize - first] * a);
@@ -128,7 +121,7 @@ fn add_form(
 ) {
     let k = ca.len();
     let first = columns.columns.start;
-    for j in touched(rows, columns) {
+    for j in rows_among(rows, &columns.columns) {
         let column = columns.column(rows[j] as usize);
         let own = &a[j * k..(j + 1) * k];
         ca.fill(0.0);

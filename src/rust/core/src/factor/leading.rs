@@ -34,6 +34,14 @@ pub struct Leading {
     pub ax0: Blocks,
 }
 
+/// Which of ascending rows are in a range.
+pub(crate) fn rows_among(rows: &[u32], range: &Range<usize>) -> Range<usize> {
+    let (start, end) = (range.start as u32, range.end as u32);
+    let first = rows.partition_point(|&row| row < start);
+    let after = rows.partition_point(|&row| row < end);
+    first..after
+}
+
 /// Values of the trailing rows that a level of the leading term touches.
 #[derive(Debug)]
 pub(crate) struct Touched<'a> {

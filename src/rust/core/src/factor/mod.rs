@@ -144,8 +144,8 @@ impl Factor {
         }
     }
 
-    /// Makes room for the cross-products of a design, to be filled by [`rows::Rows::refill`]; `None`
-    /// where a factor would take too long.
+    /// Makes room for the cross-products of a design, to be filled by [`rows::Rows::refill`];
+    /// `None` where a factor would take too long.
     ///
     /// # Errors
     /// `TooLarge` if the crossed terms don't fit in memory.

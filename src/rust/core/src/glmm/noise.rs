@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::factor::rows::Rows;
 use crate::glmm::families::response::Information;
 use crate::glmm::pirls::Vary;
+use crate::iterative::gradients::Solver;
 use crate::iterative::leverage::each_row;
 use crate::iterative::solve::Sides;
 use crate::iterative::system::{add_multiple, Row, WIDTH};
@@ -22,6 +23,17 @@ struct Deviations {
     rho: Sides,
     /// What the shape's derivative is.
     shape: Row,
+}
+
+impl Deviations {
+    fn zeros(solver: &Solver, p: usize) -> Self {
+        let mut rho = Sides::zeros(solver);
+        rho.fixed = vec![[0.0; WIDTH]; p];
+        Self {
+            rho,
+            shape: [0.0; WIDTH],
+        }
+    }
 }
 
 impl GeneralizedLinearMixedModel {
@@ -175,11 +187,7 @@ impl GeneralizedLinearMixedModel {
         };
         let kept = kept.clone();
         let traces = probed.traces.deviations[..WIDTH].to_vec();
-        let mut found = Deviations {
-            rho: Sides::zeros(engine.solver()),
-            shape: [0.0; WIDTH],
-        };
-        found.rho.fixed = vec![[0.0; WIDTH]; rows.p];
+        let mut found = Deviations::zeros(engine.solver(), rows.p);
         each_row(engine.solver(), rows, &kept, |i, leverage| {
             add_row(rows, i, slope[i], leverage, &mut found.rho);
             if let Some(by) = weight_slopes.get(i) {

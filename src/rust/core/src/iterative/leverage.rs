@@ -131,13 +131,13 @@ fn of_blocks(solver: &Solver, rows: &Rows) -> Vec<f64> {
 
 impl<'a> OwnBlocks<'a> {
     fn new(solver: &'a Solver, rows: &Rows) -> Self {
-        let trailing = &solver.system().trailing;
-        let place =
-            |term: usize| trailing.iter().position(|block| block.term == term);
+        let system = solver.system();
         let terms = rows.terms[1..].iter();
         Self {
             solver,
-            terms: terms.filter_map(|term| place(term.term)).collect(),
+            terms: terms
+                .filter_map(|term| system.place_of(term.term))
+                .collect(),
             explained: Vec::new(),
             squares: vec![0.0; solver.system().k0.pow(2)],
         }

@@ -56,19 +56,26 @@ impl Sides {
     /// The elements of each term of the model in column `c`.
     pub fn terms(&self, solver: &Solver, c: usize) -> Vec<Vec<f64>> {
         let system = solver.system();
-        let column = |rows: &[Row]| rows.iter().map(|row| row[c]).collect();
         let mut terms = vec![Vec::new(); system.trailing.len() + 1];
-        terms[system.leading] = column(&self.leading);
+        terms[system.leading] = column_of(&self.leading, c);
         for block in &system.trailing {
-            terms[block.term] = column(&self.trailing[block.rows()]);
+            terms[block.term] = column_of(&self.trailing[block.rows()], c);
         }
         terms
     }
 
     /// The elements of the fixed effects in column `c`.
     pub fn fixed(&self, c: usize) -> Vec<f64> {
-        self.fixed.iter().map(|row| row[c]).collect()
+        column_of(&self.fixed, c)
     }
+}
+
+fn negative(row: &Row) -> Row {
+    row.map(|value| -value)
+}
+
+fn column_of(rows: &[Row], c: usize) -> Vec<f64> {
+    rows.iter().map(|row| row[c]).collect()
 }
 
 /// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for eight right-hand sides; the border
@@ -85,8 +92,7 @@ pub fn solve(
     let right = reduced_right(solver, rhs, &explained);
     let x = solve_from(solver, &right, start, tolerance);
     let fixed = fixed_effects(solver, border, rhs, &explained, &x);
-    let mut by: Vec<Row> =
-        fixed.iter().map(|row| row.map(|value| -value)).collect();
+    let mut by: Vec<Row> = fixed.iter().map(negative).collect();
     by.push([0.0; WIDTH]);
     let mut u = border.combined(&by);
     for (u, x) in u.iter_mut().zip(&x) {

@@ -126,6 +126,11 @@ impl System {
         self.trailing.iter().find(|block| block.term == term)
     }
 
+    /// The number of the trailing block of a term.
+    pub fn place_of(&self, term: usize) -> Option<usize> {
+        self.trailing.iter().position(|block| block.term == term)
+    }
+
     // Z_t'WZ_0, leading level after leading level.
     fn fill_coupling(&mut self, sums: &Sums, n_levels: usize) {
         let k0 = self.k0;

@@ -41,7 +41,8 @@ impl Workspace {
         mut block: MatMut<'_, f64>,
     ) -> Result<MatRef<'_, f64>, usize> {
         let order = block.nrows();
-        let mut l = self.block.as_mut().submatrix_mut(0, 0, order, order);
+        let whole = self.block.as_mut();
+        let mut l = whole.submatrix_mut(0, 0, order, order);
         copy_lower(l.as_mut(), block.as_ref());
         let factored = cholesky_in_place(
             l.as_mut(),
@@ -51,10 +52,14 @@ impl Workspace {
             Default::default(),
         );
         leave_wide_registers();
-        factored.map_err(|LltError::NonPositivePivot { index }| index)?;
+        factored.map_err(pivot)?;
         copy_lower(block.as_mut(), l.as_ref());
         Ok(self.block.as_ref().submatrix(0, 0, order, order))
     }
+}
+
+fn pivot(LltError::NonPositivePivot { index }: LltError) -> usize {
+    index
 }
 
 fn copy_lower(mut to: MatMut<'_, f64>, from: MatRef<'_, f64>) {

@@ -3,9 +3,9 @@
 //!
 //! Their levels are eliminated like random effects that have no penalty, so that `r^2`, beta and
 //! the restricted likelihood are those of `[X F]`: `log |L|^2 + log |R_X|^2` of the whole system is
-//! the log-determinant that REML wants, once the scale of Lambda is taken off. The likelihood itself
-//! wants that of the random effects alone, whatever order the terms are eliminated in: a second
-//! engine, without the fixed factors, computes it and its derivatives.
+//! the log-determinant that REML wants, once the scale of Lambda is taken off. The likelihood
+//! itself wants that of the random effects alone, whatever order the terms are eliminated in: a
+//! second engine, without the fixed factors, computes it and its derivatives.
 
 use crate::covariance::{RelCov, UNPENALIZED};
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};

@@ -26,8 +26,8 @@ const SPARSE_SHARE: f64 = 0.125;
 /// The most elements of a sparse factor, whose places are found in seconds.
 const MAX_ELEMENTS: f64 = (1u64 << 27) as f64;
 
-/// Evaluations of the objective with its derivatives that a fit with a large factor takes: it starts
-/// near the optimum.
+/// Evaluations of the objective with its derivatives that a fit with a large factor takes: it
+/// starts near the optimum.
 const EVALUATIONS: f64 = 3.0;
 /// Multiplications of one of them beside those of the factorisation, as a multiple.
 const WITH_DERIVATIVES: f64 = 4.0;

@@ -16,7 +16,7 @@ use crate::parallel::team::{share, threads};
 
 use crate::error::{Error, Result};
 use crate::factor::layout::TrailingTerm;
-use crate::factor::leading::Leading;
+use crate::factor::leading::{rows_among, Leading};
 use crate::factor::memory::zeros;
 use crate::factor::trailing::inverse::Inverse;
 use crate::factor::trailing::Scaling;
@@ -90,18 +90,28 @@ impl InverseColumns {
     /// Adds the diagonal blocks of the levels of a term, symmetric `k x k`, as far as these columns
     /// have them.
     pub fn add_level_blocks(&self, term: &TrailingTerm, out: &mut [f64]) {
-        let k = term.vsize;
-        for first in term.first.iter().map(|&first| first as usize) {
-            let columns = (first..first + k)
-                .filter(|column| self.columns.contains(column));
-            for (col, row) in columns
-                .flat_map(|col| (col..first + k).map(move |row| (col, row)))
-            {
-                let value = self.column(col)[row - self.columns.start];
-                out[(col - first) * k + row - first] += value;
-                if row > col {
-                    out[(row - first) * k + col - first] += value;
-                }
+        for &first in &term.first {
+            let rows = first as usize..first as usize + term.vsize;
+            let columns = rows.clone().filter(|j| self.columns.contains(j));
+            for col in columns {
+                self.add_column_below(col, &rows, out);
+            }
+        }
+    }
+
+    // Adds a column of the diagonal block of a level to both triangles of `out`.
+    fn add_column_below(
+        &self,
+        col: usize,
+        rows: &Range<usize>,
+        out: &mut [f64],
+    ) {
+        let (k, first) = (rows.len(), rows.start);
+        for row in col..rows.end {
+            let value = self.column(col)[row - self.columns.start];
+            out[(col - first) * k + row - first] += value;
+            if row > col {
+                out[(row - first) * k + col - first] += value;
             }
         }
     }
@@ -432,9 +442,7 @@ fn subtract_grams(
     for range in leading.ptr.windows(2) {
         let rows = &leading.rows[range[0]..range[1]];
         let b = &b[range[0] * k..range[1] * k];
-        let before =
-            |bound: usize| rows.partition_point(|&row| (row as usize) < bound);
-        for j in before(columns.start)..before(columns.end) {
+        for j in rows_among(rows, &columns) {
             let first = (rows[j] as usize - columns.start) * m;
             let column = &mut values[first..first + m];
             let bj = &b[j * k..(j + 1) * k];
