@@ -120,9 +120,8 @@ bootstrap.rlmm_nlmm <- function(
 }
 
 #' @rdname rnlmm
-#' @usage \method{bootMer}{rlmm_nlmm}(x, FUN, ...)
 #' @export
-bootMer.rlmm_nlmm <- bootMer.rlmm
+bootMer.rlmm_nlmm <- function(x, FUN, ...) bootMer.rlmm(x, FUN, ...)
 
 # The fit as a linear one of its parameters, for the tables of a bootstrap, with itself inside.
 bootstrapped_nonlinear <- function(fit) {
