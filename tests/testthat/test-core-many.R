@@ -88,13 +88,3 @@ test_that("a failure is a result, a missing value names its column", {
   )
   expect_match(conditionMessage(error), "1 column .* b")
 })
-
-test_that("number of threads", {
-  expect_equal(n_threads(rlmm_control(threads = 3)), 3L)
-  expect_equal(n_threads(rlmm_control(threads = Inf)), 0L)
-  old <- options(rlmm.threads = NULL)
-  on.exit(options(old))
-  expect_equal(n_threads(rlmm_control()), 0L)
-  options(rlmm.threads = 4)
-  expect_equal(n_threads(rlmm_control()), 4L)
-})
