@@ -35,8 +35,8 @@
 #' the data say little of the covariances (a term has few levels for its parameters, or there are
 #' few rows for each random effect), and for structures with a correlation parameter and several
 #' standard deviations (`cs()`, `ar1(hom = FALSE)`). There [rlmm()] and [rglmm()] go on from their
-#' default start at other scales and correlations and without some effects; [rlmm()] also from
-#' random starts, always the same ones, until fewer than one start in 200 is expected to lead to an
+#' default start at other scales and correlations and without some effects; up to 40
+#' rows [rlmm()] also from random starts, always the same ones, until fewer than one start in 200 is expected to lead to an
 #' optimum that hasn't been found (Boender and Rinnooy Kan, 1987), or the searches would take long.
 #' Another `start`, or [allFit()], may still find a lower optimum.
 #'

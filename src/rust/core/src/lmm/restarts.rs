@@ -42,10 +42,13 @@ const AFFORDABLE: f64 = 2e6;
 const PER_SEARCH: f64 = 30.0;
 /// Evaluations that one with derivatives stands for.
 const PER_STEP: f64 = 3.0;
+/// With more observations several minima are rare, and a search for them would take several times
+/// as long as the call.
+const FEW_OBSERVATIONS: usize = 40;
 /// Operations that searches from random starts may cost.
-const AFFORDABLE_AT_RANDOM: f64 = 4e6;
+const AFFORDABLE_AT_RANDOM: f64 = 6e5;
 /// So many searches from random starts must be affordable: fewer tell little.
-const LEAST_SEARCHES: f64 = 8.0;
+const LEAST_SEARCHES: f64 = 4.0;
 /// How far beside a point its best scale is looked for, as a share.
 const NEARBY: f64 = 0.02;
 /// How often that is repeated.
@@ -147,7 +150,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             found = self.along(found, here, ray);
             found = self.from(&self.with_deviation(&found.best, j, 0.0), found);
         }
-        let mut found = self.from_random_starts(found);
+        if self.has_few_data() {
+            found = self.from_random_starts(found);
+        }
         for _ in 0..SCALINGS {
             found = self.at_best_scale(found);
         }
@@ -224,6 +229,9 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Whether the objective may well have several minima, as the data say little.
     fn has_few_data(&self) -> bool {
         let model = self.search.model();
+        if model.n_eff() > FEW_OBSERVATIONS {
+            return false;
+        }
         let Ok(exact) = model.engine.as_exact() else {
             return false;
         };
