@@ -72,7 +72,7 @@
 #' are the same in each call, whatever `set.seed()` says, so that results can be reproduced, and
 #' more of them are taken until estimates are within about a thousandth of their standard errors.
 #'
-#' Of a generalized model ([rglmm()], by Laplace's approximation, with any family and dispersion)
+#' In a generalized model ([rglmm()], by Laplace's approximation, with any family and dispersion)
 #' the conditional modes are solved for, and the log-determinant of their precision is estimated
 #' likewise. Its estimates are within a hundredth of their standard errors.
 #'

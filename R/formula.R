@@ -384,18 +384,7 @@ read_ampersand <- function(expr) {
 }
 
 # The functions through which `&` is looked for; within others it is R's "and".
-ampersand_operators <- c(
-  "(",
-  "+",
-  "-",
-  "*",
-  "/",
-  ":",
-  "^",
-  "%in%",
-  "|",
-  "||"
-)
+ampersand_operators <- c(setdiff(formula_operators, "&"), "|", "||")
 
 interact <- function(left, right) {
   if (call_name(right) %in% c("+", "-") && length(right) == 3L) {

@@ -348,7 +348,7 @@ find_data <- function(fit, expr, change) {
   NULL
 }
 
-# Of several data frames the smallest one that holds what was fitted.
+# The smallest of several data frames that hold what was fitted.
 fitted_data_of <- function(found, fit, expr) {
   changed <- lapply(found, changed_variables, fit = fit)
   same <- found[lengths(changed) == 0]

@@ -121,7 +121,7 @@ observation_variance.rlmm_glmm <- function(fit, method) {
   c(distribution = value)
 }
 
-# Of the distributions whose distribution functions are the inverse links.
+# Variances of the distributions whose distribution functions are the inverse links.
 latent_variances <- c(logit = pi^2 / 3, probit = 1, cloglog = pi^2 / 6)
 
 # The variance at the mean of the null model, on the scale of the linear predictor.

@@ -9,7 +9,7 @@
 #' estimated. `use.hessian = FALSE` gives the one at fixed theta, from the working linear model; so
 #' does a fit with `nAGQ = 0`, and `full = TRUE`.
 #'
-#' Of a fixed factor with many levels (see [rlmm()]) it has no rows: it is the matrix of the other
+#' The matrix has no rows of a fixed factor with many levels (see [rlmm()]): it is that of the other
 #' coefficients, beside the factor; [fixed_levels()] has the standard errors of the levels.
 #'
 #' `type = "Kenward-Roger"` is the adjusted matrix of Kenward and Roger for linear fits by REML: see

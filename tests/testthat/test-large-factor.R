@@ -22,7 +22,7 @@ made_data <- function(n = 900, firms = 60, workers = 100) {
   d
 }
 
-# The same call with dummy columns and without.
+# The values of a call with dummy columns and without.
 both <- function(call, data) {
   call <- substitute(call)
   with_limit <- function(limit) {

@@ -22,7 +22,7 @@ quiet_value <- function(expr, envir) {
   suppressMessages(suppressWarnings(eval(expr, envir)))
 }
 
-# Those of an example that differ from lmerTest's on purpose: ranova() has a column more, and drop1()
+# Whether an expression differs from lmerTest's on purpose: ranova() has a column more, and drop1()
 # without a test is lme4's.
 is_ours <- function(expr) {
   text <- paste(deparse(expr), collapse = " ")

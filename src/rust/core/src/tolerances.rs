@@ -424,7 +424,8 @@ pub(crate) const NOISE_SHARE: f64 = 1e-2;
 /// Random vectors enough: the objective is expected to be above its minimum by less.
 pub(crate) const NEGLIGIBLE_EXCESS: f64 = 1e-6;
 
-/// The same of a generalized model, whose likelihood is an approximation by more than that.
+/// Random vectors of a generalized model are enough when the excess over the minimum is below this:
+/// its likelihood is an approximation by more.
 pub(crate) const ENOUGH_PROBES: f64 = 1e-5;
 
 /// The objective is known to be a minimum up to this much: a hundredth of a standard error.

@@ -111,7 +111,7 @@ fn scalar_form(rows: &[u32], a: &[f64], columns: &InverseColumns) -> f64 {
     sum
 }
 
-// The same for `k` values per row; `ca` is scratch memory.
+// Adds to `a' C a`, `k x k`, what some columns of C make of it; `ca` is scratch memory.
 fn add_form(
     rows: &[u32],
     a: &[f64],

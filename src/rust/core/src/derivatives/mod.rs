@@ -109,7 +109,7 @@ pub(crate) struct FactorDerivatives {
     p_leading: Blocks,
     /// `S_RR^-1` as the trailing storage holds it.
     c: Inverse,
-    /// The same of a large dense system, of which there are some columns at a time.
+    /// Sums over the inverse of a large dense system, of which some columns are there at a time.
     by_columns: ByColumns,
     /// `L^-1 D'` times some columns.
     e: Vec<f64>,

@@ -120,9 +120,10 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     pub fn run(mut self, found: OptSummary) -> OptSummary {
         let found = self.at_spreads(found);
         let found = self.at_limits(found);
+        let has_few_data = self.has_few_data();
         let is_hard = found.log.len() > EASY
             || self.is_unusual(&found.best)
-            || self.has_few_data();
+            || has_few_data;
         if !is_hard {
             return self.or_without_effects(found);
         }
@@ -150,7 +151,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             found = self.along(found, here, ray);
             found = self.from(&self.with_deviation(&found.best, j, 0.0), found);
         }
-        if self.has_few_data() {
+        if has_few_data {
             found = self.from_random_starts(found);
         }
         for _ in 0..SCALINGS {

@@ -307,7 +307,7 @@ mod tests {
             false,
             || unreachable!()
         ));
-        // It takes long: ruled out as soon as the sparse one is out of the question.
+        // A dense factor that takes long is ruled out once a sparse one is out of the question.
         assert!(rules_out(sizes(9000.0, 1e8), false, 0.0));
         assert!(rules_out(sizes(9000.0, 1e6), false, 0.9));
         assert!(!rules_out(sizes(9000.0, 1e6), false, 0.01));
