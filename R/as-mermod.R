@@ -9,8 +9,11 @@
 #'
 #' lme4 has no counterpart of a known residual standard deviation, of parameters that are held, of
 #' `cs()`, `ar1()` and other structures with correlations (lme4 2 has them, in other classes), nor
-#' of estimated dispersions: `as_merMod()` stops and says so. `diag()` terms are taken as `||` terms
-#' where their effects are numeric.
+#' of dispersions estimated by maximum likelihood: `as_merMod()` stops and says so. `diag()` terms
+#' are taken as `||` terms where their effects are numeric.
+#'
+#' The object of a negative binomial model has the family `MASS::negative.binomial()` at the
+#' estimated theta, as after `lme4::glmer.nb()`. `as_rlmm()` of it takes this theta as known.
 #'
 #' @param object,x A fit of [rlmm()] or [rglmm()] for `as_merMod()`, one of `lme4::lmer()` or
 #'   `lme4::glmer()` for `as_rlmm()`. Each also returns what is already of its own kind.
@@ -74,7 +77,7 @@ mermod_of.rlmm_glmm <- function(fit) {
 
 glmer_parts <- function(fit) {
   control <- lme4::glmerControl(check.conv.singular = "ignore")
-  arguments <- list(family = fit$family, control = control)
+  arguments <- list(family = mermod_family(fit), control = control)
   parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
   colnames(parts$X) <- names(fit$beta)
   parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
@@ -103,8 +106,29 @@ new_mermod <- function(fit, deviance, parts, at, value) {
 mermod_call <- function(fit) {
   call <- fit$call
   call[[1L]] <- if (isGLMM.rlmm(fit)) quote(lme4::glmer) else quote(lme4::lmer)
-  call[c("control", "verbose", "information", "dispersion")] <- NULL
+  call[c("control", "verbose", "information", "dispersion", "link")] <- NULL
   call$formula <- written_formula(fit)
+  if (is_negative_binomial(fit)) {
+    call$family <- family_call(fit)
+  }
+  call
+}
+
+# Of a negative binomial model lme4 knows the family object of MASS, at a number theta.
+mermod_family <- function(fit) {
+  if (is_negative_binomial(fit)) eval(family_call(fit)) else fit$family
+}
+
+is_negative_binomial <- function(fit) {
+  identical(fit$glmm$family, "negative.binomial")
+}
+
+family_call <- function(fit) {
+  call <- quote(MASS::negative.binomial())
+  call$theta <- fit$glmm$shape
+  if (fit$glmm$link != "log") {
+    call$link <- fit$glmm$link
+  }
   call
 }
 
@@ -115,6 +139,9 @@ with_hessian <- function(made, fit) {
   }
   covariance <- hessian_covariance(fit)
   if (!is.null(covariance)) {
+    # lme4's parameters are theta and beta, without a shape.
+    kept <- seq_len(length(fit$theta) + length(fit$beta))
+    covariance <- covariance[kept, kept, drop = FALSE]
     made@optinfo$derivs <- list(
       gradient = numeric(nrow(covariance)),
       Hessian = 2 * solve(covariance)
@@ -193,7 +220,7 @@ unlike_lme4 <- function(fit) {
   if (length(fit$control$fixed) > 0L) {
     return("It has parameters that are held.")
   }
-  if (identical(fit$glmm$shape_kind, "estimated")) {
+  if (estimates_shape(fit$glmm) && !is_negative_binomial(fit)) {
     return("Its dispersion is estimated with the other parameters.")
   }
 }

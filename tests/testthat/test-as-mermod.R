@@ -92,6 +92,39 @@ test_that("lme4's own fits become ours", {
   )
 })
 
+test_that("a negative binomial fit is lme4's of glmer.nb()", {
+  skip_if_not_installed("MASS")
+  formula <- TICKS ~ YEAR + cHEIGHT + (1 | BROOD)
+  fit <- rglmm_nb(formula, data = grouseticks)
+  converted <- as_merMod(fit)
+  theirs <- suppressWarnings(lme4::glmer.nb(formula, data = grouseticks))
+  theta <- "glmer.nb.theta"
+  expect_equal(
+    lme4::getME(converted, theta),
+    getME(fit, theta),
+    tolerance = 1e-10
+  )
+  expect_equal(
+    lme4::getME(converted, theta),
+    lme4::getME(theirs, theta),
+    tolerance = 1e-3
+  )
+  expect_equal(lme4::fixef(converted), lme4::fixef(theirs), tolerance = 1e-4)
+  expect_equal(vcov(converted), vcov(theirs), tolerance = 1e-3)
+  expect_equal(
+    as.matrix(vcov(converted)),
+    vcov(fit),
+    tolerance = 1e-7,
+    ignore_attr = TRUE
+  )
+  expect_equal(logLik(converted), logLik(theirs), tolerance = 1e-6)
+  # The call is one that update() can carry out, also for the link and the model nbinom2().
+  reduced <- suppressWarnings(update(converted, . ~ . - cHEIGHT))
+  expect_equal(lme4::getME(reduced, theta), getME(fit, theta), tolerance = 1e-6)
+  by_link <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, nbinom2("sqrt"))
+  expect_identical(family(as_merMod(by_link))$link, "sqrt")
+})
+
 test_that("a fit whose data are out of reach is converted by its frame", {
   fit <- local({
     hidden <- sleepstudy
