@@ -45,13 +45,6 @@ compared_spaces <- function(fit, term, tested, type, L) {
   )
 }
 
-# A basis of the vectors that `L` takes to zero.
-orthogonal_to <- function(L) {
-  decomposition <- qr(t(L))
-  basis <- qr.Q(decomposition, complete = TRUE)
-  basis[, seq_len(ncol(basis)) > decomposition$rank, drop = FALSE]
-}
-
 lrt_row <- function(fit, larger, smaller) {
   chisq <- ml_objective(fit, smaller) - ml_objective(fit, larger)
   chisq_table(max(0, chisq), ncol(larger) - ncol(smaller))

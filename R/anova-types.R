@@ -4,8 +4,15 @@
 #'
 #' With X'X = T'DT, T upper triangular with a diagonal of ones, the rows of T that belong to a term
 #' are its hypothesis after all terms before it (type I). Type II takes it with the columns in the
-#' order: terms that don't contain this one, this one, those that contain it. Type III asks for the
-#' coefficients of the term when all factors are coded to sum to zero.
+#' order: terms that don't contain this one, this one, those that contain it. Type III is
+#' Goodnight's (1978): of all estimable combinations of the term and of those that contain it, the
+#' ones that are orthogonal to what only these contain. With data in all cells these are the coefficients of the
+#' term when all factors are coded to sum to zero.
+#'
+#' Matrices with the same row space are the same hypothesis and have the same F, but Satterthwaite's
+#' degrees of freedom of several rows depend a little on which of them it is. The rows are those of
+#' lmerTest, therefore: the coefficients themselves of a term that no other contains (type II), and
+#' of type III those that are ones and zeros in the coefficients of the term by treatment contrasts.
 #' @return A list of matrices, named by term; a column per coefficient of the fit.
 #' @noRd
 term_contrasts <- function(fit, type) {
@@ -47,12 +54,19 @@ rows_by_term <- function(rows, term, tested) {
 partial_contrasts <- function(fit, products, term, tested) {
   lapply(tested, \(i) {
     containing <- containing_terms(fit, term, i)
+    if (length(containing) == 0L) {
+      return(own_coefficients(term, i))
+    }
     rank <- ifelse(term == i, 1L, ifelse(term %in% containing, 2L, 0L))
     by_rank <- order(rank)
     rows <- unit_triangle(products[by_rank, by_rank, drop = FALSE])
     rows[, by_rank] <- rows
     rows[rank[by_rank] == 1L, , drop = FALSE]
   })
+}
+
+own_coefficients <- function(term, tested) {
+  diag(length(term))[term == tested, , drop = FALSE]
 }
 
 # The terms that contain the tested one.
@@ -85,21 +99,95 @@ contains_term <- function(fit, larger, smaller) {
   all(outside[inside]) && any(more) && all(is_factor[more])
 }
 
-#' The coefficients of each term under sum-to-zero coding; where X coded like this spans another
-#' space (without an intercept, say), those of the fit's own coding
+#' The hypotheses of type III
+#'
+#' Combinations of the coefficients of all indicators of all factors are estimable if they are
+#' combinations a'R of the rows of R, of the QR decomposition of these indicators; a'Q'X are the
+#' same ones in terms of the columns X.
 #' @noRd
 marginal_contrasts <- function(fit, x, term, tested) {
   frame <- if (is.null(x)) invented_frame(fit) else fit_frame(fit)
-  coded <- sum_coded(fit, frame)
   x <- x %||% coded_as_fitted(fit, frame)
+  indicators <- coded_by(fit, frame, all_indicators)
+  inform_empty_cells(indicators)
+  basis <- estimable_basis(indicators, x)
+  treatment <- treatment_coding(fit, frame, x)
+  lapply(tested, \(i) {
+    containing <- basis$term %in% containing_terms(fit, term, i)
+    own <- basis$term == i
+    rows <- goodnight_rows(basis, own, containing)
+    without_rounding(ones_by_treatment(rows, treatment, i))
+  })
+}
+
+inform_empty_cells <- function(indicators) {
+  empty <- colSums(indicators != 0) == 0
+  if (any(empty)) {
+    inform_rlmm(
+      c(
+        paste0(
+          "No data for ",
+          enumerate(tick(colnames(indicators)[empty])),
+          "."
+        ),
+        i = "Hypotheses of type III depend on which cells are empty."
+      ),
+      "rlmm_message_empty_cells"
+    )
+  }
+}
+
+#' @return A list: `rows`, R; `columns`, Q'X; and `term`, the term of each column of R.
+#' @noRd
+estimable_basis <- function(indicators, x) {
+  decomposition <- qr(indicators)
+  kept <- seq_len(decomposition$rank)
+  rows <- qr.R(decomposition)[kept, , drop = FALSE]
+  list(
+    rows = rows[, order(decomposition$pivot), drop = FALSE],
+    columns = qr.qty(decomposition, x)[kept, , drop = FALSE],
+    term = attr(indicators, "assign")
+  )
+}
+
+goodnight_rows <- function(basis, own, containing) {
+  involved <- own | containing
+  without <- \(columns) orthogonal_to(t(basis$rows[, columns, drop = FALSE]))
+  about_both <- without(!involved)
+  about_containing <- without(!containing)
+  products <- tcrossprod(basis$rows)
+  overlap <- t(about_containing) %*% products %*% about_both
+  crossprod(about_both %*% orthogonal_to(overlap), basis$columns)
+}
+
+#' How the coefficients by treatment contrasts depend on those of the fit
+#' @return A list: `change`, the matrix that takes the fit's coefficients to the others, and `term`,
+#'   the term of each of its rows; or `NULL` where the two spaces differ.
+#' @noRd
+treatment_coding <- function(fit, frame, x) {
+  coded <- coded_by(fit, frame, stats::contr.treatment)
   decomposition <- qr(coded)
   if (!spans_same_space(decomposition, x)) {
-    return(rows_by_term(diag(ncol(x)), term, tested))
+    return(NULL)
   }
   kept <- decomposition$pivot[seq_len(decomposition$rank)]
-  change <- qr.coef(decomposition, x)[kept, , drop = FALSE]
-  coded_term <- attr(coded, "assign")[kept]
-  lapply(rows_by_term(change, coded_term, tested), without_rounding)
+  list(
+    change = qr.coef(decomposition, x)[kept, , drop = FALSE],
+    term = attr(coded, "assign")[kept]
+  )
+}
+
+#' The rows of a hypothesis that are ones and zeros in the term's own coefficients by treatment
+#' contrasts, where there are such
+#' @noRd
+ones_by_treatment <- function(rows, treatment, tested) {
+  if (is.null(treatment)) {
+    return(rows)
+  }
+  by_treatment <- rows %*% solve(treatment$change)
+  pivots <- by_treatment[, treatment$term == tested, drop = FALSE]
+  is_square <- nrow(pivots) == ncol(pivots)
+  if (is_square && rcond(pivots) > 1e-8) solve(pivots, rows) else rows
 }
 
 spans_same_space <- function(decomposition, x) {
@@ -121,17 +209,22 @@ without_rounding <- function(rows) {
   rows
 }
 
-#' The fixed model matrix with all factors coded to sum to zero
+#' The fixed model matrix with all factors coded in one way
+#' @param coding The contrasts of a factor, by the names of its levels.
 #' @noRd
-sum_coded <- function(fit, frame) {
-  factors <- names(fit$fixed$contrasts)
-  coding <- rep(list("contr.sum"), length(factors))
-  names(coding) <- factors
+coded_by <- function(fit, frame, coding) {
+  levels <- lapply(frame[names(fit$fixed$contrasts)], level_names)
   stats::model.matrix(
     stats::delete.response(fit$fixed$terms),
     frame,
-    contrasts.arg = if (length(coding)) coding
+    contrasts.arg = if (length(levels)) lapply(levels, coding)
   )
+}
+
+level_names <- function(values) levels(as.factor(values))
+
+all_indicators <- function(levels) {
+  stats::contr.treatment(levels, contrasts = FALSE)
 }
 
 #' X'WX of the columns as they are, from sums of centred ones
@@ -195,7 +288,7 @@ term_tests.rlmm_lmm <- function(fit, type, tests) {
   heading <- paste0("Type ", type, " analysis of variance with ", method)
   empty <- f_table(numeric(), integer(), numeric(), numeric())
   table <- anova_table(rows, empty, c(heading, tests$note))
-  with_hypotheses(table, contrasts, fit, type)
+  with_hypotheses(table, contrasts, fit)
 }
 
 #' @export
@@ -206,37 +299,26 @@ term_tests.rlmm_glmm <- function(fit, type, tests) {
   heading <- paste0("Type ", type, method)
   empty <- chisq_table(numeric(), integer())
   table <- anova_table(rows, empty, c(heading, tests$note))
-  with_hypotheses(table, contrasts, fit, type)
+  with_hypotheses(table, contrasts, fit)
 }
 
 #' A table with what it tests, for `lmerTest::show_tests()`
-#'
-#' All matrices with the same row space are the same hypothesis. The one that is shown has ones for
-#' the term's own coefficients, where there is such a one; that of type I is triangular.
 #' @noRd
-with_hypotheses <- function(table, contrasts, fit, type) {
+with_hypotheses <- function(table, contrasts, fit) {
   term <- column_terms_of(fit)
   terms <- fixed_labels(fit)
   tested <- names(contrasts) %||% character()
   shown <- lapply(rlang::set_names(tested), \(name) {
     own <- term == match(name, terms)
-    shown_hypothesis(contrasts[[name]], own, names(fit$beta), type)
+    shown_hypothesis(contrasts[[name]], own, names(fit$beta))
   })
   structure(table, hypotheses = shown)
 }
 
-shown_hypothesis <- function(L, own, labels, type) {
-  L <- if (type == "I") without_rounding(L) else reduced_rows(L, own)
+shown_hypothesis <- function(L, own, labels) {
+  L <- without_rounding(L)
   dimnames(L) <- list(if (nrow(L) == sum(own)) labels[own], labels)
   L
-}
-
-reduced_rows <- function(L, own) {
-  pivots <- L[, own, drop = FALSE]
-  if (nrow(L) == 0L || nrow(L) != sum(own) || rcond(pivots) < 1e-8) {
-    return(L)
-  }
-  without_rounding(solve(pivots, L))
 }
 
 wald_test <- function(fit, L, tests) {

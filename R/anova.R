@@ -19,7 +19,10 @@
 #'
 #' @section Tests of one fit: `type = "III"`, the default as in lmerTest, tests each term as if all
 #' factors were coded to sum to zero; `"II"` tests it after all terms that don't contain it; `"I"`
-#' after those before it in the formula. Linear models have F tests with Satterthwaite's degrees of
+#' after those before it in the formula. Where combinations of factors have no data, a message names
+#' them, and type III is Goodnight's (1978), as in SAS and lmerTest. A factor that others are nested
+#' in (`f` in `f / g`) is tested on the average of these, as by SAS and emmeans; lmerTest compares
+#' their first levels. Linear models have F tests with Satterthwaite's degrees of
 #' freedom (see [contest()]), generalized ones Wald's chi-squared tests. `ddf = "none"` (or
 #' lmerTest's `"lme4"`) gives lme4's table of sequential sums of squares, without p-values.
 #'
@@ -39,6 +42,9 @@
 #'   `BIC`, `logLik`, `-2*log(L)`, `Chisq`, `Df`, `Pr(>Chisq)`; for one linear fit `Sum Sq`, `Mean
 #'   Sq`, `NumDF`, `DenDF`, `F value`, `Pr(>F)`, for one generalized fit `Chisq`, `Df`,
 #'   `Pr(>Chisq)`; with `ddf = "none"` lme4's `npar`, `Sum Sq`, `Mean Sq`, `F value`.
+#' @references
+#' Goodnight, J. H. (1978) Tests of hypotheses in fixed effects linear models. SAS Technical Report
+#' R-101.
 #' @examples
 #' slopes <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' intercepts <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy)

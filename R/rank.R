@@ -5,3 +5,10 @@ pivot_columns <- function(x) {
   qr <- qr(x, tol = 1e-7)
   sort(qr$pivot[seq_len(qr$rank)])
 }
+
+# A basis of the vectors that `L` takes to zero.
+orthogonal_to <- function(L) {
+  decomposition <- qr(t(L))
+  basis <- qr.Q(decomposition, complete = TRUE)
+  basis[, seq_len(ncol(basis)) > decomposition$rank, drop = FALSE]
+}

@@ -36,6 +36,48 @@ test_that("lmerTest's documented examples give its tables", {
   same_tables(Preference ~ sens2 * Homesize + (1 + sens2 | Consumer), carrots)
 })
 
+# Three levels and unequal numbers: joint tests have degrees of freedom that depend on which rows
+# of a hypothesis are taken.
+unequal_cells <- function() {
+  at <- seq_len(96)
+  data.frame(
+    g = factor(at %% 11),
+    f = factor(letters[1 + (at * 7) %% 5 %/% 2]),
+    k = factor(LETTERS[1 + at %/% 3 %% 7 %/% 3]),
+    x = sin(at * 2.3),
+    y = 3 * sin(at %% 11) + cos(at^2) + sin(at * 2.3) * cos(at %% 11)
+  )
+}
+
+test_that("joint tests of three levels are lmerTest's, in every coding", {
+  data <- unequal_cells()
+  same_tables(y ~ x * f + k + (x | g), data)
+  for (coding in c("contr.treatment", "contr.sum", "contr.helmert")) {
+    contrasts(data$f) <- coding
+    contrasts(data$k) <- coding
+    same_tables(y ~ x + f * k + (1 | g), data)
+    same_tables(y ~ 0 + f * x + (1 | g), data)
+  }
+})
+
+test_that("type III of a table with empty cells is Goodnight's, as in lmerTest", {
+  data <- subset(unequal_cells(), !(f == "b" & k == "C"))
+  same_tables(y ~ f * k + (1 | g), data)
+  same_tables(y ~ x * f * k + (1 | g), data)
+  fit <- suppressMessages(rlmm(y ~ f * k + (1 | g), data))
+  expect_snapshot(writeLines(condition_lines(anova(fit))))
+  expect_message(anova(fit, test = "LRT"), class = "rlmm_message_empty_cells")
+})
+
+test_that("a factor is tested on the average of what is nested in it", {
+  fit <- rlmm(y ~ f / k + (1 | g), unequal_cells())
+  cells <- expand.grid(f = c("a", "b", "c"), k = c("A", "B", "C"))
+  means <- rowsum(stats::model.matrix(~ f / k, cells), cells$f) / 3
+  L <- rbind(means["b", ] - means["a", ], means["c", ] - means["a", ])
+  expected <- contest(fit, L)
+  expect_equal(anova(fit)["f", "F value"], expected[["F value"]])
+})
+
 test_that("type III doesn't depend on how factors are coded", {
   data <- transform(
     sleepstudy,
