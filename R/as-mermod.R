@@ -42,18 +42,14 @@ mermod_of <- function(fit) UseMethod("mermod_of")
 
 #' @export
 mermod_of.rlmm_lmm <- function(fit) {
-  parts <- do.call(
-    lme4::lFormula,
-    c(
-      mermod_arguments(fit),
-      REML = fit$reml,
-      control = list(lme4::lmerControl(check.conv.singular = "ignore"))
-    )
-  )
-  colnames(parts$X) <- names(fit$beta)
+  control <- lme4::lmerControl(check.conv.singular = "ignore")
+  own <- list(REML = fit$reml, control = control)
+  parts <- do.call(lme4::lFormula, c(mermod_arguments(fit), own))
+  parts <- like_fitted(parts, fit)
   deviance <- do.call(lme4::mkLmerDevfun, parts)
   value <- deviance(fit$theta)
-  new_mermod(fit, deviance, parts, fit$theta, value)
+  made <- new_mermod(fit, deviance, parts, fit$theta, value)
+  with_derivatives(made, core_derivatives(fit_spec(fit), fit$theta))
 }
 
 #' @export
@@ -71,16 +67,27 @@ mermod_of.rlmm_glmm <- function(fit) {
     )
     at <- c(fit$theta, fit$beta)
     value <- deviance(at)
+    # The fixed effects have passed through the offset.
+    frame <- environment(deviance)
+    frame$resp$setOffset(frame$baseOffset)
   }
-  with_hessian(new_mermod(fit, deviance, parts, at, value), fit)
+  made <- new_mermod(fit, deviance, parts, at, value)
+  with_derivatives(made, glmm_derivatives(fit))
 }
 
 glmer_parts <- function(fit) {
   control <- lme4::glmerControl(check.conv.singular = "ignore")
   arguments <- list(family = mermod_family(fit), control = control)
   parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
-  colnames(parts$X) <- names(fit$beta)
+  parts <- like_fitted(parts, fit)
   parts$control <- lme4::glmerControl(tolPwrss = 1e-12)
+  parts
+}
+
+# The names of the coefficients, and the rows that were left out, are those of the fit.
+like_fitted <- function(parts, fit) {
+  colnames(parts$X) <- names(fit$beta)
+  attr(parts$fr, "na.action") <- attr(fit_frame(fit), "na.action")
   parts
 }
 
@@ -90,7 +97,7 @@ new_mermod <- function(fit, deviance, parts, at, value) {
     fval = value,
     conv = 0,
     feval = fit$optsum$feval,
-    message = NULL
+    message = paste("found by rlmm:", fit$optsum$optimizer)
   )
   made <- lme4::mkMerMod(
     environment(deviance),
@@ -99,7 +106,10 @@ new_mermod <- function(fit, deviance, parts, at, value) {
     fr = parts$fr,
     mc = mermod_call(fit)
   )
-  made@optinfo$optimizer <- paste0("rlmm: ", fit$optsum$optimizer)
+  # The optimizer is one of lme4's, for functions that fit the object again.
+  optimizer <- if (isGLMM.rlmm(fit)) "bobyqa" else "nloptwrap"
+  made@optinfo[c("optimizer", "control")] <- list(optimizer, list())
+  made@optinfo$conv$lme4 <- list()
   made
 }
 
@@ -132,42 +142,68 @@ family_call <- function(fit) {
   call
 }
 
-# Where lme4 looks for the covariance of the fixed effects of a generalized model.
-with_hessian <- function(made, fit) {
-  if (!has_hessian(fit)) {
-    return(made)
-  }
-  covariance <- hessian_covariance(fit)
-  if (!is.null(covariance)) {
-    # lme4's parameters are theta and beta, without a shape.
-    kept <- seq_len(length(fit$theta) + length(fit$beta))
-    covariance <- covariance[kept, kept, drop = FALSE]
+# Derivatives of -2 log-likelihood: lme4 takes the covariance of the fixed effects of a generalized
+# model from them, and other packages look there for convergence.
+with_derivatives <- function(made, found) {
+  if (!is.null(found$hessian)) {
     made@optinfo$derivs <- list(
-      gradient = numeric(nrow(covariance)),
-      Hessian = 2 * solve(covariance)
+      gradient = as.double(found$gradient),
+      Hessian = unname(found$hessian)
     )
   }
   made
+}
+
+# In theta and beta, which are lme4's parameters: without a shape.
+glmm_derivatives <- function(fit) {
+  covariance <- if (has_hessian(fit)) hessian_covariance(fit)
+  if (is.null(covariance)) {
+    return(NULL)
+  }
+  kept <- seq_len(length(fit$theta) + length(fit$beta))
+  list(
+    gradient = fit$optsum$gradient[kept],
+    hessian = 2 * solve(covariance[kept, kept, drop = FALSE])
+  )
 }
 
 #' The arguments that lme4's model functions share
 #' @noRd
 mermod_arguments <- function(fit) {
   frame <- fit_frame(fit)
-  formula <- lme4_formula(fit)
   data <- original_data(fit)
-  if (is.null(data)) {
-    data <- frame
-    formula <- of_columns(formula, names(frame))
+  arguments <- if (is.null(data)) {
+    by_frame(fit, frame)
+  } else {
+    by_rows(fit, frame, data)
   }
-  rows <- match(row.names(frame), row.names(data))
-  drop_null(list(
-    formula = formula,
-    data = data[rows, , drop = FALSE],
+  drop_null(c(arguments, contrasts = list(fit$fixed$contrasts)))
+}
+
+by_frame <- function(fit, frame) {
+  list(
+    formula = of_columns(lme4_formula(fit), names(frame)),
+    data = frame,
     weights = frame[["(weights)"]],
-    offset = frame[["(offset)"]],
-    contrasts = fit$fixed$contrasts
-  ))
+    offset = frame[["(offset)"]]
+  )
+}
+
+# Of all rows those that were fitted: expressions such as `scale(x)` depend on the others too.
+by_rows <- function(fit, frame, data) {
+  rows <- match(row.names(frame), row.names(data))
+  spread <- function(values) {
+    if (!is.null(values)) {
+      replace(rep(NA_real_, nrow(data)), rows, values)
+    }
+  }
+  list(
+    formula = lme4_formula(fit),
+    data = data,
+    subset = if (length(rows) < nrow(data)) rows,
+    weights = spread(frame[["(weights)"]]),
+    offset = spread(frame[["(offset)"]])
+  )
 }
 
 #' A formula in which expressions that a data frame has as columns are the names of these

@@ -92,6 +92,46 @@ test_that("lme4's own fits become ours", {
   )
 })
 
+test_that("what the object holds is what lme4's own fit holds", {
+  gaps <- transform(sleepstudy, dose = Days + sin(seq_along(Days)))
+  gaps$Reaction[c(3, 20)] <- NA
+  # The scale is that of all rows, also of those without a response.
+  formula <- Reaction ~ scale(dose) + (Days | Subject)
+  ours <- as_merMod(rlmm(formula, gaps, na.action = na.exclude))
+  theirs <- lme4::lmer(formula, gaps, na.action = na.exclude)
+  expect_equal(lme4::getME(ours, "X"), lme4::getME(theirs, "X"))
+  expect_equal(residuals(ours), residuals(theirs), tolerance = 1e-3)
+  expect_length(residuals(ours), 180L)
+  expect_equal(
+    ours@optinfo$derivs$Hessian,
+    theirs@optinfo$derivs$Hessian,
+    tolerance = 1e-3
+  )
+  counts <- TICKS ~ YEAR + offset(cHEIGHT / 100) + (1 | BROOD)
+  ours <- as_merMod(rglmm(counts, grouseticks, poisson))
+  theirs <- lme4::glmer(counts, grouseticks, poisson)
+  expect_equal(
+    lme4::getME(ours, "offset"),
+    lme4::getME(theirs, "offset"),
+    tolerance = 1e-12
+  )
+  new <- simulate(theirs, 1, seed = 1)[[1L]]
+  expect_equal(
+    lme4::fixef(lme4::refit(ours, new)),
+    lme4::fixef(lme4::refit(theirs, new)),
+    tolerance = 1e-3
+  )
+})
+
+test_that("lme4 profiles the object as its own", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+  theirs <- lme4::lmer(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+  limits <- function(object) {
+    suppressMessages(confint(object, method = "profile"))
+  }
+  expect_equal(limits(as_merMod(fit)), limits(theirs), tolerance = 1e-3)
+})
+
 test_that("a negative binomial fit is lme4's of glmer.nb()", {
   skip_if_not_installed("MASS")
   formula <- TICKS ~ YEAR + cHEIGHT + (1 | BROOD)
