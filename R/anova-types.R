@@ -6,8 +6,8 @@
 #' are its hypothesis after all terms before it (type I). Type II takes it with the columns in the
 #' order: terms that don't contain this one, this one, those that contain it. Type III is
 #' Goodnight's (1978): of all estimable combinations of the term and of those that contain it, the
-#' ones that are orthogonal to what only these contain. With data in all cells these are the coefficients of the
-#' term when all factors are coded to sum to zero.
+#' ones that are orthogonal to what only these contain. With data in all cells these are the
+#' coefficients of the term when all factors are coded to sum to zero.
 #'
 #' Matrices with the same row space are the same hypothesis and have the same F, but Satterthwaite's
 #' degrees of freedom of several rows depend a little on which of them it is. The rows are those of

@@ -11,8 +11,14 @@
 #' account (Greven and Kneib 2010): with the trace alone a model with a random effect that isn't
 #' there would always win. Variances of zero, and what is held, count as known.
 #'
-#' For a generalized model there is the trace at fixed theta, that of the working linear model, and
-#' one for a dispersion or another shape that is estimated.
+#' For a generalized model the trace is that of the working linear model, and one is added for a
+#' dispersion or another shape that is estimated. Poisson and binomial models have their degrees of
+#' freedom with `theta = "estimated"` from fits to the data with one count more or less in a row,
+#' as a difference takes the place of the derivative: `y_i` times the change of the logarithm of the
+#' fitted mean when `y_i` is one less, summed up, has no bias for Poisson models, whatever is
+#' estimated (Lian 2012), and its like for binomial ones only that of the fitted probabilities
+#' (Saefken et al. 2014). That takes a fit for each row; `theta = "known"` takes none, and is the
+#' only one for other families and for weighted Poisson models.
 #'
 #' @param object A fit.
 #' @param theta `"estimated"` or `"known"`; see Details.
@@ -25,12 +31,21 @@
 #' Greven, S. and Kneib, T. (2010) On the behaviour of marginal and conditional AIC in linear mixed
 #' models. Biometrika 97, 773-789.
 #'
+#' Lian, H. (2012) A note on conditional Akaike information for Poisson regression with random
+#' effects. Electronic Journal of Statistics 6, 1-9.
+#'
+#' Saefken, B., Kneib, T., van Waveren, C.-S. and Greven, S. (2014) A unifying approach to the
+#' estimation of the conditional Akaike information in generalized linear mixed models. Electronic
+#' Journal of Statistics 8, 201-225.
+#'
 #' Vaida, F. and Blanchard, S. (2005) Conditional Akaike information for mixed-effects models.
 #' Biometrika 92, 351-370.
 #' @examples
 #' slopes <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
 #' cAIC(slopes)
 #' cAIC(update(slopes, . ~ . - (Days | Subject) + (1 | Subject)))$caic
+#' herds <- rglmm(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, family = binomial)
+#' cAIC(herds)
 #' @export
 cAIC <- function(object, ...) {
   check_fit(object, "object")
@@ -46,8 +61,12 @@ cAIC.rlmm <- function(object, theta = c("estimated", "known"), ...) {
   }
   theta <- one_of(theta, c("estimated", "known"), "theta")
   loglik <- sum(row_loglik(object))
-  of_theta <- if (theta == "known") 0 else theta_freedom(object)
-  df <- sum(fit_leverage(object)) + of_theta + n_scale_parameters(object)
+  of_fitted <- if (theta == "known") {
+    sum(fit_leverage(object))
+  } else {
+    fitted_freedom(object)
+  }
+  df <- of_fitted + n_scale_parameters(object)
   structure(
     list(
       loglikelihood = loglik,
@@ -80,19 +99,86 @@ print.rlmm_caic <- function(x, digits = max(5, getOption("digits") - 2), ...) {
   invisible(x)
 }
 
-#' What is added to the degrees of freedom as theta is estimated
+#' The degrees of freedom of the fitted values, with theta estimated
 #' @noRd
-theta_freedom <- function(fit) UseMethod("theta_freedom")
+fitted_freedom <- function(fit) UseMethod("fitted_freedom")
 
 #' @export
-theta_freedom.rlmm_glmm <- function(fit) 0
+fitted_freedom.rlmm_lmm <- function(fit) {
+  sum(fit_leverage(fit)) + theta_freedom(fit)
+}
 
+#' The sum of the covariances of each response and its natural parameter as fitted, estimated from
+#' fits to other responses
+#' @noRd
+#' @export
+fitted_freedom.rlmm_glmm <- function(fit) {
+  estimate <- covariance_estimate(fit)
+  if (is.null(estimate)) {
+    return(sum(fit_leverage(fit)))
+  }
+  response <- fit_response(fit)
+  trials <- response$weights %||% rep(1, length(response$y))
+  rows <- which(trials > 0)
+  counts <- response$y * trials
+  of_row <- \(i) estimate(fit, i, counts, trials)
+  suppressMessages(sum(vapply(rows, of_row, 0)), classes = "rlmm_message")
+}
+
+# `NULL`: there is none for this family.
+covariance_estimate <- function(fit) {
+  weights <- fit_response(fit)$weights
+  switch(
+    fit$glmm$family,
+    poisson = if (all(weights %||% 1 == 1)) poisson_covariance,
+    binomial = binomial_covariance
+  )
+}
+
+# E (Y - mu) h(Y) = E Y (h(Y) - h(Y - 1)) for every function h of a Poisson variable.
+poisson_covariance <- function(fit, row, counts, trials) {
+  if (counts[row] == 0) {
+    return(0)
+  }
+  less <- refitted_mean(fit, row, counts, trials, -1)
+  counts[row] * log(fit$fitted[row] / less)
+}
+
+# E (Y - m p) h(Y) = m p (1 - p) E (h(Z + 1) - h(Z)), where Z are the successes of m - 1 trials:
+# with probability Y / m the trial that is left out is a success.
+binomial_covariance <- function(fit, row, counts, trials) {
+  m <- trials[row]
+  successes <- counts[row] / m
+  mean <- fit$fitted[row]
+  logit <- stats::qlogis(mean)
+  step <- \(by) {
+    other <- refitted_mean(fit, row, counts, trials, by)
+    by * (stats::qlogis(other) - logit)
+  }
+  lower <- if (successes > 0) successes * step(-1) else 0
+  upper <- if (successes < 1) (1 - successes) * step(1) else 0
+  m * mean * (1 - mean) * (lower + upper)
+}
+
+# The fitted mean of a row whose count is another.
+refitted_mean <- function(fit, row, counts, trials, by) {
+  counts[row] <- counts[row] + by
+  is_two_columns <- is.matrix(fit$frame[[1L]])
+  response <- if (is_two_columns) {
+    cbind(counts, trials - counts)
+  } else {
+    counts / trials
+  }
+  refit.rlmm(fit, response)$fitted[row]
+}
+
+#' What is added to the degrees of freedom of a linear model as theta is estimated
+#'
 #' The fitted values are y - W^-1 P y, where P = V^-1 - V^-1X Phi X'V^-1 has the derivatives P_k =
 #' -P V_k P in theta; theta has the derivatives -H^-1 D in y, with H and D those of the objective's
 #' gradient. The trace of the product is the sum of H^-1_kl (W^-1 P_k y)' D_l.
 #' @noRd
-#' @export
-theta_freedom.rlmm_lmm <- function(fit) {
+theta_freedom <- function(fit) {
   known <- c(held_index(fit), fit_held(fit)$absolute, boundary_theta(fit))
   free <- setdiff(seq_along(fit$theta), known)
   if (length(free) == 0L) {

@@ -61,16 +61,74 @@ test_that("without a random effect it is the AIC of lm()", {
   expect_equal(cAIC(fit)$caic, AIC(lm(Yield ~ 1, Dyestuff2)), tolerance = 1e-8)
 })
 
-test_that("generalized models have the trace of the working model", {
+test_that("generalized models with known theta have the trace of the working model", {
   herds <- rglmm(
     cbind(incidence, size - incidence) ~ period + (1 | herd),
     cbpp,
     family = binomial
   )
-  found <- cAIC(herds)
+  found <- cAIC(herds, theta = "known")
   expect_equal(found$df, sum(hatvalues(herds)))
   density <- dbinom(cbpp$incidence, cbpp$size, fitted(herds), TRUE)
   expect_equal(found$loglikelihood, sum(density))
+  cbpp$size <- cbpp$size + 0.5
+  dispersed <- rglmm(size ~ period + (1 | herd), cbpp, family = Gamma("log"))
+  expect_equal(cAIC(dispersed)$df, sum(hatvalues(dispersed)) + 1)
+})
+
+test_that("those of counts and of binary responses are cAIC4's", {
+  # cAIC() of cAIC4 1.1 with lme4 2.1-0.
+  skip_if_not_installed("lme4")
+  ticks <- transform(lme4::grouseticks, height = HEIGHT - mean(HEIGHT))
+  fit <- rglmm(TICKS ~ YEAR + height + (1 | BROOD), ticks, poisson)
+  expect_equal(cAIC(fit)$df, 85.17768, tolerance = 1e-5)
+  expect_equal(cAIC(fit)$caic, 1835.91247, tolerance = 1e-5)
+  some <- droplevels(subset(lme4::VerbAgg, as.integer(id) <= 20))
+  binary <- rglmm(r2 ~ Anger + mode + (1 | id) + (1 | item), some, binomial)
+  expect_equal(cAIC(binary)$df, 37.5541958, tolerance = 1e-4)
+})
+
+# The formulas with glm()'s fits, for a model without random effects.
+glm_freedom <- function(formula, data, counts, trials) {
+  fitted_at <- \(row, by) {
+    data[[counts]][row] <- data[[counts]][row] + by
+    fitted(glm(formula, binomial, data))[row]
+  }
+  mean <- fitted(glm(formula, binomial, data))
+  m <- data[[trials]]
+  y <- data[[counts]]
+  of_row <- \(i) {
+    lower <- if (y[i] > 0) qlogis(mean[i]) - qlogis(fitted_at(i, -1)) else 0
+    upper <- if (y[i] < m[i]) qlogis(fitted_at(i, 1)) - qlogis(mean[i]) else 0
+    variance <- m[i] * mean[i] * (1 - mean[i])
+    variance * (y[i] / m[i] * lower + (1 - y[i] / m[i]) * upper)
+  }
+  sum(vapply(seq_along(y), of_row, 0))
+}
+
+test_that("binomial responses have the formula's degrees of freedom, in each form", {
+  held <- rlmm_control(fixed = list(theta = c("herd.(Intercept)" = 0)))
+  two_columns <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial,
+    control = held
+  )
+  proportions <- rglmm(
+    incidence / size ~ period + (1 | herd),
+    cbpp,
+    binomial,
+    weights = size,
+    control = held
+  )
+  expected <- glm_freedom(
+    cbind(incidence, size - incidence) ~ period,
+    cbpp,
+    "incidence",
+    "size"
+  )
+  expect_equal(cAIC(two_columns)$df, expected, tolerance = 1e-6)
+  expect_equal(cAIC(proportions)$df, expected, tolerance = 1e-6)
 })
 
 test_that("it is printed, and other objects are refused", {
