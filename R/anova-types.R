@@ -24,16 +24,26 @@ term_contrasts <- function(fit, type) {
   }
   made <- switch(
     type,
-    I = sequential_contrasts(column_products(fit, x), term, tested),
-    II = partial_contrasts(fit, column_products(fit, x), term, tested),
+    I = sequential_contrasts(triangular_columns(fit, x), term, tested),
+    II = partial_contrasts(fit, triangular_columns(fit, x), term, tested),
     III = marginal_contrasts(fit, x, term, tested)
   )
   stats::setNames(made, fixed_labels(fit)[tested])
 }
 
-# X'X, of the matrix or of the sums.
-column_products <- function(fit, x) {
-  if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
+# R with R'R = X'X, of the matrix or of the sums. The products hold too few digits of columns that
+# are far from zero.
+triangular_columns <- function(fit, x) {
+  products <- if (is.null(x)) uncentred_products(fit$sums) else crossprod(x)
+  unit <- sqrt(diag(products))
+  scaled <- products / outer(unit, unit)
+  root <- tryCatch(chol(scaled), error = \(cnd) NULL)
+  is_exact <- !is.null(root) && min(diag(root)) > 1e-4
+  if (is_exact || is.null(x)) {
+    t(t(root %||% chol(scaled)) * unit)
+  } else {
+    qr.R(qr(x, tol = 0))
+  }
 }
 
 # The term that each column of X belongs to: 0 for the intercept.
@@ -43,15 +53,15 @@ column_terms_of <- function(fit) {
 
 tested_terms <- function(term) sort(unique(term[term > 0L]))
 
-sequential_contrasts <- function(products, term, tested) {
-  rows_by_term(unit_triangle(products), term, tested)
+sequential_contrasts <- function(root, term, tested) {
+  rows_by_term(root / diag(root), term, tested)
 }
 
 rows_by_term <- function(rows, term, tested) {
   lapply(tested, \(i) rows[which(term == i), , drop = FALSE])
 }
 
-partial_contrasts <- function(fit, products, term, tested) {
+partial_contrasts <- function(fit, root, term, tested) {
   lapply(tested, \(i) {
     containing <- containing_terms(fit, term, i)
     if (length(containing) == 0L) {
@@ -59,7 +69,8 @@ partial_contrasts <- function(fit, products, term, tested) {
     }
     rank <- ifelse(term == i, 1L, ifelse(term %in% containing, 2L, 0L))
     by_rank <- order(rank)
-    rows <- unit_triangle(products[by_rank, by_rank, drop = FALSE])
+    ordered <- qr.R(qr(root[, by_rank, drop = FALSE], tol = 0))
+    rows <- ordered / diag(ordered)
     rows[, by_rank] <- rows
     rows[rank[by_rank] == 1L, , drop = FALSE]
   })
@@ -73,14 +84,6 @@ own_coefficients <- function(term, tested) {
 containing_terms <- function(fit, term, tested) {
   contains <- \(other) contains_term(fit, other, tested)
   which(vapply(seq_len(max(term)), contains, NA))
-}
-
-#' T of X'X = T'DT
-#' @noRd
-unit_triangle <- function(products) {
-  unit <- sqrt(diag(products))
-  root <- chol(products / outer(unit, unit))
-  t(t(root / diag(root)) * unit) / unit
 }
 
 #' Whether a term contains another: all its variables, the same covariates, and more factors
@@ -106,8 +109,10 @@ contains_term <- function(fit, larger, smaller) {
 #' same ones in terms of the columns X.
 #' @noRd
 marginal_contrasts <- function(fit, x, term, tested) {
-  frame <- if (is.null(x)) invented_frame(fit) else fit_frame(fit)
-  x <- x %||% coded_as_fitted(fit, frame)
+  names <- colnames(x)
+  frame <- if (is.null(x)) invented_frame(fit) else frame_of_codings(fit)
+  x <- coded_as_fitted(fit, frame)
+  x <- x[, names %||% colnames(x), drop = FALSE]
   indicators <- coded_by(fit, frame, all_indicators)
   inform_empty_cells(indicators)
   basis <- estimable_basis(indicators, x)
@@ -118,6 +123,16 @@ marginal_contrasts <- function(fit, x, term, tested) {
     rows <- goodnight_rows(basis, own, containing)
     without_rounding(ones_by_treatment(rows, treatment, i))
   })
+}
+
+# How two codings of the factors depend on each other is the same for any origin of a covariate,
+# unless columns are missing.
+frame_of_codings <- function(fit) {
+  frame <- fit_frame(fit)
+  if (length(fit$fixed$dropped) > 0L) {
+    return(frame)
+  }
+  frame_near_zero(stats::delete.response(fit$fixed$terms), frame)
 }
 
 inform_empty_cells <- function(indicators) {

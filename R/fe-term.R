@@ -66,7 +66,13 @@ ordinary_design <- function(terms, frame, contrasts, control, large = NULL) {
   check_columns_finite(x)
   levels <- used_levels(terms, frame, used)
   fixed <- list(terms = terms, contrasts = used, xlevels = levels)
-  kept_columns(x, independent_columns(x, frame, control$checks$rankx), fixed)
+  moved <- function() {
+    near <- frame_near_zero(terms, frame)
+    without_contrasts(design_columns(terms, near, contrasts))
+  }
+  moved_x <- \() ordinary_columns(moved(), large)
+  keep <- independent_columns(x, frame, control$checks$rankx, moved_x)
+  kept_columns(x, keep, fixed)
 }
 
 # The columns that are kept, and what is known of the fixed effects with the names of the others.
@@ -168,14 +174,16 @@ without_contrasts <- function(columns) {
 #' A column is dropped if it is, to 1e-7 of its norm, a combination of those before it, which is the
 #' rule of `qr()`. The cross-product of the scaled columns can't see that deep, but where it is far
 #' from singular it is a proof at a fraction of the cost.
+#' @param moved A function that returns columns of the same span with covariates near zero.
 #' @noRd
-independent_columns <- function(x, frame, policy) {
+independent_columns <- function(x, frame, policy, moved) {
   p <- count_columns(x)
   if (policy == "ignore" || p == 0L || has_full_rank(x, frame)) {
     return(seq_len(p))
   }
   x <- counted_matrix(x, frame)
-  keep <- pivot_columns(centred(x))
+  near <- zero_lost_digits(counted_matrix(moved(), frame), x)
+  keep <- pivot_columns(centred(near))
   if (length(keep) < p) {
     report_dropped(colnames(x)[setdiff(seq_len(p), keep)], p, policy)
   }
@@ -223,6 +231,50 @@ centred <- function(x) {
     x[, j] <- if (is_rounding) x[1L, 1L] else column
   }
   x
+}
+
+#' A model frame in which covariates are less their first values, where X spans the same
+#'
+#' `x * f` spans what `(x - c) * f` does, as `f` is a term too; without it, the origin of `x` means
+#' something. A covariate that is far from zero would hide its interactions from a test of rank:
+#' minutes since 1970 are a multiple of ones to eight digits.
+#' @noRd
+frame_near_zero <- function(terms, frame) {
+  if (all(attr(terms, "order") == 1L)) {
+    return(frame)
+  }
+  for (variable in free_origins(terms)) {
+    values <- .subset2(frame, variable)
+    if (is.numeric(values) && is.null(dim(values))) {
+      values <- as.double(values)
+      frame[[variable]] <- values - values[1L]
+    }
+  }
+  frame
+}
+
+# Columns near zero, those without a digit beside the ones far from it as zeros.
+zero_lost_digits <- function(near, far) {
+  largest <- \(x) apply(abs(x), 2L, max)
+  is_rounding <- largest(near) <= 1e-13 * largest(far)
+  near[, is_rounding] <- 0
+  near
+}
+
+# The variables without each of which every one of its terms is a term as well.
+free_origins <- function(terms) {
+  factors <- attr(terms, "factors") > 0
+  known <- apply(factors, 2L, which, simplify = FALSE)
+  if (attr(terms, "intercept") == 1L) {
+    known <- c(known, list(integer()))
+  }
+  is_free <- function(at) {
+    own <- Filter(\(term) at %in% term, known)
+    rest <- lapply(own, setdiff, at)
+    all(lapply(rest, sort) %in% lapply(known, unname))
+  }
+  variables <- rownames(factors)
+  variables[vapply(seq_along(variables), is_free, NA)]
 }
 
 # An intercept, on any scale.

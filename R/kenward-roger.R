@@ -9,8 +9,8 @@
 # the last.
 
 #' The adjusted covariance matrix, and what the degrees of freedom need
-#' @return A list: `covariance` of all coefficients; and, of those that aren't held, `phi`,
-#'   (X'V^-1 X)^-1; `slopes`, a list of P_r (for sigma = 1); `w`, W.
+#' @return A list: `covariance` of all coefficients; and, of those that aren't held, `root`, R of
+#'   X = QR; `phi`, (Q'V^-1 Q)^-1; `slopes`, a list of P_r (for sigma = 1, of Q); `w`, W.
 #' @noRd
 kenward_roger <- function(fit) {
   check_has_rows(fit)
@@ -25,11 +25,14 @@ kenward_roger <- function(fit) {
     ))
   }
   found <- marginal_derivatives(fit)
-  covariance[free, free] <- fit$sigma^2 * adjusted_covariance(found, found$w)
+  adjusted <- adjusted_covariance(found, found$w)
+  half <- backsolve(found$root, adjusted)
+  covariance[free, free] <- fit$sigma^2 * backsolve(found$root, t(half))
   slopes <- c(found$slopes, list(solve(found$phi)))
   list(
     covariance = covariance,
     free = free,
+    root = found$root,
     phi = found$phi,
     slopes = lapply(slopes, `-`),
     w = found$w
@@ -58,7 +61,9 @@ marginal_derivatives <- function(fit) {
   weights <- working_weights(fit)
   directions <- covariance_directions(fit)
   terms <- marginal_terms(fit, directions, weights)
-  found <- marginal_products(terms, free_matrix(fit), weights)
+  effects <- orthonormal_effects(free_matrix(fit), weights)
+  found <- marginal_products(terms, effects$q, weights)
+  found$root <- effects$root
   found$w <- parameter_covariance(fit, found, directions)
   found
 }
@@ -124,8 +129,9 @@ weighted_sum <- function(w, matrices, zero) {
 covariance_directions <- function(fit) {
   held <- fit_held(fit)
   found <- core_covariances(fit$random, fit$theta)
+  none <- vector("list", length(fit$random))
   Map(
-    \(term, found, roles) {
+    \(term, found, roles, redundant) {
       if (any(term$theta %in% held$absolute)) {
         return(list(
           shapes = list(found$omega),
@@ -134,13 +140,19 @@ covariance_directions <- function(fit) {
       }
       is_held <- term$theta %in% held$index
       shapes <- free_shapes(term, found, roles, is_held)
-      list(shapes = shapes, absolute = FALSE)
+      is_told <- vapply(shapes, is_about, NA, !term$columns %in% redundant)
+      list(shapes = shapes[is_told], absolute = FALSE)
     },
     fit$random,
     found,
-    core_structures(fit$random)
+    core_structures(fit$random),
+    fit$redundant %||% none
   )
 }
+
+# Whether a change of a covariance matrix changes anything but the variances and covariances of
+# columns that the fixed effects contain: nothing depends on those.
+is_about <- function(shape, kept) any(shape[kept, kept] != 0)
 
 free_shapes <- function(term, found, roles, is_held) {
   if (!any(is_held) && is_linear(term$structure)) {
@@ -180,7 +192,7 @@ kenward_roger_df <- function(found, L) {
   if (length(found$slopes) == 0L) {
     return(rep(NA_real_, nrow(L)))
   }
-  L <- L[, found$free, drop = FALSE]
+  L <- of_orthonormal(L, found)
   reached <- L %*% found$phi
   variance <- rowSums(reached * L)
   change <- \(slope) rowSums((reached %*% slope) * reached) / variance
@@ -192,6 +204,12 @@ kenward_roger_df <- function(found, L) {
   df
 }
 
+# L R^-1: the rows of `L` for the coefficients of Q.
+of_orthonormal <- function(L, found) {
+  free <- L[, found$free, drop = FALSE]
+  t(backsolve(found$root, t(free), transpose = TRUE))
+}
+
 # x'Wx of each row x.
 quadratic_rows <- function(w, rows) rowSums((rows %*% w) * rows)
 
@@ -199,7 +217,7 @@ quadratic_rows <- function(w, rows) rowSums((rows %*% w) * rows)
 #' @noRd
 kenward_roger_scale <- function(found, L) {
   q <- nrow(L)
-  changes <- relative_changes(found, L[, found$free, drop = FALSE])
+  changes <- relative_changes(found, of_orthonormal(L, found))
   traces <- vapply(changes, \(change) sum(diag(change)), 0)
   a1 <- quadratic_form(found$w, traces)
   a2 <- sum(found$w * pairwise_traces(changes))

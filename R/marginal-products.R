@@ -84,12 +84,21 @@ marginal_term <- function(design, lambda, shapes, n_levels, group, weights) {
   )
 }
 
+# X in columns that are orthonormal over the rows, X = QR: in the user's, the covariances of a slope
+# and an intercept that is far from the data would be all but singular.
+orthonormal_effects <- function(x, weights) {
+  root <- column_root(x, weights)
+  list(q = x %*% backsolve(root, diag(ncol(x))), root = root)
+}
+
 # R of Z = QR, with Q'WQ = n I; where columns depend on each other, their sizes alone.
 column_root <- function(z, weights) {
-  root <- qr.R(qr(sqrt(weights) * z, LAPACK = FALSE)) / sqrt(nrow(z))
+  # Without a tolerance the columns stay in their order.
+  plain <- qr(sqrt(weights) * z, tol = 0)
+  root <- qr.R(plain) / sqrt(nrow(z))
   size <- sqrt(colSums(root^2))
   is_square <- nrow(root) == ncol(root) && all(size > 0)
-  if (is_square && all(abs(diag(root)) > 1e-7 * size)) {
+  if (is_square && all(abs(diag(root)) > 1e-11 * size)) {
     return(root)
   }
   diag(ifelse(size == 0, 1, size), ncol(z))

@@ -154,6 +154,8 @@ warn_if_negative <- function(covariance) {
 }
 
 #' The rows of positive weight: X, C = V^-1 X, residuals, and Z Lambda
+#'
+#' X stands in orthonormal columns, X = QR: see [orthonormal_effects()].
 #' @noRd
 marginal_scores <- function(fit) {
   weights <- working_weights(fit)
@@ -161,7 +163,8 @@ marginal_scores <- function(fit) {
   free <- free_beta(fit)
   all_x <- fixed_matrix(fit)
   residual <- marginal_residuals(fit, all_x)
-  x <- all_x[, free, drop = FALSE]
+  effects <- orthonormal_effects(all_x[, free, drop = FALSE], weights)
+  x <- effects$q
   at <- lambdat_zt(fit)
   solved <- marginal_solve(fit, at, x)
   list(
@@ -172,7 +175,8 @@ marginal_scores <- function(fit) {
     residual = residual[kept],
     weights = weights[kept],
     zlt = at[, kept, drop = FALSE],
-    phi = chol2inv(fit$rx)
+    phi = chol2inv(chol(crossprod(x, solved))),
+    root = effects$root
   )
 }
 
@@ -204,7 +208,8 @@ one_way <- function(parts, cluster, type) {
     cluster <- factor(seq_along(cluster))
   }
   adjusted <- if (type == "CR2") reduce_bias(parts, cluster) else parts$c
-  h <- sqrt(small_sample_factor(type, m, parts)) * adjusted %*% parts$phi
+  by_q <- sqrt(small_sample_factor(type, m, parts)) * adjusted %*% parts$phi
+  h <- t(backsolve(parts$root, t(by_q)))
   scores <- rowsum(h * parts$residual, as.integer(cluster))
   list(
     covariance = crossprod(scores),
@@ -568,7 +573,8 @@ estfun.rlmm <- function(x, ...) {
     length(x$fitted),
     sum(parts$free)
   )
-  out[parts$kept, ] <- parts$c * parts$residual / x$sigma^2
+  scores <- parts$c %*% parts$root * parts$residual
+  out[parts$kept, ] <- scores / x$sigma^2
   dimnames(out) <- list(row.names(x$frame), names(x$beta)[parts$free])
   out
 }

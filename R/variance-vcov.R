@@ -181,14 +181,16 @@ free_hessian <- function(object, found, map, is_known) {
   hessian
 }
 
-#' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, a correlation
-#' at an end
+#' Elements of theta at the edge of what they can be: zero on the diagonal of Lambda, or all of a
+#' column of it; a correlation at an end
 #' @noRd
 boundary_theta <- function(fit, tol = 1e-4) {
   at_edge <- Map(
     \(term, roles, found) {
       theta <- fit$theta[term$theta]
       is_low <- (theta - roles$lower) / roles$step_size < tol
+      is_zero <- abs(theta) / roles$step_size < tol
+      is_low <- is_low | in_empty_column(is_zero, term)
       is_rho <- roles$role == "correlation"
       # Beyond a correlation at an end those after it are determined.
       is_low[is_rho] <- cumsum(abs(found$shares %||% double()) > 1 - tol) > 0
@@ -199,6 +201,17 @@ boundary_theta <- function(fit, tol = 1e-4) {
     core_covariances(fit$random, fit$theta)
   )
   unlist(at_edge)
+}
+
+# Which elements of theta are in a column of Lambda that is zero. Those below its diagonal add to
+# the variances of other columns only: the likelihood is flat in them.
+in_empty_column <- function(is_zero, term) {
+  if (!is_unstructured(term$structure)) {
+    return(FALSE)
+  }
+  square <- diag(length(term$columns))
+  column <- col(square)[lower.tri(square, diag = TRUE)]
+  as.logical(stats::ave(is_zero, column, FUN = all))
 }
 
 fit_joint <- function(object, contrasts = NULL) {

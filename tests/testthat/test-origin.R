@@ -183,3 +183,73 @@ test_that("predictions, their standard errors and limits don't depend on the ori
     }
   }
 })
+
+test_that("an interaction with seconds since 1970 keeps its columns", {
+  # An hour of them varies by a part in a million: qr() takes them for ones.
+  data <- growth_data(8)
+  data$f <- factor(rep(letters[1:3], length.out = 120))
+  data$v <- data$k / 3
+  forms <- c("%s * f", "f / %s", "%s * v")
+  for (form in forms) {
+    fit <- function(x) {
+      fixed <- sprintf(form, x)
+      suppressMessages(rlmm(reformulate(c(fixed, "(1 | id)"), "y"), data))
+    }
+    centred <- fit("c")
+    for (origin in c(1e7, 1e8, 1e9)) {
+      data$x <- origin + data$c
+      moved <- fit("x")
+      expect_length(fixef(moved), length(fixef(centred)))
+      expect_equal(fitted(moved), fitted(centred), tolerance = 1e-6)
+      expect_equal(
+        as.numeric(logLik(moved)),
+        as.numeric(logLik(centred)),
+        tolerance = 1e-7
+      )
+    }
+  }
+  # A product of two such covariates has no digit left, and is dropped as by lm().
+  data$x <- 1e8 + data$c
+  data$w <- 1e8 + data$v
+  expect_message(
+    fit <- rlmm(y ~ x * w + (1 | id), data),
+    "dropped: `x:w`"
+  )
+  expect_named(fixef(fit), c("(Intercept)", "x", "w"))
+})
+
+test_that("Kenward and Roger's tests and CR2 don't depend on the origin", {
+  data <- growth_data(9)
+  data$h <- factor(rep_len(1:6, 120))
+  data$f <- factor(rep_len(letters[c(1, 1, 2, 3, 3)], 120))
+  random <- list("(%s | id)", "(1 | id)", c("(%s | id)", "(1 | h)"))
+  for (terms in random) {
+    fit <- function(x) {
+      terms <- sub("%s", x, terms, fixed = TRUE)
+      suppressMessages(rlmm(reformulate(c(x, "f", terms), "y"), data))
+    }
+    row_of <- function(fit, ...) unname(coef(summary(fit, ...))[2L, ])
+    near <- fit("c")
+    for (origin in c(2020, 19000, 2.46e6, 1e9)) {
+      data$x <- origin + data$c
+      far <- fit("x")
+      for (ddf in c("Kenward-Roger", "Satterthwaite")) {
+        expect_equal(
+          row_of(far, ddf = ddf),
+          row_of(near, ddf = ddf),
+          tolerance = 1e-5
+        )
+        expect_equal(
+          unlist(anova(far, ddf = ddf)["f", ]),
+          unlist(anova(near, ddf = ddf)["f", ]),
+          tolerance = 1e-5
+        )
+      }
+      expect_equal(
+        row_of(far, vcov = "CR2", cluster = ~id),
+        row_of(near, vcov = "CR2", cluster = ~id),
+        tolerance = 1e-5
+      )
+    }
+  }
+})

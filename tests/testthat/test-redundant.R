@@ -160,3 +160,37 @@ test_that("a grouping factor that is a fixed effect of a generalized model", {
   expect_equal(fixef(alone$fit), coef(reduced), tolerance = 1e-5)
   expect_match(alone$text, "leave `(x | g)` out", fixed = TRUE)
 })
+
+test_that("tests of the fixed effects are those of the model without the redundant effects", {
+  set.seed(9)
+  data <- data.frame(id = gl(15, 8), n = rep(1:8, 15), h = gl(6, 1, 120))
+  b <- rnorm(15, sd = 0.5)
+  level <- rnorm(15)
+  data$y <- 10 + (2 + b[data$id]) * data$n + level[data$id] + rnorm(120)
+  whole <- list(
+    y ~ n + h + (1 | id) + (1 | h),
+    y ~ n + h + (n | id) + (1 | h),
+    y ~ n + id + (n | id),
+    y ~ n + id + (n || id)
+  )
+  reduced <- list(
+    y ~ n + h + (1 | id),
+    y ~ n + h + (n | id),
+    y ~ n + id + (0 + n | id),
+    y ~ n + id + (0 + n | id)
+  )
+  for (i in seq_along(whole)) {
+    fit <- suppressMessages(rlmm(whole[[i]], data))
+    other <- rlmm(reduced[[i]], data)
+    for (ddf in c("Kenward-Roger", "Satterthwaite")) {
+      found <- as.matrix(anova(fit, ddf = ddf))
+      expected <- as.matrix(anova(other, ddf = ddf))
+      expect_equal(found, expected, tolerance = 1e-6)
+      expect_equal(
+        coef(summary(fit, ddf = ddf)),
+        coef(summary(other, ddf = ddf)),
+        tolerance = 1e-6
+      )
+    }
+  }
+})

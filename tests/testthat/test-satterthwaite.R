@@ -85,6 +85,22 @@ test_that("terms at the boundary are taken as known", {
   expect_equal(satterthwaite_df(fit), 29, tolerance = 1e-5)
 })
 
+test_that("an intercept without variance beside slopes that vary leaves these their degrees of freedom", {
+  # Where all groups have the mean zero the slope is tested by the 20 slopes of the groups.
+  for (seed in 1:3) {
+    set.seed(seed)
+    data <- data.frame(g = gl(20, 8), x = rep(1:8 - 4.5, 20))
+    y <- data$x + 0.5 * rnorm(20)[data$g] * data$x + rnorm(160)
+    data$y <- y - ave(y, data$g)
+    fit <- suppressMessages(rlmm(y ~ x + (x | g), data))
+    expect_identical(getME(fit, "theta")[[1L]], 0)
+    slopes <- vapply(split(data, data$g), \(d) coef(lm(y ~ x, d))[[2L]], 0)
+    expected <- c(mean(slopes), sd(slopes) / sqrt(20), 19)
+    found <- unname(coef(summary(fit, ddf = "Satterthwaite"))["x", 1:3])
+    expect_equal(found, expected, tolerance = 1e-5)
+  }
+})
+
 test_that("weights count as in lmerTest", {
   skip_if_not_installed("lmerTest")
   sleepstudy$w <- rep(c(0.5, 1, 2), 60)
