@@ -22,7 +22,7 @@ cell_weights <- function(fit) {
   if (!is.null(fit$sums)) {
     return(NULL)
   }
-  weights <- weights.rlmm(fit)
+  weights <- unpad(weights.rlmm(fit), fit)
   if (any(weights != 1)) weights
 }
 

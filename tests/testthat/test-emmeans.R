@@ -106,3 +106,18 @@ test_that("cells weigh what lme4's weigh: trials of a binomial response", {
   }
   expect_equal(by_cells(fit), by_cells(as_merMod(fit)), tolerance = 1e-6)
 })
+
+test_that("rows that na.exclude left out have no part in the means", {
+  skip_if_not_installed("emmeans")
+  gaps <- transform(sleepstudy, late = factor(Days > 4), Days = NULL)
+  gaps$Reaction[c(3, 20)] <- NA
+  means <- function(data, ...) {
+    fit <- rlmm(Reaction ~ late + (1 | Subject), data, ...)
+    as.data.frame(emmeans::emmeans(fit, "late"))
+  }
+  expect_equal(
+    means(gaps, na.action = na.exclude),
+    means(na.omit(gaps)),
+    tolerance = 1e-8
+  )
+})
