@@ -189,9 +189,11 @@ by_frame <- function(fit, frame) {
   )
 }
 
-# Of all rows those that were fitted: expressions such as `scale(x)` depend on the others too.
+# Of all rows those that were fitted: expressions such as `scale(x)` depend on the others too. Rows
+# with missing values are left out by lme4, which keeps attributes of columns that a subset loses.
 by_rows <- function(fit, frame, data) {
   rows <- match(row.names(frame), row.names(data))
+  is_subset <- length(rows) + length(fit$na_action) < nrow(data)
   spread <- function(values) {
     if (!is.null(values)) {
       replace(rep(NA_real_, nrow(data)), rows, values)
@@ -200,7 +202,8 @@ by_rows <- function(fit, frame, data) {
   list(
     formula = lme4_formula(fit),
     data = data,
-    subset = if (length(rows) < nrow(data)) rows,
+    subset = if (is_subset) rows,
+    na.action = stats::na.omit,
     weights = spread(frame[["(weights)"]]),
     offset = spread(frame[["(offset)"]])
   )

@@ -12,8 +12,8 @@
 #' @param data,sep Not used; arguments of the generic.
 #' @param ... Ignored.
 #' @return
-#' * `model.frame()`: the data frame of the variables as they were used, with columns `(weights)`
-#'   and `(offset)` if there are any.
+#' * `model.frame()`: the data frame of the variables as they were used, texts as factors, with
+#'   columns `(weights)` and `(offset)` if there are any.
 #' * `weights()`: the prior weights, padded with `NA` under `na.action = na.exclude`.
 #' * `family()`: the family object; for linear models `gaussian()`.
 #' * `na.action()`: the rows left out.
@@ -38,10 +38,17 @@ model.frame.rlmm <- function(formula, fixed.only = FALSE, ...) {
   refuse_test_of_lm(parent.frame())
   check_flag(fixed.only, "fixed.only")
   if (fixed.only) {
-    return(fixed_frame(formula))
+    return(with_factors(fixed_frame(formula)))
   }
-  frame <- fit_frame(formula)
+  frame <- with_factors(fit_frame(formula))
   attr(frame, "terms") <- all_terms(formula)
+  frame
+}
+
+# As in lme4's frames texts are factors, which functions such as multcomp's mcp() ask for.
+with_factors <- function(frame) {
+  is_text <- vapply(frame, is.character, NA)
+  frame[is_text] <- lapply(frame[is_text], factor)
   frame
 }
 

@@ -98,3 +98,17 @@ test_that("getData returns the data while they hold what was fitted, then the st
   rm(data)
   expect_equal(nlme::getData(fit)$Subject, sleepstudy$Subject)
 })
+
+test_that("texts are factors in the model frame, as in lme4's", {
+  texts <- transform(sleepstudy, half = ifelse(Days > 4, "late", "early"))
+  fit <- rlmm(Reaction ~ half + (1 | Subject), texts)
+  expect_identical(model.frame(fit)$half, factor(texts$half))
+  expect_identical(
+    model.frame(fit, fixed.only = TRUE)$half,
+    factor(texts$half)
+  )
+  skip_if_not_installed("multcomp")
+  tukey <- getExportedValue("multcomp", "mcp")(half = "Tukey")
+  compared <- getExportedValue("multcomp", "glht")(fit, tukey)
+  expect_equal(unname(coef(compared)), fixef(fit)[["halflate"]])
+})
