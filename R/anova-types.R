@@ -303,7 +303,7 @@ term_tests.rlmm_lmm <- function(fit, type, tests) {
   heading <- paste0("Type ", type, " analysis of variance with ", method)
   empty <- f_table(numeric(), integer(), numeric(), numeric())
   table <- anova_table(rows, empty, c(heading, tests$note))
-  with_hypotheses(table, contrasts, fit)
+  with_hypotheses(table, contrasts, fit, type)
 }
 
 #' @export
@@ -314,12 +314,12 @@ term_tests.rlmm_glmm <- function(fit, type, tests) {
   heading <- paste0("Type ", type, method)
   empty <- chisq_table(numeric(), integer())
   table <- anova_table(rows, empty, c(heading, tests$note))
-  with_hypotheses(table, contrasts, fit)
+  with_hypotheses(table, contrasts, fit, type)
 }
 
-#' A table with what it tests, for `lmerTest::show_tests()`
+#' A table with what it tests, for `lmerTest::show_tests()`, and its type, for package parameters
 #' @noRd
-with_hypotheses <- function(table, contrasts, fit) {
+with_hypotheses <- function(table, contrasts, fit, type) {
   term <- column_terms_of(fit)
   terms <- fixed_labels(fit)
   tested <- names(contrasts) %||% character()
@@ -327,7 +327,7 @@ with_hypotheses <- function(table, contrasts, fit) {
     own <- term == match(name, terms)
     shown_hypothesis(contrasts[[name]], own, names(fit$beta))
   })
-  structure(table, hypotheses = shown)
+  structure(table, hypotheses = shown, type = type)
 }
 
 shown_hypothesis <- function(L, own, labels) {

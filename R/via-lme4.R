@@ -50,6 +50,7 @@ NULL
 # that a version of its package doesn't have is passed over.
 via_lme4_generics <- list(
   insight = c(
+    ".get_sigma",
     "ellipsis_info",
     "find_algorithm",
     "find_formula",
@@ -155,6 +156,7 @@ via_lme4_generics <- list(
     "Confint",
     "S",
     "deltaMethod",
+    "has_intercept",
     "infIndexPlot",
     "influencePlot",
     "linearHypothesis",
@@ -179,6 +181,7 @@ via_lme4_generics <- list(
     "PBrefdist",
     "SATmodcomp",
     "anovax",
+    "comodex",
     "getLRT",
     "get_Lb_ddf",
     "get_SigmaG",
@@ -198,6 +201,7 @@ via_lme4_generics <- list(
   MuMIn = c(
     "coefTable",
     "coeffs",
+    "extractDIC",
     "getAllTerms",
     "makeArgs",
     "r.squaredGLMM"
@@ -211,7 +215,16 @@ via_lme4_generics <- list(
     "linest",
     "popMeans"
   ),
-  mitml = c(".getCoef", ".getMisc", ".getUserLL", ".updateML", ".getVC"),
+  mitml = c(
+    ".checkREML",
+    ".getArgsLL",
+    ".getCoef",
+    ".getMisc",
+    ".getUserLL",
+    ".getVC",
+    ".updateML",
+    ".updateStackedLL"
+  ),
   flextable = "as_flextable",
   memisc = "getSummary",
   broom.helpers = c(
@@ -228,7 +241,8 @@ via_lme4_generics <- list(
   ),
   merTools = c("draw", "fastdisp", "plotREsim"),
   afex = "afex_plot",
-  cAIC4 = "getcondLL",
+  arm = c("extractDIC", "sigma.hat"),
+  cAIC4 = c("deleteZeroComponents", "getModelComponents", "getcondLL"),
   prediction = c("find_data", "prediction")
 )
 

@@ -363,6 +363,39 @@ test_that("mice pools fits, with broom.mixed loaded or not", {
   expect_equal(pooled$pooled$estimate, unname(fixef(fit)), tolerance = 1e-6)
 })
 
+test_that("parameters tells the type of a table of tests", {
+  skip_if_not_installed("parameters")
+  model_parameters <- getExportedValue("parameters", "model_parameters")
+  for (fit in fits) {
+    for (type in 1:3) {
+      table <- model_parameters(anova(fit, type = type))
+      expect_equal(attr(table, "anova_type"), type)
+    }
+  }
+})
+
+test_that("a negative binomial fit answers as that of glmer.nb()", {
+  skip_if_not_installed("insight")
+  skip_if_not_installed("performance")
+  formula <- TICKS ~ YEAR + (1 | BROOD)
+  fit <- rglmm_nb(formula, grouseticks)
+  theirs <- suppressWarnings(lme4::glmer.nb(formula, data = grouseticks))
+  for (name in c("get_sigma", "n_parameters", "get_variance", "get_df")) {
+    f <- getExportedValue("insight", name)
+    expect_equal(f(fit), f(theirs), tolerance = 1e-3, ignore_attr = TRUE)
+  }
+  info <- getExportedValue("insight", "model_info")(fit)
+  expect_true(info$is_negbin)
+  for (name in c("r2", "icc")) {
+    f <- getExportedValue("performance", name)
+    expect_equal(
+      unlist(f(fit)),
+      unlist(f(theirs)),
+      tolerance = 1e-3
+    )
+  }
+})
+
 test_that("emm_options(lmer.df) chooses emmeans' degrees of freedom", {
   skip_if_not_installed("emmeans")
   fit <- pairs_of_fits()$linear$fit
