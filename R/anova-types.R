@@ -18,6 +18,7 @@
 term_contrasts <- function(fit, type) {
   x <- if (is.null(fit$sums)) stats::model.matrix(fit)
   term <- fit$fixed$assign %||% attr(x, "assign")
+  x <- if (!is.null(x)) x[rows_that_count(fit), , drop = FALSE]
   tested <- tested_terms(term)
   if (length(tested) == 0L) {
     return(list())
@@ -129,6 +130,9 @@ marginal_contrasts <- function(fit, x, term, tested) {
 # unless columns are missing.
 frame_of_codings <- function(fit) {
   frame <- fit_frame(fit)
+  terms <- attr(frame, "terms")
+  frame <- frame[rows_that_count(fit), , drop = FALSE]
+  attr(frame, "terms") <- terms
   if (length(fit$fixed$dropped) > 0L) {
     return(frame)
   }

@@ -320,7 +320,8 @@ abort_no_model <- function(x, name) {
         if (nzchar(name)) paste0(tick(name), " is ") else "It was given ",
         describe_type(x),
         "."
-      )
+      ),
+      if (nzchar(name)) did_you_mean(name, names(formals(anova.rlmm)))
     ),
     "rlmm_error_argument"
   )

@@ -265,8 +265,7 @@ estimable_contrasts <- function(L, fit) {
   is_kept <- labels %in% fit$fixed$names
   kept <- L[, is_kept, drop = FALSE]
   if (!all(is_kept)) {
-    columns <- column_matrix(full_fixed_columns(fit), nrow(fit_frame(fit)))
-    weights <- combinations(columns, is_kept)
+    weights <- combinations(full_fixed_matrix(fit), is_kept)
     kept[is_off(kept, L[, !is_kept, drop = FALSE], weights), ] <- NA
   }
   kept

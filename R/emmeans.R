@@ -97,7 +97,7 @@ inestimable <- function(object, is_kept, columns) {
   if (all(is_kept)) {
     return(matrix(NA))
   }
-  x <- column_matrix(full_fixed_columns(object), nrow(object$frame))
+  x <- full_fixed_matrix(object)
   null_space(x[, columns, drop = FALSE], sum(is_kept))
 }
 

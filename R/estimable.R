@@ -32,15 +32,25 @@ inestimable_rows <- function(fit, new) {
   if (new$stored) {
     return(integer())
   }
-  columns <- full_fixed_columns(fit)
-  is_kept <- column_names(columns) %in% fit$fixed$names
-  fitted <- column_matrix(columns, nrow(fit$frame))
+  fitted <- full_fixed_matrix(fit)
+  is_kept <- colnames(fitted) %in% fit$fixed$names
   x <- column_matrix(full_fixed_columns(fit, new), new$n)
   which(is_off(
     kept = x[, is_kept, drop = FALSE],
     dropped = x[, !is_kept, drop = FALSE],
     weights = combinations(fitted, is_kept)
   ))
+}
+
+# All columns of X in the rows that count.
+full_fixed_matrix <- function(fit) {
+  counted_matrix(full_fixed_columns(fit), fit_frame(fit))
+}
+
+# An index of the rows of a fit that count: all, but those of prior weight zero.
+rows_that_count <- function(fit) {
+  counts <- counted_rows(fit_frame(fit))
+  if (is.null(counts)) TRUE else counts > 0
 }
 
 # The weights of the kept columns in each of the others.

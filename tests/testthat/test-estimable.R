@@ -49,3 +49,41 @@ test_that("predictions for an empty cell are told, or NA; the others are those o
   }
   expect_snapshot(writeLines(condition_lines(predict(fits[[1]], new))))
 })
+
+test_that("rows of weight zero leave the answers of a fit without them", {
+  set.seed(5)
+  data <- expand.grid(
+    f = factor(c("a", "b", "c")),
+    k = factor(c("u", "v")),
+    id = factor(1:12),
+    r = 1:2
+  )
+  data$y <- rnorm(144) + as.integer(data$f) + rnorm(12)[data$id]
+  data$x <- rnorm(144)
+  data$w <- as.double(data$f != "c" | data$k != "v")
+  some <- data[data$w > 0, ]
+  new <- data[1:6, ]
+  for (form in c(y ~ f * k + (1 | id), y ~ k + x * f:k + (1 | id))) {
+    quiet <- \(...) suppressMessages(rlmm(form, ...))
+    all_rows <- quiet(data, weights = w)
+    expected <- quiet(some)
+    expect_equal(
+      predict(all_rows, new, rankdeficient = "NA"),
+      predict(expected, new, rankdeficient = "NA"),
+      tolerance = 1e-6
+    )
+    for (type in 1:3) {
+      table <- \(fit) as.matrix(suppressMessages(anova(fit, type = type)))
+      expect_equal(table(all_rows), table(expected), tolerance = 1e-5)
+    }
+  }
+  skip_if_not_installed("emmeans")
+  means <- \(fit) as.data.frame(emmeans::emmeans(fit, ~ f * k))
+  fit <- \(...) suppressMessages(rlmm(y ~ f * k + (1 | id), ...))
+  expect_equal(
+    means(fit(data, weights = w)),
+    means(fit(some)),
+    tolerance = 1e-6,
+    ignore_attr = TRUE
+  )
+})
