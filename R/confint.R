@@ -11,7 +11,8 @@
 #' those of [variance_vcov()].
 #'
 #' The rows are lme4's: `.sig01`, `.sig02`, ... for the standard deviations and correlations of each
-#' term (the lower triangle, column by column), `.sigma`, then the fixed effects. lme4's Wald method
+#' term (the lower triangle, column by column), `.sigma`, then the fixed effects; since lme4 2.0 a
+#' term's standard deviations stand before its correlations there. lme4's Wald method
 #' has `NA` for the variance parameters, because symmetric limits of variances can't be trusted.
 #' Here only those of singular terms are `NA`, and those of generalized fits without a likelihood of
 #' all parameters (`nAGQ = 0`, `dispersion = "moment"`). Limits on these scales are better, but
@@ -171,20 +172,19 @@ scaled_confint <- function(fit, parm, level, signames, prof.scale) {
   if (prof.scale == "sdcor") {
     return(profile_confint(fit, parm, level, signames))
   }
-  made <- profile.rlmm(
-    fit,
-    parm,
+  pace <- list(
     alphamax = min(0.01, (1 - level) / 2),
-    signames = signames,
-    prof.scale = prof.scale
+    cutoff = 1 / 8,
+    maxpts = 100L
   )
+  made <- scaled_profile(fit, parm, pace, signames, "variance", level)
   confint.profile.rlmm(made, level = level)
 }
 
 limits_by_profile <- function(problem, free, level) {
   # Further than the limits, in steps that a spline bridges to 1e-4.
   far <- 1.4 * stats::qnorm((1 + level) / 2)
-  made <- profile_of(problem, free, far, 1 / 6)
+  made <- profile_of(problem, free, far, 1 / 6, level = level)
   confint.profile.rlmm(made, level = level)[free, ]
 }
 

@@ -38,16 +38,28 @@ profile_limits <- function(profile, name, level) {
   value <- rows[[name]]
   zeta <- rows$.zeta
   wanted <- stats::qnorm((1 + level) / 2) * c(-1, 1)
-  # A standard deviation is nearer to a straight line in zeta than its square.
-  is_square <- attr(profile, "kinds")[[name]] %in% c("variance", "residual")
-  limits <- if (is_square) {
-    monotone_inverse(zeta, sqrt(value))(wanted)^2
-  } else {
-    monotone_inverse(zeta, value)(wanted)
-  }
+  limits <- value_at(zeta, value, wanted, attr(profile, "kinds")[[name]])
   beyond <- c(wanted[1L] < min(zeta), wanted[2L] > max(zeta))
   limits[beyond] <- reached_bounds(profile, name, value)[beyond]
   limits
+}
+
+#' The parameter where zeta has some values, by interpolation
+#'
+#' A standard deviation is nearer to a straight line in zeta than its square, but next to zero,
+#' where the likelihood depends on its square, it is the other way round.
+#' @noRd
+value_at <- function(zeta, value, wanted, kind) {
+  if (!kind %in% c("sd", "sigma", "variance", "residual")) {
+    return(monotone_inverse(zeta, value)(wanted))
+  }
+  is_square <- kind %in% c("variance", "residual")
+  sd <- if (is_square) sqrt(value) else value
+  found <- monotone_inverse(zeta, sd)(wanted)
+  is_near_zero <- min(sd) == 0 & wanted < sort(zeta)[min(3L, length(zeta))]
+  square <- monotone_inverse(zeta, sd^2)(wanted[is_near_zero])
+  found[is_near_zero] <- sqrt(pmax(square, 0))
+  if (is_square) found^2 else found
 }
 
 # The bounds of a parameter, `NA` for one that no value of the profile reaches.

@@ -3,8 +3,8 @@
 
 #' The points of all profiles
 #' @param names The parameters.
-#' @param pace Of zeta: its `limit`, the `step` from one point to the next, and the number of points
-#'   on a side (`maxpts`), at most.
+#' @param pace Of zeta: its `limit`, the `step` from one point to the next, the number of points on
+#'   a side (`maxpts`), at most, and the `mark`, the distance at which a point is wanted.
 #' @return A list of walks, with the fields of `start_walk()`: two for each
 #'   parameter, below and above the estimate.
 #' @noRd
@@ -17,7 +17,7 @@ walk_all <- function(problem, names, pace) {
   repeat {
     going <- which(!vapply(walks, `[[`, NA, "is_over"))
     if (length(going) == 0L) {
-      return(unname(walks))
+      return(unname(with_marks(problem, plans, walks, pace)))
     }
     walks[going] <- walk_on(problem, plans, walks[going], pace)
     progress$tell(sum(lengths(lapply(walks, `[[`, "points"))))
@@ -110,6 +110,65 @@ with_next_value <- function(walk) {
   left <- walk$side * (walk$bound - value)
   walk$value <- if (left < 1e-3 * walk$stride) walk$bound else value
   walk
+}
+
+# Points at the limits --------------------------------------------------------
+
+#' Walks with a point next to where the limits are
+#'
+#' Between points limits are interpolated, which is not accurate where zeta turns, as next to a
+#' bound. The point at an interpolated limit makes it accurate; a second one is rarely needed.
+#' @noRd
+with_marks <- function(problem, plans, walks, pace) {
+  for (round in 1:2) {
+    marked <- Map(\(walk) marked_walk(problem, walks, walk, pace), walks)
+    lacking <- which(!vapply(marked, is.null, NA))
+    if (length(lacking) == 0L) {
+      break
+    }
+    found <- fit_points(problem, plans, marked[lacking])
+    walks[lacking] <- Map(
+      \(walk, found) with_point_between(problem, walk, found),
+      marked[lacking],
+      found
+    )
+  }
+  walks
+}
+
+#' A walk that goes to where zeta is expected to be at the mark; `NULL` if there is a point already,
+#' or none to be expected
+#' @noRd
+marked_walk <- function(problem, walks, walk, pace) {
+  own <- Filter(\(other) other$name == walk$name, unname(walks))
+  points <- walk_points(problem, own)
+  zeta <- vapply(points, `[[`, 0, "zeta")
+  value <- vapply(points, `[[`, 0, "value")
+  mark <- walk$side * pace$mark
+  if (min(abs(zeta - mark)) < 0.005 || mark < min(zeta) || mark > max(zeta)) {
+    return(NULL)
+  }
+  kind <- problem$kinds[[walk$name]]
+  walk$value <- value_at(zeta, value, mark, kind)
+  is_between <- is.finite(walk$value) &&
+    walk$value > min(value) &&
+    walk$value < max(value)
+  walk$last <- points[[which.min(abs(value - walk$value))]]
+  if (is_between) walk
+}
+
+with_point_between <- function(problem, walk, found) {
+  point <- if (!is.null(found)) profile_point(problem, walk, found)
+  points <- c(walk$points, list(point)[!is.null(point)])
+  distance <- vapply(points, \(point) walk$side * point$value, 0)
+  walk$points <- points[order(distance)]
+  walk
+}
+
+# The points of both walks of a parameter and its estimate, from below to above.
+walk_points <- function(problem, own) {
+  centre <- list(profile_centre(problem, own[[1L]]$name))
+  c(rev(own[[1L]]$points), centre, own[[2L]]$points)
 }
 
 # Fits ------------------------------------------------------------------------

@@ -12,7 +12,8 @@
 #' standard deviation and the fixed effects, as lme4 does; also with covariance structures, and for
 #' generalized models, whose dispersion or other parameter of the family, if it is estimated, is
 #' fitted again at each point (lme4 holds the theta of `glmer.nb()`), but has no profile of its own.
-#' A fit by REML is fitted by maximum likelihood first.
+#' A fit by REML is fitted by maximum likelihood first. Beside the points at equal distances of zeta
+#' there is one next to each limit of level 95 %, so that these are accurate.
 #' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
 #' the ends of its range.
 #'
@@ -60,14 +61,22 @@ profile.rlmm <- function(
   prof.scale <- one_of(prof.scale, c("sdcor", "varcov"), "prof.scale")
   check_pace(alphamax, delta.cutoff, maxpts)
   scale <- if (prof.scale == "varcov") "variance" else "sd"
-  problem <- profile_problem(fitted, signames, scale)
+  pace <- list(alphamax = alphamax, cutoff = delta.cutoff, maxpts = maxpts)
+  scaled_profile(fitted, which, pace, signames, scale)
+}
+
+#' The profile of the parameters on a scale
+#' @param level The level of the limits next to which points are wanted.
+#' @noRd
+scaled_profile <- function(fit, which, pace, signames, scale, level = 0.95) {
+  problem <- profile_problem(fit, signames, scale)
   labels <- names(problem$values)
   which <- called_here(which, problem$fit, signames)
   wanted <- select_parameters(which, labels, problem$n_variance, "which")
   wanted <- without_held(wanted, problem$held)
   n <- max(1L, length(problem$values))
-  limit <- sqrt(stats::qchisq(1 - alphamax, n))
-  profile_of(problem, wanted, limit, delta.cutoff, maxpts)
+  limit <- sqrt(stats::qchisq(1 - pace$alphamax, n))
+  profile_of(problem, wanted, limit, pace$cutoff, pace$maxpts, level)
 }
 
 check_pace <- function(alphamax, delta.cutoff, maxpts) {
@@ -124,12 +133,21 @@ lme4_profile_arguments <- c(
 #' The profile of some parameters of a problem
 #' @param limit How far zeta goes.
 #' @param cutoff The length of a step, as a share of the limit.
+#' @param level The level of the limits next to which points are wanted.
 #' @noRd
-profile_of <- function(problem, wanted, limit, cutoff, maxpts = 100L) {
+profile_of <- function(
+  problem,
+  wanted,
+  limit,
+  cutoff,
+  maxpts = 100L,
+  level = 0.95
+) {
   pace <- list(
     limit = limit,
     step = cutoff * limit,
-    maxpts = maxpts
+    maxpts = maxpts,
+    mark = stats::qnorm((1 + level) / 2)
   )
   walks <- walk_all(problem, wanted, pace)
   rows <- lapply(wanted, \(name) profile_rows(problem, name, walks))
@@ -320,8 +338,7 @@ cell_pieces <- function(term, index) {
 #' @noRd
 profile_rows <- function(problem, name, walks) {
   own <- Filter(\(walk) walk$name == name, walks)
-  centre <- list(profile_centre(problem, name))
-  points <- c(rev(own[[1L]]$points), centre, own[[2L]]$points)
+  points <- walk_points(problem, own)
   rows <- lapply(points, \(point) profile_row(problem, name, point))
   table <- as.data.frame(do.call(rbind, rows), optional = TRUE)
   table$.par <- name

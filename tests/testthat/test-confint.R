@@ -118,3 +118,38 @@ test_that("with a known sigma what is held of a term doesn't vary", {
   expect_true(all(limits[-1, 1] < limits[-1, 2]))
   expect_equal(unname(sqrt(diag(variance_vcov(fit)))[1]), 0)
 })
+
+# The deviance of two nested random intercepts by dense algebra, with the standard deviation of the
+# outer one given and the others optimized.
+dense_nested_deviance <- function(outer_sd, data) {
+  x <- cbind(1, data$nitro)
+  same_block <- outer(data$Block, data$Block, `==`)
+  same_plot <- same_block & outer(data$Variety, data$Variety, `==`)
+  deviance <- \(par) {
+    sd <- exp(par)
+    groups <- outer_sd^2 * same_block + sd[1]^2 * same_plot
+    v <- groups + diag(sd[2]^2, nrow(data))
+    inverse <- solve(v)
+    beta <- solve(t(x) %*% inverse %*% x, t(x) %*% inverse %*% data$yield)
+    r <- data$yield - drop(x %*% beta)
+    log_det <- as.double(determinant(2 * pi * v)$modulus)
+    log_det + drop(r %*% inverse %*% r)
+  }
+  optim(log(c(11, 12)), deviance, control = list(reltol = 1e-13))$value
+}
+
+test_that("limits next to zero, and between distant points, are accurate", {
+  oats <- as.data.frame(nlme::Oats)[-c(3, 17, 44), ]
+  fit <- rlmm(yield ~ nitro + (1 | Block / Variety), oats, REML = FALSE)
+  limits <- confint(fit, ".sig02")
+  excess <- vapply(limits, dense_nested_deviance, 0, oats) - deviance(fit)
+  expect_equal(excess, rep(qchisq(0.95, 1), 2), tolerance = 1e-5)
+  # By lme4 2.1-0, with `prof.scale = "varcov"`.
+  expect_equal(limits[[1]]^2, 1.026857, tolerance = 5e-3)
+  for (level in c(0.8, 0.95)) {
+    limits <- confint(fit, "theta_", level)
+    squares <- confint(fit, "theta_", level, prof.scale = "varcov")
+    expect_equal(limits^2, squares, tolerance = 1e-3, info = level)
+  }
+  expect_equal(confint(profile(fit)), confint(fit), tolerance = 1e-4)
+})
