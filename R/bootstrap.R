@@ -26,8 +26,9 @@
 #' @param type `"parametric"`, or `"semiparametric"`, with `use.u = TRUE`: the residuals of a linear
 #'   model are drawn with replacement from those of the fit (over the roots of the weights, if there
 #'   are any) and added to the fitted values.
-#' @param progress Show how many replicates have been done? By default only in an interactive
-#'   session, and after a second.
+#' @param progress Show how many replicates have been done? By default in an interactive session,
+#'   on a bar of package cli. Where package progressr is loaded it is told instead, and shows what
+#'   its handlers are for, unless `progress = FALSE`.
 #' @param ... Passed to methods; for fits of rlmm, not used.
 #' @return A list of class `"rlmm_bootstrap"`: `beta`, `std_error` (of the fixed effects, at the
 #'   theta of the replicate) and `theta`, matrices with a row for each replicate; `sigma`, `shape`

@@ -94,13 +94,20 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
 }
 
 # Fits of the columns of y by a linear or a generalized model, from the `theta` and `beta` of
-# `start`: what core_fit_many() returns, with `std_error` and, of a linear model and if
+# `start`: what core_fit_many() returns, without `rx`, with `std_error`, `done` and, of a linear model and if
 # `control$df`, Satterthwaite's `df` (`NaN` where the core has none).
 core_fit_columns <- function(spec, y, start = list(), control = list()) {
-  control$progress <- isTRUE(control$progress %||% interactive())
+  y <- as.matrix(y)
+  tell <- progress_teller(ncol(y), "Fits", control$progress)
+  fit_some <- \(some) fit_some_columns(spec, y[, some], start, control)
+  in_portions(ncol(y), fit_some, tell)
+}
+
+fit_some_columns <- function(spec, y, start, control) {
+  control$progress <- FALSE
   threads <- n_threads(control)
   y <- as.double(y)
-  unwrap(
+  found <- unwrap(
     if (is.null(spec$glmm)) {
       rust_lmm_fit_many(spec, y, as.double(start$theta), control, threads)
     } else {
@@ -108,6 +115,7 @@ core_fit_columns <- function(spec, y, start = list(), control = list()) {
       rust_glmm_fit_many(spec, y, start, control, threads)
     }
   )
+  found[names(found) != "rx"]
 }
 
 # Fits of several specs, in parallel threads: `jobs` is a list of lists of `spec`, `start` and
@@ -143,7 +151,17 @@ fit_jobs <- function(jobs, is_linear) {
 # `std_error` (of the fixed effects, given theta) in the place of `rx`, and `done` (`FALSE`: the
 # user stopped before it was begun). `start` may hold `theta` and, of a generalized model, `beta`.
 core_bootstrap <- function(spec, plan, start = list(), control = list()) {
-  control$progress <- isTRUE(control$progress %||% interactive())
+  all <- plan$replicates
+  tell <- progress_teller(length(all), "Replicates", control$progress)
+  control$progress <- FALSE
+  fit_some <- function(some) {
+    plan$replicates <- all[some]
+    fit_replicates(spec, plan, start, control)
+  }
+  in_portions(length(all), fit_some, tell)
+}
+
+fit_replicates <- function(spec, plan, start, control) {
   threads <- n_threads(control)
   unwrap(
     if (is.null(spec$glmm)) {

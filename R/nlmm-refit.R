@@ -144,9 +144,11 @@ run_bootstrap.rlmm_nlmm_shell <- function(
 ) {
   fit <- fit$nonlinear
   draws <- nonlinear_draws(fit, replicates, seed, how$use.u)
-  tell <- replicate_counter(progress, length(replicates))
+  tell <- progress_teller(length(replicates), "Replicates", progress)
   found <- lapply(seq_along(draws), \(i) {
-    tell(i)
+    if (!is.null(tell)) {
+      tell(i)
+    }
     nonlinear_replicate(fit, draws[[i]])
   })
   field <- \(name) do.call(rbind, lapply(found, `[[`, name))
@@ -200,18 +202,6 @@ nonlinear_replicate <- function(fit, y) {
     verdict = if (found$optimum$converged) "optimal" else "not converged",
     error = NA_character_
   )
-}
-
-#' A function of the number of a replicate that shows it on a line of an interactive session
-#' @noRd
-replicate_counter <- function(progress, n) {
-  if (!(progress %||% interactive())) {
-    return(\(i) NULL)
-  }
-  function(i) {
-    end <- if (i == n) "\n" else ""
-    cat(sprintf("\rReplicate %s of %s%s", i, n, end), file = stderr())
-  }
 }
 
 #' @export

@@ -12,15 +12,16 @@ walk_all <- function(problem, names, pace) {
   plan_of <- problem$plan %||% refit_plan
   plans <- lapply(rlang::set_names(names), \(name) plan_of(problem, name))
   walks <- start_walks(problem, names, pace)
-  progress <- profile_progress()
-  on.exit(progress$end())
+  tell <- progress_teller(length(walks), "Profiles")
   repeat {
     going <- which(!vapply(walks, `[[`, NA, "is_over"))
+    if (!is.null(tell)) {
+      tell(length(walks) - length(going))
+    }
     if (length(going) == 0L) {
       return(unname(with_marks(problem, plans, walks, pace)))
     }
     walks[going] <- walk_on(problem, plans, walks[going], pace)
-    progress$tell(sum(lengths(lapply(walks, `[[`, "points"))))
   }
 }
 
@@ -282,28 +283,4 @@ next_stride <- function(last, point, step) {
   rise <- abs(point$zeta) - abs(last$zeta)
   ratio <- if (rise > 0) step / rise else 2
   abs(point$value - last$value) * min(max(ratio, 0.2), 3)
-}
-
-# A line that counts points in an interactive session, after a second.
-profile_progress <- function(show = interactive()) {
-  started <- proc.time()[[3L]]
-  state <- new.env()
-  list(
-    tell = \(n) {
-      if (show && proc.time()[[3L]] - started > 1) {
-        state$shown <- TRUE
-        cat(sprintf("\rProfiling: %s  ", plural(n, "point")), file = stderr())
-      }
-    },
-    end = \() {
-      if (!is.null(state$shown)) {
-        cat(
-          "\r",
-          strrep(" ", 60L),
-          "\r",
-          file = stderr()
-        )
-      }
-    }
-  )
 }

@@ -27,8 +27,8 @@
 #'   of its own. Of a binomial model the responses are proportions, with the numbers of trials as
 #'   `weights`.
 #' @param ddf `"satterthwaite"`, or `"asymptotic"`: z tests, where second derivatives take long.
-#' @param progress Show how many have been done? By default only in an interactive session, and
-#'   after a second.
+#' @param progress Show how many have been done? By default in an interactive session; see
+#'   [bootstrap()].
 #' @param ... Not used.
 #' @return A list of class `"rlmm_many"`: matrices with a row for each response, `beta`,
 #'   `std_error`, `df` (Satterthwaite's, of linear models) and `theta`, and vectors `sigma`,

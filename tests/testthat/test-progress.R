@@ -1,0 +1,46 @@
+test_that("fits in portions are those made at once", {
+  fit_some <- \(some) {
+    list(beta = rbind(some, -some), sigma = some, done = some > 0)
+  }
+  at_once <- in_portions(40L, fit_some, NULL)
+  counted <- new.env()
+  told <- in_portions(40L, fit_some, \(now) counted$of <- c(counted$of, now))
+  expect_equal(told, at_once, ignore_attr = TRUE)
+  expect_identical(counted$of, c(16L, 32L, 40L))
+})
+
+test_that("portions after an interruption are missing", {
+  fit_some <- function(some) {
+    list(beta = rbind(some, -some), sigma = some, done = some < 20L)
+  }
+  found <- in_portions(60L, fit_some, \(now) NULL)
+  expect_identical(sum(found$done), 19L)
+  expect_identical(dim(found$beta), c(2L, 60L))
+  expect_identical(which(is.na(found$sigma)), 33:60)
+  expect_false(any(found$done[20:60]))
+})
+
+test_that("progressr is told of bootstraps and profiles", {
+  skip_if_not_installed("progressr")
+  steps <- function(expr) {
+    total <- 0
+    withCallingHandlers(expr, progression = \(cnd) {
+      if (identical(cnd$type, "update")) total <<- total + cnd$amount
+    })
+    total
+  }
+  withr::local_options(progressr.enable = TRUE)
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+  expect_equal(steps(bootstrap(fit, n = 40, seed = 1)), 40)
+  # Three parameters, to both sides.
+  expect_equal(steps(profile(fit)), 6)
+  expect_equal(steps(bootstrap(fit, n = 40, seed = 1, progress = FALSE)), 0)
+})
+
+test_that("replicates are the same with a bar", {
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  withr::local_options(cli.dynamic = FALSE)
+  shown <- suppressMessages(bootstrap(fit, n = 40, seed = 1, progress = TRUE))
+  expect_equal(shown, bootstrap(fit, n = 40, seed = 1, progress = FALSE))
+  expect_silent(bootstrap(fit, n = 40, seed = 1))
+})
