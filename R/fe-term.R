@@ -382,8 +382,36 @@ check_contrasts <- function(contrasts, frame) {
     abort_unknown_contrasts(unknown, names(frame))
   }
   for (name in names(contrasts)) {
+    check_has_levels(frame[[name]], name)
+    check_contrast_function(contrasts[[name]], name)
     check_contrast_rows(contrasts[[name]], name, frame[[name]])
   }
+}
+
+check_has_levels <- function(x, name) {
+  if (is.factor(x) || is.character(x) || is.logical(x)) {
+    return(invisible())
+  }
+  abort_argument(
+    sprintf("`contrasts` names %s, which isn't a factor.", tick(name)),
+    x = it_is(x),
+    arg = "contrasts"
+  )
+}
+
+# Contrasts may be given by the name of a function.
+check_contrast_function <- function(contrast, name) {
+  is_name <- is.character(contrast) && length(contrast) == 1L
+  if (!is_name || exists(contrast, mode = "function")) {
+    return(invisible())
+  }
+  known <- c("contr.treatment", "contr.sum", "contr.helmert", "contr.poly")
+  abort_argument(
+    sprintf("Can't find the contrasts of %s.", tick(name)),
+    x = sprintf("There is no function `%s()`.", contrast),
+    did_you_mean(contrast, c(known, "contr.SAS")),
+    arg = "contrasts"
+  )
 }
 
 abort_unnamed_contrasts <- function(contrasts) {

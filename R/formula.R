@@ -429,9 +429,11 @@ abort_no_formula <- function(formula) {
   )
 }
 
-# Without parentheses a bar takes the whole right side, which is meant where that is one variable.
+# Without parentheses a bar takes the whole right side, which is meant where that is one variable on
+# either side of the bar.
 inform_of_bare_bar <- function(effects) {
-  if (!is_bar(effects) || !identical(call_name(effects[[2L]]), "+")) {
+  is_sum <- \(side) identical(call_name(side), "+")
+  if (!is_bar(effects) || !(is_sum(effects[[2L]]) || is_sum(effects[[3L]]))) {
     return(invisible())
   }
   bar <- deparse_one(effects)

@@ -100,7 +100,7 @@ check_glmm_response <- function(response, values, family, name, rows) {
     !response_range(kind, FALSE)$holds(y)
   }
   if (any(bad)) {
-    abort_response_range(name, rows[bad], family, is_counts)
+    abort_response_range(name, values, rows[bad], family, is_counts)
   }
   switch(
     family_row(kind)$whole %||% "none",
@@ -150,18 +150,34 @@ check_whole_counts <- function(y, name) {
   )
 }
 
-abort_response_range <- function(name, rows, family, is_counts) {
+abort_response_range <- function(name, values, rows, family, is_counts) {
   kind <- core_family(family)
   range <- response_range(kind, is_counts)
-  hint <- "Counts are given as `cbind(successes, failures)`."
   abort_rlmm(
     c(
       sprintf("The response must %s for %s.", range$must, family_label(kind)),
       x = wrong_values_phrase(name, rows, range$wrong),
-      i = if (has_trials(kind) && !is_counts) hint
+      i = if (has_trials(kind) && !is_counts) trials_hint(name, values)
     ),
     c("rlmm_error_response_range", "rlmm_error_response"),
     rows = rows
+  )
+}
+
+# What values outside of zero to one may be: one of two numbers for a failure and a success, or
+# counts.
+trials_hint <- function(name, values) {
+  codes <- sort(unique(as.double(values)))
+  if (length(codes) != 2L) {
+    return("Counts are given as `cbind(successes, failures)`.")
+  }
+  codes <- vapply(codes, format, "")
+  sprintf(
+    "It is %s or %s: is the response `%s == %s`?",
+    codes[1L],
+    codes[2L],
+    name,
+    codes[2L]
   )
 }
 
@@ -193,8 +209,16 @@ abort_glmm_response <- function(name, values, family) {
   abort_rlmm(
     c(
       sprintf("The response must be %s.", must),
-      x = paste0(tick(name), " is ", describe_type(values), ".")
+      x = paste0(tick(name), " is ", describe_type(values), "."),
+      i = text_hint(values) %||% text_factor_hint(name, values, family)
     ),
     "rlmm_error_response"
   )
+}
+
+# Text for failures and successes.
+text_factor_hint <- function(name, values, family) {
+  if (is.character(values) && has_trials(core_family(family))) {
+    sprintf("Write `factor(%s)`: its first level is a failure.", name)
+  }
 }

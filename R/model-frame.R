@@ -238,7 +238,8 @@ check_extra_type <- function(x, arg, data) {
     return(check_strata(x))
   }
   is_subset <- arg == "subset"
-  is_right <- is.numeric(x) || (is_subset && (is.logical(x) || is.character(x)))
+  is_number <- is.numeric(x) && !inherits(x, "varFunc")
+  is_right <- is_number || (is_subset && (is.logical(x) || is.character(x)))
   is_column <- arg == "offset" && NCOL(x) == 1L
   if (!is_right || !(length(dim(x)) <= 1L || is_column)) {
     abort_extra_type(x, arg, data)
@@ -273,7 +274,14 @@ extra_hint <- function(x, arg, data) {
   }
   if (inherits(x, "formula") && length(x) == 2L) {
     written <- deparse_one(x[[2L]])
-    c(i = paste0("Write `", arg, " = ", written, "`, without the tilde."))
+    return(c(
+      i = paste0("Write `", arg, " = ", written, "`, without the tilde.")
+    ))
+  }
+  if (inherits(x, "varFunc")) {
+    c(
+      i = "For residual variances that differ write `dispersion = ~x`, of factors."
+    )
   }
 }
 
@@ -289,10 +297,22 @@ check_subset <- function(x, data) {
   abort_rlmm(
     c(
       "`subset` must name rows of `data`.",
-      x = paste0("There is no row ", enumerate(unknown, last = "or"), ".")
+      x = paste0("There is no row ", enumerate(unknown, last = "or"), "."),
+      i = if (is_condition(x, data)) {
+        sprintf("Write `subset = %s`, without quotes.", x)
+      }
     ),
     "rlmm_error_subset"
   )
+}
+
+# Whether a text is an expression in columns of the data.
+is_condition <- function(x, data) {
+  if (!is.character(x) || length(x) != 1L) {
+    return(FALSE)
+  }
+  expr <- tryCatch(str2lang(x), error = \(cnd) NULL)
+  is.call(expr) && any(all.vars(expr) %in% names(data))
 }
 
 check_weights <- function(w) {
@@ -454,7 +474,21 @@ check_complete <- function(frame) {
     if (is.double(x)) {
       abort_if_any(is.infinite(unclass(x)), name, "infinite", frame)
     }
+    if (is.complex(x)) {
+      abort_complex(x, name)
+    }
   }
+}
+
+abort_complex <- function(x, name) {
+  abort_rlmm(
+    c(
+      sprintf("%s must be numeric or a factor.", tick(name)),
+      x = it_is(x)
+    ),
+    "rlmm_error_variable",
+    variable = name
+  )
 }
 
 missing_rows <- function(x) {

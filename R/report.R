@@ -148,7 +148,7 @@ report_ambiguous <- function(fit, verdict) {
 shared_effect_hint <- function(fit) {
   sharing <- terms_sharing_intercept(fit)
   if (length(sharing) < 2L) {
-    return(NULL)
+    return(repeated_term_hint(fit))
   }
   sizes <- lengths(lapply(sharing, `[[`, "columns"))
   larger <- sharing[[which.max(sizes)]]
@@ -157,6 +157,21 @@ shared_effect_hint <- function(fit) {
   }
   start <- "More than one term of %s has an intercept."
   paste(sprintf(start, tick(larger$group)), shared_effect_remedy(larger))
+}
+
+# A term all of whose effects another one has too.
+repeated_term_hint <- function(fit) {
+  for (term in fit$random) {
+    holds <- \(other) {
+      other$group == term$group &&
+        length(other$columns) > length(term$columns) &&
+        all(term$columns %in% other$columns)
+    }
+    if (any(vapply(fit$random, holds, NA))) {
+      text <- "Another term of %s has the effects of %s: leave that out?"
+      return(sprintf(text, tick(term$group), tick(term_text(term))))
+    }
+  }
 }
 
 # The terms with an intercept whose grouping factor another one has too.

@@ -293,3 +293,40 @@ test_that("`weight` is short for `weights`, as for lme4", {
     logLik(rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, weights = w))
   )
 })
+
+test_that("codes, text and contrasts that the fit can't take are answered with what to write", {
+  local_plain()
+  data <- transform(
+    sleepstudy,
+    slow = ifelse(Reaction > 300, "yes", "no"),
+    code = 1 + (Reaction > 300),
+    text = as.character(Days),
+    wave = complex(real = Days, imaginary = 1),
+    part = cut(Days, 3)
+  )
+  binary <- function(formula) {
+    rglmm(formula, data, family = binomial)
+  }
+  fit <- function(formula = Reaction ~ Days + (1 | Subject), ...) {
+    rlmm(formula, data, ...)
+  }
+  parts <- Reaction ~ part + (1 | Subject)
+  expect_snapshot({
+    show_conditions(binary(slow ~ Days + (1 | Subject)))
+    show_conditions(binary(code ~ Days + (1 | Subject)))
+    show_conditions(binary(text ~ Days + (1 | Subject)))
+    show_conditions(fit(Reaction ~ wave + (1 | Subject)))
+    show_conditions(fit(parts, contrasts = list(part = "contr.summ")))
+    show_conditions(fit(contrasts = list(Days = "contr.sum")))
+    show_conditions(fit(subset = "Days > 1"))
+    show_conditions(fit(weights = nlme::varIdent(form = ~ 1 | Subject)))
+    show_conditions(fit(ddf = "Kenward-Roger"))
+    show_conditions(fit(calc.derivs = FALSE))
+    show_conditions(fit(iter = 4000))
+    show_conditions(rlmm(fixed = Reaction ~ Days, data = data))
+    show_conditions(rlmm(Reaction ~ 1 | Subject + Days, data))
+    show_conditions(fit(
+      Reaction ~ Days + (Days | Subject) + (0 + Days | Subject)
+    ))
+  })
+})
