@@ -8,7 +8,26 @@ choose_ddf <- function(fit, ddf = NULL, vcov = NULL) {
     return(if (is.null(vcov)) default_ddf(fit) else robust_ddf(fit, vcov))
   }
   # lmerTest's word for none.
-  if (identical(ddf, "lme4")) "none" else one_of_words(ddf, ddf_methods, "ddf")
+  if (identical(ddf, "lme4")) {
+    return("none")
+  }
+  ddf <- one_of_words(ddf, ddf_methods, "ddf")
+  if (ddf == "satterthwaite") {
+    check_satterthwaite(fit)
+  }
+  ddf
+}
+
+check_satterthwaite <- function(fit) {
+  if (!isLMM.rlmm(fit)) {
+    abort_rlmm(
+      c(
+        "Satterthwaite's method is for linear mixed models.",
+        i = "Tests of a generalized model have infinite degrees of freedom."
+      ),
+      "rlmm_error_not_available"
+    )
+  }
 }
 
 ddf_methods <- c(

@@ -134,7 +134,7 @@ check_simulations <- function(nsim) {
 #'   its place (`NULL`: nothing); `n_effects`, the number of effects left out.
 #' @noRd
 random_reductions <- function(fit, reduce) {
-  found <- lapply(seq_along(fit$random), \(i) {
+  found <- lapply(in_written_order(fit), \(i) {
     labels <- if (reduce) reducible_labels(fit$random[[i]])
     if (length(labels) == 0L) {
       return(whole_reduction(fit, i))
@@ -142,6 +142,20 @@ random_reductions <- function(fit, reduce) {
     label_reductions(fit, i, labels)
   })
   do.call(c, found)
+}
+
+# The terms in the order of the formula, which isn't that of the fit.
+in_written_order <- function(fit) {
+  written <- stats::formula(fit)
+  bars <- split_bars(written[[length(written)]])$bars
+  meanings <- lapply(bars, \(bar) names(bar_parts(bar)))
+  own <- vapply(fit$random, \(term) bar_meaning_of(fit, term), "")
+  bar <- rep(seq_along(meanings), lengths(meanings))
+  order(bar[match(own, unlist(meanings))])
+}
+
+bar_meaning_of <- function(fit, term) {
+  names(bar_parts(bar_of(term_call(term, fit))))[1L]
 }
 
 whole_reduction <- function(fit, i) {
@@ -244,8 +258,10 @@ without_effects <- function(fit) {
 reduction_table <- function(fit, fits, reductions) {
   found <- log_likelihoods(c(list(fit), fits))
   npar <- found$npar
-  lrt <- c(NA, pmax(0, 2 * (found$value[1L] - found$value[-1L])))
   df <- c(NA, npar[1L] - npar[-1L])
+  lrt <- c(NA, 2 * (found$value[1L] - found$value[-1L]))
+  # Below zero by rounding only, unless the models aren't nested.
+  lrt <- ifelse(df > 0, pmax(0, lrt), lrt)
   is_one <- vapply(fits, \(smaller) is_one_effect_less(fit, smaller), NA)
   data.frame(
     npar = npar,

@@ -35,3 +35,15 @@ test_that("correlations of many coefficients are shown on request", {
     format(summary(fit, correlation = FALSE))
   )))
 })
+
+test_that("Satterthwaite's method is refused for generalized models", {
+  fit <- rglmm(
+    cbind(incidence, size - incidence) ~ period + (1 | herd),
+    cbpp,
+    binomial
+  )
+  refused <- "rlmm_error_not_available"
+  expect_error(summary(fit, ddf = "Satterthwaite"), class = refused)
+  expect_error(anova(fit, ddf = "Satterthwaite"), class = refused)
+  expect_error(contest(fit, diag(4), ddf = "Satterthwaite"), class = refused)
+})

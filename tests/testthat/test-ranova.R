@@ -211,3 +211,30 @@ test_that("p-values are RLRsim's", {
     tolerance = 5 * sqrt(2 * p * (1 - p) / 20000) / p
   )
 })
+
+test_that("rows stand in the order of the formula, as in lmerTest", {
+  fit <- rlmm(
+    Reaction ~ Days + (0 + Days | Subject) + (1 | Subject),
+    sleepstudy
+  )
+  rows <- c("<none>", "Days in (0 + Days | Subject)", "(1 | Subject)")
+  expect_identical(rownames(ranova(fit)), rows)
+  # The fit has the term with more levels first.
+  crossed <- rlmm(diameter ~ 1 + (1 | sample) + (1 | plate), Penicillin)
+  rows <- c("<none>", "(1 | sample)", "(1 | plate)")
+  expect_identical(rownames(ranova(crossed)), rows)
+})
+
+test_that("a model that isn't smaller may be the better one", {
+  data <- transform(sleepstudy, v = sin(seq_len(180)))
+  fit <- suppressMessages(rlmm(
+    Reaction ~ Days + (0 + v | Subject),
+    data,
+    REML = FALSE
+  ))
+  other <- rlmm(Reaction ~ Days + (1 | Subject), data, REML = FALSE)
+  found <- ranova(fit)
+  expect_identical(found$Df[2], 0)
+  expect_equal(found$LRT[2], as.numeric(2 * (logLik(fit) - logLik(other))))
+  expect_lt(found$LRT[2], 0)
+})
