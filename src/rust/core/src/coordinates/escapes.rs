@@ -12,6 +12,8 @@ const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
 /// together and of each.
 const DECADES: [f64; 2] = [1.5, 1.5];
 
+/// So many standard errors from zero the data say that there are random effects, and how large.
+const FAR_FROM_ZERO: f64 = 2.0;
 /// With fewer levels than this for each covariance parameter a term says little about it.
 const FEW_LEVELS: usize = 6;
 /// With fewer rows for each random effect the data say little about their covariances.
@@ -32,6 +34,27 @@ impl Coordinates {
         }
         let has_few_rows = n_rows < FEW_ROWS * n_effects;
         self.free.len() > 1 && (has_few_levels || has_few_rows)
+    }
+
+    /// For each term whether all its standard deviations in `parameters` are several standard errors
+    /// from zero and no correlation is a parameter: the objective is nearly quadratic in them then,
+    /// with one minimum.
+    pub(crate) fn well_determined(
+        &self,
+        parameters: &[f64],
+        standard_error: impl Fn(usize) -> f64,
+    ) -> Vec<bool> {
+        let is_far =
+            |j: usize| parameters[j].abs() > FAR_FROM_ZERO * standard_error(j);
+        let is_known = |cov: &RelCov| {
+            let parts = cov.parts().iter();
+            let mut own = parts.flat_map(|part| part.range().zip(part.roles()));
+            own.all(|(j, role)| {
+                let is_left = self.is_held[j] || role.is_below_diagonal();
+                is_left || (!role.is_correlation() && is_far(j))
+            })
+        };
+        self.covs.iter().map(is_known).collect()
     }
 
     /// The start at other correlations of parts with several standard deviations, where the

@@ -3,10 +3,12 @@
 //! The optima of few observations lie in the corners: all random effects small or large, one of
 //! several standard deviations without the others, correlations at a limit. From each corner the
 //! fast stage leads somewhere, for a fraction of what a fit costs; where that is another place than
-//! before, and promises as much, the fit goes on from there.
+//! before, and promises as much, the fit goes on from there. All this is left out where the data
+//! say much of every standard deviation.
 
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
+use crate::coordinates::Coordinates;
 use crate::covariance::{Part, Role};
 use crate::error::Result;
 use crate::glmm::pirls::Vary;
@@ -19,6 +21,8 @@ use crate::tolerances::{
 const MOST_ROWS: usize = 300;
 /// Operations that all of them may cost, in steps to the modes: about what the call costs.
 const AFFORDABLE: f64 = 3e7;
+/// Operations of a step to the modes, those with rows aside.
+const PER_STEP: f64 = 2e3;
 /// Evaluations from another start.
 const MOST_EVALUATIONS: usize = 60;
 /// Evaluations of each stage of a fit that goes on from there.
@@ -27,8 +31,6 @@ const MOST_OF_A_FIT: usize = 300;
 const MOST_STEPS: usize = 25;
 /// With so few observations the fast criterion says little of the likelihood.
 const FEW_ROWS: usize = 60;
-/// Sizes from which the likelihood itself is followed then.
-const DIRECT_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
 /// How much more another place may lose by it then.
 const FEW_PROMISING: f64 = 5.0;
 /// Sizes of the random effects at the other starts, as multiples of the first.
@@ -52,10 +54,12 @@ impl GeneralizedLinearMixedModel {
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
         let is_stopped = !best.summary.status.has_converged();
-        if !fit.beta.is_empty() || is_stopped {
+        let known = self.well_determined(fit, &best);
+        let is_known = known.iter().all(|&is_known| is_known);
+        if !fit.beta.is_empty() || is_stopped || is_known {
             return Ok(best);
         }
-        best = self.or_without_effects(fit, best, observe);
+        best = self.or_without_effects(fit, &known, best, observe);
         let n = self.pirls.rows.n();
         if n > MOST_ROWS {
             return self.left_at(fit, best);
@@ -66,7 +70,7 @@ impl GeneralizedLinearMixedModel {
             true => PROMISING_LOSS,
             false => FEW_PROMISING * PROMISING_LOSS,
         };
-        let most = self.pirls.iterations + self.affordable_steps();
+        let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
         for other in self.other_starts(start) {
             if self.pirls.iterations > most {
                 break;
@@ -85,51 +89,35 @@ impl GeneralizedLinearMixedModel {
             reached.push(value);
             best = self.better(fit, place.0, best, observe);
         }
-        if n <= FEW_ROWS && fit.vary == Vary::Modes {
-            best = self.or_directly(fit, start, beta, best, most, observe);
+        if n <= FEW_ROWS || self.has_few_data() {
+            best = self.or_at_random(fit, start, beta, best, observe);
         }
         self.left_at(fit, best)
     }
 
-    // The fit, or a better one from large random effects without a fast stage, which would make
-    // them smaller: of few binary responses the likelihood may be largest where they are separated.
-    fn or_directly(
-        &mut self,
-        fit: &FitSettings,
-        start: &[f64],
-        beta: &[f64],
-        mut best: GlmmFit,
-        most: usize,
-        observe: &mut Observer,
-    ) -> GlmmFit {
-        let everything = 0..self.n_theta();
-        for size in DIRECT_SIZES {
-            if self.pirls.iterations > most {
-                break;
-            }
-            let point = self.scaled_start(start, everything.clone(), size);
-            self.start_anew(beta);
-            let found = self.briefly(|model| {
-                model.fit_directly(fit, &point, None, observe)
-            });
-            best = lower_of(best, found);
-        }
-        best
+    // For each term whether the search has learnt that the likelihood has one maximum in its
+    // covariance.
+    fn well_determined(&self, fit: &FitSettings, best: &GlmmFit) -> Vec<bool> {
+        let n = self.n_parameters(fit.vary);
+        let found = &best.parameters;
+        let at = Coordinates::new(&self.covs, &self.held, &[], found);
+        at.well_determined(found, |j| (2.0 * best.inverse[j * n + j]).sqrt())
     }
 
     // Leaves the model where a fit ended.
     fn left_at(&mut self, fit: &FitSettings, best: GlmmFit) -> Result<GlmmFit> {
-        self.pirls.reset();
+        self.pirls.return_to(&best.modes);
         let parameters = self.centred(fit.vary, &best.parameters)?;
         self.objective(fit.vary, &parameters)?;
         Ok(best)
     }
 
-    // The fit, or a better one from no random effects of one term or of all, if the objective is
-    // lower there at once: that takes an evaluation each.
+    // The fit, or a better one without random effects of one term or of several, if the objective
+    // is lower there at once: that takes an evaluation each. Terms of which much is known stay.
     fn or_without_effects(
         &mut self,
         fit: &FitSettings,
+        known: &[bool],
         mut best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
@@ -137,7 +125,7 @@ impl GeneralizedLinearMixedModel {
         if self.shape_is_estimated() {
             start.extend(best.parameters.last());
         }
-        for elements in self.droppable() {
+        for elements in self.droppable(known) {
             let point = self.scaled_start(&start, elements.into_iter(), 0.0);
             if point == start {
                 continue;
@@ -152,14 +140,15 @@ impl GeneralizedLinearMixedModel {
         best
     }
 
-    // The elements of theta of all terms, and of each if there are several.
-    fn droppable(&self) -> Vec<Vec<usize>> {
-        let mut found = vec![(0..self.n_theta()).collect()];
-        if self.covs.len() > 1 {
-            for cov in &self.covs {
-                let own = cov.parts().iter().flat_map(|part| part.range());
-                found.push(own.collect());
-            }
+    // The elements of theta of the terms of which little is known: of all, and of each.
+    fn droppable(&self, known: &[bool]) -> Vec<Vec<usize>> {
+        let little = self.covs.iter().zip(known).filter(|(_, known)| !**known);
+        let elements = little.map(|(cov, _)| {
+            cov.parts().iter().flat_map(|part| part.range()).collect()
+        });
+        let mut found: Vec<Vec<usize>> = elements.collect();
+        if found.len() > 1 {
+            found.insert(0, found.concat());
         }
         found
     }
@@ -181,8 +170,11 @@ impl GeneralizedLinearMixedModel {
         lower_of(best, found)
     }
 
-    // Runs a search in which an evaluation may not take many steps to the modes.
-    fn briefly<T>(&mut self, search: impl FnOnce(&mut Self) -> T) -> T {
+    /// Runs a search in which an evaluation may not take many steps to the modes.
+    pub(super) fn briefly<T>(
+        &mut self,
+        search: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let tolerance = self.pirls.tolerance;
         self.pirls.tolerance.max_iterations =
             tolerance.max_iterations.min(MOST_STEPS);
@@ -191,12 +183,12 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
-    // Steps to the modes that cost about as much as the call.
-    fn affordable_steps(&self) -> usize {
+    /// Steps to the modes that so many operations allow for.
+    pub(super) fn affordable_steps(&self, operations: f64) -> usize {
         let k: usize = self.covs.iter().map(|cov| cov.vsize()).sum();
         let width = (k + self.pirls.beta.len()) as f64;
         let of_rows = self.pirls.rows.n() as f64 * width * width;
-        (AFFORDABLE / of_rows) as usize
+        (operations / (PER_STEP + of_rows)) as usize
     }
 
     // Where the fast stage leads from a start, and the criterion there.
@@ -243,8 +235,8 @@ impl GeneralizedLinearMixedModel {
         starts
     }
 
-    // The start with some elements of theta times `size`; correlations and what is held stay.
-    fn scaled_start(
+    /// The start with some elements of theta times `size`; correlations and what is held stay.
+    pub(super) fn scaled_start(
         &self,
         start: &[f64],
         elements: impl Iterator<Item = usize>,
@@ -315,8 +307,8 @@ impl GeneralizedLinearMixedModel {
     }
 }
 
-// Settings with so many evaluations at most; zero stands for any number.
-fn limited(settings: &Settings, most: usize) -> Settings {
+/// Settings with so many evaluations at most; zero stands for any number.
+pub(super) fn limited(settings: &Settings, most: usize) -> Settings {
     let max_eval = match settings.max_eval {
         0 => most,
         given => given.min(most),
@@ -327,8 +319,8 @@ fn limited(settings: &Settings, most: usize) -> Settings {
     }
 }
 
-// The better one of a fit and another one that may have failed, or have been stopped.
-fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
+/// The better one of a fit and another one that may have failed, or have been stopped.
+pub(super) fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
     match found {
         Ok(found)
             if found.summary.status.has_converged()

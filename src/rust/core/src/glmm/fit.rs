@@ -5,7 +5,7 @@ use super::matrix_free::FEWEST;
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
 use crate::error::{Error, Result};
-use crate::glmm::pirls::Vary;
+use crate::glmm::pirls::{Modes, Vary};
 use crate::judge::Certificate;
 use crate::optimize::bfgs::{self, BfgsSummary};
 use crate::optimize::{
@@ -48,6 +48,10 @@ pub struct GlmmFit {
     pub certificate: Option<Certificate>,
     /// PIRLS iterations in all.
     pub iterations: usize,
+    /// The inverse Hessian in all parameters, roughly: what the search has learnt of it.
+    pub(super) inverse: Vec<f64>,
+    /// The modes at the optimum.
+    pub(super) modes: Modes,
 }
 
 impl GeneralizedLinearMixedModel {
@@ -164,6 +168,8 @@ impl GeneralizedLinearMixedModel {
         Ok(GlmmFit {
             optimizer,
             iterations: self.pirls.iterations,
+            inverse,
+            modes: self.pirls.modes(),
             ..self.natural_fit(fit.vary, found)
         })
     }
@@ -345,9 +351,9 @@ impl GeneralizedLinearMixedModel {
         search.at.is_bounded().contains(&true)
     }
 
-    // Minimizes by BFGS. `inverse` and that of the summary are in all parameters, as the summary's
-    // points are.
-    fn bfgs(
+    /// Minimizes by BFGS. `inverse` and that of the summary are in all parameters, as the summary's
+    /// points are.
+    pub(super) fn bfgs(
         &mut self,
         settings: &Settings,
         tolerance: f64,
@@ -431,6 +437,8 @@ impl GeneralizedLinearMixedModel {
             parameters,
             certificate,
             iterations: 0,
+            inverse: Vec::new(),
+            modes: Modes::default(),
         })
     }
 

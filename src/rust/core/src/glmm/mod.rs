@@ -20,10 +20,12 @@
 //! | parameters of the objective: order, centring | `parameters` |
 //! | gradient of `d`; `diag(Z Lambda H^-1 Lambda'Z')` | `gradient`, `leverage` |
 //! | start values; the objective in free coordinates; the fit | `start`, `search`, `fit` |
-//! | other starts; effects that the fixed ones contain | `elsewhere`, `redundant` |
+//! | other starts, those at random | `elsewhere`, `at_random` |
+//! | effects that the fixed ones contain | `redundant` |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
 //! | verdict on an optimum; covariance of the estimates | `certificate`, `covariance` |
 
+mod at_random;
 pub mod bootstrap;
 mod certificate;
 mod covariance;

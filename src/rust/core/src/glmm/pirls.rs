@@ -94,6 +94,14 @@ pub struct Pirls {
     pub report: Option<Report>,
 }
 
+/// Where a search for the modes may start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Modes {
+    u: Vec<Vec<f64>>,
+    beta: Vec<f64>,
+    shape: f64,
+}
+
 /// Sees what was varied, the fixed effects at the start of a search, and the Laplace deviance there
 /// and after each iteration.
 pub(crate) type Report = fn(Vary, &[f64], &[f64]);
@@ -185,6 +193,22 @@ impl Pirls {
         for u in self.u.iter_mut() {
             u.fill(0.0);
         }
+    }
+
+    /// The present modes, to come back to.
+    pub(crate) fn modes(&self) -> Modes {
+        Modes {
+            u: self.u.clone(),
+            beta: self.beta.clone(),
+            shape: self.response.shape,
+        }
+    }
+
+    /// Makes these the modes from which the next search starts.
+    pub(crate) fn return_to(&mut self, modes: &Modes) {
+        self.u.clone_from(&modes.u);
+        self.beta.clone_from(&modes.beta);
+        self.response.shape = modes.shape;
     }
 
     /// Keeps the Laplace deviance of each iteration of the following searches.

@@ -14,8 +14,8 @@ use crate::optimize::optima::Optima;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
 use crate::random::Stream;
 use crate::tolerances::{
-    LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SIGMA_STEP,
-    SMALL_SPREAD, UNDISCOVERED,
+    LOST_SPREAD, NEGLIGIBLE_GAIN, OTHER_MINIMUM, SIGMA_STEP, SMALL_SPREAD,
+    UNDISCOVERED,
 };
 
 /// Scales of the whole covariance, beside zero and one.
@@ -23,7 +23,7 @@ const SCALES: [f64; 2] = [1.0 / 32.0, 32.0];
 /// Scales of one standard deviation, in units of its column of Z.
 const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
 /// Scales of slopes, in units of the spread of their covariate.
-const SPREADS: [f64; 3] = [0.03, 1.0, 30.0];
+const SPREADS: [f64; 5] = [0.03, 0.3, 1.0, 4.0, 30.0];
 /// Shares of the range of a correlation, near its limits.
 const LIMITS: [f64; 2] = [0.02, 0.98];
 /// Scales of the start with such correlations.
@@ -45,6 +45,8 @@ const PER_STEP: f64 = 3.0;
 /// With more observations several minima are rare, and a search for them would take several times
 /// as long as the call.
 const FEW_OBSERVATIONS: usize = 40;
+/// The same of standard deviations beside a correlation parameter, which often have several minima.
+const FEW_OF_CORRELATED: usize = 150;
 /// Operations that searches from random starts may cost.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
 /// So many searches from random starts must be affordable: fewer tell little.
@@ -71,6 +73,11 @@ impl LinearMixedModel {
             });
         }
         found
+    }
+
+    /// Whether there are slopes of covariates far from zero.
+    pub(super) fn has_far_slopes(&self) -> bool {
+        !self.far_slopes().is_empty()
     }
 
     // What is left of a column of Z, all levels together, without its mean.
@@ -230,7 +237,11 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // Whether the objective may well have several minima, as the data say little.
     fn has_few_data(&self) -> bool {
         let model = self.search.model();
-        if model.n_eff() > FEW_OBSERVATIONS {
+        let most = match self.search.at.other_starts().is_empty() {
+            true => FEW_OBSERVATIONS,
+            false => FEW_OF_CORRELATED,
+        };
+        if model.n_eff() > most {
             return false;
         }
         let Ok(exact) = model.engine.as_exact() else {
@@ -455,7 +466,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let status = found.status;
         let mut next = found.or_better(next);
         let x = self.search.at.from_theta(&next.best);
-        let rounding = NOISE_MARGIN * self.search.rounding(&x, next.best_value);
+        let rounding = self.search.rounding(&x, next.best_value);
         if value - next.best_value < OTHER_MINIMUM.max(rounding) {
             (next.best, next.best_value) = (best, value);
             if next.status.has_converged() {

@@ -7,12 +7,13 @@ use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
 use crate::judge::{judge, Certificate, Judged};
+use crate::kernels::small;
 use crate::lmm::matrix_free::FEWEST;
 use crate::lmm::restarts::Restarts;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
 use crate::optimize::{
-    self, Geometry, Objective, Observer, OptSummary, Settings, NEWTON,
+    self, Geometry, Objective, Observer, OptSummary, Settings, Status, NEWTON,
 };
 use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
 
@@ -76,6 +77,7 @@ impl LinearMixedModel {
         if is_default
             && !search.model.is_iterative()
             && settings.optimizer == NEWTON
+            && !search.is_well_determined(&summary)
         {
             summary = search.or_from_elsewhere(summary, &settings, observe);
             summary =
@@ -140,6 +142,40 @@ impl<'a> Search<'a> {
 }
 
 impl Search<'_> {
+    // Whether the last derivatives, those at what was found, say that the objective has no other
+    // minimum. Slopes of covariates far from zero may have one, as intercepts.
+    fn is_well_determined(&self, found: &OptSummary) -> bool {
+        let has_sigma = self.gradient.len() > self.model.n_theta();
+        let is_at_optimum = found.status == Status::FtolReached;
+        if !is_at_optimum || has_sigma || self.model.has_far_slopes() {
+            return false;
+        }
+        let Some(errors) = self.standard_errors() else {
+            return false;
+        };
+        let known = self.at.well_determined(&found.best, |j| errors[j]);
+        known.iter().all(|&is_known| is_known)
+    }
+
+    // Standard errors of theta by the last Hessian; zero of what is held.
+    fn standard_errors(&self) -> Option<Vec<f64>> {
+        let n = self.model.n_theta();
+        let free = self.at.free();
+        let k = free.len();
+        let mut factor = Vec::with_capacity(k * k);
+        for &j in free {
+            factor.extend(free.iter().map(|&i| self.hessian[j * n + i]));
+        }
+        small::cholesky(k, &mut factor)?;
+        small::mirror_lower(k, &mut factor);
+        let mut errors = vec![0.0; n];
+        let lengths = small::inverse_row_lengths(k, &factor);
+        for (&j, length) in free.iter().zip(lengths) {
+            errors[j] = std::f64::consts::SQRT_2 * length;
+        }
+        Some(errors)
+    }
+
     // What was found, or what is found from other correlations, and without one of the standard
     // deviations beside them, if that is better.
     fn or_from_elsewhere(

@@ -6,13 +6,15 @@ use std::time::Instant;
 use super::{Flow, Objective, Observer, OptSummary, Settings, Status};
 use crate::error::{Error, Result};
 use crate::kernels::small;
-use crate::tolerances::{LEAST_COSINE, SUFFICIENT, VALUE_NOISE};
+use crate::tolerances::{LEAST_COSINE, STALLED, SUFFICIENT, VALUE_NOISE};
 
 /// Name of this optimizer in [`Settings`].
 pub const NAME: &str = "bfgs";
 
 /// Most points that are tried along one step.
 const MAX_TRIALS: usize = 25;
+/// After so many steps at a time their gain is looked at.
+const STALL: usize = 50;
 
 /// The course of the search, and what it has learnt of the curvature.
 #[derive(Debug, Clone)]
@@ -83,7 +85,16 @@ struct Search<'a, 'b> {
 impl Search<'_, '_> {
     fn run(&mut self, tolerance: f64) -> Status {
         let mut is_fresh = true;
+        let mut steps = 0;
+        let mut before = self.value;
         loop {
+            steps += 1;
+            if steps % STALL == 0 {
+                if before - self.value < STALLED {
+                    return Status::FtolReached;
+                }
+                before = self.value;
+            }
             let step = self.newton_step();
             let slope = small::dot(&step, &self.gradient);
             if -0.5 * slope <= tolerance {

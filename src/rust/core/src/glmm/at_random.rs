@@ -1,0 +1,176 @@
+//! Searches from random starts, where the data say little of a generalized model.
+//!
+//! Of few responses, binary ones above all, Laplace's approximation has many maxima at large random
+//! effects. The likelihood itself is followed from there: a fast stage would make them smaller.
+//! Every other start is near the best point so far, as the maxima lie in groups.
+
+use super::elsewhere::{limited, lower_of};
+use super::fit::{FitSettings, GlmmFit};
+use super::GeneralizedLinearMixedModel;
+use crate::coordinates::Coordinates;
+use crate::covariance::RelCov;
+use crate::error::Result;
+use crate::glmm::pirls::Vary;
+use crate::optimize::bfgs::BfgsSummary;
+use crate::optimize::optima::Optima;
+use crate::optimize::{Flow, Observer};
+use crate::random::Stream;
+use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
+
+/// Operations that the searches may cost, in steps to the modes.
+const AFFORDABLE: f64 = 4e7;
+/// Evaluations of one search.
+const MOST_EVALUATIONS: usize = 100;
+/// Evaluations of a fit that goes on from where one ended.
+const MOST_OF_A_FIT: usize = 300;
+/// Searches, at most.
+const MOST_SEARCHES: usize = 60;
+/// The expected share of starts that lead to other optima, where the searches end: eleven if all of
+/// them led to one.
+const UNDISCOVERED: f64 = 0.02;
+/// Sizes of the random effects at the first starts, as multiples of those of a fit's start.
+const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
+/// How often a standard deviation near the best point becomes another one altogether.
+const ANEW: f64 = 0.2;
+
+impl GeneralizedLinearMixedModel {
+    /// Whether the data say little of the covariances: few levels or few rows for them.
+    pub(super) fn has_few_data(&self) -> bool {
+        let covs = self.covs.iter();
+        let levels: Vec<usize> = covs
+            .zip(&self.pirls.u)
+            .map(|(cov, u)| u.len() / cov.vsize())
+            .collect();
+        let start = &self.start_theta;
+        let at = Coordinates::new(&self.covs, &self.held, &[], start);
+        at.has_few_data(self.pirls.rows.n(), &levels)
+    }
+
+    /// The fit, or the best one from random starts, which end when they are expected to lead to
+    /// nothing new.
+    pub(super) fn or_at_random(
+        &mut self,
+        fit: &FitSettings,
+        start: &[f64],
+        beta: &[f64],
+        mut best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let mut stream = Stream::new(0, 0);
+        let mut optima = Optima::default();
+        let most = self.pirls.iterations + self.affordable_steps(AFFORDABLE);
+        for search in 0..MOST_SEARCHES {
+            let is_done = optima.undiscovered() < UNDISCOVERED;
+            if self.pirls.iterations > most || is_done {
+                break;
+            }
+            let point = self.random_start(search, start, &best, &mut stream);
+            self.start_anew(beta);
+            let found =
+                self.briefly(|model| model.search_likelihood(fit, &point));
+            let Ok(found) = found else {
+                continue;
+            };
+            let value = found.summary.best_value;
+            if found.summary.status.has_converged() {
+                optima.add(value, BETTER_START);
+            }
+            if value < best.summary.best_value - OTHER_MINIMUM {
+                let point = self.start_of(&found.summary.best);
+                best = self.continued_from(fit, &point, best, observe);
+            }
+        }
+        best
+    }
+
+    // The fit, or that from `point` without a fast stage, if it ends lower.
+    fn continued_from(
+        &mut self,
+        fit: &FitSettings,
+        point: &[f64],
+        best: GlmmFit,
+        observe: &mut Observer,
+    ) -> GlmmFit {
+        let limited = FitSettings {
+            settings: limited(&fit.settings, MOST_OF_A_FIT),
+            ..fit.clone()
+        };
+        let found = self.briefly(|model| {
+            model.fit_directly(&limited, point, None, observe)
+        });
+        lower_of(best, found)
+    }
+
+    // Where BFGS leads from theta and the shape; the fixed effects start where PIRLS finds them.
+    fn search_likelihood(
+        &mut self,
+        fit: &FitSettings,
+        point: &[f64],
+    ) -> Result<BfgsSummary> {
+        self.objective(Vary::Jointly, point)?;
+        let parameters = self.parameters(fit.vary);
+        let inverse = self.inverse_guess(fit.vary);
+        let settings = limited(&fit.settings, MOST_EVALUATIONS);
+        let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
+        self.bfgs(
+            &settings,
+            FAST_GAIN,
+            fit.vary,
+            &parameters,
+            inverse,
+            &mut go_on,
+        )
+    }
+
+    // Theta and the shape among all parameters.
+    fn start_of(&self, parameters: &[f64]) -> Vec<f64> {
+        let mut start = parameters[..self.n_theta()].to_vec();
+        if self.shape_is_estimated() {
+            start.extend(parameters.last());
+        }
+        start
+    }
+
+    fn random_start(
+        &self,
+        search: usize,
+        start: &[f64],
+        best: &GlmmFit,
+        stream: &mut Stream,
+    ) -> Vec<f64> {
+        if let Some(size) = FIRST_SIZES.get(search) {
+            return self.scaled_start(start, 0..self.n_theta(), *size);
+        }
+        let units = self.step_sizes(Vary::Jointly);
+        if search % 2 == 0 {
+            let at = Coordinates::new(&self.covs, &self.held, &[], start);
+            return at.at_random(start, &units, stream);
+        }
+        self.beside(&self.start_of(&best.parameters), &units, stream)
+    }
+
+    // A point with standard deviations around those of another one, some of them anew.
+    fn beside(
+        &self,
+        from: &[f64],
+        units: &[f64],
+        stream: &mut Stream,
+    ) -> Vec<f64> {
+        let mut point = from.to_vec();
+        let whole = stream.normal().exp();
+        let parts = self.covs.iter().flat_map(RelCov::parts);
+        for (j, role) in parts.flat_map(|part| part.range().zip(part.roles())) {
+            if self.held[j] || role.is_correlation() {
+                continue;
+            }
+            point[j] *= whole * stream.normal().exp();
+            if stream.uniform() < ANEW {
+                point[j] += units[j] * stream.normal();
+            }
+        }
+        let at = Coordinates::new(&self.covs, &self.held, &[], from);
+        let mut x = at.from_theta(&point);
+        at.make_canonical(&mut x);
+        at.to_theta(&x)
+    }
+}
