@@ -28,6 +28,15 @@ test_that("the best known optimum is found", {
   }
 })
 
+# The first search ends at 39.575. The right value is that of lme4's deviance function (1.1-31) at the
+# parameters of a search from random effects ten times as large; lme4 itself ends at 39.575.
+test_that("a lower optimum at large random effects is found", {
+  data <- read.csv(test_path("optima", "glmm-7101001.csv"))
+  data[c("f", "g")] <- lapply(data[c("f", "g")], factor)
+  fit <- suppressMessages(rglmm(y ~ x * f + (x | g), data, binomial))
+  expect_lt(-2 * as.numeric(logLik(fit)), 38.6599)
+})
+
 test_that("square roots don't get stuck at the wrong sign", {
   formula <- k ~ x + z + (1 | g) + (1 | h)
   for (start in list(NULL, c(1, 1), c(0.1, 0.1), c(0.03, 0.03), c(0.1, 1))) {
