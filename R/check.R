@@ -40,10 +40,15 @@ is_remote_table <- function(data) {
 }
 
 abort_remote_table <- function(data) {
+  hint <- if (inherits(data, "DBIConnection")) {
+    "A table of it is `dplyr::tbl(connection, \"name\")`."
+  } else {
+    "Fetch it with `dplyr::collect()`, or `as.data.frame()`?"
+  }
   abort_argument(
     "`data` must be in R's memory.",
     x = paste(c(it_is(data), memory_of_copy(data)), collapse = " "),
-    i = "Fetch it with `dplyr::collect()`, or `as.data.frame()`?",
+    i = hint,
     arg = "data"
   )
 }

@@ -19,12 +19,66 @@ as_reader <- function(data) {
   }
 }
 
-# A stream of record batches can't be read twice.
+# A stream of record batches can be read once: those that were read are kept, to go back to them,
+# until [read_on()] says that nobody will.
 batch_reader <- function(batches) {
-  function(reset) {
-    batch <- if (!reset) batches$read_next_batch()
-    if (!is.null(batch)) as.data.frame(batch)
+  at <- new.env(parent = emptyenv())
+  at$kept <- list()
+  at$place <- 0L
+  at$goes_back <- TRUE
+  structure(
+    function(reset) {
+      if (reset) {
+        at$place <- 0L
+      } else {
+        batch <- next_batch(at, batches)
+        if (!is.null(batch)) as.data.frame(batch)
+      }
+    },
+    class = "rlmm_batch_reader",
+    state = at
+  )
+}
+
+next_batch <- function(at, batches) {
+  at$place <- at$place + 1L
+  if (at$place > length(at$kept)) {
+    at$kept[at$place] <- list(batches$read_next_batch())
   }
+  batch <- at$kept[[at$place]]
+  if (!at$goes_back) {
+    at$kept[at$place] <- list(NULL)
+  }
+  batch
+}
+
+#' Tell a reader that it won't be asked to go back any more
+#' @noRd
+read_on <- function(reader) {
+  state <- attr(reader, "state")
+  if (!is.null(state)) {
+    state$goes_back <- FALSE
+  }
+}
+
+abort_empty_reader <- function(reader) {
+  hint <- if (inherits(reader, "rlmm_batch_reader")) {
+    c(i = "A reader of record batches can be read once: is it used up?")
+  }
+  abort_rlmm(
+    c("`data` must have at least one row.", hint),
+    "rlmm_error_no_rows"
+  )
+}
+
+# A function that doesn't go back has no first chunk at the second time.
+abort_no_way_back <- function() {
+  abort_argument(
+    "`data(TRUE)` must go back to the first chunk.",
+    x = "After it `data(FALSE)` returned `NULL`.",
+    i = "Chunks are read twice, as the levels of factors must be known first.",
+    arg = "data"
+  )
 }
 
 check_chunk <- function(chunk) {
@@ -51,14 +105,18 @@ next_chunk <- function(reader) {
 sums_of_chunks <- function(formula, reader, extras, options) {
   chunks <- first_chunks(reader)
   if (is.null(chunks$first)) {
-    abort_rlmm("`data` must have at least one row.", "rlmm_error_no_rows")
+    abort_empty_reader(reader)
   }
   known <- if (!is.null(chunks$second)) {
     collect_levels(formula, extras, chunks, reader)
   }
   if (length(known) > 0L) {
     chunks <- first_chunks(reader)
+    if (is.null(chunks$first)) {
+      abort_no_way_back()
+    }
   }
+  read_on(reader)
   plan <- sums_plan(formula, chunks$first, extras, options, known)
   if (!is.null(chunks$second)) {
     check_row_wise(plan, chunks$first, extras)

@@ -69,6 +69,8 @@ number_expression <- function(expr, scope) {
     indicator(plain, TRUE)
   } else if (inherits(value, "Date")) {
     days(plain, scope)
+  } else if (inherits(value, "POSIXct")) {
+    seconds(plain, scope)
   } else {
     plain
   }
@@ -77,14 +79,20 @@ number_expression <- function(expr, scope) {
 # Days since 1970, which are what R takes dates for.
 days <- function(date, scope) {
   if (scope$engine$is_arrow) {
-    call(
-      "cast",
-      call("cast", date, quote(int32())),
-      quote(float64())
-    )
+    as_float(call("cast", date, arrow_type("int32")))
   } else {
     call("-", date, quote(as.Date("1970-01-01")))
   }
+}
+
+# Seconds since 1970, likewise; databases have no common way to write them.
+seconds <- function(time, scope) {
+  if (!scope$engine$is_arrow) {
+    return(time)
+  }
+  exact <- call("cast", time, arrow_type("timestamp", "us"))
+  whole <- call("cast", exact, arrow_type("int64"))
+  call("/", as_float(whole), 1e6)
 }
 
 formula_offsets <- function(plan) {
@@ -100,10 +108,15 @@ term_expressions <- function(term, scope) {
   column_expressions(term$effects, term, scope)
 }
 
+# A variable from what it is called: names of columns need not be syntactic.
+named_variable <- function(name, scope) {
+  if (name %in% names(scope$rows)) as.name(name) else str2lang(name)
+}
+
 # Grouping factors by an expression: engines write truth values in their own ways.
 group_expressions <- function(atoms, scope) {
   lapply(rlang::set_names(atoms), \(atom) {
-    expr <- plain_expression(str2lang(atom), scope)
+    expr <- plain_expression(named_variable(atom, scope), scope)
     if (is.call(expr) && is.logical(value_in_rows(expr, scope))) {
       call("if_else", expr, "TRUE", "FALSE")
     } else {
@@ -138,11 +151,17 @@ check_table_columns <- function(variables, known) {
 #' @noRd
 engine_of <- function(table) {
   if (is_arrow(table)) {
-    return(list(is_arrow = TRUE, double = times_one))
+    return(list(is_arrow = TRUE, double = as_float))
   }
   double <- database_double(dbplyr::remote_con(table))
   list(is_arrow = FALSE, double = double)
 }
+
+# Arrow multiplies whole numbers as such, and stops where that overflows.
+as_float <- function(expr) call("cast", expr, arrow_type("float64"))
+
+# A type itself, as the package need not be attached.
+arrow_type <- function(name, ...) getExportedValue("arrow", name)(...)
 
 times_one <- function(expr) {
   call("*", 1, in_parentheses(expr))
@@ -242,7 +261,17 @@ column_expressions <- function(terms, part, scope) {
 
 interaction_columns <- function(codes, terms, part, scope) {
   coded <- \(written, code) coded_variable(written, code, terms, part, scope)
-  Reduce(products_of, Map(coded, names(codes), codes))
+  columns <- Map(coded, names(codes), codes)
+  if (length(columns) > 1L) {
+    columns <- lapply(columns, lapply, as_factor_of_product, scope)
+  }
+  Reduce(products_of, columns)
+}
+
+# Products of whole numbers may be too large for a whole number.
+as_factor_of_product <- function(column, scope) {
+  is_whole <- is.integer(value_in_rows(column, scope))
+  if (is_whole) scope$engine$double(column) else column
 }
 
 products_of <- function(a, b) {

@@ -6,7 +6,6 @@ rows_looked_at <- 1000L
 
 #' @noRd
 sums_of_table <- function(formula, table, extras, options) {
-  check_table_packages(table)
   complete <- complete_table(table, formula, extras)
   rows <- first_rows_of(complete, table)
   known <- table_levels(formula, complete, rows, extras)
@@ -91,7 +90,7 @@ table_levels <- function(formula, table, rows, extras) {
 }
 
 levels_in_table <- function(name, table, scope) {
-  expr <- plain_expression(str2lang(name), scope)
+  expr <- plain_expression(named_variable(name, scope), scope)
   check_table_columns(all.vars(expr), names(scope$rows))
   found <- dplyr::distinct(dplyr::transmute(table, level = !!expr))
   levels <- tryCatch(

@@ -83,7 +83,8 @@ rlmm_sums <- function(
 #' @noRd
 sum_up <- function(formula, data, extras = NULL, options = list()) {
   if (is_lazy_table(data)) {
-    sums_of_table(formula, data, extras, options)
+    check_table_packages(data)
+    sums_of_table(formula, dplyr::ungroup(data), extras, options)
   } else {
     sums_of_chunks(formula, as_reader(data), extras, options)
   }

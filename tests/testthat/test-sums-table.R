@@ -162,8 +162,8 @@ plain_rows <- function() {
 }
 
 expect_fit_of_rows <- function(formula, table, rows, ...) {
-  found <- rlmm(formula, table, ...)
   fit <- rlmm(formula, rows, ...)
+  found <- rlmm(formula, table, ...)
   expect_equal(deviance(found), deviance(fit), tolerance = 1e-11)
   expect_equal(fixef(found), fixef(fit), tolerance = 1e-8)
   expect_equal(vcov(found), vcov(fit), tolerance = 1e-8)
@@ -390,4 +390,76 @@ test_that("a model with other columns goes back to the table", {
     writeLines(error_lines(update(found, . ~ . + nothing)))
     writeLines(error_lines(predict(found, table)))
   })
+})
+
+test_that("names that aren't syntactic may be those of factors and groups", {
+  skip_without_database()
+  rows <- plain_rows()
+  rows <- rows[c("y", "w", "kind", "g", "from")]
+  names(rows)[3:5] <- c("kind of", "o'clock", "a;b\"c")
+  con <- local_database(rows, "rows")
+  table <- dplyr::tbl(con, "rows")
+  formulas <- list(
+    y ~ `kind of` * w + (1 | `o'clock`),
+    y ~ w + (1 | `o'clock`:`kind of`) + (1 | `a;b"c`)
+  )
+  suppressMessages({
+    for (formula in formulas) {
+      expect_fit_of_rows(formula, table, rows)
+    }
+  })
+})
+
+test_that("a grouped table is one table", {
+  skip_without_database()
+  rows <- plain_rows()
+  con <- local_database(rows, "rows")
+  table <- dplyr::group_by(dplyr::tbl(con, "rows"), g)
+  expect_fit_of_rows(y ~ x + (1 | g), table, rows)
+})
+
+test_that("a connection is no table", {
+  skip_without_database()
+  con <- local_database(plain_rows(), "rows")
+  error <- expect_error(
+    rlmm(y ~ x + (1 | g), con),
+    class = "rlmm_error_argument"
+  )
+  expect_match(conditionMessage(error), "dplyr::tbl(connection", fixed = TRUE)
+})
+
+test_that("arrow's whole numbers may be large, and its times have seconds", {
+  skip_if(!nzchar(system.file(package = "arrow")))
+  arrow <- \(name) getExportedValue("arrow", name)
+  rows <- plain_rows()
+  rows$int <- 2000000000L + rows$code
+  rows$time <- as.POSIXct("2024-01-01", tz = "UTC") + 3600 * rows$code
+  table <- arrow("arrow_table")(rows)
+  expect_fit_of_rows(y ~ int + (1 | g), table, rows)
+  expect_fit_of_rows(y ~ int:id + (1 | g), table, rows)
+  expect_fit_of_rows(y ~ time + (1 | g), table, rows)
+})
+
+test_that("a reader of record batches is read once, also where levels come first", {
+  skip_if(!nzchar(system.file(package = "arrow")))
+  arrow <- \(name) getExportedValue("arrow", name)
+  rows <- plain_rows()
+  batches <- function() {
+    parts <- list(rows[1:100, ], rows[101:nrow(rows), ])
+    do.call(
+      arrow("RecordBatchReader")$create,
+      lapply(parts, arrow("RecordBatch")$create)
+    )
+  }
+  expect_fit_of_rows(y ~ kind + (1 | g), batches(), rows)
+  spent <- batches()
+  expect_equal(
+    deviance(rlmm(y ~ w + (1 | g), spent)),
+    deviance(rlmm(y ~ w + (1 | g), rows))
+  )
+  error <- expect_error(
+    rlmm(y ~ w + (1 | g), spent),
+    class = "rlmm_error_no_rows"
+  )
+  expect_match(conditionMessage(error), "read once")
 })

@@ -343,3 +343,22 @@ test_that("what needs rows, or isn't a sum, is refused in the user's words", {
     writeLines(error_lines(rlmm(sums, control = held)))
   })
 })
+
+test_that("a reader that doesn't go back is told of", {
+  at <- new.env()
+  at$first <- 1
+  forward <- function(reset) {
+    if (!reset && at$first < 180) {
+      at$first <- at$first + 60
+      transform(
+        sleepstudy[seq(at$first - 60, at$first - 1), ],
+        half = ifelse(Days < 5, "first", "last")
+      )
+    }
+  }
+  error <- expect_error(
+    rlmm(Reaction ~ half + (1 | Subject), forward),
+    class = "rlmm_error_argument"
+  )
+  expect_match(conditionMessage(error), "must go back to the first chunk")
+})
