@@ -22,6 +22,7 @@ pub struct Spec {
     x: Vec<Robj>,
     y: Robj,
     weights: Robj,
+    counts: Robj,
     offset: Robj,
     terms: Vec<TermSpec>,
     /// `NULL`, or the sums that stand for the rows.
@@ -128,6 +129,11 @@ pub fn number(list: &List, name: &'static str) -> Option<f64> {
         .or_else(|| value.as_integer().map(f64::from))
 }
 
+/// A number of observations: for R a whole number while it can be one.
+pub fn count(n: usize) -> Robj {
+    i32::try_from(n).map_or_else(|_| Robj::from(n as f64), Robj::from)
+}
+
 /// An element as numbers; none if there is no such element.
 pub fn numbers(list: &List, name: &'static str) -> Vec<f64> {
     element(list, name).as_real_vector().unwrap_or_default()
@@ -209,6 +215,7 @@ impl Spec {
             x: columns_of(&element(spec, "x")),
             y: element(spec, "y"),
             weights: element(spec, "weights"),
+            counts: element(spec, "counts"),
             offset: element(spec, "offset"),
             terms: terms
                 .values()
@@ -240,6 +247,7 @@ impl Spec {
             x: columns(&self.x, y.len())?,
             y,
             weights: self.weights.as_real_slice(),
+            counts: self.counts.as_real_slice(),
             offset: self.offset.as_real_slice(),
             terms: self
                 .terms

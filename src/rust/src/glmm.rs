@@ -17,8 +17,9 @@ use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    array, covariances, effects, element, engine_and_room, held, is_set, list,
-    missing, number, numbers, settings, shapes, take_threads, Pairs, Spec,
+    array, count, covariances, effects, element, engine_and_room, held, is_set,
+    list, missing, number, numbers, settings, shapes, take_threads, Pairs,
+    Spec,
 };
 use crate::error::guard;
 use crate::lmm::{noise_list, redundant};
@@ -535,7 +536,7 @@ fn estimates(prepared: &mut Prepared, parameters: &[f64]) -> Result<Pairs> {
         ("eta", Robj::from(eta)),
         ("fitted", Robj::from(mu)),
         ("working_weights", Robj::from(weights)),
-        ("n_eff", Robj::from(prepared.model.n_eff() as i32)),
+        ("n_eff", count(prepared.model.n_eff())),
         ("engine", Robj::from(prepared.model.engine_name())),
     ])
 }

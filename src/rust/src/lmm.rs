@@ -11,8 +11,8 @@ use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
 use crate::convert::{
-    array, columns, columns_of, covariances, effects, held, is_set, list,
-    settings, Data, Pairs, Shapes, Spec,
+    array, columns, columns_of, count, covariances, effects, held, is_set,
+    list, settings, Data, Pairs, Shapes, Spec,
 };
 use crate::error::guard;
 use crate::optsum::{certificate_list, course, verdict};
@@ -387,7 +387,7 @@ pub fn estimates(
         ("wrss", Robj::from(wrss)),
         ("ussq", Robj::from(ussq)),
         ("fitted", mu),
-        ("n_eff", Robj::from(model.n_eff() as i32)),
+        ("n_eff", count(model.n_eff())),
         ("engine", Robj::from(model.engine_name())),
         ("scales", scales.into_robj()),
     ])

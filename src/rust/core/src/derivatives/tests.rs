@@ -141,6 +141,7 @@ impl Data {
             x,
             y: &self.y,
             weights: self.weights.as_deref(),
+            counts: None,
             offset: None,
             terms: terms.collect(),
         }

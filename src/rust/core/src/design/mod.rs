@@ -28,6 +28,9 @@ pub struct Design<'a> {
     pub y: &'a [f64],
     /// Prior weights, `n`.
     pub weights: Option<&'a [f64]>,
+    /// How many equal observations each row stands for, `n`; one without it. Only generalized
+    /// models know of them.
+    pub counts: Option<&'a [f64]>,
     /// Known part of the linear predictor, `n`.
     pub offset: Option<&'a [f64]>,
     /// Random-effects terms, one per grouping factor.
@@ -47,10 +50,20 @@ impl Design<'_> {
 
     /// Number of observations of positive weight.
     pub fn n_eff(&self) -> usize {
+        if self.counts.is_some() {
+            let counted = (0..self.n()).filter(|&i| self.weight(i) > 0.0);
+            return counted.map(|i| self.count(i)).sum::<f64>() as usize;
+        }
         let Some(weights) = self.weights else {
             return self.n();
         };
         weights.iter().filter(|&&w| w > 0.0).count()
+    }
+
+    /// How many observations row `i` stands for.
+    #[inline]
+    pub fn count(&self, i: usize) -> f64 {
+        self.counts.map_or(1.0, |counts| counts[i])
     }
 
     /// Number of covariance parameters.
@@ -106,17 +119,20 @@ impl Design<'_> {
         check_length("y", n.max(1), n)?;
         check_finite("y", self.y)?;
         self.x.validate("x", n)?;
-        for (what, values) in
-            [("weights", self.weights), ("offset", self.offset)]
-        {
+        for (what, values) in [
+            ("weights", self.weights),
+            ("counts", self.counts),
+            ("offset", self.offset),
+        ] {
             if let Some(values) = values {
                 check_length(what, n, values.len())?;
                 check_finite(what, values)?;
             }
         }
-        let mut weights = self.weights.unwrap_or_default().iter();
-        if let Some(index) = weights.position(|&w| w < 0.0) {
-            return Err(Error::NegativeWeight { index });
+        for values in [self.weights, self.counts].into_iter().flatten() {
+            if let Some(index) = values.iter().position(|&w| w < 0.0) {
+                return Err(Error::NegativeWeight { index });
+            }
         }
         let mut terms = self.terms.iter().enumerate();
         terms.try_for_each(|(t, term)| term.validate(t, n))

@@ -124,6 +124,7 @@ impl Pirls {
         let shift = &shifts(design);
         let y = rows.sorted(design.y);
         let weights = design.weights.map(|w| rows.sorted(w));
+        let counts = design.counts.map(|counts| rows.sorted(counts));
         let offset = design.offset.map(|o| rows.sorted(o));
         let zeros = vec![0.0; design.n()];
         let terms = design.terms.iter();
@@ -141,7 +142,8 @@ impl Pirls {
             trace: None,
             report: None,
             tolerance: Tolerance::default(),
-            response: Response::new(family, link, shape, y, weights, offset),
+            response: Response::new(family, link, shape, y, weights, offset)
+                .counted(counts),
             rows,
             engine,
         })

@@ -71,6 +71,7 @@ impl Data {
             x,
             y: &self.y,
             weights: self.weights.as_deref(),
+            counts: None,
             offset: self.offset.as_deref(),
             terms,
         }

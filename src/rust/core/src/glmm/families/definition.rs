@@ -47,6 +47,18 @@ pub struct ShapeDerivatives {
     pub expected: f64,
 }
 
+impl ShapeDerivatives {
+    /// The derivatives of several equal observations together.
+    pub(super) fn times(self, count: f64) -> Self {
+        Self {
+            log_lik: count * self.log_lik,
+            score: count * self.score,
+            observed: count * self.observed,
+            expected: count * self.expected,
+        }
+    }
+}
+
 /// One family. Weights `w` are prior weights, or numbers of trials; `shape` is not looked at by
 /// families without one.
 pub(crate) trait Distribution: Sync {

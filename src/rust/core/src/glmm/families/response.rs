@@ -19,8 +19,11 @@ pub struct Response {
     pub shape: f64,
     /// Responses.
     pub y: Vec<f64>,
-    /// Prior weights; the number of trials for the binomial.
+    /// Prior weights; the number of trials for the binomial. A row that stands for several equal
+    /// observations has the sum of theirs.
     pub w: Vec<f64>,
+    // How many observations a row stands for, if any stands for more than one.
+    counts: Option<Vec<f64>>,
     /// Known part of the linear predictor.
     pub offset: Vec<f64>,
     /// Linear predictor.
@@ -91,6 +94,7 @@ impl Response {
             shape,
             single: w.iter().all(|&w| w == 1.0),
             w,
+            counts: None,
             offset: offset.unwrap_or_else(|| vec![0.0; n]),
             eta: vec![0.0; n],
             score: vec![0.0; n],
@@ -99,6 +103,26 @@ impl Response {
             kernel: family.definition().kernel(link),
             y,
         }
+    }
+
+    /// Lets each row stand for several equal observations: their log-likelihoods, scores and
+    /// information add up, which in all families is what a larger weight does, but for constants.
+    pub(crate) fn counted(mut self, counts: Option<Vec<f64>>) -> Self {
+        if let Some(counts) = counts {
+            self.w.iter_mut().zip(&counts).for_each(|(w, c)| *w *= c);
+            self.single = self.w.iter().all(|&w| w == 1.0);
+            self.counts = Some(counts);
+        }
+        self
+    }
+
+    // How many observations row `i` stands for, and the weight of each.
+    fn count_and_weight(&self, i: usize) -> (f64, f64) {
+        let Some(counts) = &self.counts else {
+            return (1.0, self.w[i]);
+        };
+        let count = counts[i];
+        (count, if count > 0.0 { self.w[i] / count } else { 0.0 })
     }
 
     /// Replaces the responses by others that have been checked.
@@ -191,8 +215,11 @@ impl Response {
         eta: f64,
         shape: f64,
     ) -> ShapeDerivatives {
-        self.family
-            .shape_derivatives(self.link, self.y[i], self.w[i], eta, shape)
+        let (count, w) = self.count_and_weight(i);
+        let one = self
+            .family
+            .shape_derivatives(self.link, self.y[i], w, eta, shape);
+        one.times(count)
     }
 
     /// Score of row `i` at another linear predictor.
@@ -270,11 +297,11 @@ impl Response {
 
     /// Constant of the log-likelihood at another shape.
     pub(crate) fn constant_at(&self, shape: f64) -> f64 {
-        self.y
-            .iter()
-            .zip(&self.w)
-            .map(|(&y, &w)| self.family.constant(y, w, shape))
-            .sum()
+        let of_row = |i: usize| {
+            let (count, w) = self.count_and_weight(i);
+            count * self.family.constant(self.y[i], w, shape)
+        };
+        (0..self.n()).map(of_row).sum()
     }
 
     /// Means.
