@@ -83,7 +83,8 @@ residual_df <- function(spec) {
   used <- (spec$weights %||% rep(1, n)) > 0
   x <- Matrix::Matrix(unit_columns(column_matrix(spec$x, n)), sparse = TRUE)
   z <- do.call(cbind, lapply(spec$terms, unit_z))
-  df <- sum(used) - rank_of(cbind(x, z)[used, , drop = FALSE])
+  counts <- spec$counts %||% rep(1, n)
+  df <- sum(counts[used]) - rank_of(cbind(x, z)[used, , drop = FALSE])
   if (df > 0) df else abort_no_df()
 }
 

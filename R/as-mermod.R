@@ -33,7 +33,7 @@ as_merMod <- function(object, ...) {
   check_fit(object, "object")
   need_package("lme4", "as_merMod()")
   check_convertible(object)
-  mermod_of(object)
+  mermod_of(with_all_rows(object))
 }
 
 #' lme4's object of one kind of fit

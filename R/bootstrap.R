@@ -71,6 +71,7 @@ bootstrap.rlmm <- function(
     "`bootMer(fit, FUN)` fits each replicate as `rlmm()` does."
   )
   seed <- seed %||% draw_seed()
+  object <- with_all_rows(object)
   drawn <- run_bootstrap(object, seq_len(n), seed, how, progress)
   new_bootstrap(drawn, object, seed, how)
 }

@@ -60,6 +60,7 @@ cAIC.rlmm <- function(object, theta = c("estimated", "known"), ...) {
     abort_with_strata("`cAIC()`")
   }
   theta <- one_of(theta, c("estimated", "known"), "theta")
+  object <- with_all_rows(object)
   loglik <- sum(row_loglik(object))
   of_fitted <- if (theta == "known") {
     sum(fit_leverage(object))

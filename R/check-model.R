@@ -2,12 +2,13 @@
 
 check_model <- function(spec, random, fixed, checks) {
   check_response(spec$y, fixed, checks$response_not_const)
-  n <- length(spec$y)
+  # Rows may stand for several equal ones.
+  n <- if (is.null(spec$counts)) length(spec$y) else sum(spec$counts)
   p <- count_columns(spec$x) + sum(fixed$large$is_column)
   check_counts(n, p, spec$sigma)
   check_terms(random, n, checks, spec)
   if (checks$scalex != "ignore") {
-    check_scale(column_matrix(spec$x, n), checks$scalex)
+    check_scale(column_matrix(spec$x, length(spec$y)), checks$scalex)
   }
 }
 

@@ -22,6 +22,7 @@
 #'   [influence.rlmm()]), for grouping factors of up to 3,000 levels.
 #' * Overdispersion, for families without a dispersion: the sum of squared Pearson residuals over
 #'   the residual degrees of freedom.
+#' * Rows: a fit of sums ([rlmm_sums()]) has none, and what is computed from them is left out.
 #' * Zeros: their number, and the mean and standard deviation of it that the model expects given its
 #'   random effects.
 #'
@@ -54,17 +55,23 @@ diagnose.default <- function(object, ...) {
 #' @export
 diagnose.rlmm <- function(object, ...) {
   refuse_dots(...)
-  fit_frame(object)
-  facts <- list(
-    fit = object,
-    residuals = diagnostic_residuals(object),
-    leverage = fit_leverage(object),
-    modes = standardized_modes(object),
-    influence = influence_by_factor(object)
-  )
+  object <- with_all_rows(object)
+  facts <- list(fit = object, modes = standardized_modes(object))
+  if (is.null(object$sums)) {
+    fit_frame(object)
+    facts <- c(facts, facts_of_rows(object))
+  }
   table <- finding_table(facts)
   facts$leverage <- NULL
   structure(c(list(checks = table), facts), class = "rlmm_diagnosis")
+}
+
+facts_of_rows <- function(fit) {
+  list(
+    residuals = diagnostic_residuals(fit),
+    leverage = fit_leverage(fit),
+    influence = influence_by_factor(fit)
+  )
 }
 
 # What each check found, in rows; a check may find several things, or none.
@@ -132,6 +139,7 @@ diagnostic_checks <- list(
   Singularity = \(facts) singularity_finding(facts$fit),
   Separation = \(facts) separation_finding(facts$fit),
   Levels = \(facts) levels_finding(facts$fit),
+  Rows = \(facts) rows_finding(facts$fit),
   Residuals = \(facts) residuals_finding(facts$residuals),
   Spread = \(facts) spread_finding(facts$residuals, facts$fit),
   `Random effects` = \(facts) modes_finding(facts$modes),
@@ -189,11 +197,23 @@ levels_finding <- function(fit) {
   finding(look_if(few), paste0(texts, hint))
 }
 
+rows_finding <- function(fit) {
+  if (!is.null(fit$sums)) {
+    finding(
+      "look",
+      "The fit holds sums: without rows, residuals and influence aren't judged."
+    )
+  }
+}
+
 plural_each <- function(n, one) {
   vapply(n, plural, "", one = one, USE.NAMES = FALSE)
 }
 
 residuals_finding <- function(r) {
+  if (is.null(r)) {
+    return(NULL)
+  }
   z <- r[is.finite(r)]
   centred <- (z - mean(z)) / stats::sd(z)
   skewness <- mean(centred^3)
@@ -213,6 +233,9 @@ residuals_finding <- function(r) {
 }
 
 spread_finding <- function(r, fit) {
+  if (is.null(r)) {
+    return(NULL)
+  }
   ok <- is.finite(r)
   if (length(unique(fit$fitted[ok])) < 3L) {
     return(NULL)
@@ -254,6 +277,9 @@ format_p <- function(p) {
 }
 
 leverage_finding <- function(leverage, fit) {
+  if (is.null(leverage)) {
+    return(NULL)
+  }
   # In a balanced design many are equal but for rounding.
   at <- which(leverage >= max(leverage) - 1e-8)[1L]
   text <- "%.1f effective parameters; the largest leverage is %.2f, of row %s."

@@ -26,7 +26,8 @@ fit_leverage.rlmm_lmm <- function(fit) core_leverage(fit_spec(fit), fit$theta)
 
 #' @export
 fit_leverage.rlmm_glmm <- function(fit) {
-  core_glmm_leverage(fit_spec(fit), fit$parameters)
+  leverage <- core_glmm_leverage(fit_spec(fit), fit$parameters)
+  leverage / (frame_counts(fit$frame) %||% 1)
 }
 
 #' Optimize the criterion of a fit again

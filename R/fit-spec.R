@@ -46,6 +46,7 @@ fit_spec.rlmm_glmm <- function(fit, y = NULL) {
     x = fixed_columns(fit),
     y = response$y,
     weights = response$weights,
+    counts = frame_counts(frame),
     offset = total_offset(frame),
     terms = fit_terms(fit),
     reml = FALSE,

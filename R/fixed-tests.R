@@ -141,7 +141,7 @@ given_tests <- function(fit, ddf, vcov, cluster) {
 
 robust_tests <- function(fit, ddf, type, cluster) {
   type <- one_of_words(type, robust_types, "vcov")
-  found <- robust_covariance(fit, type, read_clusters(fit, cluster))
+  found <- robust_by(fit, type, cluster)
   tests <- if (ddf == "satterthwaite") {
     sandwich_tests(found)
   } else {

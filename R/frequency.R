@@ -14,11 +14,23 @@ repeat_rows <- function(frame) {
     return(frame)
   }
   check_frequencies(weights)
+  if (!is.null(frame_counts(frame))) {
+    return(multiplied_counts(frame, round(weights)))
+  }
   times <- rep(seq_len(nrow(frame)), round(weights))
   kept <- setdiff(names(frame), "(weights)")
   repeated <- drop_unused(frame[times, kept, drop = FALSE])
   attr(repeated, "terms") <- attr(frame, "terms")
   repeated
+}
+
+# Rows that count themselves needn't be repeated.
+multiplied_counts <- function(frame, weights) {
+  frame[[counts_name]] <- frame[[counts_name]] * weights
+  kept <- setdiff(names(frame), "(weights)")
+  counted <- drop_unused(frame[weights > 0, kept, drop = FALSE])
+  attr(counted, "terms") <- attr(frame, "terms")
+  counted
 }
 
 check_frequencies <- function(weights) {

@@ -6,7 +6,8 @@
 #' @noRd
 new_glmm_fit <- function(design, est, call, control) {
   unit <- effects_unit(design, est)
-  est$scales <- lapply(design$spec$terms, column_sizes, unit)
+  counts <- design$spec$counts
+  est$scales <- lapply(design$spec$terms, column_sizes, unit, counts)
   fit <- unclass(new_fit(design, est, call, control))
   fit$known_sigma <- !has_dispersion(design$family)
   fit$glmm <- fitted_glmm(design$spec$glmm, est)
@@ -31,9 +32,14 @@ fitted_glmm <- function(glmm, est) {
 }
 
 # Root mean square of each column of Z, in units of the linear predictor's scale.
-column_sizes <- function(core_term, unit) {
+column_sizes <- function(core_term, unit, counts = NULL) {
   z <- column_matrix(core_term$z, length(core_term$refs))
-  sqrt(colMeans(z^2)) * unit
+  squares <- if (is.null(counts)) {
+    colMeans(z^2)
+  } else {
+    colSums(counts * z^2) / sum(counts)
+  }
+  sqrt(squares) * unit
 }
 
 #' One over the standard deviation that a response lends to the linear predictor
@@ -45,7 +51,8 @@ effects_unit <- function(design, est) {
   if (est$relative || !has_dispersion(design$family)) {
     return(1)
   }
-  weight <- mean(est$working_weights)
+  n <- sum(design$spec$counts %||% length(est$working_weights))
+  weight <- sum(est$working_weights) / n
   if (is.finite(weight) && weight > 0) sqrt(weight) else 1
 }
 

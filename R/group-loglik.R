@@ -44,6 +44,7 @@ group_loglik <- function(object, by = c("group", "row"), ...) {
   check_fit(object, "object")
   refuse_dots(...)
   by <- one_of(by, c("group", "row"), "by")
+  object <- with_all_rows(object)
   if (by == "row") {
     return(row_named(object, row_loglik(object)))
   }
@@ -62,6 +63,7 @@ leave_group_out <- function(object, groups = NULL, refit = FALSE, ...) {
   refuse_dots(...)
   check_flag(refit, "refit")
   check_separable(object)
+  object <- with_all_rows(object)
   sets <- left_out_sets(object, groups)
   rows <- sets$rows
   of_others <- if (refit) refitted_parameters else stepped_parameters

@@ -74,6 +74,7 @@ influence.rlmm <- function(
   if (!is.null(one_step)) {
     check_flag(one_step, "one_step")
   }
+  model <- with_all_rows(model)
   sets <- deletion_sets(model, groups)
   way <- deletion_way(model, length(sets$rows), refit, one_step)
   found <- with_leverages(

@@ -145,6 +145,7 @@ glmm_spec <- function(spec, frame, approximation, random) {
   tell_levels(frame[[1L]], names(frame)[1L])
   check_quadrature(approximation$nodes, random)
   spec[c("y", "weights")] <- list(response$y, response$weights)
+  spec$counts <- frame_counts(frame)
   spec$glmm <- glmm_settings(approximation, spec)
   spec
 }

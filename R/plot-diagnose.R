@@ -17,16 +17,21 @@
 plot.rlmm_diagnosis <- function(x, which = 1:6, ...) {
   refuse_dots(...)
   need_package("lattice", "plot(diagnose(fit))")
-  panels <- list(
-    residual_picture(x),
-    spread_picture(x),
-    quantile_picture(x$residuals, "Residuals"),
-    modes_picture(x$modes),
-    distance_picture(x$influence),
-    last_picture(x)
-  )
-  panels <- panels[which]
+  panels <- pictures(x)[which]
   structure(panels[lengths(panels) > 0L], class = "rlmm_page")
+}
+
+# Of a fit without rows the random effects alone.
+pictures <- function(x) {
+  has_rows <- !is.null(x$residuals)
+  list(
+    if (has_rows) residual_picture(x),
+    if (has_rows) spread_picture(x),
+    if (has_rows) quantile_picture(x$residuals, "Residuals"),
+    modes_picture(x$modes),
+    if (has_rows) distance_picture(x$influence),
+    if (has_rows) last_picture(x)
+  )
 }
 
 # Six pictures on a page have small letters.

@@ -90,6 +90,7 @@ simulate_power.rlmm <- function(
   check_seed(seed)
   check_confidence(level)
   check_alpha(alpha)
+  object <- with_all_rows(object)
   extend <- check_extend(extend, object)
   object <- with_parameters(object, newparams)
   test <- read_test(test, object, choose_ddf(object, ddf))

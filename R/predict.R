@@ -47,7 +47,10 @@
 #'
 #' @param object A fitted model.
 #' @param newdata A data frame (or tibble, data.table, list) to predict for; default: the data of
-#'   the fit. Durations (`difftime`) may be in other units than those of the fit.
+#'   the fit. Durations (`difftime`) may be in other units than those of the fit. A table of a
+#'   database or of Arrow, or a function that reads chunks (see [rlmm_sums()]), is read a chunk at a
+#'   time; its predictions come in the order of its rows, which a database keeps only where
+#'   `dplyr::arrange()` says so.
 #' @param newparams A list with any of `beta`, `theta` and `sigma`, to use instead of the estimates.
 #'   A new theta rescales the random effects: b = Lambda(theta) u with the fitted spherical u.
 #' @param re.form Which random effects to include: `NULL` all of them, `NA` or `~0` none, or a
@@ -118,6 +121,9 @@ predict.rlmm <- function(
   marginal = FALSE,
   rankdeficient = c("warnif", "simple", "NA", "NAwarn")
 ) {
+  if (is_summed_up(newdata)) {
+    return(predict_table(object, newdata, match.call(), parent.frame()))
+  }
   warn_of_dots(..., also = old_re_form_names)
   if (...length()) {
     re.form <- old_re_form(re.form, ...)

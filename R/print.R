@@ -199,6 +199,7 @@ fit_notes <- function(fit) {
     held_note(fit),
     known_sigma_note(fit),
     strata_note(fit),
+    counted_note(fit),
     shape_note(fit),
     stopped_note(fit),
     separation_note(fit),

@@ -34,6 +34,7 @@ refit.rlmm <- function(
 ) {
   refuse_dots(...)
   expr <- substitute(newresp)
+  object <- with_all_rows(object)
   object$control <- control_of_refit(control, object)
   if (is_several(newresp, object)) {
     return(refit_each(object, newresp, newweights, match.call()))

@@ -24,6 +24,8 @@
 #' @param scaled Divide by sigma? (Quantile residuals are not.)
 #' @param seed For quantile residuals: a seed for the random part; the state of the generator is
 #'   then restored afterwards.
+#' @param newdata For a linear model: other rows with the response and all variables, such as those
+#'   that a fit of sums doesn't hold; a data frame, or what [rlmm_sums()] takes.
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples
@@ -49,6 +51,7 @@ residuals.rlmm <- function(
   ),
   scaled = FALSE,
   seed = NULL,
+  newdata = NULL,
   ...
 ) {
   refuse_dots(..., lme4_only = "verbose")
@@ -59,6 +62,9 @@ residuals.rlmm <- function(
     one_of(type, known, "type")
   }
   check_flag(scaled, "scaled")
+  if (!is.null(newdata)) {
+    return(residuals_of_rows(object, newdata, type, scaled))
+  }
   if (type %in% c("quantile", "dunn-smyth")) {
     r <- row_named(object, quantile_residuals(object, seed))
     return(stats::naresid(object$na_action, r))

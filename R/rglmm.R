@@ -7,7 +7,8 @@
 #'   1, logical, a factor (its first level is a failure), proportions with the numbers of trials as
 #'   `weights`, or `cbind(successes, failures)`.
 #' @param data A data frame (or tibble, data.table, list, environment) with the variables. Without
-#'   it they are looked up where the formula was written.
+#'   it they are looked up where the formula was written. Or a table that isn't in R's memory: see
+#'   Tables and equal rows.
 #' @param family A family object of R, a function that makes one, or its name: `binomial`,
 #'   `poisson`, `Gamma`, `inverse.gaussian`, `gaussian` with another link than the identity,
 #'   [nbinom1()], [nbinom2()], or `MASS::negative.binomial(theta)`. Links are logit, probit,
@@ -76,6 +77,16 @@
 #' lme4 1.1 leaves some of them out when `nAGQ` is greater than 1, and is lower by 1 for families
 #' with a dispersion.
 #'
+#' @section Tables and equal rows: Of a table in a database, an Arrow table or data set, or a function
+#' that reads chunks (all as in [rlmm_sums()]) the distinct rows of the model's variables are read,
+#' each with the number of its equals, which a database counts by `GROUP BY`. The fit is that of all
+#' rows, with their log-likelihood, `nobs()`, tests and predictions, for every family, also with
+#' weights, trials and offsets. Its model frame has the distinct rows and a column `(counts)`, and
+#' residuals and fitted values are theirs; what is about single rows (`simulate()`, `bootstrap()`,
+#' [influence()][influence.rlmm]) repeats them. More distinct rows than fit into the memory
+#' (`rlmm_control(memory_limit = )`) are refused: this is for covariates that are classes or
+#' rounded. Variables are computed row by row; rows with missing values are left out.
+#'
 #' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
 #' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a
 #' fit ends where nothing is left to gain, with a warning that names the effect. Levels of a
@@ -104,6 +115,17 @@
 #' # Rates: the logarithm of the exposure (invented here) is an offset
 #' cbpp$weeks <- rep(c(2, 4), 28)
 #' rglmm(incidence ~ period + (1 | herd), cbpp, family = poisson, offset = log(size * weeks))
+#'
+#' # Rows where they are: 128 of 403 counts are distinct rows of these variables.
+#' reader <- local({
+#'   is_next <- FALSE
+#'   function(reset) {
+#'     chunk <- if (is_next && !reset) grouseticks
+#'     is_next <<- reset
+#'     chunk
+#'   }
+#' })
+#' rglmm(TICKS ~ YEAR + (1 | LOCATION), reader, family = poisson)
 #'
 #' # A dispersion, estimated by maximum likelihood with the Laplace approximation that glmmTMB uses:
 #' grouseticks$share <- (grouseticks$TICKS + 1) / 10
@@ -145,6 +167,11 @@ rglmm <- function(
   extras <- given_expressions(
     c("subset", "weights", "offset", "mustart", "etastart")
   )
+  if (is_summed_up(data)) {
+    check_summed_call(call, c("subset", "na.action"))
+    data <- distinct_rows(formula, data, extras, control$memory_limit)
+  }
+  extras <- with_counts(extras, data)
   design <- model_design(
     formula,
     data,

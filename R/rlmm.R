@@ -171,8 +171,11 @@ linear_objective <- function(design) {
 }
 
 # Arguments that need all rows at once.
-check_summed_call <- function(call) {
-  given <- intersect(c("subset", "na.action", "dispersion"), names(call))
+check_summed_call <- function(
+  call,
+  of_rows = c("subset", "na.action", "dispersion")
+) {
+  given <- intersect(of_rows, names(call))
   if (length(given) == 0L) {
     return(invisible())
   }

@@ -89,6 +89,13 @@ robust_covariance <- function(fit, type, clusters) {
   UseMethod("robust_covariance")
 }
 
+#' A robust covariance matrix by the clusters that a user names, for a fit whose rows may stand for several equal ones
+#' @noRd
+robust_by <- function(fit, type, cluster) {
+  fit <- with_all_rows(fit)
+  robust_covariance(fit, type, read_clusters(fit, cluster))
+}
+
 #' @export
 robust_covariance.rlmm_lmm <- function(fit, type, clusters) {
   covariance <- 0 * fixed_covariance(fit)

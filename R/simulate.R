@@ -68,6 +68,9 @@ simulate.rlmm <- function(
     check_flag(use.u, "use.u")
     re.form <- if (use.u) NULL else NA
   }
+  if (is.null(newdata)) {
+    object <- with_all_rows(object)
+  }
   par <- model_parameters(object, newparams)
   hold <- selected_effects(object, re.form)
   # Everything that can fail is evaluated before the generator is touched.

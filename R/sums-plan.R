@@ -130,9 +130,9 @@ check_row_wise <- function(plan, rows, extras) {
   )
 }
 
-# Variables such as `x - mean(x)`, which half of the rows make different.
+# Variables such as `x - mean(x)`, or `cumsum(x)`, which the last half of the rows makes different.
 unlike_their_half <- function(plan, rows, extras) {
-  half <- seq_len(nrow(rows) %/% 2L)
+  half <- nrow(rows) %/% 2L + seq_len(nrow(rows) - nrow(rows) %/% 2L)
   if (length(half) == 0L || !is.data.frame(rows)) {
     return(character())
   }

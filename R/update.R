@@ -117,6 +117,8 @@ fit_changed <- function(fit, call, change) {
   args <- as.list(call)[-1]
   new <- if (!is.null(fit$sums)) {
     fit_from_sums(fit, args, change)
+  } else if (is_counted(fit) && !frame_suffices(fit, args, change)) {
+    fit_to_table(fit, args, change)
   } else if (frame_suffices(fit, args, change)) {
     tell_changed_data(fit, args, change)
     fit_to_frame(fit, args, change)
@@ -176,6 +178,9 @@ stored_arguments <- function(fit, args, change) {
 #' @noRd
 frame_as_data <- function(fit, plain) {
   data <- frame_data(fit)
+  if (is_counted(fit)) {
+    class(data) <- c("rlmm_counted_rows", "data.frame")
+  }
   if (plain) {
     return(data)
   }
@@ -299,7 +304,7 @@ fit_to_table <- function(fit, args, change) {
   }
   env <- rlang::env(
     change$caller,
-    fitter = rlmm,
+    fitter = fitting_function(fit, names(args)),
     new_data = data
   )
   args <- args[setdiff(names(args), setdiff("start", change$changed))]

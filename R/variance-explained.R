@@ -58,6 +58,7 @@ variance_explained <- function(
 ) {
   check_fit(object, "object")
   method <- one_of(method, c("theory", "delta", "trigamma"), "method")
+  object <- with_all_rows(object)
   all <- term_variances(object)
   is_observation <- n_levels(object) == n_rows(object)
   fixed <- fixed_part_variance(object)

@@ -71,7 +71,7 @@ vcov.rlmm <- function(
       type,
       model = fixed_covariance(object, sigm, use.hessian),
       `kenward-roger` = kenward_roger(object)$covariance,
-      robust_covariance(object, type, read_clusters(object, cluster))$covariance
+      robust_by(object, type, cluster)$covariance
     )
   }
   if (complete && !full) {

@@ -18,6 +18,10 @@
 #' emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`) are served by methods of our own, which
 #' need no lme4.
 #'
+#' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]) and with a large fixed factor,
+#' have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the degrees of freedom
+#' and the p-values of [summary()][summary.rlmm].
+#'
 #' # Functions that need `as_merMod()`
 #'
 #' A function that is no generic, and asks for lme4's class by name, takes `as_merMod(fit)`. Those
@@ -266,6 +270,9 @@ via_lme4 <- function(...) {
 }
 
 via_broom_mixed <- function(...) {
+  if (has_own_tables(..1) && .Generic %in% names(own_tables)) {
+    return(own_tables[[.Generic]](...))
+  }
   need_package("broom.mixed", paste0(.Generic, "()"))
   call_again(.Generic, .GenericDefEnv, as_merMod, ...)
 }

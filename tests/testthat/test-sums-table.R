@@ -106,10 +106,6 @@ test_that("what a database can't do is told", {
     rlmm(y ~ w + (1 | g), table, weights = w - 0.5),
     class = "rlmm_error_weights"
   )
-  expect_error(
-    rglmm(code ~ 1 + (1 | g), table, poisson),
-    class = "rlmm_error_argument"
-  )
 })
 
 test_that("statements that are taken along come back as sums", {
@@ -357,17 +353,6 @@ test_that("a table is only read", {
   expect_match(sent, "^SELECT")
 })
 
-test_that("a generalized model of a table names the memory that a copy needs", {
-  skip_without_database()
-  con <- local_database(plain_rows(), "rows")
-  error <- expect_error(
-    rglmm(count ~ x + (1 | g), dplyr::tbl(con, "rows"), poisson),
-    class = "rlmm_error_argument"
-  )
-  # 599 rows of 10 columns.
-  expect_match(conditionMessage(error), "599 rows needs about 4.5e-05 GiB")
-})
-
 test_that("a model with other columns goes back to the table", {
   skip_without_database()
   rows <- odd_rows()
@@ -462,4 +447,71 @@ test_that("a reader of record batches is read once, also where levels come first
     class = "rlmm_error_no_rows"
   )
   expect_match(conditionMessage(error), "read once")
+})
+
+test_that("predictions and residuals for the rows of a table, chunk by chunk", {
+  skip_without_database()
+  rows <- plain_rows()
+  con <- local_database(rows, "rows")
+  table <- dplyr::tbl(con, "rows")
+  fit <- rlmm(y ~ x + kind + offset(w) + (1 | g), rows, weights = w)
+  found <- rlmm(y ~ x + kind + offset(w) + (1 | g), table, weights = w)
+  chunk <- \(fit, ...) {
+    unname(predict(fit, table, ...))
+  }
+  expect_equal(chunk(found), unname(fitted(fit)), tolerance = 1e-6)
+  expect_named(predict(found, table), as.character(seq_len(nrow(rows))))
+  expect_equal(
+    predict(found, table, re.form = NA, se.fit = TRUE)$se.fit,
+    predict(fit, as.data.frame(table), re.form = NA, se.fit = TRUE)$se.fit,
+    tolerance = 1e-6
+  )
+  expect_equal(
+    predict(found, table, re.form = NA, interval = "confidence"),
+    predict(fit, as.data.frame(table), re.form = NA, interval = "confidence"),
+    tolerance = 1e-6
+  )
+  for (type in c("response", "pearson", "scaled")) {
+    expect_equal(
+      unname(residuals(found, type, newdata = table)),
+      unname(residuals(fit, type)),
+      tolerance = 1e-6
+    )
+  }
+  expect_equal(
+    residuals(found, newdata = rows[3:4, ]),
+    residuals(fit)[3:4],
+    tolerance = 1e-6
+  )
+  half <- dplyr::select(table, y, x)
+  expect_error(predict(found, half), class = "rlmm_error_newdata")
+  expect_error(
+    residuals(found, "quantile", newdata = table),
+    class = "rlmm_error_argument"
+  )
+  expect_error(
+    predict(found, dplyr::filter(table, x > 1e9)),
+    class = "rlmm_error_newdata"
+  )
+})
+
+test_that("predictions for Arrow's tables and readers", {
+  rows <- plain_rows()
+  fit <- rlmm(y ~ x + kind + (1 | g), rows)
+  at <- new.env()
+  chunks <- function(reset) {
+    at$first <- if (reset) -99 else at$first + 100
+    own <- seq_len(nrow(rows))
+    own <- own[own >= at$first & own < at$first + 100]
+    if (!reset && length(own) > 0) rows[own, ]
+  }
+  expect_equal(unname(predict(fit, chunks)), unname(fitted(fit)))
+  skip_if(!nzchar(system.file(package = "arrow")))
+  arrow <- \(name) getExportedValue("arrow", name)
+  table <- arrow("arrow_table")(rows)
+  expect_equal(unname(predict(fit, table)), unname(fitted(fit)))
+  folder <- withr::local_tempdir()
+  arrow("write_dataset")(rows, folder)
+  set <- arrow("open_dataset")(folder)
+  expect_equal(unname(predict(fit, set)), unname(fitted(fit)))
 })

@@ -362,3 +362,49 @@ test_that("a reader that doesn't go back is told of", {
   )
   expect_match(conditionMessage(error), "must go back to the first chunk")
 })
+
+test_that("tidy() and glance() of sums are those of broom.mixed from data", {
+  skip_if_not_installed("generics")
+  generics <- \(name) getExportedValue("generics", name)
+  formula <- Reaction ~ Days + (Days | Subject)
+  found <- rlmm(rlmm_sums(formula, sleepstudy))
+  fit <- rlmm(formula, sleepstudy)
+  table <- generics("tidy")(found, conf.int = TRUE)
+  expect_equal(table$estimate[1:2], unname(fixef(fit)), tolerance = 1e-6)
+  expect_equal(
+    table$df[1:2],
+    unname(coef(summary(fit))[, "df"]),
+    tolerance = 1e-6
+  )
+  expect_equal(
+    unname(as.matrix(table[1:2, c("conf.low", "conf.high")])),
+    unname(confint(fit, "beta_", method = "Wald")),
+    tolerance = 1e-6
+  )
+  modes <- generics("tidy")(found, effects = "ran_vals")
+  expect_equal(nrow(modes), 36L)
+  expect_error(
+    generics("tidy")(found, effects = "random"),
+    class = "rlmm_error_argument"
+  )
+  glance <- generics("glance")(found)
+  expect_equal(glance$BIC, BIC(fit), tolerance = 1e-8)
+  skip_if_not_installed("broom.mixed")
+  theirs <- generics("tidy")(fit)
+  expect_equal(table$term, theirs$term)
+  expect_equal(table$group, theirs$group)
+  expect_equal(table$estimate, theirs$estimate, tolerance = 1e-5)
+  expect_equal(table$std.error, theirs$std.error, tolerance = 1e-5)
+  expect_equal(glance, generics("glance")(fit), tolerance = 1e-8)
+})
+
+test_that("a diagnosis of sums leaves out what needs rows", {
+  found <- rlmm(rlmm_sums(Reaction ~ Days + (Days | Subject), sleepstudy))
+  diagnosis <- diagnose(found)
+  expect_setequal(
+    diagnosis$checks$check,
+    c("Convergence", "Singularity", "Levels", "Rows", "Random effects")
+  )
+  skip_if_not_installed("lattice")
+  expect_length(plot(diagnosis), 1L)
+})
