@@ -116,7 +116,7 @@
 #' cbpp$weeks <- rep(c(2, 4), 28)
 #' rglmm(incidence ~ period + (1 | herd), cbpp, family = poisson, offset = log(size * weeks))
 #'
-#' # Rows where they are: 128 of 403 counts are distinct rows of these variables.
+#' # Rows where they are: 284 of the 403 rows are distinct in these variables.
 #' reader <- local({
 #'   is_next <- FALSE
 #'   function(reset) {
