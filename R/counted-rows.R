@@ -1,8 +1,6 @@
 # Rows that count: of data outside of R's memory a generalized model takes the distinct rows of its
 # variables, each with the number of rows that are equal to it.
 
-counts_name <- "(counts)"
-
 #' The distinct rows of the variables of a model, and how often each occurs
 #' @param data A table, or a reader.
 #' @param limit Most memory that they may take, in GiB.
@@ -20,11 +18,6 @@ distinct_rows <- function(formula, data, extras, limit) {
   check_counted_variables(formula, rows, extras)
   class(rows) <- c("rlmm_counted_rows", "data.frame")
   rows
-}
-
-# Columns of the data among the variables; all of them where the formula has a dot.
-asked_columns <- function(variables, columns) {
-  if ("." %in% variables) columns else intersect(columns, variables)
 }
 
 # A variable such as `x - mean(x)` would be made of the distinct rows.
@@ -52,13 +45,11 @@ with_counts <- function(extras, data) {
   extras
 }
 
-frame_counts <- function(frame) frame[[counts_name]]
-
 # Tables ------------------------------------------------------------------------
 
 counted_rows_of_table <- function(table, variables, memory) {
   check_table_packages(table)
-  table <- dplyr::ungroup(table)
+  table <- ungrouped(table)
   columns <- asked_columns(variables, names_of_table(table))
   groups <- lapply(columns, as.name)
   grouped <- dplyr::group_by(rows_with(table, columns), !!!groups)
@@ -106,15 +97,6 @@ abort_too_many_distinct <- function(n, columns, memory) {
     c("rlmm_error_too_large", "rlmm_error_sums"),
     rows = n
   )
-}
-
-# Whole numbers of 64 bits as R's numbers, or as text where these have too few digits.
-without_long_integers <- function(x) {
-  if (!inherits(x, "integer64")) {
-    return(x)
-  }
-  numbers <- suppressWarnings(as.double(x))
-  if (all(abs(numbers) < 2^53)) numbers else as.character(x)
 }
 
 # Chunks ------------------------------------------------------------------------

@@ -1,4 +1,9 @@
-# Weights that count rows.
+# Weights that count rows, and rows that count.
+
+# The column of a frame that says how many equal rows each of its rows stands for.
+counts_name <- "(counts)"
+
+frame_counts <- function(frame) frame[[counts_name]]
 
 weight_types <- c("precision", "frequency")
 

@@ -275,3 +275,12 @@ new_argument <- function(fit, name, new) {
   }
   eval_variables(call("list", expr), new, environment(fit$formula))[[1]]
 }
+
+# The names of what is evaluated in new data.
+variables_of_fit <- function(fit) {
+  arguments <- lapply(c("weights", "offset"), \(name) {
+    fit$call[[name]] %||% fit$sums$arguments[[name]]
+  })
+  exprs <- c(list(stats::formula(fit)), arguments)
+  unique(unlist(lapply(exprs, all.vars)))
+}

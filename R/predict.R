@@ -409,3 +409,17 @@ old_re_form <- function(re_form, ...) {
   )
   ...elt(old[1L])
 }
+
+# Tables ------------------------------------------------------------------------
+
+#' The predictions of a call for the rows of a table
+#' @param call The call of predict(), which is evaluated anew for each chunk.
+#' @noRd
+predict_table <- function(fit, table, call, caller) {
+  call[[1L]] <- predict.rlmm
+  call$object <- fit
+  by_chunk(table, variables_of_fit(fit), \(rows) {
+    call$newdata <- rows
+    eval(call, caller)
+  })
+}

@@ -134,3 +134,47 @@ row_named <- function(fit, x) {
   names(x) <- row.names(fit_frame(fit))
   x
 }
+
+# Other rows --------------------------------------------------------------------
+
+#' Residuals of a linear model for rows that the fit doesn't hold
+#' @noRd
+residuals_of_rows <- function(fit, newdata, type, scaled) {
+  check_new_residuals(fit, type)
+  one <- \(rows) new_residuals(fit, rows, type, scaled)
+  if (is_summed_up(newdata)) {
+    by_chunk(newdata, variables_of_fit(fit), one)
+  } else {
+    one(newdata)
+  }
+}
+
+check_new_residuals <- function(fit, type) {
+  if (!isLMM.rlmm(fit)) {
+    abort_glmm(
+      "Residuals of new data",
+      "`predict()` takes `newdata`.",
+      "aren't"
+    )
+  }
+  if (type %in% c("quantile", "dunn-smyth")) {
+    abort_argument(
+      "Residuals of `newdata` are \"response\", \"pearson\" or \"scaled\" ones.",
+      x = it_is(type),
+      arg = "type"
+    )
+  }
+}
+
+new_residuals <- function(fit, rows, type, scaled) {
+  mean <- stats::predict(fit, rows)
+  new <- new_data(fit, rows)
+  response <- stats::formula(fit)[[2L]]
+  y <- eval_variables(call("list", response), new, environment(fit$formula))
+  r <- as.vector(y[[1L]]) - mean
+  weights <- new_argument(fit, "weights", new)
+  if (!is.null(weights) && !type %in% c("response", "working")) {
+    r <- sqrt(weights) * r
+  }
+  if (scaled || type == "scaled") r / fit$sigma else r
+}

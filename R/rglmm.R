@@ -117,15 +117,14 @@
 #' rglmm(incidence ~ period + (1 | herd), cbpp, family = poisson, offset = log(size * weeks))
 #'
 #' # Rows where they are: 284 of the 403 rows are distinct in these variables.
-#' reader <- local({
-#'   is_next <- FALSE
-#'   function(reset) {
-#'     chunk <- if (is_next && !reset) grouseticks
-#'     is_next <<- reset
-#'     chunk
-#'   }
-#' })
-#' rglmm(TICKS ~ YEAR + (1 | LOCATION), reader, family = poisson)
+#' at <- new.env()
+#' chunks <- function(reset) {
+#'   at$last <- if (reset) 0 else at$last + 100
+#'   rows <- seq_len(nrow(grouseticks))
+#'   rows <- rows[rows > at$last - 100 & rows <= at$last]
+#'   if (length(rows) > 0) grouseticks[rows, ]
+#' }
+#' rglmm(TICKS ~ YEAR + (1 | LOCATION), chunks, family = poisson)
 #'
 #' # A dispersion, estimated by maximum likelihood with the Laplace approximation that glmmTMB uses:
 #' grouseticks$share <- (grouseticks$TICKS + 1) / 10

@@ -1,76 +1,5 @@
 # Sums of data frames, one or many.
 
-#' A function that reads data in chunks, whatever they come in
-#' @noRd
-as_reader <- function(data) {
-  if (is.function(data)) {
-    return(data)
-  }
-  if (is_batch_reader(data)) {
-    return(batch_reader(data))
-  }
-  check_chunk(data)
-  # The only one of its chunks comes after a reset.
-  at <- new.env(parent = emptyenv())
-  function(reset) {
-    is_next <- !reset && isTRUE(at$start)
-    at$start <- reset
-    if (is_next) data
-  }
-}
-
-# A stream of record batches can be read once: those that were read are kept, to go back to them,
-# until [read_on()] says that nobody will.
-batch_reader <- function(batches) {
-  at <- new.env(parent = emptyenv())
-  at$kept <- list()
-  at$place <- 0L
-  at$goes_back <- TRUE
-  structure(
-    function(reset) {
-      if (reset) {
-        at$place <- 0L
-      } else {
-        batch <- next_batch(at, batches)
-        if (!is.null(batch)) as.data.frame(batch)
-      }
-    },
-    class = "rlmm_batch_reader",
-    state = at
-  )
-}
-
-next_batch <- function(at, batches) {
-  at$place <- at$place + 1L
-  if (at$place > length(at$kept)) {
-    at$kept[at$place] <- list(batches$read_next_batch())
-  }
-  batch <- at$kept[[at$place]]
-  if (!at$goes_back) {
-    at$kept[at$place] <- list(NULL)
-  }
-  batch
-}
-
-#' Tell a reader that it won't be asked to go back any more
-#' @noRd
-read_on <- function(reader) {
-  state <- attr(reader, "state")
-  if (!is.null(state)) {
-    state$goes_back <- FALSE
-  }
-}
-
-abort_empty_reader <- function(reader) {
-  hint <- if (inherits(reader, "rlmm_batch_reader")) {
-    c(i = "A reader of record batches can be read once: is it used up?")
-  }
-  abort_rlmm(
-    c("`data` must have at least one row.", hint),
-    "rlmm_error_no_rows"
-  )
-}
-
 # A function that doesn't go back has no first chunk at the second time.
 abort_no_way_back <- function() {
   abort_argument(
@@ -79,25 +8,6 @@ abort_no_way_back <- function() {
     i = "Chunks are read twice, as the levels of factors must be known first.",
     arg = "data"
   )
-}
-
-check_chunk <- function(chunk) {
-  if (is.data.frame(chunk)) {
-    return(invisible(chunk))
-  }
-  abort_argument(
-    "`data` must be a data frame, a table, or a function that reads data frames.",
-    x = it_is(chunk),
-    arg = "data"
-  )
-}
-
-next_chunk <- function(reader) {
-  chunk <- reader(FALSE)
-  while (is.data.frame(chunk) && nrow(chunk) == 0L) {
-    chunk <- reader(FALSE)
-  }
-  if (!is.null(chunk)) check_chunk(chunk)
 }
 
 #' Sums of all chunks; the reader is read twice only where levels must be known first

@@ -83,17 +83,6 @@ abort_engine <- function(cnd, table, made) {
   )
 }
 
-abort_unreadable <- function(cnd) {
-  abort_rlmm(
-    c(
-      "The table can't be read.",
-      x = deepest_message(cnd),
-      i = "Is the connection to the database still there?"
-    ),
-    c("rlmm_error_connection", "rlmm_error_sums")
-  )
-}
-
 abort_variable <- function(name, message) {
   abort_rlmm(
     c(
@@ -160,13 +149,4 @@ number_variables <- function(made) {
     z[!names(z) %in% c("(Intercept)", names(x))],
     if (!is.null(w)) list(weights = w)
   )
-}
-
-# What the engine itself said, below what others said of it: the first line, as drivers go on with
-# the statement.
-deepest_message <- function(cnd) {
-  while (!is.null(cnd$parent)) {
-    cnd <- cnd$parent
-  }
-  sub("[[:space:]]*\n.*$", "", conditionMessage(cnd))
 }

@@ -130,18 +130,24 @@ check_row_wise <- function(plan, rows, extras) {
   )
 }
 
-# Variables such as `x - mean(x)`, or `cumsum(x)`, which the last half of the rows makes different.
+# Variables such as `x - mean(x)`, or `cumsum(x)`, which one of the two halves of the rows makes
+# different.
 unlike_their_half <- function(plan, rows, extras) {
-  half <- nrow(rows) %/% 2L + seq_len(nrow(rows) - nrow(rows) %/% 2L)
-  if (length(half) == 0L || !is.data.frame(rows)) {
+  n <- if (is.data.frame(rows)) nrow(rows) else 0L
+  if (n < 2L) {
     return(character())
   }
   terms <- frame_terms(plan$parsed, formula_env(plan$formula), rows)
   of <- \(rows) eval_frame(terms, rows, NULL, plan$parsed$bars)
   all <- of(rows)
-  part <- of(rows[half, , drop = FALSE])
-  is_other <- \(name) !is_same_half(all[[name]], part[[name]], half)
-  Filter(is_other, names(all))
+  first <- seq_len(n %/% 2L)
+  halves <- list(first, setdiff(seq_len(n), first))
+  unlike <- lapply(halves, \(half) {
+    part <- of(rows[half, , drop = FALSE])
+    is_other <- \(name) !is_same_half(all[[name]], part[[name]], half)
+    Filter(is_other, names(all))
+  })
+  unique(unlist(unlike))
 }
 
 is_same_half <- function(whole, part, half) {

@@ -21,13 +21,6 @@ sums_of_table <- function(formula, table, extras, options) {
   sums_from_statements(results, attr(statements, "of"), made)
 }
 
-check_table_packages <- function(table) {
-  rlang::check_installed(
-    c("dplyr", if (inherits(table, "tbl_lazy")) "dbplyr"),
-    "to sum up a table that isn't in R's memory."
-  )
-}
-
 #' The table without rows in which a variable of the model is missing
 #' @noRd
 complete_table <- function(table, formula, extras) {

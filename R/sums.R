@@ -84,7 +84,7 @@ rlmm_sums <- function(
 sum_up <- function(formula, data, extras = NULL, options = list()) {
   if (is_lazy_table(data)) {
     check_table_packages(data)
-    sums_of_table(formula, dplyr::ungroup(data), extras, options)
+    sums_of_table(formula, ungrouped(data), extras, options)
   } else {
     sums_of_chunks(formula, as_reader(data), extras, options)
   }

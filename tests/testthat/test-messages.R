@@ -169,10 +169,9 @@ test_that("new data without the grouping factor", {
 
 test_that("tables that aren't in R's memory", {
   local_plain()
-  arrow <- structure(list(), class = c("ArrowTabular", "R6"))
   polars <- structure(list(src = 1), class = "RPolarsDataFrame")
   expect_snapshot({
-    show_conditions(rglmm(y ~ x + (1 | g), arrow, family = poisson))
+    show_conditions(rglmm(y ~ x + (1 | g), polars, family = poisson))
     show_conditions(rlmm(y ~ x + (1 | g), polars))
   })
 })

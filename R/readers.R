@@ -1,0 +1,173 @@
+# Data that come in chunks, from functions, record batches, tables and queries of tables.
+
+# Rows that are fetched at once.
+rows_fetched <- 100000L
+
+#' A function that reads data in chunks, whatever they come in
+#' @noRd
+as_reader <- function(data) {
+  if (is.function(data)) {
+    return(data)
+  }
+  if (is_batch_reader(data)) {
+    return(batch_reader(data))
+  }
+  check_chunk(data)
+  # The only one of its chunks comes after a reset.
+  at <- new.env(parent = emptyenv())
+  function(reset) {
+    is_next <- !reset && isTRUE(at$start)
+    at$start <- reset
+    if (is_next) data
+  }
+}
+
+# A stream of record batches can be read once: those that were read are kept, to go back to them,
+# until [read_on()] says that nobody will.
+batch_reader <- function(batches) {
+  at <- new.env(parent = emptyenv())
+  at$kept <- list()
+  at$place <- 0L
+  at$goes_back <- TRUE
+  structure(
+    function(reset) {
+      if (reset) {
+        at$place <- 0L
+      } else {
+        batch <- next_batch(at, batches)
+        if (!is.null(batch)) as.data.frame(batch)
+      }
+    },
+    class = "rlmm_batch_reader",
+    state = at
+  )
+}
+
+next_batch <- function(at, batches) {
+  at$place <- at$place + 1L
+  if (at$place > length(at$kept)) {
+    at$kept[at$place] <- list(batches$read_next_batch())
+  }
+  batch <- at$kept[[at$place]]
+  if (!at$goes_back) {
+    at$kept[at$place] <- list(NULL)
+  }
+  batch
+}
+
+#' Tell a reader that it won't be asked to go back any more
+#' @noRd
+read_on <- function(reader) {
+  state <- attr(reader, "state")
+  if (!is.null(state)) {
+    state$goes_back <- FALSE
+  }
+}
+
+abort_empty_reader <- function(reader) {
+  hint <- if (inherits(reader, "rlmm_batch_reader")) {
+    c(i = "A reader of record batches can be read once: is it used up?")
+  }
+  abort_rlmm(
+    c("`data` must have at least one row.", hint),
+    "rlmm_error_no_rows"
+  )
+}
+
+check_chunk <- function(chunk) {
+  if (is.data.frame(chunk)) {
+    return(invisible(chunk))
+  }
+  abort_argument(
+    "`data` must be a data frame, a table, or a function that reads data frames.",
+    x = it_is(chunk),
+    arg = "data"
+  )
+}
+
+next_chunk <- function(reader) {
+  chunk <- reader(FALSE)
+  while (is.data.frame(chunk) && nrow(chunk) == 0L) {
+    chunk <- reader(FALSE)
+  }
+  if (!is.null(chunk)) check_chunk(chunk)
+}
+
+# Of tables ---------------------------------------------------------------------
+
+#' What a function of data frames returns for the rows of a table, together
+#' @param table Data for which [is_summed_up()] holds.
+#' @param names Columns of the table that are wanted; `.` for all.
+#' @param one A function of a data frame, whose rows are numbered on from chunk to chunk.
+#' @noRd
+by_chunk <- function(table, names, one) {
+  at <- new.env(parent = emptyenv())
+  at$found <- list()
+  at$rows <- 0L
+  each_chunk(table, names, \(chunk) {
+    attr(chunk, "row.names") <- at$rows + seq_len(nrow(chunk))
+    at$rows <- at$rows + nrow(chunk)
+    at$found <- c(at$found, list(one(chunk)))
+  })
+  if (at$rows == 0L) {
+    abort_rlmm(
+      "`newdata` must have at least one row.",
+      c("rlmm_error_newdata", "rlmm_error_no_rows")
+    )
+  }
+  join_chunks(at$found)
+}
+
+# Vectors and matrices of one value, or row, per row; and lists of them.
+join_chunks <- function(found) {
+  first <- found[[1L]]
+  if (is.list(first)) {
+    names <- rlang::set_names(names(first))
+    return(lapply(names, \(name) join_chunks(lapply(found, `[[`, name))))
+  }
+  do.call(if (is.matrix(first)) rbind else c, found)
+}
+
+#' Hands the rows of a table on, some at a time
+#' @noRd
+each_chunk <- function(table, names, body) {
+  if (!is_lazy_table(table)) {
+    each_of_reader(as_reader(table), body)
+    return(invisible())
+  }
+  check_table_packages(table)
+  table <- ungrouped(table)
+  wanted <- lapply(asked_columns(names, names_of_table(table)), as.name)
+  if (length(wanted) > 0L) {
+    table <- dplyr::select(table, !!!wanted)
+  }
+  if (is_arrow(table)) {
+    batches <- getExportedValue("arrow", "as_record_batch_reader")(table)
+    each_of_reader(batch_reader(batches), body)
+  } else {
+    each_of_query(table, body)
+  }
+}
+
+each_of_reader <- function(reader, body) {
+  reader(TRUE)
+  read_on(reader)
+  while (!is.null(chunk <- next_chunk(reader))) {
+    body(as.data.frame(chunk))
+  }
+}
+
+each_of_query <- function(table, body) {
+  sent <- tryCatch(
+    DBI::dbSendQuery(dbplyr::remote_con(table), dbplyr::sql_render(table)),
+    error = abort_unreadable
+  )
+  on.exit(DBI::dbClearResult(sent))
+  fetch <- \() {
+    tryCatch(DBI::dbFetch(sent, n = rows_fetched), error = abort_unreadable)
+  }
+  while (nrow(chunk <- fetch()) > 0L) {
+    chunk[] <- lapply(chunk, without_long_integers)
+    body(chunk)
+  }
+}
