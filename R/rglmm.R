@@ -166,17 +166,13 @@ rglmm <- function(
   extras <- given_expressions(
     c("subset", "weights", "offset", "mustart", "etastart")
   )
-  if (is_summed_up(data)) {
-    check_summed_call(call, c("subset", "na.action"))
-    data <- distinct_rows(formula, data, extras, control$memory_limit)
-  }
-  extras <- with_counts(extras, data)
+  data <- rows_in_memory(formula, data, extras, control, call)
   design <- model_design(
     formula,
     data,
     REML = FALSE,
     control = control,
-    extras = extras,
+    extras = with_counts(extras, data),
     na_action = if (missing(na.action)) default_na_action(data) else na.action,
     contrasts = contrasts,
     approximation = likelihood,
@@ -186,6 +182,15 @@ rglmm <- function(
     return(glmm_function(design$spec, n_arguments(design$spec)))
   }
   fit_generalized(design, glmm_start(start, design), call, verbose)
+}
+
+# The data, or the distinct rows of data that aren't in R's memory.
+rows_in_memory <- function(formula, data, extras, control, call) {
+  if (!is_summed_up(data)) {
+    return(data)
+  }
+  check_summed_call(call, c("subset", "na.action"))
+  distinct_rows(formula, data, extras, control$memory_limit)
 }
 
 #' Fit a generalized model, once its design is known, and report what must be known of the fit
