@@ -69,16 +69,31 @@ reached_bounds <- function(profile, name, value) {
   ifelse(reached, bounds, NA)
 }
 
-#' The parameter as a function of zeta, over the points where zeta rises
+#' The parameter as a function of zeta, over the points where zeta rises from the estimate on
 #' @noRd
 monotone_inverse <- function(zeta, value) {
-  known <- is.finite(zeta) & is.finite(value)
-  highest <- cummax(replace(zeta, !known, -Inf))
-  rising <- known & !duplicated(highest) & zeta == highest
-  if (sum(rising) < 2L) {
+  zeta[!is.finite(value)] <- NA
+  rising <- rising_points(zeta)
+  if (length(rising) < 2L) {
     return(\(z) rep(NA_real_, length(z)))
   }
   rising_spline(zeta[rising], value[rising])
+}
+
+# On each side the points at which zeta is further from zero than at all nearer ones.
+rising_points <- function(zeta) {
+  centre <- which.min(abs(zeta))
+  above <- if (length(centre) > 0L) seq(centre, length(zeta))
+  below <- rev(seq_len(length(zeta) - length(above) + length(centre)))
+  lower <- below[is_record(-zeta[below])]
+  upper <- above[is_record(zeta[above])]
+  unique(c(rev(lower), upper))
+}
+
+is_record <- function(x) {
+  x[!is.finite(x)] <- -Inf
+  highest <- cummax(x)
+  is.finite(x) & x == highest & !duplicated(highest)
 }
 
 # Cubic splines of order four are the more accurate; next to a bound they may turn back.

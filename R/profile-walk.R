@@ -11,6 +11,9 @@
 walk_all <- function(problem, names, pace) {
   plan_of <- problem$plan %||% refit_plan
   plans <- lapply(rlang::set_names(names), \(name) plan_of(problem, name))
+  problem$without <- lapply(rlang::set_names(names), \(name) {
+    without_correlation(problem, plan_of, name)
+  })
   walks <- start_walks(problem, names, pace)
   tell <- progress_teller(length(walks), "Profiles")
   repeat {
@@ -118,10 +121,10 @@ with_next_value <- function(walk) {
 #' Walks with a point next to where the limits are
 #'
 #' Between points limits are interpolated, which is not accurate where zeta turns, as next to a
-#' bound. The point at an interpolated limit makes it accurate; a second one is rarely needed.
+#' bound. The point at an interpolated limit makes it accurate; more are rarely needed.
 #' @noRd
 with_marks <- function(problem, plans, walks, pace) {
-  for (round in 1:2) {
+  for (round in 1:3) {
     marked <- Map(\(walk) marked_walk(problem, walks, walk, pace), walks)
     lacking <- which(!vapply(marked, is.null, NA))
     if (length(lacking) == 0L) {
@@ -146,7 +149,7 @@ marked_walk <- function(problem, walks, walk, pace) {
   zeta <- vapply(points, `[[`, 0, "zeta")
   value <- vapply(points, `[[`, 0, "value")
   mark <- walk$side * pace$mark
-  if (min(abs(zeta - mark)) < 0.005 || mark < min(zeta) || mark > max(zeta)) {
+  if (min(abs(zeta - mark)) < 1e-4 || mark < min(zeta) || mark > max(zeta)) {
     return(NULL)
   }
   kind <- problem$kinds[[walk$name]]
@@ -247,9 +250,45 @@ with_point <- function(walk, point, pace) {
   walk
 }
 
+#' The fit with the lower deviance of those in which one of two correlated effects has no variance
+#'
+#' Their correlation can be anything there, so that no point of its profile has a larger deviance:
+#' far from the estimate this is the optimum, and the one that continues those before it isn't.
+#' @return The fit; `NULL` for other parameters, and where variances aren't parameters.
+#' @noRd
+without_correlation <- function(problem, plan_of, name) {
+  piece <- problem$pieces[[name]]
+  if (!identical(piece$kind, "cor") || is.null(piece$effects)) {
+    return(NULL)
+  }
+  is_sd <- vapply(problem$pieces, is_sd_of, NA, piece)
+  sds <- setdiff(names(problem$pieces)[is_sd], problem$held)
+  fits <- lapply(sds, \(sd) fit_at_zero(problem, plan_of(problem, sd), sd))
+  fits <- drop_null(fits)
+  objectives <- vapply(fits, `[[`, 0, "objective")
+  if (length(fits) > 0L) fits[[which.min(objectives)]]
+}
+
+# Whether a piece is the standard deviation of one of the effects of a correlation.
+is_sd_of <- function(piece, correlation) {
+  identical(piece$term, correlation$term) &&
+    piece$kind == "sd" &&
+    all(piece$effects %in% correlation$effects)
+}
+
+fit_at_zero <- function(problem, plan, name) {
+  walk <- start_walk(problem, name, -1, list(step = 1))
+  walk$value <- 0
+  fit_points(problem, rlang::set_names(list(plan), name), list(walk))[[1L]]
+}
+
 #' The point of a fit
 #' @noRd
 profile_point <- function(problem, walk, found) {
+  bound <- problem$without[[walk$name]]
+  if (!is.null(bound) && !is.null(found)) {
+    found <- if (found$objective > bound$objective) bound else found
+  }
   if (is.null(found)) {
     # What the fits tend to there, as those with a residual variance of zero.
     is_limit <- walk$value == walk$bound

@@ -15,7 +15,9 @@
 #' A fit by REML is fitted by maximum likelihood first. Beside the points at equal distances of zeta
 #' there is one next to each limit of level 95 %, so that these are accurate.
 #' Parameters that are held are left out. A standard deviation goes down to zero, a correlation to
-#' the ends of its range.
+#' the ends of its range; far from its estimate the optimum may be where one of the two effects has
+#' no variance, so that the correlation doesn't matter: zeta stays the same from there on, and the
+#' limit is the end of the range. (lme4 goes on with a local optimum, or warns.)
 #'
 #' The points of all parameters are fitted in parallel threads, each from the one before it
 #' (`rlmm_control(threads = )`). statsmodels' `profile_re()` is

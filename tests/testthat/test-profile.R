@@ -447,3 +447,20 @@ test_that("variances of generalized models, and of structures, are profiled, too
     )
   )
 })
+
+test_that("a correlation is never worse than a model without one of its effects", {
+  teeth <- as.data.frame(nlme::Orthodont)[-c(2, 9, 50), ]
+  by <- \(formula) rlmm(formula, teeth, REML = FALSE)
+  fit <- by(distance ~ age * Sex + (age | Subject))
+  # Without variance of an effect its correlation can be anything.
+  smaller <- list(
+    by(distance ~ age * Sex + (1 | Subject)),
+    by(distance ~ age * Sex + (0 + age | Subject))
+  )
+  most <- min(vapply(smaller, deviance, 0)) - deviance(fit)
+  made <- profile(fit, which = ".sig02")
+  made <- made[order(made$.sig02), ]
+  expect_true(all(diff(made$.zeta) > -1e-6))
+  expect_lte(max(made$.zeta^2), most + 1e-6)
+  expect_equal(made$.zeta[1]^2, most, tolerance = 1e-5)
+})
