@@ -84,9 +84,17 @@ glmer_parts <- function(fit) {
   parts
 }
 
-# The names of the coefficients, and the rows that were left out, are those of the fit.
+# The names of the coefficients, the rows that were left out, and the terms are those of the fit,
+# whose frame lme4 may have been given for data.
 like_fitted <- function(parts, fit) {
   colnames(parts$X) <- names(fit$beta)
+  names(parts$fr) <- sub("^offset\\(`(.*)`\\)$", "\\1", names(parts$fr))
+  terms <- all_terms(fit)
+  written <- Filter(is.call, terms_variables(terms))
+  names(written) <- vapply(written, deparse_one, "")
+  formula <- attr(parts$fr, "formula")
+  attr(parts$fr, "formula") <- of_expressions(formula, written)
+  attr(parts$fr, "terms") <- terms
   attr(parts$fr, "na.action") <- attr(fit_frame(fit), "na.action")
   parts
 }
@@ -213,12 +221,30 @@ by_rows <- function(fit, frame, data) {
 #' @noRd
 of_columns <- function(formula, columns) {
   if (is.call(formula) && deparse_one(formula) %in% columns) {
-    return(as.name(deparse_one(formula)))
+    column <- as.name(deparse_one(formula))
+    return(if (is_offset(formula)) call("offset", column) else column)
   }
   if (is.call(formula)) {
     formula[-1L] <- lapply(as.list(formula)[-1L], of_columns, columns)
   }
   formula
+}
+
+#' A formula in which names of columns are the expressions again
+#' @noRd
+of_expressions <- function(formula, written) {
+  if (is.name(formula)) {
+    return(written[[as.character(formula)]] %||% formula)
+  }
+  if (!is.call(formula)) {
+    return(formula)
+  }
+  formula[-1L] <- lapply(as.list(formula)[-1L], of_expressions, written)
+  if (is_offset(formula) && is_offset(formula[[2L]])) formula[[2L]] else formula
+}
+
+is_offset <- function(expr) {
+  is.call(expr) && identical(expr[[1L]], quote(offset))
 }
 
 # Which fits lme4 has a counterpart of ------------------------------------

@@ -421,10 +421,15 @@ read_formula <- function(formula, env) {
 }
 
 abort_no_formula <- function(formula) {
+  hint <- if (is.data.frame(formula)) {
+    "It comes before `data`; behind a pipe name it, `formula = `."
+  } else {
+    "For example `y ~ x + (1 | group)`."
+  }
   abort_argument(
     "`formula` must be a formula.",
     x = it_is(formula),
-    i = "For example `y ~ x + (1 | group)`.",
+    i = hint,
     arg = "formula"
   )
 }

@@ -174,6 +174,29 @@ test_that("a fit whose data are out of reach is converted by its frame", {
   expect_equal(lme4::fixef(as_merMod(fit)), fixef(fit), tolerance = 1e-8)
 })
 
+test_that("a fit through dots, whose data no one finds, is converted too", {
+  through <- function(fitter, ...) fitter(...)
+  formula <- TICKS ~ poly(cHEIGHT, 2) + offset(log(HEIGHT)) + (1 | BROOD)
+  arguments <- list(formula, grouseticks, family = poisson)
+  fit <- do.call(through, c(rglmm, arguments))
+  theirs <- do.call(through, c(lme4::glmer, arguments))
+  converted <- as_merMod(fit)
+  expect_identical(
+    deparse(formula(converted)),
+    deparse(formula(theirs))
+  )
+  expect_identical(names(model.frame(converted)), names(model.frame(theirs)))
+  for (of in list(lme4::fixef, fitted, \(x) lme4::getME(x, "offset"))) {
+    expect_equal(of(converted), of(theirs), tolerance = 1e-3)
+  }
+  new <- grouseticks[1:5, ]
+  expect_equal(
+    predict(converted, new),
+    predict(theirs, new),
+    tolerance = 1e-3
+  )
+})
+
 test_that("what lme4 has no counterpart of is told", {
   slim <- rlmm_control(slim = TRUE)
   expect_error(

@@ -329,3 +329,10 @@ test_that("codes, text and contrasts that the fit can't take are answered with w
     ))
   })
 })
+
+test_that("data before the formula", {
+  formula <- Reaction ~ Days + (1 | Subject)
+  expect_snapshot(writeLines(error_lines(rlmm(sleepstudy, formula))))
+  piped <- rlmm(formula = formula, sleepstudy)
+  expect_equal(fixef(piped), fixef(rlmm(formula, sleepstudy)))
+})
