@@ -47,7 +47,7 @@ theta_function <- function(spec, n_theta) {
 }
 
 glmm_function <- function(spec, n) {
-  force(spec)
+  spec <- merge_equal_rows(spec)$spec
   force(n)
   function(parameters) {
     if (!is.numeric(parameters) || length(parameters) != n) {

@@ -300,21 +300,28 @@ core_glmm_fit <- function(
 ) {
   control$progress <- isTRUE(control$progress %||% interactive())
   control$threads <- n_threads(control)
-  est <- unwrap(rust_glmm_fit(spec, lapply(start, as.double), control), spec)
+  merged <- merge_equal_rows(spec)
+  start <- lapply(start, as.double)
+  found <- unwrap(rust_glmm_fit(merged$spec, start, control), spec)
+  est <- for_all_rows(found, merged)
   end_if_interrupted(est$optsum$status, if (!is.null(keep)) \() keep(est))
   est
 }
 
 core_glmm_estimates <- function(spec, parameters) {
-  unwrap(rust_glmm_estimates(spec, as.double(parameters)))
+  merged <- merge_equal_rows(spec)
+  found <- unwrap(rust_glmm_estimates(merged$spec, as.double(parameters)))
+  for_all_rows(found, merged)
 }
 
 # The objective of a generalized model at one set of parameters, or at each column of a matrix.
 core_glmm_objective <- function(spec, parameters) {
+  spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_objective(spec, as.double(parameters)))
 }
 
 core_glmm_gradient <- function(spec, parameters) {
+  spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_gradient(spec, as.double(parameters)))
 }
 
@@ -322,21 +329,30 @@ core_glmm_gradient <- function(spec, parameters) {
 # a fast fit. It is `NULL` if the Hessian has a negative eigenvalue. `held` are indices of elements
 # of theta that are left out.
 core_glmm_covariance <- function(spec, parameters, held = integer()) {
+  spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_covariance(spec, as.double(parameters), held - 1L))
 }
 
 # The certificate of the parameters with its `gradient`, and the `covariance` of
 # core_glmm_covariance() (`NULL` of a fast fit).
 core_glmm_certificate <- function(spec, parameters, held = integer()) {
+  spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_certificate(spec, as.double(parameters), held - 1L))
 }
 
 core_glmm_cond_var <- function(spec, parameters) {
+  spec <- merge_equal_rows(spec)$spec
   unwrap(rust_glmm_cond_var(spec, as.double(parameters)))
 }
 
 core_glmm_leverage <- function(spec, parameters) {
-  unwrap(rust_glmm_leverage(spec, as.double(parameters)))
+  # That of all equal rows together is divided among them.
+  merged <- merge_equal_rows(spec)
+  found <- unwrap(rust_glmm_leverage(merged$spec, as.double(parameters)))
+  if (is.null(merged$at)) {
+    return(found)
+  }
+  (found / merged$spec$counts)[merged$at]
 }
 
 unwrap <- function(result, spec = NULL) {

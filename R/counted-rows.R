@@ -142,17 +142,6 @@ count_equal <- function(rows) {
   as_frame(columns, c(NA, -length(first)))
 }
 
-# A number for each row, the same of equal rows.
-code_of_rows <- function(columns, n) {
-  code <- rep(1, n)
-  for (x in columns) {
-    own <- match(x, unique(x))
-    code <- code + (own - 1) * max(code, 0)
-    code <- match(code, unique(code))
-  }
-  code
-}
-
 # Fits ----------------------------------------------------------------------------
 
 #' Whether the rows of a fit stand for several equal ones

@@ -87,6 +87,9 @@
 #' (`rlmm_control(memory_limit = )`) are refused: this is for covariates that are classes or
 #' rounded. Variables are computed row by row; rows with missing values are left out.
 #'
+#' Of a data frame of 5,000 rows and more, too, the fit works through the distinct rows, where these
+#' are at most half of them; nothing else of it shows that.
+#'
 #' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
 #' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a
 #' fit ends where nothing is left to gain, with a warning that names the effect. Levels of a

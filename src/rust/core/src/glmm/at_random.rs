@@ -43,7 +43,7 @@ impl GeneralizedLinearMixedModel {
             .collect();
         let start = &self.start_theta;
         let at = Coordinates::new(&self.covs, &self.held, &[], start);
-        at.has_few_data(self.pirls.rows.n(), &levels)
+        at.has_few_data(self.n_eff, &levels)
     }
 
     /// The fit, or the best one from random starts, which end when they are expected to lead to

@@ -60,7 +60,7 @@ impl GeneralizedLinearMixedModel {
             return Ok(best);
         }
         best = self.or_without_effects(fit, &known, best, observe);
-        let n = self.pirls.rows.n();
+        let n = self.n_eff;
         if n > MOST_ROWS {
             return self.left_at(fit, best);
         }

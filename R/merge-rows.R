@@ -1,0 +1,120 @@
+# Equal rows of a generalized model: the core works through the distinct ones, each with the number
+# of its equals, where they are at most half as many. All that it says of single rows is handed back
+# for every row.
+
+# Fewer rows are worked through faster than compared.
+least_rows_merged <- 5000L
+
+# Rows of the sample that tells about how many are equal.
+rows_sampled <- 20000L
+
+#' A spec with the distinct rows of a generalized model
+#' @return A list: `spec`, and, if that has other rows than the one given, `at`: for each row the
+#'   number of its equal; without it the spec is the given one.
+#' @noRd
+merge_equal_rows <- function(spec) {
+  n <- length(spec$y)
+  if (n < least_rows_merged || !is.null(spec$counts)) {
+    return(list(spec = spec))
+  }
+  values <- row_values(spec, n)
+  if (!has_many_equal(values, n)) {
+    return(list(spec = spec))
+  }
+  at <- code_of_rows(values, n)
+  counts <- tabulate(at)
+  if (length(counts) > n / 2) {
+    return(list(spec = spec))
+  }
+  merged <- spec_of_distinct(spec, match(seq_along(counts), at), n)
+  merged$counts <- as.double(counts)
+  list(spec = merged, at = at)
+}
+
+# All that makes one row of a spec unlike another, as vectors of n values.
+row_values <- function(spec, n) {
+  of_terms <- lapply(spec$terms, \(term) c(list(term$refs), term$z))
+  columns <- c(
+    spec[c("y", "weights", "offset")],
+    spec$x,
+    unlist(of_terms, recursive = FALSE)
+  )
+  vectors <- lapply(unname(columns), \(column) {
+    if (is.matrix(column)) {
+      lapply(seq_len(ncol(column)), \(j) column[, j])
+    } else if (length(column) == n) {
+      list(column)
+    }
+  })
+  unlist(vectors, recursive = FALSE)
+}
+
+#' Whether at most about half of the rows are distinct
+#'
+#' Of m rows drawn out of D equally frequent kinds, about m^2 / 2D are the equals of earlier ones.
+#' @noRd
+has_many_equal <- function(values, n) {
+  m <- min(n, rows_sampled)
+  rows <- if (m < n) scattered_rows(m, n) else seq_len(n)
+  code <- code_of_rows(lapply(values, `[`, rows), length(rows))
+  equals <- length(rows) - max(code)
+  expected <- length(rows)^2 / n
+  equals > if (m < n) expected else n / 2
+}
+
+# Rows that look drawn at random, always the same ones, and the state of the generator stays.
+scattered_rows <- function(m, n) {
+  share <- (sin(seq_len(m)) * 43758.5453) %% 1
+  unique(floor(share * n) + 1)
+}
+
+#' A number for each row, the same of equal rows, counted in the order of their first
+#' @param columns Vectors of n values.
+#' @noRd
+code_of_rows <- function(columns, n) {
+  code <- rep(1, n)
+  for (x in columns) {
+    own <- match(x, unique(x))
+    code <- code + (own - 1) * max(code, 0)
+    code <- match(code, unique(code))
+  }
+  code
+}
+
+spec_of_distinct <- function(spec, rows, n) {
+  for (name in c("y", "weights", "offset")) {
+    spec[[name]] <- spec[[name]][rows]
+  }
+  spec$x <- lapply(spec$x, rows_of_column, rows, n)
+  spec$terms <- lapply(spec$terms, \(term) {
+    term$refs <- term$refs[rows]
+    term$z <- lapply(term$z, rows_of_column, rows, n)
+    term
+  })
+  spec
+}
+
+rows_of_column <- function(column, rows, n) {
+  if (is.matrix(column)) {
+    column[rows, , drop = FALSE]
+  } else if (length(column) == n) {
+    column[rows]
+  } else {
+    column
+  }
+}
+
+#' Estimates of a spec of distinct rows, for all rows
+#' @param merged What [merge_equal_rows()] returns.
+#' @noRd
+for_all_rows <- function(est, merged) {
+  at <- merged$at
+  if (is.null(at)) {
+    return(est)
+  }
+  est$working_weights <- est$working_weights / merged$spec$counts
+  for (name in c("eta", "fitted", "working_weights")) {
+    est[[name]] <- est[[name]][at]
+  }
+  est
+}
