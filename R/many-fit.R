@@ -53,10 +53,14 @@ fit_pattern <- function(spec, y, keep, control, start) {
     spec <- spec_rows(spec, keep)
     y <- y[keep, , drop = FALSE]
   }
-  found <- tryCatch(
-    core_fit_columns(spec, y, start, control),
-    rlmm_error = \(cnd) no_fits(spec, ncol(y), core_reason(cnd))
-  )
+  found <- if (any(keep)) {
+    tryCatch(
+      core_fit_columns(spec, y, start, control),
+      rlmm_error = \(cnd) no_fits(spec, ncol(y), core_reason(cnd))
+    )
+  } else {
+    no_fits(spec, ncol(y), "All its values are missing.")
+  }
   found <- in_rows(found, has_df = is.null(spec$glmm) && control$df)
   found$nobs <- rep(spec_nobs(spec), ncol(y))
   found
@@ -84,7 +88,8 @@ no_fits <- function(spec, n, reason) {
   n_theta <- n_arguments(replace(spec, "glmm", list(NULL)))
   missing <- rep(NA_real_, n)
   of_beta <- matrix(NA_real_, count_columns(spec$x), n)
-  list(
+  # A list that held `NULL` would name what other patterns of missing values don't have.
+  drop_null(list(
     beta = of_beta,
     std_error = of_beta,
     df = of_beta,
@@ -94,7 +99,7 @@ no_fits <- function(spec, n, reason) {
     objective = missing,
     verdict = rep(NA_character_, n),
     error = rep(reason, n)
-  )
+  ))
 }
 
 #' The part of a spec that belongs to some rows

@@ -359,3 +359,26 @@ test_that("weights of each response are those of a loop", {
     ))
   })
 })
+
+test_that("responses without values or with too few fail alone, also the first ones", {
+  y <- matrix(sin(seq_len(240)^2), 60)
+  y[, 1] <- NA
+  y[-(1:2), 2] <- NA
+  data <- data.frame(g = gl(15, 4), x = cos(seq_len(60)))
+  found <- rlmm_many(y ~ x + (1 | g), data)
+  expect_identical(
+    unname(found$error[1]),
+    "All its values are missing."
+  )
+  expect_match(found$error[[2]], "more observations")
+  expect_identical(unname(is.na(found$error)), c(FALSE, FALSE, TRUE, TRUE))
+  one <- rlmm(y[, 3] ~ x + (1 | g), data)
+  expect_equal(found$beta[3, ], fixef(one), tolerance = 1e-6)
+  counts <- cbind(NA_real_, seq_len(60) %% 4)
+  generalized <- rglmm_many(counts ~ x + (1 | g), data, family = poisson)
+  expect_identical(unname(is.na(generalized$beta[, 1])), c(TRUE, FALSE))
+  expect_identical(
+    unname(rglmm_many(counts ~ x + (1 | g), data, family = nbinom2())$error[1]),
+    "All its values are missing."
+  )
+})
