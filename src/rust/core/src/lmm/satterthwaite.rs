@@ -11,8 +11,9 @@ use crate::tolerances::{FLAT_CURVATURE, KNOWN_SD, NO_CURVATURE};
 impl LinearMixedModel {
     /// The degrees of freedom at `theta`: `2 v^2 / (g'Ag)` with v the estimated variance of a fixed
     /// effect, g its gradient in (theta, sigma), and A the covariance of these. An element of theta
-    /// that is zero on the diagonal of Lambda counts as known. Not a number where the Hessian has a
-    /// negative eigenvalue; none for a model whose theta has other bounds, or is held.
+    /// that is zero on the diagonal of Lambda, or in a column of Lambda that is zero, counts as
+    /// known. Not a number where the Hessian has a negative eigenvalue; none for a model whose theta
+    /// has other bounds, or is held.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.
@@ -60,15 +61,37 @@ impl LinearMixedModel {
     // Elements of (theta, sigma) that aren't known.
     fn free_parameters(&self, theta: &[f64]) -> Vec<usize> {
         let step_sizes = self.step_sizes();
+        let is_zero: Vec<bool> = theta
+            .iter()
+            .zip(&step_sizes)
+            .map(|(value, step)| value.abs() < KNOWN_SD * step)
+            .collect();
+        let is_empty = self.in_empty_columns(&is_zero);
         let is_free = |&j: &usize| {
             let is_bounded = self.domain.lower[j] == 0.0;
-            !is_bounded || theta[j].abs() >= KNOWN_SD * step_sizes[j]
+            !(is_empty[j] || is_bounded && is_zero[j])
         };
         let mut free: Vec<usize> = (0..theta.len()).filter(is_free).collect();
         if self.likelihood.sigma.is_none() {
             free.push(theta.len());
         }
         free
+    }
+
+    // Elements of theta in a column of Lambda that is zero: those below its diagonal add to the
+    // variances of other columns only, and the criterion is flat in them.
+    fn in_empty_columns(&self, is_zero: &[bool]) -> Vec<bool> {
+        let mut is_empty = is_zero.to_vec();
+        for cov in self.engine.covs() {
+            let mut is_used = vec![false; cov.vsize()];
+            cov.for_each_parameter(|_, column, index| {
+                is_used[column] |= !is_zero[index];
+            });
+            cov.for_each_parameter(|_, column, index| {
+                is_empty[index] &= !is_used[column];
+            });
+        }
+        is_empty
     }
 }
 
