@@ -38,7 +38,8 @@
 #' default start at other scales and correlations and without some effects; up to 40
 #' rows [rlmm()] also from random starts, always the same ones, until fewer than one start in 200 is expected to lead to an
 #' optimum that hasn't been found (Boender and Rinnooy Kan, 1987), or the searches would take long.
-#' Another `start`, or [allFit()], may still find a lower optimum.
+#' Another `start`, or [allFit()], may still find a lower optimum. A search from a given `start`, by
+#' another optimizer, or with the iterative engine tries no other one: its certificate says so.
 #'
 #' With `G` the derivative of the objective in the (relative) covariance matrix of a term, an
 #' optimum has `G` without negative eigenvalues. `lambda_min` is the smallest, with each column of
@@ -63,7 +64,8 @@
 #'   exact one would cost too much; `"differences"`), `suspects` (the terms without a bound,
 #'   those that can't be identified, or those that make rounding errors large), `noise` (only of the
 #'   iterative engine: see [rlmm_control()]), `status` of the optimizer, `linear` (is it a linear
-#'   model?),
+#'   model?), `starts` (`"several"`, or `"one"`, where no other start was tried: one was given, or
+#'   another optimizer, or the engine is the iterative one),
 #'   `terms` (a data frame: `term`, `rank`, `size`, `lambda_min`, `gain`) and `directions` (for each
 #'   term the combination of effects that belongs to `lambda_min`).
 #' @seealso [is_singular()], [opt_summary()], [allFit()], and `vignette("convergence")`.
@@ -79,11 +81,20 @@ certificate <- function(object) {
   }
   found$status <- object$optsum$status
   found$linear <- isLMM.rlmm(object)
+  found$starts <- starts_searched(object)
   found$singularity <- is_singular(object)
   structure(
     with_terms(found, object$random),
     class = "rlmm_certificate"
   )
+}
+
+# From the default start the optimizers of this package go on from others where several optima are
+# common; from a given one they don't, nor do others.
+starts_searched <- function(fit) {
+  is_own <- fit$optsum$optimizer %in% c("newton", "bfgs")
+  is_default <- is.null(fit$call$start) && is_own && !is_iterative(fit)
+  if (is_default) "several" else "one"
 }
 
 # What the certificate says of each term, by its name.
@@ -191,8 +202,17 @@ certificate_facts <- function(x, digits) {
     `Predicted decrease` = paste(decrease, "(by a Newton step)"),
     `Largest gradient` = format(x$gradient_norm, digits = digits),
     `Hessian` = curvature_phrase(x$curvatures, x$hessian, digits),
+    `Scope` = scope_phrase(x$starts),
     `Noise` = if (!is.null(x$noise)) noise_phrase(x$noise)
   )
+}
+
+scope_phrase <- function(starts) {
+  if (identical(starts, "one")) {
+    "local, from one start: another optimum may be lower, see `allFit()`"
+  } else {
+    "local; lower optima are looked for where they are common"
+  }
 }
 
 noise_phrase <- function(noise) {

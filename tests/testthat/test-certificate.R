@@ -322,3 +322,21 @@ test_that("the correlation of effects that don't vary isn't called unidentified"
     expect_identical(fit$optsum$certificate$verdict, "optimal")
   }
 })
+
+test_that("a certificate says where a search tried one start only", {
+  # Of the optima of this model (x lies far from zero) the one near a given start is 69 above the
+  # lowest, at which both variances are zero (lme4 finds it).
+  data <- utils::read.csv(test_path("optima", "lmm-3362.csv"))
+  data$g <- factor(data$g)
+  fit <- \(...) {
+    suppressMessages(rlmm(y ~ 1 + (x || g), data, FALSE, weights = w, ...))
+  }
+  given <- certificate(fit(start = c(5, 5)))
+  expect_identical(given$starts, "one")
+  expect_match(format(given), "^Scope: +local, from one start", all = FALSE)
+  found <- certificate(fit())
+  expect_identical(found$starts, "several")
+  expect_match(format(found), "^Scope: +local; lower", all = FALSE)
+  other <- fit(control = rlmm_control(optimizer = "bobyqa"))
+  expect_identical(certificate(other)$starts, "one")
+})
