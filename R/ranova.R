@@ -107,7 +107,7 @@ format_test_column <- function(values, name, digits) {
   text <- if (startsWith(name, "Pr(")) {
     format.pval(
       values,
-      digits = max(1, digits - 3),
+      digits = max(1, digits - 1),
       na.form = ""
     )
   } else {
