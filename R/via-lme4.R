@@ -33,7 +33,8 @@
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
-#'   (ours is [cAIC()]); mitml `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`.
+#'   (ours is [cAIC()]); arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; mitml
+#'   `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`.
 #'
 #' # Packages attached together
 #'
