@@ -42,7 +42,7 @@ mermod_of <- function(fit) UseMethod("mermod_of")
 
 #' @export
 mermod_of.rlmm_lmm <- function(fit) {
-  control <- lme4::lmerControl(check.conv.singular = "ignore")
+  control <- do.call(lme4::lmerControl, unchecked)
   own <- list(REML = fit$reml, control = control)
   parts <- do.call(lme4::lFormula, c(mermod_arguments(fit), own))
   parts <- like_fitted(parts, fit)
@@ -75,8 +75,16 @@ mermod_of.rlmm_glmm <- function(fit) {
   with_derivatives(made, glmm_derivatives(fit))
 }
 
+# The model was checked, by the user's own choice of checks, when it was fitted.
+unchecked <- list(
+  check.conv.singular = "ignore",
+  check.nobs.vs.nlev = "ignore",
+  check.nobs.vs.nRE = "ignore",
+  check.nlev.gtr.1 = "ignore"
+)
+
 glmer_parts <- function(fit) {
-  control <- lme4::glmerControl(check.conv.singular = "ignore")
+  control <- do.call(lme4::glmerControl, unchecked)
   arguments <- list(family = mermod_family(fit), control = control)
   parts <- do.call(lme4::glFormula, c(mermod_arguments(fit), arguments))
   parts <- like_fitted(parts, fit)
@@ -274,7 +282,16 @@ not_convertible <- function(fit) {
     term <- odd[[1L]]
     return(sprintf("`%s` has the structure %s.", term$label, term$structure))
   }
+  of_factor <- Filter(is_diagonal_of_factor, fit$random)
+  if (length(of_factor) > 0L) {
+    text <- "The effects of `%s` are those of a factor, which `||` of lme4 correlates."
+    return(sprintf(text, of_factor[[1L]]$label))
+  }
   unlike_lme4(fit)
+}
+
+is_diagonal_of_factor <- function(term) {
+  is_diagonal(term$structure) && !is.null(term$xlevels)
 }
 
 # What is held, known or estimated otherwise than lme4 can.
@@ -295,8 +312,21 @@ unlike_lme4 <- function(fit) {
 lme4_formula <- function(fit) {
   rewritten <- written_formula(fit)
   right <- length(rewritten)
-  rewritten[[right]] <- plain_bars(rewritten[[right]])
+  rewritten[[right]] <- without_odd_double_bars(plain_bars(rewritten[[right]]))
   rewritten
+}
+
+#' An expression without `||` where a name is no syntactic one: lme4, which writes such terms out as
+#' text, can't read them again
+#' @noRd
+without_odd_double_bars <- function(expression) {
+  bars <- Filter(is_odd_double_bar, split_bars(expression)$bars)
+  expand_bars(expression, bars, lapply(bars, bar_parts))
+}
+
+is_odd_double_bar <- function(bar) {
+  names <- all.vars(bar)
+  call_name(bar) == "||" && any(names != make.names(names))
 }
 
 # From lme4 ---------------------------------------------------------------

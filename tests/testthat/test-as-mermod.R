@@ -217,3 +217,45 @@ test_that("what lme4 has no counterpart of is told", {
     writeLines(error_lines(as_rlmm(lm(dist ~ speed, cars))))
   })
 })
+
+test_that("names that aren't syntactic stand in double bars of lme4's object", {
+  skip_if_not_installed("lme4")
+  data <- transform(sleepstudy, `the subject` = Subject, check.names = FALSE)
+  data$`the days` <- data$Days
+  forms <- c(
+    Reaction ~ Days + (Days || `the subject`),
+    Reaction ~ `the days` + (`the days` || Subject)
+  )
+  for (form in forms) {
+    fit <- rlmm(form, data)
+    theirs <- as_merMod(fit)
+    expect_equal(c(logLik(theirs)), c(logLik(fit)), tolerance = 1e-10)
+    expect_equal(
+      unname(as.data.frame(lme4::VarCorr(theirs))$vcov),
+      as.data.frame(VarCorr(fit))$vcov,
+      tolerance = 1e-8
+    )
+  }
+})
+
+test_that("what the user chose not to check isn't checked again for lme4's object", {
+  skip_if_not_installed("lme4")
+  control <- rlmm_control(check_nobs_vs_nlev = "ignore")
+  form <- Reaction ~ Days + (1 | Subject) + (1 | Subject:Days)
+  fit <- suppressMessages(rlmm(form, sleepstudy, control = control))
+  theirs <- as_merMod(fit)
+  expect_equal(c(logLik(theirs)), c(logLik(fit)), tolerance = 1e-8)
+})
+
+test_that("independent effects of a factor are none of lme4's", {
+  skip_if_not_installed("lme4")
+  data <- transform(sleepstudy, late = factor(Days > 4))
+  fit <- suppressMessages(rlmm(Reaction ~ late + diag(late | Subject), data))
+  expect_error(as_merMod(fit), class = "rlmm_error_as_mermod")
+  expect_match(
+    error_lines(as_merMod(fit)),
+    "which `||` of lme4 correlates",
+    fixed = TRUE,
+    all = FALSE
+  )
+})
