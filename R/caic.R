@@ -17,8 +17,9 @@
 #' as a difference takes the place of the derivative: `y_i` times the change of the logarithm of the
 #' fitted mean when `y_i` is one less, summed up, has no bias for Poisson models, whatever is
 #' estimated (Lian 2012), and its like for binomial ones only that of the fitted probabilities
-#' (Saefken et al. 2014). That takes a fit for each row; `theta = "known"` takes none, and is the
-#' only one for other families and for weighted Poisson models.
+#' (Saefken et al. 2014). That takes a fit for each row, two minutes for the 7,584 answers of
+#' `lme4::VerbAgg`; `theta = "known"` takes none, and is the only one for other families and for
+#' weighted Poisson models.
 #'
 #' @param object A fit.
 #' @param theta `"estimated"` or `"known"`; see Details.
@@ -122,16 +123,40 @@ fitted_freedom.rlmm_glmm <- function(fit) {
   trials <- response$weights %||% rep(1, length(response$y))
   rows <- which(trials > 0)
   counts <- response$y * trials
-  of_row <- \(i) estimate(fit, i, counts, trials)
-  suppressMessages(sum(vapply(rows, of_row, 0)), classes = "rlmm_message")
+  tell <- progress_teller(length(rows), "Fits", fit$control$progress)
+  parts <- vapply(
+    seq_along(rows),
+    \(at) {
+      if (!is.null(tell)) {
+        tell(at)
+      }
+      covariance_part(fit, estimate, rows[at], counts, trials)
+    },
+    0
+  )
+  sum(parts)
 }
 
-# `NULL`: there is none for this family.
+# The part of a row; that other responses have singular fits isn't told.
+covariance_part <- function(fit, estimate, row, counts, trials) {
+  suppressMessages(
+    estimate(fit, row, counts, trials),
+    classes = "rlmm_message"
+  )
+}
+
+# `NULL`: there is none for this family, nor for counts that aren't whole.
 covariance_estimate <- function(fit) {
-  weights <- fit_response(fit)$weights
+  response <- fit_response(fit)
+  weights <- response$weights %||% 1
+  is_binomial <- fit$glmm$family == "binomial"
+  counts <- if (is_binomial) response$y * weights else response$y
+  if (any(abs(counts - round(counts)) > 1e-6)) {
+    return(NULL)
+  }
   switch(
     fit$glmm$family,
-    poisson = if (all(weights %||% 1 == 1)) poisson_covariance,
+    poisson = if (all(weights == 1)) poisson_covariance,
     binomial = binomial_covariance
   )
 }
