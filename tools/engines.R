@@ -226,6 +226,7 @@ compare <- function() {
     max(table[3:6]) < 1e-8,
     "The fits of all engines are those of a data frame to 1e-8."
   )
+  compare_generalized(con)
   others <- grep(
     "^SELECT",
     statements_sent(),
@@ -237,6 +238,29 @@ compare <- function() {
   check(length(others) == 0L, "Only SELECTs were sent.")
   check_left_behind()
   check_ended(connect("reader"))
+}
+
+# A generalized model, of which the engines count the equal rows, and predictions chunk by chunk.
+compare_generalized <- function(con) {
+  rows <- lectures()
+  formula <- I(y > 3) ~ service + (1 | dept)
+  fit <- rglmm(formula, rows, binomial)
+  tables <- list(
+    SQLite = sqlite_table(rows),
+    Arrow = arrow_files(rows),
+    PostgreSQL = tbl(con, "lectures")
+  )
+  for (engine in names(tables)) {
+    found <- rglmm(formula, tables[[engine]], binomial)
+    errors <- c(
+      abs(logLik(found) / logLik(fit) - 1),
+      abs(fixef(found) - fixef(fit)) / sqrt(diag(as.matrix(vcov(fit)))),
+      abs(sort(predict(fit, tables[[engine]])) - sort(predict(fit)))
+    )
+    text <- "%s counts %s distinct rows, of which the fit is that of all."
+    text <- sprintf(text, engine, nrow(model.frame(found)))
+    check(max(errors) < 1e-6 && nobs(found) == nrow(rows), text)
+  }
 }
 
 check_left_behind <- function() {
