@@ -15,16 +15,21 @@ distinct_rows <- function(formula, data, extras, limit) {
   } else {
     counted_rows_of_chunks(as_reader(data), variables, memory)
   }
-  check_counted_variables(formula, rows, extras)
+  rows <- with_counted_bases(formula, rows, extras, memory)
   class(rows) <- c("rlmm_counted_rows", "data.frame")
   rows
 }
 
-# A variable such as `x - mean(x)` would be made of the distinct rows.
-check_counted_variables <- function(formula, rows, extras) {
+#' The rows with the bases of the formula, such as `poly(x, 2)`, which take from all rows what they
+#' know
+#'
+#' Any other variable that depends on more than its own row, such as `cumsum(x)`, is refused.
+#' @noRd
+with_counted_bases <- function(formula, rows, extras, memory) {
   some <- utils::head(rows[names(rows) != counts_name], rows_looked_at)
   parsed <- parse_formula(formula, some)
-  terms <- frame_terms(parsed, formula_env(formula), some)
+  env <- formula_env(formula)
+  terms <- frame_terms(parsed, env, some)
   frame <- eval_frame(terms, some, NULL, parsed$bars)
   plan <- list(
     formula = formula,
@@ -32,7 +37,37 @@ check_counted_variables <- function(formula, rows, extras) {
     variables = attr(terms, "variables"),
     predvars = attr(attr(frame, "terms"), "predvars")
   )
+  made <- counted_bases(bases(plan), rows, env, memory)
+  plan$bases <- names(made)
   check_row_wise(plan, some, extras)
+  if (length(made) == 0L) {
+    return(rows)
+  }
+  for (name in names(made)) {
+    rows[[name]] <- eval(made[[name]], rows, env)
+  }
+  attr(terms, "predvars") <- plan$variables
+  as_fitted_data(rows, set_predvars(terms, made), NULL)
+}
+
+# The bases that can be made, by name; the columns of all rows are repeated for each.
+counted_bases <- function(names, rows, env, memory) {
+  if (24 * sum(rows[[counts_name]]) > memory) {
+    return(list())
+  }
+  made <- lapply(rlang::set_names(names), counted_basis, rows, env)
+  is_known <- \(name) !identical(made[[name]], str2lang(name))
+  made[Filter(is_known, names)]
+}
+
+# The call of a basis for other data, with what it takes from all rows.
+counted_basis <- function(name, rows, env) {
+  expr <- str2lang(name)
+  times <- rep(seq_len(nrow(rows)), rows[[counts_name]])
+  own <- intersect(names(rows), all.vars(expr))
+  all <- lapply(unclass(rows)[own], `[`, times)
+  frozen <- freeze(expr, length(times), all, env)
+  stats::makepredictcall(eval(expr, all, env), frozen)
 }
 
 #' The quosures of a call with one of the counts, if the data have some

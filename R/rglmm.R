@@ -85,7 +85,8 @@
 #' residuals and fitted values are theirs; what is about single rows (`simulate()`, `bootstrap()`,
 #' [influence()][influence.rlmm]) repeats them. More distinct rows than fit into the memory
 #' (`rlmm_control(memory_limit = )`) are refused: this is for covariates that are classes or
-#' rounded. Variables are computed row by row; rows with missing values are left out.
+#' rounded. Variables are computed row by row, but for bases such as `poly(x, 2)`; rows with missing
+#' values are left out.
 #'
 #' Of a data frame of 5,000 rows and more, too, the fit works through the distinct rows, where these
 #' are at most half of them; nothing else of it shows that.

@@ -130,8 +130,7 @@ check_row_wise <- function(plan, rows, extras) {
   )
 }
 
-# Variables such as `x - mean(x)`, or `cumsum(x)`, which one of the two halves of the rows makes
-# different.
+# Variables such as `x - mean(x)`, or `cumsum(x)`, which one row in two makes different.
 unlike_their_half <- function(plan, rows, extras) {
   n <- if (is.data.frame(rows)) nrow(rows) else 0L
   if (n < 2L) {
@@ -140,10 +139,9 @@ unlike_their_half <- function(plan, rows, extras) {
   terms <- frame_terms(plan$parsed, formula_env(plan$formula), rows)
   of <- \(rows) eval_frame(terms, rows, NULL, plan$parsed$bars)
   all <- of(rows)
-  first <- seq_len(n %/% 2L)
-  halves <- list(first, setdiff(seq_len(n), first))
+  halves <- split(seq_len(n), seq_len(n) %% 2L)
   unlike <- lapply(halves, \(half) {
-    part <- of(rows[half, , drop = FALSE])
+    part <- tryCatch(of(rows[half, , drop = FALSE]), error = \(cnd) all[half, ])
     is_other <- \(name) !is_same_half(all[[name]], part[[name]], half)
     Filter(is_other, names(all))
   })

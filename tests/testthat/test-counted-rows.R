@@ -249,11 +249,32 @@ test_that("the number of distinct rows is told, and what can't be counted", {
   expect_snapshot({
     print(rglmm(seen ~ dose + arm + (1 | site), table, poisson))
     fit(seen ~ x + (1 | site), table, control = little)
-    fit(seen ~ poly(dose, 2) + (1 | site), table)
     fit(seen ~ cumsum(dose) + (1 | site), table)
     fit(seen ~ dos + (1 | site), table)
     fit(seen ~ dose + (1 | site), dplyr::filter(table, dose > 5))
     fit(seen ~ dose + (1 | site), table, subset = dose > 0)
     fit(arm ~ dose + (1 | site), table)
   })
+})
+
+test_that("bases are those of all rows", {
+  rows <- alike_rows()
+  table <- local_table(rows)
+  formula <- seen ~ poly(dose, 2) +
+    scale(w) +
+    I(trials - mean(trials)) +
+    (1 | site)
+  found <- rglmm(formula, table, poisson)
+  fit <- rglmm(formula, rows, poisson)
+  expect_fit_of_all(found, fit)
+  expect_equal(
+    predict(found, rows[1:9, ]),
+    predict(fit, rows[1:9, ]),
+    tolerance = 1e-5
+  )
+  expect_equal(
+    fixef(update(found, . ~ . - scale(w) + arm)),
+    fixef(update(fit, . ~ . - scale(w) + arm)),
+    tolerance = 1e-4
+  )
 })
