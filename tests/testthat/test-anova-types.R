@@ -78,6 +78,12 @@ test_that("a factor is tested on the average of what is nested in it", {
   expect_equal(anova(fit)["f", "F value"], expected[["F value"]])
 })
 
+test_that("type II tests a factor beside polynomials as beside a covariate", {
+  fit <- rlmm(y ~ poly(x, 2) * f + (1 | g), unequal_cells())
+  expected <- contest(fit, diag(9)[4:5, ])
+  expect_equal(anova(fit, type = 2)["f", "F value"], expected[["F value"]])
+})
+
 test_that("type III doesn't depend on how factors are coded", {
   data <- transform(
     sleepstudy,
