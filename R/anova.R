@@ -23,8 +23,9 @@
 #' them, and type III is Goodnight's (1978), as in SAS and lmerTest. A factor that others are nested
 #' in (`f` in `f / g`) is tested on the average of these, as by SAS and emmeans; lmerTest compares
 #' their first levels. `poly(x, 2)` counts as a covariate, like `x` (lmerTest takes it for a factor
-#' in type II). Linear models have F tests with Satterthwaite's degrees of freedom (see [contest()]), generalized ones Wald's chi-squared tests. `ddf = "none"` (or
-#' lmerTest's `"lme4"`) gives lme4's table of sequential sums of squares, without p-values.
+#' in type II). Linear models have F tests with Satterthwaite's degrees of freedom (see
+#' [contest()]), generalized ones Wald's chi-squared tests. `ddf = "none"` (or lmerTest's `"lme4"`)
+#' gives lme4's table of sequential sums of squares, without p-values.
 #'
 #' @param object A fit.
 #' @param type Of one fit: `"I"`, `"II"` or `"III"`, or 1, 2, 3.
