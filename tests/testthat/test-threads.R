@@ -24,6 +24,56 @@ test_that("a fit is the same, bit for bit, for any number of threads", {
   expect_identical(fit(3), one)
 })
 
+# Few levels with many rows each, so that there are pieces for several threads.
+large_crossed_data <- function() {
+  set.seed(6)
+  n <- 2e5
+  d <- data.frame(
+    x = rnorm(n),
+    g = sample(1e4, n, TRUE),
+    h = sample(500, n, TRUE)
+  )
+  d$eta <- d$x + rnorm(1e4)[d$g] + rnorm(500)[d$h] + rnorm(500)[d$h] * d$x
+  d
+}
+
+test_that("conjugate gradients are the same, bit for bit, in several threads", {
+  skip_on_cran()
+  d <- large_crossed_data()
+  d$y <- d$eta + rnorm(nrow(d))
+  fit <- function(threads, engine = "iterative") {
+    control <- rlmm_control(engine = engine, threads = threads)
+    rlmm(y ~ x + (1 | g) + (x | h), d, REML = FALSE, control = control)
+  }
+  parts <- \(fit) fit[c("theta", "beta", "sigma", "b", "dev")]
+  one <- fit(1)
+  expect_identical(parts(fit(2)), parts(one))
+  expect_identical(parts(fit(3)), parts(one))
+  exact <- fit(2, "exact")
+  expect_equal(one$theta, exact$theta, tolerance = 1e-4)
+  difference <- as.numeric(logLik(one)) - as.numeric(logLik(exact))
+  expect_lt(abs(difference), 3 * attr(logLik(one), "se") + 1e-4)
+})
+
+test_that("a generalized fit by conjugate gradients is, too", {
+  skip_on_cran()
+  d <- large_crossed_data()
+  d$y <- rbinom(nrow(d), 1, plogis(d$eta))
+  fit <- function(threads) {
+    control <- rlmm_control(engine = "iterative", threads = threads)
+    fit <- rglmm(
+      y ~ x + (1 | g) + (1 | h),
+      d,
+      family = binomial,
+      control = control
+    )
+    fit[c("theta", "beta", "b", "dev")]
+  }
+  one <- fit(1)
+  expect_identical(fit(2), one)
+  expect_identical(fit(3), one)
+})
+
 test_that("the number of threads comes from the control, the option or the environment", {
   chosen <- function(control = list()) n_threads(control)
   withr::local_options(rlmm.threads = NULL)

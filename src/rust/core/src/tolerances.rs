@@ -67,7 +67,7 @@
 //! | [`HESSIAN_SOLVE`] | 1e-6 | is the Hessian known | a step needs no more |
 //! | [`VARIANCE_SOLVE`] | 1e-7 | are conditional variances known | they are printed |
 //! | [`CONSTANT_SOLVE`] | 1e-7 | is log(I + E) known along a constant | it is counted as exact |
-//! | [`RANDOM_SOLVE`] | 1e-3 | the same along random signs | squared, below the noise |
+//! | [`RANDOM_SOLVE`] | 1e-4 | the same along random signs | far below the noise |
 //! | [`SINGULAR_SOLVE`] | 1e-4 | is Lambda too small to divide by | half of the digits are left |
 //! | [`NEW_DIRECTION`] | 1e-8 | is a constant one of those before it | rounding of a projection |
 //!
@@ -441,7 +441,7 @@ pub(crate) const VARIANCE_SOLVE: f64 = 1e-7;
 pub(crate) const CONSTANT_SOLVE: f64 = 1e-7;
 
 /// A solve of random signs ends at this residual.
-pub(crate) const RANDOM_SOLVE: f64 = 1e-3;
+pub(crate) const RANDOM_SOLVE: f64 = 1e-4;
 
 /// A vector of which no larger share is left beside others is a combination of them.
 pub(crate) const NEW_DIRECTION: f64 = 1e-8;

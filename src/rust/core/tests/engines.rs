@@ -337,3 +337,23 @@ fn a_large_search_begins_near_its_end() {
     assert!(near.initial_value < far.best_value + 0.01);
     assert!(near.log.len() < far.log.len());
 }
+
+#[test]
+fn its_first_search_can_be_stopped() {
+    let data = data(
+        20_000,
+        &[(1700, &[(Unstructured, 1)]), (1500, &[(Unstructured, 1)])],
+        0.5,
+    );
+    let mut exact = model(&data, EngineKind::Exact, true);
+    let start = exact.start().to_vec();
+    let mut values = Vec::new();
+    let stop = &mut |_: usize, value: f64, _: &[f64]| {
+        values.push(value);
+        Flow::Stop
+    };
+    exact.fit(&start, &Settings::default(), stop).unwrap();
+    // The value of random vectors, then that of the factor, at the same theta.
+    assert!((values[0] - values[1]).abs() > 1e-9);
+    assert!((values[0] - values[1]).abs() < 1.0);
+}

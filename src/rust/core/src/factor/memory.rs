@@ -13,6 +13,8 @@ pub struct Room {
     pub limit: Option<u64>,
     /// Whether it is computed however long it takes; otherwise there is another way.
     pub is_patient: bool,
+    /// How many times as many factors a fit takes as that of a linear model.
+    pub repeats: f64,
 }
 
 /// What a model is computed with.
@@ -47,6 +49,7 @@ impl Default for Room {
         Self {
             limit: None,
             is_patient: true,
+            repeats: 1.0,
         }
     }
 }

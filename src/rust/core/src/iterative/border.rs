@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::iterative::gradients::Solver;
-use crate::iterative::system::{add_multiple, Picked, Row, System, WIDTH};
+use crate::iterative::system::System;
+use crate::iterative::wide::{add_multiple, Row, WIDTH};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::tolerances::ZERO_RESIDUAL;
 
@@ -38,6 +40,18 @@ pub struct Beside {
     pub alpha: Vec<Row>,
     /// Coefficients of the iterations.
     pub beta: Vec<Row>,
+    /// `S P^-1` times the right-hand sides.
+    pub product: Vec<Row>,
+}
+
+impl Beside {
+    /// The elements of these vectors in a row, as the first ones.
+    pub fn of_row(&self, row: &Row) -> Row {
+        let mut own = [0.0; WIDTH];
+        let from = &row[self.first..self.first + self.count];
+        own[..self.count].copy_from_slice(from);
+        own
+    }
 }
 
 impl Border {
@@ -85,6 +99,7 @@ impl Border {
                 count,
                 alpha: last.alpha,
                 beta: last.beta,
+                product: last.first,
             },
         };
         border.eliminate(system.p, &gram)?;
@@ -195,12 +210,6 @@ fn put_beside(
     }
 }
 
-impl From<Vec<Row>> for Picked {
-    fn from(coefficients: Vec<Row>) -> Self {
-        Self::Combined(coefficients)
-    }
-}
-
 fn first_of(value: f64) -> Row {
     let mut row = [0.0; WIDTH];
     row[0] = value;
@@ -232,11 +241,13 @@ fn take_products_off(
 
 /// `A'B` of eight columns each: a row of it per column of B.
 pub fn all_products(a: &[Row], b: &[Row]) -> [Row; WIDTH] {
-    let mut products = [[0.0; WIDTH]; WIDTH];
-    for (a, b) in a.iter().zip(b) {
-        for (product, b) in products.iter_mut().zip(b) {
-            add_multiple(*b, a, product);
+    vectorized(|| {
+        let mut products = [[0.0; WIDTH]; WIDTH];
+        for (a, b) in a.iter().zip(b) {
+            for (product, b) in products.iter_mut().zip(b) {
+                add_multiple(*b, a, product);
+            }
         }
-    }
-    products
+        products
+    })
 }

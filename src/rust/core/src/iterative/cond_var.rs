@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::iterative::gradients::Solver;
-use crate::iterative::system::{Row, WIDTH};
 use crate::iterative::traces::OfTerms;
+use crate::iterative::wide::{Row, WIDTH};
 use crate::kernels::small;
 use crate::tolerances::VARIANCE_SOLVE;
 

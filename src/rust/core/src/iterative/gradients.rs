@@ -1,11 +1,12 @@
-//! Conjugate gradients with the diagonal blocks as preconditioner, [`WIDTH`] right-hand sides at
-//! once.
+//! Conjugate gradients with the diagonal blocks as preconditioner, several right-hand sides at once.
 
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::iterative::precondition::Preconditioner;
-use crate::iterative::system::{Reduced, Row, System, WIDTH};
+use crate::iterative::reduced::Reduced;
+use crate::iterative::system::System;
+use crate::iterative::wide::WIDTH;
 use crate::kernels::simd::vectorized;
 
 /// The most iterations of one solve.
@@ -22,13 +23,15 @@ pub struct Solver {
 
 /// Solutions, with the coefficients of the iterations: those of Lanczos's tridiagonal matrix.
 #[derive(Debug, Clone)]
-pub struct Solved {
+pub struct Solved<const W: usize = WIDTH> {
     /// `S^-1` times the right-hand sides.
-    pub x: Vec<Row>,
+    pub x: Vec<[f64; W]>,
     /// Steps, per iteration.
-    pub alpha: Vec<Row>,
+    pub alpha: Vec<[f64; W]>,
     /// Ratios of squared residuals, per iteration.
-    pub beta: Vec<Row>,
+    pub beta: Vec<[f64; W]>,
+    /// `S P^-1` times the right-hand sides: the first of the products.
+    pub first: Vec<[f64; W]>,
 }
 
 impl Solver {
@@ -51,14 +54,19 @@ impl Solver {
 
     /// Solves `S x = rhs` until all residuals, in the norm of `P^-1`, are below `tolerance` times
     /// those at the start.
-    pub fn solve(&self, rhs: &[Row], tolerance: f64) -> Solved {
+    pub fn solve<const W: usize>(
+        &self,
+        rhs: &[[f64; W]],
+        tolerance: f64,
+    ) -> Solved<W> {
         let m = rhs.len();
-        let (mut x, mut r) = (vec![[0.0; WIDTH]; m], rhs.to_vec());
+        let (mut x, mut r) = (vec![[0.0; W]; m], rhs.to_vec());
         let mut z = r.clone();
         self.preconditioner.solve(&mut z);
         let mut p = z.clone();
-        let (mut q, mut work) = (vec![[0.0; WIDTH]; m], vec![[0.0; WIDTH]; m]);
+        let (mut q, mut work) = (vec![[0.0; W]; m], vec![[0.0; W]; m]);
         let (mut alpha, mut beta) = (Vec::new(), Vec::new());
+        let mut first = Vec::new();
         let mut rz = products(&r, &z);
         let goal = rz.map(|rz| rz * tolerance * tolerance);
         for _ in 0..MOST_ITERATIONS {
@@ -66,6 +74,9 @@ impl Solver {
                 break;
             }
             self.reduced.times_s(&p, &mut work, &mut q);
+            if alpha.is_empty() {
+                first.clone_from(&q);
+            }
             let step = ratios(&rz, &products(&p, &q));
             vectorized(|| add_columns(&step, &p, &mut x));
             let back = step.map(|step| -step);
@@ -79,16 +90,22 @@ impl Solver {
             beta.push(ratio);
             rz = next;
         }
-        Solved { x, alpha, beta }
+        first.resize(m, [0.0; W]);
+        Solved {
+            x,
+            alpha,
+            beta,
+            first,
+        }
     }
 }
 
 /// Products of vectors, column by column.
-pub fn products(a: &[Row], b: &[Row]) -> Row {
+pub fn products<const W: usize>(a: &[[f64; W]], b: &[[f64; W]]) -> [f64; W] {
     vectorized(|| {
-        let mut sums = [0.0; WIDTH];
+        let mut sums = [0.0; W];
         for (a, b) in a.iter().zip(b) {
-            (0..WIDTH).for_each(|c| sums[c] += a[c] * b[c]);
+            (0..W).for_each(|c| sums[c] += a[c] * b[c]);
         }
         sums
     })
@@ -96,24 +113,28 @@ pub fn products(a: &[Row], b: &[Row]) -> Row {
 
 // Adds a multiple of each column of x to that of `out`.
 #[inline(always)]
-fn add_columns(by: &Row, x: &[Row], out: &mut [Row]) {
+fn add_columns<const W: usize>(
+    by: &[f64; W],
+    x: &[[f64; W]],
+    out: &mut [[f64; W]],
+) {
     for (out, x) in out.iter_mut().zip(x) {
-        (0..WIDTH).for_each(|c| out[c] += by[c] * x[c]);
+        (0..W).for_each(|c| out[c] += by[c] * x[c]);
     }
 }
 
 // The next directions: what is left, and a share of the last ones.
 #[inline(always)]
-fn turn(ratio: &Row, z: &[Row], p: &mut [Row]) {
+fn turn<const W: usize>(ratio: &[f64; W], z: &[[f64; W]], p: &mut [[f64; W]]) {
     for (p, z) in p.iter_mut().zip(z) {
-        (0..WIDTH).for_each(|c| p[c] = z[c] + ratio[c] * p[c]);
+        (0..W).for_each(|c| p[c] = z[c] + ratio[c] * p[c]);
     }
 }
 
 // Zero where there is nothing left to divide by.
-fn ratios(a: &Row, b: &Row) -> Row {
-    let mut ratios = [0.0; WIDTH];
-    for c in 0..WIDTH {
+fn ratios<const W: usize>(a: &[f64; W], b: &[f64; W]) -> [f64; W] {
+    let mut ratios = [0.0; W];
+    for c in 0..W {
         if b[c] > 0.0 {
             ratios[c] = a[c] / b[c];
         }

@@ -5,7 +5,8 @@
 use crate::iterative::border::{all_products, Border};
 use crate::iterative::gradients::{Solved, Solver};
 use crate::iterative::scores::Scores;
-use crate::iterative::system::{add_multiple, times_square, Row, WIDTH};
+use crate::iterative::wide::{add_multiple, times_square, Row, WIDTH};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::tolerances::HESSIAN_SOLVE;
 
@@ -120,21 +121,23 @@ impl Turned {
         reduced.times_a(&self.trailing, &mut self.trailing_products);
         self.right.clone_from(&self.trailing_products);
         let mut own = vec![[0.0; WIDTH]; k];
-        for level in 0..system.n_leading() {
-            let at = level * k..(level + 1) * k;
-            let a = &self.leading[at.clone()];
-            let products = &mut self.products[at.clone()];
-            reduced.gather(level, &self.trailing, products);
-            times_square(system.a00.block(level), a, &mut own);
-            for (product, own) in products.iter_mut().zip(&own) {
-                add_multiple(1.0, own, product);
+        vectorized(|| {
+            for level in 0..system.n_leading() {
+                let at = level * k..(level + 1) * k;
+                let a = &self.leading[at.clone()];
+                let products = &mut self.products[at.clone()];
+                reduced.gather(level, &self.trailing, products);
+                times_square(system.a00.block(level), a, &mut own);
+                for (product, own) in products.iter_mut().zip(&own) {
+                    add_multiple(1.0, own, product);
+                }
+                let explained = &mut self.explained[at];
+                reduced.times_v(level, products, explained);
+                reduced.scatter(level, 1.0, a, &mut self.trailing_products);
+                reduced.scatter(level, 1.0, a, &mut self.right);
+                reduced.scatter(level, -1.0, explained, &mut self.right);
             }
-            let explained = &mut self.explained[at];
-            reduced.times_v(level, products, explained);
-            reduced.scatter(level, 1.0, a, &mut self.trailing_products);
-            reduced.scatter(level, 1.0, a, &mut self.right);
-            reduced.scatter(level, -1.0, explained, &mut self.right);
-        }
+        });
         reduced.scale(&mut self.right, true);
     }
 

@@ -5,30 +5,30 @@
 //! the inverse are known; what is left of it is the mean of `(x - x0) x0'`, as in
 //! [`traces`](crate::iterative::traces).
 
+use std::ops::Range;
+
+use crate::factor::blocks::Blocks;
 use crate::factor::rows::Rows;
 use crate::iterative::gradients::Solver;
 use crate::iterative::log_det::Kept;
-use crate::iterative::system::{add_multiple, Reduced, Row, WIDTH};
+use crate::iterative::traces::{add_form, for_each_touched};
+use crate::iterative::wide::{add_multiple, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
+use crate::parallel::team::share;
 
-/// Eight vectors `D x`, with what the leading term takes off one of its levels.
-struct Scaled {
-    effects: Vec<Row>,
+/// Eight random vectors as the rows see them: `D (x - x0)` and `D x0`.
+struct Vectors {
+    change: Vec<Row>,
+    start: Vec<Row>,
+}
+
+/// What the leading term takes off one of its levels, of vectors `D x`.
+struct Taken<'a> {
+    effects: &'a [Row],
     /// `V A_0t D x` of the level.
     taken: Vec<Row>,
     work: Vec<Row>,
-}
-
-/// The diagonal blocks of the inverse as one leading level sees them.
-struct OwnBlocks<'a> {
-    solver: &'a Solver,
-    /// The trailing term of each of the rows' terms but the leading one.
-    terms: Vec<usize>,
-    /// `F^-1 D'A_t0`, `k0` values for each row that the level touches.
-    explained: Vec<f64>,
-    /// Sum of the squares of these, `k0 x k0`.
-    squares: Vec<f64>,
 }
 
 /// Leverages of the rows with these vectors.
@@ -37,13 +37,22 @@ pub(crate) fn leverages(
     rows: &Rows,
     kept: &[Kept],
 ) -> Vec<f64> {
-    let mut h = of_blocks(solver, rows);
+    let lambdas = &solver.reduced.lambdas;
+    let inner = solver.preconditioner.scaled_inverse(lambdas);
+    let mut h = vec![0.0; rows.n()];
+    in_pieces(solver, rows, &mut h, |levels, h| {
+        add_blocks(solver, rows, &inner, (levels, h));
+    });
     let n_random = kept.iter().filter(|kept| kept.is_random).count();
     let share = 1.0 / (WIDTH * n_random.max(1)) as f64;
     for kept in kept {
         let by = if kept.is_random { share } else { 1.0 };
-        each_row(solver, rows, kept, |i, products| {
-            h[i] += by * products.iter().sum::<f64>();
+        let vectors = Vectors::new(solver, kept);
+        in_pieces(solver, rows, &mut h, |levels, h| {
+            let first = rows.of_level(levels.start).start;
+            vectors.each_row_of(solver, rows, levels, |i, products| {
+                h[i - first] += by * products.iter().sum::<f64>();
+            });
         });
     }
     h
@@ -54,44 +63,85 @@ pub(crate) fn each_row(
     solver: &Solver,
     rows: &Rows,
     kept: &Kept,
-    mut visit: impl FnMut(usize, &Row),
+    visit: impl FnMut(usize, &Row),
 ) {
-    let mut x0 = kept.z.clone();
-    solver.preconditioner.solve_transposed(&mut x0);
-    let mut x = kept.x.clone();
-    for (x, x0) in x.iter_mut().zip(&x0) {
-        add_multiple(-1.0, x0, x);
-    }
-    let mut change = Scaled::new(solver, x);
-    let mut start = Scaled::new(solver, x0);
-    vectorized(|| {
-        for level in 0..solver.system().n_leading() {
-            change.go_to(&solver.reduced, level);
-            start.go_to(&solver.reduced, level);
-            for i in rows.of_level(level) {
-                let mut products = change.of_row(rows, i);
-                let starts = start.of_row(rows, i);
-                (0..WIDTH).for_each(|c| products[c] *= starts[c]);
-                visit(i, &products);
-            }
-        }
-    });
+    let levels = 0..solver.system().n_leading();
+    Vectors::new(solver, kept).each_row_of(solver, rows, levels, visit);
 }
 
-impl Scaled {
-    fn new(solver: &Solver, mut x: Vec<Row>) -> Self {
-        solver.reduced.scale(&mut x, false);
+// Gives pieces of the leading levels, with their part of `h`, to several threads.
+fn in_pieces(
+    solver: &Solver,
+    rows: &Rows,
+    h: &mut [f64],
+    add: impl Fn(Range<usize>, &mut [f64]) + Sync,
+) {
+    let mut rest = h;
+    let mut jobs = Vec::new();
+    for levels in solver.system().pieces() {
+        let Some(last) = levels.clone().last() else {
+            continue;
+        };
+        let first = rows.of_level(levels.start).start;
+        let count = rows.of_level(last).end - first;
+        let (own, others) = rest.split_at_mut(count);
+        rest = others;
+        jobs.push((levels, own));
+    }
+    share(jobs.into_iter(), |(levels, own)| add(levels, own));
+}
+
+impl Vectors {
+    fn new(solver: &Solver, kept: &Kept) -> Self {
+        let mut start = kept.z.clone();
+        solver.preconditioner.solve_transposed(&mut start);
+        let mut change = kept.x.clone();
+        for (x, x0) in change.iter_mut().zip(&start) {
+            add_multiple(-1.0, x0, x);
+        }
+        solver.reduced.scale(&mut change, false);
+        solver.reduced.scale(&mut start, false);
+        Self { change, start }
+    }
+
+    fn each_row_of(
+        &self,
+        solver: &Solver,
+        rows: &Rows,
+        levels: Range<usize>,
+        mut visit: impl FnMut(usize, &Row),
+    ) {
         let k = solver.system().k0;
+        let mut change = Taken::new(&self.change, k);
+        let mut start = Taken::new(&self.start, k);
+        vectorized(|| {
+            for level in levels {
+                change.go_to(solver, level);
+                start.go_to(solver, level);
+                for i in rows.of_level(level) {
+                    let mut products = change.of_row(rows, i);
+                    let starts = start.of_row(rows, i);
+                    (0..WIDTH).for_each(|c| products[c] *= starts[c]);
+                    visit(i, &products);
+                }
+            }
+        });
+    }
+}
+
+impl<'a> Taken<'a> {
+    fn new(effects: &'a [Row], k: usize) -> Self {
         Self {
-            effects: x,
+            effects,
             taken: vec![[0.0; WIDTH]; k],
             work: vec![[0.0; WIDTH]; k],
         }
     }
 
     #[inline(always)]
-    fn go_to(&mut self, reduced: &Reduced, level: usize) {
-        reduced.gather(level, &self.effects, &mut self.work);
+    fn go_to(&mut self, solver: &Solver, level: usize) {
+        let reduced = &solver.reduced;
+        reduced.gather(level, self.effects, &mut self.work);
         reduced.times_v(level, &self.work, &mut self.taken);
     }
 
@@ -112,114 +162,57 @@ impl Scaled {
     }
 }
 
-// `z_0i'V z_0i + c_i'P^-1 c_i`.
-fn of_blocks(solver: &Solver, rows: &Rows) -> Vec<f64> {
+// Adds `z_0i'V z_0i + c_i'P^-1 c_i` of the rows of some leading levels. With `w = V z_0i`, and the
+// blocks G of `D P^-1 D'` of the levels l that the leading one touches, the second is `sum_l (z_li
+// - A_l0 w)'G (z_li - A_l0 w)`, where `z_li` is zero but for the levels of the row itself.
+fn add_blocks(
+    solver: &Solver,
+    rows: &Rows,
+    inner: &[Blocks],
+    (levels, h): (Range<usize>, &mut [f64]),
+) {
     let system = solver.system();
-    let mut h = vec![0.0; rows.n()];
-    let mut own = OwnBlocks::new(solver, rows);
-    let mut vz = vec![0.0; system.k0];
+    let k0 = system.k0;
+    let places = rows.terms[1..].iter();
+    let places: Vec<Option<usize>> =
+        places.map(|term| system.place_of(term.term)).collect();
+    let first = rows.of_level(levels.start).start;
     let widest = rows.terms.iter().map(|term| term.k).max().unwrap_or(1);
-    let mut work = vec![0.0; widest];
-    for level in 0..system.n_leading() {
-        own.go_to(level);
+    let mut left = vec![0.0; widest];
+    let mut y = vec![0.0; k0 * k0];
+    let mut w = vec![0.0; k0];
+    for level in levels {
+        y.fill(0.0);
+        for_each_touched(system, level, |(t, other), a| {
+            add_form(inner[t].block(other), a, &mut y);
+        });
+        let (_, vals) = system.touched(level);
         for i in rows.of_level(level) {
-            h[i] = own.of_row(rows, (i, level), &mut vz, &mut work);
-        }
-    }
-    h
-}
-
-impl<'a> OwnBlocks<'a> {
-    fn new(solver: &'a Solver, rows: &Rows) -> Self {
-        let system = solver.system();
-        let terms = rows.terms[1..].iter();
-        Self {
-            solver,
-            terms: terms
-                .filter_map(|term| system.place_of(term.term))
-                .collect(),
-            explained: Vec::new(),
-            squares: vec![0.0; solver.system().k0.pow(2)],
-        }
-    }
-
-    fn go_to(&mut self, level: usize) {
-        let system = self.solver.system();
-        let k0 = system.k0;
-        let (touched, vals) = system.touched(level);
-        self.explained.clear();
-        self.squares.fill(0.0);
-        let mut at = 0;
-        while at < touched.len() {
-            let row = touched[at] as usize;
-            let t = system.block_of_row(row);
-            let block = &system.trailing[t];
-            let of_level = (row - block.first) / block.k;
-            let own = &vals[at * k0..(at + block.k) * k0];
-            self.add_block((t, of_level), own);
-            at += block.k;
-        }
-        for row in self.explained.chunks_exact(k0) {
-            for (column, x) in self.squares.chunks_exact_mut(k0).zip(row) {
-                small::axpy(*x, row, column);
+            let z0 = rows.terms[0].z(i);
+            w.fill(0.0);
+            let v = solver.reduced.v.block(level);
+            for (column, z) in v.chunks_exact(k0).zip(z0) {
+                small::axpy(*z, column, &mut w);
             }
-        }
-    }
-
-    // `F^-1 D'A_t0` of one trailing level.
-    fn add_block(&mut self, (t, level): (usize, usize), vals: &[f64]) {
-        let k0 = self.solver.system().k0;
-        let k = vals.len() / k0;
-        let first = self.explained.len();
-        self.explained.resize(first + vals.len(), 0.0);
-        let mut column = vec![0.0; k];
-        for c in 0..k0 {
-            let values = vals.iter().skip(c).step_by(k0);
-            column.iter_mut().zip(values).for_each(|(x, v)| *x = *v);
-            self.scale(t, level, &mut column);
-            let out = self.explained[first + c..].iter_mut().step_by(k0);
-            out.zip(&column).for_each(|(out, x)| *out = *x);
-        }
-    }
-
-    // `x := F^-1 D'x` of one trailing level.
-    #[inline(always)]
-    fn scale(&self, t: usize, level: usize, x: &mut [f64]) {
-        let lambda = &self.solver.reduced.lambdas[t];
-        let l = self.solver.preconditioner.factor(t, level);
-        small::lambda_transposed_in_place(x.len(), lambda, x);
-        small::forward_solve(x.len(), l, x);
-    }
-
-    #[inline(always)]
-    fn of_row(
-        &self,
-        rows: &Rows,
-        (i, level): (usize, usize),
-        vz: &mut [f64],
-        work: &mut [f64],
-    ) -> f64 {
-        let k0 = vz.len();
-        let z0 = rows.terms[0].z(i);
-        vz.fill(0.0);
-        let v = self.solver.reduced.v.block(level);
-        for (column, z) in v.chunks_exact(k0).zip(z0) {
-            small::axpy(*z, column, vz);
-        }
-        let mut h = small::dot(z0, vz);
-        for (column, x) in self.squares.chunks_exact(k0).zip(&*vz) {
-            h += x * small::dot(column, vz);
-        }
-        for (term, &t) in rows.terms[1..].iter().zip(&self.terms) {
-            let own = &mut work[..term.k];
-            own.copy_from_slice(term.z(i));
-            self.scale(t, term.level[i] as usize, own);
-            let explained = &self.explained[term.slot[i] as usize * k0..];
-            let pairs = own.iter().zip(explained.chunks_exact(k0));
-            for (own, explained) in pairs {
-                h += own * (own - 2.0 * small::dot(explained, vz));
+            let mut sum = small::dot(z0, &w);
+            for (column, w_j) in y.chunks_exact(k0).zip(&w) {
+                sum += w_j * small::dot(column, &w);
             }
+            for (term, place) in rows.terms[1..].iter().zip(&places) {
+                let Some(t) = *place else { continue };
+                let a = &vals[term.slot[i] as usize * k0..];
+                let left = &mut left[..term.k];
+                for (left, a) in left.iter_mut().zip(a.chunks_exact(k0)) {
+                    *left = -2.0 * small::dot(a, &w);
+                }
+                let z = term.z(i);
+                small::axpy(1.0, z, left);
+                let g = inner[t].block(term.level[i] as usize);
+                for (column, z) in g.chunks_exact(term.k).zip(z) {
+                    sum += z * small::dot(column, left);
+                }
+            }
+            h[i - first] += sum;
         }
-        h
     }
 }

@@ -3,9 +3,9 @@
 use crate::iterative::border::Border;
 use crate::iterative::gradients::{products, Solver};
 use crate::iterative::norm::squared_norm;
-use crate::iterative::system::{Row, WIDTH};
 use crate::iterative::traces::{Estimate, Tally};
 use crate::iterative::tridiagonal::{moments, Moments};
+use crate::iterative::wide::{column, Row, WIDTH};
 use crate::random::Stream;
 use crate::tolerances::{CONSTANT_SOLVE, NEW_DIRECTION, RANDOM_SOLVE};
 
@@ -74,6 +74,8 @@ impl Kept {
 struct Solutions {
     z: Vec<Row>,
     x: Vec<Row>,
+    /// `S F^-T z`.
+    product: Vec<Row>,
     /// The squared norm of each column of z, and the moments of I + E along it.
     moments: Vec<(f64, Moments)>,
     iterations: usize,
@@ -108,7 +110,7 @@ impl Probes {
                 if self.keep {
                     kept.push(Kept::new(&found, false));
                 }
-                tally.add_exact(&found.z, found.x, count);
+                tally.add_exact(&found.z, (found.x, found.product), count);
             });
         let norm = self.with_norm.then(|| squared_norm(solver));
         let mut stream = Stream::new(self.seed, 0);
@@ -124,7 +126,7 @@ impl Probes {
             if self.keep {
                 kept.push(Kept::new(&found, true));
             }
-            tally.add_random(&found.z, found.x);
+            tally.add_random(&found.z, (found.x, found.product));
         }
         let mut log_det = mean(&values);
         log_det.value += constants.log;
@@ -159,17 +161,13 @@ fn solutions(solver: &Solver, z: Vec<Row>, tolerance: f64) -> Solutions {
         moments: (0..WIDTH).map(|c| (squares[c], of(c))).collect(),
         iterations: solved.alpha.len(),
         x: solved.x,
+        product: solved.first,
     }
 }
 
 // The moments of one column of a solve.
 fn moments_of(alpha: &[Row], beta: &[Row], c: usize) -> Moments {
     moments(&column(alpha, c), &column(beta, c))
-}
-
-/// One of eight vectors that stand side by side.
-pub(super) fn column(rows: &[Row], c: usize) -> Vec<f64> {
-    rows.iter().map(|row| row[c]).collect()
 }
 
 // Vectors as the first columns of a block.
@@ -237,11 +235,10 @@ impl Constants {
             return;
         }
         let solved = &border.solved[border.solved.len() - 1];
-        let mut x = vec![[0.0; WIDTH]; solved.len()];
-        for (x, row) in x.iter_mut().zip(solved) {
-            let own = &row[beside.first..beside.first + beside.count];
-            x[..beside.count].copy_from_slice(own);
-        }
+        let own = |rows: &[Row]| -> Vec<Row> {
+            rows.iter().map(|row| beside.of_row(row)).collect()
+        };
+        let x = own(solved);
         let of = |c: usize| {
             let c = beside.first + c;
             (1.0, moments_of(&beside.alpha, &beside.beta, c))
@@ -249,6 +246,7 @@ impl Constants {
         let found = Solutions {
             z: side_by_side(x.len(), &self.vectors[..beside.count]),
             x,
+            product: own(&beside.product),
             moments: (0..beside.count).map(of).collect(),
             iterations: beside.alpha.len(),
         };

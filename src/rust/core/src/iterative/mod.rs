@@ -15,7 +15,9 @@
 //!
 //! | quantity | file |
 //! |---|---|
-//! | cross-products by level; what is left of them at a theta; products with S | [`system`] |
+//! | cross-products by level | [`system`] |
+//! | what is left of them at a theta; products with S | [`reduced`] |
+//! | eight vectors side by side; which columns of `[X r]` these are | [`wide`], [`picked`] |
 //! | the diagonal blocks of S, their factor F, `log\|P\|` | [`precondition`] |
 //! | conjugate gradients, several right-hand sides at once | [`gradients`] |
 //! | `e_1' log(T) e_1` of a tridiagonal T | [`tridiagonal`] |
@@ -37,13 +39,16 @@ pub mod information;
 pub(crate) mod leverage;
 pub mod log_det;
 pub mod norm;
+pub mod picked;
 pub mod precondition;
+pub mod reduced;
 pub(crate) mod reweigh;
 pub mod scores;
 pub mod solve;
 pub mod system;
 pub mod traces;
 pub mod tridiagonal;
+pub mod wide;
 
 use std::sync::Arc;
 

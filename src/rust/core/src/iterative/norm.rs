@@ -1,36 +1,40 @@
 //! The squared norm of E, exactly: one pass over the rows of K.
 
+use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
+use crate::iterative::system::{System, Trailing};
 use crate::kernels::small;
+use crate::parallel::team::share;
+
+/// Parts of the levels of a term, of which each thread takes one after the other.
+const PARTS: usize = 8;
 
 /// `||E||_F^2 = sum over l != l' of ||F_l^-1 S_ll' F_l'^-T||^2`.
 pub fn squared_norm(solver: &Solver) -> f64 {
     let system = solver.system();
     let leading = leading_of_rows(solver);
-    let widest = system
-        .trailing
-        .iter()
-        .map(|block| block.k)
-        .max()
-        .unwrap_or(1);
-    let mut rows = RowsOfK {
-        values: vec![0.0; system.m * widest],
-        touched: Vec::new(),
-        is_touched: vec![false; system.m],
-        widest,
-    };
-    let mut total = 0.0;
+    let lambdas = &solver.reduced.lambdas;
+    let inner = solver.preconditioner.scaled_inverse(lambdas);
+    let mut parts = Vec::new();
     for (t, block) in system.trailing.iter().enumerate() {
-        for level in 0..block.n_levels {
-            let first = block.first + level * block.k;
-            for j in 0..block.k {
-                rows.add(solver, &leading, first + j, j);
-            }
-            total += rows.scaled_norm(solver, (t, level));
-            rows.clear();
+        let size = block.n_levels.div_ceil(PARTS).max(1);
+        for first in (0..block.n_levels).step_by(size) {
+            let levels = first..block.n_levels.min(first + size);
+            parts.push((t, levels, 0.0));
         }
     }
-    total
+    share(parts.iter_mut(), |(t, levels, norm)| {
+        let mut rows = RowsOfK::new(system);
+        let (first, k) = (system.trailing[*t].first, system.trailing[*t].k);
+        for level in levels.clone() {
+            for j in 0..k {
+                rows.add(solver, &leading, first + level * k + j, j);
+            }
+            *norm += rows.scaled_norm(system, &inner, (*t, level));
+            rows.clear();
+        }
+    });
+    parts.iter().map(|(.., norm)| norm).sum()
 }
 
 // The places in the leading term's lists of each trailing row: (leading level, place).
@@ -65,9 +69,22 @@ struct RowsOfK {
     touched: Vec<u32>,
     is_touched: Vec<bool>,
     widest: usize,
+    half: Vec<f64>,
 }
 
 impl RowsOfK {
+    fn new(system: &System) -> Self {
+        let blocks = system.trailing.iter();
+        let widest = blocks.map(|block| block.k).max().unwrap_or(1);
+        Self {
+            values: vec![0.0; system.m * widest],
+            touched: Vec::new(),
+            is_touched: vec![false; system.m],
+            widest,
+            half: vec![0.0; widest * widest],
+        }
+    }
+
     // Row r of K off the diagonal blocks, as row j of the level.
     fn add(&mut self, solver: &Solver, leading: &Places, r: usize, j: usize) {
         let (reduced, system) = (&solver.reduced, solver.system());
@@ -110,94 +127,34 @@ impl RowsOfK {
         self.values[column * self.widest + j] += value;
     }
 
-    // The sum over the other levels of the squares of `F_l^-1 D_l' K_ll' D_l' F_l'^-T`.
-    fn scaled_norm(&mut self, solver: &Solver, own: (usize, usize)) -> f64 {
-        let system = solver.system();
-        if system.trailing.iter().all(|block| block.k == 1) {
-            return self.scaled_norm_of_intercepts(solver, own);
-        }
-        let mut total = 0.0;
-        self.touched.sort_unstable();
-        let mut at = 0;
-        while at < self.touched.len() {
-            let row = self.touched[at] as usize;
-            let t = system.block_of_row(row);
-            let block = &system.trailing[t];
-            let level = (row - block.first) / block.k;
-            let first = block.first + level * block.k;
-            while at < self.touched.len()
-                && (self.touched[at] as usize) < first + block.k
-            {
-                at += 1;
-            }
-            if (t, level) != own {
-                total += self.block_norm(solver, own, (t, level), first);
-            }
-        }
-        total
-    }
-
-    // The norm where all levels have one effect: no blocks are put together.
-    fn scaled_norm_of_intercepts(
-        &self,
-        solver: &Solver,
+    // The sum over the other levels of `||F_l^-1 D_l' K_ll' D_l' F_l'^-T||^2 = tr(G_l K_ll' G_l'
+    // K_l'l)` with `G = D P^-1 D'`.
+    fn scaled_norm(
+        &mut self,
+        system: &System,
+        inner: &[Blocks],
         (own, own_level): (usize, usize),
     ) -> f64 {
-        let system = solver.system();
-        let scale = |t: usize, level: usize| {
-            let l = solver.preconditioner.factor(t, level)[0];
-            (solver.reduced.lambdas[t][0] / l).powi(2)
-        };
-        let own_row = system.trailing[own].first + own_level;
+        let g = inner[own].block(own_level);
         let mut total = 0.0;
         for &row in &self.touched {
             let row = row as usize;
-            if row != own_row {
-                let t = system.block_of_row(row);
-                let level = row - system.trailing[t].first;
-                total += self.values[row].powi(2) * scale(t, level);
+            let t = system.block_of_row(row);
+            let Trailing { first, k, .. } = system.trailing[t];
+            let level = (row - first) / k;
+            let is_first = (row - first) % k == 0;
+            if !is_first || (t, level) == (own, own_level) {
+                continue;
             }
-        }
-        total * scale(own, own_level)
-    }
-
-    fn block_norm(
-        &self,
-        solver: &Solver,
-        (own, own_level): (usize, usize),
-        (other, level): (usize, usize),
-        first: usize,
-    ) -> f64 {
-        let (reduced, system) = (&solver.reduced, solver.system());
-        let (k, l) = (system.trailing[own].k, system.trailing[other].k);
-        // Columns of the other level, each with the rows of the own one.
-        let mut block: Vec<f64> = (0..l)
-            .flat_map(|c| {
-                self.values[(first + c) * self.widest..][..k].to_vec()
-            })
-            .collect();
-        for column in block.chunks_exact_mut(k) {
-            small::lambda_transposed_in_place(k, &reduced.lambdas[own], column);
-            small::forward_solve(
-                k,
-                solver.preconditioner.factor(own, own_level),
-                column,
-            );
-        }
-        let mut total = 0.0;
-        for j in 0..k {
-            let mut row: Vec<f64> = (0..l).map(|c| block[c * k + j]).collect();
-            small::lambda_transposed_in_place(
-                l,
-                &reduced.lambdas[other],
-                &mut row,
-            );
-            small::forward_solve(
-                l,
-                solver.preconditioner.factor(other, level),
-                &mut row,
-            );
-            total += small::dot(&row, &row);
+            let other = inner[t].block(level);
+            let values = &self.values[row * self.widest..];
+            total += match (g, other) {
+                (&[g], &[other]) => g * other * values[0] * values[0],
+                _ => {
+                    let k_ll = (values, self.widest);
+                    double_form(g, k_ll, other, &mut self.half)
+                }
+            };
         }
         total
     }
@@ -210,4 +167,30 @@ impl RowsOfK {
         }
         self.touched.clear();
     }
+}
+
+// `tr(G B H B')` of a matrix B whose columns are so far apart; `half` is scratch memory.
+fn double_form(
+    g: &[f64],
+    (b, stride): (&[f64], usize),
+    h: &[f64],
+    half: &mut [f64],
+) -> f64 {
+    let (k, l) = (g.len().isqrt(), h.len().isqrt());
+    let columns = b.chunks(stride).map(|column| &column[..k]);
+    // G B.
+    for (column, half) in columns.clone().zip(half.chunks_exact_mut(k)).take(l)
+    {
+        half.fill(0.0);
+        for (g, b) in g.chunks_exact(k).zip(column) {
+            small::axpy(*b, g, half);
+        }
+    }
+    let mut sum = 0.0;
+    for (h, right) in h.chunks_exact(l).zip(columns) {
+        for (h, left) in h.iter().zip(half.chunks_exact(k)) {
+            sum += h * small::dot(left, right);
+        }
+    }
+    sum
 }

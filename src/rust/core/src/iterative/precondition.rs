@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
-use crate::iterative::system::{add_multiple, Reduced, Row};
+use crate::iterative::reduced::Reduced;
+use crate::iterative::wide::add_multiple;
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
@@ -72,27 +73,27 @@ impl Preconditioner {
     }
 
     /// `x := F x`.
-    pub fn times(&self, x: &mut [Row]) {
+    pub fn times<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::Times, x);
     }
 
     /// `x := F' x`.
-    pub fn times_transposed(&self, x: &mut [Row]) {
+    pub fn times_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::TimesTransposed, x);
     }
 
     /// `x := F^-1 x`.
-    pub fn solve_factor(&self, x: &mut [Row]) {
+    pub fn solve_factor<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::Solve, x);
     }
 
     /// `x := F^-T x`.
-    pub fn solve_transposed(&self, x: &mut [Row]) {
+    pub fn solve_transposed<const W: usize>(&self, x: &mut [[f64; W]]) {
         self.act(Action::SolveTransposed, x);
     }
 
     /// `x := P^-1 x`.
-    pub fn solve(&self, x: &mut [Row]) {
+    pub fn solve<const W: usize>(&self, x: &mut [[f64; W]]) {
         for (&(first, k), factors) in self.blocks.iter().zip(&self.factors) {
             let l = factors.values();
             let rows = &mut x[first..first + l.len() / k];
@@ -100,27 +101,55 @@ impl Preconditioner {
                 vectorized(|| divide_by_squares(l, rows));
                 continue;
             }
-            let levels = rows.chunks_exact_mut(k).zip(factors.iter());
-            for (rows, l) in levels {
-                act_on_level(Action::Solve, k, l, rows);
-                act_on_level(Action::SolveTransposed, k, l, rows);
-            }
+            vectorized(|| {
+                let levels = rows.chunks_exact_mut(k).zip(factors.iter());
+                for (rows, l) in levels {
+                    act_on_level(Action::Solve, k, l, rows);
+                    act_on_level(Action::SolveTransposed, k, l, rows);
+                }
+            });
         }
     }
 
-    fn act(&self, action: Action, x: &mut [Row]) {
+    #[inline(always)]
+    fn act<const W: usize>(&self, action: Action, x: &mut [[f64; W]]) {
         for (&(first, k), factors) in self.blocks.iter().zip(&self.factors) {
             let n_levels = factors.values().len() / (k * k);
-            let rows = x[first..first + k * n_levels].chunks_exact_mut(k);
-            for (rows, l) in rows.zip(factors.iter()) {
-                act_on_level(action, k, l, rows);
+            let rows = &mut x[first..first + k * n_levels];
+            vectorized(|| {
+                let levels = rows.chunks_exact_mut(k).zip(factors.iter());
+                levels.for_each(|(rows, l)| act_on_level(action, k, l, rows));
+            });
+        }
+    }
+
+    /// Diagonal blocks of `D P^-1 D'`, per trailing term.
+    pub fn scaled_inverse(&self, lambdas: &[Vec<f64>]) -> Vec<Blocks> {
+        let mut found = self.factors.clone();
+        for (lambda, blocks) in lambdas.iter().zip(&mut found) {
+            let k = lambda.len().isqrt();
+            let mut half = vec![0.0; k * k];
+            for block in blocks.iter_mut() {
+                // F^-1 D', column by column.
+                for (c, column) in half.chunks_exact_mut(k).enumerate() {
+                    for (j, value) in column.iter_mut().enumerate() {
+                        *value = lambda[j * k + c];
+                    }
+                    small::forward_solve(k, block, column);
+                }
+                for at in 0..k * k {
+                    let left = &half[at % k * k..][..k];
+                    let right = &half[at / k * k..][..k];
+                    block[at] = small::dot(left, right);
+                }
             }
         }
+        found
     }
 }
 
 #[inline(always)]
-fn divide_by_squares(l: &[f64], x: &mut [Row]) {
+fn divide_by_squares<const W: usize>(l: &[f64], x: &mut [[f64; W]]) {
     for (x, l) in x.iter_mut().zip(l) {
         let inverse = 1.0 / (l * l);
         x.iter_mut().for_each(|x| *x *= inverse);
@@ -128,7 +157,12 @@ fn divide_by_squares(l: &[f64], x: &mut [Row]) {
 }
 
 #[inline(always)]
-fn act_on_level(action: Action, k: usize, l: &[f64], x: &mut [Row]) {
+fn act_on_level<const W: usize>(
+    action: Action,
+    k: usize,
+    l: &[f64],
+    x: &mut [[f64; W]],
+) {
     let is_forward = matches!(action, Action::Solve | Action::TimesTransposed);
     for step in 0..k {
         let i = if is_forward { step } else { k - 1 - step };

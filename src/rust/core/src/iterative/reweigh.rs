@@ -1,12 +1,15 @@
 //! The cross-products of rows whose weights change from step to step, as those of generalized
 //! models do: the pattern is found once, and filled anew.
 
+use std::ops::Range;
+
 use crate::factor::blocks::Blocks;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::rows::Rows;
 use crate::iterative::system::{System, Trailing};
 use crate::kernels::small;
+use crate::parallel::team::share;
 
 /// Where the sums of the rows belong.
 #[derive(Debug, Clone)]
@@ -72,12 +75,7 @@ impl Reweigh {
         with_fixed: bool,
         system: &mut System,
     ) {
-        let is_plain = rows.terms.iter().all(|term| term.z.is_empty());
-        if is_plain {
-            count_leading(rows, w, system);
-        } else {
-            sum_leading(rows, w, system);
-        }
+        fill_leading(rows, w, system);
         self.fill_pairs(rows, w, system);
         fill_fixed(rows, w, with_fixed, system);
     }
@@ -101,41 +99,79 @@ impl Reweigh {
     }
 }
 
-// Z_0'WZ_0 and Z_t'WZ_0 where all columns are ones.
-fn count_leading(rows: &Rows, w: &[f64], system: &mut System) {
-    system.vals.fill(0.0);
-    for level in 0..system.n_leading() {
-        let own = rows.of_level(level);
-        system.a00.block_mut(level)[0] = w[own.clone()].iter().sum();
-        let vals = &mut system.vals[system.ptr[level]..system.ptr[level + 1]];
-        for term in &rows.terms[1..] {
-            let slots = &term.slot[own.clone()];
-            for (&slot, w) in slots.iter().zip(&w[own.clone()]) {
-                vals[slot as usize] += w;
-            }
-        }
-    }
+// Some leading levels with their parts of `Z_0'WZ_0` and of `Z_t'WZ_0`.
+struct Piece<'a> {
+    levels: Range<usize>,
+    a00: &'a mut [f64],
+    vals: &'a mut [f64],
+    /// Where the values of each of the levels start; one more than there are levels.
+    ptr: &'a [usize],
 }
 
 // Z_0'WZ_0 and Z_t'WZ_0.
-fn sum_leading(rows: &Rows, w: &[f64], system: &mut System) {
+fn fill_leading(rows: &Rows, w: &[f64], system: &mut System) {
+    let pieces = system.pieces();
     let k = system.k0;
-    let leading = &rows.terms[0];
-    system.vals.fill(0.0);
-    system.a00.values_mut().fill(0.0);
-    for level in 0..system.n_leading() {
-        let touched = system.ptr[level] * k..system.ptr[level + 1] * k;
-        let vals = &mut system.vals[touched];
-        let a00 = system.a00.block_mut(level);
-        for i in rows.of_level(level) {
-            let z0 = leading.z(i);
-            for (column, z) in a00.chunks_exact_mut(k).zip(z0) {
-                small::axpy(w[i] * z, z0, column);
-            }
+    let mut a00 = system.a00.values_mut();
+    let mut vals = &mut system.vals[..];
+    let mut jobs = Vec::new();
+    for levels in pieces {
+        let ptr = &system.ptr[levels.start..=levels.end];
+        let touched = (ptr[levels.len()] - ptr[0]) * k;
+        let (own_a00, rest) = a00.split_at_mut(levels.len() * k * k);
+        let (own_vals, others) = vals.split_at_mut(touched);
+        (a00, vals) = (rest, others);
+        jobs.push(Piece {
+            levels,
+            a00: own_a00,
+            vals: own_vals,
+            ptr,
+        });
+    }
+    let is_plain = rows.terms.iter().all(|term| term.z.is_empty());
+    share(jobs.into_iter(), |piece| match is_plain {
+        true => piece.count(rows, w),
+        false => piece.sum(rows, w),
+    });
+}
+
+impl Piece<'_> {
+    // Where all columns are ones.
+    fn count(self, rows: &Rows, w: &[f64]) {
+        self.vals.fill(0.0);
+        let bounds = self.ptr.windows(2);
+        for ((level, a00), at) in self.levels.zip(self.a00).zip(bounds) {
+            let own = rows.of_level(level);
+            *a00 = w[own.clone()].iter().sum();
+            let vals = &mut self.vals[at[0] - self.ptr[0]..];
             for term in &rows.terms[1..] {
-                let own = &mut vals[term.slot[i] as usize * k..];
-                for (value, z) in own.chunks_exact_mut(k).zip(term.z(i)) {
-                    small::axpy(w[i] * z, z0, value);
+                let slots = &term.slot[own.clone()];
+                for (&slot, w) in slots.iter().zip(&w[own.clone()]) {
+                    vals[slot as usize] += w;
+                }
+            }
+        }
+    }
+
+    fn sum(self, rows: &Rows, w: &[f64]) {
+        let leading = &rows.terms[0];
+        let k = leading.k;
+        self.vals.fill(0.0);
+        self.a00.fill(0.0);
+        let bounds = self.ptr.windows(2);
+        let levels = self.levels.zip(self.a00.chunks_exact_mut(k * k));
+        for ((level, a00), at) in levels.zip(bounds) {
+            let vals = &mut self.vals[(at[0] - self.ptr[0]) * k..];
+            for i in rows.of_level(level) {
+                let z0 = leading.z(i);
+                for (column, z) in a00.chunks_exact_mut(k).zip(z0) {
+                    small::axpy(w[i] * z, z0, column);
+                }
+                for term in &rows.terms[1..] {
+                    let own = &mut vals[term.slot[i] as usize * k..];
+                    for (value, z) in own.chunks_exact_mut(k).zip(term.z(i)) {
+                        small::axpy(w[i] * z, z0, value);
+                    }
                 }
             }
         }

@@ -3,11 +3,12 @@
 
 use crate::iterative::border::Border;
 use crate::iterative::gradients::Solver;
-use crate::iterative::log_det::column;
-use crate::iterative::system::{
-    add_multiple, add_square, times_square, Picked, Row, WIDTH,
-};
+use crate::iterative::picked::Picked;
 use crate::iterative::traces::{is_singular, OfTerms};
+use crate::iterative::wide::{
+    add_multiple, add_square, column, times_square, Row, WIDTH,
+};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
 /// Eight such vectors, side by side.
@@ -92,25 +93,34 @@ fn leading_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
     let k = solver.system().k0;
     let mut scores = vec![[0.0; WIDTH]; solver.system().n_leading() * k];
     let mut left = vec![[0.0; WIDTH]; k];
-    for (level, v) in scores.chunks_exact_mut(k).enumerate() {
-        unexplained(solver, picked, b, level, &mut left);
-        times_square(&solver.reduced.projection(level), &left, v);
-    }
+    let mut explained = left.clone();
+    let a00 = &solver.system().a00;
+    vectorized(|| {
+        for (level, v) in scores.chunks_exact_mut(k).enumerate() {
+            unexplained(solver, picked, b, level, (&mut left, &mut explained));
+            // P_i t = t - A00_i V_i t.
+            solver.reduced.times_v(level, &left, &mut explained);
+            times_square(a00.block(level), &explained, v);
+            for (v, left) in v.iter_mut().flatten().zip(left.as_flattened()) {
+                *v = left - *v;
+            }
+        }
+    });
     scores
 }
 
 // `A_0c - A_0t b` of one leading level.
+#[inline(always)]
 fn unexplained(
     solver: &Solver,
     picked: &Picked,
     b: &[Row],
     level: usize,
-    left: &mut [Row],
+    (left, explained): (&mut [Row], &mut [Row]),
 ) {
-    let mut explained = vec![[0.0; WIDTH]; left.len()];
-    solver.reduced.gather(level, b, &mut explained);
+    solver.reduced.gather(level, b, explained);
     solver.reduced.leading_border(level, picked, left);
-    for (left, explained) in left.iter_mut().zip(&explained) {
+    for (left, explained) in left.iter_mut().zip(&*explained) {
         add_multiple(-1.0, explained, left);
     }
 }
@@ -125,12 +135,14 @@ fn leading_effects(
     let k = system.k0;
     let lambda = &solver.reduced.leading_lambda;
     let mut left = vec![[0.0; WIDTH]; k];
+    let mut explained = left.clone();
     let mut work = vec![0.0; k * k];
     let mut t = vec![0.0; k * k];
     let mut spherical = Vec::with_capacity(k * system.n_leading());
     let mut effects = Vec::with_capacity(k * system.n_leading());
     for level in 0..system.n_leading() {
-        unexplained(solver, picked, b, level, &mut left);
+        let both = (&mut left[..], &mut explained[..]);
+        unexplained(solver, picked, b, level, both);
         let mut u: Vec<f64> = left.iter().map(|row| row[0]).collect();
         small::scale_inflate(
             k,

@@ -2,7 +2,10 @@
 
 use crate::iterative::border::{all_products, Border};
 use crate::iterative::gradients::Solver;
-use crate::iterative::system::{add_multiple, add_square, Row, WIDTH};
+use crate::iterative::wide::{
+    add_multiple, add_rows, add_square, column, set_column, Row, WIDTH,
+};
+use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
 /// Eight vectors with an element per effect, side by side.
@@ -57,25 +60,21 @@ impl Sides {
     pub fn terms(&self, solver: &Solver, c: usize) -> Vec<Vec<f64>> {
         let system = solver.system();
         let mut terms = vec![Vec::new(); system.trailing.len() + 1];
-        terms[system.leading] = column_of(&self.leading, c);
+        terms[system.leading] = column(&self.leading, c);
         for block in &system.trailing {
-            terms[block.term] = column_of(&self.trailing[block.rows()], c);
+            terms[block.term] = column(&self.trailing[block.rows()], c);
         }
         terms
     }
 
     /// The elements of the fixed effects in column `c`.
     pub fn fixed(&self, c: usize) -> Vec<f64> {
-        column_of(&self.fixed, c)
+        column(&self.fixed, c)
     }
 }
 
 fn negative(row: &Row) -> Row {
     row.map(|value| -value)
-}
-
-fn column_of(rows: &[Row], c: usize) -> Vec<f64> {
-    rows.iter().map(|row| row[c]).collect()
 }
 
 /// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for eight right-hand sides; the border
@@ -95,9 +94,7 @@ pub fn solve(
     let mut by: Vec<Row> = fixed.iter().map(negative).collect();
     by.push([0.0; WIDTH]);
     let mut u = border.combined(&by);
-    for (u, x) in u.iter_mut().zip(&x) {
-        add_multiple(1.0, x, u);
-    }
+    add_rows(&x, &mut u);
     let mut b = u.clone();
     solver.reduced.scale(&mut b, false);
     let (u0, b0) = leading_effects(solver, rhs, &by, &b);
@@ -169,20 +166,50 @@ fn times_v(solver: &Solver, b: &[Row]) -> Vec<Row> {
 fn reduced_right(solver: &Solver, rhs: &Sides, explained: &[Row]) -> Vec<Row> {
     let k = solver.system().k0;
     let mut right = rhs.trailing.clone();
-    for (level, explained) in explained.chunks_exact(k).enumerate() {
-        solver.reduced.scatter(level, -1.0, explained, &mut right);
-    }
+    vectorized(|| {
+        for (level, explained) in explained.chunks_exact(k).enumerate() {
+            solver.reduced.scatter(level, -1.0, explained, &mut right);
+        }
+    });
     solver.reduced.scale(&mut right, true);
     right
 }
 
-// `S^-1` times the right-hand side.
+// `S^-1` times the right-hand side. Steps to the modes have a single one: its seven columns of
+// zeros aren't carried along.
 fn solve_from(
     solver: &Solver,
     right: &[Row],
     start: Option<&[Row]>,
     tolerance: f64,
 ) -> Vec<Row> {
+    if !is_single(right) || !start.is_none_or(is_single) {
+        return solve_near(solver, right, start, tolerance);
+    }
+    let narrow = |rows: &[Row]| -> Vec<[f64; 1]> {
+        rows.iter().map(|row| [row[0]]).collect()
+    };
+    let start = start.map(narrow);
+    let x = solve_near(solver, &narrow(right), start.as_deref(), tolerance);
+    let wide = |[x]: &[f64; 1]| {
+        let mut row = [0.0; WIDTH];
+        row[0] = *x;
+        row
+    };
+    x.iter().map(wide).collect()
+}
+
+// Whether all columns but the first are zero.
+fn is_single(rows: &[Row]) -> bool {
+    rows.iter().all(|row| row[1..] == [0.0; WIDTH - 1])
+}
+
+fn solve_near<const W: usize>(
+    solver: &Solver,
+    right: &[[f64; W]],
+    start: Option<&[[f64; W]]>,
+    tolerance: f64,
+) -> Vec<[f64; W]> {
     let Some(start) = start else {
         return solver.solve(right, tolerance).x;
     };
@@ -193,9 +220,7 @@ fn solve_from(
         left.iter_mut().zip(right).for_each(|(l, r)| *l = r - *l);
     }
     let mut x = solver.solve(&left, tolerance).x;
-    for (x, start) in x.iter_mut().zip(start) {
-        add_multiple(1.0, start, x);
-    }
+    add_rows(start, &mut x);
     x
 }
 
@@ -245,30 +270,26 @@ fn leading_effects(
     let width = system.p + 1;
     let mut left = rhs.leading.clone();
     let mut explained = vec![[0.0; WIDTH]; k];
-    let borders = system.border_leading.chunks_exact(k * width);
-    for (level, rows) in borders.enumerate() {
-        let left = &mut left[level * k..(level + 1) * k];
-        solver.reduced.gather(level, b, &mut explained);
-        for ((left, row), explained) in left
-            .iter_mut()
-            .zip(rows.chunks_exact(width))
-            .zip(&explained)
-        {
-            add_multiple(-1.0, explained, left);
-            for (x, by) in row.iter().zip(by) {
-                add_multiple(*x, by, left);
+    vectorized(|| {
+        let borders = system.border_leading.chunks_exact(k * width);
+        for (level, rows) in borders.enumerate() {
+            let left = &mut left[level * k..(level + 1) * k];
+            solver.reduced.gather(level, b, &mut explained);
+            for ((left, row), explained) in left
+                .iter_mut()
+                .zip(rows.chunks_exact(width))
+                .zip(&explained)
+            {
+                add_multiple(-1.0, explained, left);
+                for (x, by) in row.iter().zip(by) {
+                    add_multiple(*x, by, left);
+                }
             }
         }
-    }
+    });
     let effects = times_v(solver, &left);
     for (level, left) in left.chunks_exact_mut(k).enumerate() {
         solver.reduced.solve_leading(level, left);
     }
     (left, effects)
-}
-
-fn set_column(rows: &mut [Row], c: usize, values: &[f64]) {
-    for (row, value) in rows.iter_mut().zip(values) {
-        row[c] = *value;
-    }
 }

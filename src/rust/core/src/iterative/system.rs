@@ -1,18 +1,17 @@
-//! Cross-products by level, and what is left of them at a theta.
+//! Cross-products by level.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use crate::error::{Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, Sums};
-use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
-/// Right-hand sides that are worked on at once.
-pub const WIDTH: usize = 8;
-
-/// One row of so many vectors.
-pub type Row = [f64; WIDTH];
+/// Pieces of the leading levels, at most.
+const MOST_PIECES: usize = 8;
+/// Rows that a piece touches, at least: fewer are done before a thread has begun.
+const LEAST: usize = 1 << 16;
+/// Rows that a piece touches, at least, for each row that there is.
+const SHARE: usize = 8;
 
 /// Levels of one trailing term.
 #[derive(Debug, Clone)]
@@ -68,21 +67,6 @@ pub struct System {
     pub beta0: Vec<f64>,
     /// Multiples of the first column of X that were taken off its columns.
     pub shift: Vec<f64>,
-}
-
-/// The system at one theta, the leading term eliminated.
-#[derive(Debug, Clone)]
-pub struct Reduced {
-    /// The cross-products.
-    pub system: Arc<System>,
-    /// Lambda of the leading term.
-    pub leading_lambda: Vec<f64>,
-    /// Lambda of each trailing term.
-    pub lambdas: Vec<Vec<f64>>,
-    /// `V_i`, `k0 x k0` per leading level.
-    pub v: Blocks,
-    /// `sum_i log |T_i|`.
-    pub log_det: f64,
 }
 
 impl System {
@@ -210,42 +194,6 @@ impl System {
         self.cross_rows = elements.iter().map(|element| element.1).collect();
         self.cross_vals = elements.iter().map(|element| element.2).collect();
     }
-
-    /// Eliminates the leading term.
-    ///
-    /// # Errors
-    /// `NotPositiveDefinite`.
-    pub fn reduce(self: &Arc<Self>, lambdas: &[Vec<f64>]) -> Result<Reduced> {
-        let (k, lambda) = (self.k0, &lambdas[self.leading]);
-        let n_levels = self.ptr.len() - 1;
-        let mut v = Blocks::squares(k, n_levels);
-        let (mut t, mut work) = (vec![0.0; k * k], vec![0.0; k * k]);
-        let mut log_det = 0.0;
-        for i in 0..n_levels {
-            small::scale_inflate(
-                k,
-                self.a00.block(i),
-                lambda,
-                &mut work,
-                &mut t,
-            );
-            if small::cholesky(k, &mut t).is_none() {
-                return Err(Error::NotPositiveDefinite { pivot: i * k });
-            }
-            log_det += (0..k).map(|j| 2.0 * t[j * k + j].ln()).sum::<f64>();
-            // M = Lambda L^-T, V = MM'.
-            small::right_solve_transposed(k, lambda, &t, &mut work);
-            small::multiply_transposed(k, &work, &work, v.block_mut(i));
-        }
-        let own = |block: &Trailing| lambdas[block.term].clone();
-        Ok(Reduced {
-            system: Arc::clone(self),
-            leading_lambda: lambda.clone(),
-            lambdas: self.trailing.iter().map(own).collect(),
-            v,
-            log_det,
-        })
-    }
 }
 
 // `[X r]'WZ` of a term, `p + 1` values per effect.
@@ -273,254 +221,9 @@ fn gram(sums: &Sums) -> Vec<f64> {
     gram
 }
 
-impl Reduced {
-    /// `x := D x`, or with `transposed` `x := D' x`.
-    pub fn scale(&self, x: &mut [Row], transposed: bool) {
-        for (block, lambda) in self.system.trailing.iter().zip(&self.lambdas) {
-            let k = block.k;
-            let rows = &mut x[block.first..block.first + k * block.n_levels];
-            if k == 1 {
-                rows.iter_mut().flatten().for_each(|v| *v *= lambda[0]);
-                continue;
-            }
-            for level in rows.chunks_exact_mut(k) {
-                times_triangle(k, lambda, level, transposed);
-            }
-        }
-    }
-
-    /// `out := K x`.
-    pub fn times_k(&self, x: &[Row], out: &mut [Row]) {
-        self.times_a(x, out);
-        if self.system.k0 == 1 {
-            self.take_off_intercepts(x, out);
-        } else {
-            self.take_off_leading(x, out);
-        }
-    }
-
-    // `out -= A_t0 V A_0t x` where the leading term has one effect.
-    fn take_off_intercepts(&self, x: &[Row], out: &mut [Row]) {
-        let system = &*self.system;
-        let v = self.v.values();
-        vectorized(|| {
-            for (range, v) in system.ptr.windows(2).zip(v) {
-                let rows = &system.rows[range[0]..range[1]];
-                let vals = &system.vals[range[0]..range[1]];
-                let mut t = [0.0; WIDTH];
-                for (&row, a) in rows.iter().zip(vals) {
-                    add_multiple(*a, &x[row as usize], &mut t);
-                }
-                t.iter_mut().for_each(|t| *t *= -v);
-                for (&row, a) in rows.iter().zip(vals) {
-                    add_multiple(*a, &t, &mut out[row as usize]);
-                }
-            }
-        });
-    }
-
-    fn take_off_leading(&self, x: &[Row], out: &mut [Row]) {
-        let k = self.system.k0;
-        let mut t = vec![[0.0; WIDTH]; k];
-        let mut u = vec![[0.0; WIDTH]; k];
-        for level in 0..self.system.n_leading() {
-            self.gather(level, x, &mut t);
-            self.times_v(level, &t, &mut u);
-            self.scatter(level, -1.0, &u, out);
-        }
-    }
-
-    /// `t := A_0t x` of one leading level.
-    #[inline(always)]
-    pub fn gather(&self, level: usize, x: &[Row], t: &mut [Row]) {
-        let (rows, vals) = self.system.touched(level);
-        t.fill([0.0; WIDTH]);
-        for (&row, vals) in rows.iter().zip(vals.chunks_exact(t.len())) {
-            let x = &x[row as usize];
-            for (t, a) in t.iter_mut().zip(vals) {
-                add_multiple(*a, x, t);
-            }
-        }
-    }
-
-    /// `out += sign A_t0 u` of one leading level.
-    #[inline(always)]
-    pub fn scatter(&self, level: usize, sign: f64, u: &[Row], out: &mut [Row]) {
-        let (rows, vals) = self.system.touched(level);
-        for (&row, vals) in rows.iter().zip(vals.chunks_exact(u.len())) {
-            let out = &mut out[row as usize];
-            for (u, a) in u.iter().zip(vals) {
-                add_multiple(sign * a, u, out);
-            }
-        }
-    }
-
-    /// `u := V_i t`.
-    #[inline(always)]
-    pub fn times_v(&self, level: usize, t: &[Row], u: &mut [Row]) {
-        times_square(self.v.block(level), t, u);
-    }
-
-    /// `x := T_i^-1 Lambda_0' x` of one leading level.
-    pub fn solve_leading(&self, level: usize, x: &mut [Row]) {
-        let k = self.system.k0;
-        let lambda = &self.leading_lambda;
-        let a00 = self.system.a00.block(level);
-        if k == 1 {
-            let by = lambda[0] / (1.0 + a00[0] * lambda[0] * lambda[0]);
-            x[0].iter_mut().for_each(|value| *value *= by);
-            return;
-        }
-        let mut work = vec![0.0; k * k];
-        let mut t = vec![0.0; k * k];
-        small::scale_inflate(k, a00, lambda, &mut work, &mut t);
-        // The elimination of this level has succeeded with the same numbers.
-        let _ = small::cholesky(k, &mut t);
-        let mut column = vec![0.0; k];
-        for c in 0..WIDTH {
-            column.iter_mut().zip(&*x).for_each(|(v, x)| *v = x[c]);
-            small::lambda_transposed_in_place(k, lambda, &mut column);
-            small::forward_solve(k, &t, &mut column);
-            small::backward_solve(k, &t, &mut column);
-            x.iter_mut().zip(&column).for_each(|(x, v)| x[c] = *v);
-        }
-    }
-
-    /// `P_i = I - A00_i V_i`, `k0 x k0`.
-    pub fn projection(&self, level: usize) -> Vec<f64> {
-        let k = self.system.k0;
-        let mut projection = vec![0.0; k * k];
-        let a00 = self.system.a00.block(level);
-        small::multiply(k, a00, self.v.block(level), &mut projection);
-        projection.iter_mut().for_each(|value| *value = -*value);
-        (0..k).for_each(|j| projection[j * k + j] += 1.0);
-        projection
-    }
-
-    /// `out := A_tt x`.
-    pub fn times_a(&self, x: &[Row], out: &mut [Row]) {
-        let system = &*self.system;
-        out.fill([0.0; WIDTH]);
-        if !system.cross_vals.is_empty() {
-            vectorized(|| add_cross(system, x, out));
-        }
-        for block in &system.trailing {
-            let rows = block.rows();
-            let levels = out[rows.clone()].chunks_exact_mut(block.k);
-            let levels = levels.zip(x[rows].chunks_exact(block.k));
-            for ((out, x), zz) in levels.zip(block.zz.iter()) {
-                add_square(zz, x, out);
-            }
-        }
-    }
-
-    /// `out := S x`; `work` is scratch memory.
-    pub fn times_s(&self, x: &[Row], work: &mut [Row], out: &mut [Row]) {
-        work.copy_from_slice(x);
-        self.scale(work, false);
-        self.times_k(work, out);
-        self.scale(out, true);
-        for (out, x) in out.iter_mut().zip(x) {
-            add_multiple(1.0, x, out);
-        }
-    }
-
-    /// `D'(A_tb - A_t0 V A_0b)` for up to [`WIDTH`] columns b of `[X r]` from `first` on; zero
-    /// beyond the last.
-    pub fn border_columns(&self, first: usize) -> Vec<Row> {
-        let mut columns = self.unscaled_border(&Picked::from(first));
-        self.scale(&mut columns, true);
-        columns
-    }
-
-    /// `A_tb - A_t0 V A_0b` for combinations b of the columns of `[X r]`.
-    pub fn unscaled_border(&self, picked: &Picked) -> Vec<Row> {
-        let system = &*self.system;
-        let (k, width) = (system.k0, system.p + 1);
-        let rows = system.border_trailing.chunks_exact(width);
-        let mut columns: Vec<Row> = rows.map(|row| picked.of(row)).collect();
-        let mut b = vec![[0.0; WIDTH]; k];
-        let mut u = b.clone();
-        for level in 0..system.n_leading() {
-            self.leading_border(level, picked, &mut b);
-            self.times_v(level, &b, &mut u);
-            self.scatter(level, -1.0, &u, &mut columns);
-        }
-        columns
-    }
-
-    /// `A_0b` of one leading level.
-    pub fn leading_border(&self, level: usize, picked: &Picked, b: &mut [Row]) {
-        let (k, width) = (self.system.k0, self.system.p + 1);
-        let rows = &self.system.border_leading[level * k * width..];
-        for (b, row) in b.iter_mut().zip(rows.chunks_exact(width)) {
-            *b = picked.of(row);
-        }
-    }
-
-    /// `[X r]'W[X r] - sum_i A_b0 V_i A_0b`.
-    pub fn leading_gram(&self) -> Vec<f64> {
-        let (k, width) = (self.system.k0, self.system.p + 1);
-        let mut gram = self.system.gram.clone();
-        for (i, rows) in self
-            .system
-            .border_leading
-            .chunks_exact(k * width)
-            .enumerate()
-        {
-            let v = self.v.block(i);
-            for c in 0..k {
-                for d in 0..k {
-                    let (left, right) =
-                        (&rows[c * width..(c + 1) * width], &rows[d * width..]);
-                    for (j, column) in gram.chunks_exact_mut(width).enumerate()
-                    {
-                        small::axpy(-v[d * k + c] * right[j], left, column);
-                    }
-                }
-            }
-        }
-        gram
-    }
-}
-
-/// Columns of `[X r]`, or combinations of them.
-#[derive(Debug, Clone)]
-pub enum Picked {
-    /// [`WIDTH`] columns from one on, as far as there are any.
-    From(usize),
-    /// Combinations: a row of coefficients per column of `[X r]`.
-    Combined(Vec<Row>),
-}
-
-impl From<usize> for Picked {
-    fn from(first: usize) -> Self {
-        Self::From(first)
-    }
-}
-
-impl Picked {
-    // The picked elements of a row of `[X r]`.
-    #[inline(always)]
-    fn of(&self, row: &[f64]) -> Row {
-        let mut picked = [0.0; WIDTH];
-        match self {
-            Self::From(first) => {
-                let values = picked.iter_mut().zip(&row[*first..]);
-                values.for_each(|(picked, value)| *picked = *value);
-            }
-            Self::Combined(coefficients) => {
-                let values = row.iter().zip(coefficients);
-                values.for_each(|(a, c)| add_multiple(*a, c, &mut picked));
-            }
-        }
-        picked
-    }
-}
-
 impl Trailing {
     /// The rows of all its effects.
-    pub fn rows(&self) -> std::ops::Range<usize> {
+    pub fn rows(&self) -> Range<usize> {
         self.first..self.first + self.k * self.n_levels
     }
 }
@@ -551,6 +254,29 @@ impl System {
         products
     }
 
+    /// Leading levels in parts that touch about as many rows each, for several threads: so few that
+    /// adding up what they come to costs little. They don't depend on the number of threads.
+    pub fn pieces(&self) -> Vec<Range<usize>> {
+        let touched = self.rows.len();
+        let most = (touched / (SHARE * self.m.max(1))).min(touched / LEAST);
+        let count = most.clamp(1, MOST_PIECES);
+        let end = |piece: usize| {
+            let touched = touched * piece / count;
+            self.ptr.partition_point(|&at| at < touched)
+        };
+        let mut first = 0;
+        let piece = |piece: usize| {
+            let last = match piece + 1 == count {
+                true => self.n_leading(),
+                false => end(piece + 1),
+            };
+            let levels = first..last.max(first);
+            first = levels.end;
+            levels
+        };
+        (0..count).map(piece).collect()
+    }
+
     /// Levels of the leading term.
     pub fn n_leading(&self) -> usize {
         self.ptr.len() - 1
@@ -562,65 +288,6 @@ impl System {
         let range = self.ptr[level]..self.ptr[level + 1];
         let vals = &self.vals[range.start * self.k0..range.end * self.k0];
         (&self.rows[range], vals)
-    }
-}
-
-// `out += A_ts x` for the pairs of different trailing terms.
-#[inline(always)]
-fn add_cross(system: &System, x: &[Row], out: &mut [Row]) {
-    for (range, out) in system.cross_ptr.windows(2).zip(out) {
-        let rows = &system.cross_rows[range[0]..range[1]];
-        let vals = &system.cross_vals[range[0]..range[1]];
-        for (&row, a) in rows.iter().zip(vals) {
-            add_multiple(*a, &x[row as usize], out);
-        }
-    }
-}
-
-/// `out := A x` for a small square matrix A.
-#[inline(always)]
-pub fn times_square(a: &[f64], x: &[Row], out: &mut [Row]) {
-    out.fill([0.0; WIDTH]);
-    add_square(a, x, out);
-}
-
-/// `out += A x` for a small square matrix A.
-#[inline(always)]
-pub fn add_square(a: &[f64], x: &[Row], out: &mut [Row]) {
-    for (column, x) in a.chunks_exact(x.len()).zip(x) {
-        for (a, out) in column.iter().zip(out.iter_mut()) {
-            add_multiple(*a, x, out);
-        }
-    }
-}
-
-/// `out += a x`.
-#[inline(always)]
-pub fn add_multiple(a: f64, x: &Row, out: &mut Row) {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out += a * x;
-    }
-}
-
-/// `x := L x` or `L' x` for a lower triangle `L`, `k x k`.
-fn times_triangle(k: usize, l: &[f64], x: &mut [Row], transposed: bool) {
-    let order: Vec<usize> = if transposed {
-        (0..k).collect()
-    } else {
-        (0..k).rev().collect()
-    };
-    for i in order {
-        let mut sum = [0.0; WIDTH];
-        let others = if transposed { i..k } else { 0..i + 1 };
-        for j in others {
-            let a = if transposed {
-                l[i * k + j]
-            } else {
-                l[j * k + i]
-            };
-            add_multiple(a, &x[j], &mut sum);
-        }
-        x[i] = sum;
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::factor::blocks::Blocks;
 use crate::factor::sums::{PairSums, TermSums};
 use crate::iterative::precondition::Preconditioner;
-use crate::iterative::system::{Row, WIDTH};
+use crate::iterative::wide::{Row, WIDTH};
 use crate::kernels::small;
 
 /// A small design, dense: `z` of each term is `n x q`.
@@ -241,7 +241,7 @@ fn formed(m: usize, times: impl Fn(&[Row]) -> Vec<Row>) -> Vec<f64> {
     matrix
 }
 
-fn s_of(reduced: &system::Reduced) -> Vec<f64> {
+fn s_of(reduced: &reduced::Reduced) -> Vec<f64> {
     let m = reduced.system.m;
     formed(m, |x| {
         let (mut work, mut out) = (x.to_vec(), x.to_vec());
@@ -365,7 +365,7 @@ fn the_log_determinant_is_within_its_errors() {
                 let found =
                     model.at(&lambdas, &probes, 1e-11).unwrap().log_det_re();
                 let error = (found.value - expected).abs();
-                // Solves that end at 1e-3 leave a bias far below the noise.
+                // Solves that end at 1e-4 leave a bias far below the noise.
                 outside += usize::from(error > 3.0 * found.std_error + 1e-6);
                 assert!(found.std_error < 0.5, "{}", found.std_error);
             }
@@ -434,7 +434,8 @@ fn unit_vectors_give_the_traces_exactly() {
             for z in &z {
                 let mut rhs = z.clone();
                 solver.preconditioner.times(&mut rhs);
-                tally.add_exact(z, solver.solve(&rhs, 1e-13).x, WIDTH);
+                let solved = solver.solve(&rhs, 1e-13);
+                tally.add_exact(z, (solved.x, solved.first), WIDTH);
             }
             let found = tally.finish().mean;
             let expected = dense_traces(data, &lambdas);
@@ -448,6 +449,47 @@ fn unit_vectors_give_the_traces_exactly() {
                     );
                 }
             }
+        }
+    }
+}
+
+// Whether an element of a trace is further from the expected one than three standard errors.
+fn is_outside(
+    traces: &traces::Estimate,
+    (term, at): (usize, usize),
+    expected: f64,
+) -> bool {
+    let deviations = traces.deviations.iter();
+    let squares: f64 = deviations.map(|d| d[term][at].powi(2)).sum();
+    let n = traces.deviations.len() as f64;
+    let error = (traces.mean[term][at] - expected).abs();
+    // Solves that end at 1e-4 leave a bias.
+    error > 3.0 * (squares / (n * (n - 1.0))).sqrt() + 1e-5 * expected.abs()
+}
+
+#[test]
+fn traces_are_within_their_errors() {
+    for data in designs() {
+        for size in [0.3, 0.8, 3.0] {
+            let lambdas = lambdas(&data.shapes, size);
+            let model = Iterative::new(&data.sums).unwrap();
+            let expected = dense_traces(&data, &lambdas);
+            let (mut outside, mut all) = (0, 0);
+            for seed in 0..10 {
+                let probes = some(32, seed);
+                let found = model.at(&lambdas, &probes, 1e-11).unwrap();
+                let traces = &found.probed.traces;
+                for (term, expected) in expected.iter().enumerate() {
+                    for (at, expected) in expected.iter().enumerate() {
+                        let place = (term, at);
+                        all += 1;
+                        let is = is_outside(traces, place, *expected);
+                        outside += usize::from(is);
+                    }
+                }
+            }
+            // At 31 degrees of freedom 0.5 % are; the elements of a term go together.
+            assert!(outside <= 1 + all / 25, "{size} {outside} {all}");
         }
     }
 }

@@ -2,15 +2,22 @@
 //! diagonal blocks of S, a mean over random vectors for the rest.
 //!
 //! With `S x = F z` and `x0 = F^-T z`, `x x0'` has the mean `S^-1`, and `x0 x0'` the known mean
-//! `P^-1`: their difference has little noise. A term whose Lambda is singular, or nearly so, is
+//! `P^-1`: their difference has little noise. To the first order it is `x1 x0'` with `x1 = -F^-T E
+//! z`, whose diagonal blocks have the mean zero, too: these are taken off. A term whose Lambda is singular, or nearly so, is
 //! taken from `K - K D S^-1 D'K`, without a division.
 
+use std::ops::Range;
+
+use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
-use crate::iterative::log_det::column;
 use crate::iterative::precondition::diagonal_of_k;
-use crate::iterative::system::{add_multiple, times_square, Row, WIDTH};
+use crate::iterative::system::{System, Trailing};
+use crate::iterative::wide::{
+    add_multiple, add_rows, add_symmetric, column, times_square, Row, WIDTH,
+};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
+use crate::parallel::team::share;
 use crate::tolerances::SINGULAR_SOLVE;
 
 /// A sum of `k x k` matrices for each term, in the order of the model.
@@ -28,12 +35,17 @@ pub struct Estimate {
 /// Sums of each term for eight random vectors, side by side.
 type Sides = Vec<Vec<Row>>;
 
+/// Of eight vectors z: `x = S^-1 F z`, and `S F^-T z`.
+type Found = (Vec<Row>, Vec<Row>);
+
 /// The sums at work.
 pub struct Tally<'a> {
     solver: &'a Solver,
     is_singular: Vec<bool>,
     exact: OfTerms,
     random: Vec<OfTerms>,
+    /// `sum_i (P_i a_il) (P_i a_il)'` of each trailing level, `a_il` stacked effect by effect.
+    own: Vec<Blocks>,
 }
 
 impl<'a> Tally<'a> {
@@ -46,11 +58,15 @@ impl<'a> Tally<'a> {
             exact[block.term] = vec![0.0; block.k * block.k];
         }
         let lambdas = solver.reduced.lambdas.iter();
+        let own = |block: &Trailing| {
+            Blocks::squares(block.k * system.k0, block.n_levels)
+        };
         let mut tally = Self {
             solver,
             is_singular: lambdas.map(|lambda| is_singular(lambda)).collect(),
             exact,
             random: Vec::new(),
+            own: system.trailing.iter().map(own).collect(),
         };
         tally.add_diagonal_blocks();
         tally.add_leading_blocks();
@@ -58,9 +74,9 @@ impl<'a> Tally<'a> {
     }
 
     /// Adds what the first `count` columns of z say, each a direction that is taken exactly, with
-    /// `x = S^-1 F z`.
-    pub fn add_exact(&mut self, z: &[Row], x: Vec<Row>, count: usize) {
-        let found = self.columns(z, x);
+    /// `x = S^-1 F z` and `S F^-T z`.
+    pub fn add_exact(&mut self, z: &[Row], found: Found, count: usize) {
+        let found = self.columns(z, found);
         for column in &found[..count] {
             for (sum, value) in self.exact.iter_mut().zip(column) {
                 small::axpy(1.0, value, sum);
@@ -68,9 +84,9 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Adds what eight random vectors say, with `x = S^-1 F z`.
-    pub fn add_random(&mut self, z: &[Row], x: Vec<Row>) {
-        let found = self.columns(z, x);
+    /// Adds what eight random vectors say, with `x = S^-1 F z` and `S F^-T z`.
+    pub fn add_random(&mut self, z: &[Row], found: Found) {
+        let found = self.columns(z, found);
         self.random.extend(found);
     }
 
@@ -120,21 +136,33 @@ impl<'a> Tally<'a> {
         }
     }
 
-    // `P_i A00_i - P_i Y_i P_i'` with the diagonal blocks' share of `Y_i = A_0t D S^-1 D'A_t0`.
+    // `P_i A00_i - P_i Y_i P_i'` with the diagonal blocks' share of `Y_i = A_0t D S^-1 D'A_t0`; and
+    // `own`.
     fn add_leading_blocks(&mut self) {
         let system = self.solver.system();
+        let reduced = &self.solver.reduced;
         let k0 = system.k0;
+        let inner = self.solver.preconditioner.scaled_inverse(&reduced.lambdas);
         let mut whole = vec![0.0; k0 * k0];
         let mut y = vec![0.0; k0 * k0];
         let mut half = vec![0.0; k0 * k0];
+        let mut projected = Vec::new();
         for level in 0..system.n_leading() {
-            let projection = self.solver.reduced.projection(level);
+            let projection = reduced.projection(level);
             let sum = &mut self.exact[system.leading];
             let a00 = system.a00.block(level);
             small::multiply(k0, &projection, a00, &mut whole);
             small::axpy(1.0, &whole, sum);
             y.fill(0.0);
-            add_touched_blocks(self.solver, level, &mut y);
+            for_each_touched(system, level, |(t, other), a| {
+                add_form(inner[t].block(other), a, &mut y);
+                project(&projection, a, &mut projected);
+                let own = self.own[t].block_mut(other);
+                let columns = own.chunks_exact_mut(projected.len());
+                for (column, a) in columns.zip(&projected) {
+                    small::axpy(*a, &projected, column);
+                }
+            });
             small::multiply(k0, &projection, &y, &mut half);
             small::multiply_transposed(k0, &half, &projection, &mut whole);
             small::axpy(-1.0, &whole, sum);
@@ -142,8 +170,8 @@ impl<'a> Tally<'a> {
     }
 
     // What each of eight columns adds to the sum of each term.
-    fn columns(&self, z: &[Row], x: Vec<Row>) -> Vec<OfTerms> {
-        let sides = self.sides(z, x);
+    fn columns(&self, z: &[Row], found: Found) -> Vec<OfTerms> {
+        let sides = self.sides(z, found);
         let column = |c: usize| -> OfTerms {
             let mut sums = column_of_terms(&sides, c);
             self.divide_regular(&mut sums);
@@ -164,7 +192,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn sides(&self, z: &[Row], mut x: Vec<Row>) -> Sides {
+    fn sides(&self, z: &[Row], (mut x, mut x1): Found) -> Sides {
         let reduced = &self.solver.reduced;
         let system = self.solver.system();
         let zeros = |sum: &Vec<f64>| vec![[0.0; WIDTH]; sum.len()];
@@ -176,13 +204,20 @@ impl<'a> Tally<'a> {
             let k_x0 = self.times_kd(&x0);
             self.add_products(true, -1.0, &k_x, &k_x0, &mut sides);
         }
-        for (x, x0) in x.iter_mut().zip(&x0) {
-            add_multiple(-1.0, x0, x);
-        }
+        self.solver.preconditioner.solve(&mut x1);
+        vectorized(|| {
+            for ((x, x1), x0) in x.iter_mut().zip(&mut x1).zip(&x0) {
+                add_multiple(-1.0, x0, x);
+                add_multiple(-1.0, x0, x1);
+            }
+        });
         self.add_products(false, 1.0, &x, &x0, &mut sides);
+        self.add_products(false, 1.0, &x1, &x0, &mut sides);
         reduced.scale(&mut x, false);
         reduced.scale(&mut x0, false);
+        reduced.scale(&mut x1, false);
         self.take_off_leading(&x, &x0, &mut sides[system.leading]);
+        self.take_off_own(&x1, &x0, &mut sides[system.leading]);
         sides
     }
 
@@ -210,89 +245,151 @@ impl<'a> Tally<'a> {
                 let x = x[block.rows()].chunks_exact(block.k);
                 let levels = x.zip(x0[block.rows()].chunks_exact(block.k));
                 let sum = &mut sides[block.term];
-                levels.for_each(|(x, x0)| add_symmetric(sign, x, x0, sum));
+                vectorized(|| {
+                    levels.for_each(|(x, x0)| add_symmetric(sign, x, x0, sum))
+                });
             }
-        }
-    }
-
-    // What [`Self::take_off_leading`] takes off, where the leading term has one effect.
-    #[inline(always)]
-    fn take_off_intercepts(&self, x: &[Row], x0: &[Row], sum: &mut Row) {
-        let system = self.solver.system();
-        let v = self.solver.reduced.v.values();
-        let levels = v.iter().zip(system.a00.values());
-        for (range, (v, a00)) in system.ptr.windows(2).zip(levels) {
-            let rows = &system.rows[range[0]..range[1]];
-            let vals = &system.vals[range[0]..range[1]];
-            let mut t = [0.0; WIDTH];
-            let mut t0 = [0.0; WIDTH];
-            for (&row, a) in rows.iter().zip(vals) {
-                add_multiple(*a, &x[row as usize], &mut t);
-                add_multiple(*a, &x0[row as usize], &mut t0);
-            }
-            let square = (1.0 - a00 * v).powi(2);
-            (0..WIDTH).for_each(|c| sum[c] -= square * t[c] * t0[c]);
         }
     }
 
     // `sum_i P_i Y_i P_i'` less, with `Y_i` of the difference of x and x0.
     fn take_off_leading(&self, x: &[Row], x0: &[Row], sum: &mut [Row]) {
+        let pieces = self.solver.system().pieces();
+        let zeros = || vec![[0.0; WIDTH]; sum.len()];
+        let mut sums: Vec<Vec<Row>> = pieces.iter().map(|_| zeros()).collect();
+        share(pieces.iter().zip(&mut sums), |(levels, sum)| {
+            match self.solver.system().k0 {
+                1 => vectorized(|| self.take_off::<1>(levels, x, x0, sum)),
+                2 => vectorized(|| self.take_off::<2>(levels, x, x0, sum)),
+                k => {
+                    let mut work = vec![[0.0; WIDTH]; 4 * k];
+                    vectorized(|| {
+                        self.take_off_with(&mut work, levels, (x, x0), sum)
+                    });
+                }
+            }
+        });
+        sums.iter().for_each(|own| add_rows(own, sum));
+    }
+
+    #[inline(always)]
+    fn take_off<const K: usize>(
+        &self,
+        levels: &Range<usize>,
+        x: &[Row],
+        x0: &[Row],
+        sum: &mut [Row],
+    ) {
+        let mut work = [[[0.0; WIDTH]; K]; 4];
+        let work = work.as_flattened_mut();
+        self.take_off_with(work, levels, (x, x0), sum);
+    }
+
+    #[inline(always)]
+    fn take_off_with(
+        &self,
+        work: &mut [Row],
+        levels: &Range<usize>,
+        (x, x0): (&[Row], &[Row]),
+        sum: &mut [Row],
+    ) {
         let reduced = &self.solver.reduced;
-        let system = self.solver.system();
-        let k0 = system.k0;
-        if k0 == 1 {
-            vectorized(|| self.take_off_intercepts(x, x0, &mut sum[0]));
-            return;
+        let a00 = &self.solver.system().a00;
+        let (t, rest) = work.split_at_mut(work.len() / 4);
+        let (t0, rest) = rest.split_at_mut(t.len());
+        let (v, explained) = rest.split_at_mut(t.len());
+        for level in levels.clone() {
+            reduced.gather(level, x, t);
+            reduced.gather(level, x0, t0);
+            // P_i t = t - A00_i V_i t.
+            for t in [&mut *t, &mut *t0] {
+                reduced.times_v(level, t, v);
+                times_square(a00.block(level), v, explained);
+                for (t, explained) in t.iter_mut().zip(&*explained) {
+                    add_multiple(-1.0, explained, t);
+                }
+            }
+            add_symmetric(-1.0, t, t0, sum);
         }
-        let mut t = vec![[0.0; WIDTH]; k0];
-        let mut t0 = t.clone();
-        let mut p = t.clone();
-        let mut p0 = t.clone();
-        for level in 0..system.n_leading() {
-            reduced.gather(level, x, &mut t);
-            reduced.gather(level, x0, &mut t0);
-            let projection = reduced.projection(level);
-            times_square(&projection, &t, &mut p);
-            times_square(&projection, &t0, &mut p0);
-            add_symmetric(-1.0, &p, &p0, sum);
+    }
+
+    // What the effects of one level at a time make of it to the first order, `sum_il P_i a_il x1_l
+    // x0_l' a_il' P_i'`: noise, as the diagonal blocks of E are zero.
+    fn take_off_own(&self, x1: &[Row], x0: &[Row], sum: &mut [Row]) {
+        let system = self.solver.system();
+        for (block, own) in system.trailing.iter().zip(&self.own) {
+            let (x1, x0) = (&x1[block.rows()], &x0[block.rows()]);
+            let k = block.k;
+            vectorized(|| {
+                let levels = x1.chunks_exact(k).zip(x0.chunks_exact(k));
+                for ((x1, x0), own) in levels.zip(own.iter()) {
+                    take_form_off(own, x1, x0, sum);
+                }
+            });
         }
     }
 }
 
-// `Y_i` as far as the diagonal blocks of S make it.
-fn add_touched_blocks(solver: &Solver, level: usize, y: &mut [f64]) {
-    let system = solver.system();
+/// Visits the trailing levels that a leading one touches, each by its term and number, with `k0`
+/// values for each of its effects.
+pub(super) fn for_each_touched(
+    system: &System,
+    level: usize,
+    mut visit: impl FnMut((usize, usize), &[f64]),
+) {
     let k0 = system.k0;
     let (rows, vals) = system.touched(level);
     let mut at = 0;
     while at < rows.len() {
         let row = rows[at] as usize;
         let t = system.block_of_row(row);
-        let block = &system.trailing[t];
-        let l = solver
-            .preconditioner
-            .factor(t, (row - block.first) / block.k);
-        // F^-1 D'a of each leading effect.
-        let column = |c: usize| -> Vec<f64> {
-            let mut column: Vec<f64> =
-                (0..block.k).map(|j| vals[(at + j) * k0 + c]).collect();
-            let lambda = &solver.reduced.lambdas[t];
-            small::lambda_transposed_in_place(block.k, lambda, &mut column);
-            small::forward_solve(block.k, l, &mut column);
-            column
-        };
-        if k0 == 1 && block.k == 1 {
-            let scaled = solver.reduced.lambdas[t][0] * vals[at] / l[0];
-            y[0] += scaled * scaled;
-        } else {
-            let columns: Vec<Vec<f64>> = (0..k0).map(column).collect();
-            for (c, left) in columns.iter().enumerate() {
-                for (d, right) in columns.iter().enumerate() {
-                    y[d * k0 + c] += small::dot(left, right);
-                }
+        let Trailing { first, k, .. } = system.trailing[t];
+        let end = at + k;
+        visit((t, (row - first) / k), &vals[at * k0..end * k0]);
+        at = end;
+    }
+}
+
+/// `y += a'G a`, where a has a row per effect.
+pub(super) fn add_form(g: &[f64], a: &[f64], y: &mut [f64]) {
+    let (k, k0) = (g.len().isqrt(), y.len().isqrt());
+    for (column, right) in g.chunks_exact(k).zip(a.chunks_exact(k0)) {
+        for (g, left) in column.iter().zip(a.chunks_exact(k0)) {
+            for (y, right) in y.chunks_exact_mut(k0).zip(right) {
+                small::axpy(g * right, left, y);
             }
         }
-        at += block.k;
+    }
+}
+
+// `P_i a`, row by row.
+fn project(projection: &[f64], a: &[f64], out: &mut Vec<f64>) {
+    let k0 = projection.len().isqrt();
+    small::set_zeros(out, a.len());
+    for (out, a) in out.chunks_exact_mut(k0).zip(a.chunks_exact(k0)) {
+        for (column, a) in projection.chunks_exact(k0).zip(a) {
+            small::axpy(*a, column, out);
+        }
+    }
+}
+
+// `sum_cd -= sum_jh M_(jc)(hd) (x_j y_h + x_h y_j) / 2` of the effects j and h of one level.
+#[inline(always)]
+fn take_form_off(m: &[f64], x: &[Row], y: &[Row], sum: &mut [Row]) {
+    let k = x.len();
+    let k0 = sum.len().isqrt();
+    for (h, j) in (0..k * k).map(|at| (at / k, at % k)) {
+        let mut both = [0.0; WIDTH];
+        for c in 0..WIDTH {
+            both[c] = -0.5 * (x[j][c] * y[h][c] + x[h][c] * y[j][c]);
+        }
+        for d in 0..k0 {
+            let column = &m[(h * k0 + d) * k * k0 + j * k0..][..k0];
+            let sums = &mut sum[d * k0..(d + 1) * k0];
+            for (m, sum) in column.iter().zip(sums) {
+                add_multiple(*m, &both, sum);
+            }
+        }
     }
 }
 
@@ -306,21 +403,6 @@ pub fn is_singular(lambda: &[f64]) -> bool {
         most = most.max(value.abs());
     }
     least <= SINGULAR_SOLVE * most
-}
-
-// `out += sign (x y' + y x') / 2`, column by column.
-#[inline(always)]
-fn add_symmetric(sign: f64, x: &[Row], y: &[Row], out: &mut [Row]) {
-    let k = x.len();
-    for j in 0..k {
-        for i in 0..k {
-            let out = &mut out[j * k + i];
-            for c in 0..WIDTH {
-                let both = x[i][c] * y[j][c] + x[j][c] * y[i][c];
-                out[c] += 0.5 * sign * both;
-            }
-        }
-    }
 }
 
 // `Lambda^-T A Lambda^-1`, in place.

@@ -10,7 +10,7 @@ use crate::iterative::cond_var;
 use crate::iterative::information::{information, Direction};
 use crate::iterative::log_det::Probes;
 use crate::iterative::scores::{Effects, Scores};
-use crate::iterative::system::{Row, WIDTH};
+use crate::iterative::wide::{Row, WIDTH};
 use crate::iterative::{At, Iterative};
 use crate::kernels::small;
 use crate::tolerances::{EXACT_SOLVE, SEARCH_SOLVE};

@@ -53,7 +53,8 @@ impl LinearMixedModel {
         let is_default = self.is_default(&start);
         if is_default && settings.optimizer == NEWTON {
             self.keep_without_effects();
-            start = self.rough_optimum(&start, settings).unwrap_or(start);
+            let near = self.rough_optimum(&start, settings, observe);
+            start = near.unwrap_or(start);
         }
         let start = start.as_slice();
         self.at(start)?;

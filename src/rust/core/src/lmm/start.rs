@@ -5,7 +5,7 @@ use crate::lmm::engine::Engine;
 use crate::lmm::matrix_free::FEWEST;
 use crate::lmm::search::Search;
 use crate::lmm::LinearMixedModel;
-use crate::optimize::{Flow, Settings};
+use crate::optimize::{Observer, Settings};
 
 /// Trailing effects from which on a whole search by conjugate gradients costs less than the factors
 /// that it saves.
@@ -39,6 +39,7 @@ impl LinearMixedModel {
         &self,
         start: &[f64],
         settings: &Settings,
+        observe: &mut Observer,
     ) -> Option<Vec<f64>> {
         let exact = self.engine.as_exact().ok()?;
         let factor = &exact.factor;
@@ -54,8 +55,10 @@ impl LinearMixedModel {
         model.search_by(FEWEST);
         let mut search = Search::new(&mut model, start).ok()?;
         let at = search.at.clone();
-        let go_on = &mut |_: usize, _: f64, _: &[f64]| Flow::Continue;
-        let found = at.minimize(settings, &mut search, go_on).ok()?;
+        let see = &mut |count: usize, value: f64, theta: &[f64]| {
+            observe(count, value, theta)
+        };
+        let found = at.minimize(settings, &mut search, see).ok()?;
         found.status.has_converged().then_some(found.best)
     }
 }

@@ -71,7 +71,7 @@ impl Plan {
             return Ok(None);
         }
         let touching = Touching::sampled(data, layout);
-        let sizes = Sizes::new(touching, layout);
+        let sizes = Sizes::new(touching, layout, room.repeats);
         let free = room.bytes();
         let share = || filled_share(data, layout);
         match (
@@ -96,7 +96,8 @@ impl Plan {
         if layout.m <= ALWAYS_DENSE {
             return Ok(Self::Dense);
         }
-        let sizes = Sizes::new(Touching::of(leading), layout);
+        let touching = Touching::of(leading);
+        let sizes = Sizes::new(touching, layout, room.repeats);
         sizes.plan(leading, layout, room.bytes(), room.is_patient)
     }
 }
@@ -109,16 +110,19 @@ struct Sizes {
     pairs: f64,
     /// Elements of the cross-products.
     elements: f64,
+    /// How many times as many factors are taken as by a linear model.
+    repeats: f64,
 }
 
 impl Sizes {
-    fn new(touching: Touching, layout: &Layout) -> Self {
+    fn new(touching: Touching, layout: &Layout, repeats: f64) -> Self {
         let m = layout.m as f64;
         Self {
             m,
             dense_bytes: 8.0 * m * (DENSE_ARRAYS * m + 2.0 * layout.p as f64),
             pairs: touching.pairs,
             elements: m + touching.rows,
+            repeats,
         }
     }
 
@@ -155,7 +159,8 @@ impl Sizes {
     // Seconds of a fit whose factorisation takes so many multiplications.
     fn seconds(&self, flops: f64) -> f64 {
         let dense = WITH_DERIVATIVES * flops / PER_SECOND;
-        EVALUATIONS * (dense + self.pairs / SCATTERED_PER_SECOND)
+        let evaluations = EVALUATIONS * self.repeats;
+        evaluations * (dense + self.pairs / SCATTERED_PER_SECOND)
     }
 
     fn plan(
@@ -211,7 +216,7 @@ mod tests {
         free: u64,
         is_patient: bool,
     ) -> Result<Plan> {
-        let sizes = Sizes::new(Touching::of(leading), layout);
+        let sizes = Sizes::new(Touching::of(leading), layout, 1.0);
         sizes.plan(leading, layout, Some(free), is_patient)
     }
 
@@ -297,6 +302,7 @@ mod tests {
             dense_bytes: 24.0 * m * m,
             pairs,
             elements: 1e6,
+            repeats: 1.0,
         };
         let rules_out = |sizes: Sizes, is_patient, share| {
             sizes.rule_out(Some(1 << 32), is_patient, || share)
@@ -311,6 +317,13 @@ mod tests {
         assert!(rules_out(sizes(9000.0, 1e8), false, 0.0));
         assert!(rules_out(sizes(9000.0, 1e6), false, 0.9));
         assert!(!rules_out(sizes(9000.0, 1e6), false, 0.01));
+        // A generalized model takes the factor more often.
+        let of_steps = Sizes {
+            repeats: 3.0,
+            ..sizes(2000.0, 1e7)
+        };
+        assert!(rules_out(of_steps, false, 0.9));
+        assert!(!rules_out(sizes(2000.0, 1e7), false, 0.9));
         // Whoever has the patience gets it if it fits.
         assert!(!rules_out(sizes(9000.0, 1e8), true, 0.9));
         assert!(rules_out(sizes(90_000.0, 1e8), true, 0.9));

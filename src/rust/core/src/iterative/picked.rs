@@ -1,0 +1,43 @@
+//! Which columns of `[X r]` stand side by side.
+
+use crate::iterative::wide::{add_multiple, Row, WIDTH};
+
+/// Columns of `[X r]`, or combinations of them.
+#[derive(Debug, Clone)]
+pub enum Picked {
+    /// [`WIDTH`] columns from one on, as far as there are any.
+    From(usize),
+    /// Combinations: a row of coefficients per column of `[X r]`.
+    Combined(Vec<Row>),
+}
+
+impl From<usize> for Picked {
+    fn from(first: usize) -> Self {
+        Self::From(first)
+    }
+}
+
+impl Picked {
+    /// The picked elements of a row of `[X r]`.
+    #[inline(always)]
+    pub fn of(&self, row: &[f64]) -> Row {
+        let mut picked = [0.0; WIDTH];
+        match self {
+            Self::From(first) => {
+                let values = picked.iter_mut().zip(&row[*first..]);
+                values.for_each(|(picked, value)| *picked = *value);
+            }
+            Self::Combined(coefficients) => {
+                let values = row.iter().zip(coefficients);
+                values.for_each(|(a, c)| add_multiple(*a, c, &mut picked));
+            }
+        }
+        picked
+    }
+}
+
+impl From<Vec<Row>> for Picked {
+    fn from(coefficients: Vec<Row>) -> Self {
+        Self::Combined(coefficients)
+    }
+}
