@@ -4,7 +4,8 @@
 # model; or if a generalized one fails without a reason, isn't finite or depends on the units of the response; or if more
 # than 1 % of these end above another optimizer, or depend on the order of rows or levels or on the origin of a covariate:
 # what is known of these stands in bench/README.md.
-# `Rscript tools/fuzz.R 1 SEED` repeats one model.
+# `Rscript tools/fuzz.R 1 SEED` repeats one model. With a file as a third argument a line for each model is added to it;
+# `Rscript tools/fuzz.R table FILE` prints what such a file says, as in bench/README.md.
 #
 # A model is linear or generalized, with factors that are crossed, nested, chained or fixed effects too, unbalanced, with
 # levels of one row or none; one to three effects per term in every covariance structure; covariates on scales from 1e-8
@@ -185,9 +186,14 @@ random_model <- function(seed) {
 
 # Fits ------------------------------------------------------------------------
 
+# How many there were.
+fits <- new.env()
+fits$count <- 0L
+
 #' A fit with its conditions and the processor's seconds; `fit` is the error if it fails
 #' @noRd
 fit_model <- function(model, ...) {
+  fits$count <- fits$count + 1L
   arguments <- utils::modifyList(model$arguments, list(...))
   fun <- if (model$kind == "linear") quote(rlmm) else quote(rglmm)
   told <- character()
@@ -461,12 +467,92 @@ count_by <- function(kinds, names) {
 
 model_kinds <- c("linear", "generalized")
 
-main <- function(n, first) {
+#' Adds what was found of one model to a file
+#' @noRd
+keep_record <- function(file, seed, found, n_fits) {
+  record <- c(
+    seed,
+    found$model$kind,
+    found$kind,
+    n_fits,
+    paste(found$run, collapse = " "),
+    paste(names(found$defects), collapse = " ")
+  )
+  cat(record, sep = "\t", file = file, append = TRUE)
+  cat("\n", file = file, append = TRUE)
+}
+
+read_records <- function(file) {
+  names <- c("seed", "kind", "outcome", "fits", "run", "defects")
+  utils::read.delim(
+    file,
+    header = FALSE,
+    col.names = names,
+    colClasses = c(
+      "integer",
+      rep("character", 2L),
+      "integer",
+      rep("character", 2L)
+    )
+  )
+}
+
+table_line <- function(...) cat("|", paste(..., sep = " | "), "|\n")
+
+print_table <- function(file) {
+  records <- read_records(file)
+  has <- function(column, check, kind) {
+    checked <- strsplit(records[[column]], " ", fixed = TRUE)
+    sum(vapply(checked, \(own) check %in% own, NA) & records$kind == kind)
+  }
+  table_line("check", "linear", "defects", "generalized", "defects")
+  table_line("---", "---:", "---:", "---:", "---:")
+  for (check in names(checks)) {
+    numbers <- vapply(
+      model_kinds,
+      \(kind) c(has("run", check, kind), has("defects", check, kind)),
+      c(0L, 0L)
+    )
+    table_line(meanings[[check]], paste(numbers, collapse = " | "))
+  }
+  cat("\n")
+  table_line("outcome", "linear", "generalized")
+  table_line("---", "---:", "---:")
+  outcomes <- table(records$outcome, factor(records$kind, model_kinds))
+  for (outcome in rownames(outcomes)) {
+    table_line(outcome, paste(outcomes[outcome, ], collapse = " | "))
+  }
+  bad <- records[nzchar(records$defects), ]
+  cat(sprintf(
+    "\n%d models, %d fits, %d models with a defect: %s\n",
+    nrow(records),
+    sum(records$fits),
+    nrow(bad),
+    toString(bad$seed)
+  ))
+}
+
+meanings <- c(
+  outcome = "a fit, or an error that says why; no condition without a class; within 20 s",
+  finite = "all numbers finite",
+  dense = "the criterion is that of dense algebra (linear models)",
+  optimum = "not more than 1e-4 above BOBYQA, L-BFGS and three random starts; no false alarm",
+  rows = "the same with rows in another order",
+  levels = "the same with other names of levels",
+  origin = "the same with another origin of the covariate",
+  units = "the same with another unit of the response"
+)
+
+main <- function(n, first, file = NULL) {
   cat("rlmm", format(utils::packageVersion("rlmm")), "seeds from", first, "\n")
   run <- defects <- data.frame()
   outcomes <- kinds <- character()
   for (seed in seq(first, length.out = n)) {
+    before <- fits$count
     found <- try_model(seed)
+    if (!is.null(file)) {
+      keep_record(file, seed, found, fits$count - before)
+    }
     kind <- found$model$kind
     run <- rbind(run, data.frame(kind, check = found$run))
     outcomes <- c(outcomes, found$kind)
@@ -492,11 +578,14 @@ environment <- new.env(parent = asNamespace("rlmm"))
 sys.source(helper, environment)
 dense_estimates <- environment$dense_estimates
 
-arguments <- as.integer(commandArgs(trailingOnly = TRUE))
+arguments <- commandArgs(trailingOnly = TRUE)
 week <- as.integer(Sys.time()) %/% (7L * 86400L)
-if (!interactive()) {
+if (identical(arguments[1L], "table")) {
+  print_table(arguments[2L])
+} else if (!interactive()) {
   main(
-    if (length(arguments) > 0L) arguments[1L] else 300L,
-    if (length(arguments) > 1L) arguments[2L] else 1000L * week
+    if (length(arguments) > 0L) as.integer(arguments[1L]) else 300L,
+    if (length(arguments) > 1L) as.integer(arguments[2L]) else 1000L * week,
+    if (length(arguments) > 2L) arguments[3L]
   )
 }

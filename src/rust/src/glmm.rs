@@ -486,6 +486,7 @@ fn pirls_tolerance(control: &List) -> Tolerance {
         decrement: number(control, "pirls_tol").unwrap_or(default.decrement),
         max_iterations: count("pirls_max_iter", default.max_iterations),
         max_halvings: count("pirls_max_halvings", default.max_halvings),
+        ..default
     }
 }
 

@@ -36,9 +36,9 @@ impl Coordinates {
         self.free.len() > 1 && (has_few_levels || has_few_rows)
     }
 
-    /// For each term whether all its standard deviations in `parameters` are several standard errors
-    /// from zero and no correlation is a parameter: the objective is nearly quadratic in them then,
-    /// with one minimum.
+    /// For each term whether all its standard deviations in `parameters` are several standard
+    /// errors from zero and no correlation is a parameter: the objective is nearly quadratic in
+    /// them then, with one minimum.
     pub(crate) fn well_determined(
         &self,
         parameters: &[f64],

@@ -18,7 +18,7 @@ use crate::random::Stream;
 use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
 
 /// Operations that the searches may cost, in steps to the modes.
-const AFFORDABLE: f64 = 4e7;
+const AFFORDABLE: f64 = 6e7;
 /// Evaluations of one search.
 const MOST_EVALUATIONS: usize = 100;
 /// Evaluations of a fit that goes on from where one ended.
@@ -67,7 +67,7 @@ impl GeneralizedLinearMixedModel {
             let point = self.random_start(search, start, &best, &mut stream);
             self.start_anew(beta);
             let found =
-                self.briefly(|model| model.search_likelihood(fit, &point));
+                self.roughly(|model| model.search_likelihood(fit, &point));
             let Ok(found) = found else {
                 continue;
             };

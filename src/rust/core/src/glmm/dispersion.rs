@@ -28,9 +28,10 @@ impl GeneralizedLinearMixedModel {
     // secant method.
     pub(super) fn profile_shape(&mut self, vary: Vary, df: f64) -> Result<()> {
         let mut last: Option<(f64, f64)> = None;
+        let enough = self.pirls.tolerance.roughness * SHAPE_STEP;
         for _ in 0..MAX_PROFILE {
             let excess = self.excess_dispersion(vary, df)?;
-            if excess.abs() < SHAPE_STEP {
+            if excess.abs() < enough {
                 break;
             }
             let log = self.pirls.response.shape.ln();

@@ -29,6 +29,8 @@ const MOST_EVALUATIONS: usize = 60;
 const MOST_OF_A_FIT: usize = 300;
 /// Steps to the modes of one evaluation: where more are needed a start is a bad one.
 const MOST_STEPS: usize = 25;
+/// How rough the modes of a search may be that only tells where another one may start.
+const ROUGHNESS: f64 = 1e5;
 /// With so few observations the fast criterion says little of the likelihood.
 const FEW_ROWS: usize = 60;
 /// How much more another place may lose by it then.
@@ -53,15 +55,15 @@ impl GeneralizedLinearMixedModel {
         mut best: GlmmFit,
         observe: &mut Observer,
     ) -> Result<GlmmFit> {
-        let is_stopped = !best.summary.status.has_converged();
         let known = self.well_determined(fit, &best);
-        let is_known = known.iter().all(|&is_known| is_known);
-        if !fit.beta.is_empty() || is_stopped || is_known {
+        let is_known = best.summary.status.has_converged()
+            && known.iter().all(|&is_known| is_known);
+        if !fit.beta.is_empty() || is_known {
             return Ok(best);
         }
         best = self.or_without_effects(fit, &known, best, observe);
         let n = self.n_eff;
-        if n > MOST_ROWS {
+        if !self.has_few_rows() {
             return self.left_at(fit, best);
         }
         let first = best.fast.as_ref().unwrap_or(&best.summary).best_value;
@@ -93,6 +95,11 @@ impl GeneralizedLinearMixedModel {
             best = self.or_at_random(fit, start, beta, best, observe);
         }
         self.left_at(fit, best)
+    }
+
+    /// Whether other starts are cheap to try.
+    pub(super) fn has_few_rows(&self) -> bool {
+        self.n_eff <= MOST_ROWS
     }
 
     // For each term whether the search has learnt that the likelihood has one maximum in its
@@ -183,6 +190,17 @@ impl GeneralizedLinearMixedModel {
         found
     }
 
+    /// Runs a search that only tells where another one may start.
+    pub(super) fn roughly<T>(
+        &mut self,
+        search: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.briefly(|model| {
+            model.pirls.tolerance.roughness = ROUGHNESS;
+            search(model)
+        })
+    }
+
     /// Steps to the modes that so many operations allow for.
     pub(super) fn affordable_steps(&self, operations: f64) -> usize {
         let k: usize = self.covs.iter().map(|cov| cov.vsize()).sum();
@@ -201,7 +219,7 @@ impl GeneralizedLinearMixedModel {
         self.start_anew(beta);
         let mut go_on = |_: usize, _: f64, _: &[f64]| Flow::Continue;
         let settings = limited(&fit.settings, MOST_EVALUATIONS);
-        let stage = self.briefly(|model| {
+        let stage = self.roughly(|model| {
             model.fast_stage(start, &settings, &mut go_on).ok()
         })?;
         Some((stage.summary.best, stage.summary.best_value))

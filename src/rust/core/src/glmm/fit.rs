@@ -1,6 +1,7 @@
 //! Fitting: a fast stage over the covariance parameters, with the fixed effects found by PIRLS,
 //! then all parameters.
 
+use super::elsewhere::limited;
 use super::matrix_free::FEWEST;
 use super::search::Search;
 use super::GeneralizedLinearMixedModel;
@@ -18,6 +19,8 @@ use crate::tolerances::{
 
 /// How often Lambda is made a tenth of what it was where the start can't be evaluated.
 const MAX_SHRINKINGS: usize = 3;
+/// Evaluations of each stage of a first search before other starts are tried.
+const MOST_AT_FIRST: usize = 1000;
 
 /// Where to start and how to go on.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +76,8 @@ impl GeneralizedLinearMixedModel {
             start.push(self.start_shape.ln());
         }
         let beta = self.pirls.beta.clone();
-        let first = self.fit_from(fit, start.clone(), observe);
+        let at_first = self.at_first(fit);
+        let first = self.fit_from(&at_first, start.clone(), observe);
         if !fit.theta.is_empty() {
             return first;
         }
@@ -89,7 +93,33 @@ impl GeneralizedLinearMixedModel {
             let shrunken = self.fit_shrunken(fit, start, &beta, observe);
             return shrunken.map_or(first, Ok);
         }
-        self.or_from_elsewhere(fit, &start, &beta, first?, observe)
+        let first = first?;
+        let is_waiting = first.summary.status == Status::MaxEval
+            && at_first.settings != fit.settings;
+        if !(first.summary.status.has_converged() || is_waiting) {
+            return Ok(first);
+        }
+        let found =
+            self.or_from_elsewhere(fit, &start, &beta, first, observe)?;
+        if found.summary.status == Status::MaxEval {
+            self.start_anew(&beta);
+            return self.fit_from(fit, start, observe);
+        }
+        Ok(found)
+    }
+
+    // The settings of the first search: where other starts are cheap one that leads nowhere in many
+    // steps waits for what is found from these.
+    fn at_first(&self, fit: &FitSettings) -> FitSettings {
+        let optimizer = fit.settings.optimizer.as_str();
+        let is_ours = [bfgs::NAME, NEWTON].contains(&optimizer);
+        if !(is_ours && fit.theta.is_empty() && self.has_few_rows()) {
+            return fit.clone();
+        }
+        FitSettings {
+            settings: limited(&fit.settings, MOST_AT_FIRST),
+            ..fit.clone()
+        }
     }
 
     // The fit from smaller random effects: with these the means may stay in their range.

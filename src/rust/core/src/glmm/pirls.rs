@@ -34,6 +34,9 @@ pub struct Tolerance {
     pub max_iterations: usize,
     /// Most halvings of one step.
     pub max_halvings: usize,
+    /// How many times larger errors of the modes and the dispersion may be: one, but for searches
+    /// that only tell where another one may start.
+    pub roughness: f64,
 }
 
 impl Default for Tolerance {
@@ -42,6 +45,7 @@ impl Default for Tolerance {
             decrement: DECREMENT,
             max_iterations: 100,
             max_halvings: 30,
+            roughness: 1.0,
         }
     }
 }
@@ -275,7 +279,8 @@ impl Pirls {
 
     fn search(&mut self, vary: Vary) -> Result<usize> {
         self.start_search(vary)?;
-        let tolerance = self.tolerance.decrement * self.unit;
+        let roughness = self.tolerance.roughness;
+        let tolerance = roughness * self.tolerance.decrement * self.unit;
         let canonical = self.response.family.is_canonical(self.response.link);
         let mut before = f64::INFINITY;
         let (mut moving, mut idle) = (0, 0);
@@ -295,7 +300,7 @@ impl Pirls {
             let accurate = if canonical {
                 length == 1.0
             } else {
-                decrement * rate <= RATE_SHARE * tolerance
+                decrement * rate <= roughness * RATE_SHARE * tolerance
             };
             if decrement > tolerance {
                 moving += 1;

@@ -14,8 +14,8 @@ use crate::optimize::optima::Optima;
 use crate::optimize::{Geometry, Objective, Observer, OptSummary, Settings};
 use crate::random::Stream;
 use crate::tolerances::{
-    LOST_SPREAD, NEGLIGIBLE_GAIN, OTHER_MINIMUM, SIGMA_STEP, SMALL_SPREAD,
-    UNDISCOVERED,
+    LOST_SPREAD, NEGLIGIBLE_GAIN, NOISE_MARGIN, OTHER_MINIMUM, SIGMA_STEP,
+    SMALL_SPREAD, UNDISCOVERED,
 };
 
 /// Scales of the whole covariance, beside zero and one.
@@ -38,6 +38,8 @@ const PROPOSED: usize = 2;
 const ORDINARY: f64 = 30.0;
 /// Operations that all this may cost: about what a call costs.
 const AFFORDABLE: f64 = 2e6;
+/// So many times that, where standard deviations stand beside a correlation parameter.
+const CORRELATED: f64 = 4.0;
 /// Evaluations of one more search, derivatives included.
 const PER_SEARCH: f64 = 30.0;
 /// Evaluations that one with derivatives stands for.
@@ -106,6 +108,8 @@ pub(super) struct Restarts<'a, 'b, 'c> {
     pub observe: &'a mut Observer<'c>,
     /// Evaluations that are left.
     budget: f64,
+    // By how many rounding errors what is found must be better.
+    margin: f64,
 }
 
 impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
@@ -114,18 +118,23 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         settings: &'a Settings,
         observe: &'a mut Observer<'c>,
     ) -> Self {
-        let budget = AFFORDABLE / search.model().engine.cost();
+        let budget =
+            share_of(search) * AFFORDABLE / search.model().engine.cost();
         Self {
             search,
             settings,
             observe,
             budget,
+            margin: NOISE_MARGIN,
         }
     }
 
     /// The best of what was found and of what is found from elsewhere.
     pub fn run(mut self, found: OptSummary) -> OptSummary {
+        // Slopes of the size of the spread have large rounding errors, and much to gain.
+        self.margin = 1.0;
         let found = self.at_spreads(found);
+        self.margin = NOISE_MARGIN;
         let found = self.at_limits(found);
         let has_few_data = self.has_few_data();
         let is_hard = found.log.len() > EASY
@@ -196,7 +205,8 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     // nothing new. Every other one is about as large as what was found.
     fn from_random_starts(&mut self, mut found: OptSummary) -> OptSummary {
         let model = self.search.model();
-        self.budget = AFFORDABLE_AT_RANDOM / model.engine.cost();
+        self.budget =
+            share_of(self.search) * AFFORDABLE_AT_RANDOM / model.engine.cost();
         if self.budget < LEAST_SEARCHES * PER_SEARCH {
             return found;
         }
@@ -258,23 +268,39 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
     fn at_spreads(&mut self, found: OptSummary) -> OptSummary {
         let mut found = found;
         for (j, spread) in self.search.model().far_slopes() {
-            let mut lowest = (f64::INFINITY, Vec::new());
-            for scale in SPREADS {
-                let slope = self.with_deviation(&found.best, j, scale / spread);
-                let all = self.with_term(&slope, j, scale / spread);
-                for point in [slope, all] {
-                    let x = self.search.at.from_theta(&point);
-                    let value = self.search.value(&x).unwrap_or(f64::INFINITY);
-                    if value < lowest.0 {
-                        lowest = (value, point);
-                    }
-                }
-            }
-            if lowest.0.is_finite() {
-                found = self.from(&lowest.1, found);
+            let sized = |scale: f64| {
+                self.with_deviation(&found.best, j, scale / spread)
+            };
+            let alone: Vec<_> = SPREADS.iter().map(|s| sized(*s)).collect();
+            let with_all = |(point, scale): (&Vec<f64>, &f64)| {
+                self.with_term(point, j, scale / spread)
+            };
+            let together = alone.iter().zip(&SPREADS).map(with_all).collect();
+            for points in [alone, together] {
+                found = self.from_lowest(points, found);
             }
         }
         found
+    }
+
+    // What was found, or what is found from the lowest of several points.
+    fn from_lowest(
+        &mut self,
+        points: Vec<Vec<f64>>,
+        found: OptSummary,
+    ) -> OptSummary {
+        let mut lowest = (f64::INFINITY, Vec::new());
+        for point in points {
+            let x = self.search.at.from_theta(&point);
+            let value = self.search.value(&x).unwrap_or(f64::INFINITY);
+            if value < lowest.0 {
+                lowest = (value, point);
+            }
+        }
+        match lowest.0.is_finite() {
+            true => self.from(&lowest.1, found),
+            false => found,
+        }
     }
 
     // What was found, or what is found from correlations near their limits: at several scales of
@@ -466,7 +492,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let status = found.status;
         let mut next = found.or_better(next);
         let x = self.search.at.from_theta(&next.best);
-        let rounding = self.search.rounding(&x, next.best_value);
+        let rounding = self.margin * self.search.rounding(&x, next.best_value);
         if value - next.best_value < OTHER_MINIMUM.max(rounding) {
             (next.best, next.best_value) = (best, value);
             if next.status.has_converged() {
@@ -474,6 +500,14 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
             }
         }
         (ending, next)
+    }
+}
+
+// How much more the searches may cost than usual: minima beside a correlation parameter are many.
+fn share_of(search: &Search) -> f64 {
+    match search.at.other_starts().is_empty() {
+        true => 1.0,
+        false => CORRELATED,
     }
 }
 
