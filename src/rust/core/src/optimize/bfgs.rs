@@ -294,4 +294,38 @@ mod tests {
             (Status::Interrupted, 5)
         );
     }
+
+    // An objective that falls by next to nothing where its gradient promises much.
+    struct Creeping(f64);
+
+    impl Objective for Creeping {
+        fn value(&mut self, _x: &[f64]) -> Result<f64> {
+            self.0 -= 1e-12;
+            Ok(self.0)
+        }
+
+        fn gradient(&mut self, gradient: &mut [f64]) -> Result<()> {
+            gradient.fill(1.0);
+            Ok(())
+        }
+
+        fn noise(&self) -> f64 {
+            f64::MAX
+        }
+    }
+
+    #[test]
+    fn steps_that_gain_nothing_end_the_search() {
+        let found = minimize(
+            &Settings::default(),
+            1e-9,
+            &[0.0],
+            vec![1.0],
+            &mut Creeping(0.0),
+            &mut |_, _, _| Flow::Continue,
+        );
+        let summary = found.unwrap().summary;
+        assert_eq!(summary.status, Status::FtolReached);
+        assert!(summary.log.len() <= STALL);
+    }
 }
