@@ -4,6 +4,9 @@ is_number <- function(x) {
   is.numeric(x) && length(x) == 1L && !is.na(x)
 }
 
+# The number of rows of a data frame, faster than by nrow(), which dispatches.
+count_rows <- function(frame) .row_names_info(frame, 2L)
+
 check_flag <- function(x, arg) {
   if (is.logical(x) && length(x) == 1L && !is.na(x)) {
     return(invisible(x))

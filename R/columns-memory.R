@@ -3,7 +3,7 @@
 #' Refuse columns of X that can't be held, before they are made
 #' @noRd
 check_columns_fit <- function(terms, frame) {
-  n <- as.double(nrow(frame))
+  n <- as.double(count_rows(frame))
   labels <- attr(terms, "term.labels")
   if (n * length(labels) == 0 || n < 1e4) {
     return(invisible())

@@ -48,7 +48,13 @@ plain_columns <- function(terms, frame) {
 
 intercept_column <- list("(Intercept)" = 1)
 
-count_columns <- function(columns) sum(vapply(columns, NCOL, 1L))
+count_columns <- function(columns) {
+  if (any(vapply(columns, is.matrix, NA))) {
+    sum(vapply(columns, NCOL, 1L))
+  } else {
+    length(columns)
+  }
+}
 
 # The number of random effects of a term.
 count_effects <- function(term) ncol(term$z) * term$n_levels

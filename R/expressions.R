@@ -110,10 +110,14 @@ sorted_factors <- function(names) {
 }
 
 #' The expressions of those of a function's arguments that are given, to be evaluated in the data
+#' @param matched The matched call, if there is one: it tells at once what isn't given.
 #' @return A named list of quosures.
 #' @noRd
-given_expressions <- function(names, frame = parent.frame()) {
+given_expressions <- function(names, matched = NULL, frame = parent.frame()) {
   given <- list()
+  if (!is.null(matched)) {
+    names <- names[names %in% names(matched)]
+  }
   for (name in names) {
     argument <- as.name(name)
     if (!eval(call("missing", argument), frame)) {

@@ -13,9 +13,10 @@ part_terms <- function(formula, frame, data = NULL) {
   attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
   # Numbers whose meaning is in their class are kept without their values, for new data.
-  times <- Filter(is_time, unclass(frame)[names])
-  if (length(times) > 0L) {
-    attr(terms, "times") <- lapply(times, `[`, 0L)
+  columns <- unclass(frame)[names]
+  times <- vapply(columns, is_time, NA)
+  if (any(times)) {
+    attr(terms, "times") <- lapply(columns[times], `[`, 0L)
   }
   terms
 }
@@ -30,7 +31,9 @@ part_predvars <- function(terms, all, names) {
   predvars[c(1L, at + 1L)]
 }
 
-is_time <- function(x) inherits(x, c("difftime", "Date", "POSIXct"))
+is_time <- function(x) {
+  is.object(x) && inherits(x, c("difftime", "Date", "POSIXct"))
+}
 
 #' The fixed part of the model
 #' @return A list: `x` (columns of full rank) and `fixed`, the field of the fit.
@@ -92,7 +95,7 @@ kept_columns <- function(x, keep, fixed) {
 #' @noRd
 with_large <- function(found, terms, large, frame, control) {
   found$fixed <- with_places(found$fixed, terms, large, frame)
-  x <- column_matrix(found$x, nrow(frame))
+  x <- column_matrix(found$x, count_rows(frame))
   colnames(x) <- found$fixed$names
   is_after <- found$fixed$assign > large$position
   beside <- beside_large(x, is_after, large, counted_rows(frame))
@@ -193,7 +196,7 @@ independent_columns <- function(x, frame, policy, moved) {
 # The columns as a matrix of the rows that count.
 counted_matrix <- function(x, frame) {
   counts <- counted_rows(frame)
-  x <- column_matrix(x, nrow(frame))
+  x <- column_matrix(x, count_rows(frame))
   if (is.null(counts)) {
     x
   } else {
@@ -204,8 +207,9 @@ counted_matrix <- function(x, frame) {
 # Whether the columns are far from dependent: most models are told so at little cost.
 has_full_rank <- function(x, frame) {
   counts <- counted_rows(frame)
-  n <- if (is.null(counts)) nrow(frame) else sum(counts)
-  n >= count_columns(x) && core_smallest_pivot(x, counts, nrow(frame)) > 1e-4
+  n <- if (is.null(counts)) count_rows(frame) else sum(counts)
+  n >= count_columns(x) &&
+    core_smallest_pivot(x, counts, count_rows(frame)) > 1e-4
 }
 
 # The weights of rows for the rank of X: one for a row that counts, zero for one without prior

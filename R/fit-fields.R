@@ -56,9 +56,7 @@ redundant_columns <- function(found, random) {
 #' @noRd
 is_iterative <- function(fit) identical(fit$engine, "iterative")
 
-own_version <- function() {
-  if (isNamespaceLoaded("rlmm")) getNamespaceInfo("rlmm", "spec")[["version"]]
-}
+own_version <- function() getNamespaceInfo(topenv(), "spec")[["version"]]
 
 #' Core terms' random effects as one matrix (levels, columns) per term of `random`
 #' @noRd

@@ -97,8 +97,8 @@ split_sum <- function(expr, op) {
 
 # What the sides have beside bars, joined again.
 join_fixed <- function(sides, op) {
-  fixed <- lapply(sides, `[[`, "fixed")
-  Reduce(\(left, right) join(op, left, right), fixed)
+  left <- sides[[1L]]$fixed
+  if (length(sides) == 1L) left else join(op, left, sides[[2L]]$fixed)
 }
 
 join <- function(op, left, right) {

@@ -15,7 +15,7 @@
 #' @noRd
 find_large_factor <- function(terms, frame, contrasts) {
   labels <- attr(terms, "term.labels")
-  n <- nrow(frame)
+  n <- count_rows(frame)
   if (length(labels) == 0L || !is_large(n, n)) {
     return(NULL)
   }

@@ -18,7 +18,7 @@ build_frame <- function(parsed, env, data, extras, na_action) {
   check_rows(full, data, extras$subset)
   check_variables(full)
   frame <- apply_na_action(full, na_action)
-  if (nrow(frame) == 0L) {
+  if (count_rows(frame) == 0L) {
     abort_all_missing(full)
   }
   check_complete(frame)
@@ -349,7 +349,7 @@ apply_na_action <- function(frame, na_action) {
     abort_missing(frame)
   }
   kept <- action(frame)
-  if (nrow(kept) < nrow(frame)) {
+  if (nrow(kept) < count_rows(frame)) {
     tell_nan(frame)
   }
   kept
@@ -538,7 +538,7 @@ inform_contrasts <- function(name, unused) {
 # Errors --------------------------------------------------------------------
 
 check_rows <- function(frame, data, subset) {
-  if (nrow(frame) > 0L) {
+  if (count_rows(frame) > 0L) {
     return(invisible())
   }
   what <- if (is.null(subset)) {
@@ -580,7 +580,7 @@ describe_missing <- function(frame) {
     " is missing in ",
     count,
     " of ",
-    nrow(frame),
+    count_rows(frame),
     " rows"
   ))
 }

@@ -167,7 +167,7 @@ atom_codes <- function(x, name) {
     abort_no_vector(x, name)
   }
   if (is.factor(x)) {
-    return(used_codes(as.integer(x), unname(levels(x))))
+    return(used_codes(as.integer(x), as.character(levels(x))))
   }
   values <- sort(unique(x))
   labels <- as.character(values)
@@ -225,12 +225,14 @@ place_terms <- function(random) {
     term <- random[[i]]
     size <- length(term$columns)
     n <- as.integer(n_theta(term$structure, size))
-    term$theta <- at + seq_len(n)
-    term$core_term <- core[i]
-    term$core_cols <- taken[core[i]] + seq_len(size)
+    place <- list(
+      theta = at + seq_len(n),
+      core_term = core[i],
+      core_cols = taken[core[i]] + seq_len(size)
+    )
+    random[[i]][names(place)] <- place
     taken[core[i]] <- taken[core[i]] + size
     at <- at + n
-    random[[i]] <- term
   }
   random
 }
@@ -247,13 +249,14 @@ core_terms <- function(random, z, groups) {
 }
 
 core_term <- function(terms, z, group) {
+  columns <- lapply(terms, `[[`, "columns")
   list(
     refs = group$refs,
     n_levels = length(group$levels),
-    z = unname(unlist(z, recursive = FALSE)),
-    columns = unlist(lapply(terms, `[[`, "columns")),
+    z = unlist(z, recursive = FALSE, use.names = FALSE),
+    columns = unlist(columns),
     part_kind = vapply(terms, `[[`, "", "structure"),
-    part_size = lengths(lapply(terms, `[[`, "columns")),
+    part_size = lengths(columns),
     part_theta = vapply(terms, \(term) term$theta[1L] - 1L, 1L)
   )
 }

@@ -168,7 +168,8 @@ rglmm <- function(
   check_verbose(verbose)
   likelihood <- glmm_approximation(family, nAGQ, fast, dispersion, information)
   extras <- given_expressions(
-    c("subset", "weights", "offset", "mustart", "etastart")
+    c("subset", "weights", "offset", "mustart", "etastart"),
+    call
   )
   data <- rows_in_memory(formula, data, extras, control, call)
   design <- model_design(

@@ -130,7 +130,10 @@ rlmm <- function(
     return(fit_to(sums_design(formula, REML, control, sigma)))
   }
   formula <- read_formula(if (!missing(formula)) formula, parent.frame())
-  extras <- given_expressions(c("subset", "weights", "offset", "dispersion"))
+  extras <- given_expressions(
+    c("subset", "weights", "offset", "dispersion"),
+    call
+  )
   if (is_summed_up(data)) {
     check_summed_call(call)
     limit <- control$memory_limit

@@ -5,7 +5,7 @@
 #' @param hint What to do about it.
 #' @noRd
 with_terms_named <- function(fit, random, hint = more_memory) {
-  tryCatch(
+  withCallingHandlers(
     fit,
     rlmm_error_too_large = \(cnd) abort_too_large(cnd, random, hint)
   )
