@@ -105,3 +105,20 @@ test_that("random effects that the fixed effects contain are told", {
   crossed <- preview(score ~ Machine + (Machine | Worker), nlme::Machines)
   expect_length(crossed$notes, 0)
 })
+
+test_that("a generalized model's factors are taken in each of its steps", {
+  skip_on_cran()
+  set.seed(1)
+  n <- 1e5
+  d <- data.frame(
+    y = rbinom(n, 1, 0.4),
+    g = rep_len(1:2500, n),
+    h = c(1:2000, sample(2000, n - 2000, TRUE))
+  )
+  formula <- y ~ (1 | g) + (1 | h)
+  expect_identical(preview(formula, d)$engine, "exact")
+  generalized <- preview(formula, d, family = binomial)
+  expect_identical(generalized$engine, "iterative")
+  fit <- rglmm(formula, d, family = binomial)
+  expect_identical(fit$engine, "iterative")
+})

@@ -225,7 +225,7 @@ impl Spec {
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
             sigma: number(spec, "sigma"),
             engine: engine(spec),
-            room: Room::default(),
+            room: default_room(spec),
         })
     }
 
@@ -236,7 +236,10 @@ impl Spec {
         if self.engine == EngineKind::Auto {
             self.engine = engine(control);
         }
-        self.room = room(control);
+        self.room = Room {
+            repeats: self.room.repeats,
+            ..room(control)
+        };
         self
     }
 
@@ -375,7 +378,20 @@ pub fn engine_and_room(spec: &List, control: &List) -> (EngineKind, Room) {
         EngineKind::Auto => engine(control),
         named => named,
     };
-    (kind, room(control))
+    let room = Room {
+        repeats: default_room(spec).repeats,
+        ..room(control)
+    };
+    (kind, room)
+}
+
+// The room for the factors of a linear model, or of the steps of a generalized one.
+fn default_room(spec: &List) -> Room {
+    let glmm = element(spec, "glmm").as_list();
+    match glmm.is_some_and(|list| !list.is_empty()) {
+        true => Room::default().of_steps(),
+        false => Room::default(),
+    }
 }
 
 // The memory that a control allows.

@@ -18,10 +18,6 @@ use crate::factor::{Factor, Solution};
 use crate::glmm::pirls::Vary;
 use crate::iterative::reweigh::Reweigh;
 
-/// How many times as many factors a fit takes as that of a linear model: 34 beside 12 where 2,000
-/// levels cross others.
-const REPEATS: f64 = 3.0;
-
 /// An engine at one theta.
 #[derive(Debug, Clone)]
 pub(crate) enum Engine {
@@ -110,14 +106,6 @@ impl Exact {
     }
 }
 
-// The room of a factor that each step to the modes takes anew.
-fn in_steps(room: Room) -> Room {
-    Room {
-        repeats: REPEATS,
-        ..room
-    }
-}
-
 impl Engine {
     /// The engine of a design, and its rows in the order that belongs to it.
     ///
@@ -131,7 +119,7 @@ impl Engine {
         let shift = shifts(design);
         let exact = match kind.is_iterative(design.terms.len()) {
             true => None,
-            false => Exact::new(design, &in_steps(kind.in_room(room)))?,
+            false => Exact::new(design, &kind.in_room(room).of_steps())?,
         };
         if let Some(exact) = exact {
             let factor = &exact.alone.factor;
