@@ -119,7 +119,8 @@ fit_some_columns <- function(spec, y, start, control) {
 }
 
 # Fits of several specs, in parallel threads: `jobs` is a list of lists of `spec`, `start` and
-# `control`. An element of the result has `objective`, `theta`, `sigma`, `beta` and `status`, or is
+# `control`, and for linear models of rows, where a coefficient is held, `column` and `value`. Jobs
+# on the same rows sum them up once. An element of the result has `objective`, `theta`, `sigma`, `beta` and `status`, or is
 # an error (a condition) where a fit failed.
 core_fit_each <- function(jobs, is_linear) {
   if (length(jobs) == 0L) {
@@ -136,7 +137,14 @@ fit_jobs <- function(jobs, is_linear) {
   threads <- n_threads(controls[[1L]])
   unwrap(
     if (is_linear) {
-      rust_lmm_fit_each(specs, lapply(starts, as.double), controls, threads)
+      rust_lmm_fit_each(
+        specs,
+        lapply(starts, as.double),
+        controls,
+        vapply(jobs, \(job) job$column %||% 0L, 1L),
+        vapply(jobs, \(job) as.double(job$value %||% 0), 1),
+        threads
+      )
     } else {
       starts <- lapply(starts, lapply, as.double)
       rust_glmm_fit_each(specs, starts, controls, threads)

@@ -32,11 +32,12 @@ rust_lmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_lm
 #' @noRd
 rust_glmm_fit_all <- function(spec, start, controls, threads) .Call(wrap__rust_glmm_fit_all, spec, start, controls, threads)
 
-#' Fits each of the `specs` from its element of `starts`, as its element of `controls` says. An
+#' Fits each of the `specs` from its element of `starts`, as its element of `controls` says, with
+#' the coefficient of a column of X (of `columns`, 1-based; 0: none) held at one of `values`. An
 #' element of the result holds `objective`, `theta`, `sigma`, `beta` and `status`, or is an error;
 #' `NULL` where the user stopped before it was begun.
 #' @noRd
-rust_lmm_fit_each <- function(specs, starts, controls, threads) .Call(wrap__rust_lmm_fit_each, specs, starts, controls, threads)
+rust_lmm_fit_each <- function(specs, starts, controls, columns, values, threads) .Call(wrap__rust_lmm_fit_each, specs, starts, controls, columns, values, threads)
 
 #' Generalized models fitted each from a start of its own, an element of `starts`, which may hold
 #' `theta` and `beta`.

@@ -23,6 +23,7 @@ point_job <- function(
     progress = FALSE
   )
   control <- utils::modifyList(fit$control, own)
+  control$ftol_abs <- max(control$ftol_abs, points_tolerance)
   theta <- replace(state$theta, held$index, held$value)
   list(
     spec = spec,
@@ -30,6 +31,9 @@ point_job <- function(
     control = core_control(control, 0L, list(spec = spec), held)
   )
 }
+
+# The core stops where a step promises a thousandth of this: zeta then has eight digits.
+points_tolerance <- 1e-5
 
 # What a fit holds, and the elements of theta that a point of the profile holds.
 held_also <- function(held, index, value, absolute) {
@@ -63,15 +67,14 @@ job_start.rlmm_glmm <- function(fit, spec, theta, state) {
 }
 
 beta_plan <- function(problem, name) {
-  spec <- problem$spec
   beta <- problem$fit$beta
   free <- names(beta)[free_beta(problem$fit)]
   at <- match(name, free)
-  with_value <- column_holder(spec, at, length(free))
+  hold <- coefficient_holder(problem, at, length(free))
   list(
     job = \(value, state) {
       state$start_beta <- state$beta[free][-at]
-      point_job(problem, with_value(value), state)
+      hold(value, state)
     },
     finish = \(found, value) {
       beta[free[-at]] <- found$beta
@@ -81,14 +84,27 @@ beta_plan <- function(problem, name) {
   )
 }
 
+# A function of a value and a state that returns the job of fitting the others with coefficient
+# `at` of the `p` held at the value.
+coefficient_holder <- function(problem, at, p) {
+  spec <- problem$spec
+  if (!is.null(spec$sums)) {
+    with_value <- \(value) {
+      replace(spec, "sums", list(hold_column(spec$sums, at, value)))
+    }
+  } else if (isLMM.rlmm(problem$fit)) {
+    # The core takes the column out of sums that all points share.
+    return(\(value, state) {
+      c(point_job(problem, spec, state), list(column = at, value = value))
+    })
+  } else {
+    with_value <- column_holder(spec, at, p)
+  }
+  \(value, state) point_job(problem, with_value(value), state)
+}
+
 # A function that returns the spec without column `at` of X, whose coefficient has the value.
 column_holder <- function(spec, at, p) {
-  if (!is.null(spec$sums)) {
-    return(function(value) {
-      spec$sums <- hold_column(spec$sums, at, value)
-      spec
-    })
-  }
   column <- column_matrix(select_columns(spec$x, at), length(spec$y))[, 1L]
   offset <- spec$offset %||% 0
   spec$x <- select_columns(spec$x, seq_len(p)[-at])

@@ -48,8 +48,8 @@ walk_on <- function(problem, plans, walks, pace) {
   )
 }
 
-#' A walk that begins: where it stands (`last`), how far it goes next
-#' (`stride`), what it found (`points`)
+#' A walk that begins: where it comes from (`centre`), where it stands (`last`),
+#' how far it goes next (`stride`), what it found (`points`)
 #' @noRd
 start_walk <- function(problem, name, side, pace) {
   range <- if (side < 0) problem$lower else problem$upper
@@ -59,6 +59,7 @@ start_walk <- function(problem, name, side, pace) {
     name = name,
     side = side,
     bound = bound,
+    centre = last,
     last = last,
     stride = first_step(problem, name) * pace$step,
     attempt = 0L,
@@ -195,7 +196,7 @@ searched_point <- function(plan, walk) {
 
 # The points of plans with a job for the core, which works at them in parallel.
 fitted_points <- function(problem, plans, walks) {
-  job <- \(plan, walk) plan$job(walk$value, walk$last$state)
+  job <- \(plan, walk) plan$job(walk$value, start_state(problem, walk))
   fits <- core_fit_each(Map(job, plans, walks), isLMM.rlmm(problem$fit))
   end_if_interrupted(lapply(fits, `[[`, "status"), NULL)
   finish <- \(fit, plan, walk) {
@@ -204,6 +205,53 @@ fitted_points <- function(problem, plans, walks) {
     }
   }
   Map(finish, fits, plans, walks)
+}
+
+# The state from which a point is searched. Along a fixed effect theta is smooth.
+start_state <- function(problem, walk) {
+  is_smooth <- problem$kinds[[walk$name]] == "beta" &&
+    all(vapply(problem$fit$random, has_any_theta, NA))
+  if (is_smooth) state_ahead(walk) else walk$last$state
+}
+
+# Whether each value of theta is that of a covariance.
+has_any_theta <- function(term) {
+  is_unstructured(term$structure) || all(is_scale(term))
+}
+
+# How many points say where the next one is: a polynomial of degree three.
+most_nodes <- 4L
+
+#' What the last points of a walk promise at its next value: their theta, on a
+#' polynomial in the value
+#'
+#' A search that begins there has hardly a step to go. Elements that would change their sign, or
+#' that would go much further than last time, stay where they are.
+#' @noRd
+state_ahead <- function(walk) {
+  state <- walk$last$state
+  nodes <- utils::tail(c(list(walk$centre), walk$points), most_nodes)
+  values <- vapply(nodes, `[[`, 1, "value")
+  if (length(nodes) < 2L || anyDuplicated(values) > 0L) {
+    return(state)
+  }
+  thetas <- vapply(nodes, \(node) node$state$theta, state$theta)
+  thetas <- matrix(thetas, ncol = length(nodes))
+  ahead <- drop(thetas %*% lagrange_weights(values, walk$value))
+  before <- thetas[, length(nodes) - 1L]
+  is_far <- abs(ahead - state$theta) > 3 * abs(state$theta - before)
+  is_odd <- is_far | ahead * state$theta <= 0
+  state$theta <- ifelse(is_odd, state$theta, ahead)
+  state
+}
+
+# The weights of values at nodes in the value at x of the polynomial through them.
+lagrange_weights <- function(nodes, x) {
+  vapply(
+    seq_along(nodes),
+    \(i) prod((x - nodes[-i]) / (nodes[i] - nodes[-i])),
+    1
+  )
 }
 
 # The core's coefficients of a fit that estimates a shape end with its logarithm.

@@ -464,3 +464,28 @@ test_that("a correlation is never worse than a model without one of its effects"
   expect_lte(max(made$.zeta^2), most + 1e-6)
   expect_equal(made$.zeta[1]^2, most, tolerance = 1e-5)
 })
+
+test_that("points of a coefficient are fits of the rows without its column", {
+  data <- sleepstudy
+  data$day <- data$Days + 2e5
+  data$w <- 0.5 + (seq_len(180) %% 7) / 7
+  fit <- rlmm(
+    Reaction ~ day + I(Days^2) + (1 | Subject),
+    data,
+    weights = w,
+    REML = FALSE
+  )
+  points <- as.data.frame(profile(fit, which = "day"))
+  for (i in c(1L, 6L, nrow(points))) {
+    data$held <- points$day[[i]] * data$day
+    rows <- rlmm(
+      Reaction ~ I(Days^2) + (1 | Subject),
+      data,
+      weights = w,
+      offset = held,
+      REML = FALSE
+    )
+    excess <- 2 * c(logLik(fit) - logLik(rows))
+    expect_equal(points$.zeta[[i]]^2, excess, tolerance = 1e-6)
+  }
+})

@@ -344,6 +344,7 @@ impl Spec {
 }
 
 /// What makes a model of data: threads may have it.
+#[derive(Clone)]
 pub struct Recipe {
     engine: EngineKind,
     room: Room,
@@ -353,6 +354,24 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Whether models of both are of one kind; what is known of sigma is another matter.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.engine == other.engine && self.criterion == other.criterion
+    }
+
+    /// What is known of sigma.
+    pub fn sigma(&self) -> Option<f64> {
+        self.sigma
+    }
+
+    /// The recipe with sigma to be estimated.
+    pub fn without_sigma(&self) -> Self {
+        Self {
+            sigma: None,
+            ..self.clone()
+        }
+    }
+
     /// The model of rows, or of their sums.
     pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
         let how = (self.engine, &self.room);

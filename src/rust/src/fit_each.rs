@@ -2,12 +2,13 @@
 //! profiles go to next. R is spoken to by the main thread only.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
 
 use extendr_api::prelude::*;
-use rlmm_core::lmm::Held;
+use rlmm_core::lmm::{Held, HeldColumn};
 use rlmm_core::optimize::{Flow, Settings, Status};
 use rlmm_core::parallel::in_threads;
-use rlmm_core::{Basis, Design, Error, Result};
+use rlmm_core::{Basis, Design, Error, LinearMixedModel, Result};
 
 use crate::convert::{held, is_set, list, settings, Data, Recipe, Spec};
 use crate::error::guard;
@@ -42,22 +43,67 @@ struct Job<'a> {
     given: Data<'a>,
     recipe: Recipe,
     held: Held,
+    /// A column of X whose coefficient is held.
+    column: Option<HeldColumn>,
     start: Vec<f64>,
     settings: Settings,
+    /// The model of which this job's is a copy.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Job<'_> {
     fn run(&self, stop: &AtomicBool) -> Result<Found> {
-        let basis = self.basis()?;
-        let data = self.given.in_basis(&basis);
-        let mut model = self.recipe.model_of(&data)?;
-        let mut from = start_of(&model, &basis, &self.start);
+        if let Some((model, basis)) = self.copied() {
+            return self.fit(model, basis, stop);
+        }
+        match (self.column, &self.given) {
+            (Some(held), Data::Rows(design)) => {
+                let offset = held.offset(design);
+                let rows = held.design(design, &offset);
+                self.fit_data(&Data::Rows(rows), stop)
+            }
+            _ => self.fit_data(&self.given, stop),
+        }
+    }
+
+    // A copy of the shared model, with what this job knows of sigma and of a coefficient.
+    fn copied(&self) -> Option<(LinearMixedModel, &Basis)> {
+        let shared = self.shared.as_ref()?;
+        let mut model = match self.column {
+            None => shared.model.fork(),
+            Some(_) if !shared.basis.has_given_fixed() => return None,
+            Some(held) => shared.model.without_column(held)?,
+        };
+        if let Some(sigma) = self.recipe.sigma() {
+            model.set_sigma(sigma);
+        }
+        Some((model, &shared.basis))
+    }
+
+    fn fit_data(&self, given: &Data, stop: &AtomicBool) -> Result<Found> {
+        let basis = match given {
+            Data::Rows(design) => basis_of(design, &self.held)?,
+            Data::Sums(_) => Basis::default(),
+        };
+        let data = given.in_basis(&basis);
+        self.fit(self.recipe.model_of(&data)?, &basis, stop)
+    }
+
+    fn fit(
+        &self,
+        mut model: LinearMixedModel,
+        basis: &Basis,
+        stop: &AtomicBool,
+    ) -> Result<Found> {
+        let mut from = start_of(&model, basis, &self.start);
         model.hold(&self.held, &mut from)?;
         let mut watch = |_: usize, _: f64, _: &[f64]| flow(stop);
         let summary = model.fit(&from, &self.settings, &mut watch)?;
         let estimates = model.estimates(&summary.best)?;
         let mut beta = estimates.solution.beta;
-        basis.fixed_to_given(&mut beta);
+        if self.column.is_none() {
+            basis.fixed_to_given(&mut beta);
+        }
         Ok(Found {
             objective: estimates.objective,
             theta: basis.to_given(&summary.best),
@@ -66,11 +112,62 @@ impl Job<'_> {
             status: summary.status,
         })
     }
+}
 
-    fn basis(&self) -> Result<Basis> {
-        match &self.given {
-            Data::Rows(design) => basis_of(design, &self.held),
-            Data::Sums(_) => Ok(Basis::default()),
+/// A model that jobs on the same rows share.
+struct Shared {
+    model: LinearMixedModel,
+    basis: Basis,
+}
+
+/// So many jobs on the same rows make sharing a model pay.
+const FEWEST_SHARERS: usize = 2;
+
+impl Shared {
+    // None where rows must be summed up for each job, or can't be.
+    fn new(job: &Job) -> Option<Self> {
+        let Data::Rows(design) = &job.given else {
+            return None;
+        };
+        let basis = basis_of(design, &Held::default()).ok()?;
+        let data = job.given.in_basis(&basis);
+        let model = job.recipe.without_sigma().model_of(&data).ok()?;
+        model.is_copied_cheaply().then_some(Self { model, basis })
+    }
+
+    // Gives each group of jobs on the same rows a model.
+    fn among(jobs: &mut [Job]) {
+        let mut seen = vec![false; jobs.len()];
+        for first in 0..jobs.len() {
+            if seen[first] {
+                continue;
+            }
+            let alike = |&at: &usize| jobs[at].is_like(&jobs[first]);
+            let group: Vec<usize> = (first..jobs.len()).filter(alike).collect();
+            group.iter().for_each(|&at| seen[at] = true);
+            if group.len() < FEWEST_SHARERS {
+                continue;
+            }
+            let shared = Self::new(&jobs[first]).map(Arc::new);
+            for &at in &group {
+                jobs[at].shared = shared.clone().filter(|s| s.suits(&jobs[at]));
+            }
+        }
+    }
+
+    // What a job holds must be a parameter of the basis.
+    fn suits(&self, job: &Job) -> bool {
+        self.basis.is_given() || job.held.indices().is_empty()
+    }
+}
+
+impl Job<'_> {
+    fn is_like(&self, other: &Self) -> bool {
+        match (&self.given, &other.given) {
+            (Data::Rows(own), Data::Rows(others)) => {
+                own.is_same(others) && self.recipe.is_like(&other.recipe)
+            }
+            _ => false,
         }
     }
 }
@@ -112,7 +209,8 @@ fn flow(stop: &AtomicBool) -> Flow {
     }
 }
 
-/// Fits each of the `specs` from its element of `starts`, as its element of `controls` says. An
+/// Fits each of the `specs` from its element of `starts`, as its element of `controls` says, with
+/// the coefficient of a column of X (of `columns`, 1-based; 0: none) held at one of `values`. An
 /// element of the result holds `objective`, `theta`, `sigma`, `beta` and `status`, or is an error;
 /// `NULL` where the user stopped before it was begun.
 /// @noRd
@@ -121,11 +219,14 @@ fn rust_lmm_fit_each(
     specs: List,
     starts: List,
     controls: List,
+    columns: &[i32],
+    values: &[f64],
     threads: i32,
 ) -> Robj {
     guard(|| {
         let controls = lists(&controls);
         let specs = lists(&specs);
+        let columns = columns.iter().zip(values);
         let controlled = specs
             .iter()
             .zip(&controls)
@@ -134,18 +235,20 @@ fn rust_lmm_fit_each(
         let starts = starts
             .values()
             .map(|start| start.as_real_vector().unwrap_or_default());
-        let parts = specs.iter().zip(starts).zip(&controls);
-        let jobs = parts
-            .map(|((spec, start), control)| {
-                Ok(Job {
-                    given: spec.data()?,
-                    recipe: spec.recipe(),
-                    held: held(control),
-                    start,
-                    settings: settings(control),
-                })
+        let parts = specs.iter().zip(starts).zip(&controls).zip(columns);
+        let jobs = parts.map(|(((spec, start), control), (&at, &value))| {
+            Ok(Job {
+                given: spec.data()?,
+                recipe: spec.recipe(),
+                held: held(control),
+                column: held_column(at, value),
+                start,
+                settings: settings(control),
+                shared: None,
             })
-            .collect::<Result<Vec<_>>>()?;
+        });
+        let mut jobs = jobs.collect::<Result<Vec<_>>>()?;
+        Shared::among(&mut jobs);
         Ok(all(&jobs, Job::run, &controls, threads))
     })
 }
@@ -176,6 +279,13 @@ fn rust_glmm_fit_each(
             });
         }
         Ok(all(&points, GlmmPoint::run, &controls, threads))
+    })
+}
+
+fn held_column(at: i32, value: f64) -> Option<HeldColumn> {
+    (at > 0).then(|| HeldColumn {
+        at: at as usize - 1,
+        value,
     })
 }
 

@@ -103,6 +103,7 @@
 //! | [`PERFECT_FIT`] | 1e-12 | is there a dispersion | the same for a deviance |
 //! | [`DIVISIBLE`] | 1e6 | may one divide by Lambda | traces keep nine digits |
 //! | [`DEPENDENT`] | 1e-2 | are columns of Z dependent | Hessians lose its square |
+//! | [`HELD_COLUMN_SHARE`] | 1e-5 | do sums know a column apart | a difference keeps 11 digits |
 //! | [`FAR`] | 1e-4 | is a covariate far from zero | X'X loses four digits |
 //! | [`SMALL_SPREAD`] | 0.1 | are slopes like intercepts | a mean of three deviations |
 //! | [`LOST_SPREAD`] | 1e-13 | has that a spread at all | rounding of one less a share |
@@ -381,6 +382,10 @@ pub(crate) const NO_CURVATURE: f64 = 1e-150;
 
 /// An objective below this one ends NLopt's algorithms early, which nothing else does.
 pub(crate) const STOP_VALUE: f64 = -1e300;
+
+/// A column of X is taken out of cross-products if the others leave a larger share of its square:
+/// what is left is a difference of the two, which then has eleven digits.
+pub(crate) const HELD_COLUMN_SHARE: f64 = 1e-5;
 
 /// A covariate whose variance is a smaller share of its mean square is far from zero.
 pub(crate) const FAR: f64 = 1e-4;

@@ -136,6 +136,11 @@ impl Basis {
         self.parts.is_empty()
     }
 
+    /// Whether all fixed effects are those given.
+    pub fn has_given_fixed(&self) -> bool {
+        self.fixed.is_none()
+    }
+
     /// The design with the columns of this basis.
     pub fn design<'a>(&'a self, given: &Design<'a>) -> Design<'a> {
         let mut design = given.clone();

@@ -72,6 +72,16 @@ impl Column<'_> {
         }
     }
 
+    /// Whether both are the same memory.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Constant(a), Self::Constant(b)) => a == b,
+            (Self::Doubles(a), Self::Doubles(b)) => std::ptr::eq(*a, *b),
+            (Self::Integers(a), Self::Integers(b)) => std::ptr::eq(*a, *b),
+            _ => false,
+        }
+    }
+
     fn len(&self) -> Option<usize> {
         match self {
             Self::Constant(_) => None,
@@ -122,6 +132,19 @@ impl<'a> Columns<'a> {
     /// The columns.
     pub fn iter(&self) -> std::slice::Iter<'_, Column<'a>> {
         self.0.iter()
+    }
+
+    /// The columns but one.
+    pub fn without(&self, at: usize) -> Self {
+        let mut columns = self.0.clone();
+        columns.remove(at);
+        Self(columns)
+    }
+
+    /// Whether both are the same memory.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        self.len() == other.len() && pairs.all(|(a, b)| a.is_same(b))
     }
 
     /// Element `j` of row `i`.

@@ -48,6 +48,21 @@ impl Design<'_> {
         self.x.len()
     }
 
+    /// Whether both borrow the same memory for the same model.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same = |a: Option<&[f64]>, b: Option<&[f64]>| match (a, b) {
+            (Some(a), Some(b)) => std::ptr::eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        let mut terms = self.terms.iter().zip(&other.terms);
+        std::ptr::eq(self.y, other.y)
+            && is_same(self.weights, other.weights)
+            && is_same(self.offset, other.offset)
+            && self.x.is_same(&other.x)
+            && self.terms.len() == other.terms.len()
+            && terms.all(|(a, b)| a.is_same(b))
+    }
+
     /// Number of observations of positive weight.
     pub fn n_eff(&self) -> usize {
         if self.counts.is_some() {

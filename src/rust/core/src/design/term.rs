@@ -21,6 +21,14 @@ pub struct ReTerm<'a> {
 }
 
 impl ReTerm<'_> {
+    /// Whether both borrow the same memory for the same effects.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.refs, other.refs)
+            && self.n_levels == other.n_levels
+            && self.z.is_same(&other.z)
+            && self.cov == other.cov
+    }
+
     /// Random effects per level.
     pub fn vsize(&self) -> usize {
         self.cov.vsize()

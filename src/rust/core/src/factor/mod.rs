@@ -23,6 +23,7 @@
 //! | A, from sums that come from elsewhere | [`sums`] |
 //! | such sums, from the rows of a design | [`sums_of_rows`] |
 //! | such sums, from the blocks of a dense factor | [`sums_of_factor`] |
+//! | A without a column of X whose coefficient is held | [`held_column`] |
 //! | A, of rows with other weights on the same pattern | [`rows`] |
 //! | which term leads, and where the others' effects are | [`layout`] |
 //! | blocks of the leading term | [`leading`] |
@@ -49,6 +50,7 @@ pub(crate) mod contained;
 pub(crate) mod coupling;
 pub mod cross_products;
 pub mod full;
+pub mod held_column;
 pub mod inverse;
 pub mod layout;
 pub mod leading;

@@ -8,6 +8,7 @@ use crate::derivatives::{
 use crate::error::{Error, Result};
 use crate::factor::contained::Levels;
 use crate::factor::cross_products::CrossProducts;
+use crate::factor::held_column::{without_column, HeldColumn};
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::sums::Sums;
 use crate::factor::{Factor, Response, Solution};
@@ -75,6 +76,15 @@ impl Engine {
     ) -> Self {
         let factor = Factor::new(products, covs);
         Self::Exact(Box::new(Exact::new(factor, Response::new(sums))))
+    }
+
+    /// The engine without a column of X whose coefficient has a value; `None` where that takes the
+    /// rows.
+    pub fn without_column(&self, held: HeldColumn) -> Option<Self> {
+        let exact = self.as_exact().ok()?;
+        let factor = &exact.factor;
+        let sums = without_column(factor, exact.response.sums(), held)?;
+        Some(Self::exact(sums, factor.covs().to_vec()))
     }
 
     /// The iterative engine.

@@ -77,9 +77,10 @@ impl Alone {
         }
     }
 
-    /// A copy with working memory of its own, beside a model whose covariances are `covs`.
-    pub fn fork(&self, covs: &[RelCov]) -> Self {
-        Self::new(self.engine.clone(), self.terms.clone(), covs)
+    /// A copy with working memory of its own and another engine of the same terms, beside a model
+    /// whose covariances are `covs`.
+    pub fn with_engine(&self, engine: Engine, covs: &[RelCov]) -> Self {
+        Self::new(engine, self.terms.clone(), covs)
     }
 
     /// The parts of the likelihood: `r^2` is that of the whole system.

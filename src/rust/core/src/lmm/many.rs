@@ -8,12 +8,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::derivatives::OmegaDerivatives;
 use crate::design::{check_finite, Design};
 use crate::error::{Error, Result};
 use crate::factor::response_sums::ResponseSums;
 use crate::judge::Verdict;
-use crate::lmm::{Estimates, Held, LinearMixedModel, Memory, Reached};
+use crate::lmm::{Estimates, Held, LinearMixedModel, Reached};
 use crate::optimize::{Flow, Settings, Status};
 use crate::parallel::{in_threads, Watch};
 
@@ -80,25 +79,6 @@ impl LinearMixedModel {
             exact.response.replace(responses.sums.column(c));
         }
         self.memory.reached = Reached::Nothing;
-    }
-
-    /// Copies the model, with working memory of its own; nothing is summed up.
-    pub fn fork(&self) -> Self {
-        let covs = self.engine.covs();
-        Self {
-            engine: self.engine.clone(),
-            alone: self.alone.as_ref().map(|alone| Box::new(alone.fork(covs))),
-            noise: None,
-            likelihood: self.likelihood,
-            scales: self.scales.clone(),
-            domain: self.domain.clone(),
-            redundant: self.redundant.clone(),
-            without_effects: None,
-            memory: Memory {
-                reached: Reached::Nothing,
-                omega: OmegaDerivatives::new(covs),
-            },
-        }
     }
 
     /// Fits each of the responses `y`, `n` values each, of `design`, the one that the model was

@@ -22,8 +22,10 @@
 //! | degrees of freedom of the fixed effects | [`satterthwaite`] |
 //! | many responses of one design, in threads | [`many`] |
 //! | responses drawn from a fit, and fitted | [`bootstrap`] |
+//! | copies of a model: as it is, or with a coefficient held | `copies` |
 
 pub mod bootstrap;
+mod copies;
 mod engine;
 mod fixed_levels;
 pub mod many;
@@ -61,6 +63,7 @@ use crate::lmm::fixed_levels::{
 use crate::lmm::matrix_free::Parts;
 use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
+pub use crate::factor::held_column::HeldColumn;
 pub use crate::factor::memory::EngineKind;
 pub use point::{Estimates, Hessian, Point, Slopes};
 

@@ -25,7 +25,7 @@ impl LinearMixedModel {
     }
 
     // Whether the factor is dense, and each of them costs as much as a search without.
-    fn has_large_factor(&self) -> bool {
+    pub(super) fn has_large_factor(&self) -> bool {
         let exact = self.engine.as_exact();
         exact.is_ok_and(|exact| {
             let factor = &exact.factor;

@@ -197,6 +197,18 @@ impl Trailing {
         &mut self.a_xr
     }
 
+    /// A copy beside `p` other fixed effects; `a_xr` is `X'WZ_R` of these.
+    pub(crate) fn with_border(&self, p: usize, a_xr: Vec<f64>) -> Self {
+        Self {
+            m: self.m,
+            p,
+            rr: self.rr.clone(),
+            s_xr: vec![0.0; a_xr.len()],
+            a_xr,
+            full: self.full.clone(),
+        }
+    }
+
     /// `L_XR`, `p x m`.
     pub(crate) fn border(&self) -> &[f64] {
         &self.s_xr

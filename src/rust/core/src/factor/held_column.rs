@@ -1,0 +1,280 @@
+//! Sums of a design without one of its columns of X, whose coefficient has a value: they follow
+//! from the sums with the column, without a look at the rows.
+//!
+//! With `y = X beta0 + r` and `x_j = X_-j gamma + e`, each by least squares, what the other columns
+//! leave of `y - x_j b` is `r + (beta0_j - b) e`. Its products with Z and its sum of squares are
+//! combinations of those of `[Z X r]`. The columns of X are centred, so that they hold no large
+//! means; where the others explain nearly all of the column, too few digits of e are left.
+
+use crate::design::Design;
+use crate::factor::blocks::Blocks;
+use crate::factor::border::Border;
+use crate::factor::cross_products::CrossProducts;
+use crate::factor::response_sums::ResponseSums;
+use crate::factor::solve::Vectors;
+use crate::factor::Factor;
+use crate::kernels::small;
+use crate::tolerances::HELD_COLUMN_SHARE;
+
+/// The coefficient of a column of X, as the column was given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeldColumn {
+    /// Index of the column.
+    pub at: usize,
+    /// The coefficient.
+    pub value: f64,
+}
+
+impl HeldColumn {
+    /// What a design's rows have of the linear predictor, the held coefficient's part included.
+    pub fn offset(&self, design: &Design) -> Vec<f64> {
+        let of_row = |i: usize| {
+            design.offset(i) + self.value * design.x.value(i, self.at)
+        };
+        (0..design.n()).map(of_row).collect()
+    }
+
+    /// The design without the column, with that offset.
+    pub fn design<'a>(
+        &self,
+        given: &Design<'a>,
+        offset: &'a [f64],
+    ) -> Design<'a> {
+        Design {
+            x: given.x.without(self.at),
+            offset: Some(offset),
+            ..given.clone()
+        }
+    }
+}
+
+/// The columns that are left, as combinations of all of them. Without the first one, whose
+/// multiples were taken off, the others are as they were given.
+struct Others {
+    at: usize,
+    /// Multiples of the held column that come back to each column.
+    lift: Vec<f64>,
+}
+
+impl Others {
+    fn new(border: &Border, at: usize) -> Self {
+        let lift = match at {
+            0 => border.shift.clone(),
+            _ => vec![0.0; border.p()],
+        };
+        Self { at, lift }
+    }
+
+    // What multiplies the columns that are left, of what multiplies all of them.
+    fn among<'a>(
+        &'a self,
+        values: &'a [f64],
+    ) -> impl Iterator<Item = f64> + 'a {
+        let indices = 0..self.lift.len();
+        let kept = indices.filter(|&j| j != self.at);
+        kept.map(|j| values[j])
+    }
+
+    // Products with the columns that are left, of products with all of them.
+    fn products<'a>(
+        &'a self,
+        products: &'a [f64],
+    ) -> impl Iterator<Item = f64> + 'a {
+        let own = products[self.at];
+        let pairs = self.among(products).zip(self.among(&self.lift));
+        pairs.map(move |(product, lift)| product + lift * own)
+    }
+
+    // Products of several columns, `p` for each.
+    fn all_products(&self, products: &[f64]) -> Vec<f64> {
+        let columns = products.chunks_exact(self.lift.len());
+        columns.flat_map(|column| self.products(column)).collect()
+    }
+
+    fn border(&self, given: &Border) -> Border {
+        let p = self.lift.len();
+        let mut xx = given.cross_products().to_vec();
+        small::mirror_lower(p, &mut xx);
+        let half = self.all_products(&xx);
+        let left = p - 1;
+        let turned: Vec<f64> =
+            (0..left * p).map(|i| half[i % p * left + i / p]).collect();
+        let shift = match self.at {
+            0 => vec![0.0; left],
+            _ => self.among(&given.shift).collect(),
+        };
+        Border::new(self.all_products(&turned), shift)
+    }
+}
+
+/// What the other columns leave of the held one: e, as what is known of it.
+struct Rest<'a> {
+    at: usize,
+    others: &'a Others,
+    /// `gamma`.
+    coefficients: Vec<f64>,
+    /// `X_-j'We`: rounding errors, but where these columns depend on each other.
+    fixed: Vec<f64>,
+    /// `e'We`.
+    square: f64,
+}
+
+impl<'a> Rest<'a> {
+    // None where rounding errors are too large a part of it.
+    fn new(others: &'a Others, border: &Border, xx: &[f64]) -> Option<Self> {
+        let at = others.at;
+        let p = others.lift.len();
+        let column = &xx[at * p..(at + 1) * p];
+        let products: Vec<f64> = others.products(column).collect();
+        let mut coefficients = products.clone();
+        border.least_squares(&mut Vec::new(), &mut coefficients);
+        let mut rest = Self {
+            at,
+            others,
+            fixed: Vec::new(),
+            square: column[at] - small::dot(&coefficients, &products),
+            coefficients,
+        };
+        if rest.square <= HELD_COLUMN_SHARE * column[at] {
+            return None;
+        }
+        let mut whole = border.cross_products().to_vec();
+        small::mirror_lower(p - 1, &mut whole);
+        rest.fixed = products;
+        for (column, c) in
+            whole.chunks_exact(p.max(2) - 1).zip(&rest.coefficients)
+        {
+            small::axpy(-c, column, &mut rest.fixed);
+        }
+        Some(rest)
+    }
+
+    // z'We, of the products z'WX.
+    fn product(&self, products: &[f64]) -> f64 {
+        let others = self.others.products(products);
+        let explained = others.zip(&self.coefficients);
+        let explained: f64 = explained.map(|(other, c)| other * c).sum();
+        products[self.at] - explained
+    }
+
+    // `out += times z'We` for several z.
+    fn add_products(&self, times: f64, products: &[f64], out: &mut [f64]) {
+        let products = products.chunks_exact(self.others.lift.len());
+        for (out, products) in out.iter_mut().zip(products) {
+            *out += times * self.product(products);
+        }
+    }
+}
+
+/// The sums of `y - x_j b` on the columns but `x_j`, of those of a response with a factor; `None`
+/// where these don't hold enough digits.
+pub(crate) fn without_column(
+    factor: &Factor,
+    sums: &ResponseSums,
+    held: HeldColumn,
+) -> Option<(CrossProducts, ResponseSums)> {
+    let p = factor.p();
+    let mut xx = factor.border.cross_products().to_vec();
+    small::mirror_lower(p, &mut xx);
+    let others = Others::new(&factor.border, held.at);
+    let border = others.border(&factor.border);
+    let rest = Rest::new(&others, &border, &xx)?;
+    let response = Given {
+        factor,
+        sums,
+        xx: &xx,
+        held,
+    };
+    let sums = response.without(&rest);
+    let mut leading = factor.leading.clone();
+    let ax0 = others.all_products(leading.ax0.values());
+    leading.ax0 = Blocks::zeros(p - 1, leading.k, leading.n_levels);
+    leading.ax0.values_mut().copy_from_slice(&ax0);
+    let a_xr = others.all_products(factor.trailing.border_cross_products());
+    let mut layout = factor.layout.clone();
+    layout.p = p - 1;
+    let products = CrossProducts {
+        trailing: factor.trailing.with_border(p - 1, a_xr),
+        layout,
+        leading,
+        border,
+    };
+    Some((products, sums))
+}
+
+/// A response with what is summed up of all columns.
+struct Given<'a> {
+    factor: &'a Factor,
+    sums: &'a ResponseSums,
+    /// `X'WX`, both triangles.
+    xx: &'a [f64],
+    held: HeldColumn,
+}
+
+impl Given<'_> {
+    fn without(&self, rest: &Rest) -> ResponseSums {
+        let times = self.coefficient(rest) - self.held.value;
+        let own = &self.sums.products;
+        let others = rest.others;
+        let mut products = Vectors {
+            leading: own.leading.clone(),
+            trailing: own.trailing.clone(),
+            fixed: others.products(&own.fixed).collect(),
+        };
+        small::axpy(times, &rest.fixed, &mut products.fixed);
+        let ax0 = self.factor.leading.ax0.values();
+        rest.add_products(times, ax0, &mut products.leading);
+        let a_xr = self.factor.trailing.border_cross_products();
+        rest.add_products(times, a_xr, &mut products.trailing);
+        let across = rest.product(&own.fixed);
+        let residual_ss = self.sums.residual_ss[0]
+            + 2.0 * times * across
+            + times * times * rest.square;
+        ResponseSums {
+            products,
+            residual_ss: vec![residual_ss],
+            total_ss: vec![self.total_ss().max(residual_ss)],
+            beta0: self.beta0(rest, times),
+        }
+    }
+
+    // beta0_j, with the other columns as they are without the held one.
+    fn coefficient(&self, rest: &Rest) -> f64 {
+        let beta0 = &self.sums.beta0;
+        let lifted = small::dot(beta0, &rest.others.lift);
+        beta0[self.held.at] - lifted
+    }
+
+    // The multiple of the first column that the held one holds beside what is centred of it.
+    fn origin(&self) -> f64 {
+        let shift = self.factor.border.shift[self.held.at];
+        shift * self.held.value
+    }
+
+    fn beta0(&self, rest: &Rest, times: f64) -> Vec<f64> {
+        let mut beta0: Vec<f64> = rest.others.among(&self.sums.beta0).collect();
+        small::axpy(times, &rest.coefficients, &mut beta0);
+        if let Some(first) = beta0.first_mut() {
+            *first -= self.origin();
+        }
+        beta0
+    }
+
+    // The sum of squares of `y - x_j b`.
+    fn total_ss(&self) -> f64 {
+        let p = self.factor.p();
+        let mut taken_off = vec![0.0; p];
+        taken_off[0] = self.origin();
+        taken_off[self.held.at] += self.held.value;
+        let mut total = self.sums.total_ss[0]
+            - 2.0 * small::dot(&taken_off, &self.sums.products.fixed);
+        let columns = self.xx.chunks_exact(p);
+        for (column, (taken_off_j, beta0)) in
+            columns.zip(taken_off.iter().zip(&self.sums.beta0))
+        {
+            let along = small::dot(column, &taken_off);
+            total += along * (taken_off_j - 2.0 * beta0);
+        }
+        total
+    }
+}
