@@ -36,11 +36,11 @@
 #' few rows for each random effect), and for structures with a correlation parameter and several
 #' standard deviations (`cs()`, `ar1(hom = FALSE)`). There [rlmm()] and [rglmm()] go on from their
 #' default start at other scales and correlations and without some effects. Where the data say very
-#' little both also search from random starts, always the same ones: [rlmm()] up to 40 rows, 150 with
-#' such structures, until fewer than one start in 200 is expected to lead to an optimum that hasn't
-#' been found (Boender and Rinnooy Kan, 1987), [rglmm()] up to 300 rows and one start in 50; or until
-#' further searches would take long. Neither looks elsewhere where every standard deviation is two
-#' standard errors from zero.
+#' little both also search from random starts, always the same ones: [rlmm()] up to 40 rows, 150
+#' with such structures, until fewer than one start in 200 is expected to lead to an optimum that
+#' hasn't been found (Boender and Rinnooy Kan, 1987), [rglmm()] up to 300 rows and one start in 50;
+#' or until further searches would take long. Neither looks elsewhere where every standard deviation
+#' is two standard errors from zero.
 #' Another `start`, or [allFit()], may still find a lower optimum. A search from a given `start`, by
 #' another optimizer, or with the iterative engine tries no other one: its certificate says so.
 #'

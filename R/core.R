@@ -94,8 +94,8 @@ core_fit_many <- function(spec, y, start = NULL, control = list()) {
 }
 
 # Fits of the columns of y by a linear or a generalized model, from the `theta` and `beta` of
-# `start`: what core_fit_many() returns, without `rx`, with `std_error`, `done` and, of a linear model and if
-# `control$df`, Satterthwaite's `df` (`NaN` where the core has none).
+# `start`: what core_fit_many() returns, without `rx`, with `std_error`, `done` and, of a linear
+# model and if `control$df`, Satterthwaite's `df` (`NaN` where the core has none).
 core_fit_columns <- function(spec, y, start = list(), control = list()) {
   y <- as.matrix(y)
   tell <- progress_teller(ncol(y), "Fits", control$progress)
@@ -120,8 +120,8 @@ fit_some_columns <- function(spec, y, start, control) {
 
 # Fits of several specs, in parallel threads: `jobs` is a list of lists of `spec`, `start` and
 # `control`, and for linear models of rows, where a coefficient is held, `column` and `value`. Jobs
-# on the same rows sum them up once. An element of the result has `objective`, `theta`, `sigma`, `beta` and `status`, or is
-# an error (a condition) where a fit failed.
+# on the same rows sum them up once. An element of the result has `objective`, `theta`, `sigma`,
+# `beta` and `status`, or is an error (a condition) where a fit failed.
 core_fit_each <- function(jobs, is_linear) {
   if (length(jobs) == 0L) {
     return(list())

@@ -170,13 +170,7 @@ foreign_hint <- function(name, expr, fitter) {
     re_formula = ,
     vc_formula = "Random effects stand in `formula`: `y ~ x + (x | group)`.",
     method = method_hint(expr, sub("_many", "", fitter)),
-    link = if (fitter == "rglmm") {
-      paste0(
-        "A link stands in the family: `family = binomial(link = ",
-        short_deparse(expr),
-        ")`, for one."
-      )
-    },
+    link = if (fitter == "rglmm") link_argument_hint(expr),
     correlation = paste(
       "Correlations stand in `formula`, in a random-effects term:",
       "`ar1(0 + time | group)`, for one."
@@ -206,6 +200,14 @@ foreign_hint <- function(name, expr, fitter) {
     sides_hint(name, expr)
   )
   if (!is.null(hint)) c(i = hint)
+}
+
+link_argument_hint <- function(expr) {
+  paste0(
+    "A link stands in the family: `family = binomial(link = ",
+    short_deparse(expr),
+    ")`, for one."
+  )
 }
 
 # A formula written with an equals sign.

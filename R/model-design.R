@@ -34,12 +34,8 @@ model_design <- function(
   make_fixed <- \(may_be_large) {
     fixed_design(parsed, frame, env, data, contrasts, control, may_be_large)
   }
-  fixed <- uncontained_fixed(
-    make_fixed,
-    random,
-    count_rows(frame),
-    may_be_large
-  )
+  n <- count_rows(frame)
+  fixed <- uncontained_fixed(make_fixed, random, n, may_be_large)
   design <- list(
     formula = formula,
     frame = frame,

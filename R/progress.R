@@ -1,5 +1,5 @@
-# Progress of many fits: told to package progressr where that is loaded, and otherwise shown on a bar
-# of package cli.
+# Progress of many fits: told to package progressr where that is loaded, and otherwise shown on a
+# bar of package cli.
 
 #' Who is to be told how many of many fits are done
 #' @param n How many there are in all.

@@ -77,8 +77,8 @@
 #' lme4 1.1 leaves some of them out when `nAGQ` is greater than 1, and is lower by 1 for families
 #' with a dispersion.
 #'
-#' @section Tables and equal rows: Of a table in a database, an Arrow table or data set, or a function
-#' that reads chunks (all as in [rlmm_sums()]) the distinct rows of the model's variables are read,
+#' @section Tables and equal rows:
+#' Of a table in a database, an Arrow table or data set, or a function that reads chunks (all as in [rlmm_sums()]) the distinct rows of the model's variables are read,
 #' each with the number of its equals, which a database counts by `GROUP BY`. The fit is that of all
 #' rows, with their log-likelihood, `nobs()`, tests and predictions, for every family, also with
 #' weights, trials and offsets. Its model frame has the distinct rows and a column `(counts)`, and
@@ -167,10 +167,7 @@ rglmm <- function(
   family <- read_family(if (missing(family)) NULL else family, env, call)
   check_verbose(verbose)
   likelihood <- glmm_approximation(family, nAGQ, fast, dispersion, information)
-  extras <- given_expressions(
-    c("subset", "weights", "offset", "mustart", "etastart"),
-    call
-  )
+  extras <- given_expressions(generalized_extras, call)
   data <- rows_in_memory(formula, data, extras, control, call)
   design <- model_design(
     formula,
@@ -188,6 +185,9 @@ rglmm <- function(
   }
   fit_generalized(design, glmm_start(start, design), call, verbose)
 }
+
+# The arguments that are evaluated in the data.
+generalized_extras <- c("subset", "weights", "offset", "mustart", "etastart")
 
 # The data, or the distinct rows of data that aren't in R's memory.
 rows_in_memory <- function(formula, data, extras, control, call) {

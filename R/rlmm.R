@@ -123,17 +123,13 @@ rlmm <- function(
   call <- match.call()
   check_dots(..., fitter = "rlmm", known = names(formals(rlmm)))
   control <- if (missing(control)) default_control else as_control(control)
-  check_verbose(verbose)
   fit_to <- \(design) objective_or_fit(design, devFunOnly, start, call, verbose)
   if (!missing(formula) && inherits(formula, "rlmm_sums")) {
     check_sums_call(call)
     return(fit_to(sums_design(formula, REML, control, sigma)))
   }
   formula <- read_formula(if (!missing(formula)) formula, parent.frame())
-  extras <- given_expressions(
-    c("subset", "weights", "offset", "dispersion"),
-    call
-  )
+  extras <- given_expressions(linear_extras, call)
   if (is_summed_up(data)) {
     check_summed_call(call)
     limit <- control$memory_limit
@@ -156,9 +152,13 @@ rlmm <- function(
   ))
 }
 
+# The arguments that are evaluated in the data.
+linear_extras <- c("subset", "weights", "offset", "dispersion")
+
 #' What a call asks of a design: its objective as a function of theta, or the fit
 #' @noRd
 objective_or_fit <- function(design, devFunOnly, start, call, verbose) {
+  check_verbose(verbose)
   if (check_flag(devFunOnly, "devFunOnly")) {
     return(linear_objective(design))
   }

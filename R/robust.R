@@ -89,7 +89,8 @@ robust_covariance <- function(fit, type, clusters) {
   UseMethod("robust_covariance")
 }
 
-#' A robust covariance matrix by the clusters that a user names, for a fit whose rows may stand for several equal ones
+#' A robust covariance matrix by the clusters that a user names, for a fit whose rows may stand for
+#' several equal ones
 #' @noRd
 robust_by <- function(fit, type, cluster) {
   fit <- with_all_rows(fit)

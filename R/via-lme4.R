@@ -18,8 +18,8 @@
 #' emmeans and lmtest (`coeftest()`, `coefci()`, `lrtest()`) are served by methods of our own, which
 #' need no lme4.
 #'
-#' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]) and with a large fixed factor,
-#' have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the degrees of freedom
+#' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]) and with a large fixed
+#' factor, have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the degrees of freedom
 #' and the p-values of [summary()][summary.rlmm].
 #'
 #' # Functions that need `as_merMod()`

@@ -71,9 +71,9 @@ compare <- function(libraries, which) {
   cat(sprintf(
     "%d models: median ratio %.3f, largest %.3f, smallest %.3f.\n",
     nrow(table),
-    stats::median(table$ratio),
-    max(table$ratio),
-    min(table$ratio)
+    stats::median(table$ratio, na.rm = TRUE),
+    max(table$ratio, na.rm = TRUE),
+    min(table$ratio, na.rm = TRUE)
   ))
 }
 

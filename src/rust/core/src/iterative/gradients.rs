@@ -1,4 +1,5 @@
-//! Conjugate gradients with the diagonal blocks as preconditioner, several right-hand sides at once.
+//! Conjugate gradients with the diagonal blocks as preconditioner, several right-hand sides at
+//! once.
 
 use std::sync::Arc;
 

@@ -194,10 +194,7 @@ fn add_blocks(
             for (column, z) in v.chunks_exact(k0).zip(z0) {
                 small::axpy(*z, column, &mut w);
             }
-            let mut sum = small::dot(z0, &w);
-            for (column, w_j) in y.chunks_exact(k0).zip(&w) {
-                sum += w_j * small::dot(column, &w);
-            }
+            let mut sum = small::dot(z0, &w) + form(&y, &w, &w);
             for (term, place) in rows.terms[1..].iter().zip(&places) {
                 let Some(t) = *place else { continue };
                 let a = &vals[term.slot[i] as usize * k0..];
@@ -208,11 +205,17 @@ fn add_blocks(
                 let z = term.z(i);
                 small::axpy(1.0, z, left);
                 let g = inner[t].block(term.level[i] as usize);
-                for (column, z) in g.chunks_exact(term.k).zip(z) {
-                    sum += z * small::dot(column, left);
-                }
+                sum += form(g, z, left);
             }
             h[i - first] += sum;
         }
     }
+}
+
+// `right'A left` of a square matrix whose columns stand one after the other.
+fn form(a: &[f64], left: &[f64], right: &[f64]) -> f64 {
+    let columns = a.chunks_exact(right.len()).zip(left);
+    columns
+        .map(|(column, left)| left * small::dot(column, right))
+        .sum()
 }

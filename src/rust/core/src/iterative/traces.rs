@@ -3,8 +3,8 @@
 //!
 //! With `S x = F z` and `x0 = F^-T z`, `x x0'` has the mean `S^-1`, and `x0 x0'` the known mean
 //! `P^-1`: their difference has little noise. To the first order it is `x1 x0'` with `x1 = -F^-T E
-//! z`, whose diagonal blocks have the mean zero, too: these are taken off. A term whose Lambda is singular, or nearly so, is
-//! taken from `K - K D S^-1 D'K`, without a division.
+//! z`, whose diagonal blocks have the mean zero, too: these are taken off. A term whose Lambda is
+//! singular, or nearly so, is taken from `K - K D S^-1 D'K`, without a division.
 
 use std::ops::Range;
 

@@ -12,8 +12,8 @@ impl LinearMixedModel {
     /// The degrees of freedom at `theta`: `2 v^2 / (g'Ag)` with v the estimated variance of a fixed
     /// effect, g its gradient in (theta, sigma), and A the covariance of these. An element of theta
     /// that is zero on the diagonal of Lambda, or in a column of Lambda that is zero, counts as
-    /// known. Not a number where the Hessian has a negative eigenvalue; none for a model whose theta
-    /// has other bounds, or is held.
+    /// known. Not a number where the Hessian has a negative eigenvalue; none for a model whose
+    /// theta has other bounds, or is held.
     ///
     /// # Errors
     /// Fails as [`Self::at`] does.
