@@ -138,8 +138,31 @@ fn crossed_terms_in_dense_storage() {
         &[(4, 3), (30, 2), (6, 1)],
     ] {
         let data = crossed(&mut random, sizes, 150).with_weights(&mut random);
-        let theta = random_theta(&mut random, &data);
+        let mut theta = random_theta(&mut random, &data);
         check(&data, &theta);
+        check(&data, &vec![0.0; theta.len()]);
+        // Nothing of one term.
+        theta[0] = 0.0;
+        check(&data, &theta);
+    }
+}
+
+// Without trailing effects their system is the identity, whatever has been in its place.
+#[test]
+fn thetas_of_zero_leave_nothing_behind() {
+    let mut random = Random::new(12);
+    for sizes in [&[(30, 2), (12, 3)][..], &[(400, 1), (300, 1)]] {
+        let data = crossed(&mut random, sizes, 900);
+        let design = data.design();
+        let mut model =
+            LinearMixedModel::new(&design, Criterion::Reml, None).unwrap();
+        let theta = random_theta(&mut random, &data);
+        let before = model.objective(&theta).unwrap();
+        let zero = vec![0.0; theta.len()];
+        let without = model.objective(&zero).unwrap();
+        let reference = dense(&design, &zero, Criterion::Reml, None);
+        close("objective", &[without], &[reference.objective], 1e-11);
+        assert_eq!(model.objective(&theta).unwrap(), before);
     }
 }
 

@@ -209,12 +209,14 @@ impl Factor {
             for_size!(self.leading.k, k => self.eliminate_leading(k))?;
         let mut log_det_rest = 0.0;
         if self.layout.m > 0 {
-            self.trailing.full_rank_update(self.bx.values());
-            self.trailing.rank_updates(&self.leading, &self.b);
             let d = Scaling {
                 layout: &self.layout,
                 lambdas: &self.trailing_lambdas,
             };
+            if !d.is_zero() {
+                self.trailing.full_rank_update(self.bx.values());
+                self.trailing.rank_updates(&self.leading, &self.b);
+            }
             log_det_rest = self.trailing.factor(d)?;
         }
         self.log_det_re = log_det_leading + log_det_rest;

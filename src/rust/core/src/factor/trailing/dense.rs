@@ -212,6 +212,14 @@ impl Dense {
         diagonal.zip(&self.diagonal).for_each(|(s, a)| *s = *a);
     }
 
+    /// `L := I`.
+    pub(super) fn set_identity(&mut self) {
+        for (j, column) in self.values.chunks_exact_mut(self.m).enumerate() {
+            column[j..].fill(0.0);
+            column[j] = 1.0;
+        }
+    }
+
     /// `S -= B B'` on the touched rows; `b` holds `k` values per row.
     #[inline(always)]
     pub(crate) fn rank_update(&mut self, k: usize, rows: &[u32], b: &[f64]) {

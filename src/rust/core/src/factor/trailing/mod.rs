@@ -59,6 +59,12 @@ impl<'a> Scaling<'a> {
         let lambdas = self.lambdas.iter().map(Vec::as_slice);
         self.layout.blocks.iter().zip(lambdas)
     }
+
+    /// Whether there are no trailing effects: `S` is the identity then.
+    pub fn is_zero(self) -> bool {
+        let mut values = self.lambdas.iter().flatten();
+        values.all(|value| *value == 0.0)
+    }
 }
 
 /// Storage of the random-effects block.
@@ -347,6 +353,11 @@ impl Trailing {
     /// # Errors
     /// `NotPositiveDefinite`.
     pub fn factor(&mut self, d: Scaling) -> Result<f64> {
+        if let (true, Storage::Dense(dense)) = (d.is_zero(), &mut self.rr) {
+            dense.set_identity();
+            self.s_xr.fill(0.0);
+            return Ok(0.0);
+        }
         self.scale_inflate(d);
         let mut product = LogProduct::default();
         match &mut self.rr {
