@@ -12,8 +12,11 @@
 //! |---|---|
 //! | d(theta), sigma, estimates; gradient and Hessian in theta | [`point`] |
 //! | derivatives in (theta, sigma); those of the covariance of beta | [`with_sigma`] |
-//! | the minimum, and the verdict on a theta | [`search`] |
+//! | the minimum, and the verdict on a theta | `fit` |
+//! | the criterion as a function of free parameters | [`search`] |
+//! | d from its parts; start, bounds and held elements of theta | `likelihood`, `domain` |
 //! | what computes all that: a factor, or conjugate gradients | [`engine`], [`matrix_free`] |
+//! | which engine, before it is set up; fitted values | `plan`, `fitted` |
 //! | fixed factors with many levels | [`fixed_levels`] |
 //! | searches whose values are noisy | `noise` |
 //! | a start near the optimum of a large model | [`start`] |
@@ -26,11 +29,16 @@
 
 pub mod bootstrap;
 mod copies;
+mod domain;
 mod engine;
+mod fit;
+mod fitted;
 mod fixed_levels;
+mod likelihood;
 pub mod many;
 mod matrix_free;
 mod noise;
+mod plan;
 pub mod point;
 mod redundant;
 mod restarts;
@@ -39,49 +47,36 @@ pub(crate) mod search;
 mod start;
 pub mod with_sigma;
 
-use std::f64::consts::PI;
-
 use crate::covariance::RelCov;
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
-use crate::design::ReTerm;
 use crate::error::{Error, Result};
 use crate::factor::column_scales::{scales_of, step_sizes_of};
 use crate::factor::contained::Redundant;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::memory::Room;
-use crate::factor::storage::{Storage, StorageKind};
 use crate::factor::sums::Sums;
 use crate::factor::sums_of_rows::Centre;
-use crate::factor::Solution;
 use crate::iterative::Noise;
-use crate::kernels::small;
+use crate::lmm::domain::Domain;
 use crate::lmm::engine::Engine;
 use crate::lmm::fixed_levels::{
     count_coefficients, log_det_of_scale, without_fixed, Alone,
 };
+use crate::lmm::likelihood::Likelihood;
 use crate::lmm::matrix_free::Parts;
-use crate::tolerances::{ORDINARY_HIGH, ORDINARY_LOW};
 
 pub use crate::factor::held_column::HeldColumn;
 pub use crate::factor::memory::EngineKind;
+pub use domain::Held;
+pub use fitted::fitted;
+pub use likelihood::Criterion;
+pub use plan::EnginePlan;
 pub use point::{Estimates, Hessian, Point, Slopes};
-
-/// The criterion that is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Criterion {
-    /// Minus twice the log-likelihood, profiled over beta and sigma.
-    Ml,
-    /// Minus twice the restricted log-likelihood, profiled over sigma.
-    Reml,
-}
 
 /// With several grouping factors, up to so many random effects the exact Hessian costs less than it
 /// saves.
 const EXACT_EFFECTS: usize = 100;
-
-/// Rows that are gathered at a time for fitted values.
-const CHUNK: usize = 256;
 
 /// A linear mixed model of a [`Design`].
 #[derive(Debug)]
@@ -103,32 +98,6 @@ pub struct LinearMixedModel {
     noise: Option<Noise>,
 }
 
-/// The criterion, and what it needs beside the factor.
-#[derive(Debug, Clone, Copy)]
-struct Likelihood {
-    criterion: Criterion,
-    /// The residual standard deviation, if it is known.
-    sigma: Option<f64>,
-    /// Observations of positive weight.
-    n_eff: usize,
-    /// Number of fixed effects, those of fixed factors among the terms left out.
-    p: usize,
-    /// Coefficients of the fixed factors among the terms.
-    coefficients: usize,
-    sum_log_weights: f64,
-}
-
-/// Where an optimizer looks for theta.
-#[derive(Debug, Clone)]
-struct Domain {
-    start: Vec<f64>,
-    lower: Vec<f64>,
-    /// Elements of theta that no optimizer may change.
-    held: Vec<bool>,
-    /// Held elements that are a value over sigma, with that value.
-    absolute: Vec<(usize, f64)>,
-}
-
 /// What has been computed at the theta of the factor. The memory is kept from one theta to the
 /// next.
 #[derive(Debug)]
@@ -145,160 +114,6 @@ enum Reached {
     Factor,
     Slopes(Profile),
     Hessian(Profile, HessianKind),
-}
-
-/// Elements of theta that aren't fitted.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Held {
-    /// Elements that are held, with their values.
-    pub relative: Vec<(usize, f64)>,
-    /// Elements that are held at a value over sigma, on the scale of the response.
-    pub absolute: Vec<(usize, f64)>,
-}
-
-impl Held {
-    /// All elements that aren't free.
-    pub fn indices(&self) -> Vec<usize> {
-        let all = self.relative.iter().chain(&self.absolute);
-        all.map(|&(index, _)| index).collect()
-    }
-}
-
-/// How a model would be computed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EnginePlan {
-    /// The engine's name.
-    pub engine: &'static str,
-    /// How it stores its system.
-    pub storage: &'static str,
-    /// How many numbers that takes.
-    pub elements: f64,
-}
-
-impl EnginePlan {
-    /// The plan for a design, without summing it up.
-    ///
-    /// # Errors
-    /// Fails as [`LinearMixedModel::by`] does.
-    pub fn of(kind: EngineKind, room: &Room, design: &Design) -> Result<Self> {
-        design.validate()?;
-        let is_iterative = kind.is_iterative(design.terms.len());
-        let plan = Storage::plan(design, &kind.in_room(room), is_iterative)?;
-        let (engine, storage) = match plan.kind {
-            StorageKind::Dense => ("exact", "dense"),
-            StorageKind::Sparse => ("exact", "sparse"),
-            StorageKind::Pairs => ("iterative", "pairs"),
-        };
-        Ok(Self {
-            engine,
-            storage,
-            elements: plan.elements,
-        })
-    }
-}
-
-impl Likelihood {
-    fn new(
-        design: &Design,
-        criterion: Criterion,
-        sigma: Option<f64>,
-    ) -> Result<Self> {
-        let positive =
-            design.weights.unwrap_or(&[]).iter().filter(|&&w| w > 0.0);
-        Self {
-            criterion,
-            sigma,
-            n_eff: design.n_eff(),
-            p: design.p(),
-            coefficients: 0,
-            sum_log_weights: positive.map(|w| w.ln()).sum(),
-        }
-        .checked()
-    }
-
-    fn of_sums(
-        sums: &Sums,
-        criterion: Criterion,
-        sigma: Option<f64>,
-    ) -> Result<Self> {
-        Self {
-            criterion,
-            sigma,
-            n_eff: sums.n_eff,
-            p: sums.p(),
-            coefficients: 0,
-            sum_log_weights: sums.sum_log_weights,
-        }
-        .checked()
-    }
-
-    fn checked(self) -> Result<Self> {
-        let n = self.n_eff;
-        let p = self.p + self.coefficients;
-        if n <= p {
-            return Err(Error::TooFewObservations { n, p });
-        }
-        Ok(self)
-    }
-
-    fn df(&self) -> f64 {
-        match self.criterion {
-            Criterion::Ml => self.n_eff as f64,
-            Criterion::Reml => (self.n_eff - self.p - self.coefficients) as f64,
-        }
-    }
-
-    fn sigma(&self, parts: Parts) -> f64 {
-        self.sigma
-            .unwrap_or_else(|| (parts.pwrss / self.df()).sqrt())
-    }
-
-    fn objective(&self, parts: Parts) -> f64 {
-        let sigma2 = self.sigma(parts).powi(2);
-        let scaled = parts.pwrss / sigma2;
-        let log_det_fe = match self.criterion {
-            Criterion::Ml => 0.0,
-            Criterion::Reml => parts.log_det_fe,
-        };
-        self.df() * (2.0 * PI * sigma2).ln()
-            + scaled
-            + parts.log_det_re
-            + log_det_fe
-            - self.sum_log_weights
-    }
-
-    fn profile(&self, parts: Parts) -> Profile {
-        Profile {
-            reml: self.criterion == Criterion::Reml,
-            precision: self.sigma(parts).powi(-2),
-            r2: parts.pwrss,
-            sigma_profiled: self.sigma.is_none(),
-        }
-    }
-}
-
-impl Domain {
-    // Lambda = I, but for columns whose inverse root mean square, the step size, is far from one.
-    fn new(covs: &[RelCov], step_sizes: &[f64]) -> Self {
-        let n_theta = step_sizes.len();
-        let mut start = vec![1.0; n_theta];
-        let mut lower = vec![f64::NEG_INFINITY; n_theta];
-        for cov in covs {
-            cov.fill_start(&mut start);
-            cov.fill_lower_bounds(&mut lower);
-        }
-        for (start, step_size) in start.iter_mut().zip(step_sizes) {
-            if !(ORDINARY_LOW..=ORDINARY_HIGH).contains(step_size) {
-                *start *= step_size;
-            }
-        }
-        Self {
-            start,
-            lower,
-            held: vec![false; n_theta],
-            absolute: Vec::new(),
-        }
-    }
 }
 
 impl LinearMixedModel {
@@ -533,58 +348,5 @@ impl LinearMixedModel {
     /// The size of a step of one in each element of theta.
     pub(crate) fn step_sizes(&self) -> Vec<f64> {
         step_sizes_of(self.engine.covs(), &self.scales, self.n_theta())
-    }
-}
-
-/// Writes `X beta + Z b + offset` into `fitted`, one value per observation.
-pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
-    let mut rows = Vec::new();
-    for (chunk, out) in fitted.chunks_mut(CHUNK).enumerate() {
-        let first = chunk * CHUNK;
-        match design.offset {
-            Some(offset) => {
-                out.copy_from_slice(&offset[first..first + out.len()])
-            }
-            None => out.fill(0.0),
-        }
-        add_fixed(design, &solution.beta, first, &mut rows, out);
-        for (term, b) in design.terms.iter().zip(&solution.b) {
-            add_random(term, b, first, &mut rows, out);
-        }
-    }
-}
-
-// Adds `X beta` of some rows; `rows` is scratch memory.
-fn add_fixed(
-    design: &Design,
-    beta: &[f64],
-    first: usize,
-    rows: &mut Vec<f64>,
-    out: &mut [f64],
-) {
-    let p = design.p();
-    rows.resize(out.len() * p, 0.0);
-    design.x.gather(first, p, rows);
-    for (value, x) in out.iter_mut().zip(rows.chunks_exact(p.max(1))) {
-        *value += small::dot(x, beta);
-    }
-}
-
-// Adds `Z b` of some rows in one term; `rows` is scratch memory.
-fn add_random(
-    term: &ReTerm,
-    b: &[f64],
-    first: usize,
-    rows: &mut Vec<f64>,
-    out: &mut [f64],
-) {
-    let k = term.vsize();
-    rows.resize(out.len() * k, 0.0);
-    term.z.gather(first, k, rows);
-    let levels = term.refs[first..].iter().map(|&level| level as usize - 1);
-    for ((value, z), level) in
-        out.iter_mut().zip(rows.chunks_exact(k)).zip(levels)
-    {
-        *value += small::dot(z, &b[level * k..(level + 1) * k]);
     }
 }

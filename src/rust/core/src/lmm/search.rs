@@ -6,16 +6,14 @@ use crate::coordinates::Coordinates;
 use crate::covariance::WayOut;
 use crate::derivatives::HessianKind;
 use crate::error::Result;
-use crate::judge::{judge, Certificate, Judged};
+use crate::judge::Judged;
 use crate::kernels::small;
-use crate::lmm::matrix_free::FEWEST;
-use crate::lmm::restarts::Restarts;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
 use crate::optimize::{
-    self, Geometry, Objective, Observer, OptSummary, Settings, Status, NEWTON,
+    self, Geometry, Objective, Observer, OptSummary, Settings, Status,
 };
-use crate::tolerances::{PROMISING_LOSS, SIGMA_STEP};
+use crate::tolerances::PROMISING_LOSS;
 
 /// A model with the coordinates of its free parameters.
 #[derive(Debug)]
@@ -30,89 +28,6 @@ pub(crate) struct Search<'a> {
     hessian: Vec<f64>,
     // The tangents around the point of the last local derivatives.
     tangents: Vec<Tangent>,
-}
-
-impl LinearMixedModel {
-    /// Minimises the criterion from `start`. From the default start Newton's method tries other
-    /// correlations too ([`Coordinates::other_starts`]), and then to do without a standard
-    /// deviation beside them.
-    ///
-    /// # Errors
-    /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`.
-    pub fn fit(
-        &mut self,
-        start: &[f64],
-        settings: &Settings,
-        observe: &mut Observer,
-    ) -> Result<OptSummary> {
-        self.without_effects = None;
-        self.search_by(FEWEST);
-        let mut start = start.to_vec();
-        self.hold_redundant(&mut start);
-        // A start that somebody gives is meant: no other one is tried then.
-        let is_default = self.is_default(&start);
-        if is_default && settings.optimizer == NEWTON {
-            self.keep_without_effects();
-            let near = self.rough_optimum(&start, settings, observe);
-            start = near.unwrap_or(start);
-        }
-        let start = start.as_slice();
-        self.at(start)?;
-        let n = start.len();
-        let mut settings = settings.clone();
-        if settings.initial_step.len() == n && !self.domain.absolute.is_empty()
-        {
-            settings.initial_step.push(SIGMA_STEP);
-        }
-        let mut search = Search::new(self, start)?;
-        let at = search.at.clone();
-        let mut see = |count: usize, value: f64, parameters: &[f64]| {
-            let theta = &parameters[..n];
-            observe(count, value, theta)
-        };
-        let mut summary = if search.model.is_iterative() {
-            search.with_more_probes(&settings, &mut see)?
-        } else {
-            at.minimize(&settings, &mut search, &mut see)?
-        };
-        if is_default
-            && !search.model.is_iterative()
-            && settings.optimizer == NEWTON
-            && !search.is_well_determined(&summary)
-        {
-            summary = search.or_from_elsewhere(summary, &settings, observe);
-            summary =
-                Restarts::new(&mut search, &settings, observe).run(summary);
-        }
-        self.without_effects = None;
-        if let Some(log_sigma) = summary.best.get(n) {
-            self.set_sigma(log_sigma.exp());
-        }
-        Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
-    }
-
-    // Whether the free elements are those of the default start.
-    fn is_default(&self, start: &[f64]) -> bool {
-        let mut pairs = start.iter().zip(self.start()).zip(&self.domain.held);
-        pairs.all(|((given, default), held)| *held || given == default)
-    }
-
-    /// Judges `theta`.
-    ///
-    /// # Errors
-    /// Fails as [`Self::at`] does.
-    pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
-        self.hold_redundant(&mut theta.to_vec());
-        self.at(theta)?;
-        let mut search = Search::new(self, theta)?;
-        let (mut certificate, hessian) = judge(&mut search)?;
-        let at = search.at.clone();
-        self.noise = self.measure_noise(&at, &hessian);
-        if let Some(noise) = self.noise {
-            certificate.weigh(noise.excess);
-        }
-        Ok(certificate)
-    }
 }
 
 impl<'a> Search<'a> {
@@ -145,7 +60,7 @@ impl<'a> Search<'a> {
 impl Search<'_> {
     // Whether the last derivatives, those at what was found, say that the objective has no other
     // minimum. Slopes of covariates far from zero may have one, as intercepts.
-    fn is_well_determined(&self, found: &OptSummary) -> bool {
+    pub(super) fn is_well_determined(&self, found: &OptSummary) -> bool {
         let has_sigma = self.gradient.len() > self.model.n_theta();
         let is_at_optimum = found.status == Status::FtolReached;
         if !is_at_optimum || has_sigma || self.model.has_far_slopes() {
@@ -179,7 +94,7 @@ impl Search<'_> {
 
     // What was found, or what is found from other correlations, and without one of the standard
     // deviations beside them, if that is better.
-    fn or_from_elsewhere(
+    pub(super) fn or_from_elsewhere(
         &mut self,
         mut found: OptSummary,
         settings: &Settings,

@@ -1,0 +1,107 @@
+//! The minimum of the criterion, from where it is sought; the verdict on a theta.
+
+use crate::error::Result;
+use crate::judge::{judge, Certificate};
+use crate::lmm::matrix_free::FEWEST;
+use crate::lmm::restarts::Restarts;
+use crate::lmm::search::Search;
+use crate::lmm::LinearMixedModel;
+use crate::optimize::{Observer, OptSummary, Settings, NEWTON};
+use crate::tolerances::SIGMA_STEP;
+
+impl LinearMixedModel {
+    /// Minimises the criterion from `start`. From the default start Newton's method tries other
+    /// correlations too ([`Coordinates::other_starts`]), and then to do without a standard
+    /// deviation beside them.
+    ///
+    /// # Errors
+    /// Fails as [`Self::at`] does at `start`; `UnknownOptimizer`, `Optimizer`.
+    pub fn fit(
+        &mut self,
+        start: &[f64],
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
+        self.without_effects = None;
+        self.search_by(FEWEST);
+        let mut start = start.to_vec();
+        self.hold_redundant(&mut start);
+        // A start that somebody gives is meant: no other one is tried then.
+        let is_default = self.is_default(&start);
+        if is_default && settings.optimizer == NEWTON {
+            self.keep_without_effects();
+            let near = self.rough_optimum(&start, settings, observe);
+            start = near.unwrap_or(start);
+        }
+        self.at(&start)?;
+        let summary =
+            self.search_from(&start, is_default, settings, observe)?;
+        self.without_effects = None;
+        let n = start.len();
+        if let Some(log_sigma) = summary.best.get(n) {
+            self.set_sigma(log_sigma.exp());
+        }
+        Ok(summary.mapped(|parameters| parameters[..n].to_vec()))
+    }
+
+    // The best parameters from `start`, and from elsewhere where that is the default; beside a
+    // covariance held on the scale of the response the last one is the logarithm of sigma.
+    fn search_from(
+        &mut self,
+        start: &[f64],
+        is_default: bool,
+        settings: &Settings,
+        observe: &mut Observer,
+    ) -> Result<OptSummary> {
+        let n = start.len();
+        let mut settings = settings.clone();
+        if settings.initial_step.len() == n && !self.domain.absolute.is_empty()
+        {
+            settings.initial_step.push(SIGMA_STEP);
+        }
+        let mut search = Search::new(self, start)?;
+        let at = search.at.clone();
+        let mut see = |count: usize, value: f64, parameters: &[f64]| {
+            let theta = &parameters[..n];
+            observe(count, value, theta)
+        };
+        let mut summary = if search.model().is_iterative() {
+            search.with_more_probes(&settings, &mut see)?
+        } else {
+            at.minimize(&settings, &mut search, &mut see)?
+        };
+        if is_default
+            && !search.model().is_iterative()
+            && settings.optimizer == NEWTON
+            && !search.is_well_determined(&summary)
+        {
+            summary = search.or_from_elsewhere(summary, &settings, observe);
+            summary =
+                Restarts::new(&mut search, &settings, observe).run(summary);
+        }
+        Ok(summary)
+    }
+
+    // Whether the free elements are those of the default start.
+    fn is_default(&self, start: &[f64]) -> bool {
+        let mut pairs = start.iter().zip(self.start()).zip(&self.domain.held);
+        pairs.all(|((given, default), held)| *held || given == default)
+    }
+
+    /// Judges `theta`.
+    ///
+    /// # Errors
+    /// Fails as [`Self::at`] does.
+    pub fn certificate(&mut self, theta: &[f64]) -> Result<Certificate> {
+        self.hold_redundant(&mut theta.to_vec());
+        self.at(theta)?;
+        let mut search = Search::new(self, theta)?;
+        let (mut certificate, hessian) = judge(&mut search)?;
+        let at = search.at.clone();
+        self.noise = self.measure_noise(&at, &hessian);
+        if let Some(noise) = self.noise {
+            certificate.weigh(noise.excess);
+        }
+        Ok(certificate)
+    }
+}

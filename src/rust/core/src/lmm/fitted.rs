@@ -1,0 +1,61 @@
+//! Fitted values of a design's rows.
+
+use crate::design::{Design, ReTerm};
+use crate::factor::Solution;
+use crate::kernels::small;
+
+/// Rows that are gathered at a time for fitted values.
+const CHUNK: usize = 256;
+
+/// Writes `X beta + Z b + offset` into `fitted`, one value per observation.
+pub fn fitted(design: &Design, solution: &Solution, fitted: &mut [f64]) {
+    let mut rows = Vec::new();
+    for (chunk, out) in fitted.chunks_mut(CHUNK).enumerate() {
+        let first = chunk * CHUNK;
+        match design.offset {
+            Some(offset) => {
+                out.copy_from_slice(&offset[first..first + out.len()])
+            }
+            None => out.fill(0.0),
+        }
+        add_fixed(design, &solution.beta, first, &mut rows, out);
+        for (term, b) in design.terms.iter().zip(&solution.b) {
+            add_random(term, b, first, &mut rows, out);
+        }
+    }
+}
+
+// Adds `X beta` of some rows; `rows` is scratch memory.
+fn add_fixed(
+    design: &Design,
+    beta: &[f64],
+    first: usize,
+    rows: &mut Vec<f64>,
+    out: &mut [f64],
+) {
+    let p = design.p();
+    rows.resize(out.len() * p, 0.0);
+    design.x.gather(first, p, rows);
+    for (value, x) in out.iter_mut().zip(rows.chunks_exact(p.max(1))) {
+        *value += small::dot(x, beta);
+    }
+}
+
+// Adds `Z b` of some rows in one term; `rows` is scratch memory.
+fn add_random(
+    term: &ReTerm,
+    b: &[f64],
+    first: usize,
+    rows: &mut Vec<f64>,
+    out: &mut [f64],
+) {
+    let k = term.vsize();
+    rows.resize(out.len() * k, 0.0);
+    term.z.gather(first, k, rows);
+    let levels = term.refs[first..].iter().map(|&level| level as usize - 1);
+    for ((value, z), level) in
+        out.iter_mut().zip(rows.chunks_exact(k)).zip(levels)
+    {
+        *value += small::dot(z, &b[level * k..(level + 1) * k]);
+    }
+}

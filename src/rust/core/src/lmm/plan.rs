@@ -1,0 +1,39 @@
+//! How a model would be computed, before it is.
+
+use crate::design::Design;
+use crate::error::Result;
+use crate::factor::memory::{EngineKind, Room};
+use crate::factor::storage::{Storage, StorageKind};
+
+/// How a model would be computed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnginePlan {
+    /// The engine's name.
+    pub engine: &'static str,
+    /// How it stores its system.
+    pub storage: &'static str,
+    /// How many numbers that takes.
+    pub elements: f64,
+}
+
+impl EnginePlan {
+    /// The plan for a design, without summing it up.
+    ///
+    /// # Errors
+    /// Fails as [`LinearMixedModel::by`] does.
+    pub fn of(kind: EngineKind, room: &Room, design: &Design) -> Result<Self> {
+        design.validate()?;
+        let is_iterative = kind.is_iterative(design.terms.len());
+        let plan = Storage::plan(design, &kind.in_room(room), is_iterative)?;
+        let (engine, storage) = match plan.kind {
+            StorageKind::Dense => ("exact", "dense"),
+            StorageKind::Sparse => ("exact", "sparse"),
+            StorageKind::Pairs => ("iterative", "pairs"),
+        };
+        Ok(Self {
+            engine,
+            storage,
+            elements: plan.elements,
+        })
+    }
+}
