@@ -47,8 +47,11 @@ mermod_of.rlmm_lmm <- function(fit) {
   parts <- do.call(lme4::lFormula, c(mermod_arguments(fit), own))
   parts <- like_fitted(parts, fit)
   deviance <- do.call(lme4::mkLmerDevfun, parts)
-  value <- deviance(fit$theta)
-  made <- new_mermod(fit, deviance, parts, fit$theta, value)
+  theta <- mermod_theta(fit)
+  made <- new_mermod(fit, deviance, parts, theta, deviance(theta))
+  if (isTRUE(fit$unstructured)) {
+    return(made)
+  }
   with_derivatives(made, core_derivatives(fit_spec(fit), fit$theta))
 }
 
@@ -57,7 +60,7 @@ mermod_of.rlmm_glmm <- function(fit) {
   parts <- glmer_parts(fit)
   # lme4's deviance function finds lme4's own functions from the frame that it is made in.
   deviance <- do.call(lme4::mkGlmerDevfun, parts, envir = asNamespace("lme4"))
-  at <- fit$theta
+  at <- mermod_theta(fit)
   value <- deviance(at)
   if (!fit$glmm$fast) {
     deviance <- lme4::updateGlmerDevfun(
@@ -65,19 +68,25 @@ mermod_of.rlmm_glmm <- function(fit) {
       parts$reTrms,
       nAGQ = fit$glmm$nodes
     )
-    at <- c(fit$theta, fit$beta)
+    at <- c(at, fit$beta)
     value <- deviance(at)
     # The fixed effects have passed through the offset.
     frame <- environment(deviance)
     frame$resp$setOffset(frame$baseOffset)
   }
   made <- new_mermod(fit, deviance, parts, at, value)
-  with_derivatives(made, glmm_derivatives(fit))
+  found <- if (isTRUE(fit$unstructured)) {
+    unstructured_derivatives(fit)
+  } else {
+    glmm_derivatives(fit)
+  }
+  with_derivatives(made, found)
 }
 
 # The model was checked, by the user's own choice of checks, when it was fitted.
 unchecked <- list(
   check.conv.singular = "ignore",
+  check.nobs.vs.rankZ = "ignore",
   check.nobs.vs.nlev = "ignore",
   check.nobs.vs.nRE = "ignore",
   check.nlev.gtr.1 = "ignore"
@@ -302,6 +311,9 @@ unlike_lme4 <- function(fit) {
   if (length(fit$control$fixed) > 0L) {
     return("It has parameters that are held.")
   }
+  if (has_strata(fit$frame)) {
+    return("Its residual variance differs between strata.")
+  }
   if (estimates_shape(fit$glmm) && !is_negative_binomial(fit)) {
     return("Its dispersion is estimated with the other parameters.")
   }
@@ -312,7 +324,13 @@ unlike_lme4 <- function(fit) {
 lme4_formula <- function(fit) {
   rewritten <- written_formula(fit)
   right <- length(rewritten)
-  rewritten[[right]] <- without_odd_double_bars(plain_bars(rewritten[[right]]))
+  without_functions <- if (isTRUE(fit$unstructured)) {
+    unstructured_bars
+  } else {
+    plain_bars
+  }
+  plain <- without_functions(rewritten[[right]])
+  rewritten[[right]] <- without_odd_double_bars(plain)
   rewritten
 }
 
@@ -327,6 +345,76 @@ without_odd_double_bars <- function(expression) {
 is_odd_double_bar <- function(bar) {
   names <- all.vars(bar)
   call_name(bar) == "||" && any(names != make.names(names))
+}
+
+# Without structure ---------------------------------------------------------
+
+#' lme4's object for what depends on fixed effects, their covariance and predictions alone
+#'
+#' Where lme4 has no counterpart of a covariance structure, the object has the estimated covariance
+#' without the structure; it has more parameters than the fit. Strata of the residual variance are
+#' weights.
+#' @noRd
+as_merMod_for_fixed <- function(object) {
+  needs_more <- !is.null(object$sums) || is_unconvertible(object)
+  if (needs_more || is.null(not_convertible(object))) {
+    return(as_merMod(object))
+  }
+  need_package("lme4", "as_merMod()")
+  object$unstructured <- TRUE
+  mermod_of(object)
+}
+
+# Fits with held parameters, a sigma, a dispersion or a diagonal structure that lme4 can't have.
+is_unconvertible <- function(fit) {
+  structures <- vapply(fit$random, `[[`, "", "structure")
+  has_lme4s <- has_lme4_counterpart(structures) | is_correlated(structures)
+  is_diagonal <- vapply(fit$random, is_diagonal_of_factor, NA)
+  is_held <- length(fit$control$fixed) > 0L
+  if (!all(has_lme4s) || any(is_diagonal) || is_held || has_large(fit)) {
+    return(TRUE)
+  }
+  if (isGLMM.rlmm(fit)) {
+    return(estimates_shape(fit$glmm) && !is_negative_binomial(fit))
+  }
+  fit$known_sigma
+}
+
+# Theta of the object, where a structure is left out the elements of the triangular factor.
+mermod_theta <- function(fit) {
+  if (!isTRUE(fit$unstructured)) {
+    return(fit$theta)
+  }
+  lambdas <- lambda_blocks(fit$random, fit$theta)
+  own <- Map(
+    \(term, lambda) {
+      if (is_correlated(term$structure)) {
+        lower_elements(triangular(lambda))
+      } else {
+        fit$theta[term$theta]
+      }
+    },
+    fit$random,
+    lambdas
+  )
+  unlist(own, use.names = FALSE)
+}
+
+lower_elements <- function(factor) {
+  factor[lower.tri(factor, diag = TRUE)]
+}
+
+# A Hessian whose inverse has the covariance of the fixed effects for its block.
+unstructured_derivatives <- function(fit) {
+  n_theta <- length(mermod_theta(fit))
+  n_beta <- length(fit$beta)
+  if (fit$glmm$fast) {
+    return(NULL)
+  }
+  hessian <- diag(n_theta + n_beta)
+  of_beta <- n_theta + seq_len(n_beta)
+  hessian[of_beta, of_beta] <- 2 * solve(vcov.rlmm(fit))
+  list(gradient = numeric(n_theta + n_beta), hessian = hessian)
 }
 
 # From lme4 ---------------------------------------------------------------

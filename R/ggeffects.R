@@ -21,7 +21,7 @@ get_predictions.rlmm <- function(
     caller$data_grid <- without_levels(caller$data_grid, constant)
   }
   getExportedValue("ggeffects", "get_predictions")(
-    as_merMod(model),
+    as_merMod_for_fixed(model),
     data_grid = without_levels(data_grid, constant),
     terms = terms,
     condition = condition,

@@ -384,20 +384,32 @@ abort_structure_arguments <- function(expr) {
 #' @noRd
 has_lme4_counterpart <- function(structures) structures %in% c("us", "diag")
 
-#' A formula without functions around bars: `diag()` and `zerocorr()` terms become `||` terms
+# Structures of one covariance matrix, which one without structure can equal.
+is_correlated <- function(structures) {
+  !structures %in% c("us", "diag", "homdiag")
+}
+
+#' A formula without functions around correlated bars too
 #' @noRd
-plain_bars <- function(expression) {
+unstructured_bars <- function(expression) {
+  plain_bars(expression, c(names(structure_calls), "zerocorr"))
+}
+
+#' A formula without functions around bars: `diag()` and `zerocorr()` terms become `||` terms
+#' @param calls The functions to leave out: by default those that lme4 has a counterpart of.
+#' @noRd
+plain_bars <- function(expression, calls = c("us", "diag", "zerocorr")) {
   name <- call_name(expression)
   if (!is.call(expression) || name %in% c("|", "||")) {
     return(expression)
   }
   bar <- if (length(expression) > 1L) strip_parens(expression[[2L]])
   is_bar <- call_name(bar) %in% c("|", "||")
-  if (!is_bar || !name %in% c("us", "diag", "zerocorr")) {
-    expression[-1L] <- lapply(as.list(expression)[-1L], plain_bars)
+  if (!is_bar || !name %in% calls) {
+    expression[-1L] <- lapply(as.list(expression)[-1L], plain_bars, calls)
     return(expression)
   }
-  if (name != "us") {
+  if (name %in% c("diag", "zerocorr")) {
     bar[[1L]] <- quote(`||`)
   }
   call("(", bar)

@@ -10,6 +10,11 @@
 #' `DHARMa::simulateResiduals(fit)` is carried out on [as_merMod()] of the fit, which takes a few
 #' milliseconds. This needs lme4 to be installed, and a fit that lme4 has a counterpart of.
 #'
+#' Of fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual variance
+#' those functions answer that ask for fixed effects, their covariance and predictions alone: of
+#' marginaleffects, ggeffects, effects, multcomp, car (`linearHypothesis()`, `deltaMethod()`,
+#' `Confint()`, `vif()`) and insight. The others say that lme4 has no counterpart.
+#'
 #' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
 #' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
 #' `DHARMa::simulateResiduals(fit)` returns. Tests of lmtest that would take a fit for one of `lm()`
@@ -251,6 +256,41 @@ via_lme4_generics <- list(
   prediction = c("find_data", "prediction")
 )
 
+# Generics of which fits can have what lme4 has no counterpart of, such as covariance structures:
+# their methods ask for nothing but fixed effects, their covariance and predictions.
+generics_of_fixed <- c(
+  "Confint",
+  "Effect",
+  "deltaMethod",
+  "find_algorithm",
+  "find_formula",
+  "find_parameters",
+  "find_statistic",
+  "find_transformation",
+  "get_call",
+  "get_coef",
+  "get_data",
+  "get_datagrid",
+  "get_modelmatrix",
+  "get_parameters",
+  "get_predict",
+  "get_predicted",
+  "get_random",
+  "get_residuals",
+  "get_statistic",
+  "get_varcov",
+  "linearHypothesis",
+  "link_function",
+  "link_inverse",
+  "matchCoefs",
+  "model_info",
+  "modelparm",
+  "n_obs",
+  "sanitize_model_specific",
+  "set_coef",
+  "vif"
+)
+
 # Generics whose methods for lme4's object are those of broom.mixed, which isn't loaded with them.
 via_broom_mixed_generics <- list(generics = c("augment", "glance", "tidy"))
 
@@ -267,7 +307,9 @@ utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 #' The generic and the package that it belongs to are known from the dispatch.
 #' @noRd
 via_lme4 <- function(...) {
-  call_again(.Generic, .GenericDefEnv, as_merMod, ...)
+  is_of_fixed <- .Generic %in% generics_of_fixed
+  convert <- if (is_of_fixed) as_merMod_for_fixed else as_merMod
+  call_again(.Generic, .GenericDefEnv, convert, ...)
 }
 
 via_broom_mixed <- function(...) {

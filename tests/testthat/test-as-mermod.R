@@ -197,6 +197,48 @@ test_that("a fit through dots, whose data no one finds, is converted too", {
   )
 })
 
+test_that("without its structure a fit has the same fixed effects and predictions", {
+  counts <- transform(grouseticks, year = as.numeric(YEAR))
+  fits <- list(
+    rlmm(Reaction ~ Days + cs(Days | Subject), sleepstudy),
+    rlmm(
+      distance ~ age * Sex + (1 | Subject),
+      nlme::Orthodont,
+      dispersion = ~Sex
+    ),
+    rlmm(distance ~ age + ar1(0 + factor(age) | Subject), nlme::Orthodont),
+    rglmm(TICKS ~ cHEIGHT + cs(0 + YEAR | LOCATION), counts, poisson)
+  )
+  for (fit in fits) {
+    expect_error(as_merMod(fit), class = "rlmm_error_as_mermod")
+    made <- as_merMod_for_fixed(fit)
+    expect_equal(lme4::fixef(made), fixef(fit), tolerance = 1e-8)
+    expect_equal(
+      as.matrix(vcov(made)),
+      vcov(fit),
+      tolerance = 1e-6,
+      ignore_attr = TRUE
+    )
+    expect_equal(fitted(made), fitted(fit), tolerance = 1e-6)
+    expect_equal(
+      as.numeric(logLik(made)),
+      as.numeric(logLik(fit)),
+      tolerance = 1e-8
+    )
+  }
+  held <- rlmm_control(fixed = list(beta = c(Days = 10)))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), sleepstudy, control = held)
+  expect_error(as_merMod_for_fixed(fit), class = "rlmm_error_as_mermod")
+})
+
+test_that("checks that the user has turned off are off for lme4", {
+  off <- rlmm_control(check_nobs_vs_nre = "ignore")
+  formula <- Reaction ~ Days + (factor(Days) | Subject)
+  fit <- suppressMessages(rlmm(formula, sleepstudy, control = off))
+  converted <- as_merMod(fit)
+  expect_equal(lme4::fixef(converted), fixef(fit), tolerance = 1e-8)
+})
+
 test_that("what lme4 has no counterpart of is told", {
   slim <- rlmm_control(slim = TRUE)
   expect_error(
