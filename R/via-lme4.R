@@ -10,10 +10,10 @@
 #' `DHARMa::simulateResiduals(fit)` is carried out on [as_merMod()] of the fit, which takes a few
 #' milliseconds. This needs lme4 to be installed, and a fit that lme4 has a counterpart of.
 #'
-#' Of fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual variance
-#' those functions answer that ask for fixed effects, their covariance and predictions alone: of
-#' marginaleffects, ggeffects, effects, multcomp, car (`linearHypothesis()`, `deltaMethod()`,
-#' `Confint()`, `vif()`) and insight. The others say that lme4 has no counterpart.
+#' Of fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual
+#' variance those functions answer that ask for fixed effects, their covariance and predictions
+#' alone: of marginaleffects, ggeffects, effects, multcomp, car (`linearHypothesis()`,
+#' `deltaMethod()`, `Confint()`, `vif()`) and insight. The others say that lme4 has no counterpart.
 #'
 #' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
 #' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
@@ -24,8 +24,8 @@
 #' need no lme4.
 #'
 #' Fits that lme4 has no counterpart of, those of sums ([rlmm_sums()]) and with a large fixed
-#' factor, have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the degrees of freedom
-#' and the p-values of [summary()][summary.rlmm].
+#' factor, have `tidy()` and `glance()` of our own, with the columns of broom.mixed, the degrees of
+#' freedom and the p-values of [summary()][summary.rlmm].
 #'
 #' # Functions that need `as_merMod()`
 #'
