@@ -114,3 +114,16 @@ check_columns_finite <- function(columns) {
     abort_if_any(!is.finite(x[, name]), name, "infinite")
   }
 }
+
+# Some of the `n` rows of columns; the single number that stands for all of them stays.
+rows_of_columns <- function(columns, rows, n) {
+  lapply(columns, \(column) {
+    if (is.matrix(column)) {
+      column[rows, , drop = FALSE]
+    } else if (length(column) == n) {
+      column[rows]
+    } else {
+      column
+    }
+  })
+}

@@ -46,18 +46,6 @@ term_of_rows <- function(term, rows, n) {
   term
 }
 
-rows_of_columns <- function(columns, rows, n) {
-  lapply(columns, \(column) {
-    if (is.matrix(column)) {
-      column[rows, , drop = FALSE]
-    } else if (length(column) == n) {
-      column[rows]
-    } else {
-      column
-    }
-  })
-}
-
 #' The specs of the groups, in their order
 #' @noRd
 specs_of_groups <- function(spec, groups) {

@@ -85,23 +85,13 @@ spec_of_distinct <- function(spec, rows, n) {
   for (name in c("y", "weights", "offset")) {
     spec[[name]] <- spec[[name]][rows]
   }
-  spec$x <- lapply(spec$x, rows_of_column, rows, n)
+  spec$x <- rows_of_columns(spec$x, rows, n)
   spec$terms <- lapply(spec$terms, \(term) {
     term$refs <- term$refs[rows]
-    term$z <- lapply(term$z, rows_of_column, rows, n)
+    term$z <- rows_of_columns(term$z, rows, n)
     term
   })
   spec
-}
-
-rows_of_column <- function(column, rows, n) {
-  if (is.matrix(column)) {
-    column[rows, , drop = FALSE]
-  } else if (length(column) == n) {
-    column[rows]
-  } else {
-    column
-  }
 }
 
 #' Estimates of a spec of distinct rows, for all rows
