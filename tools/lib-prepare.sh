@@ -69,7 +69,7 @@ explain() {
 prepare() {
   find_missing "$1" "$2"
   if [ -n "$tools$packages$extras" ] && [ "$(id -u)" = 0 ] && has apt-get; then
-    install_missing "$packages$extras"
+    install_missing "$packages $extras"
     find_missing "$1" "$2"
   fi
   if [ -n "$tools$packages" ]; then
