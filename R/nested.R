@@ -45,7 +45,15 @@ not_nested <- function(smaller, larger) UseMethod("not_nested")
 
 #' @export
 not_nested.default <- function(smaller, larger) {
+  if (has_counted_rows(smaller) || has_counted_rows(larger)) {
+    return(NULL)
+  }
   not_nested_fixed(smaller, larger) %||% not_nested_random(smaller, larger)
+}
+
+# Whether the rows of a fit are distinct ones, which are others where a model has other variables.
+has_counted_rows <- function(fit) {
+  inherits(fit, "rlmm") && is_counted(fit)
 }
 
 #' @export

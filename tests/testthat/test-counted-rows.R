@@ -240,6 +240,24 @@ test_that("a changed model has the counted rows, or goes back to the table", {
   )
 })
 
+test_that("models with other distinct rows are compared as those of all rows", {
+  rows <- alike_rows()
+  table <- local_table(rows)
+  smaller <- update(alike_formula, . ~ . - dose)
+  expect_silent(
+    found <- anova(
+      rglmm(smaller, table, family = binomial),
+      rglmm(alike_formula, table, family = binomial)
+    )
+  )
+  expected <- anova(
+    rglmm(smaller, rows, family = binomial),
+    rglmm(alike_formula, rows, family = binomial)
+  )
+  expect_equal(found$Chisq, expected$Chisq, tolerance = 1e-6)
+  expect_equal(found$Df, expected$Df)
+})
+
 test_that("the number of distinct rows is told, and what can't be counted", {
   rows <- alike_rows()
   rows$x <- rows$dose + seq_len(nrow(rows)) / 1e4
