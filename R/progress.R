@@ -1,5 +1,5 @@
 # Progress of many fits: told to package progressr where that is loaded, and otherwise shown on a
-# bar of package cli.
+# bar of package cli, if that is installed.
 
 #' Who is to be told how many of many fits are done
 #' @param n How many there are in all.
@@ -13,7 +13,9 @@ progress_teller <- function(n, what, show = NULL, env = parent.frame()) {
     NULL
   } else if (isNamespaceLoaded("progressr")) {
     progressr_teller(n, what, env)
-  } else if (show %||% interactive()) {
+  } else if (
+    (show %||% interactive()) && requireNamespace("cli", quietly = TRUE)
+  ) {
     cli_teller(n, what, env)
   }
 }
