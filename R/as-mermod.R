@@ -149,7 +149,7 @@ mermod_call <- function(fit) {
   call
 }
 
-# Of a negative binomial model lme4 knows the family object of MASS, at a number theta.
+# lme4 knows a negative binomial model by the family object of MASS, at a number theta.
 mermod_family <- function(fit) {
   if (is_negative_binomial(fit)) eval(family_call(fit)) else fit$family
 }
@@ -214,7 +214,7 @@ by_frame <- function(fit, frame) {
   )
 }
 
-# Of all rows those that were fitted: expressions such as `scale(x)` depend on the others too. Rows
+# The rows of the data that were fitted: expressions such as `scale(x)` depend on the others too. Rows
 # with missing values are left out by lme4, which keeps attributes of columns that a subset loses.
 by_rows <- function(fit, frame, data) {
   rows <- match(row.names(frame), row.names(data))

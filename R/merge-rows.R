@@ -51,7 +51,7 @@ row_values <- function(spec, n) {
 
 #' Whether at most about half of the rows are distinct
 #'
-#' Of m rows drawn out of D equally frequent kinds, about m^2 / 2D are the equals of earlier ones.
+#' About m^2 / 2D of m rows drawn out of D equally frequent kinds are the equals of earlier ones.
 #' @noRd
 has_many_equal <- function(values, n) {
   m <- min(n, rows_sampled)

@@ -21,7 +21,7 @@ plot.rlmm_diagnosis <- function(x, which = 1:6, ...) {
   structure(panels[lengths(panels) > 0L], class = "rlmm_page")
 }
 
-# Of a fit without rows the random effects alone.
+# A fit without rows gives the random effects alone.
 pictures <- function(x) {
   has_rows <- !is.null(x$residuals)
   list(

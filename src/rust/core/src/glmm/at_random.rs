@@ -1,10 +1,10 @@
 //! Searches from random starts, where the data say little of a generalized model.
 //!
-//! Of few responses, binary ones above all, Laplace's approximation has many maxima at large random
-//! effects. The likelihood itself is followed from there: a fast stage would make them smaller.
+//! Laplace's approximation has many maxima at large random effects where responses are few, binary
+//! ones above all. The likelihood itself is followed from there: a fast stage would make them smaller.
 //! Every other start is near the best point so far, as the maxima lie in groups.
 
-use super::elsewhere::{limited, lower_of};
+use super::elsewhere::limited;
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
@@ -21,8 +21,6 @@ use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
 const AFFORDABLE: f64 = 6e7;
 /// Evaluations of one search.
 const MOST_EVALUATIONS: usize = 100;
-/// Evaluations of a fit that goes on from where one ended.
-const MOST_OF_A_FIT: usize = 300;
 /// Searches, at most.
 const MOST_SEARCHES: usize = 60;
 /// The expected share of starts that lead to other optima, where the searches end: eleven if all of
@@ -91,14 +89,9 @@ impl GeneralizedLinearMixedModel {
         best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
-        let limited = FitSettings {
-            settings: limited(&fit.settings, MOST_OF_A_FIT),
-            ..fit.clone()
-        };
-        let found = self.briefly(|model| {
-            model.fit_directly(&limited, point, None, observe)
-        });
-        lower_of(best, found)
+        self.lower_by(fit, best, |model, limited| {
+            model.fit_directly(limited, point, None, observe)
+        })
     }
 
     // Where BFGS leads from theta and the shape; the fixed effects start where PIRLS finds them.

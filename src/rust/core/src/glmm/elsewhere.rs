@@ -168,12 +168,23 @@ impl GeneralizedLinearMixedModel {
         best: GlmmFit,
         observe: &mut Observer,
     ) -> GlmmFit {
+        self.lower_by(fit, best, |model, limited| {
+            model.fit_from(limited, start, observe)
+        })
+    }
+
+    /// The fit, or the one that a short search finds if it ends lower.
+    pub(super) fn lower_by(
+        &mut self,
+        fit: &FitSettings,
+        best: GlmmFit,
+        search: impl FnOnce(&mut Self, &FitSettings) -> Result<GlmmFit>,
+    ) -> GlmmFit {
         let limited = FitSettings {
             settings: limited(&fit.settings, MOST_OF_A_FIT),
             ..fit.clone()
         };
-        let found =
-            self.briefly(|model| model.fit_from(&limited, start, observe));
+        let found = self.briefly(|model| search(model, &limited));
         lower_of(best, found)
     }
 
@@ -338,7 +349,7 @@ pub(super) fn limited(settings: &Settings, most: usize) -> Settings {
 }
 
 /// The better one of a fit and another one that may have failed, or have been stopped.
-pub(super) fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
+fn lower_of(best: GlmmFit, found: Result<GlmmFit>) -> GlmmFit {
     match found {
         Ok(found)
             if found.summary.status.has_converged()

@@ -35,7 +35,7 @@ pub struct Estimate {
 /// Sums of each term for eight random vectors, side by side.
 type Sides = Vec<Vec<Row>>;
 
-/// Of eight vectors z: `x = S^-1 F z`, and `S F^-T z`.
+/// `x = S^-1 F z` and `S F^-T z` of eight vectors z.
 type Found = (Vec<Row>, Vec<Row>);
 
 /// The sums at work.

@@ -47,7 +47,8 @@ const PER_STEP: f64 = 3.0;
 /// With more observations several minima are rare, and a search for them would take several times
 /// as long as the call.
 const FEW_OBSERVATIONS: usize = 40;
-/// The same of standard deviations beside a correlation parameter, which often have several minima.
+/// With more observations the same holds of standard deviations beside a correlation parameter,
+/// whose criterion often has several minima.
 const FEW_OF_CORRELATED: usize = 150;
 /// Operations that searches from random starts may cost.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
