@@ -1,0 +1,154 @@
+# The parameters of a bootstrap: what a replicate holds as standard deviations, correlations and
+# fixed effects, and which replicates are singular or separated.
+
+#' @rdname summary.rlmm_bootstrap
+#' @export
+as.matrix.rlmm_bootstrap <- function(x, signames = TRUE, ...) {
+  refuse_dots(...)
+  check_flag(signames, "signames")
+  all <- cbind(bootstrap_variances(x), x$beta)
+  if (signames) {
+    colnames(all) <- bootstrap_labels(x)
+  }
+  all
+}
+
+# lme4's names of the variance parameters, and those of the fixed effects.
+bootstrap_labels <- function(x) {
+  variances <- bootstrap_variances(x)
+  labels <- stats::setNames(nm = colnames(variances))
+  c(
+    ifelse(
+      labels %in% c("sigma", "shape"),
+      lme4_scale_names(labels),
+      lme4_names(labels)
+    ),
+    colnames(x$beta)
+  )
+}
+
+lme4_scale_names <- function(labels) paste0(".", labels)
+
+#' Standard deviations and correlations of each replicate, with sigma or the shape if it is
+#' estimated
+#' @noRd
+bootstrap_variances <- function(x) {
+  fit <- x$fit
+  terms <- Map(
+    \(term, roles) {
+      term_sdcor(x$theta[, term$theta, drop = FALSE], term, roles)
+    },
+    fit$random,
+    core_structures(fit$random)
+  )
+  scale <- effects_scale(x)
+  terms <- lapply(terms, \(term) {
+    term$value[, term$is_sd] <- term$value[, term$is_sd] * scale
+    term$value
+  })
+  cbind(do.call(cbind, terms), scale_columns(x))
+}
+
+# By which Lambda is multiplied in each replicate.
+effects_scale <- function(x) {
+  if (isFALSE(x$fit$relative)) 1 else x$sigma
+}
+
+# Sigma of a linear model; the dispersion's root, or the other parameter, of a generalized one.
+scale_columns <- function(x) {
+  fit <- x$fit
+  if (has_scale(fit) && !fit$known_sigma) {
+    cbind(sigma = x$sigma)
+  } else if (estimates_parameter(fit$glmm)) {
+    cbind(shape = x$shape)
+  }
+}
+
+#' The estimates of the fit that the replicates are compared with
+#' @noRd
+bootstrap_estimates <- function(x) as.matrix(estimates_as_replicate(x))[1L, ]
+
+# The estimates of the fit in the form of one replicate.
+estimates_as_replicate <- function(x) {
+  fit <- x$fit
+  x$theta <- matrix(fit$theta, 1L)
+  x$beta <- matrix(fit$beta, 1L, dimnames = list(NULL, names(fit$beta)))
+  x$sigma <- fit$sigma
+  x$shape <- drawn_shape(fit)
+  x
+}
+
+#' Which replicates are singular, by the rule of isSingular()
+#' @noRd
+is_singular_replicate <- function(x, tol = 1e-4) {
+  fit <- x$fit
+  smallest <- Map(
+    \(term, held) {
+      if (held) {
+        rep(Inf, nrow(x$theta))
+      } else {
+        smallest_values(term, x$theta)
+      }
+    },
+    fit$random,
+    held_terms(fit)
+  )
+  found <- Reduce(`|`, lapply(smallest, `<`, tol))
+  !is.na(found) & found
+}
+
+# The smallest singular value of a term's Lambda in each replicate, each effect in units of its
+# column of Z.
+smallest_values <- function(term, theta) {
+  if (length(term$columns) == 1L) {
+    return(abs(theta[, term$theta]) * (term$scale %||% 1))
+  }
+  is_fitted <- !is.na(theta[, 1L])
+  out <- rep(NA_real_, nrow(theta))
+  # Equal ones, such as those at zero, are common.
+  out[is_fitted] <- apply(theta[is_fitted, , drop = FALSE], 1L, \(theta) {
+    smallest_singular_value(term, theta)
+  })
+  out
+}
+
+#' Which replicates have a fixed effect that tends to infinity, by the rule of `separated_effects()`
+#' for covariates that aren't far from zero
+#' @noRd
+is_separated_replicate <- function(x) {
+  if (!can_separate(x$fit) || ncol(x$beta) == 0L) {
+    return(logical(nrow(x$beta)))
+  }
+  size <- largest_contributions(x)
+  is_uncertain <- abs(x$beta) < 0.05 * x$std_error
+  # Beside a covariate far from zero the intercept is large and uncertain anyway.
+  is_uncertain[, colnames(x$beta) == "(Intercept)"] <- FALSE
+  found <- rowSums((size > 3 & is_uncertain) | size > 1e3) > 0
+  !is.na(found) & found
+}
+
+# By how much each fixed effect of each replicate moves the linear predictor at most.
+largest_contributions <- function(x) {
+  fit <- x$fit
+  columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))
+  sweep(abs(x$beta), 2L, apply(columns, 2L, max), "*")
+}
+
+#' The replicates of the parameters that are drawn
+#' @return A list: `values` (a matrix with a column for each parameter), and `estimate`.
+#' @noRd
+drawn_parameters <- function(x, parm, signames = FALSE) {
+  values <- as.matrix(x, signames = signames)
+  estimate <- stats::setNames(bootstrap_estimates(x), colnames(values))
+  select_drawn(values, estimate, parm, ncol(x$beta))
+}
+
+# Variance parameters stand before the fixed effects.
+select_drawn <- function(values, estimate, parm, n_fixed) {
+  n_variance <- ncol(values) - n_fixed
+  wanted <- select_parameters(parm, colnames(values), n_variance)
+  list(
+    values = values[, wanted, drop = FALSE],
+    estimate = estimate[wanted]
+  )
+}
