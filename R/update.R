@@ -132,7 +132,12 @@ fit_to_frame <- function(fit, args, change) {
     return(new)
   }
   n <- nrow(fit$frame)
-  new$na_action <- joined_na_action(fit$na_action, new$na_action, n)
+  omitted <- joined_na_action(fit$na_action, new$na_action, n)
+  new$na_action <- omitted
+  # A slim fit has no frame.
+  if (!is.null(new$frame)) {
+    attr(new$frame, "na.action") <- omitted
+  }
   new
 }
 

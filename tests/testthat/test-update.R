@@ -252,3 +252,19 @@ test_that("update() can ask for the objective only", {
     tolerance = 1e-10
   )
 })
+
+test_that("a changed fit's frame tells the rows that were left out, as the fit does", {
+  data <- sleepstudy
+  data$Days[c(3, 50)] <- NA
+  fit <- rlmm(Reaction ~ Days + (1 | Subject), data)
+  smaller <- update(fit, . ~ . - Days)
+  omitted <- structure(c(`3` = 3L, `50` = 50L), class = "omit")
+  expect_identical(na.action(smaller), omitted)
+  expect_identical(attr(model.frame(smaller), "na.action"), omitted)
+  skip_if_not_installed("lme4")
+  formula <- ~ (1 | Subject)
+  expect_equal(
+    predict(as_merMod(smaller), re.form = formula),
+    predict(smaller, re.form = formula)
+  )
+})
