@@ -214,8 +214,9 @@ by_frame <- function(fit, frame) {
   )
 }
 
-# The rows of the data that were fitted: expressions such as `scale(x)` depend on the others too. Rows
-# with missing values are left out by lme4, which keeps attributes of columns that a subset loses.
+# The rows of the data that were fitted: expressions such as `scale(x)` depend on the others too.
+# Rows with missing values are left out by lme4, which keeps attributes of columns that a subset
+# loses.
 by_rows <- function(fit, frame, data) {
   rows <- match(row.names(frame), row.names(data))
   is_subset <- length(rows) + length(fit$na_action) < nrow(data)

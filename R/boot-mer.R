@@ -24,8 +24,11 @@
 #'   short.
 #' @param type `"parametric"` or `"semiparametric"`.
 #' @param verbose Print the statistics of each replicate?
-#' @param .progress `"none"`, or `"txt"`: a bar, where the fits are made one after the other.
-#' @param PBargs Arguments of the bar, for [utils::txtProgressBar()].
+#' @param .progress How many replicates are done is told, as by [bootstrap()], to package progressr
+#'   where that is loaded (by futures, too), and otherwise shown on a bar of package cli in an
+#'   interactive session, where the fits are made one after the other. `"none"`: to nobody;
+#'   `"txt"`: on a bar of R's own.
+#' @param PBargs Arguments of R's own bar, for [utils::txtProgressBar()].
 #' @param parallel Where the fits are made: `"no"`: here; `"multicore"`: in forked processes (not on
 #'   Windows); `"snow"`: on the cluster `cl`; `"future"`: as `future::plan()` says, by package
 #'   future.apply.
@@ -68,7 +71,7 @@ bootMer.rlmm <- function(
   re.form = NA,
   type = c("parametric", "semiparametric"),
   verbose = FALSE,
-  .progress = "none",
+  .progress = NULL,
   PBargs = list(),
   parallel = c("no", "multicore", "snow", "future"),
   ncpus = getOption("boot.ncpus", 1L),
@@ -87,13 +90,13 @@ bootMer.rlmm <- function(
     c("no", "multicore", "snow", "future"),
     "parallel"
   )
-  .progress <- one_of(.progress, c("none", "txt"), ".progress")
   fit_frame(x)
   t0 <- statistics_of(FUN, x)
   hold <- if (use.u) NULL else re.form
   y <- boot_responses(x, nsim, seed, hold, type)
   one <- replicate_of(x, FUN, length(t0), verbose)
-  found <- apply_to_all(y, one, parallel, ncpus, cl, .progress, PBargs)
+  told <- boot_progress(.progress, PBargs, x$control)
+  found <- apply_to_all(y, one, parallel, ncpus, cl, told)
   new_boot(
     found,
     x,
@@ -161,32 +164,47 @@ show_value <- function(value) {
   cat(paste(text, collapse = " "), "\n")
 }
 
+#' How progress is told: the arguments of R's own bar, or whether another is to be shown
+#' @noRd
+boot_progress <- function(progress, bar_arguments, control) {
+  if (is.null(progress)) {
+    return(list(show = control$progress))
+  }
+  progress <- one_of(progress, c("none", "txt"), ".progress")
+  list(show = FALSE, bar = if (progress == "txt") bar_arguments)
+}
+
 #' Applies a function to each response, here or in other processes
 #' @noRd
-apply_to_all <- function(y, one, parallel, ncpus, cl, progress, bar_arguments) {
+apply_to_all <- function(y, one, parallel, ncpus, cl, told) {
   y <- as.list(y)
   switch(
     parallel,
-    no = apply_here(y, one, progress, bar_arguments),
+    no = apply_here(y, one, told),
     multicore = parallel::mclapply(y, one, mc.cores = ncpus),
     snow = apply_on_cluster(y, one, ncpus, cl),
-    future = apply_by_futures(y, one)
+    future = apply_by_futures(y, one, told$show)
   )
 }
 
-apply_here <- function(y, one, progress, bar_arguments) {
-  if (progress == "none") {
-    return(lapply(y, one))
+apply_here <- function(y, one, told) {
+  if (is.null(told$bar)) {
+    tell <- progress_teller(length(y), "Replicates", told$show)
+    return(told_each(y, one, tell %||% identity))
   }
   defaults <- list(max = length(y), style = 3L)
   bar <- do.call(
     utils::txtProgressBar,
-    utils::modifyList(defaults, bar_arguments)
+    utils::modifyList(defaults, told$bar)
   )
   on.exit(close(bar))
+  told_each(y, one, \(done) utils::setTxtProgressBar(bar, done))
+}
+
+told_each <- function(y, one, tell) {
   lapply(seq_along(y), \(i) {
     value <- one(y[[i]])
-    utils::setTxtProgressBar(bar, i)
+    tell(i)
     value
   })
 }
@@ -200,9 +218,21 @@ apply_on_cluster <- function(y, one, ncpus, cl) {
   parallel::parLapply(cl, y, one)
 }
 
-apply_by_futures <- function(y, one) {
+# In whichever process a replicate is made, progressr hears of it here.
+apply_by_futures <- function(y, one, show) {
   need_package("future.apply", "bootMer(parallel = \"future\")")
-  getExportedValue("future.apply", "future_lapply")(y, one, future.seed = TRUE)
+  step <- progressr_step(length(y), show)
+  one_told <- if (is.null(step)) {
+    one
+  } else {
+    \(y) {
+      value <- one(y)
+      step(message = "Replicates")
+      value
+    }
+  }
+  future_lapply <- getExportedValue("future.apply", "future_lapply")
+  future_lapply(y, one_told, future.seed = TRUE)
 }
 
 new_boot <- function(found, fit, FUN, t0, y, seed, type, call) {

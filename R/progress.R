@@ -22,14 +22,22 @@ progress_teller <- function(n, what, show = NULL, env = parent.frame()) {
 
 # progressr counts steps, and shows them as its handlers say, if there are any.
 progressr_teller <- function(n, what, env) {
-  progressor <- getExportedValue("progressr", "progressor")
-  step <- progressor(n, envir = env)
+  step <- progressr_step(n, NULL, env)
   told <- new.env()
   told$done <- 0
   function(now) {
     step(message = what, amount = now - told$done)
     told$done <- now
   }
+}
+
+#' A function of progressr that counts one of many, in any process; `NULL`: nobody is to be told
+#' @noRd
+progressr_step <- function(n, show, env = parent.frame()) {
+  if (isFALSE(show) || !isNamespaceLoaded("progressr")) {
+    return(NULL)
+  }
+  getExportedValue("progressr", "progressor")(n, envir = env)
 }
 
 cli_teller <- function(n, what, env) {

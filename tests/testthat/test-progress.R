@@ -44,3 +44,36 @@ test_that("replicates are the same with a bar", {
   expect_equal(shown, bootstrap(fit, n = 40, seed = 1, progress = FALSE))
   expect_silent(bootstrap(fit, n = 40, seed = 1))
 })
+
+test_that("progressr is told of bootMer(), here and by futures", {
+  skip_if_not_installed("progressr")
+  steps <- function(expr) {
+    total <- 0
+    withCallingHandlers(expr, progression = \(cnd) {
+      if (identical(cnd$type, "update")) total <<- total + cnd$amount
+    })
+    total
+  }
+  withr::local_options(progressr.enable = TRUE)
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
+  expect_equal(steps(bootMer(fit, fixef, nsim = 5, seed = 1)), 5)
+  quiet <- steps(bootMer(fit, fixef, nsim = 5, seed = 1, .progress = "none"))
+  expect_equal(quiet, 0)
+  fit$control$progress <- FALSE
+  expect_equal(steps(bootMer(fit, fixef, nsim = 5, seed = 1)), 0)
+  fit$control$progress <- NULL
+  skip_if_not_installed("future.apply")
+  by_futures <- steps(
+    bootMer(fit, fixef, nsim = 5, seed = 1, parallel = "future")
+  )
+  expect_equal(by_futures, 5)
+})
+
+test_that("bootMer() has the same replicates with a bar of cli", {
+  fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff)
+  withr::local_options(cli.dynamic = FALSE)
+  quiet <- bootMer(fit, fixef, nsim = 5, seed = 1, .progress = "none")
+  fit$control$progress <- TRUE
+  shown <- suppressMessages(bootMer(fit, fixef, nsim = 5, seed = 1))
+  expect_equal(shown$t, quiet$t)
+})
