@@ -1,7 +1,8 @@
 # Fails if a log of R CMD check holds an error, a warning, or a note that could be avoided.
 # Usage: Rscript read-check.R 00check.log
 
-# What can't be helped: the size of a compiled Rust library, a first submission, a machine without the time server.
+# What can't be helped: the size of a compiled Rust library, a first submission, a machine without
+# the time server.
 unavoidable <- c(
   "installed package size",
   "CRAN incoming feasibility",

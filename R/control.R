@@ -1,4 +1,4 @@
-# rlmm_control(): how to optimize and what to check; and lme4's control objects translated to it.
+# rlmm_control(): how to optimize and what to check.
 
 #' Control of the fit
 #'
@@ -239,6 +239,21 @@ control_hint <- function(name) {
   )
 }
 
+# Names that lme4's optimizers have for arguments of rlmm_control().
+tuning_aliases <- c(
+  maxfun = "max_eval",
+  maxeval = "max_eval",
+  maxtime = "max_time",
+  rhobeg = "initial_step",
+  ftol_abs = "ftol_abs",
+  ftol_rel = "ftol_rel",
+  xtol_abs = "xtol_abs",
+  xtol_rel = "xtol_rel",
+  FtolAbs = "ftol_abs",
+  FtolRel = "ftol_rel",
+  XtolRel = "xtol_rel"
+)
+
 # Values --------------------------------------------------------------------
 
 check_tolerance <- function(x, arg = rlang::caller_arg(x)) {
@@ -377,151 +392,4 @@ optimizer_hint <- function(x, known) {
   }
   did_you_mean(x, known, in_quotes) %||%
     c(i = paste0("These are: ", enumerate(optimizers, max = 10L), "."))
-}
-
-# lme4's control objects ----------------------------------------------------
-
-#' The control that `rlmm()` uses, from what the user gave
-#' @noRd
-as_control <- function(control) {
-  if (inherits(control, "rlmm_control")) {
-    return(control)
-  }
-  if (inherits(control, "merControl")) {
-    return(translate_control(control))
-  }
-  if (is.list(control) && !is.object(control)) {
-    return(do.call(rlmm_control, control))
-  }
-  abort_control(
-    "`control` must be made by `rlmm_control()`.",
-    paste0("It is ", describe_type(control), "."),
-    arg = "control"
-  )
-}
-
-# The elements of lmerControl() when nothing is asked of it, so that only real wishes are reported
-# as ignored. Derivatives are computed in any case: to do without them is no wish that costs the
-# user anything.
-lme4_defaults <- list(
-  restart_edge = c("TRUE", "FALSE"),
-  boundary.tol = "1e-05",
-  calc.derivs = c("TRUE", "FALSE", "NULL"),
-  use.last.params = "FALSE",
-  sparseX = "FALSE",
-  standardize.X = "FALSE",
-  autoscale = "NULL"
-)
-
-#' The control that lme4's control object asks for
-#'
-#' What it asks beyond that is named in a message.
-#' @noRd
-translate_control <- function(control) {
-  checks <- control$checkControl
-  known <- is_known_check(names(checks))
-  tuned <- translate_tuning(control)
-  rest <- c(
-    control[intersect(names(control), names(lme4_defaults))],
-    checks[!known]
-  )
-  is_wish <- !mapply(is_lme4_default, rest, names(rest))
-  inform_ignored(c(names(rest)[is_wish], tuned$ignored))
-  do.call(
-    rlmm_control,
-    c(tuned$arguments, translate_checks(control, checks[known]))
-  )
-}
-
-is_known_check <- function(names) {
-  plain <- tolower(sub("^check[.]", "", names))
-  gsub(".", "_", plain, fixed = TRUE) %in% names(default_checks)
-}
-
-# Only the rank of Z has policies that spare large models; lme4's default for the scale of
-# covariates isn't ours.
-translate_checks <- function(control, checks) {
-  others <- names(checks) != "check.nobs.vs.rankZ"
-  checks[others] <- sub("Small$", "", checks[others])
-  scale <- control$checkControl$check.scaleX
-  checks$check.scaleX <- if (identical(scale, "warning")) "ignore" else scale
-  singular <- control$checkConv$check.conv.singular$action
-  if (!is.null(singular)) {
-    checks$check.conv.singular <- singular
-  }
-  checks
-}
-
-inform_ignored <- function(ignored) {
-  if (length(ignored) == 0L) {
-    return(invisible())
-  }
-  inform_rlmm(
-    sprintf(
-      "Ignored parts of lme4's control, which have no meaning here: %s.",
-      enumerate(tick(ignored), max = 20L)
-    ),
-    "rlmm_message_control",
-    ignored = ignored
-  )
-}
-
-is_lme4_default <- function(value, name) {
-  paste(deparse(value), collapse = "") %in% lme4_defaults[[name]]
-}
-
-# Names that lme4's optimizers have for arguments of rlmm_control().
-tuning_aliases <- c(
-  maxfun = "max_eval",
-  maxeval = "max_eval",
-  maxtime = "max_time",
-  rhobeg = "initial_step",
-  ftol_abs = "ftol_abs",
-  ftol_rel = "ftol_rel",
-  xtol_abs = "xtol_abs",
-  xtol_rel = "xtol_rel",
-  FtolAbs = "ftol_abs",
-  FtolRel = "ftol_rel",
-  XtolRel = "xtol_rel"
-)
-
-#' The optimizer of lme4's control object and its options
-#' @return A list: `arguments` of [rlmm_control()], and names of `ignored` options.
-#' @noRd
-translate_tuning <- function(control) {
-  opts <- control$optCtrl
-  name <- opts$algorithm %||% control$optimizer
-  opts <- opts[names(opts) != "algorithm"]
-  understood <- understood_tuning(opts)
-  if (!is.null(control$tolPwrss) && control$tolPwrss != 1e-7) {
-    understood$pirls_tol <- control$tolPwrss
-  }
-  understood$optimizer <- known_wish(name)
-  is_unknown <- is_optimizer_wish(name) && is.null(understood$optimizer)
-  ignored <- setdiff(names(opts), names(tuning_aliases))
-  is_repeated <- duplicated(names(understood))
-  list(
-    arguments = understood[!is_repeated],
-    ignored = c(if (is_unknown) "optimizer", ignored)
-  )
-}
-
-# The settings of lme4's optimizers that ours have, by our names.
-understood_tuning <- function(opts) {
-  understood <- opts[names(opts) %in% names(tuning_aliases)]
-  names(understood) <- tuning_aliases[names(understood)]
-  understood
-}
-
-# Whether an optimizer is asked for: lme4's default (lmer()'s, or glmer()'s pair) is no wish for it,
-# but a named one in its options is.
-is_optimizer_wish <- function(name) {
-  !identical(name, "nloptwrap") && !identical(name, c("bobyqa", "Nelder_Mead"))
-}
-
-known_wish <- function(name) {
-  is_known <- is_optimizer_wish(name) &&
-    is.character(name) &&
-    !is.null(optimizer_name(name[1L]))
-  if (is_known) name[1L]
 }

@@ -323,7 +323,6 @@ check_cluster_size <- function(sizes, weights, limit = 3000) {
   )
 }
 
-
 #' Which standard errors a table has
 #' @noRd
 robust_note <- function(found) {

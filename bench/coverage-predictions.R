@@ -1,4 +1,5 @@
-# How often the intervals of predict() hold what they are for: simulated data, 20 groups, nominal 95%.
+# How often the intervals of predict() hold what they are for: simulated data, 20 groups, nominal
+# 95%.
 #
 #   Rscript bench/coverage-predictions.R [simulations]
 #

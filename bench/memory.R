@@ -10,7 +10,8 @@ simulated_elsewhere <- function() {
   file <- tempfile()
   on.exit(unlink(file))
   code <- paste0(
-    "source('tests/testthat/helper-models.R'); source('bench/models.R'); saveRDS(simulate_slopes(), '",
+    "source('tests/testthat/helper-models.R'); source('bench/models.R'); ",
+    "saveRDS(simulate_slopes(), '",
     file,
     "', compress = FALSE)"
   )

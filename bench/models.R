@@ -117,7 +117,7 @@ simulate_crossed <- function() {
   data
 }
 
-# Large data, simulated, always the same -------------------------------------------------------------------
+# Large data, simulated, always the same -------------------------------------------------------
 
 # 200,000 rows, 20,000 small groups in 1,000 larger ones.
 large_nested <- function() {

@@ -1,5 +1,5 @@
-# Times of many fits at once: bootstraps, and many responses. With "lme4" also of lme4, on a share of
-# the work.
+# Times of many fits at once: bootstraps, and many responses. With "lme4" also of lme4, on a share
+# of the work.
 #   Rscript bench/replicates.R [lme4]
 
 library(rlmm)

@@ -10,7 +10,7 @@
 # | singular | fits with a covariance of less than full rank |
 # | verdicts | fits of any optimizer, each judged by its certificate |
 # | false alarms | of these: not called an optimum, but within 1e-8 of the best |
-# | missed | called an optimum, but more than 1e-6 above the best, and a search without derivatives from nearby gets lower |
+# | missed | called an optimum, but 1e-6 above the best: a search without derivatives goes lower |
 #
 # A covariance is singular if making it so costs nothing, and more variance in the direction that
 # lacks it doesn't help: both by values of the objective, not by derivatives.

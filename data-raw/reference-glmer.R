@@ -145,7 +145,7 @@ objectives <- function(model, data, best) {
   list(points = points[keep], values = values[keep])
 }
 
-# glmmTMB ----------------------------------------------------------------------------------------------
+# glmmTMB ---------------------------------------------------------------------
 
 tmb_fit <- function(model, data) {
   if (!is.null(model$args$nAGQ) || "subset" %in% names(model$args)) {
@@ -226,7 +226,7 @@ tmb_reference <- function(model, data, best) {
   )
 }
 
-# -------------------------------------------------------------------------------------------------------
+# -----------------------------------------------------------------------------
 
 reference <- function(name) {
   started <- Sys.time()

@@ -7,8 +7,8 @@
 #   RLMM_TARGET_DIR=DIR    cargo's target folder, kept after the installation
 set -eu
 
-# devtools compiles by installing into a folder of this name, and asks by DEBUG for a build without optimisation.
-# It gets the dev profile: as fast to rebuild, and still optimised.
+# devtools compiles by installing into a folder of this name, and asks by DEBUG for a build without
+# optimisation. It gets the dev profile: as fast to rebuild, and still optimised.
 case ${R_LIBRARY_DIR:-} in
   *devtools_install_*) by_devtools=yes default=dev ;;
   *) by_devtools='' default=release ;;
@@ -26,12 +26,14 @@ case $target_dir in /* | ?:*) ;; *) target_dir=$PWD/../$target_dir ;; esac
 build() {
   PATH="$(dirname "$CARGO"):$(dirname "$RUSTC"):$PATH"
   export CARGO RUSTC CMAKE PATH
-  # What the user has set for other projects must not redirect the output, and make's job server is not cargo's.
+  # What the user has set for other projects must not redirect the output, and make's job server is
+  # not cargo's.
   unset CARGO_TARGET_DIR CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR MAKEFLAGS MFLAGS MAKELEVEL
   flags="--lib --locked --profile $profile"
 
   if [ -f rust/vendor.tar.xz ]; then
-    # The release tarball brings the crates: no network, two jobs, nothing written to the user's folders.
+    # The release tarball brings the crates: no network, two jobs, nothing written to the user's
+    # folders.
     flags="$flags --offline -j 2"
     (cd rust && xz -dc vendor.tar.xz | tar xf -)
     mkdir -p rust/.cargo

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sets up what is missing, fits linear and generalized models to the data sets, prints them, draws demo.png, and says how
-# to go on.
+# Sets up what is missing, fits linear and generalized models to the data sets, prints them, draws
+# demo.png, and says how to go on.
 # Usage: bash tools/demo.sh
 set -eu
 cd "$(dirname "$0")/.."

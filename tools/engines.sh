@@ -1,7 +1,8 @@
 #!/bin/sh
-# The same models fitted of a data frame, SQLite, Arrow, PostgreSQL and Spark, as a table; and of a PostgreSQL table of
-# 1e7 rows, with R's memory. As root on Debian, on the newest R (tools/setup-r.sh newest). PostgreSQL and Spark are
-# installed here, PostgreSQL's server runs in a temporary folder, and both are stopped at the end.
+# The same models fitted of a data frame, SQLite, Arrow, PostgreSQL and Spark, as a table; and of a
+# PostgreSQL table of 1e7 rows, with R's memory. As root on Debian, on the newest R
+# (tools/setup-r.sh newest). PostgreSQL and Spark are installed here, PostgreSQL's server runs in a
+# temporary folder, and both are stopped at the end.
 # Usage: tools/engines.sh [ROWS]          ROWS: of the large table (default: none)
 # RLMM_ENGINES_LIB: a library with rlmm for the newest R, to save its compilation.
 set -eu

@@ -1,7 +1,8 @@
 # Finds the programs that build the Rust library. Sourced by configure, in the package's folder.
 #   find_tools      sets `cargo`, `rustc`, `cmake` (paths) and `problems` (a line for each that won't do)
 #   explain_tools   says what is wrong and how to get what is missing
-# Environment: CARGO, RUSTC and CMAKE name the programs to use; otherwise PATH and then rustup's folder are searched.
+# Environment: CARGO, RUSTC and CMAKE name the programs to use; otherwise PATH and then rustup's
+# folder are searched.
 
 min_rustc=1.85
 min_cmake=3.13

@@ -1,15 +1,18 @@
-# Fits random models and checks each of them: `Rscript tools/fuzz.R 300 [seed]`, with rlmm installed and the package's
-# root as working directory. The seed is that of the first model, the next ones follow; without one it is that of the
-# week. Prints a table of what was checked and every defect with its seed. Ends with status 1 at any defect of a linear
-# model; or if a generalized one fails without a reason, isn't finite or depends on the units of the response; or if more
-# than 1 % of these end above another optimizer, or depend on the order of rows or levels or on the origin of a covariate:
-# what is known of these stands in bench/README.md.
-# `Rscript tools/fuzz.R 1 SEED` repeats one model. With a file as a third argument a line for each model is added to it;
-# `Rscript tools/fuzz.R table FILE` prints what such a file says, as in bench/README.md.
+# Fits random models and checks each of them: `Rscript tools/fuzz.R 300 [seed]`, with rlmm installed
+# and the package's root as working directory. The seed is that of the first model, the next ones
+# follow; without one it is that of the week. Prints a table of what was checked and every defect
+# with its seed. Ends with status 1 at any defect of a linear model; or if a generalized one fails
+# without a reason, isn't finite or depends on the units of the response; or if more than 1 % of
+# these end above another optimizer, or depend on the order of rows or levels or on the origin of a
+# covariate: what is known of these stands in bench/README.md.
+# `Rscript tools/fuzz.R 1 SEED` repeats one model. With a file as a third argument a line for each
+# model is added to it; `Rscript tools/fuzz.R table FILE` prints what such a file says, as in
+# bench/README.md.
 #
-# A model is linear or generalized, with factors that are crossed, nested, chained or fixed effects too, unbalanced, with
-# levels of one row or none; one to three effects per term in every covariance structure; covariates on scales from 1e-8
-# to 1e8, some far from zero; weights, offsets, rank deficiency, a known sigma, held parameters.
+# A model is linear or generalized, with factors that are crossed, nested, chained or fixed effects
+# too, unbalanced, with levels of one row or none; one to three effects per term in every covariance
+# structure; covariates on scales from 1e-8 to 1e8, some far from zero; weights, offsets, rank
+# deficiency, a known sigma, held parameters.
 
 suppressPackageStartupMessages(library(rlmm))
 options(rlmm.progress = FALSE)
@@ -237,8 +240,9 @@ is_ambiguous <- function(found) {
 # Whether a fit says itself that it isn't at an optimum.
 has_warned <- function(found) "rlmm_warning_convergence" %in% found$told
 
-# Rounding error of the criterion: relative to it, and more where covariances are large beside the residual variance. Ten
-# times what the core takes it for (`Geometry::rounding`), as two searches end in different places of a flat valley.
+# Rounding error of the criterion: relative to it, and more where covariances are large beside the
+# residual variance. Ten times what the core takes it for (`Geometry::rounding`), as two searches
+# end in different places of a flat valley.
 noise_of <- function(fit) {
   value <- abs(criterion(fit))
   scales <- vapply(
@@ -436,9 +440,9 @@ describe <- function(model) {
   )
 }
 
-# Whether a check failed that never may, or another one too often: what holds of every linear model, and of every
-# generalized one but where its optimum is. Of few observations Laplace's approximation has maxima without number, of
-# which no search finds the highest in every case.
+# Whether a check failed that never may, or another one too often: what holds of every linear model,
+# and of every generalized one but where its optimum is. Of few observations Laplace's approximation
+# has maxima without number, of which no search finds the highest in every case.
 is_too_bad <- function(defects, models) {
   never <- defects$kind == "linear" |
     defects$check %in% c("outcome", "finite", "dense", "units")

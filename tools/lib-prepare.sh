@@ -1,5 +1,5 @@
-# Finds what the README's commands need, installs what is missing where it may, and otherwise says what to install.
-# Sourced by test.sh and demo.sh, in the package's folder.
+# Finds what the README's commands need, installs what is missing where it may, and otherwise says
+# what to install. Sourced by test.sh and demo.sh, in the package's folder.
 #   prepare REQUIRED WANTED      R packages: that it can't do without; installed as well where it may
 #   suggested                    the R packages that DESCRIPTION suggests
 #   install_rlmm                 builds rlmm into $library, which R then finds
@@ -43,8 +43,9 @@ debian_packages() {
   done
 }
 
-# Certificates that someone put here by hand (a proxy's) must survive the installation of the usual ones: cargo gets a
-# copy of the bundle that it is told to use, which may be the very file that apt is about to write.
+# Certificates that someone put here by hand (a proxy's) must survive the installation of the usual
+# ones: cargo gets a copy of the bundle that it is told to use, which may be the very file that apt
+# is about to write.
 keep_certificates() {
   bundle=${CARGO_HTTP_CAINFO:-/etc/ssl/certs/ca-certificates.crt}
   if [ -z "${CARGO_HTTP_CAINFO:-}" ] && dpkg -s ca-certificates >/dev/null 2>&1; then return; fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the release: rlmm_<version>.tar.gz, with its vignettes built and the Rust crates inside, so that it
-# installs without a network. Usage: tools/release.sh [FOLDER]    (default: here)
+# Makes the release: rlmm_<version>.tar.gz, with its vignettes built and the Rust crates inside, so
+# that it installs without a network. Usage: tools/release.sh [FOLDER]    (default: here)
 set -eu
 cd "$(dirname "$0")/.."
 . tools/lib-prepare.sh
@@ -22,8 +22,8 @@ copy_sources() {
   fi | tar xf - -C "$stage/rlmm"
 }
 
-# Builds the vignettes with the library that tools/test.sh has built too, before the crates are added: the
-# crates would be compiled once more, from another folder.
+# Builds the vignettes with the library that tools/test.sh has built too, before the crates are
+# added: the crates would be compiled once more, from another folder.
 build_sources() {
   (cd "$stage" && RLMM_PROFILE=dev RLMM_TARGET_DIR=$1 R CMD build rlmm)
   rm -rf "$stage/rlmm"

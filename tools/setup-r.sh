@@ -37,7 +37,8 @@ make_chroot() {
   debootstrap --variant=minbase sid "$sid" $(mirror) >/dev/null
 }
 
-# What a chroot needs of its host: names, processes, devices, and the certificates added by hand (a proxy's).
+# What a chroot needs of its host: names, processes, devices, and the certificates added by hand (a
+# proxy's).
 share_host() {
   cp /etc/resolv.conf "$sid/etc/resolv.conf" 2>/dev/null || true
   mkdir -p "$sid/usr/local/share/ca-certificates"

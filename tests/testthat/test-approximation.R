@@ -226,8 +226,8 @@ test_that("a profiled dispersion agrees with its deviance, where lme4 stops on t
   mu <- exp(1.6 - 0.04 * d$week + rnorm(150, sd = 0.2)[d$id])
   d$y <- rgamma(600, 10, 10 / mu)
   fit <- rglmm(y ~ week + (1 | id), d, Gamma("log"))
-  # lme4 2.1, updateGlmerDevfun() with glmerControl(tolPwrss = 1e-13, maxPhiIter = 10000); by default, with 100 steps, it
-  # has 2258.5865681.
+  # lme4 2.1, updateGlmerDevfun() with glmerControl(tolPwrss = 1e-13, maxPhiIter = 10000); by
+  # default, with 100 steps, it has 2258.5865681.
   expect_equal(
     as.function(fit)(c(0.2, 1.6, -0.04)),
     2258.6095704619,

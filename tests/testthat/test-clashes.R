@@ -1,12 +1,13 @@
-# Names that rlmm exports and that other packages export, too. What a name of ours masks, or is masked
-# by, depends on which package is attached last: a name is shared only where either function answers
-# for both packages' objects, or where it is the same function.
+# Names that rlmm exports and that other packages export, too. What a name of ours masks, or is
+# masked by, depends on which package is attached last: a name is shared only where either function
+# answers for both packages' objects, or where it is the same function.
 
 shared_names <- list(
   # The same generics, re-exported, and nlme's function that ours hands its data on to.
   nlme = c("VarCorr", "fixef", "ranef", "lmList"),
   # lme4's generics under lme4's names: either package's function takes either package's fits.
-  # REMLcrit(), allFit() and bootMer() hand on; dummy() is the same column; lmList() has the same formula.
+  # REMLcrit(), allFit() and bootMer() hand on; dummy() is the same column; lmList() has the same
+  # formula.
   lme4 = c(
     "REMLcrit",
     "VarCorr",

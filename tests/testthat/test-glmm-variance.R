@@ -16,8 +16,8 @@ relative_errors <- function(fit) {
 }
 
 test_that("standard errors of variances are glmmTMB's", {
-  # glmmTMB 1.1.14: sqrt(diag(vcov(fit, full = TRUE))) of the logarithms of standard deviations, half
-  # that of the logarithm of a dispersion.
+  # glmmTMB 1.1.14: sqrt(diag(vcov(fit, full = TRUE))) of the logarithms of standard deviations,
+  # half that of the logarithm of a dispersion.
   fit <- rglmm(TICKS ~ YEAR + (1 | BROOD), grouseticks, family = poisson)
   expect_equal(relative_errors(fit), 0.085896689, tolerance = 1e-5)
   fit <- rglmm(

@@ -563,8 +563,8 @@ test_that("a model without coefficients says so", {
   )
 })
 
-# What is held is held at its free estimate: the criterion is that of the free fit, up to the scale of
-# the covariate, which REML knows.
+# What is held is held at its free estimate: the criterion is that of the free fit, up to the scale
+# of the covariate, which REML knows.
 test_that("each element can be held, whatever the scale of a covariate", {
   for (call in c("us", "diag", "cs")) {
     formula <- as.formula(sprintf("Reaction ~ D + %s(1 + D | Subject)", call))

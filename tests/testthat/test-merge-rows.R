@@ -1,5 +1,5 @@
-# Equal rows are merged before a fit, which must not be seen in it: the same rows with an offset that
-# makes all unlike, but by less than a rounding error of the criterion, aren't merged.
+# Equal rows are merged before a fit, which must not be seen in it: the same rows with an offset
+# that makes all unlike, but by less than a rounding error of the criterion, aren't merged.
 many_rows <- function() {
   set.seed(8)
   n <- 9000

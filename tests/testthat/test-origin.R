@@ -1,4 +1,5 @@
-# The origin of a covariate is a matter of parameterization: the likelihood is the one of the centred covariate.
+# The origin of a covariate is a matter of parameterization: the likelihood is the one of the
+# centred covariate.
 
 growth_data <- function(seed) {
   set.seed(seed)

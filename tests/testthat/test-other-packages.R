@@ -1,5 +1,5 @@
-# What other packages answer of our fits is what they answer of lme4's objects at the same estimates:
-# every function below, by package, called with a fit alone.
+# What other packages answer of our fits is what they answer of lme4's objects at the same
+# estimates: every function below, by package, called with a fit alone.
 
 skip_on_cran()
 skip_if_not_installed("lme4")

@@ -1,5 +1,5 @@
-# A random factor that is a fixed effect already, or coarser than one: the restricted likelihood is flat in its variance,
-# and the model without it has the same criterion and coefficients.
+# A random factor that is a fixed effect already, or coarser than one: the restricted likelihood is
+# flat in its variance, and the model without it has the same criterion and coefficients.
 
 told <- function(expr) {
   found <- NULL

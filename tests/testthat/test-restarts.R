@@ -1,5 +1,5 @@
-# Data from random models on which the search from the default start alone ends in a higher minimum. The right values are
-# those of the best of lme4 and 14 optimizers.
+# Data from random models on which the search from the default start alone ends in a higher minimum.
+# The right values are those of the best of lme4 and 14 optimizers.
 
 optimum <- function(file, formula, REML = FALSE) {
   data <- read.csv(test_path("optima", file))

@@ -85,7 +85,7 @@ test_that("terms at the boundary are taken as known", {
   expect_equal(satterthwaite_df(fit), 29, tolerance = 1e-5)
 })
 
-test_that("an intercept without variance beside slopes that vary leaves these their degrees of freedom", {
+test_that("slopes that vary keep their degrees of freedom beside an intercept that does not", {
   # Where all groups have the mean zero the slope is tested by the 20 slopes of the groups.
   for (seed in 1:3) {
     set.seed(seed)

@@ -28,8 +28,8 @@ test_that("the best known optimum is found", {
   }
 })
 
-# The first search ends at 39.575. The right value is that of lme4's deviance function (1.1-31) at the
-# parameters of a search from random effects ten times as large; lme4 itself ends at 39.575.
+# The first search ends at 39.575. The right value is that of lme4's deviance function (1.1-31) at
+# the parameters of a search from random effects ten times as large; lme4 itself ends at 39.575.
 test_that("a lower optimum at large random effects is found", {
   data <- read.csv(test_path("optima", "glmm-7101001.csv"))
   data[c("f", "g")] <- lapply(data[c("f", "g")], factor)

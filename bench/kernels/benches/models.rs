@@ -1,4 +1,5 @@
-//! Whole models: the cross-products, then one evaluation of the objective, the gradient and the Hessian.
+//! Whole models: the cross-products, then one evaluation of the objective, the gradient and the
+//! Hessian.
 
 use criterion::{criterion_group, criterion_main, Criterion};
 use rlmm_core::{Criterion as Objective, LinearMixedModel};

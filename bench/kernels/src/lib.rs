@@ -93,7 +93,8 @@ pub fn sleepstudy() -> Model {
     Model::new(&mut Random(1), &rows, &[(subjects, 2)])
 }
 
-/// `y ~ service * dept + (1 | s) + (1 | d)`: 73,421 ratings, 28 distinct rows of X, 2,972 x 1,128 levels.
+/// `y ~ service * dept + (1 | s) + (1 | d)`: 73,421 ratings, 28 distinct rows of X, 2,972 x 1,128
+/// levels.
 pub fn insteval() -> Model {
     let mut random = Random(2);
     let (n, students, teachers) = (73_421, 2972, 1128);

@@ -1,8 +1,8 @@
 //! Searches from random starts, where the data say little of a generalized model.
 //!
 //! Laplace's approximation has many maxima at large random effects where responses are few, binary
-//! ones above all. The likelihood itself is followed from there: a fast stage would make them smaller.
-//! Every other start is near the best point so far, as the maxima lie in groups.
+//! ones above all. The likelihood itself is followed from there: a fast stage would make them
+//! smaller. Every other start is near the best point so far, as the maxima lie in groups.
 
 use super::elsewhere::limited;
 use super::fit::{FitSettings, GlmmFit};

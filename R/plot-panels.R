@@ -1,0 +1,126 @@
+# What plots by lattice share: colours, panels, strips, and defaults that a call may replace.
+
+# Okabe and Ito's blue and vermilion, which people with any kind of colour vision tell apart.
+plot_blue <- "#0072B2"
+plot_red <- "#D55E00"
+plot_grey <- "#999999"
+
+scatter_defaults <- function(line, labels, grid, n) {
+  many <- n > 2000
+  list(
+    panel = scatter_panel(line, labels, grid),
+    pch = if (many) 16 else 1,
+    cex = if (many) 0.4 else 0.8,
+    alpha = if (many) 0.4 else 1,
+    col = plot_blue
+  )
+}
+
+scatter_panel <- function(line, labels, grid) {
+  function(x, y, subscripts, ...) {
+    if (grid) {
+      lattice::panel.grid(h = -1, v = -1)
+    }
+    draw_line(line)
+    lattice::panel.xyplot(
+      x,
+      y,
+      subscripts = subscripts,
+      ...
+    )
+    draw_smooth(x, y)
+    draw_labels(x, y, labels[subscripts])
+  }
+}
+
+draw_line <- function(line) {
+  if (length(line) == 1L) {
+    lattice::panel.abline(h = line, col = plot_grey)
+  } else if (length(line) == 2L) {
+    lattice::panel.abline(
+      a = line[[1L]],
+      b = line[[2L]],
+      col = plot_grey
+    )
+  }
+}
+
+#' A smooth line, where there are enough distinct values for one
+#' @noRd
+draw_smooth <- function(x, y) {
+  ok <- is.finite(x) & is.finite(y)
+  if (sum(ok) < 20L || length(unique(x[ok])) < 6L) {
+    return(invisible())
+  }
+  smooth <- stats::lowess(
+    x[ok],
+    y[ok],
+    f = 2 / 3
+  )
+  lattice::panel.lines(
+    smooth$x,
+    smooth$y,
+    col = plot_red
+  )
+}
+
+draw_labels <- function(x, y, labels) {
+  shown <- !is.na(labels)
+  if (any(shown)) {
+    lattice::panel.text(
+      x[shown],
+      y[shown],
+      labels[shown],
+      pos = 3,
+      cex = 0.7
+    )
+  }
+}
+
+box_colours <- list(
+  box.rectangle = list(col = plot_blue),
+  box.umbrella = list(col = plot_blue),
+  plot.symbol = list(col = plot_blue)
+)
+
+box_panel <- function(grid) {
+  function(...) {
+    if (grid) {
+      lattice::panel.grid(h = -1, v = -1)
+    }
+    lattice::panel.bwplot(
+      ...,
+      pch = "|",
+      do.out = TRUE
+    )
+  }
+}
+
+#' Stops where a suggested package isn't installed
+#' @noRd
+need_package <- function(package, what) {
+  if (requireNamespace(package, quietly = TRUE)) {
+    return(invisible())
+  }
+  abort_rlmm(
+    c(
+      paste0("`", what, "` needs the package ", package, "."),
+      i = paste0("Install it with `install.packages(\"", package, "\")`.")
+    ),
+    "rlmm_error_package"
+  )
+}
+
+#' A list of arguments with those replaced that the user gave
+#' @noRd
+grey_strip <- function() lattice::strip.custom(bg = "grey92")
+
+# A plot with the defaults, which settings that the user gives replace.
+draw_with <- function(draw, defaults, ...) {
+  do.call(draw, replace_named(defaults, list(...)))
+}
+
+replace_named <- function(defaults, given) {
+  defaults[names(given)[nzchar(names(given))]] <- NULL
+  c(defaults, given)
+}
