@@ -5,8 +5,11 @@
 #' In the upper half the probabilities are those above an observation: near one, those below it have
 #' no digits left.
 #' @noRd
-quantile_residuals <- function(fit, seed = NULL) {
-  observed <- fit_response(fit)
+quantile_residuals <- function(
+  fit,
+  seed = NULL,
+  observed = fit_response(fit)
+) {
   y <- observed$y
   weights <- observed$weights %||% rep(1, length(y))
   row <- family_row(fit$glmm$family %||% "gaussian")

@@ -24,8 +24,9 @@
 #' @param scaled Divide by sigma? (Quantile residuals are not.)
 #' @param seed For quantile residuals: a seed for the random part; the state of the generator is
 #'   then restored afterwards.
-#' @param newdata For a linear model: other rows with the response and all variables, such as those
-#'   that a fit of sums doesn't hold; a data frame, or what [rlmm_sums()] takes.
+#' @param newdata Other rows with the response and all variables, such as those that a fit of sums or
+#'   of a table doesn't hold; a data frame, or what [rlmm_sums()] takes. A row in which one of them is
+#'   missing has none.
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples
@@ -63,26 +64,35 @@ residuals.rlmm <- function(
   }
   check_flag(scaled, "scaled")
   if (!is.null(newdata)) {
-    return(residuals_of_rows(object, newdata, type, scaled))
+    return(residuals_of_rows(object, newdata, type, scaled, seed))
   }
-  if (type %in% c("quantile", "dunn-smyth")) {
-    r <- row_named(object, quantile_residuals(object, seed))
-    return(stats::naresid(object$na_action, r))
-  }
-  r <- row_named(object, raw_residuals(object, type))
-  if (scaled || type == "scaled") {
-    r <- r / object$sigma
-  }
-  stats::naresid(object$na_action, r)
+  r <- residuals_of_type(object, type, scaled, seed, fit_response(object))
+  stats::naresid(object$na_action, row_named(object, r))
 }
 
+residuals_of_type <- function(fit, type, scaled, seed, observed) {
+  if (is_quantile_type(type)) {
+    return(quantile_residuals(fit, seed, observed))
+  }
+  r <- raw_residuals(fit, type, observed)
+  if (scaled || type == "scaled") r / fit$sigma else r
+}
+
+is_quantile_type <- function(type) type %in% c("quantile", "dunn-smyth")
+
 #' Residuals of one type, without names
+#' @param observed What [fit_response()] returns.
 #' @noRd
-raw_residuals <- function(fit, type) UseMethod("raw_residuals")
+raw_residuals <- function(fit, type, observed = fit_response(fit)) {
+  UseMethod("raw_residuals")
+}
 
 #' @export
-raw_residuals.rlmm_lmm <- function(fit, type) {
-  observed <- fit_response(fit)
+raw_residuals.rlmm_lmm <- function(
+  fit,
+  type,
+  observed = fit_response(fit)
+) {
   r <- observed$y - fit$fitted
   if (is.null(observed$weights) || type %in% c("response", "working")) {
     r
@@ -92,8 +102,11 @@ raw_residuals.rlmm_lmm <- function(fit, type) {
 }
 
 #' @export
-raw_residuals.rlmm_glmm <- function(fit, type) {
-  observed <- fit_response(fit)
+raw_residuals.rlmm_glmm <- function(
+  fit,
+  type,
+  observed = fit_response(fit)
+) {
   family <- fit$family
   weights <- observed$weights %||% rep(1, length(observed$y))
   difference <- observed$y - fit$fitted
@@ -137,44 +150,76 @@ row_named <- function(fit, x) {
 
 # Other rows --------------------------------------------------------------------
 
-#' Residuals of a linear model for rows that the fit doesn't hold
+#' Residuals of rows that the fit doesn't hold
 #' @noRd
-residuals_of_rows <- function(fit, newdata, type, scaled) {
-  check_new_residuals(fit, type)
+residuals_of_rows <- function(fit, newdata, type, scaled, seed) {
   one <- \(rows) new_residuals(fit, rows, type, scaled)
-  if (is_summed_up(newdata)) {
-    by_chunk(newdata, variables_of_fit(fit), one)
-  } else {
-    one(newdata)
+  all <- \(start) {
+    if (is_summed_up(newdata)) {
+      by_chunk(newdata, variables_of_fit(fit), one)
+    } else {
+      one(newdata)
+    }
   }
-}
-
-check_new_residuals <- function(fit, type) {
-  if (!isLMM.rlmm(fit)) {
-    abort_glmm(
-      "Residuals of new data",
-      "`predict()` takes `newdata`.",
-      "aren't"
-    )
+  if (!is_quantile_type(type)) {
+    return(all())
   }
-  if (type %in% c("quantile", "dunn-smyth")) {
-    abort_argument(
-      "Residuals of `newdata` are \"response\", \"pearson\" or \"scaled\" ones.",
-      x = it_is(type),
-      arg = "type"
-    )
-  }
+  # Chunks draw one after the other.
+  check_seed(seed)
+  with_seed(seed, all)
 }
 
 new_residuals <- function(fit, rows, type, scaled) {
-  mean <- stats::predict(fit, rows)
-  new <- new_data(fit, rows)
-  response <- stats::formula(fit)[[2L]]
-  y <- eval_variables(call("list", response), new, environment(fit$formula))
-  r <- as.vector(y[[1L]]) - mean
-  weights <- new_argument(fit, "weights", new)
-  if (!is.null(weights) && !type %in% c("response", "working")) {
-    r <- sqrt(weights) * r
+  is_complete <- has_all_variables(fit, rows)
+  kept <- rows
+  if (!all(is_complete)) {
+    kept <- rows[is_complete, , drop = FALSE]
   }
-  if (scaled || type == "scaled") r / fit$sigma else r
+  r <- rep(NA_real_, length(is_complete))
+  names(r) <- row.names(rows)
+  if (any(is_complete)) {
+    there <- fit_of_rows(fit, kept)
+    observed <- response_of_rows(fit, new_data(fit, kept))
+    r[is_complete] <- residuals_of_type(there, type, scaled, NULL, observed)
+  }
+  r
+}
+
+# Whether a row has all that the fit is made of. What isn't a data frame is refused by `predict()`.
+has_all_variables <- function(fit, rows) {
+  if (!is.data.frame(rows)) {
+    stats::predict(fit, rows)
+  }
+  used <- intersect(variables_of_fit(fit), names(rows))
+  complete <- rep(TRUE, nrow(rows))
+  for (name in used) {
+    missing <- as.matrix(is.na(rows[[name]]))
+    complete <- complete & rowSums(missing) == 0
+  }
+  complete
+}
+
+# The fit with what it says of the means of other rows.
+fit_of_rows <- function(fit, rows) {
+  fit$eta <- as.vector(stats::predict(fit, rows, type = "link"))
+  to_mean <- fit$family$linkinv %||% identity
+  fit$fitted <- to_mean(fit$eta)
+  fit
+}
+
+#' The response of other rows, as [fit_response()] has that of the fit
+#' @noRd
+response_of_rows <- function(fit, new) {
+  response <- stats::formula(fit)[[2L]]
+  env <- environment(fit$formula)
+  values <- eval_variables(call("list", response), new, env)[[1L]]
+  weights <- new_argument(fit, "weights", new)
+  if (isLMM.rlmm(fit)) {
+    return(list(y = as.vector(values), weights = weights))
+  }
+  known <- levels(fit$frame[[1L]])
+  if (!is.null(known)) {
+    values <- factor(values, known)
+  }
+  glmm_response(values, weights, fit$family, deparse_one(response))
 }

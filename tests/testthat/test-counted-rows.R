@@ -296,3 +296,47 @@ test_that("bases are those of all rows", {
     tolerance = 1e-4
   )
 })
+
+test_that("residuals of rows that a fit of distinct rows doesn't hold", {
+  rows <- alike_rows()
+  table <- local_table(rows)
+  pairs <- list(
+    list(
+      rglmm(cbind(wins, trials - wins) ~ dose + (1 | site), rows, binomial),
+      rglmm(cbind(wins, trials - wins) ~ dose + (1 | site), table, binomial)
+    ),
+    list(
+      rglmm(seen ~ arm + offset(log(trials)) + (1 | site), rows, poisson),
+      rglmm(seen ~ arm + offset(log(trials)) + (1 | site), table, poisson)
+    ),
+    list(
+      rglmm(time ~ dose + (1 | site), rows, Gamma("log"), weights = w),
+      rglmm(time ~ dose + (1 | site), table, Gamma("log"), weights = w)
+    )
+  )
+  for (pair in pairs) {
+    for (type in c("response", "pearson", "deviance", "working", "quantile")) {
+      seed <- if (type == "quantile") 3
+      expected <- residuals(pair[[1L]], type, seed = seed)
+      found <- residuals(pair[[2L]], type, seed = seed, newdata = table)
+      expect_equal(unname(found), unname(expected), tolerance = 1e-5)
+      expect_equal(
+        residuals(pair[[1L]], type, seed = seed, newdata = rows),
+        expected
+      )
+    }
+  }
+})
+
+test_that("rows with missing values have no residuals", {
+  rows <- alike_rows()
+  table <- local_table(rows)
+  fit <- rglmm(seen ~ arm + (1 | site), rows, poisson)
+  rows$seen[2] <- NA
+  rows$site[3] <- NA
+  rows$arm[1500] <- NA
+  found <- residuals(fit, newdata = rows)
+  expect_identical(which(is.na(found)), c(`2` = 2L, `3` = 3L, `1500` = 1500L))
+  expect_equal(found[-c(2, 3, 1500)], residuals(fit)[-c(2, 3, 1500)])
+  expect_equal(residuals(fit, newdata = local_table(rows)), found)
+})
