@@ -5,7 +5,7 @@ recover_data.rlmm <- function(object, ...) {
   if (!is.null(object$sums) && is.null(list(...)$data)) {
     return("A fit of sums has no rows to make a grid of: give some, `data = `.")
   }
-  terms <- stats::delete.response(stats::terms(object))
+  terms <- stats::delete.response(grid_terms(object))
   emmeans::recover_data(
     object$call,
     terms,
@@ -15,6 +15,9 @@ recover_data.rlmm <- function(object, ...) {
     ...
   )
 }
+
+# The terms of a grid's variables: the levels of a large factor are none of its rows.
+grid_terms <- function(fit) fit$fixed$ordinary %||% stats::terms(fit)
 
 # The prior weights, trials of a binomial response among them, by which emmeans weights its cells;
 # `NULL` if all are one.
@@ -39,12 +42,15 @@ emm_basis.rlmm <- function(
   lmer.df = emm_ddf(object),
   ...
 ) {
-  abort_if_large(object, "A reference grid")
   x <- grid_matrix(object, trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
   # ggeffects asks all models that it doesn't know for "link": normal limits.
   mode <- if (identical(mode, "link")) "asymptotic" else mode
-  tests <- fixed_tests(object, choose_ddf(object, mode))
+  ddf <- choose_ddf(object, mode)
+  if (has_large(object)) {
+    return(large_basis(object, x, ddf, emm_notes(object, ddf)))
+  }
+  tests <- fixed_tests(object, ddf)
   list(
     X = x,
     bhat = unname(object$beta[colnames(x)]),

@@ -444,3 +444,46 @@ test_that("what needs the dummy columns says so", {
   expect_s3_class(diagnose(fit), "rlmm_diagnosis")
   expect_equal(dim(vcov(fit)), c(2L, 2L))
 })
+
+test_that("marginal means of other variables are averaged over the levels", {
+  skip_if_not_installed("emmeans")
+  d <- made_data()
+  tables <- \(fit, ...) {
+    grid <- suppressMessages(emmeans::emmeans(fit, ~sex, ...))
+    list(as.data.frame(grid), as.data.frame(pairs(grid)))
+  }
+  same <- \(fits, ...) {
+    expect_equal(
+      tables(fits$levels, ...),
+      tables(fits$dummies, ...),
+      tolerance = 1e-4,
+      ignore_attr = TRUE
+    )
+  }
+  same(both(rlmm(y ~ x * sex + firm + (1 | worker), d), d))
+  same(both(
+    rlmm(y ~ sex + firm + (1 | worker) + (1 | year), d, weights = w),
+    d
+  ))
+  fits <- both(rlmm(y ~ 0 + firm + sex + (x | worker), d, REML = FALSE), d)
+  same(fits)
+  same(fits, lmer.df = "asymptotic")
+  trends <- lapply(
+    both(rlmm(y ~ x * sex + firm + (1 | worker), d), d),
+    emmeans::emtrends,
+    ~sex,
+    "x"
+  )
+  expect_equal(
+    as.data.frame(trends$levels),
+    as.data.frame(trends$dummies),
+    tolerance = 1e-4,
+    ignore_attr = TRUE
+  )
+  # A level that isn't there, a column that depends on the levels: no mean of all.
+  fit <- both(rlmm(y ~ town + sex + firm + (1 | worker), d), d)$levels
+  expect_error(
+    emmeans::emmeans(fit, ~sex),
+    class = "rlmm_error_large_factor"
+  )
+})
