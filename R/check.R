@@ -1,6 +1,9 @@
 # Checks of the arguments of the fitting functions.
 
 check_data <- function(data) {
+  if (is.data.frame(data)) {
+    return(invisible())
+  }
   if (is_remote_table(data)) {
     abort_remote_table(data)
   }

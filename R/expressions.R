@@ -34,7 +34,7 @@ deparse_one <- function(expr) {
   if (identical(expr, 1)) {
     "1"
   } else {
-    paste(deparse(expr, 500L), collapse = " ")
+    paste(deparse(expr, 500L, backtick = TRUE), collapse = " ")
   }
 }
 
@@ -83,7 +83,7 @@ bar_label <- function(bar, group) {
 #' @return A list: `expr`, and `variables`, the names of those that it stood around.
 #' @noRd
 unwrap_fulldummy <- function(expr) {
-  if (!is.call(expr)) {
+  if (!is.call(expr) || !mentions(expr, "fulldummy")) {
     return(list(expr = expr))
   }
   if (call_name(expr) == "fulldummy" && length(expr) == 2L) {

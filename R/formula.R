@@ -65,7 +65,7 @@ replace_dot <- function(effects, columns) {
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
 #' @noRd
 split_bars <- function(expr) {
-  if (!is.call(expr)) {
+  if (!names_bar(expr)) {
     return(list(fixed = expr))
   }
   op <- call_name(expr)
@@ -113,6 +113,11 @@ join <- function(op, left, right) {
 
 bar_operators <- c("|", "||")
 
+# Whether an expression has a bar anywhere, whatever it means there.
+names_bar <- function(expr) {
+  is.call(expr) && any(match(bar_operators, all.names(expr), 0L) > 0L)
+}
+
 is_bar <- function(expr) {
   length(expr) == 3L && call_name(expr) %in% bar_operators
 }
@@ -148,7 +153,7 @@ unknown_structure <- function(expr) {
 # Whether an expression holds a bar, looking only through the operators of formulas: in `I(a | b)`
 # or `ifelse(a | b, 0, 1)` the bar means "or".
 has_bar <- function(expr) {
-  if (!is.call(expr) || !any(bar_operators %in% all.names(expr))) {
+  if (!names_bar(expr)) {
     return(FALSE)
   }
   if (!call_name(expr) %in% formula_operators) {

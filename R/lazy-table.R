@@ -3,6 +3,9 @@
 #' Whether data are of a kind that is summed up and not held
 #' @noRd
 is_summed_up <- function(data) {
+  if (is.null(data) || is.data.frame(data)) {
+    return(FALSE)
+  }
   is_lazy_table(data) || is.function(data) || is_batch_reader(data)
 }
 

@@ -16,10 +16,11 @@ with_own_environment <- function(design, call) {
   if (design$control$slim) {
     call$data <- NULL
   }
-  named <- unique(c(all.names(design$formula), all.names(call)))
+  named <- c(all.names(design$formula), all.names(call))
+  is_column <- match(named, names(design$frame), 0L) > 0L
   own <- reduced_environment(
     formula_env(design$formula),
-    setdiff(named, names(design$frame))
+    named[!is_column]
   )
   attr(own, "made_in") <- rlang::obj_address(env)
   with_environment(design, own)
@@ -56,16 +57,18 @@ is_lasting <- function(env) nzchar(environmentName(env))
 #' Functions that were made there are copied with what they name, as their environment would bring
 #' all of it back.
 #' @noRd
-reduced_environment <- function(env, names) {
+reduced_environment <- function(env, wanted) {
   frames <- passing_frames(env)
   reduced <- new.env(parent = parent.env(frames[[length(frames)]]))
-  while (length(names) > 0L) {
-    name <- names[[1L]]
-    names <- names[-1L]
+  there <- unlist(lapply(frames, names), use.names = FALSE)
+  wanted <- there[match(there, wanted, 0L) > 0L]
+  while (length(wanted) > 0L) {
+    name <- wanted[[1L]]
+    wanted <- wanted[-1L]
     value <- passing_object(name, frames)
     if (is_made_in(value, frames)) {
       known <- ls(reduced, all.names = TRUE)
-      names <- union(names, setdiff(names_in_function(value), known))
+      wanted <- union(wanted, setdiff(names_in_function(value), known))
       value <- utils::removeSource(value)
       environment(value) <- reduced
     }

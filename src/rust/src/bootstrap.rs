@@ -9,10 +9,9 @@ use rlmm_core::lmm::bootstrap::Draws;
 use rlmm_core::simulate::Truth;
 use rlmm_core::{Design, Result};
 
-use crate::convert::{
-    array, element, held, is_set, list, missing, number, Spec,
-};
+use crate::convert::{array, held, list, Spec};
 use crate::error::guard;
+use crate::fields::{missing, Fields};
 use crate::fit_many::{
     glmm_columns, lmm_columns, lmm_errors, many_settings, matrix,
 };
@@ -33,18 +32,18 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(plan: &List) -> Result<Self> {
-        let value = |name| match number(plan, name) {
+    fn new(plan: &Fields) -> Result<Self> {
+        let value = |name| match plan.number(name) {
             Some(value) => Ok(value),
             None => Err(missing(name)),
         };
-        let replicates = element(plan, "replicates");
+        let replicates = plan.element("replicates");
         let replicates = replicates
             .as_integer_slice()
             .ok_or_else(|| missing("replicates"))?;
         Ok(Self {
-            mean: element(plan, "mean"),
-            theta: element(plan, "theta"),
+            mean: plan.element("mean"),
+            theta: plan.element("theta"),
             scale: value("scale")?,
             sigma: value("sigma")?,
             shape: value("shape")?,
@@ -78,8 +77,8 @@ impl Plan {
 
 // The plan, and the design of the spec, handed to `body`.
 fn with_plan(
-    spec: &List,
-    plan: &List,
+    spec: &Fields,
+    plan: &Fields,
     body: impl FnOnce(&Spec, &Design, &Plan) -> Result<Robj>,
 ) -> Robj {
     guard(|| {
@@ -95,10 +94,10 @@ fn with_plan(
 /// @noRd
 #[extendr]
 fn rust_lmm_bootstrap(
-    spec: List,
-    plan: List,
+    spec: Fields,
+    plan: Fields,
     start: &[f64],
-    control: List,
+    control: Fields,
     threads: i32,
 ) -> Robj {
     with_plan(&spec, &plan, |spec, design, plan| {
@@ -109,7 +108,7 @@ fn rust_lmm_bootstrap(
         let start = start_of(&model, &basis, start);
         let many = many_settings(start, &control, threads, false);
         let mut count =
-            Count::new(plan.replicates.len(), is_set(&control, "progress"));
+            Count::new(plan.replicates.len(), control.is_set("progress"));
         let fits = model.bootstrap(
             design,
             &draws,
@@ -129,10 +128,10 @@ fn rust_lmm_bootstrap(
 /// @noRd
 #[extendr]
 fn rust_glmm_bootstrap(
-    spec: List,
-    plan: List,
-    start: List,
-    control: List,
+    spec: Fields,
+    plan: Fields,
+    start: Fields,
+    control: Fields,
     threads: i32,
 ) -> Robj {
     let job = GlmmJob::new(&spec, &start, &control);
@@ -145,7 +144,7 @@ fn rust_glmm_bootstrap(
         let design = &basis.design(design);
         let model = job.model(design)?;
         let mut count =
-            Count::new(plan.replicates.len(), is_set(&control, "progress"));
+            Count::new(plan.replicates.len(), control.is_set("progress"));
         let fits = model.bootstrap(
             &draws,
             &plan.replicates,
@@ -164,7 +163,7 @@ fn rust_glmm_bootstrap(
 /// The responses of some replicates, a column each.
 /// @noRd
 #[extendr]
-fn rust_lmm_draws(spec: List, plan: List) -> Robj {
+fn rust_lmm_draws(spec: Fields, plan: Fields) -> Robj {
     with_plan(&spec, &plan, |_, design, plan| {
         let draws = Draws::new(design, &plan.truth()?)?;
         Ok(plan.drawn(design.n(), |replicate, y| draws.draw(replicate, y)))
@@ -174,8 +173,8 @@ fn rust_lmm_draws(spec: List, plan: List) -> Robj {
 /// Responses drawn from a generalized model.
 /// @noRd
 #[extendr]
-fn rust_glmm_draws(spec: List, plan: List) -> Robj {
-    let job = GlmmJob::new(&spec, &List::new(0), &List::new(0));
+fn rust_glmm_draws(spec: Fields, plan: Fields) -> Robj {
+    let job = GlmmJob::new(&spec, &Fields::none(), &Fields::none());
     with_plan(&spec, &plan, |_, design, plan| {
         let (family, link) = job?.family();
         let draws =

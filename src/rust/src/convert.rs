@@ -14,6 +14,7 @@ use rlmm_core::{
     Basis, Column, Columns, Criterion, Design, Error, LinearMixedModel, Result,
 };
 
+use crate::fields::{missing, Fields};
 use crate::sums::sums;
 use crate::threads::n_threads;
 
@@ -95,48 +96,9 @@ struct TermSpec {
     cov: RelCov,
 }
 
-/// An element of a list, `NULL` if there is none.
-pub fn element(list: &List, name: &'static str) -> Robj {
-    // By the names alone: each value that is looked at would be protected from the garbage
-    // collector first.
-    let mut names = list.names().into_iter().flatten();
-    let at = names.position(|key| key == name);
-    let found = at.and_then(|at| list.elt(at).ok());
-    found.unwrap_or_else(|| Robj::from(()))
-}
-
-/// The error for an element that must be there.
-pub fn missing(what: &'static str) -> Error {
-    Error::Dimension {
-        what,
-        expected: 1,
-        found: 0,
-    }
-}
-
-/// An element as indices; negative ones are zero.
-pub fn integers(list: &List, name: &'static str) -> Result<Vec<usize>> {
-    let value = element(list, name);
-    let slice = value.as_integer_slice().ok_or_else(|| missing(name))?;
-    Ok(slice.iter().map(|&i| i.max(0) as usize).collect())
-}
-
-/// An element as one number.
-pub fn number(list: &List, name: &'static str) -> Option<f64> {
-    let value = element(list, name);
-    value
-        .as_real()
-        .or_else(|| value.as_integer().map(f64::from))
-}
-
 /// A number of observations: for R a whole number while it can be one.
 pub fn count(n: usize) -> Robj {
     i32::try_from(n).map_or_else(|_| Robj::from(n as f64), Robj::from)
-}
-
-/// An element as numbers; none if there is no such element.
-pub fn numbers(list: &List, name: &'static str) -> Vec<f64> {
-    element(list, name).as_real_vector().unwrap_or_default()
 }
 
 /// The elements of a list of columns.
@@ -162,13 +124,11 @@ pub fn columns(values: &[Robj], n: usize) -> Result<Columns<'_>> {
 }
 
 impl TermSpec {
-    fn new(term: &Robj) -> Result<Self> {
-        let term = term.as_list().ok_or_else(|| missing("terms"))?;
-        let (sizes, starts) = (
-            integers(&term, "part_size")?,
-            integers(&term, "part_theta")?,
-        );
-        let kinds = element(&term, "part_kind")
+    fn new(term: &Fields) -> Result<Self> {
+        let (sizes, starts) =
+            (term.integers("part_size")?, term.integers("part_theta")?);
+        let kinds = term
+            .element("part_kind")
             .as_string_vector()
             .ok_or_else(|| missing("part_kind"))?;
         let parts = kinds.iter().zip(sizes).zip(starts);
@@ -178,11 +138,12 @@ impl TermSpec {
         });
         let is_fixed = kinds == ["fixed"];
         Ok(Self {
-            refs: element(&term, "refs"),
-            n_levels: number(&term, "n_levels")
+            refs: term.element("refs"),
+            n_levels: term
+                .number("n_levels")
                 .ok_or_else(|| missing("n_levels"))?
                 as usize,
-            z: columns_of(&element(&term, "z")),
+            z: columns_of(&term.element("z")),
             cov: match is_fixed {
                 true => RelCov::fixed(),
                 false => RelCov::new(parts.collect::<Result<_>>()?),
@@ -205,25 +166,20 @@ impl TermSpec {
 
 impl Spec {
     /// Reads the list; the design is checked by the core.
-    pub fn new(spec: &List) -> Result<Self> {
+    pub fn new(spec: &Fields) -> Result<Self> {
         take_threads(spec);
-        let terms = element(spec, "terms")
-            .as_list()
-            .ok_or_else(|| missing("terms"))?;
-        let reml = element(spec, "reml").as_bool().unwrap_or(false);
+        let terms = spec.list_of_fields("terms")?;
+        let reml = spec.element("reml").as_bool().unwrap_or(false);
         Ok(Self {
-            x: columns_of(&element(spec, "x")),
-            y: element(spec, "y"),
-            weights: element(spec, "weights"),
-            counts: element(spec, "counts"),
-            offset: element(spec, "offset"),
-            terms: terms
-                .values()
-                .map(|term| TermSpec::new(&term))
-                .collect::<Result<_>>()?,
-            sums: element(spec, "sums"),
+            x: columns_of(&spec.element("x")),
+            y: spec.element("y"),
+            weights: spec.element("weights"),
+            counts: spec.element("counts"),
+            offset: spec.element("offset"),
+            terms: terms.iter().map(TermSpec::new).collect::<Result<_>>()?,
+            sums: spec.element("sums"),
             criterion: if reml { Criterion::Reml } else { Criterion::Ml },
-            sigma: number(spec, "sigma"),
+            sigma: spec.number("sigma"),
             engine: engine(spec),
             room: default_room(spec),
         })
@@ -231,7 +187,7 @@ impl Spec {
 
     /// The spec with the engine and the memory that a control asks for; an engine that the spec
     /// names itself stays.
-    pub fn controlled(mut self, control: &List) -> Self {
+    pub fn controlled(mut self, control: &Fields) -> Self {
         take_threads(control);
         if self.engine == EngineKind::Auto {
             self.engine = engine(control);
@@ -290,8 +246,8 @@ impl Spec {
     /// The rows of the spec, or their sums.
     pub fn data(&self) -> Result<Data<'_>> {
         let given = self.sums.as_list().filter(|list| !list.is_empty());
-        match given {
-            Some(list) => Ok(Data::Sums(Arc::new(sums(&list)?))),
+        match given.map(Fields::from) {
+            Some(fields) => Ok(Data::Sums(Arc::new(sums(&fields)?))),
             None => Ok(Data::Rows(self.design()?)),
         }
     }
@@ -392,7 +348,7 @@ impl Recipe {
 }
 
 /// The engine that a spec names, or that a control asks for, and the room that it has.
-pub fn engine_and_room(spec: &List, control: &List) -> (EngineKind, Room) {
+pub fn engine_and_room(spec: &Fields, control: &Fields) -> (EngineKind, Room) {
     let kind = match engine(spec) {
         EngineKind::Auto => engine(control),
         named => named,
@@ -405,17 +361,16 @@ pub fn engine_and_room(spec: &List, control: &List) -> (EngineKind, Room) {
 }
 
 // The room for the factors of a linear model, or of the steps of a generalized one.
-fn default_room(spec: &List) -> Room {
-    let glmm = element(spec, "glmm").as_list();
-    match glmm.is_some_and(|list| !list.is_empty()) {
+fn default_room(spec: &Fields) -> Room {
+    match spec.fields("glmm").is_ok_and(|glmm| !glmm.is_empty()) {
         true => Room::default().of_steps(),
         false => Room::default(),
     }
 }
 
 // The memory that a control allows.
-fn room(control: &List) -> Room {
-    let limit = number(control, "memory_limit").filter(|v| v.is_finite());
+fn room(control: &Fields) -> Room {
+    let limit = control.number("memory_limit").filter(|v| v.is_finite());
     Room {
         limit: limit.map(|bytes| bytes as u64),
         ..Room::default()
@@ -424,15 +379,15 @@ fn room(control: &List) -> Room {
 
 /// Takes as many threads from here on as a list names, where it does; 0 stands for as many as
 /// there are processors.
-pub fn take_threads(list: &List) {
-    if let Some(threads) = number(list, "threads") {
+pub fn take_threads(list: &Fields) {
+    if let Some(threads) = list.number("threads") {
         team::set_threads(n_threads(threads as i32));
     }
 }
 
 // The engine that a list names.
-fn engine(list: &List) -> EngineKind {
-    match element(list, "engine").as_str() {
+fn engine(list: &Fields) -> EngineKind {
+    match list.element("engine").as_str() {
         Some("exact") => EngineKind::Exact,
         Some("iterative") => EngineKind::Iterative,
         _ => EngineKind::Auto,
@@ -443,26 +398,30 @@ fn engine(list: &List) -> EngineKind {
 const MOST_EVALUATIONS: usize = 100_000;
 
 /// Reads an `rlmm_control()` list.
-pub fn settings(control: &List) -> Settings {
+pub fn settings(control: &Fields) -> Settings {
     let default = Settings::default();
     let limit = |name| {
-        number(control, name)
+        control
+            .number(name)
             .filter(|v| v.is_finite())
             .unwrap_or(0.0)
     };
-    let tolerance = |name, value| number(control, name).unwrap_or(value);
+    let tolerance = |name, value| control.number(name).unwrap_or(value);
     Settings {
-        optimizer: element(control, "optimizer")
+        optimizer: control
+            .element("optimizer")
             .as_str()
             .map_or(default.optimizer, ToString::to_string),
         ftol_rel: tolerance("ftol_rel", default.ftol_rel),
         ftol_abs: tolerance("ftol_abs", default.ftol_abs),
         xtol_rel: tolerance("xtol_rel", default.xtol_rel),
         xtol_abs: tolerance("xtol_abs", default.xtol_abs),
-        initial_step: element(control, "initial_step")
+        initial_step: control
+            .element("initial_step")
             .as_real_vector()
             .unwrap_or_default(),
-        max_eval: number(control, "max_eval")
+        max_eval: control
+            .number("max_eval")
             .filter(|v| v.is_finite())
             .map_or(MOST_EVALUATIONS, |v| v as usize),
         max_time: limit("max_time"),
@@ -470,22 +429,15 @@ pub fn settings(control: &List) -> Settings {
 }
 
 /// Elements of theta that the optimizer must not change; indices in R's lists are 0-based here.
-pub fn held(control: &List) -> Held {
+pub fn held(control: &Fields) -> Held {
     let pairs = |indices, values| {
-        let indices = integers(control, indices).unwrap_or_default();
-        indices.into_iter().zip(numbers(control, values)).collect()
+        let indices = control.integers(indices).unwrap_or_default();
+        indices.into_iter().zip(control.numbers(values)).collect()
     };
     Held {
         relative: pairs("held", "held_values"),
         absolute: pairs("absolute", "absolute_values"),
     }
-}
-
-/// Whether an element of the control list is `TRUE` or a positive number.
-pub fn is_set(control: &List, name: &'static str) -> bool {
-    let value = element(control, name);
-    value.as_bool().unwrap_or(false)
-        || value.as_integer().is_some_and(|i| i > 0)
 }
 
 /// Names and values of a list.

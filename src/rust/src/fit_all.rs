@@ -12,6 +12,7 @@ use rlmm_core::Result;
 
 use crate::convert::{held, list, settings, Pairs, Spec};
 use crate::error::guard;
+use crate::fields::Fields;
 use crate::glmm::GlmmJob;
 use crate::lmm::{start_of, Fitted};
 use crate::progress::is_interrupted;
@@ -24,17 +25,14 @@ const POLL: Duration = Duration::from_millis(2);
 /// @noRd
 #[extendr]
 fn rust_lmm_fit_all(
-    spec: List,
+    spec: Fields,
     start: &[f64],
     controls: List,
     threads: i32,
 ) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
-        let controls: Vec<List> = controls
-            .values()
-            .filter_map(|control| control.as_list())
-            .collect();
+        let controls = Fields::each(&controls, "controls")?;
         let all: Vec<Settings> = controls.iter().map(settings).collect();
         // All controls hold the same parameters.
         let held = controls.first().map(held).unwrap_or_default();
@@ -69,16 +67,16 @@ fn rust_lmm_fit_all(
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_all(
-    spec: List,
-    start: List,
+    spec: Fields,
+    start: Fields,
     controls: List,
     threads: i32,
 ) -> Robj {
     guard(|| {
-        let controls =
-            controls.values().filter_map(|control| control.as_list());
+        let controls = Fields::each(&controls, "controls")?;
         let jobs = controls
-            .map(|control| GlmmJob::new(&spec, &start, &control))
+            .iter()
+            .map(|control| GlmmJob::new(&spec, &start, control))
             .collect::<Result<Vec<_>>>()?;
         let spec = Spec::new(&spec)?;
         let given = spec.design()?;

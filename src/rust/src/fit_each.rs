@@ -10,8 +10,9 @@ use rlmm_core::optimize::{Flow, Settings, Status};
 use rlmm_core::parallel::in_threads;
 use rlmm_core::{Basis, Design, Error, LinearMixedModel, Result};
 
-use crate::convert::{held, is_set, list, settings, Data, Recipe, Spec};
+use crate::convert::{held, list, settings, Data, Recipe, Spec};
 use crate::error::guard;
+use crate::fields::Fields;
 use crate::glmm::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
@@ -224,8 +225,8 @@ fn rust_lmm_fit_each(
     threads: i32,
 ) -> Robj {
     guard(|| {
-        let controls = lists(&controls);
-        let specs = lists(&specs);
+        let controls = Fields::each(&controls, "controls")?;
+        let specs = Fields::each(&specs, "specs")?;
         let columns = columns.iter().zip(values);
         let controlled = specs
             .iter()
@@ -264,8 +265,9 @@ fn rust_glmm_fit_each(
     threads: i32,
 ) -> Robj {
     guard(|| {
-        let (lists_of_specs, controls) = (lists(&specs), lists(&controls));
-        let starts = lists(&starts);
+        let lists_of_specs = Fields::each(&specs, "specs")?;
+        let controls = Fields::each(&controls, "controls")?;
+        let starts = Fields::each(&starts, "starts")?;
         let specs = lists_of_specs
             .iter()
             .map(Spec::new)
@@ -289,21 +291,14 @@ fn held_column(at: i32, value: f64) -> Option<HeldColumn> {
     })
 }
 
-fn lists(values: &List) -> Vec<List> {
-    values
-        .values()
-        .filter_map(|value| value.as_list())
-        .collect()
-}
-
 // Runs all jobs; the first control says whether progress is shown.
 fn all<Job: Sync>(
     jobs: &[Job],
     run: impl Fn(&Job, &AtomicBool) -> Result<Found> + Sync,
-    controls: &[List],
+    controls: &[Fields],
     threads: i32,
 ) -> Robj {
-    let progress = controls.first().is_some_and(|c| is_set(c, "progress"));
+    let progress = controls.first().is_some_and(|c| c.is_set("progress"));
     let mut count = Count::new(jobs.len(), progress);
     let job = |_: &mut (), at: usize, stop: &AtomicBool| run(&jobs[at], stop);
     let threads = n_threads(threads);

@@ -9,8 +9,9 @@ use rlmm_core::kernels::small::inverse_row_lengths;
 use rlmm_core::lmm::many::{ManySettings, OneOfMany};
 use rlmm_core::{Basis, LinearMixedModel, Result};
 
-use crate::convert::{array, held, is_set, list, settings, Pairs, Spec};
+use crate::convert::{array, held, list, settings, Pairs, Spec};
 use crate::error::guard;
+use crate::fields::Fields;
 use crate::glmm::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
@@ -22,10 +23,10 @@ use crate::threads::n_threads;
 /// @noRd
 #[extendr]
 fn rust_lmm_fit_many(
-    spec: List,
+    spec: Fields,
     y: &[f64],
     start: &[f64],
-    control: List,
+    control: Fields,
     threads: i32,
 ) -> Robj {
     guard(|| {
@@ -38,10 +39,10 @@ fn rust_lmm_fit_many(
             start_of(&model, &basis, start),
             &control,
             threads,
-            is_set(&control, "df"),
+            control.is_set("df"),
         );
         let mut count =
-            Count::new(y.len() / design.n(), is_set(&control, "progress"));
+            Count::new(y.len() / design.n(), control.is_set("progress"));
         let fits =
             model.fit_many(&design, y, &many, &mut |ended| count.see(ended));
         count.finish();
@@ -65,10 +66,10 @@ fn rust_lmm_fit_many(
 /// @noRd
 #[extendr]
 fn rust_glmm_fit_many(
-    spec: List,
+    spec: Fields,
     y: &[f64],
-    start: List,
-    control: List,
+    start: Fields,
+    control: Fields,
     threads: i32,
 ) -> Robj {
     guard(|| {
@@ -79,7 +80,7 @@ fn rust_glmm_fit_many(
         let design = basis.design(&given);
         let model = job.model(&design)?;
         let mut count =
-            Count::new(y.len() / design.n(), is_set(&control, "progress"));
+            Count::new(y.len() / design.n(), control.is_set("progress"));
         let fits =
             model.fit_many(y, &job.many(&basis, threads, true), &mut |ended| {
                 count.see(ended)
@@ -99,7 +100,7 @@ fn rust_glmm_fit_many(
 /// How each of many linear fits is done.
 pub fn many_settings(
     start: Vec<f64>,
-    control: &List,
+    control: &Fields,
     threads: i32,
     df: bool,
 ) -> ManySettings {

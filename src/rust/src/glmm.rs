@@ -17,11 +17,11 @@ use rlmm_core::optimize::{bfgs, Observer};
 use rlmm_core::{Basis, Design, Result};
 
 use crate::convert::{
-    array, count, covariances, effects, element, engine_and_room, held, is_set,
-    list, missing, number, numbers, settings, shapes, take_threads, Pairs,
-    Spec,
+    array, count, covariances, effects, engine_and_room, held, list, settings,
+    shapes, take_threads, Pairs, Spec,
 };
 use crate::error::guard;
+use crate::fields::{missing, Fields};
 use crate::lmm::{noise_list, redundant};
 use crate::optsum::{course, verdict};
 use crate::progress::{print_course, Watch};
@@ -40,18 +40,16 @@ struct GlmmSpec {
 
 impl GlmmSpec {
     // With the engine and the memory that a control asks for.
-    fn new(spec: &List, control: &List) -> Result<Self> {
+    fn new(spec: &Fields, control: &Fields) -> Result<Self> {
         let (engine, room) = engine_and_room(spec, control);
-        let list = element(spec, "glmm")
-            .as_list()
-            .ok_or_else(|| missing("glmm"))?;
+        let list = spec.fields("glmm")?;
         let text = |name| {
-            element(&list, name)
+            list.element(name)
                 .as_str()
                 .map(ToString::to_string)
                 .ok_or_else(|| missing(name))
         };
-        let shape = number(&list, "shape").unwrap_or(1.0);
+        let shape = list.number("shape").unwrap_or(1.0);
         let shape = match text("shape_kind")?.as_str() {
             "estimated" => Shape::Estimated(shape),
             "moment" => Shape::Moment,
@@ -64,7 +62,7 @@ impl GlmmSpec {
         } else {
             Information::Expected
         };
-        let nodes = number(&list, "nodes").unwrap_or(1.0).max(1.0) as usize;
+        let nodes = list.number("nodes").unwrap_or(1.0).max(1.0) as usize;
         Ok(Self {
             family: Family::from_name(&text("family")?)?,
             link: Link::from_name(&text("link")?)?,
@@ -73,7 +71,7 @@ impl GlmmSpec {
                 shape,
                 nodes,
             },
-            vary: if is_set(&list, "fast") {
+            vary: if list.is_set("fast") {
                 Vary::Jointly
             } else {
                 Vary::Modes
@@ -111,11 +109,11 @@ impl Prepared<'_> {
 
 // The model of a spec, handed to `body`.
 fn with_model(
-    spec: &List,
+    spec: &Fields,
     held: &[i32],
     body: impl FnOnce(&mut Prepared) -> Result<Robj>,
 ) -> Result<Robj> {
-    let glmm = GlmmSpec::new(spec, &List::new(0))?;
+    let glmm = GlmmSpec::new(spec, &Fields::none())?;
     let spec = Spec::new(spec)?;
     let given = spec.design()?;
     let held = indices(held);
@@ -142,14 +140,18 @@ pub struct GlmmJob {
 
 impl GlmmJob {
     /// `start` may hold `theta` and `beta`.
-    pub fn new(spec: &List, start: &List, control: &List) -> Result<Self> {
+    pub fn new(
+        spec: &Fields,
+        start: &Fields,
+        control: &Fields,
+    ) -> Result<Self> {
         take_threads(control);
         let glmm = GlmmSpec::new(spec, control)?;
         let mut settings = settings(control);
-        if element(control, "optimizer").as_str().is_none() {
+        if control.element("optimizer").as_str().is_none() {
             settings.optimizer = bfgs::NAME.into();
         }
-        let (theta, beta) = (numbers(start, "theta"), numbers(start, "beta"));
+        let (theta, beta) = (start.numbers("theta"), start.numbers("beta"));
         let fit = FitSettings {
             settings,
             vary: glmm.vary,
@@ -157,7 +159,7 @@ impl GlmmJob {
             beta,
         };
         let is_traced =
-            number(control, "verbose").is_some_and(|level| level > 2.0);
+            control.number("verbose").is_some_and(|level| level > 2.0);
         Ok(Self {
             glmm,
             fit,
@@ -278,7 +280,7 @@ fn rust_families() -> Robj {
 /// Fits a spec; `start` may hold `theta` and `beta`. See SPEC.md for what comes back.
 /// @noRd
 #[extendr]
-fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
+fn rust_glmm_fit(spec: Fields, start: Fields, control: Fields) -> Robj {
     guard(|| {
         let job = GlmmJob::new(&spec, &start, &control)?;
         let spec = Spec::new(&spec)?;
@@ -286,8 +288,8 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
         let basis = spec.basis(&given, &job.held.indices())?;
         let design = basis.design(&given);
         let mut watch = Watch::new(
-            is_set(&control, "verbose"),
-            is_set(&control, "progress"),
+            control.is_set("verbose"),
+            control.is_set("progress"),
             settings(&control).max_time,
         );
         let mut see =
@@ -303,7 +305,7 @@ fn rust_glmm_fit(spec: List, start: List, control: List) -> Robj {
 /// Estimates of a spec at given parameters.
 /// @noRd
 #[extendr]
-fn rust_glmm_estimates(spec: List, parameters: &[f64]) -> Robj {
+fn rust_glmm_estimates(spec: Fields, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, &[], |prepared| {
             Ok(list(estimates(prepared, parameters)?))
@@ -314,7 +316,7 @@ fn rust_glmm_estimates(spec: List, parameters: &[f64]) -> Robj {
 /// The objective at each column of `parameters` (one set of parameters after the other).
 /// @noRd
 #[extendr]
-fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
+fn rust_glmm_objective(spec: Fields, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, &[], |prepared| {
             let vary = prepared.vary;
@@ -333,7 +335,7 @@ fn rust_glmm_objective(spec: List, parameters: &[f64]) -> Robj {
 /// Exact gradient of the objective.
 /// @noRd
 #[extendr]
-fn rust_glmm_gradient(spec: List, parameters: &[f64]) -> Robj {
+fn rust_glmm_gradient(spec: Fields, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, &[], |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
@@ -351,7 +353,11 @@ fn rust_glmm_gradient(spec: List, parameters: &[f64]) -> Robj {
 /// Covariance of all estimates but the held ones (0-based), or `NULL`.
 /// @noRd
 #[extendr]
-fn rust_glmm_covariance(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
+fn rust_glmm_covariance(
+    spec: Fields,
+    parameters: &[f64],
+    held: &[i32],
+) -> Robj {
     guard(|| {
         with_model(&spec, held, |prepared| {
             prepared.vary = Vary::Modes;
@@ -365,7 +371,11 @@ fn rust_glmm_covariance(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
 /// The verdict on parameters, and the covariance that follows from its Hessian.
 /// @noRd
 #[extendr]
-fn rust_glmm_certificate(spec: List, parameters: &[f64], held: &[i32]) -> Robj {
+fn rust_glmm_certificate(
+    spec: Fields,
+    parameters: &[f64],
+    held: &[i32],
+) -> Robj {
     guard(|| {
         with_model(&spec, held, |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
@@ -443,7 +453,7 @@ fn square_or_null(matrix: Option<Vec<f64>>) -> Robj {
 /// Conditional variances of the random effects given the fixed ones, an array per core term.
 /// @noRd
 #[extendr]
-fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
+fn rust_glmm_cond_var(spec: Fields, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, &[], |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
@@ -461,7 +471,7 @@ fn rust_glmm_cond_var(spec: List, parameters: &[f64]) -> Robj {
 /// Leverage of each observation in the working linear model.
 /// @noRd
 #[extendr]
-fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
+fn rust_glmm_leverage(spec: Fields, parameters: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, &[], |prepared| {
             let (vary, x) = (prepared.vary, prepared.parameters(parameters)?);
@@ -476,14 +486,14 @@ fn rust_glmm_leverage(spec: List, parameters: &[f64]) -> Robj {
     })
 }
 
-fn pirls_tolerance(control: &List) -> Tolerance {
+fn pirls_tolerance(control: &Fields) -> Tolerance {
     let default = Tolerance::default();
-    let count = |name, otherwise| match number(control, name) {
+    let count = |name, otherwise| match control.number(name) {
         Some(value) => value as usize,
         None => otherwise,
     };
     Tolerance {
-        decrement: number(control, "pirls_tol").unwrap_or(default.decrement),
+        decrement: control.number("pirls_tol").unwrap_or(default.decrement),
         max_iterations: count("pirls_max_iter", default.max_iterations),
         max_halvings: count("pirls_max_halvings", default.max_halvings),
         ..default

@@ -4,6 +4,7 @@
 mod bootstrap;
 mod convert;
 mod error;
+mod fields;
 mod fit_all;
 mod fit_each;
 mod fit_many;

@@ -11,16 +11,17 @@ use rlmm_core::optimize::{OptSummary, Settings};
 use rlmm_core::{Basis, Design, LinearMixedModel, Result, Root};
 
 use crate::convert::{
-    array, columns, columns_of, count, covariances, effects, held, is_set,
-    list, settings, Data, Pairs, Shapes, Spec,
+    array, columns, columns_of, count, covariances, effects, held, list,
+    settings, Data, Pairs, Shapes, Spec,
 };
 use crate::error::guard;
+use crate::fields::Fields;
 use crate::optsum::{certificate_list, course, verdict};
 use crate::progress::Watch;
 
 // The model of a spec, its rows or sums and its basis, handed to `body`.
 fn with_model(
-    spec: &List,
+    spec: &Fields,
     body: impl FnOnce(&mut LinearMixedModel, &Data, &Basis) -> Result<Robj>,
 ) -> Result<Robj> {
     let spec = Spec::new(spec)?;
@@ -33,7 +34,7 @@ fn with_model(
 /// Fits a spec from `start` (empty: Lambda = I); see SPEC.md for what comes back.
 /// @noRd
 #[extendr]
-fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
+fn rust_lmm_fit(spec: Fields, start: &[f64], control: Fields) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?.controlled(&control);
         let held = held(&control);
@@ -45,8 +46,8 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
         model.hold(&held, &mut from)?;
         let settings = settings(&control);
         let mut watch = Watch::new(
-            is_set(&control, "verbose"),
-            is_set(&control, "progress"),
+            control.is_set("verbose"),
+            control.is_set("progress"),
             settings.max_time,
         );
         let summary =
@@ -66,7 +67,7 @@ fn rust_lmm_fit(spec: List, start: &[f64], control: List) -> Robj {
 /// The engine that a spec would be fitted with, and how its system would be stored.
 /// @noRd
 #[extendr]
-fn rust_lmm_engine(spec: List, control: List) -> Robj {
+fn rust_lmm_engine(spec: Fields, control: Fields) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?.controlled(&control);
         let given = spec.data()?;
@@ -183,7 +184,7 @@ fn rust_smallest_pivot(x: Robj, weights: Robj, n: i32) -> Robj {
 /// Estimates of a spec at a given theta.
 /// @noRd
 #[extendr]
-fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
+fn rust_lmm_estimates(spec: Fields, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, data, basis| {
             let theta = basis.from_given(theta);
@@ -195,7 +196,7 @@ fn rust_lmm_estimates(spec: List, theta: &[f64]) -> Robj {
 /// The objective at each column of `thetas` (one theta after the other).
 /// @noRd
 #[extendr]
-fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
+fn rust_lmm_objective(spec: Fields, thetas: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, _, basis| {
             let n_theta = model.n_theta().max(1);
@@ -211,7 +212,7 @@ fn rust_lmm_objective(spec: List, thetas: &[f64]) -> Robj {
 /// Conditional variances of the random effects over sigma^2, an array per core term.
 /// @noRd
 #[extendr]
-fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
+fn rust_lmm_cond_var(spec: Fields, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, data, basis| {
             let (theta, shapes) = (basis.from_given(theta), data.shapes());
@@ -227,7 +228,7 @@ fn rust_lmm_cond_var(spec: List, theta: &[f64]) -> Robj {
 /// Leverage of each observation.
 /// @noRd
 #[extendr]
-fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
+fn rust_lmm_leverage(spec: Fields, theta: &[f64]) -> Robj {
     guard(|| {
         with_model(&spec, |model, data, basis| {
             let theta = basis.from_given(theta);
@@ -243,7 +244,7 @@ fn rust_lmm_leverage(spec: List, theta: &[f64]) -> Robj {
 /// Gradient and Hessian in theta, `G` of each core term, and the verdict on `theta`.
 /// @noRd
 #[extendr]
-fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
+fn rust_lmm_derivatives(spec: Fields, theta: &[f64], exact: bool) -> Robj {
     guard(|| {
         let certificate = with_model(&spec, |model, _, basis| {
             let found = judged(model, basis, &basis.from_given(theta))?;
@@ -277,7 +278,7 @@ fn rust_lmm_derivatives(spec: List, theta: &[f64], exact: bool) -> Robj {
 /// @noRd
 #[extendr]
 fn rust_lmm_with_sigma(
-    spec: List,
+    spec: Fields,
     theta: &[f64],
     sigma: f64,
     contrasts: &[f64],

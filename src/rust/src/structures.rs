@@ -6,14 +6,15 @@ use extendr_api::prelude::*;
 use rlmm_core::covariance::{Part, Role, Structure};
 use rlmm_core::Result;
 
-use crate::convert::{array, element, list, missing};
+use crate::convert::{array, list};
 use crate::error::guard;
+use crate::fields::{missing, Fields};
 
-fn part(term: &List) -> Result<Part> {
-    let kind = element(term, "structure");
+fn part(term: &Fields) -> Result<Part> {
+    let kind = term.element("structure");
     let structure = Structure::from_name(kind.as_str().unwrap_or_default())?;
-    let size = element(term, "columns").len().max(1);
-    let indices = element(term, "theta");
+    let size = term.element("columns").len().max(1);
+    let indices = term.element("theta");
     let first = indices.as_integer_slice().and_then(|theta| theta.first());
     let start = first.map_or(0, |&first| (first - 1).max(0) as usize);
     Ok(Part::new(structure, size, start))
@@ -22,12 +23,12 @@ fn part(term: &List) -> Result<Part> {
 // One element for each term.
 fn by_term(
     random: &List,
-    mut of: impl FnMut(&List, &Part) -> Result<Robj>,
+    mut of: impl FnMut(&Fields, &Part) -> Result<Robj>,
 ) -> Robj {
     guard(|| {
         let mut found = Vec::with_capacity(random.len());
         for term in random.values() {
-            let term = term.as_list().ok_or_else(|| missing("random"))?;
+            let term = Fields::of(&term, "random")?;
             found.push(of(&term, &part(&term)?)?);
         }
         Ok(List::from_values(found).into_robj())
@@ -43,7 +44,7 @@ fn own<'a>(part: &Part, theta: &'a [f64]) -> Result<&'a [f64]> {
 #[extendr]
 fn rust_structures(random: List) -> Robj {
     by_term(&random, |term, part| {
-        let scale = element(term, "scale");
+        let scale = term.element("scale");
         let ones = vec![1.0; part.size];
         let rms = scale.as_real_slice().unwrap_or(&ones);
         if rms.len() != part.size {

@@ -6,16 +6,15 @@ use rlmm_core::factor::sums::{PairSums, Sums, TermSums};
 use rlmm_core::factor::sums_of_rows::Centre;
 use rlmm_core::{Error, Result};
 
-use crate::convert::{
-    array, element, integers, list, missing, number, numbers, Pairs, Spec,
-};
+use crate::convert::{array, list, Pairs, Spec};
 use crate::error::guard;
+use crate::fields::{missing, Fields};
 
 /// The sums of a spec's rows. `shift` and `beta0` are what is taken off X and y first; empty: the
 /// means and the least-squares fit of these rows.
 /// @noRd
 #[extendr]
-fn rust_lmm_sums(spec: List, shift: &[f64], beta0: &[f64]) -> Robj {
+fn rust_lmm_sums(spec: Fields, shift: &[f64], beta0: &[f64]) -> Robj {
     guard(|| {
         let spec = Spec::new(&spec)?;
         let design = spec.design()?;
@@ -77,52 +76,46 @@ fn pair_list(sums: &Sums, pair: &PairSums) -> Robj {
 ///
 /// # Errors
 /// `Dimension` where an element is missing or has another length than it should have.
-pub fn sums(of: &List) -> Result<Sums> {
-    let shift = numbers(of, "shift");
-    let lists = |name| match element(of, name).as_list() {
-        Some(list) => Ok(list),
-        None => Err(missing(name)),
-    };
-    let terms: Vec<TermSums> = lists("terms")?
-        .values()
-        .map(|term| term_sums(shift.len(), &term))
+pub fn sums(of: &Fields) -> Result<Sums> {
+    let shift = of.numbers("shift");
+    let terms: Vec<TermSums> = of
+        .list_of_fields("terms")?
+        .iter()
+        .map(|term| term_sums(shift.len(), term))
         .collect::<Result<_>>()?;
-    let pairs = lists("pairs")?
-        .values()
-        .map(|pair| pair_sums(&terms, &pair));
+    let pairs = of.list_of_fields("pairs")?;
+    let pairs = pairs.iter().map(|pair| pair_sums(&terms, pair));
     Ok(Sums {
-        n_eff: number(of, "n_eff").ok_or_else(|| missing("n_eff"))? as usize,
-        sum_log_weights: number(of, "sum_log_weights").unwrap_or(0.0),
-        beta0: numbers(of, "beta0"),
-        xx: numbers(of, "xx"),
-        xr: numbers(of, "xr"),
-        rr: number(of, "rr").ok_or_else(|| missing("rr"))?,
-        yy: number(of, "yy").ok_or_else(|| missing("yy"))?,
+        n_eff: of.number("n_eff").ok_or_else(|| missing("n_eff"))? as usize,
+        sum_log_weights: of.number("sum_log_weights").unwrap_or(0.0),
+        beta0: of.numbers("beta0"),
+        xx: of.numbers("xx"),
+        xr: of.numbers("xr"),
+        rr: of.number("rr").ok_or_else(|| missing("rr"))?,
+        yy: of.number("yy").ok_or_else(|| missing("yy"))?,
         pairs: pairs.collect::<Result<_>>()?,
         shift,
         terms,
     })
 }
 
-fn term_sums(p: usize, term: &Robj) -> Result<TermSums> {
-    let term = term.as_list().ok_or_else(|| missing("terms"))?;
-    let k = dimension(&term, "zz");
-    let zr = numbers(&term, "zr");
+fn term_sums(p: usize, term: &Fields) -> Result<TermSums> {
+    let k = dimension(term, "zz");
+    let zr = term.numbers("zr");
     let n_levels = zr.len() / k.max(1);
     Ok(TermSums {
         k,
         n_levels,
-        zz: blocks(k, k, n_levels, numbers(&term, "zz"))?,
-        xz: blocks(p, k, n_levels, numbers(&term, "xz"))?,
+        zz: blocks(k, k, n_levels, term.numbers("zz"))?,
+        xz: blocks(p, k, n_levels, term.numbers("xz"))?,
         zr,
     })
 }
 
-fn pair_sums(terms: &[TermSums], pair: &Robj) -> Result<PairSums> {
-    let pair = pair.as_list().ok_or_else(|| missing("pairs"))?;
+fn pair_sums(terms: &[TermSums], pair: &Fields) -> Result<PairSums> {
     // Indices are 1-based in R: zero becomes a level that there isn't.
     let indices = |name| -> Result<Vec<usize>> {
-        let values = integers(&pair, name)?.into_iter();
+        let values = pair.integers(name)?.into_iter();
         Ok(values.map(|i| i.wrapping_sub(1)).collect())
     };
     let of_pair = indices("terms")?;
@@ -135,7 +128,7 @@ fn pair_sums(terms: &[TermSums], pair: &Robj) -> Result<PairSums> {
     let levels = indices("a")?.into_iter().zip(indices("b")?);
     let levels: Vec<(u32, u32)> =
         levels.map(|(a, b)| (a as u32, b as u32)).collect();
-    let zz = blocks(ta.k, tb.k, levels.len(), numbers(&pair, "zz"))?;
+    let zz = blocks(ta.k, tb.k, levels.len(), pair.numbers("zz"))?;
     Ok(PairSums {
         terms: (*a, *b),
         levels,
@@ -144,8 +137,8 @@ fn pair_sums(terms: &[TermSums], pair: &Robj) -> Result<PairSums> {
 }
 
 // The first dimension of an array.
-fn dimension(of: &List, name: &'static str) -> usize {
-    let dim = element(of, name).get_attrib("dim");
+fn dimension(of: &Fields, name: &'static str) -> usize {
+    let dim = of.element(name).get_attrib("dim");
     let dim = dim.and_then(|dim| dim.as_integer_vector());
     dim.and_then(|dim| dim.first().copied()).unwrap_or(0).max(0) as usize
 }

@@ -1,0 +1,122 @@
+//! The elements of R's lists by name, as SPEC.md names them.
+
+use extendr_api::prelude::*;
+use rlmm_core::{Error, Result};
+
+/// An R list whose names are read once: to look at a value protects it from the garbage collector,
+/// which costs more than many comparisons of names.
+pub struct Fields {
+    values: List,
+    names: Vec<&'static str>,
+}
+
+impl From<List> for Fields {
+    fn from(values: List) -> Self {
+        let names = values.names().into_iter().flatten().collect();
+        Self { values, names }
+    }
+}
+
+impl TryFrom<&Robj> for Fields {
+    type Error = extendr_api::Error;
+
+    fn try_from(value: &Robj) -> extendr_api::Result<Self> {
+        List::try_from(value).map(Self::from)
+    }
+}
+
+impl Fields {
+    /// A list without elements.
+    pub fn none() -> Self {
+        Self::from(List::new(0))
+    }
+
+    /// The elements of an R list.
+    ///
+    /// # Errors
+    /// `Dimension`, with the name of what should be a list.
+    pub fn of(value: &Robj, what: &'static str) -> Result<Self> {
+        let list = value.as_list().ok_or_else(|| missing(what))?;
+        Ok(Self::from(list))
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// An element, `NULL` if there is none.
+    pub fn element(&self, name: &'static str) -> Robj {
+        let at = self.names.iter().position(|&key| key == name);
+        let found = at.and_then(|at| self.values.elt(at).ok());
+        found.unwrap_or_else(|| Robj::from(()))
+    }
+
+    /// An element that is a list with names.
+    ///
+    /// # Errors
+    /// `Dimension` if there is no such list.
+    pub fn fields(&self, name: &'static str) -> Result<Self> {
+        Self::of(&self.element(name), name)
+    }
+
+    /// Each of some R lists.
+    ///
+    /// # Errors
+    /// `Dimension`, with the name of what should be a list.
+    pub fn each(values: &List, what: &'static str) -> Result<Vec<Self>> {
+        values
+            .values()
+            .map(|value| Self::of(&value, what))
+            .collect()
+    }
+
+    /// An element that is a list of lists with names.
+    ///
+    /// # Errors
+    /// `Dimension` if there is no such list.
+    pub fn list_of_fields(&self, name: &'static str) -> Result<Vec<Self>> {
+        let value = self.element(name);
+        let list = value.as_list().ok_or_else(|| missing(name))?;
+        Self::each(&list, name)
+    }
+
+    /// An element as indices; negative ones are zero.
+    ///
+    /// # Errors
+    /// `Dimension` if there is no such element.
+    pub fn integers(&self, name: &'static str) -> Result<Vec<usize>> {
+        let value = self.element(name);
+        let slice = value.as_integer_slice().ok_or_else(|| missing(name))?;
+        Ok(slice.iter().map(|&i| i.max(0) as usize).collect())
+    }
+
+    /// An element as one number.
+    pub fn number(&self, name: &'static str) -> Option<f64> {
+        let value = self.element(name);
+        value
+            .as_real()
+            .or_else(|| value.as_integer().map(f64::from))
+    }
+
+    /// An element as numbers; none if there is no such element.
+    pub fn numbers(&self, name: &'static str) -> Vec<f64> {
+        self.element(name).as_real_vector().unwrap_or_default()
+    }
+
+    /// Whether an element is `TRUE` or a positive number.
+    pub fn is_set(&self, name: &'static str) -> bool {
+        let value = self.element(name);
+        value.as_bool().unwrap_or(false)
+            || value.as_integer().is_some_and(|i| i > 0)
+    }
+}
+
+/// The error for an element that must be there.
+pub fn missing(what: &'static str) -> Error {
+    Error::Dimension {
+        what,
+        expected: 1,
+        found: 0,
+    }
+}
