@@ -120,10 +120,26 @@ rows_of_columns <- function(columns, rows, n) {
   lapply(columns, \(column) {
     if (is.matrix(column)) {
       column[rows, , drop = FALSE]
-    } else if (length(column) == n) {
+    } else if (length(column) == n && n > 1L) {
       column[rows]
     } else {
       column
     }
   })
+}
+
+#' Some rows of a spec, with all levels of its terms
+#' @noRd
+spec_rows <- function(spec, rows) {
+  n <- length(spec$y)
+  for (name in c("y", "weights", "offset")) {
+    spec[[name]] <- spec[[name]][rows]
+  }
+  spec$x <- rows_of_columns(spec$x, rows, n)
+  spec$terms <- lapply(spec$terms, \(term) {
+    term$refs <- term$refs[rows]
+    term$z <- rows_of_columns(term$z, rows, n)
+    term
+  })
+  spec
 }

@@ -27,22 +27,16 @@ connected_rows <- function(refs) {
 #' The spec of some rows of a model, with their levels alone
 #' @noRd
 spec_of_rows <- function(spec, rows) {
-  n <- length(spec$y)
-  for (part in c("y", "weights", "offset")) {
-    spec[[part]] <- spec[[part]][rows]
-  }
-  spec$x <- rows_of_columns(spec$x, rows, n)
-  spec$terms <- lapply(spec$terms, term_of_rows, rows, n)
+  spec <- spec_rows(spec, rows)
+  spec$terms <- lapply(spec$terms, with_present_levels)
   spec
 }
 
-# A term with the levels that the rows have.
-term_of_rows <- function(term, rows, n) {
-  refs <- term$refs[rows]
-  known <- unique(refs)
-  term$refs <- match(refs, known)
-  term$n_levels <- length(known)
-  term$z <- rows_of_columns(term$z, rows, n)
+# A term with the levels that its rows have.
+with_present_levels <- function(term) {
+  present <- unique(term$refs)
+  term$refs <- match(term$refs, present)
+  term$n_levels <- length(present)
   term
 }
 

@@ -102,34 +102,6 @@ no_fits <- function(spec, n, reason) {
   ))
 }
 
-#' The part of a spec that belongs to some rows
-#' @noRd
-spec_rows <- function(spec, keep) {
-  n <- length(spec$y)
-  spec$x <- column_rows(spec$x, keep, n)
-  for (name in c("y", "weights", "offset")) {
-    if (!is.null(spec[[name]])) spec[[name]] <- spec[[name]][keep]
-  }
-  spec$terms <- lapply(spec$terms, \(term) {
-    term$refs <- term$refs[keep]
-    term$z <- column_rows(term$z, keep, n)
-    term
-  })
-  spec
-}
-
-column_rows <- function(columns, keep, n) {
-  lapply(columns, \(column) {
-    if (is.matrix(column)) {
-      column[keep, , drop = FALSE]
-    } else if (length(column) == n && n > 1L) {
-      column[keep]
-    } else {
-      column
-    }
-  })
-}
-
 #' Puts parts together, row by row
 #' @noRd
 bind_parts <- function(parts) {

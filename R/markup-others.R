@@ -9,8 +9,7 @@ markup.rlmm_nlmm <- function(
   ...
 ) {
   warn_of_dots(...)
-  check_digits(digits)
-  writer <- markup_writer(type)
+  writer <- markup_writer(type, digits)
   shown <- list(
     methTitle = nonlinear_title(x),
     formula = x$formula,
@@ -44,8 +43,7 @@ markup.rlmm_lmList <- function(
   ...
 ) {
   warn_of_dots(...)
-  check_digits(digits)
-  writer <- markup_writer(type)
+  writer <- markup_writer(type, digits)
   cells <- coefficient_cells(as.matrix(stats::coef(x)), digits)
   colnames(cells)[1L] <- "Groups"
   call <- paste0("Coefficients by group: `", deparse_one(attr(x, "call")), "`")

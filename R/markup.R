@@ -62,8 +62,7 @@ markup.summary.rlmm <- function(
   ...
 ) {
   warn_of_dots(...)
-  check_digits(digits)
-  writer <- markup_writer(type)
+  writer <- markup_writer(type, digits)
   cells <- coefficient_cells(coef.summary.rlmm(x), digits)
   tables <- list(cells, format(x$varcor, digits = digits))
   paragraphs <- c(
@@ -88,8 +87,7 @@ markup.VarCorr.rlmm <- function(
   ...
 ) {
   warn_of_dots(...)
-  check_digits(digits)
-  writer <- markup_writer(type)
+  writer <- markup_writer(type, digits)
   as_markup(c(
     list(markup_table(format(x, digits = digits), writer)),
     lapply(joined_notes(attr(x, "held")), markup_paragraph, writer)
@@ -105,8 +103,7 @@ markup.anova <- function(
   ...
 ) {
   warn_of_dots(...)
-  check_digits(digits)
-  writer <- markup_writer(type)
+  writer <- markup_writer(type, digits)
   heading <- unlist(strsplit(attr(x, "heading"), "\n", fixed = TRUE))
   heading <- heading[nzchar(heading)]
   as_markup(c(
@@ -263,7 +260,10 @@ comparison_cells <- function(x, digits) {
 
 # Languages ---------------------------------------------------------------
 
-markup_writer <- function(type) {
+#' The functions that write a language, once the arguments of `markup()` are checked
+#' @noRd
+markup_writer <- function(type, digits) {
+  check_digits(digits)
   type <- one_of(type, c("markdown", "html", "latex"), "type")
   markup_writers[[type]]
 }

@@ -26,7 +26,7 @@ merge_equal_rows <- function(spec) {
   if (length(counts) > n / 2) {
     return(list(spec = spec))
   }
-  merged <- spec_of_distinct(spec, match(seq_along(counts), at), n)
+  merged <- spec_rows(spec, match(seq_along(counts), at))
   merged$counts <- as.double(counts)
   list(spec = merged, at = at)
 }
@@ -79,19 +79,6 @@ code_of_rows <- function(columns, n) {
     code <- match(code, unique(code))
   }
   code
-}
-
-spec_of_distinct <- function(spec, rows, n) {
-  for (name in c("y", "weights", "offset")) {
-    spec[[name]] <- spec[[name]][rows]
-  }
-  spec$x <- rows_of_columns(spec$x, rows, n)
-  spec$terms <- lapply(spec$terms, \(term) {
-    term$refs <- term$refs[rows]
-    term$z <- rows_of_columns(term$z, rows, n)
-    term
-  })
-  spec
 }
 
 #' Estimates of a spec of distinct rows, for all rows

@@ -58,37 +58,18 @@ NULL
 
 # By package: the generics whose method for lme4's object is the right answer for ours. A generic
 # that a version of its package doesn't have is passed over.
-via_lme4_generics <- list(
+lme4_generics <- list(
   insight = c(
     ".get_sigma",
     "ellipsis_info",
-    "find_algorithm",
-    "find_formula",
-    "find_parameters",
-    "find_statistic",
-    "find_transformation",
-    "get_call",
-    "get_data",
-    "get_datagrid",
     "get_deviance",
     "get_df",
     "get_dispersion",
     "get_loglikelihood",
-    "get_modelmatrix",
-    "get_parameters",
-    "get_predicted",
-    "get_random",
-    "get_residuals",
     "get_sigma",
     "get_simulated",
-    "get_statistic",
     "get_variance",
-    "get_varcov",
     "is_converged",
-    "link_function",
-    "link_inverse",
-    "model_info",
-    "n_obs",
     "n_parameters",
     "null_model"
   ),
@@ -153,29 +134,16 @@ via_lme4_generics <- list(
   ),
   datawizard = c("standardize", "unstandardize"),
   effectsize = c("effectsize", "eta_squared", "standardize_parameters"),
-  marginaleffects = c(
-    "get_coef",
-    "get_predict",
-    "sanitize_model_specific",
-    "set_coef"
-  ),
   ggeffects = c("hypothesis_test", "test_predictions"),
-  effects = "Effect",
   car = c(
     "Anova",
-    "Confint",
     "S",
-    "deltaMethod",
     "has_intercept",
     "infIndexPlot",
     "influencePlot",
-    "linearHypothesis",
-    "matchCoefs",
     "outlierTest",
-    "powerTransform",
-    "vif"
+    "powerTransform"
   ),
-  multcomp = "modelparm",
   clubSandwich = c(
     "coef_CS",
     "model_matrix",
@@ -256,39 +224,39 @@ via_lme4_generics <- list(
   prediction = c("find_data", "prediction")
 )
 
-# Generics of which fits can have what lme4 has no counterpart of, such as covariance structures:
-# their methods ask for nothing but fixed effects, their covariance and predictions.
-generics_of_fixed <- c(
-  "Confint",
-  "Effect",
-  "deltaMethod",
-  "find_algorithm",
-  "find_formula",
-  "find_parameters",
-  "find_statistic",
-  "find_transformation",
-  "get_call",
-  "get_coef",
-  "get_data",
-  "get_datagrid",
-  "get_modelmatrix",
-  "get_parameters",
-  "get_predict",
-  "get_predicted",
-  "get_random",
-  "get_residuals",
-  "get_statistic",
-  "get_varcov",
-  "linearHypothesis",
-  "link_function",
-  "link_inverse",
-  "matchCoefs",
-  "model_info",
-  "modelparm",
-  "n_obs",
-  "sanitize_model_specific",
-  "set_coef",
-  "vif"
+# Likewise of generics that ask for nothing but fixed effects, their covariance and predictions: they
+# answer for fits too that lme4 has no counterpart of, those with a covariance structure for one.
+fixed_generics <- list(
+  insight = c(
+    "find_algorithm",
+    "find_formula",
+    "find_parameters",
+    "find_statistic",
+    "find_transformation",
+    "get_call",
+    "get_data",
+    "get_datagrid",
+    "get_modelmatrix",
+    "get_parameters",
+    "get_predicted",
+    "get_random",
+    "get_residuals",
+    "get_statistic",
+    "get_varcov",
+    "link_function",
+    "link_inverse",
+    "model_info",
+    "n_obs"
+  ),
+  marginaleffects = c(
+    "get_coef",
+    "get_predict",
+    "sanitize_model_specific",
+    "set_coef"
+  ),
+  effects = "Effect",
+  car = c("Confint", "deltaMethod", "linearHypothesis", "matchCoefs", "vif"),
+  multcomp = "modelparm"
 )
 
 # Generics whose methods for lme4's object are those of broom.mixed, which isn't loaded with them.
@@ -307,7 +275,7 @@ utils::globalVariables(c(".Generic", ".GenericDefEnv"))
 #' The generic and the package that it belongs to are known from the dispatch.
 #' @noRd
 via_lme4 <- function(...) {
-  is_of_fixed <- .Generic %in% generics_of_fixed
+  is_of_fixed <- .Generic %in% unlist(fixed_generics)
   convert <- if (is_of_fixed) as_merMod_for_fixed else as_merMod
   call_again(.Generic, .GenericDefEnv, convert, ...)
 }
@@ -370,7 +338,8 @@ names_in_call <- function(written) {
 # Registration ------------------------------------------------------------
 
 .onLoad <- function(libname, pkgname) {
-  when_loaded(via_lme4_generics, via_lme4)
+  when_loaded(lme4_generics, via_lme4)
+  when_loaded(fixed_generics, via_lme4)
   when_loaded(via_broom_mixed_generics, via_broom_mixed)
   when_loaded(via_lmertest_generics, via_lmertest)
   offer_to_marginaleffects()
