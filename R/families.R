@@ -6,8 +6,9 @@
 # * `whole`: what must be whole numbers: "successes", "counts" or nothing.
 # * `shape`: `NULL`, or a list: `name` of the shape, `words` for it, `dispersion` (does it divide
 #   the log-likelihood?). Unless it is a dispersion also `start` (of the response), `make` (the
-#   family object at a shape and a link) and `no_overdispersion` (at which shapes and mean response
-#   a Poisson model fits as well, and what the shape tends to).
+#   family object at a shape and a link), `no_overdispersion` (at which shapes and mean response a
+#   Poisson model fits as well, and what the shape tends to; `NULL` where none does) and `read` (the
+#   shape that a family object holds elsewhere than in its element `name`).
 # * `information`: those that the Laplace approximation can have, the default first; `NULL`: all.
 # * `draw`: responses with means `mu`; of a binomial, proportions. `mu` and `weights` run along rows
 #   first; `dispersion` is that of each observation.
@@ -171,6 +172,7 @@ families <- list(
       dispersion = FALSE,
       start = \(y) start_theta(y),
       make = \(shape, link) nb_family(shape, link),
+      read = \(family) family_theta(family),
       no_overdispersion = list(
         at = \(shape, mean) shape >= 1e3 * mean,
         limit = "theta tends to infinity"
@@ -421,5 +423,24 @@ check_nb_link <- function(link) {
     ),
     c("rlmm_error_family", "rlmm_error_argument"),
     arg = "link"
+  )
+}
+
+#' Theta of a negative binomial family
+#' @noRd
+family_theta <- function(family) {
+  theta <- family$theta %||%
+    get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
+    suppressWarnings(as.double(gsub("^[^(]*\\(|\\)$", "", family$family)))
+  if (is_number(theta) && is.finite(theta) && theta > 0) {
+    return(theta)
+  }
+  abort_rlmm(
+    c(
+      "The negative binomial family must have a known, positive theta.",
+      x = paste0("It is ", family$family, "."),
+      i = "For example `MASS::negative.binomial(2)`."
+    ),
+    "rlmm_error_family"
   )
 }

@@ -81,25 +81,6 @@ core_family <- function(family) {
   }
 }
 
-#' Theta of a negative binomial family
-#' @noRd
-family_theta <- function(family) {
-  theta <- family$theta %||%
-    get0(".Theta", envir = environment(family$variance), inherits = FALSE) %||%
-    suppressWarnings(as.double(gsub("^[^(]*\\(|\\)$", "", family$family)))
-  if (is_number(theta) && is.finite(theta) && theta > 0) {
-    return(theta)
-  }
-  abort_rlmm(
-    c(
-      "The negative binomial family must have a known, positive theta.",
-      x = paste0("It is ", family$family, "."),
-      i = "For example `MASS::negative.binomial(2)`."
-    ),
-    "rlmm_error_family"
-  )
-}
-
 #' Whether the variance has a dispersion parameter, which is estimated
 #' @noRd
 has_dispersion <- function(family) is_dispersed(core_family(family))
@@ -107,14 +88,12 @@ has_dispersion <- function(family) is_dispersed(core_family(family))
 #' The known shape of a family object; `NA`: it is to be estimated
 #' @noRd
 family_shape <- function(family) {
-  name <- family_row(core_family(family))$shape$name
-  if (is.null(family[[name]]) && name == "phi") {
-    return(NA_real_)
+  shape <- family_row(core_family(family))$shape
+  value <- family[[shape$name]]
+  if (is.null(shape$read) || isTRUE(is.na(value))) {
+    return(value %||% NA_real_)
   }
-  if (isTRUE(is.na(family[[name]]))) {
-    return(NA_real_)
-  }
-  if (name == "theta") family_theta(family) else family[[name]]
+  shape$read(family)
 }
 
 #' Whether a family has a shape other than a dispersion

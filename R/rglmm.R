@@ -224,19 +224,19 @@ fit_generalized <- function(design, start, call, verbose) {
 #' Tell of counts without overdispersion
 #' @noRd
 report_poisson <- function(fit) {
-  row <- family_row(fit$glmm$family)$shape
+  poisson <- family_row(fit$glmm$family)$shape$no_overdispersion
+  if (is.null(poisson) || !estimates_parameter(fit$glmm)) {
+    return(invisible())
+  }
   shape <- fit$glmm$shape
-  if (
-    !estimates_parameter(fit$glmm) ||
-      !row$no_overdispersion$at(shape, mean(fit$fitted %||% 1))
-  ) {
+  if (!poisson$at(shape, mean(fit$fitted %||% 1))) {
     return(invisible())
   }
   inform_rlmm(
     c(
       paste0(
         "The counts show no overdispersion: ",
-        row$no_overdispersion$limit,
+        poisson$limit,
         "."
       ),
       i = paste0(

@@ -224,8 +224,9 @@ lme4_generics <- list(
   prediction = c("find_data", "prediction")
 )
 
-# Likewise of generics that ask for nothing but fixed effects, their covariance and predictions: they
-# answer for fits too that lme4 has no counterpart of, those with a covariance structure for one.
+# By package: the generics that ask for nothing but fixed effects, their covariance and predictions.
+# They answer for fits too that lme4 has no counterpart of, those with a covariance structure for
+# one.
 fixed_generics <- list(
   insight = c(
     "find_algorithm",
