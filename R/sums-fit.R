@@ -84,17 +84,21 @@ sums_spec <- function(numbers, random, reml, sigma) {
 # Fixed effects -------------------------------------------------------------
 
 # A column is dropped if less than this share of its square is left by those before it: the
-# rounding errors of sums hide what is smaller.
+# rounding errors of sums hide what is smaller. A constant column leaves rounding errors of its own.
 least_share <- 1e-10
+least_spread_share <- 1e-12
 
 #' Which columns of X to keep, from their products
 #' @noRd
 independent_sums <- function(sums, names, policy) {
   left <- centred_products(sums)
-  whole <- diag(left)
+  least <- pmax(
+    least_share * diag(left),
+    least_spread_share * diag(sums$xx)
+  )
   kept <- integer()
   for (j in seq_along(names)) {
-    if (left[j, j] > least_share * whole[j]) {
+    if (left[j, j] > least[j]) {
       kept <- c(kept, j)
       left <- left - tcrossprod(left[, j]) / left[j, j]
     }

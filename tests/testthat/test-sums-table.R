@@ -515,3 +515,70 @@ test_that("predictions for Arrow's tables and readers", {
   set <- arrow("open_dataset")(folder)
   expect_equal(unname(predict(fit, set)), unname(fitted(fit)))
 })
+
+test_that("dates and times of SQLite are numbers, or text, by their declaration", {
+  for (package in c("DBI", "RSQLite", "dplyr", "dbplyr")) {
+    skip_if_not_installed(package)
+  }
+  set.seed(8)
+  n <- 300
+  rows <- data.frame(
+    g = sample(letters[1:9], n, TRUE),
+    day = as.Date("2026-01-01") + sample(0:90, n, TRUE),
+    moment = as.POSIXct("2026-01-01", tz = "UTC") + sample(1e6, n)
+  )
+  rows$y <- 0.02 *
+    as.numeric(rows$day) +
+    rnorm(9)[match(rows$g, letters)] +
+    rnorm(n)
+  con <- DBI::dbConnect(
+    RSQLite::SQLite(),
+    ":memory:",
+    extended_types = TRUE
+  )
+  on.exit(DBI::dbDisconnect(con))
+  DBI::dbWriteTable(con, "numbers", rows)
+  DBI::dbExecute(
+    con,
+    "CREATE TABLE texts (g TEXT, day DATE, moment DATETIME, y REAL)"
+  )
+  text <- rows
+  text$day <- as.character(text$day)
+  text$moment <- format(text$moment, "%Y-%m-%d %H:%M:%S")
+  DBI::dbWriteTable(con, "texts", text, append = TRUE)
+  numbers <- dplyr::tbl(con, "numbers")
+  expect_s3_class(as.data.frame(numbers)$day, "Date")
+  same <- \(formula, table) {
+    fit <- rlmm(formula, rows)
+    found <- rlmm(formula, dplyr::tbl(con, table))
+    expect_equal(fixef(found), fixef(fit), tolerance = 1e-7)
+    expect_equal(REMLcrit(found), REMLcrit(fit), tolerance = 1e-9)
+  }
+  for (table in c("numbers", "texts")) {
+    same(y ~ day + (1 | g), table)
+    same(y ~ moment + (1 | g), table)
+  }
+  same(y ~ (day > as.Date("2026-02-01")) + (1 | g), "numbers")
+})
+
+test_that("dates and times as engines write them", {
+  skip_if_not_installed("dbplyr", "2.5.0")
+  rows <- data.frame(
+    g = letters[1:5],
+    day = as.Date("2026-01-01") + 0:4,
+    moment = as.POSIXct("2026-01-01", tz = "UTC") + 0:4,
+    y = c(1, 3, 2, 5, 4)
+  )
+  written <- \(dialect) {
+    sql <- rlmm_sums_sql(y ~ day + moment + (1 | g), rows, dialect = dialect)
+    paste(sql, collapse = "")
+  }
+  expect_match(
+    written("postgres"),
+    "date_part('epoch', \"moment\")",
+    fixed = TRUE
+  )
+  expect_match(written("spark"), "CAST(`moment` AS DOUBLE)", fixed = TRUE)
+  expect_match(written("spark"), "datediff(`day`, '1970-01-01')", fixed = TRUE)
+  expect_match(written("mysql"), "unix_timestamp(`moment`)", fixed = TRUE)
+})

@@ -408,3 +408,14 @@ test_that("a diagnosis of sums leaves out what needs rows", {
   skip_if_not_installed("lattice")
   expect_length(plot(diagnosis), 1L)
 })
+
+test_that("a constant column that isn't where it was taken for is dropped", {
+  n <- 600
+  off <- 1 - 0.4567
+  xx <- n * rbind(c(1, off), c(off, off^2))
+  # As large a rounding error as sums of so many rows have.
+  xx[2, 2] <- xx[2, 2] * (1 + 1e-15)
+  sums <- list(xx = xx)
+  names <- c("(Intercept)", "x")
+  expect_identical(independent_sums(sums, names, "ignore"), 1L)
+})
