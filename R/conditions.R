@@ -272,9 +272,9 @@ core_error_texts <- list(
   }
 )
 
-#' How much memory a model needs, and how much there is
+#' How much memory a model needs, and how much there is, or how much the user allows
 #' @noRd
-memory_text <- function(gib, free) {
+memory_text <- function(gib, free, limit = Inf) {
   gib_text <- \(gib) paste(format(gib, digits = 2L), "GiB")
   needs <- sprintf(
     "The factor of the crossed random effects needs %s.",
@@ -283,7 +283,10 @@ memory_text <- function(gib, free) {
   if (is.null(free) || is.na(free)) {
     return(needs)
   }
-  paste(needs, sprintf("%s are left.", gib_text(free)))
+  # The core has the limit as a whole number of bytes.
+  is_limit <- free >= limit - 2^-30
+  room <- if (is_limit) "`memory_limit` allows %s." else "%s are left."
+  paste(needs, sprintf(room, gib_text(free)))
 }
 
 four_digits <- function(x) format(x, digits = 4L)

@@ -213,7 +213,8 @@ fit_generalized <- function(design, start, call, verbose) {
   est <- with_terms_named(
     core_glmm_fit(design$spec, start, control_of_core, make),
     design$random,
-    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
+    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor.",
+    control$memory_limit
   )
   fit <- make(est)
   report_fit(fit, design$spec)

@@ -235,7 +235,8 @@ fit_linear <- function(design, start, call, verbose) {
   est <- with_terms_named(
     core_fit(design$spec, design$theta, control_of_core, make),
     design$random,
-    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor."
+    "Fit without `engine = \"exact\"`: the iterative engine needs no such factor.",
+    control$memory_limit
   )
   fit <- make(est)
   if (is_verbose && !has_rows) {

@@ -11,6 +11,30 @@ test_that("a model that doesn't fit in memory names its crossed terms", {
   })
 })
 
+test_that("a refusal under memory_limit speaks of the limit, not of the machine", {
+  set.seed(7)
+  d <- data.frame(
+    g = factor(c(1:600, 1:600)),
+    h = factor(sample(500, 1200, TRUE))
+  )
+  d$y <- rnorm(1200)
+  d$z <- rbinom(1200, 1, 0.5)
+  control <- rlmm_control(engine = "exact", memory_limit = 1e-6)
+  said <- "`memory_limit` allows 1e-06 GiB."
+  expect_error(
+    rlmm(y ~ 1 + (1 | g) + (1 | h), d, control = control),
+    said,
+    fixed = TRUE,
+    class = "rlmm_error_too_large"
+  )
+  expect_error(
+    rglmm(z ~ 1 + (1 | g) + (1 | h), d, binomial, control = control),
+    said,
+    fixed = TRUE,
+    class = "rlmm_error_too_large"
+  )
+})
+
 test_that("what doesn't fit in memory is refused by name, and R lives", {
   skip_on_os(c("windows", "mac", "solaris"))
   skip_if(!nzchar(Sys.which("bash")))
