@@ -49,12 +49,12 @@ bootstrap_variances <- function(x) {
   cbind(do.call(cbind, terms), scale_columns(x))
 }
 
-# By which Lambda is multiplied in each replicate.
+# The number by which Lambda is multiplied in each replicate.
 effects_scale <- function(x) {
   if (isFALSE(x$fit$relative)) 1 else x$sigma
 }
 
-# Sigma of a linear model; the dispersion's root, or the other parameter, of a generalized one.
+# Sigma of a linear model; of a generalized one the dispersion's root, or the other parameter.
 scale_columns <- function(x) {
   fit <- x$fit
   if (has_scale(fit) && !fit$known_sigma) {
@@ -127,7 +127,7 @@ is_separated_replicate <- function(x) {
   !is.na(found) & found
 }
 
-# By how much each fixed effect of each replicate moves the linear predictor at most.
+# The most that each fixed effect of each replicate moves the linear predictor.
 largest_contributions <- function(x) {
   fit <- x$fit
   columns <- abs(column_matrix(fixed_columns(fit), nrow(fit$frame)))

@@ -262,7 +262,7 @@ lowest_correlations <- function(object) {
 
 #' Standard deviations and correlations, sigma if it is estimated, and their standard errors
 #'
-#' Without its data a linear fit has no standard errors of these.
+#' A linear fit without its data has no standard errors of its variance parameters.
 #' @noRd
 variance_estimates <- function(object) UseMethod("variance_estimates")
 

@@ -354,7 +354,7 @@ core_glmm_cond_var <- function(spec, parameters) {
 }
 
 core_glmm_leverage <- function(spec, parameters) {
-  # That of all equal rows together is divided among them.
+  # The leverage of all equal rows together is divided among them.
   merged <- merge_equal_rows(spec)
   found <- unwrap(rust_glmm_leverage(merged$spec, as.double(parameters)))
   if (is.null(merged$at)) {

@@ -1,6 +1,6 @@
 # The checks of a diagnosis, a finding for each.
 
-# Each a function of the facts that gives findings, or `NULL` where it has nothing to say.
+# Each check is a function of the facts that gives findings, or `NULL` where it has nothing to say.
 diagnostic_checks <- list(
   Convergence = \(facts) convergence_finding(facts$fit),
   Singularity = \(facts) singularity_finding(facts$fit),

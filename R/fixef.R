@@ -39,7 +39,7 @@ fixef.rlmm <- function(object, add.dropped = FALSE, ...) {
   stats::setNames(object$beta[all_names], all_names)
 }
 
-# With those of a large factor's levels, in the order of the formula.
+# All fixed effects, those of a large factor's levels too, in the order of the formula.
 all_coefficients_of <- function(fit, add.dropped) {
   large <- fit$fixed$large
   names <- column_names(full_fixed_columns(fit))

@@ -81,7 +81,7 @@ ridge_plot <- function(drawn, ...) {
   draw_with(lattice::xyplot, defaults, ...)
 }
 
-# From the top down, so that each curve stands before the one above it.
+# A panel of ridges, drawn from the top down, so that each curve stands before the one above it.
 ridge_panel <- function(x, y, base, subscripts, ...) {
   lattice::panel.grid(h = 0, v = -1)
   lattice::panel.abline(v = 0, col = plot_red)

@@ -209,7 +209,7 @@ cell_sum <- function(effect, cells) {
 
 #' z' C z of all terms as a sum of squares, |L^-1 P Lambda' z|^2
 #'
-#' This sum takes a solve for each row, and keeps the digits.
+#' A sum of squares takes a solve for each row, and keeps the digits.
 #' @noRd
 spherical_variance <- function(effects, parts) {
   n <- length(effects[[1L]]$refs)
@@ -320,7 +320,7 @@ prediction_covariance <- function(rows, parts, fixed = TRUE) {
   total
 }
 
-# From the effects of levels that the fit has seen.
+# The covariance between rows that comes from the effects of levels that the fit has seen.
 levels_covariance <- function(rows, parts) {
   z <- do.call(rbind, lapply(rows$effects, effect_zt, parts = parts))
   if (is.null(z)) {

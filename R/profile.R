@@ -354,7 +354,7 @@ profile_row <- function(problem, name, point) {
   variances <- profiled_values(problem, state$theta, state$sigma)
   row <- c(point$zeta, variances, state$beta)
   names(row) <- c(".zeta", names(problem$values))
-  # As it was set, without the rounding errors of the way there.
+  # The profiled parameter is as it was set, without the rounding errors of the way there.
   row[[name]] <- point$value
   row
 }

@@ -84,7 +84,7 @@ join_portions <- function(found) {
   do.call(Map, c(list(join), found))
 }
 
-# With missing values for those whose portion was not begun.
+# Results of all n fits: missing values for those whose portion was not begun.
 as_undone <- function(found, n) {
   n_undone <- n - length(found$done)
   if (n_undone == 0L) {

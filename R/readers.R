@@ -93,7 +93,7 @@ next_chunk <- function(reader) {
   if (!is.null(chunk)) check_chunk(chunk)
 }
 
-# Of tables ---------------------------------------------------------------------
+# Tables ------------------------------------------------------------------------
 
 #' What a function of data frames returns for the rows of a table, together
 #' @param table Data for which [is_summed_up()] holds.

@@ -24,9 +24,9 @@
 #' @param scaled Divide by sigma? (Quantile residuals are not.)
 #' @param seed For quantile residuals: a seed for the random part; the state of the generator is
 #'   then restored afterwards.
-#' @param newdata Other rows with the response and all variables, such as those that a fit of sums or
-#'   of a table doesn't hold; a data frame, or what [rlmm_sums()] takes. A row in which one of them is
-#'   missing has none.
+#' @param newdata Other rows with the response and all variables, such as those that a fit of sums
+#'   or of a table doesn't hold; a data frame, or what [rlmm_sums()] takes. A row in which one of
+#'   them is missing has none.
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples

@@ -89,8 +89,8 @@
 #' rounded. Variables are computed row by row, but for bases such as `poly(x, 2)`; rows with
 #' missing values are left out.
 #'
-#' Of a data frame of 5,000 rows and more, too, the fit works through the distinct rows, where these
-#' are at most half of them; nothing else of it shows that.
+#' A data frame of 5,000 rows and more is treated likewise: the fit works through the distinct rows,
+#' where these are at most half of them; nothing else of it shows that.
 #'
 #' @section Separation: Where all responses of a cell of the fixed effects are alike (all zero,
 #' say), a fixed effect may have no finite estimate: the likelihood keeps rising as it grows. Such a

@@ -55,8 +55,8 @@
 #' aren't made: the levels are eliminated like random effects that have no penalty. The fit is the
 #' same. [summary()][summary.rlmm] and `vcov()` are those of the other coefficients, beside the
 #' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors, and
-#' [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends by the
-#' other variables, averaged over the levels of the factor. What needs the model matrix itself
+#' [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends by
+#' the other variables, averaged over the levels of the factor. What needs the model matrix itself
 #' (standard errors of predictions with random effects, Kenward and Roger's method, robust standard
 #' errors, `influence()`) says that it isn't available.
 #'

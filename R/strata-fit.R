@@ -55,7 +55,7 @@ with_weights <- function(design, weights) {
   design
 }
 
-# Where to start: at what is known of these levels.
+# The start of the search: the log ratios of a fit that knows all these levels, or none.
 known_ratios <- function(known, levels) {
   gamma <- known$log_ratio[match(levels, known$levels)]
   if (is.null(known) || anyNA(gamma)) {

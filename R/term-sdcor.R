@@ -18,7 +18,7 @@ term_sdcor <- function(theta, term, roles) {
   list(value = value, is_sd = is_sd)
 }
 
-# From the lower triangle of Lambda, of which row r has the length sd_r.
+# Standard deviations and correlations from the lower triangle of Lambda: row r has the length sd_r.
 factor_variances <- function(theta, roles, k) {
   element <- \(r, s) theta[, roles$row == r & roles$col == s]
   rows <- lapply(seq_len(k), \(r) {

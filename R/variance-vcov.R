@@ -203,8 +203,8 @@ boundary_theta <- function(fit, tol = 1e-4) {
   unlist(at_edge)
 }
 
-# Which elements of theta are in a column of Lambda that is zero. Those below its diagonal add to
-# the variances of other columns only: the likelihood is flat in them.
+# Which elements of theta are in a zero column of Lambda. Below the diagonal of such a column
+# they add to the variances of other columns only: the likelihood is flat in them.
 in_empty_column <- function(is_zero, term) {
   if (!is_unstructured(term$structure)) {
     return(FALSE)
