@@ -153,13 +153,19 @@ robust_tests <- function(fit, ddf, type, cluster) {
 
 # Tests by a robust covariance, with degrees of freedom that are its own.
 sandwich_tests <- function(found) {
+  scaled_tests("satterthwaite", found, robust_df, robust_scale)
+}
+
+# Tests by a covariance that was found, with functions for the degrees of freedom of one row, and for
+# the scale and the degrees of freedom of several.
+scaled_tests <- function(ddf, found, row_df, scale) {
   list(
-    ddf = "satterthwaite",
+    ddf = ddf,
     covariance = found$covariance,
-    row_df = \(L) robust_df(found, L),
+    row_df = \(L) row_df(found, L),
     joint = \(L, difference) {
       f <- wald_f(L, difference, found$covariance)
-      c(list(f = f), robust_scale(found, L))
+      c(list(f = f), scale(found, L))
     }
   )
 }
@@ -211,15 +217,7 @@ satterthwaite_tests <- function(fit, covariance) {
 
 kenward_roger_tests <- function(fit) {
   found <- kenward_roger(fit)
-  list(
-    ddf = "kenward-roger",
-    covariance = found$covariance,
-    row_df = \(L) kenward_roger_df(found, L),
-    joint = \(L, difference) {
-      f <- wald_f(L, difference, found$covariance)
-      c(list(f = f), kenward_roger_scale(found, L))
-    }
-  )
+  scaled_tests("kenward-roger", found, kenward_roger_df, kenward_roger_scale)
 }
 
 # A combination of coefficients has the least of their degrees of freedom.

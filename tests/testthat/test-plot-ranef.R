@@ -1,13 +1,5 @@
 skip_if_not_installed("lattice")
 
-draws <- function(plot) {
-  file <- withr::local_tempfile(fileext = ".pdf")
-  grDevices::pdf(file)
-  on.exit(grDevices::dev.off())
-  print(plot)
-  file.exists(file)
-}
-
 test_that("a caterpillar has the modes in the order of the first effect, with their intervals", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   modes <- ranef(fit)

@@ -3,13 +3,6 @@
 skip_if_not_installed("lattice")
 
 panel <- function(plot, i = 1L) plot$panel.args[[i]]
-draws <- function(plot) {
-  file <- withr::local_tempfile(fileext = ".pdf")
-  grDevices::pdf(file)
-  on.exit(grDevices::dev.off())
-  print(plot)
-  file.exists(file)
-}
 
 test_that("plot() shows residuals against fitted values", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)

@@ -52,23 +52,7 @@ expect_lme4 <- function(fit, reference, name) {
     unlist(reference$objective),
     name
   )
-  best <- reference$optimum
-  expect_lte(
-    fit$dev$objective - best$objective,
-    1e-6,
-    label = paste(name, "objective above lme4's best")
-  )
-  expect_lt(
-    max(0, abs(fixef(fit) - unlist(best$beta)) / unlist(best$se)),
-    2e-3,
-    label = paste(name, "beta")
-  )
-  expect_equal(
-    sigma(fit),
-    best$sigma,
-    tolerance = 1e-3,
-    label = paste(name, "sigma")
-  )
+  expect_best(fit, reference$optimum, name, 2e-3)
 }
 
 # lme4 2 stops its search for the dispersion, within each evaluation, some 1e-5 short of the end:

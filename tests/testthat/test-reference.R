@@ -18,23 +18,7 @@ expect_reference <- function(name) {
     1e-9,
     label = paste(name, "objective: relative error")
   )
-  best <- reference$optimum
-  expect_lte(
-    fit$dev$objective - best$objective,
-    1e-6,
-    label = paste(name, "objective above lme4's best")
-  )
-  expect_lt(
-    max(0, abs(fixef(fit) - unlist(best$beta)) / unlist(best$se)),
-    1e-3,
-    label = paste(name, "beta")
-  )
-  expect_equal(
-    sigma(fit),
-    best$sigma,
-    tolerance = 1e-3,
-    label = paste(name, "sigma")
-  )
+  expect_best(fit, reference$optimum, name, 1e-3)
 }
 
 test_that("the registry and its references know the same models", {
