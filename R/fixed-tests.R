@@ -156,7 +156,7 @@ sandwich_tests <- function(found) {
   scaled_tests("satterthwaite", found, robust_df, robust_scale)
 }
 
-# Tests by a covariance that was found, with functions for the degrees of freedom of one row, and for
+# Tests by a covariance that was found, with functions for the degrees of freedom of one row and for
 # the scale and the degrees of freedom of several.
 scaled_tests <- function(ddf, found, row_df, scale) {
   list(
