@@ -42,11 +42,6 @@ theta_range <- function(term) {
 # Whether each parameter of a term is in units of sigma.
 is_scale <- function(term) term_roles(term)$role != "correlation"
 
-#' The unit of each of a term's parameters: the size of the column of Z that it multiplies (of
-#' several, their root mean square); a correlation has none
-#' @noRd
-parameter_units <- function(term) 1 / term_roles(term)$step_size
-
 # Lambda and Omega -----------------------------------------------------------
 
 #' The elements of a term's covariance matrix that stand for its parameters, in theta's order

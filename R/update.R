@@ -227,7 +227,7 @@ has_formula_variables <- function(fit, change) {
   env <- environment(change$formula)
   n <- nrow(fit$frame)
   for (variable in formula_variables(change$formula)) {
-    if (!is_held(variable, columns, known, env, n)) return(FALSE)
+    if (!comes_from_frame(variable, columns, known, env, n)) return(FALSE)
   }
   TRUE
 }
@@ -236,7 +236,7 @@ has_formula_variables <- function(fit, change) {
 #' @param columns,names Names of columns, as expressions and as variables.
 #' @param n Rows of the frame: what has as many values is data, not a constant.
 #' @noRd
-is_held <- function(variable, columns, names, env, n) {
+comes_from_frame <- function(variable, columns, names, env, n) {
   if (deparse_one(variable) %in% columns) {
     return(TRUE)
   }

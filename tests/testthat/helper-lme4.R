@@ -26,13 +26,13 @@ our_design <- function(formula, data, ...) {
 # level.
 dense_zt <- function(design) {
   n <- length(design$spec$y)
-  blocks <- lapply(design$random, function(entry) {
-    term <- design$spec$terms[[entry$core_term]]
-    z <- column_matrix(term$z, n)
-    z <- z[, entry$core_cols, drop = FALSE]
-    out <- matrix(0, ncol(z) * term$n_levels, n)
+  blocks <- lapply(design$random, function(term) {
+    core <- design$spec$terms[[term$core_term]]
+    z <- column_matrix(core$z, n)
+    z <- z[, term$core_cols, drop = FALSE]
+    out <- matrix(0, ncol(z) * core$n_levels, n)
     for (j in seq_len(ncol(z))) {
-      out[cbind((term$refs - 1L) * ncol(z) + j, seq_len(n))] <- z[, j]
+      out[cbind((core$refs - 1L) * ncol(z) + j, seq_len(n))] <- z[, j]
     }
     out
   })

@@ -20,12 +20,12 @@ test_that("the random effects make up the fitted values", {
   spec <- fit_spec(fit)
   total <- spec$offset + drop(spec_x(spec) %*% fit$beta)
   for (i in seq_along(fit$random)) {
-    entry <- fit$random[[i]]
-    term <- spec$terms[[entry$core_term]]
+    term <- fit$random[[i]]
+    core <- spec$terms[[term$core_term]]
     total <- total +
       rowSums(
-        column_matrix(term$z, 120)[, entry$core_cols, drop = FALSE] *
-          fit$b[[i]][term$refs, , drop = FALSE]
+        column_matrix(core$z, 120)[, term$core_cols, drop = FALSE] *
+          fit$b[[i]][core$refs, , drop = FALSE]
       )
   }
   expect_equal(unname(total), unname(fit$fitted), tolerance = 1e-6)

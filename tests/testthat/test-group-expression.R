@@ -1,6 +1,6 @@
-labels_on <- function(entry, data) {
+labels_on <- function(term, data) {
   row_labels(
-    entry,
+    term,
     list(data = data, stored = FALSE, n = nrow(data), frame_n = 0L)
   )
 }
@@ -34,16 +34,16 @@ test_that("a grouping expression gives the fit's levels on other data", {
     y ~ (1 | ord > "1")
   )
   for (formula in formulas) {
-    for (entry in our_design(formula, data)$random) {
+    for (term in our_design(formula, data)$random) {
       frame <- our_design(formula, data)$frame
-      codes <- group_codes(entry$group_vars, frame, entry$group)
-      expected <- entry$levels[codes$refs]
+      codes <- group_codes(term$group_vars, frame, term$group)
+      expected <- term$levels[codes$refs]
       rows <- c(3, 50, 7)
-      expect_identical(labels_on(entry, data), expected, info = entry$group)
+      expect_identical(labels_on(term, data), expected, info = term$group)
       expect_identical(
-        labels_on(entry, data[rows, ]),
+        labels_on(term, data[rows, ]),
         expected[rows],
-        info = entry$group
+        info = term$group
       )
       text <- data[rows, ]
       text[vapply(text, is.factor, NA)] <- lapply(
@@ -51,9 +51,9 @@ test_that("a grouping expression gives the fit's levels on other data", {
         as.character
       )
       expect_identical(
-        labels_on(entry, text),
+        labels_on(term, text),
         expected[rows],
-        info = paste(entry$group, "of text")
+        info = paste(term$group, "of text")
       )
     }
   }
@@ -67,8 +67,8 @@ test_that("equal_breaks() are those of cut()", {
 
 test_that("values outside the breaks of the fit have no level", {
   data <- frame_data()
-  entry <- our_design(y ~ (1 | cut(x, 3)), data)$random[[1L]]
-  expect_identical(labels_on(entry, data.frame(x = 1e3)), NA_character_)
+  term <- our_design(y ~ (1 | cut(x, 3)), data)$random[[1L]]
+  expect_identical(labels_on(term, data.frame(x = 1e3)), NA_character_)
 })
 
 test_that("no levels are told for new data if they depend on the other rows", {
@@ -78,10 +78,10 @@ test_that("no levels are told for new data if they depend on the other rows", {
     y ~ (1 | ave(x, f) > 0),
     y ~ (1 | cut(rev(x), 3):f)
   )) {
-    entry <- our_design(formula, data)$random[[1L]]
-    expect_false(entry$row_wise)
+    term <- our_design(formula, data)$random[[1L]]
+    expect_false(term$row_wise)
     expect_error(
-      labels_on(entry, data[1:9, ]),
+      labels_on(term, data[1:9, ]),
       "depends on the other rows",
       class = "rlmm_error_newdata"
     )

@@ -131,9 +131,9 @@ test_that("terms on one grouping share a core term", {
 test_that("fulldummy() gives an indicator for every level beside the intercept", {
   data <- frame_data()
   design <- our_design(y ~ zerocorr(1 + fulldummy(f) | a), data)
-  entry <- design$random[[1L]]
-  expect_identical(entry$columns, c("(Intercept)", "f1", "f2", "f3"))
-  expect_identical(entry$structure, "diag")
+  term <- design$random[[1L]]
+  expect_identical(term$columns, c("(Intercept)", "f1", "f2", "f3"))
+  expect_identical(term$structure, "diag")
   indicators <- outer(as.character(data$f), levels(data$f), `==`) + 0
   expect_equal(
     design$spec$terms[[1L]]$z[[1L]],
@@ -157,15 +157,15 @@ test_that("numbers that print alike are one level, as in factor()", {
 })
 
 test_that("lambda_block() lays theta out by structure", {
-  entry <- list(columns = c("a", "b", "c"), structure = "us", theta = 2:7)
+  term <- list(columns = c("a", "b", "c"), structure = "us", theta = 2:7)
   expect_identical(
-    lambda_block(entry, c(9, 1:6)),
+    lambda_block(term, c(9, 1:6)),
     matrix(c(1, 2, 3, 0, 4, 5, 0, 0, 6), 3L)
   )
-  entry[c("structure", "theta")] <- list("diag", 1:3)
-  expect_identical(lambda_block(entry, c(1, 2, 3)), diag(c(1, 2, 3)))
-  entry[c("structure", "theta")] <- list("homdiag", 2L)
-  expect_identical(lambda_block(entry, c(1, 2)), diag(2, 3L))
+  term[c("structure", "theta")] <- list("diag", 1:3)
+  expect_identical(lambda_block(term, c(1, 2, 3)), diag(c(1, 2, 3)))
+  term[c("structure", "theta")] <- list("homdiag", 2L)
+  expect_identical(lambda_block(term, c(1, 2)), diag(2, 3L))
 })
 
 test_that("a grouping that the formula reads otherwise is refused", {

@@ -335,7 +335,7 @@ test_that("the lowest of several minima is found", {
 })
 
 test_that("units of theta are those of the columns of Z", {
-  entry <- \(structure, n) {
+  term <- \(structure, n) {
     list(
       structure = structure,
       columns = c("a", "b"),
@@ -343,12 +343,13 @@ test_that("units of theta are those of the columns of Z", {
       theta = seq_len(n)
     )
   }
+  units <- \(structure, n) 1 / term_roles(term(structure, n))$step_size
   mean_square <- sqrt((2^2 + 5^2) / 2)
-  expect_equal(parameter_units(entry("us", 3L)), c(2, 5, 5))
-  expect_equal(parameter_units(entry("diag", 2L)), c(2, 5))
-  expect_equal(parameter_units(entry("homdiag", 1L)), mean_square)
-  expect_equal(parameter_units(entry("cs", 3L)), c(2, 5, 1))
-  expect_equal(parameter_units(entry("ar1", 2L)), c(mean_square, 1))
+  expect_equal(units("us", 3L), c(2, 5, 5))
+  expect_equal(units("diag", 2L), c(2, 5))
+  expect_equal(units("homdiag", 1L), mean_square)
+  expect_equal(units("cs", 3L), c(2, 5, 1))
+  expect_equal(units("ar1", 2L), c(mean_square, 1))
 })
 
 # Toeplitz --------------------------------------------------------------------
