@@ -213,10 +213,7 @@ core_error_texts <- list(
   hessian_too_large = \(err) {
     c(
       "The exact Hessian is too large for the memory.",
-      x = sprintf(
-        "It needs %s GiB beside the model.",
-        format(err$gib, digits = 2L)
-      ),
+      x = sprintf("It needs %s beside the model.", gib_text(err$gib)),
       i = "`variance_vcov()` and `summary()` use the average information for such models."
     )
   },
@@ -275,7 +272,6 @@ core_error_texts <- list(
 #' How much memory a model needs, and how much there is, or how much the user allows
 #' @noRd
 memory_text <- function(gib, free, limit = Inf) {
-  gib_text <- \(gib) paste(format(gib, digits = 2L), "GiB")
   needs <- sprintf(
     "The factor of the crossed random effects needs %s.",
     gib_text(gib)
@@ -288,6 +284,8 @@ memory_text <- function(gib, free, limit = Inf) {
   room <- if (is_limit) "`memory_limit` allows %s." else "%s are left."
   paste(needs, sprintf(room, gib_text(free)))
 }
+
+gib_text <- function(gib) paste(format(gib, digits = 2L), "GiB")
 
 four_digits <- function(x) format(x, digits = 4L)
 

@@ -4,8 +4,6 @@ use std::fs;
 
 use crate::error::{Error, Result};
 
-const GIB: f64 = (1u64 << 30) as f64;
-
 /// How many times as many factors a fit of a generalized model takes as that of a linear one: 34
 /// beside 12 where 2,000 levels cross others.
 const REPEATS: f64 = 3.0;
@@ -81,11 +79,16 @@ pub fn free_bytes() -> Option<u64> {
     limits.into_iter().flatten().min()
 }
 
+/// So many bytes in GiB, as errors tell them.
+pub fn in_gib(bytes: f64) -> f64 {
+    bytes / (1u64 << 30) as f64
+}
+
 /// The error for arrays of so many bytes.
 pub fn too_large(bytes: f64, free: Option<u64>) -> Error {
     Error::TooLarge {
-        gib: bytes / GIB,
-        free: free.map(|free| free as f64 / GIB),
+        gib: in_gib(bytes),
+        free: free.map(|free| in_gib(free as f64)),
     }
 }
 

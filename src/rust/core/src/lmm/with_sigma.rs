@@ -6,6 +6,7 @@
 
 use crate::derivatives::{HessianKind, Profile};
 use crate::error::{Error, Result};
+use crate::factor::memory::in_gib;
 use crate::lmm::point::Point;
 use crate::lmm::LinearMixedModel;
 
@@ -91,7 +92,7 @@ impl LinearMixedModel {
             return Ok(HessianKind::Exact);
         }
         Err(Error::HessianTooLarge {
-            gib: (effects as f64).powi(2) * 8.0 / 2f64.powi(30),
+            gib: in_gib((effects as f64).powi(2) * 8.0),
         })
     }
 }
