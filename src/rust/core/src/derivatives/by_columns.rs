@@ -1,8 +1,11 @@
 //! What the traces take of the inverse of a large dense system, summed up while some of its columns
 //! are there: all of them together would take as much memory as the factor.
 
+use crate::derivatives::moments::Moments;
+use crate::derivatives::OmegaDerivatives;
 use crate::factor::blocks::Blocks;
 use crate::factor::coupling::scale_rows;
+use crate::factor::layout::TrailingTerm;
 use crate::factor::leading::{rows_among, Leading};
 use crate::factor::trailing::InverseColumns;
 use crate::factor::Factor;
@@ -19,6 +22,8 @@ pub(super) struct ByColumns {
     forms: Blocks,
     /// `sum_l C_ll` of each layout block.
     level_blocks: Vec<Vec<f64>>,
+    /// Moments of the blocks of `I - C` of each pair of layout blocks, the later one first.
+    moments: Vec<Moments>,
     /// The `a` of all levels.
     scaled: Vec<f64>,
 }
@@ -36,18 +41,22 @@ impl ByColumns {
             .iter()
             .map(|block| vec![0.0; block.vsize * block.vsize])
             .collect();
+        self.reset_moments(blocks);
         let with_forms = !factor.trailing.has_full();
         if with_forms {
             self.scale(factor, block_of_row);
         }
-        factor.trailing.for_inverse_columns(|columns| {
-            for (sum, block) in self.level_blocks.iter_mut().zip(blocks) {
-                columns.add_level_blocks(block, sum);
-            }
-            if with_forms {
-                self.add_forms(&factor.leading, columns);
-            }
-        });
+        factor
+            .trailing
+            .for_inverse_columns(&factor.layout, |columns| {
+                self.add_moments(blocks, columns);
+                for (sum, block) in self.level_blocks.iter_mut().zip(blocks) {
+                    columns.add_level_blocks(block, sum);
+                }
+                if with_forms {
+                    self.add_forms(&factor.leading, columns);
+                }
+            });
     }
 
     /// `a' C a` of a level of the leading term, to be overwritten.
@@ -59,6 +68,59 @@ impl ByColumns {
     pub fn subtract_level_blocks(&self, block: usize, out: &mut [f64]) {
         for (out, sum) in out.iter_mut().zip(&self.level_blocks[block]) {
             *out -= sum;
+        }
+    }
+
+    /// Adds to the expected information what pairs of trailing levels make of it beside known fixed
+    /// effects; `inverses`: `Lambda^-1` of each layout block. Once only after each update.
+    pub fn add_forms_of_pairs(
+        &mut self,
+        blocks: &[TrailingTerm],
+        inverses: &[&[f64]],
+        omega: &mut OmegaDerivatives,
+    ) {
+        for t in 0..blocks.len() {
+            for u in 0..=t {
+                let moments = &mut self.moments[place_of_pair(t, u)];
+                if t == u {
+                    moments.add_transposed();
+                }
+                moments.turn_back(inverses[t], inverses[u]);
+                moments.add_forms(blocks[t].term, blocks[u].term, omega);
+            }
+        }
+    }
+
+    fn reset_moments(&mut self, blocks: &[TrailingTerm]) {
+        self.moments.clear();
+        for (t, later) in blocks.iter().enumerate() {
+            for other in &blocks[..=t] {
+                let mut moments = Moments::default();
+                moments.reset(later.vsize, other.vsize);
+                self.moments.push(moments);
+            }
+        }
+    }
+
+    // Adds the blocks of `I - C` that lie in some columns of C, each pair of levels once.
+    fn add_moments(
+        &mut self,
+        blocks: &[TrailingTerm],
+        columns: &InverseColumns,
+    ) {
+        let start = columns.columns.start;
+        let is_later = |block: &TrailingTerm| block.first[0] as usize > start;
+        let u = blocks.partition_point(|block| !is_later(block)) - 1;
+        let l = blocks[u].vsize;
+        for first in columns.columns.clone().step_by(l) {
+            let of_level = (first, l);
+            let own = &mut self.moments[place_of_pair(u, u)];
+            own.add(&columns.half_of_explained(of_level));
+            for (t, later) in blocks.iter().enumerate().skip(u) {
+                let rows = later.rows_from(first + l);
+                let moments = &mut self.moments[place_of_pair(t, u)];
+                moments.add_level(|b| columns.rows_of(first + b, rows.clone()));
+            }
         }
     }
 
@@ -94,6 +156,11 @@ impl ByColumns {
             }
         });
     }
+}
+
+// Where the moments of the layout blocks t and u <= t are.
+fn place_of_pair(t: usize, u: usize) -> usize {
+    t * (t + 1) / 2 + u
 }
 
 // `a' C a` of the elements of some columns of C, each pair of rows twice.

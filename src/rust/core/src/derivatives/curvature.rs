@@ -7,7 +7,7 @@
 use faer::{MatMut, MatRef};
 
 use crate::covariance::RelCov;
-use crate::derivatives::information::multiply_add;
+use crate::derivatives::moments::{weight, Element, Moments};
 use crate::derivatives::scores::{LevelScores, Scores};
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives, Profile};
 use crate::factor::Factor;
@@ -27,8 +27,8 @@ pub(super) struct Workspace {
     levels: Vec<LevelsInW>,
     /// The blocks of one column of levels of a pair of terms.
     blocks: Vec<f64>,
-    /// Moments of the blocks of a pair of terms: see [`Self::fill_moments`].
-    moments: Vec<f64>,
+    /// Moments of the blocks of a pair of terms.
+    moments: Moments,
     /// `N_E` of all directions.
     n_e: Vec<f64>,
 }
@@ -41,9 +41,6 @@ struct LevelsInW {
     /// First row of each level.
     rows: Vec<usize>,
 }
-
-/// A direction `E_rs` of Omega, by its element `(r, s)`.
-type Element = (usize, usize);
 
 impl FactorDerivatives {
     /// Turns the average information in `h` into the exact Hessian.
@@ -94,7 +91,7 @@ impl FactorDerivatives {
         for t in 0..work.levels.len() {
             for u in 0..=t {
                 work.fill_moments(factor.q(), t, u);
-                work.add_pair_of_terms(t, u, omega);
+                work.moments.add_forms(t, u, omega);
             }
         }
         self.curvature = work;
@@ -175,60 +172,25 @@ impl Workspace {
         subtract_lower(q, t.transpose(), t, &mut self.w);
     }
 
-    // moments = sum over the pairs of levels of terms t and u of vec(W_ll') vec(W_ll')', with the
-    // blocks W_ll' column by column.
+    // The moments of the blocks of W that belong to the levels of terms t and u.
     fn fill_moments(&mut self, q: usize, t: usize, u: usize) {
         let k = self.levels[t].k;
         let l = self.levels[u].k;
         let rows = &self.levels[t].rows;
-        let size = k * l;
         let w = &self.w;
         let at = |row: usize, col: usize| w[row.min(col) * q + row.max(col)];
-        set_zeros(&mut self.moments, size * size);
-        self.blocks.resize(size * rows.len(), 0.0);
+        self.moments.reset(k, l);
+        self.blocks.resize(k * l * rows.len(), 0.0);
         for &col in &self.levels[u].rows {
-            for (block, &row) in self.blocks.chunks_exact_mut(size).zip(rows) {
+            let blocks = self.blocks.chunks_exact_mut(k * l);
+            for (block, &row) in blocks.zip(rows) {
                 for b in 0..l {
                     for a in 0..k {
                         block[b * k + a] = at(row + a, col + b);
                     }
                 }
             }
-            let blocks = &self.blocks;
-            let moments = &mut self.moments;
-            multiply_add(size, rows.len(), size, 1.0, blocks, blocks, moments);
-        }
-    }
-
-    // Adds Tr of the directions of term t with those of term u, from the moments of their blocks.
-    fn add_pair_of_terms(
-        &self,
-        t: usize,
-        u: usize,
-        omega: &mut OmegaDerivatives,
-    ) {
-        let OmegaDerivatives {
-            directions,
-            expected,
-            ..
-        } = omega;
-        let n = directions.len();
-        let k = self.levels[t].k;
-        let size = k * self.levels[u].k;
-        // Sum of W_ab W_cd over the blocks.
-        let moment = |(a, b): Element, (c, d): Element| {
-            let row = b * k + a;
-            let column = d * k + c;
-            self.moments[column * size + row]
-        };
-        for (i, (r, s)) in directions.elements(t) {
-            for (j, (x, y)) in directions.elements(u) {
-                let counts = 2.0 * weight((r, s)) * weight((x, y));
-                let form = moment((r, x), (s, y)) + moment((r, y), (s, x));
-                if i <= j || t != u {
-                    expected[i.max(j) * n + i.min(j)] += counts * form;
-                }
-            }
+            self.moments.add(&self.blocks);
         }
     }
 }
@@ -239,11 +201,7 @@ fn double_information(profile: Profile, omega: &mut OmegaDerivatives) {
     let n = omega.directions.len();
     let s = &omega.squares;
     let h = &mut omega.h;
-    let rank_one = if profile.sigma_profiled {
-        profile.precision / profile.r2
-    } else {
-        0.0
-    };
+    let rank_one = profile.rank_one();
     for j in 0..n {
         for i in 0..n {
             h[j * n + i] = 2.0 * h[j * n + i] + rank_one * s[i] * s[j];
@@ -330,18 +288,13 @@ fn trace_form(k: usize, e: Element, f: Element, w: &[f64], b: &[f64]) -> f64 {
     weight(e) * weight(f) * (sum + swapped)
 }
 
-// E_rr counts once what E_rs + E_sr would count twice.
-fn weight((r, s): Element) -> f64 {
-    if r == s {
-        0.5
-    } else {
-        1.0
-    }
-}
-
-// Adds `T_l E T_l'` of one level to `N_E` of each direction: `t_r t_s'`, and `t_s t_r'` for a
-// direction of two different effects.
-fn add_level_products(pairs: &[Element], t: LevelScores, n_e: &mut [f64]) {
+/// Adds `T_l E T_l'` of one level to `N_E` of each direction: `t_r t_s'`, and `t_s t_r'` for a
+/// direction of two different effects.
+pub(super) fn add_level_products(
+    pairs: &[Element],
+    t: LevelScores,
+    n_e: &mut [f64],
+) {
     let p = t.n_fixed();
     let products = n_e.chunks_exact_mut((p * p).max(1));
     for (n_e, &(r, s)) in products.zip(pairs) {
@@ -354,8 +307,8 @@ fn add_level_products(pairs: &[Element], t: LevelScores, n_e: &mut [f64]) {
     }
 }
 
-// Adds `<N_E, N_E'>` for each pair of `n` directions.
-fn add_inner_products(n: usize, n_e: &[f64], expected: &mut [f64]) {
+/// Adds `<N_E, N_E'>` for each pair of `n` directions.
+pub(super) fn add_inner_products(n: usize, n_e: &[f64], expected: &mut [f64]) {
     let size = n_e.len() / n.max(1);
     let of_direction = |d: usize| &n_e[d * size..(d + 1) * size];
     for j in 0..n {

@@ -22,6 +22,8 @@
 //! | what they take of the inverse of a large dense system | [`by_columns`] |
 //! | `a'Z'PZ a'`: average information | [`information`] |
 //! | `tr(E W E' W)`: the rest of the exact Hessian | [`curvature`] |
+//! | the same of the terms in a large dense system | [`observed`] |
+//! | what both take of the blocks of W | [`moments`] |
 //! | slopes of `r^2` and of the variances of contrasts | [`quadratic`] |
 //!
 //! | from G and H | file |
@@ -37,6 +39,8 @@ mod chain;
 mod curvature;
 mod directions;
 mod information;
+mod moments;
+mod observed;
 mod omega;
 mod quadratic;
 mod scores;
@@ -70,11 +74,22 @@ pub(crate) struct Profile {
     pub sigma_profiled: bool,
 }
 
+impl Profile {
+    // The weight of `s s'` in the Hessian: what profiling out sigma takes off.
+    fn rank_one(&self) -> f64 {
+        match self.sigma_profiled {
+            true => self.precision / self.r2,
+            false => 0.0,
+        }
+    }
+}
+
 /// How a Hessian was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HessianKind {
     /// The average of observed and expected information: cheap for any model, never indefinite in
-    /// Omega.
+    /// Omega. Where a large dense factor is inverted anyway, the observed information of the terms
+    /// that it is of.
     Average,
     /// The observed information.
     Exact,
@@ -120,6 +135,7 @@ pub(crate) struct FactorDerivatives {
     scores: Scores,
     information: information::Workspace,
     curvature: curvature::Workspace,
+    observed: observed::Workspace,
 }
 
 /// `Lambda^-1` of one layout block.
@@ -187,6 +203,7 @@ impl FactorDerivatives {
             scores: Scores::default(),
             information: information::Workspace::default(),
             curvature: curvature::Workspace::default(),
+            observed: observed::Workspace::default(),
         }
     }
 
@@ -234,6 +251,8 @@ impl FactorDerivatives {
         self.update_information(factor, profile, omega);
         if kind == HessianKind::Exact {
             self.add_curvature(factor, profile, omega);
+        } else if self.knows_pairs(factor, profile) {
+            self.observe_trailing(factor, profile, omega);
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct OmegaDerivatives {
     /// Hessian in the directions, symmetric.
     pub(super) h: Vec<f64>,
     /// Expected information `Tr` of the covariances beside a known sigma, symmetric; with the exact
-    /// Hessian only.
+    /// Hessian only: working memory beside others.
     pub(super) expected: Vec<f64>,
     /// `s_d = sum_l v_l'E_d v_l`, by which `r^2` falls along each direction; with a Hessian only.
     pub(super) squares: Vec<f64>,

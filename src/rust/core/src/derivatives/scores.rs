@@ -290,15 +290,12 @@ impl Scores {
                 &self.effects,
                 rest,
             );
-            for (level, rest) in range.zip(rest.chunks_exact_mut(size)) {
-                let score = &mut self.leading[level * size..(level + 1) * size];
-                times_transposed(
-                    k,
-                    columns,
-                    rest,
-                    p_leading.square(k, level),
-                    score,
-                );
+            let scores = &mut self.leading[size * range.start..];
+            let scores = scores.chunks_exact_mut(size);
+            let rests = rest.chunks_exact_mut(size).zip(scores);
+            for (level, (rest, score)) in range.zip(rests) {
+                let p = p_leading.square(k, level);
+                times_transposed(k, columns, rest, p, score);
                 if singular {
                     let m = factor.m.square(k, level);
                     small::multiply_rows(k, columns, rest, m, b0);
@@ -341,8 +338,13 @@ fn times_transposed(
     }
 }
 
-// x = x L' in place.
-fn times_lower_transposed(k: usize, rows: usize, l: &[f64], x: &mut [f64]) {
+/// `x := x L'` in place, `rows x k`.
+pub(super) fn times_lower_transposed(
+    k: usize,
+    rows: usize,
+    l: &[f64],
+    x: &mut [f64],
+) {
     for i in (0..k).rev() {
         let (left, right) = x.split_at_mut(i * rows);
         let target = &mut right[..rows];

@@ -322,6 +322,52 @@ fn sparse_trailing_storage() {
     check("sparse", &data, true);
 }
 
+// The inverse of a dense system of this size passes by once: the Hessian beside it is the observed
+// one for the trailing terms.
+#[test]
+fn trailing_terms_of_a_large_dense_system() {
+    let scattered = |i: usize, by: usize, n: usize| {
+        (i.wrapping_mul(by).wrapping_mul(2_654_435_761) >> 9) % n
+    };
+    let data = Data::new(
+        3000,
+        3,
+        vec![
+            (Box::new(move |i| scattered(i, 1, 150)), vec![us(2, 0)]),
+            (Box::new(|i| i % 700), vec![us(1, 3)]),
+            (Box::new(move |i| scattered(i, 7, 60)), vec![us(1, 4)]),
+        ],
+    );
+    let theta = [0.9, 0.2, 0.8, 1.0, 0.7];
+    let trailing = [0, 1, 2, 4];
+    for (criterion, sigma) in [
+        (Criterion::Ml, None),
+        (Criterion::Reml, None),
+        (Criterion::Reml, Some(0.9)),
+    ] {
+        let design = data.design();
+        let mut model =
+            LinearMixedModel::new(&design, criterion, sigma).unwrap();
+        assert!(!model.is_sparse());
+        let slopes = model.at(&theta).unwrap().slopes();
+        let mut hessian = vec![0.0; 25];
+        slopes.hessian(HessianKind::Average).fill(&mut hessian);
+        for j in trailing {
+            let differences = fourth_order(STEP, |h| {
+                gradient(&mut model, &shifted(&theta, j, h))
+            });
+            let scale = differences[j].abs();
+            for i in trailing {
+                let error = hessian[j * 5 + i] - differences[i];
+                assert!(
+                    error.abs() < 1e-7 * scale,
+                    "{criterion:?}, {i} {j}: {error:e} beside {scale}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn structures_with_a_correlation() {
     for structure in Structure::correlated() {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::design::{Design, ReTerm};
+use crate::kernels::chunks::chunks;
 
 /// One trailing term: its levels occupy `vsize` neighbouring rows each.
 #[derive(Debug, Clone)]
@@ -31,6 +32,30 @@ impl TrailingTerm {
         let starts =
             self.first.iter().map(move |&first| first as usize * width);
         starts.map(move |start| start..start + length)
+    }
+
+    /// The term's rows from `row` on, as long as nothing has been renumbered.
+    pub(crate) fn rows_from(&self, row: usize) -> Range<usize> {
+        let rows = self.rows();
+        rows.start.max(row)..rows.end
+    }
+
+    // The term's rows, as long as nothing has been renumbered.
+    fn rows(&self) -> Range<usize> {
+        let start = self.first.first().map_or(0, |&first| first as usize);
+        start..start + self.first.len() * self.vsize
+    }
+
+    /// The term's rows in ranges of whole levels, each of `size` rows or a few less, as long as
+    /// nothing has been renumbered.
+    pub(crate) fn spans(
+        &self,
+        size: usize,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = self.rows();
+        let of_levels = (size / self.vsize).max(1) * self.vsize;
+        let ranges = chunks(end - start, of_levels);
+        ranges.map(move |rows| start + rows.start..start + rows.end)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Dense storage of the trailing random-effects block: cross-products above the diagonal, and below
 //! it the working copy that the factor overwrites.
 
+use std::f64::consts::FRAC_1_SQRT_2;
 use std::ops::Range;
 
 use faer::linalg::triangular_solve::{
@@ -15,7 +16,7 @@ use crate::kernels::simd::leave_wide_registers;
 use crate::parallel::team::{share, threads};
 
 use crate::error::{Error, Result};
-use crate::factor::layout::TrailingTerm;
+use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::{rows_among, Leading};
 use crate::factor::memory::zeros;
 use crate::factor::trailing::inverse::Inverse;
@@ -87,16 +88,40 @@ impl InverseColumns {
         &self.values[first..first + self.height]
     }
 
+    /// Some rows of one of the columns, from `columns.start` on.
+    #[inline(always)]
+    pub fn rows_of(&self, column: usize, rows: Range<usize>) -> &[f64] {
+        let first = self.columns.start;
+        &self.column(column)[rows.start - first..rows.end - first]
+    }
+
+    /// The block of the identity less the inverse on the diagonal of a level, given by its first
+    /// column and its size, over the root of two.
+    pub fn half_of_explained(&self, (first, k): (usize, usize)) -> Vec<f64> {
+        let mut block = vec![0.0; k * k];
+        self.add_block(&(first..first + k), &mut block);
+        for (at, value) in block.iter_mut().enumerate() {
+            let unit = if at % (k + 1) == 0 { 1.0 } else { 0.0 };
+            *value = (unit - *value) * FRAC_1_SQRT_2;
+        }
+        block
+    }
+
     /// Adds the diagonal blocks of the levels of a term, symmetric `k x k`, as far as these columns
     /// have them.
     pub fn add_level_blocks(&self, term: &TrailingTerm, out: &mut [f64]) {
         for &first in &term.first {
             let rows = first as usize..first as usize + term.vsize;
-            let columns = rows.clone().filter(|j| self.columns.contains(j));
-            for col in columns {
-                self.add_column_below(col, &rows, out);
+            if self.columns.contains(&rows.start) {
+                self.add_block(&rows, out);
             }
         }
+    }
+
+    // Adds the diagonal block of a level.
+    fn add_block(&self, rows: &Range<usize>, out: &mut [f64]) {
+        rows.clone()
+            .for_each(|col| self.add_column_below(col, rows, out));
     }
 
     // Adds a column of the diagonal block of a level to both triangles of `out`.
@@ -414,15 +439,17 @@ impl Dense {
         });
     }
 
-    /// Calls `visit` with the columns of the inverse of `L L'`, some at a time.
+    /// Calls `visit` with the columns of the inverse of `L L'`, those of some levels at a time.
     pub(crate) fn for_inverse_columns(
         &self,
+        layout: &Layout,
         mut visit: impl FnMut(&InverseColumns),
     ) {
         let of_thread = |_| InverseColumns::default();
         let mut there: Vec<_> = (0..threads()).map(of_thread).collect();
         let width = (self.m / INVERTED_SHARE).clamp(1, INVERTED);
-        let columns: Vec<_> = chunks(self.m, width).collect();
+        let blocks = layout.blocks.iter();
+        let columns: Vec<_> = blocks.flat_map(|b| b.spans(width)).collect();
         for columns in columns.chunks(there.len()) {
             let jobs = there.iter_mut().zip(columns.iter().cloned());
             share(jobs, |(there, columns)| {

@@ -5,7 +5,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{MatMut, MatRef, Par};
 
-use crate::factor::layout::TrailingTerm;
+use crate::factor::layout::{Layout, TrailingTerm};
 use crate::factor::leading::Touched;
 use crate::factor::trailing::{InverseColumns, Storage, Trailing};
 use crate::kernels::simd::leave_wide_registers;
@@ -52,13 +52,15 @@ impl Trailing {
         }
     }
 
-    /// Calls `visit` with the columns of the inverse of a dense system, some at a time.
+    /// Calls `visit` with the columns of the inverse of a dense system, those of some levels at a
+    /// time.
     pub(crate) fn for_inverse_columns(
         &self,
+        layout: &Layout,
         visit: impl FnMut(&InverseColumns),
     ) {
         if let Storage::Dense(dense) = &self.rr {
-            dense.for_inverse_columns(visit);
+            dense.for_inverse_columns(layout, visit);
         }
     }
 
