@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
 use crate::factor::memory::{too_large, Room};
+use crate::factor::trailing::condensed::filled_share_of_linked;
 use crate::factor::trailing::pattern::Pattern;
 use crate::factor::trailing::sample::{filled_share, Together, Touching};
 
@@ -73,7 +74,13 @@ impl Plan {
         let touching = Touching::sampled(data, layout);
         let sizes = Sizes::new(touching, layout, room.repeats);
         let free = room.bytes();
-        let share = || filled_share(data, layout);
+        let share = |enough: f64| {
+            let of_sample = filled_share(data, layout);
+            match of_sample > enough {
+                true => of_sample,
+                false => filled_share_of_linked(data, layout).max(of_sample),
+            }
+        };
         match (
             sizes.rule_out(free, room.is_patient, share),
             room.is_patient,
@@ -139,12 +146,12 @@ impl Sizes {
     }
 
     // Whether there will be neither a dense factor nor a sparse one, of which `share` tells how far
-    // it fills in.
+    // it fills in: whether it is more than a given share of the elements of a dense triangle.
     fn rule_out(
         &self,
         free: Option<u64>,
         is_patient: bool,
-        share: impl FnOnce() -> f64,
+        share: impl FnOnce(f64) -> f64,
     ) -> bool {
         let memory = free.unwrap_or(UNKNOWN) as f64;
         let (fits, is_quick) = self.dense(memory, is_patient);
@@ -152,8 +159,8 @@ impl Sizes {
             return false;
         }
         let limit = self.limit(memory, fits, is_quick) as f64;
-        let expected = || share() * self.m * self.m / 2.0;
-        self.is_filled() || expected() > CLEARLY * limit
+        let enough = CLEARLY * limit / (self.m * self.m / 2.0);
+        self.is_filled() || share(enough) > enough
     }
 
     // Seconds of a fit whose factorisation takes so many multiplications.
@@ -305,13 +312,13 @@ mod tests {
             repeats: 1.0,
         };
         let rules_out = |sizes: Sizes, is_patient, share| {
-            sizes.rule_out(Some(1 << 32), is_patient, || share)
+            sizes.rule_out(Some(1 << 32), is_patient, |_| share)
         };
         // Small enough for a dense factor: not even the sample is looked at.
         assert!(!sizes(1000.0, 1e5).rule_out(
             Some(1 << 32),
             false,
-            || unreachable!()
+            |_| unreachable!()
         ));
         // A dense factor that takes long is ruled out once a sparse one is out of the question.
         assert!(rules_out(sizes(9000.0, 1e8), false, 0.0));

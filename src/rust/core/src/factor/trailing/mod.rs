@@ -9,6 +9,7 @@
 //! |---|---|
 //! | which storage, from costs and the memory that is left | [`choice`] |
 //! | what a sample of levels tells of that | [`sample`] |
+//! | what groups of linked levels tell where a sample doesn't | [`condensed`] |
 //! | `S`, `L_RR` and `L_XR`: filling, factoring, solving | here; [`dense`], [`sparse`] |
 //! | the pattern of a sparse `L_RR` and its order | [`pattern`] |
 //! | products with `A_RR` and `A_R0` | [`products`] |
@@ -16,6 +17,7 @@
 //! | `K`, the system before Lambda comes in: where a Lambda is singular | [`reduced`], [`reach`] |
 
 mod choice;
+mod condensed;
 mod dense;
 mod inverse;
 mod pattern;
