@@ -18,6 +18,8 @@ use crate::kernels::small::{self, set_zeros};
 
 /// Rows that share a matrix product.
 const CHUNK: usize = 128;
+/// Rows of a piece of work that is worth a thread, at least.
+const PIECE: usize = 1 << 14;
 
 /// The rows of a design, sorted by level of the leading term.
 #[derive(Debug, Clone)]
@@ -251,6 +253,26 @@ impl Rows {
     #[inline(always)]
     pub(crate) fn of_level(&self, level: usize) -> Range<usize> {
         self.level_ptr[level]..self.level_ptr[level + 1]
+    }
+
+    /// Levels of the leading term in pieces of work for threads: the same however many there are.
+    pub(crate) fn pieces(&self) -> Vec<Range<usize>> {
+        let n_levels = self.level_ptr.len() - 1;
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for end in 1..=n_levels {
+            let rows = self.level_ptr[end] - self.level_ptr[start];
+            if rows >= PIECE || end == n_levels {
+                pieces.push(start..end);
+                start = end;
+            }
+        }
+        pieces
+    }
+
+    /// Number of rows of some levels of the leading term.
+    pub(crate) fn count(&self, levels: &Range<usize>) -> usize {
+        self.level_ptr[levels.end] - self.level_ptr[levels.start]
     }
 
     fn find_slots(&mut self, m: usize, leading: &Leading) {

@@ -1,10 +1,14 @@
 //! Leverages of the random effects, from the selected inverse of the penalized system.
 
+use std::ops::Range;
+
 use crate::factor::coupling::scale_rows;
 use crate::factor::inverse::SelectedInverse;
 use crate::factor::rows::Rows;
 use crate::factor::Factor;
+use crate::kernels::chunks::parts;
 use crate::kernels::small::{self, for_size, set_zeros};
+use crate::parallel::team::share;
 
 /// Traces of `H^-1`, with `H = Lambda'Z'WZ Lambda + I` as last factored.
 #[derive(Debug, Default)]
@@ -14,6 +18,15 @@ pub(crate) struct Leverage {
     /// Per term of the design the sum of the diagonal blocks of `Z'WZ Lambda H^-1`, `k x k`: half
     /// the derivative of `log |H|` in Lambda at fixed weights.
     pub terms: Vec<Vec<f64>>,
+}
+
+/// The factored system, and what all its levels share.
+struct OfSystem<'a> {
+    factor: &'a Factor,
+    inverse: SelectedInverse<'a>,
+    block_of_row: Vec<u32>,
+    /// Diagonal blocks of `H^-1` that stand in for those of the system.
+    own: Option<&'a [f64]>,
 }
 
 /// Blocks of `H^-1` of one leading level, in spherical coordinates.
@@ -49,32 +62,26 @@ impl Leverage {
         w: &[f64],
         own: Option<&[f64]>,
     ) -> Self {
-        for_size!(factor.leading.k, k => Self::of_size(k, rows, factor, w, own))
-    }
-
-    #[inline(always)]
-    fn of_size(
-        k: usize,
-        rows: &Rows,
-        factor: &Factor,
-        w: &[f64],
-        own: Option<&[f64]>,
-    ) -> Self {
-        let inverse = SelectedInverse::new(factor);
-        let block_of_row = factor.layout.block_of_row();
-        let mut level = LevelInverse::default();
-        let mut row = Row::new(rows);
+        let of_system = OfSystem {
+            factor,
+            inverse: SelectedInverse::new(factor),
+            block_of_row: factor.layout.block_of_row(),
+            own,
+        };
         let mut leverage = Self::zeros(rows);
-        for l in 0..factor.leading.n_levels {
-            level.update(k, factor, &inverse, &block_of_row, l);
-            if let Some(own) = own {
-                level.own.copy_from_slice(&own[l * k * k..(l + 1) * k * k]);
-            }
-            for i in rows.of_level(l) {
-                row.set(factor, i);
-                row.solve(k, &level, &inverse);
-                leverage.rows[i] = small::dot(&row.q, &row.a);
-                row.add_to(w[i], &mut leverage.terms);
+        let pieces = rows.pieces();
+        let mut sums = vec![leverage.terms.clone(); pieces.len()];
+        let lengths = pieces.iter().map(|levels| rows.count(levels));
+        let found = parts(&mut leverage.rows, lengths);
+        let jobs = pieces.into_iter().zip(found).zip(&mut sums);
+        share(jobs, |((levels, found), sums)| {
+            for_size!(factor.leading.k, k => {
+                of_system.add_levels(k, rows, levels, w, (found, sums))
+            });
+        });
+        for sum in &sums {
+            for (all, sum) in leverage.terms.iter_mut().zip(sum) {
+                small::axpy(1.0, sum, all);
             }
         }
         leverage
@@ -88,6 +95,35 @@ impl Leverage {
         Self {
             rows: vec![0.0; rows.n()],
             terms,
+        }
+    }
+}
+
+impl OfSystem<'_> {
+    // The leverages of the rows of some leading levels, and their part of the terms' sums.
+    #[inline(always)]
+    fn add_levels(
+        &self,
+        k: usize,
+        rows: &Rows,
+        levels: Range<usize>,
+        w: &[f64],
+        (found, sums): (&mut [f64], &mut [Vec<f64>]),
+    ) {
+        let mut level = LevelInverse::default();
+        let mut row = Row::new(rows);
+        let mut found = found.iter_mut();
+        for l in levels {
+            level.update(k, self, l);
+            if let Some(own) = self.own {
+                level.own.copy_from_slice(&own[l * k * k..(l + 1) * k * k]);
+            }
+            for (i, found) in rows.of_level(l).zip(&mut found) {
+                row.set(self.factor, i);
+                row.solve(k, &level, &self.inverse);
+                *found = small::dot(&row.q, &row.a);
+                row.add_to(w[i], sums);
+            }
         }
     }
 }
@@ -164,14 +200,8 @@ impl<'a> Row<'a> {
 
 impl LevelInverse {
     #[inline(always)]
-    fn update(
-        &mut self,
-        k: usize,
-        factor: &Factor,
-        inverse: &SelectedInverse,
-        block_of_row: &[u32],
-        level: usize,
-    ) {
+    fn update(&mut self, k: usize, system: &OfSystem, level: usize) {
+        let factor = system.factor;
         let l = factor.l00.square(k, level);
         let m = factor.m.square(k, level);
         let (rows, vals) = factor.leading.touched(level);
@@ -183,8 +213,8 @@ impl LevelInverse {
             self.e.extend(product);
             small::backward_solve(k, l, &mut self.e[start..]);
         }
-        scale_rows(k, rows, factor, block_of_row, &mut self.e);
-        self.multiply_inverse(k, inverse, rows);
+        scale_rows(k, rows, factor, &system.block_of_row, &mut self.e);
+        self.multiply_inverse(k, &system.inverse, rows);
         self.invert_own(k, l);
     }
 

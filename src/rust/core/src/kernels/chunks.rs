@@ -12,14 +12,36 @@ pub(crate) fn chunks(
     starts.map(move |start| start..(start + size).min(n))
 }
 
+/// Neighbouring parts of `values` of these lengths.
+pub(crate) fn parts<T>(
+    values: &mut [T],
+    lengths: impl Iterator<Item = usize>,
+) -> Vec<&mut [T]> {
+    let mut rest = values;
+    let mut parts = Vec::new();
+    for length in lengths {
+        let (part, others) = rest.split_at_mut(length);
+        parts.push(part);
+        rest = others;
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
-    use super::chunks;
+    use super::{chunks, parts};
 
     #[test]
     fn chunks_cover_the_range() {
         assert!(chunks(7, 3).eq([0..3, 3..6, 6..7]));
         assert!(chunks(6, 3).eq([0..3, 3..6]));
         assert_eq!(chunks(0, 3).count(), 0);
+    }
+
+    #[test]
+    fn parts_follow_each_other() {
+        let mut values = [1, 2, 3, 4];
+        let found = parts(&mut values, [1, 0, 2].into_iter());
+        assert_eq!(found, [&[1][..], &[], &[2, 3]]);
     }
 }

@@ -4,8 +4,12 @@
 use crate::error::{Error, Result};
 use crate::glmm::families::definition::{Contribution, ShapeDerivatives};
 use crate::glmm::families::family::Family;
-use crate::glmm::families::lanes::{Data, Kernel};
+use crate::glmm::families::lanes::{Data, Kernel, BLOCK};
 use crate::glmm::families::link::Link;
+use crate::parallel::team::share;
+
+/// Rows of a piece of work that is worth a thread.
+const PIECE: usize = 32 * BLOCK;
 
 /// Responses, weights and offsets of `n` observations, and what follows from their linear
 /// predictor.
@@ -38,6 +42,8 @@ pub struct Response {
     constant: (f64, f64),
     // Fast loops, if the family has some for the link.
     kernel: Option<&'static Kernel>,
+    // What pieces of the rows add to the log-likelihood.
+    sums: Vec<f64>,
 }
 
 /// Derivatives of the log-likelihood in eta, one of each per row.
@@ -100,6 +106,7 @@ impl Response {
             score: vec![0.0; n],
             weight: vec![0.0; n],
             constant: (f64::NAN, f64::NAN),
+            sums: Vec::new(),
             kernel: family.definition().kernel(link),
             y,
         }
@@ -152,24 +159,26 @@ impl Response {
     /// observed information where that is safely positive, else the expected one: Newton steps that
     /// never go uphill.
     pub(crate) fn update(&mut self) -> f64 {
-        let data = Data {
-            eta: &self.eta,
-            y: &self.y,
-            w: &self.w,
-            single: self.single,
-        };
-        match self.kernel {
-            Some(kernel) => {
-                (kernel.update)(data, &mut self.score, &mut self.weight)
-            }
-            None => self.family.definition().update(
-                self.link,
-                data,
-                self.shape,
-                &mut self.score,
-                &mut self.weight,
-            ),
-        }
+        let (family, link, shape) = (self.family, self.link, self.shape);
+        let (kernel, single) = (self.kernel, self.single);
+        let run =
+            |data: Data, score: &mut [f64], weight: &mut [f64]| match kernel {
+                Some(kernel) => (kernel.update)(data, score, weight),
+                None => {
+                    family.definition().update(link, data, shape, score, weight)
+                }
+            };
+        let pieces = self.eta.chunks(PIECE).zip(self.y.chunks(PIECE));
+        let given = pieces.zip(self.w.chunks(PIECE));
+        let score = self.score.chunks_mut(PIECE);
+        let to = score.zip(self.weight.chunks_mut(PIECE));
+        self.sums.resize(self.y.len().div_ceil(PIECE), 0.0);
+        let jobs = given.zip(to).zip(&mut self.sums);
+        share(jobs, |((((eta, y), w), (score, weight)), sum)| {
+            let data = Data { eta, y, w, single };
+            *sum = run(data, score, weight);
+        });
+        self.sums.iter().sum()
     }
 
     /// Log-likelihood, its part in eta, of some rows at other linear predictors.
