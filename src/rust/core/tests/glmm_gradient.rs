@@ -12,6 +12,7 @@ use rlmm_core::glmm::families::response::Information;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::{Tolerance, Vary};
 use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options, Shape};
+use rlmm_core::parallel::team::set_threads;
 use rlmm_core::Design;
 use Family::{
     Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial,
@@ -105,7 +106,15 @@ fn simulate(
     link: Link,
     sizes: &[(usize, usize)],
 ) -> Data {
-    let n = 80;
+    simulate_rows(80, random, (family, link), sizes)
+}
+
+fn simulate_rows(
+    n: usize,
+    random: &mut Random,
+    (family, link): (Family, Link),
+    sizes: &[(usize, usize)],
+) -> Data {
     let mut data = Data::new(random, n, 2);
     for &(n_levels, k) in sizes {
         let refs = random_levels(random, n, n_levels);
@@ -284,6 +293,32 @@ fn laplace_of_every_family_and_link() {
             }
         }
     }
+}
+
+// So many rows that threads share them.
+#[test]
+fn many_rows() {
+    let mut random = Random::new(77);
+    let how = (Binomial, Logit);
+    let sizes = [(60, 1), (5, 1)];
+    let data = simulate_rows(50_000, &mut random, how, &sizes);
+    let options = Options::default();
+    set_threads(2);
+    check(&data, Binomial, Logit, options, Vary::Modes, 1.0);
+    let design = data.design();
+    let of_threads = [1, 2, 3].map(|threads| {
+        set_threads(threads);
+        let mut model =
+            GeneralizedLinearMixedModel::new(&design, Binomial, Logit, options)
+                .unwrap();
+        let at = parameters(&model, Vary::Modes, Binomial, Logit, 1.0);
+        let value = model.objective(Vary::Modes, &at).unwrap();
+        let mut gradient = vec![0.0; at.len()];
+        model.gradient(Vary::Modes, &mut gradient).unwrap();
+        (value, gradient)
+    });
+    assert_eq!(of_threads[0], of_threads[1]);
+    assert_eq!(of_threads[0], of_threads[2]);
 }
 
 // Each row as often as it counts.

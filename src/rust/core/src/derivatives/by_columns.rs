@@ -72,16 +72,16 @@ impl ByColumns {
     }
 
     /// Adds to the expected information what pairs of trailing levels make of it beside known fixed
-    /// effects; `inverses`: `Lambda^-1` of each layout block. Once only after each update.
+    /// effects; `inverses`: `Lambda^-1` of each layout block.
     pub fn add_forms_of_pairs(
-        &mut self,
+        &self,
         blocks: &[TrailingTerm],
         inverses: &[&[f64]],
         omega: &mut OmegaDerivatives,
     ) {
         for t in 0..blocks.len() {
             for u in 0..=t {
-                let moments = &mut self.moments[place_of_pair(t, u)];
+                let mut moments = self.moments[place_of_pair(t, u)].clone();
                 if t == u {
                     moments.add_transposed();
                 }

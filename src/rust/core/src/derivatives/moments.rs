@@ -22,7 +22,7 @@ pub(super) fn weight((r, s): Element) -> f64 {
 
 /// `sum vec(W_ll') vec(W_ll')'` over the levels l of a term with `k` effects and l' of one with
 /// `l`: the blocks column by column.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Moments {
     k: usize,
     l: usize,

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use crate::covariance::RelCov;
 use crate::derivatives::curvature::{add_inner_products, add_level_products};
 use crate::derivatives::information::multiply_add;
 use crate::derivatives::moments::Element;
@@ -17,6 +18,9 @@ use crate::derivatives::{
 };
 use crate::factor::Factor;
 use crate::kernels::small::{self, set_zeros};
+
+/// What fixed effects take off `Tr` may take this part of the factor's memory.
+const ROOM: usize = 8;
 
 /// Memory of [`FactorDerivatives::observe_trailing`]; `n` directions.
 #[derive(Debug, Default)]
@@ -55,17 +59,23 @@ impl Workspace {
 }
 
 impl FactorDerivatives {
-    /// Whether the last first derivatives left `Tr` of the trailing terms behind. Beside fixed
-    /// factors among the terms the likelihood has the traces of another factor.
+    /// Whether the last first derivatives left `Tr` of the trailing terms behind, and what fixed
+    /// effects take off it has room beside the factor. Beside fixed factors among the terms the
+    /// likelihood has the traces of another factor.
     pub(super) fn knows_pairs(
         &self,
         factor: &Factor,
         profile: Profile,
     ) -> bool {
-        let has_fixed = factor.covs().iter().any(|cov| cov.is_fixed());
-        ByColumns::suits(factor)
-            && !self.is_singular()
-            && (profile.reml || !has_fixed)
+        if !ByColumns::suits(factor) || self.is_singular() {
+            return false;
+        }
+        let covs = factor.covs();
+        let n = Directions::new(covs).len();
+        match profile.reml {
+            true => ROOM * n * factor.p() <= factor.layout.m,
+            false => !covs.iter().any(RelCov::is_fixed),
+        }
     }
 
     /// Turns the average information of the trailing terms into the observed one, unless what comes
@@ -93,7 +103,7 @@ impl FactorDerivatives {
     }
 
     fn add_forms_of_pairs(
-        &mut self,
+        &self,
         factor: &Factor,
         omega: &mut OmegaDerivatives,
     ) {

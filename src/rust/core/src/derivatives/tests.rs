@@ -352,6 +352,12 @@ fn trailing_terms_of_a_large_dense_system() {
         let slopes = model.at(&theta).unwrap().slopes();
         let mut hessian = vec![0.0; 25];
         slopes.hessian(HessianKind::Average).fill(&mut hessian);
+        let slopes = model.at(&theta).unwrap().slopes();
+        let _exact = slopes.hessian(HessianKind::Exact);
+        let slopes = model.at(&theta).unwrap().slopes();
+        let mut again = vec![0.0; 25];
+        slopes.hessian(HessianKind::Average).fill(&mut again);
+        assert_eq!(hessian, again);
         for j in trailing {
             let differences = fourth_order(STEP, |h| {
                 gradient(&mut model, &shifted(&theta, j, h))
