@@ -248,10 +248,11 @@ impl FactorDerivatives {
         kind: HessianKind,
         omega: &mut OmegaDerivatives,
     ) {
+        let n = omega.directions.len();
         self.update_information(factor, profile, omega);
         if kind == HessianKind::Exact {
             self.add_curvature(factor, profile, omega);
-        } else if self.knows_pairs(factor, profile) {
+        } else if self.knows_pairs(factor, profile, n) {
             self.observe_trailing(factor, profile, omega);
         }
     }

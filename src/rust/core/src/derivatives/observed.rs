@@ -60,21 +60,20 @@ impl Workspace {
 
 impl FactorDerivatives {
     /// Whether the last first derivatives left `Tr` of the trailing terms behind, and what fixed
-    /// effects take off it has room beside the factor. Beside fixed factors among the terms the
+    /// effects take off it, in `n` directions, has room beside the factor. Beside fixed factors among the terms the
     /// likelihood has the traces of another factor.
     pub(super) fn knows_pairs(
         &self,
         factor: &Factor,
         profile: Profile,
+        n: usize,
     ) -> bool {
         if !ByColumns::suits(factor) || self.is_singular() {
             return false;
         }
-        let covs = factor.covs();
-        let n = Directions::new(covs).len();
         match profile.reml {
             true => ROOM * n * factor.p() <= factor.layout.m,
-            false => !covs.iter().any(RelCov::is_fixed),
+            false => !factor.covs().iter().any(RelCov::is_fixed),
         }
     }
 
