@@ -174,23 +174,32 @@ impl Workspace {
 
     // The moments of the blocks of W that belong to the levels of terms t and u.
     fn fill_moments(&mut self, q: usize, t: usize, u: usize) {
-        let k = self.levels[t].k;
-        let l = self.levels[u].k;
+        let (k, l) = (self.levels[t].k, self.levels[u].k);
         let rows = &self.levels[t].rows;
-        let w = &self.w;
-        let at = |row: usize, col: usize| w[row.min(col) * q + row.max(col)];
         self.moments.reset(k, l);
         self.blocks.resize(k * l * rows.len(), 0.0);
         for &col in &self.levels[u].rows {
             let blocks = self.blocks.chunks_exact_mut(k * l);
             for (block, &row) in blocks.zip(rows) {
-                for b in 0..l {
-                    for a in 0..k {
-                        block[b * k + a] = at(row + a, col + b);
-                    }
-                }
+                copy_block((q, &self.w), (row, col), k, block);
             }
             self.moments.add(&self.blocks);
+        }
+    }
+}
+
+// Copies the block of a symmetric matrix `q x q`, of which the lower triangle is there, that begins
+// at a row and a column and has `k` rows.
+fn copy_block(
+    (q, w): (usize, &[f64]),
+    (row, col): (usize, usize),
+    k: usize,
+    block: &mut [f64],
+) {
+    for (b, column) in block.chunks_exact_mut(k).enumerate() {
+        for (a, value) in column.iter_mut().enumerate() {
+            let (i, j) = (row + a, col + b);
+            *value = w[i.min(j) * q + i.max(j)];
         }
     }
 }

@@ -115,9 +115,6 @@ impl OfSystem<'_> {
         let mut found = found.iter_mut();
         for l in levels {
             level.update(k, self, l);
-            if let Some(own) = self.own {
-                level.own.copy_from_slice(&own[l * k * k..(l + 1) * k * k]);
-            }
             for (i, found) in rows.of_level(l).zip(&mut found) {
                 row.set(self.factor, i);
                 row.solve(k, &level, &self.inverse);
@@ -215,7 +212,13 @@ impl LevelInverse {
         }
         scale_rows(k, rows, factor, &system.block_of_row, &mut self.e);
         self.multiply_inverse(k, &system.inverse, rows);
-        self.invert_own(k, l);
+        match system.own {
+            Some(own) => {
+                self.own.clear();
+                self.own.extend_from_slice(&own[level * k * k..][..k * k]);
+            }
+            None => self.invert_own(k, l),
+        }
     }
 
     // C E. Rows ascend, so that (row, col) is in the lower triangle.
