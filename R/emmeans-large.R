@@ -68,39 +68,27 @@ without_level_mean <- function(k) {
   matrix(own, 1L)
 }
 
-#' The covariance over sigma^2 as a function of theta: one solution of the normal equations, for a
-#' right-hand side that is the weight of each level in their mean
+#' The covariance over sigma^2 as a function of theta: the solution of the normal equations whose
+#' right-hand side is the weight of each level in their mean
 #' @noRd
 level_mean_covariance <- function(fit) {
   spec <- fit_spec(fit)
   large <- fit$fixed$large
   weights <- large$is_column / length(large$levels)
-  spec$sums <- right_hand_side(core_sums(spec), weights)
-  spec$sigma <- 1
+  system <- normal_equations(spec)
+  none <- list(at = matrix(0L, 0L, 2L), values = numeric())
+  z <- rep(list(none), length(spec$terms))
+  levels <- list(at = cbind(1L, seq_along(weights)), values = weights)
+  z[[length(z)]] <- levels
+  zero <- numeric(length(fit$beta))
   function(theta) {
-    found <- core_estimates(spec, theta)
-    levels <- as.vector(found$b[[length(found$b)]])
-    variance <- sum(weights * levels)
+    found <- solve_normal_equations(system, theta, zero, z)
+    variance <- sum(weights * found$b[[length(z)]])
     rbind(
       cbind(chol2inv(found$rx), found$beta),
       c(found$beta, variance)
     )
   }
-}
-
-# Sums whose solution are the columns of the inverse for the last term's levels, times `weights`.
-right_hand_side <- function(sums, weights) {
-  sums$xr[] <- 0
-  sums$beta0[] <- 0
-  # The sum of squares is none of this: it has to be no less than what is explained of it.
-  sums$rr <- sums$yy <- 1e10
-  sums$terms <- lapply(sums$terms, \(term) {
-    term$zr[] <- 0
-    term
-  })
-  last <- length(sums$terms)
-  sums$terms[[last]]$zr[] <- weights
-  sums
 }
 
 #' Satterthwaite's degrees of freedom, by differences of the covariance in theta

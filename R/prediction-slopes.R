@@ -50,7 +50,7 @@ shared_parts <- function(fit, rows, spec) {
   has_effects <- length(rows$effects) > 0L
   list(
     spec = if (spec || has_effects || has_large(fit)) fit_spec(fit),
-    design = if (has_effects) sparse_design(fit)
+    design = if (has_effects && !has_large(fit)) sparse_design(fit)
   )
 }
 

@@ -22,12 +22,6 @@ prediction_parts <- function(
   spec = fit_spec(fit),
   design = sparse_design(fit)
 ) {
-  if (length(effects) > 0L) {
-    abort_if_large(
-      fit,
-      "The standard error of a prediction with random effects"
-    )
-  }
   lambda <- lambda_blocks(fit$random, fit$theta)
   parts <- list(
     rx = fit$rx,
@@ -35,7 +29,7 @@ prediction_parts <- function(
     lambda = lambda
   )
   if (has_large(fit)) {
-    parts$levels <- level_spread(fit, spec)
+    return(c(parts, large_parts(fit, effects, spec)))
   }
   if (length(effects) == 0L) {
     return(parts)
@@ -51,6 +45,19 @@ prediction_parts <- function(
   parts$shift <- effect_shifts(fit, parts)
   parts$first <- first_rows(fit)
   parts
+}
+
+# What there is of a large factor, and with random effects the system that is solved for each row.
+large_parts <- function(fit, effects, spec) {
+  if (length(effects) == 0L) {
+    return(list(levels = level_spread(fit, spec)))
+  }
+  list(
+    system = normal_equations(spec),
+    theta = fit$theta,
+    n_terms = length(spec$terms),
+    has_column = fit$fixed$large$is_column
+  )
 }
 
 # The conditional covariances of one term: k x k lists of vectors over levels, the unknown level
@@ -103,6 +110,9 @@ term_shifts <- function(term, first, all) {
 #' @noRd
 prediction_variance <- function(rows, parts, fixed = TRUE) {
   total <- drawn_variance(rows$drawn, parts)
+  if (!is.null(parts$system)) {
+    return(total + solved_variance(rows, parts))
+  }
   if (fixed) {
     total <- total + fixed_variance(shifted_rows(rows, parts), parts$rx)
   }

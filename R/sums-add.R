@@ -108,6 +108,9 @@ solve_scaled <- function(xx, xr) {
 #' Sums with the columns of one term in another order
 #' @noRd
 permute_sums <- function(sums, term, columns) {
+  if (!is.null(sums$summed)) {
+    sums$summed[[term]] <- sums$summed[[term]][columns, columns, drop = FALSE]
+  }
   sums$terms[[term]] <- move_columns(sums$terms[[term]], columns)
   sums$pairs <- lapply(sums$pairs, \(pair) {
     if (pair$terms[1L] == term) {
@@ -247,7 +250,7 @@ cells_of_keys <- function(keys, n) {
 #' @param places For both parts, by factor, where its levels stand among those of the sum.
 #' @noRd
 add_numbers <- function(a, b, places, n_levels) {
-  b <- recentre(b, a$shift, a$beta0)
+  b <- sums_of_columns(recentre(b, a$shift, a$beta0), a$summed)
   for (name in c("n_eff", "sum_log_weights", "xx", "xr", "rr", "yy")) {
     a[[name]] <- a[[name]] + b[[name]]
   }

@@ -104,7 +104,7 @@ categories <- function(formula, parsed, chunk, extras) {
 }
 
 #' The sums of one data frame
-#' @param centre Sums whose shift and fit are to be taken off; `NULL` for the means and the
+#' @param centre Sums whose shift, fit and origins are to be taken off; `NULL` for the means and the
 #'   least-squares fit of these rows.
 #' @noRd
 chunk_sums <- function(plan, chunk, extras, centre = NULL) {
@@ -114,8 +114,14 @@ chunk_sums <- function(plan, chunk, extras, centre = NULL) {
     frame <- counted_frame(frame)
   }
   groups <- term_codes(plan$random, frame)
-  spec <- chunk_spec(plan, with_known_levels(frame, plan$xlevels), groups)
-  sums <- core_sums(spec, centre$shift, centre$beta0)
+  made <- chunk_spec(
+    plan,
+    with_known_levels(frame, plan$xlevels),
+    groups,
+    centre
+  )
+  sums <- core_sums(made$spec, centre$shift, centre$beta0)
+  sums["summed"] <- list(made$summed)
   keys <- group_keys(plan$random, groups, frame, chunk)
   if (!plan$frequency) {
     return(new_sums(plan, sums, keys, nrow(frame)))
@@ -155,7 +161,9 @@ as_declared <- function(values, column) {
   factor(as.character(values), levels(column))
 }
 
-chunk_spec <- function(plan, frame, groups) {
+#' @return A list: `spec`, and `summed`, M of the columns of Z that it has.
+#' @noRd
+chunk_spec <- function(plan, frame, groups, centre) {
   new <- list(
     data = frame,
     stored = TRUE,
@@ -165,8 +173,14 @@ chunk_spec <- function(plan, frame, groups) {
   terms <- stats::delete.response(fixed$terms)
   x <- part_columns(terms, fixed$contrasts, fixed$xlevels, new)
   z <- lapply(plan$random, effects_columns, new = new)
+  origins <- if (is.null(centre)) {
+    effect_origins(plan$random, z, new$n)
+  } else {
+    origins_of(centre$summed, plan$random)
+  }
+  z <- Map(without_origins, z, origins, new$n)
   terms <- core_terms(plan$random, z, groups)
-  design_spec(
+  spec <- design_spec(
     frame,
     x,
     response(frame),
@@ -174,6 +188,7 @@ chunk_spec <- function(plan, frame, groups) {
     reml = FALSE,
     sigma = NULL
   )
+  list(spec = spec, summed = columns_summed(plan$random, origins))
 }
 
 #' @param sums What [core_sums()] returns: the terms are the grouping factors of `keys`.

@@ -128,9 +128,10 @@ check_table_columns <- function(variables, known) {
 #' Multiplied by 1.0 they become decimal ones in most databases, which are slow in PostgreSQL and
 #' have few digits in Spark. What dbplyr writes for `as.double()` is such a number too where it
 #' doesn't know better.
-#' @return A list: `is_arrow`, and functions of an expression: `double`, `days` of dates and `seconds`
-#'   of times since 1970, which are what R takes dates and times for, and `moment`, the number for
-#'   which the engine takes a date or time that is written as a call; `NULL` for other calls.
+#' @return A list: `is_arrow`, and functions of an expression: `double`, `days` of dates and
+#'   `seconds` of times since 1970, which are what R takes dates and times for, and `moment`, the
+#'   number for which the engine takes a date or time that is written as a call; `NULL` for other
+#'   calls.
 #' @noRd
 engine_of <- function(table) {
   if (is_arrow(table)) {

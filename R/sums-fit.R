@@ -185,6 +185,7 @@ sums_of_random <- function(sums, from, to) {
   move <- \(pair) move_pair(pair, order, columns)
   sums$pairs <- lapply(sums$pairs, move)
   sums$terms <- terms
+  sums["summed"] <- list(move_summed(sums$summed, order, columns))
   sums
 }
 

@@ -29,6 +29,7 @@ sums_from_results <- function(plan, expressions, centre, results) {
   sums <- read_totals(all, parts, centre)
   sums$terms <- lapply(groups, `[[`, "sums")
   sums$pairs <- Map(of_pair, pairs, results[-seq_len(1L + n_groups)])
+  sums["summed"] <- list(centre$summed)
   keys <- rlang::set_names(lapply(groups, `[[`, "keys"), names(parts$z))
   new_sums(plan, sums, keys, counted(all, parts))
 }

@@ -139,6 +139,8 @@ keep_columns <- function(sums, keep) {
 #' @noRd
 keep_groups <- function(sums, columns, groups) {
   order <- match(names(columns), groups)
+  all <- lapply(sums$terms, \(term) seq_len(dim(term$zz)[1L]))
+  sums <- sums_without_columns(sums, replace(all, order, columns))
   is_kept <- \(pair) all(pair$terms %in% order)
   move <- \(pair) move_pair(pair, order, columns)
   sums$pairs <- lapply(Filter(is_kept, sums$pairs), move)
@@ -147,5 +149,6 @@ keep_groups <- function(sums, columns, groups) {
     unname(sums$terms)[order],
     unname(columns)
   )
+  sums["summed"] <- list(move_summed(sums$summed, order, unname(columns)))
   sums
 }

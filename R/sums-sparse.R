@@ -6,6 +6,7 @@
 sparse_products <- function(fit) {
   none <- numeric(length(fit$sums$shift))
   sums <- recentre(fit$sums, none, fit$sums$beta0)
+  sums <- sums_of_columns(sums, NULL)
   terms <- seq_along(fit$random)
   pairs <- expand.grid(i = terms, j = terms)
   pairs <- pairs[pairs$i <= pairs$j, ]

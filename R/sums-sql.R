@@ -6,7 +6,8 @@ most_columns <- 900L
 
 #' The statements that sum up a table, not carried out yet
 #' @param table A lazy table.
-#' @param centre `shift` and `beta0` of what is taken off X and the response.
+#' @param centre `shift` and `beta0` of what is taken off X and the response, and `summed` of what
+#'   is taken off Z.
 #' @return A named list of lazy tables: "all", one per grouping factor, one per pair of them; more
 #'   than one of each where there are more sums than an engine returns at once. The attribute `of`
 #'   has their number in [sums_wanted()].
@@ -93,6 +94,7 @@ centred_rows <- function(table, expressions, centre) {
   groups <- expressions$groups
   x <- Map(centred_column, expressions$x, centre$shift)
   z <- unlist(expressions$z, recursive = FALSE)
+  z <- Map(centred_column, z, summed_origins(centre, lengths(expressions$z)))
   columns <- c(
     rlang::set_names(unname(groups), sprintf("g%d", seq_along(groups))),
     rlang::set_names(lapply(x, as_double), names$x),
@@ -112,6 +114,14 @@ complete_rows <- function(table, expressions) {
     rows <- dplyr::filter(rows, !!is_counted)
   }
   rows
+}
+
+# What is taken off the columns of Z, in a row for all grouping factors: below the diagonal of M.
+summed_origins <- function(centre, sizes) {
+  if (is.null(centre$summed)) {
+    return(numeric(sum(sizes)))
+  }
+  unlist(lapply(centre$summed, \(m) rowSums(m) - 1))
 }
 
 centred_column <- function(column, shift) {

@@ -130,7 +130,11 @@ rough_centre <- function(plan, rows, extras) {
   if (nrow(rows) < 10L * p || length(plan$bases) > 0L) {
     beta0 <- if (p > 0L) c(beta0[1L], numeric(p - 1L))
   }
-  list(shift = signif(sums$shift, 10L), beta0 = signif(beta0, 10L))
+  list(
+    shift = signif(sums$shift, 10L),
+    beta0 = signif(beta0, 10L),
+    summed = sums$summed
+  )
 }
 
 #' The means of the columns and the least-squares fit, from sums over the whole table
@@ -146,7 +150,7 @@ centre_of_table <- function(table, made) {
   check_totals(all, parts, made$plan)
   sums <- read_totals(all, parts, rough)
   centre <- least_squares(sums, made$plan$fixed$names)
-  lapply(centre, signif, 10L)
+  c(lapply(centre, signif, 10L), rough["summed"])
 }
 
 collect_totals <- function(rows, parts, table, made) {

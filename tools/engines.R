@@ -43,6 +43,19 @@ odd <- function() {
   rows
 }
 
+# Dates and times, which vary little beside their distance from 1970, with slopes by group.
+dated <- function() {
+  set.seed(2)
+  n <- 4000
+  rows <- data.frame(id = sample(150L, n, TRUE))
+  after <- sample(0:400, n, TRUE)
+  rows$day <- as.Date("2026-01-01") + after
+  rows$moment <- as.POSIXct("2026-01-01", tz = "UTC") + 86400 * runif(n, 0, 30)
+  slopes <- rnorm(150, 0.02, 0.01)
+  rows$y <- rnorm(150)[rows$id] + slopes[rows$id] * (after - 200) + rnorm(n)
+  rows
+}
+
 models <- list(
   lectures = list(
     formula = y ~ service + (1 | s) + (1 | d),
@@ -66,6 +79,7 @@ models <- list(
       (1 | id / kind),
     rows = odd
   ),
+  dates = list(formula = y ~ day + moment + (day | id), rows = dated),
   weights = list(
     formula = y ~ factor(from) + x + offset(z / 2) + (x || id),
     rows = odd,
@@ -304,7 +318,9 @@ large <- function(n) {
     paste(
       "CREATE UNLOGGED TABLE large AS",
       "SELECT i, (random() * 20000)::int AS person, (random() * 500)::int AS item,",
-      "random() AS x, random() + random() + random() AS y FROM generate_series(1,",
+      "random() AS x, random() + random() + random() AS y,",
+      "(random() * 4)::int AS dose, (random() * 20)::int AS shop,",
+      "(random() < .3)::int AS won FROM generate_series(1,",
       format(as.numeric(n), scientific = FALSE),
       ") AS i"
     )
@@ -312,17 +328,21 @@ large <- function(n) {
   DBI::dbExecute(con, "GRANT SELECT ON large TO reader")
   DBI::dbDisconnect(con)
   con <- connect("reader")
-  formula <- y ~ x + (1 + x | person)
-  seconds <- system.time(fit <- rlmm(formula, tbl(con, "large")))[["elapsed"]]
+  table <- tbl(con, "large")
+  linear <- y ~ x + (1 + x | person)
+  tell_large(n, \() rlmm(linear, table))
+  generalized <- won ~ dose + (1 | item) + (1 | shop)
+  tell_large(n, \() rglmm(generalized, table, family = binomial))
+}
+
+# Fits a large table, and says what that takes.
+tell_large <- function(n, fit_it) {
+  seconds <- system.time(fit <- fit_it())[["elapsed"]]
+  print(fit)
   peak <- grep("^VmHWM", readLines("/proc/self/status"), value = TRUE)
   megabytes <- as.numeric(gsub("[^0-9]", "", peak)) / 1024
-  print(fit)
-  cat(sprintf(
-    "%s rows: %.1f s, R's memory at most %.0f MB\n",
-    n,
-    seconds,
-    megabytes
-  ))
+  text <- "%s rows: %.1f s, R's memory at most %.0f MB\n"
+  cat(sprintf(text, n, seconds, megabytes))
   check(megabytes < 300, "R's memory stayed below 300 MB.")
 }
 

@@ -421,10 +421,7 @@ test_that("what needs the dummy columns says so", {
     model.matrix,
     influence,
     \(fit) getME(fit, "X"),
-    \(fit) predict(fit, se.fit = TRUE),
-    \(fit) predict(fit, interval = "confidence"),
     \(fit) predict(fit, d[1:3, ], re.form = NA, cov.fit = TRUE),
-    \(fit) coef(fit, se = TRUE),
     \(fit) vcov(fit, full = TRUE),
     \(fit) vcov(fit, complete = TRUE),
     \(fit) vcov(fit, type = "CR2"),
@@ -486,4 +483,58 @@ test_that("marginal means of other variables are averaged over the levels", {
     emmeans::emmeans(fit, ~sex),
     class = "rlmm_error_large_factor"
   )
+})
+
+test_that("standard errors of predictions with random effects", {
+  d <- made_data()
+  new <- d[c(3, 20, 20, 401), ]
+  new$worker <- as.character(new$worker)
+  new$worker[4L] <- "somebody else"
+  same <- \(fits) {
+    of <- \(fit, ...) predict(fit, new, allow.new.levels = TRUE, ...)
+    expect_equal(
+      of(fits$levels, se.fit = TRUE)$se.fit,
+      of(fits$dummies, se.fit = TRUE)$se.fit,
+      tolerance = 1e-5
+    )
+    for (interval in c("confidence", "prediction")) {
+      expect_equal(
+        of(fits$levels, interval = interval, theta_uncertainty = TRUE),
+        of(fits$dummies, interval = interval, theta_uncertainty = TRUE),
+        tolerance = 1e-5
+      )
+    }
+    new$worker[2L] <- NA
+    expect_equal(
+      of(fits$levels, se.fit = TRUE, re.form = NULL)$se.fit,
+      of(fits$dummies, se.fit = TRUE, re.form = NULL)$se.fit,
+      tolerance = 1e-5
+    )
+  }
+  same(both(rlmm(y ~ x + firm + (1 | worker), d), d))
+  same(both(
+    rlmm(
+      y ~ x * sex + firm + (w | worker) + (1 | year),
+      d,
+      weights = w,
+      REML = FALSE
+    ),
+    d
+  ))
+  same(both(rlmm(y ~ 0 + firm + sex + (1 | worker), d), d))
+  errors <- lapply(both(rlmm(y ~ x + firm + (x | year), d), d), \(fit) {
+    attr(coef(fit, se = TRUE), "std.error")$year[c("(Intercept)", "x")]
+  })
+  expect_equal(errors$levels, errors$dummies, tolerance = 1e-5)
+})
+
+test_that("only so many predictions have standard errors at a time", {
+  d <- made_data()
+  rlang::local_options(rlmm.large_factor = 20)
+  fit <- rlmm(y ~ x + firm + (1 | worker), d)
+  expect_snapshot(
+    writeLines(error_lines(predict(fit, d, se.fit = TRUE)))
+  )
+  few <- predict(fit, d[rep(1:2, 400), ], se.fit = TRUE)
+  expect_length(few$se.fit, 800L)
 })

@@ -15,7 +15,7 @@ use rlmm_core::{
 };
 
 use crate::fields::{missing, Fields};
-use crate::sums::sums;
+use crate::sums::{summed_columns, sums};
 use crate::threads::n_threads;
 
 /// The spec of SPEC.md: keeps R's objects alive while a [`Design`] borrows from them.
@@ -37,8 +37,12 @@ pub struct Spec {
 /// What a model is made of: rows, or their sums.
 pub enum Data<'a> {
     Rows(Design<'a>),
-    Sums(Arc<Sums>),
+    Sums(Arc<Sums>, Summed),
 }
+
+/// For each term the matrix M, with which the given columns of Z are `Q M'` of those that were
+/// summed up.
+pub type Summed = Arc<Vec<Vec<f64>>>;
 
 /// Random effects per level and levels of each term.
 pub type Shapes = Vec<(usize, usize)>;
@@ -51,15 +55,19 @@ impl Data<'_> {
     pub fn rows(&self) -> Result<&Design<'_>> {
         match self {
             Self::Rows(design) => Ok(design),
-            Self::Sums(_) => Err(missing("y")),
+            Self::Sums(..) => Err(missing("y")),
         }
     }
 
-    /// The data with the columns of Z of a basis; sums have the basis of their own columns already.
+    /// The data with the columns of Z of a basis.
     pub fn in_basis<'a>(&'a self, basis: &'a Basis) -> Data<'a> {
         match self {
             Self::Rows(design) => Data::Rows(basis.design(design)),
-            Self::Sums(sums) => Data::Sums(sums.clone()),
+            Self::Sums(sums, summed) => {
+                let changed = basis.sums(sums, summed).map(Arc::new);
+                let sums = changed.unwrap_or_else(|| sums.clone());
+                Data::Sums(sums, Summed::default())
+            }
         }
     }
 
@@ -67,14 +75,14 @@ impl Data<'_> {
     pub fn p(&self) -> usize {
         match self {
             Self::Rows(design) => design.p(),
-            Self::Sums(sums) => sums.p(),
+            Self::Sums(sums, _) => sums.p(),
         }
     }
 
     pub fn shapes(&self) -> Shapes {
         match self {
             Self::Rows(design) => shapes(design),
-            Self::Sums(sums) => sums
+            Self::Sums(sums, _) => sums
                 .terms
                 .iter()
                 .map(|term| (term.k, term.n_levels))
@@ -247,18 +255,18 @@ impl Spec {
     pub fn data(&self) -> Result<Data<'_>> {
         let given = self.sums.as_list().filter(|list| !list.is_empty());
         match given.map(Fields::from) {
-            Some(fields) => Ok(Data::Sums(Arc::new(sums(&fields)?))),
+            Some(fields) => {
+                let sums = sums(&fields)?;
+                let summed = Arc::new(summed_columns(&fields, &sums)?);
+                Ok(Data::Sums(Arc::new(sums), summed))
+            }
             None => Ok(Data::Rows(self.design()?)),
         }
     }
 
-    /// The effects in which data are computed, with these elements of theta held. Sums have their
-    /// columns as they were given: combinations would lose the digits that they save.
+    /// The effects in which data are computed, with these elements of theta held.
     pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
-        match data {
-            Data::Rows(design) => self.basis(design, held),
-            Data::Sums(_) => Ok(Basis::default()),
-        }
+        self.recipe().basis_of(data, held)
     }
 
     /// The model of its rows, or of their sums.
@@ -272,7 +280,7 @@ impl Spec {
             Data::Rows(design) => {
                 EnginePlan::of(self.engine, &self.room, design)
             }
-            Data::Sums(_) => Err(missing("y")),
+            Data::Sums(..) => Err(missing("y")),
         }
     }
 
@@ -283,7 +291,7 @@ impl Spec {
                 design.validate()?;
                 Basis::of(design, |_| true)
             }
-            Data::Sums(_) => Ok(Basis::default()),
+            Data::Sums(..) => Ok(Basis::default()),
         }
     }
 
@@ -328,6 +336,21 @@ impl Recipe {
         }
     }
 
+    /// The effects in which data are computed, with these elements of theta held.
+    pub fn basis_of(&self, data: &Data, held: &[usize]) -> Result<Basis> {
+        let is_held = |j| held.contains(&j);
+        match data {
+            Data::Rows(design) => {
+                design.validate()?;
+                Basis::of(design, is_held)
+            }
+            Data::Sums(sums, summed) => {
+                sums.validate(&self.covs)?;
+                Basis::of_sums(sums, summed, &self.covs, is_held)
+            }
+        }
+    }
+
     /// The model of rows, or of their sums.
     pub fn model_of(&self, data: &Data) -> Result<LinearMixedModel> {
         let how = (self.engine, &self.room);
@@ -336,7 +359,7 @@ impl Recipe {
             Data::Rows(design) => {
                 LinearMixedModel::by(how.0, how.1, design, criterion, sigma)
             }
-            Data::Sums(sums) => LinearMixedModel::from_sums(
+            Data::Sums(sums, _) => LinearMixedModel::from_sums(
                 how,
                 sums,
                 self.covs.clone(),

@@ -82,10 +82,7 @@ impl Job<'_> {
     }
 
     fn fit_data(&self, given: &Data, stop: &AtomicBool) -> Result<Found> {
-        let basis = match given {
-            Data::Rows(design) => basis_of(design, &self.held)?,
-            Data::Sums(_) => Basis::default(),
-        };
+        let basis = self.recipe.basis_of(given, &self.held.indices())?;
         let data = given.in_basis(&basis);
         self.fit(self.recipe.model_of(&data)?, &basis, stop)
     }

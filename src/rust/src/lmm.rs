@@ -362,7 +362,7 @@ pub fn estimates(
     let ussq: f64 = solution.u.iter().flatten().map(|u| u * u).sum();
     let (mu, wrss) = match data {
         Data::Rows(design) => fitted_values(design, &solution),
-        Data::Sums(_) => (Robj::from(()), pwrss - ussq),
+        Data::Sums(..) => (Robj::from(()), pwrss - ussq),
     };
     let given = basis.to_given(theta);
     let mut scales = model.column_scales().to_vec();

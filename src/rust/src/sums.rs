@@ -4,9 +4,10 @@ use extendr_api::prelude::*;
 use rlmm_core::factor::blocks::Blocks;
 use rlmm_core::factor::sums::{PairSums, Sums, TermSums};
 use rlmm_core::factor::sums_of_rows::Centre;
+use rlmm_core::kernels::small;
 use rlmm_core::{Error, Result};
 
-use crate::convert::{array, list, Pairs, Spec};
+use crate::convert::{array, columns_of, list, Pairs, Spec};
 use crate::error::guard;
 use crate::fields::{missing, Fields};
 
@@ -97,6 +98,31 @@ pub fn sums(of: &Fields) -> Result<Sums> {
         shift,
         terms,
     })
+}
+
+/// The columns of Z that the sums of a spec are of: for each term the matrix M with which the given
+/// ones are `Q M'`; of a term without one, these are the given ones.
+///
+/// # Errors
+/// `Dimension` where a matrix isn't one of the term's columns.
+pub fn summed_columns(of: &Fields, sums: &Sums) -> Result<Vec<Vec<f64>>> {
+    let given = columns_of(&of.element("summed")).into_iter();
+    let mut given = given.map(|m| m.as_real_vector());
+    let mut found = Vec::new();
+    for term in &sums.terms {
+        let m = given.next().flatten();
+        let m = m.unwrap_or_else(|| small::identity(term.k));
+        let expected = term.k * term.k;
+        if m.len() != expected {
+            return Err(Error::Dimension {
+                what: "summed",
+                expected,
+                found: m.len(),
+            });
+        }
+        found.push(m);
+    }
+    Ok(found)
 }
 
 fn term_sums(p: usize, term: &Fields) -> Result<TermSums> {

@@ -31,14 +31,14 @@ use crate::tolerances::{DEPENDENT, FAR, THETA_STEP};
 /// The terms and the fixed effects, with other effects than those given.
 #[derive(Debug, Clone, Default)]
 pub struct Basis {
-    parts: Vec<Part>,
-    fixed: Option<Fixed>,
-    n_theta: usize,
+    pub(super) parts: Vec<Part>,
+    pub(super) fixed: Option<Fixed>,
+    pub(super) n_theta: usize,
 }
 
 /// The fixed effects, with `X = Q C'`: effects `beta` are computed with as `C'beta`.
 #[derive(Debug, Clone)]
-struct Fixed {
+pub(super) struct Fixed {
     p: usize,
     /// C, of ones on the diagonal, so that `log |X'X|` is that of Q; column by column.
     c: Vec<f64>,
@@ -48,16 +48,16 @@ struct Fixed {
 
 /// An unstructured part of a term, with `Z = Q C'`.
 #[derive(Debug, Clone)]
-struct Part {
-    term: usize,
+pub(super) struct Part {
+    pub term: usize,
     /// First column of the part in its term.
-    first: usize,
-    k: usize,
-    theta: Range<usize>,
+    pub first: usize,
+    pub k: usize,
+    pub theta: Range<usize>,
     /// Lower triangle of C, column by column.
-    c: Vec<f64>,
-    /// Q, column by column.
-    q: Vec<f64>,
+    pub c: Vec<f64>,
+    /// Q, column by column; empty for sums.
+    pub q: Vec<f64>,
 }
 
 /// Lambda of the given columns is the root, `C^-T`, times Lambda of the basis.
@@ -387,7 +387,7 @@ impl Basis {
         Some((fixed, own))
     }
 
-    fn of_term(&self, term: usize) -> impl Iterator<Item = &Part> {
+    pub(super) fn of_term(&self, term: usize) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(move |part| part.term == term)
     }
 

@@ -15,6 +15,7 @@
 //! | fixed effects of centred columns | [`centring`] |
 //! | effects of orthogonal columns, where the given ones nearly depend on each other | [`basis`] |
 //! | such columns | `orthogonal` |
+//! | the same for sums | [`sums`] |
 
 mod angles;
 pub mod basis;
@@ -22,6 +23,7 @@ mod canonical;
 pub mod centring;
 mod escapes;
 mod orthogonal;
+pub mod sums;
 pub mod tangent;
 
 use crate::covariance::{Part, RelCov};

@@ -5,6 +5,7 @@
 //! of levels that occur together `Z_t'WZ_s`. The sums are those of X centred and of the residual
 //! response r, which saves the digits that large means would cost.
 
+use crate::covariance::RelCov;
 use crate::error::{check_length, Error, Result};
 use crate::factor::blocks::Blocks;
 use crate::factor::border::Border;
@@ -90,8 +91,26 @@ impl Sums {
         self.terms.iter().map(shape).collect()
     }
 
+    /// Checks that all parts have the lengths that belong to the shapes, that the levels exist, and
+    /// that the terms have as many effects as their covariances.
+    ///
+    /// # Errors
+    /// `Dimension` and `Level` where they don't.
+    pub fn validate(&self, covs: &[RelCov]) -> Result<()> {
+        let found: Vec<usize> = self.terms.iter().map(|term| term.k).collect();
+        let expected: Vec<usize> = covs.iter().map(RelCov::vsize).collect();
+        if found != expected {
+            return Err(Error::Dimension {
+                what: "terms",
+                expected: expected.iter().sum(),
+                found: found.iter().sum(),
+            });
+        }
+        self.check_shapes()
+    }
+
     // Whether all parts have the lengths that belong to the shapes, and the levels exist.
-    fn validate(&self) -> Result<()> {
+    fn check_shapes(&self) -> Result<()> {
         let p = self.p();
         check_length("beta0", p, self.beta0.len())?;
         check_length("xx", p * p, self.xx.len())?;
@@ -274,7 +293,7 @@ impl CrossProducts {
         sums: &Sums,
         room: &Room,
     ) -> Result<Option<(Self, ResponseSums)>> {
-        sums.validate()?;
+        sums.check_shapes()?;
         let mut layout = Layout::of_shapes(&sums.shapes(), sums.p());
         if Plan::without_factor(sums, &layout, room)?.is_some() {
             return Ok(None);

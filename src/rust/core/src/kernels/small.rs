@@ -231,6 +231,13 @@ pub(crate) fn set_zeros(buffer: &mut Vec<f64>, length: usize) {
     buffer.resize(length, 0.0);
 }
 
+/// The matrix of ones on the diagonal.
+pub fn identity(k: usize) -> Vec<f64> {
+    let mut matrix = vec![0.0; k * k];
+    matrix.iter_mut().step_by(k + 1).for_each(|one| *one = 1.0);
+    matrix
+}
+
 /// `out = a b`.
 #[inline(always)]
 pub fn multiply(k: usize, a: &[f64], b: &[f64], out: &mut [f64]) {

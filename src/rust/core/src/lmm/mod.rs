@@ -50,7 +50,7 @@ pub mod with_sigma;
 use crate::covariance::RelCov;
 use crate::derivatives::{HessianKind, OmegaDerivatives, Profile};
 use crate::design::Design;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::factor::column_scales::{scales_of, step_sizes_of};
 use crate::factor::contained::Redundant;
 use crate::factor::cross_products::CrossProducts;
@@ -188,15 +188,7 @@ impl LinearMixedModel {
         criterion: Criterion,
         sigma: Option<f64>,
     ) -> Result<Self> {
-        let found: Vec<usize> = sums.terms.iter().map(|term| term.k).collect();
-        let expected: Vec<usize> = covs.iter().map(RelCov::vsize).collect();
-        if found != expected {
-            return Err(Error::Dimension {
-                what: "terms",
-                expected: expected.iter().sum(),
-                found: found.iter().sum(),
-            });
-        }
+        sums.validate(&covs)?;
         let likelihood = Likelihood::of_sums(sums, criterion, sigma)?;
         let found = match kind.is_iterative(covs.len()) {
             true => None,

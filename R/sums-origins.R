@@ -1,0 +1,142 @@
+# Covariates of random effects that are far from zero, such as a day number: sums of their squares
+# would have lost the digits of their spread. Sums are of columns Q near zero, with Z = Q M' for the
+# given ones; M has an origin of each covariate in the row of its column, below the intercept.
+
+# A covariate is far from zero if it spreads by less than this share of its mean.
+least_spread <- 0.1
+
+#' About where the columns of each term are, as what may be taken off them as a multiple of the
+#' intercept beside them: zero of those near zero
+#' @param z The columns of each term.
+#' @param n Number of rows.
+#' @return A list of numbers, one per column.
+#' @noRd
+effect_origins <- function(random, z, n) {
+  Map(term_origins, random, z, n)
+}
+
+term_origins <- function(term, z, n) {
+  if (!has_free_origins(term)) {
+    return(numeric(length(term$columns)))
+  }
+  columns <- column_matrix(z, n)
+  apply(columns, 2L, origin_of)
+}
+
+# Whether the effects have an intercept that may take over multiples of the others.
+has_free_origins <- function(term) {
+  columns <- term$columns
+  is_unstructured(term$structure) &&
+    length(columns) > 1L &&
+    columns[1L] == "(Intercept)"
+}
+
+origin_of <- function(x) {
+  mean <- mean(x)
+  spread <- sqrt(mean((x - mean)^2))
+  is_intercept <- all(x == 1)
+  is_far <- !is_intercept && isTRUE(spread < least_spread * abs(mean))
+  if (is_far) signif(mean, 10L) else 0
+}
+
+#' The columns of a term less their origins
+#' @noRd
+without_origins <- function(z, origins, n) {
+  if (all(origins == 0)) {
+    return(z)
+  }
+  list(sweep(column_matrix(z, n), 2L, origins))
+}
+
+#' M of each grouping factor, from the origins of the terms; `NULL` where all are zero
+#' @noRd
+columns_summed <- function(random, origins) {
+  if (all(unlist(origins) == 0)) {
+    return(NULL)
+  }
+  owner <- vapply(random, `[[`, 1L, "core_term")
+  lapply(seq_len(max(owner)), \(core) {
+    own <- which(owner == core)
+    m <- diag(sum(lengths(origins[own])))
+    for (i in own) {
+      at <- random[[i]]$core_cols
+      m[at, at[1L]] <- m[at, at[1L]] + origins[[i]]
+    }
+    m
+  })
+}
+
+#' The origins of the columns of each term, from M
+#' @noRd
+origins_of <- function(summed, random) {
+  lapply(random, \(term) {
+    at <- term$core_cols
+    if (is.null(summed)) {
+      return(numeric(length(at)))
+    }
+    replace(summed[[term$core_term]][at, at[1L]], 1L, 0)
+  })
+}
+
+#' The same sums, of other columns: Q becomes Q A', with A the inverse of the new M times the old
+#' @param summed M of each grouping factor; `NULL` for the given columns themselves.
+#' @noRd
+sums_of_columns <- function(sums, summed) {
+  if (identical(sums$summed, summed)) {
+    return(sums)
+  }
+  sizes <- vapply(sums$terms, \(term) dim(term$zz)[1L], 1L)
+  old <- sums$summed %||% lapply(sizes, diag)
+  new <- summed %||% lapply(sizes, diag)
+  change <- Map(solve, new, old)
+  sums$terms[] <- Map(change_columns, sums$terms, change)
+  sums$pairs <- lapply(sums$pairs, \(pair) {
+    change_pair(pair, change[pair$terms])
+  })
+  sums["summed"] <- list(summed)
+  sums
+}
+
+change_columns <- function(term, change) {
+  p <- dim(term$xz)[1L]
+  term$zz <- times_array(change %x% change, term$zz)
+  term$xz <- times_array(change %x% diag(p), term$xz)
+  term$zr <- times_array(change, term$zr)
+  term
+}
+
+change_pair <- function(pair, change) {
+  pair$zz <- times_array(change[[2L]] %x% change[[1L]], pair$zz)
+  pair
+}
+
+# A matrix times what an array has of each level.
+times_array <- function(matrix, array) {
+  values <- matrix %*% matrix(array, ncol(matrix))
+  array(values, dim(array))
+}
+
+#' Sums of which some columns of Z can be left out: the others are no multiples of them
+#' @param columns The columns that are kept of each grouping factor, by its number.
+#' @noRd
+sums_without_columns <- function(sums, columns) {
+  if (is.null(sums$summed)) {
+    return(sums)
+  }
+  summed <- Map(
+    \(m, own) {
+      if (all(m[own, -own] == 0)) m else diag(nrow(m))
+    },
+    sums$summed,
+    columns
+  )
+  sums_of_columns(sums, summed)
+}
+
+#' M of the kept columns, in their order
+#' @noRd
+move_summed <- function(summed, order, columns) {
+  if (!is.null(summed)) {
+    Map(\(m, own) m[own, own, drop = FALSE], summed[order], columns)
+  }
+}

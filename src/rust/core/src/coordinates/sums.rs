@@ -1,0 +1,247 @@
+//! The basis of sums: columns of Z that depend on each other are told by their cross-products.
+//!
+//! Sums of a covariate far from zero have lost the digits of its spread. They are therefore taken
+//! of columns Q that are near zero, with `Z = Q M'` for the given ones; what a basis `Z = P C'`
+//! computes with is `P = Q A'`, `A = C^-1 M`.
+
+use std::ops::Range;
+
+use super::basis::{Basis, Part};
+use super::orthogonal::depend;
+use super::tangent::lower_factor;
+use crate::covariance::{self, RelCov};
+use crate::error::{Error, Result};
+use crate::factor::blocks::Blocks;
+use crate::factor::sums::{PairSums, Sums, TermSums};
+use crate::kernels::small;
+use crate::tolerances::{DEPENDENT, LOST_ORIGIN};
+
+/// The cross-products of the columns of one part.
+struct Products {
+    k: usize,
+    /// Those of the columns that were summed up, `k x k`, divided by the observations.
+    summed: Vec<f64>,
+    /// M, `k x k`.
+    m: Vec<f64>,
+}
+
+impl Basis {
+    /// The basis of sums: other effects where columns of an unstructured part depend on each other,
+    /// and none of its parameters is held. `summed`: M of each term, `k x k`, of the columns that
+    /// were summed up.
+    ///
+    /// # Errors
+    /// `Origin` if a covariate's mean is so large beside its standard deviation that nothing is
+    /// left of its digits.
+    pub fn of_sums(
+        sums: &Sums,
+        summed: &[Vec<f64>],
+        covs: &[RelCov],
+        is_held: impl Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let mut parts = Vec::new();
+        for (at, (cov, m)) in covs.iter().zip(summed).enumerate() {
+            for (first, part) in cov.placed() {
+                if is_free(part) && !part.range().any(&is_held) {
+                    let columns = first..first + part.size;
+                    let term = &sums.terms[at];
+                    let own = Products::new(term, m, columns, sums.n_eff);
+                    parts.extend(own.part((at, first), part.range())?);
+                }
+            }
+        }
+        let n_theta = covs.iter().map(RelCov::theta_end).max().unwrap_or(0);
+        Ok(Self {
+            parts,
+            fixed: None,
+            n_theta,
+        })
+    }
+
+    /// The sums of this basis; `None` where they are the given ones.
+    pub fn sums(&self, given: &Sums, summed: &[Vec<f64>]) -> Option<Sums> {
+        let terms = summed.iter().enumerate();
+        let changes: Vec<Change> =
+            terms.map(|(at, m)| self.change(at, m)).collect();
+        if changes.iter().all(Option::is_none) {
+            return None;
+        }
+        let mut sums = given.clone();
+        for (term, change) in sums.terms.iter_mut().zip(&changes) {
+            if let Some(a) = change {
+                change_term(term, a);
+            }
+        }
+        for pair in &mut sums.pairs {
+            let (a, b) = pair.terms;
+            change_pair(pair, &changes[a], &changes[b]);
+        }
+        Some(sums)
+    }
+
+    // A = C^-1 M of a term.
+    fn change(&self, at: usize, m: &[f64]) -> Change {
+        let vsize = m.len().isqrt();
+        let mut a = m.to_vec();
+        for part in self.of_term(at) {
+            for column in a.chunks_exact_mut(vsize.max(1)) {
+                let own = &mut column[part.first..part.first + part.k];
+                small::forward_solve(part.k, &part.c, own);
+            }
+        }
+        (a != small::identity(vsize)).then_some(a)
+    }
+}
+
+/// A matrix by which columns are multiplied; `None`: they stay.
+type Change = Option<Vec<f64>>;
+
+// Whether effects of a part may be combined.
+fn is_free(part: &covariance::Part) -> bool {
+    part.is_triangle() && part.size > 1
+}
+
+// Z'WZ of each level becomes A Z'WZ A', X'WZ becomes X'WZ A', Z'Wr becomes A Z'Wr.
+fn change_term(term: &mut TermSums, a: &[f64]) {
+    let k = term.k;
+    multiply_left(k, a, &mut term.zz);
+    multiply_right(k, a, &mut term.zz);
+    multiply_right(k, a, &mut term.xz);
+    for zr in term.zr.chunks_exact_mut(k) {
+        times(k, a, zr);
+    }
+}
+
+fn change_pair(pair: &mut PairSums, left: &Change, right: &Change) {
+    if let Some(a) = left {
+        multiply_left(a.len().isqrt(), a, &mut pair.zz);
+    }
+    if let Some(b) = right {
+        multiply_right(b.len().isqrt(), b, &mut pair.zz);
+    }
+}
+
+// x := A x.
+fn times(k: usize, a: &[f64], x: &mut [f64]) {
+    let mut product = vec![0.0; k];
+    for (value, column) in x.iter().zip(a.chunks_exact(k)) {
+        small::axpy(*value, column, &mut product);
+    }
+    x.copy_from_slice(&product);
+}
+
+// Each block of k rows becomes A times it.
+fn multiply_left(k: usize, a: &[f64], blocks: &mut Blocks) {
+    let columns = blocks.values_mut().chunks_exact_mut(k);
+    columns.for_each(|column| times(k, a, column));
+}
+
+// Each block of k columns becomes it times A'.
+fn multiply_right(k: usize, a: &[f64], blocks: &mut Blocks) {
+    let mut row = vec![0.0; k];
+    for block in blocks.iter_mut() {
+        let rows = block.len() / k;
+        for i in 0..rows {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = block[j * rows + i];
+            }
+            times(k, a, &mut row);
+            for (j, value) in row.iter().enumerate() {
+                block[j * rows + i] = *value;
+            }
+        }
+    }
+}
+
+impl Products {
+    fn new(
+        term: &TermSums,
+        m: &[f64],
+        columns: Range<usize>,
+        n: usize,
+    ) -> Self {
+        let k = columns.len();
+        let mut own = Self {
+            k,
+            summed: Vec::with_capacity(k * k),
+            m: Vec::with_capacity(k * k),
+        };
+        for j in columns.clone() {
+            for i in columns.clone() {
+                let at = j * term.k + i;
+                let sum: f64 = term.zz.iter().map(|block| block[at]).sum();
+                own.summed.push(sum / n.max(1) as f64);
+                own.m.push(m[at]);
+            }
+        }
+        own
+    }
+
+    // The part at a term and its first column, if the given columns depend on each other.
+    fn part(
+        self,
+        (term, first): (usize, usize),
+        theta: Range<usize>,
+    ) -> Result<Option<Part>> {
+        if !depend(self.k, self.given(), DEPENDENT) {
+            return Ok(None);
+        }
+        if let Some(column) = self.lost_digits() {
+            let column = first + column;
+            return Err(Error::Origin { term, column });
+        }
+        Ok(Some(Part {
+            term,
+            first,
+            k: self.k,
+            theta,
+            c: self.factor(),
+            q: Vec::new(),
+        }))
+    }
+
+    // Those of the given columns, M S M'.
+    fn given(&self) -> Vec<f64> {
+        let k = self.k;
+        let mut half = vec![0.0; k * k];
+        let mut products = vec![0.0; k * k];
+        small::multiply(k, &self.m, &self.summed, &mut half);
+        small::multiply_transposed(k, &half, &self.m, &mut products);
+        products
+    }
+
+    // A column of which no digit is left beside the first one.
+    fn lost_digits(&self) -> Option<usize> {
+        let k = self.k;
+        let (s, given) = (&self.summed, self.given());
+        (1..k).find(|&j| {
+            let spread = s[j * (k + 1)] - s[j * k].powi(2) / s[0];
+            spread > 0.0 && spread < LOST_ORIGIN * given[j * (k + 1)]
+        })
+    }
+
+    // C, the triangular factor of M S M', by rotations of M times that of S: the product itself
+    // would lose digits.
+    fn factor(&self) -> Vec<f64> {
+        let k = self.k;
+        let mut l = self.summed.clone();
+        if small::cholesky(k, &mut l).is_none() {
+            l = small::identity(k);
+        }
+        let mut rows = vec![0.0; k * k];
+        for i in 0..k {
+            for j in 0..k {
+                let products = (j..k).map(|h| self.m[h * k + i] * l[j * k + h]);
+                rows[i * k + j] = products.sum();
+            }
+        }
+        lower_factor(k, &mut rows);
+        let mut c = vec![0.0; k * k];
+        for j in 0..k {
+            for i in j..k {
+                c[j * k + i] = rows[i * k + j];
+            }
+        }
+        c
+    }
+}
