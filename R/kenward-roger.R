@@ -15,6 +15,7 @@
 kenward_roger <- function(fit) {
   check_has_rows(fit)
   check_by_reml(fit)
+  abort_if_large(fit, "Kenward and Roger's method")
   free <- free_beta(fit)
   covariance <- zero_covariance(fit)
   if (!any(free)) {

@@ -93,6 +93,7 @@ robust_covariance <- function(fit, type, clusters) {
 #' several equal ones
 #' @noRd
 robust_by <- function(fit, type, cluster) {
+  abort_if_large(fit, "A robust covariance matrix")
   fit <- with_all_rows(fit)
   robust_covariance(fit, type, read_clusters(fit, cluster))
 }

@@ -433,6 +433,8 @@ test_that("what needs the dummy columns says so", {
   }
   expect_snapshot({
     writeLines(error_lines(model.matrix(fit)))
+    writeLines(error_lines(summary(fit, ddf = "Kenward-Roger")))
+    writeLines(error_lines(vcov(fit, type = "CR2")))
     writeLines(error_lines(fixed_levels(rlmm(y ~ x + (1 | worker), d))))
     writeLines(error_lines(fixed_levels(d)))
     print(fit, digits = 3)
