@@ -316,13 +316,14 @@ large <- function(n) {
   DBI::dbExecute(
     con,
     paste(
-      "CREATE UNLOGGED TABLE large AS",
-      "SELECT i, (random() * 20000)::int AS person, (random() * 500)::int AS item,",
-      "random() AS x, random() + random() + random() AS y,",
-      "(random() * 4)::int AS dose, (random() * 20)::int AS shop,",
-      "(random() < .3)::int AS won FROM generate_series(1,",
+      "CREATE UNLOGGED TABLE large AS SELECT *,",
+      "x + sin(person) + x * cos(person) / 2 + random() + random() AS y,",
+      "(random() < .2 + dose * .1 + sin(item) / 10)::int AS won FROM",
+      "(SELECT i, (random() * 20000)::int AS person, (random() * 500)::int AS item,",
+      "random() AS x, (random() * 4)::int AS dose, (random() * 20)::int AS shop",
+      "FROM generate_series(1,",
       format(as.numeric(n), scientific = FALSE),
-      ") AS i"
+      ") AS i) AS drawn"
     )
   )
   DBI::dbExecute(con, "GRANT SELECT ON large TO reader")
