@@ -31,8 +31,8 @@ as_merMod <- function(object, ...) {
     return(object)
   }
   check_fit(object, "object")
-  need_package("lme4", "as_merMod()")
   check_convertible(object)
+  need_package("lme4", "as_merMod()")
   mermod_of(with_all_rows(object))
 }
 
@@ -110,10 +110,22 @@ like_fitted <- function(parts, fit) {
   written <- Filter(is.call, terms_variables(terms))
   names(written) <- vapply(written, deparse_one, "")
   formula <- attr(parts$fr, "formula")
+  parts$fr <- columns_in_order(parts$fr, terms)
   attr(parts$fr, "formula") <- of_expressions(formula, written)
   attr(parts$fr, "terms") <- terms
   attr(parts$fr, "na.action") <- attr(fit_frame(fit), "na.action")
   parts
+}
+
+# A frame whose columns stand in the order of the variables of its terms, by which an offset is
+# found.
+columns_in_order <- function(frame, terms) {
+  variables <- vapply(terms_variables(terms), deparse_one, "")
+  names <- union(intersect(variables, names(frame)), names(frame))
+  # Other attributes stay.
+  frame[] <- as.list(frame)[names]
+  names(frame) <- names
+  frame
 }
 
 new_mermod <- function(fit, deviance, parts, at, value) {

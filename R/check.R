@@ -42,16 +42,28 @@ is_remote_table <- function(data) {
   )
 }
 
-abort_remote_table <- function(data) {
+#' Refuses data that aren't in R's memory
+#' @param instead A hint on what takes tables and readers where they are.
+#' @noRd
+check_in_memory <- function(data, instead) {
+  if (is_summed_up(data)) {
+    abort_remote_table(data, instead)
+  }
+  if (is_remote_table(data)) {
+    abort_remote_table(data)
+  }
+}
+
+abort_remote_table <- function(data, instead = NULL) {
   hint <- if (inherits(data, "DBIConnection")) {
     "A table of it is `dplyr::tbl(connection, \"name\")`."
-  } else {
+  } else if (!is.function(data)) {
     "Fetch it with `dplyr::collect()`, or `as.data.frame()`?"
   }
   abort_argument(
     "`data` must be in R's memory.",
     x = paste(c(it_is(data), memory_of_copy(data)), collapse = " "),
-    i = hint,
+    c(i = hint, i = instead),
     arg = "data"
   )
 }
@@ -61,9 +73,8 @@ memory_of_copy <- function(table) {
   tryCatch(
     {
       n <- as.numeric(as.data.frame(dplyr::collect(dplyr::count(table)))$n)
-      gib <- n * length(names_of_table(table)) * 8 / 2^30
-      size <- format(gib, digits = 2L)
-      sprintf("A copy of its %s needs about %s GiB.", plural(n, "row"), size)
+      size <- format_bytes(n * length(names_of_table(table)) * 8)
+      sprintf("A copy of its %s needs about %s.", plural(n, "row"), size)
     },
     error = \(cnd) NULL
   )

@@ -46,7 +46,7 @@
 #'   * `cov`: a list of covariance matrices of whole terms, on the scale of the response, named by
 #'     the terms, such as `"1 + Days | Subject"` (or by the grouping factor, if it has one term).
 #'
-#'   Of generalized models only `theta` can be held (a fixed effect: by an offset).
+#'   Generalized models can hold `theta` alone (a fixed effect: by an offset).
 #'
 #'   What is held doesn't count as a parameter: not in `logLik()`, AIC, BIC or `anova()`. It has a
 #'   standard error of zero, and [confint()][confint.rlmm] gives its value as both limits.

@@ -54,6 +54,9 @@ lmList <- function(
   if (!missing(formula) && inherits(formula, "groupedData")) {
     return(eval(nlme_list_call(call), env))
   }
+  if (!missing(data)) {
+    check_in_memory(data, list_instead)
+  }
   parts <- group_formula(if (missing(formula)) NULL else formula)
   frame <- group_frame(parts, if (missing(data)) env else data, call, env)
   family <- if (!is.null(family)) read_glm_family(family)
@@ -71,6 +74,8 @@ lmList <- function(
     pool = pool %||% has_sigma
   )
 }
+
+list_instead <- "A mixed model of it is fitted where it is, by `rlmm()`."
 
 nlme_list_call <- function(call) {
   call[[1L]] <- getExportedValue("nlme", "lmList")

@@ -41,6 +41,7 @@ preview <- function(
   ...
 ) {
   refuse_dots(...)
+  check_in_memory(data, preview_instead)
   caller <- parent.frame()
   formula <- read_formula(if (!missing(formula)) formula, caller)
   extras <- given_expressions(c("subset", "weights", "offset"))
@@ -60,6 +61,11 @@ preview <- function(
   })
   new_preview(design, notes$lines)
 }
+
+preview_instead <- paste(
+  "`rlmm()` and `rglmm()` take it where it is, and with `verbose = 1` name the engine before they",
+  "sum up anything."
+)
 
 # The likelihood of a generalized model as rglmm() has it by default.
 preview_likelihood <- function(family, caller, call) {

@@ -78,9 +78,9 @@
 #' with a dispersion.
 #'
 #' @section Tables and equal rows:
-#' Of a table in a database, an Arrow table or data set, or a function that reads chunks (all as in
-#' [rlmm_sums()]) the distinct rows of the model's variables are read, each with the number of its
-#' equals, which a database counts by `GROUP BY`. The fit is that of all rows, with their
+#' A table in a database, an Arrow table or data set, or a function that reads chunks (all as in
+#' [rlmm_sums()]) may be given as data. The distinct rows of the model's variables are read, each
+#' with the number of its equals, which a database counts by `GROUP BY`. The fit is that of all rows, with their
 #' log-likelihood, `nobs()`, tests and predictions, for every family, also with weights, trials and
 #' offsets. Its model frame has the distinct rows and a column `(counts)`, and residuals and fitted
 #' values are theirs; what is about single rows (`simulate()`, `bootstrap()`,

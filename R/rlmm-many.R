@@ -63,6 +63,7 @@ rlmm_many <- function(
     fitter = "rlmm_many",
     known = names(formals(rlmm_many))
   )
+  check_in_memory(data, many_instead)
   ddf <- one_of(ddf, c("satterthwaite", "asymptotic"), "ddf")
   each <- own_weights(if (!missing(weights)) rlang::enquo(weights), data)
   extras <- c(
@@ -115,6 +116,7 @@ rglmm_many <- function(
     fitter = "rglmm_many",
     known = names(formals(rglmm_many))
   )
+  check_in_memory(data, many_instead)
   env <- parent.frame()
   formula <- read_formula(formula, env)
   family <- read_family(if (missing(family)) NULL else family, env, call)
@@ -138,6 +140,11 @@ rglmm_many <- function(
   design <- with_own_weights(design, each$weights)
   new_many(responses, design, formula, call, progress)
 }
+
+many_instead <- paste(
+  "`rlmm()` and `rglmm()` take it where it is, one response at a time; many responses are read in",
+  "chunks by a function on the left of `formula`."
+)
 
 # The fits --------------------------------------------------------------------
 

@@ -117,6 +117,9 @@ rnlmm <- function(
 }
 
 check_nonlinear_data <- function(data) {
+  if (!missing(data) && is_remote_table(data)) {
+    abort_remote_table(data)
+  }
   if (missing(data) || !is.data.frame(data)) {
     abort_argument(
       "`data` must be a data frame.",

@@ -10,10 +10,11 @@
 #' `DHARMa::simulateResiduals(fit)` is carried out on [as_merMod()] of the fit, which takes a few
 #' milliseconds. This needs lme4 to be installed, and a fit that lme4 has a counterpart of.
 #'
-#' Of fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual
-#' variance those functions answer that ask for fixed effects, their covariance and predictions
-#' alone: of marginaleffects, ggeffects, effects, multcomp, car (`linearHypothesis()`,
-#' `deltaMethod()`, `Confint()`, `vif()`) and insight. The others say that lme4 has no counterpart.
+#' Fits with a covariance structure (`cs()`, `ar1()`, `toep()`) or strata of the residual variance
+#' have no counterpart in lme4. Functions that ask for fixed effects, their covariance and
+#' predictions alone answer for them all the same: those of marginaleffects, ggeffects, effects,
+#' multcomp, car (`linearHypothesis()`, `deltaMethod()`, `Confint()`, `vif()`) and insight. The
+#' others say what lme4 hasn't.
 #'
 #' The predictions of ggeffects hold no group: they are those of the population, as for lme4's fits.
 #' DHARMa warns that it doesn't know our class, and simulates all the same; its tests take what
@@ -33,7 +34,8 @@
 #' that are known:
 #'
 #' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`; parameters
-#'   `compare_parameters()`; performance `performance_hosmer()`, `check_heterogeneity_bias()`;
+#'   `compare_parameters()`; performance `performance_hosmer()`, `performance_roc()`,
+#'   `check_heterogeneity_bias()`; sjPlot `plot_models()`; MuMIn `null.fit()`;
 #' * lmerTest: `lmerTest::as_lmerModLmerTest(as_merMod(fit))`;
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;

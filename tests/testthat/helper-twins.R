@@ -39,6 +39,7 @@ made_twins <- new.env()
 
 # list(ours, theirs, data), or NULL where the data are missing
 twin <- function(name) {
+  testthat::skip_if_not_installed("lme4")
   if (is.null(made_twins[[name]])) {
     made_twins[[name]] <- list(make_twin(lmm_models[[name]]))
   }
@@ -71,6 +72,7 @@ lme4_twin <- function(ours, model, data) {
 
 # The same of a model that isn't in the registry.
 new_twin <- function(formula, data, ...) {
+  testthat::skip_if_not_installed("lme4")
   model <- list(formula = formula, args = as.list(substitute(list(...)))[-1])
   ours <- suppressMessages(lmm_fit(rlmm, model, data = data))
   list(ours = ours, theirs = lme4_twin(ours, model, data), data = data)

@@ -147,8 +147,8 @@ test_that("types are also written as text, and held coefficients have no test", 
 })
 
 test_that("hypotheses are shown by lmerTest", {
-  fit <- rlmm(angle ~ recipe * temp + (1 | recipe:replicate), lme4::cake)
   skip_if_not_installed("lmerTest")
+  fit <- rlmm(angle ~ recipe * temp + (1 | recipe:replicate), lme4::cake)
   theirs <- getExportedValue("lmerTest", "as_lmerModLmerTest")(as_merMod(fit))
   show <- getExportedValue("lmerTest", "show_tests")
   for (type in c("I", "II", "III")) {

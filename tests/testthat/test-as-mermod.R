@@ -301,3 +301,19 @@ test_that("independent effects of a factor are none of lme4's", {
     all = FALSE
   )
 })
+
+test_that("an offset after the random effects, or of a changed fit, is an offset", {
+  data <- transform(sleepstudy, z = Days^2 / 10, f = gl(2, 1, 180))
+  fit <- rlmm(Reaction ~ Days + (1 | Subject) + (1 | f:Days) + offset(z), data)
+  smaller <- update(
+    rlmm(Reaction ~ Days * f + offset(z) + (Days | Subject), data),
+    . ~ . - Days
+  )
+  for (one in list(fit, smaller)) {
+    theirs <- as_merMod(one)
+    expect_equal(lme4::getME(theirs, "offset"), data$z, ignore_attr = TRUE)
+    expect_equal(fitted(theirs), fitted(one), tolerance = 1e-7)
+    expect_equal(model.offset(model.frame(theirs)), data$z)
+    expect_equal(predict(theirs, data), predict(one, data), tolerance = 1e-7)
+  }
+})

@@ -129,6 +129,7 @@ test_that("tests may stay in a list, and rows that can't be estimated are missin
   rows <- contest(fit, diag(2), joint = FALSE, collect = FALSE)
   expect_identical(lengths(rows), c(7L, 7L))
 
+  skip_if_not_installed("lme4")
   cakes <- lme4::cake
   cakes$temperature <- factor(cakes$temperature, ordered = FALSE)
   is_kept <- cakes$temperature %in% c("175", "185")

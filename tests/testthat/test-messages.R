@@ -336,3 +336,32 @@ test_that("data before the formula", {
   piped <- rlmm(formula = formula, sleepstudy)
   expect_equal(fixef(piped), fixef(rlmm(formula, sleepstudy)))
 })
+
+test_that("functions that hold rows tell of tables, and what takes these", {
+  local_plain()
+  polars <- structure(list(src = 1), class = "RPolarsDataFrame")
+  reader <- function(reset) NULL
+  expect_snapshot({
+    show_conditions(preview(y ~ x + (1 | g), polars))
+    show_conditions(rlmm_many(cbind(a, b) ~ x + (1 | g), polars))
+    show_conditions(rglmm_many(cbind(a, b) ~ x + (1 | g), polars, poisson))
+    show_conditions(lmList(y ~ x | g, polars))
+    show_conditions(lmList(y ~ x | g, reader))
+    show_conditions(preview(y ~ x + (1 | g), reader))
+    show_conditions(rlmm_many(cbind(a, b) ~ x + (1 | g), reader))
+    show_conditions(rnlmm(y ~ SSlogis(x, a, b, c) ~ a | g, polars))
+  })
+  skip_if_not_installed("RSQLite")
+  skip_if_not_installed("dbplyr")
+  con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
+  withr::defer(DBI::dbDisconnect(con))
+  DBI::dbWriteTable(con, "sleep", sleepstudy)
+  table <- dplyr::tbl(con, "sleep")
+  for (f in c(preview, lmList, rlmm_many)) {
+    expect_error(
+      f(Reaction ~ Days + (1 | Subject), table),
+      "A copy of its 180 rows needs about 1 MB",
+      class = "rlmm_error_argument"
+    )
+  }
+})

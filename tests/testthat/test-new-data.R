@@ -154,6 +154,7 @@ test_that("the argument offset is evaluated in the new data, like that of the fo
 })
 
 test_that("missing columns and wrong types are named", {
+  skip_if_not_installed("lme4")
   fit <- rlmm(Reaction ~ log1p(Days) + (1 | Subject), sleepstudy)
   expect_snapshot(writeLines(error_lines(predict(
     fit,
