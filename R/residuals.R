@@ -27,6 +27,8 @@
 #' @param newdata Other rows with the response and all variables, such as those that a fit of sums
 #'   or of a table doesn't hold; a data frame, or what [rlmm_sums()] takes. A row in which one of
 #'   them is missing has none.
+#' @param allow.new.levels For `newdata`: may grouping factors have levels that the fit didn't see?
+#'   Their effects are taken for zero, as by [predict()][predict.rlmm].
 #' @param ... Ignored.
 #' @return A named numeric vector.
 #' @examples
@@ -53,6 +55,7 @@ residuals.rlmm <- function(
   scaled = FALSE,
   seed = NULL,
   newdata = NULL,
+  allow.new.levels = FALSE,
   ...
 ) {
   refuse_dots(..., lme4_only = "verbose")
@@ -63,8 +66,12 @@ residuals.rlmm <- function(
     one_of(type, known, "type")
   }
   check_flag(scaled, "scaled")
+  check_flag(allow.new.levels, "allow.new.levels")
   if (!is.null(newdata)) {
-    return(residuals_of_rows(object, newdata, type, scaled, seed))
+    one <- \(rows) {
+      new_residuals(object, rows, type, scaled, allow.new.levels)
+    }
+    return(residuals_of_rows(object, newdata, type, seed, one))
   }
   r <- residuals_of_type(object, type, scaled, seed, fit_response(object))
   stats::naresid(object$na_action, row_named(object, r))
@@ -151,9 +158,9 @@ row_named <- function(fit, x) {
 # Other rows --------------------------------------------------------------------
 
 #' Residuals of rows that the fit doesn't hold
+#' @param one A function of some of the rows.
 #' @noRd
-residuals_of_rows <- function(fit, newdata, type, scaled, seed) {
-  one <- \(rows) new_residuals(fit, rows, type, scaled)
+residuals_of_rows <- function(fit, newdata, type, seed, one) {
   all <- \(start) {
     if (is_summed_up(newdata)) {
       by_chunk(newdata, variables_of_fit(fit), one)
@@ -169,7 +176,7 @@ residuals_of_rows <- function(fit, newdata, type, scaled, seed) {
   with_seed(seed, all)
 }
 
-new_residuals <- function(fit, rows, type, scaled) {
+new_residuals <- function(fit, rows, type, scaled, allow_new_levels) {
   is_complete <- has_all_variables(fit, rows)
   kept <- rows
   if (!all(is_complete)) {
@@ -178,7 +185,7 @@ new_residuals <- function(fit, rows, type, scaled) {
   r <- rep(NA_real_, length(is_complete))
   names(r) <- row.names(rows)
   if (any(is_complete)) {
-    there <- fit_of_rows(fit, kept)
+    there <- fit_of_rows(fit, kept, allow_new_levels)
     observed <- response_of_rows(fit, new_data(fit, kept))
     r[is_complete] <- residuals_of_type(there, type, scaled, NULL, observed)
   }
@@ -200,8 +207,14 @@ has_all_variables <- function(fit, rows) {
 }
 
 # The fit with what it says of the means of other rows.
-fit_of_rows <- function(fit, rows) {
-  fit$eta <- as.vector(stats::predict(fit, rows, type = "link"))
+fit_of_rows <- function(fit, rows, allow_new_levels) {
+  eta <- stats::predict(
+    fit,
+    rows,
+    type = "link",
+    allow.new.levels = allow_new_levels
+  )
+  fit$eta <- as.vector(eta)
   to_mean <- fit$family$linkinv %||% identity
   fit$fitted <- to_mean(fit$eta)
   fit

@@ -339,4 +339,15 @@ test_that("rows with missing values have no residuals", {
   expect_identical(which(is.na(found)), c(`2` = 2L, `3` = 3L, `1500` = 1500L))
   expect_equal(found[-c(2, 3, 1500)], residuals(fit)[-c(2, 3, 1500)])
   expect_equal(residuals(fit, newdata = local_table(rows)), found)
+  other <- alike_rows()[1:4, ]
+  other$site[2] <- "elsewhere"
+  expect_error(
+    residuals(fit, newdata = other),
+    class = "rlmm_error_new_levels"
+  )
+  mean <- predict(fit, other, re.form = NA, type = "response")[2]
+  expect_equal(
+    residuals(fit, "response", newdata = other, allow.new.levels = TRUE)[2],
+    other$seen[2] - mean
+  )
 })
