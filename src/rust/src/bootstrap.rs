@@ -15,7 +15,7 @@ use crate::fields::{missing, Fields};
 use crate::fit_many::{
     glmm_columns, lmm_columns, lmm_errors, many_settings, matrix,
 };
-use crate::glmm::GlmmJob;
+use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
 

@@ -13,7 +13,7 @@ use rlmm_core::Result;
 use crate::convert::{held, list, settings, Pairs, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
-use crate::glmm::GlmmJob;
+use crate::glmm_job::GlmmJob;
 use crate::lmm::{start_of, Fitted};
 use crate::progress::is_interrupted;
 use crate::threads::n_threads;

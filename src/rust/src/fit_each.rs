@@ -13,7 +13,7 @@ use rlmm_core::{Basis, Design, Error, LinearMixedModel, Result};
 use crate::convert::{held, list, settings, Data, Recipe, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
-use crate::glmm::GlmmJob;
+use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
 use crate::threads::n_threads;
@@ -118,11 +118,11 @@ struct Shared {
     basis: Basis,
 }
 
-/// So many jobs on the same rows make sharing a model pay.
+/// The fewest jobs on the same rows with which sharing a model pays.
 const FEWEST_SHARERS: usize = 2;
 
 impl Shared {
-    // None where rows must be summed up for each job, or can't be.
+    // The model that jobs share; `None` where rows must be summed up for each job, or can't be.
     fn new(job: &Job) -> Option<Self> {
         let Data::Rows(design) = &job.given else {
             return None;

@@ -12,7 +12,7 @@ use rlmm_core::{Basis, LinearMixedModel, Result};
 use crate::convert::{array, held, list, settings, Pairs, Spec};
 use crate::error::guard;
 use crate::fields::Fields;
-use crate::glmm::GlmmJob;
+use crate::glmm_job::GlmmJob;
 use crate::lmm::start_of;
 use crate::progress::Count;
 use crate::threads::n_threads;

@@ -9,6 +9,7 @@ mod fit_all;
 mod fit_each;
 mod fit_many;
 mod glmm;
+mod glmm_job;
 mod lmm;
 mod optsum;
 mod progress;

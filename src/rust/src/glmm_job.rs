@@ -1,0 +1,358 @@
+//! A generalized model of a spec, and how to fit it; what R gets of a fit.
+
+use extendr_api::prelude::*;
+use rlmm_core::factor::memory::{EngineKind, Room};
+use rlmm_core::glmm::bootstrap::ManySettings;
+use rlmm_core::glmm::families::response::Information;
+use rlmm_core::glmm::families::{Family, Link};
+use rlmm_core::glmm::pirls::{Tolerance, Vary};
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, GlmmFit, Options,
+    Shape,
+};
+use rlmm_core::judge::Certificate;
+use rlmm_core::lmm::Held;
+use rlmm_core::optimize::{bfgs, Observer};
+use rlmm_core::{Basis, Design, Result};
+
+use crate::convert::{
+    array, count, effects, engine_and_room, held, list, settings, shapes,
+    take_threads, Pairs, Spec,
+};
+use crate::fields::{missing, Fields};
+use crate::lmm::{noise_list, redundant};
+use crate::optsum::{course, verdict};
+use crate::progress::print_course;
+use crate::threads::n_threads;
+
+/// The `glmm` element of a spec, see SPEC.md.
+#[derive(Clone, Copy)]
+pub(crate) struct GlmmSpec {
+    family: Family,
+    link: Link,
+    options: Options,
+    vary: Vary,
+    engine: EngineKind,
+    room: Room,
+}
+
+impl GlmmSpec {
+    // A spec with the engine and the memory that a control asks for.
+    fn new(spec: &Fields, control: &Fields) -> Result<Self> {
+        let (engine, room) = engine_and_room(spec, control);
+        let list = spec.fields("glmm")?;
+        let text = |name| {
+            list.element(name)
+                .as_str()
+                .map(ToString::to_string)
+                .ok_or_else(|| missing(name))
+        };
+        let shape = list.number("shape").unwrap_or(1.0);
+        let shape = match text("shape_kind")?.as_str() {
+            "estimated" => Shape::Estimated(shape),
+            "moment" => Shape::Moment,
+            "profiled" => Shape::Profiled(shape),
+            _ => Shape::Known(shape),
+        };
+        let observed = text("information")? == "observed";
+        let information = if observed {
+            Information::Observed
+        } else {
+            Information::Expected
+        };
+        let nodes = list.number("nodes").unwrap_or(1.0).max(1.0) as usize;
+        Ok(Self {
+            family: Family::from_name(&text("family")?)?,
+            link: Link::from_name(&text("link")?)?,
+            options: Options {
+                information,
+                shape,
+                nodes,
+            },
+            vary: if list.is_set("fast") {
+                Vary::Jointly
+            } else {
+                Vary::Modes
+            },
+            engine,
+            room,
+        })
+    }
+
+    fn model(&self, design: &Design) -> Result<GeneralizedLinearMixedModel> {
+        GeneralizedLinearMixedModel::by(
+            (self.engine, &self.room),
+            design,
+            self.family,
+            self.link,
+            self.options,
+        )
+    }
+}
+
+// A model with its design, the effects that this has, and what is varied.
+pub(crate) struct Prepared<'a> {
+    pub model: GeneralizedLinearMixedModel,
+    pub design: &'a Design<'a>,
+    pub basis: &'a Basis,
+    pub vary: Vary,
+}
+
+impl Prepared<'_> {
+    // Given parameters in the basis, with the fixed effects of X centred.
+    pub fn parameters(&self, given: &[f64]) -> Result<Vec<f64>> {
+        self.model.centred(self.vary, &self.basis.from_given(given))
+    }
+}
+
+// The model of a spec, handed to `body`.
+pub(crate) fn with_model(
+    spec: &Fields,
+    held: &[i32],
+    body: impl FnOnce(&mut Prepared) -> Result<Robj>,
+) -> Result<Robj> {
+    let glmm = GlmmSpec::new(spec, &Fields::none())?;
+    let spec = Spec::new(spec)?;
+    let given = spec.design()?;
+    let held = indices(held);
+    let basis = spec.basis(&given, &held)?;
+    let design = basis.design(&given);
+    let mut model = glmm.model(&design)?;
+    model.hold(&held);
+    body(&mut Prepared {
+        model,
+        design: &design,
+        basis: &basis,
+        vary: glmm.vary,
+    })
+}
+
+/// A model and how to fit it, from the spec and the control.
+pub struct GlmmJob {
+    glmm: GlmmSpec,
+    fit: FitSettings,
+    tolerance: Tolerance,
+    pub held: Held,
+    is_traced: bool,
+}
+
+impl GlmmJob {
+    /// `start` may hold `theta` and `beta`.
+    pub fn new(
+        spec: &Fields,
+        start: &Fields,
+        control: &Fields,
+    ) -> Result<Self> {
+        take_threads(control);
+        let glmm = GlmmSpec::new(spec, control)?;
+        let mut settings = settings(control);
+        if control.element("optimizer").as_str().is_none() {
+            settings.optimizer = bfgs::NAME.into();
+        }
+        let (theta, beta) = (start.numbers("theta"), start.numbers("beta"));
+        let fit = FitSettings {
+            settings,
+            vary: glmm.vary,
+            theta,
+            beta,
+        };
+        let is_traced =
+            control.number("verbose").is_some_and(|level| level > 2.0);
+        Ok(Self {
+            glmm,
+            fit,
+            tolerance: pirls_tolerance(control),
+            held: held(control),
+            is_traced,
+        })
+    }
+
+    /// The model of a design, before it is fitted.
+    pub fn model(
+        &self,
+        design: &Design,
+    ) -> Result<GeneralizedLinearMixedModel> {
+        let mut model = self.glmm.model(design)?;
+        model.hold_at(&self.held.relative);
+        model.pirls_mut().tolerance = self.tolerance;
+        Ok(model)
+    }
+
+    /// Family and link.
+    pub fn family(&self) -> (Family, Link) {
+        (self.glmm.family, self.glmm.link)
+    }
+
+    // How a fit goes on, in the basis.
+    fn settings(&self, basis: &Basis) -> FitSettings {
+        let mut settings = self.fit.clone();
+        if !settings.theta.is_empty() {
+            settings.theta = basis.from_given(&settings.theta);
+        }
+        if !settings.beta.is_empty() {
+            basis.fixed_from_given(&mut settings.beta);
+        }
+        settings
+    }
+
+    /// How each of many responses is fitted.
+    pub fn many(
+        &self,
+        basis: &Basis,
+        threads: i32,
+        exact_errors: bool,
+    ) -> ManySettings {
+        ManySettings {
+            fit: self.settings(basis),
+            held: self.held.relative.clone(),
+            threads: n_threads(threads),
+            exact_errors,
+        }
+    }
+
+    /// The fit and the model at its end.
+    pub fn run(
+        &self,
+        design: &Design,
+        basis: &Basis,
+        observe: &mut Observer,
+    ) -> Result<(GlmmFit, GeneralizedLinearMixedModel)> {
+        let mut model = self.model(design)?;
+        model.pirls_mut().report = self.is_traced.then_some(print_course);
+        let fit = model
+            .fit(&self.settings(basis), &mut |count, value, x| {
+                observe(count, value, &basis.to_given(x))
+            })?;
+        Ok((fit, model))
+    }
+
+    /// What R gets of it.
+    pub fn list(
+        &self,
+        mut fit: GlmmFit,
+        model: GeneralizedLinearMixedModel,
+        design: &Design,
+        basis: &Basis,
+    ) -> Result<Pairs> {
+        let parameters = basis.to_given(&fit.parameters);
+        let mut prepared = Prepared {
+            model,
+            design,
+            basis,
+            vary: self.fit.vary,
+        };
+        let mut pairs = estimates(&mut prepared, &parameters)?;
+        fit.summary = fit.summary.mapped(|x| basis.to_given(x));
+        if let Some(fast) = fit.fast.take() {
+            fit.fast = Some(fast.mapped(|x| basis.to_given(x)));
+        }
+        if let Some(certificate) = &mut fit.certificate {
+            to_given(basis, &parameters, certificate);
+        }
+        pairs
+            .push(("optsum", opt_summary(&fit, prepared.model.lower_bounds())));
+        if let Some(noise) = prepared.model.noise() {
+            pairs.push(("noise", noise_list(noise)));
+        }
+        let effects = prepared.model.redundant();
+        if !effects.is_empty() {
+            pairs.push(("redundant", redundant(effects, design.terms.len())));
+        }
+        Ok(pairs)
+    }
+}
+
+fn pirls_tolerance(control: &Fields) -> Tolerance {
+    let default = Tolerance::default();
+    let count = |name, otherwise| match control.number(name) {
+        Some(value) => value as usize,
+        None => otherwise,
+    };
+    Tolerance {
+        decrement: control.number("pirls_tol").unwrap_or(default.decrement),
+        max_iterations: count("pirls_max_iter", default.max_iterations),
+        max_halvings: count("pirls_max_halvings", default.max_halvings),
+        ..default
+    }
+}
+
+// Everything that follows from given parameters.
+pub(crate) fn estimates(
+    prepared: &mut Prepared,
+    parameters: &[f64],
+) -> Result<Pairs> {
+    let x = prepared.parameters(parameters)?;
+    let GlmmEstimates {
+        parts,
+        theta,
+        mut beta,
+        mut u,
+        mut b,
+        mut rx,
+        log_det_fe,
+        eta,
+        mu,
+        weights,
+        deviance,
+        pearson,
+        sigma,
+    } = prepared.model.estimates(prepared.vary, &x)?;
+    let (design, basis) = (prepared.design, prepared.basis);
+    let theta = basis.to_given(&theta);
+    for (at, term) in design.terms.iter().enumerate() {
+        basis.effects_to_given(at, term.vsize(), &mut b[at]);
+        basis.spherical_to_given(&theta, at, term.vsize(), &mut u[at]);
+    }
+    basis.fixed_to_given(&mut beta);
+    basis.rx_to_given(&mut rx);
+    Ok(vec![
+        ("parameters", Robj::from(parameters)),
+        ("theta", Robj::from(theta)),
+        ("objective", Robj::from(parts.objective)),
+        ("beta", Robj::from(beta)),
+        ("sigma", Robj::from(sigma.value)),
+        ("relative", Robj::from(sigma.is_relative)),
+        ("shape", Robj::from(parts.shape)),
+        ("u", effects(&shapes(design), &u)),
+        ("b", effects(&shapes(design), &b)),
+        ("rx", array(&rx, &[design.p(); 2])),
+        ("log_det_re", Robj::from(parts.log_det_re)),
+        ("log_det_fe", Robj::from(log_det_fe)),
+        ("conditional", Robj::from(parts.conditional)),
+        ("ussq", Robj::from(parts.ussq)),
+        ("deviance", Robj::from(deviance)),
+        ("wrss", Robj::from(pearson)),
+        ("pwrss", Robj::from(pearson + parts.ussq)),
+        ("eta", Robj::from(eta)),
+        ("fitted", Robj::from(mu)),
+        ("working_weights", Robj::from(weights)),
+        ("n_eff", count(prepared.model.n_eff())),
+        ("engine", Robj::from(prepared.model.engine_name())),
+    ])
+}
+
+fn opt_summary(fit: &GlmmFit, lower: &[f64]) -> Robj {
+    let mut pairs = course(&fit.summary, &fit.optimizer, lower);
+    pairs.extend(fit.certificate.as_ref().map_or_else(Vec::new, verdict));
+    pairs.push(("pirls_iterations", Robj::from(fit.iterations as i32)));
+    if let Some(stage) = &fit.fast {
+        pairs.push(("fast", list(course(stage, bfgs::NAME, lower))));
+    }
+    list(pairs)
+}
+
+pub(crate) fn indices(held: &[i32]) -> Vec<usize> {
+    held.iter().map(|&index| index.max(0) as usize).collect()
+}
+
+// A verdict in the basis, in terms of the given effects.
+pub(crate) fn to_given(
+    basis: &Basis,
+    parameters: &[f64],
+    certificate: &mut Certificate,
+) {
+    basis.parameter_slopes_to_given(parameters, &mut certificate.gradient);
+    for way in &mut certificate.ways_out {
+        basis.way_to_given(way);
+    }
+}
