@@ -481,10 +481,10 @@ fn response(family: Family) -> f64 {
 }
 
 fn shape(family: Family) -> f64 {
-    if matches!(family, NegativeBinomial | NegativeBinomialLinear) {
-        2.5
-    } else if family.has_dispersion() {
+    if family.has_dispersion() {
         0.7
+    } else if family.has_shape() {
+        2.5
     } else {
         1.0
     }

@@ -256,16 +256,21 @@ fn check_engines(
     }
 }
 
+// The shape of a family that has one is estimated.
+fn free_shape(family: Family) -> Shape {
+    if family.has_shape() {
+        Shape::Estimated(0.8)
+    } else {
+        Shape::Known(1.0)
+    }
+}
+
 #[test]
 fn laplace_of_every_family_and_link() {
     for (index, (family, link)) in ALL.into_iter().enumerate() {
         let mut random = Random::new(100 + index as u64);
         let data = simulate(&mut random, family, link, &[(12, 1), (5, 1)]);
-        let shape = if family.has_shape() {
-            Shape::Estimated(0.8)
-        } else {
-            Shape::Known(1.0)
-        };
+        let shape = free_shape(family);
         for information in [Information::Expected, Information::Observed] {
             for vary in [Vary::Modes, Vary::Jointly] {
                 check(
@@ -455,11 +460,7 @@ fn at_zero_variance() {
     for (index, (family, link)) in ALL.into_iter().enumerate() {
         let mut random = Random::new(300 + index as u64);
         let data = simulate(&mut random, family, link, &[(10, 2), (6, 1)]);
-        let shape = if family.has_shape() {
-            Shape::Estimated(0.8)
-        } else {
-            Shape::Known(1.0)
-        };
+        let shape = free_shape(family);
         for vary in [Vary::Modes, Vary::Jointly] {
             check(
                 &data,
@@ -495,11 +496,7 @@ fn quadrature_of_every_family_and_link() {
         let mut random = Random::new(500 + index as u64);
         for (k, nodes) in [(1, 5), (2, 3)] {
             let data = simulate(&mut random, family, link, &[(10, k)]);
-            let shape = if family.has_shape() {
-                Shape::Estimated(0.8)
-            } else {
-                Shape::Known(1.0)
-            };
+            let shape = free_shape(family);
             for information in [Information::Expected, Information::Observed] {
                 let options = Options {
                     information,
@@ -525,11 +522,7 @@ fn quadrature_at_zero_variance() {
     ] {
         for k in [1, 2, 3] {
             let data = simulate(&mut random, family, link, &[(10, k)]);
-            let shape = if family.has_shape() {
-                Shape::Estimated(0.8)
-            } else {
-                Shape::Known(1.0)
-            };
+            let shape = free_shape(family);
             check(
                 &data,
                 family,

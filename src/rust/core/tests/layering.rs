@@ -1,9 +1,14 @@
 //! The arrows of ARCHITECTURE.md: a folder of the core names only folders below it, and files have
 //! no circles.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use sources::sources;
 
 /// Every folder with those that it may name, beside `error` and `tolerances`, which all may name.
 const MAY_NAME: [(&str, &[&str]); 14] = [
@@ -78,19 +83,6 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     ),
 ];
 const BELOW_ALL: [&str; 4] = ["error", "tolerances", "Error", "Result"];
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("the sources are there") {
-        let path = entry.expect("an entry of a folder").path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
 
 /// The code of a file: without comments, and without what only its tests name.
 fn code(path: &Path) -> String {

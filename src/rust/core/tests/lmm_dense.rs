@@ -195,17 +195,22 @@ fn chain(random: &mut Random, structure: Structure, k: usize) -> Data {
         .with_term(random, outer, &[(Unstructured, 2)])
 }
 
+// Checks a model whose trailing system must be sparse.
+fn check_sparse(random: &mut Random, data: &Data) {
+    let model =
+        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
+    assert!(model.is_sparse());
+    let theta = random_theta(random, data);
+    check(data, &theta);
+}
+
 #[test]
 fn nested_chains_in_sparse_storage() {
     let mut random = Random::new(4);
     for (structure, k) in [(Unstructured, 1), (Unstructured, 2), (Diagonal, 2)]
     {
         let data = chain(&mut random, structure, k);
-        let model =
-            LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
-        assert!(model.is_sparse());
-        let theta = random_theta(&mut random, &data);
-        check(&data, &theta);
+        check_sparse(&mut random, &data);
     }
 }
 
@@ -227,11 +232,7 @@ fn weakly_crossed_terms_in_sparse_storage() {
     let data = Data::new(&mut random, n as usize, 2)
         .with_term(&mut random, unit, &[(Unstructured, 1)])
         .with_term(&mut random, level, &[(Unstructured, 1)]);
-    let model =
-        LinearMixedModel::new(&data.design(), Criterion::Ml, None).unwrap();
-    assert!(model.is_sparse());
-    let theta = random_theta(&mut random, &data);
-    check(&data, &theta);
+    check_sparse(&mut random, &data);
 }
 
 #[test]

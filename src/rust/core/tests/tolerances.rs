@@ -1,8 +1,13 @@
 //! All thresholds of the core stand in `tolerances.rs`, whose tables say what its constants are.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use sources::sources;
 
 /// Series and polynomials have cut-offs of their own.
 const SPECIAL_FUNCTIONS: [&str; 5] = [
@@ -12,19 +17,6 @@ const SPECIAL_FUNCTIONS: [&str; 5] = [
     "gauss_hermite.rs",
     "tolerances.rs",
 ];
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("the sources are there") {
-        let path = entry.expect("an entry of a folder").path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -12,11 +12,12 @@ const STEPS: [f64; 3] = [1.0, 0.1, 0.01];
 /// together and of each.
 const DECADES: [f64; 2] = [1.5, 1.5];
 
-/// So many standard errors from zero the data say that there are random effects, and how large.
+/// Standard errors between a standard deviation and zero with which the data say that there are
+/// random effects, and how large.
 const FAR_FROM_ZERO: f64 = 2.0;
-/// With fewer levels than this for each covariance parameter a term says little about it.
+/// Levels for each covariance parameter: a term with fewer says little about it.
 const FEW_LEVELS: usize = 6;
-/// With fewer rows for each random effect the data say little about their covariances.
+/// Rows for each random effect: with fewer the data say little about covariances.
 const FEW_ROWS: usize = 3;
 
 impl Coordinates {

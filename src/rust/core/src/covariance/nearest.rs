@@ -93,7 +93,7 @@ impl Part {
                 None => self.fit_correlation(j, &wanted, theta),
             }
         }
-        // As near as the structure has it.
+        // Shares and back: the nearest correlations that the structure has.
         let all = vec![false; theta.len()];
         self.from_correlations(theta, &all);
         self.to_correlations(theta, &all);

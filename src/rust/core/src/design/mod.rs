@@ -144,13 +144,19 @@ impl Design<'_> {
                 check_finite(what, values)?;
             }
         }
+        self.check_signs()?;
+        let mut terms = self.terms.iter().enumerate();
+        terms.try_for_each(|(t, term)| term.validate(t, n))
+    }
+
+    // Weights and counts are not negative.
+    fn check_signs(&self) -> Result<()> {
         for values in [self.weights, self.counts].into_iter().flatten() {
             if let Some(index) = values.iter().position(|&w| w < 0.0) {
                 return Err(Error::NegativeWeight { index });
             }
         }
-        let mut terms = self.terms.iter().enumerate();
-        terms.try_for_each(|(t, term)| term.validate(t, n))
+        Ok(())
     }
 }
 

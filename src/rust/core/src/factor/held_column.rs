@@ -120,7 +120,8 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    // None where rounding errors are too large a part of it.
+    // What the other columns leave of the held one; `None` where rounding errors are too large a
+    // part of it.
     fn new(others: &'a Others, border: &Border, xx: &[f64]) -> Option<Self> {
         let at = others.at;
         let p = others.lift.len();

@@ -11,7 +11,7 @@ use crate::factor::Factor;
 pub(crate) struct SelectedInverse<'a> {
     factor: &'a Factor,
     inverse: Inverse,
-    // Both triangles, of a dense system.
+    // The inverse of a dense system, with both triangles.
     full: Vec<f64>,
     /// `m x p`, column by column.
     g: Vec<f64>,

@@ -218,6 +218,13 @@ impl<'a> Summing<'a> {
     }
 }
 
+/// Replaces counts by their sums, each with all before it.
+pub(super) fn cumulate(counts: &mut [usize]) {
+    for i in 1..counts.len() {
+        counts[i] += counts[i - 1];
+    }
+}
+
 /// Row numbers grouped by level (a counting sort): where each level starts, and the rows in order.
 pub(crate) fn sort_by_level(
     refs: &[i32],
@@ -227,9 +234,7 @@ pub(crate) fn sort_by_level(
     for &level in refs {
         start[level as usize] += 1;
     }
-    for level in 0..n_levels {
-        start[level + 1] += start[level];
-    }
+    cumulate(&mut start);
     let mut next = start.clone();
     let mut order = vec![0u32; refs.len()];
     for (i, &level) in refs.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::factor::blocks::Blocks;
 use crate::factor::border::Border;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::layout::{Layout, TrailingTerm};
-use crate::factor::leading::Leading;
+use crate::factor::leading::{cumulate, Leading};
 use crate::factor::memory::Room;
 use crate::factor::response_sums::ResponseSums;
 use crate::factor::solve::Vectors;
@@ -197,9 +197,7 @@ impl Sums {
             }
             leading.ptr[coupling.level as usize + 1] += coupling.vsize;
         }
-        for level in 0..term.n_levels {
-            leading.ptr[level + 1] += leading.ptr[level];
-        }
+        cumulate(&mut leading.ptr);
         leading
     }
 

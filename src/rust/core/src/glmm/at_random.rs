@@ -161,8 +161,13 @@ impl GeneralizedLinearMixedModel {
                 point[j] += units[j] * stream.normal();
             }
         }
+        self.canonical(&point, from)
+    }
+
+    // Theta in canonical form: of those that have the same covariances.
+    fn canonical(&self, theta: &[f64], from: &[f64]) -> Vec<f64> {
         let at = Coordinates::new(&self.covs, &self.held, &[], from);
-        let mut x = at.from_theta(&point);
+        let mut x = at.from_theta(theta);
         at.make_canonical(&mut x);
         at.to_theta(&x)
     }

@@ -9,7 +9,7 @@
 use super::fit::{FitSettings, GlmmFit};
 use super::GeneralizedLinearMixedModel;
 use crate::coordinates::Coordinates;
-use crate::covariance::{Part, Role};
+use crate::covariance::{Part, RelCov, Role};
 use crate::error::Result;
 use crate::glmm::pirls::Vary;
 use crate::optimize::{Flow, Observer, Settings};
@@ -17,23 +17,23 @@ use crate::tolerances::{
     BETTER_START, OTHER_MINIMUM, PROMISING_LOSS, SMALL_TERM,
 };
 
-/// Other starts are tried with so many observations at most.
+/// The most observations with which other starts are tried.
 const MOST_ROWS: usize = 300;
-/// Operations that all of them may cost, in steps to the modes: about what the call costs.
+/// Operations that all other starts may cost, in steps to the modes: about what the call costs.
 const AFFORDABLE: f64 = 3e7;
-/// Operations of a step to the modes, those with rows aside.
+/// Operations of a step to the modes beside those with rows.
 const PER_STEP: f64 = 2e3;
 /// Evaluations from another start.
 const MOST_EVALUATIONS: usize = 60;
-/// Evaluations of each stage of a fit that goes on from there.
+/// Evaluations of each stage of a fit that goes on from another start.
 const MOST_OF_A_FIT: usize = 300;
 /// Steps to the modes of one evaluation: where more are needed a start is a bad one.
 const MOST_STEPS: usize = 25;
 /// How rough the modes of a search may be that only tells where another one may start.
 const ROUGHNESS: f64 = 1e5;
-/// With so few observations the fast criterion says little of the likelihood.
+/// Observations up to which the fast criterion says little of the likelihood.
 const FEW_ROWS: usize = 60;
-/// How much more another place may lose by it then.
+/// Times [`PROMISING_LOSS`] that another place may lose by the fast criterion with [`FEW_ROWS`].
 const FEW_PROMISING: f64 = 5.0;
 /// Sizes of the random effects at the other starts, as multiples of the first.
 const OTHER_SIZES: [f64; 3] = [0.1, 4.0, 30.0];
@@ -322,17 +322,22 @@ impl GeneralizedLinearMixedModel {
                     other[index] = (2.0 * share - 1.0) * diagonal[row];
                 }
             });
-            for part in cov.parts() {
-                for (j, role) in part.range().zip(part.roles()) {
-                    if let (Role::Correlation { low, high, .. }, false) =
-                        (role, self.held[j])
-                    {
-                        other[j] = low + share * (high - low);
-                    }
+            self.set_correlations(cov, share, &mut other);
+        }
+        other
+    }
+
+    // Sets the correlations that are parameters to a share of their ranges.
+    fn set_correlations(&self, cov: &RelCov, share: f64, theta: &mut [f64]) {
+        for part in cov.parts() {
+            for (j, role) in part.range().zip(part.roles()) {
+                if let (Role::Correlation { low, high, .. }, false) =
+                    (role, self.held[j])
+                {
+                    theta[j] = low + share * (high - low);
                 }
             }
         }
-        other
     }
 }
 

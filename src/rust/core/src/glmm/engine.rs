@@ -7,7 +7,7 @@ use crate::covariance::RelCov;
 use crate::derivatives::{FactorDerivatives, OmegaDerivatives};
 use crate::design::columns::Columns;
 use crate::design::Design;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::factor::cross_products::shifts;
 use crate::factor::layout::Layout;
 use crate::factor::leading::Leading;
@@ -18,12 +18,8 @@ use crate::factor::{Factor, Solution};
 use crate::glmm::pirls::Vary;
 use crate::iterative::reweigh::Reweigh;
 
-/// An engine at one theta.
-#[derive(Debug, Clone)]
-pub(crate) enum Engine {
-    Exact(Box<Exact>),
-    Iterative(Box<MatrixFree>),
-}
+/// The engine of a generalized model.
+pub(crate) type Engine = crate::iterative::engine::Engine<Exact, MatrixFree>;
 
 /// The factors of the penalized problem.
 #[derive(Debug, Clone)]
@@ -64,7 +60,7 @@ impl System {
 }
 
 impl Exact {
-    // None where a factor would take too long.
+    // The factors of a design; `None` where they would take too long.
     fn new(design: &Design, room: &Room) -> Result<Option<Self>> {
         let Some(joint) = Factor::empty(design, room)? else {
             return Ok(None);
@@ -140,26 +136,7 @@ impl Engine {
     /// # Errors
     /// `NeedsFactor` of the iterative engine.
     pub fn factor(&self, vary: Vary) -> Result<&Factor> {
-        match self {
-            Self::Exact(exact) => Ok(&exact.system(vary).factor),
-            Self::Iterative(_) => Err(Error::NeedsFactor),
-        }
-    }
-
-    /// The iterative engine's parts.
-    pub fn as_iterative(&self) -> Option<&MatrixFree> {
-        match self {
-            Self::Exact(_) => None,
-            Self::Iterative(iterative) => Some(iterative),
-        }
-    }
-
-    /// The iterative engine's parts, to be changed.
-    pub fn as_iterative_mut(&mut self) -> Option<&mut MatrixFree> {
-        match self {
-            Self::Exact(_) => None,
-            Self::Iterative(iterative) => Some(iterative),
-        }
+        Ok(&self.as_exact()?.system(vary).factor)
     }
 
     /// Sets the covariance parameters.

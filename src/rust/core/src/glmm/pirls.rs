@@ -22,7 +22,7 @@ use crate::tolerances::{DECREMENT, PIRLS_NOISE, RATE_SHARE};
 
 /// Once steps are small, so many more may refine the modes.
 const MOST_REFINEMENTS: usize = 300;
-/// Small steps that may be no smaller than those before them.
+/// Small steps that may be as large as the steps before them.
 const MOST_IDLE: usize = 5;
 
 /// When to stop.

@@ -9,9 +9,8 @@
 //! `log|S| = log|P| + log|I + E|` with `E = F^-1 S F^-T - I`. The trace of `log(I + E)` is taken
 //! exactly along the constants of each effect of each term, which are confounded with each other
 //! and outliers of the spectrum, and along all effects of terms that have few; and as a mean over
-//! random signs elsewhere. The means of the first
-//! two terms of its series, tr E = 0 and the square of E's norm, are known: they take most of the
-//! noise away.
+//! random signs elsewhere. The means of the first two terms of its series, tr E = 0 and the square
+//! of E's norm, are known: they take most of the noise away.
 //!
 //! | quantity | file |
 //! |---|---|
@@ -30,10 +29,12 @@
 //! | conditional variances | [`cond_var`] |
 //! | cross-products of re-weighted rows; their leverages | `reweigh`, `leverage` |
 //! | solutions for right-hand sides of any origin | [`solve`] |
+//! | a factor or none of it: the two engines of a model | `engine` |
 //! | all of it at one theta after the other | [`Iterative`], here |
 
 pub mod border;
 pub mod cond_var;
+pub(crate) mod engine;
 pub mod gradients;
 pub mod information;
 pub(crate) mod leverage;

@@ -130,13 +130,7 @@ impl Preconditioner {
             let k = lambda.len().isqrt();
             let mut half = vec![0.0; k * k];
             for block in blocks.iter_mut() {
-                // F^-1 D', column by column.
-                for (c, column) in half.chunks_exact_mut(k).enumerate() {
-                    for (j, value) in column.iter_mut().enumerate() {
-                        *value = lambda[j * k + c];
-                    }
-                    small::forward_solve(k, block, column);
-                }
+                solve_transpose(block, lambda, &mut half);
                 for at in 0..k * k {
                     let left = &half[at % k * k..][..k];
                     let right = &half[at / k * k..][..k];
@@ -227,4 +221,15 @@ pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
         }
     }
     blocks
+}
+
+// F^-1 D', column by column, of a block of each.
+fn solve_transpose(factor: &[f64], lambda: &[f64], half: &mut [f64]) {
+    let k = lambda.len().isqrt();
+    for (c, column) in half.chunks_exact_mut(k).enumerate() {
+        for (j, value) in column.iter_mut().enumerate() {
+            *value = lambda[j * k + c];
+        }
+        small::forward_solve(k, factor, column);
+    }
 }

@@ -5,7 +5,7 @@ use crate::covariance::RelCov;
 use crate::derivatives::{
     FactorDerivatives, HessianKind, OmegaDerivatives, Profile,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::factor::contained::Levels;
 use crate::factor::cross_products::CrossProducts;
 use crate::factor::held_column::{without_column, HeldColumn};
@@ -15,12 +15,8 @@ use crate::factor::{Factor, Response, Solution};
 use crate::kernels::small;
 use crate::lmm::matrix_free::{MatrixFree, Parts, Size};
 
-/// An engine at one theta.
-#[derive(Debug, Clone)]
-pub(super) enum Engine {
-    Exact(Box<Exact>),
-    Iterative(Box<MatrixFree>),
-}
+/// The engine of a linear model.
+pub(super) type Engine = crate::iterative::engine::Engine<Exact, MatrixFree>;
 
 /// The factor, with the memory for its derivatives.
 #[derive(Debug)]
@@ -125,44 +121,6 @@ impl Engine {
         match self {
             Self::Exact(exact) => &exact.factor.lambdas,
             Self::Iterative(iterative) => &iterative.lambdas,
-        }
-    }
-
-    /// The exact engine's parts.
-    ///
-    /// # Errors
-    /// `NeedsFactor` of the iterative engine.
-    pub fn as_exact(&self) -> Result<&Exact> {
-        match self {
-            Self::Exact(exact) => Ok(exact),
-            Self::Iterative(_) => Err(Error::NeedsFactor),
-        }
-    }
-
-    /// The exact engine's parts, to be changed.
-    ///
-    /// # Errors
-    /// `NeedsFactor` of the iterative engine.
-    pub fn as_exact_mut(&mut self) -> Result<&mut Exact> {
-        match self {
-            Self::Exact(exact) => Ok(exact),
-            Self::Iterative(_) => Err(Error::NeedsFactor),
-        }
-    }
-
-    /// The iterative engine's parts.
-    pub fn as_iterative(&self) -> Option<&MatrixFree> {
-        match self {
-            Self::Exact(_) => None,
-            Self::Iterative(iterative) => Some(iterative),
-        }
-    }
-
-    /// The iterative engine's parts, to be changed.
-    pub fn as_iterative_mut(&mut self) -> Option<&mut MatrixFree> {
-        match self {
-            Self::Exact(_) => None,
-            Self::Iterative(iterative) => Some(iterative),
         }
     }
 

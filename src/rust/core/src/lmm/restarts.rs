@@ -26,7 +26,7 @@ const ALONE: [f64; 6] = [0.001, 1.0 / 32.0, 1.0, 32.0, 1e3, 3.2e4];
 const SPREADS: [f64; 5] = [0.03, 0.3, 1.0, 4.0, 30.0];
 /// Shares of the range of a correlation, near its limits.
 const LIMITS: [f64; 2] = [0.02, 0.98];
-/// Scales of the start with such correlations.
+/// Scales of the start with correlations near their limits.
 const AT_LIMITS: [f64; 3] = [0.1, 1.0, 10.0];
 /// Scales of the start.
 const STARTS: [f64; 4] = [0.01, 0.1, 10.0, 100.0];
@@ -38,27 +38,28 @@ const PROPOSED: usize = 2;
 const ORDINARY: f64 = 30.0;
 /// Operations that all this may cost: about what a call costs.
 const AFFORDABLE: f64 = 2e6;
-/// So many times that, where standard deviations stand beside a correlation parameter.
+/// Times [`AFFORDABLE`] that restarts may cost where standard deviations stand beside a correlation
+/// parameter.
 const CORRELATED: f64 = 4.0;
 /// Evaluations of one more search, derivatives included.
 const PER_SEARCH: f64 = 30.0;
-/// Evaluations that one with derivatives stands for.
+/// Evaluations without derivatives that cost as much as one with them.
 const PER_STEP: f64 = 3.0;
-/// With more observations several minima are rare, and a search for them would take several times
-/// as long as the call.
+/// The most observations with which other minima are sought: with more they are rare, and the
+/// search would take several times as long as the call.
 const FEW_OBSERVATIONS: usize = 40;
-/// With more observations the same holds of standard deviations beside a correlation parameter,
-/// whose criterion often has several minima.
+/// The most observations with which other minima are sought of standard deviations beside a
+/// correlation parameter, whose criterion often has several.
 const FEW_OF_CORRELATED: usize = 150;
 /// Operations that searches from random starts may cost.
 const AFFORDABLE_AT_RANDOM: f64 = 6e5;
-/// So many searches from random starts must be affordable: fewer tell little.
+/// The fewest searches from random starts that must be affordable: fewer tell little.
 const LEAST_SEARCHES: f64 = 4.0;
 /// How far beside a point its best scale is looked for, as a share.
 const NEARBY: f64 = 0.02;
-/// How often that is repeated.
+/// How often the best scale beside a point is looked for.
 const SCALINGS: usize = 2;
-/// By how much the scale may change then.
+/// The largest change of the scale beside a point, as a share.
 const MOST_OF_SCALE: f64 = 0.2;
 
 impl LinearMixedModel {
@@ -109,7 +110,7 @@ pub(super) struct Restarts<'a, 'b, 'c> {
     pub observe: &'a mut Observer<'c>,
     /// Evaluations that are left.
     budget: f64,
-    // By how many rounding errors what is found must be better.
+    // The number of rounding errors by which a point must be better to be taken.
     margin: f64,
 }
 

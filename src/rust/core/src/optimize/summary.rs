@@ -88,8 +88,7 @@ impl OptSummary {
         }
     }
 
-    /// This search and then another one: the better result of the two. One that was stopped says
-    /// so.
+    /// The better result of a search and another one after it. One that was stopped says so.
     pub(crate) fn or_better(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         if next.best_value < self.best_value - NO_GAIN {
@@ -101,7 +100,7 @@ impl OptSummary {
         self
     }
 
-    /// This search and then another one, which is the better judge of where it ends.
+    /// A search with another one after it, which is the better judge of where it ends.
     pub(crate) fn followed_by(mut self, mut next: Self) -> Self {
         self.log.append(&mut next.log);
         Self {

@@ -1,4 +1,9 @@
-//! Many independent jobs in threads; one computation in several threads is a [`team`]'s.
+//! Work in several threads: many independent jobs, or the pieces of one computation.
+//!
+//! | quantity | file |
+//! |---|---|
+//! | results of independent jobs | [`in_threads`], here |
+//! | one computation, in pieces | [`team`] |
 
 pub mod team;
 

@@ -116,7 +116,7 @@ impl Stream {
         }
     }
 
-    // With a probability of one half at most.
+    // Successes of a probability of one half at most.
     fn rare_successes(&mut self, trials: f64, probability: f64) -> f64 {
         if trials * probability < SMALL_MEAN {
             self.few_successes(trials, probability)

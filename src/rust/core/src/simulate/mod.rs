@@ -1,4 +1,5 @@
-//! Linear predictors with random effects drawn anew, the first part of a simulated response.
+//! Linear predictors with random effects drawn anew, the first part of a simulated response:
+//! `eta = mean + Z Lambda u` with `u ~ N(0, 1)`, a stream of random numbers for each replicate.
 
 use crate::design::{check_finite, Design, ReTerm};
 use crate::error::{Error, Result};

@@ -10,6 +10,23 @@ use rlmm_core::covariance::{Part, RelCov, Structure};
 use rlmm_core::design::ReTerm;
 use rlmm_core::{Columns, Criterion, Design};
 
+/// Checks numbers against others, relative to the largest of these.
+pub fn close_to_largest(
+    what: &str,
+    found: &[f64],
+    expected: &[f64],
+    tolerance: f64,
+) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (a - b).abs() <= tolerance * (1e-3 + largest),
+            "{what}[{i}]: {a} against {b}"
+        );
+    }
+}
+
 /// SplitMix64: small, seeded, the same everywhere.
 pub struct Random(u64);
 

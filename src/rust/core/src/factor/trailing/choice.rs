@@ -30,7 +30,7 @@ const MAX_ELEMENTS: f64 = (1u64 << 27) as f64;
 /// Evaluations of the objective with its derivatives that a fit with a large factor takes: it
 /// starts near the optimum.
 const EVALUATIONS: f64 = 3.0;
-/// Multiplications of one of them beside those of the factorisation, as a multiple.
+/// Multiplications of an evaluation with derivatives, as a multiple of those of the factorisation.
 const WITH_DERIVATIVES: f64 = 4.0;
 /// Multiplications in a second.
 const PER_SECOND: f64 = 3e10;
@@ -38,22 +38,22 @@ const PER_SECOND: f64 = 3e10;
 const SCATTERED_PER_SECOND: f64 = 1e9;
 /// A fit that is predicted to take longer, in seconds, is left to conjugate gradients.
 const PATIENCE: f64 = 2.0;
-/// Where a dense factor would take too long, or doesn't fit, a sparse one is sought that has at
-/// most so many times the elements of the cross-products,
+/// The most elements of a sparse factor, as a multiple of those of the cross-products, for which it
+/// is sought in the place of a dense factor that would take too long or doesn't fit.
 const FILL: f64 = 4.0;
-/// or so many.
+/// Elements of a sparse factor up to which it is sought whatever their multiple.
 const ALWAYS_SOUGHT: f64 = (1u64 << 22) as f64;
-/// By so many times a sample of levels must be beyond that to be believed.
+/// The factor by which a sample of levels must be beyond [`FILL`] to be believed.
 const CLEARLY: f64 = 2.0;
 
 /// How the trailing system is stored.
 #[derive(Debug)]
 pub enum Plan {
-    /// As one dense triangle.
+    /// The system is one dense triangle.
     Dense,
-    /// On this pattern.
+    /// The system has this sparse pattern.
     Sparse(Pattern),
-    /// Not at all: a factor would take too long, or too much memory.
+    /// The system is not stored: a factor would take too long, or too much memory.
     Nothing,
 }
 

@@ -25,9 +25,9 @@ use crate::kernels::small::{self, for_size};
 
 /// Below this order a plain loop beats the blocked factorisation.
 const SMALL_ORDER: usize = 24;
-/// Columns of the inverse that are there at a time, in each thread: a share of them all,
+/// Columns of the inverse that each thread holds at a time: all columns over this number.
 const INVERTED_SHARE: usize = 16;
-/// and no more than make good use of the cache.
+/// The most columns of the inverse that a thread holds at a time: more make bad use of the cache.
 const INVERTED: usize = 128;
 /// The order from which blocks and threads pay.
 const LARGE: usize = 256;

@@ -149,11 +149,17 @@ impl Trailing {
             }
         });
         for (a, ca) in a.values.chunks_exact(k).zip(ca.chunks_exact(k)) {
-            for s in 0..k {
-                for r in 0..k {
-                    out[s * k + r] += a[r] * ca[s];
-                }
-            }
+            add_outer_product(a, ca, out);
+        }
+    }
+}
+
+// Adds `a c'`, columns side by side.
+#[inline(always)]
+fn add_outer_product(a: &[f64], c: &[f64], out: &mut [f64]) {
+    for (&c, column) in c.iter().zip(out.chunks_exact_mut(a.len())) {
+        for (&a, value) in a.iter().zip(column) {
+            *value += a * c;
         }
     }
 }

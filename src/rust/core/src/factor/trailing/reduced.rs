@@ -103,7 +103,7 @@ impl Reduced {
     }
 
     /// `g += sum_l K_ll - E_l'E_l` with `E = L^-1 D'K`, over the levels of a term; `g` is `k x k`.
-    /// That is the sum of the diagonal blocks of `Z'V^-1Z`.
+    /// The blocks that are summed are the diagonal ones of `Z'V^-1Z`.
     pub(crate) fn add_traces(
         &mut self,
         trailing: &Trailing,

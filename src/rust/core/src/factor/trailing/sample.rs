@@ -9,9 +9,9 @@ use crate::factor::leading::Leading;
 use crate::factor::sums::Sums;
 use crate::factor::trailing::pattern::Pattern;
 
-/// Levels of the leading term that are looked at, at most,
+/// The most levels of the leading term that are looked at.
 const LEADING_LEVELS: usize = 512;
-/// and rows of theirs, roughly.
+/// About the most rows of these levels that are looked at.
 const ROWS: usize = 100_000;
 /// Trailing levels whose factor tells how far that of all levels fills in.
 const TRAILING_LEVELS: usize = 1000;

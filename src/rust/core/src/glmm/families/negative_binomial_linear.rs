@@ -97,7 +97,7 @@ impl Distribution for NegativeBinomialLinear {
         stream.negative_binomial(mu / shape, mu)
     }
 
-    // That of the negative binomial with theta = mu / phi, as in glmmTMB.
+    // The deviance of the negative binomial with theta = mu / phi, as in glmmTMB.
     fn deviance(&self, y: f64, mu: f64, shape: f64) -> f64 {
         NegativeBinomial.deviance(y, mu, mu / shape)
     }
