@@ -19,7 +19,8 @@ solved_variance <- function(rows, parts) {
 
 # All that makes a prediction unlike another.
 row_columns <- function(rows) {
-  split_columns <- \(x) lapply(seq_len(ncol(x)), \(j) x[, j])
+  column <- \(j, x) x[, j]
+  split_columns <- \(x) lapply(seq_len(ncol(x)), column, x)
   of_effects <- lapply(rows$effects, \(effect) {
     c(list(effect$refs), split_columns(effect$z))
   })

@@ -57,7 +57,8 @@
 #' factor; `fixef()` has all of them, [fixed_levels()] those of the levels with standard errors, and
 #' [anova()][anova.rlmm] tests the factor as a whole. `emmeans::emmeans()` has means and trends by
 #' the other variables, averaged over the levels of the factor, and `predict(se.fit = TRUE)` the
-#' standard errors of up to 500 different rows at a time. What needs the model matrix itself (Kenward
+#' standard errors of up to 500 different rows at a time. What needs the model matrix itself
+#' (Kenward
 #' and Roger's method, robust standard errors, `influence()`) says that it isn't available.
 #'
 #' That is so, in linear models, for one factor with treatment contrasts that is in no interaction,

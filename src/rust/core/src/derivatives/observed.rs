@@ -60,8 +60,8 @@ impl Workspace {
 
 impl FactorDerivatives {
     /// Whether the last first derivatives left `Tr` of the trailing terms behind, and what fixed
-    /// effects take off it, in `n` directions, has room beside the factor. Beside fixed factors among the terms the
-    /// likelihood has the traces of another factor.
+    /// effects take off it, in `n` directions, has room beside the factor. Beside fixed factors
+    /// among the terms the likelihood has the traces of another factor.
     pub(super) fn knows_pairs(
         &self,
         factor: &Factor,
