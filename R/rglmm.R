@@ -80,14 +80,14 @@
 #' @section Tables and equal rows:
 #' A table in a database, an Arrow table or data set, or a function that reads chunks (all as in
 #' [rlmm_sums()]) may be given as data. The distinct rows of the model's variables are read, each
-#' with the number of its equals, which a database counts by `GROUP BY`. The fit is that of all rows, with their
-#' log-likelihood, `nobs()`, tests and predictions, for every family, also with weights, trials and
-#' offsets. Its model frame has the distinct rows and a column `(counts)`, and residuals and fitted
-#' values are theirs; what is about single rows (`simulate()`, `bootstrap()`,
+#' with the number of its equals, which a database counts by `GROUP BY`. The fit is that of all
+#' rows, with their log-likelihood, `nobs()`, tests and predictions, for every family, also with
+#' weights, trials and offsets. Its model frame has the distinct rows and a column `(counts)`, and
+#' residuals and fitted values are theirs; what is about single rows (`simulate()`, `bootstrap()`,
 #' [influence()][influence.rlmm]) repeats them. More distinct rows than fit into the memory
 #' (`rlmm_control(memory_limit = )`) are refused: this is for covariates that are classes or
-#' rounded. Variables are computed row by row, but for bases such as `poly(x, 2)`; rows with
-#' missing values are left out.
+#' rounded. Variables are computed row by row, but for bases such as `poly(x, 2)`; rows with missing
+#' values are left out.
 #'
 #' A data frame of 5,000 rows and more is treated likewise: the fit works through the distinct rows,
 #' where these are at most half of them; nothing else of it shows that.
