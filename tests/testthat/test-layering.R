@@ -64,7 +64,7 @@ test_that("what depends on a covariance structure is in structure.R", {
   switches <- paste0("^[^#]*(==|!=|%in%|switch[(]).*", quoted)
   expect_setequal(
     files_naming(switches, "R", "R"),
-    c("structure.R", "formula.R")
+    c("structure.R", "bar.R")
   )
 })
 
