@@ -24,6 +24,7 @@
 //! | [`OTHER_MINIMUM`] | 1e-4 | does a restart count | more than an error of the search |
 //! | [`UNDISCOVERED`] | 5e-3 | have enough starts been tried | 21 searches if all ended in one |
 //! | [`BETTER_START`] | 3e-3 | is another start better | three times the fast stage's error |
+//! | [`NEAR_OPTIMUM`] | 1e-2 | does the observed information lead further | a tenth of an s.e. |
 //! | [`IMPRECISE`] | 1e-4 | can rounding hide an optimum | what makes another minimum |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
@@ -174,6 +175,10 @@ pub(crate) const FAST_GAIN: f64 = 1e-3;
 /// Another start of a generalized fit leads to another optimum if its fast stage ends lower by
 /// more.
 pub(crate) const BETTER_START: f64 = 3e-3;
+
+/// Where a step promises less than this the objective is nearly quadratic, and steps by the observed
+/// information converge faster than by the average one; further away it is the other way round.
+pub(crate) const NEAR_OPTIMUM: f64 = 1e-2;
 
 /// An objective with a larger rounding error can't tell its minimum from the points around it.
 pub(crate) const IMPRECISE: f64 = 1e-4;
