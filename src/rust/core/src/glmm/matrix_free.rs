@@ -193,10 +193,10 @@ impl MatrixFree {
         given: (&[Vec<f64>], &[f64]),
         u: Option<&[Vec<f64>]>,
     ) -> Result<Solution> {
-        let mut rhs = Sides::zeros(self.solver());
+        let mut rhs = Sides::<1>::zeros(self.solver());
         rhs.put(self.solver(), 0, given);
         let start = u.map(|u| {
-            let mut start = Sides::zeros(self.solver());
+            let mut start = Sides::<1>::zeros(self.solver());
             start.put(self.solver(), 0, (u, &[]));
             start.trailing
         });
@@ -209,16 +209,16 @@ impl MatrixFree {
         })
     }
 
-    /// Solutions for eight right-hand sides.
+    /// Solutions for some right-hand sides.
     ///
     /// # Errors
     /// `NotPositiveDefinite`.
-    pub fn solve_sides(
+    pub fn solve_sides<const W: usize>(
         &mut self,
         tolerance: f64,
-        rhs: &Sides,
-        start: Option<&[[f64; 8]]>,
-    ) -> Result<Solutions> {
+        rhs: &Sides<W>,
+        start: Option<&[[f64; W]]>,
+    ) -> Result<Solutions<W>> {
         let here = self.border_within(tolerance)?;
         let border = here.border.as_ref().expect("it has just been found");
         Ok(solve(&here.solver, &border.0, rhs, start, tolerance))

@@ -17,6 +17,10 @@ use crate::iterative::Noise;
 use crate::kernels::small;
 use crate::tolerances::{RANDOM_SOLVE, SEARCH_NOISE};
 
+/// How rough the modes of a search may be: Newton's method squares what is left of them, and values
+/// are noisy by more.
+const ROUGHNESS: f64 = 1e3;
+
 /// What each of eight random vectors says of the gradient.
 struct Deviations {
     /// `Z'rho` and `X'rho`.
@@ -68,6 +72,7 @@ impl GeneralizedLinearMixedModel {
         self.reached = None;
         if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
             iterative.search(probes);
+            self.pirls.tolerance.roughness = ROUGHNESS;
         }
     }
 
@@ -76,6 +81,7 @@ impl GeneralizedLinearMixedModel {
         self.reached = None;
         if let Some(iterative) = self.pirls.engine.as_iterative_mut() {
             iterative.report(iterative.count());
+            self.pirls.tolerance.roughness = 1.0;
         }
     }
 

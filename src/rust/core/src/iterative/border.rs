@@ -68,9 +68,13 @@ impl Border {
         let system = solver.system();
         let width = system.p + 1;
         let columns = (0..width).step_by(WIDTH);
-        let right: Vec<Vec<Row>> = columns
-            .map(|first| solver.reduced.border_columns(first))
-            .collect();
+        let right: Vec<Vec<Row>> = match system.has_border() {
+            true => columns
+                .map(|first| solver.reduced.border_columns(first))
+                .collect(),
+            // Steps to the modes alone.
+            false => vec![vec![[0.0; WIDTH]; system.m]],
+        };
         let first = width - (right.len() - 1) * WIDTH;
         let count = beside.len().min(WIDTH - first);
         let mut shared = right[right.len() - 1].clone();
@@ -176,9 +180,12 @@ impl Border {
     }
 
     /// Combinations of what was solved.
-    pub fn combined(&self, coefficients: &[Row]) -> Vec<Row> {
+    pub fn combined<const W: usize>(
+        &self,
+        coefficients: &[[f64; W]],
+    ) -> Vec<[f64; W]> {
         let m = self.solved[0].len();
-        let mut combined = vec![[0.0; WIDTH]; m];
+        let mut combined = vec![[0.0; W]; m];
         for (block, columns) in self.solved.iter().enumerate() {
             let first = block * WIDTH;
             let last = coefficients.len().min(first + WIDTH);
@@ -239,10 +246,13 @@ fn take_products_off(
     }
 }
 
-/// `A'B` of eight columns each: a row of it per column of B.
-pub fn all_products(a: &[Row], b: &[Row]) -> [Row; WIDTH] {
+/// `A'B` of a few columns each: a row of it per column of B.
+pub fn all_products<const W: usize>(
+    a: &[[f64; W]],
+    b: &[Row],
+) -> [[f64; W]; WIDTH] {
     vectorized(|| {
-        let mut products = [[0.0; WIDTH]; WIDTH];
+        let mut products = [[0.0; W]; WIDTH];
         for (a, b) in a.iter().zip(b) {
             for (product, b) in products.iter_mut().zip(b) {
                 add_multiple(*b, a, product);

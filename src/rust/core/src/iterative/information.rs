@@ -8,6 +8,7 @@ use crate::iterative::scores::Scores;
 use crate::iterative::wide::{add_multiple, times_square, Row, WIDTH};
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
+use crate::parallel::team::share;
 use crate::tolerances::HESSIAN_SOLVE;
 
 /// Term, row and column of an element of Omega that may vary; the row is the larger index.
@@ -120,25 +121,61 @@ impl Turned {
         let k = system.k0;
         reduced.times_a(&self.trailing, &mut self.trailing_products);
         self.right.clone_from(&self.trailing_products);
-        let mut own = vec![[0.0; WIDTH]; k];
-        vectorized(|| {
-            for level in 0..system.n_leading() {
-                let at = level * k..(level + 1) * k;
-                let a = &self.leading[at.clone()];
-                let products = &mut self.products[at.clone()];
-                reduced.gather(level, &self.trailing, products);
-                times_square(system.a00.block(level), a, &mut own);
-                for (product, own) in products.iter_mut().zip(&own) {
-                    add_multiple(1.0, own, product);
+        self.multiply_leading(solver);
+        let (leading, explained) = (&self.leading, &self.explained);
+        // Of `(I kron E_d) v` itself, and of what V leaves of it.
+        let sums =
+            [(0.0, &mut self.trailing_products), (-1.0, &mut self.right)];
+        let scatter = |(by, out): (f64, &mut Vec<Row>)| {
+            let mut left = vec![[0.0; WIDTH]; k];
+            vectorized(|| {
+                for level in 0..system.n_leading() {
+                    let at = level * k..(level + 1) * k;
+                    left.copy_from_slice(&leading[at.clone()]);
+                    for (left, explained) in left.iter_mut().zip(&explained[at])
+                    {
+                        add_multiple(by, explained, left);
+                    }
+                    reduced.scatter(level, 1.0, &left, out);
                 }
-                let explained = &mut self.explained[at];
-                reduced.times_v(level, products, explained);
-                reduced.scatter(level, 1.0, a, &mut self.trailing_products);
-                reduced.scatter(level, 1.0, a, &mut self.right);
-                reduced.scatter(level, -1.0, explained, &mut self.right);
-            }
-        });
+            });
+        };
+        match system.pieces().len() {
+            1 => sums.into_iter().for_each(scatter),
+            _ => share(sums.into_iter(), scatter),
+        }
         reduced.scale(&mut self.right, true);
+    }
+
+    // `Z_0'f` and `V Z_0'f`, pieces of the leading levels in several threads.
+    fn multiply_leading(&mut self, solver: &Solver) {
+        let (system, reduced) = (solver.system(), &solver.reduced);
+        let k = system.k0;
+        let (leading, trailing) = (&self.leading, &self.trailing);
+        let mut rest = (&mut self.products[..], &mut self.explained[..]);
+        let mut jobs = Vec::new();
+        for levels in system.pieces() {
+            let (products, others) = rest.0.split_at_mut(levels.len() * k);
+            let (explained, more) = rest.1.split_at_mut(levels.len() * k);
+            rest = (others, more);
+            jobs.push((levels, products, explained));
+        }
+        share(jobs.into_iter(), |(levels, products, explained)| {
+            let products = products.chunks_exact_mut(k);
+            let places = products.zip(explained.chunks_exact_mut(k));
+            let mut own = vec![[0.0; WIDTH]; k];
+            vectorized(|| {
+                for (level, (products, explained)) in levels.zip(places) {
+                    let a = &leading[level * k..(level + 1) * k];
+                    reduced.gather(level, trailing, products);
+                    times_square(system.a00.block(level), a, &mut own);
+                    for (product, own) in products.iter_mut().zip(&own) {
+                        add_multiple(1.0, own, product);
+                    }
+                    reduced.times_v(level, products, explained);
+                }
+            });
+        });
     }
 
     // `L_XX^-1 X'V^-1 f`.

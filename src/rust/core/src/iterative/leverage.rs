@@ -17,18 +17,20 @@ use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 use crate::parallel::team::share;
 
-/// Eight random vectors as the rows see them: `D (x - x0)` and `D x0`.
+/// Two rows side by side, which a gather finds together.
+const BOTH: usize = 2 * WIDTH;
+
+/// Eight random vectors as the rows see them: `D (x - x0)`, and behind them `D x0`.
 struct Vectors {
-    change: Vec<Row>,
-    start: Vec<Row>,
+    both: Vec<[f64; BOTH]>,
 }
 
 /// What the leading term takes off one of its levels, of vectors `D x`.
 struct Taken<'a> {
-    effects: &'a [Row],
+    effects: &'a [[f64; BOTH]],
     /// `V A_0t D x` of the level.
-    taken: Vec<Row>,
-    work: Vec<Row>,
+    taken: Vec<[f64; BOTH]>,
+    work: Vec<[f64; BOTH]>,
 }
 
 /// Leverages of the rows with these vectors.
@@ -40,8 +42,10 @@ pub(crate) fn leverages(
     let lambdas = &solver.reduced.lambdas;
     let inner = solver.preconditioner.scaled_inverse(lambdas);
     let mut h = vec![0.0; rows.n()];
-    in_pieces(solver, rows, &mut h, |levels, h| {
-        add_blocks(solver, rows, &inner, (levels, h));
+    let is_plain = rows.terms.iter().all(|term| term.z.is_empty());
+    in_pieces(solver, rows, &mut h, |levels, h| match is_plain {
+        true => add_plain_blocks(solver, rows, &inner, (levels, h)),
+        false => add_blocks(solver, rows, &inner, (levels, h)),
     });
     let n_random = kept.iter().filter(|kept| kept.is_random).count();
     let share = 1.0 / (WIDTH * n_random.max(1)) as f64;
@@ -101,7 +105,16 @@ impl Vectors {
         }
         solver.reduced.scale(&mut change, false);
         solver.reduced.scale(&mut start, false);
-        Self { change, start }
+        let rows = change.iter().zip(&start);
+        let both = rows.map(|(change, start)| {
+            std::array::from_fn(|c| match c < WIDTH {
+                true => change[c],
+                false => start[c - WIDTH],
+            })
+        });
+        Self {
+            both: both.collect(),
+        }
     }
 
     fn each_row_of(
@@ -112,16 +125,16 @@ impl Vectors {
         mut visit: impl FnMut(usize, &Row),
     ) {
         let k = solver.system().k0;
-        let mut change = Taken::new(&self.change, k);
-        let mut start = Taken::new(&self.start, k);
+        let mut both = Taken::new(&self.both, k);
         vectorized(|| {
             for level in levels {
-                change.go_to(solver, level);
-                start.go_to(solver, level);
+                both.go_to(solver, level);
                 for i in rows.of_level(level) {
-                    let mut products = change.of_row(rows, i);
-                    let starts = start.of_row(rows, i);
-                    (0..WIDTH).for_each(|c| products[c] *= starts[c]);
+                    let found = both.of_row(rows, i);
+                    let mut products = [0.0; WIDTH];
+                    for c in 0..WIDTH {
+                        products[c] = found[c] * found[WIDTH + c];
+                    }
                     visit(i, &products);
                 }
             }
@@ -130,11 +143,11 @@ impl Vectors {
 }
 
 impl<'a> Taken<'a> {
-    fn new(effects: &'a [Row], k: usize) -> Self {
+    fn new(effects: &'a [[f64; BOTH]], k: usize) -> Self {
         Self {
             effects,
-            taken: vec![[0.0; WIDTH]; k],
-            work: vec![[0.0; WIDTH]; k],
+            taken: vec![[0.0; BOTH]; k],
+            work: vec![[0.0; BOTH]; k],
         }
     }
 
@@ -147,8 +160,8 @@ impl<'a> Taken<'a> {
 
     // `c_i'x`.
     #[inline(always)]
-    fn of_row(&self, rows: &Rows, i: usize) -> Row {
-        let mut product = [0.0; WIDTH];
+    fn of_row(&self, rows: &Rows, i: usize) -> [f64; BOTH] {
+        let mut product = [0.0; BOTH];
         for term in &rows.terms[1..] {
             let effects = &self.effects[term.first_row(i)..];
             for (z, effect) in term.z(i).iter().zip(effects) {
@@ -208,6 +221,38 @@ fn add_blocks(
                 sum += form(g, z, left);
             }
             h[i - first] += sum;
+        }
+    }
+}
+
+// Adds what [`add_blocks`] does where all columns of Z are ones.
+fn add_plain_blocks(
+    solver: &Solver,
+    rows: &Rows,
+    inner: &[Blocks],
+    (levels, h): (Range<usize>, &mut [f64]),
+) {
+    let system = solver.system();
+    let v = solver.reduced.v.values();
+    let values = inner.iter().flat_map(Blocks::values);
+    let inner: Vec<f64> = values.copied().collect();
+    let first = rows.of_level(levels.start).start;
+    for level in levels {
+        let (touched, vals) = system.touched(level);
+        let w = v[level];
+        let products = touched.iter().zip(vals);
+        let y: f64 = products.map(|(&r, a)| inner[r as usize] * a * a).sum();
+        let own = w + y * w * w;
+        let at = rows.of_level(level);
+        h[at.start - first..at.end - first]
+            .iter_mut()
+            .for_each(|h| *h += own);
+        for term in &rows.terms[1..] {
+            for (i, &slot) in at.clone().zip(&term.slot[at.clone()]) {
+                let slot = slot as usize;
+                let g = inner[touched[slot] as usize];
+                h[i - first] += g * (1.0 - 2.0 * vals[slot] * w);
+            }
         }
     }
 }

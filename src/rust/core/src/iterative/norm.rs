@@ -1,4 +1,4 @@
-//! The squared norm of E, exactly: one pass over the rows of K.
+//! The squared norm of E, exactly: one pass over the rows of K, right of the diagonal blocks.
 
 use crate::factor::blocks::Blocks;
 use crate::iterative::gradients::Solver;
@@ -28,9 +28,9 @@ pub fn squared_norm(solver: &Solver) -> f64 {
         let (first, k) = (system.trailing[*t].first, system.trailing[*t].k);
         for level in levels.clone() {
             for j in 0..k {
-                rows.add(solver, &leading, first + level * k + j, j);
+                rows.add(solver, &leading, first + level * k + j, (j, k));
             }
-            *norm += rows.scaled_norm(system, &inner, (*t, level));
+            *norm += 2.0 * rows.scaled_norm(system, &inner, (*t, level));
             rows.clear();
         }
     });
@@ -85,16 +85,21 @@ impl RowsOfK {
         }
     }
 
-    // Row r of K off the diagonal blocks, as row j of the level.
-    fn add(&mut self, solver: &Solver, leading: &Places, r: usize, j: usize) {
+    // Row r of K right of its diagonal block, as row j of the level's k rows.
+    fn add(
+        &mut self,
+        solver: &Solver,
+        leading: &Places,
+        r: usize,
+        (j, k): (usize, usize),
+    ) {
         let (reduced, system) = (&solver.reduced, solver.system());
         let k0 = system.k0;
         for at in system.cross_ptr[r]..system.cross_ptr[r + 1] {
-            self.add_to(
-                system.cross_rows[at] as usize,
-                j,
-                system.cross_vals[at],
-            );
+            let column = system.cross_rows[at] as usize;
+            if column > r {
+                self.add_to(column, j, system.cross_vals[at]);
+            }
         }
         let mut factor = vec![0.0; k0];
         for &(i, at) in &leading.places[leading.ptr[r]..leading.ptr[r + 1]] {
@@ -103,7 +108,8 @@ impl RowsOfK {
             for (c, factor) in factor.iter_mut().enumerate() {
                 *factor = -small::dot(&v[c * k0..(c + 1) * k0], own);
             }
-            let range = system.ptr[i as usize]..system.ptr[i as usize + 1];
+            // The rows that a leading level touches ascend.
+            let range = at + k - j..system.ptr[i as usize + 1];
             let vals = &system.vals[range.start * k0..range.end * k0];
             let columns = system.rows[range].iter();
             if k0 == 1 {
@@ -127,7 +133,7 @@ impl RowsOfK {
         self.values[column * self.widest + j] += value;
     }
 
-    // The sum over the other levels of `||F_l^-1 D_l' K_ll' D_l' F_l'^-T||^2 = tr(G_l K_ll' G_l'
+    // The sum over the levels beyond of `||F_l^-1 D_l' K_ll' D_l' F_l'^-T||^2 = tr(G_l K_ll' G_l'
     // K_l'l)` with `G = D P^-1 D'`.
     fn scaled_norm(
         &mut self,
@@ -141,12 +147,10 @@ impl RowsOfK {
             let row = row as usize;
             let t = system.block_of_row(row);
             let Trailing { first, k, .. } = system.trailing[t];
-            let level = (row - first) / k;
-            let is_first = (row - first) % k == 0;
-            if !is_first || (t, level) == (own, own_level) {
+            if (row - first) % k != 0 {
                 continue;
             }
-            let other = inner[t].block(level);
+            let other = inner[t].block((row - first) / k);
             let values = &self.values[row * self.widest..];
             total += match (g, other) {
                 (&[g], &[other]) => g * other * values[0] * values[0],

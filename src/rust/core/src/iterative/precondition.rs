@@ -193,6 +193,10 @@ pub(super) fn diagonal_of_k(reduced: &Reduced) -> Vec<Blocks> {
         .iter()
         .map(|block| block.zz.clone())
         .collect();
+    if system.is_scalar() {
+        take_squares_off(reduced, &mut blocks);
+        return blocks;
+    }
     let mut place = vec![(0u32, 0u32); system.m];
     for (b, block) in system.trailing.iter().enumerate() {
         for i in 0..block.k * block.n_levels {
@@ -231,5 +235,21 @@ fn solve_transpose(factor: &[f64], lambda: &[f64], half: &mut [f64]) {
             *value = lambda[j * k + c];
         }
         small::forward_solve(k, factor, column);
+    }
+}
+
+// `v_i a_ri^2` less in each row r, where every level has one effect.
+fn take_squares_off(reduced: &Reduced, blocks: &mut [Blocks]) {
+    let system = &*reduced.system;
+    let mut explained = vec![0.0; system.m];
+    for (level, v) in reduced.v.values().iter().enumerate() {
+        let (rows, vals) = system.touched(level);
+        for (&row, a) in rows.iter().zip(vals) {
+            explained[row as usize] += v * a * a;
+        }
+    }
+    let diagonal = blocks.iter_mut().flat_map(Blocks::values_mut);
+    for (diagonal, explained) in diagonal.zip(&explained) {
+        *diagonal -= explained;
     }
 }

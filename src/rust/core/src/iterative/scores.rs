@@ -10,6 +10,7 @@ use crate::iterative::wide::{
 };
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
+use crate::parallel::team::share;
 
 /// Eight such vectors, side by side.
 #[derive(Debug, Clone)]
@@ -92,19 +93,30 @@ impl Effects {
 fn leading_scores(solver: &Solver, picked: &Picked, b: &[Row]) -> Vec<Row> {
     let k = solver.system().k0;
     let mut scores = vec![[0.0; WIDTH]; solver.system().n_leading() * k];
-    let mut left = vec![[0.0; WIDTH]; k];
-    let mut explained = left.clone();
+    let mut rest = &mut scores[..];
+    let mut jobs = Vec::new();
+    for levels in solver.system().pieces() {
+        let (own, others) = rest.split_at_mut(levels.len() * k);
+        rest = others;
+        jobs.push((levels, own));
+    }
     let a00 = &solver.system().a00;
-    vectorized(|| {
-        for (level, v) in scores.chunks_exact_mut(k).enumerate() {
-            unexplained(solver, picked, b, level, (&mut left, &mut explained));
-            // P_i t = t - A00_i V_i t.
-            solver.reduced.times_v(level, &left, &mut explained);
-            times_square(a00.block(level), &explained, v);
-            for (v, left) in v.iter_mut().flatten().zip(left.as_flattened()) {
-                *v = left - *v;
+    share(jobs.into_iter(), |(levels, scores)| {
+        let mut left = vec![[0.0; WIDTH]; k];
+        let mut explained = left.clone();
+        vectorized(|| {
+            for (level, v) in levels.zip(scores.chunks_exact_mut(k)) {
+                let both = (&mut left[..], &mut explained[..]);
+                unexplained(solver, picked, b, level, both);
+                // P_i t = t - A00_i V_i t.
+                solver.reduced.times_v(level, &left, &mut explained);
+                times_square(a00.block(level), &explained, v);
+                let values = v.iter_mut().flatten();
+                for (v, left) in values.zip(left.as_flattened()) {
+                    *v = left - *v;
+                }
             }
-        }
+        });
     });
     scores
 }

@@ -8,35 +8,35 @@ use crate::iterative::wide::{
 use crate::kernels::simd::vectorized;
 use crate::kernels::small;
 
-/// Eight vectors with an element per effect, side by side.
+/// Some vectors with an element per effect, side by side: one, or eight.
 #[derive(Debug, Clone, Default)]
-pub struct Sides {
+pub struct Sides<const W: usize = WIDTH> {
     /// Elements of the leading term's effects, level after level.
-    pub leading: Vec<Row>,
+    pub leading: Vec<[f64; W]>,
     /// Elements of the trailing effects.
-    pub trailing: Vec<Row>,
+    pub trailing: Vec<[f64; W]>,
     /// Elements of the fixed effects.
-    pub fixed: Vec<Row>,
+    pub fixed: Vec<[f64; W]>,
 }
 
-/// Solutions for eight right-hand sides.
+/// Solutions for as many right-hand sides.
 #[derive(Debug, Clone)]
-pub struct Solutions {
+pub struct Solutions<const W: usize = WIDTH> {
     /// Spherical random effects; the fixed ones beside them.
-    pub u: Sides,
+    pub u: Sides<W>,
     /// Random effects `b = Lambda u`, likewise.
-    pub b: Sides,
+    pub b: Sides<W>,
 }
 
-impl Sides {
+impl<const W: usize> Sides<W> {
     /// Zeros.
     pub fn zeros(solver: &Solver) -> Self {
         let system = solver.system();
         let n_leading = system.n_leading() * system.k0;
         Self {
-            leading: vec![[0.0; WIDTH]; n_leading],
-            trailing: vec![[0.0; WIDTH]; system.m],
-            fixed: vec![[0.0; WIDTH]; system.p],
+            leading: vec![[0.0; W]; n_leading],
+            trailing: vec![[0.0; W]; system.m],
+            fixed: vec![[0.0; W]; system.p],
         }
     }
 
@@ -73,26 +73,26 @@ impl Sides {
     }
 }
 
-fn negative(row: &Row) -> Row {
+fn negative<const W: usize>(row: &[f64; W]) -> [f64; W] {
     row.map(|value| -value)
 }
 
-/// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for eight right-hand sides; the border
+/// Solves `[H ..; .. X'WX] [u; beta] = [Lambda'r_Z; r_X]` for some right-hand sides; the border
 /// is that of the same weights. `start` is near `S^-1` times what is left of the trailing ones:
 /// residuals end below `tolerance` times those that it leaves.
-pub fn solve(
+pub fn solve<const W: usize>(
     solver: &Solver,
     border: &Border,
-    rhs: &Sides,
-    start: Option<&[Row]>,
+    rhs: &Sides<W>,
+    start: Option<&[[f64; W]]>,
     tolerance: f64,
-) -> Solutions {
+) -> Solutions<W> {
     let explained = times_v(solver, &rhs.leading);
     let right = reduced_right(solver, rhs, &explained);
-    let x = solve_from(solver, &right, start, tolerance);
+    let x = solve_near(solver, &right, start, tolerance);
     let fixed = fixed_effects(solver, border, rhs, &explained, &x);
-    let mut by: Vec<Row> = fixed.iter().map(negative).collect();
-    by.push([0.0; WIDTH]);
+    let mut by: Vec<[f64; W]> = fixed.iter().map(negative).collect();
+    by.push([0.0; W]);
     let mut u = border.combined(&by);
     add_rows(&x, &mut u);
     let mut b = u.clone();
@@ -152,18 +152,24 @@ fn add_column(x: &[f64], by: &Row, out: &mut [Row]) {
 }
 
 // `V_i b_0` of each leading level.
-fn times_v(solver: &Solver, b: &[Row]) -> Vec<Row> {
+fn times_v<const W: usize>(solver: &Solver, b: &[[f64; W]]) -> Vec<[f64; W]> {
     let k = solver.system().k0;
-    let mut explained = vec![[0.0; WIDTH]; b.len()];
-    let levels = explained.chunks_exact_mut(k).zip(b.chunks_exact(k));
-    for (level, (explained, b)) in levels.enumerate() {
-        solver.reduced.times_v(level, b, explained);
-    }
+    let mut explained = vec![[0.0; W]; b.len()];
+    vectorized(|| {
+        let levels = explained.chunks_exact_mut(k).zip(b.chunks_exact(k));
+        for (level, (explained, b)) in levels.enumerate() {
+            solver.reduced.times_v(level, b, explained);
+        }
+    });
     explained
 }
 
 // `D'(r_t - A_t0 V r_0)`.
-fn reduced_right(solver: &Solver, rhs: &Sides, explained: &[Row]) -> Vec<Row> {
+fn reduced_right<const W: usize>(
+    solver: &Solver,
+    rhs: &Sides<W>,
+    explained: &[[f64; W]],
+) -> Vec<[f64; W]> {
     let k = solver.system().k0;
     let mut right = rhs.trailing.clone();
     vectorized(|| {
@@ -175,35 +181,7 @@ fn reduced_right(solver: &Solver, rhs: &Sides, explained: &[Row]) -> Vec<Row> {
     right
 }
 
-// `S^-1` times the right-hand side. Steps to the modes have a single one: its seven columns of
-// zeros aren't carried along.
-fn solve_from(
-    solver: &Solver,
-    right: &[Row],
-    start: Option<&[Row]>,
-    tolerance: f64,
-) -> Vec<Row> {
-    if !is_single(right) || !start.is_none_or(is_single) {
-        return solve_near(solver, right, start, tolerance);
-    }
-    let narrow = |rows: &[Row]| -> Vec<[f64; 1]> {
-        rows.iter().map(|row| [row[0]]).collect()
-    };
-    let start = start.map(narrow);
-    let x = solve_near(solver, &narrow(right), start.as_deref(), tolerance);
-    let wide = |[x]: &[f64; 1]| {
-        let mut row = [0.0; WIDTH];
-        row[0] = *x;
-        row
-    };
-    x.iter().map(wide).collect()
-}
-
-// Whether all columns but the first are zero.
-fn is_single(rows: &[Row]) -> bool {
-    rows.iter().all(|row| row[1..] == [0.0; WIDTH - 1])
-}
-
+// `S^-1` times the right-hand sides, from where they are near.
 fn solve_near<const W: usize>(
     solver: &Solver,
     right: &[[f64; W]],
@@ -225,13 +203,13 @@ fn solve_near<const W: usize>(
 }
 
 // `(X'V^-1X)^-1 (r_X - X'WZ H^-1 r_Z)`.
-fn fixed_effects(
+fn fixed_effects<const W: usize>(
     solver: &Solver,
     border: &Border,
-    rhs: &Sides,
-    explained: &[Row],
-    x: &[Row],
-) -> Vec<Row> {
+    rhs: &Sides<W>,
+    explained: &[[f64; W]],
+    x: &[[f64; W]],
+) -> Vec<[f64; W]> {
     let system = solver.system();
     let p = system.p;
     let mut left = rhs.fixed.clone();
@@ -248,7 +226,7 @@ fn fixed_effects(
             add_multiple(-1.0, product, left);
         }
     }
-    for c in 0..WIDTH {
+    for c in 0..W {
         let mut column: Vec<f64> = left.iter().map(|row| row[c]).collect();
         small::forward_solve(p, &border.l, &mut column);
         small::backward_solve(p, &border.l, &mut column);
@@ -259,17 +237,17 @@ fn fixed_effects(
 
 // The leading term's effects, spherical ones first: `Lambda_0 T^-1 Lambda_0' (r_0 + A_0X by - A_0t
 // b)`.
-fn leading_effects(
+fn leading_effects<const W: usize>(
     solver: &Solver,
-    rhs: &Sides,
-    by: &[Row],
-    b: &[Row],
-) -> (Vec<Row>, Vec<Row>) {
+    rhs: &Sides<W>,
+    by: &[[f64; W]],
+    b: &[[f64; W]],
+) -> (Vec<[f64; W]>, Vec<[f64; W]>) {
     let system = solver.system();
     let k = system.k0;
     let width = system.p + 1;
     let mut left = rhs.leading.clone();
-    let mut explained = vec![[0.0; WIDTH]; k];
+    let mut explained = vec![[0.0; W]; k];
     vectorized(|| {
         let borders = system.border_leading.chunks_exact(k * width);
         for (level, rows) in borders.enumerate() {

@@ -39,7 +39,7 @@ pub struct System {
     pub a00: Blocks,
     /// Where the rows that each leading level touches start; one more than there are levels.
     pub ptr: Vec<usize>,
-    /// Touched rows.
+    /// Touched rows, ascending within a level.
     pub rows: Vec<u32>,
     /// `Z_t'WZ_0`: `k0` values per touched row.
     pub vals: Vec<f64>,
@@ -118,11 +118,12 @@ impl System {
     // Z_t'WZ_0, leading level after leading level.
     fn fill_coupling(&mut self, sums: &Sums, n_levels: usize) {
         let k0 = self.k0;
-        let coupled: Vec<Coupled> = sums
+        let mut coupled: Vec<Coupled> = sums
             .pairs
             .iter()
             .filter_map(|pair| self.coupled(pair))
             .collect();
+        coupled.sort_by_key(|coupled| coupled.first);
         let mut ptr = vec![0; n_levels + 1];
         for coupled in &coupled {
             for i in 0..coupled.pair.levels.len() {
@@ -135,7 +136,7 @@ impl System {
         let mut vals = vec![0.0; ptr[n_levels] * k0];
         for coupled in &coupled {
             let k = coupled.k;
-            for i in 0..coupled.pair.levels.len() {
+            for i in coupled.ascending(n_levels) {
                 let (level, other) = coupled.levels(i);
                 let at = next[level];
                 next[level] += k;
@@ -277,6 +278,19 @@ impl System {
         (0..count).map(piece).collect()
     }
 
+    /// Whether every level of every term has one effect.
+    pub fn is_scalar(&self) -> bool {
+        self.k0 == 1 && self.trailing.iter().all(|block| block.k == 1)
+    }
+
+    /// Whether there are fixed effects or a response.
+    pub fn has_border(&self) -> bool {
+        let is_any = |values: &[f64]| values.iter().any(|&value| value != 0.0);
+        self.p > 0
+            || is_any(&self.border_leading)
+            || is_any(&self.border_trailing)
+    }
+
     /// Levels of the leading term.
     pub fn n_leading(&self) -> usize {
         self.ptr.len() - 1
@@ -307,6 +321,23 @@ impl Coupled<'_> {
         let (a, b) = self.pair.levels[i];
         let (leading, other) = if self.leads { (a, b) } else { (b, a) };
         (leading as usize, other as usize)
+    }
+
+    // Numbers of the pair's blocks, in an order in which the other term's levels ascend for each of
+    // the leading one's.
+    fn ascending(&self, n_levels: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.pair.levels.len()).collect();
+        let mut next = vec![0; n_levels];
+        let is_next = |&i: &usize| {
+            let (level, other) = self.levels(i);
+            let is_beyond = other >= next[level];
+            next[level] = other + 1;
+            is_beyond
+        };
+        if !order.iter().all(is_next) {
+            order.sort_by_key(|&i| self.levels(i).1);
+        }
+        order
     }
 
     // The `i`-th block, `k0` numbers for each of the other term's effects.

@@ -143,6 +143,10 @@ impl<'a> Tally<'a> {
         let reduced = &self.solver.reduced;
         let k0 = system.k0;
         let inner = self.solver.preconditioner.scaled_inverse(&reduced.lambdas);
+        if system.is_scalar() {
+            self.add_leading_scalars(&inner);
+            return;
+        }
         let mut whole = vec![0.0; k0 * k0];
         let mut y = vec![0.0; k0 * k0];
         let mut half = vec![0.0; k0 * k0];
@@ -167,6 +171,30 @@ impl<'a> Tally<'a> {
             small::multiply_transposed(k0, &half, &projection, &mut whole);
             small::axpy(-1.0, &whole, sum);
         }
+    }
+
+    // As `add_leading_blocks`, where every level has one effect.
+    fn add_leading_scalars(&mut self, inner: &[Blocks]) {
+        let system = self.solver.system();
+        let v = self.solver.reduced.v.values();
+        let values = inner.iter().flat_map(Blocks::values);
+        let inner: Vec<f64> = values.copied().collect();
+        let mut own = vec![0.0; system.m];
+        let mut sum = 0.0;
+        for (level, (a00, v)) in system.a00.values().iter().zip(v).enumerate() {
+            let projection = 1.0 - a00 * v;
+            let (rows, vals) = system.touched(level);
+            let mut y = 0.0;
+            for (&row, a) in rows.iter().zip(vals) {
+                y += inner[row as usize] * a * a;
+                let projected = projection * a;
+                own[row as usize] += projected * projected;
+            }
+            sum += projection * (a00 - projection * y);
+        }
+        self.exact[system.leading][0] += sum;
+        let places = self.own.iter_mut().flat_map(Blocks::values_mut);
+        places.zip(&own).for_each(|(place, own)| *place = *own);
     }
 
     // What each of eight columns adds to the sum of each term.
