@@ -254,3 +254,24 @@ test_that("Kenward and Roger's tests and CR2 don't depend on the origin", {
     }
   }
 })
+
+# Where random effects are thousands of times as large as the residuals the criterion is a difference
+# of large numbers.
+test_that("nor does an interaction's, beside a tiny residual variance", {
+  set.seed(2)
+  data <- data.frame(
+    c = round(rnorm(60), 6),
+    f = gl(3, 1, 60),
+    g = factor(rep(1:20, each = 3))
+  )
+  effects <- rnorm(20, sd = 3)[data$g]
+  data$y <- data$c + effects + rnorm(60, sd = 1e-3)
+  criterion <- \(x) {
+    fit <- suppressMessages(rlmm(y ~ x * f + (1 | g), transform(data, x = x)))
+    -2 * as.numeric(logLik(fit))
+  }
+  centred <- criterion(data$c)
+  for (origin in c(10, 50, 90, 1000)) {
+    expect_equal(criterion(data$c + origin), centred, tolerance = 1e-7)
+  }
+})

@@ -194,3 +194,19 @@ test_that("tests of the fixed effects are those of the model without the redunda
     }
   }
 })
+
+# Beside the levels as fixed effects slopes of x are slopes of x less any constant: P Z is the same.
+test_that("slopes of a covariate far from zero aren't what the levels explain", {
+  set.seed(1)
+  data <- data.frame(g = gl(12, 4), c = rnorm(48))
+  data$y <- rnorm(12)[data$g] * data$c + rnorm(48, sd = 0.1)
+  centred <- rlmm(y ~ g + (0 + c | g), data)
+  for (origin in c(1e3, 4e4)) {
+    data$x <- data$c + origin
+    expect_no_message(
+      fit <- rlmm(y ~ g + (0 + x | g), data),
+      class = "rlmm_message_redundant"
+    )
+    expect_equal(logLik(fit)[1L], logLik(centred)[1L], tolerance = 1e-3)
+  }
+})

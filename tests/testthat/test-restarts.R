@@ -31,6 +31,12 @@ test_that("random starts find other minima where data say little", {
   expect_lt(optimum("lmm-300886.csv", correlated), 35.826721 + 1e-4)
 })
 
+# The right value is the best of lme4 1.1-31 from 40 random starts.
+test_that("one standard deviation may be zero where others stand in for it", {
+  independent <- y ~ x + diag(0 + f | g)
+  expect_lt(optimum("lmm-9001682.csv", independent), 191.886761 + 1e-4)
+})
+
 # A slope of a covariate far from zero that is independent of the intercept: one minimum has slopes
 # of the size that levels need, another one of the size of the covariate's spread.
 far_data <- function(seed) {

@@ -111,6 +111,7 @@
 //! | [`REMAINDER`] | 1e-26 | is a column of Z redundant | the square of rounding errors |
 //! | [`LOST_ORIGIN`] | 5e-19 | is a covariate too far from zero | a mean of 1.4e9 deviations |
 //! | [`CONTAINED`] | 1e-9 | does X contain columns of Z | rounding of X'X, if that is fair |
+//! | [`ROUNDED_SHARE`] | 2e-12 | the same, of orthogonal columns of X | ten thousand roundings |
 //!
 //! Steps, and what ends an iteration:
 //!
@@ -406,6 +407,10 @@ pub(crate) const LOST_ORIGIN: f64 = 5e-19;
 /// X contains the columns of Z of one effect if it leaves no larger share of the square of a
 /// combination of them.
 pub(crate) const CONTAINED: f64 = 1e-9;
+
+/// X contains columns of Z, where its own columns are orthogonal, if it leaves no larger share of
+/// the square; where those before leave little of one of them, so many times more.
+pub(crate) const ROUNDED_SHARE: f64 = 2e-12;
 
 /// The relative step of differences between thetas of two sets of effects.
 pub(crate) const THETA_STEP: f64 = 1e-5;

@@ -26,7 +26,11 @@ use crate::covariance::WayOut;
 use crate::design::{Column, Columns, Design};
 use crate::error::{Error, Result};
 use crate::kernels::small;
-use crate::tolerances::{DEPENDENT, FAR, THETA_STEP};
+use crate::tolerances::{DEPENDENT, FAR, SMALL_SPREAD, THETA_STEP};
+
+/// Products of X that are computed in no time beside the call: up to so many, orthogonal columns
+/// cost nothing.
+const FEW_PRODUCTS: usize = 100_000;
 
 /// The terms and the fixed effects, with other effects than those given.
 #[derive(Debug, Clone, Default)]
@@ -509,7 +513,13 @@ impl Fixed {
     fn of(design: &Design) -> Option<Self> {
         let columns: Vec<Column> = design.x.iter().copied().collect();
         let (n, p) = (design.n(), columns.len());
-        if p < 2 || n == 0 || !columns.iter().any(|column| is_far(column, n)) {
+        // Digits that X'X loses matter where covariances are large beside the residual variance.
+        let limit = match n * p * p <= FEW_PRODUCTS {
+            true => SMALL_SPREAD,
+            false => FAR,
+        };
+        let has_far = columns.iter().any(|column| is_far(column, n, limit));
+        if p < 2 || n == 0 || !has_far {
             return None;
         }
         let shifts: Vec<f64> = if columns[0].is_constant() {
@@ -518,7 +528,7 @@ impl Fixed {
         } else {
             vec![0.0; p]
         };
-        if !depend(p, products(design, &columns, &shifts), FAR) {
+        if !depend(p, products(design, &columns, &shifts), limit) {
             return None;
         }
         let (q, c) = orthogonal(design, &columns);

@@ -4,7 +4,7 @@
 use crate::design::{Column, Design};
 use crate::kernels::chunks::chunks;
 use crate::kernels::small;
-use crate::tolerances::{FAR, LOST_ORIGIN, REMAINDER};
+use crate::tolerances::{LOST_ORIGIN, REMAINDER};
 
 /// Rows of Z that are looked at at a time, a multiple of four.
 const CHUNK: usize = 256;
@@ -179,8 +179,9 @@ pub(super) fn lost_digits(
     })
 }
 
-/// Whether the values of a column that aren't zero vary little beside their size.
-pub(super) fn is_far(column: &Column, n: usize) -> bool {
+/// Whether the variance of a column's values that aren't zero is below `limit` times the square of
+/// their mean.
+pub(super) fn is_far(column: &Column, n: usize, limit: f64) -> bool {
     let value = |row| column.value(row);
     let is_nonzero = |value: &f64| *value != 0.0;
     let values = || (0..n).map(value).filter(is_nonzero);
@@ -194,5 +195,5 @@ pub(super) fn is_far(column: &Column, n: usize) -> bool {
         sum_squares += deviation * deviation;
     }
     let variance = (sum_squares - sum * sum / count) / count;
-    variance > 0.0 && variance < FAR * (first + sum / count).powi(2)
+    variance > 0.0 && variance < limit * (first + sum / count).powi(2)
 }

@@ -54,6 +54,17 @@ impl Border {
         self.a.first().copied().unwrap_or(0.0)
     }
 
+    /// The least share of a column of X that those before it leave, by the factor of `X'WX`; one
+    /// without columns.
+    pub(crate) fn least_share(&self) -> f64 {
+        let p = self.p();
+        let share = |j: usize| {
+            let place = j * (p + 1);
+            self.l[place] * self.l[place] / self.a[place]
+        };
+        (0..p).map(share).fold(1.0, f64::min)
+    }
+
     /// `X'WX`, lower triangle.
     pub(crate) fn cross_products(&self) -> &[f64] {
         &self.a

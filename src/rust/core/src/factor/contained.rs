@@ -10,7 +10,7 @@
 use super::Factor;
 use crate::covariance::{Part, RelCov, Role};
 use crate::kernels::small;
-use crate::tolerances::CONTAINED;
+use crate::tolerances::{CONTAINED, ROUNDED_SHARE};
 
 /// What the sums of a model tell of the levels of its terms.
 pub(crate) trait Levels {
@@ -22,6 +22,10 @@ pub(crate) trait Levels {
 
     /// `L_XX^-1 x`, with the factor of `X'V^-1X`.
     fn forward_solve_fixed(&self, x: &mut [f64]);
+
+    /// The least share of a column of X that those before it leave, by that factor; zero if that
+    /// isn't known.
+    fn least_share_of_fixed(&self) -> f64;
 
     /// Visits the levels of a column of Z with its square and its products with X.
     fn for_each_level(
@@ -43,6 +47,10 @@ impl Levels for Factor {
 
     fn forward_solve_fixed(&self, x: &mut [f64]) {
         self.border.forward_solve(x);
+    }
+
+    fn least_share_of_fixed(&self) -> f64 {
+        self.border.least_share()
     }
 
     fn for_each_level(
@@ -166,11 +174,14 @@ fn fits_in(factor: &impl Levels, term: usize, column: usize) -> bool {
 // Whether X contains the column of every level: a combination of them all with irregular weights
 // then leaves nothing. The factor is that of Lambda = 0, so that its border is that of X'WX.
 fn is_contained(factor: &impl Levels, term: usize, column: usize) -> bool {
-    let mut probes = 0..PROBES;
-    fits_in(factor, term, column)
-        && probes.all(|probe| {
-            left_of_combination(factor, term, column, probe) < CONTAINED
-        })
+    if !fits_in(factor, term, column) {
+        return false;
+    }
+    // What is left of a covariate far from zero beside its own mean is little, but no rounding.
+    let rounding = ROUNDED_SHARE / factor.least_share_of_fixed();
+    let limit = CONTAINED.min(rounding);
+    (0..PROBES)
+        .all(|probe| left_of_combination(factor, term, column, probe) < limit)
 }
 
 // The share that X leaves of the combination, in squares.

@@ -18,6 +18,11 @@ impl Levels for Engine {
         Engine::forward_solve_fixed(self, x);
     }
 
+    fn least_share_of_fixed(&self) -> f64 {
+        self.as_exact()
+            .map_or(0.0, |exact| exact.factor.border.least_share())
+    }
+
     fn for_each_level(
         &self,
         term: usize,

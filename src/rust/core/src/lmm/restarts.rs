@@ -36,6 +36,8 @@ const EASY: usize = 12;
 const PROPOSED: usize = 2;
 /// A covariance this many times its unit is an unusual one.
 const ORDINARY: f64 = 30.0;
+/// A search may fall by so many times what its first step promises.
+const OPTIMISM: f64 = 2.0;
 /// Operations that all this may cost: about what a call costs.
 const AFFORDABLE: f64 = 2e6;
 /// Times [`AFFORDABLE`] that restarts may cost where standard deviations stand beside a correlation
@@ -142,6 +144,7 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
         let is_hard = found.log.len() > EASY
             || self.is_unusual(&found.best)
             || has_few_data;
+        let found = self.without_each(found);
         if !is_hard {
             return self.or_without_effects(found);
         }
@@ -320,6 +323,27 @@ impl<'a, 'b, 'c> Restarts<'a, 'b, 'c> {
                 found = self.from(&point, found);
             }
             if let Some(point) = at.with_correlation(&found.best, share) {
+                found = self.from(&point, found);
+            }
+        }
+        found
+    }
+
+    // What was found, or what is found without one of the standard deviations, each in turn, if a
+    // Newton step from there is about to lead lower: the others may stand in for it.
+    fn without_each(&mut self, found: OptSummary) -> OptSummary {
+        let mut found = found;
+        for j in self.deviations() {
+            if found.best[j] == 0.0 || self.budget < PER_SEARCH {
+                continue;
+            }
+            self.budget -= PER_STEP;
+            let point = self.with_deviation(&found.best, j, 0.0);
+            let x = self.search.at.from_theta(&point);
+            let limit = found.best_value;
+            let is_lower =
+                |(value, fall): (f64, f64)| value - OPTIMISM * fall < limit;
+            if self.search.prospect(&x).is_some_and(is_lower) {
                 found = self.from(&point, found);
             }
         }

@@ -10,6 +10,7 @@ use crate::judge::Judged;
 use crate::kernels::small;
 use crate::lmm::with_sigma::bordered;
 use crate::lmm::{Domain, Hessian, LinearMixedModel};
+use crate::optimize::trust_region::Model;
 use crate::optimize::{
     self, Geometry, Objective, Observer, OptSummary, Settings, Status,
 };
@@ -113,6 +114,20 @@ impl Search<'_> {
             }
         }
         found
+    }
+
+    /// The objective at a point and by how much a Newton step from there should lower it; `None`
+    /// where that can't be computed.
+    pub(super) fn prospect(&mut self, x: &[f64]) -> Option<(f64, f64)> {
+        let n = x.len();
+        let value = self.value(x).ok()?;
+        let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+        self.local_derivatives(&mut gradient, &mut hessian).ok()?;
+        let mut model = Model::new(n);
+        let radius = (n as f64).sqrt().max(Geometry::extent(self, x));
+        model
+            .update(&gradient, &hessian)
+            .then(|| (value, model.step(radius).predicted))
     }
 
     pub(super) fn model(&self) -> &LinearMixedModel {
