@@ -176,6 +176,42 @@ test_that("all optimizers find the same optimum", {
   expect_true(all(all$verdict == "optimal"))
 })
 
+test_that("groups of zeros have a root of zero, in any order of levels", {
+  d <- data.frame(
+    g = factor(rep(1:8, c(1, 2, 3, 29, 1, 2, 1, 1))),
+    y = c(0, 0, 2, 0, 0, 2, rep(0:6, c(3, 5, 3, 3, 6, 6, 3)), 0, 0, 0, 0, 2)
+  )
+  expected <- sum(dpois(d$y, ave(d$y, d$g), log = TRUE))
+  for (first in levels(d$g)) {
+    d$g <- relevel(factor(d$g, 8:1), first)
+    fit <- suppressMessages(rglmm(y ~ g + (1 | g), d, poisson("sqrt")))
+    expect_equal(as.numeric(logLik(fit)), expected, tolerance = 1e-8)
+  }
+})
+
+test_that("the unit of a covariate costs nothing and changes no verdict", {
+  set.seed(3)
+  d <- data.frame(x = rnorm(120), g = factor(sample(10, 120, TRUE)))
+  effects <- rnorm(10, 0, 0.4)[d$g] + rnorm(10, 0, 0.15)[d$g] * d$x
+  d$y <- exp(0.5 + 0.3 * d$x + effects) * rgamma(120, 4, 4)
+  in_unit <- function(family, nAGQ, unit) {
+    d$x <- d$x * unit
+    suppressMessages(rglmm(y ~ x + (x | g), d, family, nAGQ = nAGQ))
+  }
+  for (family in list(Gamma("log"), inverse.gaussian("log"))) {
+    for (nAGQ in 0:1) {
+      fit <- in_unit(family, nAGQ, 1)
+      for (unit in c(1e-7, 1e7)) {
+        other <- in_unit(family, nAGQ, unit)
+        expect_equal(logLik(other), logLik(fit), tolerance = 1e-8)
+        expect_identical(other$optsum$certificate$verdict, "optimal")
+        steps <- c(fit$optsum$pirls_iterations, other$optsum$pirls_iterations)
+        expect_lt(steps[2L], 3 * steps[1L])
+      }
+    }
+  }
+})
+
 test_that("theta can be held", {
   held <- rglmm(
     cbind(incidence, size - incidence) ~ period + (1 | herd),

@@ -105,3 +105,93 @@ test_that("a covariate far from zero is no separation, whether or not it has an 
     expect_length(fit$separated, 0)
   }
 })
+
+test_that("modes are found where those of zero have means of one beside failures", {
+  d <- data.frame(
+    x = c(
+      54.732,
+      56.236,
+      53.85,
+      57.124,
+      55.541,
+      56.933,
+      56.525,
+      55.664,
+      55.408,
+      55.707,
+      52.821,
+      56.312,
+      56.072,
+      55.404,
+      55.679,
+      55.296,
+      55.624,
+      55.835,
+      56.334,
+      54.834
+    ),
+    z = c(
+      0.531,
+      -0.968,
+      0.021,
+      -2.217,
+      -0.816,
+      0.807,
+      -1.439,
+      -0.778,
+      -0.014,
+      0.209,
+      1.242,
+      0.854,
+      0.144,
+      -1.744,
+      1.091,
+      -1.2,
+      -1.066,
+      0.162,
+      0.412,
+      -1.126
+    ),
+    y = c(1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1, 1),
+    g = factor(c(
+      2,
+      8,
+      15,
+      12,
+      6,
+      5,
+      15,
+      11,
+      13,
+      15,
+      4,
+      12,
+      3,
+      3,
+      10,
+      12,
+      3,
+      3,
+      5,
+      3
+    )),
+    h = factor(c(1, 6, 2, 2, 6, 6, 5, 1, 1, 3, 5, 4, 4, 1, 2, 1, 3, 4, 2, 5))
+  )
+  fit <- suppressWarnings(
+    rglmm(y ~ x + z + (1 | g) + (1 | h), d, binomial("cloglog"))
+  )
+  modes <- lapply(ranef(fit), \(effects) effects[["(Intercept)"]])
+  expect_true(all(is.finite(unlist(modes))))
+  # Scores of the responses, with the derivatives of the penalty.
+  rate <- exp(predict(fit, type = "link"))
+  score <- ifelse(d$y == 1, rate / expm1(rate), -rate)
+  for (group in c("g", "h")) {
+    variance <- as.numeric(VarCorr(fit)[[group]])
+    expect_equal(
+      as.vector(rowsum(score, d[[group]])),
+      modes[[group]] / variance,
+      tolerance = 1e-6,
+      ignore_attr = TRUE
+    )
+  }
+})

@@ -27,6 +27,7 @@
 //! | [`NEAR_OPTIMUM`] | 1e-2 | does the observed information lead further | a tenth of an s.e. |
 //! | [`IMPRECISE`] | 1e-4 | can rounding hide an optimum | what makes another minimum |
 //! | [`STALLED`] | 1e-6 | do many steps lead anywhere | what counts as a gain |
+//! | [`NEAR`] | 1.0 | are modes near | within a standard error |
 //! | [`DECREMENT`] | 1e-9 | are modes found | the step is taken, which squares it |
 //! | [`FINE_DECREMENT`] | 1e-10 | the same below differences | these divide by their step squared |
 //!
@@ -97,6 +98,7 @@
 //! | name | value | decides | why this size |
 //! |---|---|---|---|
 //! | [`ROUNDED_PIVOT`] | 1e-13 | is a pivot mostly rounding error | hundreds of roundings |
+//! | [`INDEFINITE`] | 1e-6 | is a matrix indefinite | far beyond rounding |
 //! | [`RANK_PIVOT`] | 2e-15 | are columns of X dependent | R has dropped those; a few roundings |
 //! | [`CENTRED_PIVOT`] | 1e-28 | the same, of what centring left | the square of a rounding error |
 //! | [`KEPT_PIVOT`] | 1e-10 | pivot of a fixed effect that is kept | a large standard error |
@@ -138,6 +140,7 @@
 //! |---|---|---|---|
 //! | [`PRODUCT_LOW`] | 1e-140 | when a product becomes a logarithm | two factors more fit in |
 //! | [`PRODUCT_HIGH`] | 1e140 | the same | the same |
+//! | [`LARGEST_WEIGHT`] | 1e8 | may a weight spoil the factor | half of the digits are left |
 //! | [`NO_WEIGHT`] | 1e-300 | does a node of quadrature count | its products are no numbers |
 //! | [`NO_CURVATURE`] | 1e-150 | unit of a flat parameter | its inverse squared is a number |
 //! | [`STOP_VALUE`] | -1e300 | the objective that ends NLopt | below any objective |
@@ -187,6 +190,10 @@ pub(crate) const IMPRECISE: f64 = 1e-4;
 /// A search by Newton's method ends when many steps together have gained less: where the optimum
 /// lies at infinity, each step has a little to gain, and so has the next.
 pub(crate) const STALLED: f64 = 1e-6;
+
+/// Modes are near when a step to them lowers the penalized deviance by no more than this many
+/// dispersions: Newton's method may then take the exact Hessian.
+pub(crate) const NEAR: f64 = 1.0;
 
 /// The default of the decrement at which the modes of a generalized model are found. The step that
 /// predicts it has been taken, and Newton's method squares the error, so that modes are exact to
@@ -306,6 +313,9 @@ pub(crate) const ROUNDED_CORRELATION: f64 = 1e-9;
 /// A pivot that is a smaller share of its diagonal element is mostly rounding error.
 pub(crate) const ROUNDED_PIVOT: f64 = 1e-13;
 
+/// A pivot below zero by a larger share of its diagonal element is no rounding error.
+pub(crate) const INDEFINITE: f64 = 1e-6;
+
 /// A column of X depends on those before it if its pivot is no larger share of its sum of squares.
 pub(crate) const RANK_PIVOT: f64 = 2e-15;
 
@@ -379,6 +389,10 @@ pub(crate) const PRODUCT_LOW: f64 = 1e-140;
 
 /// A running product from this size on is added to its logarithm, and starts again at one.
 pub(crate) const PRODUCT_HIGH: f64 = 1e140;
+
+/// Weights of a step to the modes that, times the variance of the random effects, are larger may
+/// leave nothing but rounding errors of what the others say.
+pub(crate) const LARGEST_WEIGHT: f64 = 1e8;
 
 /// A node of quadrature with a smaller weight is left out.
 pub(crate) const NO_WEIGHT: f64 = 1e-300;

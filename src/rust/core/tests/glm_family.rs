@@ -760,14 +760,14 @@ fn square_roots_may_be_negative() {
                 (minus.expected, -minus.expected_slope)
             );
         }
-        let near = family.contribution(Sqrt, 0.0, W, 1e-9, 2.5);
-        close(
-            "at zero",
-            (family, Sqrt, 1e-9),
-            near.observed,
-            2.0 * W,
-            1e-12,
-        );
+        for eta in [1e-9, 1e-200, 0.0, -0.0] {
+            let near = family.contribution(Sqrt, 0.0, W, eta, 2.5);
+            let at = (family, Sqrt, eta);
+            close("at zero", at, near.observed, 2.0 * W, 1e-12);
+            close("expected at zero", at, near.expected, 4.0 * W, 1e-12);
+            assert!(near.log_lik.abs() < 1e-15 && near.score.abs() < 1e-7);
+            assert!(near.observed_slope.is_finite());
+        }
     }
 }
 

@@ -9,7 +9,11 @@ use faer::{Mat, Side};
 use rlmm_core::covariance::Structure::Unstructured;
 use rlmm_core::glmm::families::{Family, Link};
 use rlmm_core::glmm::pirls::Vary;
-use rlmm_core::glmm::{GeneralizedLinearMixedModel, Options};
+use rlmm_core::glmm::{
+    FitSettings, GeneralizedLinearMixedModel, GlmmEstimates, Options,
+};
+use rlmm_core::judge::Verdict;
+use rlmm_core::optimize::{bfgs, Flow, Settings};
 
 // -2 log p(y | u) + |u|^2 + log |H| at the modes, for a canonical link.
 fn dense_laplace(
@@ -168,4 +172,131 @@ fn crossed_terms_in_dense_storage() {
         data = data.with_term(&mut random, refs, &[(Unstructured, k)]);
     }
     check(data, &mut random, Family::Poisson, Link::Log, false);
+}
+
+// `Lambda'Z'g - u` at the modes, of a model with dispersion one.
+fn slope_at(
+    data: &Data,
+    family: Family,
+    link: Link,
+    at: &GlmmEstimates,
+) -> f64 {
+    let (z, lambda) = dense_z_lambda(&data.design(), &at.theta);
+    let u: Vec<f64> = at.u.iter().flatten().copied().collect();
+    let score = |i: usize| {
+        family
+            .contribution(link, data.y[i], 1.0, at.eta[i], 1.0)
+            .score
+    };
+    let score = Mat::from_fn(data.n(), 1, |i, _| score(i));
+    let u = Mat::from_fn(u.len(), 1, |i, _| u[i]);
+    ((&z * &lambda).transpose() * &score - &u).norm_max()
+}
+
+// Responses up to several times their mean, whose log-likelihoods aren't concave in eta: with
+// expected weights the modes are approached at a rate near one.
+#[test]
+fn newton_steps_find_modes_of_links_that_are_not_canonical() {
+    for (family, link) in [
+        (Family::Gaussian, Link::Log),
+        (Family::InverseGaussian, Link::Log),
+        (Family::Gaussian, Link::Inverse),
+        (Family::Poisson, Link::Sqrt),
+    ] {
+        let mut random = Random::new(4);
+        let refs = random_levels(&mut random, 60, 12);
+        let mut data = Data::new(&mut random, 60, 1).with_term(
+            &mut random,
+            refs,
+            &[(Unstructured, 2)],
+        );
+        for y in &mut data.y {
+            *y = (3.0 * random.uniform() * random.uniform()).ceil();
+        }
+        let design = data.design();
+        let options = Options::default();
+        let mut model =
+            GeneralizedLinearMixedModel::new(&design, family, link, options)
+                .unwrap();
+        let beta = if link == Link::Log { 0.4 } else { 1.2 };
+        let at = [0.4, -0.2, 0.3, beta];
+        let steps = model.trace(Vary::Modes, &at).unwrap().len();
+        assert!(steps <= 12, "{family:?} {link:?}: {steps} steps");
+        let found = model.estimates(Vary::Modes, &at).unwrap();
+        let slope = slope_at(&data, family, link, &found);
+        assert!(slope < 1e-9, "{family:?} {link:?}: {slope}");
+    }
+}
+
+// At zero modes a linear predictor of 60 beside a response of zero has a weight of 1e26, beside
+// which a block of three effects loses all digits.
+#[test]
+fn modes_are_found_where_weights_at_zero_are_huge() {
+    let mut random = Random::new(5);
+    let refs = random_levels(&mut random, 40, 5);
+    let mut data = Data::new(&mut random, 40, 2).with_term(
+        &mut random,
+        refs,
+        &[(Unstructured, 3)],
+    );
+    for i in 0..40 {
+        data.x[40 + i] = (i % 5) as f64;
+        data.y[i] = f64::from(u8::from(i % 3 == 0));
+    }
+    let design = data.design();
+    let (family, link) = (Family::Binomial, Link::Cloglog);
+    let options = Options::default();
+    let mut model =
+        GeneralizedLinearMixedModel::new(&design, family, link, options)
+            .unwrap();
+    let at = [90.0, 20.0, -30.0, 60.0, 9.0, 40.0, 0.5, 15.0];
+    let at = model.centred(Vary::Modes, &at).unwrap();
+    let found = model.estimates(Vary::Modes, &at).unwrap();
+    let slope = slope_at(&data, family, link, &found);
+    assert!(slope < 1e-7, "{slope}");
+}
+
+// A random slope of a covariate in other units: the same optimum, at about the same cost.
+#[test]
+fn units_of_covariates_cost_nothing() {
+    let in_unit = |unit: f64| {
+        let mut random = Random::new(6);
+        let refs = random_levels(&mut random, 120, 10);
+        let mut data = Data::new(&mut random, 120, 2).with_term(
+            &mut random,
+            refs,
+            &[(Unstructured, 2)],
+        );
+        for y in &mut data.y {
+            *y = (4.0 * random.uniform() * random.uniform()).floor();
+        }
+        let slopes = data.terms[0].z.as_mut().unwrap();
+        slopes[120..].iter_mut().for_each(|z| *z *= unit);
+        let design = data.design();
+        let (family, link) = (Family::Poisson, Link::Log);
+        let options = Options::default();
+        let mut model =
+            GeneralizedLinearMixedModel::new(&design, family, link, options)
+                .unwrap();
+        let fit = FitSettings {
+            settings: Settings {
+                optimizer: bfgs::NAME.into(),
+                ..Settings::default()
+            },
+            vary: Vary::Modes,
+            theta: Vec::new(),
+            beta: Vec::new(),
+        };
+        model.fit(&fit, &mut |_, _, _| Flow::Continue).unwrap()
+    };
+    let plain = in_unit(1.0);
+    for unit in [1e-7, 1e7] {
+        let other = in_unit(unit);
+        let change = other.summary.best_value - plain.summary.best_value;
+        assert!(change.abs() < 1e-6, "{unit}: {change}");
+        let verdict = other.certificate.unwrap().verdict;
+        assert_eq!(verdict, Verdict::Optimal, "{unit}");
+        let steps = [plain.iterations, other.iterations];
+        assert!(steps[1] < 2 * steps[0], "{unit}: {steps:?}");
+    }
 }

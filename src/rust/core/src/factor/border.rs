@@ -8,7 +8,9 @@ use faer::{MatMut, MatRef};
 use crate::error::{Error, Result};
 use crate::kernels::gemm::add_lower_product;
 use crate::kernels::small;
-use crate::tolerances::{CENTRED_PIVOT, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT};
+use crate::tolerances::{
+    CENTRED_PIVOT, INDEFINITE, KEPT_PIVOT, RANK_PIVOT, ROUNDED_PIVOT,
+};
 
 /// Up to so many fixed effects a plain loop beats a matrix product.
 const FEW: usize = 4;
@@ -100,7 +102,7 @@ impl Border {
     ///
     /// # Errors
     /// `NotPositiveDefinite` where a column of X depends on the others and there is no
-    /// [`Self::anchor`] for it.
+    /// [`Self::anchor`] for it, or where negative weights outdo the others.
     pub(crate) fn factor(&mut self, before: usize) -> Result<()> {
         let p = self.p;
         self.held.clear();
@@ -111,7 +113,7 @@ impl Border {
                 return Err(Error::NotPositiveDefinite { pivot: before + j });
             }
             if pivot <= self.least_pivot(j) {
-                if self.anchor.is_empty() {
+                if self.anchor.is_empty() || self.is_indefinite(j, pivot) {
                     return Err(Error::NotPositiveDefinite {
                         pivot: before + j,
                     });
@@ -145,6 +147,11 @@ impl Border {
         }
         let taken_off = self.shift[j].powi(2) * self.a[0];
         (RANK_PIVOT * whole).max(CENTRED_PIVOT * taken_off)
+    }
+
+    // Whether a pivot is too far below zero for rounding error: some weights are negative.
+    fn is_indefinite(&self, j: usize, pivot: f64) -> bool {
+        pivot < -INDEFINITE * self.a[j * self.p + j].abs()
     }
 
     // Replaces equation `j`, of which only rounding error is left, by another of small weight.

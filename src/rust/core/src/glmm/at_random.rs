@@ -18,14 +18,14 @@ use crate::random::Stream;
 use crate::tolerances::{BETTER_START, FAST_GAIN, OTHER_MINIMUM};
 
 /// Operations that the searches may cost, in steps to the modes.
-const AFFORDABLE: f64 = 6e7;
+const AFFORDABLE: f64 = 1.2e8;
 /// Evaluations of one search.
 const MOST_EVALUATIONS: usize = 100;
 /// Searches, at most.
-const MOST_SEARCHES: usize = 60;
-/// The expected share of starts that lead to other optima, where the searches end: eleven if all of
+const MOST_SEARCHES: usize = 100;
+/// The expected share of starts that lead to other optima, where the searches end: fifteen if all of
 /// them led to one.
-const UNDISCOVERED: f64 = 0.02;
+const UNDISCOVERED: f64 = 0.01;
 /// Sizes of the random effects at the first starts, as multiples of those of a fit's start.
 const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];
 /// How often a standard deviation near the best point becomes another one altogether.

@@ -372,17 +372,19 @@ impl GeneralizedLinearMixedModel {
     }
 
     fn modes_at_shape(&mut self, vary: Vary) -> Result<()> {
-        if let Err(error) = self.pirls.find_modes(vary) {
-            // Warm modes can be further away than none.
-            if self.pirls.ussq() == 0.0 {
-                return Err(self.cause_of(error));
-            }
+        let Err(error) = self.pirls.find_modes(vary) else {
+            return Ok(());
+        };
+        // Warm modes can be further away than none.
+        if self.pirls.ussq() > 0.0 {
             self.pirls.reset();
-            self.pirls
-                .find_modes(vary)
-                .map_err(|error| self.cause_of(error))?;
+            if self.pirls.find_modes(vary).is_ok() {
+                return Ok(());
+            }
         }
-        Ok(())
+        self.pirls
+            .find_modes_from_responses(vary)
+            .map_err(|_| self.cause_of(error))
     }
 
     /// Everything that follows from `parameters`.

@@ -18,12 +18,16 @@ use crate::glmm::engine::{Engine, Problem};
 use crate::glmm::families::response::{Information, Response};
 use crate::glmm::families::{Family, Link};
 use crate::kernels::small;
-use crate::tolerances::{DECREMENT, PIRLS_NOISE, RATE_SHARE};
+use crate::tolerances::{
+    DECREMENT, LARGEST_WEIGHT, NEAR, PIRLS_NOISE, RATE_SHARE,
+};
 
 /// Once steps are small, so many more may refine the modes.
 const MOST_REFINEMENTS: usize = 300;
 /// Small steps that may be as large as the steps before them.
 const MOST_IDLE: usize = 5;
+/// Steps with safe weights before Newton's method is tried from where the modes are far.
+const MOST_FISHER: usize = 10;
 
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +51,98 @@ impl Default for Tolerance {
             max_halvings: 30,
             roughness: 1.0,
         }
+    }
+}
+
+/// The course of a search for the modes.
+#[derive(Debug)]
+struct Course {
+    /// The modes are accepted once the decrement is below this,
+    tolerance: f64,
+    /// and what is left is expected to be below this share of it.
+    share: f64,
+    is_canonical: bool,
+    /// The decrement of the step before.
+    before: f64,
+    /// Steps that gained more than the tolerance.
+    moving: usize,
+    /// Steps that gained less.
+    refining: usize,
+    /// Steps that were no smaller than those before them.
+    idle: usize,
+    /// Steps since the exact Hessian was tried and wasn't positive definite, and how many there
+    /// have to be before it is tried again.
+    waited: usize,
+    patience: usize,
+}
+
+impl Course {
+    fn new(tolerance: f64, share: f64, is_canonical: bool) -> Self {
+        Self {
+            tolerance,
+            share,
+            is_canonical,
+            before: f64::INFINITY,
+            moving: 0,
+            refining: 0,
+            idle: 0,
+            waited: 0,
+            patience: 0,
+        }
+    }
+
+    // Far from the modes safe weights lead more surely to where the deviance is convex.
+    fn wants_newton(&self, unit: f64) -> bool {
+        let is_near = self.before <= NEAR * unit || self.moving >= MOST_FISHER;
+        is_near && self.waited >= self.patience
+    }
+
+    // Takes note of whether the exact Hessian served.
+    fn has_tried(&mut self, wanted: bool, is_newton: bool) {
+        self.waited += 1;
+        if wanted && !is_newton {
+            self.waited = 0;
+            self.patience = 2 * self.patience + 1;
+        }
+    }
+
+    // Whether a step of this decrement and length led to the modes.
+    //
+    // Newton's method squares the error of the modes, if the step was a whole one. Where expected
+    // weights take part convergence is linear, at a rate that the last two steps show, be they
+    // whole or not.
+    fn has_arrived(
+        &mut self,
+        decrement: f64,
+        length: f64,
+        is_newton: bool,
+    ) -> bool {
+        let rate = if self.before.is_finite() {
+            (decrement / self.before).min(1.0)
+        } else {
+            1.0
+        };
+        self.before = decrement;
+        let is_quadratic = is_newton && length == 1.0;
+        let left = decrement * if is_quadratic { rate * rate } else { rate };
+        let is_accurate = if self.is_canonical && is_newton {
+            length == 1.0
+        } else {
+            left <= self.share * self.tolerance
+        };
+        let is_small = decrement <= self.tolerance;
+        if !is_small {
+            self.moving += 1;
+            return false;
+        }
+        self.refining += 1;
+        // Steps that no longer become smaller are rounding errors.
+        if rate == 1.0 {
+            self.idle += 1;
+        }
+        is_accurate
+            || self.idle > MOST_IDLE
+            || self.refining == MOST_REFINEMENTS
     }
 }
 
@@ -277,46 +373,85 @@ impl Pirls {
         found
     }
 
+    /// Finds the conditional modes from where linear predictors are near those of the responses: at
+    /// zero modes their means can be out of range, or beyond what a number holds.
+    ///
+    /// # Errors
+    /// `PirlsDiverged`, `NotPositiveDefinite`.
+    pub(crate) fn find_modes_from_responses(
+        &mut self,
+        vary: Vary,
+    ) -> Result<()> {
+        self.start_from_responses(vary)?;
+        self.find_modes(vary).map(|_| ())
+    }
+
     fn search(&mut self, vary: Vary) -> Result<usize> {
         self.start_search(vary)?;
         let roughness = self.tolerance.roughness;
-        let tolerance = roughness * self.tolerance.decrement * self.unit;
-        let canonical = self.response.family.is_canonical(self.response.link);
-        let mut before = f64::INFINITY;
-        let (mut moving, mut idle) = (0, 0);
+        let mut course = Course::new(
+            roughness * self.tolerance.decrement * self.unit,
+            roughness * RATE_SHARE,
+            self.response.is_canonical(),
+        );
         for iteration in 1..=self.tolerance.max_iterations + MOST_REFINEMENTS {
             self.iterations += 1;
-            let solution = self.newton_point(vary)?;
-            let (decrement, length) = self.step(vary, solution, iteration)?;
-            // Newton's method squares the error of the modes, if the step was a whole one. Where
-            // expected weights take part convergence is linear, at a rate that the last two steps
-            // show, be they whole or not.
-            let rate = if before.is_finite() {
-                (decrement / before).min(1.0)
-            } else {
-                1.0
-            };
-            before = decrement;
-            let accurate = if canonical {
-                length == 1.0
-            } else {
-                decrement * rate <= roughness * RATE_SHARE * tolerance
-            };
-            if decrement > tolerance {
-                moving += 1;
-            } else if rate == 1.0 {
-                // Steps that no longer become smaller are rounding errors.
-                idle += 1;
-            }
-            if decrement <= tolerance && (accurate || idle > MOST_IDLE) {
+            let wants_newton = course.wants_newton(self.unit);
+            let (point, is_newton) = self.next_point(vary, wants_newton)?;
+            course.has_tried(wants_newton, is_newton);
+            let (decrement, length) = self.step(vary, point, iteration)?;
+            if course.has_arrived(decrement, length, is_newton) {
                 self.finish_trace(vary)?;
                 return Ok(iteration);
             }
-            if moving == self.tolerance.max_iterations {
+            if course.moving == self.tolerance.max_iterations {
                 break;
             }
         }
         Err(self.diverged(self.tolerance.max_iterations, 0))
+    }
+
+    // Where to go: by Newton's method with the exact Hessian if that is wanted and it is positive
+    // definite, else with safe weights; and whether that is Newton's method.
+    fn next_point(
+        &mut self,
+        vary: Vary,
+        wants_newton: bool,
+    ) -> Result<(Solution, bool)> {
+        let is_newton = self.response.is_safe_observed();
+        // Conjugate gradients don't notice that a matrix isn't positive definite.
+        let has_factor = self.engine.as_iterative().is_none();
+        if wants_newton && has_factor && !is_newton {
+            self.response.swap_weights();
+            match self.newton_point(vary) {
+                Ok(point) => return Ok((point, true)),
+                Err(_) => self.response.swap_weights(),
+            }
+        }
+        let found = self.newton_point(vary);
+        if found.is_ok() || !has_factor {
+            return Ok((found?, is_newton));
+        }
+        // Far from the modes some weights may be so large that rounding spoils the factor. Smaller
+        // ones lead downhill too.
+        self.response
+            .limit_weights(LARGEST_WEIGHT / self.largest_effect());
+        Ok((self.newton_point(vary)?, false))
+    }
+
+    // The largest variance of a row's random effects, `|Lambda'z_i|^2`, but at least one.
+    fn largest_effect(&self) -> f64 {
+        let mut squares = vec![0.0; self.rows.n()];
+        for term in &self.rows.terms {
+            let lambda = &self.engine.lambdas()[term.term];
+            let mut effect = vec![0.0; term.k];
+            for (i, square) in squares.iter_mut().enumerate() {
+                let z = term.z(i);
+                small::lambda_transposed_times(term.k, lambda, z, &mut effect);
+                *square += small::dot(&effect, &effect);
+            }
+        }
+        squares.into_iter().fold(1.0, f64::max)
     }
 
     // Makes the present modes a point to start from: finite, and with linear predictors of the

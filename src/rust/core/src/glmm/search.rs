@@ -220,15 +220,19 @@ impl GeneralizedLinearMixedModel {
     }
 
     // Inverse Hessian of the objective in theta and the shape, roughly: a variance component is
-    // known up to a share of 1 / (2 levels).
+    // known up to a share of 1 / (2 levels). One near zero has the size that one starts with, in
+    // the unit of its column of Z.
     fn guess_of_shapes(&self, theta: &[f64]) -> Vec<f64> {
         // The shape: its logarithm has a variance of about 2 / n.
         let mut guess =
             vec![1.0 / self.n_eff as f64; theta.len() + self.shape_count()];
+        let scales = self.pirls.rows.root_mean_squares();
+        let units = step_sizes_of(&self.covs, &scales, theta.len());
         for (cov, u) in self.covs.iter().zip(&self.pirls.u) {
             let levels = (u.len() / cov.vsize()) as f64;
             for index in cov.parts().iter().flat_map(|part| part.range()) {
-                let size = theta[index].abs().max(0.3 * self.theta_scale);
+                let least = 0.3 * self.theta_scale * units[index];
+                let size = theta[index].abs().max(least);
                 guess[index] = 1.5 * size.powi(2) / (4.0 * levels);
             }
         }

@@ -59,6 +59,17 @@ impl ShapeDerivatives {
     }
 }
 
+/// What [`Distribution::update`] fills, one element per row.
+#[derive(Debug)]
+pub(crate) struct Slots<'a> {
+    /// Score.
+    pub score: &'a mut [f64],
+    /// Weight of the next Newton step.
+    pub weight: &'a mut [f64],
+    /// Observed information.
+    pub observed: &'a mut [f64],
+}
+
 /// One family. Weights `w` are prior weights, or numbers of trials; `shape` is not looked at by
 /// families without one.
 pub(crate) trait Distribution: Sync {
@@ -130,30 +141,29 @@ pub(crate) trait Distribution: Sync {
         None
     }
 
-    /// Fills score and weight of the next Newton step, returns the log-likelihood's part in eta.
-    /// The weight is the observed information where that is safely positive, else the expected one:
-    /// Newton steps that never go uphill.
+    /// Fills score, weight of the next Newton step and observed information; returns the
+    /// log-likelihood's part in eta, and whether all weights are the observed information. The
+    /// weight is that where it is safely positive, else the expected one: Newton steps that never
+    /// go uphill.
     fn update(
         &self,
         link: Link,
         data: Data<'_>,
         shape: f64,
-        score: &mut [f64],
-        weight: &mut [f64],
-    ) -> f64 {
+        slots: Slots<'_>,
+    ) -> (f64, bool) {
         let mut log_lik = 0.0;
-        let out = score.iter_mut().zip(weight);
-        for ((eta, y, w), (score, weight)) in data.rows().zip(out) {
+        let mut is_observed = true;
+        for (i, (eta, y, w)) in data.rows().enumerate() {
             let at = self.contribution(link, y, w, eta, shape);
             log_lik += at.log_lik;
-            *score = at.score;
-            *weight = if at.observed > 0.2 * at.expected {
-                at.observed
-            } else {
-                at.expected
-            };
+            slots.score[i] = at.score;
+            slots.observed[i] = at.observed;
+            let is_safe = at.observed >= 0.2 * at.expected;
+            slots.weight[i] = if is_safe { at.observed } else { at.expected };
+            is_observed &= is_safe;
         }
-        log_lik
+        (log_lik, is_observed)
     }
 
     /// Log-likelihood, its part in eta.
@@ -194,6 +204,35 @@ pub(super) fn by_variance_function(
         expected: f * mu1 * h,
         observed_slope: f * (mu2 * h + 2.0 * mu1 * h1 - e * h2),
         expected_slope: f * (mu2 * h + mu1 * h1),
+    }
+}
+
+/// The contribution of a count whose mean is `eta^2` and whose variance is `mu / c`, with `c` and
+/// its first two derivatives in eta: by [`by_variance_function`] these would be differences of
+/// large numbers near a root of zero, where those of a count of zero have limits.
+#[inline(always)]
+pub(super) fn by_root(
+    y: f64,
+    f: f64,
+    eta: f64,
+    [c, c1, c2]: [f64; 3],
+    log_lik: f64,
+) -> Contribution {
+    let [y1, y2, y3] = if y == 0.0 {
+        [0.0; 3]
+    } else {
+        [y / eta, y / (eta * eta), y / eta.powi(3)]
+    };
+    // The score is 2 c e with e = y / eta - eta.
+    let e = y1 - eta;
+    let e1 = -y2 - 1.0;
+    Contribution {
+        log_lik: f * log_lik,
+        score: f * 2.0 * c * e,
+        observed: -2.0 * f * (c1 * e + c * e1),
+        expected: f * 4.0 * c,
+        observed_slope: -2.0 * f * (c2 * e + 2.0 * c1 * e1 + 2.0 * c * y3),
+        expected_slope: f * 4.0 * c1,
     }
 }
 

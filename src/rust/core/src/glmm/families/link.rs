@@ -9,6 +9,9 @@ use crate::glmm::families::special::{log_normal_cdf, mills, normal_quantile};
 /// Linear predictors of the complementary log-log beyond it have a mean of one in any precision.
 const LARGEST: f64 = 600.0;
 
+/// A square root of the mean that is smaller counts as zero: its third power has an inverse.
+const LEAST_ROOT: f64 = 1e-100;
+
 /// The link `eta = g(mu)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
@@ -182,6 +185,12 @@ impl Link {
             | Self::Inverse
             | Self::InverseSquare => {
                 let power = self.exponent();
+                // At a root of zero derivatives have limits, of which log mu has none.
+                let eta = if self == Self::Sqrt && eta.abs() < LEAST_ROOT {
+                    LEAST_ROOT.copysign(eta)
+                } else {
+                    eta
+                };
                 let r = 1.0 / eta;
                 let size = if self == Self::Sqrt { eta.abs() } else { eta };
                 LogDerivatives {

@@ -2,8 +2,8 @@
 //! theta.
 
 use super::definition::{
-    by_variance_function, y_log_mean, y_log_ratio, Contribution, Distribution,
-    ShapeDerivatives, ShapeRole,
+    by_root, by_variance_function, y_log_mean, y_log_ratio, Contribution,
+    Distribution, ShapeDerivatives, ShapeRole,
 };
 use super::link::Link;
 use super::special::{digamma_difference, ln_gamma, ln_gamma_ratio};
@@ -63,6 +63,11 @@ impl Distribution for NegativeBinomial {
         let c1 = -c * (1.0 - c);
         let precision = [c, c1, -c1 * (1.0 - 2.0 * c)];
         let log_lik = y_log_mean(y, m.log) - (shape + y) * (mu / shape).ln_1p();
+        if link == Link::Sqrt {
+            let slope = -2.0 * eta * c * c / shape;
+            let second = -2.0 * c * (c + 2.0 * eta * slope) / shape;
+            return by_root(y, w, eta, [c, slope, second], log_lik);
+        }
         by_variance_function(y, w, m, precision, log_lik)
     }
 

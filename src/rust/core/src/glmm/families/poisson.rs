@@ -1,7 +1,8 @@
 //! `Poisson(mu)`.
 
 use super::definition::{
-    by_variance_function, y_log_mean, y_log_ratio, Contribution, Distribution,
+    by_root, by_variance_function, y_log_mean, y_log_ratio, Contribution,
+    Distribution,
 };
 use super::lanes::{self, Data, Kernel, BLOCK};
 use super::link::Link;
@@ -55,6 +56,9 @@ impl Distribution for Poisson {
         }
         let m = link.log_mean(eta);
         let log_lik = y_log_mean(y, m.log) - m.log.exp();
+        if link == Link::Sqrt {
+            return by_root(y, w, eta, [1.0, 0.0, 0.0], log_lik);
+        }
         by_variance_function(y, w, m, [1.0, 0.0, 0.0], log_lik)
     }
 

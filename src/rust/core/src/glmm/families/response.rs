@@ -2,7 +2,9 @@
 //! worked on.
 
 use crate::error::{Error, Result};
-use crate::glmm::families::definition::{Contribution, ShapeDerivatives};
+use crate::glmm::families::definition::{
+    Contribution, ShapeDerivatives, Slots,
+};
 use crate::glmm::families::family::Family;
 use crate::glmm::families::lanes::{Data, Kernel, BLOCK};
 use crate::glmm::families::link::Link;
@@ -36,14 +38,18 @@ pub struct Response {
     pub score: Vec<f64>,
     /// Weight of the next Newton step at `eta`.
     pub weight: Vec<f64>,
+    // The observed information at `eta`, where that may differ from the weight.
+    observed: Vec<f64>,
+    // Whether the weights are those of the observed information.
+    is_safe_observed: bool,
     // All weights are one.
     single: bool,
     // The constant and the shape that it belongs to.
     constant: (f64, f64),
     // Fast loops, if the family has some for the link.
     kernel: Option<&'static Kernel>,
-    // What pieces of the rows add to the log-likelihood.
-    sums: Vec<f64>,
+    // Log-likelihoods of pieces of rows, and whether all weights are the observed information there.
+    sums: Vec<(f64, bool)>,
 }
 
 /// Derivatives of the log-likelihood in eta, one of each per row.
@@ -105,6 +111,8 @@ impl Response {
             eta: vec![0.0; n],
             score: vec![0.0; n],
             weight: vec![0.0; n],
+            observed: vec![0.0; n],
+            is_safe_observed: true,
             constant: (f64::NAN, f64::NAN),
             sums: Vec::new(),
             kernel: family.definition().kernel(link),
@@ -161,24 +169,60 @@ impl Response {
     pub(crate) fn update(&mut self) -> f64 {
         let (family, link, shape) = (self.family, self.link, self.shape);
         let (kernel, single) = (self.kernel, self.single);
-        let run =
-            |data: Data, score: &mut [f64], weight: &mut [f64]| match kernel {
-                Some(kernel) => (kernel.update)(data, score, weight),
-                None => {
-                    family.definition().update(link, data, shape, score, weight)
-                }
-            };
+        let run = |data: Data, slots: Slots| match kernel {
+            Some(kernel) => {
+                ((kernel.update)(data, slots.score, slots.weight), true)
+            }
+            None => family.definition().update(link, data, shape, slots),
+        };
         let pieces = self.eta.chunks(PIECE).zip(self.y.chunks(PIECE));
         let given = pieces.zip(self.w.chunks(PIECE));
         let score = self.score.chunks_mut(PIECE);
-        let to = score.zip(self.weight.chunks_mut(PIECE));
-        self.sums.resize(self.y.len().div_ceil(PIECE), 0.0);
+        let information = self
+            .weight
+            .chunks_mut(PIECE)
+            .zip(self.observed.chunks_mut(PIECE));
+        let to = score.zip(information);
+        self.sums.resize(self.y.len().div_ceil(PIECE), (0.0, true));
         let jobs = given.zip(to).zip(&mut self.sums);
-        share(jobs, |((((eta, y), w), (score, weight)), sum)| {
-            let data = Data { eta, y, w, single };
-            *sum = run(data, score, weight);
-        });
-        self.sums.iter().sum()
+        share(
+            jobs,
+            |((((eta, y), w), (score, (weight, observed))), sum)| {
+                let data = Data { eta, y, w, single };
+                let slots = Slots {
+                    score,
+                    weight,
+                    observed,
+                };
+                *sum = run(data, slots);
+            },
+        );
+        self.is_safe_observed = self.sums.iter().all(|(_, is_safe)| *is_safe);
+        self.sums.iter().map(|(log_lik, _)| log_lik).sum()
+    }
+
+    /// Whether the weights that the last [`Self::update`] has set are the observed information of
+    /// every row.
+    pub(crate) fn is_safe_observed(&self) -> bool {
+        self.is_safe_observed
+    }
+
+    /// Whether observed and expected information are the same.
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.family.is_canonical(self.link)
+    }
+
+    /// Makes no weight larger than `most`.
+    pub(crate) fn limit_weights(&mut self, most: f64) {
+        for weight in &mut self.weight {
+            *weight = weight.min(most);
+        }
+    }
+
+    /// Exchanges the weights that the last [`Self::update`] has set for the observed information,
+    /// which may be negative, or takes the exchange back.
+    pub(crate) fn swap_weights(&mut self) {
+        std::mem::swap(&mut self.weight, &mut self.observed);
     }
 
     /// Log-likelihood, its part in eta, of some rows at other linear predictors.
@@ -284,7 +328,7 @@ impl Response {
     /// Puts the weights of an information in place of those of the Newton step; may be negative if
     /// observed.
     pub(crate) fn set_weights(&mut self, information: Information) {
-        if self.family.is_canonical(self.link) {
+        if self.is_canonical() {
             return;
         }
         for i in 0..self.n() {
