@@ -282,53 +282,49 @@ pub(crate) fn estimates(
     parameters: &[f64],
 ) -> Result<Pairs> {
     let x = prepared.parameters(parameters)?;
-    let GlmmEstimates {
-        parts,
-        theta,
-        mut beta,
-        mut u,
-        mut b,
-        mut rx,
-        log_det_fe,
-        eta,
-        mu,
-        weights,
-        deviance,
-        pearson,
-        sigma,
-    } = prepared.model.estimates(prepared.vary, &x)?;
+    let mut found = prepared.model.estimates(prepared.vary, &x)?;
     let (design, basis) = (prepared.design, prepared.basis);
-    let theta = basis.to_given(&theta);
+    found.theta = basis.to_given(&found.theta);
     for (at, term) in design.terms.iter().enumerate() {
-        basis.effects_to_given(at, term.vsize(), &mut b[at]);
-        basis.spherical_to_given(&theta, at, term.vsize(), &mut u[at]);
+        let k = term.vsize();
+        basis.effects_to_given(at, k, &mut found.b[at]);
+        basis.spherical_to_given(&found.theta, at, k, &mut found.u[at]);
     }
-    basis.fixed_to_given(&mut beta);
-    basis.rx_to_given(&mut rx);
-    Ok(vec![
+    basis.fixed_to_given(&mut found.beta);
+    basis.rx_to_given(&mut found.rx);
+    let mut pairs = estimates_in_given(found, design);
+    pairs.extend([
         ("parameters", Robj::from(parameters)),
-        ("theta", Robj::from(theta)),
+        ("n_eff", count(prepared.model.n_eff())),
+        ("engine", Robj::from(prepared.model.engine_name())),
+    ]);
+    Ok(pairs)
+}
+
+// The estimates in the effects that R gave.
+fn estimates_in_given(found: GlmmEstimates, design: &Design) -> Pairs {
+    let (parts, sigma) = (found.parts, found.sigma);
+    vec![
+        ("theta", Robj::from(found.theta)),
         ("objective", Robj::from(parts.objective)),
-        ("beta", Robj::from(beta)),
+        ("beta", Robj::from(found.beta)),
         ("sigma", Robj::from(sigma.value)),
         ("relative", Robj::from(sigma.is_relative)),
         ("shape", Robj::from(parts.shape)),
-        ("u", effects(&shapes(design), &u)),
-        ("b", effects(&shapes(design), &b)),
-        ("rx", array(&rx, &[design.p(); 2])),
+        ("u", effects(&shapes(design), &found.u)),
+        ("b", effects(&shapes(design), &found.b)),
+        ("rx", array(&found.rx, &[design.p(); 2])),
         ("log_det_re", Robj::from(parts.log_det_re)),
-        ("log_det_fe", Robj::from(log_det_fe)),
+        ("log_det_fe", Robj::from(found.log_det_fe)),
         ("conditional", Robj::from(parts.conditional)),
         ("ussq", Robj::from(parts.ussq)),
-        ("deviance", Robj::from(deviance)),
-        ("wrss", Robj::from(pearson)),
-        ("pwrss", Robj::from(pearson + parts.ussq)),
-        ("eta", Robj::from(eta)),
-        ("fitted", Robj::from(mu)),
-        ("working_weights", Robj::from(weights)),
-        ("n_eff", count(prepared.model.n_eff())),
-        ("engine", Robj::from(prepared.model.engine_name())),
-    ])
+        ("deviance", Robj::from(found.deviance)),
+        ("wrss", Robj::from(found.pearson)),
+        ("pwrss", Robj::from(found.pearson + parts.ussq)),
+        ("eta", Robj::from(found.eta)),
+        ("fitted", Robj::from(found.mu)),
+        ("working_weights", Robj::from(found.weights)),
+    ]
 }
 
 fn opt_summary(fit: &GlmmFit, lower: &[f64]) -> Robj {

@@ -180,8 +180,9 @@ pub(crate) const FAST_GAIN: f64 = 1e-3;
 /// more.
 pub(crate) const BETTER_START: f64 = 3e-3;
 
-/// Where a step promises less than this the objective is nearly quadratic, and steps by the observed
-/// information converge faster than by the average one; further away it is the other way round.
+/// Where a step promises less than this the objective is nearly quadratic, and steps by the
+/// observed information converge faster than by the average one; further away it is the other way
+/// round.
 pub(crate) const NEAR_OPTIMUM: f64 = 1e-2;
 
 /// An objective with a larger rounding error can't tell its minimum from the points around it.

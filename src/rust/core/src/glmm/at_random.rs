@@ -23,8 +23,8 @@ const AFFORDABLE: f64 = 1.2e8;
 const MOST_EVALUATIONS: usize = 100;
 /// Searches, at most.
 const MOST_SEARCHES: usize = 100;
-/// The expected share of starts that lead to other optima, where the searches end: fifteen if all of
-/// them led to one.
+/// The expected share of starts that lead to other optima, where the searches end: fifteen if all
+/// of them led to one.
 const UNDISCOVERED: f64 = 0.01;
 /// Sizes of the random effects at the first starts, as multiples of those of a fit's start.
 const FIRST_SIZES: [f64; 3] = [3.0, 10.0, 30.0];

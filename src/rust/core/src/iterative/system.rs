@@ -285,10 +285,9 @@ impl System {
 
     /// Whether there are fixed effects or a response.
     pub fn has_border(&self) -> bool {
-        let is_any = |values: &[f64]| values.iter().any(|&value| value != 0.0);
-        self.p > 0
-            || is_any(&self.border_leading)
-            || is_any(&self.border_trailing)
+        let mut responses =
+            self.border_leading.iter().chain(&self.border_trailing);
+        self.p > 0 || responses.any(|&value| value != 0.0)
     }
 
     /// Levels of the leading term.

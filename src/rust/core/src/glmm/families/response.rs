@@ -48,7 +48,8 @@ pub struct Response {
     constant: (f64, f64),
     // Fast loops, if the family has some for the link.
     kernel: Option<&'static Kernel>,
-    // Log-likelihoods of pieces of rows, and whether all weights are the observed information there.
+    // Log-likelihoods of pieces of rows, and whether all weights are the observed information
+    // there.
     sums: Vec<(f64, bool)>,
 }
 
