@@ -78,7 +78,7 @@ origins_of <- function(summed, random) {
   })
 }
 
-#' The same sums, of other columns: Q becomes Q A', with A the inverse of the new M times the old
+#' Sums of other columns: Q becomes Q A', with A the inverse of the new M times the old
 #' @param summed M of each grouping factor; `NULL` for the given columns themselves.
 #' @noRd
 sums_of_columns <- function(sums, summed) {

@@ -227,8 +227,7 @@ lme4_generics <- list(
 )
 
 # By package: the generics that ask for nothing but fixed effects, their covariance and predictions.
-# They answer for fits too that lme4 has no counterpart of, those with a covariance structure for
-# one.
+# These generics answer for fits too that lme4 has no counterpart of, as with a covariance structure.
 fixed_generics <- list(
   insight = c(
     "find_algorithm",

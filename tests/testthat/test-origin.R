@@ -255,8 +255,8 @@ test_that("Kenward and Roger's tests and CR2 don't depend on the origin", {
   }
 })
 
-# Where random effects are thousands of times as large as the residuals the criterion is a difference
-# of large numbers.
+# Where random effects are thousands of times as large as the residuals the criterion is a
+# difference of large numbers.
 test_that("nor does an interaction's, beside a tiny residual variance", {
   set.seed(2)
   data <- data.frame(

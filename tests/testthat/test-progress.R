@@ -20,15 +20,17 @@ test_that("portions after an interruption are missing", {
   expect_false(any(found$done[20:60]))
 })
 
+# How far progressr is told that a call has come.
+steps <- function(expr) {
+  total <- 0
+  withCallingHandlers(expr, progression = \(cnd) {
+    if (identical(cnd$type, "update")) total <<- total + cnd$amount
+  })
+  total
+}
+
 test_that("progressr is told of bootstraps and profiles", {
   skip_if_not_installed("progressr")
-  steps <- function(expr) {
-    total <- 0
-    withCallingHandlers(expr, progression = \(cnd) {
-      if (identical(cnd$type, "update")) total <<- total + cnd$amount
-    })
-    total
-  }
   withr::local_options(progressr.enable = TRUE)
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
   expect_equal(steps(bootstrap(fit, n = 40, seed = 1)), 40)
@@ -47,13 +49,6 @@ test_that("replicates are the same with a bar", {
 
 test_that("progressr is told of bootMer(), here and by futures", {
   skip_if_not_installed("progressr")
-  steps <- function(expr) {
-    total <- 0
-    withCallingHandlers(expr, progression = \(cnd) {
-      if (identical(cnd$type, "update")) total <<- total + cnd$amount
-    })
-    total
-  }
   withr::local_options(progressr.enable = TRUE)
   fit <- rlmm(Yield ~ 1 + (1 | Batch), Dyestuff, REML = FALSE)
   expect_equal(steps(bootMer(fit, fixef, nsim = 5, seed = 1)), 5)

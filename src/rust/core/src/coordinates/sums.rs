@@ -19,7 +19,7 @@ use crate::tolerances::{DEPENDENT, LOST_ORIGIN};
 /// The cross-products of the columns of one part.
 struct Products {
     k: usize,
-    /// Those of the columns that were summed up, `k x k`, divided by the observations.
+    /// Cross-products of the columns that were summed up, `k x k`, divided by the observations.
     summed: Vec<f64>,
     /// M, `k x k`.
     m: Vec<f64>,
@@ -200,7 +200,7 @@ impl Products {
         }))
     }
 
-    // Those of the given columns, M S M'.
+    // The cross-products of the given columns, M S M'.
     fn given(&self) -> Vec<f64> {
         let k = self.k;
         let mut half = vec![0.0; k * k];

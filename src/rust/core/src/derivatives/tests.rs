@@ -167,6 +167,13 @@ fn shifted(theta: &[f64], j: usize, by: f64) -> Vec<f64> {
     theta
 }
 
+/// What is minimized, and what is known of sigma.
+const CRITERIA: [(Criterion, Option<f64>); 3] = [
+    (Criterion::Ml, None),
+    (Criterion::Reml, None),
+    (Criterion::Reml, Some(0.9)),
+];
+
 fn largest_error(a: &[f64], b: &[f64]) -> f64 {
     let scale = b.iter().fold(1.0f64, |s, v| s.max(v.abs()));
     a.iter()
@@ -176,11 +183,7 @@ fn largest_error(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn check(name: &str, data: &Data, exact_hessian: bool) {
-    for (criterion, sigma) in [
-        (Criterion::Ml, None),
-        (Criterion::Reml, None),
-        (Criterion::Reml, Some(0.9)),
-    ] {
+    for (criterion, sigma) in CRITERIA {
         let design = data.design();
         let mut model =
             LinearMixedModel::new(&design, criterion, sigma).unwrap();
@@ -339,11 +342,7 @@ fn trailing_terms_of_a_large_dense_system() {
         ],
     );
     let trailing = [0, 1, 2, 4];
-    for (criterion, sigma) in [
-        (Criterion::Ml, None),
-        (Criterion::Reml, None),
-        (Criterion::Reml, Some(0.9)),
-    ] {
+    for (criterion, sigma) in CRITERIA {
         let design = data.design();
         let mut model =
             LinearMixedModel::new(&design, criterion, sigma).unwrap();

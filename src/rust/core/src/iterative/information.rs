@@ -123,7 +123,7 @@ impl Turned {
         self.right.clone_from(&self.trailing_products);
         self.multiply_leading(solver);
         let (leading, explained) = (&self.leading, &self.explained);
-        // Of `(I kron E_d) v` itself, and of what V leaves of it.
+        // The products of `(I kron E_d) v` itself, and of what V leaves of it.
         let sums =
             [(0.0, &mut self.trailing_products), (-1.0, &mut self.right)];
         let scatter = |(by, out): (f64, &mut Vec<Row>)| {

@@ -1,7 +1,7 @@
 //! Whether the factor of a large system fills in, from groups of its levels.
 //!
-//! Of many levels that each occur with a few others a sample has hardly any pair, although their
-//! factor is nearly full. Levels that are linked are put together here until about a thousand
+//! Many levels may each occur with a few others only: a sample then has hardly any pair, although
+//! the factor is nearly full. Levels that are linked are put together here until about a thousand
 //! groups are left. Groups of nested levels, or of a chain of them, have few neighbours; where
 //! levels are linked at random each group is soon a neighbour of most others, and so are the levels
 //! that are left when those with few neighbours have been eliminated.
@@ -219,21 +219,9 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::factor::trailing::sample::tests::Pairs;
 
-    /// Levels of the leading term and trailing effects that occur together.
-    struct Pairs(Vec<(usize, u32)>);
-
-    impl Together for Pairs {
-        fn rows(&self) -> usize {
-            self.0.len()
-        }
-
-        fn for_each(&self, _: &Layout, mut visit: impl FnMut(usize, u32)) {
-            self.0.iter().for_each(|&(level, row)| visit(level, row));
-        }
-    }
-
-    // Of `q0` leading levels each occurs with some of `m` trailing ones.
+    // What the groups tell of `q0` leading levels that each occur with some of `m` trailing ones.
     fn share(
         (q0, m): (usize, usize),
         touches: impl Fn(usize) -> Vec<usize>,

@@ -203,11 +203,11 @@ fn leading_of(found: &[(u32, u32)], sample: &Layout) -> Leading {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Levels of the leading term and trailing effects that occur together.
-    struct Pairs(Vec<(usize, u32)>);
+    pub struct Pairs(pub Vec<(usize, u32)>);
 
     impl Together for Pairs {
         fn rows(&self) -> usize {
