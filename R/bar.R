@@ -73,18 +73,20 @@ formula_operators <- c(
 #' @noRd
 read_bar <- function(bar) {
   structure <- if (is_bar(bar)) "us" else read_structure(bar)
+  called <- if (structure_name(bar) == "zerocorr") "zerocorr"
   bar <- bar_of_term(bar)
   groups <- expand_group(bar[[3L]])
   if (length(groups) == 0L) {
     abort_constant_group(bar)
   }
   if (call_name(bar) == "||") {
-    return(read_double_bar(bar, structure, groups))
+    return(read_double_bar(bar, structure, groups, called))
   }
   list(list(
     effects = bar[[2L]],
     structure = structure,
-    groups = groups
+    groups = groups,
+    called = called
   ))
 }
 
@@ -102,7 +104,7 @@ bar_of_term <- function(expr) {
 
 
 # `(x || g)` is a term for each effect, or one in `diag()` where an option asks for it.
-read_double_bar <- function(bar, structure, groups) {
+read_double_bar <- function(bar, structure, groups, called) {
   if (has_rho(structure)) {
     abort_double_bar(structure, bar)
   }
@@ -116,7 +118,8 @@ read_double_bar <- function(bar, structure, groups) {
   list(list(
     effects = bar[[2L]],
     structure = structure,
-    groups = groups
+    groups = groups,
+    called = called
   ))
 }
 

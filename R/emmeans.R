@@ -31,6 +31,8 @@ cell_weights <- function(fit) {
 
 #' @param mode Degrees of freedom: see [summary.rlmm()]; `lmer.df` is what emmeans calls it for
 #'   lme4's fits, also in `emm_options()`.
+#' @param vcov. A covariance matrix of the fixed effects, a function of the fit that makes one, or a
+#'   robust type.
 #' @noRd
 #' @rawNamespace S3method(emmeans::emm_basis, rlmm)
 emm_basis.rlmm <- function(
@@ -40,17 +42,20 @@ emm_basis.rlmm <- function(
   grid,
   mode = lmer.df,
   lmer.df = emm_ddf(object),
+  vcov. = NULL,
   ...
 ) {
   x <- grid_matrix(object, trms, xlev, grid)
   is_kept <- colnames(x) %in% names(object$beta)
   # ggeffects asks all models that it doesn't know for "link": normal limits.
   mode <- if (identical(mode, "link")) "asymptotic" else mode
-  ddf <- choose_ddf(object, mode)
+  ddf <- mean_ddf(object, mode)
+  vcov <- covariance_asked(vcov., ...)
   if (has_large(object)) {
+    check_no_covariance(object, vcov)
     return(large_basis(object, x, ddf, emm_notes(object, ddf)))
   }
-  tests <- fixed_tests(object, ddf)
+  tests <- mean_tests(object, ddf, vcov)
   list(
     X = x,
     bhat = unname(object$beta[colnames(x)]),
@@ -59,8 +64,79 @@ emm_basis.rlmm <- function(
     # emmeans takes the function out of its environment.
     dffun = \(k, dfargs) dfargs$df(k),
     dfargs = list(df = df_of_kept(tests, is_kept)),
-    misc = emm_notes(object, tests$ddf)
+    misc = with_note(emm_notes(object, tests$ddf), tests$note)
   )
+}
+
+with_note <- function(misc, note) {
+  misc$initMesg <- c(misc$initMesg, note)
+  misc
+}
+
+#' The method of a mode of emmeans, which for generalized models passes over those of linear ones
+#' @noRd
+mean_ddf <- function(fit, mode) UseMethod("mean_ddf")
+
+#' @export
+mean_ddf.rlmm_lmm <- function(fit, mode) choose_ddf(fit, mode)
+
+#' @export
+mean_ddf.rlmm_glmm <- function(fit, mode) {
+  of_linear <- c("satterthwaite", "kenward-roger")
+  is_word <- is.character(mode) && length(mode) == 1L
+  is_of_linear <- is_word && !is.na(pmatch(tolower(mode), of_linear))
+  if (is_of_linear) "asymptotic" else choose_ddf(fit, mode)
+}
+
+# The tests, for Kenward and Roger's method those of the fit by REML: emmeans and pbkrtest take that
+# too where a fit of lme4's is by maximum likelihood.
+mean_tests <- function(fit, ddf, vcov) {
+  if (ddf != "kenward-roger") {
+    return(fixed_tests(fit, ddf, vcov))
+  }
+  if (!is.null(vcov)) {
+    tell_given_covariance()
+    return(fixed_tests(fit, "satterthwaite", vcov))
+  }
+  if (!isREML.rlmm(fit)) {
+    fit <- suppressMessages(update.rlmm(fit, REML = TRUE))
+  }
+  kenward_roger_tests(fit)
+}
+
+tell_given_covariance <- function() {
+  inform_rlmm(
+    c(
+      "Kenward and Roger's method has a covariance matrix of its own.",
+      i = "With `vcov.` degrees of freedom are Satterthwaite's."
+    ),
+    "rlmm_message_ddf"
+  )
+}
+
+# What `vcov.` says, with a function's further arguments; emmeans' own aren't among them.
+covariance_asked <- function(vcov., ...) {
+  if (!is.function(vcov.)) {
+    return(vcov.)
+  }
+  arguments <- list(...)
+  own <- setdiff(names(arguments), arguments_of_emmeans)
+  \(fit) do.call(vcov., c(list(fit), arguments[own]))
+}
+
+arguments_of_emmeans <- c(
+  "misc",
+  "options",
+  "disable.lmerTest",
+  "disable.pbkrtest",
+  "lmerTest.limit",
+  "pbkrtest.limit"
+)
+
+check_no_covariance <- function(fit, vcov) {
+  if (!is.null(vcov)) {
+    abort_if_large(fit, "Another covariance matrix of the means")
+  }
 }
 
 grid_matrix <- function(fit, terms, levels, grid) {

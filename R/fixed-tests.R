@@ -182,7 +182,8 @@ given_covariance <- function(fit, vcov) {
 }
 
 check_covariance <- function(covariance, p) {
-  is_matrix <- inherits(covariance, c("matrix", "Matrix"))
+  # The matrices of clubSandwich have its classes alone.
+  is_matrix <- is.matrix(covariance) || inherits(covariance, "Matrix")
   if (is_matrix && all(dim(covariance) == p)) {
     return(invisible())
   }

@@ -168,7 +168,7 @@ random_bars <- function(fit) {
 
 written_bar <- function(group, bar) {
   term <- call("|", bar$effects, str2lang(group_text(group)))
-  structured_call(bar$structure, term)
+  structured_call(bar$structure, term, bar$called)
 }
 
 # The text of a grouping, with the backticks that names of variables may need and the group's name
@@ -206,7 +206,7 @@ interaction_of <- function(atoms) {
 #' @noRd
 term_call <- function(term, fit) {
   bar <- call("|", effects_expression(term), written_group(fit, term))
-  structured_call(term$structure, bar)
+  structured_call(term$structure, bar, term$called)
 }
 
 effects_expression <- function(term) {

@@ -242,7 +242,11 @@ check_same_structure <- function(term, covariance, theta) {
 }
 
 abort_other_structure <- function(term, covariance, nearest) {
-  call <- structured_call(term$structure, quote(effects | group))
+  call <- structured_call(
+    term$structure,
+    quote(effects | group),
+    term$called
+  )
   written <- tick(deparse_one(call))
   difference <- describe_difference(covariance, nearest)
   abort_covariance(

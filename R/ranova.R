@@ -199,7 +199,7 @@ reduced_bar <- function(fit, term, label) {
   if (length(left) == 0L) {
     call("(", bar)
   } else {
-    structured_call(term$structure, bar)
+    structured_call(term$structure, bar, term$called)
   }
 }
 

@@ -66,7 +66,8 @@ bar_term <- function(bar, group, effects, data, env) {
     contrasts = effects$contrasts,
     xlevels = effects$xlevels,
     columns = effects$columns,
-    structure = bar$structure
+    structure = bar$structure,
+    called = bar$called
   )
 }
 

@@ -184,15 +184,16 @@ read_hom <- function(arguments) {
 }
 
 #' The term as the user would write it
+#' @param called The user's own word for the structure, where there are two.
 #' @noRd
-structured_call <- function(structure, term) {
+structured_call <- function(structure, term, called = NULL) {
   if (is_unstructured(structure)) {
     return(call("(", term))
   }
   written <- structures[[structure]]
   default <- structure_calls[[written$call]] == structure
   if (default) {
-    call(written$call, term)
+    call(called %||% written$call, term)
   } else {
     call(
       written$call,
@@ -211,7 +212,7 @@ term_text <- function(term) {
   written <- structures[[term$structure]]
   is_default <- structure_calls[[written$call]] == term$structure
   paste0(
-    written$call,
+    term$called %||% written$call,
     "(",
     term$label,
     if (!is_default) paste0(", hom = ", written$hom),
@@ -338,7 +339,8 @@ abort_unsuited <- function(bar, ...) {
       "|",
       bar$effects,
       as.name(bar$groups[[1L]]$name)
-    )
+    ),
+    bar$called
   )))
   bullets <- c(...)
   bullets[["x"]] <- sub(

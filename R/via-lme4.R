@@ -311,6 +311,8 @@ call_again <- function(generic, env, convert, ...) {
     hold_argument(names[place], place, arguments, convert, ...)
   }
   symbols <- stats::setNames(lapply(names, as.name), names(written))
+  is_constant <- lengths(written) == 1L & vapply(written, is.atomic, NA)
+  symbols[is_constant] <- written[is_constant]
   eval(as.call(c(as.name(generic), symbols)), arguments)
 }
 
@@ -325,16 +327,26 @@ hold_argument <- function(name, place, arguments, convert, ...) {
   )
 }
 
-# Arguments stand in the call by the user's names for them, or short ones: some packages print the
+# Arguments stand in the call by the user's words for them, or short ones: some packages print the
 # call, or label their results by it.
 names_in_call <- function(written) {
   names <- paste0("argument", seq_along(written))
   names[1L] <- "model"
-  texts <- vapply(written, \(x) if (is.name(x)) as.character(x) else "", "")
+  texts <- vapply(written, short_text, "")
+  texts[1L] <- if (is.name(written[[1L]])) texts[1L] else ""
   is_single <- !texts %in% c(texts[duplicated(texts)], names, "")
   is_users <- is_single & !startsWith(texts, "..")
   names[is_users] <- texts[is_users]
   names
+}
+
+# An expression of one short line, which can be the name of a variable.
+short_text <- function(expression) {
+  if (!is.language(expression)) {
+    return("")
+  }
+  text <- deparse(expression, 500L, nlines = 2L)
+  if (length(text) == 1L && nchar(text) <= 60L) text else ""
 }
 
 # Registration ------------------------------------------------------------

@@ -121,3 +121,77 @@ test_that("rows that na.exclude left out have no part in the means", {
     tolerance = 1e-8
   )
 })
+
+test_that("a covariance matrix of the user's takes the place of the model's", {
+  skip_if_not_installed("emmeans")
+  skip_if_not_installed("lmerTest")
+  d <- transform(sleepstudy, day = factor(Days %% 3))
+  formula <- Reaction ~ day + (Days | Subject)
+  ours <- rlmm(formula, d)
+  theirs <- lmerTest::lmer(formula, d)
+  given <- 2 * as.matrix(vcov(theirs))
+  means <- \(fit, ...) emmeans::emmeans(fit, ~day, ...)
+  expected <- means(theirs, lmer.df = "satterthwaite", vcov. = given)
+  expect_same_table(means(ours, vcov. = given), expected)
+  scaled <- \(fit, times, ...) times * vcov(fit)
+  expect_same_table(means(ours, vcov. = scaled, times = 2), expected)
+  # As emmeans does, which can't have both.
+  expect_message(
+    by_matrix <- means(ours, vcov. = given, mode = "kenward-roger"),
+    class = "rlmm_message_ddf"
+  )
+  expect_same_table(by_matrix, expected)
+  expect_error(means(ours, vcov. = diag(2)), class = "rlmm_error_argument")
+  robust <- as.data.frame(means(ours, vcov. = "CR2"))
+  sandwich <- contest(ours, cbind(1, 0:1, 0), joint = FALSE, vcov = "CR2")
+  expect_equal(robust$SE[1:2], sandwich[["Std. Error"]])
+  expect_equal(robust$df[1:2], sandwich$df)
+})
+
+test_that("a covariance matrix is taken for generalized models too", {
+  skip_if_not_installed("emmeans")
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  fit <- rglmm(formula, cbpp, family = binomial)
+  error <- \(...) as.data.frame(emmeans::emmeans(fit, ~period, ...))$SE
+  expect_equal(error(vcov. = 4 * vcov(fit)), 2 * error())
+})
+
+test_that("a covariance matrix of clubSandwich is one", {
+  skip_if_not_installed("clubSandwich")
+  skip_if_not_installed("lme4")
+  fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
+  robust <- getExportedValue("clubSandwich", "vcovCR")(fit, type = "CR2")
+  expect_equal(
+    coef(summary(fit, vcov = robust))[, "Std. Error"],
+    sqrt(diag(as.matrix(robust))),
+    ignore_attr = TRUE
+  )
+})
+
+test_that("Kenward and Roger's method takes the fit by REML", {
+  skip_if_not_installed("emmeans")
+  skip_if_not_installed("pbkrtest")
+  skip_if_not_installed("lme4")
+  d <- transform(sleepstudy, day = factor(Days %% 3))
+  formula <- Reaction ~ day + (Days | Subject)
+  means <- \(fit) {
+    as.data.frame(emmeans::emmeans(fit, ~day, mode = "kenward-roger"))
+  }
+  ours <- means(rlmm(formula, d, REML = FALSE))
+  by_ml <- means(lme4::lmer(formula, d, REML = FALSE))
+  by_reml <- means(lme4::lmer(formula, d))
+  # emmeans mixes, in its degrees of freedom, the covariance by maximum likelihood in.
+  expect_equal(ours$emmean, by_ml$emmean, tolerance = 1e-5)
+  expect_equal(ours$SE, by_ml$SE, tolerance = 1e-4)
+  expect_equal(ours$df, by_reml$df, tolerance = 1e-3)
+})
+
+test_that("generalized models pass over the modes of linear ones, as with lme4", {
+  skip_if_not_installed("emmeans")
+  formula <- cbind(incidence, size - incidence) ~ period + (1 | herd)
+  fit <- rglmm(formula, cbpp, family = binomial)
+  for (mode in c("kenward-roger", "Satterthwaite", "satt")) {
+    means <- as.data.frame(emmeans::emmeans(fit, ~period, mode = mode))
+    expect_identical(means$df, rep(Inf, 4))
+  }
+})

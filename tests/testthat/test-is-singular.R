@@ -60,6 +60,23 @@ test_that("rank counts dimensions, not zeros on the diagonal", {
   expect_identical(is_singular(with_theta(fit, c(0, 1, 0, 0, 1, 0)))$rank, 2L)
 })
 
+test_that("a term is called by the user's word for its structure", {
+  called <- \(formula) {
+    fit <- suppressMessages(rlmm(formula, sleepstudy))
+    paste(format(is_singular(with_theta(fit, c(1, 0)))), collapse = " ")
+  }
+  expect_match(
+    called(Reaction ~ Days + zerocorr(Days | Subject)),
+    "`zerocorr(Days | Subject)`",
+    fixed = TRUE
+  )
+  expect_match(
+    called(Reaction ~ Days + diag(Days | Subject)),
+    "`diag(Days | Subject)`",
+    fixed = TRUE
+  )
+})
+
 test_that("the explanation reads well", {
   fit <- rlmm(Reaction ~ Days + (Days | Subject), sleepstudy)
   expect_snapshot({

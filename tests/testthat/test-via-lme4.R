@@ -214,3 +214,14 @@ test_that("a fit that lme4 can't have is told, not answered for", {
     class = "rlmm_error_as_mermod"
   )
 })
+
+test_that("a package that names an argument has the user's words for it", {
+  skip_if_not_installed("car")
+  fit <- models()$linear
+  anova_of_car <- getExportedValue("car", "Anova")
+  expect_message(
+    anova_of_car(fit, vcov. = 2 * vcov(fit)),
+    "computed by 2 * vcov(fit)",
+    fixed = TRUE
+  )
+})
