@@ -82,34 +82,10 @@ estimates_as_replicate <- function(x) {
 #' @noRd
 is_singular_replicate <- function(x, tol = 1e-4) {
   fit <- x$fit
-  smallest <- Map(
-    \(term, held) {
-      if (held) {
-        rep(Inf, nrow(x$theta))
-      } else {
-        smallest_values(term, x$theta)
-      }
-    },
-    fit$random,
-    held_terms(fit)
-  )
-  found <- Reduce(`|`, lapply(smallest, `<`, tol))
+  smallest <- core_smallest_singular_values(fit$random, t(x$theta))
+  is_below <- lapply(smallest[!held_terms(fit)], `<`, tol)
+  found <- Reduce(`|`, is_below, logical(nrow(x$theta)))
   !is.na(found) & found
-}
-
-# The smallest singular value of a term's Lambda in each replicate, each effect in units of its
-# column of Z.
-smallest_values <- function(term, theta) {
-  if (length(term$columns) == 1L) {
-    return(abs(theta[, term$theta]) * (term$scale %||% 1))
-  }
-  is_fitted <- !is.na(theta[, 1L])
-  out <- rep(NA_real_, nrow(theta))
-  # Equal ones, such as those at zero, are common.
-  out[is_fitted] <- apply(theta[is_fitted, , drop = FALSE], 1L, \(theta) {
-    smallest_singular_value(term, theta)
-  })
-  out
 }
 
 #' Which replicates have a fixed effect that tends to infinity, by the rule of `separated_effects()`

@@ -49,11 +49,11 @@ plain_columns <- function(terms, frame) {
 intercept_column <- list("(Intercept)" = 1)
 
 count_columns <- function(columns) {
-  if (any(vapply(columns, is.matrix, NA))) {
-    sum(vapply(columns, NCOL, 1L))
-  } else {
-    length(columns)
+  count <- length(columns)
+  for (column in columns) {
+    if (is.matrix(column)) count <- count + ncol(column) - 1L
   }
+  count
 }
 
 # The number of random effects of a term.

@@ -18,6 +18,16 @@ core_fit <- function(spec, start = NULL, control = list(), keep = NULL) {
 # I), `lower` and `upper` (its range), `step_size` (one over the size of its column of Z).
 core_structures <- function(random) unwrap(rust_structures(random))
 
+# For each term the smallest singular value of Lambda, each effect in units of its column of Z, at
+# each column of `thetas`.
+core_smallest_singular_values <- function(random, thetas) {
+  unwrap(rust_smallest_singular_values(
+    random,
+    as.double(thetas),
+    NROW(thetas)
+  ))
+}
+
 # Lambda of each term.
 core_lambda <- function(random, theta) {
   unwrap(rust_lambda(random, as.double(theta)))

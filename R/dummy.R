@@ -47,8 +47,12 @@ makepredictcall.rlmm_dummy <- function(var, call) {
 #' The environment in which a formula is evaluated: the formula's own, with rlmm's `dummy()`
 #' @noRd
 formula_env <- function(formula) {
-  env <- environment(formula)
-  if (!mentions(formula, "dummy")) {
+  env_with_dummy(environment(formula), all.names(formula))
+}
+
+# An environment with `dummy()`, where it is among the names to be evaluated there.
+env_with_dummy <- function(env, names) {
+  if (!"dummy" %in% names) {
     return(env)
   }
   env <- new.env(parent = env)

@@ -68,7 +68,20 @@ dot_data <- function(data) {
 
 # The names of a terms object's variables as columns of a model frame.
 variable_names <- function(terms) {
-  vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+  variables <- as.list(attr(terms, "variables"))[-1L]
+  symbol_names(variables) %||% vapply(variables, deparse_one, "")
+}
+
+# The names of variables, if all are bare names.
+symbol_names <- function(expressions) {
+  names <- character(length(expressions))
+  for (i in seq_along(expressions)) {
+    if (!is.symbol(expressions[[i]])) {
+      return(NULL)
+    }
+    names[i] <- as.character(expressions[[i]])
+  }
+  names
 }
 
 # The label of a term, as the user wrote it but for the expansion of nested groups.

@@ -132,6 +132,11 @@ rust_lmm_with_sigma <- function(spec, theta, sigma, contrasts, exact, independen
 #' @noRd
 rust_structures <- function(random) .Call(wrap__rust_structures, random)
 
+#' For each term the smallest singular value of Lambda, each effect in units of its column of Z, at
+#' each column of `thetas` (one theta after the other, `n_theta` elements each).
+#' @noRd
+rust_smallest_singular_values <- function(random, thetas, n_theta) .Call(wrap__rust_smallest_singular_values, random, thetas, n_theta)
+
 #' Lambda of each term.
 #' @noRd
 rust_lambda <- function(random, theta) .Call(wrap__rust_lambda, random, theta)

@@ -13,10 +13,13 @@ part_terms <- function(formula, frame, data = NULL) {
   attr(terms, "predvars") <- part_predvars(terms, all, names)
   attr(terms, "dataClasses") <- attr(all, "dataClasses")[names]
   # Numbers whose meaning is in their class are kept without their values, for new data.
-  columns <- unclass(frame)[names]
-  times <- vapply(columns, is_time, NA)
-  if (any(times)) {
-    attr(terms, "times") <- lapply(columns[times], `[`, 0L)
+  times <- list()
+  for (name in names) {
+    column <- .subset2(frame, name)
+    if (is_time(column)) times[[name]] <- column[0L]
+  }
+  if (length(times) > 0L) {
+    attr(terms, "times") <- times
   }
   terms
 }
@@ -330,7 +333,7 @@ abort_dependent <- function(head, names, dropped) {
 #' The response of a linear model as numbers
 #' @noRd
 response <- function(frame) {
-  y <- frame[[1L]]
+  y <- .subset2(frame, 1L)
   name <- names(frame)[1L]
   if (is.matrix(y) && ncol(y) > 1L) {
     found <- paste("a matrix with", ncol(y), "columns")

@@ -30,14 +30,15 @@ large_coefficients <- function(b, large) {
 # Give each term its `scale`, the (weighted) root mean square of its columns of Z; `scales` are
 # those of the core terms.
 with_scales <- function(random, scales) {
-  lapply(random, \(term) {
-    term$scale <- if (is.null(scales)) {
+  for (i in seq_along(random)) {
+    term <- random[[i]]
+    random[[i]]$scale <- if (is.null(scales)) {
       rep(1, length(term$columns))
     } else {
       scales[[term$core_term]][term$core_cols]
     }
-    term
-  })
+  }
+  random
 }
 
 #' The columns of each term whose effects the fixed ones contain

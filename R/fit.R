@@ -35,13 +35,21 @@ new_fit <- function(design, est, call, control) {
   fit$optsum$certificate$noise <- est$noise
   fit$sums <- design$spec$sums
   fit$strata <- design$strata
-  structure(without_empty(fit), class = c("rlmm_lmm", "rlmm"))
+  fit <- without_empty(fit)
+  class(fit) <- c("rlmm_lmm", "rlmm")
+  fit
 }
 
 #' A list without the elements that are `NULL`, for which insight and what uses it would take the
 #' whole fit for one
 #' @noRd
-without_empty <- function(fit) fit[!vapply(fit, is.null, NA)]
+without_empty <- function(fit) {
+  is_there <- logical(length(fit))
+  for (i in seq_along(fit)) {
+    is_there[i] <- !is.null(fit[[i]])
+  }
+  fit[is_there]
+}
 
 # What is kept of the objective's pieces at the optimum, in the field `dev`.
 linear_summaries <- c(

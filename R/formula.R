@@ -65,12 +65,16 @@ replace_dot <- function(effects, columns) {
 #' @return A list: `fixed` (expression or `NULL`) and `bars` (calls).
 #' @noRd
 split_bars <- function(expr) {
-  if (!names_bar(expr)) {
+  if (!is.call(expr)) {
     return(list(fixed = expr))
   }
   op <- call_name(expr)
-  if (op %in% c("+", "-", "(")) {
+  if (op == "+" || op == "-") {
     return(split_sum(expr, op))
+  }
+  if (op == "(") {
+    inner <- split_bars(expr[[2L]])
+    return(if (is.null(inner$bars)) list(fixed = expr) else inner)
   }
   if (is_bar(expr) || is_structured_bar(expr)) {
     return(list(bars = list(expr)))
@@ -81,26 +85,23 @@ split_bars <- function(expr) {
   list(fixed = expr)
 }
 
-# What is found in a sum, a difference, a sign or parentheses; as it stands, if it holds no bar.
+# What is found in a sum, a difference or a sign; as it stands, if it holds no bar.
 split_sum <- function(expr, op) {
-  sides <- lapply(as.list(expr)[-1L], split_bars)
-  bars <- lapply(sides, `[[`, "bars")
-  if (op == "-" && length(bars[[length(bars)]]) > 0L) {
+  is_sign <- length(expr) == 2L
+  left <- if (!is_sign) split_bars(expr[[2L]])
+  right <- split_bars(expr[[length(expr)]])
+  if (op == "-" && length(right$bars) > 0L) {
     abort_bar_inside(expr, op)
   }
-  bars <- unlist(bars, recursive = FALSE)
+  bars <- c(left$bars, right$bars)
   if (length(bars) == 0L) {
     return(list(fixed = expr))
   }
-  list(fixed = join_fixed(sides, op), bars = bars)
+  fixed <- if (is_sign) right$fixed else join(op, left$fixed, right$fixed)
+  list(fixed = fixed, bars = bars)
 }
 
-# What the sides have beside bars, joined again.
-join_fixed <- function(sides, op) {
-  left <- sides[[1L]]$fixed
-  if (length(sides) == 1L) left else join(op, left, sides[[2L]]$fixed)
-}
-
+# Two summands joined again, each `NULL` where nothing but bars stood there.
 join <- function(op, left, right) {
   if (is.null(right)) {
     return(left)
@@ -152,8 +153,11 @@ abort_no_formula <- function(formula) {
 # Without parentheses a bar takes the whole right side, which is meant where that is one variable on
 # either side of the bar.
 inform_of_bare_bar <- function(effects) {
-  is_sum <- \(side) identical(call_name(side), "+")
-  if (!is_bar(effects) || !(is_sum(effects[[2L]]) || is_sum(effects[[3L]]))) {
+  if (!is_bar(effects)) {
+    return(invisible())
+  }
+  is_sum <- \(side) call_name(side) == "+"
+  if (!is_sum(effects[[2L]]) && !is_sum(effects[[3L]])) {
     return(invisible())
   }
   bar <- deparse_one(effects)

@@ -36,8 +36,12 @@ isSingular.rlmm <- function(x, tol = 1e-4, ...) {
   has_singular_term(x, tol)
 }
 
-has_singular_term <- function(fit, tol = 1e-4) {
-  smallest <- vapply(fit$random, smallest_singular_value, 0, theta = fit$theta)
+# A combination of effects whose standard deviation is below this share of the residual one doesn't
+# vary.
+singular_tolerance <- 1e-4
+
+has_singular_term <- function(fit, tol = singular_tolerance) {
+  smallest <- unlist(core_smallest_singular_values(fit$random, fit$theta))
   any(smallest < tol & !held_terms(fit))
 }
 
@@ -75,27 +79,6 @@ scaled_templates <- function(fit) {
     lambda_templates(fit),
     fit$random
   )
-}
-
-smallest_singular_value <- function(term, theta) {
-  template <- lambda_block(term, theta) * (term$scale %||% 1)
-  switch(
-    min(ncol(template), 3L),
-    abs(template[[1L]]),
-    smaller_of_two(template),
-    min(La.svd(template, 0, 0)$d)
-  )
-}
-
-# The smaller singular value of a 2 x 2 matrix: the determinant over the larger one.
-smaller_of_two <- function(template) {
-  squares <- sum(template^2)
-  determinant <- abs(
-    template[[1L]] * template[[4L]] - template[[2L]] * template[[3L]]
-  )
-  spread <- sqrt(max(0, squares^2 - 4 * determinant^2))
-  larger <- sqrt((squares + spread) / 2)
-  if (larger == 0) 0 else determinant / larger
 }
 
 describe_template <- function(template, is_held, tol) {

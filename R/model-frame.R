@@ -122,11 +122,16 @@ plain_frame <- function(terms, data) {
     return(NULL)
   }
   columns <- unclass(data)[names]
-  if (!all(vapply(columns, is_plain, NA))) {
+  classes <- character(length(columns))
+  for (i in seq_along(columns)) {
+    classes[i] <- plain_class(columns[[i]])
+  }
+  if (anyNA(classes)) {
     return(NULL)
   }
+  names(classes) <- names
   attr(terms, "predvars") <- variables
-  attr(terms, "dataClasses") <- vapply(columns, stats::.MFclass, "")
+  attr(terms, "dataClasses") <- classes
   attr(columns, "terms") <- terms
   as_frame(columns, .row_names_info(data, 0L))
 }
@@ -138,17 +143,18 @@ as_frame <- function(columns, row_names) {
   columns
 }
 
-# A vector of numbers without a class, or a factor.
-is_plain <- function(x) {
-  is.null(dim(x)) && (is.factor(x) || (is.numeric(x) && !is.object(x)))
-}
-
-# The names of variables, if all are bare names.
-symbol_names <- function(expressions) {
-  for (expr in expressions) {
-    if (!is.symbol(expr)) return(NULL)
+# What terms call the class of a vector of numbers without a class, or of a factor; `NA` for all
+# else.
+plain_class <- function(x) {
+  if (!is.null(dim(x))) {
+    NA_character_
+  } else if (is.factor(x)) {
+    stats::.MFclass(x)
+  } else if (is.numeric(x) && !is.object(x)) {
+    "numeric"
+  } else {
+    NA_character_
   }
-  vapply(expressions, as.character, "")
 }
 
 check_names <- function(terms, data) {

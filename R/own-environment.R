@@ -16,12 +16,10 @@ with_own_environment <- function(design, call) {
   if (design$control$slim) {
     call$data <- NULL
   }
-  named <- c(all.names(design$formula), all.names(call))
+  in_formula <- all.names(design$formula)
+  named <- c(in_formula, all.names(call))
   is_column <- match(named, names(design$frame), 0L) > 0L
-  own <- reduced_environment(
-    formula_env(design$formula),
-    named[!is_column]
-  )
+  own <- reduced_environment(env_with_dummy(env, in_formula), named[!is_column])
   attr(own, "made_in") <- rlang::obj_address(env)
   with_environment(design, own)
 }

@@ -19,10 +19,10 @@ random_design <- function(parsed, frame, env, data) {
 }
 
 with_levels <- function(terms, levels) {
-  lapply(terms, \(term) {
-    term$levels <- levels[[term$group]]
-    term
-  })
+  for (i in seq_along(terms)) {
+    terms[[i]]$levels <- levels[[terms[[i]]$group]]
+  }
+  terms
 }
 
 n_levels_of <- function(random) {
@@ -153,9 +153,9 @@ full_contrasts <- function(variables, frame) {
 #' @return A list: `refs` (integer) and `levels` (character).
 #' @noRd
 group_codes <- function(vars, frame, name) {
-  codes <- atom_codes(frame[[vars[1L]]], vars[1L])
+  codes <- atom_codes(.subset2(frame, vars[1L]), vars[1L])
   for (var in vars[-1L]) {
-    codes <- combine_codes(codes, atom_codes(frame[[var]], var))
+    codes <- combine_codes(codes, atom_codes(.subset2(frame, var), var))
   }
   if (anyNA(codes$refs)) {
     abort_still_missing(name, which(is.na(codes$refs)))
@@ -226,12 +226,10 @@ place_terms <- function(random) {
     term <- random[[i]]
     size <- length(term$columns)
     n <- as.integer(n_theta(term$structure, size))
-    place <- list(
-      theta = at + seq_len(n),
-      core_term = core[i],
-      core_cols = taken[core[i]] + seq_len(size)
-    )
-    random[[i]][names(place)] <- place
+    term$theta <- at + seq_len(n)
+    term$core_term <- core[i]
+    term$core_cols <- taken[core[i]] + seq_len(size)
+    random[[i]] <- term
     taken[core[i]] <- taken[core[i]] + size
     at <- at + n
   }
@@ -263,6 +261,9 @@ core_term <- function(terms, z, group) {
 }
 
 check_duplicates <- function(terms) {
+  if (length(terms) < 2L) {
+    return(invisible())
+  }
   labels <- vapply(terms, `[[`, "", "label")
   twice <- labels[duplicated(labels)]
   if (length(twice) == 0L) {

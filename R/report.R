@@ -1,6 +1,6 @@
 # What is said after a fit, if anything must be known.
 
-report_fit <- function(fit, spec) {
+report_fit <- function(fit, spec, smallest = 0) {
   if (is_exact(fit, spec)) {
     # The objective of an exact fit has no minimum: how the optimizer ended says nothing more.
     report_exact(fit, spec)
@@ -10,7 +10,9 @@ report_fit <- function(fit, spec) {
   }
   report_separation(fit)
   report_redundant(fit)
-  report_singular(fit)
+  if (!isTRUE(smallest >= singular_tolerance)) {
+    report_singular(fit)
+  }
 }
 
 # Convergence ---------------------------------------------------------------
@@ -345,7 +347,7 @@ response_ss <- function(spec) {
   if (!is.null(spec$offset)) {
     y <- y - spec$offset
   }
-  squares <- (y - mean(y))^2
+  squares <- (y - sum(y) / length(y))^2
   sum(if (is.null(spec$weights)) squares else spec$weights * squares)
 }
 

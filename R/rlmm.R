@@ -243,6 +243,6 @@ fit_linear <- function(design, start, call, verbose) {
   if (is_verbose && !has_rows) {
     cat("Engine:", fit$engine, "\n")
   }
-  report_fit(fit, design$spec)
+  report_fit(fit, design$spec, est$smallest_singular_value)
   fit
 }

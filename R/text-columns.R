@@ -17,7 +17,7 @@ effect_names <- function(terms, frame) {
   if (response > 0L) {
     names <- names[-response]
   }
-  names[names %in% names(frame)]
+  names[match(names, names(frame), 0L) > 0L]
 }
 
 inform_text <- function(name, kind, n) {

@@ -373,6 +373,7 @@ pub fn estimates(
     }
     basis.fixed_to_given(&mut solution.beta);
     basis.rx_to_given(&mut rx);
+    let smallest = model.smallest_singular_value(&given, &scales);
     let scales = List::from_values(scales.iter().map(Robj::from));
     Ok(vec![
         ("theta", Robj::from(&given)),
@@ -391,6 +392,7 @@ pub fn estimates(
         ("n_eff", count(model.n_eff())),
         ("engine", Robj::from(model.engine_name())),
         ("scales", scales.into_robj()),
+        ("smallest_singular_value", Robj::from(smallest)),
     ])
 }
 

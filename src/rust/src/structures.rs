@@ -43,14 +43,37 @@ fn own<'a>(part: &Part, theta: &'a [f64]) -> Result<&'a [f64]> {
 /// @noRd
 #[extendr]
 fn rust_structures(random: List) -> Robj {
+    by_term(&random, |term, part| Ok(roles(part, &scales(term, part)?)))
+}
+
+// The root mean square of each column of Z, one where they aren't known.
+fn scales(term: &Fields, part: &Part) -> Result<Vec<f64>> {
+    let scales = term.numbers("scale");
+    match scales.len() {
+        0 => Ok(vec![1.0; part.size]),
+        n if n == part.size => Ok(scales),
+        _ => Err(missing("scale")),
+    }
+}
+
+/// For each term the smallest singular value of Lambda, each effect in units of its column of Z, at
+/// each column of `thetas` (one theta after the other, `n_theta` elements each).
+/// @noRd
+#[extendr]
+fn rust_smallest_singular_values(
+    random: List,
+    thetas: &[f64],
+    n_theta: i32,
+) -> Robj {
     by_term(&random, |term, part| {
-        let scale = term.element("scale");
-        let ones = vec![1.0; part.size];
-        let rms = scale.as_real_slice().unwrap_or(&ones);
-        if rms.len() != part.size {
-            return Err(missing("scale"));
-        }
-        Ok(roles(part, rms))
+        let scales = scales(term, part)?;
+        let value = |theta| {
+            let theta = own(part, theta)?;
+            Ok(part.smallest_singular_value(theta, &scales))
+        };
+        let thetas = thetas.chunks(n_theta.max(1) as usize);
+        let values: Result<Vec<f64>> = thetas.map(value).collect();
+        Ok(Robj::from(values?))
     })
 }
 
@@ -171,6 +194,7 @@ fn rust_nearest_theta(random: List, covariances: List) -> Robj {
 extendr_module! {
     mod structures;
     fn rust_structures;
+    fn rust_smallest_singular_values;
     fn rust_lambda;
     fn rust_covariances;
     fn rust_covariance_bends;

@@ -7,6 +7,7 @@ use super::role::Role;
 use super::structure::Structure;
 use super::unstructured::place;
 use crate::error::{Error, Result};
+use crate::kernels::eigen::smallest_singular_value;
 
 /// Neighbouring columns of a term that share one structure: a term of the user's formula.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,6 +160,22 @@ impl Part {
             &mut |row, column, value| lambda[column * self.size + row] = value,
         );
         lambda
+    }
+
+    /// The smallest singular value of Lambda of the part's parameters `theta`, with each row of it
+    /// times its element of `scales`; NaN where Lambda isn't finite.
+    pub fn smallest_singular_value(
+        &self,
+        theta: &[f64],
+        scales: &[f64],
+    ) -> f64 {
+        let mut lambda = self.lambda(theta);
+        for column in lambda.chunks_mut(self.size) {
+            for (value, scale) in column.iter_mut().zip(scales) {
+                *value *= scale;
+            }
+        }
+        smallest_singular_value(&lambda, self.size)
     }
 
     /// Omega of the part's parameters `theta`, `size x size`.

@@ -66,6 +66,20 @@ impl RelCov {
         })
     }
 
+    /// The smallest singular value of Lambda, with each row of it times its element of `scales`;
+    /// infinite without parts.
+    pub(crate) fn smallest_singular_value(
+        &self,
+        theta: &[f64],
+        scales: &[f64],
+    ) -> f64 {
+        let of_parts = self.placed().map(|(first, part)| {
+            let scales = &scales[first..first + part.size];
+            part.smallest_singular_value(&theta[part.range()], scales)
+        });
+        of_parts.fold(f64::INFINITY, f64::min)
+    }
+
     /// One past the largest index into theta that this term uses.
     pub(crate) fn theta_end(&self) -> usize {
         self.parts

@@ -1,4 +1,5 @@
-//! Eigenvalues and eigenvectors of a small symmetric matrix.
+//! Eigenvalues and eigenvectors of a small symmetric matrix, and the smallest singular value of one
+//! that may not be symmetric.
 
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -75,5 +76,67 @@ impl Eigen {
     pub(crate) fn vector(&self, i: usize) -> &[f64] {
         let n = self.values.len();
         &self.vectors[i * n..(i + 1) * n]
+    }
+}
+
+/// The smallest singular value of a `k x k` matrix; infinite for `k = 0`, NaN where the matrix
+/// isn't finite.
+pub(crate) fn smallest_singular_value(matrix: &[f64], k: usize) -> f64 {
+    match *matrix {
+        [] => f64::INFINITY,
+        [value] => value.abs(),
+        [a, b, c, d] => smaller_of_two(a, b, c, d),
+        _ => {
+            let matrix = MatRef::from_column_major_slice(matrix, k, k);
+            let values = matrix.singular_values();
+            leave_wide_registers();
+            values.map_or(f64::NAN, |values| values[k - 1])
+        }
+    }
+}
+
+// The smaller singular value of a 2 x 2 matrix: its determinant over the larger one.
+fn smaller_of_two(a: f64, b: f64, c: f64, d: f64) -> f64 {
+    let larger = ((a + d).hypot(b - c) + (a - d).hypot(b + c)) / 2.0;
+    match larger {
+        0.0 => 0.0,
+        larger => ((a / larger) * d - (b / larger) * c).abs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smallest_singular_values_are_those_of_the_eigenvalues_of_the_square() {
+        let matrices: [&[f64]; 5] = [
+            &[-3.0],
+            &[2.0, 0.5, 0.0, 1.5],
+            &[1.0, 2.0, 2.0, 4.0],
+            &[0.0; 4],
+            &[2.0, 0.3, -1.0, 0.0, 0.7, 0.4, 0.0, 0.0, 1.2],
+        ];
+        for matrix in matrices {
+            let k = matrix.len().isqrt();
+            let square: Vec<f64> = (0..k * k)
+                .map(|at| {
+                    let (i, j) = (at % k * k, at / k * k);
+                    (0..k).map(|l| matrix[i + l] * matrix[j + l]).sum()
+                })
+                .collect();
+            let mut eigen = Eigen::new(k);
+            assert!(eigen.decompose(&square));
+            let expected = eigen.values[0].max(0.0).sqrt();
+            let found = smallest_singular_value(matrix, k);
+            assert!((found - expected).abs() < 1e-7, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_matrix_that_is_not_finite_has_no_singular_value() {
+        for k in [1, 2, 3] {
+            assert!(smallest_singular_value(&vec![f64::NAN; k * k], k).is_nan());
+        }
     }
 }

@@ -295,6 +295,19 @@ impl LinearMixedModel {
         &self.scales
     }
 
+    /// The smallest singular value of Lambda of any term, each effect in units of its column of Z,
+    /// whose root mean squares are `scales`.
+    pub fn smallest_singular_value(
+        &self,
+        theta: &[f64],
+        scales: &[Vec<f64>],
+    ) -> f64 {
+        let terms = self.engine.covs().iter().zip(scales);
+        let of_terms = terms
+            .map(|(cov, scales)| cov.smallest_singular_value(theta, scales));
+        of_terms.fold(f64::INFINITY, f64::min)
+    }
+
     /// Observations of positive weight.
     pub fn n_eff(&self) -> usize {
         self.likelihood.n_eff
