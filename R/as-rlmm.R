@@ -23,42 +23,90 @@ as_rlmm <- function(x, ...) {
     lmm_at(x, arguments)
   }
   made$call <- rlmm_call(x)
+  check_same_likelihood(made, x)
   made
+}
+
+# Effects of a factor have the contrasts that R's option had when it was fitted, which lme4 doesn't
+# keep for the random ones.
+check_same_likelihood <- function(fit, x) {
+  values <- c(logLik.rlmm(fit), stats::logLik(x))
+  if (abs(diff(values)) <= 1e-3 * (1 + 1e-3 * abs(values[2L]))) {
+    return(invisible())
+  }
+  warn_rlmm(
+    c(
+      "The fit isn't that of `x`: the model couldn't be made again as it was.",
+      x = sprintf(
+        "The log-likelihoods are %s and %s.",
+        format(values[1L], nsmall = 3L),
+        format(values[2L], nsmall = 3L)
+      ),
+      i = "Was `options(contrasts = )` another one?"
+    ),
+    "rlmm_warning_as_rlmm"
+  )
 }
 
 rlmm_arguments <- function(x) {
   frame <- stats::model.frame(x)
-  extras <- list(
-    weights = frame[["(weights)"]],
-    offset = frame[["(offset)"]]
+  formula <- stats::formula(x)
+  data <- fitted_data(x, frame)
+  if (is.null(data) && !is.null(stats::getCall(x)$data)) {
+    formula <- of_columns(formula, names(frame))
+  }
+  own <- list(
+    formula = formula,
+    data = data %||% frame,
+    REML = lme4::isREML(x),
+    control = quiet_control(),
+    extras = extras_of(frame, data),
+    na_action = na_action_of(frame)
   )
-  list(
-    formula = stats::formula(x),
-    data = fitted_data(x, frame),
-    extras = drop_null(extras)
-  )
+  own$contrasts <- attr(lme4::getME(x, "X"), "contrasts")
+  own
 }
 
-# The rows of the data that were fitted, or the model frame where they can't be found.
+# All rows of the data, on which expressions such as `scale(x)` depend; `NULL` if they can't be
+# found, or have been changed since.
 fitted_data <- function(x, frame) {
-  env <- environment(stats::formula(x))
-  expr <- stats::getCall(x)$data
-  data <- tryCatch(eval(expr, env), error = \(cnd) NULL)
-  rows <- if (is.data.frame(data)) match(row.names(frame), row.names(data))
-  if (length(rows) == 0L || anyNA(rows)) {
-    return(frame)
+  formula <- stats::formula(x)
+  data <- eval_or_null(stats::getCall(x)$data, NULL, environment(formula))
+  fit <- list(frame = frame, formula = formula)
+  if (is.data.frame(data) && holds_fit(data, fit)) data
+}
+
+# The subset, weights and offset of a frame, for all rows of the data that it was made of.
+extras_of <- function(frame, data) {
+  rows <- if (!is.null(data)) match(row.names(frame), row.names(data))
+  spread <- function(values) {
+    if (is.null(rows) || is.null(values)) {
+      return(values)
+    }
+    replace(rep(NA_real_, nrow(data)), rows, values)
   }
-  data[rows, , drop = FALSE]
+  extras <- list(
+    subset = if (!is.null(data)) subset_of(frame, data),
+    weights = spread(frame[["(weights)"]]),
+    offset = spread(frame[["(offset)"]])
+  )
+  lapply(drop_null(extras), rlang::new_quosure, env = baseenv())
+}
+
+# Which rows weren't left out by `subset`; `NULL` if all are there.
+subset_of <- function(frame, data) {
+  left_out <- names(stats::na.action(frame))
+  is_in <- row.names(data) %in% c(row.names(frame), left_out)
+  if (!all(is_in)) is_in
+}
+
+na_action_of <- function(frame) {
+  is_padded <- inherits(stats::na.action(frame), "exclude")
+  if (is_padded) stats::na.exclude else stats::na.omit
 }
 
 lmm_at <- function(x, arguments) {
-  design <- model_design(
-    arguments$formula,
-    arguments$data,
-    REML = lme4::isREML(x),
-    control = quiet_control(),
-    extras = lapply(arguments$extras, rlang::new_quosure, env = baseenv())
-  )
+  design <- do.call(model_design, arguments)
   theta <- as.double(lme4::getME(x, "theta"))
   est <- core_fit(design$spec, theta, stay_at(design, theta))
   new_fit(design, at_theta(est, design$spec, theta), NULL, design$control)
@@ -66,15 +114,8 @@ lmm_at <- function(x, arguments) {
 
 glmm_at <- function(x, arguments) {
   likelihood <- glmer_likelihood(x)
-  extras <- lapply(arguments$extras, rlang::new_quosure, env = baseenv())
-  design <- model_design(
-    arguments$formula,
-    arguments$data,
-    FALSE,
-    quiet_control(),
-    extras,
-    approximation = likelihood
-  )
+  arguments$approximation <- likelihood
+  design <- do.call(model_design, arguments)
   est <- estimates_of(x, design, likelihood$fast)
   new_glmm_fit(design, est, NULL, design$control)
 }

@@ -200,19 +200,31 @@ original_data <- function(fit) {
   if (is.data.frame(data) && holds_fit(data, fit)) data
 }
 
+# Whether the variables of the model still have the values that were fitted.
 holds_fit <- function(data, fit) {
-  rows <- match(row.names(fit$frame), row.names(data))
-  response <- eval_or_null(
-    fit$formula[[2]],
-    data,
-    environment(fit$formula)
-  )
-  if (anyNA(rows) || NROW(response) != nrow(data)) {
+  frame <- fit$frame
+  rows <- match(row.names(frame), row.names(data))
+  if (anyNA(rows)) {
     return(FALSE)
   }
-  kept <- as.matrix(response)[rows, , drop = FALSE]
-  fitted <- as.matrix(fit$frame[[1]])
-  identical(plain_values(kept), plain_values(fitted))
+  variables <- as.list(attr(attr(frame, "terms"), "variables"))[-1L]
+  names(variables) <- vapply(variables, deparse_one, "")
+  variables <- variables[names(variables) %in% names(frame)]
+  env <- environment(fit$formula)
+  is_same <- function(name) {
+    now <- eval_or_null(variables[[name]], data, env)
+    NROW(now) == nrow(data) && has_values(now, rows, frame[[name]])
+  }
+  all(vapply(names(variables), is_same, NA))
+}
+
+has_values <- function(variable, rows, fitted) {
+  # lme4 makes factors of grouping variables that are numbers.
+  if (is.factor(fitted)) {
+    variable <- as.character(variable)
+  }
+  kept <- as.matrix(variable)[rows, , drop = FALSE]
+  identical(plain_values(kept), plain_values(as.matrix(fitted)))
 }
 
 # The values of a matrix: numbers of any kind as doubles, levels of a factor as text.

@@ -317,3 +317,93 @@ test_that("an offset after the random effects, or of a changed fit, is an offset
     expect_equal(predict(theirs, data), predict(one, data), tolerance = 1e-7)
   }
 })
+
+test_that("data that changed since the fit aren't those of lme4's object", {
+  data <- transform(sleepstudy, f = gl(2, 90, labels = c("a", "b")))
+  fit <- rlmm(Reaction ~ log(Days + 1) + f + (Days | Subject), data)
+  beta <- fixef(fit)
+  expect_equal(lme4::fixef(as_merMod(fit)), beta, tolerance = 1e-8)
+  data$Days <- data$Days^2
+  expect_equal(
+    lme4::fixef(as_merMod(fit)),
+    beta,
+    tolerance = 1e-8,
+    ignore_attr = TRUE
+  )
+  data$Days <- sqrt(data$Days)
+  levels(data$f) <- c("b", "a")
+  theirs <- as_merMod(fit)
+  expect_equal(lme4::fixef(theirs), beta, tolerance = 1e-8, ignore_attr = TRUE)
+})
+
+gaps_of_lme4 <- function() {
+  data <- transform(
+    sleepstudy,
+    dose = Days + sin(seq_along(Days)),
+    f = gl(3, 1, 180, labels = c("lo", "mid", "hi")),
+    w = rep(1:4, 45),
+    number = as.integer(Subject)
+  )
+  data$Reaction[c(3, 20)] <- NA
+  data
+}
+
+expect_same_model <- function(theirs) {
+  ours <- as_rlmm(theirs)
+  same <- function(f, ...) {
+    expect_equal(f(ours), f(theirs), tolerance = 1e-6, ignore_attr = TRUE)
+  }
+  expect_equal(fixef(ours), lme4::fixef(theirs), tolerance = 1e-6)
+  same(logLik)
+  same(fitted)
+  same(\(fit) as.vector(na.omit(weights(fit))))
+  same(nobs)
+}
+
+test_that("contrasts, scales and missing rows of lme4's fits are kept", {
+  gaps <- gaps_of_lme4()
+  expect_same_model(lme4::lmer(
+    Reaction ~ f * Days + (1 | Subject),
+    gaps,
+    contrasts = list(f = "contr.sum")
+  ))
+  expect_same_model(lme4::lmer(
+    Reaction ~ scale(dose) + (1 | number),
+    gaps,
+    subset = f != "mid",
+    weights = w,
+    na.action = na.exclude
+  ))
+  in_function <- function(rows) {
+    lme4::lmer(
+      Reaction ~ dose + (1 | Subject),
+      rows[1:120, ],
+      offset = w / 10
+    )
+  }
+  expect_same_model(in_function(gaps))
+})
+
+test_that("data that changed since lme4's fit aren't those of ours", {
+  data <- sleepstudy
+  theirs <- lme4::lmer(Reaction ~ log(Days + 1) + (Days | Subject), data)
+  data$Days <- rev(data$Days)
+  ours <- as_rlmm(theirs)
+  expect_equal(
+    unname(fixef(ours)),
+    unname(lme4::fixef(theirs)),
+    tolerance = 1e-6
+  )
+  expect_equal(fitted(ours), fitted(theirs), tolerance = 1e-6)
+})
+
+test_that("a model of lme4's that can't be made again is told", {
+  data <- transform(sleepstudy, late = factor(Days > 4))
+  fit <- function() lme4::lmer(Reaction ~ late + (late | Subject), data)
+  theirs <- withr::with_options(
+    list(contrasts = c("contr.sum", "contr.poly")),
+    fit()
+  )
+  expect_warning(as_rlmm(theirs), class = "rlmm_warning_as_rlmm")
+  expect_no_warning(as_rlmm(fit()))
+})
