@@ -50,7 +50,8 @@
 #' there is none of these models (nor in clubSandwich).
 #'
 #' @section Package sandwich: `estfun()` and `bread()` have methods, with which
-#' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits.
+#' `sandwich::sandwich()`, `sandwich::vcovCL()` and others take linear fits. `sandwich::vcovHC()` has
+#' `"HC0"` alone: the other types correct for leverages of models without random effects.
 #' @references
 #' Bell, R. M. and McCaffrey, D. F. (2002) Bias reduction in standard errors for linear regression
 #' with multi-stage samples. Survey Methodology 28, 169-181.
@@ -367,4 +368,23 @@ bread.rlmm <- function(x, ...) {
   check_linear(x)
   free <- free_beta(x)
   nobs.rlmm(x) * fixed_covariance(x)[free, free, drop = FALSE]
+}
+
+#' The types of `vcovHC()`, whose leverages and residuals are those of models without random effects
+#'
+#' sandwich would take the scores of a mixed model for products of a residual and a row of X.
+#' @noRd
+#' @rawNamespace S3method(sandwich::vcovHC, rlmm)
+vcovHC.rlmm <- function(x, type = "HC3", ...) {
+  if (!identical(type, "HC0") && !identical(type, "HC")) {
+    abort_rlmm(
+      c(
+        "`vcovHC()` of sandwich is for models without random effects, but for `type = \"HC0\"`.",
+        x = paste0("`type` is ", enumerate(type), "."),
+        i = "Take `vcov(fit, type = \"CR2\")`, or `vcovCL()` with `cluster`."
+      ),
+      "rlmm_error_not_available"
+    )
+  }
+  vcov.rlmm(x, type = "HC0")
 }

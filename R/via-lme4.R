@@ -34,14 +34,16 @@
 #' that are known:
 #'
 #' * insight `is_model()`, `is_model_supported()`, `is_nested_models()`, `model_name()`; parameters
-#'   `compare_parameters()`; performance `performance_hosmer()`, `performance_roc()`,
-#'   `check_heterogeneity_bias()`; sjPlot `plot_models()`; MuMIn `null.fit()`;
+#'   `compare_parameters()`, `pool_parameters()`; performance `performance_hosmer()`,
+#'   `performance_roc()`, `check_heterogeneity_bias()`; sjPlot `plot_models()` and
+#'   `plot_model(type = "diag")`; MuMIn `null.fit()`; texreg `screenreg()`, `texreg()` and others;
 #' * lmerTest: `lmerTest::as_lmerModLmerTest(as_merMod(fit))`;
 #' * merTools `predictInterval()`, `REsim()`, `FEsim()`, `REimpact()`, `REextract()`,
 #'   `expectedRank()`, `REmargins()`, `RMSE.merMod()`, `modelInfo()`, `averageObs()`;
 #' * DHARMa `testDispersion()` and other tests of a fit itself; car `compareCoefs()`; cAIC4 `cAIC()`
-#'   (ours is [cAIC()]); arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; mitml
-#'   `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`.
+#'   (ours is [cAIC()]); arm `display()`, `se.coef()`, `se.fixef()`, `sim()`; RLRsim `exactRLRT()`
+#'   (ours is [ranova()]); mitml `multilevelR2()`; rockchalk `outreg()`; sjstats `cv()`; lme4
+#'   `llikAIC()`.
 #'
 #' # Packages attached together
 #'
@@ -311,8 +313,6 @@ call_again <- function(generic, env, convert, ...) {
     hold_argument(names[place], place, arguments, convert, ...)
   }
   symbols <- stats::setNames(lapply(names, as.name), names(written))
-  is_constant <- lengths(written) == 1L & vapply(written, is.atomic, NA)
-  symbols[is_constant] <- written[is_constant]
   eval(as.call(c(as.name(generic), symbols)), arguments)
 }
 

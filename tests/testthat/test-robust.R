@@ -290,6 +290,9 @@ test_that("package sandwich takes the fits", {
   skip_if_not_installed("sandwich")
   sandwich <- getExportedValue("sandwich", "sandwich")
   expect_equal(sandwich(fit), vcov(fit, type = "HC0"), tolerance = 1e-10)
+  by_row <- getExportedValue("sandwich", "vcovHC")
+  expect_equal(by_row(fit, "HC0"), sandwich(fit), tolerance = 1e-10)
+  expect_error(by_row(fit), class = "rlmm_error_not_available")
   clustered <- getExportedValue("sandwich", "vcovCL")(
     fit,
     cluster = sleepstudy$Subject

@@ -215,6 +215,18 @@ test_that("a fit that lme4 can't have is told, not answered for", {
   )
 })
 
+test_that("arguments that a package uses are known to be used", {
+  skip_if_not_installed("broom.mixed")
+  expect_gt(length(getNamespaceExports("broom.mixed")), 0L)
+  fit <- models()$linear
+  tidied <- function(x, ...) {
+    rlang::check_dots_used()
+    getExportedValue("generics", "tidy")(x, ...)
+  }
+  expect_no_error(table <- tidied(fit, conf.int = TRUE, effects = "fixed"))
+  expect_contains(names(table), "conf.low")
+})
+
 test_that("a package that names an argument has the user's words for it", {
   skip_if_not_installed("car")
   fit <- models()$linear
