@@ -386,5 +386,5 @@ vcovHC.rlmm <- function(x, type = "HC3", ...) {
       "rlmm_error_not_available"
     )
   }
-  vcov.rlmm(x, type = "HC0")
+  robust_by(x, "HC0", NULL)$covariance
 }
